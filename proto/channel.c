@@ -1,0 +1,110 @@
+#include "channel.h"
+
+#include <stdint.h>
+
+#include <string.h>
+#include <sys/socket.h>
+
+/* One more than allowed, so that a surplus descriptor is seen and refused rather than dropped. */
+#define CONTROL_FDS (PACKET_FDS_MAX + 1)
+
+union control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(CONTROL_FDS * sizeof(int))];
+};
+
+int packet_send(int channel, const void *data, size_t size, const int *fds, size_t fd_count,
+		struct error **err)
+{
+	union control control = { 0 };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = size };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (size > PACKET_MAX || fd_count > PACKET_FDS_MAX)
+		return error_set(err, ERR_INPUT, "message of %zu bytes with %zu descriptors: at most "
+				 "%d and %d fit in a packet", size, fd_count, PACKET_MAX,
+				 PACKET_FDS_MAX);
+	if (fd_count) {
+		struct cmsghdr *header = &control.align;
+
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+		memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
+	}
+	if (RETRY_ON_EINTR(sendmsg(channel, &message, MSG_NOSIGNAL)) >= 0)
+		return 0;
+	if (errno == EPIPE || errno == ECONNRESET)
+		return error_set(err, ERR_INTERRUPTED, "the other side of the channel is gone");
+	return error_errno(err, ERR_SYSTEM, "cannot send a message of %zu bytes", size);
+}
+
+/* Moves what SCM_RIGHTS brought into FDS, or closes all of it where it is too much. */
+static int take_descriptors(struct msghdr *message, int *fds, size_t *count)
+{
+	struct cmsghdr *header;
+	size_t total = 0;
+
+	for (header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+		const unsigned char *data = CMSG_DATA(header);
+		size_t i, n = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (i = 0; i < n; i++, total++) {
+			int fd;
+
+			memcpy(&fd, data + i * sizeof(int), sizeof(fd));
+			if (total < PACKET_FDS_MAX)
+				fds[total] = fd;
+			else
+				close(fd);
+		}
+	}
+	if (total <= PACKET_FDS_MAX && !(message->msg_flags & MSG_CTRUNC)) {
+		*count = total;
+		return 0;
+	}
+	for (size_t i = 0; i < PACKET_FDS_MAX; i++) {
+		closep(&fds[i]);
+		fds[i] = -1;
+	}
+	return -1;
+}
+
+ssize_t packet_receive(int channel, void *data, size_t size, int fds[static PACKET_FDS_MAX],
+		       size_t *fd_count, struct error **err)
+{
+	union control control = { 0 };
+	struct iovec iov = { .iov_base = data, .iov_len = size };
+	struct msghdr message = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t length;
+
+	*fd_count = 0;
+	for (size_t i = 0; i < PACKET_FDS_MAX; i++)
+		fds[i] = -1;
+	length = RETRY_ON_EINTR(recvmsg(channel, &message, MSG_CMSG_CLOEXEC));
+	if (length < 0 && errno == ECONNRESET)
+		return 0;
+	if (length < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot receive a message");
+	if (take_descriptors(&message, fds, fd_count) < 0)
+		return error_set(err, ERR_INPUT, "message with more than %d descriptors",
+				 PACKET_FDS_MAX);
+	if (message.msg_flags & MSG_TRUNC) {
+		for (size_t i = 0; i < *fd_count; i++) {
+			closep(&fds[i]);
+			fds[i] = -1;
+		}
+		*fd_count = 0;
+		return error_set(err, ERR_INPUT, "message longer than %zu bytes", size);
+	}
+	return length;
+}
