@@ -1,0 +1,261 @@
+/* rootlet check: is this rootfs ready, and if not, why not and what to do. Goes on after the first
+ * thing that is wrong, so that one run names them all. */
+#include <getopt.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "frontend/command.h"
+#include "frontend/contents.h"
+#include "frontend/findings.h"
+#include "frontend/inspect.h"
+#include "frontend/interrupt.h"
+#include "frontend/manifest.h"
+#include "frontend/store.h"
+#include "frontend/text.h"
+
+static const char help[] =
+	"usage: rootlet check [--name NAME | --path DIR] [--deep]\n\n"
+	"Tells whether a rootfs is ready: structure, release, size, users and groups with their\n"
+	"ids, packages against the manifest, id range against the host.\n\n"
+	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
+	"  --path DIR   a rootfs elsewhere\n"
+	"  --deep       also ask dpkg in the rootfs (--audit and --verify); takes seconds\n"
+	"  --help\n\n"
+	"Exit status: 0 ready; 1 not ready, each reason on a line with what to do; 2 wrong\n"
+	"command line.\n";
+
+enum option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_DEEP };
+
+static const struct option options[] = {
+	{ "name", required_argument, NULL, OPTION_NAME },
+	{ "path", required_argument, NULL, OPTION_PATH },
+	{ "deep", no_argument, NULL, OPTION_DEEP },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* The first users of a profile are the ones its tests run as; the others are extras. */
+#define PRIMARY_USERS 2
+
+struct check {
+	const char *name, *path;
+	bool deep;
+	int tree;
+	char *absolute;
+	struct manifest *manifest;
+	struct profile *profile; /* NULL where it is gone or has changed since */
+	bool profile_changed;
+	struct helper *helper;
+	bool sized;
+	struct answer inspection;
+	struct findings findings;
+};
+
+static void check_clear(struct check *c)
+{
+	helper_stop(&c->helper);
+	closep(&c->tree);
+	free(c->absolute);
+	manifest_free(&c->manifest);
+	profile_free(&c->profile);
+	findings_clear(&c->findings);
+}
+
+static void on_log(const char *line, void *context)
+{
+	struct check *c = context;
+
+	findings_add_anew(&c->findings, "dpkg: %s", line);
+}
+
+/* Turns a failure into a reason, unless the user wants to leave. */
+static int as_finding(struct check *c, struct error **err)
+{
+	if (*err && (*err)->code == ERR_INTERRUPTED)
+		return -1;
+	findings_add(&c->findings, "%s", *err ? (*err)->message : "out of memory");
+	error_free(err);
+	return 0;
+}
+
+static void check_ids(struct check *c)
+{
+	const struct host_ids *ids = helper_ids(c->helper);
+	const struct manifest *m = c->manifest;
+	struct stat st;
+
+	if (m->first_uid != ids->first_uid || m->first_gid != ids->first_gid ||
+	    m->count > ids->count)
+		findings_add(&c->findings,
+			     "the rootfs was made with host ids %u:%u (%u of them), this "
+			     "host gives you %u:%u (%u); restore the range in /etc/subuid and "
+			     "/etc/subgid, or make it anew with: %s",
+			     m->first_uid, m->first_gid, m->count, ids->first_uid, ids->first_gid,
+			     ids->count, c->findings.anew);
+	if (fstat(c->tree, &st) == 0 && (st.st_uid != m->first_uid || st.st_gid != m->first_gid))
+		findings_add_anew(&c->findings,
+				  "the rootfs belongs to %u:%u instead of %u:%u, the "
+				  "first of its id range",
+				  (unsigned)st.st_uid, (unsigned)st.st_gid, m->first_uid,
+				  m->first_gid);
+}
+
+static int ask_helper(struct check *c, struct error **err)
+{
+	if (helper_start("check", NULL, &c->helper, err) < 0)
+		return as_finding(c, err);
+	if (c->manifest)
+		check_ids(c);
+	helper_set_log(c->helper, on_log, c);
+	if (inspect_tree(c->helper, c->tree, c->deep, &c->inspection, err) < 0)
+		return as_finding(c, err);
+	c->sized = true;
+	if (c->inspection.foreign)
+		findings_add_anew(&c->findings, "%u files belong to ids outside the rootfs's range",
+				  c->inspection.foreign);
+	return 0;
+}
+
+static void check_manifest(struct check *c)
+{
+	const struct manifest *m = c->manifest;
+	const struct profile *p;
+
+	contents_check_release(c->tree, m, &c->findings);
+	contents_check_packages(c->tree, m, &c->findings);
+	if (profile_load(m->profile, &c->profile, NULL) == 0 &&
+	    strcmp(c->profile->sha256, m->profile_sha256) != 0) {
+		c->profile_changed = true;
+		profile_free(&c->profile);
+	}
+	/* An unchanged profile is the better witness: nothing in the rootfs can have edited it. */
+	p = c->profile;
+	contents_check_accounts(c->tree, p ? p->users : m->users, p ? p->user_count : m->user_count,
+				p ? p->groups : m->groups, p ? p->group_count : m->group_count,
+				&c->findings);
+}
+
+/* The command that makes this very rootfs again. */
+static char *compose_anew(const struct check *c)
+{
+	const struct manifest *m = c->manifest;
+	const char *option = c->path ? " --path " : c->name ? " --name " : "";
+	const char *value = c->path ? c->path : c->name ? c->name : "";
+	char *line = NULL;
+
+	if (asprintf(&line, "rootlet create --force%s%s%s%s%s%s", option, value,
+		     m ? " --release " : "", m ? m->suite : "", m ? " --profile " : "",
+		     m ? m->profile : "") < 0)
+		return NULL;
+	return line;
+}
+
+static int check(struct check *c, struct error **err)
+{
+	_cleanup_free_ char *folder = NULL, *base = NULL;
+
+	if (store_resolve(c->name, c->path, &folder, &base, err) < 0)
+		return -1;
+	store_tidy("check", folder);
+	if (store_open(c->name, c->path, &c->tree, &c->absolute, err) < 0)
+		return -1;
+	manifest_read(c->tree, &c->manifest, err);
+	c->findings.anew = compose_anew(c);
+	if (!c->findings.anew)
+		return error_set(err, ERR_SPACE, "out of memory");
+	if (!c->manifest) {
+		findings_add_anew(&c->findings, "%s", *err ? (*err)->message : "out of memory");
+		error_free(err);
+	}
+	contents_check_structure(c->tree, &c->findings);
+	if (c->manifest)
+		check_manifest(c);
+	return ask_helper(c, err);
+}
+
+static void print_users(const char *label, const struct manifest *m, size_t first, size_t end)
+{
+	if (first >= end)
+		return;
+	fputs(label, stdout);
+	for (size_t i = first; i < end; i++)
+		printf("%s%s", i == first ? " " : ", ", m->users[i].name);
+	putchar('\n');
+}
+
+static void print_facts(const struct check *c)
+{
+	const struct manifest *m = c->manifest;
+	size_t primary;
+	char size[TEXT_SIZE_LEN];
+
+	if (c->sized)
+		printf("Size: %s\n", text_size(c->inspection.bytes, size));
+	if (!m)
+		return;
+	primary = m->user_count < PRIMARY_USERS ? m->user_count : PRIMARY_USERS;
+	printf("%s: %s\n", m->distribution, m->suite);
+	print_users("Test users:", m, 0, primary);
+	print_users("Other users:", m, primary, m->user_count);
+	printf("Packages: %zu\n", m->package_count);
+	if (c->profile_changed)
+		printf("Note: profile %s has changed since; for the new one: %s\n", m->profile,
+		       c->findings.anew);
+}
+
+static int print_verdict(const struct check *c)
+{
+	const struct findings *f = &c->findings;
+
+	if (f->count == 0) {
+		printf("✓ Rootfs is configured and ready at %s\n\n", c->absolute);
+		print_facts(c);
+		return EXIT_OK;
+	}
+	printf("✗ Rootfs is not ready at %s\n\n", c->absolute);
+	for (size_t i = 0; i < f->count && i < FINDINGS_MAX; i++)
+		printf("  - %s\n", f->lines[i] ? f->lines[i] : "out of memory");
+	if (f->count > FINDINGS_MAX)
+		printf("  - and %zu more\n", f->count - FINDINGS_MAX);
+	putchar('\n');
+	print_facts(c);
+	return EXIT_FAILED;
+}
+
+int command_check(int argc, char **argv)
+{
+	_cleanup_(check_clear) struct check c = { .tree = -1 };
+	_cleanup_error_ struct error *err = NULL;
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		switch (option) {
+		case OPTION_NAME:
+			c.name = optarg;
+			break;
+		case OPTION_PATH:
+			c.path = optarg;
+			break;
+		case OPTION_DEEP:
+			c.deep = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return EXIT_OK;
+		default:
+			return report_option("check", option, argv);
+		}
+	}
+	if (optind < argc)
+		return report_usage("check", "\"%.80s\" is one word too many", argv[optind]);
+	interrupt_catch();
+	if (check(&c, &err) == 0)
+		return print_verdict(&c);
+	if (err && (err->code == ERR_MISSING || err->code == ERR_REFUSED)) {
+		printf("✗ %s\n", text_clean(err->message));
+		return EXIT_FAILED;
+	}
+	return report_error("check", err);
+}

@@ -1,0 +1,145 @@
+/* rootlet delete: removes a rootfs, and refuses to touch what is none. */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "frontend/command.h"
+#include "frontend/interrupt.h"
+#include "frontend/store.h"
+
+static const char help[] =
+	"usage: rootlet delete [--name NAME | --path DIR] [--yes]\n\n"
+	"Removes a rootfs completely. Refuses what was not made by rootlet.\n\n"
+	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
+	"  --path DIR   a rootfs elsewhere\n"
+	"  --yes        do not ask; needed where standard input is no terminal\n"
+	"  --quiet      no progress\n"
+	"  --help\n\n"
+	"Exit status: 0 removed; 1 not there, not a rootfs, failed, or answered no; 2 wrong\n"
+	"command line; 5 the host lacks something; 6 in use; 130 interrupted (a part that is already gone\n"
+	"stays gone, the rest is removed by the next rootlet command).\n";
+
+enum option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_YES, OPTION_QUIET };
+
+static const struct option options[] = {
+	{ "name", required_argument, NULL, OPTION_NAME },
+	{ "path", required_argument, NULL, OPTION_PATH },
+	{ "yes", no_argument, NULL, OPTION_YES },
+	{ "quiet", no_argument, NULL, OPTION_QUIET },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct delete
+{
+	const char *name, *path;
+	bool yes, quiet;
+	char *parent, *base, *absolute;
+	int parent_fd;
+	struct progress *progress;
+	struct helper *helper;
+};
+
+static void delete_clear(struct delete *d)
+{
+	helper_stop(&d->helper);
+	progress_free(&d->progress);
+	closep(&d->parent_fd);
+	free(d->parent);
+	free(d->base);
+	free(d->absolute);
+}
+
+static int confirm(const struct delete *d, struct error **err)
+{
+	char answer[16] = "";
+
+	if (d->yes)
+		return 0;
+	if (!isatty(STDIN_FILENO))
+		return error_set(err, ERR_INPUT,
+				 "standard input is no terminal to ask on; to remove "
+				 "%s say --yes",
+				 d->absolute);
+	printf("Remove %s completely? [y/N] ", d->absolute);
+	fflush(stdout);
+	if (fgets(answer, sizeof(answer), stdin) &&
+	    (strcmp(answer, "y\n") == 0 || strcmp(answer, "yes\n") == 0))
+		return 0;
+	return error_set(err, ERR_REFUSED, "%s stays: not confirmed", d->absolute);
+}
+
+static int remove_rootfs(struct delete *d, struct error **err)
+{
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Remove message = ROOTLET__REMOVE__INIT;
+
+	d->progress = progress_new(d->quiet ? PROGRESS_QUIET : PROGRESS_STDOUT);
+	if (helper_start("delete", d->progress, &d->helper, err) < 0)
+		return -1;
+	progress_stage(d->progress, "Removing files");
+	message.name = d->base;
+	request.kind_case = ROOTLET__REQUEST__KIND_REMOVE;
+	request.remove = &message;
+	return helper_call(d->helper, &request, &d->parent_fd, 1, NULL, err);
+}
+
+static int delete_confirmed(struct delete *d, struct error **err)
+{
+	_cleanup_close_ int tree = -1;
+
+	/* Looks first, so that a refusal says what is the matter; the helper looks again. */
+	if (store_resolve(d->name, d->path, &d->parent, &d->base, err) < 0)
+		return -1;
+	store_tidy("delete", d->parent);
+	if (store_open(d->name, d->path, &tree, &d->absolute, err) < 0)
+		return -1;
+	d->parent_fd = open(d->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d->parent_fd < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open the folder %s", d->parent);
+	if (confirm(d, err) < 0)
+		return -1;
+	interrupt_catch();
+	return remove_rootfs(d, err);
+}
+
+int command_delete(int argc, char **argv)
+{
+	_cleanup_(delete_clear) struct delete d = { .parent_fd = -1 };
+	_cleanup_error_ struct error *err = NULL;
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		switch (option) {
+		case OPTION_NAME:
+			d.name = optarg;
+			break;
+		case OPTION_PATH:
+			d.path = optarg;
+			break;
+		case OPTION_YES:
+			d.yes = true;
+			break;
+		case OPTION_QUIET:
+			d.quiet = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return EXIT_OK;
+		default:
+			return report_option("delete", option, argv);
+		}
+	}
+	if (optind < argc)
+		return report_usage("delete", "\"%.80s\" is one word too many", argv[optind]);
+	if (delete_confirmed(&d, &err) < 0) {
+		progress_end(d.progress);
+		return report_error("delete", err);
+	}
+	progress_end(d.progress);
+	if (!d.quiet)
+		printf("Removed %s\n", d.absolute);
+	return EXIT_OK;
+}

@@ -1,0 +1,34 @@
+/* What a host must have. Every line of `rootlet doctor` is one row of the table in doctor.c and one
+ * probe; probes look, and change nothing. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "proto/cleanup.h"
+
+enum verdict { VERDICT_OK, VERDICT_WARNING, VERDICT_MISSING };
+
+/* DETAIL is what was found; FIX the command (or advice) that mends it, empty where there is none.
+ */
+struct finding {
+	enum verdict verdict;
+	char detail[256];
+	char fix[256];
+};
+
+/* Each fills the whole of its argument. */
+void finding_set(struct finding *f, enum verdict verdict, const char *fix, const char *format, ...)
+	PRINTF_LIKE(4, 5);
+
+/* The host's own command that installs the package which Debian calls PACKAGE: "apt install X". */
+void finding_set_install(struct finding *f, enum verdict verdict, const char *package,
+			 const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* Whether a program is in PATH or one of the sbin folders; its path then (the caller's to free). */
+char *program_find(const char *name);
+
+/* doctor_kernel.c: what only the running kernel and /etc can say. */
+void probe_subids(struct finding *f);
+void probe_idmap_programs(struct finding *f);
+void probe_namespaces(struct finding *f);
+void probe_kernel(struct finding *f);

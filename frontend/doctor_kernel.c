@@ -1,0 +1,165 @@
+#include "frontend/doctor.h"
+
+#include <pwd.h>
+#include <sched.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+
+#define RANGE_NEEDED 65536ull
+#define KERNEL_MAJOR 5
+#define KERNEL_MINOR 15
+
+/* The largest range that FILE (subuid(5)) gives the user, who stands there by name or number.
+ * Returns 0 where there is none. */
+static unsigned long long largest_range(const char *file, const char *user, unsigned int id,
+					unsigned long long *end)
+{
+	_cleanup_fclose_ FILE *in = fopen(file, "re");
+	unsigned long long largest = 0;
+	char number[16];
+	char line[512];
+
+	snprintf(number, sizeof(number), "%u", id);
+	while (in && fgets(line, sizeof(line), in)) {
+		unsigned long long start, count;
+		char *colon = strchr(line, ':');
+
+		if (!colon || sscanf(colon, ":%llu:%llu", &start, &count) != 2)
+			continue;
+		if (start + count > *end)
+			*end = start + count;
+		*colon = '\0';
+		if ((strcmp(line, user) == 0 || strcmp(line, number) == 0) && count > largest)
+			largest = count;
+	}
+	return largest;
+}
+
+void probe_subids(struct finding *f)
+{
+	struct passwd *entry = getpwuid(getuid());
+	char number[16];
+	const char *user = entry ? entry->pw_name : number;
+	unsigned long long end = 100000;
+	unsigned long long users, groups;
+	char fix[200];
+
+	snprintf(number, sizeof(number), "%u", getuid());
+	users = largest_range("/etc/subuid", user, getuid(), &end);
+	groups = largest_range("/etc/subgid", user, getuid(), &end);
+	if (users >= RANGE_NEEDED && groups >= RANGE_NEEDED) {
+		finding_set(f, VERDICT_OK, "", "%s has %llu user ids and %llu group ids", user,
+			    users, groups);
+		return;
+	}
+	if (getuid() == 0 && !users && !groups) {
+		finding_set(f, VERDICT_OK, "", "root needs no entry in /etc/subuid");
+		return;
+	}
+	snprintf(fix, sizeof(fix), "usermod --add-subuids %llu-%llu --add-subgids %llu-%llu %s",
+		 end, end + RANGE_NEEDED - 1, end, end + RANGE_NEEDED - 1, user);
+	finding_set(
+		f, VERDICT_MISSING, fix,
+		"%s has %llu user ids in /etc/subuid and %llu group ids in /etc/subgid; %llu of "
+		"each are needed",
+		user, users, groups, RANGE_NEEDED);
+}
+
+/* A mapper has to be setuid root or carry file capabilities to map more than the caller's id. */
+static bool may_map(const char *path)
+{
+	struct stat st;
+
+	return (stat(path, &st) == 0 && st.st_uid == 0 && (st.st_mode & S_ISUID)) ||
+	       getxattr(path, "security.capability", NULL, 0) > 0;
+}
+
+void probe_idmap_programs(struct finding *f)
+{
+	_cleanup_free_ char *users = program_find("newuidmap");
+	_cleanup_free_ char *groups = program_find("newgidmap");
+
+	if (getuid() == 0 && !(users && groups))
+		finding_set(f, VERDICT_OK, "", "not there, and root does not need them");
+	else if (!users || !groups)
+		finding_set_install(f, VERDICT_MISSING, "uidmap", "not installed");
+	else if (getuid() != 0 && (!may_map(users) || !may_map(groups)))
+		finding_set(f, VERDICT_MISSING, "chmod u+s /usr/bin/newuidmap /usr/bin/newgidmap",
+			    "%s and %s have neither the setuid bit nor file capabilities", users,
+			    groups);
+	else
+		finding_set(f, VERDICT_OK, "", "%s and %s", users, groups);
+}
+
+/* -1 where there is no such setting. */
+static long read_setting(const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_fclose_ FILE *in = NULL;
+	long value;
+
+	if (asprintf(&path, "/proc/sys/%s", name) < 0)
+		return -1;
+	in = fopen(path, "re");
+	return in && fscanf(in, "%ld", &value) == 1 ? value : -1;
+}
+
+/* Makes one, and in it what needs its root: AppArmor's rule lets the first happen, and takes all
+ * rights away in it. Returns 0, or the errno. */
+static int try_namespaces(void)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		if (unshare(CLONE_NEWUSER) < 0 ||
+		    unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC) < 0)
+			_exit(errno < 255 ? errno : 255);
+		_exit(0);
+	}
+	if (child < 0 || RETRY_ON_EINTR(waitpid(child, &status, 0)) < 0 || !WIFEXITED(status))
+		return EAGAIN;
+	return WEXITSTATUS(status);
+}
+
+void probe_namespaces(struct finding *f)
+{
+	int number = try_namespaces();
+
+	if (number == 0)
+		finding_set(f, VERDICT_OK, "", "a user namespace can be made, and others in it");
+	else if (read_setting("user/max_user_namespaces") == 0)
+		finding_set(f, VERDICT_MISSING, "sysctl -w user.max_user_namespaces=15000",
+			    "the sysctl user.max_user_namespaces is 0");
+	else if (read_setting("kernel/unprivileged_userns_clone") == 0)
+		finding_set(f, VERDICT_MISSING, "sysctl -w kernel.unprivileged_userns_clone=1",
+			    "the sysctl kernel.unprivileged_userns_clone is 0");
+	else if (read_setting("kernel/apparmor_restrict_unprivileged_userns") == 1)
+		finding_set(f, VERDICT_MISSING,
+			    "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (or give "
+			    "rootlet-helper a profile that has `userns,`)",
+			    "AppArmor forbids them to programs without a profile (the sysctl "
+			    "kernel.apparmor_restrict_unprivileged_userns is 1)");
+	else
+		finding_set(f, VERDICT_MISSING,
+			    "in a container: allow unshare and mount in its seccomp profile",
+			    "a user namespace cannot be made: %s", strerror(number));
+}
+
+void probe_kernel(struct finding *f)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname name;
+
+	uname(&name);
+	sscanf(name.release, "%u.%u", &major, &minor);
+	if (major > KERNEL_MAJOR || (major == KERNEL_MAJOR && minor >= KERNEL_MINOR))
+		finding_set(f, VERDICT_OK, "", "Linux %s", name.release);
+	else
+		finding_set(f, VERDICT_MISSING, "boot a newer kernel", "Linux %s; %d.%d is needed",
+			    name.release, KERNEL_MAJOR, KERNEL_MINOR);
+}

@@ -1,0 +1,246 @@
+#include "frontend/hypervisor.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "frontend/layout.h"
+#include "frontend/vng.h"
+#include "proto/channel.h"
+
+/* The caller's id in the level-1 namespace. */
+#define CALLER_ID 65535
+
+/* Reads the tree whatever its modes say. Of all that root of the namespace has, vng keeps this. */
+#define KEPT_CAPABILITY CAP_DAC_READ_SEARCH
+
+static _Noreturn void fail(int channel, const struct error *err)
+{
+	char packet[2048];
+	int length = snprintf(packet, sizeof(packet), "%c%s", 'A' + (int)err->code, err->message);
+	size_t size = (size_t)length < sizeof(packet) ? (size_t)length : sizeof(packet) - 1;
+
+	packet_send(channel, packet, size, NULL, 0, NULL);
+	_exit(125);
+}
+
+int hypervisor_wait(int channel, int *console, int *status, struct error **err)
+{
+	char packet[2049];
+	int fds[PACKET_FDS_MAX];
+	size_t fd_count = 0;
+	ssize_t size = packet_receive(channel, packet, sizeof(packet) - 1, fds, &fd_count, err);
+
+	if (size < 0)
+		return -1;
+	if (size == 0)
+		return error_set(err, ERR_SYSTEM, "the VM's first process ended without a word");
+	packet[size] = '\0';
+	if (strcmp(packet, "ready") == 0 && fd_count == 2) {
+		*console = fds[0];
+		*status = fds[1];
+		return 0;
+	}
+	for (size_t i = 0; i < fd_count; i++)
+		close(fds[i]);
+	if (packet[0] <= 'A' || packet[0] > 'A' + (int)ERR_LAST)
+		return error_set(err, ERR_SYSTEM, "the VM's first process made no sense");
+	return error_set(err, (enum error_code)(packet[0] - 'A'), "%s", packet + 1);
+}
+
+/* Capabilities do not survive a change of ids or an exec by themselves: kept over the first by
+ * PR_SET_KEEPCAPS, over the second as ambient. The groups stay: kvm may be one. */
+static int become_caller(struct error **err)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot keep a capability for vng");
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (cap != KEPT_CAPABILITY && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot drop capability %d", cap);
+	if (setresgid(CALLER_ID, CALLER_ID, CALLER_ID) < 0 ||
+	    setresuid(CALLER_ID, CALLER_ID, CALLER_ID) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot become the caller again");
+	data[0].permitted = data[0].inheritable = data[0].effective = 1u << KEPT_CAPABILITY;
+	if (syscall(SYS_capset, &header, data) < 0 ||
+	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, KEPT_CAPABILITY, 0, 0) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot reduce vng's capabilities");
+	return 0;
+}
+
+/* A terminal as standard input becomes the controlling one, for the shell's job control. */
+static _Noreturn void run_vng(const struct vm_config *config, const int stdio[3], const int *disks,
+			      int channel)
+{
+	_cleanup_error_ struct error *err = NULL;
+
+	signal(SIGPIPE, SIG_DFL);
+	if (setsid() < 0 || chdir("/") < 0)
+		error_errno(&err, ERR_SYSTEM, "cannot prepare vng");
+	for (int i = 0; !err && i < 3; i++)
+		if (dup2(stdio[i], i) < 0)
+			error_errno(&err, ERR_SYSTEM, "cannot prepare vng");
+	if (!err && isatty(0) && ioctl(0, TIOCSCTTY, 0) < 0)
+		error_errno(&err, ERR_SYSTEM, "cannot give vng its terminal");
+	if (!err && become_caller(&err) == 0)
+		vng_exec(config, disks, &err);
+	fail(channel, err);
+}
+
+/* Held open for reading and writing, so that neither side waits for the other to open it. */
+static int open_fifo(const char *path, struct error **err)
+{
+	int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		error_errno(err, ERR_SYSTEM, "cannot open %s", path);
+	return fd;
+}
+
+static void announce(int channel)
+{
+	_cleanup_error_ struct error *err = NULL;
+	int fds[2] = {open_fifo(VM_FOLDER "/console", &err), open_fifo(VM_FOLDER "/status", &err)};
+
+	if (err || packet_send(channel, "ready", strlen("ready"), fds, 2, &err) < 0)
+		fail(channel, err);
+	/* Ours too stay open: a FIFO without a reader would make qemu fail. */
+}
+
+/* Written by the signal handler, so that poll() sees a child's end. */
+static int child_pipe[2] = {-1, -1};
+
+static void child_changed(int number)
+{
+	int saved = errno;
+	ssize_t ignored = write(child_pipe[1], "", 1);
+
+	(void)number;
+	(void)ignored;
+	errno = saved;
+}
+
+/* Waits for vng or for the near side to be gone, whichever is first. */
+static _Noreturn void watch(pid_t vng, int channel, int child_ended)
+{
+	for (;;) {
+		struct pollfd polled[2] = {{.fd = channel, .events = POLLIN},
+					   {.fd = child_ended, .events = POLLIN}};
+		char byte;
+		int status;
+
+		if (poll(polled, 2, -1) < 0 && errno != EINTR)
+			_exit(125);
+		if (polled[0].revents)
+			_exit(125);
+		for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+			if (pid == vng)
+				_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 125);
+		while (read(child_ended, &byte, 1) > 0)
+			;
+	}
+}
+
+/* Process 1 of the VM's pid namespace: when it ends, the kernel kills every other one in there. */
+static _Noreturn void first_process(const struct vm_config *config, const int stdio[3], int channel)
+{
+	struct sigaction action = {.sa_handler = child_changed};
+	_cleanup_error_ struct error *err = NULL;
+	int disks[VM_DISKS_MAX];
+	pid_t vng;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
+	    pipe2(child_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
+	    sigaction(SIGCHLD, &action, NULL) < 0) {
+		error_errno(&err, ERR_SYSTEM, "cannot prepare the VM");
+		fail(channel, err);
+	}
+	if (layout_make(config, CALLER_ID, disks, &err) < 0)
+		fail(channel, err);
+	announce(channel);
+	vng = fork();
+	if (vng == 0)
+		run_vng(config, stdio, disks, channel);
+	if (vng < 0) {
+		error_errno(&err, ERR_SYSTEM, "cannot start vng");
+		fail(channel, err);
+	}
+	for (int i = 0; i < 3; i++)
+		close(stdio[i]);
+	watch(vng, channel, child_pipe[0]);
+}
+
+/* Root of the level-1 namespace, which is ours to enter because we made it. */
+static int enter(int userns, struct error **err)
+{
+	if (setns(userns, CLONE_NEWUSER) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot enter the rootfs's user namespace");
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot become root of the user namespace");
+	if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET) < 0)
+		return error_errno(err, ERR_HOST, "cannot make the VM's namespaces");
+	/* Only now: a change of credentials takes it away. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot tie the VM to this program");
+	return 0;
+}
+
+static void close_all_but(const int stdio[3], int channel)
+{
+	int kept[4] = {stdio[0], stdio[1], stdio[2], channel};
+	int first = 3;
+
+	for (;;) {
+		int next = INT32_MAX;
+
+		for (int i = 0; i < 4; i++)
+			if (kept[i] >= first && kept[i] < next)
+				next = kept[i];
+		if (next == INT32_MAX)
+			break;
+		if (next > first)
+			close_range((unsigned)first, (unsigned)next - 1, 0);
+		first = next + 1;
+	}
+	close_range((unsigned)first, ~0u, 0);
+}
+
+_Noreturn void hypervisor_main(int userns, const struct vm_config *config, const int stdio[3],
+			       int channel)
+{
+	_cleanup_error_ struct error *err = NULL;
+	pid_t first;
+	int status;
+
+	/* A session of its own: Ctrl-C on the terminal is for the front end, which then ends us. */
+	setsid();
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
+	if (enter(userns, &err) < 0)
+		fail(channel, err);
+	close_all_but(stdio, channel);
+	first = fork();
+	if (first == 0)
+		first_process(config, stdio, channel);
+	if (first < 0) {
+		error_errno(&err, ERR_SYSTEM, "cannot start the VM's first process");
+		fail(channel, err);
+	}
+	for (int i = 0; i < 3; i++)
+		close(stdio[i]);
+	/* Our copy of the channel goes too: its other end must see the first process end. */
+	close(channel);
+	if (RETRY_ON_EINTR(waitpid(first, &status, 0)) < 0)
+		_exit(125);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 125);
+}

@@ -1,0 +1,24 @@
+/* The far side of vm_run(): a process that enters the level-1 namespace, makes the VM's own mount,
+ * pid, ipc, uts and network namespaces, lays out what vng shall see, and starts vng with nothing
+ * left of its rights but reading the tree. It ends with whoever started it. */
+#pragma once
+
+#include "frontend/vm.h"
+
+/* What vng and qemu find under their private folder. Fixed names, since vng pastes its arguments
+ * into a shell line: no path of the user's ever stands there. */
+#define VM_FOLDER "/mnt"
+#define VM_TREE VM_FOLDER "/root"
+#define VM_IMAGE VM_FOLDER "/kernel/boot/vmlinuz"
+
+/* The guest's end of the line for "started" and "exit N". */
+#define VM_STATUS_PORT "rootlet.status"
+
+/* Never returns. STDIO are vng's; CHANNEL is the near side's socket: one packet comes back, either
+ * "ready" with the descriptors of the console and of the status line, or an error's code and text.
+ * When CHANNEL's other end closes, all of the VM ends. */
+_Noreturn void hypervisor_main(int userns, const struct vm_config *config, const int stdio[3],
+			       int channel);
+
+/* The near side: waits for that packet. CONSOLE and STATUS are the caller's. */
+int hypervisor_wait(int channel, int *console, int *status, struct error **err);

@@ -1,0 +1,17 @@
+/* What SIGINT, SIGTERM and SIGHUP do at this moment. There is one state for the process, as there
+ * is one disposition per signal. */
+#pragma once
+
+#include <stdbool.h>
+
+/* Leave at once with status 130: for stages that have nothing to clean up. */
+void interrupt_leave(void);
+
+/* Note it: interrupt_caught() becomes true, interrupt_fd() readable, blocking calls return EINTR.
+ * A second signal does no more, because a clean-up that is cut short leaves things behind. */
+void interrupt_catch(void);
+
+bool interrupt_caught(void);
+
+/* A descriptor to poll for POLLIN, ours for good; -1 before the first interrupt_catch(). */
+int interrupt_fd(void);

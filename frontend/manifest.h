@@ -1,0 +1,37 @@
+/* What rootlet wrote about a rootfs into it: /etc/rootlet/manifest.json. A tree's content is not
+ * trusted: reading bounds sizes and checks every field's shape. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "frontend/profile.h"
+#include "proto/error.h"
+
+#define MANIFEST_FORMAT 1
+#define MANIFEST_PATH "etc/rootlet/manifest.json"
+
+struct manifest_package {
+	char *name, *version;
+};
+
+struct manifest {
+	char *profile, *profile_sha256; /* name, and the hash of the profile's file in hex */
+	char *suite, *arch, *distribution, *mirror;
+	uint32_t first_uid, first_gid, count; /* host ids of the rootfs's 0 to COUNT - 1 */
+	int64_t created;		      /* seconds since the epoch */
+	struct manifest_package *packages;
+	size_t package_count;
+	struct account *users;
+	size_t user_count;
+	struct account_group *groups;
+	size_t group_count;
+};
+
+/* ERR_MISSING where the tree has none, ERR_INPUT where it is malformed. */
+int manifest_read(int tree, struct manifest **out, struct error **err);
+
+/* As a sealed memfd at offset 0, for Publish; the caller's to close. */
+int manifest_write(const struct manifest *m, int *fd, struct error **err);
+
+void manifest_free(struct manifest **m);

@@ -1,0 +1,17 @@
+/* Where rootlet's own files are. A program that runs from its build folder uses that folder's
+ * helper and the source's policy; every other one uses what was installed. */
+#pragma once
+
+#include "proto/error.h"
+
+/* The helper's path; the caller's to free. */
+char *paths_helper(struct error **err);
+
+/* A file of the policy folder, "profiles/fstests.conf" or "smoke.sh"; the caller's to free. */
+char *paths_policy(const char *relative, struct error **err);
+
+/* $XDG_CONFIG_HOME/rootlet/RELATIVE; the caller's to free. ERR_MISSING without a home. */
+char *paths_config(const char *relative, struct error **err);
+
+/* The caller's home: $HOME where absolute, else what the password database says. */
+char *paths_home(struct error **err);

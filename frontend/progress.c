@@ -1,0 +1,195 @@
+#include "frontend/progress.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "frontend/text.h"
+
+#define LINE_MAX_BYTES 256
+#define TERMINAL_INTERVAL 0.1 /* seconds between two drawings */
+#define PLAIN_INTERVAL 10.0
+
+struct progress {
+	FILE *out;
+	bool terminal, drawn, open;
+	char stage[80];
+	uint64_t items, items_total, bytes, bytes_total;
+	uint64_t first_items, first_bytes; /* what the stage's first update had: from the cache */
+	bool updated;
+	double began, shown;
+};
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+struct progress *progress_new(enum progress_mode mode)
+{
+	struct progress *p = mode == PROGRESS_QUIET ? NULL : calloc(1, sizeof(*p));
+	const char *term = getenv("TERM");
+
+	if (!p)
+		return NULL;
+	p->out = mode == PROGRESS_STDOUT ? stdout : stderr;
+	p->terminal = isatty(STDOUT_FILENO) && isatty(fileno(p->out)) &&
+		      !(term && strcmp(term, "dumb") == 0);
+	return p;
+}
+
+void progress_free(struct progress **p)
+{
+	if (*p)
+		progress_end(*p);
+	free(*p);
+	*p = NULL;
+}
+
+/* Appends to LINE, which holds LINE_MAX_BYTES; what does not fit is cut. */
+static void append(char *line, const char *format, ...) PRINTF_LIKE(2, 3);
+static void append(char *line, const char *format, ...)
+{
+	size_t used = strlen(line);
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(line + used, LINE_MAX_BYTES - used, format, ap);
+	va_end(ap);
+}
+
+static void append_rate(const struct progress *p, char *line)
+{
+	double elapsed = now() - p->began, rate, left = -1;
+	char text[TEXT_DURATION_LEN];
+
+	if (elapsed < 1)
+		return;
+	rate = (double)(p->bytes - p->first_bytes) / elapsed;
+	if (p->bytes > p->first_bytes)
+		append(line, "  %s/s", text_size((uint64_t)rate, text));
+	if (p->bytes_total > p->bytes && rate > 0)
+		left = (double)(p->bytes_total - p->bytes) / rate;
+	else if (!p->bytes_total && p->items_total > p->items && p->items > p->first_items)
+		left = (double)(p->items_total - p->items) * elapsed /
+		       (double)(p->items - p->first_items);
+	if (left >= 0)
+		append(line, "  %s left", text_duration((uint64_t)(left + 0.5), text));
+}
+
+static void compose(const struct progress *p, char line[static LINE_MAX_BYTES])
+{
+	char text[TEXT_SIZE_LEN];
+
+	snprintf(line, LINE_MAX_BYTES, "%s", p->stage);
+	if (p->items_total)
+		append(line, "  %" PRIu64 "/%" PRIu64, p->items, p->items_total);
+	else if (p->items)
+		append(line, "  %" PRIu64, p->items);
+	if (p->bytes || p->bytes_total)
+		append(line, "  %s", text_size(p->bytes, text));
+	if (p->bytes_total)
+		append(line, " of %s", text_size(p->bytes_total, text));
+	append_rate(p, line);
+}
+
+static void draw(struct progress *p)
+{
+	char line[LINE_MAX_BYTES];
+	struct winsize size;
+	int width = 80;
+
+	compose(p, line);
+	if (p->terminal) {
+		if (ioctl(fileno(p->out), TIOCGWINSZ, &size) == 0 && size.ws_col > 1)
+			width = size.ws_col;
+		fprintf(p->out, "\r%.*s\033[K", width - 1, line);
+		p->drawn = true;
+	} else {
+		fprintf(p->out, "%s\n", line);
+	}
+	fflush(p->out);
+	p->shown = now();
+}
+
+static void close_stage(struct progress *p)
+{
+	if (!p->open)
+		return;
+	if (p->updated)
+		draw(p);
+	if (p->drawn)
+		fputc('\n', p->out);
+	fflush(p->out);
+	p->drawn = p->open = false;
+}
+
+void progress_stage(struct progress *p, const char *stage)
+{
+	if (!p || (p->open && strcmp(p->stage, stage) == 0))
+		return;
+	close_stage(p);
+	snprintf(p->stage, sizeof(p->stage), "%s", stage);
+	text_clean(p->stage);
+	p->items = p->items_total = p->bytes = p->bytes_total = 0;
+	p->updated = false;
+	p->open = true;
+	p->began = now();
+	draw(p);
+}
+
+void progress_update(struct progress *p, uint64_t items, uint64_t items_total, uint64_t bytes,
+		     uint64_t bytes_total)
+{
+	if (!p || !p->open)
+		return;
+	if (!p->updated) {
+		p->first_items = items;
+		p->first_bytes = bytes;
+		p->updated = true;
+	}
+	/* A retry may take bytes back; a rate must not turn negative. */
+	if (bytes < p->first_bytes)
+		p->first_bytes = bytes;
+	if (items < p->first_items)
+		p->first_items = items;
+	p->items = items;
+	p->items_total = items_total;
+	p->bytes = bytes;
+	p->bytes_total = bytes_total;
+	if (now() - p->shown >= (p->terminal ? TERMINAL_INTERVAL : PLAIN_INTERVAL))
+		draw(p);
+}
+
+void progress_note(struct progress *p, const char *format, ...)
+{
+	_cleanup_free_ char *line = NULL;
+	va_list ap;
+
+	if (!p)
+		return;
+	va_start(ap, format);
+	if (vasprintf(&line, format, ap) < 0)
+		line = NULL;
+	va_end(ap);
+	if (!line)
+		return;
+	if (p->drawn)
+		fputs("\r\033[K", p->out);
+	fprintf(p->out, "%s\n", text_clean(line));
+	if (p->drawn)
+		draw(p);
+	fflush(p->out);
+}
+
+void progress_end(struct progress *p)
+{
+	if (p)
+		close_stage(p);
+}

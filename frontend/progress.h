@@ -1,0 +1,32 @@
+/* What a long command shows while it works: one line that is rewritten on a terminal, a plain line
+ * per stage (and one now and then) where standard output is none, nothing at all when quiet.
+ * A NULL progress is allowed everywhere and says nothing. */
+#pragma once
+
+#include <stdint.h>
+
+#include "proto/cleanup.h"
+
+struct progress;
+
+/* AUTO shows on standard error and leaves standard output to what the command prints; STDOUT is for
+ * a command that prints nothing else. */
+enum progress_mode { PROGRESS_AUTO, PROGRESS_QUIET, PROGRESS_STDOUT };
+
+/* Returns NULL where MODE is quiet or memory is short; both mean silence. */
+struct progress *progress_new(enum progress_mode mode);
+void progress_free(struct progress **p);
+
+/* Starts a stage, "Downloading packages"; the one before it ends. */
+void progress_stage(struct progress *p, const char *stage);
+
+/* ITEMS are packages, BYTES what was moved; a total of 0 is unknown. The rate and the time left are
+ * derived here. Cheap enough to be called for every block. */
+void progress_update(struct progress *p, uint64_t items, uint64_t items_total, uint64_t bytes,
+		     uint64_t bytes_total);
+
+/* One line of its own, above the progress line. */
+void progress_note(struct progress *p, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Ends the last stage and leaves the cursor on a fresh line. */
+void progress_end(struct progress *p);

@@ -1,0 +1,221 @@
+#include "frontend/provision.h"
+
+#include <fcntl.h>
+#include <time.h>
+
+#include "frontend/manifest.h"
+
+static char *mutable(const char *s)
+{
+	/* Generated messages have no const, and packing does not write. */
+	return (char *)(uintptr_t)s;
+}
+
+static int open_cached(const char *path, struct error **err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		error_errno(err, ERR_SYSTEM, "cannot open %s", path);
+	return fd;
+}
+
+static int begin(struct helper *h, const struct provision *p, struct error **err)
+{
+	_cleanup_close_ int keyring = open_cached(p->set->keyring, err);
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Begin message = ROOTLET__BEGIN__INIT;
+
+	if (keyring < 0)
+		return -1;
+	message.name = mutable(p->base);
+	message.suite = p->set->suite;
+	message.arch = p->set->arch;
+	request.kind_case = ROOTLET__REQUEST__KIND_BEGIN;
+	request.begin = &message;
+	return helper_call(h, &request, (int[]){ p->parent, keyring }, 2, NULL, err);
+}
+
+static int hand_over_index(struct helper *h, const struct pocket *pocket,
+			   const struct pocket_index *index, struct error **err)
+{
+	_cleanup_close_ int fd = open_cached(index->packages, err);
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Index message = ROOTLET__INDEX__INIT;
+
+	if (fd < 0)
+		return -1;
+	message.pocket = pocket->name;
+	message.component = index->component;
+	request.kind_case = ROOTLET__REQUEST__KIND_INDEX;
+	request.index = &message;
+	return helper_call(h, &request, &fd, 1, NULL, err);
+}
+
+static int hand_over_pocket(struct helper *h, const struct pocket *pocket, struct error **err)
+{
+	_cleanup_close_ int fd = open_cached(pocket->inrelease, err);
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Release message = ROOTLET__RELEASE__INIT;
+
+	if (fd < 0)
+		return -1;
+	message.pocket = pocket->name;
+	request.kind_case = ROOTLET__REQUEST__KIND_RELEASE;
+	request.release = &message;
+	if (helper_call(h, &request, &fd, 1, NULL, err) < 0)
+		return -1;
+	for (size_t i = 0; i < pocket->index_count; i++)
+		if (hand_over_index(h, pocket, &pocket->indexes[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static int hand_over_package(struct helper *h, struct package *package, struct error **err)
+{
+	_cleanup_close_ int fd = open_cached(package->path, err);
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Package message = ROOTLET__PACKAGE__INIT;
+
+	if (fd < 0)
+		return -1;
+	message.name = package->name;
+	message.sha256.data = package->sha256;
+	message.sha256.len = sizeof(package->sha256);
+	request.kind_case = ROOTLET__REQUEST__KIND_PACKAGE;
+	request.package = &message;
+	return helper_call(h, &request, &fd, 1, NULL, err);
+}
+
+static int hand_over(struct helper *h, const struct provision *p, struct error **err)
+{
+	const struct package_set *set = p->set;
+	uint64_t bytes = 0;
+
+	progress_stage(p->progress, "Verifying signatures and indexes");
+	for (size_t i = 0; i < set->pocket_count; i++)
+		if (hand_over_pocket(h, &set->pockets[i], err) < 0)
+			return -1;
+	progress_stage(p->progress, "Verifying packages");
+	for (size_t i = 0; i < set->package_count; i++) {
+		if (hand_over_package(h, &set->packages[i], err) < 0)
+			return -1;
+		bytes += set->packages[i].size;
+		progress_update(p->progress, i + 1, set->package_count, bytes, set->bytes);
+	}
+	return 0;
+}
+
+static int bootstrap(struct helper *h, const struct provision *p, struct error **err)
+{
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Bootstrap message = ROOTLET__BOOTSTRAP__INIT;
+
+	progress_stage(p->progress, "Unpacking and configuring");
+	message.engine = mutable(p->engine);
+	request.kind_case = ROOTLET__REQUEST__KIND_BOOTSTRAP;
+	request.bootstrap = &message;
+	return helper_call(h, &request, NULL, 0, NULL, err);
+}
+
+static int add_group(struct helper *h, const struct account_group *group, struct error **err)
+{
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__AddGroup message = ROOTLET__ADD_GROUP__INIT;
+
+	message.name = group->name;
+	message.gid = group->gid;
+	request.kind_case = ROOTLET__REQUEST__KIND_ADD_GROUP;
+	request.add_group = &message;
+	return helper_call(h, &request, NULL, 0, NULL, err);
+}
+
+static int add_user(struct helper *h, const struct account *user, struct error **err)
+{
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__AddUser message = ROOTLET__ADD_USER__INIT;
+
+	message.name = user->name;
+	message.uid = user->uid;
+	message.gid = user->gid;
+	message.home = user->home;
+	message.shell = user->shell;
+	message.groups = user->groups;
+	message.n_groups = user->group_count;
+	request.kind_case = ROOTLET__REQUEST__KIND_ADD_USER;
+	request.add_user = &message;
+	return helper_call(h, &request, NULL, 0, NULL, err);
+}
+
+static int add_accounts(struct helper *h, const struct provision *p, struct error **err)
+{
+	const struct profile *profile = p->profile;
+
+	progress_stage(p->progress, "Adding groups and users");
+	for (size_t i = 0; i < profile->group_count; i++)
+		if (add_group(h, &profile->groups[i], err) < 0)
+			return error_wrap(err, "cannot add group %s", profile->groups[i].name);
+	for (size_t i = 0; i < profile->user_count; i++)
+		if (add_user(h, &profile->users[i], err) < 0)
+			return error_wrap(err, "cannot add user %s", profile->users[i].name);
+	return 0;
+}
+
+/* The manifest's strings are the profile's and the package set's: only the list is allocated. */
+static int compose_manifest(const struct helper *h, const struct provision *p, int *fd,
+			    struct error **err)
+{
+	const struct host_ids *ids = helper_ids(h);
+	_cleanup_free_ struct manifest_package *packages = NULL;
+	struct manifest m = {
+		.profile = p->profile->name,
+		.profile_sha256 = mutable(p->profile->sha256),
+		.suite = p->set->suite,
+		.arch = p->set->arch,
+		.distribution = p->set->distribution,
+		.mirror = p->set->mirror,
+		.first_uid = ids->first_uid,
+		.first_gid = ids->first_gid,
+		.count = ids->count,
+		.created = time(NULL),
+		.package_count = p->set->package_count,
+		.users = p->profile->users,
+		.user_count = p->profile->user_count,
+		.groups = p->profile->groups,
+		.group_count = p->profile->group_count,
+	};
+
+	packages = calloc(m.package_count + 1, sizeof(*packages));
+	if (!packages)
+		return error_set(err, ERR_SPACE, "out of memory");
+	for (size_t i = 0; i < m.package_count; i++) {
+		packages[i].name = p->set->packages[i].name;
+		packages[i].version = p->set->packages[i].version;
+	}
+	m.packages = packages;
+	return manifest_write(&m, fd, err);
+}
+
+static int publish(struct helper *h, const struct provision *p, struct error **err)
+{
+	_cleanup_close_ int manifest = -1;
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Publish message = ROOTLET__PUBLISH__INIT;
+
+	if (compose_manifest(h, p, &manifest, err) < 0)
+		return -1;
+	progress_stage(p->progress, "Writing to disk");
+	message.replace = p->replace;
+	request.kind_case = ROOTLET__REQUEST__KIND_PUBLISH;
+	request.publish = &message;
+	return helper_call(h, &request, &manifest, 1, NULL, err);
+}
+
+int provision_rootfs(struct helper *h, const struct provision *p, struct error **err)
+{
+	if (begin(h, p, err) < 0 || hand_over(h, p, err) < 0 || bootstrap(h, p, err) < 0 ||
+	    add_accounts(h, p, err) < 0 || publish(h, p, err) < 0)
+		return -1;
+	progress_end(p->progress);
+	return 0;
+}

@@ -1,0 +1,140 @@
+/* rootlet shell (and chroot): a command in the jail of a rootfs. */
+#include <getopt.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "frontend/command.h"
+#include "frontend/interrupt.h"
+#include "frontend/store.h"
+#include "frontend/terminal.h"
+#include "proto/validate.h"
+
+static const char help[] =
+	"usage: rootlet shell [--name NAME | --path DIR] [--user USER] [-- COMMAND [ARGUMENT…]]\n"
+	"       rootlet chroot …  (the same)\n\n"
+	"Runs a command (default: a login shell) inside a rootfs, for looking around. It sees no\n"
+	"file, process or network of the host, and cannot mount.\n\n"
+	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
+	"  --path DIR   a rootfs elsewhere\n"
+	"  --user USER  of the rootfs (default: root)\n"
+	"  --help\n\n"
+	"Exit status: the command's own, 128 + N where signal N ended it; 1 failed; 2 wrong\n"
+	"command line; 5 the host lacks something; 6 the rootfs is being replaced or removed.\n";
+
+enum option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_USER };
+
+static const struct option options[] = {
+	{ "name", required_argument, NULL, OPTION_NAME },
+	{ "path", required_argument, NULL, OPTION_PATH },
+	{ "user", required_argument, NULL, OPTION_USER },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct shell {
+	const char *name, *path, *user;
+	char **argv;
+	size_t argc;
+	int tree;
+	char *absolute;
+	struct helper *helper;
+	struct terminal *terminal;
+};
+
+static void shell_clear(struct shell *s)
+{
+	terminal_free(&s->terminal);
+	helper_stop(&s->helper);
+	closep(&s->tree);
+	free(s->absolute);
+}
+
+static int check_words(const struct shell *s, struct error **err)
+{
+	size_t bytes = 0;
+
+	if (strcmp(s->user, "root") != 0 && !valid_account_name(s->user))
+		return error_set(err, ERR_INPUT, "\"%.80s\" is no name for a user", s->user);
+	for (size_t i = 0; i < s->argc; i++)
+		bytes += strlen(s->argv[i]) + 1;
+	if (s->argc > ARGV_MAX || bytes > ARGV_BYTES_MAX)
+		return error_set(err, ERR_INPUT,
+				 "a command of %zu words and %zu bytes: at most %d and "
+				 "%d; put it in a script in the rootfs",
+				 s->argc, bytes, ARGV_MAX, ARGV_BYTES_MAX);
+	return 0;
+}
+
+static int execute(struct shell *s, struct answer *answer, struct error **err)
+{
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Execute message = ROOTLET__EXECUTE__INIT;
+	int fds[4] = { s->tree };
+	bool controlling = false;
+
+	if (terminal_new(&s->terminal, fds + 1, &controlling, err) < 0)
+		return -1;
+	message.argv = s->argv;
+	message.n_argv = s->argc;
+	message.user = (char *)(uintptr_t)s->user;
+	message.terminal = controlling;
+	request.kind_case = ROOTLET__REQUEST__KIND_EXECUTE;
+	request.execute = &message;
+	if (helper_send(s->helper, &request, fds, 4, err) < 0)
+		return -1;
+	return terminal_relay(s->terminal, s->helper, answer, err);
+}
+
+static int shell(struct shell *s, struct answer *answer, struct error **err)
+{
+	if (check_words(s, err) < 0 ||
+	    store_open(s->name, s->path, &s->tree, &s->absolute, err) < 0)
+		return -1;
+	if (flock(s->tree, LOCK_SH | LOCK_NB) < 0)
+		return error_set(err, ERR_BUSY, "the rootfs at %s is being replaced or removed",
+				 s->absolute);
+	interrupt_catch();
+	if (helper_start("shell", NULL, &s->helper, err) < 0)
+		return -1;
+	return execute(s, answer, err);
+}
+
+int command_shell(int argc, char **argv)
+{
+	static char bash[] = "/bin/bash", login[] = "-l";
+	char *default_argv[] = { bash, login, NULL };
+	_cleanup_(shell_clear) struct shell s = { .user = "root", .tree = -1 };
+	_cleanup_error_ struct error *err = NULL;
+	struct answer answer = { .fd = -1 };
+	int option;
+
+	opterr = 0;
+	/* "+": what follows the first word that is no option belongs to the command. */
+	while ((option = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
+		switch (option) {
+		case OPTION_NAME:
+			s.name = optarg;
+			break;
+		case OPTION_PATH:
+			s.path = optarg;
+			break;
+		case OPTION_USER:
+			s.user = optarg;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return EXIT_OK;
+		default:
+			return report_option(argv[0], option, argv);
+		}
+	}
+	s.argv = optind < argc ? argv + optind : default_argv;
+	s.argc = optind < argc ? (size_t)(argc - optind) : 2;
+	if (shell(&s, &answer, &err) < 0) {
+		terminal_free(&s.terminal);
+		return report_error(argv[0], err);
+	}
+	closep(&answer.fd);
+	return answer.status;
+}

@@ -1,0 +1,37 @@
+/* Where a rootfs is: by name in the store (~/.kerneldev-mcp/NAME), or by path.
+ * What `--name` and `--path` mean is decided here and nowhere else. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "frontend/client.h"
+#include "proto/error.h"
+
+#define STORE_FOLDER ".kerneldev-mcp"
+#define STORE_DEFAULT_NAME "test-rootfs"
+
+/* Splits into an absolute folder and a valid final component, both the caller's to free.
+ * NULL for both NAME and PATH is the default rootfs. ERR_INPUT for a name of wrong shape,
+ * ERR_MISSING where the folder of PATH is not there. */
+int store_resolve(const char *name, const char *path, char **parent, char **base,
+		  struct error **err);
+
+/* Opens a rootfs that is there. TREE (O_RDONLY | O_DIRECTORY) and ABSOLUTE are the caller's.
+ * ERR_MISSING where there is none, ERR_REFUSED where it is a symlink or has no manifest. */
+int store_open(const char *name, const char *path, int *tree, char **absolute, struct error **err);
+
+/* The store's own folder, "/home/user/.kerneldev-mcp"; the caller's to free. */
+char *store_folder(struct error **err);
+
+/* True where TREE carries a manifest of ours, readable or not. */
+bool store_is_rootfs(int tree);
+
+/* Whether PARENT (a descriptor) holds staging or trash of a killed run, of NAME or (NULL) any. */
+bool store_has_stale(int parent, const char *name);
+
+/* Has HELPER remove it. What somebody works on at this moment is left; so is what fails, with a
+ * line on standard error. */
+void store_sweep(struct helper *helper, int parent, const char *name);
+
+/* Both, with a helper of its own, for FOLDER and every name; silent where no helper starts. */
+void store_tidy(const char *purpose, const char *folder);

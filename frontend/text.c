@@ -1,0 +1,68 @@
+#include "frontend/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+char *text_clean(char *s)
+{
+	for (unsigned char *p = (unsigned char *)s; p && *p; p++)
+		if (*p < ' ' || *p == 0x7f)
+			*p = '?';
+	return s;
+}
+
+const char *text_size(uint64_t bytes, char out[static TEXT_SIZE_LEN])
+{
+	static const char units[] = "KMGTPE";
+	uint64_t unit = 1024, tenths;
+	size_t i = 0;
+
+	if (bytes < 1024) {
+		snprintf(out, TEXT_SIZE_LEN, "%" PRIu64, bytes);
+		return out;
+	}
+	while (units[i + 1] && bytes > 999 * unit) {
+		unit *= 1024;
+		i++;
+	}
+	tenths = bytes / unit * 10 + (bytes % unit * 10 + unit - 1) / unit;
+	if (tenths < 100)
+		snprintf(out, TEXT_SIZE_LEN, "%" PRIu64 ".%" PRIu64 "%c", tenths / 10, tenths % 10,
+			 units[i]);
+	else
+		snprintf(out, TEXT_SIZE_LEN, "%" PRIu64 "%c", (tenths + 9) / 10, units[i]);
+	return out;
+}
+
+const char *text_duration(uint64_t seconds, char out[static TEXT_DURATION_LEN])
+{
+	unsigned minutes = (unsigned)(seconds / 60 % 60), rest = (unsigned)(seconds % 60);
+
+	if (seconds >= 100 * 3600)
+		snprintf(out, TEXT_DURATION_LEN, "days");
+	else if (seconds >= 3600)
+		snprintf(out, TEXT_DURATION_LEN, "%u:%02u:%02u", (unsigned)(seconds / 3600),
+			 minutes, rest);
+	else
+		snprintf(out, TEXT_DURATION_LEN, "%u:%02u", minutes, rest);
+	return out;
+}
+
+const char *text_age(int64_t seconds, char out[static TEXT_DURATION_LEN])
+{
+	static const struct {
+		int64_t seconds;
+		const char *name;
+	} units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
+	size_t i = 0;
+	int64_t n;
+
+	if (seconds < 0)
+		seconds = 0;
+	while (i < 3 && seconds < units[i].seconds)
+		i++;
+	n = seconds / units[i].seconds;
+	snprintf(out, TEXT_DURATION_LEN, "%d %s%s", (int)(n > 99999 ? 99999 : n), units[i].name,
+		 n == 1 ? "" : "s");
+	return out;
+}

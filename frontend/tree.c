@@ -1,0 +1,82 @@
+#include "frontend/tree.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+
+int tree_open(int tree, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return (int)RETRY_ON_EINTR(syscall(SYS_openat2, tree, path, &how, sizeof(how)));
+}
+
+bool tree_has(int tree, const char *path, mode_t type)
+{
+	_cleanup_close_ int fd = tree_open(tree, path, O_PATH);
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && (!type || (st.st_mode & S_IFMT) == type);
+}
+
+static char *read_all(int fd, size_t size, const char *path, size_t *length, struct error **err)
+{
+	_cleanup_free_ char *data = malloc(size + 1);
+	size_t done = 0;
+
+	if (!data) {
+		error_set(err, ERR_SPACE, "cannot read %s: out of memory", path);
+		return NULL;
+	}
+	while (done < size) {
+		ssize_t n = RETRY_ON_EINTR(read(fd, data + done, size - done));
+
+		if (n < 0) {
+			error_errno(err, ERR_SYSTEM, "cannot read %s", path);
+			return NULL;
+		}
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	data[done] = '\0';
+	if (length)
+		*length = done;
+	return STEAL_PTR(data);
+}
+
+/* Checks what was opened, or (FD negative, errno set) reports why it was not, and reads it. */
+static char *read_checked(int fd, const char *path, size_t most, size_t *size, struct error **err)
+{
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		error_errno(err, errno == ENOENT || errno == ENOTDIR ? ERR_MISSING : ERR_SYSTEM,
+			    "cannot open %s", path);
+		return NULL;
+	}
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > most) {
+		error_set(err, ERR_INPUT, "%s is no regular file of at most %zu bytes", path, most);
+		return NULL;
+	}
+	return read_all(fd, (size_t)st.st_size, path, size, err);
+}
+
+char *tree_read(int tree, const char *path, size_t most, size_t *size, struct error **err)
+{
+	/* O_NONBLOCK: a pipe in place of the file must not hold us up. */
+	_cleanup_close_ int fd = tree_open(tree, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+
+	return read_checked(fd, path, most, size, err);
+}
+
+char *file_read(const char *path, size_t most, size_t *size, struct error **err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	return read_checked(fd, path, most, size, err);
+}

@@ -1,0 +1,338 @@
+#include "frontend/vm.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+
+#include "frontend/hypervisor.h"
+#include "frontend/interrupt.h"
+#include "frontend/stream.h"
+
+#define CONSOLE_KEPT 8192
+#define SHOWN_LINES 20
+#define PANIC "Kernel panic - not syncing"
+
+/* How long a guest may take to power off after its command, and to die after a panic. */
+#define GRACE_SECONDS 20
+
+struct vm {
+	pid_t pid;
+	int pidfd, channel, console, status;
+	struct stream in, out, error;
+	struct termios saved;
+	bool raw; /* the caller's terminal, to be restored from SAVED */
+	bool started, exited, panicked;
+	int exit_status;
+	int64_t deadline, grace; /* milliseconds of the monotonic clock; 0: none */
+	char line[64];
+	size_t line_length;
+	char text[CONSOLE_KEPT + 1]; /* the console's last bytes */
+	char panic[256];	     /* the panic's own line */
+	size_t text_length;
+};
+
+static int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void vm_cleanup(struct vm *vm)
+{
+	if (vm->raw)
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &vm->saved);
+	/* The channel's end ends the first process, and that one's end has waited for every other.
+	 * The signal is for one that is stuck. */
+	closep(&vm->channel);
+	if (vm->pid > 0) {
+		struct pollfd ended = {.fd = vm->pidfd, .events = POLLIN};
+
+		if (vm->pidfd < 0 || RETRY_ON_EINTR(poll(&ended, 1, 5000)) <= 0)
+			kill(vm->pid, SIGKILL);
+		RETRY_ON_EINTR(waitpid(vm->pid, NULL, 0));
+	}
+	closep(&vm->pidfd);
+	closep(&vm->console);
+	closep(&vm->status);
+	stream_close(&vm->in);
+	stream_close(&vm->out);
+	stream_close(&vm->error);
+}
+
+/* The pipes are made by us, not by the hypervisor: vng opens them again by their /proc names, which
+ * their owner may. */
+static int open_pipes(struct vm *vm, int stdio[3], struct error **err)
+{
+	int pipes[3][2];
+
+	for (int i = 0; i < 3; i++)
+		if (pipe2(pipes[i], O_CLOEXEC) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot make a pipe for the VM");
+	stdio[0] = pipes[0][0];
+	stdio[1] = pipes[1][1];
+	stdio[2] = pipes[2][1];
+	fcntl(pipes[0][1], F_SETFL, O_NONBLOCK);
+	vm->in = (struct stream){.from = STDIN_FILENO, .to = pipes[0][1], .close_to = true};
+	vm->out = (struct stream){.from = pipes[1][0], .to = STDOUT_FILENO, .close_from = true};
+	vm->error = (struct stream){.from = pipes[2][0], .to = STDERR_FILENO, .close_from = true};
+	/* A job in the background that reads its terminal is stopped. */
+	if (isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) != getpgrp())
+		stream_close(&vm->in);
+	return 0;
+}
+
+/* A terminal of the VM's own, as large as the caller's, which goes raw. */
+static int open_terminal(struct vm *vm, int stdio[3], struct error **err)
+{
+	struct winsize size;
+	struct termios raw;
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	int slave = -1;
+	char name[64];
+
+	if (master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0 &&
+	    ptsname_r(master, name, sizeof(name)) == 0)
+		slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a terminal for the VM");
+	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
+		ioctl(slave, TIOCSWINSZ, &size);
+	for (int i = 0; i < 3; i++)
+		stdio[i] = i == 0 ? slave : fcntl(slave, F_DUPFD_CLOEXEC, 3);
+	vm->in = (struct stream){
+		.from = STDIN_FILENO, .to = fcntl(master, F_DUPFD_CLOEXEC, 3), .close_to = true};
+	vm->out = (struct stream){.from = master, .to = STDOUT_FILENO, .close_from = true};
+	if (tcgetattr(STDIN_FILENO, &vm->saved) == 0) {
+		raw = vm->saved;
+		cfmakeraw(&raw);
+		vm->raw = tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw) == 0;
+	}
+	return 0;
+}
+
+static int start(struct vm *vm, int userns, const struct vm_config *config, struct error **err)
+{
+	int stdio[3] = {-1, -1, -1};
+	int channels[2];
+
+	if ((config->argv ? open_pipes : open_terminal)(vm, stdio, err) < 0)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channels) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a socket for the VM");
+	vm->channel = channels[0];
+	vm->pid = fork();
+	if (vm->pid == 0)
+		hypervisor_main(userns, config, stdio, channels[1]);
+	close(channels[1]);
+	for (int i = 0; i < 3; i++)
+		closep(&stdio[i]);
+	if (vm->pid < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot start a process for the VM");
+	vm->pidfd = (int)syscall(SYS_pidfd_open, vm->pid, 0);
+	if (vm->pidfd < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot watch the VM");
+	return hypervisor_wait(vm->channel, &vm->console, &vm->status, err);
+}
+
+static void keep_console(struct vm *vm, const char *data, size_t size)
+{
+	if (vm->text_length + size > CONSOLE_KEPT) {
+		size_t gone = vm->text_length + size - CONSOLE_KEPT;
+
+		memmove(vm->text, vm->text + gone, vm->text_length - gone);
+		vm->text_length -= gone;
+	}
+	for (size_t i = 0; i < size; i++)
+		if (data[i] != '\r')
+			vm->text[vm->text_length++] = data[i] ? data[i] : ' ';
+	vm->text[vm->text_length] = '\0';
+}
+
+/* A panic prints whatever the log level is, and that line may scroll out of what is kept. */
+static void find_panic(struct vm *vm)
+{
+	const char *panic = strstr(vm->text, PANIC);
+
+	if (!panic || strchr(vm->panic, '\n'))
+		return;
+	if (!vm->panicked)
+		vm->grace = now() + GRACE_SECONDS * 1000;
+	vm->panicked = true;
+	snprintf(vm->panic, sizeof(vm->panic), "%.*s", (int)strcspn(panic, "\n") + 1, panic);
+}
+
+static void read_console(struct vm *vm)
+{
+	char data[CONSOLE_KEPT / 4];
+	ssize_t size;
+
+	while ((size = read(vm->console, data, sizeof(data))) > 0) {
+		keep_console(vm, data, (size_t)size);
+		find_panic(vm);
+	}
+}
+
+static void take_status(struct vm *vm)
+{
+	int status;
+	char extra;
+
+	if (strcmp(vm->line, "started") == 0) {
+		vm->started = true;
+	} else if (sscanf(vm->line, "exit %d%c", &status, &extra) == 1 && status >= 0 &&
+		   status <= 255 && !vm->exited) {
+		vm->exited = true;
+		vm->exit_status = status;
+		vm->grace = now() + GRACE_SECONDS * 1000;
+	}
+}
+
+/* Written by the guest, which may write anything. */
+static void read_status(struct vm *vm)
+{
+	char byte;
+
+	while (read(vm->status, &byte, 1) == 1) {
+		if (byte == '\n') {
+			vm->line[vm->line_length] = '\0';
+			take_status(vm);
+			vm->line_length = 0;
+		} else if (byte != '\r' && vm->line_length < sizeof(vm->line) - 1) {
+			vm->line[vm->line_length++] = byte;
+		}
+	}
+}
+
+static int time_left(const struct vm *vm)
+{
+	int64_t end =
+		vm->grace && (!vm->deadline || vm->grace < vm->deadline) ? vm->grace : vm->deadline;
+	int64_t left = end - now();
+
+	if (!end)
+		return -1;
+	return left < 0 ? 0 : (int)left;
+}
+
+/* Serves the VM until it ends by itself (0) or its time is over (1). */
+static int serve(struct vm *vm, struct error **err)
+{
+	enum { IN, OUT, ERROR, CONSOLE, STATUS, ENDED, SIGNALS, POLLED };
+
+	for (;;) {
+		struct pollfd polled[POLLED] = {
+			[CONSOLE] = {.fd = vm->console, .events = POLLIN},
+			[STATUS] = {.fd = vm->status, .events = POLLIN},
+			[ENDED] = {.fd = vm->pidfd, .events = POLLIN},
+			[SIGNALS] = {.fd = interrupt_fd(), .events = POLLIN},
+		};
+
+		stream_prepare(&vm->in, &polled[IN]);
+		stream_prepare(&vm->out, &polled[OUT]);
+		stream_prepare(&vm->error, &polled[ERROR]);
+		if (poll(polled, POLLED, time_left(vm)) < 0 && errno != EINTR)
+			return error_errno(err, ERR_SYSTEM, "cannot wait for the VM");
+		if (interrupt_caught())
+			return error_set(err, ERR_INTERRUPTED, "the VM was stopped by a signal");
+		stream_serve(&vm->in, &polled[IN]);
+		stream_serve(&vm->out, &polled[OUT]);
+		stream_serve(&vm->error, &polled[ERROR]);
+		/* The guest would wait for ever for room in a pipe that nobody empties. */
+		if (vm->out.broken || vm->error.broken)
+			return error_set(err, ERR_INTERRUPTED,
+					 "the VM was stopped: nobody reads its output any more");
+		read_console(vm);
+		read_status(vm);
+		if (polled[ENDED].revents)
+			return 0;
+		if (time_left(vm) == 0)
+			return 1;
+	}
+}
+
+/* The last lines of the console, or nothing where it is empty. */
+static const char *find_last_lines(const struct vm *vm)
+{
+	const char *p = vm->text + vm->text_length;
+
+	for (int lines = 0; p > vm->text; p--)
+		if (p[-1] == '\n' && ++lines > SHOWN_LINES)
+			break;
+	return p;
+}
+
+/* The guest wrote it: what could drive the terminal it is shown on becomes '?'. */
+static void copy_last_lines(const struct vm *vm, struct vm_result *result)
+{
+	const char *lines = find_last_lines(vm);
+	size_t length = strlen(lines);
+	size_t room = sizeof(result->console) - 1;
+
+	if (length > room)
+		lines += length - room;
+	snprintf(result->console, sizeof(result->console), "%s", lines);
+	for (char *p = result->console; *p; p++)
+		if (*p != '\n' && ((unsigned char)*p < ' ' || *p == 0x7f))
+			*p = '?';
+}
+
+/* What the VM's end means. INTERACTIVE: a shell says no status, and its end is a good one. */
+static int judge(const struct vm *vm, bool interactive, bool late, struct vm_result *result,
+		 struct error **err)
+{
+	if (vm->panicked)
+		return error_set(err, ERR_SYSTEM, "the kernel failed %s: %.*s",
+				 vm->started ? "while the command ran" : "at boot",
+				 (int)strcspn(vm->panic, "\n"), vm->panic);
+	if (vm->exited || (interactive && !late)) {
+		result->status = vm->exited ? vm->exit_status : 0;
+		return 0;
+	}
+	if (late) {
+		/* Only a boot that did not end is explained by its console. */
+		if (vm->started)
+			result->console[0] = '\0';
+		result->timed_out = true;
+		return 0;
+	}
+	return error_set(err, ERR_SYSTEM, "the VM ended %s",
+			 vm->started ? "before the command did"
+				     : "before its kernel could run the command");
+}
+
+int vm_run(int userns, const struct vm_config *config, struct vm_result *result, struct error **err)
+{
+	_cleanup_(vm_cleanup) struct vm vm = {
+		.pidfd = -1, .channel = -1, .console = -1, .status = -1};
+	int late;
+
+	vm.in.from = vm.in.to = vm.out.from = vm.out.to = vm.error.from = vm.error.to = -1;
+	*result = (struct vm_result){0};
+	interrupt_catch();
+	signal(SIGPIPE, SIG_IGN);
+	if (config->timeout)
+		vm.deadline = now() + (int64_t)config->timeout * 1000;
+	if (start(&vm, userns, config, err) < 0)
+		return -1;
+	late = serve(&vm, err);
+	if (late < 0)
+		return -1;
+	stream_drain(&vm.out);
+	stream_drain(&vm.error);
+	read_console(&vm);
+	read_status(&vm);
+	if (vm.raw)
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &vm.saved);
+	vm.raw = false;
+	copy_last_lines(&vm, result);
+	return judge(&vm, !config->argv, late == 1, result, err);
+}

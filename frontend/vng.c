@@ -1,0 +1,177 @@
+#include "frontend/vng.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "frontend/hypervisor.h"
+
+#define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static void quote(FILE *out, const char *word)
+{
+	fputc('\'', out);
+	for (; *word; word++) {
+		if (*word == '\'')
+			fputs("'\\''", out);
+		else
+			fputc(*word, out);
+	}
+	fputc('\'', out);
+}
+
+char *vng_guest_script(const struct vm_config *config)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	/* The command does not inherit the port: a process that it leaves behind would hold it. The
+	 * port is named by udev, which an odd kernel may leave without the rule's work done. */
+	fputs("port=/dev/virtio-ports/" VM_STATUS_PORT "\n"
+	      "if [ ! -e $port ]; then\n"
+	      "\tfor name in /sys/class/virtio-ports/*/name; do\n"
+	      "\t\tread -r text <\"$name\" && [ \"$text\" = " VM_STATUS_PORT " ] || continue\n"
+	      "\t\tport=${name%/name} port=/dev/${port##*/}\n"
+	      "\tdone\n"
+	      "fi\n"
+	      "export PATH=" SYSTEM_PATH " HOME=/root\n"
+	      "exec 9>$port || exit 1\n"
+	      "echo started >&9\n"
+	      "(exec 9>&-; exec",
+	      out);
+	for (char *const *word = config->argv; word && *word; word++) {
+		fputc(' ', out);
+		quote(out, *word);
+	}
+	fputs(")\necho \"exit $?\" >&9\n", out);
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* The console and the status line are FIFOs whose readers are the near side. For a command, vng
+ * sends the first serial port to /dev/null, and it is made to go to our FIFO instead. For a shell,
+ * that port is the terminal, and the kernel's console is the second one. (The kernel cannot have
+ * both as consoles: of two ports of one driver, only the first that is named becomes one.)
+ * Raw is said of the disks, since qemu guards block 0 of an image whose format it had to guess. vng
+ * closes what it inherited before it starts qemu, so qemu opens them through vng's descriptors. */
+static char *qemu_options(const struct vm_config *config, const int *disks)
+{
+	char self[32] = "";
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	/* Not getpid(): /proc is the host's, where this process has another number. */
+	if (readlink("/proc/self", self, sizeof(self) - 1) < 0)
+		self[0] = '\0';
+	fputs("--qemu-opts=-no-reboot", out);
+	fputs(config->argv ? " -set chardev.console.path=" VM_FOLDER "/console"
+			   : " -chardev file,id=rootlet-console,path=" VM_FOLDER "/console"
+			     " -serial chardev:rootlet-console",
+	      out);
+	fputs(" -chardev file,id=rootlet-status,path=" VM_FOLDER "/status"
+	      " -device virtio-serial-pci"
+	      " -device virtserialport,name=" VM_STATUS_PORT ",chardev=rootlet-status",
+	      out);
+	for (size_t i = 0; i < config->disk_count; i++)
+		fprintf(out,
+			" -drive if=none,id=scratch%zu,format=raw,cache=unsafe,discard=unmap,"
+			"file=/proc/%s/fd/%d"
+			" -device virtio-blk-pci,drive=scratch%zu,serial=scratch%zu",
+			i, self, disks[i], i, i);
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* Appends words to a NULL-terminated vector of fixed room. */
+struct words {
+	const char *word[256];
+	size_t count;
+};
+
+static void add(struct words *words, const char *word)
+{
+	if (words->count + 1 < sizeof(words->word) / sizeof(*words->word))
+		words->word[words->count++] = word;
+}
+
+static void add_pair(struct words *words, const char *option, const char *value)
+{
+	add(words, option);
+	add(words, value);
+}
+
+/* 9p for the root: virtiofsd is not made to run with a sub-range's ids and one capability.
+ * microvm has no PCI bus, which the scratch disks and the status line are on. */
+static void fill_words(struct words *words, const struct vm_config *config)
+{
+	add(words, "vng");
+	add_pair(words, "--run", VM_IMAGE);
+	add_pair(words, "--root", VM_TREE);
+	add_pair(words, "--name", "rootlet");
+	add_pair(words, "--memory", config->memory);
+	add_pair(words, "--cpus", config->cpus);
+	add(words, "--force-9p");
+	add(words, "--disable-microvm");
+	if (!config->kvm)
+		add(words, "--disable-kvm");
+	if (!config->argv)
+		add_pair(words, "--user", "root");
+	for (size_t i = 0; i < config->rwdir_count; i++) {
+		char *both;
+
+		if (asprintf(&both, "%s=" VM_FOLDER "/share%zu", config->rwdirs[i], i) >= 0)
+			add_pair(words, "--rwdir", both);
+	}
+	/* loglevel comes after vng's own: a boot that goes wrong leaves its errors, one that goes
+	 * well nothing. Of several console=, init writes to the last. */
+	add_pair(words, "--append",
+		 config->argv ? "loglevel=4 panic=-1" : "console=ttyS1 loglevel=4 panic=-1");
+	if (config->append)
+		add_pair(words, "--append", config->append);
+	if (config->argv)
+		add_pair(words, "--exec", "sh /" VNG_GUEST_SCRIPT);
+}
+
+/* Unprivileged logins often have no sbin in PATH, and vng calls modprobe. */
+static void set_environment(void)
+{
+	const char *own = getenv("PATH");
+	_cleanup_free_ char *path = NULL;
+
+	if (asprintf(&path, "%s%s" SYSTEM_PATH, own ? own : "", own ? ":" : "") >= 0)
+		setenv("PATH", path, 1);
+	setenv("TMPDIR", VM_FOLDER "/tmp", 1);
+}
+
+int vng_exec(const struct vm_config *config, const int *disks, struct error **err)
+{
+	struct words words = {0};
+	char *options = qemu_options(config, disks);
+
+	if (!options)
+		return error_errno(err, ERR_SYSTEM, "cannot start vng");
+	fill_words(&words, config);
+	add(&words, options);
+	words.word[words.count] = NULL;
+	set_environment();
+	for (size_t i = 0; i < config->disk_count; i++)
+		fcntl(disks[i], F_SETFD, 0);
+	execvp(words.word[0], (char *const *)words.word);
+	if (errno == ENOENT)
+		return error_set(err, ERR_HOST,
+				 "cannot start vng: it is not installed; run: rootlet doctor");
+	return error_errno(err, ERR_HOST, "cannot start vng");
+}
