@@ -1,0 +1,40 @@
+/* Fetches files over http and https: many at once, few per host, each gone on with where it broke.
+ * Proxies come from the environment, as curl(1) takes them. What is known by hash goes into the
+ * cache and is not asked for where it is there; what is not goes into memory. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "frontend/progress.h"
+#include "proto/error.h"
+
+#define DOWNLOAD_URLS 2
+
+struct download {
+	const char *what;	   /* for messages: "package attr" */
+	char *urls[DOWNLOAD_URLS]; /* the next is asked where the one before does not exist */
+	const uint8_t *sha256;	   /* NULL: into memory */
+	uint64_t size;		   /* exactly; the most that is taken where there is no hash */
+	bool optional;		   /* that no URL exists is no error */
+
+	/* Results. */
+	char *path; /* in the cache */
+	char *data; /* in memory; a NUL follows its LENGTH bytes */
+	size_t length;
+	size_t url;   /* which of URLS had it */
+	bool missing; /* none had it */
+};
+
+/* Fetches all of LIST, those with a hash into the cache's FOLDER. Adds what came over the network
+ * to *RECEIVED (bytes). Stops at the first that fails: ERR_NETWORK, ERR_TRUST where size or hash is
+ * another, ERR_SPACE, ERR_INTERRUPTED. What came until then is kept for the next attempt. */
+int download_all(struct download *list, size_t count, const char *folder, struct progress *progress,
+		 uint64_t *received, struct error **err);
+
+/* Frees the results and the URLs. */
+void download_clear(struct download *download);
+
+/* BASE/PATH with what may not stand in a URL's path percent-encoded; the caller's. */
+char *download_url(const char *base, const char *path);

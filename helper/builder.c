@@ -1,0 +1,44 @@
+#include "helper/builder.h"
+
+#include "helper/chain.h"
+#include "helper/debootstrap.h"
+
+static int build_step(struct chain *c, const struct task *t, int fd, int socket, struct error **err)
+{
+	switch (t->operation) {
+	case OP_BEGIN:
+		return chain_begin(c, t, fd, err);
+	case OP_RELEASE:
+		return chain_release(c, t->release.pocket, fd, err);
+	case OP_INDEX:
+		return chain_index(c, t->index.pocket, t->index.component, fd, err);
+	case OP_PACKAGE:
+		return chain_package(c, t->package.name, t->package.sha256, fd, err);
+	case OP_BOOTSTRAP:
+		return debootstrap_first_stage(c, socket, err);
+	default:
+		return error_set(err, ERR_REFUSED, "the builder does not know this request");
+	}
+}
+
+int builder_run(int socket)
+{
+	static struct chain chain;
+	static struct task task;
+
+	for (;;) {
+		_cleanup_error_ struct error *err = NULL;
+		int fds[PACKET_FDS_MAX], r;
+		size_t count;
+		ssize_t n = packet_receive(socket, &task, sizeof(task), fds, &count, NULL);
+
+		if (n != (ssize_t)sizeof(task))
+			return 0;
+		r = build_step(&chain, &task, fds[0], socket, &err);
+		for (size_t i = 0; i < count; i++)
+			closep(&fds[i]);
+		if (r < 0 && !err)
+			error_set(&err, ERR_SYSTEM, "out of memory");
+		note_result(socket, r < 0 ? err : NULL, 0);
+	}
+}

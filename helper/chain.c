@@ -1,0 +1,429 @@
+#include "helper/chain.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define KEYRING "/tmp/keyring"
+#define SIGNED "/tmp/InRelease"
+#define TEXT "/tmp/Release"
+#define STATUS "/tmp/status"
+#define KEYRING_MAX (16 << 20)
+#define RELEASE_MAX (16 << 20)
+#define INDEX_MAX (UINT64_C(1) << 30)
+#define CLOCK_SKEW 3600
+
+static void digest_free(EVP_MD_CTX **c)
+{
+	EVP_MD_CTX_free(*c);
+}
+
+int copy_hashed(int from, int to, uint64_t most, uint8_t sum[static SHA256_LEN], uint64_t *size,
+		struct error **err)
+{
+	static unsigned char data[1 << 18];
+	_cleanup_(digest_free) EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	off_t at = 0;
+	ssize_t n;
+
+	if (!digest || !EVP_DigestInit_ex(digest, EVP_sha256(), NULL))
+		return error_set(err, ERR_SYSTEM, "cannot hash");
+	while ((n = RETRY_ON_EINTR(pread(from, data, sizeof(data), at))) > 0) {
+		at += n;
+		if ((uint64_t)at > most)
+			return error_set(err, ERR_TRUST, "it is longer than %" PRIu64 " bytes", most);
+		EVP_DigestUpdate(digest, data, (size_t)n);
+		for (ssize_t done = 0, w; done < n; done += w)
+			if ((w = RETRY_ON_EINTR(write(to, data + done, (size_t)(n - done)))) < 0)
+				return error_errno(err, ERR_SYSTEM, "cannot write");
+	}
+	if (n < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot read");
+	EVP_DigestFinal_ex(digest, sum, NULL);
+	*size = (uint64_t)at;
+	return 0;
+}
+
+static int copy_to(int from, const char *path, uint64_t most, uint8_t sum[static SHA256_LEN],
+		   uint64_t *size, struct error **err)
+{
+	_cleanup_close_ int to = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (to < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make %s", path);
+	return copy_hashed(from, to, most, sum, size, err);
+}
+
+/* A whole small file as a string. */
+static char *slurp(const char *path, size_t most, size_t *size)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	char *text;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || (size_t)st.st_size > most)
+		return NULL;
+	text = malloc((size_t)st.st_size + 1);
+	n = text ? read(fd, text, (size_t)st.st_size) : -1;
+	if (n < 0) {
+		free(text);
+		return NULL;
+	}
+	text[n] = '\0';
+	*size = (size_t)n;
+	return text;
+}
+
+int chain_begin(struct chain *c, const struct task *task, int keyring, struct error **err)
+{
+	uint8_t sum[SHA256_LEN];
+	uint64_t size;
+
+	memcpy(c->suite, task->begin.suite, sizeof(c->suite));
+	memcpy(c->arch, task->begin.arch, sizeof(c->arch));
+	if (copy_to(keyring, KEYRING, KEYRING_MAX, sum, &size, err) < 0)
+		return error_wrap(err, "cannot take the keyring");
+	if (mkdir(MIRROR, 0755) < 0 || mkdir(MIRROR "/pool", 0755) < 0 ||
+	    mkdir(STAGING "/lists", 0700) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make the folders of the mirror");
+	return 0;
+}
+
+/* Times LINE stands at the start of a line of TEXT. */
+static size_t count_lines(const char *text, const char *line)
+{
+	size_t count = 0, length = strlen(line);
+
+	for (const char *at = text; at; at = strchr(at, '\n')) {
+		at += *at == '\n';
+		count += strncmp(at, line, length) == 0;
+		if (!*at)
+			break;
+	}
+	return count;
+}
+
+/* One signed text and nothing before it: what gpgv puts out is then all that the file says. */
+static int check_armor(struct error **err)
+{
+	static const char begin[] = "-----BEGIN PGP SIGNED MESSAGE-----";
+	size_t size;
+	_cleanup_free_ char *text = slurp(SIGNED, RELEASE_MAX, &size);
+
+	if (!text || strlen(text) != size || strncmp(text, begin, strlen(begin)) != 0 ||
+	    count_lines(text, begin) != 1 ||
+	    count_lines(text, "-----BEGIN PGP SIGNATURE-----") != 1 ||
+	    count_lines(text, "-----BEGIN PGP") != 2)
+		return error_set(err, ERR_TRUST, "it is no single clear-signed text");
+	return 0;
+}
+
+static pid_t start_gpgv(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int status = open(STATUS, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+		if (status >= 0 && dup2(status, 1) == 1) {
+			close(3);
+			execl("/usr/bin/gpgv", "gpgv", "--homedir", "/tmp", "--keyring", KEYRING,
+			      "--status-fd", "1", "--output", TEXT, SIGNED, (char *)NULL);
+		}
+		_exit(127);
+	}
+	return pid;
+}
+
+/* At least one good signature with SHA-2 by a key of the keyring that has not expired, and no bad
+ * one. The exit status does not say this: it is not 0 either where another signature's key is
+ * unknown. Format: doc/DETAILS of GnuPG. */
+static bool signature_holds(char *status)
+{
+	bool good = false, valid = false;
+	char *rest = NULL, *line;
+
+	for (line = strtok_r(status, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		int hash = 0;
+
+		if (strncmp(line, "[GNUPG:] ", 9) != 0)
+			continue;
+		line += 9;
+		if (strncmp(line, "BADSIG", 6) == 0)
+			return false;
+		if (strstr(line, "SIG ") && strncmp(line, "VALIDSIG", 8) != 0)
+			good = strncmp(line, "GOODSIG", 7) == 0;
+		if (good && sscanf(line, "VALIDSIG %*s %*s %*s %*s %*s %*s %*s %d", &hash) == 1)
+			valid = valid || (hash >= 8 && hash <= 10);
+	}
+	return valid;
+}
+
+static int verify_signature(struct error **err)
+{
+	_cleanup_free_ char *status = NULL;
+	size_t size;
+	pid_t pid;
+	int code;
+
+	if (check_armor(err) < 0)
+		return -1;
+	unlink(TEXT);
+	pid = start_gpgv();
+	if (pid < 0 || RETRY_ON_EINTR(waitpid(pid, &code, 0)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot start gpgv");
+	if (WIFEXITED(code) && WEXITSTATUS(code) == 127)
+		return error_set(err, ERR_HOST, "there is no gpgv; run: apt install gpgv");
+	status = slurp(STATUS, RELEASE_MAX, &size);
+	if (!status || !signature_holds(status))
+		return error_set(err, ERR_TRUST, "no good signature by a key of the keyring");
+	return 0;
+}
+
+const char *stanza_field(const char *text, size_t length, const char *field, size_t *size)
+{
+	const char *at = text, *end = text + length;
+	size_t name = strlen(field);
+
+	while (at < end) {
+		const char *line_end = memchr(at, '\n', (size_t)(end - at));
+
+		if (!line_end)
+			line_end = end;
+		if ((size_t)(line_end - at) > name && at[name] == ':' &&
+		    strncasecmp(at, field, name) == 0) {
+			for (at += name + 1; at < line_end && (*at == ' ' || *at == '\t');)
+				at++;
+			*size = (size_t)(line_end - at);
+			return at;
+		}
+		at = line_end + 1;
+	}
+	return NULL;
+}
+
+static bool field_is(const char *text, size_t length, const char *field, const char *value)
+{
+	size_t size;
+	const char *found = stanza_field(text, length, field, &size);
+
+	return found && size == strlen(value) && memcmp(found, value, size) == 0;
+}
+
+/* Debian's pockets have a Codename of their own, Ubuntu's a Suite that begins with the Codename. */
+static int check_suite(const struct chain *c, const char *pocket, const char *text, struct error **err)
+{
+	char want[2 * WORD_SIZE];
+	size_t length = strlen(text), code_size, suite_size;
+	const char *code = stanza_field(text, length, "Codename", &code_size);
+	const char *suite = stanza_field(text, length, "Suite", &suite_size);
+	bool ubuntu = code && suite && suite_size >= code_size && !memcmp(suite, code, code_size);
+
+	snprintf(want, sizeof(want), "%s%s%s", c->suite, *pocket ? "-" : "", pocket);
+	if (field_is(text, length, ubuntu || !code ? "Suite" : "Codename", want))
+		return 0;
+	return error_set(err, ERR_TRUST, "it is signed for another suite than %s", want);
+}
+
+/* "Sat, 09 Dec 2025 10:14:23 UTC" */
+static time_t release_time(const char *text, const char *field)
+{
+	char date[64];
+	struct tm t = { 0 };
+	size_t size;
+	const char *found = stanza_field(text, strlen(text), field, &size);
+
+	if (!found || size >= sizeof(date))
+		return 0;
+	memcpy(date, found, size);
+	date[size] = '\0';
+	return strptime(date, "%a, %d %b %Y %H:%M:%S", &t) ? timegm(&t) : -1;
+}
+
+static int check_dates(const char *text, struct error **err)
+{
+	time_t date = release_time(text, "Date"), until = release_time(text, "Valid-Until");
+	time_t now = time(NULL);
+
+	if (date > now + CLOCK_SKEW)
+		return error_set(err, ERR_TRUST, "it is from the future; check the host's clock");
+	if (until != 0 && until < now)
+		return error_set(err, ERR_TRUST, "it has expired (Valid-Until); the mirror is out "
+				 "of date: choose another with --mirror");
+	return 0;
+}
+
+int chain_release(struct chain *c, const char *pocket, int inrelease, struct error **err)
+{
+	struct chain_pocket *p = &c->pockets[c->pocket_count];
+	_cleanup_free_ char *text = NULL;
+	uint8_t sum[SHA256_LEN];
+	uint64_t copied;
+	size_t size;
+
+	if (c->pocket_count == CHAIN_POCKETS_MAX)
+		return error_set(err, ERR_REFUSED, "too many pockets");
+	if (copy_to(inrelease, SIGNED, RELEASE_MAX, sum, &copied, err) < 0 ||
+	    verify_signature(err) < 0)
+		return error_wrap(err, "InRelease of %s%s%s", c->suite, *pocket ? "-" : "", pocket);
+	text = slurp(TEXT, RELEASE_MAX, &size);
+	if (!text || strlen(text) != size)
+		return error_set(err, ERR_TRUST, "InRelease of %s: it is no text", c->suite);
+	if (check_suite(c, pocket, text, err) < 0 || check_dates(text, err) < 0)
+		return error_wrap(err, "InRelease of %s%s%s", c->suite, *pocket ? "-" : "", pocket);
+	snprintf(p->name, sizeof(p->name), "%s", pocket);
+	p->release = STEAL_PTR(text);
+	c->pocket_count++;
+	return 0;
+}
+
+/* The line " HASH SIZE PATH" of PATH in the SHA256 list. */
+static int find_hash(const char *release, const char *path, uint8_t sum[static SHA256_LEN],
+		     uint64_t *size)
+{
+	const char *list = strstr(release, "\nSHA256:");
+	char hash[65], name[256];
+
+	for (list = list ? strchr(list + 1, '\n') : NULL; list && list[1] == ' ';
+	     list = strchr(list + 1, '\n'))
+		if (sscanf(list, " %64s %" SCNu64 " %255s", hash, size, name) == 3 &&
+		    strcmp(name, path) == 0)
+			return sha256_from_hex(hash, strlen(hash), sum) ? 0 : -1;
+	return -1;
+}
+
+static int add_stanza(struct chain *c, const char *text, size_t length)
+{
+	struct stanza s = { .text = text, .length = (uint32_t)length };
+	size_t size;
+	const char *hash = stanza_field(text, length, "SHA256", &size);
+	const char *bytes;
+
+	if (!hash || !sha256_from_hex(hash, size, s.sha256))
+		return 0;
+	bytes = stanza_field(text, length, "Size", &size);
+	s.size = bytes && size < 20 ? strtoumax(bytes, NULL, 10) : 0;
+	if (c->stanza_count == c->stanza_room) {
+		size_t room = c->stanza_room ? 2 * c->stanza_room : 65536;
+		struct stanza *more = reallocarray(c->stanzas, room, sizeof(*more));
+
+		if (!more)
+			return -1;
+		c->stanzas = more;
+		c->stanza_room = room;
+	}
+	c->stanzas[c->stanza_count++] = s;
+	c->sorted = false;
+	return 0;
+}
+
+static int scan_index(struct chain *c, const struct chain_index *index)
+{
+	const char *at = index->text, *end = index->text + index->size;
+
+	while (at < end) {
+		const char *stop = memmem(at, (size_t)(end - at), "\n\n", 2);
+		size_t length = (size_t)((stop ? stop + 1 : end) - at);
+
+		if (add_stanza(c, at, length) < 0)
+			return -1;
+		at += length + 1;
+	}
+	return 0;
+}
+
+static int map_index(struct chain *c, int fd, uint64_t size, struct error **err)
+{
+	struct chain_index *index = &c->indexes[c->index_count];
+
+	index->size = size;
+	index->text = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+	if (index->text == MAP_FAILED)
+		return error_errno(err, ERR_SYSTEM, "cannot map an index");
+	c->index_count++;
+	if (scan_index(c, index) < 0)
+		return error_set(err, ERR_SPACE, "out of memory");
+	return 0;
+}
+
+int chain_index(struct chain *c, const char *pocket, const char *component, int packages,
+		struct error **err)
+{
+	const struct chain_pocket *p = NULL;
+	char path[256], copy[64];
+	uint8_t want[SHA256_LEN], have[SHA256_LEN];
+	uint64_t want_size, size;
+	_cleanup_close_ int fd = -1;
+
+	for (size_t i = 0; i < c->pocket_count; i++)
+		if (strcmp(c->pockets[i].name, pocket) == 0)
+			p = &c->pockets[i];
+	if (!p || c->index_count == CHAIN_INDEXES_MAX)
+		return error_set(err, ERR_REFUSED, "index refused: its pocket has no InRelease");
+	snprintf(path, sizeof(path), "%s/binary-%s/Packages", component, c->arch);
+	if (find_hash(p->release, path, want, &want_size) < 0 || want_size > INDEX_MAX)
+		return error_set(err, ERR_TRUST, "InRelease of %s does not name %s", c->suite, path);
+	snprintf(copy, sizeof(copy), STAGING "/lists/%zu", c->index_count);
+	fd = open(copy, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make %s", copy);
+	if (copy_hashed(packages, fd, want_size, have, &size, err) < 0)
+		return error_wrap(err, "%s of %s", path, c->suite);
+	if (size != want_size || memcmp(have, want, SHA256_LEN) != 0)
+		return error_set(err, ERR_TRUST, "%s of %s: hash differs from the signed InRelease",
+				 path, c->suite);
+	return map_index(c, fd, size, err);
+}
+
+static int compare_stanzas(const void *a, const void *b)
+{
+	return memcmp(((const struct stanza *)a)->sha256, ((const struct stanza *)b)->sha256,
+		      SHA256_LEN);
+}
+
+static const struct stanza *find_stanza(struct chain *c, const uint8_t sha256[static SHA256_LEN])
+{
+	struct stanza key;
+
+	if (!c->sorted && c->chosen_count == 0) {
+		qsort(c->stanzas, c->stanza_count, sizeof(*c->stanzas), compare_stanzas);
+		c->sorted = true;
+	}
+	memcpy(key.sha256, sha256, SHA256_LEN);
+	return bsearch(&key, c->stanzas, c->stanza_count, sizeof(key), compare_stanzas);
+}
+
+int chain_package(struct chain *c, const char *name, const uint8_t sha256[static SHA256_LEN],
+		  int deb, struct error **err)
+{
+	const struct stanza *s = c->stanza_count ? find_stanza(c, sha256) : NULL;
+	struct chosen *chosen = &c->chosen[c->chosen_count];
+	char hex[2 * SHA256_LEN + 1], path[256];
+	uint8_t have[SHA256_LEN];
+	uint64_t size;
+
+	if (c->chosen_count == PACKAGES_MAX)
+		return error_set(err, ERR_REFUSED, "more than %d packages", PACKAGES_MAX);
+	if (!s || !field_is(s->text, s->length, "Package", name) ||
+	    (!field_is(s->text, s->length, "Architecture", c->arch) &&
+	     !field_is(s->text, s->length, "Architecture", "all")))
+		return error_set(err, ERR_TRUST, "package %s: no signed index names it with this "
+				 "hash", name);
+	sha256_to_hex(sha256, hex);
+	snprintf(path, sizeof(path), MIRROR "/pool/%s.deb", hex);
+	if (copy_to(deb, path, s->size, have, &size, err) < 0)
+		return error_wrap(err, "package %s", name);
+	if (size != s->size || memcmp(have, sha256, SHA256_LEN) != 0)
+		return error_set(err, ERR_TRUST, "package %s: hash differs from the signed index",
+				 name);
+	snprintf(chosen->name, sizeof(chosen->name), "%s", name);
+	chosen->stanza = s;
+	c->chosen_count++;
+	return 0;
+}

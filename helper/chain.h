@@ -1,0 +1,65 @@
+/* The chain of trust: keyring → InRelease → Packages → .deb. What has passed is copied, so that
+ * nobody can change it afterwards. Runs in the builder.
+ * Formats: https://wiki.debian.org/DebianRepository/Format, deb822(5), gpgv(1). */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "helper/task.h"
+
+#define STAGING "/staging"
+#define MIRROR STAGING "/mirror"
+#define CHAIN_INDEXES_MAX 32
+#define CHAIN_POCKETS_MAX 8
+
+struct chain_index {
+	char *text; /* mapped */
+	size_t size;
+};
+
+struct stanza {
+	const char *text;
+	uint32_t length;
+	uint8_t sha256[SHA256_LEN];
+	uint64_t size; /* of the .deb */
+};
+
+struct chain_pocket {
+	char name[WORD_SIZE];
+	char *release; /* the signed text */
+};
+
+struct chosen {
+	char name[PACKAGE_NAME_MAX + 1];
+	const struct stanza *stanza;
+};
+
+struct chain {
+	char suite[WORD_SIZE], arch[WORD_SIZE];
+	struct chain_pocket pockets[CHAIN_POCKETS_MAX];
+	size_t pocket_count;
+	struct chain_index indexes[CHAIN_INDEXES_MAX];
+	size_t index_count;
+	struct stanza *stanzas; /* sorted by hash where SORTED */
+	size_t stanza_count, stanza_room;
+	bool sorted;
+	struct chosen chosen[PACKAGES_MAX];
+	size_t chosen_count;
+};
+
+/* Each returns 0 or -1 with ERR set: ERR_TRUST where a link of the chain does not hold. */
+int chain_begin(struct chain *c, const struct task *task, int keyring, struct error **err);
+int chain_release(struct chain *c, const char *pocket, int inrelease, struct error **err);
+int chain_index(struct chain *c, const char *pocket, const char *component, int packages,
+		struct error **err);
+int chain_package(struct chain *c, const char *name, const uint8_t sha256[static SHA256_LEN],
+		  int deb, struct error **err);
+
+/* The value of FIELD in the stanza TEXT (LENGTH bytes), up to the end of its line; NULL if none.
+ * *SIZE is its length. */
+const char *stanza_field(const char *text, size_t length, const char *field, size_t *size);
+
+/* Copies at most MOST bytes from descriptor FROM (from its start) to TO, hashing them. */
+int copy_hashed(int from, int to, uint64_t most, uint8_t sum[static SHA256_LEN], uint64_t *size,
+		struct error **err);

@@ -1,0 +1,194 @@
+#include "helper/idmap.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define RANGE_WANTED (RANGE_COUNT + 1)
+/* Where root has no range of its own: above what login.defs(5) gives away (SUB_UID_MAX is
+ * 600100000) and where systemd keeps "container" ids (524288 to 1879048191). */
+#define ROOT_FIRST 1878982656u
+
+/* The first range of OWNER (a name or a number) in FILE that is long enough, into FIRST. Returns 1
+ * for one, 0 for none, and leaves the longest in LONGEST. Format: subuid(5). */
+static int find_range(const char *file, const char *name, uid_t uid, uint32_t *first,
+		      uint64_t *longest)
+{
+	_cleanup_fclose_ FILE *f = fopen(file, "re");
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", uid);
+	*longest = 0;
+	while (f && getline(&line, &size, f) > 0) {
+		char *rest = NULL, *owner = strtok_r(line, ":\n", &rest);
+		char *start = strtok_r(NULL, ":\n", &rest), *count = strtok_r(NULL, ":\n", &rest);
+		uint64_t from, length;
+
+		if (!owner || !start || !count || (strcmp(owner, name) && strcmp(owner, number)))
+			continue;
+		from = strtoumax(start, NULL, 10);
+		length = strtoumax(count, NULL, 10);
+		if (length > *longest)
+			*longest = length;
+		if (length >= RANGE_WANTED && from > 0 && from + length <= UINT32_MAX) {
+			*first = (uint32_t)from;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static int read_range(const char *file, const char *name, uid_t uid, uint32_t *first,
+		      struct error **err)
+{
+	uint64_t longest;
+
+	if (find_range(file, name, uid, first, &longest))
+		return 0;
+	if (uid == 0 && longest == 0) {
+		*first = ROOT_FIRST;
+		return 0;
+	}
+	if (longest)
+		return error_set(err, ERR_HOST,
+				 "cannot map user ids: the range of \"%s\" in %s has %" PRIu64
+				 " ids, %u are needed; ask an administrator to run: usermod "
+				 "--add-subuids 1000000-1065535 --add-subgids 1000000-1065535 %s",
+				 name, file, longest, RANGE_WANTED, name);
+	return error_set(err, ERR_HOST,
+			 "cannot map user ids: %s has no range for \"%s\"; ask an administrator to "
+			 "run: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s",
+			 file, name, name);
+}
+
+/* Root writes its own maps: no program needed. */
+static int write_map(pid_t pid, const char *file, uint32_t first, uint32_t caller)
+{
+	char path[64], map[96];
+	_cleanup_close_ int fd = -1;
+	int length;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	length = snprintf(map, sizeof(map), "0 %u %u\n%u %u 1\n", first, RANGE_COUNT, CALLER_ID,
+			  caller);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd >= 0 && write(fd, map, (size_t)length) == length ? 0 : -1;
+}
+
+/* newuidmap PID 0 FIRST 65535 65535 CALLER 1; its complaint goes to our standard error. */
+static int run_map_program(const char *program, pid_t pid, uint32_t first, uint32_t caller)
+{
+	char pid_text[16], first_text[16], caller_text[16], count[] = "65535", one[] = "1",
+							  zero[] = "0";
+	char *argv[] = { (char *)(uintptr_t)program, pid_text, zero, first_text, count,
+			 count, caller_text, one, NULL };
+	char *environment[] = { NULL };
+	pid_t child;
+	int status;
+
+	snprintf(pid_text, sizeof(pid_text), "%d", pid);
+	snprintf(first_text, sizeof(first_text), "%u", first);
+	snprintf(caller_text, sizeof(caller_text), "%u", caller);
+	child = fork();
+	if (child == 0) {
+		execve(program, argv, environment);
+		_exit(errno == ENOENT ? 127 : 126);
+	}
+	if (child < 0 || RETRY_ON_EINTR(waitpid(child, &status, 0)) < 0 || !WIFEXITED(status))
+		return 126;
+	return WEXITSTATUS(status);
+}
+
+/* In a child that stays outside: maps PID. Returns 0, or what run_map_program did. */
+static int map_process(pid_t pid, const struct idmap *map, uid_t uid, gid_t gid)
+{
+	int r;
+
+	if (uid == 0)
+		return write_map(pid, "uid_map", map->first_uid, uid) < 0 ||
+				       write_map(pid, "gid_map", map->first_gid, gid) < 0 ? 1 : 0;
+	r = run_map_program("/usr/bin/newuidmap", pid, map->first_uid, uid);
+	return r ? r : run_map_program("/usr/bin/newgidmap", pid, map->first_gid, gid);
+}
+
+static int explain_unshare(struct error **err)
+{
+	return error_errno(err, ERR_HOST,
+			   "cannot make a user namespace; see what forbids it with: sysctl "
+			   "kernel.unprivileged_userns_clone user.max_user_namespaces "
+			   "kernel.apparmor_restrict_unprivileged_userns");
+}
+
+/* Forks the child that maps us once we say that the namespace is there. */
+static pid_t start_mapper(const struct idmap *map, uid_t uid, gid_t gid, int *ready)
+{
+	pid_t us = getpid(), child;
+	int ends[2];
+	char go;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	child = fork();
+	if (child == 0) {
+		close(ends[1]);
+		if (read(ends[0], &go, 1) != 1)
+			_exit(125);
+		_exit(map_process(us, map, uid, gid));
+	}
+	close(ends[0]);
+	*ready = ends[1];
+	return child;
+}
+
+static int explain_mapper(int status, struct error **err)
+{
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 126;
+
+	if (code == 0)
+		return 0;
+	if (code == 127)
+		return error_set(err, ERR_HOST,
+				 "cannot map user ids: /usr/bin/newuidmap or newgidmap is not "
+				 "there; ask an administrator to run: apt install uidmap");
+	return error_set(err, ERR_HOST,
+			 "cannot map user ids: newuidmap or newgidmap refused the range, or lacks "
+			 "its setuid bit; ask an administrator to run: apt install --reinstall "
+			 "uidmap");
+}
+
+int idmap_enter(struct idmap *map, struct error **err)
+{
+	uid_t uid = getuid();
+	gid_t gid = getgid();
+	struct passwd *entry = getpwuid(uid);
+	_cleanup_close_ int ready = -1;
+	char number[16];
+	const char *name = entry ? entry->pw_name : number;
+	pid_t mapper;
+	int status;
+
+	snprintf(number, sizeof(number), "%u", uid);
+	map->mode = uid == 0 ? "root" : "user";
+	if (read_range("/etc/subuid", name, uid, &map->first_uid, err) < 0 ||
+	    read_range("/etc/subgid", name, uid, &map->first_gid, err) < 0)
+		return -1;
+	mapper = start_mapper(map, uid, gid, &ready);
+	if (mapper < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot start the process that maps ids");
+	if (unshare(CLONE_NEWUSER) < 0) {
+		explain_unshare(err);
+		closep(&ready);
+		ready = -1;
+		RETRY_ON_EINTR(waitpid(mapper, &status, 0));
+		return -1;
+	}
+	if (write(ready, "", 1) != 1 || RETRY_ON_EINTR(waitpid(mapper, &status, 0)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot map user ids");
+	return explain_mapper(status, err);
+}

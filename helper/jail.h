@@ -1,0 +1,42 @@
+/* A jail: a process in its own user namespace, in which the caller's id does not exist, with its own
+ * mounts, processes, IPC, host name and no network. Two kinds, by what it sees.
+ * Sources: user_namespaces(7), mount_namespaces(7), pivot_root(2), move_mount(2). */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "proto/error.h"
+
+enum jail_kind {
+	JAIL_TREE, /* a tree as its root, and all that package code may do */
+	JAIL_TOOL, /* the host's /usr, read-only, and a staging folder at /staging */
+};
+
+struct jail_spec {
+	enum jail_kind kind;
+	int root;		 /* directory: the tree, or the staging folder */
+	const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
+	int (*run)(int socket);	 /* in place of argv; gets SOCKET and returns an exit status */
+	int socket;
+	const char *user; /* of the tree; NULL: root */
+	bool terminal;	  /* standard input becomes the controlling terminal */
+	int stdio[3];	  /* stay the caller's; -1: /dev/null of the jail */
+};
+
+struct jail {
+	pid_t pid;
+	int pidfd;
+};
+
+#define JAIL_NONE ((struct jail){ .pid = -1, .pidfd = -1 })
+
+/* Returns 0 once the jail is set up and its program has begun, or -1 with ERR set and nothing left. */
+int jail_start(const struct jail_spec *spec, struct jail *jail, struct error **err);
+
+/* Ends the jail and every process in it, where it still runs, and returns its exit status: that of
+ * its program, or 128 + the number of the signal that ended that. */
+int jail_end(struct jail *jail);
+
+/* As jail_end, but waits for its own end. */
+int jail_reap(struct jail *jail);

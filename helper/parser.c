@@ -1,0 +1,249 @@
+#include "helper/parser.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "helper/privileges.h"
+#include "helper/task.h"
+#include "rootlet.pb-c.h"
+
+static void request_free(Rootlet__Request **request)
+{
+	if (*request)
+		rootlet__request__free_unpacked(*request, NULL);
+}
+
+static void close_all(int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		closep(&fds[i]);
+}
+
+/* False where FROM (NULL counts as "") does not fit. */
+static bool copy(char *to, size_t size, const char *from)
+{
+	size_t length = from ? strlen(from) : 0;
+
+	if (length >= size)
+		return false;
+	memcpy(to, from ? from : "", length + 1);
+	return true;
+}
+
+#define COPY(to, from) copy((to), sizeof(to), (from))
+
+static bool copy_user(struct task *t, const Rootlet__AddUser *from)
+{
+	bool good = COPY(t->user.name, from->name) && COPY(t->user.home, from->home) &&
+		    COPY(t->user.shell, from->shell) && from->n_groups <= GROUPS_MAX;
+
+	t->user.uid = from->uid;
+	t->user.gid = from->gid;
+	t->user.group_count = (uint32_t)from->n_groups;
+	for (size_t i = 0; good && i < from->n_groups; i++)
+		good = COPY(t->user.groups[i], from->groups[i]);
+	return good;
+}
+
+static bool copy_execute(struct task *t, const Rootlet__Execute *from)
+{
+	size_t used = 0;
+
+	if (!COPY(t->execute.user, from->user) || from->n_argv > ARGV_MAX)
+		return false;
+	for (size_t i = 0; i < from->n_argv; i++) {
+		if (!copy(t->execute.words + used, sizeof(t->execute.words) - used, from->argv[i]))
+			return false;
+		used += strlen(from->argv[i]) + 1;
+	}
+	t->execute.terminal = from->terminal;
+	t->execute.argc = (uint32_t)from->n_argv;
+	t->execute.bytes = (uint32_t)used;
+	return true;
+}
+
+static bool copy_package(struct task *t, const Rootlet__Package *from)
+{
+	if (from->sha256.len != SHA256_LEN)
+		return false;
+	memcpy(t->package.sha256, from->sha256.data, SHA256_LEN);
+	return COPY(t->package.name, from->name);
+}
+
+/* Fills the task; false where a field does not fit. Its shape is task_check()'s business. */
+static bool translate(const Rootlet__Request *r, struct task *t)
+{
+	switch (r->kind_case) {
+	case ROOTLET__REQUEST__KIND_HELLO:
+		t->operation = OP_HELLO;
+		t->hello.version = r->hello->version;
+		return true;
+	case ROOTLET__REQUEST__KIND_BEGIN:
+		t->operation = OP_BEGIN;
+		return COPY(t->begin.name, r->begin->name) &&
+		       COPY(t->begin.suite, r->begin->suite) && COPY(t->begin.arch, r->begin->arch);
+	case ROOTLET__REQUEST__KIND_RELEASE:
+		t->operation = OP_RELEASE;
+		return COPY(t->release.pocket, r->release->pocket);
+	case ROOTLET__REQUEST__KIND_INDEX:
+		t->operation = OP_INDEX;
+		return COPY(t->index.pocket, r->index->pocket) &&
+		       COPY(t->index.component, r->index->component);
+	case ROOTLET__REQUEST__KIND_PACKAGE:
+		t->operation = OP_PACKAGE;
+		return copy_package(t, r->package);
+	case ROOTLET__REQUEST__KIND_BOOTSTRAP:
+		t->operation = OP_BOOTSTRAP;
+		return COPY(t->bootstrap.engine, r->bootstrap->engine);
+	case ROOTLET__REQUEST__KIND_ADD_GROUP:
+		t->operation = OP_ADD_GROUP;
+		t->group.gid = r->add_group->gid;
+		return COPY(t->group.name, r->add_group->name);
+	case ROOTLET__REQUEST__KIND_ADD_USER:
+		t->operation = OP_ADD_USER;
+		return copy_user(t, r->add_user);
+	case ROOTLET__REQUEST__KIND_PUBLISH:
+		t->operation = OP_PUBLISH;
+		t->publish.replace = r->publish->replace;
+		return true;
+	case ROOTLET__REQUEST__KIND_INSPECT:
+		t->operation = OP_INSPECT;
+		t->inspect.deep = r->inspect->deep;
+		return true;
+	case ROOTLET__REQUEST__KIND_REMOVE:
+		t->operation = OP_REMOVE;
+		t->remove.stale = r->remove->stale;
+		return COPY(t->remove.name, r->remove->name);
+	case ROOTLET__REQUEST__KIND_EXECUTE:
+		t->operation = OP_EXECUTE;
+		return copy_execute(t, r->execute);
+	case ROOTLET__REQUEST__KIND_OPEN_NAMESPACE:
+		t->operation = OP_OPEN_NAMESPACE;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Packs NOTE as a Reply. Returns its length. */
+static size_t note_pack(struct note *note, unsigned char *packet)
+{
+	Rootlet__Reply reply = ROOTLET__REPLY__INIT;
+	Rootlet__HelloReply hello = ROOTLET__HELLO_REPLY__INIT;
+	Rootlet__Progress progress = ROOTLET__PROGRESS__INIT;
+	Rootlet__Log log = ROOTLET__LOG__INIT;
+	Rootlet__Inspection inspection = ROOTLET__INSPECTION__INIT;
+	Rootlet__Result result = ROOTLET__RESULT__INIT;
+
+	note->text[sizeof(note->text) - 1] = '\0';
+	hello.version = PROTOCOL_VERSION;
+	hello.mode = progress.stage = log.line = result.message = note->text;
+	reply.kind_case = (Rootlet__Reply__KindCase)note->kind;
+	switch (note->kind) {
+	case NOTE_HELLO:
+		hello.first_uid = note->ids.first_uid;
+		hello.first_gid = note->ids.first_gid;
+		hello.count = note->ids.count;
+		reply.hello = &hello;
+		break;
+	case NOTE_PROGRESS:
+		progress.done = note->progress.done;
+		progress.total = note->progress.total;
+		reply.progress = &progress;
+		break;
+	case NOTE_LOG:
+		reply.log = &log;
+		break;
+	case NOTE_INSPECTION:
+		inspection.bytes = note->inspection.bytes;
+		inspection.files = note->inspection.files;
+		inspection.foreign = note->inspection.foreign;
+		reply.inspection = &inspection;
+		break;
+	default:
+		result.code = note->code;
+		result.number = note->number;
+		result.status = note->status;
+		reply.kind_case = ROOTLET__REPLY__KIND_RESULT;
+		reply.result = &result;
+	}
+	return rootlet__reply__pack(&reply, packet);
+}
+
+/* Passes one note on. Returns 1 where it was a result, 0 where more follow; a side that is gone
+ * ends the process. */
+static int relay_note(int channel, int jailer, unsigned char *packet)
+{
+	struct note note;
+	int fds[PACKET_FDS_MAX], r;
+	size_t count, size;
+
+	if (packet_receive(jailer, &note, sizeof(note), fds, &count, NULL) != sizeof(note))
+		_exit(1);
+	size = note_pack(&note, packet);
+	r = packet_send(channel, packet, size, fds, count, NULL);
+	close_all(fds, count);
+	if (r < 0)
+		_exit(0);
+	return note.kind == NOTE_RESULT;
+}
+
+/* Until the result. A front end that sends or leaves meanwhile ends the session, which is how
+ * Ctrl-C reaches the jail. */
+static void relay(int channel, int jailer, unsigned char *packet)
+{
+	struct pollfd fds[] = {
+		{ .fd = jailer, .events = POLLIN },
+		{ .fd = channel, .events = POLLIN },
+	};
+
+	for (;;) {
+		if (RETRY_ON_EINTR(poll(fds, 2, -1)) < 0)
+			_exit(1);
+		if (fds[0].revents) {
+			if (relay_note(channel, jailer, packet))
+				return;
+		} else if (fds[1].revents) {
+			_exit(0);
+		}
+	}
+}
+
+void parser_refuse(int channel, const struct error *error)
+{
+	struct note note = { .kind = NOTE_RESULT, .code = error ? error->code : ERR_INPUT };
+	unsigned char packet[2 * NOTE_TEXT_SIZE];
+
+	snprintf(note.text, sizeof(note.text), "%s",
+		 error && error->message ? error->message : "request refused: it is malformed");
+	if (packet_send(channel, packet, note_pack(&note, packet), NULL, 0, NULL) < 0)
+		_exit(0);
+}
+
+_Noreturn void parser_run(int channel, int jailer)
+{
+	static unsigned char packet[PACKET_MAX];
+	static struct task task;
+
+	for (;;) {
+		_cleanup_(request_free) Rootlet__Request *request = NULL;
+		_cleanup_error_ struct error *err = NULL;
+		int fds[PACKET_FDS_MAX];
+		size_t count;
+		ssize_t n = packet_receive(channel, packet, sizeof(packet), fds, &count, &err);
+
+		if (n == 0 || (n < 0 && err && err->code != ERR_INPUT))
+			_exit(0);
+		memset(&task, 0, sizeof(task));
+		request = n > 0 ? rootlet__request__unpack(NULL, (size_t)n, packet) : NULL;
+		if (!request || !translate(request, &task)) {
+			close_all(fds, count);
+			parser_refuse(channel, err);
+			continue;
+		}
+		if (packet_send(jailer, &task, sizeof(task), fds, count, NULL) < 0)
+			_exit(1);
+		close_all(fds, count);
+		relay(channel, jailer, packet);
+	}
+}

@@ -1,0 +1,112 @@
+/* What is done to a finished rootfs as a whole: look through it, remove it. */
+#include "helper/serve.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "helper/tree.h"
+
+#define DEEP_SECONDS 1800
+#define MANIFEST "etc/rootlet/manifest.json"
+
+static void log_line(const char *line, void *context)
+{
+	const struct server *s = context;
+
+	note_log(s->parser, line);
+}
+
+/* dpkg's own findings: it prints nothing where all is well. "c" marks a configuration file, which
+ * may well differ. */
+static int ask_dpkg(struct server *s, int tree, struct error **err)
+{
+	static const char *const argv[] = {
+		"sh", "-c",
+		"dpkg --audit; dpkg --verify | grep -v '^.\\{9\\} c /'; exit 0", NULL
+	};
+	struct output output = { .line = log_line, .context = s };
+	struct jail_spec spec = { .kind = JAIL_TREE, .root = tree, .argv = argv };
+
+	return serve_jail(s, &spec, &output, DEEP_SECONDS, err) < 0 ? -1 : 0;
+}
+
+int handle_inspect(struct server *s, const struct task *t, const int *fds, struct outcome *out,
+		   struct error **err)
+{
+	struct note note = { .kind = NOTE_INSPECTION };
+	struct tree_census census;
+
+	(void)out;
+	if (tree_count(fds[0], &census, err) < 0)
+		return -1;
+	if (t->inspect.deep && ask_dpkg(s, fds[0], err) < 0)
+		return error_wrap(err, "cannot ask dpkg");
+	note.inspection.bytes = census.bytes;
+	note.inspection.files = census.files;
+	note.inspection.foreign = census.foreign;
+	return note_send(s->parser, &note, -1);
+}
+
+int remove_stale(int parent, const char *prefix, const char *name, struct error **err)
+{
+	char hidden[ROOTFS_NAME_MAX + 32];
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	snprintf(hidden, sizeof(hidden), "%s%s", prefix, name);
+	fd = openat(parent, hidden, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot look at %s", hidden);
+	if (st.st_uid != 0 && st.st_uid != CALLER_ID)
+		return error_set(err, ERR_REFUSED, "%s is not of rootlet: remove it by hand", hidden);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return error_set(err, ERR_BUSY, "another rootlet works on %s: wait for its end",
+				 name);
+	return tree_remove(parent, hidden, err);
+}
+
+/* A rootfs of ours: a folder of the range's first id, with a manifest. */
+static int open_rootfs(int parent, const char *name, int *tree, struct error **err)
+{
+	_cleanup_close_ int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int manifest = -1;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_REFUSED,
+				   "cannot open rootfs %s", name);
+	manifest = tree_open_beneath(fd, MANIFEST, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	if (st.st_uid != 0 || manifest < 0)
+		return error_set(err, ERR_REFUSED, "%s is no rootfs of rootlet: it has no %s, or "
+				 "belongs to another range of ids", name, MANIFEST);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return error_set(err, ERR_BUSY, "rootfs %s is in use: end what runs in it", name);
+	*tree = steal_fd(&fd);
+	return 0;
+}
+
+int handle_remove(struct server *s, const struct task *t, const int *fds, struct outcome *out,
+		  struct error **err)
+{
+	const char *name = t->remove.name;
+	_cleanup_close_ int tree = -1;
+	char trash[ROOTFS_NAME_MAX + 32];
+
+	(void)s;
+	(void)out;
+	if (remove_stale(fds[0], TRASH_PREFIX, name, err) < 0)
+		return -1;
+	if (t->remove.stale)
+		return remove_stale(fds[0], STAGING_PREFIX, name, err);
+	if (open_rootfs(fds[0], name, &tree, err) < 0)
+		return -1;
+	/* Out of sight first: half of a tree is never to be found under its name. */
+	snprintf(trash, sizeof(trash), "%s%s", TRASH_PREFIX, name);
+	if (renameat2(fds[0], name, fds[0], trash, RENAME_NOREPLACE) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot remove rootfs %s", name);
+	return tree_remove(fds[0], trash, err);
+}

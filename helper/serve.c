@@ -1,0 +1,237 @@
+#include "helper/serve.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static handler handle_hello, handle_open_namespace;
+
+/* d directory, f regular file, s anything a command can read or write but a directory */
+static const struct row {
+	const char *name;
+	const char *fds;
+	bool when[3]; /* idle, building, built */
+	handler *handle;
+} table[OP_LAST + 1] = {
+	[OP_HELLO] = { "Hello", "", { true, false, false }, handle_hello },
+	[OP_BEGIN] = { "Begin", "df", { true, false, false }, handle_begin },
+	[OP_RELEASE] = { "Release", "f", { false, true, false }, handle_to_builder },
+	[OP_INDEX] = { "Index", "f", { false, true, false }, handle_to_builder },
+	[OP_PACKAGE] = { "Package", "f", { false, true, false }, handle_to_builder },
+	[OP_BOOTSTRAP] = { "Bootstrap", "", { false, true, false }, handle_bootstrap },
+	[OP_ADD_GROUP] = { "AddGroup", "", { false, false, true }, handle_add_group },
+	[OP_ADD_USER] = { "AddUser", "", { false, false, true }, handle_add_user },
+	[OP_PUBLISH] = { "Publish", "f", { false, false, true }, handle_publish },
+	[OP_INSPECT] = { "Inspect", "d", { true, false, false }, handle_inspect },
+	[OP_REMOVE] = { "Remove", "d", { true, false, false }, handle_remove },
+	[OP_EXECUTE] = { "Execute", "dsss", { true, false, false }, handle_execute },
+	[OP_OPEN_NAMESPACE] = { "OpenNamespace", "", { true, true, true }, handle_open_namespace },
+};
+
+static int handle_hello(struct server *s, const struct task *task, const int *fds,
+			struct outcome *out, struct error **err)
+{
+	struct note note = {
+		.kind = NOTE_HELLO,
+		.ids = { s->map->first_uid, s->map->first_gid, RANGE_COUNT },
+	};
+
+	(void)fds;
+	(void)out;
+	if (task->hello.version != PROTOCOL_VERSION)
+		return error_set(err, ERR_HOST,
+				 "rootlet speaks version %u of the protocol, rootlet-helper %u: "
+				 "install both anew",
+				 task->hello.version, PROTOCOL_VERSION);
+	s->greeted = true;
+	snprintf(note.text, sizeof(note.text), "%s", s->map->mode);
+	return note_send(s->parser, &note, -1);
+}
+
+static int handle_open_namespace(struct server *s, const struct task *task, const int *fds,
+				 struct outcome *out, struct error **err)
+{
+	(void)s;
+	(void)task;
+	(void)fds;
+	out->fd = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+	if (out->fd < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open the user namespace");
+	return 0;
+}
+
+static bool fits(char kind, int fd)
+{
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || flags & O_PATH || fstat(fd, &st) < 0)
+		return false;
+	switch (kind) {
+	case 'd':
+		return S_ISDIR(st.st_mode);
+	case 'f':
+		return S_ISREG(st.st_mode) && (flags & O_ACCMODE) != O_WRONLY;
+	default:
+		return !S_ISDIR(st.st_mode) && !S_ISBLK(st.st_mode);
+	}
+}
+
+static int check_row(const struct server *s, const struct row *row, const int *fds, size_t count,
+		     struct error **err)
+{
+	if (count != strlen(row->fds))
+		return error_set(err, ERR_INPUT, "%s refused: it takes %zu descriptors, not %zu",
+				 row->name, strlen(row->fds), count);
+	for (size_t i = 0; i < count; i++)
+		if (!fits(row->fds[i], fds[i]))
+			return error_set(err, ERR_INPUT, "%s refused: descriptor %zu is of the "
+					 "wrong kind", row->name, i + 1);
+	if (s->greeted == (row->handle == handle_hello))
+		return error_set(err, ERR_REFUSED, "%s refused: Hello comes first, and once",
+				 row->name);
+	if (!row->when[s->phase])
+		return error_set(err, ERR_REFUSED, "%s refused: it is out of order", row->name);
+	return 0;
+}
+
+static int dispatch(struct server *s, const struct task *task, const int *fds, size_t count,
+		    struct outcome *out, struct error **err)
+{
+	const struct row *row;
+
+	if (task_check(task, err) < 0)
+		return -1;
+	row = &table[task->operation];
+	if (check_row(s, row, fds, count, err) < 0)
+		return -1;
+	return row->handle(s, task, fds, out, err);
+}
+
+/* Answers one task. False where the parser is gone. */
+static bool answer(struct server *s)
+{
+	static struct task task;
+	_cleanup_error_ struct error *err = NULL;
+	struct outcome out = { .fd = -1 };
+	struct note note = { .kind = NOTE_RESULT };
+	int fds[PACKET_FDS_MAX], r;
+	size_t count;
+	ssize_t n = packet_receive(s->parser, &task, sizeof(task), fds, &count, &err);
+
+	if (n != (ssize_t)sizeof(task))
+		return false;
+	if (dispatch(s, &task, fds, count, &out, &err) < 0) {
+		if (!err)
+			error_set(&err, ERR_SYSTEM, "out of memory");
+		note_result(s->parser, err, 0);
+		r = 0;
+	} else {
+		note.status = out.status;
+		r = note_send(s->parser, &note, out.fd);
+	}
+	for (size_t i = 0; i < count; i++)
+		closep(&fds[i]);
+	closep(&out.fd);
+	return r == 0;
+}
+
+int serve(int parser, const struct idmap *map)
+{
+	struct server s = {
+		.parser = parser,
+		.map = map,
+		.parent = -1,
+		.staging = -1,
+		.tree = -1,
+		.builder = JAIL_NONE,
+		.builder_socket = -1,
+	};
+
+	while (answer(&s))
+		;
+	build_abandon(&s);
+	return 0;
+}
+
+static int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
+static void drain(int fd, struct output *output)
+{
+	char data[8192];
+	ssize_t n;
+
+	while (fd >= 0 && (n = RETRY_ON_EINTR(read(fd, data, sizeof(data)))) > 0)
+		output_feed(output, data, (size_t)n);
+	if (output)
+		output_feed(output, "\n", 1);
+}
+
+/* Until the jail has ended. Anything from the parser is its end: it sends nothing before the result. */
+static int watch_jail(struct server *s, const struct jail *jail, int text, struct output *output,
+		      int seconds, struct error **err)
+{
+	struct pollfd fds[] = {
+		{ .fd = jail->pidfd, .events = POLLIN },
+		{ .fd = s->parser, .events = POLLIN },
+		{ .fd = text, .events = POLLIN },
+	};
+	int64_t end = now() + seconds;
+	char data[8192];
+	ssize_t n;
+
+	for (;;) {
+		if (poll(fds, 3, 1000) < 0 && errno != EINTR)
+			return error_errno(err, ERR_SYSTEM, "cannot wait for the jail");
+		if (fds[1].revents)
+			return error_set(err, ERR_INTERRUPTED, "the front end left");
+		if (seconds && now() >= end)
+			return error_set(err, ERR_INTERRUPTED, "it took longer than %d s", seconds);
+		if (fds[2].revents) {
+			n = read(text, data, sizeof(data));
+			if (n > 0)
+				output_feed(output, data, (size_t)n);
+			else if (n == 0)
+				fds[2].fd = -1;
+		}
+		if (fds[0].revents)
+			return 0;
+	}
+}
+
+int serve_jail(struct server *s, const struct jail_spec *spec, struct output *output, int seconds,
+	       struct error **err)
+{
+	_cleanup_close_ int text = -1, theirs = -1;
+	struct jail_spec own = *spec;
+	struct jail jail = JAIL_NONE;
+	int ends[2], status;
+
+	if (output) {
+		if (pipe2(ends, O_CLOEXEC) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
+		text = ends[0];
+		theirs = own.stdio[1] = own.stdio[2] = ends[1];
+		own.stdio[0] = -1;
+	}
+	if (jail_start(&own, &jail, err) < 0)
+		return -1;
+	closep(&theirs);
+	theirs = -1;
+	if (watch_jail(s, &jail, text, output, seconds, err) < 0) {
+		jail_end(&jail);
+		return -1;
+	}
+	status = jail_reap(&jail);
+	if (output)
+		drain(text, output);
+	return status;
+}

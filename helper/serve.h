@@ -1,0 +1,54 @@
+/* The jailer: one table says all that can be asked of it. */
+#pragma once
+
+#include "helper/idmap.h"
+#include "helper/jail.h"
+#include "helper/output.h"
+#include "helper/task.h"
+
+enum phase { PHASE_IDLE, PHASE_BUILDING, PHASE_BUILT };
+
+struct server {
+	int parser; /* socket */
+	const struct idmap *map;
+	bool greeted;
+	enum phase phase;
+
+	/* the tree that is being made; build.c */
+	int parent, staging, tree; /* descriptors or -1 */
+	char name[ROOTFS_NAME_MAX + 1], staging_name[ROOTFS_NAME_MAX + 32];
+	uint32_t package_count;
+	struct jail builder;
+	int builder_socket;
+};
+
+struct outcome {
+	int status; /* of execute */
+	int fd;	    /* sent with the result; -1: none; closed after it */
+};
+
+/* Serves until the parser is gone, then ends and removes what is unfinished. Returns the exit
+ * status. */
+int serve(int parser, const struct idmap *map);
+
+/* Runs a jail to its end. The text that it prints goes to OUTPUT (NULL: the spec's own stdio is
+ * used). SECONDS 0: no limit. Returns its exit status, or -1 with ERR set: ERR_INTERRUPTED where the
+ * front end left or the time was over; the jail has ended then, too. */
+int serve_jail(struct server *s, const struct jail_spec *spec, struct output *output, int seconds,
+	       struct error **err);
+
+/* One handler for each row of the table; FDS are as the row says and stay the caller's. */
+typedef int handler(struct server *s, const struct task *task, const int *fds, struct outcome *out,
+		    struct error **err);
+handler handle_begin, handle_to_builder, handle_bootstrap, handle_publish; /* build.c */
+handler handle_add_group, handle_add_user, handle_execute;		   /* users.c */
+handler handle_inspect, handle_remove;					   /* rootfs.c */
+
+/* Ends the builder and removes the staging, if there is one. build.c */
+void build_abandon(struct server *s);
+
+/* Removes a staging or trash folder of NAME that no living process holds. rootfs.c */
+int remove_stale(int parent, const char *prefix, const char *name, struct error **err);
+
+#define STAGING_PREFIX ".rootlet-staging."
+#define TRASH_PREFIX ".rootlet-trash."

@@ -1,0 +1,130 @@
+#include "helper/task.h"
+
+#include <string.h>
+
+static bool ends(const char *s, size_t size)
+{
+	return memchr(s, '\0', size) != NULL;
+}
+
+#define FIELD(field, valid) (ends((field), sizeof(field)) && valid(field))
+#define REFUSE_UNLESS(condition, what)                                                             \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			return error_set(err, ERR_INPUT, "request refused: wrong " what);          \
+	} while (0)
+
+static bool valid_pocket(const char *s)
+{
+	return !*s || valid_archive_word(s);
+}
+
+static bool valid_user_or_root(const char *s)
+{
+	return strcmp(s, "root") == 0 || valid_account_name(s);
+}
+
+static int check_user(const struct task *t, struct error **err)
+{
+	REFUSE_UNLESS(FIELD(t->user.name, valid_account_name), "user name");
+	REFUSE_UNLESS(valid_account_id(t->user.uid), "user id");
+	REFUSE_UNLESS(valid_account_id(t->user.gid), "group id");
+	REFUSE_UNLESS(FIELD(t->user.home, valid_inner_path), "home directory");
+	REFUSE_UNLESS(FIELD(t->user.shell, valid_inner_path), "shell");
+	REFUSE_UNLESS(t->user.group_count <= GROUPS_MAX, "number of groups");
+	for (uint32_t i = 0; i < t->user.group_count; i++)
+		REFUSE_UNLESS(FIELD(t->user.groups[i], valid_account_name), "group name");
+	return 0;
+}
+
+static int check_execute(const struct task *t, struct error **err)
+{
+	uint32_t words = 0;
+
+	REFUSE_UNLESS(FIELD(t->execute.user, valid_user_or_root), "user name");
+	REFUSE_UNLESS(t->execute.argc >= 1 && t->execute.argc <= ARGV_MAX, "number of words");
+	REFUSE_UNLESS(t->execute.bytes >= 1 && t->execute.bytes <= ARGV_BYTES_MAX &&
+			      t->execute.words[t->execute.bytes - 1] == '\0',
+		      "length of the command");
+	for (uint32_t i = 0; i < t->execute.bytes; i++)
+		words += t->execute.words[i] == '\0';
+	REFUSE_UNLESS(words == t->execute.argc && t->execute.words[0], "command");
+	return 0;
+}
+
+int task_check(const struct task *t, struct error **err)
+{
+	switch (t->operation) {
+	case OP_HELLO:
+	case OP_PUBLISH:
+	case OP_INSPECT:
+	case OP_OPEN_NAMESPACE:
+		return 0;
+	case OP_BEGIN:
+		REFUSE_UNLESS(FIELD(t->begin.name, valid_rootfs_name), "rootfs name");
+		REFUSE_UNLESS(FIELD(t->begin.suite, valid_archive_word), "suite");
+		REFUSE_UNLESS(FIELD(t->begin.arch, valid_archive_word), "architecture");
+		return 0;
+	case OP_RELEASE:
+		REFUSE_UNLESS(FIELD(t->release.pocket, valid_pocket), "pocket");
+		return 0;
+	case OP_INDEX:
+		REFUSE_UNLESS(FIELD(t->index.pocket, valid_pocket), "pocket");
+		REFUSE_UNLESS(FIELD(t->index.component, valid_archive_word), "component");
+		return 0;
+	case OP_PACKAGE:
+		REFUSE_UNLESS(FIELD(t->package.name, valid_package_name), "package name");
+		return 0;
+	case OP_BOOTSTRAP:
+		REFUSE_UNLESS(FIELD(t->bootstrap.engine, valid_archive_word) &&
+				      strcmp(t->bootstrap.engine, "debootstrap") == 0,
+			      "engine");
+		return 0;
+	case OP_ADD_GROUP:
+		REFUSE_UNLESS(FIELD(t->group.name, valid_account_name), "group name");
+		REFUSE_UNLESS(valid_account_id(t->group.gid), "group id");
+		return 0;
+	case OP_ADD_USER:
+		return check_user(t, err);
+	case OP_REMOVE:
+		REFUSE_UNLESS(FIELD(t->remove.name, valid_rootfs_name), "rootfs name");
+		return 0;
+	case OP_EXECUTE:
+		return check_execute(t, err);
+	}
+	return error_set(err, ERR_INPUT, "request refused: it is of an unknown kind");
+}
+
+int note_send(int channel, const struct note *note, int fd)
+{
+	return packet_send(channel, note, sizeof(*note), &fd, fd >= 0, NULL);
+}
+
+void note_progress(int channel, const char *stage, uint64_t done, uint64_t total)
+{
+	struct note note = { .kind = NOTE_PROGRESS, .progress = { done, total } };
+
+	snprintf(note.text, sizeof(note.text), "%s", stage);
+	note_send(channel, &note, -1);
+}
+
+void note_log(int channel, const char *line)
+{
+	struct note note = { .kind = NOTE_LOG };
+
+	snprintf(note.text, sizeof(note.text), "%s", line);
+	note_send(channel, &note, -1);
+}
+
+void note_result(int channel, const struct error *error, int status)
+{
+	struct note note = { .kind = NOTE_RESULT, .status = status };
+
+	if (error) {
+		note.code = error->code;
+		note.number = error->number;
+		snprintf(note.text, sizeof(note.text), "%s",
+			 error->message ? error->message : "out of memory");
+	}
+	note_send(channel, &note, -1);
+}

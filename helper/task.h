@@ -1,0 +1,116 @@
+/* What passes between the helper's processes: fixed-size records, so that nothing after the parser
+ * has to unpack anything. A task goes parser → jailer (→ builder), notes come back; the last one is
+ * a result. A record is trusted no further than task_check() says. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/channel.h"
+#include "proto/validate.h"
+
+enum operation {
+	OP_HELLO = 1,
+	OP_BEGIN,
+	OP_RELEASE,
+	OP_INDEX,
+	OP_PACKAGE,
+	OP_BOOTSTRAP,
+	OP_ADD_GROUP,
+	OP_ADD_USER,
+	OP_PUBLISH,
+	OP_INSPECT,
+	OP_REMOVE,
+	OP_EXECUTE,
+	OP_OPEN_NAMESPACE,
+	OP_LAST = OP_OPEN_NAMESPACE,
+};
+
+#define WORD_SIZE (SUITE_MAX + 1)
+#define ACCOUNT_SIZE (ACCOUNT_NAME_MAX + 1)
+#define INNER_PATH_SIZE 256
+
+struct task {
+	uint32_t operation;
+	union {
+		struct {
+			uint32_t version;
+		} hello;
+		struct {
+			char name[ROOTFS_NAME_MAX + 1], suite[WORD_SIZE], arch[WORD_SIZE];
+		} begin;
+		struct {
+			char pocket[WORD_SIZE];
+		} release;
+		struct {
+			char pocket[WORD_SIZE], component[WORD_SIZE];
+		} index;
+		struct {
+			char name[PACKAGE_NAME_MAX + 1];
+			uint8_t sha256[SHA256_LEN];
+		} package;
+		struct {
+			char engine[WORD_SIZE];
+		} bootstrap;
+		struct {
+			char name[ACCOUNT_SIZE];
+			uint32_t gid;
+		} group;
+		struct {
+			char name[ACCOUNT_SIZE], home[INNER_PATH_SIZE], shell[INNER_PATH_SIZE];
+			uint32_t uid, gid, group_count;
+			char groups[GROUPS_MAX][ACCOUNT_SIZE];
+		} user;
+		struct {
+			bool replace;
+		} publish;
+		struct {
+			bool deep;
+		} inspect;
+		struct {
+			char name[ROOTFS_NAME_MAX + 1];
+			bool stale;
+		} remove;
+		struct {
+			char user[ACCOUNT_SIZE];
+			bool terminal;
+			uint32_t argc, bytes; /* words, each with its NUL, one after the other */
+			char words[ARGV_BYTES_MAX];
+		} execute;
+	};
+};
+
+enum note_kind { NOTE_HELLO = 1, NOTE_PROGRESS, NOTE_LOG, NOTE_INSPECTION, NOTE_RESULT };
+
+#define NOTE_TEXT_SIZE 2048
+
+struct note {
+	uint32_t kind;
+	uint32_t code;	/* result: enum error_code */
+	int32_t number; /* result: errno */
+	int32_t status; /* result of execute: exit status */
+	union {
+		struct {
+			uint64_t done, total;
+		} progress;
+		struct {
+			uint32_t first_uid, first_gid, count;
+		} ids;
+		struct {
+			uint64_t bytes, files;
+			uint32_t foreign;
+		} inspection;
+	};
+	char text[NOTE_TEXT_SIZE]; /* message, line, stage or mode, by kind */
+};
+
+/* Every field of TASK has its shape. Returns 0 or -1 with ERR_INPUT that names the field. */
+int task_check(const struct task *task, struct error **err);
+
+/* Sends NOTE with at most one descriptor (FD, or -1, stays the caller's). Returns 0 or -1. */
+int note_send(int channel, const struct note *note, int fd);
+
+/* The helpers for the four common notes. A failure to send shows in the next receive. */
+void note_progress(int channel, const char *stage, uint64_t done, uint64_t total);
+void note_log(int channel, const char *line);
+void note_result(int channel, const struct error *error, int status);
