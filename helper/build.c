@@ -181,7 +181,7 @@ static int second_stage(struct server *s, struct error **err)
 	static const char script[] =
 		"/debootstrap/debootstrap --second-stage || {\n"
 		"  tail -n 5 /debootstrap/debootstrap.log 2>/dev/null; exit 1; }\n"
-		"rm -rf /debootstrap /var/cache/apt/archives/*.deb /var/lib/apt/lists/*\n"
+		"rm -rf /debootstrap /var/cache/apt/archives/*.deb /var/lib/apt/lists/*_*\n"
 		"echo '# made by rootlet from verified packages' >/etc/apt/sources.list\n"
 		"echo rootlet >/etc/hostname\n"
 		"[ -s /etc/hosts ] || printf '127.0.0.1 localhost rootlet\\n"

@@ -178,7 +178,7 @@ int debootstrap_first_stage(const struct chain *c, int channel, struct error **e
 	_cleanup_free_ char *include = include_option(c);
 	char arch[WORD_SIZE + 8], tail[1024];
 	const char *argv[] = { "debootstrap",	   "--foreign",	 "--variant=minbase",
-			       "--no-check-gpg", "--no-resolve-deps", arch, include, c->suite,
+			       "--no-check-gpg", arch, include, c->suite,
 			       STAGING "/tree",	   "file://" MIRROR,  script_of(c), NULL };
 	int status;
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <stdint.h>
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
@@ -79,6 +80,7 @@ static _Noreturn void run_program(const struct jail_spec *spec)
 	char *const *argv = (char *const *)(uintptr_t)spec->argv;
 
 	setsid();
+	environ = (char **)(uintptr_t)environment;
 	if (take_stdio(spec) < 0)
 		_exit(126);
 	if (spec->terminal)
@@ -93,7 +95,7 @@ static _Noreturn void run_program(const struct jail_spec *spec)
 	signal(SIGPIPE, SIG_DFL);
 	if (spec->user && strcmp(spec->user, "root") != 0 && become_user(spec->user) < 0)
 		_exit(126);
-	execvpe(argv[0], argv, environment);
+	execvp(argv[0], argv);
 	dprintf(2, "rootlet: cannot run %s: %s\n", argv[0], strerror(errno));
 	_exit(errno == ENOENT ? 127 : 126);
 }

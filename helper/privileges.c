@@ -118,7 +118,7 @@ static int load_list(const struct privileges *p)
 	return r;
 }
 
-/* A second filter over the first: the kernel takes the stricter answer of the two. Masks of 32 bits,
+/* A second filter besides the list: the kernel takes the stricter answer of the two. Masks of 32 bits,
  * as the kernel looks at no more of these arguments than that. */
 static int load_arguments(void)
 {
@@ -173,9 +173,10 @@ int privileges_drop(enum privilege_set set, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot lock the securebits of the %s", p->name);
 	if (apply_capabilities(p->capabilities, set != PRIVILEGES_PARSER, err) < 0)
 		return error_wrap(err, "%s", p->name);
-	r = load_list(p);
-	if (r == 0 && p->contained)
-		r = load_arguments();
+	/* The list last: it refuses the call that loads filters. */
+	r = p->contained ? load_arguments() : 0;
+	if (r == 0)
+		r = load_list(p);
 	if (r < 0) {
 		errno = -r;
 		return error_errno(err, ERR_HOST,

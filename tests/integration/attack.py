@@ -1,0 +1,378 @@
+"""rootlet-helper against a front end that an attacker has replaced: requests out of shape, out of
+order, for what is not rootlet's, with descriptors that are too many, too few or of a wrong kind.
+Each is refused with a typed error, nothing has changed, and the helper leaves when it is left."""
+import hashlib
+import os
+import random
+import re
+import shutil
+import socket
+
+from support import mirror as mirrors
+from support import tap
+from support.protocol import (INPUT, MISSING, REFUSED, REQUESTS, TRUST, VERSION, Helper, encode_field,
+                              opened, request)
+from support.world import AS_ROOT, Home, Tidy, children, mirror, processes_left, small_rootfs
+
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
+SYSTEM = 9
+AT = mirror()
+ROOTFS = small_rootfs()
+TREE = f"{ROOTFS.store}/test-rootfs"
+home = Home()
+FOLDER = home.make_folder(f"{home.folder}/trees")
+PLAIN = home.make_folder(f"{FOLDER}/plain")
+FILE = home.write("trees/plain/precious", "precious")
+os.symlink(PLAIN, f"{FOLDER}/link")
+# Where an unpacking helper would go, were it to follow links.
+os.symlink(PLAIN, f"{FOLDER}/.rootlet-staging.trap")
+DEVICE = "/dev/zero"
+
+
+def listing():
+    """Everything below FOLDER with its owner, mode and target."""
+    seen = []
+    for where, folders, names in os.walk(FOLDER):
+        for name in sorted(folders + names):
+            path = f"{where}/{name}"
+            st = os.lstat(path)
+            seen.append((path, st.st_mode, st.st_uid, st.st_size,
+                         os.readlink(path) if os.path.islink(path) else ""))
+    return sorted(seen)
+
+
+BEFORE = listing()
+
+
+def verdict(what, answer, codes, helper, more=()):
+    """ANSWER must be one of CODES; then the helper has to go, and nothing may have changed."""
+    wrong = list(more)
+    if answer.code not in codes:
+        wrong.append(f"code {answer.code}, expected one of {sorted(codes)}")
+    if answer.code > 0 and not re.search(r"\w", answer.message):
+        wrong.append("it says nothing")
+    if re.search(r"[\x00-\x08\x0b-\x1f\x7f]", answer.message):
+        wrong.append("control characters in the message")
+    status = helper.leave()
+    if status is None or status < 0:
+        wrong.append(f"the helper ended with {status}")
+    if listing() != BEFORE:
+        wrong.append(f"something has changed: {set(listing()) ^ set(BEFORE)}")
+    tap.report(not wrong, what, *wrong, answer)
+
+
+def refuse(what, kind, paths=(), codes=(INPUT, REFUSED), first=(), **fields):
+    """FIRST: requests before it, (kind, paths, fields), that have to succeed."""
+    helper, more = Helper(home.user), []
+    for before, its_paths, its_fields in first:
+        with opened(*its_paths) as fds:
+            answer = helper.ask(before, fds, **its_fields)
+            if answer.code:
+                more.append(f"{before} before it: {answer}")
+    with opened(*paths) as fds:
+        verdict(what, helper.ask(kind, fds, **fields), set(codes), helper, more)
+
+
+BEGIN = ("Begin", (FOLDER, AT.keyring), {"name": "new", "suite": "jammy", "arch": mirrors.arch()})
+INRELEASE = f"{AT.root}/dists/jammy/InRelease"
+INDEX = f"{AT.root}/dists/jammy/main/binary-{mirrors.arch()}/Packages"
+RELEASE = ("Release", (INRELEASE,), {"pocket": ""})
+ACCEPTED = (BEGIN, RELEASE, ("Index", (INDEX,), {"pocket": "", "component": "main"}))
+
+# Of every request that has a descriptor: the right ones and fields that pass.
+COMPLETE = {
+    "Begin": ((FOLDER, AT.keyring), BEGIN[2], ()),
+    "Release": ((INRELEASE,), {"pocket": ""}, (BEGIN,)),
+    "Index": ((INDEX,), {"pocket": "", "component": "main"}, (BEGIN, RELEASE)),
+    "Package": ((FILE,), {"name": "attr", "sha256": bytes(32)}, ACCEPTED),
+    "Inspect": ((TREE,), {}, ()),
+    "Remove": ((FOLDER,), {"name": "plain"}, ()),
+    "Execute": ((TREE, "/dev/null", "/dev/null", "/dev/null"), {"argv": ["true"], "user": "root"}, ()),
+}
+# Descriptors in place of a right first one.
+STRANGE = {"a file": FILE, "a device": DEVICE, "a folder of root's": "/etc", "the host's root": "/",
+           "/proc": "/proc", "/sys": "/sys"}
+BAD_NAMES = {"a slash": "a/b", "..": "..", ".": ".", "nothing": "", "a dash": "-rf", "a newline": "a\nb",
+             "300 bytes": "x" * 300, "65 bytes": "x" * 65, "an absolute path": "/etc",
+             "a hidden name": ".x", "a format": "%n%s", "an escape sequence": "\033[2J",
+             "bytes that are no UTF-8": b"\xff\xfe", "staging": ".rootlet-staging.x"}
+BAD_WORDS = {"a slash": "a/b", "..": "..", "nothing": "", "a dash": "--help", "a newline": "a\nb",
+             "a blank": "a b", "300 bytes": "x" * 300, "capitals": "JAMMY", "a glob": "*",
+             "a command": "$(id)"}
+BAD_ACCOUNTS = {"a dash": "-x", "nothing": "", "a colon": "a:b", "a newline": "a\nroot::0:0::/:/bin/sh",
+                "33 bytes": "x" * 33, "digits": "1000", "a slash": "a/b", "a blank": "a b"}
+BAD_IDS = {"root": 0, "nobody": 65534, "65535": 65535, "beyond the range": 70000, "-1": 0xffffffff}
+BAD_PATHS = {"relative": "home", "with ..": "/home/../../etc", "with a colon": "/a:b",
+             "with a newline": "/a\nb", "nothing": "", "of 5000 bytes": "/" + "x" * 5000}
+
+# (request, field, bad values); the other fields are right. Where order says no before the shape does,
+# that is a refusal as well.
+FIELDS = [
+    ("Begin", "name", BAD_NAMES), ("Begin", "suite", BAD_WORDS), ("Begin", "arch", BAD_WORDS),
+    ("Remove", "name", BAD_NAMES), ("Release", "pocket", dict(list(BAD_WORDS.items())[:2] + [
+        ("unknown", "proposed")])),
+    ("Index", "pocket", {"a slash": "a/b", "unknown": "proposed"}), ("Index", "component", BAD_WORDS),
+    ("Package", "name", BAD_WORDS),
+    ("Package", "sha256", {"nothing": b"", "31 bytes": bytes(31), "33 bytes": bytes(33)}),
+    ("Execute", "user", BAD_ACCOUNTS),
+    ("Execute", "argv", {"nothing": [], "an empty program": [""], "257 words": ["x"] * 257,
+                         "60 KB": ["x" * 60000]}),
+]
+ACCOUNT = {"name": "x", "uid": 1500, "gid": 1500, "home": "/home/x", "shell": "/bin/sh", "groups": []}
+FIELDS_OF_ACCOUNTS = [
+    ("AddGroup", "name", BAD_ACCOUNTS), ("AddGroup", "gid", BAD_IDS), ("AddUser", "name", BAD_ACCOUNTS),
+    ("AddUser", "uid", BAD_IDS), ("AddUser", "gid", BAD_IDS), ("AddUser", "home", BAD_PATHS),
+    ("AddUser", "shell", BAD_PATHS), ("AddUser", "groups", {"a dash": ["-x"], "a comma": ["a,b"],
+                                                            "seventeen": ["x"] * 17}),
+    ("Bootstrap", "engine", {"unknown": "magic", "nothing": "", "a path": "/bin/sh"}),
+]
+
+
+def greeting():
+    for what, version in (("version 0", 0), ("a later version", VERSION + 1), ("-1", 0xffffffff)):
+        helper = Helper(home.user, greet=False)
+        verdict(f"Hello: {what}", helper.ask("Hello", version=version, purpose="x"),
+                {INPUT, REFUSED}, helper)
+    refuse("Hello: a second one", "Hello", version=VERSION, purpose="x")
+    refuse("Hello: with a descriptor", "Hello", [FILE], version=VERSION, purpose="x")
+    for kind, (paths, fields, _) in COMPLETE.items():
+        helper = Helper(home.user, greet=False)
+        with opened(*paths) as fds:
+            verdict(f"{kind} without Hello", helper.ask(kind, fds, **fields), {REFUSED, INPUT}, helper)
+
+
+def order():
+    begun = {"after Begin": (BEGIN,), "before Begin": ()}
+    for when, first in begun.items():
+        for kind, fields in (("Bootstrap", {"engine": "debootstrap"}),
+                             ("AddGroup", {"name": "x", "gid": 1500}), ("AddUser", ACCOUNT)):
+            refuse(f"{kind} {when}", kind, (), first=first, **fields)
+        refuse(f"Publish {when}", "Publish", [FILE], first=first)
+        refuse(f"Index {when}", "Index", [INDEX], first=first, pocket="", component="main")
+        refuse(f"Package {when}", "Package", [FILE], (INPUT, REFUSED, TRUST), first=first,
+               name="attr", sha256=bytes(32))
+    refuse("Release before Begin", "Release", [INRELEASE], pocket="")
+    refuse("Begin twice", *BEGIN[:2], first=(BEGIN,), **BEGIN[2])
+
+
+def descriptors():
+    for kind, (paths, fields, first) in COMPLETE.items():
+        refuse(f"{kind}: no descriptor", kind, (), first=first, **fields)
+        refuse(f"{kind}: one descriptor too many", kind, (*paths, FILE)[:5], first=first, **fields)
+        refuse(f"{kind}: eight descriptors too many", kind, (*paths, *[FILE] * 8), first=first, **fields)
+        for what, path in STRANGE.items():
+            if kind == "Begin" and what.startswith("a folder"):
+                continue  # below: it may not be written in
+            refuse(f"{kind}: {what}", kind, (path, *paths[1:]), (INPUT, REFUSED, TRUST, MISSING, SYSTEM),
+                   first=first, **fields)
+    refuse("OpenNamespace: with a descriptor", "OpenNamespace", [FILE])
+    refuse("Begin: a folder that is not the caller's", "Begin", ("/etc", AT.keyring),
+           (INPUT, REFUSED, SYSTEM), **BEGIN[2])
+    pipe, end = os.pipe()
+    for kind in ("Release", "Index", "Package"):
+        _, fields, first = COMPLETE[kind]
+        refuse(f"{kind}: a pipe that nobody writes to", kind, [f"/proc/self/fd/{pipe}"],
+               (INPUT, REFUSED, TRUST, SYSTEM), first=first, **fields)
+    os.close(pipe)
+    os.close(end)
+
+
+def surplus_is_closed():
+    """The other end of a socket tells whether the helper still holds one."""
+    helper, (mine, theirs) = Helper(home.user), socket.socketpair()
+    helper.ask("OpenNamespace", [theirs.fileno()])
+    theirs.close()
+    mine.settimeout(10)
+    try:
+        closed = mine.recv(1) == b""
+    except OSError:
+        closed = False
+    tap.report(closed, "a surplus descriptor is closed at once", helper.process.poll())
+    mine.close()
+    helper.leave()
+
+
+def fields_out_of_shape():
+    for kind, name, values in FIELDS:
+        paths, fields, first = COMPLETE[kind]
+        for what, value in values.items():
+            refuse(f"{kind}: {name}: {what}", kind, paths, first=first, **{**fields, name: value})
+    for kind, name, values in FIELDS_OF_ACCOUNTS:
+        fields = {one: ACCOUNT[one] for one in REQUESTS[kind][1] if one in ACCOUNT}
+        if kind == "AddGroup":
+            fields["gid"] = 1500
+        for what, value in values.items():
+            refuse(f"{kind}: {name}: {what}", kind, (), **{**fields, name: value})
+
+
+def not_rootlets():
+    """What rootlet did not make is neither removed, looked into, nor run in."""
+    for what, name in (("a plain folder", "plain"), ("a symlink", "link"), ("nothing", "nothing")):
+        refuse(f"Remove of {what}", "Remove", [FOLDER], (INPUT, REFUSED, MISSING), name=name)
+    for what, path in (("a plain folder", PLAIN), ("the host's root", "/"), ("/usr", "/usr"),
+                       ("the caller's home", home.folder)):
+        refuse(f"Execute in {what}", "Execute", (path, *["/dev/null"] * 3),
+               (INPUT, REFUSED, MISSING), argv=["/bin/true"], user="root")
+        refuse(f"Inspect --deep of {what}", "Inspect", [path], (INPUT, REFUSED, MISSING), deep=1)
+    with Helper(home.user) as helper, opened(FOLDER) as fds:
+        helper.ask("Remove", fds, name="trap", stale=1)
+    tap.report(os.path.exists(FILE), "Remove of stale staging that is a symlink: what it names stays")
+    if not os.path.lexists(f"{FOLDER}/.rootlet-staging.trap"):
+        os.symlink(PLAIN, f"{FOLDER}/.rootlet-staging.trap")
+    with Helper(home.user) as helper, opened(FOLDER, AT.keyring) as fds:
+        helper.ask("Begin", fds, **{**BEGIN[2], "name": "trap"})
+    tap.report(os.listdir(PLAIN) == ["precious"], "Begin where the staging's name is a symlink: what it "
+               "names stays", os.listdir(PLAIN))
+
+
+def untrusted():
+    folder = home.make_folder(f"{home.folder}/untrusted")
+    with open(INDEX, "rb") as file:
+        index = file.read()
+    attr = f"{AT.root}/{AT.deb_of('attr')}"
+    base = f"{AT.root}/{AT.deb_of('dpkg')}"
+    with open(base, "rb") as file:
+        deb = file.read()
+    files = {"other": AT.inrelease(key="other"), "index": index + b"\nPackage: evil\n",
+             "short": index[:-100], "deb": deb[:-1] + bytes([deb[-1] ^ 1])}
+    for name, data in files.items():
+        home.write(f"untrusted/{name}", data)
+    digest = hashlib.sha256(deb).digest()
+    refuse("Release: signed by another key", "Release", [f"{folder}/other"], (TRUST,), (BEGIN,), pocket="")
+    refuse("Release: a pocket's in place of the main one", "Release",
+           [f"{AT.root}/dists/jammy-updates/InRelease"], (TRUST,), (BEGIN,), pocket="")
+    refuse("Release: the main one in place of a pocket's", "Release", [INRELEASE], (TRUST,), (BEGIN,),
+           pocket="security")
+    refuse("Release: a keyring that is none", "Release", [INRELEASE], (TRUST, INPUT),
+           (("Begin", (FOLDER, FILE), BEGIN[2]),), pocket="")
+    for name in ("index", "short"):
+        refuse(f"Index: {'with more in it' if name == 'index' else 'cut short'}", "Index",
+               [f"{folder}/{name}"], (TRUST,), (BEGIN, RELEASE), pocket="", component="main")
+    refuse("Index: another component's", "Index", [INDEX], (TRUST,), (BEGIN, RELEASE), pocket="",
+           component="universe")
+    refuse("Index: a component that Release does not have", "Index", [INDEX], (TRUST, REFUSED, INPUT),
+           (BEGIN, RELEASE), pocket="", component="restricted")
+    refuse("Package: altered", "Package", [f"{folder}/deb"], (TRUST,), ACCEPTED, name="dpkg", sha256=digest)
+    refuse("Package: altered, with the hash that it has", "Package", [f"{folder}/deb"], (TRUST,), ACCEPTED,
+           name="dpkg", sha256=hashlib.sha256(files["deb"]).digest())
+    refuse("Package: another's name", "Package", [base], (TRUST,), ACCEPTED, name="tar", sha256=digest)
+    refuse("Package: of an index that was not handed over", "Package", [attr], (TRUST,), ACCEPTED,
+           name="attr", sha256=hashlib.sha256(open(attr, "rb").read()).digest())
+    refuse("Bootstrap: without packages", "Bootstrap", (), (INPUT, REFUSED, MISSING, TRUST), ACCEPTED,
+           engine="debootstrap")
+
+
+def changed_afterwards():
+    """Files that are rewritten after they were accepted: what is installed is what was verified."""
+    copies = home.make_folder(f"{home.folder}/copies")
+    with Tidy(home, FOLDER) as tidy, Helper(home.user, seconds=600) as helper:
+        answers = []
+        for kind, paths, fields in (BEGIN, RELEASE):
+            with opened(*paths) as fds:
+                answers.append(helper.ask(kind, fds, **fields))
+        for component in ("main", "universe"):
+            index = INDEX.replace("/main/", f"/{component}/")
+            with opened(index) as fds:
+                answers.append(helper.ask("Index", fds, pocket="", component=component))
+            with open(index, encoding="utf-8") as file:
+                stanzas = file.read().split("\n\n")
+            for stanza in filter(str.strip, stanzas):
+                fields = dict(re.findall(r"^(Package|Filename|SHA256): (.*)$", stanza, re.M))
+                copy = shutil.copy(f"{AT.root}/{fields['Filename']}", copies)
+                with opened(copy) as fds:
+                    answers.append(helper.ask("Package", fds, name=fields["Package"],
+                                              sha256=bytes.fromhex(fields["SHA256"])))
+        good = tap.report(all(one.code == 0 for one in answers) and len(answers) > 50,
+                          "a right sequence of requests is accepted",
+                          *[one for one in answers if one.code][:3])
+        for name in os.listdir(copies):
+            with open(f"{copies}/{name}", "r+b") as file:
+                file.write(b"rubbish" * 1000)
+        answer = helper.ask("Bootstrap", engine="debootstrap") if good else None
+        tap.report(good and answer.code in (0, TRUST),
+                   "packages that change after they were verified are not installed", answer)
+        helper.leave()
+        wrong = [line for line in tidy.complaints() if "staging.trap" not in line]
+    tap.report(not wrong, "a helper that is left in the middle leaves nothing", *wrong)
+
+
+def packets():
+    """What is no message at all. To leave is an answer as well; to crash, or to hang, is none."""
+    deep = b""
+    for _ in range(2000):
+        deep = encode_field(1, deep)[:60000]
+    rows = {"zeros": bytes(1000), "ones": b"\xff" * 1000, "64 KiB": b"\x08" * 65536,
+            "more than 64 KiB": b"\x08" * 65537, "128 KiB": b"\x00" * 131072,
+            "a request that does not exist": encode_field(99, b""), "a request cut short":
+            request("Begin", **BEGIN[2])[:-3], "a length beyond the packet": b"\x12\xff\xff\xff\x7f",
+            "deep nesting": deep, "two requests in one packet": request("OpenNamespace") * 2 +
+            request("Remove", name="plain"), "100 000 groups": request("AddUser", **{
+                **ACCOUNT, "groups": ["x"] * 20000}), "text": b"GET / HTTP/1.0\r\n\r\n"}
+    for what, packet in rows.items():
+        helper = Helper(home.user)
+        verdict(f"a packet of {what}", helper.send(packet), {INPUT, REFUSED, -1} | (
+            {0} if what.startswith("two") else set()), helper)
+
+
+def mutations():
+    """Right requests with some bytes changed."""
+    chance, ended, silent = random.Random(20), [], 0
+    helper = Helper(home.user, seconds=20)
+    for _ in range(20000 if LONG else 400):
+        kind = chance.choice(list(COMPLETE))
+        paths, fields, _ = COMPLETE[kind]
+        if kind == "Execute":
+            fields = {"argv": ["true"], "user": "x"}
+        packet = bytearray(request(kind, **fields))
+        for _ in range(chance.randint(1, 4)):
+            packet[chance.randrange(len(packet))] = chance.randrange(256)
+        with opened(*paths[:chance.randint(0, len(paths))]) as fds:
+            answer = helper.send(bytes(packet), fds)
+        for fd in answer.fds:
+            os.close(fd)
+        silent += answer.code == -2
+        if answer.code < 0:
+            ended.append(helper.leave())
+            helper = Helper(home.user, seconds=20)
+    ended.append(helper.leave())
+    tap.report(not silent and all(status is not None and status >= 0 for status in ended),
+               "changed requests: the helper neither crashes nor hangs", silent, ended)
+    tap.report(listing() == BEFORE, "changed requests: nothing has changed",
+               set(listing()) ^ set(BEFORE))
+
+
+def namespace():
+    with Helper(home.user) as helper:
+        answer = helper.ask("OpenNamespace")
+        links = [os.readlink(f"/proc/self/fd/{fd}") for fd in answer.fds]
+        tap.report(answer.code == 0 and len(links) == 1 and links[0].startswith("user:[") and
+                   links[0] != os.readlink("/proc/self/ns/user"),
+                   "OpenNamespace: one descriptor, of another user namespace", answer, links)
+        pids = [helper.process.pid, *children(helper.process.pid)]
+        if AS_ROOT:
+            maps = []
+            for pid in pids:
+                with open(f"/proc/{pid}/uid_map", encoding="utf-8") as file:
+                    maps.append([line.split() for line in file])
+            wanted = [["0", str(os.lstat(TREE).st_uid), "65535"], ["65535", str(home.user.uid), "1"]]
+            tap.report(wanted in maps, "the helper's ids: the sub-range, and the caller as the last",
+                       wanted, *maps)
+        else:
+            tap.skip("the helper's ids", "needs root to look at another user's process")
+        for fd in answer.fds:
+            os.close(fd)
+
+
+greeting()
+order()
+descriptors()
+surplus_is_closed()
+fields_out_of_shape()
+not_rootlets()
+untrusted()
+packets()
+mutations()
+namespace()
+changed_afterwards()
+tap.report(not processes_left(10), "no helper stays")
+tap.done()

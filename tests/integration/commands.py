@@ -1,0 +1,303 @@
+"""The life of a rootfs, from the test mirror: create, check, list, shell, replace, delete."""
+import glob
+import hashlib
+import json
+import os
+import re
+
+from support import mirror as mirrors
+from support import tap
+from support.server import Fault, Server
+from support.terminal import Terminal
+from support.world import Case, Home, Tidy, judge, mirror, play, processes_left, wait_until
+
+AT = mirror()
+home = Home()
+TREE = f"{home.store}/test-rootfs"
+
+
+def inode(path):
+    return os.lstat(path).st_ino
+
+
+def manifest(path=TREE):
+    with open(f"{path}/etc/rootlet/manifest.json", encoding="utf-8") as file:
+        return json.load(file)
+
+
+def first_create():
+    """Also: a download that breaks once is gone on with, not started again."""
+    breaks = Fault(r"/dpkg_[^/]*\.deb$", "truncate", 300000, times=1)
+    with Server(AT.root, [breaks]) as server, Tidy(home) as tidy:
+        outcome = home.create(server=server, at=AT)
+        case = Case("create", ["create"], 0,
+                    [r"packages", r"^Made .*/test-rootfs: Ubuntu jammy, \d+ packages"], ["\r", "\033"])
+        wrong = judge(case, outcome, home, tidy)
+        tap.note(f"create took {outcome.seconds:.1f} s")
+        if not tap.report(not wrong, "create: a rootfs from a mirror", *wrong, outcome):
+            tap.done()
+        tap.report(any("dpkg_" in path for path in server.resumed),
+                   "create: a download that breaks is gone on with", server.resumed)
+    owner = os.lstat(TREE)
+    tap.report(owner.st_uid == owner.st_gid and owner.st_uid >= 65536,
+               "create: the tree's owner is the first id of the range", owner)
+    tap.report(not glob.glob(f"{TREE}/var/cache/apt/archives/*.deb"),
+               "create: no package archives stay in the tree")
+
+
+def check_manifest():
+    m = manifest()
+    text = json.dumps(m)
+    packages = {p["name"]: p["version"] for p in m["packages"]} \
+        if isinstance(m.get("packages"), list) else m.get("packages", {})
+    for what, good in {
+            "suite": m.get("suite") == "jammy",
+            "architecture": m.get("arch") == mirrors.arch(),
+            "distribution": m.get("distribution") == "Ubuntu",
+            "profile and its hash": "test" in text and re.search(r'"[0-9a-f]{64}"', text),
+            "id range": str(os.lstat(TREE).st_uid) in text and "65536" in text,
+            "mirror": "127.0.0.1" in text,
+            "format version": any("format" in key or "version" in key for key in m),
+            "packages with versions": packages.get("attr") == AT.version_of("attr"),
+    }.items():
+        tap.report(bool(good), f"manifest: {what}", text[:2000])
+    for pocket, name in mirrors.NEWER.items():
+        tap.report(packages.get(name) == AT.version_of(name, pocket),
+                   f"create: {name} comes from the pocket {pocket}", packages.get(name))
+
+
+def second_create():
+    """Everything is in the cache: only InRelease is asked for, to see whether it is still so."""
+    with Server(AT.root) as server, Tidy(home) as tidy:
+        outcome = home.create("--name", "second", "--quiet", server=server, at=AT)
+        wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
+        others = [path for path in server.requests if not path.endswith("/InRelease")]
+        tap.report(not wrong, "create: a second one, with --name", *wrong, outcome)
+        tap.report(not others and server.requests,
+                   "create: a second one downloads nothing but InRelease", server.requests)
+    tap.report(not outcome.out and not outcome.err, "create --quiet says nothing", outcome)
+
+
+def refused_create():
+    before = inode(TREE)
+    with Server(AT.root) as server:
+        source = ["--mirror", server.url, "--keyring", AT.keyring]
+        play(Case("create where there is one already", [], 6, ["--force"]), home,
+             ["create", "--profile", "test", *source])
+        tap.report(not server.requests, "create: and it is refused before anything is downloaded")
+    tap.report(inode(TREE) == before, "create: and what is there stays")
+
+
+def forced_create():
+    before = inode(TREE)
+    home.run("shell", "--", "touch", "/root/of-the-old-one")
+    with Server(AT.root) as server, Tidy(home) as tidy:
+        outcome = home.create("--force", "--include", "acl", server=server, at=AT)
+        wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
+    tap.report(not wrong, "create --force", *wrong, outcome)
+    tap.report(inode(TREE) != before, "create --force: it is another one")
+    outcome = home.run("shell", "--", "ls", "/root/of-the-old-one")
+    tap.report(outcome.status != 0, "create --force: nothing of the old one is in it", outcome)
+    play(Case("create --force: and it is ready", ["check"], 0, "✓"), home)
+
+
+def check_and_list():
+    rows = [
+        Case("check", ["check"], 0,
+             [rf"\A✓ Rootfs is configured and ready at {re.escape(TREE)}\n\nSize: [\d.]+M\n"
+              r"Ubuntu: jammy\nTest users: fsqa, fsgqa2\n"]),
+        Case("check --name", ["check", "--name", "second"], 0, "ready at .*/second$"),
+        Case("check --path", ["check", "--path", TREE], 0, "ready at"),
+        Case("check --path, relative and with a slash", ["check", "--path",
+                                                         ".kerneldev-mcp/second/"], 0, "ready at"),
+        Case("check --deep", ["check", "--deep"], 0, "✓"),
+        Case("check of another name", ["check", "--name", "third"], 1, ["no rootfs", "--name third"]),
+        Case("list", ["list"], 0, [r"^second +Ubuntu jammy +[\d.]+M .*fsqa, fsgqa2",
+                                   r"^test-rootfs +Ubuntu jammy"]),
+        Case("list --json", ["list", "--json"], 0, '"name": "second"'),
+        Case("delete without a terminal and without --yes", ["delete"], 2, "--yes",
+             check=lambda home: [] if os.path.isdir(TREE) else ["it is gone"]),
+    ]
+    for row in rows:
+        play(row, home)
+    rows = json.loads(home.run("list", "--json").out)
+    first = next((row for row in rows if row["name"] == "test-rootfs"), {})
+    tap.report(len(rows) == 2 and first.get("release") == "jammy" and first.get("path") == TREE and
+               (first.get("bytes") or 0) > 50e6 and first.get("users") == ["fsqa", "fsgqa2"],
+               "list --json: the fields", rows)
+
+
+def ask_to_delete():
+    for answer, status, stays in (("n\n", 1, True), ("\n", 1, True), ("y\n", 0, False)):
+        with Terminal(home, "delete", "--name", "second") as terminal:
+            asked = terminal.expect(r"\[y/N\]")
+            terminal.type(answer)
+            ended = terminal.wait()
+        there = os.path.isdir(f"{home.store}/second")
+        tap.report(asked and ended == status and there == stays,
+                   f"delete asks on a terminal: {answer.strip() or 'nothing'}", ended, terminal.text)
+    tap.report(os.path.isdir(TREE), "delete: the other one stays")
+
+
+SHELL = [
+    Case("shell: exit status", ["shell", "--", "sh", "-c", "exit 37"], 37),
+    Case("shell: a signal", ["shell", "--", "sh", "-c", "kill -9 $$"], 137),
+    Case("shell: no such program", ["shell", "--", "/no/such"], 127),
+    Case("shell: root by default", ["shell", "--", "id"], 0, r"uid=0\(root\) gid=0\(root\)"),
+    Case("shell: as fsqa", ["shell", "--user", "fsqa", "--", "id"], 0,
+         r"uid=1000\(fsqa\) gid=1000\(fsqa\) groups=.*1002\(fsgqa\)"),
+    Case("shell: fsqa's home and shell", ["shell", "--user", "fsqa", "--", "sh", "-c",
+                                          "cd; pwd; echo $HOME $USER"], 0,
+         ["^/home/fsqa$", "^/home/fsqa fsqa$"]),
+    Case("shell: a user that is not there", ["shell", "--user", "nobody2", "--", "true"], 1,
+         "nobody2"),
+    Case("shell: words are kept as they are", ["shell", "--", "printf", "<%s>", "a b", "", "*", "'"],
+         0, re.escape("<a b><><*><'>")),
+    Case("chroot is the same", ["chroot", "--", "id", "-u"], 0, r"^0$"),
+    Case("shell: passwords are locked", ["shell", "--", "sh", "-c",
+                                         "grep -E '^(root|fsqa|fsgqa2):' /etc/shadow"], 0,
+         [r"^fsqa:[!*]", r"^fsgqa2:[!*]"], ["^[a-z0-9]+::"]),
+    Case("shell: no audit findings", ["shell", "--", "dpkg", "--audit"], 0, (), ["."]),
+    Case("shell: /etc/hosts names localhost", ["shell", "--", "cat", "/etc/hosts"], 0, "localhost"),
+    Case("shell: /dev/null", ["shell", "--", "sh", "-c", "echo x >/dev/null"], 0),
+]
+
+
+def try_shell():
+    for row in SHELL:
+        play(row, home)
+    outcome = home.run("shell", "--", "sh", "-c", "cat; echo error >&2", text=b"some input\n")
+    tap.report(outcome.out == "some input\n" and outcome.err == "error\n",
+               "shell: input, output and error are passed on", outcome)
+    data = os.urandom(1 << 20)
+    outcome = home.run("shell", "--", "md5sum", text=data)
+    tap.report(hashlib.md5(data).hexdigest() in outcome.out, "shell: a megabyte of input", outcome)
+    outcome = home.run("shell", "--", "sh", "-c", "sleep 1000 & echo started")
+    left = processes_left(5)
+    tap.report(outcome.status == 0 and not left, "shell: what it left running ends with it", left)
+    with Terminal(home, "shell") as terminal:
+        terminal.expect(r"[#$] $")
+        terminal.type("tty; echo \"sum $((40 + 2))\"; sleep 1000\n")
+        seen = terminal.expect(r"sum 42")
+        terminal.type("\x03")
+        terminal.type("exit 5\n")
+        ended = terminal.wait(20)
+    tap.report(seen and ended == 5 and "not a tty" not in terminal.text,
+               "shell: on a terminal, with Ctrl-C for the command", ended, terminal.text)
+
+
+def damage():
+    """Each as root in the rootfs; then what `check` says of it; then how to put it right."""
+    rows = [
+        ("a user without its entry", "sed -i.bak /^fsgqa2:/d /etc/passwd", "user fsgqa2 .*missing",
+         "mv /etc/passwd.bak /etc/passwd"),
+        ("a user with another id", "sed -i.bak s/fsqa:x:1000/fsqa:x:1234/ /etc/passwd",
+         "fsqa has uid 1234", "mv /etc/passwd.bak /etc/passwd"),
+        ("a group with another id", "sed -i.bak s/fsgqa:x:1002/fsgqa:x:77/ /etc/group",
+         "group fsgqa has gid 77", "mv /etc/group.bak /etc/group"),
+        ("another release", "cp -L /etc/os-release /root/o; sed -i s/jammy/noble/ /etc/os-release",
+         'says release "noble"', "cat /root/o >/etc/os-release"),
+        ("a missing home", "mv /home/fsqa /home/x", "home of user fsqa, is missing",
+         "mv /home/x /home/fsqa"),
+        ("a missing program", "mv /usr/bin/env /root/env", "/usr/bin/env is missing",
+         "mv /root/env /usr/bin/env"),
+        ("a removed package", "cp /var/lib/dpkg/status /root/s; dpkg --remove acl",
+         "package acl .*not installed", None),
+    ]
+    for what, break_it, says, mend in rows:
+        outcome = home.run("shell", "--", "sh", "-c", break_it)
+        if outcome.status:
+            tap.report(False, f"check finds {what}", outcome)
+            continue
+        play(Case(f"check finds {what}", ["check"], 1, [r"\A✗", says, "rootlet create --force"]),
+             home)
+        if mend:
+            home.run("shell", "--", "sh", "-c", mend)
+    outcome = home.run("shell", "--", "sh", "-c", "echo x >>/usr/share/doc/attr/copyright")
+    play(Case("check --deep finds an altered file", ["check", "--deep"], 1, "attr/copyright"), home)
+
+
+def hostile_tree():
+    """The rootfs's own root may put anything there: the front end must not follow it outside."""
+    secret = home.write("secret", "VERSION_CODENAME=secret-of-the-host\n")
+    home.run("shell", "--", "sh", "-c",
+             f"mv /etc/os-release /root/kept; ln -s {secret} /etc/os-release")
+    outcome = home.run("check")
+    tap.report(outcome.status == 1 and "secret-of" not in outcome.out + outcome.err,
+               "check follows no symlink out of the rootfs", outcome)
+    home.run("shell", "--", "sh", "-c", "rm /etc/os-release; mkfifo /etc/os-release")
+    outcome = home.run("check", seconds=60)
+    tap.report(outcome.status == 1, "check does not wait for a FIFO in the rootfs", outcome)
+    home.run("shell", "--", "sh", "-c", "rm /etc/os-release; mv /root/kept /etc/os-release")
+    home.run("shell", "--", "sh", "-c", "mkdir -p /root/$(printf 'a\\nb\\033[2J')/deep; cd /root; "
+             "for i in $(seq 300); do mkdir d && cd d || break; done")
+    with Tidy(home) as tidy:
+        outcome = home.run("delete", "--yes")
+        wrong = judge(Case("", ["delete"], 0), outcome, home, tidy)
+    tap.report(not wrong and not os.path.lexists(TREE),
+               "delete removes deep folders and odd names", *wrong, outcome)
+
+
+def busy():
+    """A rootfs that somebody works in is neither removed nor replaced."""
+    shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 60")
+    shell.stdout.readline()
+    outcome = home.run("delete", "--yes")
+    tap.report(outcome.status == 6 and os.path.isdir(TREE), "delete of one in use", outcome)
+    with Server(AT.root) as server:
+        outcome = home.create("--force", server=server, at=AT)
+    tap.report(outcome.status == 6, "create --force over one in use", outcome)
+    outcome = home.run("shell", "--", "true")
+    tap.report(outcome.status == 0, "a second shell in one in use", outcome)
+    shell.terminate()
+    shell.communicate(timeout=30)
+    tap.report(bool(wait_until(lambda: not processes_left(0), 20)), "the shell ends by SIGTERM")
+    play(Case("check: it is as it was", ["check"], 0, "✓"), home)
+
+
+def on_terminal():
+    """One line that is drawn again and again, with package count, bytes, rate and time left."""
+    slow = Fault(r"/(dpkg|perl-base|coreutils)_[^/]*\.deb$", "slow", 400000)
+    with Server(AT.root, [slow]) as server, Tidy(home) as tidy:
+        source = ["--mirror", server.url, "--keyring", AT.keyring, "--profile", "test"]
+        with Terminal(home, "create", "--name", "shown", *source,
+                      environment={"XDG_CACHE_HOME": f"{home.folder}/cold"}) as terminal:
+            ended = terminal.wait(600)
+        wrong = tidy.complaints()
+    tap.report(ended == 0 and not wrong, "create on a terminal", ended, *wrong, terminal.text[-1500:])
+    for what, pattern in {
+            "the stage": r"\rDownloading packages", "the packages": r"packages +\d+/\d+",
+            "the bytes": r"[\d.]+[KM] of [\d.]+M", "the rate": r"[\d.]+[KM]/s",
+            "the time left": r"\d+ ?\w+ left", "every stage":
+            r"(?s)Verifying.*Unpacking and configuring.*Adding groups and users.*Writing to disk"}.items():
+        tap.report(bool(re.search(pattern, terminal.text)), f"create on a terminal shows {what}",
+                   terminal.text[-1500:])
+    home.run("delete", "--yes", "--name", "shown")
+
+
+def elsewhere():
+    path = f"{home.folder}/else.where"
+    with Server(AT.root) as server, Tidy(home, home.folder) as tidy:
+        outcome = home.create("--path", "else.where", server=server, at=AT)
+        wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
+    tap.report(not wrong and os.path.isdir(path), "create --path", *wrong, outcome)
+    play(Case("check --path", ["check", "--path", path], 0, "ready at .*else.where"), home)
+    play(Case("list does not show it", ["list"], 0, (), ["else.where"]), home)
+    play(Case("delete --path", ["delete", "--yes", "--path", path], 0, "Removed",
+              check=lambda home: ["it is there"] if os.path.lexists(path) else []), home)
+
+
+first_create()
+check_manifest()
+second_create()
+refused_create()
+check_and_list()
+ask_to_delete()
+try_shell()
+busy()
+forced_create()
+damage()
+hostile_tree()
+on_terminal()
+elsewhere()
+tap.done()

@@ -1,0 +1,128 @@
+"""Hosts that lack something: no range of ids, too small a range, user namespaces forbidden, another
+range than the one that a rootfs was made with."""
+import errno
+import glob
+import os
+import re
+import shutil
+import subprocess
+
+from support import tap
+from support.server import Server
+from support.world import (AS_ROOT, BUILD, Case, Home, Tidy, judge, mirror, play, plain_user,
+                           small_rootfs, user_named)
+
+HOST = 5
+AT = mirror()
+USERMOD = r"usermod --add-subuids \d+-\d+ --add-subgids \d+-\d+"
+
+
+def user_without(kind):
+    """One that ./tests/run made: rootlet-norange, rootlet-small; None where it is not there."""
+    try:
+        return user_named(f"rootlet-{kind}")
+    except KeyError:
+        return None
+
+
+def refused(what, home, says, before=(), environment=None):
+    """create, and nothing of it happens: not even a request to the mirror."""
+    with Server(AT.root) as server, Tidy(home) as tidy:
+        outcome = home.create(server=server, at=AT, before=before, environment=environment)
+        wrong = judge(Case("", ["create"], HOST, says), outcome, home, tidy)
+        if server.requests:
+            wrong.append(f"asked the mirror for {server.requests}")
+    tap.report(not wrong, what, *wrong, outcome)
+
+
+def ranges():
+    for kind, what, says in (
+            ("norange", "no range in /etc/subuid", [r"/etc/subuid", '"?rootlet-norange"?', USERMOD]),
+            ("small", "a range under 65536", [r"65536|65535", USERMOD])):
+        user = user_without(kind) if AS_ROOT else None
+        if not user:
+            tap.skip(f"create: {what}", "needs root, and the users that ./tests/run makes")
+            tap.skip(f"doctor: {what}", "needs root, and the users that ./tests/run makes")
+            continue
+        home = Home(user=user)
+        refused(f"create: {what}", home, says)
+        play(Case(f"doctor: {what}", ["doctor"], 1, [r"^missing .*sub", USERMOD]), home)
+
+
+def forbidden(before, what, says):
+    home = Home()
+    refused(f"create where user namespaces are forbidden ({what})", home, says, before)
+    outcome = home.run("doctor", before=before)
+    tap.report(outcome.status == 1 and re.search(r"^missing .*namespace", outcome.out, re.M),
+               f"doctor where user namespaces are forbidden ({what})", outcome)
+
+
+def namespaces():
+    deny = f"{BUILD}/tests/deny"
+    if os.path.exists(deny):
+        forbidden([deny, str(errno.EPERM)], "EPERM", "namespace")
+    else:
+        tap.report(False, "the program deny is built", deny)
+    # In a user namespace whose own limit is 0, as the sysctl sets it for a whole host.
+    limit = ["unshare", "--user", "--map-current-user", "--keep-caps", "sh", "-c",
+             'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"', "sh"]
+    possible = subprocess.run(limit + ["true"], **plain_user().switch(), check=False,
+                              stderr=subprocess.PIPE)
+    if possible.returncode:
+        tap.skip("create where user.max_user_namespaces is 0",
+                 f"unshare cannot lower it here: {possible.stderr.decode().strip()}")
+    else:
+        forbidden(limit, "sysctl", r"namespace")
+
+
+def other_range():
+    """The tree of one user, looked at by another, who has a range of his own."""
+    if not AS_ROOT or not user_without("other"):
+        tap.skip("a rootfs of another id range", "needs root, and the users that ./tests/run makes")
+        return
+    theirs = small_rootfs()
+    home = Home(user=user_without("other"))
+    tree = f"{theirs.store}/test-rootfs"
+    play(Case("check of a rootfs of another id range", ["check", "--path", tree], 1,
+              [r"made with host ids \d+:\d+", "/etc/subuid"]), home)
+    for words in (["shell", "--path", tree, "--", "true"],
+                  ["run", "--kernel", "distro", "--path", tree, "--", "true"]):
+        with Tidy(home) as tidy:
+            outcome = home.run(*words)
+            wrong = tidy.complaints()
+        tap.report(outcome.status not in (0, -11, -6) and not wrong and
+                   outcome.err.startswith(f"rootlet {words[0]}: "),
+                   f"{words[0]} of a rootfs of another id range is refused", *wrong, outcome)
+    play(Case("delete of a rootfs of another user", ["delete", "--yes", "--path", tree], 1, (),
+              check=lambda _: [] if os.path.isdir(f"{tree}/etc") else ["it is gone"]), home)
+
+
+def good_host():
+    home = Home()
+    outcome = home.run("doctor")
+    tap.report(outcome.status == 0 and re.search(r"^\d+ ok, \d+ warnings?, 0 missing", outcome.out,
+                                                 re.M), "doctor on this host", outcome)
+    for what in ("gpgv|signatures", "debootstrap", "vng", "qemu", "KVM", "space", "keyring", "kernel",
+                 "namespace", "sub"):
+        tap.report(bool(re.search(what, outcome.out)), f"doctor looks at: {what}", outcome)
+
+
+def no_helper():
+    """An incomplete installation: a front end that is copied out of its build folder."""
+    home = Home()
+    copy = f"{home.folder}/rootlet"
+    shutil.copy(f"{BUILD}/frontend/rootlet", copy)
+    if glob.glob("/usr*/**/rootlet-helper", recursive=True):
+        tap.skip("a front end without its helper", "rootlet is installed on this host")
+        return
+    outcome = home.create(program=copy)
+    tap.report(outcome.status == HOST and "rootlet-helper: it is not there" in outcome.err,
+               "a front end without its helper says so", outcome)
+
+
+ranges()
+namespaces()
+other_range()
+good_host()
+no_helper()
+tap.done()

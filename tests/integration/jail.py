@@ -1,0 +1,231 @@
+"""What a program in the jail can see, call and reach, and what it cannot."""
+import contextlib
+import glob
+import os
+import platform
+import re
+
+from support import tap
+from support.terminal import Terminal
+from support.world import (BUILD, SOURCE, Tidy, children, command_of, kill, plain_user,
+                           processes_left, small_rootfs)
+
+home = small_rootfs()
+SYNC = ["sync", "syncfs", "fsync", "fdatasync", "sync_file_range", "msync"]
+# What a call may say that is not allowed, or not with such arguments.
+REFUSED = {"EPERM", "ENOSYS", "EAFNOSUPPORT"}
+CAPABILITIES = {name: number for number, name in enumerate(
+    "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable "
+    "net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio "
+    "sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time "
+    "sys_tty_config mknod lease audit_write audit_control setfcap mac_override mac_admin syslog "
+    "wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore".split())}
+# What dpkg, package scripts, su and useradd need; the rest of them is taken away.
+IN_JAIL = {"chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setfcap",
+           "sys_chroot"}
+# For files of every owner in the range, and for starting jails; its own namespaces are its.
+IN_HELPER = {"chown", "dac_override", "fowner", "setuid", "setgid", "setfcap"}
+
+
+def inside(script, user="root"):
+    """What a shell in the rootfs prints for SCRIPT."""
+    return home.run("shell", "--user", user, "--", "sh", "-c", script)
+
+
+def system_calls():
+    """A static program is put into the jail through standard input."""
+    program = f"{BUILD}/tests/syscalls"
+    if not os.path.exists(program):
+        tap.report(False, "system calls: the test program is built", program)
+        return
+    with open(program, "rb") as file:
+        data = file.read()
+    for user in ("root", "fsqa"):
+        outcome = home.run("shell", "--user", user, "--", "sh", "-c", "umask 077; d=$(mktemp -d "
+                           "/var/tmp/XXXXXX); cat >$d/x; chmod 700 $d/x; $d/x; rm -r $d", text=data)
+        said = dict(line.split() for line in outcome.out.splitlines() if len(line.split()) == 2)
+        if not tap.report(len(said) > 20, f"system calls as {user}: the program runs", outcome):
+            continue
+        tap.report(said.pop("unknown-call") == "ENOSYS",
+                   f"system calls as {user}: one newer than the list does not exist")
+        for name in SYNC:
+            tap.report(said.pop(name, None) == "0",
+                       f"system calls as {user}: {name} succeeds and does nothing")
+        for name, error in said.items():
+            tap.report(error in REFUSED, f"system calls as {user}: {name} is refused", error)
+
+
+def names_of_calls():
+    """{number: name} of this architecture, as the C library's headers have them."""
+    known = {}
+    for path in glob.glob("/usr/include/*/asm/unistd_64.h") + ["/usr/include/asm-generic/unistd.h"]:
+        with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
+            for name, number in re.findall(r"^#define __NR_(\w+)\s+(\d+)", file.read(), re.M):
+                known.setdefault(int(number), name)
+        if known:
+            break
+    return known
+
+
+def every_call():
+    """Each call that stands on no list of the jail is made, with senseless arguments, and is refused."""
+    with open(f"{SOURCE}/policy/seccomp/jail.list", encoding="utf-8") as file:
+        listed = {call for line in file for call in line.partition("#")[0].split()} | set(SYNC)
+    with open(f"{BUILD}/tests/syscalls", "rb") as file:
+        program = file.read()
+    calls = {number: name for number, name in names_of_calls().items() if name not in listed}
+    numbers = " ".join(map(str, calls))
+    outcome = home.run("shell", "--", "sh", "-c", "d=$(mktemp -d /var/tmp/XXXXXX); cat >$d/x; "
+                       f"chmod 700 $d/x; $d/x {numbers}; rm -r $d", text=program)
+    said = dict(line.split() for line in outcome.out.splitlines() if len(line.split()) == 2)
+    tap.report(len(said) == len(calls) > 100, "calls that are on no list: each is made", outcome)
+    for number, name in calls.items():
+        # Ended by a signal would be a refusal too, but not one that a library can fall back from.
+        tap.report(said.get(str(number)) in REFUSED, f"the call {name} is on no list, and is refused",
+                   said.get(str(number)))
+
+
+def visible():
+    """Each prints something that must, or must not, match."""
+    user = plain_user()
+    uid = os.geteuid() if user.uid is None else user.uid
+    rows = [
+        ("no process but its own", "ls /proc | grep -c '^[0-9]'", r"^[1-9]$", None),
+        ("the caller's uid does not exist", "cat /proc/self/uid_map", r"^\s*0\s+\d+\s+\d+$",
+         rf"\s{uid}\s"),
+        ("ids end at 65534", "cat /proc/self/uid_map", r"\s6553[45]$", None),
+        ("no group of the caller", "id -G", r"^0$", None),
+        ("no network interface but lo", "tail -n +3 /proc/net/dev | cut -d: -f1", None,
+         r"(eth|ens|enp|wlan|docker)"),
+        ("no route", "cat /proc/net/route | tail -n +2 | wc -l", r"^0$", None),
+        ("its own host name", "cat /proc/sys/kernel/hostname", None, rf"^{re.escape(platform.node())}$"),
+        ("nothing of the caller's home", f"ls {home.folder} 2>&1", "No such file", None),
+        ("nothing of the host's mounts", "cat /proc/self/mountinfo", r" / ", re.escape(home.folder)),
+        ("no environment of the caller", "env", r"^PATH=", r"(XDG_|ROOTLET|secret-of-the-caller)"),
+        ("no descriptor of the caller", "ls /proc/self/fd | wc -l", r"^[34]$", None),
+        ("/proc/sysrq-trigger is shut", "echo h >/proc/sysrq-trigger", None, None),
+        ("/proc/kcore cannot be read", "head -c 1 /proc/kcore | wc -c", r"^0$", None),
+        ("/dev holds few things", "ls /dev", r"^null$", r"^(sd|vd|nvme|kvm|mem|kmsg|loop)"),
+        ("/sys is not the host's", "ls /sys/fs/cgroup /sys/kernel/security 2>/dev/null", None, "."),
+        ("no kernel log", "cat /dev/kmsg 2>&1 | head -c 100", None, r"^\d+,"),
+        ("/tmp and /run are its own", "ls /tmp /run | grep -v : | grep -c .", r"^\d$", None),
+        ("mount is refused", "mount -t tmpfs none /mnt 2>&1; echo $?", r"^(1|32)$", None),
+        ("mknod of a disk is refused", "mknod /root/disk b 8 0 2>&1", "not permitted", None),
+        ("chown to a foreign id is refused", "touch /root/f && chown 70000 /root/f 2>&1",
+         "Invalid argument", None),
+        ("no new privileges", "grep NoNewPrivs /proc/self/status", r"1$", None),
+        ("under a seccomp list", "grep Seccomp: /proc/self/status", r"2$", None),
+    ]
+    for what, script, wanted, unwanted in rows:
+        outcome = home.run("shell", "--", "sh", "-c", script,
+                           environment={"SECRET": "secret-of-the-caller"})
+        good = (not wanted or re.search(wanted, outcome.out, re.M)) and \
+            not (unwanted and re.search(unwanted, outcome.out, re.M))
+        tap.report(bool(good), f"in the jail: {what}", outcome)
+    outcome = inside("echo h >/proc/sysrq-trigger")
+    tap.report(outcome.status != 0, "in the jail: no SysRq", outcome)
+
+
+def no_way_out():
+    """Sockets of the host: an address on the host's loopback, and its abstract unix sockets."""
+    script = ("use Socket; socket(my $s, PF_INET, SOCK_STREAM, 0) or exit 0; "
+              "exit(connect($s, sockaddr_in(22, inet_aton('127.0.0.1'))) ? 1 : 0)")
+    outcome = home.run("shell", "--", "perl", "-e", script)
+    tap.report(outcome.status == 0, "in the jail: the host's loopback cannot be reached", outcome)
+    outcome = inside("test ! -e /run/dbus/system_bus_socket -a ! -e /run/systemd/private")
+    tap.report(outcome.status == 0, "in the jail: no socket of the host's services", outcome)
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+
+
+def held(value):
+    return {name for name, number in CAPABILITIES.items() if int(value, 16) >> number & 1}
+
+
+def held_by_processes():
+    """What the kernel says of the helper and of the jail while a command runs."""
+    shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 61")
+    shell.stdout.readline()
+    below = children(shell.pid)
+    jailed = [pid for pid in below if command_of(pid).startswith("sleep 61")]
+    helpers = [pid for pid in below if "rootlet-helper" in command_of(pid) or
+               "rootlet" in status_of(pid)["Name"]]
+    helpers = [pid for pid in helpers if pid not in jailed]
+    tap.report(len(jailed) == 1 and helpers, "while a command runs: helper and jail are there",
+               [command_of(pid) for pid in below])
+    for pid in helpers:
+        status = status_of(pid)
+        name = status["Name"]
+        tap.note(f"helper {name}: CapEff {' '.join(sorted(held(status['CapEff']))) or 'none'}; "
+                 f"CapBnd {' '.join(sorted(held(status['CapBnd']))) or 'none'}")
+        tap.report(status["NoNewPrivs"] == "1", f"helper {name}: no new privileges")
+        tap.report(status["Seccomp"] == "2", f"helper {name}: under a seccomp list")
+        tap.report(held(status["CapAmb"]) == set(), f"helper {name}: no ambient capability")
+        tap.report(held(status["CapPrm"]) <= IN_HELPER, f"helper {name}: no more than it needs",
+                   held(status["CapPrm"]) - IN_HELPER)
+    tap.report(any(not held(status_of(pid)["CapPrm"]) for pid in helpers),
+               "helper: what reads messages holds no capability", [command_of(pid) for pid in helpers])
+    for pid in jailed:
+        status = status_of(pid)
+        tap.note(f"jail: CapEff {' '.join(sorted(held(status['CapEff']))) or 'none'}")
+        for kind in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb"):
+            tap.report(held(status[kind]) <= IN_JAIL,
+                       f"jail: {kind} has no more than package scripts need",
+                       held(status[kind]) - IN_JAIL)
+        tap.report(status["Groups"].split() in ([], ["0"]) or "65534" not in status["Groups"],
+                   "jail: no group of the caller", status["Groups"])
+        for kind in ("user", "mnt", "pid", "net", "ipc", "uts"):
+            tap.report(os.readlink(f"/proc/{pid}/ns/{kind}") !=
+                       os.readlink(f"/proc/self/ns/{kind}"), f"jail: its own {kind} namespace")
+    shell.terminate()
+    shell.communicate(timeout=30)
+
+
+def deaths():
+    """Whoever of the three dies, nothing stays."""
+    for what, victim in (("the front end", "front"), ("the helper", "helper"), ("the command", "jail")):
+        with Tidy(home) as tidy:
+            shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 62 & sleep 63; exit 9")
+            shell.stdout.readline()
+            below = children(shell.pid)
+            pids = {"front": [shell.pid],
+                    "helper": [pid for pid in below if "rootlet-helper" in command_of(pid)][:1],
+                    "jail": [pid for pid in below if command_of(pid).startswith("sh -c echo in")]}
+            for pid in pids[victim]:
+                kill(pid)
+            _, err = shell.communicate(timeout=60)
+            wrong = tidy.complaints()
+        tap.report(bool(pids[victim]) and not wrong, f"kill -9 of {what} during shell: nothing stays",
+                   *wrong, err.decode(errors="replace"))
+        if victim == "helper":
+            tap.report(shell.returncode == 1 and b"rootlet-helper" in err,
+                       "kill -9 of the helper during shell: it is told", err)
+        if victim == "jail":
+            tap.report(shell.returncode == 137, "kill -9 of the command: its status is 137",
+                       shell.returncode)
+        outcome = home.run("shell", "--", "true")
+        tap.report(outcome.status == 0, f"kill -9 of {what} during shell: no lock stays", outcome)
+
+
+def terminal_is_safe():
+    """TIOCSTI would type into the caller's terminal."""
+    script = ("perl -e 'ioctl(STDIN, 0x5412, q(x)) and print qq(pushed\\n)'; echo end")
+    with Terminal(home, "shell", "--", "sh", "-c", script) as terminal:
+        terminal.expect("end")
+        terminal.wait()
+    tap.report("end" in terminal.text and "pushed" not in terminal.text,
+               "in the jail: no typing into the caller's terminal", terminal.text)
+
+
+system_calls()
+every_call()
+visible()
+no_way_out()
+held_by_processes()
+deaths()
+terminal_is_safe()
+tap.report(not processes_left(5), "nothing runs in the end")
+tap.done()

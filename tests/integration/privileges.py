@@ -1,0 +1,246 @@
+"""What the whole may do on the host: no socket but the channel, no setuid bit, and, where the caller
+is root, no work as the host's root."""
+import json
+import os
+import re
+import shutil
+import subprocess
+
+from support import tap
+from support.server import Server
+from support.world import (AS_ROOT, BUILD, HELPER, ROOTLET, SCRATCH, Home, Tidy, User, children,
+                           command_of, mirror, small_rootfs)
+
+CALL = re.compile(r"^(\d+)\s+(\w+)\((.*)$")
+
+
+def trace(home, words, folder):
+    """Runs rootlet under strace; returns the lines that it wrote, in the order of time."""
+    path = f"{folder}/trace"
+    before = ["strace", "-f", "-qq", "-s", "200", "-o", path, "-e",
+              "trace=network,execve,clone,clone3,fork,vfork", "-e", "signal=none"]
+    if AS_ROOT:
+        # Only root's strace lets newuidmap keep its setuid bit.
+        before += ["-u", home.user.name]
+    outcome = home.run(*words, before=before, user=None, group=None, extra_groups=None)
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return outcome, file.read().splitlines()
+
+
+def below_helper(lines):
+    """The calls of the helper and of all that it starts, newuidmap and newgidmap included."""
+    family, calls = set(), []
+    for line in lines:
+        found = CALL.match(line)
+        if not found:
+            continue
+        pid, name, rest = found.groups()
+        if name == "execve" and "rootlet-helper" in rest.split(",")[0]:
+            family.add(pid)
+        if pid in family and name in ("clone", "clone3", "fork", "vfork"):
+            made = re.search(r"= (\d+)$", rest)
+            if made:
+                family.add(made.group(1))
+        if pid in family:
+            calls.append((pid, name, rest))
+    return calls
+
+
+def resumed_clones(lines):
+    """strace cuts a call in two where another process comes between; puts the halves together."""
+    open_calls, whole = {}, []
+    for line in lines:
+        pid = line.split(" ", 1)[0]
+        if line.endswith("<unfinished ...>"):
+            open_calls[pid] = len(whole)
+            whole.append(line[:-len("<unfinished ...>")].rstrip())
+        elif "resumed>" in line and pid in open_calls:
+            whole[open_calls.pop(pid)] += " " + line.split("resumed>", 1)[1]
+        else:
+            whole.append(line)
+    return whole
+
+
+def sockets(home, words, what):
+    outcome, lines = trace(home, words, SCRATCH)
+    calls = below_helper(resumed_clones(lines))
+    if not tap.report(outcome.status == 0 and calls, f"strace of {what}: it works and is seen",
+                      outcome, len(lines)):
+        return
+    made = [rest for _, name, rest in calls if name == "socket"]
+    foreign = [rest for rest in made if not re.match(r"AF_(UNIX|LOCAL|NETLINK)", rest)]
+    tap.report(not foreign, f"strace of {what}: helper and jail open no socket of any network",
+               *foreign[:10])
+    linked = [rest for rest in made if "AF_NETLINK" in rest]
+    tap.note(f"{what}: {len(calls)} calls seen below the helper, {len(made)} sockets, "
+             f"{len(linked)} of them netlink")
+    reached = [rest for _, name, rest in calls
+               if name in ("connect", "bind", "sendto") and "AF_INET" in rest]
+    tap.report(not reached, f"strace of {what}: and name no address", *reached[:10])
+
+
+def network_calls():
+    if not AS_ROOT:
+        tap.skip("strace of helper and jail", "needs root: under another's strace newuidmap has no "
+                 "setuid bit")
+        return
+    home = small_rootfs()
+    sockets(home, ["shell", "--", "true"], "shell")
+    sockets(home, ["check", "--deep"], "check --deep")
+    at = mirror()
+    with Server(at.root) as server:
+        sockets(home, ["create", "--name", "traced", "--release", "jammy", "--profile", "test",
+                       "--mirror", server.url, "--keyring", at.keyring, "--quiet"], "create")
+    sockets(home, ["delete", "--name", "traced", "--yes"], "delete")
+
+
+def installed_files():
+    """What `meson install` puts on a system."""
+    target = f"{SCRATCH}/installed"
+    done = subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", target],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    files = subprocess.run(["find", target, "-type", "f"], stdout=subprocess.PIPE, text=True,
+                           check=False).stdout.split()
+    tap.report(done.returncode == 0 and any(path.endswith("/rootlet") for path in files) and
+               any(path.endswith("/libexec/rootlet/rootlet-helper") for path in files) and
+               any(path.endswith("fstests.conf") for path in files), "meson install",
+               done.stdout[-2000:], *files)
+    marked = subprocess.run(["find", target, BUILD, "-perm", "/6000", "-type", "f"],
+                            stdout=subprocess.PIPE, text=True, check=False).stdout.split()
+    tap.report(not marked, "no file that is installed or built has a setuid or setgid bit", *marked)
+    capable = [path for path in files if "security.capability" in os.listxattr(path)]
+    tap.report(not capable, "no file that is installed has capabilities", *capable)
+    words = re.compile(rb"\b(sudo|pkexec|doas)\b[^\n]{0,20}")
+    for program in (ROOTLET, HELPER):
+        with open(program, "rb") as file:
+            found = words.search(file.read())
+        tap.report(not found or b"usermod" in found.group(0), f"{os.path.basename(program)} does not "
+                   "call sudo", found and found.group(0))
+    shutil.rmtree(target, ignore_errors=True)
+
+
+def owners_of_tree():
+    """A setuid program of the rootfs is nobody's whom the host knows."""
+    home = small_rootfs()
+    tree = f"{home.store}/test-rootfs"
+    owner = os.lstat(tree).st_uid
+    marked, foreign, seen = [], [], 0
+    for where, folders, names in os.walk(tree):
+        for name in folders + names:
+            st = os.lstat(f"{where}/{name}")
+            seen += 1
+            if not owner <= st.st_uid < owner + 65536:
+                foreign.append(f"{where}/{name}: {st.st_uid}")
+            if st.st_mode & 0o6000 and st.st_uid < 65536:
+                marked.append(f"{where}/{name}")
+    tap.report(seen > 1000 and not foreign, "every file of the tree belongs to the id range",
+               *foreign[:10])
+    tap.report(not marked, "no setuid file of the tree is a host user's", *marked)
+
+
+def hardened():
+    """Of both programs: position-independent, all relocations read-only, no executable stack."""
+    for program in (ROOTLET, HELPER):
+        name = os.path.basename(program)
+        text = subprocess.run(["readelf", "-W", "-h", "-l", "-d", "-s", "-n", program],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                              check=False).stdout
+        for what, pattern in (("PIE", r"Type:\s+DYN"), ("RELRO", "GNU_RELRO"),
+                              ("BIND_NOW", r"BIND_NOW|Flags: NOW"),
+                              ("CET", r"x86 feature:.*IBT.*SHSTK"),
+                              ("no executable stack", r"GNU_STACK.* RW "),
+                              ("stack protector", "__stack_chk_fail"),
+                              ("_FORTIFY_SOURCE", r"__\w+_chk@")):
+            tap.report(bool(re.search(pattern, text)), f"{name}: {what}")
+
+
+def check_descriptors(home, pids):
+    """A file that whoever called rootlet had open is open in nothing that rootlet starts."""
+    held = []
+    for pid in pids:
+        try:
+            for fd in os.listdir(f"/proc/{pid}/fd"):
+                link = os.readlink(f"/proc/{pid}/fd/{fd}")
+                if link.startswith(home.folder) and link.endswith("/open-file"):
+                    held.append(f"{pid} {command_of(pid)}: {link}")
+        except PermissionError:
+            tap.skip("descriptors of the caller", "needs root to look at another user's process")
+            return
+    tap.report(pids and not held, "helper and jail: no descriptor of the caller", *held)
+
+
+def compiled_with():
+    """What leaves no mark in a program has to stand on the compiler's command line."""
+    with open(f"{BUILD}/compile_commands.json", encoding="utf-8") as file:
+        lines = [entry["command"] for entry in json.load(file) if "/tests/" not in entry["file"]]
+    for option in ("-fstack-clash-protection", "-fstack-protector-strong", "-Werror", "-Wconversion",
+                   "-Wshadow", "-Wvla", "-Wmissing-prototypes", "-std=gnu17"):
+        tap.report(lines and all(option in line for line in lines), f"everything is compiled with {option}",
+                   *[line for line in lines if option not in line][:2])
+
+
+def helper_process():
+    """Its environment and descriptors while it serves."""
+    home = small_rootfs()
+    with open(home.write(f"{os.getpid()}/open-file", "secret"), encoding="utf-8") as secret:
+        shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 64",
+                           pass_fds=[secret.fileno()], environment={"SECRET": "of-the-caller"})
+    shell.stdout.readline()
+    check_descriptors(home, children(shell.pid))
+    for pid in children(shell.pid):
+        if "rootlet-helper" not in command_of(pid):
+            continue
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                environment = file.read()
+            tap.report(environment.strip(b"\0") == b"", "helper: an empty environment", environment)
+            terminals = [link for link in (os.readlink(f"/proc/{pid}/fd/{fd}")
+                                           for fd in os.listdir(f"/proc/{pid}/fd"))
+                         if link.startswith(("/dev/pts", "/dev/tty"))]
+            tap.report(not terminals, "helper: no terminal", *terminals)
+            tap.report(os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net"),
+                       "helper: a network namespace of its own")
+        except PermissionError:
+            tap.skip("helper: environment and descriptors", "needs root to look at another user's")
+        break
+    else:
+        tap.report(False, "helper: it is there")
+    shell.terminate()
+    shell.communicate(timeout=30)
+
+
+def root_mode():
+    """Where the caller is root, the work is still done as a sub-range."""
+    if not AS_ROOT:
+        tap.skip("root mode", "needs root")
+        return
+    at = mirror()
+    home = Home(user=User("root", 0, 0))
+    with Server(at.root) as server, Tidy(home) as tidy:
+        outcome = home.create("--quiet", server=server, at=at)
+        wrong = tidy.complaints()
+    tree = f"{home.store}/test-rootfs"
+    tap.report(outcome.status == 0 and not wrong, "root mode: create", *wrong, outcome)
+    if outcome.status:
+        return
+    tap.report(os.lstat(tree).st_uid >= 65536, "root mode: the tree is not the host root's")
+    outcome = home.run("shell", "--", "cat", "/proc/self/uid_map")
+    tap.report(outcome.status == 0 and not re.search(r"^\s*\d+\s+0\s", outcome.out, re.M),
+               "root mode: the host's root does not exist in the jail", outcome)
+    outcome = home.run("check")
+    tap.report(outcome.status == 0, "root mode: check", outcome)
+    with Tidy(home) as tidy:
+        outcome = home.run("delete", "--yes")
+        wrong = tidy.complaints()
+    tap.report(outcome.status == 0 and not wrong and not os.path.lexists(tree), "root mode: delete",
+               *wrong, outcome)
+
+
+installed_files()
+hardened()
+compiled_with()
+owners_of_tree()
+helper_process()
+network_calls()
+root_mode()
+tap.done()

@@ -1,0 +1,70 @@
+"""The README's first command: what it does where packages are missing, and all of the main job, with
+the rootfs of this host's own release there already."""
+import os
+import re
+
+from support import apt, tap
+from support.world import SOURCE, Home, Tidy, fstests_rootfs
+
+QUICKSTART = f"{SOURCE}/quickstart"
+# A package manager's database in which two packages are not installed.
+DPKG_QUERY = """#!/bin/sh
+for last; do :; done
+case $last in gpgv|uidmap) exit 1 ;; esac
+echo installed
+"""
+NO_SUDO = "#!/bin/sh\nexit 1\n"
+
+
+def missing_packages():
+    """Neither root nor sudo: the line that an administrator has to run, and nothing is done."""
+    home = Home()
+    if home.user.uid in (None, 0) and os.geteuid() == 0:
+        tap.skip("quickstart: missing packages", "needs a user who is not root")
+        return
+    for name, script in (("dpkg-query", DPKG_QUERY), ("sudo", NO_SUDO)):
+        os.chmod(home.write(f"bin/{name}", script), 0o755)
+    for words in ([], ["--deps-only"], ["--tests", "--deps-only"]):
+        with Tidy(home) as tidy:
+            outcome = home.run(*words, program=QUICKSTART, seconds=120, environment={
+                "PATH": f"{home.folder}/bin:/usr/bin:/bin"})
+            wrong = tidy.complaints()
+        line = re.escape(f"{QUICKSTART} --deps-only") + (" --tests" if "--tests" in words else "") + "$"
+        tap.report(outcome.status == 1 and re.search(line, outcome.err, re.M) and not wrong and
+                   re.search(r"missing: (uidmap gpgv|gpgv uidmap)$", outcome.out, re.M) and
+                   not os.path.exists(home.store),
+                   f"quickstart {' '.join(words)}: missing packages", *wrong, outcome)
+
+
+def words():
+    home = Home()
+    for line, status, says in (("--help", 0, "usage: ./quickstart"), ("--nosuch", 2, "usage:"),
+                               ("word", 2, "usage:")):
+        outcome = home.run(line, program=QUICKSTART, seconds=60)
+        tap.report(outcome.status == status and says in outcome.out + outcome.err,
+                   f"quickstart {line}", outcome)
+
+
+def main_job():
+    """Everything is installed, the rootfs is there: doctor, check, boot, smoke suite, summary."""
+    home = fstests_rootfs()
+    inode = os.lstat(f"{home.store}/test-rootfs").st_ino
+    with Tidy(home) as tidy:
+        outcome = home.run("--release", apt.host_suite(), program=QUICKSTART, seconds=2000)
+        wrong = tidy.complaints()
+    tap.report(outcome.status == 0 and not wrong, "quickstart does the main job", *wrong, outcome)
+    for what, pattern in {
+            "says that all packages are there": "all packages are installed",
+            "uses the rootfs that is there": "ready: using it",
+            "checks it": "✓ Rootfs is configured and ready at",
+            "ends with a summary": r"(?s)quickstart: summary\n.*test-rootfs.*time: \d+ s"}.items():
+        tap.report(bool(re.search(pattern, outcome.out)), f"quickstart {what}", outcome)
+    tap.report(os.lstat(f"{home.store}/test-rootfs").st_ino == inode, "quickstart makes no second one")
+    smoke = re.search(r"^smoke suite: (\d+) passed, 0 failed$", outcome.out.replace("\r", ""), re.M)
+    tap.report(bool(smoke) and int(smoke.group(1)) > 40, "quickstart: the smoke suite", outcome)
+
+
+missing_packages()
+words()
+main_job()
+tap.done()

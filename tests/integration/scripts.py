@@ -1,0 +1,185 @@
+"""Packages whose scripts and archives attack the host, signed by a key that is trusted: what they see
+and reach from the jail of `rootlet create`, and what is left of them."""
+import os
+import re
+import shutil
+import socket
+
+from support import debs, tap
+from support import mirror as mirrors
+from support.server import Server
+from support.world import SCRATCH, Case, Home, Tidy, judge, mirror, processes_left
+
+AT = mirror()
+home = Home()
+PRECIOUS = home.make_folder(f"{home.folder}/precious")
+home.write("precious/file", "of-the-host")
+ABSTRACT = f"rootlet-test-{os.getpid()}"
+
+# What a postinst tries, in the shell that the rootfs has: "true" where the attack came through.
+ATTACKS = {
+    "sees a file of the host": f"test -e {PRECIOUS}/file",
+    "sees a file of the host above its root": "perl -e 'mkdir q(/root/c); chroot q(/root/c) or exit 1; "
+        f"chdir q(../../../../../..) or exit 1; chroot q(.); exit(-e q({PRECIOUS}/file) ? 0 : 1)'",
+    "sees it through /proc/1/root": f"test -e /proc/1/root{PRECIOUS}/file",
+    "sees it through /proc/1/cwd": f"cd /proc/1/cwd && test -e .{PRECIOUS}/file",
+    "sees a process of the host": f"kill -0 {os.getpid()}",
+    "sees another process's environment": "grep -qa XDG_ /proc/*/environ",
+    "has an environment of the caller": "env | grep -q -e XDG_ -e SECRET",
+    "has a descriptor to the host": f"ls -l /proc/self/fd /proc/$PPID/fd | grep -q {SCRATCH}",
+    "holds the channel": "test -S /proc/$$/fd/3 || test -S /proc/$PPID/fd/3",
+    "takes the caller's uid": "perl -e '$> = 65535; exit($> == 65535 ? 0 : 1)'",
+    "gives a file to the caller's uid": "touch /root/f && chown 65535 /root/f",
+    "mounts a tmpfs": "mount -t tmpfs none /mnt",
+    "mounts proc": "mkdir -p /root/p && mount -t proc proc /root/p",
+    "binds a folder": "mount --bind /etc /mnt",
+    "unmounts": "umount /proc || umount -l /dev",
+    "remounts": "mount -o remount,rw /proc",
+    "makes a user namespace": "unshare --user true",
+    "makes a mount namespace": "unshare --mount true",
+    "enters a namespace": "nsenter --target 1 --mount --user true",
+    "makes a disk": "mknod /root/disk b 8 0",
+    "makes a kernel log device": "mknod /root/kmsg c 1 11",
+    "sets a core handler": "echo '|/bin/sh' >/proc/sys/kernel/core_pattern",
+    "sets the host's name": "hostname pwned",
+    "calls SysRq": "echo h >/proc/sysrq-trigger",
+    "loads a module": "modprobe dummy || insmod /lib/modules/x.ko",
+    "reads the kernel log": "dmesg",
+    "has a route": "test $(wc -l </proc/net/route) -gt 1",
+    "has an interface": "tail -n +3 /proc/net/dev | cut -d: -f1 | grep -v -w lo",
+    "reaches the mirror": "perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0) or exit 1; exit(connect(S, "
+        "sockaddr_in(PORT, inet_aton(q(127.0.0.1)))) ? 0 : 1)'",
+    "reaches an abstract socket": "perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0) or exit 1; "
+        f"exit(connect(S, pack_sockaddr_un(qq(\\0{ABSTRACT}))) ? 0 : 1)'",
+    "opens a raw socket": "perl -MSocket -e 'socket(S, PF_INET, SOCK_RAW, 1) ? exit 0 : exit 1'",
+    "raises its priority": "test \"$(nice -n -20 nice)\" = -20",
+}
+
+
+def postinst():
+    lines = ["#!/bin/sh", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "exec 2>/dev/null"]
+    for number, attack in enumerate(ATTACKS.values()):
+        lines.append(f"if ( {attack} ) >/dev/null </dev/null; then echo {number} yes; "
+                     f"else echo {number} no; fi >>/root/report")
+    lines += ["id -u >/root/ids; cat /proc/self/uid_map >>/root/ids",
+              "grep -e ^Cap -e ^NoNew -e ^Seccomp: /proc/self/status >/root/status",
+              # A daemon that wants to stay, and what wants to be seen on the caller's terminal.
+              "setsid sleep 5001 &", "printf '\\033[2Jon-the-terminal\\n' >/dev/tty",
+              "printf 'said \\033[2J\\007by the script\\n' >&2", "exit 0"]
+    return "\n".join(lines) + "\n"
+
+
+def create(name, *words, status=0, says=(), scripts=None, entries=()):
+    """`create --name NAME` from a mirror that also has the package evil-NAME, with that; returns
+    (outcome, what is wrong). STATUS None: whatever comes."""
+    package, folder = f"evil-{name}", f"{SCRATCH}/{os.getpid()}.{name}"
+    with Server(f"{folder}/mirror") as server, Tidy(home) as tidy:
+        filled = {key: text.replace("PORT", str(server.server_address[1]))
+                  for key, text in (scripts or {}).items()}
+        deb = debs.make(f"{folder}.debs", package, mirrors.arch(), filled, entries)
+        at = AT.with_packages(folder, [deb])
+        outcome = home.create("--name", name, "--include", package, *words, server=server, at=at,
+                              environment={"SECRET": "of-the-caller"})
+        if status is None:
+            wrong = tidy.complaints()
+        else:
+            wrong = judge(Case("", ["create"], status, says), outcome, home, tidy)
+    shutil.rmtree(folder, ignore_errors=True)
+    if sorted(os.listdir(PRECIOUS)) != ["file"] or open(f"{PRECIOUS}/file").read() != "of-the-host":
+        wrong.append(f"the host's folder has changed: {os.listdir(PRECIOUS)}")
+    if "\033" in outcome.out + outcome.err or "on-the-terminal" in outcome.out + outcome.err:
+        wrong.append("what a script says reaches the terminal as it is")
+    return outcome, wrong
+
+
+def inside(name, *words):
+    return home.run("shell", "--name", name, "--", *words)
+
+
+def spy():
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(f"\0{ABSTRACT}")
+    listener.listen()
+    outcome, wrong = create("spy", scripts={"postinst": postinst()})
+    if not tap.report(not wrong, "create: a package with a hostile script", *wrong, outcome):
+        return
+    report = dict(line.split() for line in inside("spy", "cat", "/root/report").out.splitlines())
+    for number, what in enumerate(ATTACKS):
+        tap.report(report.get(str(number)) == "no", f"a package's script never {what}",
+                   report.get(str(number), "it was not tried"))
+    ids = inside("spy", "cat", "/root/ids").out.split()
+    tap.report(ids[:1] == ["0"] and len(ids) == 4 and ids[3] == "65535",
+               "a package's script runs as the rootfs's root, without the caller's uid", ids)
+    status = inside("spy", "cat", "/root/status").out
+    tap.report(bool(re.search(r"NoNewPrivs:\s+1", status) and re.search(r"Seccomp:\s+2", status)),
+               "a package's script runs without new privileges, under a list", status)
+    tap.note(status)
+    listener.close()
+
+
+# Packages of which create succeeds or not; in either case the host stays as it is.
+ARCHIVES = {
+    "dotdot": ("climbs with ..", [("./../../../../../../.." + PRECIOUS + "/escaped", b"x")]),
+    "absolute": ("has absolute names", [(PRECIOUS + "/escaped", b"x")]),
+    "symlink": ("writes through its own symlink", [("./way", f"-> {PRECIOUS}"),
+                                                   ("./way/escaped", b"x")]),
+    "hardlink": ("links to a host's file", [("./got", f"=> {PRECIOUS}/file")]),
+    "device": ("holds a disk's device", [("./disk", "dev")]),
+}
+
+
+def archives():
+    for name, (what, entries) in ARCHIVES.items():
+        outcome, wrong = create(name, status=None, entries=entries)
+        if outcome.status == 0:
+            seen = inside(name, "sh", "-c", "cat /got; test -b /disk && echo a-disk")
+            if "of-the-host" in seen.out or "a-disk" in seen.out:
+                wrong.append(f"it got at the host: {seen.out}")
+        elif outcome.status not in (1, 3):
+            wrong.append("neither done nor failed")
+        tap.report(not wrong, f"an archive that {what} changes nothing on the host", *wrong, outcome)
+        home.run("delete", "--yes", "--name", name)
+
+
+# What a script leaves in the tree for the helper to stumble over when it publishes.
+TRAPS = {
+    "manifest": ("/etc/rootlet is a symlink to the host", f"rm -rf /etc/rootlet; ln -s {PRECIOUS} /etc/rootlet"),
+    "etc": ("/etc is a symlink to the host", f"mv /etc /etc.old; ln -s {PRECIOUS} /etc"),
+    "passwd": ("/etc/passwd is a symlink to the host", f"mv /etc/passwd /etc/p; ln -s {PRECIOUS}/file /etc/passwd"),
+    "homes": ("/home is a symlink to the host", f"rm -rf /home; ln -s {PRECIOUS} /home"),
+    "dpkg": ("dpkg's status is a FIFO", "cd /var/lib/dpkg; (sleep 1; rm status; mkfifo status) & exit 0"),
+}
+
+
+def traps():
+    for name, (what, script) in TRAPS.items():
+        outcome, wrong = create(name, status=None, scripts={"postinst": f"#!/bin/sh\n{script}\n"})
+        if outcome.status not in (0, 1):
+            wrong.append("neither done nor failed")
+        if outcome.status and os.path.lexists(f"{home.store}/{name}"):
+            wrong.append("it failed, and there is a rootfs")
+        tap.report(not wrong, f"a script after which {what}", *wrong, outcome)
+        home.run("delete", "--yes", "--name", name)
+
+
+FAILURES = {
+    "refuses": ("fails", "exit 1", ["evil-refuses"]),
+    "killer": ("kills every process that it sees", "kill -9 -1; sleep 5; exit 1", []),
+    "parent": ("kills pid 1", "kill -9 1; kill -9 $PPID; exit 1", []),
+}
+
+
+def failures():
+    for name, (what, script, says) in FAILURES.items():
+        outcome, wrong = create(name, status=1, says=says, scripts={"postinst": f"#!/bin/sh\n{script}\n"})
+        if os.path.lexists(f"{home.store}/{name}"):
+            wrong.append("there is a rootfs")
+        tap.report(not wrong, f"a script that {what}: one message, and no trace", *wrong, outcome)
+
+
+spy()
+archives()
+traps()
+failures()
+tap.report(not processes_left(10), "nothing of a package's runs in the end")
+tap.done()

@@ -1,0 +1,217 @@
+"""Mirrors that do not answer, answer wrongly, or serve what is altered: one message, the documented
+exit status, no rootfs, no trace."""
+import datetime
+import hashlib
+import os
+import re
+
+from support import mirror as mirrors
+from support import tap
+from support.server import Fault, Server
+from support.world import Case, Home, Tidy, judge, mirror
+
+AT = mirror()
+NOW = datetime.datetime.now(datetime.timezone.utc)
+DAY = datetime.timedelta(days=1)
+
+TRUST, NETWORK = 3, 4
+
+
+def altered(data):
+    """One byte in the middle."""
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1:]
+
+
+def release(pocket="", **changes):
+    """The pocket's InRelease, signed anew with other fields."""
+    return Fault(f"^dists/{mirrors.pocket_suite(pocket)}/InRelease$", "body",
+                 AT.inrelease(pocket, **changes))
+
+
+def unsigned(data):
+    text = data.decode()
+    start = text.index("\n\n") + 2
+    return text[start:text.index("-----BEGIN PGP SIGNATURE")].encode()
+
+
+def with_text_before(data):
+    """What is outside of the signed part must not count."""
+    return b"Origin: Ubuntu\nSHA256:\n 00 1 main/binary-amd64/Packages\n\n" + data
+
+
+INRELEASE = r"^dists/jammy/InRelease$"
+PACKAGES = r"^dists/jammy/main/binary-\w+/(Packages|by-hash/)"
+DEB = r"/attr_[^/]*\.deb$"
+
+
+class Row:
+    def __init__(self, what, status, says, *faults, words=()):
+        self.faults, self.words = faults, list(words)
+        self.case = Case(what, ["create"], status, says)
+
+
+ROWS = [
+    Row("InRelease: 404", NETWORK, ["404", "InRelease"], Fault("", "status", 404)),
+    Row("InRelease: 500", NETWORK, ["500"], Fault("", "status", 500)),
+    Row("InRelease: 403", NETWORK, ["403"], Fault("", "status", 403)),
+    Row("InRelease: empty", TRUST, "InRelease", Fault(INRELEASE, "body", b"")),
+    Row("InRelease: an HTML page", TRUST, "InRelease",
+        Fault(INRELEASE, "body", b"<html>Please log in</html>")),
+    Row("InRelease: without a signature", TRUST, "signature|signed",
+        Fault(INRELEASE, "body", unsigned)),
+    Row("InRelease: altered", TRUST, "signature", Fault(INRELEASE, "body", altered)),
+    Row("InRelease: cut short", TRUST, "signature|signed",
+        Fault(INRELEASE, "body", lambda data: data[:len(data) // 2])),
+    Row("InRelease: signed by another key", TRUST, "signature|key", release(key="other")),
+    Row("InRelease: text before the signed part", TRUST, "signature|signed|InRelease",
+        Fault(INRELEASE, "body", with_text_before)),
+    Row("InRelease: of 300 MB", TRUST, "InRelease",
+        Fault(INRELEASE, "body", lambda data: data + b"\n" * (300 << 20))),
+    Row("Release: expired", TRUST, "expired|valid", release(Valid_Until=mirrors.date(NOW - DAY))),
+    Row("Release: expired in a pocket", TRUST, "expired|valid",
+        release("security", Valid_Until=mirrors.date(NOW - DAY))),
+    Row("Release: of the future", TRUST, "future|date", release(Date=mirrors.date(NOW + 30 * DAY))),
+    Row("Release: of another release", TRUST, "codename|suite|release",
+        release(Codename="noble", Suite="noble")),
+    Row("Release: a pocket's in place of the main one", TRUST, "suite|pocket|release",
+        Fault(INRELEASE, "body", AT.inrelease("updates", Codename="jammy-updates"))),
+    Row("Release: a pocket altered", TRUST, "signature",
+        Fault("^dists/jammy-security/InRelease", "body", altered)),
+    Row("Release: component that is not there", 2, "nosuch", words=["--components", "main,nosuch"]),
+    Row("Packages: altered", TRUST, "hash|differ|sha256|size", Fault(PACKAGES, "body", altered)),
+    Row("Packages: cut short by the mirror", TRUST, "hash|differ|sha256|size|bytes",
+        Fault(PACKAGES, "body", lambda data: data[:-20])),
+    Row("Packages: connection breaks", NETWORK, "Packages", Fault(PACKAGES, "truncate", 1000)),
+    Row("Packages: 404", NETWORK, ["404", "Packages"], Fault(PACKAGES, "status", 404)),
+    Row("Packages: empty", TRUST, "Packages", Fault(PACKAGES, "body", b"")),
+    Row(".deb: altered", TRUST, ["attr", "hash|differ|sha256"], Fault(DEB, "body", altered)),
+    Row(".deb: cut short by the mirror", TRUST, ["attr", "hash|differ|sha256|size|bytes"],
+        Fault(DEB, "body", lambda data: data[:-1])),
+    Row(".deb: longer than the index says", TRUST, ["attr", "hash|differ|sha256|size|bytes"],
+        Fault(DEB, "body", lambda data: data + b"x")),
+    Row(".deb: connection breaks", NETWORK, "attr", Fault(DEB, "truncate", 100)),
+    Row(".deb: 404", NETWORK, ["404", "attr"], Fault(DEB, "status", 404)),
+    Row("a component that does not hold what is wanted", 2, "attr", words=["--components", "main"]),
+    Row("a package that is in no index", 2, "nosuchpackage", words=["--include", "nosuchpackage"]),
+]
+
+
+def play_row(row, home):
+    with Server(AT.root, row.faults) as server, Tidy(home) as tidy:
+        outcome = home.create(*row.words, server=server, at=AT, seconds=300)
+        wrong = judge(row.case, outcome, home, tidy)
+    if os.path.lexists(f"{home.store}/test-rootfs"):
+        wrong.append("there is a rootfs")
+    tap.report(not wrong, row.case.what, *wrong, outcome)
+
+
+def check_no_answer():
+    home = Home()
+    with Server(AT.root) as server:
+        url = server.url
+    with Tidy(home) as tidy:
+        outcome = home.run("create", "--mirror", url, "--keyring", AT.keyring, "--profile", "test")
+        wrong = judge(Case("", ["create"], NETWORK, ["127.0.0.1", "connect|answer"]), outcome, home,
+                      tidy)
+    tap.report(not wrong, "a mirror that refuses connections", *wrong, outcome)
+    with Tidy(home) as tidy:
+        outcome = home.run("create", "--mirror", "http://mirror.invalid/ubuntu", "--keyring",
+                           AT.keyring, "--profile", "test")
+        wrong = judge(Case("", ["create"], NETWORK, "mirror.invalid"), outcome, home, tidy)
+    tap.report(not wrong, "a mirror whose name nobody knows", *wrong, outcome)
+
+
+def check_stall():
+    home = Home()
+    with Server(AT.root, [Fault(INRELEASE, "stall", 100)]) as server, Tidy(home) as tidy:
+        outcome = home.create(server=server, at=AT, seconds=400)
+        wrong = judge(Case("", ["create"], NETWORK), outcome, home, tidy)
+    tap.report(not wrong, "a mirror that falls silent", *wrong, outcome)
+
+
+def check_retries():
+    """What a mirror fails at for a moment is asked for again, and it is not asked too much at once."""
+    faults = [Fault(INRELEASE, "status", 503, times=1), Fault(PACKAGES, "truncate", 500, times=1),
+              Fault(DEB, "status", 500, times=2), Fault(r"/acl_[^/]*\.deb$", "body", altered, times=1)]
+    home = Home()
+    with Server(AT.root, faults) as server, Tidy(home) as tidy:
+        outcome = home.create("--quiet", server=server, at=AT)
+        wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
+    asked = [path for path in server.requests if "/attr_" in path]
+    tap.report(not wrong, "a mirror that fails for a moment", *wrong, outcome)
+    tap.report(len(asked) == 3, "a package that is not sent is asked for again", *asked)
+    tap.report(2 <= server.most <= 8, "downloads go in parallel, with a limit for each host",
+               server.most)
+    names = [name for _, _, files in os.walk(f"{home.cache}/rootlet") for name in files
+             if re.fullmatch("[0-9a-f]{64}", name)]
+    tap.report(len(names) > 50, "the cache holds packages by their hash", names[:3])
+    for where, _, files in os.walk(f"{home.cache}/rootlet"):
+        for name in set(files) & set(names):
+            with open(f"{where}/{name}", "rb") as file:
+                if hashlib.sha256(file.read()).hexdigest() != name:
+                    tap.report(False, f"{name} in the cache has another hash")
+    spoil_cache(home, names)
+
+
+def spoil_cache(home, names):
+    """What went bad in the cache is fetched again."""
+    for where, _, files in os.walk(f"{home.cache}/rootlet"):
+        for name in set(files) & set(names[::10]):
+            with open(f"{where}/{name}", "r+b") as file:
+                file.write(b"spoilt")
+    with Server(AT.root) as server, Tidy(home) as tidy:
+        outcome = home.create("--force", "--quiet", server=server, at=AT)
+        wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
+    tap.report(not wrong and any(not path.endswith("/InRelease") for path in server.requests),
+               "what went bad in the cache is fetched again", *wrong, server.requests, outcome)
+
+
+def check_proxy():
+    """The mirror's name is nobody's: only the proxy can answer for it."""
+    home = Home()
+    with Server(AT.root) as server, Tidy(home) as tidy:
+        outcome = home.run("create", "--mirror", "http://mirror.invalid/", "--keyring", AT.keyring,
+                           "--profile", "test", "--quiet", environment={"http_proxy": server.url})
+        wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
+    tap.report(not wrong and server.proxied == len(server.requests) > 50,
+               "http_proxy is used for everything", *wrong, server.proxied, outcome)
+    with Server(AT.root, [Fault("", "status", 407)]) as server, Tidy(home) as tidy:
+        outcome = home.run("create", "--name", "other", "--mirror", "http://mirror.invalid/",
+                           "--keyring", AT.keyring, "--profile", "test",
+                           environment={"http_proxy": server.url})
+        wrong = judge(Case("", ["create"], NETWORK, "proxy"), outcome, home, tidy)
+    tap.report(not wrong, "a proxy that wants a password", *wrong, outcome)
+
+
+def check_local_words():
+    """Wrong --mirror and --keyring."""
+    for what, words, status in (
+            ("ftp", ["--mirror", "ftp://127.0.0.1/x"], 2),
+            ("a relative path", ["--mirror", "some/where"], 2),
+            ("a query", ["--mirror", "http://127.0.0.1/?x"], 2),
+            ("a newline", ["--mirror", "http://127.0.0.1/\nx"], 2),
+            ("a keyring that is not there", ["--keyring", "/no/such"], 2)):
+        home = Home()
+        with Tidy(home) as tidy:
+            outcome = home.run("create", "--profile", "test", *words)
+            wrong = judge(Case("", ["create"], status), outcome, home, tidy)
+        tap.report(not wrong, f"mirror or keyring: {what}", *wrong, outcome)
+    home = Home()
+    with Server(AT.root) as server, Tidy(home) as tidy:
+        bad = home.write("bad.gpg", "no keyring at all")
+        outcome = home.run("create", "--profile", "test", "--mirror", server.url, "--keyring", bad)
+        wrong = judge(Case("", ["create"], TRUST), outcome, home, tidy)
+    tap.report(not wrong, "a keyring that is none", *wrong, outcome)
+
+
+shared_cache = Home()
+for one in ROWS:
+    # One cache for all: what is right in it stays, and what is wrong must not get into it.
+    play_row(one, Home(cache=shared_cache.cache))
+check_no_answer()
+check_retries()
+check_proxy()
+check_local_words()
+check_stall()
+tap.done()

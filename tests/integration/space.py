@@ -1,0 +1,91 @@
+"""Disks that fill up: the folder of the rootfs, and the cache. Root mounts small ones for it."""
+import contextlib
+import os
+import subprocess
+
+from support import tap
+from support.server import Server
+from support.world import (AS_ROOT, MOUNTED_BY_TEST, SCRATCH, Case, Home, Tidy, judge, mirror)
+
+SPACE = 7
+CASES = ["disk full while unpacking", "disk full while unpacking, ext4", "no inodes left",
+         "disk full under --force: the old rootfs stays", "full cache"]
+
+
+@contextlib.contextmanager
+def disk(home, kind, options):
+    """A mount of its own inside the home folder; yields its path."""
+    point = home.make_folder(f"{home.folder}/{MOUNTED_BY_TEST}")
+    image = f"{SCRATCH}/{os.getpid()}.img"
+    if kind == "ext4":
+        with open(image, "wb") as file:
+            file.truncate(options)
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", image], check=True)
+        words = ["mount", "-o", "loop", image, point]
+    else:
+        words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", point]
+    made = subprocess.run(words, stderr=subprocess.PIPE, check=False)
+    try:
+        if made.returncode:
+            yield None
+            return
+        os.chown(point, home.user.uid, home.user.gid)
+        yield point
+    finally:
+        subprocess.run(["umount", "--lazy", point], stderr=subprocess.DEVNULL, check=False)
+        with contextlib.suppress(OSError):
+            os.unlink(image)
+
+
+def fill(what, kind, options):
+    home = Home()
+    with disk(home, kind, options) as point, Server(AT.root) as server:
+        if not point:
+            tap.skip(what, f"{kind} cannot be mounted here")
+            return
+        with Tidy(home, point) as tidy:
+            outcome = home.create("--path", f"{point}/tree", server=server, at=AT)
+            wrong = judge(Case("", ["create"], SPACE, ["space|full"]), outcome, home, tidy)
+        wrong += [f"left behind: {name}" for name in os.listdir(point) if name != "lost+found"]
+        tap.report(not wrong, what, *wrong, outcome)
+
+
+def fill_under_force(what):
+    """Room for one tree, but not for two."""
+    home = Home()
+    with disk(home, "tmpfs", "size=280m,mode=755") as point, Server(AT.root) as server:
+        first = home.create("--path", f"{point}/tree", "--quiet", server=server, at=AT)
+        inode = os.lstat(f"{point}/tree").st_ino if first.status == 0 else 0
+        with Tidy(home, point) as tidy:
+            outcome = home.create("--path", f"{point}/tree", "--force", server=server, at=AT)
+            wrong = judge(Case("", ["create"], SPACE, ["space|full"]), outcome, home, tidy)
+        if not inode or os.lstat(f"{point}/tree").st_ino != inode:
+            wrong.append("the old rootfs is not there any more")
+        check = home.run("check", "--deep", "--path", f"{point}/tree")
+        if check.status:
+            wrong.append(f"the old rootfs is not ready: {check}")
+        tap.report(not wrong, what, *wrong, first, outcome)
+        home.run("delete", "--yes", "--path", f"{point}/tree")
+
+
+def fill_cache(what):
+    home = Home()
+    with disk(home, "tmpfs", "size=8m,mode=755") as point, Server(AT.root) as server:
+        home.cache = f"{point}/cache"
+        with Tidy(home) as tidy:
+            outcome = home.create(server=server, at=AT)
+            wrong = judge(Case("", ["create"], SPACE, ["space|full"]), outcome, home, tidy)
+        tap.report(not wrong, what, *wrong, outcome)
+
+
+if AS_ROOT:
+    AT = mirror()
+    fill(CASES[0], "tmpfs", "size=90m,mode=755")
+    fill(CASES[1], "ext4", 100 << 20)
+    fill(CASES[2], "tmpfs", "size=1g,nr_inodes=2k,mode=755")
+    fill_under_force(CASES[3])
+    fill_cache(CASES[4])
+else:
+    for case in CASES:
+        tap.skip(case, "needs root, to mount a small disk")
+tap.done()

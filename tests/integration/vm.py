@@ -1,0 +1,163 @@
+"""Kernels booted on the rootfs: the release's own, what is no kernel, one that panics, commands that
+never end, front ends that die. Under emulation a boot takes a minute, so one boot serves many cases."""
+import os
+import re
+import signal
+import time
+
+from support import tap
+from support.world import (SOURCE, Case, Tidy, children, command_of, fstests_rootfs, kill, play,
+                           processes_left, wait_until)
+
+home = fstests_rootfs()
+FAILED_VM, TIMEOUT, INTERRUPTED = 125, 124, 130
+
+# Run in the guest, each by bash -c; what it must print.
+IN_GUEST = [
+    ("root runs it", "id -u", r"^0$"),
+    ("fsqa's ids", "id fsqa", r"uid=1000\(fsqa\) gid=1000\(fsqa\).*1002\(fsgqa\)"),
+    ("fsgqa2's ids", "id fsgqa2", r"uid=1001\(fsgqa2\) gid=1001"),
+    ("files belong to the guest's root", "stat -c %u:%g / /etc /usr/bin/su", r"^0:0\n0:0\n0:0$"),
+    ("setuid programs work", "su fsqa -c 'su --version'", "util-linux"),
+    ("sudo is setuid root", "stat -c %u:%a /usr/bin/sudo", "^0:4755$"),
+    ("its own init", "cat /proc/1/comm", "."),
+    ("the kernel is the release's", "test -d /lib/modules/$(uname -r) && echo yes", "^yes$"),
+    ("modules can be loaded", "modprobe xfs && grep -w xfs /proc/filesystems", "xfs"),
+    ("/tmp can be written", "echo x >/tmp/x && cat /tmp/x", "^x$"),
+    ("the scratch disk has its size", "cat /sys/block/vda/size", "^1048576$"),
+    ("the shared folder can be written", "echo from-the-guest >$SHARE/file && cat $SHARE/file",
+     "from-the-guest"),
+    ("the user's home is not the guest's", "ls $HOST_HOME/config 2>&1", "No such file"),
+    ("standard error", "echo to-error >&2; echo x", "^x$"),
+]
+
+
+def guest_script(share):
+    lines = [f"SHARE={share}; HOST_HOME={home.folder}"]
+    for number, (_, command, _) in enumerate(IN_GUEST):
+        lines.append(f"echo '<case {number}>'; {command}; echo '</case>'")
+    with open(f"{SOURCE}/policy/smoke.sh", encoding="utf-8") as file:
+        smoke = file.read()
+    lines.append(f"echo '<smoke>'\nbash -s <<'END-OF-SMOKE'\n{smoke}\nEND-OF-SMOKE")
+    lines.append("echo \"smoke: $?\"; exit 37")
+    return "\n".join(lines)
+
+
+def one_boot():
+    share = home.make_folder(f"{home.folder}/share")
+    with Tidy(home) as tidy:
+        outcome = home.run("run", "--kernel", "distro", "--disk", "512M", "--rwdir", share,
+                           "--timeout", "1500", "--", "bash", "-c", guest_script(share), seconds=1600)
+        wrong = tidy.complaints()
+    out = outcome.out.replace("\r\n", "\n")
+    tap.report("<case 0>" in out, "run: the release's kernel boots", outcome)
+    tap.report(outcome.status == 37, "run: the command's exit status comes back", outcome)
+    tap.report(not wrong, "run: nothing stays", *wrong)
+    for number, (what, _, says) in enumerate(IN_GUEST):
+        found = re.search(rf"<case {number}>\n(.*?)</case>", out, re.S)
+        text = found.group(1).rstrip("\n") if found else ""
+        tap.report(bool(found and re.search(says, text, re.M)), f"in the guest: {what}", text)
+    tap.report("to-error" in outcome.err, "run: standard error is passed on", outcome.err[-500:])
+    smoke = out.partition("<smoke>")[2]
+    for good, what in re.findall(r"^(ok|not ok) \d+ - (.*)$", smoke, re.M):
+        tap.report(good == "ok", f"smoke: {what}", smoke if good != "ok" else "")
+    tap.report("smoke: 0" in smoke and "passed, 0 failed" in smoke, "smoke: all of it", smoke[-500:])
+    path = f"{share}/file"
+    tap.report(os.path.exists(path) and (home.user.uid is None or
+                                         os.lstat(path).st_uid == home.user.uid),
+               "run: what the guest wrote in the shared folder is the user's")
+    play(Case("run: the rootfs is as it was", ["check", "--deep"], 0, "✓"), home)
+
+
+def no_kernels():
+    os.makedirs(f"{home.folder}/empty-folder", exist_ok=True)
+    home.write("text", "this is no kernel\n" * 100)
+    home.write("nothing", "")
+    header = bytearray(4096)
+    header[0x1fe:0x200] = b"\x55\xaa"
+    home.write("boot-sector", bytes(header))
+    for what, path, status, says in (
+            ("a text file", "text", 2, "not a kernel"),
+            ("an empty file", "nothing", 2, "not a kernel"),
+            ("a program", "/bin/true", 2, "not a kernel"),
+            ("a boot sector", "boot-sector", 2, "not a kernel"),
+            ("a folder without one", "empty-folder", None, "no kernel|cannot read the kernel"),
+            ("nothing at all", "no-such-file", None, "cannot open the kernel"),
+            ("a device", "/dev/zero", 2, "not a kernel")):
+        with Tidy(home) as tidy:
+            outcome = home.run("run", "--kernel", path, "--", "true", seconds=60)
+            wrong = tidy.complaints()
+        good = outcome.status in ((status,) if status else (1, 2)) and re.search(says, outcome.err)
+        tap.report(good and not wrong, f"run: {what} in place of a kernel", *wrong, outcome)
+
+
+def broken_kernel():
+    """The right header, and rubbish behind it."""
+    header = bytearray(os.urandom(1 << 20))
+    header[:0x300] = bytes(0x300)
+    header[0x1f1] = 4
+    header[0x1fe:0x200] = b"\x55\xaa"
+    header[0x202:0x206] = b"HdrS"
+    header[0x206:0x208] = b"\x0f\x02"
+    home.write("rubbish", bytes(header))
+    with Tidy(home) as tidy:
+        outcome = home.run("run", "--kernel", "rubbish", "--timeout", "30", "--", "true", seconds=120)
+        wrong = tidy.complaints()
+    tap.report(outcome.status in (TIMEOUT, FAILED_VM) and not wrong,
+               "run: a kernel that does not boot ends by itself or by --timeout", *wrong, outcome)
+
+
+def panic():
+    with Tidy(home) as tidy:
+        outcome = home.run("run", "--kernel", "distro", "--append", "init=/nonexistent rdinit=/nonexistent",
+                           "--timeout", "600", "--", "true", seconds=700)
+        wrong = tidy.complaints()
+    tap.report(outcome.status == FAILED_VM and not wrong and "panic" in outcome.err.lower(),
+               "run: a kernel that panics at boot", *wrong, outcome)
+    with Tidy(home) as tidy:
+        outcome = home.run("run", "--kernel", "distro", "--timeout", "600", "--", "sh", "-c",
+                           "echo c >/proc/sysrq-trigger; sleep 1000", seconds=700)
+        wrong = tidy.complaints()
+    tap.report(outcome.status == FAILED_VM and not wrong and "panic" in outcome.err.lower(),
+               "run: a kernel that panics while the command runs", *wrong, outcome)
+
+
+def never_ends():
+    with Tidy(home) as tidy:
+        began = time.monotonic()
+        outcome = home.run("run", "--kernel", "distro", "--timeout", "120", "--", "sh", "-c",
+                           "echo started; trap '' TERM INT HUP; while :; do sleep 1; done",
+                           seconds=400)
+        took = time.monotonic() - began
+        wrong = tidy.complaints()
+    tap.report(outcome.status == TIMEOUT and "started" in outcome.out and not wrong and took < 160,
+               "run: a command that never ends is ended by --timeout", *wrong, outcome)
+
+
+def qemu_of(pid):
+    return [child for child in children(pid) if "qemu" in command_of(child)]
+
+
+def deaths():
+    """The VM ends with the front end, whatever that one dies of."""
+    for what, number, status in (("kill -9", signal.SIGKILL, -9), ("Ctrl-C", signal.SIGINT, INTERRUPTED)):
+        with Tidy(home) as tidy:
+            front = home.start("run", "--kernel", "distro", "--timeout", "300", "--", "sleep", "1000")
+            there = wait_until(lambda: qemu_of(front.pid), 120)
+            time.sleep(2)
+            kill(front.pid, number)
+            _, err = front.communicate(timeout=60)
+            wrong = tidy.complaints()
+        tap.report(bool(there) and front.returncode == status and not wrong,
+                   f"run: {what} of the front end takes the VM with it", *wrong, err[-1000:])
+    play(Case("run: no lock stays", ["shell", "--", "true"], 0), home)
+
+
+one_boot()
+no_kernels()
+broken_kernel()
+deaths()
+never_ends()
+panic()
+tap.report(not processes_left(5), "nothing runs in the end")
+tap.done()

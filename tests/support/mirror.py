@@ -1,0 +1,274 @@
+"""A signed mirror of a release called jammy, made of real packages of the host's own release: what
+every test that must not depend on a distant mirror creates its rootfs from.
+
+It has the pockets jammy, jammy-updates and jammy-security and the components main and universe.
+Packages are the real ones, but for what the pockets need: base-files says that it is jammy's, and
+the two further pockets hold a newer version of one package each."""
+import contextlib
+import datetime
+import fcntl
+import gzip
+import hashlib
+import json
+import lzma
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+
+from . import apt
+
+SUITE = "jammy"
+WANTED = ["?essential", "?priority(required)", "apt", "attr", "acl"]
+UNIVERSE = ("attr", "acl")         # what of it lies in universe
+NEWER = {"updates": "hostname", "security": "ncurses-base"}
+POCKETS = ("", "updates", "security")
+FORMAT = 5                         # of what is cached: other numbers are made anew
+REFRESH = 3600                     # seconds after which InRelease is signed again
+
+
+def _output(*words):
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def pocket_suite(pocket):
+    return f"{SUITE}-{pocket}" if pocket else SUITE
+
+
+def _field(stanza, name):
+    found = re.search(rf"^{name}: (.*)$", stanza, re.M)
+    return found.group(1) if found else ""
+
+
+def _repack(deb, folder, change):
+    """Unpacks DEB, lets CHANGE(tree) edit it, and packs it again into FOLDER; returns the path."""
+    with tempfile.TemporaryDirectory() as work:
+        tree = f"{work}/tree"
+        subprocess.run(["dpkg-deb", "-R", deb, tree], check=True)
+        change(tree)
+        subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-b", tree, folder],
+                       check=True, stdout=subprocess.DEVNULL)
+    name = _output("dpkg-deb", "-f", deb, "Package").strip()
+    made = [f"{folder}/{entry}" for entry in os.listdir(folder) if entry.startswith(f"{name}_")]
+    return max(made, key=os.path.getmtime)
+
+
+def _edit(path, pattern, replacement):
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(re.sub(pattern, replacement, text, flags=re.M))
+
+
+def _claim_suite(tree):
+    """base-files of another release, as if it were jammy's."""
+    release = f"{tree}/usr/lib/os-release"
+    _edit(release, r"^VERSION_CODENAME=.*$", f"VERSION_CODENAME={SUITE}")
+    _edit(release, r"^ID=.*$", "ID=ubuntu")
+
+
+def _raise_version(tree):
+    _edit(f"{tree}/DEBIAN/control", r"^(Version: .*)$", r"\1+newer1")
+
+
+class Mirror:
+    """FOLDER/mirror is what a server serves, FOLDER/keyring.gpg what it is signed with."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.root = f"{folder}/mirror"
+        self.keyring = f"{folder}/keyring.gpg"
+        self.home = f"{folder}/gnupg"
+
+    # --- what is in it ---
+
+    def deb_of(self, package, pocket=""):
+        """The path in the mirror of PACKAGE's .deb."""
+        for component in ("main", "universe"):
+            path = f"{self.root}/dists/{pocket_suite(pocket)}/{component}/binary-{arch()}/Packages"
+            with open(path, encoding="utf-8") as file:
+                for stanza in file.read().split("\n\n"):
+                    if _field(stanza, "Package") == package:
+                        return _field(stanza, "Filename")
+        raise KeyError(package)
+
+    def version_of(self, package, pocket=""):
+        return _output("dpkg-deb", "-f", f"{self.root}/{self.deb_of(package, pocket)}",
+                       "Version").strip()
+
+    def inrelease(self, pocket="", key="test", **changes):
+        """The signed InRelease of POCKET, with fields changed (None removes one): Valid_Until,
+        Date, Codename, Suite … KEY "other" signs with a key that the keyring does not hold."""
+        suite = pocket_suite(pocket)
+        base = f"{self.root}/dists/{suite}"
+        now = datetime.datetime.now(datetime.timezone.utc)
+        fields = {"Origin": "Ubuntu", "Label": "Ubuntu", "Suite": suite, "Codename": SUITE,
+                  "Date": date(now), "Valid-Until": date(now + datetime.timedelta(days=7)),
+                  "Architectures": arch(), "Components": "main universe",
+                  "Acquire-By-Hash": "no"}
+        for name, value in changes.items():
+            fields[name.replace("_", "-")] = value
+        text = "".join(f"{name}: {value}\n" for name, value in fields.items() if value is not None)
+        text += "SHA256:\n"
+        for path in sorted(files_below(base)):
+            if not path.endswith("InRelease"):
+                with open(f"{base}/{path}", "rb") as file:
+                    data = file.read()
+                text += f" {hashlib.sha256(data).hexdigest()} {len(data)} {path}\n"
+        return self.sign(text, key)
+
+    def sign(self, text, key="test"):
+        words = ["gpg", "--homedir", self.home, "--batch", "--quiet", "--pinentry-mode", "loopback",
+                 "--passphrase", "", "--local-user", f"{key}@example.org", "--digest-algo",
+                 "SHA512", "--clearsign"]
+        with self.agent():
+            return subprocess.run(words, input=text.encode(), stdout=subprocess.PIPE,
+                                  check=True).stdout
+
+    @contextlib.contextmanager
+    def agent(self):
+        """gpg leaves an agent behind, which is ended, but not under another test's feet."""
+        with open(f"{self.home}/rootlet-test.lock", "w", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                self.stop_agent()
+
+    def stop_agent(self):
+        subprocess.run(["gpgconf", "--homedir", self.home, "--kill", "gpg-agent"], check=False)
+
+    # --- making it ---
+
+    def make(self, downloads):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.makedirs(self.root)
+        self.make_keys()
+        debs = apt.download(wanted(), downloads)
+        for component in ("main", "universe"):
+            self.add_component("", component, [deb for deb in debs if component_of(deb) == component])
+        for pocket in POCKETS[1:]:
+            deb = next(deb for deb in debs if name_of(deb) == NEWER[pocket])
+            with tempfile.TemporaryDirectory() as work:
+                self.add_component(pocket, "main", [_repack(deb, work, _raise_version)])
+            self.add_component(pocket, "universe", [])
+        for pocket in POCKETS:
+            self.refresh(pocket)
+        with open(f"{self.folder}/made.json", "w", encoding="utf-8") as file:
+            json.dump({"format": FORMAT, "suite": apt.host_suite()}, file)
+
+    def refresh(self, pocket):
+        """Writes a fresh InRelease: the old one's Valid-Until passes."""
+        path = f"{self.root}/dists/{pocket_suite(pocket)}/InRelease"
+        if os.path.exists(path) and time.time() - os.path.getmtime(path) < REFRESH:
+            return
+        with open(f"{self.folder}/draft", "wb") as file:
+            file.write(self.inrelease(pocket))
+        os.rename(f"{self.folder}/draft", path)
+
+    def make_keys(self):
+        os.makedirs(self.home, mode=0o700)
+        gpg = ["gpg", "--homedir", self.home, "--batch", "--quiet"]
+        with self.agent():
+            for key in ("test", "other"):
+                subprocess.run([*gpg, "--passphrase", "", "--quick-generate-key",
+                                f"{key} <{key}@example.org>", "rsa3072", "sign", "never"], check=True,
+                               stderr=subprocess.DEVNULL)
+            subprocess.run([*gpg, "--output", self.keyring, "--export", "test@example.org"],
+                           check=True)
+
+    def add_component(self, pocket, component, debs):
+        """Lays out DEBS and writes Packages, plain and compressed."""
+        stanzas = [self.add_package(component, deb) for deb in debs]
+        base = f"{self.root}/dists/{pocket_suite(pocket)}/{component}/binary-{arch()}"
+        os.makedirs(base)
+        self.write_index(base, "".join(stanzas).encode())
+
+    @staticmethod
+    def write_index(base, data):
+        for suffix, packed in (("", data), (".gz", gzip.compress(data)), (".xz", lzma.compress(data))):
+            with open(f"{base}/Packages{suffix}", "wb") as file:
+                file.write(packed)
+
+    def with_packages(self, folder, debs):
+        """A mirror in FOLDER that has DEBS as well, and is signed with the same key."""
+        other = Mirror(folder)
+        other.home, other.keyring = self.home, self.keyring
+        shutil.copytree(self.root, other.root, copy_function=os.link)
+        base = f"{other.root}/dists/{SUITE}/main/binary-{arch()}"
+        with open(f"{base}/Packages", "rb") as file:
+            data = file.read()
+        for name in os.listdir(base):
+            os.unlink(f"{base}/{name}")  # shared with this one, by its link
+        for deb in debs:
+            data += other.add_package("main", deb).encode()
+        self.write_index(base, data)
+        os.unlink(f"{other.root}/dists/{SUITE}/InRelease")
+        other.refresh("")
+        return other
+
+    def add_package(self, component, deb):
+        """Copies one .deb into the pool; returns its stanza."""
+        name = name_of(deb)
+        folder = f"pool/{component}/{name[0]}/{name}"
+        os.makedirs(f"{self.root}/{folder}", exist_ok=True)
+        if name == "base-files":
+            with tempfile.TemporaryDirectory() as work:
+                path = shutil.copy(_repack(deb, work, _claim_suite), f"{self.root}/{folder}")
+        else:
+            # As archives have it: the epoch is in no file name.
+            short = re.sub(r"_\d+%3a", "_", os.path.basename(deb))
+            path = shutil.copy(deb, f"{self.root}/{folder}/{short}")
+        os.chmod(path, 0o644)
+        with open(path, "rb") as file:
+            data = file.read()
+        return (f"{_output('dpkg-deb', '-f', path).strip()}\n"
+                f"Filename: {folder}/{os.path.basename(path)}\nSize: {len(data)}\n"
+                f"MD5sum: {hashlib.md5(data).hexdigest()}\n"
+                f"SHA256: {hashlib.sha256(data).hexdigest()}\n\n")
+
+
+def wanted():
+    """Of the two packages that promise a merged /usr, the one without dependencies."""
+    known = subprocess.run(["apt-cache", "show", "usr-is-merged"], stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, check=False).returncode == 0
+    return WANTED + (["usr-is-merged"] if known else [])
+
+
+def arch():
+    return _output("dpkg", "--print-architecture").strip()
+
+
+def date(when):
+    return when.strftime("%a, %d %b %Y %H:%M:%S UTC")
+
+
+def name_of(deb):
+    return os.path.basename(deb).partition("_")[0]
+
+
+def component_of(deb):
+    return "universe" if name_of(deb) in UNIVERSE else "main"
+
+
+def files_below(folder):
+    for where, _, names in os.walk(folder):
+        for name in names:
+            yield os.path.relpath(os.path.join(where, name), folder)
+
+
+def shared(folder):
+    """The mirror in FOLDER, made now or in an earlier run. The caller holds the lock."""
+    mirror = Mirror(f"{folder}/jammy")
+    try:
+        with open(f"{mirror.folder}/made.json", encoding="utf-8") as file:
+            usable = json.load(file) == {"format": FORMAT, "suite": apt.host_suite()}
+    except (OSError, ValueError):
+        usable = False
+    if not usable:
+        mirror.make(f"{folder}/downloads")
+    for pocket in POCKETS:
+        mirror.refresh(pocket)
+    return mirror

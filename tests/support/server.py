@@ -1,0 +1,161 @@
+"""A mirror on 127.0.0.1 that can be told to misbehave, and that counts what is asked of it."""
+import http.server
+import os
+import re
+import threading
+import time
+from dataclasses import dataclass
+
+
+@dataclass
+class Fault:
+    """What happens to requests whose path PATTERN (a regular expression) matches.
+
+    action: "status" (argument: the number), "body" (bytes, or a function of the right ones),
+    "truncate" (bytes that are sent before the connection breaks), "stall" (bytes, then silence),
+    "slow" (bytes a second). times: how often, then the path is served rightly; None for always."""
+    pattern: str
+    action: str
+    argument: object = 0
+    times: int = None
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def handle(self):
+        server = self.server
+        with server.lock:
+            server.connections += 1
+            server.most = max(server.most, server.connections)
+        try:
+            super().handle()
+        finally:
+            with server.lock:
+                server.connections -= 1
+
+    def do_HEAD(self):
+        self.answer(False)
+
+    def do_GET(self):
+        self.answer(True)
+
+    def answer(self, with_body):
+        server = self.server
+        # A proxy is asked for the whole address.
+        whole = re.match(r"http://[^/]*/(.*)", self.path)
+        path = whole.group(1) if whole else self.path.lstrip("/")
+        server.proxied += bool(whole)
+        server.requests.append(path)
+        fault = server.fault_for(path)
+        if fault and fault.action == "status":
+            return self.refuse(fault.argument)
+        body = server.content(path)
+        if fault and fault.action == "body":
+            body = fault.argument(body) if callable(fault.argument) else fault.argument
+        if body is None:
+            return self.refuse(404)
+        start = self.range_start(len(body), path)
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        self.send_header("Content-Length", str(len(body) - start))
+        self.send_header("Accept-Ranges", "bytes")
+        self.end_headers()
+        if with_body:
+            self.send_body(body[start:], fault)
+
+    def range_start(self, size, path):
+        found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(found.group(1)) if found else 0
+        if start:
+            self.server.resumed.append(path)
+        return start if start < size else 0
+
+    def refuse(self, status):
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def send_body(self, body, fault):
+        try:
+            if not fault or fault.action == "body":
+                self.wfile.write(body)
+                self.server.sent += len(body)
+            elif fault.action == "slow":
+                self.trickle(body, fault.argument)
+            else:
+                self.wfile.write(body[:fault.argument])
+                self.wfile.flush()
+                self.close_connection = True
+                if fault.action == "stall":
+                    self.server.stopping.wait(600)
+        except OSError:
+            self.close_connection = True
+
+    def trickle(self, body, rate):
+        step = max(rate // 20, 1)
+        for at in range(0, len(body), step):
+            self.wfile.write(body[at:at + step])
+            if self.server.stopping.wait(0.05):
+                break
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """with Server(folder, faults) as server: … server.url"""
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, folder, faults=()):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.folder = folder
+        self.faults = [Fault(**vars(fault)) for fault in faults]
+        self.requests = []  # paths, in the order of their arrival
+        self.resumed = []   # those of requests that went on where an earlier one ended
+        self.proxied = 0    # of them, those that a proxy gets
+        self.connections = self.most = 0  # at once: now, and at most
+        self.sent = 0
+        self.stopping = threading.Event()
+        self.lock = threading.Lock()
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request, client_address):
+        pass  # a client that went away
+
+    def fault_for(self, path):
+        with self.lock:
+            for fault in self.faults:
+                if fault.times != 0 and re.search(fault.pattern, path):
+                    if fault.times:
+                        fault.times -= 1
+                    return fault
+        return None
+
+    def content(self, path):
+        full = os.path.normpath(os.path.join(self.folder, path))
+        if not full.startswith(self.folder + os.sep) or not os.path.isfile(full):
+            return None
+        with open(full, "rb") as file:
+            return file.read()
+
+    def wait_for(self, pattern, seconds=60):
+        """True once a path that matches was asked for."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if any(re.search(pattern, path) for path in list(self.requests)):
+                return True
+            time.sleep(0.02)
+        return False

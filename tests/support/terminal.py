@@ -1,0 +1,57 @@
+"""A command on a terminal of its own, as a person would run it."""
+import os
+import pty
+import re
+import select
+import time
+
+
+class Terminal:
+    """with Terminal(home, words…) as terminal: terminal.expect(pattern); terminal.type(text)"""
+
+    def __init__(self, home, *words, **more):
+        self.master, slave = pty.openpty()
+        self.text = ""
+        self.process = home.start(*words, stdin=slave, stdout=slave, start_new_session=True,
+                                  before=("setsid", "--ctty", "--wait"), **more)
+        os.close(slave)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.master)
+
+    def read(self, seconds):
+        """Takes what is there, waiting for at most SECONDS; False at the end."""
+        if not select.select([self.master], [], [], seconds)[0]:
+            return True
+        try:
+            data = os.read(self.master, 65536)
+        except OSError:
+            return False
+        self.text += data.decode(errors="replace")
+        return bool(data)
+
+    def expect(self, pattern, seconds=60):
+        """True once PATTERN is on the screen."""
+        end = time.monotonic() + seconds
+        while not re.search(pattern, self.text):
+            if time.monotonic() > end or not self.read(0.2):
+                return bool(re.search(pattern, self.text))
+        return True
+
+    def type(self, text):
+        os.write(self.master, text.encode())
+
+    def wait(self, seconds=60):
+        """The exit status, or None where it does not end."""
+        end = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < end:
+            self.read(0.1)
+        while self.read(0.1) and select.select([self.master], [], [], 0)[0]:
+            pass
+        return self.process.poll()

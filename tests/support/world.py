@@ -1,0 +1,370 @@
+"""Where a test runs: the unprivileged user, folders of its own, the built rootlet, and what a command
+left behind. ./tests/run says where in the environment; without it, defaults do.
+
+ROOTLET_BUILD         the build folder
+ROOTLET_TEST_USER     whom commands run as, where the tests run as root
+ROOTLET_TEST_SHARED   what is kept between runs (downloads, the test mirror)
+ROOTLET_TEST_SCRATCH  what one run makes; whoever set it removes it
+"""
+import atexit
+import contextlib
+import ctypes
+import fcntl
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+
+from . import apt
+from . import mirror as mirrors
+from . import server as servers
+from . import tap
+
+AS_ROOT = os.geteuid() == 0
+BUILD = os.environ.get("ROOTLET_BUILD", "/tmp/build-tests")
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SHARED = os.environ.get("ROOTLET_TEST_SHARED", f"/var/tmp/rootlet-tests-{os.geteuid()}")
+ROOTLET = f"{BUILD}/frontend/rootlet"
+HELPER = f"{BUILD}/helper/rootlet-helper"
+LEFTOVER = re.compile(r"^\.rootlet-(staging|trash)\.")
+PR_SET_CHILD_SUBREAPER = 36
+MOUNTED_BY_TEST = "mounted-by-test"  # in the name of every mount point that tests make
+
+PROFILE = "[packages]\nall = attr acl\n[group fsgqa]\ngid = 1002\n" \
+          "[user fsqa]\nuid = 1000\ngroups = fsgqa\n[user fsgqa2]\nuid = 1001\n"
+
+
+def _scratch():
+    given = os.environ.get("ROOTLET_TEST_SCRATCH")
+    if given:
+        return given
+    made = tempfile.mkdtemp(prefix="rootlet-test.", dir="/var/tmp")
+    os.chmod(made, 0o755)
+    atexit.register(shutil.rmtree, made, True)
+    return made
+
+
+SCRATCH = _scratch()
+# What a command leaves running becomes a child of this process, wherever it had its session.
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+@dataclass
+class User:
+    """Whom a command runs as; uid None is whoever runs the tests."""
+    name: str
+    uid: int = None
+    gid: int = None
+
+    def switch(self):
+        """Arguments for subprocess."""
+        if self.uid is None:
+            return {}
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+
+def user_named(name):
+    entry = pwd.getpwnam(name)
+    return User(name, entry.pw_uid, entry.pw_gid)
+
+
+def plain_user():
+    name = os.environ.get("ROOTLET_TEST_USER")
+    if AS_ROOT and not name:
+        name = next((entry.pw_name for entry in pwd.getpwall()
+                     if os.path.exists("/etc/subuid") and
+                     re.search(rf"^{re.escape(entry.pw_name)}:", open("/etc/subuid").read(), re.M)),
+                    None)
+    if AS_ROOT:
+        return user_named(name)
+    return User(pwd.getpwuid(os.geteuid()).pw_name)
+
+
+@dataclass
+class Outcome:
+    status: int
+    out: str
+    err: str
+    seconds: float
+    notes: list = field(default_factory=list)
+
+    def __str__(self):
+        text = f"exit status {self.status} after {self.seconds:.1f} s"
+        for name, lines in (("standard output", self.out), ("standard error", self.err)):
+            if lines.strip():
+                text += f"\n{name}:\n  " + "\n  ".join(lines.rstrip().splitlines()[-15:])
+        return text
+
+
+@contextlib.contextmanager
+def locked(name):
+    """One test program at a time; in another process it waits."""
+    os.makedirs(SHARED, mode=0o755, exist_ok=True)
+    with open(f"{SHARED}/{name}.lock", "w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def mirror():
+    with locked("mirror"):
+        return mirrors.shared(SHARED)
+
+
+class Home:
+    """A user's home folder of its own, with the small profile "test", and commands run in it."""
+    count = 0
+
+    def __init__(self, user=None, folder=None, cache=None, lasts=False):
+        Home.count += 1
+        self.user = user or plain_user()
+        self.folder = folder or f"{SCRATCH}/{os.getpid()}.{Home.count}"
+        self.cache = cache or f"{self.folder}/.cache"
+        self.store = f"{self.folder}/.kerneldev-mcp"
+        self.make_folder(self.folder)
+        self.write("config/rootlet/profiles/test.conf", PROFILE)
+        if not lasts:
+            atexit.register(self.remove)
+
+    def make_folder(self, path):
+        os.makedirs(path, mode=0o755, exist_ok=True)
+        if self.user.uid is not None:
+            os.chown(path, self.user.uid, self.user.gid)
+        return path
+
+    def write(self, name, data):
+        """A file of the user's; NAME is below the home folder."""
+        path = f"{self.folder}/{name}"
+        parts = name.split("/")
+        for i in range(1, len(parts)):
+            self.make_folder(f"{self.folder}/{'/'.join(parts[:i])}")
+        with open(path, "wb" if isinstance(data, bytes) else "w") as file:
+            file.write(data)
+        if self.user.uid is not None:
+            os.chown(path, self.user.uid, self.user.gid)
+        return path
+
+    def environment(self):
+        return {"HOME": self.folder, "XDG_CACHE_HOME": self.cache, "LANG": "C.UTF-8",
+                "XDG_CONFIG_HOME": f"{self.folder}/config", "USER": self.user.name,
+                "XDG_STATE_HOME": f"{self.folder}/state", "TMPDIR": "/var/tmp",
+                # As for a login without sbin.
+                "PATH": "/usr/local/bin:/usr/bin:/bin",
+                "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "TERM": "dumb",
+                "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+
+    def start(self, *words, program=None, before=(), stdin=subprocess.DEVNULL, stdout=None,
+              environment=None, **more):
+        """Starts `rootlet WORDS`, or PROGRAM; BEFORE is put before it (strace, say)."""
+        return subprocess.Popen([*before, program or ROOTLET, *map(str, words)], cwd=self.folder,
+                                env={**self.environment(), **(environment or {})}, stdin=stdin,
+                                stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE,
+                                **{**self.user.switch(), **more})
+
+    def run(self, *words, seconds=600, text=None, **more):
+        """Runs it to its end. TEXT is its standard input."""
+        began = time.monotonic()
+        if text is not None:
+            more["stdin"] = subprocess.PIPE
+        process = self.start(*words, **more)
+        try:
+            out, err = process.communicate(text, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+            err += f"\n(the test ended it after {seconds} s)".encode()
+        return Outcome(process.returncode, (out or b"").decode(errors="replace"),
+                       (err or b"").decode(errors="replace"), time.monotonic() - began)
+
+    def create(self, *words, server=None, at=None, **more):
+        """`rootlet create` of the small rootfs from the test mirror behind SERVER."""
+        source = ["--mirror", server.url, "--keyring", at.keyring] if server else []
+        return self.run("create", "--release", mirrors.SUITE, "--profile", "test", *source, *words,
+                        **more)
+
+    def leftovers(self, *folders):
+        """What a command must not leave: hidden folders here or in the store."""
+        found = []
+        for folder in {self.store, self.folder, *folders}:
+            if os.path.isdir(folder):
+                found += [f"{folder}/{name}" for name in os.listdir(folder) if LEFTOVER.match(name)]
+        return found
+
+    def remove(self):
+        """Removes all that was made here; as root simply so, else through rootlet and a namespace."""
+        if not AS_ROOT:
+            for name in os.listdir(self.store) if os.path.isdir(self.store) else ():
+                self.run("delete", "--name", name, "--yes", seconds=120)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def lasting(name, create, **more):
+    """A home with a rootfs made by CREATE(home), for several test programs to look at: the first
+    that needs it makes it. Ends this program where it cannot be made."""
+    folder = f"{SCRATCH}/lasting-{name}"
+    with locked(f"{os.path.basename(SCRATCH)}.{name}"):
+        home = Home(folder=folder, lasts=True, **more)
+        if not os.path.exists(f"{folder}/made"):
+            outcome = create(home)
+            if not tap.report(outcome.status == 0, f"a rootfs to test with: {name}", outcome):
+                tap.done()
+            home.write("made", str(outcome.seconds))
+    return home
+
+
+def small_rootfs():
+    """One of the small profile, from the test mirror."""
+    def create(home):
+        at = mirror()
+        with servers.Server(at.root) as server:
+            return home.create("--quiet", server=server, at=at)
+    return lasting("small", create)
+
+
+def shared_cache():
+    """$XDG_CACHE_HOME that is kept between runs; it belongs to whoever is the test user now."""
+    user = plain_user()
+    folder = f"{SHARED}/cache"
+    with locked("cache"):
+        os.makedirs(folder, mode=0o755, exist_ok=True)
+        if user.uid is not None and os.stat(folder).st_uid != user.uid:
+            subprocess.run(["chown", "-R", f"{user.uid}:{user.gid}", folder], check=True)
+    return folder
+
+
+def fstests_rootfs():
+    """The real one: profile fstests, this host's own release, from the host's mirror."""
+    return lasting("fstests", lambda home: home.run("create", "--release", apt.host_suite(),
+                                                    "--quiet", seconds=1500), cache=shared_cache())
+
+
+def children(pid):
+    """All processes below PID."""
+    below = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError, IndexError):
+                with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file:
+                    fields = file.read().rpartition(")")[2].split()
+                if int(fields[1]) == pid and fields[0] != "Z":
+                    below += [int(entry), *children(int(entry))]
+    return below
+
+
+def command_of(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def processes_left(seconds=20):
+    """What of commands that have ended still runs after SECONDS; [] as soon as there is nothing."""
+    end = time.monotonic() + seconds
+    while True:
+        left = [pid for pid in children(os.getpid()) if command_of(pid)]
+        if not left or time.monotonic() > end:
+            return [f"{pid} {command_of(pid)[:100]}" for pid in left]
+        time.sleep(0.05)
+
+
+def mounts():
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        points = {line.split()[4] for line in file}
+    return {point for point in points if MOUNTED_BY_TEST not in point}
+
+
+def wait_until(condition, seconds=30):
+    """What CONDITION returns, as soon as that is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    return None
+
+
+class Tidy:
+    """with Tidy(home, …) as tidy: commands … then tidy.complaints() says what they left behind."""
+
+    def __init__(self, home, *folders):
+        self.home, self.folders = home, folders
+        self.before = mounts()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def complaints(self, seconds=20):
+        found = [f"still runs: {line}" for line in processes_left(seconds)]
+        found += [f"left behind: {path}" for path in self.home.leftovers(*self.folders)]
+        return found + [f"left mounted: {point}" for point in mounts() - self.before]
+
+
+def kill(pid, number=signal.SIGKILL):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+@dataclass
+class Case:
+    """A command and what it gets.
+
+    words: the command line; status: the exit status; says: what standard error must match, in all
+    of these regular expressions (for status 0: standard output); silent: what must not be said."""
+    what: str
+    words: list
+    status: int
+    says: tuple = ()
+    silent: tuple = ()
+    setup: object = None     # called with the home before
+    check: object = None     # called with the home after; returns complaints
+    faults: tuple = ()       # of the server
+    seconds: int = 300
+
+
+def judge(case, outcome, home, tidy):
+    """What is wrong with OUTCOME, as a list of lines."""
+    wrong = []
+    says = (case.says,) if isinstance(case.says, str) else case.says
+    text = outcome.err if case.status else outcome.out + outcome.err
+    if outcome.status != case.status:
+        wrong.append(f"expected exit status {case.status}")
+    for pattern in says:
+        if not re.search(pattern, text, re.I | re.M):
+            wrong.append(f"does not say: {pattern}")
+    for pattern in case.silent:
+        if re.search(pattern, outcome.out + outcome.err, re.M):
+            wrong.append(f"must not say: {pattern}")
+    if case.status and case.words and case.words[0] not in ("check", "run", "shell"):
+        wrong += one_message(case.words[0], outcome.err)
+    wrong += tidy.complaints()
+    if case.check:
+        wrong += case.check(home) or []
+    return wrong
+
+
+def one_message(command, err):
+    """A failure is told in one line: "rootlet COMMAND: what, on what: why; what to do"."""
+    lines = [line for line in err.splitlines() if line.strip()]
+    if len(lines) != 1 or not lines[0].startswith((f"rootlet {command}: ", "rootlet: ")):
+        return [f"standard error is not one line that begins with \"rootlet {command}: \""]
+    return []
+
+
+def play(case, home, words=None):
+    """Runs one case and reports it."""
+    if case.setup:
+        case.setup(home)
+    with Tidy(home) as tidy:
+        outcome = home.run(*(words or case.words), seconds=case.seconds)
+        wrong = judge(case, outcome, home, tidy)
+    return tap.report(not wrong, case.what, *wrong, outcome)

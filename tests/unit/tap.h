@@ -1,0 +1,40 @@
+/* The whole of the unit tests' framework: TAP lines for meson, one for each check.
+ * tap_done() is main()'s result. */
+#pragma once
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static unsigned tap_count, tap_failures;
+
+#define tap_check(condition, ...) tap_report((condition), __FILE__, __LINE__, __VA_ARGS__)
+
+__attribute__((format(printf, 4, 5))) static inline void
+tap_report(bool good, const char *file, int line, const char *format, ...)
+{
+	va_list ap;
+
+	printf("%sok %u - ", good ? "" : "not ", ++tap_count);
+	va_start(ap, format);
+	vprintf(format, ap);
+	va_end(ap);
+	putchar('\n');
+	if (!good) {
+		printf("# at %s:%d\n", file, line);
+		tap_failures++;
+	}
+	fflush(stdout);
+}
+
+static inline int tap_done(void)
+{
+	printf("1..%u\n", tap_count);
+	return tap_failures != 0;
+}
+
+static inline bool tap_same(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}

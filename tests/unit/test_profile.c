@@ -1,0 +1,223 @@
+/* frontend/profile.c: the profile format. A row is a file and what it gets: NULL for a good one,
+ * else a part of the message. */
+#include "frontend/profile.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tap.h"
+
+static char folder[] = "/tmp/rootlet-test-profile.XXXXXX";
+static char path[128];
+
+#define USER "[user a]\nuid = 1000\n"
+
+static const struct {
+	const char *what, *text, *says;
+} rows[] = {
+	{ "nothing but packages", "[packages]\nall = bash coreutils\n", NULL },
+	{ "comments and empty lines", "; a\n\n# b\n[packages]\n; c\nx = bash ; d\n", NULL },
+	{ "commas between packages", "[packages]\nx = bash, dash\n", NULL },
+	{ "a user without gid", USER, NULL },
+	{ "a declared group", "[group g]\ngid = 5000\n" USER "groups = g\n", NULL },
+	{ "a group that stands after its user", USER "groups = g\n[group g]\ngid = 5000\n", NULL },
+	{ "CRLF", "[packages]\r\nx = bash\r\n", NULL },
+	{ "no newline at the end", "[packages]\nx = bash", NULL },
+	{ "an unknown section", "[pakages]\nx = bash\n", ":2: unknown section [pakages]" },
+	{ "an unknown key of a user", USER "sudo = yes\n", ":3: unknown key \"sudo\"" },
+	{ "an unknown key of a group", "[group g]\nid = 1\n", ":2: unknown key \"id\"" },
+	{ "an unknown key of the profile", "[profile]\nname = x\n", ":2: unknown key \"name\"" },
+	{ "a key outside of any section", "x = bash\n", ":1: unknown section" },
+	{ "a section without a key", "[user a]\n[packages]\nx = bash\n", ":1: a section without" },
+	{ "a section without a key at the end", "[packages]\nx = bash\n[user a]\n", ":3: a section" },
+	{ "a line that is neither", "[packages]\nbash\n", ":2: neither" },
+	{ "a package that is none", "[packages]\nx = bash -rf\n", ":2: \"-rf\" is no" },
+	{ "a package with a slash", "[packages]\nx = ../../etc\n", "is no name for a package" },
+	{ "uid of root", "[user a]\nuid = 0\n", ":2: \"0\" is no id" },
+	{ "uid of nobody", "[user a]\nuid = 65534\n", ":2: \"65534\" is no id" },
+	{ "uid beyond 32 bits", "[user a]\nuid = 4294967297\n", "is no id" },
+	{ "negative uid", "[user a]\nuid = -1\n", "is no id" },
+	{ "uid in hexadecimal", "[user a]\nuid = 0x10\n", "is no id" },
+	{ "no uid", "[user a]\ngid = 1000\n", "user a has no uid" },
+	{ "uid given twice", USER "uid = 1001\n", ":3: given twice" },
+	{ "two users of one uid", USER "[user b]\nuid = 1000\n", "have the same uid 1000" },
+	{ "two groups of one gid", "[group a]\ngid = 7\n[group b]\ngid = 7\n", "the same gid 7" },
+	{ "a group that nobody declares", USER "groups = g\n", "in group g" },
+	{ "user with a name of digits", "[user 123]\nuid = 5\n", "is no name for a user" },
+	{ "user with a colon", "[user a:b]\nuid = 5\n", "is no name for a user" },
+	{ "user with a dash before", "[user -a]\nuid = 5\n", "is no name for a user" },
+	{ "home with a colon", USER "home = /home/a:b\n", "is no absolute path" },
+	{ "home that leaves", USER "home = /home/../etc\n", "is no absolute path" },
+	{ "relative shell", USER "shell = bash\n", "is no absolute path" },
+	{ "a gid that is another group's name's", "[group a]\ngid = 7\n" USER "gid = 8\n",
+	  "but group a has another" },
+};
+
+static bool profile_write(const char *text, size_t size)
+{
+	_cleanup_fclose_ FILE *file = fopen(path, "we");
+
+	return file && fwrite(text, 1, size, file) == size;
+}
+
+static void check_rows(void)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_(profile_free) struct profile *p = NULL;
+		_cleanup_error_ struct error *err = NULL;
+		int result;
+
+		profile_write(rows[i].text, strlen(rows[i].text));
+		result = profile_load("test", &p, &err);
+		if (rows[i].says)
+			tap_check(result == -1 && !p && err && err->code == ERR_INPUT &&
+					  strstr(err->message, path) &&
+					  strstr(err->message, rows[i].says),
+				  "refused: %s", rows[i].what);
+		else
+			tap_check(result == 0 && p, "accepted: %s", rows[i].what);
+		if (err)
+			printf("# %s\n", err->message);
+	}
+}
+
+static const struct account *user_of(const struct profile *p, const char *name)
+{
+	for (size_t i = 0; p && i < p->user_count; i++)
+		if (strcmp(p->users[i].name, name) == 0)
+			return &p->users[i];
+	return NULL;
+}
+
+static uint32_t gid_of(const struct profile *p, const char *name)
+{
+	for (size_t i = 0; p && i < p->group_count; i++)
+		if (strcmp(p->groups[i].name, name) == 0)
+			return p->groups[i].gid;
+	return 0;
+}
+
+static void check_defaults(void)
+{
+	static const char text[] = "[packages]\na = bash acl\nb = acl dash\n" USER
+				   "[user b]\nuid = 1001\ngid = 1000\nhome = /b\nshell = /bin/sh\n";
+	_cleanup_(profile_free) struct profile *p = NULL;
+	const struct account *a, *b;
+
+	profile_write(text, strlen(text));
+	if (profile_load("test", &p, NULL) < 0) {
+		tap_check(false, "a profile for the defaults");
+		return;
+	}
+	a = user_of(p, "a");
+	b = user_of(p, "b");
+	tap_check(p->package_count == 3 && !p->packages[3], "a package is listed once");
+	tap_check(a && a->uid == 1000 && a->gid == 1000, "gid is the uid by default");
+	tap_check(a && tap_same(a->home, "/home/a") && tap_same(a->shell, "/bin/bash"),
+		  "home and shell by default");
+	tap_check(b && b->gid == 1000 && tap_same(b->home, "/b") && tap_same(b->shell, "/bin/sh"),
+		  "home and shell as given");
+	tap_check(p->group_count == 1 && gid_of(p, "a") == 1000,
+		  "one group is made for users that share a gid");
+	tap_check(strlen(p->sha256) == 64, "the profile has a hash");
+	tap_check(profile_add_package(p, "gdb", NULL) == 0 &&
+			  profile_add_package(p, "gdb", NULL) == 0 && p->package_count == 4,
+		  "a further package is added once");
+	tap_check(profile_add_package(p, "--root=/", NULL) == -1, "what is no package is refused");
+}
+
+/* The table of users that fstests needs, as the design lists it. */
+static void check_fstests(void)
+{
+	static const struct {
+		const char *user;
+		uint32_t uid, gid;
+		const char *group;
+	} wanted[] = {
+		{ "fsqa", 1000, 1000, "fsgqa" },
+		{ "fsgqa2", 1001, 1001, NULL },
+		{ "fsgqa", 1002, 1002, NULL },
+		{ "123456-fsgqa", 1003, 1003, NULL },
+	};
+	static const char *const packages[] = { "bash", "sudo", "acl", "attr", "quota", "xfsprogs",
+						"e2fsprogs", "btrfs-progs", "procps" };
+	_cleanup_(profile_free) struct profile *p = NULL;
+	_cleanup_error_ struct error *err = NULL;
+
+	unlink(path);
+	tap_check(profile_load("fstests", &p, &err) == 0, "profile fstests");
+	if (err)
+		printf("# %s\n", err->message);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+		const struct account *u = user_of(p, wanted[i].user);
+
+		tap_check(u && u->uid == wanted[i].uid && u->gid == wanted[i].gid,
+			  "fstests: user %s is %u:%u", wanted[i].user, wanted[i].uid, wanted[i].gid);
+		if (wanted[i].group)
+			tap_check(u && u->group_count == 1 &&
+					  tap_same(u->groups[0], wanted[i].group),
+				  "fstests: user %s is in %s", wanted[i].user, wanted[i].group);
+	}
+	tap_check(gid_of(p, "fsgqa") == 1002, "fstests: group fsgqa is 1002");
+	for (size_t i = 0; i < sizeof(packages) / sizeof(*packages); i++) {
+		bool found = false;
+
+		for (size_t j = 0; p && j < p->package_count; j++)
+			found = found || strcmp(p->packages[j], packages[i]) == 0;
+		tap_check(found, "fstests: package %s", packages[i]);
+	}
+}
+
+static void check_bad_files(void)
+{
+	static const char nul[] = "[packages]\nx = ba\0sh\n";
+	static char line[100000];
+	struct profile *p = NULL;
+	_cleanup_error_ struct error *err = NULL;
+
+	profile_write(nul, sizeof(nul) - 1);
+	tap_check(profile_load("test", &p, &err) == -1 && err && err->code == ERR_INPUT,
+		  "refused: NUL bytes");
+	error_free(&err);
+	memset(line, 'x', sizeof(line));
+	memcpy(line, "[packages]\nx = ", 15);
+	profile_write(line, sizeof(line));
+	tap_check(profile_load("test", &p, &err) == -1 && err && err->code == ERR_INPUT,
+		  "refused: a line of 100 kB");
+	error_free(&err);
+	tap_check(profile_load("../test", &p, &err) == -1 && err && err->code == ERR_INPUT,
+		  "refused: a name that leaves the folder");
+	error_free(&err);
+	tap_check(profile_load("no-such", &p, &err) == -1 && err && err->code == ERR_MISSING &&
+			  strstr(err->message, "no-such"),
+		  "a profile that is not there");
+}
+
+/* The folders below the temporary one, in the order in which they are made. */
+static const char *const subfolders[] = { "", "/rootlet", "/rootlet/profiles" };
+
+static const char *subfolder(size_t i)
+{
+	static char name[96];
+
+	snprintf(name, sizeof(name), "%s%s", folder, subfolders[i]);
+	return name;
+}
+
+int main(void)
+{
+	if (!mkdtemp(folder))
+		return 1;
+	setenv("XDG_CONFIG_HOME", folder, 1);
+	for (size_t i = 1; i < 3; i++)
+		mkdir(subfolder(i), 0700);
+	snprintf(path, sizeof(path), "%s/test.conf", subfolder(2));
+	check_rows();
+	check_defaults();
+	check_bad_files();
+	check_fstests();
+	unlink(path);
+	for (size_t i = 3; i-- > 0;)
+		rmdir(subfolder(i));
+	return tap_done();
+}

@@ -1,0 +1,245 @@
+/* frontend/resolve.c: which packages are chosen, and what is refused. */
+#include "frontend/resolve.h"
+
+#include "tap.h"
+
+#define INDEXES 2
+
+static char folder[] = "/tmp/rootlet-test-resolve.XXXXXX";
+
+/* Stanzas are written short: "name version;Field: value;…", one a line; what each needs besides
+ * is added. */
+static bool index_write(const char *path, const char *lines)
+{
+	_cleanup_fclose_ FILE *file = fopen(path, "we");
+	_cleanup_free_ char *copy = strdup(lines);
+	char *line, *field, *rest = copy, *fields, name[128], version[128];
+	unsigned number = 0;
+
+	if (!file || !copy)
+		return false;
+	while ((line = strsep(&rest, "\n"))) {
+		fields = line;
+		field = strsep(&fields, ";");
+		if (sscanf(field, "%127s %127s", name, version) != 2)
+			continue;
+		fprintf(file, "Package: %s\nVersion: %s\n", name, version);
+		while ((field = strsep(&fields, ";"))) {
+			field += strspn(field, " ");
+			fprintf(file, "%s\n", field);
+		}
+		/* Where a test is about a field, its lines have it themselves. */
+		if (!strstr(lines, "Architecture:"))
+			fprintf(file, "Architecture: amd64\n");
+		if (!strstr(lines, "Filename:"))
+			fprintf(file, "Filename: pool/%s_%s.deb\n", name, version);
+		if (!strstr(lines, "Size:"))
+			fprintf(file, "Size: %u\n", ++number);
+		if (!strstr(lines, "SHA256:"))
+			fprintf(file, "SHA256: %064x\n", number);
+		fprintf(file, "\n");
+	}
+	return true;
+}
+
+struct row {
+	const char *what;
+	const char *indexes[INDEXES]; /* the second is a pocket's */
+	const char *wanted;	      /* with "+" before: besides what is minimal */
+	const char *chosen;	      /* "name=version …"; NULL: refused */
+	enum error_code code;
+	const char *says;
+};
+
+static const struct row rows[] = {
+	{"a package", {"aa 1\nbb 1\n"}, "aa", "aa=1"},
+	{"what it depends on",
+	 {"aa 1;Depends: bb\nbb 1;Pre-Depends: cc (>= 1)\ncc 1\n"},
+	 "aa",
+	 "aa=1 bb=1 cc=1"},
+	{"nothing that is only recommended",
+	 {"aa 1;Recommends: bb;Suggests: bb\nbb 1\n"},
+	 "aa",
+	 "aa=1"},
+	{"the newer version, of a pocket", {"aa 1\n", "aa 1.1\n"}, "aa", "aa=1.1"},
+	{"the newer version, before an older pocket's", {"aa 2\n", "aa 1.1\n"}, "aa", "aa=2"},
+	{"an epoch over a number, a tilde under nothing",
+	 {"aa 9\naa 1:1~rc\naa 1:1\n"},
+	 "aa",
+	 "aa=1:1"},
+	{"the first alternative", {"aa 1;Depends: zz | bb\nbb 1\nzz 1\n"}, "aa", "aa=1 zz=1"},
+	{"the second where there is no first",
+	 {"aa 1;Depends: yy | bb\nbb 1\nzz 1\n"},
+	 "aa",
+	 "aa=1 bb=1"},
+	{"the second where it is wanted as well",
+	 {"aa 1;Depends: zz | bb\nbb 1\nzz 1\n"},
+	 "aa bb",
+	 "aa=1 bb=1"},
+	{"what provides a virtual package",
+	 {"aa 1;Depends: vv\nbb 1;Provides: vv\n"},
+	 "aa",
+	 "aa=1 bb=1"},
+	{"a virtual package by name", {"bb 1;Provides: vv\n"}, "vv", "bb=1"},
+	{"the real one before what provides it",
+	 {"aa 1;Depends: libz\nelibz 1;Provides: libz (= 1);Conflicts: libz\nlibz 1\n"},
+	 "aa",
+	 "aa=1 libz=1"},
+	{"a versioned provide",
+	 {"aa 1;Depends: vv (>= 2)\nbb 1;Provides: vv (= 1)\ncc 1;Provides: vv (= 2)\n"},
+	 "aa",
+	 "aa=1 cc=1"},
+	{"around a conflict",
+	 {"aa 1;Depends: bb | cc;Conflicts: bb\nbb 1\ncc 1\n"},
+	 "aa",
+	 "aa=1 cc=1"},
+	{"what is required, essential, and apt",
+	 {"apt 1\nee 1;Essential: yes\nrr 1;Priority: required\noo 1;Priority: optional\n"},
+	 "+",
+	 "apt=1 ee=1 rr=1"},
+	{"and what is wanted",
+	 {"apt 1\nrr 1;Priority: required\noo 1;Priority: optional\n"},
+	 "+oo",
+	 "apt=1 oo=1 rr=1"},
+	{"a pocket does not say what is required",
+	 {"apt 1\n", "rr 1;Priority: required\n"},
+	 "+",
+	 "apt=1"},
+	{"of two that promise a merged /usr the empty one",
+	 {"apt 1;Depends: usrmerge | usr-is-merged\nperl 1\nusr-is-merged 1\n"
+	  "usrmerge 1;Depends: perl\n"},
+	 "+",
+	 "apt=1 usr-is-merged=1"},
+	{"any architecture",
+	 {"aa 1;Architecture: all;Depends: bb\nbb 1;Architecture: amd64\n"},
+	 "aa",
+	 "aa=1 bb=1"},
+	{"nothing, where nothing is wanted", {"aa 1\n"}, "", ""},
+
+	{"no such package", {"aa 1\n"}, "nosuch aa", NULL, ERR_INPUT, "nosuch"},
+	{"all that is missing in one message", {"aa 1\n"}, "x1 aa x2", NULL, ERR_INPUT, "x1, x2"},
+	{"a dependency that is not there", {"aa 1;Depends: gone\n"}, "aa", NULL, ERR_INPUT, "gone"},
+	{"a version that is not there",
+	 {"aa 1;Depends: bb (>= 2)\nbb 1\n"},
+	 "aa",
+	 NULL,
+	 ERR_INPUT,
+	 "bb >= 2"},
+	{"two that conflict", {"aa 1;Conflicts: bb\nbb 1\n"}, "aa bb", NULL, ERR_INPUT, "conflict"},
+	{"another architecture only", {"aa 1;Architecture: s390xx\n"}, "aa", NULL, ERR_INPUT, "aa"},
+	{"no apt", {"aa 1\n"}, "+", NULL, ERR_INPUT, "apt"},
+	{"an empty index", {""}, "aa", NULL, ERR_INPUT, "aa"},
+	{"a wanted name with a slash", {"aa 1\n"}, "../aa", NULL, ERR_INPUT, "name"},
+	{"a wanted name that is an option", {"aa 1\n"}, "-aa", NULL, ERR_INPUT, "name"},
+
+	{"a name with a slash in the index",
+	 {"aa 1;Depends: bb/cc\nbb/cc 1\n"},
+	 "aa",
+	 NULL,
+	 ERR_TRUST,
+	 "bb/cc"},
+	{"a file name that leads out",
+	 {"aa 1;Filename: ../../etc/passwd\n"},
+	 "aa",
+	 NULL,
+	 ERR_TRUST,
+	 "malformed"},
+	{"a file name that leads out further on",
+	 {"aa 1;Filename: pool/../../xx\n"},
+	 "aa",
+	 NULL,
+	 ERR_TRUST,
+	 "malformed"},
+	{"an absolute file name",
+	 {"aa 1;Filename: /etc/passwd\n"},
+	 "aa",
+	 NULL,
+	 ERR_TRUST,
+	 "malformed"},
+	{"a file name with a query",
+	 {"aa 1;Filename: pool/aa?bb\n"},
+	 "aa",
+	 NULL,
+	 ERR_TRUST,
+	 "malformed"},
+	{"a version with a slash", {"aa 1/2\n"}, "aa", NULL, ERR_TRUST, "malformed"},
+	{"no size", {"aa 1;Size: 0\n"}, "aa", NULL, ERR_TRUST, "size"},
+	{"a negative size", {"aa 1;Size: -1\n"}, "aa", NULL, ERR_TRUST, "size"},
+	{"an enormous size", {"aa 1;Size: 99999999999999999999\n"}, "aa", NULL, ERR_TRUST, "size"},
+	{"no hash", {"aa 1;SHA256: 00\n"}, "aa", NULL, ERR_TRUST, "SHA-256"},
+	{"only an MD5",
+	 {"aa 1;SHA256:;MD5sum: 00112233445566778899aabbccddeeff\n"},
+	 "aa",
+	 NULL,
+	 ERR_TRUST,
+	 "SHA-256"},
+};
+
+static int play(const struct row *row, struct choices *choices, struct error **err)
+{
+	struct resolve_index indexes[INDEXES];
+	char paths[INDEXES][64], *rest, *word;
+	bool minimal = row->wanted[0] == '+';
+	_cleanup_free_ char *copy = strdup(row->wanted + minimal);
+	const char *wanted[8] = {NULL};
+	size_t count = 0, words = 0;
+	int result;
+
+	for (; count < INDEXES && row->indexes[count]; count++) {
+		snprintf(paths[count], sizeof(paths[count]), "%s/%zu", folder, count);
+		if (!index_write(paths[count], row->indexes[count]))
+			return -1;
+		indexes[count] =
+			(struct resolve_index){.packages = paths[count], .base = count == 0};
+	}
+	for (word = strtok_r(copy, " ", &rest); word && words < 7;
+	     word = strtok_r(NULL, " ", &rest))
+		wanted[words++] = word;
+	result = resolve(indexes, count, "testing", "amd64", minimal ? BASE_MINIMAL : BASE_NONE,
+			 wanted, choices, err);
+	while (count--)
+		unlink(paths[count]);
+	return result;
+}
+
+/* Names and versions, and that each comes with size, hash and place. */
+static bool same(const struct choices *choices, const char *expected)
+{
+	char found[512] = "";
+
+	for (size_t i = 0; i < choices->count; i++) {
+		const struct choice *c = &choices->list[i];
+
+		snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%s=%s",
+			 i ? " " : "", c->name, c->version);
+		if (!c->size || strncmp(c->filename, "pool/", 5) != 0 ||
+		    c->sha256[SHA256_LEN - 1] != c->size || c->index >= INDEXES)
+			return false;
+	}
+	if (strcmp(found, expected) != 0)
+		printf("# chosen: %s\n", found);
+	return strcmp(found, expected) == 0;
+}
+
+int main(void)
+{
+	if (!mkdtemp(folder))
+		return 1;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_(choices_clear) struct choices choices = {0};
+		_cleanup_error_ struct error *err = NULL;
+		int result = play(&rows[i], &choices, &err);
+
+		if (rows[i].chosen)
+			tap_check(result == 0 && same(&choices, rows[i].chosen), "chosen: %s",
+				  rows[i].what);
+		else
+			tap_check(result == -1 && err && err->code == rows[i].code &&
+					  strstr(err->message, rows[i].says) && !choices.list,
+				  "refused: %s", rows[i].what);
+		if (err)
+			printf("# %s\n", err->message);
+	}
+	rmdir(folder);
+	return tap_done();
+}

@@ -1,0 +1,226 @@
+/* frontend/source.c and frontend/apt.c: which mirror, keyring and components a release comes from. */
+#include "frontend/source.h"
+
+#include <sys/stat.h>
+
+#include "tap.h"
+
+static char folder[] = "/tmp/rootlet-test-source.XXXXXX";
+static char keyring[64];
+
+#define ARCHIVE "http://mirror.example.org/debian"
+#define SECURITY "http://mirror.example.org/debian-security"
+#define KEYRING "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+
+static bool file_write(const char *name, const char *text)
+{
+	char path[128];
+	_cleanup_fclose_ FILE *file = NULL;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	if (!text)
+		return unlink(path) == 0;
+	file = fopen(path, "we");
+	return file && fputs(text, file) >= 0;
+}
+
+/* What apt's two formats say; a row is a text and the entries that it holds, "URI SUITE|…". */
+static void check_formats(void)
+{
+	static const struct {
+		const char *what, *text, *entries;
+		int (*parse)(const char *text, struct apt_entries *entries);
+	} rows[] = {
+		{ "one line", "deb http://a/d x main\n", "http://a/d x|", apt_parse_list },
+		{ "source packages", "deb-src http://a/d x main\n", "", apt_parse_list },
+		{ "a comment", "# deb http://a/d x main\n", "", apt_parse_list },
+		{ "a comment at the end", "deb http://a/d x main # y\n", "http://a/d x|",
+		  apt_parse_list },
+		{ "options", "deb [arch=amd64 signed-by=/k] http://a/d x main", "http://a/d x|",
+		  apt_parse_list },
+		{ "options that do not end", "deb [arch=amd64 http://a/d x main", "", apt_parse_list },
+		{ "too few words", "deb http://a/d\n", "", apt_parse_list },
+		{ "no words", "deb \n", "", apt_parse_list },
+		{ "a paragraph", "Types: deb\nURIs: http://a/d\nSuites: x\nComponents: main\n",
+		  "http://a/d x|", apt_parse_deb822 },
+		{ "two suites", "Types: deb\nURIs: http://a/d\nSuites: x x-updates\n",
+		  "http://a/d x|http://a/d x-updates|", apt_parse_deb822 },
+		{ "a continued line", "Types: deb\nURIs: http://a/d\nSuites: x\n x-updates\n",
+		  "http://a/d x|http://a/d x-updates|", apt_parse_deb822 },
+		{ "disabled", "Types: deb\nURIs: http://a/d\nSuites: x\nEnabled: no\n", "",
+		  apt_parse_deb822 },
+		{ "sources only", "Types: deb-src\nURIs: http://a/d\nSuites: x\n", "",
+		  apt_parse_deb822 },
+		{ "two paragraphs", "Types: deb\nURIs: http://a\nSuites: x\n\n\nTypes: deb deb-src\n"
+				    "URIs: http://b\nSuites: y\n",
+		  "http://a x|http://b y|", apt_parse_deb822 },
+		{ "a comment inside", "Types: deb\n# no\nURIs: http://a/d\nSuites: x\n",
+		  "http://a/d x|", apt_parse_deb822 },
+		{ "nothing", "", "", apt_parse_deb822 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_(apt_entries_clear) struct apt_entries entries = { 0 };
+		char found[512] = "";
+		int result = rows[i].parse(rows[i].text, &entries);
+
+		for (size_t j = 0; j < entries.count; j++)
+			snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s %s|",
+				 entries.list[j].uri, entries.list[j].suite);
+		tap_check(result == 0 && strcmp(found, rows[i].entries) == 0, "apt: %s",
+			  rows[i].what);
+	}
+}
+
+/* Debian's mirror is the host's own; a stranger's with the same suite is not taken for it. */
+static void check_debian(void)
+{
+	static const struct {
+		const char *what, *sources, *suite, *mirror, *security;
+	} rows[] = {
+		{ "the suite itself",
+		  "Types: deb\nURIs: " ARCHIVE "\nSuites: bookworm\n" KEYRING "\n"
+		  "Types: deb\nURIs: " SECURITY "\nSuites: bookworm-security\n" KEYRING,
+		  "bookworm", ARCHIVE, SECURITY },
+		{ "another release of the same archive",
+		  "Types: deb\nURIs: " ARCHIVE "\nSuites: bookworm\n" KEYRING, "trixie", ARCHIVE,
+		  SECURITY },
+		{ "a stranger before it",
+		  "Types: deb\nURIs: http://stranger.example.org/apt\nSuites: bookworm\nSigned-By: "
+		  "/usr/share/keyrings/stranger.gpg\n\nTypes: deb\nURIs: " ARCHIVE
+		  "\nSuites: bookworm\n" KEYRING,
+		  "bookworm", ARCHIVE, SECURITY },
+		{ "a slash at the end",
+		  "Types: deb\nURIs: " ARCHIVE "/\nSuites: bookworm\n" KEYRING, "bookworm", ARCHIVE,
+		  SECURITY },
+		{ "only a stranger",
+		  "Types: deb\nURIs: http://stranger.example.org/apt\nSuites: bookworm\nSigned-By: "
+		  "/usr/share/keyrings/stranger.gpg\n",
+		  "bookworm", NULL, NULL },
+		{ "none at all", "", "bookworm", NULL, NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_(origin_free) struct origin *origin = NULL;
+		_cleanup_error_ struct error *err = NULL;
+		struct source source = { .suite = rows[i].suite, .keyring = keyring };
+		int result;
+
+		file_write("sources.list.d/test.sources", rows[i].sources);
+		result = source_plan(&source, folder, &origin, &err);
+		if (rows[i].mirror)
+			tap_check(result == 0 && tap_same(origin->mirror, rows[i].mirror) &&
+					  tap_same(origin->security[0], rows[i].security) &&
+					  tap_same(origin->distribution, "Debian"),
+				  "Debian's mirror: %s", rows[i].what);
+		else
+			tap_check(result == -1 && err && err->code == ERR_HOST &&
+					  strstr(err->message, "--mirror"),
+				  "Debian's mirror: %s", rows[i].what);
+		if (err)
+			printf("# %s\n", err->message);
+	}
+}
+
+static void check_ubuntu(void)
+{
+	_cleanup_(origin_free) struct origin *origin = NULL;
+	struct source source = { .suite = "jammy", .keyring = keyring, .arch = "amd64" };
+
+	tap_check(source_plan(&source, folder, &origin, NULL) == 0 &&
+			  tap_same(origin->distribution, "Ubuntu") &&
+			  strncmp(origin->mirror, "http://archive.ubuntu.com", 25) == 0,
+		  "Ubuntu's mirror is its archive, whatever apt has");
+	tap_check(origin && tap_same(origin->components[0], "main") &&
+			  tap_same(origin->components[1], "universe") && !origin->components[2],
+		  "Ubuntu's components");
+}
+
+/* What --mirror may be, and what becomes of it. */
+static void check_mirrors(void)
+{
+	static const struct {
+		const char *mirror, *url;
+	} rows[] = {
+		{ "http://a/b", "http://a/b" },
+		{ "https://a/b///", "https://a/b" },
+		{ "file:///srv/m", "file:///srv/m" },
+		{ "/srv/my mirror", "file:///srv/my%20mirror" },
+		{ "/srv/a%b", "file:///srv/a%25b" },
+		{ "ftp://a/b", NULL },
+		{ "srv/m", NULL },
+		{ "", NULL },
+		{ "http://", NULL },
+		{ "http://a/b?c", NULL },
+		{ "http://a/b#c", NULL },
+		{ "http://a b", NULL },
+		{ "http://a\n/b", NULL },
+		{ "-x", NULL },
+		{ "javascript:x", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_error_ struct error *err = NULL;
+		_cleanup_free_ char *url = source_mirror_url(rows[i].mirror, &err);
+
+		tap_check(tap_same(url, rows[i].url) && (url || (err && err->code == ERR_INPUT)),
+			  "mirror %zu: %s", i, rows[i].url ? rows[i].url : "refused");
+	}
+}
+
+static void check_words(void)
+{
+	static const char *const bad_components[] = { "main", "../x", NULL };
+	static const struct {
+		const char *what;
+		struct source source;
+		enum error_code code;
+	} rows[] = {
+		{ "a suite with a slash", { .suite = "a/b" }, ERR_INPUT },
+		{ "a suite with a dash before", { .suite = "-a" }, ERR_INPUT },
+		{ "an architecture with a slash", { .suite = "jammy", .arch = "a/b" }, ERR_INPUT },
+		{ "a component with dots", { .suite = "jammy", .components = bad_components },
+		  ERR_INPUT },
+		{ "an unknown suite without mirror", { .suite = "warty" }, ERR_INPUT },
+		{ "a keyring that is not there", { .suite = "jammy", .keyring = "/no/such" },
+		  ERR_INPUT },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_(origin_free) struct origin *origin = NULL;
+		_cleanup_error_ struct error *err = NULL;
+		struct source source = rows[i].source;
+
+		if (!source.keyring)
+			source.keyring = keyring;
+		tap_check(source_plan(&source, folder, &origin, &err) == -1 && !origin && err &&
+				  err->code == rows[i].code,
+			  "refused: %s", rows[i].what);
+	}
+	for (const char *const *suite = source_suites(); *suite; suite++)
+		tap_check(source_distribution(*suite) != NULL, "release %s has a distribution", *suite);
+	tap_check(!source_distribution("warty") && !source_distribution(NULL),
+		  "an unknown release has none");
+}
+
+int main(void)
+{
+	char parts[64];
+
+	if (!mkdtemp(folder))
+		return 1;
+	snprintf(parts, sizeof(parts), "%s/sources.list.d", folder);
+	mkdir(parts, 0700);
+	snprintf(keyring, sizeof(keyring), "%s/keyring.gpg", folder);
+	file_write("keyring.gpg", "not looked into");
+	check_formats();
+	check_debian();
+	check_ubuntu();
+	check_mirrors();
+	check_words();
+	file_write("keyring.gpg", NULL);
+	file_write("sources.list.d/test.sources", NULL);
+	rmdir(parts);
+	rmdir(folder);
+	return tap_done();
+}
