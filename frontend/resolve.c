@@ -10,6 +10,12 @@
 
 #include "frontend/text.h"
 
+/* libsolv's MAPSET; with the sanitizers gcc takes its arithmetic for a conversion that loses bits. */
+static void mark(Map *map, Id id)
+{
+	map->map[id >> 3] = (unsigned char)(map->map[id >> 3] | 1 << (id & 7));
+}
+
 #define PROBLEMS_SHOWN 3
 #define ROUNDS_MAX 6
 #define DEB_SIZE_MAX ((uint64_t)16 << 30)
@@ -176,7 +182,7 @@ static void prefer_merged_usr(struct resolution *r)
 	if (!migrates)
 		return;
 	queue_push2(&r->job, SOLVER_DISFAVOR | SOLVER_SOLVABLE_NAME, migrates);
-	MAPSET(&r->settled, migrates); /* that is settled */
+	mark(&r->settled, migrates); /* that is settled */
 }
 
 /* All that is not there in one message, so that nobody finds it out name by name. */
@@ -391,7 +397,7 @@ static bool favour_first(struct resolution *r, Id dependency)
 	FOR_PROVIDES(p, pp, dependency)
 	if (MAPTST(&r->chosen, p))
 		return false;
-	MAPSET(&r->settled, name);
+	mark(&r->settled, name);
 	if (installable_named(pool, name))
 		queue_push2(&r->job, SOLVER_FAVOR | SOLVER_SOLVABLE_NAME, name);
 	else
@@ -419,7 +425,7 @@ static bool want_bearer(struct resolution *r, Id dependency)
 	}
 	if (!there)
 		return false;
-	MAPSET(&r->settled, name);
+	mark(&r->settled, name);
 	queue_push2(&r->job, SOLVER_INSTALL | SOLVER_WEAK | SOLVER_SOLVABLE_NAME, name);
 	return true;
 }
@@ -434,7 +440,7 @@ static bool prefer_all(struct resolution *r, const struct choices *choices)
 
 	map_empty(&r->chosen);
 	for (size_t i = 0; i < choices->count; i++)
-		MAPSET(&r->chosen, choices->list[i].id);
+		mark(&r->chosen, choices->list[i].id);
 	for (size_t i = 0; i < choices->count; i++) {
 		const Solvable *s = pool_id2solvable(r->pool, choices->list[i].id);
 		const Id *at = s->requires ? s->repo->idarraydata + s->requires : NULL;
