@@ -42,7 +42,7 @@ static int become_user(const char *user)
 	_cleanup_fclose_ FILE *passwords = fopen("/etc/passwd", "re");
 	_cleanup_fclose_ FILE *file = fopen("/etc/group", "re");
 	gid_t groups[GROUPS_MAX];
-	struct passwd *entry;
+	struct passwd *entry = NULL;
 	struct group *group;
 	size_t count = 0;
 
