@@ -230,10 +230,10 @@ static void finish(struct batch *b, struct transfer *t)
 }
 
 /* Size or hash is another. Where a part of it came from an earlier attempt, that part may be the
- * one that is wrong: all of it is fetched once more. */
+ * one that is wrong; a proxy may have spoilt it as well: all of it is fetched once more. */
 static int differs(struct transfer *t, struct error **err)
 {
-	bool oversize = t->oversize, again = !t->whole && ++t->attempts < ATTEMPTS;
+	bool oversize = t->oversize, again = ++t->attempts < (t->whole ? 2 : ATTEMPTS);
 	uint64_t size = t->at;
 
 	if (start_over(t, err) < 0)

@@ -8,7 +8,10 @@
 #include "frontend/interrupt.h"
 #include "frontend/store.h"
 #include "frontend/terminal.h"
+#include "frontend/tree.h"
 #include "proto/validate.h"
+
+#define PASSWD_MAX (1024 * 1024)
 
 static const char help[] =
 	"usage: rootlet shell [--name NAME | --path DIR] [--user USER] [-- COMMAND [ARGUMENT…]]\n"
@@ -66,6 +69,25 @@ static int check_words(const struct shell *s, struct error **err)
 	return 0;
 }
 
+/* The helper looks as well; here it can be told before a jail is there. */
+static int check_user(const struct shell *s, struct error **err)
+{
+	_cleanup_free_ char *passwd = tree_read(s->tree, "etc/passwd", PASSWD_MAX, NULL, err);
+	size_t length = strlen(s->user);
+
+	for (const char *line = passwd; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, s->user, length) == 0 && line[length] == ':')
+			return 0;
+		if (!*line)
+			break;
+	}
+	if (!passwd)
+		return -1;
+	return error_set(err, ERR_MISSING, "the rootfs at %s has no user %s; see: rootlet check",
+			 s->absolute, s->user);
+}
+
 static int execute(struct shell *s, struct answer *answer, struct error **err)
 {
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
@@ -94,6 +116,8 @@ static int shell(struct shell *s, struct answer *answer, struct error **err)
 	if (flock(s->tree, LOCK_SH | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "the rootfs at %s is being replaced or removed",
 				 s->absolute);
+	if (check_user(s, err) < 0)
+		return -1;
 	interrupt_catch();
 	if (helper_start("shell", NULL, &s->helper, err) < 0)
 		return -1;

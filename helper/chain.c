@@ -391,7 +391,7 @@ static const struct stanza *find_stanza(struct chain *c, const uint8_t sha256[st
 {
 	struct stanza key;
 
-	if (!c->sorted && c->chosen_count == 0) {
+	if (!c->sorted) {
 		qsort(c->stanzas, c->stanza_count, sizeof(*c->stanzas), compare_stanzas);
 		c->sorted = true;
 	}
@@ -423,7 +423,7 @@ int chain_package(struct chain *c, const char *name, const uint8_t sha256[static
 		return error_set(err, ERR_TRUST, "package %s: hash differs from the signed index",
 				 name);
 	snprintf(chosen->name, sizeof(chosen->name), "%s", name);
-	chosen->stanza = s;
+	chosen->stanza = *s;
 	c->chosen_count++;
 	return 0;
 }

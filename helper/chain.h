@@ -32,7 +32,7 @@ struct chain_pocket {
 
 struct chosen {
 	char name[PACKAGE_NAME_MAX + 1];
-	const struct stanza *stanza;
+	struct stanza stanza;
 };
 
 struct chain {
@@ -41,7 +41,7 @@ struct chain {
 	size_t pocket_count;
 	struct chain_index indexes[CHAIN_INDEXES_MAX];
 	size_t index_count;
-	struct stanza *stanzas; /* sorted by hash where SORTED */
+	struct stanza *stanzas; /* by hash, where SORTED */
 	size_t stanza_count, stanza_room;
 	bool sorted;
 	struct chosen chosen[PACKAGES_MAX];

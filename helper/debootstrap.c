@@ -17,12 +17,12 @@ struct progress_state {
 /* The stanza with a Filename of our mirror; every other field is the archive's. */
 static int write_stanza(FILE *f, const struct chosen *chosen)
 {
-	const char *text = chosen->stanza->text, *end = text + chosen->stanza->length;
+	const char *text = chosen->stanza.text, *end = text + chosen->stanza.length;
 	char hex[2 * SHA256_LEN + 1];
 	size_t size;
-	const char *filename = stanza_field(text, chosen->stanza->length, "Filename", &size);
+	const char *filename = stanza_field(text, chosen->stanza.length, "Filename", &size);
 
-	sha256_to_hex(chosen->stanza->sha256, hex);
+	sha256_to_hex(chosen->stanza.sha256, hex);
 	if (!filename)
 		return -1;
 	fwrite(text, 1, (size_t)(filename - text), f);
@@ -104,7 +104,7 @@ static char *include_option(const struct chain *c)
 		return NULL;
 	fputs("--include=", f);
 	for (size_t i = 0; i < c->chosen_count; i++) {
-		const struct stanza *s = c->chosen[i].stanza;
+		const struct stanza *s = &c->chosen[i].stanza;
 
 		if (is(s, "Essential", "yes") || is(s, "Priority", "required"))
 			continue;

@@ -24,9 +24,11 @@
 
 /* Nothing of the caller's environment: all of it is here. container=lxc keeps debootstrap from
  * making device nodes and mounts, which no user namespace can. */
-static char *const environment[] = {
+static char *environment[] = {
 	(char *)(uintptr_t) "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	(char *)(uintptr_t) "HOME=/root",
+	(char *)(uintptr_t) "USER=root",
+	(char *)(uintptr_t) "LOGNAME=root",
 	(char *)(uintptr_t) "LANG=C.UTF-8",
 	(char *)(uintptr_t) "TERM=xterm",
 	(char *)(uintptr_t) "DEBIAN_FRONTEND=noninteractive",
@@ -57,6 +59,10 @@ static int become_user(const char *user)
 		for (char **member = group->gr_mem; *member; member++)
 			if (strcmp(*member, user) == 0 && count < GROUPS_MAX)
 				groups[count++] = group->gr_gid;
+	setenv("HOME", entry->pw_dir, 1);
+	setenv("SHELL", *entry->pw_shell ? entry->pw_shell : "/bin/sh", 1);
+	setenv("USER", user, 1);
+	setenv("LOGNAME", user, 1);
 	if (setgroups(count, groups) < 0 ||
 	    setresgid(entry->pw_gid, entry->pw_gid, entry->pw_gid) < 0 ||
 	    setresuid(entry->pw_uid, entry->pw_uid, entry->pw_uid) < 0)
@@ -80,7 +86,7 @@ static _Noreturn void run_program(const struct jail_spec *spec)
 	char *const *argv = (char *const *)(uintptr_t)spec->argv;
 
 	setsid();
-	environ = (char **)(uintptr_t)environment;
+	environ = environment;
 	if (take_stdio(spec) < 0)
 		_exit(126);
 	if (spec->terminal)
@@ -109,7 +115,9 @@ static _Noreturn void run_init(const struct jail_spec *spec)
 	if (program == 0)
 		run_program(spec);
 	close_range(0, ~0U, 0);
-	while (program > 0 && (pid = RETRY_ON_EINTR(wait(&status))) > 0)
+	if (program < 0 || privileges_renounce(NULL) < 0)
+		_exit(126);
+	while ((pid = RETRY_ON_EINTR(wait(&status))) > 0)
 		if (pid == program)
 			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 	_exit(126);

@@ -186,3 +186,8 @@ int privileges_drop(enum privilege_set set, struct error **err)
 	}
 	return 0;
 }
+
+int privileges_renounce(struct error **err)
+{
+	return apply_capabilities(0, false, err);
+}

@@ -15,3 +15,6 @@ enum privilege_set {
 /* Keeps the capabilities of the set's row, sets no_new_privs and loads its system calls.
  * Cannot be undone. Returns 0 or -1 with ERR set. */
 int privileges_drop(enum privilege_set set, struct error **err);
+
+/* Gives up every capability that is left. Cannot be undone. */
+int privileges_renounce(struct error **err);

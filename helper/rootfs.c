@@ -69,18 +69,23 @@ int remove_stale(int parent, const char *prefix, const char *name, struct error 
 	return tree_remove(parent, hidden, err);
 }
 
-/* A rootfs of ours: a folder of the range's first id, with a manifest. */
+bool is_rootfs(int folder)
+{
+	_cleanup_close_ int manifest =
+		tree_open_beneath(folder, MANIFEST, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	struct stat st;
+
+	return manifest >= 0 && fstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0;
+}
+
 static int open_rootfs(int parent, const char *name, int *tree, struct error **err)
 {
 	_cleanup_close_ int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_close_ int manifest = -1;
-	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
 		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_REFUSED,
 				   "cannot open rootfs %s", name);
-	manifest = tree_open_beneath(fd, MANIFEST, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
-	if (st.st_uid != 0 || manifest < 0)
+	if (!is_rootfs(fd))
 		return error_set(err, ERR_REFUSED, "%s is no rootfs of rootlet: it has no %s, or "
 				 "belongs to another range of ids", name, MANIFEST);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)

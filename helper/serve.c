@@ -8,7 +8,7 @@
 
 static handler handle_hello, handle_open_namespace;
 
-/* d directory, f regular file, s anything a command can read or write but a directory */
+/* d directory, t rootfs, f regular file, s anything a command can read or write but a directory */
 static const struct row {
 	const char *name;
 	const char *fds;
@@ -24,9 +24,9 @@ static const struct row {
 	[OP_ADD_GROUP] = { "AddGroup", "", { false, false, true }, handle_add_group },
 	[OP_ADD_USER] = { "AddUser", "", { false, false, true }, handle_add_user },
 	[OP_PUBLISH] = { "Publish", "f", { false, false, true }, handle_publish },
-	[OP_INSPECT] = { "Inspect", "d", { true, false, false }, handle_inspect },
+	[OP_INSPECT] = { "Inspect", "t", { true, false, false }, handle_inspect },
 	[OP_REMOVE] = { "Remove", "d", { true, false, false }, handle_remove },
-	[OP_EXECUTE] = { "Execute", "dsss", { true, false, false }, handle_execute },
+	[OP_EXECUTE] = { "Execute", "tsss", { true, false, false }, handle_execute },
 	[OP_OPEN_NAMESPACE] = { "OpenNamespace", "", { true, true, true }, handle_open_namespace },
 };
 
@@ -41,7 +41,7 @@ static int handle_hello(struct server *s, const struct task *task, const int *fd
 	(void)fds;
 	(void)out;
 	if (task->hello.version != PROTOCOL_VERSION)
-		return error_set(err, ERR_HOST,
+		return error_set(err, ERR_REFUSED,
 				 "rootlet speaks version %u of the protocol, rootlet-helper %u: "
 				 "install both anew",
 				 task->hello.version, PROTOCOL_VERSION);
@@ -71,6 +71,7 @@ static bool fits(char kind, int fd)
 		return false;
 	switch (kind) {
 	case 'd':
+	case 't':
 		return S_ISDIR(st.st_mode);
 	case 'f':
 		return S_ISREG(st.st_mode) && (flags & O_ACCMODE) != O_WRONLY;
@@ -85,10 +86,15 @@ static int check_row(const struct server *s, const struct row *row, const int *f
 	if (count != strlen(row->fds))
 		return error_set(err, ERR_INPUT, "%s refused: it takes %zu descriptors, not %zu",
 				 row->name, strlen(row->fds), count);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		if (row->fds[i] == 't' && !is_rootfs(fds[i]))
+			return error_set(err, ERR_REFUSED, "%s refused: the folder is no rootfs of "
+					 "rootlet, or belongs to another range of ids than %u…",
+					 row->name, s->map->first_uid);
 		if (!fits(row->fds[i], fds[i]))
 			return error_set(err, ERR_INPUT, "%s refused: descriptor %zu is of the "
 					 "wrong kind", row->name, i + 1);
+	}
 	if (s->greeted == (row->handle == handle_hello))
 		return error_set(err, ERR_REFUSED, "%s refused: Hello comes first, and once",
 				 row->name);

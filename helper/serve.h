@@ -50,5 +50,8 @@ void build_abandon(struct server *s);
 /* Removes a staging or trash folder of NAME that no living process holds. rootfs.c */
 int remove_stale(int parent, const char *prefix, const char *name, struct error **err);
 
+/* A folder of the range's first id, with a manifest. rootfs.c */
+bool is_rootfs(int folder);
+
 #define STAGING_PREFIX ".rootlet-staging."
 #define TRASH_PREFIX ".rootlet-trash."

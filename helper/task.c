@@ -16,7 +16,7 @@ static bool ends(const char *s, size_t size)
 
 static bool valid_pocket(const char *s)
 {
-	return !*s || valid_archive_word(s);
+	return !*s || strcmp(s, "updates") == 0 || strcmp(s, "security") == 0;
 }
 
 static bool valid_user_or_root(const char *s)

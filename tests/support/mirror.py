@@ -67,6 +67,9 @@ def _claim_suite(tree):
     release = f"{tree}/usr/lib/os-release"
     _edit(release, r"^VERSION_CODENAME=.*$", f"VERSION_CODENAME={SUITE}")
     _edit(release, r"^ID=.*$", "ID=ubuntu")
+    with open(release, "rb") as file:
+        digest = hashlib.md5(file.read()).hexdigest()
+    _edit(f"{tree}/DEBIAN/md5sums", r"^\w+  usr/lib/os-release$", f"{digest}  usr/lib/os-release")
 
 
 def _raise_version(tree):

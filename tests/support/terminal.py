@@ -12,7 +12,7 @@ class Terminal:
     def __init__(self, home, *words, **more):
         self.master, slave = pty.openpty()
         self.text = ""
-        self.process = home.start(*words, stdin=slave, stdout=slave, start_new_session=True,
+        self.process = home.start(*words, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
                                   before=("setsid", "--ctty", "--wait"), **more)
         os.close(slave)
 

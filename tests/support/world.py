@@ -158,11 +158,12 @@ class Home:
                 "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
 
     def start(self, *words, program=None, before=(), stdin=subprocess.DEVNULL, stdout=None,
-              environment=None, **more):
+              stderr=None, environment=None, **more):
         """Starts `rootlet WORDS`, or PROGRAM; BEFORE is put before it (strace, say)."""
         return subprocess.Popen([*before, program or ROOTLET, *map(str, words)], cwd=self.folder,
                                 env={**self.environment(), **(environment or {})}, stdin=stdin,
-                                stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE,
+                                stdout=stdout or subprocess.PIPE,
+                                stderr=stderr or subprocess.PIPE,
                                 **{**self.user.switch(), **more})
 
     def run(self, *words, seconds=600, text=None, **more):
@@ -335,7 +336,7 @@ def judge(case, outcome, home, tidy):
     """What is wrong with OUTCOME, as a list of lines."""
     wrong = []
     says = (case.says,) if isinstance(case.says, str) else case.says
-    text = outcome.err if case.status else outcome.out + outcome.err
+    text = outcome.err if case.status and "check" not in case.words else outcome.out + outcome.err
     if outcome.status != case.status:
         wrong.append(f"expected exit status {case.status}")
     for pattern in says:
