@@ -25,7 +25,7 @@ WANTED = ["?essential", "?priority(required)", "apt", "attr", "acl"]
 UNIVERSE = ("attr", "acl")         # what of it lies in universe
 NEWER = {"updates": "hostname", "security": "ncurses-base"}
 POCKETS = ("", "updates", "security")
-FORMAT = 5                         # of what is cached: other numbers are made anew
+FORMAT = 15                         # of what is cached: other numbers are made anew
 REFRESH = 3600                     # seconds after which InRelease is signed again
 
 

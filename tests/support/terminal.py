@@ -12,6 +12,7 @@ class Terminal:
     def __init__(self, home, *words, **more):
         self.master, slave = pty.openpty()
         self.text = ""
+        more["environment"] = {"TERM": "xterm", **more.get("environment", {})}
         self.process = home.start(*words, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
                                   before=("setsid", "--ctty", "--wait"), **more)
         os.close(slave)
