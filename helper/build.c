@@ -196,7 +196,10 @@ static int second_stage(struct server *s, struct error **err)
 	if (status <= 0)
 		return status;
 	output_tail(&output, tail, sizeof(tail));
-	return error_set(err, strstr(tail, "No space left") ? ERR_SPACE : ERR_PACKAGE,
+	if (output.full)
+		return error_set(err, ERR_SPACE, "cannot unpack packages: no space left on the disk of "
+				 "%s; make room, or choose another place with --path", s->name);
+	return error_set(err, ERR_PACKAGE,
 			 "debootstrap's second stage failed with status %d: %s", status, tail);
 }
 

@@ -193,6 +193,9 @@ int debootstrap_first_stage(const struct chain *c, int channel, struct error **e
 	if (status == 127)
 		return error_set(err, ERR_HOST, "there is no debootstrap; run: apt install debootstrap");
 	output_tail(&output, tail, sizeof(tail));
-	return error_set(err, strstr(tail, "No space left") ? ERR_SPACE : ERR_PACKAGE,
+	if (output.full)
+		return error_set(err, ERR_SPACE, "cannot unpack packages: no space left on the disk; "
+				 "make room, or choose another place with --path");
+	return error_set(err, ERR_PACKAGE,
 			 "debootstrap's first stage failed with status %d: %s", status, tail);
 }

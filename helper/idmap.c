@@ -119,10 +119,12 @@ static int map_process(pid_t pid, const struct idmap *map, uid_t uid, gid_t gid)
 
 static int explain_unshare(struct error **err)
 {
-	return error_errno(err, ERR_HOST,
-			   "cannot make a user namespace; see what forbids it with: sysctl "
-			   "kernel.unprivileged_userns_clone user.max_user_namespaces "
-			   "kernel.apparmor_restrict_unprivileged_userns");
+	/* ENOSPC is the sysctl's limit here, and no full disk. */
+	return error_set(err, ERR_HOST,
+			 "cannot make a user namespace: %s; see what forbids it with: sysctl "
+			 "kernel.unprivileged_userns_clone user.max_user_namespaces "
+			 "kernel.apparmor_restrict_unprivileged_userns",
+			 strerror(errno));
 }
 
 /* Forks the child that maps us once we say that the namespace is there. */

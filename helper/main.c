@@ -80,9 +80,14 @@ static int complain(const struct error *err)
 	return 1;
 }
 
-/* Before there is a parser, whatever the front end asks first is answered with ERR. */
+/* Before there is a parser, whatever the front end asks first is answered with ERR. It is taken from
+ * the queue, unread: to close with it in there would reset the channel and lose the answer. */
 static int refuse(const struct error *err)
 {
+	char byte;
+
+	if (RETRY_ON_EINTR(recv(CHANNEL, &byte, sizeof(byte), MSG_TRUNC)) <= 0)
+		return 1;
 	parser_refuse(CHANNEL, err);
 	return 1;
 }

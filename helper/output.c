@@ -1,6 +1,7 @@
 #include "helper/output.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void end_line(struct output *o)
 {
@@ -9,6 +10,7 @@ static void end_line(struct output *o)
 	o->current[o->length] = '\0';
 	o->length = 0;
 	snprintf(o->kept[o->count++ % OUTPUT_KEPT], sizeof(o->kept[0]), "%.159s", o->current);
+	o->full = o->full || strstr(o->current, "No space left on device");
 	if (o->line)
 		o->line(o->current, o->context);
 }

@@ -2,6 +2,7 @@
  * trusted: control characters become "?". */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define OUTPUT_LINE 1024
@@ -14,6 +15,7 @@ struct output {
 	size_t length;
 	char kept[OUTPUT_KEPT][160];
 	size_t count;
+	bool full; /* one of them said that the disk is (strerror(ENOSPC)) */
 };
 
 void output_feed(struct output *o, const char *data, size_t size);

@@ -332,11 +332,16 @@ class Case:
     seconds: int = 300
 
 
+def reports(case):
+    """Commands whose findings are their output, whatever the exit status."""
+    return bool(case.words) and case.words[0] in ("check", "doctor")
+
+
 def judge(case, outcome, home, tidy):
     """What is wrong with OUTCOME, as a list of lines."""
     wrong = []
     says = (case.says,) if isinstance(case.says, str) else case.says
-    text = outcome.err if case.status and "check" not in case.words else outcome.out + outcome.err
+    text = outcome.err if case.status and not reports(case) else outcome.out + outcome.err
     if outcome.status != case.status:
         wrong.append(f"expected exit status {case.status}")
     for pattern in says:
@@ -345,7 +350,7 @@ def judge(case, outcome, home, tidy):
     for pattern in case.silent:
         if re.search(pattern, outcome.out + outcome.err, re.M):
             wrong.append(f"must not say: {pattern}")
-    if case.status and case.words and case.words[0] not in ("check", "run", "shell"):
+    if case.status and case.words and case.words[0] not in ("check", "doctor", "run", "shell"):
         wrong += one_message(case.words[0], outcome.err)
     wrong += tidy.complaints()
     if case.check:
