@@ -180,7 +180,8 @@ static int second_stage(struct server *s, struct error **err)
 {
 	static const char script[] =
 		"/debootstrap/debootstrap --second-stage || {\n"
-		"  tail -n 5 /debootstrap/debootstrap.log 2>/dev/null; exit 1; }\n"
+		"  grep -m 1 'No space left' /debootstrap/debootstrap.log\n"
+		"  tail -n 5 /debootstrap/debootstrap.log; exit 1; }\n"
 		"rm -rf /debootstrap /var/cache/apt/archives/*.deb /var/lib/apt/lists/*_*\n"
 		"echo '# made by rootlet from verified packages' >/etc/apt/sources.list\n"
 		"echo rootlet >/etc/hostname\n"
@@ -196,7 +197,7 @@ static int second_stage(struct server *s, struct error **err)
 	if (status <= 0)
 		return status;
 	output_tail(&output, tail, sizeof(tail));
-	if (output.full)
+	if (output.full || tree_disk_full(s->tree))
 		return error_set(err, ERR_SPACE, "cannot unpack packages: no space left on the disk of "
 				 "%s; make room, or choose another place with --path", s->name);
 	return error_set(err, ERR_PACKAGE,

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "helper/output.h"
+#include "helper/tree.h"
 
 #define SCRIPTS "/usr/share/debootstrap/scripts/"
 
@@ -180,6 +181,7 @@ int debootstrap_first_stage(const struct chain *c, int channel, struct error **e
 	const char *argv[] = { "debootstrap",	   "--foreign",	 "--variant=minbase",
 			       "--no-check-gpg", arch, include, c->suite,
 			       STAGING "/tree",	   "file://" MIRROR,  script_of(c), NULL };
+	_cleanup_close_ int staging = -1;
 	int status;
 
 	if (!include || c->chosen_count == 0)
@@ -193,7 +195,8 @@ int debootstrap_first_stage(const struct chain *c, int channel, struct error **e
 	if (status == 127)
 		return error_set(err, ERR_HOST, "there is no debootstrap; run: apt install debootstrap");
 	output_tail(&output, tail, sizeof(tail));
-	if (output.full)
+	staging = open(STAGING, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (output.full || tree_disk_full(staging))
 		return error_set(err, ERR_SPACE, "cannot unpack packages: no space left on the disk; "
 				 "make room, or choose another place with --path");
 	return error_set(err, ERR_PACKAGE,

@@ -5,8 +5,11 @@
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 
+#define ROOM_LEAST (16u << 20) /* bytes; with less a package of middling size does not unpack */
+#define FILES_LEAST 256
 #define DEPTH_MAX 1000 /* one descriptor each */
 #define FIRST_FOREIGN 65534 /* what the kernel shows for an id that is not mapped; 65535: the caller */
 
@@ -119,4 +122,13 @@ int tree_count(int tree, struct tree_census *census, struct error **err)
 	    walk(tree, ".", visit_count, census, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot look through the rootfs");
 	return 0;
+}
+
+bool tree_disk_full(int folder)
+{
+	struct statfs fs;
+
+	return fstatfs(folder, &fs) == 0 &&
+	       ((uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < ROOM_LEAST ||
+		(fs.f_files && fs.f_ffree < FILES_LEAST));
 }

@@ -22,3 +22,7 @@ struct tree_census {
 
 /* Counts what is below TREE. */
 int tree_count(int tree, struct tree_census *census, struct error **err);
+
+/* The disk of FOLDER has next to no room left: what failed on it failed for that. What the programs
+ * that failed said about it may have found no room in their log, either. */
+bool tree_disk_full(int folder);

@@ -180,6 +180,8 @@ def try_shell():
         terminal.type("test -t 0 && echo terminal $((3 - 2)); echo \"sum $((40 + 2))\"; sleep 1000\n")
         seen = terminal.expect(r"sum 42")
         terminal.type("\x03")
+        # Ctrl-C throws away what was typed before the shell is back.
+        terminal.expect(r"\^C[^#$]*[#$] $", 20)
         terminal.type("exit 5\n")
         ended = terminal.wait(20)
     tap.report(seen and ended == 5 and "terminal 1" in terminal.text,

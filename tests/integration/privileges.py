@@ -110,12 +110,13 @@ def installed_files():
     tap.report(not marked, "no file that is installed or built has a setuid or setgid bit", *marked)
     capable = [path for path in files if "security.capability" in os.listxattr(path)]
     tap.report(not capable, "no file that is installed has capabilities", *capable)
-    words = re.compile(rb"\b(sudo|pkexec|doas)\b[^\n]{0,20}")
+    # A string that is such a program's name or ends in it: to run one takes that.
+    words = re.compile(rb"(?:\0|/)(sudo|pkexec|doas)\0")
     for program in (ROOTLET, HELPER):
         with open(program, "rb") as file:
             found = words.search(file.read())
-        tap.report(not found or b"usermod" in found.group(0), f"{os.path.basename(program)} does not "
-                   "call sudo", found and found.group(0))
+        tap.report(not found, f"{os.path.basename(program)} does not call sudo",
+                   found and found.group(0))
     shutil.rmtree(target, ignore_errors=True)
 
 
@@ -147,7 +148,6 @@ def hardened():
                               check=False).stdout
         for what, pattern in (("PIE", r"Type:\s+DYN"), ("RELRO", "GNU_RELRO"),
                               ("BIND_NOW", r"BIND_NOW|Flags: NOW"),
-                              ("CET", r"x86 feature:.*IBT.*SHSTK"),
                               ("no executable stack", r"GNU_STACK.* RW "),
                               ("stack protector", "__stack_chk_fail"),
                               ("_FORTIFY_SOURCE", r"__\w+_chk@")):
@@ -173,7 +173,7 @@ def compiled_with():
     """What leaves no mark in a program has to stand on the compiler's command line."""
     with open(f"{BUILD}/compile_commands.json", encoding="utf-8") as file:
         lines = [entry["command"] for entry in json.load(file) if "/tests/" not in entry["file"]]
-    for option in ("-fstack-clash-protection", "-fstack-protector-strong", "-Werror", "-Wconversion",
+    for option in ("-fcf-protection", "-fstack-clash-protection", "-fstack-protector-strong", "-Werror", "-Wconversion",
                    "-Wshadow", "-Wvla", "-Wmissing-prototypes", "-std=gnu17"):
         tap.report(lines and all(option in line for line in lines), f"everything is compiled with {option}",
                    *[line for line in lines if option not in line][:2])
@@ -224,9 +224,17 @@ def root_mode():
     if outcome.status:
         return
     tap.report(os.lstat(tree).st_uid >= 65536, "root mode: the tree is not the host root's")
-    outcome = home.run("shell", "--", "cat", "/proc/self/uid_map")
-    tap.report(outcome.status == 0 and not re.search(r"^\s*\d+\s+0\s", outcome.out, re.M),
-               "root mode: the host's root does not exist in the jail", outcome)
+    shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 65")
+    shell.stdout.readline()
+    maps = []
+    for pid in children(shell.pid):
+        if command_of(pid).startswith("sleep 65"):
+            with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
+                maps.append(file.read())
+    shell.terminate()
+    shell.communicate(timeout=30)
+    tap.report(len(maps) == 1 and not re.search(r"^\s*\d+\s+0\s", maps[0], re.M),
+               "root mode: the host's root does not exist in the jail", maps)
     outcome = home.run("check")
     tap.report(outcome.status == 0, "root mode: check", outcome)
     with Tidy(home) as tidy:
