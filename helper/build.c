@@ -204,12 +204,29 @@ static int second_stage(struct server *s, struct error **err)
 			 "debootstrap's second stage failed with status %d: %s", status, tail);
 }
 
+/* No user namespace can make device nodes. A guest mounts devtmpfs here; what redirects to /dev/null
+ * before that finds a file at least. */
+static int make_null(int tree, struct error **err)
+{
+	_cleanup_close_ int dev = tree_open_beneath(tree, "dev", O_RDONLY | O_DIRECTORY, 0);
+	_cleanup_close_ int null = -1;
+
+	if (dev >= 0)
+		null = tree_open_beneath(dev, "null", O_WRONLY | O_CREAT | O_EXCL, 0666);
+	if (dev >= 0 && null < 0 && errno == EEXIST)
+		return 0;
+	if (null < 0 || fchmod(null, 0666) < 0 || fchown(null, 0, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make /dev/null in the tree");
+	return 0;
+}
+
 int handle_bootstrap(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		     struct error **err)
 {
 	(void)fds;
 	(void)out;
-	if (ask_builder(s, t, NULL, 0, err) < 0 || second_stage(s, err) < 0) {
+	if (ask_builder(s, t, NULL, 0, err) < 0 || second_stage(s, err) < 0 ||
+	    make_null(s->tree, err) < 0) {
 		build_abandon(s);
 		return -1;
 	}
