@@ -1,6 +1,6 @@
 /* The chain of trust: keyring → InRelease → Packages → .deb. What has passed is copied, so that
  * nobody can change it afterwards. Runs in the builder.
- * Formats: https://wiki.debian.org/DebianRepository/Format, deb822(5), gpgv(1). */
+ * Formats: Debian's repository format, deb822(5), gpgv(1). */
 #pragma once
 
 #include <stddef.h>

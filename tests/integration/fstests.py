@@ -31,7 +31,7 @@ case("check", ["check"], 0, [rf"\A✓ Rootfs is configured and ready at {TREE}\n
                              rf"{RELEASE['ID'].title()}: {RELEASE['VERSION_CODENAME']}\n"
                              r"Test users: fsqa, fsgqa2\n", "fsgqa, 123456-fsgqa"])
 case("check --deep", ["check", "--deep"], 0, "✓")
-case("list", ["list"], 0, rf"^test-rootfs +\S+ {RELEASE['VERSION_CODENAME']} ")
+case("list", ["list"], 0, rf"^test-rootfs +\S+ +{RELEASE['VERSION_CODENAME']} ")
 for user, says in USERS.items():
     case(f"user {user}", ["shell", "--", "id", user], 0, says)
     case(f"user {user}: home, shell and locked password",
