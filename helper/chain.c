@@ -208,7 +208,7 @@ const char *stanza_field(const char *text, size_t length, const char *field, siz
 	return NULL;
 }
 
-static bool field_is(const char *text, size_t length, const char *field, const char *value)
+bool stanza_field_is(const char *text, size_t length, const char *field, const char *value)
 {
 	size_t size;
 	const char *found = stanza_field(text, length, field, &size);
@@ -226,7 +226,7 @@ static int check_suite(const struct chain *c, const char *pocket, const char *te
 	bool ubuntu = code && suite && suite_size >= code_size && !memcmp(suite, code, code_size);
 
 	snprintf(want, sizeof(want), "%s%s%s", c->suite, *pocket ? "-" : "", pocket);
-	if (field_is(text, length, ubuntu || !code ? "Suite" : "Codename", want))
+	if (stanza_field_is(text, length, ubuntu || !code ? "Suite" : "Codename", want))
 		return 0;
 	return error_set(err, ERR_TRUST, "it is signed for another suite than %s", want);
 }
@@ -410,9 +410,9 @@ int chain_package(struct chain *c, const char *name, const uint8_t sha256[static
 
 	if (c->chosen_count == PACKAGES_MAX)
 		return error_set(err, ERR_REFUSED, "more than %d packages", PACKAGES_MAX);
-	if (!s || !field_is(s->text, s->length, "Package", name) ||
-	    (!field_is(s->text, s->length, "Architecture", c->arch) &&
-	     !field_is(s->text, s->length, "Architecture", "all")))
+	if (!s || !stanza_field_is(s->text, s->length, "Package", name) ||
+	    (!stanza_field_is(s->text, s->length, "Architecture", c->arch) &&
+	     !stanza_field_is(s->text, s->length, "Architecture", "all")))
 		return error_set(err, ERR_TRUST, "package %s: no signed index names it with this "
 				 "hash", name);
 	sha256_to_hex(sha256, hex);

@@ -60,6 +60,9 @@ int chain_package(struct chain *c, const char *name, const uint8_t sha256[static
  * *SIZE is its length. */
 const char *stanza_field(const char *text, size_t length, const char *field, size_t *size);
 
+/* FIELD is there, and is exactly VALUE. */
+bool stanza_field_is(const char *text, size_t length, const char *field, const char *value);
+
 /* Copies at most MOST bytes from descriptor FROM (from its start) to TO, hashing them. */
 int copy_hashed(int from, int to, uint64_t most, uint8_t sum[static SHA256_LEN], uint64_t *size,
 		struct error **err);

@@ -85,14 +85,6 @@ static int lay_out(const struct chain *c, struct error **err)
 	return write_release(c, release, path, err);
 }
 
-static bool is(const struct stanza *s, const char *field, const char *value)
-{
-	size_t size;
-	const char *found = stanza_field(s->text, s->length, field, &size);
-
-	return found && size == strlen(value) && memcmp(found, value, size) == 0;
-}
-
 /* "--include=" and all that debootstrap would not take by itself. */
 static char *include_option(const struct chain *c)
 {
@@ -107,7 +99,8 @@ static char *include_option(const struct chain *c)
 	for (size_t i = 0; i < c->chosen_count; i++) {
 		const struct stanza *s = &c->chosen[i].stanza;
 
-		if (is(s, "Essential", "yes") || is(s, "Priority", "required"))
+		if (stanza_field_is(s->text, s->length, "Essential", "yes") ||
+		    stanza_field_is(s->text, s->length, "Priority", "required"))
 			continue;
 		fprintf(f, "%s%s", between, c->chosen[i].name);
 		between = ",";
