@@ -36,7 +36,8 @@ static int entries_cross(struct apt_entries *entries, char *uris, const char *su
 {
 	char *uri, *suite, *uris_left, *suites_left;
 
-	for (uri = strtok_r(uris, BLANK, &uris_left); uri; uri = strtok_r(NULL, BLANK, &uris_left)) {
+	for (uri = strtok_r(uris, BLANK, &uris_left); uri;
+	     uri = strtok_r(NULL, BLANK, &uris_left)) {
 		_cleanup_free_ char *copy = strdup(suites);
 
 		if (!copy)
@@ -46,18 +47,26 @@ static int entries_cross(struct apt_entries *entries, char *uris, const char *su
 			if (entry_add(entries, (struct apt_entry){ .uri = strdup(uri),
 								   .suite = strdup(suite),
 								   .components = strdup(components),
-								   .keyring = strdup(keyring) }) < 0)
+								   .keyring = strdup(keyring) }) <
+			    0)
 				return -1;
 	}
 	return 0;
 }
 
-enum field { FIELD_TYPES, FIELD_URIS, FIELD_SUITES, FIELD_COMPONENTS, FIELD_KEYRING, FIELD_ENABLED };
+enum field {
+	FIELD_TYPES,
+	FIELD_URIS,
+	FIELD_SUITES,
+	FIELD_COMPONENTS,
+	FIELD_KEYRING,
+	FIELD_ENABLED
+};
 
 static const char *const field_names[] = {
-	[FIELD_TYPES] = "Types",	   [FIELD_URIS] = "URIs",
-	[FIELD_SUITES] = "Suites",	   [FIELD_COMPONENTS] = "Components",
-	[FIELD_KEYRING] = "Signed-By",	   [FIELD_ENABLED] = "Enabled",
+	[FIELD_TYPES] = "Types",       [FIELD_URIS] = "URIs",
+	[FIELD_SUITES] = "Suites",     [FIELD_COMPONENTS] = "Components",
+	[FIELD_KEYRING] = "Signed-By", [FIELD_ENABLED] = "Enabled",
 };
 #define FIELD_COUNT (sizeof(field_names) / sizeof(field_names[0]))
 

@@ -55,7 +55,8 @@ char *cache_path(const char *subdirectory, struct error **err)
 
 	if (!base) {
 		error_set(err, ERR_HOST,
-			  "no folder for the cache: neither XDG_CACHE_HOME nor HOME is set; set HOME");
+			  "no folder for the cache: neither XDG_CACHE_HOME nor HOME is set; set "
+			  "HOME");
 		return NULL;
 	}
 	if (asprintf(&path, "%s/%s", base, subdirectory) < 0) {
@@ -215,8 +216,7 @@ void cache_draft_end(struct cache_draft *draft)
 {
 	struct stat st;
 
-	if (draft->fd >= 0 &&
-	    (draft->private || (fstat(draft->fd, &st) == 0 && st.st_size == 0)))
+	if (draft->fd >= 0 && (draft->private || (fstat(draft->fd, &st) == 0 && st.st_size == 0)))
 		unlink(draft->path);
 	closep(&draft->fd);
 	free(draft->path);

@@ -17,8 +17,8 @@ static const char help[] =
 	"  --quiet      no progress\n"
 	"  --help\n\n"
 	"Exit status: 0 removed; 1 not there, not a rootfs, failed, or answered no; 2 wrong\n"
-	"command line; 5 the host lacks something; 6 in use; 130 interrupted (a part that is already gone\n"
-	"stays gone, the rest is removed by the next rootlet command).\n";
+	"command line; 5 the host lacks something; 6 in use; 130 interrupted (a part that is\n"
+	"already gone stays gone, the rest is removed by the next rootlet command).\n";
 
 enum option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_YES, OPTION_QUIET };
 

@@ -38,15 +38,15 @@ void finding_set(struct finding *f, enum verdict verdict, const char *fix, const
 }
 
 /* Other package managers, and other names that they have for Debian's packages. */
-static const char *const managers[][2] = {{"apt-get", "apt install"},
-					  {"dnf", "dnf install"},
-					  {"zypper", "zypper install"},
-					  {"pacman", "pacman -S"}};
+static const char *const managers[][2] = { { "apt-get", "apt install" },
+					   { "dnf", "dnf install" },
+					   { "zypper", "zypper install" },
+					   { "pacman", "pacman -S" } };
 
-static const char *const renamed[][2] = {{"uidmap", "shadow-utils"},
-					 {"gpgv", "gnupg2"},
-					 {"qemu-system-x86", "qemu-system-x86-core"},
-					 {"busybox-static", "busybox"}};
+static const char *const renamed[][2] = { { "uidmap", "shadow-utils" },
+					  { "gpgv", "gnupg2" },
+					  { "qemu-system-x86", "qemu-system-x86-core" },
+					  { "busybox-static", "busybox" } };
 
 void finding_set_install(struct finding *f, enum verdict verdict, const char *package,
 			 const char *format, ...)
@@ -178,9 +178,9 @@ static void probe_kvm(struct finding *f)
 /* Installed outside of PATH by most distributions. */
 static void probe_virtiofsd(struct finding *f)
 {
-	static const char *const places[] = {"/usr/libexec/virtiofsd",
-					     "/usr/lib/virtiofsd/virtiofsd", "/usr/lib/virtiofsd",
-					     "/usr/lib/qemu/virtiofsd"};
+	static const char *const places[] = { "/usr/libexec/virtiofsd",
+					      "/usr/lib/virtiofsd/virtiofsd", "/usr/lib/virtiofsd",
+					      "/usr/lib/qemu/virtiofsd" };
 	_cleanup_free_ char *path = program_find("virtiofsd");
 
 	for (size_t i = 0; !path && i < sizeof(places) / sizeof(*places); i++) {
@@ -273,29 +273,29 @@ static const struct {
 	const char *what;
 	void (*probe)(struct finding *f);
 } probes[] = {
-	{"sub-id ranges", probe_subids},
-	{"newuidmap, newgidmap", probe_idmap_programs},
-	{"user namespaces", probe_namespaces},
-	{"kernel", probe_kernel},
-	{"signatures", probe_signatures},
-	{"keyrings", probe_keyrings},
-	{"debootstrap", probe_debootstrap},
-	{"vng", probe_vng},
-	{"qemu", probe_qemu},
-	{"static busybox", probe_busybox},
-	{"depmod", probe_modules},
-	{"KVM", probe_kvm},
-	{"virtiofsd", probe_virtiofsd},
-	{"space for rootfs", probe_store_space},
-	{"space for packages", probe_cache_space},
+	{ "sub-id ranges", probe_subids },
+	{ "newuidmap, newgidmap", probe_idmap_programs },
+	{ "user namespaces", probe_namespaces },
+	{ "kernel", probe_kernel },
+	{ "signatures", probe_signatures },
+	{ "keyrings", probe_keyrings },
+	{ "debootstrap", probe_debootstrap },
+	{ "vng", probe_vng },
+	{ "qemu", probe_qemu },
+	{ "static busybox", probe_busybox },
+	{ "depmod", probe_modules },
+	{ "KVM", probe_kvm },
+	{ "virtiofsd", probe_virtiofsd },
+	{ "space for rootfs", probe_store_space },
+	{ "space for packages", probe_cache_space },
 };
 
 int command_doctor(int argc, char **argv)
 {
-	static const struct option options[] = {{"help", no_argument, NULL, 'h'},
-						{NULL, 0, NULL, 0}};
-	static const char *const verdicts[] = {"ok", "warning", "missing"};
-	unsigned int counts[3] = {0};
+	static const struct option options[] = { { "help", no_argument, NULL, 'h' },
+						 { NULL, 0, NULL, 0 } };
+	static const char *const verdicts[] = { "ok", "warning", "missing" };
+	unsigned int counts[3] = { 0 };
 	int option;
 
 	opterr = 0;
@@ -308,7 +308,7 @@ int command_doctor(int argc, char **argv)
 	if (optind < argc)
 		return report_usage(argv[0], "it takes no argument, not \"%s\"", argv[optind]);
 	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
-		struct finding finding = {0};
+		struct finding finding = { 0 };
 
 		probes[i].probe(&finding);
 		counts[finding.verdict]++;

@@ -81,7 +81,7 @@ void download_clear(struct download *download)
 		free(download->urls[i]);
 	free(download->path);
 	free(download->data);
-	*download = (struct download){0};
+	*download = (struct download){ 0 };
 }
 
 /* "cannot download WHAT from URL: WHY". The URL is shown without a user's name and password. */
@@ -304,16 +304,16 @@ static const char *status_text(long status)
 		long status;
 		const char *text;
 	} rows[] = {
-		{401, " (it wants a password)"},
-		{403, " (forbidden)"},
-		{404, " (not found)"},
-		{407, " (the proxy wants a password)"},
-		{410, " (gone)"},
-		{429, " (too many requests)"},
-		{500, " (internal error)"},
-		{502, " (bad gateway)"},
-		{503, " (unavailable)"},
-		{504, " (gateway timed out)"},
+		{ 401, " (it wants a password)" },
+		{ 403, " (forbidden)" },
+		{ 404, " (not found)" },
+		{ 407, " (the proxy wants a password)" },
+		{ 410, " (gone)" },
+		{ 429, " (too many requests)" },
+		{ 500, " (internal error)" },
+		{ 502, " (bad gateway)" },
+		{ 503, " (unavailable)" },
+		{ 504, " (gateway timed out)" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
@@ -464,7 +464,7 @@ static int take_ended(struct batch *b, struct error **err)
 
 static int serve(struct batch *b, struct progress *progress, struct error **err)
 {
-	struct curl_waitfd interrupt = {.fd = interrupt_fd(), .events = CURL_WAIT_POLLIN};
+	struct curl_waitfd interrupt = { .fd = interrupt_fd(), .events = CURL_WAIT_POLLIN };
 	int running;
 
 	while (b->done < b->count) {
@@ -529,7 +529,7 @@ static void batch_clear(struct batch *b)
 int download_all(struct download *list, size_t count, const char *folder, struct progress *progress,
 		 uint64_t *received, struct error **err)
 {
-	_cleanup_(batch_clear) struct batch b = {.folder = folder, .received = received};
+	_cleanup_(batch_clear) struct batch b = { .folder = folder, .received = received };
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return error_set(err, ERR_SYSTEM, "cannot download: libcurl does not start");
@@ -541,7 +541,7 @@ int download_all(struct download *list, size_t count, const char *folder, struct
 	curl_multi_setopt(b.multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)HOST_CONNECTIONS);
 	for (b.count = 0; b.count < count; b.count++)
 		b.list[b.count] =
-			(struct transfer){.job = &list[b.count], .draft = CACHE_DRAFT_NONE};
+			(struct transfer){ .job = &list[b.count], .draft = CACHE_DRAFT_NONE };
 	for (size_t i = 0; i < count; i++) {
 		if (interrupt_caught())
 			return error_set(err, ERR_INTERRUPTED, "interrupted while downloading");

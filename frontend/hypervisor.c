@@ -59,8 +59,8 @@ int hypervisor_wait(int channel, int *console, int *status, struct error **err)
  * PR_SET_KEEPCAPS, over the second as ambient. The groups stay: kvm may be one. */
 static int become_caller(struct error **err)
 {
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {0};
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
 
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot keep a capability for vng");
@@ -110,7 +110,8 @@ static int open_fifo(const char *path, struct error **err)
 static void announce(int channel)
 {
 	_cleanup_error_ struct error *err = NULL;
-	int fds[2] = {open_fifo(VM_FOLDER "/console", &err), open_fifo(VM_FOLDER "/status", &err)};
+	int fds[2] = { open_fifo(VM_FOLDER "/console", &err),
+		       open_fifo(VM_FOLDER "/status", &err) };
 
 	if (err || packet_send(channel, "ready", strlen("ready"), fds, 2, &err) < 0)
 		fail(channel, err);
@@ -118,7 +119,7 @@ static void announce(int channel)
 }
 
 /* Written by the signal handler, so that poll() sees a child's end. */
-static int child_pipe[2] = {-1, -1};
+static int child_pipe[2] = { -1, -1 };
 
 static void child_changed(int number)
 {
@@ -134,8 +135,8 @@ static void child_changed(int number)
 static _Noreturn void watch(pid_t vng, int channel, int child_ended)
 {
 	for (;;) {
-		struct pollfd polled[2] = {{.fd = channel, .events = POLLIN},
-					   {.fd = child_ended, .events = POLLIN}};
+		struct pollfd polled[2] = { { .fd = channel, .events = POLLIN },
+					    { .fd = child_ended, .events = POLLIN } };
 		char byte;
 		int status;
 
@@ -154,7 +155,7 @@ static _Noreturn void watch(pid_t vng, int channel, int child_ended)
 /* Process 1 of the VM's pid namespace: when it ends, the kernel kills every other one in there. */
 static _Noreturn void first_process(const struct vm_config *config, const int stdio[3], int channel)
 {
-	struct sigaction action = {.sa_handler = child_changed};
+	struct sigaction action = { .sa_handler = child_changed };
 	_cleanup_error_ struct error *err = NULL;
 	int disks[VM_DISKS_MAX];
 	pid_t vng;
@@ -197,7 +198,7 @@ static int enter(int userns, struct error **err)
 
 static void close_all_but(const int stdio[3], int channel)
 {
-	int kept[4] = {stdio[0], stdio[1], stdio[2], channel};
+	int kept[4] = { stdio[0], stdio[1], stdio[2], channel };
 	int first = 3;
 
 	for (;;) {

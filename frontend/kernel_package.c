@@ -29,8 +29,8 @@ static bool has_prefix(const char *text, const char *prefix)
  * any other, and for the packages that only depend on the newest one. */
 static const char *package_version(const char *name)
 {
-	static const char *const prefixes[] = {"linux-image-unsigned-", "linux-image-",
-					       "linux-modules-extra-", "linux-modules-"};
+	static const char *const prefixes[] = { "linux-image-unsigned-", "linux-image-",
+						"linux-modules-extra-", "linux-modules-" };
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
 		if (has_prefix(name, prefixes[i]) && name[strlen(prefixes[i])] >= '0' &&
@@ -81,9 +81,9 @@ static int remove_below(int parent, const char *name)
 /* modules.dep and its kin. depmod of some distributions looks below usr/. */
 static int run_depmod(const char *folder, const char *version, struct error **err)
 {
-	const char *argv[] = {"depmod", "-b", folder, version, NULL};
-	static const char *const programs[] = {"/usr/sbin/depmod", "/sbin/depmod",
-					       "/usr/bin/depmod"};
+	const char *argv[] = { "depmod", "-b", folder, version, NULL };
+	static const char *const programs[] = { "/usr/sbin/depmod", "/sbin/depmod",
+						"/usr/bin/depmod" };
 	_cleanup_free_ char *usr = NULL;
 	_cleanup_free_ char *link = NULL;
 	int status = -1;
@@ -184,7 +184,7 @@ static void add_extra(const struct source *source, const char *meta, const char 
 	_cleanup_free_ char *name = NULL;
 	_cleanup_error_ struct error *ignored = NULL;
 	struct package_set *both = NULL;
-	const char *wanted[3] = {meta};
+	const char *wanted[3] = { meta };
 
 	if (asprintf(&name, "linux-modules-extra-%s", version) < 0)
 		return;
@@ -211,14 +211,15 @@ static char *folder_name(const struct package *image)
 static int fetch(const struct manifest *manifest, struct progress *progress, int kernels,
 		 const char *parent, const char *link, struct error **err)
 {
-	const struct source source = {
-		.suite = manifest->suite, .arch = manifest->arch, .mirror = manifest->mirror};
+	const struct source source = { .suite = manifest->suite,
+				       .arch = manifest->arch,
+				       .mirror = manifest->mirror };
 	bool ubuntu = manifest->distribution && strcmp(manifest->distribution, "Ubuntu") == 0;
 	_cleanup_(package_set_free) struct package_set *set = NULL;
 	_cleanup_free_ char *name = NULL;
 	_cleanup_free_ char *meta = NULL;
 	_cleanup_free_ char *version = NULL;
-	const char *wanted[2] = {NULL};
+	const char *wanted[2] = { NULL };
 	const struct package *image;
 
 	if (asprintf(&meta, "linux-image-%s", ubuntu ? "virtual" : manifest->arch) < 0)

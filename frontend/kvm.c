@@ -34,19 +34,19 @@ static const char *const reasons[OUTCOMES] = {
 /* mov $2^26, %ecx; 1: dec %ecx; jnz 1b; hlt. A processor needs some 50 ms for it. A KVM that has to
  * interpret what it cannot run (seen: in a VM that does not pass virtualisation on) takes a single
  * instruction well enough, and minutes for these; a kernel would not even unpack itself. */
-static const uint8_t guest_code[] = {0xb9, 0x00, 0x00, 0x00, 0x04, 0xff, 0xc9, 0x75, 0xfc, 0xf4};
+static const uint8_t guest_code[] = { 0xb9, 0x00, 0x00, 0x00, 0x04, 0xff, 0xc9, 0x75, 0xfc, 0xf4 };
 
 /* Protected mode as a kernel begins in it: flat segments of 4 GiB, no paging. */
 static int set_registers(int vcpu)
 {
-	const struct kvm_segment data = {.limit = UINT32_MAX,
-					 .selector = 16,
-					 .type = 3,
-					 .present = 1,
-					 .db = 1,
-					 .s = 1,
-					 .g = 1};
-	struct kvm_regs registers = {.rip = GUEST_CODE, .rflags = 2};
+	const struct kvm_segment data = { .limit = UINT32_MAX,
+					  .selector = 16,
+					  .type = 3,
+					  .present = 1,
+					  .db = 1,
+					  .s = 1,
+					  .g = 1 };
+	struct kvm_regs registers = { .rip = GUEST_CODE, .rflags = 2 };
 	struct kvm_sregs segments;
 
 	if (ioctl(vcpu, KVM_GET_SREGS, &segments) < 0)
@@ -65,7 +65,7 @@ static enum outcome try_guest(void)
 {
 	int device = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	int vm, vcpu, size;
-	struct kvm_userspace_memory_region memory = {.memory_size = 0x2000};
+	struct kvm_userspace_memory_region memory = { .memory_size = 0x2000 };
 	struct kvm_run *run;
 	uint8_t *pages;
 
@@ -96,7 +96,7 @@ static enum outcome try_guest(void)
 static enum outcome probe(void)
 {
 	pid_t child = fork();
-	struct pollfd ended = {.events = POLLIN};
+	struct pollfd ended = { .events = POLLIN };
 	int status;
 
 	if (child == 0)
@@ -122,7 +122,7 @@ static enum outcome probe(void)
 static char *situation(void)
 {
 	_cleanup_fclose_ FILE *in = fopen("/proc/sys/kernel/random/boot_id", "re");
-	struct stat st = {0};
+	struct stat st = { 0 };
 	char boot[64] = "";
 	char *text;
 

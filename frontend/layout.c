@@ -30,7 +30,7 @@ struct sources {
 
 static int set_attributes(const char *path, unsigned int flags, uint64_t set, uint64_t clear)
 {
-	struct mount_attr attr = {.attr_set = set, .attr_clr = clear};
+	struct mount_attr attr = { .attr_set = set, .attr_clr = clear };
 
 	return (int)syscall(SYS_mount_setattr, AT_FDCWD, path, flags, &attr, sizeof(attr));
 }
@@ -94,7 +94,7 @@ static int layer_folder(int tree, const char *path, struct error **err)
 	if (below < 0 || !copy)
 		return error_errno(err, ERR_SYSTEM, "cannot make /%s for the guest", path);
 	for (char *name = strtok_r(copy, "/", &state); name; name = strtok_r(NULL, "/", &state)) {
-		struct stat st = {.st_mode = 0755};
+		struct stat st = { .st_mode = 0755 };
 		int next;
 
 		next = openat(original, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -161,8 +161,8 @@ static int fill_layer(const struct vm_config *config, const struct sources *s, s
  * is installed has: the build folder itself as `kernel`, and the lists that depmod makes. */
 static int index_build(const struct vm_config *config, const char *folder, struct error **err)
 {
-	static const char *const lists[] = {"modules.order", "modules.builtin",
-					    "modules.builtin.modinfo"};
+	static const char *const lists[] = { "modules.order", "modules.builtin",
+					     "modules.builtin.modinfo" };
 	pid_t child;
 	int status;
 
@@ -248,7 +248,7 @@ static int place_tree(const struct vm_config *config, const struct sources *s, s
 /* FIFOs and temporary files belong to vng, which is not root here. */
 static int place_channels(uid_t owner, struct error **err)
 {
-	static const char *const fifos[] = {VM_FOLDER "/console", VM_FOLDER "/status"};
+	static const char *const fifos[] = { VM_FOLDER "/console", VM_FOLDER "/status" };
 
 	for (size_t i = 0; i < 2; i++)
 		if (mkfifo(fifos[i], 0600) < 0 || chown(fifos[i], owner, owner) < 0)

@@ -65,7 +65,8 @@ static bool take_packages(json_t *object, struct manifest *m)
 	m->packages = calloc(count + 1, sizeof(*m->packages));
 	if (!m->packages)
 		return false;
-	json_object_foreach (object, name, version) {
+	json_object_foreach(object, name, version)
+	{
 		struct manifest_package *p = &m->packages[m->package_count++];
 
 		if (!valid_package_name(name) || !(p->name = strdup(name)) ||
@@ -85,7 +86,8 @@ static bool take_groups(const json_t *array, struct manifest *m)
 	m->groups = calloc(count + 1, sizeof(*m->groups));
 	if (!m->groups)
 		return false;
-	json_array_foreach (array, i, item) {
+	json_array_foreach(array, i, item)
+	{
 		struct account_group *g = &m->groups[m->group_count++];
 
 		g->name = take_text(item, "name", valid_account_name);
@@ -105,7 +107,8 @@ static bool take_memberships(const json_t *array, struct account *user)
 	user->groups = calloc(count + 1, sizeof(*user->groups));
 	if (!user->groups)
 		return false;
-	json_array_foreach (array, i, item) {
+	json_array_foreach(array, i, item)
+	{
 		const char *name = json_string_value(item);
 
 		if (!valid_account_name(name) ||
@@ -125,7 +128,8 @@ static bool take_users(const json_t *array, struct manifest *m)
 	m->users = calloc(count + 1, sizeof(*m->users));
 	if (!m->users)
 		return false;
-	json_array_foreach (array, i, item) {
+	json_array_foreach(array, i, item)
+	{
 		struct account *u = &m->users[m->user_count++];
 
 		u->name = take_text(item, "name", valid_account_name);

@@ -17,7 +17,7 @@
 #define KEEP_PACKAGES (90 * 24 * 60 * 60) /* seconds since the last use */
 #define KEEP_INDEXES (14 * 24 * 60 * 60)
 
-static const char *const pocket_names[] = {"", "updates", "security"};
+static const char *const pocket_names[] = { "", "updates", "security" };
 #define POCKETS (sizeof(pocket_names) / sizeof(pocket_names[0]))
 
 /* What packages_fetch() works on. RELEASES go with the pockets of the set. */
@@ -79,7 +79,7 @@ static int plan_inrelease(const struct fetch *f, const char *pocket, struct down
 
 	if (asprintf(&what, "InRelease of %s%s%s", o->suite, pocket[0] ? "-" : "", pocket) < 0)
 		return short_of_memory(err);
-	*d = (struct download){.what = what, .size = INRELEASE_MAX, .optional = pocket[0]};
+	*d = (struct download){ .what = what, .size = INRELEASE_MAX, .optional = pocket[0] };
 	if (security) {
 		for (size_t i = 0; i < SOURCE_POCKET_MIRRORS && i < DOWNLOAD_URLS; i++)
 			d->urls[i] = inrelease_url(o->security[i], o->suite, pocket);
@@ -194,7 +194,7 @@ static int index_urls(const struct fetch *f, const struct pocket *pocket, const 
 static int find_index(const struct release *release, const char *component, const char *arch,
 		      struct index_plan *plan, const char **suffix)
 {
-	static const char *const suffixes[] = {".xz", ".gz", ""};
+	static const char *const suffixes[] = { ".xz", ".gz", "" };
 	char path[2 * SUITE_MAX + 32];
 
 	snprintf(path, sizeof(path), "%s/binary-%s/Packages", component, arch);
@@ -244,8 +244,9 @@ static int plan_index(struct fetch *f, size_t number, const char *component,
 		return short_of_memory(err);
 	plan->index = index;
 	plan->what = what;
-	*download = (struct download){
-		.what = what, .sha256 = plan->packed.sha256, .size = plan->packed.size};
+	*download = (struct download){ .what = what,
+				       .sha256 = plan->packed.sha256,
+				       .size = plan->packed.size };
 	plans->count++;
 	d->count++;
 	return index_urls(f, pocket, component, suffix, &plan->packed, f->releases[number]->by_hash,
@@ -440,8 +441,8 @@ static int take_packages(struct package_set *set, struct choices *choices, struc
 static int fetch_packages(struct fetch *f, enum package_base base, const char *const *wanted,
 			  struct error **err)
 {
-	_cleanup_(choices_clear) struct choices choices = {0};
-	_cleanup_(downloads_clear) struct downloads d = {0};
+	_cleanup_(choices_clear) struct choices choices = { 0 };
+	_cleanup_(downloads_clear) struct downloads d = { 0 };
 	_cleanup_free_ const struct pocket **pockets_of = NULL;
 
 	progress_stage(f->progress, "Choosing packages");

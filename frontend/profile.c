@@ -286,8 +286,9 @@ static int complete_user(struct profile *p, struct account *user, struct error *
 		user->gid = user->uid;
 	for (const struct account *other = p->users; other < user; other++)
 		if (other->uid == user->uid)
-			return error_set(err, ERR_INPUT, "%s:%u: users %s and %s have the same uid %u",
-					 p->path, user->line, other->name, user->name, user->uid);
+			return error_set(err, ERR_INPUT,
+					 "%s:%u: users %s and %s have the same uid %u", p->path,
+					 user->line, other->name, user->name, user->uid);
 	if (!user->home && asprintf(&user->home, "/home/%s", user->name) < 0)
 		user->home = NULL;
 	if (!user->shell)

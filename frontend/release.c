@@ -119,7 +119,7 @@ static int memory_file(const char *name, const void *data, size_t size, struct e
 
 static int run(const char *const *argv, const char *what, int *status, struct error **err)
 {
-	static const char *const environment[] = {"PATH=/usr/bin:/bin", "LC_ALL=C", NULL};
+	static const char *const environment[] = { "PATH=/usr/bin:/bin", "LC_ALL=C", NULL };
 	posix_spawn_file_actions_t actions;
 	pid_t child;
 	int result;
@@ -185,8 +185,8 @@ static int verify_gpgv(int signature, int text, const char *keyring, const char 
 	_cleanup_close_ int status_fd = memory_file("status", "", 0, err);
 	_cleanup_free_ char *said = calloc(1, STATUS_MAX);
 	char number[16], signature_path[32], text_path[32];
-	const char *argv[] = {"/usr/bin/gpgv", "--quiet",      "--status-fd", number, "--keyring",
-			      keyring,	       signature_path, text_path,     NULL};
+	const char *argv[] = { "/usr/bin/gpgv", "--quiet",	"--status-fd", number, "--keyring",
+			       keyring,		signature_path, text_path,     NULL };
 	const char *wrong;
 	int status = -1;
 
@@ -216,8 +216,9 @@ static int verify_sqv(int signature, int text, const char *keyring, const char *
 		      struct error **err)
 {
 	char signature_path[32], text_path[32];
-	const char *argv[] = {"/usr/bin/sqv", "--keyring", keyring,
-			      signature_path, text_path,   NULL};
+	const char *argv[] = {
+		"/usr/bin/sqv", "--keyring", keyring, signature_path, text_path, NULL
+	};
 	int status = -1;
 
 	snprintf(signature_path, sizeof(signature_path), "/dev/fd/%d", signature);
@@ -297,7 +298,7 @@ static int field(const char *text, const char *name, char **to)
 static time_t parse_date(const char *date)
 {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	struct tm tm = {0};
+	struct tm tm = { 0 };
 	char month[4], zone[6];
 	const char *found;
 
@@ -339,8 +340,8 @@ int release_parse(char *text, const char *what, struct release **out, struct err
 
 static bool is_pocket(const char *name)
 {
-	static const char *const pockets[] = {"updates", "security", "backports", "proposed",
-					      "proposed-updates"};
+	static const char *const pockets[] = { "updates", "security", "backports", "proposed",
+					       "proposed-updates" };
 	const char *dash = name ? strchr(name, '-') : NULL;
 
 	for (size_t i = 0; dash && i < sizeof(pockets) / sizeof(*pockets); i++)

@@ -10,7 +10,8 @@
 
 #include "frontend/text.h"
 
-/* libsolv's MAPSET; with the sanitizers gcc takes its arithmetic for a conversion that loses bits. */
+/* libsolv's MAPSET; with the sanitizers gcc takes its arithmetic for a conversion that loses bits.
+ */
 static void mark(Map *map, Id id)
 {
 	map->map[id >> 3] = (unsigned char)(map->map[id >> 3] | 1 << (id & 7));
@@ -147,7 +148,7 @@ static int each_paragraph(const char *path,
 {
 	_cleanup_fclose_ FILE *file = fopen(path, "re");
 	_cleanup_free_ char *line = NULL;
-	struct paragraph paragraph = {0};
+	struct paragraph paragraph = { 0 };
 	size_t size = 0;
 
 	if (!file)
@@ -158,7 +159,7 @@ static int each_paragraph(const char *path,
 			continue;
 		}
 		visit(&paragraph, context);
-		paragraph = (struct paragraph){0};
+		paragraph = (struct paragraph){ 0 };
 	}
 	if (ferror(file))
 		return error_errno(err, ERR_SYSTEM, "cannot read %s", path);
@@ -350,7 +351,7 @@ struct sizing {
 static void take_size(const struct paragraph *paragraph, void *context)
 {
 	const struct sizing *sizing = context;
-	struct choice key = {.name = (char *)(uintptr_t)paragraph->name}, *choice;
+	struct choice key = { .name = (char *)(uintptr_t)paragraph->name }, *choice;
 
 	choice = bsearch(&key, sizing->choices->list, sizing->choices->count, sizeof(key), by_name);
 	if (choice && choice->index == sizing->index && paragraph->hashed &&
@@ -362,7 +363,7 @@ static int take_sizes(const struct resolve_index *indexes, size_t count, const c
 		      struct choices *choices, struct error **err)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct sizing sizing = {.choices = choices, .index = i};
+		struct sizing sizing = { .choices = choices, .index = i };
 
 		if (each_paragraph(indexes[i].packages, take_size, &sizing, err) < 0)
 			return -1;
@@ -479,10 +480,10 @@ int resolve(const struct resolve_index *indexes, size_t index_count, const char 
 	    const char *arch, enum package_base base, const char *const *wanted,
 	    struct choices *out, struct error **err)
 {
-	_cleanup_(resolution_clear) struct resolution r = {.suite = suite};
+	_cleanup_(resolution_clear) struct resolution r = { .suite = suite };
 
 	queue_init(&r.job);
-	*out = (struct choices){0};
+	*out = (struct choices){ 0 };
 	r.pool = pool_create();
 	if (pool_setdisttype(r.pool, DISTTYPE_DEB) < 0)
 		return error_set(err, ERR_HOST,
@@ -511,5 +512,5 @@ void choices_clear(struct choices *choices)
 		free(choices->list[i].filename);
 	}
 	free(choices->list);
-	*choices = (struct choices){0};
+	*choices = (struct choices){ 0 };
 }

@@ -61,18 +61,18 @@ enum option_code {
 };
 
 static const struct option options[] = {
-	{"kernel", required_argument, NULL, OPTION_KERNEL},
-	{"name", required_argument, NULL, OPTION_NAME},
-	{"path", required_argument, NULL, OPTION_PATH},
-	{"memory", required_argument, NULL, OPTION_MEMORY},
-	{"cpus", required_argument, NULL, OPTION_CPUS},
-	{"rwdir", required_argument, NULL, OPTION_RWDIR},
-	{"disk", required_argument, NULL, OPTION_DISK},
-	{"append", required_argument, NULL, OPTION_APPEND},
-	{"timeout", required_argument, NULL, OPTION_TIMEOUT},
-	{"quiet", no_argument, NULL, OPTION_QUIET},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+	{ "kernel", required_argument, NULL, OPTION_KERNEL },
+	{ "name", required_argument, NULL, OPTION_NAME },
+	{ "path", required_argument, NULL, OPTION_PATH },
+	{ "memory", required_argument, NULL, OPTION_MEMORY },
+	{ "cpus", required_argument, NULL, OPTION_CPUS },
+	{ "rwdir", required_argument, NULL, OPTION_RWDIR },
+	{ "disk", required_argument, NULL, OPTION_DISK },
+	{ "append", required_argument, NULL, OPTION_APPEND },
+	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
+	{ "quiet", no_argument, NULL, OPTION_QUIET },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
 };
 
 struct run {
@@ -317,7 +317,7 @@ static int run(struct run *r, const char *command)
 
 int command_run(int argc, char **argv)
 {
-	_cleanup_(run_clear) struct run r = {.tree = -1, .config = {.memory = "2G"}};
+	_cleanup_(run_clear) struct run r = { .tree = -1, .config = { .memory = "2G" } };
 	_cleanup_error_ struct error *err = NULL;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int option;

@@ -30,10 +30,10 @@ static const struct distribution debian = {
 };
 
 /* suites[] and suite_distributions[] go by the same index. */
-static const char *const suites[] = { "jammy",	"noble",    "focal",  "bionic",
+static const char *const suites[] = { "jammy",	  "noble",  "focal", "bionic",
 				      "bookworm", "trixie", NULL };
 static const struct distribution *const suite_distributions[] = { &ubuntu, &ubuntu, &ubuntu,
-								   &ubuntu, &debian, &debian };
+								  &ubuntu, &debian, &debian };
 
 static const struct distribution *distribution_of(const char *suite)
 {
@@ -62,8 +62,8 @@ const char *source_native_arch(void)
 	static const struct {
 		const char *machine, *arch;
 	} names[] = {
-		{ "x86_64", "amd64" },	 { "aarch64", "arm64" },     { "armv7l", "armhf" },
-		{ "i686", "i386" },	 { "ppc64le", "ppc64el" },   { "s390x", "s390x" },
+		{ "x86_64", "amd64" },	  { "aarch64", "arm64" },	{ "armv7l", "armhf" },
+		{ "i686", "i386" },	  { "ppc64le", "ppc64el" },	{ "s390x", "s390x" },
 		{ "riscv64", "riscv64" }, { "loongarch64", "loong64" },
 	};
 	struct utsname host;
@@ -127,16 +127,19 @@ char *source_mirror_url(const char *mirror, struct error **err)
 		url[length - 1] = '\0';
 	return STEAL_PTR(url);
 malformed:
-	error_set(err, ERR_INPUT,
-		  "cannot use this mirror: its address is no http, https or file URL and no absolute "
-		  "path; pass one of these with --mirror");
+	error_set(
+		err, ERR_INPUT,
+		"cannot use this mirror: its address is no http, https or file URL and no absolute "
+		"path; pass one of these with --mirror");
 	return NULL;
 }
 
 static bool suite_of_debian(const char *suite)
 {
-	static const char *const names[] = { "stable", "oldstable", "testing", "unstable", "sid",
-					     "bullseye", "bookworm", "trixie", "forky", "duke" };
+	static const char *const names[] = {
+		"stable",   "oldstable", "testing", "unstable", "sid",
+		"bullseye", "bookworm",	 "trixie",  "forky",	"duke"
+	};
 	size_t i, length = strcspn(suite, "-/");
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -259,10 +262,11 @@ static int plan_keyring(struct origin *origin, const struct source *source,
 		return 0;
 	if (source->keyring)
 		return error_errno(err, ERR_INPUT, "cannot read the keyring %s", path);
-	return error_set(err, ERR_HOST,
-			 "cannot check %s's signatures: the keyring %s is missing; install it with: "
-			 "apt-get install %s (or pass another one with --keyring FILE)",
-			 distribution->name, path, distribution->keyring_package);
+	return error_set(
+		err, ERR_HOST,
+		"cannot check %s's signatures: the keyring %s is missing; install it with: "
+		"apt-get install %s (or pass another one with --keyring FILE)",
+		distribution->name, path, distribution->keyring_package);
 }
 
 static int plan_components(struct origin *origin, const struct source *source,
@@ -304,11 +308,12 @@ static int plan_check(const struct source *source, const struct distribution *di
 				 source_native_arch());
 	/* A stranger's suite is fine with whoever says where it is and whose key signs it. */
 	if (!distribution && (!source->mirror || !source->keyring))
-		return error_set(err, ERR_INPUT,
-				 "unknown release %s: known ones are jammy, noble, focal and bionic "
-				 "of Ubuntu, bookworm and trixie of Debian; for another one pass "
-				 "--mirror and --keyring as well",
-				 source->suite);
+		return error_set(
+			err, ERR_INPUT,
+			"unknown release %s: known ones are jammy, noble, focal and bionic "
+			"of Ubuntu, bookworm and trixie of Debian; for another one pass "
+			"--mirror and --keyring as well",
+			source->suite);
 	return 0;
 }
 

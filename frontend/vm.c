@@ -54,7 +54,7 @@ static void vm_cleanup(struct vm *vm)
 	 * The signal is for one that is stuck. */
 	closep(&vm->channel);
 	if (vm->pid > 0) {
-		struct pollfd ended = {.fd = vm->pidfd, .events = POLLIN};
+		struct pollfd ended = { .fd = vm->pidfd, .events = POLLIN };
 
 		if (vm->pidfd < 0 || RETRY_ON_EINTR(poll(&ended, 1, 5000)) <= 0)
 			kill(vm->pid, SIGKILL);
@@ -81,9 +81,9 @@ static int open_pipes(struct vm *vm, int stdio[3], struct error **err)
 	stdio[1] = pipes[1][1];
 	stdio[2] = pipes[2][1];
 	fcntl(pipes[0][1], F_SETFL, O_NONBLOCK);
-	vm->in = (struct stream){.from = STDIN_FILENO, .to = pipes[0][1], .close_to = true};
-	vm->out = (struct stream){.from = pipes[1][0], .to = STDOUT_FILENO, .close_from = true};
-	vm->error = (struct stream){.from = pipes[2][0], .to = STDERR_FILENO, .close_from = true};
+	vm->in = (struct stream){ .from = STDIN_FILENO, .to = pipes[0][1], .close_to = true };
+	vm->out = (struct stream){ .from = pipes[1][0], .to = STDOUT_FILENO, .close_from = true };
+	vm->error = (struct stream){ .from = pipes[2][0], .to = STDERR_FILENO, .close_from = true };
 	/* A job in the background that reads its terminal is stopped. */
 	if (isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) != getpgrp())
 		stream_close(&vm->in);
@@ -108,9 +108,10 @@ static int open_terminal(struct vm *vm, int stdio[3], struct error **err)
 		ioctl(slave, TIOCSWINSZ, &size);
 	for (int i = 0; i < 3; i++)
 		stdio[i] = i == 0 ? slave : fcntl(slave, F_DUPFD_CLOEXEC, 3);
-	vm->in = (struct stream){
-		.from = STDIN_FILENO, .to = fcntl(master, F_DUPFD_CLOEXEC, 3), .close_to = true};
-	vm->out = (struct stream){.from = master, .to = STDOUT_FILENO, .close_from = true};
+	vm->in = (struct stream){ .from = STDIN_FILENO,
+				  .to = fcntl(master, F_DUPFD_CLOEXEC, 3),
+				  .close_to = true };
+	vm->out = (struct stream){ .from = master, .to = STDOUT_FILENO, .close_from = true };
 	if (tcgetattr(STDIN_FILENO, &vm->saved) == 0) {
 		raw = vm->saved;
 		cfmakeraw(&raw);
@@ -121,7 +122,7 @@ static int open_terminal(struct vm *vm, int stdio[3], struct error **err)
 
 static int start(struct vm *vm, int userns, const struct vm_config *config, struct error **err)
 {
-	int stdio[3] = {-1, -1, -1};
+	int stdio[3] = { -1, -1, -1 };
 	int channels[2];
 
 	if ((config->argv ? open_pipes : open_terminal)(vm, stdio, err) < 0)
@@ -230,10 +231,10 @@ static int serve(struct vm *vm, struct error **err)
 
 	for (;;) {
 		struct pollfd polled[POLLED] = {
-			[CONSOLE] = {.fd = vm->console, .events = POLLIN},
-			[STATUS] = {.fd = vm->status, .events = POLLIN},
-			[ENDED] = {.fd = vm->pidfd, .events = POLLIN},
-			[SIGNALS] = {.fd = interrupt_fd(), .events = POLLIN},
+			[CONSOLE] = { .fd = vm->console, .events = POLLIN },
+			[STATUS] = { .fd = vm->status, .events = POLLIN },
+			[ENDED] = { .fd = vm->pidfd, .events = POLLIN },
+			[SIGNALS] = { .fd = interrupt_fd(), .events = POLLIN },
 		};
 
 		stream_prepare(&vm->in, &polled[IN]);
@@ -312,11 +313,12 @@ static int judge(const struct vm *vm, bool interactive, bool late, struct vm_res
 int vm_run(int userns, const struct vm_config *config, struct vm_result *result, struct error **err)
 {
 	_cleanup_(vm_cleanup) struct vm vm = {
-		.pidfd = -1, .channel = -1, .console = -1, .status = -1};
+		.pidfd = -1, .channel = -1, .console = -1, .status = -1
+	};
 	int late;
 
 	vm.in.from = vm.in.to = vm.out.from = vm.out.to = vm.error.from = vm.error.to = -1;
-	*result = (struct vm_result){0};
+	*result = (struct vm_result){ 0 };
 	interrupt_catch();
 	signal(SIGPIPE, SIG_IGN);
 	if (config->timeout)

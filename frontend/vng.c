@@ -158,7 +158,7 @@ static void set_environment(void)
 
 int vng_exec(const struct vm_config *config, const int *disks, struct error **err)
 {
-	struct words words = {0};
+	struct words words = { 0 };
 	char *options = qemu_options(config, disks);
 
 	if (!options)

@@ -1,5 +1,5 @@
-/* A tree from nothing to its name. It grows in a staging folder beside its destination, which nobody
- * but the range's first id can enter, and gets its name by one rename. */
+/* A tree from nothing to its name. It grows in a staging folder beside its destination, which
+ * nobody but the range's first id can enter, and gets its name by one rename. */
 #include "helper/serve.h"
 
 #include <fcntl.h>
@@ -48,8 +48,8 @@ static int make_staging(struct server *s, struct error **err)
 	if (mkdirat(s->parent, s->staging_name, 0700) < 0)
 		return error_errno(err, errno == EEXIST ? ERR_BUSY : ERR_SYSTEM, "cannot make %s",
 				   s->staging_name);
-	s->staging = openat(s->parent, s->staging_name,
-			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	s->staging =
+		openat(s->parent, s->staging_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->staging < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", s->staging_name);
 	/* Somebody who took it for stale between the two calls has removed it. */
@@ -198,14 +198,16 @@ static int second_stage(struct server *s, struct error **err)
 		return status;
 	output_tail(&output, tail, sizeof(tail));
 	if (output.full || tree_disk_full(s->tree))
-		return error_set(err, ERR_SPACE, "cannot unpack packages: no space left on the disk of "
-				 "%s; make room, or choose another place with --path", s->name);
-	return error_set(err, ERR_PACKAGE,
-			 "debootstrap's second stage failed with status %d: %s", status, tail);
+		return error_set(err, ERR_SPACE,
+				 "cannot unpack packages: no space left on the disk of "
+				 "%s; make room, or choose another place with --path",
+				 s->name);
+	return error_set(err, ERR_PACKAGE, "debootstrap's second stage failed with status %d: %s",
+			 status, tail);
 }
 
-/* No user namespace can make device nodes. A guest mounts devtmpfs here; what redirects to /dev/null
- * before that finds a file at least. */
+/* No user namespace can make device nodes. A guest mounts devtmpfs here; what redirects to
+ * /dev/null before that finds a file at least. */
 static int make_null(int tree, struct error **err)
 {
 	_cleanup_close_ int dev = tree_open_beneath(tree, "dev", O_RDONLY | O_DIRECTORY, 0);
@@ -262,8 +264,8 @@ static int write_manifest(int tree, int from, struct error **err)
 		folder = tree_open_beneath(etc, "rootlet", O_RDONLY | O_DIRECTORY, 0);
 	if (folder >= 0)
 		to = tree_open_beneath(folder, "manifest.json", O_WRONLY | O_CREAT | O_EXCL, 0644);
-	if (to < 0 || fchmod(folder, 0755) < 0 || fchown(folder, 0, 0) < 0 || fchmod(to, 0644) < 0 ||
-	    fchown(to, 0, 0) < 0)
+	if (to < 0 || fchmod(folder, 0755) < 0 || fchown(folder, 0, 0) < 0 ||
+	    fchmod(to, 0644) < 0 || fchown(to, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make the manifest in the tree");
 	return copy_manifest(from, to, err);
 }
@@ -282,7 +284,8 @@ static int lock_old(struct server *s, int *old, struct error **err)
 		return error_set(err, ERR_REFUSED, "cannot replace %s: it is no rootfs of rootlet",
 				 s->name);
 	if (flock(*old, LOCK_EX | LOCK_NB) < 0)
-		return error_set(err, ERR_BUSY, "rootfs %s is in use: end what runs in it", s->name);
+		return error_set(err, ERR_BUSY, "rootfs %s is in use: end what runs in it",
+				 s->name);
 	return 1;
 }
 

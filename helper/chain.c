@@ -36,7 +36,8 @@ int copy_hashed(int from, int to, uint64_t most, uint8_t sum[static SHA256_LEN],
 	while ((n = RETRY_ON_EINTR(pread(from, data, sizeof(data), at))) > 0) {
 		at += n;
 		if ((uint64_t)at > most)
-			return error_set(err, ERR_TRUST, "it is longer than %" PRIu64 " bytes", most);
+			return error_set(err, ERR_TRUST, "it is longer than %" PRIu64 " bytes",
+					 most);
 		EVP_DigestUpdate(digest, data, (size_t)n);
 		for (ssize_t done = 0, w; done < n; done += w)
 			if ((w = RETRY_ON_EINTR(write(to, data + done, (size_t)(n - done)))) < 0)
@@ -217,7 +218,8 @@ bool stanza_field_is(const char *text, size_t length, const char *field, const c
 }
 
 /* Debian's pockets have a Codename of their own, Ubuntu's a Suite that begins with the Codename. */
-static int check_suite(const struct chain *c, const char *pocket, const char *text, struct error **err)
+static int check_suite(const struct chain *c, const char *pocket, const char *text,
+		       struct error **err)
 {
 	char want[2 * WORD_SIZE];
 	size_t length = strlen(text), code_size, suite_size;
@@ -254,7 +256,8 @@ static int check_dates(const char *text, struct error **err)
 	if (date > now + CLOCK_SKEW)
 		return error_set(err, ERR_TRUST, "it is from the future; check the host's clock");
 	if (until != 0 && until < now)
-		return error_set(err, ERR_TRUST, "it has expired (Valid-Until); the mirror is out "
+		return error_set(err, ERR_TRUST,
+				 "it has expired (Valid-Until); the mirror is out "
 				 "of date: choose another with --mirror");
 	return 0;
 }
@@ -368,7 +371,8 @@ int chain_index(struct chain *c, const char *pocket, const char *component, int 
 		return error_set(err, ERR_REFUSED, "index refused: its pocket has no InRelease");
 	snprintf(path, sizeof(path), "%s/binary-%s/Packages", component, c->arch);
 	if (find_hash(p->release, path, want, &want_size) < 0 || want_size > INDEX_MAX)
-		return error_set(err, ERR_TRUST, "InRelease of %s does not name %s", c->suite, path);
+		return error_set(err, ERR_TRUST, "InRelease of %s does not name %s", c->suite,
+				 path);
 	snprintf(copy, sizeof(copy), STAGING "/lists/%zu", c->index_count);
 	fd = open(copy, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -413,8 +417,10 @@ int chain_package(struct chain *c, const char *name, const uint8_t sha256[static
 	if (!s || !stanza_field_is(s->text, s->length, "Package", name) ||
 	    (!stanza_field_is(s->text, s->length, "Architecture", c->arch) &&
 	     !stanza_field_is(s->text, s->length, "Architecture", "all")))
-		return error_set(err, ERR_TRUST, "package %s: no signed index names it with this "
-				 "hash", name);
+		return error_set(err, ERR_TRUST,
+				 "package %s: no signed index names it with this "
+				 "hash",
+				 name);
 	sha256_to_hex(sha256, hex);
 	snprintf(path, sizeof(path), MIRROR "/pool/%s.deb", hex);
 	if (copy_to(deb, path, s->size, have, &size, err) < 0)

@@ -160,9 +160,9 @@ static const char *script_of(const struct chain *c)
 	if (access(path, R_OK) == 0)
 		return NULL;
 	return strstr(c->pockets[0].release, "\nOrigin: Ubuntu") ||
-			       strncmp(c->pockets[0].release, "Origin: Ubuntu", 14) == 0 ?
-		       SCRIPTS "gutsy" :
-		       SCRIPTS "sid";
+			       strncmp(c->pockets[0].release, "Origin: Ubuntu", 14) == 0
+		       ? SCRIPTS "gutsy"
+		       : SCRIPTS "sid";
 }
 
 int debootstrap_first_stage(const struct chain *c, int channel, struct error **err)
@@ -171,9 +171,11 @@ int debootstrap_first_stage(const struct chain *c, int channel, struct error **e
 	struct output output = { .line = count_line, .context = &progress };
 	_cleanup_free_ char *include = include_option(c);
 	char arch[WORD_SIZE + 8], tail[1024];
-	const char *argv[] = { "debootstrap",	   "--foreign",	 "--variant=minbase",
-			       "--no-check-gpg", arch, include, c->suite,
-			       STAGING "/tree",	   "file://" MIRROR,  script_of(c), NULL };
+	const char *argv[] = {
+		"debootstrap", "--foreign", "--variant=minbase", "--no-check-gpg", arch,
+		include,       c->suite,    STAGING "/tree",	 "file://" MIRROR, script_of(c),
+		NULL
+	};
 	_cleanup_close_ int staging = -1;
 	int status;
 
@@ -186,12 +188,14 @@ int debootstrap_first_stage(const struct chain *c, int channel, struct error **e
 	if (status <= 0)
 		return status;
 	if (status == 127)
-		return error_set(err, ERR_HOST, "there is no debootstrap; run: apt install debootstrap");
+		return error_set(err, ERR_HOST,
+				 "there is no debootstrap; run: apt install debootstrap");
 	output_tail(&output, tail, sizeof(tail));
 	staging = open(STAGING, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (output.full || tree_disk_full(staging))
-		return error_set(err, ERR_SPACE, "cannot unpack packages: no space left on the disk; "
+		return error_set(err, ERR_SPACE,
+				 "cannot unpack packages: no space left on the disk; "
 				 "make room, or choose another place with --path");
-	return error_set(err, ERR_PACKAGE,
-			 "debootstrap's first stage failed with status %d: %s", status, tail);
+	return error_set(err, ERR_PACKAGE, "debootstrap's first stage failed with status %d: %s",
+			 status, tail);
 }

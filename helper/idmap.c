@@ -85,9 +85,16 @@ static int write_map(pid_t pid, const char *file, uint32_t first, uint32_t calle
 static int run_map_program(const char *program, pid_t pid, uint32_t first, uint32_t caller)
 {
 	char pid_text[16], first_text[16], caller_text[16], count[] = "65535", one[] = "1",
-							  zero[] = "0";
-	char *argv[] = { (char *)(uintptr_t)program, pid_text, zero, first_text, count,
-			 count, caller_text, one, NULL };
+							    zero[] = "0";
+	char *argv[] = { (char *)(uintptr_t)program,
+			 pid_text,
+			 zero,
+			 first_text,
+			 count,
+			 count,
+			 caller_text,
+			 one,
+			 NULL };
 	char *environment[] = { NULL };
 	pid_t child;
 	int status;
@@ -112,7 +119,9 @@ static int map_process(pid_t pid, const struct idmap *map, uid_t uid, gid_t gid)
 
 	if (uid == 0)
 		return write_map(pid, "uid_map", map->first_uid, uid) < 0 ||
-				       write_map(pid, "gid_map", map->first_gid, gid) < 0 ? 1 : 0;
+				       write_map(pid, "gid_map", map->first_gid, gid) < 0
+			       ? 1
+			       : 0;
 	r = run_map_program("/usr/bin/newuidmap", pid, map->first_uid, uid);
 	return r ? r : run_map_program("/usr/bin/newgidmap", pid, map->first_gid, gid);
 }

@@ -195,7 +195,8 @@ static int watch_set_up(int report, struct error **err)
 	}
 	note.text[sizeof(note.text) - 1] = '\0';
 	if (n == (ssize_t)sizeof(note))
-		return error_set(err, note.code <= ERR_LAST ? note.code : ERR_SYSTEM, "%s", note.text);
+		return error_set(err, note.code <= ERR_LAST ? note.code : ERR_SYSTEM, "%s",
+				 note.text);
 	return error_set(err, ERR_SYSTEM, "the jail died while it was set up");
 }
 
@@ -221,8 +222,8 @@ int jail_start(const struct jail_spec *spec, struct jail *jail, struct error **e
 	}
 	r = jail->pid < 0 ? error_errno(err, ERR_HOST,
 					"cannot make the jail's namespaces; see: sysctl "
-					"user.max_user_namespaces") :
-			    0;
+					"user.max_user_namespaces")
+			  : 0;
 	if (chdir("/") < 0 && r == 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot leave the rootfs");
 	closep(&theirs);

@@ -1,6 +1,6 @@
-/* A jail: a process in its own user namespace, in which the caller's id does not exist, with its own
- * mounts, processes, IPC, host name and no network. Two kinds, by what it sees.
- * Sources: user_namespaces(7), mount_namespaces(7), pivot_root(2), move_mount(2). */
+/* A jail: a process in its own user namespace, in which the caller's id does not exist, with its
+ * own mounts, processes, IPC, host name and no network. Two kinds, by what it sees. Sources:
+ * user_namespaces(7), mount_namespaces(7), pivot_root(2), move_mount(2). */
 #pragma once
 
 #include <stdbool.h>
@@ -31,7 +31,8 @@ struct jail {
 
 #define JAIL_NONE ((struct jail){ .pid = -1, .pidfd = -1 })
 
-/* Returns 0 once the jail is set up and its program has begun, or -1 with ERR set and nothing left. */
+/* Returns 0 once the jail is set up and its program has begun, or -1 with ERR set and nothing left.
+ */
 int jail_start(const struct jail_spec *spec, struct jail *jail, struct error **err);
 
 /* Ends the jail and every process in it, where it still runs, and returns its exit status: that of

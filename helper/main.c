@@ -80,8 +80,8 @@ static int complain(const struct error *err)
 	return 1;
 }
 
-/* Before there is a parser, whatever the front end asks first is answered with ERR. It is taken from
- * the queue, unread: to close with it in there would reset the channel and lose the answer. */
+/* Before there is a parser, whatever the front end asks first is answered with ERR. It is taken
+ * from the queue, unread: to close with it in there would reset the channel and lose the answer. */
 static int refuse(const struct error *err)
 {
 	char byte;
@@ -102,8 +102,7 @@ static _Noreturn void jailer(const struct idmap *map, const int alive[2])
 	/* Pid 1 of the namespace: with it everything in there ends. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) {
 		/* Its end of the pipe tells a parent that had died before that call. */
-		if (read(alive[0], &byte, 1) == 1 &&
-		    privileges_drop(PRIVILEGES_JAILER, &err) == 0)
+		if (read(alive[0], &byte, 1) == 1 && privileges_drop(PRIVILEGES_JAILER, &err) == 0)
 			parser = start_parser(&err);
 	}
 	if (parser < 0)

@@ -23,7 +23,8 @@ static int set_attributes(int mount, uint64_t attributes, unsigned flags)
 /* A detached copy of the mount at PATH. */
 static int copy_mount(const char *path, uint64_t attributes, unsigned flags, struct error **err)
 {
-	_cleanup_close_ int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
+	_cleanup_close_ int fd =
+		open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 
 	if (fd < 0 || set_attributes(fd, attributes, flags & AT_RECURSIVE) < 0)
 		return error_errno(err, ERR_HOST, "cannot take %s into the jail", path);
@@ -41,10 +42,11 @@ static int new_mount(const char *type, const char *mode, unsigned attributes, st
 	    fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
 		fd = fsmount(context, FSMOUNT_CLOEXEC, attributes);
 	if (fd < 0)
-		return error_errno(err, ERR_HOST,
-				   "cannot mount a %s of its own in the jail; a container that "
-				   "covers parts of /proc forbids it: run it with an unmasked /proc",
-				   type);
+		return error_errno(
+			err, ERR_HOST,
+			"cannot mount a %s of its own in the jail; a container that "
+			"covers parts of /proc forbids it: run it with an unmasked /proc",
+			type);
 	return fd;
 }
 
@@ -61,8 +63,8 @@ static int attach(int mount, int root, const char *name, bool folder, struct err
 	else
 		closep(&(int){ openat(root, name, O_CREAT | O_EXCL | O_CLOEXEC | O_WRONLY, 0666) });
 	target = (int)syscall(SYS_openat2, root, name, &how, sizeof(how));
-	if (target < 0 ||
-	    move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+	if (target < 0 || move_mount(mount, "", target, "",
+				     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot mount /%s in the jail", name);
 	return 0;
 }
@@ -79,14 +81,16 @@ static int pivot(int root, struct error **err)
 
 static int attach_tmpfs(int root, const char *name, const char *mode, struct error **err)
 {
-	_cleanup_close_ int fd = new_mount("tmpfs", mode, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+	_cleanup_close_ int fd =
+		new_mount("tmpfs", mode, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
 
 	return fd < 0 ? -1 : attach(fd, root, name, true, err);
 }
 
 static int fill_dev(int root, const int nodes[DEVICES], struct error **err)
 {
-	_cleanup_close_ int dev = new_mount("tmpfs", "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
+	_cleanup_close_ int dev =
+		new_mount("tmpfs", "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
 
 	if (dev < 0 || attach(dev, root, "dev", true, err) < 0)
 		return -1;
@@ -150,7 +154,8 @@ static int cover_folder(int root, struct error **err)
 /* The tool jail's root: of the host /usr, read-only; of the user the staging folder. */
 static int compose_tool_root(int staging, struct error **err)
 {
-	_cleanup_close_ int root = new_mount("tmpfs", "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+	_cleanup_close_ int root =
+		new_mount("tmpfs", "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
 
 	if (root < 0 || cover_folder(root, err) < 0 || take_host(root, err) < 0 ||
 	    attach(staging, root, "staging", true, err) < 0)
@@ -168,7 +173,8 @@ int mounts_enter(enum jail_kind kind, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot make the jail's mounts private");
 	folder = copy_mount(".", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, err);
 	/* While the host's /proc can be seen: the kernel asks for that. */
-	proc = new_mount("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
+	proc = new_mount("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+			 err);
 	if (folder < 0 || proc < 0)
 		return -1;
 	for (size_t i = 0; i < DEVICES; i++) {

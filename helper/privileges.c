@@ -28,6 +28,7 @@ struct privileges {
 
 /* The whole of what rootlet-helper may do. A filter is inherited, so the jailer's list holds what
  * its children need, and its default is an error: theirs must be able to see ENOSYS. */
+/* clang-format off */
 static const struct privileges table[] = {
 	[PRIVILEGES_OUTER] = { "outer", 0, { parser_calls, outer_calls }, true, false },
 	[PRIVILEGES_PARSER] = { "parser", 0, { parser_calls }, true, false },
@@ -44,6 +45,7 @@ static const struct privileges table[] = {
 			      CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID),
 			      { jail_calls, tool_calls }, false, true },
 };
+/* clang-format on */
 
 static int apply_capabilities(uint64_t capabilities, bool bounding, struct error **err)
 {
@@ -70,7 +72,7 @@ static bool listed(const struct privileges *p, const char *name)
 
 static bool is_sync(const char *name)
 {
-	static const char *const calls[] = { "fsync", "fdatasync",	"sync",
+	static const char *const calls[] = { "fsync", "fdatasync",	 "sync",
 					     "msync", "sync_file_range", "syncfs" };
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
@@ -118,12 +120,12 @@ static int load_list(const struct privileges *p)
 	return r;
 }
 
-/* A second filter besides the list: the kernel takes the stricter answer of the two. Masks of 32 bits,
- * as the kernel looks at no more of these arguments than that. */
+/* A second filter besides the list: the kernel takes the stricter answer of the two. Masks of 32
+ * bits, as the kernel looks at no more of these arguments than that. */
 static int load_arguments(void)
 {
-	static const uint64_t namespaces[] = { CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWPID,
-					       CLONE_NEWNET,  CLONE_NEWIPC, CLONE_NEWUTS,
+	static const uint64_t namespaces[] = { CLONE_NEWUSER,  CLONE_NEWNS,  CLONE_NEWPID,
+					       CLONE_NEWNET,   CLONE_NEWIPC, CLONE_NEWUTS,
 					       CLONE_NEWCGROUP };
 	static const uint64_t ioctls[] = { TIOCSTI, TIOCLINUX };
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
@@ -170,7 +172,8 @@ int privileges_drop(enum privilege_set set, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot limit the %s", p->name);
 	/* The parser comes from the jailer, which has its bits locked already. */
 	if (set != PRIVILEGES_PARSER && prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot lock the securebits of the %s", p->name);
+		return error_errno(err, ERR_SYSTEM, "cannot lock the securebits of the %s",
+				   p->name);
 	if (apply_capabilities(p->capabilities, set != PRIVILEGES_PARSER, err) < 0)
 		return error_wrap(err, "%s", p->name);
 	/* The list last: it refuses the call that loads filters. */

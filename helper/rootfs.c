@@ -23,8 +23,7 @@ static void log_line(const char *line, void *context)
 static int ask_dpkg(struct server *s, int tree, struct error **err)
 {
 	static const char *const argv[] = {
-		"sh", "-c",
-		"dpkg --audit; dpkg --verify | grep -v '^.\\{9\\} c /'; exit 0", NULL
+		"sh", "-c", "dpkg --audit; dpkg --verify | grep -v '^.\\{9\\} c /'; exit 0", NULL
 	};
 	struct output output = { .line = log_line, .context = s };
 	struct jail_spec spec = { .kind = JAIL_TREE, .root = tree, .argv = argv };
@@ -62,7 +61,8 @@ int remove_stale(int parent, const char *prefix, const char *name, struct error 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot look at %s", hidden);
 	if (st.st_uid != 0 && st.st_uid != CALLER_ID)
-		return error_set(err, ERR_REFUSED, "%s is not of rootlet: remove it by hand", hidden);
+		return error_set(err, ERR_REFUSED, "%s is not of rootlet: remove it by hand",
+				 hidden);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "another rootlet works on %s: wait for its end",
 				 name);
@@ -80,14 +80,17 @@ bool is_rootfs(int folder)
 
 static int open_rootfs(int parent, const char *name, int *tree, struct error **err)
 {
-	_cleanup_close_ int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
 		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_REFUSED,
 				   "cannot open rootfs %s", name);
 	if (!is_rootfs(fd))
-		return error_set(err, ERR_REFUSED, "%s is no rootfs of rootlet: it has no %s, or "
-				 "belongs to another range of ids", name, MANIFEST);
+		return error_set(err, ERR_REFUSED,
+				 "%s is no rootfs of rootlet: it has no %s, or "
+				 "belongs to another range of ids",
+				 name, MANIFEST);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "rootfs %s is in use: end what runs in it", name);
 	*tree = steal_fd(&fd);

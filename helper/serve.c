@@ -88,12 +88,15 @@ static int check_row(const struct server *s, const struct row *row, const int *f
 				 row->name, strlen(row->fds), count);
 	for (size_t i = 0; i < count; i++) {
 		if (row->fds[i] == 't' && !is_rootfs(fds[i]))
-			return error_set(err, ERR_REFUSED, "%s refused: the folder is no rootfs of "
+			return error_set(err, ERR_REFUSED,
+					 "%s refused: the folder is no rootfs of "
 					 "rootlet, or belongs to another range of ids than %u…",
 					 row->name, s->map->first_uid);
 		if (!fits(row->fds[i], fds[i]))
-			return error_set(err, ERR_INPUT, "%s refused: descriptor %zu is of the "
-					 "wrong kind", row->name, i + 1);
+			return error_set(err, ERR_INPUT,
+					 "%s refused: descriptor %zu is of the "
+					 "wrong kind",
+					 row->name, i + 1);
 	}
 	if (s->greeted == (row->handle == handle_hello))
 		return error_set(err, ERR_REFUSED, "%s refused: Hello comes first, and once",
@@ -181,7 +184,8 @@ static void drain(int fd, struct output *output)
 		output_feed(output, "\n", 1);
 }
 
-/* Until the jail has ended. Anything from the parser is its end: it sends nothing before the result. */
+/* Until the jail has ended. Anything from the parser is its end: it sends nothing before the
+ * result. */
 static int watch_jail(struct server *s, const struct jail *jail, int text, struct output *output,
 		      int seconds, struct error **err)
 {

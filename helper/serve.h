@@ -32,8 +32,8 @@ struct outcome {
 int serve(int parser, const struct idmap *map);
 
 /* Runs a jail to its end. The text that it prints goes to OUTPUT (NULL: the spec's own stdio is
- * used). SECONDS 0: no limit. Returns its exit status, or -1 with ERR set: ERR_INTERRUPTED where the
- * front end left or the time was over; the jail has ended then, too. */
+ * used). SECONDS 0: no limit. Returns its exit status, or -1 with ERR set: ERR_INTERRUPTED where
+ * the front end left or the time was over; the jail has ended then, too. */
 int serve_jail(struct server *s, const struct jail_spec *spec, struct output *output, int seconds,
 	       struct error **err);
 

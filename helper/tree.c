@@ -11,7 +11,8 @@
 #define ROOM_LEAST (16u << 20) /* bytes; with less a package of middling size does not unpack */
 #define FILES_LEAST 256
 #define DEPTH_MAX 1000 /* one descriptor each */
-#define FIRST_FOREIGN 65534 /* what the kernel shows for an id that is not mapped; 65535: the caller */
+#define FIRST_FOREIGN                                                                              \
+	65534 /* what the kernel shows for an id that is not mapped; 65535: the caller */
 
 static void closedirp(DIR **d)
 {
@@ -66,7 +67,8 @@ static int walk(int parent, const char *name, visit_function visit, void *contex
 			continue;
 		if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return -1;
-		if (S_ISDIR(st.st_mode) && walk(dirfd(d), entry->d_name, visit, context, depth + 1) < 0)
+		if (S_ISDIR(st.st_mode) &&
+		    walk(dirfd(d), entry->d_name, visit, context, depth + 1) < 0)
 			return -1;
 		if (visit(dirfd(d), entry->d_name, &st, context) < 0)
 			return -1;

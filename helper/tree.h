@@ -11,7 +11,8 @@
 /* openat2 with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS; close-on-exec. -1 with errno set. */
 int tree_open_beneath(int folder, const char *path, int flags, mode_t mode);
 
-/* Removes NAME in PARENT with all below it, mounts excepted. Returns 0, also where there is none. */
+/* Removes NAME in PARENT with all below it, mounts excepted. Returns 0, also where there is none.
+ */
 int tree_remove(int parent, const char *name, struct error **err);
 
 struct tree_census {

@@ -35,7 +35,7 @@ int handle_add_user(struct server *s, const struct task *t, const int *fds, stru
 		    struct error **err)
 {
 	char uid[16], gid[16], groups[GROUPS_MAX * (ACCOUNT_SIZE + 1)] = "";
-	const char *argv[16] = { "useradd", "-u",	  uid,	"-g",	       gid, "-d",
+	const char *argv[16] = { "useradd",    "-u", uid,	    "-g", gid, "-d",
 				 t->user.home, "-s", t->user.shell, "-m", NULL };
 	size_t argc = 10, used = 0;
 
@@ -44,8 +44,8 @@ int handle_add_user(struct server *s, const struct task *t, const int *fds, stru
 	snprintf(uid, sizeof(uid), "%u", t->user.uid);
 	snprintf(gid, sizeof(gid), "%u", t->user.gid);
 	for (uint32_t i = 0; i < t->user.group_count; i++)
-		used += (size_t)snprintf(groups + used, sizeof(groups) - used, "%s%s",
-					 i ? "," : "", t->user.groups[i]);
+		used += (size_t)snprintf(groups + used, sizeof(groups) - used, "%s%s", i ? "," : "",
+					 t->user.groups[i]);
 	if (*groups) {
 		argv[argc++] = "-G";
 		argv[argc++] = groups;

@@ -21,9 +21,10 @@ int packet_send(int channel, const void *data, size_t size, const int *fds, size
 	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	if (size > PACKET_MAX || fd_count > PACKET_FDS_MAX)
-		return error_set(err, ERR_INPUT, "message of %zu bytes with %zu descriptors: at most "
-				 "%d and %d fit in a packet", size, fd_count, PACKET_MAX,
-				 PACKET_FDS_MAX);
+		return error_set(err, ERR_INPUT,
+				 "message of %zu bytes with %zu descriptors: at most "
+				 "%d and %d fit in a packet",
+				 size, fd_count, PACKET_MAX, PACKET_FDS_MAX);
 	if (fd_count) {
 		struct cmsghdr *header = &control.align;
 

@@ -4,12 +4,10 @@
 #include <string.h>
 
 static const char *const names[] = {
-	[ERR_NONE] = "none",	     [ERR_INPUT] = "input",
-	[ERR_REFUSED] = "refused",   [ERR_TRUST] = "trust",
-	[ERR_EXISTS] = "exists",     [ERR_BUSY] = "busy",
-	[ERR_MISSING] = "missing",   [ERR_SPACE] = "space",
-	[ERR_NETWORK] = "network",   [ERR_SYSTEM] = "system",
-	[ERR_PACKAGE] = "package",   [ERR_INTERRUPTED] = "interrupted",
+	[ERR_NONE] = "none",	   [ERR_INPUT] = "input",     [ERR_REFUSED] = "refused",
+	[ERR_TRUST] = "trust",	   [ERR_EXISTS] = "exists",   [ERR_BUSY] = "busy",
+	[ERR_MISSING] = "missing", [ERR_SPACE] = "space",     [ERR_NETWORK] = "network",
+	[ERR_SYSTEM] = "system",   [ERR_PACKAGE] = "package", [ERR_INTERRUPTED] = "interrupted",
 	[ERR_HOST] = "host",
 };
 

@@ -1,9 +1,9 @@
 /* Makes one system call after another and prints "NAME ERROR" for each, ERROR being 0 where it
- * succeeded, else errno's name. With arguments: makes the calls of these numbers, each in a child of
- * its own, with senseless arguments, and prints "NUMBER ERROR".
+ * succeeded, else errno's name. With arguments: makes the calls of these numbers, each in a child
+ * of its own, with senseless arguments, and prints "NUMBER ERROR".
  *
- * Runs inside the jail: static, so that it needs nothing of the rootfs. Where a call is allowed, its
- * arguments let it fail otherwise or do no harm, wherever this runs: paths that are not there,
+ * Runs inside the jail: static, so that it needs nothing of the rootfs. Where a call is allowed,
+ * its arguments let it fail otherwise or do no harm, wherever this runs: paths that are not there,
  * descriptors that are not open. */
 #include <errno.h>
 #include <linux/bpf.h>
@@ -46,8 +46,9 @@ static void tell_clone(const char *name, unsigned long flags)
 static void forbidden_calls(void)
 {
 	struct perf_event_attr event = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(event) };
-	union bpf_attr map = { .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4,
-			       .max_entries = 1 };
+	union bpf_attr map = {
+		.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1
+	};
 	char params[256] = { 0 };
 
 	tell("mount", syscall(SYS_mount, "none", NOWHERE, "tmpfs", 0, NULL));

@@ -126,7 +126,8 @@ static void check_limits_of_send(void)
 		  "one with too many descriptors is not sent");
 	error_free(&err);
 	fds[0] = -1;
-	tap_check(packet_send(ours, data, 1, fds, 1, &err) == -1 && err, "nor one with a closed one");
+	tap_check(packet_send(ours, data, 1, fds, 1, &err) == -1 && err,
+		  "nor one with a closed one");
 }
 
 static void check_closed_peer(void)

@@ -63,7 +63,8 @@ static void check_names(void)
 	for (unsigned code = 0; code <= ERR_LAST; code++) {
 		const char *name = error_code_name((enum error_code)code);
 
-		tap_check(name && *name && strcmp(name, "unknown") != 0, "code %u has a name", code);
+		tap_check(name && *name && strcmp(name, "unknown") != 0, "code %u has a name",
+			  code);
 		for (unsigned other = 0; other < code; other++)
 			if (tap_same(name, error_code_name((enum error_code)other)))
 				tap_check(false, "codes %u and %u share a name", code, other);

@@ -29,7 +29,8 @@ static const struct {
 	{ "an unknown key of the profile", "[profile]\nname = x\n", ":2: unknown key \"name\"" },
 	{ "a key outside of any section", "x = bash\n", ":1: unknown section" },
 	{ "a section without a key", "[user a]\n[packages]\nx = bash\n", ":1: a section without" },
-	{ "a section without a key at the end", "[packages]\nx = bash\n[user a]\n", ":3: a section" },
+	{ "a section without a key at the end", "[packages]\nx = bash\n[user a]\n",
+	  ":3: a section" },
 	{ "a line that is neither", "[packages]\nbash\n", ":2: neither" },
 	{ "a package that is none", "[packages]\nx = bash -rf\n", ":2: \"-rf\" is no" },
 	{ "a package with a slash", "[packages]\nx = ../../etc\n", "is no name for a package" },
@@ -139,7 +140,8 @@ static void check_fstests(void)
 		{ "fsgqa", 1002, 1002, NULL },
 		{ "123456-fsgqa", 1003, 1003, NULL },
 	};
-	static const char *const packages[] = { "bash", "sudo", "acl", "attr", "quota", "xfsprogs",
+	static const char *const packages[] = { "bash",	     "sudo",	    "acl",
+						"attr",	     "quota",	    "xfsprogs",
 						"e2fsprogs", "btrfs-progs", "procps" };
 	_cleanup_(profile_free) struct profile *p = NULL;
 	_cleanup_error_ struct error *err = NULL;
@@ -152,7 +154,8 @@ static void check_fstests(void)
 		const struct account *u = user_of(p, wanted[i].user);
 
 		tap_check(u && u->uid == wanted[i].uid && u->gid == wanted[i].gid,
-			  "fstests: user %s is %u:%u", wanted[i].user, wanted[i].uid, wanted[i].gid);
+			  "fstests: user %s is %u:%u", wanted[i].user, wanted[i].uid,
+			  wanted[i].gid);
 		if (wanted[i].group)
 			tap_check(u && u->group_count == 1 &&
 					  tap_same(u->groups[0], wanted[i].group),

@@ -81,23 +81,24 @@ static void check_signatures(void)
 		const char *what, *file;
 		bool good;
 	} rows[] = {
-		{"good", HEAD BODY SIGNATURE, true},
-		{"good, with empty lines after it", HEAD BODY SIGNATURE "\n\n", true},
-		{"altered", HEAD "Label: x\n" BODY SIGNATURE, false},
-		{"text before", "Suite: x\n\n" HEAD BODY SIGNATURE, false},
-		{"an empty line before", "\n" HEAD BODY SIGNATURE, false},
-		{"text after", HEAD BODY SIGNATURE "Suite: x\n", false},
-		{"twice", HEAD BODY SIGNATURE HEAD BODY SIGNATURE, false},
-		{"text where only a hash's name may be",
-		 "-----BEGIN PGP SIGNED MESSAGE-----\nSuite: x\n\n" BODY SIGNATURE, false},
-		{"a dash that is not escaped", HEAD "-x\n" BODY SIGNATURE, false},
-		{"no signature", HEAD BODY, false},
-		{"an empty signature",
-		 HEAD BODY "-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n", false},
-		{"a signature that does not end",
-		 HEAD BODY "-----BEGIN PGP SIGNATURE-----\n\niHUEARYKAB0W\n", false},
-		{"not signed at all", "Origin: Test\nSuite: jammy\n", false},
-		{"empty", "", false},
+		{ "good", HEAD BODY SIGNATURE, true },
+		{ "good, with empty lines after it", HEAD BODY SIGNATURE "\n\n", true },
+		{ "altered", HEAD "Label: x\n" BODY SIGNATURE, false },
+		{ "text before", "Suite: x\n\n" HEAD BODY SIGNATURE, false },
+		{ "an empty line before", "\n" HEAD BODY SIGNATURE, false },
+		{ "text after", HEAD BODY SIGNATURE "Suite: x\n", false },
+		{ "twice", HEAD BODY SIGNATURE HEAD BODY SIGNATURE, false },
+		{ "text where only a hash's name may be",
+		  "-----BEGIN PGP SIGNED MESSAGE-----\nSuite: x\n\n" BODY SIGNATURE, false },
+		{ "a dash that is not escaped", HEAD "-x\n" BODY SIGNATURE, false },
+		{ "no signature", HEAD BODY, false },
+		{ "an empty signature",
+		  HEAD BODY "-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n",
+		  false },
+		{ "a signature that does not end",
+		  HEAD BODY "-----BEGIN PGP SIGNATURE-----\n\niHUEARYKAB0W\n", false },
+		{ "not signed at all", "Origin: Test\nSuite: jammy\n", false },
+		{ "empty", "", false },
 	};
 	char test[64], other[64];
 
@@ -141,34 +142,36 @@ static void check_releases(void)
 		time_t late; /* seconds after MADE */
 		bool good;
 	} rows[] = {
-		{"Ubuntu's", "Suite: jammy\nCodename: jammy\n" DATE, "jammy", "", 0, true},
-		{"Debian's", "Suite: oldstable\nCodename: bookworm\n" DATE, "bookworm", "", 0,
-		 true},
-		{"Ubuntu's pocket", "Suite: jammy-updates\nCodename: jammy\n" DATE, "jammy",
-		 "updates", 0, true},
-		{"Debian's pocket", "Suite: oldstable-security\nCodename: bookworm-security\n" DATE,
-		 "bookworm", "security", 0, true},
-		{"a pocket for the release", "Suite: jammy-updates\nCodename: jammy\n" DATE,
-		 "jammy", "", 0, false},
-		{"the release for a pocket", "Suite: jammy\nCodename: jammy\n" DATE, "jammy",
-		 "updates", 0, false},
-		{"another pocket", "Suite: jammy-updates\nCodename: jammy\n" DATE, "jammy",
-		 "security", 0, false},
-		{"another release", "Suite: noble\nCodename: noble\n" DATE, "jammy", "", 0, false},
-		{"of the future", "Suite: jammy\n" DATE, "jammy", "", -86400, false},
-		{"a clock that is a little slow", "Suite: jammy\n" DATE, "jammy", "", -60, true},
-		{"valid still", "Suite: jammy\nValid-Until: Sat, 18 Jul 2026 10:16:37 UTC\n" DATE,
-		 "jammy", "", 6 * 86400, true},
-		{"expired", "Suite: jammy\nValid-Until: Sat, 18 Jul 2026 10:16:37 UTC\n" DATE,
-		 "jammy", "", 8 * 86400, false},
-		{"a Valid-Until that nobody can read", "Suite: jammy\nValid-Until: soon\n" DATE,
-		 "jammy", "", 0, false},
-		{"no date", "Suite: jammy\n", "jammy", "", 0, false},
-		{"a date in a zone of its own",
-		 "Suite: jammy\nDate: Sat, 11 Jul 2026 10:16:37 CEST\n", "jammy", "", 0, false},
-		{"no name", DATE, "jammy", "", 0, false},
-		{"a name that only begins so", "Suite: jammyish\n" DATE, "jammy", "", 0, false},
-		{"empty", "", "jammy", "", 0, false},
+		{ "Ubuntu's", "Suite: jammy\nCodename: jammy\n" DATE, "jammy", "", 0, true },
+		{ "Debian's", "Suite: oldstable\nCodename: bookworm\n" DATE, "bookworm", "", 0,
+		  true },
+		{ "Ubuntu's pocket", "Suite: jammy-updates\nCodename: jammy\n" DATE, "jammy",
+		  "updates", 0, true },
+		{ "Debian's pocket",
+		  "Suite: oldstable-security\nCodename: bookworm-security\n" DATE, "bookworm",
+		  "security", 0, true },
+		{ "a pocket for the release", "Suite: jammy-updates\nCodename: jammy\n" DATE,
+		  "jammy", "", 0, false },
+		{ "the release for a pocket", "Suite: jammy\nCodename: jammy\n" DATE, "jammy",
+		  "updates", 0, false },
+		{ "another pocket", "Suite: jammy-updates\nCodename: jammy\n" DATE, "jammy",
+		  "security", 0, false },
+		{ "another release", "Suite: noble\nCodename: noble\n" DATE, "jammy", "", 0,
+		  false },
+		{ "of the future", "Suite: jammy\n" DATE, "jammy", "", -86400, false },
+		{ "a clock that is a little slow", "Suite: jammy\n" DATE, "jammy", "", -60, true },
+		{ "valid still", "Suite: jammy\nValid-Until: Sat, 18 Jul 2026 10:16:37 UTC\n" DATE,
+		  "jammy", "", 6 * 86400, true },
+		{ "expired", "Suite: jammy\nValid-Until: Sat, 18 Jul 2026 10:16:37 UTC\n" DATE,
+		  "jammy", "", 8 * 86400, false },
+		{ "a Valid-Until that nobody can read", "Suite: jammy\nValid-Until: soon\n" DATE,
+		  "jammy", "", 0, false },
+		{ "no date", "Suite: jammy\n", "jammy", "", 0, false },
+		{ "a date in a zone of its own",
+		  "Suite: jammy\nDate: Sat, 11 Jul 2026 10:16:37 CEST\n", "jammy", "", 0, false },
+		{ "no name", DATE, "jammy", "", 0, false },
+		{ "a name that only begins so", "Suite: jammyish\n" DATE, "jammy", "", 0, false },
+		{ "empty", "", "jammy", "", 0, false },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -198,9 +201,9 @@ static void check_entries(void)
 		const char *path;
 		uint64_t size; /* 0: not there */
 	} rows[] = {
-		{"main/a", 42},	 {"main/a.xz", 43},    {"main/last", 44},
-		{"main", 0},	 {"main/bad-size", 0}, {"main/short", 0},
-		{"main/md5", 0}, {"main/other", 0},    {"", 0},
+		{ "main/a", 42 },  { "main/a.xz", 43 },	   { "main/last", 44 },
+		{ "main", 0 },	   { "main/bad-size", 0 }, { "main/short", 0 },
+		{ "main/md5", 0 }, { "main/other", 0 },	   { "", 0 },
 	};
 	_cleanup_(release_free) struct release *release = NULL;
 	char hex[2 * SHA256_LEN + 1];
@@ -209,7 +212,7 @@ static void check_entries(void)
 		return tap_check(false, "entries");
 	tap_check(release->by_hash, "Acquire-By-Hash");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct release_file file = {0};
+		struct release_file file = { 0 };
 		bool found = release_find(release, rows[i].path, &file);
 
 		sha256_to_hex(file.sha256, hex);

@@ -1,4 +1,5 @@
-/* frontend/source.c and frontend/apt.c: which mirror, keyring and components a release comes from. */
+/* frontend/source.c and frontend/apt.c: which mirror, keyring and components a release comes from.
+ */
 #include "frontend/source.h"
 
 #include <sys/stat.h>
@@ -38,7 +39,8 @@ static void check_formats(void)
 		  apt_parse_list },
 		{ "options", "deb [arch=amd64 signed-by=/k] http://a/d x main", "http://a/d x|",
 		  apt_parse_list },
-		{ "options that do not end", "deb [arch=amd64 http://a/d x main", "", apt_parse_list },
+		{ "options that do not end", "deb [arch=amd64 http://a/d x main", "",
+		  apt_parse_list },
 		{ "too few words", "deb http://a/d\n", "", apt_parse_list },
 		{ "no words", "deb \n", "", apt_parse_list },
 		{ "a paragraph", "Types: deb\nURIs: http://a/d\nSuites: x\nComponents: main\n",
@@ -51,8 +53,9 @@ static void check_formats(void)
 		  apt_parse_deb822 },
 		{ "sources only", "Types: deb-src\nURIs: http://a/d\nSuites: x\n", "",
 		  apt_parse_deb822 },
-		{ "two paragraphs", "Types: deb\nURIs: http://a\nSuites: x\n\n\nTypes: deb deb-src\n"
-				    "URIs: http://b\nSuites: y\n",
+		{ "two paragraphs",
+		  "Types: deb\nURIs: http://a\nSuites: x\n\n\nTypes: deb deb-src\n"
+		  "URIs: http://b\nSuites: y\n",
 		  "http://a x|http://b y|", apt_parse_deb822 },
 		{ "a comment inside", "Types: deb\n# no\nURIs: http://a/d\nSuites: x\n",
 		  "http://a/d x|", apt_parse_deb822 },
@@ -179,10 +182,12 @@ static void check_words(void)
 		{ "a suite with a slash", { .suite = "a/b" }, ERR_INPUT },
 		{ "a suite with a dash before", { .suite = "-a" }, ERR_INPUT },
 		{ "an architecture with a slash", { .suite = "jammy", .arch = "a/b" }, ERR_INPUT },
-		{ "a component with dots", { .suite = "jammy", .components = bad_components },
+		{ "a component with dots",
+		  { .suite = "jammy", .components = bad_components },
 		  ERR_INPUT },
 		{ "an unknown suite without mirror", { .suite = "warty" }, ERR_INPUT },
-		{ "a keyring that is not there", { .suite = "jammy", .keyring = "/no/such" },
+		{ "a keyring that is not there",
+		  { .suite = "jammy", .keyring = "/no/such" },
 		  ERR_INPUT },
 	};
 
@@ -198,7 +203,8 @@ static void check_words(void)
 			  "refused: %s", rows[i].what);
 	}
 	for (const char *const *suite = source_suites(); *suite; suite++)
-		tap_check(source_distribution(*suite) != NULL, "release %s has a distribution", *suite);
+		tap_check(source_distribution(*suite) != NULL, "release %s has a distribution",
+			  *suite);
 	tap_check(!source_distribution("warty") && !source_distribution(NULL),
 		  "an unknown release has none");
 }

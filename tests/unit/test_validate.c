@@ -7,6 +7,7 @@
 #define FIFTY TEN TEN TEN TEN TEN
 #define X250 FIFTY FIFTY FIFTY FIFTY FIFTY
 
+/* clang-format off */
 static const struct word {
 	const char *value;
 	bool rootfs, archive, package, account, path;
@@ -51,6 +52,7 @@ static const struct word {
 	{ "/" X250,	false,	false,	false,	false,	true },
 	{ "/" X250 "12345", false, false, false, false,	false },
 };
+/* clang-format on */
 
 static void print_escaped(const char *s, char *out, size_t size)
 {
@@ -117,9 +119,8 @@ static void check_ids(void)
 	static const struct {
 		uint32_t id;
 		bool good;
-	} rows[] = { { 0, false },     { 1, true },	 { 1000, true },
-		     { 65533, true },  { 65534, false }, { 65535, false },
-		     { 65536, false }, { UINT32_MAX, false } };
+	} rows[] = { { 0, false },     { 1, true },	 { 1000, true },   { 65533, true },
+		     { 65534, false }, { 65535, false }, { 65536, false }, { UINT32_MAX, false } };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		tap_check(valid_account_id(rows[i].id) == rows[i].good, "id %u: %s", rows[i].id,
