@@ -8,13 +8,13 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "frontend/client.h"
 #include "frontend/command.h"
 #include "frontend/interrupt.h"
 #include "frontend/kernel.h"
 #include "frontend/kvm.h"
 #include "frontend/manifest.h"
 #include "frontend/progress.h"
+#include "frontend/root.h"
 #include "frontend/store.h"
 #include "frontend/vm.h"
 
@@ -36,6 +36,12 @@ static const char help[] =
 	"                   there; may be given again\n"
 	"  --disk SIZE      a scratch disk, empty, gone with the VM: /dev/vda; may be given\n"
 	"                   again, for /dev/vdb and so on\n"
+	"  --root-transport auto|image|dir\n"
+	"                   how the guest gets its root: as a disk image of the rootfs, built once\n"
+	"                   and kept in the cache; or the tree itself, which every kernel can use\n"
+	"                   that has 9p, but which is slow. auto (default): an image where the\n"
+	"                   kernel is known to have what that needs\n"
+	"  --force-9p       with dir: not virtiofs, even where there is a virtiofsd\n"
 	"  --append WORDS   for the kernel's command line; may be given again\n"
 	"  --timeout S      ends the VM after S seconds, with exit status 124\n"
 	"  --quiet          no progress display\n"
@@ -57,6 +63,8 @@ enum option_code {
 	OPTION_DISK,
 	OPTION_APPEND,
 	OPTION_TIMEOUT,
+	OPTION_ROOT_TRANSPORT,
+	OPTION_FORCE_9P,
 	OPTION_QUIET,
 };
 
@@ -70,6 +78,8 @@ static const struct option options[] = {
 	{ "disk", required_argument, NULL, OPTION_DISK },
 	{ "append", required_argument, NULL, OPTION_APPEND },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
+	{ "root-transport", required_argument, NULL, OPTION_ROOT_TRANSPORT },
+	{ "force-9p", no_argument, NULL, OPTION_FORCE_9P },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -77,13 +87,15 @@ static const struct option options[] = {
 
 struct run {
 	const char *kernel_path, *name, *path;
-	bool quiet;
+	bool quiet, force_9p;
+	enum root_transport transport;
 	char *absolute, *append;
 	char cpus[16];
 	int tree;
-	char *rwdirs[VM_RWDIRS_MAX];
-	uint64_t disks[VM_DISKS_MAX];
+	struct vm_share shares[VM_SHARES_MAX];
+	struct vm_disk disks[VM_DISKS_MAX];
 	struct vm_config config;
+	struct root root;
 	struct manifest *manifest;
 	struct kernel *kernel;
 	struct progress *progress;
@@ -94,8 +106,9 @@ static void run_clear(struct run *r)
 	progress_free(&r->progress);
 	kernel_free(&r->kernel);
 	manifest_free(&r->manifest);
-	for (size_t i = 0; i < r->config.rwdir_count; i++)
-		free(r->rwdirs[i]);
+	root_free(&r->root);
+	for (size_t i = 0; i < r->config.share_count; i++)
+		free((char *)(uintptr_t)r->shares[i].host);
 	free(r->append);
 	free(r->absolute);
 	closep(&r->tree);
@@ -142,8 +155,8 @@ static int add_rwdir(struct run *r, const char *folder, struct error **err)
 	_cleanup_free_ char *absolute = realpath(folder, NULL);
 	struct stat st;
 
-	if (r->config.rwdir_count == VM_RWDIRS_MAX)
-		return error_set(err, ERR_INPUT, "more than %d times --rwdir", VM_RWDIRS_MAX);
+	if (r->config.share_count == VM_SHARES_MAX)
+		return error_set(err, ERR_INPUT, "more than %d times --rwdir", VM_SHARES_MAX);
 	if (!absolute || stat(absolute, &st) < 0)
 		return error_errno(err, ERR_INPUT, "cannot share the folder %s", folder);
 	if (!S_ISDIR(st.st_mode) || strcmp(absolute, "/") == 0)
@@ -156,20 +169,24 @@ static int add_rwdir(struct run *r, const char *folder, struct error **err)
 				 "cannot share the folder \"%s\": vng takes only letters, digits "
 				 "and /._+@%%- in its path",
 				 absolute);
-	r->rwdirs[r->config.rwdir_count++] = STEAL_PTR(absolute);
+	r->shares[r->config.share_count++] = (struct vm_share){ absolute, absolute };
+	absolute = NULL;
 	return 0;
 }
 
 static int add_disk(struct run *r, const char *size, struct error **err)
 {
+	struct vm_disk *disk = &r->disks[r->config.disk_count];
 	uint64_t bytes = parse_size(size, false);
 
-	if (r->config.disk_count == VM_DISKS_MAX)
-		return error_set(err, ERR_INPUT, "more than %d times --disk", VM_DISKS_MAX);
+	/* One is the root's. */
+	if (r->config.disk_count == VM_DISKS_MAX - 1)
+		return error_set(err, ERR_INPUT, "more than %d times --disk", VM_DISKS_MAX - 1);
 	if (bytes < 512 || bytes % 512)
 		return error_set(err, ERR_INPUT, "--disk %s: not a size in whole sectors, as 10G",
 				 size);
-	r->disks[r->config.disk_count++] = bytes;
+	*disk = (struct vm_disk){ .size = bytes };
+	snprintf(disk->name, sizeof(disk->name), "scratch%zu", r->config.disk_count++);
 	return 0;
 }
 
@@ -228,39 +245,37 @@ static int take_option(struct run *r, int option, struct error **err)
 		return add_rwdir(r, optarg, err);
 	case OPTION_DISK:
 		return add_disk(r, optarg, err);
+	case OPTION_ROOT_TRANSPORT:
+		if (root_transport_parse(optarg, &r->transport))
+			return 0;
+		return error_set(err, ERR_INPUT, "--root-transport %s: it is auto, image or dir",
+				 optarg);
+	case OPTION_FORCE_9P:
+		r->force_9p = true;
+		return 0;
 	default:
 		return add_append(r, optarg, err);
 	}
 }
 
-/* The rootfs's files belong to the ids that it was made with; under others, its setuid programs
- * would be somebody's whom the guest does not know, and its init would fail. */
-static int check_ids(const struct run *r, const struct host_ids *ids, struct error **err)
+static int prepare_root(struct run *r, struct error **err)
 {
-	if (ids->first_uid == r->manifest->first_uid && ids->first_gid == r->manifest->first_gid)
-		return 0;
-	return error_set(err, ERR_HOST,
-			 "cannot run %s: it was made with host ids from %u, and the range is now "
-			 "from %u; give the old range back in /etc/subuid and /etc/subgid, or make "
-			 "it again: rootlet create --force",
-			 r->absolute, r->manifest->first_uid, ids->first_uid);
+	_cleanup_(kernel_features_free) struct kernel_features *features =
+		kernel_features_read(r->kernel);
+	struct root_wish wish = {
+		.tree = r->tree,
+		.path = r->absolute,
+		.manifest = r->manifest,
+		.features = features,
+		.transport = r->transport,
+		.no_virtiofs = r->force_9p,
+		.progress = r->progress,
+	};
+
+	return root_prepare(&wish, &r->root, err);
 }
 
-static int get_namespace(struct run *r, int *userns, struct error **err)
-{
-	struct helper *helper = NULL;
-	int result;
-
-	if (helper_start("run", r->progress, &helper, err) < 0)
-		return -1;
-	result = check_ids(r, helper_ids(helper), err);
-	if (result == 0)
-		result = helper_open_namespace(helper, userns, err);
-	helper_stop(&helper);
-	return result;
-}
-
-static int prepare(struct run *r, int *userns, struct error **err)
+static int prepare(struct run *r, struct error **err)
 {
 	char why[128];
 
@@ -272,9 +287,11 @@ static int prepare(struct run *r, int *userns, struct error **err)
 	if (flock(r->tree, LOCK_SH | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "the rootfs at %s is being replaced or removed",
 				 r->absolute);
-	if (manifest_read(r->tree, &r->manifest, err) < 0 || get_namespace(r, userns, err) < 0)
+	if (manifest_read(r->tree, &r->manifest, err) < 0)
 		return -1;
 	if (!r->kernel && kernel_distribution(r->manifest, r->progress, &r->kernel, err) < 0)
+		return -1;
+	if (prepare_root(r, err) < 0)
 		return -1;
 	r->config.kvm = kvm_runs(why, sizeof(why));
 	if (!r->config.kvm)
@@ -286,19 +303,18 @@ static int prepare(struct run *r, int *userns, struct error **err)
 static int run(struct run *r, const char *command)
 {
 	_cleanup_error_ struct error *err = NULL;
-	_cleanup_close_ int userns = -1;
 	struct vm_result result;
 
 	interrupt_catch();
 	r->progress = progress_new(r->quiet ? PROGRESS_QUIET : PROGRESS_AUTO);
-	if (prepare(r, &userns, &err) < 0)
+	if (prepare(r, &err) < 0)
 		return report_error(command, err);
-	r->config.tree = r->absolute;
+	r->config.root = r->root.vm;
 	r->config.kernel = r->kernel;
 	r->config.cpus = r->cpus;
-	r->config.rwdirs = (const char *const *)r->rwdirs;
+	r->config.shares = r->shares;
 	r->config.disks = r->disks;
-	if (vm_run(userns, &r->config, &result, &err) < 0) {
+	if (vm_run(&r->config, &result, &err) < 0) {
 		int status;
 
 		if (*result.console)
@@ -317,7 +333,9 @@ static int run(struct run *r, const char *command)
 
 int command_run(int argc, char **argv)
 {
-	_cleanup_(run_clear) struct run r = { .tree = -1, .config = { .memory = "2G" } };
+	_cleanup_(run_clear) struct run r = { .tree = -1,
+					      .root = ROOT_NONE,
+					      .config = { .memory = "2G" } };
 	_cleanup_error_ struct error *err = NULL;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int option;
