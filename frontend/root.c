@@ -1,21 +1,11 @@
 #include "frontend/root.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <openssl/evp.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <time.h>
 
-#include "frontend/cache.h"
 #include "frontend/client.h"
+#include "frontend/image.h"
 #include "frontend/tree.h"
-
-#define PLACE_DIGITS 16
-#define STATE_DIGITS 32
-#define IMAGE_KEPT_SECONDS (30 * 24 * 60 * 60)
+#include "proto/validate.h"
 
 bool root_transport_parse(const char *text, enum root_transport *transport)
 {
@@ -37,26 +27,12 @@ void root_free(struct root *root)
 	*root = ROOT_NONE;
 }
 
-static bool is_program(const char *name)
-{
-	static const char *const folders[] = { "/usr/bin", "/usr/sbin", "/bin", "/sbin" };
-
-	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
-		char path[64];
-
-		snprintf(path, sizeof(path), "%s/%s", folders[i], name);
-		if (access(path, X_OK) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* An image's format, in order of preference: erofs is built faster and never written to. */
 static const struct format {
-	const char *name, *option, *module, *program;
+	const char *name, *option, *module;
 } formats[] = {
-	{ "erofs", "EROFS_FS", "erofs", "mkfs.erofs" },
-	{ "ext4", "EXT4_FS", "ext4", "mke2fs" },
+	{ "erofs", "EROFS_FS", "erofs" },
+	{ "ext4", "EXT4_FS", "ext4" },
 };
 
 static bool is_of(const char *fstype, const char *format)
@@ -75,7 +51,7 @@ static const struct format *choose_format(const struct root_wish *w, bool sure)
 		enum kernel_feature has =
 			kernel_feature(w->features, formats[i].option, formats[i].module);
 
-		if (!is_of(w->fstype, formats[i].name) && is_program(formats[i].program) &&
+		if (!is_of(w->fstype, formats[i].name) && image_can_make(formats[i].name) &&
 		    has != FEATURE_ABSENT && (has != FEATURE_UNKNOWN || !sure))
 			return &formats[i];
 	}
@@ -142,38 +118,6 @@ static int check_ids(const struct root_wish *w, const struct host_ids *ids, stru
 			 w->path, w->manifest->first_uid, ids->first_uid);
 }
 
-static void digest_free(EVP_MD_CTX **context)
-{
-	EVP_MD_CTX_free(*context);
-}
-
-/* PLACE-STATE.FORMAT: the rootfs's path, and its manifest and all files' times of change. */
-static int name_image(const struct root_wish *w, uint64_t fingerprint, const char *format,
-		      char **name, struct error **err)
-{
-	_cleanup_(digest_free) EVP_MD_CTX *digest = EVP_MD_CTX_new();
-	_cleanup_free_ char *manifest = NULL;
-	uint8_t place[SHA256_LEN], state[SHA256_LEN];
-	char place_hex[2 * SHA256_LEN + 1], state_hex[2 * SHA256_LEN + 1];
-	size_t size;
-
-	manifest = tree_read(w->tree, MANIFEST_PATH, MANIFEST_MAX, &size, err);
-	if (!manifest)
-		return -1;
-	if (!digest || !EVP_Digest(w->path, strlen(w->path), place, NULL, EVP_sha256(), NULL) ||
-	    !EVP_DigestInit_ex(digest, EVP_sha256(), NULL) ||
-	    !EVP_DigestUpdate(digest, manifest, size) ||
-	    !EVP_DigestUpdate(digest, &fingerprint, sizeof(fingerprint)) ||
-	    !EVP_DigestFinal_ex(digest, state, NULL))
-		return error_set(err, ERR_SYSTEM, "cannot hash the manifest");
-	sha256_to_hex(place, place_hex);
-	sha256_to_hex(state, state_hex);
-	if (asprintf(name, "%.*s-%.*s.%s", PLACE_DIGITS, place_hex, STATE_DIGITS, state_hex,
-		     format) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot name the root image");
-	return 0;
-}
-
 static int fingerprint(struct helper *helper, int tree, uint64_t *value, struct error **err)
 {
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
@@ -188,74 +132,48 @@ static int fingerprint(struct helper *helper, int tree, uint64_t *value, struct 
 	return 0;
 }
 
-/* Images of what this rootfs was before. A run that has one open keeps it. */
-static void remove_former(int folder, const char *name)
-{
-	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *entry;
+struct building {
+	const struct root_wish *wish;
+	struct helper *helper;
+	const char *format;
+};
 
-	if (!directory)
-		closep(&fd);
-	while (directory && (entry = readdir(directory)))
-		if (strncmp(entry->d_name, name, PLACE_DIGITS + 1) == 0 &&
-		    strcmp(strrchr(entry->d_name, '.') ? strrchr(entry->d_name, '.') : "",
-			   strrchr(name, '.')) == 0)
-			unlinkat(folder, entry->d_name, 0);
-	if (directory)
-		closedir(directory);
-}
-
-/* Written to by nobody the host knows, it can be reached by nobody either while it has no name. */
-static int build(const struct root_wish *w, struct helper *helper, const char *format, int folder,
-		 const char *name, struct error **err)
+static int build(int fd, void *context, struct error **err)
 {
-	_cleanup_close_ int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	const struct building *b = context;
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__BuildImage message = ROOTLET__BUILD_IMAGE__INIT;
-	int fds[2] = { w->tree, fd };
-	char self[32];
+	int fds[2] = { b->wish->tree, fd };
 
-	if (fd < 0 || fchmod(fd, 0666) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a root image in the cache");
-	progress_stage(w->progress, "Building the root image");
-	message.format = (char *)(uintptr_t)format;
+	progress_stage(b->wish->progress, "Building the root image");
+	message.format = (char *)(uintptr_t)b->format;
 	request.kind_case = ROOTLET__REQUEST__KIND_BUILD_IMAGE;
 	request.build_image = &message;
-	if (helper_call(helper, &request, fds, 2, NULL, err) < 0)
-		return -1;
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	if (fchmod(fd, 0600) < 0 ||
-	    (linkat(AT_FDCWD, self, folder, name, AT_SYMLINK_FOLLOW) < 0 && errno != EEXIST))
-		return error_errno(err, ERR_SYSTEM, "cannot keep the root image in the cache");
-	return 0;
+	return helper_call(b->helper, &request, fds, 2, NULL, err);
 }
 
-/* Two runs at once build it once. */
+/* The state of a rootfs is its manifest and all files' times of change. */
 static int find_or_build(const struct root_wish *w, struct helper *helper, const char *format,
 			 struct root *root, struct error **err)
 {
-	_cleanup_free_ char *parent = cache_path("images", err);
-	_cleanup_free_ char *name = NULL;
-	_cleanup_close_ int folder = -1;
+	struct building building = { w, helper, format };
+	_cleanup_free_ char *manifest = NULL;
+	_cleanup_free_ char *state = NULL;
 	uint64_t value;
+	size_t size;
 
-	if (!parent || fingerprint(helper, w->tree, &value, err) < 0 ||
-	    name_image(w, value, format, &name, err) < 0)
+	if (fingerprint(helper, w->tree, &value, err) < 0)
 		return -1;
-	folder = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (folder < 0 || asprintf(&root->path, "%s/%s", parent, name) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open %s", parent);
-	if (RETRY_ON_EINTR(flock(folder, LOCK_EX)) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot lock %s", parent);
-	if (faccessat(folder, name, R_OK, 0) == 0) {
-		/* Its age is the time since it was last used. */
-		utimensat(folder, name, NULL, 0);
-		return 0;
-	}
-	cache_prune(parent, IMAGE_KEPT_SECONDS);
-	remove_former(folder, name);
-	return build(w, helper, format, folder, name, err);
+	manifest = tree_read(w->tree, MANIFEST_PATH, MANIFEST_MAX, &size, err);
+	if (!manifest)
+		return -1;
+	state = malloc(size + sizeof(value));
+	if (!state)
+		return error_set(err, ERR_SPACE, "out of memory");
+	memcpy(state, &value, sizeof(value));
+	memcpy(state + sizeof(value), manifest, size);
+	return image_cached(w->path, state, size + sizeof(value), format, build, &building,
+			    &root->path, err);
 }
 
 static int prepare(const struct root_wish *w, const struct format *format, struct helper *helper,
