@@ -16,6 +16,8 @@ int command_list(int argc, char **argv);
 int command_delete(int argc, char **argv);
 int command_shell(int argc, char **argv);
 int command_run(int argc, char **argv);
+int command_fstests(int argc, char **argv);
+int command_runs(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 
 /* `shell` returns the command's own status, `run` the guest command's, or one of the last two. */

@@ -4,20 +4,17 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <openssl/evp.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "frontend/cache.h"
+#include "frontend/child.h"
 #include "proto/validate.h"
 
 #define PLACE_DIGITS 16
 #define STATE_DIGITS 32
 #define KEPT_SECONDS (30 * 24 * 60 * 60)
-
-extern char **environ;
 
 static int name_image(const char *place, const void *state, size_t size, const char *format,
 		      char **name, struct error **err)
@@ -169,27 +166,6 @@ struct folder {
 	const char *path, *format;
 };
 
-static int run_maker(const char *const *argv, int fd, struct error **err)
-{
-	posix_spawn_file_actions_t actions;
-	pid_t child;
-	int status, failed;
-
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, fd, 3);
-	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-	failed = posix_spawn(&child, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv,
-			     environ);
-	posix_spawn_file_actions_destroy(&actions);
-	errno = failed;
-	if (failed || RETRY_ON_EINTR(waitpid(child, &status, 0)) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot start %s", argv[0]);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return error_set(err, ERR_SYSTEM, "cannot make an image: %s failed", argv[0]);
-	return 0;
-}
-
 static int build_folder(int fd, void *context, struct error **err)
 {
 	const struct folder *f = context;
@@ -199,7 +175,7 @@ static int build_folder(int fd, void *context, struct error **err)
 				"-Eforce-inode-extended",
 				"--all-root",
 				"--exclude-regex=^\\.git$",
-				"/proc/self/fd/3",
+				"/proc/self/fd/0",
 				f->path,
 				NULL };
 	const char *ext4[] = { program,
@@ -217,8 +193,9 @@ static int build_folder(int fd, void *context, struct error **err)
 			       "root_owner=0:0",
 			       "-d",
 			       f->path,
-			       "/proc/self/fd/3",
+			       "/proc/self/fd/0",
 			       NULL };
+	const int stdio[3] = { fd, -1, STDERR_FILENO };
 	bool sized = strcmp(f->format, "ext4") == 0;
 	uint64_t size =
 		census.bytes + census.bytes / 5 + census.files * 1024 + (UINT64_C(32) << 20);
@@ -231,7 +208,7 @@ static int build_folder(int fd, void *context, struct error **err)
 	if (sized && ftruncate(fd, (off_t)size) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make an image of %llu bytes",
 				   (unsigned long long)size);
-	return run_maker(sized ? ext4 : erofs, fd, err);
+	return child_run(sized ? ext4 : erofs, stdio, "make an image", err);
 }
 
 int image_of_folder(const char *path, const char *format, char **image, struct error **err)

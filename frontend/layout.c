@@ -250,6 +250,8 @@ static int seal(const struct vm_config *config, struct error **err)
 	for (size_t i = 0; i < config->share_count; i++) {
 		char path[64];
 
+		if (config->shares[i].read_only)
+			continue;
 		snprintf(path, sizeof(path), VM_FOLDER "/share%zu", i);
 		if (set_attributes(path, 0, 0, MOUNT_ATTR_RDONLY) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot share %s",

@@ -15,6 +15,8 @@ static const struct command commands[] = {
 	{ "shell", "run a command inside a rootfs, for looking around", command_shell },
 	{ "chroot", "another name of shell", command_shell },
 	{ "run", "boot a kernel on a rootfs and run a command in it", command_run },
+	{ "fstests", "run fstests on a kernel and say what passed", command_fstests },
+	{ "runs", "show, compare and remove what fstests left", command_runs },
 	{ "doctor", "tell what this host has and lacks", command_doctor },
 };
 

@@ -1,5 +1,4 @@
 /* rootlet run: boots a kernel on a rootfs with vng and runs a command, or a shell, in it. */
-#include <ctype.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
@@ -17,6 +16,7 @@
 #include "frontend/root.h"
 #include "frontend/store.h"
 #include "frontend/vm.h"
+#include "frontend/vm_options.h"
 
 /* clang-format off */
 static const char help[] =
@@ -90,7 +90,7 @@ struct run {
 	bool quiet, force_9p;
 	enum root_transport transport;
 	char *absolute, *append;
-	char cpus[16];
+	char cpus[CPUS_TEXT];
 	int tree;
 	struct vm_share shares[VM_SHARES_MAX];
 	struct vm_disk disks[VM_DISKS_MAX];
@@ -112,38 +112,6 @@ static void run_clear(struct run *r)
 	free(r->append);
 	free(r->absolute);
 	closep(&r->tree);
-}
-
-/* A size with a unit, "512M"; a bare number is in MiB where MEGABYTES, else in bytes. Returns 0
- * for what is none or does not fit. */
-static uint64_t parse_size(const char *text, bool megabytes)
-{
-	static const char units[] = "KMGT";
-	char *end;
-	unsigned long long number;
-	unsigned int shift = megabytes ? 20 : 0;
-
-	errno = 0;
-	number = strtoull(text, &end, 10);
-	if (errno || !isdigit((unsigned char)*text))
-		return 0;
-	if (*end) {
-		const char *unit = strchr(units, toupper((unsigned char)*end));
-
-		if (!unit || end[1])
-			return 0;
-		shift = 10 * (unsigned int)(unit - units + 1);
-	}
-	return number > (uint64_t)INT64_MAX >> shift ? 0 : (uint64_t)number << shift;
-}
-
-static bool parse_number(const char *text, unsigned long limit, unsigned long *number)
-{
-	char *end;
-
-	errno = 0;
-	*number = strtoul(text, &end, 10);
-	return !errno && isdigit((unsigned char)*text) && !*end && *number && *number <= limit;
 }
 
 /* vng pastes such paths into a shell line and into qemu's comma lists, so what may stand in one is
@@ -169,7 +137,7 @@ static int add_rwdir(struct run *r, const char *folder, struct error **err)
 				 "cannot share the folder \"%s\": vng takes only letters, digits "
 				 "and /._+@%%- in its path",
 				 absolute);
-	r->shares[r->config.share_count++] = (struct vm_share){ absolute, absolute };
+	r->shares[r->config.share_count++] = (struct vm_share){ absolute, absolute, false };
 	absolute = NULL;
 	return 0;
 }
@@ -177,44 +145,20 @@ static int add_rwdir(struct run *r, const char *folder, struct error **err)
 static int add_disk(struct run *r, const char *size, struct error **err)
 {
 	struct vm_disk *disk = &r->disks[r->config.disk_count];
-	uint64_t bytes = parse_size(size, false);
 
 	/* One is the root's. */
 	if (r->config.disk_count == VM_DISKS_MAX - 1)
 		return error_set(err, ERR_INPUT, "more than %d times --disk", VM_DISKS_MAX - 1);
-	if (bytes < 512 || bytes % 512)
-		return error_set(err, ERR_INPUT, "--disk %s: not a size in whole sectors, as 10G",
-				 size);
-	*disk = (struct vm_disk){ .size = bytes };
+	*disk = (struct vm_disk){ 0 };
+	if (parse_disk_size("--disk", size, &disk->size, err) < 0)
+		return -1;
 	snprintf(disk->name, sizeof(disk->name), "scratch%zu", r->config.disk_count++);
 	return 0;
 }
 
-static int add_append(struct run *r, const char *words, struct error **err)
-{
-	char *both;
-
-	for (const char *p = words; *p; p++)
-		if (iscntrl((unsigned char)*p) || strchr("'\"\\`", *p))
-			return error_set(err, ERR_INPUT, "--append: no quotes, please");
-	if (asprintf(&both, "%s%s%s", r->append ? r->append : "", r->append ? " " : "", words) < 0)
-		return error_errno(err, ERR_SYSTEM, "--append");
-	free(r->append);
-	r->config.append = r->append = both;
-	return 0;
-}
-
-static int set_number(const char *name, const char *text, unsigned long limit,
-		      unsigned long *number, struct error **err)
-{
-	if (parse_number(text, limit, number))
-		return 0;
-	return error_set(err, ERR_INPUT, "%s %s: not a number from 1 to %lu", name, text, limit);
-}
-
 static int take_option(struct run *r, int option, struct error **err)
 {
-	unsigned long number = 0;
+	unsigned int number;
 
 	switch (option) {
 	case OPTION_KERNEL:
@@ -228,19 +172,14 @@ static int take_option(struct run *r, int option, struct error **err)
 		return 0;
 	case OPTION_MEMORY:
 		r->config.memory = optarg;
-		if (parse_size(optarg, true) >= 64 << 20)
-			return 0;
-		return error_set(err, ERR_INPUT, "--memory %s: not a size from 64M on", optarg);
+		return check_memory(optarg, err);
 	case OPTION_CPUS:
-		if (set_number("--cpus", optarg, 255, &number, err) < 0)
+		if (parse_number("--cpus", optarg, 255, &number, err) < 0)
 			return -1;
-		snprintf(r->cpus, sizeof(r->cpus), "%lu", number);
+		snprintf(r->cpus, sizeof(r->cpus), "%u", number);
 		return 0;
 	case OPTION_TIMEOUT:
-		if (set_number("--timeout", optarg, 10 * 24 * 3600, &number, err) < 0)
-			return -1;
-		r->config.timeout = (unsigned int)number;
-		return 0;
+		return parse_number("--timeout", optarg, 10 * 24 * 3600, &r->config.timeout, err);
 	case OPTION_RWDIR:
 		return add_rwdir(r, optarg, err);
 	case OPTION_DISK:
@@ -254,7 +193,7 @@ static int take_option(struct run *r, int option, struct error **err)
 		r->force_9p = true;
 		return 0;
 	default:
-		return add_append(r, optarg, err);
+		return add_append(&r->append, optarg, err);
 	}
 }
 
@@ -312,6 +251,7 @@ static int run(struct run *r, const char *command)
 	r->config.root = r->root.vm;
 	r->config.kernel = r->kernel;
 	r->config.cpus = r->cpus;
+	r->config.append = r->append;
 	r->config.shares = r->shares;
 	r->config.disks = r->disks;
 	if (vm_run(&r->config, &result, &err) < 0) {
@@ -337,10 +277,9 @@ int command_run(int argc, char **argv)
 					      .root = ROOT_NONE,
 					      .config = { .memory = "2G" } };
 	_cleanup_error_ struct error *err = NULL;
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int option;
 
-	snprintf(r.cpus, sizeof(r.cpus), "%ld", cpus < 1 ? 1 : cpus > 8 ? 8 : cpus);
+	default_cpus(r.cpus);
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
 		if (option == 'h') {

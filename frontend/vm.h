@@ -28,9 +28,10 @@ struct vm_root {
 	int userns;	    /* tree: the helper's level-1 user namespace; stays the caller's */
 };
 
-/* A folder of the host that the guest may write to, at the path GUEST there. */
+/* A folder of the host that the guest sees at the path GUEST. */
 struct vm_share {
 	const char *host, *guest; /* absolute */
+	bool read_only;
 };
 
 /* In the order given: /dev/vda, /dev/vdb … (an image root is the last). NAME is the serial number,

@@ -152,7 +152,7 @@ static void fill_words(struct words *words, const struct vm_config *config)
 		char *both;
 
 		if (asprintf(&both, "%s=" VM_FOLDER "/share%zu", config->shares[i].guest, i) >= 0)
-			add_pair(words, "--rwdir", both);
+			add_pair(words, config->shares[i].read_only ? "--rodir" : "--rwdir", both);
 	}
 	add_kernel_words(words, config);
 	for (const char *const *word = config->vng_words; word && *word; word++)

@@ -25,10 +25,10 @@ fail() {
 
 # The node of the disk with this serial number, which takes a moment to come.
 disk_of() {
-	local tries serial name
+	local tries name
 	for ((tries = 0; tries < 100; tries++)); do
 		for name in /sys/block/*/serial; do
-			[[ -e $name ]] && read -r serial <"$name" && [[ $serial == "$1" ]] || continue
+			[[ -e $name && $(<"$name") == "$1" ]] || continue
 			name=${name%/serial}
 			echo "/dev/${name##*/}"
 			return
@@ -40,11 +40,11 @@ disk_of() {
 
 # Read-only below, in memory above: tests write beside themselves.
 mount_fstests() {
-	local kind=${ROOTLET_SOURCE%% *} what=${ROOTLET_SOURCE#* } lower=/run/rootlet/fstests
+	local kind=${ROOTLET_SOURCE%% *} what=${ROOTLET_SOURCE#* } lower=/run/rootlet/fstests disk
 	mkdir -p "$lower/lower" "$lower/layer" "$fstests"
 	if [[ $kind == disk ]]; then
-		mount -t "$what" -o ro "$(disk_of rootlet-fstests)" "$lower/lower" ||
-			fail "cannot mount the image of fstests"
+		disk=$(disk_of rootlet-fstests) || { echo "$disk"; exit 120; }
+		mount -t "$what" -o ro "$disk" "$lower/lower" || fail "cannot mount the image of fstests"
 	else
 		mount --bind "$what" "$lower/lower" || fail "cannot mount fstests"
 	fi
