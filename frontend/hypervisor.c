@@ -160,7 +160,7 @@ static _Noreturn void first_process(const struct vm_config *config, const int st
 {
 	struct sigaction action = { .sa_handler = child_changed };
 	_cleanup_error_ struct error *err = NULL;
-	uid_t caller = config->root.kind == VM_ROOT_TREE ? CALLER_ID : getuid();
+	uid_t caller = config->root.kind == VM_ROOT_TREE ? CALLER_ID : 0;
 	int disks[VM_DISKS_MAX];
 	pid_t vng;
 
@@ -203,13 +203,14 @@ static int write_text(const char *file, const char *text)
 	return fd >= 0 && write(fd, text, (size_t)length) == length ? 0 : -1;
 }
 
-/* A user namespace of our own, in which the caller is itself and nobody else exists. */
+/* A user namespace of our own, in which the caller is root and nobody else exists. As whom vng runs
+ * shows in what the guest writes to shared folders: there its root owns it, and may say so. */
 static int make_userns(struct error **err)
 {
 	char uids[32], gids[32];
 
-	snprintf(uids, sizeof(uids), "%u %u 1", geteuid(), geteuid());
-	snprintf(gids, sizeof(gids), "%u %u 1", getegid(), getegid());
+	snprintf(uids, sizeof(uids), "0 %u 1", geteuid());
+	snprintf(gids, sizeof(gids), "0 %u 1", getegid());
 	if (unshare(CLONE_NEWUSER) < 0)
 		return error_set(err, ERR_HOST,
 				 "cannot make a user namespace for the VM: %s; see: rootlet doctor",

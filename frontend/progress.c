@@ -12,6 +12,7 @@
 #define LINE_MAX_BYTES 256
 #define TERMINAL_INTERVAL 0.1 /* seconds between two drawings */
 #define PLAIN_INTERVAL 10.0
+#define PLAIN_STATUS_INTERVAL 60.0 /* what a status says, lines of their own say as well */
 
 struct progress {
 	FILE *out;
@@ -177,7 +178,7 @@ void progress_status(struct progress *p, const char *text)
 		return;
 	snprintf(p->status, sizeof(p->status), "%s", text);
 	text_clean(p->status);
-	if (now() - p->shown >= (p->terminal ? TERMINAL_INTERVAL : PLAIN_INTERVAL))
+	if (now() - p->shown >= (p->terminal ? TERMINAL_INTERVAL : PLAIN_STATUS_INTERVAL))
 		draw(p);
 }
 

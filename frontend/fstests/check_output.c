@@ -93,13 +93,18 @@ static void start(struct check_output *c, size_t length)
 		c->events.started(c->section, c->name, c->events.context);
 }
 
+/* Of what is in brackets no more than that: "[failed, exit status 1]- output mismatch (see …)". */
 static void set_reason(struct check_output *c, const char *text)
 {
+	const char *end;
+
 	if (*c->reason)
 		return;
 	while (isspace((unsigned char)*text))
 		text++;
-	snprintf(c->reason, sizeof(c->reason), "%s", text);
+	end = *text == '[' ? strchr(text, ']') : NULL;
+	snprintf(c->reason, sizeof(c->reason), "%.*s",
+		 end ? (int)(end - text + 1) : (int)strlen(text), text);
 	text_clean(c->reason);
 }
 

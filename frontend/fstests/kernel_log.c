@@ -174,8 +174,10 @@ static bool belongs_to_open(const struct kernel_log *k, enum incident_kind kind)
 		return false;
 	if (kind == k->kind)
 		return kind == INCIDENT_OOPS || kind == INCIDENT_OOM || kind == INCIDENT_STALL;
-	/* "kernel BUG at" is followed by "Oops: invalid opcode". */
-	return kind == INCIDENT_OOPS && k->kind == INCIDENT_BUG;
+	/* "DEBUG_LOCKS_WARN_ON(…)" is followed by "WARNING: CPU: …", "kernel BUG at" by "Oops:
+	 * invalid opcode". */
+	return (kind == INCIDENT_WARNING && k->kind == INCIDENT_LOCKDEP && k->lines <= 2) ||
+	       (kind == INCIDENT_OOPS && k->kind == INCIDENT_BUG);
 }
 
 static void take_line(struct kernel_log *k)

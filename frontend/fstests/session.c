@@ -17,6 +17,7 @@
 #define LIST RUN_RESULTS "/rootlet.list"
 #define SET_UP_FAILED 120
 #define LAST_LINES 1024
+#define FATAL_SECONDS 5 /* for the rest of the trace, and a panic behind it */
 
 struct session {
 	struct fstests_run *run;
@@ -28,9 +29,10 @@ struct session {
 	char test[128], section[128]; /* "" : none is running */
 	double began;		      /* of the test, and of the boot */
 	double boot_began;
-	bool hung;				  /* ended by us: the test's time was over */
-	bool exhausted;				  /* the run's was */
-	size_t ended;				  /* tests */
+	double fatal;	/* when the kernel said that it is broken; 0: it did not */
+	bool hung;	/* ended by us: the test's time was over */
+	bool exhausted; /* the run's was */
+	size_t ended;	/* tests */
 	char trace[INCIDENT_TRACE_MAX], why[256]; /* of the crash */
 	char last[LAST_LINES + 1];		  /* of what was printed */
 	size_t last_length;
@@ -115,6 +117,7 @@ static void kernel_complained(const struct incident *incident, void *context)
 
 	keep_complaint(s, incident);
 	if (fatal && !*s->why) {
+		s->fatal = fstests_now();
 		snprintf(s->why, sizeof(s->why), "%s", incident->line);
 		snprintf(s->trace, sizeof(s->trace), "%s", incident->trace);
 	}
@@ -171,7 +174,8 @@ static void take_console(const char *data, size_t size, void *context)
 	kernel_log_feed(s->log, data, size);
 }
 
-/* Ends the boot where the test, or the run, has used up its time, or nothing can be kept. */
+/* Ends the boot where the test, or the run, has used up its time, or nothing can be kept. After an
+ * oops a kernel goes on without what it held: what passes or fails then says nothing. */
 static int watch(void *context)
 {
 	struct session *s = context;
@@ -181,6 +185,8 @@ static int watch(void *context)
 	display_tick(s->run, s->test, now - s->began);
 	s->exhausted = o->timeout && now - s->run->began >= o->timeout;
 	s->hung = *s->test && o->test_timeout && now - s->began >= o->test_timeout;
+	if (s->fatal > 0 && now - s->fatal >= FATAL_SECONDS)
+		return 0;
 	return s->err || s->exhausted || s->hung ? 0 : 500;
 }
 
@@ -266,6 +272,7 @@ static int start_parsers(struct session *s, struct error **err)
 		return error_set(err, ERR_SPACE, "out of memory");
 	*s->test = *s->why = *s->trace = *s->last = '\0';
 	s->hung = s->exhausted = false;
+	s->fatal = 0;
 	s->ended = s->last_length = 0;
 	s->boot_began = fstests_now();
 	return 0;

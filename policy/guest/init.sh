@@ -64,11 +64,11 @@ mount -t tmpfs -o mode=1777,nosuid,nodev tmp $root/tmp
 mkdir -p $root/dev/pts $root/dev/shm $root/run/rootlet/bin $root/run/boot
 mount -t devpts -o gid=5,mode=620,ptmxmode=666,nosuid,noexec devpts $root/dev/pts
 mount -t tmpfs -o mode=1777,nosuid,nodev shm $root/dev/shm
-mount -t debugfs debugfs $root/sys/kernel/debug 2>/dev/null
-mount -t tracefs tracefs $root/sys/kernel/tracing 2>/dev/null
-mount -t configfs configfs $root/sys/kernel/config 2>/dev/null
-mount -t securityfs securityfs $root/sys/kernel/security 2>/dev/null
-mount -t cgroup2 cgroup2 $root/sys/fs/cgroup 2>/dev/null
+# What a kernel may lack. (There is no /dev/null at this moment.)
+for what in debugfs:kernel/debug tracefs:kernel/tracing configfs:kernel/config \
+	securityfs:kernel/security cgroup2:fs/cgroup; do
+	mount -t "${what%%:*}" "${what%%:*}" "$root/sys/${what#*:}" 2>/run/lacking
+done
 for link in fd:/proc/self/fd stdin:/proc/self/fd/0 stdout:/proc/self/fd/1 stderr:/proc/self/fd/2; do
 	[ -e "$root/dev/${link%%:*}" ] || ln -s "${link#*:}" "$root/dev/${link%%:*}"
 done
