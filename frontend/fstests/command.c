@@ -546,8 +546,11 @@ static int read_baseline(struct job *j, struct error **err)
 	if (!j->options.baseline)
 		return 0;
 	if (run_folder_open(j->options.baseline, &folder, err) < 0 ||
-	    results_read(folder.fd, RUN_TESTS, &j->baseline, err) < 0)
+	    results_read(folder.fd, RUN_TESTS, &j->baseline, err) < 0) {
+		if (*err)
+			(*err)->code = ERR_INPUT;
 		return error_wrap(err, "--baseline");
+	}
 	j->baseline_id = STEAL_PTR(folder.id);
 	return 0;
 }

@@ -217,8 +217,8 @@ int run_folder_open(const char *name, struct run_folder *run, struct error **err
 		return error_set(err, ERR_SPACE, "out of memory");
 	run->path = realpath(path, NULL);
 	if (!run->path)
-		return error_errno(err, ERR_MISSING, "there is no run %s; see: rootlet runs list",
-				   name);
+		return error_set(err, ERR_MISSING, "there is no run %s; see: rootlet runs list",
+				 name);
 	run->id = strdup(strrchr(name, '/') ? strrchr(run->path, '/') + 1 : name);
 	if (!run->id || open_folder(run, err) < 0 || faccessat(run->fd, RECORD, F_OK, 0) < 0) {
 		if (run->fd >= 0)
