@@ -559,6 +559,8 @@ static int prepare(struct job *j, struct error **err)
 {
 	const char *format;
 
+	if (j->options.results && run_folder_check(j->options.results, err) < 0)
+		return -1;
 	if (read_baseline(j, err) < 0 || open_rootfs(j, err) < 0 || prepare_root(j, err) < 0)
 		return -1;
 	format = j->root.vm.kind == VM_ROOT_IMAGE ? j->root.vm.fstype : NULL;
