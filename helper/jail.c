@@ -9,13 +9,13 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "helper/idmap.h"
 #include "helper/loopback.h"
+#include "helper/mount_api.h"
 #include "helper/mounts.h"
 #include "helper/privileges.h"
 #include "helper/task.h"
