@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "frontend/command.h"
+#include "frontend/inspect.h"
 #include "frontend/interrupt.h"
 #include "frontend/provision.h"
 #include "frontend/source.h"
@@ -52,7 +53,7 @@ struct create {
 	bool force, quiet;
 
 	char *parent, *base;
-	int parent_fd;
+	int parent_fd, old; /* descriptors or -1; old: what is to be replaced */
 	struct profile *profile;
 	struct progress *progress;
 	struct helper *helper;
@@ -99,6 +100,7 @@ static void create_clear(struct create *c)
 	progress_free(&c->progress);
 	package_set_free(&c->set);
 	profile_free(&c->profile);
+	closep(&c->old);
 	closep(&c->parent_fd);
 	free(c->parent);
 	free(c->base);
@@ -233,7 +235,7 @@ static int check_words(const struct create *c, struct error **err)
 }
 
 /* What is at the destination now. */
-static int check_existing(const struct create *c, struct error **err)
+static int check_existing(struct create *c, struct error **err)
 {
 	_cleanup_close_ int tree =
 		openat(c->parent_fd, c->base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -263,6 +265,18 @@ static int check_existing(const struct create *c, struct error **err)
 				 "the rootfs at %s/%s is in use; wait for its `rootlet "
 				 "run` or `rootlet shell` to end",
 				 c->parent, c->base);
+	flock(tree, LOCK_UN);
+	c->old = steal_fd(&tree);
+	return 0;
+}
+
+/* What the helper would refuse to replace in the end it refuses to look through now. */
+static int check_replaceable(struct create *c, struct error **err)
+{
+	struct answer answer;
+
+	if (c->old >= 0 && inspect_tree(c->helper, c->old, false, &answer, err) < 0)
+		return error_wrap(err, "cannot replace %s/%s", c->parent, c->base);
 	return 0;
 }
 
@@ -297,6 +311,8 @@ static int create(struct create *c, struct error **err)
 	if (helper_start("create", c->progress, &c->helper, err) < 0)
 		return -1;
 	store_sweep(c->helper, c->parent_fd, NULL);
+	if (check_replaceable(c, err) < 0)
+		return -1;
 	/* Nothing of ours is on the disk yet but the cache, which is made to be cut off. */
 	interrupt_leave();
 	if (packages_fetch(&c->source, BASE_MINIMAL, (const char *const *)c->profile->packages,
@@ -332,6 +348,7 @@ int command_create(int argc, char **argv)
 		.engine = DEFAULT_ENGINE,
 		.source = { .suite = DEFAULT_SUITE },
 		.parent_fd = -1,
+		.old = -1,
 	};
 	_cleanup_error_ struct error *err = NULL;
 	time_t began = time(NULL);

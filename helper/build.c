@@ -33,7 +33,7 @@ void build_abandon(struct server *s)
 	if (s->staging < 0)
 		return;
 	jail_end(&s->builder);
-	if (tree_remove(s->parent, s->staging_name, &err) < 0)
+	if (tree_remove(s->parent, s->staging_name, s->staging, &err) < 0)
 		fprintf(stderr, "%s\n", err && err->message ? err->message : "out of memory");
 	close_build(s);
 }
@@ -41,8 +41,6 @@ void build_abandon(struct server *s)
 /* Makes and locks the staging folder. The lock goes with the last process that holds it. */
 static int make_staging(struct server *s, struct error **err)
 {
-	struct stat ours, named;
-
 	if (remove_stale(s->parent, STAGING_PREFIX, s->name, err) < 0)
 		return -1;
 	if (mkdirat(s->parent, s->staging_name, 0700) < 0)
@@ -53,9 +51,8 @@ static int make_staging(struct server *s, struct error **err)
 	if (s->staging < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", s->staging_name);
 	/* Somebody who took it for stale between the two calls has removed it. */
-	if (flock(s->staging, LOCK_EX | LOCK_NB) < 0 || fstat(s->staging, &ours) < 0 ||
-	    fstatat(s->parent, s->staging_name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    ours.st_ino != named.st_ino) {
+	if (flock(s->staging, LOCK_EX | LOCK_NB) < 0 ||
+	    !tree_is(s->parent, s->staging_name, s->staging)) {
 		closep(&s->staging);
 		s->staging = -1;
 		return error_set(err, ERR_BUSY, "another rootlet makes %s", s->name);
@@ -270,36 +267,31 @@ static int write_manifest(int tree, int from, struct error **err)
 	return copy_manifest(from, to, err);
 }
 
-/* The old tree, locked, so that nobody starts to use it while it is replaced. */
-static int lock_old(struct server *s, int *old, struct error **err)
+/* OLD becomes the tree that had the name, locked until it is removed: nobody is to begin to use it
+ * while it goes. -1: there was none. */
+static int give_name(struct server *s, bool replace, int *old, struct error **err)
 {
-	struct stat st;
+	_cleanup_error_ struct error *missing = NULL;
+	unsigned flags = RENAME_EXCHANGE;
 
-	*old = openat(s->parent, s->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (*old < 0 && errno == ENOENT)
-		return 0;
-	if (*old < 0 || fstat(*old, &st) < 0)
-		return error_errno(err, ERR_REFUSED, "cannot replace %s", s->name);
-	if (st.st_uid != 0)
-		return error_set(err, ERR_REFUSED, "cannot replace %s: it is no rootfs of rootlet",
-				 s->name);
-	if (flock(*old, LOCK_EX | LOCK_NB) < 0)
-		return error_set(err, ERR_BUSY, "rootfs %s is in use: end what runs in it",
-				 s->name);
-	return 1;
-}
-
-static int give_name(struct server *s, bool replace, struct error **err)
-{
-	_cleanup_close_ int old = -1;
-	int there = replace ? lock_old(s, &old, err) : 0;
-
-	if (there < 0)
-		return -1;
-	if (renameat2(s->staging, "tree", s->parent, s->name,
-		      there ? RENAME_EXCHANGE : RENAME_NOREPLACE) < 0)
+	if (!replace || claim_rootfs(s->parent, s->name, old, &missing) < 0) {
+		if (missing && missing->code != ERR_MISSING) {
+			*err = STEAL_PTR(missing);
+			return -1;
+		}
+		flags = RENAME_NOREPLACE;
+	}
+	/* The tool jail could write beside the tree. */
+	if (!tree_is(s->staging, "tree", s->tree))
+		return error_set(err, ERR_TRUST, "the staging tree of %s was exchanged", s->name);
+	if (renameat2(s->staging, "tree", s->parent, s->name, flags) < 0)
 		return error_errno(err, errno == EEXIST ? ERR_EXISTS : ERR_SYSTEM,
 				   "cannot give the rootfs its name %s", s->name);
+	if (*old >= 0 && !tree_is(s->staging, "tree", *old)) {
+		renameat2(s->staging, "tree", s->parent, s->name, RENAME_EXCHANGE);
+		return error_set(err, ERR_BUSY, "somebody exchanged %s meanwhile: try again",
+				 s->name);
+	}
 	/* Also the rename itself is to survive a power cut. */
 	fsync(s->parent);
 	return 0;
@@ -308,6 +300,7 @@ static int give_name(struct server *s, bool replace, struct error **err)
 int handle_publish(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		   struct error **err)
 {
+	_cleanup_close_ int old = -1;
 	int r = 0;
 
 	(void)out;
@@ -317,7 +310,7 @@ int handle_publish(struct server *s, const struct task *t, const int *fds, struc
 	if (r == 0 && syncfs(s->tree) < 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot write the rootfs to disk");
 	if (r == 0)
-		r = give_name(s, t->publish.replace, err);
+		r = give_name(s, t->publish.replace, &old, err);
 	build_abandon(s);
 	return r;
 }

@@ -83,14 +83,19 @@ static bool fits(char kind, int fd)
 static int check_row(const struct server *s, const struct row *row, const int *fds, size_t count,
 		     struct error **err)
 {
+	if (s->greeted == (row->handle == handle_hello))
+		return error_set(err, ERR_REFUSED, "%s refused: Hello comes first, and once",
+				 row->name);
+	if (!row->when[s->phase])
+		return error_set(err, ERR_REFUSED, "%s refused: it is out of order", row->name);
 	if (count != strlen(row->fds))
 		return error_set(err, ERR_INPUT, "%s refused: it takes %zu descriptors, not %zu",
 				 row->name, strlen(row->fds), count);
 	for (size_t i = 0; i < count; i++) {
 		if (row->fds[i] == 't' && !is_rootfs(fds[i]))
 			return error_set(err, ERR_REFUSED,
-					 "%s refused: the folder is no rootfs of "
-					 "rootlet, or belongs to another range of ids than %u…",
+					 "%s refused: the folder is no rootfs of rootlet, or was "
+					 "made with other host ids than yours, which begin at %u",
 					 row->name, s->map->first_uid);
 		if (!fits(row->fds[i], fds[i]))
 			return error_set(err, ERR_INPUT,
@@ -98,11 +103,6 @@ static int check_row(const struct server *s, const struct row *row, const int *f
 					 "wrong kind",
 					 row->name, i + 1);
 	}
-	if (s->greeted == (row->handle == handle_hello))
-		return error_set(err, ERR_REFUSED, "%s refused: Hello comes first, and once",
-				 row->name);
-	if (!row->when[s->phase])
-		return error_set(err, ERR_REFUSED, "%s refused: it is out of order", row->name);
 	return 0;
 }
 

@@ -53,5 +53,9 @@ int remove_stale(int parent, const char *prefix, const char *name, struct error 
 /* A folder of the range's first id, with a manifest. rootfs.c */
 bool is_rootfs(int folder);
 
+/* Opens and locks the rootfs NAME to be removed or replaced. ERR_MISSING where there is none,
+ * ERR_REFUSED where it is not rootlet's, ERR_BUSY where it is in use or has mounts. rootfs.c */
+int claim_rootfs(int parent, const char *name, int *tree, struct error **err);
+
 #define STAGING_PREFIX ".rootlet-staging."
 #define TRASH_PREFIX ".rootlet-trash."
