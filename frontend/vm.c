@@ -171,15 +171,18 @@ static void find_panic(struct vm *vm)
 	snprintf(vm->panic, sizeof(vm->panic), "%.*s", (int)strcspn(panic, "\n") + 1, panic);
 }
 
-static void read_console(struct vm *vm)
+/* One block, and false where there is none: a guest that never stops writing must not keep us from
+ * the clock, nor from Ctrl-C. */
+static bool read_console(struct vm *vm)
 {
 	char data[CONSOLE_KEPT / 4];
-	ssize_t size;
+	ssize_t size = read(vm->console, data, sizeof(data));
 
-	while ((size = read(vm->console, data, sizeof(data))) > 0) {
-		keep_console(vm, data, (size_t)size);
-		find_panic(vm);
-	}
+	if (size <= 0)
+		return false;
+	keep_console(vm, data, (size_t)size);
+	find_panic(vm);
+	return true;
 }
 
 static void take_status(struct vm *vm)
@@ -197,20 +200,22 @@ static void take_status(struct vm *vm)
 	}
 }
 
-/* Written by the guest, which may write anything. */
-static void read_status(struct vm *vm)
+/* Likewise. Written by the guest, which may write anything. */
+static bool read_status(struct vm *vm)
 {
-	char byte;
+	char data[256];
+	ssize_t size = read(vm->status, data, sizeof(data));
 
-	while (read(vm->status, &byte, 1) == 1) {
-		if (byte == '\n') {
+	for (ssize_t i = 0; i < size; i++) {
+		if (data[i] == '\n') {
 			vm->line[vm->line_length] = '\0';
 			take_status(vm);
 			vm->line_length = 0;
-		} else if (byte != '\r' && vm->line_length < sizeof(vm->line) - 1) {
-			vm->line[vm->line_length++] = byte;
+		} else if (data[i] != '\r' && vm->line_length < sizeof(vm->line) - 1) {
+			vm->line[vm->line_length++] = data[i];
 		}
 	}
+	return size > 0;
 }
 
 static int time_left(const struct vm *vm)
@@ -330,8 +335,9 @@ int vm_run(int userns, const struct vm_config *config, struct vm_result *result,
 		return -1;
 	stream_drain(&vm.out);
 	stream_drain(&vm.error);
-	read_console(&vm);
-	read_status(&vm);
+	/* Nobody writes any more: what is left in the two lines has an end. */
+	while (read_console(&vm) || read_status(&vm))
+		;
 	if (vm.raw)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &vm.saved);
 	vm.raw = false;
