@@ -30,7 +30,7 @@ struct privileges {
  * its children need, and its default is an error: theirs must be able to see ENOSYS. */
 /* clang-format off */
 static const struct privileges table[] = {
-	[PRIVILEGES_OUTER] = { "outer", 0, { parser_calls, outer_calls }, true, false },
+	[PRIVILEGES_OUTER] = { "outer", 0, { outer_calls }, true, false },
 	[PRIVILEGES_PARSER] = { "parser", 0, { parser_calls }, true, false },
 	[PRIVILEGES_JAILER] = { "jailer",
 				CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(SETUID) |
@@ -40,10 +40,10 @@ static const struct privileges table[] = {
 			      CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) |
 				      CAP(SETUID) | CAP(SETGID) | CAP(SETFCAP) | CAP(SYS_CHROOT) |
 				      CAP(KILL),
-			      { jail_calls }, false, true },
+			      { tool_calls, jail_calls }, false, true },
 	[PRIVILEGES_TOOL] = { "tool",
 			      CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID),
-			      { jail_calls, tool_calls }, false, true },
+			      { tool_calls }, false, true },
 };
 /* clang-format on */
 

@@ -154,6 +154,19 @@ def hardened():
             tap.report(bool(re.search(pattern, text)), f"{name}: {what}")
 
 
+def marked_for_cet():
+    """Every object of ours is; the whole program is where the C library's own start files are, too."""
+    if os.uname().machine != "x86_64":
+        tap.skip("objects are marked for CET", "x86-64 alone has it")
+        return
+    for folder in ("frontend", "helper", "proto"):
+        objects = [f"{where}/{name}" for where, _, names in os.walk(f"{BUILD}/{folder}") for name in names
+                   if name.endswith(".o")]
+        unmarked = [path for path in objects if not re.search("IBT, SHSTK", subprocess.run(
+            ["readelf", "-n", path], stdout=subprocess.PIPE, text=True, check=False).stdout)]
+        tap.report(objects and not unmarked, f"{folder}: every object is marked for CET", *unmarked[:5])
+
+
 def check_descriptors(home, pids):
     """A file that whoever called rootlet had open is open in nothing that rootlet starts."""
     held = []
@@ -246,6 +259,7 @@ def root_mode():
 
 installed_files()
 hardened()
+marked_for_cet()
 compiled_with()
 owners_of_tree()
 helper_process()
