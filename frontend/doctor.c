@@ -107,11 +107,7 @@ static void probe_program(struct finding *f, enum verdict without, const char *p
 
 static void probe_signatures(struct finding *f)
 {
-	_cleanup_free_ char *sequoia = program_find("sqv");
-
 	probe_program(f, VERDICT_MISSING, "gpgv", "gpgv", "it checks the archive's signatures");
-	if (f->verdict != VERDICT_OK && sequoia)
-		finding_set(f, VERDICT_OK, "", "%s", sequoia);
 }
 
 static void probe_debootstrap(struct finding *f)

@@ -242,7 +242,7 @@ static int check_ids(const struct run *r, const struct host_ids *ids, struct err
 	return error_set(err, ERR_HOST,
 			 "cannot run %s: it was made with host ids from %u, and the range is now "
 			 "from %u; give the old range back in /etc/subuid and /etc/subgid, or make "
-			 "it again: rootlet create --force",
+			 "another one: rootlet create --name NAME",
 			 r->absolute, r->manifest->first_uid, ids->first_uid);
 }
 

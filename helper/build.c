@@ -13,6 +13,8 @@
 #include "helper/tree.h"
 
 #define SECOND_STAGE_SECONDS 7200
+/* For one request: the longest is debootstrap's first stage. */
+#define BUILDER_SECONDS 3600
 
 static void close_build(struct server *s)
 {
@@ -87,6 +89,21 @@ static int start_builder(struct server *s, struct error **err)
 	return r;
 }
 
+/* One note of the builder's. Of what it sends beside, nothing is kept: it works on package data. */
+static int receive_note(struct server *s, struct note *note, struct error **err)
+{
+	int fds[PACKET_FDS_MAX];
+	size_t count;
+	ssize_t n = packet_receive(s->builder_socket, note, sizeof(*note), fds, &count, NULL);
+
+	for (size_t i = 0; i < count; i++)
+		close(fds[i]);
+	if (n != (ssize_t)sizeof(*note))
+		return error_set(err, ERR_SYSTEM, "the builder died");
+	note->text[sizeof(note->text) - 1] = '\0';
+	return 0;
+}
+
 /* Passes TASK to the builder and its notes back, up to the result, which becomes ours. */
 static int ask_builder(struct server *s, const struct task *task, const int *fds, size_t count,
 		       struct error **err)
@@ -95,21 +112,23 @@ static int ask_builder(struct server *s, const struct task *task, const int *fds
 		{ .fd = s->builder_socket, .events = POLLIN },
 		{ .fd = s->parser, .events = POLLIN },
 	};
+	int64_t end = serve_now() + BUILDER_SECONDS;
 	struct note note;
-	int none[PACKET_FDS_MAX];
-	size_t n;
 
 	if (packet_send(s->builder_socket, task, sizeof(*task), fds, count, err) < 0)
 		return -1;
 	for (;;) {
-		if (RETRY_ON_EINTR(poll(polled, 2, -1)) < 0)
+		if (RETRY_ON_EINTR(poll(polled, 2, 1000)) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot wait for the builder");
 		if (polled[1].revents)
 			return error_set(err, ERR_INTERRUPTED, "the front end left");
-		if (packet_receive(s->builder_socket, &note, sizeof(note), none, &n, NULL) !=
-		    (ssize_t)sizeof(note))
-			return error_set(err, ERR_SYSTEM, "the builder died");
-		note.text[sizeof(note.text) - 1] = '\0';
+		if (serve_now() >= end)
+			return error_set(err, ERR_INTERRUPTED, "it took longer than %d s",
+					 BUILDER_SECONDS);
+		if (!polled[0].revents)
+			continue;
+		if (receive_note(s, &note, err) < 0)
+			return -1;
 		if (note.kind == NOTE_RESULT)
 			break;
 		if (note.kind == NOTE_PROGRESS)
@@ -168,8 +187,11 @@ static void count_line(const char *line, void *context)
 {
 	struct second_stage *p = context;
 
-	if (strncmp(line, "I: Unpacking ", 13) == 0 || strncmp(line, "I: Configuring ", 15) == 0)
-		note_progress(p->server->parser, "Unpacking and configuring", ++p->done, p->total);
+	if (strncmp(line, "I: Unpacking ", 13) != 0 && strncmp(line, "I: Configuring ", 15) != 0)
+		return;
+	/* debootstrap says some of them twice. */
+	p->done += p->done < p->total;
+	note_progress(p->server->parser, "Unpacking and configuring", p->done, p->total);
 }
 
 /* What debootstrap leaves of the mirror goes; a guest needs a name and an /etc/hosts. */

@@ -180,6 +180,7 @@ static int watch_set_up(int report, struct error **err)
 	size_t count;
 	ssize_t n = packet_receive(report, &note, sizeof(note), fds, &count, err);
 
+	/* Of our own code still: no package's has run. */
 	if (n == 1 && count == 1) {
 		if (write_map(fds[0], "uid_map") < 0 || write_map(fds[0], "gid_map") < 0) {
 			error_errno(err, ERR_SYSTEM, "cannot map the jail's ids");

@@ -165,7 +165,7 @@ int serve(int parser, const struct idmap *map)
 	return 0;
 }
 
-static int64_t now(void)
+int64_t serve_now(void)
 {
 	struct timespec t;
 
@@ -194,7 +194,7 @@ static int watch_jail(struct server *s, const struct jail *jail, int text, struc
 		{ .fd = s->parser, .events = POLLIN },
 		{ .fd = text, .events = POLLIN },
 	};
-	int64_t end = now() + seconds;
+	int64_t end = serve_now() + seconds;
 	char data[8192];
 	ssize_t n;
 
@@ -203,7 +203,7 @@ static int watch_jail(struct server *s, const struct jail *jail, int text, struc
 			return error_errno(err, ERR_SYSTEM, "cannot wait for the jail");
 		if (fds[1].revents)
 			return error_set(err, ERR_INTERRUPTED, "the front end left");
-		if (seconds && now() >= end)
+		if (seconds && serve_now() >= end)
 			return error_set(err, ERR_INTERRUPTED, "it took longer than %d s", seconds);
 		if (fds[2].revents) {
 			n = read(text, data, sizeof(data));

@@ -37,6 +37,9 @@ int serve(int parser, const struct idmap *map);
 int serve_jail(struct server *s, const struct jail_spec *spec, struct output *output, int seconds,
 	       struct error **err);
 
+/* Seconds of the monotonic clock, for limits. */
+int64_t serve_now(void);
+
 /* One handler for each row of the table; FDS are as the row says and stay the caller's. */
 typedef int handler(struct server *s, const struct task *task, const int *fds, struct outcome *out,
 		    struct error **err);

@@ -153,6 +153,8 @@ def strike_delete(home):
     """A delete that is cut off: what is left is either whole, or removed by the next command."""
     tree = f"{home.store}/test-rootfs"
     for method in METHODS:
+        if method == "SIGTERM" and not LONG:
+            continue
         if not os.path.isdir(tree):
             with Server(AT.root) as server:
                 home.create("--quiet", server=server, at=AT)
@@ -170,8 +172,6 @@ def strike_delete(home):
             if check.status:
                 wrong.append(f"half of a rootfs is there: {check}")
         tap.report(not wrong, f"{method} during delete", *wrong, err.decode(errors="replace"))
-        if not LONG and method != "Ctrl-C":
-            break
 
 
 def strike_twice(home):

@@ -120,6 +120,7 @@ def visible():
         ("mknod of a disk is refused", "mknod /root/disk b 8 0 2>&1", "not permitted", None),
         ("chown to a foreign id is refused", "touch /root/f && chown 70000 /root/f 2>&1",
          "Invalid argument", None),
+        ("processes are limited", "grep '^Max processes' /proc/self/limits", r"\b4096 +4096\b", None),
         ("no new privileges", "grep NoNewPrivs /proc/self/status", r"1$", None),
         ("under a seccomp list", "grep Seccomp: /proc/self/status", r"2$", None),
     ]

@@ -211,8 +211,11 @@ def helper_process():
                                            for fd in os.listdir(f"/proc/{pid}/fd"))
                          if link.startswith(("/dev/pts", "/dev/tty"))]
             tap.report(not terminals, "helper: no terminal", *terminals)
-            tap.report(os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net"),
-                       "helper: a network namespace of its own")
+            for kind in ("user", "pid_for_children", "ipc", "uts", "net"):
+                tap.report(os.readlink(f"/proc/{pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}"),
+                           f"helper: a namespace of its own: {kind}")
+            tap.report(os.readlink(f"/proc/{pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt"),
+                       "helper: no mount namespace, in which it might mount")
         except PermissionError:
             tap.skip("helper: environment and descriptors", "needs root to look at another user's")
         break
