@@ -303,6 +303,7 @@ static int check_destination(struct create *c, struct error **err)
 static int create(struct create *c, struct error **err)
 {
 	struct provision provision;
+	int fetched;
 
 	if (check_release(c, err) < 0 || check_components(c, err) < 0 || check_words(c, err) < 0 ||
 	    load_profile(c, err) < 0 || check_destination(c, err) < 0)
@@ -316,8 +317,12 @@ static int create(struct create *c, struct error **err)
 		return -1;
 	/* Nothing of ours is on the disk yet but the cache, which is made to be cut off. */
 	interrupt_leave();
-	if (packages_fetch(&c->source, BASE_MINIMAL, (const char *const *)c->profile->packages,
-			   c->progress, &c->set, err) < 0)
+	interrupt_watch(helper_channel(c->helper));
+	fetched =
+		packages_fetch(&c->source, BASE_MINIMAL, (const char *const *)c->profile->packages,
+			       c->progress, &c->set, err);
+	interrupt_watch(-1);
+	if (fetched < 0)
 		return -1;
 	interrupt_catch();
 	provision = (struct provision){

@@ -101,10 +101,7 @@ def strike_all(home, with_old):
     words = ["--force"] if with_old else ["--name", "fresh"]
     for name in STAGES:
         for method in METHODS:
-            # The front end looks at its helper again only when the mirror has answered: where the
-            # mirror is silent for ever, so is it. Known, and seen with --long.
-            late = method == "kill -9 of the helper" and isinstance(STAGES[name], Fault)
-            if not LONG and (name not in SHORT or method == "SIGTERM" or late or
+            if not LONG and (name not in SHORT or method == "SIGTERM" or
                              with_old == (name in ("asking for InRelease", "adding users",
                                                    "unpacking"))):
                 continue
