@@ -11,7 +11,7 @@ import subprocess
 from support import tap
 from support.server import Server
 from support.world import (AS_ROOT, BUILD, Case, Home, Tidy, judge, mirror, play, plain_user,
-                           small_rootfs, user_named)
+                           NOBODY, small_rootfs, user_named, without)
 
 HOST = 5
 AT = mirror()
@@ -136,30 +136,20 @@ NEEDED = {"/usr/bin/gpgv": "apt(-get)? install gpgv", "/usr/sbin/debootstrap": "
           "/usr/bin/newuidmap": "apt install .*uidmap", "/usr/bin/newgidmap": "apt install .*uidmap"}
 
 
-def without(home, path):
-    """A command that runs what follows as the user where PATH is not there: hidden by what is no
-    program, in mounts of its own."""
-    cover = f"mount --bind {'/sys/kernel/debug' if os.path.isdir(path) else '/dev/null'} {path}"
-    return ["unshare", "--mount", "--propagation", "private", "sh", "-c",
-            f'{cover} && exec setpriv --reuid {home.user.uid} --regid {home.user.gid} --clear-groups "$@"',
-            "sh"]
-
-
 def absent():
     """doctor and create where a program that they need is not there."""
     if not AS_ROOT:
         tap.skip("doctor and create without a program", "needs root, to hide the program")
         return
     home = Home()
-    nobody = {"user": None, "group": None, "extra_groups": None}
     for path, what, package in ABSENT:
-        outcome = home.run("doctor", before=without(home, path), **nobody)
+        outcome = home.run("doctor", before=without(home, path), **NOBODY)
         tap.report(outcome.status == 1 and re.search(
             rf"^missing +{what} .*\n.*to mend it: .*{package}", outcome.out, re.M),
             f"doctor without {path}", outcome)
         if path in NEEDED:
             with Server(AT.root) as server, Tidy(home) as tidy:
-                outcome = home.create(server=server, at=AT, before=without(home, path), **nobody)
+                outcome = home.create(server=server, at=AT, before=without(home, path), **NOBODY)
                 wrong = judge(Case("", ["create"], HOST, NEEDED[path]), outcome, home, tidy)
             tap.report(not wrong, f"create without {path}", *wrong, outcome)
 
