@@ -39,8 +39,7 @@ static const struct privileges table[] = {
 				{ jailer_calls, jail_calls, tool_calls }, false, false },
 	[PRIVILEGES_JAIL] = { "jail",
 			      CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) |
-				      CAP(SETUID) | CAP(SETGID) | CAP(SETFCAP) | CAP(SYS_CHROOT) |
-				      CAP(KILL),
+				      CAP(SETUID) | CAP(SETGID) | CAP(SETFCAP) | CAP(KILL),
 			      { tool_calls, jail_calls }, false, true },
 	[PRIVILEGES_TOOL] = { "tool",
 			      CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID),

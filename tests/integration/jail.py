@@ -23,8 +23,7 @@ CAPABILITIES = {name: number for number, name in enumerate(
     "sys_tty_config mknod lease audit_write audit_control setfcap mac_override mac_admin syslog "
     "wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore".split())}
 # What dpkg, package scripts, su and useradd need; the rest of them is taken away.
-IN_JAIL = {"chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setfcap",
-           "sys_chroot"}
+IN_JAIL = {"chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setfcap"}
 # For files of every owner in the range, and for starting jails; its own namespaces are its.
 IN_HELPER = {"chown", "dac_override", "fowner", "setuid", "setgid", "setfcap"}
 
