@@ -264,7 +264,7 @@ def command_of(pid):
         return ""
 
 
-def processes_left(seconds=20):
+def processes_left(seconds=120):
     """What of commands that have ended still runs after SECONDS; [] as soon as there is nothing."""
     end = time.monotonic() + seconds
     while True:
@@ -304,7 +304,7 @@ class Tidy:
     def __exit__(self, *_):
         pass
 
-    def complaints(self, seconds=20):
+    def complaints(self, seconds=120):
         found = [f"still runs: {line}" for line in processes_left(seconds)]
         found += [f"left behind: {path}" for path in self.home.leftovers(*self.folders)]
         return found + [f"left mounted: {point}" for point in mounts() - self.before]
