@@ -90,9 +90,9 @@ static void check_ids(struct check *c)
 		findings_add(&c->findings,
 			     "the rootfs was made with host ids %u:%u (%u of them), this "
 			     "host gives you %u:%u (%u); restore the range in /etc/subuid and "
-			     "/etc/subgid, or make it anew with: %s",
+			     "/etc/subgid; without it, only root can remove the rootfs: rm -r %s",
 			     m->first_uid, m->first_gid, m->count, ids->first_uid, ids->first_gid,
-			     ids->count, c->findings.anew);
+			     ids->count, c->absolute);
 	if (fstat(c->tree, &st) == 0 && (st.st_uid != m->first_uid || st.st_gid != m->first_gid))
 		findings_add_anew(&c->findings,
 				  "the rootfs belongs to %u:%u instead of %u:%u, the "

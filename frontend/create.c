@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "frontend/command.h"
+#include "frontend/inspect.h"
 #include "frontend/interrupt.h"
 #include "frontend/provision.h"
 #include "frontend/source.h"
@@ -52,7 +53,7 @@ struct create {
 	bool force, quiet;
 
 	char *parent, *base;
-	int parent_fd;
+	int parent_fd, old; /* descriptors or -1; old: what is to be replaced */
 	struct profile *profile;
 	struct progress *progress;
 	struct helper *helper;
@@ -99,6 +100,7 @@ static void create_clear(struct create *c)
 	progress_free(&c->progress);
 	package_set_free(&c->set);
 	profile_free(&c->profile);
+	closep(&c->old);
 	closep(&c->parent_fd);
 	free(c->parent);
 	free(c->base);
@@ -233,7 +235,7 @@ static int check_words(const struct create *c, struct error **err)
 }
 
 /* What is at the destination now. */
-static int check_existing(const struct create *c, struct error **err)
+static int check_existing(struct create *c, struct error **err)
 {
 	_cleanup_close_ int tree =
 		openat(c->parent_fd, c->base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -263,6 +265,18 @@ static int check_existing(const struct create *c, struct error **err)
 				 "the rootfs at %s/%s is in use; wait for its `rootlet "
 				 "run` or `rootlet shell` to end",
 				 c->parent, c->base);
+	flock(tree, LOCK_UN);
+	c->old = steal_fd(&tree);
+	return 0;
+}
+
+/* What the helper would refuse to replace in the end it refuses to look through now. */
+static int check_replaceable(struct create *c, struct error **err)
+{
+	struct answer answer;
+
+	if (c->old >= 0 && inspect_tree(c->helper, c->old, false, &answer, err) < 0)
+		return error_wrap(err, "cannot replace %s/%s", c->parent, c->base);
 	return 0;
 }
 
@@ -270,7 +284,8 @@ static int check_destination(struct create *c, struct error **err)
 {
 	if (store_resolve(c->name, c->path, &c->parent, &c->base, err) < 0)
 		return -1;
-	if (!c->path && mkdir(c->parent, 0755) < 0 && errno != EEXIST)
+	/* Nobody else's business: a setuid program in a rootfs is one of the range's first id. */
+	if (!c->path && mkdir(c->parent, 0700) < 0 && errno != EEXIST)
 		return error_errno(err, ERR_SYSTEM, "cannot make the folder %s", c->parent);
 	c->parent_fd = open(c->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->parent_fd < 0)
@@ -288,6 +303,7 @@ static int check_destination(struct create *c, struct error **err)
 static int create(struct create *c, struct error **err)
 {
 	struct provision provision;
+	int fetched;
 
 	if (check_release(c, err) < 0 || check_components(c, err) < 0 || check_words(c, err) < 0 ||
 	    load_profile(c, err) < 0 || check_destination(c, err) < 0)
@@ -297,10 +313,16 @@ static int create(struct create *c, struct error **err)
 	if (helper_start("create", c->progress, &c->helper, err) < 0)
 		return -1;
 	store_sweep(c->helper, c->parent_fd, NULL);
+	if (check_replaceable(c, err) < 0)
+		return -1;
 	/* Nothing of ours is on the disk yet but the cache, which is made to be cut off. */
 	interrupt_leave();
-	if (packages_fetch(&c->source, BASE_MINIMAL, (const char *const *)c->profile->packages,
-			   c->progress, &c->set, err) < 0)
+	interrupt_watch(helper_channel(c->helper));
+	fetched =
+		packages_fetch(&c->source, BASE_MINIMAL, (const char *const *)c->profile->packages,
+			       c->progress, &c->set, err);
+	interrupt_watch(-1);
+	if (fetched < 0)
 		return -1;
 	interrupt_catch();
 	provision = (struct provision){
@@ -332,6 +354,7 @@ int command_create(int argc, char **argv)
 		.engine = DEFAULT_ENGINE,
 		.source = { .suite = DEFAULT_SUITE },
 		.parent_fd = -1,
+		.old = -1,
 	};
 	_cleanup_error_ struct error *err = NULL;
 	time_t began = time(NULL);

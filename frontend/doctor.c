@@ -15,6 +15,7 @@
 #include "frontend/source.h"
 #include "frontend/store.h"
 #include "frontend/text.h"
+#include "frontend/vng.h"
 
 #define SYSTEM_FOLDERS "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 #define SPACE_NEEDED (2ull << 30)
@@ -108,11 +109,7 @@ static void probe_program(struct finding *f, enum verdict without, const char *p
 
 static void probe_signatures(struct finding *f)
 {
-	_cleanup_free_ char *sequoia = program_find("sqv");
-
 	probe_program(f, VERDICT_MISSING, "gpgv", "gpgv", "it checks the archive's signatures");
-	if (f->verdict != VERDICT_OK && sequoia)
-		finding_set(f, VERDICT_OK, "", "%s", sequoia);
 }
 
 static void probe_debootstrap(struct finding *f)
@@ -190,23 +187,10 @@ static void probe_images(struct finding *f)
 				    "neither mkfs.erofs nor mke2fs");
 }
 
-/* Installed outside of PATH by most distributions. */
 static void probe_virtiofsd(struct finding *f)
 {
-	static const char *const places[] = { "/usr/libexec/virtiofsd",
-					      "/usr/lib/virtiofsd/virtiofsd", "/usr/lib/virtiofsd",
-					      "/usr/lib/qemu/virtiofsd" };
-	_cleanup_free_ char *path = program_find("virtiofsd");
-
-	for (size_t i = 0; !path && i < sizeof(places) / sizeof(*places); i++) {
-		struct stat st;
-
-		if (access(places[i], X_OK) == 0 && stat(places[i], &st) == 0 &&
-		    S_ISREG(st.st_mode))
-			path = strdup(places[i]);
-	}
-	if (path)
-		finding_set(f, VERDICT_OK, "", "%s (for --root-transport dir)", path);
+	if (vng_has_virtiofsd())
+		finding_set(f, VERDICT_OK, "", "there, for --root-transport dir");
 	else
 		finding_set(f, VERDICT_OK, "",
 			    "not there, and not needed: --root-transport dir uses 9p");

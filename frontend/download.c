@@ -464,7 +464,12 @@ static int take_ended(struct batch *b, struct error **err)
 
 static int serve(struct batch *b, struct progress *progress, struct error **err)
 {
-	struct curl_waitfd interrupt = { .fd = interrupt_fd(), .events = CURL_WAIT_POLLIN };
+	struct curl_waitfd others[] = {
+		{ .fd = interrupt_watched(), .events = CURL_WAIT_POLLIN },
+		{ .fd = interrupt_fd(), .events = CURL_WAIT_POLLIN },
+	};
+	/* libcurl takes no -1, as poll(2) does. */
+	size_t first = others[0].fd < 0, end = others[1].fd < 0 ? 1 : 2;
 	int running;
 
 	while (b->done < b->count) {
@@ -478,7 +483,12 @@ static int serve(struct batch *b, struct progress *progress, struct error **err)
 			return -1;
 		show(b, progress);
 		if (b->done < b->count)
-			curl_multi_poll(b->multi, &interrupt, interrupt.fd >= 0, TICK_MS, NULL);
+			curl_multi_poll(b->multi, others + first,
+					first < end ? (unsigned)(end - first) : 0, TICK_MS, NULL);
+		if (first == 0 && others[0].revents)
+			return error_set(err, ERR_SYSTEM,
+					 "the download was stopped, as rootlet-helper left: it was "
+					 "killed; see: journalctl -k");
 	}
 	return 0;
 }

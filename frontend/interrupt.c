@@ -11,6 +11,7 @@
 
 static volatile sig_atomic_t caught;
 static int event = -1;
+static int watched = -1;
 
 static void on_leave(int number)
 {
@@ -72,4 +73,14 @@ bool interrupt_caught(void)
 int interrupt_fd(void)
 {
 	return event;
+}
+
+void interrupt_watch(int fd)
+{
+	watched = fd;
+}
+
+int interrupt_watched(void)
+{
+	return watched;
 }

@@ -15,3 +15,8 @@ bool interrupt_caught(void);
 
 /* A descriptor to poll for POLLIN, ours for good; -1 before the first interrupt_catch(). */
 int interrupt_fd(void);
+
+/* One more descriptor for what waits on others: where it can be read (the helper's channel, say),
+ * there is no use in going on. -1: none. */
+void interrupt_watch(int fd);
+int interrupt_watched(void);

@@ -239,6 +239,20 @@ static void uncover(const char *path)
 	mkdir(copy, 0755);
 }
 
+/* Where qemu may make UNIX sockets, those of the user's session and of the system are out of its
+ * sight: see hypervisor.c. */
+static int hide_sockets(struct error **err)
+{
+	static const char *const folders[] = { "/run", "/tmp" };
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
+		if (mount("rootlet", folders[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+			  "mode=0755") < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot cover %s for the VM",
+					   folders[i]);
+	return 0;
+}
+
 /* qemu faces a guest that may be hostile: of the host it can write what the VM is meant to write.
  */
 static int seal(const struct vm_config *config, struct error **err)
@@ -303,5 +317,7 @@ int layout_make(const struct vm_config *config, uid_t owner, int *disks, struct 
 	    place_shares(config, &s, err) < 0)
 		return -1;
 	close_sources(config, &s);
+	if (config->root.virtiofs && hide_sockets(err) < 0)
+		return -1;
 	return seal(config, err);
 }

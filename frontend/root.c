@@ -5,6 +5,7 @@
 #include "frontend/client.h"
 #include "frontend/image.h"
 #include "frontend/tree.h"
+#include "frontend/vng.h"
 #include "proto/validate.h"
 
 bool root_transport_parse(const char *text, enum root_transport *transport)
@@ -114,7 +115,7 @@ static int check_ids(const struct root_wish *w, const struct host_ids *ids, stru
 	return error_set(err, ERR_HOST,
 			 "cannot run %s: it was made with host ids from %u, and the range is now "
 			 "from %u; give the old range back in /etc/subuid and /etc/subgid, or make "
-			 "it again: rootlet create --force",
+			 "another one: rootlet create --name NAME",
 			 w->path, w->manifest->first_uid, ids->first_uid);
 }
 
@@ -188,7 +189,8 @@ static int prepare(const struct root_wish *w, const struct format *format, struc
 	root->path = strdup(w->path);
 	if (!root->path)
 		return error_set(err, ERR_SPACE, "out of memory");
-	root->vm = (struct vm_root){ .kind = VM_ROOT_TREE, .virtiofs = !w->no_virtiofs };
+	root->vm = (struct vm_root){ .kind = VM_ROOT_TREE,
+				     .virtiofs = !w->no_virtiofs && vng_has_virtiofsd() };
 	return helper_open_namespace(helper, &root->userns, err);
 }
 

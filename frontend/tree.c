@@ -5,6 +5,10 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 
+/* The kernel gives up with EAGAIN where somebody anywhere renames or mounts while it goes up a
+ * "..", as that of /etc/os-release: openat2(2). On a busy host that is often. */
+#define ATTEMPTS 1000
+
 int tree_open(int tree, const char *path, int flags)
 {
 	struct open_how how = {
@@ -12,7 +16,14 @@ int tree_open(int tree, const char *path, int flags)
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 
-	return (int)RETRY_ON_EINTR(syscall(SYS_openat2, tree, path, &how, sizeof(how)));
+	int fd = -1;
+
+	for (int i = 0; i < ATTEMPTS; i++) {
+		fd = (int)RETRY_ON_EINTR(syscall(SYS_openat2, tree, path, &how, sizeof(how)));
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
+	return fd;
 }
 
 bool tree_has(int tree, const char *path, mode_t type)

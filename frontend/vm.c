@@ -179,33 +179,33 @@ static void find_panic(struct vm *vm)
 	snprintf(vm->panic, sizeof(vm->panic), "%.*s", (int)strcspn(panic, "\n") + 1, panic);
 }
 
-static void read_console(struct vm *vm)
+/* One block, and false where there is none: a guest that never stops writing must not keep us from
+ * the clock, nor from Ctrl-C. */
+static bool read_console(struct vm *vm)
 {
 	char data[CONSOLE_KEPT / 4];
-	ssize_t size;
+	ssize_t size = read(vm->console, data, sizeof(data));
 
-	while ((size = read(vm->console, data, sizeof(data))) > 0) {
-		keep_console(vm, data, (size_t)size);
-		find_panic(vm);
-		if (vm->config->console)
-			vm->config->console(data, (size_t)size, vm->config->context);
-	}
+	if (size <= 0)
+		return false;
+	keep_console(vm, data, (size_t)size);
+	find_panic(vm);
+	if (vm->config->console)
+		vm->config->console(data, (size_t)size, vm->config->context);
+	return true;
 }
 
 /* What the command prints, where the caller takes it. */
-static void read_output(struct vm *vm, struct stream *s)
+static bool read_output(struct vm *vm, struct stream *s)
 {
 	char data[CONSOLE_KEPT / 4];
-	ssize_t size;
+	ssize_t size = s->from < 0 ? -1 : read(s->from, data, sizeof(data));
 
-	while (s->from >= 0 && (size = read(s->from, data, sizeof(data))) != 0) {
-		if (size < 0 && errno == EINTR)
-			continue;
-		if (size < 0)
-			return;
+	if (size > 0)
 		vm->config->output(data, (size_t)size, vm->config->context);
-	}
-	stream_close(s);
+	else if (size == 0)
+		stream_close(s);
+	return size > 0;
 }
 
 static void take_status(struct vm *vm)
@@ -223,20 +223,22 @@ static void take_status(struct vm *vm)
 	}
 }
 
-/* Written by the guest, which may write anything. */
-static void read_status(struct vm *vm)
+/* Likewise. Written by the guest, which may write anything. */
+static bool read_status(struct vm *vm)
 {
-	char byte;
+	char data[256];
+	ssize_t size = read(vm->status, data, sizeof(data));
 
-	while (read(vm->status, &byte, 1) == 1) {
-		if (byte == '\n') {
+	for (ssize_t i = 0; i < size; i++) {
+		if (data[i] == '\n') {
 			vm->line[vm->line_length] = '\0';
 			take_status(vm);
 			vm->line_length = 0;
-		} else if (byte != '\r' && vm->line_length < sizeof(vm->line) - 1) {
-			vm->line[vm->line_length++] = byte;
+		} else if (data[i] != '\r' && vm->line_length < sizeof(vm->line) - 1) {
+			vm->line[vm->line_length++] = data[i];
 		}
 	}
+	return size > 0;
 }
 
 static int time_left(const struct vm *vm)
@@ -362,15 +364,14 @@ static int judge(const struct vm *vm, int late, struct vm_result *result, struct
 
 static void drain(struct vm *vm)
 {
-	if (vm->config->output) {
-		read_output(vm, &vm->out);
-		read_output(vm, &vm->error);
-	} else {
+	if (!vm->config->output) {
 		stream_drain(&vm->out);
 		stream_drain(&vm->error);
 	}
-	read_console(vm);
-	read_status(vm);
+	/* Nobody writes any more: what is left in the lines has an end. */
+	while (read_console(vm) || read_status(vm) ||
+	       (vm->config->output && (read_output(vm, &vm->out) || read_output(vm, &vm->error))))
+		;
 }
 
 /* An image is the last of the disks, so that the others have the same names whatever the root is.

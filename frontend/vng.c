@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frontend/child.h"
 #include "frontend/hypervisor.h"
 
 #define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -161,6 +162,26 @@ static void fill_words(struct words *words, const struct vm_config *config)
 		add_pair(words, "--exec",
 			 config->root.kind == VM_ROOT_HOST ? "sh " VNG_HOST_SCRIPT
 							   : "sh /" VNG_GUEST_SCRIPT);
+}
+
+/* Installed outside of PATH by most distributions. */
+bool vng_has_virtiofsd(void)
+{
+	static const char *const places[] = { "virtiofsd", "/usr/libexec/virtiofsd",
+					      "/usr/lib/virtiofsd/virtiofsd", "/usr/lib/virtiofsd",
+					      "/usr/lib/qemu/virtiofsd" };
+	static const int silent[3] = { -1, -1, -1 };
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		const char *argv[] = { places[i], "--version", NULL };
+		_cleanup_error_ struct error *ignored = NULL;
+		pid_t pid;
+
+		if (child_start(argv, silent, &pid, &ignored) == 0 &&
+		    child_wait(pid, &ignored) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Unprivileged logins often have no sbin in PATH, and vng calls modprobe. */

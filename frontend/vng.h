@@ -3,6 +3,10 @@
 
 #include "frontend/vm.h"
 
+/* Whether vng would find a virtiofsd, as it looks for one: a program that can tell its version
+ * (qemu's own of old cannot, as an ordinary user). */
+bool vng_has_virtiofsd(void);
+
 /* Replaces the process by vng, which keeps DISKS open for qemu to open them again; returns only
  * where that failed, with ERR set. */
 int vng_exec(const struct vm_config *config, const int *disks, struct error **err);

@@ -13,6 +13,8 @@
 #include "helper/tree.h"
 
 #define SECOND_STAGE_SECONDS 7200
+/* For one request: the longest is debootstrap's first stage. */
+#define BUILDER_SECONDS 3600
 
 static void close_build(struct server *s)
 {
@@ -33,7 +35,7 @@ void build_abandon(struct server *s)
 	if (s->staging < 0)
 		return;
 	jail_end(&s->builder);
-	if (tree_remove(s->parent, s->staging_name, &err) < 0)
+	if (tree_remove(s->parent, s->staging_name, s->staging, &err) < 0)
 		fprintf(stderr, "%s\n", err && err->message ? err->message : "out of memory");
 	close_build(s);
 }
@@ -41,8 +43,6 @@ void build_abandon(struct server *s)
 /* Makes and locks the staging folder. The lock goes with the last process that holds it. */
 static int make_staging(struct server *s, struct error **err)
 {
-	struct stat ours, named;
-
 	if (remove_stale(s->parent, STAGING_PREFIX, s->name, err) < 0)
 		return -1;
 	if (mkdirat(s->parent, s->staging_name, 0700) < 0)
@@ -53,9 +53,8 @@ static int make_staging(struct server *s, struct error **err)
 	if (s->staging < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", s->staging_name);
 	/* Somebody who took it for stale between the two calls has removed it. */
-	if (flock(s->staging, LOCK_EX | LOCK_NB) < 0 || fstat(s->staging, &ours) < 0 ||
-	    fstatat(s->parent, s->staging_name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    ours.st_ino != named.st_ino) {
+	if (flock(s->staging, LOCK_EX | LOCK_NB) < 0 ||
+	    !tree_is(s->parent, s->staging_name, s->staging)) {
 		closep(&s->staging);
 		s->staging = -1;
 		return error_set(err, ERR_BUSY, "another rootlet makes %s", s->name);
@@ -90,6 +89,21 @@ static int start_builder(struct server *s, struct error **err)
 	return r;
 }
 
+/* One note of the builder's. Of what it sends beside, nothing is kept: it works on package data. */
+static int receive_note(struct server *s, struct note *note, struct error **err)
+{
+	int fds[PACKET_FDS_MAX];
+	size_t count;
+	ssize_t n = packet_receive(s->builder_socket, note, sizeof(*note), fds, &count, NULL);
+
+	for (size_t i = 0; i < count; i++)
+		close(fds[i]);
+	if (n != (ssize_t)sizeof(*note))
+		return error_set(err, ERR_SYSTEM, "the builder died");
+	note->text[sizeof(note->text) - 1] = '\0';
+	return 0;
+}
+
 /* Passes TASK to the builder and its notes back, up to the result, which becomes ours. */
 static int ask_builder(struct server *s, const struct task *task, const int *fds, size_t count,
 		       struct error **err)
@@ -98,21 +112,23 @@ static int ask_builder(struct server *s, const struct task *task, const int *fds
 		{ .fd = s->builder_socket, .events = POLLIN },
 		{ .fd = s->parser, .events = POLLIN },
 	};
+	int64_t end = serve_now() + BUILDER_SECONDS;
 	struct note note;
-	int none[PACKET_FDS_MAX];
-	size_t n;
 
 	if (packet_send(s->builder_socket, task, sizeof(*task), fds, count, err) < 0)
 		return -1;
 	for (;;) {
-		if (RETRY_ON_EINTR(poll(polled, 2, -1)) < 0)
+		if (RETRY_ON_EINTR(poll(polled, 2, 1000)) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot wait for the builder");
 		if (polled[1].revents)
 			return error_set(err, ERR_INTERRUPTED, "the front end left");
-		if (packet_receive(s->builder_socket, &note, sizeof(note), none, &n, NULL) !=
-		    (ssize_t)sizeof(note))
-			return error_set(err, ERR_SYSTEM, "the builder died");
-		note.text[sizeof(note.text) - 1] = '\0';
+		if (serve_now() >= end)
+			return error_set(err, ERR_INTERRUPTED, "it took longer than %d s",
+					 BUILDER_SECONDS);
+		if (!polled[0].revents)
+			continue;
+		if (receive_note(s, &note, err) < 0)
+			return -1;
 		if (note.kind == NOTE_RESULT)
 			break;
 		if (note.kind == NOTE_PROGRESS)
@@ -171,8 +187,11 @@ static void count_line(const char *line, void *context)
 {
 	struct second_stage *p = context;
 
-	if (strncmp(line, "I: Unpacking ", 13) == 0 || strncmp(line, "I: Configuring ", 15) == 0)
-		note_progress(p->server->parser, "Unpacking and configuring", ++p->done, p->total);
+	if (strncmp(line, "I: Unpacking ", 13) != 0 && strncmp(line, "I: Configuring ", 15) != 0)
+		return;
+	/* debootstrap says some of them twice. */
+	p->done += p->done < p->total;
+	note_progress(p->server->parser, "Unpacking and configuring", p->done, p->total);
 }
 
 /* What debootstrap leaves of the mirror goes; a guest needs a name and an /etc/hosts. */
@@ -270,36 +289,31 @@ static int write_manifest(int tree, int from, struct error **err)
 	return copy_manifest(from, to, err);
 }
 
-/* The old tree, locked, so that nobody starts to use it while it is replaced. */
-static int lock_old(struct server *s, int *old, struct error **err)
+/* OLD becomes the tree that had the name, locked until it is removed: nobody is to begin to use it
+ * while it goes. -1: there was none. */
+static int give_name(struct server *s, bool replace, int *old, struct error **err)
 {
-	struct stat st;
+	_cleanup_error_ struct error *missing = NULL;
+	unsigned flags = RENAME_EXCHANGE;
 
-	*old = openat(s->parent, s->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (*old < 0 && errno == ENOENT)
-		return 0;
-	if (*old < 0 || fstat(*old, &st) < 0)
-		return error_errno(err, ERR_REFUSED, "cannot replace %s", s->name);
-	if (st.st_uid != 0)
-		return error_set(err, ERR_REFUSED, "cannot replace %s: it is no rootfs of rootlet",
-				 s->name);
-	if (flock(*old, LOCK_EX | LOCK_NB) < 0)
-		return error_set(err, ERR_BUSY, "rootfs %s is in use: end what runs in it",
-				 s->name);
-	return 1;
-}
-
-static int give_name(struct server *s, bool replace, struct error **err)
-{
-	_cleanup_close_ int old = -1;
-	int there = replace ? lock_old(s, &old, err) : 0;
-
-	if (there < 0)
-		return -1;
-	if (renameat2(s->staging, "tree", s->parent, s->name,
-		      there ? RENAME_EXCHANGE : RENAME_NOREPLACE) < 0)
+	if (!replace || claim_rootfs(s->parent, s->name, old, &missing) < 0) {
+		if (missing && missing->code != ERR_MISSING) {
+			*err = STEAL_PTR(missing);
+			return -1;
+		}
+		flags = RENAME_NOREPLACE;
+	}
+	/* The tool jail could write beside the tree. */
+	if (!tree_is(s->staging, "tree", s->tree))
+		return error_set(err, ERR_TRUST, "the staging tree of %s was exchanged", s->name);
+	if (renameat2(s->staging, "tree", s->parent, s->name, flags) < 0)
 		return error_errno(err, errno == EEXIST ? ERR_EXISTS : ERR_SYSTEM,
 				   "cannot give the rootfs its name %s", s->name);
+	if (*old >= 0 && !tree_is(s->staging, "tree", *old)) {
+		renameat2(s->staging, "tree", s->parent, s->name, RENAME_EXCHANGE);
+		return error_set(err, ERR_BUSY, "somebody exchanged %s meanwhile: try again",
+				 s->name);
+	}
 	/* Also the rename itself is to survive a power cut. */
 	fsync(s->parent);
 	return 0;
@@ -308,6 +322,7 @@ static int give_name(struct server *s, bool replace, struct error **err)
 int handle_publish(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		   struct error **err)
 {
+	_cleanup_close_ int old = -1;
 	int r = 0;
 
 	(void)out;
@@ -317,7 +332,7 @@ int handle_publish(struct server *s, const struct task *t, const int *fds, struc
 	if (r == 0 && syncfs(s->tree) < 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot write the rootfs to disk");
 	if (r == 0)
-		r = give_name(s, t->publish.replace, err);
+		r = give_name(s, t->publish.replace, &old, err);
 	build_abandon(s);
 	return r;
 }

@@ -9,13 +9,13 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "helper/idmap.h"
 #include "helper/loopback.h"
+#include "helper/mount_api.h"
 #include "helper/mounts.h"
 #include "helper/privileges.h"
 #include "helper/task.h"
@@ -180,6 +180,7 @@ static int watch_set_up(int report, struct error **err)
 	size_t count;
 	ssize_t n = packet_receive(report, &note, sizeof(note), fds, &count, err);
 
+	/* Of our own code still: no package's has run. */
 	if (n == 1 && count == 1) {
 		if (write_map(fds[0], "uid_map") < 0 || write_map(fds[0], "gid_map") < 0) {
 			error_errno(err, ERR_SYSTEM, "cannot map the jail's ids");

@@ -123,6 +123,9 @@ int main(void)
 	leave_outside();
 	if (idmap_enter(&map, &err) < 0)
 		return refuse(err);
+	/* No mounts of its own: those that it sees stay the caller's, which nobody here has the
+	 * right to change, and only into a copy of them can a jail take a folder by its descriptor:
+	 * open_tree(2) refuses one of another mount namespace. */
 	if (unshare(CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET) < 0 ||
 	    pipe(alive) < 0) {
 		error_errno(&err, ERR_HOST, "cannot make namespaces");

@@ -4,9 +4,10 @@
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+
+#include "helper/mount_api.h"
 
 #define DEVICES 6
 static const char *const devices[DEVICES] = { "null", "zero", "full", "random", "urandom", "tty" };

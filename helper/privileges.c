@@ -15,6 +15,7 @@
 
 #define CAP(name) (UINT64_C(1) << CAP_##name)
 #define FILES_MAX 4096
+#define PROCESSES_MAX 4096 /* in a jail: none of its scripts takes all that the host has */
 /* Any number above what libseccomp knows: calls newer than that "do not exist". */
 #define CALL_NUMBERS 1024
 
@@ -30,7 +31,7 @@ struct privileges {
  * its children need, and its default is an error: theirs must be able to see ENOSYS. */
 /* clang-format off */
 static const struct privileges table[] = {
-	[PRIVILEGES_OUTER] = { "outer", 0, { parser_calls, outer_calls }, true, false },
+	[PRIVILEGES_OUTER] = { "outer", 0, { outer_calls }, true, false },
 	[PRIVILEGES_PARSER] = { "parser", 0, { parser_calls }, true, false },
 	[PRIVILEGES_JAILER] = { "jailer",
 				CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(SETUID) |
@@ -38,12 +39,11 @@ static const struct privileges table[] = {
 				{ jailer_calls, jail_calls, tool_calls }, false, false },
 	[PRIVILEGES_JAIL] = { "jail",
 			      CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) |
-				      CAP(SETUID) | CAP(SETGID) | CAP(SETFCAP) | CAP(SYS_CHROOT) |
-				      CAP(KILL),
-			      { jail_calls }, false, true },
+				      CAP(SETUID) | CAP(SETGID) | CAP(SETFCAP) | CAP(KILL),
+			      { tool_calls, jail_calls }, false, true },
 	[PRIVILEGES_TOOL] = { "tool",
 			      CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID),
-			      { jail_calls, tool_calls }, false, true },
+			      { tool_calls }, false, true },
 };
 /* clang-format on */
 
@@ -146,9 +146,10 @@ static int load_arguments(void)
 	return r;
 }
 
-static int limit(void)
+static int limit(const struct privileges *p)
 {
 	const struct rlimit core = { 0, 0 };
+	struct rlimit processes;
 	struct rlimit files;
 
 	if (setrlimit(RLIMIT_CORE, &core) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
@@ -156,7 +157,16 @@ static int limit(void)
 	if (files.rlim_max > FILES_MAX)
 		files.rlim_max = FILES_MAX;
 	files.rlim_cur = files.rlim_max;
-	return setrlimit(RLIMIT_NOFILE, &files);
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -1;
+	if (!p->contained)
+		return 0;
+	if (getrlimit(RLIMIT_NPROC, &processes) < 0)
+		return -1;
+	if (processes.rlim_max > PROCESSES_MAX)
+		processes.rlim_max = PROCESSES_MAX;
+	processes.rlim_cur = processes.rlim_max;
+	return setrlimit(RLIMIT_NPROC, &processes);
 }
 
 int privileges_drop(enum privilege_set set, struct error **err)
@@ -168,7 +178,7 @@ int privileges_drop(enum privilege_set set, struct error **err)
 				   SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED;
 	int r;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || limit() < 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || limit(p) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot limit the %s", p->name);
 	/* The parser comes from the jailer, which has its bits locked already. */
 	if (set != PRIVILEGES_PARSER && prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0)

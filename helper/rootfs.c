@@ -67,7 +67,7 @@ int remove_stale(int parent, const char *prefix, const char *name, struct error 
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "another rootlet works on %s: wait for its end",
 				 name);
-	return tree_remove(parent, hidden, err);
+	return tree_remove(parent, hidden, fd, err);
 }
 
 bool is_rootfs(int folder)
@@ -79,7 +79,7 @@ bool is_rootfs(int folder)
 	return manifest >= 0 && fstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0;
 }
 
-static int open_rootfs(int parent, const char *name, int *tree, struct error **err)
+int claim_rootfs(int parent, const char *name, int *tree, struct error **err)
 {
 	_cleanup_close_ int fd =
 		openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -94,6 +94,8 @@ static int open_rootfs(int parent, const char *name, int *tree, struct error **e
 				 name, MANIFEST);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "rootfs %s is in use: end what runs in it", name);
+	if (tree_check_mounts(fd, err) < 0)
+		return error_wrap(err, "rootfs %s", name);
 	*tree = steal_fd(&fd);
 	return 0;
 }
@@ -111,11 +113,15 @@ int handle_remove(struct server *s, const struct task *t, const int *fds, struct
 		return -1;
 	if (t->remove.stale)
 		return remove_stale(fds[0], STAGING_PREFIX, name, err);
-	if (open_rootfs(fds[0], name, &tree, err) < 0)
+	if (claim_rootfs(fds[0], name, &tree, err) < 0)
 		return -1;
 	/* Out of sight first: half of a tree is never to be found under its name. */
 	snprintf(trash, sizeof(trash), "%s%s", TRASH_PREFIX, name);
 	if (renameat2(fds[0], name, fds[0], trash, RENAME_NOREPLACE) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot remove rootfs %s", name);
-	return tree_remove(fds[0], trash, err);
+	if (!tree_is(fds[0], trash, tree)) {
+		renameat2(fds[0], trash, fds[0], name, RENAME_NOREPLACE);
+		return error_set(err, ERR_BUSY, "somebody exchanged %s meanwhile: try again", name);
+	}
+	return tree_remove(fds[0], trash, tree, err);
 }

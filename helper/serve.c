@@ -87,14 +87,19 @@ static bool fits(char kind, int fd)
 static int check_row(const struct server *s, const struct row *row, const int *fds, size_t count,
 		     struct error **err)
 {
+	if (s->greeted == (row->handle == handle_hello))
+		return error_set(err, ERR_REFUSED, "%s refused: Hello comes first, and once",
+				 row->name);
+	if (!row->when[s->phase])
+		return error_set(err, ERR_REFUSED, "%s refused: it is out of order", row->name);
 	if (count != strlen(row->fds))
 		return error_set(err, ERR_INPUT, "%s refused: it takes %zu descriptors, not %zu",
 				 row->name, strlen(row->fds), count);
 	for (size_t i = 0; i < count; i++) {
 		if (row->fds[i] == 't' && !is_rootfs(fds[i]))
 			return error_set(err, ERR_REFUSED,
-					 "%s refused: the folder is no rootfs of "
-					 "rootlet, or belongs to another range of ids than %u…",
+					 "%s refused: the folder is no rootfs of rootlet, or was "
+					 "made with other host ids than yours, which begin at %u",
 					 row->name, s->map->first_uid);
 		if (!fits(row->fds[i], fds[i]))
 			return error_set(err, ERR_INPUT,
@@ -102,11 +107,6 @@ static int check_row(const struct server *s, const struct row *row, const int *f
 					 "wrong kind",
 					 row->name, i + 1);
 	}
-	if (s->greeted == (row->handle == handle_hello))
-		return error_set(err, ERR_REFUSED, "%s refused: Hello comes first, and once",
-				 row->name);
-	if (!row->when[s->phase])
-		return error_set(err, ERR_REFUSED, "%s refused: it is out of order", row->name);
 	return 0;
 }
 
@@ -169,7 +169,7 @@ int serve(int parser, const struct idmap *map)
 	return 0;
 }
 
-static int64_t now(void)
+int64_t serve_now(void)
 {
 	struct timespec t;
 
@@ -198,7 +198,7 @@ static int watch_jail(struct server *s, const struct jail *jail, int text, struc
 		{ .fd = s->parser, .events = POLLIN },
 		{ .fd = text, .events = POLLIN },
 	};
-	int64_t end = now() + seconds;
+	int64_t end = serve_now() + seconds;
 	char data[8192];
 	ssize_t n;
 
@@ -207,7 +207,7 @@ static int watch_jail(struct server *s, const struct jail *jail, int text, struc
 			return error_errno(err, ERR_SYSTEM, "cannot wait for the jail");
 		if (fds[1].revents)
 			return error_set(err, ERR_INTERRUPTED, "the front end left");
-		if (seconds && now() >= end)
+		if (seconds && serve_now() >= end)
 			return error_set(err, ERR_INTERRUPTED, "it took longer than %d s", seconds);
 		if (fds[2].revents) {
 			n = read(text, data, sizeof(data));

@@ -37,6 +37,9 @@ int serve(int parser, const struct idmap *map);
 int serve_jail(struct server *s, const struct jail_spec *spec, struct output *output, int seconds,
 	       struct error **err);
 
+/* Seconds of the monotonic clock, for limits. */
+int64_t serve_now(void);
+
 /* One handler for each row of the table; FDS are as the row says and stay the caller's. */
 typedef int handler(struct server *s, const struct task *task, const int *fds, struct outcome *out,
 		    struct error **err);
@@ -53,6 +56,10 @@ int remove_stale(int parent, const char *prefix, const char *name, struct error 
 
 /* A folder of the range's first id, with a manifest. rootfs.c */
 bool is_rootfs(int folder);
+
+/* Opens and locks the rootfs NAME to be removed or replaced. ERR_MISSING where there is none,
+ * ERR_REFUSED where it is not rootlet's, ERR_BUSY where it is in use or has mounts. rootfs.c */
+int claim_rootfs(int parent, const char *name, int *tree, struct error **err);
 
 #define STAGING_PREFIX ".rootlet-staging."
 #define TRASH_PREFIX ".rootlet-trash."

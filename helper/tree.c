@@ -10,9 +10,11 @@
 
 #define ROOM_LEAST (16u << 20) /* bytes; with less a package of middling size does not unpack */
 #define FILES_LEAST 256
-#define DEPTH_MAX 1000 /* one descriptor each */
-#define FIRST_FOREIGN                                                                              \
-	65534 /* what the kernel shows for an id that is not mapped; 65535: the caller */
+/* Folders in folders: each that is open takes a descriptor, of which there are 4096 at most. */
+#define DEPTH_MAX 1000
+/* Shown for an id that is not mapped; 65535: the caller. */
+#define FIRST_FOREIGN 65534
+#define WHERE_MAX 512
 
 static void closedirp(DIR **d)
 {
@@ -31,14 +33,26 @@ int tree_open_beneath(int folder, const char *path, int flags, mode_t mode)
 	return (int)RETRY_ON_EINTR(syscall(SYS_openat2, folder, path, &how, sizeof(how)));
 }
 
-/* A stream over FOLDER/NAME (or FOLDER itself for "."), which must be a directory. */
+bool tree_is(int folder, const char *name, int fd)
+{
+	struct stat ours, named;
+
+	return fstat(fd, &ours) == 0 && fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+}
+
+/* A stream over FOLDER/NAME (or FOLDER itself for "."), which must be a directory of its mount. */
 static DIR *open_folder(int folder, const char *name)
 {
-	int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV,
+	};
+	int fd = (int)RETRY_ON_EINTR(syscall(SYS_openat2, folder, name, &how, sizeof(how)));
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 
-	if (!d && fd >= 0)
-		close(fd);
+	if (!d)
+		closep(&fd);
 	return d;
 }
 
@@ -47,53 +61,134 @@ static bool is_dots(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* What to do with an entry; folders are visited after what is in them. */
-typedef int (*visit_function)(int folder, const char *name, const struct stat *st, void *context);
+struct walk {
+	/* What to do with an entry; folders are visited after what is in them. */
+	int (*visit)(int folder, const char *name, const struct statx *st, void *context);
+	void *context;
+	int top;	       /* where folders go that lie too deep; -1: they are an error */
+	unsigned hoisted;      /* how many did */
+	char where[WHERE_MAX]; /* what it failed at, below the top */
+};
 
-static int walk(int parent, const char *name, visit_function visit, void *context, int depth)
+/* A tree may be deeper than descriptors last: what lies too deep continues at the top, where it is
+ * come across once more. */
+static int hoist(struct walk *w, int folder, const char *name)
 {
-	_cleanup_(closedirp) DIR *d = open_folder(parent, name);
-	struct dirent *entry;
-	struct stat st;
+	char moved[32];
+	int r;
 
-	if (!d)
-		return -1;
-	if (depth > DEPTH_MAX) {
+	if (w->top < 0) {
 		errno = ELOOP;
 		return -1;
 	}
+	do {
+		snprintf(moved, sizeof(moved), ".hoisted.%u", w->hoisted++);
+		r = renameat2(folder, name, w->top, moved, RENAME_NOREPLACE);
+	} while (r < 0 && errno == EEXIST);
+	return r;
+}
+
+/* Puts NAME before where it failed, as the walk unwinds. */
+static void remember(struct walk *w, const char *name)
+{
+	char below[WHERE_MAX];
+	int saved = errno;
+
+	memcpy(below, w->where, sizeof(below));
+	if (snprintf(w->where, sizeof(w->where), "%s%s%s", name, *below ? "/" : "", below) >=
+	    WHERE_MAX)
+		snprintf(w->where, sizeof(w->where), "%.200s/…", name);
+	for (char *c = w->where; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	errno = saved;
+}
+
+static int walk_folder(struct walk *w, int parent, const char *name, int depth);
+
+static int walk_entry(struct walk *w, int folder, const char *name, int depth)
+{
+	struct statx st;
+
+	if (statx(folder, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &st) < 0)
+		return -1;
+	/* What is mounted here is not the tree's: to empty it would be somebody's data lost. */
+	if (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) {
+		errno = EXDEV;
+		return -1;
+	}
+	if (S_ISDIR(st.stx_mode)) {
+		if (depth == DEPTH_MAX)
+			return hoist(w, folder, name);
+		if (walk_folder(w, folder, name, depth + 1) < 0)
+			return -1;
+	}
+	return w->visit(folder, name, &st, w->context);
+}
+
+static int walk_folder(struct walk *w, int parent, const char *name, int depth)
+{
+	_cleanup_(closedirp) DIR *d = open_folder(parent, name);
+	struct dirent *entry;
+
+	if (!d)
+		return -1;
 	while ((errno = 0, entry = readdir(d))) {
 		if (is_dots(entry->d_name))
 			continue;
-		if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (walk_entry(w, dirfd(d), entry->d_name, depth) < 0) {
+			remember(w, entry->d_name);
 			return -1;
-		if (S_ISDIR(st.st_mode) &&
-		    walk(dirfd(d), entry->d_name, visit, context, depth + 1) < 0)
-			return -1;
-		if (visit(dirfd(d), entry->d_name, &st, context) < 0)
-			return -1;
+		}
 	}
 	return errno ? -1 : 0;
 }
 
-static int visit_remove(int folder, const char *name, const struct stat *st, void *context)
+static int explain_walk(const struct walk *w, const char *what, struct error **err)
 {
-	(void)context;
-	return unlinkat(folder, name, S_ISDIR(st->st_mode) ? AT_REMOVEDIR : 0);
+	if (errno == EXDEV)
+		return error_set(err, ERR_BUSY,
+				 "cannot %s: something is mounted on /%s in it; unmount that "
+				 "first: findmnt shows it, umount removes it",
+				 what, w->where);
+	return error_errno(err, ERR_SYSTEM, "cannot %s: %s%s", what, *w->where ? "/" : "it",
+			   w->where);
 }
 
-int tree_remove(int parent, const char *name, struct error **err)
+static int visit_nothing(int folder, const char *name, const struct statx *st, void *context)
 {
-	struct stat st;
+	(void)folder;
+	(void)name;
+	(void)st;
+	(void)context;
+	return 0;
+}
 
-	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno == ENOENT)
-			return 0;
-		return error_errno(err, ERR_SYSTEM, "cannot look at %s", name);
-	}
-	if (S_ISDIR(st.st_mode) && walk(parent, name, visit_remove, NULL, 0) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot remove everything below %s", name);
-	if (visit_remove(parent, name, &st, NULL) < 0)
+int tree_check_mounts(int tree, struct error **err)
+{
+	struct walk w = { .visit = visit_nothing, .top = -1 };
+
+	if (walk_folder(&w, tree, ".", 0) == 0 || errno == ELOOP)
+		return 0;
+	return explain_walk(&w, "remove it", err);
+}
+
+static int visit_remove(int folder, const char *name, const struct statx *st, void *context)
+{
+	(void)context;
+	return unlinkat(folder, name, S_ISDIR(st->stx_mode) ? AT_REMOVEDIR : 0);
+}
+
+int tree_remove(int parent, const char *name, int tree, struct error **err)
+{
+	struct walk w = { .visit = visit_remove, .top = tree };
+
+	do {
+		w.hoisted = 0;
+		if (walk_folder(&w, tree, ".", 0) < 0)
+			return explain_walk(&w, "remove everything", err);
+	} while (w.hoisted);
+	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return error_errno(err, ERR_SYSTEM, "cannot remove %s", name);
 	return 0;
 }
@@ -108,41 +203,39 @@ static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
 	return hash;
 }
 
-/* st_ctime: nothing but the kernel's own clock sets it. */
-static uint64_t hash_entry(const char *name, const struct stat *st)
+/* stx_ctime: nothing but the kernel's own clock sets it. */
+static uint64_t hash_entry(const char *name, const struct statx *st)
 {
-	const int64_t facts[] = { (int64_t)st->st_ino, st->st_ctim.tv_sec, st->st_ctim.tv_nsec,
-				  st->st_size };
+	const int64_t facts[] = { (int64_t)st->stx_ino, st->stx_ctime.tv_sec, st->stx_ctime.tv_nsec,
+				  (int64_t)st->stx_size };
 
 	return hash_bytes(hash_bytes(UINT64_C(0xcbf29ce484222325), name, strlen(name)), facts,
 			  sizeof(facts));
 }
 
-static int visit_count(int folder, const char *name, const struct stat *st, void *context)
+static int visit_count(int folder, const char *name, const struct statx *st, void *context)
 {
 	struct tree_census *census = context;
 
 	(void)folder;
 	census->fingerprint += hash_entry(name, st);
 	/* A file with several names counts once for all of them. */
-	if (S_ISDIR(st->st_mode) || st->st_nlink == 1)
-		census->bytes += (uint64_t)st->st_blocks * 512;
-	else
-		census->bytes += (uint64_t)st->st_blocks * 512 / st->st_nlink;
+	census->bytes += st->stx_blocks * 512 / (S_ISDIR(st->stx_mode) ? 1 : st->stx_nlink);
 	census->files++;
-	if (st->st_uid >= FIRST_FOREIGN || st->st_gid >= FIRST_FOREIGN)
+	if (st->stx_uid >= FIRST_FOREIGN || st->stx_gid >= FIRST_FOREIGN)
 		census->foreign++;
 	return 0;
 }
 
 int tree_count(int tree, struct tree_census *census, struct error **err)
 {
-	struct stat st;
+	struct walk w = { .visit = visit_count, .context = census, .top = -1 };
+	struct statx st;
 
 	*census = (struct tree_census){ 0 };
-	if (fstat(tree, &st) < 0 || visit_count(tree, ".", &st, census) < 0 ||
-	    walk(tree, ".", visit_count, census, 0) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot look through the rootfs");
+	if (statx(tree, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &st) < 0 ||
+	    visit_count(tree, ".", &st, census) < 0 || walk_folder(&w, tree, ".", 0) < 0)
+		return explain_walk(&w, "look through the rootfs", err);
 	return 0;
 }
 

@@ -11,9 +11,16 @@
 /* openat2 with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS; close-on-exec. -1 with errno set. */
 int tree_open_beneath(int folder, const char *path, int flags, mode_t mode);
 
-/* Removes NAME in PARENT with all below it, mounts excepted. Returns 0, also where there is none.
- */
-int tree_remove(int parent, const char *name, struct error **err);
+/* NAME in FOLDER is what FD is open on. */
+bool tree_is(int folder, const char *name, int fd);
+
+/* Empties TREE, a descriptor, and then removes NAME in PARENT, which goes only where it is an empty
+ * folder by now: whoever exchanges names meanwhile loses nothing but names. Stops at what is
+ * mounted in there (ERR_BUSY). Returns 0 or -1 with ERR set. */
+int tree_remove(int parent, const char *name, int tree, struct error **err);
+
+/* 0 where nothing is mounted below TREE, else -1 with ERR_BUSY that says where. */
+int tree_check_mounts(int tree, struct error **err);
 
 struct tree_census {
 	uint64_t bytes; /* allocated */
@@ -24,7 +31,7 @@ struct tree_census {
 	uint64_t fingerprint;
 };
 
-/* Counts what is below TREE. */
+/* Counts what is below TREE. ERR_BUSY where something is mounted in it. */
 int tree_count(int tree, struct tree_census *census, struct error **err);
 
 /* The disk of FOLDER has next to no room left: what failed on it failed for that. What the programs

@@ -41,6 +41,8 @@ def first_create():
     owner = os.lstat(TREE)
     tap.report(owner.st_uid == owner.st_gid and owner.st_uid >= 65536,
                "create: the tree's owner is the first id of the range", owner)
+    tap.report(os.lstat(home.store).st_mode & 0o7777 == 0o700,
+               "create: nobody else gets into the store, where setuid programs of the range's are")
     tap.report(not glob.glob(f"{TREE}/var/cache/apt/archives/*.deb"),
                "create: no package archives stay in the tree")
 

@@ -1,5 +1,6 @@
 """Hosts that lack something: no range of ids, too small a range, user namespaces forbidden, another
 range than the one that a rootfs was made with."""
+import contextlib
 import errno
 import glob
 import os
@@ -10,7 +11,7 @@ import subprocess
 from support import tap
 from support.server import Server
 from support.world import (AS_ROOT, BUILD, Case, Home, Tidy, judge, mirror, play, plain_user,
-                           small_rootfs, user_named)
+                           NOBODY, small_rootfs, user_named, without)
 
 HOST = 5
 AT = mirror()
@@ -83,8 +84,24 @@ def other_range():
     theirs = small_rootfs()
     home = Home(user=user_without("other"))
     tree = f"{theirs.store}/test-rootfs"
+    play(Case("check of a rootfs in another user's store", ["check", "--path", tree], 1,
+              [r"cannot open .*Permission denied"]), home)
+    with opened_to_all(theirs.store):
+        look_at_other(home, tree)
+
+
+@contextlib.contextmanager
+def opened_to_all(folder):
+    os.chmod(folder, 0o755)
+    try:
+        yield
+    finally:
+        os.chmod(folder, 0o700)
+
+
+def look_at_other(home, tree):
     play(Case("check of a rootfs of another id range", ["check", "--path", tree], 1,
-              [r"made with host ids \d+:\d+", "/etc/subuid"]), home)
+              [r"made with host ids \d+:\d+", "/etc/subuid", f"rm -r {tree}"]), home)
     for words in (["shell", "--path", tree, "--", "true"],
                   ["run", "--kernel", "distro", "--path", tree, "--", "true"]):
         with Tidy(home) as tidy:
@@ -107,6 +124,36 @@ def good_host():
         tap.report(bool(re.search(what, outcome.out)), f"doctor looks at: {what}", outcome)
 
 
+# What a host may lack: the file that is hidden, how doctor calls it, and what mends it.
+ABSENT = [("/usr/bin/gpgv", "signatures", "gpgv"), ("/usr/sbin/debootstrap", "debootstrap", "debootstrap"),
+          ("/usr/bin/vng", "vng", "virtme-ng"), ("/usr/bin/qemu-system-x86_64", "qemu", "qemu-system-x86"),
+          ("/usr/bin/newuidmap", "newuidmap, newgidmap", "uidmap"),
+          ("/usr/bin/newgidmap", "newuidmap, newgidmap", "uidmap"),
+          ("/usr/sbin/depmod", "depmod", "kmod"), ("/usr/bin/busybox", "static busybox", "busybox-static"),
+          ("/usr/share/keyrings", "keyrings", "debian-archive-keyring")]
+# Of these, what create says.
+NEEDED = {"/usr/bin/gpgv": "apt(-get)? install gpgv", "/usr/sbin/debootstrap": "apt install debootstrap",
+          "/usr/bin/newuidmap": "apt install .*uidmap", "/usr/bin/newgidmap": "apt install .*uidmap"}
+
+
+def absent():
+    """doctor and create where a program that they need is not there."""
+    if not AS_ROOT:
+        tap.skip("doctor and create without a program", "needs root, to hide the program")
+        return
+    home = Home()
+    for path, what, package in ABSENT:
+        outcome = home.run("doctor", before=without(home, path), **NOBODY)
+        tap.report(outcome.status == 1 and re.search(
+            rf"^missing +{what} .*\n.*to mend it: .*{package}", outcome.out, re.M),
+            f"doctor without {path}", outcome)
+        if path in NEEDED:
+            with Server(AT.root) as server, Tidy(home) as tidy:
+                outcome = home.create(server=server, at=AT, before=without(home, path), **NOBODY)
+                wrong = judge(Case("", ["create"], HOST, NEEDED[path]), outcome, home, tidy)
+            tap.report(not wrong, f"create without {path}", *wrong, outcome)
+
+
 def no_helper():
     """An incomplete installation: a front end that is copied out of its build folder."""
     home = Home()
@@ -124,5 +171,6 @@ ranges()
 namespaces()
 other_range()
 good_host()
+absent()
 no_helper()
 tap.done()

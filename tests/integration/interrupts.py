@@ -69,13 +69,14 @@ def strike(home, name, method, *words):
         METHODS[method](front)
         began = time.monotonic()
         try:
-            _, err = front.communicate(timeout=60)
+            _, err = front.communicate(timeout=300)
         except subprocess.TimeoutExpired:
             front.kill()
             _, err = front.communicate()
-            wrong.append("it did not end within a minute")
+            wrong.append("it did not end within five minutes")
         err = err.decode(errors="replace")
-        if time.monotonic() - began > 15:
+        # Only a disk that is written to may keep it, and only so long as that takes.
+        if time.monotonic() - began > 30 and name != "writing to disk":
             wrong.append(f"it ended only after {time.monotonic() - began:.0f} s")
         finished = front.returncode == 0
         if method in ("Ctrl-C", "SIGTERM") and front.returncode != INTERRUPTED and not finished:
@@ -88,7 +89,7 @@ def strike(home, name, method, *words):
             wrong += tidy.complaints()
         else:
             # What a killed one leaves, the next command removes.
-            left = processes_left(20)
+            left = processes_left(300)
             wrong += [f"still runs: {line}" for line in left]
             home.run("list")
             wrong += tidy.complaints()
@@ -101,10 +102,7 @@ def strike_all(home, with_old):
     words = ["--force"] if with_old else ["--name", "fresh"]
     for name in STAGES:
         for method in METHODS:
-            # The front end looks at its helper again only when the mirror has answered: where the
-            # mirror is silent for ever, so is it. Known, and seen with --long.
-            late = method == "kill -9 of the helper" and isinstance(STAGES[name], Fault)
-            if not LONG and (name not in SHORT or method == "SIGTERM" or late or
+            if not LONG and (name not in SHORT or method == "SIGTERM" or
                              with_old == (name in ("asking for InRelease", "adding users",
                                                    "unpacking"))):
                 continue
@@ -138,8 +136,8 @@ def strike_anywhere(home, seconds):
                                server.url, "--keyring", AT.keyring, "--force", "--quiet")
             time.sleep(after)
             METHODS[victim](front)
-            _, err = front.communicate(timeout=60)
-            wrong = [f"still runs: {line}" for line in processes_left(20)]
+            _, err = front.communicate(timeout=300)
+            wrong = [f"still runs: {line}" for line in processes_left(300)]
             home.run("list")
             wrong += tidy.complaints()
         check = home.run("check", *(["--deep"] if LONG else []))
@@ -153,6 +151,8 @@ def strike_delete(home):
     """A delete that is cut off: what is left is either whole, or removed by the next command."""
     tree = f"{home.store}/test-rootfs"
     for method in METHODS:
+        if method == "SIGTERM" and not LONG:
+            continue
         if not os.path.isdir(tree):
             with Server(AT.root) as server:
                 home.create("--quiet", server=server, at=AT)
@@ -161,8 +161,8 @@ def strike_delete(home):
             wait_until(lambda: helper_of(front.pid) or front.poll() is not None, 10)
             time.sleep(0.1)
             METHODS[method](front)
-            _, err = front.communicate(timeout=60)
-            wrong = [f"still runs: {line}" for line in processes_left(20)]
+            _, err = front.communicate(timeout=300)
+            wrong = [f"still runs: {line}" for line in processes_left(300)]
             home.run("list")
             wrong += tidy.complaints()
         if os.path.lexists(tree):
@@ -170,8 +170,6 @@ def strike_delete(home):
             if check.status:
                 wrong.append(f"half of a rootfs is there: {check}")
         tap.report(not wrong, f"{method} during delete", *wrong, err.decode(errors="replace"))
-        if not LONG and method != "Ctrl-C":
-            break
 
 
 def strike_twice(home):

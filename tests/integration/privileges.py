@@ -17,7 +17,7 @@ CALL = re.compile(r"^(\d+)\s+(\w+)\((.*)$")
 def trace(home, words, folder):
     """Runs rootlet under strace; returns the lines that it wrote, in the order of time."""
     path = f"{folder}/trace"
-    before = ["strace", "-f", "-qq", "-s", "200", "-o", path, "-e",
+    before = ["strace", "-f", "-qq", "-s", "200", "--decode-pids=pidns", "-o", path, "-e",
               "trace=network,execve,clone,clone3,fork,vfork", "-e", "signal=none"]
     if AS_ROOT:
         # Only root's strace lets newuidmap keep its setuid bit.
@@ -38,9 +38,10 @@ def below_helper(lines):
         if name == "execve" and "rootlet-helper" in rest.split(",")[0]:
             family.add(pid)
         if pid in family and name in ("clone", "clone3", "fork", "vfork"):
-            made = re.search(r"= (\d+)$", rest)
+            # What the caller's own namespace calls 2 has another number in strace's.
+            made = re.search(r"= (\d+)(?: /\* (\d+) in strace's PID NS \*/)?$", rest)
             if made:
-                family.add(made.group(1))
+                family.add(made.group(2) or made.group(1))
         if pid in family:
             calls.append((pid, name, rest))
     return calls
@@ -61,12 +62,15 @@ def resumed_clones(lines):
     return whole
 
 
-def sockets(home, words, what):
+def sockets(home, words, what, expected=frozenset()):
     outcome, lines = trace(home, words, SCRATCH)
     calls = below_helper(resumed_clones(lines))
     if not tap.report(outcome.status == 0 and calls, f"strace of {what}: it works and is seen",
                       outcome, len(lines)):
         return
+    programs = {os.path.basename(rest.split('"')[1]) for _, name, rest in calls if name == "execve"}
+    tap.report(expected <= programs, f"strace of {what}: the jail's programs are among what is seen",
+               expected - programs)
     made = [rest for _, name, rest in calls if name == "socket"]
     foreign = [rest for rest in made if not re.match(r"AF_(UNIX|LOCAL|NETLINK)", rest)]
     tap.report(not foreign, f"strace of {what}: helper and jail open no socket of any network",
@@ -85,12 +89,13 @@ def network_calls():
                  "setuid bit")
         return
     home = small_rootfs()
-    sockets(home, ["shell", "--", "true"], "shell")
-    sockets(home, ["check", "--deep"], "check --deep")
+    sockets(home, ["shell", "--", "true"], "shell", {"true"})
+    sockets(home, ["check", "--deep"], "check --deep", {"dpkg"})
     at = mirror()
     with Server(at.root) as server:
         sockets(home, ["create", "--name", "traced", "--release", "jammy", "--profile", "test",
-                       "--mirror", server.url, "--keyring", at.keyring, "--quiet"], "create")
+                       "--mirror", server.url, "--keyring", at.keyring, "--quiet"], "create",
+                {"gpgv", "debootstrap", "dpkg-deb", "dpkg", "useradd", "groupadd"})
     sockets(home, ["delete", "--name", "traced", "--yes"], "delete")
 
 
@@ -154,6 +159,19 @@ def hardened():
             tap.report(bool(re.search(pattern, text)), f"{name}: {what}")
 
 
+def marked_for_cet():
+    """Every object of ours is; the whole program is where the C library's own start files are, too."""
+    if os.uname().machine != "x86_64":
+        tap.skip("objects are marked for CET", "x86-64 alone has it")
+        return
+    for folder in ("frontend", "helper", "proto"):
+        objects = [f"{where}/{name}" for where, _, names in os.walk(f"{BUILD}/{folder}") for name in names
+                   if name.endswith(".o")]
+        unmarked = [path for path in objects if not re.search("IBT, SHSTK", subprocess.run(
+            ["readelf", "-n", path], stdout=subprocess.PIPE, text=True, check=False).stdout)]
+        tap.report(objects and not unmarked, f"{folder}: every object is marked for CET", *unmarked[:5])
+
+
 def check_descriptors(home, pids):
     """A file that whoever called rootlet had open is open in nothing that rootlet starts."""
     held = []
@@ -198,8 +216,11 @@ def helper_process():
                                            for fd in os.listdir(f"/proc/{pid}/fd"))
                          if link.startswith(("/dev/pts", "/dev/tty"))]
             tap.report(not terminals, "helper: no terminal", *terminals)
-            tap.report(os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net"),
-                       "helper: a network namespace of its own")
+            for kind in ("user", "pid_for_children", "ipc", "uts", "net"):
+                tap.report(os.readlink(f"/proc/{pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}"),
+                           f"helper: a namespace of its own: {kind}")
+            tap.report(os.readlink(f"/proc/{pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt"),
+                       "helper: no mount namespace, in which it might mount")
         except PermissionError:
             tap.skip("helper: environment and descriptors", "needs root to look at another user's")
         break
@@ -246,6 +267,7 @@ def root_mode():
 
 installed_files()
 hardened()
+marked_for_cet()
 compiled_with()
 owners_of_tree()
 helper_process()

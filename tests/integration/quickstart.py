@@ -4,7 +4,7 @@ import os
 import re
 
 from support import apt, tap
-from support.world import SOURCE, Home, Tidy, fstests_rootfs
+from support.world import NOBODY, SOURCE, Home, Tidy, fstests_rootfs, without
 
 QUICKSTART = f"{SOURCE}/quickstart"
 # A package manager's database in which two packages are not installed.
@@ -36,6 +36,19 @@ def missing_packages():
                    f"quickstart {' '.join(words)}: missing packages", *wrong, outcome)
 
 
+def without_vng():
+    """On a host that has all but virtme-ng, that alone is what is missing."""
+    home = Home()
+    if os.geteuid() != 0 or home.user.uid in (None, 0):
+        tap.skip("quickstart: no virtme-ng", "needs root, to hide it, and a user who is not")
+        return
+    os.chmod(home.write("bin/sudo", NO_SUDO), 0o755)
+    outcome = home.run("--deps-only", program=QUICKSTART, seconds=120, before=without(home, "/usr/bin/vng"),
+                       environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"}, **NOBODY)
+    tap.report(outcome.status == 1 and re.search(r"missing: virtme-ng$", outcome.out, re.M),
+               "quickstart: no virtme-ng", outcome)
+
+
 def words():
     home = Home()
     for line, status, says in (("--help", 0, "usage: ./quickstart"), ("--nosuch", 2, "usage:"),
@@ -65,6 +78,7 @@ def main_job():
 
 
 missing_packages()
+without_vng()
 words()
 main_job()
 tap.done()

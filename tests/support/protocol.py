@@ -91,16 +91,18 @@ class Answer:
 
 
 class Helper:
-    """with Helper(home.user) as helper: helper.ask("Hello", version=1, purpose="create")"""
+    """with Helper(home.user) as helper: helper.ask("Hello", version=1, purpose="create")
 
-    def __init__(self, user, greet=True, seconds=60):
+    BEFORE is put before its command line, as root: it has to become the user (strace -u)."""
+
+    def __init__(self, user, greet=True, seconds=60, before=(), program=HELPER):
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.settimeout(seconds)
         # bash, as dash takes no descriptor above 9.
         self.process = subprocess.Popen(
-            ["/bin/bash", "-c", f'exec "$0" 3<&{theirs.fileno()} {theirs.fileno()}<&-', HELPER],
+            [*before, "/bin/bash", "-c", f'exec "$0" 3<&{theirs.fileno()} {theirs.fileno()}<&-', program],
             pass_fds=[theirs.fileno()], env={}, cwd="/", stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user.switch())
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **({} if before else user.switch()))
         theirs.close()
         if greet:
             self.ask("Hello", version=VERSION, purpose="test")

@@ -1,0 +1,188 @@
+"""What surrounds vng and qemu, with a program of the test's in vng's place: what it can reach is what a
+guest can that has taken qemu over; and what it says is what a hostile guest may say. No VM is booted."""
+import os
+import re
+import signal
+import socket
+import time
+
+from support import tap
+from support.world import Home, Tidy, kill, small_rootfs, wait_until
+
+TIMEOUT, INTERRUPTED, FAILED_VM = 124, 130, 125
+rootfs = small_rootfs()
+TREE = f"{rootfs.store}/test-rootfs"
+home = Home()
+SHARE = home.make_folder(f"{home.folder}/share")
+home.write("precious", "of-the-host")
+
+
+def kernel():
+    """The header of one, which is all that is looked at before vng has it."""
+    header = bytearray(4096)
+    header[0x1f1] = 4
+    header[0x1fe:0x200] = b"\x55\xaa"
+    header[0x202:0x206] = b"HdrS"
+    return home.write("kernel", bytes(header))
+
+
+KERNEL = kernel()
+
+
+def start(script, *words):
+    """`rootlet run` where vng is a shell SCRIPT."""
+    os.chmod(home.write("bin/vng", f"#!/bin/bash\n{script}\n"), 0o755)
+    return home.start("run", "--path", TREE, "--kernel", KERNEL, *words, "--", "true",
+                      environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
+
+
+def run(script, *words, seconds=120):
+    process = start(script, *words)
+    began = time.monotonic()
+    out, err = process.communicate(timeout=seconds)
+    return process.returncode, out.decode(errors="replace"), err.decode(errors="replace"), \
+        time.monotonic() - began
+
+
+# "true" where it came through. HOME is the test's own folder.
+ATTACKS = {
+    "writes to the user's home": "touch $HOME/escaped",
+    "overwrites a file of the user's": "echo x >>$HOME/precious",
+    "writes to the rootfs": "touch $TREE/escaped || touch /mnt/tree/escaped || touch /mnt/root/escaped",
+    "writes to /tmp": "touch /tmp/escaped.$$",
+    "writes to /var/tmp": "touch /var/tmp/escaped.$$",
+    "remounts the host writable": "mount -o remount,rw / || mount -o remount,bind,rw /",
+    "does so in namespaces of its own": "unshare --user --map-root-user --mount sh -c "
+        "'mount -o remount,bind,rw / && touch $HOME/escaped'",
+    "mounts": "mount -t tmpfs none /var/tmp",
+    "makes a file of the rootfs's root": "setpriv --reuid 0 true",
+    "gains from a setuid program": "test \"$(setpriv --dump | grep -c 'no_new_privs: 1')\" = 0",
+    "holds more than one capability": "test $(setpriv --dump | sed -n 's/^Effective capabilities: //p' | "
+        "tr , '\\n' | grep -c .) -gt 1",
+    "sees a process of the user's": f"kill -0 {os.getpid()}",
+    "looks into a process of the user's": "cat /proc/FRONT/environ || ls -l /proc/FRONT/fd/ || "
+        "head -c 1 /proc/FRONT/mem",
+    "reaches a network": "test $(wc -l </proc/net/route) -gt 1",
+    "connects to a socket of the user's": "perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0) or exit 1; "
+        "exit(connect(S, pack_sockaddr_un(qq($ENV{HOME}/socket))) ? 0 : 1)'",
+    "sends to a socket of the user's": "perl -MSocket -e 'socket(S, PF_UNIX, SOCK_DGRAM, 0) or exit 1; "
+        "exit(send(S, q(x), 0, pack_sockaddr_un(qq($ENV{HOME}/datagrams))) ? 0 : 1)'",
+    "keeps a descriptor of the caller's": "ls -l /proc/self/fd | grep -q open-file",
+}
+
+
+def taken_over():
+    listeners = []
+    for name, kind in (("socket", socket.SOCK_STREAM), ("datagrams", socket.SOCK_DGRAM)):
+        listener = socket.socket(socket.AF_UNIX, kind)
+        listener.bind(f"{home.folder}/{name}")
+        os.chmod(f"{home.folder}/{name}", 0o777)
+        listeners.append(listener)
+    listeners[0].listen()
+    lines = ["exec 2>/dev/null", f"TREE={TREE}", "read -r FRONT <$HOME/front"]
+    for number, attack in enumerate(ATTACKS.values()):
+        attack = attack.replace("FRONT", "$FRONT")
+        lines.append(f"if ( {attack} ) >/dev/null </dev/null; then echo {number} yes; else echo {number} no; fi")
+    lines.append("touch /mnt/share0/given && echo given")
+    with Tidy(home) as tidy, open(home.write("open-file", "x"), encoding="utf-8") as opened:
+        home.write("front", f"{os.getpid()}\n")
+        os.set_inheritable(opened.fileno(), True)
+        status, out, err, _ = run("\n".join(lines), "--rwdir", SHARE)
+        wrong = tidy.complaints()
+    said = dict(line.split() for line in out.splitlines() if len(line.split()) == 2)
+    for number, what in enumerate(ATTACKS):
+        tap.report(said.get(str(number)) == "no", f"who took qemu over never {what}",
+                   said.get(str(number), "it was not tried"), err)
+    tap.report("given" in out.split() and os.path.exists(f"{SHARE}/given"),
+               "who took qemu over can write to what --rwdir gives", out, err)
+    tap.report(status == FAILED_VM and not wrong, "a VM that ends without a word has failed", status,
+               *wrong, err)
+    for listener in listeners:
+        listener.close()
+
+
+STATUS, CONSOLE = "/mnt/status", "/mnt/console"
+FLOODS = {"the status line": f"exec cat /dev/zero >{STATUS}",
+          "lines on the status line": f"exec yes started >{STATUS}",
+          "the console": f"exec cat /dev/zero >{CONSOLE}",
+          "lines on the console": f"exec yes '[ 1.0] a line' >{CONSOLE}",
+          "standard output": "exec cat /dev/zero",
+          "all of them": f"cat /dev/zero >{STATUS} & cat /dev/zero >{CONSOLE} & cat /dev/zero >&2"}
+
+
+def floods():
+    """Neither the clock nor Ctrl-C may wait for a guest that never stops to talk."""
+    for what, script in FLOODS.items():
+        with Tidy(home) as tidy:
+            process = start(script, "--timeout", "3")
+            out = drained(process)
+            wrong = tidy.complaints()
+        tap.report(out == TIMEOUT and not wrong, f"--timeout ends a guest that floods {what}", out, *wrong)
+    with Tidy(home) as tidy:
+        process = start(FLOODS["lines on the status line"], "--timeout", "600")
+        time.sleep(3)
+        kill(process.pid, signal.SIGINT)
+        out = drained(process)
+        wrong = tidy.complaints()
+    tap.report(out == INTERRUPTED and not wrong, "Ctrl-C ends a guest that floods the status line", out,
+               *wrong)
+
+
+def drained(process, seconds=60):
+    """Reads what it says, without keeping it; its exit status, or None where it does not end."""
+    end = time.monotonic() + seconds
+    for stream in (process.stdout, process.stderr):
+        os.set_blocking(stream.fileno(), False)
+    while process.poll() is None and time.monotonic() < end:
+        got = [stream.read(1 << 20) for stream in (process.stdout, process.stderr)]
+        if not any(got):
+            time.sleep(0.02)
+    if process.poll() is None:
+        kill(process.pid)
+        process.wait()
+        return None
+    return process.returncode
+
+
+SAYINGS = {
+    "an exit status": (f"echo started >{STATUS}; echo exit 37 >{STATUS}", 37, ""),
+    "two exit statuses": (f"echo exit 3 >{STATUS}; echo exit 4 >{STATUS}", 3, ""),
+    "an impossible exit status": (f"echo exit 4096 >{STATUS}; echo exit -1 >{STATUS}", FAILED_VM, ""),
+    "an exit status with more behind it": (f"echo 'exit 0 x' >{STATUS}", FAILED_VM, ""),
+    "a line without an end": (f"head -c 100000 /dev/zero >{STATUS}; echo >{STATUS}; echo exit 5 >{STATUS}", 5, ""),
+    "a panic with an escape sequence": (
+        f"printf 'Kernel panic - not syncing: \\033[2J\\a%%n%%s\\n' >{CONSOLE}; sleep 1", FAILED_VM,
+        "panic - not syncing: .*%n%s"),
+    "an escape sequence on the console": (f"printf 'a \\033[2J line\\n' >{CONSOLE}; sleep 1", FAILED_VM,
+                                          "a .*line"),
+}
+
+
+def sayings():
+    for what, (script, status, says) in SAYINGS.items():
+        with Tidy(home) as tidy:
+            got, _, err, _ = run(script)
+            wrong = tidy.complaints()
+        tap.report(got == status and re.search(says, err) and "\033" not in err and "\a" not in err and
+                   not wrong, f"a guest that says {what}", got, *wrong, err)
+
+
+def leftovers():
+    """A daemon that it leaves, in a session of its own, deaf to signals."""
+    daemon = "trap '' HUP INT TERM; setsid sleep 4999 & setsid sh -c 'trap \"\" TERM; sleep 4998' &"
+    for what, number in (("ends", 0), ("is ended by kill -9 of the front end", signal.SIGKILL)):
+        with Tidy(home) as tidy:
+            process = start(f"{daemon} echo up; {'sleep 4997' if number else 'sleep 1'}")
+            seen = wait_until(lambda: b"up" in (process.stdout.readline() or b""), 30)
+            if number:
+                kill(process.pid, number)
+            process.communicate(timeout=60)
+            wrong = tidy.complaints()
+        tap.report(seen and not wrong, f"a VM that {what} leaves no daemon", *wrong)
+
+
+taken_over()
+floods()
+sayings()
+leftovers()
+tap.done()

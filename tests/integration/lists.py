@@ -1,0 +1,131 @@
+"""Takes from the lists of the helper's own processes one system call after the other, builds that helper
+anew, and misses it: a call that nothing misses stands on its list for nothing."""
+import json
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+
+from support import mirror as mirrors
+from support import tap
+from support.protocol import INPUT, Helper, opened, request
+from support.world import (AS_ROOT, BUILD, SCRATCH, SOURCE, Home, children, mirror, processes_left,
+                           small_rootfs)
+
+AT = mirror()
+ROOTFS = small_rootfs()
+TREE = f"{ROOTFS.store}/test-rootfs"
+home = Home()
+FOLDER = home.make_folder(f"{home.folder}/trees")
+LISTS = ("parser", "outer", "jailer")
+# What a session as short as the one below cannot miss.
+ELSEWHERE = {
+    ("jailer", "syncfs"): "without it create cannot publish: commands",
+    ("parser", "exit_group"): "without it the parser's end is its list's doing: the kernel's log tells it",
+}
+
+
+def calls_of(name):
+    with open(f"{SOURCE}/policy/seccomp/{name}.list", encoding="ascii") as file:
+        return [call for line in file for call in line.partition("#")[0].split()]
+
+
+def command_for(end):
+    """The line that ninja has for what ends so, as words."""
+    lines = subprocess.run(["ninja", "-C", BUILD, "-t", "commands", "helper/rootlet-helper"], check=True,
+                           stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    return next(shlex.split(line) for line in lines if f" -o {end}" in line)
+
+
+COMPILE = command_for("helper/rootlet-helper.p/privileges.c.o")
+LINK = command_for("helper/rootlet-helper ")
+
+
+def build_without(name, call):
+    """A helper whose list NAME lacks CALL (None: nothing); its path."""
+    folder = f"{SCRATCH}/lists.{os.getpid()}"
+    os.makedirs(folder, mode=0o755, exist_ok=True)
+    paths = []
+    for one in (*LISTS, "tool", "jail"):
+        paths.append(f"{folder}/{one}.list")
+        kept = [word for word in calls_of(one) if (one, word) != (name, call)]
+        with open(paths[-1], "w", encoding="ascii") as file:
+            file.write("\n".join(kept) + "\n")
+    with open(f"{folder}/seccomp_lists.h", "w", encoding="ascii") as file:
+        subprocess.run(["python3", f"{SOURCE}/policy/seccomp/generate.py", *paths], check=True, stdout=file)
+    compiled, helper = f"{folder}/privileges.o", f"{folder}/rootlet-helper"
+    words = [f"-I{folder}" if word == "-Ipolicy" else compiled if word.endswith("/privileges.c.o") else word
+             for word in COMPILE]
+    subprocess.run(words, cwd=BUILD, check=True)
+    words = [compiled if word.endswith("/privileges.c.o") else helper if word == "helper/rootlet-helper"
+             else word for word in LINK]
+    subprocess.run(words, cwd=BUILD, check=True)
+    return helper
+
+
+def interrupt(helper):
+    """Stops and continues all of the helper's processes while they wait."""
+    time.sleep(0.3)
+    pids = [helper.process.pid, *children(helper.process.pid)]
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        for pid in pids:
+            os.kill(pid, number)
+        time.sleep(0.05)
+
+
+def use(helper, complaints):
+    def ask(kind, paths=(), **fields):
+        with opened(*paths) as fds:
+            answer = helper.ask(kind, fds, **fields)
+        for fd in answer.fds:
+            os.close(fd)
+        if answer.code or answer.status:
+            complaints.append(f"{kind}: {answer}")
+        return answer
+
+    ask("Inspect", [TREE])
+    ask("OpenNamespace")
+    for packet in (b"\xff\xff", request("AddUser", name="x", groups=["x"] * 20000)):
+        if helper.send(packet).code != INPUT:
+            complaints.append("a packet out of shape is not refused")
+    waiter = threading.Thread(target=interrupt, args=(helper,))
+    waiter.start()
+    ask("Execute", [TREE, *["/dev/null"] * 3], argv=["sleep", "0.6"], user="root")
+    waiter.join()
+    ask("Begin", [FOLDER, AT.keyring], name="new", suite="jammy", arch=mirrors.arch())
+    ask("Release", [f"{AT.root}/dists/jammy/InRelease"], pocket="")
+
+
+def missed(program):
+    """What goes wrong with this helper in a session that does a little of all."""
+    complaints = []
+    helper = Helper(home.user, seconds=60, program=program)
+    use(helper, complaints)
+    status = helper.leave()
+    if status != 0:
+        complaints.append(f"exit status {status}")
+    complaints += [f"left: {name}" for name in os.listdir(FOLDER)] + processes_left(10)
+    for name in os.listdir(FOLDER):
+        cleaner = Helper(home.user)
+        with opened(FOLDER) as fds:
+            cleaner.ask("Remove", fds, name="new", stale=1)
+        cleaner.leave()
+    return complaints
+
+
+if not AS_ROOT:
+    tap.skip("each call of the lists is missed", "needs root, to stop another user's processes")
+    tap.done()
+wrong = missed(build_without(None, None))
+if tap.report(not wrong, "a helper with all of its calls", *wrong):
+    for one in LISTS:
+        for call in calls_of(one):
+            if (one, call) in ELSEWHERE:
+                tap.note(f"{one} {call}: {ELSEWHERE[one, call]}")
+                continue
+            found = missed(build_without(one, call))
+            tap.report(bool(found), f"{one}: {call} is missed when it is taken away")
+            tap.note(json.dumps(found[:1]))
+tap.done()

@@ -1,0 +1,152 @@
+"""What delete and create --force remove, and what they must not: what is mounted in a rootfs, and what
+somebody puts in its place. The rootfs are made by hand: a folder of the range's first id with a manifest
+is one to whoever removes it."""
+import contextlib
+import ctypes
+import os
+import re
+import subprocess
+import threading
+
+from support import tap
+from support.protocol import Helper, opened
+from support.server import Server
+from support.world import (AS_ROOT, MOUNTED_BY_TEST, Case, Home, Tidy, judge, mirror, wait_until)
+
+BUSY = 6
+RENAME_EXCHANGE = 2
+AT_FDCWD = -100
+
+
+def first_id(name):
+    with open("/etc/subuid", encoding="utf-8") as file:
+        return int(re.search(rf"^{re.escape(name)}:(\d+):", file.read(), re.M).group(1))
+
+
+def make_rootfs(home, name="test-rootfs"):
+    tree = home.make_folder(home.make_folder(home.store) + f"/{name}")
+    os.makedirs(f"{tree}/etc/rootlet")
+    os.makedirs(f"{tree}/{MOUNTED_BY_TEST}")
+    with open(f"{tree}/etc/rootlet/manifest.json", "w", encoding="utf-8") as file:
+        file.write("{}")
+    own(home, tree)
+    return tree
+
+
+def own(home, tree):
+    first = str(first_id(home.user.name))
+    subprocess.run(["chown", "-R", f"{first}:{first}", tree], check=True)
+
+
+@contextlib.contextmanager
+def mounted(source, point):
+    subprocess.run(["mount", "--bind", source, point], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", point], check=True)
+
+
+def refused(home, what, words, keeps, server=None):
+    with Tidy(home) as tidy:
+        outcome = home.run(*words)
+        wrong = judge(Case("", [words[0]], BUSY, ["mounted on /.*" + MOUNTED_BY_TEST, "umount"]),
+                      outcome, home, tidy)
+    wrong += [f"{path} is gone" for path in keeps if not os.path.lexists(path)]
+    if server and server.requests:
+        wrong.append(f"only after {server.requests}")
+    tap.report(not wrong, what, *wrong, outcome)
+
+
+def mounts_stay():
+    """Somebody's data, mounted in a rootfs, is the user's own: a helper that followed could remove it."""
+    home, at = Home(), mirror()
+    tree = make_rootfs(home)
+    point = f"{tree}/{MOUNTED_BY_TEST}"
+    data = home.make_folder(f"{home.folder}/data")
+    keeps = [home.write("data/precious", "x"), f"{tree}/etc/rootlet/manifest.json"]
+    with mounted(data, point):
+        refused(home, "delete where a folder is mounted in the rootfs", ["delete", "--yes"], keeps)
+        with Server(at.root) as server:
+            refused(home, "create --force where a folder is mounted in the rootfs: before any download",
+                    ["create", "--force", "--profile", "test", "--mirror", server.url, "--keyring",
+                     at.keyring], keeps, server)
+        outcome = home.run("check")
+        tap.report(outcome.status == 1 and "mounted on" in outcome.out,
+                   "check tells what is mounted in the rootfs", outcome)
+    os.rmdir(point)
+    with open(point, "w", encoding="utf-8"):
+        pass
+    own(home, tree)
+    with mounted(keeps[0], point):
+        refused(home, "delete where a file is mounted in the rootfs", ["delete", "--yes"], keeps)
+    removed(home, tree, "delete: unmounted, it goes")
+
+
+def removed(home, tree, what):
+    with Tidy(home) as tidy:
+        outcome = home.run("delete", "--yes")
+        wrong = judge(Case("", ["delete"], 0), outcome, home, tidy)
+    tap.report(not wrong and not os.path.lexists(tree), what, *wrong, outcome)
+
+
+def depths_go():
+    """Deeper than there are descriptors, and than a path may be long."""
+    home = Home()
+    tree = make_rootfs(home)
+    here = os.open(tree, os.O_RDONLY)
+    for _ in range(5000):
+        os.mkdir("below", dir_fd=here)
+        below = os.open("below", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    own(home, tree)
+    os.mkdir(f"{tree}/.hoisted.0")
+    removed(home, tree, "delete of 5000 folders in each other")
+
+
+def exchange(one, other):
+    ctypes.CDLL(None, use_errno=True).renameat2(AT_FDCWD, one.encode(), AT_FDCWD, other.encode(),
+                                                RENAME_EXCHANGE)
+
+
+def remove_slowly(home, answers):
+    """A Remove whose rename is held up for two seconds."""
+    slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2",
+            "-e", "inject=renameat2:delay_enter=2000000", "-u", home.user.name]
+    helper = Helper(home.user, before=slow)
+    with opened(home.store) as fds:
+        answers.append(helper.ask("Remove", fds, name="test-rootfs"))
+    helper.leave()
+
+
+def exchanged_stays():
+    """Between the look at a rootfs and its removal, a front end puts another folder in its place."""
+    home, answers = Home(), []
+    tree = make_rootfs(home)
+    other = make_rootfs(home, "other")
+    with open(f"{other}/precious", "w", encoding="utf-8"):
+        pass
+    own(home, other)
+    remover = threading.Thread(target=remove_slowly, args=(home, answers))
+    remover.start()
+    # The lock tells that the helper has looked.
+    held = wait_until(lambda: subprocess.run(["flock", "--nonblock", tree, "true"],
+                                             check=False).returncode != 0, 30)
+    exchange(tree, other)
+    remover.join()
+    tap.report(held and answers[0].code == 5 and os.path.exists(f"{tree}/precious") and
+               os.path.exists(f"{other}/etc/rootlet/manifest.json") and not home.leftovers(),
+               "a folder that takes the rootfs's place while it is removed stays", answers,
+               os.listdir(home.store))
+
+
+CASES = {mounts_stay: "what is mounted in a rootfs stays", depths_go: "delete of deep folders",
+         exchanged_stays: "a folder that takes a rootfs's place stays"}
+for case, title in CASES.items():
+    if AS_ROOT:
+        case()
+    else:
+        tap.skip(title, "needs root, to mount and to give files to the range")
+tap.done()
