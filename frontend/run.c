@@ -1,15 +1,16 @@
 /* rootlet run: boots a kernel on a rootfs with vng and runs a command, or a shell, in it. */
 #include <ctype.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "frontend/client.h"
 #include "frontend/command.h"
+#include "frontend/events.h"
 #include "frontend/interrupt.h"
 #include "frontend/kernel.h"
 #include "frontend/kvm.h"
@@ -19,7 +20,7 @@
 #include "frontend/vm.h"
 
 /* clang-format off */
-static const char help[] =
+const char run_help[] =
 	"usage: rootlet run --kernel KERNEL [OPTION…] [-- COMMAND [ARGUMENT…]]\n"
 	"\n"
 	"Boots a kernel with vng on a rootfs and runs COMMAND in it as root of the guest, with\n"
@@ -39,6 +40,9 @@ static const char help[] =
 	"  --append WORDS   for the kernel's command line; may be given again\n"
 	"  --timeout S      ends the VM after S seconds, with exit status 124\n"
 	"  --quiet          no progress display\n"
+	"  --json           events, one JSON object a line: progress, log, output (a piece of what\n"
+	"                   COMMAND says), at the end result\n"
+	"  --color WHEN     auto (default), always or never\n"
 	"  --help\n"
 	"\n"
 	"Exit status: COMMAND's own (127 where the guest does not have it); 124 the timeout has\n"
@@ -58,9 +62,10 @@ enum option_code {
 	OPTION_APPEND,
 	OPTION_TIMEOUT,
 	OPTION_QUIET,
+	OPTION_JSON,
 };
 
-static const struct option options[] = {
+const struct option run_options[] = {
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
 	{ "name", required_argument, NULL, OPTION_NAME },
 	{ "path", required_argument, NULL, OPTION_PATH },
@@ -71,13 +76,15 @@ static const struct option options[] = {
 	{ "append", required_argument, NULL, OPTION_APPEND },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
+	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
 
 struct run {
 	const char *kernel_path, *name, *path;
-	bool quiet;
+	bool quiet, json;
+	time_t began;
 	char *absolute, *append;
 	char cpus[16];
 	int tree;
@@ -283,56 +290,99 @@ static int prepare(struct run *r, int *userns, struct error **err)
 	return 0;
 }
 
-static int run(struct run *r, const char *command)
+/* What the run is about, and how it ended. */
+static json_t *describe(const struct run *r, const char *status, const struct vm_result *result)
+{
+	return json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "status", status, "path",
+			 json_text(r->absolute), "kernel", json_text(r->kernel_path), "kvm",
+			 r->config.kvm, "seconds",
+			 json_integer((json_int_t)(time(NULL) - r->began)), "console",
+			 json_text(*result->console ? result->console : NULL));
+}
+
+/* In the VM a system call that failed is the VM's failure. */
+static int report_failure(const struct run *r, const struct vm_result *result, bool in_vm,
+			  const struct error *err)
+{
+	int status;
+
+	if (*result->console)
+		fprintf(stderr, "the console's last lines:\n%s\n", result->console);
+	status = report_error("run", err);
+	if (in_vm && (!err || err->code == ERR_SYSTEM))
+		status = EXIT_VM;
+	return r->json ? event_failure(describe(r, "failed", result), err, status) : status;
+}
+
+static int report_timeout(const struct run *r, const struct vm_result *result)
+{
+	if (*result->console)
+		fprintf(stderr, "the console's last lines:\n%s\n", result->console);
+	fprintf(stderr, "rootlet run: the VM was ended: --timeout %u has passed\n",
+		r->config.timeout);
+	if (r->json)
+		event_result(describe(r, "timeout", result), EXIT_TIMEOUT);
+	return EXIT_TIMEOUT;
+}
+
+/* As vm_run(), with what the guest says as events where those are asked for. */
+static int run_vm(struct run *r, int userns, struct vm_result *result, struct error **err)
+{
+	struct output_events out = { .stream = "stdout" }, error = { .stream = "stderr" };
+	int status;
+
+	if (r->json) {
+		r->config.output = output_events_take;
+		r->config.out_context = &out;
+		r->config.error_context = &error;
+	}
+	status = vm_run(userns, &r->config, result, err);
+	output_events_flush(&out);
+	output_events_flush(&error);
+	return status;
+}
+
+static int run(struct run *r)
 {
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_close_ int userns = -1;
-	struct vm_result result;
+	struct vm_result result = { 0 };
 
 	interrupt_catch();
-	r->progress = progress_new(r->quiet ? PROGRESS_QUIET : PROGRESS_AUTO);
+	r->progress = progress_new(r->quiet  ? PROGRESS_QUIET
+				   : r->json ? PROGRESS_JSON
+					     : PROGRESS_AUTO);
 	if (prepare(r, &userns, &err) < 0)
-		return report_error(command, err);
+		return report_failure(r, &result, false, err);
 	r->config.tree = r->absolute;
 	r->config.kernel = r->kernel;
 	r->config.cpus = r->cpus;
 	r->config.rwdirs = (const char *const *)r->rwdirs;
 	r->config.disks = r->disks;
-	if (vm_run(userns, &r->config, &result, &err) < 0) {
-		int status;
-
-		if (*result.console)
-			fprintf(stderr, "the console's last lines:\n%s\n", result.console);
-		status = report_error(command, err);
-		return err->code == ERR_SYSTEM ? EXIT_VM : status;
-	}
-	if (!result.timed_out)
-		return result.status;
-	if (*result.console)
-		fprintf(stderr, "the console's last lines:\n%s\n", result.console);
-	fprintf(stderr, "rootlet run: the VM was ended: --timeout %u has passed\n",
-		r->config.timeout);
-	return EXIT_TIMEOUT;
+	if (run_vm(r, userns, &result, &err) < 0)
+		return report_failure(r, &result, true, err);
+	if (result.timed_out)
+		return report_timeout(r, &result);
+	if (r->json)
+		event_result(describe(r, "exited", &result), result.status);
+	return result.status;
 }
 
 int command_run(int argc, char **argv)
 {
-	_cleanup_(run_clear) struct run r = { .tree = -1, .config = { .memory = "2G" } };
+	_cleanup_(run_clear) struct run r = { .tree = -1,
+					      .config = { .memory = "2G" },
+					      .began = time(NULL) };
 	_cleanup_error_ struct error *err = NULL;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int option;
 
 	snprintf(r.cpus, sizeof(r.cpus), "%ld", cpus < 1 ? 1 : cpus > 8 ? 8 : cpus);
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
-		if (option == 'h') {
-			fputs(help, stdout);
-			return EXIT_OK;
-		}
+	while ((option = getopt_long(argc, argv, "+", run_options, NULL)) != -1) {
 		if (option == OPTION_QUIET)
 			r.quiet = true;
-		else if (option < OPTION_KERNEL)
-			return report_option(argv[0], option, argv);
+		else if (option == OPTION_JSON)
+			r.json = true;
 		else if (take_option(&r, option, &err) < 0)
 			return report_usage(argv[0], "%s", err->message);
 	}
@@ -341,7 +391,8 @@ int command_run(int argc, char **argv)
 					     "the word distro");
 	if (optind < argc)
 		r.config.argv = argv + optind;
-	else if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-		return report_usage(argv[0], "a shell needs a terminal; give a command after --");
-	return run(&r, argv[0]);
+	else if (r.json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+		return report_usage(argv[0], "a shell needs a terminal%s; give a command after --",
+				    r.json ? ", and --json has none" : "");
+	return run(&r);
 }

@@ -70,7 +70,8 @@ static void vm_cleanup(struct vm *vm)
 
 /* The pipes are made by us, not by the hypervisor: vng opens them again by their /proc names, which
  * their owner may. */
-static int open_pipes(struct vm *vm, int stdio[3], struct error **err)
+static int open_pipes(struct vm *vm, const struct vm_config *config, int stdio[3],
+		      struct error **err)
 {
 	int pipes[3][2];
 
@@ -82,8 +83,16 @@ static int open_pipes(struct vm *vm, int stdio[3], struct error **err)
 	stdio[2] = pipes[2][1];
 	fcntl(pipes[0][1], F_SETFL, O_NONBLOCK);
 	vm->in = (struct stream){ .from = STDIN_FILENO, .to = pipes[0][1], .close_to = true };
-	vm->out = (struct stream){ .from = pipes[1][0], .to = STDOUT_FILENO, .close_from = true };
-	vm->error = (struct stream){ .from = pipes[2][0], .to = STDERR_FILENO, .close_from = true };
+	vm->out = (struct stream){ .from = pipes[1][0],
+				   .to = STDOUT_FILENO,
+				   .sink = config->output,
+				   .context = config->out_context,
+				   .close_from = true };
+	vm->error = (struct stream){ .from = pipes[2][0],
+				     .to = STDERR_FILENO,
+				     .sink = config->output,
+				     .context = config->error_context,
+				     .close_from = true };
 	/* A job in the background that reads its terminal is stopped. */
 	if (isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) != getpgrp())
 		stream_close(&vm->in);
@@ -91,13 +100,16 @@ static int open_pipes(struct vm *vm, int stdio[3], struct error **err)
 }
 
 /* A terminal of the VM's own, as large as the caller's, which goes raw. */
-static int open_terminal(struct vm *vm, int stdio[3], struct error **err)
+static int open_terminal(struct vm *vm, const struct vm_config *config, int stdio[3],
+			 struct error **err)
 {
 	struct winsize size;
 	struct termios raw;
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	int slave = -1;
 	char name[64];
+
+	(void)config;
 
 	if (master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0 &&
 	    ptsname_r(master, name, sizeof(name)) == 0)
@@ -125,7 +137,7 @@ static int start(struct vm *vm, int userns, const struct vm_config *config, stru
 	int stdio[3] = { -1, -1, -1 };
 	int channels[2];
 
-	if ((config->argv ? open_pipes : open_terminal)(vm, stdio, err) < 0)
+	if ((config->argv ? open_pipes : open_terminal)(vm, config, stdio, err) < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channels) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a socket for the VM");

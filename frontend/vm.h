@@ -26,6 +26,10 @@ struct vm_config {
 	unsigned int timeout; /* seconds; 0: none */
 	bool kvm;	      /* else emulation */
 	char *const *argv;    /* NULL: a shell on the caller's terminal */
+	/* Where set, these get the command's standard output and error instead of our own; false
+	 * ends the VM, as nobody reads it any more. */
+	bool (*output)(const char *data, size_t size, void *context);
+	void *out_context, *error_context;
 };
 
 struct vm_result {
