@@ -32,6 +32,7 @@ COMMAND_DECLARE(shell);
 COMMAND_DECLARE(run);
 COMMAND_DECLARE(profiles);
 COMMAND_DECLARE(doctor);
+COMMAND_DECLARE(mcp);
 
 /* `shell` returns the command's own status, `run` the guest command's, or one of the last two. */
 enum exit_status {

@@ -41,6 +41,8 @@ static const struct command commands[] = {
 	  profiles_options },
 	{ "doctor", "tell what this host has and lacks", command_doctor, doctor_help,
 	  doctor_options },
+	{ "mcp", "serve these commands as tools, by the Model Context Protocol", command_mcp,
+	  mcp_help, mcp_options },
 	{ "help", "show how a command is used", command_help, help_help, help_options },
 };
 
