@@ -67,6 +67,11 @@ def follow(process):
     return process.wait(60) == 0 and cases > 20
 
 
+NODE_NEEDED = 18
+version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
+if int(version.lstrip("v").partition(".")[0] or 0) < NODE_NEEDED:
+    tap.skip("rootlet mcp and the official SDK", f"the SDK needs node {NODE_NEEDED}, here is {version.strip()}")
+    tap.done()
 boot = fstests_rootfs()
 AT = mirror()
 folder = installed()
