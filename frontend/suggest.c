@@ -43,7 +43,7 @@ const char *suggest(const char *word, const char *const *words, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		size_t d = distance(word, words[i]);
 
-		if (d < best || (d == best && !found && length > 2)) {
+		if (d < best) {
 			best = d;
 			found = words[i];
 		}
