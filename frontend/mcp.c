@@ -83,11 +83,12 @@ static int serve(struct server *s)
 
 int command_mcp(int argc, char **argv)
 {
-	struct server s = { .tools = tools_load(), .level = LEVEL_INFO };
+	struct server s = { .level = LEVEL_INFO };
 	int status;
 
 	if (argc > 1)
 		return report_usage(argv[0], "\"%.80s\" is one word too many", argv[1]);
+	s.tools = tools_load();
 	interrupt_catch();
 	signal(SIGPIPE, SIG_IGN);
 	status = serve(&s);
