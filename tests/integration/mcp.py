@@ -2,6 +2,7 @@
 helper, no rootfs and no network."""
 import json
 import os
+import random
 import signal
 import time
 
@@ -304,6 +305,38 @@ def test_slow_reader():
         tap.report(answers == sent // len(message) and answers > 0, "and gets all of its answers in the end",
                    answers, sent // len(message))
         tap.report("result" in server.request("ping"), "and the server goes on")
+
+
+def test_noise():
+    """Right messages with some bytes changed, cut or doubled, always the same ones: whatever comes back, it
+    is JSON, and the server lives."""
+    noise = random.Random(1)
+    seeds = [json.dumps(message).encode() for message in (
+        ask("ping"), ask("tools/list", params={}), ask("logging/setLevel", params={"level": "error"}),
+        call("list_test_rootfs", {}), call("check_test_rootfs", {"rootfs_path": "/no/such"}),
+        {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}},
+        [ask("ping"), ask("tools/list")])]
+    with Server(home) as server:
+        server.initialize("2025-03-26")
+        for _ in range(1500):
+            data = bytearray(noise.choice(seeds))
+            for _ in range(noise.randint(1, 4)):
+                at = noise.randrange(len(data))
+                how = noise.randrange(4)
+                if how == 0:
+                    data[at] = noise.randrange(256)
+                elif how == 1:
+                    del data[at:at + noise.randint(1, 8)]
+                elif how == 2:
+                    data[at:at] = data[:noise.randint(1, 20)]
+                else:
+                    data[at:at] = noise.choice([b"{", b"]", b"\\u0000", b"\\ud800", b"1e999", b'"'])
+                data = data or bytearray(b"{")
+            server.send(bytes(data).replace(b"\n", b" ") + b"\n")
+        number = server.start("ping", id="the last")
+        tap.report(server.wait_for(lambda m: isinstance(m, dict) and m.get("id") == "the last", 300) is not None,
+                   "1500 messages with noise in them, and the server lives", server.process.poll(), number)
+        tap.report(server.end(120) == 0 and not processes_left(20), "and ends as it should")
 
 
 def test_ends():
