@@ -225,6 +225,7 @@ static int take_reply(struct helper *h, const Rootlet__Reply *reply, struct answ
 			answer->bytes = reply->inspection->bytes;
 			answer->files = reply->inspection->files;
 			answer->foreign = reply->inspection->foreign;
+			answer->fingerprint = reply->inspection->fingerprint;
 		}
 		return 0;
 	default:

@@ -16,7 +16,7 @@ struct helper;
 struct answer {
 	int status;
 	int fd;
-	uint64_t bytes, files;
+	uint64_t bytes, files, fingerprint;
 	uint32_t foreign;
 };
 

@@ -55,6 +55,7 @@ static void offer_runs(void)
 	if (!home ||
 	    asprintf(&path, "%s%s/rootlet/runs", own ? state : home, own ? "" : STATE_DEFAULT) < 0)
 		path = NULL;
+	offer("last", "the newest run");
 	if (path)
 		offer_folders(path);
 }
@@ -135,6 +136,12 @@ static const char *copy_until(const char *text, const char *end, char *out, size
 	return text + n;
 }
 
+/* A kind is in capitals, or a choice: "NAME", "image|dir". */
+static bool is_kind(const char *word)
+{
+	return (word[0] >= 'A' && word[0] <= 'Z') || memchr(word, '|', strcspn(word, " \n"));
+}
+
 /* The next line of the form "  WORD [KIND]  text" at *TEXT, which then is behind it. */
 static bool next_entry(const char **text, struct entry *e)
 {
@@ -147,8 +154,7 @@ static bool next_entry(const char **text, struct entry *e)
 			continue;
 		line = copy_until(line + 2, " \n", e->word, sizeof(e->word));
 		e->kind[0] = '\0';
-		if (*line == ' ' && line[1] >= 'A' && line[1] <= 'Z' &&
-		    (e->word[0] != '-' || line[1] != ' '))
+		if (*line == ' ' && is_kind(line + 1))
 			line = copy_until(line + 1, " \n", e->kind, sizeof(e->kind));
 		line += strspn(line, " ");
 		copy_until(line, "\n(;:", e->text, sizeof(e->text));
@@ -157,12 +163,6 @@ static bool next_entry(const char **text, struct entry *e)
 		return true;
 	}
 	return false;
-}
-
-/* A word such as COMMAND stands for something that is given, and is none itself. */
-static bool is_kind(const char *word)
-{
-	return word[0] >= 'A' && word[0] <= 'Z';
 }
 
 /* The kind of value that WORD takes, or NULL where it takes none. */

@@ -68,10 +68,8 @@ static size_t cut_of(const struct output_events *o)
 	return (unsigned char)o->text[cut - 1] >= 0xc0 ? cut - 1 : o->length;
 }
 
-bool output_events_take(const char *data, size_t size, void *context)
+void output_events_take(struct output_events *o, const char *data, size_t size)
 {
-	struct output_events *o = context;
-
 	while (size > 0) {
 		size_t room = sizeof(o->text) - 1 - o->length, n = size < room ? size : room;
 
@@ -81,7 +79,6 @@ bool output_events_take(const char *data, size_t size, void *context)
 		size -= n;
 		print_output(o, cut_of(o));
 	}
-	return !ferror(stdout);
 }
 
 void output_events_flush(struct output_events *o)

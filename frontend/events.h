@@ -27,8 +27,7 @@ struct output_events {
 	size_t length;
 };
 
-/* CONTEXT is a struct output_events. False once nobody reads our standard output. */
-bool output_events_take(const char *data, size_t size, void *context);
+void output_events_take(struct output_events *o, const char *data, size_t size);
 void output_events_flush(struct output_events *o);
 
 /* A document on a line of its own. Takes it. */

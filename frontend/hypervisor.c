@@ -18,7 +18,8 @@
 /* The caller's id in the level-1 namespace. */
 #define CALLER_ID 65535
 
-/* Reads the tree whatever its modes say. Of all that root of the namespace has, vng keeps this. */
+/* Reads the tree whatever its modes say. Of all that root of the namespace has, vng keeps this, and
+ * where there is no tree nothing. */
 #define KEPT_CAPABILITY CAP_DAC_READ_SEARCH
 
 static _Noreturn void fail(int channel, const struct error *err)
@@ -57,30 +58,32 @@ int hypervisor_wait(int channel, int *console, int *status, struct error **err)
 
 /* Capabilities do not survive a change of ids or an exec by themselves: kept over the first by
  * PR_SET_KEEPCAPS, over the second as ambient. The groups stay: kvm may be one. */
-static int become_caller(struct error **err)
+static int become_caller(const struct vm_config *config, uid_t caller, struct error **err)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { 0 };
+	bool tree = config->root.kind == VM_ROOT_TREE;
 
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot keep a capability for vng");
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (cap != KEPT_CAPABILITY && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+		if ((!tree || cap != KEPT_CAPABILITY) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot drop capability %d", cap);
-	if (setresgid(CALLER_ID, CALLER_ID, CALLER_ID) < 0 ||
-	    setresuid(CALLER_ID, CALLER_ID, CALLER_ID) < 0)
+	if (tree &&
+	    (setresgid(caller, caller, caller) < 0 || setresuid(caller, caller, caller) < 0))
 		return error_errno(err, ERR_SYSTEM, "cannot become the caller again");
-	data[0].permitted = data[0].inheritable = data[0].effective = 1u << KEPT_CAPABILITY;
+	if (tree)
+		data[0].permitted = data[0].inheritable = data[0].effective = 1u << KEPT_CAPABILITY;
 	if (syscall(SYS_capset, &header, data) < 0 ||
-	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, KEPT_CAPABILITY, 0, 0) < 0 ||
+	    (tree && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, KEPT_CAPABILITY, 0, 0) < 0) ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot reduce vng's capabilities");
 	return 0;
 }
 
 /* A terminal as standard input becomes the controlling one, for the shell's job control. */
-static _Noreturn void run_vng(const struct vm_config *config, const int stdio[3], const int *disks,
-			      int channel)
+static _Noreturn void run_vng(const struct vm_config *config, uid_t caller, const int stdio[3],
+			      const int *disks, int channel)
 {
 	_cleanup_error_ struct error *err = NULL;
 
@@ -92,7 +95,7 @@ static _Noreturn void run_vng(const struct vm_config *config, const int stdio[3]
 			error_errno(&err, ERR_SYSTEM, "cannot prepare vng");
 	if (!err && isatty(0) && ioctl(0, TIOCSCTTY, 0) < 0)
 		error_errno(&err, ERR_SYSTEM, "cannot give vng its terminal");
-	if (!err && become_caller(&err) == 0)
+	if (!err && become_caller(config, caller, &err) == 0)
 		vng_exec(config, disks, &err);
 	fail(channel, err);
 }
@@ -157,6 +160,7 @@ static _Noreturn void first_process(const struct vm_config *config, const int st
 {
 	struct sigaction action = { .sa_handler = child_changed };
 	_cleanup_error_ struct error *err = NULL;
+	uid_t caller = config->root.kind == VM_ROOT_TREE ? CALLER_ID : 0;
 	int disks[VM_DISKS_MAX];
 	pid_t vng;
 
@@ -166,12 +170,12 @@ static _Noreturn void first_process(const struct vm_config *config, const int st
 		error_errno(&err, ERR_SYSTEM, "cannot prepare the VM");
 		fail(channel, err);
 	}
-	if (layout_make(config, CALLER_ID, disks, &err) < 0)
+	if (layout_make(config, caller, disks, &err) < 0)
 		fail(channel, err);
 	announce(channel);
 	vng = fork();
 	if (vng == 0)
-		run_vng(config, stdio, disks, channel);
+		run_vng(config, caller, stdio, disks, channel);
 	if (vng < 0) {
 		error_errno(&err, ERR_SYSTEM, "cannot start vng");
 		fail(channel, err);
@@ -182,12 +186,50 @@ static _Noreturn void first_process(const struct vm_config *config, const int st
 }
 
 /* Root of the level-1 namespace, which is ours to enter because we made it. */
-static int enter(int userns, struct error **err)
+static int enter_level_1(int userns, struct error **err)
 {
 	if (setns(userns, CLONE_NEWUSER) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot enter the rootfs's user namespace");
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot become root of the user namespace");
+	return 0;
+}
+
+static int write_text(const char *file, const char *text)
+{
+	_cleanup_close_ int fd = open(file, O_WRONLY | O_CLOEXEC);
+	ssize_t length = (ssize_t)strlen(text);
+
+	return fd >= 0 && write(fd, text, (size_t)length) == length ? 0 : -1;
+}
+
+/* A user namespace of our own, in which the caller is root and nobody else exists. As whom vng runs
+ * shows in what the guest writes to shared folders: there its root owns it, and may say so. */
+static int make_userns(struct error **err)
+{
+	char uids[32], gids[32];
+
+	snprintf(uids, sizeof(uids), "0 %u 1", geteuid());
+	snprintf(gids, sizeof(gids), "0 %u 1", getegid());
+	if (unshare(CLONE_NEWUSER) < 0)
+		return error_set(err, ERR_HOST,
+				 "cannot make a user namespace for the VM: %s; see: rootlet doctor",
+				 strerror(errno));
+	if (write_text("/proc/self/setgroups", "deny") < 0 ||
+	    write_text("/proc/self/uid_map", uids) < 0 ||
+	    write_text("/proc/self/gid_map", gids) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot map the caller's ids");
+	return 0;
+}
+
+static int enter(const struct vm_config *config, struct error **err)
+{
+	if (config->root.kind == VM_ROOT_TREE) {
+		if (enter_level_1(config->root.userns, err) < 0)
+			return -1;
+	} else if (make_userns(err) < 0) {
+		return -1;
+	}
 	if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET) < 0)
 		return error_errno(err, ERR_HOST, "cannot make the VM's namespaces");
 	/* Only now: a change of credentials takes it away. */
@@ -216,8 +258,7 @@ static void close_all_but(const int stdio[3], int channel)
 	close_range((unsigned)first, ~0u, 0);
 }
 
-_Noreturn void hypervisor_main(int userns, const struct vm_config *config, const int stdio[3],
-			       int channel)
+_Noreturn void hypervisor_main(const struct vm_config *config, const int stdio[3], int channel)
 {
 	_cleanup_error_ struct error *err = NULL;
 	pid_t first;
@@ -227,7 +268,7 @@ _Noreturn void hypervisor_main(int userns, const struct vm_config *config, const
 	setsid();
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
-	if (enter(userns, &err) < 0)
+	if (enter(config, &err) < 0)
 		fail(channel, err);
 	close_all_but(stdio, channel);
 	first = fork();

@@ -1,6 +1,7 @@
-/* The far side of vm_run(): a process that enters the level-1 namespace, makes the VM's own mount,
- * pid, ipc, uts and network namespaces, lays out what vng shall see, and starts vng with nothing
- * left of its rights but reading the tree. It ends with whoever started it. */
+/* The far side of vm_run(): a process that enters the level-1 user namespace where the guest's root
+ * is a rootfs, or else makes one in which the caller is all there is; makes the VM's own mount,
+ * pid, ipc, uts and network namespaces; lays out what vng shall see; and starts vng with no right
+ * left but, for a rootfs, reading it. It ends with whoever started it. */
 #pragma once
 
 #include "frontend/vm.h"
@@ -17,8 +18,7 @@
 /* Never returns. STDIO are vng's; CHANNEL is the near side's socket: one packet comes back, either
  * "ready" with the descriptors of the console and of the status line, or an error's code and text.
  * When CHANNEL's other end closes, all of the VM ends. */
-_Noreturn void hypervisor_main(int userns, const struct vm_config *config, const int stdio[3],
-			       int channel);
+_Noreturn void hypervisor_main(const struct vm_config *config, const int stdio[3], int channel);
 
 /* The near side: waits for that packet. CONSOLE and STATUS are the caller's. */
 int hypervisor_wait(int channel, int *console, int *status, struct error **err);

@@ -14,6 +14,7 @@
 
 #include "frontend/cache.h"
 #include "frontend/deb_files.h"
+#include "frontend/folder.h"
 #include "frontend/packages.h"
 
 #define FRESH_SECONDS (24 * 60 * 60)
@@ -60,22 +61,6 @@ static char *place(const char *path)
 	if (!has_prefix(path, "lib/modules/"))
 		return NULL;
 	return strdup(path);
-}
-
-static int remove_below(int parent, const char *name)
-{
-	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
-
-	if (!folder) {
-		closep(&fd);
-		return unlinkat(parent, name, 0);
-	}
-	for (struct dirent *entry; (entry = readdir(folder));)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			remove_below(fd, entry->d_name);
-	closedir(folder);
-	return unlinkat(parent, name, AT_REMOVEDIR);
 }
 
 /* modules.dep and its kin. depmod of some distributions looks below usr/. */
@@ -137,7 +122,7 @@ static void sweep(int kernels)
 	}
 	for (struct dirent *entry; (entry = readdir(folder));)
 		if (has_prefix(entry->d_name, ".new-") || has_prefix(entry->d_name, ".link-"))
-			remove_below(kernels, entry->d_name);
+			folder_remove(kernels, entry->d_name);
 	closedir(folder);
 }
 
@@ -158,7 +143,7 @@ static int install(const struct package_set *set, const char *version, const cha
 			: fill(set, version, fd, staging, err);
 	if (result == 0 && renameat(kernels, base, kernels, name) < 0)
 		result = error_errno(err, ERR_SYSTEM, "cannot make %s/%s", parent, name);
-	remove_below(kernels, base);
+	folder_remove(kernels, base);
 	return result;
 }
 

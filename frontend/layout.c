@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 
 #include "frontend/hypervisor.h"
-#include "frontend/vng.h"
+#include "frontend/paths.h"
 
 /* glibc has this from 2.36 on. */
 #ifndef MOUNT_ATTR_RDONLY
@@ -19,15 +19,6 @@ struct mount_attr {
 };
 #endif
 
-#define LAYER VM_FOLDER "/layer"
-#define MODULES VM_FOLDER "/kernel/lib/modules"
-
-/* All that a path of the user's names is opened before the private folder covers anything. */
-struct sources {
-	int tree, image, modules, build;
-	int shares[VM_RWDIRS_MAX];
-};
-
 static int set_attributes(const char *path, unsigned int flags, uint64_t set, uint64_t clear)
 {
 	struct mount_attr attr = { .attr_set = set, .attr_clr = clear };
@@ -35,8 +26,7 @@ static int set_attributes(const char *path, unsigned int flags, uint64_t set, ui
 	return (int)syscall(SYS_mount_setattr, AT_FDCWD, path, flags, &attr, sizeof(attr));
 }
 
-/* Binds what FD is open on to TARGET, which is made: a folder or an empty file. */
-static int bind_at(int fd, const char *target, struct error **err)
+int bind_at(int fd, const char *target, struct error **err)
 {
 	char source[64];
 	struct stat st;
@@ -69,92 +59,33 @@ static int open_source(const char *path, int *fd, struct error **err)
 	return 0;
 }
 
-static int open_sources(const struct vm_config *config, struct sources *s, struct error **err)
+static int open_sources(const struct vm_config *config, struct layout_sources *s,
+			struct error **err)
 {
-	if (open_source(config->tree, &s->tree, err) < 0 ||
-	    open_source(config->kernel->image, &s->image, err) < 0 ||
+	_cleanup_free_ char *init = NULL;
+	bool tree = config->root.kind == VM_ROOT_TREE;
+
+	/* vng has the kernel start /bin/sh, which is ours where the root is an image. */
+	if (config->root.kind == VM_ROOT_IMAGE && !(init = paths_policy("guest/init.sh", err)))
+		return -1;
+	if (open_source(init, &s->init, err) < 0 ||
+	    open_source(tree ? config->root.path : NULL, &s->root, err) < 0 ||
+	    open_source(config->kernel->image, &s->kernel, err) < 0 ||
 	    open_source(config->kernel->modules, &s->modules, err) < 0 ||
 	    open_source(config->kernel->build, &s->build, err) < 0)
 		return -1;
-	for (size_t i = 0; i < config->rwdir_count; i++)
-		if (open_source(config->rwdirs[i], &s->shares[i], err) < 0)
+	for (size_t i = 0; i < config->share_count; i++)
+		if (open_source(config->shares[i].host, &s->shares[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < config->disk_count; i++)
+		if (open_source(config->disks[i].path, &s->disks[i], err) < 0)
 			return -1;
 	return 0;
 }
 
-/* Makes PATH ("usr/lib/x") in the layer. A folder that the tree has too gets the tree's owner and
- * mode, because the layer's are the ones that show. */
-static int layer_folder(int tree, const char *path, struct error **err)
+bool layout_has_modules(const struct vm_config *config, const struct layout_sources *s)
 {
-	_cleanup_close_ int below = open(LAYER, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int original = RETRY_ON_EINTR(fcntl(tree, F_DUPFD_CLOEXEC, 3));
-	_cleanup_free_ char *copy = strdup(path);
-	char *state = NULL;
-
-	if (below < 0 || !copy)
-		return error_errno(err, ERR_SYSTEM, "cannot make /%s for the guest", path);
-	for (char *name = strtok_r(copy, "/", &state); name; name = strtok_r(NULL, "/", &state)) {
-		struct stat st = { .st_mode = 0755 };
-		int next;
-
-		next = openat(original, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		closep(&original);
-		original = next;
-		if (original >= 0)
-			fstat(original, &st);
-		if (mkdirat(below, name, 0755) < 0 && errno != EEXIST)
-			return error_errno(err, ERR_SYSTEM, "cannot make /%s for the guest", path);
-		if (fchownat(below, name, st.st_uid, st.st_gid, 0) < 0 ||
-		    fchmodat(below, name, st.st_mode & 07777, 0) < 0)
-			return error_errno(err, ERR_SYSTEM, "cannot make /%s for the guest", path);
-		next = openat(below, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		closep(&below);
-		below = next;
-	}
-	return 0;
-}
-
-static int write_text(const char *path, const char *text, struct error **err)
-{
-	_cleanup_fclose_ FILE *out = fopen(path, "we");
-
-	if (!out || fputs(text, out) < 0 || fflush(out) != 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write %s", path);
-	return 0;
-}
-
-/* Where this tree looks for modules: /lib is a folder in trees without a merged /usr. */
-static const char *modules_folder(int tree)
-{
-	struct stat st;
-
-	if (fstatat(tree, "lib", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
-		return "lib/modules";
-	return "usr/lib/modules";
-}
-
-static int fill_layer(const struct vm_config *config, const struct sources *s, struct error **err)
-{
-	_cleanup_free_ char *modules = NULL;
-	_cleanup_free_ char *script = NULL;
-
-	if (mkdir(LAYER, 0755) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make " LAYER);
-	if (layer_folder(s->tree, "usr/lib/rootlet", err) < 0)
-		return -1;
-	script = vng_guest_script(config);
-	if (!script)
-		return error_errno(err, ERR_SYSTEM, "cannot prepare the guest's command");
-	if (config->argv && write_text(LAYER "/" VNG_GUEST_SCRIPT, script, err) < 0)
-		return -1;
-	for (size_t i = 0; i < config->rwdir_count; i++)
-		if (layer_folder(s->tree, config->rwdirs[i], err) < 0)
-			return -1;
-	if (!config->kernel->version || (s->modules < 0 && s->build < 0))
-		return 0;
-	if (asprintf(&modules, "%s/%s", modules_folder(s->tree), config->kernel->version) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot prepare the kernel's modules");
-	return layer_folder(s->tree, modules, err);
+	return config->kernel->version && (s->modules >= 0 || s->build >= 0);
 }
 
 /* A kernel's build folder has modules where their sources are. This makes of it what a kernel that
@@ -194,7 +125,8 @@ static int index_build(const struct vm_config *config, const char *folder, struc
 	return 0;
 }
 
-static int place_kernel(const struct vm_config *config, const struct sources *s, struct error **err)
+static int place_kernel(const struct vm_config *config, const struct layout_sources *s,
+			struct error **err)
 {
 	_cleanup_free_ char *folder = NULL;
 	_cleanup_free_ char *kernel = NULL;
@@ -204,9 +136,9 @@ static int place_kernel(const struct vm_config *config, const struct sources *s,
 	    mkdir(VM_FOLDER "/kernel/usr", 0755) < 0 ||
 	    symlink("../lib", VM_FOLDER "/kernel/usr/lib") < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make " VM_FOLDER "/kernel");
-	if (bind_at(s->image, VM_IMAGE, err) < 0)
+	if (bind_at(s->kernel, VM_IMAGE, err) < 0)
 		return -1;
-	if (!config->kernel->version || (s->modules < 0 && s->build < 0))
+	if (!layout_has_modules(config, s))
 		return 0;
 	if (asprintf(&folder, MODULES "/%s", config->kernel->version) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the kernel's modules");
@@ -217,32 +149,6 @@ static int place_kernel(const struct vm_config *config, const struct sources *s,
 	if (bind_at(s->build, kernel, err) < 0)
 		return -1;
 	return index_build(config, folder, err);
-}
-
-/* The tree under the layer, and the modules on their mount point in it. */
-static int place_tree(const struct vm_config *config, const struct sources *s, struct error **err)
-{
-	_cleanup_free_ char *from = NULL;
-	_cleanup_free_ char *to = NULL;
-
-	if (bind_at(s->tree, VM_FOLDER "/tree", err) < 0)
-		return -1;
-	if (mkdir(VM_TREE, 0755) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make " VM_TREE);
-	if (mount("rootlet", VM_TREE, "overlay", MS_RDONLY,
-		  "lowerdir=" LAYER ":" VM_FOLDER "/tree") < 0)
-		return error_errno(err, ERR_HOST,
-				   "cannot put an overlay on %s (Linux 5.11 and newer lets a user "
-				   "namespace do that)",
-				   config->tree);
-	if (!config->kernel->version || (s->modules < 0 && s->build < 0))
-		return 0;
-	if (asprintf(&from, MODULES "/%s", config->kernel->version) < 0 ||
-	    asprintf(&to, VM_TREE "/%s/%s", modules_folder(s->tree), config->kernel->version) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot prepare the kernel's modules");
-	if (mount(from, to, NULL, MS_BIND | MS_REC, NULL) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot mount %s", to);
-	return 0;
 }
 
 /* FIFOs and temporary files belong to vng, which is not root here. */
@@ -258,32 +164,62 @@ static int place_channels(uid_t owner, struct error **err)
 	return 0;
 }
 
-/* Sparse files without a name, so that there is nothing to leave behind. They are opened through a
- * mount of their own that has no place anywhere: it stays writable when the host's become
- * read-only, and shows nothing else of its folder. */
-static int make_disks(const struct vm_config *config, uid_t owner, int *disks, struct error **err)
+/* Opens NAME in FOLDER through a mount of its own that has no place anywhere: it stays writable
+ * when the host's become read-only, and shows nothing else of its folder. */
+static int open_detached(int source, const char *path, int flags, struct error **err)
+{
+	struct stat st;
+	int fd;
+
+	if (bind_at(source, VM_FOLDER "/scratch", err) < 0)
+		return -1;
+	fd = open(VM_FOLDER "/scratch", flags | O_CLOEXEC, 0600);
+	if (fd < 0)
+		error_errno(err, ERR_SYSTEM, "cannot open a disk of the VM: %s", path);
+	if (umount2(VM_FOLDER "/scratch", MNT_DETACH) < 0 && fd >= 0) {
+		closep(&fd);
+		return error_errno(err, ERR_SYSTEM, "cannot detach %s", path);
+	}
+	/* A folder or a file, which the next disk may not be. */
+	if (lstat(VM_FOLDER "/scratch", &st) == 0)
+		(S_ISDIR(st.st_mode) ? rmdir : unlink)(VM_FOLDER "/scratch");
+	return fd;
+}
+
+/* Sparse files without a name, so that there is nothing to leave behind. */
+static int make_sparse(const struct vm_disk *disk, uid_t owner, struct error **err)
 {
 	const char *folder = getenv("TMPDIR");
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int source = -1, fd = -1;
 
-	if (!config->disk_count)
-		return 0;
 	if (!folder || *folder != '/')
 		folder = "/var/tmp";
-	fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (disk->memory)
+		folder = VM_FOLDER;
+	source = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (source < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a disk in %s", folder);
+	fd = open_detached(source, folder, O_TMPFILE | O_RDWR, err);
 	if (fd < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a scratch disk in %s", folder);
-	if (bind_at(fd, VM_FOLDER "/scratch", err) < 0)
 		return -1;
+	if (ftruncate(fd, (off_t)disk->size) < 0 || fchown(fd, owner, owner) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a disk of %llu bytes in %s",
+				   (unsigned long long)disk->size, folder);
+	return steal_fd(&fd);
+}
+
+static int open_disks(const struct vm_config *config, const struct layout_sources *s, uid_t owner,
+		      int *disks, struct error **err)
+{
 	for (size_t i = 0; i < config->disk_count; i++) {
-		disks[i] = open(VM_FOLDER "/scratch", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-		if (disks[i] < 0 || ftruncate(disks[i], (off_t)config->disks[i]) < 0 ||
-		    fchown(disks[i], owner, owner) < 0)
-			return error_errno(err, ERR_SYSTEM, "cannot make a scratch disk in %s",
-					   folder);
+		const struct vm_disk *disk = &config->disks[i];
+
+		disks[i] = disk->path ? open_detached(s->disks[i], disk->path,
+						      disk->read_only ? O_RDONLY : O_RDWR, err)
+				      : make_sparse(disk, owner, err);
+		if (disks[i] < 0)
+			return -1;
 	}
-	if (umount2(VM_FOLDER "/scratch", MNT_DETACH) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot detach %s", folder);
 	return 0;
 }
 
@@ -311,32 +247,39 @@ static int seal(const struct vm_config *config, struct error **err)
 		return error_errno(err, ERR_HOST, "cannot make the host read-only for the VM");
 	if (set_attributes(VM_FOLDER, 0, 0, MOUNT_ATTR_RDONLY) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write to " VM_FOLDER);
-	for (size_t i = 0; i < config->rwdir_count; i++) {
+	for (size_t i = 0; i < config->share_count; i++) {
 		char path[64];
 
+		if (config->shares[i].read_only)
+			continue;
 		snprintf(path, sizeof(path), VM_FOLDER "/share%zu", i);
 		if (set_attributes(path, 0, 0, MOUNT_ATTR_RDONLY) < 0)
-			return error_errno(err, ERR_SYSTEM, "cannot share %s", config->rwdirs[i]);
+			return error_errno(err, ERR_SYSTEM, "cannot share %s",
+					   config->shares[i].host);
 	}
 	return 0;
 }
 
-static void close_sources(const struct vm_config *config, struct sources *s)
+static void close_sources(const struct vm_config *config, struct layout_sources *s)
 {
-	closep(&s->tree);
-	closep(&s->image);
+	closep(&s->root);
+	closep(&s->init);
+	closep(&s->kernel);
 	closep(&s->modules);
 	closep(&s->build);
-	for (size_t i = 0; i < config->rwdir_count; i++)
+	for (size_t i = 0; i < config->disk_count; i++)
+		closep(&s->disks[i]);
+	for (size_t i = 0; i < config->share_count; i++)
 		closep(&s->shares[i]);
 }
 
-static int place_shares(const struct vm_config *config, const struct sources *s, struct error **err)
+static int place_shares(const struct vm_config *config, const struct layout_sources *s,
+			struct error **err)
 {
-	for (size_t i = 0; i < config->rwdir_count; i++) {
+	for (size_t i = 0; i < config->share_count; i++) {
 		char target[64];
 
-		uncover(config->rwdirs[i]);
+		uncover(config->shares[i].guest);
 		snprintf(target, sizeof(target), VM_FOLDER "/share%zu", i);
 		if (bind_at(s->shares[i], target, err) < 0)
 			return -1;
@@ -346,7 +289,7 @@ static int place_shares(const struct vm_config *config, const struct sources *s,
 
 int layout_make(const struct vm_config *config, uid_t owner, int *disks, struct error **err)
 {
-	struct sources s;
+	struct layout_sources s;
 
 	/* What happens here must not show on the host, nor the other way round. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
@@ -355,9 +298,9 @@ int layout_make(const struct vm_config *config, uid_t owner, int *disks, struct 
 		return -1;
 	if (mount("rootlet", VM_FOLDER, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot mount " VM_FOLDER);
-	if (make_disks(config, owner, disks, err) < 0 || fill_layer(config, &s, err) < 0 ||
-	    place_kernel(config, &s, err) < 0 || place_tree(config, &s, err) < 0 ||
-	    place_channels(owner, err) < 0 || place_shares(config, &s, err) < 0)
+	if (open_disks(config, &s, owner, disks, err) < 0 || place_kernel(config, &s, err) < 0 ||
+	    layout_root(config, &s, err) < 0 || place_channels(owner, err) < 0 ||
+	    place_shares(config, &s, err) < 0)
 		return -1;
 	close_sources(config, &s);
 	return seal(config, err);

@@ -67,7 +67,7 @@ void rpc_drop(struct server *s, struct request *r);
 void rpc_notify(struct server *s, const char *method, json_t *params);
 
 /* notifications/message, where the client wants that level. */
-enum level { LEVEL_DEBUG, LEVEL_INFO };
+enum level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_NOTICE, LEVEL_WARNING };
 void rpc_log(struct server *s, enum level level, const char *logger, const char *text);
 
 /* mcp_call.c */

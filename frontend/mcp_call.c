@@ -109,6 +109,7 @@ static void take_progress(struct server *s, struct call *c, const json_t *event)
 	const char *stage = json_string_value(json_object_get(event, "stage"));
 	json_int_t done = json_integer_value(json_object_get(event, "done"));
 	json_int_t total = json_integer_value(json_object_get(event, "total"));
+	const char *name = json_string_value(json_object_get(event, "name"));
 	char message[160];
 
 	if (stage && strncmp(c->stage, stage, sizeof(c->stage) - 1) != 0) {
@@ -117,8 +118,8 @@ static void take_progress(struct server *s, struct call *c, const json_t *event)
 	}
 	if (total > 0)
 		snprintf(message, sizeof(message),
-			 "%s %" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT, c->stage, done,
-			 total);
+			 "%s %" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT "%s%s", c->stage, done,
+			 total, name ? " " : "", name ? name : "");
 	else
 		snprintf(message, sizeof(message), "%s", c->stage);
 	notify_progress(s, c, total > 0 ? 0.9 * (double)done / (double)total : 0, message);
@@ -130,6 +131,15 @@ static void take_log(struct server *s, struct call *c, const json_t *event)
 
 	if (line)
 		rpc_log(s, LEVEL_INFO, name_of(c), line);
+}
+
+/* What the kernel under test complained about. */
+static void take_kernel(struct server *s, struct call *c, const json_t *event)
+{
+	const char *line = json_string_value(json_object_get(event, "line"));
+
+	if (line)
+		rpc_log(s, LEVEL_WARNING, name_of(c), line);
 }
 
 static void take_output(struct server *s, struct call *c, const json_t *event)
@@ -164,7 +174,7 @@ static const struct {
 	void (*take)(struct server *s, struct call *c, const json_t *event);
 } events[] = {
 	{ "progress", take_progress }, { "log", take_log },	  { "output", take_output },
-	{ "test", take_test },	       { "result", take_result },
+	{ "test", take_test },	       { "kernel", take_kernel }, { "result", take_result },
 };
 
 /* A line without "event" is a document, and the result as it is. */

@@ -14,8 +14,7 @@ static const struct revision revisions[] = {
 	{ "2024-11-05", .batches = true },
 };
 
-/* RFC 5424's, which the protocol takes over; the ones that are sent are LEVEL_DEBUG and LEVEL_INFO.
- */
+/* RFC 5424's, which the protocol takes over. Those of enum level come first. */
 static const char *const levels[] = { "debug", "info",	   "notice", "warning",
 				      "error", "critical", "alert",  "emergency" };
 

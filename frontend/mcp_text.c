@@ -198,6 +198,8 @@ static void print_fstests(FILE *out, const struct ending *e)
 {
 	const char *status = string(e->result, "status");
 
+	/* One that is under way, or was cut off, has no status. */
+	status = *status ? status : string(e->result, "state");
 	fprintf(out, "=== fstests Results ===\n\n%s Run %s: %s\n",
 		strcmp(status, "passed") == 0 ? "✓" : "✗", string(e->result, "run"), status);
 	print_counts(out, json_object_get(e->result, "counts"));

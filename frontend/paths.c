@@ -71,13 +71,25 @@ char *paths_home(struct error **err)
 	return NULL;
 }
 
-char *paths_config(const char *relative, struct error **err)
+/* Below $VARIABLE where that is absolute, else below HOME/OTHERWISE. */
+static char *join_base(const char *variable, const char *otherwise, const char *relative,
+		       struct error **err)
 {
-	const char *config = getenv("XDG_CONFIG_HOME");
+	const char *base = getenv(variable);
 	_cleanup_free_ char *home = NULL;
 
-	if (config && config[0] == '/')
-		return join(err, config, "/rootlet/", relative);
+	if (base && base[0] == '/')
+		return join(err, base, "/rootlet/", relative);
 	home = paths_home(err);
-	return home ? join(err, home, "/.config/rootlet/", relative) : NULL;
+	return home ? join(err, home, otherwise, relative) : NULL;
+}
+
+char *paths_config(const char *relative, struct error **err)
+{
+	return join_base("XDG_CONFIG_HOME", "/.config/rootlet/", relative, err);
+}
+
+char *paths_state(const char *relative, struct error **err)
+{
+	return join_base("XDG_STATE_HOME", "/.local/state/rootlet/", relative, err);
 }

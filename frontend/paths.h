@@ -13,5 +13,8 @@ char *paths_policy(const char *relative, struct error **err);
 /* $XDG_CONFIG_HOME/rootlet/RELATIVE; the caller's to free. ERR_MISSING without a home. */
 char *paths_config(const char *relative, struct error **err);
 
+/* $XDG_STATE_HOME/rootlet/RELATIVE, likewise. */
+char *paths_state(const char *relative, struct error **err);
+
 /* The caller's home: $HOME where absolute, else what the password database says. */
 char *paths_home(struct error **err);

@@ -14,6 +14,7 @@
 #define TERMINAL_INTERVAL 0.1 /* seconds between two drawings */
 #define PLAIN_INTERVAL 10.0
 #define JSON_INTERVAL 0.5
+#define PLAIN_STATUS_INTERVAL 60.0 /* what a status says, lines of their own say as well */
 
 struct progress {
 	FILE *out;
@@ -21,6 +22,7 @@ struct progress {
 	char stage[80];
 	uint64_t items, items_total, bytes, bytes_total;
 	uint64_t first_items, first_bytes; /* what the stage's first update had: from the cache */
+	char status[LINE_MAX_BYTES / 2];   /* "" : none */
 	bool updated;
 	double began, shown;
 };
@@ -91,6 +93,8 @@ static void compose(const struct progress *p, char line[static LINE_MAX_BYTES])
 	char text[TEXT_SIZE_LEN];
 
 	snprintf(line, LINE_MAX_BYTES, "%s", p->stage);
+	if (*p->status)
+		append(line, "  %s", p->status);
 	if (p->items_total)
 		append(line, "  %" PRIu64 "/%" PRIu64, p->items, p->items_total);
 	else if (p->items)
@@ -171,6 +175,7 @@ void progress_stage(struct progress *p, const char *stage)
 	text_clean(p->stage);
 	p->items = p->items_total = p->bytes = p->bytes_total = 0;
 	p->updated = false;
+	*p->status = '\0';
 	p->open = true;
 	p->began = now();
 	draw(p);
@@ -196,6 +201,16 @@ void progress_update(struct progress *p, uint64_t items, uint64_t items_total, u
 	p->bytes = bytes;
 	p->bytes_total = bytes_total;
 	if (now() - p->shown >= interval_of(p))
+		draw(p);
+}
+
+void progress_status(struct progress *p, const char *text)
+{
+	if (!p || !p->open)
+		return;
+	snprintf(p->status, sizeof(p->status), "%s", text);
+	text_clean(p->status);
+	if (now() - p->shown >= (p->terminal ? TERMINAL_INTERVAL : PLAIN_STATUS_INTERVAL))
 		draw(p);
 }
 

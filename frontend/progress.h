@@ -25,6 +25,9 @@ void progress_stage(struct progress *p, const char *stage);
 void progress_update(struct progress *p, uint64_t items, uint64_t items_total, uint64_t bytes,
 		     uint64_t bytes_total);
 
+/* What the line says behind the stage's name, in place of what progress_update() has it say. */
+void progress_status(struct progress *p, const char *text);
+
 /* One line of its own, above the progress line. */
 void progress_note(struct progress *p, const char *format, ...) PRINTF_LIKE(2, 3);
 

@@ -1,5 +1,4 @@
 /* rootlet run: boots a kernel on a rootfs with vng and runs a command, or a shell, in it. */
-#include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -8,7 +7,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "frontend/client.h"
 #include "frontend/command.h"
 #include "frontend/events.h"
 #include "frontend/interrupt.h"
@@ -16,8 +14,10 @@
 #include "frontend/kvm.h"
 #include "frontend/manifest.h"
 #include "frontend/progress.h"
+#include "frontend/root.h"
 #include "frontend/store.h"
 #include "frontend/vm.h"
+#include "frontend/vm_options.h"
 
 /* clang-format off */
 const char run_help[] =
@@ -37,6 +37,12 @@ const char run_help[] =
 	"                   there; may be given again\n"
 	"  --disk SIZE      a scratch disk, empty, gone with the VM: /dev/vda; may be given\n"
 	"                   again, for /dev/vdb and so on\n"
+	"  --root-transport auto|image|dir\n"
+	"                   how the guest gets its root: as a disk image of the rootfs, built once\n"
+	"                   and kept in the cache; or the tree itself, which every kernel can use\n"
+	"                   that has 9p, but which is slow. auto (default): an image where the\n"
+	"                   kernel is known to have what that needs\n"
+	"  --force-9p       with dir: not virtiofs, even where there is a virtiofsd\n"
 	"  --append WORDS   for the kernel's command line; may be given again\n"
 	"  --timeout S      ends the VM after S seconds, with exit status 124\n"
 	"  --quiet          no progress display\n"
@@ -61,6 +67,8 @@ enum option_code {
 	OPTION_DISK,
 	OPTION_APPEND,
 	OPTION_TIMEOUT,
+	OPTION_ROOT_TRANSPORT,
+	OPTION_FORCE_9P,
 	OPTION_QUIET,
 	OPTION_JSON,
 };
@@ -75,6 +83,8 @@ const struct option run_options[] = {
 	{ "disk", required_argument, NULL, OPTION_DISK },
 	{ "append", required_argument, NULL, OPTION_APPEND },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
+	{ "root-transport", required_argument, NULL, OPTION_ROOT_TRANSPORT },
+	{ "force-9p", no_argument, NULL, OPTION_FORCE_9P },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, 'h' },
@@ -83,14 +93,16 @@ const struct option run_options[] = {
 
 struct run {
 	const char *kernel_path, *name, *path;
-	bool quiet, json;
+	bool quiet, json, force_9p;
+	enum root_transport transport;
 	time_t began;
 	char *absolute, *append;
-	char cpus[16];
+	char cpus[CPUS_TEXT];
 	int tree;
-	char *rwdirs[VM_RWDIRS_MAX];
-	uint64_t disks[VM_DISKS_MAX];
+	struct vm_share shares[VM_SHARES_MAX];
+	struct vm_disk disks[VM_DISKS_MAX];
 	struct vm_config config;
+	struct root root;
 	struct manifest *manifest;
 	struct kernel *kernel;
 	struct progress *progress;
@@ -101,43 +113,12 @@ static void run_clear(struct run *r)
 	progress_free(&r->progress);
 	kernel_free(&r->kernel);
 	manifest_free(&r->manifest);
-	for (size_t i = 0; i < r->config.rwdir_count; i++)
-		free(r->rwdirs[i]);
+	root_free(&r->root);
+	for (size_t i = 0; i < r->config.share_count; i++)
+		free((char *)(uintptr_t)r->shares[i].host);
 	free(r->append);
 	free(r->absolute);
 	closep(&r->tree);
-}
-
-/* A size with a unit, "512M"; a bare number is in MiB where MEGABYTES, else in bytes. Returns 0
- * for what is none or does not fit. */
-static uint64_t parse_size(const char *text, bool megabytes)
-{
-	static const char units[] = "KMGT";
-	char *end;
-	unsigned long long number;
-	unsigned int shift = megabytes ? 20 : 0;
-
-	errno = 0;
-	number = strtoull(text, &end, 10);
-	if (errno || !isdigit((unsigned char)*text))
-		return 0;
-	if (*end) {
-		const char *unit = strchr(units, toupper((unsigned char)*end));
-
-		if (!unit || end[1])
-			return 0;
-		shift = 10 * (unsigned int)(unit - units + 1);
-	}
-	return number > (uint64_t)INT64_MAX >> shift ? 0 : (uint64_t)number << shift;
-}
-
-static bool parse_number(const char *text, unsigned long limit, unsigned long *number)
-{
-	char *end;
-
-	errno = 0;
-	*number = strtoul(text, &end, 10);
-	return !errno && isdigit((unsigned char)*text) && !*end && *number && *number <= limit;
 }
 
 /* vng pastes such paths into a shell line and into qemu's comma lists, so what may stand in one is
@@ -149,8 +130,8 @@ static int add_rwdir(struct run *r, const char *folder, struct error **err)
 	_cleanup_free_ char *absolute = realpath(folder, NULL);
 	struct stat st;
 
-	if (r->config.rwdir_count == VM_RWDIRS_MAX)
-		return error_set(err, ERR_INPUT, "more than %d times --rwdir", VM_RWDIRS_MAX);
+	if (r->config.share_count == VM_SHARES_MAX)
+		return error_set(err, ERR_INPUT, "more than %d times --rwdir", VM_SHARES_MAX);
 	if (!absolute || stat(absolute, &st) < 0)
 		return error_errno(err, ERR_INPUT, "cannot share the folder %s", folder);
 	if (!S_ISDIR(st.st_mode) || strcmp(absolute, "/") == 0)
@@ -163,48 +144,28 @@ static int add_rwdir(struct run *r, const char *folder, struct error **err)
 				 "cannot share the folder \"%s\": vng takes only letters, digits "
 				 "and /._+@%%- in its path",
 				 absolute);
-	r->rwdirs[r->config.rwdir_count++] = STEAL_PTR(absolute);
+	r->shares[r->config.share_count++] = (struct vm_share){ absolute, absolute, false };
+	absolute = NULL;
 	return 0;
 }
 
 static int add_disk(struct run *r, const char *size, struct error **err)
 {
-	uint64_t bytes = parse_size(size, false);
+	struct vm_disk *disk = &r->disks[r->config.disk_count];
 
-	if (r->config.disk_count == VM_DISKS_MAX)
-		return error_set(err, ERR_INPUT, "more than %d times --disk", VM_DISKS_MAX);
-	if (bytes < 512 || bytes % 512)
-		return error_set(err, ERR_INPUT, "--disk %s: not a size in whole sectors, as 10G",
-				 size);
-	r->disks[r->config.disk_count++] = bytes;
+	/* One is the root's. */
+	if (r->config.disk_count == VM_DISKS_MAX - 1)
+		return error_set(err, ERR_INPUT, "more than %d times --disk", VM_DISKS_MAX - 1);
+	*disk = (struct vm_disk){ 0 };
+	if (parse_disk_size("--disk", size, &disk->size, err) < 0)
+		return -1;
+	snprintf(disk->name, sizeof(disk->name), "scratch%zu", r->config.disk_count++);
 	return 0;
-}
-
-static int add_append(struct run *r, const char *words, struct error **err)
-{
-	char *both;
-
-	for (const char *p = words; *p; p++)
-		if (iscntrl((unsigned char)*p) || strchr("'\"\\`", *p))
-			return error_set(err, ERR_INPUT, "--append: no quotes, please");
-	if (asprintf(&both, "%s%s%s", r->append ? r->append : "", r->append ? " " : "", words) < 0)
-		return error_errno(err, ERR_SYSTEM, "--append");
-	free(r->append);
-	r->config.append = r->append = both;
-	return 0;
-}
-
-static int set_number(const char *name, const char *text, unsigned long limit,
-		      unsigned long *number, struct error **err)
-{
-	if (parse_number(text, limit, number))
-		return 0;
-	return error_set(err, ERR_INPUT, "%s %s: not a number from 1 to %lu", name, text, limit);
 }
 
 static int take_option(struct run *r, int option, struct error **err)
 {
-	unsigned long number = 0;
+	unsigned int number;
 
 	switch (option) {
 	case OPTION_KERNEL:
@@ -218,56 +179,49 @@ static int take_option(struct run *r, int option, struct error **err)
 		return 0;
 	case OPTION_MEMORY:
 		r->config.memory = optarg;
-		if (parse_size(optarg, true) >= 64 << 20)
-			return 0;
-		return error_set(err, ERR_INPUT, "--memory %s: not a size from 64M on", optarg);
+		return check_memory(optarg, err);
 	case OPTION_CPUS:
-		if (set_number("--cpus", optarg, 255, &number, err) < 0)
+		if (parse_number("--cpus", optarg, 255, &number, err) < 0)
 			return -1;
-		snprintf(r->cpus, sizeof(r->cpus), "%lu", number);
+		snprintf(r->cpus, sizeof(r->cpus), "%u", number);
 		return 0;
 	case OPTION_TIMEOUT:
-		if (set_number("--timeout", optarg, 10 * 24 * 3600, &number, err) < 0)
-			return -1;
-		r->config.timeout = (unsigned int)number;
-		return 0;
+		return parse_number("--timeout", optarg, 10 * 24 * 3600, &r->config.timeout, err);
 	case OPTION_RWDIR:
 		return add_rwdir(r, optarg, err);
 	case OPTION_DISK:
 		return add_disk(r, optarg, err);
+	case OPTION_ROOT_TRANSPORT:
+		if (root_transport_parse(optarg, &r->transport))
+			return 0;
+		return error_set(err, ERR_INPUT, "--root-transport %s: it is auto, image or dir",
+				 optarg);
+	case OPTION_FORCE_9P:
+		r->force_9p = true;
+		return 0;
 	default:
-		return add_append(r, optarg, err);
+		return add_append(&r->append, optarg, err);
 	}
 }
 
-/* The rootfs's files belong to the ids that it was made with; under others, its setuid programs
- * would be somebody's whom the guest does not know, and its init would fail. */
-static int check_ids(const struct run *r, const struct host_ids *ids, struct error **err)
+static int prepare_root(struct run *r, struct error **err)
 {
-	if (ids->first_uid == r->manifest->first_uid && ids->first_gid == r->manifest->first_gid)
-		return 0;
-	return error_set(err, ERR_HOST,
-			 "cannot run %s: it was made with host ids from %u, and the range is now "
-			 "from %u; give the old range back in /etc/subuid and /etc/subgid, or make "
-			 "it again: rootlet create --force",
-			 r->absolute, r->manifest->first_uid, ids->first_uid);
+	_cleanup_(kernel_features_free) struct kernel_features *features =
+		kernel_features_read(r->kernel);
+	struct root_wish wish = {
+		.tree = r->tree,
+		.path = r->absolute,
+		.manifest = r->manifest,
+		.features = features,
+		.transport = r->transport,
+		.no_virtiofs = r->force_9p,
+		.progress = r->progress,
+	};
+
+	return root_prepare(&wish, &r->root, err);
 }
 
-static int get_namespace(struct run *r, int *userns, struct error **err)
-{
-	struct helper *helper = NULL;
-	int result;
-
-	if (helper_start("run", r->progress, &helper, err) < 0)
-		return -1;
-	result = check_ids(r, helper_ids(helper), err);
-	if (result == 0)
-		result = helper_open_namespace(helper, userns, err);
-	helper_stop(&helper);
-	return result;
-}
-
-static int prepare(struct run *r, int *userns, struct error **err)
+static int prepare(struct run *r, struct error **err)
 {
 	char why[128];
 
@@ -279,9 +233,11 @@ static int prepare(struct run *r, int *userns, struct error **err)
 	if (flock(r->tree, LOCK_SH | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "the rootfs at %s is being replaced or removed",
 				 r->absolute);
-	if (manifest_read(r->tree, &r->manifest, err) < 0 || get_namespace(r, userns, err) < 0)
+	if (manifest_read(r->tree, &r->manifest, err) < 0)
 		return -1;
 	if (!r->kernel && kernel_distribution(r->manifest, r->progress, &r->kernel, err) < 0)
+		return -1;
+	if (prepare_root(r, err) < 0)
 		return -1;
 	r->config.kvm = kvm_runs(why, sizeof(why));
 	if (!r->config.kvm)
@@ -325,41 +281,63 @@ static int report_timeout(const struct run *r, const struct vm_result *result)
 	return EXIT_TIMEOUT;
 }
 
-/* As vm_run(), with what the guest says as events where those are asked for. */
-static int run_vm(struct run *r, int userns, struct vm_result *result, struct error **err)
+/* The two streams of the command, as events. */
+struct output {
+	struct output_events out, error;
+};
+
+static void take_output(int fd, const char *data, size_t size, void *context)
 {
-	struct output_events out = { .stream = "stdout" }, error = { .stream = "stderr" };
+	struct output *o = context;
+
+	output_events_take(fd == STDERR_FILENO ? &o->error : &o->out, data, size);
+}
+
+/* Nobody reads the events any more: the VM is for nobody. */
+static int watch_reader(void *context)
+{
+	(void)context;
+	return ferror(stdout) ? 0 : -1;
+}
+
+/* As vm_run(), with what the guest says as events where those are asked for. */
+static int run_vm(struct run *r, struct vm_result *result, struct error **err)
+{
+	struct output output = { .out.stream = "stdout", .error.stream = "stderr" };
 	int status;
 
 	if (r->json) {
-		r->config.output = output_events_take;
-		r->config.out_context = &out;
-		r->config.error_context = &error;
+		r->config.output = take_output;
+		r->config.watch = watch_reader;
+		r->config.context = &output;
 	}
-	status = vm_run(userns, &r->config, result, err);
-	output_events_flush(&out);
-	output_events_flush(&error);
+	status = vm_run(&r->config, result, err);
+	output_events_flush(&output.out);
+	output_events_flush(&output.error);
+	if (status == 0 && result->ended)
+		return error_set(err, ERR_INTERRUPTED,
+				 "the VM was stopped: nobody reads its output any more");
 	return status;
 }
 
 static int run(struct run *r)
 {
 	_cleanup_error_ struct error *err = NULL;
-	_cleanup_close_ int userns = -1;
 	struct vm_result result = { 0 };
 
 	interrupt_catch();
 	r->progress = progress_new(r->quiet  ? PROGRESS_QUIET
 				   : r->json ? PROGRESS_JSON
 					     : PROGRESS_AUTO);
-	if (prepare(r, &userns, &err) < 0)
+	if (prepare(r, &err) < 0)
 		return report_failure(r, &result, false, err);
-	r->config.tree = r->absolute;
+	r->config.root = r->root.vm;
 	r->config.kernel = r->kernel;
 	r->config.cpus = r->cpus;
-	r->config.rwdirs = (const char *const *)r->rwdirs;
+	r->config.append = r->append;
+	r->config.shares = r->shares;
 	r->config.disks = r->disks;
-	if (run_vm(r, userns, &result, &err) < 0)
+	if (run_vm(r, &result, &err) < 0)
 		return report_failure(r, &result, true, err);
 	if (result.timed_out)
 		return report_timeout(r, &result);
@@ -370,14 +348,13 @@ static int run(struct run *r)
 
 int command_run(int argc, char **argv)
 {
-	_cleanup_(run_clear) struct run r = { .tree = -1,
-					      .config = { .memory = "2G" },
-					      .began = time(NULL) };
+	_cleanup_(run_clear) struct run r = {
+		.tree = -1, .root = ROOT_NONE, .config = { .memory = "2G" }, .began = time(NULL)
+	};
 	_cleanup_error_ struct error *err = NULL;
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int option;
 
-	snprintf(r.cpus, sizeof(r.cpus), "%ld", cpus < 1 ? 1 : cpus > 8 ? 8 : cpus);
+	default_cpus(r.cpus);
 	while ((option = getopt_long(argc, argv, "+", run_options, NULL)) != -1) {
 		if (option == OPTION_QUIET)
 			r.quiet = true;

@@ -44,11 +44,7 @@ static bool move(struct stream *s)
 		return size > 0;
 	}
 	size = read(s->from, s->buffer, sizeof(s->buffer));
-	if (size > 0 && s->sink) {
-		s->broken = !s->sink(s->buffer, (size_t)size, s->context);
-		if (s->broken)
-			stream_close(s);
-	} else if (size > 0) {
+	if (size > 0) {
 		s->held = (size_t)size;
 		s->sent = 0;
 	} else if (size == 0 || !would_wait()) {

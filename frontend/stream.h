@@ -7,9 +7,6 @@
 /* One direction. FROM and TO are -1 once closed; both belong to the stream if OWNED says so. */
 struct stream {
 	int from, to;
-	/* Where set, it gets what was read instead of TO; false ends the stream as broken. */
-	bool (*sink)(const char *data, size_t size, void *context);
-	void *context;
 	bool close_from, close_to;
 	bool broken;	   /* TO took no more: nobody reads it */
 	size_t held, sent; /* of BUFFER */

@@ -23,6 +23,7 @@
 #define GRACE_SECONDS 20
 
 struct vm {
+	const struct vm_config *config;
 	pid_t pid;
 	int pidfd, channel, console, status;
 	struct stream in, out, error;
@@ -70,8 +71,7 @@ static void vm_cleanup(struct vm *vm)
 
 /* The pipes are made by us, not by the hypervisor: vng opens them again by their /proc names, which
  * their owner may. */
-static int open_pipes(struct vm *vm, const struct vm_config *config, int stdio[3],
-		      struct error **err)
+static int open_pipes(struct vm *vm, int stdio[3], struct error **err)
 {
 	int pipes[3][2];
 
@@ -83,16 +83,14 @@ static int open_pipes(struct vm *vm, const struct vm_config *config, int stdio[3
 	stdio[2] = pipes[2][1];
 	fcntl(pipes[0][1], F_SETFL, O_NONBLOCK);
 	vm->in = (struct stream){ .from = STDIN_FILENO, .to = pipes[0][1], .close_to = true };
-	vm->out = (struct stream){ .from = pipes[1][0],
-				   .to = STDOUT_FILENO,
-				   .sink = config->output,
-				   .context = config->out_context,
-				   .close_from = true };
-	vm->error = (struct stream){ .from = pipes[2][0],
-				     .to = STDERR_FILENO,
-				     .sink = config->output,
-				     .context = config->error_context,
-				     .close_from = true };
+	vm->out = (struct stream){ .from = pipes[1][0], .to = STDOUT_FILENO, .close_from = true };
+	vm->error = (struct stream){ .from = pipes[2][0], .to = STDERR_FILENO, .close_from = true };
+	if (vm->config->output) {
+		stream_close(&vm->in);
+		vm->out.to = vm->error.to = -1;
+		fcntl(vm->out.from, F_SETFL, O_NONBLOCK);
+		fcntl(vm->error.from, F_SETFL, O_NONBLOCK);
+	}
 	/* A job in the background that reads its terminal is stopped. */
 	if (isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) != getpgrp())
 		stream_close(&vm->in);
@@ -100,16 +98,13 @@ static int open_pipes(struct vm *vm, const struct vm_config *config, int stdio[3
 }
 
 /* A terminal of the VM's own, as large as the caller's, which goes raw. */
-static int open_terminal(struct vm *vm, const struct vm_config *config, int stdio[3],
-			 struct error **err)
+static int open_terminal(struct vm *vm, int stdio[3], struct error **err)
 {
 	struct winsize size;
 	struct termios raw;
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	int slave = -1;
 	char name[64];
-
-	(void)config;
 
 	if (master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0 &&
 	    ptsname_r(master, name, sizeof(name)) == 0)
@@ -132,19 +127,20 @@ static int open_terminal(struct vm *vm, const struct vm_config *config, int stdi
 	return 0;
 }
 
-static int start(struct vm *vm, int userns, const struct vm_config *config, struct error **err)
+static int start(struct vm *vm, struct error **err)
 {
+	const struct vm_config *config = vm->config;
 	int stdio[3] = { -1, -1, -1 };
 	int channels[2];
 
-	if ((config->argv ? open_pipes : open_terminal)(vm, config, stdio, err) < 0)
+	if ((config->argv ? open_pipes : open_terminal)(vm, stdio, err) < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channels) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a socket for the VM");
 	vm->channel = channels[0];
 	vm->pid = fork();
 	if (vm->pid == 0)
-		hypervisor_main(userns, config, stdio, channels[1]);
+		hypervisor_main(config, stdio, channels[1]);
 	close(channels[1]);
 	for (int i = 0; i < 3; i++)
 		closep(&stdio[i]);
@@ -191,7 +187,25 @@ static void read_console(struct vm *vm)
 	while ((size = read(vm->console, data, sizeof(data))) > 0) {
 		keep_console(vm, data, (size_t)size);
 		find_panic(vm);
+		if (vm->config->console)
+			vm->config->console(data, (size_t)size, vm->config->context);
 	}
+}
+
+/* What the command prints, where the caller takes it. */
+static void read_output(struct vm *vm, struct stream *s, int fd)
+{
+	char data[CONSOLE_KEPT / 4];
+	ssize_t size;
+
+	while (s->from >= 0 && (size = read(s->from, data, sizeof(data))) != 0) {
+		if (size < 0 && errno == EINTR)
+			continue;
+		if (size < 0)
+			return;
+		vm->config->output(fd, data, (size_t)size, vm->config->context);
+	}
+	stream_close(s);
 }
 
 static void take_status(struct vm *vm)
@@ -236,10 +250,30 @@ static int time_left(const struct vm *vm)
 	return left < 0 ? 0 : (int)left;
 }
 
-/* Serves the VM until it ends by itself (0) or its time is over (1). */
+/* How long to wait for the next event: for the VM's own time, or the caller's. */
+static int time_to_wait(const struct vm *vm, int wanted)
+{
+	int left = time_left(vm);
+
+	return wanted >= 0 && (left < 0 || wanted < left) ? wanted : left;
+}
+
+static void serve_output(struct vm *vm, const struct pollfd *out, const struct pollfd *error)
+{
+	if (vm->config->output) {
+		read_output(vm, &vm->out, STDOUT_FILENO);
+		read_output(vm, &vm->error, STDERR_FILENO);
+		return;
+	}
+	stream_serve(&vm->out, out);
+	stream_serve(&vm->error, error);
+}
+
+/* Serves the VM until it ends by itself (0), its time is over (1), or the caller wants it (2). */
 static int serve(struct vm *vm, struct error **err)
 {
 	enum { IN, OUT, ERROR, CONSOLE, STATUS, ENDED, SIGNALS, POLLED };
+	int wanted = -1;
 
 	for (;;) {
 		struct pollfd polled[POLLED] = {
@@ -252,13 +286,12 @@ static int serve(struct vm *vm, struct error **err)
 		stream_prepare(&vm->in, &polled[IN]);
 		stream_prepare(&vm->out, &polled[OUT]);
 		stream_prepare(&vm->error, &polled[ERROR]);
-		if (poll(polled, POLLED, time_left(vm)) < 0 && errno != EINTR)
+		if (poll(polled, POLLED, time_to_wait(vm, wanted)) < 0 && errno != EINTR)
 			return error_errno(err, ERR_SYSTEM, "cannot wait for the VM");
 		if (interrupt_caught())
 			return error_set(err, ERR_INTERRUPTED, "the VM was stopped by a signal");
 		stream_serve(&vm->in, &polled[IN]);
-		stream_serve(&vm->out, &polled[OUT]);
-		stream_serve(&vm->error, &polled[ERROR]);
+		serve_output(vm, &polled[OUT], &polled[ERROR]);
 		/* The guest would wait for ever for room in a pipe that nobody empties. */
 		if (vm->out.broken || vm->error.broken)
 			return error_set(err, ERR_INTERRUPTED,
@@ -269,6 +302,8 @@ static int serve(struct vm *vm, struct error **err)
 			return 0;
 		if (time_left(vm) == 0)
 			return 1;
+		if (vm->config->watch && (wanted = vm->config->watch(vm->config->context)) == 0)
+			return 2;
 	}
 }
 
@@ -298,15 +333,18 @@ static void copy_last_lines(const struct vm *vm, struct vm_result *result)
 			*p = '?';
 }
 
-/* What the VM's end means. INTERACTIVE: a shell says no status, and its end is a good one. */
-static int judge(const struct vm *vm, bool interactive, bool late, struct vm_result *result,
-		 struct error **err)
+/* What the VM's end means. LATE as serve() has it. A shell says no status, and its end is a good
+ * one. */
+static int judge(const struct vm *vm, int late, struct vm_result *result, struct error **err)
 {
+	result->started = vm->started;
+	result->panicked = vm->panicked;
 	if (vm->panicked)
 		return error_set(err, ERR_SYSTEM, "the kernel failed %s: %.*s",
 				 vm->started ? "while the command ran" : "at boot",
 				 (int)strcspn(vm->panic, "\n"), vm->panic);
-	if (vm->exited || (interactive && !late)) {
+	result->ended = late == 2;
+	if (vm->exited || (!vm->config->argv && !late)) {
 		result->status = vm->exited ? vm->exit_status : 0;
 		return 0;
 	}
@@ -314,7 +352,7 @@ static int judge(const struct vm *vm, bool interactive, bool late, struct vm_res
 		/* Only a boot that did not end is explained by its console. */
 		if (vm->started)
 			result->console[0] = '\0';
-		result->timed_out = true;
+		result->timed_out = late == 1;
 		return 0;
 	}
 	return error_set(err, ERR_SYSTEM, "the VM ended %s",
@@ -322,10 +360,43 @@ static int judge(const struct vm *vm, bool interactive, bool late, struct vm_res
 				     : "before its kernel could run the command");
 }
 
-int vm_run(int userns, const struct vm_config *config, struct vm_result *result, struct error **err)
+static void drain(struct vm *vm)
 {
+	if (vm->config->output) {
+		read_output(vm, &vm->out, STDOUT_FILENO);
+		read_output(vm, &vm->error, STDERR_FILENO);
+	} else {
+		stream_drain(&vm->out);
+		stream_drain(&vm->error);
+	}
+	read_console(vm);
+	read_status(vm);
+}
+
+/* An image is the last of the disks, so that the others have the same names whatever the root is.
+ */
+static int add_root_disk(struct vm_config *config, struct vm_disk disks[static VM_DISKS_MAX],
+			 struct error **err)
+{
+	if (config->root.kind != VM_ROOT_IMAGE)
+		return 0;
+	if (config->disk_count >= VM_DISKS_MAX)
+		return error_set(err, ERR_INPUT, "more than %d disks", VM_DISKS_MAX - 1);
+	if (config->disk_count)
+		memcpy(disks, config->disks, config->disk_count * sizeof(*disks));
+	disks[config->disk_count++] = (struct vm_disk){ .name = "rootlet-root",
+							.path = config->root.path,
+							.read_only = true };
+	config->disks = disks;
+	return 0;
+}
+
+int vm_run(const struct vm_config *given, struct vm_result *result, struct error **err)
+{
+	struct vm_disk disks[VM_DISKS_MAX];
+	struct vm_config config = *given;
 	_cleanup_(vm_cleanup) struct vm vm = {
-		.pidfd = -1, .channel = -1, .console = -1, .status = -1
+		.config = &config, .pidfd = -1, .channel = -1, .console = -1, .status = -1
 	};
 	int late;
 
@@ -333,20 +404,17 @@ int vm_run(int userns, const struct vm_config *config, struct vm_result *result,
 	*result = (struct vm_result){ 0 };
 	interrupt_catch();
 	signal(SIGPIPE, SIG_IGN);
-	if (config->timeout)
-		vm.deadline = now() + (int64_t)config->timeout * 1000;
-	if (start(&vm, userns, config, err) < 0)
+	if (config.timeout)
+		vm.deadline = now() + (int64_t)config.timeout * 1000;
+	if (add_root_disk(&config, disks, err) < 0 || start(&vm, err) < 0)
 		return -1;
 	late = serve(&vm, err);
 	if (late < 0)
 		return -1;
-	stream_drain(&vm.out);
-	stream_drain(&vm.error);
-	read_console(&vm);
-	read_status(&vm);
+	drain(&vm);
 	if (vm.raw)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &vm.saved);
 	vm.raw = false;
 	copy_last_lines(&vm, result);
-	return judge(&vm, !config->argv, late == 1, result, err);
+	return judge(&vm, late, result, err);
 }

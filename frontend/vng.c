@@ -84,10 +84,11 @@ static char *qemu_options(const struct vm_config *config, const int *disks)
 	      out);
 	for (size_t i = 0; i < config->disk_count; i++)
 		fprintf(out,
-			" -drive if=none,id=scratch%zu,format=raw,cache=unsafe,discard=unmap,"
-			"file=/proc/%s/fd/%d"
-			" -device virtio-blk-pci,drive=scratch%zu,serial=scratch%zu",
-			i, self, disks[i], i, i);
+			" -drive if=none,id=disk%zu,format=raw,cache=unsafe,discard=unmap,"
+			"readonly=%s,file=/proc/%s/fd/%d"
+			" -device virtio-blk-pci,drive=disk%zu,serial=%s",
+			i, config->disks[i].read_only ? "on" : "off", self, disks[i], i,
+			config->disks[i].name);
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;
@@ -113,36 +114,53 @@ static void add_pair(struct words *words, const char *option, const char *value)
 	add(words, value);
 }
 
-/* 9p for the root: virtiofsd is not made to run with a sub-range's ids and one capability.
- * microvm has no PCI bus, which the scratch disks and the status line are on. */
+static void add_root(struct words *words, const struct vm_root *root)
+{
+	if (root->kind != VM_ROOT_HOST)
+		add_pair(words, "--root", VM_TREE);
+	if (root->kind != VM_ROOT_TREE || !root->virtiofs)
+		add(words, "--force-9p");
+}
+
+/* loglevel comes after vng's own: a boot that goes wrong leaves its errors, one that goes well
+ * nothing, unless somebody listens. Of several console=, init writes to the last. */
+static void add_kernel_words(struct words *words, const struct vm_config *config)
+{
+	if (!config->argv)
+		add_pair(words, "--append", "console=ttyS1");
+	add_pair(words, "--append",
+		 config->console ? "loglevel=7 panic=-1" : "loglevel=4 panic=-1");
+	if (config->append)
+		add_pair(words, "--append", config->append);
+}
+
+/* microvm has no PCI bus, which the disks and the status line are on. */
 static void fill_words(struct words *words, const struct vm_config *config)
 {
 	add(words, "vng");
 	add_pair(words, "--run", VM_IMAGE);
-	add_pair(words, "--root", VM_TREE);
 	add_pair(words, "--name", "rootlet");
 	add_pair(words, "--memory", config->memory);
 	add_pair(words, "--cpus", config->cpus);
-	add(words, "--force-9p");
 	add(words, "--disable-microvm");
 	if (!config->kvm)
 		add(words, "--disable-kvm");
 	if (!config->argv)
 		add_pair(words, "--user", "root");
-	for (size_t i = 0; i < config->rwdir_count; i++) {
+	add_root(words, &config->root);
+	for (size_t i = 0; i < config->share_count; i++) {
 		char *both;
 
-		if (asprintf(&both, "%s=" VM_FOLDER "/share%zu", config->rwdirs[i], i) >= 0)
-			add_pair(words, "--rwdir", both);
+		if (asprintf(&both, "%s=" VM_FOLDER "/share%zu", config->shares[i].guest, i) >= 0)
+			add_pair(words, config->shares[i].read_only ? "--rodir" : "--rwdir", both);
 	}
-	/* loglevel comes after vng's own: a boot that goes wrong leaves its errors, one that goes
-	 * well nothing. Of several console=, init writes to the last. */
-	add_pair(words, "--append",
-		 config->argv ? "loglevel=4 panic=-1" : "console=ttyS1 loglevel=4 panic=-1");
-	if (config->append)
-		add_pair(words, "--append", config->append);
+	add_kernel_words(words, config);
+	for (const char *const *word = config->vng_words; word && *word; word++)
+		add(words, *word);
 	if (config->argv)
-		add_pair(words, "--exec", "sh /" VNG_GUEST_SCRIPT);
+		add_pair(words, "--exec",
+			 config->root.kind == VM_ROOT_HOST ? "sh " VNG_HOST_SCRIPT
+							   : "sh /" VNG_GUEST_SCRIPT);
 }
 
 /* Unprivileged logins often have no sbin in PATH, and vng calls modprobe. */

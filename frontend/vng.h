@@ -12,3 +12,6 @@ int vng_exec(const struct vm_config *config, const int *disks, struct error **er
 char *vng_guest_script(const struct vm_config *config);
 
 #define VNG_GUEST_SCRIPT "usr/lib/rootlet/run"
+
+/* Where the guest finds it, by the kind of root: an image's init knows its own way. */
+#define VNG_HOST_SCRIPT VM_FOLDER "/command"

@@ -143,7 +143,7 @@ static int ask_for_ids(int report, struct error **err)
 
 static int set_up(const struct jail_spec *spec, int report, struct error **err)
 {
-	if (ask_for_ids(report, err) < 0 || mounts_enter(spec->kind, err) < 0)
+	if (ask_for_ids(report, err) < 0 || mounts_enter(spec->kind, spec->read_only, err) < 0)
 		return -1;
 	loopback_up();
 	if (sethostname(HOST_NAME, strlen(HOST_NAME)) < 0)

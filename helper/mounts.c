@@ -163,7 +163,7 @@ static int compose_tool_root(int staging, struct error **err)
 	return steal_fd(&root);
 }
 
-int mounts_enter(enum jail_kind kind, struct error **err)
+int mounts_enter(enum jail_kind kind, bool read_only, struct error **err)
 {
 	_cleanup_close_ int folder = -1, proc = -1, tool = -1;
 	int nodes[DEVICES], root, r = -1;
@@ -171,7 +171,8 @@ int mounts_enter(enum jail_kind kind, struct error **err)
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make the jail's mounts private");
-	folder = copy_mount(".", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, err);
+	folder = copy_mount(".", read_only ? READ_ONLY : MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0,
+			    err);
 	/* While the host's /proc can be seen: the kernel asks for that. */
 	proc = new_mount("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 			 err);

@@ -4,5 +4,5 @@
 #include "helper/jail.h"
 
 /* In the jail's own mount namespace, with its root folder as the working directory: builds the
- * jail's root, pivots into it and lets go of everything else. */
-int mounts_enter(enum jail_kind kind, struct error **err);
+ * jail's root, pivots into it and lets go of everything else. READ_ONLY is about that folder. */
+int mounts_enter(enum jail_kind kind, bool read_only, struct error **err);

@@ -120,6 +120,9 @@ static bool translate(const Rootlet__Request *r, struct task *t)
 	case ROOTLET__REQUEST__KIND_OPEN_NAMESPACE:
 		t->operation = OP_OPEN_NAMESPACE;
 		return true;
+	case ROOTLET__REQUEST__KIND_BUILD_IMAGE:
+		t->operation = OP_BUILD_IMAGE;
+		return COPY(t->image.format, r->build_image->format);
 	default:
 		return false;
 	}
@@ -158,6 +161,7 @@ static size_t note_pack(struct note *note, unsigned char *packet)
 		inspection.bytes = note->inspection.bytes;
 		inspection.files = note->inspection.files;
 		inspection.foreign = note->inspection.foreign;
+		inspection.fingerprint = note->inspection.fingerprint;
 		reply.inspection = &inspection;
 		break;
 	default:

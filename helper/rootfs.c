@@ -45,6 +45,7 @@ int handle_inspect(struct server *s, const struct task *t, const int *fds, struc
 	note.inspection.bytes = census.bytes;
 	note.inspection.files = census.files;
 	note.inspection.foreign = census.foreign;
+	note.inspection.fingerprint = census.fingerprint;
 	return note_send(s->parser, &note, -1);
 }
 

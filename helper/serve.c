@@ -8,7 +8,8 @@
 
 static handler handle_hello, handle_open_namespace;
 
-/* d directory, t rootfs, f regular file, s anything a command can read or write but a directory */
+/* d directory, t rootfs, f regular file, w an empty one that can be written, s anything a command
+ * can read or write but a directory */
 static const struct row {
 	const char *name;
 	const char *fds;
@@ -27,6 +28,7 @@ static const struct row {
 	[OP_INSPECT] = { "Inspect", "t", { true, false, false }, handle_inspect },
 	[OP_REMOVE] = { "Remove", "d", { true, false, false }, handle_remove },
 	[OP_EXECUTE] = { "Execute", "tsss", { true, false, false }, handle_execute },
+	[OP_BUILD_IMAGE] = { "BuildImage", "tw", { true, false, false }, handle_build_image },
 	[OP_OPEN_NAMESPACE] = { "OpenNamespace", "", { true, true, true }, handle_open_namespace },
 };
 
@@ -73,6 +75,8 @@ static bool fits(char kind, int fd)
 	case 'd':
 	case 't':
 		return S_ISDIR(st.st_mode);
+	case 'w':
+		return S_ISREG(st.st_mode) && (flags & O_ACCMODE) == O_RDWR && st.st_size == 0;
 	case 'f':
 		return S_ISREG(st.st_mode) && (flags & O_ACCMODE) != O_WRONLY;
 	default:

@@ -43,6 +43,7 @@ typedef int handler(struct server *s, const struct task *task, const int *fds, s
 handler handle_begin, handle_to_builder, handle_bootstrap, handle_publish; /* build.c */
 handler handle_add_group, handle_add_user, handle_execute;		   /* users.c */
 handler handle_inspect, handle_remove;					   /* rootfs.c */
+handler handle_build_image;						   /* image.c */
 
 /* Ends the builder and removes the staging, if there is one. build.c */
 void build_abandon(struct server *s);

@@ -89,6 +89,9 @@ int task_check(const struct task *t, struct error **err)
 	case OP_REMOVE:
 		REFUSE_UNLESS(FIELD(t->remove.name, valid_rootfs_name), "rootfs name");
 		return 0;
+	case OP_BUILD_IMAGE:
+		REFUSE_UNLESS(FIELD(t->image.format, valid_archive_word), "image format");
+		return 0;
 	case OP_EXECUTE:
 		return check_execute(t, err);
 	}

@@ -23,7 +23,8 @@ enum operation {
 	OP_REMOVE,
 	OP_EXECUTE,
 	OP_OPEN_NAMESPACE,
-	OP_LAST = OP_OPEN_NAMESPACE,
+	OP_BUILD_IMAGE,
+	OP_LAST = OP_BUILD_IMAGE,
 };
 
 #define WORD_SIZE (SUITE_MAX + 1)
@@ -72,6 +73,9 @@ struct task {
 			bool stale;
 		} remove;
 		struct {
+			char format[WORD_SIZE];
+		} image;
+		struct {
 			char user[ACCOUNT_SIZE];
 			bool terminal;
 			uint32_t argc, bytes; /* words, each with its NUL, one after the other */
@@ -97,7 +101,7 @@ struct note {
 			uint32_t first_uid, first_gid, count;
 		} ids;
 		struct {
-			uint64_t bytes, files;
+			uint64_t bytes, files, fingerprint;
 			uint32_t foreign;
 		} inspection;
 	};

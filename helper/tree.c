@@ -98,12 +98,32 @@ int tree_remove(int parent, const char *name, struct error **err)
 	return 0;
 }
 
+/* FNV-1a: http://www.isthe.com/chongo/tech/comp/fnv/ */
+static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
+{
+	const unsigned char *p = data;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+/* st_ctime: nothing but the kernel's own clock sets it. */
+static uint64_t hash_entry(const char *name, const struct stat *st)
+{
+	const int64_t facts[] = { (int64_t)st->st_ino, st->st_ctim.tv_sec, st->st_ctim.tv_nsec,
+				  st->st_size };
+
+	return hash_bytes(hash_bytes(UINT64_C(0xcbf29ce484222325), name, strlen(name)), facts,
+			  sizeof(facts));
+}
+
 static int visit_count(int folder, const char *name, const struct stat *st, void *context)
 {
 	struct tree_census *census = context;
 
 	(void)folder;
-	(void)name;
+	census->fingerprint += hash_entry(name, st);
 	/* A file with several names counts once for all of them. */
 	if (S_ISDIR(st->st_mode) || st->st_nlink == 1)
 		census->bytes += (uint64_t)st->st_blocks * 512;

@@ -19,6 +19,9 @@ struct tree_census {
 	uint64_t bytes; /* allocated */
 	uint64_t files;
 	uint32_t foreign; /* owned by an id outside the range */
+	/* Of names, inodes and times of change: differs once anything has changed. The order in
+	 * which folders are read does not matter. Nothing is proved by it. */
+	uint64_t fingerprint;
 };
 
 /* Counts what is below TREE. */

@@ -29,6 +29,8 @@ ROWS = [
     ("rootlet run --kernel ", ["distro", "some-file"], ["--name"]),
     ("rootlet run --kernel distro --rwdir some", ["some-folder"], ["some-file"]),
     ("rootlet check --color ", ["auto", "never"], ["--name"]),
+    ("rootlet run --root-transport ", ["auto", "image", "dir"], ["--name"]),
+    ("rootlet runs show ", ["a-run", "last"], ["list", ".hidden-run"]),
     ("rootlet nosuch ", [], ["create", "--name"]),
 ]
 EQUALS = [("rootlet create --release=boo", ["bookworm"], ["jammy"]),
@@ -39,6 +41,8 @@ work = home.make_folder(f"{home.folder}/work")
 for name in ("first-one", "second-one", ".hidden"):
     home.make_folder(f"{home.store}/{name}") if os.path.isdir(home.store) or home.make_folder(home.store) else None
 home.write(".kerneldev-mcp/a-file", "")
+for name in ("a-run", ".hidden-run"):
+    home.write(f"state/rootlet/runs/{name}/run.json", "{}")
 home.write("work/some-file", "")
 home.make_folder(f"{work}/some-folder")
 home.write("config/rootlet/profiles/mine.conf", "[packages]\na = bash\n")

@@ -28,19 +28,18 @@ def commands():
 def of_help(text):
     """{word: kind of value} of the lines that name an option or a word."""
     found = {}
-    for line in re.findall(r"^  (\S.*)$", text, re.M):
-        for word, kind in re.findall(r"(?:^|, )(-?-?[a-z][a-z-]*)(?: ([A-Z][A-Z|a-z]*))?(?=  |$|,| )", line)[:1]:
-            found[word] = kind
+    for word, kind in re.findall(r"^  (-?-?[a-z][a-z0-9-]*)(?: ([A-Z]+|[a-z-]+(?:\|[a-z-]+)+))?(?= |$)", text, re.M):
+        found[word] = kind
     return found
 
 
 def of_table(command):
     """{option: takes a value} of the struct option in the source."""
-    for path in glob.glob(f"{SOURCE}/frontend/*.c"):
+    for path in glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True):
         match = re.search(rf"const struct option {command}_options\[\] = \{{(.*?)\n?\s*\{{ NULL", read(path), re.S)
         if match:
             return {f"--{name}": takes == "required" for name, takes in re.findall(
-                r'\{ "([a-z-]+)", (no|required)_argument', match.group(1))}
+                r'\{ "([a-z0-9-]+)", (no|required)_argument', match.group(1))}
     return None
 
 
@@ -53,7 +52,7 @@ def of_page(text):
     """{word: kind of value} of the definitions in a page's source."""
     found = {}
     for line in re.findall(r"^(\*.*)$", text, re.M):
-        for word, kind in re.findall(r"\*(--[a-z-]+|[a-z]+)\*(?: _([A-Za-z|]+)_)?", line):
+        for word, kind in re.findall(r"\*(--[a-z0-9-]+|[a-z]+)\*(?: _([A-Za-z|-]+)_)?", line):
             found[word] = kind
     return found
 

@@ -101,7 +101,7 @@ BAD_ARGUMENTS = [
     ("a scheduler that there is not", "fstests_vm_boot_and_run",
      {"kernel_path": "x", "fstests_path": "y", "io_scheduler": "cfq"}, "mq-deadline"),
     ("too many cpus", "run_in_vm", {"kernel_path": "x", "command": ["ls"], "cpus": 1000}, "at most 255"),
-    ("no run", "fstests_results", {}, "run is missing"),
+    ("an empty run", "fstests_results", {"run": ""}, "length 0: at least 1"),
 ]
 
 
@@ -241,6 +241,11 @@ def test_calls():
                 ("run_in_vm", {"kernel_path": "/no/such", "command": ["--help"]}, True, "/no/such"),
                 ("run_in_vm", {"kernel_path": "distro", "command": ["true"], "memory": "1"}, True,
                  "--memory 1"),
+                ("fstests_vm_boot_and_run", {"kernel_path": "/no/such", "fstests_path": "/no/such"}, True,
+                 "/no/such"),
+                ("fstests_vm_boot_and_run", {"kernel_path": "x", "fstests_path": "y", "tests": ["-g quick"]}, True,
+                 "is one word; give two: -- -g quick"),
+                ("fstests_results", {}, True, "there is no run yet"), ("fstests_results", {"run": "--help"}, True, "--help"),
                 ("doctor", {}, False, "sub-id ranges")):
             result = (server.call(tool, arguments) or {}).get("result", {})
             text = "".join(part.get("text", "") for part in result.get("content", []))
@@ -383,8 +388,6 @@ def test_data():
             "additionalProperties") is False and "--json" in command["words"],
                    f"tools.json: {tool['name']}: every argument becomes a part of the command line")
         options = {how for how in command["arguments"].values() if isinstance(how, str) and how != "--"}
-        if command["words"][0] in ("fstests", "runs"):
-            continue
         text = home.run("help", command["words"][0]).out
         lacks = [option for option in {*options, *(w for w in command["words"] if w.startswith("-"))}
                  if f"  {option}" not in text]

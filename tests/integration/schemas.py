@@ -24,7 +24,8 @@ for name, value in (("create", {"event": "result", "exit_status": 0, "path": Non
                     ("delete", {"event": "result", "exit_status": 1, "path": None}), ("list", {}),
                     ("run", {"event": "result", "exit_status": 0}), ("doctor", {"ok": 1}),
                     ("events", {"event": "progress", "stage": "x", "more": 1}), ("profiles-show", {}),
-                    ("profiles-list", [{}]), ("fstests", {"run": "x", "status": "good"})):
+                    ("profiles-list", [{}]), ("fstests", {"run": "x", "status": "good"}),
+                    ("runs-list", [{}]), ("runs-show", {}), ("runs-compare", {})):
     tap.report(bool(errors(name, value)), f"schema {name} refuses what is none")
 
 home.write("config/rootlet/profiles/wrong.conf", "[packages]\nbash\n")
@@ -36,6 +37,9 @@ DOCUMENTS = [
     ("check of a wrong name", ["check", "--name", "a/b"], 2, "check", {"exit_status": 2}),
     ("list of an empty store", ["list"], 0, "list", []),
     ("doctor", ["doctor"], None, "doctor", {}),
+    ("runs, of which there is none", ["runs"], 0, "runs-list", []),
+    ("runs show of none", ["runs", "show", "nosuch"], None, "runs-show", {}),
+    ("runs compare of none", ["runs", "compare", "no", "such"], None, "runs-compare", {}),
     ("profiles", ["profiles"], 0, "profiles-list", {}),
     ("profiles show", ["profiles", "show", "fstests-build"], 0, "profiles-show",
      {"extends": "fstests", "name": "fstests-build"}),
@@ -54,6 +58,8 @@ STREAMS = [
     ("delete of nothing", ["delete", "--yes"], 1, "delete", "missing"),
     ("delete without --yes", ["delete"], 1, "delete", "missing"),
     ("run of nothing", ["run", "--kernel", "distro", "--", "true"], 1, "run", "missing"),
+    ("fstests of no kernel", ["fstests", "--kernel", "/no/such", "--fstests", "/no/such"], None, "fstests", None),
+    ("fstests of nothing", ["fstests", "--kernel", "distro", "--fstests", "config"], None, "fstests", "missing"),
     ("run of no kernel", ["run", "--kernel", "config", "--", "true"], None, "run", None),
 ]
 for what, words, status, name, holds in DOCUMENTS:

@@ -3,7 +3,7 @@ from support import tap
 from support.terminal import Terminal
 from support.world import Case, Home, play
 
-COMMANDS = ["create", "check", "list", "delete", "shell", "chroot", "run", "profiles", "doctor", "mcp",
+COMMANDS = ["create", "check", "list", "delete", "shell", "chroot", "run", "fstests", "runs", "profiles", "doctor", "mcp",
             "help"]
 
 # Each with what its help has to name.

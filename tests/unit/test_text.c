@@ -85,7 +85,7 @@ static char *run_output(const char *text, size_t size, size_t step, size_t *even
 	fflush(stdout);
 	dup2(fileno(in), STDOUT_FILENO);
 	for (size_t i = 0; i < size; i += step)
-		output_events_take(text + i, size - i < step ? size - i : step, &o);
+		output_events_take(&o, text + i, size - i < step ? size - i : step);
 	output_events_flush(&o);
 	fflush(stdout);
 	dup2(saved, STDOUT_FILENO);

@@ -1,0 +1,11 @@
+/* Whatever a kernel's parts are compressed with: gzip, xz, zstd, lz4, bzip2, lzma, or not at all.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "proto/error.h"
+
+/* The first MOST bytes of what FD holds, decompressed; the caller's to free, and never NULL unless
+ * ERR is set. FD is read from its offset on. What follows the compressed data is ignored. */
+char *decompress(int fd, size_t most, size_t *size, struct error **err);

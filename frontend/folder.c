@@ -1,0 +1,42 @@
+#include "frontend/folder.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "proto/cleanup.h"
+
+int folder_make(const char *path)
+{
+	_cleanup_free_ char *copy = strdup(path);
+
+	for (char *slash = copy; copy && (slash = strchr(slash + 1, '/'));) {
+		int result;
+
+		*slash = '\0';
+		result = mkdir(copy, 0700);
+		*slash = '/';
+		/* Above a folder that is there, there may be one that nobody can write to. */
+		if (result < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+			return -1;
+	}
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+int folder_remove(int parent, const char *name)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+
+	if (!folder) {
+		closep(&fd);
+		return unlinkat(parent, name, 0);
+	}
+	while ((entry = readdir(folder)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			folder_remove(fd, entry->d_name);
+	closedir(folder);
+	return unlinkat(parent, name, AT_REMOVEDIR);
+}

@@ -1,0 +1,10 @@
+/* Folders of the user's own. */
+#pragma once
+
+/* Makes PATH (absolute) and what is missing above it, 0700; what is there keeps its mode. Returns 0
+ * or -1 with errno set. */
+int folder_make(const char *path);
+
+/* Removes NAME in PARENT, with all below it where it is a folder; a link goes, what it leads to
+ * stays. Returns 0 or -1 with errno set. */
+int folder_remove(int parent, const char *name);

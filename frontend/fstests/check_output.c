@@ -1,0 +1,256 @@
+#include "frontend/fstests/check_output.h"
+
+#include <ctype.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "frontend/text.h"
+
+#define LINE_SIZE 4096
+#define DETAIL_SIZE 4096
+#define NAME_SIZE 128
+
+struct check_output {
+	struct check_events events;
+	char section[NAME_SIZE];
+	char line[LINE_SIZE]; /* up to now; what is longer is cut */
+	size_t length;
+	bool seen; /* the test that LINE begins with was reported as started */
+
+	/* the test whose result is not reported yet */
+	char name[NAME_SIZE]; /* "" : none */
+	bool judged;	      /* its first line is whole */
+	enum test_status status;
+	double began, seconds;
+	char reason[512], detail[DETAIL_SIZE];
+};
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+struct check_output *check_output_new(const struct check_events *events)
+{
+	struct check_output *c = calloc(1, sizeof(*c));
+
+	if (c)
+		c->events = *events;
+	return c;
+}
+
+void check_output_free(struct check_output **c)
+{
+	free(*c);
+	*c = NULL;
+}
+
+size_t test_name_length(const char *text)
+{
+	size_t folder = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-"), digits, rest;
+
+	if (folder == 0 || text[folder] != '/')
+		return 0;
+	digits = strspn(text + folder + 1, "0123456789");
+	if (digits < 3)
+		return 0;
+	for (rest = folder + 1 + digits; isalnum((unsigned char)text[rest]) || text[rest] == '-';)
+		rest++;
+	return rest < NAME_SIZE ? rest : 0;
+}
+
+static void report(struct check_output *c)
+{
+	struct test_result result = {
+		.section = c->section,
+		.name = c->name,
+		.status = c->status,
+		.seconds = c->seconds,
+		.reason = *c->reason ? c->reason : NULL,
+		.detail = *c->detail ? c->detail : NULL,
+	};
+
+	if (*c->name && c->judged && c->events.ended)
+		c->events.ended(&result, c->events.context);
+	*c->name = '\0';
+	c->judged = false;
+}
+
+static void start(struct check_output *c, size_t length)
+{
+	report(c);
+	memcpy(c->name, c->line, length);
+	c->name[length] = '\0';
+	c->began = now();
+	*c->reason = *c->detail = '\0';
+	c->seen = true;
+	if (c->events.started)
+		c->events.started(c->section, c->name, c->events.context);
+}
+
+/* Of what is in brackets no more than that: "[failed, exit status 1]- output mismatch (see …)". */
+static void set_reason(struct check_output *c, const char *text)
+{
+	const char *end;
+
+	if (*c->reason)
+		return;
+	while (isspace((unsigned char)*text))
+		text++;
+	end = *text == '[' ? strchr(text, ']') : NULL;
+	snprintf(c->reason, sizeof(c->reason), "%.*s",
+		 end ? (int)(end - text + 1) : (int)strlen(text), text);
+	text_clean(c->reason);
+}
+
+/* "4s ...  5s" or "  5s": the last is what it took. */
+static bool parse_seconds(const char *text, double *seconds)
+{
+	const char *end = text + strlen(text), *p;
+
+	while (end > text && isspace((unsigned char)end[-1]))
+		end--;
+	if (end == text || *--end != 's')
+		return false;
+	for (p = end; p > text && isdigit((unsigned char)p[-1]);)
+		p--;
+	if (p == end || (p > text && !isspace((unsigned char)p[-1])) || strstr(p, "..."))
+		return false;
+	*seconds = strtod(p, NULL);
+	return true;
+}
+
+/* "[15:04:05] [15:04:09]": with check -T, the end follows the start; there is no count then. */
+static bool has_two_times(const char *text)
+{
+	int times = 0;
+
+	for (const char *p = text; (p = strchr(p, '[')); p++)
+		if (isdigit((unsigned char)p[1]) && isdigit((unsigned char)p[2]) && p[3] == ':')
+			times++;
+	return times == 2;
+}
+
+/* The rest of the line that the test's name began. */
+static void judge(struct check_output *c, const char *rest)
+{
+	const char *mark;
+
+	c->judged = true;
+	c->seconds = now() - c->began;
+	if ((mark = strstr(rest, "[not run]"))) {
+		c->status = TEST_NOTRUN;
+		set_reason(c, mark + strlen("[not run]"));
+	} else if (strstr(rest, "[expunged]")) {
+		c->status = TEST_EXPUNGED;
+	} else if (strstr(rest, "- no such test?")) {
+		c->status = TEST_NOTRUN;
+		set_reason(c, "no such test");
+	} else if ((mark = strstr(rest, "[failed, exit status")) ||
+		   (mark = strstr(rest, "[dumped core]")) ||
+		   (mark = strstr(rest, "- output mismatch")) ||
+		   (mark = strstr(rest, "no qualified output")) ||
+		   (mark = strstr(rest, "_check_"))) {
+		c->status = TEST_FAIL;
+		set_reason(c, *mark == '-' ? "output mismatch" : mark);
+	} else if (parse_seconds(rest, &c->seconds)) {
+		c->status = TEST_PASS;
+	} else if (has_two_times(rest)) {
+		c->status = TEST_PASS;
+	} else {
+		c->status = TEST_FAIL;
+	}
+}
+
+static bool ends_test(const char *line)
+{
+	static const char *const starts[] = { "Ran: ",	   "Not run: ",	  "Failures: ",
+					      "Failed ",   "Passed all ", "Interrupted!",
+					      "SECTION  ", "FSTYP  ",	  "RECREATING  " };
+
+	for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++)
+		if (strncmp(line, starts[i], strlen(starts[i])) == 0)
+			return true;
+	return false;
+}
+
+/* A line that follows a test's own: of a failure, the difference above all. */
+static void take_more(struct check_output *c, const char *line)
+{
+	size_t used = strlen(c->detail);
+	const char *message = line + strspn(line, " \t");
+
+	if (c->status == TEST_PASS && strncmp(message, "_check_", 7) != 0)
+		return;
+	if (c->status == TEST_NOTRUN || c->status == TEST_EXPUNGED || !*message)
+		return;
+	c->status = TEST_FAIL;
+	if (strncmp(message, "_check_", 7) == 0 || strstr(message, "is inconsistent"))
+		set_reason(c, message);
+	else if (strncmp(message, "- output mismatch", 17) == 0)
+		set_reason(c, "output mismatch");
+	snprintf(c->detail + used, sizeof(c->detail) - used, "%s%s", used ? "\n" : "", line);
+}
+
+static void take_line(struct check_output *c)
+{
+	static const char section[] = "SECTION       -- ";
+	size_t length = test_name_length(c->line);
+
+	if (ends_test(c->line))
+		report(c);
+	if (strncmp(c->line, section, strlen(section)) == 0) {
+		snprintf(c->section, sizeof(c->section), "%s", c->line + strlen(section));
+		if (c->events.section)
+			c->events.section(c->section, c->events.context);
+		return;
+	}
+	if (length && (c->line[length] == ' ' || c->line[length] == '\t' || !c->line[length])) {
+		if (!c->seen)
+			start(c, length);
+		judge(c, c->line + length);
+		return;
+	}
+	if (*c->name && c->judged)
+		take_more(c, c->line);
+}
+
+/* check pads the name before the test begins, and ends the line after it. */
+static void look_ahead(struct check_output *c)
+{
+	size_t length;
+
+	if (c->seen)
+		return;
+	c->line[c->length] = '\0';
+	length = test_name_length(c->line);
+	if (length && c->line[length] == ' ')
+		start(c, length);
+}
+
+void check_output_feed(struct check_output *c, const char *data, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (data[i] == '\n') {
+			c->line[c->length] = '\0';
+			take_line(c);
+			c->length = 0;
+			c->seen = false;
+		} else if (data[i] != '\r' && c->length < LINE_SIZE - 1) {
+			c->line[c->length++] = data[i] ? data[i] : ' ';
+		}
+	}
+	look_ahead(c);
+}
+
+const char *check_output_end(struct check_output *c)
+{
+	if (c->judged)
+		report(c);
+	return *c->name ? c->name : NULL;
+}

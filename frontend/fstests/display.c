@@ -1,0 +1,124 @@
+/* What is seen of a run while it goes on: lines and a progress line for people, or one JSON object
+ * a line for programs. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "frontend/events.h"
+#include "frontend/fstests/fstests.h"
+#include "frontend/text.h"
+
+/* Of the tests that are left: what each took in an earlier run, else what one takes on average. */
+static double seconds_left(const struct fstests_run *run)
+{
+	size_t known = 0, unknown = 0;
+	double left = 0, spent = 0;
+
+	for (size_t i = 0; i < run->results.count; i++)
+		spent += run->results.list[i].seconds;
+	for (size_t i = 0; i < run->plan.count; i++) {
+		const struct planned *test = &run->plan.list[i];
+		const struct test_result *earlier;
+
+		if (results_find(&run->results, test->section, test->name))
+			continue;
+		earlier = results_find(&run->earlier, "", test->name);
+		if (earlier)
+			left += earlier->seconds;
+		known += earlier != NULL;
+		unknown += earlier == NULL;
+	}
+	if (unknown && run->results.count)
+		left += (double)unknown * spent / (double)run->results.count;
+	return known || run->results.count ? left : -1;
+}
+
+static void compose(const struct fstests_run *run, const char *name, double since, char *text,
+		    size_t size)
+{
+	const struct results *r = &run->results;
+	size_t failed = results_count(r, TEST_FAIL) + results_count(r, TEST_CRASH) +
+			results_count(r, TEST_TIMEOUT);
+	char duration[TEXT_DURATION_LEN];
+	double left = seconds_left(run);
+	size_t used = 0;
+
+	if (run->plan.count)
+		used += (size_t)snprintf(text, size, "%zu/%zu  ", r->count + (*name != '\0'),
+					 run->plan.count);
+	if (*name)
+		used += (size_t)snprintf(text + used, size - used, "%s %s  ", name,
+					 text_duration((uint64_t)since, duration));
+	used += (size_t)snprintf(text + used, size - used, "%zu passed, %zu failed, %zu not run",
+				 results_count(r, TEST_PASS), failed,
+				 results_count(r, TEST_NOTRUN));
+	if (run->plan.count && left >= 0 && used < size)
+		snprintf(text + used, size - used, "  %s left",
+			 text_duration((uint64_t)left, duration));
+}
+
+void display_begin(const struct fstests_run *run)
+{
+	if (run->options->json)
+		event_print("begin", json_pack("{s:s, s:o}", "run", run->folder.id, "folder",
+					       json_text(run->folder.path)));
+	progress_stage(run->progress, "Booting");
+}
+
+void display_tick(const struct fstests_run *run, const char *name, double since)
+{
+	char text[256] = "";
+
+	if (!*name && !run->results.count)
+		return;
+	compose(run, name, since, text, sizeof(text));
+	progress_status(run->progress, text);
+}
+
+void display_started(const struct fstests_run *run, const char *section, const char *name)
+{
+	if (!run->options->json) {
+		progress_stage(run->progress, "Testing");
+		display_tick(run, name, 0);
+		return;
+	}
+	progress_end(run->progress);
+	event_print("progress", json_pack("{s:s, s:o, s:o, s:I, s:I}", "stage", "Testing",
+					  "section", json_text(section), "name", json_text(name),
+					  "done", (json_int_t)run->results.count, "total",
+					  (json_int_t)run->plan.count));
+}
+
+void display_ended(const struct fstests_run *run, const struct test_result *result)
+{
+	const char *space = *result->section ? " " : "";
+
+	if (run->options->json)
+		event_print("test", result_to_json(result));
+	if (run->options->json || result->status == TEST_UNREACHED)
+		return;
+	progress_note(run->progress, "%s%s%-14s %-8s %4.0f s%s%s", result->section, space,
+		      result->name, test_status_name(result->status), result->seconds,
+		      result->reason ? "  " : "", result->reason ? result->reason : "");
+}
+
+void display_kernel(const struct fstests_run *run, const struct complaint *c)
+{
+	if (run->options->json)
+		event_print("kernel", json_pack("{s:s, s:o, s:o, s:o}", "kind", c->kind, "test",
+						json_text(c->test), "line", json_text(c->line),
+						"trace", json_text(c->trace)));
+	else
+		progress_note(run->progress, "kernel, %s%s%s: %s",
+			      *c->test ? "in " : "between tests", c->test, *c->test ? "" : "",
+			      c->line);
+}
+
+void display_boot(const struct fstests_run *run, const char *why)
+{
+	if (run->options->json)
+		event_print("boot", json_pack("{s:o}", "reason", json_text(why)));
+	else
+		progress_note(run->progress, "going on in a new VM%s%s", why ? " after: " : "",
+			      why ? why : "");
+}

@@ -1,0 +1,116 @@
+/* What the parts of `rootlet fstests` share: what the user wants, and the run that comes of it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "frontend/fstests/plan.h"
+#include "frontend/fstests/results.h"
+#include "frontend/fstests/run_folder.h"
+#include "frontend/progress.h"
+#include "frontend/root.h"
+#include "frontend/vm.h"
+
+/* Places in the guest, which policy/guest/fstests.sh knows too. */
+#define FSTESTS_SHARE "/opt/rootlet/source"
+#define RESULTS_SHARE "/opt/rootlet/results"
+
+#define DEVICES_MAX 24
+#define VNG_WORDS_MAX 32
+
+struct fstests_options {
+	const char *kernel, *fstests, *name, *path;
+	const char *fstype, *mkfs, *mkfs_options, *mount_options, *config;
+	unsigned int device_count;
+	uint64_t device_size; /* bytes */
+	bool device_memory;
+	const char *device_paths[DEVICES_MAX];
+	unsigned int device_path_count;
+	const char *io_scheduler, *memory, *cpus;
+	char *append;
+	const char *vng_words[VNG_WORDS_MAX + 1];
+	size_t vng_word_count;
+	unsigned int timeout, test_timeout; /* seconds; 0: none */
+	bool host_root, build, stop_on_crash, json, quiet, force_9p;
+	enum root_transport transport;
+	const char *results, *junit, *baseline;
+	char *const *tests; /* check's words */
+	size_t test_count;
+};
+
+/* Exit statuses of their own: what a run came to. */
+enum fstests_exit {
+	FSTESTS_PASSED = 0,
+	FSTESTS_FAILED = 1,
+	FSTESTS_USAGE = 2,
+	FSTESTS_CRASHED = 3,
+	FSTESTS_TIMED_OUT = 4,
+	FSTESTS_NOT_RUN = 5,
+	FSTESTS_INTERRUPTED = 130,
+};
+
+/* Something the kernel complained of. */
+struct complaint {
+	char *kind, *test, *line, *trace;
+};
+
+struct fstests_run {
+	const struct fstests_options *options;
+	struct run_folder folder;
+	struct vm_config vm; /* without the command */
+	const char *source;  /* ROOTLET_SOURCE of policy/guest/fstests.sh */
+	struct plan plan;    /* empty until it is known */
+	struct results results;
+	struct complaint *complaints;
+	size_t complaint_count;
+	struct results earlier; /* newest of each test in earlier runs, for its seconds */
+	struct progress *progress;
+	double began; /* seconds of the monotonic clock */
+	unsigned int boots;
+	bool crashed; /* the kernel did, under a test or between two */
+};
+
+double fstests_now(void);
+
+/* session.c: boots as often as it takes. Returns what it came to, or -1 with ERR set where the
+ * tests could not be run (or ERR_INTERRUPTED). */
+int fstests_session(struct fstests_run *run, struct error **err);
+
+/* display.c: what the user sees meanwhile, or --json's events. */
+void display_begin(const struct fstests_run *run);
+void display_started(const struct fstests_run *run, const char *section, const char *name);
+void display_ended(const struct fstests_run *run, const struct test_result *result);
+void display_kernel(const struct fstests_run *run, const struct complaint *complaint);
+void display_boot(const struct fstests_run *run, const char *why);
+void display_tick(const struct fstests_run *run, const char *name, double since);
+
+/* source.c: fstests itself. Fills VM's disks or shares at *AT and SOURCE. */
+struct fstests_source {
+	char *folder; /* built; absolute */
+	char *image;  /* of it, or NULL */
+	char text[64];
+};
+
+/* Finds the tree, builds it with --build (in a rootfs of the release of MANIFEST), and makes an
+ * image of FORMAT (NULL: none, it is shared as a folder). ERR_INPUT where it is no tree of fstests,
+ * or not built. */
+int source_prepare(const struct fstests_options *options, const struct manifest *manifest,
+		   const char *format, struct progress *progress, struct fstests_source *source,
+		   struct error **err);
+void source_free(struct fstests_source *source);
+
+/* summary.c */
+void summary_print(const struct fstests_run *run, int status);
+json_t *summary_to_json(const struct fstests_run *run, int status);
+const char *fstests_status_name(int status); /* "passed", … */
+
+/* What failed, with its first lines, and the reasons for what did not run. */
+void results_print(FILE *out, const struct results *results);
+
+/* What fails in AFTER and did not in BEFORE, and so on; returns the number of those. */
+size_t comparison_print(FILE *out, const struct results *before, const struct results *after);
+json_t *comparison_to_json(const struct results *before, const struct results *after);
+
+/* junit.c */
+int junit_write(const char *path, const struct results *results, const char *suite,
+		struct error **err);

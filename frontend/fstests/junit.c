@@ -1,0 +1,84 @@
+/* Results as JUnit's XML, which CI systems show. Format: the schema of the Jenkins xUnit plug-in.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "frontend/fstests/fstests.h"
+
+/* Control characters that XML 1.0 does not have become '?'; what is no ASCII, too. */
+static void escape(FILE *out, const char *text)
+{
+	for (; text && *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '<')
+			fputs("&lt;", out);
+		else if (c == '>')
+			fputs("&gt;", out);
+		else if (c == '&')
+			fputs("&amp;", out);
+		else if (c == '"')
+			fputs("&quot;", out);
+		else
+			fputc((c < ' ' && c != '\n' && c != '\t') || c >= 0x7f ? '?' : c, out);
+	}
+}
+
+static void write_element(FILE *out, const char *element, const struct test_result *r)
+{
+	fprintf(out, "    <%s message=\"", element);
+	escape(out, r->reason ? r->reason : test_status_name(r->status));
+	fprintf(out, "\" type=\"%s\">", test_status_name(r->status));
+	escape(out, r->detail);
+	fprintf(out, "</%s>\n", element);
+}
+
+static void write_case(FILE *out, const struct test_result *r)
+{
+	fputs("  <testcase classname=\"fstests", out);
+	fputs(*r->section ? "." : "", out);
+	escape(out, r->section);
+	fputs("\" name=\"", out);
+	escape(out, r->name);
+	fprintf(out, "\" time=\"%.1f\">\n", r->seconds);
+	switch (r->status) {
+	case TEST_FAIL:
+		write_element(out, "failure", r);
+		break;
+	case TEST_CRASH:
+	case TEST_TIMEOUT:
+		write_element(out, "error", r);
+		break;
+	case TEST_NOTRUN:
+	case TEST_EXPUNGED:
+	case TEST_UNREACHED:
+		write_element(out, "skipped", r);
+		break;
+	default:
+		break;
+	}
+	fputs("  </testcase>\n", out);
+}
+
+int junit_write(const char *path, const struct results *results, const char *suite,
+		struct error **err)
+{
+	_cleanup_fclose_ FILE *out = fopen(path, "we");
+	size_t skipped = results_count(results, TEST_NOTRUN) +
+			 results_count(results, TEST_EXPUNGED) +
+			 results_count(results, TEST_UNREACHED);
+
+	if (!out)
+		return error_errno(err, ERR_SYSTEM, "cannot write %s", path);
+	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"", out);
+	escape(out, suite);
+	fprintf(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n",
+		results->count, results_count(results, TEST_FAIL),
+		results_count(results, TEST_CRASH) + results_count(results, TEST_TIMEOUT), skipped);
+	for (size_t i = 0; i < results->count; i++)
+		write_case(out, &results->list[i]);
+	fputs("</testsuite>\n", out);
+	if (fflush(out) != 0 || ferror(out))
+		return error_errno(err, ERR_SYSTEM, "cannot write %s", path);
+	return 0;
+}

@@ -1,0 +1,227 @@
+#include "frontend/fstests/kernel_log.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontend/text.h"
+
+#define LINE_SIZE 1024
+#define TEST_SIZE 128
+#define TRACE_LINES 80
+
+/* A line is of the first row whose words are all in it, in order; the more special stand before the
+ * more general. */
+static const struct rule {
+	enum incident_kind kind;
+	const char *words[3];
+} rules[] = {
+	{ INCIDENT_PANIC, { "Kernel panic - not syncing" } },
+	{ INCIDENT_KASAN, { "BUG: KASAN: " } },
+	{ INCIDENT_KCSAN, { "BUG: KCSAN: " } },
+	{ INCIDENT_KMSAN, { "BUG: KMSAN: " } },
+	{ INCIDENT_KFENCE, { "BUG: KFENCE: " } },
+	{ INCIDENT_UBSAN, { "UBSAN: " } },
+	{ INCIDENT_LOCKUP, { "BUG: soft lockup" } },
+	{ INCIDENT_LOCKUP, { "hard LOCKUP" } },
+	{ INCIDENT_STALL, { "INFO: rcu", "stall" } },
+	{ INCIDENT_HUNG_TASK, { "INFO: task ", " blocked for more than " } },
+	{ INCIDENT_HUNG_TASK, { "INFO: task ", " blocked in I/O wait for more than " } },
+	{ INCIDENT_OOPS, { "BUG: unable to handle " } },
+	{ INCIDENT_OOPS, { "BUG: kernel NULL pointer dereference" } },
+	{ INCIDENT_OOPS, { "Unable to handle kernel " } },
+	{ INCIDENT_OOPS, { "general protection fault" } },
+	{ INCIDENT_OOPS, { "Oops: " } },
+	{ INCIDENT_LOCKDEP, { "WARNING: possible circular locking dependency" } },
+	{ INCIDENT_LOCKDEP, { "WARNING: possible recursive locking" } },
+	{ INCIDENT_LOCKDEP, { "WARNING: possible irq lock inversion" } },
+	{ INCIDENT_LOCKDEP, { "WARNING: inconsistent lock state" } },
+	{ INCIDENT_LOCKDEP, { "WARNING: HARDIRQ-safe -> HARDIRQ-unsafe lock order" } },
+	{ INCIDENT_LOCKDEP, { "WARNING: SOFTIRQ-safe -> SOFTIRQ-unsafe lock order" } },
+	{ INCIDENT_LOCKDEP, { "WARNING: bad unlock balance" } },
+	{ INCIDENT_LOCKDEP, { "WARNING: held lock freed" } },
+	{ INCIDENT_LOCKDEP, { "WARNING: lock held when returning to user space" } },
+	{ INCIDENT_LOCKDEP, { "WARNING: suspicious RCU usage" } },
+	{ INCIDENT_LOCKDEP, { "WARNING: Nested lock was not taken" } },
+	{ INCIDENT_LOCKDEP, { "BUG: MAX_LOCK" } },
+	{ INCIDENT_LOCKDEP, { "DEBUG_LOCKS_WARN_ON(" } },
+	{ INCIDENT_BUG, { "kernel BUG at " } },
+	{ INCIDENT_BUG, { "BUG: " } },
+	{ INCIDENT_OOM, { "Out of memory: Killed process" } },
+	{ INCIDENT_OOM, { " invoked oom-killer: " } },
+	{ INCIDENT_LEAK, { "kmemleak: ", " new suspected memory leak" } },
+	{ INCIDENT_WARNING, { "WARNING: CPU: " } },
+	{ INCIDENT_WARNING, { "WARNING: ", " at " } },
+};
+
+struct kernel_log {
+	void (*incident)(const struct incident *incident, void *context);
+	void *context;
+	char test[TEST_SIZE];
+	char line[LINE_SIZE];
+	size_t length;
+
+	/* the incident whose trace is being read */
+	bool open;
+	enum incident_kind kind;
+	char head[LINE_SIZE], head_test[TEST_SIZE];
+	char trace[INCIDENT_TRACE_MAX];
+	size_t lines;
+};
+
+const char *incident_name(enum incident_kind kind)
+{
+	static const char *const names[INCIDENT_KINDS] = {
+		[INCIDENT_PANIC] = "panic",	  [INCIDENT_OOPS] = "oops",
+		[INCIDENT_BUG] = "BUG",		  [INCIDENT_KASAN] = "KASAN",
+		[INCIDENT_KCSAN] = "KCSAN",	  [INCIDENT_KMSAN] = "KMSAN",
+		[INCIDENT_KFENCE] = "KFENCE",	  [INCIDENT_UBSAN] = "UBSAN",
+		[INCIDENT_LOCKDEP] = "lockdep",	  [INCIDENT_HUNG_TASK] = "hung task",
+		[INCIDENT_LOCKUP] = "lockup",	  [INCIDENT_STALL] = "RCU stall",
+		[INCIDENT_OOM] = "out of memory", [INCIDENT_LEAK] = "memory leak",
+		[INCIDENT_WARNING] = "WARNING",
+	};
+
+	return names[kind];
+}
+
+struct kernel_log *kernel_log_new(void (*incident)(const struct incident *incident, void *context),
+				  void *context)
+{
+	struct kernel_log *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->incident = incident;
+	k->context = context;
+	return k;
+}
+
+void kernel_log_free(struct kernel_log **k)
+{
+	free(*k);
+	*k = NULL;
+}
+
+/* Behind "[   12.345678] " or "[   12.345678][  T123] ". */
+static const char *skip_time(const char *line)
+{
+	while (*line == '[') {
+		const char *end = strchr(line, ']');
+
+		if (!end || end - line > 24)
+			break;
+		line = end + 1;
+	}
+	while (*line == ' ')
+		line++;
+	return line;
+}
+
+static const struct rule *classify(const char *line)
+{
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
+		const char *at = line;
+		size_t word = 0;
+
+		while (word < 3 && rules[i].words[word] && at) {
+			at = strstr(at, rules[i].words[word]);
+			if (at)
+				at += strlen(rules[i].words[word++]);
+		}
+		if (at && word)
+			return &rules[i];
+	}
+	return NULL;
+}
+
+static void close_incident(struct kernel_log *k)
+{
+	struct incident incident = {
+		.kind = k->kind, .test = k->head_test, .line = k->head, .trace = k->trace
+	};
+
+	if (k->open)
+		k->incident(&incident, k->context);
+	k->open = false;
+}
+
+static void append(struct kernel_log *k, const char *line)
+{
+	size_t used = strlen(k->trace);
+
+	if (k->lines++ < TRACE_LINES)
+		snprintf(k->trace + used, sizeof(k->trace) - used, "%s%s", used ? "\n" : "", line);
+}
+
+static void open_incident(struct kernel_log *k, enum incident_kind kind, const char *line)
+{
+	close_incident(k);
+	k->open = true;
+	k->kind = kind;
+	k->lines = 0;
+	*k->trace = '\0';
+	snprintf(k->head, sizeof(k->head), "%s", line);
+	snprintf(k->head_test, sizeof(k->head_test), "%s", k->test);
+	append(k, line);
+}
+
+/* One thing that goes wrong says so in several lines: the second tells nothing new. */
+static bool belongs_to_open(const struct kernel_log *k, enum incident_kind kind)
+{
+	if (!k->open)
+		return false;
+	if (kind == k->kind)
+		return kind == INCIDENT_OOPS || kind == INCIDENT_OOM || kind == INCIDENT_STALL;
+	/* "DEBUG_LOCKS_WARN_ON(…)" is followed by "WARNING: CPU: …", "kernel BUG at" by "Oops:
+	 * invalid opcode". */
+	return (kind == INCIDENT_WARNING && k->kind == INCIDENT_LOCKDEP && k->lines <= 2) ||
+	       (kind == INCIDENT_OOPS && k->kind == INCIDENT_BUG);
+}
+
+static void take_line(struct kernel_log *k)
+{
+	static const char mark[] = "run fstests ";
+	const char *line = skip_time(text_clean(k->line));
+	const struct rule *rule;
+	const char *test;
+
+	if (strncmp(line, mark, strlen(mark)) == 0) {
+		close_incident(k);
+		test = line + strlen(mark);
+		snprintf(k->test, sizeof(k->test), "%.*s", (int)strcspn(test, " "), test);
+		return;
+	}
+	rule = classify(line);
+	if (rule && !belongs_to_open(k, rule->kind)) {
+		open_incident(k, rule->kind, line);
+	} else if (k->open) {
+		append(k, line);
+		if (strncmp(line, "---[ end ", 9) == 0 && k->kind != INCIDENT_PANIC)
+			close_incident(k);
+	}
+}
+
+void kernel_log_feed(struct kernel_log *k, const char *data, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (data[i] == '\n') {
+			k->line[k->length] = '\0';
+			take_line(k);
+			k->length = 0;
+		} else if (data[i] != '\r' && k->length < LINE_SIZE - 1) {
+			k->line[k->length++] = data[i] ? data[i] : ' ';
+		}
+	}
+}
+
+void kernel_log_end(struct kernel_log *k)
+{
+	if (k->length) {
+		k->line[k->length] = '\0';
+		take_line(k);
+		k->length = 0;
+	}
+	close_incident(k);
+}

@@ -1,0 +1,47 @@
+/* Reads a guest's console while it is printed and picks out what a kernel says when something is
+ * wrong, with the trace behind it and the test that was running ("run fstests NAME at …").
+ * Sources: lib/bug.c, kernel/panic.c, kernel/locking/lockdep.c, kernel/hung_task.c,
+ * kernel/watchdog.c, mm/kasan/report.c, kernel/kcsan/report.c, lib/ubsan.c, mm/oom_kill.c of Linux.
+ */
+#pragma once
+
+#include <stddef.h>
+
+enum incident_kind {
+	INCIDENT_PANIC,
+	INCIDENT_OOPS,
+	INCIDENT_BUG,
+	INCIDENT_KASAN,
+	INCIDENT_KCSAN,
+	INCIDENT_KMSAN,
+	INCIDENT_KFENCE,
+	INCIDENT_UBSAN,
+	INCIDENT_LOCKDEP,
+	INCIDENT_HUNG_TASK,
+	INCIDENT_LOCKUP, /* soft or hard */
+	INCIDENT_STALL,	 /* RCU's */
+	INCIDENT_OOM,
+	INCIDENT_LEAK, /* kmemleak */
+	INCIDENT_WARNING,
+	INCIDENT_KINDS,
+};
+
+struct incident {
+	enum incident_kind kind;
+	const char *test;  /* "" where none was running */
+	const char *line;  /* the line that tells, without its time */
+	const char *trace; /* it and what follows, at most INCIDENT_TRACE_MAX bytes */
+};
+
+#define INCIDENT_TRACE_MAX 8192
+
+const char *incident_name(enum incident_kind kind); /* "panic", "hung task", … */
+
+struct kernel_log;
+
+/* INCIDENT is called once the trace is whole: with the next incident, the next test, or the end. */
+struct kernel_log *kernel_log_new(void (*incident)(const struct incident *incident, void *context),
+				  void *context);
+void kernel_log_feed(struct kernel_log *k, const char *data, size_t size);
+void kernel_log_end(struct kernel_log *k);
+void kernel_log_free(struct kernel_log **k);

@@ -1,0 +1,158 @@
+#include "frontend/fstests/results.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "frontend/tree.h"
+
+#define LIST_MOST (64u << 20)
+
+static const char *const names[TEST_STATUSES] = {
+	[TEST_PASS] = "pass",		[TEST_FAIL] = "fail",	[TEST_NOTRUN] = "notrun",
+	[TEST_EXPUNGED] = "expunged",	[TEST_CRASH] = "crash", [TEST_TIMEOUT] = "timeout",
+	[TEST_UNREACHED] = "unreached",
+};
+
+const char *test_status_name(enum test_status status)
+{
+	return names[status];
+}
+
+static void result_clear(struct test_result *result)
+{
+	free((char *)(uintptr_t)result->section);
+	free((char *)(uintptr_t)result->name);
+	free((char *)(uintptr_t)result->reason);
+	free((char *)(uintptr_t)result->detail);
+}
+
+void results_clear(struct results *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		result_clear(&r->list[i]);
+	free(r->list);
+	*r = (struct results){ 0 };
+}
+
+int results_add(struct results *r, const struct test_result *result, struct error **err)
+{
+	struct test_result *larger = reallocarray(r->list, r->count + 1, sizeof(*larger));
+	struct test_result copy = {
+		.section = strdup(result->section ? result->section : ""),
+		.name = strdup(result->name),
+		.status = result->status,
+		.seconds = result->seconds,
+		.reason = result->reason ? strdup(result->reason) : NULL,
+		.detail = result->detail ? strdup(result->detail) : NULL,
+	};
+
+	if (larger)
+		r->list = larger;
+	if (!larger || !copy.section || !copy.name || (result->reason && !copy.reason) ||
+	    (result->detail && !copy.detail)) {
+		result_clear(&copy);
+		return error_set(err, ERR_SPACE, "out of memory");
+	}
+	r->list[r->count++] = copy;
+	return 0;
+}
+
+const struct test_result *results_find(const struct results *r, const char *section,
+				       const char *name)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (strcmp(r->list[i].name, name) == 0 && strcmp(r->list[i].section, section) == 0)
+			return &r->list[i];
+	return NULL;
+}
+
+size_t results_count(const struct results *r, enum test_status status)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < r->count; i++)
+		count += r->list[i].status == status;
+	return count;
+}
+
+/* Guests write what they like: what is no UTF-8 becomes '?'. */
+static json_t *text_to_json(const char *text)
+{
+	_cleanup_free_ char *copy = NULL;
+	json_t *value = text ? json_string(text) : NULL;
+
+	if (value || !text || !(copy = strdup(text)))
+		return value;
+	for (char *p = copy; *p; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	return json_string(copy);
+}
+
+json_t *result_to_json(const struct test_result *result)
+{
+	json_t *object = json_object();
+
+	if (*result->section)
+		json_object_set_new(object, "section", text_to_json(result->section));
+	json_object_set_new(object, "name", text_to_json(result->name));
+	json_object_set_new(object, "status", json_string(names[result->status]));
+	json_object_set_new(object, "seconds", json_real(result->seconds));
+	if (result->reason)
+		json_object_set_new(object, "reason", text_to_json(result->reason));
+	if (result->detail)
+		json_object_set_new(object, "detail", text_to_json(result->detail));
+	return object;
+}
+
+static bool status_parse(const char *text, enum test_status *status)
+{
+	for (size_t i = 0; text && i < TEST_STATUSES; i++) {
+		if (strcmp(text, names[i]) != 0)
+			continue;
+		*status = (enum test_status)i;
+		return true;
+	}
+	return false;
+}
+
+static int add_line(struct results *r, const char *line, size_t length, struct error **err)
+{
+	json_t *object = json_loadb(line, length, 0, NULL);
+	struct test_result result = { .section = "" };
+	const char *section = json_string_value(json_object_get(object, "section"));
+	int status = 0;
+
+	result.name = json_string_value(json_object_get(object, "name"));
+	if (section)
+		result.section = section;
+	result.seconds = json_number_value(json_object_get(object, "seconds"));
+	result.reason = json_string_value(json_object_get(object, "reason"));
+	result.detail = json_string_value(json_object_get(object, "detail"));
+	if (result.name &&
+	    status_parse(json_string_value(json_object_get(object, "status")), &result.status))
+		status = results_add(r, &result, err);
+	json_decref(object);
+	return status;
+}
+
+int results_read(int folder, const char *name, struct results *r, struct error **err)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+
+	*r = (struct results){ 0 };
+	text = tree_read(folder, name, LIST_MOST, &size, err);
+	if (!text)
+		return -1;
+	for (const char *line = text, *end; *line; line = end + 1) {
+		end = strchr(line, '\n');
+		if (!end)
+			break;
+		if (add_line(r, line, (size_t)(end - line), err) < 0) {
+			results_clear(r);
+			return -1;
+		}
+	}
+	return 0;
+}

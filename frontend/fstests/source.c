@@ -1,0 +1,316 @@
+/* Where fstests comes from: a tree that the user has built, or one that is built here, in a rootfs
+ * of the release that it is to run in, and kept under the hash of its source. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "frontend/cache.h"
+#include "frontend/child.h"
+#include "frontend/folder.h"
+#include "frontend/fstests/fstests.h"
+#include "frontend/image.h"
+
+#define BUILD_PROFILE "fstests-build"
+#define LOG_LINES 1500 /* bytes of the end of a build's log that are shown */
+
+/* In the jail of the build rootfs: sources come in, and go out again with what was made of them.
+ * (The install-sh of fstests does not install to another place than the final one.) */
+static const char build_script[] = "set -e\n"
+				   "mkdir /tmp/fstests\n"
+				   "cd /tmp/fstests\n"
+				   "tar -x\n"
+				   "make -j\"$(nproc)\" >&2\n"
+				   "tar --exclude='*.o' --exclude='*.lo' --exclude='*.a' -c .\n";
+
+struct build {
+	const char *source; /* the user's tree */
+	const struct manifest *manifest;
+	char *cache, *rootfs, *program; /* program: this one */
+	char key[2 * SHA256_LEN + 1];
+	int folder; /* open on CACHE, locked */
+	int archive, log;
+};
+
+static void build_clear(struct build *b)
+{
+	free(b->cache);
+	free(b->rootfs);
+	free(b->program);
+	closep(&b->folder);
+	closep(&b->archive);
+	closep(&b->log);
+}
+
+static bool has(const char *folder, const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+
+	return asprintf(&path, "%s/%s", folder, name) >= 0 && access(path, F_OK) == 0;
+}
+
+static int check_tree(const char *folder, bool built, struct error **err)
+{
+	if (!has(folder, "check") || !has(folder, "tests"))
+		return error_set(
+			err, ERR_INPUT,
+			"%s is no tree of fstests: it has no check and no tests; get it "
+			"with: git clone git://git.kernel.org/pub/scm/fs/xfs/xfstests-dev.git",
+			folder);
+	if (built && has(folder, "ltp/fsstress.c") && !has(folder, "ltp/fsstress"))
+		return error_set(err, ERR_INPUT,
+				 "fstests in %s is not built; use --build, or run: make -C %s",
+				 folder, folder);
+	return 0;
+}
+
+/* What git knows of the tree or would add to it; else all of it. */
+static int list_files(const struct build *b, int list, struct error **err)
+{
+	const char *git[] = { "git", "-C",	 b->source,  "ls-files",
+			      "-z",  "--cached", "--others", "--exclude-standard",
+			      NULL };
+	const int stdio[3] = { -1, list, -1 };
+	pid_t pid;
+	int status;
+
+	if (has(b->source, ".git")) {
+		if (child_start(git, stdio, &pid, err) < 0)
+			return -1;
+		status = child_wait(pid, err);
+		if (status < 0)
+			return -1;
+		if (status == 0 && lseek(list, 0, SEEK_END) > 0)
+			return 0;
+	}
+	if (ftruncate(list, 0) < 0 || pwrite(list, ".", 2, 0) != 2)
+		return error_errno(err, ERR_SYSTEM, "cannot list the files of fstests");
+	return 0;
+}
+
+/* The same files give the same archive. */
+static int archive_source(struct build *b, struct error **err)
+{
+	_cleanup_close_ int list = memfd_create("list", MFD_CLOEXEC);
+	const char *tar[] = { "tar",
+			      "-C",
+			      b->source,
+			      "--sort=name",
+			      "--mtime=@0",
+			      "--owner=0",
+			      "--group=0",
+			      "--numeric-owner",
+			      "--exclude=./.git",
+			      "--null",
+			      "-T",
+			      "/dev/stdin",
+			      "-c",
+			      NULL };
+	int stdio[3] = { list, -1, -1 };
+	uint8_t sum[SHA256_LEN];
+
+	b->archive = memfd_create("fstests.tar", MFD_CLOEXEC);
+	if (list < 0 || b->archive < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot pack fstests");
+	if (list_files(b, list, err) < 0)
+		return -1;
+	lseek(list, 0, SEEK_SET);
+	stdio[1] = b->archive;
+	if (child_run(tar, stdio, "pack fstests", err) < 0 || file_sha256(b->archive, sum, err) < 0)
+		return -1;
+	sha256_to_hex(sum, b->key);
+	return 0;
+}
+
+static int run_rootlet(const struct build *b, const char *const *words, const char *name,
+		       struct error **err)
+{
+	const int stdio[3] = { -1, b->log, b->log };
+	const char *argv[24] = { b->program };
+
+	for (size_t i = 0; words[i]; i++)
+		argv[i + 1] = words[i];
+	return child_run(argv, stdio, name, err);
+}
+
+/* Made by the same program in the same way as any other. */
+static int make_rootfs(const struct build *b, struct progress *progress, struct error **err)
+{
+	const char *check[] = { "check", "--path", b->rootfs, NULL };
+	const char *create[] = { "create",
+				 "--quiet",
+				 "--force",
+				 "--path",
+				 b->rootfs,
+				 "--profile",
+				 BUILD_PROFILE,
+				 "--release",
+				 b->manifest->suite,
+				 "--arch",
+				 b->manifest->arch,
+				 "--mirror",
+				 b->manifest->mirror,
+				 NULL };
+	_cleanup_error_ struct error *not_ready = NULL;
+
+	if (run_rootlet(b, check, "check the rootfs to build in", &not_ready) == 0)
+		return 0;
+	if (not_ready && not_ready->code == ERR_INTERRUPTED) {
+		*err = STEAL_PTR(not_ready);
+		return -1;
+	}
+	progress_stage(progress, "Making a rootfs to build fstests in");
+	return run_rootlet(b, create, "make a rootfs to build fstests in", err);
+}
+
+static int end_pipe(pid_t producer, pid_t consumer, struct error **err)
+{
+	_cleanup_error_ struct error *second = NULL;
+	int first = child_wait(producer, err), last = child_wait(consumer, &second);
+
+	if (first < 0)
+		return -1;
+	if (first == 0 && last == 0)
+		return 0;
+	return error_set(err, ERR_SYSTEM, "cannot build fstests: make failed with status %d",
+			 first ? first : last);
+}
+
+static int compile(const struct build *b, const char *staging, struct error **err)
+{
+	const char *shell[] = { b->program, "shell", "--path",	   b->rootfs, "--",
+				"sh",	    "-c",    build_script, NULL };
+	const char *unpack[] = { "tar", "-C", staging, "-x", NULL };
+	_cleanup_close_ int out = -1, in = -1;
+	pid_t producer, consumer;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
+	out = ends[0];
+	in = ends[1];
+	lseek(b->archive, 0, SEEK_SET);
+	if (child_start(shell, (int[3]){ b->archive, in, b->log }, &producer, err) < 0)
+		return -1;
+	closep(&in);
+	in = -1;
+	if (child_start(unpack, (int[3]){ out, -1, b->log }, &consumer, err) < 0) {
+		child_wait(producer, NULL);
+		return -1;
+	}
+	closep(&out);
+	out = -1;
+	return end_pipe(producer, consumer, err);
+}
+
+/* The end of the log is what explains a failure. */
+static int explain(const struct build *b, struct error **err)
+{
+	char text[LOG_LINES + 1];
+	off_t size = lseek(b->log, 0, SEEK_END);
+	ssize_t n;
+
+	if (!*err || (*err)->code != ERR_SYSTEM)
+		return -1;
+	n = pread(b->log, text, LOG_LINES, size > LOG_LINES ? size - LOG_LINES : 0);
+	text[n > 0 ? n : 0] = '\0';
+	fprintf(stderr, "%s%s", text, n > 0 && text[n - 1] != '\n' ? "\n" : "");
+	return -1;
+}
+
+static int build_tree(const struct build *b, const char *target, struct progress *progress,
+		      struct error **err)
+{
+	_cleanup_free_ char *staging = NULL;
+	char name[sizeof(b->key) + 8];
+
+	snprintf(name, sizeof(name), ".new-%s", b->key);
+	folder_remove(b->folder, name);
+	if (asprintf(&staging, "%s/%s", b->cache, name) < 0 || mkdir(staging, 0700) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a folder in %s", b->cache);
+	if (make_rootfs(b, progress, err) < 0)
+		return explain(b, err);
+	progress_stage(progress, "Building fstests");
+	if (compile(b, staging, err) < 0) {
+		folder_remove(b->folder, name);
+		return explain(b, err);
+	}
+	if (!has(staging, "check")) {
+		folder_remove(b->folder, name);
+		return error_set(err, ERR_SYSTEM,
+				 "cannot build fstests: there is no check in what came of it");
+	}
+	if (rename(staging, target) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot keep what was built at %s", target);
+	return 0;
+}
+
+static int prepare_build(struct build *b, struct error **err)
+{
+	_cleanup_free_ char *parent = cache_path("build", err);
+
+	b->cache = cache_path("fstests", err);
+	b->program = realpath("/proc/self/exe", NULL);
+	if (!parent || !b->cache)
+		return -1;
+	if (!b->program ||
+	    asprintf(&b->rootfs, "%s/%s-%s", parent, b->manifest->suite, b->manifest->arch) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot prepare the build of fstests");
+	b->folder = open(b->cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	b->log = memfd_create("build.log", MFD_CLOEXEC);
+	if (b->folder < 0 || b->log < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", b->cache);
+	/* Two runs at once: the second waits, and finds what the first has built. */
+	if (RETRY_ON_EINTR(flock(b->folder, LOCK_EX)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot lock %s", b->cache);
+	return archive_source(b, err);
+}
+
+static int find_or_build(const char *source, const struct manifest *manifest,
+			 struct progress *progress, char **folder, struct error **err)
+{
+	_cleanup_(build_clear) struct build b = {
+		.source = source, .manifest = manifest, .folder = -1, .archive = -1, .log = -1
+	};
+	_cleanup_free_ char *target = NULL;
+
+	if (prepare_build(&b, err) < 0)
+		return -1;
+	if (asprintf(&target, "%s/%s-%s-%s", b.cache, manifest->suite, manifest->arch, b.key) < 0)
+		return error_set(err, ERR_SPACE, "out of memory");
+	if (!has(target, "check") && build_tree(&b, target, progress, err) < 0)
+		return -1;
+	*folder = STEAL_PTR(target);
+	return 0;
+}
+
+void source_free(struct fstests_source *source)
+{
+	free(source->folder);
+	free(source->image);
+	*source = (struct fstests_source){ 0 };
+}
+
+int source_prepare(const struct fstests_options *o, const struct manifest *manifest,
+		   const char *format, struct progress *progress, struct fstests_source *source,
+		   struct error **err)
+{
+	_cleanup_free_ char *tree = realpath(o->fstests, NULL);
+
+	*source = (struct fstests_source){ 0 };
+	if (!tree)
+		return error_errno(err, ERR_INPUT, "cannot open the tree of fstests %s",
+				   o->fstests);
+	if (check_tree(tree, !o->build, err) < 0)
+		return -1;
+	if (!o->build)
+		source->folder = STEAL_PTR(tree);
+	else if (find_or_build(tree, manifest, progress, &source->folder, err) < 0)
+		return -1;
+	if (format && image_of_folder(source->folder, format, &source->image, err) < 0)
+		return error_wrap(err, "fstests");
+	snprintf(source->text, sizeof(source->text), "%s%s", format ? "disk " : "folder ",
+		 format ? format : FSTESTS_SHARE);
+	return 0;
+}

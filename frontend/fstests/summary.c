@@ -1,0 +1,242 @@
+/* What a run came to, for people and for programs; and how two runs differ. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "frontend/fstests/fstests.h"
+#include "frontend/text.h"
+
+#define DETAIL_LINES 12
+
+const char *fstests_status_name(int status)
+{
+	switch (status) {
+	case FSTESTS_PASSED:
+		return "passed";
+	case FSTESTS_FAILED:
+		return "failed";
+	case FSTESTS_CRASHED:
+		return "crashed";
+	case FSTESTS_TIMED_OUT:
+		return "timeout";
+	case FSTESTS_INTERRUPTED:
+		return "interrupted";
+	default:
+		return "error";
+	}
+}
+
+static bool is_bad(enum test_status status)
+{
+	return status == TEST_FAIL || status == TEST_CRASH || status == TEST_TIMEOUT;
+}
+
+static void print_name(FILE *out, const struct test_result *r)
+{
+	fprintf(out, "%s%s%s", r->section, *r->section ? " " : "", r->name);
+}
+
+static void print_detail(FILE *out, const char *detail)
+{
+	const char *line = detail;
+
+	for (int n = 0; n < DETAIL_LINES && line && *line; n++) {
+		const char *end = strchr(line, '\n');
+		_cleanup_free_ char *text =
+			strndup(line, end ? (size_t)(end - line) : strlen(line));
+
+		for (char *tab = text; tab && (tab = strchr(tab, '\t'));)
+			*tab = ' ';
+		if (text)
+			fprintf(out, "    %s\n", text_clean(text));
+		line = end ? end + 1 : NULL;
+	}
+	if (line && *line)
+		fprintf(out, "    …\n");
+}
+
+static void print_bad(FILE *out, const struct results *results)
+{
+	for (size_t i = 0; i < results->count; i++) {
+		const struct test_result *r = &results->list[i];
+
+		if (!is_bad(r->status))
+			continue;
+		fprintf(out, "\n%s ",
+			r->status == TEST_FAIL	  ? "failed:  "
+			: r->status == TEST_CRASH ? "crashed: "
+						  : "no end:  ");
+		print_name(out, r);
+		fprintf(out, " (%.0f s)%s%s\n", r->seconds, r->reason ? ": " : "",
+			r->reason ? r->reason : "");
+		if (r->detail)
+			print_detail(out, r->detail);
+	}
+}
+
+/* The reason of a test that did not run; NULL for any other. */
+static const char *reason_of(const struct test_result *r)
+{
+	if (r->status != TEST_NOTRUN)
+		return NULL;
+	return r->reason ? r->reason : "no reason given";
+}
+
+static bool same_reason(const struct test_result *r, const char *reason)
+{
+	return reason_of(r) && strcmp(reason_of(r), reason) == 0;
+}
+
+/* Each reason once, with the tests that gave it. */
+static void print_not_run(FILE *out, const struct results *results)
+{
+	const char *space = "\n";
+
+	for (size_t i = 0; i < results->count; i++) {
+		const char *reason = reason_of(&results->list[i]);
+		bool told = false;
+
+		for (size_t k = 0; k < i && reason && !told; k++)
+			told = same_reason(&results->list[k], reason);
+		if (!reason || told)
+			continue;
+		fprintf(out, "%snot run: %s:", space, reason);
+		space = "";
+		for (size_t k = i; k < results->count; k++)
+			if (same_reason(&results->list[k], reason)) {
+				fputc(' ', out);
+				print_name(out, &results->list[k]);
+			}
+		fputc('\n', out);
+	}
+}
+
+void results_print(FILE *out, const struct results *results)
+{
+	print_bad(out, results);
+	print_not_run(out, results);
+}
+
+static void print_complaints(FILE *out, const struct fstests_run *run)
+{
+	for (size_t i = 0; i < run->complaint_count; i++) {
+		const struct complaint *c = &run->complaints[i];
+
+		fprintf(out, "%skernel: %s%s%s: %s\n", i ? "" : "\n", c->kind,
+			*c->test ? " in " : "", c->test, c->line);
+	}
+}
+
+void summary_print(const struct fstests_run *run, int status)
+{
+	const struct results *r = &run->results;
+	char duration[TEXT_DURATION_LEN];
+
+	results_print(stdout, r);
+	print_complaints(stdout, run);
+	printf("\n%s: %zu passed, %zu failed, %zu not run", fstests_status_name(status),
+	       results_count(r, TEST_PASS), results_count(r, TEST_FAIL),
+	       results_count(r, TEST_NOTRUN));
+	for (size_t i = TEST_EXPUNGED; i < TEST_STATUSES; i++)
+		if (results_count(r, (enum test_status)i))
+			printf(", %zu %s", results_count(r, (enum test_status)i),
+			       test_status_name((enum test_status)i));
+	printf(", in %s and %u boot%s\n",
+	       text_duration((uint64_t)(fstests_now() - run->began), duration), run->boots,
+	       run->boots == 1 ? "" : "s");
+	printf("run %s: %s\n", run->folder.id, run->folder.path);
+}
+
+json_t *summary_to_json(const struct fstests_run *run, int status)
+{
+	json_t *object =
+		json_pack("{s:s, s:s, s:s, s:i, s:f, s:i}", "run", run->folder.id, "status",
+			  fstests_status_name(status), "results", run->folder.path, "exit_status",
+			  status, "seconds", fstests_now() - run->began, "boots", (int)run->boots);
+	json_t *counts = json_object(), *bad = json_array(), *kernel = json_array();
+
+	for (size_t i = 0; i < TEST_STATUSES; i++)
+		json_object_set_new(counts, test_status_name((enum test_status)i),
+				    json_integer((json_int_t)results_count(&run->results,
+									   (enum test_status)i)));
+	for (size_t i = 0; i < run->results.count; i++)
+		if (is_bad(run->results.list[i].status))
+			json_array_append_new(bad, result_to_json(&run->results.list[i]));
+	for (size_t i = 0; i < run->complaint_count; i++)
+		json_array_append_new(kernel,
+				      json_pack("{s:s, s:s, s:s}", "kind", run->complaints[i].kind,
+						"test", run->complaints[i].test, "line",
+						run->complaints[i].line));
+	json_object_set_new(object, "counts", counts);
+	json_object_set_new(object, "failures", bad);
+	json_object_set_new(object, "kernel", kernel);
+	return object;
+}
+
+/* --- two runs ------------------------------------------------------------------------------- */
+
+enum change { CHANGE_NONE, CHANGE_BROKEN, CHANGE_FIXED, CHANGE_STILL, CHANGES };
+
+static const struct {
+	const char *text, *key;
+} changes[CHANGES] = {
+	[CHANGE_BROKEN] = { "newly fails", "newly_fails" },
+	[CHANGE_FIXED] = { "newly passes", "newly_passes" },
+	[CHANGE_STILL] = { "still fails", "still_fails" },
+};
+
+static enum change change_of(const struct test_result *before, const struct test_result *after)
+{
+	bool was = before && is_bad(before->status);
+
+	if (is_bad(after->status))
+		return was ? CHANGE_STILL : CHANGE_BROKEN;
+	return was && after->status == TEST_PASS ? CHANGE_FIXED : CHANGE_NONE;
+}
+
+static size_t print_changes(FILE *out, const struct results *before, const struct results *after,
+			    enum change wanted)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < after->count; i++) {
+		const struct test_result *now = &after->list[i];
+		const struct test_result *then = results_find(before, now->section, now->name);
+
+		if (change_of(then, now) != wanted)
+			continue;
+		fprintf(out, "%s: ", changes[wanted].text);
+		print_name(out, now);
+		fprintf(out, " (%s before, %s now)\n",
+			then ? test_status_name(then->status) : "absent",
+			test_status_name(now->status));
+		count++;
+	}
+	return count;
+}
+
+size_t comparison_print(FILE *out, const struct results *before, const struct results *after)
+{
+	size_t broken = print_changes(out, before, after, CHANGE_BROKEN);
+	size_t fixed = print_changes(out, before, after, CHANGE_FIXED);
+	size_t still = print_changes(out, before, after, CHANGE_STILL);
+
+	fprintf(out, "%zu newly fail, %zu newly pass, %zu still fail\n", broken, fixed, still);
+	return broken;
+}
+
+json_t *comparison_to_json(const struct results *before, const struct results *after)
+{
+	json_t *object = json_object();
+
+	for (enum change c = CHANGE_BROKEN; c < CHANGES; c++)
+		json_object_set_new(object, changes[c].key, json_array());
+	for (size_t i = 0; i < after->count; i++) {
+		const struct test_result *now = &after->list[i];
+		enum change change = change_of(results_find(before, now->section, now->name), now);
+
+		if (change != CHANGE_NONE)
+			json_array_append_new(json_object_get(object, changes[change].key),
+					      result_to_json(now));
+	}
+	return object;
+}

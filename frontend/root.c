@@ -1,0 +1,213 @@
+#include "frontend/root.h"
+
+#include <string.h>
+
+#include "frontend/client.h"
+#include "frontend/image.h"
+#include "frontend/tree.h"
+#include "proto/validate.h"
+
+bool root_transport_parse(const char *text, enum root_transport *transport)
+{
+	static const char *const names[] = { "auto", "image", "dir" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strcmp(text, names[i]) != 0)
+			continue;
+		*transport = (enum root_transport)i;
+		return true;
+	}
+	return false;
+}
+
+void root_free(struct root *root)
+{
+	free(root->path);
+	closep(&root->userns);
+	*root = ROOT_NONE;
+}
+
+/* An image's format, in order of preference: erofs is built faster and never written to. */
+static const struct format {
+	const char *name, *option, *module;
+} formats[] = {
+	{ "erofs", "EROFS_FS", "erofs" },
+	{ "ext4", "EXT4_FS", "ext4" },
+};
+
+static bool is_of(const char *fstype, const char *format)
+{
+	if (!fstype)
+		return false;
+	/* One driver serves all three. */
+	return strcmp(fstype, format) == 0 ||
+	       (strcmp(format, "ext4") == 0 && strncmp(fstype, "ext", 3) == 0);
+}
+
+/* SURE: only what the kernel certainly has; else what it is not known to lack. */
+static const struct format *choose_format(const struct root_wish *w, bool sure)
+{
+	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
+		enum kernel_feature has =
+			kernel_feature(w->features, formats[i].option, formats[i].module);
+
+		if (!is_of(w->fstype, formats[i].name) && image_can_make(formats[i].name) &&
+		    has != FEATURE_ABSENT && (has != FEATURE_UNKNOWN || !sure))
+			return &formats[i];
+	}
+	return NULL;
+}
+
+/* What an image root needs besides its own filesystem; NULL where all of it is there. */
+static const char *find_lacking(const struct root_wish *w, bool sure)
+{
+	static const char *const needed[][2] = { { "VIRTIO_BLK", "virtio_blk" },
+						 { "OVERLAY_FS", "overlay" },
+						 { "NET_9P_VIRTIO", "9pnet_virtio" } };
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
+		enum kernel_feature has = kernel_feature(w->features, needed[i][0], needed[i][1]);
+
+		if (has == FEATURE_ABSENT || (has == FEATURE_UNKNOWN && sure))
+			return needed[i][0];
+	}
+	return NULL;
+}
+
+/* NULL for a tree. With --root-transport auto an image is used only where it is sure to work. */
+static int choose(const struct root_wish *w, const struct format **format, struct error **err)
+{
+	bool sure = w->transport == ROOT_AUTO;
+	const char *lacking = find_lacking(w, sure);
+
+	*format = NULL;
+	if (w->transport == ROOT_DIR)
+		return 0;
+	*format = lacking ? NULL : choose_format(w, sure);
+	if (*format)
+		return 0;
+	if (w->transport == ROOT_IMAGE && lacking)
+		return error_set(err, ERR_INPUT,
+				 "cannot boot from an image: the kernel has no CONFIG_%s; "
+				 "build it with that, or use --root-transport dir",
+				 lacking);
+	if (w->transport == ROOT_IMAGE)
+		return error_set(err, ERR_HOST,
+				 "cannot boot from an image: neither erofs (CONFIG_EROFS_FS and "
+				 "mkfs.erofs) nor ext4 (CONFIG_EXT4_FS and mke2fs) can be used%s; "
+				 "run: apt install erofs-utils, or use --root-transport dir",
+				 w->fstype ? " beside the filesystem under test" : "");
+	progress_note(w->progress,
+		      "the root is the tree itself, which is slow: %s%s; see --root-transport",
+		      lacking ? "the kernel has, or tells, no CONFIG_"
+			      : "no filesystem for an image is common to the kernel and this host",
+		      lacking ? lacking : "");
+	return 0;
+}
+
+/* The rootfs's files belong to the ids that it was made with; under others, its setuid programs
+ * would be somebody's whom the guest does not know, and its init would fail. */
+static int check_ids(const struct root_wish *w, const struct host_ids *ids, struct error **err)
+{
+	if (ids->first_uid == w->manifest->first_uid && ids->first_gid == w->manifest->first_gid)
+		return 0;
+	return error_set(err, ERR_HOST,
+			 "cannot run %s: it was made with host ids from %u, and the range is now "
+			 "from %u; give the old range back in /etc/subuid and /etc/subgid, or make "
+			 "it again: rootlet create --force",
+			 w->path, w->manifest->first_uid, ids->first_uid);
+}
+
+static int fingerprint(struct helper *helper, int tree, uint64_t *value, struct error **err)
+{
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Inspect message = ROOTLET__INSPECT__INIT;
+	struct answer answer = { 0 };
+
+	request.kind_case = ROOTLET__REQUEST__KIND_INSPECT;
+	request.inspect = &message;
+	if (helper_call(helper, &request, &tree, 1, &answer, err) < 0)
+		return -1;
+	*value = answer.fingerprint;
+	return 0;
+}
+
+struct building {
+	const struct root_wish *wish;
+	struct helper *helper;
+	const char *format;
+};
+
+static int build(int fd, void *context, struct error **err)
+{
+	const struct building *b = context;
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__BuildImage message = ROOTLET__BUILD_IMAGE__INIT;
+	int fds[2] = { b->wish->tree, fd };
+
+	progress_stage(b->wish->progress, "Building the root image");
+	message.format = (char *)(uintptr_t)b->format;
+	request.kind_case = ROOTLET__REQUEST__KIND_BUILD_IMAGE;
+	request.build_image = &message;
+	return helper_call(b->helper, &request, fds, 2, NULL, err);
+}
+
+/* The state of a rootfs is its manifest and all files' times of change. */
+static int find_or_build(const struct root_wish *w, struct helper *helper, const char *format,
+			 struct root *root, struct error **err)
+{
+	struct building building = { w, helper, format };
+	_cleanup_free_ char *manifest = NULL;
+	_cleanup_free_ char *state = NULL;
+	uint64_t value;
+	size_t size;
+
+	if (fingerprint(helper, w->tree, &value, err) < 0)
+		return -1;
+	manifest = tree_read(w->tree, MANIFEST_PATH, MANIFEST_MAX, &size, err);
+	if (!manifest)
+		return -1;
+	state = malloc(size + sizeof(value));
+	if (!state)
+		return error_set(err, ERR_SPACE, "out of memory");
+	memcpy(state, &value, sizeof(value));
+	memcpy(state + sizeof(value), manifest, size);
+	return image_cached(w->path, state, size + sizeof(value), format, build, &building,
+			    &root->path, err);
+}
+
+static int prepare(const struct root_wish *w, const struct format *format, struct helper *helper,
+		   struct root *root, struct error **err)
+{
+	if (check_ids(w, helper_ids(helper), err) < 0)
+		return -1;
+	if (format) {
+		root->vm = (struct vm_root){ .kind = VM_ROOT_IMAGE, .fstype = format->name };
+		return find_or_build(w, helper, format->name, root, err);
+	}
+	root->path = strdup(w->path);
+	if (!root->path)
+		return error_set(err, ERR_SPACE, "out of memory");
+	root->vm = (struct vm_root){ .kind = VM_ROOT_TREE, .virtiofs = !w->no_virtiofs };
+	return helper_open_namespace(helper, &root->userns, err);
+}
+
+int root_prepare(const struct root_wish *wish, struct root *root, struct error **err)
+{
+	const struct format *format;
+	struct helper *helper = NULL;
+	int result;
+
+	*root = ROOT_NONE;
+	if (choose(wish, &format, err) < 0)
+		return -1;
+	if (helper_start("run", wish->progress, &helper, err) < 0)
+		return -1;
+	result = prepare(wish, format, helper, root, err);
+	helper_stop(&helper);
+	root->vm.path = root->path;
+	root->vm.userns = root->userns;
+	if (result < 0)
+		root_free(root);
+	return result;
+}

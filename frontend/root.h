@@ -1,0 +1,38 @@
+/* The root that a guest gets of a rootfs: an image of it on a disk, or the tree itself. An image is
+ * built once by the helper, kept in the cache under what the rootfs is at that moment, and shared
+ * by all runs until the rootfs changes. */
+#pragma once
+
+#include "frontend/kernel_features.h"
+#include "frontend/manifest.h"
+#include "frontend/progress.h"
+#include "frontend/vm.h"
+
+enum root_transport { ROOT_AUTO, ROOT_IMAGE, ROOT_DIR };
+
+struct root {
+	struct vm_root vm; /* what it points at belongs to us */
+	char *path;
+	int userns;
+};
+
+#define ROOT_NONE ((struct root){ .userns = -1 })
+
+struct root_wish {
+	int tree;	  /* of the rootfs, locked by the caller; stays the caller's */
+	const char *path; /* of the rootfs, absolute */
+	const struct manifest *manifest;
+	const struct kernel_features *features;
+	enum root_transport transport;
+	const char *fstype; /* under test, which the root must not have; NULL: none is */
+	bool no_virtiofs;
+	struct progress *progress;
+};
+
+/* "auto", "image", "dir". Returns false for anything else. */
+bool root_transport_parse(const char *text, enum root_transport *transport);
+
+/* Decides, says so where it is not what one would expect, and builds the image where there is none.
+ * ERR_HOST where the range of ids is another than the rootfs was made with. */
+int root_prepare(const struct root_wish *wish, struct root *root, struct error **err);
+void root_free(struct root *root);

@@ -1,0 +1,81 @@
+#include "frontend/vm_options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#define CPUS_MOST 8
+#define MEMORY_LEAST (UINT64_C(64) << 20)
+
+uint64_t parse_size(const char *text, bool megabytes)
+{
+	static const char units[] = "KMGT";
+	char *end;
+	unsigned long long number;
+	unsigned int shift = megabytes ? 20 : 0;
+
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	if (errno || !isdigit((unsigned char)*text))
+		return 0;
+	if (*end) {
+		const char *unit = strchr(units, toupper((unsigned char)*end));
+
+		if (!unit || end[1])
+			return 0;
+		shift = 10 * (unsigned int)(unit - units + 1);
+	}
+	return number > (uint64_t)INT64_MAX >> shift ? 0 : (uint64_t)number << shift;
+}
+
+int parse_number(const char *name, const char *text, unsigned long limit, unsigned int *number,
+		 struct error **err)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (errno || !isdigit((unsigned char)*text) || *end || !value || value > limit)
+		return error_set(err, ERR_INPUT, "%s %s: not a number from 1 to %lu", name, text,
+				 limit);
+	*number = (unsigned int)value;
+	return 0;
+}
+
+int parse_disk_size(const char *name, const char *text, uint64_t *bytes, struct error **err)
+{
+	*bytes = parse_size(text, false);
+	if (*bytes < 512 || *bytes % 512)
+		return error_set(err, ERR_INPUT, "%s %s: not a size in whole sectors, as 10G", name,
+				 text);
+	return 0;
+}
+
+int check_memory(const char *text, struct error **err)
+{
+	if (parse_size(text, true) >= MEMORY_LEAST)
+		return 0;
+	return error_set(err, ERR_INPUT, "--memory %s: not a size from 64M on", text);
+}
+
+int add_append(char **append, const char *words, struct error **err)
+{
+	char *both;
+
+	for (const char *p = words; *p; p++)
+		if (iscntrl((unsigned char)*p) || strchr("'\"\\`", *p))
+			return error_set(err, ERR_INPUT, "--append: no quotes, please");
+	if (asprintf(&both, "%s%s%s", *append ? *append : "", *append ? " " : "", words) < 0)
+		return error_errno(err, ERR_SYSTEM, "--append");
+	free(*append);
+	*append = both;
+	return 0;
+}
+
+void default_cpus(char text[static CPUS_TEXT])
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	snprintf(text, CPUS_TEXT, "%ld", cpus < 1 ? 1 : cpus > CPUS_MOST ? CPUS_MOST : cpus);
+}

@@ -1,0 +1,97 @@
+/* A rootfs as a filesystem image. The host's mkfs runs in the tool jail, which sees the tree as the
+ * guest will (the ids are those of the rootfs) and can change nothing of it. */
+#include "helper/serve.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "helper/tree.h"
+
+#define IMAGE_SECONDS 1800
+#define IMAGE_FD "/proc/self/fd/3"
+#define NO_PROGRAM 127
+
+/* The image stays open for the program, which opens it anew by this name. */
+static int run_erofs(int image)
+{
+	(void)image;
+	/* Extended inodes have a time of modification each, and ids of more than 16 bits. */
+	execlp("mkfs.erofs", "mkfs.erofs", "--quiet", "-Eforce-inode-extended", IMAGE_FD,
+	       "/staging", (char *)NULL);
+	return NO_PROGRAM;
+}
+
+static int run_ext4(int image)
+{
+	(void)image;
+	execlp("mke2fs", "mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-i",
+	       "8192", "-d", "/staging", "-E", "root_owner=0:0", IMAGE_FD, (char *)NULL);
+	return NO_PROGRAM;
+}
+
+static const struct format {
+	const char *name, *program, *package;
+	int (*run)(int image);
+	bool sized; /* the file must have its size beforehand */
+} formats[] = {
+	{ "erofs", "mkfs.erofs", "erofs-utils", run_erofs, false },
+	{ "ext4", "mke2fs", "e2fsprogs", run_ext4, true },
+};
+
+static const struct format *format_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
+		if (strcmp(formats[i].name, name) == 0)
+			return &formats[i];
+	return NULL;
+}
+
+/* Room for the content, an inode of 256 bytes and a share of a directory block for each file, and
+ * some for what mke2fs cannot foresee. */
+static int set_size(int tree, int image, struct error **err)
+{
+	struct tree_census census;
+	uint64_t size;
+
+	if (tree_count(tree, &census, err) < 0)
+		return -1;
+	size = census.bytes + census.bytes / 5 + census.files * 1024 + (UINT64_C(32) << 20);
+	if (ftruncate(image, (off_t)size) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make an image of %llu bytes",
+				   (unsigned long long)size);
+	return 0;
+}
+
+int handle_build_image(struct server *s, const struct task *t, const int *fds, struct outcome *out,
+		       struct error **err)
+{
+	const struct format *format = format_find(t->image.format);
+	struct output output = { 0 };
+	struct jail_spec spec = {
+		.kind = JAIL_TOOL, .root = fds[0], .read_only = true, .socket = fds[1]
+	};
+	char tail[1024];
+	int status;
+
+	(void)out;
+	if (!format)
+		return error_set(err, ERR_INPUT, "BuildImage refused: no image format \"%s\"",
+				 t->image.format);
+	if (format->sized && set_size(fds[0], fds[1], err) < 0)
+		return -1;
+	spec.run = format->run;
+	status = serve_jail(s, &spec, &output, IMAGE_SECONDS, err);
+	if (status <= 0)
+		return status;
+	if (status == NO_PROGRAM)
+		return error_set(err, ERR_HOST,
+				 "cannot build the root image: there is no %s; run: "
+				 "apt install %s",
+				 format->program, format->package);
+	output_tail(&output, tail, sizeof(tail));
+	if (output.full || tree_disk_full(fds[1]))
+		return error_set(err, ERR_SPACE, "cannot build the root image: no space left");
+	return error_set(err, ERR_SYSTEM,
+			 "cannot build the root image: %s failed with status %d: %s",
+			 format->program, status, tail);
+}

@@ -1,0 +1,125 @@
+#!/bin/bash
+# In the guest: prepares the devices and runs fstests' check with the arguments it is given. What it
+# is to do stands in the environment:
+#
+#   ROOTLET_FSTYPE      the filesystem under test
+#   ROOTLET_DEVICES     serial numbers of the disks: one for tests, the scratch pool, one for the log
+#                       of writes where there are more than two
+#   ROOTLET_SCHEDULER   their I/O scheduler; empty: the kernel's choice
+#   ROOTLET_MKFS        a command in place of mkfs.FSTYPE, which gets the device as last word
+#   ROOTLET_SOURCE      where fstests' tree comes from: "disk FSTYPE" (serial number rootlet-fstests),
+#                       "folder PATH"
+#   ROOTLET_CONFIG      set where the results folder holds a local.config of the user's
+#   ROOTLET_LIST        set where the list of tests is wanted, as results/rootlet.list
+#   MKFS_OPTIONS, MOUNT_OPTIONS, TEST_FS_MOUNT_OPTS as fstests has them
+#
+# Exit status: check's own, or 120 after a line "rootlet: WHY" where the tests could not begin.
+
+results=/opt/rootlet/results
+fstests=/opt/rootlet/fstests
+
+fail() {
+	echo "rootlet: $*"
+	exit 120
+}
+
+# The node of the disk with this serial number, which takes a moment to come.
+disk_of() {
+	local tries name
+	for ((tries = 0; tries < 100; tries++)); do
+		for name in /sys/block/*/serial; do
+			[[ -e $name && $(<"$name") == "$1" ]] || continue
+			name=${name%/serial}
+			echo "/dev/${name##*/}"
+			return
+		done
+		sleep 0.1
+	done
+	fail "the guest has no disk $1"
+}
+
+# Read-only below, in memory above: tests write beside themselves.
+mount_fstests() {
+	local kind=${ROOTLET_SOURCE%% *} what=${ROOTLET_SOURCE#* } lower=/run/rootlet/fstests disk
+	mkdir -p "$lower/lower" "$lower/layer" "$fstests"
+	if [[ $kind == disk ]]; then
+		disk=$(disk_of rootlet-fstests) || { echo "$disk"; exit 120; }
+		mount -t "$what" -o ro "$disk" "$lower/lower" || fail "cannot mount the image of fstests"
+	else
+		mount --bind "$what" "$lower/lower" || fail "cannot mount fstests"
+	fi
+	mount -t tmpfs -o mode=0755 layer "$lower/layer" && mkdir "$lower/layer/upper" "$lower/layer/work" &&
+		mount -t overlay -o "lowerdir=$lower/lower,upperdir=$lower/layer/upper,workdir=$lower/layer/work" \
+			fstests "$fstests" || fail "cannot mount a layer over fstests"
+}
+
+set_scheduler() {
+	local queue=/sys/block/${1#/dev/}/queue/scheduler
+	[[ -n $ROOTLET_SCHEDULER ]] || return 0
+	modprobe -q "$ROOTLET_SCHEDULER-iosched" 2>/dev/null
+	modprobe -q "$ROOTLET_SCHEDULER" 2>/dev/null
+	echo "$ROOTLET_SCHEDULER" 2>/dev/null >"$queue" ||
+		fail "the kernel has no I/O scheduler $ROOTLET_SCHEDULER: $(cat "$queue")"
+}
+
+make_filesystem() {
+	local device=$1 words output
+	read -ra words <<<"$MKFS_OPTIONS"
+	if [[ -n $ROOTLET_MKFS ]]; then
+		output=$($ROOTLET_MKFS "$device" 2>&1)
+	else
+		case $ROOTLET_FSTYPE in
+		ext2 | ext3 | ext4) set -- "mkfs.$ROOTLET_FSTYPE" -q -F ;;
+		xfs | btrfs | f2fs | bcachefs) set -- "mkfs.$ROOTLET_FSTYPE" -f ;;
+		overlay | tmpfs | nfs | 9p | virtiofs) return 0 ;;
+		*) set -- "mkfs.$ROOTLET_FSTYPE" ;;
+		esac
+		output=$("$@" "${words[@]}" "$device" 2>&1)
+	fi || fail "cannot make a $ROOTLET_FSTYPE on $device: $output"
+}
+
+write_config() {
+	export FSTYP=$ROOTLET_FSTYPE TEST_DIR=/mnt/test SCRATCH_MNT=/mnt/scratch RESULT_BASE=$results
+	export TEST_DEV=$1 SCRATCH_DEV='' SCRATCH_DEV_POOL='' LOGWRITES_DEV=''
+	shift
+	if (($# > 1)); then
+		export LOGWRITES_DEV=${!#}
+		set -- "${@:1:$#-1}"
+	fi
+	if (($# == 1)); then
+		export SCRATCH_DEV=$1
+	else
+		export SCRATCH_DEV_POOL=$*
+	fi
+	[[ -n $LOGWRITES_DEV ]] || unset LOGWRITES_DEV
+	[[ -n $SCRATCH_DEV ]] || unset SCRATCH_DEV
+	[[ -n $SCRATCH_DEV_POOL ]] || unset SCRATCH_DEV_POOL
+	if [[ -n $ROOTLET_CONFIG ]]; then
+		export HOST_OPTIONS=$results/local.config RECREATE_TEST_DEV=true
+	else
+		# Not the one that a tree of the user's may hold, for another machine.
+		rm -f "$fstests/local.config"
+	fi
+}
+
+read -ra serials <<<"$ROOTLET_DEVICES"
+devices=()
+mount_fstests
+modprobe -q "$ROOTLET_FSTYPE" 2>/dev/null
+for serial in "${serials[@]}"; do
+	device=$(disk_of "$serial") || { echo "$device"; exit 120; }
+	set_scheduler "$device"
+	devices+=("$device")
+done
+[[ -x $fstests/check ]] || fail "the tree of fstests has no program check"
+cd "$fstests" || exit 120
+mkdir -p /mnt/test /mnt/scratch
+make_filesystem "${devices[0]}"
+write_config "${devices[@]}"
+if [[ -n $ROOTLET_LIST ]]; then
+	./check -n "$@" >"$results/rootlet.list" 2>&1
+fi
+./check "$@" 2>&1
+status=$?
+sync
+exit $status

@@ -1,0 +1,279 @@
+"""rootlet fstests over the miniature of fstests in tests/fstests-mini, on a real kernel: tests that
+pass, fail, do not run, crash the kernel and do not end; what is told of them and what is left."""
+import glob
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import time
+import xml.etree.ElementTree
+
+from support import tap
+from support.schemas import document, stream
+from support.world import (SOURCE, Case, Tidy, children, command_of, fstests_rootfs, kill, play,
+                           wait_until)
+
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
+home = fstests_rootfs()
+MINI = f"{home.folder}/fstests-mini"
+if not os.path.isdir(MINI):
+    shutil.copytree(f"{SOURCE}/tests/fstests-mini", MINI)
+RUNS = f"{home.folder}/state/rootlet/runs"
+SMALL = ["--memory", "1G", "--devices", "3", "--device-size", "512M"]
+# Of the guest's start and of a test, on a busy host that emulates it.
+PATIENCE = 1200
+
+
+def words(*more, tests=(), kernel="distro"):
+    return ["fstests", "--kernel", kernel, "--fstests", MINI, *SMALL, *more,
+            *(["--", *tests] if tests else [])]
+
+
+def events(outcome):
+    found = []
+    for line in outcome.out.splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            tap.report(False, "every line of --json is JSON", line)
+    return found
+
+
+def run_json(*more, tests=(), kernel="distro", folders=()):
+    with Tidy(home, *folders) as tidy:
+        outcome = home.run(*words("--json", *more, tests=tests, kernel=kernel), seconds=PATIENCE)
+        wrong = tidy.complaints()
+    wrong += stream("fstests", outcome)[2] if outcome.out else []
+    seen = events(outcome)
+    last = seen[-1] if seen else {}
+    return outcome, seen, last, wrong
+
+
+def everything():
+    """All eight: three boots, since one test crashes the kernel and another does not end."""
+    junit = f"{home.folder}/junit.xml"
+    outcome, seen, last, wrong = run_json("--test-timeout", "60", "--junit", junit,
+                                          tests=["-g", "all", "-e", "generic/004"])
+    tap.report(outcome.status == 3 and last.get("event") == "result" and
+               last.get("status") == "crashed" and last.get("exit_status") == 3,
+               "a run in which the kernel crashes", outcome)
+    tap.report(not wrong, "nothing of it stays", *wrong)
+    tests = {event["name"]: event for event in seen if event.get("event") == "test"}
+    for name, status, reason in (("generic/001", "pass", ""), ("generic/002", "fail", "output mismatch"),
+                                 ("generic/003", "notrun", "this kernel has no such thing"),
+                                 ("generic/004", "expunged", ""),
+                                 ("mini/101", "crash", "sysrq triggered crash"),
+                                 ("mini/102", "timeout", r"no end after 60 s"),
+                                 ("mini/103", "pass", ""), ("mini/104", "pass", "")):
+        event = tests.get(name, {})
+        tap.report(event.get("status") == status and re.search(reason, event.get("reason", "")),
+                   f"{name}: {status}", event)
+    tap.report("-two" in tests.get("generic/002", {}).get("detail", ""),
+               "a failure comes with the difference", tests.get("generic/002"))
+    tap.report("sysrq_handle_crash" in tests.get("mini/101", {}).get("detail", ""),
+               "a crash comes with the trace", tests.get("mini/101"))
+    tap.report(last.get("boots") == 3, "the tests behind a crash and a hang run in a fresh VM", last)
+    kernel = [(event["kind"], event["test"]) for event in seen if event.get("event") == "kernel"]
+    tap.report(kernel == [("panic", "mini/101"), ("WARNING", "mini/104")],
+               "what the kernel says is told, with the test that ran", kernel)
+    tap.report(last.get("counts", {}).get("pass") == 3, "the counts", last.get("counts"))
+    progress = [event for event in seen if event.get("event") == "progress"]
+    tap.report(progress and progress[-1]["total"] == 7, "how many tests there are is known",
+               progress[-1:])
+    folder = last.get("results", "")
+    tap.report(sorted(os.listdir(folder)) == ["check.out", "console.log", "kernel.jsonl", "results",
+                                              "run.json", "tests.jsonl"], "the run's folder", folder)
+    with open(f"{folder}/console.log", encoding="utf-8", errors="replace") as file:
+        tap.report(file.read().count("Linux version") == 3, "the console of every boot is kept")
+    bad = glob.glob(f"{folder}/results/generic/002.out.bad")
+    tap.report(bad and (home.user.uid is None or os.lstat(bad[0]).st_uid == home.user.uid),
+               "fstests' own files are there, and the user's", bad)
+    root = xml.etree.ElementTree.parse(junit).getroot()
+    tap.report((root.get("tests"), root.get("failures"), root.get("errors"), root.get("skipped")) ==
+               ("8", "1", "2", "2") and len(root.findall("testcase")) == 8, "JUnit's file",
+               root.attrib)
+    return last.get("run")
+
+
+def shown(run):
+    play(Case("runs list", ["runs"], 0, [rf"^{run} +crashed +ext4 +3 +3 +1 "]), home)
+    play(Case("runs show", ["runs", "show", run], 0,
+              [r"^crashed:  mini/101 \(\d+ s\): Kernel panic", r"^no end:   mini/102",
+               r"^failed:   generic/002 .*output mismatch\n +--- ", r"not run: .*: generic/003$",
+               r"check.out, console.log"]), home)
+    play(Case("runs show last --json", ["runs", "show", "last", "--json"], 0, f'"run": ?"{run}"'), home)
+    for name, line in (("runs-show", ["runs", "show", run]), ("runs-list", ["runs"]),
+                       ("runs-compare", ["runs", "compare", run, run])):
+        value, wrong = document(name, home.run(*line, "--json"))
+        tap.report(bool(value) and not wrong, f"--json of {' '.join(line[:2])} fits its schema", *wrong)
+    play(Case("runs show of none", ["runs", "show", "nosuch"], 1, "no run nosuch.*runs list"), home)
+    play(Case("runs compare with itself", ["runs", "compare", run, run], 0,
+              "0 newly fail, 0 newly pass, 3 still fail"), home)
+
+
+def lines_and_baseline(run):
+    """What a person sees, and another --results folder; one test is mended, another one broken."""
+    results = f"{home.folder}/results-of-mine"
+    for name, text in (("tests/generic/002.out", "one\nnot two\n"), ("tests/generic/001.out", "x\n")):
+        with open(f"{MINI}/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+    with Tidy(home) as tidy:
+        outcome = home.run(*words("--baseline", run, "--results", results, "--device-backing", "tmpfs",
+                                  "--io-scheduler", "mq-deadline",
+                                  tests=["generic/001", "generic/002"]), seconds=PATIENCE)
+        wrong = tidy.complaints()
+    tap.report(outcome.status == 1 and not wrong, "a run in which a test fails", *wrong, outcome)
+    for what, pattern in {"a line for each test": r"^generic/002 +pass +\d+ s$",
+                          "a table of failures": r"^failed:   generic/001 .*\n +--- ",
+                          "counts": r"^failed: 1 passed, 1 failed, 0 not run, in [\d:]+ and 1 boot$",
+                          "newly fails": r"^newly fails: generic/001 \(pass before, fail now\)$",
+                          "newly passes": r"^newly passes: generic/002 \(fail before, pass now\)$",
+                          "where the logs are": rf"^run .*: {results}$"}.items():
+        tap.report(bool(re.search(pattern, outcome.out + outcome.err, re.M)), f"it shows {what}",
+                   outcome)
+    tap.report(os.path.exists(f"{results}/run.json"), "--results DIR")
+    play(Case("fstests into a folder that is not empty", words("--results", results), 5, "not empty"),
+         home)
+    play(Case("runs compare", ["runs", "compare", run, "last"], 1, "1 newly fail, 1 newly pass"), home)
+    shutil.rmtree(MINI)
+    shutil.copytree(f"{SOURCE}/tests/fstests-mini", MINI)
+
+
+def sections():
+    """Two sections of a configuration; the first crashes."""
+    config = home.write("sections.config", "[one]\nMKFS_OPTIONS=\n[two]\nMKFS_OPTIONS=\n")
+    outcome, seen, last, wrong = run_json("--config", config, tests=["mini/101", "mini/103"])
+    got = [(e["section"], e["name"], e["status"]) for e in seen if e.get("event") == "test"]
+    tap.report(outcome.status == 3 and not wrong and
+               got == [("one", "mini/101", "crash"), ("one", "mini/103", "pass"),
+                       ("two", "mini/101", "crash"), ("two", "mini/103", "pass")],
+               "sections: each test of each, whatever crashes", got, *wrong, outcome)
+
+
+def stops():
+    outcome, seen, last, wrong = run_json("--stop-on-crash", tests=["mini/101", "mini/103"])
+    got = {e["name"]: e["status"] for e in seen if e.get("event") == "test"}
+    tap.report(outcome.status == 3 and not wrong and
+               got == {"mini/101": "crash", "mini/103": "unreached"} and last.get("boots") == 1,
+               "--stop-on-crash", got, *wrong, outcome)
+    outcome, seen, last, wrong = run_json("--timeout", "90", tests=["mini/102", "mini/103"])
+    got = {e["name"]: e["status"] for e in seen if e.get("event") == "test"}
+    tap.report(outcome.status == 4 and not wrong and got.get("mini/103") == "unreached",
+               "--timeout ends the run", got, *wrong, outcome)
+
+
+def other_roots():
+    outcome, seen, last, wrong = run_json("--root-transport", "dir", "--force-9p",
+                                          tests=["generic/001", "mini/103"])
+    tap.report(outcome.status == 0 and not wrong and last.get("counts", {}).get("pass") == 2,
+               "--root-transport dir", *wrong, outcome)
+    kernel = glob.glob(f"{home.cache}/rootlet/kernels/*-amd64/boot/vmlinuz")
+    outcome, seen, last, wrong = run_json("--host-root", tests=["generic/001"], kernel=kernel[0])
+    tap.report(outcome.status == 0 and not wrong and last.get("counts", {}).get("pass") == 1,
+               "--host-root", *wrong, outcome)
+
+
+def image():
+    """Built once, built anew when the tree changed, and never written to."""
+    images = f"{home.cache}/rootlet/images"
+
+    def names():
+        return {name: os.stat(f"{images}/{name}").st_ino for name in os.listdir(images)}
+
+    command = ["run", "--kernel", "distro", "--root-transport", "image", "--", "sh", "-c",
+               "echo changed >/etc/hostname; mount | grep ' / '; cat /etc/of-the-shell"]
+    first = home.run(*command, seconds=PATIENCE)
+    before = names()
+    second = home.run(*command, seconds=PATIENCE)
+    tap.report("overlay on / type overlay" in first.out + second.out and names() == before,
+               "the root image is used again", first, second)
+    home.run("shell", "--", "sh", "-c", "echo new >/etc/of-the-shell")
+    third = home.run(*command, seconds=PATIENCE)
+    tap.report("new" in third.out and names() != before and len(names()) == len(before),
+               "the root image is built anew after a change, in place of the old one", third)
+    home.run("shell", "--", "rm", "/etc/of-the-shell")
+    tap.report(home.run("shell", "--", "cat", "/etc/hostname").out.strip() == "rootlet",
+               "what a guest writes is in no image and no rootfs")
+    play(Case("a root image where the kernel is known to lack what that takes",
+              ["run", "--kernel", bare_kernel(), "--root-transport", "image", "--", "true"], 2,
+              "no CONFIG_VIRTIO_BLK.*--root-transport dir"), home)
+    play(Case("the test's own filesystem is not the root's", words("--fstype", "erofs",
+              "--root-transport", "image", "--kernel", bare_kernel()), 2, "CONFIG_"), home)
+
+
+def bare_kernel():
+    """The release's kernel, with a configuration beside it that has nothing."""
+    kernel = glob.glob(f"{home.cache}/rootlet/kernels/*-amd64/boot/vmlinuz")[0]
+    folder = home.make_folder(f"{home.folder}/bare")
+    shutil.copy(kernel, f"{folder}/vmlinuz")
+    home.write("bare/config", "# CONFIG_VIRTIO_BLK is not set\nCONFIG_EXT4_FS=y\n")
+    return f"{folder}/vmlinuz"
+
+
+def usage():
+    for what, command, says in (
+            ("\"-g quick\" in one word", words(tests=["-g quick"]), "is one word.*-- -g quick"),
+            ("no kernel", ["fstests", "--fstests", MINI], "--kernel is missing"),
+            ("no fstests", ["fstests", "--kernel", "distro"], "--fstests is missing"),
+            ("a folder that is no fstests", ["fstests", "--kernel", "distro", "--fstests", "/etc"],
+             "no tree of fstests"),
+            ("an unknown scheduler", words("--io-scheduler", "cfq"), "mq-deadline, none, bfq or kyber"),
+            ("an unknown backing", words("--device-backing", "tape"), "disk or tmpfs"),
+            ("a size that is none", words("--device-size", "big"), "not a size"),
+            ("a device that is a folder", words("--device", "/etc"), "neither a block device nor a"),
+            ("more devices than disks", words("--devices", "1", "--device", "/dev/null", "--device",
+                                              "/dev/null"), "2 times --device"),
+            ("a baseline that is not there", words("--baseline", "nosuch"), "no run nosuch"),
+            ("--host-root with a rootfs", words("--host-root", "--name", "x"), "uses no rootfs"),
+            ("runs with an unknown word", ["runs", "remove"], "list, show, compare or prune"),
+            ("runs show without a run", ["runs", "show"], "takes 1 run")):
+        with Tidy(home) as tidy:
+            outcome = home.run(*command, seconds=120)
+            wrong = tidy.complaints()
+        tap.report(outcome.status in (1, 2) and re.search(says, outcome.err) and not wrong,
+                   f"fstests: {what}", *wrong, outcome)
+
+
+def left_behind():
+    """Files that a run makes outside its folder and the cache: there are none to be left."""
+    return [path for folder in ("/var/tmp", "/tmp", "/dev/shm") for path in
+            glob.glob(f"{folder}/virtme*") + glob.glob(f"{folder}/vng*") + glob.glob(f"{folder}/.virtme*")]
+
+
+def deaths():
+    """SIGKILL of the front end at random moments, and the signals that people send."""
+    before = set(left_behind())
+    tries = [(signal.SIGKILL, random.uniform(0.2, 40)) for _ in range(20 if LONG else 4)]
+    for number, after in tries + [(signal.SIGINT, 15), (signal.SIGTERM, 15), (signal.SIGHUP, 15)]:
+        with Tidy(home) as tidy:
+            front = home.start(*words(tests=["mini/102"]))
+            if number != signal.SIGKILL:
+                wait_until(lambda: [pid for pid in children(front.pid) if "qemu" in command_of(pid)], 120)
+            time.sleep(after)
+            kill(front.pid, number)
+            _, err = front.communicate(timeout=120)
+            wrong = tidy.complaints()
+        new = set(left_behind()) - before
+        good = front.returncode == (-9 if number == signal.SIGKILL else 130)
+        tap.report(good and not wrong and not new,
+                   f"{signal.Signals(number).name} after {after:.1f} s takes all of the run with it",
+                   *wrong, *new, front.returncode, err[-1000:])
+    states = home.run("runs").out
+    tap.report("cut off" in states and "interrupted" in states and "running" not in states,
+               "runs: one that was killed can be told", states)
+    play(Case("runs prune", ["runs", "prune", "--keep", "1"], 0, r"removed \d+ of \d+ runs"), home)
+    tap.report(len(os.listdir(RUNS)) == 1, "runs prune: the newest stays", os.listdir(RUNS))
+
+
+usage()
+ID = everything()
+shown(ID)
+lines_and_baseline(ID)
+sections()
+stops()
+other_roots()
+image()
+deaths()
+tap.done()

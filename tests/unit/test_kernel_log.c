@@ -1,0 +1,61 @@
+/* frontend/fstests/kernel_log.c over recorded consoles: tests/recorded/kernel/NAME.log, each with
+ * what is to be found in it, "KIND|TEST|LINE" per line, in NAME.expected. */
+#include "frontend/fstests/kernel_log.h"
+
+#include "recorded.h"
+#include "tap.h"
+
+struct found {
+	char text[65536];
+	size_t count, longest;
+};
+
+static void take(const struct incident *incident, void *context)
+{
+	struct found *found = context;
+	size_t used = strlen(found->text);
+
+	snprintf(found->text + used, sizeof(found->text) - used, "%s|%s|%s\n",
+		 incident_name(incident->kind), incident->test, incident->line);
+	if (strlen(incident->trace) > found->longest)
+		found->longest = strlen(incident->trace);
+	found->count++;
+}
+
+static void feed(struct found *found, const char *text, size_t size, size_t step)
+{
+	struct kernel_log *log = kernel_log_new(take, found);
+
+	*found = (struct found){ 0 };
+	for (size_t at = 0; at < size; at += step)
+		kernel_log_feed(log, text + at, size - at < step ? size - at : step);
+	kernel_log_end(log);
+	kernel_log_free(&log);
+}
+
+static void try_one(const char *name, const char *text, size_t size, const char *expected)
+{
+	static struct found whole, bytes;
+	bool prefix = true;
+
+	feed(&whole, text, size, size ? size : 1);
+	tap_check(strcmp(whole.text, expected) == 0, "kernel log %s", name);
+	if (strcmp(whole.text, expected) != 0)
+		tap_note(whole.text);
+	tap_check(whole.longest < INCIDENT_TRACE_MAX, "kernel log %s: traces have their bound",
+		  name);
+	feed(&bytes, text, size, 1);
+	tap_check(strcmp(whole.text, bytes.text) == 0, "kernel log %s, byte by byte", name);
+	/* Cut anywhere: nothing that is whole is told otherwise, and nothing is invented. */
+	for (size_t cut = 0; cut < size; cut += 97) {
+		feed(&bytes, text, cut, cut ? cut : 1);
+		prefix = prefix && bytes.count <= whole.count;
+	}
+	tap_check(prefix, "kernel log %s, cut anywhere", name);
+}
+
+int main(void)
+{
+	recorded_each("kernel", ".log", try_one);
+	return tap_done();
+}
