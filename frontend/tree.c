@@ -5,6 +5,9 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 
+/* Against whoever does nothing but rename: some hundredth of the tries fail then. */
+#define OPEN_TRIES 1000
+
 int tree_open(int tree, const char *path, int flags)
 {
 	struct open_how how = {
@@ -12,7 +15,16 @@ int tree_open(int tree, const char *path, int flags)
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 
-	return (int)RETRY_ON_EINTR(syscall(SYS_openat2, tree, path, &how, sizeof(how)));
+	int fd = -1;
+
+	/* openat2(2): EAGAIN says no more than that something was renamed meanwhile, anywhere on
+	 * the machine, so that ".." could not be trusted. */
+	for (unsigned i = 0; i < OPEN_TRIES; i++) {
+		fd = (int)RETRY_ON_EINTR(syscall(SYS_openat2, tree, path, &how, sizeof(how)));
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
+	return fd;
 }
 
 bool tree_has(int tree, const char *path, mode_t type)

@@ -9,9 +9,10 @@ import time
 
 from support import mirror as mirrors
 from support import tap
+from support.mcp import Server as Client
 from support.server import Server
 from support.world import (ROOTLET, SHARED, SOURCE, Home, Tidy, children, command_of, fstests_rootfs,
-                           locked, mirror, wait_until)
+                           kill, locked, mirror, wait_until)
 
 FILES = ("package.json", "package-lock.json", ".npmrc")
 PROCESSES = {"create": "rootlet-helper", "run": "qemu"}  # what must go when a call is cancelled
@@ -88,4 +89,14 @@ with Server(AT.root) as server, Tidy(home) as tidy:
     tap.report(whole, "SDK: the client comes to its end", client.returncode)
     wrong = tidy.complaints()
 tap.report(not wrong, "SDK: nothing stays", *wrong)
+# A guest that says nothing: its front end does not notice by its output that the server is gone.
+with Tidy(home) as tidy, Client(home) as server:
+    server.initialize()
+    server.request("logging/setLevel", {"level": "debug"})
+    server.start_call("run_in_vm", {"kernel_path": "distro", "rootfs_path": f"{boot.store}/test-rootfs",
+                                    "timeout": 1200, "command": ["sh", "-c", "echo is-up; sleep 1000"]})
+    up = server.wait_for(lambda m: "is-up" in str(m.get("params", {}).get("data", "")), 900)
+    kill(server.process.pid)
+    wrong = tidy.complaints(60)
+tap.report(bool(up) and not wrong, "kill -9 of the server: a silent VM ends with it", up, *wrong)
 tap.done()
