@@ -10,6 +10,7 @@
 #include "frontend/cache.h"
 #include "frontend/command.h"
 #include "frontend/events.h"
+#include "frontend/image.h"
 #include "frontend/kvm.h"
 #include "frontend/source.h"
 #include "frontend/store.h"
@@ -183,6 +184,20 @@ static void probe_kvm(struct finding *f)
 		finding_set(f, VERDICT_WARNING, "", "%s; guests are emulated, which is slow", why);
 }
 
+/* Guests boot from images made by one of them. */
+static void probe_images(struct finding *f)
+{
+	if (image_can_make("erofs"))
+		finding_set(f, VERDICT_OK, "", "mkfs.erofs");
+	else if (image_can_make("ext4"))
+		finding_set_install(
+			f, VERDICT_WARNING, "erofs-utils",
+			"no mkfs.erofs: ext4 is used, and no image where ext4 is tested");
+	else
+		finding_set_install(f, VERDICT_MISSING, "erofs-utils",
+				    "neither mkfs.erofs nor mke2fs");
+}
+
 /* Installed outside of PATH by most distributions. */
 static void probe_virtiofsd(struct finding *f)
 {
@@ -199,11 +214,10 @@ static void probe_virtiofsd(struct finding *f)
 			path = strdup(places[i]);
 	}
 	if (path)
-		finding_set(f, VERDICT_OK, "", "%s (the guest's root is shared by 9p)", path);
+		finding_set(f, VERDICT_OK, "", "%s (for --root-transport dir)", path);
 	else
 		finding_set(f, VERDICT_OK, "",
-			    "not there, and not needed: the guest's root is shared "
-			    "by 9p");
+			    "not there, and not needed: --root-transport dir uses 9p");
 }
 
 /* The free space where PATH is or will be. */
@@ -293,6 +307,7 @@ static const struct {
 	{ "static busybox", probe_busybox },
 	{ "depmod", probe_modules },
 	{ "KVM", probe_kvm },
+	{ "root images", probe_images },
 	{ "virtiofsd", probe_virtiofsd },
 	{ "space for rootfs", probe_store_space },
 	{ "space for packages", probe_cache_space },

@@ -550,8 +550,11 @@ static int read_baseline(struct job *j, struct error **err)
 	if (!j->options.baseline)
 		return 0;
 	if (run_folder_open(j->options.baseline, &folder, err) < 0 ||
-	    results_read(folder.fd, RUN_TESTS, &j->baseline, err) < 0)
+	    results_read(folder.fd, RUN_TESTS, &j->baseline, err) < 0) {
+		if (*err)
+			(*err)->code = ERR_INPUT;
 		return error_wrap(err, "--baseline");
+	}
 	j->baseline_id = STEAL_PTR(folder.id);
 	return 0;
 }
@@ -560,6 +563,8 @@ static int prepare(struct job *j, struct error **err)
 {
 	const char *format;
 
+	if (j->options.results && run_folder_check(j->options.results, err) < 0)
+		return -1;
 	if (read_baseline(j, err) < 0 || open_rootfs(j, err) < 0 || prepare_root(j, err) < 0)
 		return -1;
 	format = j->root.vm.kind == VM_ROOT_IMAGE ? j->root.vm.fstype : NULL;

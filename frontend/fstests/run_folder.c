@@ -52,6 +52,20 @@ static bool is_empty(int fd)
 	return empty;
 }
 
+int run_folder_check(const char *path, struct error **err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return error_errno(err, ERR_INPUT, "cannot use %s for results", path);
+	if (!is_empty(fd))
+		return error_set(err, ERR_EXISTS, "cannot use %s for results: it is not empty",
+				 path);
+	return 0;
+}
+
 /* RUNS/ID, or the user's folder with a link of that name to it. */
 static int place_folder(const char *runs, const char *results, struct run_folder *run,
 			struct error **err)
@@ -122,16 +136,13 @@ int run_folder_make(const char *what, const char *results, struct run_folder *ru
 	_cleanup_free_ char *runs = runs_path(err);
 
 	*run = RUN_FOLDER_NONE;
-	if (!runs || choose_id(runs, what, results, run, err) < 0 || open_folder(run, err) < 0) {
+	if (!runs || (results && run_folder_check(results, err) < 0) ||
+	    choose_id(runs, what, results, run, err) < 0 || open_folder(run, err) < 0) {
 		run_folder_close(run);
 		return -1;
 	}
-	if (flock(run->fd, LOCK_EX | LOCK_NB) < 0 || !is_empty(run->fd)) {
-		_cleanup_free_ char *link = NULL;
-
-		error_set(err, ERR_EXISTS, "cannot use %s for results: it is not empty", run->path);
-		if (results && asprintf(&link, "%s/%s", runs, run->id) >= 0)
-			unlink(link);
+	if (flock(run->fd, LOCK_EX | LOCK_NB) < 0) {
+		error_errno(err, ERR_BUSY, "cannot lock %s", run->path);
 		run_folder_close(run);
 		return -1;
 	}
@@ -217,8 +228,8 @@ int run_folder_open(const char *name, struct run_folder *run, struct error **err
 		return error_set(err, ERR_SPACE, "out of memory");
 	run->path = realpath(path, NULL);
 	if (!run->path)
-		return error_errno(err, ERR_MISSING, "there is no run %s; see: rootlet runs list",
-				   name);
+		return error_set(err, ERR_MISSING, "there is no run %s; see: rootlet runs list",
+				 name);
 	run->id = strdup(strrchr(name, '/') ? strrchr(run->path, '/') + 1 : name);
 	if (!run->id || open_folder(run, err) < 0 || faccessat(run->fd, RECORD, F_OK, 0) < 0) {
 		if (run->fd >= 0)

@@ -30,6 +30,9 @@ struct run_folder {
 
 #define RUN_FOLDER_NONE ((struct run_folder){ .fd = -1 })
 
+/* Whether PATH can be given as RESULTS below: it is not there, or an empty folder. */
+int run_folder_check(const char *path, struct error **err);
+
 /* Makes a new one, locked. WHAT goes into its id ("ext4"). RESULTS: a folder that is empty or not
  * there yet; NULL: below the state folder. */
 int run_folder_make(const char *what, const char *results, struct run_folder *run,

@@ -113,7 +113,8 @@ static void keep_complaint(struct session *s, const struct incident *incident)
 static void kernel_complained(const struct incident *incident, void *context)
 {
 	struct session *s = context;
-	bool fatal = incident->kind <= INCIDENT_BUG;
+	bool fatal = incident->kind == INCIDENT_PANIC || incident->kind == INCIDENT_OOPS ||
+		     strncmp(incident->line, "kernel BUG at ", 14) == 0;
 
 	keep_complaint(s, incident);
 	if (fatal && !*s->why) {

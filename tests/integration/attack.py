@@ -341,6 +341,41 @@ def mutations():
                set(listing()) ^ set(BEFORE))
 
 
+def images():
+    """BuildImage writes to a file that it was handed, empty and open for both, and to nothing else."""
+    def scratch(size=0):
+        path = home.write("image", b"x" * size)
+        os.chmod(path, 0o666)
+        return path
+
+    rows = [("a file that cannot be written", scratch, os.O_RDONLY, {"format": "erofs"}),
+            ("a file that cannot be read", scratch, os.O_WRONLY, {"format": "erofs"}),
+            ("a file that holds something", lambda: scratch(5), os.O_RDWR, {"format": "erofs"}),
+            ("a device", lambda: "/dev/null", os.O_RDWR, {"format": "erofs"}),
+            ("a folder", lambda: FOLDER, os.O_RDONLY, {"format": "erofs"}),
+            ("a handle of a path", scratch, os.O_PATH, {"format": "erofs"}),
+            ("an unknown format", scratch, os.O_RDWR, {"format": "xfs"}),
+            ("a format with a slash", scratch, os.O_RDWR, {"format": "../erofs"}),
+            ("no format", scratch, os.O_RDWR, {})]
+    for what, path, flags, fields in rows:
+        helper, tree = Helper(home.user), os.open(TREE, os.O_RDONLY | os.O_DIRECTORY)
+        image = os.open(path(), flags)
+        verdict(f"BuildImage: {what}", helper.ask("BuildImage", [tree, image], **fields),
+                {INPUT, REFUSED}, helper)
+        for fd in (tree, image):
+            os.close(fd)
+    refuse("BuildImage: a folder that is no rootfs", "BuildImage", [FOLDER, FILE], format="erofs")
+    refuse("BuildImage: no file", "BuildImage", [TREE], format="erofs")
+    for name, at, magic in (("erofs", 1024, b"\xe2\xe1\xf5\xe0"), ("ext4", 1024 + 56, b"\x53\xef")):
+        helper, tree = Helper(home.user, seconds=300), os.open(TREE, os.O_RDONLY | os.O_DIRECTORY)
+        image = os.open(scratch(), os.O_RDWR)
+        answer = helper.ask("BuildImage", [tree, image], format=name)
+        found = os.pread(image, len(magic), at)
+        verdict(f"BuildImage: {name}", answer, {0}, helper, [] if found == magic else [f"holds {found}"])
+        for fd in (tree, image):
+            os.close(fd)
+
+
 def namespace():
     with Helper(home.user) as helper:
         answer = helper.ask("OpenNamespace")
@@ -372,6 +407,7 @@ not_rootlets()
 untrusted()
 packets()
 mutations()
+images()
 namespace()
 changed_afterwards()
 tap.report(not processes_left(10), "no helper stays")

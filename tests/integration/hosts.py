@@ -102,7 +102,7 @@ def good_host():
     outcome = home.run("doctor")
     tap.report(outcome.status == 0 and re.search(r"^\d+ ok, \d+ warnings?, 0 missing", outcome.out,
                                                  re.M), "doctor on this host", outcome)
-    for what in ("gpgv|signatures", "debootstrap", "vng", "qemu", "KVM", "space", "keyring", "kernel",
+    for what in ("gpgv|signatures", "debootstrap", "vng", "qemu", "KVM", "space", "root images", "keyring", "kernel",
                  "namespace", "sub"):
         tap.report(bool(re.search(what, outcome.out)), f"doctor looks at: {what}", outcome)
 

@@ -27,6 +27,7 @@ REQUESTS = {
     "Remove": (11, {"name": 1, "stale": 2}),
     "Execute": (12, {"argv": 1, "user": 2, "terminal": 3}),
     "OpenNamespace": (13, {}),
+    "BuildImage": (17, {"format": 1}),
 }
 RESULT = 5
 
