@@ -1,36 +1,40 @@
 /* rootlet check: is this rootfs ready, and if not, why not and what to do. Goes on after the first
  * thing that is wrong, so that one run names them all. */
-#include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "frontend/command.h"
 #include "frontend/contents.h"
+#include "frontend/events.h"
 #include "frontend/findings.h"
 #include "frontend/inspect.h"
 #include "frontend/interrupt.h"
 #include "frontend/manifest.h"
 #include "frontend/store.h"
+#include "frontend/style.h"
 #include "frontend/text.h"
 
-static const char help[] =
-	"usage: rootlet check [--name NAME | --path DIR] [--deep]\n\n"
+const char check_help[] =
+	"usage: rootlet check [--name NAME | --path DIR] [--deep] [--json]\n\n"
 	"Tells whether a rootfs is ready: structure, release, size, users and groups with their\n"
 	"ids, packages against the manifest, id range against the host.\n\n"
 	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
 	"  --path DIR   a rootfs elsewhere\n"
 	"  --deep       also ask dpkg in the rootfs (--audit and --verify); takes seconds\n"
+	"  --json       what was found, as a JSON object\n"
+	"  --color WHEN auto (default), always or never\n"
 	"  --help\n\n"
 	"Exit status: 0 ready; 1 not ready, each reason on a line with what to do; 2 wrong\n"
 	"command line.\n";
 
-enum option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_DEEP };
+enum option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_DEEP, OPTION_JSON };
 
-static const struct option options[] = {
+const struct option check_options[] = {
 	{ "name", required_argument, NULL, OPTION_NAME },
 	{ "path", required_argument, NULL, OPTION_PATH },
 	{ "deep", no_argument, NULL, OPTION_DEEP },
+	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -40,9 +44,9 @@ static const struct option options[] = {
 
 struct check {
 	const char *name, *path;
-	bool deep;
+	bool deep, json;
 	int tree;
-	char *absolute;
+	char *folder, *base, *absolute;
 	struct manifest *manifest;
 	struct profile *profile; /* NULL where it is gone or has changed since */
 	bool profile_changed;
@@ -56,6 +60,8 @@ static void check_clear(struct check *c)
 {
 	helper_stop(&c->helper);
 	closep(&c->tree);
+	free(c->folder);
+	free(c->base);
 	free(c->absolute);
 	manifest_free(&c->manifest);
 	profile_free(&c->profile);
@@ -153,11 +159,9 @@ static char *compose_anew(const struct check *c)
 
 static int check(struct check *c, struct error **err)
 {
-	_cleanup_free_ char *folder = NULL, *base = NULL;
-
-	if (store_resolve(c->name, c->path, &folder, &base, err) < 0)
+	if (store_resolve(c->name, c->path, &c->folder, &c->base, err) < 0)
 		return -1;
-	store_tidy("check", folder);
+	store_tidy("check", c->folder);
 	if (store_open(c->name, c->path, &c->tree, &c->absolute, err) < 0)
 		return -1;
 	manifest_read(c->tree, &c->manifest, err);
@@ -204,16 +208,41 @@ static void print_facts(const struct check *c)
 		       c->findings.anew);
 }
 
+static json_t *describe(const struct check *c, const char *state)
+{
+	const struct manifest *m = c->manifest;
+	json_t *users = json_array(), *reasons = json_array();
+
+	for (size_t i = 0; m && i < m->user_count; i++)
+		json_array_append_new(users, json_text(m->users[i].name));
+	for (size_t i = 0; i < c->findings.count && i < FINDINGS_MAX; i++)
+		json_array_append_new(reasons, json_text(c->findings.lines[i]));
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "state",
+			 state, "path", json_text(c->absolute), "reasons", reasons, "bytes",
+			 c->sized ? json_integer((json_int_t)c->inspection.bytes) : json_null(),
+			 "distribution", json_text(m ? m->distribution : NULL), "release",
+			 json_text(m ? m->suite : NULL), "arch", json_text(m ? m->arch : NULL),
+			 "profile", json_text(m ? m->profile : NULL), "users", users, "packages",
+			 m ? json_integer((json_int_t)m->package_count) : json_null(),
+			 "profile_changed", c->profile_changed, "created",
+			 m ? json_integer((json_int_t)m->created) : json_null());
+}
+
 static int print_verdict(const struct check *c)
 {
 	const struct findings *f = &c->findings;
 
+	if (c->json) {
+		document_print(describe(c, f->count ? "not-ready" : "ready"));
+		return f->count ? EXIT_FAILED : EXIT_OK;
+	}
 	if (f->count == 0) {
-		printf("✓ Rootfs is configured and ready at %s\n\n", c->absolute);
+		style_print(stdout, STYLE_GOOD, "✓ Rootfs is configured and ready at %s\n\n",
+			    c->absolute);
 		print_facts(c);
 		return EXIT_OK;
 	}
-	printf("✗ Rootfs is not ready at %s\n\n", c->absolute);
+	style_print(stdout, STYLE_BAD, "✗ Rootfs is not ready at %s\n\n", c->absolute);
 	for (size_t i = 0; i < f->count && i < FINDINGS_MAX; i++)
 		printf("  - %s\n", f->lines[i] ? f->lines[i] : "out of memory");
 	if (f->count > FINDINGS_MAX)
@@ -223,14 +252,28 @@ static int print_verdict(const struct check *c)
 	return EXIT_FAILED;
 }
 
+/* There is no rootfs there: an answer, not a failure. */
+static int print_absence(struct check *c, const struct error *err)
+{
+	text_clean(err->message);
+	if (!c->json) {
+		style_print(stdout, STYLE_BAD, "✗ %s\n", err->message);
+		return EXIT_FAILED;
+	}
+	if (!c->absolute && asprintf(&c->absolute, "%s/%s", c->folder, c->base) < 0)
+		c->absolute = NULL;
+	findings_add(&c->findings, "%s", err->message);
+	document_print(describe(c, err->code == ERR_MISSING ? "missing" : "foreign"));
+	return EXIT_FAILED;
+}
+
 int command_check(int argc, char **argv)
 {
 	_cleanup_(check_clear) struct check c = { .tree = -1 };
 	_cleanup_error_ struct error *err = NULL;
-	int option;
+	int option, status;
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "", check_options, NULL)) != -1) {
 		switch (option) {
 		case OPTION_NAME:
 			c.name = optarg;
@@ -241,11 +284,9 @@ int command_check(int argc, char **argv)
 		case OPTION_DEEP:
 			c.deep = true;
 			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
-		default:
-			return report_option("check", option, argv);
+		case OPTION_JSON:
+			c.json = true;
+			break;
 		}
 	}
 	if (optind < argc)
@@ -253,9 +294,8 @@ int command_check(int argc, char **argv)
 	interrupt_catch();
 	if (check(&c, &err) == 0)
 		return print_verdict(&c);
-	if (err && (err->code == ERR_MISSING || err->code == ERR_REFUSED)) {
-		printf("✗ %s\n", text_clean(err->message));
-		return EXIT_FAILED;
-	}
-	return report_error("check", err);
+	if (err && (err->code == ERR_MISSING || err->code == ERR_REFUSED))
+		return print_absence(&c, err);
+	status = report_error("check", err);
+	return c.json ? document_failure(err, status) : status;
 }

@@ -2,23 +2,39 @@
  * way an error is shown. argv[0] is the command's name; getopt_long() reads the rest. */
 #pragma once
 
+#include <getopt.h>
+#include <stdbool.h>
+
 #include "proto/error.h"
 
+/* The help is the command's specification: a line of it that begins with two spaces names an option
+ * and the kind of its value ("  --name NAME  …") or a word that is given ("  show PROFILE  …").
+ * Completion reads these lines, and a test holds the manual to them. */
 struct command {
 	const char *name;
 	const char *summary;
 	int (*main)(int argc, char **argv);
+	const char *help;
+	const struct option *options; /* what MAIN hands getopt_long() */
+	bool runs_command;	      /* from its first word on, the line is another command's */
 };
 
-int command_create(int argc, char **argv);
-int command_check(int argc, char **argv);
-int command_list(int argc, char **argv);
-int command_delete(int argc, char **argv);
-int command_shell(int argc, char **argv);
-int command_run(int argc, char **argv);
-int command_fstests(int argc, char **argv);
-int command_runs(int argc, char **argv);
-int command_doctor(int argc, char **argv);
+#define COMMAND_DECLARE(name)                                                                      \
+	int command_##name(int argc, char **argv);                                                 \
+	extern const char name##_help[];                                                           \
+	extern const struct option name##_options[]
+
+COMMAND_DECLARE(create);
+COMMAND_DECLARE(check);
+COMMAND_DECLARE(list);
+COMMAND_DECLARE(delete);
+COMMAND_DECLARE(shell);
+COMMAND_DECLARE(run);
+COMMAND_DECLARE(fstests);
+COMMAND_DECLARE(runs);
+COMMAND_DECLARE(profiles);
+COMMAND_DECLARE(doctor);
+COMMAND_DECLARE(mcp);
 
 /* `shell` returns the command's own status, `run` the guest command's, or one of the last two. */
 enum exit_status {
@@ -42,9 +58,10 @@ enum exit_status exit_status_of(enum error_code code);
  * caller's. */
 int report_error(const char *command, const struct error *err);
 
-/* "rootlet COMMAND: message" and a pointer to --help; returns EXIT_USAGE. */
+/* "rootlet COMMAND: message" and a pointer to --help; returns EXIT_USAGE. COMMAND may be NULL:
+ * rootlet itself. */
 int report_usage(const char *command, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* For getopt_long() in a command whose short options begin with ":" or that sees '?': says which
- * word was wrong. OPTION is what getopt_long() returned. Returns EXIT_USAGE. */
+/* For a command without a table of options in its row: says which word was wrong. OPTION is what
+ * getopt_long() returned. Returns EXIT_USAGE. */
 int report_option(const char *command, int option, char **argv);

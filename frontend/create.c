@@ -1,6 +1,5 @@
 /* rootlet create: everything that can go wrong without the network is found before the download. */
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
@@ -8,6 +7,7 @@
 #include <time.h>
 
 #include "frontend/command.h"
+#include "frontend/events.h"
 #include "frontend/inspect.h"
 #include "frontend/interrupt.h"
 #include "frontend/provision.h"
@@ -21,7 +21,7 @@
 #define DEFAULT_ENGINE "debootstrap"
 #define COMPONENTS_MAX 16
 
-static const char help[] =
+const char create_help[] =
 	"usage: rootlet create [OPTION…]\n\n"
 	"Makes a root filesystem for kernel testing: packages from a distribution's archive,\n"
 	"users and groups from a profile. Needs no sudo, but a range in /etc/subuid and\n"
@@ -31,8 +31,7 @@ static const char help[] =
 	"  --release SUITE      jammy (default), noble, focal, bionic, bookworm, trixie\n"
 	"                       (--suite is the same)\n"
 	"  --arch ARCH          architecture (default: the host's)\n"
-	"  --profile NAME       what the rootfs is for (default: fstests); profiles of your own\n"
-	"                       are in ~/.config/rootlet/profiles/NAME.conf\n"
+	"  --profile PROFILE    what the rootfs is for (default: fstests): see rootlet profiles\n"
 	"  --force              replace a rootfs that is there, once the new one is whole\n"
 	"  --mirror URL         where packages come from\n"
 	"  --keyring FILE       what signatures are checked against\n"
@@ -40,6 +39,8 @@ static const char help[] =
 	"  --include LIST       further packages, \"gdb,strace\"; may be given more than once\n"
 	"  --engine NAME        debootstrap (default)\n"
 	"  --quiet              no progress\n"
+	"  --json               events, one JSON object a line: progress, log, at the end result\n"
+	"  --color WHEN         auto (default), always or never\n"
 	"  --help\n\n"
 	"Exit status: 0 made; 1 failed; 2 wrong command line or profile; 3 wrong signature, hash\n"
 	"or date; 4 mirror; 5 the host lacks something; 6 it exists or is in use; 7 disk full;\n"
@@ -50,7 +51,7 @@ struct create {
 	struct source source;
 	const char *components[COMPONENTS_MAX + 1];
 	char *component_words, *includes;
-	bool force, quiet;
+	bool force, quiet, json;
 
 	char *parent, *base;
 	int parent_fd, old; /* descriptors or -1; old: what is to be replaced */
@@ -73,9 +74,10 @@ enum option_code {
 	OPTION_INCLUDE,
 	OPTION_ENGINE,
 	OPTION_QUIET,
+	OPTION_JSON,
 };
 
-static const struct option options[] = {
+const struct option create_options[] = {
 	{ "name", required_argument, NULL, OPTION_NAME },
 	{ "path", required_argument, NULL, OPTION_PATH },
 	{ "release", required_argument, NULL, OPTION_RELEASE },
@@ -89,6 +91,7 @@ static const struct option options[] = {
 	{ "include", required_argument, NULL, OPTION_INCLUDE },
 	{ "engine", required_argument, NULL, OPTION_ENGINE },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
+	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -158,6 +161,9 @@ static void take_option(struct create *c, int option)
 		break;
 	case OPTION_QUIET:
 		c->quiet = true;
+		break;
+	case OPTION_JSON:
+		c->json = true;
 		break;
 	}
 }
@@ -308,7 +314,9 @@ static int create(struct create *c, struct error **err)
 	if (check_release(c, err) < 0 || check_components(c, err) < 0 || check_words(c, err) < 0 ||
 	    load_profile(c, err) < 0 || check_destination(c, err) < 0)
 		return -1;
-	c->progress = progress_new(c->quiet ? PROGRESS_QUIET : PROGRESS_STDOUT);
+	c->progress = progress_new(c->quiet  ? PROGRESS_QUIET
+				   : c->json ? PROGRESS_JSON
+					     : PROGRESS_STDOUT);
 	interrupt_catch();
 	if (helper_start("create", c->progress, &c->helper, err) < 0)
 		return -1;
@@ -337,6 +345,44 @@ static int create(struct create *c, struct error **err)
 	return provision_rootfs(c->helper, &provision, err);
 }
 
+/* What is known of the rootfs whether it was made or not. */
+static json_t *describe(const struct create *c)
+{
+	_cleanup_free_ char *absolute = NULL;
+
+	if (!c->base || asprintf(&absolute, "%s/%s", c->parent, c->base) < 0)
+		absolute = NULL;
+	return json_pack("{s:o, s:o, s:o}", "path", json_text(absolute), "release",
+			 json_text(c->source.suite), "profile", json_text(c->profile_name));
+}
+
+static json_t *list_users(const struct profile *profile)
+{
+	json_t *users = json_array();
+
+	for (size_t i = 0; i < profile->user_count; i++)
+		json_array_append_new(users, json_text(profile->users[i].name));
+	return users;
+}
+
+static int print_result(struct create *c, time_t began)
+{
+	_cleanup_close_ int tree =
+		openat(c->parent_fd, c->base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct answer inspection = { .fd = -1 };
+	json_t *result = describe(c), *bytes = json_null();
+
+	if (tree >= 0 && inspect_tree(c->helper, tree, false, &inspection, NULL) == 0)
+		bytes = json_integer((json_int_t)inspection.bytes);
+	json_object_set_new(result, "bytes", bytes);
+	json_object_set_new(result, "distribution", json_text(c->set->distribution));
+	json_object_set_new(result, "arch", json_text(c->set->arch));
+	json_object_set_new(result, "packages", json_integer((json_int_t)c->set->package_count));
+	json_object_set_new(result, "users", list_users(c->profile));
+	json_object_set_new(result, "seconds", json_integer((json_int_t)(time(NULL) - began)));
+	return event_result(result, EXIT_OK);
+}
+
 static void print_done(const struct create *c, time_t began)
 {
 	char took[TEXT_DURATION_LEN];
@@ -358,26 +404,21 @@ int command_create(int argc, char **argv)
 	};
 	_cleanup_error_ struct error *err = NULL;
 	time_t began = time(NULL);
-	int option;
+	int option, status;
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (option == 'h') {
-			fputs(help, stdout);
-			return EXIT_OK;
-		}
-		if (option == ':' || option == '?')
-			return report_option("create", option, argv);
+	while ((option = getopt_long(argc, argv, "", create_options, NULL)) != -1)
 		take_option(&c, option);
-	}
 	if (optind < argc)
 		return report_usage("create", "\"%.80s\" is one word too many", argv[optind]);
 	if (create(&c, &err) < 0) {
 		progress_end(c.progress);
 		/* The helper removes its staging first: what is said then is true. */
 		helper_stop(&c.helper);
-		return report_error("create", err);
+		status = report_error("create", err);
+		return c.json ? event_failure(describe(&c), err, status) : status;
 	}
+	if (c.json)
+		return print_result(&c, began);
 	print_done(&c, began);
 	return EXIT_OK;
 }

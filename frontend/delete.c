@@ -1,32 +1,35 @@
 /* rootlet delete: removes a rootfs, and refuses to touch what is none. */
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "frontend/command.h"
+#include "frontend/events.h"
 #include "frontend/interrupt.h"
 #include "frontend/store.h"
 
-static const char help[] =
+const char delete_help[] =
 	"usage: rootlet delete [--name NAME | --path DIR] [--yes]\n\n"
 	"Removes a rootfs completely. Refuses what was not made by rootlet.\n\n"
 	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
 	"  --path DIR   a rootfs elsewhere\n"
 	"  --yes        do not ask; needed where standard input is no terminal\n"
 	"  --quiet      no progress\n"
+	"  --json       events, one JSON object a line: progress, log, at the end result\n"
+	"  --color WHEN auto (default), always or never\n"
 	"  --help\n\n"
 	"Exit status: 0 removed; 1 not there, not a rootfs, failed, or answered no; 2 wrong\n"
 	"command line; 5 the host lacks something; 6 in use; 130 interrupted (a part that is\n"
 	"already gone stays gone, the rest is removed by the next rootlet command).\n";
 
-enum option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_YES, OPTION_QUIET };
+enum option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_YES, OPTION_QUIET, OPTION_JSON };
 
-static const struct option options[] = {
+const struct option delete_options[] = {
 	{ "name", required_argument, NULL, OPTION_NAME },
 	{ "path", required_argument, NULL, OPTION_PATH },
 	{ "yes", no_argument, NULL, OPTION_YES },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
+	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -34,7 +37,7 @@ static const struct option options[] = {
 struct delete
 {
 	const char *name, *path;
-	bool yes, quiet;
+	bool yes, quiet, json;
 	char *parent, *base, *absolute;
 	int parent_fd;
 	struct progress *progress;
@@ -57,10 +60,11 @@ static int confirm(const struct delete *d, struct error **err)
 
 	if (d->yes)
 		return 0;
-	if (!isatty(STDIN_FILENO))
-		return error_set(err, ERR_INPUT,
-				 "standard input is no terminal to ask on; to remove "
-				 "%s say --yes",
+	/* A question would stand among the events. */
+	if (d->json || !isatty(STDIN_FILENO))
+		return error_set(err, ERR_INPUT, "%s; to remove %s say --yes",
+				 d->json ? "--json does not ask"
+					 : "standard input is no terminal to ask on",
 				 d->absolute);
 	printf("Remove %s completely? [y/N] ", d->absolute);
 	fflush(stdout);
@@ -75,7 +79,9 @@ static int remove_rootfs(struct delete *d, struct error **err)
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Remove message = ROOTLET__REMOVE__INIT;
 
-	d->progress = progress_new(d->quiet ? PROGRESS_QUIET : PROGRESS_STDOUT);
+	d->progress = progress_new(d->quiet  ? PROGRESS_QUIET
+				   : d->json ? PROGRESS_JSON
+					     : PROGRESS_STDOUT);
 	if (helper_start("delete", d->progress, &d->helper, err) < 0)
 		return -1;
 	progress_stage(d->progress, "Removing files");
@@ -104,14 +110,22 @@ static int delete_confirmed(struct delete *d, struct error **err)
 	return remove_rootfs(d, err);
 }
 
+static json_t *describe(const struct delete *d)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (!d->base || asprintf(&path, "%s/%s", d->parent, d->base) < 0)
+		path = NULL;
+	return json_pack("{s:o}", "path", json_text(path));
+}
+
 int command_delete(int argc, char **argv)
 {
 	_cleanup_(delete_clear) struct delete d = { .parent_fd = -1 };
 	_cleanup_error_ struct error *err = NULL;
-	int option;
+	int option, status;
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "", delete_options, NULL)) != -1) {
 		switch (option) {
 		case OPTION_NAME:
 			d.name = optarg;
@@ -125,20 +139,21 @@ int command_delete(int argc, char **argv)
 		case OPTION_QUIET:
 			d.quiet = true;
 			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
-		default:
-			return report_option("delete", option, argv);
+		case OPTION_JSON:
+			d.json = true;
+			break;
 		}
 	}
 	if (optind < argc)
 		return report_usage("delete", "\"%.80s\" is one word too many", argv[optind]);
 	if (delete_confirmed(&d, &err) < 0) {
 		progress_end(d.progress);
-		return report_error("delete", err);
+		status = report_error("delete", err);
+		return d.json ? event_failure(describe(&d), err, status) : status;
 	}
 	progress_end(d.progress);
+	if (d.json)
+		return event_result(describe(&d), EXIT_OK);
 	if (!d.quiet)
 		printf("Removed %s\n", d.absolute);
 	return EXIT_OK;

@@ -1,7 +1,6 @@
 /* rootlet doctor: what this host has and lacks, each with the command that mends it. */
 #include "frontend/doctor.h"
 
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
@@ -10,10 +9,12 @@
 
 #include "frontend/cache.h"
 #include "frontend/command.h"
+#include "frontend/events.h"
 #include "frontend/image.h"
 #include "frontend/kvm.h"
 #include "frontend/source.h"
 #include "frontend/store.h"
+#include "frontend/style.h"
 #include "frontend/text.h"
 #include "frontend/vng.h"
 
@@ -21,12 +22,19 @@
 #define SPACE_NEEDED (2ull << 30)
 #define SPACE_WISHED (6ull << 30)
 
-static const char help[] =
-	"usage: rootlet doctor\n\n"
+const char doctor_help[] =
+	"usage: rootlet doctor [--json]\n\n"
 	"Tells what this host must have for rootlet, as ok, warning (something is slower or less\n"
 	"complete) or missing, with the command that mends it. Looks only, changes nothing.\n\n"
+	"  --json        what was found, as a JSON object\n"
+	"  --color WHEN  auto (default), always or never\n"
+	"  --help\n\n"
 	"Exit status: 0 all that is needed is there; 1 something is missing; 2 wrong command "
 	"line.\n";
+
+const struct option doctor_options[] = { { "json", no_argument, NULL, 'j' },
+					 { "help", no_argument, NULL, 'h' },
+					 { NULL, 0, NULL, 0 } };
 
 void finding_set(struct finding *f, enum verdict verdict, const char *fix, const char *format, ...)
 {
@@ -289,34 +297,61 @@ static const struct {
 	{ "space for packages", probe_cache_space },
 };
 
+static const char *const verdicts[] = { "ok", "warning", "missing" };
+
+static void print_finding(const char *what, const struct finding *f)
+{
+	static const enum style styles[] = { STYLE_GOOD, STYLE_WARNING, STYLE_BAD };
+
+	style_print(stdout, styles[f->verdict], "%-8s", verdicts[f->verdict]);
+	printf(" %-21s %s\n", what, f->detail);
+	if (f->verdict != VERDICT_OK && *f->fix)
+		printf("%-8s %-21s   to mend it: %s\n", "", "", f->fix);
+}
+
+static json_t *describe_finding(const char *what, const struct finding *f)
+{
+	bool mend = f->verdict != VERDICT_OK && *f->fix;
+
+	return json_pack("{s:s, s:s, s:o, s:o}", "what", what, "verdict", verdicts[f->verdict],
+			 "detail", json_text(f->detail), "fix", json_text(mend ? f->fix : NULL));
+}
+
+static void print_summary(const unsigned counts[static 3])
+{
+	printf("\n%u ok, %u warning%s, %u missing\n", counts[VERDICT_OK], counts[VERDICT_WARNING],
+	       counts[VERDICT_WARNING] == 1 ? "" : "s", counts[VERDICT_MISSING]);
+}
+
 int command_doctor(int argc, char **argv)
 {
-	static const struct option options[] = { { "help", no_argument, NULL, 'h' },
-						 { NULL, 0, NULL, 0 } };
-	static const char *const verdicts[] = { "ok", "warning", "missing" };
-	unsigned int counts[3] = { 0 };
+	unsigned counts[3] = { 0 };
+	json_t *checks = json_array();
+	bool json = false;
 	int option;
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
-		if (option != 'h')
-			return report_option(argv[0], option, argv);
-		fputs(help, stdout);
-		return EXIT_OK;
-	}
-	if (optind < argc)
+	while ((option = getopt_long(argc, argv, "", doctor_options, NULL)) != -1)
+		json = json || option == 'j';
+	if (optind < argc) {
+		json_decref(checks);
 		return report_usage(argv[0], "it takes no argument, not \"%s\"", argv[optind]);
+	}
 	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
 		struct finding finding = { 0 };
 
 		probes[i].probe(&finding);
 		counts[finding.verdict]++;
-		printf("%-8s %-21s %s\n", verdicts[finding.verdict], probes[i].what,
-		       finding.detail);
-		if (finding.verdict != VERDICT_OK && *finding.fix)
-			printf("%-8s %-21s   to mend it: %s\n", "", "", finding.fix);
+		if (json)
+			json_array_append_new(checks, describe_finding(probes[i].what, &finding));
+		else
+			print_finding(probes[i].what, &finding);
 	}
-	printf("\n%u ok, %u warning%s, %u missing\n", counts[VERDICT_OK], counts[VERDICT_WARNING],
-	       counts[VERDICT_WARNING] == 1 ? "" : "s", counts[VERDICT_MISSING]);
+	if (json)
+		document_print(json_pack("{s:i, s:i, s:i, s:O}", "ok", counts[VERDICT_OK],
+					 "warnings", counts[VERDICT_WARNING], "missing",
+					 counts[VERDICT_MISSING], "checks", checks));
+	else
+		print_summary(counts);
+	json_decref(checks);
 	return counts[VERDICT_MISSING] ? EXIT_FAILED : EXIT_OK;
 }

@@ -1,28 +1,28 @@
 /* rootlet list: every rootfs in the store. */
 #include <dirent.h>
 #include <fcntl.h>
-#include <getopt.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
 #include "frontend/command.h"
+#include "frontend/events.h"
 #include "frontend/inspect.h"
 #include "frontend/interrupt.h"
 #include "frontend/manifest.h"
 #include "frontend/store.h"
 #include "frontend/text.h"
 
-static const char help[] =
+const char list_help[] =
 	"usage: rootlet list [--json]\n\n"
 	"Shows every rootfs in ~/.kerneldev-mcp with release, size, users and age.\n\n"
 	"  --json  a JSON array: name, path, release, distribution, arch, profile, bytes (null\n"
 	"          where unknown), users, created (seconds since the epoch)\n"
+	"  --color WHEN  auto (default), always or never\n"
 	"  --help\n\n"
 	"Exit status: 0, also where there is none; 1 failed; 2 wrong command line.\n";
 
-static const struct option options[] = {
+const struct option list_options[] = {
 	{ "json", no_argument, NULL, 'j' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -72,11 +72,12 @@ static void add_object(struct list *l, const char *name, const struct manifest *
 	if (asprintf(&path, "%s/%s", l->folder, name) < 0)
 		path = NULL;
 	for (size_t i = 0; m && i < m->user_count; i++)
-		json_array_append_new(users, json_string(m->users[i].name));
+		json_array_append_new(users, json_text(m->users[i].name));
 	object = json_pack(
-		"{s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:o, s:o, s:o}", "name", name, "path", path,
-		"release", m ? m->suite : NULL, "distribution", m ? m->distribution : NULL, "arch",
-		m ? m->arch : NULL, "profile", m ? m->profile : NULL, "bytes",
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", json_text(name), "path",
+		json_text(path), "release", json_text(m ? m->suite : NULL), "distribution",
+		json_text(m ? m->distribution : NULL), "arch", json_text(m ? m->arch : NULL),
+		"profile", json_text(m ? m->profile : NULL), "bytes",
 		inspection ? json_integer((json_int_t)inspection->bytes) : json_null(), "users",
 		users, "created", m ? json_integer((json_int_t)m->created) : json_null());
 	json_array_append_new(l->array, object);
@@ -158,24 +159,15 @@ int command_list(int argc, char **argv)
 	_cleanup_error_ struct error *err = NULL;
 	int option;
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (option == 'h') {
-			fputs(help, stdout);
-			return EXIT_OK;
-		}
-		if (option != 'j')
-			return report_option("list", option, argv);
-		l.json = true;
-	}
+	while ((option = getopt_long(argc, argv, "", list_options, NULL)) != -1)
+		l.json = l.json || option == 'j';
 	if (optind < argc)
 		return report_usage("list", "\"%.80s\" is one word too many", argv[optind]);
 	interrupt_catch();
 	if (list(&l, &err) < 0)
 		return report_error("list", err);
 	if (l.json) {
-		json_dumpf(l.array, stdout, JSON_INDENT(2));
-		putchar('\n');
+		document_print(json_incref(l.array));
 	} else if (l.count == 0) {
 		printf("no rootfs in %s; make one with: rootlet create\n", l.folder);
 	}

@@ -5,46 +5,96 @@
 #include <string.h>
 
 #include "frontend/command.h"
+#include "frontend/commandline.h"
+#include "frontend/complete.h"
+#include "frontend/style.h"
+#include "frontend/suggest.h"
 #include "frontend/text.h"
 
+static int command_help(int argc, char **argv);
+
+static const char help_help[] =
+	"usage: rootlet help [COMMAND]\n\n"
+	"Shows how a command is used, or which commands there are. The manuals tell more: man\n"
+	"rootlet, man rootlet-create and so on.\n\n"
+	"  COMMAND       one of those that rootlet help lists\n"
+	"  --color WHEN  auto (default), always or never\n"
+	"  --help\n\n"
+	"Exit status: 0 shown; 2 no such command.\n";
+
+static const struct option help_options[] = { { "help", no_argument, NULL, 'h' },
+					      { NULL, 0, NULL, 0 } };
+
 static const struct command commands[] = {
-	{ "create", "make a root filesystem for kernel testing", command_create },
-	{ "check", "tell whether a rootfs is ready, and if not, why", command_check },
-	{ "list", "show every rootfs in the store", command_list },
-	{ "delete", "remove a rootfs completely", command_delete },
-	{ "shell", "run a command inside a rootfs, for looking around", command_shell },
-	{ "chroot", "another name of shell", command_shell },
-	{ "run", "boot a kernel on a rootfs and run a command in it", command_run },
-	{ "fstests", "run fstests on a kernel and say what passed", command_fstests },
-	{ "runs", "show, compare and remove what fstests left", command_runs },
-	{ "doctor", "tell what this host has and lacks", command_doctor },
+	{ "create", "make a root filesystem for kernel testing", command_create, create_help,
+	  create_options },
+	{ "check", "tell whether a rootfs is ready, and if not, why", command_check, check_help,
+	  check_options },
+	{ "list", "show every rootfs in the store", command_list, list_help, list_options },
+	{ "delete", "remove a rootfs completely", command_delete, delete_help, delete_options },
+	{ "shell", "run a command inside a rootfs, for looking around", command_shell, shell_help,
+	  shell_options, true },
+	{ "chroot", "another name of shell", command_shell, shell_help, shell_options, true },
+	{ "run", "boot a kernel on a rootfs and run a command in it", command_run, run_help,
+	  run_options, true },
+	{ "fstests", "run fstests on a kernel and say what passed", command_fstests, fstests_help,
+	  fstests_options, true },
+	{ "runs", "show, compare and remove what fstests left", command_runs, runs_help,
+	  runs_options },
+	{ "profiles", "show what a rootfs can be made for", command_profiles, profiles_help,
+	  profiles_options },
+	{ "doctor", "tell what this host has and lacks", command_doctor, doctor_help,
+	  doctor_options },
+	{ "mcp", "serve these commands as tools, by the Model Context Protocol", command_mcp,
+	  mcp_help, mcp_options },
+	{ "help", "show how a command is used", command_help, help_help, help_options },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
-static void print_help(FILE *out)
+static const char head[] =
+	"usage: rootlet COMMAND [OPTION…]\n"
+	"       rootlet COMMAND --help | help COMMAND | --help | --version\n\n"
+	"Makes root filesystems for kernel testing, without sudo, and boots kernels on\n"
+	"them.\n\n"
+	"Commands:\n";
+
+static const char tail[] =
+	"\nOptions of every command:\n"
+	"  --color WHEN  auto (default: on a terminal, unless NO_COLOR is set), always or never\n"
+	"  --help        how it is used\n"
+	"\nExit status of every command:\n"
+	"  0    done; check: ready\n"
+	"  1    failed; check: not ready\n"
+	"  2    the command line or a profile is wrong\n"
+	"  3    a signature, a hash or a date is wrong\n"
+	"  4    the mirror does not answer, or wrongly\n"
+	"  5    the host lacks something: see rootlet doctor\n"
+	"  6    it exists already, or is in use\n"
+	"  7    the disk is full\n"
+	"  124  run: its --timeout has passed\n"
+	"  125  run: the VM failed\n"
+	"  130  interrupted\n"
+	"shell and run return the status of the command they ran.\n";
+
+/* The caller's to free; NULL where memory is short. */
+static char *compose_help(void)
 {
-	fputs("usage: rootlet COMMAND [OPTION…]\n"
-	      "       rootlet COMMAND --help | help COMMAND | --help | --version\n\n"
-	      "Makes root filesystems for kernel testing, without sudo, and boots kernels on\n"
-	      "them.\n\n"
-	      "Commands:\n",
-	      out);
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	fputs(head, out);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
-	fputs("\nExit status of every command:\n"
-	      "  0    done; check: ready\n"
-	      "  1    failed; check: not ready\n"
-	      "  2    the command line or a profile is wrong\n"
-	      "  3    a signature, a hash or a date is wrong\n"
-	      "  4    the mirror does not answer, or wrongly\n"
-	      "  5    the host lacks something: see rootlet doctor\n"
-	      "  6    it exists already, or is in use\n"
-	      "  7    the disk is full\n"
-	      "  130  interrupted\n"
-	      "shell and run return the status of the command they ran; run also 124 for its\n"
-	      "--timeout and 125 where the VM failed.\n",
-	      out);
+	fputs(tail, out);
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
 }
 
 static const struct command *command_find(const char *name)
@@ -55,24 +105,15 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
-static bool same_start(const char *a, const char *b, size_t least)
-{
-	size_t n = 0;
-
-	while (a[n] && a[n] == b[n])
-		n++;
-	return n >= least;
-}
-
 static int command_unknown(const char *name)
 {
 	_cleanup_free_ char *copy = strdup(name);
 	const char *word = copy ? text_clean(copy) : "";
-	const char *hint = NULL;
+	const char *names[COMMAND_COUNT], *hint;
 
-	for (size_t i = 0; i < COMMAND_COUNT && !hint; i++)
-		if (same_start(name, commands[i].name, 2))
-			hint = commands[i].name;
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		names[i] = commands[i].name;
+	hint = suggest(name, names, COMMAND_COUNT);
 	if (hint)
 		fprintf(stderr, "rootlet: no command \"%s\"; did you mean: rootlet %s\n", word,
 			hint);
@@ -81,40 +122,46 @@ static int command_unknown(const char *name)
 	return EXIT_USAGE;
 }
 
-static int help_about(const char *name)
+static int command_help(int argc, char **argv)
 {
-	const struct command *command = command_find(name);
-	char help[] = "--help";
-	char word[16];
+	_cleanup_free_ char *text = compose_help();
+	const struct command *command;
 
+	if (argc > 2)
+		return report_usage(argv[0], "\"%.80s\" is one word too many", argv[2]);
+	if (argc < 2) {
+		style_print(stdout, STYLE_PLAIN, "%s", text ? text : head);
+		return EXIT_OK;
+	}
+	command = command_find(argv[1]);
 	if (!command)
-		return command_unknown(name);
-	snprintf(word, sizeof(word), "%s", command->name);
-	return command->main(2, (char *[]){ word, help, NULL });
+		return command_unknown(argv[1]);
+	style_print(stdout, STYLE_PLAIN, "%s", command->help);
+	return EXIT_OK;
 }
 
 int main(int argc, char **argv)
 {
-	const char *name = argc > 1 ? argv[1] : NULL;
+	_cleanup_free_ char *help = compose_help();
 	const struct command *command;
+	int status;
 
 	setlocale(LC_CTYPE, "");
-	if (!name) {
-		print_help(stderr);
+	status = commandline_scan_global(help ? help : head, argc, argv);
+	if (status >= 0)
+		return status;
+	argc -= optind;
+	argv += optind;
+	if (argc == 0) {
+		style_print(stderr, STYLE_PLAIN, "%s", help ? help : head);
 		return EXIT_USAGE;
 	}
-	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
-		puts("rootlet " ROOTLET_VERSION);
-		return EXIT_OK;
-	}
-	if (strcmp(name, "help") == 0 && argc > 2)
-		return help_about(argv[2]);
-	if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-		print_help(stdout);
-		return EXIT_OK;
-	}
-	command = command_find(name);
+	if (strcmp(argv[0], COMPLETE_COMMAND) == 0)
+		return complete(commands, COMMAND_COUNT, argc - 1, argv + 1);
+	command = command_find(argv[0]);
 	if (!command)
-		return command_unknown(name);
-	return command->main(argc - 1, argv + 1);
+		return command_unknown(argv[0]);
+	if (command->options)
+		status = commandline_scan(command, &argc, argv);
+	return status >= 0 ? status : command->main(argc, argv);
 }

@@ -1,6 +1,6 @@
 /* Profiles: what a rootfs is for, as an INI file with the sections [profile], [packages],
- * [group NAME] and [user NAME]. Looked for in $XDG_CONFIG_HOME/rootlet/profiles/NAME.conf, then
- * among the installed ones, then (run from a build folder) in the source's policy/profiles. */
+ * [group NAME] and [user NAME]. One may extend another: it adds to its packages, and replaces its
+ * users and groups of the same name. */
 #pragma once
 
 #include <stddef.h>
@@ -11,7 +11,8 @@
 struct account_group {
 	char *name;
 	uint32_t gid;
-	unsigned line; /* of the profile, for messages; 0 else */
+	const char *file; /* of the profile's, and the line there, for messages; else NULL */
+	unsigned line;
 };
 
 struct account {
@@ -20,12 +21,16 @@ struct account {
 	char *home, *shell;
 	char **groups; /* supplementary, group_count of them */
 	size_t group_count;
+	const char *file;
 	unsigned line;
 };
 
 struct profile {
 	char *name, *path, *description;
-	char sha256[65]; /* of the file, in hex */
+	char *extends;	 /* the profile that it extends, or NULL */
+	char sha256[65]; /* of the file and all that it extends, in hex */
+	char **files;	 /* which those are, its own first */
+	size_t file_count;
 	char **suites;	 /* NULL-terminated; NULL: any */
 	char **packages; /* NULL-terminated, each once */
 	size_t package_count;
@@ -37,6 +42,9 @@ struct profile {
 
 /* ERR_MISSING where there is none of that name, ERR_INPUT ("FILE:LINE: …") where it is wrong. */
 int profile_load(const char *name, struct profile **out, struct error **err);
+
+/* The profile in a file anywhere, NAME.conf. */
+int profile_load_file(const char *path, struct profile **out, struct error **err);
 void profile_free(struct profile **p);
 
 /* Adds a package where it is not there yet. */

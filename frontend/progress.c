@@ -7,16 +7,18 @@
 #include <sys/ioctl.h>
 #include <time.h>
 
+#include "frontend/events.h"
 #include "frontend/text.h"
 
 #define LINE_MAX_BYTES 256
 #define TERMINAL_INTERVAL 0.1 /* seconds between two drawings */
 #define PLAIN_INTERVAL 10.0
+#define JSON_INTERVAL 0.5
 #define PLAIN_STATUS_INTERVAL 60.0 /* what a status says, lines of their own say as well */
 
 struct progress {
 	FILE *out;
-	bool terminal, drawn, open;
+	bool json, terminal, drawn, open;
 	char stage[80];
 	uint64_t items, items_total, bytes, bytes_total;
 	uint64_t first_items, first_bytes; /* what the stage's first update had: from the cache */
@@ -41,7 +43,8 @@ struct progress *progress_new(enum progress_mode mode)
 	if (!p)
 		return NULL;
 	p->out = mode == PROGRESS_STDOUT ? stdout : stderr;
-	p->terminal = isatty(STDOUT_FILENO) && isatty(fileno(p->out)) &&
+	p->json = mode == PROGRESS_JSON;
+	p->terminal = !p->json && isatty(STDOUT_FILENO) && isatty(fileno(p->out)) &&
 		      !(term && strcmp(term, "dumb") == 0);
 	return p;
 }
@@ -103,12 +106,42 @@ static void compose(const struct progress *p, char line[static LINE_MAX_BYTES])
 	append_rate(p, line);
 }
 
+/* A total of 0 is one that is not known: left out. */
+static void set_count(json_t *event, const char *name, uint64_t count, bool known)
+{
+	if (known)
+		json_object_set_new(event, name, json_integer((json_int_t)count));
+}
+
+static void print_event(const struct progress *p)
+{
+	json_t *event = json_pack("{s:o}", "stage", json_text(p->stage));
+
+	set_count(event, "done", p->items, p->items || p->items_total);
+	set_count(event, "total", p->items_total, p->items_total);
+	set_count(event, "bytes", p->bytes, p->bytes || p->bytes_total);
+	set_count(event, "bytes_total", p->bytes_total, p->bytes_total);
+	event_print("progress", event);
+}
+
+static double interval_of(const struct progress *p)
+{
+	if (p->json)
+		return JSON_INTERVAL;
+	return p->terminal ? TERMINAL_INTERVAL : PLAIN_INTERVAL;
+}
+
 static void draw(struct progress *p)
 {
 	char line[LINE_MAX_BYTES];
 	struct winsize size;
 	int width = 80;
 
+	p->shown = now();
+	if (p->json) {
+		print_event(p);
+		return;
+	}
 	compose(p, line);
 	if (p->terminal) {
 		if (ioctl(fileno(p->out), TIOCGWINSZ, &size) == 0 && size.ws_col > 1)
@@ -119,7 +152,6 @@ static void draw(struct progress *p)
 		fprintf(p->out, "%s\n", line);
 	}
 	fflush(p->out);
-	p->shown = now();
 }
 
 static void close_stage(struct progress *p)
@@ -168,7 +200,7 @@ void progress_update(struct progress *p, uint64_t items, uint64_t items_total, u
 	p->items_total = items_total;
 	p->bytes = bytes;
 	p->bytes_total = bytes_total;
-	if (now() - p->shown >= (p->terminal ? TERMINAL_INTERVAL : PLAIN_INTERVAL))
+	if (now() - p->shown >= interval_of(p))
 		draw(p);
 }
 
@@ -195,6 +227,10 @@ void progress_note(struct progress *p, const char *format, ...)
 	va_end(ap);
 	if (!line)
 		return;
+	if (p->json) {
+		event_print("log", json_pack("{s:o}", "line", json_text(text_clean(line))));
+		return;
+	}
 	if (p->drawn)
 		fputs("\r\033[K", p->out);
 	fprintf(p->out, "%s\n", text_clean(line));

@@ -10,8 +10,8 @@
 struct progress;
 
 /* AUTO shows on standard error and leaves standard output to what the command prints; STDOUT is for
- * a command that prints nothing else. */
-enum progress_mode { PROGRESS_AUTO, PROGRESS_QUIET, PROGRESS_STDOUT };
+ * a command that prints nothing else; JSON prints events. */
+enum progress_mode { PROGRESS_AUTO, PROGRESS_QUIET, PROGRESS_STDOUT, PROGRESS_JSON };
 
 /* Returns NULL where MODE is quiet or memory is short; both mean silence. */
 struct progress *progress_new(enum progress_mode mode);

@@ -1,9 +1,9 @@
 #include "frontend/command.h"
 
-#include <getopt.h>
 #include <stdarg.h>
 #include <string.h>
 
+#include "frontend/style.h"
 #include "frontend/text.h"
 
 enum exit_status exit_status_of(enum error_code code)
@@ -21,31 +21,34 @@ enum exit_status exit_status_of(enum error_code code)
 	return code <= ERR_LAST ? statuses[code] : EXIT_FAILED;
 }
 
+/* "rootlet COMMAND: ", and the message in what terminals can show. */
+static void print_message(const char *command, const char *message, const char *advice)
+{
+	style_print(stderr, STYLE_BAD, "rootlet%s%s:", command ? " " : "", command ? command : "");
+	style_print(stderr, STYLE_PLAIN, " %s%s\n", message, advice);
+}
+
 int report_error(const char *command, const struct error *err)
 {
-	_cleanup_free_ char *message = NULL;
+	_cleanup_free_ char *message = err && err->message ? strdup(err->message) : NULL;
 
-	if (!err) {
-		fprintf(stderr, "rootlet %s: out of memory\n", command);
-		return EXIT_FAILED;
-	}
-	message = err->message ? strdup(err->message) : NULL;
-	fprintf(stderr, "rootlet %s: %s\n", command,
-		message ? text_clean(message) : "out of memory");
-	return (int)exit_status_of(err->code);
+	print_message(command, message ? text_clean(message) : "out of memory", "");
+	return err ? (int)exit_status_of(err->code) : EXIT_FAILED;
 }
 
 int report_usage(const char *command, const char *format, ...)
 {
-	_cleanup_free_ char *message = NULL;
+	_cleanup_free_ char *message = NULL, *advice = NULL;
 	va_list ap;
 
 	va_start(ap, format);
 	if (vasprintf(&message, format, ap) < 0)
 		message = NULL;
 	va_end(ap);
-	fprintf(stderr, "rootlet %s: %s; see: rootlet %s --help\n", command,
-		message ? text_clean(message) : "wrong usage", command);
+	if (asprintf(&advice, "; see: rootlet %s%s--help", command ? command : "",
+		     command ? " " : "") < 0)
+		advice = NULL;
+	print_message(command, message ? text_clean(message) : "wrong usage", advice ? advice : "");
 	return EXIT_USAGE;
 }
 

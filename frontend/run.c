@@ -1,13 +1,14 @@
 /* rootlet run: boots a kernel on a rootfs with vng and runs a command, or a shell, in it. */
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "frontend/command.h"
+#include "frontend/events.h"
 #include "frontend/interrupt.h"
 #include "frontend/kernel.h"
 #include "frontend/kvm.h"
@@ -19,7 +20,7 @@
 #include "frontend/vm_options.h"
 
 /* clang-format off */
-static const char help[] =
+const char run_help[] =
 	"usage: rootlet run --kernel KERNEL [OPTION…] [-- COMMAND [ARGUMENT…]]\n"
 	"\n"
 	"Boots a kernel with vng on a rootfs and runs COMMAND in it as root of the guest, with\n"
@@ -45,6 +46,9 @@ static const char help[] =
 	"  --append WORDS   for the kernel's command line; may be given again\n"
 	"  --timeout S      ends the VM after S seconds, with exit status 124\n"
 	"  --quiet          no progress display\n"
+	"  --json           events, one JSON object a line: progress, log, output (a piece of what\n"
+	"                   COMMAND says), at the end result\n"
+	"  --color WHEN     auto (default), always or never\n"
 	"  --help\n"
 	"\n"
 	"Exit status: COMMAND's own (127 where the guest does not have it); 124 the timeout has\n"
@@ -66,9 +70,10 @@ enum option_code {
 	OPTION_ROOT_TRANSPORT,
 	OPTION_FORCE_9P,
 	OPTION_QUIET,
+	OPTION_JSON,
 };
 
-static const struct option options[] = {
+const struct option run_options[] = {
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
 	{ "name", required_argument, NULL, OPTION_NAME },
 	{ "path", required_argument, NULL, OPTION_PATH },
@@ -81,14 +86,16 @@ static const struct option options[] = {
 	{ "root-transport", required_argument, NULL, OPTION_ROOT_TRANSPORT },
 	{ "force-9p", no_argument, NULL, OPTION_FORCE_9P },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
+	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
 
 struct run {
 	const char *kernel_path, *name, *path;
-	bool quiet, force_9p;
+	bool quiet, json, force_9p;
 	enum root_transport transport;
+	time_t began;
 	char *absolute, *append;
 	char cpus[CPUS_TEXT];
 	int tree;
@@ -239,57 +246,120 @@ static int prepare(struct run *r, struct error **err)
 	return 0;
 }
 
-static int run(struct run *r, const char *command)
+/* What the run is about, and how it ended. */
+static json_t *describe(const struct run *r, const char *status, const struct vm_result *result)
+{
+	return json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "status", status, "path",
+			 json_text(r->absolute), "kernel", json_text(r->kernel_path), "kvm",
+			 r->config.kvm, "seconds",
+			 json_integer((json_int_t)(time(NULL) - r->began)), "console",
+			 json_text(*result->console ? result->console : NULL));
+}
+
+/* In the VM a system call that failed is the VM's failure. */
+static int report_failure(const struct run *r, const struct vm_result *result, bool in_vm,
+			  const struct error *err)
+{
+	int status;
+
+	if (*result->console)
+		fprintf(stderr, "the console's last lines:\n%s\n", result->console);
+	status = report_error("run", err);
+	if (in_vm && (!err || err->code == ERR_SYSTEM))
+		status = EXIT_VM;
+	return r->json ? event_failure(describe(r, "failed", result), err, status) : status;
+}
+
+static int report_timeout(const struct run *r, const struct vm_result *result)
+{
+	if (*result->console)
+		fprintf(stderr, "the console's last lines:\n%s\n", result->console);
+	fprintf(stderr, "rootlet run: the VM was ended: --timeout %u has passed\n",
+		r->config.timeout);
+	if (r->json)
+		event_result(describe(r, "timeout", result), EXIT_TIMEOUT);
+	return EXIT_TIMEOUT;
+}
+
+/* The two streams of the command, as events. */
+struct output {
+	struct output_events out, error;
+};
+
+static void take_output(int fd, const char *data, size_t size, void *context)
+{
+	struct output *o = context;
+
+	output_events_take(fd == STDERR_FILENO ? &o->error : &o->out, data, size);
+}
+
+/* Nobody reads the events any more: the VM is for nobody. */
+static int watch_reader(void *context)
+{
+	(void)context;
+	return ferror(stdout) ? 0 : -1;
+}
+
+/* As vm_run(), with what the guest says as events where those are asked for. */
+static int run_vm(struct run *r, struct vm_result *result, struct error **err)
+{
+	struct output output = { .out.stream = "stdout", .error.stream = "stderr" };
+	int status;
+
+	if (r->json) {
+		r->config.output = take_output;
+		r->config.watch = watch_reader;
+		r->config.context = &output;
+	}
+	status = vm_run(&r->config, result, err);
+	output_events_flush(&output.out);
+	output_events_flush(&output.error);
+	if (status == 0 && result->ended)
+		return error_set(err, ERR_INTERRUPTED,
+				 "the VM was stopped: nobody reads its output any more");
+	return status;
+}
+
+static int run(struct run *r)
 {
 	_cleanup_error_ struct error *err = NULL;
-	struct vm_result result;
+	struct vm_result result = { 0 };
 
 	interrupt_catch();
-	r->progress = progress_new(r->quiet ? PROGRESS_QUIET : PROGRESS_AUTO);
+	r->progress = progress_new(r->quiet  ? PROGRESS_QUIET
+				   : r->json ? PROGRESS_JSON
+					     : PROGRESS_AUTO);
 	if (prepare(r, &err) < 0)
-		return report_error(command, err);
+		return report_failure(r, &result, false, err);
 	r->config.root = r->root.vm;
 	r->config.kernel = r->kernel;
 	r->config.cpus = r->cpus;
 	r->config.append = r->append;
 	r->config.shares = r->shares;
 	r->config.disks = r->disks;
-	if (vm_run(&r->config, &result, &err) < 0) {
-		int status;
-
-		if (*result.console)
-			fprintf(stderr, "the console's last lines:\n%s\n", result.console);
-		status = report_error(command, err);
-		return err->code == ERR_SYSTEM ? EXIT_VM : status;
-	}
-	if (!result.timed_out)
-		return result.status;
-	if (*result.console)
-		fprintf(stderr, "the console's last lines:\n%s\n", result.console);
-	fprintf(stderr, "rootlet run: the VM was ended: --timeout %u has passed\n",
-		r->config.timeout);
-	return EXIT_TIMEOUT;
+	if (run_vm(r, &result, &err) < 0)
+		return report_failure(r, &result, true, err);
+	if (result.timed_out)
+		return report_timeout(r, &result);
+	if (r->json)
+		event_result(describe(r, "exited", &result), result.status);
+	return result.status;
 }
 
 int command_run(int argc, char **argv)
 {
-	_cleanup_(run_clear) struct run r = { .tree = -1,
-					      .root = ROOT_NONE,
-					      .config = { .memory = "2G" } };
+	_cleanup_(run_clear) struct run r = {
+		.tree = -1, .root = ROOT_NONE, .config = { .memory = "2G" }, .began = time(NULL)
+	};
 	_cleanup_error_ struct error *err = NULL;
 	int option;
 
 	default_cpus(r.cpus);
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
-		if (option == 'h') {
-			fputs(help, stdout);
-			return EXIT_OK;
-		}
+	while ((option = getopt_long(argc, argv, "+", run_options, NULL)) != -1) {
 		if (option == OPTION_QUIET)
 			r.quiet = true;
-		else if (option < OPTION_KERNEL)
-			return report_option(argv[0], option, argv);
+		else if (option == OPTION_JSON)
+			r.json = true;
 		else if (take_option(&r, option, &err) < 0)
 			return report_usage(argv[0], "%s", err->message);
 	}
@@ -298,7 +368,8 @@ int command_run(int argc, char **argv)
 					     "the word distro");
 	if (optind < argc)
 		r.config.argv = argv + optind;
-	else if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-		return report_usage(argv[0], "a shell needs a terminal; give a command after --");
-	return run(&r, argv[0]);
+	else if (r.json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+		return report_usage(argv[0], "a shell needs a terminal%s; give a command after --",
+				    r.json ? ", and --json has none" : "");
+	return run(&r);
 }

@@ -1,5 +1,4 @@
 /* rootlet shell (and chroot): a command in the jail of a rootfs. */
-#include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
@@ -13,7 +12,7 @@
 
 #define PASSWD_MAX (1024 * 1024)
 
-static const char help[] =
+const char shell_help[] =
 	"usage: rootlet shell [--name NAME | --path DIR] [--user USER] [-- COMMAND [ARGUMENT…]]\n"
 	"       rootlet chroot …  (the same)\n\n"
 	"Runs a command (default: a login shell) inside a rootfs, for looking around. It sees no\n"
@@ -21,13 +20,14 @@ static const char help[] =
 	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
 	"  --path DIR   a rootfs elsewhere\n"
 	"  --user USER  of the rootfs (default: root)\n"
+	"  --color WHEN auto (default), always or never\n"
 	"  --help\n\n"
 	"Exit status: the command's own, 128 + N where signal N ended it; 1 failed; 2 wrong\n"
 	"command line; 5 the host lacks something; 6 the rootfs is being replaced or removed.\n";
 
 enum option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_USER };
 
-static const struct option options[] = {
+const struct option shell_options[] = {
 	{ "name", required_argument, NULL, OPTION_NAME },
 	{ "path", required_argument, NULL, OPTION_PATH },
 	{ "user", required_argument, NULL, OPTION_USER },
@@ -133,9 +133,8 @@ int command_shell(int argc, char **argv)
 	struct answer answer = { .fd = -1 };
 	int option;
 
-	opterr = 0;
 	/* "+": what follows the first word that is no option belongs to the command. */
-	while ((option = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+", shell_options, NULL)) != -1) {
 		switch (option) {
 		case OPTION_NAME:
 			s.name = optarg;
@@ -146,11 +145,6 @@ int command_shell(int argc, char **argv)
 		case OPTION_USER:
 			s.user = optarg;
 			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_OK;
-		default:
-			return report_option(argv[0], option, argv);
 		}
 	}
 	s.argv = optind < argc ? argv + optind : default_argv;

@@ -11,6 +11,42 @@ char *text_clean(char *s)
 	return s;
 }
 
+/* How many bytes the character at P has; 0 where it is none. */
+static size_t character_length(const unsigned char *p)
+{
+	/* The second byte's bounds keep out what is over-long, surrogate, or beyond U+10FFFF. */
+	static const struct {
+		unsigned char first, last, low, high;
+		size_t length;
+	} rows[] = { { 0x00, 0x7f, 0, 0, 1 },	    { 0xc2, 0xdf, 0x80, 0xbf, 2 },
+		     { 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
+		     { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
+		     { 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
+		     { 0xf4, 0xf4, 0x80, 0x8f, 4 } };
+	size_t i = 0;
+
+	while (i < sizeof(rows) / sizeof(rows[0]) && (*p < rows[i].first || *p > rows[i].last))
+		i++;
+	if (i == sizeof(rows) / sizeof(rows[0]))
+		return 0;
+	for (size_t j = 1; j < rows[i].length; j++)
+		if (p[j] < (j == 1 ? rows[i].low : 0x80) || p[j] > (j == 1 ? rows[i].high : 0xbf))
+			return 0;
+	return rows[i].length;
+}
+
+char *text_utf8(char *s)
+{
+	for (unsigned char *p = (unsigned char *)s; p && *p;) {
+		size_t length = character_length(p);
+
+		if (!length)
+			*p = '?';
+		p += length ? length : 1;
+	}
+	return s;
+}
+
 const char *text_size(uint64_t bytes, char out[static TEXT_SIZE_LEN])
 {
 	static const char units[] = "KMGTPE";

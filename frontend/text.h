@@ -11,6 +11,9 @@
  * terminal it is shown on. Returns S. */
 char *text_clean(char *s);
 
+/* Turns every byte of S that is not part of well-formed UTF-8 (RFC 3629) into '?'. Returns S. */
+char *text_utf8(char *s);
+
 /* As `du -h`: powers of 1024, rounded up, "450M", "1.2G". */
 const char *text_size(uint64_t bytes, char out[static TEXT_SIZE_LEN]);
 

@@ -5,9 +5,8 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 
-/* The kernel gives up with EAGAIN where somebody anywhere renames or mounts while it goes up a
- * "..", as that of /etc/os-release: openat2(2). On a busy host that is often. */
-#define ATTEMPTS 1000
+/* Against whoever does nothing but rename: some hundredth of the tries fail then. */
+#define OPEN_TRIES 1000
 
 int tree_open(int tree, const char *path, int flags)
 {
@@ -18,7 +17,9 @@ int tree_open(int tree, const char *path, int flags)
 
 	int fd = -1;
 
-	for (int i = 0; i < ATTEMPTS; i++) {
+	/* openat2(2): EAGAIN says no more than that something was renamed meanwhile, anywhere on
+	 * the machine, so that ".." could not be trusted. */
+	for (unsigned i = 0; i < OPEN_TRIES; i++) {
 		fd = (int)RETRY_ON_EINTR(syscall(SYS_openat2, tree, path, &how, sizeof(how)));
 		if (fd >= 0 || errno != EAGAIN)
 			break;

@@ -196,13 +196,13 @@ static bool read_console(struct vm *vm)
 }
 
 /* What the command prints, where the caller takes it. */
-static bool read_output(struct vm *vm, struct stream *s)
+static bool read_output(struct vm *vm, struct stream *s, int fd)
 {
 	char data[CONSOLE_KEPT / 4];
 	ssize_t size = s->from < 0 ? -1 : read(s->from, data, sizeof(data));
 
 	if (size > 0)
-		vm->config->output(data, (size_t)size, vm->config->context);
+		vm->config->output(fd, data, (size_t)size, vm->config->context);
 	else if (size == 0)
 		stream_close(s);
 	return size > 0;
@@ -263,8 +263,8 @@ static int time_to_wait(const struct vm *vm, int wanted)
 static void serve_output(struct vm *vm, const struct pollfd *out, const struct pollfd *error)
 {
 	if (vm->config->output) {
-		read_output(vm, &vm->out);
-		read_output(vm, &vm->error);
+		read_output(vm, &vm->out, STDOUT_FILENO);
+		read_output(vm, &vm->error, STDERR_FILENO);
 		return;
 	}
 	stream_serve(&vm->out, out);
@@ -370,7 +370,8 @@ static void drain(struct vm *vm)
 	}
 	/* Nobody writes any more: what is left in the lines has an end. */
 	while (read_console(vm) || read_status(vm) ||
-	       (vm->config->output && (read_output(vm, &vm->out) || read_output(vm, &vm->error))))
+	       (vm->config->output && (read_output(vm, &vm->out, STDOUT_FILENO) ||
+				       read_output(vm, &vm->error, STDERR_FILENO))))
 		;
 }
 

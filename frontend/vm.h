@@ -60,10 +60,11 @@ struct vm_config {
 	char *const *argv;    /* NULL: a shell on the caller's terminal */
 
 	/* Who takes what the guest prints and when the VM has to end; each may be NULL. With OUTPUT
-	 * (standard output and error of the command) nothing is read from standard input. WATCH is
+	 * (FD says which: the command's standard output or error) nothing is read from standard
+	 * input. WATCH is
 	 * called after every event and says after how many milliseconds again (-1: no matter), or 0
 	 * to end the VM now. */
-	void (*output)(const char *data, size_t size, void *context);
+	void (*output)(int fd, const char *data, size_t size, void *context);
 	void (*console)(const char *data, size_t size, void *context);
 	int (*watch)(void *context);
 	void *context;

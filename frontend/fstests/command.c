@@ -1,6 +1,5 @@
 /* rootlet fstests: the command line, and the run from its beginning to its summary. */
 #include <fcntl.h>
-#include <getopt.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -8,6 +7,7 @@
 #include <time.h>
 
 #include "frontend/command.h"
+#include "frontend/events.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/interrupt.h"
 #include "frontend/kvm.h"
@@ -23,7 +23,7 @@
 #define CONFIG_MOST 65536
 
 /* clang-format off */
-static const char help[] =
+const char fstests_help[] =
 	"usage: rootlet fstests --kernel KERNEL --fstests DIR [OPTION…] [-- TEST…]\n"
 	"\n"
 	"Boots a kernel in a guest that has the users and packages of a rootfs, runs fstests in\n"
@@ -35,16 +35,19 @@ static const char help[] =
 	"  --kernel KERNEL     a bzImage, a kernel's build folder, or the word distro\n"
 	"  --fstests DIR       fstests' tree, built; with --build, its sources\n"
 	"  --build             builds it in a rootfs of the release, once for each state of DIR\n"
-	"  --name NAME, --path DIR\n"
-	"                      the rootfs, as with rootlet run\n"
+	"  --name NAME         the rootfs, by its name in ~/.kerneldev-mcp (default: test-rootfs)\n"
+	"  --path DIR          a rootfs elsewhere\n"
 	"  --host-root         the host's own filesystem as the guest's root, in place of a rootfs\n"
-	"  --root-transport auto|image|dir, --force-9p\n"
+	"  --root-transport auto|image|dir\n"
 	"                      how the guest gets its root, as with rootlet run\n"
+	"  --force-9p          with dir: not virtiofs, even where there is a virtiofsd\n"
 	"\n"
 	"  --fstype TYPE       under test: ext4 (default), xfs, btrfs, f2fs, …\n"
 	"  --mkfs COMMAND      makes it, in place of mkfs.TYPE; gets the device as last word\n"
-	"  --mkfs-options WORDS, --mount-options WORDS\n"
-	"                      fstests' MKFS_OPTIONS and MOUNT_OPTIONS\n"
+	"  --mkfs-options WORDS\n"
+	"                      fstests' MKFS_OPTIONS\n"
+	"  --mount-options WORDS\n"
+	"                      fstests' MOUNT_OPTIONS\n"
 	"  --config FILE       a configuration of fstests, with sections; devices and folders need\n"
 	"                      not stand in it\n"
 	"  --devices N         disks (default: 7: one for tests, five in the scratch pool, one for\n"
@@ -52,8 +55,9 @@ static const char help[] =
 	"  --device-size SIZE  of each (default: 10G); they are sparse, and gone with the VM\n"
 	"  --device-backing disk|tmpfs\n"
 	"                      where they lie: in $TMPDIR or /var/tmp (default), or in memory\n"
-	"  --device PATH       a block device or file of yours as the next disk; its content goes\n"
+	"  --device FILE       a block device or file of yours as the next disk; its content goes\n"
 	"  --io-scheduler mq-deadline|none|bfq|kyber\n"
+	"                      of the disks\n"
 	"\n"
 	"  --memory SIZE       of the guest (default: 4G)\n"
 	"  --cpus N            of the guest (default: those of the host, at most 8)\n"
@@ -66,9 +70,9 @@ static const char help[] =
 	"  --results DIR       for the results, in place of ~/.local/state/rootlet/runs/RUN\n"
 	"  --junit FILE        the results for a CI system\n"
 	"  --baseline RUN      says what newly fails, newly passes and still fails since that run\n"
-	"  --json              one JSON object a line on standard output: what happens, then the\n"
-	"                      result\n"
+	"  --json              events, one JSON object a line: what happens, at the end the result\n"
 	"  --quiet             only the summary\n"
+	"  --color WHEN        auto (default), always or never\n"
 	"  --help\n"
 	"\n"
 	"Exit status: 0 all passed; 1 some failed; 2 wrong command line; 3 the kernel crashed; 4 a\n"
@@ -108,7 +112,7 @@ enum option_code {
 	OPTION_QUIET,
 };
 
-static const struct option options[] = {
+const struct option fstests_options[] = {
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
 	{ "fstests", required_argument, NULL, OPTION_FSTESTS },
 	{ "build", no_argument, NULL, OPTION_BUILD },
@@ -293,7 +297,7 @@ static int check_tests(const struct fstests_options *o, struct error **err)
 	return 0;
 }
 
-static int check_options(const struct fstests_options *o, struct error **err)
+static int check_combination(const struct fstests_options *o, struct error **err)
 {
 	if (!o->kernel)
 		return error_set(err, ERR_INPUT,
@@ -593,12 +597,10 @@ static int finish(struct job *j, json_t *record, int status, struct error **err)
 		summary_print(&j->run, status);
 	if (j->options.baseline)
 		print_baseline(j, summary);
-	if (j->options.json) {
-		json_object_set_new(summary, "event", json_string("result"));
-		json_dumpf(summary, stdout, JSON_COMPACT);
-		putchar('\n');
-	}
-	json_decref(summary);
+	if (j->options.json)
+		event_result(summary, status);
+	else
+		json_decref(summary);
 	if (j->options.junit)
 		return junit_write(j->options.junit, &j->run.results, j->run.folder.id, err);
 	return 0;
@@ -611,13 +613,20 @@ static int exit_of(const struct error *err)
 						   : FSTESTS_NOT_RUN;
 }
 
-static int report(const char *command, const struct error *err)
+/* ENDED: the result has been printed already. */
+static int report(const struct job *j, bool ended, const struct error *err)
 {
-	report_error(command, err);
-	return exit_of(err);
+	int status = exit_of(err);
+
+	report_error("fstests", err);
+	if (!j->options.json || ended)
+		return status;
+	return event_failure(json_pack("{s:o, s:s}", "run", json_text(j->run.folder.id), "status",
+				       fstests_status_name(status)),
+			     err, status);
 }
 
-static int run(struct job *j, const char *command)
+static int run(struct job *j)
 {
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_error_ struct error *late = NULL;
@@ -626,23 +635,24 @@ static int run(struct job *j, const char *command)
 
 	interrupt_catch();
 	j->run.options = &j->options;
-	j->run.progress =
-		progress_new(j->options.quiet || j->options.json ? PROGRESS_QUIET : PROGRESS_AUTO);
+	j->run.progress = progress_new(j->options.json	  ? PROGRESS_JSON
+				       : j->options.quiet ? PROGRESS_QUIET
+							  : PROGRESS_AUTO);
 	if (prepare(j, &err) < 0)
-		return report(command, err);
+		return report(j, false, err);
 	if (open_run(j, &record, &err) < 0) {
 		json_decref(record);
-		return report(command, err);
+		return report(j, false, err);
 	}
 	status = fstests_session(&j->run, &err);
 	if (status < 0)
 		status =
 			err && err->code == ERR_INTERRUPTED ? FSTESTS_INTERRUPTED : FSTESTS_NOT_RUN;
 	if (finish(j, record, status, &late) < 0)
-		status = report(command, late);
+		status = report(j, true, late);
 	json_decref(record);
 	if (err)
-		report_error(command, err);
+		report_error("fstests", err);
 	return status;
 }
 
@@ -666,14 +676,7 @@ int command_fstests(int argc, char **argv)
 	int option;
 
 	default_cpus(j.cpus);
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
-		if (option == 'h') {
-			fputs(help, stdout);
-			return EXIT_OK;
-		}
-		if (option < OPTION_KERNEL)
-			return report_option(argv[0], option, argv);
+	while ((option = getopt_long(argc, argv, "+", fstests_options, NULL)) != -1) {
 		if (option == OPTION_CPUS) {
 			if (parse_number("--cpus", optarg, 255, &cpus, &err) < 0)
 				return report_usage(argv[0], "%s", err->message);
@@ -687,7 +690,7 @@ int command_fstests(int argc, char **argv)
 		j.options.tests = argv + optind;
 		j.options.test_count = (size_t)(argc - optind);
 	}
-	if (check_options(&j.options, &err) < 0)
+	if (check_combination(&j.options, &err) < 0)
 		return report_usage(argv[0], "%s", err->message);
-	return run(&j, argv[0]);
+	return run(&j);
 }

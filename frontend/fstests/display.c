@@ -4,18 +4,9 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "frontend/events.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/text.h"
-
-static void emit(json_t *object)
-{
-	if (object) {
-		json_dumpf(object, stdout, JSON_COMPACT);
-		fputc('\n', stdout);
-		fflush(stdout);
-	}
-	json_decref(object);
-}
 
 /* Of the tests that are left: what each took in an earlier run, else what one takes on average. */
 static double seconds_left(const struct fstests_run *run)
@@ -69,8 +60,8 @@ static void compose(const struct fstests_run *run, const char *name, double sinc
 void display_begin(const struct fstests_run *run)
 {
 	if (run->options->json)
-		emit(json_pack("{s:s, s:s, s:s}", "event", "begin", "run", run->folder.id, "folder",
-			       run->folder.path));
+		event_print("begin", json_pack("{s:s, s:o}", "run", run->folder.id, "folder",
+					       json_text(run->folder.path)));
 	progress_stage(run->progress, "Booting");
 }
 
@@ -86,26 +77,25 @@ void display_tick(const struct fstests_run *run, const char *name, double since)
 
 void display_started(const struct fstests_run *run, const char *section, const char *name)
 {
-	progress_stage(run->progress, "Testing");
-	if (run->options->json)
-		emit(json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "event", "progress", "stage",
-			       "Testing", "section", section, "name", name, "done",
-			       (json_int_t)run->results.count, "total",
-			       (json_int_t)run->plan.count));
-	display_tick(run, name, 0);
+	if (!run->options->json) {
+		progress_stage(run->progress, "Testing");
+		display_tick(run, name, 0);
+		return;
+	}
+	progress_end(run->progress);
+	event_print("progress", json_pack("{s:s, s:o, s:o, s:I, s:I}", "stage", "Testing",
+					  "section", json_text(section), "name", json_text(name),
+					  "done", (json_int_t)run->results.count, "total",
+					  (json_int_t)run->plan.count));
 }
 
 void display_ended(const struct fstests_run *run, const struct test_result *result)
 {
 	const char *space = *result->section ? " " : "";
-	json_t *object;
 
-	if (run->options->json) {
-		object = result_to_json(result);
-		json_object_set_new(object, "event", json_string("test"));
-		emit(object);
-	}
-	if (result->status == TEST_UNREACHED)
+	if (run->options->json)
+		event_print("test", result_to_json(result));
+	if (run->options->json || result->status == TEST_UNREACHED)
 		return;
 	progress_note(run->progress, "%s%s%-14s %-8s %4.0f s%s%s", result->section, space,
 		      result->name, test_status_name(result->status), result->seconds,
@@ -115,16 +105,20 @@ void display_ended(const struct fstests_run *run, const struct test_result *resu
 void display_kernel(const struct fstests_run *run, const struct complaint *c)
 {
 	if (run->options->json)
-		emit(json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "kernel", "kind", c->kind,
-			       "test", c->test, "line", c->line, "trace", c->trace));
-	progress_note(run->progress, "kernel, %s%s%s: %s", *c->test ? "in " : "between tests",
-		      c->test, *c->test ? "" : "", c->line);
+		event_print("kernel", json_pack("{s:s, s:o, s:o, s:o}", "kind", c->kind, "test",
+						json_text(c->test), "line", json_text(c->line),
+						"trace", json_text(c->trace)));
+	else
+		progress_note(run->progress, "kernel, %s%s%s: %s",
+			      *c->test ? "in " : "between tests", c->test, *c->test ? "" : "",
+			      c->line);
 }
 
 void display_boot(const struct fstests_run *run, const char *why)
 {
 	if (run->options->json)
-		emit(json_pack("{s:s, s:s*}", "event", "boot", "reason", why));
-	progress_note(run->progress, "going on in a new VM%s%s", why ? " after: " : "",
-		      why ? why : "");
+		event_print("boot", json_pack("{s:o}", "reason", json_text(why)));
+	else
+		progress_note(run->progress, "going on in a new VM%s%s", why ? " after: " : "",
+			      why ? why : "");
 }

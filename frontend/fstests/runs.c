@@ -1,9 +1,9 @@
 /* rootlet runs: what `rootlet fstests` left in its state folder. */
-#include <getopt.h>
 #include <string.h>
 #include <time.h>
 
 #include "frontend/command.h"
+#include "frontend/events.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/text.h"
 #include "frontend/vm_options.h"
@@ -11,7 +11,7 @@
 #define DEFAULT_KEPT 20
 
 /* clang-format off */
-static const char help[] =
+const char runs_help[] =
 	"usage: rootlet runs [list] [--json]\n"
 	"       rootlet runs show RUN [--json]\n"
 	"       rootlet runs compare RUN RUN [--json]\n"
@@ -22,28 +22,29 @@ static const char help[] =
 	"\n"
 	"  list           every run, with what it came to (the default)\n"
 	"  show RUN       one run: each test that did not pass, and where the logs are\n"
-	"  compare A B    what fails in B and did not in A, the reverse, and what fails in both\n"
+	"  compare RUN RUN\n"
+	"                 what fails in the second and did not in the first, the reverse, and what\n"
+	"                 fails in both\n"
 	"  prune          removes all but the newest; what --results named stays\n"
 	"\n"
 	"  --keep N       with prune: how many stay (default: 20)\n"
-	"  --json\n"
+	"  --json         the same as JSON: list an array, show and compare an object\n"
+	"  --color WHEN   auto (default), always or never\n"
 	"  --help\n"
 	"\n"
 	"Exit status: 0 done; compare: nothing fails newly; 1 failed, no such run; compare:\n"
 	"something fails newly; 2 wrong command line; 6 the run is under way.\n";
 /* clang-format on */
 
+const struct option runs_options[] = { { "json", no_argument, NULL, 'j' },
+				       { "keep", required_argument, NULL, 'k' },
+				       { "help", no_argument, NULL, 'h' },
+				       { NULL, 0, NULL, 0 } };
+
 struct runs {
 	bool json;
 	unsigned int keep;
 };
-
-static void put_json(json_t *value)
-{
-	json_dumpf(value, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(value);
-}
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -114,7 +115,7 @@ static int list(const struct runs *r, char **words, struct error **err)
 	}
 	free(ids);
 	if (r->json)
-		put_json(all);
+		document_print(all);
 	else if (first)
 		puts("no runs yet; see: rootlet fstests --help");
 	return EXIT_OK;
@@ -175,7 +176,7 @@ static int show(const struct runs *r, char **words, struct error **err)
 	if (r->json) {
 		json_object_set_new(record, "state", json_string(state_of(&run, record)));
 		json_object_set_new(record, "tests_ended", results_to_json(&results));
-		put_json(record);
+		document_print(record);
 		return EXIT_OK;
 	}
 	print_run(&run, record, &results);
@@ -198,7 +199,7 @@ static int compare(const struct runs *r, char **words, struct error **err)
 		json_t *object = comparison_to_json(&before, &after);
 
 		broken = json_array_size(json_object_get(object, "newly_fails"));
-		put_json(object);
+		document_print(object);
 	} else {
 		broken = comparison_print(stdout, &before, &after);
 	}
@@ -250,25 +251,14 @@ static const struct verb *find_verb(const char *name)
 
 int command_runs(int argc, char **argv)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
-						 { "keep", required_argument, NULL, 'k' },
-						 { "help", no_argument, NULL, 'h' },
-						 { NULL, 0, NULL, 0 } };
 	struct runs runs = { .keep = DEFAULT_KEPT };
 	_cleanup_error_ struct error *err = NULL;
 	const struct verb *verb = &verbs[0];
 	int option, status;
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (option == 'h') {
-			fputs(help, stdout);
-			return EXIT_OK;
-		}
+	while ((option = getopt_long(argc, argv, "", runs_options, NULL)) != -1) {
 		if (option == 'j')
 			runs.json = true;
-		else if (option != 'k')
-			return report_option(argv[0], option, argv);
 		else if (parse_number("--keep", optarg, 1000000, &runs.keep, &err) < 0)
 			return report_usage(argv[0], "%s", err->message);
 	}
@@ -280,5 +270,8 @@ int command_runs(int argc, char **argv)
 		return report_usage(argv[0], "%s takes %d run%s, not %d", verb->name, verb->words,
 				    verb->words == 1 ? "" : "s", argc - optind);
 	status = verb->run(&runs, argv + optind, &err);
-	return status < 0 ? report_error(argv[0], err) : status;
+	if (status >= 0)
+		return status;
+	status = report_error(argv[0], err);
+	return runs.json ? document_failure(err, status) : status;
 }

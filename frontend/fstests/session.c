@@ -158,10 +158,11 @@ static void keep_last(struct session *s, const char *data, size_t size)
 	s->last[s->last_length] = '\0';
 }
 
-static void take_output(const char *data, size_t size, void *context)
+static void take_output(int fd, const char *data, size_t size, void *context)
 {
 	struct session *s = context;
 
+	(void)fd;
 	keep(s, s->output_fd, data, size);
 	keep_last(s, data, size);
 	check_output_feed(s->output, data, size);

@@ -11,6 +11,7 @@ import time
 import xml.etree.ElementTree
 
 from support import tap
+from support.schemas import document, stream
 from support.world import (SOURCE, Case, Tidy, children, command_of, fstests_rootfs, kill, play,
                            wait_until)
 
@@ -44,6 +45,7 @@ def run_json(*more, tests=(), kernel="distro", folders=()):
     with Tidy(home, *folders) as tidy:
         outcome = home.run(*words("--json", *more, tests=tests, kernel=kernel), seconds=PATIENCE)
         wrong = tidy.complaints()
+    wrong += stream("fstests", outcome)[2] if outcome.out else []
     seen = events(outcome)
     last = seen[-1] if seen else {}
     return outcome, seen, last, wrong
@@ -101,7 +103,11 @@ def shown(run):
               [r"^crashed:  mini/101 \(\d+ s\): Kernel panic", r"^no end:   mini/102",
                r"^failed:   generic/002 .*output mismatch\n +--- ", r"not run: .*: generic/003$",
                r"check.out, console.log"]), home)
-    play(Case("runs show last --json", ["runs", "show", "last", "--json"], 0, f'"run": "{run}"'), home)
+    play(Case("runs show last --json", ["runs", "show", "last", "--json"], 0, f'"run": ?"{run}"'), home)
+    for name, line in (("runs-show", ["runs", "show", run]), ("runs-list", ["runs"]),
+                       ("runs-compare", ["runs", "compare", run, run])):
+        value, wrong = document(name, home.run(*line, "--json"))
+        tap.report(bool(value) and not wrong, f"--json of {' '.join(line[:2])} fits its schema", *wrong)
     play(Case("runs show of none", ["runs", "show", "nosuch"], 1, "no run nosuch.*runs list"), home)
     play(Case("runs compare with itself", ["runs", "compare", run, run], 0,
               "0 newly fail, 0 newly pass, 3 still fail"), home)

@@ -1,8 +1,10 @@
 """The command line itself: help, wrong words, names. Needs no helper, no rootfs, no network."""
 from support import tap
+from support.terminal import Terminal
 from support.world import Case, Home, play
 
-COMMANDS = ["create", "check", "list", "delete", "shell", "chroot", "run", "doctor"]
+COMMANDS = ["create", "check", "list", "delete", "shell", "chroot", "run", "fstests", "runs", "profiles", "doctor", "mcp",
+            "help"]
 
 # Each with what its help has to name.
 OPTIONS = {
@@ -13,7 +15,8 @@ OPTIONS = {
     "delete": ["--name", "--path", "--yes"],
     "shell": ["--name", "--path", "--user"],
     "run": ["--kernel", "--memory", "--cpus", "--rwdir", "--timeout", "--name", "--path"],
-    "doctor": [],
+    "profiles": ["list", "show PROFILE", "check FILE", "--json"],
+    "doctor": ["--json"],
 }
 
 BAD_NAMES = {
@@ -48,7 +51,7 @@ CASES += [Case(f"{command} --help", [command, "--help"], 0,
 CASES += [Case(f"{command} with an unknown option", [command, "--nosuch"], 2,
                [f"^rootlet {command}: ", "nosuch"]) for command in COMMANDS]
 CASES += [Case(f"{command} with one word too many", [command, "word"], 2, ["word"])
-          for command in ("create", "check", "list", "delete", "doctor")]
+          for command in ("create", "check", "list", "delete", "profiles", "doctor", "mcp")]
 CASES += [Case(f"{command} --name and --path at once", [command, "--name", "a", "--path", "/b"], 2,
                "--name and --path") for command in ("create", "check", "delete", "shell")]
 CASES += [Case(f"create: option {option} without its value", ["create", option], 2, "needs a value")
@@ -60,6 +63,39 @@ for command in ("create", "check", "delete", "shell"):
     CASES += [Case(f"{command}: a path {what}", [command, f"--path=/tmp/{name}", *more], 2,
                    "cannot be a rootfs", ["\033"]) for what, name in BAD_NAMES.items()
               if name and "/" not in name]
+# A word that is mistyped, and the one that was meant.
+MEANT = {
+    "craete": "rootlet create", "chekc": "rootlet check", "lst": "rootlet list", "remote": None,
+    "profile": "rootlet profiles", "doctro": "rootlet doctor",
+    "create --relaese jammy": "--release", "create --forse": "--force", "check --depe": "--deep",
+    "delete --ye5": "--yes", "run --kernl x": "--kernel", "list --jsn": "--json", "--hlep": "--help",
+    "check --zzzzzz": None, "doctor --colour never": "--color",
+}
+CASES += [Case(f"mistyped: {line}", line.split(), 2, rf"did you mean: {meant}\b" if meant else "unknown|no command",
+               () if meant else ("did you mean",)) for line, meant in MEANT.items()]
+CASES += [
+    Case("an abbreviation that could be two", ["create", "--qu", "--p", "x"], 2, '"--p" is ambiguous'),
+    Case("an option that takes no value", ["create", "--force=yes"], 2, '"--force" takes no value'),
+    Case("a short option that there is not", ["check", "-x"], 2, '"-x" is unknown'),
+    Case("--color with another word", ["check", "--color", "blue"], 2, "--color blue: not auto"),
+    Case("--color before the command", ["--color", "never", "list"], 0, "no rootfs in"),
+    Case("--color behind the command's words", ["profiles", "list", "--color=never"], 0, "fstests"),
+    Case("--color twice", ["list", "--color", "always", "--color=never"], 0, "no rootfs in", ["\033"]),
+    Case("--color in a command of the rootfs is that one's", ["shell", "ls", "--color=blue"], 1, "no rootfs at"),
+    Case("help of two commands", ["help", "create", "check"], 2, "one word too many"),
+    Case("profiles", ["profiles"], 0, [r"^fstests +built in +\d+ +4 ", "^minimal ", "^fstests-build ", "^ltp ",
+                                       "^blktests ", "^kselftest ", "^test +yours"]),
+    Case("profiles show", ["profiles", "show", "fstests-build"], 0,
+         ["which extends fstests", "xfslibs-dev", r"\[user fsqa\]", "uid = 1000"]),
+    Case("profiles show of none", ["profiles", "show", "nosuch"], 1, 'no profile "nosuch"'),
+    Case("profiles show without one", ["profiles", "show"], 2, "show needs one word more"),
+    Case("profiles show of two", ["profiles", "show", "a", "b"], 2, "one word too many"),
+    Case("profiles check of a right one", ["profiles", "check", "config/rootlet/profiles/test.conf"], 0,
+         "is right: 2 packages, 3 groups, 2 users"),
+    Case("profiles check of a wrong one", ["profiles", "check", "wrong.conf"], 2, r"wrong\.conf:2: "),
+    Case("profiles check of no profile's name", ["profiles", "check", "/etc/passwd"], 2, r"ends in \.conf"),
+    Case("profiles check of nothing", ["profiles", "check", "nosuch.conf"], 1, "nosuch.conf"),
+]
 CASES += [
     Case("create: an unknown release", ["create", "--release", "warty"], 2,
          ['"warty" is unknown', "jammy", "bookworm"]),
@@ -87,6 +123,31 @@ CASES += [
 ]
 
 home = Home()
+home.write("wrong.conf", "[packages]\nbash\n")
 for case in CASES:
     play(case, home)
+
+# What --color, the environment and the locale make of the same line.
+LOOKS = [
+    # what, words, environment, must be in it, must not
+    ("UTF-8", ["check"], {}, "✗ no rootfs", "\033"),
+    ("the C locale", ["check"], {"LC_ALL": "C"}, "[failed] no rootfs", "✗"),
+    ("help in the C locale", ["run", "--help"], {"LC_ALL": "C"}, "[OPTION...]", "…"),
+    ("--color always", ["check", "--color", "always"], {}, "\033[31m✗ no rootfs", "[failed]"),
+    ("--color always, in spite of NO_COLOR", ["check", "--color=always"], {"NO_COLOR": "1"}, "\033[31m", "[failed]"),
+]
+for what, words, environment, has, lacks in LOOKS:
+    outcome = home.run(*words, environment=environment)
+    tap.report(has in outcome.out and lacks not in outcome.out, f"looks: {what}", repr(outcome.out))
+# On a terminal: the same, where colours are decided by themselves.
+for what, words, environment, colored in (
+        ("a terminal", ["check"], {}, True), ("NO_COLOR", ["check"], {"NO_COLOR": "1"}, False),
+        ("an empty NO_COLOR", ["check"], {"NO_COLOR": ""}, True),
+        ("--color never", ["check", "--color", "never"], {}, False),
+        ("TERM=dumb", ["check"], {"TERM": "dumb"}, False),
+        ("an error on a terminal", ["craete", "x"], {}, False), ("doctor", ["doctor"], {}, True)):
+    with Terminal(home, *words, environment=environment) as terminal:
+        terminal.wait(60)
+    tap.report(("\033[3" in terminal.text) == colored and terminal.text.strip(),
+               f"colours: {what}: {'yes' if colored else 'no'}", repr(terminal.text[:300]))
 tap.done()

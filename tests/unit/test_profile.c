@@ -171,6 +171,132 @@ static void check_fstests(void)
 	}
 }
 
+static bool write_as(const char *name, const char *text)
+{
+	char file[160];
+	_cleanup_fclose_ FILE *out = NULL;
+
+	snprintf(file, sizeof(file), "%.*s/%s.conf", (int)(strrchr(path, '/') - path), path, name);
+	out = fopen(file, "we");
+	return out && fputs(text, out) >= 0;
+}
+
+static void remove_as(const char *name)
+{
+	char file[160];
+
+	snprintf(file, sizeof(file), "%.*s/%s.conf", (int)(strrchr(path, '/') - path), path, name);
+	unlink(file);
+}
+
+#define BASE                                                                                       \
+	"[profile]\ndescription = base\nsuites = jammy\n[packages]\na = bash acl\n[group g]\ngid " \
+	"= 7\n"                                                                                    \
+	"[user a]\nuid = 1000\nshell = /bin/sh\n"
+#define EXTEND "[profile]\nextend = base\n"
+
+static const struct {
+	const char *what, *text, *says;
+} extensions[] = {
+	{ "nothing but extend", EXTEND, NULL },
+	{ "further packages", EXTEND "[packages]\nx = gdb bash\n", NULL },
+	{ "a further user in a group of the base", EXTEND "[user b]\nuid = 1001\ngroups = g\n",
+	  NULL },
+	{ "a user of its own with the base's uid", EXTEND "[user b]\nuid = 1000\n",
+	  "same uid 1000" },
+	{ "a group of its own with the base's gid", EXTEND "[group h]\ngid = 7\n", "same gid 7" },
+	{ "extend after packages", "[packages]\nx = gdb\n" EXTEND,
+	  ":4: extend has to stand before" },
+	{ "extend twice", EXTEND "extend = base\n", ":3: given twice" },
+	{ "one that is not there", "[profile]\nextend = nosuch\n", ":2: no profile \"nosuch\"" },
+	{ "a path", "[profile]\nextend = ../base\n", ":2: \"../base\" is no name" },
+	{ "itself", "[profile]\nextend = test\n", "profile test extends itself" },
+	{ "a circle", "[profile]\nextend = circle\n", "extends itself" },
+	{ "a wrong one", "[profile]\nextend = wrong\n", "wrong.conf:2: \"-x\" is no name" },
+};
+
+static void check_extensions(void)
+{
+	write_as("base", BASE);
+	write_as("circle", "[profile]\nextend = test\n");
+	write_as("wrong", "[packages]\na = -x\n");
+	for (size_t i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++) {
+		_cleanup_(profile_free) struct profile *p = NULL;
+		_cleanup_error_ struct error *err = NULL;
+		const char *says = extensions[i].says;
+		int result;
+
+		profile_write(extensions[i].text, strlen(extensions[i].text));
+		result = profile_load("test", &p, &err);
+		tap_check(says ? result == -1 && !p && err && strstr(err->message, says)
+			       : result == 0 && p && tap_same(p->extends, "base"),
+			  "extend: %s", extensions[i].what);
+		if (err)
+			printf("# %s\n", err->message);
+	}
+	remove_as("circle");
+	remove_as("wrong");
+}
+
+/* A child of a child: packages of all three, what the nearest says of a user, all texts hashed. */
+static void check_chain(void)
+{
+	static const char child[] =
+		"[profile]\ndescription = mine\nextend = middle\nsuites = noble\n"
+		"[packages]\nx = gdb\n[user a]\nuid = 1005\n";
+	_cleanup_(profile_free) struct profile *p = NULL, *changed = NULL;
+	_cleanup_error_ struct error *err = NULL;
+	const struct account *a;
+
+	write_as("middle", EXTEND "[packages]\nm = dash\n");
+	profile_write(child, strlen(child));
+	tap_check(profile_load("test", &p, &err) == 0, "extend: a chain of three");
+	if (!p)
+		return;
+	a = user_of(p, "a");
+	tap_check(p->package_count == 4 && tap_same(p->packages[3], "gdb"),
+		  "extend: the packages of all, the base's first");
+	tap_check(tap_same(p->description, "mine") && tap_same(p->extends, "middle"),
+		  "extend: its own description");
+	tap_check(p->suites && tap_same(p->suites[0], "noble") && !p->suites[1],
+		  "extend: its own releases instead of the base's");
+	tap_check(a && a->uid == 1005 && tap_same(a->shell, "/bin/bash") && p->user_count == 1,
+		  "extend: its own user instead of the base's");
+	tap_check(gid_of(p, "g") == 7, "extend: the base's group");
+	write_as("base", BASE "; a comment\n");
+	tap_check(profile_load("test", &changed, NULL) == 0 && strlen(p->sha256) == 64 &&
+			  !tap_same(p->sha256, changed->sha256),
+		  "extend: the hash covers the base");
+	remove_as("base");
+	remove_as("middle");
+}
+
+/* Every profile that comes with rootlet can be read, and says what it is for. */
+static void check_built_in(void)
+{
+	static const struct {
+		const char *name, *extends, *package;
+	} built_in[] = {
+		{ "minimal", NULL, "kmod" },
+		{ "fstests-build", "fstests", "xfslibs-dev" },
+		{ "fstests-build", "fstests", "fio" },
+		{ "blktests", "minimal", "nvme-cli" },
+		{ "kselftest", "minimal", "rsync" },
+		{ "ltp", "minimal", "libaio-dev" },
+	};
+
+	for (size_t i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++) {
+		_cleanup_(profile_free) struct profile *p = NULL;
+		bool found = false;
+
+		if (profile_load(built_in[i].name, &p, NULL) == 0)
+			for (char **package = p->packages; *package; package++)
+				found = found || strcmp(*package, built_in[i].package) == 0;
+		tap_check(found && p->description && tap_same(p->extends, built_in[i].extends),
+			  "profile %s has %s", built_in[i].name, built_in[i].package);
+	}
+}
+
 static void check_bad_files(void)
 {
 	static const char nul[] = "[packages]\nx = ba\0sh\n";
@@ -217,8 +343,11 @@ int main(void)
 	snprintf(path, sizeof(path), "%s/test.conf", subfolder(2));
 	check_rows();
 	check_defaults();
+	check_extensions();
+	check_chain();
 	check_bad_files();
 	check_fstests();
+	check_built_in();
 	unlink(path);
 	for (size_t i = 3; i-- > 0;)
 		rmdir(subfolder(i));

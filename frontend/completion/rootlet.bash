@@ -1,0 +1,28 @@
+# Completion of rootlet for bash. What can follow, rootlet itself knows: see frontend/complete.c.
+
+_rootlet() {
+	local words=() line cur=${COMP_WORDS[COMP_CWORD]} i
+	# bash splits at "=": put "--name=x" together again.
+	for ((i = 1; i <= COMP_CWORD; i++)); do
+		if ((${#words[@]})) && { [[ ${COMP_WORDS[i]} == = && ${words[-1]} == --* ]] ||
+			[[ ${words[-1]} == --*= ]]; }; then
+			words[-1]+=${COMP_WORDS[i]}
+		else
+			words+=("${COMP_WORDS[i]}")
+		fi
+	done
+	[[ $cur == = ]] && cur=''
+	COMPREPLY=()
+	while IFS= read -r line; do
+		case $line in
+		:files) compopt -o filenames && mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$cur") ;;
+		:folders) compopt -o filenames && mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -d -- "$cur") ;;
+		*)
+			line=${line%%$'\t'*}
+			[[ $line != "$cur"* ]] || COMPREPLY+=("$line")
+			;;
+		esac
+	done < <("${COMP_WORDS[0]}" __complete "${words[@]}" 2>/dev/null)
+}
+
+complete -F _rootlet rootlet

@@ -1,0 +1,164 @@
+"""What a command says of itself: its table of options, its --help and its manual page have to say the
+same. Reads the sources beside what was built from them."""
+import glob
+import os
+import re
+import shutil
+import subprocess
+
+from support import tap
+from support.world import BUILD, SOURCE, Home
+
+home = Home()
+MAN = f"{SOURCE}/frontend/man"
+PAGE_OF = {"chroot": "shell", "help": None}  # of the others it is the command's own; None: rootlet.1
+# What every command's help and page have, though no table of its own does.
+COMMON = {"--color": "WHEN", "--help": ""}
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def commands():
+    return [line.split("\t")[0] for line in home.run("__complete", "").out.splitlines()]
+
+
+def of_help(text):
+    """{word: kind of value} of the lines that name an option or a word."""
+    found = {}
+    for word, kind in re.findall(r"^  (-?-?[a-z][a-z0-9-]*)(?: ([A-Z]+|[a-z-]+(?:\|[a-z-]+)+))?(?= |$)", text, re.M):
+        found[word] = kind
+    return found
+
+
+def of_table(command):
+    """{option: takes a value} of the struct option in the source."""
+    for path in glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True):
+        match = re.search(rf"const struct option {command}_options\[\] = \{{(.*?)\n?\s*\{{ NULL", read(path), re.S)
+        if match:
+            return {f"--{name}": takes == "required" for name, takes in re.findall(
+                r'\{ "([a-z0-9-]+)", (no|required)_argument', match.group(1))}
+    return None
+
+
+def expand(text):
+    return re.sub(r"@([A-Z_]+)@", lambda m: read(f"{MAN}/{m.group(1).lower().replace('_', '-')}.scd")
+                  if m.group(1) in ("EXIT_STATUS", "COMMON_OPTIONS", "WHICH_ROOTFS") else "", text)
+
+
+def of_page(text):
+    """{word: kind of value} of the definitions in a page's source."""
+    found = {}
+    for line in re.findall(r"^(\*.*)$", text, re.M):
+        for word, kind in re.findall(r"\*(--[a-z0-9-]+|[a-z]+)\*(?: _([A-Za-z|-]+)_)?", line):
+            found[word] = kind
+    return found
+
+
+def options(words):
+    return {word: kind for word, kind in words.items() if word.startswith("--")}
+
+
+def differences(a, b, where_a, where_b):
+    """Both ways, values included."""
+    wrong = [f"{word} is in {where_a}, not in {where_b}" for word in a if word not in b]
+    wrong += [f"{word} is in {where_b}, not in {where_a}" for word in b if word not in a]
+    return wrong + [f"{word}: {a[word] or 'no value'} in {where_a}, {b[word] or 'no value'} in {where_b}"
+                    for word in a if word in b and a[word] != b[word]]
+
+
+def check_command(command):
+    name = PAGE_OF.get(command, command)
+    page = f"{MAN}/rootlet{'-' if name else ''}{name or ''}.1.scd"
+    shown, helped = home.run(command, "--help").out, home.run("help", command).out
+    tap.report(shown == helped and shown.startswith("usage: rootlet"), f"{command} --help is help {command}")
+    said = of_help(shown)
+    table = of_table(name or command)
+    aliases = {"--suite": "--release"}  # in the table and the page; the help has it in a remark
+    wrong = ["it has no table of options"] if table is None else [
+        f"{option} is in the table, not in the help" for option in table
+        if option not in said and f"({option} is the same)" not in shown]
+    wrong += [f"{option} is in the help, not in the table" for option in options(said)
+              if option not in (table or {}) and option not in COMMON]
+    wrong += [f"{option}: whether it takes a value" for option, takes in (table or {}).items()
+              if option in said and bool(said[option]) != takes]
+    wrong += [f"{option} {kind} is not in the help" for option, kind in COMMON.items()
+              if said.get(option) != kind]
+    tap.report(not wrong, f"{command}: the help says what it takes", *wrong)
+    if not os.path.exists(page):
+        tap.report(False, f"{command}: it has a manual page", f"{page} is missing")
+        return
+    written = of_page(expand(read(page)).partition("# OPTIONS")[2].partition("\n# ")[0])
+    if command == "help":
+        written = {word: kind for word, kind in written.items() if word in COMMON}
+    for alias, name_of_it in aliases.items():
+        if alias in written and name_of_it in written:
+            written.pop(alias)
+    wrong = differences(options(said), options(written), "the help", "the page")
+    tap.report(not wrong, f"{command}: the page has the options of the help, and the reverse", *wrong)
+    words = {word: kind for word, kind in said.items() if word[0] != "-"}
+    body = of_page(read(page))
+    wrong = [f"{word} {kind}" for word, kind in words.items() if body.get(word) != kind]
+    tap.report(not wrong, f"{command}: the page has the words of the help", *wrong)
+
+
+def exit_statuses(text):
+    """{number: meaning}, of the help's table or the manual's."""
+    return dict(re.findall(r"^  (\d+) +(.*)$", text, re.M)) or \
+        dict(re.findall(r"^\|\[ \*(\d+)\*\n:\[ (.*)$", text, re.M))
+
+
+def check_statuses():
+    fragment = exit_statuses(read(f"{MAN}/exit-status.scd"))
+    shown = exit_statuses(home.run("--help").out)
+    tap.report(fragment == shown and len(shown) > 8, "exit statuses: the help's table is the manual's",
+               *differences(fragment, shown, "the manual", "the help"))
+    defined = set(re.findall(r"^\s+EXIT_\w+ = (\d+),", read(f"{SOURCE}/frontend/command.h"), re.M))
+    tap.report(defined == set(shown), "exit statuses: every one that there is", defined ^ set(shown))
+    for page in sorted(glob.glob(f"{MAN}/*.1.scd")):
+        tap.report("\n# EXIT STATUS\n" in read(page) and "\n@EXIT_STATUS@\n" in read(page),
+                   f"exit statuses: the table is in {os.path.basename(page)}")
+
+
+def check_pages():
+    sources = {os.path.basename(path).removesuffix(".scd"): read(path) for path in glob.glob(f"{MAN}/*.scd")}
+    pages = {name: text for name, text in sources.items() if re.search(r"\.\d$", name)}
+    for name, text in sorted(pages.items()):
+        title, _, section = name.rpartition(".")
+        wrong = [] if text.startswith(f"{title}({section})\n") else ["its title is another"]
+        if not re.search(rf"^# NAME\n\n{re.escape(title)}.* - ", text, re.M):
+            wrong.append("its NAME is another")
+        wrong += [f"refers to {other}({number}), which is missing" for other, number in
+                  re.findall(r"\*(rootlet[a-z.-]*)\*\((\d)\)", text) if f"{other}.{number}" not in pages]
+        tap.report(not wrong, f"page {name}: title and references", *wrong)
+    built = f"{BUILD}/frontend/man"
+    wanted = [name for name in pages if name != "rootlet-policy.conf.5" or
+              os.path.exists(f"{SOURCE}/policy/policy.conf.example")]
+    for name in sorted(wanted):
+        if not os.path.exists(f"{built}/{name}"):
+            tap.report(False, f"page {name} is built", "scdoc is missing: ./quickstart --deps-only --tests")
+            continue
+        done = subprocess.run([shutil.which("groff"), "-Kutf8", "-t", "-man", "-Tutf8", "-ww", "-rLL=100n", f"{built}/{name}"],
+                              capture_output=True, text=True, check=False)
+        complaints = [line for line in done.stderr.splitlines() if "can't break line" not in line and
+                      "cannot adjust line" not in line]
+        tap.report(done.returncode == 0 and not complaints and "@" not in done.stdout.replace("you@", ""),
+                   f"page {name} can be shown", *complaints)
+
+
+def check_readme():
+    """README names every command and every profile."""
+    text = read(f"{SOURCE}/README.md")
+    missing = [name for name in commands() if not re.search(rf"`(rootlet )?{name}\b", text)]
+    tap.report(not missing, "README names every command", missing)
+
+
+tap.report(len(commands()) > 8, "there are commands", commands())
+for one in commands():
+    check_command(one)
+check_statuses()
+check_pages()
+check_readme()
+tap.done()

@@ -1,0 +1,401 @@
+"""`rootlet mcp` on the wire: what the protocol asks for, and what a client should not send. Needs no
+helper, no rootfs and no network."""
+import json
+import os
+import random
+import signal
+import time
+
+import jsonschema
+
+from support import tap
+from support.mcp import Server
+from support.world import SOURCE, Home, kill, processes_left, wait_until
+
+NEWEST, REVISIONS = "2025-11-25", ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
+PARSE, INVALID, METHOD, PARAMS = -32700, -32600, -32601, -32602
+TOOLS = ["create_test_rootfs", "check_test_rootfs", "delete_test_rootfs", "list_test_rootfs",
+         "fstests_vm_boot_and_run", "fstests_results", "run_in_vm", "doctor"]
+# What the tools of kerneldev-mcp took: name, parameter, default.
+ORIGINAL = [
+    ("create_test_rootfs", "rootfs_path", None), ("create_test_rootfs", "ubuntu_release", "jammy"),
+    ("create_test_rootfs", "force", False), ("check_test_rootfs", "rootfs_path", None),
+    ("delete_test_rootfs", "rootfs_path", None), ("fstests_vm_boot_and_run", "kernel_path", None),
+    ("fstests_vm_boot_and_run", "fstests_path", None),
+    ("fstests_vm_boot_and_run", "tests", ["-g", "quick"]),
+    ("fstests_vm_boot_and_run", "fstype", "ext4"), ("fstests_vm_boot_and_run", "timeout", 300),
+    ("fstests_vm_boot_and_run", "memory", "4G"), ("fstests_vm_boot_and_run", "cpus", 4),
+    ("fstests_vm_boot_and_run", "force_9p", False),
+    ("fstests_vm_boot_and_run", "io_scheduler", "mq-deadline"),
+    ("fstests_vm_boot_and_run", "extra_args", None),
+    ("fstests_vm_boot_and_run", "custom_mkfs_command", None),
+    ("fstests_vm_boot_and_run", "use_custom_rootfs", False),
+    ("fstests_vm_boot_and_run", "custom_rootfs_path", None),
+]
+
+home = Home()
+
+
+def call(name, arguments, number=1):
+    return {"jsonrpc": "2.0", "id": number, "method": "tools/call",
+            "params": {"name": name, "arguments": arguments}}
+
+
+def ask(method, **more):
+    return {"jsonrpc": "2.0", "id": 1, "method": method, **more}
+
+
+# What is sent after initialize, the error that comes back, and for which id.
+REFUSED = [
+    ("no JSON", b"garbage\n", PARSE, None),
+    ("half of an object", b'{"jsonrpc": "2.0", "id": 1,\n', PARSE, None),
+    ("a key twice", b'{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}\n', PARSE, None),
+    ("no UTF-8", b'{"jsonrpc":"2.0","id":1,"method":"\xff\xfe"}\n', PARSE, None),
+    ("a NUL in a string", b'{"jsonrpc":"2.0","id":1,"method":"a\\u0000b"}\n', PARSE, None),
+    ("a NUL byte", b'{"jsonrpc":"2.0",\0"id":1,"method":"ping"}\n', PARSE, None),
+    ("arrays 100,000 deep", b"[" * 100000 + b"\n", PARSE, None),
+    ("a message of 2 MiB", b'{"jsonrpc":"2.0","id":1,"method":"' + b"x" * (2 << 20) + b'"}\n',
+     INVALID, None),
+    ("a message of one byte too much", b'"' + b"x" * (1 << 20) + b'"\n', INVALID, None),
+    ("a number", 7, INVALID, None),
+    ("a string", "ping", INVALID, None),
+    ("null", None, INVALID, None),
+    ("an empty object", {}, INVALID, None),
+    ("no version", {"id": 1, "method": "ping"}, INVALID, None),
+    ("version 1.0", {"jsonrpc": "1.0", "id": 1, "method": "ping"}, INVALID, None),
+    ("version as a number", {"jsonrpc": 2.0, "id": 1, "method": "ping"}, INVALID, None),
+    ("a method that is a number", {"jsonrpc": "2.0", "id": 1, "method": 1}, INVALID, None),
+    ("an id that is null", {"jsonrpc": "2.0", "id": None, "method": "ping"}, INVALID, None),
+    ("an id that is an object", {"jsonrpc": "2.0", "id": {}, "method": "ping"}, INVALID, None),
+    ("an id with a fraction", {"jsonrpc": "2.0", "id": 1.5, "method": "ping"}, INVALID, None),
+    ("an unknown method", ask("tools/destroy"), METHOD, 1),
+    ("resources", ask("resources/list"), METHOD, 1),
+    ("params that are an array", ask("tools/list", params=[1]), PARAMS, 1),
+    ("params that are a string", ask("ping", params="x"), PARAMS, 1),
+    ("a cursor that is none of ours", ask("tools/list", params={"cursor": "x"}), PARAMS, 1),
+    ("a second initialize", ask("initialize", params={"protocolVersion": NEWEST}), INVALID, 1),
+    ("a level that there is not", ask("logging/setLevel", params={"level": "loud"}), PARAMS, 1),
+    ("no level", ask("logging/setLevel"), PARAMS, 1),
+    ("a call of no tool", ask("tools/call"), PARAMS, 1),
+    ("a call of an unknown tool", call("format_disk", {}), PARAMS, 1),
+    ("a tool that is a number", ask("tools/call", params={"name": 1}), PARAMS, 1),
+    ("arguments that are an array", call("doctor", [1]), PARAMS, 1),
+    ("a progress token that is an object", ask("tools/call", params={
+        "name": "doctor", "arguments": {}, "_meta": {"progressToken": {}}}), PARAMS, 1),
+]
+
+# Arguments that a tool does not take, and what must be said of them.
+BAD_ARGUMENTS = [
+    ("an unknown argument", "check_test_rootfs", {"path": "/x"}, "there is no path"),
+    ("a path that is a number", "check_test_rootfs", {"rootfs_path": 7}, "rootfs_path: not of type string"),
+    ("a force that is a string", "create_test_rootfs", {"force": "yes"}, "force: not of type boolean"),
+    ("a path that is null", "delete_test_rootfs", {"rootfs_path": None}, "rootfs_path: not of type"),
+    ("no kernel", "run_in_vm", {"command": ["true"]}, "kernel_path is missing"),
+    ("no command", "run_in_vm", {"kernel_path": "distro", "command": []}, "length 0: at least 1"),
+    ("a command that is a string", "run_in_vm", {"kernel_path": "x", "command": "ls"}, "type array"),
+    ("a word that is no string", "run_in_vm", {"kernel_path": "x", "command": ["ls", 1]}, r"command[1]"),
+    ("a timeout that is too short", "fstests_vm_boot_and_run",
+     {"kernel_path": "x", "fstests_path": "y", "timeout": 59}, "timeout 59: at least 60"),
+    ("a timeout with a fraction", "fstests_vm_boot_and_run",
+     {"kernel_path": "x", "fstests_path": "y", "timeout": 60.5}, "timeout: not of type integer"),
+    ("a scheduler that there is not", "fstests_vm_boot_and_run",
+     {"kernel_path": "x", "fstests_path": "y", "io_scheduler": "cfq"}, "mq-deadline"),
+    ("too many cpus", "run_in_vm", {"kernel_path": "x", "command": ["ls"], "cpus": 1000}, "at most 255"),
+    ("an empty run", "fstests_results", {"run": ""}, "length 0: at least 1"),
+]
+
+
+def error_of(message):
+    return (message or {}).get("error", {}).get("code")
+
+
+def test_revisions():
+    for wanted, expected in [(name, name) for name in REVISIONS] + [("1999-01-01", NEWEST),
+                                                                    ("2099-01-01", NEWEST)]:
+        with Server(home) as server:
+            answer = server.initialize(wanted)
+            tap.report((answer or {}).get("result", {}).get("protocolVersion") == expected,
+                       f"revision {wanted}: {expected} is negotiated", answer)
+            tap.report(server.end() == 0, f"revision {wanted}: ends with its input")
+    with Server(home) as server:
+        tap.report(error_of(server.request("tools/list")) == INVALID, "before initialize: no tools")
+        tap.report("result" in server.request("ping"), "before initialize: ping")
+        tap.report(error_of(server.request("initialize", {})) == PARAMS, "initialize without a revision")
+        tap.report("result" in server.initialize(), "and after that a right one")
+
+
+def test_refusals():
+    with Server(home) as server:
+        server.initialize()
+        for what, message, code, number in REFUSED:
+            server.send(message)
+            answer = server.read()
+            good = error_of(answer) == code and answer.get("jsonrpc") == "2.0" and \
+                answer.get("id", "none") == number and isinstance(answer["error"].get("message"), str)
+            tap.report(good, f"refused with {code}: {what}", answer)
+        tap.report("result" in server.request("ping"), "and the server goes on")
+        for what, message in {
+                "an empty line": b"\n", "blanks": b" \t \r\n",
+                "a response to nothing": {"jsonrpc": "2.0", "id": 5, "result": {}},
+                "an unknown notification": {"jsonrpc": "2.0", "method": "notifications/nosuch"},
+                "a cancellation of nothing": {"jsonrpc": "2.0", "method": "notifications/cancelled",
+                                              "params": {"requestId": "nothing"}},
+                "a cancellation without params": {"jsonrpc": "2.0", "method": "notifications/cancelled"}}.items():
+            server.send(message)
+            number = server.start("ping")
+            answer = server.read()
+            tap.report(answer and answer.get("id") == number, f"not answered: {what}", answer)
+        server.send(b'{"jsonrpc":"2.0","id":"in pieces",')
+        time.sleep(0.1)
+        server.send(b'"method":"ping"}\r\n')
+        tap.report((server.read() or {}).get("id") == "in pieces", "a message in two pieces, with CRLF")
+        tap.report(server.end() == 0, "the server ends with its input")
+        tap.report(not server.process.stderr.read(), "and has said nothing on standard error")
+
+
+def test_arguments():
+    with Server(home) as newest, Server(home) as older:
+        newest.initialize()
+        older.initialize("2025-06-18")
+        for what, tool, arguments, says in BAD_ARGUMENTS:
+            result = (newest.call(tool, arguments) or {}).get("result", {})
+            text = result.get("content", [{}])[0].get("text", "")
+            tap.report(result.get("isError") is True and says in text,
+                       f"arguments: {what} is the tool's failure", result)
+            answer = older.call(tool, arguments)
+            tap.report(error_of(answer) == PARAMS and says in answer["error"]["message"],
+                       f"arguments: {what} is an error of older revisions", answer)
+
+
+def test_batches():
+    many = [ask("ping"), {"jsonrpc": "2.0", "method": "notifications/initialized"},
+            {"jsonrpc": "2.0", "id": 2, "method": "nosuch"}, 7,
+            call("list_test_rootfs", {}, 3), {"jsonrpc": "2.0", "id": 4, "method": "ping"}]
+    for revision in REVISIONS:
+        with Server(home) as server:
+            server.initialize(revision)
+            server.send(many)
+            answer = server.read()
+            if revision in ("2025-11-25", "2025-06-18"):
+                tap.report(error_of(answer) == INVALID, f"batch in {revision}: refused", answer)
+                continue
+            by_id = {m.get("id"): m for m in answer} if isinstance(answer, list) else {}
+            tap.report(len(by_id) == 5 and error_of(by_id.get(2)) == METHOD and
+                       error_of(by_id.get(None)) == INVALID and
+                       all("result" in by_id.get(i, {}) for i in (1, 3, 4)),
+                       f"batch in {revision}: all answers in one array", answer)
+            server.send([])
+            tap.report(error_of(server.read()) == INVALID, f"batch in {revision}: an empty one")
+            server.send([{"jsonrpc": "2.0", "method": "notifications/nosuch"}])
+            number = server.start("ping")
+            tap.report((server.read() or {}).get("id") == number,
+                       f"batch in {revision}: of notifications is not answered")
+
+
+def test_tools():
+    with Server(home) as server:
+        server.initialize()
+        tools = {tool["name"]: tool for tool in server.request("tools/list")["result"]["tools"]}
+    tap.report(sorted(tools) == sorted(TOOLS), "tools/list names the tools", sorted(tools))
+    for name, tool in tools.items():
+        wrong = []
+        for kind in ("inputSchema", "outputSchema"):
+            try:
+                jsonschema.Draft202012Validator.check_schema(tool[kind])
+            except jsonschema.SchemaError as error:
+                wrong.append(f"{kind}: {error.message}")
+            if tool[kind].get("type") != "object":
+                wrong.append(f"{kind} is of no object")
+        wrong += [f"{key} has no description" for key, value in tool["inputSchema"]["properties"].items()
+                  if not value.get("description")]
+        wrong += [f"no annotation {hint}" for hint in ("readOnlyHint", "destructiveHint", "idempotentHint",
+                                                       "openWorldHint")
+                  if not isinstance(tool["annotations"].get(hint), bool)]
+        wrong += [f"{key} is published" for key in ("command", "wrap") if key in tool]
+        tap.report(not wrong and tool["description"], f"tool {name}: schemas, descriptions, annotations",
+                   *wrong)
+        tap.note(f"{name}: input schema {len(json.dumps(tool['inputSchema'], separators=(',', ':')))} bytes, "
+                 f"output schema {len(json.dumps(tool['outputSchema'], separators=(',', ':')))} bytes")
+    for name, parameter, default in ORIGINAL:
+        schema = tools[name]["inputSchema"]["properties"].get(parameter)
+        tap.report(schema is not None and schema.get("default") == default,
+                   f"tool {name}: {parameter} as before, with its default", schema)
+
+
+def test_calls():
+    """Every tool on an empty store: the answers fit the schemas that are published."""
+    with Server(home) as server:
+        server.initialize()
+        tools = {tool["name"]: tool for tool in server.request("tools/list")["result"]["tools"]}
+        missing = f"{home.store}/test-rootfs"
+        for tool, arguments, failed, says in (
+                ("check_test_rootfs", {}, False, f"✗ Rootfs does not exist at {missing}\n\n"
+                                                 "Create it with: create_test_rootfs"),
+                ("check_test_rootfs", {"rootfs_path": "~/.kerneldev-mcp/test-rootfs"}, None, "✗ "),
+                ("check_test_rootfs", {"rootfs_path": "--help"}, True, "cannot be a rootfs"),
+                ("list_test_rootfs", {}, False, "There is no rootfs yet"),
+                ("delete_test_rootfs", {}, True, f"Rootfs does not exist at {missing}"),
+                ("create_test_rootfs", {"ubuntu_release": "warty"}, True, '"warty" is unknown'),
+                ("create_test_rootfs", {"ubuntu_release": "--help"}, True, "is no name for a release"),
+                ("create_test_rootfs", {"profile": "nosuch"}, True, 'no profile "nosuch"'),
+                ("run_in_vm", {"kernel_path": "/no/such", "command": ["--help"]}, True, "/no/such"),
+                ("run_in_vm", {"kernel_path": "distro", "command": ["true"], "memory": "1"}, True,
+                 "--memory 1"),
+                ("fstests_vm_boot_and_run", {"kernel_path": "/no/such", "fstests_path": "/no/such"}, True,
+                 "/no/such"),
+                ("fstests_vm_boot_and_run", {"kernel_path": "x", "fstests_path": "y", "tests": ["-g quick"]}, True,
+                 "is one word; give two: -- -g quick"),
+                ("fstests_results", {}, True, "there is no run yet"), ("fstests_results", {"run": "--help"}, True, "--help"),
+                ("doctor", {}, False, "sub-id ranges")):
+            result = (server.call(tool, arguments) or {}).get("result", {})
+            text = "".join(part.get("text", "") for part in result.get("content", []))
+            wrong = []
+            if failed is not None and result.get("isError") is not failed:
+                wrong.append(f"isError is {result.get('isError')}")
+            if says not in text:
+                wrong.append(f"does not say: {says}")
+            if "structuredContent" in result:
+                wrong += [error.message for error in jsonschema.Draft202012Validator(
+                    tools[tool]["outputSchema"]).iter_errors(result["structuredContent"])]
+            elif not result.get("isError"):
+                wrong.append("no structured content")
+            tap.report(not wrong, f"call of {tool} with {json.dumps(arguments)[:60]}", *wrong, result)
+        tap.report(server.end() == 0 and not processes_left(10), "calls leave no process")
+
+
+def test_many():
+    """More calls than are served at once, and as many ids."""
+    with Server(home) as server:
+        server.initialize()
+        numbers = [server.start_call("doctor") for _ in range(40)]
+        answers = [server.answer(number, 120) for number in numbers]
+        served = [a for a in answers if "result" in (a or {})]
+        refused = [a for a in answers if error_of(a) == -32603]
+        tap.report(len(served) >= 32 and len(served) + len(refused) == 40,
+                   "40 calls at once: each is served or refused", len(served), len(refused))
+        server.send(call("doctor", {}, "twice"))
+        server.send(call("doctor", {}, "twice"))
+        first, second = (server.wait_for(lambda m: m.get("id") == "twice") for _ in range(2))
+        tap.report({"result" in first, "result" in second} == {True, False} and
+                   INVALID in (error_of(first), error_of(second)), "an id that is in use is refused",
+                   first, second)
+        tap.report(server.end() == 0 and not processes_left(10), "and nothing stays")
+
+
+def test_slow_reader():
+    """A client that asks and does not read: the server's memory has a bound, and it serves on after."""
+    with Server(home) as server:
+        server.initialize()
+        pipe = server.process.stdin.fileno()
+        os.set_blocking(pipe, False)
+        # Requests as large as some, so that few of them fill what the server reads ahead.
+        message = json.dumps(ask("tools/list", params={"_meta": {"padding": "x" * 4000}})).encode() + b"\n"
+        rest, asked, stuck = b"", 0, time.monotonic() + 5
+        while time.monotonic() < stuck and asked < 16000:
+            if not rest:
+                rest, asked = message, asked + 1
+            try:
+                rest = rest[os.write(pipe, rest):]
+                stuck = time.monotonic() + 5
+            except BlockingIOError:
+                time.sleep(0.02)
+        with open(f"/proc/{server.process.pid}/status", encoding="utf-8") as file:
+            peak = int(next(line.split()[1] for line in file if line.startswith("VmHWM")))
+        if "asan" not in os.environ.get("ROOTLET_BUILD", ""):
+            tap.report(peak < 64 << 10, "a client that does not read costs a bounded memory", f"{peak} KiB")
+        answers = 0
+        while answers < asked and server.read():
+            answers += 1
+            if rest and answers == asked // 2:
+                os.set_blocking(pipe, True)
+                os.write(pipe, rest)
+        tap.report(answers == asked and asked > 100, "and gets all of its answers in the end", answers, asked)
+        tap.report("result" in server.request("ping"), "and the server goes on")
+
+
+def test_noise():
+    """Right messages with some bytes changed, cut or doubled, always the same ones: whatever comes back, it
+    is JSON, and the server lives."""
+    noise = random.Random(1)
+    seeds = [json.dumps(message).encode() for message in (
+        ask("ping"), ask("tools/list", params={}), ask("logging/setLevel", params={"level": "error"}),
+        call("list_test_rootfs", {}), call("check_test_rootfs", {"rootfs_path": "/no/such"}),
+        {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}},
+        [ask("ping"), ask("tools/list")])]
+    with Server(home) as server:
+        server.initialize("2025-03-26")
+        for _ in range(1500):
+            data = bytearray(noise.choice(seeds))
+            for _ in range(noise.randint(1, 4)):
+                at = noise.randrange(len(data))
+                how = noise.randrange(4)
+                if how == 0:
+                    data[at] = noise.randrange(256)
+                elif how == 1:
+                    del data[at:at + noise.randint(1, 8)]
+                elif how == 2:
+                    data[at:at] = data[:noise.randint(1, 20)]
+                else:
+                    data[at:at] = noise.choice([b"{", b"]", b"\\u0000", b"\\ud800", b"1e999", b'"'])
+                data = data or bytearray(b"{")
+            server.send(bytes(data).replace(b"\n", b" ") + b"\n")
+        number = server.start("ping", id="the last")
+        tap.report(server.wait_for(lambda m: isinstance(m, dict) and m.get("id") == "the last", 300) is not None,
+                   "1500 messages with noise in them, and the server lives", server.process.poll(), number)
+        tap.report(server.end(120) == 0 and not processes_left(20), "and ends as it should")
+
+
+def test_ends():
+    for what, number, status in (("SIGTERM", signal.SIGTERM, 130), ("SIGINT", signal.SIGINT, 130),
+                                 ("SIGHUP", signal.SIGHUP, 130)):
+        with Server(home) as server:
+            server.initialize()
+            kill(server.process.pid, number)
+            tap.report(wait_until(lambda: server.process.poll() == status), f"{what} ends it",
+                       server.process.poll())
+    with Server(home) as server:
+        server.initialize()
+        server.process.stdout.close()
+        server.send(ask("ping"))
+        tap.report(wait_until(lambda: server.process.poll() == 0), "it ends when nobody reads its output",
+                   server.process.poll())
+    with Server(home) as server:
+        server.send(ask("initialize", params={"protocolVersion": NEWEST}))
+        server.process.stdin.close()
+        tap.report("result" in (server.read() or {}) and server.process.wait(30) == 0,
+                   "what was asked before the end of its input is answered")
+
+
+def test_start_up():
+    """Not a bound on time, which a loaded machine would break: the figure, for who wants to know."""
+    times = []
+    for _ in range(10):
+        began = time.monotonic()
+        with Server(home) as server:
+            server.initialize()
+            server.request("tools/list")
+            times.append(time.monotonic() - began)
+    tap.note(f"from start to the answers of initialize and tools/list: {min(times) * 1000:.1f} ms at best, "
+             f"{sorted(times)[5] * 1000:.1f} ms median of 10")
+
+
+def test_data():
+    """tools.json and what it refers to."""
+    with open(f"{SOURCE}/frontend/tools.json", encoding="utf-8") as file:
+        tools = json.load(file)
+    for tool in tools:
+        properties, command = tool["inputSchema"]["properties"], tool["command"]
+        tap.report(set(properties) == set(command["arguments"]) and tool["inputSchema"].get(
+            "additionalProperties") is False and "--json" in command["words"],
+                   f"tools.json: {tool['name']}: every argument becomes a part of the command line")
+        options = {how for how in command["arguments"].values() if isinstance(how, str) and how != "--"}
+        text = home.run("help", command["words"][0]).out
+        lacks = [option for option in {*options, *(w for w in command["words"] if w.startswith("-"))}
+                 if f"  {option}" not in text]
+        tap.report(not lacks, f"tools.json: {tool['name']}: the command has its options", lacks)
+
+
+for name, function in list(globals().items()):
+    if name.startswith("test_"):
+        function()
+tap.done()

@@ -1,0 +1,94 @@
+"""--json where no rootfs is there: documents and streams that fit their schemas, also for failures."""
+import os
+
+import jsonschema
+
+from support import tap
+from support.schemas import document, errors, schema, stream
+from support.world import SOURCE, Home
+
+home = Home()
+MISSING = f"{home.store}/test-rootfs"
+
+for file in sorted(os.listdir(f"{SOURCE}/frontend/schemas")):
+    if file.endswith(".json"):
+        name = file.removesuffix(".json")
+        try:
+            jsonschema.Draft202012Validator.check_schema(schema(name))
+            wrong = []
+        except jsonschema.SchemaError as error:
+            wrong = [error.message]
+        tap.report(not wrong and schema(name).get("title"), f"schema {name} is one", *wrong)
+# That the validator would notice: a schema that accepts everything guards nothing.
+for name, value in (("create", {"event": "result", "exit_status": 0, "path": None}), ("check", {}),
+                    ("delete", {"event": "result", "exit_status": 1, "path": None}), ("list", {}),
+                    ("run", {"event": "result", "exit_status": 0}), ("doctor", {"ok": 1}),
+                    ("events", {"event": "progress", "stage": "x", "more": 1}), ("profiles-show", {}),
+                    ("profiles-list", [{}]), ("fstests", {"run": "x", "status": "good"}),
+                    ("runs-list", [{}]), ("runs-show", {}), ("runs-compare", {})):
+    tap.report(bool(errors(name, value)), f"schema {name} refuses what is none")
+
+home.write("config/rootlet/profiles/wrong.conf", "[packages]\nbash\n")
+home.write("config/rootlet/profiles/odd.conf", "[profile]\ndescription = \u00e4\n[packages]\na = bash\n")
+DOCUMENTS = [
+    # what, words, exit status, schema, what must be in it
+    ("check of nothing", ["check"], 1, "check", {"state": "missing", "path": MISSING, "bytes": None}),
+    ("check of another folder", ["check", "--path", "config"], 1, "check", {"state": "foreign"}),
+    ("check of a wrong name", ["check", "--name", "a/b"], 2, "check", {"exit_status": 2}),
+    ("list of an empty store", ["list"], 0, "list", []),
+    ("doctor", ["doctor"], None, "doctor", {}),
+    ("runs, of which there is none", ["runs"], 0, "runs-list", []),
+    ("runs show of none", ["runs", "show", "nosuch"], None, "runs-show", {}),
+    ("runs compare of none", ["runs", "compare", "no", "such"], None, "runs-compare", {}),
+    ("profiles", ["profiles"], 0, "profiles-list", {}),
+    ("profiles show", ["profiles", "show", "fstests-build"], 0, "profiles-show",
+     {"extends": "fstests", "name": "fstests-build"}),
+    ("profiles show of none", ["profiles", "show", "nosuch"], 1, "profiles-show", {"exit_status": 1}),
+    ("profiles check", ["profiles", "check", "config/rootlet/profiles/odd.conf"], 0, "profiles-show",
+     {"description": "\u00e4", "extends": None}),
+    ("profiles check of a wrong one", ["profiles", "check", "config/rootlet/profiles/wrong.conf"], 2,
+     "profiles-show", {"exit_status": 2}),
+]
+STREAMS = [
+    ("create of an unknown release", ["create", "--release", "warty"], 2, "create", "input"),
+    ("create of an unknown profile", ["create", "--profile", "nosuch"], 1, "create", "missing"),
+    ("create over a folder", ["create", "--path", "config"], 6, "create", "exists"),
+    ("create without a mirror", ["create", "--release", "jammy", "--profile", "odd", "--mirror",
+                                 "http://127.0.0.1:9"], None, "create", None),
+    ("delete of nothing", ["delete", "--yes"], 1, "delete", "missing"),
+    ("delete without --yes", ["delete"], 1, "delete", "missing"),
+    ("run of nothing", ["run", "--kernel", "distro", "--", "true"], 1, "run", "missing"),
+    ("fstests of no kernel", ["fstests", "--kernel", "/no/such", "--fstests", "/no/such"], None, "fstests", None),
+    ("fstests of nothing", ["fstests", "--kernel", "distro", "--fstests", "config"], None, "fstests", "missing"),
+    ("run of no kernel", ["run", "--kernel", "config", "--", "true"], None, "run", None),
+]
+for what, words, status, name, holds in DOCUMENTS:
+    outcome = home.run(*words, "--json")
+    value, wrong = document(name, outcome)
+    if status is not None and outcome.status != status:
+        wrong.append(f"expected exit status {status}")
+    if isinstance(holds, list) and value != holds:
+        wrong.append(f"is not {holds}")
+    if isinstance(holds, dict) and isinstance(value, dict):
+        wrong += [f"{key} is not {wanted!r}" for key, wanted in holds.items() if value.get(key) != wanted]
+    tap.report(not wrong, f"--json: {what}", *wrong, outcome)
+for what, words, status, name, code in STREAMS:
+    at = words.index("--") if "--" in words else len(words)
+    outcome = home.run(*words[:at], "--json", *words[at:])
+    _, result, wrong = stream(name, outcome)
+    if status is not None and outcome.status != status:
+        wrong.append(f"expected exit status {status}")
+    if not outcome.status or not result or "error" not in result:
+        wrong.append("it did not fail")
+    elif code and result["error"]["code"] != code:
+        wrong.append(f"the error is not \"{code}\"")
+    elif result["error"]["message"] not in outcome.err:
+        wrong.append("standard error does not have the message")
+    tap.report(not wrong, f"--json: {what}", *wrong, outcome)
+outcome = home.run("run", "--kernel", "distro", "--json")
+tap.report(outcome.status == 2 and "--json has none" in outcome.err, "--json: a shell needs a terminal", outcome)
+path = home.make_folder(os.fsencode(home.folder) + b"/\xff\xfe")
+outcome = home.run("check", "--json", "--path", os.fsdecode(path) + "/x")
+value, wrong = document("check", outcome)
+tap.report(not wrong and value["path"].endswith("/??/x"), "--json: a path that is not UTF-8", *wrong, outcome)
+tap.done()

@@ -1,0 +1,102 @@
+"""`rootlet mcp` and a client that nobody here wrote: the official SDK, in tests/mcp. Every tool is called,
+one of them boots a kernel, and two are cancelled while this program watches their processes."""
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import time
+
+from support import mirror as mirrors
+from support import tap
+from support.mcp import Server as Client
+from support.server import Server
+from support.world import (ROOTLET, SHARED, SOURCE, Home, Tidy, children, command_of, fstests_rootfs,
+                           kill, locked, mirror, wait_until)
+
+FILES = ("package.json", "package-lock.json", ".npmrc")
+PROCESSES = {"create": "rootlet-helper", "run": "qemu"}  # what must go when a call is cancelled
+
+
+def installed():
+    """A folder with the SDK, as the lock file has it, and the client. Kept between runs."""
+    digest = hashlib.sha256()
+    for name in FILES:
+        with open(f"{SOURCE}/tests/mcp/{name}", "rb") as file:
+            digest.update(file.read())
+    folder = f"{SHARED}/mcp-sdk-{digest.hexdigest()[:16]}"
+    with locked("mcp-sdk"):
+        if not os.path.exists(f"{folder}/installed"):
+            shutil.rmtree(folder, ignore_errors=True)
+            os.makedirs(folder, mode=0o755)
+            for name in FILES:
+                shutil.copy(f"{SOURCE}/tests/mcp/{name}", folder)
+            done = subprocess.run(["npm", "ci"], cwd=folder, capture_output=True, text=True, check=False,
+                                  env={**os.environ, "npm_config_cache": f"{folder}/cache"})
+            if not tap.report(done.returncode == 0, "npm ci installs the SDK", done.stdout, done.stderr):
+                tap.done()
+            shutil.rmtree(f"{folder}/cache", ignore_errors=True)
+            open(f"{folder}/installed", "w", encoding="utf-8").close()
+        shutil.copy(f"{SOURCE}/tests/mcp/client.mjs", folder)
+    return folder
+
+
+def watch_end(process, name):
+    """How long after a call was cancelled its processes are gone."""
+    began = time.monotonic()
+    ended = wait_until(lambda: not [pid for pid in children(process.pid)
+                                    if PROCESSES[name] in command_of(pid)], 60)
+    took = time.monotonic() - began
+    tap.report(bool(ended), f"cancelling {name}: its processes go", f"after {took:.1f} s: not yet")
+    tap.note(f"cancelling {name}: no {PROCESSES[name]} after {took:.2f} s")
+
+
+def follow(process):
+    """Takes the client's lines; True where it came to its end."""
+    cases = 0
+    for line in process.stdout:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            tap.report(False, "the client says what it sees", line)
+            continue
+        if "mark" in said:
+            watch_end(process, said["mark"])
+        elif "good" in said:
+            cases += 1
+            tap.report(said["good"], f"SDK: {said['what']}", json.dumps(said["seen"], ensure_ascii=False)[:3000])
+    return process.wait(60) == 0 and cases > 20
+
+
+NODE_NEEDED = 18
+version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
+if int(version.lstrip("v").partition(".")[0] or 0) < NODE_NEEDED:
+    tap.skip("rootlet mcp and the official SDK", f"the SDK needs node {NODE_NEEDED}, here is {version.strip()}")
+    tap.done()
+boot = fstests_rootfs()
+AT = mirror()
+folder = installed()
+# The guest's kernel comes through the cache of the rootfs to boot on.
+home = Home(cache=boot.cache)
+with Server(AT.root) as server, Tidy(home) as tidy:
+    arguments = {
+        "rootlet": ROOTLET, "bootRootfs": f"{boot.store}/test-rootfs", "kernelTimeout": 1200,
+        "create": {"ubuntu_release": mirrors.SUITE, "profile": "test", "mirror": server.url,
+                   "keyring": AT.keyring}}
+    with home.start(f"{folder}/client.mjs", json.dumps(arguments), program=shutil.which("node"),
+                    stderr=subprocess.DEVNULL) as client:
+        whole = follow(client)
+    tap.report(whole, "SDK: the client comes to its end", client.returncode)
+    wrong = tidy.complaints()
+tap.report(not wrong, "SDK: nothing stays", *wrong)
+# A guest that says nothing: its front end does not notice by its output that the server is gone.
+with Tidy(home) as tidy, Client(home) as server:
+    server.initialize()
+    server.request("logging/setLevel", {"level": "debug"})
+    server.start_call("run_in_vm", {"kernel_path": "distro", "rootfs_path": f"{boot.store}/test-rootfs",
+                                    "timeout": 1200, "command": ["sh", "-c", "echo is-up; sleep 1000"]})
+    up = server.wait_for(lambda m: "is-up" in str(m.get("params", {}).get("data", "")), 900)
+    kill(server.process.pid)
+    wrong = tidy.complaints(60)
+tap.report(bool(up) and not wrong, "kill -9 of the server: a silent VM ends with it", up, *wrong)
+tap.done()

@@ -1,0 +1,171 @@
+"""--json and MCP over the life of a rootfs, from the test mirror: progress while it is made, other calls
+meanwhile, cancellation, and a client or a server that goes away."""
+import os
+import signal
+import time
+
+import jsonschema
+
+from support import tap
+from support import mirror as mirrors
+from support.mcp import Server as Client
+from support.schemas import document, stream
+from support.server import Fault, Server
+from support.world import (Home, Tidy, children, command_of, kill, mirror, processes_left, wait_until)
+
+AT = mirror()
+home = Home()
+TREE = f"{home.store}/test-rootfs"
+SLOW = Fault(r"/perl-base_[^/]*\.deb$", "slow", 150000)
+
+
+def source(server):
+    return ["--release", mirrors.SUITE, "--profile", "test", "--mirror", server.url, "--keyring",
+            AT.keyring]
+
+
+def by_command_line():
+    with Server(AT.root) as server, Tidy(home) as tidy:
+        outcome = home.run("create", "--json", *source(server))
+        events, result, wrong = stream("create", outcome)
+        wrong += tidy.complaints()
+    stages = [event["stage"] for event in events if event["event"] == "progress"]
+    tap.report(outcome.status == 0 and not wrong and not outcome.err, "create --json: every line fits its "
+               "schema", *wrong, outcome)
+    tap.report(result and result["path"] == TREE and result["release"] == "jammy" and result["packages"] > 50
+               and result["users"] == ["fsqa", "fsgqa2"] and result["bytes"] > 50e6 and
+               os.path.isdir(TREE), "create --json: the result", result)
+    for stage in ("Downloading packages", "Verifying packages", "Unpacking and configuring",
+                  "Writing to disk"):
+        tap.report(stage in stages, f"create --json: progress of the stage {stage}", stages)
+    counted = [e for e in events if e.get("stage") == "Downloading packages" and "total" in e]
+    tap.report(counted and counted[-1]["done"] == counted[-1]["total"] == result["packages"] and
+               counted[-1]["bytes"] == counted[-1]["bytes_total"],
+               "create --json: packages and bytes are counted to the end", counted[-1:])
+    with Server(AT.root) as server:
+        outcome = home.run("create", "--json", *source(server))
+        _, result, wrong = stream("create", outcome)
+    tap.report(outcome.status == 6 and not wrong and result["error"]["code"] == "exists" and
+               result["path"] == TREE, "create --json over one that is there", *wrong, outcome)
+    outcome = home.run("check", "--json")
+    value, wrong = document("check", outcome)
+    tap.report(outcome.status == 0 and not wrong and value["state"] == "ready" and value["bytes"] > 50e6,
+               "check --json of a ready one", *wrong, outcome)
+    home.run("shell", "--", "sed", "-i", "/^fsgqa2:/d", "/etc/passwd")
+    outcome = home.run("check", "--json")
+    value, wrong = document("check", outcome)
+    tap.report(outcome.status == 1 and not wrong and value["state"] == "not-ready" and
+               any("fsgqa2" in reason for reason in value["reasons"]), "check --json of a damaged one",
+               *wrong, outcome)
+    outcome = home.run("list", "--json")
+    value, wrong = document("list", outcome)
+    tap.report(not wrong and len(value) == 1 and value[0]["bytes"] > 50e6, "list --json", *wrong, outcome)
+    outcome = home.run("delete", "--json")
+    _, result, wrong = stream("delete", outcome)
+    tap.report(outcome.status == 2 and not wrong and os.path.isdir(TREE) and
+               "--yes" in result["error"]["message"], "delete --json does not ask", *wrong, outcome)
+    outcome = home.run("delete", "--json", "--yes")
+    _, result, wrong = stream("delete", outcome)
+    tap.report(outcome.status == 0 and not wrong and not os.path.lexists(TREE) and result["path"] == TREE,
+               "delete --json", *wrong, outcome)
+
+
+def create_call(client, server):
+    return client.start_call("create_test_rootfs", {
+        "ubuntu_release": mirrors.SUITE, "profile": "test", "mirror": server.url,
+        "keyring": AT.keyring}, token="t")
+
+
+def through_mcp():
+    with Server(AT.root, [SLOW]) as server, Client(home) as client, Tidy(home) as tidy:
+        client.initialize()
+        tools = {tool["name"]: tool for tool in client.request("tools/list")["result"]["tools"]}
+        number = create_call(client, server)
+        progress = client.wait_for(lambda m: m.get("method") == "notifications/progress", 120)
+        tap.report(progress and progress["params"]["progressToken"] == "t" and
+                   progress["params"]["message"], "MCP create: progress", progress)
+        began = time.monotonic()
+        meanwhile = client.call("check_test_rootfs")
+        tap.report(meanwhile and not any(m.get("id") == number for m in client.seen) and
+                   "does not exist" in meanwhile["result"]["content"][0]["text"],
+                   f"MCP: check answers while create runs ({time.monotonic() - began:.2f} s)", meanwhile)
+        answer = client.answer(number, 600)
+        result = (answer or {}).get("result", {})
+        text = result.get("content", [{}])[0].get("text", "")
+        tap.report(result.get("isError") is False and text.startswith(
+            f"✓ Successfully created rootfs at {TREE}\n\nPath: {TREE}\nSize: ") and
+                   "\nUbuntu: jammy\nTest users: fsqa, fsgqa2\n\nYou can now use use_custom_rootfs=true in "
+                   "fstests_vm_boot_and_run" in text, "MCP create: the text as it was", answer)
+        values = [m["params"]["progress"] for m in [progress, *client.seen]
+                  if m.get("method") == "notifications/progress"]
+        tap.report(len(values) > 5 and all(a < b for a, b in zip(values, values[1:])),
+                   "MCP create: progress only grows", values)
+        for tool, arguments, says in (
+                ("check_test_rootfs", {}, f"✓ Rootfs is configured and ready at {TREE}\n\nSize: "),
+                ("check_test_rootfs", {"rootfs_path": "~/.kerneldev-mcp/test-rootfs"}, "✓ Rootfs is "),
+                ("list_test_rootfs", {}, "test-rootfs\nPath: "),
+                ("create_test_rootfs", {}, f"✗ Rootfs already exists at {TREE}\n\nUse force=true"),
+                ("delete_test_rootfs", {}, f"✓ Successfully deleted rootfs at {TREE}")):
+            answer = client.call(tool, arguments)
+            result = (answer or {}).get("result", {})
+            validator = jsonschema.Draft202012Validator(tools[tool]["outputSchema"])
+            wrong = [e.message for e in validator.iter_errors(result.get("structuredContent"))]
+            tap.report(says in result.get("content", [{}])[0].get("text", "") and not wrong,
+                       f"MCP: {tool} {arguments}", *wrong, answer)
+        tap.report(client.end() == 0, "MCP: the server ends with its input")
+        wrong = tidy.complaints()
+    tap.report(not wrong, "MCP: nothing stays", *wrong)
+
+
+def working(client):
+    """Helpers below the server."""
+    return [pid for pid in children(client.process.pid) if "rootlet-helper" in command_of(pid)]
+
+
+def gone(pids, seconds=60):
+    """How long it took until none of PIDS ran; None where they do not end."""
+    began = time.monotonic()
+    ended = wait_until(lambda: not [pid for pid in pids if command_of(pid)], seconds)
+    return time.monotonic() - began if ended else None
+
+
+def breaks():
+    """A create is cut off: while packages come, and while they are unpacked."""
+    ways = {
+        "cancelled": lambda client, number: client.cancel(number),
+        "its client closes its end": lambda client, number: client.process.stdin.close(),
+        "SIGTERM to the server": lambda client, number: kill(client.process.pid, signal.SIGTERM),
+        "kill -9 of the server": lambda client, number: kill(client.process.pid),
+    }
+    for stage, faults in (("Downloading packages", [SLOW]), ("Unpacking and configuring", [])):
+        for what, break_it in ways.items():
+            fresh = {"XDG_CACHE_HOME": f"{home.folder}/cold"} if faults else {}
+            with Server(AT.root, faults) as server, Tidy(home) as tidy, \
+                    Client(home, environment=fresh) as client:
+                client.initialize()
+                number = create_call(client, server)
+                reached = client.wait_for(lambda m, stage=stage: stage in m.get("params", {}).get(
+                    "message", ""), 300)
+                pids = children(client.process.pid)
+                helpers = working(client)
+                break_it(client, number)
+                took = gone(pids)
+                if what == "cancelled":
+                    ping = client.request("ping")
+                    silent = not any(m.get("id") == number for m in client.seen)
+                    tap.report(ping and silent, f"create {what} in \"{stage}\": no answer, and the server "
+                               "goes on", client.seen[-3:])
+                    client.end()
+                wrong = tidy.complaints()
+            tap.report(reached and helpers and took is not None and not wrong and not os.path.lexists(TREE),
+                       f"create {what} in \"{stage}\": all of it ends, nothing stays",
+                       f"reached: {reached}, helpers: {helpers}, took: {took}", *wrong)
+            tap.note(f"\"{stage}\", {what}: all processes gone after "
+                     f"{'-' if took is None else f'{took:.2f} s'}")
+
+
+by_command_line()
+through_mcp()
+breaks()
+tap.report(not processes_left(5), "nothing runs in the end")
+tap.done()

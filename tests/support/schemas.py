@@ -1,0 +1,49 @@
+"""What --json prints, held to the schemas in frontend/schemas."""
+import json
+
+import jsonschema
+
+from .world import SOURCE
+
+
+def schema(name):
+    with open(f"{SOURCE}/frontend/schemas/{name}.json", encoding="utf-8") as file:
+        return json.load(file)
+
+
+def errors(name, value):
+    """What is wrong with VALUE by the schema NAME."""
+    validator = jsonschema.Draft202012Validator(schema(name))
+    return [f"{name}: {'/'.join(map(str, error.absolute_path))}: {error.message[:200]}"
+            for error in validator.iter_errors(value)]
+
+
+def parse(text):
+    """The lines of a stream, or of one document; complaints about lines that are no JSON."""
+    values, wrong = [], []
+    for line in text.splitlines():
+        try:
+            values.append(json.loads(line))
+        except ValueError:
+            wrong.append(f"no JSON: {line[:200]}")
+    return values, wrong
+
+
+def document(name, outcome):
+    """The one document that OUTCOME printed, and complaints."""
+    values, wrong = parse(outcome.out)
+    if len(values) != 1:
+        wrong.append(f"{len(values)} documents instead of one")
+    return (values[0] if values else None), wrong + [e for value in values for e in errors(name, value)]
+
+
+def stream(name, outcome):
+    """The events of a stream and its last line, and complaints."""
+    values, wrong = parse(outcome.out)
+    if not values:
+        return [], None, [*wrong, "nothing was printed"]
+    events, result = values[:-1], values[-1]
+    wrong += [e for event in events for e in errors("events", event)] + errors(name, result)
+    if result.get("exit_status") != outcome.status:
+        wrong.append(f"exit_status {result.get('exit_status')} is not that of the process")
+    return events, result, wrong

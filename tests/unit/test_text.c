@@ -1,0 +1,137 @@
+/* frontend/text.c, frontend/suggest.c, and the pieces that frontend/events.c cuts output into. */
+#include "frontend/text.h"
+
+#include "frontend/events.h"
+#include "frontend/suggest.h"
+#include "tap.h"
+
+/* RFC 3629, section 3 and 4: what is well-formed stays, each byte that is not becomes '?'. */
+static const struct {
+	const char *what, *text, *expected;
+} utf8[] = {
+	{ "ASCII", "abc", "abc" },
+	{ "nothing", "", "" },
+	{ "two, three and four bytes", "\u00e4\u20ac\U0001f600", "\u00e4\u20ac\U0001f600" },
+	{ "the first and last of each length",
+	  "\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80",
+	  "\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80" },
+	{ "U+10FFFF", "\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf" },
+	{ "beyond U+10FFFF", "\xf4\x90\x80\x80", "????" },
+	{ "a surrogate", "\xed\xa0\x80", "???" },
+	{ "over-long, two bytes", "\xc0\xaf", "??" },
+	{ "over-long, three bytes", "\xe0\x9f\xbf", "???" },
+	{ "over-long, four bytes", "\xf0\x8f\xbf\xbf", "????" },
+	{ "a byte that only continues", "a\x80z", "a?z" },
+	{ "cut short at the end", "a\xe2\x82", "a??" },
+	{ "cut short in the middle", "\xe2\x82z", "??z" },
+	{ "bytes that are never used", "\xfe\xff", "??" },
+};
+
+static const struct {
+	const char *word, *expected;
+} words[] = {
+	{ "create", "create" },
+	{ "crate", "create" },
+	{ "craete", "create" },
+	{ "creat", "create" },
+	{ "chekc", "check" },
+	{ "lsit", "list" },
+	{ "remove", NULL },
+	{ "zzz", NULL },
+	{ "x", NULL },
+	{ "delet", "delete" },
+	{ "shel", "shell" },
+	{ "rnu", "run" },
+	{ "profile", "profiles" },
+	{ "doc", "doctor" },
+	{ "", NULL },
+	{ "a-word-that-is-far-longer-than-every-command-that-there-could-be", NULL },
+};
+
+static const char *const commands[] = { "create", "check", "list",     "delete",
+					"shell",  "run",   "profiles", "doctor" };
+
+static void check_utf8(void)
+{
+	for (size_t i = 0; i < sizeof(utf8) / sizeof(utf8[0]); i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "%s", utf8[i].text);
+		tap_check(tap_same(text_utf8(text), utf8[i].expected), "UTF-8: %s", utf8[i].what);
+	}
+}
+
+static void check_suggestions(void)
+{
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		const char *found =
+			suggest(words[i].word, commands, sizeof(commands) / sizeof(commands[0]));
+
+		tap_check(tap_same(found, words[i].expected), "suggested for \"%s\": %s",
+			  words[i].word, found ? found : "nothing");
+	}
+}
+
+/* Feeds TEXT in pieces of STEP bytes and returns what the events hold together; the caller's. */
+static char *run_output(const char *text, size_t size, size_t step, size_t *events)
+{
+	struct output_events o = { .stream = "stdout" };
+	char *all = NULL, *line = NULL;
+	size_t room = 0, length = 0;
+	FILE *out = open_memstream(&all, &length), *in = tmpfile();
+	int saved = dup(STDOUT_FILENO);
+
+	*events = 0;
+	fflush(stdout);
+	dup2(fileno(in), STDOUT_FILENO);
+	for (size_t i = 0; i < size; i += step)
+		output_events_take(&o, text + i, size - i < step ? size - i : step);
+	output_events_flush(&o);
+	fflush(stdout);
+	dup2(saved, STDOUT_FILENO);
+	close(saved);
+	rewind(in);
+	while (getline(&line, &room, in) > 0) {
+		json_t *event = json_loads(line, 0, NULL);
+		const char *piece = json_string_value(json_object_get(event, "text"));
+
+		fputs(piece ? piece : "<no event>", out);
+		json_decref(event);
+		(*events)++;
+	}
+	free(line);
+	fclose(in);
+	fclose(out);
+	return all;
+}
+
+/* However it comes in, no character is torn and nothing is lost. */
+static void check_output(void)
+{
+	static char text[20000];
+	size_t size = 0, events;
+
+	while (size < sizeof(text) - 3)
+		size += (size_t)snprintf(text + size, sizeof(text) - size, "\u20ac");
+	for (size_t step = 1; step < 6000; step = step * 3 + 1) {
+		_cleanup_free_ char *all = run_output(text, size, step, &events);
+
+		tap_check(tap_same(all, text) && events >= size / 4096,
+			  "output without a newline, %zu bytes at once: nothing torn", step);
+	}
+	for (size_t step = 1; step < 30; step += 7) {
+		_cleanup_free_ char *all = run_output("one\ntwo\nthree", 13, step, &events);
+
+		tap_check(tap_same(all, "one\ntwo\nthree") && events >= 2 &&
+				  (step > 1 || events == 3),
+			  "output of lines, %zu bytes at once", step);
+	}
+}
+
+int main(void)
+{
+	check_utf8();
+	check_suggestions();
+	check_output();
+	return tap_done();
+}
