@@ -115,6 +115,15 @@ int batch_of_words(char *const *words, size_t count, struct batch *batch)
 	return 0;
 }
 
+size_t plan_left(const struct plan *plan, const struct results *results)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < plan->count; i++)
+		left += !results_find(results, plan->list[i].section, plan->list[i].name);
+	return left;
+}
+
 bool plan_next(const struct plan *plan, const struct results *results, struct batch *batch)
 {
 	const char *section = NULL;

@@ -30,6 +30,9 @@ struct batch {
 	size_t count;
 };
 
+/* How many of the plan have no result. */
+size_t plan_left(const struct plan *plan, const struct results *results);
+
 /* What is left to do of one section after RESULTS; sections of the plan come one after the other,
  * so that each call gives a batch of the first one that is not done. Returns false where nothing is
  * left. ITSELF is the caller's to clear. */

@@ -434,12 +434,16 @@ static int conclude(const struct session *s)
 									       : FSTESTS_PASSED;
 }
 
+/* Boots until nothing of the plan is left, or a boot has done nothing of it. */
 static int run_batches(struct session *s, struct batch *batch, struct error **err)
 {
+	size_t left = SIZE_MAX;
+
 	for (;;) {
 		struct vm_result result;
 		int status = boot(s, batch, &result, err);
 		enum verdict verdict = judge(s, status, &result, err);
+		size_t before = left;
 
 		stop_parsers(s);
 		batch_clear(batch);
@@ -455,6 +459,7 @@ static int run_batches(struct session *s, struct batch *batch, struct error **er
 		/* Sections that a crash kept from their turn are left, even where this batch is
 		 * done. */
 		if (verdict == VERDICT_STOP || (verdict == VERDICT_DONE && s->run->boots == 1) ||
+		    (left = plan_left(&s->run->plan, &s->run->results)) >= before ||
 		    !plan_next(&s->run->plan, &s->run->results, batch))
 			return 0;
 		display_boot(s->run, *s->why ? s->why : NULL);
@@ -478,7 +483,9 @@ int fstests_session(struct fstests_run *run, struct error **err)
 	_cleanup_(batch_clear) struct batch batch = { 0 };
 	int result = -1;
 
-	plan_of_words(run->options->tests, run->options->test_count, &run->plan);
+	/* A configuration has sections, of which only check knows. */
+	if (!run->options->config)
+		plan_of_words(run->options->tests, run->options->test_count, &run->plan);
 	if (batch_of_words(run->options->tests, run->options->test_count, &batch) < 0)
 		return error_set(err, ERR_SPACE, "out of memory");
 	run->began = fstests_now();

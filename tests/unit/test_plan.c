@@ -91,7 +91,8 @@ static void left(int folder)
 	batch_clear(&batch);
 	add(&results, "b", "generic/002");
 	add(&results, "b", "generic/001");
-	tap_check(!plan_next(&plan, &results, &batch), "then nothing");
+	tap_check(plan_left(&plan, &results) == 0 && !plan_next(&plan, &results, &batch),
+		  "then nothing");
 	plan_clear(&plan);
 	results_clear(&results);
 }
