@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "frontend/host_layout.h"
 #include "frontend/layout.h"
 #include "frontend/vng.h"
 #include "proto/channel.h"
@@ -74,11 +75,14 @@ static int become_caller(const struct vm_config *config, uid_t caller, struct er
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { 0 };
 	bool tree = config->root.kind == VM_ROOT_TREE;
+	/* Outside of any namespace of ours there may be nothing to drop, nor the right to. */
+	bool optional = config->root.kind == VM_ROOT_HOST;
 
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot keep a capability for vng");
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if ((!tree || cap != KEPT_CAPABILITY) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+		if ((!tree || cap != KEPT_CAPABILITY) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 &&
+		    !optional)
 			return error_errno(err, ERR_SYSTEM, "cannot drop capability %d", cap);
 	if (tree &&
 	    (setresgid(caller, caller, caller) < 0 || setresuid(caller, caller, caller) < 0))
@@ -121,9 +125,16 @@ static int forbid_sockets(bool but_unix, struct error **err)
 	return 0;
 }
 
+/* What vng is given. */
+struct place {
+	uid_t caller; /* whom it runs as */
+	char *folder;
+	int disks[VM_DISKS_MAX];
+};
+
 /* A terminal as standard input becomes the controlling one, for the shell's job control. */
-static _Noreturn void run_vng(const struct vm_config *config, uid_t caller, const int stdio[3],
-			      const int *disks, int channel)
+static _Noreturn void run_vng(const struct vm_config *config, const struct place *place,
+			      const int stdio[3], int channel)
 {
 	_cleanup_error_ struct error *err = NULL;
 
@@ -135,27 +146,29 @@ static _Noreturn void run_vng(const struct vm_config *config, uid_t caller, cons
 			error_errno(&err, ERR_SYSTEM, "cannot prepare vng");
 	if (!err && isatty(0) && ioctl(0, TIOCSCTTY, 0) < 0)
 		error_errno(&err, ERR_SYSTEM, "cannot give vng its terminal");
-	if (!err && become_caller(config, caller, &err) == 0 &&
+	if (!err && become_caller(config, place->caller, &err) == 0 &&
 	    forbid_sockets(config->root.virtiofs, &err) == 0)
-		vng_exec(config, disks, &err);
+		vng_exec(config, place->folder, place->disks, &err);
 	fail(channel, err);
 }
 
 /* Held open for reading and writing, so that neither side waits for the other to open it. */
-static int open_fifo(const char *path, struct error **err)
+static int open_fifo(const char *folder, const char *name, struct error **err)
 {
-	int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	_cleanup_free_ char *path = NULL;
+	int fd = -1;
 
+	if (asprintf(&path, "%s/%s", folder, name) >= 0)
+		fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		error_errno(err, ERR_SYSTEM, "cannot open %s", path);
+		error_errno(err, ERR_SYSTEM, "cannot open the VM's %s", name);
 	return fd;
 }
 
-static void announce(int channel)
+static void announce(const char *folder, int channel)
 {
 	_cleanup_error_ struct error *err = NULL;
-	int fds[2] = { open_fifo(VM_FOLDER "/console", &err),
-		       open_fifo(VM_FOLDER "/status", &err) };
+	int fds[2] = { open_fifo(folder, "console", &err), open_fifo(folder, "status", &err) };
 
 	if (err || packet_send(channel, "ready", strlen("ready"), fds, 2, &err) < 0)
 		fail(channel, err);
@@ -175,8 +188,9 @@ static void child_changed(int number)
 	errno = saved;
 }
 
-/* Waits for vng or for the near side to be gone, whichever is first. */
-static _Noreturn void watch(pid_t vng, int channel, int child_ended)
+/* Waits for vng or for the near side to be gone, whichever is first, and returns the exit status.
+ */
+static int watch(pid_t vng, int channel, int child_ended)
 {
 	for (;;) {
 		struct pollfd polled[2] = { { .fd = channel, .events = POLLIN },
@@ -184,46 +198,84 @@ static _Noreturn void watch(pid_t vng, int channel, int child_ended)
 		char byte;
 		int status;
 
-		if (poll(polled, 2, -1) < 0 && errno != EINTR)
-			_exit(125);
-		if (polled[0].revents)
-			_exit(125);
+		if ((poll(polled, 2, -1) < 0 && errno != EINTR) || polled[0].revents)
+			return 125;
 		for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
 			if (pid == vng)
-				_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 125);
+				return WIFEXITED(status) ? WEXITSTATUS(status) : 125;
 		while (read(child_ended, &byte, 1) > 0)
 			;
 	}
 }
 
-/* Process 1 of the VM's pid namespace: when it ends, the kernel kills every other one in there. */
+/* Without a pid namespace: ends every process that was started in here. What loses its parent
+ * becomes a child of ours, so there is nothing that this does not reach in the end. */
+static void end_children(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	for (;;) {
+		_cleanup_fclose_ FILE *in = fopen(path, "re");
+		int pid, count = 0;
+
+		for (; in && fscanf(in, "%d", &pid) == 1; count++)
+			kill(pid, SIGKILL);
+		if (count == 0)
+			return;
+		while (waitpid(-1, NULL, 0) > 0 && --count > 0)
+			;
+	}
+}
+
+static int make_place(const struct vm_config *config, struct place *place, struct error **err)
+{
+	if (config->root.kind == VM_ROOT_HOST) {
+		place->caller = getuid();
+		if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot prepare the VM");
+		return host_layout_make(config, &place->folder, place->disks, err);
+	}
+	place->caller = config->root.kind == VM_ROOT_TREE ? CALLER_ID : 0;
+	place->folder = strdup(VM_FOLDER);
+	if (!place->folder || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot prepare the VM");
+	return layout_make(config, place->caller, place->disks, err);
+}
+
+/* Process 1 of the VM's pid namespace, where it has one: when it ends, the kernel kills every other
+ * one in there. */
 static _Noreturn void first_process(const struct vm_config *config, const int stdio[3], int channel)
 {
 	struct sigaction action = { .sa_handler = child_changed };
 	_cleanup_error_ struct error *err = NULL;
-	uid_t caller = config->root.kind == VM_ROOT_TREE ? CALLER_ID : 0;
-	int disks[VM_DISKS_MAX];
+	struct place place = { 0 };
+	int status;
 	pid_t vng;
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
-	    pipe2(child_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
+	if (pipe2(child_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
 	    sigaction(SIGCHLD, &action, NULL) < 0) {
 		error_errno(&err, ERR_SYSTEM, "cannot prepare the VM");
 		fail(channel, err);
 	}
-	if (layout_make(config, caller, disks, &err) < 0)
+	if (make_place(config, &place, &err) < 0)
 		fail(channel, err);
-	announce(channel);
+	announce(place.folder, channel);
 	vng = fork();
 	if (vng == 0)
-		run_vng(config, caller, stdio, disks, channel);
+		run_vng(config, &place, stdio, channel);
 	if (vng < 0) {
 		error_errno(&err, ERR_SYSTEM, "cannot start vng");
 		fail(channel, err);
 	}
 	for (int i = 0; i < 3; i++)
 		close(stdio[i]);
-	watch(vng, channel, child_pipe[0]);
+	status = watch(vng, channel, child_pipe[0]);
+	if (config->root.kind == VM_ROOT_HOST) {
+		end_children();
+		host_layout_remove(place.folder);
+	}
+	_exit(status);
 }
 
 /* Root of the level-1 namespace, which is ours to enter because we made it. */
@@ -265,6 +317,8 @@ static int make_userns(struct error **err)
 
 static int enter(const struct vm_config *config, struct error **err)
 {
+	if (config->root.kind == VM_ROOT_HOST)
+		return 0;
 	if (config->root.kind == VM_ROOT_TREE) {
 		if (enter_level_1(config->root.userns, err) < 0)
 			return -1;

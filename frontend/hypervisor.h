@@ -6,8 +6,11 @@
 
 #include "frontend/vm.h"
 
-/* What vng and qemu find under their private folder. Fixed names, since vng pastes its arguments
- * into a shell line: no path of the user's ever stands there. */
+/* What vng and qemu find in their private folder: root/ (but where the host's is the guest's root),
+ * kernel/boot/vmlinuz and kernel/lib/modules/VERSION, the FIFOs console and status, share0 and so
+ * on, tmp/. Fixed names, since vng pastes its arguments into a shell line: no path of the user's
+ * ever stands there. The folder is this one, of the VM's own mount namespace, or see host_layout.h.
+ */
 #define VM_FOLDER "/mnt"
 #define VM_TREE VM_FOLDER "/root"
 #define VM_IMAGE VM_FOLDER "/kernel/boot/vmlinuz"

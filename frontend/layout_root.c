@@ -253,12 +253,5 @@ static int place_boot_root(const struct vm_config *config, const struct layout_s
 
 int layout_root(const struct vm_config *config, const struct layout_sources *s, struct error **err)
 {
-	switch (config->root.kind) {
-	case VM_ROOT_TREE:
-		return place_tree(config, s, err);
-	case VM_ROOT_IMAGE:
-		return place_boot_root(config, s, err);
-	default:
-		return write_command(config, VM_FOLDER "/command", err);
-	}
+	return (config->root.kind == VM_ROOT_TREE ? place_tree : place_boot_root)(config, s, err);
 }

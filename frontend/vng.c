@@ -1,6 +1,7 @@
 #include "frontend/vng.h"
 
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -62,7 +63,7 @@ char *vng_guest_script(const struct vm_config *config)
  * both as consoles: of two ports of one driver, only the first that is named becomes one.)
  * Raw is said of the disks, since qemu guards block 0 of an image whose format it had to guess. vng
  * closes what it inherited before it starts qemu, so qemu opens them through vng's descriptors. */
-static char *qemu_options(const struct vm_config *config, const int *disks)
+static char *qemu_options(const struct vm_config *config, const char *folder, const int *disks)
 {
 	char self[32] = "";
 	char *text = NULL;
@@ -75,14 +76,18 @@ static char *qemu_options(const struct vm_config *config, const int *disks)
 	if (readlink("/proc/self", self, sizeof(self) - 1) < 0)
 		self[0] = '\0';
 	fputs("--qemu-opts=-no-reboot", out);
-	fputs(config->argv ? " -set chardev.console.path=" VM_FOLDER "/console"
-			   : " -chardev file,id=rootlet-console,path=" VM_FOLDER "/console"
-			     " -serial chardev:rootlet-console",
-	      out);
-	fputs(" -chardev file,id=rootlet-status,path=" VM_FOLDER "/status"
-	      " -device virtio-serial-pci"
-	      " -device virtserialport,name=" VM_STATUS_PORT ",chardev=rootlet-status",
-	      out);
+	if (config->argv)
+		fprintf(out, " -set chardev.console.path=%s/console", folder);
+	else
+		fprintf(out,
+			" -chardev file,id=rootlet-console,path=%s/console"
+			" -serial chardev:rootlet-console",
+			folder);
+	fprintf(out,
+		" -chardev file,id=rootlet-status,path=%s/status"
+		" -device virtio-serial-pci"
+		" -device virtserialport,name=" VM_STATUS_PORT ",chardev=rootlet-status",
+		folder);
 	for (size_t i = 0; i < config->disk_count; i++)
 		fprintf(out,
 			" -drive if=none,id=disk%zu,format=raw,cache=unsafe,discard=unmap,"
@@ -115,10 +120,24 @@ static void add_pair(struct words *words, const char *option, const char *value)
 	add(words, value);
 }
 
-static void add_root(struct words *words, const struct vm_root *root)
+/* An option whose value is put together; it lives as long as the process, which becomes vng. */
+static void add_composed(struct words *words, const char *option, const char *format, ...)
+	PRINTF_LIKE(3, 4);
+static void add_composed(struct words *words, const char *option, const char *format, ...)
+{
+	char *value;
+	va_list ap;
+
+	va_start(ap, format);
+	if (vasprintf(&value, format, ap) >= 0)
+		add_pair(words, option, value);
+	va_end(ap);
+}
+
+static void add_root(struct words *words, const struct vm_root *root, const char *folder)
 {
 	if (root->kind != VM_ROOT_HOST)
-		add_pair(words, "--root", VM_TREE);
+		add_composed(words, "--root", "%s/root", folder);
 	if (root->kind != VM_ROOT_TREE || !root->virtiofs)
 		add(words, "--force-9p");
 }
@@ -136,10 +155,10 @@ static void add_kernel_words(struct words *words, const struct vm_config *config
 }
 
 /* microvm has no PCI bus, which the disks and the status line are on. */
-static void fill_words(struct words *words, const struct vm_config *config)
+static void fill_words(struct words *words, const struct vm_config *config, const char *folder)
 {
 	add(words, "vng");
-	add_pair(words, "--run", VM_IMAGE);
+	add_composed(words, "--run", "%s/kernel/boot/vmlinuz", folder);
 	add_pair(words, "--name", "rootlet");
 	add_pair(words, "--memory", config->memory);
 	add_pair(words, "--cpus", config->cpus);
@@ -148,20 +167,17 @@ static void fill_words(struct words *words, const struct vm_config *config)
 		add(words, "--disable-kvm");
 	if (!config->argv)
 		add_pair(words, "--user", "root");
-	add_root(words, &config->root);
-	for (size_t i = 0; i < config->share_count; i++) {
-		char *both;
-
-		if (asprintf(&both, "%s=" VM_FOLDER "/share%zu", config->shares[i].guest, i) >= 0)
-			add_pair(words, config->shares[i].read_only ? "--rodir" : "--rwdir", both);
-	}
+	add_root(words, &config->root, folder);
+	for (size_t i = 0; i < config->share_count; i++)
+		add_composed(words, config->shares[i].read_only ? "--rodir" : "--rwdir",
+			     "%s=%s/share%zu", config->shares[i].guest, folder, i);
 	add_kernel_words(words, config);
 	for (const char *const *word = config->vng_words; word && *word; word++)
 		add(words, *word);
-	if (config->argv)
-		add_pair(words, "--exec",
-			 config->root.kind == VM_ROOT_HOST ? "sh " VNG_HOST_SCRIPT
-							   : "sh /" VNG_GUEST_SCRIPT);
+	if (config->argv && config->root.kind == VM_ROOT_HOST)
+		add_composed(words, "--exec", "sh %s/command", folder);
+	else if (config->argv)
+		add_pair(words, "--exec", "sh /" VNG_GUEST_SCRIPT);
 }
 
 /* Installed outside of PATH by most distributions. */
@@ -185,27 +201,30 @@ bool vng_has_virtiofsd(void)
 }
 
 /* Unprivileged logins often have no sbin in PATH, and vng calls modprobe. */
-static void set_environment(void)
+static void set_environment(const char *folder)
 {
 	const char *own = getenv("PATH");
 	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *temporary = NULL;
 
 	if (asprintf(&path, "%s%s" SYSTEM_PATH, own ? own : "", own ? ":" : "") >= 0)
 		setenv("PATH", path, 1);
-	setenv("TMPDIR", VM_FOLDER "/tmp", 1);
+	if (asprintf(&temporary, "%s/tmp", folder) >= 0)
+		setenv("TMPDIR", temporary, 1);
 }
 
-int vng_exec(const struct vm_config *config, const int *disks, struct error **err)
+int vng_exec(const struct vm_config *config, const char *folder, const int *disks,
+	     struct error **err)
 {
 	struct words words = { 0 };
-	char *options = qemu_options(config, disks);
+	char *options = qemu_options(config, folder, disks);
 
 	if (!options)
 		return error_errno(err, ERR_SYSTEM, "cannot start vng");
-	fill_words(&words, config);
+	fill_words(&words, config, folder);
 	add(&words, options);
 	words.word[words.count] = NULL;
-	set_environment();
+	set_environment(folder);
 	for (size_t i = 0; i < config->disk_count; i++)
 		fcntl(disks[i], F_SETFD, 0);
 	execvp(words.word[0], (char *const *)words.word);

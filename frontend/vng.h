@@ -8,14 +8,13 @@
 bool vng_has_virtiofsd(void);
 
 /* Replaces the process by vng, which keeps DISKS open for qemu to open them again; returns only
- * where that failed, with ERR set. */
-int vng_exec(const struct vm_config *config, const int *disks, struct error **err);
+ * where that failed, with ERR set. FOLDER is laid out as hypervisor.h says, and has no character in
+ * its name that a shell would not take for itself. */
+int vng_exec(const struct vm_config *config, const char *folder, const int *disks,
+	     struct error **err);
 
 /* The guest's script: reports "started", runs config->argv, reports "exit N". The caller's to free;
  * NULL where memory is short. */
 char *vng_guest_script(const struct vm_config *config);
 
 #define VNG_GUEST_SCRIPT "usr/lib/rootlet/run"
-
-/* Where the guest finds it, by the kind of root: an image's init knows its own way. */
-#define VNG_HOST_SCRIPT VM_FOLDER "/command"

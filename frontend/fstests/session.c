@@ -341,7 +341,8 @@ static char *find_reason(struct session *s)
 enum verdict { VERDICT_DONE, VERDICT_AGAIN, VERDICT_STOP, VERDICT_ERROR };
 
 /* A boot that the kernel, the VM or we ended. WHY: an error's text, where there is one. */
-static enum verdict judge_broken(struct session *s, const char *why, struct error **err)
+static enum verdict judge_broken(struct session *s, const struct vm_result *result, const char *why,
+				 struct error **err)
 {
 	bool running = *s->test;
 	char text[128];
@@ -359,6 +360,9 @@ static enum verdict judge_broken(struct session *s, const char *why, struct erro
 		s->run->crashed = true;
 		blame(s, TEST_CRASH, *s->why ? s->why : why);
 	} else if (s->ended == 0) {
+		/* Only of a boot that did not get to the tests: the rest is in the run's files. */
+		if (!result->started && *result->console && !s->run->options->json)
+			fprintf(stderr, "the console's last lines:\n%s\n", result->console);
 		error_set(err, ERR_SYSTEM, "cannot run the tests: %s",
 			  *s->why && why ? s->why
 			  : why		 ? why
@@ -390,14 +394,14 @@ static enum verdict judge(struct session *s, int status, const struct vm_result 
 		return VERDICT_ERROR;
 	}
 	if (why || result->ended || result->timed_out)
-		return judge_broken(s, why ? why->message : NULL, err);
+		return judge_broken(s, result, why ? why->message : NULL, err);
 	/* 0 and 1 are check's: all passed, some did not. */
 	if (s->ended == 0 && (result->status > 1 || s->run->plan.count > 0 || *s->test)) {
 		error_set(err, ERR_INPUT, "cannot run the tests: %s", find_reason(s));
 		return VERDICT_ERROR;
 	}
 	if (*s->test)
-		return judge_broken(s, "check ended before the test did", err);
+		return judge_broken(s, result, "check ended before the test did", err);
 	return VERDICT_DONE;
 }
 

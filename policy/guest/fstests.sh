@@ -113,7 +113,10 @@ for serial in "${serials[@]}"; do
 done
 [[ -x $fstests/check ]] || fail "the tree of fstests has no program check"
 cd "$fstests" || exit 120
-mkdir -p /mnt/test /mnt/scratch
+# Where vng exports the root, not all of it can be written.
+mkdir -p /mnt/test /mnt/scratch 2>/dev/null || {
+	mount -t tmpfs mnt /mnt && mkdir /mnt/test /mnt/scratch
+} || fail "cannot make folders to mount on"
 make_filesystem "${devices[0]}"
 write_config "${devices[@]}"
 if [[ -n $ROOTLET_LIST ]]; then

@@ -170,8 +170,8 @@ def other_roots():
                                           tests=["generic/001", "mini/103"])
     tap.report(outcome.status == 0 and not wrong and last.get("counts", {}).get("pass") == 2,
                "--root-transport dir", *wrong, outcome)
-    kernel = glob.glob(f"{home.cache}/rootlet/kernels/*-amd64/boot/vmlinuz")
-    outcome, seen, last, wrong = run_json("--host-root", tests=["generic/001"], kernel=kernel[0])
+    outcome, seen, last, wrong = run_json("--host-root", tests=["generic/001"],
+                                          kernel=distribution_kernel())
     tap.report(outcome.status == 0 and not wrong and last.get("counts", {}).get("pass") == 1,
                "--host-root", *wrong, outcome)
 
@@ -204,11 +204,14 @@ def image():
               "--root-transport", "image", "--kernel", bare_kernel()), 2, "CONFIG_"), home)
 
 
+def distribution_kernel():
+    return glob.glob(f"{home.cache}/rootlet/kernels/*-amd64/boot/vmlinuz")[0]
+
+
 def bare_kernel():
     """The release's kernel, with a configuration beside it that has nothing."""
-    kernel = glob.glob(f"{home.cache}/rootlet/kernels/*-amd64/boot/vmlinuz")[0]
     folder = home.make_folder(f"{home.folder}/bare")
-    shutil.copy(kernel, f"{folder}/vmlinuz")
+    shutil.copy(distribution_kernel(), f"{folder}/vmlinuz")
     home.write("bare/config", "# CONFIG_VIRTIO_BLK is not set\nCONFIG_EXT4_FS=y\n")
     return f"{folder}/vmlinuz"
 
@@ -239,17 +242,21 @@ def usage():
 
 def left_behind():
     """Files that a run makes outside its folder and the cache: there are none to be left."""
-    return [path for folder in ("/var/tmp", "/tmp", "/dev/shm") for path in
-            glob.glob(f"{folder}/virtme*") + glob.glob(f"{folder}/vng*") + glob.glob(f"{folder}/.virtme*")]
+    return [path for folder in ("/var/tmp", "/tmp", "/dev/shm") for pattern in
+            ("virtme*", "vng*", ".virtme*", "rootlet.??????") for path in glob.glob(f"{folder}/{pattern}")]
 
 
 def deaths():
     """SIGKILL of the front end at random moments, and the signals that people send."""
     before = set(left_behind())
-    tries = [(signal.SIGKILL, random.uniform(0.2, 40)) for _ in range(20 if LONG else 4)]
-    for number, after in tries + [(signal.SIGINT, 15), (signal.SIGTERM, 15), (signal.SIGHUP, 15)]:
+    tries = [(signal.SIGKILL, random.uniform(0.2, 40)) for _ in range(20 if LONG else 3)]
+    tries += [(signal.SIGINT, 5), (signal.SIGTERM, 15), (signal.SIGHUP, 15)]
+    host = ["--host-root"]  # where no namespace ends it all
+    for number, after, more in [(*one, []) for one in tries] + [(signal.SIGKILL, 10, host),
+                                                               (signal.SIGTERM, 10, host)]:
         with Tidy(home) as tidy:
-            front = home.start(*words(tests=["mini/102"]))
+            front = home.start(*words(*more, tests=["mini/102"],
+                                      kernel=distribution_kernel() if more else "distro"))
             if number != signal.SIGKILL:
                 wait_until(lambda: [pid for pid in children(front.pid) if "qemu" in command_of(pid)], 120)
             time.sleep(after)
@@ -259,7 +266,8 @@ def deaths():
         new = set(left_behind()) - before
         good = front.returncode == (-9 if number == signal.SIGKILL else 130)
         tap.report(good and not wrong and not new,
-                   f"{signal.Signals(number).name} after {after:.1f} s takes all of the run with it",
+                   f"{signal.Signals(number).name} after {after:.1f} s takes all of the run with it"
+                   f"{', also with --host-root' if more else ''}",
                    *wrong, *new, front.returncode, err[-1000:])
     states = home.run("runs").out
     tap.report("cut off" in states and "interrupted" in states and "running" not in states,
