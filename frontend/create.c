@@ -17,7 +17,7 @@
 
 #define DEFAULT_SUITE "jammy"
 #define DEFAULT_PROFILE "fstests"
-#define DEFAULT_ENGINE "debootstrap"
+#define DEFAULT_ENGINE "native"
 #define COMPONENTS_MAX 16
 
 static const char help[] =
@@ -37,7 +37,8 @@ static const char help[] =
 	"  --keyring FILE       what signatures are checked against\n"
 	"  --components LIST    of the archive, \"main,universe\"\n"
 	"  --include LIST       further packages, \"gdb,strace\"; may be given more than once\n"
-	"  --engine NAME        debootstrap (default)\n"
+	"  --engine NAME        native (default), or debootstrap: slower, with the distribution's "
+	"own\n"
 	"  --quiet              no progress\n"
 	"  --help\n\n"
 	"Exit status: 0 made; 1 failed; 2 wrong command line or profile; 3 wrong signature, hash\n"
@@ -224,9 +225,10 @@ static int load_profile(struct create *c, struct error **err)
 
 static int check_words(const struct create *c, struct error **err)
 {
-	if (strcmp(c->engine, DEFAULT_ENGINE) != 0)
-		return error_set(err, ERR_INPUT, "engine \"%.80s\" is unknown; there is: %s",
-				 c->engine, DEFAULT_ENGINE);
+	if (strcmp(c->engine, "native") != 0 && strcmp(c->engine, "debootstrap") != 0)
+		return error_set(err, ERR_INPUT,
+				 "engine \"%.80s\" is unknown; there are: native, debootstrap",
+				 c->engine);
 	if (c->source.arch && !valid_archive_word(c->source.arch))
 		return error_set(err, ERR_INPUT, "\"%.80s\" is no architecture", c->source.arch);
 	return 0;

@@ -1,8 +1,9 @@
 /* Profiles: what a rootfs is for, as an INI file with the sections [profile], [packages],
- * [group NAME] and [user NAME]. Looked for in $XDG_CONFIG_HOME/rootlet/profiles/NAME.conf, then
- * among the installed ones, then (run from a build folder) in the source's policy/profiles. */
+ * [files], [group NAME] and [user NAME]. Looked for in $XDG_CONFIG_HOME/rootlet/profiles/NAME.conf,
+ * then among the installed ones, then (run from a build folder) in the source's policy/profiles. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,12 +24,20 @@ struct account {
 	unsigned line;
 };
 
+/* dpkg's path-exclude or path-include. */
+struct path_filter {
+	char *pattern;
+	bool include;
+};
+
 struct profile {
 	char *name, *path, *description;
 	char sha256[65]; /* of the file, in hex */
 	char **suites;	 /* NULL-terminated; NULL: any */
 	char **packages; /* NULL-terminated, each once */
 	size_t package_count;
+	struct path_filter *filters; /* in the file's order */
+	size_t filter_count;
 	struct account_group *groups; /* those declared, then those that users' gids imply */
 	size_t group_count;
 	struct account *users; /* in the file's order */

@@ -1,6 +1,7 @@
 #include "frontend/provision.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <time.h>
 
 #include "frontend/manifest.h"
@@ -23,6 +24,7 @@ static int open_cached(const char *path, struct error **err)
 static int begin(struct helper *h, const struct provision *p, struct error **err)
 {
 	_cleanup_close_ int keyring = open_cached(p->set->keyring, err);
+	Rootlet__Filter filters[FILTERS_MAX], *pointers[FILTERS_MAX];
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Begin message = ROOTLET__BEGIN__INIT;
 
@@ -31,6 +33,15 @@ static int begin(struct helper *h, const struct provision *p, struct error **err
 	message.name = mutable(p->base);
 	message.suite = p->set->suite;
 	message.arch = p->set->arch;
+	message.engine = mutable(p->engine);
+	for (size_t i = 0; i < p->profile->filter_count; i++) {
+		rootlet__filter__init(&filters[i]);
+		filters[i].pattern = p->profile->filters[i].pattern;
+		filters[i].include = p->profile->filters[i].include;
+		pointers[i] = &filters[i];
+	}
+	message.filters = pointers;
+	message.n_filters = p->profile->filter_count;
 	request.kind_case = ROOTLET__REQUEST__KIND_BEGIN;
 	request.begin = &message;
 	return helper_call(h, &request, (int[]){ p->parent, keyring }, 2, NULL, err);
@@ -90,19 +101,25 @@ static int hand_over_package(struct helper *h, struct package *package, struct e
 static int hand_over(struct helper *h, const struct provision *p, struct error **err)
 {
 	const struct package_set *set = p->set;
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, done = 0;
 
 	progress_stage(p->progress, "Verifying signatures and indexes");
 	for (size_t i = 0; i < set->pocket_count; i++)
 		if (hand_over_pocket(h, &set->pockets[i], err) < 0)
 			return -1;
-	progress_stage(p->progress, "Verifying packages");
-	for (size_t i = 0; i < set->package_count; i++) {
-		if (hand_over_package(h, &set->packages[i], err) < 0)
-			return -1;
-		bytes += set->packages[i].size;
-		progress_update(p->progress, i + 1, set->package_count, bytes, set->bytes);
-	}
+	progress_stage(p->progress, "Verifying and unpacking packages");
+	/* The folders that base-files has are to have its modes. */
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < set->package_count; i++) {
+			bool first = strcmp(set->packages[i].name, "base-files") == 0;
+
+			if (first != (pass == 0))
+				continue;
+			if (hand_over_package(h, &set->packages[i], err) < 0)
+				return -1;
+			bytes += set->packages[i].size;
+			progress_update(p->progress, ++done, set->package_count, bytes, set->bytes);
+		}
 	return 0;
 }
 
@@ -112,7 +129,6 @@ static int bootstrap(struct helper *h, const struct provision *p, struct error *
 	Rootlet__Bootstrap message = ROOTLET__BOOTSTRAP__INIT;
 
 	progress_stage(p->progress, "Unpacking and configuring");
-	message.engine = mutable(p->engine);
 	request.kind_case = ROOTLET__REQUEST__KIND_BOOTSTRAP;
 	request.bootstrap = &message;
 	return helper_call(h, &request, NULL, 0, NULL, err);

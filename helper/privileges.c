@@ -44,6 +44,9 @@ static const struct privileges table[] = {
 	[PRIVILEGES_TOOL] = { "tool",
 			      CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID),
 			      { jail_calls, tool_calls }, false, true },
+	[PRIVILEGES_UNPACK] = { "unpacker",
+				CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID),
+				{ unpack_calls }, true, true },
 };
 /* clang-format on */
 

@@ -155,8 +155,8 @@ int serve(int parser, const struct idmap *map)
 		.parent = -1,
 		.staging = -1,
 		.tree = -1,
-		.builder = JAIL_NONE,
-		.builder_socket = -1,
+		.builder = STAGE_NONE,
+		.unpacker = STAGE_NONE,
 	};
 
 	while (answer(&s))

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "helper/filter.h"
 #include "proto/channel.h"
 #include "proto/validate.h"
 
@@ -38,6 +39,8 @@ struct task {
 		} hello;
 		struct {
 			char name[ROOTFS_NAME_MAX + 1], suite[WORD_SIZE], arch[WORD_SIZE];
+			char engine[WORD_SIZE];
+			struct filters filters;
 		} begin;
 		struct {
 			char pocket[WORD_SIZE];
@@ -49,9 +52,6 @@ struct task {
 			char name[PACKAGE_NAME_MAX + 1];
 			uint8_t sha256[SHA256_LEN];
 		} package;
-		struct {
-			char engine[WORD_SIZE];
-		} bootstrap;
 		struct {
 			char name[ACCOUNT_SIZE];
 			uint32_t gid;
