@@ -39,6 +39,7 @@ static const char help[] =
 	"  --include LIST       further packages, \"gdb,strace\"; may be given more than once\n"
 	"  --engine NAME        native (default), or debootstrap: slower, with the distribution's "
 	"own\n"
+	"  --fresh              neither clone a base of the cache nor keep one\n"
 	"  --quiet              no progress\n"
 	"  --help\n\n"
 	"Exit status: 0 made; 1 failed; 2 wrong command line or profile; 3 wrong signature, hash\n"
@@ -50,14 +51,17 @@ struct create {
 	struct source source;
 	const char *components[COMPONENTS_MAX + 1];
 	char *component_words, *includes;
-	bool force, quiet;
+	bool force, fresh, quiet;
 
 	char *parent, *base;
 	int parent_fd;
 	struct profile *profile;
 	struct progress *progress;
 	struct helper *helper;
-	struct package_set *set;
+	struct fetch *fetch;
+	struct base kept;
+	const char *how; /* of a clone */
+	size_t count;	 /* of packages */
 };
 
 enum option_code {
@@ -72,6 +76,7 @@ enum option_code {
 	OPTION_COMPONENTS,
 	OPTION_INCLUDE,
 	OPTION_ENGINE,
+	OPTION_FRESH,
 	OPTION_QUIET,
 };
 
@@ -88,6 +93,7 @@ static const struct option options[] = {
 	{ "components", required_argument, NULL, OPTION_COMPONENTS },
 	{ "include", required_argument, NULL, OPTION_INCLUDE },
 	{ "engine", required_argument, NULL, OPTION_ENGINE },
+	{ "fresh", no_argument, NULL, OPTION_FRESH },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -98,7 +104,8 @@ static void create_clear(struct create *c)
 	progress_end(c->progress);
 	helper_stop(&c->helper);
 	progress_free(&c->progress);
-	package_set_free(&c->set);
+	packages_close(&c->fetch);
+	base_close(&c->kept);
 	profile_free(&c->profile);
 	closep(&c->parent_fd);
 	free(c->parent);
@@ -154,6 +161,9 @@ static void take_option(struct create *c, int option)
 		break;
 	case OPTION_ENGINE:
 		c->engine = optarg;
+		break;
+	case OPTION_FRESH:
+		c->fresh = true;
 		break;
 	case OPTION_QUIET:
 		c->quiet = true;
@@ -287,9 +297,32 @@ static int check_destination(struct create *c, struct error **err)
 	return 0;
 }
 
+/* From a base, where there is one that is whole. Returns 1 where it has to be made. */
+static int create_from_base(struct create *c, struct provision *provision, struct error **err)
+{
+	const struct base_recipe recipe = {
+		.set = packages_set(c->fetch),
+		.profile = c->profile,
+		.ids = helper_ids(c->helper),
+		.engine = c->engine,
+		.components = c->source.components,
+	};
+	_cleanup_close_ int there = -1;
+
+	if (c->fresh)
+		return 1;
+	if (base_open(&recipe, c->progress, &c->kept, err) < 0)
+		return -1;
+	provision->kept = &c->kept;
+	store_sweep(c->helper, c->kept.folder, c->kept.key);
+	there = base_find(&c->kept);
+	return there < 0 ? 1 : provision_clone(c->helper, provision, &c->how, &c->count, err);
+}
+
 static int create(struct create *c, struct error **err)
 {
 	struct provision provision;
+	int r;
 
 	if (check_release(c, err) < 0 || check_components(c, err) < 0 || check_words(c, err) < 0 ||
 	    load_profile(c, err) < 0 || check_destination(c, err) < 0)
@@ -301,8 +334,7 @@ static int create(struct create *c, struct error **err)
 	store_sweep(c->helper, c->parent_fd, NULL);
 	/* Nothing of ours is on the disk yet but the cache, which is made to be cut off. */
 	interrupt_leave();
-	if (packages_fetch(&c->source, BASE_MINIMAL, (const char *const *)c->profile->packages,
-			   c->progress, &c->set, err) < 0)
+	if (packages_open(&c->source, c->progress, &c->fetch, err) < 0)
 		return -1;
 	interrupt_catch();
 	provision = (struct provision){
@@ -311,20 +343,30 @@ static int create(struct create *c, struct error **err)
 		.engine = c->engine,
 		.replace = c->force,
 		.profile = c->profile,
-		.set = c->set,
+		.fetch = c->fetch,
 		.progress = c->progress,
 	};
+	r = create_from_base(c, &provision, err);
+	if (r <= 0)
+		return r;
+	if (packages_choose(c->fetch, BASE_MINIMAL, (const char *const *)c->profile->packages,
+			    err) < 0)
+		return -1;
+	c->count = packages_set(c->fetch)->package_count;
 	return provision_rootfs(c->helper, &provision, err);
 }
 
 static void print_done(const struct create *c, time_t began)
 {
+	const struct package_set *set = packages_set(c->fetch);
 	char took[TEXT_DURATION_LEN];
 
-	if (!c->quiet)
-		printf("Made %s/%s: %s %s, %zu packages, in %s\n", c->parent, c->base,
-		       c->set->distribution, c->set->suite, c->set->package_count,
-		       text_duration((uint64_t)(time(NULL) - began), took));
+	if (c->quiet)
+		return;
+	printf("Made %s/%s: %s %s, %zu packages, in %s\n", c->parent, c->base, set->distribution,
+	       set->suite, c->count, text_duration((uint64_t)(time(NULL) - began), took));
+	if (c->how)
+		printf("Cloned from a base of the cache, %s.\n", c->how);
 }
 
 int command_create(int argc, char **argv)
@@ -334,6 +376,7 @@ int command_create(int argc, char **argv)
 		.engine = DEFAULT_ENGINE,
 		.source = { .suite = DEFAULT_SUITE },
 		.parent_fd = -1,
+		.kept = BASE_NONE_OPEN,
 	};
 	_cleanup_error_ struct error *err = NULL;
 	time_t began = time(NULL);

@@ -131,16 +131,25 @@ static int ask(struct server *s, const struct stage *stage, const struct task *t
 	return error_set(err, note.code <= ERR_LAST ? note.code : ERR_SYSTEM, "%s", note.text);
 }
 
-static int begin(struct server *s, const struct task *t, const int *fds, struct error **err)
+int staging_make(struct server *s, int parent, const char *name, struct error **err)
 {
-	s->parent = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+	s->parent = fcntl(parent, F_DUPFD_CLOEXEC, 0);
 	if (s->parent < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot keep the folder");
-	memcpy(s->name, t->begin.name, sizeof(s->name));
+	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->staging_name, sizeof(s->staging_name), "%s%s", STAGING_PREFIX, s->name);
+	if (make_staging(s, err) == 0)
+		return 0;
+	build_abandon(s);
+	close_build(s);
+	return -1;
+}
+
+static int begin(struct server *s, const struct task *t, const int *fds, struct error **err)
+{
 	s->package_count = 0;
 	s->native = strcmp(t->begin.engine, "native") == 0;
-	if (make_staging(s, err) < 0 ||
+	if (staging_make(s, fds[0], t->begin.name, err) < 0 ||
 	    start_stage(&s->builder, JAIL_TOOL, s->staging, builder_run, err) < 0 ||
 	    ask(s, &s->builder, t, fds + 1, 1, err) < 0)
 		return -1;
@@ -155,7 +164,6 @@ int handle_begin(struct server *s, const struct task *t, const int *fds, struct 
 	(void)out;
 	if (begin(s, t, fds, err) < 0) {
 		build_abandon(s);
-		close_build(s);
 		return -1;
 	}
 	s->phase = PHASE_BUILDING;
@@ -233,12 +241,13 @@ static int copy_manifest(int from, int to, struct error **err)
 }
 
 /* The tree's scripts have run: a link in place of the folder or file is a refusal. */
-static int write_manifest(int tree, int from, struct error **err)
+int manifest_place(int tree, int from, struct error **err)
 {
 	_cleanup_close_ int etc = tree_open_beneath(tree, "etc", O_RDONLY | O_DIRECTORY, 0);
 	_cleanup_close_ int folder = -1, to = -1;
 
-	if (etc >= 0 && mkdirat(etc, "rootlet", 0755) == 0)
+	/* It is there already in a tree that shares files. */
+	if (etc >= 0 && (mkdirat(etc, "rootlet", 0755) == 0 || errno == EEXIST))
 		folder = tree_open_beneath(etc, "rootlet", O_RDONLY | O_DIRECTORY, 0);
 	if (folder >= 0)
 		to = tree_open_beneath(folder, "manifest.json", O_WRONLY | O_CREAT | O_EXCL, 0644);
@@ -289,7 +298,7 @@ int handle_publish(struct server *s, const struct task *t, const int *fds, struc
 	int r = 0;
 
 	(void)out;
-	if (fchmod(s->tree, 0755) < 0 || write_manifest(s->tree, fds[0], err) < 0)
+	if (fchmod(s->tree, 0755) < 0 || manifest_place(s->tree, fds[0], err) < 0)
 		r = -1;
 	/* Once, for all that the jail's sync calls did not do. */
 	if (r == 0 && syncfs(s->tree) < 0)

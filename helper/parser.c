@@ -131,6 +131,16 @@ static bool translate(const Rootlet__Request *r, struct task *t)
 	case ROOTLET__REQUEST__KIND_EXECUTE:
 		t->operation = OP_EXECUTE;
 		return copy_execute(t, r->execute);
+	case ROOTLET__REQUEST__KIND_CLONE:
+		t->operation = OP_CLONE;
+		return COPY(t->clone.name, r->clone->name) &&
+		       COPY(t->clone.base, r->clone->base_name);
+	case ROOTLET__REQUEST__KIND_KEEP:
+		t->operation = OP_KEEP;
+		return COPY(t->keep.name, r->keep->name);
+	case ROOTLET__REQUEST__KIND_VERIFY:
+		t->operation = OP_VERIFY;
+		return true;
 	case ROOTLET__REQUEST__KIND_OPEN_NAMESPACE:
 		t->operation = OP_OPEN_NAMESPACE;
 		return true;

@@ -51,10 +51,18 @@ typedef int handler(struct server *s, const struct task *task, const int *fds, s
 handler handle_begin, handle_to_builder, handle_bootstrap, handle_publish; /* build.c */
 handler handle_add_group, handle_add_user, handle_execute;		   /* users.c */
 handler handle_inspect, handle_remove;					   /* rootfs.c */
+handler handle_clone, handle_keep, handle_verify;			   /* base.c */
 
 /* Has the tree's own dpkg configure what is unpacked, and leaves in the tree what no package does.
  * engine.c */
 int engine_configure(struct server *s, struct error **err);
+
+/* Makes and locks the staging folder for NAME in the folder PARENT, and an empty tree in it, all of
+ * which S holds then. build.c */
+int staging_make(struct server *s, int parent, const char *name, struct error **err);
+
+/* Writes the manifest into a tree. build.c */
+int manifest_place(int tree, int from, struct error **err);
 
 /* Ends the builder and removes the staging, if there is one. build.c */
 void build_abandon(struct server *s);

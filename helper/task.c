@@ -74,6 +74,14 @@ int task_check(const struct task *t, struct error **err)
 	case OP_PUBLISH:
 	case OP_INSPECT:
 	case OP_OPEN_NAMESPACE:
+	case OP_VERIFY:
+		return 0;
+	case OP_CLONE:
+		REFUSE_UNLESS(FIELD(t->clone.name, valid_rootfs_name), "rootfs name");
+		REFUSE_UNLESS(FIELD(t->clone.base, valid_rootfs_name), "base name");
+		return 0;
+	case OP_KEEP:
+		REFUSE_UNLESS(FIELD(t->keep.name, valid_rootfs_name), "base name");
 		return 0;
 	case OP_BEGIN:
 		REFUSE_UNLESS(FIELD(t->begin.name, valid_rootfs_name), "rootfs name");

@@ -24,7 +24,10 @@ enum operation {
 	OP_REMOVE,
 	OP_EXECUTE,
 	OP_OPEN_NAMESPACE,
-	OP_LAST = OP_OPEN_NAMESPACE,
+	OP_CLONE,
+	OP_KEEP,
+	OP_VERIFY,
+	OP_LAST = OP_VERIFY,
 };
 
 #define WORD_SIZE (SUITE_MAX + 1)
@@ -65,6 +68,12 @@ struct task {
 			bool replace;
 		} publish;
 		struct {
+			char name[ROOTFS_NAME_MAX + 1], base[ROOTFS_NAME_MAX + 1];
+		} clone;
+		struct {
+			char name[ROOTFS_NAME_MAX + 1];
+		} keep;
+		struct {
 			bool deep;
 		} inspect;
 		struct {
@@ -88,7 +97,7 @@ struct note {
 	uint32_t kind;
 	uint32_t code;	/* result: enum error_code */
 	int32_t number; /* result: errno */
-	int32_t status; /* result of execute: exit status */
+	int32_t status; /* result of execute: exit status; of clone: enum clone_way */
 	union {
 		struct {
 			uint64_t done, total;

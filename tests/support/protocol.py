@@ -27,6 +27,9 @@ REQUESTS = {
     "Remove": (11, {"name": 1, "stale": 2}),
     "Execute": (12, {"argv": 1, "user": 2, "terminal": 3}),
     "OpenNamespace": (13, {}),
+    "Clone": (14, {"name": 1, "base_name": 2}),
+    "Keep": (15, {"name": 1}),
+    "Verify": (16, {}),
 }
 RESULT = 5
 

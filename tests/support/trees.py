@@ -1,5 +1,6 @@
 """What a tree is, file by file, as something to compare: type, mode, owner, link target, hash of the
 content, extended attributes (file capabilities among them), and which names are one file."""
+import collections
 import hashlib
 import os
 import re
@@ -62,7 +63,10 @@ def census(tree):
                             st.st_uid - root.st_uid, st.st_gid - root.st_gid,
                             _content(path, inside, st),
                             _capability(_attributes(path), root.st_uid), first)
-    return seen
+    # A file that is shared with other trees only has one name in this one.
+    names = collections.Counter(entry[-1] for entry in seen.values())
+    return {path: entry if names[entry[-1]] > 1 else (*entry[:-1], "")
+            for path, entry in seen.items()}
 
 
 FIELDS = ("type", "mode", "owner", "group", "content", "attributes", "same file as")
