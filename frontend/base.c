@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "frontend/cache.h"
 #include "frontend/interrupt.h"
@@ -78,7 +79,11 @@ int base_open(const struct base_recipe *recipe, struct progress *progress, struc
 	/* The helper, another uid, makes it there. */
 	if (base->lock < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
-	return wait_for_lock(base->lock, progress, err);
+	if (wait_for_lock(base->lock, progress, err) < 0)
+		return -1;
+	/* Its time says when the base was last used. */
+	futimens(base->lock, NULL);
+	return 0;
 }
 
 void base_close(struct base *base)

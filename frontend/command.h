@@ -17,6 +17,7 @@ int command_delete(int argc, char **argv);
 int command_shell(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_doctor(int argc, char **argv);
+int command_cache(int argc, char **argv);
 
 /* `shell` returns the command's own status, `run` the guest command's, or one of the last two. */
 enum exit_status {

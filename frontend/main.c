@@ -15,6 +15,7 @@ static const struct command commands[] = {
 	{ "shell", "run a command inside a rootfs, for looking around", command_shell },
 	{ "chroot", "another name of shell", command_shell },
 	{ "run", "boot a kernel on a rootfs and run a command in it", command_run },
+	{ "cache", "what is kept for the next create: list, verify, prune", command_cache },
 	{ "doctor", "tell what this host has and lacks", command_doctor },
 };
 

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr/setup00.sh"
 
@@ -28,7 +29,8 @@ def _stanzas(cache):
 class Repository:
     """FOLDER/dists and FOLDER/pool, unsigned: `source` is its line for apt."""
 
-    def __init__(self, folder, cache, tree):
+    def __init__(self, folder, cache, tree, home=None):
+        """HOME: of gpg, to sign with a key made for it; FOLDER/keyring.gpg is then that key."""
         with open(f"{tree}/etc/rootlet/manifest.json", encoding="utf-8") as file:
             manifest = json.load(file)
         self.folder, self.suite, self.arch = folder, manifest["suite"], manifest["arch"]
@@ -45,11 +47,16 @@ class Repository:
             raise RuntimeError(f"{len(chosen)} of {len(self.names)} packages are in {cache}")
         with open(f"{base}/Packages", "w", encoding="utf-8") as file:
             file.write("\n\n".join(chosen) + "\n")
-        with open(f"{base}/../../Release", "w", encoding="utf-8") as file:
-            file.write(f"Suite: {self.suite}\nCodename: {self.suite}\nComponents: main\n"
+        with open(f"{folder}/dists/{self.suite}/Release", "w", encoding="utf-8") as file:
+            file.write(f"Origin: {manifest['distribution']}\nSuite: {self.suite}\n"
+                       f"Codename: {self.suite}\nComponents: main\n"
+                       f"Date: {time.strftime('%a, %d %b %Y %H:%M:%S UTC', time.gmtime())}\n"
                        f"Architectures: {self.arch}\nSHA256:\n")
             digest, size = _digest(f"{base}/Packages")
             file.write(f" {digest} {size} main/binary-{self.arch}/Packages\n")
+        self.keyring = f"{folder}/keyring.gpg"
+        if home:
+            self._sign(home, os.path.dirname(os.path.dirname(base)))
 
     @staticmethod
     def _filters(tree):
@@ -70,6 +77,17 @@ class Repository:
         os.chmod(target, 0o644)
         return re.sub(r"^Filename: .*$", f"Filename: pool/{os.path.basename(target)}", stanza,
                       flags=re.M)
+
+    def _sign(self, home, dist):
+        os.makedirs(home, mode=0o700, exist_ok=True)
+        gpg = ["gpg", "--homedir", home, "--batch", "--quiet", "--pinentry-mode", "loopback",
+               "--passphrase", ""]
+        for words in (["--quick-generate-key", "offline@example.org", "rsa3072", "sign", "never"],
+                      ["--output", self.keyring, "--export", "offline@example.org"],
+                      ["--digest-algo", "SHA512", "--output", f"{dist}/InRelease", "--clearsign",
+                       f"{dist}/Release"]):
+            subprocess.run([*gpg, *words], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], check=False)
 
     @property
     def source(self):
