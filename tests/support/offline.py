@@ -46,7 +46,8 @@ class Repository:
         if len(chosen) != len(self.names):
             raise RuntimeError(f"{len(chosen)} of {len(self.names)} packages are in {cache}")
         with open(f"{base}/Packages", "w", encoding="utf-8") as file:
-            file.write("\n\n".join(chosen) + "\n")
+            # debootstrap wants the last blank line, too.
+            file.write("".join(f"{stanza}\n\n" for stanza in chosen))
         with open(f"{folder}/dists/{self.suite}/Release", "w", encoding="utf-8") as file:
             file.write(f"Origin: {manifest['distribution']}\nSuite: {self.suite}\n"
                        f"Codename: {self.suite}\nComponents: main\n"
