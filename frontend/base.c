@@ -1,17 +1,20 @@
 #include "frontend/base.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "frontend/cache.h"
 #include "frontend/interrupt.h"
 
 #define FORMAT 1 /* of what a create leaves: other numbers are made anew */
 #define WAIT_MS 200
+#define KEEP_SECONDS (30 * 24 * 60 * 60)
 
 static int hash_recipe(const struct base_recipe *r, char key[static 2 * SHA256_LEN + 1])
 {
@@ -74,8 +77,8 @@ int base_open(const struct base_recipe *recipe, struct progress *progress, struc
 	base->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	snprintf(name, sizeof(name), ".%s.lock", base->key);
 	if (base->folder >= 0)
-		base->lock = openat(base->folder, name,
-				    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		base->lock =
+			openat(base->folder, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	/* The helper, another uid, makes it there. */
 	if (base->lock < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
@@ -109,4 +112,42 @@ int base_remove(struct helper *h, int folder, const char *key, struct error **er
 	request.kind_case = ROOTLET__REQUEST__KIND_REMOVE;
 	request.remove = &message;
 	return helper_call(h, &request, &folder, 1, NULL, err);
+}
+
+/* The base that ENTRY is the lock of, where it is unused for long and nobody has it now. */
+static void prune_one(struct helper *h, int folder, const char *entry)
+{
+	char key[2 * SHA256_LEN + 1];
+	uint8_t hash[SHA256_LEN];
+	_cleanup_close_ int lock = -1;
+	struct stat st;
+
+	if (strlen(entry) != sizeof(key) + 5 || entry[0] != '.')
+		return;
+	memcpy(key, entry + 1, sizeof(key) - 1);
+	key[sizeof(key) - 1] = '\0';
+	if (!sha256_from_hex(key, sizeof(key) - 1, hash))
+		return;
+	lock = openat(folder, entry, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (lock < 0 || fstat(lock, &st) < 0 || st.st_mtime > time(NULL) - KEEP_SECONDS ||
+	    flock(lock, LOCK_EX | LOCK_NB) < 0)
+		return;
+	base_remove(h, folder, key, NULL);
+	if (faccessat(folder, key, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		unlinkat(folder, entry, 0);
+}
+
+void base_prune(struct helper *h, int folder)
+{
+	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	const struct dirent *entry;
+
+	if (!d) {
+		closep(&copy);
+		return;
+	}
+	while ((entry = readdir(d)))
+		prune_one(h, folder, entry->d_name);
+	closedir(d);
 }

@@ -31,5 +31,8 @@ void base_close(struct base *base);
 /* The base, opened for reading; -1 where there is none. */
 int base_find(const struct base *base);
 
+/* Removes what nobody used for a month. Failures are passed over. */
+void base_prune(struct helper *h, int folder);
+
 /* Removes one that is damaged, or of no use any more. */
 int base_remove(struct helper *h, int folder, const char *key, struct error **err);

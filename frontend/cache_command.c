@@ -1,5 +1,5 @@
-/* rootlet cache: what is kept below $XDG_CACHE_HOME/rootlet: packages and indexes by their hash, and
- * bases. All of it may go at any time; what is damaged goes as soon as it is found to be. */
+/* rootlet cache: what is kept below $XDG_CACHE_HOME/rootlet: packages and indexes by their hash,
+ * and bases. All of it may go at any time; what is damaged goes as soon as it is found to be. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -68,8 +68,7 @@ static int start_helper(struct listing *l, struct error **err)
 
 static int open_base(const struct listing *l, const char *name)
 {
-	return openat(l->folders[KIND_BASE], name,
-		      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return openat(l->folders[KIND_BASE], name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* A base was last used when its lock was last taken. */
@@ -168,7 +167,8 @@ static int remove_base(struct listing *l, const struct object *o, struct error *
 	lock = openat(l->folders[KIND_BASE], name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
 		return error_errno(err, ERR_BUSY, "base %.12s is in use", o->name);
-	if (start_helper(l, err) < 0 || base_remove(l->helper, l->folders[KIND_BASE], o->name, err) < 0)
+	if (start_helper(l, err) < 0 ||
+	    base_remove(l->helper, l->folders[KIND_BASE], o->name, err) < 0)
 		return -1;
 	unlinkat(l->folders[KIND_BASE], name, 0);
 	return 0;
@@ -194,7 +194,8 @@ static int verify_base(struct listing *l, const struct object *o, struct error *
 	request.verify = &message;
 	if (base < 0)
 		return 0;
-	return start_helper(l, err) < 0 ? -1 : helper_call(l->helper, &request, &base, 1, NULL, err);
+	return start_helper(l, err) < 0 ? -1
+					: helper_call(l->helper, &request, &base, 1, NULL, err);
 }
 
 static int verify_file(struct listing *l, const struct object *o, struct error **err)
@@ -204,8 +205,7 @@ static int verify_file(struct listing *l, const struct object *o, struct error *
 	uint8_t want[SHA256_LEN], have[SHA256_LEN];
 
 	if (fd < 0)
-		return errno == ENOENT ? 0
-				       : error_errno(err, ERR_TRUST, "cannot read %s", o->name);
+		return errno == ENOENT ? 0 : error_errno(err, ERR_TRUST, "cannot read %s", o->name);
 	sha256_from_hex(o->name, strlen(o->name), want);
 	if (file_sha256(fd, have, err) < 0)
 		return -1;

@@ -315,6 +315,7 @@ static int create_from_base(struct create *c, struct provision *provision, struc
 		return -1;
 	provision->kept = &c->kept;
 	store_sweep(c->helper, c->kept.folder, c->kept.key);
+	base_prune(c->helper, c->kept.folder);
 	there = base_find(&c->kept);
 	return there < 0 ? 1 : provision_clone(c->helper, provision, &c->how, &c->count, err);
 }

@@ -285,7 +285,8 @@ static int clone_below(struct cloning *c, int from, int to, int depth)
 			continue;
 		if (snprintf(c->path + length, sizeof(c->path) - length, "%s%s", length ? "/" : "",
 			     entry->d_name) >= (int)(sizeof(c->path) - length))
-			return error_set(c->err, ERR_SYSTEM, "a path is too long: /%.300s", c->path);
+			return error_set(c->err, ERR_SYSTEM, "a path is too long: /%.300s",
+					 c->path);
 		if (clone_entry(c, from, to, entry->d_name, depth) < 0)
 			return -1;
 		c->path[length] = '\0';
@@ -426,7 +427,9 @@ static int part_below(struct cloning *c, int folder, int depth)
 
 int clone_part(int tree, struct error **err)
 {
-	struct cloning c = { .from = tree, .to = tree, .way = CLONE_COPY, .path = "usr", .err = err };
+	struct cloning c = {
+		.from = tree, .to = tree, .way = CLONE_COPY, .path = "usr", .err = err
+	};
 	_cleanup_close_ int mark = tree_open_beneath(tree, LINKED_MARK, O_RDONLY, 0);
 	_cleanup_close_ int usr = -1;
 	struct stat st;

@@ -1,6 +1,7 @@
-/* Copies of whole trees. Files are shared where nobody can see it: by reflink, or else by hard links
- * below /usr, where nothing of a tree's own is to write. A tree that has such links says so in
- * /etc/rootlet/linked, and is parted from the others before the first program in it may write. */
+/* Copies of whole trees. Files are shared where nobody can see it: by reflink, or else by hard
+ * links below /usr, where nothing of a tree's own is to write. A tree that has such links says so
+ * in /etc/rootlet/linked, and is parted from the others before the first program in it may write.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -9,7 +10,7 @@
 #include "proto/error.h"
 #include "proto/validate.h"
 
-#define OWN_FOLDER "etc/rootlet"	/* of rootlet's own files in a tree; none is copied */
+#define OWN_FOLDER "etc/rootlet" /* of rootlet's own files in a tree; none is copied */
 #define LINKED_MARK OWN_FOLDER "/linked"
 
 enum clone_way { CLONE_REFLINK = 1, CLONE_LINK, CLONE_COPY };
