@@ -5,6 +5,7 @@ import re
 
 from support import debs, tap, trees
 from support import mirror as mirrors
+from support.protocol import TRUST, Helper, opened
 from support.server import Server
 from support.world import AS_ROOT, SCRATCH, Home, Tidy, mirror
 
@@ -82,26 +83,49 @@ def flip(path):
         file.write(bytes([byte[0] ^ 1]))
 
 
-# What of a base can be damaged without its size or time being another.
+# What of a base can be damaged, and how that is undone. Neither size nor time need show it.
+DAMAGES = {
+    "a bit of a program": (lambda base: flip(f"{base}/usr/bin/attr"),) * 2,
+    "a bit of dpkg's status": (lambda base: flip(f"{base}/var/lib/dpkg/status"),) * 2,
+    "a mode": (lambda base: os.chmod(f"{base}/usr/bin/chacl", 0o700),
+               lambda base: os.chmod(f"{base}/usr/bin/chacl", 0o755)),
+    "an owner": (lambda base: os.chown(f"{base}/usr/bin/chacl", 1, 1),
+                 lambda base: os.chown(f"{base}/usr/bin/chacl", os.lstat(base).st_uid, os.lstat(base).st_gid)),
+    "a link": (lambda base: (os.unlink(f"{base}/bin"), os.symlink("tmp", f"{base}/bin"),
+                             os.lchown(f"{base}/bin", os.lstat(base).st_uid, os.lstat(base).st_gid)),
+               lambda base: (os.unlink(f"{base}/bin"), os.symlink("usr/bin", f"{base}/bin"),
+                             os.lchown(f"{base}/bin", os.lstat(base).st_uid, os.lstat(base).st_gid))),
+    "a file's name": (lambda base: os.rename(f"{base}/usr/bin/getfacl", f"{base}/usr/bin/setfbcl"),
+                      lambda base: os.rename(f"{base}/usr/bin/setfbcl", f"{base}/usr/bin/getfacl")),
+    "a file more": (lambda base: open(f"{base}/usr/bin/more-than-that", "w").close(),
+                    lambda base: os.unlink(f"{base}/usr/bin/more-than-that")),
+    "an extended attribute": (lambda base: os.setxattr(f"{base}/usr/bin/attr", "user.x", b"y"),
+                              lambda base: os.removexattr(f"{base}/usr/bin/attr", "user.x")),
+}
+
+
 def damaged(home, server):
     if not AS_ROOT:
         tap.skip("damaged bases", "needs root, to damage another user's files")
         return
-    for what, damage in {"a bit of a program": lambda base: flip(f"{base}/usr/bin/attr"),
-                         "a bit of dpkg's status": lambda base: flip(f"{base}/var/lib/dpkg/status"),
-                         "a mode": lambda base: os.chmod(f"{base}/usr/bin/chacl", 0o700),
-                         "a link": lambda base: (os.unlink(f"{base}/bin"), os.symlink("tmp", f"{base}/bin")),
-                         "a file that is gone": lambda base: os.unlink(f"{base}/usr/bin/getfacl"),
-                         "a manifest that is rubbish": lambda base: open(
-                             f"{base}/etc/rootlet/manifest.json", "w").write("{")}.items():
-        inode = os.lstat(f"{home.cache}/rootlet/bases/{bases(home)[0]}").st_ino
-        damage(f"{home.cache}/rootlet/bases/{bases(home)[0]}")
+    base = f"{home.cache}/rootlet/bases/{bases(home)[0]}"
+    for what, (damage, undo) in {"nothing": (lambda base: None,) * 2, **DAMAGES}.items():
+        damage(base)
+        with Helper(home.user, seconds=300) as helper, opened(base) as fds:
+            answer = helper.ask("Verify", fds)
+        undo(base)
+        tap.report(answer.code == (0 if what == "nothing" else TRUST), f"a base with {what} changed", answer)
+    for what, damage in {"a bit of a program": DAMAGES["a bit of a program"][0],
+                         "its manifest": lambda base: open(f"{base}/etc/rootlet/manifest.json", "w").write(
+                             "{")}.items():
+        inode = os.lstat(base).st_ino
+        damage(base)
         outcome = create(home, server, "repaired", "--force")
-        check = home.run("check", "--deep", "--name", "repaired")
-        renewed = os.lstat(f"{home.cache}/rootlet/bases/{bases(home)[0]}").st_ino != inode
-        tap.report(outcome.status == 0 and check.status == 0 and renewed and
+        tap.report(outcome.status == 0 and os.lstat(base).st_ino != inode and
                    not re.search(CLONED, outcome.out, re.M),
-                   f"a base with {what} damaged is not used, but made anew", outcome, check)
+                   f"a base of which {what} is damaged is not used, but made anew", outcome)
+    check = home.run("check", "--deep", "--name", "repaired")
+    tap.report(check.status == 0, "and what came of it is whole", check)
 
 
 def verified(home):

@@ -4,9 +4,9 @@ import os
 import shutil
 import subprocess
 
-from support import apt, mirror as mirrors, offline, tap, trees
+from support import apt, debs, mirror as mirrors, offline, tap, trees
 from support.server import Server
-from support.world import AS_ROOT, Home, locked, mirror, shared_cache
+from support.world import AS_ROOT, SCRATCH, Home, locked, mirror, shared_cache
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 
@@ -93,8 +93,57 @@ def compare_suite(suite, source, cache=None):
     home.remove()
 
 
+# What of a package makes dpkg itself unpack it, and what every archive may look like.
+DIVERT = "#!/bin/sh\n[ ! -e /usr/share/odd-divert ] || exit 1\n" \
+         "dpkg-divert --package odd-divert --add --rename --divert /usr/bin/attr.real /usr/bin/attr\n"
+ODD = {
+    "odd-plain": {"suffix": "", "entries": [("./usr/share/odd-plain", b"plain")]},
+    "odd-gz": {"suffix": "gz", "entries": [("./usr/share/odd-gz", b"gz")]},
+    "odd-xz": {"suffix": "xz", "entries": [("./usr/share/odd-xz", b"xz")]},
+    "odd-zst": {"suffix": "zst", "entries": [("./usr/share/odd-zst", b"zst"), ("./usr/share/odd-name "
+                                              "\u00e9", b"x"), ("./usr/share/odd-twin", "=> ./usr/share/odd-zst")]},
+    "odd-divert": {"scripts": {"preinst": DIVERT}, "entries": [("./usr/share/odd-divert", b"x"),
+                                                               ("./usr/bin/attr", b"#!/bin/sh\n")]},
+    "odd-replaces": {"fields": "Replaces: acl\n", "entries": [("./usr/bin/chacl", b"replaced")]},
+    "odd-conffile": {"scripts": {"conffiles": "/etc/odd.conf\n",
+                                 "postinst": "#!/bin/sh\nset -e\ntest -f /etc/odd.conf\ncat /etc/odd.conf "
+                                             ">/usr/share/odd-seen\n"},
+                     "entries": [("./etc/odd.conf", b"odd")]},
+    "odd-trigger": {"scripts": {"triggers": "interest-noawait /usr/share/odd-watched\n", "postinst":
+                                "#!/bin/sh\necho \"$@\" >>/var/log/odd-trigger\n"}},
+}
+ODD_SHELL = r"""set -e
+for kind in plain gz xz zst; do test "$(cat /usr/share/odd-$kind)" = $kind; done
+test "$(stat -c %i /usr/share/odd-twin)" = "$(stat -c %i /usr/share/odd-zst)"
+test -f "/usr/share/odd-name é"; dpkg -S "/usr/share/odd-name é"
+test "$(cat /usr/bin/attr)" = '#!/bin/sh'; test -x /usr/bin/attr.real; dpkg -S /usr/bin/attr.real
+test "$(cat /usr/bin/chacl)" = replaced; dpkg -S /usr/bin/chacl | grep '^odd-replaces: '
+test "$(cat /usr/share/odd-seen)" = odd; test ! -e /etc/odd.conf.dpkg-new
+dpkg-query -W -f '${Conffiles}' odd-conffile | grep -q '/etc/odd.conf [0-9a-f]\{32\}'
+grep -q '^/usr/share/odd-watched odd-trigger/noawait$' /var/lib/dpkg/triggers/File
+test "$(cat /var/log/odd-trigger)" = 'configure '
+test ! -e /usr/sbin/policy-rc.d; test ! -e /var/lib/dpkg/rootlet; test ! -e /var/lib/dpkg/tmp.ci
+test -s /var/lib/dpkg/info/odd-gz.md5sums; test -z "$(dpkg --audit)"; test -z "$(dpkg --verify odd-gz)"
+echo all-of-it"""
+
+
+def odd_packages(at):
+    folder = f"{SCRATCH}/{os.getpid()}.odd"
+    packed = [debs.make(f"{folder}.debs", name, mirrors.arch(), **how) for name, how in ODD.items()]
+    home = Home()
+    with Server(f"{folder}/mirror") as server:
+        other = at.with_packages(folder, packed)
+        outcome = home.create("--include", ",".join(ODD), "--quiet", server=server, at=other)
+    if tap.report(outcome.status == 0, "native: packages that are odd in one way each", outcome):
+        seen = home.run("shell", "--", "bash", "-xc", ODD_SHELL)
+        tap.report(seen.status == 0 and "all-of-it" in seen.out, "native: compressions, a diversion, a shared "
+                   "file, a conffile, a trigger: as with dpkg", seen)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def main():
     at = mirror()
+    odd_packages(at)
     with Server(at.root) as server:
         compare_suite(mirrors.SUITE, ["--mirror", server.url, "--keyring", at.keyring])
     for suite in ("bookworm", "trixie"):
