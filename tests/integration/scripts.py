@@ -120,7 +120,7 @@ def spy():
 # Each of them ends the create, and the host stays as it is.
 ARCHIVES = {
     "inside": ("links to a file of another package", [("./got", "=> ./etc/shells")]),
-    "planted": ("writes through a link of another package", [("./var/run/escaped", b"x")]),
+    "planted": ("writes through a link of another package", [("./usr/share/common-licenses/GPL/escaped", b"x")]),
     "dotdot": ("climbs with ..", [("./../../../../../../.." + PRECIOUS + "/escaped", b"x")]),
     "absolute": ("has absolute names", [(PRECIOUS + "/escaped", b"x")]),
     "symlink": ("writes through its own symlink", [("./way", f"-> {PRECIOUS}"),

@@ -56,6 +56,7 @@ class Repository:
             digest, size = _digest(f"{base}/Packages")
             file.write(f" {digest} {size} main/binary-{self.arch}/Packages\n")
         self.keyring = f"{folder}/keyring.gpg"
+        self.unsigned = self._without_signature()
         if home:
             self._sign(home, os.path.dirname(os.path.dirname(base)))
 
@@ -78,6 +79,15 @@ class Repository:
         os.chmod(target, 0o644)
         return re.sub(r"^Filename: .*$", f"Filename: pool/{os.path.basename(target)}", stanza,
                       flags=re.M)
+
+    def _without_signature(self):
+        """The same once more: debootstrap takes InRelease where there is one, and cannot read it when
+        it is not to check it."""
+        other = f"{self.folder}/unsigned"
+        os.makedirs(f"{other}/dists/{self.suite}")
+        for name in ("pool", f"dists/{self.suite}/Release", f"dists/{self.suite}/main"):
+            os.symlink(f"{self.folder}/{name}", f"{other}/{name}")
+        return other
 
     def _sign(self, home, dist):
         os.makedirs(home, mode=0o700, exist_ok=True)
