@@ -35,6 +35,7 @@ COMMAND_DECLARE(runs);
 COMMAND_DECLARE(profiles);
 COMMAND_DECLARE(doctor);
 COMMAND_DECLARE(mcp);
+COMMAND_DECLARE(cache);
 
 /* `shell` returns the command's own status, `run` the guest command's, or one of the last two. */
 enum exit_status {

@@ -18,7 +18,7 @@
 
 #define DEFAULT_SUITE "jammy"
 #define DEFAULT_PROFILE "fstests"
-#define DEFAULT_ENGINE "debootstrap"
+#define DEFAULT_ENGINE "native"
 #define COMPONENTS_MAX 16
 
 const char create_help[] =
@@ -37,7 +37,9 @@ const char create_help[] =
 	"  --keyring FILE       what signatures are checked against\n"
 	"  --components LIST    of the archive, \"main,universe\"\n"
 	"  --include LIST       further packages, \"gdb,strace\"; may be given more than once\n"
-	"  --engine NAME        debootstrap (default)\n"
+	"  --engine NAME        native (default), or debootstrap: slower, with the distribution's "
+	"own\n"
+	"  --fresh              neither clone a base of the cache nor keep one\n"
 	"  --quiet              no progress\n"
 	"  --json               events, one JSON object a line: progress, log, at the end result\n"
 	"  --color WHEN         auto (default), always or never\n"
@@ -51,14 +53,17 @@ struct create {
 	struct source source;
 	const char *components[COMPONENTS_MAX + 1];
 	char *component_words, *includes;
-	bool force, quiet, json;
+	bool force, fresh, quiet, json;
 
 	char *parent, *base;
 	int parent_fd, old; /* descriptors or -1; old: what is to be replaced */
 	struct profile *profile;
 	struct progress *progress;
 	struct helper *helper;
-	struct package_set *set;
+	struct fetch *fetch;
+	struct base kept;
+	const char *how; /* of a clone */
+	size_t count;	 /* of packages */
 };
 
 enum option_code {
@@ -73,6 +78,7 @@ enum option_code {
 	OPTION_COMPONENTS,
 	OPTION_INCLUDE,
 	OPTION_ENGINE,
+	OPTION_FRESH,
 	OPTION_QUIET,
 	OPTION_JSON,
 };
@@ -90,6 +96,7 @@ const struct option create_options[] = {
 	{ "components", required_argument, NULL, OPTION_COMPONENTS },
 	{ "include", required_argument, NULL, OPTION_INCLUDE },
 	{ "engine", required_argument, NULL, OPTION_ENGINE },
+	{ "fresh", no_argument, NULL, OPTION_FRESH },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, 'h' },
@@ -101,7 +108,8 @@ static void create_clear(struct create *c)
 	progress_end(c->progress);
 	helper_stop(&c->helper);
 	progress_free(&c->progress);
-	package_set_free(&c->set);
+	packages_close(&c->fetch);
+	base_close(&c->kept);
 	profile_free(&c->profile);
 	closep(&c->old);
 	closep(&c->parent_fd);
@@ -158,6 +166,9 @@ static void take_option(struct create *c, int option)
 		break;
 	case OPTION_ENGINE:
 		c->engine = optarg;
+		break;
+	case OPTION_FRESH:
+		c->fresh = true;
 		break;
 	case OPTION_QUIET:
 		c->quiet = true;
@@ -232,9 +243,10 @@ static int load_profile(struct create *c, struct error **err)
 
 static int check_words(const struct create *c, struct error **err)
 {
-	if (strcmp(c->engine, DEFAULT_ENGINE) != 0)
-		return error_set(err, ERR_INPUT, "engine \"%.80s\" is unknown; there is: %s",
-				 c->engine, DEFAULT_ENGINE);
+	if (strcmp(c->engine, "native") != 0 && strcmp(c->engine, "debootstrap") != 0)
+		return error_set(err, ERR_INPUT,
+				 "engine \"%.80s\" is unknown; there are: native, debootstrap",
+				 c->engine);
 	if (c->source.arch && !valid_archive_word(c->source.arch))
 		return error_set(err, ERR_INPUT, "\"%.80s\" is no architecture", c->source.arch);
 	return 0;
@@ -306,10 +318,33 @@ static int check_destination(struct create *c, struct error **err)
 	return 0;
 }
 
+/* From a base, where there is one that is whole. Returns 1 where it has to be made. */
+static int create_from_base(struct create *c, struct provision *provision, struct error **err)
+{
+	const struct base_recipe recipe = {
+		.set = packages_set(c->fetch),
+		.profile = c->profile,
+		.ids = helper_ids(c->helper),
+		.engine = c->engine,
+		.components = c->source.components,
+	};
+	_cleanup_close_ int there = -1;
+
+	if (c->fresh)
+		return 1;
+	if (base_open(&recipe, c->progress, &c->kept, err) < 0)
+		return -1;
+	provision->kept = &c->kept;
+	store_sweep(c->helper, c->kept.folder, c->kept.key);
+	base_prune(c->helper, c->kept.folder);
+	there = base_find(&c->kept);
+	return there < 0 ? 1 : provision_clone(c->helper, provision, &c->how, &c->count, err);
+}
+
 static int create(struct create *c, struct error **err)
 {
 	struct provision provision;
-	int fetched;
+	int r;
 
 	if (check_release(c, err) < 0 || check_components(c, err) < 0 || check_words(c, err) < 0 ||
 	    load_profile(c, err) < 0 || check_destination(c, err) < 0)
@@ -326,11 +361,9 @@ static int create(struct create *c, struct error **err)
 	/* Nothing of ours is on the disk yet but the cache, which is made to be cut off. */
 	interrupt_leave();
 	interrupt_watch(helper_channel(c->helper));
-	fetched =
-		packages_fetch(&c->source, BASE_MINIMAL, (const char *const *)c->profile->packages,
-			       c->progress, &c->set, err);
+	r = packages_open(&c->source, c->progress, &c->fetch, err);
 	interrupt_watch(-1);
-	if (fetched < 0)
+	if (r < 0)
 		return -1;
 	interrupt_catch();
 	provision = (struct provision){
@@ -339,9 +372,16 @@ static int create(struct create *c, struct error **err)
 		.engine = c->engine,
 		.replace = c->force,
 		.profile = c->profile,
-		.set = c->set,
+		.fetch = c->fetch,
 		.progress = c->progress,
 	};
+	r = create_from_base(c, &provision, err);
+	if (r <= 0)
+		return r;
+	if (packages_choose(c->fetch, BASE_MINIMAL, (const char *const *)c->profile->packages,
+			    err) < 0)
+		return -1;
+	c->count = packages_set(c->fetch)->package_count;
 	return provision_rootfs(c->helper, &provision, err);
 }
 
@@ -375,9 +415,10 @@ static int print_result(struct create *c, time_t began)
 	if (tree >= 0 && inspect_tree(c->helper, tree, false, &inspection, NULL) == 0)
 		bytes = json_integer((json_int_t)inspection.bytes);
 	json_object_set_new(result, "bytes", bytes);
-	json_object_set_new(result, "distribution", json_text(c->set->distribution));
-	json_object_set_new(result, "arch", json_text(c->set->arch));
-	json_object_set_new(result, "packages", json_integer((json_int_t)c->set->package_count));
+	json_object_set_new(result, "distribution",
+			    json_text(packages_set(c->fetch)->distribution));
+	json_object_set_new(result, "arch", json_text(packages_set(c->fetch)->arch));
+	json_object_set_new(result, "packages", json_integer((json_int_t)c->count));
 	json_object_set_new(result, "users", list_users(c->profile));
 	json_object_set_new(result, "seconds", json_integer((json_int_t)(time(NULL) - began)));
 	return event_result(result, EXIT_OK);
@@ -385,12 +426,15 @@ static int print_result(struct create *c, time_t began)
 
 static void print_done(const struct create *c, time_t began)
 {
+	const struct package_set *set = packages_set(c->fetch);
 	char took[TEXT_DURATION_LEN];
 
-	if (!c->quiet)
-		printf("Made %s/%s: %s %s, %zu packages, in %s\n", c->parent, c->base,
-		       c->set->distribution, c->set->suite, c->set->package_count,
-		       text_duration((uint64_t)(time(NULL) - began), took));
+	if (c->quiet)
+		return;
+	printf("Made %s/%s: %s %s, %zu packages, in %s\n", c->parent, c->base, set->distribution,
+	       set->suite, c->count, text_duration((uint64_t)(time(NULL) - began), took));
+	if (c->how)
+		printf("Cloned from a base of the cache, %s.\n", c->how);
 }
 
 int command_create(int argc, char **argv)
@@ -401,6 +445,7 @@ int command_create(int argc, char **argv)
 		.source = { .suite = DEFAULT_SUITE },
 		.parent_fd = -1,
 		.old = -1,
+		.kept = BASE_NONE_OPEN,
 	};
 	_cleanup_error_ struct error *err = NULL;
 	time_t began = time(NULL);

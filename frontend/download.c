@@ -27,6 +27,7 @@ enum state { STATE_WAITING, STATE_RUNNING, STATE_DONE };
 struct transfer {
 	struct download *job;
 	enum state state;
+	bool told; /* to whoever watches */
 	CURL *easy;
 	struct cache_draft draft;
 	uint64_t at;	/* bytes that are there */
@@ -45,6 +46,7 @@ struct batch {
 	struct transfer *list;
 	size_t count, running, done;
 	const char *folder;
+	const struct download_watch *watch;
 	uint64_t *received;
 };
 
@@ -462,6 +464,21 @@ static int take_ended(struct batch *b, struct error **err)
 	return 0;
 }
 
+/* Tells whoever watches what is there now. */
+static int tell(struct batch *b, struct error **err)
+{
+	for (size_t i = 0; b->watch && i < b->count; i++) {
+		struct transfer *t = &b->list[i];
+
+		if (t->state != STATE_DONE || t->told)
+			continue;
+		t->told = true;
+		if (b->watch->done(t->job, b->watch->context, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int serve(struct batch *b, struct progress *progress, struct error **err)
 {
 	struct curl_waitfd others[] = {
@@ -479,7 +496,7 @@ static int serve(struct batch *b, struct progress *progress, struct error **err)
 			return -1;
 		if (curl_multi_perform(b->multi, &running) != CURLM_OK)
 			return error_set(err, ERR_SYSTEM, "cannot download: libcurl fails");
-		if (take_ended(b, err) < 0)
+		if (take_ended(b, err) < 0 || tell(b, err) < 0)
 			return -1;
 		show(b, progress);
 		if (b->done < b->count)
@@ -536,10 +553,15 @@ static void batch_clear(struct batch *b)
 	curl_global_cleanup();
 }
 
-int download_all(struct download *list, size_t count, const char *folder, struct progress *progress,
-		 uint64_t *received, struct error **err)
+int download_all(struct download *list, size_t count, const char *folder,
+		 const struct download_watch *watch, struct progress *progress, uint64_t *received,
+		 struct error **err)
 {
-	_cleanup_(batch_clear) struct batch b = { .folder = folder, .received = received };
+	_cleanup_(batch_clear) struct batch b = {
+		.folder = folder,
+		.watch = watch,
+		.received = received,
+	};
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return error_set(err, ERR_SYSTEM, "cannot download: libcurl does not start");
@@ -558,6 +580,9 @@ int download_all(struct download *list, size_t count, const char *folder, struct
 		if (prepare(&b, &b.list[i], err) < 0)
 			return -1;
 	}
+	/* What has to be fetched is on its way while what is there is told of. */
+	if (start_ready(&b, err) < 0 || tell(&b, err) < 0)
+		return -1;
 	show(&b, progress);
 	return serve(&b, progress, err);
 }

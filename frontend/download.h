@@ -27,11 +27,19 @@ struct download {
 	bool missing; /* none had it */
 };
 
+/* Told of each file as soon as it is there. What it returns below 0 ends it all. */
+struct download_watch {
+	int (*done)(const struct download *download, void *context, struct error **err);
+	void *context;
+};
+
 /* Fetches all of LIST, those with a hash into the cache's FOLDER. Adds what came over the network
  * to *RECEIVED (bytes). Stops at the first that fails: ERR_NETWORK, ERR_TRUST where size or hash is
- * another, ERR_SPACE, ERR_INTERRUPTED. What came until then is kept for the next attempt. */
-int download_all(struct download *list, size_t count, const char *folder, struct progress *progress,
-		 uint64_t *received, struct error **err);
+ * another, ERR_SPACE, ERR_INTERRUPTED. WATCH may be NULL. What came until then is kept for the next
+ * attempt. */
+int download_all(struct download *list, size_t count, const char *folder,
+		 const struct download_watch *watch, struct progress *progress, uint64_t *received,
+		 struct error **err);
 
 /* Frees the results and the URLs. */
 void download_clear(struct download *download);

@@ -43,6 +43,8 @@ static const struct command commands[] = {
 	  runs_options },
 	{ "profiles", "show what a rootfs can be made for", command_profiles, profiles_help,
 	  profiles_options },
+	{ "cache", "what is kept for the next create: list, verify, prune", command_cache,
+	  cache_help, cache_options },
 	{ "doctor", "tell what this host has and lacks", command_doctor, doctor_help,
 	  doctor_options },
 	{ "mcp", "serve these commands as tools, by the Model Context Protocol", command_mcp,

@@ -20,7 +20,7 @@
 static const char *const pocket_names[] = { "", "updates", "security" };
 #define POCKETS (sizeof(pocket_names) / sizeof(pocket_names[0]))
 
-/* What packages_fetch() works on. RELEASES go with the pockets of the set. */
+/* What the steps work on. RELEASES go with the pockets of the set. */
 struct fetch {
 	struct origin *origin;
 	struct package_set *set;
@@ -34,14 +34,20 @@ static int short_of_memory(struct error **err)
 	return error_set(err, ERR_SYSTEM, "cannot fetch packages: out of memory");
 }
 
-static void fetch_clear(struct fetch *f)
+void packages_close(struct fetch **fetch)
 {
+	struct fetch *f = *fetch;
+
+	if (!f)
+		return;
 	for (size_t i = 0; i < POCKETS; i++)
 		release_free(&f->releases[i]);
 	package_set_free(&f->set);
 	origin_free(&f->origin);
 	free(f->indexes);
 	free(f->packages);
+	free(f);
+	*fetch = NULL;
 }
 
 struct downloads {
@@ -136,7 +142,8 @@ static int fetch_releases(struct fetch *f, struct error **err)
 	for (size_t i = 0; i < POCKETS; i++)
 		if (plan_inrelease(f, pocket_names[i], &d.list[i], err) < 0)
 			return -1;
-	if (download_all(d.list, d.count, f->indexes, f->progress, &f->set->downloaded, err) < 0)
+	if (download_all(d.list, d.count, f->indexes, NULL, f->progress, &f->set->downloaded, err) <
+	    0)
 		return -1;
 	for (size_t i = 0; i < POCKETS; i++) {
 		if (d.list[i].missing)
@@ -380,7 +387,8 @@ static int fetch_indexes(struct fetch *f, struct error **err)
 			if (plan_index(f, i, f->origin->components[j], &plans, &d, err) < 0)
 				return -1;
 	}
-	if (download_all(d.list, d.count, f->indexes, f->progress, &f->set->downloaded, err) < 0)
+	if (download_all(d.list, d.count, f->indexes, NULL, f->progress, &f->set->downloaded, err) <
+	    0)
 		return -1;
 	for (size_t i = 0; i < plans.count; i++)
 		if (unpack_index(f, d.list[i].path, &plans.list[i], err) < 0)
@@ -417,61 +425,103 @@ static int choose(const struct fetch *f, enum package_base base, const char *con
 	return resolve(all, count, f->origin->suite, f->origin->arch, base, wanted, choices, err);
 }
 
-static int take_packages(struct package_set *set, struct choices *choices, struct downloads *d,
-			 struct error **err)
+/* The folders that base-files has are to have its modes, so it comes first. */
+static int take_packages(struct package_set *set, struct choices *choices,
+			 const struct pocket *const *pockets_of, struct error **err)
 {
 	set->packages = calloc(choices->count + 1, sizeof(*set->packages));
 	if (!set->packages)
 		return short_of_memory(err);
 	for (size_t i = 0; i < choices->count; i++) {
 		struct choice *from = &choices->list[i];
-		struct package *to = &set->packages[set->package_count++];
+		struct package to = { .size = from->size };
 
-		to->name = STEAL_PTR(from->name);
-		to->version = STEAL_PTR(from->version);
-		to->arch = STEAL_PTR(from->arch);
-		to->path = STEAL_PTR(d->list[i].path);
-		to->size = from->size;
-		memcpy(to->sha256, from->sha256, SHA256_LEN);
+		to.url = download_url(pockets_of[from->index]->mirror, from->filename);
+		to.name = STEAL_PTR(from->name);
+		to.version = STEAL_PTR(from->version);
+		to.arch = STEAL_PTR(from->arch);
+		memcpy(to.sha256, from->sha256, SHA256_LEN);
 		set->bytes += from->size;
+		set->packages[set->package_count++] = to;
+		if (!to.url)
+			return short_of_memory(err);
+		if (strcmp(to.name, "base-files") == 0) {
+			set->packages[set->package_count - 1] = set->packages[0];
+			set->packages[0] = to;
+		}
 	}
 	return 0;
 }
 
-static int fetch_packages(struct fetch *f, enum package_base base, const char *const *wanted,
-			  struct error **err)
+static int choose_packages(struct fetch *f, enum package_base base, const char *const *wanted,
+			   struct error **err)
 {
 	_cleanup_(choices_clear) struct choices choices = { 0 };
-	_cleanup_(downloads_clear) struct downloads d = { 0 };
 	_cleanup_free_ const struct pocket **pockets_of = NULL;
 
 	progress_stage(f->progress, "Choosing packages");
 	if (choose(f, base, wanted, &choices, &pockets_of, err) < 0)
 		return -1;
-	progress_stage(f->progress, "Downloading packages");
-	d.list = calloc(choices.count + 1, sizeof(*d.list));
+	return take_packages(f->set, &choices, pockets_of, err);
+}
+
+/* Passes on what the downloader tells. */
+struct arrival {
+	struct fetch *fetch;
+	const struct download *list;
+	int (*done)(const struct package *package, void *context, struct error **err);
+	void *context;
+};
+
+static int arrive(const struct download *download, void *context, struct error **err)
+{
+	const struct arrival *a = context;
+	struct package *package = &a->fetch->set->packages[download - a->list];
+
+	package->path = strdup(download->path);
+	if (!package->path)
+		return short_of_memory(err);
+	return a->done ? a->done(package, a->context, err) : 0;
+}
+
+int packages_download(struct fetch *f,
+		      int (*done)(const struct package *package, void *context, struct error **err),
+		      void *context, struct error **err)
+{
+	struct package_set *set = f->set;
+	_cleanup_(downloads_clear) struct downloads d = {
+		.list = calloc(set->package_count + 1, sizeof(*d.list)),
+	};
+	struct arrival arrival = { f, d.list, done, context };
+	const struct download_watch watch = { arrive, &arrival };
+	size_t first = set->package_count > 0;
+
 	if (!d.list)
 		return short_of_memory(err);
-	for (; d.count < choices.count; d.count++) {
-		const struct choice *choice = &choices.list[d.count];
+	for (; d.count < set->package_count; d.count++) {
+		const struct package *package = &set->packages[d.count];
 		struct download *download = &d.list[d.count];
 		char *what;
 
-		if (asprintf(&what, "package %s", choice->name) < 0)
+		if (asprintf(&what, "package %s", package->name) < 0)
 			return short_of_memory(err);
-		download->what = what;
-		download->sha256 = choice->sha256;
-		download->size = choice->size;
-		download->urls[0] =
-			download_url(pockets_of[choice->index]->mirror, choice->filename);
+		*download = (struct download){ .what = what,
+					       .sha256 = package->sha256,
+					       .size = package->size };
+		download->urls[0] = strdup(package->url);
 		if (!download->urls[0]) {
 			free(what);
 			return short_of_memory(err);
 		}
 	}
-	if (download_all(d.list, d.count, f->packages, f->progress, &f->set->downloaded, err) < 0)
+	if (download_all(d.list, first, f->packages, &watch, f->progress, &set->downloaded, err) <
+		    0 ||
+	    download_all(d.list + first, d.count - first, f->packages, &watch, f->progress,
+			 &set->downloaded, err) < 0)
 		return -1;
-	return take_packages(f->set, &choices, &d, err);
+	cache_prune(f->packages, KEEP_PACKAGES);
+	cache_prune(f->indexes, KEEP_INDEXES);
+	return 0;
 }
 
 /* --- all of it --- */
@@ -495,8 +545,7 @@ static int describe(struct fetch *f, struct error **err)
 	return 0;
 }
 
-static int fetch_all(struct fetch *f, const struct source *source, enum package_base base,
-		     const char *const *wanted, struct error **err)
+static int open_all(struct fetch *f, const struct source *source, struct error **err)
 {
 	if (source_plan(source, APT_FOLDER, &f->origin, err) < 0)
 		return -1;
@@ -505,26 +554,48 @@ static int fetch_all(struct fetch *f, const struct source *source, enum package_
 	if (!f->packages)
 		return -1;
 	progress_stage(f->progress, "Downloading package lists");
-	if (fetch_releases(f, err) < 0 || fetch_indexes(f, err) < 0 || describe(f, err) < 0)
+	return fetch_releases(f, err) < 0 ? -1 : describe(f, err);
+}
+
+int packages_open(const struct source *source, struct progress *progress, struct fetch **out,
+		  struct error **err)
+{
+	_cleanup_(packages_close) struct fetch *f = calloc(1, sizeof(*f));
+
+	if (f)
+		f->set = calloc(1, sizeof(*f->set));
+	if (!f || !f->set)
+		return short_of_memory(err);
+	f->progress = progress;
+	if (open_all(f, source, err) < 0)
 		return -1;
-	return fetch_packages(f, base, wanted, err);
+	*out = STEAL_PTR(f);
+	return 0;
+}
+
+int packages_choose(struct fetch *f, enum package_base base, const char *const *wanted,
+		    struct error **err)
+{
+	return fetch_indexes(f, err) < 0 ? -1 : choose_packages(f, base, wanted, err);
+}
+
+const struct package_set *packages_set(const struct fetch *f)
+{
+	return f->set;
 }
 
 int packages_fetch(const struct source *source, enum package_base base, const char *const *wanted,
 		   struct progress *progress, struct package_set **out, struct error **err)
 {
-	_cleanup_(fetch_clear) struct fetch f = {
-		.set = calloc(1, sizeof(*f.set)),
-		.progress = progress,
-	};
+	_cleanup_(packages_close) struct fetch *f = NULL;
 
-	if (!f.set)
-		return short_of_memory(err);
-	if (fetch_all(&f, source, base, wanted, err) < 0)
+	if (packages_open(source, progress, &f, err) < 0 ||
+	    packages_choose(f, base, wanted, err) < 0)
 		return -1;
-	cache_prune(f.packages, KEEP_PACKAGES);
-	cache_prune(f.indexes, KEEP_INDEXES);
-	*out = STEAL_PTR(f.set);
+	progress_stage(progress, "Downloading packages");
+	if (packages_download(f, NULL, NULL, err) < 0)
+		return -1;
+	*out = STEAL_PTR(f->set);
 	return 0;
 }
 
@@ -554,6 +625,7 @@ void package_set_free(struct package_set **set)
 		free(s->packages[i].name);
 		free(s->packages[i].version);
 		free(s->packages[i].arch);
+		free(s->packages[i].url);
 		free(s->packages[i].path);
 	}
 	free(s->pockets);

@@ -28,7 +28,7 @@ struct package {
 	char *name, *version, *arch;
 	uint8_t sha256[SHA256_LEN];
 	uint64_t size;
-	char *path; /* .deb in the cache */
+	char *url, *path; /* at the mirror; .deb in the cache */
 };
 
 struct package_set {
@@ -41,6 +41,22 @@ struct package_set {
 	uint64_t bytes;	     /* of all packages */
 	uint64_t downloaded; /* of all that came over the network now */
 };
+
+/* The same in steps. A step's results stand in packages_set(): after packages_open the pockets and
+ * what the set says of itself, after packages_choose the indexes and packages, base-files first,
+ * after packages_download their paths. DONE (or NULL) is told of each package as soon as it is in
+ * the cache. */
+struct fetch;
+
+int packages_open(const struct source *source, struct progress *progress, struct fetch **out,
+		  struct error **err);
+int packages_choose(struct fetch *fetch, enum package_base base, const char *const *wanted,
+		    struct error **err);
+int packages_download(struct fetch *fetch,
+		      int (*done)(const struct package *package, void *context, struct error **err),
+		      void *context, struct error **err);
+const struct package_set *packages_set(const struct fetch *fetch);
+void packages_close(struct fetch **fetch);
 
 /* Fetches and verifies indexes, resolves, downloads. WANTED is NULL-terminated. Everything returned
  * is verified and in the cache. ERR_TRUST for a wrong signature, hash or date, ERR_NETWORK where

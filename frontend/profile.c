@@ -281,6 +281,9 @@ void profile_free(struct profile **p)
 		free(profile->groups[i].name);
 	for (size_t i = 0; i < profile->user_count; i++)
 		account_clear(&profile->users[i]);
+	for (size_t i = 0; i < profile->filter_count; i++)
+		free(profile->filters[i].pattern);
+	free(profile->filters);
 	free(profile->groups);
 	free(profile->users);
 	profile_free_words(&profile->suites);

@@ -1,8 +1,9 @@
 /* Profiles: what a rootfs is for, as an INI file with the sections [profile], [packages],
- * [group NAME] and [user NAME]. One may extend another: it adds to its packages, and replaces its
- * users and groups of the same name. */
+ * [files], [group NAME] and [user NAME]. One may extend another: it adds to its packages, and
+ * replaces its users and groups of the same name. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,12 @@ struct account {
 	unsigned line;
 };
 
+/* dpkg's path-exclude or path-include. */
+struct path_filter {
+	char *pattern;
+	bool include;
+};
+
 struct profile {
 	char *name, *path, *description;
 	char *extends;	 /* the profile that it extends, or NULL */
@@ -34,6 +41,8 @@ struct profile {
 	char **suites;	 /* NULL-terminated; NULL: any */
 	char **packages; /* NULL-terminated, each once */
 	size_t package_count;
+	struct path_filter *filters; /* in the file's order */
+	size_t filter_count;
 	struct account_group *groups; /* those declared, then those that users' gids imply */
 	size_t group_count;
 	struct account *users; /* in the file's order */

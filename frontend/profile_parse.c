@@ -127,6 +127,38 @@ static int parse_profile_key(struct parser *p, const char *key, const char *valu
 			key);
 }
 
+/* Each word of VALUE is a pattern; their order decides. */
+static int parse_files_key(const struct parser *p, const char *key, const char *value)
+{
+	bool include = strcmp(key, "path-include") == 0;
+	_cleanup_free_ char *copy = strdup(value);
+	struct profile *profile = p->profile;
+	char *rest = NULL, *word;
+
+	if (!include && strcmp(key, "path-exclude") != 0)
+		return complain(p,
+				"unknown key \"%s\" in [files]: it has path-exclude and "
+				"path-include",
+				key);
+	for (word = copy ? strtok_r(copy, " \t", &rest) : NULL; word;
+	     word = strtok_r(NULL, " \t", &rest)) {
+		struct path_filter *filter;
+
+		if (!valid_filter_pattern(word))
+			return complain(p,
+					"\"%.150s\" is no absolute pattern of less than %d bytes",
+					word, FILTER_PATTERN_SIZE);
+		if (profile->filter_count == FILTERS_MAX)
+			return complain(p, "more than %d patterns", FILTERS_MAX);
+		filter = profile_grow(&profile->filters, profile->filter_count, sizeof(*filter));
+		if (!filter || !(filter->pattern = strdup(word)))
+			return complain(p, "out of memory");
+		filter->include = include;
+		profile->filter_count++;
+	}
+	return 1;
+}
+
 static int parse_group_key(const struct parser *p, const char *name, const char *key,
 			   const char *value)
 {
@@ -216,13 +248,15 @@ static int parse_key(void *context, const char *section, const char *key, const 
 	if (strcmp(section, "packages") == 0)
 		return add_words(p, value, "name for a package", PACKAGES_MAX, valid_package_name,
 				 &p->profile->packages, &p->profile->package_count);
+	if (strcmp(section, "files") == 0)
+		return parse_files_key(p, key, value);
 	if (strncmp(section, "group ", 6) == 0)
 		return parse_group_key(p, section + 6, key, value);
 	if (strncmp(section, "user ", 5) == 0)
 		return parse_user_key(p, section + 5, key, value);
 	return complain(p,
-			"unknown section [%s]: there are [profile], [packages], [group NAME] and "
-			"[user NAME]",
+			"unknown section [%s]: there are [profile], [packages], [files], [group "
+			"NAME] and [user NAME]",
 			section);
 }
 

@@ -1,6 +1,7 @@
 #include "frontend/provision.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <time.h>
 
 #include "frontend/manifest.h"
@@ -22,15 +23,25 @@ static int open_cached(const char *path, struct error **err)
 
 static int begin(struct helper *h, const struct provision *p, struct error **err)
 {
-	_cleanup_close_ int keyring = open_cached(p->set->keyring, err);
+	_cleanup_close_ int keyring = open_cached(packages_set(p->fetch)->keyring, err);
+	Rootlet__Filter filters[FILTERS_MAX], *pointers[FILTERS_MAX];
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Begin message = ROOTLET__BEGIN__INIT;
 
 	if (keyring < 0)
 		return -1;
 	message.name = mutable(p->base);
-	message.suite = p->set->suite;
-	message.arch = p->set->arch;
+	message.suite = packages_set(p->fetch)->suite;
+	message.arch = packages_set(p->fetch)->arch;
+	message.engine = mutable(p->engine);
+	for (size_t i = 0; i < p->profile->filter_count; i++) {
+		rootlet__filter__init(&filters[i]);
+		filters[i].pattern = p->profile->filters[i].pattern;
+		filters[i].include = p->profile->filters[i].include;
+		pointers[i] = &filters[i];
+	}
+	message.filters = pointers;
+	message.n_filters = p->profile->filter_count;
 	request.kind_case = ROOTLET__REQUEST__KIND_BEGIN;
 	request.begin = &message;
 	return helper_call(h, &request, (int[]){ p->parent, keyring }, 2, NULL, err);
@@ -71,8 +82,14 @@ static int hand_over_pocket(struct helper *h, const struct pocket *pocket, struc
 	return 0;
 }
 
-static int hand_over_package(struct helper *h, struct package *package, struct error **err)
+struct handing {
+	struct helper *helper;
+	struct progress *progress;
+};
+
+static int hand_over_package(const struct package *package, void *context, struct error **err)
 {
+	const struct handing *handing = context;
 	_cleanup_close_ int fd = open_cached(package->path, err);
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Package message = ROOTLET__PACKAGE__INIT;
@@ -80,30 +97,25 @@ static int hand_over_package(struct helper *h, struct package *package, struct e
 	if (fd < 0)
 		return -1;
 	message.name = package->name;
-	message.sha256.data = package->sha256;
+	message.sha256.data = (uint8_t *)(uintptr_t)package->sha256;
 	message.sha256.len = sizeof(package->sha256);
 	request.kind_case = ROOTLET__REQUEST__KIND_PACKAGE;
 	request.package = &message;
-	return helper_call(h, &request, &fd, 1, NULL, err);
+	return helper_call(handing->helper, &request, &fd, 1, NULL, err);
 }
 
+/* Packages are unpacked while others are still on their way. */
 static int hand_over(struct helper *h, const struct provision *p, struct error **err)
 {
-	const struct package_set *set = p->set;
-	uint64_t bytes = 0;
+	const struct package_set *set = packages_set(p->fetch);
+	struct handing handing = { h, p->progress };
 
 	progress_stage(p->progress, "Verifying signatures and indexes");
 	for (size_t i = 0; i < set->pocket_count; i++)
 		if (hand_over_pocket(h, &set->pockets[i], err) < 0)
 			return -1;
-	progress_stage(p->progress, "Verifying packages");
-	for (size_t i = 0; i < set->package_count; i++) {
-		if (hand_over_package(h, &set->packages[i], err) < 0)
-			return -1;
-		bytes += set->packages[i].size;
-		progress_update(p->progress, i + 1, set->package_count, bytes, set->bytes);
-	}
-	return 0;
+	progress_stage(p->progress, "Downloading and unpacking packages");
+	return packages_download(p->fetch, hand_over_package, &handing, err);
 }
 
 static int bootstrap(struct helper *h, const struct provision *p, struct error **err)
@@ -112,7 +124,6 @@ static int bootstrap(struct helper *h, const struct provision *p, struct error *
 	Rootlet__Bootstrap message = ROOTLET__BOOTSTRAP__INIT;
 
 	progress_stage(p->progress, "Unpacking and configuring");
-	message.engine = mutable(p->engine);
 	request.kind_case = ROOTLET__REQUEST__KIND_BOOTSTRAP;
 	request.bootstrap = &message;
 	return helper_call(h, &request, NULL, 0, NULL, err);
@@ -165,20 +176,21 @@ static int add_accounts(struct helper *h, const struct provision *p, struct erro
 static int compose_manifest(const struct helper *h, const struct provision *p, int *fd,
 			    struct error **err)
 {
+	const struct package_set *set = packages_set(p->fetch);
 	const struct host_ids *ids = helper_ids(h);
 	_cleanup_free_ struct manifest_package *packages = NULL;
 	struct manifest m = {
 		.profile = p->profile->name,
 		.profile_sha256 = mutable(p->profile->sha256),
-		.suite = p->set->suite,
-		.arch = p->set->arch,
-		.distribution = p->set->distribution,
-		.mirror = p->set->mirror,
+		.suite = set->suite,
+		.arch = set->arch,
+		.distribution = set->distribution,
+		.mirror = set->mirror,
 		.first_uid = ids->first_uid,
 		.first_gid = ids->first_gid,
 		.count = ids->count,
 		.created = time(NULL),
-		.package_count = p->set->package_count,
+		.package_count = set->package_count,
 		.users = p->profile->users,
 		.user_count = p->profile->user_count,
 		.groups = p->profile->groups,
@@ -189,21 +201,18 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 	if (!packages)
 		return error_set(err, ERR_SPACE, "out of memory");
 	for (size_t i = 0; i < m.package_count; i++) {
-		packages[i].name = p->set->packages[i].name;
-		packages[i].version = p->set->packages[i].version;
+		packages[i].name = set->packages[i].name;
+		packages[i].version = set->packages[i].version;
 	}
 	m.packages = packages;
 	return manifest_write(&m, fd, err);
 }
 
-static int publish(struct helper *h, const struct provision *p, struct error **err)
+static int publish(struct helper *h, const struct provision *p, int manifest, struct error **err)
 {
-	_cleanup_close_ int manifest = -1;
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Publish message = ROOTLET__PUBLISH__INIT;
 
-	if (compose_manifest(h, p, &manifest, err) < 0)
-		return -1;
 	progress_stage(p->progress, "Writing to disk");
 	message.replace = p->replace;
 	request.kind_case = ROOTLET__REQUEST__KIND_PUBLISH;
@@ -211,10 +220,78 @@ static int publish(struct helper *h, const struct provision *p, struct error **e
 	return helper_call(h, &request, &manifest, 1, NULL, err);
 }
 
+/* Without a base the next create takes longer, and that is all. */
+static int keep(struct helper *h, const struct provision *p, int manifest, struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Keep message = ROOTLET__KEEP__INIT;
+
+	if (!p->kept)
+		return 0;
+	message.name = mutable(p->kept->key);
+	request.kind_case = ROOTLET__REQUEST__KIND_KEEP;
+	request.keep = &message;
+	if (helper_call(h, &request, (int[]){ p->kept->folder, manifest }, 2, NULL, &why) == 0)
+		return 0;
+	if (why && why->code == ERR_INTERRUPTED)
+		return error_set(err, why->code, "%s", why->message);
+	progress_note(p->progress, "not kept as a base: %s", why ? why->message : "out of memory");
+	return 0;
+}
+
 int provision_rootfs(struct helper *h, const struct provision *p, struct error **err)
 {
+	_cleanup_close_ int manifest = -1;
+
 	if (begin(h, p, err) < 0 || hand_over(h, p, err) < 0 || bootstrap(h, p, err) < 0 ||
-	    add_accounts(h, p, err) < 0 || publish(h, p, err) < 0)
+	    add_accounts(h, p, err) < 0 || compose_manifest(h, p, &manifest, err) < 0 ||
+	    keep(h, p, manifest, err) < 0 || publish(h, p, manifest, err) < 0)
+		return -1;
+	progress_end(p->progress);
+	return 0;
+}
+
+static int clone(struct helper *h, const struct provision *p, const char **how, struct error **err)
+{
+	static const char *const ways[] = {
+		"by reflinks",
+		"by hard links below /usr, as this filesystem cannot reflink, until something "
+		"writes",
+		"by copies, as the cache is on another filesystem that shares nothing with it",
+	};
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Clone message = ROOTLET__CLONE__INIT;
+	struct answer answer;
+
+	progress_stage(p->progress, "Cloning");
+	message.name = mutable(p->base);
+	message.base_name = mutable(p->kept->key);
+	request.kind_case = ROOTLET__REQUEST__KIND_CLONE;
+	request.clone = &message;
+	if (helper_call(h, &request, (int[]){ p->parent, p->kept->folder }, 2, &answer, err) < 0)
+		return -1;
+	*how = answer.status >= 1 && answer.status <= 3 ? ways[answer.status - 1] : "";
+	return 0;
+}
+
+int provision_clone(struct helper *h, const struct provision *p, const char **how, size_t *count,
+		    struct error **err)
+{
+	_cleanup_close_ int base = base_find(p->kept), fd = -1;
+	_cleanup_(manifest_free) struct manifest *manifest = NULL;
+	_cleanup_error_ struct error *why = NULL;
+
+	if (base < 0 || manifest_read(base, &manifest, &why) < 0 || clone(h, p, how, &why) < 0) {
+		if (why && why->code != ERR_TRUST && why->code != ERR_INPUT &&
+		    why->code != ERR_MISSING)
+			return error_set(err, why->code, "%s", why->message);
+		progress_note(p->progress, "%s: making it anew", why ? why->message : "no base");
+		return base_remove(h, p->kept->folder, p->kept->key, err) < 0 ? -1 : 1;
+	}
+	manifest->created = time(NULL);
+	*count = manifest->package_count;
+	if (manifest_write(manifest, &fd, err) < 0 || publish(h, p, fd, err) < 0)
 		return -1;
 	progress_end(p->progress);
 	return 0;

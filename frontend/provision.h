@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "frontend/base.h"
 #include "frontend/client.h"
 #include "frontend/packages.h"
 #include "frontend/profile.h"
@@ -11,12 +12,20 @@
 struct provision {
 	int parent;	    /* the folder that is to hold the rootfs */
 	const char *base;   /* its name in there */
-	const char *engine; /* "debootstrap" */
+	const char *engine; /* "native", "debootstrap" */
 	bool replace;
 	const struct profile *profile;
-	const struct package_set *set;
+	struct fetch *fetch; /* with its packages chosen, but for provision_clone */
 	struct progress *progress;
+	const struct base *kept; /* to be made as well, or to be cloned; NULL: neither */
 };
 
-/* All or nothing: after a failure the helper removes what there is, at the latest when stopped. */
+/* Downloads packages and builds. All or nothing: after a failure the helper removes what there is,
+ * at the latest when stopped. */
 int provision_rootfs(struct helper *h, const struct provision *p, struct error **err);
+
+/* The same from a base that is there. *HOW then says how files are shared, *COUNT how many packages
+ * there are. Returns 1 where the base was damaged or of no use: it is gone, and nothing else has
+ * happened. */
+int provision_clone(struct helper *h, const struct provision *p, const char **how, size_t *count,
+		    struct error **err);

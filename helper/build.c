@@ -11,16 +11,22 @@
 
 #include "helper/builder.h"
 #include "helper/tree.h"
+#include "helper/unpacker.h"
 
-#define SECOND_STAGE_SECONDS 7200
 /* For one request: the longest is debootstrap's first stage. */
-#define BUILDER_SECONDS 3600
+#define STAGE_SECONDS 3600
+
+static void end_stage(struct stage *stage)
+{
+	closep(&stage->socket);
+	stage->socket = -1;
+	jail_end(&stage->jail);
+}
 
 static void close_build(struct server *s)
 {
-	closep(&s->builder_socket);
-	s->builder_socket = -1;
-	jail_end(&s->builder);
+	end_stage(&s->builder);
+	end_stage(&s->unpacker);
 	closep(&s->tree);
 	closep(&s->staging);
 	closep(&s->parent);
@@ -34,7 +40,8 @@ void build_abandon(struct server *s)
 
 	if (s->staging < 0)
 		return;
-	jail_end(&s->builder);
+	end_stage(&s->builder);
+	end_stage(&s->unpacker);
 	if (tree_remove(s->parent, s->staging_name, s->staging, &err) < 0)
 		fprintf(stderr, "%s\n", err && err->message ? err->message : "out of memory");
 	close_build(s);
@@ -69,65 +76,67 @@ static int make_staging(struct server *s, struct error **err)
 	return 0;
 }
 
-static int start_builder(struct server *s, struct error **err)
+static int start_stage(struct stage *stage, enum jail_kind kind, int root, int (*run)(int socket),
+		       struct error **err)
 {
 	int ends[2];
 	struct jail_spec spec = {
-		.kind = JAIL_TOOL,
-		.root = s->staging,
-		.run = builder_run,
-		.stdio = { -1, -1, -1 },
+		.kind = kind,
+		.root = root,
+		.run = run,
+		/* Ours are /dev/null, which an unpack jail does not have, and the diagnostics. */
+		.stdio = { 0, 1, 2 },
 	};
 	int r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
-	s->builder_socket = ends[0];
+	stage->socket = ends[0];
 	spec.socket = ends[1];
-	r = jail_start(&spec, &s->builder, err);
+	r = jail_start(&spec, &stage->jail, err);
 	close(ends[1]);
 	return r;
 }
 
-/* One note of the builder's. Of what it sends beside, nothing is kept: it works on package data. */
-static int receive_note(struct server *s, struct note *note, struct error **err)
+/* One note of a jail's. Of what it sends beside, nothing is kept: it works on package data. */
+static int receive_note(const struct stage *stage, struct note *note, struct error **err)
 {
 	int fds[PACKET_FDS_MAX];
 	size_t count;
-	ssize_t n = packet_receive(s->builder_socket, note, sizeof(*note), fds, &count, NULL);
+	ssize_t n = packet_receive(stage->socket, note, sizeof(*note), fds, &count, NULL);
 
 	for (size_t i = 0; i < count; i++)
 		close(fds[i]);
 	if (n != (ssize_t)sizeof(*note))
-		return error_set(err, ERR_SYSTEM, "the builder died");
+		return error_set(err, ERR_SYSTEM, "a jail ended before its time");
 	note->text[sizeof(note->text) - 1] = '\0';
 	return 0;
 }
 
-/* Passes TASK to the builder and its notes back, up to the result, which becomes ours. */
-static int ask_builder(struct server *s, const struct task *task, const int *fds, size_t count,
-		       struct error **err)
+/* Passes TASK to STAGE and its notes back, up to the result, which becomes ours. */
+static int ask(struct server *s, const struct stage *stage, const struct task *task, const int *fds,
+	       size_t count, struct error **err)
 {
 	struct pollfd polled[] = {
-		{ .fd = s->builder_socket, .events = POLLIN },
+		{ .fd = stage->socket, .events = POLLIN },
 		{ .fd = s->parser, .events = POLLIN },
 	};
-	int64_t end = serve_now() + BUILDER_SECONDS;
+	int64_t end = serve_now() + STAGE_SECONDS;
 	struct note note;
 
-	if (packet_send(s->builder_socket, task, sizeof(*task), fds, count, err) < 0)
+	if (packet_send(stage->socket, task, sizeof(*task), fds, count, err) < 0)
 		return -1;
 	for (;;) {
 		if (RETRY_ON_EINTR(poll(polled, 2, 1000)) < 0)
-			return error_errno(err, ERR_SYSTEM, "cannot wait for the builder");
+			return error_errno(err, ERR_SYSTEM, "cannot wait for a jail");
 		if (polled[1].revents)
 			return error_set(err, ERR_INTERRUPTED, "the front end left");
 		if (serve_now() >= end)
 			return error_set(err, ERR_INTERRUPTED, "it took longer than %d s",
-					 BUILDER_SECONDS);
+					 STAGE_SECONDS);
 		if (!polled[0].revents)
 			continue;
-		if (receive_note(s, &note, err) < 0)
+		if (receive_note(stage, &note, err) < 0)
 			return -1;
 		if (note.kind == NOTE_RESULT)
 			break;
@@ -139,17 +148,31 @@ static int ask_builder(struct server *s, const struct task *task, const int *fds
 	return error_set(err, note.code <= ERR_LAST ? note.code : ERR_SYSTEM, "%s", note.text);
 }
 
-static int begin(struct server *s, const struct task *t, const int *fds, struct error **err)
+int staging_make(struct server *s, int parent, const char *name, struct error **err)
 {
-	s->parent = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+	s->parent = fcntl(parent, F_DUPFD_CLOEXEC, 0);
 	if (s->parent < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot keep the folder");
-	memcpy(s->name, t->begin.name, sizeof(s->name));
+	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->staging_name, sizeof(s->staging_name), "%s%s", STAGING_PREFIX, s->name);
+	if (make_staging(s, err) == 0)
+		return 0;
+	build_abandon(s);
+	close_build(s);
+	return -1;
+}
+
+static int begin(struct server *s, const struct task *t, const int *fds, struct error **err)
+{
 	s->package_count = 0;
-	if (make_staging(s, err) < 0 || start_builder(s, err) < 0)
+	s->native = strcmp(t->begin.engine, "native") == 0;
+	if (staging_make(s, fds[0], t->begin.name, err) < 0 ||
+	    start_stage(&s->builder, JAIL_TOOL, s->staging, builder_run, err) < 0 ||
+	    ask(s, &s->builder, t, fds + 1, 1, err) < 0)
 		return -1;
-	return ask_builder(s, t, fds + 1, 1, err);
+	if (start_stage(&s->unpacker, JAIL_UNPACK, s->tree, unpacker_run, err) < 0)
+		return -1;
+	return ask(s, &s->unpacker, t, NULL, 0, err);
 }
 
 int handle_begin(struct server *s, const struct task *t, const int *fds, struct outcome *out,
@@ -158,7 +181,6 @@ int handle_begin(struct server *s, const struct task *t, const int *fds, struct 
 	(void)out;
 	if (begin(s, t, fds, err) < 0) {
 		build_abandon(s);
-		close_build(s);
 		return -1;
 	}
 	s->phase = PHASE_BUILDING;
@@ -170,59 +192,15 @@ int handle_to_builder(struct server *s, const struct task *t, const int *fds, st
 		      struct error **err)
 {
 	(void)out;
-	if (ask_builder(s, t, fds, 1, err) < 0) {
+	bool package = t->operation == OP_PACKAGE;
+
+	if (ask(s, &s->builder, t, fds, 1, err) < 0 ||
+	    (package && s->native && ask(s, &s->unpacker, t, fds, 1, err) < 0)) {
 		build_abandon(s);
 		return -1;
 	}
-	s->package_count += t->operation == OP_PACKAGE;
+	s->package_count += package;
 	return 0;
-}
-
-struct second_stage {
-	struct server *server;
-	uint64_t done, total;
-};
-
-static void count_line(const char *line, void *context)
-{
-	struct second_stage *p = context;
-
-	if (strncmp(line, "I: Unpacking ", 13) != 0 && strncmp(line, "I: Configuring ", 15) != 0)
-		return;
-	/* debootstrap says some of them twice. */
-	p->done += p->done < p->total;
-	note_progress(p->server->parser, "Unpacking and configuring", p->done, p->total);
-}
-
-/* What debootstrap leaves of the mirror goes; a guest needs a name and an /etc/hosts. */
-static int second_stage(struct server *s, struct error **err)
-{
-	static const char script[] =
-		"/debootstrap/debootstrap --second-stage || {\n"
-		"  grep -m 1 'No space left' /debootstrap/debootstrap.log\n"
-		"  tail -n 5 /debootstrap/debootstrap.log; exit 1; }\n"
-		"rm -rf /debootstrap /var/cache/apt/archives/*.deb /var/lib/apt/lists/*_*\n"
-		"echo '# made by rootlet from verified packages' >/etc/apt/sources.list\n"
-		"echo rootlet >/etc/hostname\n"
-		"[ -s /etc/hosts ] || printf '127.0.0.1 localhost rootlet\\n"
-		"::1 localhost ip6-localhost ip6-loopback\\n' >/etc/hosts\n";
-	static const char *const argv[] = { "sh", "-ec", script, NULL };
-	struct second_stage progress = { .server = s, .total = 2 * (uint64_t)s->package_count };
-	struct output output = { .line = count_line, .context = &progress };
-	struct jail_spec spec = { .kind = JAIL_TREE, .root = s->tree, .argv = argv };
-	int status = serve_jail(s, &spec, &output, SECOND_STAGE_SECONDS, err);
-	char tail[1024];
-
-	if (status <= 0)
-		return status;
-	output_tail(&output, tail, sizeof(tail));
-	if (output.full || tree_disk_full(s->tree))
-		return error_set(err, ERR_SPACE,
-				 "cannot unpack packages: no space left on the disk of "
-				 "%s; make room, or choose another place with --path",
-				 s->name);
-	return error_set(err, ERR_PACKAGE, "debootstrap's second stage failed with status %d: %s",
-			 status, tail);
 }
 
 /* No user namespace can make device nodes. A guest mounts devtmpfs here; what redirects to
@@ -246,12 +224,18 @@ int handle_bootstrap(struct server *s, const struct task *t, const int *fds, str
 {
 	(void)fds;
 	(void)out;
-	if (ask_builder(s, t, NULL, 0, err) < 0 || second_stage(s, err) < 0 ||
-	    make_null(s->tree, err) < 0) {
+	if ((!s->native && ask(s, &s->builder, t, NULL, 0, err) < 0) ||
+	    ask(s, &s->unpacker, t, NULL, 0, err) < 0) {
 		build_abandon(s);
 		return -1;
 	}
-	jail_end(&s->builder);
+	/* Nothing of ours is in the tree's reach when its own programs run. */
+	end_stage(&s->builder);
+	end_stage(&s->unpacker);
+	if (engine_configure(s, err) < 0 || make_null(s->tree, err) < 0) {
+		build_abandon(s);
+		return -1;
+	}
 	s->phase = PHASE_BUILT;
 	return 0;
 }
@@ -274,12 +258,13 @@ static int copy_manifest(int from, int to, struct error **err)
 }
 
 /* The tree's scripts have run: a link in place of the folder or file is a refusal. */
-static int write_manifest(int tree, int from, struct error **err)
+int manifest_place(int tree, int from, struct error **err)
 {
 	_cleanup_close_ int etc = tree_open_beneath(tree, "etc", O_RDONLY | O_DIRECTORY, 0);
 	_cleanup_close_ int folder = -1, to = -1;
 
-	if (etc >= 0 && mkdirat(etc, "rootlet", 0755) == 0)
+	/* It is there already in a tree that shares files. */
+	if (etc >= 0 && (mkdirat(etc, "rootlet", 0755) == 0 || errno == EEXIST))
 		folder = tree_open_beneath(etc, "rootlet", O_RDONLY | O_DIRECTORY, 0);
 	if (folder >= 0)
 		to = tree_open_beneath(folder, "manifest.json", O_WRONLY | O_CREAT | O_EXCL, 0644);
@@ -326,7 +311,7 @@ int handle_publish(struct server *s, const struct task *t, const int *fds, struc
 	int r = 0;
 
 	(void)out;
-	if (fchmod(s->tree, 0755) < 0 || write_manifest(s->tree, fds[0], err) < 0)
+	if (fchmod(s->tree, 0755) < 0 || manifest_place(s->tree, fds[0], err) < 0)
 		r = -1;
 	/* Once, for all that the jail's sync calls did not do. */
 	if (r == 0 && syncfs(s->tree) < 0)

@@ -88,6 +88,7 @@ int chain_begin(struct chain *c, const struct task *task, int keyring, struct er
 
 	memcpy(c->suite, task->begin.suite, sizeof(c->suite));
 	memcpy(c->arch, task->begin.arch, sizeof(c->arch));
+	c->copies = strcmp(task->begin.engine, "debootstrap") == 0;
 	if (copy_to(keyring, KEYRING, KEYRING_MAX, sum, &size, err) < 0)
 		return error_wrap(err, "cannot take the keyring");
 	if (mkdir(MIRROR, 0755) < 0 || mkdir(MIRROR "/pool", 0755) < 0 ||
@@ -403,14 +404,32 @@ static const struct stanza *find_stanza(struct chain *c, const uint8_t sha256[st
 	return bsearch(&key, c->stanzas, c->stanza_count, sizeof(key), compare_stanzas);
 }
 
-int chain_package(struct chain *c, const char *name, const uint8_t sha256[static SHA256_LEN],
-		  int deb, struct error **err)
+static int keep_package(struct chain *c, const struct stanza *s, const char *name, int deb,
+			struct error **err)
 {
-	const struct stanza *s = c->stanza_count ? find_stanza(c, sha256) : NULL;
 	struct chosen *chosen = &c->chosen[c->chosen_count];
 	char hex[2 * SHA256_LEN + 1], path[256];
 	uint8_t have[SHA256_LEN];
 	uint64_t size;
+
+	sha256_to_hex(s->sha256, hex);
+	snprintf(path, sizeof(path), MIRROR "/pool/%s.deb", hex);
+	if (copy_to(deb, path, s->size, have, &size, err) < 0)
+		return error_wrap(err, "package %s", name);
+	if (size != s->size || memcmp(have, s->sha256, SHA256_LEN) != 0)
+		return error_set(err, ERR_TRUST, "package %s: hash differs from the signed index",
+				 name);
+	snprintf(chosen->name, sizeof(chosen->name), "%s", name);
+	chosen->stanza = *s;
+	c->chosen_count++;
+	return 0;
+}
+
+int chain_package(struct chain *c, const char *name, const uint8_t sha256[static SHA256_LEN],
+		  int deb, struct error **err)
+{
+	const struct stanza *s = c->stanza_count ? find_stanza(c, sha256) : NULL;
+	struct stat st;
 
 	if (c->chosen_count == PACKAGES_MAX)
 		return error_set(err, ERR_REFUSED, "more than %d packages", PACKAGES_MAX);
@@ -421,15 +440,8 @@ int chain_package(struct chain *c, const char *name, const uint8_t sha256[static
 				 "package %s: no signed index names it with this "
 				 "hash",
 				 name);
-	sha256_to_hex(sha256, hex);
-	snprintf(path, sizeof(path), MIRROR "/pool/%s.deb", hex);
-	if (copy_to(deb, path, s->size, have, &size, err) < 0)
-		return error_wrap(err, "package %s", name);
-	if (size != s->size || memcmp(have, sha256, SHA256_LEN) != 0)
-		return error_set(err, ERR_TRUST, "package %s: hash differs from the signed index",
+	if (fstat(deb, &st) < 0 || (uint64_t)st.st_size != s->size)
+		return error_set(err, ERR_TRUST, "package %s: size differs from the signed index",
 				 name);
-	snprintf(chosen->name, sizeof(chosen->name), "%s", name);
-	chosen->stanza = *s;
-	c->chosen_count++;
-	return 0;
+	return c->copies ? keep_package(c, s, name, deb, err) : 0;
 }

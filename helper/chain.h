@@ -37,6 +37,7 @@ struct chosen {
 
 struct chain {
 	char suite[WORD_SIZE], arch[WORD_SIZE];
+	bool copies; /* packages are kept, for debootstrap; else only named */
 	struct chain_pocket pockets[CHAIN_POCKETS_MAX];
 	size_t pocket_count;
 	struct chain_index indexes[CHAIN_INDEXES_MAX];
@@ -53,6 +54,9 @@ int chain_begin(struct chain *c, const struct task *task, int keyring, struct er
 int chain_release(struct chain *c, const char *pocket, int inrelease, struct error **err);
 int chain_index(struct chain *c, const char *pocket, const char *component, int packages,
 		struct error **err);
+
+/* That a signed index names a package with this hash and DEB's size; with COPIES also that DEB has
+ * this hash, and keeps what was hashed. Else whoever unpacks DEB has to hash what it unpacks. */
 int chain_package(struct chain *c, const char *name, const uint8_t sha256[static SHA256_LEN],
 		  int deb, struct error **err);
 

@@ -143,12 +143,19 @@ static int ask_for_ids(int report, struct error **err)
 
 static int set_up(const struct jail_spec *spec, int report, struct error **err)
 {
+	static const enum privilege_set sets[] = {
+		[JAIL_TREE] = PRIVILEGES_JAIL,
+		[JAIL_TOOL] = PRIVILEGES_TOOL,
+		[JAIL_UNPACK] = PRIVILEGES_UNPACK,
+	};
+
 	if (ask_for_ids(report, err) < 0 || mounts_enter(spec->kind, spec->read_only, err) < 0)
 		return -1;
-	loopback_up();
+	if (spec->kind != JAIL_UNPACK)
+		loopback_up();
 	if (sethostname(HOST_NAME, strlen(HOST_NAME)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot set the jail's host name");
-	return privileges_drop(spec->kind == JAIL_TOOL ? PRIVILEGES_TOOL : PRIVILEGES_JAIL, err);
+	return privileges_drop(sets[spec->kind], err);
 }
 
 static _Noreturn void jail_child(const struct jail_spec *spec, int report)

@@ -9,8 +9,10 @@
 #include "proto/error.h"
 
 enum jail_kind {
-	JAIL_TREE, /* a tree as its root, and all that package code may do */
-	JAIL_TOOL, /* the host's /usr, read-only, and a staging folder at /staging */
+	JAIL_TREE,   /* a tree as its root, and all that package code may do */
+	JAIL_TOOL,   /* the host's /usr, read-only, and a staging folder at /staging */
+	JAIL_UNPACK, /* a tree as its root and nothing else, not even /proc: no program runs there
+		      */
 };
 
 struct jail_spec {

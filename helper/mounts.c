@@ -174,6 +174,9 @@ int mounts_enter(enum jail_kind kind, bool read_only, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot make the jail's mounts private");
 	folder = copy_mount(".", read_only ? READ_ONLY : MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0,
 			    err);
+	/* The tree alone: packages hold files of /run and /tmp, too. */
+	if (kind == JAIL_UNPACK)
+		return folder < 0 || cover_folder(folder, err) < 0 ? -1 : pivot(folder, err);
 	/* While the host's /proc can be seen: the kernel asks for that. */
 	proc = new_mount("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 			 err);

@@ -62,6 +62,21 @@ static bool copy_execute(struct task *t, const Rootlet__Execute *from)
 	return true;
 }
 
+static bool copy_begin(struct task *t, const Rootlet__Begin *from)
+{
+	struct filters *filters = &t->begin.filters;
+	bool good = COPY(t->begin.name, from->name) && COPY(t->begin.suite, from->suite) &&
+		    COPY(t->begin.arch, from->arch) && COPY(t->begin.engine, from->engine) &&
+		    from->n_filters <= FILTERS_MAX;
+
+	filters->count = (uint32_t)from->n_filters;
+	for (size_t i = 0; good && i < from->n_filters; i++) {
+		filters->list[i].include = from->filters[i]->include;
+		good = COPY(filters->list[i].pattern, from->filters[i]->pattern);
+	}
+	return good;
+}
+
 static bool copy_package(struct task *t, const Rootlet__Package *from)
 {
 	if (from->sha256.len != SHA256_LEN)
@@ -80,8 +95,7 @@ static bool translate(const Rootlet__Request *r, struct task *t)
 		return true;
 	case ROOTLET__REQUEST__KIND_BEGIN:
 		t->operation = OP_BEGIN;
-		return COPY(t->begin.name, r->begin->name) &&
-		       COPY(t->begin.suite, r->begin->suite) && COPY(t->begin.arch, r->begin->arch);
+		return copy_begin(t, r->begin);
 	case ROOTLET__REQUEST__KIND_RELEASE:
 		t->operation = OP_RELEASE;
 		return COPY(t->release.pocket, r->release->pocket);
@@ -94,7 +108,7 @@ static bool translate(const Rootlet__Request *r, struct task *t)
 		return copy_package(t, r->package);
 	case ROOTLET__REQUEST__KIND_BOOTSTRAP:
 		t->operation = OP_BOOTSTRAP;
-		return COPY(t->bootstrap.engine, r->bootstrap->engine);
+		return true;
 	case ROOTLET__REQUEST__KIND_ADD_GROUP:
 		t->operation = OP_ADD_GROUP;
 		t->group.gid = r->add_group->gid;
@@ -117,6 +131,16 @@ static bool translate(const Rootlet__Request *r, struct task *t)
 	case ROOTLET__REQUEST__KIND_EXECUTE:
 		t->operation = OP_EXECUTE;
 		return copy_execute(t, r->execute);
+	case ROOTLET__REQUEST__KIND_CLONE:
+		t->operation = OP_CLONE;
+		return COPY(t->clone.name, r->clone->name) &&
+		       COPY(t->clone.base, r->clone->base_name);
+	case ROOTLET__REQUEST__KIND_KEEP:
+		t->operation = OP_KEEP;
+		return COPY(t->keep.name, r->keep->name);
+	case ROOTLET__REQUEST__KIND_VERIFY:
+		t->operation = OP_VERIFY;
+		return true;
 	case ROOTLET__REQUEST__KIND_OPEN_NAMESPACE:
 		t->operation = OP_OPEN_NAMESPACE;
 		return true;

@@ -34,8 +34,9 @@ static const struct privileges table[] = {
 	[PRIVILEGES_OUTER] = { "outer", 0, { outer_calls }, true, false },
 	[PRIVILEGES_PARSER] = { "parser", 0, { parser_calls }, true, false },
 	[PRIVILEGES_JAILER] = { "jailer",
-				CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(SETUID) |
-					CAP(SETGID) | CAP(SETFCAP),
+				/* FSETID: a clone keeps the setgid bit of folders of any group. */
+				CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) |
+					CAP(SETUID) | CAP(SETGID) | CAP(SETFCAP),
 				{ jailer_calls, jail_calls, tool_calls }, false, false },
 	[PRIVILEGES_JAIL] = { "jail",
 			      CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) |
@@ -44,6 +45,9 @@ static const struct privileges table[] = {
 	[PRIVILEGES_TOOL] = { "tool",
 			      CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID),
 			      { tool_calls }, false, true },
+	[PRIVILEGES_UNPACK] = { "unpacker",
+				CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID),
+				{ unpack_calls }, true, true },
 };
 /* clang-format on */
 

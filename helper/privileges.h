@@ -10,6 +10,7 @@ enum privilege_set {
 	PRIVILEGES_PARSER, /* reads what the front end sends */
 	PRIVILEGES_JAIL,   /* package code, in the tree */
 	PRIVILEGES_TOOL,   /* host programs on package data */
+	PRIVILEGES_UNPACK, /* writes what packages hold into the tree */
 };
 
 /* Keeps the capabilities of the set's row, sets no_new_privs and loads its system calls.

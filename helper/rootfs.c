@@ -19,11 +19,22 @@ static void log_line(const char *line, void *context)
 }
 
 /* dpkg's own findings: it prints nothing where all is well. "c" marks a configuration file, which
- * may well differ. */
+ * may well differ. What path-exclude left out counts as missing, though: that is taken off here. */
 static int ask_dpkg(struct server *s, int tree, struct error **err)
 {
 	static const char *const argv[] = {
-		"sh", "-c", "dpkg --audit; dpkg --verify | grep -v '^.\\{9\\} c /'; exit 0", NULL
+		"sh", "-c",
+		"dpkg --audit\n"
+		"rules=$(sed -n -e 's|^path-exclude=\\(.*\\)|case $path in (\\1) out=1;; esac|p' "
+		"\\\n"
+		"  -e 's|^path-include=\\(.*\\)|case $path in (\\1) out=0;; esac|p' \\\n"
+		"  /etc/dpkg/dpkg.cfg.d/rootlet 2>/dev/null)\n"
+		"dpkg --verify | grep -v '^.\\{9\\} c /' | while IFS= read -r line; do\n"
+		"  out=0 path=/${line#*/}\n"
+		"  case $line in (missing*) eval \"$rules\";; esac\n"
+		"  [ $out = 1 ] || printf '%s\\n' \"$line\"\n"
+		"done",
+		NULL
 	};
 	struct output output = { .line = log_line, .context = s };
 	struct jail_spec spec = { .kind = JAIL_TREE, .root = tree, .argv = argv };

@@ -1,5 +1,7 @@
 #include "helper/serve.h"
 
+#include "helper/clone.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
@@ -28,6 +30,9 @@ static const struct row {
 	[OP_INSPECT] = { "Inspect", "t", { true, false, false }, handle_inspect },
 	[OP_REMOVE] = { "Remove", "d", { true, false, false }, handle_remove },
 	[OP_EXECUTE] = { "Execute", "tsss", { true, false, false }, handle_execute },
+	[OP_CLONE] = { "Clone", "dd", { true, false, false }, handle_clone },
+	[OP_KEEP] = { "Keep", "df", { false, false, true }, handle_keep },
+	[OP_VERIFY] = { "Verify", "t", { true, false, false }, handle_verify },
 	[OP_BUILD_IMAGE] = { "BuildImage", "tw", { true, false, false }, handle_build_image },
 	[OP_OPEN_NAMESPACE] = { "OpenNamespace", "", { true, true, true }, handle_open_namespace },
 };
@@ -159,8 +164,8 @@ int serve(int parser, const struct idmap *map)
 		.parent = -1,
 		.staging = -1,
 		.tree = -1,
-		.builder = JAIL_NONE,
-		.builder_socket = -1,
+		.builder = STAGE_NONE,
+		.unpacker = STAGE_NONE,
 	};
 
 	while (answer(&s))
@@ -229,6 +234,9 @@ int serve_jail(struct server *s, const struct jail_spec *spec, struct output *ou
 	struct jail jail = JAIL_NONE;
 	int ends[2], status;
 
+	/* Before any program that is in it runs: none may write to another tree's files. */
+	if (spec->kind == JAIL_TREE && clone_part(spec->root, err) < 0)
+		return -1;
 	if (output) {
 		if (pipe2(ends, O_CLOEXEC) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot make a pipe");

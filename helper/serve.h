@@ -8,6 +8,14 @@
 
 enum phase { PHASE_IDLE, PHASE_BUILDING, PHASE_BUILT };
 
+/* A jail that serves tasks. */
+struct stage {
+	struct jail jail;
+	int socket;
+};
+
+#define STAGE_NONE ((struct stage){ .jail = JAIL_NONE, .socket = -1 })
+
 struct server {
 	int parser; /* socket */
 	const struct idmap *map;
@@ -18,8 +26,8 @@ struct server {
 	int parent, staging, tree; /* descriptors or -1 */
 	char name[ROOTFS_NAME_MAX + 1], staging_name[ROOTFS_NAME_MAX + 32];
 	uint32_t package_count;
-	struct jail builder;
-	int builder_socket;
+	bool native; /* the engine */
+	struct stage builder, unpacker;
 };
 
 struct outcome {
@@ -47,6 +55,18 @@ handler handle_begin, handle_to_builder, handle_bootstrap, handle_publish; /* bu
 handler handle_add_group, handle_add_user, handle_execute;		   /* users.c */
 handler handle_inspect, handle_remove;					   /* rootfs.c */
 handler handle_build_image;						   /* image.c */
+handler handle_clone, handle_keep, handle_verify;			   /* base.c */
+
+/* Has the tree's own dpkg configure what is unpacked, and leaves in the tree what no package does.
+ * engine.c */
+int engine_configure(struct server *s, struct error **err);
+
+/* Makes and locks the staging folder for NAME in the folder PARENT, and an empty tree in it, all of
+ * which S holds then. build.c */
+int staging_make(struct server *s, int parent, const char *name, struct error **err);
+
+/* Writes the manifest into a tree. build.c */
+int manifest_place(int tree, int from, struct error **err);
 
 /* Ends the builder and removes the staging, if there is one. build.c */
 void build_abandon(struct server *s);

@@ -24,6 +24,20 @@ static bool valid_user_or_root(const char *s)
 	return strcmp(s, "root") == 0 || valid_account_name(s);
 }
 
+static int check_engine(const struct task *t, struct error **err)
+{
+	const struct filters *filters = &t->begin.filters;
+
+	REFUSE_UNLESS(FIELD(t->begin.engine, valid_archive_word) &&
+			      (strcmp(t->begin.engine, "native") == 0 ||
+			       strcmp(t->begin.engine, "debootstrap") == 0),
+		      "engine");
+	REFUSE_UNLESS(filters->count <= FILTERS_MAX, "number of patterns");
+	for (uint32_t i = 0; i < filters->count; i++)
+		REFUSE_UNLESS(FIELD(filters->list[i].pattern, valid_filter_pattern), "pattern");
+	return 0;
+}
+
 static int check_user(const struct task *t, struct error **err)
 {
 	REFUSE_UNLESS(FIELD(t->user.name, valid_account_name), "user name");
@@ -56,15 +70,24 @@ int task_check(const struct task *t, struct error **err)
 {
 	switch (t->operation) {
 	case OP_HELLO:
+	case OP_BOOTSTRAP:
 	case OP_PUBLISH:
 	case OP_INSPECT:
 	case OP_OPEN_NAMESPACE:
+	case OP_VERIFY:
+		return 0;
+	case OP_CLONE:
+		REFUSE_UNLESS(FIELD(t->clone.name, valid_rootfs_name), "rootfs name");
+		REFUSE_UNLESS(FIELD(t->clone.base, valid_rootfs_name), "base name");
+		return 0;
+	case OP_KEEP:
+		REFUSE_UNLESS(FIELD(t->keep.name, valid_rootfs_name), "base name");
 		return 0;
 	case OP_BEGIN:
 		REFUSE_UNLESS(FIELD(t->begin.name, valid_rootfs_name), "rootfs name");
 		REFUSE_UNLESS(FIELD(t->begin.suite, valid_archive_word), "suite");
 		REFUSE_UNLESS(FIELD(t->begin.arch, valid_archive_word), "architecture");
-		return 0;
+		return check_engine(t, err);
 	case OP_RELEASE:
 		REFUSE_UNLESS(FIELD(t->release.pocket, valid_pocket), "pocket");
 		return 0;
@@ -74,11 +97,6 @@ int task_check(const struct task *t, struct error **err)
 		return 0;
 	case OP_PACKAGE:
 		REFUSE_UNLESS(FIELD(t->package.name, valid_package_name), "package name");
-		return 0;
-	case OP_BOOTSTRAP:
-		REFUSE_UNLESS(FIELD(t->bootstrap.engine, valid_archive_word) &&
-				      strcmp(t->bootstrap.engine, "debootstrap") == 0,
-			      "engine");
 		return 0;
 	case OP_ADD_GROUP:
 		REFUSE_UNLESS(FIELD(t->group.name, valid_account_name), "group name");

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "helper/filter.h"
 #include "proto/channel.h"
 #include "proto/validate.h"
 
@@ -23,6 +24,9 @@ enum operation {
 	OP_REMOVE,
 	OP_EXECUTE,
 	OP_OPEN_NAMESPACE,
+	OP_CLONE,
+	OP_KEEP,
+	OP_VERIFY,
 	OP_BUILD_IMAGE,
 	OP_LAST = OP_BUILD_IMAGE,
 };
@@ -39,6 +43,8 @@ struct task {
 		} hello;
 		struct {
 			char name[ROOTFS_NAME_MAX + 1], suite[WORD_SIZE], arch[WORD_SIZE];
+			char engine[WORD_SIZE];
+			struct filters filters;
 		} begin;
 		struct {
 			char pocket[WORD_SIZE];
@@ -51,9 +57,6 @@ struct task {
 			uint8_t sha256[SHA256_LEN];
 		} package;
 		struct {
-			char engine[WORD_SIZE];
-		} bootstrap;
-		struct {
 			char name[ACCOUNT_SIZE];
 			uint32_t gid;
 		} group;
@@ -65,6 +68,12 @@ struct task {
 		struct {
 			bool replace;
 		} publish;
+		struct {
+			char name[ROOTFS_NAME_MAX + 1], base[ROOTFS_NAME_MAX + 1];
+		} clone;
+		struct {
+			char name[ROOTFS_NAME_MAX + 1];
+		} keep;
 		struct {
 			bool deep;
 		} inspect;
@@ -92,7 +101,7 @@ struct note {
 	uint32_t kind;
 	uint32_t code;	/* result: enum error_code */
 	int32_t number; /* result: errno */
-	int32_t status; /* result of execute: exit status */
+	int32_t status; /* result of execute: exit status; of clone: enum clone_way */
 	union {
 		struct {
 			uint64_t done, total;

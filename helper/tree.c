@@ -1,6 +1,5 @@
 #include "helper/tree.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
@@ -16,7 +15,7 @@
 #define FIRST_FOREIGN 65534
 #define WHERE_MAX 512
 
-static void closedirp(DIR **d)
+void tree_close_folder(DIR **d)
 {
 	if (*d)
 		closedir(*d);
@@ -41,8 +40,64 @@ bool tree_is(int folder, const char *name, int fd)
 	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
-/* A stream over FOLDER/NAME (or FOLDER itself for "."), which must be a directory of its mount. */
-static DIR *open_folder(int folder, const char *name)
+int tree_make_folders(int folder, const char *path)
+{
+	char part[256];
+	size_t length = 0;
+
+	while (path[length]) {
+		length += strspn(path + length, "/");
+		length += strcspn(path + length, "/");
+		if (length >= sizeof(part)) {
+			errno = ENAMETOOLONG;
+			return -1;
+		}
+		memcpy(part, path, length);
+		part[length] = '\0';
+		if (mkdirat(folder, part, 0755) < 0 && errno != EEXIST)
+			return -1;
+	}
+	return tree_open_beneath(folder, path, O_PATH | O_DIRECTORY, 0);
+}
+
+char *tree_read_file(int folder, const char *path, size_t most, size_t *size)
+{
+	_cleanup_close_ int fd = tree_open_beneath(folder, path, O_RDONLY | O_NONBLOCK, 0);
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return NULL;
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > most) {
+		errno = EFBIG;
+		return NULL;
+	}
+	text = malloc((size_t)st.st_size + 1);
+	if (!text)
+		return NULL;
+	*size = 0;
+	while ((n = RETRY_ON_EINTR(read(fd, text + *size, (size_t)st.st_size - *size))) > 0)
+		*size += (size_t)n;
+	if (n < 0)
+		return NULL;
+	text[*size] = '\0';
+	return STEAL_PTR(text);
+}
+
+int tree_copy_data(int from, int to)
+{
+	char data[16384];
+	ssize_t n;
+
+	while ((n = RETRY_ON_EINTR(read(from, data, sizeof(data)))) > 0)
+		for (ssize_t done = 0, w; done < n; done += w)
+			if ((w = RETRY_ON_EINTR(write(to, data + done, (size_t)(n - done)))) < 0)
+				return -1;
+	return n < 0 ? -1 : 0;
+}
+
+DIR *tree_open_folder(int folder, const char *name)
 {
 	struct open_how how = {
 		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
@@ -56,7 +111,7 @@ static DIR *open_folder(int folder, const char *name)
 	return d;
 }
 
-static bool is_dots(const char *name)
+bool tree_is_dots(const char *name)
 {
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
@@ -128,13 +183,13 @@ static int walk_entry(struct walk *w, int folder, const char *name, int depth)
 
 static int walk_folder(struct walk *w, int parent, const char *name, int depth)
 {
-	_cleanup_(closedirp) DIR *d = open_folder(parent, name);
+	_cleanup_(tree_close_folder) DIR *d = tree_open_folder(parent, name);
 	struct dirent *entry;
 
 	if (!d)
 		return -1;
 	while ((errno = 0, entry = readdir(d))) {
-		if (is_dots(entry->d_name))
+		if (tree_is_dots(entry->d_name))
 			continue;
 		if (walk_entry(w, dirfd(d), entry->d_name, depth) < 0) {
 			remember(w, entry->d_name);

@@ -2,6 +2,7 @@
  * out of the folder it was given. */
 #pragma once
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -10,6 +11,23 @@
 
 /* openat2 with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS; close-on-exec. -1 with errno set. */
 int tree_open_beneath(int folder, const char *path, int flags, mode_t mode);
+
+/* A stream over FOLDER/NAME (or FOLDER itself for "."), which must be a directory of its mount. */
+DIR *tree_open_folder(int folder, const char *name);
+void tree_close_folder(DIR **d);
+
+/* "." or "..". */
+bool tree_is_dots(const char *name);
+
+/* As mkdir -p; the descriptor (O_PATH) of the last one, or -1 with errno set. */
+int tree_make_folders(int folder, const char *path);
+
+/* All of a regular file of at most MOST bytes, with a NUL behind it; the caller's to free. NULL
+ * with errno set. */
+char *tree_read_file(int folder, const char *path, size_t most, size_t *size);
+
+/* Appends what is left of FROM to TO. Returns 0, or -1 with errno set. */
+int tree_copy_data(int from, int to);
 
 /* NAME in FOLDER is what FD is open on. */
 bool tree_is(int folder, const char *name, int fd);

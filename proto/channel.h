@@ -7,7 +7,7 @@
 
 #include "error.h"
 
-#define PROTOCOL_VERSION 1u
+#define PROTOCOL_VERSION 2u
 #define PACKET_MAX 65536
 #define PACKET_FDS_MAX 4
 

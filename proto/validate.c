@@ -69,6 +69,18 @@ bool valid_inner_path(const char *s)
 	return !strstr(s, "..");
 }
 
+bool valid_filter_pattern(const char *s)
+{
+	size_t n;
+
+	if (!s || s[0] != '/')
+		return false;
+	for (n = 0; s[n]; n++)
+		if (n + 1 >= FILTER_PATTERN_SIZE || s[n] <= ' ' || s[n] > '~')
+			return false;
+	return true;
+}
+
 bool sha256_from_hex(const char *hex, size_t length, uint8_t out[static SHA256_LEN])
 {
 	static const char digits[] = "0123456789abcdef";

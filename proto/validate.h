@@ -18,6 +18,9 @@
 #define ARGV_MAX 256
 #define PACKAGES_MAX 4000
 #define MANIFEST_MAX (1024 * 1024)
+#define PATH_LENGTH_MAX 4096
+#define FILTERS_MAX 32
+#define FILTER_PATTERN_SIZE 128
 
 /* One path component: [A-Za-z0-9_.+-], not starting with "." or "-", at most ROOTFS_NAME_MAX. */
 bool valid_rootfs_name(const char *s);
@@ -36,6 +39,10 @@ bool valid_account_id(uint32_t id);
 
 /* Absolute path inside the rootfs without "..", control characters, ":" or spaces. */
 bool valid_inner_path(const char *s);
+
+/* Absolute fnmatch(3) pattern of printable ASCII without blanks, shorter than FILTER_PATTERN_SIZE.
+ */
+bool valid_filter_pattern(const char *s);
 
 /* 64 lower-case hexadecimal digits into 32 bytes; false where it is not that. */
 bool sha256_from_hex(const char *hex, size_t length, uint8_t out[static SHA256_LEN]);

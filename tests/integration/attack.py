@@ -73,7 +73,8 @@ def refuse(what, kind, paths=(), codes=(INPUT, REFUSED), first=(), **fields):
         verdict(what, helper.ask(kind, fds, **fields), set(codes), helper, more)
 
 
-BEGIN = ("Begin", (FOLDER, AT.keyring), {"name": "new", "suite": "jammy", "arch": mirrors.arch()})
+BEGIN = ("Begin", (FOLDER, AT.keyring), {"name": "new", "suite": "jammy", "arch": mirrors.arch(),
+                                                "engine": "native"})
 INRELEASE = f"{AT.root}/dists/jammy/InRelease"
 INDEX = f"{AT.root}/dists/jammy/main/binary-{mirrors.arch()}/Packages"
 RELEASE = ("Release", (INRELEASE,), {"pocket": ""})
@@ -109,6 +110,10 @@ BAD_PATHS = {"relative": "home", "with ..": "/home/../../etc", "with a colon": "
 # that is a refusal as well.
 FIELDS = [
     ("Begin", "name", BAD_NAMES), ("Begin", "suite", BAD_WORDS), ("Begin", "arch", BAD_WORDS),
+    ("Begin", "engine", {"unknown": "magic", "nothing": "", "a path": "/bin/sh"}),
+    ("Begin", "filters", {what: [encode_field(1, pattern)] * count for what, pattern, count in (
+        ("relative", "usr/*", 1), ("nothing", "", 1), ("with a newline", "/a\nforce-all", 1),
+        ("with a blank", "/a b", 1), ("of 200 bytes", "/" + "x" * 199, 1), ("thirty-three", "/a", 33))}),
     ("Remove", "name", BAD_NAMES), ("Release", "pocket", dict(list(BAD_WORDS.items())[:2] + [
         ("unknown", "proposed")])),
     ("Index", "pocket", {"a slash": "a/b", "unknown": "proposed"}), ("Index", "component", BAD_WORDS),
@@ -124,7 +129,6 @@ FIELDS_OF_ACCOUNTS = [
     ("AddUser", "uid", BAD_IDS), ("AddUser", "gid", BAD_IDS), ("AddUser", "home", BAD_PATHS),
     ("AddUser", "shell", BAD_PATHS), ("AddUser", "groups", {"a dash": ["-x"], "a comma": ["a,b"],
                                                             "seventeen": ["x"] * 17}),
-    ("Bootstrap", "engine", {"unknown": "magic", "nothing": "", "a path": "/bin/sh"}),
 ]
 
 
@@ -144,7 +148,7 @@ def greeting():
 def order():
     begun = {"after Begin": (BEGIN,), "before Begin": ()}
     for when, first in begun.items():
-        for kind, fields in (("Bootstrap", {"engine": "debootstrap"}),
+        for kind, fields in (("Bootstrap", {}),
                              ("AddGroup", {"name": "x", "gid": 1500}), ("AddUser", ACCOUNT)):
             refuse(f"{kind} {when}", kind, (), first=first, **fields)
         refuse(f"Publish {when}", "Publish", [FILE], first=first)
@@ -258,18 +262,20 @@ def untrusted():
     refuse("Package: another's name", "Package", [base], (TRUST,), ACCEPTED, name="tar", sha256=digest)
     refuse("Package: of an index that was not handed over", "Package", [attr], (TRUST,), ACCEPTED,
            name="attr", sha256=hashlib.sha256(open(attr, "rb").read()).digest())
-    refuse("Bootstrap: without packages", "Bootstrap", (), (INPUT, REFUSED, MISSING, TRUST), ACCEPTED,
-           engine="debootstrap")
+    refuse("Bootstrap: without packages", "Bootstrap", (), (INPUT, REFUSED, MISSING, TRUST), ACCEPTED)
+    refuse("Package: for the second time", "Package", [base], (REFUSED,),
+           (*ACCEPTED, ("Package", (base,), {"name": "dpkg", "sha256": digest})), name="dpkg", sha256=digest)
 
 
-def changed_afterwards():
+def changed_afterwards(engine):
     """Files that are rewritten after they were accepted: what is installed is what was verified."""
     copies = home.make_folder(f"{home.folder}/copies")
     with Tidy(home, FOLDER) as tidy, Helper(home.user, seconds=600) as helper:
         answers = []
         for kind, paths, fields in (BEGIN, RELEASE):
             with opened(*paths) as fds:
-                answers.append(helper.ask(kind, fds, **fields))
+                answers.append(helper.ask(kind, fds, **{**fields, **({"engine": engine} if kind == "Begin"
+                                                                     else {})}))
         for component in ("main", "universe"):
             index = INDEX.replace("/main/", f"/{component}/")
             with opened(index) as fds:
@@ -283,17 +289,17 @@ def changed_afterwards():
                     answers.append(helper.ask("Package", fds, name=fields["Package"],
                                               sha256=bytes.fromhex(fields["SHA256"])))
         good = tap.report(all(one.code == 0 for one in answers) and len(answers) > 50,
-                          "a right sequence of requests is accepted",
+                          f"{engine}: a right sequence of requests is accepted",
                           *[one for one in answers if one.code][:3])
         for name in os.listdir(copies):
             with open(f"{copies}/{name}", "r+b") as file:
                 file.write(b"rubbish" * 1000)
-        answer = helper.ask("Bootstrap", engine="debootstrap") if good else None
+        answer = helper.ask("Bootstrap") if good else None
         tap.report(good and answer.code in (0, TRUST),
-                   "packages that change after they were verified are not installed", answer)
+                   f"{engine}: packages that change after they were verified are not installed", answer)
         helper.leave()
         wrong = [line for line in tidy.complaints() if "staging.trap" not in line]
-    tap.report(not wrong, "a helper that is left in the middle leaves nothing", *wrong)
+    tap.report(not wrong, f"{engine}: a helper that is left in the middle leaves nothing", *wrong)
 
 
 def packets():
@@ -409,6 +415,7 @@ packets()
 mutations()
 images()
 namespace()
-changed_afterwards()
+for engine in ("native", "debootstrap"):
+    changed_afterwards(engine)
 tap.report(not processes_left(10), "no helper stays")
 tap.done()

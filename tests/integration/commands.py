@@ -272,7 +272,7 @@ def on_terminal():
         wrong = tidy.complaints()
     tap.report(ended == 0 and not wrong, "create on a terminal", ended, *wrong, terminal.text[-1500:])
     for what, pattern in {
-            "the stage": r"\rDownloading packages", "the packages": r"packages +\d+/\d+",
+            "the stage": r"\rDownloading and unpacking packages", "the packages": r"packages +\d+/\d+",
             "the bytes": r"[\d.]+[KM] of [\d.]+M", "the rate": r"[\d.]+[KM]/s",
             "the time left": r"\d+ ?\w+ left", "every stage":
             r"(?s)Verifying.*Unpacking and configuring.*Adding groups and users.*Writing to disk"}.items():

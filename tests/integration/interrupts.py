@@ -61,7 +61,7 @@ def strike(home, name, method, *words):
     faults = [stage] if isinstance(stage, Fault) else []
     wrong = []
     with Server(AT.root, faults) as server, Tidy(home) as tidy:
-        front = home.start("create", "--release", "jammy", "--profile", "test", "--mirror",
+        front = home.start("create", "--fresh", "--release", "jammy", "--profile", "test", "--mirror",
                            server.url, "--keyring", AT.keyring, *words,
                            environment={"XDG_CACHE_HOME": f"{home.folder}/cold"} if faults else {})
         if not wait_for_stage(front, server, stage):
@@ -132,7 +132,7 @@ def strike_anywhere(home, seconds):
         after = seconds * (number + chance.random()) / instants
         victim = ("kill -9 of the helper", "kill -9 of the front end")[number % 2]
         with Server(AT.root) as server, Tidy(home) as tidy:
-            front = home.start("create", "--release", "jammy", "--profile", "test", "--mirror",
+            front = home.start("create", "--fresh", "--release", "jammy", "--profile", "test", "--mirror",
                                server.url, "--keyring", AT.keyring, "--force", "--quiet")
             time.sleep(after)
             METHODS[victim](front)
@@ -175,7 +175,7 @@ def strike_delete(home):
 def strike_twice(home):
     """Two at once for one name: one of them wins, or both are told, and nothing is mixed."""
     with Server(AT.root) as server, Tidy(home) as tidy:
-        words = ["create", "--release", "jammy", "--profile", "test", "--mirror", server.url,
+        words = ["create", "--fresh", "--release", "jammy", "--profile", "test", "--mirror", server.url,
                  "--keyring", AT.keyring, "--name", "twin", "--quiet"]
         both = [home.start(*words), home.start(*words)]
         errors = [process.communicate(timeout=600)[1].decode(errors="replace") for process in both]

@@ -25,7 +25,8 @@ CAPABILITIES = {name: number for number, name in enumerate(
 # What dpkg, package scripts, su and useradd need; the rest of them is taken away.
 IN_JAIL = {"chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setfcap"}
 # For files of every owner in the range, and for starting jails; its own namespaces are its.
-IN_HELPER = {"chown", "dac_override", "fowner", "setuid", "setgid", "setfcap"}
+# fsetid: bases.py compares the setgid bits of a clone.
+IN_HELPER = {"chown", "dac_override", "fowner", "fsetid", "setuid", "setgid", "setfcap"}
 
 
 def inside(script, user="root"):

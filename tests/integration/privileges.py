@@ -7,9 +7,9 @@ import shutil
 import subprocess
 
 from support import tap
-from support.server import Server
-from support.world import (AS_ROOT, BUILD, HELPER, ROOTLET, SCRATCH, Home, Tidy, User, children,
-                           command_of, mirror, small_rootfs)
+from support.server import Fault, Server
+from support.world import (AS_ROOT, BUILD, HELPER, ROOTLET, SCRATCH, SOURCE, Home, Tidy, User, children,
+                           command_of, mirror, small_rootfs, wait_until)
 
 CALL = re.compile(r"^(\d+)\s+(\w+)\((.*)$")
 
@@ -230,6 +230,67 @@ def helper_process():
     shell.communicate(timeout=30)
 
 
+# CHOWN, DAC_OVERRIDE, FOWNER, FSETID: what writing files of any owner takes.
+UNPACKER = "000000000000001b"
+NEVER_WHILE_UNPACKING = """execve execveat mount umount2 pivot_root unshare setns socket connect bind ptrace
+bpf keyctl io_uring_setup init_module mknod mknodat chroot setuid setgid setresuid setgroups kill tkill
+process_vm_readv userfaultfd perf_event_open open_by_handle_at fsetxattr setxattr lsetxattr ioctl""".split()
+
+
+def calls_of(name):
+    with open(f"{SOURCE}/policy/seccomp/{name}.list", encoding="ascii") as file:
+        return {call for line in file for call in line.split("#")[0].split()}
+
+
+def unpack_jail():
+    """While packages are unpacked: who reads them sees the tree alone, and may do next to nothing."""
+    surplus = calls_of("unpack") & set(NEVER_WHILE_UNPACKING)
+    tap.report(not surplus and len(calls_of("unpack")) < 60, "unpack.list: no program, mount, socket or device",
+               surplus, len(calls_of("unpack")))
+    if not AS_ROOT:
+        tap.skip("the unpack jail", "needs root to look at another user's process")
+        return
+    at, home = mirror(), Home()
+    with Server(at.root, [Fault(r"/tar_[^/]*\.deb$", "stall", 1000)]) as server:
+        front = home.start("create", "--fresh", "--release", "jammy", "--profile", "test", "--mirror",
+                           server.url, "--keyring", at.keyring, "--quiet")
+        server.wait_for("/tar_")
+        found = wait_until(lambda: [pid for pid in children(front.pid)
+                                    if field_of(pid, "CapEff") == UNPACKER and
+                                    "rootlet-helper" in command_of(pid)], 60) or []
+        workers = [pid for pid in found if len(mounts_of(pid)) == 1]
+        # A supervisor, and a worker for each processor.
+        tap.report(len(workers) >= 1 + min(os.cpu_count(), 8), "the unpack jail: its processes, with one "
+                   "mount each and the capabilities that writing files takes", found, workers)
+        for pid in workers:
+            facts = {name: field_of(pid, name) for name in ("CapBnd", "CapPrm", "CapInh", "CapAmb",
+                                                            "NoNewPrivs", "Seccomp")}
+            tap.report(facts == {"CapBnd": UNPACKER, "CapPrm": UNPACKER, "CapInh": "0" * 16,
+                                 "CapAmb": "0" * 16, "NoNewPrivs": "1", "Seccomp": "2"},
+                       "the unpack jail: no more than that, for good", facts)
+            inside = sorted(os.listdir(f"/proc/{pid}/root"))
+            tap.report("usr" in inside and not os.path.exists(f"/proc/{pid}/root/proc/self"),
+                       "the unpack jail: the tree is its root, without /proc", inside)
+        front.terminate()
+        front.communicate(timeout=60)
+
+
+def field_of(pid, name):
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+            return next((line.split()[1] for line in file if line.startswith(f"{name}:")), "")
+    except OSError:
+        return ""
+
+
+def mounts_of(pid):
+    try:
+        with open(f"/proc/{pid}/mountinfo", encoding="utf-8") as file:
+            return file.readlines()
+    except OSError:
+        return []
+
+
 def root_mode():
     """Where the caller is root, the work is still done as a sub-range."""
     if not AS_ROOT:
@@ -271,6 +332,7 @@ marked_for_cet()
 compiled_with()
 owners_of_tree()
 helper_process()
+unpack_jail()
 network_calls()
 root_mode()
 tap.done()

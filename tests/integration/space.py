@@ -53,7 +53,7 @@ def fill(what, kind, options):
 def fill_under_force(what):
     """Room for one tree, but not for two."""
     home = Home()
-    with disk(home, "tmpfs", "size=280m,mode=755") as point, Server(AT.root) as server:
+    with disk(home, "tmpfs", "size=200m,mode=755") as point, Server(AT.root) as server:
         first = home.create("--path", f"{point}/tree", "--quiet", server=server, at=AT)
         inode = os.lstat(f"{point}/tree").st_ino if first.status == 0 else 0
         with Tidy(home, point) as tidy:

@@ -1,14 +1,24 @@
 """Packages that no archive would take: hostile scripts, archives that point outside."""
+import gzip
 import io
+import lzma
 import os
+import subprocess
 import tarfile
+
+
+def _pack(data, suffix):
+    """Of what data.tar.SUFFIX is called."""
+    if suffix == "zst":
+        return subprocess.run(["zstd", "-q", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout
+    return {"": bytes, "gz": gzip.compress, "xz": lzma.compress}[suffix](data)
 
 
 def _tar(entries):
     """ENTRIES: (name, what): bytes are a file's content, "-> x" a symlink, "=> x" a hard link,
     "dir" a folder, "dev" a disk's device."""
     data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w:gz", format=tarfile.GNU_FORMAT) as tar:
+    with tarfile.open(fileobj=data, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for name, what in entries:
             info = tarfile.TarInfo(name)
             info.mode, content = 0o755, b""
@@ -31,17 +41,18 @@ def _member(name, data):
     return header + data + (b"\n" if len(data) % 2 else b"")
 
 
-def make(folder, name, arch, scripts=None, entries=()):
+def make(folder, name, arch, scripts=None, entries=(), suffix="gz", fields=""):
     """Writes NAME_1_ARCH.deb into FOLDER: SCRIPTS of the maintainer by name, and the data archive's
-    ENTRIES as they stand, which dpkg-deb would not pack. Returns the path."""
-    control = (f"Package: {name}\nVersion: 1\nArchitecture: {arch}\nMaintainer: x <x@example.org>\n"
+    ENTRIES as they stand, which dpkg-deb would not pack, compressed as SUFFIX says. FIELDS: more of the
+    control file. Returns the path."""
+    control = (f"Package: {name}\nVersion: 1\nArchitecture: {arch}\nMaintainer: x <x@example.org>\n{fields}"
                "Description: made by a test\n")
     files = [("./control", control.encode())]
     files += [(f"./{script}", text.encode()) for script, text in (scripts or {}).items()]
-    path = f"{folder}/{name}_1_{arch}.deb"
+    path, dot = f"{folder}/{name}_1_{arch}.deb", "." if suffix else ""
     os.makedirs(folder, exist_ok=True)
     with open(path, "wb") as file:
         file.write(b"!<arch>\n" + _member("debian-binary", b"2.0\n") +
-                   _member("control.tar.gz", _tar(files)) +
-                   _member("data.tar.gz", _tar([("./", "dir"), *entries])))
+                   _member(f"control.tar{dot}{suffix}", _pack(_tar(files), suffix)) +
+                   _member(f"data.tar{dot}{suffix}", _pack(_tar([("./", "dir"), *entries]), suffix)))
     return path

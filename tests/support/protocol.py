@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from .world import HELPER
 
 INPUT, REFUSED, TRUST, MISSING = 1, 2, 3, 6  # proto/error.h
-VERSION = 1
+VERSION = 2
 
 # Request: (its number, its fields' numbers), as in proto/rootlet.proto.
 REQUESTS = {
     "Hello": (1, {"version": 1, "purpose": 2}),
-    "Begin": (2, {"name": 1, "suite": 2, "arch": 3}),
+    "Begin": (2, {"name": 1, "suite": 2, "arch": 3, "engine": 4, "filters": 5}),
     "Release": (3, {"pocket": 1}),
     "Index": (4, {"pocket": 1, "component": 2}),
     "Package": (5, {"name": 1, "sha256": 2}),
-    "Bootstrap": (6, {"engine": 1}),
+    "Bootstrap": (6, {}),
     "AddGroup": (7, {"name": 1, "gid": 2}),
     "AddUser": (8, {"name": 1, "uid": 2, "gid": 3, "home": 4, "shell": 5, "groups": 6}),
     "Publish": (9, {"replace": 1}),
@@ -27,6 +27,9 @@ REQUESTS = {
     "Remove": (11, {"name": 1, "stale": 2}),
     "Execute": (12, {"argv": 1, "user": 2, "terminal": 3}),
     "OpenNamespace": (13, {}),
+    "Clone": (14, {"name": 1, "base_name": 2}),
+    "Keep": (15, {"name": 1}),
+    "Verify": (16, {}),
     "BuildImage": (17, {"format": 1}),
 }
 RESULT = 5

@@ -181,9 +181,11 @@ class Home:
         return Outcome(process.returncode, (out or b"").decode(errors="replace"),
                        (err or b"").decode(errors="replace"), time.monotonic() - began)
 
-    def create(self, *words, server=None, at=None, **more):
-        """`rootlet create` of the small rootfs from the test mirror behind SERVER."""
+    def create(self, *words, server=None, at=None, fresh=True, **more):
+        """`rootlet create` of the small rootfs from the test mirror behind SERVER; with FRESH neither
+        from a base nor into one."""
         source = ["--mirror", server.url, "--keyring", at.keyring] if server else []
+        source += ["--fresh"] if fresh else []
         return self.run("create", "--release", mirrors.SUITE, "--profile", "test", *source, *words,
                         **more)
 
@@ -200,6 +202,7 @@ class Home:
         if not AS_ROOT:
             for name in os.listdir(self.store) if os.path.isdir(self.store) else ():
                 self.run("delete", "--name", name, "--yes", seconds=120)
+            self.run("cache", "prune", "--max-size", "0", seconds=300)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

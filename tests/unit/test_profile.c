@@ -23,6 +23,12 @@ static const struct {
 	{ "a group that stands after its user", USER "groups = g\n[group g]\ngid = 5000\n", NULL },
 	{ "CRLF", "[packages]\r\nx = bash\r\n", NULL },
 	{ "no newline at the end", "[packages]\nx = bash", NULL },
+	{ "files to leave out",
+	  "[files]\npath-exclude = /usr/share/doc/* /usr/share/man/*\n"
+	  "path-include = /usr/share/doc/*/copyright\n",
+	  NULL },
+	{ "an unknown key of files", "[files]\nexclude = /a\n", ":2: unknown key \"exclude\"" },
+	{ "a relative pattern", "[files]\npath-exclude = usr/*\n", ":2: \"usr/*\" is no absolute" },
 	{ "an unknown section", "[pakages]\nx = bash\n", ":2: unknown section [pakages]" },
 	{ "an unknown key of a user", USER "sudo = yes\n", ":3: unknown key \"sudo\"" },
 	{ "an unknown key of a group", "[group g]\nid = 1\n", ":2: unknown key \"id\"" },
@@ -101,7 +107,9 @@ static uint32_t gid_of(const struct profile *p, const char *name)
 static void check_defaults(void)
 {
 	static const char text[] = "[packages]\na = bash acl\nb = acl dash\n" USER
-				   "[user b]\nuid = 1001\ngid = 1000\nhome = /b\nshell = /bin/sh\n";
+				   "[user b]\nuid = 1001\ngid = 1000\nhome = /b\nshell = /bin/sh\n"
+				   "[files]\npath-exclude = /a/*\npath-include = /a/b\n"
+				   "path-exclude = /c/*\n";
 	_cleanup_(profile_free) struct profile *p = NULL;
 	const struct account *a, *b;
 
@@ -121,6 +129,9 @@ static void check_defaults(void)
 	tap_check(p->group_count == 1 && gid_of(p, "a") == 1000,
 		  "one group is made for users that share a gid");
 	tap_check(strlen(p->sha256) == 64, "the profile has a hash");
+	tap_check(p->filter_count == 3 && !p->filters[0].include && p->filters[1].include &&
+			  tap_same(p->filters[2].pattern, "/c/*"),
+		  "patterns of files are in the file's order");
 	tap_check(profile_add_package(p, "gdb", NULL) == 0 &&
 			  profile_add_package(p, "gdb", NULL) == 0 && p->package_count == 4,
 		  "a further package is added once");

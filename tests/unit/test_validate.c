@@ -148,9 +148,32 @@ static void check_hashes(void)
 	}
 }
 
+static void check_patterns(void)
+{
+	static const struct {
+		const char *value;
+		bool good;
+	} rows[] = { { "/usr/share/doc/*", true },
+		     { "/", true },
+		     { "/[a-z]?", true },
+		     { "", false },
+		     { "usr/*", false },
+		     { "/a b", false },
+		     { "/a\n", false },
+		     { "/\xc3\xa9", false },
+		     { "/" FIFTY FIFTY, true },
+		     { "/" X250, false } };
+
+	tap_check(!valid_filter_pattern(NULL), "no pattern: no");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		tap_check(valid_filter_pattern(rows[i].value) == rows[i].good, "pattern %zu: %s", i,
+			  rows[i].good ? "yes" : "no");
+}
+
 int main(void)
 {
 	check_words();
+	check_patterns();
 	check_lengths();
 	check_ids();
 	check_hashes();

@@ -1,0 +1,325 @@
+/* rootlet cache: what is kept below $XDG_CACHE_HOME/rootlet: packages and indexes by their hash,
+ * and bases. All of it may go at any time; what is damaged goes as soon as it is found to be. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "frontend/base.h"
+#include "frontend/cache.h"
+#include "frontend/command.h"
+#include "frontend/inspect.h"
+#include "frontend/interrupt.h"
+#include "frontend/text.h"
+
+/* clang-format off */
+const char cache_help[] =
+	"usage: rootlet cache [list]\n"
+	"       rootlet cache verify\n"
+	"       rootlet cache prune --max-size SIZE\n\n"
+	"The cache holds what was downloaded, and finished trees that the next create of the same\n"
+	"clones.\n\n"
+	"  list    each kind, how many there are and how large they are (default)\n"
+	"  verify  reads all of it again; what is damaged is removed, and made anew when needed\n"
+	"  prune   removes what was not used for the longest time, until SIZE (10G, 500M) is left\n"
+	"  --help\n\n"
+	"Exit status: 0; 1 failed; 2 wrong command line; 3 verify: something was damaged.\n";
+
+const struct option cache_options[] = {
+	{ "max-size", required_argument, NULL, 'm' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* In the order of the kinds of objects. */
+static const char *const folders[] = { "packages", "indexes", BASES_FOLDER };
+#define KINDS (sizeof(folders) / sizeof(folders[0]))
+#define KIND_BASE 2
+
+struct object {
+	size_t kind;
+	char name[2 * SHA256_LEN + 1];
+	uint64_t bytes;
+	int64_t used;
+};
+
+struct listing {
+	struct helper *helper; /* started for the first base */
+	int folders[KINDS];
+	struct object *list;
+	size_t count;
+};
+
+static void listing_clear(struct listing *l)
+{
+	helper_stop(&l->helper);
+	for (size_t i = 0; i < KINDS; i++)
+		closep(&l->folders[i]);
+	free(l->list);
+}
+
+static int start_helper(struct listing *l, struct error **err)
+{
+	return l->helper ? 0 : helper_start("cache", NULL, &l->helper, err);
+}
+
+static int open_base(const struct listing *l, const char *name)
+{
+	return openat(l->folders[KIND_BASE], name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* A base was last used when its lock was last taken. */
+static int measure_base(struct listing *l, struct object *o, struct error **err)
+{
+	_cleanup_close_ int base = open_base(l, o->name);
+	char lock[sizeof(o->name) + 8];
+	struct answer answer;
+	struct stat st;
+
+	if (base < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open base %s", o->name);
+	if (start_helper(l, err) < 0 || inspect_tree(l->helper, base, false, &answer, err) < 0)
+		return -1;
+	o->bytes = answer.bytes;
+	snprintf(lock, sizeof(lock), ".%s.lock", o->name);
+	if (fstatat(l->folders[KIND_BASE], lock, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		o->used = st.st_mtime;
+	return 0;
+}
+
+static int add(struct listing *l, size_t kind, const char *name, const struct stat *st,
+	       struct error **err)
+{
+	struct object *more = reallocarray(l->list, l->count + 1, sizeof(*more));
+
+	if (!more)
+		return error_set(err, ERR_SPACE, "out of memory");
+	l->list = more;
+	more += l->count++;
+	*more = (struct object){ .kind = kind,
+				 .bytes = (uint64_t)st->st_blocks * 512,
+				 .used = st->st_mtime };
+	snprintf(more->name, sizeof(more->name), "%s", name);
+	return kind == KIND_BASE ? measure_base(l, more, err) : 0;
+}
+
+/* Names are hashes; what else is there is on its way. */
+static int scan_folder(struct listing *l, size_t kind, struct error **err)
+{
+	_cleanup_free_ char *path = cache_path(folders[kind], err);
+	DIR *d = path ? opendir(path) : NULL;
+	const struct dirent *entry;
+	uint8_t hash[SHA256_LEN];
+	struct stat st;
+	int r = 0;
+
+	if (path)
+		l->folders[kind] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!d || l->folders[kind] < 0) {
+		if (d)
+			closedir(d);
+		return error_errno(err, ERR_SYSTEM, "cannot look through the cache");
+	}
+	while (r == 0 && (entry = readdir(d)))
+		if (sha256_from_hex(entry->d_name, strlen(entry->d_name), hash) &&
+		    fstatat(l->folders[kind], entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			r = add(l, kind, entry->d_name, &st, err);
+	closedir(d);
+	return r;
+}
+
+static int scan(struct listing *l, struct error **err)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		if (scan_folder(l, i, err) < 0)
+			return -1;
+	return 0;
+}
+
+static void show(const struct listing *l)
+{
+	char size[TEXT_SIZE_LEN];
+
+	printf("%-10s %8s %8s\n", "KIND", "OBJECTS", "SIZE");
+	for (size_t kind = 0; kind < KINDS; kind++) {
+		uint64_t bytes = 0;
+		size_t count = 0;
+
+		for (size_t i = 0; i < l->count; i++)
+			if (l->list[i].kind == kind) {
+				bytes += l->list[i].bytes;
+				count++;
+			}
+		printf("%-10s %8zu %8s\n", folders[kind], count, text_size(bytes, size));
+	}
+}
+
+/* Not while a create uses it. */
+static int remove_base(struct listing *l, const struct object *o, struct error **err)
+{
+	char name[sizeof(o->name) + 8];
+	_cleanup_close_ int lock = -1;
+
+	snprintf(name, sizeof(name), ".%s.lock", o->name);
+	lock = openat(l->folders[KIND_BASE], name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
+		return error_errno(err, ERR_BUSY, "base %.12s is in use", o->name);
+	if (start_helper(l, err) < 0 ||
+	    base_remove(l->helper, l->folders[KIND_BASE], o->name, err) < 0)
+		return -1;
+	unlinkat(l->folders[KIND_BASE], name, 0);
+	return 0;
+}
+
+static int remove_object(struct listing *l, const struct object *o, struct error **err)
+{
+	if (o->kind == KIND_BASE)
+		return remove_base(l, o, err);
+	if (unlinkat(l->folders[o->kind], o->name, 0) < 0 && errno != ENOENT)
+		return error_errno(err, ERR_SYSTEM, "cannot remove %s/%s", folders[o->kind],
+				   o->name);
+	return 0;
+}
+
+static int verify_base(struct listing *l, const struct object *o, struct error **err)
+{
+	_cleanup_close_ int base = open_base(l, o->name);
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Verify message = ROOTLET__VERIFY__INIT;
+
+	request.kind_case = ROOTLET__REQUEST__KIND_VERIFY;
+	request.verify = &message;
+	if (base < 0)
+		return 0;
+	return start_helper(l, err) < 0 ? -1
+					: helper_call(l->helper, &request, &base, 1, NULL, err);
+}
+
+static int verify_file(struct listing *l, const struct object *o, struct error **err)
+{
+	_cleanup_close_ int fd =
+		openat(l->folders[o->kind], o->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	uint8_t want[SHA256_LEN], have[SHA256_LEN];
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : error_errno(err, ERR_TRUST, "cannot read %s", o->name);
+	sha256_from_hex(o->name, strlen(o->name), want);
+	if (file_sha256(fd, have, err) < 0)
+		return -1;
+	if (memcmp(want, have, SHA256_LEN) != 0)
+		return error_set(err, ERR_TRUST, "its hash is not its name");
+	return 0;
+}
+
+static int verify(struct listing *l, size_t *damaged, struct error **err)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		const struct object *o = &l->list[i];
+		_cleanup_error_ struct error *why = NULL;
+		int r = o->kind == KIND_BASE ? verify_base(l, o, &why) : verify_file(l, o, &why);
+
+		if (r == 0)
+			continue;
+		if (!why || why->code != ERR_TRUST)
+			return error_set(err, why ? why->code : ERR_SPACE, "%s",
+					 why ? why->message : "out of memory");
+		printf("damaged, removed: %s/%s: %s\n", folders[o->kind], o->name, why->message);
+		(*damaged)++;
+		if (remove_object(l, o, err) < 0)
+			return -1;
+	}
+	printf("%zu objects, %zu damaged\n", l->count, *damaged);
+	return 0;
+}
+
+static int by_use(const void *a, const void *b)
+{
+	const struct object *one = a, *other = b;
+
+	return (one->used > other->used) - (one->used < other->used);
+}
+
+static int prune(struct listing *l, uint64_t most, struct error **err)
+{
+	uint64_t total = 0, gone = 0;
+	char size[TEXT_SIZE_LEN], left[TEXT_SIZE_LEN];
+
+	for (size_t i = 0; i < l->count; i++)
+		total += l->list[i].bytes;
+	qsort(l->list, l->count, sizeof(*l->list), by_use);
+	for (size_t i = 0; i < l->count && total - gone > most; i++) {
+		_cleanup_error_ struct error *why = NULL;
+
+		if (remove_object(l, &l->list[i], &why) == 0)
+			gone += l->list[i].bytes;
+		else if (!why || why->code != ERR_BUSY)
+			return error_set(err, why ? why->code : ERR_SPACE, "%s",
+					 why ? why->message : "out of memory");
+	}
+	printf("removed %s, left %s\n", text_size(gone, size), text_size(total - gone, left));
+	return 0;
+}
+
+/* "10G", "500M", "4096"; false where it is no size. */
+static bool parse_size(const char *text, uint64_t *bytes)
+{
+	static const char units[] = "KMGT";
+	char *end;
+	const char *unit;
+
+	errno = 0;
+	*bytes = strtoull(text, &end, 10);
+	if (errno || end == text || text[0] < '0' || text[0] > '9')
+		return false;
+	if (!*end)
+		return true;
+	unit = strchr(units, *end);
+	if (!unit || end[1] || *bytes > UINT64_MAX >> 41)
+		return false;
+	*bytes <<= 10 * (unit - units + 1);
+	return true;
+}
+
+static int run(const char *verb, uint64_t most, size_t *damaged, struct error **err)
+{
+	_cleanup_(listing_clear) struct listing l = { .folders = { -1, -1, -1 } };
+
+	interrupt_catch();
+	if (scan(&l, err) < 0)
+		return -1;
+	if (strcmp(verb, "verify") == 0)
+		return verify(&l, damaged, err);
+	if (strcmp(verb, "prune") == 0)
+		return prune(&l, most, err);
+	show(&l);
+	return 0;
+}
+
+int command_cache(int argc, char **argv)
+{
+	_cleanup_error_ struct error *err = NULL;
+	const char *verb = "list", *size = NULL;
+	uint64_t most = 0;
+	size_t damaged = 0;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", cache_options, NULL)) != -1)
+		size = optarg;
+	if (optind < argc)
+		verb = argv[optind++];
+	if (strcmp(verb, "list") != 0 && strcmp(verb, "verify") != 0 && strcmp(verb, "prune") != 0)
+		return report_usage("cache", "\"%.80s\" is none of: list, verify, prune", verb);
+	if (optind < argc)
+		return report_usage("cache", "\"%.80s\" is one word too many", argv[optind]);
+	if ((strcmp(verb, "prune") == 0) != (size != NULL))
+		return report_usage("cache", "prune needs --max-size, and nothing else takes it");
+	if (size && !parse_size(size, &most))
+		return report_usage("cache", "\"%.80s\" is no size, such as 10G or 500M", size);
+	if (run(verb, most, &damaged, &err) < 0)
+		return report_error("cache", err);
+	return damaged ? EXIT_TRUST : EXIT_OK;
+}

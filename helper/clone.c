@@ -1,0 +1,453 @@
+#include "helper/clone.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "helper/tree.h"
+
+#define DEPTH_MAX 1000
+#define NAMES_MAX 65536
+#define VALUE_MAX 65536
+#define PART_NAME ".rootlet-part"
+
+/* A file of several names: those that came first, by inode. */
+struct twin {
+	ino_t inode;
+	char *path; /* in TO */
+};
+
+struct cloning {
+	int from, to; /* TO is -1 where there is only a digest to take */
+	enum clone_way way;
+	struct tree_digest *digest;
+	struct twin *twins;
+	size_t twin_count;
+	char path[PATH_LENGTH_MAX]; /* where we are */
+	struct error **err;
+};
+
+static void digest_free(EVP_MD_CTX **c)
+{
+	EVP_MD_CTX_free(*c);
+}
+
+static int fail(const struct cloning *c, const char *what)
+{
+	return error_errno(c->err, ERR_SYSTEM, "cannot %s /%.300s", what, c->path);
+}
+
+/* --- extended attributes --- */
+
+/* Calls VISIT for each of FD. Links carry none that a package could set. */
+static int each_attribute(struct cloning *c, int fd,
+			  int (*visit)(void *context, const char *name, const void *value,
+				       size_t size),
+			  void *context)
+{
+	static char names[NAMES_MAX], value[VALUE_MAX];
+	ssize_t length = flistxattr(fd, names, sizeof(names)), size;
+
+	if (length < 0)
+		return errno == ENOTSUP ? 0 : fail(c, "read the attributes of");
+	for (const char *name = names; name < names + length; name += strlen(name) + 1) {
+		size = fgetxattr(fd, name, value, sizeof(value));
+		if (size < 0 || visit(context, name, value, (size_t)size) < 0)
+			return fail(c, "copy the attributes of");
+	}
+	return 0;
+}
+
+static int hash_attribute(void *context, const char *name, const void *value, size_t size)
+{
+	EVP_DigestUpdate(context, name, strlen(name) + 1);
+	EVP_DigestUpdate(context, value, size);
+	return 0;
+}
+
+static int set_attribute(void *context, const char *name, const void *value, size_t size)
+{
+	return fsetxattr(*(int *)context, name, value, size, 0);
+}
+
+/* --- digest --- */
+
+static int hash_content(struct cloning *c, int fd, EVP_MD_CTX *hash)
+{
+	static unsigned char data[1 << 17];
+	off_t at = 0;
+	ssize_t n;
+
+	while ((n = RETRY_ON_EINTR(pread(fd, data, sizeof(data), at))) > 0) {
+		EVP_DigestUpdate(hash, data, (size_t)n);
+		at += n;
+	}
+	return n < 0 ? fail(c, "read") : 0;
+}
+
+/* FD: the file or folder; TARGET: of a link. */
+static int add_digest(struct cloning *c, const struct stat *st, int fd, const char *target)
+{
+	_cleanup_(digest_free) EVP_MD_CTX *hash = EVP_MD_CTX_new();
+	const uint32_t facts[] = { st->st_mode, st->st_uid, st->st_gid };
+	uint8_t sum[SHA256_LEN];
+
+	if (!hash || !EVP_DigestInit_ex(hash, EVP_sha256(), NULL))
+		return error_set(c->err, ERR_SYSTEM, "cannot hash");
+	EVP_DigestUpdate(hash, c->path, strlen(c->path) + 1);
+	EVP_DigestUpdate(hash, facts, sizeof(facts));
+	if (target)
+		EVP_DigestUpdate(hash, target, strlen(target) + 1);
+	if (fd >= 0 && each_attribute(c, fd, hash_attribute, hash) < 0)
+		return -1;
+	if (fd >= 0 && S_ISREG(st->st_mode) && hash_content(c, fd, hash) < 0)
+		return -1;
+	EVP_DigestFinal_ex(hash, sum, NULL);
+	for (size_t i = 0; i < SHA256_LEN; i++)
+		c->digest->sum[i] ^= sum[i];
+	c->digest->count++;
+	return 0;
+}
+
+/* --- files --- */
+
+static int copy_data(int from, int to)
+{
+	loff_t in = 0, out = 0;
+	ssize_t n;
+
+	while ((n = copy_file_range(from, &in, to, &out, 1 << 30, 0)) > 0)
+		;
+	if (n == 0)
+		return 0;
+	/* Not between these two, or not at all. */
+	if (lseek(from, 0, SEEK_SET) < 0 || lseek(to, 0, SEEK_SET) < 0)
+		return -1;
+	return tree_copy_data(from, to);
+}
+
+/* What a new file, or a folder that is filled, gets last. */
+static int set_facts(int from, int to, const struct stat *st, struct cloning *c)
+{
+	const struct timespec times[] = { st->st_atim, st->st_mtim };
+
+	if (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 07777) < 0)
+		return fail(c, "set the owner of");
+	if (each_attribute(c, from, set_attribute, &to) < 0)
+		return -1;
+	return futimens(to, times) < 0 ? fail(c, "set the time of") : 0;
+}
+
+static int copy_file(struct cloning *c, int file, int to, const char *name, const struct stat *st)
+{
+	_cleanup_close_ int copy =
+		openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (copy < 0)
+		return fail(c, "copy");
+	if (c->way != CLONE_REFLINK || ioctl(copy, FICLONE, file) < 0) {
+		if (copy_data(file, copy) < 0)
+			return fail(c, "copy");
+	}
+	return set_facts(file, copy, st, c);
+}
+
+/* The path of the first name of the file, where there was one; else this one is it. */
+static const char *find_twin(struct cloning *c, const struct stat *st)
+{
+	struct twin *more;
+
+	for (size_t i = 0; i < c->twin_count; i++)
+		if (c->twins[i].inode == st->st_ino)
+			return c->twins[i].path;
+	more = reallocarray(c->twins, c->twin_count + 1, sizeof(*more));
+	if (more) {
+		c->twins = more;
+		more[c->twin_count].inode = st->st_ino;
+		more[c->twin_count].path = strdup(c->path);
+		c->twin_count += more[c->twin_count].path != NULL;
+	}
+	return NULL;
+}
+
+/* The tree's own links stay links, whatever becomes of those to other trees. */
+static int share_twin(struct cloning *c, int to, const char *name, const char *twin)
+{
+	char folder[PATH_LENGTH_MAX];
+	const char *slash = strrchr(twin, '/');
+	_cleanup_close_ int fd = -1;
+
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - twin) : 1,
+		 slash ? twin : ".");
+	fd = tree_open_beneath(c->to, folder, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0 || linkat(fd, slash ? slash + 1 : twin, to, name, 0) < 0)
+		return fail(c, "link");
+	return 0;
+}
+
+static bool may_share(const struct cloning *c)
+{
+	return strncmp(c->path, "usr/", 4) == 0 && strncmp(c->path, "usr/local/", 10) != 0;
+}
+
+static int clone_file(struct cloning *c, int from, int to, const char *name, const struct stat *st)
+{
+	_cleanup_close_ int file = openat(from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	const char *twin;
+
+	if (file < 0)
+		return fail(c, "open");
+	if (add_digest(c, st, file, NULL) < 0 || to < 0)
+		return to < 0 && !*c->err ? 0 : -1;
+	if (c->way == CLONE_LINK && may_share(c)) {
+		if (linkat(from, name, to, name, 0) == 0)
+			return 0;
+		if (errno != EMLINK)
+			return fail(c, "link");
+	}
+	twin = st->st_nlink > 1 ? find_twin(c, st) : NULL;
+	return twin ? share_twin(c, to, name, twin) : copy_file(c, file, to, name, st);
+}
+
+static int clone_link(struct cloning *c, int from, int to, const char *name, const struct stat *st)
+{
+	const struct timespec times[] = { st->st_atim, st->st_mtim };
+	char target[PATH_LENGTH_MAX];
+	ssize_t length = readlinkat(from, name, target, sizeof(target) - 1);
+
+	if (length < 0)
+		return fail(c, "read the link");
+	target[length] = '\0';
+	if (add_digest(c, st, -1, target) < 0)
+		return -1;
+	if (to >= 0 && (symlinkat(target, to, name) < 0 ||
+			fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+			utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0))
+		return fail(c, "copy");
+	return 0;
+}
+
+/* --- folders --- */
+
+static int clone_below(struct cloning *c, int from, int to, int depth);
+
+static int clone_folder(struct cloning *c, int from, int to, const char *name,
+			const struct stat *st, int depth)
+{
+	_cleanup_close_ int folder =
+		openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int copy = -1;
+
+	if (folder < 0)
+		return fail(c, "open");
+	if (to >= 0 && mkdirat(to, name, 0700) == 0)
+		copy = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (to >= 0 && copy < 0)
+		return fail(c, "copy");
+	if (add_digest(c, st, folder, NULL) < 0 || clone_below(c, folder, copy, depth + 1) < 0)
+		return -1;
+	return copy < 0 ? 0 : set_facts(folder, copy, st, c);
+}
+
+static int clone_entry(struct cloning *c, int from, int to, const char *name, int depth)
+{
+	struct stat st;
+
+	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return fail(c, "look at");
+	if (strcmp(c->path, OWN_FOLDER) == 0)
+		return 0;
+	if (S_ISDIR(st.st_mode))
+		return clone_folder(c, from, to, name, &st, depth);
+	if (S_ISLNK(st.st_mode))
+		return clone_link(c, from, to, name, &st);
+	if (S_ISREG(st.st_mode))
+		return clone_file(c, from, to, name, &st);
+	/* Pipes and sockets of what once ran. */
+	return add_digest(c, &st, -1, NULL);
+}
+
+static int clone_below(struct cloning *c, int from, int to, int depth)
+{
+	_cleanup_(tree_close_folder) DIR *d = tree_open_folder(from, ".");
+	size_t length = strlen(c->path);
+	struct dirent *entry;
+
+	if (!d || depth > DEPTH_MAX)
+		return error_set(c->err, ERR_SYSTEM, "cannot look through /%.300s", c->path);
+	while ((errno = 0, entry = readdir(d))) {
+		if (tree_is_dots(entry->d_name))
+			continue;
+		if (snprintf(c->path + length, sizeof(c->path) - length, "%s%s", length ? "/" : "",
+			     entry->d_name) >= (int)(sizeof(c->path) - length))
+			return error_set(c->err, ERR_SYSTEM, "a path is too long: /%.300s",
+					 c->path);
+		if (clone_entry(c, from, to, entry->d_name, depth) < 0)
+			return -1;
+		c->path[length] = '\0';
+	}
+	return errno ? fail(c, "look through") : 0;
+}
+
+static int run(struct cloning *c)
+{
+	int r = clone_below(c, c->from, c->to, 0);
+
+	for (size_t i = 0; i < c->twin_count; i++)
+		free(c->twins[i].path);
+	free(c->twins);
+	return r;
+}
+
+/* --- ways --- */
+
+/* Tries on one file, which is there in every tree. */
+static enum clone_way find_way(int from, int to)
+{
+	static const char name[] = "var/lib/dpkg/status";
+	_cleanup_close_ int file = tree_open_beneath(from, name, O_RDONLY, 0);
+	_cleanup_close_ int copy =
+		openat(to, PART_NAME, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	_cleanup_close_ int folder = tree_open_beneath(from, "var/lib/dpkg", O_PATH, 0);
+	enum clone_way way = CLONE_COPY;
+
+	if (file >= 0 && copy >= 0 && ioctl(copy, FICLONE, file) == 0)
+		way = CLONE_REFLINK;
+	unlinkat(to, PART_NAME, 0);
+	if (way == CLONE_COPY && folder >= 0 && linkat(folder, "status", to, PART_NAME, 0) == 0)
+		way = CLONE_LINK;
+	unlinkat(to, PART_NAME, 0);
+	return way;
+}
+
+static int mark_linked(int tree, struct error **err)
+{
+	_cleanup_close_ int folder = tree_make_folders(tree, OWN_FOLDER);
+	_cleanup_close_ int mark = -1;
+
+	if (folder >= 0)
+		mark = openat(folder, "linked", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (mark < 0 || fchown(mark, 0, 0) < 0 || fchownat(tree, OWN_FOLDER, 0, 0, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot mark a tree that shares files");
+	return 0;
+}
+
+int clone_tree(int from, int to, enum clone_way *way, struct tree_digest *digest,
+	       struct error **err)
+{
+	struct cloning c = { .from = from, .to = to, .digest = digest, .err = err };
+	struct stat st;
+
+	*digest = (struct tree_digest){ 0 };
+	*way = c.way = find_way(from, to);
+	if (fstat(from, &st) < 0 || run(&c) < 0 || set_facts(from, to, &st, &c) < 0)
+		return -1;
+	if (c.way != CLONE_LINK)
+		return 0;
+	return mark_linked(from, err) < 0 ? -1 : mark_linked(to, err);
+}
+
+int clone_digest(int tree, struct tree_digest *digest, struct error **err)
+{
+	struct cloning c = { .from = tree, .to = -1, .digest = digest, .err = err };
+
+	*digest = (struct tree_digest){ 0 };
+	return run(&c);
+}
+
+/* --- parting --- */
+
+static int part_file(int folder, const char *name, struct cloning *c)
+{
+	_cleanup_close_ int file = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	const char *twin;
+	struct stat st;
+	int r;
+
+	if (file < 0 || fstat(file, &st) < 0)
+		return fail(c, "open");
+	twin = find_twin(c, &st);
+	r = twin ? share_twin(c, folder, PART_NAME, twin)
+		 : copy_file(c, file, folder, PART_NAME, &st);
+	if (r == 0 && renameat(folder, PART_NAME, folder, name) < 0)
+		r = fail(c, "replace");
+	return r;
+}
+
+static int part_below(struct cloning *c, int folder, int depth);
+
+static int part_entry(struct cloning *c, int folder, const char *name, int depth)
+{
+	_cleanup_close_ int next = -1;
+	struct stat st;
+
+	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return fail(c, "look at");
+	if (S_ISREG(st.st_mode) && st.st_nlink > 1)
+		return part_file(folder, name, c);
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	next = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return next < 0 ? fail(c, "open") : part_below(c, next, depth + 1);
+}
+
+static int not_dots(const struct dirent *entry)
+{
+	return !tree_is_dots(entry->d_name);
+}
+
+/* All names first: a renamed file may turn up once more in a folder that is still read. */
+static int part_below(struct cloning *c, int folder, int depth)
+{
+	size_t length = strlen(c->path);
+	struct dirent **entries = NULL;
+	int count, r = 0;
+
+	unlinkat(folder, PART_NAME, 0);
+	count = depth > DEPTH_MAX ? -1 : scandirat(folder, ".", &entries, not_dots, NULL);
+	if (count < 0)
+		return fail(c, "look through");
+	for (int i = 0; i < count; i++) {
+		if (r == 0) {
+			snprintf(c->path + length, sizeof(c->path) - length, "/%s",
+				 entries[i]->d_name);
+			r = part_entry(c, folder, entries[i]->d_name, depth);
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	c->path[length] = '\0';
+	return r;
+}
+
+int clone_part(int tree, struct error **err)
+{
+	struct cloning c = {
+		.from = tree, .to = tree, .way = CLONE_COPY, .path = "usr", .err = err
+	};
+	_cleanup_close_ int mark = tree_open_beneath(tree, LINKED_MARK, O_RDONLY, 0);
+	_cleanup_close_ int usr = -1;
+	struct stat st;
+	int r;
+
+	if (mark < 0)
+		return errno == ENOENT ? 0 : fail(&c, "look for links in");
+	/* One at a time; who waited finds it done. */
+	if (flock(mark, LOCK_EX) < 0 || fstat(mark, &st) < 0)
+		return fail(&c, "lock the mark of");
+	if (st.st_nlink == 0)
+		return 0;
+	usr = tree_open_beneath(tree, "usr", O_RDONLY | O_DIRECTORY, 0);
+	r = usr < 0 ? fail(&c, "open") : part_below(&c, usr, 0);
+	for (size_t i = 0; i < c.twin_count; i++)
+		free(c.twins[i].path);
+	free(c.twins);
+	if (r == 0 && unlinkat(tree, LINKED_MARK, 0) < 0)
+		r = fail(&c, "remove the mark of");
+	return r;
+}

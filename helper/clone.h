@@ -1,0 +1,33 @@
+/* Copies of whole trees. Files are shared where nobody can see it: by reflink, or else by hard
+ * links below /usr, where nothing of a tree's own is to write. A tree that has such links says so
+ * in /etc/rootlet/linked, and is parted from the others before the first program in it may write.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/error.h"
+#include "proto/validate.h"
+
+#define OWN_FOLDER "etc/rootlet" /* of rootlet's own files in a tree; none is copied */
+#define LINKED_MARK OWN_FOLDER "/linked"
+
+enum clone_way { CLONE_REFLINK = 1, CLONE_LINK, CLONE_COPY };
+
+/* What a tree is: the exclusive or of a SHA-256 of each of its files, folders and links, which
+ * covers path, type, mode, owner, target, extended attributes and content, but times. */
+struct tree_digest {
+	uint8_t sum[SHA256_LEN];
+	uint64_t count;
+};
+
+/* Copies FROM into the empty folder TO, and takes FROM's digest on the way. *WAY is how. */
+int clone_tree(int from, int to, enum clone_way *way, struct tree_digest *digest,
+	       struct error **err);
+
+/* The digest of a tree. */
+int clone_digest(int tree, struct tree_digest *digest, struct error **err);
+
+/* Gives TREE files of its own in place of those that it shares with others by links. */
+int clone_part(int tree, struct error **err);

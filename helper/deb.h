@@ -1,0 +1,40 @@
+/* Reads a .deb once, from its beginning to its end: what is hashed, what is kept as a copy and what
+ * libarchive parses are the same bytes, whatever becomes of the file meanwhile. Runs in the unpack
+ * jail. Formats: deb(5), ar(5), tar(5). */
+#pragma once
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <openssl/evp.h>
+#include <stdint.h>
+
+#include "proto/error.h"
+#include "proto/validate.h"
+
+#define DEB_BLOCK (64 * 1024)
+
+struct deb {
+	const char *name; /* of the package, for messages */
+	int fd, copy;
+	uint64_t at, size;
+	EVP_MD_CTX *digest;
+	struct archive *outer, *tar; /* TAR: the member that is open */
+	struct error *error;	     /* of the copy or the read, which libarchive cannot carry */
+	unsigned char block[DEB_BLOCK], member[DEB_BLOCK];
+};
+
+/* Starts to read FD (the caller's), of which all that was read is written to COPY (the caller's).
+ * ERR_PACKAGE where it is no .deb of format 2. */
+int deb_open(struct deb *d, const char *name, int fd, int copy, struct error **err);
+
+/* Goes on to the member "control.tar" or "data.tar", compressed with xz, zstd, gzip or not at all,
+ * which must be the next one. D->tar then reads it. */
+int deb_member(struct deb *d, const char *member, struct error **err);
+
+/* The next entry of the open member: 1 and *ENTRY, 0 at its end, -1 with ERR set. */
+int deb_entry(struct deb *d, struct archive_entry **entry, struct error **err);
+
+/* Reads to the end of the file. ERR_TRUST where the hash of all that was read is not WANT. */
+int deb_finish(struct deb *d, const uint8_t want[static SHA256_LEN], struct error **err);
+
+void deb_close(struct deb *d);

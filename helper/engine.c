@@ -1,0 +1,66 @@
+/* The second half of a build: the tree's own dpkg runs the packages' scripts, in the jail. */
+#include <string.h>
+
+#include "helper/serve.h"
+#include "helper/tree.h"
+
+#define CONFIGURE_SECONDS 7200
+
+struct configuration {
+	struct server *server;
+	uint64_t done, total;
+};
+
+/* What dpkg and debootstrap say as they go. */
+static void count_line(const char *line, void *context)
+{
+	static const char *const steps[] = { "Setting up ", "Unpacking ", "I: Unpacking ",
+					     "I: Configuring " };
+	struct configuration *c = context;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+		if (strncmp(line, steps[i], strlen(steps[i])) == 0)
+			note_progress(c->server->parser, "Configuring", ++c->done, c->total);
+}
+
+#define NATIVE "sh -e /var/lib/dpkg/rootlet/_plan\n"
+
+#define DEBOOTSTRAP                                                                                \
+	"/debootstrap/debootstrap --second-stage || {\n"                                           \
+	"  grep -m 1 'No space left' /debootstrap/debootstrap.log\n"                               \
+	"  tail -n 5 /debootstrap/debootstrap.log; exit 1; }\n"                                    \
+	"rm -rf /debootstrap /var/cache/apt/archives/*.deb /var/lib/apt/lists/*_*\n"
+
+/* What is left of the mirror goes; a guest needs a name and an /etc/hosts. */
+#define FINISH                                                                                     \
+	"echo '# made by rootlet from verified packages' >/etc/apt/sources.list\n"                 \
+	"echo rootlet >/etc/hostname\n"                                                            \
+	"[ -s /etc/hosts ] || printf '127.0.0.1 localhost rootlet\\n"                              \
+	"::1 localhost ip6-localhost ip6-loopback\\n' >/etc/hosts\n"
+
+int engine_configure(struct server *s, struct error **err)
+{
+	const char *script = s->native ? NATIVE FINISH : DEBOOTSTRAP FINISH;
+	const char *const argv[] = { "sh", "-ec", script, NULL };
+	struct configuration progress = { .server = s, .total = s->package_count };
+	struct output output = { .line = count_line, .context = &progress };
+	struct jail_spec spec = { .kind = JAIL_TREE, .root = s->tree, .argv = argv };
+	int status;
+	char tail[1024];
+
+	/* debootstrap unpacks a second time, and says so. */
+	progress.total *= s->native ? 1 : 2;
+	status = serve_jail(s, &spec, &output, CONFIGURE_SECONDS, err);
+	if (status <= 0)
+		return status;
+	output_tail(&output, tail, sizeof(tail));
+	if (output.full || tree_disk_full(s->tree))
+		return error_set(err, ERR_SPACE,
+				 "cannot configure packages: no space left on the disk of %s; make "
+				 "room, or choose another place with --path",
+				 s->name);
+	return error_set(err, ERR_PACKAGE, "%s failed with status %d: %s",
+			 s->native ? "configuring packages with dpkg"
+				   : "debootstrap's second stage",
+			 status, tail);
+}

@@ -1,0 +1,22 @@
+/* One package from its archive into the tree and into dpkg's database. Runs in the unpack jail.
+ * Formats: deb-control(5), dpkg's info folder (one file NAME.KIND, or NAME:ARCH.KIND for a package
+ * that is Multi-Arch: same). */
+#pragma once
+
+#include "helper/extract.h"
+
+#define DPKG_INFO "var/lib/dpkg/info"
+#define WORK "var/lib/dpkg/rootlet"
+
+enum package_state {
+	PACKAGE_UNPACKED = 1, /* files and database entries are there, but for its status */
+	PACKAGE_KEPT,	      /* dpkg has to unpack it, from NAME_.deb in the work folder */
+};
+
+/* Unpacks FD, whose SHA-256 must be WANT, and leaves its control file as NAME in the work folder.
+ * A package is kept where it has a preinst (unless PREINST_LATER) or something else that is dpkg's
+ * to interpret. FIRST: see struct extraction. Returns the state, or -1 with ERR set: the tree is
+ * then good for nothing. */
+int package_unpack(const struct layout *layout, const char *name,
+		   const uint8_t want[static SHA256_LEN], int fd, bool first, bool preinst_later,
+		   struct error **err);

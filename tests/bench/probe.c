@@ -1,0 +1,75 @@
+/* What the benchmark needs and no command gives:
+ *
+ *   probe start       starts a helper, takes its first reply, leaves; the helper does so by itself
+ *   probe requests N  prints the median of N requests on a running helper, in microseconds */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "frontend/client.h"
+
+static int complain(const struct error *err)
+{
+	fprintf(stderr, "probe: %s\n", err ? err->message : "out of memory");
+	return 1;
+}
+
+static double now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const double *one = a, *other = b;
+
+	return (*one > *other) - (*one < *other);
+}
+
+static int probe_start(void)
+{
+	_cleanup_error_ struct error *err = NULL;
+	struct helper *helper = NULL;
+
+	if (helper_start("probe", NULL, &helper, &err) < 0)
+		return complain(err);
+	fflush(NULL);
+	_exit(0);
+}
+
+static int probe_requests(size_t count)
+{
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_free_ double *took = calloc(count, sizeof(*took));
+	struct helper *helper = NULL;
+	int fd, r = took ? helper_start("probe", NULL, &helper, &err) : -1;
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		double began = now_us();
+
+		r = helper_open_namespace(helper, &fd, &err);
+		took[i] = now_us() - began;
+		if (r == 0)
+			close(fd);
+	}
+	helper_stop(&helper);
+	if (r < 0)
+		return complain(err);
+	qsort(took, count, sizeof(*took), compare);
+	printf("%.1f\n", took[count / 2]);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "start") == 0)
+		return probe_start();
+	if (argc == 3 && strcmp(argv[1], "requests") == 0 && atoi(argv[2]) > 0)
+		return probe_requests((size_t)atoi(argv[2]));
+	fputs("usage: probe start | requests N\n", stderr);
+	return 2;
+}

@@ -1,0 +1,210 @@
+"""Bases in the cache: what a clone is, that a change to one reaches no other, that damage is found and
+never used, and that two creates at once share one base."""
+import os
+import re
+
+from support import debs, tap, trees
+from support import mirror as mirrors
+from support.protocol import TRUST, Helper, opened
+from support.server import Server
+from support.world import AS_ROOT, SCRATCH, Home, Tidy, mirror
+
+AT = mirror()
+OWN = [(r"/etc/rootlet/(manifest.json|digest|linked)", None, "each tree's own")]
+CLONED = "^Cloned from a base of the cache, by (reflinks|hard links|copies)"
+
+
+def bases(home):
+    folder = f"{home.cache}/rootlet/bases"
+    return sorted(name for name in os.listdir(folder) if re.fullmatch(r"\w{64}", name))
+
+
+def create(home, server, name, *words):
+    return home.create("--name", name, *words, server=server, at=AT, fresh=False)
+
+
+def clone(home, server):
+    first, second = create(home, server, "first"), create(home, server, "second")
+    tap.report(first.status == 0 and not re.search(CLONED, first.out, re.M),
+               "the first create makes it", first)
+    tap.report(second.status == 0 and re.search(CLONED, second.out, re.M),
+               "the second create clones it, and says how", second)
+    tap.report(len(bases(home)) == 1, "there is one base", bases(home))
+    for name in ("first", "second"):
+        check = home.run("check", "--name", name)
+        tap.report(check.status == 0, f"check of the {name}", check)
+    tap.note(f"made in {first.seconds:.1f} s, cloned in {second.seconds:.1f} s")
+
+
+def same(home):
+    """Owners, setgid bits, capabilities, times of links: all of it."""
+    if not AS_ROOT:
+        tap.skip("a clone, file by file", "needs root, to read another user's files")
+        return
+    one, other = (trees.census(f"{home.store}/{name}") for name in ("first", "second"))
+    wrong = trees.differences(one, other, OWN)
+    tap.report(not wrong and len(one) > 1000, "a clone, file by file", *wrong[:20], len(one))
+
+
+# In place, so that what shares the file would change as well.
+CHANGES = {"writes into a program": "echo changed >>/usr/bin/attr",
+           "writes into one of a file's two names": "ln /usr/bin/getfacl /usr/bin/two; echo changed >>/usr/bin/two",
+           "changes a mode": "chmod 600 /usr/bin/setfattr", "changes an owner": "chown 5:5 /usr/bin/chacl",
+           "truncates a file": ": >/usr/share/bash-completion/bash_completion; : >/usr/bin/getfattr",
+           "writes into a file of /etc": "echo changed >>/etc/passwd",
+           "writes into dpkg's database": "echo changed >>/var/lib/dpkg/status",
+           "writes through a mapping": "perl -e 'open F, q(+<), q(/usr/bin/setfacl); print F q(XXXX)'"}
+
+
+def isolated(home):
+    if not AS_ROOT:
+        tap.skip("a change to one clone", "needs root, to read another user's files")
+        return
+    base = f"{home.cache}/rootlet/bases/{bases(home)[0]}"
+    before = {path: trees.census(path) for path in (f"{home.store}/first", base)}
+    for what, script in CHANGES.items():
+        outcome = home.run("shell", "--name", "second", "--", "sh", "-ec", script)
+        tap.report(outcome.status == 0, f"in a clone something {what}", outcome)
+    for path, census in before.items():
+        wrong = trees.differences(census, trees.census(path), [])
+        tap.report(not wrong, f"and {'the base' if path == base else 'another clone'} is what it was",
+                   *wrong[:20])
+    changed = trees.differences(before[f"{home.store}/first"], trees.census(f"{home.store}/second"), OWN)
+    tap.report(len(changed) >= len(CHANGES), "but the clone itself has changed", *changed[:20])
+    verify = home.run("cache", "verify")
+    tap.report(verify.status == 0 and re.search(r", 0 damaged$", verify.out, re.M), "cache verify", verify)
+
+
+def flip(path):
+    with open(path, "r+b") as file:
+        file.seek(os.path.getsize(path) // 2)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 1]))
+
+
+# What of a base can be damaged, and how that is undone. Neither size nor time need show it.
+DAMAGES = {
+    "a bit of a program": (lambda base: flip(f"{base}/usr/bin/attr"),) * 2,
+    "a bit of dpkg's status": (lambda base: flip(f"{base}/var/lib/dpkg/status"),) * 2,
+    "a mode": (lambda base: os.chmod(f"{base}/usr/bin/chacl", 0o700),
+               lambda base: os.chmod(f"{base}/usr/bin/chacl", 0o755)),
+    "an owner": (lambda base: os.chown(f"{base}/usr/bin/chacl", 1, 1),
+                 lambda base: os.chown(f"{base}/usr/bin/chacl", os.lstat(base).st_uid, os.lstat(base).st_gid)),
+    "a link": (lambda base: (os.unlink(f"{base}/bin"), os.symlink("tmp", f"{base}/bin"),
+                             os.lchown(f"{base}/bin", os.lstat(base).st_uid, os.lstat(base).st_gid)),
+               lambda base: (os.unlink(f"{base}/bin"), os.symlink("usr/bin", f"{base}/bin"),
+                             os.lchown(f"{base}/bin", os.lstat(base).st_uid, os.lstat(base).st_gid))),
+    "a file's name": (lambda base: os.rename(f"{base}/usr/bin/getfacl", f"{base}/usr/bin/setfbcl"),
+                      lambda base: os.rename(f"{base}/usr/bin/setfbcl", f"{base}/usr/bin/getfacl")),
+    "a file more": (lambda base: open(f"{base}/usr/bin/more-than-that", "w").close(),
+                    lambda base: os.unlink(f"{base}/usr/bin/more-than-that")),
+    "an extended attribute": (lambda base: os.setxattr(f"{base}/usr/bin/attr", "user.x", b"y"),
+                              lambda base: os.removexattr(f"{base}/usr/bin/attr", "user.x")),
+}
+
+
+def damaged(home, server):
+    if not AS_ROOT:
+        tap.skip("damaged bases", "needs root, to damage another user's files")
+        return
+    base = f"{home.cache}/rootlet/bases/{bases(home)[0]}"
+    for what, (damage, undo) in {"nothing": (lambda base: None,) * 2, **DAMAGES}.items():
+        damage(base)
+        with Helper(home.user, seconds=300) as helper, opened(base) as fds:
+            answer = helper.ask("Verify", fds)
+        undo(base)
+        tap.report(answer.code == (0 if what == "nothing" else TRUST), f"a base with {what} changed", answer)
+    for what, damage in {"a bit of a program": DAMAGES["a bit of a program"][0],
+                         "its manifest": lambda base: open(f"{base}/etc/rootlet/manifest.json", "w").write(
+                             "{")}.items():
+        inode = os.lstat(base).st_ino
+        damage(base)
+        outcome = create(home, server, "repaired", "--force")
+        tap.report(outcome.status == 0 and os.lstat(base).st_ino != inode and
+                   not re.search(CLONED, outcome.out, re.M),
+                   f"a base of which {what} is damaged is not used, but made anew", outcome)
+    check = home.run("check", "--deep", "--name", "repaired")
+    tap.report(check.status == 0, "and what came of it is whole", check)
+
+
+def verified(home):
+    """Every kind of object."""
+    if not AS_ROOT:
+        tap.skip("cache verify finds damage", "needs root, to damage another user's files")
+        return
+    folder = f"{home.cache}/rootlet"
+    for what in ("packages", "indexes", "bases"):
+        name = sorted(one for one in os.listdir(f"{folder}/{what}") if re.fullmatch(r"\w{64}", one))[0]
+        flip(f"{folder}/{what}/{name}" + ("/usr/bin/attr" if what == "bases" else ""))
+        outcome = home.run("cache", "verify")
+        tap.report(outcome.status == 3 and re.search(rf"^damaged, removed: {what}/{name}", outcome.out, re.M)
+                   and not os.path.lexists(f"{folder}/{what}/{name}"),
+                   f"cache verify finds a flipped bit in {what}", outcome)
+    outcome = home.run("cache", "verify")
+    tap.report(outcome.status == 0, "and nothing the second time", outcome)
+
+
+def at_once(home, server):
+    """Of two only one builds; the other waits for its base."""
+    words = ["create", "--release", mirrors.SUITE, "--profile", "test", "--mirror", server.url,
+             "--keyring", AT.keyring, "--include", "acl,attr"]
+    with Tidy(home) as tidy:
+        server.requests.clear()
+        both = [home.start(*words, "--name", name, environment={"XDG_CACHE_HOME": f"{home.folder}/both"})
+                for name in ("one", "other")]
+        out = [process.communicate(timeout=900)[0].decode(errors="replace") for process in both]
+        wrong = tidy.complaints()
+    cloned = [bool(re.search(CLONED, text, re.M)) for text in out]
+    tap.report(not wrong and [process.returncode for process in both] == [0, 0] and sorted(cloned) == [
+        False, True], "two creates at once: one makes the base, the other clones it", *wrong, *out)
+    fetched = [path for path in server.requests if path.endswith(".deb")]
+    tap.report(len(fetched) > 50 and len(fetched) == len(set(fetched)),
+               "and every package was fetched once", len(fetched), len(set(fetched)))
+
+
+def pruned(home):
+    outcome = home.run("cache")
+    tap.report(outcome.status == 0 and all(re.search(rf"^{kind} +\d+ ", outcome.out, re.M)
+                                           for kind in ("packages", "indexes", "bases")), "cache", outcome)
+    outcome = home.run("cache", "prune", "--max-size", "1G")
+    tap.report(outcome.status == 0 and bases(home), "cache prune: what fits stays", outcome)
+    outcome = home.run("cache", "prune", "--max-size", "0")
+    left = [name for kind in ("packages", "indexes", "bases")
+            for name in os.listdir(f"{home.cache}/rootlet/{kind}") if not name.startswith(".")]
+    tap.report(outcome.status == 0 and not left, "cache prune: nothing is left of what must go", outcome, left)
+
+
+def fresh(home, server):
+    outcome = create(home, server, "fresh", "--fresh")
+    tap.report(outcome.status == 0 and not bases(home), "--fresh neither clones a base nor keeps one",
+               outcome, bases(home))
+
+
+def forged():
+    """A package's file where rootlet's own are to be does not make a tree share or skip anything."""
+    package, folder = "evil-linked", f"{SCRATCH}/{os.getpid()}.linked"
+    own = Home()
+    deb = debs.make(f"{folder}.debs", package, mirrors.arch(), {},
+                    [("./etc/", "dir"), ("./etc/rootlet/", "dir"), ("./etc/rootlet/digest", b"0" * 64)])
+    with Server(f"{folder}/mirror") as server:
+        at = AT.with_packages(folder, [deb])
+        first = own.create("--name", "a", "--include", package, server=server, at=at, fresh=False)
+        second = own.create("--name", "b", "--include", package, server=server, at=at, fresh=False)
+    tap.report(first.status == 0 and second.status == 0, "a package with a digest of its own: nothing "
+               "breaks", first, second)
+
+
+home = Home()
+with Server(AT.root) as served:
+    clone(home, served)
+    same(home)
+    isolated(home)
+    damaged(home, served)
+    at_once(home, served)
+    verified(home)
+    create(home, served, "again", "--force")
+    pruned(home)
+    fresh(home, served)
+forged()
+tap.done()

@@ -1,0 +1,119 @@
+"""A repository that holds exactly the packages of one rootfs, for the peers: laid out from rootlet's own
+cache and the rootfs's manifest, so that all of them work on the same files."""
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+
+MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr/setup00.sh"
+
+
+def _stanzas(cache):
+    """SHA-256: stanza, of every package index in CACHE."""
+    found = {}
+    for path in glob.glob(f"{cache}/rootlet/indexes/*"):
+        with open(path, "rb") as file:
+            if file.read(8) != b"Package:":
+                continue
+            file.seek(0)
+            for stanza in file.read().decode().split("\n\n"):
+                digest = re.search(r"^SHA256: (\w+)$", stanza, re.M)
+                if digest:
+                    found[digest.group(1)] = stanza
+    return found
+
+
+class Repository:
+    """FOLDER/dists and FOLDER/pool, unsigned: `source` is its line for apt."""
+
+    def __init__(self, folder, cache, tree, home=None):
+        """HOME: of gpg, to sign with a key made for it; FOLDER/keyring.gpg is then that key."""
+        with open(f"{tree}/etc/rootlet/manifest.json", encoding="utf-8") as file:
+            manifest = json.load(file)
+        self.folder, self.suite, self.arch = folder, manifest["suite"], manifest["arch"]
+        self.names = sorted(manifest["packages"])
+        self.excludes = self._filters(tree)
+        base = f"{folder}/dists/{self.suite}/main/binary-{self.arch}"
+        os.makedirs(base)
+        os.makedirs(f"{folder}/pool")
+        stanzas = _stanzas(cache)
+        chosen = [self._take(cache, manifest["packages"], digest, stanza)
+                  for digest, stanza in stanzas.items()]
+        chosen = [stanza for stanza in chosen if stanza]
+        if len(chosen) != len(self.names):
+            raise RuntimeError(f"{len(chosen)} of {len(self.names)} packages are in {cache}")
+        with open(f"{base}/Packages", "w", encoding="utf-8") as file:
+            # debootstrap wants the last blank line, too.
+            file.write("".join(f"{stanza}\n\n" for stanza in chosen))
+        with open(f"{folder}/dists/{self.suite}/Release", "w", encoding="utf-8") as file:
+            file.write(f"Origin: {manifest['distribution']}\nSuite: {self.suite}\n"
+                       f"Codename: {self.suite}\nComponents: main\n"
+                       f"Date: {time.strftime('%a, %d %b %Y %H:%M:%S UTC', time.gmtime())}\n"
+                       f"Architectures: {self.arch}\nSHA256:\n")
+            digest, size = _digest(f"{base}/Packages")
+            file.write(f" {digest} {size} main/binary-{self.arch}/Packages\n")
+        self.keyring = f"{folder}/keyring.gpg"
+        self.unsigned = self._without_signature()
+        if home:
+            self._sign(home, os.path.dirname(os.path.dirname(base)))
+
+    @staticmethod
+    def _filters(tree):
+        path = f"{tree}/etc/dpkg/dpkg.cfg.d/rootlet"
+        if not os.path.exists(path):
+            return []
+        with open(path, encoding="utf-8") as file:
+            return [line.strip() for line in file if line.startswith("path-")]
+
+    def _take(self, cache, wanted, digest, stanza):
+        name = re.search(r"^Package: (\S+)$", stanza, re.M).group(1)
+        version = re.search(r"^Version: (\S+)$", stanza, re.M).group(1)
+        deb = f"{cache}/rootlet/packages/{digest}"
+        target = f"{self.folder}/pool/{name}_{digest[:16]}.deb"
+        if wanted.get(name) != version or not os.path.exists(deb) or os.path.exists(target):
+            return None
+        shutil.copy(deb, target)
+        os.chmod(target, 0o644)
+        return re.sub(r"^Filename: .*$", f"Filename: pool/{os.path.basename(target)}", stanza,
+                      flags=re.M)
+
+    def _without_signature(self):
+        """The same once more: debootstrap takes InRelease where there is one, and cannot read it when
+        it is not to check it."""
+        other = f"{self.folder}/unsigned"
+        os.makedirs(f"{other}/dists/{self.suite}")
+        for name in ("pool", f"dists/{self.suite}/Release", f"dists/{self.suite}/main"):
+            os.symlink(f"{self.folder}/{name}", f"{other}/{name}")
+        return other
+
+    def _sign(self, home, dist):
+        os.makedirs(home, mode=0o700, exist_ok=True)
+        gpg = ["gpg", "--homedir", home, "--batch", "--quiet", "--pinentry-mode", "loopback",
+               "--passphrase", ""]
+        for words in (["--quick-generate-key", "offline@example.org", "rsa3072", "sign", "never"],
+                      ["--output", self.keyring, "--export", "offline@example.org"],
+                      ["--digest-algo", "SHA512", "--output", f"{dist}/InRelease", "--clearsign",
+                       f"{dist}/Release"]):
+            subprocess.run([*gpg, *words], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], check=False)
+
+    @property
+    def source(self):
+        return f"deb [trusted=yes] copy://{self.folder} {self.suite} main"
+
+    def mmdebstrap(self, target):
+        """The command that makes TARGET of the same packages, leaving out what the tree does."""
+        words = ["mmdebstrap", "--mode=unshare", "--variant=apt", "--quiet",
+                 f"--architectures={self.arch}", f"--include={','.join(self.names)}"]
+        if "usr-is-merged" in self.names:  # else base-files holds the links
+            words.append(f"--setup-hook={MERGED_USR}")
+        words += [f"--dpkgopt={line}" for line in self.excludes]
+        return [*words, self.suite, target, self.source]
+
+
+def _digest(path):
+    out = subprocess.run(["sha256sum", path], stdout=subprocess.PIPE, check=True, text=True).stdout
+    return out.split()[0], os.path.getsize(path)

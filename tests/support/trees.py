@@ -1,0 +1,95 @@
+"""What a tree is, file by file, as something to compare: type, mode, owner, link target, hash of the
+content, extended attributes (file capabilities among them), and which names are one file."""
+import collections
+import hashlib
+import os
+import re
+import stat
+
+
+def _sorted_lines(text):
+    return b"\n".join(sorted(text.split(b"\n")))
+
+
+def _without_priority(text):
+    return re.sub(rb"^Priority: .*\n", b"", text, flags=re.M)
+
+
+# Where the order in which packages were configured shows, and nothing else; and what an archive may
+# say of a package otherwise than the package says itself.
+NORMAL = {**dict.fromkeys(("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow",
+                           "/var/lib/dpkg/triggers/File"), _sorted_lines),
+          "/var/lib/dpkg/status": _without_priority}
+
+
+def _content(path, inside, st):
+    if stat.S_ISLNK(st.st_mode):
+        return os.readlink(path)
+    if stat.S_ISREG(st.st_mode):
+        with open(path, "rb") as file:
+            text = file.read()
+        return hashlib.sha256(NORMAL.get(inside, lambda same: same)(text)).hexdigest()
+    return ""
+
+
+def _attributes(path):
+    names = sorted(os.listxattr(path, follow_symlinks=False))
+    return {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
+
+
+def _capability(attributes, first):
+    """security.capability of revision 3 names the user namespace's root: take it off."""
+    value = attributes.get("security.capability")
+    if value and value[3] == 3 and int.from_bytes(value[20:24], "little") == first:
+        attributes["security.capability"] = value[:20]
+    elif value and value[3] == 2:
+        attributes["security.capability"] = value[:3] + b"\3" + value[4:]
+    return attributes
+
+
+def census(tree):
+    """{path: (type, mode, owner, group, content, attributes, first name of the same file)}; owners are
+    counted from that of the tree itself."""
+    root = os.lstat(tree)
+    seen, inodes = {}, {}
+    for where, folders, names in os.walk(tree):
+        for name in sorted(folders + names):
+            path = f"{where}/{name}"
+            st = os.lstat(path)
+            inside = path[len(tree):]
+            first = inodes.setdefault(st.st_ino, inside) if st.st_nlink > 1 and not stat.S_ISDIR(
+                st.st_mode) else ""
+            seen[inside] = (stat.S_IFMT(st.st_mode), stat.S_IMODE(st.st_mode),
+                            st.st_uid - root.st_uid, st.st_gid - root.st_gid,
+                            _content(path, inside, st),
+                            _capability(_attributes(path), root.st_uid), first)
+    # A file that is shared with other trees only has one name in this one.
+    names = collections.Counter(entry[-1] for entry in seen.values())
+    return {path: entry if names[entry[-1]] > 1 else (*entry[:-1], "")
+            for path, entry in seen.items()}
+
+
+FIELDS = ("type", "mode", "owner", "group", "content", "attributes", "same file as")
+
+
+def differences(one, other, allowed):
+    """What differs between two censuses, one line each, but for what ALLOWED says: a list of (pattern
+    of the path, fields or None for all, reason)."""
+    found = []
+    for path in sorted(set(one) | set(other)):
+        a, b = one.get(path), other.get(path)
+        if a == b:
+            continue
+        if a is None or b is None:
+            wrong = ["only in the " + ("second" if a is None else "first")]
+            names = {"existence"}
+        else:
+            names = {name for name, x, y in zip(FIELDS, a, b) if x != y}
+            wrong = [f"{name} {x if name != 'mode' else oct(x)} / {y if name != 'mode' else oct(y)}"
+                     for name, x, y in zip(FIELDS, a, b) if x != y]
+        for pattern, fields, _ in allowed:
+            if re.fullmatch(pattern, path) and (fields is None or names <= set(fields)):
+                break
+        else:
+            found.append(f"{path}: {', '.join(wrong)}")
+    return found

@@ -1,0 +1,51 @@
+/* helper/filter.c: which files of a package are left out. A row is one path under the fstests
+ * profile's kind of patterns. Source of what is right: dpkg(1), and dpkg itself, to which
+ * tests/integration/engines.py compares. */
+#include "helper/filter.h"
+
+#include "tap.h"
+
+static const struct filters filters = {
+	.count = 5,
+	.list = {
+		{ false, "/usr/share/doc/*" },
+		{ false, "/usr/share/locale/*" },
+		{ true, "/usr/share/doc/*/copyright" },
+		{ true, "/usr/share/locale/locale.alias" },
+		{ false, "/usr/share/doc/secret/*" },
+	},
+};
+
+static const struct row {
+	const char *path;
+	bool folder, skip;
+} rows[] = {
+	{ "/usr/bin/ls", false, false },
+	{ "/usr/share/doc", true, false },
+	{ "/usr/share/docs/x", false, false },
+	{ "/usr/share/doc/attr/changelog.gz", false, true },
+	{ "/usr/share/doc/attr/examples/deep/x", false, true },
+	{ "/usr/share/doc/attr/copyright", false, false },
+	{ "/usr/share/doc/attr/examples/copyright", false, false },
+	/* What is brought back needs its folder, wherever that could be. */
+	{ "/usr/share/doc/attr", true, false },
+	{ "/usr/share/doc/attr/examples", true, false },
+	{ "/usr/share/locale/locale.alias", false, false },
+	{ "/usr/share/locale/de", true, true },
+	{ "/usr/share/locale/de/LC_MESSAGES/x.mo", false, true },
+	/* The last one that matches decides. */
+	{ "/usr/share/doc/secret/copyright", false, true },
+};
+
+int main(void)
+{
+	static const struct filters none;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		tap_check(filters_skip(&filters, rows[i].path, rows[i].folder) == rows[i].skip,
+			  "%s is %s", rows[i].path, rows[i].skip ? "left out" : "kept");
+		tap_check(!filters_skip(&none, rows[i].path, rows[i].folder),
+			  "%s is kept without filters", rows[i].path);
+	}
+	return tap_done();
+}
