@@ -256,9 +256,8 @@ static int clone(struct helper *h, const struct provision *p, const char **how, 
 {
 	static const char *const ways[] = {
 		"by reflinks",
-		"by hard links below /usr, as this filesystem cannot reflink, until something "
-		"writes",
-		"by copies, as the cache is on another filesystem that shares nothing with it",
+		"by hard links below /usr, until something writes: this filesystem has no reflinks",
+		"by copies: the cache is on another filesystem",
 	};
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Clone message = ROOTLET__CLONE__INIT;

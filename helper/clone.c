@@ -197,7 +197,8 @@ static bool may_share(const struct cloning *c)
 
 static int clone_file(struct cloning *c, int from, int to, const char *name, const struct stat *st)
 {
-	_cleanup_close_ int file = openat(from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int file =
+		openat(from, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	const char *twin;
 
 	if (file < 0)
@@ -364,7 +365,8 @@ int clone_digest(int tree, struct tree_digest *digest, struct error **err)
 
 static int part_file(int folder, const char *name, struct cloning *c)
 {
-	_cleanup_close_ int file = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int file =
+		openat(folder, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	const char *twin;
 	struct stat st;
 	int r;

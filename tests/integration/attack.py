@@ -87,6 +87,9 @@ COMPLETE = {
     "Index": ((INDEX,), {"pocket": "", "component": "main"}, (BEGIN, RELEASE)),
     "Package": ((FILE,), {"name": "attr", "sha256": bytes(32)}, ACCEPTED),
     "Inspect": ((TREE,), {}, ()),
+    "Verify": ((TREE,), {}, ()),
+    "Clone": ((FOLDER, FOLDER), {"name": "new", "base_name": "plain"}, ()),
+    "Keep": ((FOLDER, FILE), {"name": "new"}, ()),
     "Remove": ((FOLDER,), {"name": "plain"}, ()),
     "Execute": ((TREE, "/dev/null", "/dev/null", "/dev/null"), {"argv": ["true"], "user": "root"}, ()),
 }
@@ -114,6 +117,7 @@ FIELDS = [
     ("Begin", "filters", {what: [encode_field(1, pattern)] * count for what, pattern, count in (
         ("relative", "usr/*", 1), ("nothing", "", 1), ("with a newline", "/a\nforce-all", 1),
         ("with a blank", "/a b", 1), ("of 200 bytes", "/" + "x" * 199, 1), ("thirty-three", "/a", 33))}),
+    ("Clone", "name", BAD_NAMES), ("Clone", "base_name", BAD_NAMES), ("Keep", "name", BAD_NAMES),
     ("Remove", "name", BAD_NAMES), ("Release", "pocket", dict(list(BAD_WORDS.items())[:2] + [
         ("unknown", "proposed")])),
     ("Index", "pocket", {"a slash": "a/b", "unknown": "proposed"}), ("Index", "component", BAD_WORDS),
