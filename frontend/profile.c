@@ -1,89 +1,21 @@
 #include "frontend/profile.h"
 
 #include <fcntl.h>
-#include <ini.h>
 #include <openssl/evp.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "frontend/paths.h"
 #include "frontend/tree.h"
+#include "policy/ini_text.h"
 #include "proto/validate.h"
 
 #define PROFILE_BYTES_MAX (256 * 1024)
 
 struct parser {
 	struct profile *profile;
-	struct error **err;
-	const char *text; /* what is left to read */
-	unsigned line;
-	unsigned empty_section; /* the line of a header that no key has followed yet, or 0 */
+	struct ini_text ini;
 };
-
-static int complain(const struct parser *p, const char *format, ...) PRINTF_LIKE(2, 3);
-static int complain(const struct parser *p, const char *format, ...)
-{
-	_cleanup_free_ char *message = NULL;
-	va_list ap;
-
-	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
-	va_end(ap);
-	error_set(p->err, ERR_INPUT, "%s:%u: %s", p->profile->path, p->line,
-		  message ? message : "out of memory");
-	return 0; /* what inih takes as failure */
-}
-
-/* Grows *ARRAY of COUNT elements of SIZE bytes by a zeroed one; NULL where memory is short. */
-static void *grow(void *array, size_t count, size_t size)
-{
-	void **where = array;
-	char *bigger = reallocarray(*where, count + 1, size);
-
-	if (!bigger)
-		return NULL;
-	*where = bigger;
-	return memset(bigger + count * size, 0, size);
-}
-
-static int add_word(char ***words, size_t *count, const char *word)
-{
-	char **end;
-
-	for (size_t i = 0; i < *count; i++)
-		if (strcmp((*words)[i], word) == 0)
-			return 0;
-	/* The NULL at the end is counted as an element while it grows. */
-	end = grow(words, *count + 1, sizeof(char *));
-	if (!end)
-		return -1;
-	end[-1] = strdup(word);
-	if (!end[-1])
-		return -1;
-	(*count)++;
-	return 0;
-}
-
-/* Adds each word of VALUE to WORDS; VALID must accept it. inih's results: 1 is good. */
-static int add_words(const struct parser *p, const char *value, const char *what, size_t most,
-		     bool (*valid)(const char *), char ***words, size_t *count)
-{
-	_cleanup_free_ char *copy = strdup(value);
-	char *rest = NULL, *word;
-
-	for (word = copy ? strtok_r(copy, " \t,", &rest) : NULL; word;
-	     word = strtok_r(NULL, " \t,", &rest)) {
-		if (!valid(word))
-			return complain(p, "\"%s\" is no %s", word, what);
-		if (*count >= most)
-			return complain(p, "more than %zu words", most);
-		if (add_word(words, count, word) < 0)
-			return complain(p, "out of memory");
-	}
-	return 1;
-}
 
 static int parse_id(const struct parser *p, const char *value, uint32_t *id)
 {
@@ -92,9 +24,10 @@ static int parse_id(const struct parser *p, const char *value, uint32_t *id)
 
 	if (value[0] < '0' || value[0] > '9' || *end || n > UINT32_MAX ||
 	    !valid_account_id((uint32_t)n))
-		return complain(p, "\"%s\" is no id between 1 and %d", value, ID_MAX_IN_ROOTFS);
+		return ini_complain(&p->ini, "\"%s\" is no id between 1 and %d", value,
+				    ID_MAX_IN_ROOTFS);
 	if (*id)
-		return complain(p, "given twice");
+		return ini_complain(&p->ini, "given twice");
 	*id = (uint32_t)n;
 	return 1;
 }
@@ -102,11 +35,11 @@ static int parse_id(const struct parser *p, const char *value, uint32_t *id)
 static int parse_inner_path(const struct parser *p, const char *value, char **path)
 {
 	if (!valid_inner_path(value))
-		return complain(p, "\"%s\" is no absolute path of a rootfs", value);
+		return ini_complain(&p->ini, "\"%s\" is no absolute path of a rootfs", value);
 	if (*path)
-		return complain(p, "given twice");
+		return ini_complain(&p->ini, "given twice");
 	*path = strdup(value);
-	return *path ? 1 : complain(p, "out of memory");
+	return *path ? 1 : ini_complain(&p->ini, "out of memory");
 }
 
 static int parse_profile_key(const struct parser *p, const char *key, const char *value)
@@ -117,15 +50,16 @@ static int parse_profile_key(const struct parser *p, const char *key, const char
 	if (strcmp(key, "description") == 0) {
 		free(profile->description);
 		profile->description = strdup(value);
-		return profile->description ? 1 : complain(p, "out of memory");
+		return profile->description ? 1 : ini_complain(&p->ini, "out of memory");
 	}
 	if (strcmp(key, "suites") == 0) {
 		while (profile->suites && profile->suites[count])
 			count++;
-		return add_words(p, value, "release", 64, valid_archive_word, &profile->suites,
-				 &count);
+		return ini_add_words(&p->ini, value, "release", 64, valid_archive_word,
+				     &profile->suites, &count);
 	}
-	return complain(p, "unknown key \"%s\" in [profile]: it has description and suites", key);
+	return ini_complain(&p->ini,
+			    "unknown key \"%s\" in [profile]: it has description and suites", key);
 }
 
 static struct account_group *group_named(const struct profile *p, const char *name)
@@ -138,7 +72,7 @@ static struct account_group *group_named(const struct profile *p, const char *na
 
 static struct account_group *group_add(struct profile *p, const char *name, unsigned line)
 {
-	struct account_group *group = grow(&p->groups, p->group_count, sizeof(*group));
+	struct account_group *group = array_grow(&p->groups, p->group_count, sizeof(*group));
 
 	if (!group || !(group->name = strdup(name)))
 		return NULL;
@@ -153,14 +87,15 @@ static int parse_group_key(const struct parser *p, const char *name, const char 
 	struct account_group *group = group_named(p->profile, name);
 
 	if (!valid_account_name(name))
-		return complain(p, "\"%s\" is no name for a group", name);
+		return ini_complain(&p->ini, "\"%s\" is no name for a group", name);
 	if (strcmp(key, "comment") == 0)
 		return 1;
 	if (strcmp(key, "gid") != 0)
-		return complain(p, "unknown key \"%s\" of a group: it has gid and comment", key);
+		return ini_complain(&p->ini,
+				    "unknown key \"%s\" of a group: it has gid and comment", key);
 	if (!group)
-		group = group_add(p->profile, name, p->line);
-	return group ? parse_id(p, value, &group->gid) : complain(p, "out of memory");
+		group = group_add(p->profile, name, p->ini.line);
+	return group ? parse_id(p, value, &group->gid) : ini_complain(&p->ini, "out of memory");
 }
 
 static struct account *user_of(struct profile *p, const char *name, unsigned line)
@@ -170,7 +105,7 @@ static struct account *user_of(struct profile *p, const char *name, unsigned lin
 	for (size_t i = 0; i < p->user_count; i++)
 		if (strcmp(p->users[i].name, name) == 0)
 			return &p->users[i];
-	user = grow(&p->users, p->user_count, sizeof(*user));
+	user = array_grow(&p->users, p->user_count, sizeof(*user));
 	if (!user || !(user->name = strdup(name)))
 		return NULL;
 	user->line = line;
@@ -184,77 +119,49 @@ static int parse_user_key(const struct parser *p, const char *name, const char *
 	struct account *user;
 
 	if (!valid_account_name(name))
-		return complain(p, "\"%s\" is no name for a user", name);
-	user = user_of(p->profile, name, p->line);
+		return ini_complain(&p->ini, "\"%s\" is no name for a user", name);
+	user = user_of(p->profile, name, p->ini.line);
 	if (!user)
-		return complain(p, "out of memory");
+		return ini_complain(&p->ini, "out of memory");
 	if (strcmp(key, "uid") == 0)
 		return parse_id(p, value, &user->uid);
 	if (strcmp(key, "gid") == 0)
 		return parse_id(p, value, &user->gid);
 	if (strcmp(key, "groups") == 0)
-		return add_words(p, value, "name for a group", GROUPS_MAX, valid_account_name,
-				 &user->groups, &user->group_count);
+		return ini_add_words(&p->ini, value, "name for a group", GROUPS_MAX,
+				     valid_account_name, &user->groups, &user->group_count);
 	if (strcmp(key, "home") == 0)
 		return parse_inner_path(p, value, &user->home);
 	if (strcmp(key, "shell") == 0)
 		return parse_inner_path(p, value, &user->shell);
 	if (strcmp(key, "comment") == 0)
 		return 1;
-	return complain(p,
-			"unknown key \"%s\" of a user: it has uid, gid, groups, home, shell and "
-			"comment",
-			key);
+	return ini_complain(
+		&p->ini,
+		"unknown key \"%s\" of a user: it has uid, gid, groups, home, shell and "
+		"comment",
+		key);
 }
 
 static int parse_key(void *context, const char *section, const char *key, const char *value)
 {
 	struct parser *p = context;
 
-	if (p->err && *p->err)
-		return 0;
-	p->empty_section = 0;
 	if (strcmp(section, "profile") == 0)
 		return parse_profile_key(p, key, value);
 	if (strcmp(section, "packages") == 0)
-		return add_words(p, value, "name for a package", PACKAGES_MAX, valid_package_name,
-				 &p->profile->packages, &p->profile->package_count);
+		return ini_add_words(&p->ini, value, "name for a package", PACKAGES_MAX,
+				     valid_package_name, &p->profile->packages,
+				     &p->profile->package_count);
 	if (strncmp(section, "group ", 6) == 0)
 		return parse_group_key(p, section + 6, key, value);
 	if (strncmp(section, "user ", 5) == 0)
 		return parse_user_key(p, section + 5, key, value);
-	return complain(p,
-			"unknown section [%s]: there are [profile], [packages], [group NAME] and "
-			"[user NAME]",
-			section);
-}
-
-/* Hands inih one line. It would split a line longer than its buffer and read on in the middle, and
- * it does not report a section without keys. */
-static char *read_line(char *line, int size, void *context)
-{
-	struct parser *p = context;
-	size_t n = strcspn(p->text, "\n");
-
-	if ((p->err && *p->err) || !*p->text)
-		return NULL;
-	if (p->empty_section && p->text[0] == '[') {
-		p->line = p->empty_section;
-		complain(p, "a section without a key");
-		return NULL;
-	}
-	p->line++;
-	if (p->text[0] == '[')
-		p->empty_section = p->line;
-	if (n + 2 > (size_t)size) {
-		complain(p, "a line of more than %d bytes; go on in the next one, indented",
-			 size - 2);
-		return NULL;
-	}
-	memcpy(line, p->text, n);
-	line[n] = '\0';
-	p->text += n + (p->text[n] == '\n');
-	return line;
+	return ini_complain(
+		&p->ini,
+		"unknown section [%s]: there are [profile], [packages], [group NAME] and "
+		"[user NAME]",
+		section);
 }
 
 /* The group that USER's gid is to mean: a declared one, or one of its own. */
@@ -324,22 +231,13 @@ static int complete(struct profile *p, struct error **err)
 
 static int parse(struct profile *profile, const char *text, struct error **err)
 {
-	struct error *error = NULL;
-	struct parser p = { .profile = profile, .err = &error, .text = text };
-	int line = ini_parse_stream(read_line, &p, parse_key, &p);
+	struct parser p = {
+		.profile = profile,
+		.ini = { .path = profile->path, .text = text, .err = err },
+	};
 
-	if (!error && line)
-		error_set(&error, ERR_INPUT, "%s:%d: neither [section] nor key = value",
-			  profile->path, line);
-	if (!error && p.empty_section) {
-		p.line = p.empty_section;
-		complain(&p, "a section without a key");
-	}
-	if (error) {
-		error_set(err, error->code, "%s", error->message);
-		error_free(&error);
+	if (ini_text_parse(&p.ini, parse_key, &p) < 0)
 		return -1;
-	}
 	return complete(profile, err);
 }
 
@@ -407,16 +305,9 @@ int profile_add_package(struct profile *p, const char *package, struct error **e
 {
 	if (!valid_package_name(package))
 		return error_set(err, ERR_INPUT, "\"%.120s\" is no name for a package", package);
-	if (add_word(&p->packages, &p->package_count, package) < 0)
+	if (words_add(&p->packages, &p->package_count, package) < 0)
 		return error_set(err, ERR_SPACE, "out of memory");
 	return 0;
-}
-
-static void words_free(char **words)
-{
-	for (size_t i = 0; words && words[i]; i++)
-		free(words[i]);
-	free(words);
 }
 
 void account_clear(struct account *a)
