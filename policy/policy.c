@@ -271,13 +271,15 @@ static struct policy_rule *rule_of(struct parser *p, const char *name)
 	struct policy *policy = p->policy;
 	struct policy_rule *rule;
 
-	if (policy->rule_count && strcmp(policy->rules[policy->rule_count - 1].name, name) == 0)
-		return &policy->rules[policy->rule_count - 1];
-	for (size_t i = 0; i < policy->rule_count; i++)
-		if (strcmp(policy->rules[i].name, name) == 0) {
-			ini_complain(&p->ini, "a second section [allow %s]", name);
-			return NULL;
-		}
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		rule = &policy->rules[i];
+		if (strcmp(rule->name, name) != 0)
+			continue;
+		if (rule->line == p->ini.section_line)
+			return rule;
+		ini_complain(&p->ini, "a second section [allow %s]", name);
+		return NULL;
+	}
 	if (!valid_rootfs_name(name) || policy->rule_count == RULES_MAX) {
 		ini_complain(&p->ini,
 			     policy->rule_count == RULES_MAX ? "one section too many: [allow %s]"
@@ -291,7 +293,7 @@ static struct policy_rule *rule_of(struct parser *p, const char *name)
 		return NULL;
 	}
 	policy->rule_count++;
-	rule->line = p->ini.line;
+	rule->line = p->ini.section_line;
 	p->given_in_rule = 0;
 	return take_presets(p, true, rule) ? rule : NULL;
 }
