@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "frontend/paths.h"
+
 #define BLOCK_SIZE (256 * 1024)
 
 /* The XDG base directory rules: a relative path in the variable counts as none. */
@@ -31,20 +33,10 @@ static char *cache_base(void)
 	return length < 0 ? NULL : base;
 }
 
-/* mkdir -p -m 700; the folders above that exist already keep their modes. */
-static int folder_make(char *path)
+static int folder_make(const char *path)
 {
-	char *slash;
-
-	for (slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		int result;
-
-		*slash = '\0';
-		result = mkdir(path, 0700);
-		*slash = '/';
-		if (result < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
-			return -1;
-	}
+	if (paths_make_parents(path) < 0)
+		return -1;
 	return mkdir(path, 0700) < 0 && errno != EEXIST ? -1 : 0;
 }
 

@@ -4,6 +4,7 @@
 #include <pwd.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static char *join(struct error **err, const char *a, const char *b, const char *c)
 {
@@ -71,13 +72,42 @@ char *paths_home(struct error **err)
 	return NULL;
 }
 
-char *paths_config(const char *relative, struct error **err)
+/* RELATIVE in the folder that VARIABLE names, else in FALLBACK of the home. */
+static char *below(const char *variable, const char *fallback, const char *relative,
+		   struct error **err)
 {
-	const char *config = getenv("XDG_CONFIG_HOME");
+	const char *folder = getenv(variable);
 	_cleanup_free_ char *home = NULL;
 
-	if (config && config[0] == '/')
-		return join(err, config, "/rootlet/", relative);
+	if (folder && folder[0] == '/')
+		return join(err, folder, "/rootlet/", relative);
 	home = paths_home(err);
-	return home ? join(err, home, "/.config/rootlet/", relative) : NULL;
+	return home ? join(err, home, fallback, relative) : NULL;
+}
+
+char *paths_config(const char *relative, struct error **err)
+{
+	return below("XDG_CONFIG_HOME", "/.config/rootlet/", relative, err);
+}
+
+char *paths_state(const char *relative, struct error **err)
+{
+	return below("XDG_STATE_HOME", "/.local/state/rootlet/", relative, err);
+}
+
+int paths_make_parents(const char *path)
+{
+	_cleanup_free_ char *copy = strdup(path);
+
+	for (char *slash = copy ? strchr(copy + 1, '/') : NULL; slash;
+	     slash = strchr(slash + 1, '/')) {
+		int result;
+
+		*slash = '\0';
+		result = mkdir(copy, 0700);
+		*slash = '/';
+		if (result < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+			return -1;
+	}
+	return copy ? 0 : -1;
 }

@@ -13,5 +13,12 @@ char *paths_policy(const char *relative, struct error **err);
 /* $XDG_CONFIG_HOME/rootlet/RELATIVE; the caller's to free. ERR_MISSING without a home. */
 char *paths_config(const char *relative, struct error **err);
 
+/* $XDG_STATE_HOME/rootlet/RELATIVE (else ~/.local/state/…); likewise. */
+char *paths_state(const char *relative, struct error **err);
+
+/* Makes the folders above PATH for the caller alone; those that are there keep their modes. -1 with
+ * errno set. */
+int paths_make_parents(const char *path);
+
 /* The caller's home: $HOME where absolute, else what the password database says. */
 char *paths_home(struct error **err);

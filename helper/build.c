@@ -12,6 +12,7 @@
 #include "helper/builder.h"
 #include "helper/tree.h"
 
+#define BUILDER_SECONDS 3600 /* between two of its notes */
 #define SECOND_STAGE_SECONDS 7200
 
 static void close_build(struct server *s)
@@ -98,15 +99,20 @@ static int ask_builder(struct server *s, const struct task *task, const int *fds
 		{ .fd = s->builder_socket, .events = POLLIN },
 		{ .fd = s->parser, .events = POLLIN },
 	};
+	int none[PACKET_FDS_MAX], seconds = serve_seconds(s, BUILDER_SECONDS);
 	struct note note;
-	int none[PACKET_FDS_MAX];
 	size_t n;
 
 	if (packet_send(s->builder_socket, task, sizeof(*task), fds, count, err) < 0)
 		return -1;
 	for (;;) {
-		if (RETRY_ON_EINTR(poll(polled, 2, -1)) < 0)
+		int ready = RETRY_ON_EINTR(poll(polled, 2, seconds ? seconds * 1000 : -1));
+
+		if (ready < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot wait for the builder");
+		if (ready == 0)
+			return error_set(err, ERR_INTERRUPTED, "the builder said nothing for %d s",
+					 seconds);
 		if (polled[1].revents)
 			return error_set(err, ERR_INTERRUPTED, "the front end left");
 		if (packet_receive(s->builder_socket, &note, sizeof(note), none, &n, NULL) !=

@@ -125,6 +125,15 @@ static bool translate(const Rootlet__Request *r, struct task *t)
 	}
 }
 
+bool parser_translate(const unsigned char *packet, size_t size, struct task *task)
+{
+	_cleanup_(request_free) Rootlet__Request *request =
+		rootlet__request__unpack(NULL, size, packet);
+
+	memset(task, 0, sizeof(*task));
+	return request && translate(request, task);
+}
+
 /* Packs NOTE as a Reply. Returns its length. */
 static size_t note_pack(struct note *note, unsigned char *packet)
 {
@@ -226,7 +235,6 @@ _Noreturn void parser_run(int channel, int jailer)
 	static struct task task;
 
 	for (;;) {
-		_cleanup_(request_free) Rootlet__Request *request = NULL;
 		_cleanup_error_ struct error *err = NULL;
 		int fds[PACKET_FDS_MAX];
 		size_t count;
@@ -234,12 +242,11 @@ _Noreturn void parser_run(int channel, int jailer)
 
 		if (n == 0 || (n < 0 && err && err->code != ERR_INPUT))
 			_exit(0);
-		memset(&task, 0, sizeof(task));
-		request = n > 0 ? rootlet__request__unpack(NULL, (size_t)n, packet) : NULL;
-		if (!request || !translate(request, &task)) {
+		if (n < 0 || !parser_translate(packet, (size_t)n, &task)) {
+			task.operation = OP_NONE;
+			COPY(task.none.why, err ? err->message : "it is malformed");
 			close_all(fds, count);
-			parser_refuse(channel, err);
-			continue;
+			count = 0;
 		}
 		if (packet_send(jailer, &task, sizeof(task), fds, count, NULL) < 0)
 			_exit(1);

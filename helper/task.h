@@ -10,6 +10,7 @@
 #include "proto/validate.h"
 
 enum operation {
+	OP_NONE, /* what is no request at all: it is on the record as well */
 	OP_HELLO = 1,
 	OP_BEGIN,
 	OP_RELEASE,
@@ -33,6 +34,9 @@ enum operation {
 struct task {
 	uint32_t operation;
 	union {
+		struct {
+			char why[64];
+		} none;
 		struct {
 			uint32_t version;
 		} hello;
@@ -106,6 +110,10 @@ struct note {
 
 /* Every field of TASK has its shape. Returns 0 or -1 with ERR_INPUT that names the field. */
 int task_check(const struct task *task, struct error **err);
+
+/* What TASK asks for in one line, for the record: "name=x suite=jammy". Its fields may be of any
+ * shape. */
+void task_describe(const struct task *task, char *into, size_t size);
 
 /* Sends NOTE with at most one descriptor (FD, or -1, stays the caller's). Returns 0 or -1. */
 int note_send(int channel, const struct note *note, int fd);
