@@ -92,17 +92,18 @@ class Answer:
 class Helper:
     """with Helper(home.user) as helper: helper.ask("Hello", version=1, purpose="create")"""
 
-    def __init__(self, user, greet=True, seconds=60):
+    def __init__(self, user, greet=True, seconds=60, program=None, before="", environment=None):
+        """BEFORE is shell text in front of it, such as "ulimit -f 1;"."""
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.settimeout(seconds)
         # bash, as dash takes no descriptor above 9.
         self.process = subprocess.Popen(
-            ["/bin/bash", "-c", f'exec "$0" 3<&{theirs.fileno()} {theirs.fileno()}<&-', HELPER],
-            pass_fds=[theirs.fileno()], env={}, cwd="/", stdin=subprocess.DEVNULL,
+            ["/bin/bash", "-c", f'{before} exec "$0" 3<&{theirs.fileno()} {theirs.fileno()}<&-',
+             program or HELPER],
+            pass_fds=[theirs.fileno()], env=environment or {}, cwd="/", stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user.switch())
         theirs.close()
-        if greet:
-            self.ask("Hello", version=VERSION, purpose="test")
+        self.greeting = self.ask("Hello", version=VERSION, purpose="test") if greet else None
 
     def __enter__(self):
         return self
