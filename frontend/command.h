@@ -17,6 +17,8 @@ int command_delete(int argc, char **argv);
 int command_shell(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_doctor(int argc, char **argv);
+int command_policy(int argc, char **argv);
+int command_audit(int argc, char **argv);
 
 /* `shell` returns the command's own status, `run` the guest command's, or one of the last two. */
 enum exit_status {

@@ -9,6 +9,7 @@
 
 #include "frontend/command.h"
 #include "frontend/interrupt.h"
+#include "frontend/permission.h"
 #include "frontend/provision.h"
 #include "frontend/source.h"
 #include "frontend/store.h"
@@ -38,6 +39,9 @@ static const char help[] =
 	"  --components LIST    of the archive, \"main,universe\"\n"
 	"  --include LIST       further packages, \"gdb,strace\"; may be given more than once\n"
 	"  --engine NAME        debootstrap (default)\n"
+	"  --dry-run            change nothing: print each request that would be made of\n"
+	"                       rootlet-helper, and what the policy says of it (1: one is "
+	"refused)\n"
 	"  --quiet              no progress\n"
 	"  --help\n\n"
 	"Exit status: 0 made; 1 failed; 2 wrong command line or profile; 3 wrong signature, hash\n"
@@ -49,7 +53,7 @@ struct create {
 	struct source source;
 	const char *components[COMPONENTS_MAX + 1];
 	char *component_words, *includes;
-	bool force, quiet;
+	bool force, quiet, dry_run;
 
 	char *parent, *base;
 	int parent_fd;
@@ -71,6 +75,7 @@ enum option_code {
 	OPTION_COMPONENTS,
 	OPTION_INCLUDE,
 	OPTION_ENGINE,
+	OPTION_DRY_RUN,
 	OPTION_QUIET,
 };
 
@@ -87,6 +92,7 @@ static const struct option options[] = {
 	{ "components", required_argument, NULL, OPTION_COMPONENTS },
 	{ "include", required_argument, NULL, OPTION_INCLUDE },
 	{ "engine", required_argument, NULL, OPTION_ENGINE },
+	{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -153,6 +159,9 @@ static void take_option(struct create *c, int option)
 		break;
 	case OPTION_ENGINE:
 		c->engine = optarg;
+		break;
+	case OPTION_DRY_RUN:
+		c->dry_run = c->source.choose_only = true;
 		break;
 	case OPTION_QUIET:
 		c->quiet = true;
@@ -270,9 +279,11 @@ static int check_destination(struct create *c, struct error **err)
 {
 	if (store_resolve(c->name, c->path, &c->parent, &c->base, err) < 0)
 		return -1;
-	if (!c->path && mkdir(c->parent, 0755) < 0 && errno != EEXIST)
+	if (!c->path && !c->dry_run && mkdir(c->parent, 0755) < 0 && errno != EEXIST)
 		return error_errno(err, ERR_SYSTEM, "cannot make the folder %s", c->parent);
 	c->parent_fd = open(c->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->parent_fd < 0 && errno == ENOENT && c->dry_run)
+		return 0;
 	if (c->parent_fd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open the folder %s", c->parent);
 	if (check_existing(c, err) < 0)
@@ -285,25 +296,10 @@ static int check_destination(struct create *c, struct error **err)
 	return 0;
 }
 
-static int create(struct create *c, struct error **err)
+/* What is handed to the helper once all packages are there. */
+static struct provision plan(const struct create *c)
 {
-	struct provision provision;
-
-	if (check_release(c, err) < 0 || check_components(c, err) < 0 || check_words(c, err) < 0 ||
-	    load_profile(c, err) < 0 || check_destination(c, err) < 0)
-		return -1;
-	c->progress = progress_new(c->quiet ? PROGRESS_QUIET : PROGRESS_STDOUT);
-	interrupt_catch();
-	if (helper_start("create", c->progress, &c->helper, err) < 0)
-		return -1;
-	store_sweep(c->helper, c->parent_fd, NULL);
-	/* Nothing of ours is on the disk yet but the cache, which is made to be cut off. */
-	interrupt_leave();
-	if (packages_fetch(&c->source, BASE_MINIMAL, (const char *const *)c->profile->packages,
-			   c->progress, &c->set, err) < 0)
-		return -1;
-	interrupt_catch();
-	provision = (struct provision){
+	return (struct provision){
 		.parent = c->parent_fd,
 		.base = c->base,
 		.engine = c->engine,
@@ -312,7 +308,50 @@ static int create(struct create *c, struct error **err)
 		.set = c->set,
 		.progress = c->progress,
 	};
+}
+
+static int fetch(struct create *c, struct error **err)
+{
+	return packages_fetch(&c->source, BASE_MINIMAL, (const char *const *)c->profile->packages,
+			      c->progress, &c->set, err);
+}
+
+static int dry_run(struct create *c, struct error **err)
+{
+	struct provision provision;
+
+	if (fetch(c, err) < 0)
+		return -1;
+	progress_end(c->progress);
+	provision = plan(c);
+	return permission_dry_run(&provision, c->parent, err);
+}
+
+static int create(struct create *c, struct error **err)
+{
+	struct provision provision;
+
+	interrupt_catch();
+	if (helper_start("create", c->progress, &c->helper, err) < 0)
+		return -1;
+	store_sweep(c->helper, c->parent_fd, NULL);
+	/* Nothing of ours is on the disk yet but the cache, which is made to be cut off. */
+	interrupt_leave();
+	if (fetch(c, err) < 0)
+		return -1;
+	interrupt_catch();
+	provision = plan(c);
 	return provision_rootfs(c->helper, &provision, err);
+}
+
+/* Returns 0, how many requests of a dry run are refused, or -1 with ERR set. */
+static int prepare_and_create(struct create *c, struct error **err)
+{
+	if (check_release(c, err) < 0 || check_components(c, err) < 0 || check_words(c, err) < 0 ||
+	    load_profile(c, err) < 0 || check_destination(c, err) < 0)
+		return -1;
+	c->progress = progress_new(c->quiet || c->dry_run ? PROGRESS_QUIET : PROGRESS_STDOUT);
+	return c->dry_run ? dry_run(c, err) : create(c, err);
 }
 
 static void print_done(const struct create *c, time_t began)
@@ -335,7 +374,7 @@ int command_create(int argc, char **argv)
 	};
 	_cleanup_error_ struct error *err = NULL;
 	time_t began = time(NULL);
-	int option;
+	int option, result;
 
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
@@ -349,12 +388,14 @@ int command_create(int argc, char **argv)
 	}
 	if (optind < argc)
 		return report_usage("create", "\"%.80s\" is one word too many", argv[optind]);
-	if (create(&c, &err) < 0) {
+	result = prepare_and_create(&c, &err);
+	if (result < 0) {
 		progress_end(c.progress);
 		/* The helper removes its staging first: what is said then is true. */
 		helper_stop(&c.helper);
 		return report_error("create", err);
 	}
-	print_done(&c, began);
-	return EXIT_OK;
+	if (!c.dry_run)
+		print_done(&c, began);
+	return result ? EXIT_FAILED : EXIT_OK;
 }

@@ -16,6 +16,8 @@ static const struct command commands[] = {
 	{ "chroot", "another name of shell", command_shell },
 	{ "run", "boot a kernel on a rootfs and run a command in it", command_run },
 	{ "doctor", "tell what this host has and lacks", command_doctor },
+	{ "policy", "tell what an administrator allows, and what is compiled in", command_policy },
+	{ "audit", "show or verify the record of requests", command_audit },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

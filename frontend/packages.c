@@ -7,6 +7,7 @@
 
 #include "frontend/cache.h"
 #include "frontend/download.h"
+#include "frontend/permission.h"
 #include "frontend/release.h"
 #include "frontend/text.h"
 
@@ -438,8 +439,8 @@ static int take_packages(struct package_set *set, struct choices *choices, struc
 	return 0;
 }
 
-static int fetch_packages(struct fetch *f, enum package_base base, const char *const *wanted,
-			  struct error **err)
+static int fetch_packages(struct fetch *f, const struct source *source, enum package_base base,
+			  const char *const *wanted, struct error **err)
 {
 	_cleanup_(choices_clear) struct choices choices = { 0 };
 	_cleanup_(downloads_clear) struct downloads d = { 0 };
@@ -448,7 +449,8 @@ static int fetch_packages(struct fetch *f, enum package_base base, const char *c
 	progress_stage(f->progress, "Choosing packages");
 	if (choose(f, base, wanted, &choices, &pockets_of, err) < 0)
 		return -1;
-	progress_stage(f->progress, "Downloading packages");
+	if (!source->choose_only)
+		progress_stage(f->progress, "Downloading packages");
 	d.list = calloc(choices.count + 1, sizeof(*d.list));
 	if (!d.list)
 		return short_of_memory(err);
@@ -469,7 +471,8 @@ static int fetch_packages(struct fetch *f, enum package_base base, const char *c
 			return short_of_memory(err);
 		}
 	}
-	if (download_all(d.list, d.count, f->packages, f->progress, &f->set->downloaded, err) < 0)
+	if (!source->choose_only &&
+	    download_all(d.list, d.count, f->packages, f->progress, &f->set->downloaded, err) < 0)
 		return -1;
 	return take_packages(f->set, &choices, &d, err);
 }
@@ -498,7 +501,8 @@ static int describe(struct fetch *f, struct error **err)
 static int fetch_all(struct fetch *f, const struct source *source, enum package_base base,
 		     const char *const *wanted, struct error **err)
 {
-	if (source_plan(source, APT_FOLDER, &f->origin, err) < 0)
+	if (source_plan(source, APT_FOLDER, &f->origin, err) < 0 ||
+	    permission_mirrors(f->origin, err) < 0)
 		return -1;
 	f->indexes = cache_path("indexes", err);
 	f->packages = f->indexes ? cache_path("packages", err) : NULL;
@@ -507,7 +511,7 @@ static int fetch_all(struct fetch *f, const struct source *source, enum package_
 	progress_stage(f->progress, "Downloading package lists");
 	if (fetch_releases(f, err) < 0 || fetch_indexes(f, err) < 0 || describe(f, err) < 0)
 		return -1;
-	return fetch_packages(f, base, wanted, err);
+	return fetch_packages(f, source, base, wanted, err);
 }
 
 int packages_fetch(const struct source *source, enum package_base base, const char *const *wanted,

@@ -14,6 +14,7 @@
 struct source {
 	const char *suite, *arch, *mirror, *keyring;
 	const char *const *components; /* NULL-terminated or NULL */
+	bool choose_only;	       /* download no package: the set's have no path then */
 };
 
 /* What that comes to. Mirrors are http://, https:// or file:// URLs without a slash at the end. */
