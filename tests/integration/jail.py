@@ -110,7 +110,7 @@ def visible():
         ("no kernel log", "cat /dev/kmsg 2>&1 | head -c 100", None, r"^\d+,"),
         ("/tmp and /run are its own", "ls /tmp /run | grep -v : | grep -c .", r"^\d$", None),
         ("mount is refused", "mount -t tmpfs none /mnt 2>&1; echo $?", r"^(1|32)$", None),
-        ("mknod of a disk is refused", "mknod /root/disk b 8 0 2>&1", "not permitted", None),
+        ("mknod of a disk is refused", "mknod /root/disk b 8 0 2>&1", "not permitted|denied", None),
         ("chown to a foreign id is refused", "touch /root/f && chown 70000 /root/f 2>&1",
          "Invalid argument", None),
         ("no new privileges", "grep NoNewPrivs /proc/self/status", r"1$", None),
