@@ -56,7 +56,7 @@ static bool copy_execute(struct task *t, const Rootlet__Execute *from)
 			return false;
 		used += strlen(from->argv[i]) + 1;
 	}
-	t->execute.terminal = from->terminal;
+	t->execute.terminal = from->terminal != 0;
 	t->execute.argc = (uint32_t)from->n_argv;
 	t->execute.bytes = (uint32_t)used;
 	return true;
@@ -104,15 +104,15 @@ static bool translate(const Rootlet__Request *r, struct task *t)
 		return copy_user(t, r->add_user);
 	case ROOTLET__REQUEST__KIND_PUBLISH:
 		t->operation = OP_PUBLISH;
-		t->publish.replace = r->publish->replace;
+		t->publish.replace = r->publish->replace != 0;
 		return true;
 	case ROOTLET__REQUEST__KIND_INSPECT:
 		t->operation = OP_INSPECT;
-		t->inspect.deep = r->inspect->deep;
+		t->inspect.deep = r->inspect->deep != 0;
 		return true;
 	case ROOTLET__REQUEST__KIND_REMOVE:
 		t->operation = OP_REMOVE;
-		t->remove.stale = r->remove->stale;
+		t->remove.stale = r->remove->stale != 0;
 		return COPY(t->remove.name, r->remove->name);
 	case ROOTLET__REQUEST__KIND_EXECUTE:
 		t->operation = OP_EXECUTE;

@@ -33,6 +33,8 @@ enum operation {
 
 struct task {
 	uint32_t operation;
+	/* Yes or no is a byte: of a bool, a parser that is taken over could send no value at all.
+	 */
 	union {
 		struct {
 			char why[64];
@@ -66,18 +68,18 @@ struct task {
 			char groups[GROUPS_MAX][ACCOUNT_SIZE];
 		} user;
 		struct {
-			bool replace;
+			uint8_t replace;
 		} publish;
 		struct {
-			bool deep;
+			uint8_t deep;
 		} inspect;
 		struct {
 			char name[ROOTFS_NAME_MAX + 1];
-			bool stale;
+			uint8_t stale;
 		} remove;
 		struct {
 			char user[ACCOUNT_SIZE];
-			bool terminal;
+			uint8_t terminal;
 			uint32_t argc, bytes; /* words, each with its NUL, one after the other */
 			char words[ARGV_BYTES_MAX];
 		} execute;

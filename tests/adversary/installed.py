@@ -143,6 +143,7 @@ def probe(home, rootlet):
     """The caller against his own helper, while a command runs in its jail."""
     shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 66", program=rootlet)
     shell.stdout.readline()
+    wait_until(lambda: any(command_of(pid).startswith("sleep 66") for pid in children(shell.pid)))
     pids = children(shell.pid)
     helpers = [pid for pid in pids if "rootlet-helper" in command_of(pid)]
     jailed = [pid for pid in pids if command_of(pid).startswith("sleep 66")]

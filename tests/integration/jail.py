@@ -8,7 +8,7 @@ import re
 from support import tap
 from support.terminal import Terminal
 from support.world import (BUILD, SOURCE, Tidy, children, command_of, kill, plain_user,
-                           processes_left, small_rootfs)
+                           processes_left, small_rootfs, wait_until)
 
 home = small_rootfs()
 SYNC = ["sync", "syncfs", "fsync", "fdatasync", "sync_file_range", "msync"]
@@ -149,6 +149,7 @@ def held_by_processes():
     """What the kernel says of the helper and of the jail while a command runs."""
     shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 61")
     shell.stdout.readline()
+    wait_until(lambda: any(command_of(pid).startswith("sleep 61") for pid in children(shell.pid)))
     below = children(shell.pid)
     jailed = [pid for pid in below if command_of(pid).startswith("sleep 61")]
     helpers = [pid for pid in below if "rootlet-helper" in command_of(pid) or
