@@ -59,8 +59,9 @@ int ini_add_words(const struct ini_text *t, const char *value, const char *what,
 	_cleanup_free_ char *copy = strdup(value);
 	char *rest = NULL, *word;
 
-	for (word = copy ? strtok_r(copy, " \t,", &rest) : NULL; word;
-	     word = strtok_r(NULL, " \t,", &rest)) {
+	if (!copy)
+		return ini_complain(t, "out of memory");
+	for (word = strtok_r(copy, " \t,", &rest); word; word = strtok_r(NULL, " \t,", &rest)) {
 		if (!valid(word))
 			return ini_complain(t, "\"%s\" is no %s", word, what);
 		if (*count >= most)
@@ -68,7 +69,7 @@ int ini_add_words(const struct ini_text *t, const char *value, const char *what,
 		if (words_add(words, count, word) < 0)
 			return ini_complain(t, "out of memory");
 	}
-	return copy ? 1 : ini_complain(t, "out of memory");
+	return 1;
 }
 
 /* Hands inih one line. It would split a line longer than its buffer and read on in the middle, and
