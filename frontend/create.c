@@ -279,7 +279,7 @@ static int check_destination(struct create *c, struct error **err)
 {
 	if (store_resolve(c->name, c->path, &c->parent, &c->base, err) < 0)
 		return -1;
-	if (!c->path && !c->dry_run && mkdir(c->parent, 0755) < 0 && errno != EEXIST)
+	if (!c->path && !c->dry_run && mkdir(c->parent, 0700) < 0 && errno != EEXIST)
 		return error_errno(err, ERR_SYSTEM, "cannot make the folder %s", c->parent);
 	c->parent_fd = open(c->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->parent_fd < 0 && errno == ENOENT && c->dry_run)
