@@ -197,10 +197,11 @@ void policy_decide_mirror(const struct grant *g, const char *url, struct decisio
 void policy_decide_limit(const struct grant *g, const char *key, uint64_t limit, uint64_t value,
 			 struct decision *d)
 {
-	char number[32];
+	char number[64];
 
 	decide(g, d, true, key);
-	snprintf(number, sizeof(number), "%ju", (uintmax_t)value);
+	snprintf(number, sizeof(number), "%ju, where at most %ju", (uintmax_t)value,
+		 (uintmax_t)limit);
 	if (limit != POLICY_NONE && value > limit)
 		refuse(g, d, key, "a value of", number);
 }

@@ -33,7 +33,8 @@ TREE = f"{VICTIM.store}/test-rootfs"
 
 
 def as_attacker(*words):
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd="/",
+    # Through a shell: a program that cannot be run is an answer as well.
+    done = subprocess.run(["sh", "-c", 'exec "$@"', "sh", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd="/",
                           **ATTACKER.user.switch())
     return done.returncode, done.stdout
 
