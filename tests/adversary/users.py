@@ -70,7 +70,8 @@ def descriptors():
 
 
 def processes():
-    shell = VICTIM.start("shell", "--", "sh", "-c", "echo in; sleep 68")
+    # A session of its own: in one session anybody may send SIGCONT.
+    shell = VICTIM.start("shell", "--", "sh", "-c", "echo in; sleep 68", start_new_session=True)
     shell.stdout.readline()
     wait_until(lambda: any(command_of(pid).startswith("sleep 68") for pid in children(shell.pid)))
     pids = [shell.pid, *children(shell.pid)]
