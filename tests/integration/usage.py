@@ -2,18 +2,20 @@
 from support import tap
 from support.world import Case, Home, play
 
-COMMANDS = ["create", "check", "list", "delete", "shell", "chroot", "run", "doctor"]
+COMMANDS = ["create", "check", "list", "delete", "shell", "chroot", "run", "doctor", "policy", "audit"]
 
 # Each with what its help has to name.
 OPTIONS = {
     "create": ["--name", "--path", "--release", "--arch", "--profile", "--force", "--mirror",
-               "--keyring", "--components", "--include", "--quiet"],
+               "--keyring", "--components", "--include", "--dry-run", "--quiet"],
     "check": ["--name", "--path", "--deep"],
     "list": ["--json"],
     "delete": ["--name", "--path", "--yes"],
     "shell": ["--name", "--path", "--user"],
     "run": ["--kernel", "--memory", "--cpus", "--rwdir", "--timeout", "--name", "--path"],
     "doctor": [],
+    "policy": ["check", "show", "seccomp"],
+    "audit": ["verify", "--json", "--last"],
 }
 
 BAD_NAMES = {
