@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -20,7 +21,9 @@ static enum mode find_mode(void)
 {
 	if (getuid() == 0)
 		return MODE_ROOT;
-	if (capng_get_caps_process() == 0 &&
+	/* AT_SECURE tells those of a file from ambient ones, which root of a container's namespace
+	 * hands on. Source: getauxval(3). */
+	if (getauxval(AT_SECURE) && capng_get_caps_process() == 0 &&
 	    capng_have_capability(CAPNG_PERMITTED, CAP_SETUID) == 1 &&
 	    capng_have_capability(CAPNG_PERMITTED, CAP_SETGID) == 1)
 		return MODE_INSTALLED;
