@@ -21,6 +21,7 @@ struct base_recipe {
 	const struct host_ids *ids;
 	const char *engine;
 	const char *const *components; /* NULL: the default */
+	const char *policy;	       /* of what it may be made: permission_content() */
 };
 
 /* Names the base and locks it: who makes the same at this moment is waited for. */

@@ -2,7 +2,6 @@
  * and bases. All of it may go at any time; what is damaged goes as soon as it is found to be. */
 #include <dirent.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
@@ -12,25 +11,30 @@
 #include "frontend/base.h"
 #include "frontend/cache.h"
 #include "frontend/command.h"
+#include "frontend/events.h"
 #include "frontend/inspect.h"
 #include "frontend/interrupt.h"
 #include "frontend/text.h"
 
-/* clang-format off */
 const char cache_help[] =
-	"usage: rootlet cache [list]\n"
-	"       rootlet cache verify\n"
-	"       rootlet cache prune --max-size SIZE\n\n"
+	"usage: rootlet cache [list] [--json]\n"
+	"       rootlet cache verify [--json]\n"
+	"       rootlet cache prune --max-size SIZE [--json]\n\n"
 	"The cache holds what was downloaded, and finished trees that the next create of the same\n"
 	"clones.\n\n"
-	"  list    each kind, how many there are and how large they are (default)\n"
-	"  verify  reads all of it again; what is damaged is removed, and made anew when needed\n"
-	"  prune   removes what was not used for the longest time, until SIZE (10G, 500M) is left\n"
+	"  list             each kind, how many there are and how large they are (default)\n"
+	"  verify           reads all of it again; what is damaged is removed, and made anew when\n"
+	"                   needed\n"
+	"  prune            removes what was not used for the longest time\n"
+	"  --max-size SIZE  with prune: how much may be left, 10G or 500M\n"
+	"  --json           the same as JSON: list an array, verify and prune an object\n"
+	"  --color WHEN     auto (default), always or never\n"
 	"  --help\n\n"
 	"Exit status: 0; 1 failed; 2 wrong command line; 3 verify: something was damaged.\n";
 
 const struct option cache_options[] = {
 	{ "max-size", required_argument, NULL, 'm' },
+	{ "json", no_argument, NULL, 'j' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -48,6 +52,7 @@ struct object {
 };
 
 struct listing {
+	bool json;
 	struct helper *helper; /* started for the first base */
 	int folders[KINDS];
 	struct object *list;
@@ -142,9 +147,11 @@ static int scan(struct listing *l, struct error **err)
 
 static void show(const struct listing *l)
 {
+	json_t *kinds = l->json ? json_array() : NULL;
 	char size[TEXT_SIZE_LEN];
 
-	printf("%-10s %8s %8s\n", "KIND", "OBJECTS", "SIZE");
+	if (!l->json)
+		printf("%-10s %8s %8s\n", "KIND", "OBJECTS", "SIZE");
 	for (size_t kind = 0; kind < KINDS; kind++) {
 		uint64_t bytes = 0;
 		size_t count = 0;
@@ -154,8 +161,16 @@ static void show(const struct listing *l)
 				bytes += l->list[i].bytes;
 				count++;
 			}
-		printf("%-10s %8zu %8s\n", folders[kind], count, text_size(bytes, size));
+		if (l->json)
+			json_array_append_new(kinds,
+					      json_pack("{s:s, s:I, s:I}", "kind", folders[kind],
+							"objects", (json_int_t)count, "bytes",
+							(json_int_t)bytes));
+		else
+			printf("%-10s %8zu %8s\n", folders[kind], count, text_size(bytes, size));
 	}
+	if (l->json)
+		document_print(kinds);
 }
 
 /* Not while a create uses it. */
@@ -215,24 +230,48 @@ static int verify_file(struct listing *l, const struct object *o, struct error *
 	return 0;
 }
 
+/* Returns 1 where O was damaged, and is gone. */
+static int verify_object(struct listing *l, const struct object *o, json_t *damaged,
+			 struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+	int r = o->kind == KIND_BASE ? verify_base(l, o, &why) : verify_file(l, o, &why);
+
+	if (r == 0)
+		return 0;
+	if (!why || why->code != ERR_TRUST)
+		return error_set(err, why ? why->code : ERR_SPACE, "%s",
+				 why ? why->message : "out of memory");
+	if (remove_object(l, o, err) < 0)
+		return error_wrap(err, "%s/%s is damaged: %s", folders[o->kind], o->name,
+				  why->message);
+	if (damaged)
+		json_array_append_new(damaged,
+				      json_pack("{s:s, s:s, s:o}", "kind", folders[o->kind], "name",
+						o->name, "message", json_text(why->message)));
+	else
+		printf("damaged, removed: %s/%s: %s\n", folders[o->kind], o->name, why->message);
+	return 1;
+}
+
 static int verify(struct listing *l, size_t *damaged, struct error **err)
 {
-	for (size_t i = 0; i < l->count; i++) {
-		const struct object *o = &l->list[i];
-		_cleanup_error_ struct error *why = NULL;
-		int r = o->kind == KIND_BASE ? verify_base(l, o, &why) : verify_file(l, o, &why);
+	json_t *list = l->json ? json_array() : NULL;
 
-		if (r == 0)
-			continue;
-		if (!why || why->code != ERR_TRUST)
-			return error_set(err, why ? why->code : ERR_SPACE, "%s",
-					 why ? why->message : "out of memory");
-		printf("damaged, removed: %s/%s: %s\n", folders[o->kind], o->name, why->message);
-		(*damaged)++;
-		if (remove_object(l, o, err) < 0)
+	for (size_t i = 0; i < l->count; i++) {
+		int r = verify_object(l, &l->list[i], list, err);
+
+		if (r < 0) {
+			json_decref(list);
 			return -1;
+		}
+		*damaged += r > 0;
 	}
-	printf("%zu objects, %zu damaged\n", l->count, *damaged);
+	if (l->json)
+		document_print(
+			json_pack("{s:I, s:o}", "objects", (json_int_t)l->count, "damaged", list));
+	else
+		printf("%zu objects, %zu damaged\n", l->count, *damaged);
 	return 0;
 }
 
@@ -260,7 +299,12 @@ static int prune(struct listing *l, uint64_t most, struct error **err)
 			return error_set(err, why ? why->code : ERR_SPACE, "%s",
 					 why ? why->message : "out of memory");
 	}
-	printf("removed %s, left %s\n", text_size(gone, size), text_size(total - gone, left));
+	if (l->json)
+		document_print(json_pack("{s:I, s:I}", "removed_bytes", (json_int_t)gone,
+					 "left_bytes", (json_int_t)(total - gone)));
+	else
+		printf("removed %s, left %s\n", text_size(gone, size),
+		       text_size(total - gone, left));
 	return 0;
 }
 
@@ -284,9 +328,9 @@ static bool parse_size(const char *text, uint64_t *bytes)
 	return true;
 }
 
-static int run(const char *verb, uint64_t most, size_t *damaged, struct error **err)
+static int run(const char *verb, uint64_t most, bool json, size_t *damaged, struct error **err)
 {
-	_cleanup_(listing_clear) struct listing l = { .folders = { -1, -1, -1 } };
+	_cleanup_(listing_clear) struct listing l = { .json = json, .folders = { -1, -1, -1 } };
 
 	interrupt_catch();
 	if (scan(&l, err) < 0)
@@ -305,10 +349,15 @@ int command_cache(int argc, char **argv)
 	const char *verb = "list", *size = NULL;
 	uint64_t most = 0;
 	size_t damaged = 0;
-	int option;
+	bool json = false;
+	int option, status;
 
-	while ((option = getopt_long(argc, argv, "", cache_options, NULL)) != -1)
-		size = optarg;
+	while ((option = getopt_long(argc, argv, "", cache_options, NULL)) != -1) {
+		if (option == 'j')
+			json = true;
+		else
+			size = optarg;
+	}
 	if (optind < argc)
 		verb = argv[optind++];
 	if (strcmp(verb, "list") != 0 && strcmp(verb, "verify") != 0 && strcmp(verb, "prune") != 0)
@@ -319,7 +368,8 @@ int command_cache(int argc, char **argv)
 		return report_usage("cache", "prune needs --max-size, and nothing else takes it");
 	if (size && !parse_size(size, &most))
 		return report_usage("cache", "\"%.80s\" is no size, such as 10G or 500M", size);
-	if (run(verb, most, &damaged, &err) < 0)
-		return report_error("cache", err);
-	return damaged ? EXIT_TRUST : EXIT_OK;
+	if (run(verb, most, json, &damaged, &err) == 0)
+		return damaged ? EXIT_TRUST : EXIT_OK;
+	status = report_error("cache", err);
+	return json ? document_failure(err, status) : status;
 }

@@ -33,9 +33,11 @@ COMMAND_DECLARE(run);
 COMMAND_DECLARE(fstests);
 COMMAND_DECLARE(runs);
 COMMAND_DECLARE(profiles);
-COMMAND_DECLARE(doctor);
-COMMAND_DECLARE(mcp);
 COMMAND_DECLARE(cache);
+COMMAND_DECLARE(doctor);
+COMMAND_DECLARE(policy);
+COMMAND_DECLARE(audit);
+COMMAND_DECLARE(mcp);
 
 /* `shell` returns the command's own status, `run` the guest command's, or one of the last two. */
 enum exit_status {
@@ -62,7 +64,3 @@ int report_error(const char *command, const struct error *err);
 /* "rootlet COMMAND: message" and a pointer to --help; returns EXIT_USAGE. COMMAND may be NULL:
  * rootlet itself. */
 int report_usage(const char *command, const char *format, ...) PRINTF_LIKE(2, 3);
-
-/* For a command without a table of options in its row: says which word was wrong. OPTION is what
- * getopt_long() returned. Returns EXIT_USAGE. */
-int report_option(const char *command, int option, char **argv);

@@ -10,6 +10,7 @@
 #include "frontend/events.h"
 #include "frontend/inspect.h"
 #include "frontend/interrupt.h"
+#include "frontend/permission.h"
 #include "frontend/provision.h"
 #include "frontend/source.h"
 #include "frontend/store.h"
@@ -40,6 +41,9 @@ const char create_help[] =
 	"  --engine NAME        native (default), or debootstrap: slower, with the distribution's "
 	"own\n"
 	"  --fresh              neither clone a base of the cache nor keep one\n"
+	"  --dry-run            change nothing: print each request that would be made of\n"
+	"                       rootlet-helper, and what the policy says of it (1: one is "
+	"refused)\n"
 	"  --quiet              no progress\n"
 	"  --json               events, one JSON object a line: progress, log, at the end result\n"
 	"  --color WHEN         auto (default), always or never\n"
@@ -53,7 +57,7 @@ struct create {
 	struct source source;
 	const char *components[COMPONENTS_MAX + 1];
 	char *component_words, *includes;
-	bool force, fresh, quiet, json;
+	bool force, fresh, dry_run, quiet, json;
 
 	char *parent, *base;
 	int parent_fd, old; /* descriptors or -1; old: what is to be replaced */
@@ -79,6 +83,7 @@ enum option_code {
 	OPTION_INCLUDE,
 	OPTION_ENGINE,
 	OPTION_FRESH,
+	OPTION_DRY_RUN,
 	OPTION_QUIET,
 	OPTION_JSON,
 };
@@ -97,6 +102,7 @@ const struct option create_options[] = {
 	{ "include", required_argument, NULL, OPTION_INCLUDE },
 	{ "engine", required_argument, NULL, OPTION_ENGINE },
 	{ "fresh", no_argument, NULL, OPTION_FRESH },
+	{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, 'h' },
@@ -169,6 +175,9 @@ static void take_option(struct create *c, int option)
 		break;
 	case OPTION_FRESH:
 		c->fresh = true;
+		break;
+	case OPTION_DRY_RUN:
+		c->dry_run = true;
 		break;
 	case OPTION_QUIET:
 		c->quiet = true;
@@ -303,9 +312,11 @@ static int check_destination(struct create *c, struct error **err)
 	if (store_resolve(c->name, c->path, &c->parent, &c->base, err) < 0)
 		return -1;
 	/* Nobody else's business: a setuid program in a rootfs is one of the range's first id. */
-	if (!c->path && mkdir(c->parent, 0700) < 0 && errno != EEXIST)
+	if (!c->path && !c->dry_run && mkdir(c->parent, 0700) < 0 && errno != EEXIST)
 		return error_errno(err, ERR_SYSTEM, "cannot make the folder %s", c->parent);
 	c->parent_fd = open(c->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->parent_fd < 0 && errno == ENOENT && c->dry_run)
+		return 0;
 	if (c->parent_fd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open the folder %s", c->parent);
 	if (check_existing(c, err) < 0)
@@ -318,27 +329,75 @@ static int check_destination(struct create *c, struct error **err)
 	return 0;
 }
 
-/* From a base, where there is one that is whole. Returns 1 where it has to be made. */
-static int create_from_base(struct create *c, struct provision *provision, struct error **err)
+/* The folder of bases, and its lock; none where the policy would not have any there. */
+static int open_base(struct create *c, struct error **err)
 {
+	_cleanup_free_ char *content = permission_content(err);
 	const struct base_recipe recipe = {
 		.set = packages_set(c->fetch),
 		.profile = c->profile,
 		.ids = helper_ids(c->helper),
 		.engine = c->engine,
 		.components = c->source.components,
+		.policy = content,
 	};
+	struct decision d;
+
+	if (!content || base_open(&recipe, c->progress, &c->kept, err) < 0 ||
+	    permission_keep(c->kept.folder, &d, err) < 0)
+		return -1;
+	if (d.allowed)
+		return 0;
+	base_close(&c->kept);
+	progress_note(c->progress, "no base is kept: %s", d.why);
+	return 0;
+}
+
+/* From a base, where there is one that is whole. Returns 1 where it has to be made. */
+static int create_from_base(struct create *c, struct provision *provision, struct error **err)
+{
 	_cleanup_close_ int there = -1;
+	int r;
 
 	if (c->fresh)
 		return 1;
-	if (base_open(&recipe, c->progress, &c->kept, err) < 0)
+	if (open_base(c, err) < 0)
 		return -1;
+	if (c->kept.folder < 0)
+		return 1;
 	provision->kept = &c->kept;
 	store_sweep(c->helper, c->kept.folder, c->kept.key);
 	base_prune(c->helper, c->kept.folder);
 	there = base_find(&c->kept);
-	return there < 0 ? 1 : provision_clone(c->helper, provision, &c->how, &c->count, err);
+	if (there < 0)
+		return 1;
+	r = provision_clone(c->helper, provision, &c->how, &c->count, err);
+	/* One that is of no use and cannot be removed leaves no place for another. */
+	if (r > 0 && faccessat(c->kept.folder, c->kept.key, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		provision->kept = NULL;
+	return r;
+}
+
+static struct provision plan(const struct create *c)
+{
+	return (struct provision){
+		.parent = c->parent_fd,
+		.base = c->base,
+		.engine = c->engine,
+		.replace = c->force,
+		.profile = c->profile,
+		.fetch = c->fetch,
+		.progress = c->progress,
+	};
+}
+
+static int choose(struct create *c, struct error **err)
+{
+	if (packages_choose(c->fetch, BASE_MINIMAL, (const char *const *)c->profile->packages,
+			    err) < 0)
+		return -1;
+	c->count = packages_set(c->fetch)->package_count;
+	return 0;
 }
 
 static int create(struct create *c, struct error **err)
@@ -346,12 +405,6 @@ static int create(struct create *c, struct error **err)
 	struct provision provision;
 	int r;
 
-	if (check_release(c, err) < 0 || check_components(c, err) < 0 || check_words(c, err) < 0 ||
-	    load_profile(c, err) < 0 || check_destination(c, err) < 0)
-		return -1;
-	c->progress = progress_new(c->quiet  ? PROGRESS_QUIET
-				   : c->json ? PROGRESS_JSON
-					     : PROGRESS_STDOUT);
 	interrupt_catch();
 	if (helper_start("create", c->progress, &c->helper, err) < 0)
 		return -1;
@@ -366,23 +419,11 @@ static int create(struct create *c, struct error **err)
 	if (r < 0)
 		return -1;
 	interrupt_catch();
-	provision = (struct provision){
-		.parent = c->parent_fd,
-		.base = c->base,
-		.engine = c->engine,
-		.replace = c->force,
-		.profile = c->profile,
-		.fetch = c->fetch,
-		.progress = c->progress,
-	};
+	provision = plan(c);
 	r = create_from_base(c, &provision, err);
 	if (r <= 0)
 		return r;
-	if (packages_choose(c->fetch, BASE_MINIMAL, (const char *const *)c->profile->packages,
-			    err) < 0)
-		return -1;
-	c->count = packages_set(c->fetch)->package_count;
-	return provision_rootfs(c->helper, &provision, err);
+	return choose(c, err) < 0 ? -1 : provision_rootfs(c->helper, &provision, err);
 }
 
 /* What is known of the rootfs whether it was made or not. */
@@ -395,6 +436,60 @@ static json_t *describe(const struct create *c)
 	return json_pack("{s:o, s:o, s:o}", "path", json_text(absolute), "release",
 			 json_text(c->source.suite), "profile", json_text(c->profile_name));
 }
+
+/* --- --dry-run --- */
+
+struct asking {
+	json_t *requests; /* NULL: they are printed */
+	int refused;
+};
+
+static void tell(const char *request, const char *arguments, const struct decision *d,
+		 void *context)
+{
+	struct asking *asking = context;
+
+	asking->refused += !d->allowed;
+	if (asking->requests) {
+		json_array_append_new(asking->requests,
+				      json_pack("{s:s, s:o, s:b, s:o, s:o}", "request", request,
+						"arguments", json_text(arguments), "allowed",
+						d->allowed, "rule", json_text(d->rule), "why",
+						json_text(d->allowed ? NULL : d->why)));
+		return;
+	}
+	printf("%-7s %-9s %s%s(%s)\n", d->allowed ? "allowed" : "refused", request, arguments,
+	       *arguments ? " " : "", d->rule);
+	if (!d->allowed)
+		printf("%-7s %s\n", "", d->why);
+}
+
+/* Nothing is asked of the helper, and no package downloaded. Returns the exit status, or -1. */
+static int dry_run(struct create *c, struct error **err)
+{
+	struct asking asking = { .requests = c->json ? json_array() : NULL };
+	struct provision provision;
+	json_t *result;
+	int status;
+
+	if (packages_open(&c->source, c->progress, &c->fetch, err) < 0 || choose(c, err) < 0)
+		return -1;
+	progress_end(c->progress);
+	provision = plan(c);
+	if (permission_dry_run(&provision, c->parent, tell, &asking, err) < 0) {
+		json_decref(asking.requests);
+		return -1;
+	}
+	status = asking.refused ? EXIT_FAILED : EXIT_OK;
+	if (!c->json)
+		return status;
+	result = describe(c);
+	json_object_set_new(result, "requests", asking.requests);
+	json_object_set_new(result, "refused", json_integer(asking.refused));
+	return event_result(result, status);
+}
+
+/* --- result --- */
 
 static json_t *list_users(const struct profile *profile)
 {
@@ -437,6 +532,18 @@ static void print_done(const struct create *c, time_t began)
 		printf("Cloned from a base of the cache, %s.\n", c->how);
 }
 
+/* Returns the exit status of a dry run, else 0; -1 with ERR set. */
+static int prepare_and_create(struct create *c, struct error **err)
+{
+	if (check_release(c, err) < 0 || check_components(c, err) < 0 || check_words(c, err) < 0 ||
+	    load_profile(c, err) < 0 || check_destination(c, err) < 0)
+		return -1;
+	c->progress = progress_new(c->quiet || c->dry_run ? PROGRESS_QUIET
+				   : c->json		  ? PROGRESS_JSON
+							  : PROGRESS_STDOUT);
+	return c->dry_run ? dry_run(c, err) : create(c, err);
+}
+
 int command_create(int argc, char **argv)
 {
 	_cleanup_(create_clear) struct create c = {
@@ -455,13 +562,16 @@ int command_create(int argc, char **argv)
 		take_option(&c, option);
 	if (optind < argc)
 		return report_usage("create", "\"%.80s\" is one word too many", argv[optind]);
-	if (create(&c, &err) < 0) {
+	status = prepare_and_create(&c, &err);
+	if (status < 0) {
 		progress_end(c.progress);
 		/* The helper removes its staging first: what is said then is true. */
 		helper_stop(&c.helper);
 		status = report_error("create", err);
 		return c.json ? event_failure(describe(&c), err, status) : status;
 	}
+	if (c.dry_run)
+		return status;
 	if (c.json)
 		return print_result(&c, began);
 	print_done(&c, began);

@@ -279,10 +279,13 @@ static const struct {
 	const char *what;
 	void (*probe)(struct finding *f);
 } probes[] = {
+	{ "rootlet-helper", probe_helper },
+	{ "policy", probe_policy },
 	{ "sub-id ranges", probe_subids },
 	{ "newuidmap, newgidmap", probe_idmap_programs },
 	{ "user namespaces", probe_namespaces },
 	{ "kernel", probe_kernel },
+	{ "Landlock", probe_landlock },
 	{ "signatures", probe_signatures },
 	{ "keyrings", probe_keyrings },
 	{ "debootstrap", probe_debootstrap },

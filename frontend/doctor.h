@@ -32,3 +32,11 @@ void probe_subids(struct finding *f);
 void probe_idmap_programs(struct finding *f);
 void probe_namespaces(struct finding *f);
 void probe_kernel(struct finding *f);
+void probe_landlock(struct finding *f);
+
+/* doctor_policy.c: what an administrator has installed. */
+void probe_helper(struct finding *f);
+void probe_policy(struct finding *f);
+
+/* rootlet-helper has capabilities from its file: sub-id ranges and newuidmap are not needed. */
+bool helper_is_installed(void);

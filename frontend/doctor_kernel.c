@@ -1,10 +1,12 @@
 #include "frontend/doctor.h"
 
+#include <linux/landlock.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -48,6 +50,10 @@ void probe_subids(struct finding *f)
 	unsigned long long users, groups;
 	char fix[200];
 
+	if (helper_is_installed()) {
+		finding_set(f, VERDICT_OK, "", "not needed: the policy gives the range");
+		return;
+	}
 	snprintf(number, sizeof(number), "%u", getuid());
 	users = largest_range("/etc/subuid", user, getuid(), &end);
 	groups = largest_range("/etc/subgid", user, getuid(), &end);
@@ -83,7 +89,9 @@ void probe_idmap_programs(struct finding *f)
 	_cleanup_free_ char *users = program_find("newuidmap");
 	_cleanup_free_ char *groups = program_find("newgidmap");
 
-	if (getuid() == 0 && !(users && groups))
+	if (helper_is_installed())
+		finding_set(f, VERDICT_OK, "", "not needed: rootlet-helper writes the maps itself");
+	else if (getuid() == 0 && !(users && groups))
 		finding_set(f, VERDICT_OK, "", "not there, and root does not need them");
 	else if (!users || !groups)
 		finding_set_install(f, VERDICT_MISSING, "uidmap", "not installed");
@@ -136,14 +144,18 @@ void probe_namespaces(struct finding *f)
 		finding_set(f, VERDICT_MISSING, "sysctl -w user.max_user_namespaces=15000",
 			    "the sysctl user.max_user_namespaces is 0");
 	else if (read_setting("kernel/unprivileged_userns_clone") == 0)
-		finding_set(f, VERDICT_MISSING, "sysctl -w kernel.unprivileged_userns_clone=1",
-			    "the sysctl kernel.unprivileged_userns_clone is 0");
+		finding_set(
+			f, VERDICT_MISSING, "sysctl -w kernel.unprivileged_userns_clone=1",
+			"the sysctl kernel.unprivileged_userns_clone is 0; no capability of a file "
+			"helps, as each jail is a namespace of its own");
 	else if (read_setting("kernel/apparmor_restrict_unprivileged_userns") == 1)
-		finding_set(f, VERDICT_MISSING,
-			    "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (or give "
-			    "rootlet-helper a profile that has `userns,`)",
-			    "AppArmor forbids them to programs without a profile (the sysctl "
-			    "kernel.apparmor_restrict_unprivileged_userns is 1)");
+		finding_set(
+			f, VERDICT_MISSING,
+			"apparmor_parser -r on rootlet-helper.apparmor of rootlet's data folder, "
+			"which lets that one program (or: sysctl -w "
+			"kernel.apparmor_restrict_unprivileged_userns=0)",
+			"AppArmor forbids them to programs without a profile (the sysctl "
+			"kernel.apparmor_restrict_unprivileged_userns is 1)");
 	else
 		finding_set(f, VERDICT_MISSING,
 			    "in a container: allow unshare and mount in its seccomp profile",
@@ -162,4 +174,18 @@ void probe_kernel(struct finding *f)
 	else
 		finding_set(f, VERDICT_MISSING, "boot a newer kernel", "Linux %s; %d.%d is needed",
 			    name.release, KERNEL_MAJOR, KERNEL_MINOR);
+}
+
+void probe_landlock(struct finding *f)
+{
+	long version =
+		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+	if (version > 0)
+		finding_set(f, VERDICT_OK, "", "version %ld: a second lock on the helper's files",
+			    version);
+	else
+		finding_set(f, VERDICT_WARNING,
+			    "boot with lsm=landlock,… on the kernel's command line",
+			    "the kernel has none: the helper's files have one lock less");
 }

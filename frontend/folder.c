@@ -7,7 +7,7 @@
 
 #include "proto/cleanup.h"
 
-int folder_make(const char *path)
+int folder_make_above(const char *path)
 {
 	_cleanup_free_ char *copy = strdup(path);
 
@@ -21,6 +21,13 @@ int folder_make(const char *path)
 		if (result < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
 			return -1;
 	}
+	return copy ? 0 : -1;
+}
+
+int folder_make(const char *path)
+{
+	if (folder_make_above(path) < 0)
+		return -1;
 	return mkdir(path, 0700) < 0 && errno != EEXIST ? -1 : 0;
 }
 

@@ -5,6 +5,9 @@
  * or -1 with errno set. */
 int folder_make(const char *path);
 
+/* The same for the folders above PATH alone. */
+int folder_make_above(const char *path);
+
 /* Removes NAME in PARENT, with all below it where it is a folder; a link goes, what it leads to
  * stays. Returns 0 or -1 with errno set. */
 int folder_remove(int parent, const char *name);

@@ -7,6 +7,7 @@
 
 #include "frontend/cache.h"
 #include "frontend/download.h"
+#include "frontend/permission.h"
 #include "frontend/release.h"
 #include "frontend/text.h"
 
@@ -547,7 +548,8 @@ static int describe(struct fetch *f, struct error **err)
 
 static int open_all(struct fetch *f, const struct source *source, struct error **err)
 {
-	if (source_plan(source, APT_FOLDER, &f->origin, err) < 0)
+	if (source_plan(source, APT_FOLDER, &f->origin, err) < 0 ||
+	    permission_mirrors(f->origin, err) < 0)
 		return -1;
 	f->indexes = cache_path("indexes", err);
 	f->packages = f->indexes ? cache_path("packages", err) : NULL;

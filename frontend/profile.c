@@ -6,49 +6,13 @@
 #include "frontend/profile_parse.h"
 #include "frontend/profile_places.h"
 #include "frontend/tree.h"
+#include "policy/ini_text.h"
 #include "proto/validate.h"
 
 #define PROFILE_BYTES_MAX (256 * 1024)
 
 /* How many profiles may extend one another; also what ends a circle of them. */
 #define EXTEND_MAX 8
-
-void *profile_grow(void *array, size_t count, size_t size)
-{
-	void **where = array;
-	char *bigger = reallocarray(*where, count + 1, size);
-
-	if (!bigger)
-		return NULL;
-	*where = bigger;
-	return memset(bigger + count * size, 0, size);
-}
-
-int profile_add_word(char ***words, size_t *count, const char *word)
-{
-	char **end;
-
-	for (size_t i = 0; i < *count; i++)
-		if (strcmp((*words)[i], word) == 0)
-			return 0;
-	/* The NULL at the end is counted as an element while it grows. */
-	end = profile_grow(words, *count + 1, sizeof(char *));
-	if (!end)
-		return -1;
-	end[-1] = strdup(word);
-	if (!end[-1])
-		return -1;
-	(*count)++;
-	return 0;
-}
-
-void profile_free_words(char ***words)
-{
-	for (char **word = *words; word && *word; word++)
-		free(*word);
-	free(*words);
-	*words = NULL;
-}
 
 struct account_group *profile_group(const struct profile *p, const char *name)
 {
@@ -61,7 +25,7 @@ struct account_group *profile_group(const struct profile *p, const char *name)
 struct account_group *profile_add_group(struct profile *p, const char *name, const char *file,
 					unsigned line)
 {
-	struct account_group *group = profile_grow(&p->groups, p->group_count, sizeof(*group));
+	struct account_group *group = array_grow(&p->groups, p->group_count, sizeof(*group));
 
 	if (!group || !(group->name = strdup(name)))
 		return NULL;
@@ -159,7 +123,7 @@ static int read_file(struct loading *l, const char *path, struct error **err)
 	_cleanup_free_ char *text = NULL;
 	size_t size = 0;
 
-	if (profile_add_word(&p->files, &p->file_count, path) < 0)
+	if (words_add(&p->files, &p->file_count, path) < 0)
 		return error_set(err, ERR_SPACE, "out of memory");
 	text = file_read(path, PROFILE_BYTES_MAX, &size, err);
 	if (!text)
@@ -184,7 +148,7 @@ static int read_beneath(struct loading *l, const char *path, struct error **err)
 		p->description = description;
 	}
 	if (suites) {
-		profile_free_words(&p->suites);
+		words_free(p->suites);
 		p->suites = suites;
 	}
 	return r;
@@ -258,7 +222,7 @@ int profile_add_package(struct profile *p, const char *package, struct error **e
 {
 	if (!valid_package_name(package))
 		return error_set(err, ERR_INPUT, "\"%.120s\" is no name for a package", package);
-	if (profile_add_word(&p->packages, &p->package_count, package) < 0)
+	if (words_add(&p->packages, &p->package_count, package) < 0)
 		return error_set(err, ERR_SPACE, "out of memory");
 	return 0;
 }
@@ -268,7 +232,7 @@ void account_clear(struct account *a)
 	free(a->name);
 	free(a->home);
 	free(a->shell);
-	profile_free_words(&a->groups);
+	words_free(a->groups);
 }
 
 void profile_free(struct profile **p)
@@ -286,9 +250,9 @@ void profile_free(struct profile **p)
 	free(profile->filters);
 	free(profile->groups);
 	free(profile->users);
-	profile_free_words(&profile->suites);
-	profile_free_words(&profile->packages);
-	profile_free_words(&profile->files);
+	words_free(profile->suites);
+	words_free(profile->packages);
+	words_free(profile->files);
 	free(profile->extends);
 	free(profile->name);
 	free(profile->path);

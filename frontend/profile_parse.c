@@ -1,58 +1,19 @@
-/* The text of a profile into its struct: INI through inih, every value checked as it comes. */
+/* The text of a profile into its struct, every value checked as it comes. */
 #include "frontend/profile_parse.h"
 
-#include <ini.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
 
+#include "policy/ini_text.h"
 #include "proto/validate.h"
 
 struct parser {
 	struct profile *profile;
-	struct error **err;
-	const char *file; /* lives as long as the profile */
-	const char *text; /* what is left to read */
+	struct ini_text ini; /* its path lives as long as the profile */
 	profile_extend *extend;
 	void *context;
-	unsigned line;
-	unsigned empty_section; /* the line of a header that no key has followed yet, or 0 */
 	bool extended, suites_given;
 };
-
-static int complain(const struct parser *p, const char *format, ...) PRINTF_LIKE(2, 3);
-static int complain(const struct parser *p, const char *format, ...)
-{
-	_cleanup_free_ char *message = NULL;
-	va_list ap;
-
-	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
-	va_end(ap);
-	error_set(p->err, ERR_INPUT, "%s:%u: %s", p->file, p->line,
-		  message ? message : "out of memory");
-	return 0; /* what inih takes as failure */
-}
-
-/* Adds each word of VALUE to WORDS; VALID must accept it. inih's results: 1 is good. */
-static int add_words(const struct parser *p, const char *value, const char *what, size_t most,
-		     bool (*valid)(const char *), char ***words, size_t *count)
-{
-	_cleanup_free_ char *copy = strdup(value);
-	char *rest = NULL, *word;
-
-	for (word = copy ? strtok_r(copy, " \t,", &rest) : NULL; word;
-	     word = strtok_r(NULL, " \t,", &rest)) {
-		if (!valid(word))
-			return complain(p, "\"%s\" is no %s", word, what);
-		if (*count >= most)
-			return complain(p, "more than %zu words", most);
-		if (profile_add_word(words, count, word) < 0)
-			return complain(p, "out of memory");
-	}
-	return 1;
-}
 
 static int parse_id(const struct parser *p, const char *value, uint32_t *id)
 {
@@ -61,9 +22,10 @@ static int parse_id(const struct parser *p, const char *value, uint32_t *id)
 
 	if (value[0] < '0' || value[0] > '9' || *end || n > UINT32_MAX ||
 	    !valid_account_id((uint32_t)n))
-		return complain(p, "\"%s\" is no id between 1 and %d", value, ID_MAX_IN_ROOTFS);
+		return ini_complain(&p->ini, "\"%s\" is no id between 1 and %d", value,
+				    ID_MAX_IN_ROOTFS);
 	if (*id)
-		return complain(p, "given twice");
+		return ini_complain(&p->ini, "given twice");
 	*id = (uint32_t)n;
 	return 1;
 }
@@ -71,11 +33,11 @@ static int parse_id(const struct parser *p, const char *value, uint32_t *id)
 static int parse_inner_path(const struct parser *p, const char *value, char **path)
 {
 	if (!valid_inner_path(value))
-		return complain(p, "\"%s\" is no absolute path of a rootfs", value);
+		return ini_complain(&p->ini, "\"%s\" is no absolute path of a rootfs", value);
 	if (*path)
-		return complain(p, "given twice");
+		return ini_complain(&p->ini, "given twice");
 	*path = strdup(value);
-	return *path ? 1 : complain(p, "out of memory");
+	return *path ? 1 : ini_complain(&p->ini, "out of memory");
 }
 
 /* What is extended is read first, so that what stands here can add to it and replace it. */
@@ -84,15 +46,16 @@ static int parse_extend(struct parser *p, const char *value)
 	const struct profile *profile = p->profile;
 
 	if (p->extended)
-		return complain(p, "given twice");
+		return ini_complain(&p->ini, "given twice");
 	if (profile->package_count || profile->group_count || profile->user_count)
-		return complain(p, "extend has to stand before packages, groups and users");
+		return ini_complain(&p->ini,
+				    "extend has to stand before packages, groups and users");
 	if (!valid_rootfs_name(value))
-		return complain(p, "\"%.80s\" is no name for a profile", value);
+		return ini_complain(&p->ini, "\"%.80s\" is no name for a profile", value);
 	p->extended = true;
-	if (p->extend(value, p->context, p->err) == 0)
+	if (p->extend(value, p->context, p->ini.err) == 0)
 		return 1;
-	error_wrap(p->err, "%s:%u", p->file, p->line);
+	error_wrap(p->ini.err, "%s:%u", p->ini.path, p->ini.line);
 	return 0;
 }
 
@@ -102,12 +65,15 @@ static int parse_suites(struct parser *p, const char *value)
 	struct profile *profile = p->profile;
 	size_t count = 0;
 
-	if (!p->suites_given)
-		profile_free_words(&profile->suites);
+	if (!p->suites_given) {
+		words_free(profile->suites);
+		profile->suites = NULL;
+	}
 	p->suites_given = true;
 	while (profile->suites && profile->suites[count])
 		count++;
-	return add_words(p, value, "release", 64, valid_archive_word, &profile->suites, &count);
+	return ini_add_words(&p->ini, value, "release", 64, valid_archive_word, &profile->suites,
+			     &count);
 }
 
 static int parse_profile_key(struct parser *p, const char *key, const char *value)
@@ -117,14 +83,15 @@ static int parse_profile_key(struct parser *p, const char *key, const char *valu
 	if (strcmp(key, "description") == 0) {
 		free(profile->description);
 		profile->description = strdup(value);
-		return profile->description ? 1 : complain(p, "out of memory");
+		return profile->description ? 1 : ini_complain(&p->ini, "out of memory");
 	}
 	if (strcmp(key, "extend") == 0)
 		return parse_extend(p, value);
 	if (strcmp(key, "suites") == 0)
 		return parse_suites(p, value);
-	return complain(p, "unknown key \"%s\" in [profile]: it has description, extend and suites",
-			key);
+	return ini_complain(
+		&p->ini, "unknown key \"%s\" in [profile]: it has description, extend and suites",
+		key);
 }
 
 /* Each word of VALUE is a pattern; their order decides. */
@@ -136,23 +103,23 @@ static int parse_files_key(const struct parser *p, const char *key, const char *
 	char *rest = NULL, *word;
 
 	if (!include && strcmp(key, "path-exclude") != 0)
-		return complain(p,
-				"unknown key \"%s\" in [files]: it has path-exclude and "
-				"path-include",
-				key);
+		return ini_complain(&p->ini,
+				    "unknown key \"%s\" in [files]: it has path-exclude and "
+				    "path-include",
+				    key);
 	for (word = copy ? strtok_r(copy, " \t", &rest) : NULL; word;
 	     word = strtok_r(NULL, " \t", &rest)) {
 		struct path_filter *filter;
 
 		if (!valid_filter_pattern(word))
-			return complain(p,
-					"\"%.150s\" is no absolute pattern of less than %d bytes",
-					word, FILTER_PATTERN_SIZE);
+			return ini_complain(
+				&p->ini, "\"%.150s\" is no absolute pattern of less than %d bytes",
+				word, FILTER_PATTERN_SIZE);
 		if (profile->filter_count == FILTERS_MAX)
-			return complain(p, "more than %d patterns", FILTERS_MAX);
-		filter = profile_grow(&profile->filters, profile->filter_count, sizeof(*filter));
+			return ini_complain(&p->ini, "more than %d patterns", FILTERS_MAX);
+		filter = array_grow(&profile->filters, profile->filter_count, sizeof(*filter));
 		if (!filter || !(filter->pattern = strdup(word)))
-			return complain(p, "out of memory");
+			return ini_complain(&p->ini, "out of memory");
 		filter->include = include;
 		profile->filter_count++;
 	}
@@ -165,24 +132,25 @@ static int parse_group_key(const struct parser *p, const char *name, const char 
 	struct account_group *group = profile_group(p->profile, name);
 
 	if (!valid_account_name(name))
-		return complain(p, "\"%s\" is no name for a group", name);
+		return ini_complain(&p->ini, "\"%s\" is no name for a group", name);
 	if (strcmp(key, "comment") == 0)
 		return 1;
 	if (strcmp(key, "gid") != 0)
-		return complain(p, "unknown key \"%s\" of a group: it has gid and comment", key);
-	if (group && group->file != p->file) {
+		return ini_complain(&p->ini,
+				    "unknown key \"%s\" of a group: it has gid and comment", key);
+	if (group && group->file != p->ini.path) {
 		group->gid = 0;
-		group->file = p->file;
-		group->line = p->line;
+		group->file = p->ini.path;
+		group->line = p->ini.line;
 	}
 	if (!group)
-		group = profile_add_group(p->profile, name, p->file, p->line);
-	return group ? parse_id(p, value, &group->gid) : complain(p, "out of memory");
+		group = profile_add_group(p->profile, name, p->ini.path, p->ini.line);
+	return group ? parse_id(p, value, &group->gid) : ini_complain(&p->ini, "out of memory");
 }
 
 static int user_start(struct account *user, const char *name, const struct parser *p)
 {
-	*user = (struct account){ .name = strdup(name), .file = p->file, .line = p->line };
+	*user = (struct account){ .name = strdup(name), .file = p->ini.path, .line = p->ini.line };
 	return user->name ? 0 : -1;
 }
 
@@ -195,12 +163,12 @@ static struct account *user_of(const struct parser *p, const char *name)
 	for (user = profile->users; user < profile->users + profile->user_count; user++) {
 		if (strcmp(user->name, name) != 0)
 			continue;
-		if (user->file == p->file)
+		if (user->file == p->ini.path)
 			return user;
 		account_clear(user);
 		return user_start(user, name, p) < 0 ? NULL : user;
 	}
-	user = profile_grow(&profile->users, profile->user_count, sizeof(*user));
+	user = array_grow(&profile->users, profile->user_count, sizeof(*user));
 	if (!user || user_start(user, name, p) < 0)
 		return NULL;
 	profile->user_count++;
@@ -213,105 +181,62 @@ static int parse_user_key(const struct parser *p, const char *name, const char *
 	struct account *user;
 
 	if (!valid_account_name(name))
-		return complain(p, "\"%s\" is no name for a user", name);
+		return ini_complain(&p->ini, "\"%s\" is no name for a user", name);
 	user = user_of(p, name);
 	if (!user)
-		return complain(p, "out of memory");
+		return ini_complain(&p->ini, "out of memory");
 	if (strcmp(key, "uid") == 0)
 		return parse_id(p, value, &user->uid);
 	if (strcmp(key, "gid") == 0)
 		return parse_id(p, value, &user->gid);
 	if (strcmp(key, "groups") == 0)
-		return add_words(p, value, "name for a group", GROUPS_MAX, valid_account_name,
-				 &user->groups, &user->group_count);
+		return ini_add_words(&p->ini, value, "name for a group", GROUPS_MAX,
+				     valid_account_name, &user->groups, &user->group_count);
 	if (strcmp(key, "home") == 0)
 		return parse_inner_path(p, value, &user->home);
 	if (strcmp(key, "shell") == 0)
 		return parse_inner_path(p, value, &user->shell);
 	if (strcmp(key, "comment") == 0)
 		return 1;
-	return complain(p,
-			"unknown key \"%s\" of a user: it has uid, gid, groups, home, shell and "
-			"comment",
-			key);
+	return ini_complain(
+		&p->ini,
+		"unknown key \"%s\" of a user: it has uid, gid, groups, home, shell and "
+		"comment",
+		key);
 }
 
 static int parse_key(void *context, const char *section, const char *key, const char *value)
 {
 	struct parser *p = context;
 
-	if (p->err && *p->err)
-		return 0;
-	p->empty_section = 0;
 	if (strcmp(section, "profile") == 0)
 		return parse_profile_key(p, key, value);
 	if (strcmp(section, "packages") == 0)
-		return add_words(p, value, "name for a package", PACKAGES_MAX, valid_package_name,
-				 &p->profile->packages, &p->profile->package_count);
+		return ini_add_words(&p->ini, value, "name for a package", PACKAGES_MAX,
+				     valid_package_name, &p->profile->packages,
+				     &p->profile->package_count);
 	if (strcmp(section, "files") == 0)
 		return parse_files_key(p, key, value);
 	if (strncmp(section, "group ", 6) == 0)
 		return parse_group_key(p, section + 6, key, value);
 	if (strncmp(section, "user ", 5) == 0)
 		return parse_user_key(p, section + 5, key, value);
-	return complain(p,
-			"unknown section [%s]: there are [profile], [packages], [files], [group "
-			"NAME] and [user NAME]",
-			section);
-}
-
-/* Hands inih one line. It would split a line longer than its buffer and read on in the middle, and
- * it does not report a section without keys. */
-static char *read_line(char *line, int size, void *context)
-{
-	struct parser *p = context;
-	size_t n = strcspn(p->text, "\n");
-
-	if ((p->err && *p->err) || !*p->text)
-		return NULL;
-	if (p->empty_section && p->text[0] == '[') {
-		p->line = p->empty_section;
-		complain(p, "a section without a key");
-		return NULL;
-	}
-	p->line++;
-	if (p->text[0] == '[')
-		p->empty_section = p->line;
-	if (n + 2 > (size_t)size) {
-		complain(p, "a line of more than %d bytes; go on in the next one, indented",
-			 size - 2);
-		return NULL;
-	}
-	memcpy(line, p->text, n);
-	line[n] = '\0';
-	p->text += n + (p->text[n] == '\n');
-	return line;
+	return ini_complain(
+		&p->ini,
+		"unknown section [%s]: there are [profile], [packages], [files], [group "
+		"NAME] and [user NAME]",
+		section);
 }
 
 int profile_parse(struct profile *profile, const char *file, const char *text,
 		  profile_extend *extend, void *context, struct error **err)
 {
-	struct error *error = NULL;
 	struct parser p = {
 		.profile = profile,
-		.err = &error,
-		.file = file,
-		.text = text,
+		.ini = { .path = file, .text = text, .err = err },
 		.extend = extend,
 		.context = context,
 	};
-	int line = ini_parse_stream(read_line, &p, parse_key, &p);
 
-	if (!error && line)
-		error_set(&error, ERR_INPUT, "%s:%d: neither [section] nor key = value", file,
-			  line);
-	if (!error && p.empty_section) {
-		p.line = p.empty_section;
-		complain(&p, "a section without a key");
-	}
-	if (!error)
-		return 0;
-	error_set(err, error->code, "%s", error->message);
-	error_free(&error);
-	return -1;
+	return ini_text_parse(&p.ini, parse_key, &p);
 }

@@ -11,13 +11,6 @@ typedef int profile_extend(const char *name, void *context, struct error **err);
 int profile_parse(struct profile *profile, const char *file, const char *text,
 		  profile_extend *extend, void *context, struct error **err);
 
-/* Grows *ARRAY of COUNT elements of SIZE bytes by a zeroed one; NULL where memory is short. */
-void *profile_grow(void *array, size_t count, size_t size);
-
-/* Adds WORD to a NULL-terminated list where it is not in it yet. */
-int profile_add_word(char ***words, size_t *count, const char *word);
-void profile_free_words(char ***words);
-
 struct account_group *profile_group(const struct profile *p, const char *name);
 struct account_group *profile_add_group(struct profile *p, const char *name, const char *file,
 					unsigned line);

@@ -279,14 +279,20 @@ int provision_clone(struct helper *h, const struct provision *p, const char **ho
 {
 	_cleanup_close_ int base = base_find(p->kept), fd = -1;
 	_cleanup_(manifest_free) struct manifest *manifest = NULL;
-	_cleanup_error_ struct error *why = NULL;
+	_cleanup_error_ struct error *why = NULL, *failed = NULL;
 
 	if (base < 0 || manifest_read(base, &manifest, &why) < 0 || clone(h, p, how, &why) < 0) {
 		if (why && why->code != ERR_TRUST && why->code != ERR_INPUT &&
 		    why->code != ERR_MISSING)
 			return error_set(err, why->code, "%s", why->message);
 		progress_note(p->progress, "%s: making it anew", why ? why->message : "no base");
-		return base_remove(h, p->kept->folder, p->kept->key, err) < 0 ? -1 : 1;
+		if (base_remove(h, p->kept->folder, p->kept->key, &failed) == 0)
+			return 1;
+		if (!failed || failed->code != ERR_REFUSED)
+			return error_set(err, failed ? failed->code : ERR_SPACE, "%s",
+					 failed ? failed->message : "out of memory");
+		progress_note(p->progress, "it stays: %s", failed->message);
+		return 1;
 	}
 	manifest->created = time(NULL);
 	*count = manifest->package_count;

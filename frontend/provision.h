@@ -25,7 +25,7 @@ struct provision {
 int provision_rootfs(struct helper *h, const struct provision *p, struct error **err);
 
 /* The same from a base that is there. *HOW then says how files are shared, *COUNT how many packages
- * there are. Returns 1 where the base was damaged or of no use: it is gone, and nothing else has
- * happened. */
+ * there are. Returns 1 where the base was damaged or of no use: it is gone, where the policy allows
+ * that, and nothing else has happened. */
 int provision_clone(struct helper *h, const struct provision *p, const char **how, size_t *count,
 		    struct error **err);

@@ -51,14 +51,3 @@ int report_usage(const char *command, const char *format, ...)
 	print_message(command, message ? text_clean(message) : "wrong usage", advice ? advice : "");
 	return EXIT_USAGE;
 }
-
-int report_option(const char *command, int option, char **argv)
-{
-	/* getopt_long() has already stepped past the word it stumbled over. */
-	const char *word = optind > 1 && argv[optind - 1] ? argv[optind - 1] : "";
-
-	if (option == ':')
-		return report_usage(command, "option \"%s\" needs a value", word);
-	return report_usage(command, "option \"%s\" is unknown, ambiguous, or takes no value",
-			    word);
-}

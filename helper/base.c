@@ -1,7 +1,9 @@
 /* Bases: finished trees in the cache, to be cloned. One is a rootfs as any other, named by the hash
- * of all that made it, with its digest in /etc/rootlet/digest. */
+ * of all that made it. /etc/rootlet/digest in it has its digest, and below that the hash of what
+ * the policy said when it was made. */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <openssl/evp.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -11,7 +13,7 @@
 #include "helper/tree.h"
 
 #define DIGEST OWN_FOLDER "/digest"
-#define DIGEST_TEXT_MAX 128
+#define DIGEST_TEXT_MAX 256
 
 static void print_digest(const struct tree_digest *digest, char text[static DIGEST_TEXT_MAX])
 {
@@ -21,28 +23,57 @@ static void print_digest(const struct tree_digest *digest, char text[static DIGE
 	snprintf(text, DIGEST_TEXT_MAX, "%s %" PRIu64 "\n", hex, digest->count);
 }
 
-static int write_digest(int tree, const struct tree_digest *digest, struct error **err)
+/* What the policy says of what a rootfs may be made of, as a hash. */
+static int hash_rule(const struct server *s, char hex[static 2 * SHA256_LEN + 1],
+		     struct error **err)
+{
+	_cleanup_free_ char *content = policy_rule_content(s->session->grant.rule);
+	uint8_t sum[EVP_MAX_MD_SIZE];
+
+	if (!content || EVP_Digest(content, strlen(content), sum, NULL, EVP_sha256(), NULL) != 1)
+		return error_set(err, ERR_SPACE, "cannot hash the policy");
+	sha256_to_hex(sum, hex);
+	return 0;
+}
+
+static int write_digest(const struct server *s, int tree, const struct tree_digest *digest,
+			struct error **err)
 {
 	_cleanup_close_ int fd = tree_open_beneath(tree, DIGEST, O_WRONLY | O_CREAT | O_EXCL, 0644);
-	char text[DIGEST_TEXT_MAX];
+	char text[DIGEST_TEXT_MAX], rule[2 * SHA256_LEN + 1];
 	size_t length;
 
+	if (hash_rule(s, rule, err) < 0)
+		return -1;
 	print_digest(digest, text);
 	length = strlen(text);
+	length += (size_t)snprintf(text + length, sizeof(text) - length, "%s\n", rule);
 	if (fd < 0 || fchown(fd, 0, 0) < 0 || write(fd, text, length) != (ssize_t)length)
 		return error_errno(err, ERR_SYSTEM, "cannot write the base's digest");
 	return 0;
 }
 
-static int check_digest(int base, const struct tree_digest *digest, struct error **err)
+static int check_digest(const char *known, const struct tree_digest *digest, struct error **err)
 {
 	char text[DIGEST_TEXT_MAX];
-	size_t size;
-	_cleanup_free_ char *known = tree_read_file(base, DIGEST, DIGEST_TEXT_MAX, &size);
 
 	print_digest(digest, text);
-	if (!known || strcmp(known, text) != 0)
+	if (!known || strncmp(known, text, strlen(text)) != 0)
 		return error_set(err, ERR_TRUST, "the base is damaged: its digest differs");
+	return 0;
+}
+
+/* A clone is made of what the base was: of that the policy is asked as when it was unpacked. */
+static int check_rule(const struct server *s, const char *known, struct error **err)
+{
+	const char *line = known ? strchr(known, '\n') : NULL;
+	char rule[2 * SHA256_LEN + 1];
+
+	if (hash_rule(s, rule, err) < 0)
+		return -1;
+	if (!line || strncmp(line + 1, rule, strlen(rule)) != 0)
+		return error_set(err, ERR_TRUST,
+				 "the base was made when the policy allowed other things");
 	return 0;
 }
 
@@ -66,14 +97,19 @@ int handle_clone(struct server *s, const struct task *t, const int *fds, struct 
 		 struct error **err)
 {
 	_cleanup_close_ int base = open_base(fds[1], t->clone.base, err);
+	_cleanup_free_ char *known = NULL;
 	struct tree_digest digest;
 	enum clone_way way;
+	size_t size;
 
 	if (base < 0)
 		return -1;
+	known = tree_read_file(base, DIGEST, DIGEST_TEXT_MAX, &size);
+	if (check_rule(s, known, err) < 0)
+		return -1;
 	if (staging_make(s, fds[0], t->clone.name, err) < 0 ||
 	    clone_tree(base, s->tree, &way, &digest, err) < 0 ||
-	    check_digest(base, &digest, err) < 0) {
+	    check_digest(known, &digest, err) < 0) {
 		build_abandon(s);
 		return -1;
 	}
@@ -96,7 +132,7 @@ static int keep(struct server *s, int folder, const char *staging, const char *n
 	if (base < 0 || flock(base, LOCK_EX | LOCK_NB) < 0)
 		return error_errno(err, ERR_BUSY, "cannot lock %s", staging);
 	if (clone_tree(s->tree, base, &way, &digest, err) == 0 &&
-	    manifest_place(base, manifest, err) == 0 && write_digest(base, &digest, err) == 0) {
+	    manifest_place(base, manifest, err) == 0 && write_digest(s, base, &digest, err) == 0) {
 		if (fchown(base, 0, 0) == 0 && syncfs(base) == 0 &&
 		    renameat2(folder, staging, folder, name, RENAME_NOREPLACE) == 0)
 			return 0;
@@ -122,12 +158,15 @@ int handle_keep(struct server *s, const struct task *t, const int *fds, struct o
 int handle_verify(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		  struct error **err)
 {
+	_cleanup_free_ char *known = NULL;
 	struct tree_digest digest;
+	size_t size;
 
 	(void)s;
 	(void)t;
 	(void)out;
 	if (clone_digest(fds[0], &digest, err) < 0)
 		return -1;
-	return check_digest(fds[0], &digest, err);
+	known = tree_read_file(fds[0], DIGEST, DIGEST_TEXT_MAX, &size);
+	return check_digest(known, &digest, err);
 }

@@ -121,7 +121,8 @@ static int ask(struct server *s, const struct stage *stage, const struct task *t
 		{ .fd = stage->socket, .events = POLLIN },
 		{ .fd = s->parser, .events = POLLIN },
 	};
-	int64_t end = serve_now() + STAGE_SECONDS;
+	int limit = serve_seconds(s, STAGE_SECONDS);
+	int64_t end = serve_now() + limit;
 	struct note note;
 
 	if (packet_send(stage->socket, task, sizeof(*task), fds, count, err) < 0)
@@ -132,8 +133,7 @@ static int ask(struct server *s, const struct stage *stage, const struct task *t
 		if (polled[1].revents)
 			return error_set(err, ERR_INTERRUPTED, "the front end left");
 		if (serve_now() >= end)
-			return error_set(err, ERR_INTERRUPTED, "it took longer than %d s",
-					 STAGE_SECONDS);
+			return error_set(err, ERR_INTERRUPTED, "it took longer than %d s", limit);
 		if (!polled[0].revents)
 			continue;
 		if (receive_note(stage, &note, err) < 0)

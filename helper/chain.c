@@ -394,7 +394,7 @@ static int compare_stanzas(const void *a, const void *b)
 
 static const struct stanza *find_stanza(struct chain *c, const uint8_t sha256[static SHA256_LEN])
 {
-	struct stanza key;
+	struct stanza key = { 0 };
 
 	if (!c->sorted) {
 		qsort(c->stanzas, c->stanza_count, sizeof(*c->stanzas), compare_stanzas);

@@ -9,7 +9,7 @@
 struct filters {
 	uint32_t count;
 	struct filter {
-		bool include;
+		uint8_t include; /* comes from the parser as it is: no bool */
 		char pattern[FILTER_PATTERN_SIZE];
 	} list[FILTERS_MAX];
 };

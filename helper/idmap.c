@@ -1,11 +1,13 @@
 #include "helper/idmap.h"
 
+#include <cap-ng.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pwd.h>
+#include <linux/securebits.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #define RANGE_WANTED (RANGE_COUNT + 1)
@@ -67,7 +69,7 @@ static int read_range(const char *file, const char *name, uid_t uid, uint32_t *f
 			 file, name, name);
 }
 
-/* Root writes its own maps: no program needed. */
+/* Root, and who has the two capabilities, write the maps themselves: no program needed. */
 static int write_map(pid_t pid, const char *file, uint32_t first, uint32_t caller)
 {
 	char path[64], map[96];
@@ -113,11 +115,13 @@ static int run_map_program(const char *program, pid_t pid, uint32_t first, uint3
 }
 
 /* In a child that stays outside: maps PID. Returns 0, or what run_map_program did. */
-static int map_process(pid_t pid, const struct idmap *map, uid_t uid, gid_t gid)
+static int map_process(pid_t pid, const struct idmap *map, const struct session *session)
 {
+	uid_t uid = session->grant.caller.uid;
+	gid_t gid = session->grant.caller.gid;
 	int r;
 
-	if (uid == 0)
+	if (session->mode != MODE_USER)
 		return write_map(pid, "uid_map", map->first_uid, uid) < 0 ||
 				       write_map(pid, "gid_map", map->first_gid, gid) < 0
 			       ? 1
@@ -137,7 +141,7 @@ static int explain_unshare(struct error **err)
 }
 
 /* Forks the child that maps us once we say that the namespace is there. */
-static pid_t start_mapper(const struct idmap *map, uid_t uid, gid_t gid, int *ready)
+static pid_t start_mapper(const struct idmap *map, const struct session *session, int *ready)
 {
 	pid_t us = getpid(), child;
 	int ends[2];
@@ -150,19 +154,23 @@ static pid_t start_mapper(const struct idmap *map, uid_t uid, gid_t gid, int *re
 		close(ends[1]);
 		if (read(ends[0], &go, 1) != 1)
 			_exit(125);
-		_exit(map_process(us, map, uid, gid));
+		_exit(map_process(us, map, session));
 	}
 	close(ends[0]);
 	*ready = ends[1];
 	return child;
 }
 
-static int explain_mapper(int status, struct error **err)
+static int explain_mapper(enum mode mode, int status, struct error **err)
 {
 	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 126;
 
 	if (code == 0)
 		return 0;
+	if (mode != MODE_USER)
+		return error_set(err, ERR_HOST,
+				 "cannot map user ids: the kernel refused the maps; is this a "
+				 "container that lacks the ids?");
 	if (code == 127)
 		return error_set(err, ERR_HOST,
 				 "cannot map user ids: /usr/bin/newuidmap or newgidmap is not "
@@ -173,23 +181,86 @@ static int explain_mapper(int status, struct error **err)
 			 "uidmap");
 }
 
-int idmap_enter(struct idmap *map, struct error **err)
+/* Nobody else may have ids of the range by subuid(5), which newuidmap would give him. */
+static int check_untaken(const char *file, const struct caller *caller, uint32_t first,
+			 struct error **err)
 {
-	uid_t uid = getuid();
-	gid_t gid = getgid();
-	struct passwd *entry = getpwuid(uid);
+	_cleanup_fclose_ FILE *f = fopen(file, "re");
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+
+	while (f && getline(&line, &size, f) > 0) {
+		char *colon = strchr(line, ':');
+		uintmax_t from, count;
+
+		if (!colon || sscanf(colon, ":%ju:%ju", &from, &count) != 2)
+			continue;
+		*colon = '\0';
+		if (strcmp(line, caller->name) != 0 && from < (uint64_t)first + RANGE_WANTED &&
+		    first < from + count)
+			return error_set(
+				err, ERR_HOST,
+				"the range of %s from %u on, by [ids] of the policy, overlaps "
+				"that of %.64s in %s; ask an administrator to move one",
+				caller->name, first, line, file);
+	}
+	return 0;
+}
+
+static int choose_range(const struct session *session, struct idmap *map, struct error **err)
+{
+	const struct caller *caller = &session->grant.caller;
+
+	if (session->mode != MODE_INSTALLED)
+		return read_range("/etc/subuid", caller->name, caller->uid, &map->first_uid, err) <
+				       0
+			       ? -1
+			       : read_range("/etc/subgid", caller->name, caller->uid,
+					    &map->first_gid, err);
+	if (policy_range(&session->grant, &map->first_uid, err) < 0)
+		return -1;
+	map->first_gid = map->first_uid;
+	return check_untaken("/etc/subuid", caller, map->first_uid, err) < 0
+		       ? -1
+		       : check_untaken("/etc/subgid", caller, map->first_gid, err);
+}
+
+/* The owner of a user namespace has every right over it, so that must not be the caller, who could
+ * else enter it past us. Dumpable again, or only the host's root could write our maps; nobody runs
+ * as this id who could make use of it. Source: user_namespaces(7), ptrace(2). */
+static int become_range(const struct idmap *map, struct error **err)
+{
+	capng_get_caps_process();
+	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE, CAP_SETUID, CAP_SETGID, -1) < 0 ||
+	    capng_apply(CAPNG_SELECT_CAPS) < 0 ||
+	    setresgid(map->first_gid, map->first_gid, map->first_gid) < 0 ||
+	    setresuid(map->first_uid, map->first_uid, map->first_uid) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 1) < 0)
+		return error_errno(err, ERR_HOST, "cannot become the range's first id, %u",
+				   map->first_uid);
+	return 0;
+}
+
+int idmap_become_caller(struct error **err)
+{
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0 ||
+	    setresgid(CALLER_ID, CALLER_ID, CALLER_ID) < 0 ||
+	    setresuid(CALLER_ID, CALLER_ID, CALLER_ID) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot become the caller");
+	return 0;
+}
+
+int idmap_enter(const struct session *session, struct idmap *map, struct error **err)
+{
 	_cleanup_close_ int ready = -1;
-	char number[16];
-	const char *name = entry ? entry->pw_name : number;
 	pid_t mapper;
 	int status;
 
-	snprintf(number, sizeof(number), "%u", uid);
-	map->mode = uid == 0 ? "root" : "user";
-	if (read_range("/etc/subuid", name, uid, &map->first_uid, err) < 0 ||
-	    read_range("/etc/subgid", name, uid, &map->first_gid, err) < 0)
+	if (choose_range(session, map, err) < 0)
 		return -1;
-	mapper = start_mapper(map, uid, gid, &ready);
+	if (session->mode == MODE_INSTALLED && become_range(map, err) < 0)
+		return -1;
+	mapper = start_mapper(map, session, &ready);
 	if (mapper < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot start the process that maps ids");
 	if (unshare(CLONE_NEWUSER) < 0) {
@@ -201,5 +272,5 @@ int idmap_enter(struct idmap *map, struct error **err)
 	}
 	if (write(ready, "", 1) != 1 || RETRY_ON_EINTR(waitpid(mapper, &status, 0)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot map user ids");
-	return explain_mapper(status, err);
+	return explain_mapper(session->mode, status, err);
 }

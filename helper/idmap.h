@@ -4,16 +4,21 @@
 
 #include <stdint.h>
 
-#include "proto/error.h"
+#include "helper/session.h"
 
 #define RANGE_COUNT 65535u /* ids 0…65534 of the rootfs */
 #define CALLER_ID 65535u   /* the caller, as level 1 sees it */
 
 struct idmap {
-	const char *mode; /* "user", "root" */
 	uint32_t first_uid, first_gid;
 };
 
-/* Moves the process into a new user namespace with those maps. Returns 0, or -1 with ERR_HOST and
- * the command that an administrator has to run. */
-int idmap_enter(struct idmap *map, struct error **err);
+/* Moves the process into a new user namespace with those maps. In installed mode that namespace
+ * belongs to the range's first id, which is nobody's, and the process is it until
+ * idmap_become_caller: the caller has no right over it. No right on the host is left afterwards.
+ * Returns 0, or -1 with ERR_HOST or ERR_REFUSED and the command that an administrator has to run.
+ */
+int idmap_enter(const struct session *session, struct idmap *map, struct error **err);
+
+/* Whoever acts in the caller's folders must be him. Keeps the capabilities. */
+int idmap_become_caller(struct error **err);

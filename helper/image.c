@@ -68,7 +68,11 @@ int handle_build_image(struct server *s, const struct task *t, const int *fds, s
 	const struct format *format = format_find(t->image.format);
 	struct output output = { 0 };
 	struct jail_spec spec = {
-		.kind = JAIL_TOOL, .root = fds[0], .read_only = true, .socket = fds[1]
+		.kind = JAIL_TOOL,
+		.root = fds[0],
+		.read_only = true,
+		.socket = fds[1],
+		.reopen = true,
 	};
 	char tail[1024];
 	int status;

@@ -155,7 +155,7 @@ static int set_up(const struct jail_spec *spec, int report, struct error **err)
 		loopback_up();
 	if (sethostname(HOST_NAME, strlen(HOST_NAME)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot set the jail's host name");
-	return privileges_drop(sets[spec->kind], err);
+	return privileges_drop(sets[spec->kind], spec->reopen ? spec->socket : -1, err);
 }
 
 static _Noreturn void jail_child(const struct jail_spec *spec, int report)

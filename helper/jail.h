@@ -22,6 +22,7 @@ struct jail_spec {
 	const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
 	int (*run)(int socket);	 /* in place of argv; gets SOCKET and returns an exit status */
 	int socket;
+	bool reopen; /* SOCKET is a file, which RUN or what it executes opens anew by its number */
 	const char *user; /* of the tree; NULL: root */
 	bool terminal;	  /* standard input becomes the controlling terminal */
 	int stdio[3];	  /* stay the caller's; -1: /dev/null of the jail */

@@ -1,11 +1,13 @@
 /* rootlet-helper: started by rootlet with descriptor 3 as its channel, and by nobody else.
+ * Descriptor 4 may be the caller's own record of requests (audit.h).
  *
- *   outer    in level 1, but for its pid namespace; waits, and holds nothing
+ *   outer    in level 1, but for its pid namespace; keeps the record       (audit.c)
  *   jailer   pid 1 of level 1; starts jails, moves trees; never sees protobuf   (serve.c)
  *   parser   reads what the front end sends; holds nothing                      (parser.c)
  *   builder  in the tool jail; checks the chain of trust, lays out the mirror   (builder.c)
  *   jails    one for each thing that package code does                          (jail.c)
  */
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,27 +15,45 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
+#include "helper/audit.h"
 #include "helper/idmap.h"
 #include "helper/parser.h"
 #include "helper/privileges.h"
 #include "helper/serve.h"
 
 #define CHANNEL 3
+#define RECORD 4
+#define PATIENCE_SECONDS 600 /* with a front end that does not read */
 
-/* Nothing from outside is left but the channel: no environment, no descriptor, no signal mask. */
+/* A descriptor that is opened must not become standard error, which is written to. */
+static void guard_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd < CHANNEL);
+	closep(&fd);
+}
+
+/* Nothing from outside is left but the channel and the record: no environment, no descriptor, no
+ * folder, no signal mask. */
 static void leave_outside(void)
 {
 	sigset_t none;
 
 	clearenv();
-	close_range(CHANNEL + 1, ~0U, 0);
+	close_range(RECORD + 1, ~0U, 0);
+	guard_standard_descriptors();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	umask(022);
 	/* A session of its own: no terminal, no Ctrl-C. The front end has done so already. */
 	setsid();
@@ -41,6 +61,7 @@ static void leave_outside(void)
 
 static int check_channel(struct error **err)
 {
+	const struct timeval patience = { .tv_sec = PATIENCE_SECONDS };
 	int type = 0;
 	socklen_t size = sizeof(type);
 
@@ -48,23 +69,35 @@ static int check_channel(struct error **err)
 		return error_set(err, ERR_REFUSED,
 				 "rootlet-helper is started by rootlet, not by hand; run: rootlet "
 				 "--help");
+	if (setsockopt(CHANNEL, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+	    chdir("/") < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot prepare the channel");
+	return 0;
+}
+
+/* A pair of sockets between two processes of ours, close-on-exec. */
+static int make_pair(int ends[2], struct error **err)
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
 	return 0;
 }
 
 /* The parser, child of the jailer. Returns the jailer's end of what connects them, or -1. */
-static int start_parser(struct error **err)
+static int start_parser(int recorder, struct error **err)
 {
 	int ends[2];
 	pid_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
+	if (make_pair(ends, err) < 0)
+		return -1;
 	pid = fork();
 	if (pid < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot start the parser");
 	if (pid == 0) {
 		close(ends[0]);
-		if (privileges_drop(PRIVILEGES_PARSER, err) < 0)
+		close(recorder);
+		if (privileges_drop(PRIVILEGES_PARSER, -1, err) < 0)
 			_exit(1);
 		parser_run(CHANNEL, ends[1]);
 	}
@@ -82,67 +115,106 @@ static int complain(const struct error *err)
 
 /* Before there is a parser, whatever the front end asks first is answered with ERR. It is taken
  * from the queue, unread: to close with it in there would reset the channel and lose the answer. */
-static int refuse(const struct error *err)
+static int refuse(struct audit *audit, const struct error *err)
 {
+	struct record record = { .kind = RECORD_REFUSAL, .request = "Hello", .rule = "start" };
 	char byte;
 
+	record.code = err ? err->code : ERR_SYSTEM;
+	snprintf(record.text, sizeof(record.text), "%s", err && err->message ? err->message : "");
+	if (audit->session)
+		audit_write(audit, &record, NULL);
 	if (RETRY_ON_EINTR(recv(CHANNEL, &byte, sizeof(byte), MSG_TRUNC)) <= 0)
 		return 1;
 	parser_refuse(CHANNEL, err);
 	return 1;
 }
 
-static _Noreturn void jailer(const struct idmap *map, const int alive[2])
+struct start {
+	struct session session;
+	struct audit audit;
+	struct idmap map;
+	int recorder[2]; /* the jailer's end, the outer's end */
+	int alive[2];	 /* a pipe that tells the jailer that the outer is ready */
+};
+
+static _Noreturn void jailer(struct start *s)
 {
 	_cleanup_error_ struct error *err = NULL;
 	int parser = -1;
 	char byte;
 
-	close(alive[1]);
+	close(s->alive[1]);
+	close(s->recorder[1]);
+	closep(&s->audit.file);
+	closep(&s->audit.journal);
+	closep(&s->audit.syslog);
+	if (s->session.mode == MODE_INSTALLED && idmap_become_caller(&err) < 0)
+		_exit(complain(err));
 	/* Pid 1 of the namespace: with it everything in there ends. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) {
 		/* Its end of the pipe tells a parent that had died before that call. */
-		if (read(alive[0], &byte, 1) == 1 && privileges_drop(PRIVILEGES_JAILER, &err) == 0)
-			parser = start_parser(&err);
+		if (read(s->alive[0], &byte, 1) == 1 &&
+		    privileges_drop(PRIVILEGES_JAILER, -1, &err) == 0)
+			parser = start_parser(s->recorder[0], &err);
 	}
 	if (parser < 0)
 		_exit(complain(err));
-	close(alive[0]);
-	_exit(serve(parser, map));
+	close(s->alive[0]);
+	_exit(serve(parser, s->recorder[0], &s->session, &s->map));
 }
 
-int main(void)
+/* Keeps the record until the jailer has left. */
+static int outer(struct start *s, pid_t jailer_pid)
 {
 	_cleanup_error_ struct error *err = NULL;
-	struct idmap map = { 0 };
-	int alive[2], status;
-	pid_t pid;
+	int status;
 
-	if (check_channel(&err) < 0)
+	close(CHANNEL);
+	close(s->alive[0]);
+	close(s->recorder[0]);
+	if (privileges_drop(PRIVILEGES_OUTER, -1, &err) < 0 || write(s->alive[1], "", 1) != 1)
 		return complain(err);
-	leave_outside();
-	if (idmap_enter(&map, &err) < 0)
-		return refuse(err);
+	audit_serve(&s->audit, s->recorder[1]);
+	close(s->recorder[1]);
+	if (RETRY_ON_EINTR(waitpid(jailer_pid, &status, 0)) < 0)
+		return 1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+/* Level 1, up to the processes in it. */
+static int enter(struct start *s, struct error **err)
+{
+	if (idmap_enter(&s->session, &s->map, err) < 0)
+		return -1;
 	/* No mounts of its own: those that it sees stay the caller's, which nobody here has the
 	 * right to change, and only into a copy of them can a jail take a folder by its descriptor:
 	 * open_tree(2) refuses one of another mount namespace. */
 	if (unshare(CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET) < 0 ||
-	    pipe(alive) < 0) {
-		error_errno(&err, ERR_HOST, "cannot make namespaces");
-		return refuse(err);
-	}
+	    pipe2(s->alive, O_CLOEXEC) < 0)
+		return error_errno(err, ERR_HOST, "cannot make namespaces");
+	return make_pair(s->recorder, err);
+}
+
+int main(void)
+{
+	static struct start s;
+	_cleanup_error_ struct error *err = NULL;
+	pid_t pid;
+
+	leave_outside();
+	if (check_channel(&err) < 0)
+		return complain(err);
+	s.audit = (struct audit){ .file = -1, .journal = -1, .syslog = -1 };
+	if (session_open(&s.session, CHANNEL, &err) < 0 ||
+	    audit_open(&s.audit, &s.session, RECORD, &err) < 0 || enter(&s, &err) < 0)
+		return refuse(&s.audit, err);
 	pid = fork();
 	if (pid < 0) {
 		error_errno(&err, ERR_SYSTEM, "cannot start the jailer");
-		return refuse(err);
+		return refuse(&s.audit, err);
 	}
 	if (pid == 0)
-		jailer(&map, alive);
-	close(CHANNEL);
-	close(alive[0]);
-	if (privileges_drop(PRIVILEGES_OUTER, &err) < 0 || write(alive[1], "", 1) != 1)
-		return complain(err);
-	if (RETRY_ON_EINTR(waitpid(pid, &status, 0)) < 0)
-		return 1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+		jailer(&s);
+	return outer(&s, pid);
 }

@@ -189,7 +189,7 @@ int mounts_enter(enum jail_kind kind, bool read_only, struct error **err)
 			return -1;
 	}
 	if (kind == JAIL_TOOL)
-		root = tool = compose_tool_root(folder, err);
+		root = tool = compose_tool_root(folder, err); /* NOLINT: tool is for its cleanup */
 	else
 		root = cover_folder(folder, err) < 0 ? -1 : folder;
 	if (root >= 0)

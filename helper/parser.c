@@ -56,7 +56,7 @@ static bool copy_execute(struct task *t, const Rootlet__Execute *from)
 			return false;
 		used += strlen(from->argv[i]) + 1;
 	}
-	t->execute.terminal = from->terminal;
+	t->execute.terminal = from->terminal != 0;
 	t->execute.argc = (uint32_t)from->n_argv;
 	t->execute.bytes = (uint32_t)used;
 	return true;
@@ -71,7 +71,7 @@ static bool copy_begin(struct task *t, const Rootlet__Begin *from)
 
 	filters->count = (uint32_t)from->n_filters;
 	for (size_t i = 0; good && i < from->n_filters; i++) {
-		filters->list[i].include = from->filters[i]->include;
+		filters->list[i].include = from->filters[i]->include != 0;
 		good = COPY(filters->list[i].pattern, from->filters[i]->pattern);
 	}
 	return good;
@@ -118,15 +118,15 @@ static bool translate(const Rootlet__Request *r, struct task *t)
 		return copy_user(t, r->add_user);
 	case ROOTLET__REQUEST__KIND_PUBLISH:
 		t->operation = OP_PUBLISH;
-		t->publish.replace = r->publish->replace;
+		t->publish.replace = r->publish->replace != 0;
 		return true;
 	case ROOTLET__REQUEST__KIND_INSPECT:
 		t->operation = OP_INSPECT;
-		t->inspect.deep = r->inspect->deep;
+		t->inspect.deep = r->inspect->deep != 0;
 		return true;
 	case ROOTLET__REQUEST__KIND_REMOVE:
 		t->operation = OP_REMOVE;
-		t->remove.stale = r->remove->stale;
+		t->remove.stale = r->remove->stale != 0;
 		return COPY(t->remove.name, r->remove->name);
 	case ROOTLET__REQUEST__KIND_EXECUTE:
 		t->operation = OP_EXECUTE;
@@ -150,6 +150,15 @@ static bool translate(const Rootlet__Request *r, struct task *t)
 	default:
 		return false;
 	}
+}
+
+bool parser_translate(const unsigned char *packet, size_t size, struct task *task)
+{
+	_cleanup_(request_free) Rootlet__Request *request =
+		rootlet__request__unpack(NULL, size, packet);
+
+	memset(task, 0, sizeof(*task));
+	return request && translate(request, task);
 }
 
 /* Packs NOTE as a Reply. Returns its length. */
@@ -254,7 +263,6 @@ _Noreturn void parser_run(int channel, int jailer)
 	static struct task task;
 
 	for (;;) {
-		_cleanup_(request_free) Rootlet__Request *request = NULL;
 		_cleanup_error_ struct error *err = NULL;
 		int fds[PACKET_FDS_MAX];
 		size_t count;
@@ -262,12 +270,11 @@ _Noreturn void parser_run(int channel, int jailer)
 
 		if (n == 0 || (n < 0 && err && err->code != ERR_INPUT))
 			_exit(0);
-		memset(&task, 0, sizeof(task));
-		request = n > 0 ? rootlet__request__unpack(NULL, (size_t)n, packet) : NULL;
-		if (!request || !translate(request, &task)) {
+		if (n < 0 || !parser_translate(packet, (size_t)n, &task)) {
+			task.operation = OP_NONE;
+			COPY(task.none.why, err ? err->message : "it is malformed");
 			close_all(fds, count);
-			parser_refuse(channel, err);
-			continue;
+			count = 0;
 		}
 		if (packet_send(jailer, &task, sizeof(task), fds, count, NULL) < 0)
 			_exit(1);

@@ -11,45 +11,12 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "seccomp_lists.h"
+#include "helper/landlock.h"
 
-#define CAP(name) (UINT64_C(1) << CAP_##name)
 #define FILES_MAX 4096
 #define PROCESSES_MAX 4096 /* in a jail: none of its scripts takes all that the host has */
 /* Any number above what libseccomp knows: calls newer than that "do not exist". */
 #define CALL_NUMBERS 1024
-
-struct privileges {
-	const char *name;
-	uint64_t capabilities;
-	const char *const *lists[4]; /* NULL-terminated names of calls; the list is their union */
-	bool kill; /* what is not on the list ends the process; else EPERM, ENOSYS if unknown */
-	bool contained; /* the calls that take arguments are narrowed, sync calls do nothing */
-};
-
-/* The whole of what rootlet-helper may do. A filter is inherited, so the jailer's list holds what
- * its children need, and its default is an error: theirs must be able to see ENOSYS. */
-/* clang-format off */
-static const struct privileges table[] = {
-	[PRIVILEGES_OUTER] = { "outer", 0, { outer_calls }, true, false },
-	[PRIVILEGES_PARSER] = { "parser", 0, { parser_calls }, true, false },
-	[PRIVILEGES_JAILER] = { "jailer",
-				/* FSETID: a clone keeps the setgid bit of folders of any group. */
-				CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) |
-					CAP(SETUID) | CAP(SETGID) | CAP(SETFCAP),
-				{ jailer_calls, jail_calls, tool_calls }, false, false },
-	[PRIVILEGES_JAIL] = { "jail",
-			      CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) |
-				      CAP(SETUID) | CAP(SETGID) | CAP(SETFCAP) | CAP(KILL),
-			      { tool_calls, jail_calls }, false, true },
-	[PRIVILEGES_TOOL] = { "tool",
-			      CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID),
-			      { tool_calls }, false, true },
-	[PRIVILEGES_UNPACK] = { "unpacker",
-				CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID),
-				{ unpack_calls }, true, true },
-};
-/* clang-format on */
 
 static int apply_capabilities(uint64_t capabilities, bool bounding, struct error **err)
 {
@@ -65,26 +32,6 @@ static int apply_capabilities(uint64_t capabilities, bool bounding, struct error
 	return 0;
 }
 
-static bool listed(const struct privileges *p, const char *name)
-{
-	for (size_t i = 0; i < 4 && p->lists[i]; i++)
-		for (const char *const *call = p->lists[i]; *call; call++)
-			if (strcmp(*call, name) == 0)
-				return true;
-	return false;
-}
-
-static bool is_sync(const char *name)
-{
-	static const char *const calls[] = { "fsync", "fdatasync",	 "sync",
-					     "msync", "sync_file_range", "syncfs" };
-
-	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
-		if (strcmp(calls[i], name) == 0)
-			return true;
-	return false;
-}
-
 /* One rule for each call that libseccomp knows: allowed, a success that does nothing, or EPERM. */
 static int add_calls(scmp_filter_ctx filter, const struct privileges *p)
 {
@@ -96,9 +43,9 @@ static int add_calls(scmp_filter_ctx filter, const struct privileges *p)
 		if (!name)
 			continue;
 		/* clone3's flags lie in memory, where a filter cannot look: libraries fall back. */
-		if (p->contained && is_sync(name))
+		if (p->contained && privileges_sync_call(name))
 			r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), number, 0);
-		else if (listed(p, name))
+		else if (privileges_list(p, name))
 			r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
 		else if (!p->kill && strcmp(name, "clone3") != 0)
 			r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 0);
@@ -173,9 +120,9 @@ static int limit(const struct privileges *p)
 	return setrlimit(RLIMIT_NPROC, &processes);
 }
 
-int privileges_drop(enum privilege_set set, struct error **err)
+int privileges_drop(enum privilege_set set, int file, struct error **err)
 {
-	const struct privileges *p = &table[set];
+	const struct privileges *p = &privilege_sets[set];
 	/* No capability for being root but those kept; none comes back by changing ids. */
 	const unsigned long bits = SECBIT_NO_CAP_AMBIENT_RAISE |
 				   SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
@@ -189,6 +136,12 @@ int privileges_drop(enum privilege_set set, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot lock the securebits of the %s",
 				   p->name);
 	if (apply_capabilities(p->capabilities, set != PRIVILEGES_PARSER, err) < 0)
+		return error_wrap(err, "%s", p->name);
+	/* Nobody is to look into who parses or records, even who is the same user. The jailer has
+	 * to be dumpable: the maps of a jail are its own files else. */
+	if (p->kill && prctl(PR_SET_DUMPABLE, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot protect the %s", p->name);
+	if (landlock_enter(p->files, file, err) < 0)
 		return error_wrap(err, "%s", p->name);
 	/* The list last: it refuses the call that loads filters. */
 	r = p->contained ? load_arguments() : 0;

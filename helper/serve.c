@@ -3,21 +3,26 @@
 #include "helper/clone.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
+#include "helper/bounds.h"
+
 static handler handle_hello, handle_open_namespace;
 
-/* d directory, t rootfs, f regular file, w an empty one that can be written, s anything a command
- * can read or write but a directory */
+/* d directory, t rootfs (both before all others), f regular file, w an empty one that can be
+ * written, s anything a command can read or write but a directory */
 static const struct row {
-	const char *name;
+	const char *name; /* as in policy/operations.c */
 	const char *fds;
 	bool when[3]; /* idle, building, built */
 	handler *handle;
 } table[OP_LAST + 1] = {
+	[OP_NONE] = { "None", "", { false, false, false }, NULL },
 	[OP_HELLO] = { "Hello", "", { true, false, false }, handle_hello },
 	[OP_BEGIN] = { "Begin", "df", { true, false, false }, handle_begin },
 	[OP_RELEASE] = { "Release", "f", { false, true, false }, handle_to_builder },
@@ -53,16 +58,21 @@ static int handle_hello(struct server *s, const struct task *task, const int *fd
 				 "install both anew",
 				 task->hello.version, PROTOCOL_VERSION);
 	s->greeted = true;
-	snprintf(note.text, sizeof(note.text), "%s", s->map->mode);
+	snprintf(note.text, sizeof(note.text), "%s", mode_name(s->session->mode));
 	return note_send(s->parser, &note, -1);
 }
 
 static int handle_open_namespace(struct server *s, const struct task *task, const int *fds,
 				 struct outcome *out, struct error **err)
 {
-	(void)s;
 	(void)task;
 	(void)fds;
+	/* It belongs to the caller already, but for that mode: there it would lead past the policy.
+	 */
+	if (s->session->mode == MODE_INSTALLED)
+		return error_set(err, ERR_REFUSED,
+				 "OpenNamespace refused: an installed rootlet-helper hands its "
+				 "namespace to nobody");
 	out->fd = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
 	if (out->fd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open the user namespace");
@@ -115,17 +125,92 @@ static int check_row(const struct server *s, const struct row *row, const int *f
 	return 0;
 }
 
+static int64_t milliseconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* What the policy says of TASK. The folders are those of the row's descriptors. */
+static int ask_policy(const struct server *s, const struct row *row, const struct task *task,
+		      const int *fds, struct decision *d, struct error **err)
+{
+	struct question q = { .request = row->name, .keyring = -1 };
+	size_t folders = s->session->policy->path ? strspn(row->fds, "dt") : 0;
+	char path[PATH_MAX];
+
+	if (task->operation == OP_BEGIN) {
+		q.suite = task->begin.suite;
+		q.engine = task->begin.engine;
+		q.keyring = fds[1];
+	} else if (task->operation == OP_PACKAGE) {
+		q.package = task->package.name;
+	}
+	policy_decide(&s->session->grant, &q, d);
+	for (size_t i = 0; i < folders && d->allowed; i++) {
+		if (folder_path(fds[i], path, err) < 0) {
+			snprintf(d->rule, sizeof(d->rule), "descriptors");
+			return error_wrap(err, "%s refused", row->name);
+		}
+		q.folder = path;
+		policy_decide(&s->session->grant, &q, d);
+	}
+	if (d->allowed && bounds_decide(s, task, fds, d, err) < 0)
+		return error_wrap(err, "%s refused", row->name);
+	return d->allowed ? 0 : error_set(err, ERR_REFUSED, "%s refused: %s", row->name, d->why);
+}
+
+/* Its shape, its order, and the policy, in this order. RULE then says which of them decided. */
+static int judge(const struct server *s, const struct row *row, const struct task *task,
+		 const int *fds, size_t count, struct record *r, struct error **err)
+{
+	struct decision d = { .rule = "descriptors" };
+	int result;
+
+	snprintf(r->rule, sizeof(r->rule), "shape");
+	if (task_check(task, err) < 0)
+		return -1;
+	snprintf(r->rule, sizeof(r->rule), "order");
+	if (check_row(s, row, fds, count, err) < 0)
+		return -1;
+	result = ask_policy(s, row, task, fds, &d, err);
+	snprintf(r->rule, sizeof(r->rule), "%s", d.rule);
+	return result;
+}
+
+static void take_outcome(struct record *r, const struct error *err, const struct outcome *out)
+{
+	r->code = err ? err->code : ERR_NONE;
+	r->status = err ? 0 : out->status;
+	snprintf(r->text, sizeof(r->text), "%s", err && err->message ? err->message : "");
+}
+
+/* The one way to a handler: what is judged, and is on the record, is done. */
 static int dispatch(struct server *s, const struct task *task, const int *fds, size_t count,
 		    struct outcome *out, struct error **err)
 {
-	const struct row *row;
+	const struct row *row = &table[task->operation <= OP_LAST ? task->operation : OP_NONE];
+	struct record r = { .kind = RECORD_INTENT };
+	int64_t began = milliseconds();
+	int result;
 
-	if (task_check(task, err) < 0)
+	snprintf(r.request, sizeof(r.request), "%s", row->name);
+	task_describe(task, r.arguments, sizeof(r.arguments));
+	result = judge(s, row, task, fds, count, &r, err);
+	if (result < 0) {
+		r.kind = RECORD_REFUSAL;
+		take_outcome(&r, err ? *err : NULL, out);
+	}
+	if (audit_ask(s->recorder, &r, err) < 0 || result < 0)
 		return -1;
-	row = &table[task->operation];
-	if (check_row(s, row, fds, count, err) < 0)
-		return -1;
-	return row->handle(s, task, fds, out, err);
+	result = row->handle(s, task, fds, out, err);
+	r.kind = RECORD_RESULT;
+	r.milliseconds = (uint64_t)(milliseconds() - began);
+	take_outcome(&r, result < 0 ? *err : NULL, out);
+	audit_ask(s->recorder, &r, NULL);
+	return result;
 }
 
 /* Answers one task. False where the parser is gone. */
@@ -156,10 +241,12 @@ static bool answer(struct server *s)
 	return r == 0;
 }
 
-int serve(int parser, const struct idmap *map)
+int serve(int parser, int recorder, const struct session *session, const struct idmap *map)
 {
 	struct server s = {
 		.parser = parser,
+		.recorder = recorder,
+		.session = session,
 		.map = map,
 		.parent = -1,
 		.staging = -1,
@@ -168,6 +255,7 @@ int serve(int parser, const struct idmap *map)
 		.unpacker = STAGE_NONE,
 	};
 
+	bounds_set(session->grant.rule);
 	while (answer(&s))
 		;
 	build_abandon(&s);
@@ -176,10 +264,16 @@ int serve(int parser, const struct idmap *map)
 
 int64_t serve_now(void)
 {
-	struct timespec t;
+	return milliseconds() / 1000;
+}
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec;
+int serve_seconds(const struct server *s, int limit)
+{
+	uint64_t most = s->session->grant.rule ? s->session->grant.rule->seconds_max : POLICY_NONE;
+
+	if (most > INT_MAX || (limit && (uint64_t)limit < most))
+		return limit;
+	return (int)most;
 }
 
 static void drain(int fd, struct output *output)
@@ -237,6 +331,7 @@ int serve_jail(struct server *s, const struct jail_spec *spec, struct output *ou
 	/* Before any program that is in it runs: none may write to another tree's files. */
 	if (spec->kind == JAIL_TREE && clone_part(spec->root, err) < 0)
 		return -1;
+	seconds = serve_seconds(s, seconds);
 	if (output) {
 		if (pipe2(ends, O_CLOEXEC) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot make a pipe");

@@ -1,6 +1,7 @@
 /* The jailer: one table says all that can be asked of it. */
 #pragma once
 
+#include "helper/audit.h"
 #include "helper/idmap.h"
 #include "helper/jail.h"
 #include "helper/output.h"
@@ -17,7 +18,9 @@ struct stage {
 #define STAGE_NONE ((struct stage){ .jail = JAIL_NONE, .socket = -1 })
 
 struct server {
-	int parser; /* socket */
+	int parser;   /* socket */
+	int recorder; /* socket of audit_serve() */
+	const struct session *session;
 	const struct idmap *map;
 	bool greeted;
 	enum phase phase;
@@ -37,11 +40,14 @@ struct outcome {
 
 /* Serves until the parser is gone, then ends and removes what is unfinished. Returns the exit
  * status. */
-int serve(int parser, const struct idmap *map);
+int serve(int parser, int recorder, const struct session *session, const struct idmap *map);
+
+/* What a request may take at most, in seconds: LIMIT (0: none), or less by the policy. */
+int serve_seconds(const struct server *s, int limit);
 
 /* Runs a jail to its end. The text that it prints goes to OUTPUT (NULL: the spec's own stdio is
- * used). SECONDS 0: no limit. Returns its exit status, or -1 with ERR set: ERR_INTERRUPTED where
- * the front end left or the time was over; the jail has ended then, too. */
+ * used). SECONDS 0: no limit but the policy's. Returns its exit status, or -1 with ERR set:
+ * ERR_INTERRUPTED where the front end left or the time was over; the jail has ended then, too. */
 int serve_jail(struct server *s, const struct jail_spec *spec, struct output *output, int seconds,
 	       struct error **err);
 

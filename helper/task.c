@@ -7,6 +7,7 @@ static bool ends(const char *s, size_t size)
 	return memchr(s, '\0', size) != NULL;
 }
 
+#define TEXT(field) (int)strnlen((field), sizeof(field)), (field)
 #define FIELD(field, valid) (ends((field), sizeof(field)) && valid(field))
 #define REFUSE_UNLESS(condition, what)                                                             \
 	do {                                                                                       \
@@ -69,6 +70,8 @@ static int check_execute(const struct task *t, struct error **err)
 int task_check(const struct task *t, struct error **err)
 {
 	switch (t->operation) {
+	case OP_NONE:
+		return error_set(err, ERR_INPUT, "request refused: %.*s", TEXT(t->none.why));
 	case OP_HELLO:
 	case OP_BOOTSTRAP:
 	case OP_PUBLISH:
@@ -114,6 +117,74 @@ int task_check(const struct task *t, struct error **err)
 		return check_execute(t, err);
 	}
 	return error_set(err, ERR_INPUT, "request refused: it is of an unknown kind");
+}
+
+static void describe_command(const struct task *t, char *into, size_t size)
+{
+	size_t length = t->execute.bytes < ARGV_BYTES_MAX ? t->execute.bytes : ARGV_BYTES_MAX;
+	int used = snprintf(into, size, "user=%.*s command=", TEXT(t->execute.user));
+
+	for (size_t i = 0; i + 1 < length && used > 0 && (size_t)used + 1 < size; i++, used++)
+		into[used] = t->execute.words[i] ? t->execute.words[i] : ' ';
+	if (used > 0 && (size_t)used < size)
+		into[used] = '\0';
+}
+
+void task_describe(const struct task *t, char *into, size_t size)
+{
+	char hex[2 * SHA256_LEN + 1];
+
+	into[0] = '\0';
+	switch (t->operation) {
+	case OP_HELLO:
+		snprintf(into, size, "version=%u", t->hello.version);
+		break;
+	case OP_BEGIN:
+		snprintf(into, size, "name=%.*s suite=%.*s arch=%.*s engine=%.*s",
+			 TEXT(t->begin.name), TEXT(t->begin.suite), TEXT(t->begin.arch),
+			 TEXT(t->begin.engine));
+		break;
+	case OP_RELEASE:
+		snprintf(into, size, "pocket=%.*s", TEXT(t->release.pocket));
+		break;
+	case OP_INDEX:
+		snprintf(into, size, "pocket=%.*s component=%.*s", TEXT(t->index.pocket),
+			 TEXT(t->index.component));
+		break;
+	case OP_PACKAGE:
+		sha256_to_hex(t->package.sha256, hex);
+		snprintf(into, size, "name=%.*s sha256=%s", TEXT(t->package.name), hex);
+		break;
+	case OP_ADD_GROUP:
+		snprintf(into, size, "name=%.*s gid=%u", TEXT(t->group.name), t->group.gid);
+		break;
+	case OP_ADD_USER:
+		snprintf(into, size, "name=%.*s uid=%u gid=%u home=%.*s", TEXT(t->user.name),
+			 t->user.uid, t->user.gid, TEXT(t->user.home));
+		break;
+	case OP_PUBLISH:
+		snprintf(into, size, "replace=%d", t->publish.replace);
+		break;
+	case OP_INSPECT:
+		snprintf(into, size, "deep=%d", t->inspect.deep);
+		break;
+	case OP_REMOVE:
+		snprintf(into, size, "name=%.*s stale=%d", TEXT(t->remove.name), t->remove.stale);
+		break;
+	case OP_CLONE:
+		snprintf(into, size, "name=%.*s base=%.*s", TEXT(t->clone.name),
+			 TEXT(t->clone.base));
+		break;
+	case OP_KEEP:
+		snprintf(into, size, "name=%.*s", TEXT(t->keep.name));
+		break;
+	case OP_BUILD_IMAGE:
+		snprintf(into, size, "format=%.*s", TEXT(t->image.format));
+		break;
+	case OP_EXECUTE:
+		describe_command(t, into, size);
+		break;
+	}
 }
 
 int note_send(int channel, const struct note *note, int fd)

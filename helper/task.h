@@ -11,6 +11,7 @@
 #include "proto/validate.h"
 
 enum operation {
+	OP_NONE, /* what is no request at all: it is on the record as well */
 	OP_HELLO = 1,
 	OP_BEGIN,
 	OP_RELEASE,
@@ -37,7 +38,12 @@ enum operation {
 
 struct task {
 	uint32_t operation;
+	/* Yes or no is a byte: of a bool, a parser that is taken over could send no value at all.
+	 */
 	union {
+		struct {
+			char why[64];
+		} none;
 		struct {
 			uint32_t version;
 		} hello;
@@ -66,7 +72,7 @@ struct task {
 			char groups[GROUPS_MAX][ACCOUNT_SIZE];
 		} user;
 		struct {
-			bool replace;
+			uint8_t replace;
 		} publish;
 		struct {
 			char name[ROOTFS_NAME_MAX + 1], base[ROOTFS_NAME_MAX + 1];
@@ -75,18 +81,18 @@ struct task {
 			char name[ROOTFS_NAME_MAX + 1];
 		} keep;
 		struct {
-			bool deep;
+			uint8_t deep;
 		} inspect;
 		struct {
 			char name[ROOTFS_NAME_MAX + 1];
-			bool stale;
+			uint8_t stale;
 		} remove;
 		struct {
 			char format[WORD_SIZE];
 		} image;
 		struct {
 			char user[ACCOUNT_SIZE];
-			bool terminal;
+			uint8_t terminal;
 			uint32_t argc, bytes; /* words, each with its NUL, one after the other */
 			char words[ARGV_BYTES_MAX];
 		} execute;
@@ -119,6 +125,10 @@ struct note {
 
 /* Every field of TASK has its shape. Returns 0 or -1 with ERR_INPUT that names the field. */
 int task_check(const struct task *task, struct error **err);
+
+/* What TASK asks for in one line, for the record: "name=x suite=jammy". Its fields may be of any
+ * shape. */
+void task_describe(const struct task *task, char *into, size_t size);
 
 /* Sends NOTE with at most one descriptor (FD, or -1, stays the caller's). Returns 0 or -1. */
 int note_send(int channel, const struct note *note, int fd);

@@ -8,7 +8,7 @@ import re
 from support import tap
 from support.terminal import Terminal
 from support.world import (BUILD, SOURCE, Tidy, children, command_of, kill, plain_user,
-                           processes_left, small_rootfs)
+                           processes_left, small_rootfs, wait_until)
 
 home = small_rootfs()
 SYNC = ["sync", "syncfs", "fsync", "fdatasync", "sync_file_range", "msync"]
@@ -117,7 +117,7 @@ def visible():
         ("no kernel log", "cat /dev/kmsg 2>&1 | head -c 100", None, r"^\d+,"),
         ("/tmp and /run are its own", "ls /tmp /run | grep -v : | grep -c .", r"^\d$", None),
         ("mount is refused", "mount -t tmpfs none /mnt 2>&1; echo $?", r"^(1|32)$", None),
-        ("mknod of a disk is refused", "mknod /root/disk b 8 0 2>&1", "not permitted", None),
+        ("mknod of a disk is refused", "mknod /root/disk b 8 0 2>&1", "not permitted|denied", None),
         ("chown to a foreign id is refused", "touch /root/f && chown 70000 /root/f 2>&1",
          "Invalid argument", None),
         ("processes are limited", "grep '^Max processes' /proc/self/limits", r"\b4096 +4096\b", None),
@@ -157,6 +157,7 @@ def held_by_processes():
     """What the kernel says of the helper and of the jail while a command runs."""
     shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 61")
     shell.stdout.readline()
+    wait_until(lambda: any(command_of(pid).startswith("sleep 61") for pid in children(shell.pid)))
     below = children(shell.pid)
     jailed = [pid for pid in below if command_of(pid).startswith("sleep 61")]
     helpers = [pid for pid in below if "rootlet-helper" in command_of(pid) or

@@ -25,9 +25,21 @@ for name, value in (("create", {"event": "result", "exit_status": 0, "path": Non
                     ("run", {"event": "result", "exit_status": 0}), ("doctor", {"ok": 1}),
                     ("events", {"event": "progress", "stage": "x", "more": 1}), ("profiles-show", {}),
                     ("profiles-list", [{}]), ("fstests", {"run": "x", "status": "good"}),
-                    ("runs-list", [{}]), ("runs-show", {}), ("runs-compare", {})):
+                    ("runs-list", [{}]), ("runs-show", {}), ("runs-compare", {}), ("cache-list", [{}]), ("cache-list", {}),
+                    ("cache-verify", {}), ("cache-prune", {}), ("policy-check", {}), ("policy-show", {}),
+                    ("policy-seccomp", [{}]), ("policy-seccomp", {}), ("audit-show", {}), ("audit-verify", {}),
+                    ("create", {"event": "result", "exit_status": 1, "path": None, "release": "jammy",
+                                "profile": "x", "requests": []})):
     tap.report(bool(errors(name, value)), f"schema {name} refuses what is none")
 
+RECORD = [f'{{"seq":{number},"time":"2026-01-01T00:00:00.000000Z","kind":"refusal","request":"Hello","arguments":"",'
+          f'"decision":"refused","rule":"start","result":"host","message":"x","status":0,"milliseconds":1,'
+          f'"mode":"user","user":"x","uid":1,"gid":1,"pid":2,"helper":3,"prev":"{prev * 64}"}}\n'
+          for number, prev in ((1, "0"), (2, "1"))]
+home.write("whole.log", RECORD[0])
+home.write("damaged.log", "".join(RECORD))
+home.write("right.policy", "[allow x]\nusers = root\n")
+home.write("wrong.policy", "[allow x]\nuser = root\n")
 home.write("config/rootlet/profiles/wrong.conf", "[packages]\nbash\n")
 home.write("config/rootlet/profiles/odd.conf", "[profile]\ndescription = \u00e4\n[packages]\na = bash\n")
 DOCUMENTS = [
@@ -39,6 +51,20 @@ DOCUMENTS = [
     ("doctor", ["doctor"], None, "doctor", {}),
     ("runs, of which there is none", ["runs"], 0, "runs-list", []),
     ("runs show of none", ["runs", "show", "nosuch"], None, "runs-show", {}),
+    ("cache", ["cache"], 0, "cache-list", [{"kind": kind, "objects": 0, "bytes": 0} for kind in
+                                           ("packages", "indexes", "bases")]),
+    ("cache verify", ["cache", "verify"], 0, "cache-verify", {"objects": 0, "damaged": []}),
+    ("cache prune", ["cache", "prune", "--max-size", "1G"], 0, "cache-prune", {"removed_bytes": 0, "left_bytes": 0}),
+    ("policy check", ["policy", "check", "right.policy"], 0, "policy-check", {"path": "right.policy", "sections": 1}),
+    ("policy check of a wrong one", ["policy", "check", "wrong.policy"], 2, "policy-check", {"exit_status": 2}),
+    ("policy show", ["policy", "show"], None, "policy-show", {"user": home.user.name, "uid": home.user.uid}),
+    ("policy seccomp", ["policy", "seccomp"], 0, "policy-seccomp", None),
+    ("audit", ["audit", "whole.log"], 0, "audit-show", {"seq": 1, "result": "host"}),
+    ("audit of no record", ["audit", "show", "wrong.policy.none"], 1, "audit-show", {"exit_status": 1}),
+    ("audit verify", ["audit", "verify", "whole.log"], 0, "audit-verify", {"faults": 0, "records": 1, "remarks": []}),
+    ("audit verify of a damaged one", ["audit", "verify", "damaged.log"], 1, "audit-verify", {"faults": 1}),
+    ("audit verify without the last", ["audit", "verify", "--last", "1" * 64, "whole.log"], 1, "audit-verify",
+     {"faults": 1}),
     ("runs compare of none", ["runs", "compare", "no", "such"], None, "runs-compare", {}),
     ("profiles", ["profiles"], 0, "profiles-list", {}),
     ("profiles show", ["profiles", "show", "fstests-build"], 0, "profiles-show",

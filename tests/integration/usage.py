@@ -3,20 +3,23 @@ from support import tap
 from support.terminal import Terminal
 from support.world import Case, Home, play
 
-COMMANDS = ["create", "check", "list", "delete", "shell", "chroot", "run", "fstests", "runs", "profiles", "doctor", "mcp",
-            "help"]
+COMMANDS = ["create", "check", "list", "delete", "shell", "chroot", "run", "fstests", "runs", "profiles", "cache",
+            "doctor", "policy", "audit", "mcp", "help"]
 
 # Each with what its help has to name.
 OPTIONS = {
     "create": ["--name", "--path", "--release", "--arch", "--profile", "--force", "--mirror",
-               "--keyring", "--components", "--include", "--quiet"],
+               "--keyring", "--components", "--include", "--dry-run", "--quiet"],
     "check": ["--name", "--path", "--deep"],
     "list": ["--json"],
     "delete": ["--name", "--path", "--yes"],
     "shell": ["--name", "--path", "--user"],
     "run": ["--kernel", "--memory", "--cpus", "--rwdir", "--timeout", "--name", "--path"],
     "profiles": ["list", "show PROFILE", "check FILE", "--json"],
+    "cache": ["list", "verify", "prune", "--max-size", "--json"],
     "doctor": ["--json"],
+    "policy": ["check FILE", "show", "seccomp", "--json"],
+    "audit": ["show", "verify", "--json", "--last"],
 }
 
 BAD_NAMES = {

@@ -96,19 +96,28 @@ class Answer:
 class Helper:
     """with Helper(home.user) as helper: helper.ask("Hello", version=1, purpose="create")
 
-    BEFORE is put before its command line, as root: it has to become the user (strace -u)."""
+    BEFORE is put before its command line, as root: it has to become the user (strace -u). SETUP is shell
+    text in front of it, such as "ulimit -f 1;". RECORD is a file for its record of requests, or none."""
 
-    def __init__(self, user, greet=True, seconds=60, before=(), program=HELPER):
+    def __init__(self, user, greet=True, seconds=60, before=(), program=HELPER, setup="", environment=None,
+                 record=None):
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.settimeout(seconds)
         # bash, as dash takes no descriptor above 9.
+        fds = [theirs.fileno()]
+        moves = f"3<&{fds[0]} {fds[0]}<&-"
+        if record:
+            fds.append(os.open(record, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.fchown(fds[1], user.uid, user.gid)
+            moves += f" 4<&{fds[1]} {fds[1]}<&-"
         self.process = subprocess.Popen(
-            [*before, "/bin/bash", "-c", f'exec "$0" 3<&{theirs.fileno()} {theirs.fileno()}<&-', program],
-            pass_fds=[theirs.fileno()], env={}, cwd="/", stdin=subprocess.DEVNULL,
+            [*before, "/bin/bash", "-c", f'{setup} exec "$0" {moves}', program],
+            pass_fds=fds, env=environment or {}, cwd="/", stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **({} if before else user.switch()))
+        for fd in fds[1:]:
+            os.close(fd)
         theirs.close()
-        if greet:
-            self.ask("Hello", version=VERSION, purpose="test")
+        self.greeting = self.ask("Hello", version=VERSION, purpose="test") if greet else None
 
     def __enter__(self):
         return self

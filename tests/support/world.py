@@ -350,8 +350,8 @@ class Case:
 
 def reports(case):
     """Commands whose findings are their output, whatever the exit status."""
-    return bool(case.words) and (case.words[0] in ("check", "doctor") or
-                                 case.words[:2] == ["runs", "compare"])
+    return bool(case.words) and (case.words[0] in ("check", "doctor", "policy", "audit") or
+                                 case.words[:2] == ["runs", "compare"] or "--dry-run" in case.words)
 
 
 def judge(case, outcome, home, tidy):

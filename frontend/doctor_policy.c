@@ -1,0 +1,61 @@
+#include "frontend/doctor.h"
+
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "frontend/paths.h"
+#include "policy/decide.h"
+
+bool helper_is_installed(void)
+{
+	_cleanup_free_ char *path = paths_helper(NULL);
+
+	return path && getxattr(path, "security.capability", NULL, 0) > 0;
+}
+
+void probe_helper(struct finding *f)
+{
+	_cleanup_free_ char *path = paths_helper(NULL);
+	struct stat st;
+
+	if (!path || stat(path, &st) < 0)
+		finding_set(f, VERDICT_MISSING, "meson install", "%s is not there",
+			    path ? path : "it");
+	else if (access(path, X_OK) < 0)
+		finding_set(f, VERDICT_MISSING,
+			    "usermod --append --groups rootlet $USER, and log in again",
+			    "%s may be run by the members of one group, and you are none", path);
+	else if (!helper_is_installed())
+		finding_set(f, VERDICT_OK, "", "%s, without privileges of its own", path);
+	else if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH | S_IXOTH))
+		finding_set(f, VERDICT_MISSING, "policy/install-helper, as root",
+			    "%s has capabilities, and is not root's with mode 0750", path);
+	else
+		finding_set(f, VERDICT_OK, "", "%s, installed: it writes id maps itself", path);
+}
+
+void probe_policy(struct finding *f)
+{
+	_cleanup_(policy_free) struct policy *policy = NULL;
+	_cleanup_error_ struct error *err = NULL;
+	struct caller caller;
+	struct grant g;
+
+	if (policy_load(POLICY_PATH, helper_is_installed(), &policy, &err) < 0 ||
+	    caller_self(&caller, &err) < 0) {
+		finding_set(f, VERDICT_MISSING, "rootlet policy check", "%s",
+			    err ? err->message : "out of memory");
+		return;
+	}
+	if (!policy) {
+		finding_set(f, VERDICT_OK, "", "none: you may do everything with rootlet");
+		return;
+	}
+	grant_make(&g, policy, &caller);
+	if (g.rule)
+		finding_set(f, VERDICT_OK, "", "you are under [allow %s] of " POLICY_PATH,
+			    g.rule->name);
+	else
+		finding_set(f, VERDICT_MISSING, "ask an administrator to name you in " POLICY_PATH,
+			    "no section of it names you: nothing is allowed");
+}

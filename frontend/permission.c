@@ -1,0 +1,146 @@
+#include "frontend/permission.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+
+static int load(struct policy **policy, struct grant *g, struct error **err)
+{
+	struct caller caller;
+
+	if (policy_load(POLICY_PATH, false, policy, err) < 0 || caller_self(&caller, err) < 0)
+		return -1;
+	if (!*policy && !(*policy = policy_open_to_all()))
+		return error_set(err, ERR_SPACE, "out of memory");
+	grant_make(g, *policy, &caller);
+	return 0;
+}
+
+static int check_mirror(const struct grant *g, const char *url, struct error **err)
+{
+	struct decision d;
+
+	policy_decide_mirror(g, url, &d);
+	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s", d.why);
+}
+
+int permission_mirrors(const struct origin *origin, struct error **err)
+{
+	_cleanup_(policy_free) struct policy *policy = NULL;
+	struct grant g;
+
+	if (load(&policy, &g, err) < 0)
+		return -1;
+	/* Who is under no section is told so by the helper, for everything at once. */
+	if (!g.rule)
+		return 0;
+	if (check_mirror(&g, origin->mirror, err) < 0)
+		return -1;
+	for (size_t i = 0; i < SOURCE_POCKET_MIRRORS && origin->security[i]; i++)
+		if (check_mirror(&g, origin->security[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+char *permission_content(struct error **err)
+{
+	_cleanup_(policy_free) struct policy *policy = NULL;
+	struct grant g;
+	char *text;
+
+	if (load(&policy, &g, err) < 0)
+		return NULL;
+	text = g.rule ? policy_rule_content(g.rule) : strdup("");
+	if (!text)
+		error_set(err, ERR_SPACE, "out of memory");
+	return text;
+}
+
+int permission_keep(int folder, struct decision *d, struct error **err)
+{
+	_cleanup_(policy_free) struct policy *policy = NULL;
+	struct question q = { .request = "Keep", .keyring = -1 };
+	char path[PATH_MAX];
+	struct grant g;
+
+	if (load(&policy, &g, err) < 0)
+		return -1;
+	if (policy->path && folder_path(folder, path, err) < 0)
+		return -1;
+	q.folder = policy->path ? path : NULL;
+	policy_decide(&g, &q, d);
+	return 0;
+}
+
+struct dry_run {
+	struct grant grant;
+	permission_tell *tell;
+	void *context;
+};
+
+static void ask(struct dry_run *run, const struct question *q, const char *format, ...)
+	PRINTF_LIKE(3, 4);
+static void ask(struct dry_run *run, const struct question *q, const char *format, ...)
+{
+	struct decision d;
+	char arguments[256];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(arguments, sizeof(arguments), format, ap);
+	va_end(ap);
+	policy_decide(&run->grant, q, &d);
+	run->tell(q->request, arguments, &d, run->context);
+}
+
+static void ask_packages(struct dry_run *run, const struct package_set *set)
+{
+	for (size_t i = 0; i < set->pocket_count; i++) {
+		const struct pocket *pocket = &set->pockets[i];
+
+		ask(run, &(struct question){ "Release", .keyring = -1 }, "pocket=%s", pocket->name);
+		for (size_t j = 0; j < pocket->index_count; j++)
+			ask(run, &(struct question){ "Index", .keyring = -1 },
+			    "pocket=%s component=%s", pocket->name, pocket->indexes[j].component);
+	}
+	for (size_t i = 0; i < set->package_count; i++)
+		ask(run,
+		    &(struct question){ "Package", .package = set->packages[i].name,
+					.keyring = -1 },
+		    "name=%s version=%s", set->packages[i].name, set->packages[i].version);
+}
+
+static void ask_accounts(struct dry_run *run, const struct profile *profile)
+{
+	for (size_t i = 0; i < profile->group_count; i++)
+		ask(run, &(struct question){ "AddGroup", .keyring = -1 }, "name=%s gid=%u",
+		    profile->groups[i].name, profile->groups[i].gid);
+	for (size_t i = 0; i < profile->user_count; i++)
+		ask(run, &(struct question){ "AddUser", .keyring = -1 }, "name=%s uid=%u gid=%u",
+		    profile->users[i].name, profile->users[i].uid, profile->users[i].gid);
+}
+
+int permission_dry_run(const struct provision *p, const char *folder, permission_tell *tell,
+		       void *context, struct error **err)
+{
+	const struct package_set *set = packages_set(p->fetch);
+	_cleanup_close_ int keyring = open(set->keyring, O_RDONLY | O_CLOEXEC);
+	_cleanup_(policy_free) struct policy *policy = NULL;
+	struct dry_run run = { .tell = tell, .context = context };
+
+	if (keyring < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", set->keyring);
+	if (load(&policy, &run.grant, err) < 0)
+		return -1;
+	ask(&run, &(struct question){ "Hello", .keyring = -1 }, "%s", "");
+	ask(&run,
+	    &(struct question){ "Begin", .suite = set->suite, .engine = p->engine, .folder = folder,
+				.keyring = keyring },
+	    "name=%s suite=%s arch=%s engine=%s folder=%s keyring=%s", p->base, set->suite,
+	    set->arch, p->engine, folder, set->keyring);
+	ask_packages(&run, set);
+	ask(&run, &(struct question){ "Bootstrap", .keyring = -1 }, "%s", "");
+	ask_accounts(&run, p->profile);
+	ask(&run, &(struct question){ "Publish", .keyring = -1 }, "replace=%d", p->replace);
+	return 0;
+}

@@ -1,0 +1,24 @@
+/* What root's policy would say, asked by the front end: for messages before the work, for
+ * --dry-run, and for mirrors, which only the front end sees. The helper asks again, and decides. */
+#pragma once
+
+#include "frontend/provision.h"
+#include "frontend/source.h"
+#include "policy/decide.h"
+
+/* ERR_REFUSED where the policy does not allow one of the mirrors. */
+int permission_mirrors(const struct origin *origin, struct error **err);
+
+/* What the policy says of what a rootfs may be made of, as text; the caller's to free. NULL with
+ * ERR set. */
+char *permission_content(struct error **err);
+
+/* Whether a base may be kept in FOLDER. D's reason lives as long as D. */
+int permission_keep(int folder, struct decision *d, struct error **err);
+
+/* Tells of each request that provision_rootfs() would send, and of the decision on it. FOLDER is
+ * the canonical path of P->parent. Returns 0, or -1 with ERR set. */
+typedef void permission_tell(const char *request, const char *arguments, const struct decision *d,
+			     void *context);
+int permission_dry_run(const struct provision *p, const char *folder, permission_tell *tell,
+		       void *context, struct error **err);

@@ -1,0 +1,278 @@
+#include "helper/audit.h"
+
+#include <stdarg.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "helper/sinks.h"
+#include "proto/channel.h"
+#include "proto/validate.h"
+
+#define LINE_MAX_BYTES 4096
+
+static const char *const kinds[] = { "", "intent", "result", "refusal" };
+
+struct line {
+	char text[LINE_MAX_BYTES];
+	size_t length;
+};
+
+static void add(struct line *l, const char *format, ...) PRINTF_LIKE(2, 3);
+static void add(struct line *l, const char *format, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vsnprintf(l->text + l->length, sizeof(l->text) - l->length, format, ap);
+	va_end(ap);
+	if (n > 0)
+		l->length += (size_t)n;
+	if (l->length >= sizeof(l->text))
+		l->length = sizeof(l->text) - 1;
+}
+
+/* Only printable ASCII goes on the record, so that it can be shown and needs no further escape. */
+static void add_text(struct line *l, const char *key, const char *text)
+{
+	char clean[2 * sizeof(((struct record *)0)->arguments)];
+	size_t used = 0;
+
+	for (; *text && used < sizeof(clean) - 2; text++) {
+		if (*text == '"' || *text == '\\')
+			clean[used++] = '\\';
+		clean[used++] = *text >= 32 && *text < 127 ? *text : '?';
+	}
+	clean[used] = '\0';
+	add(l, ",\"%s\":\"%s\"", key, clean);
+}
+
+static void add_number(struct line *l, const char *key, uint32_t number)
+{
+	if (number != UINT32_MAX)
+		add(l, ",\"%s\":%u", key, number);
+}
+
+static void add_time(struct line *l)
+{
+	struct timespec now;
+	struct tm tm;
+	char text[32];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	add(l, ",\"time\":\"%s.%06ldZ\"", text, now.tv_nsec / 1000);
+}
+
+/* Everything but the closing "prev" and brace. */
+static void format(struct line *l, uint64_t number, const struct session *s, const struct record *r)
+{
+	const struct caller *c = &s->grant.caller;
+
+	l->length = 0;
+	add(l, "{\"seq\":%" PRIu64, number);
+	add_time(l);
+	add(l, ",\"kind\":\"%s\"", kinds[r->kind]);
+	add_text(l, "request", r->request);
+	add_text(l, "arguments", r->arguments);
+	add(l, ",\"decision\":\"%s\"", r->kind == RECORD_REFUSAL ? "refused" : "allowed");
+	add_text(l, "rule", r->rule);
+	if (r->kind != RECORD_INTENT) {
+		add_text(l, "result", error_code_name(r->code));
+		add_text(l, "message", r->text);
+		add(l, ",\"status\":%d,\"milliseconds\":%" PRIu64, r->status, r->milliseconds);
+	}
+	add(l, ",\"mode\":\"%s\"", mode_name(s->mode));
+	add_text(l, "user", c->name);
+	add(l, ",\"uid\":%u,\"gid\":%u,\"pid\":%d,\"helper\":%d", c->uid, c->gid, s->front_end,
+	    getpid());
+	add_number(l, "login_uid", s->login_uid);
+	add_number(l, "session", s->audit_session);
+}
+
+static int hash(const char *text, size_t size, char hex[static 2 * SHA256_LEN + 1])
+{
+	uint8_t sum[EVP_MAX_MD_SIZE];
+
+	if (EVP_Digest(text, size, sum, NULL, EVP_sha256(), NULL) != 1)
+		return -1;
+	sha256_to_hex(sum, hex);
+	return 0;
+}
+
+/* The last line of FILE without its end; its hash is the next one's "prev". An empty file begins a
+ * chain with zeros. */
+static int find_last(int file, uint64_t *number, char prev[static 2 * SHA256_LEN + 1], bool *cut)
+{
+	char tail[2 * LINE_MAX_BYTES];
+	struct stat st;
+	size_t length, start;
+	ssize_t n;
+
+	memset(prev, '0', 2 * SHA256_LEN);
+	prev[2 * SHA256_LEN] = '\0';
+	*number = 1;
+	*cut = false;
+	if (fstat(file, &st) < 0)
+		return -1;
+	n = pread(file, tail, sizeof(tail),
+		  st.st_size > (off_t)sizeof(tail) ? st.st_size - (off_t)sizeof(tail) : 0);
+	if (n <= 0)
+		return n < 0 ? -1 : 0;
+	length = (size_t)n;
+	*cut = tail[length - 1] != '\n';
+	length -= !*cut;
+	for (start = length; start > 0 && tail[start - 1] != '\n';)
+		start--;
+	if (length - start > 7 && memcmp(tail + start, "{\"seq\":", 7) == 0)
+		*number = strtoumax(tail + start + 7, NULL, 10) + 1;
+	return hash(tail + start, length - start, prev);
+}
+
+/* All of the line or nothing of it. */
+static int append(int file, const char *text, size_t length)
+{
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(file, &st) < 0)
+		return -1;
+	n = RETRY_ON_EINTR(write(file, text, length));
+	if (n == (ssize_t)length)
+		return 0;
+	if (n > 0 && ftruncate(file, st.st_size) == 0)
+		errno = ENOSPC;
+	return -1;
+}
+
+/* Under the lock of the file, which all helpers share: the chain is one. */
+static int write_file(struct audit *a, const struct record *r, struct line *l)
+{
+	char prev[2 * SHA256_LEN + 1];
+	uint64_t number;
+	bool cut;
+	int result = -1;
+
+	if (flock(a->file, LOCK_EX) < 0)
+		return -1;
+	if (find_last(a->file, &number, prev, &cut) == 0) {
+		format(l, number, a->session, r);
+		add(l, ",\"prev\":\"%s\"}\n", prev);
+		result = cut ? append(a->file, "\n", 1) : 0;
+		if (result == 0)
+			result = append(a->file, l->text, l->length);
+	}
+	flock(a->file, LOCK_UN);
+	return result;
+}
+
+int audit_write(struct audit *a, const struct record *r, struct error **err)
+{
+	static struct line line;
+	char own[2 * SHA256_LEN + 1] = "";
+	const char *failed = NULL;
+
+	if (a->file >= 0 && write_file(a, r, &line) < 0)
+		failed = "file";
+	else if (a->file >= 0)
+		line.length--; /* its end */
+	if (a->file < 0)
+		format(&line, 0, a->session, r);
+	line.text[line.length] = '\0';
+	/* Elsewhere the hash anchors the file: what is cut off from its end is still named there.
+	 */
+	if (a->file >= 0 && !failed && hash(line.text, line.length, own) < 0)
+		failed = "hash";
+	if (a->journal >= 0 && sink_journal(a->journal, a->session, r, kinds[r->kind], own) < 0)
+		failed = "journal";
+	if (a->syslog >= 0 && sink_syslog(a->syslog, a->session, r, kinds[r->kind], own) < 0)
+		failed = "syslog";
+	if (failed)
+		return error_errno(err, ERR_HOST, "cannot record the request in the %s", failed);
+	return 0;
+}
+
+int audit_open(struct audit *a, const struct session *s, int given, struct error **err)
+{
+	const struct policy *p = s->policy;
+	bool own = s->mode == MODE_USER || strcmp(p->file, "none") == 0;
+	struct error *error = NULL;
+
+	*a = (struct audit){ .session = s, .required = p->required, -1, -1, -1 };
+	/* Both read files at their first use, which is over once the system calls are listed. */
+	tzset();
+	hash("", 0, (char[2 * SHA256_LEN + 1]){ 0 });
+	a->file = own ? sink_check_own(given, s->grant.caller.uid)
+		      : sink_open_file(p->file, s, &error);
+	if (!error && p->journal && (a->journal = sink_connect(JOURNAL_SOCKET)) < 0)
+		error_errno(&error, ERR_HOST, "cannot reach the journal at " JOURNAL_SOCKET);
+	if (!error && p->syslog && (a->syslog = sink_connect(SYSLOG_SOCKET)) < 0)
+		error_errno(&error, ERR_HOST, "cannot reach syslog at " SYSLOG_SOCKET);
+	if (!error && p->required && a->file < 0 && a->journal < 0 && a->syslog < 0)
+		error_set(&error, ERR_HOST, "there is no place to record requests");
+	if (error && p->required) {
+		error_set(err, ERR_HOST, "%s; %s has audit: required = yes, so nothing is done",
+			  error->message, p->path);
+		error_free(&error);
+		return -1;
+	}
+	error_free(&error);
+	return 0;
+}
+
+void audit_serve(struct audit *a, int socket)
+{
+	static struct record record;
+	int fds[PACKET_FDS_MAX];
+	size_t count;
+
+	while (packet_receive(socket, &record, sizeof(record), fds, &count, NULL) ==
+	       (ssize_t)sizeof(record)) {
+		_cleanup_error_ struct error *err = NULL;
+		char answer = 0;
+
+		if (record.kind < RECORD_INTENT || record.kind > RECORD_REFUSAL)
+			break;
+		record.request[sizeof(record.request) - 1] = '\0';
+		record.arguments[sizeof(record.arguments) - 1] = '\0';
+		record.rule[sizeof(record.rule) - 1] = '\0';
+		record.text[sizeof(record.text) - 1] = '\0';
+		if (audit_write(a, &record, &err) < 0 && a->required)
+			answer = 1;
+		a->pending = record;
+		if (record.kind != RECORD_INTENT || answer)
+			a->pending.kind = 0;
+		if (packet_send(socket, &answer, 1, NULL, 0, NULL) < 0)
+			break;
+	}
+	if (a->pending.kind) {
+		a->pending.kind = RECORD_RESULT;
+		a->pending.code = ERR_INTERRUPTED;
+		snprintf(a->pending.text, sizeof(a->pending.text),
+			 "rootlet-helper was ended in it");
+		audit_write(a, &a->pending, NULL);
+	}
+}
+
+int audit_ask(int socket, const struct record *record, struct error **err)
+{
+	int fds[PACKET_FDS_MAX];
+	char answer = 1;
+	size_t count;
+
+	if (packet_send(socket, record, sizeof(*record), NULL, 0, err) < 0)
+		return -1;
+	if (packet_receive(socket, &answer, 1, fds, &count, NULL) != 1 || answer)
+		return error_set(err, ERR_HOST,
+				 "%s refused: it cannot be recorded, and the policy has audit: "
+				 "required = yes",
+				 record->request);
+	return 0;
+}

@@ -1,0 +1,80 @@
+#include "helper/session.h"
+
+#include <cap-ng.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#define FILES_LEAST 256 /* descriptors */
+
+const char *mode_name(enum mode mode)
+{
+	static const char *const names[] = { "user", "installed", "root" };
+
+	return names[mode];
+}
+
+static enum mode find_mode(void)
+{
+	if (getuid() == 0)
+		return MODE_ROOT;
+	/* AT_SECURE tells those of a file from ambient ones, which root of a container's namespace
+	 * hands on. Source: getauxval(3). */
+	if (getauxval(AT_SECURE) && capng_get_caps_process() == 0 &&
+	    capng_have_capability(CAPNG_PERMITTED, CAP_SETUID) == 1 &&
+	    capng_have_capability(CAPNG_PERMITTED, CAP_SETGID) == 1)
+		return MODE_INSTALLED;
+	return MODE_USER;
+}
+
+/* A small limit on files would cut the record short, and one on descriptors the work. */
+static int check_limits(struct error **err)
+{
+	struct rlimit size, files;
+
+	if (getrlimit(RLIMIT_FSIZE, &size) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot tell the limits");
+	if (size.rlim_max != RLIM_INFINITY || files.rlim_max < FILES_LEAST)
+		return error_set(
+			err, ERR_HOST,
+			"rootlet-helper needs files of any size and %d descriptors, and this "
+			"session allows less; see: ulimit -H -f -n",
+			FILES_LEAST);
+	size.rlim_cur = size.rlim_max;
+	return setrlimit(RLIMIT_FSIZE, &size) < 0
+		       ? error_errno(err, ERR_SYSTEM, "cannot raise the limit on files")
+		       : 0;
+}
+
+static uint32_t read_number(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[32] = "";
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return UINT32_MAX;
+	return (uint32_t)strtoumax(text, NULL, 10);
+}
+
+int session_open(struct session *s, int channel, struct error **err)
+{
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+	struct caller caller;
+
+	s->mode = find_mode();
+	getsockopt(channel, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+	s->front_end = peer.pid;
+	s->login_uid = read_number("/proc/self/loginuid");
+	s->audit_session = read_number("/proc/self/sessionid");
+	if (check_limits(err) < 0 || caller_self(&caller, err) < 0 ||
+	    policy_load(POLICY_PATH, s->mode == MODE_INSTALLED, &s->policy, err) < 0)
+		return -1;
+	if (!s->policy && !(s->policy = policy_open_to_all()))
+		return error_set(err, ERR_SPACE, "out of memory");
+	grant_make(&s->grant, s->policy, &caller);
+	return 0;
+}

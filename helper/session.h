@@ -1,0 +1,27 @@
+/* Whom the helper serves, with which rights, under which policy: told once, from what the kernel
+ * and root's files say, before anything is read from the channel. */
+#pragma once
+
+#include "policy/decide.h"
+
+enum mode {
+	MODE_USER,	/* without a right of its own: newuidmap writes the maps */
+	MODE_INSTALLED, /* with cap_setuid and cap_setgid from its file, until the maps are written
+			 */
+	MODE_ROOT,
+};
+
+struct session {
+	enum mode mode;
+	struct policy *policy;
+	struct grant grant;
+	pid_t front_end;		   /* who made the channel */
+	uint32_t login_uid, audit_session; /* audit(8); UINT32_MAX: none */
+};
+
+/* ERR_HOST or ERR_REFUSED where the host, its policy, or the limits that the caller has set forbid
+ * to go on. CHANNEL is the front end's. */
+int session_open(struct session *s, int channel, struct error **err);
+
+/* "user", "installed", "root" */
+const char *mode_name(enum mode mode);

@@ -1,0 +1,23 @@
+/* Where records go. A sink is opened before the helper gives anything up, and only written to after
+ * that. Formats: systemd's native journal protocol, RFC 3164 as /dev/log takes it. */
+#pragma once
+
+#include "helper/audit.h"
+
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+#define SYSLOG_SOCKET "/dev/log"
+
+/* Opens root's file for appending; in installed mode with root's id for the time of that call. -1
+ * with ERR set where it is not root's alone. */
+int sink_open_file(const char *path, const struct session *s, struct error **err);
+
+/* FD where it is a regular file of UID's that is open for appending; else it is closed, and -1. */
+int sink_check_own(int fd, uid_t uid);
+
+int sink_connect(const char *path);
+
+/* HASH is that of the record's line in the file, or "". */
+int sink_journal(int fd, const struct session *s, const struct record *r, const char *kind,
+		 const char *hash);
+int sink_syslog(int fd, const struct session *s, const struct record *r, const char *kind,
+		const char *hash);

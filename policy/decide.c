@@ -1,0 +1,253 @@
+#include "policy/decide.h"
+
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "policy/operations.h"
+
+int caller_self(struct caller *c, struct error **err)
+{
+	const struct passwd *entry = getpwuid(getuid());
+	char path[PATH_MAX];
+	int count;
+
+	memset(c, 0, sizeof(*c));
+	c->uid = getuid();
+	c->gid = getgid();
+	if (entry)
+		snprintf(c->name, sizeof(c->name), "%s", entry->pw_name);
+	else
+		snprintf(c->name, sizeof(c->name), "%u", c->uid);
+	if (entry && entry->pw_dir && realpath(entry->pw_dir, path) &&
+	    strlen(path) < sizeof(c->home))
+		memcpy(c->home, path, strlen(path) + 1);
+	count = getgroups(CALLER_GROUPS_MAX, c->groups);
+	if (count < 0)
+		return error_errno(err, ERR_HOST, "cannot tell the caller's groups");
+	c->group_count = (size_t)count;
+	return 0;
+}
+
+static bool in_group(const struct caller *c, const char *word)
+{
+	const struct group *entry = getgrnam(word);
+	gid_t gid = entry ? entry->gr_gid : (gid_t)strtoul(word, NULL, 10);
+
+	if (!entry && word[strspn(word, "0123456789")])
+		return false;
+	if (c->gid == gid)
+		return true;
+	for (size_t i = 0; i < c->group_count; i++)
+		if (c->groups[i] == gid)
+			return true;
+	return false;
+}
+
+static bool names(const struct policy_rule *rule, const struct caller *c)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", c->uid);
+	for (char **word = rule->users; *word; word++)
+		if (strcmp(*word, "*") == 0 || strcmp(*word, c->name) == 0 ||
+		    strcmp(*word, number) == 0)
+			return true;
+	for (char **word = rule->groups; *word; word++)
+		if (in_group(c, *word))
+			return true;
+	return false;
+}
+
+void grant_make(struct grant *g, const struct policy *policy, const struct caller *caller)
+{
+	g->policy = policy;
+	g->caller = *caller;
+	g->rule = NULL;
+	for (size_t i = 0; i < policy->rule_count && !g->rule; i++)
+		if (names(&policy->rules[i], caller))
+			g->rule = &policy->rules[i];
+}
+
+static void decide(const struct grant *g, struct decision *d, bool allowed, const char *key)
+{
+	d->allowed = allowed;
+	d->why[0] = '\0';
+	if (!g->policy->path)
+		snprintf(d->rule, sizeof(d->rule), "no policy");
+	else if (!g->rule)
+		snprintf(d->rule, sizeof(d->rule), "no section");
+	else
+		snprintf(d->rule, sizeof(d->rule), "allow %s: %s", g->rule->name, key);
+}
+
+/* Refuses: what, and where that stands. */
+static void refuse(const struct grant *g, struct decision *d, const char *key, const char *what,
+		   const char *which)
+{
+	decide(g, d, false, key);
+	snprintf(d->why, sizeof(d->why),
+		 "%s %.120s is not allowed: see %s of [allow %s] in %s, line %u", what, which, key,
+		 g->rule->name, g->policy->path ? g->policy->path : "no policy", g->rule->line);
+}
+
+static bool has_word(char *const *words, const char *word)
+{
+	for (; *words; words++)
+		if (strcmp(*words, "*") == 0 || strcmp(*words, word) == 0)
+			return true;
+	return false;
+}
+
+static bool beneath(const char *path, const char *before, const char *folder)
+{
+	size_t a = strlen(before), b = strlen(folder);
+
+	return strncmp(path, before, a) == 0 && strncmp(path + a, folder, b) == 0 &&
+	       (path[a + b] == '\0' || path[a + b] == '/');
+}
+
+static bool folder_allowed(const struct grant *g, const char *path)
+{
+	for (char **word = g->rule->folders; *word; word++) {
+		if (strcmp(*word, "*") == 0)
+			return true;
+		if (**word != '~' ? beneath(path, "", *word)
+				  : *g->caller.home && beneath(path, g->caller.home, *word + 1))
+			return true;
+	}
+	return false;
+}
+
+/* The very file that the policy names, so that its content is what root put there. */
+static bool keyring_allowed(const struct grant *g, int keyring)
+{
+	struct stat have, want;
+
+	if (fstat(keyring, &have) < 0)
+		return false;
+	for (char **word = g->rule->keyrings; *word; word++)
+		if (strcmp(*word, "*") == 0 ||
+		    (stat(*word, &want) == 0 && want.st_dev == have.st_dev &&
+		     want.st_ino == have.st_ino && want.st_uid == 0))
+			return true;
+	return false;
+}
+
+static bool package_denied(const struct grant *g, const char *package)
+{
+	for (char **word = g->rule->denied_packages; *word; word++)
+		if (fnmatch(*word, package, 0) == 0)
+			return true;
+	return false;
+}
+
+void policy_decide(const struct grant *g, const struct question *q, struct decision *d)
+{
+	const struct operation_name *operation = operation_find(q->request);
+
+	if (!g->rule) {
+		decide(g, d, false, "");
+		snprintf(d->why, sizeof(d->why),
+			 "%s is not allowed: no [allow …] section of %s names "
+			 "%s or a group of his",
+			 q->request, g->policy->path, g->caller.name);
+		return;
+	}
+	decide(g, d, true, "operations");
+	if (!operation ||
+	    (operation->operation && !has_word(g->rule->operations, operation->operation)))
+		refuse(g, d, "operations", "operation",
+		       operation ? operation->operation : q->request);
+	else if (q->folder && !folder_allowed(g, q->folder))
+		refuse(g, d, "folders", "a rootfs in", q->folder);
+	else if (q->suite && !has_word(g->rule->releases, q->suite))
+		refuse(g, d, "releases", "release", q->suite);
+	else if (q->keyring >= 0 && !keyring_allowed(g, q->keyring))
+		refuse(g, d, "keyrings", "this keyring", "");
+	else if (q->package && package_denied(g, q->package))
+		refuse(g, d, "deny-packages", "package", q->package);
+	else if (q->engine && !has_word(g->rule->engines, q->engine))
+		refuse(g, d, "engines", "engine", q->engine);
+}
+
+/* A prefix up to a whole component of the path. */
+void policy_decide_mirror(const struct grant *g, const char *url, struct decision *d)
+{
+	decide(g, d, true, "mirrors");
+	for (char **word = g->rule ? g->rule->mirrors : NULL; word && *word; word++) {
+		size_t length = strlen(*word);
+
+		while (length && (*word)[length - 1] == '/')
+			length--;
+		if (strcmp(*word, "*") == 0 || (strncmp(url, *word, length) == 0 &&
+						(url[length] == '\0' || url[length] == '/')))
+			return;
+	}
+	if (g->rule)
+		refuse(g, d, "mirrors", "mirror", url);
+	else
+		d->allowed = false;
+}
+
+void policy_decide_limit(const struct grant *g, const char *key, uint64_t limit, uint64_t value,
+			 struct decision *d)
+{
+	char number[64];
+
+	decide(g, d, true, key);
+	snprintf(number, sizeof(number), "%ju, where at most %ju", (uintmax_t)value,
+		 (uintmax_t)limit);
+	if (limit != POLICY_NONE && value > limit)
+		refuse(g, d, key, "a value of", number);
+}
+
+int policy_range(const struct grant *g, uint32_t *first, struct error **err)
+{
+	const struct policy *p = g->policy;
+
+	if (!g->rule)
+		return error_set(err, ERR_REFUSED,
+				 "nothing is allowed: no [allow …] section of %s "
+				 "names %s or a group of his; ask an administrator",
+				 p->path, g->caller.name);
+	for (size_t i = 0; i < p->range_count; i++)
+		if (strcmp(p->ranges[i].user, g->caller.name) == 0) {
+			*first = p->ranges[i].first;
+			return 0;
+		}
+	if (g->caller.uid < p->uid_from || g->caller.uid > p->uid_to)
+		return error_set(err, ERR_REFUSED,
+				 "[ids] of %s gives %s (uid %u) no range of ids; ask "
+				 "an administrator to add there: user %s = FIRST",
+				 p->path, g->caller.name, g->caller.uid, g->caller.name);
+	*first = p->first + (g->caller.uid - p->uid_from) * POLICY_SLOT;
+	return 0;
+}
+
+int folder_path(int fd, char path[static PATH_MAX], struct error **err)
+{
+	_cleanup_close_ int again = -1;
+	struct stat have, named;
+	char link[32];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, path, PATH_MAX - 1);
+	if (length <= 0 || fstat(fd, &have) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot tell where the folder lies");
+	path[length] = '\0';
+	/* A mount of the caller's own namespace can give any folder any path. */
+	again = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (path[0] != '/' || again < 0 || fstat(again, &named) < 0 ||
+	    named.st_dev != have.st_dev || named.st_ino != have.st_ino)
+		return error_set(err, ERR_REFUSED,
+				 "the folder is not at %s where rootlet-helper looks: "
+				 "it lies on another's mount, or was moved",
+				 path);
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* The one decision: may this caller do that? The helper asks before each request; the front end
+ * asks the same for `policy show` and `create --dry-run`. */
+#pragma once
+
+#include <limits.h>
+
+#include "policy/policy.h"
+
+#define CALLER_GROUPS_MAX 256
+
+struct caller {
+	uid_t uid;
+	gid_t gid;
+	char name[64];	/* the uid's digits where the password database has none */
+	char home[256]; /* canonical; empty where there is none */
+	gid_t groups[CALLER_GROUPS_MAX];
+	size_t group_count;
+};
+
+/* A policy as it applies to one caller. */
+struct grant {
+	const struct policy *policy;
+	const struct policy_rule *rule; /* NULL: no section names him */
+	struct caller caller;
+};
+
+/* What a request is about. What it does not have is NULL or -1. */
+struct question {
+	const char *request; /* its name in proto/rootlet.proto */
+	const char *suite, *package, *engine;
+	const char *folder; /* canonical path of the folder or rootfs */
+	int keyring;	    /* descriptor */
+};
+
+struct decision {
+	bool allowed;
+	char rule[128]; /* which line of the policy decided: "allow lab: releases" */
+	char why[384];	/* of a refusal */
+};
+
+/* Whoever runs this process: its real ids and its groups. */
+int caller_self(struct caller *caller, struct error **err);
+
+/* The section of POLICY that CALLER is under. */
+void grant_make(struct grant *grant, const struct policy *policy, const struct caller *caller);
+
+void policy_decide(const struct grant *grant, const struct question *question,
+		   struct decision *decision);
+
+/* The same for what only the front end and only the helper can look at. */
+void policy_decide_mirror(const struct grant *grant, const char *url, struct decision *decision);
+void policy_decide_limit(const struct grant *grant, const char *key, uint64_t limit, uint64_t value,
+			 struct decision *decision);
+
+/* First id of the caller's range by [ids]. ERR_REFUSED where the policy gives him none. */
+int policy_range(const struct grant *grant, uint32_t *first, struct error **err);
+
+/* The path of the folder behind FD as this process sees it, by which the same folder can be opened
+ * again. ERR_REFUSED where there is none: it lies in another mount namespace, or was removed. */
+int folder_path(int fd, char path[static PATH_MAX], struct error **err);

@@ -1,0 +1,353 @@
+"""A front end that an attacker has replaced, beyond integration/attack.py: every field of every request in
+every wrong form, every kind of descriptor in every place, floods, silence, and files that change between
+check and use. Refusals are typed, memory and time are bounded, and nothing else has changed."""
+import array
+import contextlib
+import hashlib
+import os
+import random
+import socket
+import subprocess
+import threading
+import time
+
+from support import mirror as mirrors
+from support import tap
+from support.protocol import REQUESTS, TRUST, Helper, encode_field, opened, request, varint
+from support.world import (AS_ROOT, SCRATCH, Home, children, mirror, processes_left, small_rootfs)
+
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
+BURST = 10000 if LONG else 1000
+RACE_SECONDS = 30 if LONG else 4
+MEMORY_MOST = 64 << 10  # KiB more than before
+TYPED = set(range(1, 13))
+AT = mirror()
+ROOTFS = small_rootfs()
+TREE = f"{ROOTFS.store}/test-rootfs"
+home = Home()
+FOLDER = home.make_folder(f"{home.folder}/trees")
+PRECIOUS = home.make_folder(f"{home.folder}/precious")
+home.write("precious/file", "of-the-host")
+TRIED = {"requests": 0, "refused": 0, "done": 0}
+
+
+def untouched():
+    """What is wrong with what no request may touch."""
+    wrong = []
+    if os.listdir(PRECIOUS) != ["file"] or open(f"{PRECIOUS}/file").read() != "of-the-host":
+        wrong.append(f"changed: {os.listdir(PRECIOUS)}")
+    return wrong + [f"left: {name}" for name in os.listdir(FOLDER)]
+
+
+def count(answer):
+    TRIED["requests"] += 1
+    TRIED["refused" if answer.code else "done"] += 1
+    for fd in answer.fds:
+        os.close(fd)
+    return answer
+
+
+class Session:
+    """A helper that is started anew where it has ended: to leave is an answer as well."""
+
+    def __init__(self):
+        self.helper, self.ends = Helper(home.user, seconds=120), []
+
+    def send(self, packet, fds=()):
+        answer = count(self.helper.send(packet, fds))
+        if answer.code < 0:
+            self.ends.append(self.helper.leave())
+            self.helper = Helper(home.user, seconds=120)
+        return answer
+
+    def leave(self):
+        self.ends.append(self.helper.leave())
+        return [f"the helper ended with {status}" for status in self.ends if status is None or status < 0]
+
+
+# --- fields ---
+
+FORMS = {
+    "nothing": b"", "a long one": b"x" * 60000, "one longer than any field": b"x" * 300, "no UTF-8": b"\xff\xfe\xfd",
+    "NUL bytes": b"a\0b", "a path": b"../../etc", "an absolute path": b"/etc/passwd", "an option": b"--help",
+    "a newline": b"a\nb", "a format": b"%n%n%s", "the longest varint": None, "-1": None, "0": None, "2^32": None,
+}
+NUMBERS = {"the longest varint": b"\xff" * 9 + b"\x01", "-1": varint(-1), "0": varint(0), "2^32": varint(1 << 32)}
+
+
+def forms_of(kind, number):
+    """{what: packet}: the field NUMBER of the request in every form, all others missing."""
+    outer = REQUESTS[kind][0]
+    packets = {}
+    for what, data in FORMS.items():
+        if data is not None:
+            packets[what] = encode_field(number, data)
+        else:
+            packets[what] = varint(number << 3) + NUMBERS[what]
+    packets["a wrong wire type"] = varint(number << 3 | 5) + b"\0\0\0\0"
+    packets["a group"] = varint(number << 3 | 3) + varint(number << 3 | 4)
+    packets["a length beyond the packet"] = varint(number << 3 | 2) + varint(1 << 31)
+    packets["5000 of it"] = encode_field(number, b"a") * 5000
+    packets["a field that does not exist"] = encode_field(number + 100, b"a")
+    return {what: encode_field(outer, inner)[:65536] for what, inner in packets.items()}
+
+
+def fields():
+    for kind, (_, names) in REQUESTS.items():
+        session, wrong, tried = Session(), [], 0
+        for name, number in names.items():
+            for what, packet in forms_of(kind, number).items():
+                answer = session.send(packet)
+                tried += 1
+                if answer.code == -2 or answer.code > 0 and answer.code not in TYPED:
+                    wrong.append(f"{name}: {what}: {answer}")
+                # Without a descriptor only these can do anything, and they do it only once or in order.
+                if answer.code == 0 and kind not in ("OpenNamespace",):
+                    wrong.append(f"{name}: {what}: it was done")
+        wrong += session.leave() + untouched()
+        tap.report(not wrong and (tried or not names), f"{kind}: {tried} wrong forms of its fields are refused", *wrong[:10])
+
+
+# --- descriptors ---
+
+@contextlib.contextmanager
+def strange():
+    """{what: descriptor} of everything that is no plain file or folder of the caller's."""
+    fifo, gone, sealed = f"{SCRATCH}/{os.getpid()}.fifo", f"{home.folder}/gone", f"{home.folder}/wo"
+    os.mkfifo(fifo)
+    os.mkdir(gone)
+    mine, theirs = socket.socketpair()
+    pipe = os.pipe()
+    fds = {
+        "the host's root": os.open("/", os.O_RDONLY), "/proc/self": os.open("/proc/self", os.O_RDONLY),
+        "/proc": os.open("/proc", os.O_RDONLY), "/sys": os.open("/sys", os.O_RDONLY), "/dev": os.open("/dev", os.O_RDONLY),
+        "/etc": os.open("/etc", os.O_RDONLY), "/root": os.open("/root" if AS_ROOT else "/", os.O_RDONLY),
+        "a pipe": pipe[0], "a pipe to write": pipe[1], "a socket": theirs.fileno(),
+        "a FIFO that nobody writes to": os.open(fifo, os.O_RDWR | os.O_NONBLOCK),
+        "a folder by O_PATH": os.open(FOLDER, os.O_PATH), "a file by O_PATH": os.open(f"{PRECIOUS}/file", os.O_PATH),
+        "a file to write only": os.open(sealed, os.O_CREAT | os.O_WRONLY, 0o600),
+        "a removed folder": os.open(gone, os.O_RDONLY), "an eventfd": os.eventfd(0), "/dev/zero": os.open("/dev/zero", os.O_RDWR),
+        "a memfd": os.memfd_create("x"), "a pidfd": os.pidfd_open(os.getpid()),
+        "a user namespace": os.open("/proc/self/ns/user", os.O_RDONLY), "a file": os.open(f"{PRECIOUS}/file", os.O_RDONLY),
+        "an endless file": os.open("/dev/full", os.O_RDONLY), "a terminal": os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY),
+    }
+    os.rmdir(gone)
+    try:
+        yield fds
+    finally:
+        for what, fd in fds.items():
+            if what != "a socket":
+                os.close(fd)
+        mine.close()
+        theirs.close()
+        os.unlink(fifo)
+        os.unlink(sealed)
+
+
+BEGIN = {"name": "new", "suite": "jammy", "arch": mirrors.arch()}
+WITH_DESCRIPTORS = {"Begin": (2, BEGIN), "Release": (1, {"pocket": ""}), "Index": (1, {"pocket": "", "component": "main"}),
+                    "Package": (1, {"name": "attr", "sha256": bytes(32)}), "Publish": (1, {}), "Inspect": (1, {"deep": 1}),
+                    "Remove": (1, {"name": "precious"}), "Execute": (4, {"argv": ["true"], "user": "root"})}
+
+
+def descriptors():
+    with strange() as fds, opened(FOLDER, AT.keyring, TREE, "/dev/null") as (folder, keyring, tree, null):
+        right = {"Begin": [folder, keyring], "Execute": [tree, null, null, null]}
+        for kind, (many, values) in WITH_DESCRIPTORS.items():
+            session, wrong, tried = Session(), [], 0
+            for what, fd in fds.items():
+                for place in range(many):
+                    given = list(right.get(kind, [fd]))
+                    given[place] = fd
+                    if kind == "Execute" and place > 0:
+                        continue  # a command may have anything as its input and output, but a folder or disk
+                    if kind == "Begin" and place == 1 and what in ("a memfd", "a file"):
+                        continue  # any file is a keyring, until a signature has to hold
+                    answer = session.send(request(kind, **values), given)
+                    tried += 1
+                    if answer.code == 0 or answer.code == -2 or answer.code > 0 and answer.code not in TYPED:
+                        wrong.append(f"{what} in place {place}: {answer}")
+            wrong += session.leave() + untouched()
+            tap.report(not wrong, f"{kind}: {tried} wrong descriptors are refused", *wrong[:10])
+
+
+# --- floods and silence ---
+
+def memory(helper):
+    total = 0
+    for pid in (helper.process.pid, *children(helper.process.pid)):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/status", encoding="ascii") as file:
+                total += sum(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+    return total
+
+
+def burst():
+    """Many, one after the other has been answered; then many at once."""
+    helper = Helper(home.user, seconds=120)
+    for _ in range(50):
+        helper.ask("Remove", name="..")
+    before, began, codes = memory(helper), time.monotonic(), set()
+    with opened(f"{PRECIOUS}/file") as fds:
+        for number in range(BURST):
+            answer = count(helper.ask("Remove" if number % 2 else "Package", fds, name="..", **({} if number % 2 else {
+                "sha256": bytes(32)})))
+            codes.add(answer.code)
+    grown = memory(helper) - before
+    held = [len(os.listdir(f"/proc/{pid}/fd")) for pid in (helper.process.pid, *children(helper.process.pid))] if AS_ROOT else [0]
+    tap.report(codes <= TYPED and grown < MEMORY_MOST and max(held) < 20,
+               f"{BURST} wrong requests: each is refused, memory and descriptors do not grow", codes, f"{grown} KiB", held)
+    tap.note(f"{BURST} refusals in {time.monotonic() - began:.1f} s, {grown} KiB more")
+    tap.report(helper.leave() == 0, "and the helper leaves when it is left")
+    helper = Helper(home.user, seconds=120)
+    before, sent = memory(helper), 0
+    helper.channel.setblocking(False)
+    for _ in range(BURST):
+        try:
+            helper.channel.send(request("Remove", name="..") if sent % 2 else b"\xff" * 1000)
+            sent += 1
+        except BlockingIOError:
+            time.sleep(0.001)
+        except OSError:
+            break
+    grown = memory(helper) - before
+    status = helper.leave(60)
+    TRIED["requests"] += sent
+    TRIED["refused"] += sent
+    tap.report(sent > 1 and grown < MEMORY_MOST and status is not None and status >= 0,
+               "as many without waiting for an answer: the helper ends, or waits, and does not grow", sent, grown, status)
+
+
+def silence():
+    """One that never reads: the answers are few, and what waits for them ends with the channel."""
+    helper = Helper(home.user, seconds=120)
+    helper.channel.setblocking(False)
+    with opened(TREE) as fds:
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+        with contextlib.suppress(OSError):
+            helper.channel.sendmsg([request("Inspect", deep=1)], ancillary)
+    time.sleep(2)
+    before = memory(helper)
+    began = time.monotonic()
+    status = helper.leave(60)
+    tap.report(status is not None and status >= 0 and before < 4 * MEMORY_MOST, "a front end that never reads, and leaves",
+               status, before, time.monotonic() - began)
+    helper = Helper(home.user, greet=False)
+    time.sleep(1)
+    tap.report(helper.leave(30) == 0, "a front end that says nothing, and leaves")
+    helper = Helper(home.user)
+    helper.channel.shutdown(socket.SHUT_WR)
+    ended = helper.process.wait(30)
+    tap.report(ended == 0, "a front end that shuts its side", ended)
+    helper.channel.close()
+
+
+# --- races ---
+
+def swap(path, other, stop, flips):
+    """Exchanges PATH with OTHER as fast as it goes, as the caller would."""
+    script = ("import ctypes, sys, os\nl = ctypes.CDLL(None)\na, b = (s.encode() for s in sys.argv[1:3])\nn = 0\n"
+              "while os.path.exists(sys.argv[3]):\n"
+              "    for _ in range(200):\n        n += l.renameat2(-100, a, -100, b, 2) == 0\nprint(n)")
+    done = subprocess.run(["python3", "-c", script, path, other, stop], stdout=subprocess.PIPE, text=True, check=False,
+                          cwd="/", **home.user.switch())
+    flips.append(int(done.stdout or 0))
+
+
+@contextlib.contextmanager
+def swapping(path, other):
+    stop, flips = home.write("go-on", ""), []
+    thread = threading.Thread(target=swap, args=(path, other, stop, flips))
+    thread.start()
+    try:
+        yield flips
+    finally:
+        os.unlink(stop)
+        thread.join()
+
+
+def fill(path):
+    """A folder of the caller's that rootlet takes for stale staging."""
+    home.make_folder(path)
+    for number in range(30):
+        home.write(f"{os.path.relpath(path, home.folder)}/d{number}/file", "x")
+
+
+def race(what, place):
+    """Stale staging is removed while PLACE in it is swapped for a symlink to what must stay."""
+    stale, link = f"{FOLDER}/.rootlet-staging.x", f"{home.folder}/link"
+    swaps, codes = 0, {}
+    end = time.monotonic() + RACE_SECONDS
+    while time.monotonic() < end:
+        fill(stale)
+        os.symlink(PRECIOUS, link)
+        with swapping(f"{stale}{place}", link) as flips, Helper(home.user) as helper, opened(FOLDER) as fds:
+            time.sleep(0.1)
+            for _ in range(20):
+                answer = count(helper.ask("Remove", fds, name="x", stale=1))
+                codes[answer.code] = codes.get(answer.code, 0) + 1
+        swaps += flips[0]
+        subprocess.run(["rm", "-rf", stale, link], check=False)
+    wrong = untouched()
+    tap.report(swaps > 100 and set(codes) <= TYPED | {0} and not wrong, f"{what} swapped for a symlink while it is "
+               "removed: what the link names stays", f"{swaps} swaps, answers {codes}", *wrong)
+    tap.note(f"{what}: {swaps} swaps, {sum(codes.values())} removals, answers {codes}")
+
+
+def race_package():
+    """A cached .deb that is rewritten while the helper hashes it: what is taken is what the index signs."""
+    good = f"{AT.root}/{AT.deb_of('attr')}"
+    index = f"{AT.root}/dists/jammy/universe/binary-{mirrors.arch()}/Packages"
+    with open(good, "rb") as file:
+        data = file.read()
+    digest = hashlib.sha256(data).digest()
+    victim = home.write("victim.deb", data)
+    evil = bytes(len(data) // 2) + data[len(data) // 2:]
+    stop, verdicts, pool = threading.Event(), {}, None
+
+    def rewrite():
+        chance = random.Random(3)
+        with open(victim, "r+b", buffering=0) as file:
+            while not stop.is_set():
+                for content in (evil, data):
+                    file.seek(0)
+                    file.write(content)
+                    time.sleep(chance.random() / 500)
+    thread = threading.Thread(target=rewrite)
+    wrong = []
+    end = time.monotonic() + RACE_SECONDS
+    thread.start()
+    while time.monotonic() < end:
+        with Helper(home.user) as helper:
+            for kind, paths, values in (("Begin", (FOLDER, AT.keyring), BEGIN),
+                                        ("Release", (f"{AT.root}/dists/jammy/InRelease",), {"pocket": ""}),
+                                        ("Index", (index,), {"pocket": "", "component": "universe"})):
+                with opened(*paths) as fds:
+                    if count(helper.ask(kind, fds, **values)).code:
+                        wrong.append(f"{kind} before it failed")
+            with opened(victim) as fds:
+                answer = count(helper.ask("Package", fds, name="attr", sha256=digest))
+            verdicts[answer.code] = verdicts.get(answer.code, 0) + 1
+            pool = f"{FOLDER}/.rootlet-staging.new/mirror/pool/{digest.hex()}.deb"
+            if answer.code == 0 and AS_ROOT:
+                with open(pool, "rb") as file:
+                    if hashlib.sha256(file.read()).digest() != digest:
+                        wrong.append("another content than the signed one was taken")
+    stop.set()
+    thread.join()
+    wrong += untouched()
+    tap.report(set(verdicts) <= {0, TRUST} and verdicts.get(TRUST) and not wrong,
+               "a package that is rewritten while it is read: taken as signed, or refused", verdicts, *wrong[:3])
+    tap.note(f"rewritten package: answers {verdicts}")
+
+
+fields()
+descriptors()
+burst()
+silence()
+race("the folder", "")
+race("a folder below it", "/d7")
+race_package()
+tap.report(not processes_left(10), "no helper stays")
+tap.note(f"requests tried {TRIED['requests']}, refused {TRIED['refused']}, done {TRIED['done']}")
+tap.done()

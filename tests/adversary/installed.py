@@ -1,0 +1,301 @@
+"""Installed mode: what an administrator gives rootlet-helper, that it gives it up before it listens,
+and that whoever may call it gets nothing else out of it."""
+import json
+import os
+import re
+import signal
+import shutil
+import subprocess
+import time
+
+from support import installed, tap
+from support.protocol import Helper, REFUSED, opened
+from support.server import Server
+from support.world import (SCRATCH, SOURCE, Home, Tidy, children, command_of, kill, mirror,
+                           processes_left, wait_until)
+
+HOST = 12
+CASES = ["install-helper", "the policy is obeyed", "create without a range in /etc/subuid",
+         "no capability is left", "the caller gets at no process of it", "its environment and limits"]
+installed.enter(*CASES)
+USER = installed.user_without_range()
+GROUP = installed.group_of(USER)
+
+
+def install():
+    done, rootlet = installed.install(GROUP)
+    st = os.stat(installed.HELPER)
+    capabilities = subprocess.run(["getcap", installed.HELPER], stdout=subprocess.PIPE, text=True,
+                                  check=False).stdout
+    tap.report(done.returncode == 0 and st.st_uid == 0 and st.st_gid == USER.gid and
+               st.st_mode & 0o7777 == 0o750, "install-helper: root's, of the group, mode 0750",
+               done.stdout, oct(st.st_mode))
+    tap.report(capabilities.split()[1:] == ["cap_setgid,cap_setuid=p"],
+               "install-helper: the two capabilities, permitted only", capabilities)
+    again = subprocess.run(["/usr/local/share/rootlet/install-helper", "--group", GROUP],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    tap.report(again.returncode == 0, "install-helper: a second time", again.stdout)
+    folder = os.path.dirname(installed.HELPER)
+    os.chmod(folder, 0o777)
+    again = subprocess.run(["/usr/local/share/rootlet/install-helper", "--group", GROUP],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    os.chmod(folder, 0o755)
+    tap.report(again.returncode == 1 and folder in again.stdout,
+               "install-helper: refuses a folder that others can write", again.stdout)
+    return rootlet
+
+
+def greeted(**more):
+    """(answer to Hello, exit status) of a helper."""
+    helper = Helper(USER, program=installed.HELPER, **more)
+    return helper.greeting, helper.leave()
+
+
+def policies():
+    answer, _ = greeted()
+    tap.report(answer.code == REFUSED and "policy.conf" in answer.message,
+               "without a policy nothing is allowed", answer)
+    installed.set_policy("[allow x]\nusers = root\n")
+    answer, _ = greeted()
+    tap.report(answer.code == REFUSED and USER.name in answer.message,
+               "a policy that does not name the caller: nothing is allowed", answer)
+    installed.set_policy(f"[allow x]\nusers = {USER.name}\n[ids]\nuids = none\n")
+    answer, _ = greeted()
+    tap.report(answer.code == REFUSED and f"user {USER.name} = FIRST" in answer.message,
+               "a policy that gives no range: nothing is allowed", answer)
+    installed.allow(USER)
+    answer, _ = greeted()
+    tap.report(answer.code == 0, "a policy that names the caller", answer)
+    os.chmod(installed.POLICY, 0o666)
+    answer, _ = greeted()
+    tap.report(answer.code == HOST and "chmod" in answer.message,
+               "a policy that others can write is refused", answer)
+    os.chmod(installed.POLICY, 0o644)
+    os.chown(installed.POLICY, USER.uid, -1)
+    answer, _ = greeted()
+    tap.report(answer.code == HOST and "chown" in answer.message,
+               "a policy of another owner is refused", answer)
+    os.chown(installed.POLICY, 0, -1)
+    os.chmod("/etc/rootlet", 0o777)
+    answer, _ = greeted()
+    tap.report(answer.code == HOST, "a policy in a folder that others can write is refused", answer)
+    os.chmod("/etc/rootlet", 0o755)
+    taken = installed.range_of(USER)
+    with open(f"{SCRATCH}/{os.getpid()}.subuid", "w", encoding="ascii") as file:
+        file.write(f"somebody:{taken + 65000}:65536\n")
+    subprocess.run(["mount", "--bind", file.name, "/etc/subuid"], check=True)
+    answer, _ = greeted()
+    subprocess.run(["umount", "/etc/subuid"], check=True)
+    tap.report(answer.code == HOST and "somebody" in answer.message,
+               "a range that overlaps another's in /etc/subuid is refused", answer)
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+
+
+def rights(pids):
+    """None of PIDS holds anything on the host, nor the range that the policy does not give."""
+    host = os.readlink("/proc/self/ns/user")
+    for pid in pids:
+        status, name = status_of(pid), command_of(pid)[:40]
+        tap.report(os.readlink(f"/proc/{pid}/ns/user") != host,
+                   f"{name}: it is in a user namespace, so none of its rights is the host's")
+        held = int(status["CapPrm"], 16) | int(status["CapEff"], 16) | int(status["CapAmb"], 16)
+        setid = 1 << 6 | 1 << 7
+        with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
+            outside = {int(line.split()[1]) for line in file}
+        tap.report(0 not in outside and outside <= {installed.range_of(USER), USER.uid},
+                   f"{name}: its ids are the range's and the caller's", outside)
+        if "rootlet-helper" in name and not held & setid:
+            tap.report(held == 0, f"{name}: who keeps the record and who reads hold nothing", held)
+
+
+def run_all(rootlet):
+    at, home = mirror(), Home(user=USER)
+    with Server(at.root) as server, Tidy(home) as tidy:
+        outcome = home.create("--quiet", server=server, at=at, program=rootlet)
+        wrong = tidy.complaints()
+    tree = f"{home.store}/test-rootfs"
+    made = tap.report(outcome.status == 0 and not wrong, "create without a range in /etc/subuid",
+                      *wrong, outcome)
+    if not made:
+        return None
+    tap.report(os.lstat(tree).st_uid == installed.range_of(USER), "the rootfs has the policy's ids",
+               os.lstat(tree).st_uid, installed.range_of(USER))
+    outcome = home.run("check", "--deep", program=rootlet)
+    tap.report(outcome.status == 0, "check --deep", outcome)
+    outcome = home.run("shell", "--", "id", "-u", program=rootlet)
+    tap.report(outcome.status == 0 and outcome.out == "0\n", "shell", outcome)
+    with open(installed.RECORD, encoding="ascii") as file:
+        records = [json.loads(line) for line in file]
+    kinds = [(one["request"], one["kind"]) for one in records if one["mode"] == "installed"]
+    tap.report({("Begin", "intent"), ("Begin", "result"), ("Publish", "result"),
+                ("Execute", "result")} <= set(kinds), "all of it is on the record", *kinds[-5:])
+    st = os.stat(installed.RECORD)
+    tap.report(st.st_uid == 0 and st.st_mode & 0o7777 == 0o600, "the record is root's alone",
+               oct(st.st_mode))
+    return home
+
+
+def probe(home, rootlet):
+    """The caller against his own helper, while a command runs in its jail."""
+    shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 66", program=rootlet)
+    shell.stdout.readline()
+    wait_until(lambda: any(command_of(pid).startswith("sleep 66") for pid in children(shell.pid)))
+    pids = children(shell.pid)
+    helpers = [pid for pid in pids if "rootlet-helper" in command_of(pid)]
+    jailed = [pid for pid in pids if command_of(pid).startswith("sleep 66")]
+    tap.report(len(helpers) >= 3 and len(jailed) == 1, "helper and jail are there",
+               [command_of(pid) for pid in pids])
+    rights(pids)
+    before = {pid: status_of(pid)["State"] for pid in pids}
+    done = subprocess.run(["python3", f"{SOURCE}/tests/adversary/probe.py", *map(str, pids)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          cwd="/", **USER.switch())
+    rows = [line.split() for line in done.stdout.splitlines()]
+    tap.report(len(rows) == 15 * len(pids) and all(len(row) == 3 for row in rows),
+               "every attempt was made", done.stdout[-400:])
+    outer = max(helpers, key=lambda pid: len(children(pid)))
+    for pid, what, error in rows:
+        name = command_of(int(pid))[:30]
+        if what in ("stop", "continue"):
+            if int(pid) in (outer, *jailed):
+                tap.report(error == "EPERM", f"{name}: the caller cannot signal it ({what})", error)
+        else:
+            tap.report(error in ("EPERM", "EACCES"), f"the caller against {name}: {what}", error)
+    tap.note(f"{len(rows)} attempts on {len(pids)} processes; before them: {before}")
+    # Who works in the caller's folders is the caller's id: he may end it, and all ends.
+    for pid in pids:
+        kill(pid, signal.SIGCONT)
+    shell.kill()
+    shell.communicate()
+    tap.report(not processes_left(20), "a dead front end: nothing of the helper stays")
+
+
+def trick_library():
+    """A library that leaves a mark where it is loaded; and the proof that it does."""
+    source, library = f"{SCRATCH}/mark.c", f"{SCRATCH}/mark.so"
+    with open(source, "w", encoding="ascii") as file:
+        file.write('#include <fcntl.h>\n#include <stdlib.h>\n__attribute__((constructor)) static void f(void)'
+                   '{ const char *m = getenv("MARK"); if (m) open(m, O_CREAT | O_WRONLY, 0666); }\n')
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    return library
+
+
+def environment():
+    library = trick_library()
+    folder = f"{SCRATCH}/marks"
+    os.makedirs(folder, exist_ok=True)
+    os.chmod(folder, 0o777)
+    # bash, which starts the helper, must not take it: it is set by bash itself.
+    for variable in ("LD_PRELOAD", "LD_AUDIT"):
+        mark = f"{folder}/{variable}"
+        subprocess.run(["true"], env={variable: library, "MARK": mark}, check=False)
+        proof = os.path.exists(mark)
+        if proof:
+            os.unlink(mark)
+        answer, _ = greeted(setup=f"export {variable}={library} MARK={mark};")
+        tap.report(proof and not os.path.exists(mark) and answer.code == 0,
+                   f"{variable} loads nothing into it", proof, answer)
+    for what, before in {
+            "LD_LIBRARY_PATH": f"export LD_LIBRARY_PATH={folder};",
+            "a GLIBC_TUNABLES": "export GLIBC_TUNABLES=glibc.malloc.check=3;",
+            "standard descriptors closed": "exec 0<&- 1>&- 2>&-;",
+            "an empty argv": "exec -a '' ",
+            "another folder": "cd /tmp;",
+            "a umask of 0": "umask 0;",
+            "signals ignored": "trap '' TERM INT HUP ALRM CHLD PIPE USR1;",
+            "a low soft limit of files": "ulimit -S -f 1; ulimit -S -n 20;"}.items():
+        text = before if "exec -a" not in before else "set -- exec -a '';"
+        answer, status = greeted(setup=text)
+        tap.report(answer.code == 0 and status == 0, f"{what}: it works the same", answer, status)
+    size = os.path.getsize(installed.RECORD)
+    for what, limit in {"files": "-f 1", "descriptors": "-n 32", "memory": "-v 30000",
+                        "stack": "-s 64", "processor time": "-t 0", "processes": "-u 0"}.items():
+        answer, status = greeted(setup=f"ulimit -H -S {limit};")
+        tap.report(answer.code != 0 or os.path.getsize(installed.RECORD) > size,
+                   f"a hard limit on {what}: refused, or done and on the record", answer, status)
+        size = os.path.getsize(installed.RECORD)
+    tap.report(all(json.loads(line) for line in open(installed.RECORD, encoding="ascii")),
+               "after all of that each line of the record is whole")
+
+
+def copies():
+    """The program under another name has no rights at all."""
+    copy = f"{SCRATCH}/copy-of-helper"
+    shutil.copy(installed.HELPER, copy)
+    os.chmod(copy, 0o755)
+    size = os.path.getsize(installed.RECORD)
+    helper = Helper(USER, program=copy)
+    maps = set()
+    for pid in (helper.process.pid, *children(helper.process.pid)):
+        with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
+            maps |= {int(line.split()[1]) for line in file}
+    tap.report(installed.range_of(USER) not in maps and os.path.getsize(installed.RECORD) == size,
+               "a copy of the program has neither the policy's range nor the record", maps)
+    helper.leave()
+    link = f"{SCRATCH}/marks/link-to-helper"
+    done = subprocess.run(["ln", installed.HELPER, link], stderr=subprocess.DEVNULL, check=False,
+                          **USER.switch())
+    tap.report(done.returncode != 0 and not os.path.lexists(link),
+               "the caller cannot keep an old version of it by a hard link")
+    done = subprocess.run(["sh", "-c", f"exec {installed.HELPER}"], stderr=subprocess.PIPE,
+                          check=False, text=True, user=65534, group=65534, extra_groups=[])
+    tap.report(done.returncode in (126, 127), "who is not of the group cannot run it", done)
+    answer, _ = greeted(setup="exec 4<>/etc/hostname 2>/dev/null;")
+    tap.report(answer.code == 0, "a record of the caller's is not taken", answer)
+
+
+def traced():
+    """One that is born under ptrace has no rights."""
+    path = f"{SCRATCH}/marks/trace"
+    done = subprocess.run(["strace", "-f", "-o", path, "sh", "-c", f"exec {installed.HELPER} 3<&0"],
+                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, text=True,
+                          cwd="/", **USER.switch())
+    tap.report(done.returncode != 0, "under strace it does nothing", done)
+
+
+def fronts(home, rootlet):
+    """A front end that is stopped, and one that dies: the helper neither goes on nor stays."""
+    shell = home.start("shell", "--", "sh", "-c", "echo in; exec cat", program=rootlet,
+                       stdin=subprocess.PIPE)
+    shell.stdout.readline()
+    kill(shell.pid, signal.SIGSTOP)
+    time.sleep(1)
+    alive = len(children(shell.pid))
+    kill(shell.pid, signal.SIGKILL)
+    shell.communicate()
+    tap.report(alive >= 3 and not processes_left(20), "a front end stopped, then killed: nothing stays")
+    helper = Helper(USER, program=installed.HELPER)
+    jailer = children(helper.process.pid)
+    subprocess.run(["kill", "-9", *map(str, jailer)], check=False, **USER.switch(),
+                   stderr=subprocess.DEVNULL)
+    ended = wait_until(lambda: helper.process.poll() is not None, 20)
+    tap.report(ended is not None and not processes_left(20),
+               "the caller kills what is his of the helper: all of it ends")
+    helper.channel.close()
+    with opened(f"{home.store}/test-rootfs") as fds, Helper(USER, program=installed.HELPER) as helper:
+        answer = helper.ask("OpenNamespace")
+        tap.report(answer.code == REFUSED and not answer.fds,
+                   "the namespace is not handed out: it would be a way past the policy", answer)
+        answer = helper.ask("Inspect", fds)
+        tap.report(answer.code == 0, "and it goes on", answer)
+
+
+installed.set_policy("")
+os.unlink(installed.POLICY)
+ROOTLET = install()
+policies()
+HOME = run_all(ROOTLET)
+if HOME:
+    probe(HOME, ROOTLET)
+    environment()
+    copies()
+    traced()
+    fronts(HOME, ROOTLET)
+    outcome = HOME.run("delete", "--yes", program=ROOTLET)
+    tap.report(outcome.status == 0, "delete", outcome)
+tap.report(not processes_left(10), "nothing runs in the end")
+tap.done()

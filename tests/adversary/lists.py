@@ -1,0 +1,150 @@
+"""The lists: each seccomp list by calling every number, and each capability by taking it away."""
+import os
+import re
+import shutil
+import subprocess
+
+from support import installed, tap
+from support.server import Server
+from support.world import (BUILD, HELPER, SCRATCH, Home, mirror, plain_user, processes_left)
+
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
+USER = plain_user()
+SYNC = {"fsync", "fdatasync", "sync", "msync", "sync_file_range", "syncfs"}
+# Contained sets look at the arguments of these, or have another answer for all of them.
+NARROWED = {"clone", "ioctl", "socket"}
+# In the order of enum privilege_set.
+SETS = {"outer": "kill", "jailer": "error", "parser": "kill", "jail": "contained", "tool": "contained"}
+CAPABILITIES = ("chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable "
+                "net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio "
+                "sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time "
+                "sys_tty_config mknod lease audit_write audit_control setfcap").split()
+
+
+def expected(kind, name, listed, without, result):
+    """Whether RESULT is what the list says."""
+    if kind == "kill":
+        return (result == "SYS") != listed
+    if name == "clone3":
+        return result == "ENOSYS"
+    if kind == "contained" and name in SYNC:
+        return result == "0"
+    if not listed:
+        return result in ("EPERM", "ENOSYS")
+    if kind == "contained" and name in NARROWED:
+        return result in ("EPERM", "EAFNOSUPPORT", without)
+    # What needs a capability that the set does not hold may be refused by the kernel itself.
+    return result == without or result not in ("EPERM", "ENOSYS")
+
+
+# debootstrap lets dpkg unpack once more in the jail, which sets the modes; who unpacks but once must.
+OF_NATIVE = {("tool", "fowner"), ("tool", "fsetid")}
+
+
+def calls():
+    for name, kind in SETS.items():
+        done = subprocess.run(["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child",
+                               f"{BUILD}/tests/lists", name], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, check=False, cwd="/", **USER.switch())
+        rows = [line.split() for line in done.stdout.splitlines()]
+        rows = [row for row in rows if len(row) == 5]
+        wrong = [row for row in rows if not expected(kind, row[1], row[2] == "1", row[3], row[4])]
+        passed = sum(row[2] == "1" for row in rows)
+        tap.report(len(rows) > 330 and not wrong and 0 < passed < len(rows),
+                   f"list {name}: of all calls exactly the listed ones pass", len(rows), *wrong[:20], done.stderr[-300:])
+        tap.note(f"list {name}: {passed} of {len(rows)} calls allowed")
+
+
+def symbol(path, name):
+    """(offset in the file, size) of a variable."""
+    text = subprocess.run(["readelf", "-W", "-s", "-S", path], stdout=subprocess.PIPE, text=True, check=True).stdout
+    found = re.search(rf"^\s*\d+: ([0-9a-f]+)\s+(\d+) OBJECT .* (\d+) {name}$", text, re.M)
+    section = re.search(rf"^\s*\[\s*{found.group(3)}\] \S+\s+\S+\s+([0-9a-f]+) ([0-9a-f]+) ", text, re.M)
+    return int(found.group(1), 16) - int(section.group(1), 16) + int(section.group(2), 16), int(found.group(2))
+
+
+def built_without(number, bit):
+    """(a copy of the helper that lacks one capability in the set's row, what that row had)"""
+    helper = shutil.copy(HELPER, f"{SCRATCH}/{os.getpid()}.helper")
+    start, size = symbol(helper, "privilege_sets")
+    at = start + number * (size // len(SETS)) + 8
+    with open(helper, "r+b") as file:
+        file.seek(at)
+        mask = int.from_bytes(file.read(8), "little")
+        if bit is not None:
+            file.seek(at)
+            file.write((mask & ~(1 << bit)).to_bytes(8, "little"))
+    return helper, mask
+
+
+# What dpkg and package scripts do as root with files and processes that are another's.
+SCRIPT = """set -e; cd /root; touch f; chown 1000:1002 f; chmod 640 f; chmod 2755 f; test -g f
+setfattr -n security.capability -v 0x0000000201000000000000000000000000000000 f; chroot / true
+perl -MPOSIX -e '$p = fork; if (!$p) { setuid(1000); sleep 30; exit } sleep 1; exit(kill(9, $p) == 1 ? 0 : 1)'
+"""
+# Files that a package has and dpkg or tar must give their owner and mode.
+KEPT = "test -g /usr/bin/chage && test $(stat -c %G /usr/bin/chage) = shadow && test -u /usr/bin/passwd"
+
+
+def engines():
+    """What `create --help` names."""
+    text = Home(user=USER).run("create", "--help").out
+    return [engine for engine in ("debootstrap", "native") if re.search(rf"--engine.*\b{engine}\b", text)]
+
+
+def whole_life(home, at):
+    """The first step that fails, or None: a rootfs from its making to its end, by each engine."""
+    for engine in ENGINES:
+        failed = life_by(home, at, engine)
+        if failed:
+            return f"{engine}: {failed}"
+    return None
+
+
+def life_by(home, at, engine):
+    with Server(at.root) as server:
+        outcome = home.create("--quiet", "--engine", engine, server=server, at=at)
+    if outcome.status:
+        return "create"
+    for step in (["check", "--deep"], ["shell", "--user", "fsqa", "--", "id"], ["shell", "--", "sh", "-c", KEPT],
+                 ["shell", "--", "sh", "-c", SCRIPT], ["delete", "--yes"]):
+        if home.run(*step).status:
+            return " ".join(step)[:20]
+    return None
+
+
+def capabilities():
+    at = mirror()
+    for number, name in enumerate(SETS):
+        _, mask = built_without(number, None)
+        bits = [bit for bit in range(64) if mask >> bit & 1]
+        tap.note(f"set {name}: {len(bits)} capabilities")
+        for bit in bits if LONG else bits[:1]:
+            home = Home(user=USER)
+            helper, _ = built_without(number, bit)
+            failed = life_with(home, helper, at)
+            if (name, CAPABILITIES[bit]) in OF_NATIVE and "native" not in ENGINES:
+                tap.note(f"set {name}: {CAPABILITIES[bit]} is there for an engine that this build has not")
+                continue
+            tap.report(failed is not None, f"set {name}: without {CAPABILITIES[bit]} something fails", failed)
+            tap.note(f"set {name} without {CAPABILITIES[bit]}: {failed} fails")
+            home.remove()
+
+
+def life_with(home, helper, at):
+    """The front end finds the helper at a fixed place: HELPER is mounted over it, for this program only."""
+    subprocess.run(["mount", "--bind", helper, HELPER], check=True)
+    try:
+        return whole_life(home, at)
+    finally:
+        subprocess.run(["umount", HELPER], check=True)
+
+
+ENGINES = engines()
+calls()
+installed.enter("capabilities, one by one")
+home = Home(user=USER)
+tap.report(whole_life(home, mirror()) is None, "with all of them nothing fails")
+capabilities()
+tap.report(not processes_left(10), "nothing runs in the end")
+tap.done()

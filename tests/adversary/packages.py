@@ -1,0 +1,101 @@
+"""Packages that mean to exhaust the host or to leave something on it, signed by a key that is trusted, under a
+policy that limits them: see integration/scripts.py for those that want to see or reach the host."""
+import os
+import shutil
+import subprocess
+
+from support import debs, installed, tap
+from support import mirror as mirrors
+from support.server import Server
+from support.world import SCRATCH, Home, Tidy, mirror, plain_user, processes_left
+
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
+installed.enter("packages under limits")
+AT = mirror()
+home = Home(user=plain_user())
+PRECIOUS = home.make_folder(f"{home.folder}/precious")
+home.write("precious/file", "of-the-host")
+LIMITS = ["max-processes = 300", "max-size = 512M", "max-memory = 2G"]
+ENTRIES = 1000000 if LONG else 20000
+BOMB = bytes((1 << 30) if LONG else (600 << 20))  # more than max-size, of zeros that pack to nothing
+
+
+def hello(*lines):
+    return {"postinst": "#!/bin/sh\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\n" + "\n".join(lines) + "\nexit 0\n"}
+
+
+# name: (what it tries, scripts, entries of its archive, exit statuses that are right)
+PACKAGES = {
+    "forks": ("forks without end", hello("f() { f | f & }", "f", "sleep 20"), (), (0, 1, 130)),
+    "sleeps": ("sleeps for ever", hello("sleep 100000"), (), (130,)),
+    "fills": ("fills the disk", hello("cat /dev/zero >/root/big"), (), (0, 1, 7)),
+    "eats": ("eats all memory", hello("perl -e '@a = map { q(x) x 500_000_000 } 1 .. 20'"), (), (0, 1)),
+    "stays": ("leaves daemons behind", hello("for i in 1 2 3; do (setsid sh -c 'trap \"\" TERM HUP INT; sleep 5002' &) ; done"),
+              (), (0,)),
+    "names": ("has very long names", {}, [("./" + "/".join(["d" * 250] * 15), b"x"), ("./" + "n" * 255, b"x")], (0, 1)),
+    "many": (f"has {ENTRIES} files", {}, [("./many", "dir")] + [(f"./many/{i}", b"") for i in range(ENTRIES)], (0, 1)),
+    "bomb": ("unpacks to more than is allowed", {}, [("./bomb", BOMB)], (1, 7)),
+    "climbs": ("links out of the tree, and writes through the links", {}, [
+        ("./a", f"-> {PRECIOUS}"), ("./a/escaped", b"x"), ("./b", "-> ../../../../../.."), (f"./b{PRECIOUS}/escaped", b"x"),
+        ("./c", f"=> {PRECIOUS}/file"), ("./d", f"-> {PRECIOUS}/file"), ("./d", b"changed")], (0, 1)),
+    "marked": ("sets file capabilities and setuid bits", hello(
+        "cp /usr/bin/id /usr/bin/sleep /root/; chmod 4755 /root/id; chmod 755 /root",
+        "setfattr -n security.capability -v 0x0100000202000000000000000000000000000000 /root/sleep",
+        "chown 65534 /root/sleep; chmod 6755 /root/sleep"), (), (0,)),
+}
+
+
+def create(name, scripts, entries):
+    package, folder = f"evil-{name}", f"{SCRATCH}/{os.getpid()}.{name}"
+    with Server(f"{folder}/mirror") as server, Tidy(home) as tidy:
+        deb = debs.make(f"{folder}.debs", package, mirrors.arch(), scripts, entries)
+        at = AT.with_packages(folder, [deb])
+        outcome = home.create("--name", name, "--include", package, "--quiet", server=server, at=at, seconds=1500)
+        wrong = tidy.complaints(60)
+    shutil.rmtree(folder, ignore_errors=True)
+    return outcome, wrong
+
+
+def host_is_as_before():
+    if sorted(os.listdir(PRECIOUS)) != ["file"] or open(f"{PRECIOUS}/file").read() != "of-the-host":
+        return [f"the host's folder has changed: {os.listdir(PRECIOUS)}"]
+    return []
+
+
+def marked(tree):
+    """What the bits are worth on the host, as any user there."""
+    done = subprocess.run([f"{tree}/root/id", "-u"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          check=False, cwd="/", **home.user.switch())
+    owner = os.lstat(tree).st_uid
+    tap.report(done.stdout.strip() in ("", str(home.user.uid), str(owner)) and done.stdout.strip() != "0",
+               "a setuid program of the tree makes nobody the host's root", done)
+    process = subprocess.Popen([f"{tree}/root/sleep", "5"], cwd="/", **home.user.switch())
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    process.kill()
+    process.wait()
+    tap.report(int(status["CapPrm"], 16) == 0 and int(status["CapEff"], 16) == 0,
+               "a file capability of the tree gives nothing on the host", status["CapPrm"])
+
+
+tried = stopped = 0
+for key, (what, scripts, entries, statuses) in PACKAGES.items():
+    # Long enough for a whole create on a slow machine, but where the limit is what is tried.
+    installed.allow(home.user, *LIMITS, f"max-seconds = {90 if key in ('forks', 'sleeps') else 3000}")
+    outcome, wrong = create(key, scripts, entries)
+    wrong += host_is_as_before()
+    if outcome.status not in statuses:
+        wrong.append(f"exit status {outcome.status}, expected one of {statuses}")
+    if outcome.status and os.path.lexists(f"{home.store}/{key}"):
+        wrong.append("it failed, and there is a rootfs")
+    if len([line for line in outcome.err.splitlines() if line.strip()]) > 1:
+        wrong.append("more than one message")
+    tried += 1
+    stopped += tap.report(not wrong, f"a package that {what}", *wrong, outcome)
+    tap.note(f"{key}: exit status {outcome.status} after {outcome.seconds:.0f} s: {outcome.err.strip()[-200:]}")
+    if key == "marked" and outcome.status == 0:
+        marked(f"{home.store}/{key}")
+    home.run("delete", "--yes", "--name", key)
+tap.report(not processes_left(30), "nothing of a package's runs in the end")
+tap.note(f"packages tried {tried}, stopped or harmless {stopped}")
+tap.done()

@@ -1,0 +1,112 @@
+"""Two users of one host, each with a rootfs: neither can see, use, stop or guess what is the other's."""
+import os
+import subprocess
+
+from support import tap
+from support.protocol import Helper, opened
+from support.server import Server
+from support.world import (AS_ROOT, SOURCE, Home, children, command_of, mirror, plain_user, processes_left,
+                           user_named, wait_until)
+
+CASES = ["another's rootfs", "another's processes", "another's cache and record"]
+
+
+def users():
+    if not AS_ROOT:
+        return None
+    mine = plain_user()
+    for name in ("rootlet-other", os.environ.get("ROOTLET_TEST_OTHER", "")):
+        try:
+            return mine, user_named(name)
+        except KeyError:
+            continue
+    return None
+
+
+FOUND = users()
+if not FOUND:
+    for what in CASES:
+        tap.skip(what, "needs root, and the users that ./tests/run makes")
+    tap.done()
+VICTIM, ATTACKER = (Home(user=user) for user in FOUND)
+TREE = f"{VICTIM.store}/test-rootfs"
+
+
+def as_attacker(*words):
+    # Through a shell: a program that cannot be run is an answer as well.
+    done = subprocess.run(["sh", "-c", 'exec "$@"', "sh", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd="/",
+                          **ATTACKER.user.switch())
+    return done.returncode, done.stdout
+
+
+def paths():
+    """With the path in hand, as a home folder need not be shut."""
+    for what, words in {
+            "list its store": ["ls", VICTIM.store], "read its manifest": ["cat", f"{TREE}/etc/rootlet/manifest.json"],
+            "run a program of it": [f"{TREE}/usr/bin/true"], "write in its store": ["touch", f"{VICTIM.store}/x"],
+            "list its cache": ["ls", f"{VICTIM.cache}/rootlet"], "list its state": ["ls", f"{VICTIM.folder}/state/rootlet"],
+            "read its record": ["cat", f"{VICTIM.folder}/state/rootlet/audit.log"]}.items():
+        status, text = as_attacker(*words)
+        tap.report(status != 0, f"another user cannot {what}", text)
+    for words in (["check", "--path", TREE], ["shell", "--path", TREE, "--", "true"], ["delete", "--yes", "--path", TREE],
+                  ["create", "--path", TREE, "--force"], ["create", "--path", f"{VICTIM.store}/new"],
+                  ["run", "--path", TREE, "--kernel", "distro", "--", "true"]):
+        outcome = ATTACKER.run(*words, seconds=120)
+        tap.report(outcome.status != 0, f"another user's rootlet {words[0]} on it fails", outcome)
+
+
+def descriptors():
+    """With a descriptor of the folder, which root passes here in the place of a mistake of the owner's."""
+    rows = [("Remove", [VICTIM.store], {"name": "test-rootfs"}), ("Inspect", [TREE], {"deep": 1}),
+            ("Remove", [VICTIM.store], {"name": "test-rootfs", "stale": 1}),
+            ("Execute", [TREE, *["/dev/null"] * 3], {"argv": ["touch", "/root/x"], "user": "root"}),
+            ("Begin", [VICTIM.store, "/etc/hostname"], {"name": "new", "suite": "jammy", "arch": "amd64"})]
+    for kind, names, fields in rows:
+        with Helper(ATTACKER.user) as helper, opened(*names) as fds:
+            answer = helper.ask(kind, fds, **fields)
+        harmless = kind == "Remove" and fields.get("stale") and answer.code == 0  # there is none to remove
+        tap.report(answer.code > 0 or harmless, f"another user's helper with the folder's descriptor: {kind}", answer)
+    tap.report(os.listdir(VICTIM.store) == ["test-rootfs"], "nothing of it has changed", os.listdir(VICTIM.store))
+
+
+def processes():
+    # A session of its own: in one session anybody may send SIGCONT.
+    shell = VICTIM.start("shell", "--", "sh", "-c", "echo in; sleep 68", start_new_session=True)
+    shell.stdout.readline()
+    wait_until(lambda: any(command_of(pid).startswith("sleep 68") for pid in children(shell.pid)))
+    pids = [shell.pid, *children(shell.pid)]
+    _, text = as_attacker("python3", f"{SOURCE}/tests/adversary/probe.py", *map(str, pids))
+    rows = [line.split() for line in text.splitlines()]
+    through = [row for row in rows if len(row) == 3 and row[2] not in ("EPERM", "EACCES")]
+    tap.report(len(rows) == 15 * len(pids) and not through, "another user's processes: none of the attempts comes through",
+               *through, text[-300:])
+    tap.note(f"{len(rows)} attempts on {len(pids)} processes of another user")
+    tap.report(shell.poll() is None, "and they still run")
+    shell.terminate()
+    shell.communicate(timeout=60)
+
+
+def ranges():
+    """What the attacker's own range can do in the victim's tree, were its folders open: nothing."""
+    with Helper(ATTACKER.user) as helper:
+        maps = set()
+        for pid in (helper.process.pid, *children(helper.process.pid)):
+            with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
+                maps |= {(int(line.split()[1]), int(line.split()[2])) for line in file}
+    owner = os.lstat(TREE).st_uid
+    tap.report(maps and not any(first <= owner < first + count for first, count in maps),
+               "the ranges of two users do not overlap", maps, owner)
+
+
+AT = mirror()
+with Server(AT.root) as server:
+    made = VICTIM.create("--quiet", server=server, at=AT)
+if tap.report(made.status == 0, "a rootfs of another user's", made):
+    paths()
+    descriptors()
+    processes()
+    ranges()
+    check = VICTIM.run("check", "--deep")
+    tap.report(check.status == 0, "its owner finds it as it was", check)
+tap.report(not processes_left(10), "nothing runs in the end")
+tap.done()

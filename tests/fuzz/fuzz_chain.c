@@ -1,0 +1,52 @@
+/* The helper's own reading of a signed text and of a Packages file, behind the signature check: an
+ * archive's key can be stolen. Includes the file, as what it tries is static there. */
+#include "helper/chain.c"
+
+#include "fuzz.h"
+
+static void read_release(const char *text)
+{
+	struct chain c = { .suite = "jammy", .arch = "amd64" };
+	uint8_t sum[SHA256_LEN];
+	uint64_t size;
+
+	check_suite(&c, "", text, NULL);
+	check_suite(&c, "updates", text, NULL);
+	check_dates(text, NULL);
+	find_hash(text, "main/binary-amd64/Packages", sum, &size);
+}
+
+static void read_index(const uint8_t *data, size_t size)
+{
+	struct chain c = { .arch = "amd64" };
+	_cleanup_close_ int fd = fuzz_file(data, size);
+	size_t length;
+
+	if (size && map_index(&c, fd, size, NULL) == 0) {
+		for (size_t i = 0; i < c.stanza_count; i++) {
+			const struct stanza *s = &c.stanzas[i];
+
+			if (s->text < c.indexes[0].text ||
+			    s->text + s->length > c.indexes[0].text + size)
+				abort();
+			stanza_field_is(s->text, s->length, "Package", "bash");
+			stanza_field(s->text, s->length, "Filename", &length);
+			if (!find_stanza(&c, s->sha256))
+				abort();
+		}
+	}
+	for (size_t i = 0; i < c.index_count; i++)
+		munmap(c.indexes[i].text, c.indexes[i].size);
+	free(c.stanzas);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	_cleanup_free_ char *text = fuzz_text(data, size);
+	_cleanup_free_ char *status = fuzz_text(data, size);
+
+	read_release(text);
+	signature_holds(status);
+	read_index(data, size);
+	return 0;
+}

@@ -1,0 +1,30 @@
+/* The parser: bytes of the front end become a task, which is checked, described and decided upon.
+ */
+#include "helper/parser.h"
+#include "helper/task.h"
+#include "policy/decide.h"
+
+#include "fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct task task;
+	_cleanup_error_ struct error *err = NULL;
+	char description[512];
+
+	if (!parser_translate(data, size, &task))
+		return 0;
+	task_describe(&task, description, sizeof(description));
+	/* What the handlers rely on. */
+	if (task_check(&task, &err) == 0) {
+		if (task.operation == OP_NONE || task.operation > OP_LAST)
+			abort();
+		if (task.operation == OP_BEGIN && strchr(task.begin.name, '/'))
+			abort();
+		if (task.operation == OP_EXECUTE && task.execute.words[0] == '\0')
+			abort();
+	} else if (!err || err->code != ERR_INPUT) {
+		abort();
+	}
+	return 0;
+}

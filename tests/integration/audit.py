@@ -1,0 +1,216 @@
+"""The record: what is on it, in each sink; what happens where it cannot be kept; and that `rootlet audit
+verify` finds what was done to it."""
+import json
+import os
+import re
+import socket
+import subprocess
+import threading
+
+from support import installed, tap
+from support.protocol import Helper, opened
+from support.world import Case, Home, children, kill, play, small_rootfs
+
+HOST = 12
+installed.enter("the record")
+ROOTFS = small_rootfs()
+TREE = f"{ROOTFS.store}/test-rootfs"
+home = Home()
+OWN = f"{home.folder}/state/rootlet/audit.log"
+subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", "/run"], check=True)
+os.makedirs("/run/systemd/journal")
+
+
+def records(path):
+    with open(path, encoding="ascii") as file:
+        return [json.loads(line) for line in file]
+
+
+def shell(*words):
+    return home.run("shell", "--path", TREE, "--", *words)
+
+
+def own_record():
+    """Without a policy: the caller's own file."""
+    shell("sh", "-c", "exit 7")
+    home.run("check", "--path", TREE)
+    seen = records(OWN)
+    execute = [one for one in seen if one["request"] == "Execute"]
+    tap.report(os.stat(OWN).st_mode & 0o7777 == 0o600 and os.stat(OWN).st_uid == home.user.uid,
+               "the caller's own record is his alone")
+    tap.report([one["kind"] for one in execute] == ["intent", "result"] and execute[1]["status"] == 7 and
+               execute[1]["result"] == "none" and "command=sh -c exit 7" in execute[0]["arguments"],
+               "a request: its intent, its result", *execute)
+    first = execute[0]
+    tap.report(first["uid"] == home.user.uid and first["gid"] == home.user.gid and first["pid"] > 0 and
+               first["mode"] == "user" and first["rule"] == "no policy" and first["decision"] == "allowed",
+               "who, in which mode, by which rule", first)
+    tap.report([one["seq"] for one in seen] == list(range(1, len(seen) + 1)), "the numbers have no gap")
+    play(Case("audit", ["audit"], 0, ["Execute +user=root command=sh -c exit 7"]), home)
+    play(Case("audit show --json", ["audit", "show", "--json"], 0, '"request":"Execute"'), home)
+    play(Case("audit verify", ["audit", "verify"], 0, r"\d+ records, 0 faults"), home)
+
+
+def together():
+    """Many helpers at once: one chain."""
+    before = len(records(OWN))
+    running = [home.start("check", "--path", TREE) for _ in range(8)]
+    for process in running:
+        process.communicate()
+    after = records(OWN)
+    tap.report(len(after) - before >= 32 and
+               [one["seq"] for one in after] == list(range(1, len(after) + 1)),
+               "eight helpers at once: numbers without a gap", before, len(after))
+    play(Case("eight helpers at once: the chain is whole", ["audit", "verify"], 0, " 0 faults"), home)
+
+
+def hostile_text():
+    """What a client says is on the record as it is, and breaks neither the line nor a terminal."""
+    installed.allow(home.user, audit=["file = /var/log/rootlet/audit.log"])
+    os.path.exists(installed.RECORD) and os.unlink(installed.RECORD)
+    root = Home(user=type(home.user)("root", 0, 0))
+    installed.allow(root.user)
+    with Helper(root.user) as helper, opened(home.folder) as fds:
+        helper.ask("Remove", fds, name='a"b\n{"seq":1}\033[2J\xff' + "x" * 20)
+        helper.ask("Remove", fds, name="\x00\x01")
+        helper.send(b"\xff" * 300)
+        helper.send(b"")
+    seen = records(installed.RECORD)
+    refused = [one for one in seen if one["kind"] == "refusal"]
+    tap.report(len(refused) >= 3 and all(one["decision"] == "refused" for one in refused),
+               "each refusal is on the record, and what is no request, too", *seen)
+    with open(installed.RECORD, "rb") as file:
+        data = file.read()
+    tap.report(all(32 <= byte < 127 or byte == 10 for byte in data) and data.count(b"\n") == len(seen),
+               "a record is one line of printable text")
+
+
+def killed():
+    """An intent without a result, or with that of its end."""
+    process = home.start("shell", "--path", TREE, "--", "sh", "-c", "echo in; sleep 67")
+    process.stdout.readline()
+    tree = children(process.pid)
+    outer = tree[0]
+    for pid in children(outer)[:1]:
+        kill(pid)
+    process.communicate()
+    last = records(OWN)[-1]
+    tap.report(last["kind"] == "result" and last["result"] == "interrupted" and last["request"] == "Execute",
+               "kill -9 of the jailer: its end is on the record", last)
+    process = home.start("shell", "--path", TREE, "--", "sh", "-c", "echo in; sleep 67")
+    process.stdout.readline()
+    kill(children(process.pid)[0])
+    process.communicate()
+    last = records(OWN)[-1]
+    tap.report(last["kind"] == "intent" and last["request"] == "Execute",
+               "kill -9 of who keeps the record: the intent is there", last)
+    play(Case("audit show: a killed request", ["audit"], 0, r"Execute.*no result"), home)
+
+
+def damage():
+    """Everything that can be done to a file, each found and placed."""
+    with open(OWN, encoding="ascii") as file:
+        lines = file.read().splitlines(keepends=True)
+    middle = len(lines) // 2
+    edited = lines[middle].replace('"decision":"allowed"', '"decision":"refused"')
+    rows = {
+        "changed": (lines[:middle] + [edited] + lines[middle + 1:], f":{middle + 2}: .*was changed"),
+        "removed": (lines[:middle] + lines[middle + 1:], f":{middle + 1}: .*removed"),
+        "moved": (lines[:middle] + [lines[middle + 1], lines[middle]] + lines[middle + 2:], f":{middle + 1}: "),
+        "doubled": (lines[:middle + 1] + lines[middle:], f":{middle + 2}: .*moved, or one was put in"),
+        "cut short": (lines[:middle] + [lines[middle][:50] + "\n"] + lines[middle + 1:],
+                      f":{middle + 1}: it is no record"),
+        "put in": (lines[:middle] + [lines[middle].replace("check", "other")] + lines[middle:],
+                   f":{middle + 2}: "),
+    }
+    for what, (text, says) in rows.items():
+        path = home.write(f"damaged-{what.replace(' ', '-')}", "".join(text))
+        play(Case(f"audit verify: a record that was {what}", ["audit", "verify", path], 1, []), home)
+        outcome = home.run("audit", "verify", path)
+        tap.report(bool(re.search(says, outcome.out)), f"it says where: {what}", says, outcome)
+    outcome = home.run("audit", "verify")
+    last = outcome.out.split()[-1]
+    short = home.write("cut-off", "".join(lines[:-2]))
+    play(Case("audit verify --last: the end is there", ["audit", "verify", "--last", last], 0, " 0 faults"), home)
+    play(Case("audit verify --last: the end was cut off", ["audit", "verify", "--last", last, short], 1, []), home)
+    halves = [home.write("old", "".join(lines[:middle])), home.write("new", "".join(lines[middle:]))]
+    play(Case("audit verify: a record that was rotated", ["audit", "verify", *halves], 0, " 0 faults"), home)
+
+
+def sinks():
+    """The journal and syslog, and what is required."""
+    got = {"journal": [], "syslog": []}
+    listening = []
+    for name, path in (("journal", "/run/systemd/journal/socket"), ("syslog", "/dev/log")):
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        if os.path.lexists(path):
+            tap.skip(f"sink {name}", f"{path} is there")
+            continue
+        listener.bind(path)
+        os.chmod(path, 0o777)
+        listening.append((name, path, listener))
+
+        def read(name=name, listener=listener):
+            while True:
+                try:
+                    got[name].append(listener.recv(65536).decode())
+                except OSError:
+                    return
+        threading.Thread(target=read, daemon=True).start()
+    installed.allow(home.user, audit=["syslog = yes"])
+    with open(installed.POLICY, encoding="ascii") as file:
+        text = file.read().replace("journal = no", "journal = yes")
+    installed.set_policy(text)
+    outcome = shell("true")
+    own = records(OWN)[-1]
+    journal = [dict(line.split("=", 1) for line in entry.splitlines()) for entry in got["journal"]]
+    wanted = {"MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "ROOTLET_REQUEST", "ROOTLET_DECISION", "ROOTLET_RULE",
+              "ROOTLET_UID", "ROOTLET_GID", "ROOTLET_PID", "ROOTLET_MODE", "ROOTLET_HASH"}
+    tap.report(outcome.status == 0 and journal and wanted <= set(journal[-1]) and
+               journal[-1]["SYSLOG_IDENTIFIER"] == "rootlet-helper" and
+               journal[-1]["ROOTLET_REQUEST"] == own["request"], "the journal gets fields", outcome, *journal[-1:])
+    if journal:
+        play(Case("the journal's hash anchors the file", ["audit", "verify", "--last",
+                  journal[-1]["ROOTLET_HASH"], OWN], 0, " 0 faults"), home)
+    tap.report(got["syslog"] and "rootlet-helper[" in got["syslog"][-1] and got["syslog"][-1].startswith("<8"),
+               "syslog gets lines", *got["syslog"][-1:])
+    for name, path, listener in listening:
+        listener.close()
+        os.unlink(path)
+    for required, status in (("no", 0), ("yes", 5)):
+        installed.set_policy(text + f"required = {required}\n")
+        outcome = shell("true")
+        tap.report(outcome.status == status, f"no journal, required = {required}: exit status {status}", outcome)
+
+
+def full_disk():
+    """A record that has no room: what is required is refused, and the record stays whole."""
+    root = Home(user=type(home.user)("root", 0, 0))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k,mode=755", "none", "/var/log/rootlet"], check=True)
+    installed.allow(root.user, audit=["required = yes"])
+    refused, done = None, 0
+    with Helper(root.user) as helper:
+        for _ in range(60):
+            answer = helper.ask("OpenNamespace")
+            for fd in answer.fds:
+                os.close(fd)
+            if answer.code:
+                refused = answer
+                break
+            done += 1
+    tap.report(done > 3 and refused and refused.code == HOST and "cannot be recorded" in refused.message,
+               "the record's disk is full, required = yes: nothing is done any more", done, refused)
+    with open(installed.RECORD, "rb") as file:
+        data = file.read()
+    tap.report(data.endswith(b"\n") and records(installed.RECORD), "and no half of a record is there", data[-80:])
+    subprocess.run(["umount", "/var/log/rootlet"], check=True)
+
+
+own_record()
+together()
+killed()
+damage()
+hostile_text()
+sinks()
+full_disk()
+tap.done()

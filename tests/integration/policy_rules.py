@@ -1,0 +1,185 @@
+"""rootlet policy, create --dry-run, and the helper under a policy, without privileges of its own."""
+import hashlib
+import os
+import re
+import socket
+import subprocess
+
+from support import installed, tap
+from support import mirror as mirrors
+from support.protocol import Helper, REFUSED, opened
+from support.server import Server
+from support.world import SOURCE, Case, Home, mirror, play, small_rootfs
+
+installed.enter("rootlet policy", "the helper under a policy")
+AT = mirror()
+ROOTFS = small_rootfs()
+TREE = f"{ROOTFS.store}/test-rootfs"
+home = Home()
+USER = home.user
+EXAMPLE = f"{SOURCE}/policy/policy.conf.example"
+
+
+def policy_file(text):
+    return home.write("try.conf", text)
+
+
+def commands():
+    rows = [
+        Case("policy: without a word", ["policy"], 2, "say check, show or seccomp"),
+        Case("policy: an unknown word", ["policy", "write"], 2, "say check, show or seccomp"),
+        Case("policy show x", ["policy", "show", "x"], 2, "one word too many"),
+        Case("policy --help", ["policy", "--help"], 0, ["usage: rootlet policy", "Exit status"]),
+        Case("policy check: the example", ["policy", "check", EXAMPLE], 0, "is right: 1 section"),
+        Case("policy check: none there", ["policy", "check"], 1, "there is no /etc/rootlet/policy.conf"),
+        Case("policy check: a wrong line", ["policy", "check", policy_file(
+            "[allow a]\nusers = x\nwings = 2\n")], 2, "try.conf:3: unknown key \"wings\""),
+        Case("policy show: no policy", ["policy", "show"], 0, "everything for everybody"),
+        Case("policy seccomp", ["policy", "seccomp"], 0,
+             ["^parser$", "capabilities: none", "recvmsg sendmsg", "any other call: ends", r"^  \d+ in all"]),
+    ]
+    for case in rows:
+        play(case, home)
+
+
+def shown():
+    installed.allow(USER, "releases = jammy", "max-size = 2G", ids=[f"user {USER.name} = 900000000"])
+    play(Case("policy show: what applies", ["policy", "show"], 0,
+              [rf"^{USER.name} .* is under \[allow test\], line 1", "releases +jammy", "max-size +2G",
+               "900000000 to 900065534", "recorded in: /var/log"]), home)
+    play(Case("doctor: names the section", ["doctor"], 0, r"policy +you are under \[allow test\]"), home)
+    installed.set_policy("[allow x]\nusers = nobody\n")
+    play(Case("policy show: nothing applies", ["policy", "show"], 1, [], check=None), home)
+    installed.set_policy("[allow x]\nusers = nobody\n", 0o666)
+    play(Case("policy show: one that others can write", ["policy", "show"], 5, ["root's", "chmod"]), home)
+
+
+def dry_run():
+    with Server(AT.root) as server:
+        words = ["create", "--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring",
+                 AT.keyring, "--dry-run"]
+        os.path.exists(installed.POLICY) and os.unlink(installed.POLICY)
+        play(Case("dry run without a policy", words, 0,
+                  [r"^allowed Begin +name=test-rootfs suite=jammy.*\(no policy\)", r"^allowed Package +name=dpkg",
+                   r"^allowed AddUser +name=fsqa uid=1000", r"^allowed Publish"], [r"^refused"]), home)
+        tap.report(not any(".deb" in path for path in server.requests),
+                   "a dry run downloads no package", *server.requests[-3:])
+        tap.report(not os.path.exists(home.store), "a dry run makes nothing")
+        installed.allow(USER, "deny-packages = acl", "engines = native")
+        play(Case("dry run under a policy", words, 1, []), home)
+        outcome = home.run(*words)
+        for line in ("refused Package   name=acl", "refused Bootstrap engine=debootstrap",
+                     "allowed Package   name=attr"):
+            tap.report(line in outcome.out, f"dry run: {line}", outcome.out[-1500:])
+        installed.allow(USER, "mirrors = https://mirror.example")
+        del server.requests[:]
+        play(Case("create: a mirror that is not allowed", words[:-1], 1,
+                  [f"mirror {server.url}", "is not allowed", "mirrors of"]), home)
+        tap.report(not server.requests, "it is not even asked", *server.requests)
+
+
+def ask(kind, paths=(), first=(), **fields):
+    with Helper(USER) as helper:
+        for what, its_paths, its_fields in first:
+            with opened(*its_paths) as fds:
+                answer = helper.ask(what, fds, **its_fields)
+                if answer.code:
+                    return answer
+        with opened(*paths) as fds:
+            return helper.ask(kind, fds, **fields)
+
+
+def enforced():
+    """Each line of a policy, against the helper itself: refused by it, and allowed without it."""
+    folder = home.make_folder(f"{home.folder}/trees")
+    begin = ("Begin", (folder, AT.keyring), {"name": "new", "suite": "jammy", "arch": mirrors.arch()})
+    release = ("Release", (f"{AT.root}/dists/jammy/InRelease",), {"pocket": ""})
+    index = ("Index", (f"{AT.root}/dists/jammy/universe/binary-{mirrors.arch()}/Packages",),
+             {"pocket": "", "component": "universe"})
+    deb = f"{AT.root}/{AT.deb_of('acl')}"
+    package = ("Package", (deb,), {"name": "acl", "sha256": hashlib.sha256(open(deb, "rb").read()).digest()})
+    execute = ("Execute", (TREE, *["/dev/null"] * 3), {"argv": ["true"], "user": "root"})
+    rows = [
+        ("operations = check", begin, (), "operations"),
+        ("operations = create", execute, (), "operations"),
+        ("operations = create check delete shell", ("OpenNamespace", (), {}), (), "operations"),
+        ("releases = noble", begin, (), "releases"),
+        ("deny-packages = a?l", package, (begin, release, index), "deny-packages"),
+        ("engines = native", ("Bootstrap", (), {"engine": "debootstrap"}), (begin, release, index, package),
+         "engines"),
+    ]
+    for line, (kind, paths, fields), first, key in rows:
+        installed.allow(USER, line)
+        answer = ask(kind, paths, first, **fields)
+        tap.report(answer.code == REFUSED and key in answer.message, f"{line}: {kind} is refused", answer)
+        if kind != "Bootstrap":
+            installed.allow(USER)
+            answer = ask(kind, paths, first, **fields)
+            tap.report(answer.code == 0, f"without that: {kind} is done", answer)
+    for name, more in {"folders": {"folders": f"{home.folder}/other"}, "keyrings": {
+            "keyrings": "/usr/share/keyrings/x.gpg"}}.items():
+        installed.allow(USER, **more)
+        answer = ask(*begin[:2], **begin[2])
+        tap.report(answer.code == REFUSED and name in answer.message, f"{name}: Begin is refused", answer)
+    installed.allow(USER, folders=folder)
+    tap.report(ask(*begin[:2], **begin[2]).code == 0, "folders: the very one that is named")
+    link = f"{home.folder}/other"
+    os.symlink(folder, link)
+    installed.allow(USER, folders=link)
+    answer = ask(*begin[:2], **begin[2])
+    tap.report(answer.code == REFUSED, "folders: one that is named by a link is not meant", answer)
+    installed.allow(USER, "max-count = 1")
+    answer = ask("Begin", (ROOTFS.store, AT.keyring), **begin[2])
+    tap.report(answer.code == REFUSED and "max-count" in answer.message,
+               "max-count: one rootfs more than that is refused", answer)
+    answer = ask("Begin", (ROOTFS.store, AT.keyring), **{**begin[2], "name": "test-rootfs"})
+    tap.report(answer.code == 0, "max-count: one in place of another is not", answer)
+
+
+def other_mounts():
+    """A folder of a mount namespace of the caller's own that has an allowed one's path."""
+    folder, allowed = home.make_folder(f"{home.folder}/mine"), home.make_folder(f"{home.folder}/allowed")
+    installed.allow(USER, folders=allowed)
+    mine, theirs = socket.socketpair()
+    script = (f"mount --bind {folder} {allowed} && exec python3 -c 'import os, socket; s = socket.socket("
+              f"fileno={theirs.fileno()}); socket.send_fds(s, [b\"x\"], [os.open(\"{allowed}\", 0)]); s.recv(1)'")
+    process = subprocess.Popen(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script], cwd="/",
+                               pass_fds=[theirs.fileno()], **USER.switch())
+    theirs.close()
+    _, fds, _, _ = socket.recv_fds(mine, 10, 1)
+    with Helper(USER) as helper, opened(AT.keyring) as keyring:
+        answer = helper.ask("Begin", [*fds, *keyring], name="x", suite="jammy", arch=mirrors.arch())
+    mine.close()
+    process.wait()
+    tap.report(len(fds) == 1 and answer.code == REFUSED and "another's mount" in answer.message,
+               "a mount of the caller's own makes no other folder an allowed one", answer)
+    tap.report(os.listdir(folder) == [] and os.listdir(allowed) == [], "and nothing was made there")
+
+
+def limits():
+    """Of what runs in a jail: seconds, memory, processes, the size of a file."""
+    for line, script, says in (
+            ("max-seconds = 3", "sleep 60", r"took longer than 3 s"),
+            ("max-size = 1M", "head -c 4M /dev/zero >/root/big", None),
+            ("max-memory = 256M", "perl -e '$x = q(x) x 800000000'", None),
+            ("max-processes = 20", "i=0; while [ $i -lt 60 ]; do sleep 2 & i=$((i + 1)); done; exit 0", None)):
+        installed.allow(USER, line)
+        limited = ROOTFS.run("shell", "--", "sh", "-c", script)
+        good = limited.status != 0 and limited.seconds < 50
+        if says:
+            good = good and re.search(says, limited.err)
+        tap.report(good, f"{line}: it is stopped", limited)
+        if not says:
+            installed.allow(USER)
+            outcome = ROOTFS.run("shell", "--", "sh", "-c", script)
+            tap.report(outcome.status == 0, f"without {line}: it is not", outcome)
+    ROOTFS.run("shell", "--", "rm", "-f", "/root/big")
+
+
+commands()
+shown()
+dry_run()
+enforced()
+other_mounts()
+limits()
+tap.done()

@@ -1,0 +1,84 @@
+"""rootlet-helper as an administrator installs it, in a mount namespace of this test program's own, so
+that nothing of it is seen outside: with its capabilities, a policy and a place for the record."""
+import ctypes
+import os
+import subprocess
+
+from . import tap
+from .world import AS_ROOT, BUILD, SCRATCH, User, user_named
+
+CLONE_NEWNS = 0x20000
+PREFIX = "/usr/local"
+HELPER = f"{PREFIX}/libexec/rootlet/rootlet-helper"
+POLICY = "/etc/rootlet/policy.conf"
+RECORD = "/var/log/rootlet/audit.log"
+FIRST = 1000000000  # of the ranges in policies here
+
+
+def _mount(*words):
+    subprocess.run(["mount", *words], check=True)
+
+
+def _folder(path):
+    """A mount point; what is made for it stays, empty."""
+    os.makedirs(path, exist_ok=True)
+
+
+def enter(*skipped):
+    """Leaves the mounts of everybody else. Without root: skips SKIPPED and ends the program."""
+    if not AS_ROOT:
+        for what in skipped:
+            tap.skip(what, "needs root, to install with privileges")
+        tap.done()
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS) < 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    _mount("--make-rprivate", "/")
+    for folder in ("/etc/rootlet", "/var/log/rootlet"):
+        _folder(folder)
+        _mount("-t", "tmpfs", "-o", "mode=755", "none", folder)
+
+
+def install(group, *options):
+    """meson install, put where it belongs, then install-helper for GROUP. Returns its outcome and
+    the path of rootlet."""
+    target = f"{SCRATCH}/{os.getpid()}.installed"
+    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", target],
+                   stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(["chmod", "-R", "go-w", target], check=True)
+    for folder in ("libexec/rootlet", "share/rootlet"):
+        _folder(f"{PREFIX}/{folder}")
+        _mount("--bind", f"{target}{PREFIX}/{folder}", f"{PREFIX}/{folder}")
+    done = subprocess.run([f"{PREFIX}/share/rootlet/install-helper", "--group", group, *options],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return done, f"{target}{PREFIX}/bin/rootlet"
+
+
+def set_policy(text, mode=0o644):
+    with open(POLICY, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(POLICY, mode)
+
+
+def allow(user, *lines, audit=(), ids=(), folders="*", keyrings="*"):
+    """A policy that lets USER do everything, but for LINES."""
+    rows = [f"[allow test]\nusers = {user.name}", f"folders = {folders}", f"keyrings = {keyrings}",
+            *lines, "[ids]", f"first = {FIRST}", "uids = 1-9999", *ids, "[audit]", "journal = no",
+            *audit]
+    set_policy("\n".join(rows) + "\n")
+
+
+def range_of(user):
+    return FIRST + (user.uid - 1) * 65536
+
+
+def user_without_range():
+    """One who has nothing in /etc/subuid, or the test user where ./tests/run made none."""
+    try:
+        return user_named("rootlet-norange")
+    except KeyError:
+        return user_named(os.environ["ROOTLET_TEST_USER"])
+
+
+def group_of(user: User):
+    import grp
+    return grp.getgrgid(user.gid).gr_name

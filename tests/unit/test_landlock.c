@@ -1,0 +1,184 @@
+/* helper/landlock.c: what each kind of access leaves of the files. Each row is tried in a child,
+ * before and after: before, it has to work, or the row would say nothing. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "helper/landlock.h"
+
+#include "tap.h"
+
+static char folder[] = "/var/tmp/landlock.XXXXXX";
+
+static int granted; /* a file in it that is open, and may be opened anew */
+
+static int try_read(void)
+{
+	return open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+}
+
+static int try_run(void)
+{
+	return open("/usr/bin/env", O_RDONLY | O_CLOEXEC);
+}
+
+static int try_home(void)
+{
+	return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int try_write(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/file", folder);
+	return open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+}
+
+static int try_tmp(void)
+{
+	char path[] = "/tmp/landlock.XXXXXX";
+	int fd = mkstemp(path);
+
+	unlink(path);
+	return fd;
+}
+
+static int try_move(void)
+{
+	char from[64], to[64];
+
+	snprintf(from, sizeof(from), "%s/a/x", folder);
+	snprintf(to, sizeof(to), "%s/b/x", folder);
+	if (rename(from, to) < 0)
+		return -1;
+	return rename(to, from);
+}
+
+static int try_device(void)
+{
+	char path[64];
+
+	/* 0:0 is a whiteout, the one device that needs no privilege. */
+	snprintf(path, sizeof(path), "%s/device", folder);
+	if (mknod(path, S_IFCHR, 0) < 0)
+		return -1;
+	return unlink(path);
+}
+
+/* One that listens outside of the domain. */
+static int try_abstract(void)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "%s", folder);
+	return connect(fd, (struct sockaddr *)&name, sizeof(name));
+}
+
+static int try_anew(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", granted);
+	return open(path, O_RDWR | O_TRUNC | O_CLOEXEC);
+}
+
+static const struct row {
+	const char *what;
+	int (*attempt)(void);
+	bool none, any, tree, tool;
+	int version; /* from which on it is refused */
+} rows[] = {
+	{ "read a file of /etc", try_read, false, true, true, true, 1 },
+	{ "read a program", try_run, false, true, true, true, 1 },
+	{ "open a folder of /var", try_home, false, true, true, false, 1 },
+	{ "write in /var", try_write, false, true, true, false, 1 },
+	{ "write in /tmp", try_tmp, false, true, true, true, 1 },
+	{ "move between folders", try_move, false, true, true, false, 1 },
+	{ "make a device", try_device, false, true, false, false, 1 },
+	{ "open anew the file that is granted", try_anew, true, true, true, true, 1 },
+	{ "reach an abstract socket", try_abstract, false, true, false, false, 6 },
+};
+
+/* The errno of ATTEMPT in a child under FILES, 0 where it succeeds; FILES -1: under nothing. */
+static int attempt_under(int files, int (*attempt)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (files >= 0 && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+				   landlock_enter((enum file_access)files, granted, NULL) < 0))
+			_exit(255);
+		errno = 0;
+		_exit(attempt() < 0 ? errno : 0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return 255;
+	return WEXITSTATUS(status);
+}
+
+static void check_row(const struct row *row, int version)
+{
+	const bool allowed[] = { row->none, row->any, row->tree, row->tool };
+	static const char *const names[] = { "none", "any", "tree", "tool" };
+
+	tap_check(attempt_under(-1, row->attempt) == 0, "without Landlock: %s", row->what);
+	for (int files = FILES_NONE; files <= FILES_TOOL; files++) {
+		bool expected = allowed[files] || version < row->version ||
+				(version < 2 && files != FILES_NONE);
+		int error = attempt_under(files, row->attempt);
+
+		tap_check((error == 0) == expected && error != 255, "files %s: %s: %s",
+			  names[files], row->what, expected ? "it can" : "it cannot");
+		if ((error == 0) != expected)
+			printf("# %s\n", strerror(error));
+	}
+}
+
+static void listen_abstract(void)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "%s", folder);
+	if (bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0 || listen(fd, 50) < 0)
+		exit(2);
+}
+
+int main(void)
+{
+	int version = landlock_version();
+	char path[64];
+
+	if (!mkdtemp(folder))
+		return 2;
+	snprintf(path, sizeof(path), "%s/a", folder);
+	mkdir(path, 0700);
+	snprintf(path, sizeof(path), "%s/b", folder);
+	mkdir(path, 0700);
+	snprintf(path, sizeof(path), "%s/a/x", folder);
+	close(open(path, O_CREAT | O_WRONLY, 0600));
+	snprintf(path, sizeof(path), "%s/granted", folder);
+	granted = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	if (granted < 0)
+		return 2;
+	listen_abstract();
+	printf("# Landlock's interface here: %d\n", version);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		if (version == 0)
+			printf("ok %u - %s # SKIP the kernel has no Landlock\n", ++tap_count,
+			       rows[i].what);
+		else
+			check_row(&rows[i], version);
+	}
+	snprintf(path, sizeof(path), "rm -rf %s", folder);
+	return system(path) ? 2 : tap_done();
+}

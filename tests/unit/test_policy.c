@@ -1,0 +1,308 @@
+/* policy/: what a file may hold, whom it names, what it decides. A row is one text or one question.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "policy/decide.h"
+#include "policy/operations.h"
+#include "rootlet.pb-c.h"
+
+#include "tap.h"
+
+#define LAB "[allow lab]\nusers = lab\n"
+
+/* What a text is refused for; NULL: it is accepted. */
+static const struct {
+	const char *text, *says;
+} texts[] = {
+	{ "", NULL },
+	{ LAB, NULL },
+	{ "; a comment\n" LAB "operations = create check ; another\n", NULL },
+	{ LAB "operations = create fly\n", "p:3: \"fly\" is no operation" },
+	{ LAB "wings = 2\n", "p:3: unknown key \"wings\" in [allow]" },
+	{ "[sky]\na = b\n", "p:2: unknown section [sky]" },
+	{ "[allow]\nusers = lab\n", "p:2: unknown section [allow]" },
+	{ "[allow a b]\nusers = lab\n", "p:2: \"a b\" is no name" },
+	{ "[allow ../x]\nusers = lab\n", "p:2: \"../x\" is no name" },
+	{ LAB "users = other\n", "p:3: \"users\" is given twice" },
+	{ LAB "  other\n", "p:3: \"users\" is given twice" },
+	{ LAB "[ids]\nfirst = 200000\n" LAB, "p:6: a second section [allow lab]" },
+	{ "users = lab\n", "p:1: unknown section []" },
+	{ LAB "rubbish\n", "p:3: neither" },
+	{ "[allow lab]\n[ids]\nfirst = 200000\n", "p:1: a section without a key" },
+	{ LAB "max-size = 2X\n", "p:3: \"2X\" is no size" },
+	{ LAB "max-size = 0\n", "p:3: \"0\" is no size" },
+	{ LAB "max-size = -1\n", "p:3: \"-1\" is no size" },
+	{ LAB "max-size = 99999999999999999999\n", "p:3:" },
+	{ LAB "max-size = 512M\n", NULL },
+	{ LAB "max-count = 2G\n", "p:3: \"2G\" is no number" },
+	{ LAB "folders = relative\n", "p:3: \"relative\" is no folder" },
+	{ LAB "folders = /a/../b\n", "p:3:" },
+	{ LAB "folders = /a/\n", "p:3:" },
+	{ LAB "folders = /a//b\n", "p:3:" },
+	{ LAB "folders = ~other\n", "p:3:" },
+	{ LAB "folders = ~ ~/x /srv/a *\n", NULL },
+	{ LAB "keyrings = x.gpg\n", "p:3:" },
+	{ LAB "mirrors = ftp://x\n", "p:3:" },
+	{ LAB "releases = Jammy\n", "p:3:" },
+	{ "[audit]\nrequired = maybe\n", "p:2: \"maybe\": say yes or no" },
+	{ "[audit]\nfile = log\n", "p:2: \"log\" is no absolute path" },
+	{ "[audit]\nfile = none\n", NULL },
+	{ "[ids]\nfirst = 1000\n", "p:2: \"1000\" is no id" },
+	{ "[ids]\nfirst = 4294967295\n", "p:2:" },
+	{ "[ids]\nuids = 5-1\n", "p:2: \"5-1\" is no span" },
+	{ "[ids]\nuids = 0-10\n", "p:2:" },
+	{ "[ids]\nfirst = 4000000000\nuids = 1000-9000\n", "go beyond the last id" },
+	{ "[ids]\nuser a = 200000\nuser b = 265536\n", NULL },
+	{ "[ids]\nuser a = 200000\nuser b = 265535\n", "p:3: the range of b overlaps that of a" },
+	{ "[ids]\nuser a = 200000\nuser a = 400000\n", "p:3: user a has a range already" },
+	{ "[ids]\nuser a = 1879048192\n", "overlaps those of user ids" },
+	{ "[ids]\nuser a = 1878982657\n", "overlaps those of user ids" },
+	{ "[ids]\nuser a = 1878982656\n", NULL },
+	{ "[ids]\nuids = none\nuser a = 1879048192\n", NULL },
+	{ "[ids]\nuser -a = 200000\n", "p:2: \"-a\" is no name for a user" },
+};
+
+static void check_texts(void)
+{
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		_cleanup_(policy_free) struct policy *policy = NULL;
+		_cleanup_error_ struct error *err = NULL;
+		int r = policy_parse("p", texts[i].text, &policy, &err);
+		bool good = texts[i].says ? r < 0 && err && strstr(err->message, texts[i].says)
+					  : r == 0 && !err;
+
+		tap_check(good, "text %zu: %s", i, texts[i].says ? texts[i].says : "accepted");
+		if (!good)
+			printf("# %s\n", err ? err->message : "accepted");
+	}
+}
+
+static struct policy *parse(const char *text)
+{
+	struct policy *policy = NULL;
+	struct error *err = NULL;
+
+	if (policy_parse("p", text, &policy, &err) < 0) {
+		printf("# %s\n", err->message);
+		exit(1);
+	}
+	return policy;
+}
+
+static const char policy_text[] =
+	"[allow one]\nusers = lab 1234\noperations = create check\nfolders = ~/trees /srv/r\n"
+	"releases = jammy\nmirrors = https://good.example/ubuntu\nkeyrings = /etc/passwd\n"
+	"deny-packages = sudo *-dev\nengines = debootstrap\n"
+	"[allow two]\ngroups = 4000\noperations = shell\n";
+
+static const struct caller lab = { .uid = 1000, .name = "lab", .home = "/home/lab" };
+static const struct caller numbered = { .uid = 1234, .name = "other" };
+static const struct caller member = {
+	.uid = 1001, .name = "m", .groups = { 9, 4000 }, .group_count = 2
+};
+static const struct caller stranger = { .uid = 1002, .name = "labor", .gid = 100 };
+
+static const struct {
+	const struct caller *caller;
+	struct question question;
+	const char *rule; /* NULL: allowed */
+} questions[] = {
+	{ &lab, { "Hello", .keyring = -1 }, NULL },
+	{ &lab, { "Inspect", .folder = "/home/lab/trees/x", .keyring = -1 }, NULL },
+	{ &lab, { "Inspect", .folder = "/home/lab/trees", .keyring = -1 }, NULL },
+	{ &lab, { "Inspect", .folder = "/srv/r/a", .keyring = -1 }, NULL },
+	{ &lab, { "Inspect", .folder = "/home/lab/treesome", .keyring = -1 }, "folders" },
+	{ &lab, { "Inspect", .folder = "/home/lab", .keyring = -1 }, "folders" },
+	{ &lab, { "Inspect", .folder = "/", .keyring = -1 }, "folders" },
+	{ &lab, { "Inspect", .folder = "/srv/rr", .keyring = -1 }, "folders" },
+	{ &lab, { "Begin", .suite = "jammy", .keyring = -1 }, NULL },
+	{ &lab, { "Begin", .suite = "noble", .keyring = -1 }, "releases" },
+	{ &lab, { "Package", .package = "bash", .keyring = -1 }, NULL },
+	{ &lab, { "Package", .package = "sudo", .keyring = -1 }, "deny-packages" },
+	{ &lab, { "Package", .package = "libc6-dev", .keyring = -1 }, "deny-packages" },
+	{ &lab, { "Bootstrap", .engine = "debootstrap", .keyring = -1 }, NULL },
+	{ &lab, { "Bootstrap", .engine = "native", .keyring = -1 }, "engines" },
+	{ &lab, { "Execute", .keyring = -1 }, "operations" },
+	{ &lab, { "Remove", .keyring = -1 }, "operations" },
+	{ &lab, { "NoSuchRequest", .keyring = -1 }, "operations" },
+	{ &numbered, { "Inspect", .keyring = -1 }, NULL },
+	/* One without a home has no ~. */
+	{ &numbered, { "Inspect", .folder = "/trees/x", .keyring = -1 }, "folders" },
+	{ &member, { "Execute", .keyring = -1 }, NULL },
+	{ &member, { "Inspect", .keyring = -1 }, "operations" },
+	{ &stranger, { "Hello", .keyring = -1 }, "no section" },
+	{ &stranger, { "Inspect", .keyring = -1 }, "no section" },
+};
+
+static void check_questions(void)
+{
+	_cleanup_(policy_free) struct policy *policy = parse(policy_text);
+
+	for (size_t i = 0; i < sizeof(questions) / sizeof(*questions); i++) {
+		const char *rule = questions[i].rule;
+		struct decision d;
+		struct grant g;
+
+		grant_make(&g, policy, questions[i].caller);
+		policy_decide(&g, &questions[i].question, &d);
+		tap_check(d.allowed == !rule && (!rule || (strstr(d.rule, rule) && *d.why)),
+			  "question %zu, %s of %s: %s", i, questions[i].question.request,
+			  questions[i].caller->name, rule ? rule : "allowed");
+	}
+}
+
+static void check_files(void)
+{
+	_cleanup_(policy_free) struct policy *policy = parse(policy_text);
+	int right = open("/etc/passwd", O_RDONLY), wrong = open("/etc/group", O_RDONLY);
+	struct question q = { "Begin", .suite = "jammy", .keyring = right };
+	struct decision d;
+	struct grant g;
+
+	grant_make(&g, policy, &lab);
+	policy_decide(&g, &q, &d);
+	tap_check(d.allowed, "the keyring that is named");
+	q.keyring = wrong;
+	policy_decide(&g, &q, &d);
+	tap_check(!d.allowed && strstr(d.rule, "keyrings"), "another keyring");
+	close(right);
+	close(wrong);
+	policy_decide_mirror(&g, "https://good.example/ubuntu/x", &d);
+	tap_check(d.allowed, "a mirror that is named");
+	policy_decide_mirror(&g, "https://good.example/ubuntu", &d);
+	tap_check(d.allowed, "the very mirror that is named");
+	policy_decide_mirror(&g, "https://good.example/ubuntu.evil", &d);
+	tap_check(!d.allowed, "a mirror that only begins like it");
+}
+
+static void check_ranges(void)
+{
+	_cleanup_(policy_free) struct policy *policy =
+		parse(LAB "[ids]\nuids = 1000-1001\nfirst = 300000\nuser lab = 900000\n");
+	struct caller other = { .uid = 1001, .name = "lab2" };
+	uint32_t first = 0;
+	struct grant g;
+
+	grant_make(&g, policy, &lab);
+	tap_check(policy_range(&g, &first, NULL) == 0 && first == 900000, "a range by name");
+	g.caller = other;
+	tap_check(policy_range(&g, &first, NULL) == 0 && first == 365536, "a range by uid");
+	g.caller.uid = 1002;
+	tap_check(policy_range(&g, &first, NULL) < 0, "no range for a uid outside of the span");
+	g.caller.uid = 999;
+	tap_check(policy_range(&g, &first, NULL) < 0, "no range for a uid below the span");
+}
+
+static void check_open(void)
+{
+	_cleanup_(policy_free) struct policy *policy = policy_open_to_all();
+	struct question q = { "Begin", .suite = "x", .folder = "/anywhere", .keyring = 0 };
+	struct decision d;
+	struct grant g;
+
+	grant_make(&g, policy, &stranger);
+	policy_decide(&g, &q, &d);
+	tap_check(d.allowed && strcmp(d.rule, "no policy") == 0, "without a policy all is allowed");
+	tap_check(!policy->required && !policy->journal && strcmp(policy->file, "none") == 0,
+		  "without a policy no sink is named");
+}
+
+/* A request that is in the protocol and not in the table could never be allowed. */
+static void check_operations(void)
+{
+	const ProtobufCMessageDescriptor *requests = &rootlet__request__descriptor;
+
+	tap_check(requests->n_fields == operation_count, "as many operations as requests");
+	for (unsigned i = 0; i < requests->n_fields; i++) {
+		const ProtobufCMessageDescriptor *of = requests->fields[i].descriptor;
+
+		tap_check(operation_find(of->short_name) != NULL, "%s has an operation",
+			  of->short_name);
+	}
+}
+
+static char *read_example(void)
+{
+	static char text[65536];
+	int fd = open(POLICY_EXAMPLE, O_RDONLY);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+
+	close(fd);
+	return n > 0 ? text : NULL;
+}
+
+/* Every key is in the example, with the default that the code has, and none besides. */
+static void check_example(void)
+{
+	char *example = read_example(), line[1024];
+	const char *section, *preset, *name;
+	_cleanup_error_ struct error *err = NULL;
+	struct policy *policy = NULL;
+	size_t count = 0, lines = 0;
+
+	if (!example) {
+		tap_check(false, "policy.conf.example can be read");
+		return;
+	}
+	for (; (name = policy_key(count, &section, &preset)); count++) {
+		snprintf(line, sizeof(line), "\n%s =%s%s\n", name, *preset ? " " : "", preset);
+		tap_check(strstr(example, line) != NULL, "the example has: %.*s",
+			  (int)strlen(line) - 2, line + 1);
+	}
+	for (const char *at = example; (at = strchr(at, '\n')); at++)
+		lines += at[1] >= 'a' && at[1] <= 'z';
+	tap_check(lines == count, "the example has no other key: %zu of %zu", lines, count);
+	tap_check(policy_parse("example", example, &policy, &err) == 0,
+		  "the example is accepted: %s", err ? err->message : "");
+	policy_free(&policy);
+}
+
+static void check_loading(void)
+{
+	char folder[] = "/tmp/policy.XXXXXX", path[64];
+	struct policy *policy = NULL;
+	struct error *err = NULL;
+	int fd;
+
+	if (!mkdtemp(folder))
+		exit(1);
+	snprintf(path, sizeof(path), "%s/policy.conf", folder);
+	tap_check(policy_load(path, false, &policy, &err) == 0 && !policy, "no file: no policy");
+	tap_check(policy_load(path, true, &policy, &err) < 0 && err->code == ERR_REFUSED,
+		  "no file where there must be one: refused");
+	error_free(&err);
+	fd = open(path, O_CREAT | O_WRONLY, 0666);
+	fchmod(fd, 0666);
+	close(fd);
+	tap_check(policy_load(path, false, &policy, &err) < 0 && err->code == ERR_HOST,
+		  "a file that others can write: refused");
+	error_free(&err);
+	unlink(path);
+	if (symlink("/etc/passwd", path) < 0)
+		exit(1);
+	tap_check(policy_load(path, false, &policy, &err) < 0, "a link in its place: refused");
+	error_free(&err);
+	unlink(path);
+	if (mkfifo(path, 0600) < 0)
+		exit(1);
+	tap_check(policy_load(path, false, &policy, &err) < 0, "a FIFO in its place: refused");
+	error_free(&err);
+	unlink(path);
+	rmdir(folder);
+}
+
+int main(void)
+{
+	check_texts();
+	check_questions();
+	check_files();
+	check_ranges();
+	check_open();
+	check_operations();
+	check_example();
+	check_loading();
+	return tap_done();
+}
