@@ -20,7 +20,7 @@ struct answer {
 	uint32_t foreign;
 };
 
-/* Where the rootfs's ids 0 to COUNT - 1 are on the host. MODE is "user" or "root". */
+/* Where the rootfs's ids 0 to COUNT - 1 are on the host. MODE is "user", "installed" or "root". */
 struct host_ids {
 	char mode[16];
 	uint32_t first_uid, first_gid, count;

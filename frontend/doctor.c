@@ -122,7 +122,8 @@ static void probe_signatures(struct finding *f)
 
 static void probe_debootstrap(struct finding *f)
 {
-	probe_program(f, VERDICT_MISSING, "debootstrap", "debootstrap", "");
+	probe_program(f, VERDICT_WARNING, "debootstrap", "debootstrap",
+		      "create --engine debootstrap needs it");
 }
 
 static void probe_vng(struct finding *f)

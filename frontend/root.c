@@ -75,29 +75,38 @@ static const char *find_lacking(const struct root_wish *w, bool sure)
 	return NULL;
 }
 
-/* NULL for a tree. With --root-transport auto an image is used only where it is sure to work. */
-static int choose(const struct root_wish *w, const struct format **format, struct error **err)
+/* NULL for a tree. With --root-transport auto an image is used only where it is sure to work, but
+ * for an installed helper: what a tree needs, that hands out to nobody. */
+static int choose(const struct root_wish *w, bool installed, const struct format **format,
+		  struct error **err)
 {
-	bool sure = w->transport == ROOT_AUTO;
+	bool sure = w->transport == ROOT_AUTO && !installed;
+	bool image = w->transport == ROOT_IMAGE || installed;
 	const char *lacking = find_lacking(w, sure);
+	const char *else_dir = installed ? "" : ", or use --root-transport dir";
 
 	*format = NULL;
+	if (w->transport == ROOT_DIR && installed)
+		return error_set(err, ERR_REFUSED,
+				 "cannot boot from the tree itself: that takes the namespace of "
+				 "rootlet-helper, which an installed one hands to nobody; use "
+				 "--root-transport image");
 	if (w->transport == ROOT_DIR)
 		return 0;
 	*format = lacking ? NULL : choose_format(w, sure);
 	if (*format)
 		return 0;
-	if (w->transport == ROOT_IMAGE && lacking)
+	if (image && lacking)
 		return error_set(err, ERR_INPUT,
 				 "cannot boot from an image: the kernel has no CONFIG_%s; "
-				 "build it with that, or use --root-transport dir",
-				 lacking);
-	if (w->transport == ROOT_IMAGE)
+				 "build it with that%s",
+				 lacking, else_dir);
+	if (image)
 		return error_set(err, ERR_HOST,
 				 "cannot boot from an image: neither erofs (CONFIG_EROFS_FS and "
 				 "mkfs.erofs) nor ext4 (CONFIG_EXT4_FS and mke2fs) can be used%s; "
-				 "run: apt install erofs-utils, or use --root-transport dir",
-				 w->fstype ? " beside the filesystem under test" : "");
+				 "run: apt install erofs-utils%s",
+				 w->fstype ? " beside the filesystem under test" : "", else_dir);
 	progress_note(w->progress,
 		      "the root is the tree itself, which is slow: %s%s; see --root-transport",
 		      lacking ? "the kernel has, or tells, no CONFIG_"
@@ -177,10 +186,14 @@ static int find_or_build(const struct root_wish *w, struct helper *helper, const
 			    &root->path, err);
 }
 
-static int prepare(const struct root_wish *w, const struct format *format, struct helper *helper,
-		   struct root *root, struct error **err)
+static int prepare(const struct root_wish *w, struct helper *helper, struct root *root,
+		   struct error **err)
 {
-	if (check_ids(w, helper_ids(helper), err) < 0)
+	const struct host_ids *ids = helper_ids(helper);
+	const struct format *format;
+
+	if (choose(w, strcmp(ids->mode, "installed") == 0, &format, err) < 0 ||
+	    check_ids(w, ids, err) < 0)
 		return -1;
 	if (format) {
 		root->vm = (struct vm_root){ .kind = VM_ROOT_IMAGE, .fstype = format->name };
@@ -196,16 +209,13 @@ static int prepare(const struct root_wish *w, const struct format *format, struc
 
 int root_prepare(const struct root_wish *wish, struct root *root, struct error **err)
 {
-	const struct format *format;
 	struct helper *helper = NULL;
 	int result;
 
 	*root = ROOT_NONE;
-	if (choose(wish, &format, err) < 0)
-		return -1;
 	if (helper_start("run", wish->progress, &helper, err) < 0)
 		return -1;
-	result = prepare(wish, format, helper, root, err);
+	result = prepare(wish, helper, root, err);
 	helper_stop(&helper);
 	root->vm.path = root->path;
 	root->vm.userns = root->userns;

@@ -139,6 +139,27 @@ def run_all(rootlet):
     return home
 
 
+def runs(home, rootlet):
+    """rootlet run, up to where vng takes over: a program of the test's is in its place."""
+    header = bytearray(4096)
+    header[0x1f1], header[0x1fe:0x200], header[0x202:0x206] = 4, b"\x55\xaa", b"HdrS"
+    kernel = home.write("kernel", bytes(header))
+    os.chmod(home.write("bin/vng", '#!/bin/sh\nprintf "%s\\n" "$@"\n'), 0o755)
+    images = f"{home.cache}/rootlet/images"
+    for words, status in ((["--root-transport", "dir"], 1), ([], 125), (["--root-transport", "image"], 125)):
+        outcome = home.run("run", "--kernel", kernel, *words, "--", "true", program=rootlet,
+                           environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
+        found = os.listdir(images) if os.path.isdir(images) else []
+        what = " ".join(["run", *words])
+        if status == 1:
+            tap.report(outcome.status == 1 and not found and "hands to nobody; use --root-transport image" in outcome.err,
+                       f"{what}: there is no namespace to boot the tree in", outcome)
+            continue
+        magic = [open(f"{images}/{name}", "rb").read(1028)[1024:] for name in found]
+        tap.report(outcome.status == status and magic == [b"\xe2\xe1\xf5\xe0"] and found[0] in outcome.out,
+                   f"{what}: vng gets a root image", outcome, *found, *magic)
+
+
 def probe(home, rootlet):
     """The caller against his own helper, while a command runs in its jail."""
     shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 66", program=rootlet)
@@ -290,6 +311,7 @@ ROOTLET = install()
 policies()
 HOME = run_all(ROOTLET)
 if HOME:
+    runs(HOME, ROOTLET)
     probe(HOME, ROOTLET)
     environment()
     copies()

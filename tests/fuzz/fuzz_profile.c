@@ -1,35 +1,41 @@
-/* INI text as profiles have it, and apt's two formats of sources, which are root's on the host. */
-#include "policy/ini_text.h"
-#include "proto/validate.h"
+/* A profile's text. What it extends is the same text. */
+#include "frontend/profile_parse.h"
 
 #include "fuzz.h"
 
+#define EXTEND_MAX 4
+
 struct seen {
-	struct ini_text ini;
-	char **words;
-	size_t count;
+	struct profile *profile;
+	const char *text;
+	unsigned depth;
 };
 
-static int take(void *context, const char *section, const char *key, const char *value)
+static int extend(const char *name, void *context, struct error **err)
 {
 	struct seen *seen = context;
 
-	if (strlen(section) + strlen(key) > 4096)
+	if (!*name || strchr(name, '/'))
 		abort();
-	return ini_add_words(&seen->ini, value, "word", 100, valid_package_name, &seen->words,
-			     &seen->count);
+	if (seen->depth++ == EXTEND_MAX)
+		return error_set(err, ERR_INPUT, "a circle");
+	return profile_parse(seen->profile, "beneath", seen->text, extend, seen, err);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	_cleanup_(profile_free) struct profile *profile = calloc(1, sizeof(*profile));
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_free_ char *text = fuzz_text(data, size);
-	struct seen seen = { .ini = { .path = "fuzz", .text = text, .err = &err } };
+	struct seen seen = { .profile = profile, .text = text };
 
-	if (ini_text_parse(&seen.ini, take, &seen) < 0 && !err)
+	if (!profile)
 		abort();
-	if (seen.count > 100)
+	if (profile_parse(profile, "fuzz", text, extend, &seen, &err) < 0 &&
+	    (!err || err->code != ERR_INPUT || !strstr(err->message, ":")))
 		abort();
-	words_free(seen.words);
+	for (size_t i = 0; i < profile->package_count; i++)
+		if (strchr(profile->packages[i], '/'))
+			abort();
 	return 0;
 }

@@ -7,7 +7,8 @@ import subprocess
 
 from support import installed, tap
 from support import mirror as mirrors
-from support.protocol import Helper, REFUSED, opened
+from support.protocol import Helper, REFUSED, TRUST, opened
+from support.schemas import stream
 from support.server import Server
 from support.world import SOURCE, Case, Home, mirror, play, small_rootfs
 
@@ -66,11 +67,18 @@ def dry_run():
                    "a dry run downloads no package", *server.requests[-3:])
         tap.report(not os.path.exists(home.store), "a dry run makes nothing")
         installed.allow(USER, "deny-packages = acl", "engines = native")
+        words += ["--engine", "debootstrap"]
         play(Case("dry run under a policy", words, 1, []), home)
         outcome = home.run(*words)
-        for line in ("refused Package   name=acl", "refused Bootstrap engine=debootstrap",
-                     "allowed Package   name=attr"):
+        for line in ("refused Package   name=acl", "refused Begin     name=test-rootfs suite=jammy",
+                     "engine debootstrap is not allowed", "allowed Package   name=attr"):
             tap.report(line in outcome.out, f"dry run: {line}", outcome.out[-1500:])
+        outcome = home.run(*words, "--json")
+        _, result, wrong = stream("create", outcome)
+        refused = [one for one in (result or {}).get("requests", []) if not one["allowed"]]
+        tap.report(outcome.status == 1 and not wrong and result["refused"] == len(refused) == 2 and
+                   {one["request"] for one in refused} == {"Begin", "Package"}, "dry run --json", *wrong, *refused)
+        del words[-2:]
         installed.allow(USER, "mirrors = https://mirror.example")
         del server.requests[:]
         play(Case("create: a mirror that is not allowed", words[:-1], 1,
@@ -89,10 +97,13 @@ def ask(kind, paths=(), first=(), **fields):
             return helper.ask(kind, fds, **fields)
 
 
+BEGIN = {"name": "new", "suite": "jammy", "arch": mirrors.arch(), "engine": "native"}
+
+
 def enforced():
     """Each line of a policy, against the helper itself: refused by it, and allowed without it."""
     folder = home.make_folder(f"{home.folder}/trees")
-    begin = ("Begin", (folder, AT.keyring), {"name": "new", "suite": "jammy", "arch": mirrors.arch()})
+    begin = ("Begin", (folder, AT.keyring), BEGIN)
     release = ("Release", (f"{AT.root}/dists/jammy/InRelease",), {"pocket": ""})
     index = ("Index", (f"{AT.root}/dists/jammy/universe/binary-{mirrors.arch()}/Packages",),
              {"pocket": "", "component": "universe"})
@@ -105,14 +116,18 @@ def enforced():
         ("operations = create check delete shell", ("OpenNamespace", (), {}), (), "operations"),
         ("releases = noble", begin, (), "releases"),
         ("deny-packages = a?l", package, (begin, release, index), "deny-packages"),
-        ("engines = native", ("Bootstrap", (), {"engine": "debootstrap"}), (begin, release, index, package),
-         "engines"),
+        ("engines = debootstrap", begin, (), "engines"),
+        ("operations = create delete shell run", ("Verify", (TREE,), {}), (), "operations"),
+        ("operations = create check delete shell", ("BuildImage", (TREE, empty_file), {"format": "erofs"}), (),
+         "operations"),
+        ("operations = check", ("Clone", (folder, folder), {"name": "new", "base_name": "none"}), (), "operations"),
+        ("operations = check", ("Keep", (folder, AT.keyring), {"name": "none"}), (), "order"),
     ]
     for line, (kind, paths, fields), first, key in rows:
         installed.allow(USER, line)
         answer = ask(kind, paths, first, **fields)
         tap.report(answer.code == REFUSED and key in answer.message, f"{line}: {kind} is refused", answer)
-        if kind != "Bootstrap":
+        if kind not in ("Clone", "Keep", "Verify"):
             installed.allow(USER)
             answer = ask(kind, paths, first, **fields)
             tap.report(answer.code == 0, f"without that: {kind} is done", answer)
@@ -136,6 +151,60 @@ def enforced():
     tap.report(answer.code == 0, "max-count: one in place of another is not", answer)
 
 
+def empty_file():
+    """What BuildImage takes: a descriptor of a file that anybody may write to."""
+    path = home.write("image", "")
+    os.chmod(path, 0o666)
+    return os.open(path, os.O_RDWR)
+
+
+def bases():
+    """A clone is made of what its base was made of, and of that the policy is asked."""
+    def create(name, *words):
+        return home.create("--name", name, *words, server=server, at=AT, fresh=False)
+
+    def there():
+        return sorted(name for name in os.listdir(folder) if re.fullmatch(r"[0-9a-f]{64}", name))
+
+    folder, trees = f"{home.cache}/rootlet/bases", home.make_folder(f"{home.folder}/clones")
+    with Server(AT.root) as server:
+        installed.allow(USER, "deny-packages = nothing*")
+        made, cloned = create("one"), create("two")
+        tap.report(made.status == cloned.status == 0 and "Cloned" in cloned.out and len(there()) == 1,
+                   "a base under a policy: made, and cloned", made, cloned)
+        clone = ("Clone", (trees, folder), {"name": "new", "base_name": there()[0]})
+        for line, code, says in (("deny-packages = nothing*", 0, ""), ("deny-packages = nothing*\nmax-seconds = 1000", 0, ""),
+                                 ("deny-packages = nothing*\nreleases = jammy", TRUST, "policy allowed"),
+                                 ("deny-packages = acl", TRUST, "policy allowed")):
+            installed.allow(USER, line)
+            answer = ask(*clone[:2], **clone[2])
+            tap.report(answer.code == code and says in answer.message,
+                       f"{line.replace(chr(10), ', ')}: to clone that base is {'refused' if code else 'allowed'}", answer)
+        for what, only in (("the folder of bases", trees), ("the rootfs's folder", folder)):
+            installed.allow(USER, "deny-packages = nothing*", folders=only)
+            answer = ask(*clone[:2], **clone[2])
+            tap.report(answer.code == REFUSED and "folders" in answer.message, f"folders without {what}: Clone is refused",
+                       answer)
+        installed.allow(USER, "deny-packages = nothing*", "max-count = 1")
+        answer = ask("Clone", (home.store, folder), **clone[2])
+        tap.report(answer.code == REFUSED and "max-count" in answer.message, "max-count: a clone counts", answer)
+        outcome = create("three")
+        tap.report(outcome.status == 1 and "max-count" in outcome.err, "max-count: so says create", outcome)
+        installed.allow(USER, "deny-packages = other*", "operations = create check")
+        outcome = create("three")
+        tap.report(outcome.status == 0 and "Cloned" not in outcome.out and len(there()) == 2,
+                   "another policy: a base of its own, with no need to remove the first", outcome)
+        installed.allow(USER, "deny-packages = nothing*", "operations = create check delete", "max-count = 1",
+                        folders=f"{home.store} {home.folder}/clones")
+        home.run("delete", "--yes", "--name", "one")
+        outcome = home.create("--path", f"{trees}/four", server=server, at=AT, fresh=False)
+        tap.report(outcome.status == 0 and "no base is kept" in outcome.out + outcome.err and len(there()) == 2,
+                   "the cache is no folder of the policy's: create goes on without a base", outcome)
+        installed.allow(USER)
+        verified = home.run("cache", "verify")
+        tap.report(verified.status == 0 and ", 0 damaged" in verified.out, "no base is damaged for its policy", verified)
+
+
 def other_mounts():
     """A folder of a mount namespace of the caller's own that has an allowed one's path."""
     folder, allowed = home.make_folder(f"{home.folder}/mine"), home.make_folder(f"{home.folder}/allowed")
@@ -148,7 +217,7 @@ def other_mounts():
     theirs.close()
     _, fds, _, _ = socket.recv_fds(mine, 10, 1)
     with Helper(USER) as helper, opened(AT.keyring) as keyring:
-        answer = helper.ask("Begin", [*fds, *keyring], name="x", suite="jammy", arch=mirrors.arch())
+        answer = helper.ask("Begin", [*fds, *keyring], **{**BEGIN, "name": "x"})
     mine.close()
     process.wait()
     tap.report(len(fds) == 1 and answer.code == REFUSED and "another's mount" in answer.message,
@@ -180,6 +249,7 @@ commands()
 shown()
 dry_run()
 enforced()
+bases()
 other_mounts()
 limits()
 tap.done()

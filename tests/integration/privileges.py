@@ -11,6 +11,7 @@ from support.server import Fault, Server
 from support.world import (AS_ROOT, BUILD, HELPER, ROOTLET, SCRATCH, SOURCE, Home, Tidy, User, children,
                            command_of, mirror, small_rootfs, wait_until)
 
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 CALL = re.compile(r"^(\d+)\s+(\w+)\((.*)$")
 
 
@@ -93,10 +94,13 @@ def network_calls():
     sockets(home, ["check", "--deep"], "check --deep", {"dpkg"})
     at = mirror()
     with Server(at.root) as server:
-        sockets(home, ["create", "--name", "traced", "--release", "jammy", "--profile", "test",
-                       "--mirror", server.url, "--keyring", at.keyring, "--quiet"], "create",
-                {"gpgv", "debootstrap", "dpkg-deb", "dpkg", "useradd", "groupadd"})
-    sockets(home, ["delete", "--name", "traced", "--yes"], "delete")
+        rows = [("native", {"gpgv", "dpkg", "useradd", "groupadd"}),
+                ("debootstrap", {"gpgv", "debootstrap", "dpkg-deb", "dpkg"})]
+        for engine, programs in rows if LONG else rows[:1]:
+            sockets(home, ["create", "--fresh", "--engine", engine, "--name", f"by-{engine}", "--release", "jammy",
+                           "--profile", "test", "--mirror", server.url, "--keyring", at.keyring, "--quiet"],
+                    f"create by {engine}", programs)
+    sockets(home, ["delete", "--name", "by-native", "--yes"], "delete")
 
 
 def installed_files():

@@ -56,3 +56,10 @@ def make(folder, name, arch, scripts=None, entries=(), suffix="gz", fields=""):
                    _member(f"control.tar{dot}{suffix}", _pack(_tar(files), suffix)) +
                    _member(f"data.tar{dot}{suffix}", _pack(_tar([("./", "dir"), *entries]), suffix)))
     return path
+
+
+def files_of(path):
+    """{name without "./": content} of the regular files in a .deb, as dpkg-deb has them."""
+    data = subprocess.run(["dpkg-deb", "--fsys-tarfile", path], stdout=subprocess.PIPE, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        return {entry.name.removeprefix("./"): tar.extractfile(entry).read() for entry in tar if entry.isreg()}

@@ -167,11 +167,11 @@ class Helper:
 
 @contextlib.contextmanager
 def opened(*paths):
-    """Descriptors of PATHS: folders and files, read-only."""
+    """Descriptors of PATHS: folders and files, read-only, or what a function among them returns."""
     fds = []
     try:
         for path in paths:
-            fds.append(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+            fds.append(path() if callable(path) else os.open(path, os.O_RDONLY | os.O_NONBLOCK))
         yield fds
     finally:
         for fd in fds:
