@@ -1,9 +1,11 @@
 #include "frontend/root.h"
 
 #include <string.h>
+#include <sys/file.h>
 
 #include "frontend/client.h"
 #include "frontend/image.h"
+#include "frontend/store.h"
 #include "frontend/tree.h"
 #include "frontend/vng.h"
 #include "proto/validate.h"
@@ -46,11 +48,12 @@ static bool is_of(const char *fstype, const char *format)
 }
 
 /* SURE: only what the kernel certainly has; else what it is not known to lack. */
-static const struct format *choose_format(const struct root_wish *w, bool sure)
+static const struct format *choose_format(const struct root_wish *w,
+					  const struct kernel_features *features, bool sure)
 {
 	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
 		enum kernel_feature has =
-			kernel_feature(w->features, formats[i].option, formats[i].module);
+			kernel_feature(features, formats[i].option, formats[i].module);
 
 		if (!is_of(w->fstype, formats[i].name) && image_can_make(formats[i].name) &&
 		    has != FEATURE_ABSENT && (has != FEATURE_UNKNOWN || !sure))
@@ -60,14 +63,14 @@ static const struct format *choose_format(const struct root_wish *w, bool sure)
 }
 
 /* What an image root needs besides its own filesystem; NULL where all of it is there. */
-static const char *find_lacking(const struct root_wish *w, bool sure)
+static const char *find_lacking(const struct kernel_features *features, bool sure)
 {
 	static const char *const needed[][2] = { { "VIRTIO_BLK", "virtio_blk" },
 						 { "OVERLAY_FS", "overlay" },
 						 { "NET_9P_VIRTIO", "9pnet_virtio" } };
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
-		enum kernel_feature has = kernel_feature(w->features, needed[i][0], needed[i][1]);
+		enum kernel_feature has = kernel_feature(features, needed[i][0], needed[i][1]);
 
 		if (has == FEATURE_ABSENT || (has == FEATURE_UNKNOWN && sure))
 			return needed[i][0];
@@ -77,12 +80,13 @@ static const char *find_lacking(const struct root_wish *w, bool sure)
 
 /* NULL for a tree. With --root-transport auto an image is used only where it is sure to work, but
  * for an installed helper: what a tree needs, that hands out to nobody. */
-static int choose(const struct root_wish *w, bool installed, const struct format **format,
-		  struct error **err)
+static int choose(const struct root_wish *w, const struct kernel_features *features,
+		  const struct format **format, struct error **err)
 {
+	bool installed = strcmp(helper_ids(w->rootfs->helper)->mode, "installed") == 0;
 	bool sure = w->transport == ROOT_AUTO && !installed;
 	bool image = w->transport == ROOT_IMAGE || installed;
-	const char *lacking = find_lacking(w, sure);
+	const char *lacking = find_lacking(features, sure);
 	const char *else_dir = installed ? "" : ", or use --root-transport dir";
 
 	*format = NULL;
@@ -93,7 +97,7 @@ static int choose(const struct root_wish *w, bool installed, const struct format
 				 "--root-transport image");
 	if (w->transport == ROOT_DIR)
 		return 0;
-	*format = lacking ? NULL : choose_format(w, sure);
+	*format = lacking ? NULL : choose_format(w, features, sure);
 	if (*format)
 		return 0;
 	if (image && lacking)
@@ -115,19 +119,6 @@ static int choose(const struct root_wish *w, bool installed, const struct format
 	return 0;
 }
 
-/* The rootfs's files belong to the ids that it was made with; under others, its setuid programs
- * would be somebody's whom the guest does not know, and its init would fail. */
-static int check_ids(const struct root_wish *w, const struct host_ids *ids, struct error **err)
-{
-	if (ids->first_uid == w->manifest->first_uid && ids->first_gid == w->manifest->first_gid)
-		return 0;
-	return error_set(err, ERR_HOST,
-			 "cannot run %s: it was made with host ids from %u, and the range is now "
-			 "from %u; give the old range back in /etc/subuid and /etc/subgid, or make "
-			 "another one: rootlet create --name NAME",
-			 w->path, w->manifest->first_uid, ids->first_uid);
-}
-
 static int fingerprint(struct helper *helper, int tree, uint64_t *value, struct error **err)
 {
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
@@ -144,7 +135,6 @@ static int fingerprint(struct helper *helper, int tree, uint64_t *value, struct 
 
 struct building {
 	const struct root_wish *wish;
-	struct helper *helper;
 	const char *format;
 };
 
@@ -153,28 +143,28 @@ static int build(int fd, void *context, struct error **err)
 	const struct building *b = context;
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__BuildImage message = ROOTLET__BUILD_IMAGE__INIT;
-	int fds[2] = { b->wish->tree, fd };
+	int fds[2] = { b->wish->rootfs->tree, fd };
 
 	progress_stage(b->wish->progress, "Building the root image");
 	message.format = (char *)(uintptr_t)b->format;
 	request.kind_case = ROOTLET__REQUEST__KIND_BUILD_IMAGE;
 	request.build_image = &message;
-	return helper_call(b->helper, &request, fds, 2, NULL, err);
+	return helper_call(b->wish->rootfs->helper, &request, fds, 2, NULL, err);
 }
 
 /* The state of a rootfs is its manifest and all files' times of change. */
-static int find_or_build(const struct root_wish *w, struct helper *helper, const char *format,
-			 struct root *root, struct error **err)
+static int find_or_build(const struct root_wish *w, const char *format, struct root *root,
+			 struct error **err)
 {
-	struct building building = { w, helper, format };
+	struct building building = { w, format };
 	_cleanup_free_ char *manifest = NULL;
 	_cleanup_free_ char *state = NULL;
 	uint64_t value;
 	size_t size;
 
-	if (fingerprint(helper, w->tree, &value, err) < 0)
+	if (fingerprint(w->rootfs->helper, w->rootfs->tree, &value, err) < 0)
 		return -1;
-	manifest = tree_read(w->tree, MANIFEST_PATH, MANIFEST_MAX, &size, err);
+	manifest = tree_read(w->rootfs->tree, MANIFEST_PATH, MANIFEST_MAX, &size, err);
 	if (!manifest)
 		return -1;
 	state = malloc(size + sizeof(value));
@@ -182,41 +172,89 @@ static int find_or_build(const struct root_wish *w, struct helper *helper, const
 		return error_set(err, ERR_SPACE, "out of memory");
 	memcpy(state, &value, sizeof(value));
 	memcpy(state + sizeof(value), manifest, size);
-	return image_cached(w->path, state, size + sizeof(value), format, build, &building,
+	return image_cached(w->rootfs->path, state, size + sizeof(value), format, build, &building,
 			    &root->path, err);
 }
 
-static int prepare(const struct root_wish *w, struct helper *helper, struct root *root,
+/* The rootfs's files belong to the ids that it was made with; under others, its setuid programs
+ * would be somebody's whom the guest does not know, and its init would fail. */
+static int check_ids(const struct rootfs *r, struct error **err)
+{
+	const struct host_ids *ids = helper_ids(r->helper);
+
+	if (ids->first_uid == r->manifest->first_uid && ids->first_gid == r->manifest->first_gid)
+		return 0;
+	return error_set(err, ERR_HOST,
+			 "cannot run %s: it was made with host ids from %u, and the range is now "
+			 "from %u; give the old range back in /etc/subuid and /etc/subgid, or make "
+			 "another one: rootlet create --name NAME",
+			 r->path, r->manifest->first_uid, ids->first_uid);
+}
+
+void rootfs_close(struct rootfs *r)
+{
+	helper_stop(&r->helper);
+	kernel_free(&r->kernel);
+	manifest_free(&r->manifest);
+	free(r->path);
+	closep(&r->tree);
+	*r = ROOTFS_NONE;
+}
+
+static int open_all(const char *name, const char *path, const char *kernel,
+		    struct progress *progress, struct rootfs *r, struct error **err)
+{
+	bool distribution = strcmp(kernel, "distro") == 0;
+
+	if (!distribution && kernel_open(kernel, &r->kernel, err) < 0)
+		return -1;
+	if (store_open(name, path, &r->tree, &r->path, err) < 0)
+		return -1;
+	if (flock(r->tree, LOCK_SH | LOCK_NB) < 0)
+		return error_set(err, ERR_BUSY, "the rootfs at %s is being replaced or removed",
+				 r->path);
+	if (manifest_read(r->tree, &r->manifest, err) < 0 ||
+	    helper_start("run", progress, &r->helper, err) < 0 || check_ids(r, err) < 0)
+		return -1;
+	return distribution ? kernel_distribution(r->manifest, progress, &r->kernel, err) : 0;
+}
+
+int rootfs_open(const char *name, const char *path, const char *kernel, struct progress *progress,
+		struct rootfs *rootfs, struct error **err)
+{
+	*rootfs = ROOTFS_NONE;
+	if (open_all(name, path, kernel, progress, rootfs, err) == 0)
+		return 0;
+	rootfs_close(rootfs);
+	return -1;
+}
+
+static int prepare(const struct root_wish *w, const struct format *format, struct root *root,
 		   struct error **err)
 {
-	const struct host_ids *ids = helper_ids(helper);
-	const struct format *format;
-
-	if (choose(w, strcmp(ids->mode, "installed") == 0, &format, err) < 0 ||
-	    check_ids(w, ids, err) < 0)
-		return -1;
 	if (format) {
 		root->vm = (struct vm_root){ .kind = VM_ROOT_IMAGE, .fstype = format->name };
-		return find_or_build(w, helper, format->name, root, err);
+		return find_or_build(w, format->name, root, err);
 	}
-	root->path = strdup(w->path);
+	root->path = strdup(w->rootfs->path);
 	if (!root->path)
 		return error_set(err, ERR_SPACE, "out of memory");
 	root->vm = (struct vm_root){ .kind = VM_ROOT_TREE,
 				     .virtiofs = !w->no_virtiofs && vng_has_virtiofsd() };
-	return helper_open_namespace(helper, &root->userns, err);
+	return helper_open_namespace(w->rootfs->helper, &root->userns, err);
 }
 
 int root_prepare(const struct root_wish *wish, struct root *root, struct error **err)
 {
-	struct helper *helper = NULL;
+	_cleanup_(kernel_features_free) struct kernel_features *features =
+		kernel_features_read(wish->rootfs->kernel);
+	const struct format *format;
 	int result;
 
 	*root = ROOT_NONE;
-	if (helper_start("run", wish->progress, &helper, err) < 0)
+	if (choose(wish, features, &format, err) < 0)
 		return -1;
-	result = prepare(wish, helper, root, err);
-	helper_stop(&helper);
+	result = prepare(wish, format, root, err);
 	root->vm.path = root->path;
 	root->vm.userns = root->userns;
 	if (result < 0)

@@ -3,6 +3,7 @@
  * by all runs until the rootfs changes. */
 #pragma once
 
+#include "frontend/client.h"
 #include "frontend/kernel_features.h"
 #include "frontend/manifest.h"
 #include "frontend/progress.h"
@@ -18,11 +19,19 @@ struct root {
 
 #define ROOT_NONE ((struct root){ .userns = -1 })
 
+/* A rootfs that a kernel is to be booted on, and the kernel. */
+struct rootfs {
+	int tree;   /* locked, so that nobody replaces or removes it meanwhile */
+	char *path; /* absolute */
+	struct manifest *manifest;
+	struct kernel *kernel;
+	struct helper *helper;
+};
+
+#define ROOTFS_NONE ((struct rootfs){ .tree = -1 })
+
 struct root_wish {
-	int tree;	  /* of the rootfs, locked by the caller; stays the caller's */
-	const char *path; /* of the rootfs, absolute */
-	const struct manifest *manifest;
-	const struct kernel_features *features;
+	const struct rootfs *rootfs;
 	enum root_transport transport;
 	const char *fstype; /* under test, which the root must not have; NULL: none is */
 	bool no_virtiofs;
@@ -32,7 +41,13 @@ struct root_wish {
 /* "auto", "image", "dir". Returns false for anything else. */
 bool root_transport_parse(const char *text, enum root_transport *transport);
 
+/* NAME and PATH as in store.h; KERNEL as in kernel.h, or "distro". ERR_HOST where the range of ids
+ * is another than the rootfs was made with: this is found before anything is downloaded. */
+int rootfs_open(const char *name, const char *path, const char *kernel, struct progress *progress,
+		struct rootfs *rootfs, struct error **err);
+void rootfs_close(struct rootfs *rootfs);
+
 /* Decides, says so where it is not what one would expect, and builds the image where there is none.
- * ERR_HOST where the range of ids is another than the rootfs was made with. */
+ */
 int root_prepare(const struct root_wish *wish, struct root *root, struct error **err);
 void root_free(struct root *root);

@@ -96,29 +96,24 @@ struct run {
 	bool quiet, json, force_9p;
 	enum root_transport transport;
 	time_t began;
-	char *absolute, *append;
+	char *append;
 	char cpus[CPUS_TEXT];
-	int tree;
 	struct vm_share shares[VM_SHARES_MAX];
 	struct vm_disk disks[VM_DISKS_MAX];
 	struct vm_config config;
 	struct root root;
-	struct manifest *manifest;
-	struct kernel *kernel;
+	struct rootfs rootfs;
 	struct progress *progress;
 };
 
 static void run_clear(struct run *r)
 {
+	rootfs_close(&r->rootfs);
 	progress_free(&r->progress);
-	kernel_free(&r->kernel);
-	manifest_free(&r->manifest);
 	root_free(&r->root);
 	for (size_t i = 0; i < r->config.share_count; i++)
 		free((char *)(uintptr_t)r->shares[i].host);
 	free(r->append);
-	free(r->absolute);
-	closep(&r->tree);
 }
 
 /* vng pastes such paths into a shell line and into qemu's comma lists, so what may stand in one is
@@ -204,41 +199,20 @@ static int take_option(struct run *r, int option, struct error **err)
 	}
 }
 
-static int prepare_root(struct run *r, struct error **err)
+static int prepare(struct run *r, struct error **err)
 {
-	_cleanup_(kernel_features_free) struct kernel_features *features =
-		kernel_features_read(r->kernel);
 	struct root_wish wish = {
-		.tree = r->tree,
-		.path = r->absolute,
-		.manifest = r->manifest,
-		.features = features,
+		.rootfs = &r->rootfs,
 		.transport = r->transport,
 		.no_virtiofs = r->force_9p,
 		.progress = r->progress,
 	};
-
-	return root_prepare(&wish, &r->root, err);
-}
-
-static int prepare(struct run *r, struct error **err)
-{
 	char why[128];
 
-	if (strcmp(r->kernel_path, "distro") != 0 &&
-	    kernel_open(r->kernel_path, &r->kernel, err) < 0)
+	if (rootfs_open(r->name, r->path, r->kernel_path, r->progress, &r->rootfs, err) < 0 ||
+	    root_prepare(&wish, &r->root, err) < 0)
 		return -1;
-	if (store_open(r->name, r->path, &r->tree, &r->absolute, err) < 0)
-		return -1;
-	if (flock(r->tree, LOCK_SH | LOCK_NB) < 0)
-		return error_set(err, ERR_BUSY, "the rootfs at %s is being replaced or removed",
-				 r->absolute);
-	if (manifest_read(r->tree, &r->manifest, err) < 0)
-		return -1;
-	if (!r->kernel && kernel_distribution(r->manifest, r->progress, &r->kernel, err) < 0)
-		return -1;
-	if (prepare_root(r, err) < 0)
-		return -1;
+	helper_stop(&r->rootfs.helper);
 	r->config.kvm = kvm_runs(why, sizeof(why));
 	if (!r->config.kvm)
 		progress_note(r->progress, "no KVM (%s): the guest is emulated, and slow", why);
@@ -250,7 +224,7 @@ static int prepare(struct run *r, struct error **err)
 static json_t *describe(const struct run *r, const char *status, const struct vm_result *result)
 {
 	return json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "status", status, "path",
-			 json_text(r->absolute), "kernel", json_text(r->kernel_path), "kvm",
+			 json_text(r->rootfs.path), "kernel", json_text(r->kernel_path), "kvm",
 			 r->config.kvm, "seconds",
 			 json_integer((json_int_t)(time(NULL) - r->began)), "console",
 			 json_text(*result->console ? result->console : NULL));
@@ -332,7 +306,7 @@ static int run(struct run *r)
 	if (prepare(r, &err) < 0)
 		return report_failure(r, &result, false, err);
 	r->config.root = r->root.vm;
-	r->config.kernel = r->kernel;
+	r->config.kernel = r->rootfs.kernel;
 	r->config.cpus = r->cpus;
 	r->config.append = r->append;
 	r->config.shares = r->shares;
@@ -348,9 +322,10 @@ static int run(struct run *r)
 
 int command_run(int argc, char **argv)
 {
-	_cleanup_(run_clear) struct run r = {
-		.tree = -1, .root = ROOT_NONE, .config = { .memory = "2G" }, .began = time(NULL)
-	};
+	_cleanup_(run_clear) struct run r = { .rootfs = ROOTFS_NONE,
+					      .root = ROOT_NONE,
+					      .config = { .memory = "2G" },
+					      .began = time(NULL) };
 	_cleanup_error_ struct error *err = NULL;
 	int option;
 

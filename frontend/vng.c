@@ -1,9 +1,11 @@
 #include "frontend/vng.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "frontend/child.h"
@@ -180,23 +182,32 @@ static void fill_words(struct words *words, const struct vm_config *config, cons
 		add_pair(words, "--exec", "sh /" VNG_GUEST_SCRIPT);
 }
 
+/* "virtiofsd 1.10.0" says the one that vng can use; "virtiofsd version 7.2.0" is qemu's own of old,
+ * which needs to be root, and tells its version only where its caller has no supplementary groups.
+ */
+static bool is_virtiofsd(const char *program)
+{
+	_cleanup_close_ int out = memfd_create("version", MFD_CLOEXEC);
+	const char *argv[] = { program, "--version", NULL };
+	_cleanup_error_ struct error *ignored = NULL;
+	char text[64] = "";
+	pid_t pid;
+
+	return out >= 0 && child_start(argv, (int[3]){ -1, out, -1 }, &pid, &ignored) == 0 &&
+	       child_wait(pid, &ignored) == 0 && pread(out, text, sizeof(text) - 1, 0) > 0 &&
+	       strncmp(text, "virtiofsd ", 10) == 0 && isdigit((unsigned char)text[10]);
+}
+
 /* Installed outside of PATH by most distributions. */
 bool vng_has_virtiofsd(void)
 {
 	static const char *const places[] = { "virtiofsd", "/usr/libexec/virtiofsd",
 					      "/usr/lib/virtiofsd/virtiofsd", "/usr/lib/virtiofsd",
 					      "/usr/lib/qemu/virtiofsd" };
-	static const int silent[3] = { -1, -1, -1 };
 
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		const char *argv[] = { places[i], "--version", NULL };
-		_cleanup_error_ struct error *ignored = NULL;
-		pid_t pid;
-
-		if (child_start(argv, silent, &pid, &ignored) == 0 &&
-		    child_wait(pid, &ignored) == 0)
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+		if (is_virtiofsd(places[i]))
 			return true;
-	}
 	return false;
 }
 

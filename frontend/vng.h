@@ -3,8 +3,7 @@
 
 #include "frontend/vm.h"
 
-/* Whether vng would find a virtiofsd, as it looks for one: a program that can tell its version
- * (qemu's own of old cannot, as an ordinary user). */
+/* Whether there is a virtiofsd that vng can use, where vng looks for one. */
 bool vng_has_virtiofsd(void);
 
 /* Replaces the process by vng, which keeps DISKS open for qemu to open them again; returns only

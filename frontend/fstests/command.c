@@ -324,10 +324,7 @@ static int check_combination(const struct fstests_options *o, struct error **err
 struct job {
 	struct fstests_options options;
 	char cpus[CPUS_TEXT];
-	int tree;
-	char *absolute;
-	struct manifest *manifest;
-	struct kernel *kernel;
+	struct rootfs rootfs;
 	struct root root;
 	struct fstests_source source;
 	struct vm_disk disks[VM_DISKS_MAX];
@@ -340,6 +337,7 @@ struct job {
 
 static void job_clear(struct job *j)
 {
+	rootfs_close(&j->rootfs);
 	progress_free(&j->run.progress);
 	run_folder_close(&j->run.folder);
 	plan_clear(&j->run.plan);
@@ -359,53 +357,29 @@ static void job_clear(struct job *j)
 	free(j->results_share);
 	source_free(&j->source);
 	root_free(&j->root);
-	kernel_free(&j->kernel);
-	manifest_free(&j->manifest);
-	free(j->absolute);
 	free(j->options.append);
-	closep(&j->tree);
-}
-
-static int open_rootfs(struct job *j, struct error **err)
-{
-	const struct fstests_options *o = &j->options;
-
-	if (strcmp(o->kernel, "distro") != 0 && kernel_open(o->kernel, &j->kernel, err) < 0)
-		return -1;
-	if (o->host_root)
-		return 0;
-	if (store_open(o->name, o->path, &j->tree, &j->absolute, err) < 0)
-		return -1;
-	if (flock(j->tree, LOCK_SH | LOCK_NB) < 0)
-		return error_set(err, ERR_BUSY, "the rootfs at %s is being replaced or removed",
-				 j->absolute);
-	if (manifest_read(j->tree, &j->manifest, err) < 0)
-		return -1;
-	if (!j->kernel)
-		return kernel_distribution(j->manifest, j->run.progress, &j->kernel, err);
-	return 0;
 }
 
 static int prepare_root(struct job *j, struct error **err)
 {
-	_cleanup_(kernel_features_free) struct kernel_features *features =
-		kernel_features_read(j->kernel);
+	const struct fstests_options *o = &j->options;
 	struct root_wish wish = {
-		.tree = j->tree,
-		.path = j->absolute,
-		.manifest = j->manifest,
-		.features = features,
-		.transport = j->options.transport,
-		.fstype = j->options.fstype,
-		.no_virtiofs = j->options.force_9p,
+		.rootfs = &j->rootfs,
+		.transport = o->transport,
+		.fstype = o->fstype,
+		.no_virtiofs = o->force_9p,
 		.progress = j->run.progress,
 	};
 
-	if (j->options.host_root) {
+	if (o->host_root) {
 		j->root.vm = (struct vm_root){ .kind = VM_ROOT_HOST, .path = "/" };
-		return 0;
+		return kernel_open(o->kernel, &j->rootfs.kernel, err);
 	}
-	return root_prepare(&wish, &j->root, err);
+	if (rootfs_open(o->name, o->path, o->kernel, j->run.progress, &j->rootfs, err) < 0 ||
+	    root_prepare(&wish, &j->root, err) < 0)
+		return -1;
+	helper_stop(&j->rootfs.helper);
+	return 0;
 }
 
 static void add_share(struct job *j, const char *host, const char *guest, bool read_only)
@@ -441,7 +415,7 @@ static int prepare_vm(struct job *j, struct error **err)
 	char why[128];
 
 	vm->root = j->root.vm;
-	vm->kernel = j->kernel;
+	vm->kernel = j->rootfs.kernel;
 	vm->memory = j->options.memory;
 	vm->cpus = j->cpus;
 	vm->append = j->options.append;
@@ -519,9 +493,9 @@ static json_t *describe(const struct job *j)
 	for (size_t i = 0; i < j->options.test_count; i++)
 		json_array_append_new(tests, json_string(j->options.tests[i]));
 	return json_pack("{s:s, s:I, s:s, s:s*, s:s, s:s*, s:s, s:o, s:s}", "run", j->run.folder.id,
-			 "began", (json_int_t)time(NULL), "kernel", j->kernel->image,
-			 "kernel_version", j->kernel->version, "fstype", j->options.fstype,
-			 "rootfs", j->absolute, "fstests", j->options.fstests, "tests", tests,
+			 "began", (json_int_t)time(NULL), "kernel", j->rootfs.kernel->image,
+			 "kernel_version", j->rootfs.kernel->version, "fstype", j->options.fstype,
+			 "rootfs", j->rootfs.path, "fstests", j->options.fstests, "tests", tests,
 			 "root",
 			 j->root.vm.kind == VM_ROOT_IMAGE  ? "image"
 			 : j->root.vm.kind == VM_ROOT_TREE ? "dir"
@@ -565,11 +539,11 @@ static int prepare(struct job *j, struct error **err)
 
 	if (j->options.results && run_folder_check(j->options.results, err) < 0)
 		return -1;
-	if (read_baseline(j, err) < 0 || open_rootfs(j, err) < 0 || prepare_root(j, err) < 0)
+	if (read_baseline(j, err) < 0 || prepare_root(j, err) < 0)
 		return -1;
 	format = j->root.vm.kind == VM_ROOT_IMAGE ? j->root.vm.fstype : NULL;
-	if (source_prepare(&j->options, j->manifest, format, j->run.progress, &j->source, err) <
-		    0 ||
+	if (source_prepare(&j->options, j->rootfs.manifest, format, j->run.progress, &j->source,
+			   err) < 0 ||
 	    prepare_vm(j, err) < 0)
 		return -1;
 	read_earlier(j);
@@ -667,7 +641,7 @@ int command_fstests(int argc, char **argv)
 			     .test_timeout = 3600,
 			     .tests = quick,
 			     .test_count = 2 },
-		.tree = -1,
+		.rootfs = ROOTFS_NONE,
 		.root = ROOT_NONE,
 		.run = { .folder = RUN_FOLDER_NONE },
 	};

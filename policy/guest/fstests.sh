@@ -26,7 +26,7 @@ fail() {
 # The node of the disk with this serial number, which takes a moment to come.
 disk_of() {
 	local tries name
-	for ((tries = 0; tries < 100; tries++)); do
+	for ((tries = 0; tries < 600; tries++)); do
 		for name in /sys/block/*/serial; do
 			[[ -e $name && $(<"$name") == "$1" ]] || continue
 			name=${name%/serial}
@@ -104,6 +104,8 @@ write_config() {
 
 read -ra serials <<<"$ROOTLET_DEVICES"
 devices=()
+# udev may not have come to it yet, nor be there at all.
+modprobe -q virtio_blk 2>/dev/null
 mount_fstests
 modprobe -q "$ROOTLET_FSTYPE" 2>/dev/null
 for serial in "${serials[@]}"; do
