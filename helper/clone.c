@@ -18,8 +18,9 @@
 
 /* A file of several names: those that came first, by inode. */
 struct twin {
+	struct twin *next;
 	ino_t inode;
-	char *path; /* in TO */
+	char path[]; /* in TO */
 };
 
 struct cloning {
@@ -27,7 +28,6 @@ struct cloning {
 	enum clone_way way;
 	struct tree_digest *digest;
 	struct twin *twins;
-	size_t twin_count;
 	char path[PATH_LENGTH_MAX]; /* where we are */
 	struct error **err;
 };
@@ -160,19 +160,30 @@ static int copy_file(struct cloning *c, int file, int to, const char *name, cons
 /* The path of the first name of the file, where there was one; else this one is it. */
 static const char *find_twin(struct cloning *c, const struct stat *st)
 {
-	struct twin *more;
+	size_t size = strlen(c->path) + 1;
+	struct twin *twin;
 
-	for (size_t i = 0; i < c->twin_count; i++)
-		if (c->twins[i].inode == st->st_ino)
-			return c->twins[i].path;
-	more = reallocarray(c->twins, c->twin_count + 1, sizeof(*more));
-	if (more) {
-		c->twins = more;
-		more[c->twin_count].inode = st->st_ino;
-		more[c->twin_count].path = strdup(c->path);
-		c->twin_count += more[c->twin_count].path != NULL;
+	for (twin = c->twins; twin; twin = twin->next)
+		if (twin->inode == st->st_ino)
+			return twin->path;
+	twin = malloc(sizeof(*twin) + size);
+	if (twin) {
+		twin->next = c->twins;
+		twin->inode = st->st_ino;
+		memcpy(twin->path, c->path, size);
+		c->twins = twin;
 	}
 	return NULL;
+}
+
+static void forget_twins(struct cloning *c)
+{
+	while (c->twins) {
+		struct twin *twin = c->twins;
+
+		c->twins = twin->next;
+		free(twin);
+	}
 }
 
 /* The tree's own links stay links, whatever becomes of those to other trees. */
@@ -299,9 +310,7 @@ static int run(struct cloning *c)
 {
 	int r = clone_below(c, c->from, c->to, 0);
 
-	for (size_t i = 0; i < c->twin_count; i++)
-		free(c->twins[i].path);
-	free(c->twins);
+	forget_twins(c);
 	return r;
 }
 
@@ -446,9 +455,7 @@ int clone_part(int tree, struct error **err)
 		return 0;
 	usr = tree_open_beneath(tree, "usr", O_RDONLY | O_DIRECTORY, 0);
 	r = usr < 0 ? fail(&c, "open") : part_below(&c, usr, 0);
-	for (size_t i = 0; i < c.twin_count; i++)
-		free(c.twins[i].path);
-	free(c.twins);
+	forget_twins(&c);
 	if (r == 0 && unlinkat(tree, LINKED_MARK, 0) < 0)
 		r = fail(&c, "remove the mark of");
 	return r;

@@ -62,22 +62,24 @@ static int complain(struct deb *d, struct archive *ar, struct error **err)
 			 why ? why : "unknown format");
 }
 
-static int next_member(struct deb *d, const char **name, struct error **err)
+static const char *next_member(struct deb *d, struct error **err)
 {
 	struct archive_entry *entry;
+	const char *name = NULL;
 
 	if (archive_read_next_header(d->outer, &entry) != ARCHIVE_OK)
-		return complain(d, d->outer, err);
-	*name = archive_entry_pathname(entry);
-	return *name ? 0 : complain(d, NULL, err);
+		complain(d, d->outer, err);
+	else if (!(name = archive_entry_pathname(entry)))
+		complain(d, NULL, err);
+	return name;
 }
 
 static int check_version(struct deb *d, struct error **err)
 {
-	const char *name;
+	const char *name = next_member(d, err);
 	char version[2];
 
-	if (next_member(d, &name, err) < 0)
+	if (!name)
 		return -1;
 	if (strcmp(name, "debian-binary") != 0 ||
 	    archive_read_data(d->outer, version, sizeof(version)) != sizeof(version) ||
@@ -132,9 +134,10 @@ int deb_member(struct deb *d, const char *member, struct error **err)
 	d->tar = NULL;
 	/* deb(5): members that begin with "_" are to be passed over. */
 	do
-		if (next_member(d, &name, err) < 0)
-			return -1;
-	while (name[0] == '_');
+		name = next_member(d, err);
+	while (name && name[0] == '_');
+	if (!name)
+		return -1;
 	d->tar = archive_read_new();
 	if (!d->tar)
 		return error_set(err, ERR_SPACE, "out of memory");

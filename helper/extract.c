@@ -68,7 +68,7 @@ static const char *plain_path(const char *name, char path[static PATH_LENGTH_MAX
 	if (length > 0 && name[length - 1] == '/')
 		length--;
 	if (length == 0 || (length == 1 && name[0] == '.'))
-		return strcpy(path, ".");
+		return memcpy(path, ".", sizeof("."));
 	if (length + sizeof(DPKG_NEW) >= PATH_LENGTH_MAX || memchr(name, '\n', length))
 		return NULL;
 	memcpy(path, name, length);

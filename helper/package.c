@@ -73,7 +73,8 @@ static int take_control_file(struct deb *d, struct control *c, struct archive_en
 	return 0;
 }
 
-static int read_control(struct deb *d, struct control *c, struct error **err)
+/* Returns the file "control" of them; NULL on error. */
+static const struct control_file *read_control(struct deb *d, struct control *c, struct error **err)
 {
 	const struct control_file *control;
 	struct archive_entry *entry;
@@ -81,15 +82,15 @@ static int read_control(struct deb *d, struct control *c, struct error **err)
 
 	while ((r = deb_entry(d, &entry, err)) > 0)
 		if (take_control_file(d, c, entry, err) < 0)
-			return -1;
+			return NULL;
 	if (r < 0)
-		return -1;
+		return NULL;
 	control = control_find(c, "control");
-	if (!control || strlen(control->data) != control->size ||
-	    !stanza_field_is(control->data, control->size, "Package", d->name))
-		return error_set(err, ERR_PACKAGE, "package %s: its control file names another",
-				 d->name);
-	return 0;
+	if (control && strlen(control->data) == control->size &&
+	    stanza_field_is(control->data, control->size, "Package", d->name))
+		return control;
+	error_set(err, ERR_PACKAGE, "package %s: its control file names another", d->name);
+	return NULL;
 }
 
 static int write_file(int folder, const char *name, const void *data, size_t size, mode_t mode,
@@ -195,9 +196,11 @@ static int unpack_open(const struct layout *l, struct deb *d, bool first, bool p
 	_cleanup_(control_clear) struct control c = { .count = 0 };
 	const struct control_file *control;
 
-	if (deb_member(d, "control.tar", err) < 0 || read_control(d, &c, err) < 0)
+	if (deb_member(d, "control.tar", err) < 0)
 		return -1;
-	control = control_find(&c, "control");
+	control = read_control(d, &c, err);
+	if (!control)
+		return -1;
 	if (write_file(l->work, d->name, control->data, control->size, 0644, err) < 0)
 		return -1;
 	if (for_dpkg(&c, preinst_later))

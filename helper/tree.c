@@ -249,23 +249,24 @@ int tree_remove(int parent, const char *name, int tree, struct error **err)
 }
 
 /* FNV-1a: http://www.isthe.com/chongo/tech/comp/fnv/ */
-static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
+static uint64_t hash_byte(uint64_t hash, unsigned char byte)
 {
-	const unsigned char *p = data;
-
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
-	return hash;
+	return (hash ^ byte) * UINT64_C(0x100000001b3);
 }
 
 /* stx_ctime: nothing but the kernel's own clock sets it. */
 static uint64_t hash_entry(const char *name, const struct statx *st)
 {
-	const int64_t facts[] = { (int64_t)st->stx_ino, st->stx_ctime.tv_sec, st->stx_ctime.tv_nsec,
-				  (int64_t)st->stx_size };
+	const uint64_t facts[] = { st->stx_ino, (uint64_t)st->stx_ctime.tv_sec,
+				   st->stx_ctime.tv_nsec, st->stx_size };
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
-	return hash_bytes(hash_bytes(UINT64_C(0xcbf29ce484222325), name, strlen(name)), facts,
-			  sizeof(facts));
+	for (; *name; name++)
+		hash = hash_byte(hash, (unsigned char)*name);
+	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
+		for (unsigned int shift = 0; shift < 64; shift += 8)
+			hash = hash_byte(hash, (unsigned char)(facts[i] >> shift));
+	return hash;
 }
 
 static int visit_count(int folder, const char *name, const struct statx *st, void *context)

@@ -136,7 +136,7 @@ static int wait_for_workers(struct unpacker *u, bool all, struct error **err)
 		if (RETRY_ON_EINTR(poll(fds, u->worker_count, -1)) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot wait for a package");
 		for (size_t i = 0; i < u->worker_count; i++)
-			if (fds[i].revents)
+			if (fds[i].revents && u->workers[i].busy_with)
 				take_result(u, &u->workers[i]);
 	}
 }
