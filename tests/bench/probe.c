@@ -1,7 +1,9 @@
 /* What the benchmark needs and no command gives:
  *
  *   probe start       starts a helper, takes its first reply, leaves; the helper does so by itself
- *   probe requests N  prints the median of N requests on a running helper, in microseconds */
+ *   probe requests N  prints the median of N requests on a running helper, in microseconds
+ *   probe image TREE FILE  has a helper make an erofs of the tree */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,12 +66,37 @@ static int probe_requests(size_t count)
 	return 0;
 }
 
+static int probe_image(const char *tree, const char *file)
+{
+	_cleanup_error_ struct error *err = NULL;
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__BuildImage message = ROOTLET__BUILD_IMAGE__INIT;
+	struct helper *helper = NULL;
+	int fds[2] = {
+		open(tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+		open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600),
+	};
+	char format[] = "erofs";
+	int r;
+
+	message.format = format;
+	request.kind_case = ROOTLET__REQUEST__KIND_BUILD_IMAGE;
+	request.build_image = &message;
+	r = helper_start("probe", NULL, &helper, &err);
+	if (r == 0)
+		r = helper_call(helper, &request, fds, 2, NULL, &err);
+	helper_stop(&helper);
+	return r < 0 ? complain(err) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "start") == 0)
 		return probe_start();
 	if (argc == 3 && strcmp(argv[1], "requests") == 0 && atoi(argv[2]) > 0)
 		return probe_requests((size_t)atoi(argv[2]));
-	fputs("usage: probe start | requests N\n", stderr);
+	if (argc == 4 && strcmp(argv[1], "image") == 0)
+		return probe_image(argv[2], argv[3]);
+	fputs("usage: probe start | requests N | image TREE FILE\n", stderr);
 	return 2;
 }
