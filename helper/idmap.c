@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <linux/securebits.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -83,8 +84,10 @@ static int write_map(pid_t pid, const char *file, uint32_t first, uint32_t calle
 	return fd >= 0 && write(fd, map, (size_t)length) == length ? 0 : -1;
 }
 
-/* newuidmap PID 0 FIRST 65535 65535 CALLER 1; its complaint goes to our standard error. */
-static int run_map_program(const char *program, pid_t pid, uint32_t first, uint32_t caller)
+/* newuidmap PID 0 FIRST 65535 65535 CALLER 1; its complaint goes to our standard error. Returns 0,
+ * or what the program's exit status is said to be. */
+static int start_map_program(const char *program, pid_t pid, uint32_t first, uint32_t caller,
+			     pid_t *child)
 {
 	char pid_text[16], first_text[16], caller_text[16], count[] = "65535", one[] = "1",
 							    zero[] = "0";
@@ -98,36 +101,50 @@ static int run_map_program(const char *program, pid_t pid, uint32_t first, uint3
 			 one,
 			 NULL };
 	char *environment[] = { NULL };
-	pid_t child;
-	int status;
+	int r;
 
 	snprintf(pid_text, sizeof(pid_text), "%d", pid);
 	snprintf(first_text, sizeof(first_text), "%u", first);
 	snprintf(caller_text, sizeof(caller_text), "%u", caller);
-	child = fork();
-	if (child == 0) {
-		execve(program, argv, environment);
-		_exit(errno == ENOENT ? 127 : 126);
-	}
-	if (child < 0 || RETRY_ON_EINTR(waitpid(child, &status, 0)) < 0 || !WIFEXITED(status))
+	r = posix_spawn(child, program, NULL, NULL, argv, environment);
+	return r == 0 ? 0 : r == ENOENT ? 127 : 126;
+}
+
+static int end_map_program(pid_t child)
+{
+	int status;
+
+	if (RETRY_ON_EINTR(waitpid(child, &status, 0)) < 0 || !WIFEXITED(status))
 		return 126;
 	return WEXITSTATUS(status);
 }
 
-/* In a child that stays outside: maps PID. Returns 0, or what run_map_program did. */
+/* Both at a time: most of what they take is their start. */
+static int run_map_programs(pid_t pid, const struct idmap *map, uid_t uid, gid_t gid)
+{
+	pid_t users = -1, groups = -1;
+	int r = start_map_program("/usr/bin/newuidmap", pid, map->first_uid, uid, &users);
+	int s = start_map_program("/usr/bin/newgidmap", pid, map->first_gid, gid, &groups);
+
+	if (r == 0)
+		r = end_map_program(users);
+	if (s == 0)
+		s = end_map_program(groups);
+	return r ? r : s;
+}
+
+/* In a child that stays outside: maps PID. Returns 0, or what the programs say. */
 static int map_process(pid_t pid, const struct idmap *map, const struct session *session)
 {
 	uid_t uid = session->grant.caller.uid;
 	gid_t gid = session->grant.caller.gid;
-	int r;
 
 	if (session->mode != MODE_USER)
 		return write_map(pid, "uid_map", map->first_uid, uid) < 0 ||
 				       write_map(pid, "gid_map", map->first_gid, gid) < 0
 			       ? 1
 			       : 0;
-	r = run_map_program("/usr/bin/newuidmap", pid, map->first_uid, uid);
-	return r ? r : run_map_program("/usr/bin/newgidmap", pid, map->first_gid, gid);
+	return run_map_programs(pid, map, uid, gid);
 }
 
 static int explain_unshare(struct error **err)
@@ -226,18 +243,20 @@ static int choose_range(const struct session *session, struct idmap *map, struct
 }
 
 /* The owner of a user namespace has every right over it, so that must not be the caller, who could
- * else enter it past us. Dumpable again, or only the host's root could write our maps; nobody runs
- * as this id who could make use of it. Source: user_namespaces(7), ptrace(2). */
-static int become_range(const struct idmap *map, struct error **err)
+ * else enter it past us, nor an id that is mapped in there, which a setuid program in a rootfs
+ * makes of him. A range has one id more than is mapped. Dumpable again, or only the host's root
+ * could write our maps; nobody runs as this id who could make use of it. Source:
+ * user_namespaces(7), ptrace(2). */
+static int become_spare(const struct idmap *map, struct error **err)
 {
+	uid_t uid = map->first_uid + RANGE_COUNT;
+	gid_t gid = map->first_gid + RANGE_COUNT;
+
 	capng_get_caps_process();
 	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE, CAP_SETUID, CAP_SETGID, -1) < 0 ||
-	    capng_apply(CAPNG_SELECT_CAPS) < 0 ||
-	    setresgid(map->first_gid, map->first_gid, map->first_gid) < 0 ||
-	    setresuid(map->first_uid, map->first_uid, map->first_uid) < 0 ||
-	    prctl(PR_SET_DUMPABLE, 1) < 0)
-		return error_errno(err, ERR_HOST, "cannot become the range's first id, %u",
-				   map->first_uid);
+	    capng_apply(CAPNG_SELECT_CAPS) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
+		return error_errno(err, ERR_HOST, "cannot become the range's spare id, %u", uid);
 	return 0;
 }
 
@@ -254,11 +273,11 @@ int idmap_enter(const struct session *session, struct idmap *map, struct error *
 {
 	_cleanup_close_ int ready = -1;
 	pid_t mapper;
-	int status;
+	int status, r = 0;
 
 	if (choose_range(session, map, err) < 0)
 		return -1;
-	if (session->mode == MODE_INSTALLED && become_range(map, err) < 0)
+	if (session->mode == MODE_INSTALLED && become_spare(map, err) < 0)
 		return -1;
 	mapper = start_mapper(map, session, &ready);
 	if (mapper < 0)
@@ -270,7 +289,14 @@ int idmap_enter(const struct session *session, struct idmap *map, struct error *
 		RETRY_ON_EINTR(waitpid(mapper, &status, 0));
 		return -1;
 	}
-	if (write(ready, "", 1) != 1 || RETRY_ON_EINTR(waitpid(mapper, &status, 0)) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot map user ids");
+	/* The others while the maps are written, as both take their time. */
+	if (write(ready, "", 1) != 1)
+		r = error_errno(err, ERR_SYSTEM, "cannot map user ids");
+	else if (unshare(CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET) < 0)
+		r = error_errno(err, ERR_HOST, "cannot make namespaces");
+	if (RETRY_ON_EINTR(waitpid(mapper, &status, 0)) < 0 && r == 0)
+		r = error_errno(err, ERR_SYSTEM, "cannot map user ids");
+	if (r < 0)
+		return -1;
 	return explain_mapper(session->mode, status, err);
 }

@@ -9,7 +9,6 @@
  */
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -187,12 +186,8 @@ static int enter(struct start *s, struct error **err)
 {
 	if (idmap_enter(&s->session, &s->map, err) < 0)
 		return -1;
-	/* No mounts of its own: those that it sees stay the caller's, which nobody here has the
-	 * right to change, and only into a copy of them can a jail take a folder by its descriptor:
-	 * open_tree(2) refuses one of another mount namespace. */
-	if (unshare(CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET) < 0 ||
-	    pipe2(s->alive, O_CLOEXEC) < 0)
-		return error_errno(err, ERR_HOST, "cannot make namespaces");
+	if (pipe2(s->alive, O_CLOEXEC) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
 	return make_pair(s->recorder, err);
 }
 
