@@ -1,22 +1,19 @@
 #include "helper/privileges.h"
 
 #include <cap-ng.h>
+#include <linux/seccomp.h>
 #include <linux/securebits.h>
-#include <sched.h>
-#include <seccomp.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 
 #include "helper/landlock.h"
 
+#include "seccomp_filters.h"
+
 #define FILES_MAX 4096
 #define PROCESSES_MAX 4096 /* in a jail: none of its scripts takes all that the host has */
-/* Any number above what libseccomp knows: calls newer than that "do not exist". */
-#define CALL_NUMBERS 1024
 
 static int apply_capabilities(uint64_t capabilities, bool bounding, struct error **err)
 {
@@ -32,69 +29,9 @@ static int apply_capabilities(uint64_t capabilities, bool bounding, struct error
 	return 0;
 }
 
-/* One rule for each call that libseccomp knows: allowed, a success that does nothing, or EPERM. */
-static int add_calls(scmp_filter_ctx filter, const struct privileges *p)
+static int load(const struct sock_fprog *filter)
 {
-	int r = 0;
-
-	for (int number = 0; number < CALL_NUMBERS && r == 0; number++) {
-		char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number);
-
-		if (!name)
-			continue;
-		/* clone3's flags lie in memory, where a filter cannot look: libraries fall back. */
-		if (p->contained && privileges_sync_call(name))
-			r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), number, 0);
-		else if (privileges_list(p, name))
-			r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
-		else if (!p->kill && strcmp(name, "clone3") != 0)
-			r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 0);
-		free(name);
-	}
-	return r;
-}
-
-static int load_list(const struct privileges *p)
-{
-	scmp_filter_ctx filter =
-		seccomp_init(p->kill ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(ENOSYS));
-	int r = -ENOMEM;
-
-	if (filter) {
-		/* A binary tree of numbers in place of a chain: the filter runs at every call. */
-		seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-		r = add_calls(filter, p);
-		if (r == 0)
-			r = seccomp_load(filter);
-	}
-	seccomp_release(filter);
-	return r;
-}
-
-/* A second filter besides the list: the kernel takes the stricter answer of the two. Masks of 32
- * bits, as the kernel looks at no more of these arguments than that. */
-static int load_arguments(void)
-{
-	static const uint64_t namespaces[] = { CLONE_NEWUSER,  CLONE_NEWNS,  CLONE_NEWPID,
-					       CLONE_NEWNET,   CLONE_NEWIPC, CLONE_NEWUTS,
-					       CLONE_NEWCGROUP };
-	static const uint64_t ioctls[] = { TIOCSTI, TIOCLINUX };
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	int r = filter ? 0 : -ENOMEM;
-
-	for (size_t i = 0; r == 0 && i < sizeof(namespaces) / sizeof(*namespaces); i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-				     SCMP_A0(SCMP_CMP_MASKED_EQ, namespaces[i], namespaces[i]));
-	for (size_t i = 0; r == 0 && i < sizeof(ioctls) / sizeof(*ioctls); i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, ioctls[i]));
-	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-				     SCMP_A0(SCMP_CMP_NE, AF_UNIX));
-	if (r == 0)
-		r = seccomp_load(filter);
-	seccomp_release(filter);
-	return r;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter);
 }
 
 static int limit(const struct privileges *p)
@@ -127,7 +64,6 @@ int privileges_drop(enum privilege_set set, int file, struct error **err)
 	const unsigned long bits = SECBIT_NO_CAP_AMBIENT_RAISE |
 				   SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
 				   SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED;
-	int r;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || limit(p) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot limit the %s", p->name);
@@ -143,17 +79,13 @@ int privileges_drop(enum privilege_set set, int file, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot protect the %s", p->name);
 	if (landlock_enter(p->files, file, err) < 0)
 		return error_wrap(err, "%s", p->name);
-	/* The list last: it refuses the call that loads filters. */
-	r = p->contained ? load_arguments() : 0;
-	if (r == 0)
-		r = load_list(p);
-	if (r < 0) {
-		errno = -r;
+	/* The list last: it refuses the call that loads filters. Of all filters the kernel takes
+	 * the strictest answer. */
+	if (load(&argument_filters[set]) < 0 || load(&list_filters[set]) < 0)
 		return error_errno(err, ERR_HOST,
 				   "cannot load the seccomp list of the %s; the kernel needs "
 				   "CONFIG_SECCOMP_FILTER",
 				   p->name);
-	}
 	return 0;
 }
 

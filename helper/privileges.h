@@ -1,5 +1,5 @@
 /* What a process may still do: capabilities, no_new_privs, securebits, limits, Landlock, seccomp.
- * Everything here only takes away. Sources: capabilities(7), seccomp(2), libseccomp. */
+ * Everything here only takes away. Sources: capabilities(7), seccomp(2). */
 #pragma once
 
 #include "policy/privilege_sets.h"

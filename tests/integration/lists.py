@@ -46,7 +46,7 @@ def command_for(end):
     return next(shlex.split(line) for line in lines if f" -o {end}" in line)
 
 
-COMPILE = command_for("policy/libpolicy.a.p/privilege_sets.c.o")
+COMPILE = command_for("helper/libhelper.a.p/privileges.c.o")
 LINK = command_for("helper/rootlet-helper ")
 
 
@@ -54,16 +54,10 @@ def build_without(name, call):
     """A helper whose list NAME lacks CALL (None: nothing); its path."""
     folder = f"{SCRATCH}/lists.{os.getpid()}"
     os.makedirs(folder, mode=0o755, exist_ok=True)
-    paths = []
-    for one in (*LISTS, "tool", "jail", "unpack"):
-        paths.append(f"{folder}/{one}.list")
-        kept = [word for word in calls_of(one) if (one, word) != (name, call)]
-        with open(paths[-1], "w", encoding="ascii") as file:
-            file.write("\n".join(kept) + "\n")
-    with open(f"{folder}/seccomp_lists.h", "w", encoding="ascii") as file:
-        subprocess.run(["python3", f"{SOURCE}/policy/seccomp/generate.py", *paths], check=True, stdout=file)
-    compiled, helper = f"{folder}/privilege_sets.o", f"{folder}/rootlet-helper"
-    words = [compiled if word.endswith("/privilege_sets.c.o") else word for word in COMPILE]
+    with open(f"{folder}/seccomp_filters.h", "w", encoding="ascii") as file:
+        subprocess.run([f"{BUILD}/policy/compile_filters", *([name, call] if name else [])], check=True, stdout=file)
+    compiled, helper = f"{folder}/privileges.o", f"{folder}/rootlet-helper"
+    words = [compiled if word.endswith("/privileges.c.o") else word for word in COMPILE]
     # Before the header that the build made.
     subprocess.run([words[0], f"-I{folder}", *words[1:]], cwd=BUILD, check=True)
     # An object is taken before the one of its name in a library.
