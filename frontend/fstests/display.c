@@ -122,3 +122,9 @@ void display_boot(const struct fstests_run *run, const char *why)
 		progress_note(run->progress, "going on in a new VM%s%s", why ? " after: " : "",
 			      why ? why : "");
 }
+
+void display_corrected(const struct fstests_run *run, int count)
+{
+	progress_note(run->progress, "%d test%s that passed by the output failed by check.log",
+		      count, count == 1 ? "" : "s");
+}

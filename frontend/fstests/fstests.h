@@ -83,6 +83,7 @@ void display_started(const struct fstests_run *run, const char *section, const c
 void display_ended(const struct fstests_run *run, const struct test_result *result);
 void display_kernel(const struct fstests_run *run, const struct complaint *complaint);
 void display_boot(const struct fstests_run *run, const char *why);
+void display_corrected(const struct fstests_run *run, int count);
 void display_tick(const struct fstests_run *run, const char *name, double since);
 
 /* source.c: fstests itself. Fills VM's disks or shares at *AT and SOURCE. */
