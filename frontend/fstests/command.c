@@ -8,6 +8,7 @@
 
 #include "frontend/command.h"
 #include "frontend/events.h"
+#include "frontend/fstests/config.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/interrupt.h"
 #include "frontend/kvm.h"
@@ -324,6 +325,7 @@ static int check_combination(const struct fstests_options *o, struct error **err
 struct job {
 	struct fstests_options options;
 	char cpus[CPUS_TEXT];
+	char *fstypes; /* under test: --fstype's, and those that --config names */
 	struct rootfs rootfs;
 	struct root root;
 	struct fstests_source source;
@@ -355,6 +357,7 @@ static void job_clear(struct job *j)
 	for (size_t i = 0; i < DEVICES_MAX; i++)
 		free(j->device_paths[i]);
 	free(j->results_share);
+	free(j->fstypes);
 	source_free(&j->source);
 	root_free(&j->root);
 	free(j->options.append);
@@ -365,13 +368,23 @@ static void add_share(struct job *j, const char *host, const char *guest, bool r
 	j->shares[j->run.vm.share_count++] = (struct vm_share){ host, guest, read_only };
 }
 
+static int find_types(struct job *j, struct error **err)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (j->options.config && !(text = file_read(j->options.config, CONFIG_MOST, NULL, err)))
+		return error_wrap(err, "--config");
+	j->fstypes = config_types(j->options.fstype, text);
+	return j->fstypes ? 0 : error_set(err, ERR_SPACE, "out of memory");
+}
+
 static int prepare_root(struct job *j, struct error **err)
 {
 	const struct fstests_options *o = &j->options;
 	struct root_wish wish = {
 		.rootfs = &j->rootfs,
 		.transport = o->transport,
-		.fstype = o->fstype,
+		.fstypes = j->fstypes,
 		.no_virtiofs = o->force_9p,
 		.progress = j->run.progress,
 	};
@@ -543,7 +556,7 @@ static int prepare(struct job *j, struct error **err)
 
 	if (j->options.results && run_folder_check(j->options.results, err) < 0)
 		return -1;
-	if (read_baseline(j, err) < 0 || prepare_root(j, err) < 0)
+	if (read_baseline(j, err) < 0 || find_types(j, err) < 0 || prepare_root(j, err) < 0)
 		return -1;
 	format = j->root.vm.kind == VM_ROOT_IMAGE ? j->root.vm.fstype : NULL;
 	if (source_prepare(&j->options, j->rootfs.manifest, format, j->run.progress, &j->source,
