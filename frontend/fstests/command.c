@@ -475,7 +475,10 @@ static void read_earlier(struct job *j)
 				struct test_result result = results.list[k];
 
 				result.section = "";
-				if (!results_find(&j->run.earlier, "", result.name))
+				/* Of what did not run it says nothing. */
+				if (result.status != TEST_UNREACHED &&
+				    result.status != TEST_EXPUNGED &&
+				    !results_find(&j->run.earlier, "", result.name))
 					results_add(&j->run.earlier, &result, NULL);
 			}
 		free(ids[i]);
