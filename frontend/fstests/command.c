@@ -628,6 +628,7 @@ static int run(struct job *j)
 	int status;
 
 	interrupt_catch();
+	j->run.commanded = fstests_now();
 	j->run.options = &j->options;
 	j->run.progress = progress_new(j->options.json	  ? PROGRESS_JSON
 				       : j->options.quiet ? PROGRESS_QUIET

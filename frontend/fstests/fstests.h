@@ -66,7 +66,9 @@ struct fstests_run {
 	size_t complaint_count;
 	struct results earlier; /* newest of each test in earlier runs, for its seconds */
 	struct progress *progress;
-	double began; /* seconds of the monotonic clock */
+	/* Seconds of the monotonic clock: the command, its first boot, the guest's first test (0:
+	 * there was none). */
+	double commanded, began, first_test;
 	unsigned int boots;
 	bool crashed; /* the kernel did, under a test or between two */
 };

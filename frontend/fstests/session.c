@@ -66,6 +66,8 @@ static void test_started(const char *section, const char *name, void *context)
 	snprintf(s->test, sizeof(s->test), "%s", name);
 	snprintf(s->section, sizeof(s->section), "%s", section);
 	s->began = fstests_now();
+	if (!s->run->first_test)
+		s->run->first_test = s->began;
 	display_started(s->run, section, name);
 }
 
