@@ -66,7 +66,7 @@ static void test_started(const char *section, const char *name, void *context)
 	snprintf(s->test, sizeof(s->test), "%s", name);
 	snprintf(s->section, sizeof(s->section), "%s", section);
 	s->began = fstests_now();
-	if (!s->run->first_test)
+	if (s->run->first_test <= 0)
 		s->run->first_test = s->began;
 	display_started(s->run, section, name);
 }
