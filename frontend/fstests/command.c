@@ -580,8 +580,9 @@ static void print_baseline(const struct job *j, json_t *summary)
 	comparison_print(stdout, &j->baseline, &j->run.results);
 }
 
-/* The record gets what the run came to, and so does the user. */
-static int finish(struct job *j, json_t *record, int status, struct error **err)
+/* The record gets what the run came to, and so does the user. WHY: the tests could not be run. */
+static int finish(struct job *j, json_t *record, int status, const struct error *why,
+		  struct error **err)
 {
 	json_t *summary = summary_to_json(&j->run, status);
 
@@ -592,7 +593,9 @@ static int finish(struct job *j, json_t *record, int status, struct error **err)
 		summary_print(&j->run, status);
 	if (j->options.baseline)
 		print_baseline(j, summary);
-	if (j->options.json)
+	if (j->options.json && why)
+		event_failure(summary, why, status);
+	else if (j->options.json)
 		event_result(summary, status);
 	else
 		json_decref(summary);
@@ -644,7 +647,7 @@ static int run(struct job *j)
 	if (status < 0)
 		status =
 			err && err->code == ERR_INTERRUPTED ? FSTESTS_INTERRUPTED : FSTESTS_NOT_RUN;
-	if (finish(j, record, status, &late) < 0)
+	if (finish(j, record, status, err, &late) < 0)
 		status = report(j, true, late);
 	json_decref(record);
 	if (err)
