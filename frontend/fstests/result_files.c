@@ -11,7 +11,7 @@
 #define OUTPUT_MOST 4096
 #define DMESG_MOST (1u << 20)
 #define DMESG_SHOWN 4096
-#define LOG_MOST (4u << 20)
+#define LOG_MOST (1u << 20)
 
 #define IN_LOG "check.log has it among the failures"
 
@@ -185,23 +185,46 @@ static int take_failures(char *words, const char *section, struct results *resul
 	return count;
 }
 
-int result_files_compare(int folder, struct results *results, struct error **err)
+static int compare_section(int folder, const char *section, struct results *results,
+			   struct error **err)
 {
-	static const char mark[] = "SECTION       -- ", failures[] = "Failures: ";
+	static const char failures[] = "Failures: ";
 	_cleanup_error_ struct error *ignored = NULL;
-	_cleanup_free_ char *log = tree_read_start(folder, "check.log", LOG_MOST, &ignored);
-	char *section = (char[]){ "" }, *rest = NULL;
+	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *log = NULL;
+	char *rest = NULL;
 	int count = 0;
 
+	if (asprintf(&path, "%s%scheck.log", section, *section ? "/" : "") < 0)
+		return error_set(err, ERR_SPACE, "out of memory");
+	log = tree_read_start(folder, path, LOG_MOST, &ignored);
 	if (!log)
 		return 0;
 	for (char *line = strtok_r(log, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		int more = 0;
 
-		if (strncmp(line, mark, strlen(mark)) == 0)
-			section = line + strlen(mark);
-		else if (strncmp(line, failures, strlen(failures)) == 0)
+		if (strncmp(line, failures, strlen(failures)) == 0)
 			more = take_failures(line + strlen(failures), section, results, err);
+		if (more < 0)
+			return -1;
+		count += more;
+	}
+	return count;
+}
+
+/* The results of a section come one after the other; each has a check.log of its own. */
+int result_files_compare(int folder, struct results *results, struct error **err)
+{
+	const char *section = NULL;
+	int count = 0;
+
+	for (size_t i = 0; i < results->count; i++) {
+		int more;
+
+		if (section && strcmp(results->list[i].section, section) == 0)
+			continue;
+		section = results->list[i].section;
+		more = compare_section(folder, section, results, err);
 		if (more < 0)
 			return -1;
 		count += more;

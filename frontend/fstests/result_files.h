@@ -1,7 +1,7 @@
 /* What fstests leaves beside its output: below the folder of results [SECTION/]NAME.notrun,
- * NAME.dmesg, NAME.out.bad, and check.log. The guest writes them: names lead nowhere else, sizes
- * have bounds, and what is taken of them is text without control characters.
- * Source: check and common/rc of fstests. */
+ * NAME.dmesg, NAME.out.bad, and [SECTION/]check.log. The guest writes them: names lead nowhere
+ * else, sizes have bounds, and what is taken of them is text without control characters. Source:
+ * check and common/rc of fstests. */
 #pragma once
 
 #include "frontend/fstests/results.h"
