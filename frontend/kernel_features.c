@@ -122,6 +122,19 @@ static char *read_ikconfig(const char *path)
 	return kernel ? find_config(kernel, size) : NULL;
 }
 
+/* Of a build folder that made no modules, nothing is known but where its image lies. */
+static char *read_build_config(const char *image)
+{
+	static const char place[] = "arch/x86/boot/bzImage";
+	_cleanup_free_ char *folder = NULL;
+	size_t length = strlen(image);
+
+	if (length <= strlen(place) || strcmp(image + length - strlen(place), place) != 0)
+		return NULL;
+	folder = strndup(image, length - strlen(place));
+	return folder ? read_in(folder, ".config", CONFIG_MOST) : NULL;
+}
+
 /* Where distributions and build folders keep it. */
 static char *read_config(const struct kernel *k)
 {
@@ -129,7 +142,8 @@ static char *read_config(const struct kernel *k)
 	_cleanup_free_ char *name = NULL;
 	char *slash = folder ? strrchr(folder, '/') : NULL, *config = NULL;
 
-	if (k->build && (config = read_in(k->build, ".config", CONFIG_MOST)))
+	config = read_build_config(k->image);
+	if (config)
 		return config;
 	if (slash)
 		*slash = '\0';

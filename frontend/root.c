@@ -38,13 +38,19 @@ static const struct format {
 	{ "ext4", "EXT4_FS", "ext4" },
 };
 
-static bool is_of(const char *fstype, const char *format)
+static bool is_among(const char *fstypes, const char *format)
 {
-	if (!fstype)
-		return false;
-	/* One driver serves all three. */
-	return strcmp(fstype, format) == 0 ||
-	       (strcmp(format, "ext4") == 0 && strncmp(fstype, "ext", 3) == 0);
+	size_t length;
+
+	for (const char *word = fstypes; word && *word; word += length + (word[length] == ' ')) {
+		length = strcspn(word, " ");
+		if (length == strlen(format) && strncmp(word, format, length) == 0)
+			return true;
+		/* One driver serves all three. */
+		if (strcmp(format, "ext4") == 0 && strncmp(word, "ext", 3) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* SURE: only what the kernel certainly has; else what it is not known to lack. */
@@ -55,7 +61,7 @@ static const struct format *choose_format(const struct root_wish *w,
 		enum kernel_feature has =
 			kernel_feature(features, formats[i].option, formats[i].module);
 
-		if (!is_of(w->fstype, formats[i].name) && image_can_make(formats[i].name) &&
+		if (!is_among(w->fstypes, formats[i].name) && image_can_make(formats[i].name) &&
 		    has != FEATURE_ABSENT && (has != FEATURE_UNKNOWN || !sure))
 			return &formats[i];
 	}
@@ -110,7 +116,7 @@ static int choose(const struct root_wish *w, const struct kernel_features *featu
 				 "cannot boot from an image: neither erofs (CONFIG_EROFS_FS and "
 				 "mkfs.erofs) nor ext4 (CONFIG_EXT4_FS and mke2fs) can be used%s; "
 				 "run: apt install erofs-utils%s",
-				 w->fstype ? " beside the filesystem under test" : "", else_dir);
+				 w->fstypes ? " beside the filesystem under test" : "", else_dir);
 	progress_note(w->progress,
 		      "the root is the tree itself, which is slow: %s%s; see --root-transport",
 		      lacking ? "the kernel has, or tells, no CONFIG_"

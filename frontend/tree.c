@@ -86,6 +86,24 @@ char *tree_read(int tree, const char *path, size_t most, size_t *size, struct er
 	return read_checked(fd, path, most, size, err);
 }
 
+char *tree_read_start(int tree, const char *path, size_t most, struct error **err)
+{
+	_cleanup_close_ int fd = tree_open(tree, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	size_t size = 0;
+	struct stat st;
+	char *data;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return read_checked(fd, path, most, NULL, err);
+	if ((uint64_t)st.st_size < most)
+		most = (size_t)st.st_size;
+	data = read_all(fd, most, path, &size, err);
+	for (size_t i = 0; data && i < size; i++)
+		if (!data[i])
+			data[i] = ' ';
+	return data;
+}
+
 char *file_read(const char *path, size_t most, size_t *size, struct error **err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

@@ -19,5 +19,8 @@ bool tree_has(int tree, const char *path, mode_t type);
  * NULL with ERR set: ERR_MISSING where it is not there, ERR_INPUT where too big or no file. */
 char *tree_read(int tree, const char *path, size_t most, size_t *size, struct error **err);
 
-/* The same for a file of the user's own, outside any rootfs. */
+/* The same of its first MOST bytes, however long it is; a NUL in it becomes a space. */
+char *tree_read_start(int tree, const char *path, size_t most, struct error **err);
+
+/* The same as tree_read() for a file of the user's own, outside any rootfs. */
 char *file_read(const char *path, size_t most, size_t *size, struct error **err);

@@ -8,6 +8,7 @@
 
 #include "frontend/command.h"
 #include "frontend/events.h"
+#include "frontend/fstests/config.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/interrupt.h"
 #include "frontend/kvm.h"
@@ -43,7 +44,8 @@ const char fstests_help[] =
 	"  --force-9p          with dir: not virtiofs, even where there is a virtiofsd\n"
 	"\n"
 	"  --fstype TYPE       under test: ext4 (default), xfs, btrfs, f2fs, …\n"
-	"  --mkfs COMMAND      makes it, in place of mkfs.TYPE; gets the device as last word\n"
+	"  --mkfs COMMAND      makes it, in place of mkfs.TYPE; gets the words of --mkfs-options and\n"
+	"                      the device\n"
 	"  --mkfs-options WORDS\n"
 	"                      fstests' MKFS_OPTIONS\n"
 	"  --mount-options WORDS\n"
@@ -324,6 +326,7 @@ static int check_combination(const struct fstests_options *o, struct error **err
 struct job {
 	struct fstests_options options;
 	char cpus[CPUS_TEXT];
+	char *fstypes; /* under test: --fstype's, and those that --config names */
 	struct rootfs rootfs;
 	struct root root;
 	struct fstests_source source;
@@ -355,6 +358,7 @@ static void job_clear(struct job *j)
 	for (size_t i = 0; i < DEVICES_MAX; i++)
 		free(j->device_paths[i]);
 	free(j->results_share);
+	free(j->fstypes);
 	source_free(&j->source);
 	root_free(&j->root);
 	free(j->options.append);
@@ -365,13 +369,23 @@ static void add_share(struct job *j, const char *host, const char *guest, bool r
 	j->shares[j->run.vm.share_count++] = (struct vm_share){ host, guest, read_only };
 }
 
+static int find_types(struct job *j, struct error **err)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (j->options.config && !(text = file_read(j->options.config, CONFIG_MOST, NULL, err)))
+		return error_wrap(err, "--config");
+	j->fstypes = config_types(j->options.fstype, text);
+	return j->fstypes ? 0 : error_set(err, ERR_SPACE, "out of memory");
+}
+
 static int prepare_root(struct job *j, struct error **err)
 {
 	const struct fstests_options *o = &j->options;
 	struct root_wish wish = {
 		.rootfs = &j->rootfs,
 		.transport = o->transport,
-		.fstype = o->fstype,
+		.fstypes = j->fstypes,
 		.no_virtiofs = o->force_9p,
 		.progress = j->run.progress,
 	};
@@ -462,7 +476,10 @@ static void read_earlier(struct job *j)
 				struct test_result result = results.list[k];
 
 				result.section = "";
-				if (!results_find(&j->run.earlier, "", result.name))
+				/* Of what did not run it says nothing. */
+				if (result.status != TEST_UNREACHED &&
+				    result.status != TEST_EXPUNGED &&
+				    !results_find(&j->run.earlier, "", result.name))
 					results_add(&j->run.earlier, &result, NULL);
 			}
 		free(ids[i]);
@@ -543,7 +560,7 @@ static int prepare(struct job *j, struct error **err)
 
 	if (j->options.results && run_folder_check(j->options.results, err) < 0)
 		return -1;
-	if (read_baseline(j, err) < 0 || prepare_root(j, err) < 0)
+	if (read_baseline(j, err) < 0 || find_types(j, err) < 0 || prepare_root(j, err) < 0)
 		return -1;
 	format = j->root.vm.kind == VM_ROOT_IMAGE ? j->root.vm.fstype : NULL;
 	if (source_prepare(&j->options, j->rootfs.manifest, format, j->run.progress, &j->source,
@@ -563,8 +580,9 @@ static void print_baseline(const struct job *j, json_t *summary)
 	comparison_print(stdout, &j->baseline, &j->run.results);
 }
 
-/* The record gets what the run came to, and so does the user. */
-static int finish(struct job *j, json_t *record, int status, struct error **err)
+/* The record gets what the run came to, and so does the user. WHY: the tests could not be run. */
+static int finish(struct job *j, json_t *record, int status, const struct error *why,
+		  struct error **err)
 {
 	json_t *summary = summary_to_json(&j->run, status);
 
@@ -575,7 +593,9 @@ static int finish(struct job *j, json_t *record, int status, struct error **err)
 		summary_print(&j->run, status);
 	if (j->options.baseline)
 		print_baseline(j, summary);
-	if (j->options.json)
+	if (j->options.json && why)
+		event_failure(summary, why, status);
+	else if (j->options.json)
 		event_result(summary, status);
 	else
 		json_decref(summary);
@@ -612,6 +632,7 @@ static int run(struct job *j)
 	int status;
 
 	interrupt_catch();
+	j->run.commanded = fstests_now();
 	j->run.options = &j->options;
 	j->run.progress = progress_new(j->options.json	  ? PROGRESS_JSON
 				       : j->options.quiet ? PROGRESS_QUIET
@@ -626,7 +647,7 @@ static int run(struct job *j)
 	if (status < 0)
 		status =
 			err && err->code == ERR_INTERRUPTED ? FSTESTS_INTERRUPTED : FSTESTS_NOT_RUN;
-	if (finish(j, record, status, &late) < 0)
+	if (finish(j, record, status, err, &late) < 0)
 		status = report(j, true, late);
 	json_decref(record);
 	if (err)

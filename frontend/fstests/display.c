@@ -77,16 +77,20 @@ void display_tick(const struct fstests_run *run, const char *name, double since)
 
 void display_started(const struct fstests_run *run, const char *section, const char *name)
 {
+	json_t *event;
+
 	if (!run->options->json) {
 		progress_stage(run->progress, "Testing");
 		display_tick(run, name, 0);
 		return;
 	}
 	progress_end(run->progress);
-	event_print("progress", json_pack("{s:s, s:o, s:o, s:I, s:I}", "stage", "Testing",
-					  "section", json_text(section), "name", json_text(name),
-					  "done", (json_int_t)run->results.count, "total",
-					  (json_int_t)run->plan.count));
+	event = json_pack("{s:s, s:o, s:o, s:I}", "stage", "Testing", "section", json_text(section),
+			  "name", json_text(name), "done", (json_int_t)run->results.count);
+	/* Absent where it is not known. */
+	if (run->plan.count)
+		json_object_set_new(event, "total", json_integer((json_int_t)run->plan.count));
+	event_print("progress", event);
 }
 
 void display_ended(const struct fstests_run *run, const struct test_result *result)
@@ -121,4 +125,10 @@ void display_boot(const struct fstests_run *run, const char *why)
 	else
 		progress_note(run->progress, "going on in a new VM%s%s", why ? " after: " : "",
 			      why ? why : "");
+}
+
+void display_corrected(const struct fstests_run *run, int count)
+{
+	progress_note(run->progress, "%d test%s that passed by the output failed by check.log",
+		      count, count == 1 ? "" : "s");
 }

@@ -66,7 +66,9 @@ struct fstests_run {
 	size_t complaint_count;
 	struct results earlier; /* newest of each test in earlier runs, for its seconds */
 	struct progress *progress;
-	double began; /* seconds of the monotonic clock */
+	/* Seconds of the monotonic clock: the command, its first boot, the guest's first test (0:
+	 * there was none). */
+	double commanded, began, first_test;
 	unsigned int boots;
 	bool crashed; /* the kernel did, under a test or between two */
 };
@@ -83,6 +85,7 @@ void display_started(const struct fstests_run *run, const char *section, const c
 void display_ended(const struct fstests_run *run, const struct test_result *result);
 void display_kernel(const struct fstests_run *run, const struct complaint *complaint);
 void display_boot(const struct fstests_run *run, const char *why);
+void display_corrected(const struct fstests_run *run, int count);
 void display_tick(const struct fstests_run *run, const char *name, double since);
 
 /* source.c: fstests itself. Fills VM's disks or shares at *AT and SOURCE. */

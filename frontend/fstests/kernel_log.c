@@ -46,6 +46,7 @@ static const struct rule {
 	{ INCIDENT_LOCKDEP, { "WARNING: Nested lock was not taken" } },
 	{ INCIDENT_LOCKDEP, { "BUG: MAX_LOCK" } },
 	{ INCIDENT_LOCKDEP, { "DEBUG_LOCKS_WARN_ON(" } },
+	{ INCIDENT_LOCKDEP, { "BUG: Invalid wait context" } },
 	{ INCIDENT_BUG, { "kernel BUG at " } },
 	{ INCIDENT_BUG, { "BUG: " } },
 	{ INCIDENT_OOM, { "Out of memory: Killed process" } },

@@ -1,6 +1,8 @@
 #include "frontend/fstests/results.h"
 
+#include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "frontend/tree.h"
@@ -154,5 +156,34 @@ int results_read(int folder, const char *name, struct results *r, struct error *
 			return -1;
 		}
 	}
+	return 0;
+}
+
+static int write_lines(FILE *out, const struct results *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		json_t *object = result_to_json(&r->list[i]);
+		int result = json_dumpf(object, out, JSON_COMPACT);
+
+		json_decref(object);
+		if (result < 0 || fputc('\n', out) == EOF)
+			return -1;
+	}
+	return fflush(out) == 0 ? 0 : -1;
+}
+
+int results_write(int folder, const char *name, const struct results *r, struct error **err)
+{
+	_cleanup_free_ char *temporary = NULL;
+	_cleanup_fclose_ FILE *out = NULL;
+	int fd = -1;
+
+	if (asprintf(&temporary, ".%s", name) >= 0)
+		fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	out = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (!out)
+		closep(&fd);
+	if (!out || write_lines(out, r) < 0 || renameat(folder, temporary, folder, name) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write %s", name);
 	return 0;
 }

@@ -46,4 +46,7 @@ json_t *result_to_json(const struct test_result *result);
 
 /* Reads a run's list, as far as it goes: a last line that is cut is passed over. */
 int results_read(int folder, const char *name, struct results *r, struct error **err);
+
+/* Writes the list anew, in one step. */
+int results_write(int folder, const char *name, const struct results *r, struct error **err);
 void results_clear(struct results *r);

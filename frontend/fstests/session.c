@@ -8,6 +8,7 @@
 #include "frontend/fstests/check_output.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/fstests/kernel_log.h"
+#include "frontend/fstests/result_files.h"
 #include "frontend/interrupt.h"
 #include "frontend/paths.h"
 #include "frontend/text.h"
@@ -23,7 +24,7 @@ struct session {
 	struct fstests_run *run;
 	struct check_output *output;
 	struct kernel_log *log;
-	int output_fd, console_fd;
+	int output_fd, console_fd, results_fd;
 
 	/* this boot */
 	char test[128], section[128]; /* "" : none is running */
@@ -65,6 +66,8 @@ static void test_started(const char *section, const char *name, void *context)
 	snprintf(s->test, sizeof(s->test), "%s", name);
 	snprintf(s->section, sizeof(s->section), "%s", section);
 	s->began = fstests_now();
+	if (s->run->first_test <= 0)
+		s->run->first_test = s->began;
 	display_started(s->run, section, name);
 }
 
@@ -81,9 +84,12 @@ static void keep_result(struct session *s, const struct test_result *result)
 
 static void test_ended(const struct test_result *result, void *context)
 {
+	static struct result_text text;
 	struct session *s = context;
+	struct test_result whole = *result;
 
-	keep_result(s, result);
+	result_files_add(s->results_fd, &whole, &text);
+	keep_result(s, &whole);
 	*s->test = '\0';
 }
 
@@ -470,20 +476,32 @@ static int run_batches(struct session *s, struct batch *batch, struct error **er
 	}
 }
 
+/* check's own list has the last word on what passed. */
+static int compare_with_log(struct session *s, struct error **err)
+{
+	struct results *results = &s->run->results;
+	int changed = result_files_compare(s->results_fd, results, err);
+
+	if (changed > 0)
+		display_corrected(s->run, changed);
+	return changed > 0 ? results_write(s->run->folder.fd, RUN_TESTS, results, err) : changed;
+}
+
 static int open_files(struct session *s, struct error **err)
 {
 	const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
 
 	s->output_fd = openat(s->run->folder.fd, RUN_OUTPUT, flags, 0644);
 	s->console_fd = openat(s->run->folder.fd, RUN_CONSOLE, flags, 0644);
-	if (s->output_fd < 0 || s->console_fd < 0)
+	s->results_fd = openat(s->run->folder.fd, RUN_RESULTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->output_fd < 0 || s->console_fd < 0 || s->results_fd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write to %s", s->run->folder.path);
 	return 0;
 }
 
 int fstests_session(struct fstests_run *run, struct error **err)
 {
-	struct session s = { .run = run, .output_fd = -1, .console_fd = -1 };
+	struct session s = { .run = run, .output_fd = -1, .console_fd = -1, .results_fd = -1 };
 	_cleanup_(batch_clear) struct batch batch = { 0 };
 	int result = -1;
 
@@ -496,10 +514,13 @@ int fstests_session(struct fstests_run *run, struct error **err)
 	display_begin(run);
 	if (open_files(&s, err) == 0)
 		result = run_batches(&s, &batch, err);
+	if (result == 0)
+		result = compare_with_log(&s, err);
 	if (run->results.count)
 		note_unreached(&s);
 	closep(&s.output_fd);
 	closep(&s.console_fd);
+	closep(&s.results_fd);
 	error_free(&s.err);
 	return result < 0 ? -1 : conclude(&s);
 }

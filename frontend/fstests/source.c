@@ -1,5 +1,6 @@
 /* Where fstests comes from: a tree that the user has built, or one that is built here, in a rootfs
  * of the release that it is to run in, and kept under the hash of its source. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
@@ -13,6 +14,7 @@
 #include "frontend/image.h"
 
 #define BUILD_PROFILE "fstests-build"
+#define STAGING ".new-"
 #define LOG_LINES 1500 /* bytes of the end of a build's log that are shown */
 
 /* In the jail of the build rootfs: sources come in, and go out again with what was made of them.
@@ -219,18 +221,33 @@ static int explain(const struct build *b, struct error **err)
 	return -1;
 }
 
+/* What killed runs left, under whatever key. Only who has the lock makes any. */
+static void sweep(int cache)
+{
+	int fd = openat(cache, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (!folder) {
+		closep(&fd);
+		return;
+	}
+	for (const struct dirent *entry; (entry = readdir(folder));)
+		if (strncmp(entry->d_name, STAGING, strlen(STAGING)) == 0)
+			folder_remove(cache, entry->d_name);
+	closedir(folder);
+}
+
 static int build_tree(const struct build *b, const char *target, struct progress *progress,
 		      struct error **err)
 {
 	_cleanup_free_ char *staging = NULL;
 	char name[sizeof(b->key) + 8];
 
-	snprintf(name, sizeof(name), ".new-%s", b->key);
-	folder_remove(b->folder, name);
-	if (asprintf(&staging, "%s/%s", b->cache, name) < 0 || mkdir(staging, 0700) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a folder in %s", b->cache);
 	if (make_rootfs(b, progress, err) < 0)
 		return explain(b, err);
+	snprintf(name, sizeof(name), STAGING "%s", b->key);
+	if (asprintf(&staging, "%s/%s", b->cache, name) < 0 || mkdir(staging, 0700) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a folder in %s", b->cache);
 	progress_stage(progress, "Building fstests");
 	if (compile(b, staging, err) < 0) {
 		folder_remove(b->folder, name);
@@ -241,8 +258,11 @@ static int build_tree(const struct build *b, const char *target, struct progress
 		return error_set(err, ERR_SYSTEM,
 				 "cannot build fstests: there is no check in what came of it");
 	}
-	if (rename(staging, target) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot keep what was built at %s", target);
+	if (rename(staging, target) < 0) {
+		error_errno(err, ERR_SYSTEM, "cannot keep what was built at %s", target);
+		folder_remove(b->folder, name);
+		return -1;
+	}
 	return 0;
 }
 
@@ -264,6 +284,7 @@ static int prepare_build(struct build *b, struct error **err)
 	/* Two runs at once: the second waits, and finds what the first has built. */
 	if (RETRY_ON_EINTR(flock(b->folder, LOCK_EX)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot lock %s", b->cache);
+	sweep(b->folder);
 	return archive_source(b, err);
 }
 

@@ -143,6 +143,9 @@ void summary_print(const struct fstests_run *run, int status)
 	printf(", in %s and %u boot%s\n",
 	       text_duration((uint64_t)(fstests_now() - run->began), duration), run->boots,
 	       run->boots == 1 ? "" : "s");
+	if (run->first_test > 0)
+		printf("first test after %s\n",
+		       text_duration((uint64_t)(run->first_test - run->commanded), duration));
 	printf("run %s: %s\n", run->folder.id, run->folder.path);
 }
 
@@ -166,6 +169,9 @@ json_t *summary_to_json(const struct fstests_run *run, int status)
 				      json_pack("{s:s, s:s, s:s}", "kind", run->complaints[i].kind,
 						"test", run->complaints[i].test, "line",
 						run->complaints[i].line));
+	if (run->first_test > 0)
+		json_object_set_new(object, "first_test_seconds",
+				    json_real(run->first_test - run->commanded));
 	json_object_set_new(object, "counts", counts);
 	json_object_set_new(object, "failures", bad);
 	json_object_set_new(object, "kernel", kernel);

@@ -6,7 +6,7 @@
 #   ROOTLET_DEVICES     serial numbers of the disks: one for tests, the scratch pool, one for the log
 #                       of writes where there are more than two
 #   ROOTLET_SCHEDULER   their I/O scheduler; empty: the kernel's choice
-#   ROOTLET_MKFS        a command in place of mkfs.FSTYPE, which gets the device as last word
+#   ROOTLET_MKFS        a command in place of mkfs.FSTYPE, which gets the words of MKFS_OPTIONS and the device
 #   ROOTLET_SOURCE      where fstests' tree comes from: "disk FSTYPE" (serial number rootlet-fstests),
 #                       "folder PATH"
 #   ROOTLET_CONFIG      set where the results folder holds a local.config of the user's
@@ -66,7 +66,7 @@ make_filesystem() {
 	local device=$1 words output
 	read -ra words <<<"$MKFS_OPTIONS"
 	if [[ -n $ROOTLET_MKFS ]]; then
-		output=$($ROOTLET_MKFS "$device" 2>&1)
+		output=$($ROOTLET_MKFS "${words[@]}" "$device" 2>&1)
 	else
 		case $ROOTLET_FSTYPE in
 		ext2 | ext3 | ext4) set -- "mkfs.$ROOTLET_FSTYPE" -q -F ;;

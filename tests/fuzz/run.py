@@ -15,7 +15,9 @@ from support import tap  # noqa: E402
 
 BUILD = os.environ["ROOTLET_BUILD"]
 SECONDS = int(os.environ.get("ROOTLET_FUZZ_SECONDS", "60"))
-LONGEST = {"deb": 20000, "unpack": 24000, "chain": 8192, "request": 4096, "task": 20000}
+LONGEST = {"deb": 20000, "unpack": 24000, "chain": 8192, "request": 4096, "task": 20000, "kernel_log": 12000}
+# Those whose seeds are what was recorded.
+RECORDED = {"check_output": "check", "kernel_log": "kernel"}
 TARGETS = sorted(name[5:-2] for name in os.listdir(HERE) if name.startswith("fuzz_") and name.endswith(".c"))
 
 
@@ -25,7 +27,8 @@ def fuzz(target):
     os.makedirs(f"{work}/corpus", exist_ok=True)
     words = [f"{BUILD}/tests/fuzz/fuzz_{target}", f"-max_total_time={SECONDS}", "-timeout=60", "-print_final_stats=1",
              "-rss_limit_mb=2048", f"-max_len={LONGEST.get(target, 4096)}", f"-artifact_prefix={work}/",
-             f"{work}/corpus", f"{HERE}/seeds/{target}"]
+             f"{work}/corpus",
+             f"{HERE}/../recorded/{RECORDED[target]}" if target in RECORDED else f"{HERE}/seeds/{target}"]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace", check=False,
                           env={"PATH": "/usr/bin:/bin", "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1",
                                "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})

@@ -15,6 +15,9 @@ OPTIONS = {
     "delete": ["--name", "--path", "--yes"],
     "shell": ["--name", "--path", "--user"],
     "run": ["--kernel", "--memory", "--cpus", "--rwdir", "--timeout", "--name", "--path"],
+    "fstests": ["--kernel", "--fstests", "--mkfs-options", "--device-backing",
+                r"0 all passed; 1 some failed; 2 wrong command line; 3 the kernel crashed; 4 a\s+test or the run "
+                r"took too long; 5 the tests could not be run; 130 interrupted"],
     "profiles": ["list", "show PROFILE", "check FILE", "--json"],
     "cache": ["list", "verify", "prune", "--max-size", "--json"],
     "doctor": ["--json"],

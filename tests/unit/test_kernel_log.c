@@ -1,5 +1,6 @@
 /* frontend/fstests/kernel_log.c over recorded consoles: tests/recorded/kernel/NAME.log, each with
- * what is to be found in it, "KIND|TEST|LINE" per line, in NAME.expected. */
+ * what is to be found in it, "KIND|TEST|LINE|LINES|LAST" per line, in NAME.expected; LINES is how
+ * many lines the trace has, and LAST the last of them. */
 #include "frontend/fstests/kernel_log.h"
 
 #include "recorded.h"
@@ -13,10 +14,14 @@ struct found {
 static void take(const struct incident *incident, void *context)
 {
 	struct found *found = context;
-	size_t used = strlen(found->text);
+	const char *last = strrchr(incident->trace, '\n');
+	size_t used = strlen(found->text), lines = 1;
 
-	snprintf(found->text + used, sizeof(found->text) - used, "%s|%s|%s\n",
-		 incident_name(incident->kind), incident->test, incident->line);
+	for (const char *p = incident->trace; (p = strchr(p, '\n')); p++)
+		lines++;
+	snprintf(found->text + used, sizeof(found->text) - used, "%s|%s|%s|%zu|%s\n",
+		 incident_name(incident->kind), incident->test, incident->line, lines,
+		 last ? last + 1 : incident->trace);
 	if (strlen(incident->trace) > found->longest)
 		found->longest = strlen(incident->trace);
 	found->count++;

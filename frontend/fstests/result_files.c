@@ -1,0 +1,233 @@
+#include "frontend/fstests/result_files.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "frontend/fstests/kernel_log.h"
+#include "frontend/text.h"
+#include "frontend/tree.h"
+
+#define NOTRUN_MOST 4096
+#define OUTPUT_MOST 4096
+#define DMESG_MOST (1u << 20)
+#define DMESG_SHOWN 4096
+#define LOG_MOST (1u << 20)
+
+#define IN_LOG "check.log has it among the failures"
+
+/* The start of [SECTION/]NAME.SUFFIX; NULL where there is none. The caller's to free. */
+static char *read_file(int folder, const struct test_result *result, const char *suffix,
+		       size_t most)
+{
+	_cleanup_error_ struct error *ignored = NULL;
+	_cleanup_free_ char *path = NULL;
+
+	if (asprintf(&path, "%s%s%s.%s", result->section, *result->section ? "/" : "", result->name,
+		     suffix) < 0)
+		return NULL;
+	return tree_read_start(folder, path, most, &ignored);
+}
+
+static void add_line(struct result_text *text, const char *line, size_t length)
+{
+	size_t used = strlen(text->detail);
+	size_t room = sizeof(text->detail) - used;
+	char *added = text->detail + used + (used != 0);
+
+	if (room < 3)
+		return;
+	snprintf(text->detail + used, room, "%s%.*s", used ? "\n" : "", (int)length, line);
+	for (char *p = added; *p; p++)
+		if (*p == '\t')
+			*p = ' ';
+	text_clean(added);
+}
+
+static void add_lines(struct result_text *text, const char *lines)
+{
+	while (*lines) {
+		size_t length = strcspn(lines, "\n");
+
+		add_line(text, lines, length);
+		lines += length + (lines[length] == '\n');
+	}
+}
+
+/* Its lines as one. */
+static void take_notrun(const char *file, struct test_result *result, struct result_text *text)
+{
+	size_t used = 0;
+
+	for (const char *line = file; *line && used < sizeof(text->reason);) {
+		size_t length = strcspn(line, "\n");
+
+		if (length)
+			used += (size_t)snprintf(text->reason + used, sizeof(text->reason) - used,
+						 "%s%.*s", used ? "; " : "", (int)length, line);
+		line += length + (line[length] == '\n');
+	}
+	if (used)
+		result->reason = text_clean(text->reason);
+}
+
+struct first {
+	bool found;
+	char line[512], trace[INCIDENT_TRACE_MAX];
+};
+
+static void keep_first(const struct incident *incident, void *context)
+{
+	struct first *first = context;
+
+	if (first->found)
+		return;
+	first->found = true;
+	snprintf(first->line, sizeof(first->line), "%s", incident->line);
+	snprintf(first->trace, sizeof(first->trace), "%s", incident->trace);
+}
+
+/* What the kernel complained of first; where that is nothing we know, the end of the file. */
+static void take_dmesg(const char *file, struct test_result *result, struct result_text *text)
+{
+	struct first first = { .found = false };
+	struct kernel_log *log = kernel_log_new(keep_first, &first);
+	size_t size = strlen(file);
+
+	if (!log)
+		return;
+	kernel_log_feed(log, file, size);
+	kernel_log_end(log);
+	kernel_log_free(&log);
+	if (!first.found) {
+		add_lines(text, file + (size > DMESG_SHOWN ? size - DMESG_SHOWN : 0));
+		return;
+	}
+	add_lines(text, first.trace);
+	if (!result->reason || strncmp(result->reason, "_check_dmesg", 12) == 0) {
+		snprintf(text->reason, sizeof(text->reason), "in dmesg: %s", first.line);
+		result->reason = text->reason;
+	}
+}
+
+static bool names(const char *text, const char *what)
+{
+	return text && strstr(text, what);
+}
+
+void result_files_add(int folder, struct test_result *result, struct result_text *text)
+{
+	_cleanup_free_ char *output = NULL;
+	_cleanup_free_ char *kernel = NULL;
+
+	*text->reason = *text->detail = '\0';
+	if (result->status == TEST_NOTRUN) {
+		_cleanup_free_ char *reason = read_file(folder, result, "notrun", NOTRUN_MOST);
+
+		if (reason)
+			take_notrun(reason, result, text);
+		return;
+	}
+	if (result->status != TEST_FAIL)
+		return;
+	if (result->detail)
+		snprintf(text->detail, sizeof(text->detail), "%s", result->detail);
+	if (!names(result->detail, "+++ ") &&
+	    (output = read_file(folder, result, "out.bad", OUTPUT_MOST))) {
+		if (*output)
+			add_line(text, "it printed:", strlen("it printed:"));
+		add_lines(text, output);
+	}
+	/* With KEEP_DMESG there is one of every test. */
+	if ((names(result->reason, "_check_dmesg") || names(result->detail, "_check_dmesg")) &&
+	    (kernel = read_file(folder, result, "dmesg", DMESG_MOST)))
+		take_dmesg(kernel, result, text);
+	result->detail = *text->detail ? text->detail : NULL;
+}
+
+/* The result of a test that passed, and did so each time that it ran. */
+static struct test_result *find_passed(struct results *results, const char *section,
+				       const char *name)
+{
+	struct test_result *found = NULL;
+
+	for (size_t i = 0; i < results->count; i++) {
+		struct test_result *r = &results->list[i];
+
+		if (strcmp(r->name, name) != 0 || strcmp(r->section, section) != 0)
+			continue;
+		if (r->status != TEST_PASS)
+			return NULL;
+		found = r;
+	}
+	return found;
+}
+
+static int take_failures(char *words, const char *section, struct results *results,
+			 struct error **err)
+{
+	char *rest = NULL;
+	int count = 0;
+
+	for (char *name = strtok_r(words, " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
+		struct test_result *result = find_passed(results, section, name);
+		char *reason;
+
+		if (!result)
+			continue;
+		reason = strdup(IN_LOG);
+		if (!reason)
+			return error_set(err, ERR_SPACE, "out of memory");
+		free((char *)(uintptr_t)result->reason);
+		result->reason = reason;
+		result->status = TEST_FAIL;
+		count++;
+	}
+	return count;
+}
+
+static int compare_section(int folder, const char *section, struct results *results,
+			   struct error **err)
+{
+	static const char failures[] = "Failures: ";
+	_cleanup_error_ struct error *ignored = NULL;
+	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *log = NULL;
+	char *rest = NULL;
+	int count = 0;
+
+	if (asprintf(&path, "%s%scheck.log", section, *section ? "/" : "") < 0)
+		return error_set(err, ERR_SPACE, "out of memory");
+	log = tree_read_start(folder, path, LOG_MOST, &ignored);
+	if (!log)
+		return 0;
+	for (char *line = strtok_r(log, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		int more = 0;
+
+		if (strncmp(line, failures, strlen(failures)) == 0)
+			more = take_failures(line + strlen(failures), section, results, err);
+		if (more < 0)
+			return -1;
+		count += more;
+	}
+	return count;
+}
+
+/* The results of a section come one after the other; each has a check.log of its own. */
+int result_files_compare(int folder, struct results *results, struct error **err)
+{
+	const char *section = NULL;
+	int count = 0;
+
+	for (size_t i = 0; i < results->count; i++) {
+		int more;
+
+		if (section && strcmp(results->list[i].section, section) == 0)
+			continue;
+		section = results->list[i].section;
+		more = compare_section(folder, section, results, err);
+		if (more < 0)
+			return -1;
+		count += more;
+	}
+	return count;
+}

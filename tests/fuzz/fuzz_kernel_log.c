@@ -1,0 +1,40 @@
+/* What a guest prints on its console in the name of a kernel. */
+#include "frontend/fstests/kernel_log.h"
+
+#include "fuzz.h"
+
+static void take(const struct incident *incident, void *context)
+{
+	size_t *count = context;
+
+	if (incident->kind >= INCIDENT_KINDS || !incident_name(incident->kind) ||
+	    strlen(incident->trace) >= INCIDENT_TRACE_MAX)
+		abort();
+	for (const char *p = incident->trace; *p; p++)
+		if (*p != '\n' && ((unsigned char)*p < ' ' || *p == 0x7f))
+			abort();
+	/* The line that tells it is the first of the trace. */
+	if (strncmp(incident->trace, incident->line, strlen(incident->line)) != 0)
+		abort();
+	++*count;
+}
+
+static size_t feed(const uint8_t *data, size_t size, size_t step)
+{
+	size_t count = 0;
+	struct kernel_log *log = kernel_log_new(take, &count);
+
+	for (size_t at = 0; at < size; at += step)
+		kernel_log_feed(log, (const char *)data + at, size - at < step ? size - at : step);
+	kernel_log_end(log);
+	kernel_log_free(&log);
+	return count;
+}
+
+/* However it comes, it is the same. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (feed(data, size, size + 1) != feed(data, size, 1))
+		abort();
+	return 0;
+}

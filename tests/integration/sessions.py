@@ -1,0 +1,371 @@
+"""rootlet fstests with a program of the test's in vng's place: what it asks vng for, what it makes of
+what a guest says and leaves, and what it shows meanwhile. No VM is booted."""
+import glob
+import gzip
+import json
+import os
+import re
+import shutil
+import struct
+import sys
+import time
+
+from support import tap
+from support.schemas import stream
+from support.terminal import Terminal
+from support.world import SOURCE, Home, Tidy, small_rootfs
+
+rootfs = small_rootfs()
+TREE = f"{rootfs.store}/test-rootfs"
+home = Home()
+MINI = f"{home.folder}/fstests-mini"
+shutil.copytree(f"{SOURCE}/tests/fstests-mini", MINI)
+MAGIC = "".join(f"CONFIG_{name}=y\n" for name in ("VIRTIO_BLK", "OVERLAY_FS", "NET_9P_VIRTIO"))
+EROFS, EXT4 = "CONFIG_EROFS_FS=y\n", "CONFIG_EXT4_FS=y\n"
+
+
+def kernel(name, config=None, version=None):
+    """What rootlet looks at of a bzImage: its header, and CONFIG as CONFIG_IKCONFIG has it."""
+    image = bytearray(8192)
+    image[0x1f1] = 4
+    image[0x1fe:0x200] = b"\x55\xaa"
+    image[0x202:0x206] = b"HdrS"
+    if version:
+        image[0x20e:0x210] = struct.pack("<H", 0x1000 - 0x200)
+        image[0x1000:0x1000 + len(version)] = version.encode()
+    if config is not None:
+        inner = b"\x7fELF and more " * 20 + b"IKCFG_ST" + gzip.compress(config.encode()) + b"IKCFG_ED" + b"\0" * 99
+        payload = gzip.compress(inner)
+        image[0x248:0x250] = struct.pack("<II", len(image) - 2560, len(payload))
+        image += payload
+    return home.write(f"kernels/{name}", bytes(image))
+
+
+WHOLE = kernel("whole", MAGIC + EROFS + EXT4)
+BARE = kernel("bare")
+
+# Before each guest's own script: where it can speak and leave something, and which boot this is.
+PRELUDE = r"""#!/bin/bash
+for word; do
+	case $word in
+	/opt/rootlet/results=*) results=${word#*=} ;;
+	*path=*/status*) folder=${word#*path=}; folder=${folder%%/status*}; folder=${folder##*path=}
+		folder=${folder%%/console*} ;;
+	esac
+	[[ $before != --root ]] || root=$word
+	before=$word
+done
+boot=1
+while [[ -e $results/words.$boot ]]; do ((boot++)); done
+printf '%s\n' "$@" >"$results/words.$boot"
+cat "$root"/rootlet/command "$root"/usr/lib/rootlet/run "$folder"/command >"$results/command.$boot" 2>/dev/null
+console() { echo "[    1.000000] $*" >"$folder/console"; }
+status() { echo "$*" >"$folder/status"; }
+running() { console "run fstests $1 at now"; printf '%-12s       ' "$1"; }
+status started
+"""
+
+
+def environment(script, **more):
+    os.chmod(home.write("bin/vng", PRELUDE + script), 0o755)
+    return {"PATH": f"{home.folder}/bin:/usr/bin:/bin", **more}
+
+
+def words(*more, tests=(), image=WHOLE, at=("--path", TREE)):
+    return ["fstests", *at, "--kernel", image, "--fstests", MINI, *more, *(["--", *tests] if tests else [])]
+
+
+class Run:
+    """One of rootlet fstests --json: EVENTS, LAST of them, and what the fake vng left of each boot."""
+
+    def __init__(self, script, *more, **how):
+        with Tidy(home) as tidy:
+            self.outcome = home.run(*words("--json", *more, **how), seconds=120,
+                                    environment=environment(script))
+            self.wrong = tidy.complaints()
+        self.wrong += stream("fstests", self.outcome)[2]
+        self.events = [json.loads(line) for line in self.outcome.out.splitlines()]
+        self.last = self.events[-1] if self.events else {}
+        self.folder = self.last.get("results", "")
+        self.tests = {event["name"]: event for event in self.events if event["event"] == "test"}
+
+    def read(self, name):
+        try:
+            with open(f"{self.folder}/{name}", encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except OSError:
+            return ""
+
+    def says(self, good, what, *notes):
+        tap.report(good and not self.wrong, what, *notes, *self.wrong, self.outcome)
+
+
+def refused(what, says, *line, status=2):
+    with Tidy(home) as tidy:
+        outcome = home.run(*line, seconds=120, environment=environment("exit 1"))
+        wrong = tidy.complaints()
+    tap.report(outcome.status == status and re.search(says, outcome.err) and not wrong, what, *wrong, outcome)
+
+
+# --- what vng is asked for ------------------------------------------------------------------------
+
+ALL_PASS = r"""
+echo generic/001 >$results/rootlet.list
+running generic/001; echo ' 1s'
+status exit 0
+"""
+
+
+def asked_for():
+    device = home.write("device", b"\0" * (1 << 20))
+    run = Run(ALL_PASS, "--memory", "1234M", "--cpus", "3", "--append", "one=1 two", "--append", "three", "--vng-arg",
+              "--verbose", "--vng-arg=--extra", "--devices", "4", "--device-size", "256M", "--device", device,
+              "--mkfs-options", "-b 1024", "--mount-options", "-o noatime", "--io-scheduler", "bfq", "--mkfs",
+              "mkfs.of-mine -x", tests=["-g", "auto", "-x", "dangerous", "-X", "some/file", "generic/001"])
+    line = run.read("results/words.1").splitlines()
+    pairs = list(zip(line, line[1:]))
+    run.says(run.outcome.status == 0 and run.last.get("status") == "passed", "a run in which all passes")
+    for option, value in (("--memory", "1234M"), ("--cpus", "3"), ("--append", "one=1 two three")):
+        run.says((option, value) in pairs, f"vng gets {option}", line)
+    run.says("--verbose" in line and "--extra" in line, "vng gets what --vng-arg has", line)
+    qemu = [word for word in line if word.startswith("--qemu-opts=")]
+    drives = re.findall(r"-drive (\S+) -device virtio-blk-pci,drive=\S+,serial=(\S+)", qemu[0] if qemu else "")
+    run.says([serial for _, serial in drives] == ["device0", "device1", "device2", "device3", "rootlet-fstests",
+                                                  "rootlet-root"] and
+             all("format=raw" in drive for drive, _ in drives), "the disks, and that they are raw", drives)
+    run.says([("readonly=on" in drive) for drive, _ in drives] == [False] * 4 + [True] * 2,
+             "only what all runs share is read-only", drives)
+    command = run.read("results/command.1")
+    for what, text in (("--mkfs-options", "'MKFS_OPTIONS=-b 1024'"), ("--io-scheduler", "'ROOTLET_SCHEDULER=bfq'"),
+                       ("--mount-options", "'MOUNT_OPTIONS=-o noatime'"), ("--mkfs", "'ROOTLET_MKFS=mkfs.of-mine -x'"),
+                       ("--mount-options, of the test disk", "'TEST_FS_MOUNT_OPTS=-o noatime'"),
+                       ("check's own words", "'-g' 'auto' '-x' 'dangerous' '-X' 'some/file' 'generic/001'")):
+        run.says(text in command, f"the guest gets {what}", command[-600:])
+
+
+SIZES = r"""
+# The disks are vng's own descriptors.
+while read -r file; do stat -L -c '%s %b' "$file" >>$results/sizes; stat -f -L -c %T "$file" >>$results/places
+done < <(grep -o '/proc/[0-9]*/fd/[0-9]*' "$results/words.$boot")
+running generic/001; echo ' 1s'
+status exit 0
+"""
+
+
+def disks():
+    """Seven of 10G by default, sparse; where they lie."""
+    for backing in ("disk", "tmpfs"):
+        run = Run(SIZES, "--device-backing", backing, "--root-transport", "dir", tests=["generic/001"])
+        sizes = [line.split() for line in run.read("results/sizes").splitlines()]
+        places = run.read("results/places").splitlines()
+        run.says([int(size[0]) for size in sizes] == [10 << 30] * 7, f"--device-backing {backing}: seven disks of 10G",
+                 sizes)
+        run.says(sizes and all(int(size[1]) < 2048 for size in sizes), f"--device-backing {backing}: sparse", sizes)
+        run.says(len(places) == 7 and {place == "tmpfs" for place in places} == {backing == "tmpfs"},
+                 f"--device-backing {backing}: where they lie", places)
+    run = Run(ALL_PASS)
+    run.says("'-g' 'quick'" in run.read("results/command.1"), "without words of check: -g quick",
+             run.read("results/command.1")[-300:])
+
+
+# --- the root -------------------------------------------------------------------------------------
+
+def chosen():
+    for what, image, root in (("all that an image takes", WHOLE, "image"), ("no word of what it has", BARE, "dir"),
+                              ("no overlayfs", kernel("no-overlay", EROFS + MAGIC.replace("OVERLAY_FS=y", "X=y")), "dir")):
+        run = Run(ALL_PASS, image=image, tests=["generic/001"])
+        run.says(json.loads(run.read("run.json") or "{}").get("root") == root,
+                 f"--root-transport auto, of a kernel that has {what}: {root}", run.read("run.json"))
+
+
+def of_kernel(image, *more):
+    return ["run", "--path", TREE, "--kernel", image, "--root-transport", "image", *more, "--", "true"]
+
+
+def known():
+    """Where a kernel's configuration is found."""
+    config = MAGIC.replace("CONFIG_VIRTIO_BLK=y", "# CONFIG_VIRTIO_BLK is not set") + EROFS
+    refused("a kernel's IKCONFIG is read", "no CONFIG_VIRTIO_BLK", *of_kernel(kernel("ik", config)))
+    refused("a build folder's .config is read", "no CONFIG_VIRTIO_BLK", *of_kernel(build_folder(config)))
+    home.write("beside/.config", config)
+    shutil.copy(BARE, f"{home.folder}/beside/vmlinuz")
+    refused("a .config beside the kernel is read", "no CONFIG_VIRTIO_BLK", *of_kernel(f"{home.folder}/beside/vmlinuz"))
+    modules = ["drivers/block/virtio_blk", "net/9p/9pnet_virtio", "fs/erofs/erofs"]
+    refused("without a configuration, modules.dep is read", "no CONFIG_OVERLAY_FS", *of_kernel(installed(modules)))
+    refused("neither erofs nor ext4 among the modules", "neither erofs.*nor ext4",
+            *of_kernel(installed([*modules[:2], "fs/overlayfs/overlay"])), status=5)
+    run = Run(ALL_PASS, image=installed([*modules, "fs/overlayfs/overlay"]), tests=["generic/001"])
+    run.says(json.loads(run.read("run.json") or "{}").get("root") == "image", "all there is as modules: image")
+
+
+def build_folder(config):
+    home.write("build/.config", config)
+    home.write("build/arch/x86/boot/bzImage", "")
+    shutil.copy(BARE, f"{home.folder}/build/arch/x86/boot/bzImage")
+    return f"{home.folder}/build"
+
+
+def installed(modules):
+    version = f"6.1.{len(modules)}"
+    image = kernel(f"vmlinuz-{version}", version=version)
+    below = f"kernels/lib/modules/{version}"
+    for name in modules:
+        home.write(f"{below}/kernel/{name}.ko", b"\0")
+    home.write(f"{below}/modules.dep", "".join(f"kernel/{name}.ko:\n" for name in modules))
+    return image
+
+
+def never_the_same():
+    """No root of the type that is tested, however that is said."""
+    beside = "beside the filesystem under test"
+    erofs, ext4 = kernel("erofs", MAGIC + EROFS), kernel("ext4", MAGIC + EXT4)
+    image = ["--root-transport", "image"]
+    refused("no erofs root to test erofs on", beside, *words("--fstype", "erofs", *image, image=erofs), status=5)
+    for fstype in ("ext4", "ext2"):
+        refused(f"no ext4 root to test {fstype} on", beside, *words("--fstype", fstype, *image, image=ext4), status=5)
+    config = home.write("sections.config", "[a]\nFSTYP=xfs\n[b]\nexport FSTYP=\"ext4\" # comment\n")
+    refused("no root of what a section of --config tests", beside,
+            *words("--fstype", "xfs", *image, "--config", config, image=ext4), status=5)
+    run = Run(ALL_PASS, "--fstype", "xfs", *image, image=ext4, tests=["generic/001"])
+    run.says(run.outcome.status == 0, "an ext4 root to test xfs on")
+
+
+def virtiofs():
+    """--force-9p is vng's, where there is a virtiofsd that it can use; qemu's own of old is none."""
+    places = ("/usr/libexec/virtiofsd", "/usr/lib/virtiofsd/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiofsd")
+    old = not any(os.path.isfile(place) for place in places[:-1])
+    for says, more, forced in (("virtiofsd 1.10.0", [], False), ("virtiofsd 1.10.0", ["--force-9p"], True),
+                               ("virtiofsd version 7.2.0", [], True)):
+        if says.endswith("7.2.0") and not old:
+            tap.note("not tried: this host has a virtiofsd in a place of its own")
+            continue
+        os.chmod(home.write("bin/virtiofsd", f"#!/bin/sh\necho '{says}'\n"), 0o755)
+        run = Run(ALL_PASS, "--root-transport", "dir", *more, tests=["generic/001"])
+        got = "--force-9p" in run.read("results/words.1").splitlines()
+        run.says(run.outcome.status == 0 and got == forced,
+                 f"{says}{' and --force-9p' if more else ''}: {'9p' if forced else 'virtiofs'}")
+    os.unlink(f"{home.folder}/bin/virtiofsd")
+
+
+# --- what a guest says and leaves -----------------------------------------------------------------
+
+FILES = r"""
+printf 'generic/00%d\n' 1 2 3 4 5 >$results/rootlet.list
+mkdir -p $results/generic
+running generic/001; echo '_check_dmesg: something found in dmesg (see /opt/rootlet/results/generic/001.dmesg)'
+printf '[ 1.0] run fstests generic/001\n[ 2.0] WARNING: CPU: 0 PID: 7 at fs/x.c:1 x_warn+0x1/0x2\n[ 2.1]  x_caller+0x3/0x4\n' \
+	>$results/generic/001.dmesg
+printf 'needs this\nand that\n' >$results/generic/002.notrun
+running generic/002; printf '[not run] needs this\nand that\n'
+printf 'QA output created by 003\nboom\n' >$results/generic/003.out.bad
+running generic/003; echo 'no qualified output'
+running generic/004; echo ' 1s'
+ln -s /etc/passwd $results/generic/005.notrun
+running generic/005; echo '[not run] as printed'
+printf 'Ran: generic/001 generic/004\nFailures: generic/001 generic/003 generic/004\n' >$results/check.log
+echo 'Ran: generic/001 generic/004'
+status exit 1
+"""
+
+
+def files():
+    run = Run(FILES, tests=[f"generic/00{n}" for n in range(1, 6)])
+    test = run.tests.get("generic/001", {})
+    run.says(test.get("reason") == "in dmesg: WARNING: CPU: 0 PID: 7 at fs/x.c:1 x_warn+0x1/0x2" and
+             "x_caller+0x3/0x4" in test.get("detail", ""), "a complaint in dmesg comes with its text", test)
+    test = run.tests.get("generic/002", {})
+    run.says(test.get("reason") == "needs this; and that", "all of .notrun", test)
+    test = run.tests.get("generic/003", {})
+    run.says("boom" in test.get("detail", ""), "what a test printed that has no golden output", test)
+    run.says(run.tests.get("generic/005", {}).get("reason") == "as printed", "a link out of the results leads nowhere",
+             run.tests.get("generic/005"))
+    kept = [json.loads(line) for line in run.read("tests.jsonl").splitlines()]
+    run.says(run.last.get("counts", {}).get("fail") == 3 and run.last.get("counts", {}).get("pass") == 0 and
+             [test["status"] for test in kept] == ["fail", "notrun", "fail", "fail", "notrun"],
+             "what check.log has failed has failed", kept, run.last.get("counts"))
+    run.says(0 < run.last.get("first_test_seconds", 0) < 60, "how long it took to the first test", run.last)
+
+
+OOPS = r"""
+case $boot in
+1)	running generic/001; echo ' 1s'
+	running generic/002
+	console 'BUG: kernel NULL pointer dereference, address: 0000000000000008'
+	console 'RIP: 0010:mini_oops+0x5/0x10'
+	console '---[ end trace 0000000000000000 ]---'
+	sleep 60; echo ' 60s'; running generic/003; echo ' 1s'; status exit 0 ;;
+2)	running generic/003; echo ' 1s'; status exit 0 ;;
+esac
+"""
+
+
+def oops():
+    began = time.monotonic()
+    run = Run(OOPS, tests=["generic/001", "generic/002", "generic/003"])
+    took = time.monotonic() - began
+    test = run.tests.get("generic/002", {})
+    run.says(run.outcome.status == 3 and test.get("status") == "crash" and
+             test.get("reason", "").startswith("BUG: kernel NULL pointer") and "mini_oops" in test.get("detail", ""),
+             "an oops is a crash of the test that ran", test)
+    run.says(took < 45 and run.last.get("boots") == 2 and 5 < test.get("seconds", 0) < 20,
+             "an oops ends the boot some seconds later", took, run.last)
+    run.says(run.tests.get("generic/003", {}).get("status") == "pass", "the test behind it runs in a fresh VM",
+             run.tests)
+
+
+def no_boot():
+    """Whatever keeps the tests from being run: 5, and why."""
+    for what, script, says in (("ends at once", "exit 1", "the VM ended before"),
+                               ("has no disk", "echo 'rootlet: no disk'; status exit 120", "run the tests: no disk"),
+                               ("panics at boot", "console 'Kernel panic - not syncing: no init'", "no init"),
+                               ("prints nothing", "status exit 0", "cannot run the tests")):
+        run = Run(script, tests=["generic/001"])
+        error = run.last.get("error", {}).get("message", "")
+        run.says(run.outcome.status == 5 and run.last.get("status") == "error" and re.search(says, error) and
+                 re.search(says, run.outcome.err), f"a guest that {what}")
+
+
+# --- what is shown --------------------------------------------------------------------------------
+
+SLOW = r"""
+echo "generic/001" >$results/rootlet.list; echo "generic/002" >>$results/rootlet.list; echo "generic/003" >>$results/rootlet.list
+running generic/001; sleep 1; echo ' 1s'
+running generic/002; sleep 1; echo '[not run] for a reason'
+running generic/003; sleep 3; echo ' 3s'
+status exit 0
+"""
+
+
+def shown():
+    """The line that is rewritten while it runs; the second run knows from the first how long each takes."""
+    for what, last in (("a first run", r"3/3  generic/003 0:0[12]  1 passed, 0 failed, 1 not run  0:0\d left"),
+                       ("a second run", r"1/3  generic/001 0:0\d  0 passed, 0 failed, 0 not run  0:0[45] left")):
+        with Terminal(home, *words("--root-transport", "dir", tests=["-g", "auto"]),
+                      environment=environment(SLOW)) as terminal:
+            found = terminal.expect(last, 60)
+            status = terminal.wait(60)
+        tap.report(found and status == 0, f"on a terminal, {what}: the test, the counts, the time left",
+                   repr(terminal.text[-1500:]))
+    tap.report(re.search(r"\nfirst test after 0:\d\d\r?\n", terminal.text), "the summary says when the first test began",
+               terminal.text[-500:])
+
+
+# --- --build --------------------------------------------------------------------------------------
+
+def build_leftovers():
+    """Of a build that was killed, of other sources; and this one cannot get a rootfs to build in."""
+    cache = f"{home.cache}/rootlet/fstests"
+    home.make_folder(f"{home.cache}/rootlet")
+    home.write(".cache/rootlet/fstests/.new-0123/tests/file", "x")
+    with Tidy(home) as tidy:
+        outcome = home.run(*words("--build"), seconds=120, environment=environment("exit 1", http_proxy="http://[::1]:9"))
+        wrong = tidy.complaints()
+    tap.report(outcome.status == 5 and not wrong and not glob.glob(f"{cache}/.new-*"),
+               "--build sweeps what killed builds left, and leaves nothing", *wrong, os.listdir(cache), outcome)
+
+
+# As words of the command line: only these.
+for part in (asked_for, disks, chosen, known, never_the_same, virtiofs, files, oops, no_boot, shown, build_leftovers):
+    if len(sys.argv) < 2 or part.__name__ in sys.argv:
+        part()
+tap.done()

@@ -1,0 +1,199 @@
+/* frontend/fstests/result_files.c: what is taken of the files that fstests leaves, whoever wrote
+ * them. */
+#include "frontend/fstests/result_files.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "frontend/folder.h"
+#include "tap.h"
+
+static void put(int folder, const char *name, const char *text)
+{
+	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		tap_check(false, "%s is written", name);
+	close(fd);
+}
+
+static struct result_text text;
+
+static struct test_result read_one(int folder, const char *name, enum test_status status,
+				   const char *reason, const char *detail)
+{
+	struct test_result result = {
+		.section = "", .name = name, .status = status, .reason = reason, .detail = detail
+	};
+
+	result_files_add(folder, &result, &text);
+	return result;
+}
+
+static bool has(const char *where, const char *what)
+{
+	return where && strstr(where, what);
+}
+
+static void reasons(int folder)
+{
+	struct test_result r;
+
+	put(folder, "generic/001.notrun", "needs a thing\n\nand \033[2Janother\n");
+	r = read_one(folder, "generic/001", TEST_NOTRUN, "needs a thing", NULL);
+	tap_check(tap_same(r.reason, "needs a thing; and ?[2Janother"),
+		  "all lines of .notrun, cleaned: %s", r.reason);
+	put(folder, "generic/001.notrun", "");
+	r = read_one(folder, "generic/001", TEST_NOTRUN, "as printed", NULL);
+	tap_check(tap_same(r.reason, "as printed"), "an empty .notrun changes nothing");
+	r = read_one(folder, "generic/002", TEST_NOTRUN, "as printed", NULL);
+	tap_check(tap_same(r.reason, "as printed"), "nor does one that is not there");
+	put(folder, "generic/001.notrun", "of another status");
+	r = read_one(folder, "generic/001", TEST_PASS, NULL, NULL);
+	tap_check(!r.reason && !r.detail, "a test that passed has no reason");
+}
+
+static void outputs(int folder)
+{
+	struct test_result r;
+
+	put(folder, "generic/003.out.bad", "QA output created by 003\nboom\n");
+	r = read_one(folder, "generic/003", TEST_FAIL, "no qualified output", NULL);
+	tap_check(has(r.detail, "it printed:\nQA output created by 003\nboom"),
+		  ".out.bad where check shows no difference");
+	r = read_one(folder, "generic/003", TEST_FAIL, "output mismatch",
+		     "--- a\n+++ b\n-x\n+boom");
+	tap_check(tap_same(r.detail, "--- a\n+++ b\n-x\n+boom"), "else check's difference alone");
+}
+
+static void kernel(int folder)
+{
+	static const char reason[] = "_check_dmesg: something found in dmesg (see x)";
+	struct test_result r;
+
+	put(folder, "generic/004.dmesg",
+	    "[    1.000000] run fstests generic/004 at 2026-11-24 23:57:53\n"
+	    "[    1.500000] EXT4-fs (vda): mounted\n"
+	    "[    2.000000] WARNING: CPU: 0 PID: 7 at fs/ext4/inode.c:1 ext4_x+0x1/0x2\n"
+	    "[    2.000001] Call Trace:\n[    2.000002]  ext4_y+0x3/0x4\n");
+	r = read_one(folder, "generic/004", TEST_FAIL, reason, reason);
+	tap_check(tap_same(r.reason, "in dmesg: WARNING: CPU: 0 PID: 7 at fs/ext4/inode.c:1 "
+				     "ext4_x+0x1/0x2"),
+		  "the line that the kernel complained with: %s", r.reason);
+	tap_check(has(r.detail, "_check_dmesg") && has(r.detail, "ext4_y+0x3/0x4") &&
+			  !has(r.detail, "mounted"),
+		  "and its trace");
+	r = read_one(folder, "generic/004", TEST_FAIL, "output mismatch", "--- a\n+++ b\n+x");
+	tap_check(!has(r.detail, "ext4_y"), "no dmesg where check found nothing in it");
+	put(folder, "generic/004.dmesg", "INFO: something odd\n");
+	r = read_one(folder, "generic/004", TEST_FAIL, reason, reason);
+	tap_check(tap_same(r.reason, reason) && has(r.detail, "INFO: something odd"),
+		  "what is of no kind we know is shown as it is");
+}
+
+static void sections(int folder)
+{
+	struct test_result r = { .section = "one", .name = "generic/001", .status = TEST_NOTRUN };
+
+	mkdirat(folder, "one", 0755);
+	mkdirat(folder, "one/generic", 0755);
+	put(folder, "one/generic/001.notrun", "in this section");
+	result_files_add(folder, &r, &text);
+	tap_check(tap_same(r.reason, "in this section"), "files of a section");
+	r = (struct test_result){ .section = "../..", .name = "etc/001", .status = TEST_NOTRUN };
+	result_files_add(folder, &r, &text);
+	tap_check(!r.reason, "a section that is a path leads nowhere");
+}
+
+/* OUTSIDE is beside the folder of results. */
+static void hostile(int folder, const char *outside)
+{
+	static char large[3 << 20];
+	struct test_result r;
+
+	unlinkat(folder, "generic/001.notrun", 0);
+	tap_check(symlinkat(outside, folder, "generic/001.notrun") == 0, "a link is made");
+	r = read_one(folder, "generic/001", TEST_NOTRUN, "as printed", NULL);
+	tap_check(tap_same(r.reason, "as printed"), "a link leads nowhere else");
+	unlinkat(folder, "generic/001.notrun", 0);
+	mkfifoat(folder, "generic/001.notrun", 0644);
+	r = read_one(folder, "generic/001", TEST_NOTRUN, "as printed", NULL);
+	tap_check(tap_same(r.reason, "as printed"), "a pipe holds nobody up");
+	memset(large, 'x', sizeof(large) - 1);
+	put(folder, "generic/005.out.bad", large);
+	put(folder, "generic/005.dmesg", large);
+	r = read_one(folder, "generic/005", TEST_FAIL, "_check_dmesg", "_check_dmesg");
+	tap_check(r.detail && strlen(r.detail) > 4000 && strlen(r.detail) < sizeof(text.detail),
+		  "of a file of 3 MB the start is taken");
+	put(folder, "generic/001.out.bad", "\033[2J\a\n");
+	r = read_one(folder, "generic/001", TEST_FAIL, NULL, NULL);
+	tap_check(r.detail && !strchr(r.detail, '\033') && !strchr(r.detail, '\a'),
+		  "no control characters");
+}
+
+static void add(struct results *results, const char *section, const char *name,
+		enum test_status status)
+{
+	const struct test_result result = { .section = section, .name = name, .status = status };
+
+	if (results_add(results, &result, NULL) < 0)
+		tap_check(false, "result of %s", name);
+}
+
+static void log_of_check(int folder)
+{
+	struct results r = { 0 }, again = { 0 };
+
+	add(&r, "", "generic/001", TEST_PASS);
+	add(&r, "a", "generic/001", TEST_PASS);
+	add(&r, "a", "generic/002", TEST_FAIL);
+	add(&r, "b", "generic/001", TEST_PASS);
+	add(&r, "b", "generic/003", TEST_PASS);
+	add(&r, "b", "generic/003", TEST_FAIL);
+	tap_check(result_files_compare(folder, &r, NULL) == 0, "without a check.log");
+	put(folder, "check.log",
+	    "\nTue Nov 24 23:57:53 UTC 2026\nRan: generic/001\nPassed all 1 tests\n");
+	mkdirat(folder, "a", 0755);
+	mkdirat(folder, "b", 0755);
+	put(folder, "a/check.log", "Ran: generic/001 generic/002\nFailures: generic/002\n");
+	put(folder, "b/check.log",
+	    "Failures: generic/001 generic/003 generic/nosuch\nFailed 2 of 2 tests\n");
+	tap_check(result_files_compare(folder, &r, NULL) == 1, "one of them is another now");
+	tap_check(r.list[0].status == TEST_PASS && r.list[1].status == TEST_PASS &&
+			  r.list[3].status == TEST_FAIL && has(r.list[3].reason, "check.log") &&
+			  r.list[4].status == TEST_PASS,
+		  "what check.log has failed, has failed, in its section");
+	tap_check(results_write(folder, "list", &r, NULL) == 0 &&
+			  results_read(folder, "list", &again, NULL) == 0 && again.count == 6 &&
+			  again.list[3].status == TEST_FAIL && tap_same(again.list[3].section, "b"),
+		  "a list that is written anew");
+	results_clear(&r);
+	results_clear(&again);
+}
+
+int main(void)
+{
+	char path[] = "/tmp/rootlet-test-files.XXXXXX";
+	char outside[64];
+	int parent, folder;
+
+	if (!mkdtemp(path) || (parent = open(path, O_RDONLY | O_DIRECTORY)) < 0)
+		return 1;
+	snprintf(outside, sizeof(outside), "%s/outside", path);
+	put(parent, "outside", "of the host");
+	mkdirat(parent, "results", 0755);
+	folder = openat(parent, "results", O_RDONLY | O_DIRECTORY);
+	mkdirat(folder, "generic", 0755);
+	reasons(folder);
+	outputs(folder);
+	kernel(folder);
+	sections(folder);
+	hostile(folder, outside);
+	log_of_check(folder);
+	close(folder);
+	close(parent);
+	folder_remove(AT_FDCWD, path);
+	return tap_done();
+}
