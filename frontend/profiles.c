@@ -40,21 +40,30 @@ static json_t *describe_user(const struct account *u)
 			 json_text(u->home), "shell", json_text(u->shell));
 }
 
+static const char *rule_of(const struct path_filter *filter)
+{
+	return filter->include ? "path-include" : "path-exclude";
+}
+
 static json_t *describe(const struct profile *p)
 {
-	json_t *groups = json_array(), *users = json_array();
+	json_t *files = json_array(), *groups = json_array(), *users = json_array();
 
+	for (size_t i = 0; i < p->filter_count; i++)
+		json_array_append_new(files,
+				      json_pack("{s:s, s:o}", "rule", rule_of(&p->filters[i]),
+						"pattern", json_text(p->filters[i].pattern)));
 	for (size_t i = 0; i < p->group_count; i++)
 		json_array_append_new(groups,
 				      json_pack("{s:o, s:i}", "name", json_text(p->groups[i].name),
 						"gid", (int)p->groups[i].gid));
 	for (size_t i = 0; i < p->user_count; i++)
 		json_array_append_new(users, describe_user(&p->users[i]));
-	return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "name",
+	return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "name",
 			 json_text(p->name), "path", json_text(p->path), "description",
 			 json_text(p->description), "extends", json_text(p->extends), "sha256",
 			 p->sha256, "suites", list_words(p->suites), "packages",
-			 list_words(p->packages), "groups", groups, "users", users);
+			 list_words(p->packages), "files", files, "groups", groups, "users", users);
 }
 
 static void print_words(const char *key, char *const *words)
@@ -85,6 +94,10 @@ static void print_profile(const struct profile *p)
 				     : "all = ",
 			       p->packages[i], i + 1 == p->package_count ? "\n" : "");
 	}
+	if (p->filter_count)
+		puts("\n[files]");
+	for (size_t i = 0; i < p->filter_count; i++)
+		printf("%s = %s\n", rule_of(&p->filters[i]), p->filters[i].pattern);
 	for (size_t i = 0; i < p->group_count; i++)
 		printf("\n[group %s]\ngid = %u\n", p->groups[i].name, p->groups[i].gid);
 	for (size_t i = 0; i < p->user_count; i++) {

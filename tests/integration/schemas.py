@@ -111,6 +111,21 @@ for what, words, status, name, code in STREAMS:
     elif result["error"]["message"] not in outcome.err:
         wrong.append("standard error does not have the message")
     tap.report(not wrong, f"--json: {what}", *wrong, outcome)
+# What show prints is a profile again, the same but for where it comes from.
+home.write("config/rootlet/profiles/rules.conf", "[profile]\nextend = fstests\nsuites = jammy noble\n[packages]\n"
+           "a = gdb\n[files]\npath-exclude = /usr/share/zoneinfo/* /opt/*\npath-include = /opt/kept\n"
+           "path-exclude = /opt/kept/not\n[group many]\ngid = 1500\n[user more]\nuid = 1501\ngroups = many fsgqa\n")
+for name in [row["name"] for row in document("profiles-list", home.run("profiles", "--json"))[0] if "error" not in row]:
+    shown, wrong = document("profiles-show", home.run("profiles", "show", name, "--json"))
+    home.write(f"again/{name}.conf", home.run("profiles", "show", name).out)
+    again, more = document("profiles-show", home.run("profiles", "check", f"again/{name}.conf", "--json"))
+    wrong += more + [f"{key}: {shown[key]}, then {again.get(key)}" for key in ("suites", "packages", "files", "groups", "users")
+                     if shown[key] != again.get(key)]
+    if name == "rules" and [(one["rule"], one["pattern"]) for one in shown["files"]][-4:] != [
+            ("path-exclude", "/usr/share/zoneinfo/*"), ("path-exclude", "/opt/*"), ("path-include", "/opt/kept"),
+            ("path-exclude", "/opt/kept/not")]:
+        wrong.append(f"files: {shown['files']}")
+    tap.report(not wrong, f"profiles show {name} is a profile again", *wrong)
 outcome = home.run("run", "--kernel", "distro", "--json")
 tap.report(outcome.status == 2 and "--json has none" in outcome.err, "--json: a shell needs a terminal", outcome)
 path = home.make_folder(os.fsencode(home.folder) + b"/\xff\xfe")
