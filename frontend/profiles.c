@@ -199,6 +199,7 @@ static int dispatch(int argc, char **argv, bool json, struct error **err)
 		const char *name;
 		int (*run)(const char *word, bool json, struct error **err);
 	} rows[] = { { "show", show }, { "check", check } };
+	static const char *const verbs[] = { "list", "show", "check" };
 	const char *word = argc > 0 ? argv[0] : "list";
 
 	if (strcmp(word, "list") == 0 && argc < 2)
@@ -209,8 +210,11 @@ static int dispatch(int argc, char **argv, bool json, struct error **err)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (strcmp(word, rows[i].name) == 0 && argc < 2)
 			return report_usage("profiles", "%s needs one word more", word);
-	return report_usage("profiles", "\"%.80s\" is one word too many",
-			    argc > 1 ? argv[argc - 1] : word);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(word, verbs[i]) == 0)
+			return report_usage("profiles", "\"%.80s\" is one word too many",
+					    argv[argc - 1]);
+	return report_verb("profiles", word, verbs, sizeof(verbs) / sizeof(verbs[0]));
 }
 
 int command_profiles(int argc, char **argv)
