@@ -8,6 +8,7 @@
 #include "frontend/command.h"
 #include "frontend/events.h"
 #include "frontend/paths.h"
+#include "frontend/suggest.h"
 #include "frontend/text.h"
 #include "policy/policy.h"
 #include "proto/validate.h"
@@ -18,8 +19,8 @@ const char audit_help[] =
 	"The record of every request that rootlet-helper got. FILE is by default the one that the\n"
 	"policy names where you can read it, else your own: $XDG_STATE_HOME/rootlet/audit.log.\n"
 	"Several files, oldest first, are one record that was rotated.\n\n"
-	"  show          a line for each request, with its result (default)\n"
-	"  verify        every record names the hash of the one before it: says which was "
+	"  show FILE…    a line for each request, with its result (default)\n"
+	"  verify FILE…  every record names the hash of the one before it: says which was "
 	"removed,\n"
 	"                changed or moved, and the last hash\n"
 	"  --last HASH   with verify: a hash that was kept elsewhere, as the journal does, has to "
@@ -29,6 +30,8 @@ const char audit_help[] =
 	"  --color WHEN  auto (default), always or never\n"
 	"  --help\n\n"
 	"Exit status: 0 shown, or whole; 1 failed, or not whole; 2 wrong command line.\n";
+
+static const char *const verbs[] = { "show", "verify" };
 
 enum option_code { OPTION_JSON = 256, OPTION_LAST };
 
@@ -282,6 +285,13 @@ static int audit(char **paths, const char *verb, bool json, const char *last, st
 					   : show(paths, json, err);
 }
 
+/* A mistyped verb would be taken for a file that is not there. */
+static bool is_mistyped(const char *word)
+{
+	return !strchr(word, '/') && access(word, F_OK) < 0 &&
+	       suggest(word, verbs, sizeof(verbs) / sizeof(*verbs));
+}
+
 int command_audit(int argc, char **argv)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -298,6 +308,8 @@ int command_audit(int argc, char **argv)
 	if (optind < argc &&
 	    (strcmp(argv[optind], "show") == 0 || strcmp(argv[optind], "verify") == 0))
 		verb = argv[optind++];
+	else if (optind < argc && is_mistyped(argv[optind]))
+		return report_verb(argv[0], argv[optind], verbs, sizeof(verbs) / sizeof(*verbs));
 	if (last && strcmp(verb, "verify") != 0)
 		return report_usage(argv[0], "--last is for verify");
 	status = audit(argv + optind, verb, json, last, &err);

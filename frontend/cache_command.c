@@ -14,6 +14,7 @@
 #include "frontend/events.h"
 #include "frontend/inspect.h"
 #include "frontend/interrupt.h"
+#include "frontend/progress.h"
 #include "frontend/text.h"
 
 const char cache_help[] =
@@ -27,7 +28,9 @@ const char cache_help[] =
 	"                   needed\n"
 	"  prune            removes what was not used for the longest time\n"
 	"  --max-size SIZE  with prune: how much may be left, 10G or 500M\n"
-	"  --json           the same as JSON: list an array, verify and prune an object\n"
+	"  --json           the same as JSON: list an array, verify and prune one event a line, "
+	"the\n"
+	"                   last of them the result\n"
 	"  --color WHEN     auto (default), always or never\n"
 	"  --help\n\n"
 	"Exit status: 0; 1 failed; 2 wrong command line; 3 verify: something was damaged.\n";
@@ -53,7 +56,9 @@ struct object {
 
 struct listing {
 	bool json;
-	struct helper *helper; /* started for the first base */
+	struct helper *helper;	   /* started for the first base */
+	struct progress *progress; /* NULL for list */
+	json_t *result;		   /* of verify and prune */
 	int folders[KINDS];
 	struct object *list;
 	size_t count;
@@ -62,9 +67,30 @@ struct listing {
 static void listing_clear(struct listing *l)
 {
 	helper_stop(&l->helper);
+	progress_free(&l->progress);
+	json_decref(l->result);
 	for (size_t i = 0; i < KINDS; i++)
 		closep(&l->folders[i]);
 	free(l->list);
+}
+
+/* Tells that OBJECTS and BYTES of all are done, and stops where somebody wants to leave. */
+static int go_on(const struct listing *l, size_t objects, uint64_t bytes, uint64_t bytes_total,
+		 struct error **err)
+{
+	if (interrupt_caught())
+		return error_set(err, ERR_INTERRUPTED, "interrupted");
+	progress_update(l->progress, objects, l->count, bytes, bytes_total);
+	return 0;
+}
+
+static uint64_t total_of(const struct listing *l)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < l->count; i++)
+		total += l->list[i].bytes;
+	return total;
 }
 
 static int start_helper(struct listing *l, struct error **err)
@@ -245,32 +271,31 @@ static int verify_object(struct listing *l, const struct object *o, json_t *dama
 	if (remove_object(l, o, err) < 0)
 		return error_wrap(err, "%s/%s is damaged: %s", folders[o->kind], o->name,
 				  why->message);
-	if (damaged)
-		json_array_append_new(damaged,
-				      json_pack("{s:s, s:s, s:o}", "kind", folders[o->kind], "name",
-						o->name, "message", json_text(why->message)));
-	else
-		printf("damaged, removed: %s/%s: %s\n", folders[o->kind], o->name, why->message);
+	progress_note(l->progress, "damaged, removed: %s/%s: %s", folders[o->kind], o->name,
+		      why->message);
+	json_array_append_new(damaged,
+			      json_pack("{s:s, s:s, s:o}", "kind", folders[o->kind], "name",
+					o->name, "message", json_text(why->message)));
 	return 1;
 }
 
 static int verify(struct listing *l, size_t *damaged, struct error **err)
 {
-	json_t *list = l->json ? json_array() : NULL;
+	uint64_t bytes = 0, total = total_of(l);
+	json_t *list = json_array();
 
+	l->result = json_pack("{s:I, s:o}", "objects", (json_int_t)l->count, "damaged", list);
+	progress_stage(l->progress, "Reading the cache");
 	for (size_t i = 0; i < l->count; i++) {
 		int r = verify_object(l, &l->list[i], list, err);
 
-		if (r < 0) {
-			json_decref(list);
+		bytes += l->list[i].bytes;
+		if (r < 0 || go_on(l, i + 1, bytes, total, err) < 0)
 			return -1;
-		}
 		*damaged += r > 0;
 	}
-	if (l->json)
-		document_print(
-			json_pack("{s:I, s:o}", "objects", (json_int_t)l->count, "damaged", list));
-	else
+	progress_end(l->progress);
+	if (!l->json)
 		printf("%zu objects, %zu damaged\n", l->count, *damaged);
 	return 0;
 }
@@ -284,11 +309,10 @@ static int by_use(const void *a, const void *b)
 
 static int prune(struct listing *l, uint64_t most, struct error **err)
 {
-	uint64_t total = 0, gone = 0;
+	uint64_t total = total_of(l), wanted = total > most ? total - most : 0, gone = 0;
 	char size[TEXT_SIZE_LEN], left[TEXT_SIZE_LEN];
 
-	for (size_t i = 0; i < l->count; i++)
-		total += l->list[i].bytes;
+	progress_stage(l->progress, "Removing from the cache");
 	qsort(l->list, l->count, sizeof(*l->list), by_use);
 	for (size_t i = 0; i < l->count && total - gone > most; i++) {
 		_cleanup_error_ struct error *why = NULL;
@@ -298,11 +322,13 @@ static int prune(struct listing *l, uint64_t most, struct error **err)
 		else if (!why || why->code != ERR_BUSY)
 			return error_set(err, why ? why->code : ERR_SPACE, "%s",
 					 why ? why->message : "out of memory");
+		if (go_on(l, i + 1, gone, gone > wanted ? gone : wanted, err) < 0)
+			return -1;
 	}
-	if (l->json)
-		document_print(json_pack("{s:I, s:I}", "removed_bytes", (json_int_t)gone,
-					 "left_bytes", (json_int_t)(total - gone)));
-	else
+	progress_end(l->progress);
+	l->result = json_pack("{s:I, s:I}", "removed_bytes", (json_int_t)gone, "left_bytes",
+			      (json_int_t)(total - gone));
+	if (!l->json)
 		printf("removed %s, left %s\n", text_size(gone, size),
 		       text_size(total - gone, left));
 	return 0;
@@ -328,29 +354,51 @@ static bool parse_size(const char *text, uint64_t *bytes)
 	return true;
 }
 
-static int run(const char *verb, uint64_t most, bool json, size_t *damaged, struct error **err)
+static int list(struct listing *l, struct error **err)
+{
+	if (scan(l, err) < 0)
+		return -1;
+	show(l);
+	return 0;
+}
+
+/* Both take long. MOST is for prune. */
+static int verify_or_prune(struct listing *l, bool pruning, uint64_t most, size_t *damaged,
+			   struct error **err)
+{
+	l->progress = progress_new(l->json ? PROGRESS_JSON : PROGRESS_STDOUT);
+	progress_stage(l->progress, "Looking through the cache");
+	if (scan(l, err) < 0)
+		return -1;
+	return pruning ? prune(l, most, err) : verify(l, damaged, err);
+}
+
+/* Returns the exit status. VERB is one of those below. */
+static int run(const char *verb, uint64_t most, bool json)
 {
 	_cleanup_(listing_clear) struct listing l = { .json = json, .folders = { -1, -1, -1 } };
+	_cleanup_error_ struct error *err = NULL;
+	bool pruning = strcmp(verb, "prune") == 0, stream = pruning || strcmp(verb, "verify") == 0;
+	size_t damaged = 0;
+	int r, status;
 
 	interrupt_catch();
-	if (scan(&l, err) < 0)
-		return -1;
-	if (strcmp(verb, "verify") == 0)
-		return verify(&l, damaged, err);
-	if (strcmp(verb, "prune") == 0)
-		return prune(&l, most, err);
-	show(&l);
-	return 0;
+	r = stream ? verify_or_prune(&l, pruning, most, &damaged, &err) : list(&l, &err);
+	progress_end(l.progress);
+	status = r < 0 ? report_error("cache", err) : damaged ? EXIT_TRUST : EXIT_OK;
+	if (json && stream)
+		return r < 0 ? event_failure(json_object(), err, status)
+			     : event_result(json_incref(l.result), status);
+	return json && r < 0 ? document_failure(err, status) : status;
 }
 
 int command_cache(int argc, char **argv)
 {
-	_cleanup_error_ struct error *err = NULL;
+	static const char *const verbs[] = { "list", "verify", "prune" };
 	const char *verb = "list", *size = NULL;
 	uint64_t most = 0;
-	size_t damaged = 0;
-	bool json = false;
-	int option, status;
+	bool json = false, known = false;
+	int option;
 
 	while ((option = getopt_long(argc, argv, "", cache_options, NULL)) != -1) {
 		if (option == 'j')
@@ -360,16 +408,15 @@ int command_cache(int argc, char **argv)
 	}
 	if (optind < argc)
 		verb = argv[optind++];
-	if (strcmp(verb, "list") != 0 && strcmp(verb, "verify") != 0 && strcmp(verb, "prune") != 0)
-		return report_usage("cache", "\"%.80s\" is none of: list, verify, prune", verb);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		known = known || strcmp(verb, verbs[i]) == 0;
+	if (!known)
+		return report_verb("cache", verb, verbs, sizeof(verbs) / sizeof(*verbs));
 	if (optind < argc)
 		return report_usage("cache", "\"%.80s\" is one word too many", argv[optind]);
 	if ((strcmp(verb, "prune") == 0) != (size != NULL))
 		return report_usage("cache", "prune needs --max-size, and nothing else takes it");
 	if (size && !parse_size(size, &most))
 		return report_usage("cache", "\"%.80s\" is no size, such as 10G or 500M", size);
-	if (run(verb, most, json, &damaged, &err) == 0)
-		return damaged ? EXIT_TRUST : EXIT_OK;
-	status = report_error("cache", err);
-	return json ? document_failure(err, status) : status;
+	return run(verb, most, json);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "frontend/folder.h"
@@ -18,6 +19,7 @@
 #define CHANNEL_IN_HELPER 3
 #define RECORD_IN_HELPER 4
 #define DIAGNOSTICS_MAX 4096
+#define HURRY_MS 50 /* between two looks at whether there is one */
 
 struct helper {
 	pid_t pid;
@@ -365,13 +367,29 @@ int helper_open_namespace(struct helper *h, int *userns, struct error **err)
 	return 0;
 }
 
+/* It removes its staging first, for which a hurry does not wait: all of it ends with its first
+ * process, whose user namespace is ours to kill in. */
+static void wait_for_end(pid_t pid)
+{
+	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+
+	while (pidfd >= 0 && poll(&ended, 1, HURRY_MS) <= 0) {
+		if (!interrupt_hurried())
+			continue;
+		kill(pid, SIGKILL);
+		break;
+	}
+	RETRY_ON_EINTR(waitpid(pid, NULL, 0));
+}
+
 void helper_stop(struct helper **h)
 {
 	if (!*h)
 		return;
 	closep(&(*h)->channel);
 	if ((*h)->pid > 0)
-		RETRY_ON_EINTR(waitpid((*h)->pid, NULL, 0));
+		wait_for_end((*h)->pid);
 	closep(&(*h)->diagnostics);
 	free(*h);
 	*h = NULL;

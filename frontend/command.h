@@ -64,3 +64,7 @@ int report_error(const char *command, const struct error *err);
 /* "rootlet COMMAND: message" and a pointer to --help; returns EXIT_USAGE. COMMAND may be NULL:
  * rootlet itself. */
 int report_usage(const char *command, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* The same for WORD, which is none of the words that COMMAND takes first; says which may be meant.
+ */
+int report_verb(const char *command, const char *word, const char *const *verbs, size_t count);

@@ -1,6 +1,7 @@
 #include "frontend/complete.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <string.h>
 
 #include "frontend/paths.h"
@@ -11,9 +12,10 @@
 #define STATE_DEFAULT "/.local/state"
 
 /* A word of a help text that is to be completed, "--name" or "show", and the kind of value that it
- * takes ("NAME"; empty: none). */
+ * takes ("NAME"; empty: none), how often ("RUN RUN", "FILE…"). */
 struct entry {
 	char word[32], kind[32], text[96];
+	unsigned times;
 };
 
 static void offer(const char *word, const char *text)
@@ -142,6 +144,28 @@ static bool is_kind(const char *word)
 	return (word[0] >= 'A' && word[0] <= 'Z') || memchr(word, '|', strcspn(word, " \n"));
 }
 
+/* What follows the word: " NAME", " RUN RUN", " FILE…" or text. Returns where that begins. */
+static const char *read_kind(const char *line, struct entry *e)
+{
+	static const char many[] = "…";
+	size_t length;
+
+	e->kind[0] = '\0';
+	e->times = 0;
+	if (*line != ' ' || !is_kind(line + 1))
+		return line;
+	line = copy_until(line + 1, " \n…", e->kind, sizeof(e->kind));
+	length = strlen(e->kind);
+	e->times = 1;
+	if (strncmp(line, many, strlen(many)) == 0) {
+		e->times = UINT_MAX;
+		return line + strlen(many);
+	}
+	for (; *line == ' ' && strncmp(line + 1, e->kind, length) == 0; line += length + 1)
+		e->times++;
+	return line;
+}
+
 /* The next line of the form "  WORD [KIND]  text" at *TEXT, which then is behind it. */
 static bool next_entry(const char **text, struct entry *e)
 {
@@ -153,9 +177,7 @@ static bool next_entry(const char **text, struct entry *e)
 		if (strncmp(line, "  ", 2) != 0 || line[2] == ' ' || line[2] == '\n')
 			continue;
 		line = copy_until(line + 2, " \n", e->word, sizeof(e->word));
-		e->kind[0] = '\0';
-		if (*line == ' ' && is_kind(line + 1))
-			line = copy_until(line + 1, " \n", e->kind, sizeof(e->kind));
+		line = read_kind(line, e);
 		line += strspn(line, " ");
 		copy_until(line, "\n(;:", e->text, sizeof(e->text));
 		for (n = strlen(e->text); n > 0 && e->text[n - 1] == ' '; n--)
@@ -165,13 +187,38 @@ static bool next_entry(const char **text, struct entry *e)
 	return false;
 }
 
-/* The kind of value that WORD takes, or NULL where it takes none. */
-static const char *kind_of(const char *help, const char *word, struct entry *e)
+/* The kind of value that WORD takes as the next after PASSED others, or NULL where it takes none.
+ */
+static const char *kind_of(const char *help, const char *word, unsigned passed, struct entry *e)
 {
 	while (next_entry(&help, e))
 		if (strcmp(e->word, word) == 0)
-			return *e->kind ? e->kind : NULL;
+			return *e->kind && passed < e->times ? e->kind : NULL;
 	return NULL;
+}
+
+/* The kind of value that comes after WORDS: the last option's, or the first word's. */
+static const char *kind_after(const char *help, int count, char **words, bool *verb,
+			      struct entry *e)
+{
+	const char *first = NULL, *kind;
+	unsigned passed = 0;
+
+	*verb = false;
+	for (int i = 0; i < count; i++) {
+		if (words[i][0] == '-') {
+			kind = kind_of(help, words[i], 0, e);
+			if (kind && i == count - 1)
+				return kind;
+			i += kind != NULL;
+		} else if (!first) {
+			first = words[i];
+		} else {
+			passed++;
+		}
+	}
+	*verb = first;
+	return first ? kind_of(help, first, passed, e) : NULL;
 }
 
 static void offer_entries(const char *help, bool options)
@@ -191,9 +238,9 @@ static void offer_commands(const struct command *commands, size_t count)
 
 static void complete_words(const struct command *c, int argc, char **argv)
 {
-	const char *word = argv[argc - 1], *before = argc > 1 ? argv[argc - 2] : "";
-	const char *equals = strchr(word, '='), *kind;
+	const char *word = argv[argc - 1], *equals = strchr(word, '='), *kind;
 	struct entry e;
+	bool verb;
 
 	for (int i = 0; i < argc - 1; i++)
 		if (strcmp(argv[i], "--") == 0) {
@@ -203,15 +250,18 @@ static void complete_words(const struct command *c, int argc, char **argv)
 	if (strncmp(word, "--", 2) == 0 && equals) {
 		_cleanup_free_ char *name = strndup(word, (size_t)(equals - word));
 
-		kind = name ? kind_of(c->help, name, &e) : NULL;
+		kind = name ? kind_of(c->help, name, 0, &e) : NULL;
 		offer_kind(kind ? kind : "");
-	} else if ((kind = kind_of(c->help, before, &e))) {
+		return;
+	}
+	kind = kind_after(c->help, argc - 1, argv, &verb, &e);
+	if (kind && (word[0] != '-' || !verb)) {
 		offer_kind(kind);
 	} else if (word[0] == '-') {
 		offer_entries(c->help, true);
 	} else if (c->runs_command) {
 		offer("--", "the command follows");
-	} else {
+	} else if (!verb) {
 		offer_entries(c->help, false);
 	}
 }

@@ -437,7 +437,8 @@ static int start_ready(struct batch *b, struct error **err)
 
 static void show(const struct batch *b, struct progress *progress)
 {
-	uint64_t bytes = 0, total = 0;
+	uint64_t files = b->watch ? b->watch->files : 0;
+	uint64_t bytes = b->watch ? b->watch->bytes : 0, total = bytes;
 
 	for (size_t i = 0; i < b->count; i++) {
 		const struct transfer *t = &b->list[i];
@@ -445,7 +446,7 @@ static void show(const struct batch *b, struct progress *progress)
 		bytes += t->job->path ? t->job->size : t->at;
 		total += t->job->sha256 ? t->job->size : 0;
 	}
-	progress_update(progress, b->done, b->count, bytes, total);
+	progress_update(progress, files + b->done, files + b->count, bytes, total);
 }
 
 static int take_ended(struct batch *b, struct error **err)

@@ -31,6 +31,7 @@ struct download {
 struct download_watch {
 	int (*done)(const struct download *download, void *context, struct error **err);
 	void *context;
+	uint64_t files, bytes; /* of the same stage that are there already: progress counts them */
 };
 
 /* Fetches all of LIST, those with a hash into the cache's FOLDER. Adds what came over the network

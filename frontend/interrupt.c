@@ -9,7 +9,7 @@
 
 #include "frontend/command.h"
 
-static volatile sig_atomic_t caught;
+static volatile sig_atomic_t caught, hurried;
 static int event = -1;
 static int watched = -1;
 
@@ -33,6 +33,12 @@ static void on_catch(int number)
 	(void)n;
 	caught = 1;
 	errno = saved;
+}
+
+static void on_hurry(int number)
+{
+	hurried = 1;
+	on_catch(number);
 }
 
 static void set_handler(void (*handler)(int))
@@ -63,11 +69,17 @@ void interrupt_catch(void)
 	if (event < 0)
 		event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	set_handler(on_catch);
+	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_hurry }, NULL);
 }
 
 bool interrupt_caught(void)
 {
 	return caught;
+}
+
+bool interrupt_hurried(void)
+{
+	return hurried;
 }
 
 int interrupt_fd(void)

@@ -13,6 +13,10 @@ void interrupt_catch(void);
 
 bool interrupt_caught(void);
 
+/* Whether SIGUSR1 has come since interrupt_catch(): whoever wants this process to leave does not
+ * wait for its clean-up, which is left to the next command. */
+bool interrupt_hurried(void);
+
 /* A descriptor to poll for POLLIN, ours for good; -1 before the first interrupt_catch(). */
 int interrupt_fd(void);
 

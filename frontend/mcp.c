@@ -61,8 +61,12 @@ static int serve(struct server *s)
 	while (!is_leaving(s) || s->calls || (wire_has_output(&s->wire) && !s->wire.broken)) {
 		size_t count = prepare(s, polled);
 		bool last = is_leaving(s) && !s->calls;
-		int ready = poll(polled, count, last ? FLUSH_MS : call_time_left(s));
+		int ready;
 
+		/* Here, since a signal may have ended the poll() before. */
+		if (is_leaving(s))
+			call_cancel_all(s);
+		ready = poll(polled, count, last ? FLUSH_MS : call_time_left(s));
 		if (ready == 0 && last)
 			break;
 		if (ready < 0)
@@ -75,8 +79,6 @@ static int serve(struct server *s)
 			wire_write(&s->wire);
 		call_serve(s, polled + POLL_CALLS);
 		take_lines(s);
-		if (is_leaving(s))
-			call_cancel_all(s);
 	}
 	return interrupt_caught() ? EXIT_INTERRUPTED : EXIT_OK;
 }

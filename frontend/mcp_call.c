@@ -16,8 +16,10 @@
 #define DIAGNOSTICS_KEPT 4096
 #define LINE_BYTES_MAX MESSAGE_MAX
 
-/* How long a child that is told to end may take to clean up. */
-#define GRACE_MS 30000
+/* A call that is cancelled is gone within a second: so long its child may take to clean up before
+ * it is told to leave that to the next command (SIGUSR1), and then to do so. */
+#define GRACE_MS 600
+#define HURRY_MS 100
 
 /* The end of a text, of which no more than MAX bytes are kept. */
 struct tail {
@@ -37,8 +39,8 @@ struct call {
 	json_t *result;
 	char stage[80];
 	double progress, stages;
-	bool cancelled, killed;
-	int64_t deadline; /* of one that was cancelled */
+	bool cancelled, hurried, killed;
+	int64_t deadline; /* of one that was cancelled: when to do more about it */
 };
 
 static int64_t now(void)
@@ -262,6 +264,7 @@ static _Noreturn void child_exec(char *const *words, int out, int error, pid_t p
 	/* A handler of ours would tell the server, with which it shares its eventfd. */
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
+	signal(SIGUSR1, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* A group of its own, so that a Ctrl-C on a terminal is the server's to deal with. */
 	setpgid(0, 0);
@@ -313,6 +316,19 @@ static void call_stop(struct call *c)
 	c->cancelled = true;
 	c->deadline = now() + GRACE_MS;
 	kill(c->pid, SIGTERM);
+}
+
+/* The child goes on after the time it had. */
+static void call_insist(struct call *c)
+{
+	if (c->hurried) {
+		c->killed = true;
+		kill(c->pid, SIGKILL);
+		return;
+	}
+	c->hurried = true;
+	c->deadline = now() + HURRY_MS;
+	kill(c->pid, SIGUSR1);
 }
 
 void call_start(struct server *s, struct request *r, const json_t *tool, json_t *arguments,
@@ -461,10 +477,8 @@ void call_serve(struct server *s, const struct pollfd *polled)
 	struct call **link = &s->calls, *c;
 
 	for (; (c = *link); polled += CALL_POLLED) {
-		if (c->cancelled && !c->killed && now() >= c->deadline) {
-			c->killed = true;
-			kill(c->pid, SIGKILL);
-		}
+		if (c->cancelled && !c->killed && now() >= c->deadline)
+			call_insist(c);
 		if (polled[0].revents)
 			read_out(s, c);
 		if (polled[1].revents)

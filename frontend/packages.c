@@ -494,7 +494,7 @@ int packages_download(struct fetch *f,
 		.list = calloc(set->package_count + 1, sizeof(*d.list)),
 	};
 	struct arrival arrival = { f, d.list, done, context };
-	const struct download_watch watch = { arrive, &arrival };
+	struct download_watch watch = { .done = arrive, .context = &arrival };
 	size_t first = set->package_count > 0;
 
 	if (!d.list)
@@ -515,9 +515,11 @@ int packages_download(struct fetch *f,
 			return short_of_memory(err);
 		}
 	}
-	if (download_all(d.list, first, f->packages, &watch, f->progress, &set->downloaded, err) <
-		    0 ||
-	    download_all(d.list + first, d.count - first, f->packages, &watch, f->progress,
+	if (download_all(d.list, first, f->packages, &watch, NULL, &set->downloaded, err) < 0)
+		return -1;
+	watch.files = first;
+	watch.bytes = first ? d.list[0].size : 0;
+	if (download_all(d.list + first, d.count - first, f->packages, &watch, f->progress,
 			 &set->downloaded, err) < 0)
 		return -1;
 	cache_prune(f->packages, KEEP_PACKAGES);

@@ -253,6 +253,15 @@ static const struct verb {
 	int (*run)(const char *path, bool json, struct error **err);
 } verbs[] = { { "check", 1, check }, { "show", 0, show }, { "seccomp", 0, show_sets } };
 
+static int report_no_verb(const char *command, const char *word)
+{
+	const char *names[sizeof(verbs) / sizeof(*verbs)];
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		names[i] = verbs[i].name;
+	return report_verb(command, word, names, sizeof(names) / sizeof(*names));
+}
+
 int command_policy(int argc, char **argv)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -266,7 +275,8 @@ int command_policy(int argc, char **argv)
 		if (strcmp(argv[optind], verbs[i].name) == 0)
 			verb = &verbs[i];
 	if (!verb)
-		return report_usage(argv[0], "say check, show or seccomp");
+		return optind < argc ? report_no_verb(argv[0], argv[optind])
+				     : report_usage(argv[0], "say check, show or seccomp");
 	optind++;
 	if (argc - optind > verb->words)
 		return report_usage(argv[0], "\"%.80s\" is one word too many", argv[argc - 1]);

@@ -40,21 +40,30 @@ static json_t *describe_user(const struct account *u)
 			 json_text(u->home), "shell", json_text(u->shell));
 }
 
+static const char *rule_of(const struct path_filter *filter)
+{
+	return filter->include ? "path-include" : "path-exclude";
+}
+
 static json_t *describe(const struct profile *p)
 {
-	json_t *groups = json_array(), *users = json_array();
+	json_t *files = json_array(), *groups = json_array(), *users = json_array();
 
+	for (size_t i = 0; i < p->filter_count; i++)
+		json_array_append_new(files,
+				      json_pack("{s:s, s:o}", "rule", rule_of(&p->filters[i]),
+						"pattern", json_text(p->filters[i].pattern)));
 	for (size_t i = 0; i < p->group_count; i++)
 		json_array_append_new(groups,
 				      json_pack("{s:o, s:i}", "name", json_text(p->groups[i].name),
 						"gid", (int)p->groups[i].gid));
 	for (size_t i = 0; i < p->user_count; i++)
 		json_array_append_new(users, describe_user(&p->users[i]));
-	return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "name",
+	return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "name",
 			 json_text(p->name), "path", json_text(p->path), "description",
 			 json_text(p->description), "extends", json_text(p->extends), "sha256",
 			 p->sha256, "suites", list_words(p->suites), "packages",
-			 list_words(p->packages), "groups", groups, "users", users);
+			 list_words(p->packages), "files", files, "groups", groups, "users", users);
 }
 
 static void print_words(const char *key, char *const *words)
@@ -85,6 +94,10 @@ static void print_profile(const struct profile *p)
 				     : "all = ",
 			       p->packages[i], i + 1 == p->package_count ? "\n" : "");
 	}
+	if (p->filter_count)
+		puts("\n[files]");
+	for (size_t i = 0; i < p->filter_count; i++)
+		printf("%s = %s\n", rule_of(&p->filters[i]), p->filters[i].pattern);
 	for (size_t i = 0; i < p->group_count; i++)
 		printf("\n[group %s]\ngid = %u\n", p->groups[i].name, p->groups[i].gid);
 	for (size_t i = 0; i < p->user_count; i++) {
@@ -186,6 +199,7 @@ static int dispatch(int argc, char **argv, bool json, struct error **err)
 		const char *name;
 		int (*run)(const char *word, bool json, struct error **err);
 	} rows[] = { { "show", show }, { "check", check } };
+	static const char *const verbs[] = { "list", "show", "check" };
 	const char *word = argc > 0 ? argv[0] : "list";
 
 	if (strcmp(word, "list") == 0 && argc < 2)
@@ -196,8 +210,11 @@ static int dispatch(int argc, char **argv, bool json, struct error **err)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (strcmp(word, rows[i].name) == 0 && argc < 2)
 			return report_usage("profiles", "%s needs one word more", word);
-	return report_usage("profiles", "\"%.80s\" is one word too many",
-			    argc > 1 ? argv[argc - 1] : word);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(word, verbs[i]) == 0)
+			return report_usage("profiles", "\"%.80s\" is one word too many",
+					    argv[argc - 1]);
+	return report_verb("profiles", word, verbs, sizeof(verbs) / sizeof(verbs[0]));
 }
 
 int command_profiles(int argc, char **argv)

@@ -197,7 +197,8 @@ void progress_update(struct progress *p, uint64_t items, uint64_t items_total, u
 	if (items < p->first_items)
 		p->first_items = items;
 	p->items = items;
-	p->items_total = items_total;
+	/* An estimate (dpkg configures some packages twice) may be too low. */
+	p->items_total = items_total && items_total < items ? items : items_total;
 	p->bytes = bytes;
 	p->bytes_total = bytes_total;
 	if (now() - p->shown >= interval_of(p))

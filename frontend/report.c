@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frontend/style.h"
+#include "frontend/suggest.h"
 #include "frontend/text.h"
 
 enum exit_status exit_status_of(enum error_code code)
@@ -49,5 +50,22 @@ int report_usage(const char *command, const char *format, ...)
 		     command ? " " : "") < 0)
 		advice = NULL;
 	print_message(command, message ? text_clean(message) : "wrong usage", advice ? advice : "");
+	return EXIT_USAGE;
+}
+
+int report_verb(const char *command, const char *word, const char *const *verbs, size_t count)
+{
+	const char *hint = suggest(word, verbs, count);
+	char *known = NULL;
+	size_t size;
+	FILE *out = open_memstream(&known, &size);
+
+	for (size_t i = 0; out && i < count; i++)
+		fprintf(out, "%s%s", i ? ", " : "", verbs[i]);
+	if (out)
+		fclose(out);
+	report_usage(command, "\"%.80s\" is none of: %s%s%s", word, known ? known : "",
+		     hint ? "; did you mean: " : "", hint ? hint : "");
+	free(known);
 	return EXIT_USAGE;
 }

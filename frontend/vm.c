@@ -21,6 +21,7 @@
 
 /* How long a guest may take to power off after its command, and to die after a panic. */
 #define GRACE_SECONDS 20
+#define STUCK_MS 300
 
 struct vm {
 	const struct vm_config *config;
@@ -57,7 +58,7 @@ static void vm_cleanup(struct vm *vm)
 	if (vm->pid > 0) {
 		struct pollfd ended = { .fd = vm->pidfd, .events = POLLIN };
 
-		if (vm->pidfd < 0 || RETRY_ON_EINTR(poll(&ended, 1, 5000)) <= 0)
+		if (vm->pidfd < 0 || RETRY_ON_EINTR(poll(&ended, 1, STUCK_MS)) <= 0)
 			kill(vm->pid, SIGKILL);
 		RETRY_ON_EINTR(waitpid(vm->pid, NULL, 0));
 	}

@@ -15,7 +15,7 @@ const char runs_help[] =
 	"usage: rootlet runs [list] [--json]\n"
 	"       rootlet runs show RUN [--json]\n"
 	"       rootlet runs compare RUN RUN [--json]\n"
-	"       rootlet runs prune [--keep N]\n"
+	"       rootlet runs prune [--keep N] [--json]\n"
 	"\n"
 	"RUN is an id that list shows, a folder that rootlet fstests --results made, or the word\n"
 	"last.\n"
@@ -28,7 +28,7 @@ const char runs_help[] =
 	"  prune          removes all but the newest; what --results named stays\n"
 	"\n"
 	"  --keep N       with prune: how many stay (default: 20)\n"
-	"  --json         the same as JSON: list an array, show and compare an object\n"
+	"  --json         the same as JSON: list an array, show, compare and prune an object\n"
 	"  --color WHEN   auto (default), always or never\n"
 	"  --help\n"
 	"\n"
@@ -208,25 +208,41 @@ static int compare(const struct runs *r, char **words, struct error **err)
 
 static int prune(const struct runs *r, char **words, struct error **err)
 {
-	size_t count, removed = 0;
+	json_t *removed, *failed;
+	size_t count, gone;
 	char **ids;
 
 	(void)words;
 	if (run_folder_list(&ids, &count, err) < 0)
 		return -1;
+	removed = json_array();
+	failed = json_array();
 	for (size_t i = 0; i < count; i++) {
 		_cleanup_error_ struct error *why = NULL;
 
 		if (i + r->keep < count) {
-			if (run_folder_remove(ids[i], &why) == 0)
-				removed++;
-			else
+			if (run_folder_remove(ids[i], &why) == 0) {
+				json_array_append_new(removed, json_text(ids[i]));
+			} else {
 				report_error("runs", why);
+				json_array_append_new(
+					failed,
+					json_pack("{s:o, s:o}", "run", json_text(ids[i]), "message",
+						  json_text(why ? why->message : "")));
+			}
 		}
 		free(ids[i]);
 	}
 	free(ids);
-	printf("removed %zu of %zu runs\n", removed, count);
+	gone = json_array_size(removed);
+	if (r->json) {
+		document_print(json_pack("{s:o, s:o, s:I}", "removed", removed, "failed", failed,
+					 "left", (json_int_t)(count - gone)));
+		return EXIT_OK;
+	}
+	printf("removed %zu of %zu runs\n", gone, count);
+	json_decref(removed);
+	json_decref(failed);
 	return EXIT_OK;
 }
 
@@ -249,6 +265,15 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+static int report_no_verb(const char *command, const char *word)
+{
+	const char *names[sizeof(verbs) / sizeof(*verbs)];
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		names[i] = verbs[i].name;
+	return report_verb(command, word, names, sizeof(names) / sizeof(*names));
+}
+
 int command_runs(int argc, char **argv)
 {
 	struct runs runs = { .keep = DEFAULT_KEPT };
@@ -263,9 +288,7 @@ int command_runs(int argc, char **argv)
 			return report_usage(argv[0], "%s", err->message);
 	}
 	if (optind < argc && !(verb = find_verb(argv[optind++])))
-		return report_usage(argv[0],
-				    "no such word \"%s\": it is list, show, compare or prune",
-				    argv[optind - 1]);
+		return report_no_verb(argv[0], argv[optind - 1]);
 	if (argc - optind != verb->words)
 		return report_usage(argv[0], "%s takes %d run%s, not %d", verb->name, verb->words,
 				    verb->words == 1 ? "" : "s", argc - optind);

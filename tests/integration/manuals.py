@@ -28,7 +28,7 @@ def commands():
 def of_help(text):
     """{word: kind of value} of the lines that name an option or a word."""
     found = {}
-    for word, kind in re.findall(r"^  (-?-?[a-z][a-z0-9-]*)(?: ([A-Z]+|[a-z-]+(?:\|[a-z-]+)+))?(?= |$)", text, re.M):
+    for word, kind in re.findall(r"^  (-?-?[a-z][a-z0-9-]*)(?: ([A-Z]+|[a-z-]+(?:\|[a-z-]+)+)…?)?(?= |$)", text, re.M):
         found[word] = kind
     return found
 

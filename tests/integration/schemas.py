@@ -1,4 +1,6 @@
 """--json where no rootfs is there: documents and streams that fit their schemas, also for failures."""
+import fcntl
+import hashlib
 import os
 
 import jsonschema
@@ -25,7 +27,7 @@ for name, value in (("create", {"event": "result", "exit_status": 0, "path": Non
                     ("run", {"event": "result", "exit_status": 0}), ("doctor", {"ok": 1}),
                     ("events", {"event": "progress", "stage": "x", "more": 1}), ("profiles-show", {}),
                     ("profiles-list", [{}]), ("fstests", {"run": "x", "status": "good"}),
-                    ("runs-list", [{}]), ("runs-show", {}), ("runs-compare", {}), ("cache-list", [{}]), ("cache-list", {}),
+                    ("runs-list", [{}]), ("runs-show", {}), ("runs-compare", {}), ("runs-prune", {}), ("cache-list", [{}]), ("cache-list", {}),
                     ("cache-verify", {}), ("cache-prune", {}), ("policy-check", {}), ("policy-show", {}),
                     ("policy-seccomp", [{}]), ("policy-seccomp", {}), ("audit-show", {}), ("audit-verify", {}),
                     ("create", {"event": "result", "exit_status": 1, "path": None, "release": "jammy",
@@ -53,8 +55,6 @@ DOCUMENTS = [
     ("runs show of none", ["runs", "show", "nosuch"], None, "runs-show", {}),
     ("cache", ["cache"], 0, "cache-list", [{"kind": kind, "objects": 0, "bytes": 0} for kind in
                                            ("packages", "indexes", "bases")]),
-    ("cache verify", ["cache", "verify"], 0, "cache-verify", {"objects": 0, "damaged": []}),
-    ("cache prune", ["cache", "prune", "--max-size", "1G"], 0, "cache-prune", {"removed_bytes": 0, "left_bytes": 0}),
     ("policy check", ["policy", "check", "right.policy"], 0, "policy-check", {"path": "right.policy", "sections": 1}),
     ("policy check of a wrong one", ["policy", "check", "wrong.policy"], 2, "policy-check", {"exit_status": 2}),
     ("policy show", ["policy", "show"], None, "policy-show", {"user": home.user.name, "uid": home.user.uid}),
@@ -111,6 +111,52 @@ for what, words, status, name, code in STREAMS:
     elif result["error"]["message"] not in outcome.err:
         wrong.append("standard error does not have the message")
     tap.report(not wrong, f"--json: {what}", *wrong, outcome)
+# The cache, whole and damaged: streams that succeed.
+WHOLE, DAMAGED = (hashlib.sha256(text).hexdigest() for text in (b"whole", b"damaged"))
+home.write(f".cache/rootlet/packages/{WHOLE}", b"whole")
+home.write(f".cache/rootlet/packages/{DAMAGED}", b"dAmaged")
+for what, words, status, name, holds, stage in (
+        ("cache verify, one is damaged", ["verify"], 3, "cache-verify", {"objects": 2, "damaged": [
+            {"kind": "packages", "name": DAMAGED, "message": "its hash is not its name"}]}, "Reading the cache"),
+        ("cache verify, all are whole", ["verify"], 0, "cache-verify", {"objects": 1, "damaged": []}, "Reading the cache"),
+        ("cache prune, nothing has to go", ["prune", "--max-size", "1G"], 0, "cache-prune",
+         {"removed_bytes": 0, "left_bytes": 4096}, "Removing from the cache"),
+        ("cache prune that removes", ["prune", "--max-size", "0"], 0, "cache-prune",
+         {"removed_bytes": 4096, "left_bytes": 0}, "Removing from the cache")):
+    outcome = home.run("cache", *words, "--json")
+    events, result, wrong = stream(name, outcome)
+    if outcome.status != status or outcome.err:
+        wrong.append(f"expected exit status {status} and no error")
+    wrong += [f"{key} is not {wanted!r}" for key, wanted in holds.items() if result.get(key) != wanted]
+    if stage not in [event.get("stage") for event in events]:
+        wrong.append(f"no progress of the stage {stage}")
+    tap.report(not wrong, f"--json: {what}", *wrong, outcome)
+tap.report(not os.path.exists(f"{home.cache}/rootlet/packages/{WHOLE}"), "cache prune has removed it")
+# Runs: three, of which one is under way.
+for name in ("20260101-1", "20260101-2", "20260101-3"):
+    home.write(f"state/rootlet/runs/{name}/run.json", "{}")
+fd = os.open(f"{home.folder}/state/rootlet/runs/20260101-1", os.O_RDONLY)
+fcntl.flock(fd, fcntl.LOCK_EX)
+value, wrong = document("runs-prune", home.run("runs", "prune", "--keep", "1", "--json"))
+os.close(fd)
+tap.report(not wrong and value["removed"] == ["20260101-2"] and value["left"] == 2 and
+           value["failed"] == [{"run": "20260101-1", "message": "run 20260101-1 is under way"}],
+           "--json: runs prune", *wrong, value)
+# What show prints is a profile again, the same but for where it comes from.
+home.write("config/rootlet/profiles/rules.conf", "[profile]\nextend = fstests\nsuites = jammy noble\n[packages]\n"
+           "a = gdb\n[files]\npath-exclude = /usr/share/zoneinfo/* /opt/*\npath-include = /opt/kept\n"
+           "path-exclude = /opt/kept/not\n[group many]\ngid = 1500\n[user more]\nuid = 1501\ngroups = many fsgqa\n")
+for name in [row["name"] for row in document("profiles-list", home.run("profiles", "--json"))[0] if "error" not in row]:
+    shown, wrong = document("profiles-show", home.run("profiles", "show", name, "--json"))
+    home.write(f"again/{name}.conf", home.run("profiles", "show", name).out)
+    again, more = document("profiles-show", home.run("profiles", "check", f"again/{name}.conf", "--json"))
+    wrong += more + [f"{key}: {shown[key]}, then {again.get(key)}" for key in ("suites", "packages", "files", "groups", "users")
+                     if shown[key] != again.get(key)]
+    if name == "rules" and [(one["rule"], one["pattern"]) for one in shown["files"]][-4:] != [
+            ("path-exclude", "/usr/share/zoneinfo/*"), ("path-exclude", "/opt/*"), ("path-include", "/opt/kept"),
+            ("path-exclude", "/opt/kept/not")]:
+        wrong.append(f"files: {shown['files']}")
+    tap.report(not wrong, f"profiles show {name} is a profile again", *wrong)
 outcome = home.run("run", "--kernel", "distro", "--json")
 tap.report(outcome.status == 2 and "--json has none" in outcome.err, "--json: a shell needs a terminal", outcome)
 path = home.make_folder(os.fsencode(home.folder) + b"/\xff\xfe")

@@ -231,7 +231,7 @@ def usage():
                                               "/dev/null"), "2 times --device"),
             ("a baseline that is not there", words("--baseline", "nosuch"), "no run nosuch"),
             ("--host-root with a rootfs", words("--host-root", "--name", "x"), "uses no rootfs"),
-            ("runs with an unknown word", ["runs", "remove"], "list, show, compare or prune"),
+            ("runs with an unknown word", ["runs", "remove"], "list, show, compare, prune"),
             ("runs show without a run", ["runs", "show"], "takes 1 run")):
         with Tidy(home) as tidy:
             outcome = home.run(*command, seconds=120)

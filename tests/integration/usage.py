@@ -76,8 +76,10 @@ MEANT = {
     "create --relaese jammy": "--release", "create --forse": "--force", "check --depe": "--deep",
     "delete --ye5": "--yes", "run --kernl x": "--kernel", "list --jsn": "--json", "--hlep": "--help",
     "check --zzzzzz": None, "doctor --colour never": "--color",
+    "cache lst": "list", "cache purne --max-size 1G": "prune", "runs shwo last": "show", "runs zzz": None,
+    "profiles chekc x": "check", "policy seccmop": "seccomp", "audit vrify": "verify", "audit verfy x.log": "verify",
 }
-CASES += [Case(f"mistyped: {line}", line.split(), 2, rf"did you mean: {meant}\b" if meant else "unknown|no command",
+CASES += [Case(f"mistyped: {line}", line.split(), 2, rf"did you mean: {meant}\b" if meant else "unknown|no command|none of",
                () if meant else ("did you mean",)) for line, meant in MEANT.items()]
 CASES += [
     Case("an abbreviation that could be two", ["create", "--qu", "--p", "x"], 2, '"--p" is ambiguous'),
