@@ -15,7 +15,7 @@ struct record {
 	uint32_t code;	/* enum error_code, of a result or refusal */
 	int32_t status; /* exit status, of a result */
 	uint64_t milliseconds;
-	char request[24], arguments[512], rule[128], text[256];
+	char request[24], arguments[1024], rule[128], text[256];
 };
 
 struct audit {

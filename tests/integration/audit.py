@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 from support import installed, tap
-from support.protocol import Helper, opened
+from support.protocol import Helper, encode_field, opened
 from support.world import Case, Home, children, kill, play, small_rootfs
 
 HOST = 12
@@ -46,9 +46,40 @@ def own_record():
                first["mode"] == "user" and first["rule"] == "no policy" and first["decision"] == "allowed",
                "who, in which mode, by which rule", first)
     tap.report([one["seq"] for one in seen] == list(range(1, len(seen) + 1)), "the numbers have no gap")
-    play(Case("audit", ["audit"], 0, ["Execute +user=root command=sh -c exit 7"]), home)
+    play(Case("audit", ["audit"], 0, [f"Execute +folder={TREE} user=root terminal=0 command=sh -c exit 7"]), home)
     play(Case("audit show --json", ["audit", "show", "--json"], 0, '"request":"Execute"'), home)
     play(Case("audit verify", ["audit", "verify"], 0, r"\d+ records, 0 faults"), home)
+
+
+def arguments():
+    """What a request is about: its folders, all that it asks for, and a mark where it was cut."""
+    folder, image = home.make_folder(f"{home.folder}/trees"), home.write("image", "")
+    os.chmod(image, 0o666)
+    null = ["/dev/null"] * 3
+    account = {"name": "x", "uid": 1500, "gid": 1500, "home": "/home/x", "shell": "/bin/sh", "groups": ["a", "b"]}
+    rows = {
+        "Begin": ([folder, "/dev/null"], {"name": "new", "suite": "jammy", "arch": "amd64", "engine": "native", "filters": [
+            encode_field(1, "/usr/share/doc/*"), encode_field(1, "/usr/share/doc/x") + encode_field(2, 1)]},
+                  f"folder={folder} name=new suite=jammy arch=amd64 engine=native "
+                  "exclude=/usr/share/doc/* include=/usr/share/doc/x"),
+        "Execute": ([TREE, *null], {"argv": ["true", "x" * 2000], "user": "root", "terminal": 0},
+                    f"folder={TREE} user=root terminal=0 command=true xxx"),
+        "Inspect": ([TREE], {"deep": 0}, f"folder={TREE} deep=0"), "Verify": ([TREE], {}, f"folder={TREE}"),
+        "Remove": ([folder], {"name": "none"}, f"folder={folder} name=none stale=0"),
+        "Clone": ([folder, home.folder], {"name": "new", "base_name": "none"},
+                  f"folder={folder} folder={home.folder} name=new base=none"),
+        "BuildImage": ([TREE, lambda: os.open(image, os.O_RDWR)], {"format": "xfs"}, f"folder={TREE} format=xfs"),
+        "AddUser": ([], account, "name=x uid=1500 gid=1500 home=/home/x shell=/bin/sh groups=a,b")}
+    path = f"{home.folder}/arguments.log"
+    for kind, (paths, fields, says) in rows.items():
+        with Helper(home.user, record=path) as helper, opened(*paths) as fds:
+            helper.ask(kind, fds, **fields)
+        text = [one["arguments"] for one in records(path) if one["request"] == kind][-1]
+        if kind == "Execute":
+            good = text.startswith(says) and text.endswith("x...") and len(text) == 1023
+        else:
+            good = text == says
+        tap.report(good, f"{kind}: what it is about is on the record", text, says)
 
 
 def together():
@@ -207,6 +238,7 @@ def full_disk():
 
 
 own_record()
+arguments()
 together()
 killed()
 damage()
