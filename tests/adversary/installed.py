@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import shutil
+import socket
 import subprocess
 import time
 
@@ -51,10 +52,39 @@ def greeted(**more):
     return helper.greeting, helper.leave()
 
 
+def refused_in(path):
+    """What a helper without a policy that can be used sends to a sink at PATH, where there is no other."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", os.path.dirname(path)], check=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.bind(path)
+    os.chmod(path, 0o777)
+    listener.settimeout(5)
+    try:
+        answer, _ = greeted()
+        return answer, listener.recv(65536).decode()
+    except socket.timeout:
+        return answer, ""
+    finally:
+        listener.close()
+        subprocess.run(["umount", os.path.dirname(path)], check=True)
+
+
+def recorded_without_policy(what):
+    os.makedirs("/run/systemd/journal", exist_ok=True)
+    answer, text = refused_in("/run/systemd/journal/socket")
+    fields = dict(line.split("=", 1) for line in text.splitlines())
+    tap.report(answer.code and fields.get("ROOTLET_DECISION") == "refused" and fields.get("ROOTLET_MODE") == "installed"
+               and fields.get("ROOTLET_UID") == str(USER.uid) and fields.get("ROOTLET_PID") == str(os.getpid())
+               and "policy.conf" in fields.get("MESSAGE", ""), f"{what}: the refusal is in the journal", answer, fields)
+
+
 def policies():
     answer, _ = greeted()
     tap.report(answer.code == REFUSED and "policy.conf" in answer.message,
                "without a policy nothing is allowed", answer)
+    recorded_without_policy("no policy")
+    installed.set_policy("[allow x]\nwings = 2\n")
+    recorded_without_policy("a policy with an unknown key")
     installed.set_policy("[allow x]\nusers = root\n")
     answer, _ = greeted()
     tap.report(answer.code == REFUSED and USER.name in answer.message,
