@@ -20,9 +20,9 @@ const char audit_help[] =
 	"policy names where you can read it, else your own: $XDG_STATE_HOME/rootlet/audit.log.\n"
 	"Several files, oldest first, are one record that was rotated.\n\n"
 	"  show FILE…    a line for each request, with its result (default)\n"
-	"  verify FILE…  every record names the hash of the one before it: says which was "
-	"removed,\n"
-	"                changed or moved, and the last hash\n"
+	"  verify FILE…  every record has its own hash, and that of the one before it: says which "
+	"was\n"
+	"                removed, changed or moved, and the last hash\n"
 	"  --last HASH   with verify: a hash that was kept elsewhere, as the journal does, has to "
 	"be\n"
 	"                in the record: else what was cut off from the end does not show\n"
@@ -46,7 +46,7 @@ struct chain {
 	const char *path;
 	const char *wanted; /* a hash that has to be there, or NULL */
 	uint64_t line, records, faults, last_number;
-	bool found, begun;
+	bool found, begun, hashed;
 	json_t *complaints; /* NULL: they are printed */
 	char last[2 * SHA256_LEN + 1];
 };
@@ -191,13 +191,36 @@ static void remark_begin(struct chain *c, uint64_t number, const char *prev)
 	remark(c, message);
 }
 
+#define HASH_KEY ",\"hash\":\""
+#define HASH_BYTES (sizeof(HASH_KEY) - 1 + 2 * SHA256_LEN + 2)
+
+/* A record's own hash has to be that of all before it. Records of old have none, and count by the
+ * hash of all of them; after one that has, there are no more of these. */
+static void check_own_hash(struct chain *c, const char *line, size_t length, const json_t *record)
+{
+	const char *own = text_of(record, "hash");
+	bool ends = length > HASH_BYTES && strlen(own) == 2 * SHA256_LEN &&
+		    memcmp(line + length - HASH_BYTES, HASH_KEY, sizeof(HASH_KEY) - 1) == 0;
+	uint8_t sum[EVP_MAX_MD_SIZE];
+
+	if (EVP_Digest(line, ends ? length - HASH_BYTES : length, sum, NULL, EVP_sha256(), NULL) ==
+	    1)
+		sha256_to_hex(sum, c->last);
+	if (record && (ends ? strcmp(c->last, own) != 0 : c->hashed))
+		complain(c, "record %" JSON_INTEGER_FORMAT " was changed: its hash is another",
+			 json_integer_value(json_object_get(record, "seq")));
+	if (ends) {
+		snprintf(c->last, sizeof(c->last), "%s", own);
+		c->hashed = true;
+	}
+}
+
 static void check_line(const char *line, size_t length, void *context)
 {
 	struct chain *c = context;
 	json_t *record = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
 	const char *prev = text_of(record, "prev");
 	uint64_t number = (uint64_t)json_integer_value(json_object_get(record, "seq"));
-	uint8_t sum[EVP_MAX_MD_SIZE];
 
 	c->line++;
 	c->records++;
@@ -216,8 +239,7 @@ static void check_line(const char *line, size_t length, void *context)
 						 : "they were moved, or one was put in");
 	else if (!c->begun && (number != 1 || strspn(prev, "0") != 2 * SHA256_LEN))
 		remark_begin(c, number, prev);
-	if (EVP_Digest(line, length, sum, NULL, EVP_sha256(), NULL) == 1)
-		sha256_to_hex(sum, c->last);
+	check_own_hash(c, line, length, record);
 	c->found = c->found || (c->wanted && strcmp(c->wanted, c->last) == 0);
 	c->begun = true;
 	c->last_number = number;

@@ -71,7 +71,7 @@ static void add_time(struct line *l)
 	add(l, ",\"time\":\"%s.%06ldZ\"", text, now.tv_nsec / 1000);
 }
 
-/* Everything but the closing "prev" and brace. */
+/* Everything but "prev" and what is after it. */
 static void format(struct line *l, uint64_t number, const struct session *s, const struct record *r)
 {
 	const struct caller *c = &s->grant.caller;
@@ -107,11 +107,39 @@ static int hash(const char *text, size_t size, char hex[static 2 * SHA256_LEN + 
 	return 0;
 }
 
-/* The last line of FILE without its end; its hash is the next one's "prev". An empty file begins a
- * chain with zeros. */
+/* The end of a line: its own hash, which is that of all before these bytes. */
+#define HASH_KEY ",\"hash\":\""
+#define HASH_BYTES (sizeof(HASH_KEY) - 1 + 2 * SHA256_LEN + 2)
+
+/* Closes the line after what format() made of it; the hash goes into OWN. */
+static int close_line(struct line *l, const char *prev, char own[static 2 * SHA256_LEN + 1])
+{
+	add(l, ",\"prev\":\"%s\"", prev);
+	if (hash(l->text, l->length, own) < 0)
+		return -1;
+	add(l, HASH_KEY "%s\"}\n", own);
+	return 0;
+}
+
+/* The hash that LINE ends with; of one that does not, as older records and damaged ones, that of
+ * all of it. */
+static int hash_of_line(const char *line, size_t length, char hex[static 2 * SHA256_LEN + 1])
+{
+	const char *key = line + length - HASH_BYTES;
+
+	if (length <= HASH_BYTES || memcmp(key, HASH_KEY, sizeof(HASH_KEY) - 1) != 0 ||
+	    strspn(key + sizeof(HASH_KEY) - 1, "0123456789abcdef") != 2 * SHA256_LEN)
+		return hash(line, length, hex);
+	memcpy(hex, key + sizeof(HASH_KEY) - 1, 2 * SHA256_LEN);
+	hex[2 * SHA256_LEN] = '\0';
+	return 0;
+}
+
+/* The last line of FILE; its hash is the next one's "prev". An empty file begins a chain with
+ * zeros. */
 static int find_last(int file, uint64_t *number, char prev[static 2 * SHA256_LEN + 1], bool *cut)
 {
-	char tail[2 * LINE_MAX_BYTES];
+	char tail[2 * LINE_MAX_BYTES + 1];
 	struct stat st;
 	size_t length, start;
 	ssize_t n;
@@ -122,18 +150,19 @@ static int find_last(int file, uint64_t *number, char prev[static 2 * SHA256_LEN
 	*cut = false;
 	if (fstat(file, &st) < 0)
 		return -1;
-	n = pread(file, tail, sizeof(tail),
-		  st.st_size > (off_t)sizeof(tail) ? st.st_size - (off_t)sizeof(tail) : 0);
+	n = pread(file, tail, sizeof(tail) - 1,
+		  st.st_size > 2 * LINE_MAX_BYTES ? st.st_size - 2 * LINE_MAX_BYTES : 0);
 	if (n <= 0)
 		return n < 0 ? -1 : 0;
 	length = (size_t)n;
+	tail[length] = '\0';
 	*cut = tail[length - 1] != '\n';
 	length -= !*cut;
 	for (start = length; start > 0 && tail[start - 1] != '\n';)
 		start--;
 	if (length - start > 7 && memcmp(tail + start, "{\"seq\":", 7) == 0)
 		*number = strtoumax(tail + start + 7, NULL, 10) + 1;
-	return hash(tail + start, length - start, prev);
+	return hash_of_line(tail + start, length - start, prev);
 }
 
 /* All of the line or nothing of it. */
@@ -153,19 +182,18 @@ static int append(int file, const char *text, size_t length)
 }
 
 /* Under the lock of the file, which all helpers share: the chain is one. */
-static int write_file(struct audit *a, const struct record *r, struct line *l)
+static int write_file(struct audit *a, const struct record *r, struct line *l, struct place *place)
 {
-	char prev[2 * SHA256_LEN + 1];
-	uint64_t number;
 	bool cut;
 	int result = -1;
 
 	if (flock(a->file, LOCK_EX) < 0)
 		return -1;
-	if (find_last(a->file, &number, prev, &cut) == 0) {
-		format(l, number, a->session, r);
-		add(l, ",\"prev\":\"%s\"}\n", prev);
-		result = cut ? append(a->file, "\n", 1) : 0;
+	if (find_last(a->file, &place->number, place->prev, &cut) == 0) {
+		format(l, place->number, a->session, r);
+		result = close_line(l, place->prev, place->hash);
+		if (result == 0 && cut)
+			result = append(a->file, "\n", 1);
 		if (result == 0)
 			result = append(a->file, l->text, l->length);
 	}
@@ -173,30 +201,57 @@ static int write_file(struct audit *a, const struct record *r, struct line *l)
 	return result;
 }
 
+/* Without a file each helper has a chain of its own, so that its records can be counted elsewhere.
+ */
+static int place_without_file(struct audit *a, const struct record *r, struct line *l,
+			      struct place *place)
+{
+	place->number = a->last.number + 1;
+	memcpy(place->prev, a->last.hash, sizeof(place->prev));
+	format(l, place->number, a->session, r);
+	return close_line(l, place->prev, place->hash);
+}
+
 int audit_write(struct audit *a, const struct record *r, struct error **err)
 {
 	static struct line line;
-	char own[2 * SHA256_LEN + 1] = "";
+	struct place place = { 0 };
 	const char *failed = NULL;
 
-	if (a->file >= 0 && write_file(a, r, &line) < 0)
+	if (a->file >= 0 && write_file(a, r, &line, &place) < 0)
 		failed = "file";
-	else if (a->file >= 0)
-		line.length--; /* its end */
-	if (a->file < 0)
-		format(&line, 0, a->session, r);
-	line.text[line.length] = '\0';
+	else if (a->file < 0 && place_without_file(a, r, &line, &place) < 0)
+		failed = "hash";
+	if (!failed)
+		a->last = place;
 	/* Elsewhere the hash anchors the file: what is cut off from its end is still named there.
 	 */
-	if (a->file >= 0 && !failed && hash(line.text, line.length, own) < 0)
-		failed = "hash";
-	if (a->journal >= 0 && sink_journal(a->journal, a->session, r, kinds[r->kind], own) < 0)
+	if (a->journal >= 0 &&
+	    sink_journal(a->journal, a->session, r, kinds[r->kind], failed ? NULL : &place) < 0)
 		failed = "journal";
-	if (a->syslog >= 0 && sink_syslog(a->syslog, a->session, r, kinds[r->kind], own) < 0)
+	if (a->syslog >= 0 &&
+	    sink_syslog(a->syslog, a->session, r, kinds[r->kind], failed ? NULL : &place) < 0)
 		failed = "syslog";
 	if (failed)
 		return error_errno(err, ERR_HOST, "cannot record the request in the %s", failed);
 	return 0;
+}
+
+static void begin_chain(struct audit *a)
+{
+	memset(a->last.hash, '0', 2 * SHA256_LEN);
+}
+
+void audit_open_to_refuse(struct audit *a, const struct session *s)
+{
+	*a = (struct audit){ .file = -1, .journal = -1, .syslog = -1 };
+	if (s->mode != MODE_INSTALLED || !*s->grant.caller.name)
+		return;
+	a->session = s;
+	begin_chain(a);
+	a->journal = sink_connect(JOURNAL_SOCKET);
+	if (a->journal < 0)
+		a->syslog = sink_connect(SYSLOG_SOCKET);
 }
 
 int audit_open(struct audit *a, const struct session *s, int given, struct error **err)
@@ -206,6 +261,7 @@ int audit_open(struct audit *a, const struct session *s, int given, struct error
 	struct error *error = NULL;
 
 	*a = (struct audit){ .session = s, .required = p->required, -1, -1, -1 };
+	begin_chain(a);
 	/* Both read files at their first use, which is over once the system calls are listed. */
 	tzset();
 	hash("", 0, (char[2 * SHA256_LEN + 1]){ 0 });

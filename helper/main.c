@@ -200,9 +200,11 @@ int main(void)
 	leave_outside();
 	if (check_channel(&err) < 0)
 		return complain(err);
-	s.audit = (struct audit){ .file = -1, .journal = -1, .syslog = -1 };
-	if (session_open(&s.session, CHANNEL, &err) < 0 ||
-	    audit_open(&s.audit, &s.session, RECORD, &err) < 0 || enter(&s, &err) < 0)
+	if (session_open(&s.session, CHANNEL, &err) < 0) {
+		audit_open_to_refuse(&s.audit, &s.session);
+		return refuse(&s.audit, err);
+	}
+	if (audit_open(&s.audit, &s.session, RECORD, &err) < 0 || enter(&s, &err) < 0)
 		return refuse(&s.audit, err);
 	pid = fork();
 	if (pid < 0) {

@@ -187,6 +187,26 @@ static void take_outcome(struct record *r, const struct error *err, const struct
 	snprintf(r->text, sizeof(r->text), "%s", err && err->message ? err->message : "");
 }
 
+/* "folder=PATH " for each folder or rootfs that came with the request, whatever becomes of it. Each
+ * has a part of SIZE, so that what is asked for has some, too. */
+static void describe_folders(const struct row *row, const int *fds, size_t count, char *into,
+			     size_t size)
+{
+	const size_t room = 384;
+	char path[PATH_MAX];
+	size_t used = 0;
+
+	into[0] = '\0';
+	for (size_t i = 0; i < count && i < strspn(row->fds, "dt") && size - used > room; i++) {
+		bool known = fits('d', fds[i]) && folder_path(fds[i], path, NULL) == 0;
+		const char *text = known ? path : "?";
+		bool cut = strlen(text) > room - 32;
+
+		used += (size_t)snprintf(into + used, size - used, "folder=%.*s%s ", (int)room - 32,
+					 text, cut ? "..." : "");
+	}
+}
+
 /* The one way to a handler: what is judged, and is on the record, is done. */
 static int dispatch(struct server *s, const struct task *task, const int *fds, size_t count,
 		    struct outcome *out, struct error **err)
@@ -194,10 +214,12 @@ static int dispatch(struct server *s, const struct task *task, const int *fds, s
 	const struct row *row = &table[task->operation <= OP_LAST ? task->operation : OP_NONE];
 	struct record r = { .kind = RECORD_INTENT };
 	int64_t began = milliseconds();
+	char folders[sizeof(r.arguments)];
 	int result;
 
 	snprintf(r.request, sizeof(r.request), "%s", row->name);
-	task_describe(task, r.arguments, sizeof(r.arguments));
+	describe_folders(row, fds, count, folders, sizeof(folders));
+	task_describe(task, folders, r.arguments, sizeof(r.arguments));
 	result = judge(s, row, task, fds, count, &r, err);
 	if (result < 0) {
 		r.kind = RECORD_REFUSAL;

@@ -63,14 +63,18 @@ int session_open(struct session *s, int channel, struct error **err)
 {
 	struct ucred peer = { 0 };
 	socklen_t size = sizeof(peer);
-	struct caller caller;
+	struct caller caller = { 0 };
+	int known;
 
 	s->mode = find_mode();
 	getsockopt(channel, SOL_SOCKET, SO_PEERCRED, &peer, &size);
 	s->front_end = peer.pid;
 	s->login_uid = read_number("/proc/self/loginuid");
 	s->audit_session = read_number("/proc/self/sessionid");
-	if (check_limits(err) < 0 || caller_self(&caller, err) < 0 ||
+	/* First, so that a refusal can be recorded. */
+	known = caller_self(&caller, err);
+	s->grant.caller = caller;
+	if (known < 0 || check_limits(err) < 0 ||
 	    policy_load(POLICY_PATH, s->mode == MODE_INSTALLED, &s->policy, err) < 0)
 		return -1;
 	if (!s->policy && !(s->policy = policy_open_to_all()))

@@ -131,7 +131,7 @@ static void add_message(struct datagram *d, const struct session *s, const struc
 }
 
 int sink_journal(int fd, const struct session *s, const struct record *r, const char *kind,
-		 const char *hash)
+		 const struct place *place)
 {
 	static struct datagram d;
 
@@ -160,20 +160,23 @@ int sink_journal(int fd, const struct session *s, const struct record *r, const 
 		FIELD(&d, "ROOTLET_RESULT=%s", error_code_name(r->code));
 		FIELD(&d, "ROOTLET_MILLISECONDS=%" PRIu64, r->milliseconds);
 	}
-	if (*hash)
-		FIELD(&d, "ROOTLET_HASH=%s", hash);
+	if (place) {
+		FIELD(&d, "ROOTLET_SEQ=%" PRIu64, place->number);
+		FIELD(&d, "ROOTLET_PREV=%s", place->prev);
+		FIELD(&d, "ROOTLET_HASH=%s", place->hash);
+	}
 	return send(fd, d.text, d.length, MSG_NOSIGNAL) == (ssize_t)d.length ? 0 : -1;
 }
 
 int sink_syslog(int fd, const struct session *s, const struct record *r, const char *kind,
-		const char *hash)
+		const struct place *place)
 {
 	static struct datagram d;
 
 	d.length = 0;
 	add(&d, "<%d>" IDENTIFIER "[%d]: ", LOG_AUTHPRIV | priority_of(r), getpid());
 	add_message(&d, s, r, kind);
-	if (*hash)
-		add(&d, " (%s)", hash);
+	if (place)
+		add(&d, " (%" PRIu64 " %s)", place->number, place->hash);
 	return send(fd, d.text, d.length, MSG_NOSIGNAL) == (ssize_t)d.length ? 0 : -1;
 }

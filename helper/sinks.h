@@ -16,8 +16,9 @@ int sink_check_own(int fd, uid_t uid);
 
 int sink_connect(const char *path);
 
-/* HASH is that of the record's line in the file, or "". */
+/* PLACE is that of the record's line in the file; without a file, among those of this helper. NULL
+ * where it has none. */
 int sink_journal(int fd, const struct session *s, const struct record *r, const char *kind,
-		 const char *hash);
+		 const struct place *place);
 int sink_syslog(int fd, const struct session *s, const struct record *r, const char *kind,
-		const char *hash);
+		const struct place *place);

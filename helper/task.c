@@ -1,5 +1,6 @@
 #include "helper/task.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 static bool ends(const char *s, size_t size)
@@ -119,72 +120,119 @@ int task_check(const struct task *t, struct error **err)
 	return error_set(err, ERR_INPUT, "request refused: it is of an unknown kind");
 }
 
-static void describe_command(const struct task *t, char *into, size_t size)
-{
-	size_t length = t->execute.bytes < ARGV_BYTES_MAX ? t->execute.bytes : ARGV_BYTES_MAX;
-	int used = snprintf(into, size, "user=%.*s command=", TEXT(t->execute.user));
+/* Text that is cut at the end of its room, and then ends in "...". */
+struct description {
+	char *into;
+	size_t size, used;
+	bool cut;
+};
 
-	for (size_t i = 0; i + 1 < length && used > 0 && (size_t)used + 1 < size; i++, used++)
-		into[used] = t->execute.words[i] ? t->execute.words[i] : ' ';
-	if (used > 0 && (size_t)used < size)
-		into[used] = '\0';
+static void add(struct description *d, const char *format, ...) PRINTF_LIKE(2, 3);
+static void add(struct description *d, const char *format, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vsnprintf(d->into + d->used, d->size - d->used, format, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	d->cut = d->cut || (size_t)n >= d->size - d->used;
+	d->used += (size_t)n < d->size - d->used ? (size_t)n : d->size - d->used - 1;
 }
 
-void task_describe(const struct task *t, char *into, size_t size)
+static void describe_begin(struct description *d, const struct task *t)
+{
+	const struct filters *filters = &t->begin.filters;
+
+	add(d, "name=%.*s suite=%.*s arch=%.*s engine=%.*s", TEXT(t->begin.name),
+	    TEXT(t->begin.suite), TEXT(t->begin.arch), TEXT(t->begin.engine));
+	for (uint32_t i = 0; i < filters->count && i < FILTERS_MAX; i++)
+		add(d, " %s=%.*s", filters->list[i].include ? "include" : "exclude",
+		    TEXT(filters->list[i].pattern));
+}
+
+static void describe_user(struct description *d, const struct task *t)
+{
+	add(d, "name=%.*s uid=%u gid=%u home=%.*s shell=%.*s", TEXT(t->user.name), t->user.uid,
+	    t->user.gid, TEXT(t->user.home), TEXT(t->user.shell));
+	for (uint32_t i = 0; i < t->user.group_count && i < GROUPS_MAX; i++)
+		add(d, "%s%.*s", i ? "," : " groups=", TEXT(t->user.groups[i]));
+}
+
+static void describe_command(struct description *d, const struct task *t)
+{
+	size_t length = t->execute.bytes < ARGV_BYTES_MAX ? t->execute.bytes : ARGV_BYTES_MAX;
+
+	add(d, "user=%.*s terminal=%d command=", TEXT(t->execute.user), t->execute.terminal);
+	for (size_t i = 0; i + 1 < length && !d->cut; i++)
+		add(d, "%c", t->execute.words[i] ? t->execute.words[i] : ' ');
+}
+
+static void describe(struct description *d, const struct task *t)
 {
 	char hex[2 * SHA256_LEN + 1];
 
-	into[0] = '\0';
 	switch (t->operation) {
 	case OP_HELLO:
-		snprintf(into, size, "version=%u", t->hello.version);
+		add(d, "version=%u", t->hello.version);
 		break;
 	case OP_BEGIN:
-		snprintf(into, size, "name=%.*s suite=%.*s arch=%.*s engine=%.*s",
-			 TEXT(t->begin.name), TEXT(t->begin.suite), TEXT(t->begin.arch),
-			 TEXT(t->begin.engine));
+		describe_begin(d, t);
 		break;
 	case OP_RELEASE:
-		snprintf(into, size, "pocket=%.*s", TEXT(t->release.pocket));
+		add(d, "pocket=%.*s", TEXT(t->release.pocket));
 		break;
 	case OP_INDEX:
-		snprintf(into, size, "pocket=%.*s component=%.*s", TEXT(t->index.pocket),
-			 TEXT(t->index.component));
+		add(d, "pocket=%.*s component=%.*s", TEXT(t->index.pocket),
+		    TEXT(t->index.component));
 		break;
 	case OP_PACKAGE:
 		sha256_to_hex(t->package.sha256, hex);
-		snprintf(into, size, "name=%.*s sha256=%s", TEXT(t->package.name), hex);
+		add(d, "name=%.*s sha256=%s", TEXT(t->package.name), hex);
 		break;
 	case OP_ADD_GROUP:
-		snprintf(into, size, "name=%.*s gid=%u", TEXT(t->group.name), t->group.gid);
+		add(d, "name=%.*s gid=%u", TEXT(t->group.name), t->group.gid);
 		break;
 	case OP_ADD_USER:
-		snprintf(into, size, "name=%.*s uid=%u gid=%u home=%.*s", TEXT(t->user.name),
-			 t->user.uid, t->user.gid, TEXT(t->user.home));
+		describe_user(d, t);
 		break;
 	case OP_PUBLISH:
-		snprintf(into, size, "replace=%d", t->publish.replace);
+		add(d, "replace=%d", t->publish.replace);
 		break;
 	case OP_INSPECT:
-		snprintf(into, size, "deep=%d", t->inspect.deep);
+		add(d, "deep=%d", t->inspect.deep);
 		break;
 	case OP_REMOVE:
-		snprintf(into, size, "name=%.*s stale=%d", TEXT(t->remove.name), t->remove.stale);
+		add(d, "name=%.*s stale=%d", TEXT(t->remove.name), t->remove.stale);
 		break;
 	case OP_CLONE:
-		snprintf(into, size, "name=%.*s base=%.*s", TEXT(t->clone.name),
-			 TEXT(t->clone.base));
+		add(d, "name=%.*s base=%.*s", TEXT(t->clone.name), TEXT(t->clone.base));
 		break;
 	case OP_KEEP:
-		snprintf(into, size, "name=%.*s", TEXT(t->keep.name));
+		add(d, "name=%.*s", TEXT(t->keep.name));
 		break;
 	case OP_BUILD_IMAGE:
-		snprintf(into, size, "format=%.*s", TEXT(t->image.format));
+		add(d, "format=%.*s", TEXT(t->image.format));
 		break;
 	case OP_EXECUTE:
-		describe_command(t, into, size);
+		describe_command(d, t);
 		break;
 	}
+}
+
+void task_describe(const struct task *t, const char *folders, char *into, size_t size)
+{
+	struct description d = { .into = into, .size = size };
+
+	into[0] = '\0';
+	add(&d, "%s", folders);
+	describe(&d, t);
+	if (d.used && into[d.used - 1] == ' ' && !d.cut)
+		into[d.used - 1] = '\0';
+	if (d.cut)
+		memcpy(into + size - 4, "...", 4);
 }
 
 int note_send(int channel, const struct note *note, int fd)

@@ -126,9 +126,9 @@ struct note {
 /* Every field of TASK has its shape. Returns 0 or -1 with ERR_INPUT that names the field. */
 int task_check(const struct task *task, struct error **err);
 
-/* What TASK asks for in one line, for the record: "name=x suite=jammy". Its fields may be of any
- * shape. */
-void task_describe(const struct task *task, char *into, size_t size);
+/* What TASK asks for in one line, for the record: "name=x suite=jammy", after FOLDERS, which is
+ * empty or ends with a blank. Its fields may be of any shape; what has no room ends in "...". */
+void task_describe(const struct task *task, const char *folders, char *into, size_t size);
 
 /* Sends NOTE with at most one descriptor (FD, or -1, stays the caller's). Returns 0 or -1. */
 int note_send(int channel, const struct note *note, int fd);

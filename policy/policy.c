@@ -329,6 +329,12 @@ static int parse_key(void *context, const char *section, const char *name, const
 			    section);
 }
 
+static bool overlaps_root(uint64_t first, uint64_t end)
+{
+	return first < end && first < (uint64_t)POLICY_ROOT_FIRST + POLICY_SLOT &&
+	       end > POLICY_ROOT_FIRST;
+}
+
 /* No id is given to two: neither by two lines, nor by a line and by the span of user ids. */
 static int check_ranges(const struct policy *p, struct error **err)
 {
@@ -341,9 +347,20 @@ static int check_ranges(const struct policy *p, struct error **err)
 				 "%s:%u: the ranges of user ids %u to %u, from %u "
 				 "on, go beyond the last id",
 				 p->path, p->ids_line, p->uid_from, p->uid_to, p->first);
+	if (overlaps_root(p->first, end))
+		return error_set(err, ERR_INPUT,
+				 "%s:%u: the ranges of user ids %u to %u overlap that of root, "
+				 "which begins at %u",
+				 p->path, p->ids_line, p->uid_from, p->uid_to, POLICY_ROOT_FIRST);
 	for (size_t i = 0; i < p->range_count; i++) {
 		const struct policy_range *a = &p->ranges[i];
 
+		if (strcmp(a->user, "root") != 0 &&
+		    overlaps_root(a->first, (uint64_t)a->first + POLICY_SLOT))
+			return error_set(err, ERR_INPUT,
+					 "%s:%u: the range of %s overlaps that of root, which "
+					 "begins at %u",
+					 p->path, a->line, a->user, POLICY_ROOT_FIRST);
 		if (end > p->first && a->first + POLICY_SLOT > p->first && a->first < end)
 			return error_set(err, ERR_INPUT,
 					 "%s:%u: the range of %s overlaps those "

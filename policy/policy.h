@@ -10,8 +10,10 @@
 #include "proto/error.h"
 
 #define POLICY_PATH "/etc/rootlet/policy.conf"
-#define POLICY_RANGE 65535u    /* ids of one caller's range */
-#define POLICY_SLOT 65536u     /* ids from one range's start to the next */
+#define POLICY_RANGE 65535u /* ids of one caller's range */
+#define POLICY_SLOT 65536u  /* ids from one range's start to the next */
+/* Where root's range begins that has none of its own (helper/idmap.c): nobody else's. */
+#define POLICY_ROOT_FIRST 1878982656u
 #define POLICY_NONE UINT64_MAX /* a limit that does not limit */
 
 struct policy_rule {

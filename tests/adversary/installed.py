@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import shutil
+import socket
 import subprocess
 import time
 
@@ -51,10 +52,39 @@ def greeted(**more):
     return helper.greeting, helper.leave()
 
 
+def refused_in(path):
+    """What a helper without a policy that can be used sends to a sink at PATH, where there is no other."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", os.path.dirname(path)], check=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.bind(path)
+    os.chmod(path, 0o777)
+    listener.settimeout(5)
+    try:
+        answer, _ = greeted()
+        return answer, listener.recv(65536).decode()
+    except socket.timeout:
+        return answer, ""
+    finally:
+        listener.close()
+        subprocess.run(["umount", os.path.dirname(path)], check=True)
+
+
+def recorded_without_policy(what):
+    os.makedirs("/run/systemd/journal", exist_ok=True)
+    answer, text = refused_in("/run/systemd/journal/socket")
+    fields = dict(line.split("=", 1) for line in text.splitlines())
+    tap.report(answer.code and fields.get("ROOTLET_DECISION") == "refused" and fields.get("ROOTLET_MODE") == "installed"
+               and fields.get("ROOTLET_UID") == str(USER.uid) and fields.get("ROOTLET_PID") == str(os.getpid())
+               and "policy.conf" in fields.get("MESSAGE", ""), f"{what}: the refusal is in the journal", answer, fields)
+
+
 def policies():
     answer, _ = greeted()
     tap.report(answer.code == REFUSED and "policy.conf" in answer.message,
                "without a policy nothing is allowed", answer)
+    recorded_without_policy("no policy")
+    installed.set_policy("[allow x]\nwings = 2\n")
+    recorded_without_policy("a policy with an unknown key")
     installed.set_policy("[allow x]\nusers = root\n")
     answer, _ = greeted()
     tap.report(answer.code == REFUSED and USER.name in answer.message,
@@ -95,7 +125,52 @@ def status_of(pid):
         return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
 
 
-def rights(pids):
+SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+
+
+def sets_of(pid):
+    status = status_of(pid)
+    return {key: int(status[key], 16) for key in SETS}
+
+
+def masks(rootlet):
+    """{name: capabilities} of each row of policy/privilege_sets.c, as numbers."""
+    names = subprocess.run(["capsh", "--decode=ffffffffffffffff"], stdout=subprocess.PIPE, text=True,
+                           check=True).stdout.strip().partition("=")[2].split(",")
+    done = subprocess.run([rootlet, "policy", "seccomp", "--json"], stdout=subprocess.PIPE, text=True,
+                          check=True, cwd="/")
+    return {row["process"]: sum(1 << names.index(f"cap_{name}") for name in row["capabilities"])
+            for row in json.loads(done.stdout)}
+
+
+def before_the_first_request(rootlet):
+    """The three processes, when nothing has been asked yet: each holds its row, and no more."""
+    row = masks(rootlet)
+    helper = Helper(USER, program=installed.HELPER, greet=False)
+    # The parser's own list comes on top of the jailer's, as its last step.
+    pids = wait_until(lambda: ready(helper.process.pid))
+    found = dict(zip(("outer", "jailer", "parser"), pids or ()))
+    tap.report(len(found) == 3, "outer, jailer and parser are there before the first request", found)
+    for name, pid in found.items():
+        held, mask = sets_of(pid), row[name]
+        # The parser keeps the jailer's bounding set: it has no call that could gain from it.
+        bound = row["jailer"] if name == "parser" else mask
+        tap.report(held == {"CapInh": 0, "CapPrm": mask, "CapEff": mask, "CapBnd": bound, "CapAmb": 0},
+                   f"{name}: before the first request it holds its row of the table, and no more", held, mask)
+        if name != "jailer":
+            tap.report(not any(held[key] for key in SETS if key != "CapBnd"), f"{name}: it holds nothing", held)
+    tap.report(helper.leave() == 0, "and it leaves when it is left")
+
+
+def ready(outer):
+    below = children(outer)
+    if len(below) != 2:
+        return None
+    filters = [int(status_of(pid).get("Seccomp_filters", 0)) for pid in (outer, *below)]
+    return (outer, *below) if filters[0] and filters[2] > filters[1] > 0 else None
+
+
+def rights(pids, row):
     """None of PIDS holds anything on the host, nor the range that the policy does not give."""
     host = os.readlink("/proc/self/ns/user")
     for pid in pids:
@@ -110,6 +185,9 @@ def rights(pids):
                    f"{name}: its ids are the range's and the caller's", outside)
         if "rootlet-helper" in name and not held & setid:
             tap.report(held == 0, f"{name}: who keeps the record and who reads hold nothing", held)
+        if name.startswith("sleep 66"):
+            tap.report(sets_of(pid) == {"CapInh": 0, "CapPrm": row, "CapEff": row, "CapBnd": row, "CapAmb": 0},
+                       f"{name}: a command in the jail can hold the jail's row, and no more", sets_of(pid), row)
 
 
 def run_all(rootlet):
@@ -156,7 +234,7 @@ def runs(home, rootlet):
                        f"{what}: there is no namespace to boot the tree in", outcome)
             continue
         magic = [open(f"{images}/{name}", "rb").read(1028)[1024:] for name in found]
-        tap.report(outcome.status == status and magic == [b"\xe2\xe1\xf5\xe0"] and found[0] in outcome.out,
+        tap.report(outcome.status == status and magic == [b"\xe2\xe1\xf5\xe0"] and "serial=rootlet-root" in outcome.out,
                    f"{what}: vng gets a root image", outcome, *found, *magic)
 
 
@@ -170,7 +248,7 @@ def probe(home, rootlet):
     jailed = [pid for pid in pids if command_of(pid).startswith("sleep 66")]
     tap.report(len(helpers) >= 3 and len(jailed) == 1, "helper and jail are there",
                [command_of(pid) for pid in pids])
-    rights(pids)
+    rights(pids, masks(rootlet)["jail"])
     before = {pid: status_of(pid)["State"] for pid in pids}
     done = subprocess.run(["python3", f"{SOURCE}/tests/adversary/probe.py", *map(str, pids)],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
@@ -205,6 +283,70 @@ def trick_library():
     return library
 
 
+def starter(name, text):
+    """A program that starts the helper in another way than by its name; descriptor 3 stays as it is."""
+    path = f"{SCRATCH}/marks/{name}"
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text.replace("HELPER", installed.HELPER))
+    os.chmod(path, 0o755)
+    return path
+
+
+PYTHON = """#!/usr/bin/python3
+import ctypes, os
+libc = ctypes.CDLL(None)
+none = (ctypes.c_char_p * 1)(None)
+empty = (ctypes.c_char_p * 2)(b"", None)
+long = (ctypes.c_char_p * 1002)(*[b"--" + b"x" * 100] * 1001, None)
+"""
+STARTS = {
+    "an argv of zero": PYTHON + "libc.execve(b'HELPER', none, none)\n",
+    "an empty argv[0]": PYTHON + "libc.execve(b'HELPER', empty, none)\n",
+    "a thousand arguments": PYTHON + "libc.execve(b'HELPER', long, none)\n",
+    "by its descriptor": PYTHON + "libc.fexecve(os.open('HELPER', os.O_RDONLY | os.O_CLOEXEC), empty, none)\n",
+    "through /proc/self/fd": PYTHON + "fd = os.open('HELPER', os.O_RDONLY)\n"
+                             "libc.execve(b'/proc/self/fd/%d' % fd, none, none)\n",
+}
+
+
+def starts():
+    """However it is started, it is the same program with the same rights, and on the record."""
+    link = f"{SCRATCH}/marks/symlink"
+    os.path.lexists(link) and os.unlink(link)
+    os.symlink(installed.HELPER, link)
+    programs = {what: starter(f"start-{number}", text) for number, (what, text) in enumerate(STARTS.items())}
+    for what, program in {**programs, "through a symlink": link}.items():
+        size = os.path.getsize(installed.RECORD)
+        helper = Helper(USER, program=program)
+        answer, maps = helper.greeting, ids_of(helper)
+        status = helper.leave()
+        tap.report(answer.code == 0 and status == 0 and maps == {installed.range_of(USER), USER.uid} and
+                   os.path.getsize(installed.RECORD) > size, f"{what}: it works the same", answer, status, maps)
+
+
+def ids_of(helper):
+    """The first of each of the host's ids that the processes of HELPER are mapped to."""
+    maps = set()
+    for pid in (helper.process.pid, *children(helper.process.pid)):
+        with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
+            maps |= {int(line.split()[1]) for line in file}
+    return maps
+
+
+def other_libraries(folder):
+    """A library of the caller's under the name of one that the helper needs."""
+    library = f"{folder}/libcap-ng.so.0"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, f"{SCRATCH}/mark.c"], check=True)
+    copy = shutil.copy(installed.HELPER, f"{folder}/unprivileged")
+    os.chmod(copy, 0o755)
+    setup = f"export LD_LIBRARY_PATH={folder};"
+    plain, tricked = (Helper(USER, program=copy, setup=text) for text in ("", setup))
+    codes = plain.leave(), tricked.leave()
+    answer, status = greeted(setup=setup)
+    tap.report(codes[1] == 127 and codes[0] != 127 and answer.code == 0 and status == 0,
+               "LD_LIBRARY_PATH, where the loader takes it from others, loads nothing into it", codes, answer, status)
+
+
 def environment():
     library = trick_library()
     folder = f"{SCRATCH}/marks"
@@ -220,24 +362,23 @@ def environment():
         answer, _ = greeted(setup=f"export {variable}={library} MARK={mark};")
         tap.report(proof and not os.path.exists(mark) and answer.code == 0,
                    f"{variable} loads nothing into it", proof, answer)
+    other_libraries(folder)
     for what, before in {
-            "LD_LIBRARY_PATH": f"export LD_LIBRARY_PATH={folder};",
             "a GLIBC_TUNABLES": "export GLIBC_TUNABLES=glibc.malloc.check=3;",
             "standard descriptors closed": "exec 0<&- 1>&- 2>&-;",
-            "an empty argv": "exec -a '' ",
             "another folder": "cd /tmp;",
             "a umask of 0": "umask 0;",
             "signals ignored": "trap '' TERM INT HUP ALRM CHLD PIPE USR1;",
             "a low soft limit of files": "ulimit -S -f 1; ulimit -S -n 20;"}.items():
-        text = before if "exec -a" not in before else "set -- exec -a '';"
-        answer, status = greeted(setup=text)
+        answer, status = greeted(setup=before)
         tap.report(answer.code == 0 and status == 0, f"{what}: it works the same", answer, status)
     size = os.path.getsize(installed.RECORD)
     for what, limit in {"files": "-f 1", "descriptors": "-n 32", "memory": "-v 30000",
                         "stack": "-s 64", "processor time": "-t 0", "processes": "-u 0"}.items():
         answer, status = greeted(setup=f"ulimit -H -S {limit};")
-        tap.report(answer.code != 0 or os.path.getsize(installed.RECORD) > size,
-                   f"a hard limit on {what}: refused, or done and on the record", answer, status)
+        done = answer.code == 0 and status == 0 and os.path.getsize(installed.RECORD) > size
+        tap.report(status is not None and (done or answer.code > 0 or answer.code == -1),
+                   f"a hard limit on {what}: refused, or done and on the record, and no hang", answer, status)
         size = os.path.getsize(installed.RECORD)
     tap.report(all(json.loads(line) for line in open(installed.RECORD, encoding="ascii")),
                "after all of that each line of the record is whole")
@@ -250,10 +391,7 @@ def copies():
     os.chmod(copy, 0o755)
     size = os.path.getsize(installed.RECORD)
     helper = Helper(USER, program=copy)
-    maps = set()
-    for pid in (helper.process.pid, *children(helper.process.pid)):
-        with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
-            maps |= {int(line.split()[1]) for line in file}
+    maps = ids_of(helper)
     tap.report(installed.range_of(USER) not in maps and os.path.getsize(installed.RECORD) == size,
                "a copy of the program has neither the policy's range nor the record", maps)
     helper.leave()
@@ -270,12 +408,23 @@ def copies():
 
 
 def traced():
-    """One that is born under ptrace has no rights."""
+    """One that is born under ptrace has no rights: the kernel gives none to who is traced."""
     path = f"{SCRATCH}/marks/trace"
-    done = subprocess.run(["strace", "-f", "-o", path, "sh", "-c", f"exec {installed.HELPER} 3<&0"],
-                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, text=True,
-                          cwd="/", **USER.switch())
-    tap.report(done.returncode != 0, "under strace it does nothing", done)
+    for what, before in {"untraced": "", "traced": f"strace -f -o {path}"}.items():
+        size = os.path.getsize(installed.RECORD)
+        helper = Helper(USER, program=starter(what, f"#!/bin/sh\nexec {before} HELPER\n"))
+        answer, maps = helper.greeting, ids_of(helper)
+        helper.leave()
+        privileged = installed.range_of(USER) in maps or os.path.getsize(installed.RECORD) > size
+        if what == "untraced":
+            tap.report(answer.code == 0 and privileged, "started by a script, it has its rights", answer, maps)
+            continue
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+        seen = re.search(rf'execve\("{installed.HELPER}".* = 0$', text, re.M) and "getsockopt(3, SOL_SOCKET, SO_TYPE, [5]" in text
+        tap.report(bool(seen) and answer.code >= 0 and not privileged,
+                   "born under strace, with its channel, it has neither the policy's range nor the record",
+                   answer, maps, text[-300:])
 
 
 def fronts(home, rootlet):
@@ -312,8 +461,10 @@ policies()
 HOME = run_all(ROOTLET)
 if HOME:
     runs(HOME, ROOTLET)
+    before_the_first_request(ROOTLET)
     probe(HOME, ROOTLET)
     environment()
+    starts()
     copies()
     traced()
     fronts(HOME, ROOTLET)

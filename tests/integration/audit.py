@@ -1,14 +1,17 @@
 """The record: what is on it, in each sink; what happens where it cannot be kept; and that `rootlet audit
 verify` finds what was done to it."""
+import datetime
+import hashlib
 import json
 import os
 import re
 import socket
 import subprocess
 import threading
+import time
 
 from support import installed, tap
-from support.protocol import Helper, opened
+from support.protocol import Helper, encode_field, opened
 from support.world import Case, Home, children, kill, play, small_rootfs
 
 HOST = 12
@@ -46,9 +49,72 @@ def own_record():
                first["mode"] == "user" and first["rule"] == "no policy" and first["decision"] == "allowed",
                "who, in which mode, by which rule", first)
     tap.report([one["seq"] for one in seen] == list(range(1, len(seen) + 1)), "the numbers have no gap")
-    play(Case("audit", ["audit"], 0, ["Execute +user=root command=sh -c exit 7"]), home)
+    play(Case("audit", ["audit"], 0, [f"Execute +folder={TREE} user=root terminal=0 command=sh -c exit 7"]), home)
     play(Case("audit show --json", ["audit", "show", "--json"], 0, '"request":"Execute"'), home)
     play(Case("audit verify", ["audit", "verify"], 0, r"\d+ records, 0 faults"), home)
+
+
+def arguments():
+    """What a request is about: its folders, all that it asks for, and a mark where it was cut."""
+    folder, image = home.make_folder(f"{home.folder}/trees"), home.write("image", "")
+    os.chmod(image, 0o666)
+    null = ["/dev/null"] * 3
+    account = {"name": "x", "uid": 1500, "gid": 1500, "home": "/home/x", "shell": "/bin/sh", "groups": ["a", "b"]}
+    rows = {
+        "Begin": ([folder, "/dev/null"], {"name": "new", "suite": "jammy", "arch": "amd64", "engine": "native", "filters": [
+            encode_field(1, "/usr/share/doc/*"), encode_field(1, "/usr/share/doc/x") + encode_field(2, 1)]},
+                  f"folder={folder} name=new suite=jammy arch=amd64 engine=native "
+                  "exclude=/usr/share/doc/* include=/usr/share/doc/x"),
+        "Execute": ([TREE, *null], {"argv": ["true", "x" * 2000], "user": "root", "terminal": 0},
+                    f"folder={TREE} user=root terminal=0 command=true xxx"),
+        "Inspect": ([TREE], {"deep": 0}, f"folder={TREE} deep=0"), "Verify": ([TREE], {}, f"folder={TREE}"),
+        "Remove": ([folder], {"name": "none"}, f"folder={folder} name=none stale=0"),
+        "Clone": ([folder, home.folder], {"name": "new", "base_name": "none"},
+                  f"folder={folder} folder={home.folder} name=new base=none"),
+        "BuildImage": ([TREE, lambda: os.open(image, os.O_RDWR)], {"format": "xfs"}, f"folder={TREE} format=xfs"),
+        "AddUser": ([], account, "name=x uid=1500 gid=1500 home=/home/x shell=/bin/sh groups=a,b")}
+    path = f"{home.folder}/arguments.log"
+    for kind, (paths, fields, says) in rows.items():
+        with Helper(home.user, record=path) as helper, opened(*paths) as fds:
+            helper.ask(kind, fds, **fields)
+        text = [one["arguments"] for one in records(path) if one["request"] == kind][-1]
+        if kind == "Execute":
+            good = text.startswith(says) and text.endswith("x...") and len(text) == 1023
+        else:
+            good = text == says
+        tap.report(good, f"{kind}: what it is about is on the record", text, says)
+
+
+def who():
+    """The caller's login and audit session, the time and how long it took, as the kernel has them."""
+    path = f"{home.folder}/who.log"
+    login = home.write("login.py", "import os, sys\nopen('/proc/self/loginuid', 'w').write(sys.argv[1])\n"
+                                   "os.execvp(sys.argv[2], sys.argv[2:])\n")
+    before = ["python3", login, str(home.user.uid), "setpriv", "--reuid", str(home.user.uid), "--regid", str(home.user.gid),
+              "--clear-groups"]
+    began = time.time()
+    with Helper(home.user, record=path, before=before) as helper, opened(TREE, *["/dev/null"] * 3) as fds:
+        front = os.getpid()
+        answer = helper.ask("Execute", fds, argv=["sleep", "1"], user="root")
+        with open(f"/proc/{helper.process.pid}/sessionid", encoding="ascii") as file:
+            session = int(file.read())
+        with open(f"/proc/{helper.process.pid}/loginuid", encoding="ascii") as file:
+            login = int(file.read())
+    ended, seen = time.time(), records(path)
+    last = [one for one in seen if one["request"] == "Execute"][-1]
+    none = (1 << 32) - 1
+    tap.report(answer.code == 0 and {one.get("login_uid", none) for one in seen} == {login} and
+               {one.get("session", none) for one in seen} == {session} and
+               {one["pid"] for one in seen} == {front} and {one["helper"] for one in seen} == {helper.process.pid},
+               "who: the login, the audit session, the front end and the helper", login, session, last)
+    if login == none:
+        tap.skip("a login that is known", "the kernel keeps none (CONFIG_AUDIT)")
+    else:
+        tap.report(login == home.user.uid and session != none, "the login is the one that was given", login, session)
+    times = [datetime.datetime.fromisoformat(one["time"].replace("Z", "+00:00")).timestamp() for one in seen]
+    tap.report(began - 0.001 <= times[0] and times == sorted(times) and times[-1] <= ended + 0.001 and
+               1000 <= last["milliseconds"] <= (ended - began) * 1000 and times[-1] - times[0] >= 1,
+               "when, and how long it took", began, ended, times, last["milliseconds"])
 
 
 def together():
@@ -107,6 +173,12 @@ def killed():
     play(Case("audit show: a killed request", ["audit"], 0, r"Execute.*no result"), home)
 
 
+def anew(line):
+    """LINE with the hash that it has after a change, as anybody can give it one."""
+    text = line[:line.index(',"hash"')]
+    return f'{text},"hash":"{hashlib.sha256(text.encode()).hexdigest()}"}}\n'
+
+
 def damage():
     """Everything that can be done to a file, each found and placed."""
     with open(OWN, encoding="ascii") as file:
@@ -114,7 +186,14 @@ def damage():
     middle = len(lines) // 2
     edited = lines[middle].replace('"decision":"allowed"', '"decision":"refused"')
     rows = {
-        "changed": (lines[:middle] + [edited] + lines[middle + 1:], f":{middle + 2}: .*was changed"),
+        "changed": (lines[:middle] + [edited] + lines[middle + 1:], f":{middle + 1}: record {middle + 1} was changed"),
+        "changed, with the hash that it then has": (lines[:middle] + [anew(edited)] + lines[middle + 1:],
+                                                    f":{middle + 2}: .*one of the two was changed"),
+        "changed, and robbed of its hash": (lines[:middle] + [re.sub(',"hash".*', "}", edited)] + lines[middle + 1:],
+                                            f":{middle + 1}: record {middle + 1} was changed"),
+        "changed as the first": ([lines[0].replace('"allowed"', '"refused"')] + lines[1:], ":1: record 1 was changed"),
+        "changed as the last": (lines[:-1] + [lines[-1].replace('"allowed"', '"refused"')],
+                                f":{len(lines)}: record {len(lines)} was changed"),
         "removed": (lines[:middle] + lines[middle + 1:], f":{middle + 1}: .*removed"),
         "moved": (lines[:middle] + [lines[middle + 1], lines[middle]] + lines[middle + 2:], f":{middle + 1}: "),
         "doubled": (lines[:middle + 1] + lines[middle:], f":{middle + 2}: .*moved, or one was put in"),
@@ -124,17 +203,31 @@ def damage():
                    f":{middle + 2}: "),
     }
     for what, (text, says) in rows.items():
-        path = home.write(f"damaged-{what.replace(' ', '-')}", "".join(text))
+        path = home.write(f"damaged-{re.sub('[ ,]+', '-', what)}", "".join(text))
         play(Case(f"audit verify: a record that was {what}", ["audit", "verify", path], 1, []), home)
         outcome = home.run("audit", "verify", path)
         tap.report(bool(re.search(says, outcome.out)), f"it says where: {what}", says, outcome)
+    tap.report(all(anew(line) == line for line in lines), "each record ends with the hash of what is before that")
+    headless = home.write("headless", "".join(lines[1:]))
+    play(Case("audit verify: the first record was removed: it says what is missing", ["audit", "verify", headless], 0,
+              r":1: the record begins with number 2: .*or was removed"), home)
+    forged = home.write("forged", "".join(lines[:-1]) + anew(lines[-1].replace('"allowed"', '"refused"')))
     outcome = home.run("audit", "verify")
     last = outcome.out.split()[-1]
+    tap.report(json.loads(lines[-1])["hash"] == last, "the last hash is the last record's", last)
+    play(Case("audit verify --last: a last record that was changed, with the hash that it then has",
+              ["audit", "verify", "--last", last, forged], 1, f"no record has the hash {last}"), home)
     short = home.write("cut-off", "".join(lines[:-2]))
     play(Case("audit verify --last: the end is there", ["audit", "verify", "--last", last], 0, " 0 faults"), home)
     play(Case("audit verify --last: the end was cut off", ["audit", "verify", "--last", last, short], 1, []), home)
     halves = [home.write("old", "".join(lines[:middle])), home.write("new", "".join(lines[middle:]))]
     play(Case("audit verify: a record that was rotated", ["audit", "verify", *halves], 0, " 0 faults"), home)
+
+
+def chained(entries):
+    """Of the journal: each names the number and the hash of the one before it."""
+    return all(int(one["ROOTLET_SEQ"]) == int(before["ROOTLET_SEQ"]) + 1 and one["ROOTLET_PREV"] == before["ROOTLET_HASH"]
+               for before, one in zip(entries, entries[1:]))
 
 
 def sinks():
@@ -165,13 +258,22 @@ def sinks():
     own = records(OWN)[-1]
     journal = [dict(line.split("=", 1) for line in entry.splitlines()) for entry in got["journal"]]
     wanted = {"MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "ROOTLET_REQUEST", "ROOTLET_DECISION", "ROOTLET_RULE",
-              "ROOTLET_UID", "ROOTLET_GID", "ROOTLET_PID", "ROOTLET_MODE", "ROOTLET_HASH"}
+              "ROOTLET_UID", "ROOTLET_GID", "ROOTLET_PID", "ROOTLET_MODE", "ROOTLET_HASH",
+              "ROOTLET_SEQ", "ROOTLET_PREV"}
     tap.report(outcome.status == 0 and journal and wanted <= set(journal[-1]) and
                journal[-1]["SYSLOG_IDENTIFIER"] == "rootlet-helper" and
                journal[-1]["ROOTLET_REQUEST"] == own["request"], "the journal gets fields", outcome, *journal[-1:])
     if journal:
         play(Case("the journal's hash anchors the file", ["audit", "verify", "--last",
                   journal[-1]["ROOTLET_HASH"], OWN], 0, " 0 faults"), home)
+        tap.report(len(journal) > 2 and chained(journal) and
+                   all(journal[-1][f"ROOTLET_{key.upper()}"] == str(own[key]) for key in ("seq", "prev", "hash")),
+                   "the journal has each record's number, its hash and the one before it", *journal[-2:])
+        with Helper(home.user) as helper:
+            helper.ask("Remove")
+        alone = [dict(line.split("=", 1) for line in entry.splitlines()) for entry in got["journal"]][len(journal):]
+        tap.report(len(alone) > 2 and chained(alone) and alone[0]["ROOTLET_SEQ"] == "1",
+                   "without a file the records of one helper are a chain in the journal", *alone)
     tap.report(got["syslog"] and "rootlet-helper[" in got["syslog"][-1] and got["syslog"][-1].startswith("<8"),
                "syslog gets lines", *got["syslog"][-1:])
     for name, path, listener in listening:
@@ -207,6 +309,8 @@ def full_disk():
 
 
 own_record()
+arguments()
+who()
 together()
 killed()
 damage()
