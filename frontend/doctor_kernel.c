@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
+#include "frontend/client.h"
+
 #define RANGE_NEEDED 65536ull
 #define KERNEL_MAJOR 5
 #define KERNEL_MINOR 15
@@ -134,6 +136,35 @@ static int try_namespaces(void)
 	return WEXITSTATUS(status);
 }
 
+/* It has made all of its namespaces when it answers. */
+static bool helper_makes_namespaces(void)
+{
+	_cleanup_error_ struct error *ignored = NULL;
+	struct helper *helper = NULL;
+	bool makes = helper_start("doctor", NULL, &helper, &ignored) == 0;
+
+	helper_stop(&helper);
+	return makes;
+}
+
+/* AppArmor's rule goes by program: what this one may not, the helper may. */
+static void judge_apparmor(struct finding *f)
+{
+	static const char fix[] =
+		"apparmor_parser -r on rootlet-helper.apparmor of rootlet's data folder, which "
+		"lets rootlet's two programs (or: sysctl -w "
+		"kernel.apparmor_restrict_unprivileged_userns=0)";
+
+	if (helper_makes_namespaces())
+		finding_set(f, VERDICT_WARNING, fix,
+			    "AppArmor lets rootlet-helper make them, but not this program: "
+			    "rootlet run takes --root-transport dir");
+	else
+		finding_set(f, VERDICT_MISSING, fix,
+			    "AppArmor forbids them to programs without a profile (the sysctl "
+			    "kernel.apparmor_restrict_unprivileged_userns is 1)");
+}
+
 void probe_namespaces(struct finding *f)
 {
 	int number = try_namespaces();
@@ -149,13 +180,7 @@ void probe_namespaces(struct finding *f)
 			"the sysctl kernel.unprivileged_userns_clone is 0; no capability of a file "
 			"helps, as each jail is a namespace of its own");
 	else if (read_setting("kernel/apparmor_restrict_unprivileged_userns") == 1)
-		finding_set(
-			f, VERDICT_MISSING,
-			"apparmor_parser -r on rootlet-helper.apparmor of rootlet's data folder, "
-			"which lets that one program (or: sysctl -w "
-			"kernel.apparmor_restrict_unprivileged_userns=0)",
-			"AppArmor forbids them to programs without a profile (the sysctl "
-			"kernel.apparmor_restrict_unprivileged_userns is 1)");
+		judge_apparmor(f);
 	else
 		finding_set(f, VERDICT_MISSING,
 			    "in a container: allow unshare and mount in its seccomp profile",

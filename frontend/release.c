@@ -212,28 +212,6 @@ static int verify_gpgv(int signature, int text, const char *keyring, const char 
 	return 0;
 }
 
-static int verify_sqv(int signature, int text, const char *keyring, const char *what,
-		      struct error **err)
-{
-	char signature_path[32], text_path[32];
-	const char *argv[] = {
-		"/usr/bin/sqv", "--keyring", keyring, signature_path, text_path, NULL
-	};
-	int status = -1;
-
-	snprintf(signature_path, sizeof(signature_path), "/dev/fd/%d", signature);
-	snprintf(text_path, sizeof(text_path), "/dev/fd/%d", text);
-	if (run(argv, what, &status, err) < 0)
-		return -1;
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return error_set(err, ERR_TRUST,
-				 "the signature of %s is not good: no key of the keyring %s has "
-				 "signed it; name another mirror with --mirror URL or the right "
-				 "keyring with --keyring FILE",
-				 what, keyring);
-	return 0;
-}
-
 char *release_verify(const char *data, size_t size, const char *keyring, const char *what,
 		     struct error **err)
 {
@@ -259,19 +237,15 @@ char *release_verify(const char *data, size_t size, const char *keyring, const c
 	text_fd = memory_file("text", text, strlen(text), err);
 	if (signature_fd < 0 || text_fd < 0)
 		return NULL;
-	if (access("/usr/bin/gpgv", X_OK) == 0) {
-		if (verify_gpgv(signature_fd, text_fd, keyring, what, err) < 0)
-			return NULL;
-	} else if (access("/usr/bin/sqv", X_OK) == 0) {
-		if (verify_sqv(signature_fd, text_fd, keyring, what, err) < 0)
-			return NULL;
-	} else {
+	if (access("/usr/bin/gpgv", X_OK) < 0) {
 		error_set(err, ERR_HOST,
 			  "cannot check the signature of %s: gpgv is not there; run: apt-get "
 			  "install gpgv",
 			  what);
 		return NULL;
 	}
+	if (verify_gpgv(signature_fd, text_fd, keyring, what, err) < 0)
+		return NULL;
 	return STEAL_PTR(text);
 }
 

@@ -24,10 +24,10 @@ struct release_file {
 	uint64_t size;
 };
 
-/* Checks the signature of the InRelease in DATA with gpgv (else sqv) against KEYRING, an absolute
- * path. WHAT names the file in messages. The result is the text that was signed and nothing else,
- * the caller's; NULL with ERR set: ERR_TRUST where it is not one signed text or no key of the
- * keyring has signed it, ERR_HOST where there is no program to check it with. */
+/* Checks the signature of the InRelease in DATA with gpgv against KEYRING, an absolute path. WHAT
+ * names the file in messages. The result is the text that was signed and nothing else, the
+ * caller's; NULL with ERR set: ERR_TRUST where it is not one signed text or no key of the keyring
+ * has signed it, ERR_HOST where there is no gpgv. */
 char *release_verify(const char *data, size_t size, const char *keyring, const char *what,
 		     struct error **err);
 

@@ -343,8 +343,9 @@ static int judge(const struct vm *vm, int late, struct vm_result *result, struct
 	result->started = vm->started;
 	result->panicked = vm->panicked;
 	if (vm->panicked)
-		return error_set(err, ERR_SYSTEM, "the kernel failed %s: %.*s",
-				 vm->started ? "while the command ran" : "at boot",
+		return error_set(err, ERR_SYSTEM,
+				 vm->started ? "the kernel failed while the command ran: %.*s"
+					     : "the kernel failed at boot: %.*s",
 				 (int)strcspn(vm->panic, "\n"), vm->panic);
 	result->ended = late == 2;
 	if (vm->exited || (!vm->config->argv && !late)) {

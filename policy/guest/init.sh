@@ -114,6 +114,7 @@ if [ -n "$interactive" ]; then
 	# shellcheck disable=SC2154 # from the kernel's command line
 	[ -n "$virtme_stty_con" ] && $box stty $virtme_stty_con </dev/ttyS0
 	cd /root && $box setsid -c bash -l 0<>/dev/ttyS0 1>&0 2>&0
+	echo "exit $?" >"$(port rootlet.status)"
 else
 	$box setsid sh /run/rootlet/command <"$(port virtme.stdin)" >"$(port virtme.stdout)" \
 		2>"$(port virtme.stderr)"

@@ -1,6 +1,7 @@
 """rootlet-helper against a front end that an attacker has replaced: requests out of shape, out of
 order, for what is not rootlet's, with descriptors that are too many, too few or of a wrong kind.
 Each is refused with a typed error, nothing has changed, and the helper leaves when it is left."""
+import errno
 import hashlib
 import os
 import random
@@ -233,6 +234,20 @@ def not_rootlets():
                "names stays", os.listdir(PLAIN))
 
 
+def numbers():
+    """A refusal by the kernel comes with its errno, one by ourselves with none."""
+    for what, kind, paths, fields, expected in (
+            ("a folder of root's", "Begin", ("/etc", AT.keyring), BEGIN[2], errno.EACCES),
+            ("what is not there", "Remove", (FOLDER,), {"name": "nothing"}, errno.ENOENT),
+            ("a symlink", "Remove", (FOLDER,), {"name": "link"}, errno.ENOTDIR),
+            ("a name that cannot be", "Remove", (FOLDER,), {"name": "a/b"}, 0),
+            ("what succeeds", "Inspect", (TREE,), {}, 0)):
+        with Helper(home.user) as helper, opened(*paths) as fds:
+            answer = helper.ask(kind, fds, **fields)
+        tap.report(answer.number == expected and (answer.code == 0) == (kind == "Inspect"),
+                   f"the errno in the answer: {kind} of {what}", answer)
+
+
 def untrusted():
     folder = home.make_folder(f"{home.folder}/untrusted")
     with open(INDEX, "rb") as file:
@@ -414,6 +429,7 @@ descriptors()
 surplus_is_closed()
 fields_out_of_shape()
 not_rootlets()
+numbers()
 untrusted()
 packets()
 mutations()

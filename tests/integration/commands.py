@@ -68,10 +68,13 @@ def check_manifest():
                    f"create: {name} comes from the pocket {pocket}", packages.get(name))
 
 
-def second_create():
-    """Everything is in the cache: only InRelease is asked for, to see whether it is still so."""
-    with Server(AT.root) as server, Tidy(home) as tidy:
-        outcome = home.create("--name", "second", "--quiet", server=server, at=AT)
+def second_create(server):
+    """Everything is in the cache: only InRelease is asked for, to see whether it is still so. It leaves
+    the base that later creates here take: what they are about is not how a tree is made."""
+    with Tidy(home) as tidy:
+        source = ["--mirror", server.url, "--keyring", AT.keyring, "--profile", "test"]
+        outcome = home.run("create", "--suite", mirrors.SUITE, "--arch", mirrors.arch(), "--name", "second",
+                           "--quiet", *source)
         wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
         others = [path for path in server.requests if not path.endswith("/InRelease")]
         tap.report(not wrong, "create: a second one, with --name", *wrong, outcome)
@@ -90,11 +93,11 @@ def refused_create():
     tap.report(inode(TREE) == before, "create: and what is there stays")
 
 
-def forced_create():
+def forced_create(server):
     before = inode(TREE)
     home.run("shell", "--", "touch", "/root/of-the-old-one")
-    with Server(AT.root) as server, Tidy(home) as tidy:
-        outcome = home.create("--force", "--include", "acl", server=server, at=AT)
+    with Tidy(home) as tidy:
+        outcome = home.create("--force", server=server, at=AT, fresh=False)
         wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
     tap.report(not wrong, "create --force", *wrong, outcome)
     tap.report(inode(TREE) != before, "create --force: it is another one")
@@ -114,8 +117,8 @@ def check_and_list():
                                                          ".kerneldev-mcp/second/"], 0, "ready at"),
         Case("check --deep", ["check", "--deep"], 0, "✓"),
         Case("check of another name", ["check", "--name", "third"], 1, ["no rootfs", "--name third"]),
-        Case("list", ["list"], 0, [r"^second +Ubuntu +jammy +[\d.]+M .*fsqa, fsgqa2",
-                                   r"^test-rootfs +Ubuntu +jammy"]),
+        Case("list", ["list"], 0, [r"^second +Ubuntu +jammy +[\d.]+M +\d+ (second|minute)s? +fsqa, fsgqa2$",
+                                   r"^test-rootfs +Ubuntu +jammy +[\d.]+M +\d+ (second|minute)s? +fsqa"]),
         Case("list --json", ["list", "--json"], 0, '"name": ?"second"'),
         Case("delete without a terminal and without --yes", ["delete"], 2, "--yes",
              check=lambda home: [] if os.path.isdir(TREE) else ["it is gone"]),
@@ -127,6 +130,10 @@ def check_and_list():
     tap.report(len(rows) == 2 and first.get("release") == "jammy" and first.get("path") == TREE and
                (first.get("bytes") or 0) > 50e6 and first.get("users") == ["fsqa", "fsgqa2"],
                "list --json: the fields", rows)
+    home.run("shell", "--name", "second", "--", "sed", "-i", 's/"created": *"[0-9]*/"created": "2001/',
+             "/etc/rootlet/manifest.json")
+    play(Case("list: the age is that of the manifest", ["list"], 0, [r"^second .*M +\d{4,} days +fsqa",
+                                                                     r"^test-rootfs .* (second|minute)s? "]), home)
 
 
 def ask_to_delete():
@@ -221,6 +228,10 @@ def damage():
             home.run("shell", "--", "sh", "-c", mend)
     outcome = home.run("shell", "--", "sh", "-c", "echo x >>/usr/share/doc/attr/copyright")
     play(Case("check --deep finds an altered file", ["check", "--deep"], 1, "attr/copyright"), home)
+    home.run("shell", "--", "sed", "-i", "/^Package: attr$/,/^$/s/^Status: .*/Status: install ok half-configured/",
+             "/var/lib/dpkg/status")
+    play(Case("check --deep passes on what dpkg --audit says", ["check", "--deep"], 1,
+              [r"dpkg: .*only half configured", r"dpkg: +attr "]), home)
 
 
 def hostile_tree():
@@ -281,10 +292,10 @@ def on_terminal():
     home.run("delete", "--yes", "--name", "shown")
 
 
-def elsewhere():
+def elsewhere(server):
     path = f"{home.folder}/else.where"
-    with Server(AT.root) as server, Tidy(home, home.folder) as tidy:
-        outcome = home.create("--path", "else.where", server=server, at=AT)
+    with Tidy(home, home.folder) as tidy:
+        outcome = home.create("--path", "else.where", server=server, at=AT, fresh=False)
         wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
     tap.report(not wrong and os.path.isdir(path), "create --path", *wrong, outcome)
     play(Case("check --path", ["check", "--path", path], 0, "ready at .*else.where"), home)
@@ -295,15 +306,16 @@ def elsewhere():
 
 first_create()
 check_manifest()
-second_create()
-refused_create()
-check_and_list()
-ask_to_delete()
-try_shell()
-busy()
-forced_create()
-damage()
-hostile_tree()
-on_terminal()
-elsewhere()
+with Server(AT.root) as same:  # a base is of one mirror
+    second_create(same)
+    refused_create()
+    check_and_list()
+    ask_to_delete()
+    try_shell()
+    busy()
+    forced_create(same)
+    damage()
+    hostile_tree()
+    on_terminal()
+    elsewhere(same)
 tap.done()

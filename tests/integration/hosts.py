@@ -10,7 +10,7 @@ import subprocess
 
 from support import tap
 from support.server import Server
-from support.world import (AS_ROOT, BUILD, Case, Home, Tidy, judge, mirror, play, plain_user,
+from support.world import (AS_ROOT, BUILD, HELPER, Case, Home, Tidy, judge, mirror, play, plain_user,
                            NOBODY, small_rootfs, user_named, without)
 
 HOST = 5
@@ -171,10 +171,28 @@ def no_helper():
                "a front end without its helper says so", outcome)
 
 
+def lazily():
+    """Commands that ask nothing of the helper do without it; the others say what they miss."""
+    if not AS_ROOT:
+        tap.skip("commands without the helper", "needs root, to hide it")
+        return
+    home = Home()
+    hidden = {"before": without(home, HELPER), **NOBODY}
+    for words in (["help"], ["help", "create"], ["--version"], ["list"], ["list", "--json"], ["profiles"],
+                  ["profiles", "show", "fstests"], ["cache"], ["runs"], ["policy", "seccomp"]):
+        outcome = home.run(*words, **hidden)
+        tap.report(outcome.status == 0 and not outcome.err, f"no helper is started for: {' '.join(words)}", outcome)
+    outcome = home.run("create", "--profile", "test", "--release", "jammy", "--mirror", "http://127.0.0.1:9/",
+                       "--keyring", AT.keyring, **hidden)
+    tap.report(outcome.status == HOST and re.search("cannot start .*rootlet-helper", outcome.err),
+               "but for create one is, before anything is asked of a mirror", outcome)
+
+
 ranges()
 namespaces()
 other_range()
 good_host()
 absent()
 no_helper()
+lazily()
 tap.done()

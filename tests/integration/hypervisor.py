@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 
 from support import tap
@@ -17,27 +18,30 @@ SHARE = home.make_folder(f"{home.folder}/share")
 home.write("precious", "of-the-host")
 
 
-def kernel():
+def kernel(name="kernel", version=""):
     """The header of one, which is all that is looked at before vng has it."""
     header = bytearray(4096)
     header[0x1f1] = 4
     header[0x1fe:0x200] = b"\x55\xaa"
     header[0x202:0x206] = b"HdrS"
-    return home.write("kernel", bytes(header))
+    if version:
+        header[0x20f] = 4  # where its version stands: 0x400, and 0x200 further
+        header[0x600:0x600 + len(version)] = version.encode()
+    return home.write(name, bytes(header))
 
 
 KERNEL = kernel()
 
 
-def start(script, *words):
+def start(script, *words, image=KERNEL):
     """`rootlet run` where vng is a shell SCRIPT."""
     os.chmod(home.write("bin/vng", f"#!/bin/bash\n{script}\n"), 0o755)
-    return home.start("run", "--path", TREE, "--kernel", KERNEL, *words, "--", "true",
+    return home.start("run", "--path", TREE, "--kernel", image, *words, "--", "true",
                       environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
 
 
-def run(script, *words, seconds=120):
-    process = start(script, *words)
+def run(script, *words, seconds=120, **more):
+    process = start(script, *words, **more)
     began = time.monotonic()
     out, err = process.communicate(timeout=seconds)
     return process.returncode, out.decode(errors="replace"), err.decode(errors="replace"), \
@@ -181,8 +185,77 @@ def leftovers():
         tap.report(seen and not wrong, f"a VM that {what} leaves no daemon", *wrong)
 
 
+TOY = "6.9.0-toy"
+# What vng is given, then what the guest sees of the kernel and of its modules.
+TELL = f"""printf 'word <%s>\n' "$@"
+cksum </mnt/kernel/boot/vmlinuz
+for root in /mnt/root/lib/modules /mnt/root/usr/lib/modules; do
+    sed 's/^/listed /' $root/{TOY}/modules.dep && cksum <$root/{TOY}/kernel/fs/toy/toy.ko
+done 2>/dev/null
+sed 's/^/set /' /mnt/root/rootlet/settings
+echo exit 0 >{STATUS}"""
+IMAGE_OPTIONS = ["NET_9P_VIRTIO", "9P_FS", "VIRTIO_PCI", "VIRTIO_BLK", "OVERLAY_FS", "EROFS_FS", "EXT4_FS"]
+
+
+def cksum(path):
+    with open(path, "rb") as file:
+        return subprocess.run(["cksum"], stdin=file, stdout=subprocess.PIPE, check=True,
+                              text=True).stdout.strip()
+
+
+def build_folder():
+    """A kernel's, as its build leaves it, with one module that is as much as depmod looks at."""
+    image = kernel("linux/arch/x86/boot/bzImage", f"{TOY} (somebody@somewhere) #1")
+    home.write("linux/modules.order", "fs/toy/toy.ko\n")
+    home.write("linux/modules.builtin", "")
+    module = home.write("linux/fs/toy/toy.ko", "")
+    subprocess.run(["cc", "-c", "-x", "c", "-", "-o", module], check=True, text=True, input=
+                   '__attribute__((section(".modinfo"), used)) static const char name[] = "name=toy";')
+    return image, module
+
+
+def kernels_of_ones_own():
+    image, module = build_folder()
+    folder = f"{home.folder}/linux"
+    whole = "".join(f"CONFIG_{option}=y\n" for option in IMAGE_OPTIONS)
+    for what, path, config, root in (
+            ("a build folder", folder, whole, "image"),
+            ("the image in a build folder", image, whole, "image"),
+            ("a build folder whose kernel has no virtio_blk", folder,
+             whole.replace("CONFIG_VIRTIO_BLK=y", "# CONFIG_VIRTIO_BLK is not set"), "tree")):
+        home.write("linux/.config", config)
+        with Tidy(home) as tidy:
+            status, out, err, _ = run(TELL, image=path)
+            wrong = tidy.complaints()
+        lines = out.splitlines()
+        for expected in ("word <--run>", "word </mnt/kernel/boot/vmlinuz>", cksum(image), cksum(module),
+                         "listed kernel/fs/toy/toy.ko:"):
+            if expected not in lines:
+                wrong.append(f"no line: {expected}")
+        if ("set fstype=erofs" in lines or "set fstype=ext4" in lines) != (root == "image"):
+            wrong.append(f"the root is not the {root}")
+        tap.report(status == 0 and not wrong, f"--kernel with {what}: vng gets its image, and the guest its "
+                   f"modules, with the {root} as root", *wrong, out, err)
+    os.unlink(image)
+    status, out, err, _ = run(TELL, image=folder)
+    tap.report(status == 1 and f"no kernel was built in {folder}" in err,
+               "--kernel with a build folder in which nothing is built yet", status, err)
+
+
+def size_of_guest():
+    """What vng makes of the options; vm.py looks from inside."""
+    default = min(os.cpu_count(), 8)
+    for what, words, memory, cpus in (("default", (), "2G", default),
+                                      ("--memory and --cpus", ("--memory", "768M", "--cpus", "5"), "768M", 5)):
+        status, out, err, _ = run(f"printf '%s ' \"$@\"; echo exit 0 >{STATUS}", *words)
+        tap.report(status == 0 and f"--memory {memory} --cpus {cpus} " in out,
+                   f"memory and processors of the guest: {what}", status, out, err)
+
+
 taken_over()
 floods()
 sayings()
 leftovers()
+kernels_of_ones_own()
+size_of_guest()
 tap.done()

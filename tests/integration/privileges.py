@@ -12,6 +12,7 @@ from support.world import (AS_ROOT, BUILD, HELPER, ROOTLET, SCRATCH, SOURCE, Hom
                            command_of, mirror, small_rootfs, wait_until)
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
+PREFIX = "/usr/local"
 CALL = re.compile(r"^(\d+)\s+(\w+)\((.*)$")
 
 
@@ -103,6 +104,23 @@ def network_calls():
     sockets(home, ["delete", "--name", "by-native", "--yes"], "delete")
 
 
+def wanted_files():
+    """What an administrator has to find, below the prefix: for each source, what comes of it."""
+    files = ["bin/rootlet", "libexec/rootlet/rootlet-helper", "share/rootlet/install-helper",
+             "share/rootlet/policy.conf.example", "share/rootlet/smoke.sh", "share/rootlet/guest/init.sh",
+             "share/rootlet/guest/fstests.sh", "share/rootlet/apparmor/rootlet-helper.apparmor",
+             "share/bash-completion/completions/rootlet", "share/zsh/site-functions/_rootlet",
+             "share/fish/vendor_completions.d/rootlet.fish"]
+    files += [f"share/rootlet/profiles/{name}" for name in os.listdir(f"{SOURCE}/policy/profiles")]
+    files += [f"share/rootlet/schemas/{name}" for name in os.listdir(f"{SOURCE}/frontend/schemas")
+              if name.endswith(".json")]
+    for name in os.listdir(f"{SOURCE}/frontend/man"):
+        page = re.fullmatch(r"(.+\.(\d))\.scd", name)
+        if page and shutil.which("scdoc"):
+            files.append(f"share/man/man{page.group(2)}/{page.group(1)}")
+    return [f"{PREFIX}/{name}" for name in files]
+
+
 def installed_files():
     """What `meson install` puts on a system."""
     target = f"{SCRATCH}/installed"
@@ -110,10 +128,13 @@ def installed_files():
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     files = subprocess.run(["find", target, "-type", "f"], stdout=subprocess.PIPE, text=True,
                            check=False).stdout.split()
-    tap.report(done.returncode == 0 and any(path.endswith("/rootlet") for path in files) and
-               any(path.endswith("/libexec/rootlet/rootlet-helper") for path in files) and
-               any(path.endswith("fstests.conf") for path in files), "meson install",
-               done.stdout[-2000:], *files)
+    missing = {path for path in wanted_files() if target + path not in files}
+    tap.report(done.returncode == 0 and not missing, "meson install: programs, profiles, schemas, manuals, "
+               "completion", *sorted(missing), done.stdout[-2000:])
+    with open(f"{target}{PREFIX}/share/rootlet/apparmor/rootlet-helper.apparmor", encoding="utf-8") as file:
+        named = re.findall(r"^profile rootlet(?:-helper)? (\S+) .*\{\n\tuserns,\n\}", file.read(), re.M)
+    tap.report(sorted(named) == [f"{PREFIX}/bin/rootlet", f"{PREFIX}/libexec/rootlet/rootlet-helper"],
+               "AppArmor's profile names both programs by their paths", named)
     marked = subprocess.run(["find", target, BUILD, "-perm", "/6000", "-type", "f"],
                             stdout=subprocess.PIPE, text=True, check=False).stdout.split()
     tap.report(not marked, "no file that is installed or built has a setuid or setgid bit", *marked)
@@ -191,11 +212,20 @@ def check_descriptors(home, pids):
     tap.report(pids and not held, "helper and jail: no descriptor of the caller", *held)
 
 
+def fortify_level(compiler):
+    """3 where the compiler knows it: gcc from 12 on, clang from 9."""
+    tried = subprocess.run([compiler, "-O2", "-Werror", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3", "-c", "-x", "c",
+                            "-o", "/dev/null", "-"], input=b"#include <stdio.h>\n", check=False,
+                           stderr=subprocess.DEVNULL)
+    return 2 if tried.returncode else 3
+
+
 def compiled_with():
     """What leaves no mark in a program has to stand on the compiler's command line."""
     with open(f"{BUILD}/compile_commands.json", encoding="utf-8") as file:
         lines = [entry["command"] for entry in json.load(file) if "/tests/" not in entry["file"]]
-    for option in ("-fcf-protection", "-fstack-clash-protection", "-fstack-protector-strong", "-Werror", "-Wconversion",
+    for option in (f"-D_FORTIFY_SOURCE={fortify_level(lines[0].split()[0])}", "-fcf-protection",
+                   "-fstack-clash-protection", "-fstack-protector-strong", "-Werror", "-Wconversion",
                    "-Wshadow", "-Wvla", "-Wmissing-prototypes", "-std=gnu17"):
         tap.report(lines and all(option in line for line in lines), f"everything is compiled with {option}",
                    *[line for line in lines if option not in line][:2])

@@ -93,6 +93,7 @@ ROWS = [
     Row(".deb: connection breaks", NETWORK, "attr", Fault(DEB, "truncate", 100)),
     Row(".deb: 404", NETWORK, ["404", "attr"], Fault(DEB, "status", 404)),
     Row("a component that does not hold what is wanted", 2, "attr", words=["--components", "main"]),
+    Row("an architecture that the mirror does not have", 2, ["riscv64", "jammy"], words=["--arch", "riscv64"]),
     Row("a package that is in no index", 2, "nosuchpackage", words=["--include", "nosuchpackage"]),
 ]
 
@@ -184,6 +185,35 @@ def check_proxy():
     tap.report(not wrong, "a proxy that wants a password", *wrong, outcome)
 
 
+def check_proxies_for_others():
+    """https has a proxy of its own, and what no_proxy names has none."""
+    home = Home()
+    with Server(AT.root) as server, Tidy(home) as tidy:
+        outcome = home.run("create", "--mirror", "https://mirror.invalid/", "--keyring", AT.keyring,
+                           "--profile", "test", environment={"https_proxy": server.url})
+        wrong = judge(Case("", ["create"], NETWORK, "mirror.invalid"), outcome, home, tidy)
+    tap.report(not wrong and "mirror.invalid:443" in server.tunnels and not server.requests,
+               "https_proxy is asked for a tunnel", *wrong, server.tunnels, outcome)
+    with Server(AT.root, [Fault("", "status", 404)]) as server, Tidy(home) as tidy:
+        outcome = home.create(server=server, at=AT, environment={
+            "http_proxy": "http://127.0.0.1:9/", "no_proxy": "elsewhere.invalid,127.0.0.1"})
+        wrong = judge(Case("", ["create"], NETWORK, "404"), outcome, home, tidy)
+    tap.report(not wrong and server.requests and not server.proxied, "no_proxy goes around the proxy", *wrong,
+               outcome)
+
+
+def check_back_off():
+    """Each attempt waits longer than the one before: half a second, one, two, and up to half a second more."""
+    home = Home()
+    with Server(AT.root, [Fault(INRELEASE, "status", 503)]) as server, Tidy(home) as tidy:
+        outcome = home.create(server=server, at=AT)
+        wrong = judge(Case("", ["create"], NETWORK, "503"), outcome, home, tidy)
+        asked = [when for when, path in zip(server.times, server.requests) if re.search(INRELEASE, path)]
+    waits = [later - before for before, later in zip(asked, asked[1:])]
+    tap.report(not wrong and len(waits) == 3 and all(wait >= 0.5 * 2 ** i for i, wait in enumerate(waits)),
+               "a mirror that is busy is asked again after 0.5, 1 and 2 seconds", *wrong, waits, outcome)
+
+
 def check_local_words():
     """Wrong --mirror and --keyring."""
     for what, words, status in (
@@ -212,6 +242,8 @@ for one in ROWS:
 check_no_answer()
 check_retries()
 check_proxy()
+check_proxies_for_others()
+check_back_off()
 check_local_words()
 check_stall()
 tap.done()

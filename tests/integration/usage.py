@@ -58,12 +58,15 @@ CASES += [Case(f"{command} with an unknown option", [command, "--nosuch"], 2,
                [f"^rootlet {command}: ", "nosuch"]) for command in COMMANDS]
 CASES += [Case(f"{command} with one word too many", [command, "word"], 2, ["word"])
           for command in ("create", "check", "list", "delete", "profiles", "doctor", "mcp")]
-CASES += [Case(f"{command} --name and --path at once", [command, "--name", "a", "--path", "/b"], 2,
-               "--name and --path") for command in ("create", "check", "delete", "shell")]
+# What comes behind the name of a rootfs, for commands that take one.
+NAMED = {"create": [], "check": [], "delete": ["--yes"], "shell": ["--", "true"],
+         "run": ["--kernel", "distro", "--", "true"],
+         "fstests": ["--kernel", "distro", "--fstests", "/tmp", "--", "generic/001"]}
+CASES += [Case(f"{command} --name and --path at once", [command, "--name", "a", "--path", "/b", *more], 2,
+               "--name and --path") for command, more in NAMED.items()]
 CASES += [Case(f"create: option {option} without its value", ["create", option], 2, "needs a value")
           for option in ("--name", "--path", "--release", "--mirror", "--keyring", "--include")]
-for command in ("create", "check", "delete", "shell"):
-    more = ["--yes"] if command == "delete" else ["--", "true"] if command == "shell" else []
+for command, more in NAMED.items():
     CASES += [Case(f"{command}: a name {what}", [command, f"--name={name}", *more], 2,
                    "is no name for a rootfs", ["\033", "^b"]) for what, name in BAD_NAMES.items()]
     CASES += [Case(f"{command}: a path {what}", [command, f"--path=/tmp/{name}", *more], 2,

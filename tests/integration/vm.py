@@ -6,6 +6,7 @@ import signal
 import time
 
 from support import tap
+from support.terminal import Terminal
 from support.world import (SOURCE, Case, Tidy, children, command_of, fstests_rootfs, kill, play,
                            processes_left, wait_until)
 
@@ -29,6 +30,10 @@ IN_GUEST = [
      "from-the-guest"),
     ("the user's home is not the guest's", "ls $HOST_HOME/config 2>&1", "No such file"),
     ("standard error", "echo to-error >&2; echo x", "^x$"),
+    ("its processors are those of --cpus", "nproc", "^3$"),
+    # The kernel keeps some of it for itself.
+    ("its memory is that of --memory", "awk '/^MemTotal/ { print ($2 > 600000 && $2 < 900000) }' /proc/meminfo",
+     "^1$"),
 ]
 
 
@@ -47,7 +52,7 @@ def one_boot():
     share = home.make_folder(f"{home.folder}/share")
     with Tidy(home) as tidy:
         outcome = home.run("run", "--kernel", "distro", "--disk", "512M", "--rwdir", share,
-                           "--timeout", "1500", "--", "bash", "-c", guest_script(share), seconds=1600)
+                           "--memory", "900M", "--cpus", "3", "--timeout", "1500", "--", "bash", "-c", guest_script(share), seconds=1600)
         wrong = tidy.complaints()
     out = outcome.out.replace("\r\n", "\n")
     tap.report("<case 0>" in out, "run: the release's kernel boots", outcome)
@@ -101,13 +106,14 @@ def broken_kernel():
     header[0x206:0x208] = b"\x0f\x02"
     home.write("rubbish", bytes(header))
     with Tidy(home) as tidy:
-        outcome = home.run("run", "--kernel", "rubbish", "--timeout", "30", "--", "true", seconds=120)
+        outcome = home.run("run", "--kernel", "rubbish", "--timeout", "10", "--", "true", seconds=120)
         wrong = tidy.complaints()
     tap.report(outcome.status in (TIMEOUT, FAILED_VM) and not wrong,
                "run: a kernel that does not boot ends by itself or by --timeout", *wrong, outcome)
 
 
 def panic():
+    """Returns how long a boot takes here."""
     with Tidy(home) as tidy:
         outcome = home.run("run", "--kernel", "distro", "--append", "init=/nonexistent rdinit=/nonexistent",
                            "--timeout", "600", "--", "true", seconds=700)
@@ -120,18 +126,41 @@ def panic():
         wrong = tidy.complaints()
     tap.report(outcome.status == FAILED_VM and not wrong and "panic" in outcome.err.lower(),
                "run: a kernel that panics while the command runs", *wrong, outcome)
+    tap.note(f"from run to a panic of the command's: {outcome.seconds:.0f} s")
+    return outcome.seconds
 
 
-def never_ends():
+def never_ends(boot):
+    """--timeout counts from the start of run; BOOT: what of it passes until the command runs."""
+    limit = int(20 + 2 * boot)
     with Tidy(home) as tidy:
         began = time.monotonic()
-        outcome = home.run("run", "--kernel", "distro", "--timeout", "240", "--", "sh", "-c",
+        outcome = home.run("run", "--kernel", "distro", "--timeout", limit, "--", "sh", "-c",
                            "echo started; trap '' TERM INT HUP; while :; do sleep 1; done",
                            seconds=600)
         took = time.monotonic() - began
         wrong = tidy.complaints()
-    tap.report(outcome.status == TIMEOUT and "started" in outcome.out and not wrong and took < 300,
+    tap.report(outcome.status == TIMEOUT and "started" in outcome.out and not wrong and
+               limit <= took < limit + 60,
                "run: a command that never ends is ended by --timeout", *wrong, outcome)
+
+
+def shell_on_terminal():
+    """Without a command: a shell on a terminal of its own, to which Ctrl-C goes."""
+    with Tidy(home) as tidy:
+        with Terminal(home, "run", "--kernel", "distro", "--timeout", "600") as terminal:
+            there = terminal.expect(r"[#$] $", 500)
+            terminal.type("tty; sh -c 'echo sum $((40 + 2)); exec sleep 1000'\n")
+            seen = terminal.expect(r"sum 42")
+            terminal.type("\x03")
+            terminal.expect(r"\^C[^#$]*[#$] $", 30)
+            terminal.type("exit 5\n")
+            ended = terminal.wait(90)
+        wrong = tidy.complaints()
+    tap.report(there and seen and re.search(r"/dev/ttyS\d\r", terminal.text),
+               "run: without a command, a shell on a terminal", terminal.text[-1500:])
+    tap.report(ended == 5 and not wrong, "run: its exit status comes back, and nothing stays", ended, *wrong,
+               terminal.text[-1500:])
 
 
 def qemu_of(pid):
@@ -157,7 +186,7 @@ one_boot()
 no_kernels()
 broken_kernel()
 deaths()
-never_ends()
-panic()
+shell_on_terminal()
+never_ends(panic())
 tap.report(not processes_left(5), "nothing runs in the end")
 tap.done()

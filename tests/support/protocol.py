@@ -86,11 +86,12 @@ def decode(data):
 
 @dataclass
 class Answer:
-    """code -1: the helper left without a Result; -2: it said nothing in time."""
+    """code -1: the helper left without a Result; -2: it said nothing in time. number: an errno."""
     code: int
     message: str = ""
     status: int = 0
     fds: list = field(default_factory=list)
+    number: int = 0
 
 
 class Helper:
@@ -162,7 +163,7 @@ class Helper:
             if result:
                 one = decode(result[0])
                 return Answer(one.get(1, [0])[0], one.get(3, [b""])[0].decode(errors="replace"),
-                              one.get(4, [0])[0], fds)
+                              one.get(4, [0])[0], fds, one.get(2, [0])[0])
 
 
 @contextlib.contextmanager

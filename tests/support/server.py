@@ -43,6 +43,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.answer(True)
 
+    def do_CONNECT(self):
+        """What a proxy is asked for on behalf of https: noted, and refused."""
+        self.server.tunnels.append(self.path)
+        self.refuse(403)
+
     def answer(self, with_body):
         server = self.server
         # A proxy is asked for the whole address.
@@ -50,6 +55,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path = whole.group(1) if whole else self.path.lstrip("/")
         server.proxied += bool(whole)
         server.requests.append(path)
+        server.times.append(time.monotonic())
         fault = server.fault_for(path)
         if fault and fault.action == "status":
             return self.refuse(fault.argument)
@@ -115,6 +121,8 @@ class Server(http.server.ThreadingHTTPServer):
         self.folder = folder
         self.faults = [Fault(**vars(fault)) for fault in faults]
         self.requests = []  # paths, in the order of their arrival
+        self.times = []     # of each, when it came
+        self.tunnels = []   # "HOST:PORT", as a proxy for https gets it
         self.resumed = []   # those of requests that went on where an earlier one ended
         self.proxied = 0    # of them, those that a proxy gets
         self.connections = self.most = 0  # at once: now, and at most

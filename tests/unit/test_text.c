@@ -48,6 +48,17 @@ static const struct {
 	{ "a-word-that-is-far-longer-than-every-command-that-there-could-be", NULL },
 };
 
+static const struct {
+	int64_t seconds;
+	const char *expected;
+} ages[] = {
+	{ -1, "0 seconds" },	     { 0, "0 seconds" },     { 1, "1 second" },
+	{ 59, "59 seconds" },	     { 60, "1 minute" },     { 119, "1 minute" },
+	{ 120, "2 minutes" },	     { 3599, "59 minutes" }, { 3600, "1 hour" },
+	{ 86399, "23 hours" },	     { 86400, "1 day" },     { 2 * 86400, "2 days" },
+	{ INT64_MAX, "99999 days" },
+};
+
 static const char *const commands[] = { "create", "check", "list",     "delete",
 					"shell",  "run",   "profiles", "doctor" };
 
@@ -58,6 +69,16 @@ static void check_utf8(void)
 
 		snprintf(text, sizeof(text), "%s", utf8[i].text);
 		tap_check(tap_same(text_utf8(text), utf8[i].expected), "UTF-8: %s", utf8[i].what);
+	}
+}
+
+static void check_ages(void)
+{
+	for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
+		char text[TEXT_DURATION_LEN];
+
+		tap_check(tap_same(text_age(ages[i].seconds, text), ages[i].expected), "age: %s",
+			  ages[i].expected);
 	}
 }
 
@@ -131,6 +152,7 @@ static void check_output(void)
 int main(void)
 {
 	check_utf8();
+	check_ages();
 	check_suggestions();
 	check_output();
 	return tap_done();

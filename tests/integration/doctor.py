@@ -1,0 +1,112 @@
+"""What `rootlet doctor` says of hosts that have too little: an old kernel, a full disk, a KVM that does
+not run, AppArmor's rule. Programs that are not there are hosts.py's."""
+import contextlib
+import errno
+import os
+import re
+import subprocess
+
+from support import tap
+from support.world import AS_ROOT, BUILD, MOUNTED_BY_TEST, NOBODY, Home, processes_left
+
+home = Home()
+APPARMOR = "kernel.apparmor_restrict_unprivileged_userns"
+
+
+def doctor(what, verdict, row, says, fix="", status=None, **more):
+    """The ROW of doctor's table has VERDICT, matches SAYS, and is mended by what matches FIX."""
+    outcome = home.run("doctor", seconds=120, **more)
+    mended = rf"\n +to mend it: .*{fix}" if fix else ""
+    good = re.search(rf"^{verdict} +{re.escape(row)} +.*{says}.*{mended}", outcome.out, re.M)
+    expected = (verdict == "missing") if status is None else status
+    tap.report(bool(good) and outcome.status == expected, f"doctor: {what}", outcome)
+
+
+def covered(*pairs):
+    """A command that runs what follows as the user where each PATH shows what SOURCE is."""
+    mounts = " && ".join(f"mount --bind {source} {path}" for path, source in pairs)
+    return {"before": ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                       f"{mounts} && exec setpriv --reuid {home.user.uid} --regid {home.user.gid} "
+                       '--clear-groups "$@"', "sh"], **NOBODY}
+
+
+@contextlib.contextmanager
+def small_disk(size):
+    """Yields an environment whose store and cache lie on a disk of SIZE."""
+    point = home.make_folder(f"{home.folder}/{MOUNTED_BY_TEST}")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=777", "tmpfs", point], check=True)
+    try:
+        yield {"HOME": point, "XDG_CACHE_HOME": f"{point}/cache"}
+    finally:
+        subprocess.run(["umount", point], check=True)
+
+
+def kernels():
+    doctor("an old kernel", "missing", "kernel", r"Linux 2\.6\.\d+.*; 5\.15 is needed", "boot a newer kernel",
+           before=["setarch", "--uname-2.6"])
+    doctor("this kernel", "ok", "kernel", re.escape(f"Linux {os.uname().release}"))
+
+
+def disks():
+    for size, verdict in (("100m", "missing"), ("4g", "warning"), ("8g", "ok")):
+        with small_disk(size) as environment:
+            for row in ("space for rootfs", "space for packages"):
+                doctor(f"{row}: {size} is {verdict}", verdict, row, r"\d[MG] free for .*mounted-by-test",
+                       "make room" if verdict != "ok" else "", environment=environment)
+
+
+def kvm():
+    if not os.path.exists("/dev/kvm"):
+        tap.skip("doctor: a /dev/kvm that is none", "the host has none that could be covered")
+        return
+    file = home.write("no-kvm", "")
+    os.chmod(file, 0o666)
+    doctor("a /dev/kvm that opens, and is none", "warning", "KVM", "opens, but makes no VM", status=0,
+           **covered(("/dev/kvm", file)))
+    # What was found is remembered in the cache, for this device and boot.
+    hanging = {"LD_PRELOAD": f"{BUILD}/tests/pretend.so", "PRETEND": "kvm-hangs",
+               "XDG_CACHE_HOME": f"{home.folder}/other-cache"}
+    doctor("a /dev/kvm that opens, and never runs a guest", "warning", "KVM", "runs it slower than emulation",
+           status=0, environment=hanging, **covered(("/dev/kvm", file)))
+    tap.report(not processes_left(10), "doctor: what hung is not left behind")
+    os.chmod(file, 0)
+    doctor("a /dev/kvm that is not the user's", "warning", "KVM", "may not be opened by this user",
+           "usermod --append --groups kvm", status=0, **covered(("/dev/kvm", file)))
+
+
+def apparmor():
+    """The setting of a kernel that has it, in place of this one's settings."""
+    home.write("settings/apparmor_restrict_unprivileged_userns", "1\n")
+    host = covered(("/proc/sys/kernel", f"{home.folder}/settings"))
+    doctor("AppArmor's rule, and nothing that it forbids", "ok", "user namespaces", "can be made", **host)
+    both = {**host, "before": [*host["before"], f"{BUILD}/tests/deny", str(errno.EPERM)]}
+    doctor("AppArmor's rule, and no profile", "missing", "user namespaces",
+           f"AppArmor forbids them to programs without a profile .*{APPARMOR}",
+           f"apparmor_parser -r on rootlet-helper.apparmor .*sysctl -w {APPARMOR}=0", **both)
+    doctor("AppArmor's rule, and a profile for the helper alone", "warning", "user namespaces",
+           "lets rootlet-helper make them, but not this program", "apparmor_parser -r", status=0,
+           environment={"LD_PRELOAD": f"{BUILD}/tests/pretend.so", "PRETEND": "apparmor"}, **host)
+
+
+def virtiofsd():
+    """qemu's own of old calls itself otherwise, and is not what vng can use."""
+    path = {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}
+    os.chmod(home.write("bin/virtiofsd", "#!/bin/sh\necho virtiofsd 1.10.0\n"), 0o755)
+    doctor("a virtiofsd", "ok", "virtiofsd", "there, for --root-transport dir", environment=path)
+    if os.path.exists("/usr/libexec/virtiofsd") or os.path.exists("/usr/lib/virtiofsd"):
+        tap.skip("doctor: a virtiofsd of old", "the host has a newer one")
+        return
+    os.chmod(home.write("bin/virtiofsd", "#!/bin/sh\necho virtiofsd version 7.2.0\n"), 0o755)
+    doctor("a virtiofsd of old", "ok", "virtiofsd", "not there, and not needed", environment=path)
+
+
+kernels()
+virtiofsd()
+if AS_ROOT:
+    disks()
+    kvm()
+    apparmor()
+else:
+    for case in ("space", "KVM", "AppArmor"):
+        tap.skip(f"doctor: {case}", "needs root, to put other files over the host's")
+tap.done()
