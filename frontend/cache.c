@@ -236,6 +236,18 @@ int cache_store(const char *folder, const void *data, size_t size,
 	}
 }
 
+void cache_hold(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	futimens(fd, NULL);
+	/* Its end is the process's. */
+	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+		closep(&fd);
+}
+
 void cache_prune(const char *folder, int64_t seconds)
 {
 	DIR *directory = opendir(folder);

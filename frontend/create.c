@@ -67,8 +67,8 @@ struct create {
 	struct helper *helper;
 	struct fetch *fetch;
 	struct base kept;
-	const char *how; /* of a clone */
-	size_t count;	 /* of packages */
+	const struct clone_way *how; /* of a clone; NULL: made */
+	size_t count;		     /* of packages */
 };
 
 enum option_code {
@@ -516,6 +516,7 @@ static int print_result(struct create *c, time_t began)
 	json_object_set_new(result, "arch", json_text(packages_set(c->fetch)->arch));
 	json_object_set_new(result, "packages", json_integer((json_int_t)c->count));
 	json_object_set_new(result, "users", list_users(c->profile));
+	json_object_set_new(result, "cloned", json_text(c->how ? c->how->word : NULL));
 	json_object_set_new(result, "seconds", json_integer((json_int_t)(time(NULL) - began)));
 	return event_result(result, EXIT_OK);
 }
@@ -530,7 +531,7 @@ static void print_done(const struct create *c, time_t began)
 	printf("Made %s/%s: %s %s, %zu packages, in %s\n", c->parent, c->base, set->distribution,
 	       set->suite, c->count, text_duration((uint64_t)(time(NULL) - began), took));
 	if (c->how)
-		printf("Cloned from a base of the cache, %s.\n", c->how);
+		printf("Cloned from a base of the cache, by %s%s.\n", c->how->word, c->how->why);
 }
 
 /* Returns the exit status of a dry run, else 0; -1 with ERR set. */

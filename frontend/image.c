@@ -93,6 +93,7 @@ int image_cached(const char *place, const void *state, size_t size, const char *
 		if (build_into(folder, name, build, context, err) < 0)
 			return -1;
 	}
+	cache_hold(found);
 	*path = STEAL_PTR(found);
 	return 0;
 }

@@ -243,6 +243,7 @@ int kernel_distribution(const struct manifest *manifest, struct progress *progre
 {
 	_cleanup_free_ char *parent = cache_path("kernels", err);
 	_cleanup_free_ char *link = NULL;
+	_cleanup_free_ char *folder = NULL;
 	_cleanup_free_ char *image = NULL;
 	_cleanup_error_ struct error *why = NULL;
 	_cleanup_close_ int kernels = -1;
@@ -253,7 +254,8 @@ int kernel_distribution(const struct manifest *manifest, struct progress *progre
 	if (kernels < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", parent);
 	if (asprintf(&link, "%s-%s", manifest->suite, manifest->arch) < 0 ||
-	    asprintf(&image, "%s/%s/boot/vmlinuz", parent, link) < 0)
+	    asprintf(&folder, "%s/%s", parent, link) < 0 ||
+	    asprintf(&image, "%s/boot/vmlinuz", folder) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot fetch a kernel");
 	/* Two runs at once: the second waits, and finds what the first has made. */
 	if (flock(kernels, LOCK_EX) < 0)
@@ -270,5 +272,6 @@ int kernel_distribution(const struct manifest *manifest, struct progress *progre
 		}
 	}
 	progress_end(progress);
+	cache_hold(folder);
 	return kernel_open(image, out, err);
 }

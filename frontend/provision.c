@@ -252,12 +252,14 @@ int provision_rootfs(struct helper *h, const struct provision *p, struct error *
 	return 0;
 }
 
-static int clone(struct helper *h, const struct provision *p, const char **how, struct error **err)
+static int clone(struct helper *h, const struct provision *p, const struct clone_way **how,
+		 struct error **err)
 {
-	static const char *const ways[] = {
-		"by reflinks",
-		"by hard links below /usr, until something writes: this filesystem has no reflinks",
-		"by copies: the cache is on another filesystem",
+	static const struct clone_way ways[] = {
+		{ "reflinks", "" },
+		{ "hard links",
+		  " below /usr, until something writes: this filesystem has no reflinks" },
+		{ "copies", ": the cache is on another filesystem" },
 	};
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Clone message = ROOTLET__CLONE__INIT;
@@ -270,12 +272,14 @@ static int clone(struct helper *h, const struct provision *p, const char **how, 
 	request.clone = &message;
 	if (helper_call(h, &request, (int[]){ p->parent, p->kept->folder }, 2, &answer, err) < 0)
 		return -1;
-	*how = answer.status >= 1 && answer.status <= 3 ? ways[answer.status - 1] : "";
+	if (answer.status < 1 || answer.status > 3)
+		return error_set(err, ERR_SYSTEM, "rootlet-helper cloned in a way unknown here");
+	*how = &ways[answer.status - 1];
 	return 0;
 }
 
-int provision_clone(struct helper *h, const struct provision *p, const char **how, size_t *count,
-		    struct error **err)
+int provision_clone(struct helper *h, const struct provision *p, const struct clone_way **how,
+		    size_t *count, struct error **err)
 {
 	_cleanup_close_ int base = base_find(p->kept), fd = -1;
 	_cleanup_(manifest_free) struct manifest *manifest = NULL;

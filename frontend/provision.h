@@ -24,8 +24,13 @@ struct provision {
  * at the latest when stopped. */
 int provision_rootfs(struct helper *h, const struct provision *p, struct error **err);
 
+/* How the files of a clone and its base are shared, and why so. */
+struct clone_way {
+	const char *word, *why; /* "hard links", " below /usr, …" */
+};
+
 /* The same from a base that is there. *HOW then says how files are shared, *COUNT how many packages
  * there are. Returns 1 where the base was damaged or of no use: it is gone, where the policy allows
  * that, and nothing else has happened. */
-int provision_clone(struct helper *h, const struct provision *p, const char **how, size_t *count,
-		    struct error **err);
+int provision_clone(struct helper *h, const struct provision *p, const struct clone_way **how,
+		    size_t *count, struct error **err);

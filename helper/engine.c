@@ -25,11 +25,16 @@ static void count_line(const char *line, void *context)
 
 #define NATIVE "sh -e /var/lib/dpkg/rootlet/_plan\n"
 
+/* debootstrap keeps start-stop-daemon(8) from starting services, but nothing else: invoke-rc.d(8)
+ * asks policy-rc.d. The native engine has its plan write one. */
 #define DEBOOTSTRAP                                                                                \
+	"printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d\n"                                \
+	"chmod 755 /usr/sbin/policy-rc.d\n"                                                        \
 	"/debootstrap/debootstrap --second-stage || {\n"                                           \
 	"  grep -m 1 'No space left' /debootstrap/debootstrap.log\n"                               \
 	"  tail -n 5 /debootstrap/debootstrap.log; exit 1; }\n"                                    \
-	"rm -rf /debootstrap /var/cache/apt/archives/*.deb /var/lib/apt/lists/*_*\n"
+	"rm -rf /usr/sbin/policy-rc.d /debootstrap /var/cache/apt/archives/*.deb "                 \
+	"/var/lib/apt/lists/*_*\n"
 
 /* What is left of the mirror goes; a guest needs a name and an /etc/hosts. */
 #define FINISH                                                                                     \

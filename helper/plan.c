@@ -212,11 +212,12 @@ static void write_preinsts(const struct plan *plan, const struct layout *layout,
 		}
 }
 
-/* One call of dpkg for all packages that are CHOSEN. */
+/* One call of dpkg for all packages that are CHOSEN. What they trigger waits for the end, where it
+ * runs once. */
 static void write_unpack(struct plan *plan, const bool *chosen, FILE *f)
 {
 	/* The order is right; what a trigger is pending for counts as unconfigured, though. */
-	fputs("dpkg --force-depends --unpack", f);
+	fputs("dpkg --no-triggers --force-depends --unpack", f);
 	for (size_t i = 0; i < plan->count; i++)
 		if (chosen[i]) {
 			fprintf(f, " /" WORK "/%s_.deb", plan->packages[i].name);
@@ -258,6 +259,20 @@ static bool is_ready(const struct plan *plan, const struct package *p)
 	return !there || met;
 }
 
+/* Whether one alternative of GROUP in FIELD of P is configured already: the others do not matter
+ * then. */
+static bool is_met(const struct plan *plan, const struct package *p, const char *field,
+		   size_t group)
+{
+	struct names n = names_of(p, field);
+
+	while (next_name(&n))
+		for (size_t i = 0; n.group == group && i < plan->count; i++)
+			if (plan->packages[i].configured && provides(&plan->packages[i], n.name))
+				return true;
+	return false;
+}
+
 /* Into NEEDED: all that is to be configured before P can be unpacked. False where some of it is not
  * unpacked itself. */
 static bool collect_needed(const struct plan *plan, const struct package *p, bool *needed)
@@ -269,7 +284,9 @@ static bool collect_needed(const struct plan *plan, const struct package *p, boo
 	for (size_t k = 0; k < 2 && !(k == 1 && !p->unpacked); k++) {
 		struct names n = names_of(p, fields[k]);
 
-		while (next_name(&n))
+		while (next_name(&n)) {
+			if (is_met(plan, p, fields[k], n.group))
+				continue;
 			for (size_t i = 0; i < plan->count; i++) {
 				const struct package *other = &plan->packages[i];
 
@@ -279,6 +296,7 @@ static bool collect_needed(const struct plan *plan, const struct package *p, boo
 				possible = other->unpacked && collect_needed(plan, other, needed) &&
 					   possible;
 			}
+		}
 	}
 	return possible;
 }

@@ -12,7 +12,8 @@
 #include "helper/task.h"
 #include "helper/tree.h"
 
-/* Each may need the 8 MiB that xz -6 wants: together they are to stay below 96 MiB. */
+/* Each may need the 8 MiB that xz -6 wants: together they are to stay below 96 MiB, which is why
+ * there are no more of them where there are more processors. */
 #define WORKERS_MAX 8
 
 struct worker {

@@ -302,6 +302,7 @@ static int find_or_build(const char *source, const struct manifest *manifest,
 		return error_set(err, ERR_SPACE, "out of memory");
 	if (!has(target, "check") && build_tree(&b, target, progress, err) < 0)
 		return -1;
+	cache_hold(target);
 	*folder = STEAL_PTR(target);
 	return 0;
 }

@@ -1,12 +1,19 @@
 """The native engine against debootstrap and mmdebstrap: the same packages make the same tree, file by
-file, and the same dpkg database, for every suite that can be had. What may differ stands in a table."""
+file, and the same dpkg database, for every suite that can be had. What may differ stands in a table.
+
+With --long the set of profile fstests is compared, too, but with debootstrap only: its accounts are
+nothing that mmdebstrap makes. So the set that both are compared with is the small one."""
 import os
 import shutil
 import subprocess
+import threading
+import urllib.error
+import urllib.request
 
 from support import apt, debs, mirror as mirrors, offline, tap, trees
-from support.server import Server
-from support.world import AS_ROOT, SCRATCH, Home, locked, mirror, shared_cache
+from support.server import Fault, Server
+from support.world import (AS_ROOT, PROFILE, SCRATCH, Home, children, locked, mirror, shared_cache,
+                           wait_until)
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 
@@ -35,10 +42,17 @@ MMDEBSTRAP = [
 ]
 
 
-def packages_of(home, name):
-    outcome = home.run("shell", "--name", name, "--", "dpkg-query", "-W", "-f",
-                       "${Package} ${Version} ${db:Status-Status}\\n")
-    return sorted(outcome.out.splitlines())
+def packages_of(tree):
+    done = subprocess.run(["dpkg-query", f"--admindir={tree}/var/lib/dpkg", "-W", "-f",
+                           "${Package} ${Version} ${db:Status-Status}\\n"], stdout=subprocess.PIPE,
+                          text=True, check=False)
+    return sorted(done.stdout.splitlines())
+
+
+def compare_packages(what, home, tree):
+    one, other = packages_of(f"{home.store}/native"), packages_of(tree)
+    tap.report(one == other and len(one) > 60 and all(line.endswith(" installed") for line in one),
+               f"{what}: the same packages, all of them installed", set(one) ^ set(other))
 
 
 def compare(what, home, tree, allowed):
@@ -54,9 +68,7 @@ def compare_debootstrap(suite, home, source):
     if not tap.report(outcome.status == 0, f"{suite}: create --engine debootstrap", outcome):
         return
     compare(f"{suite}: native and debootstrap", home, f"{home.store}/debootstrap", DEBOOTSTRAP)
-    one, other = packages_of(home, "native"), packages_of(home, "debootstrap")
-    tap.report(one == other and len(one) > 60 and all(line.endswith(" installed") for line in one),
-               f"{suite}: the same packages, all of them installed", set(one) ^ set(other))
+    compare_packages(f"{suite}: native and debootstrap", home, f"{home.store}/debootstrap")
 
 
 def compare_mmdebstrap(suite, home, cache):
@@ -70,6 +82,7 @@ def compare_mmdebstrap(suite, home, cache):
                           env={**home.environment(), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
     if tap.report(done.returncode == 0, f"{suite}: mmdebstrap", done.stdout[-3000:]):
         compare(f"{suite}: native and mmdebstrap", home, f"{folder}/tree", MMDEBSTRAP)
+        compare_packages(f"{suite}: native and mmdebstrap", home, f"{folder}/tree")
 
 
 def compare_suite(suite, source, cache=None):
@@ -87,7 +100,7 @@ def compare_suite(suite, source, cache=None):
     tap.report(check.status == 0, f"{suite}: dpkg finds nothing to complain of", check)
     compare_debootstrap(suite, home, source)
     if LONG and cache:
-        tap.note("profile fstests has accounts, which mmdebstrap does not make: not compared")
+        tap.note(f"{suite}: profile fstests is compared with debootstrap only, see above")
     else:
         compare_mmdebstrap(suite, home, home.cache)
     home.remove()
@@ -96,6 +109,9 @@ def compare_suite(suite, source, cache=None):
 # What of a package makes dpkg itself unpack it, and what every archive may look like.
 DIVERT = "#!/bin/sh\n[ ! -e /usr/share/odd-divert ] || exit 1\n" \
          "dpkg-divert --package odd-divert --add --rename --divert /usr/bin/attr.real /usr/bin/attr\n"
+# Services are not to be started, and nobody is there to be asked.
+ASKS = "#!/bin/sh\ncode=0; /usr/sbin/policy-rc.d odd start || code=$?\n" \
+       "echo \"$code $DEBIAN_FRONTEND\" >/usr/share/odd-asked\n"
 ODD = {
     "odd-plain": {"suffix": "", "entries": [("./usr/share/odd-plain", b"plain")]},
     "odd-gz": {"suffix": "gz", "entries": [("./usr/share/odd-gz", b"gz")]},
@@ -109,10 +125,24 @@ ODD = {
                                  "postinst": "#!/bin/sh\nset -e\ntest -f /etc/odd.conf\ncat /etc/odd.conf "
                                              ">/usr/share/odd-seen\n"},
                      "entries": [("./etc/odd.conf", b"odd")]},
-    "odd-trigger": {"scripts": {"triggers": "interest-noawait /usr/share/odd-watched\n", "postinst":
-                                "#!/bin/sh\necho \"$@\" >>/var/log/odd-trigger\n"}},
+    "odd-asks": {"scripts": {"postinst": ASKS}},
+    # What is triggered three times, from scripts and by a file that dpkg unpacks, runs once, at the end.
+    "odd-trigger": {"scripts": {"triggers": "interest-noawait /usr/share/odd-watched\n"
+                                            "interest-noawait odd-ring\n",
+                                "postinst": "#!/bin/sh\necho \"$@\" >>/var/log/odd-trigger\n"}},
+    "odd-rings": {"fields": "Depends: odd-trigger\n", "scripts": {"triggers": "activate-noawait odd-ring\n"}},
+    "odd-rings-too": {"fields": "Depends: odd-rings\n",
+                      "scripts": {"triggers": "activate-noawait odd-ring\n"}},
+    "odd-drops": {"fields": "Pre-Depends: odd-trigger\n", "scripts": {"preinst": "#!/bin/sh\n"},
+                  "entries": [("./usr/share/odd-watched/", "dir"), ("./usr/share/odd-watched/drop", b"x"),
+                              ("./usr/share/doc/odd-drops/", "dir"),
+                              ("./usr/share/doc/odd-drops/README", b"x")]},
 }
+FILTERS = "[files]\npath-exclude = /usr/share/doc/*\npath-include = /usr/share/doc/*/copyright\n"
+LATER = {"entries": [("./usr/share/doc/odd-later/", "dir"), ("./usr/share/doc/odd-later/README", b"x"),
+                     ("./usr/share/doc/odd-later/copyright", b"x"), ("./usr/share/odd-later", b"x")]}
 ODD_SHELL = r"""set -e
+cat /var/log/odd-trigger
 for kind in plain gz xz zst; do test "$(cat /usr/share/odd-$kind)" = $kind; done
 test "$(stat -c %i /usr/share/odd-twin)" = "$(stat -c %i /usr/share/odd-zst)"
 test -f "/usr/share/odd-name é"; dpkg -S "/usr/share/odd-name é"
@@ -121,37 +151,132 @@ test "$(cat /usr/bin/chacl)" = replaced; dpkg -S /usr/bin/chacl | grep '^odd-rep
 test "$(cat /usr/share/odd-seen)" = odd; test ! -e /etc/odd.conf.dpkg-new
 dpkg-query -W -f '${Conffiles}' odd-conffile | grep -q '/etc/odd.conf [0-9a-f]\{32\}'
 grep -q '^/usr/share/odd-watched odd-trigger/noawait$' /var/lib/dpkg/triggers/File
-test "$(cat /var/log/odd-trigger)" = 'configure '
+test "$(cat /usr/share/odd-asked)" = '101 noninteractive'
+test "$(sed -n 1p /var/log/odd-trigger)" = 'configure '; test "$(wc -l </var/log/odd-trigger)" = 2
+grep -q '^triggered .*odd-ring' /var/log/odd-trigger
+grep -q '^triggered .*/usr/share/odd-watched' /var/log/odd-trigger
+test ! -e /usr/share/doc/odd-drops/README; test -z "$(ls /usr/share/doc/coreutils | grep -v copyright)"
 test ! -e /usr/sbin/policy-rc.d; test ! -e /var/lib/dpkg/rootlet; test ! -e /var/lib/dpkg/tmp.ci
 test -s /var/lib/dpkg/info/odd-gz.md5sums; test -z "$(dpkg --audit)"; test -z "$(dpkg --verify odd-gz)"
 echo all-of-it"""
 
 
+def workers_of(pid):
+    """The most processes without children that one process of the helper has."""
+    below = children(pid)
+    leaves = {one: [other for other in children(one) if not children(other)] for one in below}
+    return max((len(some) for one, some in leaves.items() if len(some) == len(children(one))), default=0)
+
+
+def watch(home, process, gate):
+    """While the last package is still on its way."""
+    tree = f"{home.store}/.rootlet-staging.test-rootfs/tree"
+    there = wait_until(lambda: os.path.exists(f"{tree}/usr/share/odd-gz") or process.poll() is not None, 120)
+    tap.report(there and process.poll() is None, "native: packages are unpacked while others still arrive",
+               os.listdir(home.store) if os.path.isdir(home.store) else "")
+    most = min(len(os.sched_getaffinity(0)), 8)
+    seen = workers_of(process.pid)
+    tap.report(seen >= most, f"native: in {most} processes", seen)
+    gate.set()
+
+
 def odd_packages(at):
-    folder = f"{SCRATCH}/{os.getpid()}.odd"
+    folder, gate = f"{SCRATCH}/{os.getpid()}.odd", threading.Event()
     packed = [debs.make(f"{folder}.debs", name, mirrors.arch(), **how) for name, how in ODD.items()]
+    later = debs.make(f"{folder}.debs", "odd-later", mirrors.arch(), **LATER)
     home = Home()
-    with Server(f"{folder}/mirror") as server:
+    home.write("config/rootlet/profiles/test.conf", PROFILE + FILTERS)
+    held = Fault(r"/odd-plain_", "body", lambda body: body if gate.wait(120) else b"")
+    with Server(f"{folder}/mirror", [held]) as server:
         other = at.with_packages(folder, packed)
-        outcome = home.create("--include", ",".join(ODD), "--quiet", server=server, at=other)
-    if tap.report(outcome.status == 0, "native: packages that are odd in one way each", outcome):
+        process = home.start("create", "--release", mirrors.SUITE, "--profile", "test", "--mirror",
+                             server.url, "--keyring", other.keyring, "--fresh", "--quiet", "--include",
+                             ",".join(ODD))
+        watch(home, process, gate)
+        err = process.communicate(timeout=600)[1].decode()
+    if tap.report(process.returncode == 0, "native: packages that are odd in one way each", err):
         seen = home.run("shell", "--", "bash", "-xc", ODD_SHELL)
         tap.report(seen.status == 0 and "all-of-it" in seen.out, "native: compressions, a diversion, a shared "
-                   "file, a conffile, a trigger: as with dpkg", seen)
+                   "file, a conffile, triggers, filters: as with dpkg", seen)
+        with open(later, "rb") as deb:
+            seen = home.run("shell", "--", "sh", "-ec", "cat >/tmp/x.deb; dpkg -i /tmp/x.deb; cd /usr/share; "
+                            "cat odd-later doc/odd-later/copyright; test ! -e doc/odd-later/README",
+                            stdin=deb)
+        tap.report(seen.status == 0 and "xx" in seen.out, "native: what is installed later goes by the "
+                   "profile's filters, too", seen)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+# Its own would refuse a tree whose /usr is not merged.
+UNMERGED = {"usr-is-merged": {"fields": "Multi-Arch: foreign\n"},
+            "odd-bin": {"entries": [("./bin/odd-bin", b"#!/bin/sh\n"), ("./usr/bin/odd-usr", b"x")]}}
+
+
+def unmerged(at):
+    """A release of old: /bin and /usr/bin are two folders. Needs packages that are from before base-files
+    brought the links itself."""
+    what = "native: a release whose /usr is not merged"
+    if apt.host_suite() not in ("bookworm", "bullseye", "jammy"):
+        tap.skip(what, "this host's own packages are of a later time")
+        return
+    folder = f"{SCRATCH}/{os.getpid()}.unmerged"
+    other = at.with_packages(folder, [debs.make(f"{folder}.debs", name, mirrors.arch(), **how)
+                                      for name, how in UNMERGED.items()], without=["usr-is-merged"])
+    dists = f"{other.root}/dists"
+    signed = other.inrelease(Codename="bionic", Suite="bionic")
+    os.unlink(f"{dists}/{mirrors.SUITE}/InRelease")
+    os.rename(f"{dists}/{mirrors.SUITE}", f"{dists}/bionic")
+    with open(f"{dists}/bionic/InRelease", "wb") as file:
+        file.write(signed)
+    home = Home()
+    with Server(other.root) as server:
+        outcome = home.create("--release", "bionic", "--include", "odd-bin", "--quiet", server=server, at=other)
+    seen = home.run("shell", "--", "sh", "-xec", "test ! -L /bin; test ! -L /lib; test ! -e /bin/odd-usr; "
+                    "test -x /bin/odd-bin; test ! -e /usr/bin/odd-bin; test -z \"$(dpkg --audit)\"; "
+                    "dpkg --verify odd-bin; echo all-of-it")
+    tap.report(outcome.status == 0 and seen.status == 0 and "all-of-it" in seen.out, what, outcome, seen)
+    shutil.rmtree(folder, ignore_errors=True)
+    home.remove()
+
+
+DEBIAN = ("bookworm", "trixie")
+
+
+def real_source(suite):
+    """What create needs for SUITE; None where no mirror that the host's apt names has it. One that is
+    not reached is not one that has it not: create is to fail then, and the test with it."""
+    if apt.host_source(suite):
+        return []
+    for other in filter(apt.host_source, DEBIAN):
+        uri = apt.host_source(other)[0].rstrip("/")
+        try:
+            urllib.request.urlopen(f"{uri}/dists/{suite}/InRelease", timeout=60).close()
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                continue
+        except OSError:
+            pass
+        return ["--mirror", uri]
+    return None
 
 
 def main():
     at = mirror()
     odd_packages(at)
-    with Server(at.root) as server:
-        compare_suite(mirrors.SUITE, ["--mirror", server.url, "--keyring", at.keyring])
-    for suite in ("bookworm", "trixie"):
-        if apt.host_source(suite):
-            with locked("cache-of-engines"):
-                compare_suite(suite, [], shared_cache())
-        else:
-            tap.skip(f"{suite}: the engines", "the host's apt names no mirror for it")
+    unmerged(at)
+    folder = f"{SCRATCH}/{os.getpid()}.asks"
+    asking = at.with_packages(folder, [debs.make(f"{folder}.debs", "odd-asks", mirrors.arch(),
+                                                 **ODD["odd-asks"])])
+    with Server(asking.root) as server:
+        compare_suite(mirrors.SUITE, ["--mirror", server.url, "--keyring", at.keyring, "--include",
+                                      "odd-asks"])
+    for suite in DEBIAN:
+        source = real_source(suite)
+        if source is None:
+            tap.skip(f"{suite}: the engines", "no mirror that the host's apt names has it")
+            continue
+        with locked("cache-of-engines"):
+            compare_suite(suite, source, shared_cache())
 
 
 if not AS_ROOT:

@@ -195,8 +195,9 @@ class Mirror:
             with open(f"{base}/Packages{suffix}", "wb") as file:
                 file.write(packed)
 
-    def with_packages(self, folder, debs):
-        """A mirror in FOLDER that has DEBS as well, and is signed with the same key."""
+    def with_packages(self, folder, debs, without=()):
+        """A mirror in FOLDER that has DEBS as well, and not what WITHOUT names, and is signed with the
+        same key."""
         other = Mirror(folder)
         other.home, other.keyring = self.home, self.keyring
         shutil.copytree(self.root, other.root, copy_function=os.link)
@@ -205,6 +206,8 @@ class Mirror:
             data = file.read()
         for name in os.listdir(base):
             os.unlink(f"{base}/{name}")  # shared with this one, by its link
+        data = b"".join(stanza + b"\n\n" for stanza in data.strip().split(b"\n\n")
+                        if _field(stanza.decode(), "Package") not in without)
         for deb in debs:
             data += other.add_package("main", deb).encode()
         self.write_index(base, data)

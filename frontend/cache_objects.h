@@ -1,0 +1,42 @@
+/* What lies in the cache: objects of several kinds, how large they are and when they were last
+ * used. All of it may go at any time, but for what is in use at the moment. */
+#pragma once
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "frontend/client.h"
+
+struct cache_kind {
+	const char *folder; /* below the cache's own; the kind's name */
+	bool verified;	    /* there is something that says what its objects must be */
+};
+
+#define CACHE_KINDS 7
+extern const struct cache_kind cache_kinds[CACHE_KINDS];
+
+struct cache_object {
+	size_t kind;
+	char name[NAME_MAX + 1]; /* in the kind's folder */
+	uint64_t bytes;		 /* on the disk */
+	int64_t used;		 /* when last */
+};
+
+struct cache_objects {
+	struct helper *helper; /* started for the first one that belongs to the sub-range */
+	int folders[CACHE_KINDS];
+	struct cache_object *list;
+	size_t count;
+};
+#define CACHE_OBJECTS_NONE ((struct cache_objects){ .folders = { -1, -1, -1, -1, -1, -1, -1 } })
+
+int cache_objects_scan(struct cache_objects *objects, struct error **err);
+void cache_objects_clear(struct cache_objects *objects);
+
+/* ERR_BUSY where it is in use. */
+int cache_object_remove(struct cache_objects *objects, const struct cache_object *o,
+			struct error **err);
+
+/* Reads it again, where its kind is one that is verified. ERR_TRUST where it is damaged. */
+int cache_object_verify(struct cache_objects *objects, const struct cache_object *o,
+			struct error **err);

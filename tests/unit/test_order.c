@@ -1,0 +1,218 @@
+/* helper/plan.c: in which order dpkg is to unpack and to configure what was not simply unpacked. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "helper/plan.h"
+#include "helper/tree.h"
+
+#include "tap.h"
+
+#define LINES 16
+
+/* Packages are written "name state Field: value; Field: value", one a line: state k for those that
+ * are kept for dpkg, u for those whose files are there. */
+struct row {
+	const char *what;
+	const char *packages;
+	const char *calls[LINES]; /* of dpkg, shortened: "unpack a b", "configure a", "preinst a" */
+};
+
+static const struct row rows[] = {
+	{ "all is unpacked: only what is pending is configured",
+	  "aa u\nbb u Depends: aa",
+	  { "pending" } },
+	{ "all that dpkg is to unpack, in one call",
+	  "base u Essential: yes\naa k\nbb k Depends: aa",
+	  { "configure base", "unpack aa bb", "pending" } },
+	{ "a Pre-Depends waits for a round of its own",
+	  "base u Essential: yes\naa k Pre-Depends: bb\nbb k",
+	  { "configure base", "unpack bb", "configure bb", "unpack aa", "pending" } },
+	{ "a chain of them, a round each",
+	  "base u Essential: yes\naa k Pre-Depends: bb\nbb k Pre-Depends: cc\ncc k",
+	  { "configure base", "unpack cc", "configure cc", "unpack bb", "configure bb", "unpack aa",
+	    "pending" } },
+	{ "what the Pre-Depends depends on is configured with it",
+	  "base u Essential: yes\naa k Pre-Depends: bb\nbb u Depends: cc\ncc u",
+	  { "configure base", "configure bb cc", "unpack aa", "pending" } },
+	{ "and is unpacked before",
+	  "base u Essential: yes\naa k Pre-Depends: bb\nbb u Depends: cc\ncc k",
+	  { "configure base", "unpack cc", "configure bb cc", "unpack aa", "pending" } },
+	{ "a Pre-Depends on what is configured already",
+	  "base u Essential: yes\naa k Pre-Depends: base (>= 1)",
+	  { "configure base", "unpack aa", "pending" } },
+	{ "one of two alternatives is enough",
+	  "base u Essential: yes\naa k Pre-Depends: bb | base\nbb k Pre-Depends: aa",
+	  { "configure base", "unpack aa", "configure aa", "unpack bb", "pending" } },
+	{ "but each group needs one",
+	  "base u Essential: yes\naa k Pre-Depends: base, bb\nbb u",
+	  { "configure base", "configure bb", "unpack aa", "pending" } },
+	{ "what provides the name will do",
+	  "base u Essential: yes\naa k Pre-Depends: virtual\nbb u Provides: other, virtual (= 1)",
+	  { "configure base", "configure bb", "unpack aa", "pending" } },
+	{ "a Pre-Depends on what is not there is nobody's business",
+	  "base u Essential: yes\naa k Pre-Depends: absent",
+	  { "configure base", "unpack aa", "pending" } },
+	{ "a circle of Pre-Depends ends",
+	  "base u Essential: yes\naa k Pre-Depends: bb\nbb k Pre-Depends: aa",
+	  { "configure base", "unpack aa bb", "pending" } },
+	{ "a circle of Depends is configured in one call",
+	  "base u Essential: yes\naa k Pre-Depends: bb\nbb u Depends: cc\ncc u Depends: bb",
+	  { "configure base", "configure bb cc", "unpack aa", "pending" } },
+	{ "a circle does not hold up what is beside it",
+	  "base u Essential: yes\naa k Pre-Depends: bb\nbb k Pre-Depends: aa\ncc k\ndd k "
+	  "Pre-Depends: cc",
+	  { "configure base", "unpack cc", "configure cc", "unpack dd", "unpack aa bb",
+	    "pending" } },
+	{ "the essential packages, dpkg, and what they need are base",
+	  "base u Essential: yes; Depends: lib\nlib u Pre-Depends: more\nmore u\ndpkg u\naa k",
+	  { "configure base lib more dpkg", "unpack aa", "pending" } },
+	{ "base-passwd comes before the rest of base",
+	  "base u Essential: yes\nbase-passwd u Essential: yes\naa k",
+	  { "configure base-passwd", "configure base", "unpack aa", "pending" } },
+	{ "what of base is kept: its preinst before dpkg, base-passwd's first",
+	  "base p Essential: yes\nbase-passwd p Essential: yes\naa u",
+	  { "preinst base-passwd", "preinst base", "configure base-passwd", "pending" } },
+	{ "base that dpkg is to unpack comes first",
+	  "base k Essential: yes\naa k\nbb u",
+	  { "unpack base", "configure base", "unpack aa", "pending" } },
+};
+
+static char folder[] = "/tmp/rootlet-test-order.XXXXXX";
+static struct plan plan;
+
+/* One line of ROW's PACKAGES. p: a base package that was kept for its preinst, and then unpacked.
+ */
+static bool add(char *line, int work, bool *later)
+{
+	struct error *err = NULL;
+	const uint8_t sha256[SHA256_LEN] = { (uint8_t)plan.count };
+	char *rest = line, *name = strsep(&rest, " "), *state = strsep(&rest, " "), *field;
+	struct package *p = plan_add(&plan, name, sha256, &err);
+	int fd = openat(work, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (!p || !f)
+		return false;
+	p->state = *state == 'u' ? PACKAGE_UNPACKED : PACKAGE_KEPT;
+	*later = *state == 'p';
+	fprintf(f, "Package: %s\nVersion: 1\nArchitecture: all\n", name);
+	while ((field = strsep(&rest, ";")))
+		fprintf(f, "%s\n", field + strspn(field, " "));
+	return fclose(f) == 0;
+}
+
+/* Into SHORT: what of LINE of the script is a call of dpkg or of a preinst. */
+static bool shorten(char *line, char *text, size_t size)
+{
+	const char *verb = strstr(line, "--unpack")	 ? "unpack"
+			   : strstr(line, "--pending")	 ? "pending"
+			   : strstr(line, "--configure") ? "configure"
+							 : "preinst";
+	bool quiet = strcmp(verb, "pending") == 0 || strstr(line, "--no-triggers") ||
+		     strncmp(line, "preinst ", 8) == 0;
+	char *rest = line, *word;
+	size_t length;
+
+	if ((strncmp(line, "dpkg ", 5) != 0 && strncmp(line, "preinst ", 8) != 0))
+		return false;
+	/* Triggers run in the last call, and in none before. */
+	length = (size_t)snprintf(text, size, "%s%s", quiet ? "" : "with triggers: ", verb);
+	for (strsep(&rest, " "); (word = strsep(&rest, " "));) {
+		char *slash = strrchr(word, '/');
+
+		if (word[0] == '-')
+			continue;
+		word = slash ? slash + 1 : word;
+		word[strcspn(word, "_")] = '\0';
+		length += (size_t)snprintf(text + length, size - length, " %s", word);
+		if (strncmp(line, "preinst", 7) == 0)
+			break;
+	}
+	return true;
+}
+
+static bool compare(FILE *script, const struct row *row)
+{
+	char line[1024], text[1024];
+	size_t at = 0;
+	bool good = true;
+
+	while (fgets(line, sizeof(line), script)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, "preinst()", 9) == 0 || !shorten(line, text, sizeof(text)))
+			continue;
+		if (at == LINES || !row->calls[at] || strcmp(row->calls[at], text) != 0) {
+			printf("# call %zu: %s\n", at, text);
+			good = false;
+		}
+		at += at < LINES;
+	}
+	return good && at < LINES && !row->calls[at];
+}
+
+static bool run(const struct row *row)
+{
+	struct layout layout = { .arch = "amd64" };
+	bool later[LINES] = { false };
+	char *copy = strdup(row->packages), *rest = copy, *line;
+	struct error *err = NULL;
+	FILE *script = NULL;
+	bool good = true;
+	int fd;
+
+	layout.tree = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	layout.work = tree_make_folders(layout.tree, WORK);
+	while ((line = strsep(&rest, "\n")))
+		good = good && add(line, layout.work, &later[plan.count]);
+	good = good && plan_read(&plan, &layout, &err) == 0;
+	for (size_t i = 0; i < plan.count; i++)
+		if (later[i])
+			plan.packages[i].state = PACKAGE_UNPACKED;
+	good = good && plan_write(&plan, &layout, &err) == 0;
+	fd = openat(layout.work, "_plan", O_RDONLY | O_CLOEXEC);
+	script = fd < 0 ? NULL : fdopen(fd, "r");
+	good = good && script && compare(script, row);
+	if (err)
+		printf("# %s\n", err->message);
+	if (script)
+		fclose(script);
+	unlinkat(layout.work, "_plan", 0);
+	for (size_t i = 0; i < plan.count; i++)
+		free(plan.packages[i].control);
+	memset(&plan, 0, sizeof(plan));
+	close(layout.work);
+	close(layout.tree);
+	error_free(&err);
+	free(copy);
+	return good;
+}
+
+static void refuse(void)
+{
+	const uint8_t sha256[SHA256_LEN] = { 0 };
+	struct layout layout = { .tree = -1, .work = -1 };
+	struct error *err = NULL;
+
+	tap_check(plan_write(&plan, &layout, &err) < 0 && err->code == ERR_REFUSED,
+		  "no package at all is refused");
+	error_free(&err);
+	tap_check(plan_add(&plan, "aa", sha256, &err) && !plan_add(&plan, "aa", sha256, &err) &&
+			  err->code == ERR_REFUSED,
+		  "a package twice is refused");
+	error_free(&err);
+	memset(&plan, 0, sizeof(plan));
+}
+
+int main(void)
+{
+	char command[64];
+
+	if (!mkdtemp(folder))
+		return 1;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		tap_check(run(&rows[i]), "%s", rows[i].what);
+	refuse();
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command) == 0 ? tap_done() : 1;
+}
