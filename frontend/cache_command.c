@@ -9,6 +9,7 @@
 #include "frontend/interrupt.h"
 #include "frontend/progress.h"
 #include "frontend/text.h"
+#include "frontend/vm_options.h"
 
 const char cache_help[] =
 	"usage: rootlet cache [list] [--json]\n"
@@ -218,26 +219,6 @@ static int prune(struct listing *l, uint64_t most, struct error **err)
 	return 0;
 }
 
-/* "10G", "500M", "4096"; false where it is no size. */
-static bool parse_size(const char *text, uint64_t *bytes)
-{
-	static const char units[] = "KMGT";
-	char *end;
-	const char *unit;
-
-	errno = 0;
-	*bytes = strtoull(text, &end, 10);
-	if (errno || end == text || text[0] < '0' || text[0] > '9')
-		return false;
-	if (!*end)
-		return true;
-	unit = strchr(units, *end);
-	if (!unit || end[1] || *bytes > UINT64_MAX >> 41)
-		return false;
-	*bytes <<= 10 * (unit - units + 1);
-	return true;
-}
-
 static int list(struct listing *l, struct error **err)
 {
 	if (cache_objects_scan(&l->objects, err) < 0)
@@ -280,7 +261,7 @@ int command_cache(int argc, char **argv)
 {
 	static const char *const verbs[] = { "list", "verify", "prune" };
 	const char *verb = "list", *size = NULL;
-	uint64_t most = 0;
+	uint64_t most;
 	bool json = false, known = false;
 	int option;
 
@@ -300,7 +281,8 @@ int command_cache(int argc, char **argv)
 		return report_usage("cache", "\"%.80s\" is one word too many", argv[optind]);
 	if ((strcmp(verb, "prune") == 0) != (size != NULL))
 		return report_usage("cache", "prune needs --max-size, and nothing else takes it");
-	if (size && !parse_size(size, &most))
+	most = size ? parse_size(size, false) : 0;
+	if (size && !most && strcmp(size, "0") != 0)
 		return report_usage("cache", "\"%.80s\" is no size, such as 10G or 500M", size);
 	return run(verb, most, json);
 }
