@@ -236,6 +236,8 @@ static int report_failure(const struct run *r, const struct vm_result *result, b
 {
 	int status;
 
+	/* Its last line belongs before the reason. */
+	progress_end(r->progress);
 	if (*result->console)
 		fprintf(stderr, "the console's last lines:\n%s\n", result->console);
 	status = report_error("run", err);

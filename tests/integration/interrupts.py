@@ -1,14 +1,19 @@
-"""Ctrl-C, and kill -9 of either half, in each stage of create (and in delete): afterwards there is the
-old rootfs whole, or none, and after the next command no process, mount or staging folder."""
+"""Ctrl-C, and kill -9 of either half, in each stage of create, of run up to its VM, in delete and in check:
+afterwards there is the old rootfs whole, or none, and after the next command no process, mount or staging
+folder."""
+import glob
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
 
-from support import tap
+from support import debs, tap
+from support import mirror as mirrors
 from support.server import Fault, Server
-from support.world import (Home, Tidy, children, command_of, kill, mirror, processes_left, wait_until)
+from support.world import (AS_ROOT, NOBODY, SCRATCH, Home, Tidy, children, command_of, kill, mirror,
+                           processes_left, wait_until)
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 AT = mirror()
@@ -26,9 +31,9 @@ STAGES = {
     "adding users": "Adding groups",
     "writing to disk": "Writing",
 }
-# Which of them without --long, for a kill of the helper and of the front end and for Ctrl-C.
-SHORT = {"unpacking", "asking for InRelease", "downloading packages", "configuring",
-         "adding users", "writing to disk"}
+# Which of them without --long, for a kill of the helper and of the front end and for Ctrl-C. While users are
+# added there is a jail as there is while packages are configured.
+SHORT = {"unpacking", "asking for InRelease", "downloading packages", "configuring", "writing to disk"}
 
 
 def helper_of(pid):
@@ -48,7 +53,8 @@ def wait_for_stage(front, server, stage):
     if isinstance(stage, Fault):
         return server.wait_for(stage.pattern)
     line, pause = stage if isinstance(stage, tuple) else (stage, 0)
-    for text in iter(front.stdout.readline, b""):
+    # A command whose output is another's says what it does on the other stream.
+    for text in iter((front.stdout if "create" in front.args else front.stderr).readline, b""):
         if text.decode(errors="replace").startswith(line):
             time.sleep(pause)
             return True
@@ -66,34 +72,37 @@ def strike(home, name, method, *words):
                            environment={"XDG_CACHE_HOME": f"{home.folder}/cold"} if faults else {})
         if not wait_for_stage(front, server, stage):
             wrong.append("the stage was never reached")
-        METHODS[method](front)
-        began = time.monotonic()
-        try:
-            _, err = front.communicate(timeout=300)
-        except subprocess.TimeoutExpired:
-            front.kill()
-            _, err = front.communicate()
-            wrong.append("it did not end within five minutes")
-        err = err.decode(errors="replace")
-        # Only a disk that is written to may keep it, and only so long as that takes.
-        if time.monotonic() - began > 30 and name != "writing to disk":
-            wrong.append(f"it ended only after {time.monotonic() - began:.0f} s")
-        finished = front.returncode == 0
-        if method in ("Ctrl-C", "SIGTERM") and front.returncode != INTERRUPTED and not finished:
-            wrong.append(f"exit status {front.returncode}, not {INTERRUPTED}")
-        if method == "kill -9 of the helper" and front.returncode != 1 and not finished:
-            wrong.append(f"exit status {front.returncode}, not 1")
+        more, err = strike_down(home, front, method, tidy, name == "writing to disk")
+        wrong += more
         if front.returncode > 0 and len(err.strip().splitlines()) != 1:
             wrong.append("not one message")
-        if "kill -9" not in method:
-            wrong += tidy.complaints()
-        else:
-            # What a killed one leaves, the next command removes.
-            left = processes_left(300)
-            wrong += [f"still runs: {line}" for line in left]
-            home.run("list")
-            wrong += tidy.complaints()
     return wrong, err
+
+
+def strike_down(home, front, method, tidy, may_wait=False):
+    """Returns what is wrong with the end of FRONT, and its standard error. Only a disk that is written to
+    MAY keep it, and only so long as that takes."""
+    wrong = []
+    METHODS[method](front)
+    began = time.monotonic()
+    try:
+        _, err = front.communicate(timeout=300)
+    except subprocess.TimeoutExpired:
+        front.kill()
+        _, err = front.communicate()
+        wrong.append("it did not end within five minutes")
+    if time.monotonic() - began > 30 and not may_wait:
+        wrong.append(f"it ended only after {time.monotonic() - began:.0f} s")
+    finished = front.returncode == 0
+    if method in ("Ctrl-C", "SIGTERM") and front.returncode != INTERRUPTED and not finished:
+        wrong.append(f"exit status {front.returncode}, not {INTERRUPTED}")
+    if method == "kill -9 of the helper" and front.returncode != 1 and not finished:
+        wrong.append(f"exit status {front.returncode}, not 1")
+    if "kill -9" in method:
+        # What a killed one leaves, the next command removes.
+        wrong += [f"still runs: {line}" for line in processes_left(300)]
+        home.run("list")
+    return wrong + tidy.complaints(), err.decode(errors="replace")
 
 
 def strike_all(home, with_old):
@@ -188,10 +197,109 @@ def strike_twice(home):
     home.run("delete", "--yes", "--name", "twin")
 
 
+UBUNTU = "/usr/share/keyrings/ubuntu-archive-keyring.gpg"
+TOY = "6.9.0-toy"
+# What is struck down in run, the fault of the mirror that makes it last, and by what. While the kernel comes,
+# the helper waits for us.
+RUN_STAGES = {
+    "fetching the kernel": (Fault("/linux-image-6", "stall", 1000), ("Ctrl-C", "kill -9 of the front end")),
+    "unpacking the kernel": ("Unpacking the kernel", ("Ctrl-C", "kill -9 of the front end")),
+    "building the root image": ("Building the root image",
+                                ("Ctrl-C", "kill -9 of the front end", "kill -9 of the helper")),
+}
+
+
+def kernel_packages(folder):
+    """The header of a kernel that may boot from an image, with enough beside it to take a while."""
+    header = bytearray(4096)
+    header[0x1f1], header[0x20f] = 4, 4
+    header[0x1fe:0x200], header[0x202:0x206] = b"\x55\xaa", b"HdrS"
+    header[0x600:0x600 + len(TOY)] = TOY.encode()
+    config = "".join(f"CONFIG_{name}=y\n" for name in ("NET_9P_VIRTIO", "VIRTIO_BLK", "OVERLAY_FS", "EROFS_FS",
+                                                      "EXT4_FS"))
+    files = [("./boot", "dir"), (f"./boot/vmlinuz-{TOY}", bytes(header)),
+             (f"./boot/config-{TOY}", config.encode()), ("./lib/modules", "dir"),
+             (f"./lib/modules/{TOY}", "dir"), (f"./lib/modules/{TOY}/modules.order", b"")]
+    files += [(f"./lib/modules/{TOY}/large{number}", os.urandom(1 << 20)) for number in range(32)]
+    return [debs.make(folder, "linux-image-virtual", mirrors.arch(), fields=f"Depends: linux-image-{TOY}\n"),
+            debs.make(folder, f"linux-image-{TOY}", mirrors.arch(), entries=files, suffix="")]
+
+
+def run_command(home):
+    """Arguments of Home.start for `run` with a program of ours in vng's place, and the mirror's key in that
+    of Ubuntu's archive, which a kernel is checked with."""
+    os.chmod(home.write("bin/vng", "#!/bin/sh\necho exit 0 >/mnt/status\n"), 0o755)
+    return {"before": ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                       f"mount --bind {AT.keyring} {UBUNTU} && exec setpriv --reuid {home.user.uid} "
+                       f'--regid {home.user.gid} --clear-groups "$@"', "sh"], **NOBODY,
+            "environment": {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}}
+
+
+def parts_left(home):
+    """What is half made of kernels. (A root image has no name until it is whole.)"""
+    path = f"{home.cache}/rootlet/kernels"
+    names = os.listdir(path) if os.path.isdir(path) else []
+    return [f"left in the cache: kernels/{name}" for name in names if name.startswith((".new-", ".link-"))]
+
+
+def strike_run(home, server):
+    """All that run does before it has a VM; what happens to that is vm.py's and hypervisor.py's. SERVER is
+    the one that the rootfs came from, and has a kernel."""
+    if not AS_ROOT or not os.path.exists(UBUNTU):
+        tap.skip("run struck down before its VM", "needs root, and Ubuntu's keyring to put another one over")
+        return
+    words = ["run", "--kernel", "distro", "--", "true"]
+    for what, (stage, methods) in RUN_STAGES.items():
+        for method in methods:
+            for name in ("images",) if "image" in what else ("kernels",):
+                shutil.rmtree(f"{home.cache}/rootlet/{name}", ignore_errors=True)
+            server.faults = [stage] if isinstance(stage, Fault) else []
+            server.requests.clear()
+            with Tidy(home) as tidy:
+                front = home.start(*words, **run_command(home))
+                wrong = [] if wait_for_stage(front, server, stage) else ["the stage was never reached"]
+                more, err = strike_down(home, front, method, tidy)
+            wrong += more
+            if front.returncode == 0 or glob.glob(f"{home.cache}/rootlet/images/*"):
+                wrong.append("it was too late")
+            if "kill -9" not in method:
+                wrong += parts_left(home)
+            if front.returncode > 0 and not err.rstrip().splitlines()[-1].startswith("rootlet run: "):
+                wrong.append("no message at the end")
+            tap.report(not wrong, f"{method} while run is {what}", *wrong, err)
+    with Tidy(home) as tidy:
+        outcome = home.run(*words, **run_command(home))
+        wrong = tidy.complaints() + parts_left(home)
+    images = glob.glob(f"{home.cache}/rootlet/images/*")
+    tap.report(outcome.status == 0 and len(images) == 1 and not wrong, "and the next run does it all", *wrong,
+               images, outcome)
+
+
+def strike_check(home):
+    """While dpkg looks at the tree."""
+    for method in METHODS:
+        if method == "SIGTERM" and not LONG:
+            continue
+        with Tidy(home) as tidy:
+            front = home.start("check", "--deep")
+            there = wait_until(lambda: any("dpkg" in command_of(pid) for pid in children(front.pid)) or
+                               front.poll() is not None, 30)
+            wrong, err = strike_down(home, front, method, tidy)
+        check = home.run("check", "--deep")
+        tap.report(there and not wrong and front.returncode and check.status == 0,
+                   f"{method} during check --deep", *wrong, front.returncode, err, check)
+
+
 home = Home()
-with Server(AT.root) as first:
-    made = home.create("--quiet", server=first, at=AT)
-if tap.report(made.status == 0, "a rootfs to begin with", made):
+folder = f"{SCRATCH}/{os.getpid()}.kernel"
+with Server(f"{folder}/mirror") as first:
+    with_kernel = AT.with_packages(folder, kernel_packages(f"{folder}.debs"))
+    made = home.create("--quiet", server=first, at=with_kernel)
+    good = tap.report(made.status == 0, "a rootfs to begin with", made)
+    if good:
+        strike_run(home, first)
+        strike_check(home)
+if good:
     strike_all(home, True)
     strike_all(home, False)
     strike_anywhere(home, made.seconds)

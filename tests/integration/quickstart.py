@@ -4,7 +4,7 @@ import os
 import re
 
 from support import apt, tap
-from support.world import NOBODY, SOURCE, Home, Tidy, fstests_rootfs, without
+from support.world import NOBODY, SOURCE, Home, Tidy, fstests_rootfs, shared_cache, without
 
 QUICKSTART = f"{SOURCE}/quickstart"
 # A package manager's database in which two packages are not installed.
@@ -77,8 +77,29 @@ def main_job():
     tap.report(bool(smoke) and int(smoke.group(1)) > 40, "quickstart: the smoke suite", outcome)
 
 
+def no_archive():
+    """Ubuntu's archive cannot be reached: a Debian release is tried, unless a release was asked for. From
+    here nothing can be reached, so that one fails as well."""
+    home = Home(cache=shared_cache())  # which holds the programs that quickstart has built
+    dead = {"http_proxy": "http://127.0.0.1:9/", "https_proxy": "http://127.0.0.1:9/"}
+    with open("/etc/os-release", encoding="utf-8") as file:
+        debian = re.search(r"^ID=debian$", file.read(), re.M)
+    fallback = apt.host_suite() if debian else "bookworm"
+    for line, tried in (([], ["jammy", fallback]), (["--release", "jammy"], ["jammy"])):
+        with Tidy(home) as tidy:
+            outcome = home.run(*line, program=QUICKSTART, seconds=900, environment=dead)
+            wrong = tidy.complaints()
+        said = f"taking Debian's {fallback} from this host's mirror" in outcome.out
+        tap.report(outcome.status == 1 and not wrong and said == (len(tried) > 1) and
+                   re.findall(r"^quickstart: making the rootfs: (\w+)$", outcome.out, re.M) == tried and
+                   re.search(r"^quickstart: no rootfs was made \(exit status \d\)$", outcome.err, re.M) and
+                   not os.path.exists(f"{home.store}/test-rootfs"),
+                   f"quickstart {' '.join(line)}: no archive can be reached", *wrong, outcome)
+
+
 missing_packages()
 without_vng()
 words()
 main_job()
+no_archive()
 tap.done()
