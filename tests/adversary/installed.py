@@ -1,7 +1,9 @@
 """Installed mode: what an administrator gives rootlet-helper, that it gives it up before it listens,
 and that whoever may call it gets nothing else out of it."""
+import contextlib
 import json
 import os
+import pwd
 import re
 import signal
 import shutil
@@ -9,10 +11,10 @@ import socket
 import subprocess
 import time
 
-from support import installed, tap
-from support.protocol import Helper, REFUSED, opened
+from support import forms, installed, tap
+from support.protocol import REQUESTS, Helper, REFUSED, opened
 from support.server import Server
-from support.world import (SCRATCH, SOURCE, Home, Tidy, children, command_of, kill, mirror,
+from support.world import (SCRATCH, SOURCE, Home, Tidy, User, children, command_of, kill, mirror,
                            processes_left, wait_until)
 
 HOST = 12
@@ -33,17 +35,47 @@ def install():
                done.stdout, oct(st.st_mode))
     tap.report(capabilities.split()[1:] == ["cap_setgid,cap_setuid=p"],
                "install-helper: the two capabilities, permitted only", capabilities)
-    again = subprocess.run(["/usr/local/share/rootlet/install-helper", "--group", GROUP],
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    again = install_helper("--group", GROUP)
     tap.report(again.returncode == 0, "install-helper: a second time", again.stdout)
     folder = os.path.dirname(installed.HELPER)
-    os.chmod(folder, 0o777)
-    again = subprocess.run(["/usr/local/share/rootlet/install-helper", "--group", GROUP],
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    os.chmod(folder, 0o755)
-    tap.report(again.returncode == 1 and folder in again.stdout,
-               "install-helper: refuses a folder that others can write", again.stdout)
+    for what, owner, mode, good in (("that others can write", 0, 0o777, False), ("of another's", USER.uid, 0o755, False),
+                                    ("of another's, though it is sticky", USER.uid, 0o1777, False),
+                                    ("of root's that is sticky", 0, 0o1777, True)):
+        os.chown(folder, owner, -1)
+        os.chmod(folder, mode)
+        again = install_helper("--group", GROUP)
+        tap.report(again.returncode == (0 if good else 1) and (good or folder in again.stdout),
+                   f"install-helper: {'takes' if good else 'refuses'} a folder {what}", again.stdout)
+        os.chown(folder, 0, -1)
+        os.chmod(folder, 0o755)
+    default_group()
+    again = install_helper("--remove")
+    st = os.stat(installed.HELPER)
+    left = subprocess.run(["getcap", installed.HELPER], stdout=subprocess.PIPE, text=True, check=False).stdout
+    tap.report(again.returncode == 0 and left == "" and (st.st_uid, st.st_gid, st.st_mode & 0o7777) == (0, 0, 0o755),
+               "install-helper --remove: no capability, and anybody may run it", again.stdout, left, oct(st.st_mode))
+    again = install_helper("--group", GROUP)
+    tap.report(again.returncode == 0, "install-helper: once more", again.stdout)
     return rootlet
+
+
+def install_helper(*words):
+    return subprocess.run(["/usr/local/share/rootlet/install-helper", *words], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+
+
+def default_group():
+    """In a copy of /etc: it makes a group."""
+    script = ('cp -a /etc "$1" && mount --bind "$1" /etc && { groupdel rootlet 2>/dev/null; true; } && '
+              '/usr/local/share/rootlet/install-helper >/dev/null && getent group rootlet && stat -c %U:%G:%a "$2" && '
+              'stat -c %U:%G:%a /etc/rootlet')
+    done = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh",
+                           f"{SCRATCH}/{os.getpid()}.etc", installed.HELPER], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    lines = done.stdout.splitlines()
+    tap.report(done.returncode == 0 and len(lines) == 3 and lines[0].startswith("rootlet:") and
+               lines[1:] == ["root:rootlet:750", "root:root:755"],
+               "install-helper: without a word it makes the group rootlet, whose members may run it", done.stdout)
 
 
 def greeted(**more):
@@ -328,7 +360,7 @@ def ids_of(helper):
     """The first of each of the host's ids that the processes of HELPER are mapped to."""
     maps = set()
     for pid in (helper.process.pid, *children(helper.process.pid)):
-        with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
             maps |= {int(line.split()[1]) for line in file}
     return maps
 
@@ -427,6 +459,89 @@ def traced():
                    answer, maps, text[-300:])
 
 
+def hostile(home):
+    """Every field of every request in every form, to a helper that has an administrator's rights."""
+    helper, wrong, tried = Helper(USER, program=installed.HELPER), [], 0
+    for kind in REQUESTS:
+        for name, what, packet, good in forms.forms(kind):
+            answer = helper.send(packet)
+            tried += 1
+            complaint = forms.complaint(kind, good, answer)
+            wrong += [f"{kind}: {name}: {what}: {complaint}"] if complaint else []
+            if answer.code < 0:
+                helper.leave()
+                helper = Helper(USER, program=installed.HELPER)
+    status = helper.leave()
+    with open(installed.RECORD, encoding="ascii") as file:
+        kept = len(list(file))
+    tap.report(not wrong and tried > 500 and status == 0 and kept > tried, f"{tried} requests with wrong and right fields: each "
+               "is answered for what it is, and on the record", *wrong[:10], status, kept)
+    rows = [("Remove", ["/etc"], {"name": "rootlet"}), ("Remove", [os.path.dirname(installed.POLICY)], {"name": "x", "stale": 1}),
+            ("Execute", ["/", *["/dev/null"] * 3], {"argv": ["true"], "user": "root"}), ("Inspect", ["/root"], {"deep": 1}),
+            ("Inspect", ["/etc"], {}), ("Clone", ["/etc", home.store], {"name": "new", "base_name": "test-rootfs"}),
+            ("Begin", ["/etc", "/etc/hostname"], {"name": "new", "suite": "jammy", "arch": "amd64", "engine": "native"}),
+            ("Verify", ["/var/log/rootlet"], {})]
+    before = sorted(os.listdir("/etc"))
+    for kind, paths, fields in rows:
+        with Helper(USER, program=installed.HELPER) as helper, opened(*paths) as fds:
+            answer = helper.ask(kind, fds, **fields)
+        # There is no stale staging in a folder that he cannot look into for any: nothing to do is no refusal.
+        harmless = fields.get("stale") and answer.code == 0
+        tap.report(answer.code > 0 or harmless, f"{kind} with a descriptor of {paths[0]}: refused", answer)
+    tap.report(sorted(os.listdir("/etc")) == before, "and nothing of root's has changed")
+
+
+class Member(User):
+    """One more user of the group that may run the helper."""
+    def switch(self):
+        return {**super().switch(), "extra_groups": [USER.gid]}
+
+
+def two_users(home, rootlet):
+    """Both under one policy and of one group: neither can see, use, stop or name what is the other's."""
+    entry = next((one for one in pwd.getpwall() if one.pw_name in (
+        "rootlet-other", os.environ.get("ROOTLET_TEST_OTHER", ""))), None)
+    if not entry:
+        tap.skip("two users of one installed helper", "needs a second user, whom ./tests/run makes")
+        return
+    other = Member(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    installed.allow(User(f"{USER.name} {other.name}"))
+    tree, with_other = f"{home.store}/test-rootfs", Home(user=other)
+    helper = Helper(other, program=installed.HELPER)
+    maps = ids_of(helper)
+    tap.report(helper.greeting.code == 0 and maps == {installed.range_of(other), other.uid} and
+               abs(installed.range_of(other) - installed.range_of(USER)) >= 65536,
+               "another user of it has a range of his own", helper.greeting, maps)
+    helper.leave()
+    for kind, paths, fields in (("Inspect", [tree], {"deep": 1}), ("Verify", [tree], {}), ("Remove", [home.store], {"name": "test-rootfs"}),
+                                ("Execute", [tree, *["/dev/null"] * 3], {"argv": ["true"], "user": "root"}),
+                                ("Clone", [home.store, home.store], {"name": "new", "base_name": "test-rootfs"}),
+                                ("Begin", [home.store, "/etc/hostname"],
+                                 {"name": "new", "suite": "jammy", "arch": "amd64", "engine": "native"})):
+        with Helper(other, program=installed.HELPER) as helper, opened(*paths) as fds:
+            answer = helper.ask(kind, fds, **fields)
+        tap.report(answer.code > 0, f"another user's {kind}, with a descriptor of the first one's, is refused", answer)
+    for words in (["check", "--path", tree], ["shell", "--path", tree, "--", "true"], ["delete", "--yes", "--path", tree]):
+        outcome = with_other.run(*words, program=rootlet)
+        tap.report(outcome.status != 0, f"another user's rootlet {words[0]} on it fails", outcome)
+    done = subprocess.run(["cat", installed.RECORD], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **other.switch())
+    tap.report(done.returncode != 0, "another user cannot read the record", done.stdout[-100:])
+    shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 67", program=rootlet, start_new_session=True)
+    shell.stdout.readline()
+    pids = [shell.pid, *children(shell.pid)]
+    done = subprocess.run(["python3", f"{SOURCE}/tests/adversary/probe.py", *map(str, pids)], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False, cwd="/", **other.switch())
+    rows = [line.split() for line in done.stdout.splitlines()]
+    through = [row for row in rows if len(row) != 3 or row[2] not in ("EPERM", "EACCES")]
+    tap.report(len(rows) == 15 * len(pids) and len(pids) >= 5 and not through and shell.poll() is None,
+               "another user's attempts on its processes: none comes through", *through, done.stdout[-300:])
+    shell.kill()
+    shell.communicate()
+    tap.report(os.listdir(home.store) == ["test-rootfs"] and not processes_left(20), "and the rootfs is as it was",
+               *os.listdir(home.store))
+    installed.allow(USER)
+
+
 def fronts(home, rootlet):
     """A front end that is stopped, and one that dies: the helper neither goes on nor stays."""
     shell = home.start("shell", "--", "sh", "-c", "echo in; exec cat", program=rootlet,
@@ -467,6 +582,8 @@ if HOME:
     starts()
     copies()
     traced()
+    hostile(HOME)
+    two_users(HOME, ROOTLET)
     fronts(HOME, ROOTLET)
     outcome = HOME.run("delete", "--yes", program=ROOTLET)
     tap.report(outcome.status == 0, "delete", outcome)

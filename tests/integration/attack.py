@@ -110,8 +110,8 @@ BAD_IDS = {"root": 0, "nobody": 65534, "65535": 65535, "beyond the range": 70000
 BAD_PATHS = {"relative": "home", "with ..": "/home/../../etc", "with a colon": "/a:b",
              "with a newline": "/a\nb", "nothing": "", "of 5000 bytes": "/" + "x" * 5000}
 
-# (request, field, bad values); the other fields are right. Where order says no before the shape does,
-# that is a refusal as well.
+# (request, field, bad values); the other fields are right. The shape is looked at before the order, so each is
+# refused for its shape.
 FIELDS = [
     ("Begin", "name", BAD_NAMES), ("Begin", "suite", BAD_WORDS), ("Begin", "arch", BAD_WORDS),
     ("Begin", "engine", {"unknown": "magic", "nothing": "", "a path": "/bin/sh"}),
@@ -205,13 +205,13 @@ def fields_out_of_shape():
     for kind, name, values in FIELDS:
         paths, fields, first = COMPLETE[kind]
         for what, value in values.items():
-            refuse(f"{kind}: {name}: {what}", kind, paths, first=first, **{**fields, name: value})
+            refuse(f"{kind}: {name}: {what}", kind, paths, (INPUT,), first=first, **{**fields, name: value})
     for kind, name, values in FIELDS_OF_ACCOUNTS:
         fields = {one: ACCOUNT[one] for one in REQUESTS[kind][1] if one in ACCOUNT}
         if kind == "AddGroup":
             fields["gid"] = 1500
         for what, value in values.items():
-            refuse(f"{kind}: {name}: {what}", kind, (), **{**fields, name: value})
+            refuse(f"{kind}: {name}: {what}", kind, (), (INPUT,), **{**fields, name: value})
 
 
 def not_rootlets():

@@ -1,0 +1,131 @@
+"""Every field of every request in every form, the others right, and what the helper has to say of each: its
+shape is looked at before its order and its descriptors, so the answer tells which of them refused it."""
+import re
+
+from .protocol import INPUT, REFUSED, REQUESTS, encode_field, request, varint
+
+NAME, WORD, ACCOUNT = rb"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}", rb"[a-z0-9][a-z0-9.+-]{0,47}", \
+    rb"(?![0-9]+$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}"
+PLACE = rb"/(?!.*\.\.)[A-Za-z0-9/_.+-]{0,254}"
+PATTERN = b"/usr/share/" + b"p" * 116
+# Text that is right and as long as it may be, and what is right. {request: {field: (value, what fits)}}
+TEXTS = {
+    "Hello": {"purpose": (b"p" * 1000, rb".*")},
+    "Begin": {"name": (b"n" * 64, NAME), "suite": (b"s" * 48, WORD), "arch": (b"a" * 48, WORD),
+              "engine": (b"debootstrap", rb"native|debootstrap")},
+    "Release": {"pocket": (b"security", rb"|updates|security")},
+    "Index": {"pocket": (b"security", rb"|updates|security"), "component": (b"c" * 48, WORD)},
+    "Package": {"name": (b"p" * 100, rb"[a-z0-9][a-z0-9+.-]{1,99}")},
+    "AddGroup": {"name": (b"g" * 32, ACCOUNT)},
+    "AddUser": {"name": (b"u" * 32, ACCOUNT), "home": (b"/" + b"h" * 254, PLACE), "shell": (b"/" + b"s" * 254, PLACE)},
+    "Remove": {"name": (b"n" * 64, NAME)},
+    "Execute": {"user": (b"u" * 32, ACCOUNT)},
+    "Clone": {"name": (b"n" * 64, NAME), "base_name": (b"b" * 64, NAME)},
+    "Keep": {"name": (b"n" * 64, NAME)},
+    "BuildImage": {"format": (b"f" * 48, WORD)},
+}
+# The rest: (right values, wrong ones); of text that repeats, wrong is what makes all of it wrong.
+OTHERS = {
+    "Hello": {"version": ([2, 0, (1 << 32) - 1], [])},
+    "Begin": {"filters": ([encode_field(1, PATTERN), [encode_field(1, PATTERN) + encode_field(2, 1)] * 32],
+                          [encode_field(1, b"usr"), encode_field(1, PATTERN + b"p"), [encode_field(1, PATTERN)] * 33])},
+    "Package": {"sha256": ([b"h" * 32], [b"", b"h" * 31, b"h" * 33, b"h" * 60000])},
+    "AddGroup": {"gid": ([1, 65533], [0, 65534, 65535, (1 << 32) - 1, 1 << 32])},
+    "AddUser": {"uid": ([1, 65533], [0, 65534, 65535, (1 << 32) - 1, 1 << 32]),
+                "gid": ([1, 65533], [0, 65534, 65535, (1 << 32) - 1, 1 << 32]),
+                "groups": ([["g" * 32] * 16, "g"], [["g"] * 17, "", "g" * 33, "g:x", ["g", "-g"]])},
+    "Publish": {"replace": ([0, 1], [])},
+    "Inspect": {"deep": ([0, 1], [])},
+    "Remove": {"stale": ([0, 1], [])},
+    "Execute": {"argv": ([["a" * 63] * 256, "a" * 16383, ["a", ""]], [["a"] * 257, "a" * 16384, "", ["", "a"]]),
+                "terminal": ([0, 1], [])},
+}
+NUMBERS = {"Hello": ["version"], "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Publish": ["replace"],
+           "Inspect": ["deep"], "Remove": ["stale"], "Execute": ["terminal"]}
+# The library takes any wire type for yes, so there is no wrong one.
+YES_OR_NO = ("replace", "deep", "stale", "terminal")
+STRANGE = {
+    "nothing": b"", "a long one": b"x" * 60000, "one longer than any field": b"x" * 300, "no UTF-8": b"\xff\xfe\xfd",
+    "NUL bytes": b"a\0b", "a path": b"../../etc", "an absolute path": b"/etc/passwd", "an option": b"--help",
+    "a newline": b"a\nb", "a format": b"%n%n%s", "a blank": b"a b", "capitals": b"JAMMY", "digits": b"1000",
+}
+HUGE = {"the longest varint": b"\xff" * 9 + b"\x01", "-1": varint(-1), "2^32": varint(1 << 32), "2^63": varint(1 << 63)}
+
+
+def right(kind):
+    """{field: value} of a request that has nothing wrong."""
+    return {**{name: value for name, (value, _) in TEXTS.get(kind, {}).items()},
+            **{name: values[0][0] for name, values in OTHERS.get(kind, {}).items()}}
+
+
+def _with(kind, name, data):
+    """The request, its field NAME in place of the right one encoded as DATA."""
+    outer, names = REQUESTS[kind]
+    rest = b"".join(encode_field(names[one], value) for one, value in right(kind).items() if one != name)
+    return encode_field(outer, rest + data)
+
+
+def _malformed(number, numeric):
+    yield "a wrong wire type", varint(number << 3 | 5) + b"\0\0\0\0"
+    yield "a group", varint(number << 3 | 3) + varint(number << 3 | 4)
+    yield "a length beyond the packet", varint(number << 3 | 2) + varint(1 << 31)
+    if numeric:
+        yield "text for a number", encode_field(number, b"1")
+        yield "5000 times text", encode_field(number, b"a") * 5000
+    else:
+        yield "a number for text", encode_field(number, 1)
+
+
+def _texts(kind, name, number):
+    value, fits = TEXTS[kind][name]
+
+    def good(data):
+        # What is after a NUL is cut off, by the library, for everybody who looks at it later.
+        return bool(re.fullmatch(fits, data.split(b"\0")[0], re.S))
+    yield "the longest that is right", encode_field(number, value), True
+    yield "a byte longer", encode_field(number, value + b"x"), good(value + b"x")
+    for what, data in STRANGE.items():
+        if kind == "Hello" and len(data) > 50000:
+            continue
+        yield what, encode_field(number, data), good(data)
+    yield "not there", b"", good(b"")
+    yield "5000 of it", encode_field(number, b"ab") * 5000, good(b"ab")
+    yield "a right one, then a wrong one", encode_field(number, value) + encode_field(number, b"../x"), good(b"../x")
+    yield "a wrong one, then a right one", encode_field(number, b"../x") + encode_field(number, value), True
+
+
+def _others(kind, name, number):
+    good, bad = OTHERS[kind][name]
+    for place, value in enumerate(good):
+        yield f"right value {place + 1}", encode_field(number, value), True
+    for place, value in enumerate(bad):
+        yield f"wrong value {place + 1}", encode_field(number, value), False
+    if bad:
+        yield "a right one, then a wrong one", encode_field(number, good[0]) + encode_field(number, bad[-1]), False
+    if name in NUMBERS.get(kind, ()):
+        for what, data in HUGE.items():
+            yield what, varint(number << 3) + data, not bad
+
+
+def forms(kind):
+    """(field, form, packet, whether its shape is right) for every field of the request."""
+    for name, number in REQUESTS[kind][1].items():
+        rows = _texts(kind, name, number) if name in TEXTS.get(kind, {}) else _others(kind, name, number)
+        for what, data, good in rows:
+            yield name, what, _with(kind, name, data), good
+        for what, data in _malformed(number, name in NUMBERS.get(kind, ())):
+            yield name, what, _with(kind, name, data), name in YES_OR_NO and what not in (
+                "a group", "a length beyond the packet")
+        yield name, "a field more that does not exist", _with(kind, name, encode_field(number, right(kind)[name]) +
+                                                              encode_field(number + 100, b"a")), True
+    yield "all", "right", request(kind, **right(kind)), True
+
+
+def complaint(kind, good, answer):
+    """What is wrong with the ANSWER to one that came without a descriptor and after Hello, or ""."""
+    if good:
+        if kind == "OpenNamespace":
+            return "" if answer.code in (0, 2) else str(answer)
+        return "" if answer.code in (INPUT, REFUSED) and answer.message.startswith(f"{kind} refused: ") else f"{answer}: not past its shape"
+    shaped = answer.code == INPUT and answer.message.startswith("request refused: ")
+    return "" if shaped else f"{answer}: not refused for its shape"
