@@ -108,7 +108,7 @@ int handle_clone(struct server *s, const struct task *t, const int *fds, struct 
 	if (check_rule(s, known, err) < 0)
 		return -1;
 	if (staging_make(s, fds[0], t->clone.name, err) < 0 ||
-	    clone_tree(base, s->tree, &way, &digest, err) < 0 ||
+	    clone_tree(s, base, s->tree, &way, &digest, err) < 0 ||
 	    check_digest(known, &digest, err) < 0) {
 		build_abandon(s);
 		return -1;
@@ -131,7 +131,7 @@ static int keep(struct server *s, int folder, const char *staging, const char *n
 	base = openat(folder, staging, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (base < 0 || flock(base, LOCK_EX | LOCK_NB) < 0)
 		return error_errno(err, ERR_BUSY, "cannot lock %s", staging);
-	if (clone_tree(s->tree, base, &way, &digest, err) == 0 &&
+	if (clone_tree(s, s->tree, base, &way, &digest, err) == 0 &&
 	    manifest_place(base, manifest, err) == 0 && write_digest(s, base, &digest, err) == 0) {
 		if (fchown(base, 0, 0) == 0 && syncfs(base) == 0 &&
 		    renameat2(folder, staging, folder, name, RENAME_NOREPLACE) == 0)
@@ -162,10 +162,9 @@ int handle_verify(struct server *s, const struct task *t, const int *fds, struct
 	struct tree_digest digest;
 	size_t size;
 
-	(void)s;
 	(void)t;
 	(void)out;
-	if (clone_digest(fds[0], &digest, err) < 0)
+	if (clone_digest(s, fds[0], &digest, err) < 0)
 		return -1;
 	known = tree_read_file(fds[0], DIGEST, DIGEST_TEXT_MAX, &size);
 	return check_digest(known, &digest, err);

@@ -54,6 +54,11 @@ int serve_jail(struct server *s, const struct jail_spec *spec, struct output *ou
 /* Seconds of the monotonic clock, for limits. */
 int64_t serve_now(void);
 
+/* For what is done without a jail, every now and then: -1 with ERR_INTERRUPTED where the front end
+ * has left (for which it waits PAUSE ms), or LIMIT seconds (or the policy's) are over since BEGAN.
+ */
+int serve_go_on(const struct server *s, int64_t began, int limit, int pause, struct error **err);
+
 /* One handler for each row of the table; FDS are as the row says and stay the caller's. */
 typedef int handler(struct server *s, const struct task *task, const int *fds, struct outcome *out,
 		    struct error **err);
