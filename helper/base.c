@@ -77,16 +77,20 @@ static int check_rule(const struct server *s, const char *known, struct error **
 	return 0;
 }
 
-/* A base that another rootlet makes or removes at this moment is none. */
-static int open_base(int folder, const char *name, struct error **err)
+/* A base that another rootlet makes or removes at this moment is none. The folder must be the
+ * caller's: nothing in a tree can be, as a jail does not know his id, and what is the range root's
+ * in a folder of his was put there by rootlet. */
+static int open_base(const struct server *s, int folder, const char *name, struct error **err)
 {
-	_cleanup_close_ int base =
-		openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int base = tree_open_own(folder, name, O_RDONLY | O_DIRECTORY);
+	struct stat st;
 
 	if (base < 0)
 		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_REFUSED,
 				   "cannot open base %s", name);
-	if (!is_rootfs(base))
+	if (fstat(folder, &st) < 0 || st.st_uid != CALLER_ID)
+		return error_set(err, ERR_REFUSED, "the folder of base %s is not yours", name);
+	if (!is_sound_rootfs(s, base))
 		return error_set(err, ERR_REFUSED, "%s is no base of rootlet", name);
 	if (flock(base, LOCK_SH | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "base %s is in use", name);
@@ -96,7 +100,7 @@ static int open_base(int folder, const char *name, struct error **err)
 int handle_clone(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		 struct error **err)
 {
-	_cleanup_close_ int base = open_base(fds[1], t->clone.base, err);
+	_cleanup_close_ int base = open_base(s, fds[1], t->clone.base, err);
 	_cleanup_free_ char *known = NULL;
 	struct tree_digest digest;
 	enum clone_way way;

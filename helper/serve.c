@@ -111,11 +111,13 @@ static int check_row(const struct server *s, const struct row *row, const int *f
 		return error_set(err, ERR_INPUT, "%s refused: it takes %zu descriptors, not %zu",
 				 row->name, strlen(row->fds), count);
 	for (size_t i = 0; i < count; i++) {
-		if (row->fds[i] == 't' && !is_rootfs(fds[i]))
-			return error_set(err, ERR_REFUSED,
-					 "%s refused: the folder is no rootfs of rootlet, or was "
-					 "made with other host ids than yours, which begin at %u",
-					 row->name, s->map->first_uid);
+		if (row->fds[i] == 't' && !is_sound_rootfs(s, fds[i]))
+			return error_set(
+				err, ERR_REFUSED,
+				"%s refused: the folder is no rootfs of rootlet, or others "
+				"can write in it, or it was made with other host ids than "
+				"yours, which begin at %u",
+				row->name, s->map->first_uid);
 		if (!fits(row->fds[i], fds[i]))
 			return error_set(err, ERR_INPUT,
 					 "%s refused: descriptor %zu is of the "

@@ -85,8 +85,15 @@ void build_abandon(struct server *s);
 /* Removes a staging or trash folder of NAME that no living process holds. rootfs.c */
 int remove_stale(int parent, const char *prefix, const char *name, struct error **err);
 
-/* A folder of the range's first id, with a manifest. rootfs.c */
+/* A folder of the range's first id, with a manifest: may be removed, and counts. rootfs.c */
 bool is_rootfs(int folder);
+
+/* Likewise, and nobody but that id has put anything there: programs in it may run as the jail's
+ * root. A folder of a tree where everybody may write, as /var/tmp, is none. rootfs.c */
+bool is_sound_rootfs(const struct server *s, int folder);
+
+/* Whether the owners of the files there are more than the caller's word. rootfs.c */
+bool keeps_owners(const struct server *s, int folder);
 
 /* Opens and locks the rootfs NAME to be removed or replaced. ERR_MISSING where there is none,
  * ERR_REFUSED where it is not rootlet's, ERR_BUSY where it is in use or has mounts. rootfs.c */
