@@ -122,29 +122,35 @@ int handle_clone(struct server *s, const struct task *t, const int *fds, struct 
 	return 0;
 }
 
-/* Fills the base under its staging name and gives it its own. */
+static int fill(const struct server *s, int base, int manifest, struct error **err)
+{
+	struct tree_digest digest;
+	enum clone_way way;
+
+	if (clone_tree(s, s->tree, base, &way, &digest, err) < 0 ||
+	    manifest_place(base, manifest, err) < 0 || write_digest(s, base, &digest, err) < 0)
+		return -1;
+	if (fchmod(base, 0755) < 0 || syncfs(base) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write the base to disk");
+	return 0;
+}
+
+/* Fills the base where the caller cannot look, and gives it its name last: his it never is. */
 static int keep(struct server *s, int folder, const char *staging, const char *name, int manifest,
 		struct error **err)
 {
 	_cleanup_close_ int base = -1;
-	struct tree_digest digest;
-	enum clone_way way;
+	_cleanup_close_ int hidden = staging_open(s, folder, staging, &base, err);
+	int r;
 
-	if (mkdirat(folder, staging, 0700) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make %s", staging);
-	base = openat(folder, staging, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (base < 0 || flock(base, LOCK_EX | LOCK_NB) < 0)
-		return error_errno(err, ERR_BUSY, "cannot lock %s", staging);
-	if (clone_tree(s, s->tree, base, &way, &digest, err) == 0 &&
-	    manifest_place(base, manifest, err) == 0 && write_digest(s, base, &digest, err) == 0) {
-		if (fchown(base, 0, 0) == 0 && syncfs(base) == 0 &&
-		    renameat2(folder, staging, folder, name, RENAME_NOREPLACE) == 0)
-			return 0;
-		error_errno(err, errno == EEXIST ? ERR_EXISTS : ERR_SYSTEM,
-			    "cannot give the base its name");
-	}
-	tree_remove(folder, staging, base, NULL);
-	return -1;
+	if (hidden < 0)
+		return -1;
+	r = fill(s, base, manifest, err);
+	if (r == 0 && renameat2(hidden, "tree", folder, name, RENAME_NOREPLACE) < 0)
+		r = error_errno(err, errno == EEXIST ? ERR_EXISTS : ERR_SYSTEM,
+				"cannot give the base its name");
+	tree_remove(folder, staging, hidden, NULL);
+	return r;
 }
 
 int handle_keep(struct server *s, const struct task *t, const int *fds, struct outcome *out,

@@ -72,6 +72,12 @@ handler handle_clone, handle_keep, handle_verify;			   /* base.c */
  * engine.c */
 int engine_configure(struct server *s, struct error **err);
 
+/* Makes and locks the folder NAME in PARENT, which nobody but the range's first id can enter, with
+ * an empty folder "tree" in it, which TREE is open on. The lock goes with the last process that
+ * holds it. Returns its descriptor, or -1 with ERR set. build.c */
+int staging_open(const struct server *s, int parent, const char *name, int *tree,
+		 struct error **err);
+
 /* Makes and locks the staging folder for NAME in the folder PARENT, and an empty tree in it, all of
  * which S holds then. build.c */
 int staging_make(struct server *s, int parent, const char *name, struct error **err);
