@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "helper/bounds.h"
 #include "helper/clone.h"
 #include "helper/serve.h"
 #include "helper/tree.h"
@@ -139,13 +140,15 @@ static int fill(const struct server *s, int base, int manifest, struct error **e
 static int keep(struct server *s, int folder, const char *staging, const char *name, int manifest,
 		struct error **err)
 {
-	_cleanup_close_ int base = -1;
+	_cleanup_close_ int base = -1, lock = -1;
 	_cleanup_close_ int hidden = staging_open(s, folder, staging, &base, err);
 	int r;
 
 	if (hidden < 0)
 		return -1;
 	r = fill(s, base, manifest, err);
+	if (r == 0)
+		r = bounds_claim(s, folder, name, &lock, err);
 	if (r == 0 && renameat2(hidden, "tree", folder, name, RENAME_NOREPLACE) < 0)
 		r = error_errno(err, errno == EEXIST ? ERR_EXISTS : ERR_SYSTEM,
 				"cannot give the base its name");

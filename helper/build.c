@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "helper/bounds.h"
 #include "helper/builder.h"
 #include "helper/tree.h"
 #include "helper/unpacker.h"
@@ -335,6 +336,7 @@ int manifest_place(int tree, int from, struct error **err)
 static int give_name(struct server *s, bool replace, int *old, struct error **err)
 {
 	_cleanup_error_ struct error *missing = NULL;
+	_cleanup_close_ int lock = -1;
 	unsigned flags = RENAME_EXCHANGE;
 
 	if (!replace || claim_rootfs(s->parent, s->name, old, &missing) < 0) {
@@ -344,6 +346,8 @@ static int give_name(struct server *s, bool replace, int *old, struct error **er
 		}
 		flags = RENAME_NOREPLACE;
 	}
+	if (bounds_claim(s, s->parent, s->name, &lock, err) < 0)
+		return -1;
 	/* The tool jail could write beside the tree. */
 	if (!tree_is(s->staging, "tree", s->tree))
 		return error_set(err, ERR_TRUST, "the staging tree of %s was exchanged", s->name);

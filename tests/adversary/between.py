@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 
-from support import tap
+from support import installed, tap
 from support.protocol import BUSY, REFUSED, TRUST, Helper, opened
 from support.world import AS_ROOT, Home, children, processes_left, wait_until
 
@@ -377,6 +377,41 @@ def recorded():
                "a helper that cannot have a session of its own does nothing", helper.greeting)
 
 
+# --- how many ---
+
+def counted():
+    """max-count: by the time of the name, with hidden ones, and for sessions at once."""
+    bases, folder = fresh("bases"), fresh("trees")
+    make(f"{bases}/base")
+    installed.enter()
+    installed.allow(home.user, "max-count = 1")
+    helpers = [Helper(home.user, seconds=60) for _ in range(2)]
+
+    def ask(helper, kind, paths, **fields):
+        with opened(*paths) as fds:
+            return helper.ask(kind, fds, **fields)
+    cloned = [ask(helper, "Clone", (folder, bases), name=f"n{number}", base_name="base")
+              for number, helper in enumerate(helpers)]
+    with opened(folder) as (fd,):
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        thread, first = ask_aside(helpers[0], "Publish", (MANIFEST,))
+        time.sleep(1.5)
+        waits = thread.is_alive()
+        fcntl.flock(fd, fcntl.LOCK_UN)
+        thread.join()
+    second = ask(helpers[1], "Publish", (MANIFEST,))
+    for helper in helpers:
+        helper.leave()
+    tap.report(all(one.code == 0 for one in cloned) and waits and first[0].code == 0 and second.code == REFUSED and
+               "max-count" in second.message and os.listdir(folder) == ["n0"],
+               "max-count: of two sessions at once the second has no place left", cloned, waits, first, second)
+    os.rename(f"{folder}/n0", f"{folder}/.n0")
+    with Helper(home.user) as helper:
+        answer = ask(helper, "Clone", (folder, bases), name="n1", base_name="base")
+    tap.report(answer.code == REFUSED and "max-count" in answer.message, "max-count: a hidden name counts", answer)
+    os.unlink(installed.POLICY)
+
+
 forged()
 kept()
 exchanged()
@@ -385,5 +420,6 @@ changed()
 endless()
 outside()
 recorded()
+counted()
 tap.report(not processes_left(10), "no helper stays")
 tap.done()
