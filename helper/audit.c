@@ -15,6 +15,9 @@
 #include "proto/validate.h"
 
 #define LINE_MAX_BYTES 4096
+/* 5 s: who has the lock writes a few hundred bytes with it. */
+#define LOCK_PAUSE 5000000 /* ns */
+#define LOCK_TRIES 1000
 
 static const char *const kinds[] = { "", "intent", "result", "refusal" };
 
@@ -181,13 +184,26 @@ static int append(int file, const char *text, size_t length)
 	return -1;
 }
 
+/* Every caller's helper needs this lock, and any caller can stop his own while it holds it. */
+static int lock_file(int file)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE };
+
+	for (int tries = 0; flock(file, LOCK_EX | LOCK_NB) < 0; tries++) {
+		if ((errno != EWOULDBLOCK && errno != EINTR) || tries == LOCK_TRIES)
+			return -1;
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+	}
+	return 0;
+}
+
 /* Under the lock of the file, which all helpers share: the chain is one. */
 static int write_file(struct audit *a, const struct record *r, struct line *l, struct place *place)
 {
 	bool cut;
 	int result = -1;
 
-	if (flock(a->file, LOCK_EX) < 0)
+	if (lock_file(a->file) < 0)
 		return -1;
 	if (find_last(a->file, &place->number, place->prev, &cut) == 0) {
 		format(l, place->number, a->session, r);

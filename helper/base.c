@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "helper/bounds.h"
 #include "helper/clone.h"
 #include "helper/serve.h"
 #include "helper/tree.h"
@@ -77,16 +78,20 @@ static int check_rule(const struct server *s, const char *known, struct error **
 	return 0;
 }
 
-/* A base that another rootlet makes or removes at this moment is none. */
-static int open_base(int folder, const char *name, struct error **err)
+/* A base that another rootlet makes or removes at this moment is none. The folder must be the
+ * caller's: nothing in a tree can be, as a jail does not know his id, and what is the range root's
+ * in a folder of his was put there by rootlet. */
+static int open_base(const struct server *s, int folder, const char *name, struct error **err)
 {
-	_cleanup_close_ int base =
-		openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int base = tree_open_own(folder, name, O_RDONLY | O_DIRECTORY);
+	struct stat st;
 
 	if (base < 0)
 		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_REFUSED,
 				   "cannot open base %s", name);
-	if (!is_rootfs(base))
+	if (fstat(folder, &st) < 0 || st.st_uid != CALLER_ID)
+		return error_set(err, ERR_REFUSED, "the folder of base %s is not yours", name);
+	if (!is_sound_rootfs(s, base))
 		return error_set(err, ERR_REFUSED, "%s is no base of rootlet", name);
 	if (flock(base, LOCK_SH | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "base %s is in use", name);
@@ -96,7 +101,7 @@ static int open_base(int folder, const char *name, struct error **err)
 int handle_clone(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		 struct error **err)
 {
-	_cleanup_close_ int base = open_base(fds[1], t->clone.base, err);
+	_cleanup_close_ int base = open_base(s, fds[1], t->clone.base, err);
 	_cleanup_free_ char *known = NULL;
 	struct tree_digest digest;
 	enum clone_way way;
@@ -108,7 +113,7 @@ int handle_clone(struct server *s, const struct task *t, const int *fds, struct 
 	if (check_rule(s, known, err) < 0)
 		return -1;
 	if (staging_make(s, fds[0], t->clone.name, err) < 0 ||
-	    clone_tree(base, s->tree, &way, &digest, err) < 0 ||
+	    clone_tree(s, base, s->tree, &way, &digest, err) < 0 ||
 	    check_digest(known, &digest, err) < 0) {
 		build_abandon(s);
 		return -1;
@@ -118,29 +123,37 @@ int handle_clone(struct server *s, const struct task *t, const int *fds, struct 
 	return 0;
 }
 
-/* Fills the base under its staging name and gives it its own. */
-static int keep(struct server *s, int folder, const char *staging, const char *name, int manifest,
-		struct error **err)
+static int fill(const struct server *s, int base, int manifest, struct error **err)
 {
-	_cleanup_close_ int base = -1;
 	struct tree_digest digest;
 	enum clone_way way;
 
-	if (mkdirat(folder, staging, 0700) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make %s", staging);
-	base = openat(folder, staging, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (base < 0 || flock(base, LOCK_EX | LOCK_NB) < 0)
-		return error_errno(err, ERR_BUSY, "cannot lock %s", staging);
-	if (clone_tree(s->tree, base, &way, &digest, err) == 0 &&
-	    manifest_place(base, manifest, err) == 0 && write_digest(s, base, &digest, err) == 0) {
-		if (fchown(base, 0, 0) == 0 && syncfs(base) == 0 &&
-		    renameat2(folder, staging, folder, name, RENAME_NOREPLACE) == 0)
-			return 0;
-		error_errno(err, errno == EEXIST ? ERR_EXISTS : ERR_SYSTEM,
-			    "cannot give the base its name");
-	}
-	tree_remove(folder, staging, base, NULL);
-	return -1;
+	if (clone_tree(s, s->tree, base, &way, &digest, err) < 0 ||
+	    manifest_place(base, manifest, err) < 0 || write_digest(s, base, &digest, err) < 0)
+		return -1;
+	if (fchmod(base, 0755) < 0 || syncfs(base) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write the base to disk");
+	return 0;
+}
+
+/* Fills the base where the caller cannot look, and gives it its name last: his it never is. */
+static int keep(struct server *s, int folder, const char *staging, const char *name, int manifest,
+		struct error **err)
+{
+	_cleanup_close_ int base = -1, lock = -1;
+	_cleanup_close_ int hidden = staging_open(s, folder, staging, &base, err);
+	int r;
+
+	if (hidden < 0)
+		return -1;
+	r = fill(s, base, manifest, err);
+	if (r == 0)
+		r = bounds_claim(s, folder, name, &lock, err);
+	if (r == 0 && renameat2(hidden, "tree", folder, name, RENAME_NOREPLACE) < 0)
+		r = error_errno(err, errno == EEXIST ? ERR_EXISTS : ERR_SYSTEM,
+				"cannot give the base its name");
+	tree_remove(folder, staging, hidden, NULL);
+	return r;
 }
 
 int handle_keep(struct server *s, const struct task *t, const int *fds, struct outcome *out,
@@ -162,10 +175,9 @@ int handle_verify(struct server *s, const struct task *t, const int *fds, struct
 	struct tree_digest digest;
 	size_t size;
 
-	(void)s;
 	(void)t;
 	(void)out;
-	if (clone_digest(fds[0], &digest, err) < 0)
+	if (clone_digest(s, fds[0], &digest, err) < 0)
 		return -1;
 	known = tree_read_file(fds[0], DIGEST, DIGEST_TEXT_MAX, &size);
 	return check_digest(known, &digest, err);

@@ -3,9 +3,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 
 #include "helper/tree.h"
+
+#define LOCK_SECONDS 120
+#define LOCK_PAUSE 50 /* ms */
 
 static void set_limit(__rlimit_resource_t resource, uint64_t most)
 {
@@ -27,7 +31,7 @@ void bounds_set(const struct policy_rule *rule)
 	set_limit(RLIMIT_NPROC, rule->processes_max);
 }
 
-/* How many rootfs FOLDER holds besides NAME. */
+/* How many rootfs FOLDER holds besides NAME, hidden ones as well: the caller can rename them. */
 static uint64_t count_rootfs(int folder, const char *name)
 {
 	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -40,7 +44,7 @@ static uint64_t count_rootfs(int folder, const char *name)
 	while (d && (entry = readdir(d))) {
 		_cleanup_close_ int fd = -1;
 
-		if (entry->d_name[0] == '.' || strcmp(entry->d_name, name) == 0)
+		if (tree_is_dots(entry->d_name) || strcmp(entry->d_name, name) == 0)
 			continue;
 		fd = openat(folder, entry->d_name,
 			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -64,6 +68,30 @@ static const char *added_name(const struct task *task)
 	default:
 		return NULL;
 	}
+}
+
+int bounds_claim(const struct server *s, int folder, const char *name, int *lock,
+		 struct error **err)
+{
+	const struct grant *g = &s->session->grant;
+	int64_t began = serve_now();
+	struct decision d = { .allowed = true };
+
+	if (g->rule->count_max == POLICY_NONE)
+		return 0;
+	/* Opened here: what came with the request may be open in another session as well, and would
+	 * share its lock. */
+	*lock = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*lock < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open the folder");
+	while (flock(*lock, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return error_errno(err, ERR_SYSTEM, "cannot lock the folder");
+		if (serve_go_on(s, began, LOCK_SECONDS, LOCK_PAUSE, err) < 0)
+			return error_wrap(err, "cannot lock the folder of %s", name);
+	}
+	policy_decide_limit(g, "max-count", g->rule->count_max, count_rootfs(folder, name) + 1, &d);
+	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s refused: %s", name, d.why);
 }
 
 int bounds_decide(const struct server *s, const struct task *task, const int *fds,

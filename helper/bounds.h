@@ -10,3 +10,8 @@ void bounds_set(const struct policy_rule *rule);
  * ERR set where that cannot be told. */
 int bounds_decide(const struct server *s, const struct task *task, const int *fds,
 		  struct decision *d, struct error **err);
+
+/* Locks FOLDER by *LOCK, which the caller closes once NAME is there, and refuses where that would
+ * be one rootfs too many by now: sessions at once have all been told yes before. */
+int bounds_claim(const struct server *s, int folder, const char *name, int *lock,
+		 struct error **err);

@@ -8,7 +8,9 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
+#include "helper/bounds.h"
 #include "helper/builder.h"
 #include "helper/tree.h"
 #include "helper/unpacker.h"
@@ -47,33 +49,87 @@ void build_abandon(struct server *s)
 	close_build(s);
 }
 
-/* Makes and locks the staging folder. The lock goes with the last process that holds it. */
-static int make_staging(struct server *s, struct error **err)
+/* What a folder of the caller's has given on: it would let others in whatever the mode says. */
+static int drop_acls(int folder)
 {
-	if (remove_stale(s->parent, STAGING_PREFIX, s->name, err) < 0)
-		return -1;
-	if (mkdirat(s->parent, s->staging_name, 0700) < 0)
-		return error_errno(err, errno == EEXIST ? ERR_BUSY : ERR_SYSTEM, "cannot make %s",
-				   s->staging_name);
-	s->staging =
-		openat(s->parent, s->staging_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (s->staging < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open %s", s->staging_name);
-	/* Somebody who took it for stale between the two calls has removed it. */
-	if (flock(s->staging, LOCK_EX | LOCK_NB) < 0 ||
-	    !tree_is(s->parent, s->staging_name, s->staging)) {
-		closep(&s->staging);
-		s->staging = -1;
-		return error_set(err, ERR_BUSY, "another rootlet makes %s", s->name);
-	}
-	if (mkdirat(s->staging, "tree", 0755) < 0 || fchmodat(s->staging, "tree", 0755, 0) < 0 ||
-	    fchownat(s->staging, "tree", 0, 0, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    fchown(s->staging, 0, 0) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make the staging tree of %s", s->name);
-	s->tree = openat(s->staging, "tree", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (s->tree < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open the staging tree of %s", s->name);
+	static const char *const names[] = { "system.posix_acl_default",
+					     "system.posix_acl_access" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (fremovexattr(folder, names[i]) < 0 && errno != ENODATA && errno != ENOTSUP)
+			return -1;
 	return 0;
+}
+
+static bool is_empty(int folder)
+{
+	_cleanup_(tree_close_folder) DIR *d = tree_open_folder(folder, ".");
+	const struct dirent *entry;
+
+	while ((errno = 0, entry = d ? readdir(d) : NULL) && tree_is_dots(entry->d_name))
+		;
+	return d && !entry && errno == 0;
+}
+
+/* Takes STAGING from the caller, who may have put something of his in the place of what was made
+ * for him: from here on he can neither enter it nor change what is in it. */
+static int take_staging(const struct server *s, int parent, const char *name, int staging,
+			struct error **err)
+{
+	struct stat st;
+
+	/* Somebody who took it for stale between the two calls has removed it. */
+	if (flock(staging, LOCK_EX | LOCK_NB) < 0 || !tree_is(parent, name, staging))
+		return error_set(err, ERR_BUSY, "another rootlet works on %s", name);
+	if (fstat(staging, &st) < 0 || st.st_uid != CALLER_ID || !is_empty(staging))
+		return error_set(err, ERR_REFUSED, "somebody exchanged %s meanwhile", name);
+	if (!keeps_owners(s, staging)) {
+		unlinkat(parent, name, AT_REMOVEDIR);
+		return error_set(
+			err, ERR_REFUSED,
+			"a filesystem of the caller's own (FUSE) keeps no owners of files");
+	}
+	if (fchown(staging, 0, 0) < 0 || drop_acls(staging) < 0 || fchmod(staging, 0700) < 0) {
+		error_errno(err, ERR_SYSTEM, "cannot give %s its owner", name);
+		unlinkat(parent, name, AT_REMOVEDIR);
+		return -1;
+	}
+	/* Until now he could. */
+	if (!is_empty(staging))
+		return error_set(err, ERR_REFUSED, "somebody put something into %s", name);
+	return 0;
+}
+
+static int make_tree(int staging, struct error **err)
+{
+	_cleanup_close_ int tree = -1;
+
+	if (mkdirat(staging, "tree", 0755) == 0)
+		tree = tree_open_own(staging, "tree", O_RDONLY | O_DIRECTORY);
+	if (tree < 0 || fchown(tree, 0, 0) < 0 || fchmod(tree, 0755) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make the staging tree");
+	return steal_fd(&tree);
+}
+
+int staging_open(const struct server *s, int parent, const char *name, int *tree,
+		 struct error **err)
+{
+	_cleanup_close_ int staging = -1;
+
+	if (mkdirat(parent, name, 0700) < 0)
+		return error_errno(err, errno == EEXIST ? ERR_BUSY : ERR_SYSTEM, "cannot make %s",
+				   name);
+	staging = tree_open_own(parent, name, O_RDONLY | O_DIRECTORY);
+	if (staging < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", name);
+	if (take_staging(s, parent, name, staging, err) < 0)
+		return -1;
+	*tree = make_tree(staging, err);
+	if (*tree < 0) {
+		tree_remove(parent, name, staging, NULL);
+		return -1;
+	}
+	return steal_fd(&staging);
 }
 
 static int start_stage(struct stage *stage, enum jail_kind kind, int root, int (*run)(int socket),
@@ -155,9 +211,10 @@ int staging_make(struct server *s, int parent, const char *name, struct error **
 		return error_errno(err, ERR_SYSTEM, "cannot keep the folder");
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->staging_name, sizeof(s->staging_name), "%s%s", STAGING_PREFIX, s->name);
-	if (make_staging(s, err) == 0)
+	if (remove_stale(s->parent, STAGING_PREFIX, s->name, err) == 0)
+		s->staging = staging_open(s, s->parent, s->staging_name, &s->tree, err);
+	if (s->staging >= 0)
 		return 0;
-	build_abandon(s);
 	close_build(s);
 	return -1;
 }
@@ -279,6 +336,7 @@ int manifest_place(int tree, int from, struct error **err)
 static int give_name(struct server *s, bool replace, int *old, struct error **err)
 {
 	_cleanup_error_ struct error *missing = NULL;
+	_cleanup_close_ int lock = -1;
 	unsigned flags = RENAME_EXCHANGE;
 
 	if (!replace || claim_rootfs(s->parent, s->name, old, &missing) < 0) {
@@ -288,6 +346,8 @@ static int give_name(struct server *s, bool replace, int *old, struct error **er
 		}
 		flags = RENAME_NOREPLACE;
 	}
+	if (bounds_claim(s, s->parent, s->name, &lock, err) < 0)
+		return -1;
 	/* The tool jail could write beside the tree. */
 	if (!tree_is(s->staging, "tree", s->tree))
 		return error_set(err, ERR_TRUST, "the staging tree of %s was exchanged", s->name);

@@ -3,31 +3,38 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <openssl/evp.h>
+#include <search.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "helper/serve.h"
 #include "helper/tree.h"
 
 #define DEPTH_MAX 1000
 #define NAMES_MAX 65536
 #define VALUE_MAX 65536
 #define PART_NAME ".rootlet-part"
+#define CLONE_SECONDS 3600
+#define LOCK_SECONDS 120 /* for another helper that parts the same tree */
+#define LOCK_PAUSE 50	 /* ms */
+#define COPY_AT_ONCE (1 << 26)
 
-/* A file of several names: those that came first, by inode. */
+/* A file of several names: the one that came first, by inode. */
 struct twin {
-	struct twin *next;
 	ino_t inode;
 	char path[]; /* in TO */
 };
 
 struct cloning {
+	const struct server *server;
+	int64_t began;
 	int from, to; /* TO is -1 where there is only a digest to take */
 	enum clone_way way;
-	struct tree_digest *digest;
-	struct twin *twins;
+	struct tree_digest *digest; /* NULL where none is wanted */
+	void *twins;		    /* tsearch(3) */
 	char path[PATH_LENGTH_MAX]; /* where we are */
 	struct error **err;
 };
@@ -40,6 +47,30 @@ static void digest_free(EVP_MD_CTX **c)
 static int fail(const struct cloning *c, const char *what)
 {
 	return error_errno(c->err, ERR_SYSTEM, "cannot %s /%.300s", what, c->path);
+}
+
+/* Whoever can write here did so between two looks of ours. */
+static int fail_changed(const struct cloning *c)
+{
+	return error_set(c->err, ERR_BUSY, "/%.300s changed while it was read", c->path);
+}
+
+static int go_on(const struct cloning *c)
+{
+	return serve_go_on(c->server, c->began, CLONE_SECONDS, 0, c->err);
+}
+
+/* What NAME is once it is open: what a look at the name has told may be another's facts by then. */
+static int open_entry(const struct cloning *c, int folder, const char *name, int flags, mode_t type,
+		      struct stat *st)
+{
+	_cleanup_close_ int fd = tree_open_own(folder, name, O_RDONLY | O_NONBLOCK | flags);
+
+	if (fd < 0 || fstat(fd, st) < 0)
+		return fail(c, "open");
+	if ((st->st_mode & S_IFMT) != type)
+		return fail_changed(c);
+	return steal_fd(&fd);
 }
 
 /* --- extended attributes --- */
@@ -86,6 +117,8 @@ static int hash_content(struct cloning *c, int fd, EVP_MD_CTX *hash)
 	while ((n = RETRY_ON_EINTR(pread(fd, data, sizeof(data), at))) > 0) {
 		EVP_DigestUpdate(hash, data, (size_t)n);
 		at += n;
+		if (go_on(c) < 0)
+			return -1;
 	}
 	return n < 0 ? fail(c, "read") : 0;
 }
@@ -116,19 +149,35 @@ static int add_digest(struct cloning *c, const struct stat *st, int fd, const ch
 
 /* --- files --- */
 
-static int copy_data(int from, int to)
+/* By hand: a filesystem may not copy between these two, or not at all. */
+static int copy_by_hand(struct cloning *c, int from, int to)
+{
+	static char data[1 << 17];
+	off_t at = 0;
+	ssize_t n;
+
+	while ((n = RETRY_ON_EINTR(pread(from, data, sizeof(data), at))) > 0) {
+		for (ssize_t done = 0, w; done < n; done += w) {
+			w = RETRY_ON_EINTR(pwrite(to, data + done, (size_t)(n - done), at + done));
+			if (w < 0)
+				return fail(c, "copy");
+		}
+		at += n;
+		if (go_on(c) < 0)
+			return -1;
+	}
+	return n < 0 ? fail(c, "copy") : 0;
+}
+
+static int copy_data(struct cloning *c, int from, int to)
 {
 	loff_t in = 0, out = 0;
 	ssize_t n;
 
-	while ((n = copy_file_range(from, &in, to, &out, 1 << 30, 0)) > 0)
-		;
-	if (n == 0)
-		return 0;
-	/* Not between these two, or not at all. */
-	if (lseek(from, 0, SEEK_SET) < 0 || lseek(to, 0, SEEK_SET) < 0)
-		return -1;
-	return tree_copy_data(from, to);
+	while ((n = copy_file_range(from, &in, to, &out, COPY_AT_ONCE, 0)) > 0)
+		if (go_on(c) < 0)
+			return -1;
+	return n == 0 ? 0 : copy_by_hand(c, from, to);
 }
 
 /* What a new file, or a folder that is filled, gets last. */
@@ -143,47 +192,51 @@ static int set_facts(int from, int to, const struct stat *st, struct cloning *c)
 	return futimens(to, times) < 0 ? fail(c, "set the time of") : 0;
 }
 
+/* The digest is of what was written: what FILE held may be something else by now. */
 static int copy_file(struct cloning *c, int file, int to, const char *name, const struct stat *st)
 {
 	_cleanup_close_ int copy =
-		openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		openat(to, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (copy < 0)
 		return fail(c, "copy");
-	if (c->way != CLONE_REFLINK || ioctl(copy, FICLONE, file) < 0) {
-		if (copy_data(file, copy) < 0)
-			return fail(c, "copy");
-	}
-	return set_facts(file, copy, st, c);
+	if ((c->way != CLONE_REFLINK || ioctl(copy, FICLONE, file) < 0) &&
+	    copy_data(c, file, copy) < 0)
+		return -1;
+	if (set_facts(file, copy, st, c) < 0)
+		return -1;
+	return c->digest ? add_digest(c, st, copy, NULL) : 0;
+}
+
+static int compare_twins(const void *one, const void *other)
+{
+	ino_t a = ((const struct twin *)one)->inode, b = ((const struct twin *)other)->inode;
+
+	return (a > b) - (a < b);
 }
 
 /* The path of the first name of the file, where there was one; else this one is it. */
 static const char *find_twin(struct cloning *c, const struct stat *st)
 {
 	size_t size = strlen(c->path) + 1;
-	struct twin *twin;
+	struct twin *twin = malloc(sizeof(*twin) + size);
+	const struct twin *const *found;
 
-	for (twin = c->twins; twin; twin = twin->next)
-		if (twin->inode == st->st_ino)
-			return twin->path;
-	twin = malloc(sizeof(*twin) + size);
-	if (twin) {
-		twin->next = c->twins;
-		twin->inode = st->st_ino;
-		memcpy(twin->path, c->path, size);
-		c->twins = twin;
-	}
-	return NULL;
+	if (!twin)
+		return NULL;
+	twin->inode = st->st_ino;
+	memcpy(twin->path, c->path, size);
+	found = tsearch(twin, &c->twins, compare_twins);
+	if (found && *found == twin)
+		return NULL;
+	free(twin);
+	return found ? (*found)->path : NULL;
 }
 
 static void forget_twins(struct cloning *c)
 {
-	while (c->twins) {
-		struct twin *twin = c->twins;
-
-		c->twins = twin->next;
-		free(twin);
-	}
+	tdestroy(c->twins, free);
+	c->twins = NULL;
 }
 
 /* The tree's own links stay links, whatever becomes of those to other trees. */
@@ -206,24 +259,37 @@ static bool may_share(const struct cloning *c)
 	return strncmp(c->path, "usr/", 4) == 0 && strncmp(c->path, "usr/local/", 10) != 0;
 }
 
-static int clone_file(struct cloning *c, int from, int to, const char *name, const struct stat *st)
+static int clone_twin(struct cloning *c, int to, const char *name, const char *twin)
 {
-	_cleanup_close_ int file =
-		openat(from, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int copy = -1;
+	struct stat st;
+
+	if (share_twin(c, to, name, twin) < 0)
+		return -1;
+	copy = open_entry(c, to, name, 0, S_IFREG, &st);
+	return copy < 0 ? -1 : add_digest(c, &st, copy, NULL);
+}
+
+static int clone_file(struct cloning *c, int from, int to, const char *name)
+{
+	struct stat st;
+	_cleanup_close_ int file = open_entry(c, from, name, 0, S_IFREG, &st);
 	const char *twin;
 
 	if (file < 0)
-		return fail(c, "open");
-	if (add_digest(c, st, file, NULL) < 0 || to < 0)
-		return to < 0 && !*c->err ? 0 : -1;
+		return -1;
+	if (to < 0)
+		return add_digest(c, &st, file, NULL);
 	if (c->way == CLONE_LINK && may_share(c)) {
+		/* By its name, which need not be the file's any more. */
 		if (linkat(from, name, to, name, 0) == 0)
-			return 0;
+			return tree_is(to, name, file) ? add_digest(c, &st, file, NULL)
+						       : fail_changed(c);
 		if (errno != EMLINK)
 			return fail(c, "link");
 	}
-	twin = st->st_nlink > 1 ? find_twin(c, st) : NULL;
-	return twin ? share_twin(c, to, name, twin) : copy_file(c, file, to, name, st);
+	twin = st.st_nlink > 1 ? find_twin(c, &st) : NULL;
+	return twin ? clone_twin(c, to, name, twin) : copy_file(c, file, to, name, &st);
 }
 
 static int clone_link(struct cloning *c, int from, int to, const char *name, const struct stat *st)
@@ -248,22 +314,22 @@ static int clone_link(struct cloning *c, int from, int to, const char *name, con
 
 static int clone_below(struct cloning *c, int from, int to, int depth);
 
-static int clone_folder(struct cloning *c, int from, int to, const char *name,
-			const struct stat *st, int depth)
+static int clone_folder(struct cloning *c, int from, int to, const char *name, int depth)
 {
-	_cleanup_close_ int folder =
-		openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	_cleanup_close_ int folder = open_entry(c, from, name, O_DIRECTORY, S_IFDIR, &st);
 	_cleanup_close_ int copy = -1;
 
 	if (folder < 0)
-		return fail(c, "open");
+		return -1;
 	if (to >= 0 && mkdirat(to, name, 0700) == 0)
-		copy = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		copy = tree_open_own(to, name, O_RDONLY | O_DIRECTORY);
 	if (to >= 0 && copy < 0)
 		return fail(c, "copy");
-	if (add_digest(c, st, folder, NULL) < 0 || clone_below(c, folder, copy, depth + 1) < 0)
+	if (clone_below(c, folder, copy, depth + 1) < 0 ||
+	    (copy >= 0 && set_facts(folder, copy, &st, c) < 0))
 		return -1;
-	return copy < 0 ? 0 : set_facts(folder, copy, st, c);
+	return add_digest(c, &st, copy >= 0 ? copy : folder, NULL);
 }
 
 static int clone_entry(struct cloning *c, int from, int to, const char *name, int depth)
@@ -275,13 +341,23 @@ static int clone_entry(struct cloning *c, int from, int to, const char *name, in
 	if (strcmp(c->path, OWN_FOLDER) == 0)
 		return 0;
 	if (S_ISDIR(st.st_mode))
-		return clone_folder(c, from, to, name, &st, depth);
+		return clone_folder(c, from, to, name, depth);
 	if (S_ISLNK(st.st_mode))
 		return clone_link(c, from, to, name, &st);
 	if (S_ISREG(st.st_mode))
-		return clone_file(c, from, to, name, &st);
+		return clone_file(c, from, to, name);
 	/* Pipes and sockets of what once ran. */
 	return add_digest(c, &st, -1, NULL);
+}
+
+/* Puts NAME behind the path of the folder, which has LENGTH bytes. */
+static int enter_path(struct cloning *c, size_t length, const char *name)
+{
+	size_t room = sizeof(c->path) - length;
+
+	if (snprintf(c->path + length, room, "%s%s", length ? "/" : "", name) < (int)room)
+		return 0;
+	return error_set(c->err, ERR_SYSTEM, "a path is too long: /%.300s", c->path);
 }
 
 static int clone_below(struct cloning *c, int from, int to, int depth)
@@ -295,11 +371,8 @@ static int clone_below(struct cloning *c, int from, int to, int depth)
 	while ((errno = 0, entry = readdir(d))) {
 		if (tree_is_dots(entry->d_name))
 			continue;
-		if (snprintf(c->path + length, sizeof(c->path) - length, "%s%s", length ? "/" : "",
-			     entry->d_name) >= (int)(sizeof(c->path) - length))
-			return error_set(c->err, ERR_SYSTEM, "a path is too long: /%.300s",
-					 c->path);
-		if (clone_entry(c, from, to, entry->d_name, depth) < 0)
+		if (go_on(c) < 0 || enter_path(c, length, entry->d_name) < 0 ||
+		    clone_entry(c, from, to, entry->d_name, depth) < 0)
 			return -1;
 		c->path[length] = '\0';
 	}
@@ -320,7 +393,7 @@ static int run(struct cloning *c)
 static enum clone_way find_way(int from, int to)
 {
 	static const char name[] = "var/lib/dpkg/status";
-	_cleanup_close_ int file = tree_open_beneath(from, name, O_RDONLY, 0);
+	_cleanup_close_ int file = tree_open_beneath(from, name, O_RDONLY | O_NONBLOCK, 0);
 	_cleanup_close_ int copy =
 		openat(to, PART_NAME, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	_cleanup_close_ int folder = tree_open_beneath(from, "var/lib/dpkg", O_PATH, 0);
@@ -335,22 +408,53 @@ static enum clone_way find_way(int from, int to)
 	return way;
 }
 
+/* The mark of a tree that shares files already, or of a package's making, which does no harm as
+ * long as it is a file: -1 where it is something else, or none. */
+static int open_mark(int folder, const char *path)
+{
+	_cleanup_close_ int mark = tree_open_own(folder, path, O_RDONLY | O_NONBLOCK);
+	struct stat st;
+
+	if (mark < 0 || fstat(mark, &st) < 0)
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+		return -1;
+	}
+	return steal_fd(&mark);
+}
+
+/* Nobody outside the tree is to open it: who opens it can lock it. */
+static int make_mark(int folder)
+{
+	_cleanup_close_ int mark =
+		tree_open_beneath(folder, "linked", O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	if (mark < 0 && errno == EEXIST)
+		mark = open_mark(folder, "linked");
+	return mark < 0 ? -1 : fchown(mark, 0, 0);
+}
+
 static int mark_linked(int tree, struct error **err)
 {
 	_cleanup_close_ int folder = tree_make_folders(tree, OWN_FOLDER);
-	_cleanup_close_ int mark = -1;
 
-	if (folder >= 0)
-		mark = openat(folder, "linked", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (mark < 0 || fchown(mark, 0, 0) < 0 || fchownat(tree, OWN_FOLDER, 0, 0, 0) < 0)
+	if (folder < 0 || fchownat(folder, "", 0, 0, AT_EMPTY_PATH) < 0 || make_mark(folder) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot mark a tree that shares files");
 	return 0;
 }
 
-int clone_tree(int from, int to, enum clone_way *way, struct tree_digest *digest,
-	       struct error **err)
+int clone_tree(const struct server *s, int from, int to, enum clone_way *way,
+	       struct tree_digest *digest, struct error **err)
 {
-	struct cloning c = { .from = from, .to = to, .digest = digest, .err = err };
+	struct cloning c = {
+		.server = s,
+		.began = serve_now(),
+		.from = from,
+		.to = to,
+		.digest = digest,
+		.err = err,
+	};
 	struct stat st;
 
 	*digest = (struct tree_digest){ 0 };
@@ -362,9 +466,16 @@ int clone_tree(int from, int to, enum clone_way *way, struct tree_digest *digest
 	return mark_linked(from, err) < 0 ? -1 : mark_linked(to, err);
 }
 
-int clone_digest(int tree, struct tree_digest *digest, struct error **err)
+int clone_digest(const struct server *s, int tree, struct tree_digest *digest, struct error **err)
 {
-	struct cloning c = { .from = tree, .to = -1, .digest = digest, .err = err };
+	struct cloning c = {
+		.server = s,
+		.began = serve_now(),
+		.from = tree,
+		.to = -1,
+		.digest = digest,
+		.err = err,
+	};
 
 	*digest = (struct tree_digest){ 0 };
 	return run(&c);
@@ -374,14 +485,13 @@ int clone_digest(int tree, struct tree_digest *digest, struct error **err)
 
 static int part_file(int folder, const char *name, struct cloning *c)
 {
-	_cleanup_close_ int file =
-		openat(folder, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-	const char *twin;
 	struct stat st;
+	_cleanup_close_ int file = open_entry(c, folder, name, 0, S_IFREG, &st);
+	const char *twin;
 	int r;
 
-	if (file < 0 || fstat(file, &st) < 0)
-		return fail(c, "open");
+	if (file < 0)
+		return -1;
 	twin = find_twin(c, &st);
 	r = twin ? share_twin(c, folder, PART_NAME, twin)
 		 : copy_file(c, file, folder, PART_NAME, &st);
@@ -397,14 +507,16 @@ static int part_entry(struct cloning *c, int folder, const char *name, int depth
 	_cleanup_close_ int next = -1;
 	struct stat st;
 
+	if (go_on(c) < 0)
+		return -1;
 	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return fail(c, "look at");
 	if (S_ISREG(st.st_mode) && st.st_nlink > 1)
 		return part_file(folder, name, c);
 	if (!S_ISDIR(st.st_mode))
 		return 0;
-	next = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return next < 0 ? fail(c, "open") : part_below(c, next, depth + 1);
+	next = open_entry(c, folder, name, O_DIRECTORY, S_IFDIR, &st);
+	return next < 0 ? -1 : part_below(c, next, depth + 1);
 }
 
 static int not_dots(const struct dirent *entry)
@@ -424,11 +536,10 @@ static int part_below(struct cloning *c, int folder, int depth)
 	if (count < 0)
 		return fail(c, "look through");
 	for (int i = 0; i < count; i++) {
-		if (r == 0) {
-			snprintf(c->path + length, sizeof(c->path) - length, "/%s",
-				 entries[i]->d_name);
+		if (r == 0)
+			r = enter_path(c, length, entries[i]->d_name);
+		if (r == 0)
 			r = part_entry(c, folder, entries[i]->d_name, depth);
-		}
 		free(entries[i]);
 	}
 	free(entries);
@@ -436,21 +547,43 @@ static int part_below(struct cloning *c, int folder, int depth)
 	return r;
 }
 
-int clone_part(int tree, struct error **err)
+/* One at a time; who waited finds it done. What runs in the tree can lock the mark as well, so
+ * nobody waits for ever. */
+static int lock_mark(const struct cloning *c, int mark)
+{
+	while (flock(mark, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return fail(c, "lock the mark of");
+		if (serve_go_on(c->server, c->began, LOCK_SECONDS, LOCK_PAUSE, c->err) < 0)
+			return error_wrap(c->err, "cannot lock /%s", LINKED_MARK);
+	}
+	return 0;
+}
+
+int clone_part(const struct server *s, int tree, struct error **err)
 {
 	struct cloning c = {
-		.from = tree, .to = tree, .way = CLONE_COPY, .path = "usr", .err = err
+		.server = s,
+		.began = serve_now(),
+		.from = tree,
+		.to = tree,
+		.way = CLONE_COPY,
+		.path = "usr",
+		.err = err,
 	};
-	_cleanup_close_ int mark = tree_open_beneath(tree, LINKED_MARK, O_RDONLY, 0);
+	_cleanup_close_ int mark = open_mark(tree, LINKED_MARK);
 	_cleanup_close_ int usr = -1;
 	struct stat st;
 	int r;
 
 	if (mark < 0)
-		return errno == ENOENT ? 0 : fail(&c, "look for links in");
-	/* One at a time; who waited finds it done. */
-	if (flock(mark, LOCK_EX) < 0 || fstat(mark, &st) < 0)
-		return fail(&c, "lock the mark of");
+		return errno == ENOENT ? 0
+				       : error_errno(err, ERR_SYSTEM, "cannot open /%s of the tree",
+						     LINKED_MARK);
+	if (lock_mark(&c, mark) < 0)
+		return -1;
+	if (fstat(mark, &st) < 0)
+		return fail(&c, "look for links in");
 	if (st.st_nlink == 0)
 		return 0;
 	usr = tree_open_beneath(tree, "usr", O_RDONLY | O_DIRECTORY, 0);

@@ -22,12 +22,17 @@ struct tree_digest {
 	uint64_t count;
 };
 
-/* Copies FROM into the empty folder TO, and takes FROM's digest on the way. *WAY is how. */
-int clone_tree(int from, int to, enum clone_way *way, struct tree_digest *digest,
-	       struct error **err);
+struct server;
+
+/* Each ends with ERR_INTERRUPTED where the front end of the SERVER has left, or the time is over.
+ */
+
+/* Copies FROM into the empty folder TO, and takes the digest of what it made. *WAY is how. */
+int clone_tree(const struct server *s, int from, int to, enum clone_way *way,
+	       struct tree_digest *digest, struct error **err);
 
 /* The digest of a tree. */
-int clone_digest(int tree, struct tree_digest *digest, struct error **err);
+int clone_digest(const struct server *s, int tree, struct tree_digest *digest, struct error **err);
 
 /* Gives TREE files of its own in place of those that it shares with others by links. */
-int clone_part(int tree, struct error **err);
+int clone_part(const struct server *s, int tree, struct error **err);

@@ -64,7 +64,9 @@ static int check_channel(struct error **err)
 	int type = 0;
 	socklen_t size = sizeof(type);
 
-	if (getsockopt(CHANNEL, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_SEQPACKET)
+	/* A job of a shell's does not get a session of its own, and its terminal could stop it. */
+	if (getsockopt(CHANNEL, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_SEQPACKET ||
+	    getsid(0) != getpid())
 		return error_set(err, ERR_REFUSED,
 				 "rootlet-helper is started by rootlet, not by hand; run: rootlet "
 				 "--help");
@@ -166,12 +168,16 @@ static _Noreturn void jailer(struct start *s)
 /* Keeps the record until the jailer has left. */
 static int outer(struct start *s, pid_t jailer_pid)
 {
+	static const int stops[] = { SIGTSTP, SIGTTIN, SIGTTOU };
 	_cleanup_error_ struct error *err = NULL;
 	int status;
 
 	close(CHANNEL);
 	close(s->alive[0]);
 	close(s->recorder[0]);
+	/* It must not stop while it has the record's lock. */
+	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
+		signal(stops[i], SIG_IGN);
 	if (privileges_drop(PRIVILEGES_OUTER, -1, &err) < 0 || write(s->alive[1], "", 1) != 1)
 		return complain(err);
 	audit_serve(&s->audit, s->recorder[1]);

@@ -2,9 +2,12 @@
 #include "helper/serve.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 
 #include "helper/tree.h"
 
@@ -88,6 +91,38 @@ bool is_rootfs(int folder)
 	struct stat st;
 
 	return manifest >= 0 && fstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0;
+}
+
+/* A filesystem of the caller's own program can say of any file that it is any owner's. Such a mount
+ * is without setuid programs unless root made it: fusermount3(1). */
+bool keeps_owners(const struct server *s, int folder)
+{
+	struct statfs fs;
+
+	if (s->session->mode != MODE_INSTALLED)
+		return true;
+	return fstatfs(folder, &fs) == 0 &&
+	       (fs.f_type != FUSE_SUPER_MAGIC || !(fs.f_flags & ST_NOSUID));
+}
+
+/* FD is the range root's and nobody else can write to it. */
+static bool is_roots(int fd, mode_t type)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type && st.st_uid == 0 &&
+	       !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+bool is_sound_rootfs(const struct server *s, int folder)
+{
+	_cleanup_close_ int own = tree_open_own(folder, "etc/rootlet", O_PATH | O_DIRECTORY);
+	_cleanup_close_ int manifest = -1;
+
+	if (own >= 0)
+		manifest = tree_open_own(own, "manifest.json", O_PATH);
+	return is_roots(folder, S_IFDIR) && is_roots(own, S_IFDIR) && is_roots(manifest, S_IFREG) &&
+	       keeps_owners(s, folder);
 }
 
 int claim_rootfs(int parent, const char *name, int *tree, struct error **err)

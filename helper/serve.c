@@ -111,11 +111,13 @@ static int check_row(const struct server *s, const struct row *row, const int *f
 		return error_set(err, ERR_INPUT, "%s refused: it takes %zu descriptors, not %zu",
 				 row->name, strlen(row->fds), count);
 	for (size_t i = 0; i < count; i++) {
-		if (row->fds[i] == 't' && !is_rootfs(fds[i]))
-			return error_set(err, ERR_REFUSED,
-					 "%s refused: the folder is no rootfs of rootlet, or was "
-					 "made with other host ids than yours, which begin at %u",
-					 row->name, s->map->first_uid);
+		if (row->fds[i] == 't' && !is_sound_rootfs(s, fds[i]))
+			return error_set(
+				err, ERR_REFUSED,
+				"%s refused: the folder is no rootfs of rootlet, or others "
+				"can write in it, or it was made with other host ids than "
+				"yours, which begin at %u",
+				row->name, s->map->first_uid);
 		if (!fits(row->fds[i], fds[i]))
 			return error_set(err, ERR_INPUT,
 					 "%s refused: descriptor %zu is of the "
@@ -298,6 +300,18 @@ int serve_seconds(const struct server *s, int limit)
 	return (int)most;
 }
 
+int serve_go_on(const struct server *s, int64_t began, int limit, int pause, struct error **err)
+{
+	struct pollfd parser = { .fd = s->parser, .events = POLLIN };
+
+	if (poll(&parser, 1, pause) > 0)
+		return error_set(err, ERR_INTERRUPTED, "the front end left");
+	limit = serve_seconds(s, limit);
+	if (limit && serve_now() - began >= limit)
+		return error_set(err, ERR_INTERRUPTED, "it took longer than %d s", limit);
+	return 0;
+}
+
 static void drain(int fd, struct output *output)
 {
 	char data[8192];
@@ -351,7 +365,7 @@ int serve_jail(struct server *s, const struct jail_spec *spec, struct output *ou
 	int ends[2], status;
 
 	/* Before any program that is in it runs: none may write to another tree's files. */
-	if (spec->kind == JAIL_TREE && clone_part(spec->root, err) < 0)
+	if (spec->kind == JAIL_TREE && clone_part(s, spec->root, err) < 0)
 		return -1;
 	seconds = serve_seconds(s, seconds);
 	if (output) {

@@ -54,6 +54,11 @@ int serve_jail(struct server *s, const struct jail_spec *spec, struct output *ou
 /* Seconds of the monotonic clock, for limits. */
 int64_t serve_now(void);
 
+/* For what is done without a jail, every now and then: -1 with ERR_INTERRUPTED where the front end
+ * has left (for which it waits PAUSE ms), or LIMIT seconds (or the policy's) are over since BEGAN.
+ */
+int serve_go_on(const struct server *s, int64_t began, int limit, int pause, struct error **err);
+
 /* One handler for each row of the table; FDS are as the row says and stay the caller's. */
 typedef int handler(struct server *s, const struct task *task, const int *fds, struct outcome *out,
 		    struct error **err);
@@ -66,6 +71,12 @@ handler handle_clone, handle_keep, handle_verify;			   /* base.c */
 /* Has the tree's own dpkg configure what is unpacked, and leaves in the tree what no package does.
  * engine.c */
 int engine_configure(struct server *s, struct error **err);
+
+/* Makes and locks the folder NAME in PARENT, which nobody but the range's first id can enter, with
+ * an empty folder "tree" in it, which TREE is open on. The lock goes with the last process that
+ * holds it. Returns its descriptor, or -1 with ERR set. build.c */
+int staging_open(const struct server *s, int parent, const char *name, int *tree,
+		 struct error **err);
 
 /* Makes and locks the staging folder for NAME in the folder PARENT, and an empty tree in it, all of
  * which S holds then. build.c */
@@ -80,8 +91,15 @@ void build_abandon(struct server *s);
 /* Removes a staging or trash folder of NAME that no living process holds. rootfs.c */
 int remove_stale(int parent, const char *prefix, const char *name, struct error **err);
 
-/* A folder of the range's first id, with a manifest. rootfs.c */
+/* A folder of the range's first id, with a manifest: may be removed, and counts. rootfs.c */
 bool is_rootfs(int folder);
+
+/* Likewise, and nobody but that id has put anything there: programs in it may run as the jail's
+ * root. A folder of a tree where everybody may write, as /var/tmp, is none. rootfs.c */
+bool is_sound_rootfs(const struct server *s, int folder);
+
+/* Whether the owners of the files there are more than the caller's word. rootfs.c */
+bool keeps_owners(const struct server *s, int folder);
 
 /* Opens and locks the rootfs NAME to be removed or replaced. ERR_MISSING where there is none,
  * ERR_REFUSED where it is not rootlet's, ERR_BUSY where it is in use or has mounts. rootfs.c */

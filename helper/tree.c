@@ -21,15 +21,25 @@ void tree_close_folder(DIR **d)
 		closedir(*d);
 }
 
-int tree_open_beneath(int folder, const char *path, int flags, mode_t mode)
+static int open_by(int folder, const char *path, int flags, mode_t mode, uint64_t more)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC),
 		.mode = flags & O_CREAT ? mode : 0,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | more,
 	};
 
 	return (int)RETRY_ON_EINTR(syscall(SYS_openat2, folder, path, &how, sizeof(how)));
+}
+
+int tree_open_beneath(int folder, const char *path, int flags, mode_t mode)
+{
+	return open_by(folder, path, flags, mode, 0);
+}
+
+int tree_open_own(int folder, const char *path, int flags)
+{
+	return open_by(folder, path, flags, 0, RESOLVE_NO_XDEV);
 }
 
 bool tree_is(int folder, const char *name, int fd)
@@ -40,24 +50,30 @@ bool tree_is(int folder, const char *name, int fd)
 	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
+/* Each part in a folder that is open: a link among them would lead out of the tree. */
 int tree_make_folders(int folder, const char *path)
 {
+	_cleanup_close_ int at = tree_open_beneath(folder, ".", O_PATH | O_DIRECTORY, 0);
 	char part[256];
-	size_t length = 0;
 
-	while (path[length]) {
-		length += strspn(path + length, "/");
-		length += strcspn(path + length, "/");
+	while (at >= 0 && *(path += strspn(path, "/"))) {
+		size_t length = strcspn(path, "/");
+		int next;
+
 		if (length >= sizeof(part)) {
 			errno = ENAMETOOLONG;
 			return -1;
 		}
 		memcpy(part, path, length);
 		part[length] = '\0';
-		if (mkdirat(folder, part, 0755) < 0 && errno != EEXIST)
+		path += length;
+		if (mkdirat(at, part, 0755) < 0 && errno != EEXIST)
 			return -1;
+		next = tree_open_beneath(at, part, O_PATH | O_DIRECTORY, 0);
+		closep(&at);
+		at = next;
 	}
-	return tree_open_beneath(folder, path, O_PATH | O_DIRECTORY, 0);
+	return steal_fd(&at);
 }
 
 char *tree_read_file(int folder, const char *path, size_t most, size_t *size)

@@ -12,6 +12,9 @@
 /* openat2 with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS; close-on-exec. -1 with errno set. */
 int tree_open_beneath(int folder, const char *path, int flags, mode_t mode);
 
+/* Likewise, of what exists, and of FOLDER's own mount: errno is EXDEV else. */
+int tree_open_own(int folder, const char *path, int flags);
+
 /* A stream over FOLDER/NAME (or FOLDER itself for "."), which must be a directory of its mount. */
 DIR *tree_open_folder(int folder, const char *name);
 void tree_close_folder(DIR **d);
@@ -19,7 +22,8 @@ void tree_close_folder(DIR **d);
 /* "." or "..". */
 bool tree_is_dots(const char *name);
 
-/* As mkdir -p; the descriptor (O_PATH) of the last one, or -1 with errno set. */
+/* As mkdir -p, but through no link; the descriptor (O_PATH) of the last one, or -1 with errno set.
+ */
 int tree_make_folders(int folder, const char *path);
 
 /* All of a regular file of at most MOST bytes, with a NUL behind it; the caller's to free. NULL

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from .world import HELPER
 
-INPUT, REFUSED, TRUST, MISSING = 1, 2, 3, 6  # proto/error.h
+INPUT, REFUSED, TRUST, BUSY, MISSING = 1, 2, 3, 5, 6  # proto/error.h
 VERSION = 2
 
 # Request: (its number, its fields' numbers), as in proto/rootlet.proto.

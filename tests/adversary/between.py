@@ -1,0 +1,425 @@
+"""What a caller can do between two steps of his own helper: bases and trees that are forged, folders that
+are exchanged while they are made, files that change between the look and the copy, locks that are held,
+and what never ends. The trees are a few files of the test's own making, so that this is quick."""
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import stat
+import struct
+import subprocess
+import threading
+import time
+
+from support import installed, tap
+from support.protocol import BUSY, REFUSED, TRUST, Helper, opened
+from support.world import AS_ROOT, Home, children, processes_left, wait_until
+
+ANY = "releases *\nmirrors *\nkeyrings *\ndeny-packages \nengines debootstrap native\n"  # what no policy allows
+SWITCH = "import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])"
+home = Home()
+
+
+def first_id():
+    with Helper(home.user) as helper:
+        for pid in (helper.process.pid, *children(helper.process.pid)):
+            with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
+                rows = [line.split() for line in file]
+            if len(rows) == 2:
+                return int(rows[0][1])
+    return None
+
+
+if not AS_ROOT:
+    tap.skip("between the helper's steps", "needs root, to make files of the range's ids")
+    tap.done()
+FIRST = first_id()
+MANIFEST = home.write("manifest.json", "{}")
+
+
+def put(path, data=b"", mode=0o644):
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(data)
+    os.chmod(path, mode)
+
+
+def give(path, uid=None):
+    """PATH and all below becomes the range root's."""
+    uid = FIRST if uid is None else uid
+    for where, folders, names in os.walk(path):
+        for one in (where, *(f"{where}/{name}" for name in folders + names)):
+            os.lchown(one, uid, uid)
+
+
+def digest(path):
+    """As helper/clone.c takes it."""
+    total, count = bytes(32), 0
+    for where, folders, names in os.walk(path):
+        for name in folders + names:
+            one = f"{where}/{name}"
+            inner = os.path.relpath(one, path)
+            if inner.startswith("etc/rootlet"):
+                continue
+            st = os.lstat(one)
+            data = inner.encode() + b"\0" + struct.pack("III", st.st_mode, st.st_uid - FIRST, st.st_gid - FIRST)
+            if stat.S_ISREG(st.st_mode):
+                with open(one, "rb") as file:
+                    data += file.read()
+            total = bytes(a ^ b for a, b in zip(total, hashlib.sha256(data).digest()))
+            count += 1
+    return total.hex(), count
+
+
+def make(path, more=None):
+    """A finished tree with the digest of a base, as small as can be; {path in it: content} MORE."""
+    for name, data in {"var/lib/dpkg/status": b"none\n", "usr/bin/tool": b"tool\n", "etc/file": b"file\n",
+                       **(more or {})}.items():
+        put(f"{path}/{name}", data)
+    put(f"{path}/etc/rootlet/manifest.json", b"{}")
+    os.chmod(path, 0o755)
+    give(path)
+    sign(path)
+    return path
+
+
+def sign(path):
+    total, count = digest(path)
+    put(f"{path}/etc/rootlet/digest", f"{total} {count}\n{hashlib.sha256(ANY.encode()).hexdigest()}\n".encode())
+    give(f"{path}/etc")
+
+
+def fresh(name):
+    """An empty folder of the caller's."""
+    path = f"{home.folder}/{name}"
+    shutil.rmtree(path, ignore_errors=True)
+    return home.make_folder(path)
+
+
+def traced(*inject):
+    """A command before the helper's that makes some of its calls last."""
+    return ["strace", "-f", "-qq", "-u", home.user.name, "-o", "/dev/null", "-e", "trace=mkdirat,linkat,copy_file_range",
+            *(word for one in inject for word in ("-e", f"inject={one}"))]
+
+
+def ask_aside(helper, kind, paths, **fields):
+    """The request in a thread of its own; what it returns has the answer once it is joined."""
+    answers = []
+
+    def run():
+        with opened(*paths) as fds:
+            answers.append(helper.ask(kind, fds, **fields))
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, answers
+
+
+def as_caller(*words):
+    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd="/",
+                          **home.user.switch())
+
+
+# --- forged ones ---
+
+def spoil(path, what):
+    caller = (home.user.uid, home.user.gid)
+    own, manifest = f"{path}/etc/rootlet", f"{path}/etc/rootlet/manifest.json"
+    {"everybody may write to it": lambda: os.chmod(path, 0o1777), "its group may write to it": lambda: os.chmod(path, 0o775),
+     "it is the caller's": lambda: os.chown(path, *caller),
+     "its manifest is the caller's": lambda: os.chown(manifest, *caller),
+     "everybody may write to its manifest": lambda: os.chmod(manifest, 0o666),
+     "its etc/rootlet is the caller's": lambda: os.chown(own, *caller),
+     "everybody may write to its etc/rootlet": lambda: os.chmod(own, 0o777),
+     "its manifest is a link": lambda: (os.rename(manifest, f"{own}/x"), os.symlink("x", manifest)),
+     "its manifest is a pipe": lambda: (os.unlink(manifest), os.mkfifo(manifest, 0o644), os.chown(manifest, FIRST, FIRST)),
+     "nothing is wrong": lambda: None}[what]()
+
+
+def forged():
+    """What a caller can have in a tree's /var/tmp, or beside it, is neither a rootfs nor a base."""
+    for what in ("nothing is wrong", "everybody may write to it", "its group may write to it", "it is the caller's",
+                 "its manifest is the caller's", "everybody may write to its manifest", "its etc/rootlet is the caller's",
+                 "everybody may write to its etc/rootlet", "its manifest is a link", "its manifest is a pipe"):
+        folder, bases = fresh("trees"), fresh("bases")
+        base = make(f"{bases}/base")
+        spoil(base, what)
+        codes = (0,) if what.startswith("nothing") else (REFUSED,)
+        with Helper(home.user, seconds=20) as helper, opened(base) as fds:
+            seen = helper.ask("Inspect", fds)
+        with Helper(home.user, seconds=20) as helper, opened(folder, bases) as fds:
+            cloned = helper.ask("Clone", fds, name="new", base_name="base")
+        tap.report(seen.code in codes and cloned.code in codes,
+                   f"a tree of which {what}: {'taken' if codes[0] == 0 else 'refused'}", seen, cloned)
+    # /var of a tree is the range root's, and whatever is in there its programs' making.
+    tree = make(f"{fresh('trees')}/tree")
+    make(f"{tree}/var/base")
+    with Helper(home.user, seconds=20) as helper, opened(fresh("new"), f"{tree}/var") as fds:
+        answer = helper.ask("Clone", fds, name="new", base_name="base")
+    tap.report(answer.code == REFUSED and "not yours" in answer.message, "a base in a tree is none", answer)
+    bases = fresh("bases")
+    make(f"{bases}/tree")
+    os.mkdir(f"{bases}/base")
+    subprocess.run(["mount", "--bind", f"{bases}/tree", f"{bases}/base"], check=True)
+    try:
+        with Helper(home.user, seconds=20) as helper, opened(fresh("new"), bases) as fds:
+            answer = helper.ask("Clone", fds, name="new", base_name="base")
+    finally:
+        subprocess.run(["umount", f"{bases}/base"], check=True)
+    tap.report(answer.code == REFUSED, "a base that is mounted there is none", answer)
+
+
+# --- folders ---
+
+def kept():
+    """A base is never the caller's while it is filled."""
+    many = {f"usr/share/{number}": b"x" for number in range(1500)}
+    folder, bases, kept_in = fresh("trees"), fresh("bases"), fresh("kept")
+    make(f"{bases}/base", many)
+    staging, wrong, looks = f"{kept_in}/.rootlet-staging.kept", set(), 0
+    with Helper(home.user, seconds=60) as helper:
+        with opened(folder, bases) as fds:
+            cloned = helper.ask("Clone", fds, name="new", base_name="base")
+        thread, answers = ask_aside(helper, "Keep", (kept_in, MANIFEST), name="kept")
+        while thread.is_alive():
+            with contextlib.suppress(FileNotFoundError):
+                names, st = os.listdir(staging), os.lstat(staging)
+                looks += bool(names)
+                if names and (st.st_uid != FIRST or st.st_mode & 0o777 != 0o700):
+                    wrong.add(f"{st.st_uid} {st.st_mode:o}")
+        thread.join()
+    st = os.lstat(f"{kept_in}/kept") if os.path.isdir(f"{kept_in}/kept") else None
+    tap.report(cloned.code == 0 and answers[0].code == 0 and looks and not wrong and st and st.st_uid == FIRST,
+               "Keep: what it fills is the range root's, and nobody else can enter it", cloned, answers, looks, *wrong)
+    tap.report(os.listdir(kept_in) == ["kept"], "and nothing else is left", os.listdir(kept_in))
+    with Helper(home.user, seconds=60) as helper, opened(f"{kept_in}/kept") as fds:
+        answer = helper.ask("Verify", fds)
+    tap.report(answer.code == 0, "and it is what its digest says", answer)
+
+
+def exchanged():
+    """The staging folder, while the helper waits after each mkdirat."""
+    if not shutil.which("strace"):
+        tap.skip("folders that are exchanged while they are made", "there is no strace")
+        return
+    bases = fresh("bases")
+    make(f"{bases}/base")
+    for kind in ("tree", "staging", "content"):
+        folder, evil = fresh("trees"), fresh("evil")
+        staging = f"{folder}/.rootlet-staging.new"
+        with Helper(home.user, seconds=60, before=traced("mkdirat:delay_exit=700000")) as helper:
+            thread, answers = ask_aside(helper, "Clone", (folder, bases), name="new", base_name="base")
+            wait_until(lambda: os.path.isdir(staging if kind != "tree" else f"{staging}/tree"), 20)
+            if kind == "tree":
+                done = as_caller("sh", "-c", f"mv {staging}/tree {folder}/was && mv {evil} {staging}/tree")
+            elif kind == "staging":
+                done = as_caller("sh", "-c", f"mv {staging} {folder}/was && mkdir -p {evil}/tree && mv {evil} {staging}")
+            else:
+                done = as_caller("mkdir", "-m", "777", f"{staging}/tree")
+            thread.join()
+            used = [path for path in (evil, f"{folder}/was", f"{staging}/tree") if os.path.lexists(path) and
+                    os.lstat(path).st_uid == FIRST and path != f"{staging}/tree"]
+        if kind == "tree":
+            tap.report(done.returncode != 0 and answers[0].code == 0 and not used,
+                       "Clone: the caller cannot take the new tree away", done, answers, used)
+        else:
+            tap.report(done.returncode == 0 and answers[0].code in (REFUSED, BUSY),
+                       f"Clone: another {kind} in its place is refused", done, answers)
+        subprocess.run(["rm", "-rf", folder], check=True)
+
+
+def acl(*entries):
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *one) for one in entries)
+
+
+def inherited():
+    """An access list that the caller's folder gives on to what is made in it."""
+    folder, bases, kept_in = fresh("trees"), fresh("bases"), fresh("kept")
+    none = 0xffffffff
+    try:
+        for one in (folder, kept_in):
+            os.setxattr(one, "system.posix_acl_default", acl((1, 7, none), (2, 7, home.user.uid), (4, 5, none),
+                                                             (0x10, 7, none), (0x20, 5, none)))
+    except OSError:
+        tap.skip("access lists", "this filesystem has none")
+        return
+    make(f"{bases}/base")
+    staging, kept_base = f"{folder}/.rootlet-staging.new", f"{kept_in}/kept"
+    with Helper(home.user, seconds=60) as helper:
+        with opened(folder, bases) as fds:
+            answer = helper.ask("Clone", fds, name="new", base_name="base")
+        with opened(kept_in, MANIFEST) as fds:
+            kept_answer = helper.ask("Keep", fds, name="kept")
+        wrong = [(path, os.listxattr(path)) for path in (staging, f"{staging}/tree", f"{staging}/tree/usr/bin",
+                                                         kept_base, f"{kept_base}/usr/bin", f"{kept_base}/etc/rootlet")
+                 if any("acl" in name for name in os.listxattr(path))]
+    tap.report(answer.code == kept_answer.code == 0 and not wrong, "a folder's default access list is not that of a tree",
+               answer, kept_answer, *wrong)
+
+
+# --- files ---
+
+def changed():
+    """A base's file that is another one between the digest and the copy."""
+    if not shutil.which("strace"):
+        tap.skip("files that change while they are copied", "there is no strace")
+        return
+    for what, call, name in (("replaced", "linkat", "usr/bin/tool"), ("rewritten", "copy_file_range", "etc/file")):
+        folder, bases = fresh("trees"), fresh("bases")
+        base = make(f"{bases}/base")
+        linked = os.stat(f"{base}/usr/bin/tool").st_dev == os.stat(folder).st_dev
+        with Helper(home.user, seconds=60, before=traced(f"{call}:delay_enter=1500000")) as helper:
+            thread, answers = ask_aside(helper, "Clone", (folder, bases), name="new", base_name="base")
+            copy = f"{folder}/.rootlet-staging.new/tree"
+            # By then the other files are there; of this one there is at most an empty copy.
+            seen = wait_until(lambda: os.path.isdir(f"{copy}/usr/bin") if call == "linkat" else
+                              os.path.exists(f"{copy}/etc/file"), 20)
+            time.sleep(0.5)
+            put(f"{base}/{name}.new", b"evil\n")
+            os.chown(f"{base}/{name}.new", FIRST, FIRST)
+            if call == "linkat":
+                os.rename(f"{base}/{name}.new", f"{base}/{name}")
+            else:
+                os.unlink(f"{base}/{name}.new")
+                with open(f"{base}/{name}", "r+b") as file:
+                    file.write(b"evil\n")
+            thread.join()
+        tap.report(linked and seen and answers[0].code in (TRUST, BUSY),
+                   f"a file of a base that is {what} between its digest and its copy is not taken", answers)
+
+
+# --- what never ends ---
+
+def leaves(what, path, kind, paths, check=None, **fields):
+    """The request is under way when its front end leaves: the helper has to go, too."""
+    helper = Helper(home.user, seconds=40)
+    thread, answers = ask_aside(helper, kind, paths, **fields)
+    time.sleep(1)
+    waits = thread.is_alive()
+    helper.channel.shutdown(2)
+    thread.join()
+    began = time.monotonic()
+    status = helper.leave(15)
+    left = processes_left(5)
+    tap.report(waits and status is not None and not left, f"{what}: the helper leaves with its front end", path, answers,
+               status, f"{time.monotonic() - began:.1f} s", *left)
+
+
+def endless():
+    tree = make(f"{fresh('trees')}/tree")
+    mark = f"{tree}/etc/rootlet/linked"
+    os.mkfifo(mark)
+    os.lchown(mark, FIRST, FIRST)
+    execute = (tree, *["/dev/null"] * 3)
+    with Helper(home.user, seconds=20) as helper, opened(*execute) as fds:
+        answer = helper.ask("Execute", fds, argv=["true"], user="root")
+    tap.report(answer.code > 0, "a tree whose mark is a pipe: refused, not waited for", answer)
+    os.unlink(mark)
+    put(mark)
+    os.chown(mark, FIRST, FIRST)
+    with open(mark, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        leaves("a tree whose mark somebody has locked", tree, "Execute", execute, argv=["true"], user="root")
+    bases = fresh("bases")
+    base = make(f"{bases}/base")
+    os.unlink(f"{base}/var/lib/dpkg/status")
+    os.mkfifo(f"{base}/var/lib/dpkg/status")
+    give(f"{base}/var")
+    sign(base)
+    with Helper(home.user, seconds=20) as helper, opened(fresh("new"), bases) as fds:
+        answer = helper.ask("Clone", fds, name="new", base_name="base")
+    tap.report(answer.code >= 0, "a base whose dpkg status is a pipe: not waited for", answer)
+    with open(f"{tree}/usr/sparse", "wb") as file:
+        file.truncate(1 << 40)
+    give(tree)
+    leaves("a file of 1 TiB without a block", tree, "Verify", (tree,))
+
+
+def outside():
+    """A tree whose etc is a link: nothing is made where it leads."""
+    folder, bases, victim = fresh("trees"), fresh("bases"), fresh("victim")
+    os.chmod(victim, 0o777)
+    make(f"{bases}/base")
+    tree = f"{folder}/.rootlet-staging.new/tree"
+    with Helper(home.user, seconds=20) as helper:
+        with opened(folder, bases) as fds:
+            cloned = helper.ask("Clone", fds, name="new", base_name="base")
+        shutil.rmtree(f"{tree}/etc")
+        os.symlink(victim, f"{tree}/etc")
+        with opened(fresh("kept"), MANIFEST) as fds:
+            answer = helper.ask("Keep", fds, name="kept")
+    tap.report(cloned.code == 0 and answer.code > 0 and os.listdir(victim) == [],
+               "a tree whose /etc is a link to a folder of the host: nothing is made there", answer, os.listdir(victim))
+
+
+# --- the record ---
+
+def recorded():
+    """Who has the record's lock cannot stop the others; nobody's terminal stops who has it."""
+    record = home.write("record", "")
+    helper = Helper(home.user, seconds=30, record=record)
+    with open(record, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        began = time.monotonic()
+        answer = helper.ask("Remove", (), name="..")
+    tap.report(answer.code > 0 and time.monotonic() - began < 20, "a record that somebody has locked: the helper goes on",
+               answer, f"{time.monotonic() - began:.1f} s")
+    with open(f"/proc/{helper.process.pid}/status", encoding="ascii") as file:
+        ignored = int(dict(line.split(":\t", 1) for line in file if ":\t" in line)["SigIgn"], 16)
+    stops = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+    tap.report(all(ignored >> number - 1 & 1 for number in stops), "who keeps the record ignores what a terminal stops by",
+               f"{ignored:x}")
+    helper.leave()
+    helper = Helper(home.user, seconds=20, before=["setpriv", f"--reuid={home.user.uid}", f"--regid={home.user.gid}",
+                                                   "--clear-groups", "python3", "-c", SWITCH])
+    tap.report(helper.greeting.code == -1 and helper.leave(10) == 1,
+               "a helper that cannot have a session of its own does nothing", helper.greeting)
+
+
+# --- how many ---
+
+def counted():
+    """max-count: by the time of the name, with hidden ones, and for sessions at once."""
+    bases, folder = fresh("bases"), fresh("trees")
+    make(f"{bases}/base")
+    installed.enter()
+    installed.allow(home.user, "max-count = 1")
+    helpers = [Helper(home.user, seconds=60) for _ in range(2)]
+
+    def ask(helper, kind, paths, **fields):
+        with opened(*paths) as fds:
+            return helper.ask(kind, fds, **fields)
+    cloned = [ask(helper, "Clone", (folder, bases), name=f"n{number}", base_name="base")
+              for number, helper in enumerate(helpers)]
+    with opened(folder) as (fd,):
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        thread, first = ask_aside(helpers[0], "Publish", (MANIFEST,))
+        time.sleep(1.5)
+        waits = thread.is_alive()
+        fcntl.flock(fd, fcntl.LOCK_UN)
+        thread.join()
+    second = ask(helpers[1], "Publish", (MANIFEST,))
+    for helper in helpers:
+        helper.leave()
+    tap.report(all(one.code == 0 for one in cloned) and waits and first[0].code == 0 and second.code == REFUSED and
+               "max-count" in second.message and os.listdir(folder) == ["n0"],
+               "max-count: of two sessions at once the second has no place left", cloned, waits, first, second)
+    os.rename(f"{folder}/n0", f"{folder}/.n0")
+    with Helper(home.user) as helper:
+        answer = ask(helper, "Clone", (folder, bases), name="n1", base_name="base")
+    tap.report(answer.code == REFUSED and "max-count" in answer.message, "max-count: a hidden name counts", answer)
+    os.unlink(installed.POLICY)
+
+
+forged()
+kept()
+exchanged()
+inherited()
+changed()
+endless()
+outside()
+recorded()
+counted()
+tap.report(not processes_left(10), "no helper stays")
+tap.done()
