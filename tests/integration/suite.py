@@ -156,7 +156,7 @@ def lines_and_baseline(run):
             file.write(text)
     with Tidy(home) as tidy:
         outcome = home.run(*words("--baseline", run, "--results", results, "--device-backing", "tmpfs",
-                                  "--io-scheduler", "mq-deadline", "--devices", "7", "--device", device,
+                                  "--io-scheduler", "none", "--devices", "7", "--device", device,
                                   "--mkfs", "mkfs.ext4 -q -F -I 512", "--mkfs-options", "-b 1024",
                                   "--mount-options", "-o noatime", "--cpus", "2", "--append", "mini.word=1",
                                   tests=["generic/001", "generic/002", "mini/106"]), seconds=PATIENCE)
@@ -184,7 +184,7 @@ def as_wished(path, device):
         seen = file.read()
     for what, pattern in {"one test disk, five to scratch, one for the log":
                               rf"^test {512 << 20}\n(scratch {512 << 20}\n){{5}}log {512 << 20}$",
-                          "--io-scheduler, on each": r"^(scheduler .*\[mq-deadline\].*\n){7}(?!scheduler)",
+                          "--io-scheduler, on each": r"^(scheduler .*\[none\].*\n){7}(?!scheduler)",
                           "--mkfs": "^inode 512$", "--mkfs-options with it": "^block 1024$", "--mount-options": r"^/dev/\S+ /mnt/test ext4 \S*noatime",
                           "--cpus": "^cpus 2$", "--memory": r"^memory (8|9|10)\d{5}$",
                           "--append": r"^words .*\bmini\.word=1\b"}.items():
