@@ -336,8 +336,8 @@ static void copy_last_lines(const struct vm *vm, struct vm_result *result)
 			*p = '?';
 }
 
-/* What the VM's end means. LATE as serve() has it. A shell says no status, and its end is a good
- * one. */
+/* What the VM's end means. LATE as serve() has it. A shell on a root that is vng's own says no
+ * status, and its end is a good one. */
 static int judge(const struct vm *vm, int late, struct vm_result *result, struct error **err)
 {
 	result->started = vm->started;

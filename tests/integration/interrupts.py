@@ -156,15 +156,15 @@ def strike_anywhere(home, seconds):
                    f"after {after:.2f} s", err.decode(errors="replace"))
 
 
-def strike_delete(home):
-    """A delete that is cut off: what is left is either whole, or removed by the next command."""
+def strike_delete(home, server):
+    """A delete that is cut off: what is left is either whole, or removed by the next command. From SERVER the
+    next ones are cloned: how they were made does not matter here."""
     tree = f"{home.store}/test-rootfs"
     for method in METHODS:
         if method == "SIGTERM" and not LONG:
             continue
         if not os.path.isdir(tree):
-            with Server(AT.root) as server:
-                home.create("--quiet", server=server, at=AT)
+            home.create("--quiet", server=server, at=AT, fresh=False)
         with Tidy(home) as tidy:
             front = home.start("delete", "--yes")
             wait_until(lambda: helper_of(front.pid) or front.poll() is not None, 10)
@@ -304,5 +304,6 @@ if good:
     strike_all(home, False)
     strike_anywhere(home, made.seconds)
     strike_twice(home)
-    strike_delete(home)
+    with Server(AT.root) as same:
+        strike_delete(home, same)
 tap.done()
