@@ -1,15 +1,21 @@
 """Bases in the cache: what a clone is, that a change to one reaches no other, that damage is found and
 never used, and that two creates at once share one base."""
+import fcntl
+import json
 import os
 import re
+import shutil
+import subprocess
 
 from support import debs, tap, trees
 from support import mirror as mirrors
+from support.disks import disk
 from support.protocol import TRUST, Helper, opened
-from support.server import Server
-from support.world import AS_ROOT, SCRATCH, Home, Tidy, mirror
+from support.server import Fault, Server
+from support.world import AS_ROOT, PROFILE, SCRATCH, Home, Tidy, mirror
 
 AT = mirror()
+NETWORK = 4
 OWN = [(r"/etc/rootlet/(manifest.json|digest|linked)", None, "each tree's own")]
 CLONED = "^Cloned from a base of the cache, by (reflinks|hard links|copies)"
 
@@ -23,12 +29,27 @@ def create(home, server, name, *words):
     return home.create("--name", name, *words, server=server, at=AT, fresh=False)
 
 
+def way_of(outcome):
+    found = re.search(CLONED, outcome.out, re.M)
+    return found.group(1) if found else None
+
+
+def way_here(home):
+    """What the filesystem of the tests' own folders has."""
+    home.write("reflink", "x")
+    done = subprocess.run(["cp", "--reflink=always", f"{home.folder}/reflink", f"{home.folder}/reflink2"],
+                          stderr=subprocess.DEVNULL, check=False)
+    return "hard links" if done.returncode else "reflinks"
+
+
 def clone(home, server):
-    first, second = create(home, server, "first"), create(home, server, "second")
-    tap.report(first.status == 0 and not re.search(CLONED, first.out, re.M),
-               "the first create makes it", first)
-    tap.report(second.status == 0 and re.search(CLONED, second.out, re.M),
-               "the second create clones it, and says how", second)
+    first, second = create(home, server, "first", "--json"), create(home, server, "second")
+    third = create(home, server, "third", "--json")
+    said = [json.loads((one.out.splitlines() or ["{}"])[-1]).get("cloned", "") for one in (first, third)]
+    tap.report(first.status == 0 and said[0] is None, "the first create makes it", first)
+    tap.report(second.status == 0 and way_of(second) == way_here(home),
+               "the second create clones it, and says how", way_here(home), second)
+    tap.report(third.status == 0 and said[1] == way_of(second), "so it does with --json", said, third)
     tap.report(len(bases(home)) == 1, "there is one base", bases(home))
     for name in ("first", "second"):
         check = home.run("check", "--name", name)
@@ -56,7 +77,8 @@ CHANGES = {"writes into a program": "echo changed >>/usr/bin/attr",
            "writes through a mapping": "perl -e 'open F, q(+<), q(/usr/bin/setfacl); print F q(XXXX)'"}
 
 
-def isolated(home):
+def isolated(home, how=""):
+    """HOW: they share files, to be said."""
     if not AS_ROOT:
         tap.skip("a change to one clone", "needs root, to read another user's files")
         return
@@ -64,15 +86,75 @@ def isolated(home):
     before = {path: trees.census(path) for path in (f"{home.store}/first", base)}
     for what, script in CHANGES.items():
         outcome = home.run("shell", "--name", "second", "--", "sh", "-ec", script)
-        tap.report(outcome.status == 0, f"in a clone something {what}", outcome)
+        tap.report(outcome.status == 0, f"in a clone{how} something {what}", outcome)
     for path, census in before.items():
         wrong = trees.differences(census, trees.census(path), [])
-        tap.report(not wrong, f"and {'the base' if path == base else 'another clone'} is what it was",
+        tap.report(not wrong, f"and {'the base' if path == base else 'another clone'}{how} is what it was",
                    *wrong[:20])
     changed = trees.differences(before[f"{home.store}/first"], trees.census(f"{home.store}/second"), OWN)
-    tap.report(len(changed) >= len(CHANGES), "but the clone itself has changed", *changed[:20])
+    tap.report(len(changed) >= len(CHANGES), f"but the clone{how} itself has changed", *changed[:20])
     verify = home.run("cache", "verify")
-    tap.report(verify.status == 0 and re.search(r", 0 damaged$", verify.out, re.M), "cache verify", verify)
+    tap.report(verify.status == 0 and re.search(r", 0 damaged$", verify.out, re.M), f"cache verify{how}",
+               verify)
+
+
+def used_of(path):
+    os.sync()
+    st = os.statvfs(path)
+    return (st.f_blocks - st.f_bfree) * st.f_frsize
+
+
+def elsewhere(home, server, kind, options, want):
+    """Clones of the same base, which is on a disk of its own, alone (a tmpfs) or with them."""
+    what = f"on {kind}: clones are made by {want}"
+    if not AS_ROOT:
+        tap.skip(what, "needs root, to mount a disk")
+        return
+    outer = Home()
+    with disk(outer, kind, options) as point:
+        if not point:
+            tap.skip(what, f"{kind} cannot be mounted here")
+            return
+        other = outer if kind == "tmpfs" else Home(folder=point)
+        other.cache = other.make_folder(f"{point}/cache")
+        subprocess.run(["cp", "-a", f"{home.cache}/rootlet", other.cache], check=True)
+        first = create(other, server, "first")
+        before = used_of(point)
+        second = create(other, server, "second")
+        # A tmpfs holds the base, and none of the clones.
+        added = used_of(point) - before
+        tap.report(first.status == second.status == 0 and way_of(first) == way_of(second) == want and
+                   added < 30 << 20, what, f"{added} bytes more", first, second)
+        if way_of(second):
+            isolated(other, f" by {want}")
+
+
+def keys(home, server):
+    """What makes another base: with no package to be had, only a clone can be created."""
+    packages = f"{home.cache}/rootlet/packages"
+    older = mirrors.date(mirrors.datetime.datetime.now(mirrors.datetime.timezone.utc) -
+                         mirrors.datetime.timedelta(hours=1))
+    release = Fault(rf"dists/{mirrors.SUITE}/InRelease$", "body", AT.inrelease(Date=older))
+    rows = [("nothing", [], (), ""), ("the date of the release", [], (release,), ""),
+            ("the engine", ["--engine", "debootstrap"], (), ""),
+            ("a package of --include", ["--include", "hostname"], (), ""),
+            ("the components", ["--components", "main,universe"], (), ""),
+            ("the profile", [], (), "[files]\npath-exclude = /usr/share/man/*\n"), ("nothing any more", [], (), "")]
+    os.rename(packages, f"{packages}.away")
+    for what, words, faults, profile in rows:
+        home.write("config/rootlet/profiles/test.conf", PROFILE + profile)
+        server.faults = [Fault(r"\.deb$", "status", 404), *faults]
+        known = set(os.listdir(f"{home.cache}/rootlet/bases"))
+        outcome = create(home, server, "keyed", "--force", *words)
+        locks = set(os.listdir(f"{home.cache}/rootlet/bases")) - known
+        same = what.startswith("nothing")
+        tap.report(outcome.status == 0 and way_of(outcome) and not locks if same else
+                   outcome.status == NETWORK and len(locks) == 1,
+                   f"where {what} has changed a create {'clones the base' if same else 'needs another base'}",
+                   locks, outcome)
+    server.faults = []
+    shutil.rmtree(packages, ignore_errors=True)
+    os.rename(f"{packages}.away", packages)
 
 
 def flip(path):
@@ -163,15 +245,85 @@ def at_once(home, server):
                "and every package was fetched once", len(fetched), len(set(fetched)))
 
 
-def pruned(home):
+KINDS = ("packages", "indexes", "bases", "images", "kernels", "build", "fstests")
+
+
+def objects(home, *kinds):
+    """KIND/NAME of what is there, without what is hidden."""
+    folder = f"{home.cache}/rootlet"
+    return {f"{kind}/{name}" for kind in kinds or KINDS if os.path.isdir(f"{folder}/{kind}")
+            for name in os.listdir(f"{folder}/{kind}") if not name.startswith(".")}
+
+
+def furnish(home, server):
+    """What runs leave in the cache: an image, a kernel, the rootfs of a build and what came of it."""
+    for name in ("images/0123-4567.erofs", "kernels/6.1_1/boot/vmlinuz", "fstests/x-y/check"):
+        home.make_folder(home.cache)
+        path = f"{home.cache}/rootlet/{name}"
+        subprocess.run(["install", "-D", "-m", "600", "/dev/stdin", path], input=b"x" * 100000, check=True)
+    if AS_ROOT:
+        for kind in ("images", "kernels", "fstests"):
+            subprocess.run(["chown", "-R", f"{home.user.uid}:{home.user.gid}", f"{home.cache}/rootlet/{kind}"],
+                           check=True)
+    os.makedirs(f"{home.cache}/rootlet/build", exist_ok=True)
+    if AS_ROOT:
+        os.chown(f"{home.cache}/rootlet/build", home.user.uid, home.user.gid)
+    return home.run("create", "--release", mirrors.SUITE, "--profile", "test", "--mirror", server.url,
+                    "--keyring", AT.keyring, "--path", f"{home.cache}/rootlet/build/jammy-x")
+
+
+def size_of(home):
+    return sum(kind["bytes"] for kind in json.loads(home.run("cache", "--json").out))
+
+
+def prune_one(home):
+    """As much as the one object that was not used for the longest time, which goes; what has gone."""
+    before = objects(home)
+    outcome = home.run("cache", "prune", "--max-size", str(size_of(home) - 1))
+    return before - objects(home) if outcome.status == 0 else outcome
+
+
+def pruned_by_age(home, server):
+    made, folder = furnish(home, server), f"{home.cache}/rootlet"
+    verify = home.run("cache", "verify")
+    tap.report(made.status == 0 and verify.status == 0 and
+               "1 in images, 1 in kernels, 1 in build, 1 in fstests" in verify.out,
+               "cache verify says what it cannot verify", made, verify)
+    package, base = sorted(objects(home, "packages"))[3], f"bases/{bases(home)[0]}"
+    order = [(package, package), ("kernels/6.1_1", "kernels/6.1_1"), ("images/0123-4567.erofs",) * 2,
+             (base, f"bases/.{base[6:]}.lock"), ("fstests/x-y",) * 2]
+    for number, (_, clock) in enumerate(order):
+        os.utime(f"{folder}/{clock}", (10**9 + number, 10**9 + number))
+    for name, _ in order:
+        gone = prune_one(home)
+        tap.report(gone == {name}, f"cache prune: what was not used for longest goes first: "
+                   f"{name.partition('/')[0]}", gone)
+
+
+def pruned_in_use(home, server):
+    create(home, server, "again", "--force")
+    furnish(home, server)
+    folder, base = f"{home.cache}/rootlet", bases(home)[0]
+    with open(f"{folder}/bases/.{base}.lock", "rb") as one, \
+            open(f"{folder}/images/0123-4567.erofs", "rb") as other:
+        fcntl.flock(one, fcntl.LOCK_EX)
+        fcntl.flock(other, fcntl.LOCK_SH)
+        outcome = home.run("cache", "prune", "--max-size", "0")
+        left = objects(home)
+    tap.report(outcome.status == 0 and left == {f"bases/{base}", "images/0123-4567.erofs"},
+               "cache prune: what is in use stays, and nothing else", outcome, left)
+
+
+def pruned(home, server):
+    pruned_by_age(home, server)
+    pruned_in_use(home, server)
     outcome = home.run("cache")
     tap.report(outcome.status == 0 and all(re.search(rf"^{kind} +\d+ ", outcome.out, re.M)
-                                           for kind in ("packages", "indexes", "bases")), "cache", outcome)
+                                           for kind in KINDS), "cache", outcome)
     outcome = home.run("cache", "prune", "--max-size", "1G")
     tap.report(outcome.status == 0 and bases(home), "cache prune: what fits stays", outcome)
     outcome = home.run("cache", "prune", "--max-size", "0")
-    left = [name for kind in ("packages", "indexes", "bases")
-            for name in os.listdir(f"{home.cache}/rootlet/{kind}") if not name.startswith(".")]
+    left = objects(home)
     tap.report(outcome.status == 0 and not left, "cache prune: nothing is left of what must go", outcome, left)
 
 
@@ -199,12 +351,16 @@ home = Home()
 with Server(AT.root) as served:
     clone(home, served)
     same(home)
+    elsewhere(home, served, "xfs", 1 << 30, "reflinks")
+    elsewhere(home, served, "tmpfs", "size=400m,mode=755", "copies")
+    keys(home, served)
     isolated(home)
     damaged(home, served)
     at_once(home, served)
     verified(home)
-    create(home, served, "again", "--force")
-    pruned(home)
+    again = create(home, served, "again", "--force")
+    tap.report(again.status == 0 and not way_of(again), "what was removed is made anew", again)
+    pruned(home, served)
     fresh(home, served)
 forged()
 tap.done()

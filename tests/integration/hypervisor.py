@@ -181,8 +181,27 @@ def leftovers():
         tap.report(seen and not wrong, f"a VM that {what} leaves no daemon", *wrong)
 
 
+def images():
+    folder = f"{home.cache}/rootlet/images"
+    return [name for name in os.listdir(folder) if not name.startswith(".")]
+
+
+def pruned():
+    """The cache is emptied beside a run, which still needs its root."""
+    process = start("echo up; exec sleep 4996", "--root-transport", "image")
+    wait_until(lambda: b"up" in (process.stdout.readline() or b""), 60)
+    before, outcome = images(), home.run("cache", "prune", "--max-size", "0")
+    tap.report(outcome.status == 0 and before and images() == before,
+               "cache prune leaves the images of a run that is under way", outcome, before, images())
+    kill(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    outcome = home.run("cache", "prune", "--max-size", "0")
+    tap.report(outcome.status == 0 and not images(), "and removes them when it has ended", outcome, images())
+
+
 taken_over()
 floods()
 sayings()
 leftovers()
+pruned()
 tap.done()

@@ -1,40 +1,14 @@
 """Disks that fill up: the folder of the rootfs, and the cache. Root mounts small ones for it."""
-import contextlib
 import os
-import subprocess
 
 from support import tap
+from support.disks import disk
 from support.server import Server
-from support.world import (AS_ROOT, MOUNTED_BY_TEST, SCRATCH, Case, Home, Tidy, judge, mirror)
+from support.world import AS_ROOT, Case, Home, Tidy, judge, mirror
 
 SPACE = 7
 CASES = ["disk full while unpacking", "disk full while unpacking, ext4", "no inodes left",
          "disk full under --force: the old rootfs stays", "full cache"]
-
-
-@contextlib.contextmanager
-def disk(home, kind, options):
-    """A mount of its own inside the home folder; yields its path."""
-    point = home.make_folder(f"{home.folder}/{MOUNTED_BY_TEST}")
-    image = f"{SCRATCH}/{os.getpid()}.img"
-    if kind == "ext4":
-        with open(image, "wb") as file:
-            file.truncate(options)
-        subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", image], check=True)
-        words = ["mount", "-o", "loop", image, point]
-    else:
-        words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", point]
-    made = subprocess.run(words, stderr=subprocess.PIPE, check=False)
-    try:
-        if made.returncode:
-            yield None
-            return
-        os.chown(point, home.user.uid, home.user.gid)
-        yield point
-    finally:
-        subprocess.run(["umount", "--lazy", point], stderr=subprocess.DEVNULL, check=False)
-        with contextlib.suppress(OSError):
-            os.unlink(image)
 
 
 def fill(what, kind, options):

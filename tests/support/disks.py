@@ -1,0 +1,35 @@
+"""Small disks of another kind than /var/tmp's, which root mounts."""
+import contextlib
+import os
+import subprocess
+
+from .world import MOUNTED_BY_TEST, SCRATCH
+
+# By kind: what makes the filesystem in a file of so many bytes.
+MAKERS = {"ext4": ["mkfs.ext4", "-q", "-F", "-m", "0"], "xfs": ["mkfs.xfs", "-q", "-f", "-m", "reflink=1"]}
+
+
+@contextlib.contextmanager
+def disk(home, kind, options):
+    """A mount of its own inside the home folder; yields its path, or None where it cannot be had.
+    OPTIONS: of a tmpfs, or the size of what is in a file."""
+    point = home.make_folder(f"{home.folder}/{MOUNTED_BY_TEST}")
+    image = f"{SCRATCH}/{os.getpid()}.img"
+    if kind in MAKERS:
+        with open(image, "wb") as file:
+            file.truncate(options)
+        subprocess.run([*MAKERS[kind], image], check=True)
+        words = ["mount", "-o", "loop", image, point]
+    else:
+        words = ["mount", "-t", kind, "-o", options, kind, point]
+    made = subprocess.run(words, stderr=subprocess.PIPE, check=False)
+    try:
+        if made.returncode:
+            yield None
+            return
+        os.chown(point, home.user.uid, home.user.gid)
+        yield point
+    finally:
+        subprocess.run(["umount", "--lazy", point], stderr=subprocess.DEVNULL, check=False)
+        with contextlib.suppress(OSError):
+            os.unlink(image)
