@@ -259,7 +259,7 @@ def images():
 
 def pruned():
     """The cache is emptied beside a run, which still needs its root."""
-    process = start("echo up; exec sleep 4996")
+    process = start("echo up; exec sleep 4996", "--root-transport", "image")
     wait_until(lambda: b"up" in (process.stdout.readline() or b""), 60)
     before, outcome = images(), home.run("cache", "prune", "--max-size", "0")
     tap.report(outcome.status == 0 and before and images() == before,
