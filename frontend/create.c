@@ -14,6 +14,7 @@
 #include "frontend/provision.h"
 #include "frontend/source.h"
 #include "frontend/store.h"
+#include "frontend/style.h"
 #include "frontend/text.h"
 #include "proto/validate.h"
 
@@ -462,7 +463,7 @@ static void tell(const char *request, const char *arguments, const struct decisi
 	printf("%-7s %-9s %s%s(%s)\n", d->allowed ? "allowed" : "refused", request, arguments,
 	       *arguments ? " " : "", d->rule);
 	if (!d->allowed)
-		printf("%-7s %s\n", "", d->why);
+		style_print(stdout, STYLE_PLAIN, "%-7s %s\n", "", d->why);
 }
 
 /* Nothing is asked of the helper, and no package downloaded. Returns the exit status, or -1. */

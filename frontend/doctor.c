@@ -308,9 +308,9 @@ static void print_finding(const char *what, const struct finding *f)
 	static const enum style styles[] = { STYLE_GOOD, STYLE_WARNING, STYLE_BAD };
 
 	style_print(stdout, styles[f->verdict], "%-8s", verdicts[f->verdict]);
-	printf(" %-21s %s\n", what, f->detail);
+	style_print(stdout, STYLE_PLAIN, " %-21s %s\n", what, f->detail);
 	if (f->verdict != VERDICT_OK && *f->fix)
-		printf("%-8s %-21s   to mend it: %s\n", "", "", f->fix);
+		style_print(stdout, STYLE_PLAIN, "%-8s %-21s   to mend it: %s\n", "", "", f->fix);
 }
 
 static json_t *describe_finding(const char *what, const struct finding *f)

@@ -69,7 +69,7 @@ static const char tail[] =
 	"\nOptions of every command:\n"
 	"  --color WHEN  auto (default: on a terminal, unless NO_COLOR is set), always or never\n"
 	"  --help        how it is used\n"
-	"\nExit status of every command:\n"
+	"\nExit status of every command but fstests:\n"
 	"  0    done; check: ready\n"
 	"  1    failed; check: not ready\n"
 	"  2    the command line or a profile is wrong\n"
@@ -81,7 +81,8 @@ static const char tail[] =
 	"  124  run: its --timeout has passed\n"
 	"  125  run: the VM failed\n"
 	"  130  interrupted\n"
-	"shell and run return the status of the command they ran.\n";
+	"shell and run return the status of the command they ran; of fstests 3, 4 and 5 mean\n"
+	"something else: see rootlet fstests --help.\n";
 
 /* The caller's to free; NULL where memory is short. */
 static char *compose_help(void)

@@ -3,6 +3,7 @@
 
 #include "frontend/command.h"
 #include "frontend/events.h"
+#include "frontend/style.h"
 #include "frontend/tree.h"
 #include "policy/decide.h"
 #include "policy/operations.h"
@@ -94,9 +95,10 @@ static void print_grant(const struct policy *policy, const struct grant *g)
 		return;
 	}
 	if (!g->rule) {
-		printf("Nothing is allowed: no [allow …] section of %s names %s (uid %u) or a "
-		       "group of his.\n",
-		       policy->path, g->caller.name, g->caller.uid);
+		style_print(stdout, STYLE_PLAIN,
+			    "Nothing is allowed: no [allow …] section of %s names %s (uid %u) or a "
+			    "group of his.\n",
+			    policy->path, g->caller.name, g->caller.uid);
 		return;
 	}
 	printf("%s (uid %u) is under [allow %s], line %u of %s, the first that names him\n",

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "frontend/events.h"
+#include "frontend/style.h"
 #include "frontend/text.h"
 
 #define LINE_MAX_BYTES 256
@@ -234,7 +235,7 @@ void progress_note(struct progress *p, const char *format, ...)
 	}
 	if (p->drawn)
 		fputs("\r\033[K", p->out);
-	fprintf(p->out, "%s\n", text_clean(line));
+	style_print(p->out, STYLE_PLAIN, "%s\n", text_clean(line));
 	if (p->drawn)
 		draw(p);
 	fflush(p->out);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "frontend/fstests/fstests.h"
+#include "frontend/style.h"
 #include "frontend/text.h"
 
 #define DETAIL_LINES 12
@@ -51,7 +52,7 @@ static void print_detail(FILE *out, const char *detail)
 		line = end ? end + 1 : NULL;
 	}
 	if (line && *line)
-		fprintf(out, "    …\n");
+		style_print(out, STYLE_PLAIN, "    …\n");
 }
 
 static void print_bad(FILE *out, const struct results *results)

@@ -12,6 +12,7 @@ import time
 
 from support import installed, tap
 from support.protocol import Helper, encode_field, opened
+from support.schemas import document, errors, parse
 from support.world import Case, Home, children, kill, play, small_rootfs
 
 HOST = 12
@@ -51,6 +52,11 @@ def own_record():
     tap.report([one["seq"] for one in seen] == list(range(1, len(seen) + 1)), "the numbers have no gap")
     play(Case("audit", ["audit"], 0, [f"Execute +folder={TREE} user=root terminal=0 command=sh -c exit 7"]), home)
     play(Case("audit show --json", ["audit", "show", "--json"], 0, '"request":"Execute"'), home)
+    lines, wrong = parse(home.run("audit", "--json").out)
+    wrong += [error for line in lines for error in errors("audit-show", line)]
+    tap.report(not wrong and len(lines) == len(seen), "audit show --json: every line fits its schema", *wrong)
+    value, wrong = document("audit-verify", home.run("audit", "verify", "--json"))
+    tap.report(not wrong and value["records"] >= len(seen), "audit verify --json fits its schema", *wrong, value)
     play(Case("audit verify", ["audit", "verify"], 0, r"\d+ records, 0 faults"), home)
 
 

@@ -8,7 +8,8 @@ import subprocess
 import time
 
 from support import tap
-from support.world import Home, Tidy, kill, small_rootfs, wait_until
+from support.schemas import stream
+from support.world import Home, Outcome, Tidy, kill, small_rootfs, wait_until
 
 TIMEOUT, INTERRUPTED, FAILED_VM = 124, 130, 125
 rootfs = small_rootfs()
@@ -171,6 +172,32 @@ def sayings():
                    not wrong, f"a guest that says {what}", got, *wrong, err)
 
 
+JSON = {
+    # what the guest does: how it ends, exit status, standard output and error as events
+    "its command succeeds": (f"echo one; printf 'two, \\377'; echo three >&2; echo started >{STATUS}; "
+                             f"echo exit 0 >{STATUS}", "exited", 0, "one\ntwo, ?", "three\n"),
+    "its command fails": (f"yes 0123456789 | head -n 2000; echo exit 37 >{STATUS}", "exited", 37,
+                          "0123456789\n" * 2000, ""),
+    "its time is over": (f"echo started >{STATUS}; echo up; sleep 600", "timeout", TIMEOUT, "up\n", ""),
+    "it fails": ("echo gone", "failed", FAILED_VM, "gone\n", ""),
+}
+
+
+def as_json():
+    """What the command says is in events, and the result fits its schema."""
+    for what, (script, ends, status, said, complained) in JSON.items():
+        with Tidy(home) as tidy:
+            code, out, err, seconds = run(script, "--json", "--timeout", "3")
+            wrong = tidy.complaints()
+        events, result, more = stream("run", Outcome(code, out, err, seconds))
+        wrong += more
+        text = {name: "".join(event["text"] for event in events if event.get("stream") == name)
+                for name in ("stdout", "stderr")}
+        tap.report(not wrong and code == status and result["status"] == ends and ("error" in result) == (ends == "failed") and
+                   text == {"stdout": said, "stderr": complained} and result["seconds"] <= seconds + 1,
+                   f"run --json: {what}", *wrong, code, out[-1000:], err)
+
+
 def leftovers():
     """A daemon that it leaves, in a session of its own, deaf to signals."""
     daemon = "trap '' HUP INT TERM; setsid sleep 4999 & setsid sh -c 'trap \"\" TERM; sleep 4998' &"
@@ -273,6 +300,7 @@ def pruned():
 taken_over()
 floods()
 sayings()
+as_json()
 leftovers()
 kernels_of_ones_own()
 size_of_guest()

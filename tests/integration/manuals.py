@@ -1,6 +1,7 @@
 """What a command says of itself: its table of options, its --help and its manual page have to say the
 same. Reads the sources beside what was built from them."""
 import glob
+import json
 import os
 import re
 import shutil
@@ -146,11 +147,56 @@ def check_pages():
                    f"page {name} can be shown", *complaints)
 
 
+def check_tools():
+    """rootlet-mcp(1) has every tool and parameter, its default, and what it becomes."""
+    rows = re.findall(r"^\|\[ [*_](\w+)[*_]\n:\[ (.*)\n:\[ (.*)$", read(f"{MAN}/rootlet-mcp.1.scd"), re.M)
+    written, tool = {}, ""
+    for name, default, here in rows:
+        tool = name if here.startswith("*rootlet ") else tool
+        written[f"{tool} {name}"] = (default, here)
+    wanted = {}
+    for one in json.loads(read(f"{SOURCE}/frontend/tools.json")):
+        words = " ".join(word for word in one["command"]["words"] if word != "--json")
+        wanted[f"{one['name']} {one['name']}"] = ("-", f"*rootlet {words}*")
+        for name, becomes in one["command"]["arguments"].items():
+            default = one["inputSchema"]["properties"][name].get("default")
+            default = " ".join(default) if isinstance(default, list) else json.dumps(default).strip('"')
+            if name in one["inputSchema"].get("required", []):
+                default = "needed"
+            elif default == "null":
+                default = "~/.kerneldev-mcp/test-rootfs" if name.endswith("rootfs_path") else "-"
+            here = (f"*{becomes['false']}* where it is false" if isinstance(becomes, dict) else
+                    "the words behind *--*" if becomes == "--" else f"*{becomes}*")
+            wanted[f"{one['name']} {name}"] = (default, here)
+        missing = set(one["inputSchema"]["properties"]) ^ set(one["command"]["arguments"])
+        tap.report(not missing, f"tool {one['name']}: every parameter becomes something", missing)
+    wrong = differences(wanted, written, "tools.json", "rootlet-mcp(1)")
+    tap.report(not wrong, "rootlet-mcp(1) has every tool and parameter", *wrong)
+
+
+def stages(*names):
+    """What the sources, or those that are named, call their stages."""
+    paths = [f"{SOURCE}/{name}" for name in names] or glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True) + \
+        glob.glob(f"{SOURCE}/helper/*.c")
+    return {stage for path in paths for stage in
+            re.findall(r'(?:progress_stage|note_progress)\([^;"]*"([^"]*)"', read(path))}
+
+
 def check_readme():
-    """README names every command and every profile."""
+    """README names every command; what it shows was said by today's."""
     text = read(f"{SOURCE}/README.md")
     missing = [name for name in commands() if not re.search(rf"`(rootlet )?{name}\b", text)]
     tap.report(not missing, "README names every command", missing)
+    session = re.search(r"^What the first one says(?:.|\n)*?:\n\n((?:\t.*\n|\n(?=\t))+)", text, re.M)
+    lines = [line.strip() for line in session.group(1).splitlines()] if session else []
+    lines = [line for line in lines if re.match(r"[A-Z][a-z]+ing\b", line)]
+    wrong = [line for line in lines if re.sub(r"  .*", "", line) not in stages()]
+    tap.report(len(lines) > 8 and not wrong, "README's session: every stage is one of the sources", *wrong)
+    missing = [stage for stage in stages("frontend/provision.c") if stage != "Cloning" and stage not in lines]
+    tap.report(not missing, "README's session: every stage of a create", *missing)
+    for name in ("README.md", "frontend/man/rootlet.1.scd"):
+        shown = re.findall(r'"stage":"(.*?)"', read(f"{SOURCE}/{name}"))
+        tap.report(shown and set(shown) <= stages(), f"{name}: the stage in its example", *shown)
 
 
 tap.report(len(commands()) > 8, "there are commands", commands())
@@ -158,5 +204,6 @@ for one in commands():
     check_command(one)
 check_statuses()
 check_pages()
+check_tools()
 check_readme()
 tap.done()

@@ -8,7 +8,7 @@ import subprocess
 from support import installed, tap
 from support import mirror as mirrors
 from support.protocol import Helper, REFUSED, TRUST, opened
-from support.schemas import stream
+from support.schemas import document, stream
 from support.server import Server
 from support.world import SOURCE, Case, Home, mirror, play, small_rootfs
 
@@ -51,6 +51,15 @@ def shown():
     play(Case("doctor: names the section", ["doctor"], 0, r"policy +you are under \[allow test\]"), home)
     installed.set_policy("[allow x]\nusers = nobody\n")
     play(Case("policy show: nothing applies", ["policy", "show"], 1, [], check=None), home)
+    for locale, says in (("C.UTF-8", "no [allow …] section"), ("C", "no [allow ...] section")):
+        outcome = home.run("policy", "show", environment={"LC_ALL": locale})
+        tap.report(says in outcome.out, f"policy show: nothing applies, in the locale {locale}", outcome)
+    for status in (0, 1):
+        installed.set_policy(f"[allow x]\nusers = {USER.name if status == 0 else 'nobody'}\nmax-size = 2G\n")
+        value, wrong = document("policy-show", home.run("policy", "show", "--json"))
+        tap.report(not wrong and value["allowed"] == (status == 0) and value["section"] == ("x" if status == 0 else None) and
+                   value["allows"].get("max-size") == ("2G" if status == 0 else None),
+                   f"policy show --json under a policy: exit status {status}", *wrong, value)
     installed.set_policy("[allow x]\nusers = nobody\n", 0o666)
     play(Case("policy show: one that others can write", ["policy", "show"], 5, ["root's", "chmod"]), home)
 

@@ -1,4 +1,6 @@
 """The command line itself: help, wrong words, names. Needs no helper, no rootfs, no network."""
+import json
+
 from support import tap
 from support.terminal import Terminal
 from support.world import Case, Home, play
@@ -147,9 +149,17 @@ LOOKS = [
     ("--color always", ["check", "--color", "always"], {}, "\033[31m✗ no rootfs", "[failed]"),
     ("--color always, in spite of NO_COLOR", ["check", "--color=always"], {"NO_COLOR": "1"}, "\033[31m", "[failed]"),
 ]
+home.write("state/rootlet/runs/a-run/run.json", '{"status": "failed"}')
+home.write("state/rootlet/runs/a-run/tests.jsonl", json.dumps({
+    "name": "generic/001", "status": "fail", "seconds": 1, "detail": "line\n" * 30}) + "\n")
+LOOKS += [("a difference that was cut", ["runs", "show", "a-run"], {}, "\n    …\n", "..."),
+          ("the same in the C locale", ["runs", "show", "a-run"], {"LC_ALL": "C"}, "\n    ...\n", "…")]
 for what, words, environment, has, lacks in LOOKS:
     outcome = home.run(*words, environment=environment)
     tap.report(has in outcome.out and lacks not in outcome.out, f"looks: {what}", repr(outcome.out))
+for words in [["--help"], ["doctor"], ["profiles"], ["policy", "seccomp"], *([name, "--help"] for name in COMMANDS)]:
+    outcome = home.run(*words, environment={"LC_ALL": "C"})
+    tap.report(outcome.out and outcome.out.isascii(), f"looks: {' '.join(words)} in the C locale is ASCII", outcome)
 # On a terminal: the same, where colours are decided by themselves.
 for what, words, environment, colored in (
         ("a terminal", ["check"], {}, True), ("NO_COLOR", ["check"], {"NO_COLOR": "1"}, False),

@@ -5,7 +5,7 @@ import re
 import signal
 import time
 
-from support import tap
+from support import apt, tap
 from support.terminal import Terminal
 from support.world import (SOURCE, Case, Tidy, children, command_of, fstests_rootfs, kill, play,
                            processes_left, wait_until)
@@ -182,11 +182,39 @@ def deaths():
     play(Case("run: no lock stays", ["shell", "--", "true"], 0), home)
 
 
+# Of each profile besides fstests, what a guest of it must be able to do.
+PROFILES = {
+    "minimal": "command -v udevadm ip poweroff",
+    "fstests-build": "id fsqa && echo 'int main(void) { return 0; }' >/tmp/a.c && cc -o /tmp/a /tmp/a.c && /tmp/a",
+    "blktests": "command -v make gcc fio",
+    "kselftest": "command -v make gcc",
+    "ltp": "command -v make gcc autoconf",
+}
+
+
+def profiles():
+    """Each made from the host's mirror, and booted."""
+    for name, command in PROFILES.items():
+        with Tidy(home) as tidy:
+            made = home.run("create", "--name", name, "--profile", name, "--release", apt.host_suite(), "--quiet",
+                            seconds=1500)
+            check = home.run("check", "--name", name)
+            ran = home.run("run", "--name", name, "--kernel", "distro", "--timeout", "1200", "--", "sh", "-c",
+                           f"cat /proc/version && {command}", seconds=1300)
+            gone = home.run("delete", "--name", name, "--yes")
+            wrong = tidy.complaints()
+        tap.report([made.status, check.status, ran.status, gone.status] == [0, 0, 0, 0] and
+                   "Linux version" in ran.out and not wrong, f"profile {name}: made, checked, booted, deleted",
+                   *wrong, made, check, ran, gone)
+
+
 one_boot()
 no_kernels()
 broken_kernel()
 deaths()
 shell_on_terminal()
 never_ends(panic())
+if os.environ.get("ROOTLET_TEST_LONG") == "1":
+    profiles()
 tap.report(not processes_left(5), "nothing runs in the end")
 tap.done()

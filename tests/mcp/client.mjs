@@ -1,11 +1,12 @@
 // What the official client makes of `rootlet mcp`. Started by tests/integration/sdk.py with one argument,
-// a JSON object: the program, what to call create_test_rootfs with, and the rootfs to boot on. Prints one
-// JSON object a line: a case and what was seen, or a mark for whoever looks on from outside.
+// a JSON object: the program, what to call create_test_rootfs with (and, since the same again is but a
+// clone, with what else), the rootfs to boot on, and a tree of fstests. Prints one JSON object a line: a
+// case and what was seen, or a mark for whoever looks on from outside.
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { LoggingMessageNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 
-const { rootlet, create, bootRootfs, kernelTimeout } = JSON.parse(process.argv[2]);
+const { rootlet, create, other, bootRootfs, fstests, kernelTimeout } = JSON.parse(process.argv[2]);
 const HOUR = 3600 * 1000;
 
 function say(object) {
@@ -38,6 +39,14 @@ async function attempt(what, action) {
   } catch (error) {
     report(false, what, String(error));
   }
+}
+
+// Whoever looks on from outside notes what runs, then answers.
+async function mark(name) {
+  say({ mark: name });
+  process.stdin.resume();
+  await new Promise((resolve) => process.stdin.once("data", resolve));
+  process.stdin.pause();
 }
 
 async function until(condition, seconds) {
@@ -103,12 +112,12 @@ await attempt("list", async () => {
 await attempt("cancelling a create", async () => {
   const controller = new AbortController();
   const progress = [];
-  const running = rejection(call("create_test_rootfs", { ...create, force: true },
+  const running = rejection(call("create_test_rootfs", { ...other, force: true },
                                  { signal: controller.signal, onprogress: (p) => progress.push(p) }));
-  await until(() => progress.some((p) => p.message.startsWith("Unpacking")), 300);
-  say({ mark: "create" });
+  const reached = await until(() => progress.some((p) => p.message.startsWith("Configuring")), 300);
+  await mark("create");
   controller.abort("the test has seen enough");
-  report(await running, "cancelling create_test_rootfs", progress.slice(-1));
+  report(reached && await running, "cancelling create_test_rootfs while scripts run", progress.slice(-1));
   const result = await call("check_test_rootfs");
   report(result.structuredContent.state === "ready", "and the old rootfs stays", result);
 });
@@ -145,10 +154,26 @@ await attempt("cancelling a VM", async () => {
     kernel_path: "distro", rootfs_path: bootRootfs, timeout: kernelTimeout,
     command: ["sh", "-c", "echo is-up; sleep 1000"] }, { signal: controller.signal }));
   const up = await until(() => logged.some((entry) => String(entry.data).includes("is-up")), 600);
-  say({ mark: "run" });
+  await mark("run");
   controller.abort("the test has seen enough");
   report(up && await running, "cancelling run_in_vm", logged.slice(-3));
   report(await client.ping(), "and the server goes on");
+});
+await attempt("fstests that pass", async () => {
+  const progress = [];
+  const result = await call("fstests_vm_boot_and_run", {
+    kernel_path: "distro", fstests_path: fstests, tests: ["generic/001", "mini/103"],
+    timeout: kernelTimeout, memory: "1G", cpus: 2, use_custom_rootfs: true, custom_rootfs_path: bootRootfs,
+  }, { onprogress: (p) => progress.push(p) });
+  report(!result.isError && result.structuredContent.status === "passed" &&
+         result.structuredContent.counts.pass === 2 && /✓ Run \S+: passed\n/.test(text(result)),
+         "fstests_vm_boot_and_run: two tests pass", result);
+  report(progress.some((p) => p.message === "mini/103: pass"), "fstests_vm_boot_and_run: each test is told",
+         progress.slice(-3));
+  const again = await call("fstests_results");
+  report(!again.isError && again.structuredContent.run === result.structuredContent.run &&
+         again.structuredContent.counts.pass === 2 && text(again).includes(": passed\n"),
+         "fstests_results of the last run", again);
 });
 await attempt("fstests", async () => {
   const result = await call("fstests_vm_boot_and_run",
