@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "frontend/cache.h"
 #include "frontend/command.h"
 #include "frontend/events.h"
 #include "frontend/inspect.h"
@@ -469,16 +470,20 @@ static void tell(const char *request, const char *arguments, const struct decisi
 /* Nothing is asked of the helper, and no package downloaded. Returns the exit status, or -1. */
 static int dry_run(struct create *c, struct error **err)
 {
+	_cleanup_free_ char *folder = c->fresh ? NULL : cache_path(BASES_FOLDER, err);
+	_cleanup_free_ char *bases = folder ? realpath(folder, NULL) : NULL;
 	struct asking asking = { .requests = c->json ? json_array() : NULL };
 	struct provision provision;
 	json_t *result;
 	int status;
 
+	if (!c->fresh && !folder)
+		return -1;
 	if (packages_open(&c->source, c->progress, &c->fetch, err) < 0 || choose(c, err) < 0)
 		return -1;
 	progress_end(c->progress);
 	provision = plan(c);
-	if (permission_dry_run(&provision, c->parent, tell, &asking, err) < 0) {
+	if (permission_dry_run(&provision, c->parent, bases, tell, &asking, err) < 0) {
 		json_decref(asking.requests);
 		return -1;
 	}

@@ -1,8 +1,11 @@
 #include "frontend/permission.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+
+#include "frontend/store.h"
 
 static int load(struct policy **policy, struct grant *g, struct error **err)
 {
@@ -72,8 +75,32 @@ int permission_keep(int folder, struct decision *d, struct error **err)
 	return 0;
 }
 
+/* How many rootfs FOLDER holds besides NAME: the helper counts so, too. */
+static uint64_t count_rootfs(int folder, const char *name)
+{
+	int copy = folder < 0 ? -1 : openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	const struct dirent *entry;
+	uint64_t count = 0;
+
+	if (!d)
+		closep(&copy);
+	while (d && (entry = readdir(d))) {
+		_cleanup_close_ int fd = -1;
+
+		if (entry->d_name[0] == '.' || strcmp(entry->d_name, name) == 0)
+			continue;
+		fd = openat(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		count += fd >= 0 && store_is_rootfs(fd);
+	}
+	if (d)
+		closedir(d);
+	return count;
+}
+
 struct dry_run {
 	struct grant grant;
+	uint64_t rootfs; /* in the folder, with the new one */
 	permission_tell *tell;
 	void *context;
 };
@@ -90,6 +117,9 @@ static void ask(struct dry_run *run, const struct question *q, const char *forma
 	vsnprintf(arguments, sizeof(arguments), format, ap);
 	va_end(ap);
 	policy_decide(&run->grant, q, &d);
+	if (d.allowed && q->suite && run->grant.rule && run->grant.rule->count_max != POLICY_NONE)
+		policy_decide_limit(&run->grant, "max-count", run->grant.rule->count_max,
+				    run->rootfs, &d);
 	run->tell(q->request, arguments, &d, run->context);
 }
 
@@ -120,8 +150,32 @@ static void ask_accounts(struct dry_run *run, const struct profile *profile)
 		    profile->users[i].name, profile->users[i].uid, profile->users[i].gid);
 }
 
-int permission_dry_run(const struct provision *p, const char *folder, permission_tell *tell,
-		       void *context, struct error **err)
+/* What is done before the first request of the work itself. */
+static void ask_first(struct dry_run *run, const struct provision *p, const char *folder)
+{
+	ask(run, &(struct question){ "Hello", .keyring = -1 }, "%s", "");
+	if (p->parent >= 0 && store_has_stale(p->parent, NULL))
+		ask(run, &(struct question){ "Remove", .folder = folder, .keyring = -1 },
+		    "folder=%s stale=1, of what killed runs left", folder);
+	if (p->parent >= 0 && p->replace &&
+	    faccessat(p->parent, p->base, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		ask(run, &(struct question){ "Inspect", .folder = folder, .keyring = -1 },
+		    "folder=%s/%s deep=0", folder, p->base);
+}
+
+/* Whether the policy would have a base in BASES. One that it would not have is not asked for. */
+static bool has_bases(const struct dry_run *run, const char *bases)
+{
+	struct decision d;
+
+	if (bases)
+		policy_decide(&run->grant,
+			      &(struct question){ "Keep", .folder = bases, .keyring = -1 }, &d);
+	return bases && d.allowed;
+}
+
+int permission_dry_run(const struct provision *p, const char *folder, const char *bases,
+		       permission_tell *tell, void *context, struct error **err)
 {
 	const struct package_set *set = packages_set(p->fetch);
 	_cleanup_close_ int keyring = open(set->keyring, O_RDONLY | O_CLOEXEC);
@@ -132,7 +186,12 @@ int permission_dry_run(const struct provision *p, const char *folder, permission
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", set->keyring);
 	if (load(&policy, &run.grant, err) < 0)
 		return -1;
-	ask(&run, &(struct question){ "Hello", .keyring = -1 }, "%s", "");
+	run.rootfs = count_rootfs(p->parent, p->base) + 1;
+	ask_first(&run, p, folder);
+	if (has_bases(&run, bases))
+		ask(&run, &(struct question){ "Clone", .folder = folder, .keyring = -1 },
+		    "name=%s folder=%s folder=%s, then Publish, where a base is there; else:",
+		    p->base, folder, bases);
 	ask(&run,
 	    &(struct question){ "Begin", .suite = set->suite, .engine = p->engine, .folder = folder,
 				.keyring = keyring },
@@ -141,6 +200,9 @@ int permission_dry_run(const struct provision *p, const char *folder, permission
 	ask_packages(&run, set);
 	ask(&run, &(struct question){ "Bootstrap", .keyring = -1 }, "%s", "");
 	ask_accounts(&run, p->profile);
+	if (has_bases(&run, bases))
+		ask(&run, &(struct question){ "Keep", .folder = bases, .keyring = -1 }, "folder=%s",
+		    bases);
 	ask(&run, &(struct question){ "Publish", .keyring = -1 }, "replace=%d", p->replace);
 	return 0;
 }

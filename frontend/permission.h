@@ -16,9 +16,10 @@ char *permission_content(struct error **err);
 /* Whether a base may be kept in FOLDER. D's reason lives as long as D. */
 int permission_keep(int folder, struct decision *d, struct error **err);
 
-/* Tells of each request that provision_rootfs() would send, and of the decision on it. FOLDER is
- * the canonical path of P->parent. Returns 0, or -1 with ERR set. */
+/* Tells of each request that a create would send, and of the decision on it. FOLDER is the
+ * canonical path of P->parent, which is -1 where it is not there yet, and BASES that of the cache's
+ * bases, NULL where none is to be used or kept. Returns 0, or -1 with ERR set. */
 typedef void permission_tell(const char *request, const char *arguments, const struct decision *d,
 			     void *context);
-int permission_dry_run(const struct provision *p, const char *folder, permission_tell *tell,
-		       void *context, struct error **err);
+int permission_dry_run(const struct provision *p, const char *folder, const char *bases,
+		       permission_tell *tell, void *context, struct error **err);

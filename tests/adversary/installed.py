@@ -249,6 +249,29 @@ def run_all(rootlet):
     return home
 
 
+def apparmor():
+    """The profile that is installed is one, for the program that is installed, and a wrong one would be found."""
+    parser = shutil.which("apparmor_parser", path="/usr/sbin:/sbin:/usr/bin:/bin")
+    profile = f"{installed.PREFIX}/share/rootlet/apparmor/rootlet-helper.apparmor"
+    with open(profile, encoding="utf-8") as file:
+        text = file.read()
+    tap.report(f"\nprofile rootlet-helper {installed.HELPER} flags=(unconfined) {{\n\tuserns,\n}}\n" in text,
+               "the AppArmor profile is for the program that is installed, and lets it make user namespaces", text)
+    if not parser:
+        tap.skip("the AppArmor profile parses", "there is no apparmor_parser")
+        return
+    done = subprocess.run([parser, "--version"], stdout=subprocess.PIPE, text=True, check=True)
+    if int(re.search(r"version (\d+)", done.stdout).group(1)) < 4:
+        tap.note("apparmor_parser is older than user namespaces in profiles: without that line, and its abi")
+        text = text.replace("abi <abi/4.0>,", "").replace("userns,", "capability,")
+    for what, content, good in (("parses", text, True), ("with a word that is none does not", text.replace(",\n}", ",\nwings,\n}"), False)):
+        path = f"{SCRATCH}/{os.getpid()}.apparmor"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(content)
+        done = subprocess.run([parser, "-Q", "-K", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        tap.report((done.returncode == 0) == good, f"the AppArmor profile {what}", done.stdout)
+
+
 def runs(home, rootlet):
     """rootlet run, up to where vng takes over: a program of the test's is in its place."""
     header = bytearray(4096)
@@ -575,6 +598,7 @@ ROOTLET = install()
 policies()
 HOME = run_all(ROOTLET)
 if HOME:
+    apparmor()
     runs(HOME, ROOTLET)
     before_the_first_request(ROOTLET)
     probe(HOME, ROOTLET)

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!parser_translate(data, size, &task))
 		return 0;
-	task_describe(&task, description, sizeof(description));
+	task_describe(&task, "folder=/a ", description, sizeof(description));
 	/* What the handlers rely on. */
 	if (task_check(&task, &err) == 0) {
 		if (task.operation == OP_NONE || task.operation > OP_LAST)

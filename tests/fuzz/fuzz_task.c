@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memset(&task, 0xff, sizeof(task));
 	memcpy(&task, data, size < sizeof(task) ? size : sizeof(task));
-	task_describe(&task, description, sizeof(description));
+	task_describe(&task, "folder=/a ", description, sizeof(description));
 	if (!memchr(description, '\0', sizeof(description)))
 		abort();
 	if (task_check(&task, &err) < 0 && (!err || err->code != ERR_INPUT))

@@ -1,11 +1,12 @@
 """rootlet policy, create --dry-run, and the helper under a policy, without privileges of its own."""
 import hashlib
+import json
 import os
 import re
 import socket
 import subprocess
 
-from support import installed, tap
+from support import debs, installed, tap
 from support import mirror as mirrors
 from support.protocol import Helper, REFUSED, TRUST, opened
 from support.schemas import document, stream
@@ -93,6 +94,66 @@ def dry_run():
         play(Case("create: a mirror that is not allowed", words[:-1], 1,
                   [f"mirror {server.url}", "is not allowed", "mirrors of"]), home)
         tap.report(not server.requests, "it is not even asked", *server.requests)
+
+
+def requests_of(text):
+    """[request and what it is about, as far as the record has it] of a dry run's output."""
+    found = re.findall(r"^(?:allowed|refused) (\w+) +(.*)\(", text, re.M)
+    return [f"{request} {re.sub(' version=.*| keyring=.*', '', about)}".strip() for request, about in found]
+
+
+def recorded(path):
+    """The same of a record: of each request that was begun."""
+    with open(path, encoding="ascii") as file:
+        rows = [json.loads(line) for line in file]
+    return [(one["request"], one["arguments"]) for one in rows if one["kind"] == "intent"]
+
+
+def words_of(text):
+    return {word for word in text.split() if "=" in word}
+
+
+def in_order(requests, text):
+    """REQUESTS with all that are of packages by their name."""
+    places = [place for place, one in enumerate(requests) if text(one).startswith("Package ")]
+    for place, one in zip(places, sorted((requests[place] for place in places), key=text)):
+        requests = [*requests[:place], one, *requests[place + 1:]]
+    return requests
+
+
+def dry_run_is_true():
+    """What a dry run tells is what a create then asks for, one by one."""
+    os.path.exists(installed.POLICY) and os.unlink(installed.POLICY)
+    other = Home()
+    record = f"{other.folder}/state/rootlet/audit.log"
+    with Server(AT.root) as server:
+        source = ["create", "--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring", AT.keyring]
+        for what, more in (("", []), (", --fresh", ["--fresh", "--name", "two"])):
+            told = requests_of(other.run(*source, *more, "--dry-run").out)
+            size = len(recorded(record)) if os.path.exists(record) else 0
+            made = other.run(*source, *more)
+            done = recorded(record)[size:]
+            # The clone is what would be done in place of all that.
+            told = [one for one in told if not one.startswith("Clone ")]
+            # Packages come in the order in which they are there.
+            told, done = in_order(told, str), in_order(done, " ".join)
+            wrong = [(one, about) for one, (kind, about) in zip(told, done)
+                     if one.split()[0] != kind or not words_of(one) <= words_of(about)]
+            tap.report(made.status == 0 and len(told) == len(done) > 60 and not wrong,
+                       f"a dry run{what}: a create then asks for that, and for nothing else", made, len(told), len(done),
+                       *wrong[:3], told[:3], done[:3])
+            tap.report(("Keep" in {kind for kind, _ in done}) == (not more), f"a dry run{what}: keeps a base, or none")
+        stale = other.make_folder(f"{other.store}/.rootlet-staging.x")
+        installed.allow(USER, "max-count = 2")
+        outcome = other.run(*source, "--name", "three", "--dry-run")
+        tap.report(outcome.status == 1 and re.search(r"^refused Begin .*\n.*max-count", outcome.out, re.M) and
+                   re.search(r"^allowed Remove .*stale=1", outcome.out, re.M) and
+                   re.search(r"^allowed Clone .*name=three", outcome.out, re.M),
+                   "a dry run: one rootfs too many, what a killed run left, a base to clone", outcome)
+        os.rmdir(stale)
+        outcome = other.run(*source, "--name", "two", "--force", "--dry-run")
+        tap.report(outcome.status == 0 and "refused" not in outcome.out and "allowed Inspect" in outcome.out,
+                   "a dry run: one in place of another is not", outcome)
 
 
 def ask(kind, paths=(), first=(), **fields):
@@ -254,11 +315,32 @@ def limits():
     ROOTFS.run("shell", "--", "rm", "-f", "/root/big")
 
 
+def size_of_tree():
+    """Many small files, none of which is too large: the tree is, when it is to be published or kept."""
+    package, folder = "evil-large", f"{home.folder}/large"
+    entries = [(f"./large/{number}", bytes(1 << 20)) for number in range(120)]
+    deb = debs.make(f"{folder}.debs", package, mirrors.arch(), {}, [("./large", "dir"), *entries])
+    at = AT.with_packages(folder, [deb])
+    with Server(f"{folder}/mirror") as server:
+        for limit, fresh, good in (("100M", False, False), ("2G", True, True)):
+            installed.allow(USER, f"max-size = {limit}")
+            outcome = home.create("--name", "large", "--include", package, server=server, at=at, fresh=fresh)
+            there = os.path.lexists(f"{home.store}/large")
+            tap.report((outcome.status == 0) == there == good and (good or "Publish refused" in outcome.err and
+                                                                   "max-size" in outcome.err) and
+                       (good or fresh or "Keep refused" in outcome.out + outcome.err),
+                       f"max-size = {limit}{'' if fresh else ', and a base to keep'}: a tree of many small files is "
+                       f"{'published' if good else 'refused'}", outcome)
+    home.run("delete", "--yes", "--name", "large")
+
+
 commands()
 shown()
 dry_run()
+dry_run_is_true()
 enforced()
 bases()
+size_of_tree()
 other_mounts()
 limits()
 tap.done()

@@ -1,8 +1,8 @@
-/* lists SET: makes every system call from 0 to the highest that libseccomp knows, each in a child
- * of its own, once as it is and once under SET of policy/privilege_sets.c, with senseless
- * arguments. Prints "NUMBER NAME LISTED WITHOUT WITH" for each: whether the set's lists have it,
- * and what became of it: errno's name, "0", "SIGNAL" or "waits". Runs as root of a user namespace.
- */
+/* lists SET: makes every system call from 0 to 1023, each in a child of its own, once as it is and
+ * once under SET of policy/privilege_sets.c, with senseless arguments. Prints "NUMBER NAME LISTED
+ * WITHOUT WITH" for each: its name, "?" where libseccomp knows none, as of calls that are newer;
+ * whether the set's lists have it; and what became of it: errno's name, "0", "SIGNAL" or "waits".
+ * Runs as root of a user namespace. */
 #include <errno.h>
 #include <poll.h>
 #include <seccomp.h>
@@ -18,6 +18,7 @@
 
 #include "helper/privileges.h"
 
+#define NUMBERS 1024
 #define PATIENCE 400 /* milliseconds */
 
 static volatile long *result; /* shared with the child, which may not be able to write */
@@ -78,16 +79,14 @@ int main(int argc, char **argv)
 	if (set < 0 || result == MAP_FAILED)
 		return 2;
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	for (int number = 0; number < 480; number++) {
+	for (int number = 0; number < NUMBERS; number++) {
 		char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number);
 		const char *without, *with;
 
-		if (!name)
-			continue;
 		without = outcome(number, -1);
 		with = outcome(number, set);
-		printf("%d %s %d %s %s\n", number, name,
-		       privileges_list(&privilege_sets[set], name), without, with);
+		printf("%d %s %d %s %s\n", number, name ? name : "?",
+		       name && privileges_list(&privilege_sets[set], name), without, with);
 		free(name);
 	}
 	return 0;

@@ -1,7 +1,9 @@
 /* helper/landlock.c: what each kind of access leaves of the files. Each row is tried in a child,
- * before and after: before, it has to work, or the row would say nothing. */
+ * before and after: before, it has to work, or the row would say nothing. Then what the processes
+ * of the helper are under, once they have dropped what they drop. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -11,6 +13,7 @@
 #include <unistd.h>
 
 #include "helper/landlock.h"
+#include "helper/privileges.h"
 
 #include "tap.h"
 
@@ -143,6 +146,70 @@ static void check_row(const struct row *row, int version)
 	}
 }
 
+/* Of each process of the helper: its column, and the errno that tells it from another where the
+ * set's list has the calls for that, and those that a sanitizer makes. Landlock says EACCES of
+ * files, EPERM of a socket. */
+static const struct set_row {
+	enum privilege_set set;
+	enum file_access files;
+	int (*attempt)(void);
+	int error;
+	const char *what;
+	int version;
+} set_rows[] = {
+	{ PRIVILEGES_OUTER, FILES_NONE, NULL, 0, "", 1 },
+	{ PRIVILEGES_PARSER, FILES_NONE, NULL, 0, "", 1 },
+	{ PRIVILEGES_JAILER, FILES_ANY, try_home, 0, "open a folder of /var", 1 },
+	{ PRIVILEGES_JAILER, FILES_ANY, try_abstract, 0, "reach an abstract socket", 1 },
+	{ PRIVILEGES_JAIL, FILES_TREE, try_home, 0, "open a folder of /var", 1 },
+	{ PRIVILEGES_JAIL, FILES_TREE, try_device, EACCES, "make a device", 2 },
+	{ PRIVILEGES_JAIL, FILES_TREE, try_abstract, EPERM, "reach an abstract socket", 6 },
+	{ PRIVILEGES_TOOL, FILES_TOOL, try_read, 0, "read a file of /etc", 1 },
+	{ PRIVILEGES_TOOL, FILES_TOOL, try_home, EACCES, "open a folder of /var", 2 },
+	{ PRIVILEGES_TOOL, FILES_TOOL, try_abstract, EPERM, "reach an abstract socket", 6 },
+	{ PRIVILEGES_UNPACK, FILES_TREE, NULL, 0, "", 1 },
+};
+
+#define NO_NAMESPACE 254
+
+/* Like attempt_under(), as that process: root of a namespace, where it is not root already. */
+static int attempt_as(enum privilege_set set, int (*attempt)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (geteuid() != 0 && unshare(CLONE_NEWUSER) < 0)
+			_exit(NO_NAMESPACE);
+		if (privileges_drop(set, granted, NULL) < 0)
+			_exit(255);
+		errno = 0;
+		_exit(attempt() < 0 ? errno : 0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return 255;
+	return WEXITSTATUS(status);
+}
+
+static void check_set(const struct set_row *row, int version)
+{
+	const struct privileges *p = &privilege_sets[row->set];
+	int error;
+
+	tap_check(p->files == row->files, "%s: its column of files", p->name);
+	if (!row->attempt)
+		return;
+	error = attempt_as(row->set, row->attempt);
+	if (error == NO_NAMESPACE)
+		printf("ok %u - %s: %s # SKIP no user namespace for this user\n", ++tap_count,
+		       p->name, row->what);
+	else
+		tap_check(error == (version < row->version ? 0 : row->error), "%s: %s: %s", p->name,
+			  row->what, row->error ? "it cannot" : "it can");
+	if (error && error != row->error)
+		printf("# %d: %s\n", error, strerror(error));
+}
+
 static void listen_abstract(void)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
@@ -179,6 +246,8 @@ int main(void)
 		else
 			check_row(&rows[i], version);
 	}
+	for (size_t i = 0; i < sizeof(set_rows) / sizeof(*set_rows); i++)
+		check_set(&set_rows[i], version);
 	snprintf(path, sizeof(path), "rm -rf %s", folder);
 	return system(path) ? 2 : tap_done();
 }
