@@ -20,7 +20,8 @@
 #define CLONE_SECONDS 3600
 #define LOCK_SECONDS 120 /* for another helper that parts the same tree */
 #define LOCK_PAUSE 50	 /* ms */
-#define COPY_AT_ONCE (1 << 26)
+#define STEPS_AT_ONCE 32 /* between two looks at the front end and the clock */
+#define COPY_AT_ONCE (1 << 22)
 
 /* A file of several names: the one that came first, by inode. */
 struct twin {
@@ -31,6 +32,7 @@ struct twin {
 struct cloning {
 	const struct server *server;
 	int64_t began;
+	uint32_t steps;
 	int from, to; /* TO is -1 where there is only a digest to take */
 	enum clone_way way;
 	struct tree_digest *digest; /* NULL where none is wanted */
@@ -55,8 +57,11 @@ static int fail_changed(const struct cloning *c)
 	return error_set(c->err, ERR_BUSY, "/%.300s changed while it was read", c->path);
 }
 
-static int go_on(const struct cloning *c)
+/* Each call is a file or a block of one. */
+static int go_on(struct cloning *c)
 {
+	if (c->steps++ % STEPS_AT_ONCE)
+		return 0;
 	return serve_go_on(c->server, c->began, CLONE_SECONDS, 0, c->err);
 }
 
@@ -259,6 +264,14 @@ static bool may_share(const struct cloning *c)
 	return strncmp(c->path, "usr/", 4) == 0 && strncmp(c->path, "usr/local/", 10) != 0;
 }
 
+static bool is_linked(int folder, const char *name, const struct stat *st)
+{
+	struct stat named;
+
+	return fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       named.st_dev == st->st_dev && named.st_ino == st->st_ino;
+}
+
 static int clone_twin(struct cloning *c, int to, const char *name, const char *twin)
 {
 	_cleanup_close_ int copy = -1;
@@ -283,8 +296,8 @@ static int clone_file(struct cloning *c, int from, int to, const char *name)
 	if (c->way == CLONE_LINK && may_share(c)) {
 		/* By its name, which need not be the file's any more. */
 		if (linkat(from, name, to, name, 0) == 0)
-			return tree_is(to, name, file) ? add_digest(c, &st, file, NULL)
-						       : fail_changed(c);
+			return is_linked(to, name, &st) ? add_digest(c, &st, file, NULL)
+							: fail_changed(c);
 		if (errno != EMLINK)
 			return fail(c, "link");
 	}
@@ -332,20 +345,35 @@ static int clone_folder(struct cloning *c, int from, int to, const char *name, i
 	return add_digest(c, &st, copy >= 0 ? copy : folder, NULL);
 }
 
-static int clone_entry(struct cloning *c, int from, int to, const char *name, int depth)
+/* What the folder says of an entry is only a hint: whoever opens it looks again. */
+static mode_t type_of(const struct cloning *c, int folder, const struct dirent *entry,
+		      struct stat *st)
+{
+	if (entry->d_type == DT_DIR || entry->d_type == DT_REG)
+		return DTTOIF(entry->d_type);
+	if (fstatat(folder, entry->d_name, st, AT_SYMLINK_NOFOLLOW) < 0) {
+		fail(c, "look at");
+		return 0;
+	}
+	return st->st_mode & S_IFMT;
+}
+
+static int clone_entry(struct cloning *c, int from, int to, const struct dirent *entry, int depth)
 {
 	struct stat st;
+	mode_t type;
 
-	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(c, "look at");
 	if (strcmp(c->path, OWN_FOLDER) == 0)
 		return 0;
-	if (S_ISDIR(st.st_mode))
-		return clone_folder(c, from, to, name, depth);
-	if (S_ISLNK(st.st_mode))
-		return clone_link(c, from, to, name, &st);
-	if (S_ISREG(st.st_mode))
-		return clone_file(c, from, to, name);
+	type = type_of(c, from, entry, &st);
+	if (!type)
+		return -1;
+	if (type == S_IFDIR)
+		return clone_folder(c, from, to, entry->d_name, depth);
+	if (type == S_IFREG)
+		return clone_file(c, from, to, entry->d_name);
+	if (type == S_IFLNK)
+		return clone_link(c, from, to, entry->d_name, &st);
 	/* Pipes and sockets of what once ran. */
 	return add_digest(c, &st, -1, NULL);
 }
@@ -372,7 +400,7 @@ static int clone_below(struct cloning *c, int from, int to, int depth)
 		if (tree_is_dots(entry->d_name))
 			continue;
 		if (go_on(c) < 0 || enter_path(c, length, entry->d_name) < 0 ||
-		    clone_entry(c, from, to, entry->d_name, depth) < 0)
+		    clone_entry(c, from, to, entry, depth) < 0)
 			return -1;
 		c->path[length] = '\0';
 	}
