@@ -25,6 +25,7 @@
 
 /* A file of several names: the one that came first, by inode. */
 struct twin {
+	struct twin *next;
 	ino_t inode;
 	char path[]; /* in TO */
 };
@@ -36,7 +37,8 @@ struct cloning {
 	int from, to; /* TO is -1 where there is only a digest to take */
 	enum clone_way way;
 	struct tree_digest *digest; /* NULL where none is wanted */
-	void *twins;		    /* tsearch(3) */
+	struct twin *twins;
+	void *index;		    /* of them, by inode: tsearch(3) */
 	char path[PATH_LENGTH_MAX]; /* where we are */
 	struct error **err;
 };
@@ -71,6 +73,7 @@ static int open_entry(const struct cloning *c, int folder, const char *name, int
 {
 	_cleanup_close_ int fd = tree_open_own(folder, name, O_RDONLY | O_NONBLOCK | flags);
 
+	*st = (struct stat){ 0 };
 	if (fd < 0 || fstat(fd, st) < 0)
 		return fail(c, "open");
 	if ((st->st_mode & S_IFMT) != type)
@@ -223,25 +226,39 @@ static int compare_twins(const void *one, const void *other)
 /* The path of the first name of the file, where there was one; else this one is it. */
 static const char *find_twin(struct cloning *c, const struct stat *st)
 {
+	const struct twin key = { .inode = st->st_ino };
+	const struct twin *const *found = tfind(&key, &c->index, compare_twins);
 	size_t size = strlen(c->path) + 1;
-	struct twin *twin = malloc(sizeof(*twin) + size);
-	const struct twin *const *found;
+	struct twin *twin;
 
-	if (!twin)
-		return NULL;
-	twin->inode = st->st_ino;
-	memcpy(twin->path, c->path, size);
-	found = tsearch(twin, &c->twins, compare_twins);
-	if (found && *found == twin)
-		return NULL;
-	free(twin);
-	return found ? (*found)->path : NULL;
+	if (found)
+		return (*found)->path;
+	twin = malloc(sizeof(*twin) + size);
+	if (twin) {
+		twin->next = c->twins;
+		twin->inode = st->st_ino;
+		memcpy(twin->path, c->path, size);
+		c->twins = twin;
+		tsearch(twin, &c->index, compare_twins);
+	}
+	return NULL;
+}
+
+static void free_nothing(void *twin)
+{
+	(void)twin;
 }
 
 static void forget_twins(struct cloning *c)
 {
-	tdestroy(c->twins, free);
-	c->twins = NULL;
+	tdestroy(c->index, free_nothing);
+	c->index = NULL;
+	while (c->twins) {
+		struct twin *twin = c->twins;
+
+		c->twins = twin->next;
+		free(twin);
+	}
 }
 
 /* The tree's own links stay links, whatever becomes of those to other trees. */
