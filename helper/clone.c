@@ -20,10 +20,12 @@
 #define CLONE_SECONDS 3600
 #define LOCK_SECONDS 120 /* for another helper that parts the same tree */
 #define LOCK_PAUSE 50	 /* ms */
-#define COPY_AT_ONCE (1 << 26)
+#define STEPS_AT_ONCE 32 /* between two looks at the front end and the clock */
+#define COPY_AT_ONCE (1 << 22)
 
 /* A file of several names: the one that came first, by inode. */
 struct twin {
+	struct twin *next;
 	ino_t inode;
 	char path[]; /* in TO */
 };
@@ -31,10 +33,12 @@ struct twin {
 struct cloning {
 	const struct server *server;
 	int64_t began;
+	uint32_t steps;
 	int from, to; /* TO is -1 where there is only a digest to take */
 	enum clone_way way;
 	struct tree_digest *digest; /* NULL where none is wanted */
-	void *twins;		    /* tsearch(3) */
+	struct twin *twins;
+	void *index;		    /* of them, by inode: tsearch(3) */
 	char path[PATH_LENGTH_MAX]; /* where we are */
 	struct error **err;
 };
@@ -55,8 +59,11 @@ static int fail_changed(const struct cloning *c)
 	return error_set(c->err, ERR_BUSY, "/%.300s changed while it was read", c->path);
 }
 
-static int go_on(const struct cloning *c)
+/* Each call is a file or a block of one. */
+static int go_on(struct cloning *c)
 {
+	if (c->steps++ % STEPS_AT_ONCE)
+		return 0;
 	return serve_go_on(c->server, c->began, CLONE_SECONDS, 0, c->err);
 }
 
@@ -66,6 +73,7 @@ static int open_entry(const struct cloning *c, int folder, const char *name, int
 {
 	_cleanup_close_ int fd = tree_open_own(folder, name, O_RDONLY | O_NONBLOCK | flags);
 
+	*st = (struct stat){ 0 };
 	if (fd < 0 || fstat(fd, st) < 0)
 		return fail(c, "open");
 	if ((st->st_mode & S_IFMT) != type)
@@ -218,25 +226,39 @@ static int compare_twins(const void *one, const void *other)
 /* The path of the first name of the file, where there was one; else this one is it. */
 static const char *find_twin(struct cloning *c, const struct stat *st)
 {
+	const struct twin key = { .inode = st->st_ino };
+	const struct twin *const *found = tfind(&key, &c->index, compare_twins);
 	size_t size = strlen(c->path) + 1;
-	struct twin *twin = malloc(sizeof(*twin) + size);
-	const struct twin *const *found;
+	struct twin *twin;
 
-	if (!twin)
-		return NULL;
-	twin->inode = st->st_ino;
-	memcpy(twin->path, c->path, size);
-	found = tsearch(twin, &c->twins, compare_twins);
-	if (found && *found == twin)
-		return NULL;
-	free(twin);
-	return found ? (*found)->path : NULL;
+	if (found)
+		return (*found)->path;
+	twin = malloc(sizeof(*twin) + size);
+	if (twin) {
+		twin->next = c->twins;
+		twin->inode = st->st_ino;
+		memcpy(twin->path, c->path, size);
+		c->twins = twin;
+		tsearch(twin, &c->index, compare_twins);
+	}
+	return NULL;
+}
+
+static void free_nothing(void *twin)
+{
+	(void)twin;
 }
 
 static void forget_twins(struct cloning *c)
 {
-	tdestroy(c->twins, free);
-	c->twins = NULL;
+	tdestroy(c->index, free_nothing);
+	c->index = NULL;
+	while (c->twins) {
+		struct twin *twin = c->twins;
+
+		c->twins = twin->next;
+		free(twin);
+	}
 }
 
 /* The tree's own links stay links, whatever becomes of those to other trees. */
@@ -257,6 +279,14 @@ static int share_twin(struct cloning *c, int to, const char *name, const char *t
 static bool may_share(const struct cloning *c)
 {
 	return strncmp(c->path, "usr/", 4) == 0 && strncmp(c->path, "usr/local/", 10) != 0;
+}
+
+static bool is_linked(int folder, const char *name, const struct stat *st)
+{
+	struct stat named;
+
+	return fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       named.st_dev == st->st_dev && named.st_ino == st->st_ino;
 }
 
 static int clone_twin(struct cloning *c, int to, const char *name, const char *twin)
@@ -283,8 +313,8 @@ static int clone_file(struct cloning *c, int from, int to, const char *name)
 	if (c->way == CLONE_LINK && may_share(c)) {
 		/* By its name, which need not be the file's any more. */
 		if (linkat(from, name, to, name, 0) == 0)
-			return tree_is(to, name, file) ? add_digest(c, &st, file, NULL)
-						       : fail_changed(c);
+			return is_linked(to, name, &st) ? add_digest(c, &st, file, NULL)
+							: fail_changed(c);
 		if (errno != EMLINK)
 			return fail(c, "link");
 	}
@@ -332,20 +362,35 @@ static int clone_folder(struct cloning *c, int from, int to, const char *name, i
 	return add_digest(c, &st, copy >= 0 ? copy : folder, NULL);
 }
 
-static int clone_entry(struct cloning *c, int from, int to, const char *name, int depth)
+/* What the folder says of an entry is only a hint: whoever opens it looks again. */
+static mode_t type_of(const struct cloning *c, int folder, const struct dirent *entry,
+		      struct stat *st)
+{
+	if (entry->d_type == DT_DIR || entry->d_type == DT_REG)
+		return DTTOIF(entry->d_type);
+	if (fstatat(folder, entry->d_name, st, AT_SYMLINK_NOFOLLOW) < 0) {
+		fail(c, "look at");
+		return 0;
+	}
+	return st->st_mode & S_IFMT;
+}
+
+static int clone_entry(struct cloning *c, int from, int to, const struct dirent *entry, int depth)
 {
 	struct stat st;
+	mode_t type;
 
-	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(c, "look at");
 	if (strcmp(c->path, OWN_FOLDER) == 0)
 		return 0;
-	if (S_ISDIR(st.st_mode))
-		return clone_folder(c, from, to, name, depth);
-	if (S_ISLNK(st.st_mode))
-		return clone_link(c, from, to, name, &st);
-	if (S_ISREG(st.st_mode))
-		return clone_file(c, from, to, name);
+	type = type_of(c, from, entry, &st);
+	if (!type)
+		return -1;
+	if (type == S_IFDIR)
+		return clone_folder(c, from, to, entry->d_name, depth);
+	if (type == S_IFREG)
+		return clone_file(c, from, to, entry->d_name);
+	if (type == S_IFLNK)
+		return clone_link(c, from, to, entry->d_name, &st);
 	/* Pipes and sockets of what once ran. */
 	return add_digest(c, &st, -1, NULL);
 }
@@ -372,7 +417,7 @@ static int clone_below(struct cloning *c, int from, int to, int depth)
 		if (tree_is_dots(entry->d_name))
 			continue;
 		if (go_on(c) < 0 || enter_path(c, length, entry->d_name) < 0 ||
-		    clone_entry(c, from, to, entry->d_name, depth) < 0)
+		    clone_entry(c, from, to, entry, depth) < 0)
 			return -1;
 		c->path[length] = '\0';
 	}

@@ -12,6 +12,8 @@
 
 #include "helper/bounds.h"
 
+#define REFUSALS_MAX 1000 /* in a row; then the session ends */
+
 static handler handle_hello, handle_open_namespace;
 
 /* d directory, t rootfs (both before all others), f regular file, w an empty one that can be
@@ -227,6 +229,7 @@ static int dispatch(struct server *s, const struct task *task, const int *fds, s
 		r.kind = RECORD_REFUSAL;
 		take_outcome(&r, err ? *err : NULL, out);
 	}
+	s->refusals = result < 0 ? s->refusals + 1 : 0;
 	if (audit_ask(s->recorder, &r, err) < 0 || result < 0)
 		return -1;
 	result = row->handle(s, task, fds, out, err);
@@ -262,7 +265,8 @@ static bool answer(struct server *s)
 	for (size_t i = 0; i < count; i++)
 		closep(&fds[i]);
 	closep(&out.fd);
-	return r == 0;
+	/* Each is a line of a record that may be root's. */
+	return r == 0 && s->refusals < REFUSALS_MAX;
 }
 
 int serve(int parser, int recorder, const struct session *session, const struct idmap *map)

@@ -23,6 +23,7 @@ struct server {
 	const struct session *session;
 	const struct idmap *map;
 	bool greeted;
+	uint32_t refusals; /* in a row */
 	enum phase phase;
 
 	/* the tree that is being made; build.c */

@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 
-from support import installed, tap
+from support import fuse, installed, tap
 from support.protocol import BUSY, REFUSED, TRUST, Helper, opened
 from support.world import AS_ROOT, Home, children, processes_left, wait_until
 
@@ -409,7 +409,27 @@ def counted():
     with Helper(home.user) as helper:
         answer = ask(helper, "Clone", (folder, bases), name="n1", base_name="base")
     tap.report(answer.code == REFUSED and "max-count" in answer.message, "max-count: a hidden name counts", answer)
-    os.unlink(installed.POLICY)
+
+
+def word_of_the_caller():
+    """In installed mode: a tree, and a folder for one, on a filesystem of the caller's."""
+    done, _ = installed.install(installed.group_of(home.user))
+    installed.allow(home.user)
+    uid = installed.range_of(home.user)
+    folder = 0o40755
+    nodes = {1: (folder, {"etc": 2}), 2: (folder, {"rootlet": 3}), 3: (folder, {"manifest.json": 4}), 4: (0o100644, {})}
+    path = fresh("fuse")
+    for as_user in (True, False):
+        try:
+            with fuse.mounted(path, nodes, uid, as_user), Helper(home.user, program=installed.HELPER) as helper:
+                with opened(path) as fds:
+                    answer = helper.ask("Inspect", fds)
+        except OSError as error:
+            tap.skip("a filesystem of the caller's", str(error))
+            return
+        tap.report(helper.greeting.code == 0 and (answer.code == REFUSED) == as_user,
+                   f"a tree on FUSE that {'a user' if as_user else 'root'} has mounted: "
+                   f"{'refused' if as_user else 'looked at'}", done.stdout, helper.greeting, answer)
 
 
 forged()
@@ -421,5 +441,6 @@ endless()
 outside()
 recorded()
 counted()
+word_of_the_caller()
 tap.report(not processes_left(10), "no helper stays")
 tap.done()

@@ -321,6 +321,8 @@ def burst():
     before, began, codes = memory(helper), time.monotonic(), set()
     with opened(f"{PRECIOUS}/file") as fds:
         for number in range(BURST):
+            if number % 500 == 0:  # a thousand in a row end the session
+                os.close(helper.ask("OpenNamespace").fds[0])
             answer = count(helper.ask("Remove" if number % 2 else "Package", fds, name="..", **({} if number % 2 else {
                 "sha256": bytes(32)})))
             codes.add(answer.code)
@@ -347,6 +349,14 @@ def burst():
     TRIED["unanswered"] += sent
     tap.report(sent > 1 and grown < MEMORY_MOST and status is not None and status >= 0,
                "as many without waiting for an answer: the helper ends, or waits, and does not grow", sent, grown, status)
+
+
+def refusals():
+    """Each is on the record, which is root's where the helper is installed: they come to an end."""
+    helper, many = Helper(home.user, seconds=120), 0
+    while many < 2000 and count(helper.ask("Remove", name="..")).code > 0:
+        many += 1
+    tap.report(many in (999, 1000) and helper.leave() == 0, "a session ends after a thousand refusals in a row", many)
 
 
 def silence():
@@ -502,6 +512,7 @@ def race_package(engine):
 fields()
 descriptors()
 burst()
+refusals()
 silence()
 race("the folder", "")
 race("a folder below it", "/d7")
