@@ -52,8 +52,8 @@ DOCUMENTS = [
     ("runs, of which there is none", ["runs"], 0, "runs-list", []),
     ("runs show of none", ["runs", "show", "nosuch"], None, "runs-show", {}),
     ("cache", ["cache"], 0, "cache-list", [{"kind": kind, "objects": 0, "bytes": 0} for kind in
-                                           ("packages", "indexes", "bases", "images", "kernels", "build",
-                                            "fstests")]),
+                                           ("packages", "indexes", "solv", "bases", "images", "kernels",
+                                            "build", "fstests")]),
     ("cache verify", ["cache", "verify"], 0, "cache-verify", {"objects": 0, "damaged": [], "unverified": {
         "images": 0, "kernels": 0, "build": 0, "fstests": 0}}),
     ("cache prune", ["cache", "prune", "--max-size", "1G"], 0, "cache-prune", {"removed_bytes": 0, "left_bytes": 0}),
