@@ -11,11 +11,13 @@
 #include "frontend/cache.h"
 #include "frontend/folder.h"
 #include "frontend/inspect.h"
+#include "frontend/resolve_cache.h"
 #include "frontend/store.h"
 
 /* What the objects of a kind are. */
 enum form {
 	FORM_HASHED, /* files, whose name is their hash */
+	FORM_KEPT,   /* files with a checksum, whose name is the hash of an index */
 	FORM_BASE,   /* trees with a digest, which belong to the sub-range */
 	FORM_FILE,   /* files, and folders of the user's; who uses one holds a lock: cache_hold() */
 	FORM_FOLDER,
@@ -25,11 +27,13 @@ enum form {
 /* An image's name says what it was made of, and nothing what must be in it; kernels and what was
  * built are unpacked from what was verified then. */
 const struct cache_kind cache_kinds[CACHE_KINDS] = {
-	{ "packages", true }, { "indexes", true }, { BASES_FOLDER, true }, { "images", false },
-	{ "kernels", false }, { "build", false },  { "fstests", false },
+	{ "packages", true },	{ "indexes", true },  { RESOLVE_CACHE_FOLDER, true },
+	{ BASES_FOLDER, true }, { "images", false },  { "kernels", false },
+	{ "build", false },	{ "fstests", false },
 };
 static const enum form forms[CACHE_KINDS] = {
-	FORM_HASHED, FORM_HASHED, FORM_BASE, FORM_FILE, FORM_FOLDER, FORM_ROOTFS, FORM_FOLDER,
+	FORM_HASHED, FORM_HASHED, FORM_KEPT,   FORM_BASE,
+	FORM_FILE,   FORM_FOLDER, FORM_ROOTFS, FORM_FOLDER,
 };
 
 void cache_objects_clear(struct cache_objects *objects)
@@ -134,7 +138,7 @@ static bool is_object(int folder, enum form form, const char *name, const struct
 {
 	uint8_t hash[SHA256_LEN];
 
-	if (form == FORM_HASHED || form == FORM_BASE)
+	if (form == FORM_HASHED || form == FORM_KEPT || form == FORM_BASE)
 		return sha256_from_hex(name, strlen(name), hash);
 	if (name[0] == '.')
 		return false;
@@ -229,6 +233,7 @@ int cache_object_remove(struct cache_objects *objects, const struct cache_object
 	case FORM_FOLDER:
 		return remove_held(folder, o, err);
 	case FORM_HASHED:
+	case FORM_KEPT:
 		break;
 	}
 	if (unlinkat(folder, o->name, 0) < 0 && errno != ENOENT)
@@ -264,6 +269,8 @@ static int verify_file(const struct cache_objects *objects, const struct cache_o
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : error_errno(err, ERR_TRUST, "cannot read %s", o->name);
+	if (forms[o->kind] == FORM_KEPT)
+		return resolve_cache_verify(fd, err);
 	sha256_from_hex(o->name, strlen(o->name), want);
 	if (file_sha256(fd, have, err) < 0)
 		return -1;

@@ -12,7 +12,7 @@ struct cache_kind {
 	bool verified;	    /* there is something that says what its objects must be */
 };
 
-#define CACHE_KINDS 7
+#define CACHE_KINDS 8
 extern const struct cache_kind cache_kinds[CACHE_KINDS];
 
 struct cache_object {
@@ -28,7 +28,7 @@ struct cache_objects {
 	struct cache_object *list;
 	size_t count;
 };
-#define CACHE_OBJECTS_NONE ((struct cache_objects){ .folders = { -1, -1, -1, -1, -1, -1, -1 } })
+#define CACHE_OBJECTS_NONE ((struct cache_objects){ .folders = { -1, -1, -1, -1, -1, -1, -1, -1 } })
 
 int cache_objects_scan(struct cache_objects *objects, struct error **err);
 void cache_objects_clear(struct cache_objects *objects);

@@ -9,6 +9,7 @@
 #include "frontend/download.h"
 #include "frontend/permission.h"
 #include "frontend/release.h"
+#include "frontend/resolve_cache.h"
 #include "frontend/text.h"
 
 #define APT_FOLDER "/etc/apt"
@@ -26,7 +27,7 @@ struct fetch {
 	struct origin *origin;
 	struct package_set *set;
 	struct release *releases[POCKETS];
-	char *indexes, *packages; /* folders of the cache */
+	char *indexes, *packages, *kept; /* folders of the cache */
 	struct progress *progress;
 };
 
@@ -47,6 +48,7 @@ void packages_close(struct fetch **fetch)
 	origin_free(&f->origin);
 	free(f->indexes);
 	free(f->packages);
+	free(f->kept);
 	free(f);
 	*fetch = NULL;
 }
@@ -399,11 +401,27 @@ static int fetch_indexes(struct fetch *f, struct error **err)
 
 /* --- packages --- */
 
+static void clear_kept(struct resolve_index **all)
+{
+	for (struct resolve_index *index = *all; index && index->packages; index++)
+		free((char *)(uintptr_t)index->kept);
+	free(*all);
+}
+
+/* An index's name is its hash: what is kept of it has the same in another folder. */
+static void name_kept(const struct fetch *f, struct resolve_index *index)
+{
+	const char *hex = strrchr(index->packages, '/') + 1;
+
+	if (sha256_from_hex(hex, strlen(hex), index->sha256))
+		index->kept = cache_file(f->kept, index->sha256, NULL);
+}
+
 /* Which pocket each index of ALL is of goes to POCKETS_OF. */
 static int choose(const struct fetch *f, enum package_base base, const char *const *wanted,
 		  struct choices *choices, const struct pocket ***pockets_of, struct error **err)
 {
-	_cleanup_free_ struct resolve_index *all = NULL;
+	_cleanup_(clear_kept) struct resolve_index *all = NULL;
 	size_t count = 0;
 
 	for (size_t i = 0; i < f->set->pocket_count; i++)
@@ -420,6 +438,7 @@ static int choose(const struct fetch *f, enum package_base base, const char *con
 		for (size_t j = 0; j < pocket->index_count; j++, count++) {
 			all[count].packages = pocket->indexes[j].packages;
 			all[count].base = i == 0 && j == 0;
+			name_kept(f, &all[count]);
 			(*pockets_of)[count] = pocket;
 		}
 	}
@@ -524,6 +543,7 @@ int packages_download(struct fetch *f,
 		return -1;
 	cache_prune(f->packages, KEEP_PACKAGES);
 	cache_prune(f->indexes, KEEP_INDEXES);
+	cache_prune(f->kept, KEEP_INDEXES);
 	return 0;
 }
 
@@ -555,7 +575,8 @@ static int open_all(struct fetch *f, const struct source *source, struct error *
 		return -1;
 	f->indexes = cache_path("indexes", err);
 	f->packages = f->indexes ? cache_path("packages", err) : NULL;
-	if (!f->packages)
+	f->kept = f->packages ? cache_path(RESOLVE_CACHE_FOLDER, err) : NULL;
+	if (!f->kept)
 		return -1;
 	progress_stage(f->progress, "Downloading package lists");
 	return fetch_releases(f, err) < 0 ? -1 : describe(f, err);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "frontend/resolve_cache.h"
 #include "frontend/text.h"
 
 /* libsolv's MAPSET; with the sanitizers gcc takes its arithmetic for a conversion that loses bits.
@@ -21,8 +22,16 @@ static void mark(Map *map, Id id)
 #define ROUNDS_MAX 6
 #define DEB_SIZE_MAX ((uint64_t)16 << 30)
 
+/* What is known of an index besides what libsolv keeps. */
+struct loaded {
+	char *base; /* names of required and essential packages */
+	bool sound; /* all sizes are in the repository */
+};
+
 struct resolution {
 	Pool *pool;
+	struct loaded *loaded;
+	size_t loaded_count;
 	Solver *solver;
 	Queue job;
 	Map settled; /* names that a preference is in JOB for */
@@ -39,65 +48,9 @@ static void resolution_clear(struct resolution *r)
 	map_free(&r->chosen);
 	if (r->pool)
 		pool_free(r->pool);
-}
-
-/* libsolv keeps the number of an index as the repository's, beginning with 1 for the first. */
-static int load(struct resolution *r, const struct resolve_index *indexes, size_t count,
-		struct error **err)
-{
-	for (size_t i = 0; i < count; i++) {
-		_cleanup_fclose_ FILE *file = fopen(indexes[i].packages, "re");
-		Repo *repo;
-		char name[24];
-
-		if (!file)
-			return error_errno(err, ERR_SYSTEM, "cannot read %s", indexes[i].packages);
-		snprintf(name, sizeof(name), "%zu", i);
-		repo = repo_create(r->pool, name);
-		if (repo_add_debpackages(repo, file, 0) != 0 || ferror(file))
-			return error_set(err, ERR_TRUST,
-					 "cannot read the package index %s of %s: it is malformed",
-					 indexes[i].packages, r->suite);
-		if ((size_t)repo->repoid != i + 1)
-			return error_set(err, ERR_SYSTEM, "cannot read the package index %s",
-					 indexes[i].packages);
-	}
-	pool_createwhatprovides(r->pool);
-	return 0;
-}
-
-static bool installable_named(Pool *pool, Id name)
-{
-	Id p, pp;
-
-	FOR_PROVIDES(p, pp, name)
-	if (pool->solvables[p].name == name && pool_installable(pool, pool_id2solvable(pool, p)))
-		return true;
-	return false;
-}
-
-static bool provided(Pool *pool, Id name)
-{
-	Id p, pp;
-
-	FOR_PROVIDES(p, pp, name)
-	if (pool_installable(pool, pool_id2solvable(pool, p)))
-		return true;
-	return false;
-}
-
-/* By its own name, else by what provides it. False where the indexes know neither. */
-static bool want(struct resolution *r, const char *name)
-{
-	Id id = pool_str2id(r->pool, name, 0);
-
-	if (id && installable_named(r->pool, id))
-		queue_push2(&r->job, SOLVER_INSTALL | SOLVER_SOLVABLE_NAME, id);
-	else if (id && provided(r->pool, id))
-		queue_push2(&r->job, SOLVER_INSTALL | SOLVER_SOLVABLE_PROVIDES, id);
-	else
-		return false;
-	return true;
+	for (size_t i = 0; i < r->loaded_count; i++)
+		free(r->loaded[i].base);
+	free(r->loaded);
 }
 
 /* The value of field NAME if LINE is that; else NULL. LINE is cut at its end. */
@@ -167,10 +120,147 @@ static int each_paragraph(const char *path,
 	return 0;
 }
 
-static void want_base(const struct paragraph *paragraph, void *context)
+/* What libsolv leaves out of an index: names of required and essential packages, a line each, and
+ * sizes. */
+struct survey {
+	FILE *base;
+	Repo *repo;
+	Repodata *sizes;
+	Id next;    /* packages are in the order of their paragraphs */
+	bool sound; /* so far each of them has its size */
+};
+
+static bool is_of(const struct paragraph *paragraph, Solvable *s)
 {
-	if (paragraph->base && paragraph->name[0])
-		want(context, paragraph->name);
+	Id type = 0;
+	const unsigned char *sum = solvable_lookup_bin_checksum(s, SOLVABLE_CHECKSUM, &type);
+
+	return paragraph->hashed && paragraph->size && sum && type == REPOKEY_TYPE_SHA256 &&
+	       memcmp(sum, paragraph->sha256, SHA256_LEN) == 0 &&
+	       strcmp(pool_id2str(s->repo->pool, s->name), paragraph->name) == 0;
+}
+
+static void survey_paragraph(const struct paragraph *paragraph, void *context)
+{
+	struct survey *s = context;
+	Pool *pool = s->repo->pool;
+
+	if (!paragraph->name[0])
+		return;
+	if (paragraph->base && valid_package_name(paragraph->name))
+		fprintf(s->base, "%s\n", paragraph->name);
+	s->sound = s->sound && s->next < s->repo->end && pool->solvables[s->next].repo == s->repo &&
+		   is_of(paragraph, pool_id2solvable(pool, s->next));
+	if (s->sound)
+		repodata_set_num(s->sizes, s->next++, SOLVABLE_DOWNLOADSIZE, paragraph->size);
+}
+
+static int survey(const char *path, Repo *repo, struct loaded *l, struct error **err)
+{
+	size_t size;
+	struct survey s = {
+		.base = open_memstream(&l->base, &size),
+		.repo = repo,
+		.sizes = repo_add_repodata(repo, 0),
+		.next = repo->start,
+		.sound = true,
+	};
+	int r;
+
+	if (!s.base)
+		return error_set(err, ERR_SPACE, "out of memory");
+	r = each_paragraph(path, survey_paragraph, &s, err);
+	repodata_internalize(s.sizes);
+	l->sound = s.sound && s.next == repo->end;
+	return fclose(s.base) == 0 ? r : error_set(err, ERR_SPACE, "out of memory");
+}
+
+static int load_text(struct resolution *r, const struct resolve_index *index, Repo *repo,
+		     struct loaded *l, struct error **err)
+{
+	_cleanup_fclose_ FILE *file = fopen(index->packages, "re");
+
+	if (!file)
+		return error_errno(err, ERR_SYSTEM, "cannot read %s", index->packages);
+	if (repo_add_debpackages(repo, file, 0) != 0 || ferror(file))
+		return error_set(err, ERR_TRUST,
+				 "cannot read the package index %s of %s: it is malformed",
+				 index->packages, r->suite);
+	if (survey(index->packages, repo, l, err) < 0)
+		return -1;
+	if (l->sound && index->kept)
+		resolve_cache_save(index->kept, index->sha256, repo, l->base);
+	return 0;
+}
+
+/* libsolv keeps the number of an index as the repository's, beginning with 1 for the first. */
+static int load(struct resolution *r, const struct resolve_index *indexes, size_t count,
+		struct error **err)
+{
+	r->loaded = calloc(count + 1, sizeof(*r->loaded));
+	if (!r->loaded)
+		return error_set(err, ERR_SPACE, "out of memory");
+	r->loaded_count = count;
+	for (size_t i = 0; i < count; i++) {
+		struct loaded *l = &r->loaded[i];
+		Repo *repo;
+		char name[24];
+
+		snprintf(name, sizeof(name), "%zu", i);
+		repo = repo_create(r->pool, name);
+		l->sound = indexes[i].kept &&
+			   resolve_cache_load(indexes[i].kept, indexes[i].sha256, repo, &l->base);
+		if (!l->sound && load_text(r, &indexes[i], repo, l, err) < 0)
+			return -1;
+		if ((size_t)repo->repoid != i + 1)
+			return error_set(err, ERR_SYSTEM, "cannot read the package index %s",
+					 indexes[i].packages);
+	}
+	pool_createwhatprovides(r->pool);
+	return 0;
+}
+
+static bool installable_named(Pool *pool, Id name)
+{
+	Id p, pp;
+
+	FOR_PROVIDES(p, pp, name)
+	if (pool->solvables[p].name == name && pool_installable(pool, pool_id2solvable(pool, p)))
+		return true;
+	return false;
+}
+
+static bool provided(Pool *pool, Id name)
+{
+	Id p, pp;
+
+	FOR_PROVIDES(p, pp, name)
+	if (pool_installable(pool, pool_id2solvable(pool, p)))
+		return true;
+	return false;
+}
+
+/* By its own name, else by what provides it. False where the indexes know neither. */
+static bool want(struct resolution *r, const char *name)
+{
+	Id id = pool_str2id(r->pool, name, 0);
+
+	if (id && installable_named(r->pool, id))
+		queue_push2(&r->job, SOLVER_INSTALL | SOLVER_SOLVABLE_NAME, id);
+	else if (id && provided(r->pool, id))
+		queue_push2(&r->job, SOLVER_INSTALL | SOLVER_SOLVABLE_PROVIDES, id);
+	else
+		return false;
+	return true;
+}
+
+static void want_base(struct resolution *r, char *names)
+{
+	char *name;
+
+	while ((name = strsep(&names, "\n")))
+		if (*name)
+			want(r, name);
 }
 
 /* The trees that are made here have a merged /usr from the beginning: of the two packages that
@@ -220,9 +310,8 @@ static int want_all(struct resolution *r, const struct resolve_index *indexes, s
 {
 	if (base == BASE_MINIMAL) {
 		for (size_t i = 0; i < count; i++)
-			if (indexes[i].base &&
-			    each_paragraph(indexes[i].packages, want_base, r, err) < 0)
-				return -1;
+			if (indexes[i].base)
+				want_base(r, r->loaded[i].base);
 		if (!want(r, "apt"))
 			return error_set(
 				err, ERR_INPUT,
@@ -302,6 +391,8 @@ static int choose(const struct resolution *r, Id id, struct choice *choice, stru
 		return error_set(err, ERR_TRUST, "the package index of %s gives no SHA-256 for %s",
 				 r->suite, name);
 	memcpy(choice->sha256, sum, SHA256_LEN);
+	if (r->loaded[s->repo->repoid - 1].sound)
+		choice->size = solvable_lookup_num(s, SOLVABLE_DOWNLOADSIZE, 0);
 	choice->index = (size_t)s->repo->repoid - 1;
 	choice->id = id;
 	choice->name = strdup(name);
@@ -359,13 +450,14 @@ static void take_size(const struct paragraph *paragraph, void *context)
 		choice->size = paragraph->size;
 }
 
-static int take_sizes(const struct resolve_index *indexes, size_t count, const char *suite,
-		      struct choices *choices, struct error **err)
+static int take_sizes(const struct resolution *r, const struct resolve_index *indexes,
+		      const char *suite, struct choices *choices, struct error **err)
 {
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < r->loaded_count; i++) {
 		struct sizing sizing = { .choices = choices, .index = i };
 
-		if (each_paragraph(indexes[i].packages, take_size, &sizing, err) < 0)
+		if (!r->loaded[i].sound &&
+		    each_paragraph(indexes[i].packages, take_size, &sizing, err) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < choices->count; i++)
@@ -496,7 +588,7 @@ int resolve(const struct resolve_index *indexes, size_t index_count, const char 
 	map_init(&r.chosen, r.pool->nsolvables);
 	if (want_all(&r, indexes, index_count, base, wanted, err) < 0)
 		return -1;
-	if (solve(&r, out, err) < 0 || take_sizes(indexes, index_count, suite, out, err) < 0) {
+	if (solve(&r, out, err) < 0 || take_sizes(&r, indexes, suite, out, err) < 0) {
 		choices_clear(out);
 		return -1;
 	}

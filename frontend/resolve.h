@@ -17,6 +17,10 @@ enum package_base {
 struct resolve_index {
 	const char *packages; /* path of an uncompressed Packages file */
 	bool base;	      /* says what is required and essential */
+	/* Path of what resolve_cache.h keeps of it, made where it is not there, and the SHA-256 of
+	 * PACKAGES; NULL: nothing is kept. */
+	const char *kept;
+	uint8_t sha256[SHA256_LEN];
 };
 
 /* A chosen package. FILENAME is its place at the mirror of the pocket that INDEX belongs to; it

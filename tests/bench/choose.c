@@ -1,19 +1,33 @@
 /* choose INDEX SUITE ARCH PACKAGE…: what create does to choose packages, from one uncompressed
- * Packages file; prints how many it chose. */
+ * Packages file: takes its hash, looks into the cache for what is kept of it, and chooses. Prints
+ * how many it chose. */
+#include <fcntl.h>
 #include <stdio.h>
 
+#include "frontend/cache.h"
 #include "frontend/resolve.h"
+#include "frontend/resolve_cache.h"
 
 int main(int argc, char **argv)
 {
 	_cleanup_error_ struct error *err = NULL;
-	const struct resolve_index index = { .packages = argc > 1 ? argv[1] : "", .base = true };
+	struct resolve_index index = { .packages = argc > 1 ? argv[1] : "", .base = true };
+	_cleanup_free_ char *folder = NULL, *kept = NULL;
+	_cleanup_close_ int fd = -1;
 	struct choices choices = { 0 };
 
 	if (argc < 5) {
 		fputs("usage: choose INDEX SUITE ARCH PACKAGE…\n", stderr);
 		return 2;
 	}
+	fd = open(index.packages, O_RDONLY | O_CLOEXEC);
+	folder = cache_path(RESOLVE_CACHE_FOLDER, &err);
+	if (fd < 0 || !folder || file_sha256(fd, index.sha256, &err) < 0 ||
+	    !(kept = cache_file(folder, index.sha256, &err))) {
+		fprintf(stderr, "choose: %s\n", err ? err->message : "cannot read the index");
+		return 1;
+	}
+	index.kept = kept;
 	if (resolve(&index, 1, argv[2], argv[3], BASE_MINIMAL, (const char *const *)argv + 4,
 		    &choices, &err) < 0) {
 		fprintf(stderr, "choose: %s\n", err ? err->message : "out of memory");

@@ -216,7 +216,7 @@ def verified(home):
         tap.skip("cache verify finds damage", "needs root, to damage another user's files")
         return
     folder = f"{home.cache}/rootlet"
-    for what in ("packages", "indexes", "bases"):
+    for what in ("packages", "indexes", "solv", "bases"):
         name = sorted(one for one in os.listdir(f"{folder}/{what}") if re.fullmatch(r"\w{64}", one))[0]
         flip(f"{folder}/{what}/{name}" + ("/usr/bin/attr" if what == "bases" else ""))
         outcome = home.run("cache", "verify")
@@ -245,7 +245,7 @@ def at_once(home, server):
                "and every package was fetched once", len(fetched), len(set(fetched)))
 
 
-KINDS = ("packages", "indexes", "bases", "images", "kernels", "build", "fstests")
+KINDS = ("packages", "indexes", "solv", "bases", "images", "kernels", "build", "fstests")
 
 
 def objects(home, *kinds):

@@ -54,8 +54,8 @@ DOCUMENTS = [
     ("runs, of which there is none", ["runs"], 0, "runs-list", []),
     ("runs show of none", ["runs", "show", "nosuch"], None, "runs-show", {}),
     ("cache", ["cache"], 0, "cache-list", [{"kind": kind, "objects": 0, "bytes": 0} for kind in
-                                           ("packages", "indexes", "bases", "images", "kernels", "build",
-                                            "fstests")]),
+                                           ("packages", "indexes", "solv", "bases", "images", "kernels",
+                                            "build", "fstests")]),
     ("policy check", ["policy", "check", "right.policy"], 0, "policy-check", {"path": "right.policy", "sections": 1}),
     ("policy check of a wrong one", ["policy", "check", "wrong.policy"], 2, "policy-check", {"exit_status": 2}),
     ("policy show", ["policy", "show"], None, "policy-show", {"user": home.user.name, "uid": home.user.uid}),

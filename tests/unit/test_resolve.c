@@ -1,6 +1,10 @@
 /* frontend/resolve.c: which packages are chosen, and what is refused. */
 #include "frontend/resolve.h"
 
+#include <fcntl.h>
+
+#include "frontend/resolve_cache.h"
+
 #include "tap.h"
 
 #define INDEXES 2
@@ -200,10 +204,18 @@ static const struct row rows[] = {
 	  "SHA-256" },
 };
 
-static int play(const struct row *row, struct choices *choices, struct error **err)
+/* Where the indexes come from. */
+enum source {
+	FROM_TEXT,
+	KEEPING,   /* from the text; what is kept of it is written */
+	FROM_KEPT, /* the text is garbage by then */
+};
+
+static int play(const struct row *row, enum source source, struct choices *choices,
+		struct error **err)
 {
-	struct resolve_index indexes[INDEXES];
-	char paths[INDEXES][64], *rest, *word;
+	struct resolve_index indexes[INDEXES] = { 0 };
+	char paths[INDEXES][64], kept[INDEXES][80], *rest, *word;
 	bool minimal = row->wanted[0] == '+';
 	_cleanup_free_ char *copy = strdup(row->wanted + minimal);
 	const char *wanted[8] = { NULL };
@@ -212,10 +224,16 @@ static int play(const struct row *row, struct choices *choices, struct error **e
 
 	for (; count < INDEXES && row->indexes[count]; count++) {
 		snprintf(paths[count], sizeof(paths[count]), "%s/%zu", folder, count);
-		if (!index_write(paths[count], row->indexes[count]))
+		snprintf(kept[count], sizeof(kept[count]), "%s/%zu.kept", folder, count);
+		if (!index_write(paths[count],
+				 source == FROM_KEPT ? "none 1\n" : row->indexes[count]))
 			return -1;
-		indexes[count] =
-			(struct resolve_index){ .packages = paths[count], .base = count == 0 };
+		indexes[count] = (struct resolve_index){
+			.packages = paths[count],
+			.base = count == 0,
+			.kept = source == FROM_TEXT ? NULL : kept[count],
+			.sha256 = { (uint8_t)(row - rows), (uint8_t)count },
+		};
 	}
 	for (word = strtok_r(copy, " ", &rest); word && words < 7;
 	     word = strtok_r(NULL, " ", &rest))
@@ -246,25 +264,99 @@ static bool same(const struct choices *choices, const char *expected)
 	return strcmp(found, expected) == 0;
 }
 
+/* Whether ROW comes out as it should. */
+static bool try(const struct row *row, enum source source)
+{
+	_cleanup_(choices_clear) struct choices choices = { 0 };
+	_cleanup_error_ struct error *err = NULL;
+	int result = play(row, source, &choices, &err);
+
+	if (err)
+		printf("# %s\n", err->message);
+	if (row->chosen)
+		return result == 0 && same(&choices, row->chosen);
+	return result == -1 && err && err->code == row->code && strstr(err->message, row->says) &&
+	       !choices.list;
+}
+
+static void remove_kept(void)
+{
+	char path[80];
+
+	for (size_t i = 0; i < INDEXES; i++) {
+		snprintf(path, sizeof(path), "%s/%zu.kept", folder, i);
+		unlink(path);
+	}
+}
+
+/* Changes one byte of what is kept of the first index, at AT from its beginning or (negative) its
+ * end. */
+static bool change(off_t at)
+{
+	char path[80], byte = 0;
+	int fd;
+	bool done;
+
+	snprintf(path, sizeof(path), "%s/0.kept", folder);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	at = at < 0 ? lseek(fd, at, SEEK_END) : at;
+	done = fd >= 0 && pread(fd, &byte, 1, at) == 1 && (byte ^= 1, true) &&
+	       pwrite(fd, &byte, 1, at) == 1;
+	close(fd);
+	return done;
+}
+
+static bool verifies(void)
+{
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_close_ int fd = -1;
+	char path[80];
+
+	snprintf(path, sizeof(path), "%s/0.kept", folder);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return resolve_cache_verify(fd, &err) == 0 || !err || err->code != ERR_TRUST;
+}
+
+/* What is kept and is not right is as if it were not there. */
+static void damage(void)
+{
+	static const struct {
+		const char *what;
+		off_t at;
+	} damages[] = {
+		{ "its checksum", 40 + SHA256_LEN + 1 }, { "a byte of libsolv's", -9 },
+		{ "the version of libsolv", 16 },	 { "the index's hash", 40 + 5 },
+		{ "a name", 40 + 2 * SHA256_LEN + 8 },
+	};
+	const struct row *row = &rows[14]; /* of what is required */
+
+	for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++) {
+		remove_kept();
+		tap_check(try(row, KEEPING) && verifies() && change(damages[i].at) && !verifies() &&
+				  try(row, KEEPING) && verifies() && try(row, FROM_KEPT),
+			  "%s changed: the text is read, and kept once more", damages[i].what);
+	}
+	remove_kept();
+	tap_check(try(&rows[0], KEEPING) && try(&rows[1], KEEPING),
+		  "what is kept of another index is not used");
+}
+
 int main(void)
 {
 	if (!mkdtemp(folder))
 		return 1;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		_cleanup_(choices_clear) struct choices choices = { 0 };
-		_cleanup_error_ struct error *err = NULL;
-		int result = play(&rows[i], &choices, &err);
+		const char *kind = rows[i].chosen ? "chosen" : "refused";
 
+		tap_check(try(&rows[i], FROM_TEXT), "%s: %s", kind, rows[i].what);
+		tap_check(try(&rows[i], KEEPING), "%s, and kept: %s", kind, rows[i].what);
 		if (rows[i].chosen)
-			tap_check(result == 0 && same(&choices, rows[i].chosen), "chosen: %s",
+			tap_check(try(&rows[i], FROM_KEPT), "%s, from what is kept: %s", kind,
 				  rows[i].what);
-		else
-			tap_check(result == -1 && err && err->code == rows[i].code &&
-					  strstr(err->message, rows[i].says) && !choices.list,
-				  "refused: %s", rows[i].what);
-		if (err)
-			printf("# %s\n", err->message);
+		remove_kept();
 	}
+	damage();
+	remove_kept();
 	rmdir(folder);
 	return tap_done();
 }
