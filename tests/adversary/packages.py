@@ -1,6 +1,7 @@
 """Packages that mean to exhaust the host or to leave something on it, signed by a key that is trusted, under a
 policy that limits them: see integration/scripts.py for those that want to see or reach the host."""
 import os
+import re
 import shutil
 import subprocess
 
@@ -24,24 +25,35 @@ def hello(*lines):
     return {"postinst": "#!/bin/sh\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\n" + "\n".join(lines) + "\nexit 0\n"}
 
 
-# name: (what it tries, scripts, entries of its archive, exit statuses that are right)
+def deep(levels):
+    """A folder in a folder, and so on, with a file in the last."""
+    names = [f"./{'/'.join(['d' * 250] * level)}" for level in range(1, levels + 1)]
+    return [*((name, "dir") for name in names), (f"{names[-1]}/{'n' * 100}", b"x")]
+
+
+# As many as there can be, until they all end: the script itself starts nothing after that.
+BOMBS = "exec perl -e '$e = time + 15; if (!fork) { fork while time < $e; exit } sleep 20'"
+# name: (what it tries, scripts, entries of its archive, the exit status, what is said). What is bounded and leaves
+# nothing may succeed: 0.
 PACKAGES = {
-    "forks": ("forks without end", hello("f() { f | f & }", "f", "sleep 20"), (), (0, 1, 130)),
-    "sleeps": ("sleeps for ever", hello("sleep 100000"), (), (130,)),
-    "fills": ("fills the disk", hello("cat /dev/zero >/root/big"), (), (0, 1, 7)),
-    "eats": ("eats all memory", hello("perl -e '@a = map { q(x) x 500_000_000 } 1 .. 20'"), (), (0, 1)),
+    "forks": ("forks without end", hello(BOMBS), (), 0, ""),
+    "sleeps": ("sleeps for ever", hello("sleep 100000"), (), 130, "took longer than"),
+    "fills": ("fills the disk", hello("cat /dev/zero >/root/big"), (), 1, "Publish refused: .*max-size"),
+    "eats": ("eats all memory", hello("perl -e '@a = map { q(x) x 500_000_000 } 1 .. 20' && exit 1"), (), 0, ""),
     "stays": ("leaves daemons behind", hello("for i in 1 2 3; do (setsid sh -c 'trap \"\" TERM HUP INT; sleep 5002' &) ; done"),
-              (), (0,)),
-    "names": ("has very long names", {}, [("./" + "/".join(["d" * 250] * 15), b"x"), ("./" + "n" * 255, b"x")], (0, 1)),
-    "many": (f"has {ENTRIES} files", {}, [("./many", "dir")] + [(f"./many/{i}", b"") for i in range(ENTRIES)], (0, 1)),
-    "bomb": ("unpacks to more than is allowed", {}, [("./bomb", BOMB)], (1, 7)),
+              (), 0, ""),
+    "names": ("has names that are too long", {}, [("./" + "n" * 256, b"x")], 1, "File name too long"),
+    "deep": ("has names as long as they may be", {}, deep(15), 0, ""),
+    "deeper": ("has longer ones than anybody can open", {}, deep(17), 1, "package evil-deeper"),
+    "many": (f"has {ENTRIES} files", {}, [("./many", "dir")] + [(f"./many/{i}", b"") for i in range(ENTRIES)], 0, ""),
+    "bomb": ("unpacks to more than is allowed", {}, [("./bomb", BOMB)], 1, 'cannot unpack "bomb": File too large'),
     "climbs": ("links out of the tree, and writes through the links", {}, [
         ("./a", f"-> {PRECIOUS}"), ("./a/escaped", b"x"), ("./b", "-> ../../../../../.."), (f"./b{PRECIOUS}/escaped", b"x"),
-        ("./c", f"=> {PRECIOUS}/file"), ("./d", f"-> {PRECIOUS}/file"), ("./d", b"changed")], (0, 1)),
+        ("./c", f"=> {PRECIOUS}/file"), ("./d", f"-> {PRECIOUS}/file"), ("./d", b"changed")], 1, "leads through a symlink"),
     "marked": ("sets file capabilities and setuid bits", hello(
         "cp /usr/bin/id /usr/bin/sleep /root/; chmod 4755 /root/id; chmod 755 /root",
         "setfattr -n security.capability -v 0x0100000202000000000000000000000000000000 /root/sleep",
-        "chown 65534 /root/sleep; chmod 6755 /root/sleep"), (), (0,)),
+        "chown 65534 /root/sleep; chmod 6755 /root/sleep"), (), 0, ""),
 }
 
 
@@ -79,13 +91,13 @@ def marked(tree):
 
 
 tried = stopped = 0
-for key, (what, scripts, entries, statuses) in PACKAGES.items():
+for key, (what, scripts, entries, status, says) in PACKAGES.items():
     # Long enough for a whole create on a slow machine, but where the limit is what is tried.
     installed.allow(home.user, *LIMITS, f"max-seconds = {90 if key in ('forks', 'sleeps') else 3000}")
     outcome, wrong = create(key, scripts, entries)
     wrong += host_is_as_before()
-    if outcome.status not in statuses:
-        wrong.append(f"exit status {outcome.status}, expected one of {statuses}")
+    if outcome.status != status or not re.search(says, outcome.err):
+        wrong.append(f"exit status {outcome.status}, expected {status}, and {says}")
     if outcome.status and os.path.lexists(f"{home.store}/{key}"):
         wrong.append("it failed, and there is a rootfs")
     if len([line for line in outcome.err.splitlines() if line.strip()]) > 1:
