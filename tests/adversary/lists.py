@@ -88,18 +88,18 @@ KEPT = ("test -g /usr/bin/chage && test $(stat -c %G /usr/bin/chage) = shadow &&
 
 def whole_life(home, at):
     """The first step that fails, or None: a rootfs from its making to its end, by each engine."""
-    # The second is from the base that the first has kept.
-    for what, engine, says in (("native", "native", ""), ("clone", "native", "Cloned"),
-                               ("debootstrap", "debootstrap", "")):
-        failed = life_by(home, at, engine, says)
-        if failed:
-            return f"{what}: {failed}"
+    # The second is from the base that the first has kept, which is one of the same mirror.
+    with Server(at.root) as server:
+        for what, engine, says in (("native", "native", ""), ("clone", "native", "Cloned"),
+                                   ("debootstrap", "debootstrap", "")):
+            failed = life_by(home, server, at, engine, says)
+            if failed:
+                return f"{what}: {failed}"
     return None
 
 
-def life_by(home, at, engine, says):
-    with Server(at.root) as server:
-        outcome = home.create("--engine", engine, server=server, at=at, fresh=engine != "native")
+def life_by(home, server, at, engine, says):
+    outcome = home.create("--engine", engine, server=server, at=at, fresh=engine != "native")
     if outcome.status or says not in outcome.out:
         return "create"
     if not has_image(home):
