@@ -160,7 +160,8 @@ static struct account *user_of(const struct parser *p, const char *name)
 	struct profile *profile = p->profile;
 	struct account *user;
 
-	for (user = profile->users; user < profile->users + profile->user_count; user++) {
+	for (size_t i = 0; i < profile->user_count; i++) {
+		user = &profile->users[i];
 		if (strcmp(user->name, name) != 0)
 			continue;
 		if (user->file == p->ini.path)

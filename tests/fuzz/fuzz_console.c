@@ -8,8 +8,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct vm vm;
 	static struct vm_result result;
+	static const struct vm_config config;
 
 	memset(&vm, 0, sizeof(vm));
+	vm.config = &config;
 	memset(&result, 0, sizeof(result));
 	/* Both descriptors are read to their end; the first is as if the second half came later. */
 	vm.console = fuzz_file(data, size);

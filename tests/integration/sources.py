@@ -148,7 +148,8 @@ def check_retries():
              if re.fullmatch("[0-9a-f]{64}", name)]
     tap.report(len(names) > 50, "the cache holds packages by their hash", names[:3])
     for where, _, files in os.walk(f"{home.cache}/rootlet"):
-        for name in set(files) & set(names):
+        # Those of solv/ have the name of what they were made from.
+        for name in set(files) & set(names) if not where.endswith("/solv") else ():
             with open(f"{where}/{name}", "rb") as file:
                 if hashlib.sha256(file.read()).hexdigest() != name:
                     tap.report(False, f"{name} in the cache has another hash")
