@@ -198,6 +198,7 @@ def damaged(home, server):
         undo(base)
         tap.report(answer.code == (0 if what == "nothing" else TRUST), f"a base with {what} changed", answer)
     for what, damage in {"a bit of a program": DAMAGES["a bit of a program"][0],
+                         "its manifest's owner": lambda base: os.chown(f"{base}/etc/rootlet/manifest.json", 1, 1),
                          "its manifest": lambda base: open(f"{base}/etc/rootlet/manifest.json", "w").write(
                              "{")}.items():
         inode = os.lstat(base).st_ino

@@ -162,13 +162,13 @@ await attempt("cancelling a VM", async () => {
 await attempt("fstests that pass", async () => {
   const progress = [];
   const result = await call("fstests_vm_boot_and_run", {
-    kernel_path: "distro", fstests_path: fstests, tests: ["generic/001", "mini/103"],
+    kernel_path: "distro", fstests_path: fstests, tests: ["generic/001", "mini/106"],
     timeout: kernelTimeout, memory: "1G", cpus: 2, use_custom_rootfs: true, custom_rootfs_path: bootRootfs,
   }, { onprogress: (p) => progress.push(p) });
   report(!result.isError && result.structuredContent.status === "passed" &&
          result.structuredContent.counts.pass === 2 && /✓ Run \S+: passed\n/.test(text(result)),
          "fstests_vm_boot_and_run: two tests pass", result);
-  report(progress.some((p) => p.message === "mini/103: pass"), "fstests_vm_boot_and_run: each test is told",
+  report(progress.some((p) => p.message === "mini/106: pass"), "fstests_vm_boot_and_run: each test is told",
          progress.slice(-3));
   const again = await call("fstests_results");
   report(!again.isError && again.structuredContent.run === result.structuredContent.run &&

@@ -12,9 +12,9 @@ MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr/setup00.sh"
 
 
 def _stanzas(cache):
-    """SHA-256: stanza, of every package index in CACHE."""
+    """SHA-256: stanza, of every package index in CACHE, from the one used last on."""
     found = {}
-    for path in glob.glob(f"{cache}/rootlet/indexes/*"):
+    for path in sorted(glob.glob(f"{cache}/rootlet/indexes/*"), key=os.path.getmtime, reverse=True):
         with open(path, "rb") as file:
             if file.read(8) != b"Package:":
                 continue
@@ -40,9 +40,14 @@ class Repository:
         os.makedirs(base)
         os.makedirs(f"{folder}/pool")
         stanzas = _stanzas(cache)
-        chosen = [self._take(cache, manifest["packages"], digest, stanza)
-                  for digest, stanza in stanzas.items()]
-        chosen = [stanza for stanza in chosen if stanza]
+        chosen = {}
+        # A release may have built a version anew that another release has, too.
+        for digest, stanza in stanzas.items():
+            name = re.search(r"^Package: (\S+)$", stanza, re.M).group(1)
+            taken = None if name in chosen else self._take(cache, manifest["packages"], digest, stanza)
+            if taken:
+                chosen[name] = taken
+        chosen = list(chosen.values())
         if len(chosen) != len(self.names):
             raise RuntimeError(f"{len(chosen)} of {len(self.names)} packages are in {cache}")
         with open(f"{base}/Packages", "w", encoding="utf-8") as file:

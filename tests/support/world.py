@@ -236,6 +236,8 @@ def shared_cache():
     with locked("cache"):
         os.makedirs(folder, mode=0o755, exist_ok=True)
         if user.uid is not None and os.stat(folder).st_uid != user.uid:
+            # The bases are of the other one's range.
+            shutil.rmtree(f"{folder}/rootlet/bases", ignore_errors=True)
             subprocess.run(["chown", "-R", f"{user.uid}:{user.gid}", folder], check=True)
     return folder
 
