@@ -360,6 +360,11 @@ static void job_clear(struct job *j)
 	free(j->options.append);
 }
 
+static void add_share(struct job *j, const char *host, const char *guest, bool read_only)
+{
+	j->shares[j->run.vm.share_count++] = (struct vm_share){ host, guest, read_only };
+}
+
 static int prepare_root(struct job *j, struct error **err)
 {
 	const struct fstests_options *o = &j->options;
@@ -373,18 +378,17 @@ static int prepare_root(struct job *j, struct error **err)
 
 	if (o->host_root) {
 		j->root.vm = (struct vm_root){ .kind = VM_ROOT_HOST, .path = "/" };
-		return kernel_open(o->kernel, &j->rootfs.kernel, err);
+		if (kernel_open(o->kernel, &j->rootfs.kernel, err) < 0)
+			return -1;
+		if (j->rootfs.kernel->modules)
+			add_share(j, j->rootfs.kernel->modules, MODULES_SHARE, true);
+		return 0;
 	}
 	if (rootfs_open(o->name, o->path, o->kernel, j->run.progress, &j->rootfs, err) < 0 ||
 	    root_prepare(&wish, &j->root, err) < 0)
 		return -1;
 	helper_stop(&j->rootfs.helper);
 	return 0;
-}
-
-static void add_share(struct job *j, const char *host, const char *guest, bool read_only)
-{
-	j->shares[j->run.vm.share_count++] = (struct vm_share){ host, guest, read_only };
 }
 
 static int add_device(struct job *j, unsigned int number, struct error **err)

@@ -14,6 +14,7 @@
 /* Places in the guest, which policy/guest/fstests.sh knows too. */
 #define FSTESTS_SHARE "/opt/rootlet/source"
 #define RESULTS_SHARE "/opt/rootlet/results"
+#define MODULES_SHARE "/opt/rootlet/modules"
 
 #define DEVICES_MAX 24
 #define VNG_WORDS_MAX 32

@@ -104,6 +104,10 @@ write_config() {
 
 read -ra serials <<<"$ROOTLET_DEVICES"
 devices=()
+# On the host's root, vng names the modules by their path there, which may be below a folder that it
+# covers, such as /var/tmp.
+modules=/lib/modules/$(uname -r)
+[[ ! -d /opt/rootlet/modules || -d $modules/kernel ]] || ln -sfn /opt/rootlet/modules "$modules"
 # udev may not have come to it yet, nor be there at all.
 modprobe -q virtio_blk 2>/dev/null
 mount_fstests
