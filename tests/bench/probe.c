@@ -4,6 +4,7 @@
  *   probe requests N  prints the median of N requests on a running helper, in microseconds
  *   probe image TREE FILE  has a helper make an erofs of the tree */
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,8 @@ static int probe_image(const char *tree, const char *file)
 	char format[] = "erofs";
 	int r;
 
+	/* mkfs opens it anew, and is nobody that the caller's file would know. */
+	fchmod(fds[1], 0666);
 	message.format = format;
 	request.kind_case = ROOTLET__REQUEST__KIND_BUILD_IMAGE;
 	request.build_image = &message;
