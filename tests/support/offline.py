@@ -12,9 +12,9 @@ MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr/setup00.sh"
 
 
 def _stanzas(cache):
-    """SHA-256: stanza, of every package index in CACHE, from the one used last on."""
+    """SHA-256: stanza, of every package index in CACHE."""
     found = {}
-    for path in sorted(glob.glob(f"{cache}/rootlet/indexes/*"), key=os.path.getmtime, reverse=True):
+    for path in glob.glob(f"{cache}/rootlet/indexes/*"):
         with open(path, "rb") as file:
             if file.read(8) != b"Package:":
                 continue
@@ -24,6 +24,18 @@ def _stanzas(cache):
                 if digest:
                     found[digest.group(1)] = stanza
     return found
+
+
+def _is_of(tree, name, deb):
+    """A mirror of a test's own may have the same version with other files."""
+    sums = subprocess.run(["dpkg-deb", "--info", deb, "md5sums"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          check=False).stdout
+    info = f"{tree}/var/lib/dpkg/info/{glob.escape(name)}"
+    for path in glob.glob(f"{info}.md5sums") + glob.glob(f"{info}:*.md5sums"):
+        with open(path, "rb") as file:
+            if file.read() == sums:
+                return True
+    return not sums
 
 
 class Repository:
@@ -40,14 +52,9 @@ class Repository:
         os.makedirs(base)
         os.makedirs(f"{folder}/pool")
         stanzas = _stanzas(cache)
-        chosen = {}
-        # A release may have built a version anew that another release has, too.
-        for digest, stanza in stanzas.items():
-            name = re.search(r"^Package: (\S+)$", stanza, re.M).group(1)
-            taken = None if name in chosen else self._take(cache, manifest["packages"], digest, stanza)
-            if taken:
-                chosen[name] = taken
-        chosen = list(chosen.values())
+        chosen = [self._take(cache, tree, manifest["packages"], digest, stanza)
+                  for digest, stanza in stanzas.items()]
+        chosen = [stanza for stanza in chosen if stanza]
         if len(chosen) != len(self.names):
             raise RuntimeError(f"{len(chosen)} of {len(self.names)} packages are in {cache}")
         with open(f"{base}/Packages", "w", encoding="utf-8") as file:
@@ -73,12 +80,14 @@ class Repository:
         with open(path, encoding="utf-8") as file:
             return [line.strip() for line in file if line.startswith("path-")]
 
-    def _take(self, cache, wanted, digest, stanza):
+    def _take(self, cache, tree, wanted, digest, stanza):
         name = re.search(r"^Package: (\S+)$", stanza, re.M).group(1)
         version = re.search(r"^Version: (\S+)$", stanza, re.M).group(1)
         deb = f"{cache}/rootlet/packages/{digest}"
         target = f"{self.folder}/pool/{name}_{digest[:16]}.deb"
         if wanted.get(name) != version or not os.path.exists(deb) or os.path.exists(target):
+            return None
+        if not _is_of(tree, name, deb):
             return None
         shutil.copy(deb, target)
         os.chmod(target, 0o644)
