@@ -449,11 +449,12 @@ static void show(const struct batch *b, struct progress *progress)
 	progress_update(progress, files + b->done, files + b->count, bytes, total);
 }
 
+/* Returns how many have ended. */
 static int take_ended(struct batch *b, struct error **err)
 {
 	struct transfer *t;
 	CURLMsg *message;
-	int left;
+	int left, count = 0;
 
 	while ((message = curl_multi_info_read(b->multi, &left))) {
 		if (message->msg != CURLMSG_DONE)
@@ -461,8 +462,9 @@ static int take_ended(struct batch *b, struct error **err)
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
 		if (ended(b, t, message->data.result, err) < 0)
 			return -1;
+		count++;
 	}
-	return 0;
+	return count;
 }
 
 /* Tells whoever watches what is there now. */
@@ -488,7 +490,7 @@ static int serve(struct batch *b, struct progress *progress, struct error **err)
 	};
 	/* libcurl takes no -1, as poll(2) does. */
 	size_t first = others[0].fd < 0, end = others[1].fd < 0 ? 1 : 2;
-	int running;
+	int running, taken;
 
 	while (b->done < b->count) {
 		if (interrupt_caught())
@@ -497,10 +499,13 @@ static int serve(struct batch *b, struct progress *progress, struct error **err)
 			return -1;
 		if (curl_multi_perform(b->multi, &running) != CURLM_OK)
 			return error_set(err, ERR_SYSTEM, "cannot download: libcurl fails");
-		if (take_ended(b, err) < 0 || tell(b, err) < 0)
+		taken = take_ended(b, err);
+		if (taken < 0 || tell(b, err) < 0)
 			return -1;
 		show(b, progress);
-		if (b->done < b->count)
+		/* Where some have ended others can begin, and of file:// there is nothing to wait
+		 * for. */
+		if (!taken)
 			curl_multi_poll(b->multi, others + first,
 					first < end ? (unsigned)(end - first) : 0, TICK_MS, NULL);
 		if (first == 0 && others[0].revents)

@@ -287,7 +287,7 @@ int provision_clone(struct helper *h, const struct provision *p, const struct cl
 
 	if (base < 0 || manifest_read(base, &manifest, &why) < 0 || clone(h, p, how, &why) < 0) {
 		if (why && why->code != ERR_TRUST && why->code != ERR_INPUT &&
-		    why->code != ERR_MISSING && why->code != ERR_REFUSED)
+		    why->code != ERR_MISSING)
 			return error_set(err, why->code, "%s", why->message);
 		progress_note(p->progress, "%s: making it anew", why ? why->message : "no base");
 		if (base_remove(h, p->kept->folder, p->kept->key, &failed) == 0)

@@ -92,7 +92,7 @@ static int open_base(const struct server *s, int folder, const char *name, struc
 	if (fstat(folder, &st) < 0 || st.st_uid != CALLER_ID)
 		return error_set(err, ERR_REFUSED, "the folder of base %s is not yours", name);
 	if (!is_sound_rootfs(s, base))
-		return error_set(err, ERR_REFUSED, "%s is no base of rootlet", name);
+		return error_set(err, ERR_TRUST, "%s is no base of rootlet", name);
 	if (flock(base, LOCK_SH | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "base %s is in use", name);
 	return steal_fd(&base);

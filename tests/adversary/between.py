@@ -145,13 +145,13 @@ def forged():
         folder, bases = fresh("trees"), fresh("bases")
         base = make(f"{bases}/base")
         spoil(base, what)
-        codes = (0,) if what.startswith("nothing") else (REFUSED,)
+        taken = what.startswith("nothing")
         with Helper(home.user, seconds=20) as helper, opened(base) as fds:
             seen = helper.ask("Inspect", fds)
         with Helper(home.user, seconds=20) as helper, opened(folder, bases) as fds:
             cloned = helper.ask("Clone", fds, name="new", base_name="base")
-        tap.report(seen.code in codes and cloned.code in codes,
-                   f"a tree of which {what}: {'taken' if codes[0] == 0 else 'refused'}", seen, cloned)
+        tap.report((seen.code, cloned.code) == ((0, 0) if taken else (REFUSED, TRUST)),
+                   f"a tree of which {what}: {'taken' if taken else 'refused'}", seen, cloned)
     # /var of a tree is the range root's, and whatever is in there its programs' making.
     tree = make(f"{fresh('trees')}/tree")
     make(f"{tree}/var/base")

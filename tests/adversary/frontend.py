@@ -3,13 +3,16 @@ every form, every kind of descriptor in every place and phase, floods, silence, 
 between check and use. Refusals are typed, memory and time are bounded, and nothing else has changed."""
 import array
 import contextlib
+import fcntl
 import hashlib
 import os
 import random
 import re
 import shutil
 import socket
+import struct
 import subprocess
+import termios
 import threading
 import time
 
@@ -384,22 +387,32 @@ def silence():
     helper.channel.close()
 
 
+def waiting(channel):
+    """How many bytes there are to read, of all messages: unix(7), SIOCINQ."""
+    return struct.unpack("i", fcntl.ioctl(channel, termios.FIONREAD, bytes(4)))[0]
+
+
 def full():
     """Answers that nobody reads, until there is no room for one more: the helper waits, and reads no more either."""
-    helper, sent, blocked = Helper(home.user, seconds=120), 0, False
+    helper, sent, blocked, answered = Helper(home.user, seconds=120), 0, False, True
     for _ in range(50):
         helper.ask("Remove", name="..")
     before = memory(helper)
     helper.channel.setblocking(False)
     while sent < 20000 and not blocked:
+        unread = waiting(helper.channel)
         try:
             helper.channel.send(request("Remove", name=".."))
             sent += 1
-            time.sleep(0.002 if sent < 1000 else 0)
         except BlockingIOError:
             blocked = True
         except OSError:
             break
+        # A request that comes before the answer to the last one would end the session, while there is room for one.
+        until = time.monotonic() + 1
+        while answered and waiting(helper.channel) == unread and time.monotonic() < until:
+            time.sleep(0.0005)
+        answered = waiting(helper.channel) > unread
     time.sleep(2)
     grown, alive = memory(helper) - before, helper.process.poll() is None
     began = time.monotonic()

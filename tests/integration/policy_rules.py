@@ -259,7 +259,8 @@ def bases():
         answer = ask("Clone", (home.store, folder), **clone[2])
         tap.report(answer.code == REFUSED and "max-count" in answer.message, "max-count: a clone counts", answer)
         outcome = create("three")
-        tap.report(outcome.status == 1 and "max-count" in outcome.err, "max-count: so says create", outcome)
+        tap.report(outcome.status == 1 and "max-count" in outcome.err and len(there()) == 1,
+                   "max-count: so says create, and leaves the base alone", outcome)
         installed.allow(USER, "deny-packages = other*", "operations = create check")
         outcome = create("three")
         tap.report(outcome.status == 0 and "Cloned" not in outcome.out and len(there()) == 2,
