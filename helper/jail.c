@@ -106,23 +106,6 @@ static _Noreturn void run_program(const struct jail_spec *spec)
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-/* Pid 1 of the jail: reaps, and leaves with the program's status; the kernel ends the rest. */
-static _Noreturn void run_init(const struct jail_spec *spec)
-{
-	pid_t program = fork(), pid;
-	int status;
-
-	if (program == 0)
-		run_program(spec);
-	close_range(0, ~0U, 0);
-	if (program < 0 || privileges_renounce(NULL) < 0)
-		_exit(126);
-	while ((pid = RETRY_ON_EINTR(wait(&status))) > 0)
-		if (pid == program)
-			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-	_exit(126);
-}
-
 /* Tells the jailer which process we are, as a descriptor: it sees neither our pid nor we its.
  * Then waits until it has mapped our ids. */
 static int ask_for_ids(int report, struct error **err)
@@ -143,31 +126,56 @@ static int ask_for_ids(int report, struct error **err)
 
 static int set_up(const struct jail_spec *spec, int report, struct error **err)
 {
-	static const enum privilege_set sets[] = {
-		[JAIL_TREE] = PRIVILEGES_JAIL,
-		[JAIL_TOOL] = PRIVILEGES_TOOL,
-		[JAIL_UNPACK] = PRIVILEGES_UNPACK,
-	};
-
 	if (ask_for_ids(report, err) < 0 || mounts_enter(spec->kind, spec->read_only, err) < 0)
 		return -1;
 	if (spec->kind != JAIL_UNPACK)
 		loopback_up();
 	if (sethostname(HOST_NAME, strlen(HOST_NAME)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot set the jail's host name");
-	return privileges_drop(sets[spec->kind], spec->reopen ? spec->socket : -1, err);
+	return 0;
 }
 
+/* Pid 1 of the jail: reaps, and leaves with the program's status; the kernel ends the rest. */
+static _Noreturn void reap(pid_t program)
+{
+	pid_t pid;
+	int status;
+
+	close_range(0, ~0U, 0);
+	if (privileges_renounce(NULL) < 0)
+		_exit(126);
+	while ((pid = RETRY_ON_EINTR(wait(&status))) > 0)
+		if (pid == program)
+			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	_exit(126);
+}
+
+/* The program has a mount namespace other than pid 1's, by which ischroot(1) knows a chroot: else
+ * libc6 would restart the init of what it takes for a running system, and wait a second for it. */
 static _Noreturn void jail_child(const struct jail_spec *spec, int report)
 {
+	static const enum privilege_set sets[] = {
+		[JAIL_TREE] = PRIVILEGES_JAIL,
+		[JAIL_TOOL] = PRIVILEGES_TOOL,
+		[JAIL_UNPACK] = PRIVILEGES_UNPACK,
+	};
 	_cleanup_error_ struct error *err = NULL;
+	pid_t program = -1;
 
-	if (set_up(spec, report, &err) < 0) {
+	if (set_up(spec, report, &err) == 0) {
+		program = (pid_t)syscall(SYS_clone, CLONE_NEWNS | SIGCHLD, NULL, NULL, NULL, NULL);
+		if (program < 0)
+			error_errno(&err, ERR_SYSTEM, "cannot start the jail's program");
+	}
+	if (program < 0 ||
+	    privileges_drop(sets[spec->kind], spec->reopen ? spec->socket : -1, &err) < 0) {
 		note_result(report, err, 0);
 		_exit(126);
 	}
 	close(report);
-	run_init(spec);
+	if (program == 0)
+		run_program(spec);
+	reap(program);
 }
 
 static int write_map(int process, const char *file)

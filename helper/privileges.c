@@ -19,6 +19,8 @@ static int apply_capabilities(uint64_t capabilities, bool bounding, struct error
 {
 	capng_select_t select = bounding ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS;
 
+	/* Who calls: what clone(2) has made the library takes for its parent. */
+	capng_setpid(0);
 	capng_clear(select);
 	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
 		if (capabilities >> cap & 1)
