@@ -342,11 +342,11 @@ def root_mode():
     tap.report(os.lstat(tree).st_uid >= 65536, "root mode: the tree is not the host root's")
     shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 65")
     shell.stdout.readline()
+    asleep = wait_until(lambda: [pid for pid in children(shell.pid) if command_of(pid).startswith("sleep 65")], 10)
     maps = []
-    for pid in children(shell.pid):
-        if command_of(pid).startswith("sleep 65"):
-            with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
-                maps.append(file.read())
+    for pid in asleep or []:
+        with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
+            maps.append(file.read())
     shell.terminate()
     shell.communicate(timeout=30)
     tap.report(len(maps) == 1 and not re.search(r"^\s*\d+\s+0\s", maps[0], re.M),
