@@ -3,13 +3,13 @@
 #include <stdarg.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 
+#include "helper/hash.h"
 #include "helper/sinks.h"
 #include "proto/channel.h"
 #include "proto/validate.h"
@@ -100,14 +100,12 @@ static void format(struct line *l, uint64_t number, const struct session *s, con
 	add_number(l, "session", s->audit_session);
 }
 
-static int hash(const char *text, size_t size, char hex[static 2 * SHA256_LEN + 1])
+static void hash(const char *text, size_t size, char hex[static 2 * SHA256_LEN + 1])
 {
-	uint8_t sum[EVP_MAX_MD_SIZE];
+	uint8_t sum[SHA256_LEN];
 
-	if (EVP_Digest(text, size, sum, NULL, EVP_sha256(), NULL) != 1)
-		return -1;
+	hash_of(text, size, sum);
 	sha256_to_hex(sum, hex);
-	return 0;
 }
 
 /* The end of a line: its own hash, which is that of all before these bytes. */
@@ -115,35 +113,34 @@ static int hash(const char *text, size_t size, char hex[static 2 * SHA256_LEN + 
 #define HASH_BYTES (sizeof(HASH_KEY) - 1 + 2 * SHA256_LEN + 2)
 
 /* Closes the line after what format() made of it; the hash goes into OWN. */
-static int close_line(struct line *l, const char *prev, char own[static 2 * SHA256_LEN + 1])
+static void close_line(struct line *l, const char *prev, char own[static 2 * SHA256_LEN + 1])
 {
 	add(l, ",\"prev\":\"%s\"", prev);
-	if (hash(l->text, l->length, own) < 0)
-		return -1;
+	hash(l->text, l->length, own);
 	add(l, HASH_KEY "%s\"}\n", own);
-	return 0;
 }
 
 /* The hash that LINE ends with; of one that does not, as older records and damaged ones, that of
  * all of it. */
-static int hash_of_line(const char *line, size_t length, char hex[static 2 * SHA256_LEN + 1])
+static void hash_of_line(const char *line, size_t length, char hex[static 2 * SHA256_LEN + 1])
 {
 	const char *key = line + length - HASH_BYTES;
 
 	if (length <= HASH_BYTES || memcmp(key, HASH_KEY, sizeof(HASH_KEY) - 1) != 0 ||
-	    strspn(key + sizeof(HASH_KEY) - 1, "0123456789abcdef") != 2 * SHA256_LEN)
-		return hash(line, length, hex);
+	    strspn(key + sizeof(HASH_KEY) - 1, "0123456789abcdef") != 2 * SHA256_LEN) {
+		hash(line, length, hex);
+		return;
+	}
 	memcpy(hex, key + sizeof(HASH_KEY) - 1, 2 * SHA256_LEN);
 	hex[2 * SHA256_LEN] = '\0';
-	return 0;
 }
 
 /* The last line of FILE; its hash is the next one's "prev". An empty file begins a chain with
  * zeros. */
-static int find_last(int file, uint64_t *number, char prev[static 2 * SHA256_LEN + 1], bool *cut)
+static int find_last(int file, off_t end, uint64_t *number, char prev[static 2 * SHA256_LEN + 1],
+		     bool *cut)
 {
 	char tail[2 * LINE_MAX_BYTES + 1];
-	struct stat st;
 	size_t length, start;
 	ssize_t n;
 
@@ -151,10 +148,8 @@ static int find_last(int file, uint64_t *number, char prev[static 2 * SHA256_LEN
 	prev[2 * SHA256_LEN] = '\0';
 	*number = 1;
 	*cut = false;
-	if (fstat(file, &st) < 0)
-		return -1;
 	n = pread(file, tail, sizeof(tail) - 1,
-		  st.st_size > 2 * LINE_MAX_BYTES ? st.st_size - 2 * LINE_MAX_BYTES : 0);
+		  end > 2 * LINE_MAX_BYTES ? end - 2 * LINE_MAX_BYTES : 0);
 	if (n <= 0)
 		return n < 0 ? -1 : 0;
 	length = (size_t)n;
@@ -165,21 +160,20 @@ static int find_last(int file, uint64_t *number, char prev[static 2 * SHA256_LEN
 		start--;
 	if (length - start > 7 && memcmp(tail + start, "{\"seq\":", 7) == 0)
 		*number = strtoumax(tail + start + 7, NULL, 10) + 1;
-	return hash_of_line(tail + start, length - start, prev);
+	hash_of_line(tail + start, length - start, prev);
+	return 0;
 }
 
-/* All of the line or nothing of it. */
-static int append(int file, const char *text, size_t length)
+/* All of the line or nothing of it; moves the file's *END. */
+static int append(int file, off_t *end, const char *text, size_t length)
 {
-	struct stat st;
-	ssize_t n;
+	ssize_t n = RETRY_ON_EINTR(write(file, text, length));
 
-	if (fstat(file, &st) < 0)
-		return -1;
-	n = RETRY_ON_EINTR(write(file, text, length));
-	if (n == (ssize_t)length)
+	if (n == (ssize_t)length) {
+		*end += n;
 		return 0;
-	if (n > 0 && ftruncate(file, st.st_size) == 0)
+	}
+	if (n > 0 && ftruncate(file, *end) == 0)
 		errno = ENOSPC;
 	return -1;
 }
@@ -197,35 +191,52 @@ static int lock_file(int file)
 	return 0;
 }
 
+/* The record goes behind the last one of the file, which is our own while the file has the end that
+ * we gave it. */
+static int chain_record(struct audit *a, const struct record *r, struct line *l,
+			struct place *place)
+{
+	bool cut = false;
+	struct stat st;
+
+	if (fstat(a->file, &st) < 0)
+		return -1;
+	if (st.st_size > 0 && st.st_size == a->end) {
+		place->number = a->last.number + 1;
+		memcpy(place->prev, a->last.hash, sizeof(place->prev));
+	} else if (find_last(a->file, st.st_size, &place->number, place->prev, &cut) < 0) {
+		return -1;
+	}
+	format(l, place->number, a->session, r);
+	close_line(l, place->prev, place->hash);
+	if ((cut && append(a->file, &st.st_size, "\n", 1) < 0) ||
+	    append(a->file, &st.st_size, l->text, l->length) < 0)
+		return -1;
+	a->end = st.st_size;
+	return 0;
+}
+
 /* Under the lock of the file, which all helpers share: the chain is one. */
 static int write_file(struct audit *a, const struct record *r, struct line *l, struct place *place)
 {
-	bool cut;
-	int result = -1;
+	int result;
 
 	if (lock_file(a->file) < 0)
 		return -1;
-	if (find_last(a->file, &place->number, place->prev, &cut) == 0) {
-		format(l, place->number, a->session, r);
-		result = close_line(l, place->prev, place->hash);
-		if (result == 0 && cut)
-			result = append(a->file, "\n", 1);
-		if (result == 0)
-			result = append(a->file, l->text, l->length);
-	}
+	result = chain_record(a, r, l, place);
 	flock(a->file, LOCK_UN);
 	return result;
 }
 
 /* Without a file each helper has a chain of its own, so that its records can be counted elsewhere.
  */
-static int place_without_file(struct audit *a, const struct record *r, struct line *l,
-			      struct place *place)
+static void place_without_file(struct audit *a, const struct record *r, struct line *l,
+			       struct place *place)
 {
 	place->number = a->last.number + 1;
 	memcpy(place->prev, a->last.hash, sizeof(place->prev));
 	format(l, place->number, a->session, r);
-	return close_line(l, place->prev, place->hash);
+	close_line(l, place->prev, place->hash);
 }
 
 int audit_write(struct audit *a, const struct record *r, struct error **err)
@@ -236,8 +247,8 @@ int audit_write(struct audit *a, const struct record *r, struct error **err)
 
 	if (a->file >= 0 && write_file(a, r, &line, &place) < 0)
 		failed = "file";
-	else if (a->file < 0 && place_without_file(a, r, &line, &place) < 0)
-		failed = "hash";
+	else if (a->file < 0)
+		place_without_file(a, r, &line, &place);
 	if (!failed)
 		a->last = place;
 	/* Elsewhere the hash anchors the file: what is cut off from its end is still named there.
@@ -278,9 +289,8 @@ int audit_open(struct audit *a, const struct session *s, int given, struct error
 
 	*a = (struct audit){ .session = s, .required = p->required, -1, -1, -1 };
 	begin_chain(a);
-	/* Both read files at their first use, which is over once the system calls are listed. */
+	/* It reads a file at its first use, which is over once the system calls are listed. */
 	tzset();
-	hash("", 0, (char[2 * SHA256_LEN + 1]){ 0 });
 	a->file = own ? sink_check_own(given, s->grant.caller.uid)
 		      : sink_open_file(p->file, s, &error);
 	if (!error && p->journal && (a->journal = sink_connect(JOURNAL_SOCKET)) < 0)

@@ -31,6 +31,7 @@ struct audit {
 	bool required;
 	int file, journal, syslog; /* -1: not a sink */
 	struct place last;	   /* of what was recorded last */
+	off_t end;		   /* of the file, behind that; 0: unknown */
 	struct record pending;	   /* an intent without its result; kind 0: none */
 };
 

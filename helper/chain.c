@@ -2,12 +2,13 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
+
+#include "helper/hash.h"
 
 #define KEYRING "/tmp/keyring"
 #define SIGNED "/tmp/InRelease"
@@ -18,34 +19,28 @@
 #define INDEX_MAX (UINT64_C(1) << 30)
 #define CLOCK_SKEW 3600
 
-static void digest_free(EVP_MD_CTX **c)
-{
-	EVP_MD_CTX_free(*c);
-}
-
 int copy_hashed(int from, int to, uint64_t most, uint8_t sum[static SHA256_LEN], uint64_t *size,
 		struct error **err)
 {
 	static unsigned char data[1 << 18];
-	_cleanup_(digest_free) EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	struct sha256_ctx hash;
 	off_t at = 0;
 	ssize_t n;
 
-	if (!digest || !EVP_DigestInit_ex(digest, EVP_sha256(), NULL))
-		return error_set(err, ERR_SYSTEM, "cannot hash");
+	sha256_init(&hash);
 	while ((n = RETRY_ON_EINTR(pread(from, data, sizeof(data), at))) > 0) {
 		at += n;
 		if ((uint64_t)at > most)
 			return error_set(err, ERR_TRUST, "it is longer than %" PRIu64 " bytes",
 					 most);
-		EVP_DigestUpdate(digest, data, (size_t)n);
+		sha256_update(&hash, (size_t)n, data);
 		for (ssize_t done = 0, w; done < n; done += w)
 			if ((w = RETRY_ON_EINTR(write(to, data + done, (size_t)(n - done)))) < 0)
 				return error_errno(err, ERR_SYSTEM, "cannot write");
 	}
 	if (n < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot read");
-	EVP_DigestFinal_ex(digest, sum, NULL);
+	hash_end(&hash, sum);
 	*size = (uint64_t)at;
 	return 0;
 }

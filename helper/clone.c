@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <openssl/evp.h>
 #include <search.h>
 #include <string.h>
 #include <sys/file.h>
@@ -14,8 +13,6 @@
 #include "helper/tree.h"
 
 #define DEPTH_MAX 1000
-#define NAMES_MAX 65536
-#define VALUE_MAX 65536
 #define PART_NAME ".rootlet-part"
 #define CLONE_SECONDS 3600
 #define LOCK_SECONDS 120 /* for another helper that parts the same tree */
@@ -36,17 +33,12 @@ struct cloning {
 	uint32_t steps;
 	int from, to; /* TO is -1 where there is only a digest to take */
 	enum clone_way way;
-	struct tree_digest *digest; /* NULL where none is wanted */
+	struct digesting *digest; /* NULL where none is wanted */
 	struct twin *twins;
 	void *index;		    /* of them, by inode: tsearch(3) */
 	char path[PATH_LENGTH_MAX]; /* where we are */
 	struct error **err;
 };
-
-static void digest_free(EVP_MD_CTX **c)
-{
-	EVP_MD_CTX_free(*c);
-}
 
 static int fail(const struct cloning *c, const char *what)
 {
@@ -83,32 +75,6 @@ static int open_entry(const struct cloning *c, int folder, const char *name, int
 
 /* --- extended attributes --- */
 
-/* Calls VISIT for each of FD. Links carry none that a package could set. */
-static int each_attribute(struct cloning *c, int fd,
-			  int (*visit)(void *context, const char *name, const void *value,
-				       size_t size),
-			  void *context)
-{
-	static char names[NAMES_MAX], value[VALUE_MAX];
-	ssize_t length = flistxattr(fd, names, sizeof(names)), size;
-
-	if (length < 0)
-		return errno == ENOTSUP ? 0 : fail(c, "read the attributes of");
-	for (const char *name = names; name < names + length; name += strlen(name) + 1) {
-		size = fgetxattr(fd, name, value, sizeof(value));
-		if (size < 0 || visit(context, name, value, (size_t)size) < 0)
-			return fail(c, "copy the attributes of");
-	}
-	return 0;
-}
-
-static int hash_attribute(void *context, const char *name, const void *value, size_t size)
-{
-	EVP_DigestUpdate(context, name, strlen(name) + 1);
-	EVP_DigestUpdate(context, value, size);
-	return 0;
-}
-
 static int set_attribute(void *context, const char *name, const void *value, size_t size)
 {
 	return fsetxattr(*(int *)context, name, value, size, 0);
@@ -116,43 +82,15 @@ static int set_attribute(void *context, const char *name, const void *value, siz
 
 /* --- digest --- */
 
-static int hash_content(struct cloning *c, int fd, EVP_MD_CTX *hash)
+/* Of what was written: what FROM holds may be something else by now. */
+static int add_file(struct cloning *c)
 {
-	static unsigned char data[1 << 17];
-	off_t at = 0;
-	ssize_t n;
-
-	while ((n = RETRY_ON_EINTR(pread(fd, data, sizeof(data), at))) > 0) {
-		EVP_DigestUpdate(hash, data, (size_t)n);
-		at += n;
-		if (go_on(c) < 0)
-			return -1;
-	}
-	return n < 0 ? fail(c, "read") : 0;
+	return c->digest ? digest_file(c->digest, c->path, c->err) : 0;
 }
 
-/* FD: the file or folder; TARGET: of a link. */
-static int add_digest(struct cloning *c, const struct stat *st, int fd, const char *target)
+static int add_entry(struct cloning *c, const struct stat *st, int fd, const char *target)
 {
-	_cleanup_(digest_free) EVP_MD_CTX *hash = EVP_MD_CTX_new();
-	const uint32_t facts[] = { st->st_mode, st->st_uid, st->st_gid };
-	uint8_t sum[SHA256_LEN];
-
-	if (!hash || !EVP_DigestInit_ex(hash, EVP_sha256(), NULL))
-		return error_set(c->err, ERR_SYSTEM, "cannot hash");
-	EVP_DigestUpdate(hash, c->path, strlen(c->path) + 1);
-	EVP_DigestUpdate(hash, facts, sizeof(facts));
-	if (target)
-		EVP_DigestUpdate(hash, target, strlen(target) + 1);
-	if (fd >= 0 && each_attribute(c, fd, hash_attribute, hash) < 0)
-		return -1;
-	if (fd >= 0 && S_ISREG(st->st_mode) && hash_content(c, fd, hash) < 0)
-		return -1;
-	EVP_DigestFinal_ex(hash, sum, NULL);
-	for (size_t i = 0; i < SHA256_LEN; i++)
-		c->digest->sum[i] ^= sum[i];
-	c->digest->count++;
-	return 0;
+	return digest_entry(c->digest, c->path, st, fd, target, c->err);
 }
 
 /* --- files --- */
@@ -195,12 +133,11 @@ static int set_facts(int from, int to, const struct stat *st, struct cloning *c)
 
 	if (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 07777) < 0)
 		return fail(c, "set the owner of");
-	if (each_attribute(c, from, set_attribute, &to) < 0)
-		return -1;
+	if (tree_each_attribute(from, set_attribute, &to) < 0)
+		return fail(c, "copy the attributes of");
 	return futimens(to, times) < 0 ? fail(c, "set the time of") : 0;
 }
 
-/* The digest is of what was written: what FILE held may be something else by now. */
 static int copy_file(struct cloning *c, int file, int to, const char *name, const struct stat *st)
 {
 	_cleanup_close_ int copy =
@@ -211,9 +148,7 @@ static int copy_file(struct cloning *c, int file, int to, const char *name, cons
 	if ((c->way != CLONE_REFLINK || ioctl(copy, FICLONE, file) < 0) &&
 	    copy_data(c, file, copy) < 0)
 		return -1;
-	if (set_facts(file, copy, st, c) < 0)
-		return -1;
-	return c->digest ? add_digest(c, st, copy, NULL) : 0;
+	return set_facts(file, copy, st, c);
 }
 
 static int compare_twins(const void *one, const void *other)
@@ -289,18 +224,7 @@ static bool is_linked(int folder, const char *name, const struct stat *st)
 	       named.st_dev == st->st_dev && named.st_ino == st->st_ino;
 }
 
-static int clone_twin(struct cloning *c, int to, const char *name, const char *twin)
-{
-	_cleanup_close_ int copy = -1;
-	struct stat st;
-
-	if (share_twin(c, to, name, twin) < 0)
-		return -1;
-	copy = open_entry(c, to, name, 0, S_IFREG, &st);
-	return copy < 0 ? -1 : add_digest(c, &st, copy, NULL);
-}
-
-static int clone_file(struct cloning *c, int from, int to, const char *name)
+static int make_file(struct cloning *c, int from, int to, const char *name)
 {
 	struct stat st;
 	_cleanup_close_ int file = open_entry(c, from, name, 0, S_IFREG, &st);
@@ -308,18 +232,20 @@ static int clone_file(struct cloning *c, int from, int to, const char *name)
 
 	if (file < 0)
 		return -1;
-	if (to < 0)
-		return add_digest(c, &st, file, NULL);
 	if (c->way == CLONE_LINK && may_share(c)) {
 		/* By its name, which need not be the file's any more. */
 		if (linkat(from, name, to, name, 0) == 0)
-			return is_linked(to, name, &st) ? add_digest(c, &st, file, NULL)
-							: fail_changed(c);
+			return is_linked(to, name, &st) ? 0 : fail_changed(c);
 		if (errno != EMLINK)
 			return fail(c, "link");
 	}
 	twin = st.st_nlink > 1 ? find_twin(c, &st) : NULL;
-	return twin ? clone_twin(c, to, name, twin) : copy_file(c, file, to, name, &st);
+	return twin ? share_twin(c, to, name, twin) : copy_file(c, file, to, name, &st);
+}
+
+static int clone_file(struct cloning *c, int from, int to, const char *name)
+{
+	return to >= 0 && make_file(c, from, to, name) < 0 ? -1 : add_file(c);
 }
 
 static int clone_link(struct cloning *c, int from, int to, const char *name, const struct stat *st)
@@ -331,7 +257,7 @@ static int clone_link(struct cloning *c, int from, int to, const char *name, con
 	if (length < 0)
 		return fail(c, "read the link");
 	target[length] = '\0';
-	if (add_digest(c, st, -1, target) < 0)
+	if (add_entry(c, st, -1, target) < 0)
 		return -1;
 	if (to >= 0 && (symlinkat(target, to, name) < 0 ||
 			fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
@@ -359,7 +285,7 @@ static int clone_folder(struct cloning *c, int from, int to, const char *name, i
 	if (clone_below(c, folder, copy, depth + 1) < 0 ||
 	    (copy >= 0 && set_facts(folder, copy, &st, c) < 0))
 		return -1;
-	return add_digest(c, &st, copy >= 0 ? copy : folder, NULL);
+	return add_entry(c, &st, copy >= 0 ? copy : folder, NULL);
 }
 
 /* What the folder says of an entry is only a hint: whoever opens it looks again. */
@@ -392,7 +318,7 @@ static int clone_entry(struct cloning *c, int from, int to, const struct dirent 
 	if (type == S_IFLNK)
 		return clone_link(c, from, to, entry->d_name, &st);
 	/* Pipes and sockets of what once ran. */
-	return add_digest(c, &st, -1, NULL);
+	return add_entry(c, &st, -1, NULL);
 }
 
 /* Puts NAME behind the path of the folder, which has LENGTH bytes. */
@@ -424,10 +350,18 @@ static int clone_below(struct cloning *c, int from, int to, int depth)
 	return errno ? fail(c, "look through") : 0;
 }
 
-static int run(struct cloning *c)
+static int run(struct cloning *c, struct tree_digest *digest)
 {
-	int r = clone_below(c, c->from, c->to, 0);
+	struct digesting digesting;
+	int r = digest_begin(&digesting, c->server, c->to >= 0 ? c->to : c->from, CLONE_SECONDS,
+			     c->err);
 
+	c->digest = &digesting;
+	if (r == 0)
+		r = clone_below(c, c->from, c->to, 0);
+	if (r == 0)
+		r = digest_end(&digesting, digest, c->err);
+	digest_abandon(&digesting);
 	forget_twins(c);
 	return r;
 }
@@ -497,14 +431,12 @@ int clone_tree(const struct server *s, int from, int to, enum clone_way *way,
 		.began = serve_now(),
 		.from = from,
 		.to = to,
-		.digest = digest,
 		.err = err,
 	};
 	struct stat st;
 
-	*digest = (struct tree_digest){ 0 };
 	*way = c.way = find_way(from, to);
-	if (fstat(from, &st) < 0 || run(&c) < 0 || set_facts(from, to, &st, &c) < 0)
+	if (fstat(from, &st) < 0 || run(&c, digest) < 0 || set_facts(from, to, &st, &c) < 0)
 		return -1;
 	if (c.way != CLONE_LINK)
 		return 0;
@@ -518,12 +450,10 @@ int clone_digest(const struct server *s, int tree, struct tree_digest *digest, s
 		.began = serve_now(),
 		.from = tree,
 		.to = -1,
-		.digest = digest,
 		.err = err,
 	};
 
-	*digest = (struct tree_digest){ 0 };
-	return run(&c);
+	return run(&c, digest);
 }
 
 /* --- parting --- */

@@ -7,20 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "helper/digest.h"
 #include "proto/error.h"
-#include "proto/validate.h"
 
 #define OWN_FOLDER "etc/rootlet" /* of rootlet's own files in a tree; none is copied */
 #define LINKED_MARK OWN_FOLDER "/linked"
 
 enum clone_way { CLONE_REFLINK = 1, CLONE_LINK, CLONE_COPY };
-
-/* What a tree is: the exclusive or of a SHA-256 of each of its files, folders and links, which
- * covers path, type, mode, owner, target, extended attributes and content, but times. */
-struct tree_digest {
-	uint8_t sum[SHA256_LEN];
-	uint64_t count;
-};
 
 struct server;
 

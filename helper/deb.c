@@ -21,7 +21,7 @@ static ssize_t next_block(struct deb *d)
 		return error_errno(&d->error, ERR_SYSTEM, "cannot read it");
 	if (n == 0 && want)
 		return short_read(d);
-	EVP_DigestUpdate(d->digest, d->block, (size_t)n);
+	sha256_update(&d->hash, (size_t)n, d->block);
 	d->at += (uint64_t)n;
 	for (ssize_t done = 0, w; done < n; done += w)
 		if ((w = RETRY_ON_EINTR(write(d->copy, d->block + done, (size_t)(n - done)))) < 0)
@@ -99,10 +99,9 @@ int deb_open(struct deb *d, const char *name, int fd, int copy, struct error **e
 	d->at = 0;
 	d->tar = NULL;
 	d->error = NULL;
-	d->digest = EVP_MD_CTX_new();
-	d->outer = archive_read_new();
-	if (!d->digest || !d->outer || !EVP_DigestInit_ex(d->digest, EVP_sha256(), NULL) ||
-	    fstat(fd, &st) < 0)
+	sha256_init(&d->hash);
+	d->outer = fstat(fd, &st) < 0 ? NULL : archive_read_new();
+	if (!d->outer)
 		return error_errno(err, ERR_SYSTEM, "package %s: cannot read it", name);
 	d->size = (uint64_t)st.st_size;
 	archive_read_support_format_ar(d->outer);
@@ -170,7 +169,7 @@ int deb_finish(struct deb *d, const uint8_t want[static SHA256_LEN], struct erro
 		;
 	if (n < 0)
 		return complain(d, NULL, err);
-	EVP_DigestFinal_ex(d->digest, have, NULL);
+	hash_end(&d->hash, have);
 	if (memcmp(have, want, SHA256_LEN) != 0)
 		return error_set(err, ERR_TRUST, "package %s: hash differs from the signed index",
 				 d->name);
@@ -181,6 +180,5 @@ void deb_close(struct deb *d)
 {
 	archive_read_free(d->tar);
 	archive_read_free(d->outer);
-	EVP_MD_CTX_free(d->digest);
 	error_free(&d->error);
 }

@@ -5,10 +5,10 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <openssl/evp.h>
 #include <stdint.h>
 
 #include "proto/error.h"
+#include "helper/hash.h"
 #include "proto/validate.h"
 
 #define DEB_BLOCK (64 * 1024)
@@ -17,7 +17,7 @@ struct deb {
 	const char *name; /* of the package, for messages */
 	int fd, copy;
 	uint64_t at, size;
-	EVP_MD_CTX *digest;
+	struct sha256_ctx hash;
 	struct archive *outer, *tar; /* TAR: the member that is open */
 	struct error *error;	     /* of the copy or the read, which libarchive cannot carry */
 	unsigned char block[DEB_BLOCK], member[DEB_BLOCK];

@@ -1,6 +1,7 @@
 #include "helper/extract.h"
 
 #include <fcntl.h>
+#include <nettle/md5.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -246,7 +247,7 @@ static int write_all(int fd, const char *data, size_t size)
 
 /* The content of ENTRY into FD, and its MD5 sum, where there is none yet, into the list of these.
  */
-static int write_content(struct extraction *x, const char *path, int fd, EVP_MD_CTX *digest,
+static int write_content(struct extraction *x, const char *path, int fd, struct md5_ctx *sums,
 			 struct error **err)
 {
 	int64_t offset, at = 0;
@@ -259,8 +260,8 @@ static int write_content(struct extraction *x, const char *path, int fd, EVP_MD_
 			return malformed(x, path, "is a file with holes", err);
 		if (write_all(fd, data, size) < 0)
 			return fail(x, path, err);
-		if (digest)
-			EVP_DigestUpdate(digest, data, size);
+		if (sums)
+			md5_update(sums, size, data);
 		at += (int64_t)size;
 	}
 	if (r == ARCHIVE_EOF)
@@ -271,23 +272,17 @@ static int write_content(struct extraction *x, const char *path, int fd, EVP_MD_
 	return malformed(x, path, "cannot be unpacked: the archive is damaged", err);
 }
 
-static void digest_free(EVP_MD_CTX **c)
-{
-	EVP_MD_CTX_free(*c);
-}
-
 static int write_file(struct extraction *x, const char *path, int fd, struct error **err)
 {
-	_cleanup_(digest_free) EVP_MD_CTX *digest = x->sums ? EVP_MD_CTX_new() : NULL;
-	uint8_t sum[16];
+	struct md5_ctx md5;
+	uint8_t sum[MD5_DIGEST_SIZE];
 
-	if (digest && !EVP_DigestInit_ex(digest, EVP_md5(), NULL))
-		return error_set(err, ERR_SYSTEM, "cannot take an MD5 sum");
-	if (write_content(x, path, fd, digest, err) < 0)
+	md5_init(&md5);
+	if (write_content(x, path, fd, x->sums ? &md5 : NULL, err) < 0)
 		return -1;
-	if (!digest || is_conffile(x, path))
+	if (!x->sums || is_conffile(x, path))
 		return 0;
-	EVP_DigestFinal_ex(digest, sum, NULL);
+	md5_digest(&md5, sizeof(sum), sum);
 	for (size_t i = 0; i < sizeof(sum); i++)
 		fprintf(x->md5sums, "%02x", sum[i]);
 	fprintf(x->md5sums, "  %s\n", path);

@@ -238,7 +238,7 @@ int package_unpack(const struct layout *l, const char *name, const uint8_t want[
 				   "package %s: cannot keep a copy of it", name);
 	if (deb_open(&d, name, fd, copy, err) == 0)
 		state = unpack_open(l, &d, first, preinst_later, err);
-	if (d.digest)
+	if (d.outer)
 		state = check_hash(&d, want, state, err);
 	deb_close(&d);
 	if (state == PACKAGE_UNPACKED && unlinkat(l->work, file, 0) < 0)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 
 #define ROOM_LEAST (16u << 20) /* bytes; with less a package of middling size does not unpack */
 #define FILES_LEAST 256
@@ -14,6 +15,8 @@
 /* Shown for an id that is not mapped; 65535: the caller. */
 #define FIRST_FOREIGN 65534
 #define WHERE_MAX 512
+#define NAMES_MAX 65536 /* of extended attributes: XATTR_LIST_MAX */
+#define VALUE_MAX 65536
 
 void tree_close_folder(DIR **d)
 {
@@ -318,4 +321,22 @@ bool tree_disk_full(int folder)
 	return fstatfs(folder, &fs) == 0 &&
 	       ((uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < ROOM_LEAST ||
 		(fs.f_files && fs.f_ffree < FILES_LEAST));
+}
+
+int tree_each_attribute(int fd,
+			int (*visit)(void *context, const char *name, const void *value,
+				     size_t size),
+			void *context)
+{
+	static char names[NAMES_MAX], value[VALUE_MAX];
+	ssize_t length = flistxattr(fd, names, sizeof(names)), size;
+
+	if (length < 0)
+		return errno == ENOTSUP ? 0 : -1;
+	for (const char *name = names; name < names + length; name += strlen(name) + 1) {
+		size = fgetxattr(fd, name, value, sizeof(value));
+		if (size < 0 || visit(context, name, value, (size_t)size) < 0)
+			return -1;
+	}
+	return 0;
 }

@@ -33,6 +33,13 @@ char *tree_read_file(int folder, const char *path, size_t most, size_t *size);
 /* Appends what is left of FROM to TO. Returns 0, or -1 with errno set. */
 int tree_copy_data(int from, int to);
 
+/* Calls VISIT for each extended attribute of FD until it returns -1; 0 where the filesystem has
+ * none. Returns 0, or -1 with errno set. Links carry none that a package could set. */
+int tree_each_attribute(int fd,
+			int (*visit)(void *context, const char *name, const void *value,
+				     size_t size),
+			void *context);
+
 /* NAME in FOLDER is what FD is open on. */
 bool tree_is(int folder, const char *name, int fd);
 
