@@ -199,9 +199,7 @@ static int ask(struct server *s, const struct stage *stage, const struct task *t
 		if (note.kind == NOTE_PROGRESS)
 			note_send(s->parser, &note, -1);
 	}
-	if (note.code == ERR_NONE)
-		return 0;
-	return error_set(err, note.code <= ERR_LAST ? note.code : ERR_SYSTEM, "%s", note.text);
+	return note_error(&note, err);
 }
 
 int staging_make(struct server *s, int parent, const char *name, struct error **err)

@@ -185,10 +185,8 @@ static int add_found(struct digesting *d, struct error **err)
 
 	if (RETRY_ON_EINTR(read(d->results, &found, sizeof(found))) != (ssize_t)sizeof(found))
 		return error_set(err, ERR_SYSTEM, "a process that hashes died");
-	found.note.text[sizeof(found.note.text) - 1] = '\0';
-	if (found.note.code != ERR_NONE)
-		return error_set(err, found.note.code <= ERR_LAST ? found.note.code : ERR_SYSTEM,
-				 "%s", found.note.text);
+	if (note_error(&found.note, err) < 0)
+		return -1;
 	for (size_t i = 0; i < SHA256_LEN; i++)
 		d->digest.sum[i] ^= found.digest.sum[i];
 	d->digest.count += found.digest.count;

@@ -9,8 +9,10 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#define HOST_PARTS (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
 #define RANGE_WANTED (RANGE_COUNT + 1)
 /* Where root has no range of its own: above what login.defs(5) gives away (SUB_UID_MAX is
  * 600100000) and where systemd keeps "container" ids (524288 to 1879048191). */
@@ -133,7 +135,7 @@ static int run_map_programs(pid_t pid, const struct idmap *map, uid_t uid, gid_t
 	return r ? r : s;
 }
 
-/* In a child that stays outside: maps PID. Returns 0, or what the programs say. */
+/* Returns 0, or what the programs say. */
 static int map_process(pid_t pid, const struct idmap *map, const struct session *session)
 {
 	uid_t uid = session->grant.caller.uid;
@@ -147,9 +149,9 @@ static int map_process(pid_t pid, const struct idmap *map, const struct session 
 	return run_map_programs(pid, map, uid, gid);
 }
 
-static int explain_unshare(struct error **err)
+static int explain_clone(struct error **err)
 {
-	/* ENOSPC is the sysctl's limit here, and no full disk. */
+	/* ENOSPC is a sysctl's limit here, and no full disk. */
 	return error_set(err, ERR_HOST,
 			 "cannot make a user namespace: %s; see what forbids it with: sysctl "
 			 "kernel.unprivileged_userns_clone user.max_user_namespaces "
@@ -157,33 +159,8 @@ static int explain_unshare(struct error **err)
 			 strerror(errno));
 }
 
-/* Forks the child that maps us once we say that the namespace is there. */
-static pid_t start_mapper(const struct idmap *map, const struct session *session, int *ready)
+static int explain_maps(enum mode mode, int code, struct error **err)
 {
-	pid_t us = getpid(), child;
-	int ends[2];
-	char go;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -1;
-	child = fork();
-	if (child == 0) {
-		close(ends[1]);
-		if (read(ends[0], &go, 1) != 1)
-			_exit(125);
-		_exit(map_process(us, map, session));
-	}
-	close(ends[0]);
-	*ready = ends[1];
-	return child;
-}
-
-static int explain_mapper(enum mode mode, int status, struct error **err)
-{
-	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 126;
-
-	if (code == 0)
-		return 0;
 	if (mode != MODE_USER)
 		return error_set(err, ERR_HOST,
 				 "cannot map user ids: the kernel refused the maps; is this a "
@@ -269,34 +246,41 @@ int idmap_become_caller(struct error **err)
 	return 0;
 }
 
-int idmap_enter(const struct session *session, struct idmap *map, struct error **err)
+int idmap_open(const struct session *session, struct idmap *map, struct error **err)
 {
-	_cleanup_close_ int ready = -1;
-	pid_t mapper;
-	int status, r = 0;
-
 	if (choose_range(session, map, err) < 0)
 		return -1;
-	if (session->mode == MODE_INSTALLED && become_spare(map, err) < 0)
-		return -1;
-	mapper = start_mapper(map, session, &ready);
-	if (mapper < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot start the process that maps ids");
-	if (unshare(CLONE_NEWUSER) < 0) {
-		explain_unshare(err);
-		closep(&ready);
-		ready = -1;
-		RETRY_ON_EINTR(waitpid(mapper, &status, 0));
-		return -1;
-	}
-	/* The others while the maps are written, as both take their time. */
-	if (write(ready, "", 1) != 1)
-		r = error_errno(err, ERR_SYSTEM, "cannot map user ids");
-	else if (unshare(CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET) < 0)
-		r = error_errno(err, ERR_HOST, "cannot make namespaces");
-	if (RETRY_ON_EINTR(waitpid(mapper, &status, 0)) < 0 && r == 0)
-		r = error_errno(err, ERR_SYSTEM, "cannot map user ids");
-	if (r < 0)
-		return -1;
-	return explain_mapper(session->mode, status, err);
+	return session->mode == MODE_INSTALLED ? become_spare(map, err) : 0;
+}
+
+pid_t idmap_fork(struct error **err)
+{
+	const unsigned long flags = CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD;
+	pid_t pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
+
+	return pid < 0 ? explain_clone(err) : pid;
+}
+
+int idmap_leave_host(struct error **err)
+{
+	if (unshare(HOST_PARTS) < 0)
+		return error_errno(err, ERR_HOST,
+				   "cannot make namespaces; see: sysctl user.max_net_namespaces "
+				   "user.max_ipc_namespaces user.max_uts_namespaces");
+	return 0;
+}
+
+int idmap_write(const struct session *session, const struct idmap *map, pid_t child,
+		struct error **err)
+{
+	int code = map_process(child, map, session);
+
+	return code == 0 ? 0 : explain_maps(session->mode, code, err);
+}
+
+int idmap_join(int child, struct error **err)
+{
+	if (child < 0 || setns(child, CLONE_NEWUSER | HOST_PARTS | CLONE_NEWPID) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot enter the jailer's namespaces");
+	return 0;
 }

@@ -13,18 +13,30 @@ struct idmap {
 	uint32_t first_uid, first_gid;
 };
 
-/* Moves the process into a new user namespace with those maps, and its children into namespaces of
- * processes, networks, IPC and host names. Of mounts it gets no namespace of its own: those that it
- * sees stay the caller's, which nobody here has the right to change, and only into a copy of them
- * can a jail take a folder by its descriptor: open_tree(2) refuses one of another mount namespace.
- *
- * In installed mode the user namespace belongs to the range's spare id, which is nobody's, and the
- * process is it until idmap_become_caller: the caller has no right over it. No right on the host is
- * left afterwards.
- *
- * Returns 0, or -1 with ERR_HOST or ERR_REFUSED and the command that an administrator has to run.
- */
-int idmap_enter(const struct session *session, struct idmap *map, struct error **err);
+/* Chooses the caller's range. In installed mode the process is the range's spare id from then on,
+ * which is nobody's: to it the user namespace belongs, over which the caller has no right. Returns
+ * 0, or -1 with ERR_HOST or ERR_REFUSED and the command that an administrator has to run, as do
+ * those below. */
+int idmap_open(const struct session *session, struct idmap *map, struct error **err);
 
-/* Whoever acts in the caller's folders must be him. Keeps the capabilities. */
+/* As fork(2), but the child is pid 1 of a new user namespace. It has every capability in there, and
+ * no id before idmap_write. */
+pid_t idmap_fork(struct error **err);
+
+/* For the child: namespaces of networks, IPC and host names. Of mounts it gets none of its own:
+ * those that it sees stay the caller's, which nobody here has the right to change, and only into a
+ * copy of them can a jail take a folder by its descriptor: open_tree(2) refuses one of another
+ * mount namespace. */
+int idmap_leave_host(struct error **err);
+
+/* Gives CHILD, which has made its namespaces or still does, its ids. */
+int idmap_write(const struct session *session, const struct idmap *map, pid_t child,
+		struct error **err);
+
+/* Moves the process into the namespaces of CHILD, a pidfd, once all of them are there. No right on
+ * the host is left afterwards. */
+int idmap_join(int child, struct error **err);
+
+/* For the child, once it has ids: whoever acts in the caller's folders must be him. Keeps the
+ * capabilities. */
 int idmap_become_caller(struct error **err);

@@ -209,10 +209,8 @@ static int watch_set_up(int report, struct error **err)
 		if (n == 0)
 			return 0;
 	}
-	note.text[sizeof(note.text) - 1] = '\0';
-	if (n == (ssize_t)sizeof(note))
-		return error_set(err, note.code <= ERR_LAST ? note.code : ERR_SYSTEM, "%s",
-				 note.text);
+	if (n == (ssize_t)sizeof(note) && note_error(&note, err) < 0)
+		return -1;
 	return error_set(err, ERR_SYSTEM, "the jail died while it was set up");
 }
 

@@ -1,21 +1,26 @@
 #include "helper/loopback.h"
 
 #ifdef HAVE_LIBNL
-#include <net/if.h>
-#include <netlink/route/link.h>
+#include <linux/if.h>
+#include <linux/rtnetlink.h>
+#include <netlink/netlink.h>
 
+#define LOOPBACK 1 /* the first interface of every network namespace */
+
+/* One message of rtnetlink(7): libnl's own part for that, libnl-route, would take as long to load
+ * as all else. */
 void loopback_up(void)
 {
 	struct nl_sock *sock = nl_socket_alloc();
-	struct rtnl_link *link = rtnl_link_alloc(), *change = rtnl_link_alloc();
+	struct ifinfomsg change = {
+		.ifi_index = LOOPBACK,
+		.ifi_flags = IFF_UP,
+		.ifi_change = IFF_UP,
+	};
 
-	if (sock && link && change && nl_connect(sock, NETLINK_ROUTE) == 0) {
-		rtnl_link_set_name(link, "lo");
-		rtnl_link_set_flags(change, IFF_UP);
-		rtnl_link_change(sock, link, change, 0);
-	}
-	rtnl_link_put(change);
-	rtnl_link_put(link);
+	if (sock && nl_connect(sock, NETLINK_ROUTE) == 0 &&
+	    nl_send_simple(sock, RTM_NEWLINK, NLM_F_ACK, &change, sizeof(change)) >= 0)
+		nl_wait_for_ack(sock);
 	nl_socket_free(sock);
 }
 #else

@@ -11,6 +11,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -87,6 +88,7 @@ static int make_pair(int ends[2], struct error **err)
 /* The parser, child of the jailer. Returns the jailer's end of what connects them, or -1. */
 static int start_parser(int recorder, struct error **err)
 {
+
 	int ends[2];
 	pid_t pid;
 
@@ -135,33 +137,52 @@ struct start {
 	struct session session;
 	struct audit audit;
 	struct idmap map;
-	int recorder[2]; /* the jailer's end, the outer's end */
-	int alive[2];	 /* a pipe that tells the jailer that the outer is ready */
+	int recorder[2]; /* the jailer's end, the outer's end; first it tells how the start went */
+	int mapped[2];	 /* a pipe that tells the jailer that it has ids */
 };
+
+/* The other end tells of a parent that had died before its end could be told by a signal, as well.
+ */
+static void wait_for_ids(const struct start *s)
+{
+	char byte;
+
+	if (read(s->mapped[0], &byte, 1) != 1)
+		_exit(1);
+	close(s->mapped[0]);
+}
 
 static _Noreturn void jailer(struct start *s)
 {
+	bool installed = s->session.mode == MODE_INSTALLED;
 	_cleanup_error_ struct error *err = NULL;
-	int parser = -1;
-	char byte;
+	int parser = -1, r;
 
-	close(s->alive[1]);
+	close(s->mapped[1]);
 	close(s->recorder[1]);
 	closep(&s->audit.file);
 	closep(&s->audit.journal);
 	closep(&s->audit.syslog);
-	if (s->session.mode == MODE_INSTALLED && idmap_become_caller(&err) < 0)
-		_exit(complain(err));
-	/* Pid 1 of the namespace: with it everything in there ends. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) {
-		/* Its end of the pipe tells a parent that had died before that call. */
-		if (read(s->alive[0], &byte, 1) == 1 &&
-		    privileges_drop(PRIVILEGES_JAILER, -1, &err) == 0)
-			parser = start_parser(s->recorder[0], &err);
+	r = idmap_leave_host(&err);
+	note_result(s->recorder[0], err, 0);
+	if (r < 0)
+		_exit(1);
+	if (installed) {
+		wait_for_ids(s);
+		if (idmap_become_caller(&err) < 0)
+			_exit(complain(err));
 	}
+	/* Pid 1 of the namespace: with it everything in there ends. Without the outer nothing is
+	 * done, as nothing can be recorded. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
+	    privileges_drop(PRIVILEGES_JAILER, -1, &err) == 0)
+		parser = start_parser(s->recorder[0], &err);
 	if (parser < 0)
 		_exit(complain(err));
-	close(s->alive[0]);
+	if (!installed)
+		wait_for_ids(s);
+	if (packet_send(parser, "", 1, NULL, 0, NULL) < 0)
+		_exit(1);
 	_exit(serve(parser, s->recorder[0], &s->session, &s->map));
 }
 
@@ -172,13 +193,15 @@ static int outer(struct start *s, pid_t jailer_pid)
 	_cleanup_error_ struct error *err = NULL;
 	int status;
 
+	if (write(s->mapped[1], "", 1) != 1)
+		return 1;
 	close(CHANNEL);
-	close(s->alive[0]);
+	close(s->mapped[0]);
 	close(s->recorder[0]);
 	/* It must not stop while it has the record's lock. */
 	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
 		signal(stops[i], SIG_IGN);
-	if (privileges_drop(PRIVILEGES_OUTER, -1, &err) < 0 || write(s->alive[1], "", 1) != 1)
+	if (privileges_drop(PRIVILEGES_OUTER, -1, &err) < 0)
 		return complain(err);
 	audit_serve(&s->audit, s->recorder[1]);
 	close(s->recorder[1]);
@@ -187,14 +210,31 @@ static int outer(struct start *s, pid_t jailer_pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-/* Level 1, up to the processes in it. */
-static int enter(struct start *s, struct error **err)
+/* What the processes of level 1 are to share. */
+static int prepare(struct start *s, struct error **err)
 {
-	if (idmap_enter(&s->session, &s->map, err) < 0)
+	if (audit_open(&s->audit, &s->session, RECORD, err) < 0 ||
+	    idmap_open(&s->session, &s->map, err) < 0)
 		return -1;
-	if (pipe2(s->alive, O_CLOEXEC) < 0)
+	if (pipe2(s->mapped, O_CLOEXEC) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
 	return make_pair(s->recorder, err);
+}
+
+/* Gives the jailer its ids, and joins it. */
+static int join(const struct start *s, pid_t jailer_pid, struct error **err)
+{
+	_cleanup_close_ int process = pidfd_open(jailer_pid, 0);
+	int none[PACKET_FDS_MAX];
+	struct note note;
+	size_t count;
+
+	if (idmap_write(&s->session, &s->map, jailer_pid, err) < 0)
+		return -1;
+	if (packet_receive(s->recorder[1], &note, sizeof(note), none, &count, NULL) !=
+	    (ssize_t)sizeof(note))
+		return error_set(err, ERR_SYSTEM, "the jailer died while it was set up");
+	return note_error(&note, err) < 0 ? -1 : idmap_join(process, err);
 }
 
 int main(void)
@@ -210,14 +250,14 @@ int main(void)
 		audit_open_to_refuse(&s.audit, &s.session);
 		return refuse(&s.audit, err);
 	}
-	if (audit_open(&s.audit, &s.session, RECORD, &err) < 0 || enter(&s, &err) < 0)
+	if (prepare(&s, &err) < 0 || (pid = idmap_fork(&err)) < 0)
 		return refuse(&s.audit, err);
-	pid = fork();
-	if (pid < 0) {
-		error_errno(&err, ERR_SYSTEM, "cannot start the jailer");
-		return refuse(&s.audit, err);
-	}
 	if (pid == 0)
 		jailer(&s);
+	if (join(&s, pid, &err) < 0) {
+		kill(pid, SIGKILL);
+		RETRY_ON_EINTR(waitpid(pid, NULL, 0));
+		return refuse(&s.audit, err);
+	}
 	return outer(&s, pid);
 }

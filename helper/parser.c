@@ -261,7 +261,12 @@ _Noreturn void parser_run(int channel, int jailer)
 {
 	static unsigned char packet[PACKET_MAX];
 	static struct task task;
+	int none[PACKET_FDS_MAX];
+	size_t n_none;
 
+	/* Until then it may have to be another who answers what the front end sends. */
+	if (packet_receive(jailer, packet, 1, none, &n_none, NULL) != 1)
+		_exit(0);
 	for (;;) {
 		_cleanup_error_ struct error *err = NULL;
 		int fds[PACKET_FDS_MAX];

@@ -268,3 +268,11 @@ void note_result(int channel, const struct error *error, int status)
 	}
 	note_send(channel, &note, -1);
 }
+
+int note_error(struct note *note, struct error **err)
+{
+	if (note->code == ERR_NONE)
+		return 0;
+	note->text[sizeof(note->text) - 1] = '\0';
+	return error_set(err, note->code <= ERR_LAST ? note->code : ERR_SYSTEM, "%s", note->text);
+}

@@ -137,3 +137,6 @@ int note_send(int channel, const struct note *note, int fd);
 void note_progress(int channel, const char *stage, uint64_t done, uint64_t total);
 void note_log(int channel, const char *line);
 void note_result(int channel, const struct error *error, int status);
+
+/* What a result tells, whoever sent it: 0, or -1 with ERR set. */
+int note_error(struct note *note, struct error **err);

@@ -106,11 +106,7 @@ static void take_result(struct unpacker *u, struct worker *w)
 	if (packet_receive(w->socket, &note, sizeof(note), none, &n, NULL) != sizeof(note)) {
 		error_set(&u->failure, ERR_PACKAGE, "package %s: the process that unpacks it died",
 			  w->busy_with->name);
-	} else if (note.code != ERR_NONE) {
-		note.text[sizeof(note.text) - 1] = '\0';
-		error_set(&u->failure, note.code <= ERR_LAST ? note.code : ERR_SYSTEM, "%s",
-			  note.text);
-	} else {
+	} else if (note_error(&note, &u->failure) == 0) {
 		w->busy_with->state = (enum package_state)note.status;
 	}
 	w->busy_with = NULL;

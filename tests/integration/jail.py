@@ -143,8 +143,16 @@ def no_way_out():
               "exit(connect($s, sockaddr_in(22, inet_aton('127.0.0.1'))) ? 1 : 0)")
     outcome = home.run("shell", "--", "perl", "-e", script)
     tap.report(outcome.status == 0, "in the jail: the host's loopback cannot be reached", outcome)
+    outcome = inside("grep -w lo /proc/net/dev && ! grep -E '^ *(eth|en|wl)' /proc/net/dev && grep -w 127.0.0.1 /proc/net/fib_trie")
+    tap.report(outcome.status == 0, "in the jail: a loopback of its own, which is up, and no other interface", outcome)
     outcome = inside("test ! -e /run/dbus/system_bus_socket -a ! -e /run/systemd/private")
     tap.report(outcome.status == 0, "in the jail: no socket of the host's services", outcome)
+
+
+def looks_like_chroot():
+    """What ischroot(1) says: package scripts leave alone what only a running system has."""
+    outcome = inside("! command -v ischroot || ischroot")
+    tap.report(outcome.status == 0, "in the jail: ischroot says that it is a chroot", outcome)
 
 
 def status_of(pid):
@@ -236,6 +244,7 @@ system_calls()
 every_call()
 visible()
 no_way_out()
+looks_like_chroot()
 held_by_processes()
 deaths()
 terminal_is_safe()
