@@ -352,16 +352,14 @@ static int clone_below(struct cloning *c, int from, int to, int depth)
 
 static int run(struct cloning *c, struct tree_digest *digest)
 {
-	struct digesting digesting;
-	int r = digest_begin(&digesting, c->server, c->to >= 0 ? c->to : c->from, CLONE_SECONDS,
+	int r = digest_begin(c->digest, c->server, c->to >= 0 ? c->to : c->from, CLONE_SECONDS,
 			     c->err);
 
-	c->digest = &digesting;
 	if (r == 0)
 		r = clone_below(c, c->from, c->to, 0);
 	if (r == 0)
-		r = digest_end(&digesting, digest, c->err);
-	digest_abandon(&digesting);
+		r = digest_end(c->digest, digest, c->err);
+	digest_abandon(c->digest);
 	forget_twins(c);
 	return r;
 }
@@ -426,11 +424,13 @@ static int mark_linked(int tree, struct error **err)
 int clone_tree(const struct server *s, int from, int to, enum clone_way *way,
 	       struct tree_digest *digest, struct error **err)
 {
+	struct digesting digesting;
 	struct cloning c = {
 		.server = s,
 		.began = serve_now(),
 		.from = from,
 		.to = to,
+		.digest = &digesting,
 		.err = err,
 	};
 	struct stat st;
@@ -445,11 +445,13 @@ int clone_tree(const struct server *s, int from, int to, enum clone_way *way,
 
 int clone_digest(const struct server *s, int tree, struct tree_digest *digest, struct error **err)
 {
+	struct digesting digesting;
 	struct cloning c = {
 		.server = s,
 		.began = serve_now(),
 		.from = tree,
 		.to = -1,
+		.digest = &digesting,
 		.err = err,
 	};
 
