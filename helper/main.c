@@ -3,6 +3,7 @@
  *
  *   outer    in level 1, but for its pid namespace; keeps the record       (audit.c)
  *   jailer   pid 1 of level 1; starts jails, moves trees; never sees protobuf   (serve.c)
+ *            forks of it hash the files of a tree that it clones                (digest.c)
  *   parser   reads what the front end sends; holds nothing                      (parser.c)
  *   builder  in the tool jail; checks the chain of trust, lays out the mirror   (builder.c)
  *   jails    one for each thing that package code does                          (jail.c)
