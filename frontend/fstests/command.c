@@ -8,6 +8,7 @@
 
 #include "frontend/command.h"
 #include "frontend/events.h"
+#include "frontend/fstests/check_output.h"
 #include "frontend/fstests/config.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/interrupt.h"
@@ -288,13 +289,23 @@ static bool take_flag(struct fstests_options *o, int option)
  */
 static int check_tests(const struct fstests_options *o, struct error **err)
 {
+	bool named = false;
+
 	for (size_t i = 0; i < o->test_count; i++) {
 		const char *space = strchr(o->tests[i], ' ');
+		size_t length = test_name_length(o->tests[i]);
 
 		if (o->tests[i][0] == '-' && space)
 			return error_set(err, ERR_INPUT, "\"%s\" is one word; give two: -- %.*s %s",
 					 o->tests[i], (int)(space - o->tests[i]), o->tests[i],
 					 space + strspn(space, " "));
+		if (o->tests[i][0] == '-' && named)
+			return error_set(err, ERR_INPUT,
+					 "\"%s\" comes too late: check's own options go before the "
+					 "names of tests, those of rootlet before the --",
+					 o->tests[i]);
+		/* But for the word behind an option, as -e. */
+		named = length && !o->tests[i][length] && (i == 0 || o->tests[i - 1][0] != '-');
 	}
 	return 0;
 }

@@ -401,8 +401,8 @@ static enum verdict judge(struct session *s, int status, const struct vm_result 
 	}
 	if (why || result->ended || result->timed_out)
 		return judge_broken(s, result, why ? why->message : NULL, err);
-	/* 0 and 1 are check's: all passed, some did not. */
-	if (s->ended == 0 && (result->status > 1 || s->run->plan.count > 0 || *s->test)) {
+	/* 0 of check says that all passed, also where there were none to run. */
+	if (s->ended == 0 && (result->status > 0 || s->run->plan.count > 0 || *s->test)) {
 		error_set(err, ERR_INPUT, "cannot run the tests: %s", find_reason(s));
 		return VERDICT_ERROR;
 	}

@@ -245,6 +245,10 @@ def test_calls():
                  "/no/such"),
                 ("fstests_vm_boot_and_run", {"kernel_path": "x", "fstests_path": "y", "tests": ["-g quick"]}, True,
                  "is one word; give two: -- -g quick"),
+                ("fstests_vm_boot_and_run", {"kernel_path": "x", "fstests_path": "y", "tests": ["generic/001", "-b"]}, True,
+                 "comes too late"),
+                ("fstests_vm_boot_and_run", {"kernel_path": "/no/kernel", "fstests_path": "y",
+                                             "tests": ["-e", "generic/001", "-g", "quick"]}, True, "/no/kernel"),
                 ("fstests_results", {}, True, "there is no run yet"), ("fstests_results", {"run": "--help"}, True, "--help"),
                 ("doctor", {}, False, "sub-id ranges")):
             result = (server.call(tool, arguments) or {}).get("result", {})

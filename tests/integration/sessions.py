@@ -320,8 +320,9 @@ def no_boot():
     for what, script, says in (("ends at once", "exit 1", "the VM ended before"),
                                ("has no disk", "echo 'rootlet: no disk'; status exit 120", "run the tests: no disk"),
                                ("panics at boot", "console 'Kernel panic - not syncing: no init'", "no init"),
-                               ("prints nothing", "status exit 0", "cannot run the tests")):
-        run = Run(script, tests=["generic/001"])
+                               ("prints nothing", "status exit 0", "cannot run the tests"),
+                               ("knows no such option", "echo 'check options'; status exit 1", "tests: check options")):
+        run = Run(script, tests=["--unknown"] if "option" in what else ["generic/001"])
         error = run.last.get("error", {}).get("message", "")
         run.says(run.outcome.status == 5 and run.last.get("status") == "error" and re.search(says, error) and
                  re.search(says, run.outcome.err), f"a guest that {what}")
