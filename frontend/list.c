@@ -157,15 +157,17 @@ int command_list(int argc, char **argv)
 {
 	_cleanup_(list_clear) struct list l = { .parent = -1, .array = json_array() };
 	_cleanup_error_ struct error *err = NULL;
-	int option;
+	int option, status;
 
 	while ((option = getopt_long(argc, argv, "", list_options, NULL)) != -1)
 		l.json = l.json || option == 'j';
 	if (optind < argc)
 		return report_usage("list", "\"%.80s\" is one word too many", argv[optind]);
 	interrupt_catch();
-	if (list(&l, &err) < 0)
-		return report_error("list", err);
+	if (list(&l, &err) < 0) {
+		status = report_error("list", err);
+		return l.json ? document_failure(err, status) : status;
+	}
 	if (l.json) {
 		document_print(json_incref(l.array));
 	} else if (l.count == 0) {

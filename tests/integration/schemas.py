@@ -50,6 +50,7 @@ DOCUMENTS = [
     ("check of another folder", ["check", "--path", "config"], 1, "check", {"state": "foreign"}),
     ("check of a wrong name", ["check", "--name", "a/b"], 2, "check", {"exit_status": 2}),
     ("list of an empty store", ["list"], 0, "list", []),
+    ("list of a store that is none", ["list"], None, "list", {}),
     ("doctor", ["doctor"], None, "doctor", {}),
     ("runs, of which there is none", ["runs"], 0, "runs-list", []),
     ("runs show of none", ["runs", "show", "nosuch"], None, "runs-show", {}),
@@ -90,8 +91,14 @@ STREAMS = [
     ("run of no kernel", ["run", "--kernel", "config", "--", "true"], None, "run", None),
 ]
 for what, words, status, name, holds in DOCUMENTS:
+    no_store = what.endswith("that is none")
+    if no_store:
+        home.write(".kerneldev-mcp", "a file")
     outcome = home.run(*words, "--json")
     value, wrong = document(name, outcome)
+    if no_store:
+        os.unlink(home.store)
+        wrong += [] if outcome.status and isinstance(value, dict) else ["it did not fail"]
     if status is not None and outcome.status != status:
         wrong.append(f"expected exit status {status}")
     if isinstance(holds, list) and value != holds:
