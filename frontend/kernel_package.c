@@ -193,12 +193,13 @@ static char *folder_name(const struct package *image)
 	return name;
 }
 
-static int fetch(const struct manifest *manifest, struct progress *progress, int kernels,
-		 const char *parent, const char *link, struct error **err)
+static int fetch(const struct manifest *manifest, const char *keyring, struct progress *progress,
+		 int kernels, const char *parent, const char *link, struct error **err)
 {
 	const struct source source = { .suite = manifest->suite,
 				       .arch = manifest->arch,
-				       .mirror = manifest->mirror };
+				       .mirror = manifest->mirror,
+				       .keyring = keyring };
 	bool ubuntu = manifest->distribution && strcmp(manifest->distribution, "Ubuntu") == 0;
 	_cleanup_(package_set_free) struct package_set *set = NULL;
 	_cleanup_free_ char *name = NULL;
@@ -238,8 +239,8 @@ static bool is_fresh(int kernels, const char *link)
 	       time(NULL) - st.st_mtime < FRESH_SECONDS;
 }
 
-int kernel_distribution(const struct manifest *manifest, struct progress *progress,
-			struct kernel **out, struct error **err)
+int kernel_distribution(const struct manifest *manifest, const char *keyring,
+			struct progress *progress, struct kernel **out, struct error **err)
 {
 	_cleanup_free_ char *parent = cache_path("kernels", err);
 	_cleanup_free_ char *link = NULL;
@@ -253,7 +254,9 @@ int kernel_distribution(const struct manifest *manifest, struct progress *progre
 	kernels = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (kernels < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", parent);
-	if (asprintf(&link, "%s-%s", manifest->suite, manifest->arch) < 0 ||
+	/* One that others have signed is not taken for the distribution's. */
+	if (asprintf(&link, "%s-%s%s", manifest->suite, manifest->arch, keyring ? "-own" : "") <
+		    0 ||
 	    asprintf(&folder, "%s/%s", parent, link) < 0 ||
 	    asprintf(&image, "%s/boot/vmlinuz", folder) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot fetch a kernel");
@@ -262,7 +265,7 @@ int kernel_distribution(const struct manifest *manifest, struct progress *progre
 		return error_errno(err, ERR_INTERRUPTED, "cannot lock %s", parent);
 	sweep(kernels);
 	if (!is_fresh(kernels, link) || access(image, R_OK) < 0) {
-		if (fetch(manifest, progress, kernels, parent, link, &why) < 0) {
+		if (fetch(manifest, keyring, progress, kernels, parent, link, &why) < 0) {
 			if (why->code != ERR_NETWORK || access(image, R_OK) < 0) {
 				*err = STEAL_PTR(why);
 				return -1;

@@ -207,7 +207,7 @@ void rootfs_close(struct rootfs *r)
 	*r = ROOTFS_NONE;
 }
 
-static int open_all(const char *name, const char *path, const char *kernel,
+static int open_all(const char *name, const char *path, const char *kernel, const char *keyring,
 		    struct progress *progress, struct rootfs *r, struct error **err)
 {
 	bool distribution = strcmp(kernel, "distro") == 0;
@@ -222,14 +222,16 @@ static int open_all(const char *name, const char *path, const char *kernel,
 	if (manifest_read(r->tree, &r->manifest, err) < 0 ||
 	    helper_start("run", progress, &r->helper, err) < 0 || check_ids(r, err) < 0)
 		return -1;
-	return distribution ? kernel_distribution(r->manifest, progress, &r->kernel, err) : 0;
+	if (!distribution)
+		return 0;
+	return kernel_distribution(r->manifest, keyring, progress, &r->kernel, err);
 }
 
-int rootfs_open(const char *name, const char *path, const char *kernel, struct progress *progress,
-		struct rootfs *rootfs, struct error **err)
+int rootfs_open(const char *name, const char *path, const char *kernel, const char *keyring,
+		struct progress *progress, struct rootfs *rootfs, struct error **err)
 {
 	*rootfs = ROOTFS_NONE;
-	if (open_all(name, path, kernel, progress, rootfs, err) == 0)
+	if (open_all(name, path, kernel, keyring, progress, rootfs, err) == 0)
 		return 0;
 	rootfs_close(rootfs);
 	return -1;

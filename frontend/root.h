@@ -41,10 +41,11 @@ struct root_wish {
 /* "auto", "image", "dir". Returns false for anything else. */
 bool root_transport_parse(const char *text, enum root_transport *transport);
 
-/* NAME and PATH as in store.h; KERNEL as in kernel.h, or "distro". ERR_HOST where the range of ids
- * is another than the rootfs was made with: this is found before anything is downloaded. */
-int rootfs_open(const char *name, const char *path, const char *kernel, struct progress *progress,
-		struct rootfs *rootfs, struct error **err);
+/* NAME and PATH as in store.h; KERNEL as in kernel.h, or "distro", then KEYRING as there. ERR_HOST
+ * where the range of ids is another than the rootfs was made with: this is found before anything is
+ * downloaded. */
+int rootfs_open(const char *name, const char *path, const char *kernel, const char *keyring,
+		struct progress *progress, struct rootfs *rootfs, struct error **err);
 void rootfs_close(struct rootfs *rootfs);
 
 /* Decides, says so where it is not what one would expect, and builds the image where there is none.

@@ -29,6 +29,8 @@ const char run_help[] =
 	"\n"
 	"  --kernel KERNEL  a bzImage, a kernel's build folder, or the word distro: the kernel\n"
 	"                   package of the rootfs's release, fetched and verified as those are\n"
+	"  --keyring FILE   what signatures are checked against (distro), where the rootfs comes\n"
+	"                   from a mirror of one's own\n"
 	"  --name NAME      name in ~/.kerneldev-mcp (default: test-rootfs)\n"
 	"  --path DIR       a rootfs elsewhere\n"
 	"  --memory SIZE    of the guest (default: 2G)\n"
@@ -59,6 +61,7 @@ const char run_help[] =
 
 enum option_code {
 	OPTION_KERNEL = 256,
+	OPTION_KEYRING,
 	OPTION_NAME,
 	OPTION_PATH,
 	OPTION_MEMORY,
@@ -75,6 +78,7 @@ enum option_code {
 
 const struct option run_options[] = {
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
+	{ "keyring", required_argument, NULL, OPTION_KEYRING },
 	{ "name", required_argument, NULL, OPTION_NAME },
 	{ "path", required_argument, NULL, OPTION_PATH },
 	{ "memory", required_argument, NULL, OPTION_MEMORY },
@@ -92,7 +96,7 @@ const struct option run_options[] = {
 };
 
 struct run {
-	const char *kernel_path, *name, *path;
+	const char *kernel_path, *keyring, *name, *path;
 	bool quiet, json, force_9p;
 	enum root_transport transport;
 	time_t began;
@@ -166,6 +170,9 @@ static int take_option(struct run *r, int option, struct error **err)
 	case OPTION_KERNEL:
 		r->kernel_path = optarg;
 		return 0;
+	case OPTION_KEYRING:
+		r->keyring = optarg;
+		return 0;
 	case OPTION_NAME:
 		r->name = optarg;
 		return 0;
@@ -209,7 +216,8 @@ static int prepare(struct run *r, struct error **err)
 	};
 	char why[128];
 
-	if (rootfs_open(r->name, r->path, r->kernel_path, r->progress, &r->rootfs, err) < 0 ||
+	if (rootfs_open(r->name, r->path, r->kernel_path, r->keyring, r->progress, &r->rootfs,
+			err) < 0 ||
 	    root_prepare(&wish, &r->root, err) < 0)
 		return -1;
 	helper_stop(&r->rootfs.helper);
@@ -343,6 +351,9 @@ int command_run(int argc, char **argv)
 	if (!r.kernel_path)
 		return report_usage(argv[0], "--kernel is missing: a bzImage, a build folder, or "
 					     "the word distro");
+	if (r.keyring && strcmp(r.kernel_path, "distro") != 0)
+		return report_usage(argv[0], "--keyring goes with --kernel distro: nothing else is "
+					     "fetched");
 	if (optind < argc)
 		r.config.argv = argv + optind;
 	else if (r.json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))

@@ -35,6 +35,8 @@ const char fstests_help[] =
 	"fresh VM. Nothing is left of it but the results.\n"
 	"\n"
 	"  --kernel KERNEL     a bzImage, a kernel's build folder, or the word distro\n"
+	"  --keyring FILE      what signatures are checked against (distro, and --build), where\n"
+	"                      the rootfs comes from a mirror of one's own\n"
 	"  --fstests DIR       fstests' tree, built; with --build, its sources\n"
 	"  --build             builds it in a rootfs of the release, once for each state of DIR\n"
 	"  --name NAME         the rootfs, by its name in ~/.kerneldev-mcp (default: test-rootfs)\n"
@@ -84,6 +86,7 @@ const char fstests_help[] =
 
 enum option_code {
 	OPTION_KERNEL = 256,
+	OPTION_KEYRING,
 	OPTION_FSTESTS,
 	OPTION_BUILD,
 	OPTION_NAME,
@@ -117,6 +120,7 @@ enum option_code {
 
 const struct option fstests_options[] = {
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
+	{ "keyring", required_argument, NULL, OPTION_KEYRING },
 	{ "fstests", required_argument, NULL, OPTION_FSTESTS },
 	{ "build", no_argument, NULL, OPTION_BUILD },
 	{ "name", required_argument, NULL, OPTION_NAME },
@@ -235,6 +239,9 @@ static bool take_simple(struct fstests_options *o, int option)
 	case OPTION_KERNEL:
 		o->kernel = optarg;
 		return true;
+	case OPTION_KEYRING:
+		o->keyring = optarg;
+		return true;
 	case OPTION_FSTESTS:
 		o->fstests = optarg;
 		return true;
@@ -318,6 +325,10 @@ static int check_combination(const struct fstests_options *o, struct error **err
 				 "the word distro");
 	if (!o->fstests)
 		return error_set(err, ERR_INPUT, "--fstests is missing: the folder of fstests");
+	if (o->keyring && !o->build && strcmp(o->kernel, "distro") != 0)
+		return error_set(err, ERR_INPUT,
+				 "--keyring goes with --kernel distro or --build: nothing else is "
+				 "fetched");
 	if (o->host_root && (o->name || o->path || o->build))
 		return error_set(err, ERR_INPUT,
 				 "--host-root uses no rootfs: --name, --path and "
@@ -409,7 +420,8 @@ static int prepare_root(struct job *j, struct error **err)
 			add_share(j, j->rootfs.kernel->modules, MODULES_SHARE, true);
 		return 0;
 	}
-	if (rootfs_open(o->name, o->path, o->kernel, j->run.progress, &j->rootfs, err) < 0 ||
+	if (rootfs_open(o->name, o->path, o->kernel, o->keyring, j->run.progress, &j->rootfs, err) <
+		    0 ||
 	    root_prepare(&wish, &j->root, err) < 0)
 		return -1;
 	helper_stop(&j->rootfs.helper);

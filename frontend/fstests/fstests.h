@@ -20,7 +20,7 @@
 #define VNG_WORDS_MAX 32
 
 struct fstests_options {
-	const char *kernel, *fstests, *name, *path;
+	const char *kernel, *keyring, *fstests, *name, *path;
 	const char *fstype, *mkfs, *mkfs_options, *mount_options, *config;
 	unsigned int device_count;
 	uint64_t device_size; /* bytes */

@@ -28,6 +28,7 @@ static const char build_script[] = "set -e\n"
 
 struct build {
 	const char *source; /* the user's tree */
+	const char *keyring;
 	const struct manifest *manifest;
 	char *cache, *rootfs, *program; /* program: this one */
 	char key[2 * SHA256_LEN + 1];
@@ -153,6 +154,8 @@ static int make_rootfs(const struct build *b, struct progress *progress, struct 
 				 b->manifest->arch,
 				 "--mirror",
 				 b->manifest->mirror,
+				 b->keyring ? "--keyring" : NULL,
+				 b->keyring,
 				 NULL };
 	_cleanup_error_ struct error *not_ready = NULL;
 
@@ -288,11 +291,16 @@ static int prepare_build(struct build *b, struct error **err)
 	return archive_source(b, err);
 }
 
-static int find_or_build(const char *source, const struct manifest *manifest,
+static int find_or_build(const char *source, const char *keyring, const struct manifest *manifest,
 			 struct progress *progress, char **folder, struct error **err)
 {
 	_cleanup_(build_clear) struct build b = {
-		.source = source, .manifest = manifest, .folder = -1, .archive = -1, .log = -1
+		.source = source,
+		.keyring = keyring,
+		.manifest = manifest,
+		.folder = -1,
+		.archive = -1,
+		.log = -1,
 	};
 	_cleanup_free_ char *target = NULL;
 
@@ -328,7 +336,7 @@ int source_prepare(const struct fstests_options *o, const struct manifest *manif
 		return -1;
 	if (!o->build)
 		source->folder = STEAL_PTR(tree);
-	else if (find_or_build(tree, manifest, progress, &source->folder, err) < 0)
+	else if (find_or_build(tree, o->keyring, manifest, progress, &source->folder, err) < 0)
 		return -1;
 	if (format && image_of_folder(source->folder, format, &source->image, err) < 0)
 		return error_wrap(err, "fstests");

@@ -236,6 +236,20 @@ def check_local_words():
     tap.report(not wrong, "a keyring that is none", *wrong, outcome)
 
 
+def check_kernel():
+    """The kernel of a rootfs comes from its mirror, whose keys the command line tells: what the rootfs says of them
+    could be of its programs' making."""
+    home = Home()
+    with Server(AT.root) as server:
+        made = home.create(server=server, at=AT)
+        words = ["run", "--kernel", "distro", "--quiet"]
+        own, others = (home.run(*words, *more, "--", "true") for more in (["--keyring", AT.keyring], []))
+    # The mirror has no kernel, which is found once the signature is right.
+    tap.report(made.status == 0 and own.status and "linux-image-virtual" in own.err and others.status and
+               "linux-image-virtual" not in others.err and "key" in others.err,
+               "run --kernel distro: signatures are checked against --keyring", made, own, others)
+
+
 shared_cache = Home()
 for one in ROWS:
     # One cache for all: what is right in it stays, and what is wrong must not get into it.
@@ -246,5 +260,6 @@ check_proxy()
 check_proxies_for_others()
 check_back_off()
 check_local_words()
+check_kernel()
 check_stall()
 tap.done()
