@@ -21,9 +21,8 @@ from support import mirror as mirrors
 from support.protocol import INPUT, REQUESTS, TRUST, Helper, opened, request
 from support.world import (AS_ROOT, SCRATCH, Home, children, command_of, mirror, processes_left, small_rootfs, wait_until)
 
-LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 BURST = 10000
-RACE_SECONDS = 30 if LONG else 15  # twice for folders, twice for files
+RACE_SECONDS = 30  # twice for folders, twice for files
 MEMORY_MOST = 64 << 10  # KiB more than before
 TYPED = set(range(1, 13))
 AT = mirror()
