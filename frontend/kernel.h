@@ -20,8 +20,8 @@ int kernel_open(const char *path, struct kernel **out, struct error **err);
 
 /* The kernel of the release that MANIFEST tells, from its mirror, whose signatures are checked
  * against KEYRING (NULL: the release's own; a manifest has no say in that, as what runs in the
- * rootfs could write it). One that was fetched within a day
- * is used as it is; an older one too, with a note, where the mirror does not answer. */
+ * rootfs could write it). One that was fetched within a day is used as it is; an older one too,
+ * with a note, where the mirror does not answer. */
 int kernel_distribution(const struct manifest *manifest, const char *keyring,
 			struct progress *progress, struct kernel **out, struct error **err);
 

@@ -1,5 +1,7 @@
 /* kernel_distribution() of kernel.h. In the cache, kernels/VERSION_REVISION/ holds boot/vmlinuz,
- * boot/config and lib/modules/VERSION; kernels/SUITE-ARCH is a link to the newest of a release. */
+ * boot/config and lib/modules/VERSION; kernels/SUITE-ARCH is a link to the newest of a release.
+ * Where signatures were checked against a keyring of the user's own both names end with its hash.
+ */
 #include "frontend/kernel.h"
 
 #include <dirent.h>
@@ -18,6 +20,7 @@
 #include "frontend/packages.h"
 
 #define FRESH_SECONDS (24 * 60 * 60)
+#define KEYS_SIZE (2 * SHA256_LEN + 2)
 
 extern char **environ;
 
@@ -180,12 +183,31 @@ static void add_extra(const struct source *source, const char *meta, const char 
 	*set = both;
 }
 
+/* What was signed with other keys is not taken for the distribution's: "", or "-" and a hash. */
+static int name_keys(const char *keyring, char keys[static KEYS_SIZE], struct error **err)
+{
+	_cleanup_close_ int fd = -1;
+	uint8_t sum[SHA256_LEN];
+
+	keys[0] = '\0';
+	if (!keyring)
+		return 0;
+	fd = open(keyring, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, ERR_INPUT, "cannot open the keyring %s", keyring);
+	if (file_sha256(fd, sum, err) < 0)
+		return -1;
+	keys[0] = '-';
+	sha256_to_hex(sum, keys + 1);
+	return 0;
+}
+
 /* "6.1.0-56-amd64_6.1.192-2": a kernel can change without its version doing so. */
-static char *folder_name(const struct package *image)
+static char *folder_name(const struct package *image, const char *keys)
 {
 	char *name;
 
-	if (asprintf(&name, "%s_%s", package_version(image->name), image->version) < 0)
+	if (asprintf(&name, "%s_%s%s", package_version(image->name), image->version, keys) < 0)
 		return NULL;
 	for (char *p = name; *p; p++)
 		if (*p == ':' || *p == '/')
@@ -193,8 +215,9 @@ static char *folder_name(const struct package *image)
 	return name;
 }
 
-static int fetch(const struct manifest *manifest, const char *keyring, struct progress *progress,
-		 int kernels, const char *parent, const char *link, struct error **err)
+static int fetch(const struct manifest *manifest, const char *keyring, const char *keys,
+		 struct progress *progress, int kernels, const char *parent, const char *link,
+		 struct error **err)
 {
 	const struct source source = { .suite = manifest->suite,
 				       .arch = manifest->arch,
@@ -218,7 +241,7 @@ static int fetch(const struct manifest *manifest, const char *keyring, struct pr
 		return error_set(err, ERR_INPUT, "%s of %s brings no kernel", meta,
 				 manifest->suite);
 	version = strdup(package_version(image->name));
-	name = folder_name(image);
+	name = folder_name(image, keys);
 	if (!name || !version)
 		return error_errno(err, ERR_SYSTEM, "cannot fetch a kernel");
 	if (faccessat(kernels, name, F_OK, 0) == 0)
@@ -248,15 +271,16 @@ int kernel_distribution(const struct manifest *manifest, const char *keyring,
 	_cleanup_free_ char *image = NULL;
 	_cleanup_error_ struct error *why = NULL;
 	_cleanup_close_ int kernels = -1;
+	char keys[KEYS_SIZE];
 
 	if (!parent)
 		return -1;
 	kernels = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (kernels < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", parent);
-	/* One that others have signed is not taken for the distribution's. */
-	if (asprintf(&link, "%s-%s%s", manifest->suite, manifest->arch, keyring ? "-own" : "") <
-		    0 ||
+	if (name_keys(keyring, keys, err) < 0)
+		return -1;
+	if (asprintf(&link, "%s-%s%s", manifest->suite, manifest->arch, keys) < 0 ||
 	    asprintf(&folder, "%s/%s", parent, link) < 0 ||
 	    asprintf(&image, "%s/boot/vmlinuz", folder) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot fetch a kernel");
@@ -265,7 +289,7 @@ int kernel_distribution(const struct manifest *manifest, const char *keyring,
 		return error_errno(err, ERR_INTERRUPTED, "cannot lock %s", parent);
 	sweep(kernels);
 	if (!is_fresh(kernels, link) || access(image, R_OK) < 0) {
-		if (fetch(manifest, keyring, progress, kernels, parent, link, &why) < 0) {
+		if (fetch(manifest, keyring, keys, progress, kernels, parent, link, &why) < 0) {
 			if (why->code != ERR_NETWORK || access(image, R_OK) < 0) {
 				*err = STEAL_PTR(why);
 				return -1;

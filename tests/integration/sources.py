@@ -244,10 +244,15 @@ def check_kernel():
         made = home.create(server=server, at=AT)
         words = ["run", "--kernel", "distro", "--quiet"]
         own, others = (home.run(*words, *more, "--", "true") for more in (["--keyring", AT.keyring], []))
+        home.write(".cache/rootlet/kernels/1/boot/vmlinuz", "none")
+        os.symlink("1", f"{home.cache}/rootlet/kernels/jammy-{mirrors.arch()}")
+        fetched, kept = (home.run(*words, *more, "--", "true") for more in (["--keyring", AT.keyring], []))
     # The mirror has no kernel, which is found once the signature is right.
     tap.report(made.status == 0 and own.status and "linux-image-virtual" in own.err and others.status and
                "linux-image-virtual" not in others.err and "key" in others.err,
                "run --kernel distro: signatures are checked against --keyring", made, own, others)
+    tap.report("kernels/1/" in kept.err and fetched.status and "linux-image-virtual" in fetched.err,
+               "run --kernel distro: a kernel that was kept is not taken under other keys", fetched, kept)
 
 
 shared_cache = Home()
