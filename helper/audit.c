@@ -191,6 +191,20 @@ static int lock_file(int file)
 	return 0;
 }
 
+/* Behind the record that was our last one. */
+static void follow(const struct audit *a, struct place *place)
+{
+	place->number = a->last.number + 1;
+	memcpy(place->prev, a->last.hash, sizeof(place->prev));
+}
+
+static void compose(const struct audit *a, const struct record *r, struct line *l,
+		    struct place *place)
+{
+	format(l, place->number, a->session, r);
+	close_line(l, place->prev, place->hash);
+}
+
 /* The record goes behind the last one of the file, which is our own while the file has the end that
  * we gave it. */
 static int chain_record(struct audit *a, const struct record *r, struct line *l,
@@ -201,14 +215,11 @@ static int chain_record(struct audit *a, const struct record *r, struct line *l,
 
 	if (fstat(a->file, &st) < 0)
 		return -1;
-	if (st.st_size > 0 && st.st_size == a->end) {
-		place->number = a->last.number + 1;
-		memcpy(place->prev, a->last.hash, sizeof(place->prev));
-	} else if (find_last(a->file, st.st_size, &place->number, place->prev, &cut) < 0) {
+	if (st.st_size > 0 && st.st_size == a->end)
+		follow(a, place);
+	else if (find_last(a->file, st.st_size, &place->number, place->prev, &cut) < 0)
 		return -1;
-	}
-	format(l, place->number, a->session, r);
-	close_line(l, place->prev, place->hash);
+	compose(a, r, l, place);
 	if ((cut && append(a->file, &st.st_size, "\n", 1) < 0) ||
 	    append(a->file, &st.st_size, l->text, l->length) < 0)
 		return -1;
@@ -228,17 +239,6 @@ static int write_file(struct audit *a, const struct record *r, struct line *l, s
 	return result;
 }
 
-/* Without a file each helper has a chain of its own, so that its records can be counted elsewhere.
- */
-static void place_without_file(struct audit *a, const struct record *r, struct line *l,
-			       struct place *place)
-{
-	place->number = a->last.number + 1;
-	memcpy(place->prev, a->last.hash, sizeof(place->prev));
-	format(l, place->number, a->session, r);
-	close_line(l, place->prev, place->hash);
-}
-
 int audit_write(struct audit *a, const struct record *r, struct error **err)
 {
 	static struct line line;
@@ -247,8 +247,12 @@ int audit_write(struct audit *a, const struct record *r, struct error **err)
 
 	if (a->file >= 0 && write_file(a, r, &line, &place) < 0)
 		failed = "file";
-	else if (a->file < 0)
-		place_without_file(a, r, &line, &place);
+	/* Without a file each helper has a chain of its own, so that its records can be counted
+	 * elsewhere. */
+	if (a->file < 0) {
+		follow(a, &place);
+		compose(a, r, &line, &place);
+	}
 	if (!failed)
 		a->last = place;
 	/* Elsewhere the hash anchors the file: what is cut off from its end is still named there.

@@ -17,7 +17,6 @@
 #define CLONE_SECONDS 3600
 #define LOCK_SECONDS 120 /* for another helper that parts the same tree */
 #define LOCK_PAUSE 50	 /* ms */
-#define STEPS_AT_ONCE 32 /* between two looks at the front end and the clock */
 #define COPY_AT_ONCE (1 << 22)
 
 /* A file of several names: the one that came first, by inode. */
@@ -28,9 +27,7 @@ struct twin {
 };
 
 struct cloning {
-	const struct server *server;
-	int64_t began;
-	uint32_t steps;
+	struct pace pace;
 	int from, to; /* TO is -1 where there is only a digest to take */
 	enum clone_way way;
 	struct digesting *digest; /* NULL where none is wanted */
@@ -51,26 +48,10 @@ static int fail_changed(const struct cloning *c)
 	return error_set(c->err, ERR_BUSY, "/%.300s changed while it was read", c->path);
 }
 
-/* Each call is a file or a block of one. */
-static int go_on(struct cloning *c)
-{
-	if (c->steps++ % STEPS_AT_ONCE)
-		return 0;
-	return serve_go_on(c->server, c->began, CLONE_SECONDS, 0, c->err);
-}
-
-/* What NAME is once it is open: what a look at the name has told may be another's facts by then. */
 static int open_entry(const struct cloning *c, int folder, const char *name, int flags, mode_t type,
 		      struct stat *st)
 {
-	_cleanup_close_ int fd = tree_open_own(folder, name, O_RDONLY | O_NONBLOCK | flags);
-
-	*st = (struct stat){ 0 };
-	if (fd < 0 || fstat(fd, st) < 0)
-		return fail(c, "open");
-	if ((st->st_mode & S_IFMT) != type)
-		return fail_changed(c);
-	return steal_fd(&fd);
+	return tree_open_entry(folder, name, flags, type, c->path, st, c->err);
 }
 
 /* --- extended attributes --- */
@@ -109,7 +90,7 @@ static int copy_by_hand(struct cloning *c, int from, int to)
 				return fail(c, "copy");
 		}
 		at += n;
-		if (go_on(c) < 0)
+		if (pace_step(&c->pace, c->err) < 0)
 			return -1;
 	}
 	return n < 0 ? fail(c, "copy") : 0;
@@ -121,7 +102,7 @@ static int copy_data(struct cloning *c, int from, int to)
 	ssize_t n;
 
 	while ((n = copy_file_range(from, &in, to, &out, COPY_AT_ONCE, 0)) > 0)
-		if (go_on(c) < 0)
+		if (pace_step(&c->pace, c->err) < 0)
 			return -1;
 	return n == 0 ? 0 : copy_by_hand(c, from, to);
 }
@@ -342,7 +323,7 @@ static int clone_below(struct cloning *c, int from, int to, int depth)
 	while ((errno = 0, entry = readdir(d))) {
 		if (tree_is_dots(entry->d_name))
 			continue;
-		if (go_on(c) < 0 || enter_path(c, length, entry->d_name) < 0 ||
+		if (pace_step(&c->pace, c->err) < 0 || enter_path(c, length, entry->d_name) < 0 ||
 		    clone_entry(c, from, to, entry, depth) < 0)
 			return -1;
 		c->path[length] = '\0';
@@ -352,8 +333,7 @@ static int clone_below(struct cloning *c, int from, int to, int depth)
 
 static int run(struct cloning *c, struct tree_digest *digest)
 {
-	int r = digest_begin(c->digest, c->server, c->to >= 0 ? c->to : c->from, CLONE_SECONDS,
-			     c->err);
+	int r = digest_begin(c->digest, &c->pace, c->to >= 0 ? c->to : c->from, c->err);
 
 	if (r == 0)
 		r = clone_below(c, c->from, c->to, 0);
@@ -426,8 +406,7 @@ int clone_tree(const struct server *s, int from, int to, enum clone_way *way,
 {
 	struct digesting digesting;
 	struct cloning c = {
-		.server = s,
-		.began = serve_now(),
+		.pace = { .server = s, .began = serve_now(), .limit = CLONE_SECONDS },
 		.from = from,
 		.to = to,
 		.digest = &digesting,
@@ -447,8 +426,7 @@ int clone_digest(const struct server *s, int tree, struct tree_digest *digest, s
 {
 	struct digesting digesting;
 	struct cloning c = {
-		.server = s,
-		.began = serve_now(),
+		.pace = { .server = s, .began = serve_now(), .limit = CLONE_SECONDS },
 		.from = tree,
 		.to = -1,
 		.digest = &digesting,
@@ -484,7 +462,7 @@ static int part_entry(struct cloning *c, int folder, const char *name, int depth
 	_cleanup_close_ int next = -1;
 	struct stat st;
 
-	if (go_on(c) < 0)
+	if (pace_step(&c->pace, c->err) < 0)
 		return -1;
 	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return fail(c, "look at");
@@ -531,7 +509,8 @@ static int lock_mark(const struct cloning *c, int mark)
 	while (flock(mark, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return fail(c, "lock the mark of");
-		if (serve_go_on(c->server, c->began, LOCK_SECONDS, LOCK_PAUSE, c->err) < 0)
+		if (serve_go_on(c->pace.server, c->pace.began, LOCK_SECONDS, LOCK_PAUSE, c->err) <
+		    0)
 			return error_wrap(c->err, "cannot lock /%s", LINKED_MARK);
 	}
 	return 0;
@@ -540,8 +519,7 @@ static int lock_mark(const struct cloning *c, int mark)
 int clone_part(const struct server *s, int tree, struct error **err)
 {
 	struct cloning c = {
-		.server = s,
-		.began = serve_now(),
+		.pace = { .server = s, .began = serve_now(), .limit = CLONE_SECONDS },
 		.from = tree,
 		.to = tree,
 		.way = CLONE_COPY,

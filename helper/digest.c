@@ -1,7 +1,6 @@
 #include "helper/digest.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -9,10 +8,9 @@
 #include <unistd.h>
 
 #include "helper/hash.h"
-#include "helper/serve.h"
+#include "helper/processors.h"
 #include "helper/tree.h"
 
-#define STEPS_AT_ONCE 32 /* between two looks at the front end and the clock */
 #define QUEUE_BYTES (1 << 20)
 
 /* Of a process. Shorter than PIPE_BUF, so that none is in pieces: pipe(7). */
@@ -46,8 +44,7 @@ static int add_content(struct digesting *d, struct sha256_ctx *hash, int fd, con
 	while ((n = RETRY_ON_EINTR(pread(fd, data, sizeof(data), at))) > 0) {
 		sha256_update(hash, (size_t)n, data);
 		at += n;
-		if (d->steps++ % STEPS_AT_ONCE == 0 &&
-		    serve_go_on(d->server, d->began, d->limit, 0, err) < 0)
+		if (pace_step(&d->pace, err) < 0)
 			return -1;
 	}
 	return n < 0 ? error_errno(err, ERR_SYSTEM, "cannot read /%.300s", path) : 0;
@@ -78,14 +75,10 @@ int digest_entry(struct digesting *d, const char *path, const struct stat *st, i
 
 static int hash_file(struct digesting *d, const char *path, struct error **err)
 {
-	_cleanup_close_ int fd = tree_open_own(d->tree, path, O_RDONLY | O_NONBLOCK);
 	struct stat st;
+	_cleanup_close_ int fd = tree_open_entry(d->tree, path, 0, S_IFREG, path, &st, err);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open /%.300s", path);
-	if (!S_ISREG(st.st_mode))
-		return error_set(err, ERR_BUSY, "/%.300s changed while it was read", path);
-	return digest_entry(d, path, &st, fd, NULL, err);
+	return fd < 0 ? -1 : digest_entry(d, path, &st, fd, NULL, err);
 }
 
 /* Until the queue is empty and nobody can write to it any more. */
@@ -111,11 +104,8 @@ static _Noreturn void run_process(struct digesting *d, int results)
 	drop(&d->queue[1]);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		_exit(1);
-	if (hash_queue(d, &err) < 0) {
-		found.note.code = err ? err->code : ERR_SPACE;
-		snprintf(found.note.text, sizeof(found.note.text), "%s",
-			 err ? err->message : "out of memory");
-	}
+	if (hash_queue(d, &err) < 0)
+		note_set_error(&found.note, err);
 	found.digest = d->digest;
 	_exit(write(results, &found, sizeof(found)) == (ssize_t)sizeof(found) ? 0 : 1);
 }
@@ -123,16 +113,11 @@ static _Noreturn void run_process(struct digesting *d, int results)
 static int start_processes(struct digesting *d, struct error **err)
 {
 	_cleanup_close_ int results = -1;
-	cpu_set_t processors;
-	size_t count = 1;
+	size_t count = processors(DIGEST_PROCESSES_MAX);
 	int ends[2];
 
-	if (sched_getaffinity(0, sizeof(processors), &processors) == 0)
-		count = (size_t)CPU_COUNT(&processors);
 	if (count == 1)
 		return 0;
-	if (count > DIGEST_PROCESSES_MAX)
-		count = DIGEST_PROCESSES_MAX;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
 	d->results = ends[0];
@@ -155,13 +140,10 @@ static int start_processes(struct digesting *d, struct error **err)
 		       : 0;
 }
 
-int digest_begin(struct digesting *d, const struct server *s, int tree, int limit,
-		 struct error **err)
+int digest_begin(struct digesting *d, const struct pace *pace, int tree, struct error **err)
 {
 	*d = (struct digesting){
-		.server = s,
-		.began = serve_now(),
-		.limit = limit,
+		.pace = *pace,
 		.tree = tree,
 		.queue = { -1, -1 },
 		.results = -1,

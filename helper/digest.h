@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "helper/serve.h"
 #include "proto/error.h"
 #include "proto/validate.h"
 
@@ -18,13 +19,8 @@ struct tree_digest {
 	uint64_t count;
 };
 
-struct server;
-
 struct digesting {
-	const struct server *server;
-	int64_t began; /* serve_now() */
-	int limit;     /* seconds */
-	uint32_t steps;
+	struct pace pace;
 	int tree;
 	struct tree_digest digest;
 	int queue[2]; /* paths, each a packet: the end to read, the end to write; or -1 */
@@ -33,10 +29,9 @@ struct digesting {
 	size_t count;
 };
 
-/* Begins the digest of TREE, a descriptor that stays open until the end of it. Whatever follows,
- * digest_end() or digest_abandon() ends it. */
-int digest_begin(struct digesting *d, const struct server *s, int tree, int limit,
-		 struct error **err);
+/* Begins the digest of TREE, a descriptor that stays open until the end of it, for the work that
+ * PACE is of. Whatever follows, digest_end() or digest_abandon() ends it. */
+int digest_begin(struct digesting *d, const struct pace *pace, int tree, struct error **err);
 
 /* Adds the regular file PATH of the tree, which is not to be written to any more. What goes wrong
  * with it may be told by digest_end(). */

@@ -12,6 +12,7 @@
 
 #include "helper/bounds.h"
 
+#define STEPS_AT_ONCE 32  /* between two looks at the front end and the clock */
 #define REFUSALS_MAX 1000 /* in a row; then the session ends */
 
 static handler handle_hello, handle_open_namespace;
@@ -314,6 +315,13 @@ int serve_go_on(const struct server *s, int64_t began, int limit, int pause, str
 	if (limit && serve_now() - began >= limit)
 		return error_set(err, ERR_INTERRUPTED, "it took longer than %d s", limit);
 	return 0;
+}
+
+int pace_step(struct pace *p, struct error **err)
+{
+	if (p->steps++ % STEPS_AT_ONCE)
+		return 0;
+	return serve_go_on(p->server, p->began, p->limit, 0, err);
 }
 
 static void drain(int fd, struct output *output)

@@ -60,6 +60,17 @@ int64_t serve_now(void);
  */
 int serve_go_on(const struct server *s, int64_t began, int limit, int pause, struct error **err);
 
+/* Work without a jail that may take long, from BEGAN on (serve_now) and for LIMIT seconds. */
+struct pace {
+	const struct server *server;
+	int64_t began;
+	int limit;
+	uint32_t steps;
+};
+
+/* Likewise, for each file or block of one: most calls look at nothing. */
+int pace_step(struct pace *p, struct error **err);
+
 /* One handler for each row of the table; FDS are as the row says and stay the caller's. */
 typedef int handler(struct server *s, const struct task *task, const int *fds, struct outcome *out,
 		    struct error **err);

@@ -256,16 +256,20 @@ void note_log(int channel, const char *line)
 	note_send(channel, &note, -1);
 }
 
+void note_set_error(struct note *note, const struct error *error)
+{
+	note->code = error ? error->code : ERR_SPACE;
+	note->number = error ? error->number : 0;
+	snprintf(note->text, sizeof(note->text), "%s",
+		 error && error->message ? error->message : "out of memory");
+}
+
 void note_result(int channel, const struct error *error, int status)
 {
 	struct note note = { .kind = NOTE_RESULT, .status = status };
 
-	if (error) {
-		note.code = error->code;
-		note.number = error->number;
-		snprintf(note.text, sizeof(note.text), "%s",
-			 error->message ? error->message : "out of memory");
-	}
+	if (error)
+		note_set_error(&note, error);
 	note_send(channel, &note, -1);
 }
 

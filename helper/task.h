@@ -138,5 +138,8 @@ void note_progress(int channel, const char *stage, uint64_t done, uint64_t total
 void note_log(int channel, const char *line);
 void note_result(int channel, const struct error *error, int status);
 
+/* Puts ERROR into a result; NULL: there was no memory for one. */
+void note_set_error(struct note *note, const struct error *error);
+
 /* What a result tells, whoever sent it: 0, or -1 with ERR set. */
 int note_error(struct note *note, struct error **err);

@@ -116,6 +116,19 @@ int tree_copy_data(int from, int to)
 	return n < 0 ? -1 : 0;
 }
 
+int tree_open_entry(int folder, const char *name, int flags, mode_t type, const char *path,
+		    struct stat *st, struct error **err)
+{
+	_cleanup_close_ int fd = tree_open_own(folder, name, O_RDONLY | O_NONBLOCK | flags);
+
+	*st = (struct stat){ 0 };
+	if (fd < 0 || fstat(fd, st) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open /%.300s", path);
+	if ((st->st_mode & S_IFMT) != type)
+		return error_set(err, ERR_BUSY, "/%.300s changed while it was read", path);
+	return steal_fd(&fd);
+}
+
 DIR *tree_open_folder(int folder, const char *name)
 {
 	struct open_how how = {

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "proto/error.h"
@@ -14,6 +15,12 @@ int tree_open_beneath(int folder, const char *path, int flags, mode_t mode);
 
 /* Likewise, of what exists, and of FOLDER's own mount: errno is EXDEV else. */
 int tree_open_own(int folder, const char *path, int flags);
+
+/* Likewise, for reading: what is there must be of TYPE (S_IFREG and so on), and ST is of what is
+ * open, as a look at the name could tell another's facts by then. PATH is what messages call it.
+ * ERR_BUSY where it is of another type. */
+int tree_open_entry(int folder, const char *name, int flags, mode_t type, const char *path,
+		    struct stat *st, struct error **err);
 
 /* A stream over FOLDER/NAME (or FOLDER itself for "."), which must be a directory of its mount. */
 DIR *tree_open_folder(int folder, const char *name);

@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "helper/package.h"
 #include "helper/plan.h"
+#include "helper/processors.h"
 #include "helper/task.h"
 #include "helper/tree.h"
 
@@ -84,12 +84,9 @@ static int start_worker(struct unpacker *u, struct error **err)
 
 static int start_workers(struct unpacker *u, struct error **err)
 {
-	cpu_set_t processors;
-	int count = 1;
+	size_t count = processors(WORKERS_MAX);
 
-	if (sched_getaffinity(0, sizeof(processors), &processors) == 0)
-		count = CPU_COUNT(&processors);
-	while (u->worker_count < (size_t)count && u->worker_count < WORKERS_MAX)
+	while (u->worker_count < count)
 		if (start_worker(u, err) < 0)
 			return -1;
 	return 0;
