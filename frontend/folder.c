@@ -36,14 +36,21 @@ int folder_remove(int parent, const char *name)
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
+	int first = 0;
 
 	if (!folder) {
 		closep(&fd);
 		return unlinkat(parent, name, 0);
 	}
 	while ((entry = readdir(folder)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			folder_remove(fd, entry->d_name);
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    folder_remove(fd, entry->d_name) < 0 && !first)
+			first = errno;
 	closedir(folder);
-	return unlinkat(parent, name, AT_REMOVEDIR);
+	if (unlinkat(parent, name, AT_REMOVEDIR) == 0)
+		return 0;
+	/* What is left in it is why it stays. */
+	if (errno == ENOTEMPTY && first)
+		errno = first;
+	return -1;
 }

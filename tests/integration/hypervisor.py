@@ -1,5 +1,6 @@
 """What surrounds vng and qemu, with a program of the test's in vng's place: what it can reach is what a
 guest can that has taken qemu over; and what it says is what a hostile guest may say. No VM is booted."""
+import json
 import os
 import re
 import signal
@@ -279,22 +280,31 @@ def size_of_guest():
                    f"memory and processors of the guest: {what}", status, out, err)
 
 
-def images():
-    folder = f"{home.cache}/rootlet/images"
-    return [name for name in os.listdir(folder) if not name.startswith(".")]
+def kept(kind):
+    folder = f"{home.cache}/rootlet/{kind}"
+    return [name for name in os.listdir(folder) if not name.startswith(".") and
+            not os.path.islink(f"{folder}/{name}")]
 
 
 def pruned():
-    """The cache is emptied beside a run, which still needs its root."""
-    process = start("echo up; exec sleep 4996", "--root-transport", "image")
+    """The cache is emptied beside a run, which still needs its root and its kernel."""
+    with open(f"{TREE}/etc/rootlet/manifest.json", encoding="utf-8") as file:
+        made = json.load(file)
+    kernel(f".cache/rootlet/kernels/{TOY}_1/boot/vmlinuz", TOY)
+    home.write(f".cache/rootlet/kernels/{TOY}_1/boot/config", "".join(f"CONFIG_{o}=y\n" for o in IMAGE_OPTIONS))
+    home.write(f".cache/rootlet/kernels/{TOY}_1/lib/modules/{TOY}/modules.order", "")
+    os.symlink(f"{TOY}_1", f"{home.cache}/rootlet/kernels/{made['suite']}-{made['arch']}")
+    process = start("echo up; exec sleep 4996", "--root-transport", "image", image="distro")
     wait_until(lambda: b"up" in (process.stdout.readline() or b""), 60)
-    before, outcome = images(), home.run("cache", "prune", "--max-size", "0")
-    tap.report(outcome.status == 0 and before and images() == before,
-               "cache prune leaves the images of a run that is under way", outcome, before, images())
+    before, outcome = kept("images"), home.run("cache", "prune", "--max-size", "0")
+    tap.report(outcome.status == 0 and before and kept("images") == before,
+               "cache prune leaves the images of a run that is under way", outcome, before, kept("images"))
+    tap.report(kept("kernels") == [f"{TOY}_1"], "and the kernel", outcome, kept("kernels"))
     kill(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
     outcome = home.run("cache", "prune", "--max-size", "0")
-    tap.report(outcome.status == 0 and not images(), "and removes them when it has ended", outcome, images())
+    tap.report(outcome.status == 0 and not kept("images") and not kept("kernels"),
+               "and removes them when it has ended", outcome, kept("images"), kept("kernels"))
 
 
 taken_over()
