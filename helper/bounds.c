@@ -108,7 +108,7 @@ int bounds_decide(const struct server *s, const struct task *task, const int *fd
 	    (task->operation != OP_PUBLISH && task->operation != OP_KEEP))
 		return 0;
 	/* What cannot be counted is not taken for small. */
-	if (tree_count(s->tree, &census, err) < 0)
+	if (tree_count(s, s->tree, &census, err) < 0)
 		return -1;
 	policy_decide_limit(g, "max-size", g->rule->size_max, census.bytes, d);
 	return 0;

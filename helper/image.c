@@ -48,12 +48,12 @@ static const struct format *format_find(const char *name)
 
 /* Room for the content, an inode of 256 bytes and a share of a directory block for each file, and
  * some for what mke2fs cannot foresee. */
-static int set_size(int tree, int image, struct error **err)
+static int set_size(const struct server *s, int tree, int image, struct error **err)
 {
 	struct tree_census census;
 	uint64_t size;
 
-	if (tree_count(tree, &census, err) < 0)
+	if (tree_count(s, tree, &census, err) < 0)
 		return -1;
 	size = census.bytes + census.bytes / 5 + census.files * 1024 + (UINT64_C(32) << 20);
 	if (ftruncate(image, (off_t)size) < 0)
@@ -81,7 +81,7 @@ int handle_build_image(struct server *s, const struct task *t, const int *fds, s
 	if (!format)
 		return error_set(err, ERR_INPUT, "BuildImage refused: no image format \"%s\"",
 				 t->image.format);
-	if (format->sized && set_size(fds[0], fds[1], err) < 0)
+	if (format->sized && set_size(s, fds[0], fds[1], err) < 0)
 		return -1;
 	spec.run = format->run;
 	status = serve_jail(s, &spec, &output, IMAGE_SECONDS, err);

@@ -52,7 +52,7 @@ int handle_inspect(struct server *s, const struct task *t, const int *fds, struc
 	struct tree_census census;
 
 	(void)out;
-	if (tree_count(fds[0], &census, err) < 0)
+	if (tree_count(s, fds[0], &census, err) < 0)
 		return -1;
 	if (t->inspect.deep && ask_dpkg(s, fds[0], err) < 0)
 		return error_wrap(err, "cannot ask dpkg");

@@ -8,6 +8,9 @@
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 
+#include "helper/serve.h"
+
+#define COUNT_SECONDS 1800
 #define ROOM_LEAST (16u << 20) /* bytes; with less a package of middling size does not unpack */
 #define FILES_LEAST 256
 /* Folders in folders: each that is open takes a descriptor, of which there are 4096 at most. */
@@ -152,6 +155,8 @@ struct walk {
 	/* What to do with an entry; folders are visited after what is in them. */
 	int (*visit)(int folder, const char *name, const struct statx *st, void *context);
 	void *context;
+	struct pace *pace;     /* NULL: it goes on to its end */
+	struct error *stopped; /* why it did not */
 	int top;	       /* where folders go that lie too deep; -1: they are an error */
 	unsigned hoisted;      /* how many did */
 	char where[WHERE_MAX]; /* what it failed at, below the top */
@@ -197,6 +202,8 @@ static int walk_entry(struct walk *w, int folder, const char *name, int depth)
 {
 	struct statx st;
 
+	if (w->pace && pace_step(w->pace, &w->stopped) < 0)
+		return -1;
 	if (statx(folder, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &st) < 0)
 		return -1;
 	/* What is mounted here is not the tree's: to empty it would be somebody's data lost. */
@@ -231,8 +238,12 @@ static int walk_folder(struct walk *w, int parent, const char *name, int depth)
 	return errno ? -1 : 0;
 }
 
-static int explain_walk(const struct walk *w, const char *what, struct error **err)
+static int explain_walk(struct walk *w, const char *what, struct error **err)
 {
+	if (w->stopped) {
+		*err = STEAL_PTR(w->stopped);
+		return error_wrap(err, "cannot %s", what);
+	}
 	if (errno == EXDEV)
 		return error_set(err, ERR_BUSY,
 				 "cannot %s: something is mounted on /%s in it; unmount that "
@@ -315,9 +326,10 @@ static int visit_count(int folder, const char *name, const struct statx *st, voi
 	return 0;
 }
 
-int tree_count(int tree, struct tree_census *census, struct error **err)
+int tree_count(const struct server *s, int tree, struct tree_census *census, struct error **err)
 {
-	struct walk w = { .visit = visit_count, .context = census, .top = -1 };
+	struct pace pace = { .server = s, .began = serve_now(), .limit = COUNT_SECONDS };
+	struct walk w = { .visit = visit_count, .context = census, .pace = &pace, .top = -1 };
 	struct statx st;
 
 	*census = (struct tree_census){ 0 };

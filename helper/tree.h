@@ -67,8 +67,11 @@ struct tree_census {
 	uint64_t fingerprint;
 };
 
-/* Counts what is below TREE. ERR_BUSY where something is mounted in it. */
-int tree_count(int tree, struct tree_census *census, struct error **err);
+struct server;
+
+/* Counts what is below TREE. ERR_BUSY where something is mounted in it, ERR_INTERRUPTED as
+ * serve_go_on(). */
+int tree_count(const struct server *s, int tree, struct tree_census *census, struct error **err);
 
 /* The disk of FOLDER has next to no room left: what failed on it failed for that. What the programs
  * that failed said about it may have found no room in their log, either. */
