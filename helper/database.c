@@ -84,7 +84,7 @@ static int write_status(const struct plan *plan, const struct layout *layout, in
 	_cleanup_fclose_ FILE *f = create(folder, "status");
 
 	for (size_t i = 0; f && i < plan->count; i++)
-		if (plan->packages[i].state == PACKAGE_UNPACKED &&
+		if (plan->packages[i].state != PACKAGE_KEPT &&
 		    write_stanza(&plan->packages[i], layout, f, err) < 0)
 			return -1;
 	if (!f || fflush(f) != 0)
@@ -137,7 +137,7 @@ static int write_triggers(const struct plan *plan, const struct layout *layout, 
 	struct triggers t = { .folder = folder, .paths = paths };
 
 	for (size_t i = 0; paths && i < plan->count; i++)
-		if (plan->packages[i].state == PACKAGE_UNPACKED &&
+		if (plan->packages[i].state != PACKAGE_KEPT &&
 		    each_line(&plan->packages[i], layout, "triggers", write_interest, &t, err) < 0)
 			return -1;
 	if (!paths || fflush(paths) != 0)

@@ -10,7 +10,8 @@ static int short_read(struct deb *d)
 	return error_set(&d->error, ERR_TRUST, "it became shorter while it was read");
 }
 
-/* The next block: read, hashed, copied. Returns its length, 0 at the end, -1 with d->error set. */
+/* The next block: read, hashed, and copied. Returns its length, 0 at the end, -1 with d->error set.
+ */
 static ssize_t next_block(struct deb *d)
 {
 	uint64_t left = d->size - d->at;
@@ -23,7 +24,7 @@ static ssize_t next_block(struct deb *d)
 		return short_read(d);
 	sha256_update(&d->hash, (size_t)n, d->block);
 	d->at += (uint64_t)n;
-	for (ssize_t done = 0, w; done < n; done += w)
+	for (ssize_t done = 0, w; d->copy >= 0 && done < n; done += w)
 		if ((w = RETRY_ON_EINTR(write(d->copy, d->block + done, (size_t)(n - done)))) < 0)
 			return error_errno(&d->error, ERR_SYSTEM, "cannot keep a copy of it");
 	return n;
@@ -89,13 +90,13 @@ static int check_version(struct deb *d, struct error **err)
 	return 0;
 }
 
-int deb_open(struct deb *d, const char *name, int fd, int copy, struct error **err)
+int deb_open(struct deb *d, const char *name, int fd, struct error **err)
 {
 	struct stat st;
 
 	d->name = name;
 	d->fd = fd;
-	d->copy = copy;
+	d->copy = -1;
 	d->at = 0;
 	d->tar = NULL;
 	d->error = NULL;
@@ -174,6 +175,14 @@ int deb_finish(struct deb *d, const uint8_t want[static SHA256_LEN], struct erro
 		return error_set(err, ERR_TRUST, "package %s: hash differs from the signed index",
 				 d->name);
 	return 0;
+}
+
+int deb_keep(struct deb *d, int copy, const uint8_t want[static SHA256_LEN], struct error **err)
+{
+	d->copy = copy;
+	d->at = 0;
+	sha256_init(&d->hash);
+	return deb_finish(d, want, err);
 }
 
 void deb_close(struct deb *d)

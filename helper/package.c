@@ -178,15 +178,53 @@ static int unpack_data(const struct layout *l, struct deb *d, const struct contr
 		return PACKAGE_KEPT;
 	if (write_info(l, d->name, c, list, list_size, x.sums ? sums : NULL, sums_size, err) < 0)
 		return -1;
-	return PACKAGE_UNPACKED;
+	return control_find(c, "preinst") ? PACKAGE_AHEAD : PACKAGE_UNPACKED;
+}
+
+static bool starts(const char *line, const char *with)
+{
+	return strncmp(line, with, strlen(with)) == 0;
+}
+
+static bool is_statement(const char *line)
+{
+	return line[0] != '\n' && line[0] != '#' && !starts(line, "set -e\n") &&
+	       !starts(line, "exit 0\n");
+}
+
+/* What debhelper(7) has put into a preinst, between comments that say which part of it did, is
+ * about an older version: on a first installation it does nothing, before the files are there or
+ * after. */
+static bool is_idle(const struct control_file *preinst)
+{
+	static const char begin[] = "# Automatically added by ",
+			  end[] = "# End automatically added";
+	const char *line = preinst->data;
+	bool inside = false;
+
+	while (*line) {
+		const char *part = starts(line, begin) ? line + strlen(begin) : NULL;
+
+		if (part && !starts(part, "dh_installdeb/") && !starts(part, "dh_installinit/") &&
+		    !starts(part, "dh_installsystemd/"))
+			return false;
+		if (part || starts(line, end))
+			inside = part;
+		else if (!inside && is_statement(line))
+			return false;
+		line += strcspn(line, "\n");
+		line += *line == '\n';
+	}
+	return !inside && line == preinst->data + preinst->size;
 }
 
 /* Flags of conffiles (deb-conffiles(5)) are dpkg's to interpret. */
 static bool for_dpkg(const struct control *c, bool preinst_later)
 {
 	const struct control_file *conffiles = control_find(c, "conffiles");
+	const struct control_file *preinst = control_find(c, "preinst");
 
-	return (control_find(c, "preinst") && !preinst_later) ||
+	return (preinst && !preinst_later && !is_idle(preinst)) ||
 	       (conffiles && strchr(conffiles->data, ' '));
 }
 
@@ -222,26 +260,33 @@ static int check_hash(struct deb *d, const uint8_t want[static SHA256_LEN], int 
 	return why ? error_set(err, why->code, "%s", why->message) : -1;
 }
 
+/* No name of a package has a "_". */
+static int keep(const struct layout *l, struct deb *d, const uint8_t want[static SHA256_LEN],
+		struct error **err)
+{
+	_cleanup_close_ int copy = -1;
+	char file[PACKAGE_NAME_MAX + 8];
+
+	snprintf(file, sizeof(file), "%s_.deb", d->name);
+	copy = openat(l->work, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (copy < 0)
+		return error_errno(err, errno == EEXIST ? ERR_REFUSED : ERR_SYSTEM,
+				   "package %s: cannot keep a copy of it", d->name);
+	return deb_keep(d, copy, want, err) < 0 ? -1 : PACKAGE_KEPT;
+}
+
 int package_unpack(const struct layout *l, const char *name, const uint8_t want[static SHA256_LEN],
 		   int fd, bool first, bool preinst_later, struct error **err)
 {
 	static struct deb d;
-	_cleanup_close_ int copy = -1;
-	char file[PACKAGE_NAME_MAX + 8];
 	int state = -1;
 
-	/* No name of a package has a "_". */
-	snprintf(file, sizeof(file), "%s_.deb", name);
-	copy = openat(l->work, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (copy < 0)
-		return error_errno(err, errno == EEXIST ? ERR_REFUSED : ERR_SYSTEM,
-				   "package %s: cannot keep a copy of it", name);
-	if (deb_open(&d, name, fd, copy, err) == 0)
+	if (deb_open(&d, name, fd, err) == 0)
 		state = unpack_open(l, &d, first, preinst_later, err);
 	if (d.outer)
 		state = check_hash(&d, want, state, err);
+	if (state == PACKAGE_KEPT)
+		state = keep(l, &d, want, err);
 	deb_close(&d);
-	if (state == PACKAGE_UNPACKED && unlinkat(l->work, file, 0) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot remove %s", file);
 	return state;
 }

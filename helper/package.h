@@ -10,13 +10,14 @@
 
 enum package_state {
 	PACKAGE_UNPACKED = 1, /* files and database entries are there, but for its status */
+	PACKAGE_AHEAD,	      /* likewise, while its preinst is still to be run */
 	PACKAGE_KEPT,	      /* dpkg has to unpack it, from NAME_.deb in the work folder */
 };
 
 /* Unpacks FD, whose SHA-256 must be WANT, and leaves its control file as NAME in the work folder.
- * A package is kept where it has a preinst (unless PREINST_LATER) or something else that is dpkg's
- * to interpret. FIRST: see struct extraction. Returns the state, or -1 with ERR set: the tree is
- * then good for nothing. */
+ * A package is kept where it has a preinst that does something (unless PREINST_LATER) or something
+ * else that is dpkg's to interpret. FIRST: see struct extraction. Returns the state, or -1 with ERR
+ * set: the tree is then good for nothing. */
 int package_unpack(const struct layout *layout, const char *name,
 		   const uint8_t want[static SHA256_LEN], int fd, bool first, bool preinst_later,
 		   struct error **err);

@@ -152,9 +152,6 @@ int plan_read(struct plan *plan, const struct layout *layout, struct error **err
 		if (read_control(&plan->packages[i], layout->work, err) < 0)
 			return -1;
 	mark_base(plan);
-	for (size_t i = 0; i < plan->count; i++)
-		plan->packages[i].preinst =
-			plan->packages[i].base && plan->packages[i].state == PACKAGE_KEPT;
 	return 0;
 }
 
@@ -199,15 +196,16 @@ static void write_preinst(const struct package *p, const struct layout *layout, 
 		fprintf(f, "preinst %s %s %s\n", p->name, arch, name);
 }
 
-/* What has /etc/passwd first, as all others may ask for an owner. */
+/* What has /etc/passwd first, as all others may ask for an owner; then what the others' scripts may
+ * rely on. */
 static void write_preinsts(const struct plan *plan, const struct layout *layout, FILE *f)
 {
-	for (int pass = 0; pass < 2; pass++)
+	for (int pass = 0; pass < 3; pass++)
 		for (size_t i = 0; i < plan->count; i++) {
 			const struct package *p = &plan->packages[i];
-			bool first = strcmp(p->name, "base-passwd") == 0;
+			int turn = strcmp(p->name, "base-passwd") == 0 ? 0 : p->base ? 1 : 2;
 
-			if (p->preinst && p->state == PACKAGE_UNPACKED && first == (pass == 0))
+			if (p->state == PACKAGE_AHEAD && turn == pass)
 				write_preinst(p, layout, f);
 		}
 }
@@ -352,7 +350,7 @@ static void write_base(struct plan *plan, FILE *f)
 	for (size_t i = 0; i < plan->count; i++) {
 		struct package *p = &plan->packages[i];
 
-		p->unpacked = p->state == PACKAGE_UNPACKED;
+		p->unpacked = p->state != PACKAGE_KEPT;
 		chosen[i] = p->base && !p->unpacked;
 		count += chosen[i];
 	}

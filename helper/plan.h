@@ -12,7 +12,6 @@ struct package {
 	char *control; /* its control file */
 	size_t control_size;
 	bool base;	 /* dpkg needs it, or it is essential: its scripts may rely on none else */
-	bool preinst;	 /* which is run before dpkg is */
 	bool unpacked;	 /* while the plan is made: at this point of it */
 	bool configured; /* likewise */
 };

@@ -133,11 +133,20 @@ ODD = {
     "odd-rings": {"fields": "Depends: odd-trigger\n", "scripts": {"triggers": "activate-noawait odd-ring\n"}},
     "odd-rings-too": {"fields": "Depends: odd-rings\n",
                       "scripts": {"triggers": "activate-noawait odd-ring\n"}},
-    "odd-drops": {"fields": "Pre-Depends: odd-trigger\n", "scripts": {"preinst": "#!/bin/sh\n"},
+    "odd-drops": {"fields": "Pre-Depends: odd-trigger\n", "scripts": {"preinst": "#!/bin/sh\n:\n"},
                   "entries": [("./usr/share/odd-watched/", "dir"), ("./usr/share/odd-watched/drop", b"x"),
                               ("./usr/share/doc/odd-drops/", "dir"),
                               ("./usr/share/doc/odd-drops/README", b"x")]},
 }
+# A preinst that is debhelper's alone is run, while dpkg need not unpack the package; others are dpkg's.
+ADDED = "# Automatically added by {}/13.1\necho $1 $2 $DPKG_MAINTSCRIPT_PACKAGE >>/var/log/odd-added\n" \
+        "# End automatically added section\n"
+for odd, script in {"odd-idle": "set -e\n\n# of debhelper\n" + ADDED.format("dh_installdeb") +
+                                ADDED.format("dh_installinit") + "exit 0\n",
+                    "odd-statement": ADDED.format("dh_installdeb") + ":\n", "odd-nul": ADDED.format("dh_installdeb") + "\0\n",
+                    "odd-part": ADDED.format("dh_of-somebody"),
+                    "odd-open": ADDED.format("dh_installsystemd").replace("# End", "# No end")}.items():
+    ODD[odd] = {"scripts": {"preinst": "#!/bin/sh\n" + script}, "entries": [(f"./usr/share/{odd}", b"x")]}
 FILTERS = "[files]\npath-exclude = /usr/share/doc/*\npath-include = /usr/share/doc/*/copyright\n"
 LATER = {"entries": [("./usr/share/doc/odd-later/", "dir"), ("./usr/share/doc/odd-later/README", b"x"),
                      ("./usr/share/doc/odd-later/copyright", b"x"), ("./usr/share/odd-later", b"x")]}
@@ -155,6 +164,10 @@ test "$(cat /usr/share/odd-asked)" = '101 noninteractive'
 test "$(sed -n 1p /var/log/odd-trigger)" = 'configure '; test "$(wc -l </var/log/odd-trigger)" = 2
 grep -q '^triggered .*odd-ring' /var/log/odd-trigger
 grep -q '^triggered .*/usr/share/odd-watched' /var/log/odd-trigger
+test "$(grep -c '^install odd-idle$' /var/log/odd-added)" = 2; test -e /usr/share/odd-idle
+! grep -q ' install odd-idle:' /var/log/dpkg.log
+for odd in statement nul part open; do grep -q "^install odd-$odd$" /var/log/odd-added
+  grep -q " install odd-$odd:" /var/log/dpkg.log; done
 test ! -e /usr/share/doc/odd-drops/README; test -z "$(ls /usr/share/doc/coreutils | grep -v copyright)"
 test ! -e /usr/sbin/policy-rc.d; test ! -e /var/lib/dpkg/rootlet; test ! -e /var/lib/dpkg/tmp.ci
 test -s /var/lib/dpkg/info/odd-gz.md5sums; test -z "$(dpkg --audit)"; test -z "$(dpkg --verify odd-gz)"

@@ -73,6 +73,9 @@ static const struct row rows[] = {
 	{ "what of base is kept: its preinst before dpkg, base-passwd's first",
 	  "base p Essential: yes\nbase-passwd p Essential: yes\naa u",
 	  { "preinst base-passwd", "preinst base", "configure base-passwd", "pending" } },
+	{ "the others' preinsts come behind base's, and before dpkg, too",
+	  "aa p\nbase p Essential: yes\nbb u",
+	  { "preinst base", "preinst aa", "pending" } },
 	{ "base that dpkg is to unpack comes first",
 	  "base k Essential: yes\naa k\nbb u",
 	  { "unpack base", "configure base", "unpack aa", "pending" } },
@@ -81,9 +84,8 @@ static const struct row rows[] = {
 static char folder[] = "/tmp/rootlet-test-order.XXXXXX";
 static struct plan plan;
 
-/* One line of ROW's PACKAGES. p: a base package that was kept for its preinst, and then unpacked.
- */
-static bool add(char *line, int work, bool *later)
+/* One line of ROW's PACKAGES: unpacked, kept, or with a preinst that is still to be run. */
+static bool add(char *line, int work)
 {
 	struct error *err = NULL;
 	const uint8_t sha256[SHA256_LEN] = { (uint8_t)plan.count };
@@ -94,8 +96,7 @@ static bool add(char *line, int work, bool *later)
 
 	if (!p || !f)
 		return false;
-	p->state = *state == 'u' ? PACKAGE_UNPACKED : PACKAGE_KEPT;
-	*later = *state == 'p';
+	p->state = *state == 'u' ? PACKAGE_UNPACKED : *state == 'p' ? PACKAGE_AHEAD : PACKAGE_KEPT;
 	fprintf(f, "Package: %s\nVersion: 1\nArchitecture: all\n", name);
 	while ((field = strsep(&rest, ";")))
 		fprintf(f, "%s\n", field + strspn(field, " "));
@@ -154,7 +155,6 @@ static bool compare(FILE *script, const struct row *row)
 static bool run(const struct row *row)
 {
 	struct layout layout = { .arch = "amd64" };
-	bool later[LINES] = { false };
 	char *copy = strdup(row->packages), *rest = copy, *line;
 	struct error *err = NULL;
 	FILE *script = NULL;
@@ -164,11 +164,8 @@ static bool run(const struct row *row)
 	layout.tree = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	layout.work = tree_make_folders(layout.tree, WORK);
 	while ((line = strsep(&rest, "\n")))
-		good = good && add(line, layout.work, &later[plan.count]);
+		good = good && add(line, layout.work);
 	good = good && plan_read(&plan, &layout, &err) == 0;
-	for (size_t i = 0; i < plan.count; i++)
-		if (later[i])
-			plan.packages[i].state = PACKAGE_UNPACKED;
 	good = good && plan_write(&plan, &layout, &err) == 0;
 	fd = openat(layout.work, "_plan", O_RDONLY | O_CLOEXEC);
 	script = fd < 0 ? NULL : fdopen(fd, "r");
