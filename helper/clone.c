@@ -19,9 +19,11 @@
 #define LOCK_PAUSE 50	 /* ms */
 #define COPY_AT_ONCE (1 << 22)
 
-/* A file of several names: the one that came first, by inode. */
+/* A file of several names: the one that came first, by device (a subvolume has its own) and inode.
+ */
 struct twin {
 	struct twin *next;
+	dev_t device;
 	ino_t inode;
 	char path[]; /* in TO */
 };
@@ -32,7 +34,7 @@ struct cloning {
 	enum clone_way way;
 	struct digesting *digest; /* NULL where none is wanted */
 	struct twin *twins;
-	void *index;		    /* of them, by inode: tsearch(3) */
+	void *index;		    /* of them: tsearch(3) */
 	char path[PATH_LENGTH_MAX]; /* where we are */
 	struct error **err;
 };
@@ -134,15 +136,17 @@ static int copy_file(struct cloning *c, int file, int to, const char *name, cons
 
 static int compare_twins(const void *one, const void *other)
 {
-	ino_t a = ((const struct twin *)one)->inode, b = ((const struct twin *)other)->inode;
+	const struct twin *a = one, *b = other;
 
-	return (a > b) - (a < b);
+	if (a->device != b->device)
+		return a->device < b->device ? -1 : 1;
+	return (a->inode > b->inode) - (a->inode < b->inode);
 }
 
 /* The path of the first name of the file, where there was one; else this one is it. */
 static const char *find_twin(struct cloning *c, const struct stat *st)
 {
-	const struct twin key = { .inode = st->st_ino };
+	const struct twin key = { .device = st->st_dev, .inode = st->st_ino };
 	const struct twin *const *found = tfind(&key, &c->index, compare_twins);
 	size_t size = strlen(c->path) + 1;
 	struct twin *twin;
@@ -152,6 +156,7 @@ static const char *find_twin(struct cloning *c, const struct stat *st)
 	twin = malloc(sizeof(*twin) + size);
 	if (twin) {
 		twin->next = c->twins;
+		twin->device = st->st_dev;
 		twin->inode = st->st_ino;
 		memcpy(twin->path, c->path, size);
 		c->twins = twin;

@@ -5,6 +5,7 @@
  *
  * Sources: seccomp(2), seccomp_export_bpf(3). */
 #include <errno.h>
+#include <linux/btrfs.h>
 #include <linux/filter.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -70,7 +71,17 @@ static int add_arguments(scmp_filter_ctx filter, const struct privileges *p)
 	static const uint64_t namespaces[] = { CLONE_NEWUSER,  CLONE_NEWNS,  CLONE_NEWPID,
 					       CLONE_NEWNET,   CLONE_NEWIPC, CLONE_NEWUTS,
 					       CLONE_NEWCGROUP };
-	static const uint64_t ioctls[] = { TIOCSTI, TIOCLINUX };
+	/* Typing for the terminal's owner; and subvolumes, which can be such that nobody but the
+	 * host's root could remove them. */
+	static const uint64_t ioctls[] = {
+		TIOCSTI,
+		TIOCLINUX,
+		BTRFS_IOC_SUBVOL_CREATE,
+		BTRFS_IOC_SUBVOL_CREATE_V2,
+		BTRFS_IOC_SNAP_CREATE,
+		BTRFS_IOC_SNAP_CREATE_V2,
+		BTRFS_IOC_SUBVOL_SETFLAGS,
+	};
 	int r = add_sockets(filter, p->contained ? AF_UNIX : AF_NETLINK);
 
 	if (!p->contained)

@@ -7,6 +7,7 @@
  * descriptors that are not open. */
 #include <errno.h>
 #include <linux/bpf.h>
+#include <linux/btrfs.h>
 #include <linux/perf_event.h>
 #include <sched.h>
 #include <signal.h>
@@ -101,6 +102,11 @@ static void forbidden_arguments(void)
 	tell("socket-alg", syscall(SYS_socket, AF_ALG, SOCK_SEQPACKET, 0));
 	tell("ioctl-tiocsti", syscall(SYS_ioctl, -1, TIOCSTI, &letter));
 	tell("ioctl-tioclinux", syscall(SYS_ioctl, -1, TIOCLINUX, &letter));
+	tell("ioctl-subvolume", syscall(SYS_ioctl, -1, BTRFS_IOC_SUBVOL_CREATE, NOWHERE));
+	tell("ioctl-subvolume-v2", syscall(SYS_ioctl, -1, BTRFS_IOC_SUBVOL_CREATE_V2, NOWHERE));
+	tell("ioctl-snapshot", syscall(SYS_ioctl, -1, BTRFS_IOC_SNAP_CREATE, NOWHERE));
+	tell("ioctl-snapshot-v2", syscall(SYS_ioctl, -1, BTRFS_IOC_SNAP_CREATE_V2, NOWHERE));
+	tell("ioctl-subvolume-flags", syscall(SYS_ioctl, -1, BTRFS_IOC_SUBVOL_SETFLAGS, NOWHERE));
 	/* The kernel looks at the lower half only. */
 	tell("ioctl-tiocsti-high", syscall(SYS_ioctl, -1, TIOCSTI | 1UL << 32, &letter));
 }
