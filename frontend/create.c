@@ -300,11 +300,13 @@ static int check_existing(struct create *c, struct error **err)
 	return 0;
 }
 
-/* What the helper would refuse to replace in the end it refuses to look through now. */
+/* What the helper would refuse to replace in the end is refused now. */
 static int check_replaceable(struct create *c, struct error **err)
 {
 	struct answer answer;
 
+	if (c->force && permission_replace(err) < 0)
+		return -1;
 	if (c->old >= 0 && inspect_tree(c->helper, c->old, false, &answer, err) < 0)
 		return error_wrap(err, "cannot replace %s/%s", c->parent, c->base);
 	return 0;

@@ -75,6 +75,19 @@ int permission_keep(int folder, struct decision *d, struct error **err)
 	return 0;
 }
 
+int permission_replace(struct error **err)
+{
+	_cleanup_(policy_free) struct policy *policy = NULL;
+	struct question q = { .request = "Publish", .keyring = -1, .replaces = true };
+	struct decision d;
+	struct grant g;
+
+	if (load(&policy, &g, err) < 0)
+		return -1;
+	policy_decide(&g, &q, &d);
+	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s", d.why);
+}
+
 /* How many rootfs FOLDER holds besides NAME: the helper counts so, too. */
 static uint64_t count_rootfs(int folder, const char *name)
 {
@@ -203,6 +216,7 @@ int permission_dry_run(const struct provision *p, const char *folder, const char
 	if (has_bases(&run, bases))
 		ask(&run, &(struct question){ "Keep", .folder = bases, .keyring = -1 }, "folder=%s",
 		    bases);
-	ask(&run, &(struct question){ "Publish", .keyring = -1 }, "replace=%d", p->replace);
+	ask(&run, &(struct question){ "Publish", .keyring = -1, .replaces = p->replace },
+	    "replace=%d", p->replace);
 	return 0;
 }

@@ -16,6 +16,9 @@ char *permission_content(struct error **err);
 /* Whether a base may be kept in FOLDER. D's reason lives as long as D. */
 int permission_keep(int folder, struct decision *d, struct error **err);
 
+/* ERR_REFUSED where no rootfs may be replaced. */
+int permission_replace(struct error **err);
+
 /* Tells of each request that a create would send, and of the decision on it. FOLDER is the
  * canonical path of P->parent, which is -1 where it is not there yet, and BASES that of the cache's
  * bases, NULL where none is to be used or kept. Returns 0, or -1 with ERR set. */

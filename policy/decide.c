@@ -163,6 +163,8 @@ void policy_decide(const struct grant *g, const struct question *q, struct decis
 	    (operation->operation && !has_word(g->rule->operations, operation->operation)))
 		refuse(g, d, "operations", "operation",
 		       operation ? operation->operation : q->request);
+	else if (q->replaces && !has_word(g->rule->operations, "delete"))
+		refuse(g, d, "operations", "operation", "delete");
 	else if (q->folder && !folder_allowed(g, q->folder))
 		refuse(g, d, "folders", "a rootfs in", q->folder);
 	else if (q->suite && !has_word(g->rule->releases, q->suite))

@@ -30,6 +30,7 @@ struct question {
 	const char *suite, *package, *engine;
 	const char *folder; /* canonical path of the folder or rootfs */
 	int keyring;	    /* descriptor */
+	bool replaces;	    /* a rootfs that is there: to delete it must be allowed, too */
 };
 
 struct decision {

@@ -136,6 +136,8 @@ static const struct {
 	{ &lab, { "Bootstrap", .engine = "native", .keyring = -1 }, "engines" },
 	{ &lab, { "Execute", .keyring = -1 }, "operations" },
 	{ &lab, { "Remove", .keyring = -1 }, "operations" },
+	{ &lab, { "Publish", .keyring = -1 }, NULL },
+	{ &lab, { "Publish", .keyring = -1, .replaces = true }, "operations" },
 	{ &lab, { "NoSuchRequest", .keyring = -1 }, "operations" },
 	{ &numbered, { "Inspect", .keyring = -1 }, NULL },
 	/* One without a home has no ~. */
