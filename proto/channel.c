@@ -13,8 +13,8 @@ union control {
 	char bytes[CMSG_SPACE(CONTROL_FDS * sizeof(int))];
 };
 
-int packet_send(int channel, const void *data, size_t size, const int *fds, size_t fd_count,
-		struct error **err)
+static int send_packet(int channel, const void *data, size_t size, const int *fds, size_t fd_count,
+		       int flags, struct error **err)
 {
 	union control control = { 0 };
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = size };
@@ -35,11 +35,24 @@ int packet_send(int channel, const void *data, size_t size, const int *fds, size
 		header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
 		memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
 	}
-	if (RETRY_ON_EINTR(sendmsg(channel, &message, MSG_NOSIGNAL)) >= 0)
+	if (RETRY_ON_EINTR(sendmsg(channel, &message, MSG_NOSIGNAL | flags)) >= 0)
 		return 0;
+	if (errno == EAGAIN && flags)
+		return 1;
 	if (errno == EPIPE || errno == ECONNRESET)
 		return error_set(err, ERR_INTERRUPTED, "the other side of the channel is gone");
 	return error_errno(err, ERR_SYSTEM, "cannot send a message of %zu bytes", size);
+}
+
+int packet_send(int channel, const void *data, size_t size, const int *fds, size_t fd_count,
+		struct error **err)
+{
+	return send_packet(channel, data, size, fds, fd_count, 0, err);
+}
+
+int packet_offer(int channel, const void *data, size_t size, struct error **err)
+{
+	return send_packet(channel, data, size, NULL, 0, MSG_DONTWAIT, err);
 }
 
 /* Moves what SCM_RIGHTS brought into FDS, or closes all of it where it is too much. */

@@ -16,6 +16,9 @@
 int packet_send(int channel, const void *data, size_t size, const int *fds, size_t fd_count,
 		struct error **err);
 
+/* The same without descriptors, but does not wait: 1 where there is no room for it now. */
+int packet_offer(int channel, const void *data, size_t size, struct error **err);
+
 /* Receives one packet into DATA (SIZE bytes long). Returns its length, 0 where the other side has
  * closed, -1 with ERR set. A packet that is longer than SIZE, or that carries more than
  * PACKET_FDS_MAX descriptors, is an ERR_INPUT, and its descriptors are closed.
