@@ -42,6 +42,9 @@ const struct option audit_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+/* Records that others may follow where the chain has parted. */
+#define HEADS_MAX 64
+
 struct chain {
 	const char *path;
 	const char *wanted; /* a hash that has to be there, or NULL */
@@ -49,6 +52,8 @@ struct chain {
 	bool found, begun, hashed;
 	json_t *complaints; /* NULL: they are printed */
 	char last[2 * SHA256_LEN + 1];
+	size_t heads; /* records since the chain may have parted; 0: it is one */
+	char head[HEADS_MAX][2 * SHA256_LEN + 1];
 };
 
 typedef void visit(const char *line, size_t length, void *context);
@@ -215,15 +220,54 @@ static void check_own_hash(struct chain *c, const char *line, size_t length, con
 	}
 }
 
+static void add_head(struct chain *c)
+{
+	memcpy(c->head[c->heads++ % HEADS_MAX], c->last, sizeof(c->last));
+}
+
+/* Where records are written without the file's lock, which another rootlet-helper keeps, each may
+ * follow from any of the last ones, and so may the one of who kept the lock. With the next that is
+ * written under the lock the chain is one again. */
+static bool follows(struct chain *c, const char *prev, bool unlocked)
+{
+	bool last = strcmp(prev, c->last) == 0;
+
+	if (unlocked && c->heads == 0)
+		add_head(c);
+	for (size_t i = 0; !last && i < c->heads && i < HEADS_MAX; i++)
+		if (strcmp(prev, c->head[i]) == 0)
+			return true;
+	if (last && !unlocked)
+		c->heads = 0;
+	return last;
+}
+
+static void remark_unlocked(struct chain *c, uint64_t number)
+{
+	char message[256];
+
+	snprintf(message, sizeof(message),
+		 "record %" PRIu64 " was written without the file's lock, which another "
+		 "rootlet-helper kept: what follows from none of the next is held by the journal "
+		 "alone",
+		 number);
+	remark(c, message);
+}
+
 static void check_line(const char *line, size_t length, void *context)
 {
 	struct chain *c = context;
 	json_t *record = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
 	const char *prev = text_of(record, "prev");
 	uint64_t number = (uint64_t)json_integer_value(json_object_get(record, "seq"));
+	bool unlocked = json_is_true(json_object_get(record, "unlocked"));
 
 	c->line++;
 	c->records++;
+	if (record && c->begun && follows(c, prev, unlocked))
+		prev = c->last;
+	if (unlocked)
+		remark_unlocked(c, number);
 	if (!record)
 		complain(c, "it is no record: cut short, or changed");
 	else if (c->begun && strcmp(prev, c->last) != 0 && number == c->last_number + 1)
@@ -240,6 +284,8 @@ static void check_line(const char *line, size_t length, void *context)
 	else if (!c->begun && (number != 1 || strspn(prev, "0") != 2 * SHA256_LEN))
 		remark_begin(c, number, prev);
 	check_own_hash(c, line, length, record);
+	if (c->heads)
+		add_head(c);
 	c->found = c->found || (c->wanted && strcmp(c->wanted, c->last) == 0);
 	c->begun = true;
 	c->last_number = number;

@@ -24,6 +24,7 @@ static const char *const kinds[] = { "", "intent", "result", "refusal" };
 struct line {
 	char text[LINE_MAX_BYTES];
 	size_t length;
+	bool unlocked; /* it is written without the lock */
 };
 
 static void add(struct line *l, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -98,6 +99,8 @@ static void format(struct line *l, uint64_t number, const struct session *s, con
 	    getpid());
 	add_number(l, "login_uid", s->login_uid);
 	add_number(l, "session", s->audit_session);
+	if (l->unlocked)
+		add(l, ",\"unlocked\":true");
 }
 
 static void hash(const char *text, size_t size, char hex[static 2 * SHA256_LEN + 1])
@@ -164,8 +167,9 @@ static int find_last(int file, off_t end, uint64_t *number, char prev[static 2 *
 	return 0;
 }
 
-/* All of the line or nothing of it; moves the file's *END. */
-static int append(int file, off_t *end, const char *text, size_t length)
+/* All of the line or nothing of it, where nobody else can have written meanwhile; moves the file's
+ * *END. */
+static int append(int file, off_t *end, const char *text, size_t length, bool unlocked)
 {
 	ssize_t n = RETRY_ON_EINTR(write(file, text, length));
 
@@ -173,18 +177,19 @@ static int append(int file, off_t *end, const char *text, size_t length)
 		*end += n;
 		return 0;
 	}
-	if (n > 0 && ftruncate(file, *end) == 0)
+	if (n > 0 && !unlocked && ftruncate(file, *end) == 0)
 		errno = ENOSPC;
 	return -1;
 }
 
-/* Every caller's helper needs this lock, and any caller can stop his own while it holds it. */
-static int lock_file(int file)
+/* Every caller's helper needs this lock, and a caller whose cgroup is his own can freeze his helper
+ * while it holds it. Once it could not be had, no time is lost with it any more. */
+static int lock_file(int file, int tries)
 {
 	const struct timespec pause = { .tv_nsec = LOCK_PAUSE };
 
-	for (int tries = 0; flock(file, LOCK_EX | LOCK_NB) < 0; tries++) {
-		if ((errno != EWOULDBLOCK && errno != EINTR) || tries == LOCK_TRIES)
+	while (flock(file, LOCK_EX | LOCK_NB) < 0) {
+		if ((errno != EWOULDBLOCK && errno != EINTR) || tries-- == 0)
 			return -1;
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 	}
@@ -220,22 +225,26 @@ static int chain_record(struct audit *a, const struct record *r, struct line *l,
 	else if (find_last(a->file, st.st_size, &place->number, place->prev, &cut) < 0)
 		return -1;
 	compose(a, r, l, place);
-	if ((cut && append(a->file, &st.st_size, "\n", 1) < 0) ||
-	    append(a->file, &st.st_size, l->text, l->length) < 0)
+	if ((cut && append(a->file, &st.st_size, "\n", 1, l->unlocked) < 0) ||
+	    append(a->file, &st.st_size, l->text, l->length, l->unlocked) < 0)
 		return -1;
 	a->end = st.st_size;
 	return 0;
 }
 
-/* Under the lock of the file, which all helpers share: the chain is one. */
+/* Under the lock of the file, which all helpers share: the chain is one. Where another keeps the
+ * lock, nobody's request is to go unrecorded for that: the chain may part there, and says so. */
 static int write_file(struct audit *a, const struct record *r, struct line *l, struct place *place)
 {
 	int result;
 
-	if (lock_file(a->file) < 0)
+	l->unlocked = lock_file(a->file, a->contended ? 0 : LOCK_TRIES) < 0;
+	if (l->unlocked && errno != EWOULDBLOCK)
 		return -1;
+	a->contended = l->unlocked;
 	result = chain_record(a, r, l, place);
-	flock(a->file, LOCK_UN);
+	if (!l->unlocked)
+		flock(a->file, LOCK_UN);
 	return result;
 }
 
@@ -250,6 +259,7 @@ int audit_write(struct audit *a, const struct record *r, struct error **err)
 	/* Without a file each helper has a chain of its own, so that its records can be counted
 	 * elsewhere. */
 	if (a->file < 0) {
+		line.unlocked = false;
 		follow(a, &place);
 		compose(a, r, &line, &place);
 	}

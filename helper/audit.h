@@ -32,6 +32,7 @@ struct audit {
 	int file, journal, syslog; /* -1: not a sink */
 	struct place last;	   /* of what was recorded last */
 	off_t end;		   /* of the file, behind that; 0: unknown */
+	bool contended;		   /* the lock could not be had last time */
 	struct record pending;	   /* an intent without its result; kind 0: none */
 };
 

@@ -175,7 +175,8 @@ static int ask(struct server *s, const struct stage *stage, const struct task *t
 {
 	struct pollfd polled[] = {
 		{ .fd = stage->socket, .events = POLLIN },
-		{ .fd = s->parser, .events = POLLIN },
+		{ .fd = -1 },
+		{ .fd = -1 },
 	};
 	int limit = serve_seconds(s, STAGE_SECONDS);
 	int64_t end = serve_now() + limit;
@@ -183,11 +184,12 @@ static int ask(struct server *s, const struct stage *stage, const struct task *t
 
 	if (packet_send(stage->socket, task, sizeof(*task), fds, count, err) < 0)
 		return -1;
+	serve_watch_witnesses(s, polled + 1);
 	for (;;) {
-		if (RETRY_ON_EINTR(poll(polled, 2, 1000)) < 0)
+		if (RETRY_ON_EINTR(poll(polled, 1 + WITNESSES, 1000)) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot wait for a jail");
-		if (polled[1].revents)
-			return error_set(err, ERR_INTERRUPTED, "the front end left");
+		if (serve_check_witnesses(polled + 1, err) < 0)
+			return -1;
 		if (serve_now() >= end)
 			return error_set(err, ERR_INTERRUPTED, "it took longer than %d s", limit);
 		if (!polled[0].revents)
@@ -197,7 +199,7 @@ static int ask(struct server *s, const struct stage *stage, const struct task *t
 		if (note.kind == NOTE_RESULT)
 			break;
 		if (note.kind == NOTE_PROGRESS)
-			note_send(s->parser, &note, -1);
+			serve_progress(s, &note);
 	}
 	return note_error(&note, err);
 }

@@ -17,10 +17,14 @@ static void count_line(const char *line, void *context)
 	static const char *const steps[] = { "Setting up ", "Unpacking ", "I: Unpacking ",
 					     "I: Configuring " };
 	struct configuration *c = context;
+	struct note note = { .kind = NOTE_PROGRESS, .text = "Configuring" };
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
-		if (strncmp(line, steps[i], strlen(steps[i])) == 0)
-			note_progress(c->server->parser, "Configuring", ++c->done, c->total);
+		if (strncmp(line, steps[i], strlen(steps[i])) == 0) {
+			note.progress.done = ++c->done;
+			note.progress.total = c->total;
+			serve_progress(c->server, &note);
+		}
 }
 
 #define NATIVE "sh -e /var/lib/dpkg/rootlet/_plan\n"

@@ -73,15 +73,18 @@ static int read_range(const char *file, const char *name, uid_t uid, uint32_t *f
 }
 
 /* Root, and who has the two capabilities, write the maps themselves: no program needed. */
-static int write_map(pid_t pid, const char *file, uint32_t first, uint32_t caller)
+static int write_map(pid_t pid, const char *file, uint32_t first, uint32_t caller, bool spare)
 {
-	char path[64], map[96];
+	char path[64], map[128];
 	_cleanup_close_ int fd = -1;
 	int length;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
 	length = snprintf(map, sizeof(map), "0 %u %u\n%u %u 1\n", first, RANGE_COUNT, CALLER_ID,
 			  caller);
+	if (spare)
+		length += snprintf(map + length, sizeof(map) - (size_t)length, "%u %u 1\n",
+				   SPARE_ID, first + RANGE_COUNT);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	return fd >= 0 && write(fd, map, (size_t)length) == length ? 0 : -1;
 }
@@ -140,10 +143,11 @@ static int map_process(pid_t pid, const struct idmap *map, const struct session 
 {
 	uid_t uid = session->grant.caller.uid;
 	gid_t gid = session->grant.caller.gid;
+	bool installed = session->mode == MODE_INSTALLED;
 
 	if (session->mode != MODE_USER)
-		return write_map(pid, "uid_map", map->first_uid, uid) < 0 ||
-				       write_map(pid, "gid_map", map->first_gid, gid) < 0
+		return write_map(pid, "uid_map", map->first_uid, uid, installed) < 0 ||
+				       write_map(pid, "gid_map", map->first_gid, gid, installed) < 0
 			       ? 1
 			       : 0;
 	return run_map_programs(pid, map, uid, gid);
@@ -175,7 +179,8 @@ static int explain_maps(enum mode mode, int code, struct error **err)
 			 "uidmap");
 }
 
-/* Nobody else may have ids of the range by subuid(5), which newuidmap would give him. */
+/* Nobody may have ids of the range by subuid(5), the caller neither: newuidmap would give them to a
+ * namespace of his own, where he is root over what the policy keeps from him. */
 static int check_untaken(const char *file, const struct caller *caller, uint32_t first,
 			 struct error **err)
 {
@@ -183,6 +188,8 @@ static int check_untaken(const char *file, const struct caller *caller, uint32_t
 	_cleanup_free_ char *line = NULL;
 	size_t size = 0;
 
+	if (!f && errno != ENOENT)
+		return error_errno(err, ERR_HOST, "cannot read %s", file);
 	while (f && getline(&line, &size, f) > 0) {
 		char *colon = strchr(line, ':');
 		uintmax_t from, count;
@@ -190,8 +197,7 @@ static int check_untaken(const char *file, const struct caller *caller, uint32_t
 		if (!colon || sscanf(colon, ":%ju:%ju", &from, &count) != 2)
 			continue;
 		*colon = '\0';
-		if (strcmp(line, caller->name) != 0 && from < (uint64_t)first + RANGE_WANTED &&
-		    first < from + count)
+		if (from < (uint64_t)first + RANGE_WANTED && first < from + count)
 			return error_set(
 				err, ERR_HOST,
 				"the range of %s from %u on, by [ids] of the policy, overlaps "
@@ -221,9 +227,7 @@ static int choose_range(const struct session *session, struct idmap *map, struct
 
 /* The owner of a user namespace has every right over it, so that must not be the caller, who could
  * else enter it past us, nor an id that is mapped in there, which a setuid program in a rootfs
- * makes of him. A range has one id more than is mapped. Dumpable again, or only the host's root
- * could write our maps; nobody runs as this id who could make use of it. Source:
- * user_namespaces(7), ptrace(2). */
+ * makes of him. A range has one id more than jails have. Sources: user_namespaces(7), ptrace(2). */
 static int become_spare(const struct idmap *map, struct error **err)
 {
 	uid_t uid = map->first_uid + RANGE_COUNT;
@@ -232,7 +236,7 @@ static int become_spare(const struct idmap *map, struct error **err)
 	capng_get_caps_process();
 	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE, CAP_SETUID, CAP_SETGID, -1) < 0 ||
 	    capng_apply(CAPNG_SELECT_CAPS) < 0 || setresgid(gid, gid, gid) < 0 ||
-	    setresuid(uid, uid, uid) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
+	    setresuid(uid, uid, uid) < 0)
 		return error_errno(err, ERR_HOST, "cannot become the range's spare id, %u", uid);
 	return 0;
 }
@@ -240,24 +244,34 @@ static int become_spare(const struct idmap *map, struct error **err)
 int idmap_become_caller(struct error **err)
 {
 	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0 ||
-	    setresgid(CALLER_ID, CALLER_ID, CALLER_ID) < 0 ||
-	    setresuid(CALLER_ID, CALLER_ID, CALLER_ID) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
+	    setresgid(SPARE_ID, CALLER_ID, SPARE_ID) < 0 ||
+	    setresuid(SPARE_ID, CALLER_ID, SPARE_ID) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot become the caller");
 	return 0;
 }
 
 int idmap_open(const struct session *session, struct idmap *map, struct error **err)
 {
-	if (choose_range(session, map, err) < 0)
-		return -1;
-	return session->mode == MODE_INSTALLED ? become_spare(map, err) : 0;
+	int r = choose_range(session, map, err);
+
+	if (session->mode != MODE_INSTALLED)
+		return r;
+	/* Who has no range is refused by a process that he cannot stop, either: nobody's. */
+	if (r < 0)
+		map->first_uid = map->first_gid = ROOT_FIRST;
+	return become_spare(map, r < 0 ? NULL : err) < 0 ? -1 : r;
 }
 
 pid_t idmap_fork(struct error **err)
 {
 	const unsigned long flags = CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD;
-	pid_t pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
+	pid_t pid;
 
+	/* It is not after a change of ids, and only the host's root could write the child's maps
+	 * then; nobody runs as the spare id who could make use of it. */
+	if (prctl(PR_SET_DUMPABLE, 1) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot prepare a process");
+	pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
 	return pid < 0 ? explain_clone(err) : pid;
 }
 

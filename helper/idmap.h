@@ -8,6 +8,7 @@
 
 #define RANGE_COUNT 65535u /* ids 0…65534 of the rootfs */
 #define CALLER_ID 65535u   /* the caller, as level 1 sees it */
+#define SPARE_ID 65536u	   /* the range's last id, which no file has; in installed mode only */
 
 struct idmap {
 	uint32_t first_uid, first_gid;
@@ -37,6 +38,7 @@ int idmap_write(const struct session *session, const struct idmap *map, pid_t ch
  * the host is left afterwards. */
 int idmap_join(int child, struct error **err);
 
-/* For the child, once it has ids: whoever acts in the caller's folders must be him. Keeps the
+/* For the child, once it has ids: whoever acts in the caller's folders must be him, while its real
+ * and its saved id are the spare one, so that he can neither stop nor end it: kill(2). Keeps the
  * capabilities. */
 int idmap_become_caller(struct error **err);

@@ -2,6 +2,7 @@
  * Descriptor 4 may be the caller's own record of requests (audit.h).
  *
  *   outer    in level 1, but for its pid namespace; keeps the record       (audit.c)
+ *            installed, it is a child of the process that the caller has started
  *   jailer   pid 1 of level 1; starts jails, moves trees; never sees protobuf   (serve.c)
  *            forks of it hash the files of a tree that it clones                (digest.c)
  *   parser   reads what the front end sends; holds nothing                      (parser.c)
@@ -41,9 +42,10 @@ static void guard_standard_descriptors(void)
 }
 
 /* Nothing from outside is left but the channel and the record: no environment, no descriptor, no
- * folder, no signal mask. */
+ * folder, no signal mask, no timer. */
 static void leave_outside(void)
 {
+	const struct itimerval never = { 0 };
 	sigset_t none;
 
 	clearenv();
@@ -53,6 +55,8 @@ static void leave_outside(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
+	for (int clock = ITIMER_REAL; clock <= ITIMER_PROF; clock++)
+		setitimer(clock, &never, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	umask(022);
@@ -211,11 +215,38 @@ static int outer(struct start *s, pid_t jailer_pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
+/* Goes on in a child: what the kernel let the caller do to the process that he has started may
+ * still be on its way, prlimit(2) for one. That process waits, and says how it ended. */
+static int leave_first_process(struct error **err)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot start a process");
+	if (pid == 0)
+		return prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close_range(CHANNEL, ~0U, 0);
+	if (privileges_renounce(NULL) < 0 || RETRY_ON_EINTR(waitpid(pid, &status, 0)) < 0)
+		_exit(1);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
 /* What the processes of level 1 are to share. */
 static int prepare(struct start *s, struct error **err)
 {
-	if (audit_open(&s->audit, &s->session, RECORD, err) < 0 ||
-	    idmap_open(&s->session, &s->map, err) < 0)
+	bool installed = s->session.mode == MODE_INSTALLED;
+	/* From here on the caller of an installed helper cannot stop it, with the record's lock in
+	 * its hand, nor set its limits. Who has no range is told so, and that is recorded, last. */
+	int mapped = idmap_open(&s->session, &s->map, err);
+
+	if (installed && leave_first_process(err) < 0)
+		return -1;
+	if (session_check_limits(&s->session, err) < 0) {
+		audit_open_to_refuse(&s->audit, &s->session);
+		return -1;
+	}
+	if (audit_open(&s->audit, &s->session, RECORD, err) < 0 || mapped < 0)
 		return -1;
 	if (pipe2(s->mapped, O_CLOEXEC) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a pipe");

@@ -18,7 +18,7 @@ static void log_line(const char *line, void *context)
 {
 	const struct server *s = context;
 
-	note_log(s->parser, line);
+	serve_log(s, line);
 }
 
 /* dpkg's own findings: it prints nothing where all is well. "c" marks a configuration file, which
@@ -81,6 +81,10 @@ int remove_stale(int parent, const char *prefix, const char *name, struct error 
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "another rootlet works on %s: wait for its end",
 				 name);
+	/* What is made there is one folder further down: this one was renamed, by who may make
+	 * rootfs and not delete them. */
+	if (strcmp(prefix, STAGING_PREFIX) == 0 && is_rootfs(fd))
+		return error_set(err, ERR_REFUSED, "%s is a rootfs: rename it", hidden);
 	return tree_remove(parent, hidden, fd, err);
 }
 

@@ -152,6 +152,8 @@ static int ask_policy(const struct server *s, const struct row *row, const struc
 		q.keyring = fds[1];
 	} else if (task->operation == OP_PACKAGE) {
 		q.package = task->package.name;
+	} else if (task->operation == OP_PUBLISH) {
+		q.replaces = task->publish.replace;
 	}
 	policy_decide(&s->session->grant, &q, d);
 	for (size_t i = 0; i < folders && d->allowed; i++) {
@@ -220,8 +222,9 @@ static int dispatch(struct server *s, const struct task *task, const int *fds, s
 	struct record r = { .kind = RECORD_INTENT };
 	int64_t began = milliseconds();
 	char folders[sizeof(r.arguments)];
-	int result;
+	int result, most = serve_seconds(s, 0);
 
+	s->deadline = most ? serve_now() + most : INT64_MAX;
 	snprintf(r.request, sizeof(r.request), "%s", row->name);
 	describe_folders(row, fds, count, folders, sizeof(folders));
 	task_describe(task, folders, r.arguments, sizeof(r.arguments));
@@ -305,12 +308,47 @@ int serve_seconds(const struct server *s, int limit)
 	return (int)most;
 }
 
+void serve_watch_witnesses(const struct server *s, struct pollfd fds[static WITNESSES])
+{
+	fds[0] = (struct pollfd){ .fd = s->parser, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = s->recorder, .events = POLLIN };
+}
+
+int serve_check_witnesses(const struct pollfd fds[static WITNESSES], struct error **err)
+{
+	if (fds[0].revents)
+		return error_set(err, ERR_INTERRUPTED, "the front end left");
+	if (fds[1].revents)
+		return error_set(err, ERR_INTERRUPTED, "who keeps the record has ended");
+	return 0;
+}
+
+void serve_progress(const struct server *s, const struct note *note)
+{
+	packet_offer(s->parser, note, sizeof(*note), NULL);
+}
+
+void serve_log(const struct server *s, const char *line)
+{
+	struct note note = { .kind = NOTE_LOG };
+	struct pollfd fds[WITNESSES];
+
+	snprintf(note.text, sizeof(note.text), "%s", line);
+	serve_watch_witnesses(s, fds);
+	fds[0].events = POLLOUT;
+	while (packet_offer(s->parser, &note, sizeof(note), NULL) > 0)
+		if (serve_now() >= s->deadline || RETRY_ON_EINTR(poll(fds, WITNESSES, 1000)) < 0 ||
+		    fds[1].revents)
+			return;
+}
+
 int serve_go_on(const struct server *s, int64_t began, int limit, int pause, struct error **err)
 {
-	struct pollfd parser = { .fd = s->parser, .events = POLLIN };
+	struct pollfd fds[WITNESSES];
 
-	if (poll(&parser, 1, pause) > 0)
-		return error_set(err, ERR_INTERRUPTED, "the front end left");
+	serve_watch_witnesses(s, fds);
+	if (poll(fds, WITNESSES, pause) > 0 && serve_check_witnesses(fds, err) < 0)
+		return -1;
 	limit = serve_seconds(s, limit);
 	if (limit && serve_now() - began >= limit)
 		return error_set(err, ERR_INTERRUPTED, "it took longer than %d s", limit);
@@ -335,33 +373,34 @@ static void drain(int fd, struct output *output)
 		output_feed(output, "\n", 1);
 }
 
-/* Until the jail has ended. Anything from the parser is its end: it sends nothing before the
- * result. */
+/* Until the jail has ended. */
 static int watch_jail(struct server *s, const struct jail *jail, int text, struct output *output,
 		      int seconds, struct error **err)
 {
 	struct pollfd fds[] = {
 		{ .fd = jail->pidfd, .events = POLLIN },
-		{ .fd = s->parser, .events = POLLIN },
 		{ .fd = text, .events = POLLIN },
+		{ .fd = -1 },
+		{ .fd = -1 },
 	};
 	int64_t end = serve_now() + seconds;
 	char data[8192];
 	ssize_t n;
 
+	serve_watch_witnesses(s, fds + 2);
 	for (;;) {
-		if (poll(fds, 3, 1000) < 0 && errno != EINTR)
+		if (poll(fds, 2 + WITNESSES, 1000) < 0 && errno != EINTR)
 			return error_errno(err, ERR_SYSTEM, "cannot wait for the jail");
-		if (fds[1].revents)
-			return error_set(err, ERR_INTERRUPTED, "the front end left");
+		if (serve_check_witnesses(fds + 2, err) < 0)
+			return -1;
 		if (seconds && serve_now() >= end)
 			return error_set(err, ERR_INTERRUPTED, "it took longer than %d s", seconds);
-		if (fds[2].revents) {
+		if (fds[1].revents) {
 			n = read(text, data, sizeof(data));
 			if (n > 0)
 				output_feed(output, data, (size_t)n);
 			else if (n == 0)
-				fds[2].fd = -1;
+				fds[1].fd = -1;
 		}
 		if (fds[0].revents)
 			return 0;

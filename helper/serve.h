@@ -1,6 +1,8 @@
 /* The jailer: one table says all that can be asked of it. */
 #pragma once
 
+#include <poll.h>
+
 #include "helper/audit.h"
 #include "helper/idmap.h"
 #include "helper/jail.h"
@@ -24,6 +26,7 @@ struct server {
 	const struct idmap *map;
 	bool greeted;
 	uint32_t refusals; /* in a row */
+	int64_t deadline;  /* serve_now() at which the request has to be done, by the policy */
 	enum phase phase;
 
 	/* the tree that is being made; build.c */
@@ -54,6 +57,17 @@ int serve_jail(struct server *s, const struct jail_spec *spec, struct output *ou
 
 /* Seconds of the monotonic clock, for limits. */
 int64_t serve_now(void);
+
+/* To the front end: progress, which one that does not read misses, and a line of what a jail says,
+ * for which the jailer waits up to the deadline. */
+void serve_progress(const struct server *s, const struct note *note);
+void serve_log(const struct server *s, const char *line);
+
+/* For poll(2): who has to be there while anything is done. They send nothing meanwhile, so that all
+ * that comes is their end: serve_check_witnesses() is -1 with ERR_INTERRUPTED then. */
+#define WITNESSES 2
+void serve_watch_witnesses(const struct server *s, struct pollfd fds[static WITNESSES]);
+int serve_check_witnesses(const struct pollfd fds[static WITNESSES], struct error **err);
 
 /* For what is done without a jail, every now and then: -1 with ERR_INTERRUPTED where the front end
  * has left (for which it waits PAUSE ms), or LIMIT seconds (or the policy's) are over since BEGAN.

@@ -30,22 +30,25 @@ static enum mode find_mode(void)
 	return MODE_USER;
 }
 
-/* A small limit on files would cut the record short, and one on descriptors the work. */
-static int check_limits(struct error **err)
+int session_check_limits(const struct session *s, struct error **err)
 {
-	struct rlimit size, files;
+	struct rlimit size, files, seconds;
 
-	if (getrlimit(RLIMIT_FSIZE, &size) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
+	if (getrlimit(RLIMIT_FSIZE, &size) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0 ||
+	    getrlimit(RLIMIT_CPU, &seconds) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot tell the limits");
-	if (size.rlim_max != RLIM_INFINITY || files.rlim_max < FILES_LEAST)
+	if (size.rlim_max != RLIM_INFINITY || files.rlim_max < FILES_LEAST ||
+	    (s->mode == MODE_INSTALLED && seconds.rlim_max != RLIM_INFINITY))
 		return error_set(
 			err, ERR_HOST,
-			"rootlet-helper needs files of any size and %d descriptors, and this "
-			"session allows less; see: ulimit -H -f -n",
+			"rootlet-helper needs files of any size, %d descriptors and, where it is "
+			"installed, time without end, and this session allows less; see: ulimit "
+			"-H -f -n -t",
 			FILES_LEAST);
 	size.rlim_cur = size.rlim_max;
-	return setrlimit(RLIMIT_FSIZE, &size) < 0
-		       ? error_errno(err, ERR_SYSTEM, "cannot raise the limit on files")
+	seconds.rlim_cur = seconds.rlim_max;
+	return setrlimit(RLIMIT_FSIZE, &size) < 0 || setrlimit(RLIMIT_CPU, &seconds) < 0
+		       ? error_errno(err, ERR_SYSTEM, "cannot raise the limits")
 		       : 0;
 }
 
@@ -74,8 +77,7 @@ int session_open(struct session *s, int channel, struct error **err)
 	/* First, so that a refusal can be recorded. */
 	known = caller_self(&caller, err);
 	s->grant.caller = caller;
-	if (known < 0 || check_limits(err) < 0 ||
-	    policy_load(POLICY_PATH, s->mode == MODE_INSTALLED, &s->policy, err) < 0)
+	if (known < 0 || policy_load(POLICY_PATH, s->mode == MODE_INSTALLED, &s->policy, err) < 0)
 		return -1;
 	if (!s->policy && !(s->policy = policy_open_to_all()))
 		return error_set(err, ERR_SPACE, "out of memory");

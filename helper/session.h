@@ -19,9 +19,13 @@ struct session {
 	uint32_t login_uid, audit_session; /* audit(8); UINT32_MAX: none */
 };
 
-/* ERR_HOST or ERR_REFUSED where the host, its policy, or the limits that the caller has set forbid
- * to go on. CHANNEL is the front end's. */
+/* ERR_HOST or ERR_REFUSED where the host or its policy forbid to go on. CHANNEL is the front end's.
+ */
 int session_open(struct session *s, int channel, struct error **err);
+
+/* ERR_HOST where the caller has set limits that would cut the record short (files, seconds) or the
+ * work (descriptors). In installed mode this is asked when he can set none any more: prlimit(2). */
+int session_check_limits(const struct session *s, struct error **err);
 
 /* "user", "installed", "root" */
 const char *mode_name(enum mode mode);

@@ -248,14 +248,6 @@ void note_progress(int channel, const char *stage, uint64_t done, uint64_t total
 	note_send(channel, &note, -1);
 }
 
-void note_log(int channel, const char *line)
-{
-	struct note note = { .kind = NOTE_LOG };
-
-	snprintf(note.text, sizeof(note.text), "%s", line);
-	note_send(channel, &note, -1);
-}
-
 void note_set_error(struct note *note, const struct error *error)
 {
 	note->code = error ? error->code : ERR_SPACE;

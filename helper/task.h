@@ -135,7 +135,6 @@ int note_send(int channel, const struct note *note, int fd);
 
 /* The helpers for the four common notes. A failure to send shows in the next receive. */
 void note_progress(int channel, const char *stage, uint64_t done, uint64_t total);
-void note_log(int channel, const char *line);
 void note_result(int channel, const struct error *error, int status);
 
 /* Puts ERROR into a result; NULL: there was no memory for one. */

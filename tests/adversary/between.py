@@ -1,12 +1,14 @@
 """What a caller can do between two steps of his own helper: bases and trees that are forged, folders that
 are exchanged while they are made, files that change between the look and the copy, locks that are held,
 and what never ends. The trees are a few files of the test's own making, so that this is quick."""
+import array
 import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
 import signal
+import socket
 import stat
 import struct
 import subprocess
@@ -14,8 +16,8 @@ import threading
 import time
 
 from support import fuse, installed, tap
-from support.protocol import BUSY, REFUSED, TRUST, Helper, opened
-from support.world import AS_ROOT, Home, children, processes_left, wait_until
+from support.protocol import BUSY, REFUSED, TRUST, Helper, opened, request
+from support.world import AS_ROOT, Home, children, command_of, processes_left, wait_until
 
 ANY = "releases *\nmirrors *\nkeyrings *\ndeny-packages \nengines debootstrap native\n"  # what no policy allows
 SWITCH = "import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -377,6 +379,29 @@ def recorded():
                "a helper that cannot have a session of its own does nothing", helper.greeting)
 
 
+# --- how long ---
+
+def unread():
+    """A front end that reads nothing of what a jail says cannot keep it beyond its time."""
+    tree = make(f"{fresh('trees')}/loud")
+    shutil.copy("/bin/busybox", f"{tree}/usr/bin/busybox")
+    put(f"{tree}/usr/bin/sh", b"#!/usr/bin/busybox sh\nwhile :; do echo 0123456789012345678901234567890123456789; done\n", 0o755)
+    give(tree)
+    installed.enter()
+    installed.allow(home.user, "max-seconds = 3")
+    helper = Helper(home.user, seconds=60)
+
+    def loud():
+        return [pid for pid in children(helper.process.pid) if "/usr/bin/sh" in command_of(pid)]
+    with opened(tree) as fds:
+        helper.channel.sendmsg([request("Inspect", deep=1)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+    began, runs = time.monotonic(), wait_until(loud, 10)
+    ended = wait_until(lambda: not loud(), 20)
+    tap.report(runs and ended and time.monotonic() - began < 10, "a front end that does not read: what it has asked for ends "
+               "in time", runs, ended, f"{time.monotonic() - began:.1f} s")
+    helper.channel.close()
+
+
 # --- how many ---
 
 def counted():
@@ -440,6 +465,7 @@ changed()
 endless()
 outside()
 recorded()
+unread()
 counted()
 word_of_the_caller()
 tap.report(not processes_left(10), "no helper stays")

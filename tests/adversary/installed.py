@@ -1,6 +1,8 @@
 """Installed mode: what an administrator gives rootlet-helper, that it gives it up before it listens,
 and that whoever may call it gets nothing else out of it."""
+import array
 import contextlib
+import fcntl
 import json
 import os
 import pwd
@@ -12,7 +14,7 @@ import subprocess
 import time
 
 from support import forms, installed, tap
-from support.protocol import REQUESTS, Helper, REFUSED, opened
+from support.protocol import REFUSED, REQUESTS, VERSION, Helper, opened, request
 from support.server import Server
 from support.world import (SCRATCH, SOURCE, Home, Tidy, User, children, command_of, kill, mirror,
                            processes_left, wait_until)
@@ -143,13 +145,15 @@ def policies():
     tap.report(answer.code == HOST, "a policy in a folder that others can write is refused", answer)
     os.chmod("/etc/rootlet", 0o755)
     taken = installed.range_of(USER)
-    with open(f"{SCRATCH}/{os.getpid()}.subuid", "w", encoding="ascii") as file:
-        file.write(f"somebody:{taken + 65000}:65536\n")
-    subprocess.run(["mount", "--bind", file.name, "/etc/subuid"], check=True)
-    answer, _ = greeted()
-    subprocess.run(["umount", "/etc/subuid"], check=True)
-    tap.report(answer.code == HOST and "somebody" in answer.message,
-               "a range that overlaps another's in /etc/subuid is refused", answer)
+    # The caller's own would be his in a namespace of his own, where he is root of it.
+    for owner, whose in (("somebody", "another's"), (USER.name, "one of his own")):
+        with open(f"{SCRATCH}/{os.getpid()}.subuid", "w", encoding="ascii") as file:
+            file.write(f"{owner}:{taken + 65000}:65536\n")
+        subprocess.run(["mount", "--bind", file.name, "/etc/subuid"], check=True)
+        answer, _ = greeted()
+        subprocess.run(["umount", "/etc/subuid"], check=True)
+        tap.report(answer.code == HOST and f"that of {owner}" in answer.message,
+                   f"a range that overlaps {whose} in /etc/subuid is refused", answer)
 
 
 def status_of(pid):
@@ -183,6 +187,8 @@ def before_the_first_request(rootlet):
     pids = wait_until(lambda: ready(helper.process.pid))
     found = dict(zip(("outer", "jailer", "parser"), pids or ()))
     tap.report(len(found) == 3, "outer, jailer and parser are there before the first request", found)
+    held = sets_of(helper.process.pid)
+    tap.report(not any(held[key] for key in SETS if key != "CapBnd"), "the process that waits for them holds nothing", held)
     for name, pid in found.items():
         held, mask = sets_of(pid), row[name]
         # The parser keeps the jailer's bounding set: it has no call that could gain from it.
@@ -194,26 +200,36 @@ def before_the_first_request(rootlet):
     tap.report(helper.leave() == 0, "and it leaves when it is left")
 
 
-def ready(outer):
-    below = children(outer)
-    if len(below) != 2:
+def ready(first):
+    """Outer, jailer and parser, once all of them are under their lists; FIRST only waits for their end."""
+    below = children(first)
+    if len(below) != 3:
         return None
-    filters = [int(status_of(pid).get("Seccomp_filters", 0)) for pid in (outer, *below)]
-    return (outer, *below) if filters[0] and filters[2] > filters[1] > 0 else None
+    filters = [int(status_of(pid).get("Seccomp_filters", 0)) for pid in below]
+    return tuple(below) if filters[0] and filters[2] > filters[1] > 0 else None
+
+
+def given(user):
+    """The first of what is mapped in each part: the range, the caller, and the id that the range has beside."""
+    return {installed.range_of(user), user.uid, installed.range_of(user) + 65535}
 
 
 def rights(pids, row):
     """None of PIDS holds anything on the host, nor the range that the policy does not give."""
-    host = os.readlink("/proc/self/ns/user")
+    host, first = os.readlink("/proc/self/ns/user"), pids[0]
     for pid in pids:
         status, name = status_of(pid), command_of(pid)[:40]
-        tap.report(os.readlink(f"/proc/{pid}/ns/user") != host,
-                   f"{name}: it is in a user namespace, so none of its rights is the host's")
         held = int(status["CapPrm"], 16) | int(status["CapEff"], 16) | int(status["CapAmb"], 16)
+        # The one that the front end has started waits for the others, as nobody.
+        if os.readlink(f"/proc/{pid}/ns/user") == host:
+            tap.report(pid == first and held == 0 and status["Uid"].split() == [str(installed.range_of(USER) + 65535)] * 4,
+                       f"{name}: who waits for the others holds nothing, and is nobody", held, status["Uid"])
+            continue
+        tap.report(pid != first, f"{name}: it is in a user namespace, so none of its rights is the host's")
         setid = 1 << 6 | 1 << 7
         with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
             outside = {int(line.split()[1]) for line in file}
-        tap.report(0 not in outside and outside <= {installed.range_of(USER), USER.uid},
+        tap.report(0 not in outside and outside <= given(USER),
                    f"{name}: its ids are the range's and the caller's", outside)
         if "rootlet-helper" in name and not held & setid:
             tap.report(held == 0, f"{name}: who keeps the record and who reads hold nothing", held)
@@ -309,20 +325,11 @@ def probe(home, rootlet):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
                           cwd="/", **USER.switch())
     rows = [line.split() for line in done.stdout.splitlines()]
-    tap.report(len(rows) == 15 * len(pids) and all(len(row) == 3 for row in rows),
+    tap.report(len(rows) == 16 * len(pids) and all(len(row) == 3 for row in rows),
                "every attempt was made", done.stdout[-400:])
-    outer = max(helpers, key=lambda pid: len(children(pid)))
     for pid, what, error in rows:
-        name = command_of(int(pid))[:30]
-        if what in ("stop", "continue"):
-            if int(pid) in (outer, *jailed):
-                tap.report(error == "EPERM", f"{name}: the caller cannot signal it ({what})", error)
-        else:
-            tap.report(error in ("EPERM", "EACCES"), f"the caller against {name}: {what}", error)
+        tap.report(error in ("EPERM", "EACCES"), f"the caller against {command_of(int(pid))[:30]}: {what}", error)
     tap.note(f"{len(rows)} attempts on {len(pids)} processes; before them: {before}")
-    # Who works in the caller's folders is the caller's id: he may end it, and all ends.
-    for pid in pids:
-        kill(pid, signal.SIGCONT)
     shell.kill()
     shell.communicate()
     tap.report(not processes_left(20), "a dead front end: nothing of the helper stays")
@@ -375,14 +382,14 @@ def starts():
         helper = Helper(USER, program=program)
         answer, maps = helper.greeting, ids_of(helper)
         status = helper.leave()
-        tap.report(answer.code == 0 and status == 0 and maps == {installed.range_of(USER), USER.uid} and
+        tap.report(answer.code == 0 and status == 0 and maps == given(USER) and
                    os.path.getsize(installed.RECORD) > size, f"{what}: it works the same", answer, status, maps)
 
 
 def ids_of(helper):
     """The first of each of the host's ids that the processes of HELPER are mapped to."""
     maps = set()
-    for pid in (helper.process.pid, *children(helper.process.pid)):
+    for pid in children(helper.process.pid):
         with contextlib.suppress(OSError), open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
             maps |= {int(line.split()[1]) for line in file}
     return maps
@@ -427,6 +434,13 @@ def environment():
             "a low soft limit of files": "ulimit -S -f 1; ulimit -S -n 20;"}.items():
         answer, status = greeted(setup=before)
         tap.report(answer.code == 0 and status == 0, f"{what}: it works the same", answer, status)
+    with Helper(USER, program=starter("clocks", PYTHON + "import signal\nfor clock in range(3):\n    signal.setitimer("
+                                      "clock, 0.5)\nlibc.execve(b'HELPER', none, none)\n")) as helper:
+        time.sleep(1)
+        answer = helper.ask("OpenNamespace")
+    tap.report(answer.code == REFUSED, "clocks that run when it is started: it works the same", answer)
+    raced_limits()
+    refused_without_a_range()
     size = os.path.getsize(installed.RECORD)
     for what, limit in {"files": "-f 1", "descriptors": "-n 32", "memory": "-v 30000",
                         "stack": "-s 64", "processor time": "-t 0", "processes": "-u 0"}.items():
@@ -437,6 +451,51 @@ def environment():
         size = os.path.getsize(installed.RECORD)
     tap.report(all(json.loads(line) for line in open(installed.RECORD, encoding="ascii")),
                "after all of that each line of the record is whole")
+
+
+LIMITS = PYTHON + """import resource
+helper = os.getpid()
+if os.fork() == 0:
+    os.closerange(3, 64)
+    try:
+        while True:
+            resource.prlimit(helper, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    except OSError:
+        os._exit(0)
+libc.execve(b'HELPER', none, none)
+"""
+
+
+def raced_limits():
+    """The caller sets limits of it while it starts, as long as it is his to do so: what is done is on the record."""
+    lost, seen, program = [], [], starter("limits", LIMITS)
+    for _ in range(30):
+        size = os.path.getsize(installed.RECORD)
+        helper = Helper(USER, program=program)
+        answer = helper.greeting
+        helper.leave()
+        seen.append(answer.code)
+        lost += [answer] if answer.code == 0 and os.path.getsize(installed.RECORD) == size else []
+    tap.report(not lost and 0 in seen, "a limit on files that the caller sets while it starts: what is done is on the record",
+               *lost, *seen)
+
+
+def refused_without_a_range():
+    """Who has no range may call it, as one of its group: while it says so he cannot stop it, with the record's lock."""
+    installed.allow(User("root", 0, 0))
+    with open(installed.RECORD, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        size, helper = os.path.getsize(installed.RECORD), Helper(USER, program=installed.HELPER, greet=False)
+        time.sleep(0.5)
+        ids = status_of(helper.process.pid)["Uid"].split()
+        done = subprocess.run(["kill", "-STOP", str(helper.process.pid)], check=False, stderr=subprocess.DEVNULL, **USER.switch())
+        fcntl.flock(file, fcntl.LOCK_UN)
+    answer = helper.ask("Hello", version=VERSION, purpose="test")
+    helper.leave()
+    tap.report(str(USER.uid) not in ids and done.returncode != 0 and answer.code == REFUSED and
+               os.path.getsize(installed.RECORD) > size, "who has no range cannot stop it while it puts that on the record",
+               ids, done.returncode, answer)
+    installed.allow(USER)
 
 
 def copies():
@@ -532,7 +591,7 @@ def two_users(home, rootlet):
     tree, with_other = f"{home.store}/test-rootfs", Home(user=other)
     helper = Helper(other, program=installed.HELPER)
     maps = ids_of(helper)
-    tap.report(helper.greeting.code == 0 and maps == {installed.range_of(other), other.uid} and
+    tap.report(helper.greeting.code == 0 and maps == given(other) and
                abs(installed.range_of(other) - installed.range_of(USER)) >= 65536,
                "another user of it has a range of his own", helper.greeting, maps)
     helper.leave()
@@ -556,7 +615,7 @@ def two_users(home, rootlet):
                           stderr=subprocess.STDOUT, text=True, check=False, cwd="/", **other.switch())
     rows = [line.split() for line in done.stdout.splitlines()]
     through = [row for row in rows if len(row) != 3 or row[2] not in ("EPERM", "EACCES")]
-    tap.report(len(rows) == 15 * len(pids) and len(pids) >= 5 and not through and shell.poll() is None,
+    tap.report(len(rows) == 16 * len(pids) and len(pids) >= 5 and not through and shell.poll() is None,
                "another user's attempts on its processes: none comes through", *through, done.stdout[-300:])
     shell.kill()
     shell.communicate()
@@ -576,14 +635,18 @@ def fronts(home, rootlet):
     kill(shell.pid, signal.SIGKILL)
     shell.communicate()
     tap.report(alive >= 3 and not processes_left(20), "a front end stopped, then killed: nothing stays")
-    helper = Helper(USER, program=installed.HELPER)
-    jailer = children(helper.process.pid)
-    subprocess.run(["kill", "-9", *map(str, jailer)], check=False, **USER.switch(),
-                   stderr=subprocess.DEVNULL)
-    ended = wait_until(lambda: helper.process.poll() is not None, 20)
-    tap.report(ended is not None and not processes_left(20),
-               "the caller kills what is his of the helper: all of it ends")
-    helper.channel.close()
+    # The caller can have a clock end the one, in a cgroup of his own, and the kernel for want of memory.
+    for what, place in (("who keeps the record", 0), ("the jailer", 1), ("who reads", 2)):
+        with opened(f"{home.store}/test-rootfs", *["/dev/null"] * 3) as fds:
+            helper = Helper(USER, program=installed.HELPER)
+            all_of_it = wait_until(lambda: ready(helper.process.pid), 20)
+            helper.channel.sendmsg([request("Execute", argv=["sleep", "69"], user="root")], [
+                (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+            wait_until(lambda: any(command_of(pid).startswith("sleep 69") for pid in children(helper.process.pid)), 20)
+            kill(all_of_it[place], signal.SIGKILL)
+            ended = wait_until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in all_of_it), 20)
+        tap.report(ended and not processes_left(20), f"{what} of the helper has died: all of it ends")
+        helper.channel.close()
     with opened(f"{home.store}/test-rootfs") as fds, Helper(USER, program=installed.HELPER) as helper:
         answer = helper.ask("OpenNamespace")
         tap.report(answer.code == REFUSED and not answer.fds,

@@ -4,6 +4,7 @@ Prints "PID ATTEMPT ERROR" for each, ERROR being "0" where it came through."""
 import ctypes
 import errno
 import os
+import resource
 import signal
 import sys
 
@@ -60,6 +61,7 @@ for word in sys.argv[1:]:
     attempt(number, "exe", lambda: os.open(f"/proc/{number}/exe", os.O_RDWR))
     attempt(number, "uid_map", lambda: os.write(os.open(f"/proc/{number}/uid_map", os.O_WRONLY),
                                                 b"0 0 1\n"))
+    attempt(number, "limits", lambda: resource.prlimit(number, resource.RLIMIT_FSIZE, (0, 0)))
     for kind in ("user", "mnt", "pid", "net"):
         attempt(number, f"setns-{kind}", lambda k=kind: enter(number, k))
 for word in sys.argv[1:]:

@@ -1,6 +1,7 @@
 """The record: what is on it, in each sink; what happens where it cannot be kept; and that `rootlet audit
 verify` finds what was done to it."""
 import datetime
+import fcntl
 import hashlib
 import json
 import os
@@ -230,6 +231,47 @@ def damage():
     play(Case("audit verify: a record that was rotated", ["audit", "verify", *halves], 0, " 0 faults"), home)
 
 
+def behind(line, other):
+    """LINE as it would be had it followed from OTHER."""
+    return anew(re.sub('"prev":"[^"]*"', f'"prev":"{json.loads(other)["hash"]}"', line))
+
+
+def locked_out():
+    """Another helper keeps the lock, frozen with it: requests are on the record all the same, and the chain may
+    part there. The one that was frozen writes behind the others what it was about to write before them."""
+    path = home.write("kept", "")
+    with Helper(home.user, seconds=60, record=path) as helper, open(path, "rb") as file:
+        helper.ask("Remove", (), name="..")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        took = []
+        for _ in range(2):
+            began = time.monotonic()
+            helper.ask("Remove", (), name="..")
+            took.append(time.monotonic() - began)
+        fcntl.flock(file, fcntl.LOCK_UN)
+        helper.ask("Remove", (), name="..")
+    with open(path, encoding="ascii") as file:
+        lines = file.read().splitlines(keepends=True)
+    before, (one, two), after = lines[:-3], lines[-3:-1], lines[-1]
+    tap.report([bool(json.loads(line).get("unlocked")) for line in lines] == [False] * len(before) + [True, True, False] and
+               len(before) == 3 and took[0] < 20 and took[1] < 1,
+               "a record whose lock is kept: requests are on it, and say so", *lines, took)
+    play(Case("audit verify: the chain is whole", ["audit", "verify", path], 0,
+              [" 0 faults", r":4: record 4 was written without the file's lock"]), home)
+    late = anew(one.replace(',"unlocked":true', ""))
+    rows = {"the frozen one's comes last": (before + [one, two, late], 0),
+            "and the next one follows from that": (before + [one, two, late, behind(after, late)], 0),
+            "one follows from what is another by now": (before + [one, behind(two, before[-1]), behind(after, two)], 1),
+            "two that are unlocked follow from the same one": (before + [one, behind(two, before[-1])], 0),
+            "the first that is unlocked was removed": (before + [two, after], 1),
+            "the second was removed": (before + [one, after], 1),
+            "the one before them was removed": (before[:-1] + [one, two, after], 1),
+            "one behind them was removed": (lines + [behind(after, late)], 1)}
+    for what, (text, status) in rows.items():
+        play(Case(f"audit verify, without the lock: {what}", ["audit", "verify", home.write("parted", "".join(text))],
+                  status, " 0 faults" if status == 0 else r" [1-9] fault"), home)
+
+
 def chained(entries):
     """Of the journal: each names the number and the hash of the one before it."""
     return all(int(one["ROOTLET_SEQ"]) == int(before["ROOTLET_SEQ"]) + 1 and one["ROOTLET_PREV"] == before["ROOTLET_HASH"]
@@ -320,6 +362,7 @@ who()
 together()
 killed()
 damage()
+locked_out()
 hostile_text()
 sinks()
 full_disk()

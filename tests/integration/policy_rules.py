@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 
@@ -228,6 +229,22 @@ def empty_file():
     return os.open(path, os.O_RDWR)
 
 
+def not_deleted(trees, folder, base):
+    """Who may make rootfs and not delete them: neither in the place of a new one, nor as what a killed one left."""
+    with opened(trees, folder) as fds, opened(home.write("manifest", "{}")) as manifest, Helper(USER) as helper:
+        made = helper.ask("Clone", fds, name="old", base_name=base)
+        refused = helper.ask("Publish", manifest, replace=1)
+        kept = helper.ask("Publish", manifest, replace=0)
+    tap.report(made.code == kept.code == 0 and refused.code == REFUSED and "operation delete" in refused.message,
+               "Publish that replaces is refused without delete", made, refused, kept)
+    os.rename(f"{trees}/old", f"{trees}/.rootlet-staging.zz")
+    with opened(trees, AT.keyring) as fds, Helper(USER) as helper:
+        answer = helper.ask("Begin", fds, **{**BEGIN, "name": "zz"})
+    tap.report(answer.code == REFUSED and "is a rootfs" in answer.message and os.path.exists(f"{trees}/.rootlet-staging.zz/etc"),
+               "a rootfs with the name of what a killed one left is not removed as such", answer)
+    shutil.rmtree(f"{trees}/.rootlet-staging.zz")
+
+
 def bases():
     """A clone is made of what its base was made of, and of that the policy is asked."""
     def create(name, *words):
@@ -265,6 +282,10 @@ def bases():
         outcome = create("three")
         tap.report(outcome.status == 0 and "Cloned" not in outcome.out and len(there()) == 2,
                    "another policy: a base of its own, with no need to remove the first", outcome)
+        outcome = home.create("--name", "three", "--force", server=server, at=AT, fresh=False)
+        tap.report(outcome.status == 1 and "operation delete is not allowed" in outcome.err,
+                   "without delete none is replaced: so says create at once", outcome)
+        not_deleted(trees, folder, (set(there()) - {clone[2]["base_name"]}).pop())
         installed.allow(USER, "deny-packages = nothing*", "operations = create check delete", "max-count = 1",
                         folders=f"{home.store} {home.folder}/clones")
         home.run("delete", "--yes", "--name", "one")
