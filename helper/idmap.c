@@ -186,10 +186,9 @@ static int check_untaken(const char *file, const struct caller *caller, uint32_t
 {
 	_cleanup_fclose_ FILE *f = fopen(file, "re");
 	_cleanup_free_ char *line = NULL;
+	int missing = f ? 0 : errno;
 	size_t size = 0;
 
-	if (!f && errno != ENOENT)
-		return error_errno(err, ERR_HOST, "cannot read %s", file);
 	while (f && getline(&line, &size, f) > 0) {
 		char *colon = strchr(line, ':');
 		uintmax_t from, count;
@@ -204,7 +203,9 @@ static int check_untaken(const char *file, const struct caller *caller, uint32_t
 				"that of %.64s in %s; ask an administrator to move one",
 				caller->name, first, line, file);
 	}
-	return 0;
+	errno = missing;
+	return missing && missing != ENOENT ? error_errno(err, ERR_HOST, "cannot read %s", file)
+					    : 0;
 }
 
 static int choose_range(const struct session *session, struct idmap *map, struct error **err)
