@@ -206,6 +206,9 @@ static int outer(struct start *s, pid_t jailer_pid)
 	/* It must not stop while it has the record's lock. */
 	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
 		signal(stops[i], SIG_IGN);
+	/* With the first process all ends. A change of ids would undo this: prctl(2). */
+	if (s->session.mode == MODE_INSTALLED && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return 1;
 	if (privileges_drop(PRIVILEGES_OUTER, -1, &err) < 0)
 		return complain(err);
 	audit_serve(&s->audit, s->recorder[1]);
@@ -225,7 +228,7 @@ static int leave_first_process(struct error **err)
 	if (pid < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot start a process");
 	if (pid == 0)
-		return prctl(PR_SET_PDEATHSIG, SIGKILL);
+		return 0;
 	close_range(CHANNEL, ~0U, 0);
 	if (privileges_renounce(NULL) < 0 || RETRY_ON_EINTR(waitpid(pid, &status, 0)) < 0)
 		_exit(1);

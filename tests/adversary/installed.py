@@ -636,10 +636,10 @@ def fronts(home, rootlet):
     shell.communicate()
     tap.report(alive >= 3 and not processes_left(20), "a front end stopped, then killed: nothing stays")
     # The caller can have a clock end the one, in a cgroup of his own, and the kernel for want of memory.
-    for what, place in (("who keeps the record", 0), ("the jailer", 1), ("who reads", 2)):
+    for what, place in (("who waits", 0), ("who keeps the record", 1), ("the jailer", 2), ("who reads", 3)):
         with opened(f"{home.store}/test-rootfs", *["/dev/null"] * 3) as fds:
             helper = Helper(USER, program=installed.HELPER)
-            all_of_it = wait_until(lambda: ready(helper.process.pid), 20)
+            all_of_it = (helper.process.pid, *wait_until(lambda: ready(helper.process.pid), 20))
             helper.channel.sendmsg([request("Execute", argv=["sleep", "69"], user="root")], [
                 (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
             wait_until(lambda: any(command_of(pid).startswith("sleep 69") for pid in children(helper.process.pid)), 20)
