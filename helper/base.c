@@ -14,14 +14,28 @@
 #include "helper/tree.h"
 
 #define DIGEST OWN_FOLDER "/digest"
+#define MANIFEST OWN_FOLDER "/manifest.json"
 #define DIGEST_TEXT_MAX 256
 
-static void print_digest(const struct tree_digest *digest, char text[static DIGEST_TEXT_MAX])
+/* The lines that say whether a base is whole. A clone gets a manifest of its own, made of the
+ * base's: that has to be as whole as the rest. */
+static int print_digest(int base, const struct tree_digest *digest,
+			char text[static DIGEST_TEXT_MAX], struct error **err)
 {
-	char hex[2 * SHA256_LEN + 1];
+	char tree_hex[2 * SHA256_LEN + 1], manifest_hex[2 * SHA256_LEN + 1];
+	_cleanup_free_ char *manifest = NULL;
+	uint8_t sum[SHA256_LEN];
+	size_t size;
 
-	sha256_to_hex(digest->sum, hex);
-	snprintf(text, DIGEST_TEXT_MAX, "%s %" PRIu64 "\n", hex, digest->count);
+	manifest = tree_read_file(base, MANIFEST, MANIFEST_MAX, &size);
+	if (!manifest)
+		return error_errno(err, ERR_TRUST, "cannot read the base's manifest");
+	hash_of(manifest, size, sum);
+	sha256_to_hex(sum, manifest_hex);
+	sha256_to_hex(digest->sum, tree_hex);
+	snprintf(text, DIGEST_TEXT_MAX, "%s %" PRIu64 "\n%s\n", tree_hex, digest->count,
+		 manifest_hex);
+	return 0;
 }
 
 /* What the policy says of what a rootfs may be made of, as a hash. */
@@ -45,9 +59,8 @@ static int write_digest(const struct server *s, int tree, const struct tree_dige
 	char text[DIGEST_TEXT_MAX], rule[2 * SHA256_LEN + 1];
 	size_t length;
 
-	if (hash_rule(s, rule, err) < 0)
+	if (hash_rule(s, rule, err) < 0 || print_digest(tree, digest, text, err) < 0)
 		return -1;
-	print_digest(digest, text);
 	length = strlen(text);
 	length += (size_t)snprintf(text + length, sizeof(text) - length, "%s\n", rule);
 	if (fd < 0 || fchown(fd, 0, 0) < 0 || write(fd, text, length) != (ssize_t)length)
@@ -55,11 +68,13 @@ static int write_digest(const struct server *s, int tree, const struct tree_dige
 	return 0;
 }
 
-static int check_digest(const char *known, const struct tree_digest *digest, struct error **err)
+static int check_digest(int base, const char *known, const struct tree_digest *digest,
+			struct error **err)
 {
 	char text[DIGEST_TEXT_MAX];
 
-	print_digest(digest, text);
+	if (print_digest(base, digest, text, err) < 0)
+		return -1;
 	if (!known || strncmp(known, text, strlen(text)) != 0)
 		return error_set(err, ERR_TRUST, "the base is damaged: its digest differs");
 	return 0;
@@ -73,6 +88,8 @@ static int check_rule(const struct server *s, const char *known, struct error **
 
 	if (hash_rule(s, rule, err) < 0)
 		return -1;
+	/* The third. */
+	line = line ? strchr(line + 1, '\n') : NULL;
 	if (!line || strncmp(line + 1, rule, strlen(rule)) != 0)
 		return error_set(err, ERR_TRUST,
 				 "the base was made when the policy allowed other things");
@@ -115,7 +132,7 @@ int handle_clone(struct server *s, const struct task *t, const int *fds, struct 
 		return -1;
 	if (staging_make(s, fds[0], t->clone.name, err) < 0 ||
 	    clone_tree(s, base, s->tree, &way, &digest, err) < 0 ||
-	    check_digest(known, &digest, err) < 0) {
+	    check_digest(base, known, &digest, err) < 0) {
 		build_abandon(s);
 		return -1;
 	}
@@ -181,5 +198,5 @@ int handle_verify(struct server *s, const struct task *t, const int *fds, struct
 	if (clone_digest(s, fds[0], &digest, err) < 0)
 		return -1;
 	known = tree_read_file(fds[0], DIGEST, DIGEST_TEXT_MAX, &size);
-	return check_digest(known, &digest, err);
+	return check_digest(fds[0], known, &digest, err);
 }

@@ -157,9 +157,10 @@ def keys(home, server):
     os.rename(f"{packages}.away", packages)
 
 
-def flip(path):
+def flip(path, text=None):
+    """Changes one bit: of TEXT, where it is given."""
     with open(path, "r+b") as file:
-        file.seek(os.path.getsize(path) // 2)
+        file.seek(file.read().index(text) if text else os.path.getsize(path) // 2)
         byte = file.read(1)
         file.seek(-1, os.SEEK_CUR)
         file.write(bytes([byte[0] ^ 1]))
@@ -169,6 +170,9 @@ def flip(path):
 DAMAGES = {
     "a bit of a program": (lambda base: flip(f"{base}/usr/bin/attr"),) * 2,
     "a bit of dpkg's status": (lambda base: flip(f"{base}/var/lib/dpkg/status"),) * 2,
+    # It stays JSON.
+    "a bit of the manifest": (lambda base: flip(f"{base}/etc/rootlet/manifest.json", b"fsqa"),
+                              lambda base: flip(f"{base}/etc/rootlet/manifest.json", b"gsqa")),
     "a mode": (lambda base: os.chmod(f"{base}/usr/bin/chacl", 0o700),
                lambda base: os.chmod(f"{base}/usr/bin/chacl", 0o755)),
     "an owner": (lambda base: os.chown(f"{base}/usr/bin/chacl", 1, 1),
@@ -198,6 +202,7 @@ def damaged(home, server):
         undo(base)
         tap.report(answer.code == (0 if what == "nothing" else TRUST), f"a base with {what} changed", answer)
     for what, damage in {"a bit of a program": DAMAGES["a bit of a program"][0],
+                         "a bit of the manifest": DAMAGES["a bit of the manifest"][0],
                          "its manifest's owner": lambda base: os.chown(f"{base}/etc/rootlet/manifest.json", 1, 1),
                          "its manifest": lambda base: open(f"{base}/etc/rootlet/manifest.json", "w").write(
                              "{")}.items():
