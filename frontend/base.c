@@ -16,7 +16,7 @@
 #define WAIT_MS 200
 #define KEEP_SECONDS (30 * 24 * 60 * 60)
 
-static int hash_recipe(const struct base_recipe *r, char key[static 2 * SHA256_LEN + 1])
+int base_key(const struct base_recipe *r, char key[static 2 * SHA256_LEN + 1])
 {
 	uint8_t sum[SHA256_LEN];
 	char *text = NULL;
@@ -73,7 +73,7 @@ int base_open(const struct base_recipe *recipe, struct progress *progress, struc
 
 	if (!folder)
 		return -1;
-	if (hash_recipe(recipe, base->key) < 0)
+	if (base_key(recipe, base->key) < 0)
 		return error_set(err, ERR_SYSTEM, "cannot name a base of the cache");
 	base->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	snprintf(name, sizeof(name), ".%s.lock", base->key);

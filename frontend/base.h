@@ -24,6 +24,10 @@ struct base_recipe {
 	const char *policy;	       /* of what it may be made: permission_content() */
 };
 
+/* The name of the base that RECIPE makes, in hex: another one where anything in it is another.
+ * Returns -1 where it cannot be had, which is for want of memory. */
+int base_key(const struct base_recipe *recipe, char key[static 2 * SHA256_LEN + 1]);
+
 /* Names the base and locks it: who makes the same at this moment is waited for. */
 int base_open(const struct base_recipe *recipe, struct progress *progress, struct base *base,
 	      struct error **err);

@@ -1,0 +1,190 @@
+/* frontend/base.c: a base's name is another one where anything that makes it is another. */
+#include "frontend/base.h"
+
+#include "tap.h"
+
+/* A recipe whose every part can be changed. */
+struct kitchen {
+	struct pocket pockets[2];
+	struct package_set set;
+	char *packages[3];
+	struct profile profile;
+	struct host_ids ids;
+	const char *components[3];
+	struct base_recipe recipe;
+};
+
+static void lay_out(struct kitchen *k)
+{
+	*k = (struct kitchen){
+		.pockets = { { .name = "", .date = "Mon", .sha256_hex = "aa" },
+			     { .name = "updates", .date = "Tue", .sha256_hex = "bb" } },
+		.set = { .suite = "jammy",
+			 .arch = "amd64",
+			 .mirror = "http://mirror.example.org/x",
+			 .pocket_count = 2 },
+		.packages = { "acl", "attr" },
+		.profile = { .name = "test", .sha256 = "cc", .package_count = 2 },
+		.ids = { .first_uid = 100000, .first_gid = 200000, .count = 65536 },
+		.components = { "main", "universe" },
+		.recipe = { .engine = "native", .policy = "mirrors = any\n" },
+	};
+	k->set.pockets = k->pockets;
+	k->profile.packages = k->packages;
+	k->recipe.set = &k->set;
+	k->recipe.profile = &k->profile;
+	k->recipe.ids = &k->ids;
+	k->recipe.components = k->components;
+}
+
+static void change_nothing(struct kitchen *k)
+{
+	(void)k;
+}
+
+static void change_engine(struct kitchen *k)
+{
+	k->recipe.engine = "debootstrap";
+}
+
+static void change_suite(struct kitchen *k)
+{
+	k->set.suite = "noble";
+}
+
+static void change_arch(struct kitchen *k)
+{
+	k->set.arch = "arm64";
+}
+
+static void change_mirror(struct kitchen *k)
+{
+	k->set.mirror = "http://mirror.example.org/y";
+}
+
+static void change_uid(struct kitchen *k)
+{
+	k->ids.first_uid++;
+}
+
+static void change_gid(struct kitchen *k)
+{
+	k->ids.first_gid++;
+}
+
+static void change_release(struct kitchen *k)
+{
+	k->pockets[0].sha256_hex = "ab";
+}
+
+static void change_date(struct kitchen *k)
+{
+	k->pockets[0].date = "Wed";
+}
+
+static void change_pocket_release(struct kitchen *k)
+{
+	k->pockets[1].sha256_hex = "bc";
+}
+
+static void change_pocket_name(struct kitchen *k)
+{
+	k->pockets[1].name = "security";
+}
+
+static void change_pocket_count(struct kitchen *k)
+{
+	k->set.pocket_count--;
+}
+
+static void change_component(struct kitchen *k)
+{
+	k->components[1] = "restricted";
+}
+
+static void change_component_count(struct kitchen *k)
+{
+	k->components[1] = NULL;
+}
+
+static void change_components_to_default(struct kitchen *k)
+{
+	k->recipe.components = NULL;
+}
+
+static void change_profile_name(struct kitchen *k)
+{
+	k->profile.name = "other";
+}
+
+static void change_profile(struct kitchen *k)
+{
+	k->profile.sha256[1] = 'd';
+}
+
+static void change_package(struct kitchen *k)
+{
+	k->packages[0] = "gdb";
+}
+
+static void change_package_count(struct kitchen *k)
+{
+	k->profile.package_count--;
+}
+
+static void change_policy(struct kitchen *k)
+{
+	k->recipe.policy = "mirrors = none\n";
+}
+
+static const struct {
+	const char *what;
+	void (*change)(struct kitchen *k);
+} rows[] = {
+	/* The first is what the others are compared with. */
+	{ "nothing", change_nothing },
+	{ "the engine", change_engine },
+	{ "the suite", change_suite },
+	{ "the architecture", change_arch },
+	{ "the mirror", change_mirror },
+	{ "the first uid", change_uid },
+	{ "the first gid", change_gid },
+	{ "the hash of the release", change_release },
+	{ "the date of the release", change_date },
+	{ "the hash of a pocket's release", change_pocket_release },
+	{ "the name of a pocket", change_pocket_name },
+	{ "a pocket less", change_pocket_count },
+	{ "a component", change_component },
+	{ "a component less", change_component_count },
+	{ "no components given", change_components_to_default },
+	{ "the profile's name", change_profile_name },
+	{ "the profile's hash", change_profile },
+	{ "a package", change_package },
+	{ "a package less", change_package_count },
+	{ "the policy", change_policy },
+};
+#define COUNT (sizeof(rows) / sizeof(*rows))
+
+static bool key_of(size_t row, char key[static 2 * SHA256_LEN + 1])
+{
+	struct kitchen k;
+
+	lay_out(&k);
+	rows[row].change(&k);
+	return base_key(&k.recipe, key) == 0;
+}
+
+int main(void)
+{
+	char keys[COUNT][2 * SHA256_LEN + 1], again[2 * SHA256_LEN + 1];
+
+	for (size_t i = 0; i < COUNT; i++) {
+		bool good = key_of(i, keys[i]);
+
+		for (size_t j = 0; j < i; j++)
+			good = good && strcmp(keys[i], keys[j]) != 0;
+		tap_check(good, "a key of its own: %s", rows[i].what);
+	}
+	tap_check(key_of(0, again) && strcmp(keys[0], again) == 0, "the same recipe: the same key");
+	return tap_done();
+}
