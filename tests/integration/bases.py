@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 
 from support import debs, tap, trees
 from support import mirror as mirrors
@@ -14,7 +15,8 @@ from support.protocol import TRUST, Helper, opened
 from support.server import Fault, Server
 from support.world import AS_ROOT, PROFILE, SCRATCH, Home, Tidy, mirror
 
-AT = mirror()
+PACKAGES = f"{SCRATCH}/{os.getpid()}.capable"
+AT = mirror().with_packages(PACKAGES, [debs.capable(f"{PACKAGES}.debs", mirrors.arch())])
 NETWORK = 4
 OWN = [(r"/etc/rootlet/(manifest.json|digest|linked)", None, "each tree's own")]
 CLONED = "^Cloned from a base of the cache, by (reflinks|hard links|copies)(.*)"
@@ -29,7 +31,7 @@ def bases(home):
 
 
 def create(home, server, name, *words):
-    return home.create("--name", name, *words, server=server, at=AT, fresh=False)
+    return home.create("--name", name, "--include", "odd-capable", *words, server=server, at=AT, fresh=False)
 
 
 def way_of(outcome):
@@ -61,14 +63,16 @@ def clone(home, server):
     tap.note(f"made in {first.seconds:.1f} s, cloned in {second.seconds:.1f} s")
 
 
-def same(home):
+def same(made, tree, how=""):
     """Owners, setgid bits, capabilities, times of links: all of it."""
     if not AS_ROOT:
-        tap.skip("a clone, file by file", "needs root, to read another user's files")
+        tap.skip(f"a clone{how}, file by file", "needs root, to read another user's files")
         return
-    one, other = (trees.census(f"{home.store}/{name}") for name in ("first", "second"))
+    one, other = trees.census(made), trees.census(tree)
     wrong = trees.differences(one, other, OWN)
-    tap.report(not wrong and len(one) > 1000, "a clone, file by file", *wrong[:20], len(one))
+    tap.report(not wrong and len(one) > 1000, f"a clone{how}, file by file", *wrong[:20], len(one))
+    has = trees.attributed(other)
+    tap.report(set(has) >= debs.CAPABLE, f"a clone{how} has extended attributes and file capabilities", has)
 
 
 # In place, so that what shares the file would change as well.
@@ -97,6 +101,8 @@ def isolated(home, how=""):
                    *wrong[:20])
     changed = trees.differences(before[f"{home.store}/first"], trees.census(f"{home.store}/second"), OWN)
     tap.report(len(changed) >= len(CHANGES), f"but the clone{how} itself has changed", *changed[:20])
+    tap.report(not any("attributes" in line for line in changed), f"and its attributes are what they were{how}",
+               *changed)
     verify = home.run("cache", "verify")
     tap.report(verify.status == 0 and re.search(r", 0 damaged$", verify.out, re.M), f"cache verify{how}",
                verify)
@@ -108,8 +114,18 @@ def used_of(path):
     return (st.f_blocks - st.f_bfree) * st.f_frsize
 
 
+def disk_apart():
+    """The kind and options of a disk for the base alone. A tmpfs keeps a user's attributes since Linux 6.6."""
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        try:
+            os.setxattr(file.name, "user.x", b"y")
+        except OSError:
+            return "ext4", 800 << 20
+    return "tmpfs", "size=400m,mode=755"
+
+
 def elsewhere(home, server, kind, options, want):
-    """Clones of the same base, which is on a disk of its own, alone (a tmpfs) or with them."""
+    """Clones of the same base, which is on a disk of its own, alone (for copies) or with them."""
     what = f"on {kind}: clones are made by {want}"
     if not AS_ROOT:
         tap.skip(what, "needs root, to mount a disk")
@@ -119,17 +135,18 @@ def elsewhere(home, server, kind, options, want):
         if not point:
             tap.skip(what, f"{kind} cannot be mounted here")
             return
-        other = outer if kind == "tmpfs" else Home(folder=point)
+        other = outer if want == "copies" else Home(folder=point)
         other.cache = other.make_folder(f"{point}/cache")
         subprocess.run(["cp", "-a", f"{home.cache}/rootlet", other.cache], check=True)
         first = create(other, server, "first")
         before = used_of(point)
         second = create(other, server, "second")
-        # A tmpfs holds the base, and none of the clones.
+        # Where it is alone, the disk holds the base, and none of the clones.
         added = used_of(point) - before
         tap.report(first.status == second.status == 0 and way_of(first) == way_of(second) == want and
                    added < 30 << 20, what, f"{added} bytes more", first, second)
         if way_of(second):
+            same(f"{home.store}/first", f"{other.store}/second", f" by {want}")
             isolated(other, f" by {want}")
 
 
@@ -360,9 +377,9 @@ def forged():
 home = Home()
 with Server(AT.root) as served:
     clone(home, served)
-    same(home)
+    same(f"{home.store}/first", f"{home.store}/second", f" by {way_here(home)}")
     elsewhere(home, served, "xfs", 1 << 30, "reflinks")
-    elsewhere(home, served, "tmpfs", "size=400m,mode=755", "copies")
+    elsewhere(home, served, *disk_apart(), "copies")
     keys(home, served)
     isolated(home)
     damaged(home, served)

@@ -85,8 +85,9 @@ def compare_mmdebstrap(suite, home, cache):
         compare_packages(f"{suite}: native and mmdebstrap", home, f"{folder}/tree")
 
 
-def compare_suite(suite, source, cache=None):
-    """SOURCE: what create needs to get at it. No accounts: mmdebstrap makes none."""
+def compare_suite(suite, source, cache=None, attributed=()):
+    """SOURCE: what create needs to get at it. No accounts: mmdebstrap makes none. ATTRIBUTED: what has
+    to have extended attributes, so that they are compared."""
     home = Home(cache=cache)
     home.write("config/rootlet/profiles/plain.conf", "[packages]\nall = attr acl\n[files]\n"
                "path-exclude = /usr/share/doc/* /usr/share/man/*\n"
@@ -98,6 +99,8 @@ def compare_suite(suite, source, cache=None):
         return
     check = home.run("check", "--deep", "--name", "native")
     tap.report(check.status == 0, f"{suite}: dpkg finds nothing to complain of", check)
+    has = trees.attributed(trees.census(f"{home.store}/native"))
+    tap.report(set(has) >= set(attributed), f"{suite}: extended attributes are there", has)
     compare_debootstrap(suite, home, source)
     if LONG and cache:
         tap.note(f"{suite}: profile fstests is compared with debootstrap only, see above")
@@ -278,11 +281,11 @@ def main():
     odd_packages(at)
     unmerged(at)
     folder = f"{SCRATCH}/{os.getpid()}.asks"
-    asking = at.with_packages(folder, [debs.make(f"{folder}.debs", "odd-asks", mirrors.arch(),
-                                                 **ODD["odd-asks"])])
+    asking = at.with_packages(folder, [debs.make(f"{folder}.debs", "odd-asks", mirrors.arch(), **ODD["odd-asks"]),
+                                       debs.capable(f"{folder}.debs", mirrors.arch())])
     with Server(asking.root) as server:
         compare_suite(mirrors.SUITE, ["--mirror", server.url, "--keyring", at.keyring, "--include",
-                                      "odd-asks"])
+                                      "odd-asks,odd-capable"], attributed=debs.CAPABLE)
     for suite in DEBIAN:
         source = real_source(suite)
         if source is None:

@@ -59,6 +59,20 @@ def make(folder, name, arch, scripts=None, entries=(), suffix="gz", fields=""):
     return path
 
 
+# What odd-capable gives extended attributes: a file that clones may share, one that they may not, a folder.
+CAPABLE = {"/usr/bin/odd-capable", "/var/lib/odd-capable", "/etc/odd-capable"}
+
+
+def capable(folder, arch):
+    """A package whose postinst sets a file capability (cap_net_bind_service+ep: capabilities(7)) and an
+    attribute that is the user's own."""
+    script = "#!/bin/sh\nset -e\nfor folder in /usr/bin /var/lib; do cp /usr/bin/attr $folder/odd-capable\n" \
+             "setfattr -n security.capability -v 0x0100000200040000000000000000000000000000 " \
+             "$folder/odd-capable; done\n" \
+             "mkdir /etc/odd-capable; setfattr -n user.x -v y /etc/odd-capable\n"
+    return make(folder, "odd-capable", arch, {"postinst": script}, fields="Depends: attr\n")
+
+
 def files_of(path):
     """{name without "./": content} of the regular files in a .deb, as dpkg-deb has them."""
     data = subprocess.run(["dpkg-deb", "--fsys-tarfile", path], stdout=subprocess.PIPE, check=True).stdout

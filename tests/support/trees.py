@@ -69,6 +69,11 @@ def census(tree):
             for path, entry in seen.items()}
 
 
+def attributed(census):
+    """{path: extended attributes} of what has any."""
+    return {path: entry[5] for path, entry in census.items() if entry[5]}
+
+
 FIELDS = ("type", "mode", "owner", "group", "content", "attributes", "same file as")
 
 
