@@ -52,6 +52,12 @@ tap.report(len(manifest["packages"]) > 150 and manifest["profile"] in ("fstests"
            manifest.get("profile"), len(manifest["packages"]))
 tap.report(not os.listdir(f"{TREE}/dev") or os.path.exists(f"{TREE}/dev/null"),
            "the tree's own /dev holds at least null", os.listdir(f"{TREE}/dev"))
+# dpkg leaves links: one could lead to a folder with a copyright in it.
+documents = [path for where, _, names in os.walk(f"{TREE}/usr/share/doc") for name in names
+             if not os.path.islink(path := f"{where}/{name}")]
+others = [path for path in documents if os.path.basename(path) != "copyright"]
+tap.report(len(documents) > 100 and not others, "of documentation only copyrights are unpacked", len(documents),
+           *others[:20])
 with open(f"{home.folder}/made", encoding="utf-8") as file:
     tap.note(f"create took {float(file.read()):.0f} s, {len(manifest['packages'])} packages")
 tap.done()

@@ -182,6 +182,24 @@ static void check_fstests(void)
 	}
 }
 
+/* What a guest never reads is not unpacked. */
+static void check_fstests_filters(void)
+{
+	_cleanup_(profile_free) struct profile *p = NULL;
+	bool excluded = false, included = false;
+
+	profile_load("fstests", &p, NULL);
+	for (size_t i = 0; p && i < p->filter_count; i++) {
+		const struct path_filter *f = &p->filters[i];
+
+		excluded = excluded || (!f->include && tap_same(f->pattern, "/usr/share/doc/*"));
+		included = included ||
+			   (f->include && tap_same(f->pattern, "/usr/share/doc/*/copyright"));
+	}
+	tap_check(p && p->filter_count > 0 && excluded && included,
+		  "fstests: documentation is left out, but for copyrights");
+}
+
 static bool write_as(const char *name, const char *text)
 {
 	char file[160];
@@ -358,6 +376,7 @@ int main(void)
 	check_chain();
 	check_bad_files();
 	check_fstests();
+	check_fstests_filters();
 	check_built_in();
 	unlink(path);
 	for (size_t i = 3; i-- > 0;)
