@@ -286,6 +286,28 @@ def untrusted():
            (*ACCEPTED, ("Package", (base,), {"name": "dpkg", "sha256": digest})), name="dpkg", sha256=digest)
 
 
+def ends_the_build(engine):
+    """What does not hold ends the whole operation at once, not when the front end leaves."""
+    deb, staging = f"{AT.root}/{AT.deb_of('dpkg')}", f"{FOLDER}/.rootlet-staging.new"
+    with open(deb, "rb") as file:
+        data = file.read()
+    altered = home.write("untrusted/altered", data[:-1] + bytes([data[-1] ^ 1]))
+    begin = ("Begin", BEGIN[1], {**BEGIN[2], "engine": engine})
+    package = ("Package", (altered,), {"name": "dpkg", "sha256": hashlib.sha256(data).digest()})
+    answers = []
+    with Helper(home.user) as helper:
+        for kind, paths, fields in (begin, *ACCEPTED[1:], package):
+            there = os.path.lexists(staging)
+            with opened(*paths) as fds:
+                answers.append(helper.ask(kind, fds, **fields))
+        left = os.path.lexists(staging)
+        after = helper.ask("Bootstrap")
+    tap.report([one.code for one in answers] == [0, 0, 0, TRUST] and there and not left,
+               f"{engine}: a package with a wrong hash ends the build before the front end leaves", there, left, *answers)
+    tap.report(after.code == REFUSED and "out of order" in after.message,
+               f"{engine}: and nothing can be made of it any more", after)
+
+
 def changed_afterwards(engine):
     """Files that are rewritten after they were accepted: what is installed is what was verified."""
     copies = home.make_folder(f"{home.folder}/copies")
@@ -436,6 +458,7 @@ mutations()
 images()
 namespace()
 for engine in ("native", "debootstrap"):
+    ends_the_build(engine)
     changed_afterwards(engine)
 tap.report(not processes_left(10), "no helper stays")
 tap.done()
