@@ -124,39 +124,41 @@ int cache_find(const char *folder, const uint8_t sha256[static SHA256_LEN], uint
 	return 0;
 }
 
-/* A second name for a file that another process is bringing in at this moment. */
-static int draft_private(const char *folder, struct cache_draft *draft, struct error **err)
+int cache_begin_alone(const char *folder, struct cache_draft *draft, struct error **err)
 {
-	free(draft->path);
+	*draft = CACHE_DRAFT_NONE;
 	if (asprintf(&draft->path, "%s/.XXXXXX.part", folder) < 0) {
 		draft->path = NULL;
 		return error_errno(err, ERR_SYSTEM, "cannot make a file in %s", folder);
 	}
 	draft->private = true;
-	draft->kept = 0;
 	draft->fd = mkostemps(draft->path, 5, O_CLOEXEC);
 	if (draft->fd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a file in %s", folder);
 	return 0;
 }
 
-/* 1 where the lock is ours and the name still leads to this file, 0 where another has it. Without
- * the second test, we could write into a file that was renamed to its final name meanwhile. */
-static int draft_lock(const struct cache_draft *draft)
+/* 0 where the lock is ours and the name still leads to this file, 1 where another has it, -1 where
+ * there are no locks. Without the second test, we could write into a file that was renamed to its
+ * final name meanwhile. */
+static int draft_lock(const struct cache_draft *draft, struct stat *ours)
 {
-	struct stat ours, named;
+	struct stat named;
 
+	if (fstat(draft->fd, ours) < 0 || !S_ISREG(ours->st_mode))
+		return -1;
 	if (flock(draft->fd, LOCK_EX | LOCK_NB) < 0)
-		return 0;
-	return fstat(draft->fd, &ours) == 0 && lstat(draft->path, &named) == 0 &&
-	       ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+		return errno == EWOULDBLOCK ? 1 : -1;
+	return lstat(draft->path, &named) < 0 || ours->st_ino != named.st_ino ||
+	       ours->st_dev != named.st_dev || fstat(draft->fd, ours) < 0;
 }
 
 int cache_begin(const char *folder, const uint8_t sha256[static SHA256_LEN],
-		struct cache_draft *draft, struct error **err)
+		struct cache_draft *draft, uint64_t *other, struct error **err)
 {
 	char hex[2 * SHA256_LEN + 1];
 	struct stat st;
+	int locked;
 
 	*draft = CACHE_DRAFT_NONE;
 	sha256_to_hex(sha256, hex);
@@ -167,12 +169,16 @@ int cache_begin(const char *folder, const uint8_t sha256[static SHA256_LEN],
 	draft->fd = open(draft->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (draft->fd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make %s", draft->path);
-	if (draft_lock(draft) && fstat(draft->fd, &st) == 0 && S_ISREG(st.st_mode)) {
+	locked = draft_lock(draft, &st);
+	if (locked == 0) {
 		draft->kept = (uint64_t)st.st_size;
 		return 0;
 	}
 	closep(&draft->fd);
-	return draft_private(folder, draft, err);
+	free(draft->path);
+	*draft = CACHE_DRAFT_NONE;
+	*other = (uint64_t)st.st_size;
+	return locked > 0 ? 1 : cache_begin_alone(folder, draft, err);
 }
 
 int cache_commit(const char *folder, const uint8_t sha256[static SHA256_LEN],
@@ -217,7 +223,7 @@ int cache_store(const char *folder, const void *data, size_t size,
 
 	if (EVP_Digest(data, size, sha256, NULL, EVP_sha256(), NULL) != 1)
 		return error_set(err, ERR_SYSTEM, "cannot take a SHA-256: libcrypto refuses");
-	if (draft_private(folder, &draft, err) < 0)
+	if (cache_begin_alone(folder, &draft, err) < 0)
 		return -1;
 	for (; done < size; done += (size_t)n) {
 		n = RETRY_ON_EINTR(write(draft.fd, (const char *)data + done, size - done));

@@ -30,10 +30,14 @@ struct cache_draft {
 };
 #define CACHE_DRAFT_NONE ((struct cache_draft){ .fd = -1 })
 
-/* Starts, or goes on with, a file. Takes the partial file that an earlier attempt left, unless
- * another process works on that one now. */
+/* Starts, or goes on with, a file: takes the partial file that an earlier attempt left. Returns 1
+ * where another process works on that one now (or we ourselves do), which has brought *OTHER bytes;
+ * DRAFT is none then. */
 int cache_begin(const char *folder, const uint8_t sha256[static SHA256_LEN],
-		struct cache_draft *draft, struct error **err);
+		struct cache_draft *draft, uint64_t *other, struct error **err);
+
+/* Starts a file whatever others do. */
+int cache_begin_alone(const char *folder, struct cache_draft *draft, struct error **err);
 
 /* Puts the draft under its name where its hash is SHA256. Returns 0 and ends the draft, 1 where the
  * hash differs (the draft is then emptied, and still open), -1 with ERR set. */

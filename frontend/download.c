@@ -19,10 +19,13 @@
 #define BACKOFF_MS 500
 #define BACKOFF_MAX_MS 30000
 #define TICK_MS 250
+#define HELD_MS 50
+#define HELD_STALL_MS 30000 /* then what another process is to bring is fetched here as well */
 /* An attempt that brought as much was worth it, and is not counted. */
 #define WORTHWHILE (1024 * 1024)
 
-enum state { STATE_WAITING, STATE_RUNNING, STATE_DONE };
+/* Held: another process fetches the same, and is waited for. */
+enum state { STATE_WAITING, STATE_HELD, STATE_RUNNING, STATE_DONE };
 
 struct transfer {
 	struct download *job;
@@ -45,6 +48,7 @@ struct batch {
 	struct curl_slist *fresh; /* headers of what is not known by hash */
 	struct transfer *list;
 	size_t count, running, done;
+	int64_t moved; /* milliseconds: when others last brought something of what is held */
 	const char *folder;
 	const struct download_watch *watch;
 	uint64_t *received;
@@ -423,6 +427,84 @@ static int ended(struct batch *b, struct transfer *t, CURLcode code, struct erro
 	return result;
 }
 
+/* Returns 1 where the cache has it. */
+static int find(struct batch *b, struct transfer *t, struct error **err)
+{
+	int found = cache_find(b->folder, t->job->sha256, t->job->size, &t->job->path, err);
+
+	if (found <= 0)
+		return found;
+	if (t->state == STATE_HELD)
+		b->moved = now_ms();
+	finish(b, t);
+	return 1;
+}
+
+/* Leaves it to the other process, which has BYTES of it, as long as that brings anything at all:
+ * what it has not begun yet waits for its turn there. */
+static int hold(struct batch *b, struct transfer *t, uint64_t bytes, struct error **err)
+{
+	int64_t now = now_ms();
+
+	bytes = bytes < t->job->size ? bytes : t->job->size;
+	if (t->state != STATE_HELD || t->at != bytes)
+		b->moved = now;
+	t->at = bytes;
+	t->state = STATE_HELD;
+	t->not_before = now + HELD_MS;
+	if (now - b->moved < HELD_STALL_MS)
+		return 0;
+	t->state = STATE_WAITING;
+	return cache_begin_alone(b->folder, &t->draft, err) < 0 ? -1 : start_over(t, err);
+}
+
+/* Looks into the cache, then takes up what an earlier attempt left. */
+static int prepare(struct batch *b, struct transfer *t, struct error **err)
+{
+	struct download *job = t->job;
+	uint64_t other;
+	int r;
+
+	t->whole = true;
+	if (!job->sha256)
+		return 0;
+	r = find(b, t, err);
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	r = cache_begin(b->folder, job->sha256, &t->draft, &other, err);
+	if (r != 0)
+		return r < 0 ? -1 : hold(b, t, other, err);
+	/* Another may have brought it between these two looks. */
+	r = t->draft.kept ? 0 : find(b, t, err);
+	if (r != 0) {
+		cache_draft_end(&t->draft);
+		return r < 0 ? -1 : 0;
+	}
+	t->state = STATE_WAITING;
+	if (t->draft.kept == 0 || t->draft.kept > job->size)
+		return start_over(t, err);
+	t->at = t->draft.kept;
+	t->whole = false;
+	return t->at == job->size ? complete(b, t, err) : 0;
+}
+
+/* What others have brought meanwhile, or have left to us. Returns how many are still theirs, or
+ * -1. */
+static int look_again(struct batch *b, struct error **err)
+{
+	int64_t now = now_ms();
+	int held = 0;
+
+	for (size_t i = 0; i < b->count; i++) {
+		struct transfer *t = &b->list[i];
+
+		if (t->state == STATE_HELD && t->not_before <= now && prepare(b, t, err) < 0)
+			return -1;
+		held += t->state == STATE_HELD;
+	}
+	return held;
+}
+
 /* Begins what has no attempt behind it or has waited long enough. */
 static int start_ready(struct batch *b, struct error **err)
 {
@@ -490,12 +572,13 @@ static int serve(struct batch *b, struct progress *progress, struct error **err)
 	};
 	/* libcurl takes no -1, as poll(2) does. */
 	size_t first = others[0].fd < 0, end = others[1].fd < 0 ? 1 : 2;
-	int running, taken;
+	int running, taken, held;
 
 	while (b->done < b->count) {
 		if (interrupt_caught())
 			return error_set(err, ERR_INTERRUPTED, "interrupted while downloading");
-		if (start_ready(b, err) < 0)
+		held = look_again(b, err);
+		if (held < 0 || start_ready(b, err) < 0)
 			return -1;
 		if (curl_multi_perform(b->multi, &running) != CURLM_OK)
 			return error_set(err, ERR_SYSTEM, "cannot download: libcurl fails");
@@ -507,38 +590,14 @@ static int serve(struct batch *b, struct progress *progress, struct error **err)
 		 * for. */
 		if (!taken)
 			curl_multi_poll(b->multi, others + first,
-					first < end ? (unsigned)(end - first) : 0, TICK_MS, NULL);
+					first < end ? (unsigned)(end - first) : 0,
+					held ? HELD_MS : TICK_MS, NULL);
 		if (first == 0 && others[0].revents)
 			return error_set(err, ERR_SYSTEM,
 					 "the download was stopped, as rootlet-helper left: it was "
 					 "killed; see: journalctl -k");
 	}
 	return 0;
-}
-
-/* Looks into the cache, then takes up what an earlier attempt left. */
-static int prepare(struct batch *b, struct transfer *t, struct error **err)
-{
-	struct download *job = t->job;
-	int found;
-
-	t->whole = true;
-	if (!job->sha256)
-		return 0;
-	found = cache_find(b->folder, job->sha256, job->size, &job->path, err);
-	if (found < 0)
-		return -1;
-	if (found) {
-		finish(b, t);
-		return 0;
-	}
-	if (cache_begin(b->folder, job->sha256, &t->draft, err) < 0)
-		return -1;
-	if (t->draft.kept == 0 || t->draft.kept > job->size)
-		return start_over(t, err);
-	t->at = t->draft.kept;
-	t->whole = false;
-	return t->at == job->size ? complete(b, t, err) : 0;
 }
 
 static void batch_clear(struct batch *b)

@@ -1,6 +1,7 @@
 /* Fetches files over http and https: many at once, few per host, each gone on with where it broke.
  * Proxies come from the environment, as curl(1) takes them. What is known by hash goes into the
- * cache and is not asked for where it is there; what is not goes into memory. */
+ * cache and is not asked for where it is there, or where another process fetches it already: that
+ * one is waited for as long as it goes on. What is not known by hash goes into memory. */
 #pragma once
 
 #include <stdbool.h>

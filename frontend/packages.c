@@ -333,15 +333,9 @@ static int unpack_index(const struct fetch *f, const char *packed, const struct 
 	const uint8_t *sha256 = plan->plain.sha256;
 
 	if (memcmp(sha256, plan->packed.sha256, SHA256_LEN) != 0) {
-		if (cache_begin(f->indexes, sha256, &draft, err) < 0)
+		if (cache_begin_alone(f->indexes, &draft, err) < 0 ||
+		    unpack(packed, draft.fd, plan, err) < 0)
 			return -1;
-		if (ftruncate(draft.fd, 0) < 0)
-			return error_errno(err, ERR_SYSTEM, "cannot unpack %s", plan->what);
-		if (unpack(packed, draft.fd, plan, err) < 0) {
-			if (ftruncate(draft.fd, 0) < 0)
-				return error_errno(err, ERR_SYSTEM, "cannot empty %s", draft.path);
-			return -1;
-		}
 		switch (cache_commit(f->indexes, sha256, &draft, err)) {
 		case 0:
 			break;

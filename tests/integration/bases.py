@@ -1,19 +1,22 @@
 """Bases in the cache: what a clone is, that a change to one reaches no other, that damage is found and
 never used, and that two creates at once share one base."""
 import fcntl
+import hashlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 
 from support import debs, tap, trees
 from support import mirror as mirrors
 from support.disks import disk
 from support.protocol import TRUST, Helper, opened
 from support.server import Fault, Server
-from support.world import AS_ROOT, PROFILE, SCRATCH, Home, Tidy, mirror
+from support.world import AS_ROOT, PROFILE, SCRATCH, Home, Tidy, mirror, wait_until
 
 PACKAGES = f"{SCRATCH}/{os.getpid()}.capable"
 AT = mirror().with_packages(PACKAGES, [debs.capable(f"{PACKAGES}.debs", mirrors.arch())])
@@ -272,6 +275,66 @@ def at_once(home, server):
                "and every package was fetched once", len(fetched), len(set(fetched)))
 
 
+def fetched_once(home, server, what, options):
+    """Two creates that have no base in common have most of their packages in common."""
+    words = ["create", "--release", mirrors.SUITE, "--profile", "test", "--mirror", server.url,
+             "--keyring", AT.keyring]
+    name = what.replace(" ", "-")
+    cache = {"XDG_CACHE_HOME": f"{home.folder}/{name}"}
+    server.faults, server.requests[:] = [Fault(r"/perl-base_[^/]*\.deb$", "slow", 1 << 20)], []
+    with Tidy(home) as tidy:
+        both = [home.start(*words, *more, "--name", f"{name}-{number}", environment=cache)
+                for number, more in enumerate(options)]
+        out = [process.communicate(timeout=900) for process in both]
+        wrong = tidy.complaints()
+    server.faults = []
+    asked = [path for path in server.requests if path.endswith(".deb")]
+    tap.report(not wrong and [process.returncode for process in both] == [0, 0] and len(asked) > 50 and
+               len(asked) == len(set(asked)), f"two creates at once, {what}: every package is asked for once",
+               *wrong, *sorted(path for path in set(asked) if asked.count(path) > 1), *out)
+
+
+def draft_of(home, cache, package):
+    """What a process that fetches PACKAGE has of it, locked as that would."""
+    with open(f"{AT.root}/{AT.deb_of(package)}", "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
+    for folder in (cache, f"{cache}/rootlet", f"{cache}/rootlet/packages"):
+        home.make_folder(folder)
+    path = f"{cache}/rootlet/packages/.{digest}.part"
+    file = open(path, "wb")
+    if AS_ROOT:
+        os.chown(path, home.user.uid, home.user.gid)
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
+
+
+def held(home, server):
+    """A process that fetches a package, and then leaves it, is interrupted, or hangs."""
+    words = ["create", "--release", mirrors.SUITE, "--profile", "test", "--mirror", server.url,
+             "--keyring", AT.keyring, "--fresh", "--force", "--name", "held"]
+    package = AT.deb_of("perl-base")
+    for what, status, most in (("is interrupted while another fetches a package", 130, 10),
+                               ("fetches what another has left", 0, 25),
+                               ("fetches what another does not go on with", 0, 90)):
+        cache = f"{home.folder}/held-{status}-{most}"
+        server.requests.clear()
+        with draft_of(home, cache, "perl-base") as draft, Tidy(home) as tidy:
+            process = home.start(*words, environment={"XDG_CACHE_HOME": cache})
+            wait_until(lambda: len([path for path in server.requests if path.endswith(".deb")]) > 50)
+            time.sleep(2)
+            early, began = package in server.requests, time.monotonic()
+            if status:
+                process.send_signal(signal.SIGINT)
+            elif most < 30:
+                fcntl.flock(draft, fcntl.LOCK_UN)
+            out = process.communicate(timeout=600)
+            took = time.monotonic() - began
+            wrong = tidy.complaints()
+        tap.report(process.returncode == status and not wrong and not early and took < most and
+                   server.requests.count(package) == (status == 0), f"a create {what}", early, f"{took:.1f} s",
+                   *wrong, *out)
+
+
 KINDS = ("packages", "indexes", "solv", "bases", "images", "kernels", "build", "fstests")
 
 
@@ -384,6 +447,9 @@ with Server(AT.root) as served:
     isolated(home)
     damaged(home, served)
     at_once(home, served)
+    fetched_once(home, served, "of different packages", [("--include", "odd-capable"), ("--include", "hostname")])
+    fetched_once(home, served, "fresh", [("--fresh",), ("--fresh",)])
+    held(home, served)
     verified(home)
     again = create(home, served, "again", "--force")
     tap.report(again.status == 0 and not way_of(again), "what was removed is made anew", again)
