@@ -1,0 +1,142 @@
+/* frontend/sums.c: whatever of a folder changes is found; what has only been touched is not taken
+ * for damage, and is read once. */
+#include "frontend/sums.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tap.h"
+
+/* In a folder of its own. One name is two lines, one of a folder is the start of a file's. */
+#define MAKE                                                                                       \
+	"rm -rf .sums * .hidden; mkdir -p boot a/empty; printf kernel >boot/vmlinuz; "             \
+	"printf x >boot/config; printf y >a.c; printf z >'two\nlines'; ln -s ../boot a/link; "     \
+	"printf p >a/run; chmod 755 a/run; printf h >.hidden; "
+/* In place, with its old time of content. */
+#define FLIP(file, text)                                                                           \
+	"touch -r " file " /tmp/rootlet-sums.$$; printf " text " >" file                           \
+	"; touch -r /tmp/rootlet-sums.$$ " file "; rm /tmp/rootlet-sums.$$"
+
+static const struct {
+	const char *what, *script, *says;
+} damages[] = {
+	{ "a bit of a file", FLIP("boot/vmlinuz", "kErnel"), "boot/vmlinuz is not what it was" },
+	{ "a bit of a hidden file", FLIP(".hidden", "i"), ".hidden is not what it was" },
+	{ "a bit of a file whose name has two lines", FLIP("'two\nlines'", "Z"),
+	  "two\\nlines is not what it was" },
+	{ "a byte less", "printf kerne >boot/vmlinuz", "boot/vmlinuz is not what it was" },
+	{ "a link's target", "ln -sfn ../beet a/link", "a/link is not what it was" },
+	{ "a file for a link", "rm a/link; printf ../boot >a/link", "a/link is not what it was" },
+	{ "a link for a file", "mv a.c b; ln -s b a.c", "a.c is not what it was" },
+	{ "a program that is none", "chmod 644 a/run", "a/run is not what it was" },
+	{ "a file that is a program", "chmod 755 a.c", "a.c is not what it was" },
+	{ "a missing file", "rm boot/config", "boot/config is not there any more" },
+	{ "a missing file, the last", "rm two*", "two\\nlines is not there any more" },
+	{ "a missing folder", "rmdir a/empty", "a/empty is not there any more" },
+	{ "a file more", "printf x >a/more", "a/more was not there" },
+	{ "a file more, the last", "printf x >zz", "zz was not there" },
+	{ "an empty folder more", "mkdir boot/more", "boot/more was not there" },
+	{ "a pipe more", "mkfifo zz", "zz was not there" },
+	{ "another name", "mv boot/config boot/confih", "boot/config is not there any more" },
+	{ "a link to itself for a file", "rm a.c; ln -s a.c a.c", "a.c is not what it was" },
+	{ "a bit of the sums", "sed -i s/config/confih/ .sums",
+	  "boot/confih is not there any more" },
+	{ "a line of the sums", "sed -i /config/d .sums", "boot/config was not there" },
+	{ "half of the sums", "head -c 200 .sums >x; mv x .sums", "" },
+	{ "no line in the sums", ": >.sums", ".hidden was not there" },
+	{ "odd lines in the sums", "printf '#\\n# \\n# x\\n' >.sums", "" },
+	{ "no sums", "rm .sums", "nothing says what it must be" },
+};
+
+static bool run(const char *script)
+{
+	return system(script) == 0; /* NOLINT: of its own text */
+}
+
+static void check_damages(int folder)
+{
+	for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++) {
+		_cleanup_error_ struct error *err = NULL, *checked = NULL;
+		bool made =
+			run(MAKE) && sums_write(folder, NULL, NULL) == 0 && run(damages[i].script);
+		bool found = sums_verify(folder, NULL, &err) < 0 && err->code == ERR_TRUST &&
+			     strstr(err->message, damages[i].says);
+
+		tap_check(made && found, "%s is found: %s", damages[i].what,
+			  err ? err->message : "no");
+		/* Sums of which only the times are whole are no reason to make anew what is. */
+		tap_check((sums_check(folder, NULL, &checked) < 0 && checked->code == ERR_TRUST) ||
+				  strstr(damages[i].what, "sums"),
+			  "and before it is used");
+	}
+}
+
+static time_t time_of(int folder, const char *name)
+{
+	struct stat st;
+
+	return fstatat(folder, name, &st, 0) < 0 ? -1 : st.st_mtime;
+}
+
+static void check_whole(int folder)
+{
+	tap_check(run(MAKE) && sums_write(folder, NULL, NULL) == 0, "sums are written");
+	tap_check(sums_verify(folder, NULL, NULL) == 0, "and nothing is damaged");
+	tap_check(run("LC_ALL=C sha256sum --check --strict --status .sums"),
+		  "and sha256sum finds the same");
+	tap_check(run("touch -d 2001-01-01 .sums") && sums_check(folder, NULL, NULL) == 0 &&
+			  time_of(folder, ".sums") < 1000000000,
+		  "what nobody has touched is not read");
+	tap_check(run("touch boot/vmlinuz; mv a b; mv b a") &&
+			  sums_check(folder, NULL, NULL) == 0 &&
+			  time_of(folder, ".sums") > 1000000000,
+		  "what was only touched is read");
+	tap_check(run("touch -d 2001-01-01 .sums") && sums_check(folder, NULL, NULL) == 0 &&
+			  time_of(folder, ".sums") < 1000000000,
+		  "once");
+	tap_check(sums_verify(folder, NULL, NULL) == 0 &&
+			  run("test \"$(grep -c times .sums)\" = 1; test ! -e .sums.new"),
+		  "and the sums are what they were");
+	tap_check(sums_verify_file(folder, "boot/vmlinuz", NULL) == 0, "one file of them is whole");
+	tap_check(run(FLIP("boot/vmlinuz", "kErnel")) &&
+			  sums_verify_file(folder, "boot/vmlinuz", NULL) < 0 &&
+			  sums_verify_file(folder, "boot/config", NULL) == 0 &&
+			  sums_verify_file(folder, "boot/none", NULL) < 0,
+		  "and is found to be damaged");
+}
+
+static void check_file(int folder)
+{
+	tap_check(run(MAKE) && sums_write(folder, "a.c", NULL) == 0 &&
+			  sums_verify(folder, "a.c", NULL) == 0 &&
+			  sums_check(folder, "a.c", NULL) == 0,
+		  "a file has sums of its own");
+	tap_check(run("printf n >boot/config") && sums_verify(folder, "a.c", NULL) == 0,
+		  "in which others have no part");
+	sums_touch(folder, "a.c");
+	tap_check(run("touch -d 2001-01-01 .a.c.sums") && sums_used(folder, "a.c") < 1000000000 &&
+			  sums_used(folder, "b.c") == 0,
+		  "their time is when it was used");
+	tap_check(run(FLIP("a.c", "Y")) && sums_verify(folder, "a.c", NULL) < 0 &&
+			  sums_check(folder, "a.c", NULL) < 0,
+		  "a bit of it is found");
+	sums_remove(folder, "a.c");
+	tap_check(sums_verify(folder, "a.c", NULL) < 0, "nothing is whole without sums");
+}
+
+int main(void)
+{
+	char path[] = "/tmp/rootlet-test-sums.XXXXXX";
+	_cleanup_close_ int folder = -1;
+
+	if (!mkdtemp(path) || chdir(path) < 0 ||
+	    (folder = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return 1;
+	check_whole(folder);
+	check_damages(folder);
+	check_file(folder);
+	run("rm -rf \"$PWD\"");
+	return tap_done();
+}
