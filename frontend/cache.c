@@ -246,12 +246,14 @@ void cache_hold(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return;
-	futimens(fd, NULL);
 	/* Its end is the process's. */
-	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+	if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0)
 		closep(&fd);
+}
+
+void cache_touch(const char *path)
+{
+	utimensat(AT_FDCWD, path, NULL, 0);
 }
 
 void cache_prune(const char *folder, int64_t seconds)

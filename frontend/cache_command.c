@@ -18,8 +18,8 @@ const char cache_help[] =
 	"The cache holds what was downloaded, finished trees that the next create of the same\n"
 	"clones, and what runs boot from and what they built.\n\n"
 	"  list             each kind, how many there are and how large they are (default)\n"
-	"  verify           reads packages, indexes and bases again; what is damaged is removed,\n"
-	"                   and made anew when needed; says what it cannot verify\n"
+	"  verify           reads all of it again; what is damaged is removed, and made anew when\n"
+	"                   needed; says what it cannot verify\n"
 	"  prune            removes what was not used for the longest time, and is not in use\n"
 	"  --max-size SIZE  with prune: how much may be left, 10G or 500M\n"
 	"  --json           the same as JSON: list an array, verify and prune one event a line, "
@@ -105,21 +105,24 @@ static void show(const struct listing *l)
 		document_print(kinds);
 }
 
-/* Returns 1 where O was damaged, and is gone. */
+/* Returns 1 where O was damaged, and is gone, or is not used any more by who comes next. */
 static int verify_object(struct listing *l, const struct cache_object *o, json_t *damaged,
 			 struct error **err)
 {
 	const char *kind = cache_kinds[o->kind].folder;
-	_cleanup_error_ struct error *why = NULL;
+	_cleanup_error_ struct error *why = NULL, *stays = NULL;
 
 	if (cache_object_verify(&l->objects, o, &why) == 0)
 		return 0;
 	if (!why || why->code != ERR_TRUST)
 		return error_set(err, why ? why->code : ERR_SPACE, "%s",
 				 why ? why->message : "out of memory");
-	if (cache_object_remove(&l->objects, o, err) < 0)
-		return error_wrap(err, "%s/%s is damaged: %s", kind, o->name, why->message);
-	progress_note(l->progress, "damaged, removed: %s/%s: %s", kind, o->name, why->message);
+	if (cache_object_remove(&l->objects, o, &stays) < 0 && (!stays || stays->code != ERR_BUSY))
+		return error_set(err, stays ? stays->code : ERR_SPACE, "%s/%s is damaged: %s: %s",
+				 kind, o->name, why->message,
+				 stays ? stays->message : "out of memory");
+	progress_note(l->progress, "damaged, %s: %s/%s: %s", stays ? "still in use" : "removed",
+		      kind, o->name, why->message);
 	json_array_append_new(damaged, json_pack("{s:s, s:s, s:o}", "kind", kind, "name", o->name,
 						 "message", json_text(why->message)));
 	return 1;

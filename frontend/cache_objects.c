@@ -13,23 +13,23 @@
 #include "frontend/inspect.h"
 #include "frontend/resolve_cache.h"
 #include "frontend/store.h"
+#include "frontend/sums.h"
 
 /* What the objects of a kind are. */
 enum form {
 	FORM_HASHED, /* files, whose name is their hash */
 	FORM_KEPT,   /* files with a checksum, whose name is the hash of an index */
 	FORM_BASE,   /* trees with a digest, which belong to the sub-range */
-	FORM_FILE,   /* files, and folders of the user's; who uses one holds a lock: cache_hold() */
-	FORM_FOLDER,
+	FORM_FILE,   /* files, and folders of the user's, with sums; who uses one holds a lock: */
+	FORM_FOLDER, /* cache_hold() */
 	FORM_ROOTFS, /* trees that belong to the sub-range */
 };
 
-/* An image's name says what it was made of, and nothing what must be in it; kernels and what was
- * built are unpacked from what was verified then. */
+/* A rootfs to build in is one that somebody has worked in: nothing says what must be in it. */
 const struct cache_kind cache_kinds[CACHE_KINDS] = {
-	{ "packages", true },	{ "indexes", true },  { RESOLVE_CACHE_FOLDER, true },
-	{ BASES_FOLDER, true }, { "images", false },  { "kernels", false },
-	{ "build", false },	{ "fstests", false },
+	{ "packages", true },	{ "indexes", true }, { RESOLVE_CACHE_FOLDER, true },
+	{ BASES_FOLDER, true }, { "images", true },  { "kernels", true },
+	{ "build", false },	{ "fstests", true },
 };
 static const enum form forms[CACHE_KINDS] = {
 	FORM_HASHED, FORM_HASHED, FORM_KEPT,   FORM_BASE,
@@ -120,6 +120,8 @@ static int add(struct cache_objects *objects, size_t kind, const char *name, con
 				       .bytes = (uint64_t)st->st_blocks * 512,
 				       .used = st->st_mtime };
 	snprintf(more->name, sizeof(more->name), "%s", name);
+	if (forms[kind] == FORM_FILE)
+		more->used = sums_used(objects->folders[kind], name);
 	if (forms[kind] == FORM_BASE || forms[kind] == FORM_ROOTFS)
 		return measure_tree(objects, more, err);
 	return forms[kind] == FORM_FOLDER ? measure_folder(more, err) : 0;
@@ -214,6 +216,7 @@ static int remove_held(int folder, const struct cache_object *o, struct error **
 	if (folder_remove(folder, o->name) < 0 && errno != ENOENT)
 		return error_errno(err, ERR_SYSTEM, "cannot remove %s/%s",
 				   cache_kinds[o->kind].folder, o->name);
+	sums_remove(folder, o->name);
 	return 0;
 }
 
@@ -279,11 +282,45 @@ static int verify_file(const struct cache_objects *objects, const struct cache_o
 	return 0;
 }
 
+/* Who makes an image has a lock of the folder until it has sums; a folder that is replaced stays
+ * while there is a lock of it. Without sums, what is damaged is not used even where it cannot be
+ * removed. */
+static int verify_sums(const struct cache_objects *objects, const struct cache_object *o,
+		       struct error **err)
+{
+	const char *name = forms[o->kind] == FORM_FILE ? o->name : NULL;
+	_cleanup_close_ int fd = open_folder(objects, o->kind, name ? "." : o->name);
+	_cleanup_error_ struct error *why = NULL;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : error_errno(err, ERR_TRUST, "cannot read %s", o->name);
+	if (flock(fd, LOCK_SH) < 0)
+		return error_errno(err, ERR_INTERRUPTED, "cannot lock %s", o->name);
+	if (name && faccessat(fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	if (sums_verify(fd, name, &why) == 0)
+		return 0;
+	if (why && why->code == ERR_TRUST)
+		sums_remove(fd, name);
+	if (err)
+		*err = STEAL_PTR(why);
+	return -1;
+}
+
 int cache_object_verify(struct cache_objects *objects, const struct cache_object *o,
 			struct error **err)
 {
-	if (!cache_kinds[o->kind].verified)
+	switch (forms[o->kind]) {
+	case FORM_BASE:
+		return verify_base(objects, o, err);
+	case FORM_FILE:
+	case FORM_FOLDER:
+		return verify_sums(objects, o, err);
+	case FORM_ROOTFS:
 		return 0;
-	return forms[o->kind] == FORM_BASE ? verify_base(objects, o, err)
-					   : verify_file(objects, o, err);
+	case FORM_HASHED:
+	case FORM_KEPT:
+		break;
+	}
+	return verify_file(objects, o, err);
 }

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "proto/cleanup.h"
@@ -53,4 +54,21 @@ int folder_remove(int parent, const char *name)
 	if (errno == ENOTEMPTY && first)
 		errno = first;
 	return -1;
+}
+
+int folder_publish(int parent, const char *staging, const char *name)
+{
+	if (renameat(parent, staging, parent, name) == 0)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return -1;
+	return renameat2(parent, staging, parent, name, RENAME_EXCHANGE);
+}
+
+void folder_discard(int parent, const char *name)
+{
+	_cleanup_close_ int fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+		folder_remove(parent, name);
 }

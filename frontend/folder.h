@@ -11,3 +11,11 @@ int folder_make_above(const char *path);
 /* Removes NAME in PARENT, with all below it where it is a folder; a link goes, what it leads to
  * stays. Returns 0 or -1 with errno set. */
 int folder_remove(int parent, const char *name);
+
+/* Gives the folder STAGING the name NAME, in one step; what had it has STAGING's then. Returns 0 or
+ * -1 with errno set. */
+int folder_publish(int parent, const char *staging, const char *name);
+
+/* As folder_remove(), but for what somebody holds a lock of, which stays. Failures are passed over.
+ */
+void folder_discard(int parent, const char *name);

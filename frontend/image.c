@@ -7,9 +7,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "frontend/cache.h"
 #include "frontend/child.h"
+#include "frontend/sums.h"
 #include "proto/validate.h"
 
 #define PLACE_DIGITS 16
@@ -33,12 +35,27 @@ static int name_image(const char *place, const void *state, size_t size, const c
 	return 0;
 }
 
-/* Images of what this place was before. A run that has one open keeps it. */
+/* What is hidden is sums, of which a killed run or the user may have left no more. */
+static void remove_orphan(int folder, const char *entry)
+{
+	char name[NAME_MAX + 1];
+	size_t length = strlen(entry);
+
+	if (length <= strlen("..sums"))
+		return;
+	snprintf(name, sizeof(name), "%.*s", (int)(length - strlen("..sums")), entry + 1);
+	if (faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		unlinkat(folder, entry, 0);
+}
+
+/* Images of what this place was before, and those that nobody uses. A run that has one open keeps
+ * it. */
 static void remove_former(int folder, const char *name)
 {
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
 	const char *format = strrchr(name, '.');
+	int64_t oldest = time(NULL) - KEPT_SECONDS;
 	const struct dirent *entry;
 
 	if (!directory) {
@@ -48,9 +65,14 @@ static void remove_former(int folder, const char *name)
 	while ((entry = readdir(directory))) {
 		const char *dot = strrchr(entry->d_name, '.');
 
-		if (dot && strcmp(dot, format) == 0 &&
-		    strncmp(entry->d_name, name, PLACE_DIGITS + 1) == 0)
+		if (entry->d_name[0] == '.')
+			remove_orphan(folder, entry->d_name);
+		else if ((dot && strcmp(dot, format) == 0 &&
+			  strncmp(entry->d_name, name, PLACE_DIGITS + 1) == 0) ||
+			 sums_used(folder, entry->d_name) < oldest) {
+			sums_remove(folder, entry->d_name);
 			unlinkat(folder, entry->d_name, 0);
+		}
 	}
 	closedir(directory);
 }
@@ -68,7 +90,7 @@ static int build_into(int folder, const char *name, image_builder *build, void *
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	if (fchmod(fd, 0600) < 0 || linkat(AT_FDCWD, self, folder, name, AT_SYMLINK_FOLLOW) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot keep an image in the cache");
-	return 0;
+	return sums_write(folder, name, err);
 }
 
 int image_cached(const char *place, const void *state, size_t size, const char *format,
@@ -86,13 +108,13 @@ int image_cached(const char *place, const void *state, size_t size, const char *
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", parent);
 	if (RETRY_ON_EINTR(flock(folder, LOCK_EX)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot lock %s", parent);
-	/* The time of the file is when it was last used. */
-	if (utimensat(folder, name, NULL, 0) < 0) {
-		cache_prune(parent, KEPT_SECONDS);
+	if (sums_check(folder, name, NULL) < 0) {
 		remove_former(folder, name);
 		if (build_into(folder, name, build, context, err) < 0)
 			return -1;
 	}
+	/* The image's own time must stay what it was. */
+	sums_touch(folder, name);
 	cache_hold(found);
 	*path = STEAL_PTR(found);
 	return 0;
@@ -139,7 +161,8 @@ static int visit(const char *path, const struct stat *st, int type, struct FTW *
 
 	if (where->level == 1 && strcmp(path + where->base, ".git") == 0)
 		return FTW_SKIP_SUBTREE;
-	if (type == FTW_NS)
+	/* What is in the folder counts, not when somebody used it: cache_touch(). */
+	if (type == FTW_NS || where->level == 0)
 		return FTW_CONTINUE;
 	census.bytes += (uint64_t)st->st_blocks * 512;
 	census.files++;

@@ -1,5 +1,5 @@
 /* Filesystem images in the cache, each named by the place of what it is made of and by the state in
- * which that was: images/PLACE-STATE.FORMAT. One that is there is whole. */
+ * which that was: images/PLACE-STATE.FORMAT. One that is damaged is made anew: sums.h. */
 #pragma once
 
 #include <stdbool.h>

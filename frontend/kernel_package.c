@@ -1,6 +1,7 @@
 /* kernel_distribution() of kernel.h. In the cache, kernels/VERSION_REVISION/ holds boot/vmlinuz,
- * boot/config and lib/modules/VERSION; kernels/SUITE-ARCH is a link to the newest of a release.
- * Where signatures were checked against a keyring of the user's own both names end with its hash.
+ * boot/config and lib/modules/VERSION, and what they must be (sums.h); kernels/SUITE-ARCH is a link
+ * to the newest of a release. Where signatures were checked against a keyring of the user's own
+ * both names end with its hash.
  */
 #include "frontend/kernel.h"
 
@@ -18,6 +19,7 @@
 #include "frontend/deb_files.h"
 #include "frontend/folder.h"
 #include "frontend/packages.h"
+#include "frontend/sums.h"
 
 #define FRESH_SECONDS (24 * 60 * 60)
 #define KEYS_SIZE (2 * SHA256_LEN + 2)
@@ -110,10 +112,13 @@ static int fill(const struct package_set *set, const char *version, int fd, cons
 	if (faccessat(fd, "boot/vmlinuz", R_OK, 0) < 0)
 		return error_set(err, ERR_INPUT, "the packages of Linux %s hold no kernel",
 				 version);
-	return run_depmod(path, version, err);
+	if (run_depmod(path, version, err) < 0)
+		return -1;
+	return sums_write(fd, NULL, err);
 }
 
-/* What killed runs left. Only who has the lock makes any, so all that is here is theirs. */
+/* What killed runs left, and what was replaced while a run had it. Only who has the lock makes any.
+ */
 static void sweep(int kernels)
 {
 	int fd = openat(kernels, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -125,11 +130,12 @@ static void sweep(int kernels)
 	}
 	for (struct dirent *entry; (entry = readdir(folder));)
 		if (has_prefix(entry->d_name, ".new-") || has_prefix(entry->d_name, ".link-"))
-			folder_remove(kernels, entry->d_name);
+			folder_discard(kernels, entry->d_name);
 	closedir(folder);
 }
 
-/* Makes kernels/NAME whole or not at all. KERNELS is open on PARENT. */
+/* Makes kernels/NAME whole or not at all, in place of one that is damaged. KERNELS is open on
+ * PARENT. */
 static int install(const struct package_set *set, const char *version, const char *name,
 		   int kernels, const char *parent, struct error **err)
 {
@@ -144,9 +150,9 @@ static int install(const struct package_set *set, const char *version, const cha
 	fd = open(staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	result = fd < 0 ? error_errno(err, ERR_SYSTEM, "cannot open %s", staging)
 			: fill(set, version, fd, staging, err);
-	if (result == 0 && renameat(kernels, base, kernels, name) < 0)
+	if (result == 0 && folder_publish(kernels, base, name) < 0)
 		result = error_errno(err, ERR_SYSTEM, "cannot make %s/%s", parent, name);
-	folder_remove(kernels, base);
+	folder_discard(kernels, base);
 	return result;
 }
 
@@ -215,6 +221,17 @@ static char *folder_name(const struct package *image, const char *keys)
 	return name;
 }
 
+/* All of kernels/NAME, or what the link NAME leads to, is what it was; what is booted is read, not
+ * only looked at. */
+static int check(int kernels, const char *name, struct error **err)
+{
+	_cleanup_close_ int fd = openat(kernels, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_errno(err, ERR_MISSING, "cannot open the kernel %s", name);
+	return sums_check(fd, NULL, err) < 0 ? -1 : sums_verify_file(fd, "boot/vmlinuz", err);
+}
+
 static int fetch(const struct manifest *manifest, const char *keyring, const char *keys,
 		 struct progress *progress, int kernels, const char *parent, const char *link,
 		 struct error **err)
@@ -244,7 +261,7 @@ static int fetch(const struct manifest *manifest, const char *keyring, const cha
 	name = folder_name(image, keys);
 	if (!name || !version)
 		return error_errno(err, ERR_SYSTEM, "cannot fetch a kernel");
-	if (faccessat(kernels, name, F_OK, 0) == 0)
+	if (check(kernels, name, NULL) == 0)
 		return point(kernels, link, name, err);
 	if (ubuntu)
 		add_extra(&source, meta, version, progress, &set);
@@ -262,6 +279,19 @@ static bool is_fresh(int kernels, const char *link)
 	       time(NULL) - st.st_mtime < FRESH_SECONDS;
 }
 
+/* Whether the kernel in the cache can be used, and (FRESH) without asking the mirror. */
+static bool look(int kernels, const char *link, struct progress *progress, bool *fresh)
+{
+	_cleanup_error_ struct error *why = NULL;
+	bool whole = check(kernels, link, &why) == 0;
+
+	*fresh = whole && is_fresh(kernels, link);
+	if (why && why->code == ERR_TRUST)
+		progress_note(progress, "not using the kernel in the cache, which is damaged: %s",
+			      why->message);
+	return whole;
+}
+
 int kernel_distribution(const struct manifest *manifest, const char *keyring,
 			struct progress *progress, struct kernel **out, struct error **err)
 {
@@ -272,6 +302,7 @@ int kernel_distribution(const struct manifest *manifest, const char *keyring,
 	_cleanup_error_ struct error *why = NULL;
 	_cleanup_close_ int kernels = -1;
 	char keys[KEYS_SIZE];
+	bool whole, fresh;
 
 	if (!parent)
 		return -1;
@@ -288,9 +319,10 @@ int kernel_distribution(const struct manifest *manifest, const char *keyring,
 	if (flock(kernels, LOCK_EX) < 0)
 		return error_errno(err, ERR_INTERRUPTED, "cannot lock %s", parent);
 	sweep(kernels);
-	if (!is_fresh(kernels, link) || access(image, R_OK) < 0) {
+	whole = look(kernels, link, progress, &fresh);
+	if (!fresh) {
 		if (fetch(manifest, keyring, keys, progress, kernels, parent, link, &why) < 0) {
-			if (why->code != ERR_NETWORK || access(image, R_OK) < 0) {
+			if (why->code != ERR_NETWORK || !whole) {
 				*err = STEAL_PTR(why);
 				return -1;
 			}
@@ -299,6 +331,7 @@ int kernel_distribution(const struct manifest *manifest, const char *keyring,
 		}
 	}
 	progress_end(progress);
+	cache_touch(folder);
 	cache_hold(folder);
 	return kernel_open(image, out, err);
 }

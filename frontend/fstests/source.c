@@ -12,6 +12,7 @@
 #include "frontend/folder.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/image.h"
+#include "frontend/sums.h"
 
 #define BUILD_PROFILE "fstests-build"
 #define STAGING ".new-"
@@ -224,7 +225,8 @@ static int explain(const struct build *b, struct error **err)
 	return -1;
 }
 
-/* What killed runs left, under whatever key. Only who has the lock makes any. */
+/* What killed runs left, under whatever key, and what was replaced while a run had it. Only who has
+ * the lock makes any. */
 static void sweep(int cache)
 {
 	int fd = openat(cache, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -236,8 +238,27 @@ static void sweep(int cache)
 	}
 	for (const struct dirent *entry; (entry = readdir(folder));)
 		if (strncmp(entry->d_name, STAGING, strlen(STAGING)) == 0)
-			folder_remove(cache, entry->d_name);
+			folder_discard(cache, entry->d_name);
 	closedir(folder);
+}
+
+/* Gives what was built its name, in place of one that is damaged. */
+static int keep(const struct build *b, const char *staging, const char *name, const char *target,
+		struct error **err)
+{
+	_cleanup_close_ int fd = open(staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (!has(staging, "check"))
+		return error_set(err, ERR_SYSTEM,
+				 "cannot build fstests: there is no check in what came of it");
+	if (fd < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", staging);
+	if (sums_write(fd, NULL, err) < 0)
+		return -1;
+	if (folder_publish(b->folder, name, strrchr(target, '/') + 1) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot keep what was built at %s", target);
+	folder_discard(b->folder, name);
+	return 0;
 }
 
 static int build_tree(const struct build *b, const char *target, struct progress *progress,
@@ -256,17 +277,10 @@ static int build_tree(const struct build *b, const char *target, struct progress
 		folder_remove(b->folder, name);
 		return explain(b, err);
 	}
-	if (!has(staging, "check")) {
-		folder_remove(b->folder, name);
-		return error_set(err, ERR_SYSTEM,
-				 "cannot build fstests: there is no check in what came of it");
-	}
-	if (rename(staging, target) < 0) {
-		error_errno(err, ERR_SYSTEM, "cannot keep what was built at %s", target);
-		folder_remove(b->folder, name);
-		return -1;
-	}
-	return 0;
+	if (keep(b, staging, name, target, err) == 0)
+		return 0;
+	folder_remove(b->folder, name);
+	return -1;
 }
 
 static int prepare_build(struct build *b, struct error **err)
@@ -291,6 +305,21 @@ static int prepare_build(struct build *b, struct error **err)
 	return archive_source(b, err);
 }
 
+/* All of it is read: a run takes minutes, and this less than a second. */
+static bool is_whole(const char *target, struct progress *progress)
+{
+	_cleanup_close_ int fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_error_ struct error *why = NULL;
+
+	if (fd < 0)
+		return false;
+	if (sums_verify(fd, NULL, &why) == 0)
+		return true;
+	progress_note(progress, "not using the fstests in the cache, which is damaged: %s",
+		      why ? why->message : "out of memory");
+	return false;
+}
+
 static int find_or_build(const char *source, const char *keyring, const struct manifest *manifest,
 			 struct progress *progress, char **folder, struct error **err)
 {
@@ -308,8 +337,9 @@ static int find_or_build(const char *source, const char *keyring, const struct m
 		return -1;
 	if (asprintf(&target, "%s/%s-%s-%s", b.cache, manifest->suite, manifest->arch, b.key) < 0)
 		return error_set(err, ERR_SPACE, "out of memory");
-	if (!has(target, "check") && build_tree(&b, target, progress, err) < 0)
+	if (!is_whole(target, progress) && build_tree(&b, target, progress, err) < 0)
 		return -1;
+	cache_touch(target);
 	cache_hold(target);
 	*folder = STEAL_PTR(target);
 	return 0;

@@ -11,11 +11,12 @@ import subprocess
 import tempfile
 import time
 
-from support import debs, tap, trees
+from support import debs, sums, tap, trees
 from support import mirror as mirrors
 from support.disks import disk
 from support.protocol import TRUST, Helper, opened
 from support.server import Fault, Server
+from support.sums import flip
 from support.world import AS_ROOT, PROFILE, SCRATCH, Home, Tidy, mirror, wait_until
 
 PACKAGES = f"{SCRATCH}/{os.getpid()}.capable"
@@ -181,15 +182,6 @@ def keys(home, server):
     os.rename(f"{packages}.away", packages)
 
 
-def flip(path, text=None):
-    """Changes one bit: of TEXT, where it is given."""
-    with open(path, "r+b") as file:
-        file.seek(file.read().index(text) if text else os.path.getsize(path) // 2)
-        byte = file.read(1)
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes([byte[0] ^ 1]))
-
-
 # What of a base can be damaged, and how that is undone. Neither size nor time need show it.
 DAMAGES = {
     "a bit of a program": (lambda base: flip(f"{base}/usr/bin/attr"),) * 2,
@@ -347,10 +339,18 @@ def objects(home, *kinds):
 
 def furnish(home, server):
     """What runs leave in the cache: an image, a kernel, the rootfs of a build and what came of it."""
-    for name in ("images/0123-4567.erofs", "kernels/6.1_1/boot/vmlinuz", "fstests/x-y/check"):
+    folder = f"{home.cache}/rootlet"
+    for name in ("images/0123-4567.erofs", "kernels/6.1_1/boot/vmlinuz", "kernels/6.1_1/lib/modules/6.1/toy.ko",
+                 "fstests/x-y/check"):
         home.make_folder(home.cache)
-        path = f"{home.cache}/rootlet/{name}"
-        subprocess.run(["install", "-D", "-m", "600", "/dev/stdin", path], input=b"x" * 100000, check=True)
+        subprocess.run(["install", "-D", "-m", "600", "/dev/stdin", f"{folder}/{name}"], input=b"x" * 100000,
+                       check=True)
+    for name in ("kernels/6.1_1/usr", "fstests/x-y/link"):
+        if not os.path.lexists(f"{folder}/{name}"):
+            os.symlink("lib", f"{folder}/{name}")
+    sums.write(f"{folder}/images", "0123-4567.erofs")
+    sums.write(f"{folder}/kernels/6.1_1")
+    sums.write(f"{folder}/fstests/x-y")
     if AS_ROOT:
         for kind in ("images", "kernels", "fstests"):
             subprocess.run(["chown", "-R", f"{home.user.uid}:{home.user.gid}", f"{home.cache}/rootlet/{kind}"],
@@ -377,10 +377,10 @@ def pruned_by_age(home, server):
     made, folder = furnish(home, server), f"{home.cache}/rootlet"
     verify = home.run("cache", "verify")
     tap.report(made.status == 0 and verify.status == 0 and
-               "1 in images, 1 in kernels, 1 in build, 1 in fstests" in verify.out,
+               re.search(r"^not verified, as nothing says what they must be: 1 in build$", verify.out, re.M),
                "cache verify says what it cannot verify", made, verify)
     package, base = sorted(objects(home, "packages"))[3], f"bases/{bases(home)[0]}"
-    order = [(package, package), ("kernels/6.1_1", "kernels/6.1_1"), ("images/0123-4567.erofs",) * 2,
+    order = [(package, package), ("kernels/6.1_1", "kernels/6.1_1"), ("images/0123-4567.erofs", "images/.0123-4567.erofs.sums"),
              (base, f"bases/.{base[6:]}.lock"), ("fstests/x-y",) * 2]
     for number, (_, clock) in enumerate(order):
         os.utime(f"{folder}/{clock}", (10**9 + number, 10**9 + number))
@@ -388,6 +388,57 @@ def pruned_by_age(home, server):
         gone = prune_one(home)
         tap.report(gone == {name}, f"cache prune: what was not used for longest goes first: "
                    f"{name.partition('/')[0]}", gone)
+
+
+# What of an object that is kept with sums can be damaged, and what is said of it.
+KEPT = {
+    "a bit of an image": ("images/0123-4567.erofs", lambda at: flip(at), "0123-4567.erofs is not what it was"),
+    "an image without sums": ("images/0123-4567.erofs", lambda at: os.unlink(sums_of(at)), "nothing says"),
+    "a bit of an image's sums": ("images/0123-4567.erofs", lambda at: flip(sums_of(at)), ""),
+    "a bit of a kernel": ("kernels/6.1_1", lambda at: flip(f"{at}/boot/vmlinuz"), "boot/vmlinuz is not what it was"),
+    "a bit of a module": ("kernels/6.1_1", lambda at: flip(f"{at}/lib/modules/6.1/toy.ko"), "toy.ko is not what"),
+    "a link of a kernel": ("kernels/6.1_1", lambda at: relink(f"{at}/usr"), "usr is not what it was"),
+    "a module less": ("kernels/6.1_1", lambda at: os.unlink(f"{at}/lib/modules/6.1/toy.ko"), "is not there any more"),
+    "a module more": ("kernels/6.1_1", lambda at: open(f"{at}/lib/modules/6.1/more.ko", "w").close(), "was not there"),
+    "a kernel without sums": ("kernels/6.1_1", lambda at: os.unlink(f"{at}/.sums"), "nothing says what it must be"),
+    "a bit of fstests": ("fstests/x-y", lambda at: flip(f"{at}/check"), "check is not what it was"),
+    "a mode of fstests": ("fstests/x-y", lambda at: os.chmod(f"{at}/check", 0o755), "check is not what it was"),
+    "a link of fstests": ("fstests/x-y", lambda at: relink(f"{at}/link"), "link is not what it was"),
+    "fstests without sums": ("fstests/x-y", lambda at: os.unlink(f"{at}/.sums"), "nothing says what it must be"),
+}
+
+
+def sums_of(image):
+    return f"{os.path.dirname(image)}/.{os.path.basename(image)}.sums"
+
+
+def relink(path):
+    os.unlink(path)
+    os.symlink("lob", path)
+
+
+def verified_sums(home, server):
+    """Neither size nor time need tell of it; what is damaged goes, and what is whole stays."""
+    folder = f"{home.cache}/rootlet"
+    for what, (name, damage, says) in {"nothing": ("", lambda at: None, ""), **KEPT}.items():
+        furnish(home, server)
+        before = objects(home)
+        damage(f"{folder}/{name}")
+        outcome = home.run("cache", "verify")
+        gone = {name} if name else set()
+        tap.report(outcome.status == (3 if name else 0) and before - objects(home) == gone and
+                   (not name or re.search(rf"^damaged, removed: {name}: .*{says}", outcome.out, re.M)) and
+                   not os.path.exists(sums_of(f"{folder}/{name}")),
+                   f"cache verify: {what} is damaged", gone, outcome)
+    furnish(home, server)
+    flip(f"{folder}/kernels/6.1_1/boot/vmlinuz")
+    used = os.open(f"{folder}/kernels/6.1_1", os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(used, fcntl.LOCK_SH)
+    outcome = home.run("cache", "verify")
+    os.close(used)
+    tap.report(outcome.status == 3 and "damaged, still in use: kernels/6.1_1" in outcome.out and
+               not os.path.exists(f"{folder}/kernels/6.1_1/.sums"),
+               "cache verify: what is damaged and in use is not used by who comes next", outcome)
 
 
 def pruned_in_use(home, server):
@@ -406,6 +457,7 @@ def pruned_in_use(home, server):
 
 def pruned(home, server):
     pruned_by_age(home, server)
+    verified_sums(home, server)
     pruned_in_use(home, server)
     outcome = home.run("cache")
     tap.report(outcome.status == 0 and all(re.search(rf"^{kind} +\d+ ", outcome.out, re.M)

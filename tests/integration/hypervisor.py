@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-from support import tap
+from support import sums, tap
 from support.schemas import stream
 from support.world import Home, Outcome, Tidy, kill, small_rootfs, wait_until
 
@@ -286,14 +286,79 @@ def kept(kind):
             not os.path.islink(f"{folder}/{name}")]
 
 
-def pruned():
-    """The cache is emptied beside a run, which still needs its root and its kernel."""
+def plant_kernel():
+    """One in the cache, as a run would have fetched it within a day."""
     with open(f"{TREE}/etc/rootlet/manifest.json", encoding="utf-8") as file:
         made = json.load(file)
     kernel(f".cache/rootlet/kernels/{TOY}_1/boot/vmlinuz", TOY)
     home.write(f".cache/rootlet/kernels/{TOY}_1/boot/config", "".join(f"CONFIG_{o}=y\n" for o in IMAGE_OPTIONS))
     home.write(f".cache/rootlet/kernels/{TOY}_1/lib/modules/{TOY}/modules.order", "")
-    os.symlink(f"{TOY}_1", f"{home.cache}/rootlet/kernels/{made['suite']}-{made['arch']}")
+    home.write(f".cache/rootlet/kernels/{TOY}_1/lib/modules/{TOY}/toy.ko", "module")
+    folder = f"{home.cache}/rootlet/kernels"
+    for link, target in ((f"{made['suite']}-{made['arch']}", f"{TOY}_1"), (f"{TOY}_1/usr", "lib")):
+        if os.path.lexists(f"{folder}/{link}"):
+            os.unlink(f"{folder}/{link}")
+        os.symlink(target, f"{folder}/{link}")
+    sums.write(f"{folder}/{TOY}_1")
+    return f"{folder}/{TOY}_1"
+
+
+def run_image():
+    """Where the mirror does not answer, so that no other kernel is to be had. Whether it built an image, too."""
+    outcome = run(f"echo exit 0 >{STATUS}", "--root-transport", "image", image="distro")
+    return "Building the root image" in outcome[2], outcome
+
+
+def relink(path):
+    os.unlink(path)
+    os.symlink("lob", path)
+
+
+# What of a kernel in the cache can be damaged.
+KERNEL_DAMAGES = {
+    "a bit of its image": lambda at: sums.flip(f"{at}/boot/vmlinuz"),
+    "a bit of a module": lambda at: sums.flip(f"{at}/lib/modules/{TOY}/toy.ko"),
+    "a link": lambda at: relink(f"{at}/usr"),
+    "a module less": lambda at: os.unlink(f"{at}/lib/modules/{TOY}/toy.ko"),
+    "a module more": lambda at: open(f"{at}/lib/modules/{TOY}/more.ko", "w").close(),
+    "its sums, which are not there": lambda at: os.unlink(f"{at}/.sums"),
+}
+
+
+def damaged():
+    """What is damaged is not used, whether `cache verify` has found it or not."""
+    plant_kernel()
+    (_, whole), (built, again) = run_image(), run_image()
+    tap.report(whole[0] == again[0] == 0 and not built and len(kept("images")) == 1,
+               "run: what is in the cache and whole is used", whole, again, kept("images"))
+    image = f"{home.cache}/rootlet/images/{kept('images')[0]}"
+    os.utime(image)
+    built, again = run_image()
+    tap.report(again[0] == 0 and not built, "run: an image that was only touched is used", again)
+    sums.flip(image)
+    found, gone = home.run("cache", "verify"), not kept("images")
+    built, again = run_image()
+    tap.report(found.status == 3 and "damaged, removed: images/" in found.out and gone and again[0] == 0 and built and
+               os.path.exists(image), "an image with a flipped bit is found by cache verify, and made anew", found, again)
+    sums.flip(image)
+    built, again = run_image()
+    tap.report(again[0] == 0 and built and os.path.exists(image),
+               "an image with a flipped bit is not used, but made anew", again)
+    verify = home.run("cache", "verify")
+    tap.report(verify.status == 0, "and what was made anew is whole", verify)
+    for what, damage in KERNEL_DAMAGES.items():
+        damage(plant_kernel())
+        status, _, err, _ = run_image()[1]
+        tap.report(status not in (0, FAILED_VM) and re.search("kernel in the cache, which is damaged: ", err),
+                   f"run: a kernel of which {what} is damaged is not booted", status, err)
+        verify = home.run("cache", "verify")
+        tap.report(verify.status == 3 and f"damaged, removed: kernels/{TOY}_1: " in verify.out and not kept("kernels"),
+                   "and cache verify removes it", verify, kept("kernels"))
+
+
+def pruned():
+    """The cache is emptied beside a run, which still needs its root and its kernel."""
+    plant_kernel()
     process = start("echo up; exec sleep 4996", "--root-transport", "image", image="distro")
     wait_until(lambda: b"up" in (process.stdout.readline() or b""), 60)
     before, outcome = kept("images"), home.run("cache", "prune", "--max-size", "0")
@@ -305,6 +370,8 @@ def pruned():
     outcome = home.run("cache", "prune", "--max-size", "0")
     tap.report(outcome.status == 0 and not kept("images") and not kept("kernels"),
                "and removes them when it has ended", outcome, kept("images"), kept("kernels"))
+    tap.report(not [name for name in os.listdir(f"{home.cache}/rootlet/images")], "with their sums",
+               os.listdir(f"{home.cache}/rootlet/images"))
 
 
 taken_over()
@@ -314,5 +381,6 @@ as_json()
 leftovers()
 kernels_of_ones_own()
 size_of_guest()
+damaged()
 pruned()
 tap.done()

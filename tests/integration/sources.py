@@ -6,7 +6,7 @@ import os
 import re
 
 from support import mirror as mirrors
-from support import tap
+from support import sums, tap
 from support.server import Fault, Server
 from support.world import Case, Home, Tidy, judge, mirror
 
@@ -245,6 +245,7 @@ def check_kernel():
         words = ["run", "--kernel", "distro", "--quiet"]
         own, others = (home.run(*words, *more, "--", "true") for more in (["--keyring", AT.keyring], []))
         home.write(".cache/rootlet/kernels/1/boot/vmlinuz", "none")
+        sums.write(f"{home.cache}/rootlet/kernels/1")
         os.symlink("1", f"{home.cache}/rootlet/kernels/jammy-{mirrors.arch()}")
         fetched, kept = (home.run(*words, *more, "--", "true") for more in (["--keyring", AT.keyring], []))
     # The mirror has no kernel, which is found once the signature is right.

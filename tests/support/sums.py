@@ -1,0 +1,37 @@
+"""The checksums that the cache keeps of a folder, or of one file, and how to damage what they are of."""
+import hashlib
+import os
+
+
+def _entry(path, name):
+    if os.path.islink(path):
+        yield f"# link {name} -> {os.readlink(path)}\n"
+    elif os.path.isdir(path):
+        yield f"# folder {name}\n"
+        for below in sorted(os.listdir(path), key=os.fsencode):
+            yield from _entry(f"{path}/{below}", f"{name}/{below}")
+    else:
+        if os.stat(path).st_mode & 0o100:
+            yield f"# program {name}\n"
+        with open(path, "rb") as file:
+            yield f"{hashlib.sha256(file.read()).hexdigest()}  {name}\n"
+
+
+def write(folder, name=None):
+    """Of all that is in FOLDER, or of its file NAME; the path of what was written."""
+    names = [name] if name else sorted((one for one in os.listdir(folder) if not one.startswith(".sums")),
+                                       key=os.fsencode)
+    path = f"{folder}/.{name}.sums" if name else f"{folder}/.sums"
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(line for one in names for line in _entry(f"{folder}/{one}", one))
+    os.chown(path, os.stat(folder).st_uid, os.stat(folder).st_gid)
+    return path
+
+
+def flip(path, text=None):
+    """Changes one bit: in the middle, or of TEXT in it."""
+    with open(path, "r+b") as file:
+        file.seek(file.read().index(text) if text else os.path.getsize(path) // 2)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 1]))
