@@ -2,15 +2,17 @@
 what a guest says and leaves, and what it shows meanwhile. No VM is booted."""
 import glob
 import gzip
+import hashlib
 import json
 import os
 import re
 import shutil
 import struct
+import subprocess
 import sys
 import time
 
-from support import tap
+from support import sums, tap
 from support.schemas import stream
 from support.terminal import Terminal
 from support.world import SOURCE, Home, Tidy, small_rootfs
@@ -373,8 +375,58 @@ def build_leftovers():
                "--build sweeps what killed builds left, and leaves nothing", *wrong, os.listdir(cache), outcome)
 
 
+def plant_build():
+    """MINI as if it had been built: its name in the cache tells the hash of its source."""
+    with open(f"{TREE}/etc/rootlet/manifest.json", encoding="utf-8") as file:
+        made = json.load(file)
+    archive = subprocess.run(["tar", "-C", MINI, "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner",
+                              "--exclude=./.git", "--null", "-T", "/dev/stdin", "-c"], input=b".\0",
+                             stdout=subprocess.PIPE, check=True).stdout
+    cache = home.make_folder(f"{home.make_folder(f'{home.cache}/rootlet')}/fstests")
+    folder = f"{cache}/{made['suite']}-{made['arch']}-{hashlib.sha256(archive).hexdigest()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(MINI, folder)
+    os.symlink("check", f"{folder}/link")
+    if home.user.uid is not None:
+        subprocess.run(["chown", "-hR", f"{home.user.uid}:{home.user.gid}", folder], check=True)
+    sums.write(folder)
+    return folder
+
+
+def relink(path):
+    os.unlink(path)
+    os.symlink("czeck", path)
+
+
+def images_there():
+    folder = f"{home.cache}/rootlet/images"
+    return {name: os.stat(f"{folder}/{name}").st_mtime_ns for name in os.listdir(folder) if name[0] != "."}
+
+
+def built():
+    """What was built is used as long as it is whole; here nothing can be built anew."""
+    def run():
+        with Tidy(home) as tidy:
+            outcome = home.run(*words("--build", tests=["-g", "auto"]), seconds=120,
+                               environment=environment(ALL_PASS, http_proxy="http://[::1]:9"))
+            return outcome, tidy.complaints(), images_there()
+
+    plant_build()
+    (first, wrong, before), (again, more, after) = run(), run()
+    tap.report(first.status == again.status == 0 and not wrong + more and before == after,
+               "--build: what was built is used, and the image of it", *wrong, *more, first, again, before, after)
+    for what, damage in {"a bit": lambda at: sums.flip(f"{at}/check"), "a link": lambda at: relink(f"{at}/link"),
+                         "all of its sums": lambda at: os.unlink(f"{at}/.sums")}.items():
+        damage(plant_build())
+        outcome, wrong, _ = run()
+        tap.report(outcome.status == 5 and not wrong and
+                   "the fstests in the cache, which is damaged: " in outcome.err,
+                   f"--build: where {what} is damaged what was built is not used", *wrong, outcome)
+
+
 # As words of the command line: only these.
-for part in (asked_for, disks, chosen, known, never_the_same, virtiofs, files, oops, no_boot, shown, build_leftovers):
+for part in (asked_for, disks, chosen, known, never_the_same, virtiofs, files, oops, no_boot, shown, build_leftovers,
+             built):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:
         part()
 tap.done()

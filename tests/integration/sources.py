@@ -1,12 +1,13 @@
 """Mirrors that do not answer, answer wrongly, or serve what is altered: one message, the documented
 exit status, no rootfs, no trace."""
 import datetime
+import fcntl
 import hashlib
 import os
 import re
 
 from support import mirror as mirrors
-from support import sums, tap
+from support import debs, sums, tap
 from support.server import Fault, Server
 from support.world import Case, Home, Tidy, judge, mirror
 
@@ -256,6 +257,75 @@ def check_kernel():
                "run --kernel distro: a kernel that was kept is not taken under other keys", fetched, kept)
 
 
+TOY = "6.9.0-1"
+
+
+def kernel_packages(folder):
+    """As Ubuntu's: one that depends on the newest kernel, and that."""
+    image = bytearray(1 << 20)
+    image[0x1f1], image[0x1fe:0x200], image[0x202:0x206], image[0x20f] = 4, b"\x55\xaa", b"HdrS", 4
+    image[0x600:0x600 + len(TOY)] = TOY.encode()
+    modules = f"./lib/modules/{TOY}"
+    return [debs.make(folder, "linux-image-virtual", mirrors.arch(), fields=f"Depends: linux-image-{TOY}\n"),
+            debs.make(folder, f"linux-image-{TOY}", mirrors.arch(), entries=[
+                (f"./boot/vmlinuz-{TOY}", bytes(image)),
+                (f"./boot/config-{TOY}", "".join(f"CONFIG_{name}=y\n" for name in (
+                    "VIRTIO_BLK", "OVERLAY_FS", "NET_9P_VIRTIO", "EROFS_FS", "EXT4_FS")).encode()),
+                (f"{modules}/modules.order", b""), (f"{modules}/modules.builtin", b""),
+                (f"{modules}/kernel/toy.ko", b"no module at all")])]
+
+
+KERNEL_DAMAGES = {
+    "nothing": lambda at: None,
+    "a bit of it": lambda at: sums.flip(f"{at}/boot/vmlinuz"),
+    "a bit of a module": lambda at: sums.flip(f"{at}/lib/modules/{TOY}/kernel/toy.ko"),
+    "all of its sums": lambda at: os.unlink(f"{at}/.sums"),
+    "a link": lambda at: (os.unlink(f"{at}/usr/lib"), os.symlink("../lob", f"{at}/usr/lib")),
+}
+
+
+def check_kernel_again():
+    """A kernel in the cache of which anything is damaged is made anew; a run that has it keeps what it has."""
+    home = Home()
+    folder, kernels = f"{home.folder}/at", f"{home.cache}/rootlet/kernels"
+    kernel = f"{kernels}/{TOY}_1"
+    at = AT.with_packages(folder, kernel_packages(f"{folder}.debs"))
+    os.chmod(home.write("bin/vng", "#!/bin/sh\necho exit 0 >/mnt/status\n"), 0o755)
+    with Server(at.root) as server:
+        made = home.create(server=server, at=at)
+
+        def run():
+            return home.run("run", "--kernel", "distro", "--keyring", at.keyring, "--root-transport", "image", "--",
+                            "true", environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
+
+        first = run()
+        kernel = next((f"{kernels}/{name}" for name in os.listdir(kernels) if name.startswith(f"{TOY}_1")), kernel)
+        tap.report(made.status == 0 and first.status == 0 and os.path.exists(f"{kernel}/.sums"),
+                   "run --kernel distro: a kernel is fetched, and kept with its sums", made, first, os.listdir(kernels))
+        for what, damage in KERNEL_DAMAGES.items():
+            inode = os.stat(kernel).st_ino
+            damage(kernel)
+            outcome, verify = run(), home.run("cache", "verify")
+            tap.report(outcome.status == verify.status == 0 and (
+                       os.stat(kernel).st_ino == inode if what == "nothing" else
+                       os.stat(kernel).st_ino != inode and "in the cache, which is damaged: " in outcome.err),
+                       f"run --kernel distro: where {what} is damaged the kernel is "
+                       + ("used" if what == "nothing" else "made anew"), outcome, verify)
+        used = os.open(f"{kernel}/lib", os.O_RDONLY | os.O_DIRECTORY)
+        lock = os.open(kernel, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        sums.flip(f"{kernel}/boot/vmlinuz")
+        outcome = run()
+        tap.report(outcome.status == 0 and os.listdir(used) and os.fstat(lock).st_ino != os.stat(kernel).st_ino,
+                   "a kernel that is made anew while a run has it stays for that one", outcome)
+        os.close(lock)
+        outcome = run()
+        tap.report(outcome.status == 0 and not os.listdir(used) and
+                   not [name for name in os.listdir(kernels) if name.startswith(".")],
+                   "and is swept when that run has ended", outcome, os.listdir(kernels))
+        os.close(used)
+
+
 shared_cache = Home()
 for one in ROWS:
     # One cache for all: what is right in it stays, and what is wrong must not get into it.
@@ -267,5 +337,6 @@ check_proxies_for_others()
 check_back_off()
 check_local_words()
 check_kernel()
+check_kernel_again()
 check_stall()
 tap.done()
