@@ -2,6 +2,7 @@
 the rootfs of this host's own release there already."""
 import os
 import re
+import shutil
 
 from support import apt, tap
 from support.world import NOBODY, SOURCE, Home, Tidy, fstests_rootfs, shared_cache, without
@@ -51,11 +52,30 @@ def without_vng():
 
 def words():
     home = Home()
-    for line, status, says in (("--help", 0, "usage: ./quickstart"), ("--nosuch", 2, "usage:"),
-                               ("word", 2, "usage:")):
-        outcome = home.run(line, program=QUICKSTART, seconds=60)
+    for line, status, says in (("--help", 0, "usage: ./quickstart"), ("--nosuch", 2, '"--nosuch" is unknown\nusage:'),
+                               ("word", 2, '"word" is unknown\nusage:'),
+                               ("--release", 2, "--release needs a value: one of jammy"),
+                               ("--release bookwrm", 2, "--release bookwrm: there are jammy")):
+        outcome = home.run(*line.split(), program=QUICKSTART, seconds=60)
         tap.report(outcome.status == status and says in outcome.out + outcome.err,
                    f"quickstart {line}", outcome)
+    known = re.search(r"one of (.*)", home.run("--release", program=QUICKSTART).err).group(1)
+    tap.report(f"there are: {known}\n" in home.run("create", "--release", "bookwrm").err,
+               "quickstart knows the releases of rootlet create", known)
+
+
+def no_apt():
+    """A system of another kind: what has to be installed is told."""
+    home = Home()
+    for name in ("bash", "dirname"):
+        home.make_folder(f"{home.folder}/bin")
+        os.symlink(shutil.which(name), f"{home.folder}/bin/{name}")
+    with open(QUICKSTART, encoding="utf-8") as file:
+        script = home.write("quickstart", re.sub(r"(?m)^PATH=\$PATH:.*$", "", file.read()))
+    outcome = home.run(script, "--deps-only", program=f"{home.folder}/bin/bash", seconds=60,
+                       environment={"PATH": f"{home.folder}/bin"})
+    tap.report(outcome.status == 1 and re.search(r"gcc, .*pkg-config or pkgconf, .*uidmap, .*virtme-ng$", outcome.err),
+               "quickstart: no apt-get", outcome)
 
 
 def main_job():
@@ -70,11 +90,28 @@ def main_job():
             "says that all packages are there": "all packages are installed",
             "uses the rootfs that is there": "ready: using it",
             "checks it": "✓ Rootfs is configured and ready at",
-            "ends with a summary": r"(?s)quickstart: summary\n.*test-rootfs.*time: \d+ s"}.items():
+            "ends with a summary": r"(?s)quickstart: summary\n.*test-rootfs.*time: \d+ s",
+            "tells how rootlet is found": r'export PATH="\$PATH:/.*/frontend"\nnext: rootlet run '}.items():
         tap.report(bool(re.search(pattern, outcome.out)), f"quickstart {what}", outcome)
     tap.report(os.lstat(f"{home.store}/test-rootfs").st_ino == inode, "quickstart makes no second one")
     smoke = re.search(r"^smoke suite: (\d+) passed, 0 failed$", outcome.out.replace("\r", ""), re.M)
     tap.report(bool(smoke) and int(smoke.group(1)) > 40, "quickstart: the smoke suite", outcome)
+
+
+    folder = re.search(r'export PATH="\$PATH:(/.*)"', outcome.out)
+    page = folder and home.run("-w", "rootlet-create", program="/usr/bin/man", seconds=60,
+                               environment={"PATH": f"/usr/bin:/bin:{folder.group(1)}"})
+    tap.report(page and page.status == 0 and "rootlet-create.1" in page.out, "quickstart: manuals are found as well", page)
+
+
+def another_release():
+    """The rootfs that is there is of another release than is asked for: it stays, and that is told."""
+    home = fstests_rootfs()
+    there, asked = apt.host_suite(), "noble" if apt.host_suite() != "noble" else "jammy"
+    outcome = home.run("--release", asked, program=QUICKSTART, seconds=600)
+    tap.report(outcome.status == 1 and home.run("check").status == 0 and
+               re.search(rf"test-rootfs is {there}, not {asked}; replace it: .*rootlet create --release {asked} --force$",
+                         outcome.err, re.M), "quickstart: another release is there", outcome)
 
 
 def no_archive():
@@ -100,6 +137,8 @@ def no_archive():
 missing_packages()
 without_vng()
 words()
+no_apt()
 main_job()
+another_release()
 no_archive()
 tap.done()
