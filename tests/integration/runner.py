@@ -1,10 +1,14 @@
-"""tests/count itself: every way in which a test program can go wrong has to count as a failure."""
+"""tests/count itself: every way in which a test program can go wrong has to count as a failure. And
+tests/run, with stand-ins for what it calls: what it says, and that an interruption ends all of it."""
 import json
 import os
+import re
+import signal
 import subprocess
 
 from support import tap
-from support.world import SCRATCH, SOURCE
+from support.terminal import Terminal
+from support.world import SCRATCH, SOURCE, Home, command_of, kill, plain_user, wait_until
 
 GOOD = "ok 1 - a\nok 2 - b\n1..2\n"
 
@@ -57,4 +61,126 @@ for what, words in {"an unknown word": ["nosuch"], "an unknown option": ["--nosu
     done = subprocess.run([f"{SOURCE}/tests/run", *words], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, check=False, timeout=60)
     tap.report(done.returncode == 2, f"run: {what}", done.stdout, done.stderr)
+
+# A meson that has two tests, of which one fails; the second does not end where STAND says so.
+MESON = r"""#!/bin/sh
+stand=%(stand)s
+case $* in
+*--list*)
+	echo 'rootlet:unit / one'
+	echo 'rootlet:unit / two' ;;
+test*)
+	echo ' 1/2 rootlet:unit / one     OK              0.02s   2 subtests passed'
+	ls /proc/self/fd >$stand/fds
+	if [ -e $stand/hang ]; then
+		echo "$ROOTLET_TEST_SCRATCH" >$stand/scratch
+		sleep 600 &
+		echo "$$ $!" >$stand/pids
+		wait
+	fi
+	echo ' 2/2 rootlet:unit / two     FAIL            1.50s   exit status 1'
+	mkdir -p $3/meson-logs
+	cp $stand/log $3/meson-logs/$(basename $3).json ;;
+esac
+"""
+
+
+def source_tree(home):
+    """What tests/run needs of one, with nothing in it to build or to install; and programs to call."""
+    stand = home.make_folder(f"{home.folder}/stand")
+    for name in ("run", "count"):
+        with open(f"{SOURCE}/tests/{name}", encoding="utf-8") as file:
+            os.chmod(home.write(f"source/tests/{name}", file.read()), 0o755)
+    for name, script in (("source/quickstart", "#!/bin/sh\n"), ("bin/ninja", "#!/bin/sh\n"),
+                         ("bin/meson", MESON % {"stand": stand})):
+        os.chmod(home.write(name, script), 0o755)
+    home.write("stand/log", "".join(json.dumps({
+        "name": f"rootlet:unit / {name}", "stdout": text, "stderr": "", "result": result, "duration": 1,
+        "returncode": 0}) + "\n" for name, text, result in (
+            ("one", GOOD, "OK"), ("two", "not ok 1 - a\n1..1\n", "FAIL"))))
+    return {"program": f"{home.folder}/source/tests/run", "environment": {
+        "PATH": f"{home.folder}/bin:/usr/bin:/bin", "ROOTLET_TEST_SHARED": f"{home.folder}/shared"}}
+
+
+def hanging(home):
+    """Lets the second test never end; returns a function that says what it left."""
+    for name in ("pids", "scratch"):
+        home.write(f"stand/{name}", "")
+    home.write("stand/hang", "")
+
+    def left():
+        with open(f"{home.folder}/stand/pids", encoding="utf-8") as file:
+            pids = [int(word) for word in file.read().split()]
+        with open(f"{home.folder}/stand/scratch", encoding="utf-8") as file:
+            scratch = file.read().strip()
+        found = ["it never began"] if len(pids) != 2 or not scratch else []
+        found += [f"{pid} runs: {command_of(pid)}" for pid in pids if not wait_until(lambda: not command_of(pid), 5)]
+        for pid in pids:
+            kill(pid)
+        return found + ([f"{scratch} is there"] if scratch and os.path.exists(scratch) else [])
+    return left
+
+
+def began(home):
+    return wait_until(lambda: os.path.getsize(f"{home.folder}/stand/pids"), 60)
+
+
+def whole_run(home, tree):
+    outcome = home.run("unit", seconds=60, **tree)
+    with open(f"{home.folder}/stand/fds", encoding="utf-8") as file:
+        fds = file.read().split()
+    tap.report(outcome.status == 1 and outcome.out.endswith("\n4 passed, 2 failed, 0 skipped\n"),
+               "run: the last line counts", outcome)
+    tap.report(all(outcome.out.count(line) == 2 for line in (
+        "  1/2 unit / one: OK, 0.02 s\n", "  2/2 unit / two: FAIL, 1.50 s\n")) and "\r" not in outcome.out and
+               all(f"testing build-{kind}: unit\n" in outcome.out for kind in ("asan", "tests")),
+               "run: each test has its line as it ends", outcome)
+    tap.report("9" not in fds, "run: the lock is not passed on", *fds)
+
+
+def interrupted(home, tree):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        left = hanging(home)
+        process = home.start("unit", start_new_session=True, **tree)
+        began(home)
+        os.kill(process.pid, number)
+        out = process.communicate(timeout=60)[0].decode()
+        wrong = left()
+        tap.report(process.returncode == 130 and out.endswith("\n0 passed, 1 failed, 0 skipped\n") and not wrong,
+                   f"run: {number.name} ends all of it", process.returncode, *wrong, out)
+    left = hanging(home)
+    with Terminal(home, "unit", **tree) as terminal:
+        began(home)
+        terminal.type("\x03")
+        status = terminal.wait(60)
+        wrong = left()
+        tap.report(status == 130 and terminal.text.endswith("\n0 passed, 1 failed, 0 skipped\r\n") and not wrong,
+                   "run: Ctrl-C ends all of it", status, *wrong, terminal.text)
+
+
+def second_run(home, tree):
+    """It waits for the first, says for which, and can be interrupted meanwhile."""
+    left = hanging(home)
+    first = home.start("unit", start_new_session=True, **tree)
+    began(home)
+    second = home.start("unit", start_new_session=True, **tree)
+    said = second.stdout.readline().decode()
+    second.terminate()
+    out = second.communicate(timeout=60)[0].decode()
+    tap.report(re.search(rf"process {first.pid}: waiting for it$", said) and second.returncode == 130 and
+               out == "0 passed, 1 failed, 0 skipped\n", "run: a second one waits for the first", said, out)
+    first.terminate()
+    first.communicate(timeout=60)
+    wrong = left()
+    tap.report(not wrong, "run: the first ends as well", *wrong)
+
+
+if plain_user().name == "root":
+    tap.skip("run: the whole", "needs a user who is not root: as that it makes users")
+else:
+    place = Home()
+    stands = source_tree(place)
+    whole_run(place, stands)
+    interrupted(place, stands)
+    second_run(place, stands)
 tap.done()
