@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "frontend/architecture.h"
 #include "frontend/cache.h"
 #include "frontend/command.h"
 #include "frontend/events.h"
@@ -33,7 +34,8 @@ const char create_help[] =
 	"  --path DIR           place elsewhere, instead of --name\n"
 	"  --release SUITE      jammy (default), noble, focal, bionic, bookworm, trixie\n"
 	"                       (--suite is the same)\n"
-	"  --arch ARCH          architecture (default: the host's)\n"
+	"  --arch ARCH          architecture (default: the host's); another one takes\n"
+	"                       qemu-user-static on the host\n"
 	"  --profile PROFILE    what the rootfs is for (default: fstests): see rootlet profiles\n"
 	"  --force              replace a rootfs that is there, once the new one is whole\n"
 	"  --mirror URL         where packages come from\n"
@@ -259,8 +261,9 @@ static int check_words(const struct create *c, struct error **err)
 		return error_set(err, ERR_INPUT,
 				 "engine \"%.80s\" is unknown; there are: native, debootstrap",
 				 c->engine);
-	if (c->source.arch && !valid_archive_word(c->source.arch))
-		return error_set(err, ERR_INPUT, "\"%.80s\" is no architecture", c->source.arch);
+	if (c->source.arch && (architecture_check(c->source.arch, err) < 0 ||
+			       architecture_runs(c->source.arch, err) < 0))
+		return -1;
 	return 0;
 }
 

@@ -9,7 +9,7 @@ import re
 from support import mirror as mirrors
 from support import debs, sums, tap
 from support.server import Fault, Server
-from support.world import Case, Home, Tidy, judge, mirror
+from support.world import AS_ROOT, NOBODY, Case, Home, Tidy, judge, mirror
 
 AT = mirror()
 NOW = datetime.datetime.now(datetime.timezone.utc)
@@ -94,7 +94,6 @@ ROWS = [
     Row(".deb: connection breaks", NETWORK, "attr", Fault(DEB, "truncate", 100)),
     Row(".deb: 404", NETWORK, ["404", "attr"], Fault(DEB, "status", 404)),
     Row("a component that does not hold what is wanted", 2, "attr", words=["--components", "main"]),
-    Row("an architecture that the mirror does not have", 2, ["riscv64", "jammy"], words=["--arch", "riscv64"]),
     Row("a package that is in no index", 2, "nosuchpackage", words=["--include", "nosuchpackage"]),
 ]
 
@@ -106,6 +105,32 @@ def play_row(row, home):
     if os.path.lexists(f"{home.store}/test-rootfs"):
         wrong.append("there is a rootfs")
     tap.report(not wrong, row.case.what, *wrong, outcome)
+
+
+def check_architectures():
+    """One that the host cannot run is found before anything is asked of the mirror, and one that it can,
+    but that the mirror does not have, by its index. The entries are binfmt_misc's of such hosts."""
+    home = Home()
+    enabled = "enabled\ninterpreter /usr/bin/qemu-riscv64-static\nflags: {}\noffset 0\nmagic 7f454c46\n"
+    rows = [("nobody runs", None, 5, "qemu-user-static"), ("that runs in the host's root alone", enabled.format("OC"), 5, "flag F"),
+            ("that is switched off", enabled.format("F").replace("enabled", "disabled"), 5, "enabled"),
+            ("that the mirror does not have", enabled.format("OCF"), 2, "riscv64.*--arch")]
+    if not AS_ROOT:
+        tap.skip("an architecture of another host", "needs root, to put other files over binfmt_misc's")
+        return
+    for number, (what, entry, status, says) in enumerate(rows):
+        folder = home.make_folder(f"{home.folder}/binfmt.{number}")
+        if entry:
+            home.write(f"binfmt.{number}/qemu-riscv64", entry)
+        before = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                  f"mount --bind {folder} /proc/sys/fs/binfmt_misc && exec setpriv --reuid {home.user.uid} "
+                  f'--regid {home.user.gid} --clear-groups "$@"', "sh"]
+        for more in ([], ["--dry-run"]):
+            with Server(AT.root) as server, Tidy(home) as tidy:
+                outcome = home.create("--arch", "riscv64", *more, server=server, at=AT, before=before, **NOBODY)
+                wrong = judge(Case("", ["create", *more], status, says), outcome, home, tidy)
+            tap.report(not wrong and bool(server.requests) == (status == 2),
+                       f"an architecture {what}{': dry run' if more else ''}", *wrong, server.requests, outcome)
 
 
 def check_no_answer():
@@ -330,6 +355,7 @@ shared_cache = Home()
 for one in ROWS:
     # One cache for all: what is right in it stays, and what is wrong must not get into it.
     play_row(one, Home(cache=shared_cache.cache))
+check_architectures()
 check_no_answer()
 check_retries()
 check_proxy()

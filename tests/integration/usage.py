@@ -120,6 +120,7 @@ CASES += [
     Case("create: an impossible package", ["create", "--include", "bash,-rf"], 2, '"-rf" is no'),
     Case("create: an impossible component", ["create", "--components", "main,../x"], 2, "component"),
     Case("create: an impossible architecture", ["create", "--arch", "x/y"], 2, "architecture"),
+    Case("create: an unknown architecture", ["create", "--arch", "arm65"], 2, '"arm65" is unknown; there are: amd64 arm64'),
     Case("run without a kernel", ["run", "--", "true"], 2, "--kernel is missing"),
     Case("run: a keyring for nothing", ["run", "--kernel", "/no/such", "--keyring", "x", "--", "true"], 2, "goes with"),
     Case("fstests: a keyring for nothing", ["fstests", "--kernel", "/no/such", "--fstests", "/tmp", "--keyring", "x"], 2,
