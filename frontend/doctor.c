@@ -1,6 +1,7 @@
 /* rootlet doctor: what this host has and lacks, each with the command that mends it. */
 #include "frontend/doctor.h"
 
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
@@ -77,6 +78,21 @@ void finding_set_install(struct finding *f, enum verdict verdict, const char *pa
 	}
 	f->verdict = verdict;
 	snprintf(f->fix, sizeof(f->fix), "%s %s", install, package);
+	va_start(ap, format);
+	vsnprintf(f->detail, sizeof(f->detail), format, ap);
+	va_end(ap);
+}
+
+void finding_set_join(struct finding *f, enum verdict verdict, const char *group,
+		      const char *format, ...)
+{
+	const struct passwd *user = getpwuid(getuid());
+	va_list ap;
+
+	f->verdict = verdict;
+	snprintf(f->fix, sizeof(f->fix),
+		 "usermod --append --groups %s %s, as root, and log in again", group,
+		 user ? user->pw_name : "YOU");
 	va_start(ap, format);
 	vsnprintf(f->detail, sizeof(f->detail), format, ap);
 	va_end(ap);
@@ -175,9 +191,8 @@ static void probe_kvm(struct finding *f)
 	if (kvm_runs(why, sizeof(why)))
 		finding_set(f, VERDICT_OK, "", "/dev/kvm runs a guest");
 	else if (access("/dev/kvm", F_OK) == 0 && access("/dev/kvm", R_OK | W_OK) < 0)
-		finding_set(f, VERDICT_WARNING,
-			    "usermod --append --groups kvm $USER, and log in again",
-			    "%s; guests are emulated, which is slow", why);
+		finding_set_join(f, VERDICT_WARNING, "kvm",
+				 "%s; guests are emulated, which is slow", why);
 	else
 		finding_set(f, VERDICT_WARNING, "", "%s; guests are emulated, which is slow", why);
 }

@@ -24,6 +24,10 @@ void finding_set(struct finding *f, enum verdict verdict, const char *fix, const
 void finding_set_install(struct finding *f, enum verdict verdict, const char *package,
 			 const char *format, ...) PRINTF_LIKE(4, 5);
 
+/* The command that makes the caller a member of GROUP; root runs it, so his name is in it. */
+void finding_set_join(struct finding *f, enum verdict verdict, const char *group,
+		      const char *format, ...) PRINTF_LIKE(4, 5);
+
 /* Whether a program is in PATH or one of the sbin folders; its path then (the caller's to free). */
 char *program_find(const char *name);
 

@@ -22,9 +22,9 @@ void probe_helper(struct finding *f)
 		finding_set(f, VERDICT_MISSING, "meson install", "%s is not there",
 			    path ? path : "it");
 	else if (access(path, X_OK) < 0)
-		finding_set(f, VERDICT_MISSING,
-			    "usermod --append --groups rootlet $USER, and log in again",
-			    "%s may be run by the members of one group, and you are none", path);
+		finding_set_join(f, VERDICT_MISSING, "rootlet",
+				 "%s may be run by the members of one group, and you are none",
+				 path);
 	else if (!helper_is_installed())
 		finding_set(f, VERDICT_OK, "", "%s, without privileges of its own", path);
 	else if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH | S_IXOTH))

@@ -71,7 +71,7 @@ def kvm():
     tap.report(not processes_left(10), "doctor: what hung is not left behind")
     os.chmod(file, 0)
     doctor("a /dev/kvm that is not the user's", "warning", "KVM", "may not be opened by this user",
-           "usermod --append --groups kvm", status=0, **covered(("/dev/kvm", file)))
+           f"usermod --append --groups kvm {home.user.name}, as root", status=0, **covered(("/dev/kvm", file)))
 
 
 def apparmor():
