@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "frontend/command.h"
+#include "frontend/doctor.h"
 #include "frontend/events.h"
 #include "frontend/style.h"
 #include "frontend/tree.h"
@@ -40,7 +41,8 @@ static int check(const char *path, bool json, struct error **err)
 	size_t size = 0;
 
 	if (!path) {
-		if (policy_load(POLICY_PATH, true, &policy, err) < 0)
+		/* A helper without privileges needs none. */
+		if (policy_load(POLICY_PATH, helper_is_installed(), &policy, err) < 0)
 			return -1;
 	} else {
 		text = file_read(path, POLICY_BYTES_MAX, &size, err);
@@ -52,8 +54,13 @@ static int check(const char *path, bool json, struct error **err)
 			return -1;
 	}
 	if (json)
-		document_print(json_pack("{s:o, s:I}", "path", json_text(policy->path), "sections",
-					 (json_int_t)policy->rule_count));
+		document_print(json_pack("{s:o, s:I}", "path",
+					 json_text(policy ? policy->path : NULL), "sections",
+					 (json_int_t)(policy ? policy->rule_count : 0)));
+	else if (!policy)
+		printf("There is no " POLICY_PATH
+		       ", and rootlet-helper has no privileges of its own:\n"
+		       "everything is allowed.\n");
 	else
 		printf("%s is right: %zu section%s\n", policy->path, policy->rule_count,
 		       policy->rule_count == 1 ? "" : "s");

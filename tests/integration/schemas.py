@@ -58,6 +58,7 @@ DOCUMENTS = [
                                            ("packages", "indexes", "solv", "bases", "images", "kernels",
                                             "build", "fstests")]),
     ("policy check", ["policy", "check", "right.policy"], 0, "policy-check", {"path": "right.policy", "sections": 1}),
+    ("policy check, none there", ["policy", "check"], 0, "policy-check", {"path": None, "sections": 0}),
     ("policy check of a wrong one", ["policy", "check", "wrong.policy"], 2, "policy-check", {"exit_status": 2}),
     ("policy show", ["policy", "show"], None, "policy-show", {"user": home.user.name, "uid": home.user.uid}),
     ("policy seccomp", ["policy", "seccomp"], 0, "policy-seccomp", None),
