@@ -260,8 +260,8 @@ static int print_absence(struct check *c, const struct error *err)
 		style_print(stdout, STYLE_BAD, "✗ %s\n", err->message);
 		return EXIT_FAILED;
 	}
-	if (!c->absolute && asprintf(&c->absolute, "%s/%s", c->folder, c->base) < 0)
-		c->absolute = NULL;
+	if (!c->absolute && c->base)
+		c->absolute = store_join(c->folder, c->base);
 	findings_add(&c->findings, "%s", err->message);
 	document_print(describe(c, err->code == ERR_MISSING ? "missing" : "foreign"));
 	return EXIT_FAILED;

@@ -437,10 +437,8 @@ static int create(struct create *c, struct error **err)
 /* What is known of the rootfs whether it was made or not. */
 static json_t *describe(const struct create *c)
 {
-	_cleanup_free_ char *absolute = NULL;
+	_cleanup_free_ char *absolute = c->base ? store_join(c->parent, c->base) : NULL;
 
-	if (!c->base || asprintf(&absolute, "%s/%s", c->parent, c->base) < 0)
-		absolute = NULL;
 	return json_pack("{s:o, s:o, s:o}", "path", json_text(absolute), "release",
 			 json_text(c->source.suite), "profile", json_text(c->profile_name));
 }

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "frontend/command.h"
 #include "frontend/events.h"
@@ -91,20 +92,49 @@ static int remove_rootfs(struct delete *d, struct error **err)
 	return helper_call(d->helper, &request, &d->parent_fd, 1, NULL, err);
 }
 
+/* The helper looks as well, after "Removing files" was said. */
+static int check_unused(const struct delete *d, int tree, struct error **err)
+{
+	if (flock(tree, LOCK_EX | LOCK_NB) < 0)
+		return error_set(err, ERR_BUSY,
+				 "the rootfs at %s is in use; wait for its `rootlet run` or "
+				 "`rootlet shell` to end",
+				 d->absolute);
+	flock(tree, LOCK_UN);
+	return 0;
+}
+
+/* Where there is none, nobody who wants to remove it needs to be told how one is made. */
+static int find(struct delete *d, int *tree, struct error **err)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (store_resolve(d->name, d->path, &d->parent, &d->base, err) == 0) {
+		store_tidy("delete", d->parent);
+		if (store_open(d->name, d->path, tree, &d->absolute, err) == 0)
+			return 0;
+		path = store_join(d->parent, d->base);
+	}
+	if (!*err || (*err)->code != ERR_MISSING)
+		return -1;
+	error_free(err);
+	return error_set(err, ERR_MISSING, "no rootfs at %s; see: rootlet list",
+			 path	   ? path
+			 : d->path ? d->path
+				   : "~/" STORE_FOLDER);
+}
+
 static int delete_confirmed(struct delete *d, struct error **err)
 {
 	_cleanup_close_ int tree = -1;
 
 	/* Looks first, so that a refusal says what is the matter; the helper looks again. */
-	if (store_resolve(d->name, d->path, &d->parent, &d->base, err) < 0)
-		return -1;
-	store_tidy("delete", d->parent);
-	if (store_open(d->name, d->path, &tree, &d->absolute, err) < 0)
+	if (find(d, &tree, err) < 0)
 		return -1;
 	d->parent_fd = open(d->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->parent_fd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open the folder %s", d->parent);
-	if (confirm(d, err) < 0)
+	if (check_unused(d, tree, err) < 0 || confirm(d, err) < 0)
 		return -1;
 	interrupt_catch();
 	return remove_rootfs(d, err);
@@ -112,10 +142,8 @@ static int delete_confirmed(struct delete *d, struct error **err)
 
 static json_t *describe(const struct delete *d)
 {
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *path = d->base ? store_join(d->parent, d->base) : NULL;
 
-	if (!d->base || asprintf(&path, "%s/%s", d->parent, d->base) < 0)
-		path = NULL;
 	return json_pack("{s:o}", "path", json_text(path));
 }
 

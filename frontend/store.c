@@ -92,6 +92,15 @@ int store_resolve(const char *name, const char *path, char **parent, char **base
 	return resolve_name(name ? name : STORE_DEFAULT_NAME, parent, base, err);
 }
 
+char *store_join(const char *parent, const char *base)
+{
+	char *path = NULL;
+
+	if (asprintf(&path, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, base) < 0)
+		return NULL;
+	return path;
+}
+
 bool store_is_rootfs(int tree)
 {
 	return tree_has(tree, MANIFEST_PATH, S_IFREG);
@@ -116,10 +125,9 @@ int store_open(const char *name, const char *path, int *tree, char **absolute, s
 
 	if (store_resolve(name, path, &parent, &base, err) < 0)
 		return -1;
-	if (asprintf(&full, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, base) < 0) {
-		full = NULL;
+	full = store_join(parent, base);
+	if (!full)
 		return error_set(err, ERR_SPACE, "out of memory");
-	}
 	fd = open(full, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return report_missing(full, name, path, err);
@@ -132,7 +140,9 @@ int store_open(const char *name, const char *path, int *tree, char **absolute, s
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", full);
 	if (!store_is_rootfs(fd))
 		return error_set(err, ERR_REFUSED,
-				 "%s was not made by rootlet: it has no /" MANIFEST_PATH, full);
+				 "%s was not made by rootlet: it has no /" MANIFEST_PATH
+				 "; choose another with --name or --path, see: rootlet list",
+				 full);
 	*tree = steal_fd(&fd);
 	*absolute = STEAL_PTR(full);
 	return 0;

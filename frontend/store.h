@@ -16,6 +16,9 @@
 int store_resolve(const char *name, const char *path, char **parent, char **base,
 		  struct error **err);
 
+/* "PARENT/BASE" of what store_resolve() gave; the caller's to free, NULL where memory is short. */
+char *store_join(const char *parent, const char *base);
+
 /* Opens a rootfs that is there. TREE (O_RDONLY | O_DIRECTORY) and ABSOLUTE are the caller's.
  * ERR_MISSING where there is none, ERR_REFUSED where it is a symlink or has no manifest. */
 int store_open(const char *name, const char *path, int *tree, char **absolute, struct error **err);

@@ -135,7 +135,12 @@ CASES += [
     Case("list of an empty store", ["list"], 0, "no rootfs in .*rootlet create"),
     Case("list --json of an empty store", ["list", "--json"], 0, r"^\[\]"),
     Case("check of nothing", ["check"], 1),
-    Case("delete of nothing", ["delete", "--yes"], 1, ["no rootfs at"]),
+    Case("check of nothing below the root", ["check", "--path", "/nosuch", "--json"], 1, '"path": ?"/nosuch"'),
+    Case("check of what is no rootfs", ["check", "--path", "/tmp", "--json"], 1,
+         ['"path": ?"/tmp"', "was not made by rootlet.*see: rootlet list"]),
+    Case("delete of nothing", ["delete", "--yes"], 1, "no rootfs at .*test-rootfs; see: rootlet list$", ["create"]),
+    Case("delete of nothing in no folder", ["delete", "--yes", "--path", "/no/such/tree"], 1,
+         "no rootfs at /no/such/tree; see: rootlet list$", ["mkdir"]),
     Case("shell in nothing", ["shell", "--", "true"], 1, "no rootfs at .*rootlet create"),
 ]
 
