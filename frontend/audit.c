@@ -141,6 +141,36 @@ static void show_line(const char *line, size_t length, void *context)
 	json_decref(record);
 }
 
+struct tally {
+	uint64_t lines, records;
+};
+
+static void count_line(const char *line, size_t length, void *context)
+{
+	struct tally *tally = context;
+	json_t *record = json_loadb(line, length, 0, NULL);
+
+	tally->lines++;
+	tally->records += json_is_object(record);
+	json_decref(record);
+}
+
+/* Damage is shown line by line; a file of something else is not. */
+static int check_record(const char *path, struct error **err)
+{
+	struct tally tally = { 0 };
+
+	if (each_line(path, count_line, &tally, err) < 0)
+		return -1;
+	if (tally.lines && !tally.records)
+		return error_set(
+			err, ERR_REFUSED,
+			"%s is no record of requests: none of its lines is one; see: rootlet "
+			"audit --help",
+			path);
+	return 0;
+}
+
 static int show(char **paths, bool json, struct error **err)
 {
 	struct listing listing = { .pending = json_object() };
@@ -148,6 +178,8 @@ static int show(char **paths, bool json, struct error **err)
 	json_t *record;
 	int r = 0;
 
+	for (char **path = paths; *path && r == 0; path++)
+		r = check_record(*path, err);
 	for (; *paths && r == 0; paths++)
 		r = each_line(*paths, json ? show_json : show_line, &listing, err);
 	json_object_foreach(listing.pending, key, record) print_record(record);

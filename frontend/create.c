@@ -326,7 +326,9 @@ static int check_destination(struct create *c, struct error **err)
 	if (c->parent_fd < 0 && errno == ENOENT && c->dry_run)
 		return 0;
 	if (c->parent_fd < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open the folder %s", c->parent);
+		return error_set(err, ERR_SYSTEM,
+				 "cannot open the folder %s: %s; choose another place with --path",
+				 c->parent, strerror(errno));
 	if (check_existing(c, err) < 0)
 		return -1;
 	if (faccessat(c->parent_fd, ".", W_OK | X_OK, AT_EACCESS) < 0)

@@ -334,6 +334,10 @@ static int give_up(const struct transfer *t, CURLcode code, long status, struct 
 		return fail(t, ERR_NETWORK, err,
 			    "the mirror answers %ld%s; name another one with --mirror URL", status,
 			    status_text(status));
+	if (code == CURLE_FILE_COULDNT_READ_FILE)
+		return fail(t, ERR_NETWORK, err,
+			    "it cannot be read there; give --mirror the folder that has dists and "
+			    "pool in it");
 	return fail(t, ERR_NETWORK, err,
 		    "%s; check the network and the proxy, or name another mirror with --mirror URL",
 		    t->message[0] ? t->message : curl_easy_strerror(code));

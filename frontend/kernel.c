@@ -45,8 +45,7 @@ static int read_image(const char *path, char **version, struct error **err)
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_INPUT,
-				   "cannot read the kernel %s", path);
+		return error_errno(err, ERR_INPUT, "cannot read the kernel %s", path);
 	if (!S_ISREG(st.st_mode) || pread(fd, header, sizeof(header), 0) != sizeof(header) ||
 	    header[0x1fe] != 0x55 || header[0x1ff] != 0xaa ||
 	    memcmp(header + 0x202, "HdrS", 4) != 0)
@@ -90,6 +89,11 @@ static char *find_modules(const char *image, const char *version)
 /* What the build folder FOLDER gives to K. modules.order is empty where all is built in. */
 static int open_build(struct kernel *k, const char *folder, struct error **err)
 {
+	if (!is_file(folder, IMAGE_SUFFIX))
+		return error_set(err, ERR_INPUT,
+				 "no kernel was built in %s: it has no " IMAGE_SUFFIX
+				 "; run: make -C %s bzImage",
+				 folder, folder);
 	if (asprintf(&k->image, "%s/" IMAGE_SUFFIX, folder) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
 	if (read_image(k->image, &k->version, err) < 0)
@@ -128,8 +132,10 @@ int kernel_open(const char *path, struct kernel **out, struct error **err)
 	if (!k)
 		return error_errno(err, ERR_SYSTEM, "cannot open the kernel %s", path);
 	if (!absolute || stat(absolute, &st) < 0)
-		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_INPUT,
-				   "cannot open the kernel %s", path);
+		return error_set(err, ERR_INPUT,
+				 "cannot open the kernel %s: %s; give a bzImage, a kernel's build "
+				 "folder, or the word distro",
+				 path, strerror(errno));
 	if ((S_ISDIR(st.st_mode) ? open_build : open_image)(k, absolute, err) < 0)
 		return -1;
 	*out = STEAL_PTR(k);

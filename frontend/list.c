@@ -13,6 +13,8 @@
 #include "frontend/store.h"
 #include "frontend/text.h"
 
+#define AGE_WIDTH 12
+
 const char list_help[] =
 	"usage: rootlet list [--json]\n\n"
 	"Shows every rootfs in ~/.kerneldev-mcp with release, size, users and age.\n\n"
@@ -51,15 +53,16 @@ static void print_row(struct list *l, const char *name, const struct manifest *m
 	char age[TEXT_DURATION_LEN];
 
 	if (l->count++ == 0)
-		printf("%-24s %-18s %6s  %-12s %s\n", "NAME", "RELEASE", "SIZE", "AGE", "USERS");
+		printf("%-24s %-18s %6s  %-*s %s\n", "NAME", "RELEASE", "SIZE", AGE_WIDTH, "AGE",
+		       "USERS");
 	if (!m) {
 		printf("%-24s broken: see rootlet check --name %s\n", name, name);
 		return;
 	}
-	printf("%-24s %-7s %-10s %6s  %-12s ", name, m->distribution, m->suite, size,
-	       text_age(time(NULL) - m->created, age));
+	printf("%-24s %-6s %-11s %6s  %-*s", name, m->distribution, m->suite, size,
+	       m->user_count ? AGE_WIDTH : 0, text_age(time(NULL) - m->created, age));
 	for (size_t i = 0; i < m->user_count; i++)
-		printf("%s%s", i ? ", " : "", m->users[i].name);
+		printf("%s%s", i ? ", " : " ", m->users[i].name);
 	putchar('\n');
 }
 

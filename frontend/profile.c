@@ -200,7 +200,11 @@ int profile_load(const char *name, struct profile **out, struct error **err)
 	_cleanup_free_ char *path = NULL;
 
 	if (!valid_rootfs_name(name))
-		return error_set(err, ERR_INPUT, "\"%.80s\" is no name for a profile", name);
+		return error_set(
+			err, ERR_INPUT,
+			"\"%.80s\" is no name for a profile; a file is taken as one by: cp "
+			"FILE ~/.config/rootlet/profiles/NAME.conf, then: --profile NAME",
+			name);
 	path = profile_find(name, err);
 	return path ? load(name, path, out, err) : -1;
 }

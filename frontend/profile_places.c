@@ -35,7 +35,7 @@ char *profile_find(const char *name, struct error **err)
 			found = STEAL_PTR(paths[i]);
 	}
 	if (!found && paths[FOLDER_COUNT - 1])
-		error_set(err, ERR_MISSING,
+		error_set(err, ERR_INPUT,
 			  "no profile \"%s\": neither %s nor %s is there; see: rootlet profiles",
 			  name, paths[0], paths[1]);
 	for (size_t i = 0; i < FOLDER_COUNT; i++)

@@ -54,8 +54,8 @@ const char run_help[] =
 	"  --help\n"
 	"\n"
 	"Exit status: COMMAND's own (127 where the guest does not have it); 124 the timeout has\n"
-	"passed; 125 the VM failed: the kernel panicked, or did not boot; 1 no such rootfs or\n"
-	"kernel; 2 wrong command line, or not a kernel; 4 the mirror does not answer (distro);\n"
+	"passed; 125 the VM failed: the kernel panicked, or did not boot; 1 no such rootfs;\n"
+	"2 wrong command line, or no kernel there; 4 the mirror does not answer (distro);\n"
 	"5 the host lacks something; 6 the rootfs is being replaced or removed; 130 interrupted.\n";
 /* clang-format on */
 
@@ -131,6 +131,11 @@ static int add_rwdir(struct run *r, const char *folder, struct error **err)
 
 	if (r->config.share_count == VM_SHARES_MAX)
 		return error_set(err, ERR_INPUT, "more than %d times --rwdir", VM_SHARES_MAX);
+	if (!absolute && errno == ENOENT)
+		return error_set(err, ERR_INPUT,
+				 "cannot share the folder %s: it is not there; make it with: mkdir "
+				 "-p %s",
+				 folder, folder);
 	if (!absolute || stat(absolute, &st) < 0)
 		return error_errno(err, ERR_INPUT, "cannot share the folder %s", folder);
 	if (!S_ISDIR(st.st_mode) || strcmp(absolute, "/") == 0)

@@ -7,9 +7,11 @@
 #include "frontend/interrupt.h"
 #include "frontend/store.h"
 #include "frontend/terminal.h"
+#include "frontend/text.h"
 #include "frontend/tree.h"
 #include "proto/validate.h"
 
+#define NOT_FOUND 127 /* as of a shell */
 #define PASSWD_MAX (1024 * 1024)
 
 const char shell_help[] =
@@ -108,6 +110,29 @@ static int execute(struct shell *s, struct answer *answer, struct error **err)
 	return terminal_relay(s->terminal, s->helper, answer, err);
 }
 
+/* A command that is not there says nothing itself. One that is may have ended so for its own
+ * reasons. */
+static void explain_missing(const struct shell *s)
+{
+	static const char *const folders[] = { "usr/local/sbin", "usr/local/bin", "usr/sbin",
+					       "usr/bin",	 "sbin",	  "bin" };
+	_cleanup_free_ char *word = strdup(s->argv[0]);
+	bool there = strchr(s->argv[0], '/') && tree_has(s->tree, s->argv[0], 0);
+
+	for (size_t i = 0; !there && i < sizeof(folders) / sizeof(*folders); i++) {
+		_cleanup_free_ char *path = NULL;
+
+		there = asprintf(&path, "%s/%s", folders[i], s->argv[0]) >= 0 &&
+			tree_has(s->tree, path, 0);
+	}
+	if (!there)
+		fprintf(stderr,
+			"rootlet shell: there is no command %s in the rootfs at %s; add its "
+			"package: "
+			"rootlet create --force --include PACKAGE\n",
+			word ? text_clean(word) : "", s->absolute);
+}
+
 static int shell(struct shell *s, struct answer *answer, struct error **err)
 {
 	if (check_words(s, err) < 0 ||
@@ -154,5 +179,7 @@ int command_shell(int argc, char **argv)
 		return report_error(argv[0], err);
 	}
 	closep(&answer.fd);
+	if (answer.status == NOT_FOUND)
+		explain_missing(&s);
 	return answer.status;
 }

@@ -127,10 +127,11 @@ char *source_mirror_url(const char *mirror, struct error **err)
 		url[length - 1] = '\0';
 	return STEAL_PTR(url);
 malformed:
-	error_set(
-		err, ERR_INPUT,
-		"cannot use this mirror: its address is no http, https or file URL and no absolute "
-		"path; pass one of these with --mirror");
+	error_set(err, ERR_INPUT,
+		  "cannot use the mirror \"%.200s\": its address is no http, https or file URL and "
+		  "no "
+		  "absolute path; pass one of these with --mirror",
+		  mirror);
 	return NULL;
 }
 
@@ -261,7 +262,10 @@ static int plan_keyring(struct origin *origin, const struct source *source,
 	if (origin->keyring && access(origin->keyring, R_OK) == 0)
 		return 0;
 	if (source->keyring)
-		return error_errno(err, ERR_INPUT, "cannot read the keyring %s", path);
+		return error_set(err, ERR_INPUT,
+				 "cannot read the keyring %s: %s; give the file of the archive's "
+				 "keys, such as /usr/share/keyrings/debian-archive-keyring.gpg",
+				 path, strerror(errno));
 	return error_set(
 		err, ERR_HOST,
 		"cannot check %s's signatures: the keyring %s is missing; install it with: "

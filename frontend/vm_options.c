@@ -3,6 +3,9 @@
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/sysinfo.h>
+
+#include "frontend/text.h"
 
 #define CPUS_MOST 8
 #define MEMORY_LEAST (UINT64_C(64) << 20)
@@ -47,16 +50,29 @@ int parse_disk_size(const char *name, const char *text, uint64_t *bytes, struct 
 {
 	*bytes = parse_size(text, false);
 	if (*bytes < 512 || *bytes % 512)
-		return error_set(err, ERR_INPUT, "%s %s: not a size in whole sectors, as 10G", name,
-				 text);
+		return error_set(err, ERR_INPUT,
+				 "%s %s: not a size in whole sectors of at most 8388607T, such as "
+				 "10G",
+				 name, text);
 	return 0;
 }
 
 int check_memory(const char *text, struct error **err)
 {
-	if (parse_size(text, true) >= MEMORY_LEAST)
+	uint64_t bytes = parse_size(text, true), most;
+	char size[TEXT_SIZE_LEN];
+	struct sysinfo host;
+
+	if (bytes < MEMORY_LEAST)
+		return error_set(err, ERR_INPUT, "--memory %s: not a size from 64M on, such as 2G",
+				 text);
+	if (sysinfo(&host) < 0)
 		return 0;
-	return error_set(err, ERR_INPUT, "--memory %s: not a size from 64M on", text);
+	most = ((uint64_t)host.totalram + host.totalswap) * host.mem_unit;
+	if (bytes <= most)
+		return 0;
+	return error_set(err, ERR_INPUT, "--memory %s: this host has %s, swap included", text,
+			 text_size(most, size));
 }
 
 int add_append(char **append, const char *words, struct error **err)

@@ -420,9 +420,10 @@ static int prepare_root(struct job *j, struct error **err)
 			add_share(j, j->rootfs.kernel->modules, MODULES_SHARE, true);
 		return 0;
 	}
+	/* Whether there is an fstests is looked at before an image is built for it. */
 	if (rootfs_open(o->name, o->path, o->kernel, o->keyring, j->run.progress, &j->rootfs, err) <
 		    0 ||
-	    root_prepare(&wish, &j->root, err) < 0)
+	    source_check(o, err) < 0 || root_prepare(&wish, &j->root, err) < 0)
 		return -1;
 	helper_stop(&j->rootfs.helper);
 	return 0;

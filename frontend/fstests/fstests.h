@@ -95,6 +95,9 @@ struct fstests_source {
 	char text[64];
 };
 
+/* ERR_INPUT where there is no tree of fstests, or one that is not built and without --build. */
+int source_check(const struct fstests_options *options, struct error **err);
+
 /* Finds the tree, builds it with --build (in a rootfs of the release of MANIFEST), and makes an
  * image of FORMAT (NULL: none, it is shared as a folder). ERR_INPUT where it is no tree of fstests,
  * or not built. */

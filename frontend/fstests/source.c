@@ -352,17 +352,32 @@ void source_free(struct fstests_source *source)
 	*source = (struct fstests_source){ 0 };
 }
 
+static char *open_tree(const struct fstests_options *o, struct error **err)
+{
+	_cleanup_free_ char *tree = realpath(o->fstests, NULL);
+
+	if (!tree && errno != ENOENT) {
+		error_errno(err, ERR_INPUT, "cannot open the tree of fstests %s", o->fstests);
+		return NULL;
+	}
+	return check_tree(tree ? tree : o->fstests, !o->build, err) < 0 ? NULL : STEAL_PTR(tree);
+}
+
+int source_check(const struct fstests_options *o, struct error **err)
+{
+	_cleanup_free_ char *tree = open_tree(o, err);
+
+	return tree ? 0 : -1;
+}
+
 int source_prepare(const struct fstests_options *o, const struct manifest *manifest,
 		   const char *format, struct progress *progress, struct fstests_source *source,
 		   struct error **err)
 {
-	_cleanup_free_ char *tree = realpath(o->fstests, NULL);
+	_cleanup_free_ char *tree = open_tree(o, err);
 
 	*source = (struct fstests_source){ 0 };
 	if (!tree)
-		return error_errno(err, ERR_INPUT, "cannot open the tree of fstests %s",
-				   o->fstests);
-	if (check_tree(tree, !o->build, err) < 0)
 		return -1;
 	if (!o->build)
 		source->folder = STEAL_PTR(tree);

@@ -126,6 +126,7 @@ def check_and_list():
     for row in rows:
         play(row, home)
     rows = json.loads(home.run("list", "--json").out)
+    tap.report(not re.search(r" $|Ubuntu  ", home.run("list").out, re.M), "list: no blanks but those between columns")
     first = next((row for row in rows if row["name"] == "test-rootfs"), {})
     tap.report(len(rows) == 2 and first.get("release") == "jammy" and first.get("path") == TREE and
                (first.get("bytes") or 0) > 50e6 and first.get("users") == ["fsqa", "fsgqa2"],
@@ -152,6 +153,9 @@ SHELL = [
     Case("shell: exit status", ["shell", "--", "sh", "-c", "exit 37"], 37),
     Case("shell: a signal", ["shell", "--", "sh", "-c", "kill -9 $$"], 137),
     Case("shell: no such program", ["shell", "--", "/no/such"], 127),
+    Case("shell: no such command", ["shell", "--", "nosuchcmd"], 127,
+         "there is no command nosuchcmd in the rootfs at .*--include PACKAGE$"),
+    Case("shell: a command that ends as if it were not there", ["shell", "--", "sh", "-c", "exit 127"], 127, (), ["no command"]),
     Case("shell: root by default", ["shell", "--", "id"], 0, r"uid=0\(root\) gid=0\(root\)"),
     Case("shell: as fsqa", ["shell", "--user", "fsqa", "--", "id"], 0,
          r"uid=1000\(fsqa\) gid=1000\(fsqa\) groups=.*1002\(fsgqa\)"),
@@ -255,6 +259,16 @@ def hostile_tree():
                "delete removes deep folders and odd names", *wrong, outcome)
 
 
+def no_fstests():
+    """Found before an image of the rootfs is built."""
+    header = bytearray(0x400)
+    header[0x1fe:0x200], header[0x202:0x206] = b"\x55\xaa", b"HdrS"
+    kernel = home.write("bzImage", bytes(header))
+    for what, folder in (("that is none", f"{home.folder}/config"), ("that is not there", f"{home.folder}/nosuch")):
+        play(Case(f"fstests: a tree {what}", ["fstests", "--kernel", kernel, "--fstests", folder], 2,
+                  rf"{folder} is no tree of fstests.*git clone", ["Building"]), home)
+
+
 def busy():
     """A rootfs that somebody works in is neither removed nor replaced."""
     shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 60")
@@ -313,6 +327,7 @@ with Server(AT.root) as same:  # a base is of one mirror
     check_and_list()
     ask_to_delete()
     try_shell()
+    no_fstests()
     busy()
     forced_create(same)
     damage()

@@ -72,7 +72,7 @@ DOCUMENTS = [
     ("profiles", ["profiles"], 0, "profiles-list", {}),
     ("profiles show", ["profiles", "show", "fstests-build"], 0, "profiles-show",
      {"extends": "fstests", "name": "fstests-build"}),
-    ("profiles show of none", ["profiles", "show", "nosuch"], 1, "profiles-show", {"exit_status": 1}),
+    ("profiles show of none", ["profiles", "show", "nosuch"], 2, "profiles-show", {"exit_status": 2}),
     ("profiles check", ["profiles", "check", "config/rootlet/profiles/odd.conf"], 0, "profiles-show",
      {"description": "\u00e4", "extends": None}),
     ("profiles check of a wrong one", ["profiles", "check", "config/rootlet/profiles/wrong.conf"], 2,
@@ -80,7 +80,7 @@ DOCUMENTS = [
 ]
 STREAMS = [
     ("create of an unknown release", ["create", "--release", "warty"], 2, "create", "input"),
-    ("create of an unknown profile", ["create", "--profile", "nosuch"], 1, "create", "missing"),
+    ("create of an unknown profile", ["create", "--profile", "nosuch"], 2, "create", "input"),
     ("create over a folder", ["create", "--path", "config"], 6, "create", "exists"),
     ("create without a mirror", ["create", "--release", "jammy", "--profile", "odd", "--mirror",
                                  "http://127.0.0.1:9"], None, "create", None),

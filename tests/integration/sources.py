@@ -243,16 +243,17 @@ def check_back_off():
 
 def check_local_words():
     """Wrong --mirror and --keyring."""
-    for what, words, status in (
+    for what, words, status, *says in (
+            ("a folder that is no mirror", ["--mirror", "/var/tmp", "--keyring", AT.keyring], NETWORK, "dists and pool"),
             ("ftp", ["--mirror", "ftp://127.0.0.1/x"], 2),
-            ("a relative path", ["--mirror", "some/where"], 2),
+            ("a relative path", ["--mirror", "some/where"], 2, "some/where"),
             ("a query", ["--mirror", "http://127.0.0.1/?x"], 2),
             ("a newline", ["--mirror", "http://127.0.0.1/\nx"], 2),
-            ("a keyring that is not there", ["--keyring", "/no/such"], 2)):
+            ("a keyring that is not there", ["--keyring", "/no/such"], 2, "/usr/share/keyrings/")):
         home = Home()
         with Tidy(home) as tidy:
             outcome = home.run("create", "--profile", "test", *words)
-            wrong = judge(Case("", ["create"], status), outcome, home, tidy)
+            wrong = judge(Case("", ["create"], status, says), outcome, home, tidy)
         tap.report(not wrong, f"mirror or keyring: {what}", *wrong, outcome)
     home = Home()
     with Server(AT.root) as server, Tidy(home) as tidy:

@@ -1,5 +1,6 @@
 """The command line itself: help, wrong words, names. Needs no helper, no rootfs, no network."""
 import json
+import os
 
 from support import tap
 from support.terminal import Terminal
@@ -100,7 +101,7 @@ CASES += [
                                        "^blktests ", "^kselftest ", "^test +yours"]),
     Case("profiles show", ["profiles", "show", "fstests-build"], 0,
          ["which extends fstests", "xfslibs-dev", r"\[user fsqa\]", "uid = 1000"]),
-    Case("profiles show of none", ["profiles", "show", "nosuch"], 1, 'no profile "nosuch"'),
+    Case("profiles show of none", ["profiles", "show", "nosuch"], 2, 'no profile "nosuch"'),
     Case("profiles show without one", ["profiles", "show"], 2, "show needs one word more"),
     Case("profiles show of two", ["profiles", "show", "a", "b"], 2, "one word too many"),
     Case("profiles check of a right one", ["profiles", "check", "config/rootlet/profiles/test.conf"], 0,
@@ -114,8 +115,8 @@ CASES += [
          ['"warty" is unknown', "jammy", "bookworm"]),
     Case("create: a release that is a path", ["create", "--release", "../etc"], 2, "no name for a"),
     Case("create: a release that is an option", ["create", "--release=--x"], 2, "no name for a"),
-    Case("create: an unknown profile", ["create", "--profile", "nosuch"], 1, 'no profile "nosuch"'),
-    Case("create: a profile that is a path", ["create", "--profile", "../x"], 2, "no name for a"),
+    Case("create: an unknown profile", ["create", "--profile", "nosuch"], 2, 'no profile "nosuch"'),
+    Case("create: a profile that is a path", ["create", "--profile", "../x"], 2, r"no name for a.*cp FILE ~/\.config/.*--profile NAME"),
     Case("create: an unknown engine", ["create", "--engine", "magic"], 2, '"magic" is unknown'),
     Case("create: an impossible package", ["create", "--include", "bash,-rf"], 2, '"-rf" is no'),
     Case("create: an impossible component", ["create", "--components", "main,../x"], 2, "component"),
@@ -125,13 +126,22 @@ CASES += [
     Case("run: a keyring for nothing", ["run", "--kernel", "/no/such", "--keyring", "x", "--", "true"], 2, "goes with"),
     Case("fstests: a keyring for nothing", ["fstests", "--kernel", "/no/such", "--fstests", "/tmp", "--keyring", "x"], 2,
          "goes with"),
-    Case("run: no memory", ["run", "--kernel", "distro", "--memory", "1"], 2, "--memory 1"),
+    Case("run: no memory", ["run", "--kernel", "distro", "--memory", "1"], 2, "--memory 1.*such as 2G"),
+    Case("run: more memory than there is", ["run", "--kernel", "distro", "--memory", "900T"], 2,
+         r"--memory 900T: this host has [\d.]+[MGT]"),
+    Case("run: a disk larger than any", ["run", "--kernel", "distro", "--disk", "9000000T"], 2, "at most 8388607T"),
+    Case("run: a kernel that is not there", ["run", "--kernel", "/no/such", "--", "true"], 2,
+         "/no/such: No such file.*give a bzImage, a kernel's build folder"),
+    Case("run: a build folder without a kernel", ["run", "--kernel", "config", "--", "true"], 2,
+         "has no arch/x86/boot/bzImage; run: make -C /.*/config bzImage"),
     Case("run: no number of cpus", ["run", "--kernel", "distro", "--cpus", "many"], 2, "--cpus many"),
     Case("run: no time", ["run", "--kernel", "distro", "--timeout", "0"], 2, "--timeout 0"),
     Case("run: a folder that is not there", ["run", "--kernel", "distro", "--rwdir", "/no/such",
-                                             "--", "true"], 2, "/no/such"),
+                                             "--", "true"], 2, "mkdir -p /no/such"),
     Case("run: the whole host", ["run", "--kernel", "distro", "--rwdir", "/", "--", "true"], 2, "/"),
     Case("shell: a user that cannot be", ["shell", "--user", "a:b", "--", "true"], 2, "no name for"),
+    Case("create: a folder that cannot be opened", ["create", "--path", "closed/tree"], 1, "choose another place with --path"),
+    Case("audit show of something else", ["audit", "show", "/etc/passwd"], 1, "/etc/passwd is no record", ["a line that"]),
     Case("list of an empty store", ["list"], 0, "no rootfs in .*rootlet create"),
     Case("list --json of an empty store", ["list", "--json"], 0, r"^\[\]"),
     Case("check of nothing", ["check"], 1),
@@ -145,6 +155,7 @@ CASES += [
 ]
 
 home = Home()
+os.chmod(home.make_folder(f"{home.folder}/closed"), 0)
 home.write("wrong.conf", "[packages]\nbash\n")
 for case in CASES:
     play(case, home)
