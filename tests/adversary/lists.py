@@ -14,8 +14,11 @@ from support.world import (BUILD, HELPER, ROOTLET, SCRATCH, Home, mirror, plain_
 NUMBERS = 1024  # as in tools/lists.c
 USER = plain_user()
 SYNC = {"fsync", "fdatasync", "sync", "msync", "sync_file_range", "syncfs"}
-# Contained sets look at the arguments of these, or have another answer for all of them.
-NARROWED = {"clone", "ioctl", "socket"}
+# What a contained set refuses of calls that it lists: namespaces, and typing into a terminal.
+NAMESPACES = ["0x2000000", "0x10000000", "0x20000", "0x20000000", "0x40000000", "0x8000000", "0x4000000"]
+TERMINAL = ["0x5412", "0x541c", "0x100005412", "0x10000541c"]
+FAMILIES = 64  # as in tools/lists.c
+UNIX, NETLINK = 1, 16
 # In the order of enum privilege_set.
 SETS = {"outer": "kill", "jailer": "error", "parser": "kill", "jail": "contained", "tool": "contained",
         "unpacker": "kill contained"}
@@ -30,25 +33,42 @@ UNFILTERED = {"335": "ILL", "336": "ENXIO"}
 
 
 def expected(kind, number, name, listed, without, result):
-    """Whether RESULT is what the list says."""
-    if name == "?" and UNFILTERED.get(number) == result == without:
+    """Whether RESULT is what the list says; what it allows is ENOSYS here, as the call is not made."""
+    if UNFILTERED.get(number) == result:
         return True
-    contained = "contained" in kind
     # Newer than the list, or no call at all: libraries fall back, and our own processes have none of them.
     if name == "?":
         return result == ("SYS" if "kill" in kind else "ENOSYS")
-    if contained and name in SYNC:
+    if "contained" in kind and name in SYNC:
         return result == "0"
-    if "kill" in kind and not (contained and name in NARROWED):
-        return (result == "SYS") != listed
     if name == "clone3":
-        return result == "ENOSYS"
+        # The kernel has it.
+        return result == ("SYS" if "kill" in kind else "ENOSYS") and without != "ENOSYS" and not listed
     if not listed:
-        return result in ("EPERM", "ENOSYS", "SYS" if "kill" in kind else None)
-    if contained and name in NARROWED:
-        return result in ("EPERM", "EAFNOSUPPORT", without)
-    # What needs a capability that the set does not hold may be refused by the kernel itself.
-    return result == without or result not in ("EPERM", "ENOSYS")
+        return result == ("SYS" if "kill" in kind else "EPERM")
+    return result == "ENOSYS"
+
+
+def narrowed(kind, name, argument, listed):
+    """What a call with such an argument gets."""
+    contained = "contained" in kind
+    if "kill" in kind and not listed:
+        return "SYS"
+    if name == "socket" and listed:
+        families = (UNIX,) if contained else (UNIX, NETLINK)
+        return "ENOSYS" if int(argument, 16) in families else "EAFNOSUPPORT"
+    if contained and argument in (NAMESPACES if name == "clone" else TERMINAL if name == "ioctl" else ()):
+        return "EPERM"
+    return "ENOSYS" if listed else "EPERM"
+
+
+def arguments(kind, name, rows):
+    """ROWS: of the calls that look at an argument."""
+    wrong = [row for row in rows if row[4] != narrowed(kind, *row[1].split(":"), row[2] == "1")]
+    tried = {row[1] for row in rows}
+    tap.report({f"clone:{one}" for one in NAMESPACES} | {f"ioctl:{one}" for one in TERMINAL} <= tried and
+               len(tried) == len(rows) == FAMILIES + 13 and not wrong,
+               f"list {name}: no namespace, no typing and no socket beyond what is allowed", len(rows), *wrong[:20])
 
 
 def calls():
@@ -61,6 +81,8 @@ def calls():
                               text=True, check=False, cwd="/", **USER.switch())
         rows = [line.split() for line in done.stdout.splitlines()]
         rows = [row for row in rows if len(row) == 5]
+        arguments(kind, name, [row for row in rows if ":" in row[1]])
+        rows = [row for row in rows if ":" not in row[1]]
         wrong = [row for row in rows if not expected(kind, row[0], row[1], row[2] == "1", row[3], row[4])]
         passed = sum(row[2] == "1" for row in rows)
         known = sum(row[1] != "?" for row in rows)
