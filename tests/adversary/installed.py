@@ -130,30 +130,46 @@ def policies():
     installed.allow(USER)
     answer, _ = greeted()
     tap.report(answer.code == 0, "a policy that names the caller", answer)
-    os.chmod(installed.POLICY, 0o666)
-    answer, _ = greeted()
-    tap.report(answer.code == HOST and "chmod" in answer.message,
-               "a policy that others can write is refused", answer)
+    for mode in (0o666, 0o664, 0o646):
+        os.chmod(installed.POLICY, mode)
+        answer, _ = greeted()
+        tap.report(answer.code == HOST and "chmod" in answer.message,
+                   f"a policy that others can write, of mode {mode:o}, is refused", answer)
     os.chmod(installed.POLICY, 0o644)
     os.chown(installed.POLICY, USER.uid, -1)
     answer, _ = greeted()
     tap.report(answer.code == HOST and "chown" in answer.message,
                "a policy of another owner is refused", answer)
     os.chown(installed.POLICY, 0, -1)
-    os.chmod("/etc/rootlet", 0o777)
+    folder = os.path.dirname(installed.POLICY)
+    for what, owner, mode in (("that others can write", 0, 0o757), ("that its group can write", 0, 0o775),
+                              ("of another owner", USER.uid, 0o755)):
+        os.chown(folder, owner, -1)
+        os.chmod(folder, mode)
+        answer, _ = greeted()
+        tap.report(answer.code == HOST and f"chmod go-w {folder}" in answer.message,
+                   f"a policy in a folder {what} is refused", answer)
+    os.chown(folder, 0, -1)
+    os.chmod(folder, 0o755)
     answer, _ = greeted()
-    tap.report(answer.code == HOST, "a policy in a folder that others can write is refused", answer)
-    os.chmod("/etc/rootlet", 0o755)
+    tap.report(answer.code == 0, "and it is taken when all of that is right again", answer)
+    for file in ("/etc/subuid", "/etc/subgid"):
+        overlap(file)
+
+
+def overlap(path):
+    """Who has ids of the range by PATH could take what is made with them."""
     taken = installed.range_of(USER)
     # The caller's own would be his in a namespace of his own, where he is root of it.
     for owner, whose in (("somebody", "another's"), (USER.name, "one of his own")):
-        with open(f"{SCRATCH}/{os.getpid()}.subuid", "w", encoding="ascii") as file:
-            file.write(f"{owner}:{taken + 65000}:65536\n")
-        subprocess.run(["mount", "--bind", file.name, "/etc/subuid"], check=True)
+        with open(f"{SCRATCH}/{os.getpid()}.sub", "w", encoding="ascii") as file:
+            file.write(f"{owner}:{taken + 65000}:65536
+")
+        subprocess.run(["mount", "--bind", file.name, path], check=True)
         answer, _ = greeted()
-        subprocess.run(["umount", "/etc/subuid"], check=True)
-        tap.report(answer.code == HOST and f"that of {owner}" in answer.message,
-                   f"a range that overlaps {whose} in /etc/subuid is refused", answer)
+        subprocess.run(["umount", path], check=True)
+        tap.report(answer.code == HOST and f"that of {owner} in {path}" in answer.message,
+                   f"a range that overlaps {whose} in {path} is refused", answer)
 
 
 def status_of(pid):

@@ -1,4 +1,5 @@
 """rootlet policy, create --dry-run, and the helper under a policy, without privileges of its own."""
+import grp
 import hashlib
 import json
 import os
@@ -208,6 +209,7 @@ def enforced():
         installed.allow(USER, **more)
         answer = ask(*begin[:2], **begin[2])
         tap.report(answer.code == REFUSED and name in answer.message, f"{name}: Begin is refused", answer)
+    owned_keyring(begin)
     installed.allow(USER, folders=folder)
     tap.report(ask(*begin[:2], **begin[2]).code == 0, "folders: the very one that is named")
     link = f"{home.folder}/other"
@@ -221,6 +223,29 @@ def enforced():
                "max-count: one rootfs more than that is refused", answer)
     answer = ask("Begin", (ROOTFS.store, AT.keyring), **{**begin[2], "name": "test-rootfs"})
     tap.report(answer.code == 0, "max-count: one in place of another is not", answer)
+
+
+def owned_keyring(begin):
+    """One that the policy names, and that its user could exchange for one with a key of his own."""
+    copy = shutil.copy(AT.keyring, f"{home.folder}/keyring.gpg")
+    os.chown(copy, USER.uid, -1)
+    installed.allow(USER, keyrings=copy)
+    kind, (folder, _), fields = begin
+    answer = ask(kind, (folder, copy), **fields)
+    tap.report(answer.code == REFUSED and "keyrings" in answer.message,
+               "keyrings: one that is named, and is the user's: Begin is refused", answer)
+
+
+def named_groups():
+    """A section for a group, by its name."""
+    ids = f"[ids]\nfirst = {installed.FIRST}\nuids = 1-9999\n[audit]\njournal = no\n"
+    own = installed.group_of(USER)
+    other = next(one.gr_name for one in grp.getgrall() if one.gr_gid not in (USER.gid, 0))
+    for group, good in ((own, True), (f"{other} {own}", True), (other, False), ("no-such-group", False)):
+        installed.set_policy(f"[allow x]\ngroups = {group}\noperations = shell\n{ids}")
+        with Helper(USER) as helper:
+            tap.report(helper.greeting.code == (0 if good else REFUSED),
+                       f"groups = {group}: one of {own} is {'named' if good else 'not named'}", helper.greeting)
 
 
 def empty_file():
@@ -362,6 +387,7 @@ shown()
 dry_run()
 dry_run_is_true()
 enforced()
+named_groups()
 bases()
 size_of_tree()
 other_mounts()

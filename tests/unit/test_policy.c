@@ -105,13 +105,20 @@ static const char policy_text[] =
 	"[allow one]\nusers = lab 1234\noperations = create check\nfolders = ~/trees /srv/r\n"
 	"releases = jammy\nmirrors = https://good.example/ubuntu\nkeyrings = /etc/passwd\n"
 	"deny-packages = sudo *-dev\nengines = debootstrap\n"
-	"[allow two]\ngroups = 4000\noperations = shell\n";
+	"[allow two]\ngroups = 4000\noperations = shell\n"
+	"[allow three]\ngroups = no-such-group daemon\noperations = check\n";
 
 static const struct caller lab = { .uid = 1000, .name = "lab", .home = "/home/lab" };
 static const struct caller numbered = { .uid = 1234, .name = "other" };
 static const struct caller member = {
 	.uid = 1001, .name = "m", .groups = { 9, 4000 }, .group_count = 2
 };
+/* The group whose name policy_text has, by its number; and what a name that is none would be. */
+static const struct caller daemons = {
+	.uid = 1003, .name = "d", .groups = { 1 }, .group_count = 1
+};
+static const struct caller primary = { .uid = 1004, .name = "p", .gid = 1 };
+static const struct caller zero = { .uid = 1005, .name = "z", .gid = 0 };
 static const struct caller stranger = { .uid = 1002, .name = "labor", .gid = 100 };
 
 static const struct {
@@ -144,6 +151,10 @@ static const struct {
 	{ &numbered, { "Inspect", .folder = "/trees/x", .keyring = -1 }, "folders" },
 	{ &member, { "Execute", .keyring = -1 }, NULL },
 	{ &member, { "Inspect", .keyring = -1 }, "operations" },
+	{ &daemons, { "Inspect", .keyring = -1 }, NULL },
+	{ &daemons, { "Execute", .keyring = -1 }, "operations" },
+	{ &primary, { "Inspect", .keyring = -1 }, NULL },
+	{ &zero, { "Inspect", .keyring = -1 }, "no section" },
 	{ &stranger, { "Hello", .keyring = -1 }, "no section" },
 	{ &stranger, { "Inspect", .keyring = -1 }, "no section" },
 };
@@ -273,6 +284,7 @@ static void check_example(void)
 
 static void check_loading(void)
 {
+	static const mode_t modes[] = { 0666, 0664, 0646 };
 	char folder[] = "/tmp/policy.XXXXXX", path[64];
 	struct policy *policy = NULL;
 	struct error *err = NULL;
@@ -286,11 +298,13 @@ static void check_loading(void)
 		  "no file where there must be one: refused");
 	error_free(&err);
 	fd = open(path, O_CREAT | O_WRONLY, 0666);
-	fchmod(fd, 0666);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		fchmod(fd, modes[i]);
+		tap_check(policy_load(path, false, &policy, &err) < 0 && err->code == ERR_HOST,
+			  "a file of mode %o: refused", modes[i]);
+		error_free(&err);
+	}
 	close(fd);
-	tap_check(policy_load(path, false, &policy, &err) < 0 && err->code == ERR_HOST,
-		  "a file that others can write: refused");
-	error_free(&err);
 	unlink(path);
 	if (symlink("/etc/passwd", path) < 0)
 		exit(1);
