@@ -436,6 +436,24 @@ def counted():
     tap.report(answer.code == REFUSED and "max-count" in answer.message, "max-count: a hidden name counts", answer)
 
 
+def timed():
+    """max-seconds: of each operation, not of a jail's command alone."""
+    bases, folder = fresh("bases"), fresh("trees")
+    tree = make(f"{bases}/base")
+    for what, code in (("no more than it holds", 0), ("a file of 1 TiB without a block", None)):
+        for kind, paths, fields in (("Verify", (tree,), {}), ("Clone", (folder, bases), {"name": "new", "base_name": "base"})):
+            installed.allow(home.user, "max-seconds = 3")
+            began = time.monotonic()
+            with Helper(home.user, seconds=30) as helper, opened(*paths) as fds:
+                answer = helper.ask(kind, fds, **fields)
+            seconds = time.monotonic() - began
+            good = answer.code == 0 if code == 0 else "took longer than 3 s" in answer.message and 2 < seconds < 20
+            tap.report(good, f"max-seconds: {kind} of {what} is {'done' if code == 0 else 'stopped'}", answer, f"{seconds:.1f} s")
+        with open(f"{tree}/usr/sparse", "wb") as file:
+            file.truncate(1 << 40)
+        give(f"{tree}/usr")
+
+
 def word_of_the_caller():
     """In installed mode: a tree, and a folder for one, on a filesystem of the caller's."""
     done, _ = installed.install(installed.group_of(home.user))
@@ -467,6 +485,7 @@ outside()
 recorded()
 unread()
 counted()
+timed()
 word_of_the_caller()
 tap.report(not processes_left(10), "no helper stays")
 tap.done()
