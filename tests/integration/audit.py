@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import threading
@@ -14,7 +15,7 @@ import time
 from support import installed, tap
 from support.protocol import Helper, encode_field, opened
 from support.schemas import document, errors, parse
-from support.world import Case, Home, children, kill, play, small_rootfs
+from support.world import Case, Home, children, kill, play, small_rootfs, wait_until
 
 HOST = 12
 installed.enter("the record")
@@ -92,15 +93,19 @@ def arguments():
         tap.report(good, f"{kind}: what it is about is on the record", text, says)
 
 
+def logged_in():
+    """A command that runs what follows as the user, who has logged in as such."""
+    login = home.write("login.py", "import os, sys\nopen('/proc/self/loginuid', 'w').write(sys.argv[1])\n"
+                                   "os.execvp(sys.argv[2], sys.argv[2:])\n")
+    uid, gid = str(home.user.uid), str(home.user.gid)
+    return ["python3", login, uid, "setpriv", "--reuid", uid, "--regid", gid, "--clear-groups"]
+
+
 def who():
     """The caller's login and audit session, the time and how long it took, as the kernel has them."""
     path = f"{home.folder}/who.log"
-    login = home.write("login.py", "import os, sys\nopen('/proc/self/loginuid', 'w').write(sys.argv[1])\n"
-                                   "os.execvp(sys.argv[2], sys.argv[2:])\n")
-    before = ["python3", login, str(home.user.uid), "setpriv", "--reuid", str(home.user.uid), "--regid", str(home.user.gid),
-              "--clear-groups"]
     began = time.time()
-    with Helper(home.user, record=path, before=before) as helper, opened(TREE, *["/dev/null"] * 3) as fds:
+    with Helper(home.user, record=path, before=logged_in()) as helper, opened(TREE, *["/dev/null"] * 3) as fds:
         front = os.getpid()
         answer = helper.ask("Execute", fds, argv=["sleep", "1"], user="root")
         with open(f"/proc/{helper.process.pid}/sessionid", encoding="ascii") as file:
@@ -278,6 +283,93 @@ def chained(entries):
                for before, one in zip(entries, entries[1:]))
 
 
+# Of a record, by their names in the journal; what the record has not, the journal has not.
+KEYS = ("kind", "request", "arguments", "decision", "rule", "mode", "user", "uid", "gid", "pid", "login_uid", "session",
+        "result", "milliseconds", "seq", "prev", "hash")
+PRIORITIES = {"refusal": 4, "result": 5, "intent": 6}
+
+
+def priority_of(record):
+    return 6 if record["kind"] == "result" and record["result"] == "none" else PRIORITIES[record["kind"]]
+
+
+def differing(entry, record):
+    """What of the journal's ENTRY is not what RECORD has."""
+    wanted = {f"ROOTLET_{key.upper()}": str(record[key]) if key in record else None for key in KEYS}
+    wanted |= {"PRIORITY": str(priority_of(record)), "SYSLOG_FACILITY": "10", "SYSLOG_IDENTIFIER": "rootlet-helper"}
+    message = f"{record['user']}({record['uid']}) {record['kind']} {record['request']}"
+    wrong = [(key, entry.get(key), value) for key, value in wanted.items() if entry.get(key) != value]
+    return wrong + ([] if entry.get("MESSAGE", "").startswith(message) else [("MESSAGE", entry.get("MESSAGE"), message)])
+
+
+def syslog_line(record):
+    """What syslog gets for RECORD, as a regular expression."""
+    arguments = f" {re.escape(record['arguments'])}" if record["arguments"] else ""
+    outcome = "" if record["kind"] == "intent" else f": {record['result']}.*"
+    return (rf"<{80 + priority_of(record)}>rootlet-helper\[\d+\]: {record['user']}\({record['uid']}\) {record['kind']} "
+            rf"{record['request']}{arguments} by {re.escape(record['rule'])}{outcome} \({record['seq']} {record['hash']}\)")
+
+
+def of_all_kinds(path):
+    """The records of one who has logged in: of what is done, fails and is refused."""
+    with Helper(home.user, record=path, before=logged_in()) as helper, \
+            opened(TREE, *["/dev/null"] * 3, home.folder) as fds:
+        helper.ask("Execute", fds[:4], argv=["sleep", "0.1"], user="root")
+        # It is no base.
+        helper.ask("Verify", fds[:1])
+        helper.ask("Inspect", fds[4:])
+        helper.ask("Remove")
+    return records(path)
+
+
+def by_value(entries, lines):
+    """ENTRIES of the journal and LINES of syslog, if any, are those of the same records."""
+    path = f"{home.folder}/kinds.log"
+    os.path.exists(path) and os.unlink(path)
+    kinds = of_all_kinds(path)
+    tap.report({one["kind"] for one in kinds} == set(PRIORITIES) and
+               any(one["kind"] == "result" and one["result"] != "none" for one in kinds) and
+               any(one.get("milliseconds", 0) >= 100 for one in kinds), "a record of all kinds", *kinds)
+    found = wait_until(lambda: [one for one in entries() if one.get("ROOTLET_HASH") == kinds[-1]["hash"]]) or []
+    found = {one.get("ROOTLET_HASH"): one for one in entries()} if found else {}
+    wrong = [one for record in kinds for one in differing(found.get(record["hash"], {}), record)]
+    tap.report(not wrong, "the journal has of each record what the record has", *wrong[:20])
+    if lines is None:
+        return
+    wait_until(lambda: any(kinds[-1]["hash"] in line for line in lines))
+    wrong = [record for record in kinds if not any(re.fullmatch(syslog_line(record), line) for line in lines)]
+    tap.report(not wrong, "syslog has of each record who asked for what, what became of it, its number and its hash",
+               *wrong[:3], *lines[-3:])
+
+
+JOURNALD = "/lib/systemd/systemd-journald"
+
+
+def journald():
+    """A journal of the test's own, in its /run and with no way to the kernel's audit or the host's log."""
+    if not os.path.exists(JOURNALD) or not shutil.which("journalctl"):
+        tap.skip("journalctl prints the fields", "there is no systemd-journald")
+        return
+    os.makedirs("/run/systemd/journald.conf.d")
+    with open("/run/systemd/journald.conf.d/test.conf", "w", encoding="ascii") as file:
+        file.write("[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=\nForwardToSyslog=no\nForwardToWall=no\n")
+    process = subprocess.Popen(["unshare", "--net", "--ipc", JOURNALD], stderr=subprocess.DEVNULL)
+    wait_until(lambda: os.path.exists("/run/systemd/journal/socket") or process.poll() is not None, 10)
+    if process.poll() is None:
+        by_value(printed, None)
+    else:
+        tap.skip("journalctl prints the fields", "systemd-journald does not start here")
+    process.terminate()
+    process.wait()
+
+
+def printed():
+    done = subprocess.run(["journalctl", "--no-pager", "--output=json", "--directory=/run/log/journal",
+                           "SYSLOG_IDENTIFIER=rootlet-helper"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True, check=False)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def sinks():
     """The journal and syslog, and what is required."""
     got = {"journal": [], "syslog": []}
@@ -304,6 +396,8 @@ def sinks():
     installed.set_policy(text)
     outcome = shell("true")
     own = records(OWN)[-1]
+    for name, _, _ in listening:
+        wait_until(lambda name=name: any(own["hash"] in one for one in got[name]))
     journal = [dict(line.split("=", 1) for line in entry.splitlines()) for entry in got["journal"]]
     wanted = {"MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "ROOTLET_REQUEST", "ROOTLET_DECISION", "ROOTLET_RULE",
               "ROOTLET_UID", "ROOTLET_GID", "ROOTLET_PID", "ROOTLET_MODE", "ROOTLET_HASH",
@@ -319,14 +413,22 @@ def sinks():
                    "the journal has each record's number, its hash and the one before it", *journal[-2:])
         with Helper(home.user) as helper:
             helper.ask("Remove")
+        # Two of Hello, and the refusal.
+        wait_until(lambda: len(got["journal"]) > len(journal) + 2)
         alone = [dict(line.split("=", 1) for line in entry.splitlines()) for entry in got["journal"]][len(journal):]
         tap.report(len(alone) > 2 and chained(alone) and alone[0]["ROOTLET_SEQ"] == "1",
                    "without a file the records of one helper are a chain in the journal", *alone)
     tap.report(got["syslog"] and "rootlet-helper[" in got["syslog"][-1] and got["syslog"][-1].startswith("<8"),
                "syslog gets lines", *got["syslog"][-1:])
+    if len(listening) == 2:
+        by_value(lambda: [dict(line.split("=", 1) for line in one.splitlines()) for one in got["journal"]], got["syslog"])
     for name, path, listener in listening:
         listener.close()
         os.unlink(path)
+    journald()
+    for name in ("socket", "dev-log", "stdout", "io.systemd.journal"):
+        path = f"/run/systemd/journal/{name}"
+        os.path.lexists(path) and os.unlink(path)
     for required, status in (("no", 0), ("yes", 5)):
         installed.set_policy(text + f"required = {required}\n")
         outcome = shell("true")
