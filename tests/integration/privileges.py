@@ -1,5 +1,6 @@
 """What the whole may do on the host: no socket but the channel, no setuid bit, and, where the caller
 is root, no work as the host's root."""
+import ctypes
 import json
 import os
 import re
@@ -20,13 +21,20 @@ def trace(home, words, folder):
     """Runs rootlet under strace; returns the lines that it wrote, in the order of time."""
     path = f"{folder}/trace"
     before = ["strace", "-f", "-qq", "-s", "200", "--decode-pids=pidns", "-o", path, "-e",
-              "trace=network,execve,clone,clone3,fork,vfork", "-e", "signal=none"]
+              "trace=network,execve,clone,clone3,fork,vfork,landlock_restrict_self", "-e", "signal=none"]
     if AS_ROOT:
         # Only root's strace lets newuidmap keep its setuid bit.
         before += ["-u", home.user.name]
     outcome = home.run(*words, before=before, user=None, group=None, extra_groups=None)
     with open(path, encoding="utf-8", errors="replace") as file:
         return outcome, file.read().splitlines()
+
+
+def made_by(rest):
+    """The process that a clone has made, as strace numbers it, or None: what the caller's own namespace calls 2 has
+    another number in strace's."""
+    made = re.search(r"= (\d+)(?: /\* (\d+) in strace's PID NS \*/)?$", rest)
+    return made and (made.group(2) or made.group(1))
 
 
 def below_helper(lines):
@@ -40,10 +48,7 @@ def below_helper(lines):
         if name == "execve" and "rootlet-helper" in rest.split(",")[0]:
             family.add(pid)
         if pid in family and name in ("clone", "clone3", "fork", "vfork"):
-            # What the caller's own namespace calls 2 has another number in strace's.
-            made = re.search(r"= (\d+)(?: /\* (\d+) in strace's PID NS \*/)?$", rest)
-            if made:
-                family.add(made.group(2) or made.group(1))
+            family.add(made_by(rest))
         if pid in family:
             calls.append((pid, name, rest))
     return calls
@@ -83,6 +88,41 @@ def sockets(home, words, what, expected=frozenset()):
     reached = [rest for _, name, rest in calls
                if name in ("connect", "bind", "sendto") and "AF_INET" in rest]
     tap.report(not reached, f"strace of {what}: and name no address", *reached[:10])
+    if landlock_version() > 1:
+        domains(calls, what)
+
+
+def landlock_version():
+    """Of the kernel's Landlock; 0 where it has none: landlock_create_ruleset(2) of no rules."""
+    return max(ctypes.CDLL(None).syscall(444, None, 0, 1), 0)
+
+
+def domains(calls, what):
+    """Who enters a Landlock domain and runs no program in it: the outer, the parser, and those that unpack. Who
+    enters one for a jail's program is seen by what that may open: unit/landlock."""
+    kin, entered, runs = {}, {}, set()
+    for pid, name, rest in calls:
+        if name == "landlock_restrict_self" and rest.endswith("= 0"):
+            entered[pid] = []
+            runs.discard(pid)
+        elif name == "execve":
+            # Itself and those that it comes from.
+            while pid:
+                runs.add(pid)
+                pid = kin.get(pid)
+        elif name in ("clone", "clone3", "fork", "vfork"):
+            made = made_by(rest)
+            # Who was there before is not under it.
+            if made and (pid in entered or pid in kin):
+                kin[made] = pid
+                entered.get(pid, []).append(made)
+    alone = [pid for pid in entered if pid not in runs]
+    unpacking = [pid for pid in alone if entered[pid]]
+    # A jail has a process more that runs nothing; there is none in a delete.
+    others = len(alone) - len(unpacking)
+    tap.report((others == 2 if what == "delete" else others > 2) and bool(unpacking) == what.startswith("create by native"),
+               f"strace of {what}: outer and parser enter a Landlock domain, and who unpacks",
+               f"{len(alone)} without a program, {len(unpacking)} of them with children")
 
 
 def network_calls():
