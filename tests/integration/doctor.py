@@ -88,6 +88,20 @@ def apparmor():
            environment={"LD_PRELOAD": f"{BUILD}/tests/pretend.so", "PRETEND": "apparmor"}, **host)
 
 
+def namespaces_by_name():
+    """The setting that Debian's kernels have, in place of this one's settings."""
+    if not os.path.exists(f"{BUILD}/tests/deny"):
+        tap.report(False, "the program deny is built")
+        return
+    home.write("older/unprivileged_userns_clone", "0\n")
+    host = covered(("/proc/sys/kernel", f"{home.folder}/older"))
+    doctor("unprivileged_userns_clone is 0, and nothing that it forbids", "ok", "user namespaces", "can be made", **host)
+    both = {**host, "before": [*host["before"], f"{BUILD}/tests/deny", str(errno.EPERM)]}
+    doctor("unprivileged_userns_clone is 0", "missing", "user namespaces",
+           r"the sysctl kernel\.unprivileged_userns_clone is 0; no capability of a file helps",
+           r"sysctl -w kernel\.unprivileged_userns_clone=1", **both)
+
+
 def virtiofsd():
     """qemu's own of old calls itself otherwise, and is not what vng can use."""
     path = {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}
@@ -106,7 +120,8 @@ if AS_ROOT:
     disks()
     kvm()
     apparmor()
+    namespaces_by_name()
 else:
-    for case in ("space", "KVM", "AppArmor"):
+    for case in ("space", "KVM", "AppArmor", "unprivileged_userns_clone"):
         tap.skip(f"doctor: {case}", "needs root, to put other files over the host's")
 tap.done()

@@ -50,18 +50,18 @@ def ranges():
         play(Case(f"doctor: {what}", ["doctor"], 1, [r"^missing .*sub", USERMOD]), home)
 
 
-def forbidden(before, what, says):
+def forbidden(before, what, says, found):
     home = Home()
     refused(f"create where user namespaces are forbidden ({what})", home, says, before)
     outcome = home.run("doctor", before=before)
-    tap.report(outcome.status == 1 and re.search(r"^missing .*namespace", outcome.out, re.M),
+    tap.report(outcome.status == 1 and re.search(rf"^missing .*namespaces? .*{found}", outcome.out, re.M),
                f"doctor where user namespaces are forbidden ({what})", outcome)
 
 
 def namespaces():
     deny = f"{BUILD}/tests/deny"
     if os.path.exists(deny):
-        forbidden([deny, str(errno.EPERM)], "EPERM", "namespace")
+        forbidden([deny, str(errno.EPERM)], "EPERM", "namespace", "cannot be made: Operation not permitted")
     else:
         tap.report(False, "the program deny is built", deny)
     # In a user namespace whose own limit is 0, as the sysctl sets it for a whole host.
@@ -73,7 +73,8 @@ def namespaces():
         tap.skip("create where user.max_user_namespaces is 0",
                  f"unshare cannot lower it here: {possible.stderr.decode().strip()}")
     else:
-        forbidden(limit, "sysctl", r"namespace")
+        forbidden(limit, "sysctl", r"namespace", r"the sysctl user\.max_user_namespaces is 0\n +to mend it: sysctl -w "
+                  r"user\.max_user_namespaces=[1-9]")
 
 
 def other_range():
