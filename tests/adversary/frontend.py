@@ -22,6 +22,7 @@ from support.protocol import INPUT, REQUESTS, TRUST, Helper, opened, request
 from support.world import (AS_ROOT, SCRATCH, Home, children, command_of, mirror, processes_left, small_rootfs, wait_until)
 
 BURST = 10000
+BURST_SECONDS = 60
 RACE_SECONDS = 30  # twice for folders, twice for files
 MEMORY_MOST = 64 << 10  # KiB more than before
 TYPED = set(range(1, 13))
@@ -224,12 +225,35 @@ def left_in_the_middle():
     tap.report(runs and ended and not wrong, "a request during Bootstrap: the session ends, and nothing stays", runs, ended, *wrong)
 
 
+ACCOUNT = {"name": "x", "uid": 1500, "gid": 1500, "home": "/home/x", "shell": "/bin/sh", "groups": []}
+
+
+def surplus(session, rows):
+    """What goes wrong with requests in their order, but with more descriptors than they take, up to the four of a
+    message: they are refused for those, and the build is as it was."""
+    wrong = []
+    with opened(*[f"{PRECIOUS}/file"] * 4) as fds:
+        for kind, right, values in rows:
+            for more in range(1, 5 - len(right)):
+                answer = session.send(request(kind, **values), [*right, *fds[:more]])
+                if answer.code != INPUT or f"descriptors, not {len(right) + more}" not in answer.message:
+                    wrong.append(f"{kind} with {more} descriptors too many: {answer}")
+    return wrong
+
+
 def built():
     """Publish and Keep, which need a tree that is built: every wrong descriptor, then right ones under attack."""
     bases = home.make_folder(f"{home.folder}/bases")
     manifest = home.write("manifest", "{}")
-    session, wrong = begun((*packages(), ("Bootstrap", (), {})))
+    session, wrong = begun(packages())
+    wrong += surplus(session, [("Bootstrap", [], {})])
+    answer = session.send(request("Bootstrap"))
+    wrong += [f"Bootstrap: {answer}"] if answer.code else []
     with strange() as fds, opened(bases, manifest) as (folder, file):
+        wrong += surplus(session, [("AddGroup", [], {"name": "x", "gid": 1500}), ("AddUser", [], ACCOUNT),
+                                   ("Publish", [file], {}), ("Keep", [folder, file], {"name": "base"})])
+        tap.report(not wrong, "descriptors more than a request takes are refused, in whatever phase", *wrong)
+        wrong = []
         for kind, many, values, right in (("Publish", 1, {}, [file]), ("Keep", 2, {"name": "base"}, [folder, file])):
             tried = 0
             for what, given in in_each_place(kind, many, right, fds):
@@ -271,7 +295,7 @@ def precious():
 def race_made(what, seconds, requests):
     """The staging that the first of REQUESTS makes, and the others work in, is swapped for a symlink to what must stay."""
     # Beside it: a folder that is not his own the caller cannot move to another one.
-    link, swaps, codes, wrong = f"{FOLDER}/link", 0, {}, []
+    link, swaps, codes, whole, wrong = f"{FOLDER}/link", 0, {}, 0, []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         os.symlink(PRECIOUS, link)
@@ -285,12 +309,14 @@ def race_made(what, seconds, requests):
                         codes[answer.code] = codes.get(answer.code, 0) + 1
                         if answer.code:
                             break
+                    whole += answer.code == 0
         swaps += flips[0]
         wrong += precious()
         clear()
-    tap.report(swaps > 20 and set(codes) <= TYPED | {0} and not wrong, f"{what}: its staging is swapped for a symlink while "
-               "it is made: what the link names stays", f"{swaps} swaps, answers {codes}", *wrong[:3])
-    tap.note(f"{what}: {swaps} swaps, answers {codes}")
+    tap.report(swaps > 20 and whole and set(codes) <= TYPED | {0} and not wrong, f"{what}: its staging is swapped for a "
+               "symlink while it is made: what the link names stays", f"{swaps} swaps, {whole} came through, answers {codes}",
+               *wrong[:3])
+    tap.note(f"{what}: {swaps} swaps, {whole} came through, answers {codes}")
 
 
 def race_begin():
@@ -301,7 +327,7 @@ def race_begin():
 
 
 def race_clone(bases):
-    race_made("Clone", RACE_SECONDS / 3, [("Clone", (FOLDER, bases), {"name": "new", "base_name": "base"})])
+    race_made("Clone", RACE_SECONDS / 2, [("Clone", (FOLDER, bases), {"name": "new", "base_name": "base"})])
 
 
 # --- floods and silence ---
@@ -328,14 +354,15 @@ def burst():
             answer = count(helper.ask("Remove" if number % 2 else "Package", fds, name="..", **({} if number % 2 else {
                 "sha256": bytes(32)})))
             codes.add(answer.code)
-    grown = memory(helper) - before
+    seconds, grown = time.monotonic() - began, memory(helper) - before
     held = [len(os.listdir(f"/proc/{pid}/fd")) for pid in (helper.process.pid, *children(helper.process.pid))] if AS_ROOT else [0]
-    tap.report(codes <= TYPED and grown < MEMORY_MOST and max(held) < 20,
-               f"{BURST} wrong requests: each is refused, memory and descriptors do not grow", codes, f"{grown} KiB", held)
-    tap.note(f"{BURST} refusals in {time.monotonic() - began:.1f} s, {grown} KiB more")
+    tap.report(codes <= TYPED and grown < MEMORY_MOST and max(held) < 20 and seconds < BURST_SECONDS,
+               f"{BURST} wrong requests: each is refused, memory and descriptors do not grow", codes, f"{grown} KiB", held,
+               f"{seconds:.1f} s")
+    tap.note(f"{BURST} refusals in {seconds:.1f} s, {grown} KiB more")
     tap.report(helper.leave() == 0, "and the helper leaves when it is left")
     helper = Helper(home.user, seconds=120)
-    before, sent = memory(helper), 0
+    before, sent, began = memory(helper), 0, time.monotonic()
     helper.channel.setblocking(False)
     for _ in range(BURST):
         try:
@@ -347,10 +374,40 @@ def burst():
             break
     grown = memory(helper) - before
     status = helper.leave(60)
+    seconds = time.monotonic() - began
     TRIED["requests"] += sent
     TRIED["unanswered"] += sent
-    tap.report(sent > 1 and grown < MEMORY_MOST and status is not None and status >= 0,
-               "as many without waiting for an answer: the helper ends, or waits, and does not grow", sent, grown, status)
+    tap.report(sent > 1 and grown < MEMORY_MOST and status is not None and status >= 0 and seconds < BURST_SECONDS,
+               "as many without waiting for an answer: the helper ends, or waits, and does not grow", sent, grown, status,
+               f"{seconds:.1f} s")
+
+
+def held_by(helper):
+    """How many descriptors each of its processes has."""
+    counts = {}
+    for pid in (helper.process.pid, *children(helper.process.pid)):
+        with contextlib.suppress(OSError):
+            counts[pid] = len(os.listdir(f"/proc/{pid}/fd"))
+    return counts
+
+
+def failed_builds():
+    """Builds that fail, one after the other in one session: nothing of them stays open."""
+    helper, codes = Helper(home.user, seconds=120), {}
+
+    def fail(times):
+        for _ in range(times):
+            for kind, paths, values in (*BEGUN, ("Release", (INDEX,), {"pocket": ""})):
+                with opened(*paths) as fds:
+                    answer = count(helper.ask(kind, fds, **values))
+                codes.setdefault(kind, set()).add(answer.code)
+    fail(1)
+    before = held_by(helper)
+    fail(50)
+    same = wait_until(lambda: held_by(helper) == before, 10)
+    tap.report(same and len(before) == 3 and codes == {"Begin": {0}, "Release": {TRUST}} and helper.leave() == 0 and
+               not untouched(), "fifty builds that fail in one session: each process has as many descriptors as before", before,
+               held_by(helper), codes, *untouched())
 
 
 def refusals():
@@ -516,7 +573,7 @@ def race_package(engine):
     stop.set()
     thread.join()
     wrong += untouched()
-    tap.report(set(verdicts) <= {0, INPUT, TRUST} and verdicts.get(TRUST) and not wrong,
+    tap.report(set(verdicts) <= {0, INPUT, TRUST} and verdicts.get(TRUST) and verdicts.get(0) and not wrong,
                f"{engine}: a package that is rewritten while it is read: taken as signed, or refused", verdicts, *wrong[:3])
     tap.note(f"{engine}: rewritten package: answers {verdicts}")
 
@@ -524,6 +581,8 @@ def race_package(engine):
 fields()
 descriptors()
 burst()
+if AS_ROOT:
+    failed_builds()
 refusals()
 silence()
 race("the folder", "")

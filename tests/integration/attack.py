@@ -13,7 +13,7 @@ from support import mirror as mirrors
 from support import tap
 from support.protocol import (INPUT, MISSING, REFUSED, REQUESTS, TRUST, VERSION, Helper, encode_field,
                               opened, request)
-from support.world import AS_ROOT, Home, Tidy, children, mirror, processes_left, small_rootfs
+from support.world import AS_ROOT, SOURCE, Home, Tidy, children, mirror, processes_left, small_rootfs
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 SYSTEM = 9
@@ -135,6 +135,20 @@ FIELDS_OF_ACCOUNTS = [
     ("AddUser", "shell", BAD_PATHS), ("AddUser", "groups", {"a dash": ["-x"], "a comma": ["a,b"],
                                                             "seventeen": ["x"] * 17}),
 ]
+
+
+def protocol():
+    """What the tests send is what proto/rootlet.proto has: every request, every field, by name and number."""
+    with open(f"{SOURCE}/proto/rootlet.proto", encoding="utf-8") as file:
+        text = re.sub(r"//.*", "", file.read())
+    kinds = re.search(r"^message Request \{\s*oneof \w+ \{(.*?)\}", text, re.M | re.S).group(1)
+    wanted = {}
+    for kind, number in re.findall(r"^\s*(\w+) \w+ = (\d+);", kinds, re.M):
+        body = re.search(rf"^message {kind} \{{(.*?)\}}", text, re.M | re.S).group(1)
+        wanted[kind] = (int(number), {name: int(one) for name, one in re.findall(r"(\w+) = (\d+)", body)})
+    wrong = {kind for kind in {*wanted, *REQUESTS} if wanted.get(kind) != REQUESTS.get(kind)}
+    tap.report(len(wanted) > 10 and not wrong, "the requests of the tests are those of the protocol",
+               *((kind, wanted.get(kind), REQUESTS.get(kind)) for kind in wrong))
 
 
 def greeting():
@@ -445,6 +459,7 @@ def namespace():
             os.close(fd)
 
 
+protocol()
 greeting()
 order()
 descriptors()
