@@ -9,7 +9,7 @@ import subprocess
 from support import debs, tap
 from support import mirror as mirrors
 from support.server import Server
-from support.world import SCRATCH, Case, Home, Tidy, judge, mirror, processes_left
+from support.world import AS_ROOT, SCRATCH, Case, Home, Tidy, judge, mirror, processes_left
 
 AT = mirror()
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
@@ -109,14 +109,69 @@ def inside(name, *words):
     return home.run("shell", "--name", name, "--", *words)
 
 
-def calls_are_made():
-    """Outside of a jail, as root of a namespace of his own, the attacks that make calls come through, or they would
-    prove nothing."""
-    for what in ("sets the host's name", "traces a process of its own", "lets itself be traced",
-                 "reads another process's memory"):
-        done = subprocess.run(["unshare", "--user", "--map-root-user", "--uts", "sh", "-c", ATTACKS[what]],
-                              stderr=subprocess.PIPE, check=False, cwd="/", **home.user.switch())
-        tap.report(done.returncode == 0, f"outside of a jail one {what}", done)
+# What cannot be shown outside of a jail.
+UNSHOWN = {"enters a namespace": "pid 1's user namespace is one's own already, where one may enter it"}
+# Nothing of it is the host's: its mounts and processes are its own, what would change the kernel is a plain file.
+OUTSIDE = """mount -t proc proc /proc && mount -t tmpfs none /root && touch /root/plain &&
+for file in SETTINGS; do mount --bind /root/plain $file || exit 99; done &&
+exec 3<&SOCKET && cd / || exit 99; if ( ATTACK ) >/dev/null; then exit 0; else exit 1; fi"""
+SETTINGS = [path for path in ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger") if os.path.exists(path)]
+# As root of a user namespace these four would do; where the tests are not root, there is no more to be had.
+CALLS = ("sets the host's name", "traces a process of its own", "lets itself be traced", "reads another process's memory")
+
+
+def takes_modules():
+    """The kernel has modules, and looks at what they are before who has signed them."""
+    for path, closed in (("/sys/module/module/parameters/sig_enforce", "Y"), ("/sys/kernel/security/lockdown", "[integrity]"),
+                         ("/sys/kernel/security/lockdown", "[confidentiality]")):
+        if os.path.exists(path):
+            with open(path, encoding="ascii") as file:
+                if closed in file.read():
+                    return False
+    return os.path.exists("/proc/modules")
+
+
+def impossible(what):
+    """Why the attack would fail outside of a jail, on this host, or None."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        capabilities = int(dict(line.split(":\t") for line in file if ":\t" in line)["CapEff"], 16)
+    with open("/proc/net/route", encoding="ascii") as file:
+        route = len(list(file)) > 1
+    has = {"loads a module": capabilities >> 16 & 1 and takes_modules(), "opens a raw socket": capabilities >> 13 & 1,
+           "reads the kernel log": capabilities >> 34 & 1, "raises its priority": capabilities >> 23 & 1,
+           "makes a disk": capabilities >> 27 & 1, "makes a kernel log device": capabilities >> 27 & 1,
+           "calls SysRq": "/proc/sysrq-trigger" in SETTINGS, "has a route": route,
+           "has an interface": len(os.listdir("/sys/class/net")) > 1}
+    return UNSHOWN.get(what) or (None if has.get(what, True) else "the host has not what it takes")
+
+
+def attacks_work():
+    """Outside of a jail, where nothing forbids them, the attacks come through, or "no" would prove nothing."""
+    if not AS_ROOT:
+        for what in CALLS:
+            done = subprocess.run(["unshare", "--user", "--map-root-user", "--uts", "sh", "-c", ATTACKS[what]],
+                                  stderr=subprocess.PIPE, check=False, cwd="/")
+            tap.report(done.returncode == 0, f"outside of a jail one {what}", done)
+        return
+    abstract, mirrored, held = (socket.socket(kind) for kind in (socket.AF_UNIX, socket.AF_INET, socket.AF_UNIX))
+    abstract.bind(f"\0{ABSTRACT}")
+    mirrored.bind(("127.0.0.1", 0))
+    for listener in (abstract, mirrored):
+        listener.listen()
+    with abstract, mirrored, held, open(f"{PRECIOUS}/file", encoding="ascii") as file:
+        for what, attack in ATTACKS.items():
+            why = impossible(what)
+            if why:
+                tap.skip(f"outside of a jail one {what}", why)
+                continue
+            # That one names a process by its number here.
+            processes = [] if what == "sees a process of the host" else ["--pid", "--fork", "--kill-child"]
+            script = OUTSIDE.replace("SETTINGS", " ".join(SETTINGS)).replace("SOCKET", str(held.fileno()))\
+                .replace("ATTACK", attack).replace("PORT", str(mirrored.getsockname()[1]))
+            done = subprocess.run(["unshare", "--mount", "--propagation", "private", "--uts", *processes, "sh", "-c", script],
+                                  stdin=file, stderr=subprocess.PIPE, pass_fds=[held.fileno()], check=False, cwd="/",
+                                  env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "XDG_X": "of-the-caller"})
+            tap.report(done.returncode == 0, f"outside of a jail one {what}", done)
 
 
 def spy():
@@ -214,7 +269,7 @@ def failures():
         tap.report(not wrong, f"a script that {what}: one message, and no trace", *wrong, outcome)
 
 
-calls_are_made()
+attacks_work()
 spy()
 archives()
 traps()
