@@ -199,7 +199,7 @@ static int ask(struct server *s, const struct stage *stage, const struct task *t
 		if (note.kind == NOTE_RESULT)
 			break;
 		if (note.kind == NOTE_PROGRESS)
-			serve_progress(s, &note);
+			serve_progress(s, note.text, note.progress.done, note.progress.total);
 	}
 	return note_error(&note, err);
 }

@@ -17,14 +17,10 @@ static void count_line(const char *line, void *context)
 	static const char *const steps[] = { "Setting up ", "Unpacking ", "I: Unpacking ",
 					     "I: Configuring " };
 	struct configuration *c = context;
-	struct note note = { .kind = NOTE_PROGRESS, .text = "Configuring" };
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
-		if (strncmp(line, steps[i], strlen(steps[i])) == 0) {
-			note.progress.done = ++c->done;
-			note.progress.total = c->total;
-			serve_progress(c->server, &note);
-		}
+		if (strncmp(line, steps[i], strlen(steps[i])) == 0)
+			serve_progress(c->server, "Configuring", ++c->done, c->total);
 }
 
 #define NATIVE "sh -e /var/lib/dpkg/rootlet/_plan\n"

@@ -323,9 +323,12 @@ int serve_check_witnesses(const struct pollfd fds[static WITNESSES], struct erro
 	return 0;
 }
 
-void serve_progress(const struct server *s, const struct note *note)
+void serve_progress(const struct server *s, const char *stage, uint64_t done, uint64_t total)
 {
-	packet_offer(s->parser, note, sizeof(*note), NULL);
+	struct note note = { .kind = NOTE_PROGRESS, .progress = { done, total } };
+
+	snprintf(note.text, sizeof(note.text), "%s", stage);
+	packet_offer(s->parser, &note, sizeof(note), NULL);
 }
 
 void serve_log(const struct server *s, const char *line)

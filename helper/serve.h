@@ -60,7 +60,7 @@ int64_t serve_now(void);
 
 /* To the front end: progress, which one that does not read misses, and a line of what a jail says,
  * for which the jailer waits up to the deadline. */
-void serve_progress(const struct server *s, const struct note *note);
+void serve_progress(const struct server *s, const char *stage, uint64_t done, uint64_t total);
 void serve_log(const struct server *s, const char *line);
 
 /* For poll(2): who has to be there while anything is done. They send nothing meanwhile, so that all

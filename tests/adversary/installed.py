@@ -163,8 +163,7 @@ def overlap(path):
     # The caller's own would be his in a namespace of his own, where he is root of it.
     for owner, whose in (("somebody", "another's"), (USER.name, "one of his own")):
         with open(f"{SCRATCH}/{os.getpid()}.sub", "w", encoding="ascii") as file:
-            file.write(f"{owner}:{taken + 65000}:65536
-")
+            file.write(f"{owner}:{taken + 65000}:65536\n")
         subprocess.run(["mount", "--bind", file.name, path], check=True)
         answer, _ = greeted()
         subprocess.run(["umount", path], check=True)

@@ -266,7 +266,7 @@ def kernels_of_ones_own():
                    f"modules, with the {root} as root", *wrong, out, err)
     os.unlink(image)
     status, out, err, _ = run(TELL, image=folder)
-    tap.report(status == 1 and f"no kernel was built in {folder}" in err,
+    tap.report(status == 2 and f"no kernel was built in {folder}" in err,
                "--kernel with a build folder in which nothing is built yet", status, err)
 
 

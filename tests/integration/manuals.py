@@ -179,7 +179,7 @@ def stages(*names):
     paths = [f"{SOURCE}/{name}" for name in names] or glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True) + \
         glob.glob(f"{SOURCE}/helper/*.c")
     return {stage for path in paths for stage in
-            re.findall(r'(?:progress_stage|note_progress)\([^;"]*"([^"]*)"', read(path))}
+            re.findall(r'(?:progress_stage|note_progress|serve_progress)\([^;"]*"([^"]*)"', read(path))}
 
 
 def check_readme():

@@ -346,7 +346,7 @@ static void check_bad_files(void)
 	tap_check(profile_load("../test", &p, &err) == -1 && err && err->code == ERR_INPUT,
 		  "refused: a name that leaves the folder");
 	error_free(&err);
-	tap_check(profile_load("no-such", &p, &err) == -1 && err && err->code == ERR_MISSING &&
+	tap_check(profile_load("no-such", &p, &err) == -1 && err && err->code == ERR_INPUT &&
 			  strstr(err->message, "no-such"),
 		  "a profile that is not there");
 }
