@@ -19,7 +19,7 @@ const char cache_help[] =
 	"clones, and what runs boot from and what they built.\n\n"
 	"  list             each kind, how many there are and how large they are (default)\n"
 	"  verify           reads all of it again; what is damaged is removed, and made anew when\n"
-	"                   needed; says what it cannot verify\n"
+	"                   needed\n"
 	"  prune            removes what was not used for the longest time, and is not in use\n"
 	"  --max-size SIZE  with prune: how much may be left, 10G or 500M\n"
 	"  --json           the same as JSON: list an array, verify and prune one event a line, "
@@ -90,7 +90,7 @@ static void show(const struct listing *l)
 	if (!l->json)
 		printf("%-10s %8s %8s\n", "KIND", "OBJECTS", "SIZE");
 	for (size_t kind = 0; kind < CACHE_KINDS; kind++) {
-		const char *name = cache_kinds[kind].folder;
+		const char *name = cache_kinds[kind];
 		uint64_t bytes;
 		size_t count = count_kind(l, kind, &bytes);
 
@@ -109,7 +109,7 @@ static void show(const struct listing *l)
 static int verify_object(struct listing *l, const struct cache_object *o, json_t *damaged,
 			 struct error **err)
 {
-	const char *kind = cache_kinds[o->kind].folder;
+	const char *kind = cache_kinds[o->kind];
 	_cleanup_error_ struct error *why = NULL, *stays = NULL;
 
 	if (cache_object_verify(&l->objects, o, &why) == 0)
@@ -128,41 +128,10 @@ static int verify_object(struct listing *l, const struct cache_object *o, json_t
 	return 1;
 }
 
-/* What nothing is known of that it could be compared with. */
-static json_t *list_unverified(const struct listing *l)
-{
-	json_t *kinds = json_object();
-	uint64_t bytes;
-
-	for (size_t kind = 0; kind < CACHE_KINDS; kind++)
-		if (!cache_kinds[kind].verified)
-			json_object_set_new(kinds, cache_kinds[kind].folder,
-					    json_integer((json_int_t)count_kind(l, kind, &bytes)));
-	return kinds;
-}
-
-static void tell_unverified(const struct listing *l)
-{
-	const char *between = "not verified, as nothing says what they must be:";
-	uint64_t bytes;
-
-	for (size_t kind = 0; kind < CACHE_KINDS; kind++) {
-		size_t count = cache_kinds[kind].verified ? 0 : count_kind(l, kind, &bytes);
-
-		if (!count)
-			continue;
-		printf("%s %zu in %s", between, count, cache_kinds[kind].folder);
-		between = ",";
-	}
-	if (between[0] == ',')
-		putchar('\n');
-}
-
 static int verify(struct listing *l, size_t *damaged, struct error **err)
 {
 	uint64_t bytes = 0, total = total_of(l);
 	json_t *list = json_array();
-	size_t count = 0;
 
 	l->result = json_pack("{s:o}", "damaged", list);
 	progress_stage(l->progress, "Reading the cache");
@@ -172,16 +141,12 @@ static int verify(struct listing *l, size_t *damaged, struct error **err)
 		bytes += l->objects.list[i].bytes;
 		if (r < 0 || go_on(l, i + 1, bytes, total, err) < 0)
 			return -1;
-		count += cache_kinds[l->objects.list[i].kind].verified;
 		*damaged += r > 0;
 	}
-	json_object_set_new(l->result, "objects", json_integer((json_int_t)count));
-	json_object_set_new(l->result, "unverified", list_unverified(l));
+	json_object_set_new(l->result, "objects", json_integer((json_int_t)l->objects.count));
 	progress_end(l->progress);
-	if (l->json)
-		return 0;
-	printf("%zu objects, %zu damaged\n", count, *damaged);
-	tell_unverified(l);
+	if (!l->json)
+		printf("%zu objects, %zu damaged\n", l->objects.count, *damaged);
 	return 0;
 }
 

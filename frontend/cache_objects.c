@@ -9,6 +9,7 @@
 
 #include "frontend/base.h"
 #include "frontend/cache.h"
+#include "frontend/digest.h"
 #include "frontend/folder.h"
 #include "frontend/inspect.h"
 #include "frontend/resolve_cache.h"
@@ -19,18 +20,15 @@
 enum form {
 	FORM_HASHED, /* files, whose name is their hash */
 	FORM_KEPT,   /* files with a checksum, whose name is the hash of an index */
-	FORM_BASE,   /* trees with a digest, which belong to the sub-range */
+	FORM_BASE,   /* trees with a digest in them, which belong to the sub-range */
 	FORM_FILE,   /* files, and folders of the user's, with sums; who uses one holds a lock: */
 	FORM_FOLDER, /* cache_hold() */
-	FORM_ROOTFS, /* trees that belong to the sub-range */
+	FORM_ROOTFS, /* trees that belong to the sub-range, with a digest beside them: digest.h */
 };
 
-/* A rootfs to build in is one that somebody has worked in: nothing says what must be in it. */
-const struct cache_kind cache_kinds[CACHE_KINDS] = {
-	{ "packages", true },	{ "indexes", true }, { RESOLVE_CACHE_FOLDER, true },
-	{ BASES_FOLDER, true }, { "images", true },  { "kernels", true },
-	{ "build", false },	{ "fstests", true },
-};
+const char *const cache_kinds[CACHE_KINDS] = { "packages",   "indexes", RESOLVE_CACHE_FOLDER,
+					       BASES_FOLDER, "images",	"kernels",
+					       "build",	     "fstests" };
 static const enum form forms[CACHE_KINDS] = {
 	FORM_HASHED, FORM_HASHED, FORM_KEPT,   FORM_BASE,
 	FORM_FILE,   FORM_FOLDER, FORM_ROOTFS, FORM_FOLDER,
@@ -66,8 +64,8 @@ static int measure_tree(struct cache_objects *objects, struct cache_object *o, s
 	struct stat st;
 
 	if (tree < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open %s/%s",
-				   cache_kinds[o->kind].folder, o->name);
+		return error_errno(err, ERR_SYSTEM, "cannot open %s/%s", cache_kinds[o->kind],
+				   o->name);
 	if (start_helper(objects, err) < 0 ||
 	    inspect_tree(objects->helper, tree, false, &answer, err) < 0)
 		return -1;
@@ -93,7 +91,7 @@ static int add_bytes(const char *path, const struct stat *st, int type, struct F
 
 static int measure_folder(struct cache_object *o, struct error **err)
 {
-	_cleanup_free_ char *parent = cache_path(cache_kinds[o->kind].folder, err);
+	_cleanup_free_ char *parent = cache_path(cache_kinds[o->kind], err);
 	_cleanup_free_ char *path = NULL;
 
 	folder_bytes = 0;
@@ -151,7 +149,7 @@ static bool is_object(int folder, enum form form, const char *name, const struct
 
 static int scan_folder(struct cache_objects *objects, size_t kind, struct error **err)
 {
-	_cleanup_free_ char *path = cache_path(cache_kinds[kind].folder, err);
+	_cleanup_free_ char *path = cache_path(cache_kinds[kind], err);
 	DIR *d = path ? opendir(path) : NULL;
 	const struct dirent *entry;
 	int *folder = &objects->folders[kind], r = 0;
@@ -202,6 +200,20 @@ static int remove_base(struct cache_objects *objects, const struct cache_object 
 	return 0;
 }
 
+/* The helper looks whether it is in use; nobody may be about to use it, either. */
+static int remove_rootfs(struct cache_objects *objects, const struct cache_object *o,
+			 struct error **err)
+{
+	int folder = objects->folders[o->kind];
+	_cleanup_close_ int lock = digest_lock(folder, o->name, LOCK_EX | LOCK_NB, err);
+
+	if (lock < 0 || start_helper(objects, err) < 0 ||
+	    base_remove(objects->helper, folder, o->name, err) < 0)
+		return -1;
+	digest_remove(folder, o->name);
+	return 0;
+}
+
 /* Who looks for one holds the lock of its folder until it has that of the object. */
 static int remove_held(int folder, const struct cache_object *o, struct error **err)
 {
@@ -214,8 +226,8 @@ static int remove_held(int folder, const struct cache_object *o, struct error **
 	    (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0))
 		return error_errno(err, ERR_BUSY, "%s is in use", o->name);
 	if (folder_remove(folder, o->name) < 0 && errno != ENOENT)
-		return error_errno(err, ERR_SYSTEM, "cannot remove %s/%s",
-				   cache_kinds[o->kind].folder, o->name);
+		return error_errno(err, ERR_SYSTEM, "cannot remove %s/%s", cache_kinds[o->kind],
+				   o->name);
 	sums_remove(folder, o->name);
 	return 0;
 }
@@ -228,10 +240,8 @@ int cache_object_remove(struct cache_objects *objects, const struct cache_object
 	switch (forms[o->kind]) {
 	case FORM_BASE:
 		return remove_base(objects, o, err);
-	case FORM_ROOTFS: /* the helper looks whether it is in use */
-		if (start_helper(objects, err) < 0)
-			return -1;
-		return base_remove(objects->helper, folder, o->name, err);
+	case FORM_ROOTFS:
+		return remove_rootfs(objects, o, err);
 	case FORM_FILE:
 	case FORM_FOLDER:
 		return remove_held(folder, o, err);
@@ -240,8 +250,8 @@ int cache_object_remove(struct cache_objects *objects, const struct cache_object
 		break;
 	}
 	if (unlinkat(folder, o->name, 0) < 0 && errno != ENOENT)
-		return error_errno(err, ERR_SYSTEM, "cannot remove %s/%s",
-				   cache_kinds[o->kind].folder, o->name);
+		return error_errno(err, ERR_SYSTEM, "cannot remove %s/%s", cache_kinds[o->kind],
+				   o->name);
 	return 0;
 }
 
@@ -307,6 +317,24 @@ static int verify_sums(const struct cache_objects *objects, const struct cache_o
 	return -1;
 }
 
+/* Waits for who makes it or works in it. */
+static int verify_rootfs(struct cache_objects *objects, const struct cache_object *o,
+			 struct error **err)
+{
+	int folder = objects->folders[o->kind];
+	_cleanup_close_ int lock = digest_lock(folder, o->name, LOCK_SH, err);
+
+	if (lock < 0)
+		return -1;
+	if (faccessat(folder, o->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+		digest_remove(folder, o->name);
+		return 0;
+	}
+	if (start_helper(objects, err) < 0)
+		return -1;
+	return digest_check(objects->helper, lock, folder, o->name, err);
+}
+
 int cache_object_verify(struct cache_objects *objects, const struct cache_object *o,
 			struct error **err)
 {
@@ -317,7 +345,7 @@ int cache_object_verify(struct cache_objects *objects, const struct cache_object
 	case FORM_FOLDER:
 		return verify_sums(objects, o, err);
 	case FORM_ROOTFS:
-		return 0;
+		return verify_rootfs(objects, o, err);
 	case FORM_HASHED:
 	case FORM_KEPT:
 		break;

@@ -7,13 +7,9 @@
 
 #include "frontend/client.h"
 
-struct cache_kind {
-	const char *folder; /* below the cache's own; the kind's name */
-	bool verified;	    /* there is something that says what its objects must be */
-};
-
+/* Each kind's name is that of its folder, below the cache's own. */
 #define CACHE_KINDS 8
-extern const struct cache_kind cache_kinds[CACHE_KINDS];
+extern const char *const cache_kinds[CACHE_KINDS];
 
 struct cache_object {
 	size_t kind;
@@ -37,6 +33,6 @@ void cache_objects_clear(struct cache_objects *objects);
 int cache_object_remove(struct cache_objects *objects, const struct cache_object *o,
 			struct error **err);
 
-/* Reads it again, where its kind is one that is verified. ERR_TRUST where it is damaged. */
+/* Reads it again. ERR_TRUST where it is damaged, or where nothing says what it must be. */
 int cache_object_verify(struct cache_objects *objects, const struct cache_object *o,
 			struct error **err);

@@ -246,6 +246,9 @@ static int take_reply(struct helper *h, const Rootlet__Reply *reply, struct answ
 			answer->files = reply->inspection->files;
 			answer->foreign = reply->inspection->foreign;
 			answer->fingerprint = reply->inspection->fingerprint;
+			answer->digested = reply->inspection->digest.len == SHA256_LEN;
+			if (answer->digested)
+				memcpy(answer->digest, reply->inspection->digest.data, SHA256_LEN);
 		}
 		return 0;
 	default:

@@ -3,11 +3,13 @@
  * descriptor 3. It leads a session of its own, so a Ctrl-C on the terminal reaches only us. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "frontend/progress.h"
 #include "proto/error.h"
+#include "proto/validate.h"
 #include "rootlet.pb-c.h"
 
 struct helper;
@@ -18,6 +20,8 @@ struct answer {
 	int fd;
 	uint64_t bytes, files, fingerprint;
 	uint32_t foreign;
+	bool digested; /* DIGEST was told */
+	uint8_t digest[SHA256_LEN];
 };
 
 /* Where the rootfs's ids 0 to COUNT - 1 are on the host. MODE is "user", "installed" or "root". */

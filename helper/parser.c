@@ -123,6 +123,7 @@ static bool translate(const Rootlet__Request *r, struct task *t)
 	case ROOTLET__REQUEST__KIND_INSPECT:
 		t->operation = OP_INSPECT;
 		t->inspect.deep = r->inspect->deep != 0;
+		t->inspect.digest = r->inspect->digest != 0;
 		return true;
 	case ROOTLET__REQUEST__KIND_REMOVE:
 		t->operation = OP_REMOVE;
@@ -195,6 +196,10 @@ static size_t note_pack(struct note *note, unsigned char *packet)
 		inspection.files = note->inspection.files;
 		inspection.foreign = note->inspection.foreign;
 		inspection.fingerprint = note->inspection.fingerprint;
+		if (note->inspection.digested) {
+			inspection.digest.data = (uint8_t *)(uintptr_t)note->inspection.digest;
+			inspection.digest.len = sizeof(note->inspection.digest);
+		}
 		reply.inspection = &inspection;
 		break;
 	default:

@@ -9,6 +9,7 @@
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 
+#include "helper/clone.h"
 #include "helper/tree.h"
 
 #define DEEP_SECONDS 1800
@@ -50,12 +51,19 @@ int handle_inspect(struct server *s, const struct task *t, const int *fds, struc
 {
 	struct note note = { .kind = NOTE_INSPECTION };
 	struct tree_census census;
+	struct tree_digest digest;
 
 	(void)out;
 	if (tree_count(s, fds[0], &census, err) < 0)
 		return -1;
 	if (t->inspect.deep && ask_dpkg(s, fds[0], err) < 0)
 		return error_wrap(err, "cannot ask dpkg");
+	if (t->inspect.digest) {
+		if (clone_digest(s, fds[0], &digest, err) < 0)
+			return -1;
+		note.inspection.digested = 1;
+		memcpy(note.inspection.digest, digest.sum, SHA256_LEN);
+	}
 	note.inspection.bytes = census.bytes;
 	note.inspection.files = census.files;
 	note.inspection.foreign = census.foreign;

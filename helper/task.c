@@ -203,6 +203,8 @@ static void describe(struct description *d, const struct task *t)
 		break;
 	case OP_INSPECT:
 		add(d, "deep=%d", t->inspect.deep);
+		if (t->inspect.digest)
+			add(d, " digest=1");
 		break;
 	case OP_REMOVE:
 		add(d, "name=%.*s stale=%d", TEXT(t->remove.name), t->remove.stale);

@@ -81,7 +81,7 @@ struct task {
 			char name[ROOTFS_NAME_MAX + 1];
 		} keep;
 		struct {
-			uint8_t deep;
+			uint8_t deep, digest;
 		} inspect;
 		struct {
 			char name[ROOTFS_NAME_MAX + 1];
@@ -118,6 +118,7 @@ struct note {
 		struct {
 			uint64_t bytes, files, fingerprint;
 			uint32_t foreign;
+			uint8_t digested, digest[SHA256_LEN];
 		} inspection;
 	};
 	char text[NOTE_TEXT_SIZE]; /* message, line, stage or mode, by kind */

@@ -9,6 +9,7 @@
 
 #include "frontend/cache.h"
 #include "frontend/child.h"
+#include "frontend/digest.h"
 #include "frontend/folder.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/image.h"
@@ -33,7 +34,8 @@ struct build {
 	const struct manifest *manifest;
 	char *cache, *rootfs, *program; /* program: this one */
 	char key[2 * SHA256_LEN + 1];
-	int folder; /* open on CACHE, locked */
+	int folder;			/* open on CACHE, locked */
+	int rootfs_folder, rootfs_lock; /* digest_lock() */
 	int archive, log;
 };
 
@@ -43,6 +45,8 @@ static void build_clear(struct build *b)
 	free(b->rootfs);
 	free(b->program);
 	closep(&b->folder);
+	closep(&b->rootfs_folder);
+	closep(&b->rootfs_lock);
 	closep(&b->archive);
 	closep(&b->log);
 }
@@ -138,10 +142,45 @@ static int run_rootlet(const struct build *b, const char *const *words, const ch
 	return child_run(argv, stdio, name, err);
 }
 
-/* Made by the same program in the same way as any other. */
-static int make_rootfs(const struct build *b, struct progress *progress, struct error **err)
+typedef int digest_user(struct helper *h, int lock, int folder, const char *name,
+			struct error **err);
+
+/* USE is digest_check() or digest_keep(). */
+static int use_digest(const struct build *b, digest_user *use, struct error **err)
+{
+	const char *name = strrchr(b->rootfs, '/') + 1;
+	struct helper *helper = NULL;
+	int r = helper_start("fstests", NULL, &helper, err);
+
+	if (r == 0)
+		r = use(helper, b->rootfs_lock, b->rootfs_folder, name, err);
+	helper_stop(&helper);
+	return r;
+}
+
+static bool is_ready(const struct build *b, struct progress *progress, struct error **err)
 {
 	const char *check[] = { "check", "--path", b->rootfs, NULL };
+	_cleanup_error_ struct error *why = NULL;
+
+	if (access(b->rootfs, F_OK) < 0)
+		return false;
+	if (use_digest(b, digest_check, &why) == 0 &&
+	    run_rootlet(b, check, "check the rootfs to build in", &why) == 0)
+		return true;
+	if (why && why->code == ERR_INTERRUPTED)
+		*err = STEAL_PTR(why);
+	else if (why && why->code == ERR_TRUST)
+		progress_note(progress,
+			      "not using the rootfs in the cache to build in, which is damaged: %s",
+			      why->message);
+	return false;
+}
+
+/* Made by the same program in the same way as any other. What is built in it leaves nothing there:
+ * it is done in a /tmp of its own. */
+static int make_rootfs(const struct build *b, struct progress *progress, struct error **err)
+{
 	const char *create[] = { "create",
 				 "--quiet",
 				 "--force",
@@ -158,16 +197,15 @@ static int make_rootfs(const struct build *b, struct progress *progress, struct 
 				 b->keyring ? "--keyring" : NULL,
 				 b->keyring,
 				 NULL };
-	_cleanup_error_ struct error *not_ready = NULL;
 
-	if (run_rootlet(b, check, "check the rootfs to build in", &not_ready) == 0)
+	if (is_ready(b, progress, err))
 		return 0;
-	if (not_ready && not_ready->code == ERR_INTERRUPTED) {
-		*err = STEAL_PTR(not_ready);
+	if (*err)
 		return -1;
-	}
 	progress_stage(progress, "Making a rootfs to build fstests in");
-	return run_rootlet(b, create, "make a rootfs to build fstests in", err);
+	if (run_rootlet(b, create, "make a rootfs to build fstests in", err) < 0)
+		return -1;
+	return use_digest(b, digest_keep, err);
 }
 
 static int end_pipe(pid_t producer, pid_t consumer, struct error **err)
@@ -261,12 +299,15 @@ static int keep(const struct build *b, const char *staging, const char *name, co
 	return 0;
 }
 
-static int build_tree(const struct build *b, const char *target, struct progress *progress,
+static int build_tree(struct build *b, const char *target, struct progress *progress,
 		      struct error **err)
 {
 	_cleanup_free_ char *staging = NULL;
 	char name[sizeof(b->key) + 8];
 
+	b->rootfs_lock = digest_lock(b->rootfs_folder, strrchr(b->rootfs, '/') + 1, LOCK_EX, err);
+	if (b->rootfs_lock < 0)
+		return -1;
 	if (make_rootfs(b, progress, err) < 0)
 		return explain(b, err);
 	snprintf(name, sizeof(name), STAGING "%s", b->key);
@@ -295,8 +336,9 @@ static int prepare_build(struct build *b, struct error **err)
 	    asprintf(&b->rootfs, "%s/%s-%s", parent, b->manifest->suite, b->manifest->arch) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the build of fstests");
 	b->folder = open(b->cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	b->rootfs_folder = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	b->log = memfd_create("build.log", MFD_CLOEXEC);
-	if (b->folder < 0 || b->log < 0)
+	if (b->folder < 0 || b->rootfs_folder < 0 || b->log < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", b->cache);
 	/* Two runs at once: the second waits, and finds what the first has built. */
 	if (RETRY_ON_EINTR(flock(b->folder, LOCK_EX)) < 0)
@@ -328,6 +370,8 @@ static int find_or_build(const char *source, const char *keyring, const struct m
 		.keyring = keyring,
 		.manifest = manifest,
 		.folder = -1,
+		.rootfs_folder = -1,
+		.rootfs_lock = -1,
 		.archive = -1,
 		.log = -1,
 	};

@@ -15,7 +15,7 @@ import time
 from support import sums, tap
 from support.schemas import stream
 from support.terminal import Terminal
-from support.world import SOURCE, Home, Tidy, small_rootfs
+from support.world import AS_ROOT, SOURCE, Home, Tidy, small_rootfs
 
 rootfs = small_rootfs()
 TREE = f"{rootfs.store}/test-rootfs"
@@ -424,9 +424,34 @@ def built():
                    f"--build: where {what} is damaged what was built is not used", *wrong, outcome)
 
 
+def build_rootfs():
+    """A rootfs to build in that is damaged is not used, and here there is no other; in this one nothing builds."""
+    if not AS_ROOT:
+        tap.skip("--build in a damaged rootfs", "needs root, to copy and damage another user's files")
+        return
+    with open(f"{TREE}/etc/rootlet/manifest.json", encoding="utf-8") as file:
+        made = json.load(file)
+    folder, name = home.make_folder(f"{home.make_folder(f'{home.cache}/rootlet')}/build"), f"{made['suite']}-{made['arch']}"
+    subprocess.run(["cp", "-a", TREE, f"{folder}/{name}"], check=True)
+    sums.write_digest(home.user, folder, name)
+    shutil.copytree(MINI, f"{home.folder}/other-fstests", dirs_exist_ok=True)
+    home.write("other-fstests/Makefile", "default:\n\tfalse\n")
+    line = [word if word != MINI else f"{home.folder}/other-fstests" for word in words("--build")]
+    for what, damage, says in (
+            ("nothing", lambda: None, "make failed"), ("nothing after a build", lambda: None, "make failed"),
+            ("a bit", lambda: sums.flip(f"{folder}/{name}/etc/passwd"), "rootfs in the cache .* damaged: its digest"),
+            ("all of its digest", lambda: os.unlink(f"{folder}/.{name}.digest"), "rootfs in the cache .* damaged: nothing")):
+        damage()
+        with Tidy(home) as tidy:
+            outcome = home.run(*line, seconds=120, environment=environment("exit 1", http_proxy="http://[::1]:9"))
+            wrong = tidy.complaints()
+        tap.report(outcome.status == 5 and re.search(says, outcome.err) and not wrong and
+                   ("damaged" in outcome.err) == ("damaged" in says), f"--build in a rootfs of which {what} is damaged", *wrong, outcome)
+
+
 # As words of the command line: only these.
 for part in (asked_for, disks, chosen, known, never_the_same, virtiofs, files, oops, no_boot, shown, build_leftovers,
-             built):
+             built, build_rootfs):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:
         part()
 tap.done()

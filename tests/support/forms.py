@@ -35,15 +35,15 @@ OTHERS = {
                 "gid": ([1, 65533], [0, 65534, 65535, (1 << 32) - 1, 1 << 32]),
                 "groups": ([["g" * 32] * 16, "g"], [["g"] * 17, "", "g" * 33, "g:x", ["g", "-g"]])},
     "Publish": {"replace": ([0, 1], [])},
-    "Inspect": {"deep": ([0, 1], [])},
+    "Inspect": {"deep": ([0, 1], []), "digest": ([0, 1], [])},
     "Remove": {"stale": ([0, 1], [])},
     "Execute": {"argv": ([["a" * 63] * 256, "a" * 16383, ["a", ""]], [["a"] * 257, "a" * 16384, "", ["", "a"]]),
                 "terminal": ([0, 1], [])},
 }
 NUMBERS = {"Hello": ["version"], "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Publish": ["replace"],
-           "Inspect": ["deep"], "Remove": ["stale"], "Execute": ["terminal"]}
+           "Inspect": ["deep", "digest"], "Remove": ["stale"], "Execute": ["terminal"]}
 # The library takes any wire type for yes, so there is no wrong one.
-YES_OR_NO = ("replace", "deep", "stale", "terminal")
+YES_OR_NO = ("replace", "deep", "digest", "stale", "terminal")
 STRANGE = {
     "nothing": b"", "a long one": b"x" * 60000, "one longer than any field": b"x" * 300, "no UTF-8": b"\xff\xfe\xfd",
     "NUL bytes": b"a\0b", "a path": b"../../etc", "an absolute path": b"/etc/passwd", "an option": b"--help",

@@ -23,7 +23,7 @@ REQUESTS = {
     "AddGroup": (7, {"name": 1, "gid": 2}),
     "AddUser": (8, {"name": 1, "uid": 2, "gid": 3, "home": 4, "shell": 5, "groups": 6}),
     "Publish": (9, {"replace": 1}),
-    "Inspect": (10, {"deep": 1}),
+    "Inspect": (10, {"deep": 1, "digest": 2}),
     "Remove": (11, {"name": 1, "stale": 2}),
     "Execute": (12, {"argv": 1, "user": 2, "terminal": 3}),
     "OpenNamespace": (13, {}),
@@ -32,7 +32,7 @@ REQUESTS = {
     "Verify": (16, {}),
     "BuildImage": (17, {"format": 1}),
 }
-RESULT = 5
+INSPECTION, RESULT = 4, 5
 
 
 def varint(value):
@@ -92,6 +92,7 @@ class Answer:
     status: int = 0
     fds: list = field(default_factory=list)
     number: int = 0
+    digest: bytes = b""
 
 
 class Helper:
@@ -151,7 +152,7 @@ class Helper:
             return Answer(-1, str(error))
 
     def receive(self):
-        fds = []
+        fds, digest = [], b""
         while True:
             data, ancillary, _, _ = self.channel.recvmsg(1 << 17, socket.CMSG_SPACE(16))
             for level, kind, payload in ancillary:
@@ -159,11 +160,13 @@ class Helper:
                     fds += array.array("i", payload)
             if not data:
                 return Answer(-1, "the channel is closed", fds=fds)
+            for inspection in decode(data).get(INSPECTION, []):
+                digest = decode(inspection).get(5, [b""])[0]
             result = decode(data).get(RESULT)
             if result:
                 one = decode(result[0])
                 return Answer(one.get(1, [0])[0], one.get(3, [b""])[0].decode(errors="replace"),
-                              one.get(4, [0])[0], fds, one.get(2, [0])[0])
+                              one.get(4, [0])[0], fds, one.get(2, [0])[0], digest)
 
 
 @contextlib.contextmanager

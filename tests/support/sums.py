@@ -1,6 +1,8 @@
-"""The checksums that the cache keeps of a folder, or of one file, and how to damage what they are of."""
+"""The checksums that the cache keeps of a folder, of one file or of a rootfs, and how to damage what they are of."""
 import hashlib
 import os
+
+from support.protocol import Helper, opened
 
 
 def _entry(path, name):
@@ -26,6 +28,15 @@ def write(folder, name=None):
         file.writelines(line for one in names for line in _entry(f"{folder}/{one}", one))
     os.chown(path, os.stat(folder).st_uid, os.stat(folder).st_gid)
     return path
+
+
+def write_digest(user, folder, name):
+    """Of the rootfs NAME, as rootlet-helper tells it."""
+    with Helper(user, seconds=300) as helper, opened(f"{folder}/{name}") as fds:
+        digest = helper.ask("Inspect", fds, digest=1).digest
+    with open(f"{folder}/.{name}.digest", "w", encoding="utf-8") as file:
+        file.write(digest.hex())
+    os.chown(file.name, os.stat(folder).st_uid, os.stat(folder).st_gid)
 
 
 def flip(path, text=None):
