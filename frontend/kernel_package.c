@@ -179,11 +179,13 @@ static void add_extra(const struct source *source, const char *meta, const char 
 	_cleanup_error_ struct error *ignored = NULL;
 	struct package_set *both = NULL;
 	const char *wanted[3] = { meta };
+	struct source further = *source;
 
+	further.purpose = "the kernel's further modules";
 	if (asprintf(&name, "linux-modules-extra-%s", version) < 0)
 		return;
 	wanted[1] = name;
-	if (packages_fetch(source, BASE_NONE, wanted, progress, &both, &ignored) < 0)
+	if (packages_fetch(&further, BASE_NONE, wanted, progress, &both, &ignored) < 0)
 		return;
 	package_set_free(set);
 	*set = both;
@@ -239,7 +241,8 @@ static int fetch(const struct manifest *manifest, const char *keyring, const cha
 	const struct source source = { .suite = manifest->suite,
 				       .arch = manifest->arch,
 				       .mirror = manifest->mirror,
-				       .keyring = keyring };
+				       .keyring = keyring,
+				       .purpose = "the kernel" };
 	bool ubuntu = manifest->distribution && strcmp(manifest->distribution, "Ubuntu") == 0;
 	_cleanup_(package_set_free) struct package_set *set = NULL;
 	_cleanup_free_ char *name = NULL;

@@ -562,6 +562,16 @@ static int describe(struct fetch *f, struct error **err)
 	return 0;
 }
 
+/* What is fetched besides the packages of a rootfs is told apart from these. */
+static void stage(struct progress *progress, const char *name, const struct source *source)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "%s%s%s", name, source->purpose ? " of " : "",
+		 source->purpose ? source->purpose : "");
+	progress_stage(progress, text);
+}
+
 static int open_all(struct fetch *f, const struct source *source, struct error **err)
 {
 	if (source_plan(source, APT_FOLDER, &f->origin, err) < 0 ||
@@ -572,7 +582,7 @@ static int open_all(struct fetch *f, const struct source *source, struct error *
 	f->kept = f->packages ? cache_path(RESOLVE_CACHE_FOLDER, err) : NULL;
 	if (!f->kept)
 		return -1;
-	progress_stage(f->progress, "Downloading package lists");
+	stage(f->progress, "Downloading package lists", source);
 	return fetch_releases(f, err) < 0 ? -1 : describe(f, err);
 }
 
@@ -611,7 +621,7 @@ int packages_fetch(const struct source *source, enum package_base base, const ch
 	if (packages_open(source, progress, &f, err) < 0 ||
 	    packages_choose(f, base, wanted, err) < 0)
 		return -1;
-	progress_stage(progress, "Downloading packages");
+	stage(progress, "Downloading packages", source);
 	if (packages_download(f, NULL, NULL, err) < 0)
 		return -1;
 	*out = STEAL_PTR(f->set);

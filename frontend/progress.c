@@ -24,7 +24,8 @@ struct progress {
 	uint64_t items, items_total, bytes, bytes_total;
 	uint64_t first_items, first_bytes; /* what the stage's first update had: from the cache */
 	char status[LINE_MAX_BYTES / 2];   /* "" : none */
-	bool updated;
+	bool updated, told; /* TOLD: has a line or an event, of which the last had these: */
+	uint64_t told_counts[4];
 	double began, shown;
 };
 
@@ -132,6 +133,17 @@ static double interval_of(const struct progress *p)
 	return p->terminal ? TERMINAL_INTERVAL : PLAIN_INTERVAL;
 }
 
+/* A line or an event that says what the last one said is none. */
+static bool is_told(struct progress *p)
+{
+	const uint64_t counts[4] = { p->items, p->items_total, p->bytes, p->bytes_total };
+	bool same = p->told && !*p->status && memcmp(p->told_counts, counts, sizeof(counts)) == 0;
+
+	memcpy(p->told_counts, counts, sizeof(counts));
+	p->told = true;
+	return same;
+}
+
 static void draw(struct progress *p)
 {
 	char line[LINE_MAX_BYTES];
@@ -139,6 +151,8 @@ static void draw(struct progress *p)
 	int width = 80;
 
 	p->shown = now();
+	if (!p->terminal && is_told(p))
+		return;
 	if (p->json) {
 		print_event(p);
 		return;
@@ -175,7 +189,7 @@ void progress_stage(struct progress *p, const char *stage)
 	snprintf(p->stage, sizeof(p->stage), "%s", stage);
 	text_clean(p->stage);
 	p->items = p->items_total = p->bytes = p->bytes_total = 0;
-	p->updated = false;
+	p->updated = p->told = false;
 	*p->status = '\0';
 	p->open = true;
 	p->began = now();

@@ -272,8 +272,19 @@ static int report_timeout(const struct run *r, const struct vm_result *result)
 
 /* The two streams of the command, as events. */
 struct output {
+	struct run *run;
 	struct output_events out, error;
 };
+
+/* A terminal that is the guest's does not go back to the first column by itself. */
+static void end_boot(void *context)
+{
+	struct output *o = context;
+
+	progress_end(o->run->progress);
+	if (o->run->progress && !o->run->config.argv)
+		fputs("\r", stderr);
+}
 
 static void take_output(int fd, const char *data, size_t size, void *context)
 {
@@ -292,15 +303,18 @@ static int watch_reader(void *context)
 /* As vm_run(), with what the guest says as events where those are asked for. */
 static int run_vm(struct run *r, struct vm_result *result, struct error **err)
 {
-	struct output output = { .out.stream = "stdout", .error.stream = "stderr" };
+	struct output output = { .run = r, .out.stream = "stdout", .error.stream = "stderr" };
 	int status;
 
+	r->config.started = end_boot;
+	r->config.context = &output;
 	if (r->json) {
 		r->config.output = take_output;
 		r->config.watch = watch_reader;
-		r->config.context = &output;
 	}
+	progress_stage(r->progress, "Booting the kernel");
 	status = vm_run(&r->config, result, err);
+	progress_end(r->progress);
 	output_events_flush(&output.out);
 	output_events_flush(&output.error);
 	if (status == 0 && result->ended)

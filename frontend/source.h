@@ -14,6 +14,7 @@
 struct source {
 	const char *suite, *arch, *mirror, *keyring;
 	const char *const *components; /* NULL-terminated or NULL */
+	const char *purpose;	       /* for progress: "the kernel"; NULL: a rootfs */
 };
 
 /* What that comes to. Mirrors are http://, https:// or file:// URLs without a slash at the end. */

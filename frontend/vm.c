@@ -30,7 +30,7 @@ struct vm {
 	struct stream in, out, error;
 	struct termios saved;
 	bool raw; /* the caller's terminal, to be restored from SAVED */
-	bool started, exited, panicked;
+	bool started, announced, exited, panicked;
 	int exit_status;
 	int64_t deadline, grace; /* milliseconds of the monotonic clock; 0: none */
 	char line[64];
@@ -272,6 +272,16 @@ static void serve_output(struct vm *vm, const struct pollfd *out, const struct p
 	stream_serve(&vm->error, error);
 }
 
+/* Standard output and the status come by ways of their own: whichever is first. */
+static void announce(struct vm *vm, const struct pollfd *out, const struct pollfd *error)
+{
+	if (vm->announced || !(vm->started || out->revents || error->revents))
+		return;
+	vm->announced = true;
+	if (vm->config->started)
+		vm->config->started(vm->config->context);
+}
+
 /* Serves the VM until it ends by itself (0), its time is over (1), or the caller wants it (2). */
 static int serve(struct vm *vm, struct error **err)
 {
@@ -293,6 +303,8 @@ static int serve(struct vm *vm, struct error **err)
 			return error_errno(err, ERR_SYSTEM, "cannot wait for the VM");
 		if (interrupt_caught())
 			return error_set(err, ERR_INTERRUPTED, "the VM was stopped by a signal");
+		read_status(vm);
+		announce(vm, &polled[OUT], &polled[ERROR]);
 		stream_serve(&vm->in, &polled[IN]);
 		serve_output(vm, &polled[OUT], &polled[ERROR]);
 		/* The guest would wait for ever for room in a pipe that nobody empties. */
@@ -300,7 +312,6 @@ static int serve(struct vm *vm, struct error **err)
 			return error_set(err, ERR_INTERRUPTED,
 					 "the VM was stopped: nobody reads its output any more");
 		read_console(vm);
-		read_status(vm);
 		if (polled[ENDED].revents)
 			return 0;
 		if (time_left(vm) == 0)

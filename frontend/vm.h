@@ -63,7 +63,9 @@ struct vm_config {
 	 * (FD says which: the command's standard output or error) nothing is read from standard
 	 * input. WATCH is
 	 * called after every event and says after how many milliseconds again (-1: no matter), or 0
-	 * to end the VM now. */
+	 * to end the VM now. STARTED is called once, before the first that the command says is
+	 * passed on. */
+	void (*started)(void *context);
 	void (*output)(int fd, const char *data, size_t size, void *context);
 	void (*console)(const char *data, size_t size, void *context);
 	int (*watch)(void *context);

@@ -10,6 +10,7 @@ import time
 
 from support import sums, tap
 from support.schemas import stream
+from support.terminal import Terminal
 from support.world import Home, Outcome, Tidy, kill, small_rootfs, wait_until
 
 TIMEOUT, INTERRUPTED, FAILED_VM = 124, 130, 125
@@ -199,6 +200,25 @@ def as_json():
                    f"run --json: {what}", *wrong, code, out[-1000:], err)
 
 
+def shows_boot():
+    """A stage of its own, until the guest's first word; none is told twice."""
+    words = f"echo booted >{CONSOLE}; sleep 1; echo started >{STATUS}; sleep 1; echo out; sleep 1; echo exit 0 >{STATUS}"
+    code, out, err, _ = run(words)
+    lines = err.splitlines()
+    tap.report(code == 0 and out == "out\n" and lines[-1:] == ["Booting the kernel"] and len(lines) == len(set(lines)),
+               "run shows that it boots", code, out, err)
+    told, result, wrong = stream("run", Outcome(*run(words, "--json")))
+    events = [event["stage"] for event in told if event["event"] == "progress"]
+    tap.report(not wrong and events[-1:] == ["Booting the kernel"] and len(events) == len(set(events)),
+               "run --json: the same as events", *wrong, events, result)
+    os.chmod(home.write("bin/vng", f"#!/bin/bash\n{words}\n"), 0o755)
+    with Terminal(home, "run", "--path", TREE, "--kernel", KERNEL, "--", "true",
+                  environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin", "TERM": "xterm"}) as terminal:
+        terminal.wait(60)
+    tap.report(re.search(r"\rBooting the kernel[^\r\n]*\r?\nout\r\n$", terminal.text),
+               "run on a terminal: what the guest says begins a line", repr(terminal.text[-300:]))
+
+
 def leftovers():
     """A daemon that it leaves, in a session of its own, deaf to signals."""
     daemon = "trap '' HUP INT TERM; setsid sleep 4999 & setsid sh -c 'trap \"\" TERM; sleep 4998' &"
@@ -266,7 +286,7 @@ def kernels_of_ones_own():
                    f"modules, with the {root} as root", *wrong, out, err)
     os.unlink(image)
     status, out, err, _ = run(TELL, image=folder)
-    tap.report(status == 2 and f"no kernel was built in {folder}" in err,
+    tap.report(status == 2 and f"no kernel was built in {folder}" in err and f"make -C {folder} bzImage" in err,
                "--kernel with a build folder in which nothing is built yet", status, err)
 
 
@@ -378,6 +398,7 @@ taken_over()
 floods()
 sayings()
 as_json()
+shows_boot()
 leftovers()
 kernels_of_ones_own()
 size_of_guest()

@@ -142,6 +142,9 @@ def check_no_answer():
         wrong = judge(Case("", ["create"], NETWORK, ["127.0.0.1", "connect|answer"]), outcome, home,
                       tidy)
     tap.report(not wrong, "a mirror that refuses connections", *wrong, outcome)
+    outcome = home.run("create", "--mirror", url, "--keyring", AT.keyring, "--profile", "test", "--json")
+    told = [line for line in outcome.out.splitlines() if '"progress"' in line]
+    tap.report(told and len(told) == len(set(told)), "a mirror that refuses connections: no event is told twice", outcome)
     with Tidy(home) as tidy:
         outcome = home.run("create", "--mirror", "http://mirror.invalid/ubuntu", "--keyring",
                            AT.keyring, "--profile", "test")
