@@ -1,9 +1,12 @@
-"""What the README says of messages: each that it explains is one that the programs can say."""
+"""What README.md and SECURITY.md say: each message that is explained is one that the programs can say, each
+number of system calls is that of the lists, each test that is to break a promise is one that is run."""
 import glob
+import json
 import re
+import subprocess
 
 from support import tap
-from support.world import SOURCE
+from support.world import ROOTLET, SOURCE
 
 # In a message of the README: what stands for something else there, or is left out.
 VARIABLE = re.compile(r'…|"you"|/[a-z]+(?:/[a-z]+)*')
@@ -31,6 +34,44 @@ def explained():
     return [message for row in rows for message in re.findall(r"`([^`]+)`", row)]
 
 
+def read(name):
+    with open(f"{SOURCE}/{name}", encoding="utf-8") as file:
+        return file.read()
+
+
+def numbers_of_calls():
+    done = subprocess.run([ROOTLET, "policy", "seccomp", "--json"], stdout=subprocess.PIPE, check=True)
+    calls = {row["process"]: row["calls"] for row in json.loads(done.stdout)}
+    # The jailer's own are what is in no jail's list.
+    count = {name: len(names) for name, names in calls.items()}
+    count["jailer"] = len(set(calls["jailer"]) - set(calls["jail"]))
+    told = re.search(r"policy/seccomp\): (\d+), (\d+) and (\d+) for its own processes \(the last besides\s+those of the "
+                     r"jails that it starts\), (\d+) for those that unpack, (\d+) for the tool jail, (\d+) for package\s"
+                     r"scripts;", read("README.md"))
+    wanted = [str(count[name]) for name in ("outer", "parser", "jailer", "unpacker", "tool", "jail")]
+    tap.report(told and list(told.groups()) == wanted, "README.md: how many system calls each process may make",
+               told and told.groups(), wanted)
+    told = dict(re.findall(r"^\| (\w+) \|.*\| (\d+) system calls", read("SECURITY.md"), re.M))
+    tap.report(told == {"parser": str(count["parser"]), "unpackers": str(count["unpacker"])},
+               "SECURITY.md: how many system calls who reads what is hostile may make", told, count)
+
+
+def promises():
+    """Each row of the table names tests, by folder and name."""
+    table = read("SECURITY.md").partition("## What is promised\n")[2].partition("\n\n`")[0]
+    rows = re.findall(r"^\| (\d+)\. .* \| (.*) \|$", table, re.M)
+    built = read("tests/meson.build")
+    tests = {}
+    for folder, name in (("unit", "unit_tests"), ("integration", "python_tests"), ("adversary", "adversary_tests")):
+        block = re.search(rf"^{name} = \{{\n(.*?)^\}}", built, re.M | re.S).group(1)
+        tests[folder] = set(re.findall(r"^  '(\w+)':", block, re.M))
+    named = [one for _, cell in rows for one in re.findall(r"`(\w+/\w+)`", cell)]
+    wrong = [one for one in named if one.partition("/")[2] not in tests.get(one.partition("/")[0], ())]
+    tap.report([int(number) for number, _ in rows] == list(range(1, len(rows) + 1)) and len(rows) >= 12 and
+               len(named) >= 20 and all("`" in cell for _, cell in rows) and not wrong,
+               "SECURITY.md: each promise has a test, and each of those is one that is run", len(rows), len(named), *wrong)
+
+
 texts = literals()
 messages = explained()
 tap.report(len(messages) >= 12 and len(texts) > 1000, "the README's messages and the sources' texts are found",
@@ -39,4 +80,6 @@ for message in messages:
     pieces = [piece.strip() for piece in VARIABLE.split(message) if len(piece.strip()) > 3]
     tap.report(pieces and any(all(piece in text for piece in pieces) for text in texts),
                f"a message of the README's can be said: {message}", *pieces)
+numbers_of_calls()
+promises()
 tap.done()
