@@ -279,10 +279,12 @@ def processes_left(seconds=120):
         time.sleep(0.05)
 
 
-def mounts():
+def mounts(*folders):
+    """The mount points in FOLDERS and below: what others mount elsewhere meanwhile is theirs."""
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
         points = {line.split()[4] for line in file}
-    return {point for point in points if MOUNTED_BY_TEST not in point}
+    return {point for point in points if MOUNTED_BY_TEST not in point and
+            any(f"{point}/".startswith(f"{folder}/") for folder in folders)}
 
 
 def wait_until(condition, seconds=30):
@@ -301,7 +303,8 @@ class Tidy:
 
     def __init__(self, home, *folders):
         self.home, self.folders = home, folders
-        self.before = mounts()
+        self.places = (SCRATCH, home.folder, home.store, *folders)
+        self.before = mounts(*self.places)
 
     def __enter__(self):
         return self
@@ -312,7 +315,7 @@ class Tidy:
     def complaints(self, seconds=120):
         found = [f"still runs: {line}" for line in processes_left(seconds)]
         found += [f"left behind: {path}" for path in self.home.leftovers(*self.folders)]
-        return found + [f"left mounted: {point}" for point in mounts() - self.before]
+        return found + [f"left mounted: {point}" for point in mounts(*self.places) - self.before]
 
 
 # For Home.run with a BEFORE that becomes the user itself.
