@@ -458,7 +458,7 @@ def environment():
     refused_without_a_range()
     size = os.path.getsize(installed.RECORD)
     for what, limit in {"files": "-f 1", "descriptors": "-n 32", "memory": "-v 30000",
-                        "stack": "-s 64", "processor time": "-t 0", "processes": "-u 0"}.items():
+                        "stack": "-s 64", "processor time": "-t 1", "processes": "-u 0"}.items():
         answer, status = greeted(setup=f"ulimit -H -S {limit};")
         done = answer.code == 0 and status == 0 and os.path.getsize(installed.RECORD) > size
         # To leave without an answer is one as well; to be ended by a signal is none.
