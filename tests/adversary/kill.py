@@ -1,21 +1,27 @@
-"""SIGKILL to any of the processes, at random moments of create, create --force, a clone, delete and a root
-image: what was there before still passes `rootlet check --deep`, or what is new does; after the next command no
-staging, no mount, no process. Only strikes at a process that was there count."""
+"""SIGKILL to any of the processes, at random moments of create, create --force, one that keeps a base, a clone,
+delete and a root image: what was there before still passes `rootlet check --deep`, or what is new does; every other
+rootfs and the cache are whole; after the next command no staging, no mount, no process. Only strikes at a process
+that was there count."""
+import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import time
 
 from support import tap
 from support.server import Server
-from support.world import Home, Tidy, children, command_of, mirror, processes_left
+from support.vng import is_image, stand_in
+from support.world import LEFTOVER, Home, Tidy, children, command_of, mirror, processes_left, wait_until
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 KILLS = int(os.environ.get("ROOTLET_TEST_KILLS", "200" if LONG else "10"))
+KEEP_SECONDS = 1
 AT = mirror()
 home = Home()
-IMAGES = f"{home.cache}/rootlet/images"
+IMAGES, BASES = f"{home.cache}/rootlet/images", f"{home.cache}/rootlet/bases"
+KERNEL, PATH = stand_in(home)
 chance = random.Random(os.getpid())
 
 
@@ -32,33 +38,37 @@ def victims(front):
     return found
 
 
-# rootlet run ends where vng takes over: all of its own work is the image.
-def stand_in():
-    header = bytearray(4096)
-    header[0x1f1], header[0x1fe:0x200], header[0x202:0x206] = 4, b"\x55\xaa", b"HdrS"
-    os.chmod(home.write("bin/vng", "#!/bin/sh\nexit 3\n"), 0o755)
-    return home.write("kernel", bytes(header))
-
-
 def rows(server):
     """{what: (its words, the rootfs, whether that has to be there in the end)}"""
     source = ["--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring", AT.keyring, "--quiet"]
     return {"create": (["create", "--fresh", "--name", "new", *source], "new", False),
             "create --force": (["create", "--force", "--fresh", *source], "test-rootfs", True),
+            "create, and keep": (["create", "--name", "kept", *source], "kept", False),
             "clone": (["create", "--name", "clone", *source], "clone", False),
             "delete": (["delete", "--yes", "--name", "clone"], "clone", False),
-            "image": (["run", "--root-transport", "image", "--kernel", stand_in(), "--", "true"], "test-rootfs", True)}
+            "image": (["run", "--root-transport", "image", "--kernel", KERNEL, "--", "true"], "test-rootfs", True)}
 
 
-PATH = {"PATH": f"{home.folder}/bin:/usr/local/bin:/usr/bin:/bin"}
+def bases():
+    return [name for name in os.listdir(BASES) if re.fullmatch(r"\w{64}", name)] if os.path.isdir(BASES) else []
+
+
+def remove_bases():
+    """As what was not used for the longest time."""
+    for name in bases():
+        os.utime(f"{BASES}/.{name}.lock", (10**9, 10**9))
+        size = sum(kind["bytes"] for kind in json.loads(home.run("cache", "--json").out))
+        home.run("cache", "prune", "--max-size", str(size - 1))
 
 
 def prepare(what, table):
     """What has to be there, or must not, before WHAT."""
-    if what in ("create", "clone"):
+    if what in ("clone", "delete") and not bases() or what == "delete" and not os.path.lexists(f"{home.store}/clone"):
+        home.run(*table["clone"][0], "--force")
+    if what in ("create", "create, and keep", "clone"):
         home.run("delete", "--yes", "--name", table[what][1])
-    elif what == "delete" and not os.path.lexists(f"{home.store}/clone"):
-        home.run(*table["clone"][0])
+    if what == "create, and keep":
+        remove_bases()
     elif what == "image":
         shutil.rmtree(IMAGES, ignore_errors=True)
 
@@ -66,20 +76,25 @@ def prepare(what, table):
 def spans(table):
     """{what: seconds that it takes}, and the base that clones are made of."""
     took = {}
-    home.run(*table["clone"][0])
     for what, (words, _, _) in table.items():
         prepare(what, table)
+        before = len(bases())
         outcome = home.run(*(word for word in words if word != "--quiet"), environment=PATH)
         took[what] = outcome.seconds
         good = outcome.status == (125 if what == "image" else 0) and ("Cloned" in outcome.out) == (what == "clone")
+        good = good and len(bases()) - before == (what == "create, and keep")
         tap.report(good, f"{what}, and nobody is killed", outcome)
     tap.note(", ".join(f"{what}: {seconds:.1f} s" for what, seconds in took.items()))
     return took
 
 
-def strike(words, seconds):
+def strike(what, words, seconds):
     """(which process was killed, or None where there was none any more, when, what it all said)"""
     front = home.start(*words, environment=PATH)
+    if what == "create, and keep":
+        # All before that is struck in the other rows.
+        wait_until(lambda: any(map(LEFTOVER.match, os.listdir(BASES))) or front.poll() is not None, 300)
+        seconds = KEEP_SECONDS
     after = chance.random() * seconds
     time.sleep(after)
     alive = victims(front) if front.poll() is None else {}
@@ -98,7 +113,19 @@ def strike(words, seconds):
     return kind, after, err.decode(errors="replace")
 
 
-def judge(tidy, err, name, must_be):
+def others_are_whole(others):
+    """What else was there before, and the cache, of which the next command may clone."""
+    wrong = []
+    for name in others:
+        check = home.run("check", "--name", name)
+        wrong += [f"{name}, which nobody touched, is not ready: {check}"] if check.status else []
+    verify = home.run("cache", "verify")
+    if verify.status or not re.search(r", 0 damaged$", verify.out, re.M):
+        wrong.append(f"the cache: {verify}")
+    return wrong
+
+
+def judge(tidy, err, name, must_be, others):
     wrong = ["it did not end"] if "it did not end" in err else []
     wrong += [f"still runs: {line}" for line in processes_left(60)]
     home.run("list")
@@ -107,16 +134,23 @@ def judge(tidy, err, name, must_be):
         check = home.run("check", "--deep", "--name", name)
         if check.status:
             wrong.append(f"{name} is not ready: {check}")
-    return wrong
+    return wrong + others_are_whole(others)
 
 
 def image_is_whole(words):
     """Half of an image is neither taken for one nor left behind."""
     outcome = home.run(*words, environment=PATH)
     found = os.listdir(IMAGES)
-    magic = [open(f"{IMAGES}/{name}", "rb").read(1028)[1024:] for name in found if name.endswith(".erofs")]
-    good = outcome.status == 125 and magic == [b"\xe2\xe1\xf5\xe0"]
+    whole = [is_image(f"{IMAGES}/{name}") for name in found if name.endswith(".erofs")]
+    good = outcome.status == 125 and whole == [True]
     return [] if good else [f"the next run has no whole image: {found}: {outcome}"]
+
+
+def base_is_whole(words):
+    """Half of a base is neither cloned nor left behind."""
+    outcome = home.run(*words, "--force")
+    good = outcome.status == 0 and len(bases()) == 1
+    return ([] if good else [f"the next create keeps no base: {outcome}"]) + home.leftovers(BASES) + others_are_whole([])
 
 
 def campaign():
@@ -129,10 +163,12 @@ def campaign():
             words, name, must_be = table[what]
             tried += 1
             prepare(what, table)
+            others = [other for other in os.listdir(home.store) if other != name]
             with Tidy(home) as tidy:
-                kind, after, err = strike(words, took[what])
-                wrong = judge(tidy, err, name, must_be)
+                kind, after, err = strike(what, words, took[what])
+                wrong = judge(tidy, err, name, must_be, others)
             wrong += image_is_whole(words) if what == "image" else []
+            wrong += base_is_whole(words) if what == "create, and keep" else []
             if kind is None and not wrong:
                 continue
             struck += 1
