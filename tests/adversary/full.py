@@ -1,22 +1,31 @@
-"""A disk that fills up at every point of create --force: the old rootfs stays whole, and nothing is left of the
-new one. Root mounts a small tmpfs for it; the sizes go from no room at all to almost what the tree takes."""
+"""A disk that fills up at every point of create --force, of keeping a base, of a clone and of a root image: what was
+there before stays whole, nothing is left of what was to be new, and where there is room again it is made. Root mounts
+a small tmpfs for it; the sizes go from no room at all to almost what is needed."""
 import os
+import re
+import shutil
 import subprocess
 
 from support import tap
 from support.server import Server
-from support.world import AS_ROOT, MOUNTED_BY_TEST, Home, Tidy, mirror
+from support.vng import stand_in
+from support.world import AS_ROOT, MOUNTED_BY_TEST, Home, Tidy, mirror, processes_left, wait_until
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
-POINTS = 20 if LONG else 3
-SPACE = 7
+SPACE, RUN_FAILED = 7, 125
+MOST = 2 << 30
 
 if not AS_ROOT:
     tap.skip("a disk that fills up", "needs root, to mount a small disk")
     tap.done()
 AT = mirror()
-home = Home()
-POINT = home.make_folder(f"{home.folder}/{MOUNTED_BY_TEST}")
+outer = Home()
+POINT = outer.make_folder(f"{outer.folder}/{MOUNTED_BY_TEST}")
+TREE, CACHE = f"{POINT}/tree", f"{POINT}/cache"
+BASES, IMAGES = f"{CACHE}/rootlet/bases", f"{CACHE}/rootlet/images"
+# The cache is on the small disk, the store is not.
+home = Home(cache=CACHE)
+KERNEL, PATH = stand_in(home)
 
 
 def used():
@@ -28,34 +37,120 @@ def resize(size):
     subprocess.run(["mount", "-o", f"remount,size={size}", POINT], check=True)
 
 
-def create(server, *words):
-    return home.create("--path", f"{POINT}/tree", "--quiet", *words, server=server, at=AT)
+def named(folder, pattern):
+    return [name for name in os.listdir(folder) if re.fullmatch(pattern, name)] if os.path.isdir(folder) else []
 
 
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2g,mode=755", "none", POINT], check=True)
+def bases():
+    return named(BASES, r"\w{64}")
+
+
+class Row:
+    """words: of the command; status, says: how it ends on a full disk; made(): what then must be as before, and
+    where there is room must not; prepare(): before each time; done: the status where there is room; replaces: as
+    much as it takes is free again in the end."""
+
+    def __init__(self, words, status, says, made, prepare, done=0, replaces=False):
+        self.words, self.status, self.says, self.made, self.prepare = words, status, says, made, prepare
+        self.done, self.replaces = done, replaces
+        self.points = 3 if not LONG else 20 if replaces else 5
+
+    def run(self):
+        return home.run(*self.words, environment=PATH)
+
+
+def rows(server):
+    source = ["create", "--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring", AT.keyring]
+
+    def forget(path):
+        home.run("delete", "--yes", "--path", path)
+
+    def without_base():
+        forget(f"{home.folder}/kept")
+        shutil.rmtree(BASES, ignore_errors=True)
+
+    def with_base():
+        forget(f"{POINT}/clone")
+        if not bases():
+            home.run(*source, "--path", f"{home.folder}/kept", "--force")
+    return {
+        "create --force": Row([*source, "--path", TREE, "--force", "--fresh"], SPACE, "",
+                              lambda: os.lstat(TREE).st_ino, lambda: None, replaces=True),
+        # Which costs time, the next time, and nothing else.
+        "a base": Row([*source, "--path", f"{home.folder}/kept"], 0, "not kept as a base: .*No space left", bases,
+                      without_base),
+        "a clone": Row([*source, "--path", f"{POINT}/clone"], SPACE, "", lambda: os.path.lexists(f"{POINT}/clone"),
+                       with_base),
+        "a root image": Row(["run", "--path", TREE, "--root-transport", "image", "--kernel", KERNEL, "--", "true"],
+                            SPACE, "no space left", lambda: named(IMAGES, ".*"),
+                            lambda: shutil.rmtree(IMAGES, ignore_errors=True), done=RUN_FAILED),
+    }
+
+
+def whole():
+    """What is wrong with what was there before."""
+    wrong = []
+    for words in (["check", "--deep", "--path", TREE], ["cache", "verify"]):
+        outcome = home.run(*words)
+        if outcome.status or words[0] == "cache" and not re.search(r", 0 damaged$", outcome.out, re.M):
+            wrong.append(f"{' '.join(words)}: {outcome}")
+    return wrong
+
+
+def makes(what, row):
+    """With room enough; what was used before, and how much more is now."""
+    row.prepare()
+    before, made = used(), row.made()
+    outcome = row.run()
+    wrong = [f"still runs: {line}" for line in processes_left()]
+    tap.report(outcome.status == row.done and row.made() != made and not wrong, what, outcome, *wrong)
+    return before, used() - before
+
+
+def size_of(tree):
+    done = subprocess.run(["du", "--summarize", "--block-size=1", tree], stdout=subprocess.PIPE, text=True, check=True)
+    return int(done.stdout.split()[0])
+
+
+def fill(what, row):
+    floor, took = makes(f"{what}, and there is room", row)
+    took = size_of(TREE) if row.replaces else took
+    for number in range(row.points):
+        row.prepare()
+        room = int(took * (number + 0.5) / row.points)
+        before = row.made()
+        # What the last command had open goes a moment after it.
+        free = wait_until(lambda: used() < floor + (1 << 20))
+        resize(used() + room)
+        with Tidy(home, POINT, BASES) as tidy:
+            outcome = row.run()
+            wrong = tidy.complaints() + ([] if free else ["what was there took more room before it began"])
+        resize(MOST)
+        if outcome.status != row.status or not re.search(row.says, outcome.out + outcome.err):
+            wrong.append(f"exit status {outcome.status}, not {row.status}, or it does not say \"{row.says}\"")
+        if row.made() != before:
+            wrong.append(f"there is now {row.made()}, before it was {before}")
+        wrong += whole()
+        tap.report(not wrong, f"{what}: point {number + 1} of {row.points}: {room >> 10} KiB free", *wrong, outcome)
+    makes(f"{what}: it is made where there is room again", row)
+
+
+def main(server):
+    home.make_folder(CACHE)
+    made = home.create("--path", TREE, "--quiet", server=server, at=AT)
+    if not tap.report(made.status == 0, "a rootfs to begin with", made):
+        return
+    for what, row in rows(server).items():
+        fill(what, row)
+    for path in (TREE, f"{POINT}/clone"):
+        home.run("delete", "--yes", "--path", path)
+
+
+subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={MOST},mode=755", "none", POINT], check=True)
 try:
-    os.chown(POINT, home.user.uid, home.user.gid)
-    with Server(AT.root) as server:
-        made = create(server)
-        if tap.report(made.status == 0, "a rootfs to begin with", made):
-            base, inode = used(), os.lstat(f"{POINT}/tree").st_ino
-            for number in range(POINTS):
-                room = int(base * (number + 0.5) / POINTS)
-                resize(base + room)
-                with Tidy(home, POINT) as tidy:
-                    outcome = create(server, "--force")
-                    wrong = tidy.complaints()
-                resize(2 << 30)
-                now = os.lstat(f"{POINT}/tree").st_ino
-                if outcome.status != SPACE:
-                    wrong.append(f"exit status {outcome.status}, not {SPACE}")
-                if now != inode:
-                    wrong.append("the old rootfs is gone")
-                check = home.run("check", "--deep", "--path", f"{POINT}/tree")
-                if check.status:
-                    wrong.append(f"the rootfs is not ready: {check}")
-                tap.report(not wrong, f"point {number + 1} of {POINTS}: {room >> 20} MiB free", *wrong, outcome)
-            home.run("delete", "--yes", "--path", f"{POINT}/tree")
+    os.chown(POINT, outer.user.uid, outer.user.gid)
+    with Server(AT.root) as served:
+        main(served)
 finally:
     subprocess.run(["umount", "--lazy", POINT], check=False)
 tap.done()
