@@ -1,14 +1,16 @@
 """tests/count itself: every way in which a test program can go wrong has to count as a failure. And
-tests/run, with stand-ins for what it calls: what it says, and that an interruption ends all of it."""
+tests/run, with stand-ins for what it calls: what it says, and that an interruption ends all of it. And the
+benchmark: it measures nothing where it has not all that it compares with."""
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 
 from support import tap
 from support.terminal import Terminal
-from support.world import SCRATCH, SOURCE, Home, command_of, kill, plain_user, wait_until
+from support.world import AS_ROOT, BUILD, NOBODY, SCRATCH, SOURCE, Home, command_of, kill, plain_user, wait_until, without
 
 GOOD = "ok 1 - a\nok 2 - b\n1..2\n"
 
@@ -50,6 +52,22 @@ def log(number, text, result, names):
         with open(path.removesuffix(".json") + ".expected", "w", encoding="utf-8") as file:
             file.write("\n".join(names) + "\n")
     return path
+
+
+def without_a_peer():
+    """Each one that is here is hidden in its turn."""
+    if not AS_ROOT:
+        tap.skip("bench: a peer is missing", "needs root, to hide a program")
+        return
+    home, bench = Home(), f"{SOURCE}/tests/bench/run"
+    with open(bench, encoding="utf-8") as file:
+        peers = re.findall(r'"([^"]+)"', re.search(r"^PEERS = \[(.*?)\]", file.read(), re.M | re.S).group(1))
+    here = [(peer, shutil.which(peer)) for peer in peers]
+    for peer, path in filter(lambda one: one[1], here):
+        outcome = home.run(BUILD, program=bench, before=without(home, os.path.realpath(path)), **NOBODY, seconds=60)
+        tap.report(outcome.status == 2 and re.search(rf"^bench: a peer is missing; install: .*\b{re.escape(peer)}\b",
+                                                     outcome.err, re.M), f"bench: {peer} is missing", outcome)
+    tap.report(any(path for _, path in here), "bench: some of its peers are here", here)
 
 
 for position, (what, (text, result, names, last, status, says)) in enumerate(ROWS.items()):
@@ -183,4 +201,5 @@ else:
     whole_run(place, stands)
     interrupted(place, stands)
     second_run(place, stands)
+without_a_peer()
 tap.done()
