@@ -563,7 +563,8 @@ static int describe(struct fetch *f, struct error **err)
 }
 
 /* What is fetched besides the packages of a rootfs is told apart from these. */
-static void stage(struct progress *progress, const char *name, const struct source *source)
+static void fetch_progress_stage(struct progress *progress, const char *name,
+				 const struct source *source)
 {
 	char text[80];
 
@@ -582,7 +583,7 @@ static int open_all(struct fetch *f, const struct source *source, struct error *
 	f->kept = f->packages ? cache_path(RESOLVE_CACHE_FOLDER, err) : NULL;
 	if (!f->kept)
 		return -1;
-	stage(f->progress, "Downloading package lists", source);
+	fetch_progress_stage(f->progress, "Downloading package lists", source);
 	return fetch_releases(f, err) < 0 ? -1 : describe(f, err);
 }
 
@@ -621,7 +622,7 @@ int packages_fetch(const struct source *source, enum package_base base, const ch
 	if (packages_open(source, progress, &f, err) < 0 ||
 	    packages_choose(f, base, wanted, err) < 0)
 		return -1;
-	stage(progress, "Downloading packages", source);
+	fetch_progress_stage(progress, "Downloading packages", source);
 	if (packages_download(f, NULL, NULL, err) < 0)
 		return -1;
 	*out = STEAL_PTR(f->set);
