@@ -63,6 +63,16 @@ static bool names(const struct policy_rule *rule, const struct caller *c)
 	return false;
 }
 
+static void find_keyrings(struct grant *g)
+{
+	struct stat st;
+
+	memset(g->keyrings, 0, sizeof(g->keyrings));
+	for (size_t i = 0; g->rule && i < KEYRINGS_MAX && g->rule->keyrings[i]; i++)
+		if (stat(g->rule->keyrings[i], &st) == 0 && st.st_uid == 0)
+			g->keyrings[i] = (struct keyring){ st.st_dev, st.st_ino };
+}
+
 void grant_make(struct grant *g, const struct policy *policy, const struct caller *caller)
 {
 	g->policy = policy;
@@ -71,6 +81,7 @@ void grant_make(struct grant *g, const struct policy *policy, const struct calle
 	for (size_t i = 0; i < policy->rule_count && !g->rule; i++)
 		if (names(&policy->rules[i], caller))
 			g->rule = &policy->rules[i];
+	find_keyrings(g);
 }
 
 static void decide(const struct grant *g, struct decision *d, bool allowed, const char *key)
@@ -123,17 +134,24 @@ static bool folder_allowed(const struct grant *g, const char *path)
 	return false;
 }
 
-/* The very file that the policy names, so that its content is what root put there. */
+static bool is_file(const struct keyring *k, const struct stat *st)
+{
+	return k->file == st->st_ino && k->device == st->st_dev;
+}
+
+/* The very file that the policy names, and named when it was root's, so that its content is what
+ * root put there. */
 static bool keyring_allowed(const struct grant *g, int keyring)
 {
+	char **words = g->rule->keyrings;
 	struct stat have, want;
 
 	if (fstat(keyring, &have) < 0)
 		return false;
-	for (char **word = g->rule->keyrings; *word; word++)
-		if (strcmp(*word, "*") == 0 ||
-		    (stat(*word, &want) == 0 && want.st_dev == have.st_dev &&
-		     want.st_ino == have.st_ino && want.st_uid == 0))
+	for (size_t i = 0; words[i]; i++)
+		if (strcmp(words[i], "*") == 0 ||
+		    (i < KEYRINGS_MAX && is_file(&g->keyrings[i], &have) &&
+		     stat(words[i], &want) == 0 && is_file(&g->keyrings[i], &want)))
 			return true;
 	return false;
 }

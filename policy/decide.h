@@ -3,10 +3,12 @@
 #pragma once
 
 #include <limits.h>
+#include <sys/types.h>
 
 #include "policy/policy.h"
 
 #define CALLER_GROUPS_MAX 256
+#define KEYRINGS_MAX 64
 
 struct caller {
 	uid_t uid;
@@ -22,6 +24,12 @@ struct grant {
 	const struct policy *policy;
 	const struct policy_rule *rule; /* NULL: no section names him */
 	struct caller caller;
+	/* Those of the rule's keyrings that are root's; else file is 0. They are looked at where
+	 * root is root: the helper asks in a user namespace, in which he is nobody. */
+	struct keyring {
+		dev_t device;
+		ino_t file;
+	} keyrings[KEYRINGS_MAX];
 };
 
 /* What a request is about. What it does not have is NULL or -1. */

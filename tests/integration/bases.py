@@ -405,7 +405,7 @@ KEPT = {
     "a bit of fstests": ("fstests/x-y", lambda at: flip(f"{at}/check"), "check is not what it was"),
     "a mode of fstests": ("fstests/x-y", lambda at: os.chmod(f"{at}/check", 0o755), "check is not what it was"),
     "a link of fstests": ("fstests/x-y", lambda at: relink(f"{at}/link"), "link is not what it was"),
-    "a bit of a rootfs to build in": ("build/jammy-x", lambda at: flip(f"{at}/usr/bin/attr"), "its digest differs"),
+    "a bit of a rootfs to build in": ("build/jammy-x", lambda at: flip(f"{at}/etc/debian_version"), "its digest differs"),
     "a link of a rootfs to build in": ("build/jammy-x", lambda at: relink(f"{at}/bin"), "its digest differs"),
     "a rootfs without a digest": ("build/jammy-x", lambda at: os.unlink(digest_of(at)), "nothing says what it must be"),
     "fstests without sums": ("fstests/x-y", lambda at: os.unlink(f"{at}/.sums"), "nothing says what it must be"),
