@@ -150,7 +150,8 @@ def base_is_whole(words):
     """Half of a base is neither cloned nor left behind."""
     outcome = home.run(*words, "--force")
     good = outcome.status == 0 and len(bases()) == 1
-    return ([] if good else [f"the next create keeps no base: {outcome}"]) + home.leftovers(BASES) + others_are_whole([])
+    wrong = [] if good else [f"the next create keeps no base: {outcome}"]
+    return wrong + home.leftovers(BASES) + others_are_whole([])
 
 
 def campaign():

@@ -317,7 +317,8 @@ def ends_the_build(engine):
         left = os.path.lexists(staging)
         after = helper.ask("Bootstrap")
     tap.report([one.code for one in answers] == [0, 0, 0, TRUST] and there and not left,
-               f"{engine}: a package with a wrong hash ends the build before the front end leaves", there, left, *answers)
+               f"{engine}: a package with a wrong hash ends the build before the front end leaves", there, left,
+               *answers)
     tap.report(after.code == REFUSED and "out of order" in after.message,
                f"{engine}: and nothing can be made of it any more", after)
 
