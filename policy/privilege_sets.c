@@ -23,10 +23,11 @@ const struct privileges privilege_sets[PRIVILEGES_COUNT] = {
 			      CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) |
 				      CAP(SETUID) | CAP(SETGID) | CAP(SETFCAP) | CAP(KILL),
 			      { tool_calls, jail_calls }, false, true, FILES_TREE },
-	/* What it unpacks for debootstrap dpkg unpacks anew, in the tree's jail; images hold what
-	 * only its owner may read. */
+	/* What it unpacks for debootstrap dpkg unpacks anew, in the tree's jail, but for folders,
+	 * which keep their setgid bit only with FSETID; images hold what only its owner may read.
+	 */
 	[PRIVILEGES_TOOL] = { "tool",
-			      CAP(CHOWN) | CAP(DAC_READ_SEARCH),
+			      CAP(CHOWN) | CAP(DAC_READ_SEARCH) | CAP(FSETID),
 			      { tool_calls }, false, true, FILES_TOOL },
 	[PRIVILEGES_UNPACK] = { "unpacker",
 				CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID),

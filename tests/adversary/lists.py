@@ -120,7 +120,9 @@ def built_without(number, bit):
 
 
 # A package with what is another's: the number of daemon is the same everywhere.
-OWNED = {"entries": [("./var/lib/odd-owned/", "dir", 1, 0o700), ("./var/lib/odd-owned/tool", b"x", 1, 0o4755)]}
+OWNED = {"entries": [("./var/lib/odd-owned/", "dir", (1, 1), 0o700), ("./var/lib/odd-owned/tool", b"x", (1, 1), 0o4755)]}
+# debootstrap unpacks what is required by itself; dpkg then leaves folders as they are.
+REQUIRED = {"fields": "Priority: required\n", "entries": [("./var/odd-required/", "dir", (0, 50), 0o2775)]}
 # What dpkg and package scripts do as root with files and processes that are another's.
 SCRIPT = """set -e; touch /var/lib/odd-owned/f; cd /root; touch f; chown 1000:1002 f; chmod 640 f; chmod 2755 f; test -g f
 setfattr -n security.capability -v 0x0000000201000000000000000000000000000000 f
@@ -128,7 +130,8 @@ perl -MPOSIX -e '$p = fork; if (!$p) { setuid(1000); sleep 30; exit } sleep 1; e
 """
 # Files that a package has and dpkg or tar must give their owner and mode.
 KEPT = ("test -g /usr/bin/chage && test $(stat -c %G /usr/bin/chage) = shadow && test -u /usr/bin/passwd && "
-        "test $(stat -c %a:%G /var/mail) = 2775:mail && test $(stat -c %a:%u /var/lib/odd-owned/tool) = 4755:1")
+        "test $(stat -c %a:%G /var/mail) = 2775:mail && test $(stat -c %a:%u /var/lib/odd-owned/tool) = 4755:1 && "
+        "test $(stat -c %a:%g /var/odd-required) = 2775:50")
 
 
 def whole_life(home, at):
@@ -144,7 +147,7 @@ def whole_life(home, at):
 
 
 def life_by(home, server, at, engine, says):
-    outcome = home.create("--engine", engine, "--include", "odd-owned", server=server, at=at,
+    outcome = home.create("--engine", engine, "--include", "odd-owned,odd-required", server=server, at=at,
                           fresh=engine != "native")
     if outcome.status or says not in outcome.out:
         return "create"
@@ -193,7 +196,8 @@ def life_with(home, helper, at):
 calls()
 installed.enter("capabilities, one by one")
 FOLDER = f"{SCRATCH}/{os.getpid()}.owned"
-owned = mirror().with_packages(FOLDER, [debs.make(f"{FOLDER}.debs", "odd-owned", arch(), **OWNED)])
+owned = mirror().with_packages(FOLDER, [debs.make(f"{FOLDER}.debs", name, arch(), **how)
+                                        for name, how in (("odd-owned", OWNED), ("odd-required", REQUIRED))])
 failed = whole_life(Home(user=USER), owned)
 tap.report(failed is None, "with all of them nothing fails", failed)
 capabilities(owned)

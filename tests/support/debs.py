@@ -16,13 +16,12 @@ def _pack(data, suffix):
 
 def _tar(entries):
     """ENTRIES: (name, what): bytes are a file's content, "-> x" a symlink, "=> x" a hard link,
-    "dir" a folder, "dev" a disk's device. Or (name, what, owner, mode)."""
+    "dir" a folder, "dev" a disk's device. Or (name, what, (uid, gid), mode)."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for name, what, *more in entries:
             info, content = tarfile.TarInfo(name), b""
-            owner, info.mode = more or (0, 0o755)
-            info.uid = info.gid = owner
+            (info.uid, info.gid), info.mode = more or ((0, 0), 0o755)
             if isinstance(what, bytes):
                 info.size, content = len(what), what
             elif what.startswith("-> "):
