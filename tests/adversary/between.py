@@ -89,7 +89,9 @@ def make(path, more=None):
 
 def sign(path):
     total, count = digest(path)
-    put(f"{path}/etc/rootlet/digest", f"{total} {count}\n{hashlib.sha256(ANY.encode()).hexdigest()}\n".encode())
+    with open(f"{path}/etc/rootlet/manifest.json", "rb") as file:
+        hashes = [hashlib.sha256(text).hexdigest() for text in (file.read(), ANY.encode())]
+    put(f"{path}/etc/rootlet/digest", "\n".join([f"{total} {count}", *hashes, ""]).encode())
     give(f"{path}/etc")
 
 
