@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Fuzzes: each target of tests/fuzz from its seeds, for ROOTLET_FUZZ_SECONDS (60) each, two at a time.
+"""Fuzzes: each target of tests/fuzz from its seeds, for ROOTLET_FUZZ_SECONDS (60) each, as many at a time as there are processors, and one more.
 One TAP case for each; an input that ends a target is written below the build folder and named.
 
 run.py [TARGET…]"""
@@ -36,7 +36,7 @@ def fuzz(target):
     return done.returncode, int(count.group(1)) if count else 0, done.stdout
 
 
-with ThreadPoolExecutor(2) as pool:
+with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
     wanted = sys.argv[1:] or TARGETS
     for target, (status, count, text) in zip(wanted, pool.map(fuzz, wanted)):
         # Seeds alone are no fuzzing: what ran too little says nothing.
