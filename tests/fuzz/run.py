@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Fuzzes: each target of tests/fuzz from its seeds, for ROOTLET_FUZZ_SECONDS (60) each, as many at a time as there are processors, and one more.
-One TAP case for each; an input that ends a target is written below the build folder and named.
+"""Fuzzes: each target of tests/fuzz from its seeds, for ROOTLET_FUZZ_SECONDS (60) each, one more at a
+time than there are processors. One TAP case for each; an input that ends a target is written below the
+build folder and named.
 
 run.py [TARGET…]"""
 import os
