@@ -64,12 +64,17 @@ static void remove_former(int folder, const char *name)
 	}
 	while ((entry = readdir(directory))) {
 		const char *dot = strrchr(entry->d_name, '.');
+		_cleanup_close_ int held = -1;
 
 		if (entry->d_name[0] == '.')
 			remove_orphan(folder, entry->d_name);
 		else if ((dot && strcmp(dot, format) == 0 &&
 			  strncmp(entry->d_name, name, PLACE_DIGITS + 1) == 0) ||
 			 sums_used(folder, entry->d_name) < oldest) {
+			/* A run may boot from it once more. */
+			held = openat(folder, entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+			if (held >= 0 && flock(held, LOCK_EX | LOCK_NB) < 0)
+				continue;
 			sums_remove(folder, entry->d_name);
 			unlinkat(folder, entry->d_name, 0);
 		}

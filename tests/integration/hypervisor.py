@@ -385,6 +385,12 @@ def pruned():
     tap.report(outcome.status == 0 and before and kept("images") == before,
                "cache prune leaves the images of a run that is under way", outcome, before, kept("images"))
     tap.report(kept("kernels") == [f"{TOY}_1"], "and the kernel", outcome, kept("kernels"))
+    changed = home.run("shell", "--path", TREE, "--", "touch", "/root/changed")
+    os.chmod(home.write("other/vng", "#!/bin/sh\nexit 3\n"), 0o755)
+    outcome = home.run("run", "--path", TREE, "--kernel", KERNEL, "--root-transport", "image", "--", "true",
+                       environment={"PATH": f"{home.folder}/other:/usr/bin:/bin"})
+    tap.report(changed.status == 0 and set(before) < set(kept("images")), "another run's image of the same rootfs, "
+               "which has changed, does not take its place", changed, outcome, before, kept("images"))
     kill(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
     outcome = home.run("cache", "prune", "--max-size", "0")
