@@ -65,10 +65,9 @@ int folder_publish(int parent, const char *staging, const char *name)
 	return renameat2(parent, staging, parent, name, RENAME_EXCHANGE);
 }
 
-void folder_discard(int parent, const char *name)
+int folder_discard(int parent, const char *name)
 {
 	_cleanup_close_ int fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
-		folder_remove(parent, name);
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 ? -1 : folder_remove(parent, name);
 }

@@ -16,6 +16,6 @@ int folder_remove(int parent, const char *name);
  * -1 with errno set. */
 int folder_publish(int parent, const char *staging, const char *name);
 
-/* As folder_remove(), but for what somebody holds a lock of, which stays. Failures are passed over.
+/* As folder_remove(), but for what somebody holds a lock of, which stays: errno is EWOULDBLOCK then.
  */
-void folder_discard(int parent, const char *name);
+int folder_discard(int parent, const char *name);

@@ -11,6 +11,7 @@
 
 #include "frontend/cache.h"
 #include "frontend/child.h"
+#include "frontend/folder.h"
 #include "frontend/sums.h"
 #include "proto/validate.h"
 
@@ -48,8 +49,8 @@ static void remove_orphan(int folder, const char *entry)
 		unlinkat(folder, entry, 0);
 }
 
-/* Images of what this place was before, and those that nobody uses. A run that has one open keeps
- * it. */
+/* Images of what this place was before, and those that nobody uses, but for one that a run may boot
+ * from once more. */
 static void remove_former(int folder, const char *name)
 {
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -64,20 +65,14 @@ static void remove_former(int folder, const char *name)
 	}
 	while ((entry = readdir(directory))) {
 		const char *dot = strrchr(entry->d_name, '.');
-		_cleanup_close_ int held = -1;
 
 		if (entry->d_name[0] == '.')
 			remove_orphan(folder, entry->d_name);
-		else if ((dot && strcmp(dot, format) == 0 &&
-			  strncmp(entry->d_name, name, PLACE_DIGITS + 1) == 0) ||
-			 sums_used(folder, entry->d_name) < oldest) {
-			/* A run may boot from it once more. */
-			held = openat(folder, entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-			if (held >= 0 && flock(held, LOCK_EX | LOCK_NB) < 0)
-				continue;
+		else if (((dot && strcmp(dot, format) == 0 &&
+			   strncmp(entry->d_name, name, PLACE_DIGITS + 1) == 0) ||
+			  sums_used(folder, entry->d_name) < oldest) &&
+			 folder_discard(folder, entry->d_name) == 0)
 			sums_remove(folder, entry->d_name);
-			unlinkat(folder, entry->d_name, 0);
-		}
 	}
 	closedir(directory);
 }
@@ -114,6 +109,9 @@ int image_cached(const char *place, const void *state, size_t size, const char *
 	if (RETRY_ON_EINTR(flock(folder, LOCK_EX)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot lock %s", parent);
 	if (sums_check(folder, name, NULL) < 0) {
+		/* A damaged one goes even from under a run: what has it open keeps it. */
+		if (unlinkat(folder, name, 0) == 0)
+			sums_remove(folder, name);
 		remove_former(folder, name);
 		if (build_into(folder, name, build, context, err) < 0)
 			return -1;

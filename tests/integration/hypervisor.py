@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-from support import sums, tap
+from support import sums, tap, vng
 from support.schemas import stream
 from support.terminal import Terminal
 from support.world import Home, Outcome, Tidy, kill, small_rootfs, wait_until
@@ -22,15 +22,7 @@ home.write("precious", "of-the-host")
 
 
 def kernel(name="kernel", version=""):
-    """The header of one, which is all that is looked at before vng has it."""
-    header = bytearray(4096)
-    header[0x1f1] = 4
-    header[0x1fe:0x200] = b"\x55\xaa"
-    header[0x202:0x206] = b"HdrS"
-    if version:
-        header[0x20f] = 4  # where its version stands: 0x400, and 0x200 further
-        header[0x600:0x600 + len(version)] = version.encode()
-    return home.write(name, bytes(header))
+    return home.write(name, vng.kernel(version))
 
 
 KERNEL = kernel()
@@ -385,10 +377,20 @@ def pruned():
     tap.report(outcome.status == 0 and before and kept("images") == before,
                "cache prune leaves the images of a run that is under way", outcome, before, kept("images"))
     tap.report(kept("kernels") == [f"{TOY}_1"], "and the kernel", outcome, kept("kernels"))
-    changed = home.run("shell", "--path", TREE, "--", "touch", "/root/changed")
     os.chmod(home.write("other/vng", "#!/bin/sh\nexit 3\n"), 0o755)
-    outcome = home.run("run", "--path", TREE, "--kernel", KERNEL, "--root-transport", "image", "--", "true",
-                       environment={"PATH": f"{home.folder}/other:/usr/bin:/bin"})
+    words = {"environment": {"PATH": f"{home.folder}/other:/usr/bin:/bin"}}
+    another = ["run", "--path", TREE, "--kernel", KERNEL, "--root-transport", "image", "--", "true"]
+    for name in before:
+        sums.flip(f"{home.cache}/rootlet/images/{name}")
+    outcome = home.run(*another, **words)
+    tap.report(outcome.status == FAILED_VM and kept("images") == before, "one that is damaged, and in use, is made anew",
+               outcome, before, kept("images"))
+    process.kill()
+    process.communicate()
+    process = start("echo up; exec sleep 4996", "--root-transport", "image")
+    wait_until(lambda: b"up" in (process.stdout.readline() or b""), 60)
+    changed = home.run("shell", "--path", TREE, "--", "touch", "/root/changed")
+    outcome = home.run(*another, **words)
     tap.report(changed.status == 0 and set(before) < set(kept("images")), "another run's image of the same rootfs, "
                "which has changed, does not take its place", changed, outcome, before, kept("images"))
     kill(process.pid, signal.SIGINT)

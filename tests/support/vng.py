@@ -3,12 +3,20 @@ work, the root image."""
 import os
 
 
+def kernel(version="", size=4096):
+    """The header of one, which is all that is looked at before vng has it, and SIZE bytes."""
+    image = bytearray(size)
+    image[0x1f1], image[0x1fe:0x200], image[0x202:0x206] = 4, b"\x55\xaa", b"HdrS"
+    if version:
+        image[0x20f] = 4  # where its version stands: 0x400, and 0x200 further
+        image[0x600:0x600 + len(version)] = version.encode()
+    return bytes(image)
+
+
 def stand_in(home):
     """(a kernel of its form, what has to be in the environment); the run ends with status 125."""
-    header = bytearray(4096)
-    header[0x1f1], header[0x1fe:0x200], header[0x202:0x206] = 4, b"\x55\xaa", b"HdrS"
     os.chmod(home.write("bin/vng", "#!/bin/sh\nexit 3\n"), 0o755)
-    return home.write("kernel", bytes(header)), {"PATH": f"{home.folder}/bin:/usr/local/bin:/usr/bin:/bin"}
+    return home.write("kernel", kernel()), {"PATH": f"{home.folder}/bin:/usr/local/bin:/usr/bin:/bin"}
 
 
 def is_image(path):
