@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 
-from support import forms, installed, tap
+from support import forms, installed, tap, vng
 from support.protocol import REFUSED, REQUESTS, VERSION, Helper, opened, request
 from support.server import Server
 from support.world import (SCRATCH, SOURCE, Home, Tidy, User, children, command_of, kill, mirror,
@@ -305,9 +305,7 @@ def apparmor():
 
 def runs(home, rootlet):
     """rootlet run, up to where vng takes over: a program of the test's is in its place."""
-    header = bytearray(4096)
-    header[0x1f1], header[0x1fe:0x200], header[0x202:0x206] = 4, b"\x55\xaa", b"HdrS"
-    kernel = home.write("kernel", bytes(header))
+    kernel = home.write("kernel", vng.kernel())
     os.chmod(home.write("bin/vng", '#!/bin/sh\nprintf "%s\\n" "$@"\n'), 0o755)
     images = f"{home.cache}/rootlet/images"
     for words, status in ((["--root-transport", "dir"], 1), ([], 125), (["--root-transport", "image"], 125)):

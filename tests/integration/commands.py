@@ -6,7 +6,7 @@ import os
 import re
 
 from support import mirror as mirrors
-from support import tap
+from support import tap, vng
 from support.server import Fault, Server
 from support.terminal import Terminal
 from support.world import Case, Home, Tidy, judge, mirror, play, processes_left, wait_until
@@ -261,9 +261,7 @@ def hostile_tree():
 
 def no_fstests():
     """Found before an image of the rootfs is built."""
-    header = bytearray(0x400)
-    header[0x1fe:0x200], header[0x202:0x206] = b"\x55\xaa", b"HdrS"
-    kernel = home.write("bzImage", bytes(header))
+    kernel = home.write("bzImage", vng.kernel())
     for what, folder in (("that is none", f"{home.folder}/config"), ("that is not there", f"{home.folder}/nosuch")):
         play(Case(f"fstests: a tree {what}", ["fstests", "--kernel", kernel, "--fstests", folder], 2,
                   rf"{folder} is no tree of fstests.*git clone", ["Building"]), home)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-from support import debs, tap
+from support import debs, tap, vng
 from support import mirror as mirrors
 from support.server import Fault, Server
 from support.world import (AS_ROOT, NOBODY, SCRATCH, Home, Tidy, children, command_of, kill, mirror,
@@ -211,13 +211,9 @@ RUN_STAGES = {
 
 def kernel_packages(folder):
     """The header of a kernel that may boot from an image, with enough beside it to take a while."""
-    header = bytearray(4096)
-    header[0x1f1], header[0x20f] = 4, 4
-    header[0x1fe:0x200], header[0x202:0x206] = b"\x55\xaa", b"HdrS"
-    header[0x600:0x600 + len(TOY)] = TOY.encode()
     config = "".join(f"CONFIG_{name}=y\n" for name in ("NET_9P_VIRTIO", "VIRTIO_BLK", "OVERLAY_FS", "EROFS_FS",
                                                       "EXT4_FS"))
-    files = [("./boot", "dir"), (f"./boot/vmlinuz-{TOY}", bytes(header)),
+    files = [("./boot", "dir"), (f"./boot/vmlinuz-{TOY}", vng.kernel(TOY)),
              (f"./boot/config-{TOY}", config.encode()), ("./lib/modules", "dir"),
              (f"./lib/modules/{TOY}", "dir"), (f"./lib/modules/{TOY}/modules.order", b"")]
     files += [(f"./lib/modules/{TOY}/large{number}", os.urandom(1 << 20)) for number in range(32)]

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from support import sums, tap
+from support import sums, tap, vng
 from support.schemas import stream
 from support.terminal import Terminal
 from support.world import AS_ROOT, SOURCE, Home, Tidy, small_rootfs
@@ -28,13 +28,7 @@ EROFS, EXT4 = "CONFIG_EROFS_FS=y\n", "CONFIG_EXT4_FS=y\n"
 
 def kernel(name, config=None, version=None):
     """What rootlet looks at of a bzImage: its header, and CONFIG as CONFIG_IKCONFIG has it."""
-    image = bytearray(8192)
-    image[0x1f1] = 4
-    image[0x1fe:0x200] = b"\x55\xaa"
-    image[0x202:0x206] = b"HdrS"
-    if version:
-        image[0x20e:0x210] = struct.pack("<H", 0x1000 - 0x200)
-        image[0x1000:0x1000 + len(version)] = version.encode()
+    image = bytearray(vng.kernel(version, 8192))
     if config is not None:
         inner = b"\x7fELF and more " * 20 + b"IKCFG_ST" + gzip.compress(config.encode()) + b"IKCFG_ED" + b"\0" * 99
         payload = gzip.compress(inner)

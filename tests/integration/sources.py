@@ -7,7 +7,7 @@ import os
 import re
 
 from support import mirror as mirrors
-from support import debs, sums, tap
+from support import debs, sums, tap, vng
 from support.server import Fault, Server
 from support.world import AS_ROOT, NOBODY, Case, Home, Tidy, judge, mirror
 
@@ -291,13 +291,10 @@ TOY = "6.9.0-1"
 
 def kernel_packages(folder):
     """As Ubuntu's: one that depends on the newest kernel, and that."""
-    image = bytearray(1 << 20)
-    image[0x1f1], image[0x1fe:0x200], image[0x202:0x206], image[0x20f] = 4, b"\x55\xaa", b"HdrS", 4
-    image[0x600:0x600 + len(TOY)] = TOY.encode()
     modules = f"./lib/modules/{TOY}"
     return [debs.make(folder, "linux-image-virtual", mirrors.arch(), fields=f"Depends: linux-image-{TOY}\n"),
             debs.make(folder, f"linux-image-{TOY}", mirrors.arch(), entries=[
-                (f"./boot/vmlinuz-{TOY}", bytes(image)),
+                (f"./boot/vmlinuz-{TOY}", vng.kernel(TOY, 1 << 20)),
                 (f"./boot/config-{TOY}", "".join(f"CONFIG_{name}=y\n" for name in (
                     "VIRTIO_BLK", "OVERLAY_FS", "NET_9P_VIRTIO", "EROFS_FS", "EXT4_FS")).encode()),
                 (f"{modules}/modules.order", b""), (f"{modules}/modules.builtin", b""),
