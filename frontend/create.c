@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -293,12 +292,8 @@ static int check_existing(struct create *c, struct error **err)
 				 "there is a rootfs at %s/%s already; use --force to "
 				 "replace it",
 				 c->parent, c->base);
-	if (flock(tree, LOCK_EX | LOCK_NB) < 0)
-		return error_set(err, ERR_BUSY,
-				 "the rootfs at %s/%s is in use; wait for its `rootlet "
-				 "run` or `rootlet shell` to end",
-				 c->parent, c->base);
-	flock(tree, LOCK_UN);
+	if (store_check_unused(tree, c->parent, c->base, err) < 0)
+		return -1;
 	c->old = steal_fd(&tree);
 	return 0;
 }

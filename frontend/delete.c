@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/file.h>
 
 #include "frontend/command.h"
 #include "frontend/events.h"
@@ -92,18 +91,6 @@ static int remove_rootfs(struct delete *d, struct error **err)
 	return helper_call(d->helper, &request, &d->parent_fd, 1, NULL, err);
 }
 
-/* The helper looks as well, after "Removing files" was said. */
-static int check_unused(const struct delete *d, int tree, struct error **err)
-{
-	if (flock(tree, LOCK_EX | LOCK_NB) < 0)
-		return error_set(err, ERR_BUSY,
-				 "the rootfs at %s is in use; wait for its `rootlet run` or "
-				 "`rootlet shell` to end",
-				 d->absolute);
-	flock(tree, LOCK_UN);
-	return 0;
-}
-
 /* Where there is none, nobody who wants to remove it needs to be told how one is made. */
 static int find(struct delete *d, int *tree, struct error **err)
 {
@@ -134,7 +121,7 @@ static int delete_confirmed(struct delete *d, struct error **err)
 	d->parent_fd = open(d->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->parent_fd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open the folder %s", d->parent);
-	if (check_unused(d, tree, err) < 0 || confirm(d, err) < 0)
+	if (store_check_unused(tree, d->parent, d->base, err) < 0 || confirm(d, err) < 0)
 		return -1;
 	interrupt_catch();
 	return remove_rootfs(d, err);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "frontend/manifest.h"
@@ -116,6 +117,19 @@ static int report_missing(const char *absolute, const char *name, const char *pa
 				 absolute, path);
 	return error_set(err, ERR_MISSING, "no rootfs at %s; make one with: rootlet create%s%s",
 			 absolute, name ? " --name " : "", name ? name : "");
+}
+
+int store_check_unused(int tree, const char *parent, const char *base, struct error **err)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (flock(tree, LOCK_EX | LOCK_NB) == 0)
+		return flock(tree, LOCK_UN);
+	path = store_join(parent, base);
+	return error_set(err, ERR_BUSY,
+			 "the rootfs at %s is in use; wait for its `rootlet run` or `rootlet "
+			 "shell` to end",
+			 path ? path : base);
 }
 
 int store_open(const char *name, const char *path, int *tree, char **absolute, struct error **err)

@@ -29,6 +29,10 @@ char *store_folder(struct error **err);
 /* True where TREE carries a manifest of ours, readable or not. */
 bool store_is_rootfs(int tree);
 
+/* ERR_BUSY where somebody works in the rootfs TREE, which is BASE in PARENT. The helper looks once
+ * more, when there is something to be done. */
+int store_check_unused(int tree, const char *parent, const char *base, struct error **err);
+
 /* Whether PARENT (a descriptor) holds staging or trash of a killed run, of NAME or (NULL) any. */
 bool store_has_stale(int parent, const char *name);
 
