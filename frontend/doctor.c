@@ -37,14 +37,19 @@ const struct option doctor_options[] = { { "json", no_argument, NULL, 'j' },
 					 { "help", no_argument, NULL, 'h' },
 					 { NULL, 0, NULL, 0 } };
 
+static void set_detail(struct finding *f, enum verdict verdict, const char *format, va_list ap)
+{
+	f->verdict = verdict;
+	vsnprintf(f->detail, sizeof(f->detail), format, ap);
+}
+
 void finding_set(struct finding *f, enum verdict verdict, const char *fix, const char *format, ...)
 {
 	va_list ap;
 
-	f->verdict = verdict;
 	snprintf(f->fix, sizeof(f->fix), "%s", fix);
 	va_start(ap, format);
-	vsnprintf(f->detail, sizeof(f->detail), format, ap);
+	set_detail(f, verdict, format, ap);
 	va_end(ap);
 }
 
@@ -76,10 +81,9 @@ void finding_set_install(struct finding *f, enum verdict verdict, const char *pa
 				package = renamed[j][1];
 		break;
 	}
-	f->verdict = verdict;
 	snprintf(f->fix, sizeof(f->fix), "%s %s", install, package);
 	va_start(ap, format);
-	vsnprintf(f->detail, sizeof(f->detail), format, ap);
+	set_detail(f, verdict, format, ap);
 	va_end(ap);
 }
 
@@ -89,12 +93,11 @@ void finding_set_join(struct finding *f, enum verdict verdict, const char *group
 	const struct passwd *user = getpwuid(getuid());
 	va_list ap;
 
-	f->verdict = verdict;
 	snprintf(f->fix, sizeof(f->fix),
 		 "usermod --append --groups %s %s, as root, and log in again", group,
 		 user ? user->pw_name : "YOU");
 	va_start(ap, format);
-	vsnprintf(f->detail, sizeof(f->detail), format, ap);
+	set_detail(f, verdict, format, ap);
 	va_end(ap);
 }
 
