@@ -85,22 +85,13 @@ static const char *text_of(const json_t *record, const char *key)
 	return text ? text : "";
 }
 
-/* What is no record is shown all the same. */
-static void show_json(const char *line, size_t length, void *context)
-{
-	json_t *record = json_loadb(line, length, 0, NULL);
-
-	(void)context;
-	if (json_is_object(record))
-		puts(line);
-	else
-		document_print(json_pack("{s:o}", "damaged", json_text(line)));
-	json_decref(record);
-}
-
 /* Intents are shown only where no result follows: a result says all that its intent did. */
 struct listing {
+	bool json;	 /* the records as they stand */
 	json_t *pending; /* intents by the helper that has them open */
+	json_t *damaged; /* lines before the first record of a file: of one that has none, nothing
+			    is shown */
+	bool any;	 /* record, in this file */
 };
 
 static void print_record(const json_t *r)
@@ -118,16 +109,23 @@ static void print_record(const json_t *r)
 	printf("\n");
 }
 
-static void show_line(const char *line, size_t length, void *context)
+/* What is no record is shown all the same. */
+static void show_damaged(struct listing *listing)
 {
-	struct listing *listing = context;
-	json_t *record = json_loadb(line, length, 0, NULL), *intent;
+	const json_t *line;
+	size_t i;
+
+	json_array_foreach(listing->damaged, i, line) if (listing->json)
+		document_print(json_pack("{s:O}", "damaged", line));
+	else puts("(a line that is no record)");
+	json_array_clear(listing->damaged);
+}
+
+static void show_record(struct listing *listing, json_t *record)
+{
+	json_t *intent;
 	char helper[32];
 
-	if (!record) {
-		printf("(a line that is no record)\n");
-		return;
-	}
 	snprintf(helper, sizeof(helper), "%" JSON_INTEGER_FORMAT,
 		 json_integer_value(json_object_get(record, "helper")));
 	intent = json_object_get(listing->pending, helper);
@@ -138,31 +136,33 @@ static void show_line(const char *line, size_t length, void *context)
 		json_object_set(listing->pending, helper, record);
 	else
 		print_record(record);
-	json_decref(record);
 }
 
-struct tally {
-	uint64_t lines, records;
-};
-
-static void count_line(const char *line, size_t length, void *context)
+static void show_line(const char *line, size_t length, void *context)
 {
-	struct tally *tally = context;
+	struct listing *listing = context;
 	json_t *record = json_loadb(line, length, 0, NULL);
 
-	tally->lines++;
-	tally->records += json_is_object(record);
+	if (!json_is_object(record))
+		json_array_append_new(listing->damaged, json_text(line));
+	else
+		listing->any = true;
+	if (listing->any)
+		show_damaged(listing);
+	if (json_is_object(record) && listing->json)
+		puts(line);
+	else if (json_is_object(record))
+		show_record(listing, record);
 	json_decref(record);
 }
 
-/* Damage is shown line by line; a file of something else is not. */
-static int check_record(const char *path, struct error **err)
+/* A file of something else is not shown line by line. */
+static int show_file(struct listing *listing, const char *path, struct error **err)
 {
-	struct tally tally = { 0 };
-
-	if (each_line(path, count_line, &tally, err) < 0)
+	listing->any = false;
+	if (each_line(path, show_line, listing, err) < 0)
 		return -1;
-	if (tally.lines && !tally.records)
+	if (!listing->any && json_array_size(listing->damaged))
 		return error_set(
 			err, ERR_REFUSED,
 			"%s is no record of requests: none of its lines is one; see: rootlet "
@@ -173,17 +173,20 @@ static int check_record(const char *path, struct error **err)
 
 static int show(char **paths, bool json, struct error **err)
 {
-	struct listing listing = { .pending = json_object() };
+	struct listing listing = {
+		.json = json,
+		.pending = json_object(),
+		.damaged = json_array(),
+	};
 	const char *key;
 	json_t *record;
 	int r = 0;
 
-	for (char **path = paths; *path && r == 0; path++)
-		r = check_record(*path, err);
 	for (; *paths && r == 0; paths++)
-		r = each_line(*paths, json ? show_json : show_line, &listing, err);
+		r = show_file(&listing, *paths, err);
 	json_object_foreach(listing.pending, key, record) print_record(record);
 	json_decref(listing.pending);
+	json_decref(listing.damaged);
 	return r;
 }
 

@@ -15,7 +15,7 @@ import time
 from support import installed, tap
 from support.protocol import Helper, encode_field, opened
 from support.schemas import document, errors, parse
-from support.world import Case, Home, children, kill, play, small_rootfs, wait_until
+from support.world import ROOTLET, Case, Home, children, kill, play, small_rootfs, wait_until
 
 HOST = 12
 installed.enter("the record")
@@ -54,6 +54,9 @@ def own_record():
     tap.report([one["seq"] for one in seen] == list(range(1, len(seen) + 1)), "the numbers have no gap")
     play(Case("audit", ["audit"], 0, [f"Execute +folder={TREE} user=root terminal=0 command=sh -c exit 7"]), home)
     play(Case("audit show --json", ["audit", "show", "--json"], 0, '"request":"Execute"'), home)
+    # As a rotated one is read, which is packed: no file can be read twice then.
+    piped = home.run("-c", f"cat {OWN} | {ROOTLET} audit show /dev/stdin", program="/bin/sh")
+    tap.report(piped.status == 0 and "command=sh -c exit 7" in piped.out, "audit show of a pipe", piped)
     lines, wrong = parse(home.run("audit", "--json").out)
     wrong += [error for line in lines for error in errors("audit-show", line)]
     tap.report(not wrong and len(lines) == len(seen), "audit show --json: every line fits its schema", *wrong)
