@@ -2,6 +2,8 @@
  * another. Seeds are in seeds/NAME/; what once crashed a target is among them. */
 #pragma once
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,30 @@ static inline char *fuzz_text(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	return text;
+}
+
+/* A folder of the target's own by TEMPLATE, which mkdtemp(3) fills in. */
+static inline int fuzz_folder(char *template)
+{
+	int fd = mkdtemp(template) ? open(template, O_RDONLY | O_DIRECTORY) : -1;
+
+	if (fd < 0)
+		abort();
+	return fd;
+}
+
+/* Nothing has come to lie in FOLDER beside "tree" and what is hidden. */
+static inline void fuzz_check_outside(const char *folder)
+{
+	DIR *d = opendir(folder);
+	const struct dirent *entry;
+
+	if (!d)
+		abort();
+	while ((entry = readdir(d)))
+		if (entry->d_name[0] != '.' && strcmp(entry->d_name, "tree") != 0)
+			abort();
+	closedir(d);
 }
 
 /* DATA in a file without a name; the caller's to close. */

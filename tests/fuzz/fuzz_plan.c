@@ -1,13 +1,9 @@
 /* The plan of a native build and dpkg's database, from control files. The input is text: a line
  * "%package NAME STATE" and its control file, "%conffiles" and "%triggers" and those of the
  * package. Nothing may come to lie beside the tree, and the script calls for each package once. */
-#include <dirent.h>
-#include <fcntl.h>
-
 #include "helper/plan.h"
-#include "helper/tree.h"
 
-#include "fuzz.h"
+#include "layout.h"
 
 #define PACKAGES 32
 #define CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 +-._:/\n"
@@ -21,19 +17,6 @@ struct part {
 
 static struct part parts[PACKAGES];
 
-static void check_outside(void)
-{
-	DIR *d = opendir(outer);
-	const struct dirent *entry;
-
-	if (!d)
-		abort();
-	while ((entry = readdir(d)))
-		if (entry->d_name[0] != '.' && strcmp(entry->d_name, "tree") != 0)
-			abort();
-	closedir(d);
-}
-
 static void put(int folder, const char *name, const char *text)
 {
 	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -46,16 +29,10 @@ static void put(int folder, const char *name, const char *text)
 /* The unpacker leaves what it makes of a package so. */
 static struct layout make_layout(int parent)
 {
-	struct layout layout = { .tree = -1, .work = -1, .merged = true, .arch = "amd64" };
-	int etc;
+	struct layout layout = layout_make(parent);
+	int etc = tree_make_folders(layout.tree, "etc");
 
-	if (mkdirat(parent, "tree", 0755) < 0)
-		abort();
-	layout.tree = openat(parent, "tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	close(tree_make_folders(layout.tree, DPKG_INFO));
-	layout.work = tree_make_folders(layout.tree, WORK);
-	etc = tree_make_folders(layout.tree, "etc");
-	if (layout.work < 0 || etc < 0)
+	if (etc < 0)
 		abort();
 	put(etc, "a.dpkg-new", "a\n");
 	close(etc);
@@ -171,8 +148,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	_cleanup_free_ char *text = fuzz_text(data, size);
 	struct layout layout;
 
-	if (parent < 0 && (!mkdtemp(outer) || (parent = open(outer, O_RDONLY | O_DIRECTORY)) < 0))
-		abort();
+	if (parent < 0)
+		parent = fuzz_folder(outer);
 	layout = make_layout(parent);
 	take_packages(&layout, *text == '%' ? text + 1 : text);
 	if (plan_read(&plan, &layout, &err) < 0)
@@ -182,11 +159,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_script(&layout);
 	else if (!err)
 		abort();
-	check_outside();
+	fuzz_check_outside(outer);
 	forget_plan();
-	close(layout.work);
-	if (tree_remove(parent, "tree", layout.tree, NULL) < 0)
-		abort();
-	close(layout.tree);
+	layout_remove(parent, &layout);
 	return 0;
 }

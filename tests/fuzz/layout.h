@@ -1,0 +1,32 @@
+/* A tree as the unpacker has it, in a folder of the target's own, for one input. */
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "helper/package.h"
+#include "helper/tree.h"
+
+#include "fuzz.h"
+
+static inline struct layout layout_make(int parent)
+{
+	struct layout layout = { .tree = -1, .work = -1, .merged = true, .arch = "amd64" };
+
+	if (mkdirat(parent, "tree", 0755) < 0)
+		abort();
+	layout.tree = openat(parent, "tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	close(tree_make_folders(layout.tree, DPKG_INFO));
+	layout.work = tree_make_folders(layout.tree, WORK);
+	if (layout.work < 0)
+		abort();
+	return layout;
+}
+
+static inline void layout_remove(int parent, const struct layout *layout)
+{
+	close(layout->work);
+	if (tree_remove(parent, "tree", layout->tree, NULL) < 0)
+		abort();
+	close(layout->tree);
+}
