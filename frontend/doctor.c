@@ -37,7 +37,8 @@ const struct option doctor_options[] = { { "json", no_argument, NULL, 'j' },
 					 { "help", no_argument, NULL, 'h' },
 					 { NULL, 0, NULL, 0 } };
 
-static void set_detail(struct finding *f, enum verdict verdict, const char *format, va_list ap)
+__attribute__((format(printf, 3, 0))) static void
+set_detail(struct finding *f, enum verdict verdict, const char *format, va_list ap)
 {
 	f->verdict = verdict;
 	vsnprintf(f->detail, sizeof(f->detail), format, ap);

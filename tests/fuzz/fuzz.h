@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,20 +28,39 @@ static inline char *fuzz_text(const uint8_t *data, size_t size)
 	return text;
 }
 
-/* A folder of the target's own by TEMPLATE, which mkdtemp(3) fills in. */
-static inline int fuzz_folder(char *template)
-{
-	int fd = mkdtemp(template) ? open(template, O_RDONLY | O_DIRECTORY) : -1;
+static char fuzz_outer[] = "/dev/shm/fuzz.XXXXXX";
 
-	if (fd < 0)
+static inline int fuzz_remove_one(const char *path, const struct stat *st, int type,
+				  struct FTW *where)
+{
+	(void)st;
+	(void)type;
+	(void)where;
+	return remove(path);
+}
+
+static inline void fuzz_remove_folder(void)
+{
+	nftw(fuzz_outer, fuzz_remove_one, 64, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A folder of the target's own, open; it goes with the process. */
+static inline int fuzz_folder(void)
+{
+	static int fd = -1;
+
+	if (fd >= 0)
+		return fd;
+	if (!mkdtemp(fuzz_outer) || (fd = open(fuzz_outer, O_RDONLY | O_DIRECTORY)) < 0 ||
+	    atexit(fuzz_remove_folder) != 0)
 		abort();
 	return fd;
 }
 
-/* Nothing has come to lie in FOLDER beside "tree" and what is hidden. */
-static inline void fuzz_check_outside(const char *folder)
+/* Nothing has come to lie in that folder beside "tree" and what is hidden. */
+static inline void fuzz_check_outside(void)
 {
-	DIR *d = opendir(folder);
+	DIR *d = opendir(fuzz_outer);
 	const struct dirent *entry;
 
 	if (!d)

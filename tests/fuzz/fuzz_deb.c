@@ -8,7 +8,6 @@
 
 #define NAMES_MAX 64
 
-static char outer[] = "/dev/shm/fuzz-deb.XXXXXX";
 static size_t names;
 
 /* Everything is wanted, up to a number: what a hostile archive names itself. */
@@ -19,12 +18,10 @@ static char *place(const char *path)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static int parent = -1;
+	int parent = fuzz_folder();
 	int fd = fuzz_file(data, size), tree;
 	char deb[64];
 
-	if (parent < 0)
-		parent = fuzz_folder(outer);
 	snprintf(deb, sizeof(deb), "/proc/self/fd/%d", fd);
 	if (mkdirat(parent, "tree", 0700) < 0)
 		abort();
@@ -33,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	deb_files_unpack(deb, tree, place, NULL);
 	close(tree);
 	close(fd);
-	fuzz_check_outside(outer);
+	fuzz_check_outside();
 	if (folder_remove(parent, "tree") < 0)
 		abort();
 	return 0;

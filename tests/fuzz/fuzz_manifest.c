@@ -1,5 +1,4 @@
 /* A manifest, which a rootfs's scripts can have written. */
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "frontend/manifest.h"
@@ -8,13 +7,12 @@
 
 static int folder(void)
 {
-	static char path[] = "/dev/shm/fuzz-manifest.XXXXXX";
 	static int fd = -1;
 
 	if (fd >= 0)
 		return fd;
-	if (!mkdtemp(path) || (fd = open(path, O_RDONLY | O_DIRECTORY)) < 0 ||
-	    mkdirat(fd, "etc", 0700) < 0 || mkdirat(fd, "etc/rootlet", 0700) < 0)
+	fd = fuzz_folder();
+	if (mkdirat(fd, "etc", 0700) < 0 || mkdirat(fd, "etc/rootlet", 0700) < 0)
 		abort();
 	return fd;
 }

@@ -8,7 +8,6 @@
 #define PACKAGES 32
 #define CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 +-._:/\n"
 
-static char outer[] = "/dev/shm/fuzz-plan.XXXXXX";
 static struct plan plan;
 
 struct part {
@@ -143,13 +142,11 @@ static void forget_plan(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static int parent = -1;
+	int parent = fuzz_folder();
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_free_ char *text = fuzz_text(data, size);
 	struct layout layout;
 
-	if (parent < 0)
-		parent = fuzz_folder(outer);
 	layout = make_layout(parent);
 	take_packages(&layout, *text == '%' ? text + 1 : text);
 	if (plan_read(&plan, &layout, &err) < 0)
@@ -159,7 +156,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_script(&layout);
 	else if (!err)
 		abort();
-	fuzz_check_outside(outer);
+	fuzz_check_outside();
 	forget_plan();
 	layout_remove(parent, &layout);
 	return 0;
