@@ -173,11 +173,7 @@ static int receive_note(const struct stage *stage, struct note *note, struct err
 static int ask(struct server *s, const struct stage *stage, const struct task *task, const int *fds,
 	       size_t count, struct error **err)
 {
-	struct pollfd polled[] = {
-		{ .fd = stage->socket, .events = POLLIN },
-		{ .fd = -1 },
-		{ .fd = -1 },
-	};
+	struct pollfd polled[1 + WITNESSES] = { { .fd = stage->socket, .events = POLLIN } };
 	int limit = serve_seconds(s, STAGE_SECONDS);
 	int64_t end = serve_now() + limit;
 	struct note note;

@@ -380,11 +380,9 @@ static void drain(int fd, struct output *output)
 static int watch_jail(struct server *s, const struct jail *jail, int text, struct output *output,
 		      int seconds, struct error **err)
 {
-	struct pollfd fds[] = {
+	struct pollfd fds[2 + WITNESSES] = {
 		{ .fd = jail->pidfd, .events = POLLIN },
 		{ .fd = text, .events = POLLIN },
-		{ .fd = -1 },
-		{ .fd = -1 },
 	};
 	int64_t end = serve_now() + seconds;
 	char data[8192];
