@@ -49,7 +49,7 @@ static const struct command commands[] = {
 	  doctor_options },
 	{ "policy", "tell what an administrator allows, and what is compiled in", command_policy,
 	  policy_help, policy_options },
-	{ "audit", "show or verify the record of requests", command_audit, audit_help,
+	{ "audit", "show or verify the audit log", command_audit, audit_help,
 	  audit_options },
 	{ "mcp", "serve these commands as tools, by the Model Context Protocol", command_mcp,
 	  mcp_help, mcp_options },

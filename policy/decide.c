@@ -226,27 +226,34 @@ void policy_decide_limit(const struct grant *g, const char *key, uint64_t limit,
 		refuse(g, d, key, "a value of", number);
 }
 
+bool policy_find_range(const struct policy *p, const char *name, uid_t uid, uint32_t *first)
+{
+	for (size_t i = 0; i < p->range_count; i++)
+		if (strcmp(p->ranges[i].user, name) == 0) {
+			*first = p->ranges[i].first;
+			return true;
+		}
+	if (uid < p->uid_from || uid > p->uid_to)
+		return false;
+	*first = p->first + (uid - p->uid_from) * POLICY_SLOT;
+	return true;
+}
+
 int policy_range(const struct grant *g, uint32_t *first, struct error **err)
 {
 	const struct policy *p = g->policy;
 
 	if (!g->rule)
 		return error_set(err, ERR_REFUSED,
-				 "nothing is allowed: no [allow …] section of %s "
-				 "names %s or a group of his; ask an administrator",
+				 "nothing is allowed: no [allow …] section of %s names %s or one of "
+				 "their groups; ask an administrator",
 				 p->path, g->caller.name);
-	for (size_t i = 0; i < p->range_count; i++)
-		if (strcmp(p->ranges[i].user, g->caller.name) == 0) {
-			*first = p->ranges[i].first;
-			return 0;
-		}
-	if (g->caller.uid < p->uid_from || g->caller.uid > p->uid_to)
-		return error_set(err, ERR_REFUSED,
-				 "[ids] of %s gives %s (uid %u) no range of ids; ask "
-				 "an administrator to add there: user %s = FIRST",
-				 p->path, g->caller.name, g->caller.uid, g->caller.name);
-	*first = p->first + (g->caller.uid - p->uid_from) * POLICY_SLOT;
-	return 0;
+	if (policy_find_range(p, g->caller.name, g->caller.uid, first))
+		return 0;
+	return error_set(err, ERR_REFUSED,
+			 "[ids] of %s gives %s (uid %u) no range of ids; ask an administrator to "
+			 "add there: user %s = FIRST",
+			 p->path, g->caller.name, g->caller.uid, g->caller.name);
 }
 
 int folder_path(int fd, char path[static PATH_MAX], struct error **err)

@@ -61,6 +61,9 @@ void policy_decide_mirror(const struct grant *grant, const char *url, struct dec
 void policy_decide_limit(const struct grant *grant, const char *key, uint64_t limit, uint64_t value,
 			 struct decision *decision);
 
+/* First id of the range that [ids] gives to a user; false if it gives none. */
+bool policy_find_range(const struct policy *policy, const char *name, uid_t uid, uint32_t *first);
+
 /* First id of the caller's range by [ids]. ERR_REFUSED where the policy gives him none. */
 int policy_range(const struct grant *grant, uint32_t *first, struct error **err);
 

@@ -378,6 +378,18 @@ static int check_ranges(const struct policy *p, struct error **err)
 	return 0;
 }
 
+/* journald and syslog drop what exceeds their rate limits, and report success all the same. */
+static int check_required(const struct policy *p, struct error **err)
+{
+	if (!p->required || strcmp(p->file, "none") != 0)
+		return 0;
+	return error_set(err, ERR_INPUT,
+			 "%s: audit: required = yes needs a file: the journal and syslog drop "
+			 "records over their rate limits and do not say so; write: file = "
+			 "/var/log/rootlet/audit.log",
+			 p->path);
+}
+
 int policy_parse(const char *path, const char *text, struct policy **out, struct error **err)
 {
 	_cleanup_(policy_free) struct policy *policy = calloc(1, sizeof(*policy));
@@ -387,7 +399,7 @@ int policy_parse(const char *path, const char *text, struct policy **out, struct
 		return error_set(err, ERR_SPACE, "out of memory");
 	policy->path = path;
 	if (!take_presets(&p, false, policy) || ini_text_parse(&p.ini, parse_key, &p) < 0 ||
-	    check_ranges(policy, err) < 0)
+	    check_ranges(policy, err) < 0 || check_required(policy, err) < 0)
 		return -1;
 	*out = STEAL_PTR(policy);
 	return 0;

@@ -141,7 +141,7 @@ CASES += [
     Case("run: the whole host", ["run", "--kernel", "distro", "--rwdir", "/", "--", "true"], 2, "/"),
     Case("shell: a user that cannot be", ["shell", "--user", "a:b", "--", "true"], 2, "no name for"),
     Case("create: a folder that cannot be opened", ["create", "--path", "closed/tree"], 1, "choose another place with --path"),
-    Case("audit show of something else", ["audit", "show", "/etc/passwd"], 1, "/etc/passwd is no record", ["a line that"]),
+    Case("audit show of something else", ["audit", "show", "/etc/passwd"], 1, "/etc/passwd is no audit log", ["a line that"]),
     Case("list of an empty store", ["list"], 0, "no rootfs in .*rootlet create"),
     Case("list --json of an empty store", ["list", "--json"], 0, r"^\[\]"),
     Case("check of nothing", ["check"], 1),

@@ -50,6 +50,8 @@ static const struct {
 	{ "[audit]\nrequired = maybe\n", "p:2: \"maybe\": say yes or no" },
 	{ "[audit]\nfile = log\n", "p:2: \"log\" is no absolute path" },
 	{ "[audit]\nfile = none\n", NULL },
+	{ "[audit]\nrequired = yes\n", NULL },
+	{ "[audit]\nrequired = yes\nfile = none\n", "p: audit: required = yes needs a file" },
 	{ "[ids]\nfirst = 1000\n", "p:2: \"1000\" is no id" },
 	{ "[ids]\nfirst = 4294967295\n", "p:2:" },
 	{ "[ids]\nuids = 5-1\n", "p:2: \"5-1\" is no span" },
