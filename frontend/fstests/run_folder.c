@@ -302,7 +302,8 @@ int run_folder_write(const struct run_folder *run, const json_t *object, struct 
 	_cleanup_free_ char *text = json_dumps(object, JSON_INDENT(2));
 
 	if (fd < 0 || !text || write_text(fd, text, strlen(text)) < 0 ||
-	    write_text(fd, "\n", 1) < 0 || renameat(run->fd, "." RECORD, run->fd, RECORD) < 0)
+	    write_text(fd, "\n", 1) < 0 || fsync(fd) < 0 ||
+	    renameat(run->fd, "." RECORD, run->fd, RECORD) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write %s/" RECORD, run->path);
 	return 0;
 }

@@ -93,6 +93,26 @@ def refused_create():
     tap.report(inode(TREE) == before, "create: and what is there stays")
 
 
+def taken_meanwhile():
+    """A directory that gets the rootfs's name while it is made stays: rename(2) alone would replace an empty one."""
+    path = f"{home.store}/taken"
+
+    def take(body):
+        if not os.path.exists(path):
+            home.make_folder(path)
+        return body
+    before = None
+    with Server(AT.root, [Fault(r"\.deb$", "body", take)]) as server, Tidy(home) as tidy:
+        # Nothing of it may be in the cache, or nothing is asked for.
+        outcome = home.create("--name", "taken", "--quiet", server=server, at=AT,
+                              environment={"XDG_CACHE_HOME": f"{home.folder}/other-cache"})
+        before = os.path.isdir(path) and os.stat(path).st_uid
+        wrong = judge(Case("", ["create"], 6, "taken"), outcome, home, tidy)
+    tap.report(not wrong and before == home.user.uid and not os.listdir(path),
+               "create: a directory that takes the name meanwhile stays, and create fails", *wrong, outcome)
+    os.rmdir(path)
+
+
 def forced_create(server):
     before = inode(TREE)
     home.run("shell", "--", "touch", "/root/of-the-old-one")
@@ -322,6 +342,7 @@ check_manifest()
 with Server(AT.root) as same:  # a base is of one mirror
     second_create(same)
     refused_create()
+    taken_meanwhile()
     check_and_list()
     ask_to_delete()
     try_shell()
