@@ -2,6 +2,7 @@
 after proto/rootlet.proto, any descriptors go with them, and raw packets can be sent."""
 import array
 import contextlib
+import fcntl
 import os
 import socket
 import subprocess
@@ -111,8 +112,11 @@ class Helper:
         moves = f"3<&{fds[0]} {fds[0]}<&-"
         for number, path, more in ((4, record, os.O_APPEND), (5, memory, 0)):
             if path:
-                fds.append(os.open(path, os.O_RDWR | more | os.O_CREAT | os.O_CLOEXEC, 0o600))
-                os.fchown(fds[-1], user.uid, user.gid)
+                fd = os.open(path, os.O_RDWR | more | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                os.fchown(fd, user.uid, user.gid)
+                # Above the numbers that it is moved to.
+                fds.append(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 20))
+                os.close(fd)
                 moves += f" {number}<&{fds[-1]} {fds[-1]}<&-"
         self.process = subprocess.Popen(
             [*before, "/bin/bash", "-c", f'{setup} exec "$0" {moves}', program],
