@@ -1,7 +1,9 @@
 /* frontend/release.c: what counts as signed, and what a release file says. */
 #include "frontend/release.h"
 
-#include "tap.h"
+#include "frontend/release_seen.h"
+
+#include "signed_files.h"
 
 #define HEAD "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n"
 #define BODY                                                                                       \
@@ -131,6 +133,37 @@ static void check_signatures(void)
 	unlink(other);
 }
 
+/* The same table as the helper's: both halves have one verdict. */
+static void check_signed_files(void)
+{
+	for (size_t i = 0; i < SIGNED_FILES; i++) {
+		const struct signed_file *row = &signed_files[i];
+		_cleanup_(release_free) struct release *release = NULL;
+		_cleanup_error_ struct error *err = NULL;
+		size_t size;
+		_cleanup_free_ char *data = signed_read(row->file, &size), *text = NULL;
+		int result = -1;
+
+		if (data)
+			text = release_verify(data, size, RECORDED "/signatures/keyring.gpg",
+					      row->file, &err);
+		if (text)
+			result = release_parse(strdup(text), row->file, &release, &err);
+		if (result == 0)
+			result = release_check(release, SIGNED_SUITE, "", time(NULL), &err);
+		if (row->wrong)
+			tap_check(result == -1 && err && err->code == ERR_TRUST &&
+					  strstr(err->message, row->wrong),
+				  "refused: %s", row->file);
+		else
+			tap_check(result == 0 &&
+					  strncmp(text, SIGNED_TEXT, strlen(SIGNED_TEXT)) == 0,
+				  "accepted: %s", row->file);
+		if (err)
+			printf("# %s\n", err->message);
+	}
+}
+
 #define DATE "Date: Sat, 11 Jul 2026 10:16:37 UTC\n"
 #define MADE 1783764997
 
@@ -222,13 +255,44 @@ static void check_entries(void)
 	}
 }
 
+/* One spelling for each mirror. */
+static void check_places(void)
+{
+	static const struct {
+		const char *mirror, *place;
+	} rows[] = {
+		{ "http://a.example/ubuntu", "http://a.example/ubuntu" },
+		{ "http://a.example/ubuntu//", "http://a.example/ubuntu" },
+		{ "http://a.example", "http://a.example" },
+		{ "http://a.example/", "http://a.example" },
+		{ "HTTP://A.Example/Ubuntu", "http://a.example/Ubuntu" },
+		{ "http://a.example:80/x", "http://a.example/x" },
+		{ "https://a.example:443/x", "https://a.example/x" },
+		{ "HTTP://a.example:80", "http://a.example" },
+		{ "http://a.example:443/x", "http://a.example:443/x" },
+		{ "https://a.example:8443/x", "https://a.example:8443/x" },
+		{ "http://me:secret@a.example/x", "http://a.example/x" },
+		{ "http://me@b:secret@a.example:80/x@y", "http://a.example/x@y" },
+		{ "file:///srv/mirror/", "file:///srv/mirror" },
+		{ "http://a.example/\u00e4 b", "http://a.example/%C3%A4%20b" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_free_ char *place = release_seen_place(rows[i].mirror);
+
+		tap_check(tap_same(place, rows[i].place), "mirror: %s", rows[i].mirror);
+	}
+}
+
 int main(void)
 {
 	if (!mkdtemp(folder))
 		return 1;
 	check_signatures();
+	check_signed_files();
 	check_releases();
 	check_entries();
+	check_places();
 	rmdir(folder);
 	return tap_done();
 }
