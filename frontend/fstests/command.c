@@ -8,7 +8,7 @@
 
 #include "frontend/command.h"
 #include "frontend/events.h"
-#include "frontend/fstests/check_output.h"
+#include "frontend/fstests/check_words.h"
 #include "frontend/fstests/config.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/interrupt.h"
@@ -292,31 +292,6 @@ static bool take_flag(struct fstests_options *o, int option)
 	return flag;
 }
 
-/* "-g quick" in one word is what people quote by mistake; check then says no more than its usage.
- */
-static int check_tests(const struct fstests_options *o, struct error **err)
-{
-	bool named = false;
-
-	for (size_t i = 0; i < o->test_count; i++) {
-		const char *space = strchr(o->tests[i], ' ');
-		size_t length = test_name_length(o->tests[i]);
-
-		if (o->tests[i][0] == '-' && space)
-			return error_set(err, ERR_INPUT, "\"%s\" is one word; give two: -- %.*s %s",
-					 o->tests[i], (int)(space - o->tests[i]), o->tests[i],
-					 space + strspn(space, " "));
-		if (o->tests[i][0] == '-' && named)
-			return error_set(err, ERR_INPUT,
-					 "\"%s\" comes too late: check's own options go before the "
-					 "names of tests, those of rootlet before the --",
-					 o->tests[i]);
-		/* But for the word behind an option, as -e. */
-		named = length && !o->tests[i][length] && (i == 0 || o->tests[i - 1][0] != '-');
-	}
-	return 0;
-}
-
 static int check_combination(const struct fstests_options *o, struct error **err)
 {
 	if (!o->kernel)
@@ -340,7 +315,7 @@ static int check_combination(const struct fstests_options *o, struct error **err
 	if (o->device_path_count > o->device_count)
 		return error_set(err, ERR_INPUT, "%u times --device, but --devices %u",
 				 o->device_path_count, o->device_count);
-	return check_tests(o, err);
+	return check_words_test(o->tests, o->test_count, o->fstests, err);
 }
 
 /* --- the run -------------------------------------------------------------------------------- */
@@ -352,6 +327,7 @@ struct job {
 	struct rootfs rootfs;
 	struct root root;
 	struct fstests_source source;
+	struct check_words words;
 	struct vm_disk disks[VM_DISKS_MAX];
 	struct vm_share shares[VM_SHARES_MAX];
 	char *device_paths[DEVICES_MAX], *results_share;
@@ -382,6 +358,7 @@ static void job_clear(struct job *j)
 	free(j->results_share);
 	free(j->fstypes);
 	source_free(&j->source);
+	check_words_clear(&j->words);
 	root_free(&j->root);
 	free(j->options.append);
 }
@@ -401,6 +378,19 @@ static int find_types(struct job *j, struct error **err)
 	return j->fstypes ? 0 : error_set(err, ERR_SPACE, "out of memory");
 }
 
+/* Before an image is built for what cannot run. */
+static int read_words(struct job *j, struct error **err)
+{
+	const struct fstests_options *o = &j->options;
+
+	if (source_check(o, err) < 0 ||
+	    check_words_read(o->tests, o->test_count, o->fstests, &j->words, err) < 0)
+		return -1;
+	j->run.words = j->words.words;
+	j->run.word_count = j->words.count;
+	return 0;
+}
+
 static int prepare_root(struct job *j, struct error **err)
 {
 	const struct fstests_options *o = &j->options;
@@ -418,12 +408,11 @@ static int prepare_root(struct job *j, struct error **err)
 			return -1;
 		if (j->rootfs.kernel->modules)
 			add_share(j, j->rootfs.kernel->modules, MODULES_SHARE, true);
-		return 0;
+		return read_words(j, err);
 	}
-	/* Whether there is an fstests is looked at before an image is built for it. */
 	if (rootfs_open(o->name, o->path, o->kernel, o->keyring, j->run.progress, &j->rootfs, err) <
 		    0 ||
-	    source_check(o, err) < 0 || root_prepare(&wish, &j->root, err) < 0)
+	    read_words(j, err) < 0 || root_prepare(&wish, &j->root, err) < 0)
 		return -1;
 	helper_stop(&j->rootfs.helper);
 	return 0;
@@ -529,6 +518,16 @@ static int copy_config(const struct job *j, struct error **err)
 	return 0;
 }
 
+static int copy_words(struct job *j, struct error **err)
+{
+	_cleanup_close_ int results =
+		openat(j->run.folder.fd, RUN_RESULTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (results < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write to %s", j->run.folder.path);
+	return check_words_write(&j->words, results, err);
+}
+
 /* What was asked for: in the run's folder from the start, so that one that is cut off tells it too.
  */
 static json_t *describe(const struct job *j)
@@ -551,6 +550,8 @@ static int open_run(struct job *j, json_t **record, struct error **err)
 {
 	if (run_folder_make(j->options.fstype, j->options.results, &j->run.folder, err) < 0 ||
 	    copy_config(j, err) < 0)
+		return -1;
+	if (copy_words(j, err) < 0)
 		return -1;
 	if (asprintf(&j->results_share, "%s/" RUN_RESULTS, j->run.folder.path) < 0)
 		return error_set(err, ERR_SPACE, "out of memory");
@@ -589,6 +590,7 @@ static int prepare(struct job *j, struct error **err)
 	format = j->root.vm.kind == VM_ROOT_IMAGE ? j->root.vm.fstype : NULL;
 	if (source_prepare(&j->options, j->rootfs.manifest, format, j->run.progress, &j->source,
 			   err) < 0 ||
+	    check_words_test(j->words.words, j->words.count, j->source.folder, err) < 0 ||
 	    prepare_vm(j, err) < 0)
 		return -1;
 	read_earlier(j);
