@@ -3,15 +3,19 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Behind "FSTYP=", with "export " before it or not; NULL: another line. */
+/* Behind "FSTYP=" or "FSTYP =", with "export " before it or not; NULL: another line. */
 static const char *find_value(const char *line)
 {
-	static const char name[] = "FSTYP=", export[] = "export ";
+	static const char name[] = "FSTYP", export[] = "export ";
 
 	line += strspn(line, " \t");
 	if (strncmp(line, export, strlen(export)) == 0)
 		line += strlen(export) + strspn(line + strlen(export), " \t");
-	return strncmp(line, name, strlen(name)) == 0 ? line + strlen(name) : NULL;
+	if (strncmp(line, name, strlen(name)) != 0)
+		return NULL;
+	line += strlen(name);
+	line += strspn(line, " \t");
+	return *line == '=' ? line + 1 + strspn(line + 1, " \t") : NULL;
 }
 
 char *config_types(const char *first, const char *text)
