@@ -282,6 +282,20 @@ static void announce(struct vm *vm, const struct pollfd *out, const struct pollf
 		vm->config->started(vm->config->context);
 }
 
+static int check_output(const struct vm *vm, struct error **err)
+{
+	int broken = vm->out.broken ? vm->out.broken : vm->error.broken;
+
+	if (!broken)
+		return 0;
+	if (broken == EPIPE || broken == EIO)
+		return error_set(err, ERR_INTERRUPTED,
+				 "the VM was stopped: nobody reads its output any more");
+	errno = broken;
+	return error_errno(err, ERR_MISSING, "the VM was stopped: cannot write to standard %s",
+			   vm->out.broken ? "output" : "error");
+}
+
 /* Serves the VM until it ends by itself (0), its time is over (1), or the caller wants it (2). */
 static int serve(struct vm *vm, struct error **err)
 {
@@ -308,9 +322,8 @@ static int serve(struct vm *vm, struct error **err)
 		stream_serve(&vm->in, &polled[IN]);
 		serve_output(vm, &polled[OUT], &polled[ERROR]);
 		/* The guest would wait for ever for room in a pipe that nobody empties. */
-		if (vm->out.broken || vm->error.broken)
-			return error_set(err, ERR_INTERRUPTED,
-					 "the VM was stopped: nobody reads its output any more");
+		if (check_output(vm, err) < 0)
+			return -1;
 		read_console(vm);
 		if (polled[ENDED].revents)
 			return 0;
@@ -427,6 +440,8 @@ int vm_run(const struct vm_config *given, struct vm_result *result, struct error
 	if (late < 0)
 		return -1;
 	drain(&vm);
+	if (check_output(&vm, err) < 0)
+		return -1;
 	if (vm.raw)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &vm.saved);
 	vm.raw = false;

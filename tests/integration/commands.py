@@ -328,9 +328,11 @@ def on_terminal():
 def elsewhere(server):
     path = f"{home.folder}/else.where"
     with Tidy(home, home.folder) as tidy:
-        outcome = home.create("--path", "else.where", server=server, at=AT, fresh=False)
+        outcome = home.create("--path", "else.where", server=server, at=AT, fresh=False,
+                              before=["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"])
         wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
-    tap.report(not wrong and os.path.isdir(path), "create --path", *wrong, outcome)
+    tap.report(not wrong and os.path.isdir(path), "create --path, without standard input, output and error",
+               *wrong, outcome)
     play(Case("check --path", ["check", "--path", path], 0, "ready at .*else.where"), home)
     play(Case("list does not show it", ["list"], 0, (), ["else.where"]), home)
     play(Case("delete --path", ["delete", "--yes", "--path", path], 0, "Removed",

@@ -180,6 +180,26 @@ for what, words, environment, has, lacks in LOOKS:
 for words in [["--help"], ["doctor"], ["profiles"], ["policy", "seccomp"], *([name, "--help"] for name in COMMANDS)]:
     outcome = home.run(*words, environment={"LC_ALL": "C"})
     tap.report(outcome.out and outcome.out.isascii(), f"looks: {' '.join(words)} in the C locale is ASCII", outcome)
+# Whatever prints: what cannot be printed was not done.
+PRINTS = [["--version"], ["--help"], ["help"], ["help", "create"], ["list"], ["list", "--json"], ["check"],
+          ["check", "--json"], ["delete", "--json"], ["doctor"], ["doctor", "--json"], ["profiles"],
+          ["profiles", "--json"], ["profiles", "show", "fstests"], ["policy", "show"],
+          ["policy", "show", "--json"], ["policy", "seccomp"], ["runs"], ["runs", "--json"], ["runs", "show", "a-run"], ["cache"],
+          ["cache", "--json"], ["__complete", ""], ["mcp"], *([name, "--help"] for name in COMMANDS)]
+for words in PRINTS:
+    for what, where in (("a full disk", ">/dev/full"), ("no standard output", ">&-")):
+        if where == ">&-" and words[0] in ("create", "delete", "fstests"):
+            continue  # whose work is done all the same
+        outcome = home.run(*words, before=["sh", "-c", f'exec "$@" {where}', "sh"],
+                           text=b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        tap.report(outcome.status != 0 and "cannot write to standard output: " in outcome.err,
+                   f"{' '.join(words)} with {what}", outcome)
+# Whatever is opened first must not become standard input, output or error.
+for words in (["list"], ["check"], ["doctor"], ["run", "--kernel", "/no/such", "--", "true"]):
+    usual = home.run(*words)
+    outcome = home.run(*words, before=["sh", "-c", 'exec "$@" <&- 2>&-', "sh"])
+    tap.report((outcome.status, outcome.out) == (usual.status, usual.out),
+               f"{' '.join(words)} without standard input and error", usual, outcome)
 # On a terminal: the same, where colours are decided by themselves.
 for what, words, environment, colored in (
         ("a terminal", ["check"], {}, True), ("NO_COLOR", ["check"], {"NO_COLOR": "1"}, False),
