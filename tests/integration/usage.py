@@ -138,6 +138,8 @@ CASES += [
     Case("run: no time", ["run", "--kernel", "distro", "--timeout", "0"], 2, "--timeout 0"),
     Case("run: a folder that is not there", ["run", "--kernel", "distro", "--rwdir", "/no/such",
                                              "--", "true"], 2, "mkdir -p /no/such"),
+    Case("run: a folder without a name", ["run", "--kernel", "distro", "--rwdir", "", "--", "true"], 2,
+         "--rwdir: the path of the folder is empty"),
     Case("run: the whole host", ["run", "--kernel", "distro", "--rwdir", "/", "--", "true"], 2, "/"),
     Case("shell: a user that cannot be", ["shell", "--user", "a:b", "--", "true"], 2, "no name for"),
     Case("create: a folder that cannot be opened", ["create", "--path", "closed/tree"], 1, "choose another place with --path"),
