@@ -182,6 +182,8 @@ SHELL = [
     Case("shell: fsqa's home and shell", ["shell", "--user", "fsqa", "--", "sh", "-c",
                                           "cd; pwd; echo $HOME $USER"], 0,
          ["^/home/fsqa$", "^/home/fsqa fsqa$"]),
+    Case("shell: as number 1000", ["shell", "--user", "1000", "--", "id", "-un"], 0, "^fsqa$"),
+    Case("shell: a number that is nobody's", ["shell", "--user", "4711", "--", "true"], 1, "has no user 4711"),
     Case("shell: a user that is not there", ["shell", "--user", "nobody2", "--", "true"], 1,
          "nobody2"),
     Case("shell: words are kept as they are", ["shell", "--", "printf", "<%s>", "a b", "", "*", "'"],
