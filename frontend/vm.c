@@ -14,6 +14,7 @@
 #include "frontend/hypervisor.h"
 #include "frontend/interrupt.h"
 #include "frontend/stream.h"
+#include "frontend/vm_options.h"
 
 #define CONSOLE_KEPT 8192
 #define SHOWN_LINES 20
@@ -22,6 +23,9 @@
 /* How long a guest may take to power off after its command, and to die after a panic. */
 #define GRACE_SECONDS 20
 #define STUCK_MS 300
+
+/* With less, distributions' kernels and their initramfs have been seen not to start. */
+#define MEMORY_USUAL (UINT64_C(256) << 20)
 
 struct vm {
 	const struct vm_config *config;
@@ -360,17 +364,41 @@ static void copy_last_lines(const struct vm *vm, struct vm_result *result)
 			*p = '?';
 }
 
+/* Why a boot may have come to nothing. */
+static void explain_boot(const struct vm *vm, char *text, size_t size)
+{
+	const struct kernel *k = vm->config->kernel;
+	uint64_t memory = parse_size(vm->config->memory, true);
+	size_t length = 0;
+
+	*text = '\0';
+	if (vm->started)
+		return;
+	if (memory < MEMORY_USUAL)
+		length = (size_t)snprintf(text, size,
+					  "; %s may be too little to boot with: see --memory",
+					  vm->config->memory);
+	if (!k->modules && !k->build && length < size)
+		snprintf(text + length, size - length,
+			 "; no modules of this kernel were found (lib/modules/%s beside the image or "
+			 "above it), and it may lack what is not built in",
+			 k->version ? k->version : "VERSION");
+}
+
 /* What the VM's end means. LATE as serve() has it. A shell on a root that is vng's own says no
  * status, and its end is a good one. */
 static int judge(const struct vm *vm, int late, struct vm_result *result, struct error **err)
 {
+	char hint[320];
+
+	explain_boot(vm, hint, sizeof(hint));
 	result->started = vm->started;
 	result->panicked = vm->panicked;
 	if (vm->panicked)
 		return error_set(err, ERR_SYSTEM,
-				 vm->started ? "the kernel failed while the command ran: %.*s"
-					     : "the kernel failed at boot: %.*s",
-				 (int)strcspn(vm->panic, "\n"), vm->panic);
+				 vm->started ? "the kernel failed while the command ran: %.*s%s"
+					     : "the kernel failed at boot: %.*s%s",
+				 (int)strcspn(vm->panic, "\n"), vm->panic, hint);
 	result->ended = late == 2;
 	if (vm->exited || (!vm->config->argv && !late)) {
 		result->status = vm->exited ? vm->exit_status : 0;
@@ -383,9 +411,10 @@ static int judge(const struct vm *vm, int late, struct vm_result *result, struct
 		result->timed_out = late == 1;
 		return 0;
 	}
-	return error_set(err, ERR_SYSTEM, "the VM ended %s",
+	return error_set(err, ERR_SYSTEM, "the VM ended %s%s",
 			 vm->started ? "before the command did"
-				     : "before its kernel could run the command");
+				     : "before its kernel could run the command",
+			 hint);
 }
 
 static void drain(struct vm *vm)

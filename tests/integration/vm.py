@@ -26,10 +26,15 @@ IN_GUEST = [
     ("modules can be loaded", "modprobe xfs && grep -w xfs /proc/filesystems", "xfs"),
     ("/tmp can be written", "echo x >/tmp/x && cat /tmp/x", "^x$"),
     ("the scratch disk has its size", "cat /sys/block/vda/size", "^1048576$"),
+    # Each has a size of its own; the root's comes after them.
+    ("as many disks as one can ask for, in their order",
+     "cd /sys/block; cat vd*/size | sort -n | uniq -c | wc -l; cat vdb/size vdz/size vdae/size vdaf/serial; cd /",
+     "^32\n2\n26\n31\nrootlet-root$"),
     ("the shared folder can be written", "echo from-the-guest >$SHARE/file && cat $SHARE/file",
      "from-the-guest"),
     ("one that was given by a symbolic link is there by both names",
-     "echo by-the-link >$LINK/file && cat $LINK-real/file && grep -c \" $LINK\\(-real\\)\\? 9p \" /proc/mounts",
+     "echo by-the-link >$LINK/file && cat $LINK-real/file && "
+     "grep -c \" $LINK\\(-real\\)\\? 9p \" /proc/mounts",
      "^by-the-link\n2$"),
     ("the user's home is not the guest's", "ls $HOST_HOME/config 2>&1", "No such file"),
     ("standard error", "echo to-error >&2; echo x", "^x$"),
@@ -56,9 +61,11 @@ def one_boot():
     link = f"{home.folder}/link"
     home.make_folder(f"{link}-real")
     os.symlink(f"{link}-real", link)
+    more_disks = [word for number in range(2, 32) for word in ("--disk", number * 512)]
     with Tidy(home) as tidy:
-        outcome = home.run("run", "--kernel", "distro", "--disk", "512M", "--rwdir", share, "--rwdir", "./link/",
-                           "--memory", "900M", "--cpus", "3", "--timeout", "1500", "--", "bash", "-c", guest_script(share, link), seconds=1600)
+        outcome = home.run("run", "--kernel", "distro", "--disk", "512M", *more_disks, "--rwdir", share,
+                           "--rwdir", "./link/", "--memory", "900M", "--cpus", "3", "--timeout", "1500", "--", "bash",
+                           "-c", guest_script(share, link), seconds=1600)
         wrong = tidy.complaints()
     out = outcome.out.replace("\r\n", "\n")
     tap.report("<case 0>" in out, "run: the release's kernel boots", outcome)
