@@ -24,6 +24,7 @@ enum word_kind {
 	WORD_EXCLUDE_NAMES, /* a name that files below tests/… have */
 };
 
+/* clang-format off */
 static const struct check_option {
 	const char *name;
 	bool value;
@@ -61,6 +62,7 @@ static const struct check_option {
 	{ "-tmpfs", false, WORD_HOW },
 	{ "-ubifs", false, WORD_HOW },
 };
+/* clang-format on */
 
 static const struct check_option *find_option(const char *word)
 {
@@ -125,7 +127,7 @@ static bool is_unknown(const char *tree, const char *test)
 	return text && !list_has(text, name);
 }
 
-/* "-g quick" in one word is what people quote by mistake; check then says no more than its usage. */
+/* "-g quick" in one word is what people quote by mistake; check shows its usage. */
 static int test_shape(const char *word, const char *next, struct error **err)
 {
 	const struct check_option *option = find_option(word);

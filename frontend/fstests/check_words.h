@@ -13,14 +13,16 @@
  * names of tests, one without its value, a test that the built tree TREE (NULL: unknown) lacks. */
 int check_words_test(char *const *words, size_t count, const char *tree, struct error **err);
 
+struct check_file {
+	char *text;
+	size_t size; /* bytes */
+};
+
 /* The words as check gets them in the guest, and the content of the files that they name. */
 struct check_words {
 	char **words; /* NULL-terminated */
 	size_t count;
-	struct check_file {
-		char *text;
-		size_t size; /* bytes */
-	} *files;
+	struct check_file *files;
 	size_t file_count;
 };
 

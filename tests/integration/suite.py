@@ -159,7 +159,8 @@ def lines_and_baseline(run):
         outcome = home.run(*words("--baseline", run, "--results", results, "--device-backing", "tmpfs",
                                   "--io-scheduler", "none", "--devices", "7", "--device", device,
                                   "--mkfs", "mkfs.ext4 -q -F -I 512", "--mkfs-options", "-b 1024",
-                                  "--mount-options", "-o noatime", "--cpus", "2", "--append", "mini.word=1",
+                                  "--mount-options", "-o noatime", "--cpus", "2",
+                                  "--append", 'mini.word=1 mini.quoted="a b"',
                                   tests=["generic/001", "generic/002", "mini/106"]), seconds=PATIENCE)
         wrong = tidy.complaints()
     tap.report(outcome.status == 1 and not wrong, "a run in which a test fails", *wrong, outcome)
@@ -188,7 +189,8 @@ def as_wished(path, device):
                           "--io-scheduler, on each": r"^(scheduler .*\[none\].*\n){7}(?!scheduler)",
                           "--mkfs": "^inode 512$", "--mkfs-options with it": "^block 1024$", "--mount-options": r"^/dev/\S+ /mnt/test ext4 \S*noatime",
                           "--cpus": "^cpus 2$", "--memory": r"^memory (8|9|10)\d{5}$",
-                          "--append": r"^words .*\bmini\.word=1\b"}.items():
+                          "--append": r"^words .*\bmini\.word=1\b",
+                          "--append with quotes": r'^words .*"mini\.quoted=a b"'}.items():
         tap.report(bool(re.search(pattern, seen, re.M)), f"in the guest: {what}", seen)
     with open(device, "rb") as file:
         file.seek(1024 + 56)

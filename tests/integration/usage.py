@@ -139,8 +139,8 @@ CASES += [
          "cannot read the kernel .*closed/arch/x86/boot/bzImage: Permission denied"),
     Case("run: a build folder without a kernel", ["run", "--kernel", "config", "--", "true"], 2,
          "has no arch/x86/boot/bzImage; run: make -C /.*/config bzImage"),
-    Case("run: quotes that the kernel does not know", ["run", "--kernel", "distro", "--append", "a='b c'", "--", "true"],
-         2, "--append: no .* quotes but double ones"),
+    Case("run: quotes that the kernel does not know", ["run", "--kernel", "distro", "--append", "a='b c'", "--",
+                                                      "true"], 2, "--append: no .* quotes but double ones"),
     Case("run: half a quote", ["run", "--kernel", "distro", "--append", 'dyndbg="file a.c', "--", "true"], 2,
          "without its other one"),
     Case("run: no number of cpus", ["run", "--kernel", "distro", "--cpus", "many"], 2, "--cpus many"),
@@ -195,8 +195,8 @@ for words in [["--help"], ["doctor"], ["profiles"], ["policy", "seccomp"], *([na
 PRINTS = [["--version"], ["--help"], ["help"], ["help", "create"], ["list"], ["list", "--json"], ["check"],
           ["check", "--json"], ["delete", "--json"], ["doctor"], ["doctor", "--json"], ["profiles"],
           ["profiles", "--json"], ["profiles", "show", "fstests"], ["policy", "show"],
-          ["policy", "show", "--json"], ["policy", "seccomp"], ["runs"], ["runs", "--json"], ["runs", "show", "a-run"], ["cache"],
-          ["cache", "--json"], ["__complete", ""], ["mcp"], *([name, "--help"] for name in COMMANDS)]
+          ["policy", "show", "--json"], ["policy", "seccomp"], ["runs"], ["runs", "--json"],
+          ["runs", "show", "a-run"], ["cache"], ["cache", "--json"], ["__complete", ""], ["mcp"], *([name, "--help"] for name in COMMANDS)]
 for words in PRINTS:
     for what, where in (("a full disk", ">/dev/full"), ("no standard output", ">&-")):
         if where == ">&-" and words[0] in ("create", "delete", "fstests"):
