@@ -127,8 +127,8 @@ static void run_clear(struct run *r)
 	free(r->append);
 }
 
-/* PATH from the root on as its user gave it, symbolic links and all, if that is a way to TARGET: "." is
- * where the shell says it is. NULL: there is no such way, or memory is short. */
+/* PATH from the root on as its user gave it, symbolic links and all, if that is a way to TARGET:
+ * "." is where the shell says it is. NULL: there is no such way, or memory is short. */
 static char *absolute_as_given(const char *path, const char *target)
 {
 	const char *shell = getenv("PWD");
@@ -143,7 +143,8 @@ static char *absolute_as_given(const char *path, const char *target)
 		shell = physical ? physical : "";
 	if (asprintf(&given, "%s/%s", *path == '/' ? "" : shell, path) < 0)
 		return NULL;
-	/* "//", "/./" and a "/" at the end say nothing; what ".." leaves is no link that it left. */
+	/* "//", "/./" and a "/" at the end say nothing; what ".." leaves is no link that it left.
+	 */
 	for (const char *p = given + strspn(given, "/"); *p; p += strspn(p, "/")) {
 		size_t word = strcspn(p, "/");
 

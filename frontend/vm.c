@@ -380,7 +380,8 @@ static void explain_boot(const struct vm *vm, char *text, size_t size)
 					  vm->config->memory);
 	if (!k->modules && !k->build && length < size)
 		snprintf(text + length, size - length,
-			 "; no modules of this kernel were found (lib/modules/%s beside the image or "
+			 "; no modules of this kernel were found (lib/modules/%s beside the image "
+			 "or "
 			 "above it), and it may lack what is not built in",
 			 k->version ? k->version : "VERSION");
 }

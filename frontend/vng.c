@@ -13,9 +13,9 @@
 
 #define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* A bus has 32 slots, of which vng and the shared folders take one each, from the first on. So disks
- * lie eight to a slot, in the order in which the guest names them, in slots that nobody else takes:
- * on a q35 the last one is the chipset's. Source: PCI 3.0, 6.1. */
+/* A bus has 32 slots, of which vng and the shared folders take one each, from the first on. So
+ * disks lie eight to a slot, in the order in which the guest names them, in slots that nobody else
+ * takes: on a q35 the last one is the chipset's. Source: PCI 3.0, 6.1. */
 #define PCI_FUNCTIONS 8
 #define DISK_SLOT ((size_t)24)
 _Static_assert(DISK_SLOT + VM_DISKS_MAX / PCI_FUNCTIONS <= 31, "the disks have room on the bus");

@@ -183,8 +183,8 @@ static bool ends_test(const char *line)
  * $TEST_DEV using specified options", "common/rc: could not mount …": none is about a test. */
 static bool take_complaint(struct check_output *c, size_t name)
 {
-	static const char *const starts[] = { "Arguments before tests, please!", "Usage: ",
-					      "Group \"", "check: ", "common/" };
+	static const char *const starts[] = { "Arguments before tests, please!",
+					      "Usage: ", "Group \"", "check: ", "common/" };
 	static const char unknown[] = " - unknown test, ignored";
 	const char *mark = strstr(c->line, unknown);
 
@@ -260,8 +260,7 @@ static void look_ahead(struct check_output *c)
 		return;
 	c->line[c->length] = '\0';
 	length = test_name_length(c->line);
-	if (length && c->line[length] == ' ' && c->line[length + 1] &&
-	    c->line[length + 1] != '-')
+	if (length && c->line[length] == ' ' && c->line[length + 1] && c->line[length + 1] != '-')
 		start(c, length);
 }
 
