@@ -323,7 +323,8 @@ static int check_combination(const struct fstests_options *o, struct error **err
 struct job {
 	struct fstests_options options;
 	char cpus[CPUS_TEXT];
-	char *fstypes; /* under test: --fstype's, and those that --config names */
+	char *fstypes; /* that may be under test: --fstype's, and those that --config names */
+	char *tested;  /* "ext4,xfs": which are */
 	struct rootfs rootfs;
 	struct root root;
 	struct fstests_source source;
@@ -357,6 +358,7 @@ static void job_clear(struct job *j)
 		free(j->device_paths[i]);
 	free(j->results_share);
 	free(j->fstypes);
+	free(j->tested);
 	source_free(&j->source);
 	check_words_clear(&j->words);
 	root_free(&j->root);
@@ -375,7 +377,8 @@ static int find_types(struct job *j, struct error **err)
 	if (j->options.config && !(text = file_read(j->options.config, CONFIG_MOST, NULL, err)))
 		return error_wrap(err, "--config");
 	j->fstypes = config_types(j->options.fstype, text);
-	return j->fstypes ? 0 : error_set(err, ERR_SPACE, "out of memory");
+	j->tested = config_tested(j->options.fstype, text);
+	return j->fstypes && j->tested ? 0 : error_set(err, ERR_SPACE, "out of memory");
 }
 
 /* Before an image is built for what cannot run. */
@@ -472,17 +475,18 @@ static int prepare_vm(struct job *j, struct error **err)
 /* What a test took when it last ran on the same filesystem. */
 static void read_earlier(struct job *j)
 {
+	_cleanup_free_ char *first = strndup(j->tested, strcspn(j->tested, ","));
 	char **ids;
 	size_t count;
 
-	if (run_folder_list(&ids, &count, NULL) < 0)
+	if (!first || run_folder_list(&ids, &count, NULL) < 0)
 		return;
 	for (size_t i = count; i-- > 0;) {
 		_cleanup_(run_folder_close) struct run_folder folder = RUN_FOLDER_NONE;
 		_cleanup_(results_clear) struct results results = { 0 };
 		_cleanup_error_ struct error *ignored = NULL;
 
-		if (strstr(ids[i], j->options.fstype) &&
+		if (strstr(ids[i], first) &&
 		    run_folder_open(ids[i], &folder, &ignored) == 0 &&
 		    results_read(folder.fd, RUN_TESTS, &results, NULL) == 0)
 			for (size_t k = 0; k < results.count; k++) {
@@ -538,7 +542,7 @@ static json_t *describe(const struct job *j)
 		json_array_append_new(tests, json_string(j->options.tests[i]));
 	return json_pack("{s:s, s:I, s:s, s:s*, s:s, s:s*, s:s, s:o, s:s}", "run", j->run.folder.id,
 			 "began", (json_int_t)time(NULL), "kernel", j->rootfs.kernel->image,
-			 "kernel_version", j->rootfs.kernel->version, "fstype", j->options.fstype,
+			 "kernel_version", j->rootfs.kernel->version, "fstype", j->tested,
 			 "rootfs", j->rootfs.path, "fstests", j->options.fstests, "tests", tests,
 			 "root",
 			 j->root.vm.kind == VM_ROOT_IMAGE  ? "image"
@@ -548,7 +552,11 @@ static json_t *describe(const struct job *j)
 
 static int open_run(struct job *j, json_t **record, struct error **err)
 {
-	if (run_folder_make(j->options.fstype, j->options.results, &j->run.folder, err) < 0 ||
+	_cleanup_free_ char *first = strndup(j->tested, strcspn(j->tested, ","));
+
+	if (!first)
+		return error_set(err, ERR_SPACE, "out of memory");
+	if (run_folder_make(first, j->options.results, &j->run.folder, err) < 0 ||
 	    copy_config(j, err) < 0)
 		return -1;
 	if (copy_words(j, err) < 0)

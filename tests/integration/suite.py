@@ -204,6 +204,8 @@ def sections():
                                            "[two]\nFSTYP = ext3\n")
     outcome, seen, last, wrong = run_json("--config", config, tests=["mini/101", "mini/103"])
     got = [(e["section"], e["name"], e["status"]) for e in seen if e.get("event") == "test"]
+    play(Case("runs list: the filesystems of its sections", ["runs"], 0, [rf"^{last.get('run')} +crashed +xfs,ext3 "]),
+         home)
     tap.report(outcome.status == 3 and not wrong and
                got == [("one", "mini/101", "crash"), ("one", "mini/103", "pass"),
                        ("two", "mini/101", "crash"), ("two", "mini/103", "pass")],

@@ -137,18 +137,24 @@ static void later_boots(void)
 static void types(void)
 {
 	static const struct {
-		const char *config, *types;
+		const char *config, *types, *tested;
 	} rows[] = {
-		{ NULL, "ext4" },
-		{ "[a]\nFSTYP=xfs\n[b]\nFSTYP = \"btrfs\" # x\n", "ext4 xfs btrfs" },
-		{ "export FSTYP='f2fs'\n", "ext4 f2fs" },
-		{ "#FSTYP=xfs\nOVL_BASE_FSTYP=xfs\nFSTYPE=xfs\n", "ext4" },
+		{ NULL, "ext4", "ext4" },
+		{ "[a]\nFSTYP=xfs\n[b]\nFSTYP = \"btrfs\" # x\n", "ext4 xfs btrfs",
+		  "xfs,btrfs" },
+		{ "[a]\nX=1\n[b]\nFSTYP=xfs\n[c]\nFSTYP=xfs\n", "ext4 xfs xfs", "ext4,xfs" },
+		{ "FSTYP=${FSTYP:-xfs}\n", "ext4 ${FSTYP:-xfs}", "ext4" },
+		{ "export FSTYP='f2fs'\n", "ext4 f2fs", "f2fs" },
+		{ "#FSTYP=xfs\nOVL_BASE_FSTYP=xfs\nFSTYPE=xfs\n", "ext4", "ext4" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		char *got = config_types("ext4", rows[i].config);
 
 		tap_check(tap_same(got, rows[i].types), "filesystems of a configuration: %s", got);
+		free(got);
+		got = config_tested("ext4", rows[i].config);
+		tap_check(tap_same(got, rows[i].tested), "filesystems under test: %s", got);
 		free(got);
 	}
 }
