@@ -290,6 +290,18 @@ def no_fstests():
                   rf"{folder} is no tree of fstests.*git clone", ["Building"]), home)
 
 
+def no_boot():
+    """What a guest that does not come up may lack."""
+    kernel, environment = vng.stand_in(home)
+    with Tidy(home) as tidy:
+        outcome = home.run("run", "--kernel", kernel, "--memory", "100M", "--timeout", "100", "--", "true",
+                           environment=environment)
+        wrong = tidy.complaints()
+    tap.report(outcome.status == 125 and not wrong and re.search(
+        "100M may be too little to boot with: see --memory; no modules of this kernel were found", outcome.err),
+               "run: a guest that does not boot, with little memory and no modules", *wrong, outcome)
+
+
 def busy():
     """A rootfs that somebody works in is neither removed nor replaced."""
     shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 60")
@@ -352,6 +364,7 @@ with Server(AT.root) as same:  # a base is of one mirror
     ask_to_delete()
     try_shell()
     no_fstests()
+    no_boot()
     busy()
     forced_create(same)
     damage()
