@@ -300,6 +300,15 @@ def no_boot():
     tap.report(outcome.status == 125 and not wrong and re.search(
         "100M may be too little to boot with: see --memory; no modules of this kernel were found", outcome.err),
                "run: a guest that does not boot, with little memory and no modules", *wrong, outcome)
+    os.chmod(home.write("bin/vng", "#!/bin/sh\nwc -c\nsleep 2\nexit 3\n"), 0o755)
+    for what, how, status, out, err in (
+            ("without standard input", "<&-", 125, r"\A0\n\Z", "."),
+            ("with a full disk", ">/dev/full", 7, "", "cannot write to standard output: No space left"),
+            ("without standard output", ">&-", 1, "", "cannot write to standard output: Bad file")):
+        outcome = home.run("run", "--kernel", kernel, "--timeout", "100", "--", "true", environment=environment,
+                           before=["sh", "-c", f'exec "$@" {how}', "sh"], seconds=90)
+        tap.report(outcome.status == status and re.search(out, outcome.out) and re.search(err, outcome.err),
+                   f"run {what}", outcome)
 
 
 def busy():
