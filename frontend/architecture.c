@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "frontend/source.h"
+#include "frontend/suggest.h"
 #include "proto/cleanup.h"
 
 #define BINFMT_FOLDER "/proc/sys/fs/binfmt_misc"
@@ -31,16 +32,19 @@ static const char *qemu_of(const char *arch)
 
 int architecture_check(const char *arch, struct error **err)
 {
+	const char *names[ARCHITECTURES], *hint;
 	char known[256] = "";
 	size_t length = 0;
 
 	if (qemu_of(arch))
 		return 0;
-	for (size_t i = 0; i < ARCHITECTURES && length < sizeof(known); i++)
-		length += (size_t)snprintf(known + length, sizeof(known) - length, " %s",
-					   architectures[i].arch);
-	return error_set(err, ERR_INPUT, "architecture \"%.80s\" is unknown; there are:%s", arch,
-			 known);
+	for (size_t i = 0; i < ARCHITECTURES && length < sizeof(known); i++) {
+		names[i] = architectures[i].arch;
+		length += (size_t)snprintf(known + length, sizeof(known) - length, " %s", names[i]);
+	}
+	hint = suggest(arch, names, ARCHITECTURES);
+	return error_set(err, ERR_INPUT, "architecture \"%.80s\" is unknown; there are:%s%s%s",
+			 arch, known, hint ? "; did you mean: " : "", hint ? hint : "");
 }
 
 /* Flag F: the kernel holds the emulator open, so that it need not be in the rootfs as well. */

@@ -17,6 +17,9 @@ struct command {
 	const char *help;
 	const struct option *options; /* what MAIN hands getopt_long() */
 	bool runs_command;	      /* from its first word on, the line is another command's */
+	/* What it prints is about its work, not the work: a standard output that was closed when it
+	 * started is no failure. */
+	bool acts;
 };
 
 #define COMMAND_DECLARE(name)                                                                      \

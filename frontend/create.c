@@ -16,6 +16,7 @@
 #include "frontend/source.h"
 #include "frontend/store.h"
 #include "frontend/style.h"
+#include "frontend/suggest.h"
 #include "frontend/text.h"
 #include "proto/validate.h"
 
@@ -224,22 +225,25 @@ static int check_release(const struct create *c, struct error **err)
 {
 	const char *const *suites = source_suites();
 	_cleanup_free_ char *known = strdup("");
+	const char *hint, *mean = "; did you mean: ";
+	size_t count = 0;
 
-	if (!valid_archive_word(c->source.suite))
-		return error_set(err, ERR_INPUT, "\"%.80s\" is no name for a release",
-				 c->source.suite);
 	if (source_distribution(c->source.suite))
 		return 0;
-	for (; *suites && known; suites++) {
+	for (; suites[count] && known; count++) {
 		char *longer = NULL;
 
-		if (asprintf(&longer, "%s %s", known, *suites) < 0)
+		if (asprintf(&longer, "%s %s", known, suites[count]) < 0)
 			longer = NULL;
 		free(known);
 		known = longer;
 	}
-	return error_set(err, ERR_INPUT, "release \"%s\" is unknown; there are:%s", c->source.suite,
-			 known ? known : "");
+	hint = suggest(c->source.suite, suites, count);
+	if (!valid_archive_word(c->source.suite))
+		return error_set(err, ERR_INPUT, "\"%.80s\" is no name for a release%s%s",
+				 c->source.suite, hint ? mean : "", hint ? hint : "");
+	return error_set(err, ERR_INPUT, "release \"%s\" is unknown; there are:%s%s%s",
+			 c->source.suite, known ? known : "", hint ? mean : "", hint ? hint : "");
 }
 
 static int load_profile(struct create *c, struct error **err)
@@ -264,10 +268,13 @@ static int load_profile(struct create *c, struct error **err)
 
 static int check_words(const struct create *c, struct error **err)
 {
+	static const char *const engines[] = { "native", "debootstrap" };
+	const char *hint = suggest(c->engine, engines, 2);
+
 	if (strcmp(c->engine, "native") != 0 && strcmp(c->engine, "debootstrap") != 0)
 		return error_set(err, ERR_INPUT,
-				 "engine \"%.80s\" is unknown; there are: native, debootstrap",
-				 c->engine);
+				 "engine \"%.80s\" is unknown; there are: native, debootstrap%s%s",
+				 c->engine, hint ? "; did you mean: " : "", hint ? hint : "");
 	if (c->source.arch && (architecture_check(c->source.arch, err) < 0 ||
 			       architecture_runs(c->source.arch, err) < 0))
 		return -1;

@@ -12,69 +12,29 @@
 #include <sys/xattr.h>
 
 #include "frontend/client.h"
+#include "policy/subids.h"
 
-#define RANGE_NEEDED 65536ull
 #define KERNEL_MAJOR 5
 #define KERNEL_MINOR 15
-
-/* The largest range that FILE (subuid(5)) gives the user, who stands there by name or number.
- * Returns 0 where there is none. */
-static unsigned long long largest_range(const char *file, const char *user, unsigned int id,
-					unsigned long long *end)
-{
-	_cleanup_fclose_ FILE *in = fopen(file, "re");
-	unsigned long long largest = 0;
-	char number[16];
-	char line[512];
-
-	snprintf(number, sizeof(number), "%u", id);
-	while (in && fgets(line, sizeof(line), in)) {
-		unsigned long long start, count;
-		char *colon = strchr(line, ':');
-
-		if (!colon || sscanf(colon, ":%llu:%llu", &start, &count) != 2)
-			continue;
-		if (start + count > *end)
-			*end = start + count;
-		*colon = '\0';
-		if ((strcmp(line, user) == 0 || strcmp(line, number) == 0) && count > largest)
-			largest = count;
-	}
-	return largest;
-}
 
 void probe_subids(struct finding *f)
 {
 	struct passwd *entry = getpwuid(getuid());
+	struct subids subids;
 	char number[16];
-	const char *user = entry ? entry->pw_name : number;
-	unsigned long long end = 100000;
-	unsigned long long users, groups;
-	char fix[200];
 
 	if (helper_is_installed()) {
 		finding_set(f, VERDICT_OK, "", "not needed: the policy gives the range");
 		return;
 	}
 	snprintf(number, sizeof(number), "%u", getuid());
-	users = largest_range("/etc/subuid", user, getuid(), &end);
-	groups = largest_range("/etc/subgid", user, getuid(), &end);
-	if (users >= RANGE_NEEDED && groups >= RANGE_NEEDED) {
-		finding_set(f, VERDICT_OK, "", "%s has %llu user ids and %llu group ids", user,
-			    users, groups);
-		return;
-	}
-	if (getuid() == 0 && !users && !groups) {
+	if (!subids_find(entry ? entry->pw_name : number, getuid(), &subids))
+		finding_set(f, VERDICT_MISSING, subids.fix, "%s", subids.why);
+	else if (subids.first_uid == SUBIDS_ROOT_FIRST)
 		finding_set(f, VERDICT_OK, "", "root needs no entry in /etc/subuid");
-		return;
-	}
-	snprintf(fix, sizeof(fix), "usermod --add-subuids %llu-%llu --add-subgids %llu-%llu %s",
-		 end, end + RANGE_NEEDED - 1, end, end + RANGE_NEEDED - 1, user);
-	finding_set(
-		f, VERDICT_MISSING, fix,
-		"%s has %llu user ids in /etc/subuid and %llu group ids in /etc/subgid; %llu of "
-		"each are needed",
-		user, users, groups, RANGE_NEEDED);
+	else
+		finding_set(f, VERDICT_OK, "", "user ids from %u and group ids from %u on",
+			    subids.first_uid, subids.first_gid);
 }
 
 /* A mapper has to be setuid root or carry file capabilities to map more than the caller's id. */

@@ -91,13 +91,19 @@ static char *find_modules(const char *image, const char *version)
 /* What the build folder FOLDER gives to K. modules.order is empty where all is built in. */
 static int open_build(struct kernel *k, const char *folder, struct error **err)
 {
+	_cleanup_free_ char *image = NULL;
+
+	if (asprintf(&image, "%s/" IMAGE_SUFFIX, folder) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
+	/* That it cannot be seen does not say that it was not built. */
+	if (access(image, R_OK) < 0 && errno != ENOENT)
+		return error_errno(err, ERR_INPUT, "cannot read the kernel %s", image);
 	if (!is_file(folder, IMAGE_SUFFIX))
 		return error_set(err, ERR_INPUT,
 				 "no kernel was built in %s: it has no " IMAGE_SUFFIX
 				 "; run: make -C %s bzImage",
 				 folder, folder);
-	if (asprintf(&k->image, "%s/" IMAGE_SUFFIX, folder) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
+	k->image = STEAL_PTR(image);
 	if (read_image(k->image, &k->version, err) < 0)
 		return error_wrap(err, "no kernel was built in %s", folder);
 	if (is_file(folder, "modules.order") && !(k->build = strdup(folder)))

@@ -58,6 +58,10 @@ static int layer_folder(int tree, const char *path, struct error **err)
 		struct stat st = { .st_mode = 0755 };
 		int next;
 
+		/* What a link of the tree's leads to is in the guest under that name already. */
+		if (fstatat(original, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+			return 0;
+		st = (struct stat){ .st_mode = 0755 };
 		next = openat(original, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		closep(&original);
 		original = next;

@@ -10,6 +10,7 @@
 #include "frontend/style.h"
 #include "frontend/suggest.h"
 #include "frontend/text.h"
+#include "proto/standard.h"
 
 static int command_help(int argc, char **argv);
 
@@ -27,18 +28,19 @@ static const struct option help_options[] = { { "help", no_argument, NULL, 'h' }
 
 static const struct command commands[] = {
 	{ "create", "make a root filesystem for kernel testing", command_create, create_help,
-	  create_options },
+	  create_options, .acts = true },
 	{ "check", "tell whether a rootfs is ready, and if not, why", command_check, check_help,
 	  check_options },
 	{ "list", "show every rootfs in the store", command_list, list_help, list_options },
-	{ "delete", "remove a rootfs completely", command_delete, delete_help, delete_options },
+	{ "delete", "remove a rootfs completely", command_delete, delete_help, delete_options,
+	  .acts = true },
 	{ "shell", "run a command inside a rootfs, for looking around", command_shell, shell_help,
 	  shell_options, true },
 	{ "chroot", "another name of shell", command_shell, shell_help, shell_options, true },
 	{ "run", "boot a kernel on a rootfs and run a command in it", command_run, run_help,
 	  run_options, true },
 	{ "fstests", "run fstests on a kernel and say what passed", command_fstests, fstests_help,
-	  fstests_options, true },
+	  fstests_options, true, true },
 	{ "runs", "show, compare and remove what fstests left", command_runs, runs_help,
 	  runs_options },
 	{ "profiles", "show what a rootfs can be made for", command_profiles, profiles_help,
@@ -147,14 +149,12 @@ static int command_help(int argc, char **argv)
 	return EXIT_OK;
 }
 
-int main(int argc, char **argv)
+/* COMMAND is set as soon as it is known. */
+static int run(int argc, char **argv, const struct command **command)
 {
 	_cleanup_free_ char *help = compose_help();
-	const struct command *command;
-	int status;
+	int status = commandline_scan_global(help ? help : head, argc, argv);
 
-	setlocale(LC_CTYPE, "");
-	status = commandline_scan_global(help ? help : head, argc, argv);
 	if (status >= 0)
 		return status;
 	argc -= optind;
@@ -165,10 +165,44 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[0], COMPLETE_COMMAND) == 0)
 		return complete(commands, COMMAND_COUNT, argc - 1, argv + 1);
-	command = command_find(argv[0]);
-	if (!command)
+	*command = command_find(argv[0]);
+	if (!*command)
 		return command_unknown(argv[0]);
-	if (command->options)
-		status = commandline_scan(command, &argc, argv);
-	return status >= 0 ? status : command->main(argc, argv);
+	if ((*command)->options)
+		status = commandline_scan(*command, &argc, argv);
+	return status >= 0 ? status : (*command)->main(argc, argv);
+}
+
+/* What could not be printed was not done. Of fstests, 1 would say that tests failed. */
+static int finish_output(const struct command *command, int status, bool open_at_start)
+{
+	_cleanup_error_ struct error *err = NULL;
+	bool failed = ferror(stdout) != 0;
+
+	/* What cannot be written is dropped with the reason: one byte more tells it again. */
+	if (failed)
+		putchar('\n');
+	errno = 0;
+	failed = fclose(stdout) != 0 || failed;
+	if (!failed || (!open_at_start && command && command->acts))
+		return status;
+	if (errno)
+		error_errno(&err, ERR_SYSTEM, "cannot write to standard output");
+	else
+		error_set(&err, ERR_SYSTEM, "cannot write to standard output");
+	report_error(command ? command->name : NULL, err);
+	if (status != EXIT_OK)
+		return status;
+	return command && command->main == command_fstests ? EXIT_HOST : EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	bool open_at_start = standard_descriptors_open();
+	const struct command *command = NULL;
+	int status;
+
+	setlocale(LC_CTYPE, "");
+	status = run(argc, argv, &command);
+	return finish_output(command, status, open_at_start);
 }

@@ -94,6 +94,14 @@ int command_mcp(int argc, char **argv)
 	interrupt_catch();
 	signal(SIGPIPE, SIG_IGN);
 	status = serve(&s);
+	/* A client that is gone is the end of any session. */
+	if (s.wire.error && s.wire.error != EPIPE && s.wire.error != ECONNRESET) {
+		_cleanup_error_ struct error *err = NULL;
+
+		errno = s.wire.error;
+		error_errno(&err, ERR_MISSING, "cannot write to standard output");
+		status = report_error(argv[0], err);
+	}
 	wire_clear(&s.wire);
 	json_decref(s.tools);
 	return status;

@@ -132,6 +132,7 @@ void wire_write(struct wire *w)
 		w->out_sent += (size_t)n;
 	} else if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		w->broken = true;
+		w->error = errno;
 		w->out_sent = w->out_length;
 	}
 }

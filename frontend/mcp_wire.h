@@ -17,6 +17,7 @@ struct wire {
 	bool skipping; /* the rest of a line that is too long */
 	bool ended;    /* nothing more comes */
 	bool broken;   /* nobody reads any more */
+	int error;     /* errno of the write that failed; 0: none did */
 };
 
 void wire_clear(struct wire *w);

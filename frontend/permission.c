@@ -5,7 +5,9 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "frontend/doctor.h"
 #include "frontend/store.h"
+#include "policy/subids.h"
 
 static int load(struct policy **policy, struct grant *g, struct error **err)
 {
@@ -178,10 +180,26 @@ static void ask_accounts(struct dry_run *run, const struct profile *profile)
 		    profile->users[i].name, profile->users[i].uid, profile->users[i].gid);
 }
 
+/* Whether there are the ids without which the helper does not answer. */
+static bool has_ids(const struct dry_run *run)
+{
+	const struct caller *caller = &run->grant.caller;
+	struct decision d = { .rule = "/etc/subuid, /etc/subgid" };
+	struct subids subids;
+
+	if (helper_is_installed() || subids_find(caller->name, caller->uid, &subids))
+		return true;
+	snprintf(d.why, sizeof(d.why), "%s; ask an administrator to run: %.100s", subids.why,
+		 subids.fix);
+	run->tell("Hello", "", &d, run->context);
+	return false;
+}
+
 /* What is done before the first request of the work itself. */
 static void ask_first(struct dry_run *run, const struct provision *p, const char *folder)
 {
-	ask(run, &(struct question){ "Hello", .keyring = -1 }, "%s", "");
+	if (has_ids(run))
+		ask(run, &(struct question){ "Hello", .keyring = -1 }, "%s", "");
 	if (p->parent >= 0 && store_has_stale(p->parent, NULL))
 		ask(run, &(struct question){ "Remove", .folder = folder, .keyring = -1 },
 		    "folder=%s stale=1, of what killed runs left", folder);

@@ -35,8 +35,9 @@ const char run_help[] =
 	"  --path DIR       a rootfs elsewhere\n"
 	"  --memory SIZE    of the guest (default: 2G)\n"
 	"  --cpus N         of the guest (default: those of the host, at most 8)\n"
-	"  --rwdir DIR      a folder of the host that the guest may write to, at the same path\n"
-	"                   there; may be given again\n"
+	"  --rwdir DIR      a directory of the host that the guest may write to, at the same path\n"
+	"                   there (through a symbolic link: also at the path that it leads to);\n"
+	"                   may be given again\n"
 	"  --disk SIZE      a scratch disk, empty, gone with the VM: /dev/vda; may be given\n"
 	"                   again, for /dev/vdb and so on\n"
 	"  --root-transport auto|image|dir\n"
@@ -110,27 +111,93 @@ struct run {
 	struct progress *progress;
 };
 
+static void free_share(struct vm_share *share)
+{
+	free((char *)(uintptr_t)share->host);
+	free((char *)(uintptr_t)share->guest);
+}
+
 static void run_clear(struct run *r)
 {
 	rootfs_close(&r->rootfs);
 	progress_free(&r->progress);
 	root_free(&r->root);
 	for (size_t i = 0; i < r->config.share_count; i++)
-		free((char *)(uintptr_t)r->shares[i].host);
+		free_share(&r->shares[i]);
 	free(r->append);
+}
+
+/* PATH from the root on as its user gave it, symbolic links and all, if that is a way to TARGET:
+ * "." is where the shell says it is. NULL: there is no such way, or memory is short. */
+static char *absolute_as_given(const char *path, const char *target)
+{
+	const char *shell = getenv("PWD");
+	_cleanup_free_ char *physical = getcwd(NULL, 0);
+	_cleanup_free_ char *given = NULL;
+	_cleanup_free_ char *resolved = NULL;
+	struct stat here, there;
+	size_t length = 0;
+
+	if (!shell || *shell != '/' || stat(shell, &there) < 0 || stat(".", &here) < 0 ||
+	    here.st_dev != there.st_dev || here.st_ino != there.st_ino)
+		shell = physical ? physical : "";
+	if (asprintf(&given, "%s/%s", *path == '/' ? "" : shell, path) < 0)
+		return NULL;
+	/* "//", "/./" and a "/" at the end say nothing; what ".." leaves is no link that it left.
+	 */
+	for (const char *p = given + strspn(given, "/"); *p; p += strspn(p, "/")) {
+		size_t word = strcspn(p, "/");
+
+		if (word == 2 && strncmp(p, "..", 2) == 0) {
+			while (length && given[--length] != '/')
+				;
+		} else if (word != 1 || *p != '.') {
+			given[length] = '/';
+			memmove(given + length + 1, p, word);
+			length += word + 1;
+		}
+		p += word;
+	}
+	given[length] = '\0';
+	resolved = realpath(given, NULL);
+	return resolved && strcmp(resolved, target) == 0 ? STEAL_PTR(given) : NULL;
 }
 
 /* vng pastes such paths into a shell line and into qemu's comma lists, so what may stand in one is
  * what both leave alone. */
-static int add_rwdir(struct run *r, const char *folder, struct error **err)
+static int add_share(struct run *r, const char *host, const char *guest, struct error **err)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 				    "/._+@%-";
+	struct vm_share *share = &r->shares[r->config.share_count];
+
+	if (guest[strspn(guest, plain)])
+		return error_set(err, ERR_INPUT,
+				 "cannot share the folder \"%s\": vng takes only letters, digits "
+				 "and /._+@%%- in its path",
+				 guest);
+	for (size_t i = 0; i < r->config.share_count; i++)
+		if (strcmp(r->shares[i].guest, guest) == 0)
+			return 0;
+	if (r->config.share_count == VM_SHARES_MAX)
+		return error_set(err, ERR_INPUT,
+				 "more than %d folders to share (one through a symbolic link "
+				 "counts twice)",
+				 VM_SHARES_MAX);
+	*share = (struct vm_share){ strdup(host), strdup(guest), false };
+	r->config.share_count++;
+	return share->host && share->guest ? 0 : error_set(err, ERR_SPACE, "out of memory");
+}
+
+/* What is shared is what the path leads to now. The guest has it there, and where its user says. */
+static int add_rwdir(struct run *r, const char *folder, struct error **err)
+{
 	_cleanup_free_ char *absolute = realpath(folder, NULL);
+	_cleanup_free_ char *given = NULL;
 	struct stat st;
 
-	if (r->config.share_count == VM_SHARES_MAX)
-		return error_set(err, ERR_INPUT, "more than %d times --rwdir", VM_SHARES_MAX);
+	if (!*folder)
+		return error_set(err, ERR_INPUT, "--rwdir: the path of the folder is empty");
 	if (!absolute && errno == ENOENT)
 		return error_set(err, ERR_INPUT,
 				 "cannot share the folder %s: it is not there; make it with: mkdir "
@@ -143,14 +210,10 @@ static int add_rwdir(struct run *r, const char *folder, struct error **err)
 				 absolute);
 	if (access(absolute, R_OK | W_OK | X_OK) < 0)
 		return error_errno(err, ERR_INPUT, "cannot share the folder %s", absolute);
-	if (absolute[strspn(absolute, plain)])
-		return error_set(err, ERR_INPUT,
-				 "cannot share the folder \"%s\": vng takes only letters, digits "
-				 "and /._+@%%- in its path",
-				 absolute);
-	r->shares[r->config.share_count++] = (struct vm_share){ absolute, absolute, false };
-	absolute = NULL;
-	return 0;
+	given = absolute_as_given(folder, absolute);
+	if (add_share(r, absolute, absolute, err) < 0)
+		return -1;
+	return given ? add_share(r, absolute, given, err) : 0;
 }
 
 static int add_disk(struct run *r, const char *size, struct error **err)

@@ -21,7 +21,7 @@ const char shell_help[] =
 	"file, process or network of the host, and cannot mount.\n\n"
 	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
 	"  --path DIR   a rootfs elsewhere\n"
-	"  --user USER  of the rootfs (default: root)\n"
+	"  --user USER  of the rootfs, by name or number (default: root)\n"
 	"  --color WHEN auto (default), always or never\n"
 	"  --help\n\n"
 	"Exit status: the command's own, 128 + N where signal N ended it; 1 failed; 2 wrong\n"
@@ -43,6 +43,7 @@ struct shell {
 	size_t argc;
 	int tree;
 	char *absolute;
+	char *account; /* the user's name */
 	struct helper *helper;
 	struct terminal *terminal;
 };
@@ -53,13 +54,19 @@ static void shell_clear(struct shell *s)
 	helper_stop(&s->helper);
 	closep(&s->tree);
 	free(s->absolute);
+	free(s->account);
+}
+
+static bool is_number(const char *text)
+{
+	return *text && !text[strspn(text, "0123456789")];
 }
 
 static int check_words(const struct shell *s, struct error **err)
 {
 	size_t bytes = 0;
 
-	if (strcmp(s->user, "root") != 0 && !valid_account_name(s->user))
+	if (strcmp(s->user, "root") != 0 && !valid_account_name(s->user) && !is_number(s->user))
 		return error_set(err, ERR_INPUT, "\"%.80s\" is no name for a user", s->user);
 	for (size_t i = 0; i < s->argc; i++)
 		bytes += strlen(s->argv[i]) + 1;
@@ -71,21 +78,32 @@ static int check_words(const struct shell *s, struct error **err)
 	return 0;
 }
 
-/* The helper looks as well; here it can be told before a jail is there. */
-static int check_user(const struct shell *s, struct error **err)
+/* The name of the user whom LINE of passwd(5) is about, if that is USER, by name or number. */
+static char *match_user(const char *line, const char *user)
+{
+	size_t name = strcspn(line, ":\n"), length = strlen(user);
+	const char *password = line + name + (line[name] == ':');
+	const char *id = password + strcspn(password, ":\n");
+
+	id += *id == ':';
+	if ((length == name && strncmp(line, user, name) == 0) ||
+	    (strncmp(id, user, length) == 0 && id[length] == ':'))
+		return strndup(line, name);
+	return NULL;
+}
+
+/* The helper looks as well, for the name; here it can be told before a jail is there. */
+static int find_user(struct shell *s, struct error **err)
 {
 	_cleanup_free_ char *passwd = tree_read(s->tree, "etc/passwd", PASSWD_MAX, NULL, err);
-	size_t length = strlen(s->user);
 
-	for (const char *line = passwd; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, s->user, length) == 0 && line[length] == ':')
-			return 0;
-		if (!*line)
-			break;
-	}
 	if (!passwd)
 		return -1;
+	for (const char *line = passwd; *line && !s->account;
+	     line += strcspn(line, "\n"), line += *line != '\0')
+		s->account = match_user(line, s->user);
+	if (s->account && valid_account_name(s->account))
+		return 0;
 	return error_set(err, ERR_MISSING, "the rootfs at %s has no user %s; see: rootlet check",
 			 s->absolute, s->user);
 }
@@ -101,7 +119,7 @@ static int execute(struct shell *s, struct answer *answer, struct error **err)
 		return -1;
 	message.argv = s->argv;
 	message.n_argv = s->argc;
-	message.user = (char *)(uintptr_t)s->user;
+	message.user = s->account;
 	message.terminal = controlling;
 	request.kind_case = ROOTLET__REQUEST__KIND_EXECUTE;
 	request.execute = &message;
@@ -141,7 +159,7 @@ static int shell(struct shell *s, struct answer *answer, struct error **err)
 	if (flock(s->tree, LOCK_SH | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "the rootfs at %s is being replaced or removed",
 				 s->absolute);
-	if (check_user(s, err) < 0)
+	if (find_user(s, err) < 0)
 		return -1;
 	interrupt_catch();
 	if (helper_start("shell", NULL, &s->helper, err) < 0)

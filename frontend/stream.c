@@ -38,7 +38,7 @@ static bool move(struct stream *s)
 		if (size > 0) {
 			s->sent += (size_t)size;
 		} else if (!would_wait()) {
-			s->broken = true;
+			s->broken = errno;
 			stream_close(s);
 		}
 		return size > 0;

@@ -8,7 +8,7 @@
 struct stream {
 	int from, to;
 	bool close_from, close_to;
-	bool broken;	   /* TO took no more: nobody reads it */
+	int broken;	   /* errno of TO, which took no more; EPIPE: nobody reads it; else 0 */
 	size_t held, sent; /* of BUFFER */
 	char buffer[8192];
 };

@@ -1,9 +1,18 @@
 #include "frontend/suggest.h"
 
+#include <ctype.h>
+#include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #define WORD_MAX 48
 #define PREFIX_MIN 3
+
+/* Nobody means another word by capitals. */
+static bool same(char a, char b)
+{
+	return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
 
 static size_t least(size_t a, size_t b)
 {
@@ -27,8 +36,8 @@ static size_t distance(const char *a, const char *b)
 		row[0] = i;
 		for (size_t j = 1; j <= n; j++) {
 			row[j] = least(least(above[j], row[j - 1]) + 1,
-				       above[j - 1] + (a[i - 1] != b[j - 1]));
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				       above[j - 1] + !same(a[i - 1], b[j - 1]));
+			if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]))
 				row[j] = least(row[j], two_above[j - 2] + 1);
 		}
 	}
@@ -49,7 +58,7 @@ const char *suggest(const char *word, const char *const *words, size_t count)
 		}
 	}
 	for (size_t i = 0; i < count && !found; i++)
-		if (length >= PREFIX_MIN && strncmp(word, words[i], PREFIX_MIN) == 0)
+		if (length >= PREFIX_MIN && strncasecmp(word, words[i], PREFIX_MIN) == 0)
 			found = words[i];
 	return found;
 }

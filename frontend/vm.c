@@ -15,6 +15,7 @@
 #include "frontend/interrupt.h"
 #include "frontend/stream.h"
 #include "frontend/text.h"
+#include "frontend/vm_options.h"
 
 #define CONSOLE_KEPT 8192
 #define SHOWN_LINES 20
@@ -23,6 +24,9 @@
 /* How long a guest may take to power off after its command, and to die after a panic. */
 #define GRACE_SECONDS 20
 #define STUCK_MS 300
+
+/* With less, distributions' kernels and their initramfs have been seen not to start. */
+#define MEMORY_USUAL (UINT64_C(256) << 20)
 
 struct vm {
 	const struct vm_config *config;
@@ -283,6 +287,20 @@ static void announce(struct vm *vm, const struct pollfd *out, const struct pollf
 		vm->config->started(vm->config->context);
 }
 
+static int check_output(const struct vm *vm, struct error **err)
+{
+	int broken = vm->out.broken ? vm->out.broken : vm->error.broken;
+
+	if (!broken)
+		return 0;
+	if (broken == EPIPE || broken == EIO)
+		return error_set(err, ERR_INTERRUPTED,
+				 "the VM was stopped: nobody reads its output any more");
+	errno = broken;
+	return error_errno(err, ERR_MISSING, "the VM was stopped: cannot write to standard %s",
+			   vm->out.broken ? "output" : "error");
+}
+
 /* Serves the VM until it ends by itself (0), its time is over (1), or the caller wants it (2). */
 static int serve(struct vm *vm, struct error **err)
 {
@@ -309,9 +327,8 @@ static int serve(struct vm *vm, struct error **err)
 		stream_serve(&vm->in, &polled[IN]);
 		serve_output(vm, &polled[OUT], &polled[ERROR]);
 		/* The guest would wait for ever for room in a pipe that nobody empties. */
-		if (vm->out.broken || vm->error.broken)
-			return error_set(err, ERR_INTERRUPTED,
-					 "the VM was stopped: nobody reads its output any more");
+		if (check_output(vm, err) < 0)
+			return -1;
 		read_console(vm);
 		if (polled[ENDED].revents)
 			return 0;
@@ -346,17 +363,42 @@ static void copy_last_lines(const struct vm *vm, struct vm_result *result)
 	text_clean_lines(result->console);
 }
 
+/* Why a boot may have come to nothing. */
+static void explain_boot(const struct vm *vm, char *text, size_t size)
+{
+	const struct kernel *k = vm->config->kernel;
+	uint64_t memory = parse_size(vm->config->memory, true);
+	size_t length = 0;
+
+	*text = '\0';
+	if (vm->started)
+		return;
+	if (memory < MEMORY_USUAL)
+		length = (size_t)snprintf(text, size,
+					  "; %s may be too little to boot with: see --memory",
+					  vm->config->memory);
+	if (!k->modules && !k->build && length < size)
+		snprintf(text + length, size - length,
+			 "; no modules of this kernel were found (lib/modules/%s beside the image "
+			 "or "
+			 "above it), and it may lack what is not built in",
+			 k->version ? k->version : "VERSION");
+}
+
 /* What the VM's end means. LATE as serve() has it. A shell on a root that is vng's own says no
  * status, and its end is a good one. */
 static int judge(const struct vm *vm, int late, struct vm_result *result, struct error **err)
 {
+	char hint[320];
+
+	explain_boot(vm, hint, sizeof(hint));
 	result->started = vm->started;
 	result->panicked = vm->panicked;
 	if (vm->panicked)
 		return error_set(err, ERR_SYSTEM,
-				 vm->started ? "the kernel failed while the command ran: %.*s"
-					     : "the kernel failed at boot: %.*s",
-				 (int)strcspn(vm->panic, "\n"), vm->panic);
+				 vm->started ? "the kernel failed while the command ran: %.*s%s"
+					     : "the kernel failed at boot: %.*s%s",
+				 (int)strcspn(vm->panic, "\n"), vm->panic, hint);
 	result->ended = late == 2;
 	if (vm->exited || (!vm->config->argv && !late)) {
 		result->status = vm->exited ? vm->exit_status : 0;
@@ -369,9 +411,10 @@ static int judge(const struct vm *vm, int late, struct vm_result *result, struct
 		result->timed_out = late == 1;
 		return 0;
 	}
-	return error_set(err, ERR_SYSTEM, "the VM ended %s",
+	return error_set(err, ERR_SYSTEM, "the VM ended %s%s",
 			 vm->started ? "before the command did"
-				     : "before its kernel could run the command");
+				     : "before its kernel could run the command",
+			 hint);
 }
 
 static void drain(struct vm *vm)
@@ -426,6 +469,8 @@ int vm_run(const struct vm_config *given, struct vm_result *result, struct error
 	if (late < 0)
 		return -1;
 	drain(&vm);
+	if (check_output(&vm, err) < 0)
+		return -1;
 	if (vm.raw)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &vm.saved);
 	vm.raw = false;

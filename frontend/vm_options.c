@@ -78,10 +78,21 @@ int check_memory(const char *text, struct error **err)
 int add_append(char **append, const char *words, struct error **err)
 {
 	char *both;
+	bool quoted = false;
 
-	for (const char *p = words; *p; p++)
-		if (iscntrl((unsigned char)*p) || strchr("'\"\\`", *p))
-			return error_set(err, ERR_INPUT, "--append: no quotes, please");
+	/* vng takes a value in double quotes as one, and gives the kernel its own quotes for it. */
+	for (const char *p = words; *p; p++) {
+		quoted = quoted != (*p == '"');
+		if (iscntrl((unsigned char)*p) || strchr("'\\`", *p))
+			return error_set(err, ERR_INPUT,
+					 "--append: no control characters, backslashes or quotes "
+					 "but double ones, which the kernel knows");
+	}
+	if (quoted)
+		return error_set(err, ERR_INPUT,
+				 "--append %s: a double quote without its other one; it is: "
+				 "dyndbg=\"file foo.c +p\"",
+				 words);
 	if (asprintf(&both, "%s%s%s", *append ? *append : "", *append ? " " : "", words) < 0)
 		return error_errno(err, ERR_SYSTEM, "--append");
 	free(*append);

@@ -13,6 +13,13 @@
 
 #define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+/* A bus has 32 slots, of which vng and the shared folders take one each, from the first on. So
+ * disks lie eight to a slot, in the order in which the guest names them, in slots that nobody else
+ * takes: on a q35 the last one is the chipset's. Source: PCI 3.0, 6.1. */
+#define PCI_FUNCTIONS 8
+#define DISK_SLOT ((size_t)24)
+_Static_assert(DISK_SLOT + VM_DISKS_MAX / PCI_FUNCTIONS <= 31, "the disks have room on the bus");
+
 static void quote(FILE *out, const char *word)
 {
 	fputc('\'', out);
@@ -94,9 +101,10 @@ static char *qemu_options(const struct vm_config *config, const char *folder, co
 		fprintf(out,
 			" -drive if=none,id=disk%zu,format=raw,cache=unsafe,discard=unmap,"
 			"readonly=%s,file=/proc/%s/fd/%d"
-			" -device virtio-blk-pci,drive=disk%zu,serial=%s",
+			" -device virtio-blk-pci,drive=disk%zu,serial=%s,addr=0x%zx.%zu%s",
 			i, config->disks[i].read_only ? "on" : "off", self, disks[i], i,
-			config->disks[i].name);
+			config->disks[i].name, DISK_SLOT + i / PCI_FUNCTIONS, i % PCI_FUNCTIONS,
+			i % PCI_FUNCTIONS ? "" : ",multifunction=on");
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;

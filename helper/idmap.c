@@ -2,7 +2,6 @@
 
 #include <cap-ng.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/securebits.h>
 #include <sched.h>
 #include <spawn.h>
@@ -12,65 +11,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "policy/subids.h"
+
 #define HOST_PARTS (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
-#define RANGE_WANTED (RANGE_COUNT + 1)
-/* Where root has no range of its own: above what login.defs(5) gives away (SUB_UID_MAX is
- * 600100000) and where systemd keeps "container" ids (524288 to 1879048191). */
-#define ROOT_FIRST 1878982656u
 
-/* The first range of OWNER (a name or a number) in FILE that is long enough, into FIRST. Returns 1
- * for one, 0 for none, and leaves the longest in LONGEST. Format: subuid(5). */
-static int find_range(const char *file, const char *name, uid_t uid, uint32_t *first,
-		      uint64_t *longest)
-{
-	_cleanup_fclose_ FILE *f = fopen(file, "re");
-	_cleanup_free_ char *line = NULL;
-	size_t size = 0;
-	char number[16];
-
-	snprintf(number, sizeof(number), "%u", uid);
-	*longest = 0;
-	while (f && getline(&line, &size, f) > 0) {
-		char *rest = NULL, *owner = strtok_r(line, ":\n", &rest);
-		char *start = strtok_r(NULL, ":\n", &rest), *count = strtok_r(NULL, ":\n", &rest);
-		uint64_t from, length;
-
-		if (!owner || !start || !count || (strcmp(owner, name) && strcmp(owner, number)))
-			continue;
-		from = strtoumax(start, NULL, 10);
-		length = strtoumax(count, NULL, 10);
-		if (length > *longest)
-			*longest = length;
-		if (length >= RANGE_WANTED && from > 0 && from + length <= UINT32_MAX) {
-			*first = (uint32_t)from;
-			return 1;
-		}
-	}
-	return 0;
-}
-
-static int read_range(const char *file, const char *name, uid_t uid, uint32_t *first,
-		      struct error **err)
-{
-	uint64_t longest;
-
-	if (find_range(file, name, uid, first, &longest))
-		return 0;
-	if (uid == 0 && longest == 0) {
-		*first = ROOT_FIRST;
-		return 0;
-	}
-	if (longest)
-		return error_set(err, ERR_HOST,
-				 "cannot map user ids: the range of \"%s\" in %s has %" PRIu64
-				 " ids, %u are needed; ask an administrator to run: usermod "
-				 "--add-subuids 1000000-1065535 --add-subgids 1000000-1065535 %s",
-				 name, file, longest, RANGE_WANTED, name);
-	return error_set(err, ERR_HOST,
-			 "cannot map user ids: %s has no range for \"%s\"; ask an administrator to "
-			 "run: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s",
-			 file, name, name);
-}
+_Static_assert(SUBIDS_NEEDED == RANGE_COUNT + 1, "a range has a spare id");
 
 /* Root, and who has the two capabilities, write the maps themselves: no program needed. */
 static int write_map(pid_t pid, const char *file, uint32_t first, uint32_t caller, bool spare)
@@ -196,7 +141,7 @@ static int check_untaken(const char *file, const struct caller *caller, uint32_t
 		if (!colon || sscanf(colon, ":%ju:%ju", &from, &count) != 2)
 			continue;
 		*colon = '\0';
-		if (from < (uint64_t)first + RANGE_WANTED && first < from + count)
+		if (from < (uint64_t)first + SUBIDS_NEEDED && first < from + count)
 			return error_set(
 				err, ERR_HOST,
 				"the range of %s from %u on, by [ids] of the policy, overlaps "
@@ -208,16 +153,25 @@ static int check_untaken(const char *file, const struct caller *caller, uint32_t
 					    : 0;
 }
 
+static int read_range(const struct caller *caller, struct idmap *map, struct error **err)
+{
+	struct subids subids;
+
+	if (!subids_find(caller->name, caller->uid, &subids))
+		return error_set(err, ERR_HOST,
+				 "cannot map user ids: %s; ask an administrator to run: %s",
+				 subids.why, subids.fix);
+	map->first_uid = subids.first_uid;
+	map->first_gid = subids.first_gid;
+	return 0;
+}
+
 static int choose_range(const struct session *session, struct idmap *map, struct error **err)
 {
 	const struct caller *caller = &session->grant.caller;
 
 	if (session->mode != MODE_INSTALLED)
-		return read_range("/etc/subuid", caller->name, caller->uid, &map->first_uid, err) <
-				       0
-			       ? -1
-			       : read_range("/etc/subgid", caller->name, caller->uid,
-					    &map->first_gid, err);
+		return read_range(caller, map, err);
 	if (policy_range(&session->grant, &map->first_uid, err) < 0)
 		return -1;
 	map->first_gid = map->first_uid;
@@ -259,7 +213,7 @@ int idmap_open(const struct session *session, struct idmap *map, struct error **
 		return r;
 	/* Who has no range is refused by a process that he cannot stop, either: nobody's. */
 	if (r < 0)
-		map->first_uid = map->first_gid = ROOT_FIRST;
+		map->first_uid = map->first_gid = SUBIDS_ROOT_FIRST;
 	return become_spare(map, r < 0 ? NULL : err) < 0 ? -1 : r;
 }
 

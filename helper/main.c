@@ -27,22 +27,12 @@
 #include "helper/privileges.h"
 #include "helper/rollback.h"
 #include "helper/serve.h"
+#include "proto/standard.h"
 
 #define CHANNEL 3
 #define RECORD 4
 #define MEMORY 5
 #define PATIENCE_SECONDS 600 /* with a front end that does not read */
-
-/* A descriptor that is opened must not become standard error, which is written to. */
-static void guard_standard_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	while (fd >= 0 && fd < CHANNEL);
-	closep(&fd);
-}
 
 /* Nothing from outside is left but the channel, the record and the memory: no environment, no
  * descriptor, no folder, no signal mask, no timer. */
@@ -53,7 +43,7 @@ static void leave_outside(void)
 
 	clearenv();
 	close_range(MEMORY + 1, ~0U, 0);
-	guard_standard_descriptors();
+	standard_descriptors_open();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (int number = 1; number < NSIG; number++)

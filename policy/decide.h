@@ -45,7 +45,7 @@ struct question {
 struct decision {
 	bool allowed;
 	char rule[128]; /* which line of the policy decided: "allow lab: releases" */
-	char why[384];	/* of a refusal */
+	char why[512];	/* of a refusal */
 };
 
 /* Whoever runs this process: its real ids and its groups. */

@@ -179,6 +179,34 @@ static bool ends_test(const char *line)
 	return false;
 }
 
+/* "generic/9999 - unknown test, ignored", "Arguments before tests, please!", "check: failed to mkfs
+ * $TEST_DEV using specified options", "common/rc: could not mount …": none is about a test. */
+static bool take_complaint(struct check_output *c, size_t name)
+{
+	static const char *const starts[] = { "Arguments before tests, please!",
+					      "Usage: ", "Group \"", "check: ", "common/" };
+	static const char unknown[] = " - unknown test, ignored";
+	const char *mark = strstr(c->line, unknown);
+
+	if (mark && strcmp(mark, unknown) == 0) {
+		char test[NAME_SIZE];
+
+		snprintf(test, sizeof(test), "%.*s", (int)(mark - c->line), c->line);
+		if (c->events.complained)
+			c->events.complained(c->line, test, c->events.context);
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++) {
+		if (name || strncmp(c->line, starts[i], strlen(starts[i])) != 0)
+			continue;
+		report(c);
+		if (c->events.complained)
+			c->events.complained(c->line, NULL, c->events.context);
+		return true;
+	}
+	return false;
+}
+
 /* A line that follows a test's own: of a failure, the difference above all. */
 static void take_more(struct check_output *c, const char *line)
 {
@@ -202,6 +230,8 @@ static void take_line(struct check_output *c)
 	static const char section[] = "SECTION       -- ";
 	size_t length = test_name_length(c->line);
 
+	if (take_complaint(c, length))
+		return;
 	if (ends_test(c->line))
 		report(c);
 	if (strncmp(c->line, section, strlen(section)) == 0) {
@@ -220,7 +250,8 @@ static void take_line(struct check_output *c)
 		take_more(c, c->line);
 }
 
-/* check pads the name before the test begins, and ends the line after it. */
+/* check pads the name before the test begins, and ends the line after it. A dash behind the name
+ * begins what it says of a test that does not run. */
 static void look_ahead(struct check_output *c)
 {
 	size_t length;
@@ -229,7 +260,7 @@ static void look_ahead(struct check_output *c)
 		return;
 	c->line[c->length] = '\0';
 	length = test_name_length(c->line);
-	if (length && c->line[length] == ' ')
+	if (length && c->line[length] == ' ' && c->line[length + 1] && c->line[length + 1] != '-')
 		start(c, length);
 }
 

@@ -17,6 +17,9 @@ struct check_events {
 	void (*section)(const char *name, void *context);
 	void (*started)(const char *section, const char *name, void *context);
 	void (*ended)(const struct test_result *result, void *context);
+	/* Of its own words or configuration, in a line of its own. UNKNOWN: the name of a test that
+	 * it does not know and leaves out; NULL: it said something else. */
+	void (*complained)(const char *line, const char *unknown, void *context);
 	void *context;
 };
 

@@ -8,7 +8,7 @@
 
 #include "frontend/command.h"
 #include "frontend/events.h"
-#include "frontend/fstests/check_output.h"
+#include "frontend/fstests/check_words.h"
 #include "frontend/fstests/config.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/interrupt.h"
@@ -30,9 +30,9 @@ const char fstests_help[] =
 	"\n"
 	"Boots a kernel in a guest that has the users and packages of a rootfs, runs fstests in\n"
 	"it, and says what passed, failed and did not run. TEST… is what fstests' check takes: -g\n"
-	"GROUP, -x GROUP, -X FILE, -e TESTS, names of tests (default: -g quick). A kernel that\n"
-	"crashes and a test that does not end are noted, and the tests behind them run in a\n"
-	"fresh VM. Nothing is left of it but the results.\n"
+	"GROUP, -x GROUP, -X FILE, -e TESTS, -E FILE (anywhere on the host), names of tests\n"
+	"(default: -g quick). A kernel that crashes and a test that does not end are noted, and\n"
+	"the tests behind them run in a fresh VM. Nothing is left of it but the results.\n"
 	"\n"
 	"  --kernel KERNEL     a bzImage, a kernel's build folder, or the word distro\n"
 	"  --keyring FILE      what signatures are checked against (distro, and --build), where\n"
@@ -53,8 +53,8 @@ const char fstests_help[] =
 	"                      fstests' MKFS_OPTIONS\n"
 	"  --mount-options WORDS\n"
 	"                      fstests' MOUNT_OPTIONS\n"
-	"  --config FILE       a configuration of fstests, with sections; devices and folders need\n"
-	"                      not stand in it\n"
+	"  --config FILE       a configuration of fstests, with sections, each on its own filesystem;\n"
+	"                      devices and directories need not stand in it\n"
 	"  --devices N         disks (default: 7: one for tests, five in the scratch pool, one for\n"
 	"                      the log of writes)\n"
 	"  --device-size SIZE  of each (default: 10G); they are sparse, and gone with the VM\n"
@@ -292,31 +292,6 @@ static bool take_flag(struct fstests_options *o, int option)
 	return flag;
 }
 
-/* "-g quick" in one word is what people quote by mistake; check then says no more than its usage.
- */
-static int check_tests(const struct fstests_options *o, struct error **err)
-{
-	bool named = false;
-
-	for (size_t i = 0; i < o->test_count; i++) {
-		const char *space = strchr(o->tests[i], ' ');
-		size_t length = test_name_length(o->tests[i]);
-
-		if (o->tests[i][0] == '-' && space)
-			return error_set(err, ERR_INPUT, "\"%s\" is one word; give two: -- %.*s %s",
-					 o->tests[i], (int)(space - o->tests[i]), o->tests[i],
-					 space + strspn(space, " "));
-		if (o->tests[i][0] == '-' && named)
-			return error_set(err, ERR_INPUT,
-					 "\"%s\" comes too late: check's own options go before the "
-					 "names of tests, those of rootlet before the --",
-					 o->tests[i]);
-		/* But for the word behind an option, as -e. */
-		named = length && !o->tests[i][length] && (i == 0 || o->tests[i - 1][0] != '-');
-	}
-	return 0;
-}
-
 static int check_combination(const struct fstests_options *o, struct error **err)
 {
 	if (!o->kernel)
@@ -340,7 +315,7 @@ static int check_combination(const struct fstests_options *o, struct error **err
 	if (o->device_path_count > o->device_count)
 		return error_set(err, ERR_INPUT, "%u times --device, but --devices %u",
 				 o->device_path_count, o->device_count);
-	return check_tests(o, err);
+	return check_words_test(o->tests, o->test_count, o->fstests, err);
 }
 
 /* --- the run -------------------------------------------------------------------------------- */
@@ -348,10 +323,12 @@ static int check_combination(const struct fstests_options *o, struct error **err
 struct job {
 	struct fstests_options options;
 	char cpus[CPUS_TEXT];
-	char *fstypes; /* under test: --fstype's, and those that --config names */
+	char *fstypes; /* that may be under test: --fstype's, and those that --config names */
+	char *tested;  /* "ext4,xfs": which are */
 	struct rootfs rootfs;
 	struct root root;
 	struct fstests_source source;
+	struct check_words words;
 	struct vm_disk disks[VM_DISKS_MAX];
 	struct vm_share shares[VM_SHARES_MAX];
 	char *device_paths[DEVICES_MAX], *results_share;
@@ -381,7 +358,9 @@ static void job_clear(struct job *j)
 		free(j->device_paths[i]);
 	free(j->results_share);
 	free(j->fstypes);
+	free(j->tested);
 	source_free(&j->source);
+	check_words_clear(&j->words);
 	root_free(&j->root);
 	free(j->options.append);
 }
@@ -398,7 +377,21 @@ static int find_types(struct job *j, struct error **err)
 	if (j->options.config && !(text = file_read(j->options.config, CONFIG_MOST, NULL, err)))
 		return error_wrap(err, "--config");
 	j->fstypes = config_types(j->options.fstype, text);
-	return j->fstypes ? 0 : error_set(err, ERR_SPACE, "out of memory");
+	j->tested = config_tested(j->options.fstype, text);
+	return j->fstypes && j->tested ? 0 : error_set(err, ERR_SPACE, "out of memory");
+}
+
+/* Before an image is built for what cannot run. */
+static int read_words(struct job *j, struct error **err)
+{
+	const struct fstests_options *o = &j->options;
+
+	if (source_check(o, err) < 0 ||
+	    check_words_read(o->tests, o->test_count, o->fstests, &j->words, err) < 0)
+		return -1;
+	j->run.words = j->words.words;
+	j->run.word_count = j->words.count;
+	return 0;
 }
 
 static int prepare_root(struct job *j, struct error **err)
@@ -418,12 +411,11 @@ static int prepare_root(struct job *j, struct error **err)
 			return -1;
 		if (j->rootfs.kernel->modules)
 			add_share(j, j->rootfs.kernel->modules, MODULES_SHARE, true);
-		return 0;
+		return read_words(j, err);
 	}
-	/* Whether there is an fstests is looked at before an image is built for it. */
 	if (rootfs_open(o->name, o->path, o->kernel, o->keyring, j->run.progress, &j->rootfs, err) <
 		    0 ||
-	    source_check(o, err) < 0 || root_prepare(&wish, &j->root, err) < 0)
+	    read_words(j, err) < 0 || root_prepare(&wish, &j->root, err) < 0)
 		return -1;
 	helper_stop(&j->rootfs.helper);
 	return 0;
@@ -483,17 +475,18 @@ static int prepare_vm(struct job *j, struct error **err)
 /* What a test took when it last ran on the same filesystem. */
 static void read_earlier(struct job *j)
 {
+	_cleanup_free_ char *first = strndup(j->tested, strcspn(j->tested, ","));
 	char **ids;
 	size_t count;
 
-	if (run_folder_list(&ids, &count, NULL) < 0)
+	if (!first || run_folder_list(&ids, &count, NULL) < 0)
 		return;
 	for (size_t i = count; i-- > 0;) {
 		_cleanup_(run_folder_close) struct run_folder folder = RUN_FOLDER_NONE;
 		_cleanup_(results_clear) struct results results = { 0 };
 		_cleanup_error_ struct error *ignored = NULL;
 
-		if (strstr(ids[i], j->options.fstype) &&
+		if (strstr(ids[i], first) &&
 		    run_folder_open(ids[i], &folder, &ignored) == 0 &&
 		    results_read(folder.fd, RUN_TESTS, &results, NULL) == 0)
 			for (size_t k = 0; k < results.count; k++) {
@@ -529,6 +522,16 @@ static int copy_config(const struct job *j, struct error **err)
 	return 0;
 }
 
+static int copy_words(struct job *j, struct error **err)
+{
+	_cleanup_close_ int results =
+		openat(j->run.folder.fd, RUN_RESULTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (results < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write to %s", j->run.folder.path);
+	return check_words_write(&j->words, results, err);
+}
+
 /* What was asked for: in the run's folder from the start, so that one that is cut off tells it too.
  */
 static json_t *describe(const struct job *j)
@@ -539,7 +542,7 @@ static json_t *describe(const struct job *j)
 		json_array_append_new(tests, json_string(j->options.tests[i]));
 	return json_pack("{s:s, s:I, s:s, s:s*, s:s, s:s*, s:s, s:o, s:s}", "run", j->run.folder.id,
 			 "began", (json_int_t)time(NULL), "kernel", j->rootfs.kernel->image,
-			 "kernel_version", j->rootfs.kernel->version, "fstype", j->options.fstype,
+			 "kernel_version", j->rootfs.kernel->version, "fstype", j->tested,
 			 "rootfs", j->rootfs.path, "fstests", j->options.fstests, "tests", tests,
 			 "root",
 			 j->root.vm.kind == VM_ROOT_IMAGE  ? "image"
@@ -549,8 +552,14 @@ static json_t *describe(const struct job *j)
 
 static int open_run(struct job *j, json_t **record, struct error **err)
 {
-	if (run_folder_make(j->options.fstype, j->options.results, &j->run.folder, err) < 0 ||
+	_cleanup_free_ char *first = strndup(j->tested, strcspn(j->tested, ","));
+
+	if (!first)
+		return error_set(err, ERR_SPACE, "out of memory");
+	if (run_folder_make(first, j->options.results, &j->run.folder, err) < 0 ||
 	    copy_config(j, err) < 0)
+		return -1;
+	if (copy_words(j, err) < 0)
 		return -1;
 	if (asprintf(&j->results_share, "%s/" RUN_RESULTS, j->run.folder.path) < 0)
 		return error_set(err, ERR_SPACE, "out of memory");
@@ -589,6 +598,7 @@ static int prepare(struct job *j, struct error **err)
 	format = j->root.vm.kind == VM_ROOT_IMAGE ? j->root.vm.fstype : NULL;
 	if (source_prepare(&j->options, j->rootfs.manifest, format, j->run.progress, &j->source,
 			   err) < 0 ||
+	    check_words_test(j->words.words, j->words.count, j->source.folder, err) < 0 ||
 	    prepare_vm(j, err) < 0)
 		return -1;
 	read_earlier(j);

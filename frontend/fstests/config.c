@@ -1,36 +1,92 @@
 #include "frontend/fstests/config.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Behind "FSTYP=", with "export " before it or not; NULL: another line. */
+/* Behind "FSTYP=" or "FSTYP =", with "export " before it or not; NULL: another line. */
 static const char *find_value(const char *line)
 {
-	static const char name[] = "FSTYP=", export[] = "export ";
+	static const char name[] = "FSTYP", export[] = "export ";
 
 	line += strspn(line, " \t");
 	if (strncmp(line, export, strlen(export)) == 0)
 		line += strlen(export) + strspn(line + strlen(export), " \t");
-	return strncmp(line, name, strlen(name)) == 0 ? line + strlen(name) : NULL;
+	if (strncmp(line, name, strlen(name)) != 0)
+		return NULL;
+	line += strlen(name);
+	line += strspn(line, " \t");
+	return *line == '=' ? line + 1 + strspn(line + 1, " \t") : NULL;
+}
+
+/* The next type that TEXT gives, LENGTH bytes of what it returns, and TEXT goes on behind it; NULL:
+ * no further one. SECTIONS counts the headers on the way. */
+static const char *next_type(const char **text, size_t *length, unsigned int *sections)
+{
+	const char *value = NULL;
+
+	for (const char *line = *text; line && *line && !value; *text = line) {
+		value = find_value(line);
+		*sections += *line == '[';
+		line += strcspn(line, "\n");
+		line += *line != '\0';
+	}
+	if (value && (*value == '"' || *value == '\''))
+		value++;
+	*length = value ? strcspn(value, " \t\r\n\"'#;") : 0;
+	return value;
 }
 
 char *config_types(const char *first, const char *text)
 {
+	unsigned int sections = 0;
 	char *types = NULL;
-	size_t size;
+	const char *type;
+	size_t size, length;
 	FILE *out = open_memstream(&types, &size);
 
 	if (!out)
 		return NULL;
 	fputs(first, out);
-	for (const char *line = text; line && *line;
-	     line += strcspn(line, "\n"), line += *line != 0) {
-		const char *value = find_value(line);
-
-		if (value && (*value == '"' || *value == '\''))
-			value++;
-		if (value)
-			fprintf(out, " %.*s", (int)strcspn(value, " \t\r\n\"'#;"), value);
-	}
+	while ((type = next_type(&text, &length, &sections)))
+		fprintf(out, " %.*s", (int)length, type);
 	return fclose(out) == 0 ? types : NULL;
+}
+
+static bool is_listed(const char *list, const char *type, size_t length)
+{
+	for (; *list; list += strcspn(list, ","), list += *list != '\0')
+		if (strcspn(list, ",") == length && strncmp(list, type, length) == 0)
+			return true;
+	return false;
+}
+
+char *config_tested(const char *first, const char *text)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+	unsigned int sections = 0;
+	const char *type;
+	size_t length;
+	char *list = NULL;
+
+	while ((type = next_type(&text, &length, &sections))) {
+		char *longer;
+
+		/* What the first section leaves open is what the command line says. */
+		if (!list && sections > 1 && !(list = strdup(first)))
+			return NULL;
+		/* Where there are no sections it is a script, and this may be an expression. */
+		if (strspn(type, plain) < length || !length ||
+		    (list && is_listed(list, type, length)))
+			continue;
+		if (asprintf(&longer, "%s%s%.*s", list ? list : "", list ? "," : "", (int)length,
+			     type) < 0)
+			longer = NULL;
+		free(list);
+		list = longer;
+		if (!list)
+			return NULL;
+	}
+	return list ? list : strdup(first);
 }

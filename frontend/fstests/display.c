@@ -127,6 +127,11 @@ void display_boot(const struct fstests_run *run, const char *why)
 			      why ? why : "");
 }
 
+void display_complaint(const struct fstests_run *run, const char *line)
+{
+	progress_note(run->progress, "check says: %s", line);
+}
+
 void display_corrected(const struct fstests_run *run, int count)
 {
 	progress_note(run->progress, "%d test%s that passed by the output failed by check.log",

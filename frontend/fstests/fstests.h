@@ -60,7 +60,9 @@ struct fstests_run {
 	struct run_folder folder;
 	struct vm_config vm; /* without the command */
 	const char *source;  /* ROOTLET_SOURCE of policy/guest/fstests.sh */
-	struct plan plan;    /* empty until it is known */
+	char *const *words;  /* check's, as the guest gets them */
+	size_t word_count;
+	struct plan plan; /* empty until it is known */
 	struct results results;
 	struct complaint *complaints;
 	size_t complaint_count;
@@ -76,7 +78,8 @@ struct fstests_run {
 double fstests_now(void);
 
 /* session.c: boots as often as it takes. Returns what it came to, or -1 with ERR set where the
- * tests could not be run (or ERR_INTERRUPTED). */
+ * tests could not be run (or ERR_INTERRUPTED). ERR is set with FSTESTS_NOT_RUN as well, where check
+ * ran a part of them only. */
 int fstests_session(struct fstests_run *run, struct error **err);
 
 /* display.c: what the user sees meanwhile, or --json's events. */
@@ -85,6 +88,7 @@ void display_started(const struct fstests_run *run, const char *section, const c
 void display_ended(const struct fstests_run *run, const struct test_result *result);
 void display_kernel(const struct fstests_run *run, const struct complaint *complaint);
 void display_boot(const struct fstests_run *run, const char *why);
+void display_complaint(const struct fstests_run *run, const char *line); /* of check */
 void display_corrected(const struct fstests_run *run, int count);
 void display_tick(const struct fstests_run *run, const char *name, double since);
 

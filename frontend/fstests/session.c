@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "frontend/fstests/check_output.h"
+#include "frontend/fstests/check_words.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/fstests/kernel_log.h"
 #include "frontend/fstests/result_files.h"
@@ -25,6 +26,7 @@ struct session {
 	struct check_output *output;
 	struct kernel_log *log;
 	int output_fd, console_fd, results_fd;
+	char refusal[256]; /* why check did not do all that it was asked for; "" : it did */
 
 	/* this boot */
 	char test[128], section[128]; /* "" : none is running */
@@ -34,6 +36,7 @@ struct session {
 	bool hung;	/* ended by us: the test's time was over */
 	bool exhausted; /* the run's was */
 	size_t ended;	/* tests */
+	char complaint[256]; /* of check, about its words or configuration; "" : none */
 	char trace[INCIDENT_TRACE_MAX], why[256]; /* of the crash */
 	char last[LAST_LINES + 1];		  /* of what was printed */
 	size_t last_length;
@@ -66,6 +69,7 @@ static void test_started(const char *section, const char *name, void *context)
 	snprintf(s->test, sizeof(s->test), "%s", name);
 	snprintf(s->section, sizeof(s->section), "%s", section);
 	s->began = fstests_now();
+	*s->complaint = '\0';
 	if (s->run->first_test <= 0)
 		s->run->first_test = s->began;
 	display_started(s->run, section, name);
@@ -91,6 +95,30 @@ static void test_ended(const struct test_result *result, void *context)
 	result_files_add(s->results_fd, &whole, &text);
 	keep_result(s, &whole);
 	*s->test = '\0';
+}
+
+static void keep_refusal(struct session *s)
+{
+	if (!*s->refusal)
+		snprintf(s->refusal, sizeof(s->refusal), "%s", s->complaint);
+}
+
+/* Of a test that a pattern matched it says so by the way: there are more files in the directory. */
+static void check_complained(const char *line, const char *unknown, void *context)
+{
+	struct session *s = context;
+	bool asked = !unknown;
+
+	for (size_t i = 0; unknown && i < s->run->word_count; i++)
+		asked = asked || strcmp(s->run->words[i], unknown) == 0;
+	if (!asked)
+		return;
+	if (!*s->complaint)
+		snprintf(s->complaint, sizeof(s->complaint), "%s", line);
+	text_clean(s->complaint);
+	if (unknown)
+		keep_refusal(s);
+	display_complaint(s->run, line);
 }
 
 static void keep_complaint(struct session *s, const struct incident *incident)
@@ -272,13 +300,14 @@ static int start_parsers(struct session *s, struct error **err)
 {
 	const struct check_events events = { .started = test_started,
 					     .ended = test_ended,
+					     .complained = check_complained,
 					     .context = s };
 
 	s->output = check_output_new(&events);
 	s->log = kernel_log_new(kernel_complained, s);
 	if (!s->output || !s->log)
 		return error_set(err, ERR_SPACE, "out of memory");
-	*s->test = *s->why = *s->trace = *s->last = '\0';
+	*s->test = *s->why = *s->trace = *s->last = *s->complaint = '\0';
 	s->hung = s->exhausted = false;
 	s->fatal = 0;
 	s->ended = s->last_length = 0;
@@ -337,6 +366,8 @@ static char *find_reason(struct session *s)
 	static char nothing[] = "it printed nothing";
 	char *line = s->last;
 
+	if (*s->complaint)
+		return s->complaint;
 	while (s->last_length && s->last[s->last_length - 1] == '\n')
 		s->last[--s->last_length] = '\0';
 	for (char *p = s->last; (p = strstr(p, "rootlet: ")); p += strlen("rootlet: "))
@@ -408,6 +439,9 @@ static enum verdict judge(struct session *s, int status, const struct vm_result 
 	}
 	if (*s->test)
 		return judge_broken(s, result, "check ended before the test did", err);
+	/* It exits with 1 if tests failed as well: what it said last tells one from the other. */
+	if (result->status > 0 && *s->complaint)
+		keep_refusal(s);
 	return VERDICT_DONE;
 }
 
@@ -440,6 +474,8 @@ static int conclude(const struct session *s)
 		return FSTESTS_CRASHED;
 	if (s->exhausted || results_count(r, TEST_TIMEOUT))
 		return FSTESTS_TIMED_OUT;
+	if (*s->refusal)
+		return FSTESTS_NOT_RUN;
 	return results_count(r, TEST_FAIL) || results_count(r, TEST_UNREACHED) ? FSTESTS_FAILED
 									       : FSTESTS_PASSED;
 }
@@ -472,6 +508,8 @@ static int run_batches(struct session *s, struct batch *batch, struct error **er
 		    (left = plan_left(&s->run->plan, &s->run->results)) >= before ||
 		    !plan_next(&s->run->plan, &s->run->results, batch))
 			return 0;
+		if (check_words_keep(s->run->words, s->run->word_count, batch) < 0)
+			return error_set(err, ERR_SPACE, "out of memory");
 		display_boot(s->run, *s->why ? s->why : NULL);
 	}
 }
@@ -507,8 +545,8 @@ int fstests_session(struct fstests_run *run, struct error **err)
 
 	/* A configuration has sections, of which only check knows. */
 	if (!run->options->config)
-		plan_of_words(run->options->tests, run->options->test_count, &run->plan);
-	if (batch_of_words(run->options->tests, run->options->test_count, &batch) < 0)
+		plan_of_words(run->words, run->word_count, &run->plan);
+	if (batch_of_words(run->words, run->word_count, &batch) < 0)
 		return error_set(err, ERR_SPACE, "out of memory");
 	run->began = fstests_now();
 	display_begin(run);
@@ -522,5 +560,11 @@ int fstests_session(struct fstests_run *run, struct error **err)
 	closep(&s.console_fd);
 	closep(&s.results_fd);
 	error_free(&s.err);
-	return result < 0 ? -1 : conclude(&s);
+	if (result < 0)
+		return -1;
+	result = conclude(&s);
+	if (result == FSTESTS_NOT_RUN)
+		error_set(err, ERR_INPUT, "check did not run all that it was asked for: %s",
+			  s.refusal);
+	return result;
 }

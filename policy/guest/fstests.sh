@@ -62,20 +62,48 @@ set_scheduler() {
 		fail "the kernel has no I/O scheduler $ROOTLET_SCHEDULER: $(cat "$queue")"
 }
 
-make_filesystem() {
-	local device=$1 words output
-	read -ra words <<<"$MKFS_OPTIONS"
-	if [[ -n $ROOTLET_MKFS ]]; then
+# What check starts with: by fstests' own reading of the first section of the configuration, else what
+# rootlet was told. Prints a line each of the filesystem, its options and the device.
+first_section() {
+	local read=''
+	[[ -z $ROOTLET_CONFIG || ! -e common/config ]] || read=$(
+		[[ ! -e common/exit ]] || . common/exit
+		here=$PWD
+		. common/config >/dev/null 2>&1
+		# An overlay lies on a filesystem of its own.
+		if [[ $FSTYP == overlay ]]; then
+			FSTYP=${OVL_BASE_FSTYP:-$ROOTLET_FSTYPE} TEST_DEV=$OVL_BASE_TEST_DEV
+		fi
+		printf '%s\n' "$FSTYP" "$MKFS_OPTIONS" "$TEST_DEV"
+	)
+	# Of a configuration that it does not take, check itself says what is wrong.
+	printf '%s\n' "${read:-$ROOTLET_FSTYPE
+$MKFS_OPTIONS
+$TEST_DEV}"
+}
+
+# check mounts TEST_DEV before it looks at any section but the first, and makes it from the second on
+# where that is of another type.
+make_test_device() {
+	local first type device words output
+	mapfile -t first < <(first_section)
+	type=${first[0]} device=${first[2]}
+	read -ra words <<<"${first[1]}"
+	# A disk of the guest's root, or none at all, which check does not mount either.
+	[[ " ${devices[*]} " == *" $device "* ]] || return 0
+	modprobe -q "$type" 2>/dev/null
+	umount "$TEST_DIR" 2>/dev/null
+	if [[ -n $ROOTLET_MKFS && $type == "$ROOTLET_FSTYPE" ]]; then
 		output=$($ROOTLET_MKFS "${words[@]}" "$device" 2>&1)
 	else
-		case $ROOTLET_FSTYPE in
-		ext2 | ext3 | ext4) set -- "mkfs.$ROOTLET_FSTYPE" -q -F ;;
-		xfs | btrfs | f2fs | bcachefs) set -- "mkfs.$ROOTLET_FSTYPE" -f ;;
+		case $type in
+		ext2 | ext3 | ext4) set -- "mkfs.$type" -q -F ;;
+		xfs | btrfs | f2fs | bcachefs) set -- "mkfs.$type" -f ;;
 		overlay | tmpfs | nfs | 9p | virtiofs) return 0 ;;
-		*) set -- "mkfs.$ROOTLET_FSTYPE" ;;
+		*) set -- "mkfs.$type" ;;
 		esac
 		output=$("$@" "${words[@]}" "$device" 2>&1)
-	fi || fail "cannot make a $ROOTLET_FSTYPE on $device: $output"
+	fi || fail "cannot make a filesystem of type $type on $device: $output"
 }
 
 write_config() {
@@ -123,10 +151,12 @@ cd "$fstests" || exit 120
 mkdir -p /mnt/test /mnt/scratch 2>/dev/null || {
 	mount -t tmpfs mnt /mnt && mkdir /mnt/test /mnt/scratch
 } || fail "cannot make folders to mount on"
-make_filesystem "${devices[0]}"
 write_config "${devices[@]}"
+make_test_device
 if [[ -n $ROOTLET_LIST ]]; then
 	./check -n "$@" >"$results/rootlet.list" 2>&1
+	# It goes through the sections, and leaves the filesystem of the last one.
+	[[ -z $ROOTLET_CONFIG ]] || make_test_device
 fi
 ./check "$@" 2>&1
 status=$?

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "policy/privilege_sets.h"
+#include "proto/standard.h"
 
 /* Any number above what libseccomp knows: calls newer than that "do not exist". */
 #define CALL_NUMBERS 1024
@@ -150,6 +151,7 @@ int main(int argc, char **argv)
 {
 	int r = 0;
 
+	standard_descriptors_open();
 	if (argc == 3) {
 		without_set = argv[1];
 		without_call = argv[2];

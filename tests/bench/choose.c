@@ -7,6 +7,7 @@
 #include "frontend/cache.h"
 #include "frontend/resolve.h"
 #include "frontend/resolve_cache.h"
+#include "proto/standard.h"
 
 int main(int argc, char **argv)
 {
@@ -16,6 +17,7 @@ int main(int argc, char **argv)
 	_cleanup_close_ int fd = -1;
 	struct choices choices = { 0 };
 
+	standard_descriptors_open();
 	if (argc < 5) {
 		fputs("usage: choose INDEX SUITE ARCH PACKAGE…\n", stderr);
 		return 2;

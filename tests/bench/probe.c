@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "frontend/client.h"
+#include "proto/standard.h"
 
 static int complain(const struct error *err)
 {
@@ -94,6 +95,7 @@ static int probe_image(const char *tree, const char *file)
 
 int main(int argc, char **argv)
 {
+	standard_descriptors_open();
 	if (argc == 2 && strcmp(argv[1], "start") == 0)
 		return probe_start();
 	if (argc == 3 && strcmp(argv[1], "requests") == 0 && atoi(argv[2]) > 0)

@@ -182,6 +182,9 @@ SHELL = [
     Case("shell: fsqa's home and shell", ["shell", "--user", "fsqa", "--", "sh", "-c",
                                           "cd; pwd; echo $HOME $USER"], 0,
          ["^/home/fsqa$", "^/home/fsqa fsqa$"]),
+    Case("shell: as number 1000", ["shell", "--user", "1000", "--", "id", "-un"], 0, "^fsqa$"),
+    Case("shell: a number that is nobody's", ["shell", "--user", "4711", "--", "true"], 1,
+         "has no user 4711"),
     Case("shell: a user that is not there", ["shell", "--user", "nobody2", "--", "true"], 1,
          "nobody2"),
     Case("shell: words are kept as they are", ["shell", "--", "printf", "<%s>", "a b", "", "*", "'"],
@@ -287,6 +290,27 @@ def no_fstests():
                   rf"{folder} is no tree of fstests.*git clone", ["Building"]), home)
 
 
+def no_boot():
+    """What a guest that does not come up may lack."""
+    kernel, environment = vng.stand_in(home)
+    with Tidy(home) as tidy:
+        outcome = home.run("run", "--kernel", kernel, "--memory", "100M", "--timeout", "100", "--", "true",
+                           environment=environment)
+        wrong = tidy.complaints()
+    tap.report(outcome.status == 125 and not wrong and re.search(
+        "100M may be too little to boot with: see --memory; no modules of this kernel were found", outcome.err),
+               "run: a guest that does not boot, with little memory and no modules", *wrong, outcome)
+    os.chmod(home.write("bin/vng", "#!/bin/sh\nwc -c\nsleep 2\nexit 3\n"), 0o755)
+    for what, how, status, out, err in (
+            ("without standard input", "<&-", 125, r"\A0\n\Z", "."),
+            ("with a full disk", ">/dev/full", 7, "", "cannot write to standard output: No space left"),
+            ("without standard output", ">&-", 1, "", "cannot write to standard output: Bad file")):
+        outcome = home.run("run", "--kernel", kernel, "--timeout", "100", "--", "true", environment=environment,
+                           before=["sh", "-c", f'exec "$@" {how}', "sh"], seconds=90)
+        tap.report(outcome.status == status and re.search(out, outcome.out) and re.search(err, outcome.err),
+                   f"run {what}", outcome)
+
+
 def busy():
     """A rootfs that somebody works in is neither removed nor replaced."""
     shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 60")
@@ -328,9 +352,11 @@ def on_terminal():
 def elsewhere(server):
     path = f"{home.folder}/else.where"
     with Tidy(home, home.folder) as tidy:
-        outcome = home.create("--path", "else.where", server=server, at=AT, fresh=False)
+        outcome = home.create("--path", "else.where", server=server, at=AT, fresh=False,
+                              before=["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"])
         wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
-    tap.report(not wrong and os.path.isdir(path), "create --path", *wrong, outcome)
+    tap.report(not wrong and os.path.isdir(path), "create --path, without standard input, output and error",
+               *wrong, outcome)
     play(Case("check --path", ["check", "--path", path], 0, "ready at .*else.where"), home)
     play(Case("list does not show it", ["list"], 0, (), ["else.where"]), home)
     play(Case("delete --path", ["delete", "--yes", "--path", path], 0, "Removed",
@@ -347,6 +373,7 @@ with Server(AT.root) as same:  # a base is of one mirror
     ask_to_delete()
     try_shell()
     no_fstests()
+    no_boot()
     busy()
     forced_create(same)
     damage()

@@ -50,6 +50,34 @@ def ranges():
         play(Case(f"doctor: {what}", ["doctor"], 1, [r"^missing .*sub", USERMOD]), home)
 
 
+def halves():
+    """A range in two pieces. doctor, create and its dry run give the same command."""
+    if not AS_ROOT:
+        tap.skip("create: two ranges of 32768 ids", "needs root, to hide the file")
+        return
+    home = Home()
+    user = home.user
+    for file in ("subuid", "subgid"):
+        home.write(file, f"{user.name}:100000:32768\n{user.name}:200000:32768\nother:300000:65536\n")
+    before = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+              "mount --bind subuid /etc/subuid && mount --bind subgid /etc/subgid && "
+              f'exec setpriv --reuid {user.uid} --regid {user.gid} --clear-groups "$@"', "sh"]
+    with Server(AT.root) as server, Tidy(home) as tidy:
+        made = home.create(server=server, at=AT, before=before, **NOBODY)
+        asked = home.create("--dry-run", server=server, at=AT, before=before, **NOBODY)
+        doctor = home.run("doctor", before=before, **NOBODY)
+        wrong = tidy.complaints()
+    for what, outcome, status, text in (("create", made, HOST, made.err),
+                                        ("create --dry-run", asked, 1, asked.out),
+                                        ("doctor", doctor, 1, doctor.out)):
+        tap.report(outcome.status == status and not wrong and
+                   "longest of 32768; 65536 in one piece" in text and
+                   "usermod --add-subuids 365536-431071 --add-subgids 365536-431071" in text,
+                   f"{what}: two ranges of 32768 ids", *wrong, outcome)
+    tap.report("refused Hello" in asked.out and "allowed Hello" not in asked.out,
+               "create --dry-run: the helper would refuse", asked)
+
+
 def forbidden(before, what, says, found):
     home = Home()
     refused(f"create where user namespaces are forbidden ({what})", home, says, before)
@@ -190,6 +218,7 @@ def lazily():
 
 
 ranges()
+halves()
 namespaces()
 other_range()
 good_host()

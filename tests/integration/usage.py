@@ -113,6 +113,9 @@ CASES += [
 CASES += [
     Case("create: an unknown release", ["create", "--release", "warty"], 2,
          ['"warty" is unknown', "jammy", "bookworm"]),
+    Case("create: a release in capitals", ["create", "--release", "Jammy"], 2, "did you mean: jammy$"),
+    Case("create: an architecture in capitals", ["create", "--arch", "AMD64"], 2, "did you mean: amd64$"),
+    Case("create: a mistyped engine", ["create", "--engine", "nativ"], 2, "did you mean: native$"),
     Case("create: a release that is a path", ["create", "--release", "../etc"], 2, "no name for a"),
     Case("create: a release that is an option", ["create", "--release=--x"], 2, "no name for a"),
     Case("create: an unknown profile", ["create", "--profile", "nosuch"], 2, 'no profile "nosuch"'),
@@ -132,12 +135,20 @@ CASES += [
     Case("run: a disk larger than any", ["run", "--kernel", "distro", "--disk", "9000000T"], 2, "at most 8388607T"),
     Case("run: a kernel that is not there", ["run", "--kernel", "/no/such", "--", "true"], 2,
          "/no/such: No such file.*give a bzImage, a kernel's build folder"),
+    Case("run: a build folder that cannot be read", ["run", "--kernel", "closed", "--", "true"], 2,
+         "cannot read the kernel .*closed/arch/x86/boot/bzImage: Permission denied"),
     Case("run: a build folder without a kernel", ["run", "--kernel", "config", "--", "true"], 2,
          "has no arch/x86/boot/bzImage; run: make -C /.*/config bzImage"),
+    Case("run: quotes that the kernel does not know", ["run", "--kernel", "distro", "--append", "a='b c'", "--",
+                                                      "true"], 2, "--append: no .* quotes but double ones"),
+    Case("run: half a quote", ["run", "--kernel", "distro", "--append", 'dyndbg="file a.c', "--", "true"], 2,
+         "without its other one"),
     Case("run: no number of cpus", ["run", "--kernel", "distro", "--cpus", "many"], 2, "--cpus many"),
     Case("run: no time", ["run", "--kernel", "distro", "--timeout", "0"], 2, "--timeout 0"),
     Case("run: a folder that is not there", ["run", "--kernel", "distro", "--rwdir", "/no/such",
                                              "--", "true"], 2, "mkdir -p /no/such"),
+    Case("run: a folder without a name", ["run", "--kernel", "distro", "--rwdir", "", "--", "true"], 2,
+         "--rwdir: the path of the folder is empty"),
     Case("run: the whole host", ["run", "--kernel", "distro", "--rwdir", "/", "--", "true"], 2, "/"),
     Case("shell: a user that cannot be", ["shell", "--user", "a:b", "--", "true"], 2, "no name for"),
     Case("create: a folder that cannot be opened", ["create", "--path", "closed/tree"], 1, "choose another place with --path"),
@@ -180,6 +191,26 @@ for what, words, environment, has, lacks in LOOKS:
 for words in [["--help"], ["doctor"], ["profiles"], ["policy", "seccomp"], *([name, "--help"] for name in COMMANDS)]:
     outcome = home.run(*words, environment={"LC_ALL": "C"})
     tap.report(outcome.out and outcome.out.isascii(), f"looks: {' '.join(words)} in the C locale is ASCII", outcome)
+# Whatever prints: what cannot be printed was not done.
+PRINTS = [["--version"], ["--help"], ["help"], ["help", "create"], ["list"], ["list", "--json"], ["check"],
+          ["check", "--json"], ["delete", "--json"], ["doctor"], ["doctor", "--json"], ["profiles"],
+          ["profiles", "--json"], ["profiles", "show", "fstests"], ["policy", "show"],
+          ["policy", "show", "--json"], ["policy", "seccomp"], ["runs"], ["runs", "--json"],
+          ["runs", "show", "a-run"], ["cache"], ["cache", "--json"], ["__complete", ""], ["mcp"], *([name, "--help"] for name in COMMANDS)]
+for words in PRINTS:
+    for what, where in (("a full disk", ">/dev/full"), ("no standard output", ">&-")):
+        if where == ">&-" and words[0] in ("create", "delete", "fstests"):
+            continue  # whose work is done all the same
+        outcome = home.run(*words, before=["sh", "-c", f'exec "$@" {where}', "sh"],
+                           text=b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        tap.report(outcome.status != 0 and "cannot write to standard output: " in outcome.err,
+                   f"{' '.join(words)} with {what}", outcome)
+# Whatever is opened first must not become standard input, output or error.
+for words in (["list"], ["check"], ["doctor"], ["run", "--kernel", "/no/such", "--", "true"]):
+    usual = home.run(*words)
+    outcome = home.run(*words, before=["sh", "-c", 'exec "$@" <&- 2>&-', "sh"])
+    tap.report((outcome.status, outcome.out) == (usual.status, usual.out),
+               f"{' '.join(words)} without standard input and error", usual, outcome)
 # On a terminal: the same, where colours are decided by themselves.
 for what, words, environment, colored in (
         ("a terminal", ["check"], {}, True), ("NO_COLOR", ["check"], {"NO_COLOR": "1"}, False),

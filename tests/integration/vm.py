@@ -26,8 +26,16 @@ IN_GUEST = [
     ("modules can be loaded", "modprobe xfs && grep -w xfs /proc/filesystems", "xfs"),
     ("/tmp can be written", "echo x >/tmp/x && cat /tmp/x", "^x$"),
     ("the scratch disk has its size", "cat /sys/block/vda/size", "^1048576$"),
+    # Each has a size of its own; the root's comes after them.
+    ("as many disks as one can ask for, in their order",
+     "cd /sys/block; cat vd*/size | sort -n | uniq -c | wc -l; cat vdb/size vdz/size vdae/size vdaf/serial; cd /",
+     "^32\n2\n26\n31\nrootlet-root$"),
     ("the shared folder can be written", "echo from-the-guest >$SHARE/file && cat $SHARE/file",
      "from-the-guest"),
+    ("one that was given by a symbolic link is there by both names",
+     "echo by-the-link >$LINK/file && cat $LINK-real/file && "
+     "grep -c \" $LINK\\(-real\\)\\? 9p \" /proc/mounts",
+     "^by-the-link\n2$"),
     ("the user's home is not the guest's", "ls $HOST_HOME/config 2>&1", "No such file"),
     ("standard error", "echo to-error >&2; echo x", "^x$"),
     ("its processors are those of --cpus", "nproc", "^3$"),
@@ -37,8 +45,8 @@ IN_GUEST = [
 ]
 
 
-def guest_script(share):
-    lines = [f"SHARE={share}; HOST_HOME={home.folder}"]
+def guest_script(share, link):
+    lines = [f"SHARE={share}; LINK={link}; HOST_HOME={home.folder}"]
     for number, (_, command, _) in enumerate(IN_GUEST):
         lines.append(f"echo '<case {number}>'; {command}; echo '</case>'")
     with open(f"{SOURCE}/policy/smoke.sh", encoding="utf-8") as file:
@@ -50,9 +58,14 @@ def guest_script(share):
 
 def one_boot():
     share = home.make_folder(f"{home.folder}/share")
+    link = f"{home.folder}/link"
+    home.make_folder(f"{link}-real")
+    os.symlink(f"{link}-real", link)
+    more_disks = [word for number in range(2, 32) for word in ("--disk", number * 512)]
     with Tidy(home) as tidy:
-        outcome = home.run("run", "--kernel", "distro", "--disk", "512M", "--rwdir", share,
-                           "--memory", "900M", "--cpus", "3", "--timeout", "1500", "--", "bash", "-c", guest_script(share), seconds=1600)
+        outcome = home.run("run", "--kernel", "distro", "--disk", "512M", *more_disks, "--rwdir", share,
+                           "--rwdir", "./link/", "--memory", "900M", "--cpus", "3", "--timeout", "1500", "--", "bash",
+                           "-c", guest_script(share, link), seconds=1600)
         wrong = tidy.complaints()
     out = outcome.out.replace("\r\n", "\n")
     tap.report("<case 0>" in out, "run: the release's kernel boots", outcome)
@@ -71,6 +84,7 @@ def one_boot():
     tap.report(os.path.exists(path) and (home.user.uid is None or
                                          os.lstat(path).st_uid == home.user.uid),
                "run: what the guest wrote in the shared folder is the user's")
+    tap.report(os.path.islink(link) and os.path.exists(f"{link}-real/file"), "run: a shared link stays one")
     play(Case("run: the rootfs is as it was", ["check", "--deep"], 0, "✓"), home)
 
 

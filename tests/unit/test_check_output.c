@@ -1,6 +1,7 @@
 /* frontend/fstests/check_output.c over what fstests' check printed: tests/recorded/check/NAME.out,
  * each with what is to be read from it, "SECTION|NAME|STATUS|SECONDS|REASON" per line, in
- * NAME.expected; SECONDS is "-" where check does not print them. */
+ * NAME.expected; SECONDS is "-" where check does not print them. What check says of its words is
+ * "check|LINE|TEST", TEST being one that it does not know. */
 #include "frontend/fstests/check_output.h"
 
 #include "recorded.h"
@@ -35,10 +36,21 @@ static void ended(const struct test_result *result, void *context)
 	found->ended++;
 }
 
+static void complained(const char *line, const char *unknown, void *context)
+{
+	struct found *found = context;
+	size_t used = strlen(found->text);
+
+	snprintf(found->text + used, sizeof(found->text) - used, "check|%s|%s\n", line,
+		 unknown ? unknown : "");
+}
+
 /* Returns whether a test was still running at the end. */
 static bool feed(struct found *found, const char *text, size_t size, size_t step)
 {
-	const struct check_events events = { .started = started, .ended = ended, .context = found };
+	const struct check_events events = {
+		.started = started, .ended = ended, .complained = complained, .context = found
+	};
 	struct check_output *output = check_output_new(&events);
 	bool running;
 

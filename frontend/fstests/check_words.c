@@ -1,0 +1,342 @@
+#include "frontend/fstests/check_words.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "frontend/fstests/check_output.h"
+#include "frontend/fstests/fstests.h"
+#include "frontend/tree.h"
+
+#define FILE_MOST (1u << 20)
+#define GROUP_LIST_MOST (1u << 20)
+#define GUEST_FILE "rootlet.exclude.%zu"
+
+/* What an option of check is about. How tests run matters in every boot of a run; which ones do is
+ * settled by the plan. */
+enum word_kind {
+	WORD_HOW,
+	WORD_WHICH,
+	WORD_EXCLUDE_FILE,  /* a file anywhere */
+	WORD_EXCLUDE_NAMES, /* a name that files below tests/… have */
+};
+
+/* clang-format off */
+static const struct check_option {
+	const char *name;
+	bool value;
+	enum word_kind kind;
+} options[] = {
+	{ "-g", true, WORD_WHICH },
+	{ "-x", true, WORD_WHICH },
+	{ "-X", true, WORD_EXCLUDE_NAMES },
+	{ "-e", true, WORD_WHICH },
+	{ "-E", true, WORD_EXCLUDE_FILE },
+	{ "-s", true, WORD_WHICH },
+	{ "-S", true, WORD_WHICH },
+	{ "-n", false, WORD_WHICH },
+	{ "-r", false, WORD_WHICH },
+	{ "--exact-order", false, WORD_WHICH },
+	{ "-i", true, WORD_WHICH },
+	{ "-I", true, WORD_WHICH },
+	{ "-L", true, WORD_HOW },
+	{ "-R", true, WORD_HOW },
+	{ "-l", false, WORD_HOW },
+	{ "-udiff", false, WORD_HOW },
+	{ "-T", false, WORD_HOW },
+	{ "-d", false, WORD_HOW },
+	{ "-b", false, WORD_HOW },
+	{ "--large-fs", false, WORD_HOW },
+	{ "-nfs", false, WORD_HOW },
+	{ "-afs", false, WORD_HOW },
+	{ "-glusterfs", false, WORD_HOW },
+	{ "-cifs", false, WORD_HOW },
+	{ "-9p", false, WORD_HOW },
+	{ "-fuse", false, WORD_HOW },
+	{ "-virtiofs", false, WORD_HOW },
+	{ "-overlay", false, WORD_HOW },
+	{ "-pvfs2", false, WORD_HOW },
+	{ "-tmpfs", false, WORD_HOW },
+	{ "-ubifs", false, WORD_HOW },
+};
+/* clang-format on */
+
+static const struct check_option *find_option(const char *word)
+{
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		if (strcmp(options[i].name, word) == 0)
+			return &options[i];
+	return NULL;
+}
+
+/* How many of WORDS, from WORDS[I] on, one option or test takes. Of an option that only a newer
+ * check knows, what follows is taken for its value if it looks like nothing else. */
+static size_t word_span(char *const *words, size_t count, size_t i)
+{
+	const struct check_option *option = find_option(words[i]);
+	const char *next = i + 1 < count ? words[i + 1] : NULL;
+
+	if (option)
+		return option->value && next ? 2 : 1;
+	return words[i][0] == '-' && !strchr(words[i], '=') && next && *next != '-' &&
+			       !strchr(next, '/')
+		       ? 2
+		       : 1;
+}
+
+/* --- what is wrong with them ------------------------------------------------------------------ */
+
+/* As check looks: some line of the directory's list of groups begins with the name. */
+static bool list_has(const char *text, const char *name)
+{
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line != '\0')
+		if (strncmp(line, name, strlen(name)) == 0)
+			return true;
+	return false;
+}
+
+/* Whether TREE is known to lack the test. Not of patterns: check ignores much of what they match,
+ * and rightly. */
+static bool is_unknown(const char *tree, const char *test)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "_-/";
+	_cleanup_free_ char *tests = NULL;
+	_cleanup_free_ char *folder = NULL;
+	_cleanup_free_ char *list = NULL;
+	_cleanup_free_ char *text = NULL;
+	const char *name;
+
+	if (strncmp(test, "tests/", strlen("tests/")) == 0)
+		test += strlen("tests/");
+	if (!tree || !*test || test[strspn(test, plain)])
+		return false;
+	name = strrchr(test, '/');
+	name = name ? name + 1 : test;
+	if (asprintf(&tests, "%s/tests", tree) < 0 ||
+	    asprintf(&folder, "%s/%.*s", tests, (int)strcspn(test, "/"), test) < 0 ||
+	    asprintf(&list, "%s/group.list", folder) < 0)
+		return false;
+	if (access(folder, F_OK) < 0)
+		return errno == ENOENT && access(tests, F_OK) == 0;
+	/* There is none before fstests is built. */
+	text = file_read(list, GROUP_LIST_MOST, NULL, NULL);
+	return text && !list_has(text, name);
+}
+
+/* "-g quick" in one word is what people quote by mistake; check shows its usage. */
+static int test_shape(const char *word, const char *next, struct error **err)
+{
+	const struct check_option *option = find_option(word);
+	const char *space = strchr(word, ' ');
+
+	if (*word == '-' && space)
+		return error_set(err, ERR_INPUT, "\"%s\" is one word; give two: -- %.*s %s", word,
+				 (int)(space - word), word, space + strspn(space, " "));
+	if (option && option->value && !next)
+		return error_set(err, ERR_INPUT, "check's option %s takes a value, and has none",
+				 word);
+	return 0;
+}
+
+/* What check says of a word, in its own terms. */
+static void complain(FILE *out, const char *word, bool named, const char *tree)
+{
+	if (*word == '-' && named)
+		fprintf(out,
+			"%s\"%s\" comes too late (Arguments before tests, please!): check's own "
+			"options go before the names of tests, those of rootlet before the --",
+			ftell(out) > 0 ? "; " : "", word);
+	else if (*word != '-' && is_unknown(tree, word))
+		fprintf(out, "%s%s - unknown test", ftell(out) > 0 ? "; " : "", word);
+}
+
+int check_words_test(char *const *words, size_t count, const char *tree, struct error **err)
+{
+	_cleanup_free_ char *text = NULL;
+	bool named = false, late = false;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	int result = 0;
+
+	if (!out)
+		return error_set(err, ERR_SPACE, "out of memory");
+	for (size_t i = 0; i < count && result == 0 && !late; i += word_span(words, count, i)) {
+		result = test_shape(words[i], i + 1 < count ? words[i + 1] : NULL, err);
+		if (result == 0)
+			complain(out, words[i], named, tree);
+		late = named && words[i][0] == '-';
+		named = named || words[i][0] != '-';
+	}
+	if (fclose(out) != 0)
+		return error_set(err, ERR_SPACE, "out of memory");
+	if (result == 0 && size)
+		return error_set(err, ERR_INPUT, "%s", text);
+	return result;
+}
+
+/* --- the files that they name ----------------------------------------------------------------- */
+
+void check_words_clear(struct check_words *w)
+{
+	for (size_t i = 0; i < w->count; i++)
+		free(w->words[i]);
+	for (size_t i = 0; i < w->file_count; i++)
+		free(w->files[i].text);
+	free(w->words);
+	free(w->files);
+	*w = (struct check_words){ 0 };
+}
+
+/* Where the user is, as of any file on a command line; else in the tree, as check itself looks. */
+static int read_file(const char *path, const char *tree, struct check_file *file,
+		     struct error **err)
+{
+	_cleanup_free_ char *inside = NULL;
+	bool relative = *path != '/' && access(path, F_OK) < 0;
+
+	if (relative && asprintf(&inside, "%s/%s", tree, path) < 0)
+		return error_set(err, ERR_SPACE, "out of memory");
+	if (relative && access(inside, F_OK) < 0)
+		return error_set(err, ERR_INPUT,
+				 "check's -E %s: there is no such file, neither here nor in %s",
+				 path, tree);
+	file->text = file_read(relative ? inside : path, FILE_MOST, &file->size, err);
+	if (file->text)
+		return 0;
+	if (err && *err)
+		(*err)->code = ERR_INPUT;
+	return error_wrap(err, "check's -E");
+}
+
+/* check takes the name below each directory of tests, and there only. */
+static int test_names(const char *name, const char *tree, struct error **err)
+{
+	_cleanup_free_ char *path = NULL;
+	const struct dirent *entry;
+	bool found = false;
+	DIR *tests;
+
+	if (asprintf(&path, "%s/tests", tree) < 0)
+		return error_set(err, ERR_SPACE, "out of memory");
+	tests = opendir(path);
+	if (!tests)
+		return error_errno(err, ERR_INPUT, "cannot open %s", path);
+	while (!found && (entry = readdir(tests))) {
+		_cleanup_free_ char *file = NULL;
+		struct stat st;
+
+		found = entry->d_name[0] != '.' &&
+			asprintf(&file, "%s/%s/%s", path, entry->d_name, name) >= 0 &&
+			stat(file, &st) == 0 && S_ISREG(st.st_mode);
+	}
+	closedir(tests);
+	if (found)
+		return 0;
+	return error_set(err, ERR_INPUT,
+			 "check's -X %s: no directory below %s has a file of that name; for one "
+			 "file with names such as generic/001, use: -E FILE",
+			 name, path);
+}
+
+static int add_file(struct check_words *w, const char *path, const char *tree, char **word,
+		    struct error **err)
+{
+	struct check_file *larger = reallocarray(w->files, w->file_count + 1, sizeof(*larger));
+
+	if (!larger)
+		return error_set(err, ERR_SPACE, "out of memory");
+	w->files = larger;
+	larger[w->file_count] = (struct check_file){ 0 };
+	if (read_file(path, tree, &larger[w->file_count], err) < 0)
+		return -1;
+	if (asprintf(word, RESULTS_SHARE "/" GUEST_FILE, ++w->file_count) >= 0)
+		return 0;
+	*word = NULL;
+	return error_set(err, ERR_SPACE, "out of memory");
+}
+
+static int add_value(struct check_words *w, const char *option, const char *value, const char *tree,
+		     struct error **err)
+{
+	const struct check_option *known = find_option(option);
+	char **word = &w->words[w->count];
+
+	if (known && known->kind == WORD_EXCLUDE_NAMES && test_names(value, tree, err) < 0)
+		return -1;
+	if (known && known->kind == WORD_EXCLUDE_FILE) {
+		if (add_file(w, value, tree, word, err) < 0)
+			return -1;
+	} else if (!(*word = strdup(value))) {
+		return error_set(err, ERR_SPACE, "out of memory");
+	}
+	w->count++;
+	return 0;
+}
+
+int check_words_read(char *const *words, size_t count, const char *tree, struct check_words *out,
+		     struct error **err)
+{
+	*out = (struct check_words){ .words = calloc(count + 1, sizeof(*out->words)) };
+	if (!out->words)
+		return error_set(err, ERR_SPACE, "out of memory");
+	for (size_t i = 0, next; i < count; i = next) {
+		next = i + word_span(words, count, i);
+		out->words[out->count] = strdup(words[i]);
+		if (!out->words[out->count])
+			return error_set(err, ERR_SPACE, "out of memory");
+		out->count++;
+		if (next - i == 2 && add_value(out, words[i], words[i + 1], tree, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int check_words_write(const struct check_words *w, int results, struct error **err)
+{
+	for (size_t i = 0; i < w->file_count; i++) {
+		_cleanup_close_ int fd = -1;
+		char name[64];
+
+		snprintf(name, sizeof(name), GUEST_FILE, i + 1);
+		fd = openat(results, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		if (fd < 0 ||
+		    write(fd, w->files[i].text, w->files[i].size) != (ssize_t)w->files[i].size)
+			return error_errno(err, ERR_SYSTEM, "cannot write %s for the guest", name);
+	}
+	return 0;
+}
+
+/* --- what a later boot needs of them ---------------------------------------------------------- */
+
+int check_words_keep(char *const *words, size_t count, struct batch *batch)
+{
+	size_t kept = 0;
+	char **all = calloc(count + batch->count + 1, sizeof(*all));
+
+	if (!all)
+		return -1;
+	for (size_t i = 0, next; i < count && words[i][0] == '-'; i = next) {
+		const struct check_option *option = find_option(words[i]);
+
+		next = i + word_span(words, count, i);
+		for (size_t k = i; k < next && (!option || option->kind == WORD_HOW); k++) {
+			all[kept] = strdup(words[k]);
+			if (!all[kept++])
+				goto failed;
+		}
+	}
+	memcpy(all + kept, batch->words, batch->count * sizeof(*all));
+	free(batch->words);
+	batch->words = all;
+	batch->count += kept;
+	return 0;
+failed:
+	while (kept)
+		free(all[--kept]);
+	free(all);
+	return -1;
+}
