@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "frontend/manifest.h"
+#include "frontend/script_log.h"
 
 static char *mutable(const char *s)
 {
@@ -124,11 +125,18 @@ static int bootstrap(struct helper *h, const struct provision *p, struct error *
 {
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Bootstrap message = ROOTLET__BOOTSTRAP__INIT;
+	_cleanup_(script_log_clear) struct script_log log = { 0 };
+	int r;
 
 	progress_stage(p->progress, "Unpacking and configuring");
 	request.kind_case = ROOTLET__REQUEST__KIND_BOOTSTRAP;
 	request.bootstrap = &message;
-	return helper_call(h, &request, NULL, 0, NULL, err);
+	helper_set_log(h, script_log_add, &log);
+	r = helper_call(h, &request, NULL, 0, NULL, err);
+	helper_set_log(h, NULL, NULL);
+	if (r < 0)
+		script_log_explain(&log, p->base, p->progress, err);
+	return r;
 }
 
 static int add_group(struct helper *h, const struct account_group *group, struct error **err)
@@ -193,6 +201,7 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 		.count = ids->count,
 		.created = time(NULL),
 		.package_count = set->package_count,
+		.left_out = set->left_out,
 		.users = p->profile->users,
 		.user_count = p->profile->user_count,
 		.groups = p->profile->groups,
@@ -281,7 +290,7 @@ static int clone(struct helper *h, const struct provision *p, const struct clone
 }
 
 int provision_clone(struct helper *h, const struct provision *p, const struct clone_way **how,
-		    size_t *count, struct error **err)
+		    size_t *count, char ***left_out, struct error **err)
 {
 	_cleanup_close_ int base = base_find(p->kept), fd = -1;
 	_cleanup_(manifest_free) struct manifest *manifest = NULL;
@@ -304,6 +313,7 @@ int provision_clone(struct helper *h, const struct provision *p, const struct cl
 	*count = manifest->package_count;
 	if (manifest_write(manifest, &fd, err) < 0 || publish(h, p, fd, err) < 0)
 		return -1;
+	*left_out = STEAL_PTR(manifest->left_out);
 	progress_end(p->progress);
 	return 0;
 }

@@ -162,6 +162,7 @@ static const char prologue[] =
 	"cd /var/lib/dpkg\n"
 	/* As dpkg does it, down to the folder, where debconf(7) looks for the package's name. */
 	"preinst() {\n"
+	"  echo \"Preparing to unpack $1 ...\"\n"
 	"  mkdir tmp.ci\n"
 	"  cp rootlet/$1 tmp.ci/control\n"
 	"  for kind in preinst templates config; do\n"
@@ -179,6 +180,16 @@ static const char prologue[] =
 	/* Scripts start no service: invoke-rc.d(8) asks this. */
 	"printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d\n"
 	"chmod 755 /usr/sbin/policy-rc.d\n";
+
+/* As if dpkg had unpacked them behind base-files: a directory whose name is diverted gets
+ * the other one. Sorted, as the lines come in any order. */
+static const char aliases[] =
+	"[ ! -e rootlet/" ALIASES " ] || sort rootlet/" ALIASES " | while read name mode time; do\n"
+	"  other=$(dpkg-divert --truename /$name)\n"
+	"  [ ! -e $other ] || continue\n"
+	"  mkdir -m $mode $other\n"
+	"  touch -d @$time $other\n"
+	"done\n";
 
 static const char epilogue[] = "dpkg --configure --pending\n"
 			       "rm -rf /usr/sbin/policy-rc.d /var/lib/dpkg/rootlet\n";
@@ -228,7 +239,7 @@ static void write_configure(struct plan *plan, const bool *chosen, FILE *f)
 {
 	fputs("dpkg --no-triggers --configure", f);
 	for (size_t i = 0; i < plan->count; i++)
-		if (chosen[i]) {
+		if (chosen[i] && !plan->packages[i].configured) {
 			fprintf(f, " %s", plan->packages[i].name);
 			plan->packages[i].configured = true;
 		}
@@ -357,10 +368,14 @@ static void write_base(struct plan *plan, FILE *f)
 	if (count)
 		write_unpack(plan, chosen, f);
 	for (size_t i = 0; i < plan->count; i++) {
-		chosen[i] = plan->packages[i].base;
-		/* Users and groups, which nobody depends on. */
-		if (chosen[i] && strcmp(plan->packages[i].name, "base-passwd") == 0)
-			fputs("dpkg --no-triggers --force-depends --configure base-passwd\n", f);
+		struct package *p = &plan->packages[i];
+
+		/* Users and groups, which hardly anything depends on. */
+		if (!p->base || strcmp(p->name, "base-passwd") != 0)
+			continue;
+		fputs("dpkg --no-triggers --force-depends --configure base-passwd\n", f);
+		/* dpkg refuses to configure a package again. */
+		p->configured = true;
 	}
 }
 
@@ -381,13 +396,14 @@ static void write_script(struct plan *plan, const struct layout *layout, FILE *f
 		const struct package *p = &plan->packages[i];
 		const char *version = package_field(p, "Version", &size);
 
-		chosen[i] = p->base && strcmp(p->name, "base-passwd") != 0;
+		chosen[i] = p->base;
 		if (version && strcmp(p->name, "dpkg") == 0 && !strchr("'\\", version[0]))
 			fprintf(f, "version='%.*s'\n", (int)strcspn(version, "-'\n"), version);
 	}
 	fputs(prologue, f);
 	write_preinsts(plan, layout, f);
 	write_base(plan, f);
+	fputs(aliases, f);
 	if (!all_unpacked(plan)) {
 		write_configure(plan, chosen, f);
 		write_rounds(plan, f);

@@ -9,7 +9,7 @@ from support import mirror as mirrors
 from support import tap, vng
 from support.server import Fault, Server
 from support.terminal import Terminal
-from support.world import Case, Home, Tidy, judge, mirror, play, processes_left, wait_until
+from support.world import AS_ROOT, Case, Home, Tidy, judge, mirror, play, processes_left, wait_until
 
 AT = mirror()
 home = Home()
@@ -157,6 +157,23 @@ def check_and_list():
                                                                      r"^test-rootfs .* (second|minute)s? "]), home)
 
 
+def owners():
+    """The range is ids 0 to 65534, the last of them nobody's. An id that is not mapped is shown as 65534, too."""
+    tree = f"{home.store}/second"
+    home.run("shell", "--name", "second", "--", "sh", "-ec", "cd /root; mkdir d; echo >f; ln -s f l; mkfifo p; "
+             "chmod 0 f; chown -h 65534:65534 d f l p")
+    play(Case("check: what belongs to nobody belongs to the rootfs", ["check", "--name", "second"], 0, "✓"), home)
+    first = os.lstat(tree).st_uid
+    rows = [("the caller", home.user.uid), ("the range's spare id", first + 65535), ("the host's root", 0)]
+    for whose, uid in rows if AS_ROOT else ():
+        for path, kind in ((f"{tree}/root/f", "file"), (f"{tree}/root/d", "directory")):
+            os.chown(path, uid, -1)
+            play(Case(f"check finds a {kind} of {whose}", ["check", "--name", "second"], 1,
+                      "1 files belong to ids outside"), home)
+            os.chown(path, first + 65534, -1)
+    home.run("shell", "--name", "second", "--", "sh", "-c", "rm -r /root/[dflp]")
+
+
 def ask_to_delete():
     for answer, status, stays in (("n\n", 1, True), ("\n", 1, True), ("y\n", 0, False)):
         with Terminal(home, "delete", "--name", "second") as terminal:
@@ -195,6 +212,9 @@ SHELL = [
          [r"^fsqa:[!*]", r"^fsgqa2:[!*]"], ["^[a-z0-9]+::"]),
     Case("shell: no audit findings", ["shell", "--", "dpkg", "--audit"], 0, (), ["."]),
     Case("shell: /etc/hosts names localhost", ["shell", "--", "cat", "/etc/hosts"], 0, "localhost"),
+    Case("shell: the host's name, with a domain for those who ask", ["shell", "--", "sh", "-c",
+                                                                     "hostname; hostname --fqdn"], 0,
+         ["^rootlet$", r"^rootlet\.localdomain$"]),
     Case("shell: /dev/null", ["shell", "--", "sh", "-c", "echo x >/dev/null"], 0),
 ]
 
@@ -370,6 +390,7 @@ with Server(AT.root) as same:  # a base is of one mirror
     refused_create()
     taken_meanwhile()
     check_and_list()
+    owners()
     ask_to_delete()
     try_shell()
     no_fstests()

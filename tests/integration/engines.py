@@ -3,7 +3,9 @@ file, and the same dpkg database, for every suite that can be had. What may diff
 
 With --long the set of profile fstests is compared, too, but with debootstrap only: its accounts are
 nothing that mmdebstrap makes. So the set that both are compared with is the small one."""
+import json
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -12,26 +14,12 @@ import urllib.request
 
 from support import apt, debs, mirror as mirrors, offline, tap, trees
 from support.server import Fault, Server
+from support.trees import DEBOOTSTRAP, EVERYWHERE
 from support.world import (AS_ROOT, PROFILE, SCRATCH, Home, children, locked, mirror, shared_cache,
                            wait_until)
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 
-# (path, fields or None for all, why)
-EVERYWHERE = [
-    (r"/etc/(passwd|group|shadow|gshadow)-", None, "what was there before the last change"),
-    (r"/etc/machine-id", None, "random; mmdebstrap empties it"),
-    (r"/etc/rootlet(/.*)?|/etc/dpkg/dpkg.cfg.d/(rootlet|99mmdebstrap)", None, "each maker's own"),
-    (r"/var/log/.*", None, "times and order of what was done"),
-    (r"/var/cache/ldconfig/aux-cache", None, "inode numbers and times"),
-    (r"/var/lib/dpkg/(available|cmethopt)", None, "dselect's, written by debootstrap"),
-    (r"/var/(lib|cache)/(dpkg|debconf)/.*-old", None, "what was there before the last change"),
-    (r"/etc/systemd/system/timers.target.wants/apt-daily(-upgrade)?.timer", {"content"},
-     "through /lib or /usr/lib, by whether apt or systemd was configured first"),
-]
-DEBOOTSTRAP = [
-    (r"/dev/.*", None, "debootstrap leaves links in /dev"),
-]
 MMDEBSTRAP = [
     (r"/dev/null", None, "rootlet leaves a file, mmdebstrap nothing"),
     (r"/etc/(apt/sources.list|hostname|hosts|resolv.conf)", None, "each maker's own"),
@@ -125,7 +113,8 @@ ODD = {
                                                                ("./usr/bin/attr", b"#!/bin/sh\n")]},
     "odd-replaces": {"fields": "Replaces: acl\n", "entries": [("./usr/bin/chacl", b"replaced")]},
     "odd-conffile": {"scripts": {"conffiles": "/etc/odd.conf\n",
-                                 "postinst": "#!/bin/sh\nset -e\ntest -f /etc/odd.conf\ncat /etc/odd.conf "
+                                 "postinst": "#!/bin/sh\nset -e\ntest -f /etc/odd.conf\nhostname --fqdn "
+                                             ">/usr/share/odd-host\ncat /etc/odd.conf "
                                              ">/usr/share/odd-seen\n"},
                      "entries": [("./etc/odd.conf", b"odd")]},
     "odd-asks": {"scripts": {"postinst": ASKS}},
@@ -160,6 +149,7 @@ test "$(stat -c %i /usr/share/odd-twin)" = "$(stat -c %i /usr/share/odd-zst)"
 test -f "/usr/share/odd-name é"; dpkg -S "/usr/share/odd-name é"
 test "$(cat /usr/bin/attr)" = '#!/bin/sh'; test -x /usr/bin/attr.real; dpkg -S /usr/bin/attr.real
 test "$(cat /usr/bin/chacl)" = replaced; dpkg -S /usr/bin/chacl | grep '^odd-replaces: '
+test "$(cat /usr/share/odd-host)" = rootlet.localdomain
 test "$(cat /usr/share/odd-seen)" = odd; test ! -e /etc/odd.conf.dpkg-new
 dpkg-query -W -f '${Conffiles}' odd-conffile | grep -q '/etc/odd.conf [0-9a-f]\{32\}'
 grep -q '^/usr/share/odd-watched odd-trigger/noawait$' /var/lib/dpkg/triggers/File
@@ -255,6 +245,70 @@ def unmerged(at):
     home.remove()
 
 
+def _divert_aliases(tree):
+    """base-files as noble has it: it diverts the names that are links into /usr."""
+    with open(f"{tree}/DEBIAN/preinst", "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nset -e\nfor d in bin lib sbin lib32; do dpkg-divert --package base-files --add "
+                   "--no-rename --divert /$d.usr-is-merged /$d; done\n")
+    os.chmod(f"{tree}/DEBIAN/preinst", 0o755)
+
+
+ALIASES = {"odd-bin": {"entries": [("./bin/", "dir", (0, 0), 0o755), ("./bin/odd-bin", b"#!/bin/sh\n")]},
+           "odd-lib32": {"entries": [("./lib32/", "dir", (0, 0), 0o711)]}}
+
+
+def diverted(at):
+    """What dpkg does with a package's ./bin/ once base-files diverts /bin, whichever process of the unpacker
+    had the package, and when: it makes the folder that the diversion names."""
+    folder = f"{SCRATCH}/{os.getpid()}.diverted"
+    os.makedirs(f"{folder}.debs")
+    base = mirrors.repack(f"{at.root}/{at.deb_of('base-files')}", f"{folder}.debs", _divert_aliases)
+    other = at.with_packages(folder, [base, *(debs.make(f"{folder}.debs", name, mirrors.arch(), **how)
+                                              for name, how in ALIASES.items())], without=["base-files"])
+    home = Home()
+    with Server(other.root) as server:
+        outcome = home.create("--include", ",".join(ALIASES), "--quiet", server=server, at=other)
+    check = home.run("check", "--deep")
+    seen = home.run("shell", "--", "sh", "-xec", "for d in bin lib sbin; do test -d /$d.usr-is-merged; "
+                    "test -L /$d; done; test -x /usr/bin/odd-bin; test \"$(stat -c %a /lib32.usr-is-merged)\" = 711; "
+                    "dpkg -S /bin.usr-is-merged; echo all-of-it")
+    tap.report(outcome.status == 0 and check.status == 0 and seen.status == 0 and "all-of-it" in seen.out,
+               "native: folders whose names base-files diverts", outcome, check, seen)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(f"{folder}.debs", ignore_errors=True)
+    home.remove()
+
+
+def failing(at):
+    """A script that fails is named, with the last that it said, in the message, in an event and in a file."""
+    folder = f"{SCRATCH}/{os.getpid()}.failing"
+    script = "#!/bin/sh\nfor i in 1 2 3 4 5 6 7; do echo odd word $i; done\nprintf '\\033[2Jno such thing\\n' >&2\nexit 3\n"
+    made = [debs.make(f"{folder}.debs", "odd-fails", mirrors.arch(), {"postinst": script}),
+            debs.make(f"{folder}.debs", "odd-waits", mirrors.arch(), {}, fields="Depends: odd-fails\n")]
+    other, home = at.with_packages(folder, made), Home()
+    log = f"{home.folder}/state/rootlet/logs/create-test-rootfs.log"
+    with Server(other.root) as server:
+        for engine in ("native", "debootstrap"):
+            outcome = home.create("--include", "odd-waits", "--json", "--engine", engine, server=server, at=other)
+            events = [json.loads(line) for line in outcome.out.splitlines()]
+            script = next((event for event in events if event["event"] == "script"), {})
+            result = events[-1].get("error", {}).get("message", "") if events else ""
+            text = open(log, encoding="utf-8").read() if os.path.exists(log) else ""
+            tap.report(outcome.status == 1 and re.search(r"^package odd-fails: .*exit status 3; its last words: "
+                       rf"odd word 3; .*no such thing; all output: {log}$", result), f"{engine}: a script that fails: "
+                       "the message has its last words", outcome)
+            tap.report(script.get("package") == "odd-fails" and script.get("log") == log and
+                       script.get("output", [])[-2:] == ["odd word 7", "?[2Jno such thing"],
+                       f"{engine}: a script that fails: an event", script)
+            tap.report("odd word 1\n" in text and "\033" not in text and not home.leftovers(),
+                       f"{engine}: a script that fails: a file stays, and nothing else", text[-2000:])
+            if os.path.exists(log):
+                os.unlink(log)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(f"{folder}.debs", ignore_errors=True)
+    home.remove()
+
+
 DEBIAN = ("bookworm", "trixie")
 
 
@@ -280,6 +334,8 @@ def main():
     at = mirror()
     odd_packages(at)
     unmerged(at)
+    diverted(at)
+    failing(at)
     folder = f"{SCRATCH}/{os.getpid()}.asks"
     asking = at.with_packages(folder, [debs.make(f"{folder}.debs", "odd-asks", mirrors.arch(), **ODD["odd-asks"]),
                                        debs.capable(f"{folder}.debs", mirrors.arch())])
