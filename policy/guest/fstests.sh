@@ -86,12 +86,13 @@ check_programs() {
 			[[ -z $command ]] || type -P "$command" >/dev/null || lacks+=("$program needs $command")
 		elif ! said=$("$what" --list "$fstests/$program" 2>&1) || [[ $said == *" not found"* ]]; then
 			said=$(grep -m 1 -e ' not found' -e ': error ' <<<"$said" || echo "$said")
-			read -r said <<<"${said#*error while loading shared libraries: }"
-			lacks+=("$program: $said")
+			said=${said#*error while loading shared libraries: }
+			read -r said <<<"${said#"$fstests/$program: "}"
+			lacks+=("$program: ${said:0:200}")
 		fi
 	done <"$results/rootlet.needs"
 	((${#lacks[@]} == 0)) || fail "the guest cannot start programs of fstests:$(
-		printf ' %s;' "${lacks[@]:0:4}"
+		printf ' %s;' "${lacks[@]:0:3}"
 	) fix: let rootlet build fstests (--build), or create the rootfs with the missing package (rootlet create --include PACKAGE)"
 }
 
