@@ -12,10 +12,12 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 LISTS = os.path.join(os.path.dirname(HERE), "recorded", "fstests")
 # How many of which folders.
-WANTED = {"ext4": (300, ("generic", "ext4")), "xfs": (150, ("generic", "xfs")), "btrfs": (150, ("generic", "btrfs"))}
+WANTED = {"ext4": (300, ("generic", "ext4")), "xfs": (150, ("generic", "xfs")),
+          "btrfs": (150, ("generic", "btrfs"))}
 # Without an end of their own, or known to take the kernel with them.
-UNFIT = {"dangerous", "dangerous_fuzzers", "dangerous_norepair", "dangerous_repair", "dangerous_online_repair",
-         "dangerous_scrub", "dangerous_bothrepair", "soak", "broken", "deprecated", "fuzzers_norepair"}
+UNFIT = {"dangerous", "dangerous_fuzzers", "dangerous_norepair", "dangerous_repair",
+         "dangerous_online_repair", "dangerous_scrub", "dangerous_bothrepair", "soak", "broken", "deprecated",
+         "fuzzers_norepair"}
 FUNCTION = re.compile(r"^(?:function\s+)?([A-Za-z_]\w*)\s*\(\)\s*$", re.M)
 WORD = re.compile(r"[A-Za-z_]\w*")
 VARIABLE = re.compile(r"^\s*(?:export\s+)?([A-Z][A-Z0-9_]*_PROG)=\S*?((?:src|ltp)/\S+)", re.M)
@@ -71,7 +73,8 @@ class Fstests:
     def tests(self, fstype, folders):
         """{name: (programs, functions, groups)} of those that may run on FSTYPE."""
         found = {}
-        for path in sorted(path for folder in folders for path in glob.glob(f"{self.folder}/tests/{folder}/[0-9]*")):
+        for path in sorted(path for folder in folders
+                           for path in glob.glob(f"{self.folder}/tests/{folder}/[0-9]*")):
             if not re.fullmatch(r"\d{3,}", os.path.basename(path)):
                 continue
             text = text_of(path)
@@ -81,7 +84,7 @@ class Fstests:
             without = re.findall(r"^_exclude_fs\s+(\S+)", text, re.M)
             if groups & UNFIT or "auto" not in groups or fstype in without or f"^{fstype}" in only:
                 continue
-            if only and not {fstype, "generic"} & set(only) and not any(word.startswith("^") for word in only):
+            if only and not {fstype, "generic"} & set(only) and not any(word[0] == "^" for word in only):
                 continue
             programs, functions = self.uses(text)
             found["/".join(path.split("/")[-2:])] = (programs, functions, groups)
@@ -96,8 +99,8 @@ def choose(tests, count):
         left -= set().union(*(tests[name][part] for name in chosen)) if chosen else set()
         while left and len(chosen) < count:
             # Short ones first; the name makes it the same each time.
-            best = max((name for name in tests if name not in chosen),
-                       key=lambda name: (len(tests[name][part] & left) * (2 if "quick" in tests[name][2] else 1), name))
+            best = max((len(test[part] & left) * (2 if "quick" in test[2] else 1), name)
+                       for name, test in tests.items() if name not in chosen)[1]
             if not tests[best][part] & left:
                 break
             chosen.append(best)
