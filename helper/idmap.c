@@ -21,7 +21,8 @@
 #define ROOT_FIRST 1878982656u
 
 /* The first range of OWNER (a name or a number) in FILE that is long enough, into FIRST. Returns 1
- * for one, 0 for none, and leaves the longest in LONGEST. Format: subuid(5). */
+ * for one, 0 for none, and leaves the longest in LONGEST; -1 with errno set where FILE is there and
+ * cannot be read. Format: subuid(5). */
 static int find_range(const char *file, const char *name, uid_t uid, uint32_t *first,
 		      uint64_t *longest)
 {
@@ -48,15 +49,18 @@ static int find_range(const char *file, const char *name, uid_t uid, uint32_t *f
 			return 1;
 		}
 	}
-	return 0;
+	return f && ferror(f) ? -1 : 0;
 }
 
 static int read_range(const char *file, const char *name, uid_t uid, uint32_t *first,
 		      struct error **err)
 {
 	uint64_t longest;
+	int found = find_range(file, name, uid, first, &longest);
 
-	if (find_range(file, name, uid, first, &longest))
+	if (found < 0)
+		return error_errno(err, ERR_HOST, "cannot read %s", file);
+	if (found)
 		return 0;
 	if (uid == 0 && longest == 0) {
 		*first = ROOT_FIRST;
@@ -205,6 +209,9 @@ static int check_untaken(const char *file, const struct caller *caller, uint32_t
 				"that of %.64s in %s; ask an administrator to move one",
 				caller->name, first, line, file);
 	}
+	/* What could not be read may be what overlaps. */
+	if (f && ferror(f))
+		return error_errno(err, ERR_HOST, "cannot read %s", file);
 	errno = missing;
 	return missing && missing != ENOENT ? error_errno(err, ERR_HOST, "cannot read %s", file)
 					    : 0;

@@ -52,6 +52,10 @@ static int become_user(const char *user)
 	while (passwords && (entry = fgetpwent(passwords)))
 		if (strcmp(entry->pw_name, user) == 0)
 			break;
+	if (passwords && !entry && ferror(passwords)) {
+		dprintf(2, "rootlet: cannot read /etc/passwd of the rootfs: %s\n", strerror(errno));
+		return -1;
+	}
 	if (!passwords || !entry) {
 		dprintf(2, "rootlet: the rootfs has no user %s\n", user);
 		return -1;
@@ -60,6 +64,10 @@ static int become_user(const char *user)
 		for (char **member = group->gr_mem; *member; member++)
 			if (strcmp(*member, user) == 0 && count < GROUPS_MAX)
 				groups[count++] = group->gr_gid;
+	if (file && ferror(file)) {
+		dprintf(2, "rootlet: cannot read /etc/group of the rootfs: %s\n", strerror(errno));
+		return -1;
+	}
 	setenv("HOME", entry->pw_dir, 1);
 	setenv("SHELL", *entry->pw_shell ? entry->pw_shell : "/bin/sh", 1);
 	setenv("USER", user, 1);

@@ -169,6 +169,12 @@ def overlap(path):
         subprocess.run(["umount", path], check=True)
         tap.report(answer.code == HOST and f"that of {owner} in {path}" in answer.message,
                    f"a range that overlaps {whose} in {path} is refused", answer)
+    # It opens, and every read of it is an error.
+    subprocess.run(["mount", "--bind", "/sys/class/net/lo/speed", path], check=True)
+    answer, _ = greeted()
+    subprocess.run(["umount", path], check=True)
+    tap.report(answer.code == HOST and f"cannot read {path}" in answer.message,
+               f"a range is refused where {path} cannot be read", answer)
 
 
 def status_of(pid):
