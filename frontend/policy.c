@@ -205,6 +205,51 @@ static void print_capabilities(uint64_t set)
 	printf("\n");
 }
 
+/* Calls EACH for every argument that P narrows. */
+static void for_each_argument(const struct privileges *p,
+			      void (*each)(const struct privileges *p,
+					   const struct argument_rule *rule, json_t *into),
+			      json_t *into)
+{
+	for (size_t i = 0; i < PRIVILEGES_LISTS && p->lists[i]; i++)
+		for (const struct argument_rule *r = p->lists[i]->arguments; r->call; r++)
+			if (privileges_is_first(p, r))
+				each(p, r, into);
+}
+
+static void print_argument(const struct privileges *p, const struct argument_rule *rule,
+			   json_t *into)
+{
+	size_t width = 0;
+
+	(void)into;
+	printf("  %s, argument %u, %s\n   ", rule->call, rule->argument + 1,
+	       rule->bits ? "no bits but" : "one of");
+	for (size_t i = 0; i < PRIVILEGES_LISTS; i++) {
+		const struct argument_rule *r = privileges_rule(p, i, rule);
+
+		for (const struct argument_value *v = r ? r->values : NULL; v && v->name; v++)
+			print_word(v->name, &width);
+	}
+	printf("\n");
+}
+
+static void describe_argument(const struct privileges *p, const struct argument_rule *rule,
+			      json_t *into)
+{
+	json_t *values = json_object();
+
+	for (size_t i = 0; i < PRIVILEGES_LISTS; i++) {
+		const struct argument_rule *r = privileges_rule(p, i, rule);
+
+		for (const struct argument_value *v = r ? r->values : NULL; v && v->name; v++)
+			json_object_set_new(values, v->name, json_integer(v->value));
+	}
+	json_array_append_new(into, json_pack("{s:s, s:i, s:s, s:o}", "call", rule->call,
+					      "argument", (int)rule->argument, "takes",
+					      rule->bits ? "bits" : "values", "values", values));
+}
+
 static void print_set(const struct privileges *p)
 {
 	size_t count = 0, width = 0;
@@ -214,30 +259,29 @@ static void print_set(const struct privileges *p)
 	printf("  any other call: %s\n",
 	       p->kill ? "ends the process" : "EPERM; ENOSYS where it is newer than the list");
 	if (p->contained)
-		printf("  narrowed: clone makes no namespace, clone3 is ENOSYS, socket is "
-		       "AF_UNIX,\n"
-		       "    no ioctl types into a terminal; calls that write to disk at once do "
-		       "nothing\n");
+		printf("  calls that write to disk at once, and core limits, do nothing\n");
 	printf("  calls:\n   ");
-	for (size_t i = 0; i < 4 && p->lists[i]; i++)
-		for (const char *const *call = p->lists[i]; *call; call++, count++)
+	for (size_t i = 0; i < PRIVILEGES_LISTS && p->lists[i]; i++)
+		for (const char *const *call = p->lists[i]->calls; *call; call++, count++)
 			print_word(*call, &width);
 	printf("\n  %zu in all\n", count);
+	for_each_argument(p, print_argument, NULL);
 }
 
 static json_t *describe_set(const struct privileges *p)
 {
-	json_t *calls = json_array(), *held = json_array();
+	json_t *calls = json_array(), *held = json_array(), *arguments = json_array();
 
 	for (size_t i = 0; i < CAPABILITIES; i++)
 		if (p->capabilities >> capabilities[i].number & 1)
 			json_array_append_new(held, json_string(capabilities[i].name));
-	for (size_t i = 0; i < 4 && p->lists[i]; i++)
-		for (const char *const *call = p->lists[i]; *call; call++)
+	for (size_t i = 0; i < PRIVILEGES_LISTS && p->lists[i]; i++)
+		for (const char *const *call = p->lists[i]->calls; *call; call++)
 			json_array_append_new(calls, json_string(*call));
-	return json_pack("{s:s, s:o, s:s, s:b, s:o}", "process", p->name, "capabilities", held,
-			 "otherwise", p->kill ? "kill" : "error", "narrowed", p->contained, "calls",
-			 calls);
+	for_each_argument(p, describe_argument, arguments);
+	return json_pack("{s:s, s:o, s:s, s:b, s:o, s:o}", "process", p->name, "capabilities", held,
+			 "otherwise", p->kill ? "kill" : "error", "without_sync", p->contained,
+			 "calls", calls, "arguments", arguments);
 }
 
 static int show_sets(const char *path, bool json, struct error **err)

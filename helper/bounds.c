@@ -31,7 +31,8 @@ void bounds_set(const struct policy_rule *rule)
 	set_limit(RLIMIT_NPROC, rule->processes_max);
 }
 
-/* How many rootfs FOLDER holds besides NAME, hidden ones as well: the caller can rename them. */
+/* How many rootfs FOLDER holds besides NAME, hidden ones as well: the caller can rename them. More
+ * than any limit where that cannot be read. */
 static uint64_t count_rootfs(int folder, const char *name)
 {
 	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -41,7 +42,7 @@ static uint64_t count_rootfs(int folder, const char *name)
 
 	if (!d)
 		closep(&copy);
-	while (d && (entry = readdir(d))) {
+	while (errno = 0, d && (entry = readdir(d))) {
 		_cleanup_close_ int fd = -1;
 
 		if (tree_is_dots(entry->d_name) || strcmp(entry->d_name, name) == 0)
@@ -50,6 +51,8 @@ static uint64_t count_rootfs(int folder, const char *name)
 			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		count += fd >= 0 && is_rootfs(fd);
 	}
+	if (!d || errno)
+		count = UINT32_MAX;
 	if (d)
 		closedir(d);
 	return count;

@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <linux/securebits.h>
 #include <sched.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -148,6 +150,9 @@ static int check_untaken(const char *file, const struct caller *caller, uint32_t
 				"that of %.64s in %s; ask an administrator to move one",
 				caller->name, first, line, file);
 	}
+	/* What could not be read may be what overlaps. */
+	if (f && ferror(f))
+		return error_errno(err, ERR_HOST, "cannot read %s", file);
 	errno = missing;
 	return missing && missing != ENOENT ? error_errno(err, ERR_HOST, "cannot read %s", file)
 					    : 0;
@@ -191,17 +196,22 @@ static int become_spare(const struct idmap *map, struct error **err)
 	capng_get_caps_process();
 	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE, CAP_SETUID, CAP_SETGID, -1) < 0 ||
 	    capng_apply(CAPNG_SELECT_CAPS) < 0 || setresgid(gid, gid, gid) < 0 ||
-	    setresuid(uid, uid, uid) < 0)
+	    setresuid(uid, uid, uid) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		return error_errno(err, ERR_HOST, "cannot become the range's spare id, %u", uid);
 	return 0;
 }
 
-int idmap_become_caller(struct error **err)
+int idmap_act_for_caller(struct error **err)
 {
 	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0 ||
-	    setresgid(SPARE_ID, CALLER_ID, SPARE_ID) < 0 ||
-	    setresuid(SPARE_ID, CALLER_ID, SPARE_ID) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot become the caller");
+	    setresgid(SPARE_ID, SPARE_ID, SPARE_ID) < 0 ||
+	    setresuid(SPARE_ID, SPARE_ID, SPARE_ID) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot become the range's spare id");
+	/* These calls tell only what was before. */
+	setfsgid(CALLER_ID);
+	setfsuid(CALLER_ID);
+	if (setfsgid(SPARE_ID + 1) != (int)CALLER_ID || setfsuid(SPARE_ID + 1) != (int)CALLER_ID)
+		return error_set(err, ERR_SYSTEM, "cannot reach files as the caller");
 	return 0;
 }
 
@@ -222,11 +232,13 @@ pid_t idmap_fork(struct error **err)
 	const unsigned long flags = CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD;
 	pid_t pid;
 
-	/* It is not after a change of ids, and only the host's root could write the child's maps
-	 * then; nobody runs as the spare id who could make use of it. */
+	/* The child is dumpable until it has ids: else only the host's root could write its maps.
+	 * Nobody runs as the spare id who could make use of it. */
 	if (prctl(PR_SET_DUMPABLE, 1) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare a process");
 	pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
+	if (pid > 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
+		kill(pid, SIGKILL);
 	return pid < 0 ? explain_clone(err) : pid;
 }
 

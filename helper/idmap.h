@@ -38,7 +38,7 @@ int idmap_write(const struct session *session, const struct idmap *map, pid_t ch
  * the host is left afterwards. */
 int idmap_join(int child, struct error **err);
 
-/* For the child, once it has ids: whoever acts in the caller's folders must be him, while its real
- * and its saved id are the spare one, so that he can neither stop nor end it: kill(2). Keeps the
- * capabilities. */
-int idmap_become_caller(struct error **err);
+/* For the child, once it has ids: whoever acts in the caller's directories must do so as the
+ * caller, by setfsuid(2), while all of its other ids are the spare one. So the caller can neither
+ * stop nor end it, nor own its files in /proc: kill(2), proc(5). Keeps the capabilities. */
+int idmap_act_for_caller(struct error **err);

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -51,6 +52,10 @@ static int become_user(const char *user)
 	while (passwords && (entry = fgetpwent(passwords)))
 		if (strcmp(entry->pw_name, user) == 0)
 			break;
+	if (passwords && !entry && ferror(passwords)) {
+		dprintf(2, "rootlet: cannot read /etc/passwd of the rootfs: %s\n", strerror(errno));
+		return -1;
+	}
 	if (!passwords || !entry) {
 		dprintf(2, "rootlet: the rootfs has no user %s\n", user);
 		return -1;
@@ -59,6 +64,10 @@ static int become_user(const char *user)
 		for (char **member = group->gr_mem; *member; member++)
 			if (strcmp(*member, user) == 0 && count < GROUPS_MAX)
 				groups[count++] = group->gr_gid;
+	if (file && ferror(file)) {
+		dprintf(2, "rootlet: cannot read /etc/group of the rootfs: %s\n", strerror(errno));
+		return -1;
+	}
 	setenv("HOME", entry->pw_dir, 1);
 	setenv("SHELL", *entry->pw_shell ? entry->pw_shell : "/bin/sh", 1);
 	setenv("USER", user, 1);
@@ -106,6 +115,15 @@ static _Noreturn void run_program(const struct jail_spec *spec)
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
+/* Tools see their staging directory by a mount that shows its path. So their root stays in the
+ * namespace that was set up, and their own has no mount that could be reached from there: what
+ * lists mounts has none for them. Pid 1, whose namespace the other is, gives up its root. Package
+ * code does not get on without such a list; there it has none of the tree (mounts.c). */
+static int hide_mounts(pid_t program, int root)
+{
+	return program == 0 ? (fchdir(root) < 0 ? -1 : chroot(".")) : chroot("/run");
+}
+
 /* Tells the jailer which process we are, as a descriptor: it sees neither our pid nor we its.
  * Then waits until it has mapped our ids. */
 static int ask_for_ids(int report, struct error **err)
@@ -113,7 +131,9 @@ static int ask_for_ids(int report, struct error **err)
 	_cleanup_close_ int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char go;
 
-	if (self < 0)
+	/* Of one that is not dumpable only the host's root could write the maps; installed, this
+	 * one's files are the range's last id's. */
+	if (self < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
 		return error_errno(err, ERR_HOST, "cannot open /proc/self");
 	if (packet_send(report, "", 1, &self, 1, err) < 0)
 		return -1;
@@ -121,12 +141,23 @@ static int ask_for_ids(int report, struct error **err)
 		return error_set(err, ERR_SYSTEM, "no ids for the jail");
 	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot become root of the jail");
-	return 0;
+	return prctl(PR_SET_DUMPABLE, 0) < 0
+		       ? error_errno(err, ERR_SYSTEM, "cannot protect the jail")
+		       : 0;
 }
 
-static int set_up(const struct jail_spec *spec, int report, struct error **err)
+static int set_up(const struct jail_spec *spec, struct jail_place *place, int report,
+		  struct error **err)
 {
-	if (ask_for_ids(report, err) < 0 || mounts_enter(spec->kind, spec->read_only, err) < 0)
+	int r = mounts_take(spec, place, err);
+
+	if (r == 0)
+		r = ask_for_ids(report, err);
+	if (r == 0)
+		r = mounts_enter(spec, place, err);
+	closep(&place->mount);
+	closep(&place->tree);
+	if (r < 0)
 		return -1;
 	if (spec->kind != JAIL_UNPACK)
 		loopback_up();
@@ -152,7 +183,7 @@ static _Noreturn void reap(pid_t program)
 
 /* The program has a mount namespace other than pid 1's, by which ischroot(1) knows a chroot: else
  * libc6 would restart the init of what it takes for a running system, and wait a second for it. */
-static _Noreturn void jail_child(const struct jail_spec *spec, int report)
+static _Noreturn void jail_child(const struct jail_spec *spec, struct jail_place *place, int report)
 {
 	static const enum privilege_set sets[] = {
 		[JAIL_TREE] = PRIVILEGES_JAIL,
@@ -161,13 +192,15 @@ static _Noreturn void jail_child(const struct jail_spec *spec, int report)
 	};
 	_cleanup_error_ struct error *err = NULL;
 	pid_t program = -1;
+	int root;
 
-	if (set_up(spec, report, &err) == 0) {
+	if (set_up(spec, place, report, &err) == 0) {
+		root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		program = (pid_t)syscall(SYS_clone, CLONE_NEWNS | SIGCHLD, NULL, NULL, NULL, NULL);
-		if (program < 0)
+		if (program < 0 || (spec->kind == JAIL_TOOL && hide_mounts(program, root) < 0))
 			error_errno(&err, ERR_SYSTEM, "cannot start the jail's program");
 	}
-	if (program < 0 ||
+	if (err || program < 0 ||
 	    privileges_drop(sets[spec->kind], spec->reopen ? spec->socket : -1, &err) < 0) {
 		note_result(report, err, 0);
 		_exit(126);
@@ -217,22 +250,21 @@ static int watch_set_up(int report, struct error **err)
 int jail_start(const struct jail_spec *spec, struct jail *jail, struct error **err)
 {
 	const unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
-				    CLONE_NEWUTS | CLONE_NEWNET | SIGCHLD;
+				    CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP | SIGCHLD;
 	_cleanup_close_ int ours = -1, theirs = -1;
+	struct jail_place place;
 	int ends[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
 	ours = ends[0];
 	theirs = ends[1];
-	/* The child's working directory is carried into its copy of the mounts: so the tree can be
-	 * mounted there without a path, and a descriptor alone could not. */
-	if (fchdir(spec->root) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot enter the rootfs");
+	if (mounts_choose(spec, &place, err) < 0)
+		return -1;
 	jail->pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
 	if (jail->pid == 0) {
 		close(ours);
-		jail_child(spec, theirs);
+		jail_child(spec, &place, theirs);
 	}
 	r = jail->pid < 0 ? error_errno(err, ERR_HOST,
 					"cannot make the jail's namespaces; see: sysctl "

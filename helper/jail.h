@@ -1,5 +1,5 @@
 /* A jail: a process in its own user namespace, in which the caller's id does not exist, with its
- * own mounts, processes, IPC, host name and no network. Two kinds, by what it sees. Sources:
+ * own mounts, processes, IPC, host name and no network. Three kinds, by what it sees. Sources:
  * user_namespaces(7), mount_namespaces(7), pivot_root(2), move_mount(2). */
 #pragma once
 

@@ -2,8 +2,8 @@
  * Descriptor 4 may be the caller's own record of requests (audit.h), and 5 his memory of release
  * dates (rollback.h).
  *
+ *   waiter   installed, the process that the caller has started: waits for the next
  *   outer    in level 1, but for its pid namespace; keeps the record       (audit.c)
- *            installed, it is a child of the process that the caller has started
  *   jailer   pid 1 of level 1; starts jails, moves trees; never sees protobuf   (serve.c)
  *            forks of it hash the files of a tree that it clones                (digest.c)
  *   parser   reads what the front end sends; holds nothing                      (parser.c)
@@ -12,6 +12,7 @@
  */
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -41,6 +42,10 @@ static void leave_outside(void)
 	const struct itimerval never = { 0 };
 	sigset_t none;
 
+	/* Its memory and its files in /proc are nobody's, and a crash is no file of anybody's. Each
+	 * change of ids undoes the first. */
+	prctl(PR_SET_DUMPABLE, 0);
+	privileges_limit_cores();
 	clearenv();
 	close_range(MEMORY + 1, ~0U, 0);
 	standard_descriptors_open();
@@ -169,7 +174,7 @@ static _Noreturn void jailer(struct start *s)
 		_exit(1);
 	if (installed) {
 		wait_for_ids(s);
-		if (idmap_become_caller(&err) < 0)
+		if (idmap_act_for_caller(&err) < 0)
 			_exit(complain(err));
 	}
 	/* Pid 1 of the namespace: with it everything in there ends. Without the outer nothing is
@@ -181,6 +186,9 @@ static _Noreturn void jailer(struct start *s)
 		_exit(complain(err));
 	if (!installed)
 		wait_for_ids(s);
+	/* Its maps are written. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		_exit(1);
 	if (packet_send(parser, "", 1, NULL, 0, NULL) < 0)
 		_exit(1);
 	_exit(serve(parser, s->recorder[0], s->key, &s->session, &s->map));
@@ -227,7 +235,11 @@ static int leave_first_process(struct error **err)
 	if (pid == 0)
 		return 0;
 	close_range(CHANNEL, ~0U, 0);
-	if (privileges_renounce(NULL) < 0 || RETRY_ON_EINTR(waitpid(pid, &status, 0)) < 0)
+	/* Only in a namespace of its own it has the right to drop its bounding set. Where it can
+	 * make none, the other cannot either, and says so. */
+	if ((unshare(CLONE_NEWUSER) == 0 ? privileges_drop(PRIVILEGES_WAITER, -1, NULL)
+					 : privileges_renounce(NULL)) < 0 ||
+	    RETRY_ON_EINTR(waitpid(pid, &status, 0)) < 0)
 		_exit(1);
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }

@@ -1,6 +1,7 @@
 #include "helper/mounts.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <string.h>
@@ -12,7 +13,8 @@
 #define DEVICES 6
 static const char *const devices[DEVICES] = { "null", "zero", "full", "random", "urandom", "tty" };
 
-#define READ_ONLY (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#define TREE_MOUNT (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#define READ_ONLY (MOUNT_ATTR_RDONLY | TREE_MOUNT)
 
 static int set_attributes(int mount, uint64_t attributes, unsigned flags)
 {
@@ -152,6 +154,80 @@ static int cover_folder(int root, struct error **err)
 	return 0;
 }
 
+/* A mount shows the path of its root within its filesystem, unless the process's root is further
+ * down in it. So what is mounted is the directory above the tree, of which nothing but the tree can
+ * be reached: enter_tree covers it. A tree that is a mount itself has none above. */
+int mounts_choose(const struct jail_spec *spec, struct jail_place *place, struct error **err)
+{
+	_cleanup_close_ int above = -1;
+	char link[32], path[PATH_MAX];
+	const char *name = "";
+	struct statx st;
+	ssize_t length;
+
+	*place = (struct jail_place){ .mount = -1, .tree = -1 };
+	if (statx(spec->root, "", AT_EMPTY_PATH, 0, &st) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot look at the rootfs");
+	if (spec->kind == JAIL_TREE && !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT)) {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", spec->root);
+		length = readlink(link, path, sizeof(path) - 1);
+		path[length < 0 ? 0 : length] = '\0';
+		name = strrchr(path, '/');
+		above = openat(spec->root, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (!name || above < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot tell the name of the rootfs");
+		name++;
+	}
+	snprintf(place->name, sizeof(place->name), "%s", name);
+	if (fchdir(above < 0 ? spec->root : above) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot enter the rootfs");
+	return 0;
+}
+
+/* The tree by its name in the mount of the directory above it. */
+static int find_tree(const struct jail_spec *spec, const struct jail_place *place,
+		     struct error **err)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+	};
+	_cleanup_close_ int fd =
+		(int)syscall(SYS_openat2, place->mount, place->name, &how, sizeof(how));
+	struct stat is, should;
+
+	if (fd < 0 || fstat(fd, &is) < 0 || fstat(spec->root, &should) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open the rootfs in its directory");
+	if (is.st_dev != should.st_dev || is.st_ino != should.st_ino)
+		return error_set(err, ERR_BUSY,
+				 "the rootfs has been moved meanwhile; run the command again");
+	return steal_fd(&fd);
+}
+
+static int take_above(const struct jail_spec *spec, struct jail_place *place, struct error **err)
+{
+	const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+
+	place->mount = open_tree(AT_FDCWD, ".", flags);
+	/* There are mounts below it, which no copy of this namespace may uncover. */
+	if (place->mount < 0 && errno == EINVAL)
+		place->mount = open_tree(AT_FDCWD, ".", flags | AT_RECURSIVE);
+	if (place->mount < 0 || set_attributes(place->mount, TREE_MOUNT, AT_RECURSIVE) < 0)
+		return error_errno(err, ERR_HOST, "cannot take the rootfs into the jail");
+	place->tree = find_tree(spec, place, err);
+	return place->tree < 0 ? -1 : cover_folder(place->mount, err);
+}
+
+int mounts_take(const struct jail_spec *spec, struct jail_place *place, struct error **err)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make the jail's mounts private");
+	/* A staging directory can only be entered by the jail's root. */
+	if (!*place->name || syscall(SYS_faccessat2, AT_FDCWD, ".", X_OK, AT_EACCESS) < 0)
+		return 0;
+	return take_above(spec, place, err);
+}
+
 /* The tool jail's root: of the host /usr, read-only; of the user the staging folder. */
 static int compose_tool_root(int staging, struct error **err)
 {
@@ -163,45 +239,145 @@ static int compose_tool_root(int staging, struct error **err)
 		return -1;
 	return steal_fd(&root);
 }
+/* What of /proc tells of the host, or is for the host's root alone: each of them is covered. */
+static const char *const masked[] = {
+	"acpi",	 "asound",	"bootconfig", "cmdline",    "interrupts",
+	"kcore", "key-users",	"keys",	      "locks",	    "latency_stats",
+	"scsi",	 "sched_debug", "swaps",      "timer_list", "timer_stats",
+};
+static const char *const fixed[] = { "bus", "fs", "irq", "sys", "sysrq-trigger" };
 
-int mounts_enter(enum jail_kind kind, bool read_only, struct error **err)
+/* An empty file and an empty directory to cover others with, detached and read-only. */
+static int make_covers(struct error **err)
 {
-	_cleanup_close_ int folder = -1, proc = -1, tool = -1;
-	int nodes[DEVICES], root, r = -1;
+	_cleanup_close_ int fd = new_mount("tmpfs", "0755", TREE_MOUNT | MOUNT_ATTR_NOEXEC, err);
+
+	if (fd < 0)
+		return -1;
+	closep(&(int){ openat(fd, "file", O_CREAT | O_EXCL | O_CLOEXEC | O_WRONLY, 0444) });
+	if (mkdirat(fd, "directory", 0555) < 0 || set_attributes(fd, MOUNT_ATTR_RDONLY, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make covers for the jail's /proc");
+	return steal_fd(&fd);
+}
+
+/* Covers /proc/NAME by what is empty or, with COVERS -1, by itself, read-only. */
+static int cover_part(int root, int covers, const char *name, struct error **err)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+	};
+	const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+	_cleanup_close_ int part = -1, cover = -1;
+	struct stat st;
 	char path[32];
 
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make the jail's mounts private");
-	folder = copy_mount(".", read_only ? READ_ONLY : MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0,
-			    err);
-	/* The tree alone: packages hold files of /run and /tmp, too. */
-	if (kind == JAIL_UNPACK)
-		return folder < 0 || cover_folder(folder, err) < 0 ? -1 : pivot(folder, err);
-	/* While the host's /proc can be seen: the kernel asks for that. */
-	proc = new_mount("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-			 err);
-	if (folder < 0 || proc < 0)
+	snprintf(path, sizeof(path), "proc/%s", name);
+	part = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	/* A kernel has not all of them. */
+	if (part < 0 && errno == ENOENT)
+		return 0;
+	if (part >= 0 && fstat(part, &st) == 0)
+		cover = covers < 0 ? open_tree(part, "", flags | AT_EMPTY_PATH)
+				   : open_tree(covers, S_ISDIR(st.st_mode) ? "directory" : "file",
+					       flags);
+	if (cover < 0 || set_attributes(cover, MOUNT_ATTR_RDONLY, 0) < 0 ||
+	    move_mount(cover, "", part, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot cover /%s in the jail", path);
+	return 0;
+}
+
+static int mask_proc(int root, int covers, struct error **err)
+{
+	for (size_t i = 0; i < sizeof(masked) / sizeof(*masked); i++)
+		if (cover_part(root, covers, masked[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
+		if (cover_part(root, -1, fixed[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+/* As pivot, but into the tree below PLACE's mount, whose own root the jail may have no right to
+ * enter: so that is named by its descriptor, and the old root is put where the tree is. Then COVERS
+ * over the directory that the tree is in: no path leads there any more, not even from outside of
+ * the new root. */
+static int enter_tree(const struct jail_place *place, int covers, struct error **err)
+{
+	_cleanup_close_ int copy = -1;
+	char mount[32], tree[32];
+
+	snprintf(mount, sizeof(mount), "/proc/self/fd/%d", place->mount);
+	snprintf(tree, sizeof(tree), "/proc/self/fd/%d", place->tree);
+	if (syscall(SYS_pivot_root, mount, tree) < 0 || fchdir(place->tree) < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chroot(".") < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot enter the rootfs");
+	/* What is mounted in the tree is not for the jail: then there is no copy without it. */
+	copy = open_tree(AT_FDCWD, ".", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (copy < 0)
+		return error_set(err, ERR_HOST,
+				 "cannot take the rootfs into the jail: something is mounted in "
+				 "it; see: findmnt; unmount it and run the command again");
+	if (move_mount(covers, "", place->mount, "",
+		       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot enter the rootfs");
+	return 0;
+}
+
+/* What is mounted in the jail's ROOT, which the process is in. */
+static int fill_root(int root, int proc, int covers, bool covered, const int nodes[DEVICES],
+		     struct error **err)
+{
+	/* Covers must be attached before they can be taken from: if nowhere else, below /proc. */
+	if ((!covered && attach(covers, root, "proc", true, err) < 0) ||
+	    attach(proc, root, "proc", true, err) < 0 || mask_proc(root, covers, err) < 0 ||
+	    fill_dev(root, nodes, err) < 0 || attach_tmpfs(root, "tmp", "1777", err) < 0)
 		return -1;
+	return attach_tmpfs(root, "run", "0755", err);
+}
+
+static int take_devices(int nodes[DEVICES], struct error **err)
+{
+	char path[32];
+
 	for (size_t i = 0; i < DEVICES; i++) {
 		snprintf(path, sizeof(path), "/dev/%s", devices[i]);
 		nodes[i] = copy_mount(path, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, err);
 		if (nodes[i] < 0)
 			return -1;
 	}
-	if (kind == JAIL_TOOL)
-		root = tool = compose_tool_root(folder, err); /* NOLINT: tool is for its cleanup */
-	else
-		root = cover_folder(folder, err) < 0 ? -1 : folder;
+	return 0;
+}
+
+int mounts_enter(const struct jail_spec *spec, struct jail_place *place, struct error **err)
+{
+	_cleanup_close_ int proc = -1, tool = -1, covers = -1;
+	bool covered = *place->name;
+	int nodes[DEVICES], root, r = -1;
+
+	if (!covered)
+		place->mount = copy_mount(".", spec->read_only ? READ_ONLY : TREE_MOUNT, 0, err);
+	else if (place->tree < 0 && take_above(spec, place, err) < 0)
+		return -1;
+	if (place->mount < 0)
+		return -1;
+	/* The tree alone: packages hold files of /run and /tmp, too. */
+	if (spec->kind == JAIL_UNPACK)
+		return cover_folder(place->mount, err) < 0 ? -1 : pivot(place->mount, err);
+	/* While the host's /proc can be seen: the kernel asks for that. */
+	proc = new_mount("proc", NULL, TREE_MOUNT | MOUNT_ATTR_NOEXEC, err);
+	covers = proc < 0 ? -1 : make_covers(err);
+	if (covers < 0 || take_devices(nodes, err) < 0)
+		return -1;
+	root = covered ? place->tree : place->mount;
+	if (spec->kind == JAIL_TOOL)
+		root = tool = compose_tool_root(place->mount, err); /* NOLINT: for its cleanup */
+	else if (!covered && cover_folder(root, err) < 0)
+		root = -1;
 	if (root >= 0)
-		r = pivot(root, err);
+		r = covered ? enter_tree(place, covers, err) : pivot(root, err);
 	if (r == 0)
-		r = attach(proc, root, "proc", true, err);
-	if (r == 0)
-		r = fill_dev(root, nodes, err);
-	if (r == 0)
-		r = attach_tmpfs(root, "tmp", "1777", err);
-	if (r == 0)
-		r = attach_tmpfs(root, "run", "0755", err);
+		r = fill_root(root, proc, covers, covered, nodes, err);
 	for (size_t i = 0; i < DEVICES; i++)
 		close(nodes[i]);
 	return r;

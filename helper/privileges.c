@@ -36,13 +36,21 @@ static int load(const struct sock_fprog *filter)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter);
 }
 
+int privileges_limit_cores(void)
+{
+	const struct rlimit one = { 1, 1 };
+	const struct rlimit none = { 0, 0 };
+
+	/* Lower already, it cannot be raised. */
+	return setrlimit(RLIMIT_CORE, &one) < 0 ? setrlimit(RLIMIT_CORE, &none) : 0;
+}
+
 static int limit(const struct privileges *p)
 {
-	const struct rlimit core = { 0, 0 };
 	struct rlimit processes;
 	struct rlimit files;
 
-	if (setrlimit(RLIMIT_CORE, &core) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
+	if (privileges_limit_cores() < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return -1;
 	if (files.rlim_max > FILES_MAX)
 		files.rlim_max = FILES_MAX;
@@ -57,6 +65,16 @@ static int limit(const struct privileges *p)
 		processes.rlim_max = PROCESSES_MAX;
 	processes.rlim_cur = processes.rlim_max;
 	return setrlimit(RLIMIT_NPROC, &processes);
+}
+
+/* Memory of our own processes that can be written never becomes code; programs that they run decide
+ * that themselves. Kernels before 6.3 have no such call, and before 6.6 none that is not inherited.
+ */
+static void refuse_new_code(const struct privileges *p)
+{
+	const int set_mdwe = 65, refuse_exec_gain = 1, no_inherit = 2;
+
+	prctl(set_mdwe, p->kill ? refuse_exec_gain : refuse_exec_gain | no_inherit, 0, 0, 0);
 }
 
 int privileges_drop(enum privilege_set set, int file, struct error **err)
@@ -75,10 +93,11 @@ int privileges_drop(enum privilege_set set, int file, struct error **err)
 				   p->name);
 	if (apply_capabilities(p->capabilities, set != PRIVILEGES_PARSER, err) < 0)
 		return error_wrap(err, "%s", p->name);
-	/* Nobody is to look into who parses or records, even who is the same user. The jailer has
-	 * to be dumpable: the maps of a jail are its own files else. */
-	if (p->kill && prctl(PR_SET_DUMPABLE, 0) < 0)
+	/* Nobody is to look into these processes, even who is the same user. Without ids yet, the
+	 * jailer has to be dumpable: see idmap_fork. */
+	if (set != PRIVILEGES_JAILER && prctl(PR_SET_DUMPABLE, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot protect the %s", p->name);
+	refuse_new_code(p);
 	if (landlock_enter(p->files, file, err) < 0)
 		return error_wrap(err, "%s", p->name);
 	/* The list last: it refuses the call that loads filters. Of all filters the kernel takes

@@ -9,5 +9,9 @@
  * -1) is an open file that may be opened anew. Cannot be undone. Returns 0 or -1 with ERR set. */
 int privileges_drop(enum privilege_set set, int file, struct error **err);
 
+/* No core dump of this process or of those that it starts: neither a file nor, as a limit of 0
+ * would not keep it, one that the host's handler gets. Source: core(5). */
+int privileges_limit_cores(void);
+
 /* Gives up every capability that is left. Cannot be undone. */
 int privileges_renounce(struct error **err);

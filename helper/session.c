@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -70,6 +71,9 @@ int session_open(struct session *s, int channel, struct error **err)
 	int known;
 
 	s->mode = find_mode();
+	/* In user mode there are newuidmap and newgidmap to run, which have rights of their own. */
+	if (s->mode != MODE_USER && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot renounce new privileges");
 	getsockopt(channel, SOL_SOCKET, SO_PEERCRED, &peer, &size);
 	s->front_end = peer.pid;
 	s->login_uid = read_number("/proc/self/loginuid");

@@ -258,7 +258,7 @@ static int sweep(const struct filters *filters, int folder, char path[static PAT
 	size_t length = strlen(path);
 	struct dirent *entry;
 
-	while (d && (entry = readdir(d))) {
+	while (errno = 0, d && (entry = readdir(d))) {
 		bool below = entry->d_type == DT_DIR, link = entry->d_type == DT_LNK;
 		_cleanup_close_ int next = -1;
 
@@ -279,7 +279,7 @@ static int sweep(const struct filters *filters, int folder, char path[static PAT
 			return error_errno(err, ERR_SYSTEM, "cannot remove %.200s", path);
 	}
 	path[length] = '\0';
-	return d ? 0 : error_errno(err, ERR_SYSTEM, "cannot look through the tree");
+	return d && !errno ? 0 : error_errno(err, ERR_SYSTEM, "cannot look through the tree");
 }
 
 static int step(struct unpacker *u, const struct task *t, int fd, struct error **err)

@@ -13,6 +13,7 @@ struct given {
 	uint64_t all, longest; /* ids */
 	uint32_t first;	       /* of the first piece that is long enough */
 	bool found;
+	int unread; /* errno, if there is a file that cannot be read to its end; else 0 */
 };
 
 /* END becomes the first id behind every range in the file, whosever it is. */
@@ -24,6 +25,7 @@ static void read_file(const char *file, const char *name, uid_t uid, struct give
 	size_t size = 0;
 	char number[16];
 
+	given->unread = f || errno == ENOENT ? 0 : errno;
 	snprintf(number, sizeof(number), "%u", uid);
 	while (f && getline(&line, &size, f) > 0) {
 		char *rest = NULL, *owner = strtok_r(line, ":\n", &rest);
@@ -46,6 +48,8 @@ static void read_file(const char *file, const char *name, uid_t uid, struct give
 			given->first = (uint32_t)from;
 		}
 	}
+	if (f && ferror(f))
+		given->unread = errno;
 }
 
 static void explain(const char *file, const char *name, const struct given *given,
@@ -53,7 +57,10 @@ static void explain(const char *file, const char *name, const struct given *give
 {
 	char *why = subids->why;
 
-	if (!given->pieces)
+	if (given->unread)
+		snprintf(why, sizeof(subids->why), "%s cannot be read: %s", file,
+			 strerror(given->unread));
+	else if (!given->pieces)
 		snprintf(why, sizeof(subids->why), "%s has no range for \"%.64s\"", file, name);
 	else if (given->all >= SUBIDS_NEEDED)
 		snprintf(why, sizeof(subids->why),
@@ -77,7 +84,7 @@ bool subids_find_in(const char *users, const char *groups, const char *name, uid
 	read_file(users, name, uid, &given[0], &end);
 	read_file(groups, name, uid, &given[1], &end);
 	for (int i = 0; i < 2; i++)
-		if (uid == 0 && !given[i].pieces)
+		if (uid == 0 && !given[i].pieces && !given[i].unread)
 			given[i] = (struct given){ .found = true, .first = SUBIDS_ROOT_FIRST };
 	subids->first_uid = given[0].first;
 	subids->first_gid = given[1].first;

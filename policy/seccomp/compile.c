@@ -5,16 +5,16 @@
  *
  * Sources: seccomp(2), seccomp_export_bpf(3). */
 #include <errno.h>
-#include <linux/btrfs.h>
 #include <linux/filter.h>
-#include <sched.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "policy/privilege_sets.h"
@@ -53,47 +53,139 @@ static int add_calls(scmp_filter_ctx filter, const struct privileges *p)
 	return r;
 }
 
-static int add_sockets(scmp_filter_ctx filter, unsigned int last)
-{
-	int r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-				 SCMP_A0(SCMP_CMP_GT, last));
+/* Room for a filter: more is an error of the lists. */
+struct program {
+	struct sock_filter steps[BPF_MAXINSNS];
+	size_t count;
+};
 
-	for (unsigned int family = 0; r == 0 && family < last; family++)
-		if (family != AF_UNIX)
-			r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket),
-					     1, SCMP_A0(SCMP_CMP_EQ, family));
-	return r;
+#define JUMP_MAX 255 /* steps that a condition can skip */
+#define NUMBER offsetof(struct seccomp_data, nr)
+
+/* Skips YES or NO steps after a condition. */
+static void add_step(struct program *p, unsigned code, unsigned value, size_t yes, size_t no)
+{
+	if (p->count < BPF_MAXINSNS && yes <= JUMP_MAX && no <= JUMP_MAX)
+		p->steps[p->count++] =
+			(struct sock_filter){ (uint16_t)code, (uint8_t)yes, (uint8_t)no, value };
+	else
+		p->count = BPF_MAXINSNS;
 }
 
-/* What a list cannot say. The jailer, before it starts a jail, brings up its loopback by netlink.
- * Masks of 32 bits, as the kernel looks at no more of these arguments than that. */
-static int add_arguments(scmp_filter_ctx filter, const struct privileges *p)
+static void add_load(struct program *p, size_t offset)
 {
-	static const uint64_t namespaces[] = { CLONE_NEWUSER,  CLONE_NEWNS,  CLONE_NEWPID,
-					       CLONE_NEWNET,   CLONE_NEWIPC, CLONE_NEWUTS,
-					       CLONE_NEWCGROUP };
-	/* Typing for the terminal's owner; and subvolumes, which can be such that nobody but the
-	 * host's root could remove them. */
-	static const uint64_t ioctls[] = {
-		TIOCSTI,
-		TIOCLINUX,
-		BTRFS_IOC_SUBVOL_CREATE,
-		BTRFS_IOC_SUBVOL_CREATE_V2,
-		BTRFS_IOC_SNAP_CREATE,
-		BTRFS_IOC_SNAP_CREATE_V2,
-		BTRFS_IOC_SUBVOL_SETFLAGS,
-	};
-	int r = add_sockets(filter, p->contained ? AF_UNIX : AF_NETLINK);
+	add_step(p, BPF_LD | BPF_W | BPF_ABS, (unsigned)offset, 0, 0);
+}
 
-	if (!p->contained)
-		return r;
-	for (size_t i = 0; r == 0 && i < sizeof(namespaces) / sizeof(*namespaces); i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-				     SCMP_A0(SCMP_CMP_MASKED_EQ, namespaces[i], namespaces[i]));
-	for (size_t i = 0; r == 0 && i < sizeof(ioctls) / sizeof(*ioctls); i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, ioctls[i]));
-	return r;
+static void add_load_half(struct program *p, unsigned argument, bool upper)
+{
+	size_t half = upper == (__BYTE_ORDER == __LITTLE_ENDIAN) ? 4 : 0;
+
+	add_load(p, offsetof(struct seccomp_data, args) + 8 * argument + half);
+}
+
+static void add_return(struct program *p, unsigned answer)
+{
+	add_step(p, BPF_RET | BPF_K, answer, 0, 0);
+}
+
+/* What a refused argument gets: what a kernel says, or a file, that does not have it. */
+static unsigned refusal(const struct privileges *p, const char *call)
+{
+	static const struct {
+		const char *call;
+		unsigned error;
+	} errors[] = {
+		{ "socket", EAFNOSUPPORT },    { "socketpair", EAFNOSUPPORT },
+		{ "ioctl", ENOTTY },	       { "prctl", EINVAL },
+		{ "arch_prctl", EINVAL },      { "getsockopt", ENOPROTOOPT },
+		{ "setsockopt", ENOPROTOOPT },
+	};
+
+	if (p->kill)
+		return SECCOMP_RET_KILL_PROCESS;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++)
+		if (strcmp(errors[i].call, call) == 0)
+			return SECCOMP_RET_ERRNO | errors[i].error;
+	return SECCOMP_RET_ERRNO | EPERM;
+}
+
+/* Goes on where the argument of RULE is what any of the set's lists takes, else refuses. The
+ * accumulator is the call's number before and after it. */
+static void add_rule(struct program *program, const struct privileges *p,
+		     const struct argument_rule *rule, int number)
+{
+	unsigned values[JUMP_MAX], bits = 0;
+	size_t count = 0;
+
+	for (size_t i = 0; i < PRIVILEGES_LISTS; i++) {
+		const struct argument_rule *r = privileges_rule(p, i, rule);
+
+		for (const struct argument_value *v = r ? r->values : NULL; v && v->name; v++) {
+			bits |= v->value;
+			if (count < JUMP_MAX)
+				values[count++] = v->value;
+		}
+	}
+	if (rule->bits)
+		count = 1;
+	add_step(program, BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, count + 3);
+	add_load_half(program, rule->argument, false);
+	if (rule->bits)
+		add_step(program, BPF_JMP | BPF_JSET | BPF_K, ~bits, 0, 1);
+	else
+		for (size_t i = 0; i < count; i++)
+			add_step(program, BPF_JMP | BPF_JEQ | BPF_K, values[i], count - i, 0);
+	add_return(program, refusal(p, rule->call));
+	add_load(program, NUMBER);
+}
+
+/* A limit of 1 keeps the kernel from handing a crash to the host's handler, core(5). It stays: to
+ * set it does nothing, and to set it and ask for the old one in one call is refused. */
+static void add_core_limit(struct program *p)
+{
+	add_step(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_setrlimit, 0, 4);
+	add_load_half(p, 0, false);
+	add_step(p, BPF_JMP | BPF_JEQ | BPF_K, RLIMIT_CORE, 0, 1);
+	add_return(p, SECCOMP_RET_ERRNO);
+	add_load(p, NUMBER);
+	add_step(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_prlimit64, 0, 13);
+	add_load_half(p, 1, false);
+	add_step(p, BPF_JMP | BPF_JEQ | BPF_K, RLIMIT_CORE, 0, 10);
+	add_load_half(p, 2, false);
+	add_step(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2);
+	add_load_half(p, 2, true);
+	add_step(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 6, 0);
+	add_load_half(p, 3, false);
+	add_step(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3);
+	add_load_half(p, 3, true);
+	add_step(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1);
+	add_return(p, SECCOMP_RET_ERRNO);
+	add_return(p, SECCOMP_RET_ERRNO | EPERM);
+	add_load(p, NUMBER);
+}
+
+/* The other filter looks at the architecture: of each call the kernel takes the strictest answer.
+ */
+static int add_arguments(struct program *program, const struct privileges *p)
+{
+	add_load(program, NUMBER);
+	for (size_t i = 0; i < PRIVILEGES_LISTS && p->lists[i]; i++)
+		for (const struct argument_rule *r = p->lists[i]->arguments; r->call; r++) {
+			int number = seccomp_syscall_resolve_name(r->call);
+
+			if (number >= 0 && privileges_is_first(p, r))
+				add_rule(program, p, r, number);
+		}
+	if (p->contained && !p->kill)
+		add_core_limit(program);
+	add_return(program, SECCOMP_RET_ALLOW);
+	return program->count < BPF_MAXINSNS ? 0 : -E2BIG;
+}
+
+static void print_step(const struct sock_filter *step)
+{
+	printf("\t{ 0x%04x, %u, %u, 0x%08x },\n", step->code, step->jt, step->jf, step->k);
 }
 
 /* Prints FILTER, which has failed before where R is below 0, as an array. */
@@ -111,7 +203,7 @@ static int print(scmp_filter_ctx filter, int r, const struct privileges *p, cons
 		r = -errno;
 	printf("static struct sock_filter %s_%s[] = {\n", p->name, what);
 	while (r == 0 && read(fd, &one, sizeof(one)) == sizeof(one))
-		printf("\t{ 0x%04x, %u, %u, 0x%08x },\n", one.code, one.jt, one.jf, one.k);
+		print_step(&one);
 	printf("};\n\n");
 	close(fd);
 	return r;
@@ -131,9 +223,16 @@ static int print_list(const struct privileges *p)
 
 static int print_arguments(const struct privileges *p)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	static struct program program;
+	int r;
 
-	return filter ? print(filter, add_arguments(filter, p), p, "arguments") : -ENOMEM;
+	program.count = 0;
+	r = add_arguments(&program, p);
+	printf("static struct sock_filter %s_arguments[] = {\n", p->name);
+	for (size_t i = 0; i < program.count; i++)
+		print_step(&program.steps[i]);
+	printf("};\n\n");
+	return r;
 }
 
 /* By enum privilege_set. */

@@ -171,6 +171,12 @@ def overlap(path):
         subprocess.run(["umount", path], check=True)
         tap.report(answer.code == HOST and f"that of {owner} in {path}" in answer.message,
                    f"a range that overlaps {whose} in {path} is refused", answer)
+    # It opens, and every read of it is an error.
+    subprocess.run(["mount", "--bind", "/sys/class/net/lo/speed", path], check=True)
+    answer, _ = greeted()
+    subprocess.run(["umount", path], check=True)
+    tap.report(answer.code == HOST and f"cannot read {path}" in answer.message,
+               f"a range is refused where {path} cannot be read", answer)
 
 
 def status_of(pid):
@@ -204,8 +210,10 @@ def before_the_first_request(rootlet):
     pids = wait_until(lambda: ready(helper.process.pid))
     found = dict(zip(("outer", "jailer", "parser"), pids or ()))
     tap.report(len(found) == 3, "outer, jailer and parser are there before the first request", found)
-    held = sets_of(helper.process.pid)
-    tap.report(not any(held[key] for key in SETS if key != "CapBnd"), "the process that waits for them holds nothing", held)
+    status = status_of(helper.process.pid)
+    held = {key: status[key] for key in (*SETS, "NoNewPrivs", "Seccomp")}
+    tap.report(held == {**dict.fromkeys(SETS, "0" * 16), "NoNewPrivs": "1", "Seccomp": "2"},
+               "the process that waits for them holds nothing, cannot gain anything, and is under a list", held)
     for name, pid in found.items():
         held, mask = sets_of(pid), row[name]
         # The parser keeps the jailer's bounding set: it has no call that could gain from it.
@@ -222,8 +230,8 @@ def ready(first):
     below = children(first)
     if len(below) != 3:
         return None
-    filters = [int(status_of(pid).get("Seccomp_filters", 0)) for pid in below]
-    return tuple(below) if filters[0] and filters[2] > filters[1] > 0 else None
+    filters = [int(status_of(pid).get("Seccomp_filters", 0)) for pid in (first, *below)]
+    return tuple(below) if filters[0] and filters[1] and filters[3] > filters[2] > 0 else None
 
 
 def given(user):
@@ -237,15 +245,20 @@ def rights(pids, row):
     for pid in pids:
         status, name = status_of(pid), command_of(pid)[:40]
         held = int(status["CapPrm"], 16) | int(status["CapEff"], 16) | int(status["CapAmb"], 16)
-        # The one that the front end has started waits for the others, as nobody.
-        if os.readlink(f"/proc/{pid}/ns/user") == host:
-            tap.report(pid == first and held == 0 and status["Uid"].split() == [str(installed.range_of(USER) + 65535)] * 4,
-                       f"{name}: who waits for the others holds nothing, and is nobody", held, status["Uid"])
-            continue
-        tap.report(pid != first, f"{name}: it is in a user namespace, so none of its rights is the host's")
+        tap.report(os.readlink(f"/proc/{pid}/ns/user") != host,
+                   f"{name}: it is in a user namespace, so none of its rights is the host's")
+        tap.report(str(USER.uid) not in status["Uid"].split()[:3] + status["Gid"].split()[:3],
+                   f"{name}: it is not the caller, but for files", status["Uid"], status["Gid"])
         setid = 1 << 6 | 1 << 7
         with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
             outside = {int(line.split()[1]) for line in file}
+        # The one that the front end has started waits for the others, as nobody.
+        if pid == first:
+            tap.report(held == 0 and not outside and
+                       status["Uid"].split() == [str(installed.range_of(USER) + 65535)] * 4,
+                       f"{name}: the process that waits for the others holds nothing, and is nobody", held,
+                       status["Uid"], outside)
+            continue
         tap.report(0 not in outside and outside <= given(USER),
                    f"{name}: its ids are the range's and the caller's", outside)
         if "rootlet-helper" in name and not held & setid:
@@ -355,7 +368,7 @@ def probe(home, rootlet):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
                           cwd="/", **USER.switch())
     rows = [line.split() for line in done.stdout.splitlines()]
-    tap.report(len(rows) == 16 * len(pids) and all(len(row) == 3 for row in rows),
+    tap.report(len(rows) == 23 * len(pids) and all(len(row) == 3 for row in rows),
                "every attempt was made", done.stdout[-400:])
     for pid, what, error in rows:
         tap.report(error in ("EPERM", "EACCES"), f"the caller against {command_of(int(pid))[:30]}: {what}", error)
@@ -567,7 +580,9 @@ def traced():
             continue
         with open(path, encoding="utf-8", errors="replace") as file:
             text = file.read()
-        seen = re.search(rf'execve\("{installed.HELPER}".* = 0$', text, re.M) and "getsockopt(3, SOL_SOCKET, SO_TYPE, [5]" in text
+        # Its memory is closed to its tracer, too, so that does not see which type it is.
+        seen = re.search(rf'execve\("{installed.HELPER}".* = 0$', text, re.M) and \
+            re.search(r"getsockopt\(3, SOL_SOCKET, SO_TYPE, 0x.*\) = 0$", text, re.M)
         tap.report(bool(seen) and answer.code >= 0 and not privileged,
                    "born under strace, with its channel, it has neither the policy's range nor the record",
                    answer, maps, text[-300:])
@@ -647,7 +662,7 @@ def two_users(home, rootlet):
                           stderr=subprocess.STDOUT, text=True, check=False, cwd="/", **other.switch())
     rows = [line.split() for line in done.stdout.splitlines()]
     through = [row for row in rows if len(row) != 3 or row[2] not in ("EPERM", "EACCES")]
-    tap.report(len(rows) == 16 * len(pids) and len(pids) >= 5 and not through and shell.poll() is None,
+    tap.report(len(rows) == 23 * len(pids) and len(pids) >= 5 and not through and shell.poll() is None,
                "another user's attempts on its processes: none comes through", *through, done.stdout[-300:])
     shell.kill()
     shell.communicate()

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 from support import debs, installed, tap
+from support.lists import expected
 from support.mirror import arch
 from support.protocol import Helper, opened
 from support.server import Server
@@ -14,14 +15,11 @@ from support.world import (BUILD, HELPER, ROOTLET, SCRATCH, Home, mirror, plain_
 NUMBERS = 1024  # as in tools/lists.c
 USER = plain_user()
 SYNC = {"fsync", "fdatasync", "sync", "msync", "sync_file_range", "syncfs"}
-# What a contained set refuses of calls that it lists: namespaces, and typing into a terminal.
-NAMESPACES = ["0x2000000", "0x10000000", "0x20000", "0x20000000", "0x40000000", "0x8000000", "0x4000000"]
-TERMINAL = ["0x5412", "0x541c", "0x100005412", "0x10000541c"]
-FAMILIES = 64  # as in tools/lists.c
-UNIX, NETLINK = 1, 16
-# In the order of enum privilege_set.
-SETS = {"outer": "kill", "jailer": "error", "parser": "kill", "jail": "contained", "tool": "contained",
-        "unpacker": "kill contained"}
+# In a contained set: to set RLIMIT_CORE does nothing, with an upper half too, which the kernel ignores; to
+# set and to get it in one is refused.
+LIMITS = {"setrlimit": {"0": ["0x4", "0x100000004"]}, "prlimit64": {"0": ["0x4"], "EPERM": ["0x4"]}}
+EXPECTED = expected()
+SETS = list(EXPECTED)  # in the order of enum privilege_set
 CAPABILITIES = ("chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable "
                 "net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio "
                 "sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time "
@@ -32,8 +30,9 @@ CAPABILITIES = ("chown dac_override dac_read_search fowner fsetid kill setgid se
 UNFILTERED = {"335": "ILL", "336": "ENXIO"}
 
 
-def expected(kind, number, name, listed, without, result):
+def answer_of(one, number, name, without, result):
     """Whether RESULT is what the list says; what it allows is ENOSYS here, as the call is not made."""
+    kind, listed = one.kind, name in one.calls
     if UNFILTERED.get(number) == result:
         return True
     # Newer than the list, or no call at all: libraries fall back, and our own processes have none of them.
@@ -46,55 +45,75 @@ def expected(kind, number, name, listed, without, result):
         return result == ("SYS" if "kill" in kind else "ENOSYS") and without != "ENOSYS" and not listed
     if not listed:
         return result == ("SYS" if "kill" in kind else "EPERM")
-    return result == "ENOSYS"
+    # What it gets with senseless arguments; the right ones have lines of their own.
+    return result in ["ENOSYS", *(refused for key, (refused, _) in one.arguments.items()
+                                  if key.startswith(f"{name}:"))]
 
 
-def narrowed(kind, name, argument, listed):
-    """What a call with such an argument gets."""
-    contained = "contained" in kind
-    if "kill" in kind and not listed:
-        return "SYS"
-    if name == "socket" and listed:
-        families = (UNIX,) if contained else (UNIX, NETLINK)
-        return "ENOSYS" if int(argument, 16) in families else "EAFNOSUPPORT"
-    if contained and argument in (NAMESPACES if name == "clone" else TERMINAL if name == "ioctl" else ()):
-        return "EPERM"
-    return "ENOSYS" if listed else "EPERM"
+def arguments(name, one, rows):
+    """ROWS: of the calls of which arguments are tried."""
+    wrong, tried = [], {}
+    limits = [(call, answer, values) for call, answers in LIMITS.items() for answer, values in answers.items()
+              if one.kind == "contained" and call in one.calls]
+    seen = [(row[0], row[2], row[4:]) for row in rows]
+    wrong += [f"core limit: not {limit}" for limit in limits if limit not in seen]
+    for call, argument, answer, _, *values in rows:
+        key = f"{call}:{argument}"
+        refused, good = one.arguments.get(key, (None, None))
+        tried.setdefault(key, set())
+        if answer == "ENOSYS" and good is not None:
+            tried[key] |= {int(value, 16) for value in values}
+        elif answer not in ("ENOSYS", refused) and (call, answer, values) not in limits:
+            wrong.append(f"{key}: {answer} for {' '.join(values[:20])}")
+    wrong += [f"{key}: takes {sorted(map(hex, values ^ one.arguments[key][1]))[:20]}, or should"
+              for key, values in tried.items() if key in one.arguments and values != one.arguments[key][1]]
+    tap.report(not wrong and set(one.arguments) <= set(tried),
+               f"list {name}: of the arguments that are tried exactly the expected ones pass", *wrong[:20],
+               set(one.arguments) - set(tried))
+    tap.note(f"list {name}: {len(tried)} arguments tried, {len(one.arguments)} of them narrowed")
 
 
-def arguments(kind, name, rows):
-    """ROWS: of the calls that look at an argument."""
-    wrong = [row for row in rows if row[4] != narrowed(kind, *row[1].split(":"), row[2] == "1")]
-    tried = {row[1] for row in rows}
-    tap.report({f"clone:{one}" for one in NAMESPACES} | {f"ioctl:{one}" for one in TERMINAL} <= tried and
-               len(tried) == len(rows) == FAMILIES + 13 and not wrong,
-               f"list {name}: no namespace, no typing and no socket beyond what is allowed", len(rows), *wrong[:20])
+def told():
+    """What policy seccomp --json prints, by process."""
+    done = subprocess.run([ROOTLET, "policy", "seccomp", "--json"], stdout=subprocess.PIPE, check=True)
+    rows = {row["process"]: row for row in json.loads(done.stdout)}
+    tap.report(list(rows) == SETS, "policy seccomp --json: every process", *rows)
+    return rows
+
+
+def printed(name, one, row):
+    """ROW, which policy seccomp --json prints of the set, is what is expected of it."""
+    listed = set(row["calls"])
+    told_arguments = {f"{rule['call']}:{rule['argument']}": set(rule["values"].values())
+                      for rule in row["arguments"]}
+    # More values are tried than there are names for: each signal, modes, upper halves.
+    wrong = [key for key in set(told_arguments) | set(one.arguments) if key not in told_arguments or
+             key not in one.arguments or not one.arguments[key][1] & told_arguments[key]]
+    tap.report(listed == one.calls and not wrong and (row["otherwise"] == "kill") == ("kill" in one.kind) and
+               row["without_sync"] == ("contained" in one.kind), f"list {name}: policy seccomp --json prints it",
+               *sorted(listed ^ one.calls), *wrong, row["otherwise"], row["without_sync"])
 
 
 def calls():
-    told = json.loads(subprocess.run([ROOTLET, "policy", "seccomp", "--json"], stdout=subprocess.PIPE, check=True).stdout)
-    told = {row["process"]: row for row in told}
-    tap.report(list(told) == list(SETS), "policy seccomp --json: every process", *told)
-    for name, kind in SETS.items():
+    rows_told = told()
+    sweeps = subprocess.run([f"{BUILD}/tests/lists"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    sweeps = sorted(set(sweeps.split()))
+    for name, one in EXPECTED.items():
+        mine = [sweep for sweep in sweeps if sweep.partition(":")[0] in one.calls]
         done = subprocess.run(["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child",
-                               f"{BUILD}/tests/lists", name], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               f"{BUILD}/tests/lists", name, *mine], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, check=False, cwd="/", **USER.switch())
         rows = [line.split() for line in done.stdout.splitlines()]
-        rows = [row for row in rows if len(row) == 5]
-        arguments(kind, name, [row for row in rows if ":" in row[1]])
-        rows = [row for row in rows if ":" not in row[1]]
-        wrong = [row for row in rows if not expected(kind, row[0], row[1], row[2] == "1", row[3], row[4])]
-        passed = sum(row[2] == "1" for row in rows)
+        arguments(name, one, [row[1:] for row in rows if row[:1] == ["@"]])
+        rows = [row for row in rows if len(row) == 4]
+        wrong = [row for row in rows if not answer_of(one, *row)]
+        passed = sum(row[1] in one.calls for row in rows)
         known = sum(row[1] != "?" for row in rows)
         tap.report(len(rows) == NUMBERS and known > 330 and not wrong and 0 < passed < known,
-                   f"list {name}: of all numbers to {NUMBERS - 1} exactly the listed ones pass", len(rows), *wrong[:20],
+                   f"list {name}: of all numbers to {NUMBERS - 1} exactly the expected ones pass", len(rows), *wrong[:20],
                    done.stderr[-300:])
         tap.note(f"list {name}: {passed} of {known} calls allowed")
-        listed = {row[1] for row in rows if row[2] == "1"}
-        row = told.get(name, {"calls": [], "otherwise": "", "narrowed": None})
-        tap.report(set(row["calls"]) == listed and (row["otherwise"] == "kill") == ("kill" in kind) and
-                   row["narrowed"] == ("contained" in kind), f"list {name}: policy seccomp --json prints it",
-                   *sorted(set(row["calls"]) ^ listed), row["otherwise"], row["narrowed"])
+        printed(name, one, rows_told[name])
 
 
 def symbol(path, name):

@@ -5,16 +5,18 @@ import glob
 import os
 import platform
 import re
+import subprocess
 
 from support import tap
+from support.lists import expected
 from support.terminal import Terminal
-from support.world import (BUILD, SOURCE, Tidy, children, command_of, kill, plain_user,
-                           processes_left, small_rootfs, wait_until)
+from support.world import (AS_ROOT, BUILD, HELPER, NOBODY, SCRATCH, Tidy, children, command_of, kill,
+                           plain_user, processes_left, small_rootfs, wait_until)
 
 home = small_rootfs()
 SYNC = ["sync", "syncfs", "fsync", "fdatasync", "sync_file_range", "msync"]
 # What a call may say that is not allowed, or not with such arguments.
-REFUSED = {"EPERM", "ENOSYS", "EAFNOSUPPORT"}
+REFUSED = {"EPERM", "ENOSYS", "EAFNOSUPPORT", "ENOTTY", "EINVAL", "ENOPROTOOPT"}
 # Programs of these kinds do not run in the jail: to end one is as good.
 OTHER_TABLES = {"i386", "x32"}
 CAPABILITIES = {name: number for number, name in enumerate(
@@ -28,6 +30,11 @@ IN_JAIL = {"chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setui
 # For files of every owner in the range, and for starting jails; its own namespaces are its.
 # fsetid: bases.py compares the setgid bits of a clone.
 IN_HELPER = {"chown", "dac_override", "fowner", "fsetid", "setuid", "setgid", "setfcap"}
+
+
+# A group that nobody has: who starts rootlet has it besides.
+FOREIGN_GROUP = 54321
+GROUPS = {"extra_groups": [FOREIGN_GROUP]} if AS_ROOT else {}
 
 
 def inside(script, user="root"):
@@ -81,10 +88,7 @@ def newer_than_filters(name):
 def every_call():
     """Each call that stands on no list of the jail is made, with senseless arguments, and is refused by the
     list itself: it is EPERM though the program has it that an allowed one be ENOSYS."""
-    listed = set(SYNC)
-    for name in ("tool", "jail"):
-        with open(f"{SOURCE}/policy/seccomp/{name}.list", encoding="utf-8") as file:
-            listed |= {call for line in file for call in line.partition("#")[0].split()}
+    listed = set(SYNC) | expected()["jail"].calls
     with open(f"{BUILD}/tests/syscalls", "rb") as file:
         program = file.read()
     calls = {number: name for number, name in names_of_calls().items() if name not in listed}
@@ -116,10 +120,16 @@ def visible():
         ("no route", "cat /proc/net/route | tail -n +2 | wc -l", r"^0$", None),
         ("its own host name", "cat /proc/sys/kernel/hostname", None, rf"^{re.escape(platform.node())}$"),
         ("nothing of the caller's home", f"ls {home.folder} 2>&1", "No such file", None),
-        ("nothing of the host's mounts", "cut -d' ' -f5 /proc/self/mountinfo", r"^/$", re.escape(home.folder)),
         ("no environment of the caller", "env", r"^PATH=", r"(XDG_|ROOTLET|secret-of-the-caller)"),
         ("no descriptor of the caller", "ls /proc/self/fd | wc -l", r"^[34]$", None),
-        ("/proc/sysrq-trigger is shut", "echo h >/proc/sysrq-trigger", None, None),
+        ("/proc/sysrq-trigger is shut", "echo h >/proc/sysrq-trigger && echo open", None, "open"),
+        ("the host's command line is covered", "wc -c </proc/cmdline", r"^0$", None),
+        ("what covers it cannot be written", "echo x >/proc/cmdline && echo written", None, "written"),
+        ("settings cannot be written", "echo 1 >/proc/sys/net/ipv4/ip_forward && echo written", None,
+         "written"),
+        ("it can list its own mounts", "cut -d' ' -f5 /proc/self/mountinfo", r"^/proc$", r"^/$"),
+        ("a crash leaves no core", "for i in 1 2; do grep '^Max core' /proc/self/limits; ulimit -S -c 0; done",
+         r"\A(Max core file size +1 +1 +bytes *\n){2}\Z", None),
         ("/proc/kcore cannot be read", "head -c 1 /proc/kcore | wc -c", r"^0$", None),
         ("/dev holds few things", "ls /dev", r"^null$", r"^(sd|vd|nvme|kvm|mem|kmsg|loop)"),
         ("/sys is not the host's", "ls /sys/fs/cgroup /sys/kernel/security 2>/dev/null", None, "."),
@@ -138,12 +148,57 @@ def visible():
     ]
     for what, script, wanted, unwanted in rows:
         outcome = home.run("shell", "--", "sh", "-c", script,
-                           environment={"SECRET": "secret-of-the-caller"})
+                           environment={"SECRET": "secret-of-the-caller"}, **GROUPS)
         good = (not wanted or re.search(wanted, outcome.out, re.M)) and \
             not (unwanted and re.search(unwanted, outcome.out, re.M))
         tap.report(bool(good), f"in the jail: {what}", outcome)
-    outcome = inside("echo h >/proc/sysrq-trigger")
-    tap.report(outcome.status != 0, "in the jail: no SysRq", outcome)
+
+
+# All that tells a process of its mounts, its cgroup and the host; of its pid 1 too, which is the helper's.
+TELLING = "for p in self 1; do cd /proc/$p; cat mountinfo mounts mountstats cgroup cpuset cmdline maps; " \
+          "cat environ; readlink exe root cwd; ls -l fd; done; cat /proc/cmdline /proc/swaps /proc/locks"
+
+
+def telling(text):
+    """What TEXT, read in a jail, tells of the host and its user."""
+    with open("/proc/self/cgroup", encoding="ascii") as file:
+        groups = {line.strip().split(":", 2)[2] for line in file} - {"/"}
+    with open("/proc/cmdline", encoding="utf-8", errors="replace") as file:
+        words = file.read().strip()
+    names = {plain_user().name, home.folder, SCRATCH, HELPER, words, *groups} - {""}
+    return sorted(name for name in names if name in text)
+
+
+def host_is_hidden():
+    """No path, name, cgroup or command line of the host is in what a jail can read. Outside of a jail the same
+    files have them, or nothing would be proven."""
+    seen = subprocess.run(["sh", "-c", TELLING], cwd=home.folder, stdout=subprocess.PIPE, check=False,
+                          stderr=subprocess.DEVNULL).stdout.decode(errors="replace")
+    tap.report(len(telling(seen)) >= 2, "outside of a jail these files tell of the host", *telling(seen))
+    for user in ("root", "fsqa"):
+        outcome = inside(f"{TELLING} 2>&1; true", user)
+        tap.report("/proc " in outcome.out and not telling(outcome.out),
+                   f"in the jail, as {user}: nothing tells of the host's paths, cgroups and command line",
+                   *telling(outcome.out), outcome)
+
+
+def mounted_trees():
+    """Where other things are mounted beside the tree it is the same; a mount in the tree is refused."""
+    if not AS_ROOT:
+        tap.skip("a mount in the rootfs, and one beside it", "needs root, to mount")
+        return
+    tree = f"{home.store}/test-rootfs"
+    for what, point, good in (("beside", home.make_folder(f"{home.store}/mounted-by-test"), True),
+                              ("in", f"{tree}/media", False)):
+        script = f'mount -t tmpfs none "{point}" && exec setpriv --reuid {home.user.uid} ' \
+                 f'--regid {home.user.gid} --clear-groups "$@"'
+        outcome = home.run("shell", "--", "sh", "-c", TELLING, before=[
+            "unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"], **NOBODY)
+        wrong = telling(outcome.out) if good else []
+        tap.report(not wrong and ("/proc " in outcome.out) == good and
+                   (good or "something is mounted in it" in outcome.err),
+                   f"a mount {what} the rootfs: {'it is not seen' if good else 'refused'}", *wrong, outcome)
+    os.rmdir(f"{home.store}/mounted-by-test")
 
 
 def no_way_out():
@@ -175,7 +230,7 @@ def held(value):
 
 def held_by_processes():
     """What the kernel says of the helper and of the jail while a command runs."""
-    shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 61")
+    shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 61", **GROUPS)
     shell.stdout.readline()
     wait_until(lambda: any(command_of(pid).startswith("sleep 61") for pid in children(shell.pid)))
     below = children(shell.pid)
@@ -204,9 +259,8 @@ def held_by_processes():
             tap.report(held(status[kind]) <= IN_JAIL,
                        f"jail: {kind} has no more than package scripts need",
                        held(status[kind]) - IN_JAIL)
-        tap.report(status["Groups"].split() in ([], ["0"]) or "65534" not in status["Groups"],
-                   "jail: no group of the caller", status["Groups"])
-        for kind in ("user", "mnt", "pid", "net", "ipc", "uts"):
+        tap.report(not status["Groups"].split(), "jail: no group of the caller", status["Groups"])
+        for kind in ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup"):
             tap.report(os.readlink(f"/proc/{pid}/ns/{kind}") !=
                        os.readlink(f"/proc/self/ns/{kind}"), f"jail: its own {kind} namespace")
     shell.terminate()
@@ -252,6 +306,8 @@ def terminal_is_safe():
 system_calls()
 every_call()
 visible()
+host_is_hidden()
+mounted_trees()
 no_way_out()
 looks_like_chroot()
 held_by_processes()

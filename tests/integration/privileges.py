@@ -1,13 +1,17 @@
 """What the whole may do on the host: no socket but the channel, no setuid bit, and, where the caller
 is root, no work as the host's root."""
+import array
 import ctypes
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 
 from support import tap
+from support.lists import expected
+from support.protocol import Helper, opened, request
 from support.server import Fault, Server
 from support.world import (AS_ROOT, BUILD, HELPER, ROOTLET, SCRATCH, SOURCE, Home, Tidy, User, children,
                            command_of, mirror, small_rootfs, wait_until)
@@ -305,6 +309,21 @@ def helper_process():
     shell.communicate(timeout=30)
 
 
+def surplus_descriptor():
+    """One that whoever starts the helper itself leaves open, as rootlet does not, is open in none of its processes."""
+    home = small_rootfs()
+    path = home.write(f"{os.getpid()}/open-file", "secret")
+    with opened(f"{home.store}/test-rootfs", *["/dev/null"] * 3) as fds:
+        helper = Helper(home.user, setup=f"exec 9<{path};")
+        helper.channel.sendmsg([request("Execute", argv=["sleep", "68"], user="root")], [
+            (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+        asleep = wait_until(lambda: any(command_of(pid).startswith("sleep 68")
+                                        for pid in children(helper.process.pid)), 20)
+        tap.report(bool(asleep), "a helper with a surplus descriptor works", helper.greeting)
+        check_descriptors(home, [helper.process.pid, *children(helper.process.pid)])
+        helper.leave()
+
+
 # CHOWN, DAC_OVERRIDE, FOWNER, FSETID: what writing files of any owner takes.
 UNPACKER = "000000000000001b"
 NEVER_WHILE_UNPACKING = """execve execveat mount umount2 pivot_root unshare setns socket connect bind ptrace
@@ -312,16 +331,11 @@ bpf keyctl io_uring_setup init_module mknod mknodat chroot setuid setgid setresu
 process_vm_readv userfaultfd perf_event_open open_by_handle_at fsetxattr setxattr lsetxattr ioctl""".split()
 
 
-def calls_of(name):
-    with open(f"{SOURCE}/policy/seccomp/{name}.list", encoding="ascii") as file:
-        return {call for line in file for call in line.split("#")[0].split()}
-
-
 def unpack_jail():
     """While packages are unpacked: who reads them sees the tree alone, and may do next to nothing."""
-    surplus = calls_of("unpack") & set(NEVER_WHILE_UNPACKING)
-    tap.report(not surplus and len(calls_of("unpack")) < 60, "unpack.list: no program, mount, socket or device",
-               surplus, len(calls_of("unpack")))
+    calls = expected()["unpacker"].calls
+    surplus = calls & set(NEVER_WHILE_UNPACKING)
+    tap.report(not surplus and len(calls) < 60, "unpack.list: no program, mount, socket or device", surplus, len(calls))
     if not AS_ROOT:
         tap.skip("the unpack jail", "needs root to look at another user's process")
         return
@@ -346,6 +360,12 @@ def unpack_jail():
             inside = sorted(os.listdir(f"/proc/{pid}/root"))
             tap.report("usr" in inside and not os.path.exists(f"/proc/{pid}/root/proc/self"),
                        "the unpack jail: the tree is its root, without /proc", inside)
+        # Who has no /proc, as in the unpack jail, cannot read it.
+        jailed = [pid for pid in children(front.pid) if os.path.lexists(f"/proc/{pid}/root/proc/mounts") and
+                  os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt")]
+        telling = [line for pid in jailed for line in mounts_of(pid) if home.folder in line]
+        tap.report(jailed and not telling, "the tool jail: no mount of it tells of the host's paths",
+                   len(jailed), *telling)
         front.terminate()
         front.communicate(timeout=60)
 
@@ -407,6 +427,7 @@ marked_for_cet()
 compiled_with()
 owners_of_tree()
 helper_process()
+surplus_descriptor()
 unpack_jail()
 network_calls()
 root_mode()

@@ -74,6 +74,7 @@ def postinst():
                      f"else echo {number} no; fi >>/root/report")
     lines += ["id -u >/root/ids; cat /proc/self/uid_map >>/root/ids",
               "grep -e ^Cap -e ^NoNew -e ^Seccomp: /proc/self/status >/root/status",
+              "cat /proc/self/mountinfo /proc/1/mountinfo /proc/self/cgroup /proc/cmdline >/root/host",
               # A daemon that wants to stay, and what wants to be seen on the caller's terminal.
               "setsid sleep 5001 &", "printf '\\033[2Jon-the-terminal\\n' >/dev/tty",
               "printf 'said \\033[2J\\007by the script\\n' >&2", "exit 0"]
@@ -192,6 +193,11 @@ def spy():
     tap.report(bool(re.search(r"NoNewPrivs:\s+1", status) and re.search(r"Seccomp:\s+2", status)),
                "a package's script runs without new privileges, under a list", status)
     tap.note(status)
+    host = inside("spy", "cat", "/root/host").out
+    with open("/proc/cmdline", encoding="utf-8", errors="replace") as file:
+        words = file.read().strip()
+    tap.report(" /proc " in host and home.folder not in host and not (words and words in host),
+               "a package's script sees no path and no command line of the host", host)
     listener.close()
 
 

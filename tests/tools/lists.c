@@ -1,22 +1,30 @@
-/* lists SET: asks for every system call from 0 to 1023, each in a child of its own, what SET of
- * policy/privilege_sets.c says of it. Prints "NUMBER NAME LISTED WITHOUT WITH" for each: its name,
- * "?" where libseccomp knows none, as of calls that are newer; whether the set's lists have it; and
- * what became of it without the set and under it: errno's name, "0", "SIGNAL" or "waits".
+/* lists SET CALL:ARGUMENT...: asks for every system call from 0 to 1023, each in a child of its
+ * own, what SET of policy/privilege_sets.c says of it. Prints "NUMBER NAME WITHOUT WITH" for each:
+ * its name, "?" where libseccomp knows none, as of calls that are newer; and what became of it
+ * without the set and under it: errno's name, "0", "SIGNAL" or "waits".
  *
  * No call that has a name is made. A filter of the child's own hands it to a tracer, and where
  * there is none that is ENOSYS; but a filter's EPERM, success or kill comes before that. So ENOSYS
  * is what the set allows, and WITHOUT is "-". Calls whose very answer is ENOSYS under a set, clone3
  * and those without a name, are made with senseless arguments, without the set and under it.
  *
- * Then a line each for calls that look at an argument: "NUMBER NAME:ARGUMENT LISTED - WITH".
- * Runs as root of a user namespace. */
+ * Then the values of each CALL:ARGUMENT are tried one by one: "@ CALL ARGUMENT ANSWER COUNT
+ * VALUE..." for each answer, with as many of the values as fit. Without a SET: prints all that can
+ * be tried. Runs as root of a user namespace. */
 #include <errno.h>
+#include <linux/btrfs.h>
+#include <linux/fiemap.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
+#include <linux/loop.h>
+#include <linux/mount.h>
+#include <linux/random.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +32,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,7 +42,6 @@
 #include "helper/privileges.h"
 
 #define NUMBERS 1024
-#define FAMILIES 64
 #define PATIENCE 400	/* milliseconds */
 #define MARK 0x5eedcafe /* the last argument: the set's own calls are not meant */
 
@@ -124,51 +133,223 @@ static void try_number(int number, int set)
 	without = a.traced ? "-" : outcome(&a);
 	a.set = set;
 	with = outcome(&a);
-	printf("%d %s %d %s %s\n", number, name ? name : "?",
-	       name && privileges_list(&privilege_sets[set], name), without, with);
+	printf("%d %s %s %s\n", number, name ? name : "?", without, with);
 	free(name);
 }
 
-static void try_argument(int number, const char *name, int set, long first, long second, long told)
-{
-	struct attempt a = { number, set, true, first, second };
+/* The values from FIRST to LAST, or each of the bits from bit FIRST to bit LAST, and some MORE. */
+static const struct sweep {
+	const char *call;
+	int number, argument;
+	bool bits;
+	long first, last;
+	long more[12];
+	long others[6]; /* the other arguments */
+} sweeps[] = {
+	{ "socket",
+	  SYS_socket,
+	  0,
+	  false,
+	  0,
+	  63,
+	  { AF_UNIX | 1L << 32, AF_INET | 1L << 32 },
+	  { 0 } },
+	{ "socketpair", SYS_socketpair, 0, false, 0, 63, { AF_INET | 1L << 32 }, { 0 } },
+	{ "personality",
+	  SYS_personality,
+	  0,
+	  true,
+	  0,
+	  31,
+	  { 0, 8, 0x40008, 0x20008, 0xffffffff, 0x440000 },
+	  { 0 } },
+	{ "prctl", SYS_prctl, 0, false, 0, 127, { 0x53564d41, 0x59616d61, 1L << 32 | 35 }, { 0 } },
+#ifdef __x86_64__
+	{ "arch_prctl", SYS_arch_prctl, 0, false, 0, 0x5fff, { 0 }, { 0 } },
+#endif
+	/* TIOCSTI and TIOCLINUX with an upper half, which the kernel ignores; of Btrfs, of block
+	 * devices, of network interfaces; and long ones that are allowed. */
+	{ "ioctl",
+	  SYS_ioctl,
+	  1,
+	  false,
+	  0,
+	  0xffff,
+	  { TIOCSTI | 1L << 32, TIOCLINUX | 1L << 32, BTRFS_IOC_SUBVOL_CREATE,
+	    BTRFS_IOC_SUBVOL_CREATE_V2, BTRFS_IOC_SNAP_CREATE, BTRFS_IOC_SNAP_CREATE_V2,
+	    BTRFS_IOC_SUBVOL_SETFLAGS, FS_IOC_FSSETXATTR, 0x40806685 /* FS_IOC_ENABLE_VERITY */,
+	    FIFREEZE, TIOCGPTPEER, LOOP_CTL_GET_FREE },
+	  { 0 } },
+	{ "ioctl",
+	  SYS_ioctl,
+	  1,
+	  false,
+	  1,
+	  1,
+	  { TIOCGPTN, FICLONE, FICLONERANGE, FIDEDUPERANGE, FS_IOC_FIEMAP, FS_IOC_GETFLAGS,
+	    FS_IOC_SETFLAGS, FS_IOC_GETVERSION, FS_IOC_FSGETXATTR, FS_IOC_GETFSLABEL, RNDGETENTCNT,
+	    0x802c542a },
+	  { 0 } },
+	{ "clone", SYS_clone, 0, true, 0, 31, { SIGCHLD, SIGCHLD | 1L << 32 }, { 0 } },
+	{ "mmap", SYS_mmap, 2, true, 0, 31, { PROT_READ | PROT_EXEC }, { 0 } },
+	{ "mprotect", SYS_mprotect, 2, true, 0, 31, { PROT_READ | PROT_EXEC }, { 0 } },
+	{ "mknod", SYS_mknod, 1, true, 0, 15, { 0, S_IFBLK | 0600, S_IFSOCK | 0777 }, { 0 } },
+	{ "mknodat", SYS_mknodat, 2, true, 0, 15, { 0, S_IFBLK | 0600, S_IFSOCK | 0777 }, { 0 } },
+	{ "getsockopt", SYS_getsockopt, 1, false, 0, 299, { 0 }, { 0 } },
+	{ "setsockopt", SYS_setsockopt, 1, false, 0, 299, { 0 }, { 0, 0, SO_REUSEADDR } },
+	{ "setsockopt", SYS_setsockopt, 2, false, 0, 99, { 0 }, { 0, SOL_SOCKET, 0 } },
+	{ "sched_setscheduler", SYS_sched_setscheduler, 1, false, 0, 15, { 0x40000000 }, { 0 } },
+	{ "setrlimit", SYS_setrlimit, 0, false, 0, 15, { RLIMIT_CORE | 1L << 32 }, { 0 } },
+	/* To set; to set and to get; to get. */
+	{ "prlimit64", SYS_prlimit64, 1, false, 0, 15, { 0 }, { 0, 0, 1L << 40, 0 } },
+	{ "prlimit64", SYS_prlimit64, 1, false, 0, 15, { 0 }, { 0, 0, 1, 1L << 40 } },
+	{ "prlimit64", SYS_prlimit64, 1, false, 0, 15, { 0 }, { 0, 0, 0, 1 } },
+	{ "mount", SYS_mount, 3, true, 0, 31, { 0, MS_REC | MS_PRIVATE }, { 0 } },
+	{ "umount2", SYS_umount2, 1, true, 0, 31, { 0 }, { 0 } },
+	{ "open_tree", SYS_open_tree, 2, true, 0, 31, { 0 }, { 0 } },
+	{ "fsopen", SYS_fsopen, 1, true, 0, 31, { 0 }, { 0 } },
+	{ "fsconfig", SYS_fsconfig, 1, false, 0, 31, { 0 }, { 0 } },
+	{ "fsmount", SYS_fsmount, 1, true, 0, 31, { 0 }, { 0 } },
+	{ "fsmount", SYS_fsmount, 2, true, 0, 31, { 0 }, { 0, FSMOUNT_CLOEXEC } },
+	{ "move_mount", SYS_move_mount, 4, true, 0, 31, { 0 }, { 0 } },
+	{ "mount_setattr", SYS_mount_setattr, 2, true, 0, 31, { 0 }, { 0 } },
+};
 
-	printf("%d %s:%#lx %d - %s\n", number, name, told,
-	       privileges_list(&privilege_sets[set], name), outcome(&a));
+#define VALUES 0x10100
+#define SHOWN 128
+#define KILLED 10001
+#define UNTRIED 10002
+
+/* What a sweep has found, shared with the children that try. */
+static struct answers {
+	int of[VALUES]; /* an errno, KILLED or UNTRIED */
+	size_t next;
+} * answers;
+
+static size_t list_values(const struct sweep *s, long values[static VALUES])
+{
+	size_t count = 0;
+
+	for (long v = s->first; v <= s->last; v++)
+		values[count++] = s->bits ? 1L << v : v;
+	/* The first may be 0; another one ends them. */
+	for (size_t i = 0; i < 12 && (i == 0 || s->more[i]); i++)
+		values[count++] = s->more[i];
+	return count;
 }
 
-static void try_arguments(int set)
+static _Noreturn void try_values(const struct sweep *s, int set, const long *values, size_t count)
 {
-	static const long namespaces[] = { CLONE_NEWUSER,  CLONE_NEWNS,	 CLONE_NEWPID,
-					   CLONE_NEWNET,   CLONE_NEWIPC, CLONE_NEWUTS,
-					   CLONE_NEWCGROUP };
-	/* The kernel looks at the lower half only. */
-	static const long ioctls[] = { TCGETS, TIOCSTI, TIOCLINUX, TIOCSTI | 1L << 32,
-				       TIOCLINUX | 1L << 32 };
+	long a[6];
 
-	try_argument(SYS_clone, "clone", set, SIGCHLD, 0, 0);
-	for (size_t i = 0; i < sizeof(namespaces) / sizeof(*namespaces); i++)
-		try_argument(SYS_clone, "clone", set, namespaces[i] | SIGCHLD, 0, namespaces[i]);
-	for (size_t i = 0; i < sizeof(ioctls) / sizeof(*ioctls); i++)
-		try_argument(SYS_ioctl, "ioctl", set, 0, ioctls[i], ioctls[i]);
-	for (long family = 0; family < FAMILIES; family++)
-		try_argument(SYS_socket, "socket", set, family, SOCK_STREAM, family);
+	if (load_trace(s->number) < 0 || privileges_drop((enum privilege_set)set, -1, NULL) < 0)
+		_exit(99);
+	memcpy(a, s->others, sizeof(a));
+	a[5] = MARK;
+	while (answers->next < count) {
+		a[s->argument] = values[answers->next];
+		answers->of[answers->next] = KILLED;
+		answers->of[answers->next] =
+			syscall(s->number, a[0], a[1], a[2], a[3], a[4], a[5]) == -1 ? errno : 0;
+		answers->next++;
+	}
+	syscall(SYS_exit_group, 0);
+	__builtin_unreachable();
+}
+
+/* A value that kills the child is passed over by the next one. */
+static void make_sweep(const struct sweep *s, int set, const long *values, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		answers->of[i] = UNTRIED;
+	answers->next = 0;
+	fflush(stdout);
+	while (answers->next < count) {
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0)
+			try_values(s, set, values, count);
+		if (pid < 0 || waitpid(pid, &status, 0) != pid ||
+		    answers->of[answers->next] == UNTRIED)
+			break;
+		if (answers->next < count)
+			answers->next++;
+	}
+}
+
+static void print_sweep(const struct sweep *s, const long *values, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int answer = answers->of[i];
+		size_t found = 0;
+
+		if (answer < 0)
+			continue;
+		for (size_t k = i; k < count; k++)
+			found += answers->of[k] == answer;
+		printf("@ %s %d %s %zu", s->call, s->argument,
+		       answer == KILLED	   ? "SYS"
+		       : answer == UNTRIED ? "untried"
+		       : answer		   ? strerrorname_np(answer)
+					   : "0",
+		       found);
+		for (size_t k = i, shown = 0; k < count; k++) {
+			if (answers->of[k] != answer)
+				continue;
+			if (shown++ < SHOWN)
+				printf(" %#lx", values[k]);
+			answers->of[k] = -1;
+		}
+		printf("\n");
+	}
+}
+
+static void try_arguments(int set, const char *name)
+{
+	static long values[VALUES];
+	char own[32];
+
+	for (const struct sweep *s = sweeps; s < sweeps + sizeof(sweeps) / sizeof(*sweeps); s++) {
+		size_t count;
+
+		snprintf(own, sizeof(own), "%s:%d", s->call, s->argument);
+		if (name && strcmp(own, name) != 0)
+			continue;
+		if (!name) {
+			printf("%s\n", own);
+			continue;
+		}
+		count = list_values(s, values);
+		make_sweep(s, set, values, count);
+		print_sweep(s, values, count);
+	}
+}
+
+static void *share(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
 }
 
 int main(int argc, char **argv)
 {
 	int set = -1;
 
+	if (argc == 1)
+		try_arguments(-1, NULL);
 	for (int i = 0; argc > 1 && i < PRIVILEGES_COUNT; i++)
 		if (strcmp(privilege_sets[i].name, argv[1]) == 0)
 			set = i;
-	result = mmap(NULL, sizeof(*result), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		      0);
-	if (set < 0 || result == MAP_FAILED)
-		return 2;
+	result = share(sizeof(*result));
+	answers = share(sizeof(*answers));
+	if (set < 0 || !result || !answers)
+		return argc == 1 ? 0 : 2;
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	for (int number = 0; number < NUMBERS; number++)
 		try_number(number, set);
-	try_arguments(set);
+	for (int i = 2; i < argc; i++)
+		try_arguments(set, argv[i]);
 	return 0;
 }

@@ -21,9 +21,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -92,6 +94,7 @@ static void forbidden_calls(void)
 static void forbidden_arguments(void)
 {
 	char letter = 'x';
+	int pair[2];
 
 	tell_clone("clone-newpid", CLONE_NEWPID);
 	tell_clone("clone-newnet", CLONE_NEWNET);
@@ -106,6 +109,17 @@ static void forbidden_arguments(void)
 	/* No namespace separates these from the host. */
 	tell("socket-vsock", syscall(SYS_socket, AF_VSOCK, SOCK_STREAM, 0));
 	tell("socket-alg", syscall(SYS_socket, AF_ALG, SOCK_SEQPACKET, 0));
+	tell("socketpair-inet", syscall(SYS_socketpair, AF_INET, SOCK_STREAM, 0, pair));
+	tell("socketpair-netlink", syscall(SYS_socketpair, AF_NETLINK, SOCK_RAW, 0, pair));
+	tell("socketpair-vsock", syscall(SYS_socketpair, AF_VSOCK, SOCK_STREAM, 0, pair));
+	tell("socketpair-tipc", syscall(SYS_socketpair, AF_TIPC, SOCK_STREAM, 0, pair));
+	tell("personality-exec", syscall(SYS_personality, READ_IMPLIES_EXEC));
+	tell("personality-zero-page", syscall(SYS_personality, MMAP_PAGE_ZERO));
+	tell("prctl-set-mm", syscall(SYS_prctl, PR_SET_MM, PR_SET_MM_ARG_START, pair, 0, 0));
+	tell("prctl-ptracer", syscall(SYS_prctl, PR_SET_PTRACER, -1L, 0, 0, 0));
+	tell("ioctl-tiocsetd", syscall(SYS_ioctl, -1, TIOCSETD, pair));
+	tell("ioctl-siocgifconf", syscall(SYS_ioctl, -1, SIOCGIFCONF, pair));
+	tell("mknod-whiteout", syscall(SYS_mknodat, -1, NOWHERE, S_IFCHR, 0));
 	tell("ioctl-tiocsti", syscall(SYS_ioctl, -1, TIOCSTI, &letter));
 	tell("ioctl-tioclinux", syscall(SYS_ioctl, -1, TIOCLINUX, &letter));
 	tell("ioctl-subvolume", syscall(SYS_ioctl, -1, BTRFS_IOC_SUBVOL_CREATE, NOWHERE));
