@@ -11,11 +11,11 @@
 #include "proto/error.h"
 #include "proto/validate.h"
 
-/* What the signature covers, parsed. Strings that the file does not have are NULL. */
+/* What the signature covers, parsed. ORIGIN is NULL if the file has none. */
 struct release {
 	char *text; /* what is below points to nothing of it */
-	char *suite, *codename, *origin, *date;
-	time_t made, expires; /* expires: 0 = never */
+	char *origin, *date;
+	int64_t made; /* DATE in seconds since 1970 */
 	bool by_hash;
 };
 

@@ -9,6 +9,8 @@
 #include <time.h>
 
 #include "helper/hash.h"
+#include "lib/release_text.h"
+#include "lib/signature.h"
 
 #define KEYRING "/tmp/keyring"
 #define SIGNED "/tmp/InRelease"
@@ -17,7 +19,6 @@
 #define KEYRING_MAX (16 << 20)
 #define RELEASE_MAX (16 << 20)
 #define INDEX_MAX (UINT64_C(1) << 30)
-#define CLOCK_SKEW 3600
 
 int copy_hashed(int from, int to, uint64_t most, uint8_t sum[static SHA256_LEN], uint64_t *size,
 		struct error **err)
@@ -92,31 +93,15 @@ int chain_begin(struct chain *c, const struct task *task, int keyring, struct er
 	return 0;
 }
 
-/* Times LINE stands at the start of a line of TEXT. */
-static size_t count_lines(const char *text, const char *line)
-{
-	size_t count = 0, length = strlen(line);
-
-	for (const char *at = text; at; at = strchr(at, '\n')) {
-		at += *at == '\n';
-		count += strncmp(at, line, length) == 0;
-		if (!*at)
-			break;
-	}
-	return count;
-}
-
 /* One signed text and nothing before it: what gpgv puts out is then all that the file says. */
 static int check_armor(struct error **err)
 {
-	static const char begin[] = "-----BEGIN PGP SIGNED MESSAGE-----";
-	size_t size;
-	_cleanup_free_ char *text = slurp(SIGNED, RELEASE_MAX, &size);
+	size_t size, signature_size;
+	_cleanup_free_ char *file = slurp(SIGNED, RELEASE_MAX, &size);
+	_cleanup_free_ char *text = file ? malloc(size + 2) : NULL;
+	const char *signature;
 
-	if (!text || strlen(text) != size || strncmp(text, begin, strlen(begin)) != 0 ||
-	    count_lines(text, begin) != 1 ||
-	    count_lines(text, "-----BEGIN PGP SIGNATURE-----") != 1 ||
-	    count_lines(text, "-----BEGIN PGP") != 2)
+	if (!text || !signature_split(file, size, text, &signature, &signature_size))
 		return error_set(err, ERR_TRUST, "it is no single clear-signed text");
 	return 0;
 }
@@ -138,33 +123,10 @@ static pid_t start_gpgv(void)
 	return pid;
 }
 
-/* At least one good signature with SHA-2 by a key of the keyring that has not expired, and no bad
- * one. The exit status does not say this: it is not 0 either where another signature's key is
- * unknown. Format: doc/DETAILS of GnuPG. */
-static bool signature_holds(char *status)
-{
-	bool good = false, valid = false;
-	char *rest = NULL, *line;
-
-	for (line = strtok_r(status, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		int hash = 0;
-
-		if (strncmp(line, "[GNUPG:] ", 9) != 0)
-			continue;
-		line += 9;
-		if (strncmp(line, "BADSIG", 6) == 0)
-			return false;
-		if (strstr(line, "SIG ") && strncmp(line, "VALIDSIG", 8) != 0)
-			good = strncmp(line, "GOODSIG", 7) == 0;
-		if (good && sscanf(line, "VALIDSIG %*s %*s %*s %*s %*s %*s %*s %d", &hash) == 1)
-			valid = valid || (hash >= 8 && hash <= 10);
-	}
-	return valid;
-}
-
 static int verify_signature(struct error **err)
 {
 	_cleanup_free_ char *status = NULL;
+	const char *wrong;
 	size_t size;
 	pid_t pid;
 	int code;
@@ -178,84 +140,8 @@ static int verify_signature(struct error **err)
 	if (WIFEXITED(code) && WEXITSTATUS(code) == 127)
 		return error_set(err, ERR_HOST, "there is no gpgv; run: apt install gpgv");
 	status = slurp(STATUS, RELEASE_MAX, &size);
-	if (!status || !signature_holds(status))
-		return error_set(err, ERR_TRUST, "no good signature by a key of the keyring");
-	return 0;
-}
-
-const char *stanza_field(const char *text, size_t length, const char *field, size_t *size)
-{
-	const char *at = text, *end = text + length;
-	size_t name = strlen(field);
-
-	while (at < end) {
-		const char *line_end = memchr(at, '\n', (size_t)(end - at));
-
-		if (!line_end)
-			line_end = end;
-		if ((size_t)(line_end - at) > name && at[name] == ':' &&
-		    strncasecmp(at, field, name) == 0) {
-			for (at += name + 1; at < line_end && (*at == ' ' || *at == '\t');)
-				at++;
-			*size = (size_t)(line_end - at);
-			return at;
-		}
-		at = line_end + 1;
-	}
-	return NULL;
-}
-
-bool stanza_field_is(const char *text, size_t length, const char *field, const char *value)
-{
-	size_t size;
-	const char *found = stanza_field(text, length, field, &size);
-
-	return found && size == strlen(value) && memcmp(found, value, size) == 0;
-}
-
-/* Debian's pockets have a Codename of their own, Ubuntu's a Suite that begins with the Codename. */
-static int check_suite(const struct chain *c, const char *pocket, const char *text,
-		       struct error **err)
-{
-	char want[2 * WORD_SIZE];
-	size_t length = strlen(text), code_size, suite_size;
-	const char *code = stanza_field(text, length, "Codename", &code_size);
-	const char *suite = stanza_field(text, length, "Suite", &suite_size);
-	bool ubuntu = code && suite && suite_size >= code_size && !memcmp(suite, code, code_size);
-
-	snprintf(want, sizeof(want), "%s%s%s", c->suite, *pocket ? "-" : "", pocket);
-	if (stanza_field_is(text, length, ubuntu || !code ? "Suite" : "Codename", want))
-		return 0;
-	return error_set(err, ERR_TRUST, "it is signed for another suite than %s", want);
-}
-
-/* "Sat, 09 Dec 2025 10:14:23 UTC" */
-static time_t release_time(const char *text, const char *field)
-{
-	char date[64];
-	struct tm t = { 0 };
-	size_t size;
-	const char *found = stanza_field(text, strlen(text), field, &size);
-
-	if (!found || size >= sizeof(date))
-		return 0;
-	memcpy(date, found, size);
-	date[size] = '\0';
-	return strptime(date, "%a, %d %b %Y %H:%M:%S", &t) ? timegm(&t) : -1;
-}
-
-static int check_dates(const char *text, struct error **err)
-{
-	time_t date = release_time(text, "Date"), until = release_time(text, "Valid-Until");
-	time_t now = time(NULL);
-
-	if (date > now + CLOCK_SKEW)
-		return error_set(err, ERR_TRUST, "it is from the future; check the host's clock");
-	if (until != 0 && until < now)
-		return error_set(err, ERR_TRUST,
-				 "it has expired (Valid-Until); the mirror is out "
-				 "of date: choose another with --mirror");
-	return 0;
+	wrong = status ? signature_judge(status) : "gpgv failed";
+	return wrong ? error_set(err, ERR_TRUST, "its signature is not good: %s", wrong) : 0;
 }
 
 int chain_release(struct chain *c, const char *pocket, int inrelease, struct error **err)
@@ -274,7 +160,7 @@ int chain_release(struct chain *c, const char *pocket, int inrelease, struct err
 	text = slurp(TEXT, RELEASE_MAX, &size);
 	if (!text || strlen(text) != size)
 		return error_set(err, ERR_TRUST, "InRelease of %s: it is no text", c->suite);
-	if (check_suite(c, pocket, text, err) < 0 || check_dates(text, err) < 0)
+	if (release_text_check(text, c->suite, pocket, time(NULL), err) < 0)
 		return error_wrap(err, "InRelease of %s%s%s", c->suite, *pocket ? "-" : "", pocket);
 	snprintf(p->name, sizeof(p->name), "%s", pocket);
 	p->release = STEAL_PTR(text);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "helper/task.h"
+#include "lib/deb822.h"
 
 #define STAGING "/staging"
 #define MIRROR STAGING "/mirror"
@@ -59,13 +60,6 @@ int chain_index(struct chain *c, const char *pocket, const char *component, int 
  * this hash, and keeps what was hashed. Else whoever unpacks DEB has to hash what it unpacks. */
 int chain_package(struct chain *c, const char *name, const uint8_t sha256[static SHA256_LEN],
 		  int deb, struct error **err);
-
-/* The value of FIELD in the stanza TEXT (LENGTH bytes), up to the end of its line; NULL if none.
- * *SIZE is its length. */
-const char *stanza_field(const char *text, size_t length, const char *field, size_t *size);
-
-/* FIELD is there, and is exactly VALUE. */
-bool stanza_field_is(const char *text, size_t length, const char *field, const char *value);
 
 /* Copies at most MOST bytes from descriptor FROM (from its start) to TO, hashing them. */
 int copy_hashed(int from, int to, uint64_t most, uint8_t sum[static SHA256_LEN], uint64_t *size,

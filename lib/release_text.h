@@ -1,0 +1,16 @@
+/* What the signed text of an InRelease says of itself, judged by both halves alike.
+ * Format: DebianRepository/Format in Debian's wiki. */
+#pragma once
+
+#include <stdint.h>
+
+#include "proto/error.h"
+
+/* The time in FIELD of TEXT, whatever the locale: 0 if TEXT has no such field, -1 if it cannot be
+ * read. Seconds since 1970. */
+int64_t release_text_time(const char *text, const char *field);
+
+/* ERR_TRUST if TEXT is of another suite or pocket ("", "updates") than asked for, has no date, has
+ * expired at NOW, or is of the future. */
+int release_text_check(const char *text, const char *suite, const char *pocket, int64_t now,
+		       struct error **err);
