@@ -1,5 +1,5 @@
 """clang-tidy, cppcheck and gcc -fanalyzer over all code that runs with any capability, or decides what
-may: helper/, proto/, policy/. One case for each file and tool; a finding fails it."""
+may: helper/, lib/, proto/, policy/. One case for each file and tool; a finding fails it."""
 import json
 import os
 import shlex
@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from support import tap
 from support.world import BUILD, SOURCE
 
-FOLDERS = ("helper", "proto", "policy")
+FOLDERS = ("helper", "lib", "proto", "policy")
 FILES = [f"{folder}/{name}" for folder in FOLDERS for name in sorted(os.listdir(f"{SOURCE}/{folder}"))
          if name.endswith(".c")]
 
