@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "frontend/decompress.h"
+
 static void archive_closep(struct archive **ar)
 {
 	if (*ar)
@@ -128,7 +130,9 @@ int deb_files_unpack(const char *deb, int folder, char *(*place)(const char *pat
 	member->outer = outer;
 	archive_read_support_format_ar(outer);
 	archive_read_support_format_tar(data);
-	archive_read_support_filter_all(data);
+	if (!decompress_support(data))
+		return error_set(err, ERR_HOST, "cannot unpack %s: %s", deb,
+				 archive_error_string(data));
 	if (archive_read_open_filename(outer, deb, 65536) != ARCHIVE_OK)
 		return error_set(err, ERR_INPUT, "cannot unpack %s: %s", deb,
 				 archive_error_string(outer));

@@ -2,11 +2,30 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <errno.h>
 #include <string.h>
 
 static void archive_closep(struct archive **a)
 {
 	archive_read_free(*a);
+}
+
+bool decompress_support(struct archive *a)
+{
+	static int (*const filters[])(struct archive *) = {
+		archive_read_support_filter_gzip, archive_read_support_filter_bzip2,
+		archive_read_support_filter_lzma, archive_read_support_filter_xz,
+		archive_read_support_filter_lz4,  archive_read_support_filter_zstd,
+	};
+
+	/* ARCHIVE_WARN: the library was built without this one and would start a program. */
+	for (size_t i = 0; i < sizeof(filters) / sizeof(*filters); i++)
+		if (filters[i](a) != ARCHIVE_OK) {
+			archive_set_error(a, ENOSYS, "libarchive was built without one of gzip, "
+						     "bzip2, lzma, xz, lz4 and zstd");
+			return false;
+		}
+	return true;
 }
 
 static int open_raw(struct archive *a, int fd, struct error **err)
@@ -15,7 +34,7 @@ static int open_raw(struct archive *a, int fd, struct error **err)
 
 	if (!a)
 		return error_set(err, ERR_SPACE, "out of memory");
-	if (archive_read_support_filter_all(a) < ARCHIVE_WARN ||
+	if (!decompress_support(a) ||
 	    archive_read_support_format_raw(a) != ARCHIVE_OK ||
 	    archive_read_support_format_empty(a) != ARCHIVE_OK ||
 	    archive_read_open_fd(a, fd, 65536) != ARCHIVE_OK)

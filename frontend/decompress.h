@@ -2,6 +2,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "proto/error.h"
@@ -9,3 +10,8 @@
 /* The first MOST bytes of what FD holds, decompressed; the caller's to free, and never NULL unless
  * ERR is set. FD is read from its offset on. What follows the compressed data is ignored. */
 char *decompress(int fd, size_t most, size_t *size, struct error **err);
+
+/* Lets ARCHIVE read these compressions and no other: for the rest libarchive starts programs that
+ * the file names. False, with the archive's error set, if libarchive was built without one. */
+struct archive;
+bool decompress_support(struct archive *archive);

@@ -308,8 +308,11 @@ static int unpack(const char *path, int fd, const struct index_plan *plan, struc
 
 	if (!archive)
 		return short_of_memory(err);
-	archive_read_support_filter_xz(archive);
-	archive_read_support_filter_gzip(archive);
+	/* Else libarchive was built without them and would start a program. */
+	if (archive_read_support_filter_xz(archive) != ARCHIVE_OK ||
+	    archive_read_support_filter_gzip(archive) != ARCHIVE_OK)
+		return error_set(err, ERR_HOST, "cannot unpack %s: libarchive lacks xz or gzip",
+				 plan->what);
 	archive_read_support_format_raw(archive);
 	archive_read_support_format_empty(archive);
 	if (archive_read_open_filename(archive, path, BLOCK_SIZE) != ARCHIVE_OK)
