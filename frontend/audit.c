@@ -6,6 +6,7 @@
 #include "frontend/events.h"
 #include "frontend/paths.h"
 #include "frontend/suggest.h"
+#include "frontend/text.h"
 #include "policy/policy.h"
 
 const char audit_help[] =
@@ -109,10 +110,13 @@ static void show_line(const char *line, size_t length, void *context)
 		listing->any = true;
 	if (listing->any)
 		show_damaged(listing);
-	if (json_is_object(record) && listing->json)
-		puts(line);
-	else if (json_is_object(record))
+	if (json_is_object(record) && listing->json) {
+		text_print_json(stdout, line);
+		putchar('\n');
+	} else if (json_is_object(record)) {
+		json_clean(record);
 		show_record(listing, record);
+	}
 	json_decref(record);
 }
 

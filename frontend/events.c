@@ -11,9 +11,35 @@ json_t *json_text(const char *s)
 	return copy ? json_string(text_utf8(copy)) : json_null();
 }
 
+void json_clean(json_t *json)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	switch (json_typeof(json)) {
+	case JSON_OBJECT:
+		json_object_foreach(json, key, value) json_clean(value);
+		break;
+	case JSON_ARRAY:
+		json_array_foreach(json, i, value) json_clean(value);
+		break;
+	case JSON_STRING:
+		text = strdup(json_string_value(json));
+		json_string_set(json, text ? text_clean_lines(text) : "");
+		break;
+	default:
+		break;
+	}
+}
+
 void document_print(json_t *document)
 {
-	json_dumpf(document, stdout, JSON_COMPACT);
+	_cleanup_free_ char *text = json_dumps(document, JSON_COMPACT);
+
+	if (text)
+		text_print_json(stdout, text);
 	putchar('\n');
 	fflush(stdout);
 	json_decref(document);

@@ -10,6 +10,9 @@
 /* Any bytes as a JSON string; null for NULL. What is not UTF-8 becomes '?'. */
 json_t *json_text(const char *s);
 
+/* Makes every string in JSON, which was read from a file, fit to be shown: text_clean_lines(). */
+void json_clean(json_t *json);
+
 /* One line of a stream. Takes FIELDS. */
 void event_print(const char *event, json_t *fields);
 

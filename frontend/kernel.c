@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "frontend/text.h"
+
 #define IMAGE_SUFFIX "arch/x86/boot/bzImage"
 
 void kernel_free(struct kernel **kernel)
@@ -32,7 +34,7 @@ static char *read_version(int fd, const uint8_t header[static 0x210])
 	if (offset == 0 || pread(fd, text, sizeof(text) - 1, (off_t)offset + 0x200) <= 0)
 		return NULL;
 	text[strcspn(text, " \t\n")] = '\0';
-	if (text[0] < '1' || text[0] > '9' || strchr(text, '/'))
+	if (text[0] < '1' || text[0] > '9' || strchr(text, '/') || !text_is_clean(text))
 		return NULL;
 	return strdup(text);
 }

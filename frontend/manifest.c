@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "frontend/text.h"
 #include "frontend/tree.h"
 #include "proto/validate.h"
 
@@ -23,11 +24,9 @@ static char *take_text(const json_t *object, const char *key, bool (*valid)(cons
 {
 	const char *text = json_string_value(json_object_get(object, key));
 
-	if (!text || strlen(text) > TEXT_FIELD_MAX || (valid && !valid(text)))
+	if (!text || strlen(text) > TEXT_FIELD_MAX || (valid && !valid(text)) ||
+	    !text_is_clean(text))
 		return NULL;
-	for (const char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			return NULL;
 	return strdup(text);
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "frontend/text.h"
 #include "proto/cleanup.h"
 #include "proto/validate.h"
 
@@ -110,12 +111,10 @@ static bool mirror_scheme(const char *url)
 char *source_mirror_url(const char *mirror, struct error **err)
 {
 	_cleanup_free_ char *url = NULL;
-	const unsigned char *c;
 	size_t length;
 
-	for (c = (const unsigned char *)mirror; *c; c++)
-		if (*c < ' ' || *c == 0x7f || (*c == ' ' && mirror[0] != '/'))
-			goto malformed;
+	if (!text_is_clean(mirror) || (mirror[0] != '/' && strchr(mirror, ' ')))
+		goto malformed;
 	url = mirror[0] == '/' ? path_to_url(mirror) : strdup(mirror);
 	if (!url) {
 		error_errno(err, ERR_SYSTEM, "cannot read the mirror's address");

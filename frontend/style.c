@@ -56,7 +56,9 @@ static void print_ascii(FILE *out, const char *text)
 			fputs(plain[i][1], out);
 			text += strlen(plain[i][0]);
 		} else {
-			fputc(*text++, out);
+			/* Half of a character could be a control to such a terminal. */
+			fputc((unsigned char)*text < 0x80 ? *text : '?', out);
+			text++;
 		}
 	}
 }

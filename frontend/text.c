@@ -1,15 +1,9 @@
 #include "frontend/text.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <string.h>
 
-char *text_clean(char *s)
-{
-	for (unsigned char *p = (unsigned char *)s; p && *p; p++)
-		if (*p < ' ' || *p == 0x7f)
-			*p = '?';
-	return s;
-}
+#include "proto/cleanup.h"
 
 /* How many bytes the character at P has; 0 where it is none. */
 static size_t character_length(const unsigned char *p)
@@ -33,6 +27,59 @@ static size_t character_length(const unsigned char *p)
 		if (p[j] < (j == 1 ? rows[i].low : 0x80) || p[j] > (j == 1 ? rows[i].high : 0xbf))
 			return 0;
 	return rows[i].length;
+}
+
+/* C0, DEL, and C1, which terminals obey as well: U+009B begins what ESC [ does. ECMA-48. */
+static bool is_control(const unsigned char *p)
+{
+	return *p < ' ' || *p == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0);
+}
+
+/* Turns what is not to be shown into '?', but for the controls in KEPT. True if there was any. */
+static bool clean(char *s, const char *kept)
+{
+	bool any = false;
+
+	for (unsigned char *p = (unsigned char *)s; p && *p;) {
+		size_t length = character_length(p);
+		bool bad = !length || (is_control(p) && !strchr(kept, *p));
+
+		for (length += !length; length; length--, p++)
+			if (bad)
+				*p = '?';
+		any = any || bad;
+	}
+	return any;
+}
+
+char *text_clean(char *s)
+{
+	clean(s, "");
+	return s;
+}
+
+char *text_clean_lines(char *s)
+{
+	clean(s, "\n\t");
+	return s;
+}
+
+bool text_is_clean(const char *s)
+{
+	_cleanup_free_ char *copy = strdup(s);
+
+	return copy && !clean(copy, "");
+}
+
+void text_print_json(FILE *out, const char *json)
+{
+	for (const unsigned char *p = (const unsigned char *)json; *p; p++)
+		if (*p == 0x7f)
+			fputs("\\u007f", out);
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			fprintf(out, "\\u%04x", *++p);
+		else
+			fputc(*p, out);
 }
 
 char *text_utf8(char *s)

@@ -14,6 +14,7 @@
 #include "frontend/hypervisor.h"
 #include "frontend/interrupt.h"
 #include "frontend/stream.h"
+#include "frontend/text.h"
 
 #define CONSOLE_KEPT 8192
 #define SHOWN_LINES 20
@@ -342,9 +343,7 @@ static void copy_last_lines(const struct vm *vm, struct vm_result *result)
 	if (length > room)
 		lines += length - room;
 	snprintf(result->console, sizeof(result->console), "%s", lines);
-	for (char *p = result->console; *p; p++)
-		if (*p != '\n' && ((unsigned char)*p < ' ' || *p == 0x7f))
-			*p = '?';
+	text_clean_lines(result->console);
 }
 
 /* What the VM's end means. LATE as serve() has it. A shell on a root that is vng's own says no

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "frontend/events.h"
 #include "frontend/tree.h"
 
 #define LIST_MOST (64u << 20)
@@ -122,9 +123,12 @@ static int add_line(struct results *r, const char *line, size_t length, struct e
 {
 	json_t *object = json_loadb(line, length, 0, NULL);
 	struct test_result result = { .section = "" };
-	const char *section = json_string_value(json_object_get(object, "section"));
+	const char *section;
 	int status = 0;
 
+	if (object)
+		json_clean(object);
+	section = json_string_value(json_object_get(object, "section"));
 	result.name = json_string_value(json_object_get(object, "name"));
 	if (section)
 		result.section = section;

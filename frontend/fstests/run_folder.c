@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "frontend/events.h"
 #include "frontend/folder.h"
 #include "frontend/paths.h"
 #include "frontend/tree.h"
@@ -279,6 +280,8 @@ json_t *run_folder_read(const struct run_folder *run, struct error **err)
 		error_set(err, ERR_INPUT, "%s/" RECORD " is damaged", run->path);
 		return NULL;
 	}
+	if (object)
+		json_clean(object);
 	return object;
 }
 

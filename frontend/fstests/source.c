@@ -14,6 +14,7 @@
 #include "frontend/fstests/fstests.h"
 #include "frontend/image.h"
 #include "frontend/sums.h"
+#include "frontend/text.h"
 
 #define BUILD_PROFILE "fstests-build"
 #define STAGING ".new-"
@@ -259,6 +260,7 @@ static int explain(const struct build *b, struct error **err)
 		return -1;
 	n = pread(b->log, text, LOG_LINES, size > LOG_LINES ? size - LOG_LINES : 0);
 	text[n > 0 ? n : 0] = '\0';
+	text_clean_lines(text);
 	fprintf(stderr, "%s%s", text, n > 0 && text[n - 1] != '\n' ? "\n" : "");
 	return -1;
 }

@@ -27,6 +27,64 @@ static const struct {
 	{ "bytes that are never used", "\xfe\xff", "??" },
 };
 
+/* What a terminal obeys becomes '?', each byte of it. LINES: the same with newlines and tabs kept;
+ * NULL: as the other. */
+static const struct {
+	const char *what, *text, *expected, *lines;
+} shown[] = {
+	{ "text", "a z \u00e4\u20ac\U0001f600", "a z \u00e4\u20ac\U0001f600", NULL },
+	{ "nothing", "", "", NULL },
+	{ "ESC, BEL, backspace, CR", "\033[2J\a\b\r", "?[2J???", NULL },
+	{ "newline and tab", "a\nb\tc", "a?b?c", "a\nb\tc" },
+	{ "DEL", "\x7f", "?", NULL },
+	{ "the first C1",
+	  "a\xc2\x80"
+	  "z",
+	  "a??z", NULL },
+	{ "CSI, U+009B",
+	  "\xc2\x9b"
+	  "2J",
+	  "??2J", NULL },
+	{ "OSC, U+009D",
+	  "\xc2\x9d"
+	  "0;x\xc2\x9c"
+	  "",
+	  "??0;x??", NULL },
+	{ "DCS, U+0090",
+	  "\xc2\x90"
+	  "q",
+	  "??q", NULL },
+	{ "the last C1",
+	  "\xc2\x9f"
+	  "",
+	  "??", NULL },
+	{ "the first after C1", "\u00a0\u00a1", "\u00a0\u00a1", NULL },
+	{ "C1 bytes in other characters", "\u00db\u201b\u2000", "\u00db\u201b\u2000", NULL },
+	{ "a raw C1 byte",
+	  "a\x9b"
+	  "2J",
+	  "a?2J", NULL },
+	{ "a raw C1 byte behind a character", "\u00e4\x9b", "\u00e4?", NULL },
+	{ "Latin-1", "\xe4\x9b", "??", NULL },
+	{ "C1, over-long", "\xe0\x82\x9b", "???", NULL },
+	{ "ESC, over-long", "\xc0\x9b", "??", NULL },
+	{ "cut short before C1", "\xc2", "?", NULL },
+	{ "cut short, then ESC", "\xe2\x82\033", "???", NULL },
+};
+
+static const struct {
+	const char *what, *json, *expected;
+} escaped[] = {
+	{ "nothing to do", "{\"a\":\"\u00e4 \\u001b\"}", "{\"a\":\"\u00e4 \\u001b\"}" },
+	{ "C1",
+	  "[\"\xc2\x80"
+	  "\xc2\x9b"
+	  "\xc2\x9f"
+	  "\u00a0\"]",
+	  "[\"\\u0080\\u009b\\u009f\u00a0\"]" },
+	{ "DEL", "[\"\x7f\"]", "[\"\\u007f\"]" },
+};
+
 static const struct {
 	const char *word, *expected;
 } words[] = {
@@ -70,6 +128,47 @@ static void check_utf8(void)
 		snprintf(text, sizeof(text), "%s", utf8[i].text);
 		tap_check(tap_same(text_utf8(text), utf8[i].expected), "UTF-8: %s", utf8[i].what);
 	}
+}
+
+static void check_shown(void)
+{
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		const char *lines = shown[i].lines ? shown[i].lines : shown[i].expected;
+		char one[64], more[64];
+
+		snprintf(one, sizeof(one), "%s", shown[i].text);
+		snprintf(more, sizeof(more), "%s", shown[i].text);
+		tap_check(text_is_clean(one) == tap_same(one, shown[i].expected) &&
+				  tap_same(text_clean(one), shown[i].expected) &&
+				  text_is_clean(one),
+			  "shown on a line: %s", shown[i].what);
+		tap_check(tap_same(text_clean_lines(more), lines), "shown on lines: %s",
+			  shown[i].what);
+	}
+}
+
+static void check_json(void)
+{
+	json_t *nested =
+		json_loads("{\"a\":[\"\\u009bx\\n\",{\"b\":\"\\u001b\"},1,null]}", 0, NULL);
+	char *text;
+
+	for (size_t i = 0; i < sizeof(escaped) / sizeof(escaped[0]); i++) {
+		size_t size;
+		FILE *out = open_memstream(&text, &size);
+
+		text_print_json(out, escaped[i].json);
+		fclose(out);
+		tap_check(tap_same(text, escaped[i].expected), "JSON: %s", escaped[i].what);
+		free(text);
+	}
+	json_clean(nested);
+	text = json_dumps(nested, JSON_COMPACT);
+	tap_check(tap_same(text, "{\"a\":[\"??x\\n\",{\"b\":\"?\"},1,null]}"),
+		  "JSON of a file: each string");
+	printf("# %s\n", text);
+	free(text);
+	json_decref(nested);
 }
 
 static void check_ages(void)
@@ -152,6 +251,8 @@ static void check_output(void)
 int main(void)
 {
 	check_utf8();
+	check_shown();
+	check_json();
 	check_ages();
 	check_suggestions();
 	check_output();
