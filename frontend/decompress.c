@@ -21,8 +21,9 @@ bool decompress_support(struct archive *a)
 	/* ARCHIVE_WARN: the library was built without this one and would start a program. */
 	for (size_t i = 0; i < sizeof(filters) / sizeof(*filters); i++)
 		if (filters[i](a) != ARCHIVE_OK) {
-			archive_set_error(a, ENOSYS, "libarchive was built without one of gzip, "
-						     "bzip2, lzma, xz, lz4 and zstd");
+			archive_set_error(a, ENOSYS,
+					  "libarchive was built without one of gzip, "
+					  "bzip2, lzma, xz, lz4 and zstd");
 			return false;
 		}
 	return true;
@@ -34,8 +35,7 @@ static int open_raw(struct archive *a, int fd, struct error **err)
 
 	if (!a)
 		return error_set(err, ERR_SPACE, "out of memory");
-	if (!decompress_support(a) ||
-	    archive_read_support_format_raw(a) != ARCHIVE_OK ||
+	if (!decompress_support(a) || archive_read_support_format_raw(a) != ARCHIVE_OK ||
 	    archive_read_support_format_empty(a) != ARCHIVE_OK ||
 	    archive_read_open_fd(a, fd, 65536) != ARCHIVE_OK)
 		return error_set(err, ERR_INPUT, "cannot decompress: %s", archive_error_string(a));

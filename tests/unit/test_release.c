@@ -154,7 +154,8 @@ static void check_signed_files(void)
 					  strstr(err->message, row->wrong),
 				  "refused: %s", row->file);
 		else
-			tap_check(result == 0 && strncmp(text, SIGNED_TEXT, strlen(SIGNED_TEXT)) == 0,
+			tap_check(result == 0 &&
+					  strncmp(text, SIGNED_TEXT, strlen(SIGNED_TEXT)) == 0,
 				  "accepted: %s", row->file);
 		if (err)
 			printf("# %s\n", err->message);
