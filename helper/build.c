@@ -12,6 +12,7 @@
 
 #include "helper/bounds.h"
 #include "helper/builder.h"
+#include "helper/rollback.h"
 #include "helper/tree.h"
 #include "helper/unpacker.h"
 
@@ -169,14 +170,13 @@ static int receive_note(const struct stage *stage, struct note *note, struct err
 	return 0;
 }
 
-/* Passes TASK to STAGE and its notes back, up to the result, which becomes ours. */
-static int ask(struct server *s, const struct stage *stage, const struct task *task, const int *fds,
-	       size_t count, struct error **err)
+/* Passes TASK to STAGE and its notes back, up to the result, which becomes ours and NOTE. */
+static int ask_for(struct server *s, const struct stage *stage, const struct task *task,
+		   const int *fds, size_t count, struct note *note, struct error **err)
 {
 	struct pollfd polled[1 + WITNESSES] = { { .fd = stage->socket, .events = POLLIN } };
 	int limit = serve_seconds(s, STAGE_SECONDS);
 	int64_t end = serve_now() + limit;
-	struct note note;
 
 	if (packet_send(stage->socket, task, sizeof(*task), fds, count, err) < 0)
 		return -1;
@@ -190,14 +190,32 @@ static int ask(struct server *s, const struct stage *stage, const struct task *t
 			return error_set(err, ERR_INTERRUPTED, "it took longer than %d s", limit);
 		if (!polled[0].revents)
 			continue;
-		if (receive_note(stage, &note, err) < 0)
+		if (receive_note(stage, note, err) < 0)
 			return -1;
-		if (note.kind == NOTE_RESULT)
+		if (note->kind == NOTE_RESULT)
 			break;
-		if (note.kind == NOTE_PROGRESS)
-			serve_progress(s, note.text, note.progress.done, note.progress.total);
+		if (note->kind == NOTE_PROGRESS)
+			serve_progress(s, note->text, note->progress.done, note->progress.total);
 	}
-	return note_error(&note, err);
+	return note_error(note, err);
+}
+
+static int ask(struct server *s, const struct stage *stage, const struct task *task, const int *fds,
+	       size_t count, struct error **err)
+{
+	struct note note;
+
+	return ask_for(s, stage, task, fds, count, &note, err);
+}
+
+/* A release file that is accepted must be as new as any before. */
+static int ask_release(struct server *s, const struct task *t, const int *fds, struct error **err)
+{
+	struct note note;
+
+	if (ask_for(s, &s->builder, t, fds, 1, &note, err) < 0)
+		return -1;
+	return rollback_check(&s->session->rollback, s->suite, t, &note, err);
 }
 
 int staging_make(struct server *s, int parent, const char *name, struct error **err)
@@ -218,6 +236,7 @@ int staging_make(struct server *s, int parent, const char *name, struct error **
 static int begin(struct server *s, const struct task *t, const int *fds, struct error **err)
 {
 	s->package_count = 0;
+	snprintf(s->suite, sizeof(s->suite), "%s", t->begin.suite);
 	s->native = strcmp(t->begin.engine, "native") == 0;
 	if (staging_make(s, fds[0], t->begin.name, err) < 0 ||
 	    start_stage(&s->builder, JAIL_TOOL, s->staging, builder_run, err) < 0 ||
@@ -247,7 +266,8 @@ int handle_to_builder(struct server *s, const struct task *t, const int *fds, st
 	(void)out;
 	bool package = t->operation == OP_PACKAGE;
 
-	if (ask(s, &s->builder, t, fds, 1, err) < 0 ||
+	if ((t->operation == OP_RELEASE ? ask_release(s, t, fds, err)
+					: ask(s, &s->builder, t, fds, 1, err)) < 0 ||
 	    (package && s->native && ask(s, &s->unpacker, t, fds, 1, err) < 0)) {
 		build_abandon(s);
 		return -1;

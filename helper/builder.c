@@ -1,5 +1,7 @@
 #include "helper/builder.h"
 
+#include <string.h>
+
 #include "helper/chain.h"
 #include "helper/debootstrap.h"
 
@@ -21,6 +23,22 @@ static int build_step(struct chain *c, const struct task *t, int fd, int socket,
 	}
 }
 
+/* The result, and for whoever remembers it what an accepted release file says of itself. */
+static void answer_task(const struct chain *c, const struct task *t, bool failed,
+			const struct error *err, int socket)
+{
+	struct note note = { .kind = NOTE_RESULT };
+	const struct chain_pocket *p = &c->pockets[c->pocket_count ? c->pocket_count - 1 : 0];
+
+	if (failed) {
+		note_set_error(&note, err);
+	} else if (t->operation == OP_RELEASE) {
+		note.release.date = p->date;
+		memcpy(note.release.origin, p->origin, sizeof(p->origin));
+	}
+	note_send(socket, &note, -1);
+}
+
 int builder_run(int socket)
 {
 	static struct chain chain;
@@ -37,8 +55,6 @@ int builder_run(int socket)
 		r = build_step(&chain, &task, fds[0], socket, &err);
 		for (size_t i = 0; i < count; i++)
 			closep(&fds[i]);
-		if (r < 0 && !err)
-			error_set(&err, ERR_SYSTEM, "out of memory");
-		note_result(socket, r < 0 ? err : NULL, 0);
+		answer_task(&chain, &task, r < 0, err, socket);
 	}
 }

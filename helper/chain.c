@@ -144,6 +144,19 @@ static int verify_signature(struct error **err)
 	return wrong ? error_set(err, ERR_TRUST, "its signature is not good: %s", wrong) : 0;
 }
 
+/* Whose archive it is, as a word; cut off where it is long. */
+static void take_origin(const char *text, char origin[static WORD_SIZE])
+{
+	size_t size = 0;
+	const char *found = stanza_field(text, strlen(text), "Origin", &size);
+
+	snprintf(origin, WORD_SIZE, "%.*s", size < WORD_SIZE ? (int)size : WORD_SIZE - 1,
+		 found ? found : "");
+	for (char *c = origin; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			*c = '_';
+}
+
 int chain_release(struct chain *c, const char *pocket, int inrelease, struct error **err)
 {
 	struct chain_pocket *p = &c->pockets[c->pocket_count];
@@ -162,6 +175,8 @@ int chain_release(struct chain *c, const char *pocket, int inrelease, struct err
 		return error_set(err, ERR_TRUST, "InRelease of %s: it is no text", c->suite);
 	if (release_text_check(text, c->suite, pocket, time(NULL), err) < 0)
 		return error_wrap(err, "InRelease of %s%s%s", c->suite, *pocket ? "-" : "", pocket);
+	p->date = release_text_time(text, "Date");
+	take_origin(text, p->origin);
 	snprintf(p->name, sizeof(p->name), "%s", pocket);
 	p->release = STEAL_PTR(text);
 	c->pocket_count++;

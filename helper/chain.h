@@ -29,6 +29,8 @@ struct stanza {
 struct chain_pocket {
 	char name[WORD_SIZE];
 	char *release; /* the signed text */
+	int64_t date;  /* of it */
+	char origin[WORD_SIZE];
 };
 
 struct chosen {

@@ -1,5 +1,6 @@
 /* rootlet-helper: started by rootlet with descriptor 3 as its channel, and by nobody else.
- * Descriptor 4 may be the caller's own record of requests (audit.h).
+ * Descriptor 4 may be the caller's own record of requests (audit.h), and 5 his memory of release
+ * dates (rollback.h).
  *
  *   outer    in level 1, but for its pid namespace; keeps the record       (audit.c)
  *            installed, it is a child of the process that the caller has started
@@ -24,10 +25,12 @@
 #include "helper/idmap.h"
 #include "helper/parser.h"
 #include "helper/privileges.h"
+#include "helper/rollback.h"
 #include "helper/serve.h"
 
 #define CHANNEL 3
 #define RECORD 4
+#define MEMORY 5
 #define PATIENCE_SECONDS 600 /* with a front end that does not read */
 
 /* A descriptor that is opened must not become standard error, which is written to. */
@@ -41,15 +44,15 @@ static void guard_standard_descriptors(void)
 	closep(&fd);
 }
 
-/* Nothing from outside is left but the channel and the record: no environment, no descriptor, no
- * folder, no signal mask, no timer. */
+/* Nothing from outside is left but the channel, the record and the memory: no environment, no
+ * descriptor, no folder, no signal mask, no timer. */
 static void leave_outside(void)
 {
 	const struct itimerval never = { 0 };
 	sigset_t none;
 
 	clearenv();
-	close_range(RECORD + 1, ~0U, 0);
+	close_range(MEMORY + 1, ~0U, 0);
 	guard_standard_descriptors();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -91,7 +94,7 @@ static int make_pair(int ends[2], struct error **err)
 }
 
 /* The parser, child of the jailer. Returns the jailer's end of what connects them, or -1. */
-static int start_parser(int recorder, struct error **err)
+static int start_parser(int recorder, int memory, struct error **err)
 {
 
 	int ends[2];
@@ -105,6 +108,7 @@ static int start_parser(int recorder, struct error **err)
 	if (pid == 0) {
 		close(ends[0]);
 		close(recorder);
+		closep(&memory);
 		if (privileges_drop(PRIVILEGES_PARSER, -1, err) < 0)
 			_exit(1);
 		parser_run(CHANNEL, ends[1]);
@@ -181,7 +185,7 @@ static _Noreturn void jailer(struct start *s)
 	 * done, as nothing can be recorded. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
 	    privileges_drop(PRIVILEGES_JAILER, -1, &err) == 0)
-		parser = start_parser(s->recorder[0], &err);
+		parser = start_parser(s->recorder[0], s->session.rollback.fd, &err);
 	if (parser < 0)
 		_exit(complain(err));
 	if (!installed)
@@ -203,6 +207,7 @@ static int outer(struct start *s, pid_t jailer_pid)
 	close(CHANNEL);
 	close(s->mapped[0]);
 	close(s->recorder[0]);
+	closep(&s->session.rollback.fd);
 	/* It must not stop while it has the record's lock. */
 	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
 		signal(stops[i], SIG_IGN);
@@ -249,6 +254,7 @@ static int prepare(struct start *s, struct error **err)
 		audit_open_to_refuse(&s->audit, &s->session);
 		return -1;
 	}
+	rollback_open(&s->session, MEMORY);
 	if (audit_open(&s->audit, &s->session, RECORD, err) < 0 || mapped < 0)
 		return -1;
 	if (pipe2(s->mapped, O_CLOEXEC) < 0)

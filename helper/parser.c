@@ -98,7 +98,9 @@ static bool translate(const Rootlet__Request *r, struct task *t)
 		return copy_begin(t, r->begin);
 	case ROOTLET__REQUEST__KIND_RELEASE:
 		t->operation = OP_RELEASE;
-		return COPY(t->release.pocket, r->release->pocket);
+		t->release.older = r->release->older != 0;
+		return COPY(t->release.pocket, r->release->pocket) &&
+		       COPY(t->release.mirror, r->release->mirror);
 	case ROOTLET__REQUEST__KIND_INDEX:
 		t->operation = OP_INDEX;
 		return COPY(t->index.pocket, r->index->pocket) &&

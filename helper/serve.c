@@ -152,6 +152,8 @@ static int ask_policy(const struct server *s, const struct row *row, const struc
 		q.keyring = fds[1];
 	} else if (task->operation == OP_PACKAGE) {
 		q.package = task->package.name;
+	} else if (task->operation == OP_RELEASE) {
+		q.older = task->release.older;
 	} else if (task->operation == OP_PUBLISH) {
 		q.replaces = task->publish.replace;
 	}

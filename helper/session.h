@@ -11,10 +11,18 @@ enum mode {
 	MODE_ROOT,
 };
 
+/* The memory of release dates (rollback.h). */
+struct rollback {
+	int fd;	     /* -1: none */
+	bool signer; /* keyed by the signed Origin, as the caller's word on the mirror is nothing */
+	char path[64]; /* for messages */
+};
+
 struct session {
 	enum mode mode;
 	struct policy *policy;
 	struct grant grant;
+	struct rollback rollback;
 	pid_t front_end;		   /* who made the channel */
 	uint32_t login_uid, audit_session; /* audit(8); UINT32_MAX: none */
 };

@@ -11,6 +11,10 @@
  * with ERR set where it is not root's alone. */
 int sink_open_file(const char *path, const struct session *s, struct error **err);
 
+/* open(2) with the ids of root for file access alone, which CAP_SETUID and CAP_SETGID allow; what
+ * is made has mode 0600. In installed mode, before its rights are given up. */
+int sink_open_as_root(const char *path, int flags);
+
 /* FD where it is a regular file of UID's that is open for appending; else it is closed, and -1. */
 int sink_check_own(int fd, uid_t uid);
 

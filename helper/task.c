@@ -21,6 +21,15 @@ static bool valid_pocket(const char *s)
 	return !*s || strcmp(s, "updates") == 0 || strcmp(s, "security") == 0;
 }
 
+/* Printable ASCII without blanks: it becomes part of a key. */
+static bool valid_place(const char *s)
+{
+	for (; *s; s++)
+		if (*s <= ' ' || *s > '~')
+			return false;
+	return true;
+}
+
 static bool valid_user_or_root(const char *s)
 {
 	return strcmp(s, "root") == 0 || valid_account_name(s);
@@ -94,6 +103,7 @@ int task_check(const struct task *t, struct error **err)
 		return check_engine(t, err);
 	case OP_RELEASE:
 		REFUSE_UNLESS(FIELD(t->release.pocket, valid_pocket), "pocket");
+		REFUSE_UNLESS(FIELD(t->release.mirror, valid_place), "mirror");
 		return 0;
 	case OP_INDEX:
 		REFUSE_UNLESS(FIELD(t->index.pocket, valid_pocket), "pocket");
@@ -182,7 +192,8 @@ static void describe(struct description *d, const struct task *t)
 		describe_begin(d, t);
 		break;
 	case OP_RELEASE:
-		add(d, "pocket=%.*s", TEXT(t->release.pocket));
+		add(d, "pocket=%.*s mirror=%.*s%s", TEXT(t->release.pocket),
+		    TEXT(t->release.mirror), t->release.older ? " older=1" : "");
 		break;
 	case OP_INDEX:
 		add(d, "pocket=%.*s component=%.*s", TEXT(t->index.pocket),

@@ -53,7 +53,8 @@ struct task {
 			struct filters filters;
 		} begin;
 		struct {
-			char pocket[WORD_SIZE];
+			char pocket[WORD_SIZE], mirror[MIRROR_MAX + 1];
+			uint8_t older;
 		} release;
 		struct {
 			char pocket[WORD_SIZE], component[WORD_SIZE];
@@ -115,6 +116,10 @@ struct note {
 		struct {
 			uint32_t first_uid, first_gid, count;
 		} ids;
+		struct {
+			int64_t date; /* of the builder's: seconds since 1970 */
+			char origin[WORD_SIZE];
+		} release;
 		struct {
 			uint64_t bytes, files, fingerprint;
 			uint32_t foreign;

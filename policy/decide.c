@@ -191,6 +191,8 @@ void policy_decide(const struct grant *g, const struct question *q, struct decis
 		refuse(g, d, "keyrings", "this keyring", "");
 	else if (q->package && package_denied(g, q->package))
 		refuse(g, d, "deny-packages", "package", q->package);
+	else if (q->older && !g->rule->older_releases)
+		refuse(g, d, "older-releases", "option", "--allow-older-release");
 	else if (q->engine && !has_word(g->rule->engines, q->engine))
 		refuse(g, d, "engines", "engine", q->engine);
 }

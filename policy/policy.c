@@ -92,6 +92,7 @@ static const struct key {
 	  "keyring's path" },
 	{ "allow", "deny-packages", "", WORDS, RULE(denied_packages), valid_word, "package" },
 	{ "allow", "engines", "debootstrap native", WORDS, RULE(engines), valid_archive_word, "engine" },
+	{ "allow", "older-releases", "no", SWITCH, RULE(older_releases), NULL, NULL },
 	{ "allow", "max-size", "16G", SIZE, RULE(size_max), NULL, NULL },
 	{ "allow", "max-count", "32", LIMIT, RULE(count_max), NULL, NULL },
 	{ "allow", "max-seconds", "7200", LIMIT, RULE(seconds_max), NULL, NULL },
@@ -407,9 +408,10 @@ int policy_parse(const char *path, const char *text, struct policy **out, struct
 
 struct policy *policy_open_to_all(void)
 {
-	static const char text[] = "[allow everybody]\nusers = *\nfolders = *\nkeyrings = *\n"
-				   "max-size = none\nmax-count = none\nmax-seconds = none\n"
-				   "[audit]\njournal = no\nfile = none\n";
+	static const char text[] =
+		"[allow everybody]\nusers = *\nfolders = *\nkeyrings = *\n"
+		"older-releases = yes\nmax-size = none\nmax-count = none\nmax-seconds = none\n"
+		"[audit]\njournal = no\nfile = none\n";
 	struct policy *policy = NULL;
 
 	if (policy_parse(NULL, text, &policy, NULL) < 0)
@@ -568,6 +570,8 @@ char *policy_rule_value(const struct policy_rule *rule, size_t number)
 		return NULL;
 	if (key->kind == WORDS)
 		return join(*(char *const *const *)field);
+	if (key->kind == SWITCH)
+		return strdup(*(const bool *)field ? "yes" : "no");
 	return number_text(*(const uint64_t *)field, key->kind == SIZE);
 }
 

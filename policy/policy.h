@@ -21,6 +21,7 @@ struct policy_rule {
 	unsigned line;
 	char **users, **groups, **operations, **folders, **releases, **mirrors, **keyrings;
 	char **denied_packages, **engines;
+	bool older_releases;
 	uint64_t size_max, count_max, seconds_max, memory_max, processes_max;
 };
 

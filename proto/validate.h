@@ -10,6 +10,7 @@
 #define SHA256_LEN 32
 #define ROOTFS_NAME_MAX 64
 #define SUITE_MAX 48
+#define MIRROR_MAX 300
 #define PACKAGE_NAME_MAX 100
 #define ACCOUNT_NAME_MAX 32
 #define GROUPS_MAX 16

@@ -2,6 +2,7 @@
 and that whoever may call it gets nothing else out of it."""
 import array
 import contextlib
+import datetime
 import fcntl
 import json
 import os
@@ -14,7 +15,8 @@ import subprocess
 import time
 
 from support import forms, installed, tap, vng
-from support.protocol import REFUSED, REQUESTS, VERSION, Helper, opened, request
+from support import mirror as mirrors
+from support.protocol import REFUSED, REQUESTS, TRUST, VERSION, Helper, opened, request
 from support.server import Server
 from support.world import (SCRATCH, SOURCE, Home, Tidy, User, children, command_of, kill, mirror,
                            processes_left, wait_until)
@@ -639,6 +641,54 @@ def two_users(home, rootlet):
     installed.allow(USER)
 
 
+def rolled_back(home):
+    """What the newest release file was is root's to keep: no word of the caller's changes it."""
+    at, now = mirror(), datetime.datetime.now(datetime.timezone.utc)
+    then = mirrors.date(now - datetime.timedelta(days=3))
+    old = home.write("old", at.inrelease(Date=then, Valid_Until=None))
+    new = f"{at.root}/dists/jammy/InRelease"
+    trees = home.make_folder(f"{home.folder}/rolled")
+    kept = f"/var/lib/rootlet/releases.{USER.uid}"
+
+    def ask(path, code, what, **fields):
+        with Helper(USER, program=installed.HELPER, memory=f"{home.folder}/own") as helper, \
+                opened(trees, at.keyring) as begin, opened(path) as fds:
+            helper.ask("Begin", begin, name="new", suite="jammy", arch=mirrors.arch(), engine="native")
+            answer = helper.ask("Release", fds, pocket="", **fields)
+        tap.report(answer.code == code, f"rollback, installed: {what}", answer)
+        return answer
+
+    ask(new, 0, "the newest is accepted", mirror="http://one")
+    st = os.stat(kept)
+    tap.report((st.st_uid, st.st_gid, st.st_mode & 0o7777) == (0, 0, 0o600) and
+               os.stat("/var/lib/rootlet").st_mode & 0o7777 == 0o700,
+               "rollback, installed: what is remembered is root's alone", oct(st.st_mode))
+    os.path.exists(f"{home.folder}/own") and os.unlink(f"{home.folder}/own")
+    for word in ("http://one", "http://two", ""):
+        ask(old, TRUST, f"an older one is refused, as from \"{word}\"", mirror=word)
+    answer = ask(old, REFUSED, "the policy has to allow the option", mirror="http://one", older=1)
+    tap.report("older-releases" in answer.message, "rollback, installed: the refusal names the key", answer)
+    installed.allow(USER, "older-releases = yes")
+    ask(old, 0, "where it does, an older one is accepted on demand", mirror="http://one", older=1)
+    ask(old, TRUST, "and on demand only", mirror="http://one")
+    installed.allow(USER)
+    with open(kept, "r+b") as file:
+        data = file.read()
+        file.seek(0)
+        file.write(b"x" * len(data))
+    answer = ask(new, HOST, "what is damaged is not begun again")
+    tap.report(f"rm {kept}" in answer.message, "rollback, installed: it says what root has to do", answer)
+    os.unlink(kept)
+    with open(kept, "wb"):
+        os.chown(kept, USER.uid, -1)
+    ask(new, HOST, "a file of the caller's in its place is not used")
+    os.unlink(kept)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", "/var/lib/rootlet"], check=True)
+    answer = ask(new, HOST, "what cannot be remembered is not accepted")
+    tap.report("install-helper" in answer.message, "rollback, installed: it names the command", answer)
+    subprocess.run(["umount", "/var/lib/rootlet"], check=True)
+
+
 def fronts(home, rootlet):
     """A front end that is stopped, and one that dies: the helper neither goes on nor stays."""
     shell = home.start("shell", "--", "sh", "-c", "echo in; exec cat", program=rootlet,
@@ -686,6 +736,7 @@ if HOME:
     traced()
     hostile(HOME)
     two_users(HOME, ROOTLET)
+    rolled_back(HOME)
     fronts(HOME, ROOTLET)
     outcome = HOME.run("delete", "--yes", program=ROOTLET)
     tap.report(outcome.status == 0, "delete", outcome)

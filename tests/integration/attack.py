@@ -1,6 +1,7 @@
 """rootlet-helper against a front end that an attacker has replaced: requests out of shape, out of
 order, for what is not rootlet's, with descriptors that are too many, too few or of a wrong kind.
 Each is refused with a typed error, nothing has changed, and the helper leaves when it is left."""
+import datetime
 import errno
 import hashlib
 import os
@@ -262,6 +263,41 @@ def numbers():
                    f"the errno in the answer: {kind} of {what}", answer)
 
 
+def rolled_back():
+    """A release file that is older than one before, whatever the front end says of it."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    then = mirrors.date(now - datetime.timedelta(days=3))
+    old = home.write("old", AT.inrelease(Date=then, Valid_Until=None))
+    memory = f"{home.folder}/memory"
+    row = {"mirror": "http://one"}
+
+    def ask(path, fields, codes, what, given=memory):
+        with Helper(home.user, memory=given) as helper, opened(*BEGIN[1]) as begin, opened(path) as fds:
+            helper.ask("Begin", begin, **BEGIN[2])
+            answer = helper.ask("Release", fds, pocket="", **fields)
+        tap.report(answer.code in codes, f"rollback: {what}", answer)
+        return answer
+
+    ask(old, row, {0}, "the first is accepted")
+    ask(INRELEASE, row, {0}, "a newer one is accepted")
+    answer = ask(old, row, {TRUST}, "an older one is refused")
+    newest = re.search(r"^Date: (.*)$", AT.released(), re.M).group(1)
+    tap.report(then in answer.message and newest in answer.message and "--allow-older-release" in answer.message,
+               "rollback: the refusal has both dates and the option", answer)
+    ask(old, {**row, "older": 1}, {0}, "an older one that is to be accepted")
+    ask(old, row, {TRUST}, "which does not change what is remembered")
+    ask(INRELEASE, row, {0}, "the newest is accepted again")
+    ask(old, {"mirror": "http://two"}, {0}, "another mirror's is its own")
+    ask(old, row, {0}, "without a memory the caller's own file is accepted", given=None)
+    for what, mirror_word in (("a blank", "http://a b"), ("a newline", "http://a\nb"),
+                              ("no ASCII", "http://\u00e4"), ("301 bytes", "x" * 301)):
+        ask(INRELEASE, {"mirror": mirror_word}, {INPUT}, f"a mirror with {what}")
+    with open(memory, "wb") as file:
+        file.write(b"x" * 1024)
+    ask(INRELEASE, row, {12}, "a damaged memory is not begun again")
+    os.unlink(memory)
+
+
 def untrusted():
     folder = home.make_folder(f"{home.folder}/untrusted")
     with open(INDEX, "rb") as file:
@@ -469,6 +505,7 @@ fields_out_of_shape()
 not_rootlets()
 numbers()
 untrusted()
+rolled_back()
 packets()
 mutations()
 images()

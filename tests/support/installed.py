@@ -33,7 +33,7 @@ def enter(*skipped):
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS) < 0:
         raise OSError(ctypes.get_errno(), "unshare")
     _mount("--make-rprivate", "/")
-    for folder in ("/etc/rootlet", "/var/log/rootlet"):
+    for folder in ("/etc/rootlet", "/var/log/rootlet", "/var/lib/rootlet"):
         _folder(folder)
         _mount("-t", "tmpfs", "-o", "mode=755", "none", folder)
 

@@ -122,6 +122,11 @@ class Mirror:
                 text += f" {hashlib.sha256(data).hexdigest()} {len(data)} {path}\n"
         return self.sign(text, key)
 
+    def released(self, pocket=""):
+        """The text of the pocket's InRelease as it is served."""
+        with open(f"{self.root}/dists/{pocket_suite(pocket)}/InRelease", encoding="utf-8") as file:
+            return file.read()
+
     def sign(self, text, key="test"):
         words = ["gpg", "--homedir", self.home, "--batch", "--quiet", "--pinentry-mode", "loopback",
                  "--passphrase", "", "--local-user", f"{key}@example.org", "--digest-algo",

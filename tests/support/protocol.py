@@ -2,6 +2,7 @@
 after proto/rootlet.proto, any descriptors go with them, and raw packets can be sent."""
 import array
 import contextlib
+import fcntl
 import os
 import socket
 import subprocess
@@ -10,13 +11,13 @@ from dataclasses import dataclass, field
 from .world import HELPER
 
 INPUT, REFUSED, TRUST, BUSY, MISSING = 1, 2, 3, 5, 6  # proto/error.h
-VERSION = 2
+VERSION = 3
 
 # Request: (its number, its fields' numbers), as in proto/rootlet.proto.
 REQUESTS = {
     "Hello": (1, {"version": 1, "purpose": 2}),
     "Begin": (2, {"name": 1, "suite": 2, "arch": 3, "engine": 4, "filters": 5}),
-    "Release": (3, {"pocket": 1}),
+    "Release": (3, {"pocket": 1, "mirror": 2, "older": 3}),
     "Index": (4, {"pocket": 1, "component": 2}),
     "Package": (5, {"name": 1, "sha256": 2}),
     "Bootstrap": (6, {}),
@@ -99,19 +100,24 @@ class Helper:
     """with Helper(home.user) as helper: helper.ask("Hello", version=1, purpose="create")
 
     BEFORE is put before its command line, as root: it has to become the user (strace -u). SETUP is shell
-    text in front of it, such as "ulimit -f 1;". RECORD is a file for its record of requests, or none."""
+    text in front of it, such as "ulimit -f 1;". RECORD is a file for its record of requests, MEMORY one
+    for the newest release files, or none."""
 
     def __init__(self, user, greet=True, seconds=60, before=(), program=HELPER, setup="", environment=None,
-                 record=None):
+                 record=None, memory=None):
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.settimeout(seconds)
         # bash, as dash takes no descriptor above 9.
         fds = [theirs.fileno()]
         moves = f"3<&{fds[0]} {fds[0]}<&-"
-        if record:
-            fds.append(os.open(record, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            os.fchown(fds[1], user.uid, user.gid)
-            moves += f" 4<&{fds[1]} {fds[1]}<&-"
+        for number, path, more in ((4, record, os.O_APPEND), (5, memory, 0)):
+            if path:
+                fd = os.open(path, os.O_RDWR | more | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                os.fchown(fd, user.uid, user.gid)
+                # Above the numbers that it is moved to.
+                fds.append(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 20))
+                os.close(fd)
+                moves += f" {number}<&{fds[-1]} {fds[-1]}<&-"
         self.process = subprocess.Popen(
             [*before, "/bin/bash", "-c", f'{setup} exec "$0" {moves}', program],
             pass_fds=fds, env=environment or {}, cwd="/", stdin=subprocess.DEVNULL,
