@@ -13,11 +13,13 @@
 #include "frontend/folder.h"
 #include "frontend/interrupt.h"
 #include "frontend/paths.h"
+#include "frontend/release_seen.h"
 #include "frontend/text.h"
 #include "proto/channel.h"
 
 #define CHANNEL_IN_HELPER 3
 #define RECORD_IN_HELPER 4
+#define MEMORY_IN_HELPER 5
 #define DIAGNOSTICS_MAX 4096
 #define HURRY_MS 50 /* between two looks at whether there is one */
 
@@ -41,7 +43,7 @@ static void reply_free(Rootlet__Reply **reply)
 
 /* Between fork and exec: only async-signal-safe calls. Where exec fails, errno goes to STATUS. */
 static _Noreturn void helper_exec(const char *path, int channel, int diagnostics, int record,
-				  int status)
+				  int memory, int status)
 {
 	char *argv[] = { (char *)(uintptr_t) "rootlet-helper", NULL };
 	char *environment[] = { NULL };
@@ -55,12 +57,15 @@ static _Noreturn void helper_exec(const char *path, int channel, int diagnostics
 	diagnostics = fcntl(diagnostics, F_DUPFD_CLOEXEC, 10);
 	status = fcntl(status, F_DUPFD_CLOEXEC, 10);
 	record = fcntl(record, F_DUPFD_CLOEXEC, 10);
+	memory = fcntl(memory, F_DUPFD_CLOEXEC, 10);
 	if (null >= 0 && channel >= 0 && dup2(null, 0) >= 0 && dup2(null, 1) >= 0 &&
 	    dup2(diagnostics, 2) >= 0 && dup2(channel, CHANNEL_IN_HELPER) >= 0) {
 		/* The helper closes what it did not ask for, too; this keeps it from seeing it. */
 		close_range(CHANNEL_IN_HELPER + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 		if (record >= 0)
 			dup2(record, RECORD_IN_HELPER);
+		if (memory >= 0)
+			dup2(memory, MEMORY_IN_HELPER);
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		execve(path, argv, environment);
@@ -72,7 +77,8 @@ static _Noreturn void helper_exec(const char *path, int channel, int diagnostics
 
 /* Forks with every signal blocked, so that a Ctrl-C cannot hit the child before it has its own
  * session. */
-static pid_t helper_fork(const char *path, int channel, int diagnostics, int record, int status)
+static pid_t helper_fork(const char *path, int channel, int diagnostics, int record, int memory,
+			 int status)
 {
 	sigset_t all, before;
 	pid_t pid;
@@ -81,7 +87,7 @@ static pid_t helper_fork(const char *path, int channel, int diagnostics, int rec
 	sigprocmask(SIG_BLOCK, &all, &before);
 	pid = fork();
 	if (pid == 0)
-		helper_exec(path, channel, diagnostics, record, status);
+		helper_exec(path, channel, diagnostics, record, memory, status);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return pid;
 }
@@ -101,7 +107,7 @@ static int helper_spawn(struct helper *h, struct error **err)
 {
 	_cleanup_free_ char *path = paths_helper(err);
 	_cleanup_close_ int theirs = -1, status_read = -1, status_write = -1;
-	_cleanup_close_ int record = open_record();
+	_cleanup_close_ int record = open_record(), memory = release_seen_open(NULL, NULL);
 	int pair[2], status[2], number = 0;
 
 	if (!path)
@@ -115,7 +121,7 @@ static int helper_spawn(struct helper *h, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
 	status_read = status[0];
 	status_write = status[1];
-	h->pid = helper_fork(path, theirs, h->diagnostics, record, status_write);
+	h->pid = helper_fork(path, theirs, h->diagnostics, record, memory, status_write);
 	if (h->pid < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot start %s", path);
 	closep(&status_write);

@@ -39,6 +39,9 @@ const char create_help[] =
 	"  --force              replace a rootfs that is there, once the new one is whole\n"
 	"  --mirror URL         where packages come from\n"
 	"  --keyring FILE       what signatures are checked against\n"
+	"  --allow-older-release\n"
+	"                       take packages from a release file that is older than the newest\n"
+	"                       that the mirror had before, as after a mirror was restored\n"
 	"  --components LIST    of the archive, \"main,universe\"\n"
 	"  --include LIST       further packages, \"gdb,strace\"; may be given more than once\n"
 	"  --engine native|debootstrap\n"
@@ -83,6 +86,7 @@ enum option_code {
 	OPTION_FORCE,
 	OPTION_MIRROR,
 	OPTION_KEYRING,
+	OPTION_ALLOW_OLDER,
 	OPTION_COMPONENTS,
 	OPTION_INCLUDE,
 	OPTION_ENGINE,
@@ -102,6 +106,7 @@ const struct option create_options[] = {
 	{ "force", no_argument, NULL, OPTION_FORCE },
 	{ "mirror", required_argument, NULL, OPTION_MIRROR },
 	{ "keyring", required_argument, NULL, OPTION_KEYRING },
+	{ "allow-older-release", no_argument, NULL, OPTION_ALLOW_OLDER },
 	{ "components", required_argument, NULL, OPTION_COMPONENTS },
 	{ "include", required_argument, NULL, OPTION_INCLUDE },
 	{ "engine", required_argument, NULL, OPTION_ENGINE },
@@ -166,6 +171,9 @@ static void take_option(struct create *c, int option)
 		break;
 	case OPTION_KEYRING:
 		c->source.keyring = optarg;
+		break;
+	case OPTION_ALLOW_OLDER:
+		c->source.allow_older = true;
 		break;
 	case OPTION_COMPONENTS:
 		free(c->component_words);

@@ -9,12 +9,16 @@
 #include "frontend/download.h"
 #include "frontend/permission.h"
 #include "frontend/release.h"
+#include "frontend/release_seen.h"
 #include "frontend/resolve_cache.h"
 #include "frontend/text.h"
+#include "lib/release_memory.h"
 
 #define APT_FOLDER "/etc/apt"
 #define INRELEASE_MAX (16 * 1024 * 1024)
 #define INDEX_MAX (512 * 1024 * 1024)
+#define RETRIES 2 /* for a release file that is newer */
+#define RETRY_SECONDS 1
 #define BLOCK_SIZE (256 * 1024)
 #define KEEP_PACKAGES (90 * 24 * 60 * 60) /* seconds since the last use */
 #define KEEP_INDEXES (14 * 24 * 60 * 60)
@@ -29,6 +33,7 @@ struct fetch {
 	struct release *releases[POCKETS];
 	char *indexes, *packages, *kept; /* folders of the cache */
 	struct progress *progress;
+	bool allow_older;
 };
 
 static int short_of_memory(struct error **err)
@@ -108,26 +113,82 @@ static const char *pocket_mirror(const struct origin *o, const char *pocket, siz
 	return o->mirror;
 }
 
-static int add_pocket(struct fetch *f, const char *name, const struct download *d,
-		      struct error **err)
+/* Verifies what came. 0 where it is as new as any before, else 1, with *NEWEST set. */
+static int verify_release(const struct fetch *f, const char *name, const struct download *d,
+			  struct release **release, int64_t *newest, struct error **err)
+{
+	_cleanup_free_ char *path = NULL, *key = NULL;
+	_cleanup_free_ char *place = release_seen_place(pocket_mirror(f->origin, name, d->url));
+	_cleanup_error_ struct error *why = NULL;
+	_cleanup_close_ int memory = release_seen_open(&path, &why);
+	char *text = release_verify(d->data, d->length, f->origin->keyring, d->what, err);
+
+	release_free(release);
+	if (!text || release_parse(text, d->what, release, err) < 0 ||
+	    release_check(*release, f->origin->suite, name, time(NULL), err) < 0)
+		return -1;
+	if (!place ||
+	    asprintf(&key, "%s%s%s %s", f->origin->suite, name[0] ? "-" : "", name, place) < 0)
+		return short_of_memory(err);
+	if (memory >= 0)
+		return release_memory_take(memory, path, key, (*release)->made, time(NULL), newest,
+					   err);
+	progress_note(f->progress, "that %s gets older will not be noticed: %s", d->what,
+		      why ? why->message : "out of memory");
+	return 0;
+}
+
+/* A mirror has many hosts, and caches lie before it: some may be behind, so an older file is asked
+ * for again before it is refused. */
+static int verify_newest(struct fetch *f, const char *name, struct download *d,
+			 struct release **release, struct error **err)
+{
+	char suite[2 * SUITE_MAX + 2];
+	int64_t newest = 0;
+	int result = verify_release(f, name, d, release, &newest, err);
+
+	for (int i = 0; i < RETRIES && result > 0 && !f->allow_older; i++) {
+		progress_note(f->progress, "%s is older than one before: asking again", d->what);
+		sleep(RETRY_SECONDS);
+		free((char *)(uintptr_t)d->what);
+		d->what = NULL;
+		download_clear(d);
+		if (plan_inrelease(f, name, d, err) < 0 ||
+		    download_all(d, 1, f->indexes, NULL, f->progress, &f->set->downloaded, err) < 0)
+			return -1;
+		if (d->missing)
+			return error_set(err, ERR_NETWORK, "%s is no longer at the mirror",
+					 d->what);
+		result = verify_release(f, name, d, release, &newest, err);
+	}
+	snprintf(suite, sizeof(suite), "%s%s%s", f->origin->suite, name[0] ? "-" : "", name);
+	if (result > 0 && !f->allow_older)
+		return release_memory_refuse(suite, (*release)->made, newest, err);
+	if (result > 0)
+		progress_note(f->progress, "%s is older than one before, which is accepted",
+			      d->what);
+	return result < 0 ? -1 : 0;
+}
+
+static int add_pocket(struct fetch *f, const char *name, struct download *d, struct error **err)
 {
 	struct pocket *pocket = &f->set->pockets[f->set->pocket_count];
 	struct release **release = &f->releases[f->set->pocket_count];
 	uint8_t sha256[SHA256_LEN];
-	char hex[2 * SHA256_LEN + 1], *text;
+	char hex[2 * SHA256_LEN + 1];
 
 	f->set->pocket_count++;
-	text = release_verify(d->data, d->length, f->origin->keyring, d->what, err);
-	if (!text || release_parse(text, d->what, release, err) < 0 ||
-	    release_check(*release, f->origin->suite, name, time(NULL), err) < 0 ||
+	if (verify_newest(f, name, d, release, err) < 0 ||
 	    cache_store(f->indexes, d->data, d->length, sha256, &pocket->inrelease, err) < 0)
 		return -1;
 	sha256_to_hex(sha256, hex);
+	pocket->older = f->allow_older;
 	pocket->name = strdup(name);
 	pocket->date = strdup((*release)->date);
 	pocket->sha256_hex = strdup(hex);
 	pocket->mirror = strdup(pocket_mirror(f->origin, name, d->url));
-	if (!pocket->name || !pocket->date || !pocket->sha256_hex || !pocket->mirror)
+	pocket->place = pocket->mirror ? release_seen_place(pocket->mirror) : NULL;
+	if (!pocket->name || !pocket->date || !pocket->sha256_hex || !pocket->place)
 		return short_of_memory(err);
 	return 0;
 }
@@ -579,8 +640,10 @@ static void fetch_progress_stage(struct progress *progress, const char *name,
 static int open_all(struct fetch *f, const struct source *source, struct error **err)
 {
 	if (source_plan(source, APT_FOLDER, &f->origin, err) < 0 ||
-	    permission_mirrors(f->origin, err) < 0)
+	    permission_mirrors(f->origin, err) < 0 ||
+	    (source->allow_older && permission_older(err) < 0))
 		return -1;
+	f->allow_older = source->allow_older;
 	f->indexes = cache_path("indexes", err);
 	f->packages = f->indexes ? cache_path("packages", err) : NULL;
 	f->kept = f->packages ? cache_path(RESOLVE_CACHE_FOLDER, err) : NULL;
@@ -642,6 +705,7 @@ static void pocket_clear(struct pocket *pocket)
 	free(pocket->name);
 	free(pocket->inrelease);
 	free(pocket->date);
+	free(pocket->place);
 	free(pocket->sha256_hex);
 	free(pocket->mirror);
 }

@@ -1,6 +1,7 @@
 /* From what the user wants to verified packages in the cache: indexes, choice, downloads. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,8 @@ struct pocket {
 	size_t index_count;
 	char *date, *sha256_hex; /* of the InRelease */
 	char *mirror;
+	char *place; /* the mirror as release_seen_place() spells it */
+	bool older;  /* an older one is accepted */
 };
 
 struct package {

@@ -45,6 +45,19 @@ int permission_mirrors(const struct origin *origin, struct error **err)
 	return 0;
 }
 
+int permission_older(struct error **err)
+{
+	_cleanup_(policy_free) struct policy *policy = NULL;
+	struct question q = { .request = "Release", .keyring = -1, .older = true };
+	struct decision d;
+	struct grant g;
+
+	if (load(&policy, &g, err) < 0)
+		return -1;
+	policy_decide(&g, &q, &d);
+	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s", d.why);
+}
+
 char *permission_content(struct error **err)
 {
 	_cleanup_(policy_free) struct policy *policy = NULL;
@@ -141,7 +154,9 @@ static void ask_packages(struct dry_run *run, const struct package_set *set)
 	for (size_t i = 0; i < set->pocket_count; i++) {
 		const struct pocket *pocket = &set->pockets[i];
 
-		ask(run, &(struct question){ "Release", .keyring = -1 }, "pocket=%s", pocket->name);
+		ask(run, &(struct question){ "Release", .keyring = -1, .older = pocket->older },
+		    "pocket=%s mirror=%s%s", pocket->name, pocket->place,
+		    pocket->older ? " older=1" : "");
 		for (size_t j = 0; j < pocket->index_count; j++)
 			ask(run, &(struct question){ "Index", .keyring = -1 },
 			    "pocket=%s component=%s", pocket->name, pocket->indexes[j].component);

@@ -9,6 +9,9 @@
 /* ERR_REFUSED where the policy does not allow one of the mirrors. */
 int permission_mirrors(const struct origin *origin, struct error **err);
 
+/* ERR_REFUSED where --allow-older-release may not be used. */
+int permission_older(struct error **err);
+
 /* What the policy says of what a rootfs may be made of, as text; the caller's to free. NULL with
  * ERR set. */
 char *permission_content(struct error **err);

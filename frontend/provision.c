@@ -72,6 +72,8 @@ static int hand_over_pocket(struct helper *h, const struct pocket *pocket, struc
 	if (fd < 0)
 		return -1;
 	message.pocket = pocket->name;
+	message.mirror = pocket->place;
+	message.older = pocket->older;
 	request.kind_case = ROOTLET__REQUEST__KIND_RELEASE;
 	request.release = &message;
 	if (helper_call(h, &request, &fd, 1, NULL, err) < 0)

@@ -15,6 +15,7 @@ struct source {
 	const char *suite, *arch, *mirror, *keyring;
 	const char *const *components; /* NULL-terminated or NULL */
 	const char *purpose;	       /* for progress: "the kernel"; NULL: a rootfs */
+	bool allow_older;	       /* release files that are older than ones before */
 };
 
 /* What that comes to. Mirrors are http://, https:// or file:// URLs without a slash at the end. */

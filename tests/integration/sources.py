@@ -232,6 +232,75 @@ def check_proxies_for_others():
                outcome)
 
 
+OLDER_WORDS = ["create", "--release", mirrors.SUITE, "--profile", "test", "--keyring", AT.keyring]
+
+
+def check_older():
+    """A release file that is older than one before: asked for again, refused, accepted on demand."""
+    home, then = Home(), NOW - 3 * DAY
+    old = release(Date=mirrors.date(then), Valid_Until=None)
+    seen = home.state("releases")
+    with Server(AT.root) as server:
+        def dry_run(*words, url=server.url, **more):
+            return home.run(*OLDER_WORDS, "--dry-run", "--mirror", url, *words, **more)
+
+        first = dry_run()
+        tap.report(first.status == 0 and os.stat(seen).st_mode & 0o777 == 0o600,
+                   "the newest release files are remembered", first)
+        newest = re.search(r"^Date: (.*)$", AT.released(), re.M).group(1)
+        server.faults = [old]
+        del server.requests[:]
+        with Tidy(home) as tidy:
+            outcome = home.create(server=server, at=AT)
+            wrong = judge(Case("", ["create"], TRUST, [re.escape(mirrors.date(then)), re.escape(newest),
+                                                       "--allow-older-release"]), outcome, home, tidy)
+        asked = len([path for path in server.requests if re.search(INRELEASE, path)])
+        tap.report(not wrong and asked == 3,
+                   "an older release file: asked for twice more, then refused with both dates", *wrong, asked, outcome)
+        again = dry_run(url=f"HTTP://someone:secret@{server.url[7:]}//")
+        tap.report(again.status == TRUST, "an older release file: however the mirror is spelled", again)
+        with open(seen, encoding="ascii") as file:
+            tap.report("secret" not in file.read().replace("\0", ""), "no password is remembered")
+        accepted, after = dry_run("--allow-older-release"), dry_run()
+        tap.report(accepted.status == 0 and after.status == TRUST,
+                   "an older release file: --allow-older-release accepts it, for once", accepted, after)
+        server.faults = [Fault(INRELEASE, "body", old.argument, times=1)]
+        outcome = dry_run()
+        tap.report(outcome.status == 0, "an older release file: the next one is as new, and is taken",
+                   outcome)
+        check_memories(home, seen, dry_run)
+    with Server(AT.root, [old]) as other:
+        outcome = home.run(*OLDER_WORDS, "--dry-run", "--mirror", other.url)
+        tap.report(outcome.status == 0, "an older release file: another mirror has dates of its own", outcome)
+
+
+def check_memories(home, seen, dry_run):
+    """What happens to the file in which they are remembered."""
+    with open(seen, "rb") as file:
+        data = file.read()
+    for what, content, status in (("damaged", b"x" * len(data), 5), ("too long", data + bytes(2 << 20), 5),
+                                  ("cut short", data[:len(data) // 2 - 100], 0), ("whole", data, 0)):
+        home.write("state/rootlet/releases", content)
+        outcome = dry_run()
+        tap.report(outcome.status == status and (not status or f"rm {seen}" in outcome.err),
+                   f"a memory of release files that is {what}: exit status {status}", outcome)
+    home.write("state/rootlet/releases", data)
+    with open(seen, "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        outcome = dry_run()
+    tap.report(outcome.status == 6 and "locked" in outcome.err,
+               "a memory of release files that another keeps locked", outcome)
+    home.write("elsewhere", data)
+    os.unlink(seen)
+    os.symlink(f"{home.folder}/elsewhere", seen)
+    outcome = home.run(*OLDER_WORDS, "--dry-run", "--mirror", f"file://{AT.root}")
+    with open(f"{home.folder}/elsewhere", "rb") as file:
+        tap.report(outcome.status == 0 and file.read() == data,
+                   "a memory of release files that is a link is not followed", outcome)
+    os.unlink(seen)
+    home.write("state/rootlet/releases", data)
+
+
 def check_back_off():
     """Each attempt waits longer than the one before: half a second, one, two, and up to half a second more."""
     home = Home()
@@ -362,6 +431,7 @@ check_retries()
 check_proxy()
 check_proxies_for_others()
 check_back_off()
+check_older()
 check_local_words()
 check_kernel()
 check_kernel_again()

@@ -148,6 +148,10 @@ class Home:
             os.chown(path, self.user.uid, self.user.gid)
         return path
 
+    def state(self, name):
+        """The path of what rootlet keeps as NAME in $XDG_STATE_HOME."""
+        return f"{self.folder}/state/rootlet/{name}"
+
     def environment(self):
         return {"HOME": self.folder, "XDG_CACHE_HOME": self.cache, "LANG": "C.UTF-8",
                 "XDG_CONFIG_HOME": f"{self.folder}/config", "USER": self.user.name,
