@@ -257,7 +257,7 @@ def check_older():
         asked = len([path for path in server.requests if re.search(INRELEASE, path)])
         tap.report(not wrong and asked == 3,
                    "an older release file: asked for twice more, then refused with both dates", *wrong, asked, outcome)
-        again = dry_run(url=f"HTTP://someone:secret@{server.url[7:]}//")
+        again = dry_run(url=f"http://someone:secret@{server.url[7:]}//")
         tap.report(again.status == TRUST, "an older release file: however the mirror is spelled", again)
         with open(seen, encoding="ascii") as file:
             tap.report("secret" not in file.read().replace("\0", ""), "no password is remembered")

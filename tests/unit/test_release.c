@@ -1,6 +1,8 @@
 /* frontend/release.c: what counts as signed, and what a release file says. */
 #include "frontend/release.h"
 
+#include "frontend/release_seen.h"
+
 #include "signed_files.h"
 
 #define HEAD "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n"
@@ -253,6 +255,35 @@ static void check_entries(void)
 	}
 }
 
+/* One spelling for each mirror. */
+static void check_places(void)
+{
+	static const struct {
+		const char *mirror, *place;
+	} rows[] = {
+		{ "http://a.example/ubuntu", "http://a.example/ubuntu" },
+		{ "http://a.example/ubuntu//", "http://a.example/ubuntu" },
+		{ "http://a.example", "http://a.example" },
+		{ "http://a.example/", "http://a.example" },
+		{ "HTTP://A.Example/Ubuntu", "http://a.example/Ubuntu" },
+		{ "http://a.example:80/x", "http://a.example/x" },
+		{ "https://a.example:443/x", "https://a.example/x" },
+		{ "HTTP://a.example:80", "http://a.example" },
+		{ "http://a.example:443/x", "http://a.example:443/x" },
+		{ "https://a.example:8443/x", "https://a.example:8443/x" },
+		{ "http://me:secret@a.example/x", "http://a.example/x" },
+		{ "http://me@b:secret@a.example:80/x@y", "http://a.example/x@y" },
+		{ "file:///srv/mirror/", "file:///srv/mirror" },
+		{ "http://a.example/\u00e4 b", "http://a.example/%C3%A4%20b" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_free_ char *place = release_seen_place(rows[i].mirror);
+
+		tap_check(tap_same(place, rows[i].place), "mirror: %s", rows[i].mirror);
+	}
+}
+
 int main(void)
 {
 	if (!mkdtemp(folder))
@@ -261,6 +292,7 @@ int main(void)
 	check_signed_files();
 	check_releases();
 	check_entries();
+	check_places();
 	rmdir(folder);
 	return tap_done();
 }

@@ -79,9 +79,9 @@ static void check_steps(void)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		_cleanup_close_ int fd = fresh();
 		bool good = true;
 
+		close(fresh());
 		for (size_t j = 0; j < 5 && rows[i].steps[j].key; j++) {
 			int64_t newest = 0;
 
@@ -172,9 +172,11 @@ static void check_damage(void)
 static void check_kinds(void)
 {
 	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	_cleanup_close_ int made = fresh(), fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = -1;
 	int64_t newest;
 
+	close(fresh());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	tap_check(take(null, "jammy http://a", 1, NOW, &newest) < 0, "a device is no memory");
 	tap_check(take(fd, "jammy http://a", 1, NOW, &newest) == -ERR_SYSTEM,
 		  "a memory that cannot be written is an error");
