@@ -33,7 +33,7 @@ struct fetch {
 	struct release *releases[POCKETS];
 	char *indexes, *packages, *kept; /* folders of the cache */
 	struct progress *progress;
-	bool allow_older;
+	bool allow_older, for_rootfs;
 };
 
 static int short_of_memory(struct error **err)
@@ -163,7 +163,11 @@ static int verify_newest(struct fetch *f, const char *name, struct download *d,
 	}
 	snprintf(suite, sizeof(suite), "%s%s%s", f->origin->suite, name[0] ? "-" : "", name);
 	if (result > 0 && !f->allow_older)
-		return release_memory_refuse(suite, (*release)->made, newest, err);
+		return release_memory_refuse(suite, (*release)->made, newest,
+					     f->for_rootfs ? RELEASE_REMEDY
+							   : "or create the rootfs again from "
+							     "another mirror",
+					     err);
 	if (result > 0)
 		progress_note(f->progress, "%s is older than one before, which is accepted",
 			      d->what);
@@ -644,6 +648,7 @@ static int open_all(struct fetch *f, const struct source *source, struct error *
 	    (source->allow_older && permission_older(err) < 0))
 		return -1;
 	f->allow_older = source->allow_older;
+	f->for_rootfs = !source->purpose;
 	f->indexes = cache_path("indexes", err);
 	f->packages = f->indexes ? cache_path("packages", err) : NULL;
 	f->kept = f->packages ? cache_path(RESOLVE_CACHE_FOLDER, err) : NULL;

@@ -65,6 +65,6 @@ int rollback_check(const struct rollback *r, const char *suite, const struct tas
 	result = release_memory_take(r->fd, r->path, key, note->release.date, time(NULL), &newest,
 				     err);
 	if (result > 0 && !t->release.older)
-		return release_memory_refuse(name, note->release.date, newest, err);
+		return release_memory_refuse(name, note->release.date, newest, RELEASE_REMEDY, err);
 	return result < 0 ? -1 : 0;
 }

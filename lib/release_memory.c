@@ -48,16 +48,17 @@ const char *release_memory_date(int64_t date, char out[static RELEASE_DATE_SIZE]
 	return out;
 }
 
-int release_memory_refuse(const char *name, int64_t date, int64_t newest, struct error **err)
+int release_memory_refuse(const char *name, int64_t date, int64_t newest, const char *remedy,
+			  struct error **err)
 {
 	char old[RELEASE_DATE_SIZE], seen[RELEASE_DATE_SIZE];
 
 	return error_set(err, ERR_TRUST,
 			 "the release file of %s is older than one that was accepted before: it is "
 			 "from %s, and the newest was from %s; the mirror lags behind, or somebody "
-			 "serves old packages: try again later, name another mirror with --mirror "
-			 "URL, or accept it with --allow-older-release",
-			 name, release_memory_date(date, old), release_memory_date(newest, seen));
+			 "serves old packages: try again later, %s",
+			 name, release_memory_date(date, old), release_memory_date(newest, seen),
+			 remedy);
 }
 
 /* FNV-1a, against damage: nobody who could write the file needs to forge it. */

@@ -23,8 +23,13 @@
 int release_memory_take(int fd, const char *path, const char *key, int64_t date, int64_t now,
 			int64_t *newest, struct error **err);
 
-/* ERR_TRUST: the release file of NAME is of DATE, and one of NEWEST was accepted before. */
-int release_memory_refuse(const char *name, int64_t date, int64_t newest, struct error **err);
+/* ERR_TRUST: the release file of NAME is of DATE, and one of NEWEST was accepted before. REMEDY
+ * says what to do besides trying again. */
+int release_memory_refuse(const char *name, int64_t date, int64_t newest, const char *remedy,
+			  struct error **err);
+
+#define RELEASE_REMEDY                                                                             \
+	"name another mirror with --mirror URL, or accept it with --allow-older-release"
 
 /* "Sat, 11 Jul 2026 10:16:37 UTC" */
 const char *release_memory_date(int64_t date, char out[static RELEASE_DATE_SIZE]);

@@ -264,7 +264,7 @@ static void check_message(void)
 {
 	_cleanup_error_ struct error *err = NULL;
 
-	release_memory_refuse("jammy-updates", 1590969600, 1783764997, &err);
+	release_memory_refuse("jammy-updates", 1590969600, 1783764997, RELEASE_REMEDY, &err);
 	tap_check(err && err->code == ERR_TRUST && strstr(err->message, "jammy-updates") &&
 			  strstr(err->message, "Mon, 01 Jun 2020 00:00:00 UTC") &&
 			  strstr(err->message, "Sat, 11 Jul 2026 10:16:37 UTC") &&
