@@ -21,13 +21,18 @@ static bool valid_pocket(const char *s)
 	return !*s || strcmp(s, "updates") == 0 || strcmp(s, "security") == 0;
 }
 
-/* Printable ASCII without blanks: it becomes part of a key. */
+/* Nothing, or a URL in printable ASCII without blanks: it becomes part of a key. */
 static bool valid_place(const char *s)
 {
+	static const char *const schemes[] = { "http://", "https://", "file:///" };
+	bool known = !*s;
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
+		known = known || strncmp(s, schemes[i], strlen(schemes[i])) == 0;
 	for (; *s; s++)
 		if (*s <= ' ' || *s > '~')
 			return false;
-	return true;
+	return known;
 }
 
 static bool valid_user_or_root(const char *s)

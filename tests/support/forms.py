@@ -13,7 +13,8 @@ TEXTS = {
     "Hello": {"purpose": (b"p" * 1000, rb".*")},
     "Begin": {"name": (b"n" * 64, NAME), "suite": (b"s" * 48, WORD), "arch": (b"a" * 48, WORD),
               "engine": (b"debootstrap", rb"native|debootstrap")},
-    "Release": {"pocket": (b"security", rb"|updates|security")},
+    "Release": {"pocket": (b"security", rb"|updates|security"),
+                "mirror": (b"http://" + b"m" * 293, rb"|(?=[!-~]{0,300}$)(https?://|file:///).*")},
     "Index": {"pocket": (b"security", rb"|updates|security"), "component": (b"c" * 48, WORD)},
     "Package": {"name": (b"p" * 100, rb"[a-z0-9][a-z0-9+.-]{1,99}")},
     "AddGroup": {"name": (b"g" * 32, ACCOUNT)},
@@ -34,16 +35,17 @@ OTHERS = {
     "AddUser": {"uid": ([1, 65533], [0, 65534, 65535, (1 << 32) - 1, 1 << 32]),
                 "gid": ([1, 65533], [0, 65534, 65535, (1 << 32) - 1, 1 << 32]),
                 "groups": ([["g" * 32] * 16, "g"], [["g"] * 17, "", "g" * 33, "g:x", ["g", "-g"]])},
+    "Release": {"older": ([0, 1], [])},
     "Publish": {"replace": ([0, 1], [])},
     "Inspect": {"deep": ([0, 1], []), "digest": ([0, 1], [])},
     "Remove": {"stale": ([0, 1], [])},
     "Execute": {"argv": ([["a" * 63] * 256, "a" * 16383, ["a", ""]], [["a"] * 257, "a" * 16384, "", ["", "a"]]),
                 "terminal": ([0, 1], [])},
 }
-NUMBERS = {"Hello": ["version"], "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Publish": ["replace"],
-           "Inspect": ["deep", "digest"], "Remove": ["stale"], "Execute": ["terminal"]}
+NUMBERS = {"Hello": ["version"], "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Release": ["older"],
+           "Publish": ["replace"], "Inspect": ["deep", "digest"], "Remove": ["stale"], "Execute": ["terminal"]}
 # The library takes any wire type for yes, so there is no wrong one.
-YES_OR_NO = ("replace", "deep", "digest", "stale", "terminal")
+YES_OR_NO = ("older", "replace", "deep", "digest", "stale", "terminal")
 STRANGE = {
     "nothing": b"", "a long one": b"x" * 60000, "one longer than any field": b"x" * 300, "no UTF-8": b"\xff\xfe\xfd",
     "NUL bytes": b"a\0b", "a path": b"../../etc", "an absolute path": b"/etc/passwd", "an option": b"--help",
