@@ -6,6 +6,7 @@
 #include "frontend/events.h"
 #include "frontend/paths.h"
 #include "frontend/suggest.h"
+#include "frontend/text.h"
 #include "policy/policy.h"
 
 const char audit_help[] =

@@ -9,6 +9,7 @@
 #include "frontend/audit_journal.h"
 #include "frontend/command.h"
 #include "frontend/events.h"
+#include "frontend/text.h"
 #include "proto/validate.h"
 
 /* The latest records, one of which may be followed: by the next file after a rotation, or if
@@ -71,6 +72,7 @@ static void remark_at(struct chain *c, uint64_t line, const char *format, va_lis
 
 	if (vasprintf(&message, format, ap) < 0)
 		message = NULL;
+	text_clean(message);
 	if (c->remarks)
 		json_array_append_new(c->remarks,
 				      json_pack("{s:o, s:I, s:o}", "path", json_text(c->path),
