@@ -474,6 +474,7 @@ static int prepare_vm(struct job *j, struct error **err)
 	else
 		add_share(j, j->source.folder, FSTESTS_SHARE, true);
 	j->run.source = j->source.text;
+	j->run.tree = j->source.folder;
 	vm->kvm = kvm_runs(why, sizeof(why));
 	if (!vm->kvm)
 		progress_note(j->run.progress, "no KVM (%s): the guest is emulated, and slow", why);

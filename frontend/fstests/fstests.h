@@ -16,6 +16,11 @@
 #define RESULTS_SHARE "/opt/rootlet/results"
 #define MODULES_SHARE "/opt/rootlet/modules"
 
+/* What helps where the guest lacks what fstests' programs need; the guest says it too. */
+#define FSTESTS_LACKS_FIX                                                                          \
+	"let rootlet build fstests (--build), or create the rootfs with the missing package "      \
+	"(rootlet create --include PACKAGE)"
+
 #define DEVICES_MAX 24
 #define VNG_WORDS_MAX 32
 
@@ -60,6 +65,7 @@ struct fstests_run {
 	struct run_folder folder;
 	struct vm_config vm; /* without the command */
 	const char *source;  /* ROOTLET_SOURCE of policy/guest/fstests.sh */
+	const char *tree;    /* fstests on the host, built */
 	struct plan plan;    /* empty until it is known */
 	struct results results;
 	struct complaint *complaints;

@@ -12,6 +12,8 @@
 #define DMESG_MOST (1u << 20)
 #define DMESG_SHOWN 4096
 #define LOG_MOST (1u << 20)
+#define UNSTARTABLE_MOST (4u << 20)
+#define MOUNTED "/mnt/" /* policy/guest/fstests.sh mounts the test filesystems there */
 
 #define IN_LOG "check.log has it among the failures"
 
@@ -230,4 +232,87 @@ int result_files_compare(int folder, struct results *results, struct error **err
 		count += more;
 	}
 	return count;
+}
+
+/* --- programs that do not start --------------------------------------------------------------- */
+
+/* What is said of one, behind its name. */
+static const struct saying {
+	const char *mark, *also;
+} sayings[] = {
+	{ ": error while loading shared libraries: ", NULL },
+	{ ": version `", "' not found (required by " },
+	{ ": bad interpreter: ", NULL },
+	{ ": cannot execute: required file not found", NULL },
+	{ ": cannot execute binary file: Exec format error", NULL },
+};
+
+/* /usr/bin/env is what the kernel calls for "#!/usr/bin/env NAME"; a test writes env. */
+static bool env_misses(const char *line)
+{
+	static const char end[] = "No such file or directory";
+	size_t length = strlen(line);
+
+	return strncmp(line, "/usr/bin/env: ", 14) == 0 && length > strlen(end) &&
+	       strcmp(line + length - strlen(end), end) == 0;
+}
+
+/* A program is named by its path in fstests or in the system, or as in PATH; a test that copies one
+ * names the copy. */
+static bool is_of_test(const char *name)
+{
+	static const char *const relative[] = { "src/", "ltp/", "common/", "tests/", "check" };
+
+	if (strncmp(name, MOUNTED, strlen(MOUNTED)) == 0)
+		return true;
+	if (strncmp(name, "./", 2) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof(relative) / sizeof(*relative); i++)
+		if (strncmp(name + 2, relative[i], strlen(relative[i])) == 0)
+			return false;
+	return true;
+}
+
+/* The shell and the loader name more than the program: "./common/rc: line 3: src/x: …". */
+static bool says_unstartable(const char *line)
+{
+	for (size_t i = 0; i < sizeof(sayings) / sizeof(*sayings); i++) {
+		const char *mark = strstr(line, sayings[i].mark), *name = line;
+		bool of_test = false;
+
+		if (!mark || (sayings[i].also && !strstr(mark, sayings[i].also)))
+			continue;
+		while (name < mark && !of_test) {
+			of_test = is_of_test(name);
+			name = strstr(name, ": ") + 2;
+		}
+		return !of_test;
+	}
+	return env_misses(line);
+}
+
+/* The first such line of TEXT, which is changed. */
+static char *find_unstartable(char *text)
+{
+	char *rest = NULL;
+
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		if (says_unstartable(line))
+			return strdup(text_clean(line));
+	return NULL;
+}
+
+char *result_files_unstartable(int folder, const struct test_result *result)
+{
+	static const char *const suffixes[] = { "out.bad", "notrun", "full" };
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
+		_cleanup_free_ char *text =
+			read_file(folder, result, suffixes[i], UNSTARTABLE_MOST);
+		char *line = text ? find_unstartable(text) : NULL;
+
+		if (line)
+			return line;
+	}
+	return NULL;
 }

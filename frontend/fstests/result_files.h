@@ -18,3 +18,8 @@ void result_files_add(int folder, struct test_result *result, struct result_text
 /* What check.log has among the failures failed, whatever check's output looked like on its way
  * here. Returns how many of RESULTS are others now, or -1 with ERR set. */
 int result_files_compare(int folder, struct results *results, struct error **err);
+
+/* The line in which the loader, the shell or the kernel says that a program of fstests or of the
+ * rootfs cannot be started, in what RESULT's test left; NULL where there is none. Programs that lie
+ * on the filesystems under test are the test's business. The caller's to free. */
+char *result_files_unstartable(int folder, const struct test_result *result);

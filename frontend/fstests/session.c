@@ -8,6 +8,7 @@
 #include "frontend/fstests/check_output.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/fstests/kernel_log.h"
+#include "frontend/fstests/needs.h"
 #include "frontend/fstests/result_files.h"
 #include "frontend/interrupt.h"
 #include "frontend/paths.h"
@@ -82,12 +83,27 @@ static void keep_result(struct session *s, const struct test_result *result)
 	display_ended(s->run, result);
 }
 
+/* A program that does not start says nothing of the kernel: what its test came to is no result, and
+ * the run ends here. */
+static bool lacks_program(struct session *s, const struct test_result *result)
+{
+	_cleanup_free_ char *line = result_files_unstartable(s->results_fd, result);
+
+	if (line)
+		error_set(&s->err, ERR_MISSING,
+			  "%s: the guest cannot start a program: %s; fix: " FSTESTS_LACKS_FIX,
+			  result->name, line);
+	return line;
+}
+
 static void test_ended(const struct test_result *result, void *context)
 {
 	static struct result_text text;
 	struct session *s = context;
 	struct test_result whole = *result;
 
+	if (s->err || lacks_program(s, result))
+		return;
 	result_files_add(s->results_fd, &whole, &text);
 	keep_result(s, &whole);
 	*s->test = '\0';
@@ -512,7 +528,7 @@ int fstests_session(struct fstests_run *run, struct error **err)
 		return error_set(err, ERR_SPACE, "out of memory");
 	run->began = fstests_now();
 	display_begin(run);
-	if (open_files(&s, err) == 0)
+	if (open_files(&s, err) == 0 && needs_write(run->tree, s.results_fd, err) == 0)
 		result = run_batches(&s, &batch, err);
 	if (result == 0)
 		result = compare_with_log(&s, err);

@@ -2,6 +2,7 @@
  * of the release that it is to run in, and kept under the hash of its source. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -13,26 +14,22 @@
 #include "frontend/folder.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/image.h"
+#include "frontend/paths.h"
 #include "frontend/sums.h"
+#include "frontend/tree.h"
 
 #define BUILD_PROFILE "fstests-build"
 #define STAGING ".new-"
+#define BUILD_SCRIPT "build/fstests.sh"
+#define SCRIPT_MOST 65536
 #define LOG_LINES 1500 /* bytes of the end of a build's log that are shown */
-
-/* In the jail of the build rootfs: sources come in, and go out again with what was made of them.
- * (The install-sh of fstests does not install to another place than the final one.) */
-static const char build_script[] = "set -e\n"
-				   "mkdir /tmp/fstests\n"
-				   "cd /tmp/fstests\n"
-				   "tar -x\n"
-				   "make -j\"$(nproc)\" >&2\n"
-				   "tar --exclude='*.o' --exclude='*.lo' --exclude='*.a' -c .\n";
 
 struct build {
 	const char *source; /* the user's tree */
 	const char *keyring;
 	const struct manifest *manifest;
 	char *cache, *rootfs, *program; /* program: this one */
+	char *script;			/* builds, in the jail of the build rootfs */
 	char key[2 * SHA256_LEN + 1];
 	int folder;			/* open on CACHE, locked */
 	int rootfs_folder, rootfs_lock; /* digest_lock() */
@@ -44,6 +41,7 @@ static void build_clear(struct build *b)
 	free(b->cache);
 	free(b->rootfs);
 	free(b->program);
+	free(b->script);
 	closep(&b->folder);
 	closep(&b->rootfs_folder);
 	closep(&b->rootfs_lock);
@@ -97,6 +95,24 @@ static int list_files(const struct build *b, int list, struct error **err)
 	return 0;
 }
 
+/* What the same script makes of the same sources is the same. */
+static int name_build(struct build *b, const uint8_t source[static SHA256_LEN], struct error **err)
+{
+	_cleanup_free_ char *path = paths_policy(BUILD_SCRIPT, err);
+	uint8_t sums[2 * SHA256_LEN], sum[SHA256_LEN];
+
+	b->script = path ? file_read(path, SCRIPT_MOST, NULL, err) : NULL;
+	if (!b->script)
+		return -1;
+	memcpy(sums, source, SHA256_LEN);
+	if (!EVP_Digest(b->script, strlen(b->script), sums + SHA256_LEN, NULL, EVP_sha256(),
+			NULL) ||
+	    !EVP_Digest(sums, sizeof(sums), sum, NULL, EVP_sha256(), NULL))
+		return error_set(err, ERR_SYSTEM, "cannot hash the sources of fstests");
+	sha256_to_hex(sum, b->key);
+	return 0;
+}
+
 /* The same files give the same archive. */
 static int archive_source(struct build *b, struct error **err)
 {
@@ -127,8 +143,7 @@ static int archive_source(struct build *b, struct error **err)
 	stdio[1] = b->archive;
 	if (child_run(tar, stdio, "pack fstests", err) < 0 || file_sha256(b->archive, sum, err) < 0)
 		return -1;
-	sha256_to_hex(sum, b->key);
-	return 0;
+	return name_build(b, sum, err);
 }
 
 static int run_rootlet(const struct build *b, const char *const *words, const char *name,
@@ -223,8 +238,8 @@ static int end_pipe(pid_t producer, pid_t consumer, struct error **err)
 
 static int compile(const struct build *b, const char *staging, struct error **err)
 {
-	const char *shell[] = { b->program, "shell", "--path",	   b->rootfs, "--",
-				"sh",	    "-c",    build_script, NULL };
+	const char *shell[] = { b->program, "shell", "--path",	b->rootfs, "--",
+				"bash",	    "-c",    b->script, NULL };
 	const char *unpack[] = { "tar", "-C", staging, "-x", NULL };
 	_cleanup_close_ int out = -1, in = -1;
 	pid_t producer, consumer;

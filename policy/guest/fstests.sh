@@ -53,6 +53,49 @@ mount_fstests() {
 			fstests "$fstests" || fail "cannot mount a layer over fstests"
 }
 
+# Libraries that came with fstests (.rootlet/lib, see build/fstests.sh), for those that this root does
+# not have: never in place of its own. A setuid program, and one of another user, finds them too.
+offer_libraries() {
+	local carried=$fstests/.rootlet/lib offered=/run/rootlet/lib own name added=''
+	[[ -d $carried ]] || return 0
+	own=$(ldconfig -p) || fail "cannot list the libraries of the guest"
+	mkdir -p "$offered"
+	for name in "$carried"/*; do
+		name=${name##*/}
+		[[ $own == *$'\n\t'"$name ("* ]] && continue
+		ln -sf "$carried/$name" "$offered/$name" || fail "cannot offer $name to programs"
+		added=1
+	done
+	[[ -n $added ]] || return 0
+	printf 'include /etc/ld.so.conf\n%s\n' "$offered" >/run/rootlet/ld.so.conf
+	# Over the root's own, which may be read-only.
+	ldconfig -X -f /run/rootlet/ld.so.conf -C /run/rootlet/ld.so.cache &&
+		mount --bind /run/rootlet/ld.so.cache /etc/ld.so.cache ||
+		fail "cannot offer libraries to programs"
+}
+
+# What keeps programs of fstests from starting is an error of the run, not of the tests that call
+# them. results/rootlet.needs names what to try: frontend/fstests/needs.h.
+check_programs() {
+	local kind what program command said lacks=()
+	[[ -e $results/rootlet.needs ]] || return 0
+	while IFS=$'\t' read -r kind what program command; do
+		if [[ ! -x $what ]]; then
+			lacks+=("$program needs $what")
+		elif [[ $kind == script ]]; then
+			[[ -z $command ]] || type -P "$command" >/dev/null || lacks+=("$program needs $command")
+		elif ! said=$("$what" --list "$fstests/$program" 2>&1) || [[ $said == *" not found"* ]]; then
+			said=$(grep -m 1 -e ' not found' -e ': error ' <<<"$said" || echo "$said")
+			said=${said#*error while loading shared libraries: }
+			read -r said <<<"${said#"$fstests/$program: "}"
+			lacks+=("$program: ${said:0:200}")
+		fi
+	done <"$results/rootlet.needs"
+	((${#lacks[@]} == 0)) || fail "the guest cannot start programs of fstests:$(
+		printf ' %s;' "${lacks[@]:0:3}"
+	) fix: let rootlet build fstests (--build), or create the rootfs with the missing package (rootlet create --include PACKAGE)"
+}
+
 set_scheduler() {
 	local queue=/sys/block/${1#/dev/}/queue/scheduler
 	[[ -n $ROOTLET_SCHEDULER ]] || return 0
@@ -111,6 +154,8 @@ modules=/lib/modules/$(uname -r)
 # udev may not have come to it yet, nor be there at all.
 modprobe -q virtio_blk 2>/dev/null
 mount_fstests
+offer_libraries
+check_programs
 modprobe -q "$ROOTLET_FSTYPE" 2>/dev/null
 for serial in "${serials[@]}"; do
 	device=$(disk_of "$serial") || { echo "$device"; exit 120; }

@@ -133,6 +133,61 @@ static void hostile(int folder, const char *outside)
 		  "no control characters");
 }
 
+static const struct {
+	const char *line;
+	bool unstartable;
+} lines[] = {
+	{ "/opt/rootlet/fstests/ltp/fsstress: error while loading shared libraries: liburing.so.2: "
+	  "cannot open shared object file: No such file or directory",
+	  true },
+	{ "./ltp/fsx: error while loading shared libraries: liba.so: cannot open", true },
+	{ "fio: error while loading shared libraries: liba.so: cannot open", true },
+	{ "/mnt/scratch/ls: error while loading shared libraries: liba.so: cannot open", false },
+	{ "./ls: error while loading shared libraries: liba.so: cannot open", false },
+	{ "src/lstat64: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.38' not found (required "
+	  "by src/lstat64)",
+	  true },
+	{ "xfs_io: version `5' is old", false },
+	{ "/opt/rootlet/fstests/common/rc: line 12: /opt/rootlet/fstests/src/x: cannot execute: "
+	  "required file not found",
+	  true },
+	{ "./common/rc: line 12: /mnt/test/x: cannot execute: required file not found", false },
+	{ "/opt/rootlet/fstests/tests/generic/001: /opt/rootlet/fstests/src/x.pl: /usr/bin/pearl: "
+	  "bad interpreter: No such file or directory",
+	  true },
+	{ "./common/rc: line 3: /mnt/test/x: /bin/nosh: bad interpreter: No such file", false },
+	{ "./common/rc: line 3: src/x: cannot execute binary file: Exec format error", true },
+	{ "/usr/bin/env: 'pearl': No such file or directory", true },
+	{ "env: 'of-the-test': No such file or directory", false },
+	{ "cat: /etc/nosuch: No such file or directory", false },
+};
+
+/* A pass is no pass where a program that the test puts in the background did not start. */
+static void unstartable(int folder)
+{
+	static const struct {
+		const char *file;
+		enum test_status status;
+	} places[] = { { "generic/007.out.bad", TEST_FAIL },
+		       { "generic/007.full", TEST_PASS },
+		       { "generic/007.notrun", TEST_NOTRUN } };
+	struct test_result result = { .section = "", .name = "generic/007" };
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		_cleanup_free_ char *found = NULL;
+		char output[512];
+
+		snprintf(output, sizeof(output), "QA output\n%s\nmore\n", lines[i].line);
+		put(folder, places[i % 3].file, output);
+		result.status = places[i % 3].status;
+		found = result_files_unstartable(folder, &result);
+		tap_check(lines[i].unstartable ? tap_same(found, lines[i].line) : !found,
+			  "a program that %s: %s",
+			  lines[i].unstartable ? "cannot start" : "is no matter", lines[i].line);
+		unlinkat(folder, places[i % 3].file, 0);
+	}
+}
+
 static void add(struct results *results, const char *section, const char *name,
 		enum test_status status)
 {
@@ -191,6 +246,7 @@ int main(void)
 	kernel(folder);
 	sections(folder);
 	hostile(folder, outside);
+	unstartable(folder);
 	log_of_check(folder);
 	close(folder);
 	close(parent);
