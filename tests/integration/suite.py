@@ -15,7 +15,7 @@ import xml.etree.ElementTree
 
 from support import tap
 from support.schemas import document, stream
-from support.world import (SCRATCH, SHARED, SOURCE, Case, Tidy, children, command_of, fstests_rootfs, kill, play,
+from support.world import (BUILD, SCRATCH, SHARED, SOURCE, Case, Tidy, children, command_of, fstests_rootfs, kill, play,
                            wait_until)
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
@@ -27,10 +27,17 @@ SMALL = ["--memory", "1G", "--devices", "3", "--device-size", "512M"]
 PATIENCE = 1200
 
 
-def copy_mini():
-    """The user's own, so that it could be written to."""
+def copy_mini(carried=True, mode=0o755):
+    """The user's own, so that it could be written to. It has a program whose library no rootfs has; CARRIED:
+    it comes with the tree."""
     shutil.rmtree(MINI, ignore_errors=True)
     shutil.copytree(f"{SOURCE}/tests/fstests-mini", MINI)
+    os.makedirs(f"{MINI}/src")
+    shutil.copy(f"{BUILD}/tests/absent", f"{MINI}/src/absent")
+    os.chmod(f"{MINI}/src/absent", mode)
+    if carried:
+        os.makedirs(f"{MINI}/.rootlet/lib")
+        shutil.copy(f"{BUILD}/tests/librootlet-absent.so", f"{MINI}/.rootlet/lib/librootlet-absent.so.3")
     if home.user.uid is not None:
         subprocess.run(["chown", "-R", f"{home.user.uid}:{home.user.gid}", MINI], check=True)
 
@@ -111,6 +118,7 @@ def everything():
     with open(f"{folder}/results/mini/106.full", encoding="utf-8") as file:
         seen = file.read()
     tap.report("\nblock 2048\n" in seen, "--mkfs-options go to the type's own mkfs", seen)
+    tap.report(seen.endswith("\nloaded 3\n"), "a program finds the library that came with fstests", seen)
     with open(f"{folder}/run.json", encoding="utf-8") as file:
         record = json.load(file)
     tap.report(record.get("root") == "image", "the release's kernel gets an image as root", record)
@@ -215,6 +223,25 @@ def stops():
     got = {e["name"]: e["status"] for e in seen if e.get("event") == "test"}
     tap.report(outcome.status == 4 and not wrong and got.get("mini/103") == "unreached",
                "--timeout ends the run", got, *wrong, outcome)
+
+
+def unstartable():
+    """A program without its library is an error of the run: before the tests, where the tree shows it, else in
+    the test that starts it."""
+    library = r"librootlet-absent\.so\.3: cannot open shared object file"
+    copy_mini(carried=False)
+    outcome, seen, last, wrong = run_json(tests=["generic/001", "generic/002"])
+    got = [event["name"] for event in seen if event.get("event") == "test"]
+    tap.report(outcome.status == 5 and not wrong and not got and last.get("status") == "error" and
+               re.search(rf"cannot start programs of fstests: src/absent: {library}", outcome.err),
+               "a program that the guest cannot load is no failed test", got, *wrong, outcome)
+    copy_mini(carried=False, mode=0o644)
+    outcome, seen, last, wrong = run_json(tests=["generic/001", "mini/107"])
+    got = {event["name"]: event["status"] for event in seen if event.get("event") == "test"}
+    tap.report(outcome.status == 5 and not wrong and got == {"generic/001": "pass", "mini/107": "unreached"} and
+               re.search(rf"mini/107: the guest cannot start a program: .*/tmp/late: .*{library}", outcome.err),
+               "nor is a test whose program turns out not to load", got, *wrong, outcome)
+    copy_mini()
 
 
 def other_roots():
@@ -348,7 +375,7 @@ def whole():
 
 copy_mini()
 # As words of the command line: only these.
-for part in (usage, whole, sections, stops, other_roots, image, deaths):
+for part in (usage, whole, sections, stops, unstartable, other_roots, image, deaths):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:
         part()
 tap.done()

@@ -1,0 +1,119 @@
+"""What programs of fstests need, without a guest: policy/build/fstests.sh gives a built tree its libraries,
+and the functions of policy/guest/fstests.sh say what keeps programs from starting, over trees on this host."""
+import io
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+
+from support import tap
+from support.world import BUILD, SCRATCH, SOURCE
+
+ABSENT = f"{BUILD}/tests/absent"
+LIBRARY = f"{BUILD}/tests/librootlet-absent.so"
+OLDER = f"{BUILD}/tests/librootlet-absent-old.so"
+SONAME = "librootlet-absent.so.3"
+work = tempfile.mkdtemp(prefix="needs.", dir=SCRATCH)
+
+
+def folder(name):
+    os.makedirs(f"{work}/{name}", exist_ok=True)
+    return f"{work}/{name}"
+
+
+def closure():
+    """Sources whose `make` makes a program that needs a library, and one that needs none but libc's."""
+    libraries = folder("libraries")
+    shutil.copy(LIBRARY, f"{libraries}/{SONAME}")
+    makefile = f"all:\n\tmkdir src\n\tcp {ABSENT} src/absent\n\tcp /bin/true src/true\n\ttouch src/thing.o\n"
+    sources = io.BytesIO()
+    with tarfile.open(fileobj=sources, mode="w") as tar:
+        for name, text, mode in (("Makefile", makefile, 0o644), ("script", "#!/bin/sh\n", 0o755),
+                                 (".rootlet/lib/of-the-user", "", 0o644)):
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(text), mode
+            tar.addfile(info, io.BytesIO(text.encode()))
+    done = subprocess.run(["bash", f"{SOURCE}/policy/build/fstests.sh", f"{work}/built"], check=False,
+                          input=sources.getvalue(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH": libraries})
+    if not tap.report(done.returncode == 0, "build/fstests.sh builds", done.stderr.decode()):
+        return
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
+        names = {name.removeprefix("./") for name in tar.getnames()}
+        record = tar.extractfile("./.rootlet/needs").read().decode()
+        mode = tar.getmember("./src/absent").mode
+    tap.report({"src/absent", "src/true", "script"} <= names and mode & 0o111 and "src/thing.o" not in names,
+               "what was built comes out, without object files", names)
+    tap.report(f".rootlet/lib/{SONAME}" in names, "with the library of its program", names)
+    tap.report(not any(re.search(r"lib/(libc|libm|ld-linux.*)\.so", name) for name in names),
+               "without the files of the C library", names)
+    tap.report(record == f"{SONAME} {libraries}/{SONAME}\n", "the record says where each library was", record)
+    tap.report(".rootlet/lib/of-the-user" not in names, "a .rootlet of the sources is not taken over", names)
+
+
+def loader():
+    text = subprocess.run(["readelf", "-lW", ABSENT], stdout=subprocess.PIPE, check=True, text=True).stdout
+    return re.search(r"interpreter: (\S+)\]", text).group(1)
+
+
+def guest(function, tree, needs="", library=None, before=""):
+    """(exit status, output) of FUNCTION of guest/fstests.sh, for TREE; LIBRARY is where the loader looks
+    besides."""
+    with open(f"{SOURCE}/policy/guest/fstests.sh", encoding="utf-8") as file:
+        functions = re.findall(r"^\w+\(\) \{\n.*?^\}\n", file.read(), re.M | re.S)
+    results = folder("results")
+    with open(f"{results}/rootlet.needs", "w", encoding="utf-8") as file:
+        file.write(needs)
+    script = f"fstests={tree} results={results}\n{''.join(functions)}\n{before}\n{function}\n"
+    done = subprocess.run(["bash", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                                            **({"LD_LIBRARY_PATH": library} if library else {})})
+    return done.returncode, done.stdout
+
+
+def checks():
+    tree, good, old = folder("tree"), folder("good"), folder("old")
+    shutil.copy(ABSENT, f"{tree}/absent")
+    shutil.copy(LIBRARY, f"{good}/{SONAME}")
+    shutil.copy(OLDER, f"{old}/{SONAME}")
+    load = f"load\t{loader()}\tabsent\n"
+    for what, needs, library, says in (
+            ("a program and its library", load, good, None),
+            ("no library", load, None, rf"start programs of fstests: absent: {re.escape(SONAME)}: cannot open"),
+            ("an older library", load, old, "absent: .*version `ABSENT_2' not found"),
+            ("no loader", "load\t/lib/ld-nosuch.so.9\tabsent\n", good, "absent needs /lib/ld-nosuch.so.9;"),
+            ("no interpreter", "script\t/usr/bin/nosuch\tsrc/x.pl\t\n", good, "src/x.pl needs /usr/bin/nosuch;"),
+            ("nothing for env", "script\t/usr/bin/env\tsrc/x.pl\tnosuch-pearl\n", good, "src/x.pl needs nosuch-pearl;"),
+            ("an interpreter", "script\t/bin/bash\tcheck\t\nscript\t/usr/bin/env\tx\tbash\n", good, None),
+            ("two faults", load + "script\t/nosuch\tx\t\n", None, "absent: .*; x needs /nosuch; fix: .*--build")):
+        status, output = guest("check_programs", tree, needs, library)
+        good_one = (status, output) == (0, "") if says is None else \
+            status == 120 and len(output) < 1000 and re.fullmatch(rf"rootlet: .*{says}.*\n", output)
+        tap.report(good_one, f"check_programs: {what}", status, output)
+
+
+def offers():
+    """ldconfig and mount are stand-ins, for this host is not the guest."""
+    tree, run = folder("offer"), folder("run")
+    os.makedirs(f"{tree}/.rootlet/lib")
+    for name in ("libhas.so.1", "liblacks.so.2"):
+        open(f"{tree}/.rootlet/lib/{name}", "w", encoding="utf-8").close()
+    stand_ins = ("ldconfig() { [[ $1 == -p ]] && printf '2 libs\\n\\tlibhas.so.1 (libc6) => /x\\n"
+                 "\\tliblacks.so.21 (libc6) => /x\\n' || echo ldconfig \"$@\"; }\nmount() { echo mount \"$@\"; }\n")
+    # Not this host's /run.
+    status, output = guest('eval "$(declare -f offer_libraries | sed "s,/run/rootlet,' + run + ',g")"; offer_libraries',
+                           tree, before=stand_ins)
+    tap.report(status == 0 and os.listdir(f"{run}/lib") == ["liblacks.so.2"],
+               "only libraries that the root lacks are offered", status, output, os.listdir(run))
+    tap.report(re.search(r"^ldconfig -X .*\nmount --bind \S+/ld.so.cache /etc/ld.so.cache$", output, re.M),
+               "through the loader's cache", output)
+    status, output = guest("offer_libraries", folder("bare"), before=stand_ins)
+    tap.report((status, output) == (0, ""), "a tree without libraries changes nothing", output)
+
+
+closure()
+checks()
+offers()
+tap.done()
