@@ -1,14 +1,10 @@
 #include "frontend/hypervisor.h"
 
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -18,6 +14,7 @@
 
 #include "frontend/host_layout.h"
 #include "frontend/layout.h"
+#include "frontend/vm_filter.h"
 #include "frontend/vng.h"
 #include "proto/channel.h"
 
@@ -27,12 +24,6 @@
 /* Reads the tree whatever its modes say. Of all that root of the namespace has, vng keeps this, and
  * where there is no tree nothing. */
 #define KEPT_CAPABILITY CAP_DAC_READ_SEARCH
-
-#ifdef __x86_64__
-#define NATIVE_ARCH AUDIT_ARCH_X86_64
-#else
-#define NATIVE_ARCH AUDIT_ARCH_AARCH64
-#endif
 
 static _Noreturn void fail(int channel, const struct error *err)
 {
@@ -96,35 +87,6 @@ static int become_caller(const struct vm_config *config, uid_t caller, struct er
 	return 0;
 }
 
-/* A mount that is read-only still lets one talk to the sockets in it: the user's session bus,
- * agents, a container engine, who would write for whom qemu was taken over by. No VM of ours needs
- * a socket (socketpair() stays), and io_uring makes them, too; but one whose root comes over
- * virtiofs talks to virtiofsd by a UNIX socket. Source: seccomp(2). */
-static int forbid_sockets(bool but_unix, struct error **err)
-{
-	struct sock_filter program[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		/* x32: the same calls by other numbers. */
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 5, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 4, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 2),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, but_unix ? AF_UNIX : UINT32_MAX, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-	};
-	const struct sock_fprog filter = { sizeof(program) / sizeof(*program), program };
-
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) < 0)
-		return error_errno(err, ERR_HOST,
-				   "cannot keep vng from sockets; the kernel needs "
-				   "CONFIG_SECCOMP_FILTER");
-	return 0;
-}
-
 /* What vng is given. */
 struct place {
 	uid_t caller; /* whom it runs as */
@@ -147,7 +109,7 @@ static _Noreturn void run_vng(const struct vm_config *config, const struct place
 	if (!err && isatty(0) && ioctl(0, TIOCSCTTY, 0) < 0)
 		error_errno(&err, ERR_SYSTEM, "cannot give vng its terminal");
 	if (!err && become_caller(config, place->caller, &err) == 0 &&
-	    forbid_sockets(config->root.virtiofs, &err) == 0)
+	    vm_filter_install(config->root.virtiofs, &err) == 0)
 		vng_exec(config, place->folder, place->disks, &err);
 	fail(channel, err);
 }
