@@ -25,6 +25,9 @@
  * where there is no tree nothing. */
 #define KEPT_CAPABILITY CAP_DAC_READ_SEARCH
 
+/* What the VM's own uts namespace is called, whatever the host is. */
+#define HOST_NAME "rootlet"
+
 static _Noreturn void fail(int channel, const struct error *err)
 {
 	char packet[2048];
@@ -190,7 +193,8 @@ static void end_children(void)
 	}
 }
 
-static int make_place(const struct vm_config *config, struct place *place, struct error **err)
+static int make_place(const struct vm_config *config, const struct vng_places *places,
+		      struct place *place, struct error **err)
 {
 	if (config->root.kind == VM_ROOT_HOST) {
 		place->caller = getuid();
@@ -202,12 +206,13 @@ static int make_place(const struct vm_config *config, struct place *place, struc
 	place->folder = strdup(VM_FOLDER);
 	if (!place->folder || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the VM");
-	return layout_make(config, place->caller, place->disks, err);
+	return layout_make(config, places, place->caller, place->disks, err);
 }
 
 /* Process 1 of the VM's pid namespace, where it has one: when it ends, the kernel kills every other
  * one in there. */
-static _Noreturn void first_process(const struct vm_config *config, const int stdio[3], int channel)
+static _Noreturn void first_process(const struct vm_config *config, const struct vng_places *places,
+				    const int stdio[3], int channel)
 {
 	struct sigaction action = { .sa_handler = child_changed };
 	_cleanup_error_ struct error *err = NULL;
@@ -220,7 +225,7 @@ static _Noreturn void first_process(const struct vm_config *config, const int st
 		error_errno(&err, ERR_SYSTEM, "cannot prepare the VM");
 		fail(channel, err);
 	}
-	if (make_place(config, &place, &err) < 0)
+	if (make_place(config, places, &place, &err) < 0)
 		fail(channel, err);
 	announce(place.folder, channel);
 	vng = fork();
@@ -287,8 +292,11 @@ static int enter(const struct vm_config *config, struct error **err)
 	} else if (make_userns(err) < 0) {
 		return -1;
 	}
-	if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET) < 0)
+	if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET |
+		    CLONE_NEWCGROUP) < 0)
 		return error_errno(err, ERR_HOST, "cannot make the VM's namespaces");
+	if (sethostname(HOST_NAME, strlen(HOST_NAME)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot name the VM's uts namespace");
 	/* Only now: a change of credentials takes it away. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot tie the VM to this program");
@@ -318,6 +326,7 @@ static void close_all_but(const int stdio[3], int channel)
 _Noreturn void hypervisor_main(const struct vm_config *config, const int stdio[3], int channel)
 {
 	_cleanup_error_ struct error *err = NULL;
+	struct vng_places places = { 0 };
 	pid_t first;
 	int status;
 
@@ -325,12 +334,16 @@ _Noreturn void hypervisor_main(const struct vm_config *config, const int stdio[3
 	setsid();
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
+	/* While this is still the caller, with a home and its own Python. */
+	if (!config->unsealed && config->root.kind != VM_ROOT_HOST &&
+	    vng_places_find(&places, &err) < 0)
+		fail(channel, err);
 	if (enter(config, &err) < 0)
 		fail(channel, err);
 	close_all_but(stdio, channel);
 	first = fork();
 	if (first == 0)
-		first_process(config, stdio, channel);
+		first_process(config, &places, stdio, channel);
 	if (first < 0) {
 		error_errno(&err, ERR_SYSTEM, "cannot start the VM's first process");
 		fail(channel, err);

@@ -28,6 +28,9 @@ IN_GUEST = [
     ("the scratch disk has its size", "cat /sys/block/vda/size", "^1048576$"),
     ("the shared folder can be written", "echo from-the-guest >$SHARE/file && cat $SHARE/file",
      "from-the-guest"),
+    ("it sets no setuid bit in the shared folder", "cp /bin/true $SHARE/bit && chmod 4755 $SHARE/bit 2>&1; "
+     "cp /bin/true /tmp/bit && chmod 4755 /tmp/bit && stat -c %a $SHARE/bit /tmp/bit",
+     r"Operation not permitted\n755\n4755$"),
     ("the user's home is not the guest's", "ls $HOST_HOME/config 2>&1", "No such file"),
     ("standard error", "echo to-error >&2; echo x", "^x$"),
     ("its processors are those of --cpus", "nproc", "^3$"),
