@@ -304,6 +304,7 @@ static const struct {
 	{ "sub-id ranges", probe_subids },
 	{ "newuidmap, newgidmap", probe_idmap_programs },
 	{ "user namespaces", probe_namespaces },
+	{ "seal of VMs", probe_seal },
 	{ "kernel", probe_kernel },
 	{ "Landlock", probe_landlock },
 	{ "signatures", probe_signatures },

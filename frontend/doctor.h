@@ -35,6 +35,7 @@ char *program_find(const char *name);
 void probe_subids(struct finding *f);
 void probe_idmap_programs(struct finding *f);
 void probe_namespaces(struct finding *f);
+void probe_seal(struct finding *f);
 void probe_kernel(struct finding *f);
 void probe_landlock(struct finding *f);
 

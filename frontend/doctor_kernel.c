@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -145,6 +146,43 @@ void probe_namespaces(struct finding *f)
 		finding_set(f, VERDICT_MISSING,
 			    "in a container: allow unshare and mount in its seccomp profile",
 			    "a user namespace cannot be made: %s", strerror(number));
+}
+
+/* As process 1 of a pid namespace, and root of the user namespace that this belongs to. Returns 0,
+ * or the errno. */
+static int try_proc(void)
+{
+	int status;
+	pid_t child = fork(), first;
+
+	if (child == 0) {
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID) < 0 || (first = fork()) < 0)
+			_exit(errno < 255 ? errno : 255);
+		if (first == 0)
+			_exit(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+					      mount("proc", "/proc", "proc", 0, NULL) < 0
+				      ? (errno < 255 ? errno : 255)
+				      : 0);
+		_exit(RETRY_ON_EINTR(waitpid(first, &status, 0)) < 0 || !WIFEXITED(status)
+			      ? EAGAIN
+			      : WEXITSTATUS(status));
+	}
+	if (child < 0 || RETRY_ON_EINTR(waitpid(child, &status, 0)) < 0 || !WIFEXITED(status))
+		return EAGAIN;
+	return WEXITSTATUS(status);
+}
+
+void probe_seal(struct finding *f)
+{
+	int number = try_proc();
+
+	if (number == 0)
+		finding_set(f, VERDICT_OK, "", "a VM gets a /proc of its own");
+	else
+		finding_set(f, VERDICT_WARNING,
+			    "run the container with an unmasked /proc, or rootlet run with "
+			    "--unsealed",
+			    "a VM gets no /proc of its own: %s", strerror(number));
 }
 
 void probe_kernel(struct finding *f)

@@ -1,14 +1,10 @@
 #include "frontend/hypervisor.h"
 
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -18,6 +14,7 @@
 
 #include "frontend/host_layout.h"
 #include "frontend/layout.h"
+#include "frontend/vm_filter.h"
 #include "frontend/vng.h"
 #include "proto/channel.h"
 
@@ -28,11 +25,8 @@
  * where there is no tree nothing. */
 #define KEPT_CAPABILITY CAP_DAC_READ_SEARCH
 
-#ifdef __x86_64__
-#define NATIVE_ARCH AUDIT_ARCH_X86_64
-#else
-#define NATIVE_ARCH AUDIT_ARCH_AARCH64
-#endif
+/* What the VM's own uts namespace is called, whatever the host is. */
+#define HOST_NAME "rootlet"
 
 static _Noreturn void fail(int channel, const struct error *err)
 {
@@ -96,35 +90,6 @@ static int become_caller(const struct vm_config *config, uid_t caller, struct er
 	return 0;
 }
 
-/* A mount that is read-only still lets one talk to the sockets in it: the user's session bus,
- * agents, a container engine, who would write for whom qemu was taken over by. No VM of ours needs
- * a socket (socketpair() stays), and io_uring makes them, too; but one whose root comes over
- * virtiofs talks to virtiofsd by a UNIX socket. Source: seccomp(2). */
-static int forbid_sockets(bool but_unix, struct error **err)
-{
-	struct sock_filter program[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		/* x32: the same calls by other numbers. */
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 5, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 4, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 2),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, but_unix ? AF_UNIX : UINT32_MAX, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-	};
-	const struct sock_fprog filter = { sizeof(program) / sizeof(*program), program };
-
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) < 0)
-		return error_errno(err, ERR_HOST,
-				   "cannot keep vng from sockets; the kernel needs "
-				   "CONFIG_SECCOMP_FILTER");
-	return 0;
-}
-
 /* What vng is given. */
 struct place {
 	uid_t caller; /* whom it runs as */
@@ -147,7 +112,7 @@ static _Noreturn void run_vng(const struct vm_config *config, const struct place
 	if (!err && isatty(0) && ioctl(0, TIOCSCTTY, 0) < 0)
 		error_errno(&err, ERR_SYSTEM, "cannot give vng its terminal");
 	if (!err && become_caller(config, place->caller, &err) == 0 &&
-	    forbid_sockets(config->root.virtiofs, &err) == 0)
+	    vm_filter_install(config->root.virtiofs, &err) == 0)
 		vng_exec(config, place->folder, place->disks, &err);
 	fail(channel, err);
 }
@@ -228,7 +193,8 @@ static void end_children(void)
 	}
 }
 
-static int make_place(const struct vm_config *config, struct place *place, struct error **err)
+static int make_place(const struct vm_config *config, const struct vng_places *places,
+		      struct place *place, struct error **err)
 {
 	if (config->root.kind == VM_ROOT_HOST) {
 		place->caller = getuid();
@@ -240,12 +206,13 @@ static int make_place(const struct vm_config *config, struct place *place, struc
 	place->folder = strdup(VM_FOLDER);
 	if (!place->folder || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the VM");
-	return layout_make(config, place->caller, place->disks, err);
+	return layout_make(config, places, place->caller, place->disks, err);
 }
 
 /* Process 1 of the VM's pid namespace, where it has one: when it ends, the kernel kills every other
  * one in there. */
-static _Noreturn void first_process(const struct vm_config *config, const int stdio[3], int channel)
+static _Noreturn void first_process(const struct vm_config *config, const struct vng_places *places,
+				    const int stdio[3], int channel)
 {
 	struct sigaction action = { .sa_handler = child_changed };
 	_cleanup_error_ struct error *err = NULL;
@@ -258,7 +225,7 @@ static _Noreturn void first_process(const struct vm_config *config, const int st
 		error_errno(&err, ERR_SYSTEM, "cannot prepare the VM");
 		fail(channel, err);
 	}
-	if (make_place(config, &place, &err) < 0)
+	if (make_place(config, places, &place, &err) < 0)
 		fail(channel, err);
 	announce(place.folder, channel);
 	vng = fork();
@@ -325,8 +292,11 @@ static int enter(const struct vm_config *config, struct error **err)
 	} else if (make_userns(err) < 0) {
 		return -1;
 	}
-	if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET) < 0)
+	if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET |
+		    CLONE_NEWCGROUP) < 0)
 		return error_errno(err, ERR_HOST, "cannot make the VM's namespaces");
+	if (sethostname(HOST_NAME, strlen(HOST_NAME)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot name the VM's uts namespace");
 	/* Only now: a change of credentials takes it away. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot tie the VM to this program");
@@ -356,6 +326,7 @@ static void close_all_but(const int stdio[3], int channel)
 _Noreturn void hypervisor_main(const struct vm_config *config, const int stdio[3], int channel)
 {
 	_cleanup_error_ struct error *err = NULL;
+	struct vng_places places = { 0 };
 	pid_t first;
 	int status;
 
@@ -363,12 +334,16 @@ _Noreturn void hypervisor_main(const struct vm_config *config, const int stdio[3
 	setsid();
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
+	/* While this is still the caller, with a home and its own Python. */
+	if (!config->unsealed && config->root.kind != VM_ROOT_HOST &&
+	    vng_places_find(&places, &err) < 0)
+		fail(channel, err);
 	if (enter(config, &err) < 0)
 		fail(channel, err);
 	close_all_but(stdio, channel);
 	first = fork();
 	if (first == 0)
-		first_process(config, stdio, channel);
+		first_process(config, &places, stdio, channel);
 	if (first < 0) {
 		error_errno(&err, ERR_SYSTEM, "cannot start the VM's first process");
 		fail(channel, err);

@@ -3,23 +3,15 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "frontend/hypervisor.h"
 #include "frontend/paths.h"
+#include "frontend/sealed_root.h"
 
-/* glibc has this from 2.36 on. */
-#ifndef MOUNT_ATTR_RDONLY
-#define MOUNT_ATTR_RDONLY 0x00000001
-struct mount_attr {
-	uint64_t attr_set, attr_clr, propagation, userns_fd;
-};
-#endif
-
-static int set_attributes(const char *path, unsigned int flags, uint64_t set, uint64_t clear)
+int mount_attributes(const char *path, unsigned int flags, uint64_t set, uint64_t clear)
 {
 	struct mount_attr attr = { .attr_set = set, .attr_clr = clear };
 
@@ -59,6 +51,14 @@ static int open_source(const char *path, int *fd, struct error **err)
 	return 0;
 }
 
+/* Where a sparse file on disk goes. */
+static const char *temporary_folder(void)
+{
+	const char *folder = getenv("TMPDIR");
+
+	return folder && *folder == '/' ? folder : "/var/tmp";
+}
+
 static int open_sources(const struct vm_config *config, struct layout_sources *s,
 			struct error **err)
 {
@@ -77,9 +77,13 @@ static int open_sources(const struct vm_config *config, struct layout_sources *s
 	for (size_t i = 0; i < config->share_count; i++)
 		if (open_source(config->shares[i].host, &s->shares[i], err) < 0)
 			return -1;
-	for (size_t i = 0; i < config->disk_count; i++)
-		if (open_source(config->disks[i].path, &s->disks[i], err) < 0)
+	for (size_t i = 0; i < config->disk_count; i++) {
+		const struct vm_disk *disk = &config->disks[i];
+		const char *path = disk->path || disk->memory ? disk->path : temporary_folder();
+
+		if (open_source(path, &s->disks[i], err) < 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -186,25 +190,22 @@ static int open_detached(int source, const char *path, int flags, struct error *
 	return fd;
 }
 
-/* Sparse files without a name, so that there is nothing to leave behind. */
-static int make_sparse(const struct vm_disk *disk, uid_t owner, struct error **err)
+/* Sparse files without a name, so that there is nothing to leave behind. FOLDER: -1 for memory. */
+static int make_sparse(const struct vm_disk *disk, int folder, uid_t owner, struct error **err)
 {
-	const char *folder = getenv("TMPDIR");
-	_cleanup_close_ int source = -1, fd = -1;
+	const char *path = disk->memory ? VM_FOLDER : temporary_folder();
+	_cleanup_close_ int source = disk->memory ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)
+						  : fcntl(folder, F_DUPFD_CLOEXEC, 3);
+	_cleanup_close_ int fd = -1;
 
-	if (!folder || *folder != '/')
-		folder = "/var/tmp";
-	if (disk->memory)
-		folder = VM_FOLDER;
-	source = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (source < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a disk in %s", folder);
-	fd = open_detached(source, folder, O_TMPFILE | O_RDWR, err);
+		return error_errno(err, ERR_SYSTEM, "cannot make a disk in %s", path);
+	fd = open_detached(source, path, O_TMPFILE | O_RDWR, err);
 	if (fd < 0)
 		return -1;
 	if (ftruncate(fd, (off_t)disk->size) < 0 || fchown(fd, owner, owner) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a disk of %llu bytes in %s",
-				   (unsigned long long)disk->size, folder);
+				   (unsigned long long)disk->size, path);
 	return steal_fd(&fd);
 }
 
@@ -216,31 +217,35 @@ static int open_disks(const struct vm_config *config, const struct layout_source
 
 		disks[i] = disk->path ? open_detached(s->disks[i], disk->path,
 						      disk->read_only ? O_RDONLY : O_RDWR, err)
-				      : make_sparse(disk, owner, err);
+				      : make_sparse(disk, s->disks[i], owner, err);
 		if (disks[i] < 0)
 			return -1;
 	}
 	return 0;
 }
 
-/* vng wants the guest's path of a shared folder to be there on the host too; the private folder may
- * have covered it. */
-static void uncover(const char *path)
+/* vng wants the guest's path of a shared folder to be there on the host too. Sealed, only the root
+ * of its own and the private folder can be written to here; unsealed, the latter may have covered
+ * it. */
+static void make_share_path(const struct vm_config *config, const char *path)
 {
 	_cleanup_free_ char *copy = NULL;
 
-	if (strncmp(path, VM_FOLDER "/", strlen(VM_FOLDER "/")) != 0 || !(copy = strdup(path)))
+	if (config->unsealed && strncmp(path, VM_FOLDER "/", strlen(VM_FOLDER "/")) != 0)
 		return;
-	for (char *slash = copy + strlen(VM_FOLDER "/"); (slash = strchr(slash, '/')); slash++) {
+	copy = strdup(path);
+	for (char *slash = copy ? strchr(copy + 1, '/') : NULL; slash;
+	     slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		mkdir(copy, 0755);
 		*slash = '/';
 	}
-	mkdir(copy, 0755);
+	if (copy)
+		mkdir(copy, 0755);
 }
 
-/* Where qemu may make UNIX sockets, those of the user's session and of the system are out of its
- * sight: see hypervisor.c. */
+/* Where the host is in sight and qemu may make UNIX sockets, those of the user's session and of the
+ * system are covered: see vm_filter.h. */
 static int hide_sockets(struct error **err)
 {
 	static const char *const folders[] = { "/run", "/tmp" };
@@ -257,9 +262,11 @@ static int hide_sockets(struct error **err)
  */
 static int seal(const struct vm_config *config, struct error **err)
 {
-	if (set_attributes("/", AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0) < 0)
+	if (!config->unsealed && sealed_root_close(config->kvm, err) < 0)
+		return -1;
+	if (config->unsealed && mount_attributes("/", AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0) < 0)
 		return error_errno(err, ERR_HOST, "cannot make the host read-only for the VM");
-	if (set_attributes(VM_FOLDER, 0, 0, MOUNT_ATTR_RDONLY) < 0)
+	if (mount_attributes(VM_FOLDER, 0, 0, MOUNT_ATTR_RDONLY) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write to " VM_FOLDER);
 	for (size_t i = 0; i < config->share_count; i++) {
 		char path[64];
@@ -267,7 +274,7 @@ static int seal(const struct vm_config *config, struct error **err)
 		if (config->shares[i].read_only)
 			continue;
 		snprintf(path, sizeof(path), VM_FOLDER "/share%zu", i);
-		if (set_attributes(path, 0, 0, MOUNT_ATTR_RDONLY) < 0)
+		if (mount_attributes(path, 0, 0, MOUNT_ATTR_RDONLY) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot share %s",
 					   config->shares[i].host);
 	}
@@ -293,7 +300,7 @@ static int place_shares(const struct vm_config *config, const struct layout_sour
 	for (size_t i = 0; i < config->share_count; i++) {
 		char target[64];
 
-		uncover(config->shares[i].guest);
+		make_share_path(config, config->shares[i].guest);
 		snprintf(target, sizeof(target), VM_FOLDER "/share%zu", i);
 		if (bind_at(s->shares[i], target, err) < 0)
 			return -1;
@@ -301,7 +308,8 @@ static int place_shares(const struct vm_config *config, const struct layout_sour
 	return 0;
 }
 
-int layout_make(const struct vm_config *config, uid_t owner, int *disks, struct error **err)
+int layout_make(const struct vm_config *config, const struct vng_places *places, uid_t owner,
+		int *disks, struct error **err)
 {
 	struct layout_sources s;
 
@@ -310,6 +318,8 @@ int layout_make(const struct vm_config *config, uid_t owner, int *disks, struct 
 		return error_errno(err, ERR_SYSTEM, "cannot set the VM's mounts apart");
 	if (open_sources(config, &s, err) < 0)
 		return -1;
+	if (!config->unsealed && sealed_root_enter(config, places, owner, err) < 0)
+		return -1;
 	if (mount("rootlet", VM_FOLDER, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot mount " VM_FOLDER);
 	if (open_disks(config, &s, owner, disks, err) < 0 || place_kernel(config, &s, err) < 0 ||
@@ -317,7 +327,7 @@ int layout_make(const struct vm_config *config, uid_t owner, int *disks, struct 
 	    place_shares(config, &s, err) < 0)
 		return -1;
 	close_sources(config, &s);
-	if (config->root.virtiofs && hide_sockets(err) < 0)
+	if (config->unsealed && config->root.virtiofs && hide_sockets(err) < 0)
 		return -1;
 	return seal(config, err);
 }

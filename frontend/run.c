@@ -46,6 +46,9 @@ const char run_help[] =
 	"                   that has 9p, but which is slow. auto (default): an image where the\n"
 	"                   kernel is known to have what that needs\n"
 	"  --force-9p       with dir: not virtiofs, even where there is a virtiofsd\n"
+	"  --unsealed       show vng and qemu all of the host's files, read-only, and its processes:\n"
+	"                   for hosts that allow no /proc of the VM's own, and a vng installed where\n"
+	"                   rootlet does not find all of it\n"
 	"  --append WORDS   for the kernel's command line; may be given again\n"
 	"  --timeout S      ends the VM after S seconds, with exit status 124\n"
 	"  --quiet          no progress display\n"
@@ -73,6 +76,7 @@ enum option_code {
 	OPTION_TIMEOUT,
 	OPTION_ROOT_TRANSPORT,
 	OPTION_FORCE_9P,
+	OPTION_UNSEALED,
 	OPTION_QUIET,
 	OPTION_JSON,
 };
@@ -90,6 +94,7 @@ const struct option run_options[] = {
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 	{ "root-transport", required_argument, NULL, OPTION_ROOT_TRANSPORT },
 	{ "force-9p", no_argument, NULL, OPTION_FORCE_9P },
+	{ "unsealed", no_argument, NULL, OPTION_UNSEALED },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, 'h' },
@@ -268,6 +273,9 @@ static int take_option(struct run *r, int option, struct error **err)
 				 optarg);
 	case OPTION_FORCE_9P:
 		r->force_9p = true;
+		return 0;
+	case OPTION_UNSEALED:
+		r->config.unsealed = true;
 		return 0;
 	default:
 		return add_append(&r->append, optarg, err);

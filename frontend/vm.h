@@ -57,6 +57,7 @@ struct vm_config {
 	size_t disk_count;
 	unsigned int timeout; /* seconds; 0: none */
 	bool kvm;	      /* else emulation */
+	bool unsealed;	      /* vng and qemu see all of the host, read-only, and its processes */
 	char *const *argv;    /* NULL: a shell on the caller's terminal */
 
 	/* Who takes what the guest prints and when the VM has to end; each may be NULL. With OUTPUT

@@ -81,10 +81,14 @@ static char *qemu_options(const struct vm_config *config, const char *folder, co
 
 	if (!out)
 		return NULL;
-	/* Not getpid(): /proc is the host's, where this process has another number. */
+	/* Not getpid(): unsealed, /proc is the host's, where this process has another number. */
 	if (readlink("/proc/self", self, sizeof(self) - 1) < 0)
 		self[0] = '\0';
 	fputs("--qemu-opts=-no-reboot", out);
+	if (!config->unsealed)
+		fputs(" -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,"
+		      "resourcecontrol=deny",
+		      out);
 	if (config->argv)
 		fprintf(out, " -set chardev.console.path=%s/console", folder);
 	else
@@ -220,16 +224,62 @@ bool vng_has_virtiofsd(void)
 }
 
 /* Unprivileged logins often have no sbin in PATH, and vng calls modprobe. */
-static void set_environment(const char *folder)
+char *vng_path(void)
 {
 	const char *own = getenv("PATH");
-	_cleanup_free_ char *path = NULL;
-	_cleanup_free_ char *temporary = NULL;
+	char *path;
 
-	if (asprintf(&path, "%s%s" SYSTEM_PATH, own ? own : "", own ? ":" : "") >= 0)
+	return asprintf(&path, "%s%s" SYSTEM_PATH, own ? own : "", own ? ":" : "") < 0 ? NULL
+										       : path;
+}
+
+/* What a sealed vng keeps of the caller's environment, which else may hold tokens and the paths of
+ * agents' sockets: how to find its installation, how to show text. */
+static bool is_kept(const char *variable)
+{
+	static const char *const kept[] = { "PATH=",	    "LANG=",	   "LANGUAGE=",
+					    "LC_",	    "TERM=",	   "COLORTERM=",
+					    "COLUMNS=",	    "LINES=",	   "LD_LIBRARY_PATH=",
+					    "PYTHONPATH=",  "PYTHONHOME=", "PYTHONUSERBASE=",
+					    "VIRTUAL_ENV=", "PYENV_ROOT=", "PYENV_VERSION=" };
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+		if (strncmp(variable, kept[i], strlen(kept[i])) == 0)
+			return true;
+	return false;
+}
+
+static void reduce_environment(void)
+{
+	char **out = environ;
+
+	for (char **in = environ; in && *in; in++)
+		if (is_kept(*in))
+			*out++ = *in;
+	if (out)
+		*out = NULL;
+}
+
+/* vng has its cache in its home. Python finds what is installed for one user by that of the caller,
+ * though. */
+static void set_environment(const char *folder, bool sealed)
+{
+	_cleanup_free_ char *path = vng_path();
+	_cleanup_free_ char *temporary = NULL;
+	_cleanup_free_ char *base = NULL;
+	const char *home = getenv("HOME");
+
+	if (sealed && home && !getenv("PYTHONUSERBASE") && asprintf(&base, "%s/.local", home) >= 0)
+		setenv("PYTHONUSERBASE", base, 1);
+	if (sealed)
+		reduce_environment();
+	if (path)
 		setenv("PATH", path, 1);
-	if (asprintf(&temporary, "%s/tmp", folder) >= 0)
-		setenv("TMPDIR", temporary, 1);
+	if (asprintf(&temporary, "%s/tmp", folder) < 0)
+		return;
+	setenv("TMPDIR", temporary, 1);
+	if (sealed)
+		setenv("HOME", temporary, 1);
 }
 
 int vng_exec(const struct vm_config *config, const char *folder, const int *disks,
@@ -243,12 +293,13 @@ int vng_exec(const struct vm_config *config, const char *folder, const int *disk
 	fill_words(&words, config, folder);
 	add(&words, options);
 	words.word[words.count] = NULL;
-	set_environment(folder);
+	set_environment(folder, !config->unsealed && config->root.kind != VM_ROOT_HOST);
 	for (size_t i = 0; i < config->disk_count; i++)
 		fcntl(disks[i], F_SETFD, 0);
 	execvp(words.word[0], (char *const *)words.word);
 	if (errno == ENOENT)
 		return error_set(err, ERR_HOST,
-				 "cannot start vng: it is not installed; run: rootlet doctor");
+				 "cannot start vng: it is not installed%s; run: rootlet doctor",
+				 config->unsealed ? "" : ", or where only --unsealed shows it");
 	return error_errno(err, ERR_HOST, "cannot start vng");
 }

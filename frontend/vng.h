@@ -6,6 +6,9 @@
 /* Whether there is a virtiofsd that vng can use, where vng looks for one. */
 bool vng_has_virtiofsd(void);
 
+/* What vng_exec() sets PATH to: the caller's own and the system's. The caller's to free. */
+char *vng_path(void);
+
 /* Replaces the process by vng, which keeps DISKS open for qemu to open them again; returns only
  * where that failed, with ERR set. FOLDER is laid out as hypervisor.h says, and has no character in
  * its name that a shell would not take for itself. */

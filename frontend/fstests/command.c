@@ -66,6 +66,8 @@ const char fstests_help[] =
 	"\n"
 	"  --memory SIZE       of the guest (default: 4G)\n"
 	"  --cpus N            of the guest (default: those of the host, at most 8)\n"
+	"  --unsealed          show vng and qemu all of the host's files, read-only, and its\n"
+	"                      processes, as with rootlet run\n"
 	"  --append WORDS      for the kernel's command line; may be given again\n"
 	"  --vng-arg WORD      a further option for vng; may be given again\n"
 	"  --timeout S         ends the run after S seconds\n"
@@ -94,6 +96,7 @@ enum option_code {
 	OPTION_HOST_ROOT,
 	OPTION_ROOT_TRANSPORT,
 	OPTION_FORCE_9P,
+	OPTION_UNSEALED,
 	OPTION_FSTYPE,
 	OPTION_MKFS,
 	OPTION_MKFS_OPTIONS,
@@ -128,6 +131,7 @@ const struct option fstests_options[] = {
 	{ "host-root", no_argument, NULL, OPTION_HOST_ROOT },
 	{ "root-transport", required_argument, NULL, OPTION_ROOT_TRANSPORT },
 	{ "force-9p", no_argument, NULL, OPTION_FORCE_9P },
+	{ "unsealed", no_argument, NULL, OPTION_UNSEALED },
 	{ "fstype", required_argument, NULL, OPTION_FSTYPE },
 	{ "mkfs", required_argument, NULL, OPTION_MKFS },
 	{ "mkfs-options", required_argument, NULL, OPTION_MKFS_OPTIONS },
@@ -282,6 +286,7 @@ static bool take_flag(struct fstests_options *o, int option)
 	bool *flag = option == OPTION_BUILD	      ? &o->build
 		     : option == OPTION_HOST_ROOT     ? &o->host_root
 		     : option == OPTION_FORCE_9P      ? &o->force_9p
+		     : option == OPTION_UNSEALED      ? &o->unsealed
 		     : option == OPTION_STOP_ON_CRASH ? &o->stop_on_crash
 		     : option == OPTION_JSON	      ? &o->json
 		     : option == OPTION_QUIET	      ? &o->quiet
@@ -454,6 +459,7 @@ static int prepare_vm(struct job *j, struct error **err)
 	vm->cpus = j->cpus;
 	vm->append = j->options.append;
 	vm->vng_words = j->options.vng_words;
+	vm->unsealed = j->options.unsealed;
 	vm->shares = j->shares;
 	vm->disks = j->disks;
 	for (unsigned int i = 0; i < j->options.device_count; i++)

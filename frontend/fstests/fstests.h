@@ -37,7 +37,7 @@ struct fstests_options {
 	const char *vng_words[VNG_WORDS_MAX + 1];
 	size_t vng_word_count;
 	unsigned int timeout, test_timeout; /* seconds; 0: none */
-	bool host_root, build, stop_on_crash, json, quiet, force_9p;
+	bool host_root, build, stop_on_crash, json, quiet, force_9p, unsealed;
 	enum root_transport transport;
 	const char *results, *junit, *baseline;
 	char *const *tests; /* check's words */

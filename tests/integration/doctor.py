@@ -47,6 +47,13 @@ def kernels():
     doctor("this kernel", "ok", "kernel", re.escape(f"Linux {os.uname().release}"))
 
 
+def seal():
+    doctor("this host's /proc", "ok", "seal of VMs", "a VM gets a /proc of its own")
+    if AS_ROOT:
+        doctor("a /proc that is covered in part", "warning", "seal of VMs",
+               "no /proc of its own: Operation not permitted", "--unsealed", **covered(("/proc/version", "/dev/null")))
+
+
 def disks():
     for size, verdict in (("100m", "missing"), ("4g", "warning"), ("8g", "ok")):
         with small_disk(size) as environment:
@@ -115,6 +122,7 @@ def virtiofsd():
 
 
 kernels()
+seal()
 virtiofsd()
 if AS_ROOT:
     disks()

@@ -1,8 +1,11 @@
 """What surrounds vng and qemu, with a program of the test's in vng's place: what it can reach is what a
 guest can that has taken qemu over; and what it says is what a hostile guest may say. No VM is booted."""
+import ctypes
+import errno
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,7 +14,8 @@ import time
 from support import sums, tap, vng
 from support.schemas import stream
 from support.terminal import Terminal
-from support.world import Home, Outcome, Tidy, kill, small_rootfs, wait_until
+from support.world import (AS_ROOT, NOBODY, Home, Outcome, Tidy, kill, small_rootfs, wait_until,
+                           without)
 
 TIMEOUT, INTERRUPTED, FAILED_VM = 124, 130, 125
 rootfs = small_rootfs()
@@ -19,6 +23,7 @@ TREE = f"{rootfs.store}/test-rootfs"
 home = Home()
 SHARE = home.make_folder(f"{home.folder}/share")
 home.write("precious", "of-the-host")
+home.write("open-file", "x")
 
 
 def kernel(name="kernel", version=""):
@@ -28,11 +33,12 @@ def kernel(name="kernel", version=""):
 KERNEL = kernel()
 
 
-def start(script, *words, image=KERNEL):
-    """`rootlet run` where vng is a shell SCRIPT."""
+def start(script, *words, image=KERNEL, more=None):
+    """`rootlet run` where vng is a shell SCRIPT; MORE is for its environment."""
     os.chmod(home.write("bin/vng", f"#!/bin/bash\n{script}\n"), 0o755)
     return home.start("run", "--path", TREE, "--kernel", image, *words, "--", "true",
-                      environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
+                      close_fds=more is None, before=KEYED if more else (),
+                      environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin", **(more or {})})
 
 
 def run(script, *words, seconds=120, **more):
@@ -43,61 +49,363 @@ def run(script, *words, seconds=120, **more):
         time.monotonic() - began
 
 
-# "true" where it came through. HOME is the test's own folder.
+SECRET = "of-the-caller"
+MARK = "rootlet-test-victim"
+NAME = socket.gethostname()
+
+
+def perl(code):
+    """True where CODE is; numbers of calls are those of x86-64."""
+    return f"perl -MSocket -e 'exit(({code}) ? 0 : 1)'"
+
+
+def unix(kind, then):
+    return f"socket(S, PF_UNIX, {kind}, 0) && {then}"
+
+
+# Starts what follows with a key in a session keyring of its own, as logins have one.
+KEYED = ["perl", "-e", "$t = q(user), $d = q(rootlet-session), $v = q(x), syscall(250, 1, 0), "
+         "syscall(248, $t, $d, $v, 1, -3), exec @ARGV"]
+# How an attack is shown to work outside of the seal: as the same user, or with what else it takes there.
+AS_USER = []
+IN_NAMESPACES = ["unshare", "--user", "--map-root-user", "--mount"]
+AS_HOST_ROOT = "as root"
+
+# Each is "true" where it came through. HOME, SHARE, TREE, VICTIM and so on are the test's own: see places().
 ATTACKS = {
-    "writes to the user's home": "touch $HOME/escaped",
-    "overwrites a file of the user's": "echo x >>$HOME/precious",
-    "writes to the rootfs": "touch $TREE/escaped || touch /mnt/tree/escaped || touch /mnt/root/escaped",
-    "writes to /tmp": "touch /tmp/escaped.$$",
-    "writes to /var/tmp": "touch /var/tmp/escaped.$$",
-    "remounts the host writable": "mount -o remount,rw / || mount -o remount,bind,rw /",
-    "does so in namespaces of its own": "unshare --user --map-root-user --mount sh -c "
-        "'mount -o remount,bind,rw / && touch $HOME/escaped'",
-    "mounts": "mount -t tmpfs none /var/tmp",
-    "makes a file of the rootfs's root": "setpriv --reuid 0 true",
-    "gains from a setuid program": "test \"$(setpriv --dump | grep -c 'no_new_privs: 1')\" = 0",
-    "holds more than one capability": "test $(setpriv --dump | sed -n 's/^Effective capabilities: //p' | "
-        "tr , '\\n' | grep -c .) -gt 1",
-    "sees a process of the user's": f"kill -0 {os.getpid()}",
-    "looks into a process of the user's": "cat /proc/FRONT/environ || ls -l /proc/FRONT/fd/ || "
-        "head -c 1 /proc/FRONT/mem",
-    "reaches a network": "test $(wc -l </proc/net/route) -gt 1",
-    "connects to a socket of the user's": "perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0) or exit 1; "
-        "exit(connect(S, pack_sockaddr_un(qq($ENV{HOME}/socket))) ? 0 : 1)'",
-    "sends to a socket of the user's": "perl -MSocket -e 'socket(S, PF_UNIX, SOCK_DGRAM, 0) or exit 1; "
-        "exit(send(S, q(x), 0, pack_sockaddr_un(qq($ENV{HOME}/datagrams))) ? 0 : 1)'",
-    "keeps a descriptor of the caller's": "ls -l /proc/self/fd | grep -q open-file",
+    "writes to the user's home": ("touch HOME/escaped", AS_USER),
+    "overwrites a file of the user's": ("echo x >>HOME/precious", AS_USER),
+    "reads the user's keys": ("grep -q . HOME/.ssh/id", AS_USER),
+    "sees the user's home, wherever": ("ls -d HOME/precious /*HOME/precious | grep -q precious", AS_USER),
+    "changes what vng is installed as": ("touch HOME/bin/escaped", AS_USER),
+    "writes to the rootfs": ("touch TREE/escaped || touch /mnt/tree/escaped || touch /mnt/root/escaped/x",
+                             AS_HOST_ROOT),
+    "writes to /tmp": ("touch /tmp/escaped.PID", AS_USER),
+    "writes to /var/tmp": ("touch /var/tmp/escaped.PID", AS_USER),
+    "sees anything of /run, /tmp, /sys, /boot or /var/lib": (
+        "ls -A /run /tmp /sys /boot /var/lib | grep -q '^[^/]'", AS_USER),
+    "sees who else uses the host": ("test $(wc -l </etc/passwd) -gt 1", AS_USER),
+    "remounts the host writable": ("mount -o remount,bind,rw /", IN_NAMESPACES),
+    "makes a user namespace": ("unshare --user true", AS_USER),
+    "makes a mount namespace": ("unshare --mount true", IN_NAMESPACES),
+    "mounts": ("mount -t tmpfs none /mnt", IN_NAMESPACES),
+    "gains from a setuid program": ("setpriv --dump | grep -q 'no_new_privs: 0'", AS_USER),
+    "holds more than one capability": (
+        "perl -ne '/^CapEff:\\s+(\\w+)/ && exit(unpack(q(%32b*), pack(q(H*), $1)) > 1 ? 0 : 1)' /proc/self/status",
+        IN_NAMESPACES),
+    "signals a process of the user's": ("kill -0 VICTIM", AS_USER),
+    "sees a process of the user's": (f"grep -qa '{MARK[:-1]}[{MARK[-1]}]' /proc/*/cmdline", AS_USER),
+    "looks into a process of the user's": (f"grep -qa {SECRET} /proc/VICTIM/environ", AS_USER),
+    "has the caller's environment": (f"env | grep -q {SECRET}", AS_USER),
+    "reaches a network": (perl("socket(S, PF_INET, SOCK_STREAM, 0) && connect(S, sockaddr_in(PORT, "
+                               "inet_aton(q(127.0.0.1))))"), AS_USER),
+    "connects to a socket of the user's": (
+        perl(unix("SOCK_STREAM", "connect(S, pack_sockaddr_un(q(HOME/stream)))")), AS_USER),
+    "sends to a socket of the user's": (
+        perl(unix("SOCK_DGRAM", "send(S, q(x), 0, pack_sockaddr_un(q(HOME/dgram)))")), AS_USER),
+    "lists the user's sockets": ("grep -q HOME/stream /proc/net/unix", AS_USER),
+    "sees the name of the user's cgroup": ("grep -qv ':/$' /proc/self/cgroup", AS_USER),
+    "keeps a descriptor of the caller's": ("ls -l /proc/self/fd | grep -q open-file", AS_USER),
+    "writes to another terminal of the user's": ("echo x >TERMINAL", AS_USER),
+    "reads keys typed into another terminal of the user's": (
+        "read -t 5 -r line <TERMINAL && [[ $line = typed ]]", AS_USER),
+    "writes to a FIFO of the user's": ("echo x 1<>HOME/fifo >&1", AS_USER),
+    "opens a device that it does not need": ("exec 3<>/dev/ptmx", AS_USER),
+    "opens a device in a shared folder": ("head -c 1 SHARE/device | grep -qa .", AS_USER),
+    "sees the host's name": (f"test $(uname -n) = {NAME}", AS_USER),
+    "finds the user's shared memory": (perl("defined shmget(KEY, 0, 0)"), AS_USER),
+    "reads the caller's keyrings": (perl("$t = q(user), $d = q(rootlet), $v = q(x), "
+                                         "syscall(248, $t, $d, $v, 1, -2) > 0"), AS_USER),  # add_key
+    "asks for a key of the caller's session": (
+        perl("$t = q(user), $d = q(rootlet-session), syscall(249, $t, $d, 0, 0) > 0"), AS_USER),  # request_key
+    "clones into a user namespace": (perl("($p = syscall(56, 0x10000011, 0, 0, 0, 0)) || exit(0), $p > 0"), AS_USER),
+    "clones into one by clone3": (perl("$c = pack(q(Q8), 0x10000000, 0, 0, 0, 17, 0, 0, 0), "
+                                       "($p = syscall(435, $c, 64)) || exit(0), $p > 0"), AS_USER),
+    "names a keyring": (perl("syscall(250, 0, -2, 1) > 0"), AS_USER),  # keyctl, KEYCTL_GET_KEYRING_ID
+    "makes an io_uring": (perl("$p = qq(\\0) x 120, syscall(425, 1, $p) >= 0"), AS_USER),
 }
+# A file's (or folder's) setuid or setgid bit; $f is its name in the shared folder, $m the mode.
+BITS = {
+    "chmod": "open(F, q(>), $f) && syscall(90, $f, $m) == 0",
+    "fchmod": "open(F, q(>), $f) && syscall(91, fileno(F), $m) == 0",
+    "fchmodat": "open(F, q(>), $f) && syscall(268, -100, $f, $m) == 0",
+    "fchmodat2": "open(F, q(>), $f) && syscall(452, -100, $f, $m, 0) == 0",
+    "open": "syscall(2, $f, 0101, $m) >= 0",
+    "openat": "syscall(257, -100, $f, 0101, $m) >= 0",
+    "openat2": "$h = pack(q(QQQ), 0101, $m, 0); syscall(437, -100, $f, $h, 24) >= 0",
+    "a file that has no name yet": "$d = q(SHARE); ($n = syscall(257, -100, $d, 020200001, $m)) >= 0 && "
+        "($p = qq(/proc/self/fd/$n)) && syscall(265, -100, $p, -100, $f, 0x400) == 0",
+    "creat": "syscall(85, $f, $m) >= 0",
+    "mknod": "syscall(133, $f, 0100000 | $m, 0) == 0",
+    "mknodat": "syscall(259, -100, $f, 0100000 | $m, 0) == 0",
+}
+for name, code in BITS.items():
+    for bit, mode in (("setuid", "04755"), ("setgid", "02755")):
+        file = f"SHARE/{bit}.{name.replace(' ', '-')}"
+        ATTACKS[f"sets a {bit} bit: {name}"] = (
+            perl(f"$m = {mode}, $f = q({file}), {code.replace('; ', ', ')} && (stat $f)[2] & 06000"), AS_USER)
+for name, code in (("mkdir", "syscall(83, $f, 02755) == 0"),
+                   ("mkdirat", "syscall(258, -100, $f, 02755) == 0")):
+    ATTACKS[f"asks for a setgid folder: {name}"] = (perl(f"$f = q(SHARE/{name}), {code}"), AS_USER)
 
 
-def taken_over():
-    listeners = []
-    for name, kind in (("socket", socket.SOCK_STREAM), ("datagrams", socket.SOCK_DGRAM)):
-        listener = socket.socket(socket.AF_UNIX, kind)
-        listener.bind(f"{home.folder}/{name}")
-        os.chmod(f"{home.folder}/{name}", 0o777)
-        listeners.append(listener)
-    listeners[0].listen()
-    lines = ["exec 2>/dev/null", f"TREE={TREE}", "read -r FRONT <$HOME/front"]
-    for number, attack in enumerate(ATTACKS.values()):
-        attack = attack.replace("FRONT", "$FRONT")
-        lines.append(f"if ( {attack} ) >/dev/null </dev/null; then echo {number} yes; else echo {number} no; fi")
+class Victims:
+    """What of the user's, and of the host's, the attacks are after."""
+
+    def __init__(self):
+        self.sockets = []
+        for name, kind, address in (("stream", socket.SOCK_STREAM, f"{home.folder}/stream"),
+                                    ("dgram", socket.SOCK_DGRAM, f"{home.folder}/dgram")):
+            self.sockets.append(socket.socket(socket.AF_UNIX, kind))
+            self.sockets[-1].bind(address)
+            os.chmod(address, 0o777)
+        self.sockets.append(socket.socket())
+        self.sockets[-1].bind(("127.0.0.1", 0))
+        for one in self.sockets[::2]:
+            one.listen(100)
+        home.write(".ssh/id", "secret")
+        home.make_folder(f"{home.folder}/bin")
+        os.mkfifo(f"{home.folder}/fifo")
+        os.chmod(f"{home.folder}/fifo", 0o666)
+        self.fifo = os.open(f"{home.folder}/fifo", os.O_RDWR)
+        self.master, slave = os.openpty()
+        self.terminal = os.ttyname(slave)
+        os.chmod(self.terminal, 0o666)
+        os.close(slave)
+        self.slave = os.open(self.terminal, os.O_RDWR | os.O_NOCTTY)
+        if AS_ROOT:
+            os.mknod(f"{SHARE}/device", 0o20666, os.makedev(1, 9))  # urandom
+            os.chmod(f"{SHARE}/device", 0o666)
+        self.process = home.start("-e", "sleep 4994", MARK, program="/usr/bin/perl",
+                                  environment={"SECRET": SECRET}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.key = os.getpid() | 0x52000000
+        self.memory = subprocess.run(["perl", "-e", f"print shmget({self.key}, 4096, 01666)"], check=True,
+                                     text=True, stdout=subprocess.PIPE, **home.user.switch()).stdout
+
+    def places(self, share):
+        return {"HOME": home.folder, "SHARE": share, "TREE": TREE, "PID": str(os.getpid()),
+                "VICTIM": str(self.process.pid), "PORT": str(self.sockets[2].getsockname()[1]),
+                "TERMINAL": self.terminal, "KEY": str(self.key)}
+
+    def type(self):
+        os.write(self.master, b"typed\n")
+
+    def clear(self):
+        """What attacks have left, but for the victims."""
+        for path in (f"{home.folder}/escaped", f"{home.folder}/bin/escaped", f"{TREE}/escaped",
+                     f"/tmp/escaped.{os.getpid()}", f"/var/tmp/escaped.{os.getpid()}"):
+            if os.path.lexists(path):
+                os.unlink(path)
+        for name in os.listdir(SHARE):
+            if name != "device":
+                (os.rmdir if os.path.isdir(f"{SHARE}/{name}") else os.unlink)(f"{SHARE}/{name}")
+
+    def close(self):
+        self.clear()
+        kill(self.process.pid)
+        self.process.wait()
+        for one in self.sockets:
+            one.close()
+        for fd in (self.fifo, self.master, self.slave):
+            os.close(fd)
+        subprocess.run(["perl", "-e", f"exit(shmctl({self.memory}, 0, 0) ? 0 : 1)"], check=True,
+                       **home.user.switch())
+        if AS_ROOT:
+            os.unlink(f"{SHARE}/device")
+
+
+def filled(attack, places):
+    return re.sub(r"\b(" + "|".join(places) + r")\b", lambda found: places[found.group(1)], attack)
+
+
+def impossible(what):
+    """Why the attack would fail outside of the seal, too, on this host."""
+    if what.startswith("opens a device in") and not AS_ROOT:
+        return "only root makes a device"
+    if "cgroup" in what:
+        with open("/proc/self/cgroup", encoding="ascii") as file:
+            if all(line.endswith(":/\n") for line in file):
+                return "the tests run in the root of every cgroup"
+    if ("keyring" in what or "a key" in what) and not os.path.exists("/proc/keys"):
+        return "the kernel has no keyrings"
+    if what == "makes an io_uring" and call_fails(425):
+        return "the kernel has no io_uring, or lets nobody use it"
+    if what.endswith(": fchmodat2") and call_fails(452):
+        return "the kernel is older than 6.6"
+    return None
+
+
+def call_fails(number):
+    """Without arguments it fails anyway: with EFAULT or the like where it is there."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall(number, -100 if number == 452 else 1, None, 0, 0)
+    return ctypes.get_errno() in (errno.ENOSYS, errno.EPERM)
+
+
+def attacks_work(victims):
+    """Outside of the seal each comes through, or "no" would prove nothing."""
+    places = victims.places(SHARE)
+    for what, (attack, how) in ATTACKS.items():
+        why = impossible(what) or ("the tests are not root" if how == AS_HOST_ROOT and not AS_ROOT else None)
+        if why:
+            tap.skip(f"outside of the seal one {what}", why)
+            continue
+        victims.type()
+        user = {} if how == AS_HOST_ROOT else home.user.switch()
+        script = ["bash", "-c", f"( {filled(attack, places)} )"]
+        with open(f"{home.folder}/open-file", encoding="utf-8") as opened:
+            done = subprocess.run([*KEYED, *([] if how == AS_HOST_ROOT else how), *script], stdin=subprocess.DEVNULL,
+                                  capture_output=True, pass_fds=[opened.fileno()], check=False,
+                                  env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SECRET": SECRET}, **user)
+        tap.report(done.returncode == 0, f"outside of the seal one {what}", done)
+        victims.clear()
+
+
+def taken_over(victims, transport):
+    lines = ["exec 2>/dev/null"]
+    places = victims.places("/mnt/share0")
+    for number, (attack, _) in enumerate(ATTACKS.values()):
+        lines.append(f"if ( {filled(attack, places)} ) >/dev/null </dev/null; then echo {number} yes; "
+                     f"else echo {number} no; fi")
     lines.append("touch /mnt/share0/given && echo given")
-    with Tidy(home) as tidy, open(home.write("open-file", "x"), encoding="utf-8") as opened:
-        home.write("front", f"{os.getpid()}\n")
+    victims.type()
+    with Tidy(home) as tidy, open(f"{home.folder}/open-file", encoding="utf-8") as opened:
         os.set_inheritable(opened.fileno(), True)
-        status, out, err, _ = run("\n".join(lines), "--rwdir", SHARE)
-        wrong = tidy.complaints()
+        status, out, err, _ = run("\n".join(lines), "--rwdir", SHARE, "--root-transport", transport,
+                                  more={"SECRET": SECRET})
+        wrong = [line for line in tidy.complaints(5) if not re.match(r"still runs: .*" + MARK, line)]
     said = dict(line.split() for line in out.splitlines() if len(line.split()) == 2)
     for number, what in enumerate(ATTACKS):
-        tap.report(said.get(str(number)) == "no", f"who took qemu over never {what}",
+        tap.report(said.get(str(number)) == "no", f"{transport}: who took qemu over never {what}",
                    said.get(str(number), "it was not tried"), err)
     tap.report("given" in out.split() and os.path.exists(f"{SHARE}/given"),
-               "who took qemu over can write to what --rwdir gives", out, err)
-    tap.report(status == FAILED_VM and not wrong, "a VM that ends without a word has failed", status,
-               *wrong, err)
-    for listener in listeners:
-        listener.close()
+               f"{transport}: who took qemu over can write to what --rwdir gives", out, err)
+    tap.report(status == FAILED_VM and not wrong, f"{transport}: a VM that ends without a word has failed",
+               status, *wrong, err)
+    bits = [name for name in os.listdir(SHARE) if os.lstat(f"{SHARE}/{name}").st_mode & 0o6000]
+    tap.report(not bits, f"{transport}: no setuid or setgid bit is left in what --rwdir gives", *bits)
+    victims.clear()
+
+
+def as_caller():
+    """The ids: in a rootfs's namespace nobody but the caller, who is not its root."""
+    status, out, err, _ = run(f"setpriv --reuid 0 true || echo not root; echo exit 0 >{STATUS}",
+                              "--root-transport", "dir")
+    tap.report(status == 0 and "not root" in out, "who took qemu over never becomes the rootfs's root",
+               status, out, err)
+    if AS_ROOT:
+        done = subprocess.run(["setpriv", "--reuid", "0", "true"], check=False)
+        tap.report(done.returncode == 0, "root itself would", done)
+
+
+def unsealed():
+    """--unsealed gives sight of the host, and no more; it is the way out where there can be no seal."""
+    script = f"grep -q . {home.folder}/.ssh/id && echo sees; touch {home.folder}/escaped || echo cannot; " \
+        f"chmod 4755 /mnt/share0/given || echo refused; echo exit 0 >{STATUS}"
+    home.write("share/given", "")
+    with Tidy(home) as tidy:
+        status, out, err, _ = run(script, "--unsealed", "--rwdir", SHARE)
+        wrong = tidy.complaints()
+    tap.report(status == 0 and out.split() == ["sees", "cannot", "refused"] and not wrong,
+               "--unsealed: the host is visible, and cannot be changed", *wrong, status, out, err)
+    if not AS_ROOT:
+        tap.skip("a host that allows no /proc of the VM's own", "only root covers parts of /proc")
+        return
+    os.chmod(home.write("bin/vng", f"#!/bin/bash\necho exit 0 >{STATUS}\n"), 0o755)
+    for what, words, wanted, says in (
+            ("is refused", [], 5, "cannot seal the VM: .*Operation not permitted; .*: --unsealed$"),
+            ("and --unsealed is the way out", ["--unsealed"], 0, "")):
+        with Tidy(home) as tidy:
+            outcome = home.run("run", "--path", TREE, "--kernel", KERNEL, *words, "--", "true",
+                               before=without(home, "/proc/version"),
+                               environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"}, **NOBODY)
+            wrong = tidy.complaints()
+        tap.report(outcome.status == wanted and re.search(says, outcome.err, re.M | re.S) and not wrong,
+                   f"a host that allows no /proc of the VM's own {what}", *wrong, outcome)
+
+
+# Ways in which virtme-ng is installed for one user: what is made in HOME, PATH, and where vng is.
+MODULE = """import os
+print('mine:', os.path.exists('HOME/precious'))
+open('STATUS', 'w').write('exit 0\\n')
+"""
+PYTHON = "/usr/bin/python3"
+USER_SITE = ".local/lib/python%s/site-packages" % subprocess.run(
+    [PYTHON, "-c", "import sys; print('%d.%d' % sys.version_info[:2], end='')"], check=True, text=True,
+    stdout=subprocess.PIPE).stdout
+
+
+def python_vng(at, interpreter=PYTHON):
+    os.chmod(home.write(at, f"#!{interpreter}\nimport virtme_ng.run\n"), 0o755)
+
+
+def module(at):
+    home.write(f"{at}/virtme_ng/__init__.py", "")
+    home.write(f"{at}/virtme_ng/run.py", MODULE.replace("HOME", home.folder).replace("STATUS", STATUS))
+
+
+def link(at, target):
+    home.write(at, "")
+    os.unlink(f"{home.folder}/{at}")
+    os.symlink(target, f"{home.folder}/{at}")
+
+
+def in_user_site():
+    python_vng(".local/bin/vng")
+    module(USER_SITE)
+    return ".local/bin"
+
+
+def in_checkout():
+    python_vng("src/virtme-ng/vng")
+    module("src/virtme-ng")
+    link("links/vng", "../src/virtme-ng/vng")
+    return "links"
+
+
+def editable():
+    python_vng(".local/bin/vng")
+    module("src/edited")
+    home.write(f"{USER_SITE}/edited.pth", f"{home.folder}/src/edited\n")
+    return ".local/bin"
+
+
+VENV = ".local/share/pipx/venvs/virtme"
+
+
+def in_venv():
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", f"{home.folder}/{VENV}"], check=True, **home.user.switch())
+    python_vng(f"{VENV}/bin/vng", f"{home.folder}/{VENV}/bin/python3")
+    module(f"{VENV}/{USER_SITE.removeprefix('.local/')}")
+    link(".local/bin/vng", "../share/pipx/venvs/virtme/bin/vng")
+    return ".local/bin"
+
+
+def of_pyenv():
+    root = f"{home.folder}/.pyenv"
+    for name, script in (("shims/vng", f"exec {root}/libexec/pyenv exec vng"),
+                         ("libexec/pyenv", f"exec {root}/versions/3/bin/vng"),
+                         ("versions/3/bin/vng", f"PYTHONPATH={root}/versions/3/lib exec {root}/versions/3/bin/python3 "
+                                                "-c 'import virtme_ng.run'")):
+        os.chmod(home.write(f".pyenv/{name}", f"#!/usr/bin/env bash\n{script}\n"), 0o755)
+    link(".pyenv/versions/3/bin/python3", PYTHON)
+    module(".pyenv/versions/3/lib")
+    return ".pyenv/shims"
+
+
+def installations():
+    for what, make in (("with pip --user", in_user_site), ("in a checkout, by a link", in_checkout),
+                       ("as an editable package", editable), ("with pipx, in a venv", in_venv),
+                       ("with pyenv", of_pyenv)):
+        path = f"{home.folder}/{make()}:/usr/bin:/bin"
+        with Tidy(home) as tidy:
+            outcome = home.run("run", "--path", TREE, "--kernel", KERNEL, "--root-transport", "image", "--",
+                               "true", environment={"PATH": path})
+            wrong = tidy.complaints()
+        tap.report(outcome.status == 0 and "mine: False" in outcome.out and not wrong,
+                   f"vng installed {what} starts, and sees nothing else of the home", *wrong, outcome)
+        for folder in (".local", "src", "links", ".pyenv"):
+            shutil.rmtree(f"{home.folder}/{folder}", ignore_errors=True)
 
 
 STATUS, CONSOLE = "/mnt/status", "/mnt/console"
@@ -402,7 +710,14 @@ def pruned():
                os.listdir(f"{home.cache}/rootlet/images"))
 
 
-taken_over()
+attacked = Victims()
+attacks_work(attacked)
+taken_over(attacked, "dir")
+taken_over(attacked, "image")
+attacked.close()
+as_caller()
+unsealed()
+installations()
 floods()
 sayings()
 as_json()

@@ -246,9 +246,13 @@ def unstartable():
 def other_roots():
     before = tree_of_fstests()
     outcome, seen, last, wrong = run_json("--root-transport", "dir", "--force-9p",
-                                          tests=["generic/001", "mini/103"])
-    tap.report(outcome.status == 0 and not wrong and last.get("counts", {}).get("pass") == 2,
+                                          tests=["generic/001", "mini/103", "mini/107"])
+    tap.report(outcome.status == 0 and not wrong and last.get("counts", {}).get("pass") == 3,
                "--root-transport dir", *wrong, outcome)
+    # That one is in no group, and needs no other guest.
+    hostile = [e for e in seen if e.get("event") == "test" and e["name"] == "mini/107"]
+    tap.report([e["status"] for e in hostile] == ["pass"], "a hostile guest writes to none of the directories "
+               "that are shared read-only, and sets no setuid bit", *hostile)
     tap.report(tree_of_fstests() == before, "--root-transport dir: fstests' own tree is as it was")
     outcome, seen, last, wrong = run_json("--host-root", tests=["generic/001"],
                                           kernel=distribution_kernel())

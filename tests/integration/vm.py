@@ -36,6 +36,9 @@ IN_GUEST = [
      "echo by-the-link >$LINK/file && cat $LINK-real/file && "
      "grep -c \" $LINK\\(-real\\)\\? 9p \" /proc/mounts",
      "^by-the-link\n2$"),
+    ("it sets no setuid bit in the shared folder", "cp /bin/true $SHARE/bit && chmod 4755 $SHARE/bit 2>&1; "
+     "cp /bin/true /tmp/bit && chmod 4755 /tmp/bit && stat -c %a $SHARE/bit /tmp/bit",
+     r"Operation not permitted\n755\n4755$"),
     ("the user's home is not the guest's", "ls $HOST_HOME/config 2>&1", "No such file"),
     ("standard error", "echo to-error >&2; echo x", "^x$"),
     ("its processors are those of --cpus", "nproc", "^3$"),
