@@ -54,6 +54,7 @@ done
 boot=1
 while [[ -e $results/words.$boot ]]; do ((boot++)); done
 printf '%s\n' "$@" >"$results/words.$boot"
+sed 's/^/set /' "$root"/rootlet/settings >"$results/settings" 2>/dev/null
 cat "$root"/rootlet/command "$root"/usr/lib/rootlet/run "$folder"/command >"$results/command.$boot" 2>/dev/null
 console() { echo "[    1.000000] $*" >"$folder/console"; }
 status() { echo "$*" >"$folder/status"; }
@@ -213,19 +214,23 @@ def installed(modules):
     return image
 
 
-def never_the_same():
-    """No root of the type that is tested, however that is said."""
-    beside = "beside the filesystem under test"
+def preferred():
+    """A root of a type that is not tested, where there is one; else an image all the same, which is told."""
     erofs, ext4 = kernel("erofs", MAGIC + EROFS), kernel("ext4", MAGIC + EXT4)
-    image = ["--root-transport", "image"]
-    refused("no erofs root to test erofs on", beside, *words("--fstype", "erofs", *image, image=erofs), status=5)
-    for fstype in ("ext4", "ext2"):
-        refused(f"no ext4 root to test {fstype} on", beside, *words("--fstype", fstype, *image, image=ext4), status=5)
-    config = home.write("sections.config", "[a]\nFSTYP=xfs\n[b]\nexport FSTYP=\"ext4\" # comment\n")
-    refused("no root of what a section of --config tests", beside,
-            *words("--fstype", "xfs", *image, "--config", config, image=ext4), status=5)
-    run = Run(ALL_PASS, "--fstype", "xfs", *image, image=ext4, tests=["generic/001"])
-    run.says(run.outcome.status == 0, "an ext4 root to test xfs on")
+    sections = home.write("sections.config", "[a]\nFSTYP=xfs\n[b]\nexport FSTYP=\"ext4\" # comment\n")
+    for what, image, more, root, told in (
+            ("ext4, of a kernel that has erofs, too", WHOLE, ["--fstype", "ext4"], "erofs", 0),
+            ("erofs, of a kernel that has ext4, too", WHOLE, ["--fstype", "erofs"], "ext4", 0),
+            ("xfs, of a kernel that has only ext4", ext4, ["--fstype", "xfs"], "ext4", 0),
+            ("ext4, of a kernel that has only that", ext4, [], "ext4", 1),
+            ("ext2, of a kernel that has only ext4", ext4, ["--fstype", "ext2"], "ext4", 1),
+            ("ext4 in a section, of a kernel that has only that", ext4, ["--fstype", "xfs", "--config", sections], "ext4", 1),
+            ("erofs, of a kernel that has only that", erofs, ["--fstype", "erofs"], "erofs", 1)):
+        run = Run(ALL_PASS, *more, image=image, tests=["generic/001"])
+        notes = [event["line"] for event in run.events if event["event"] == "log" and "under test" in event["line"]]
+        run.says(run.outcome.status == 0 and f"set fstype={root}" in run.read("results/settings") and len(notes) == told,
+                 f"the root for tests of {what}: {root}{', which is told once' * told}", *notes,
+                 run.read("results/settings"))
 
 
 def virtiofs():
