@@ -167,7 +167,9 @@ static int visit(const char *path, const struct stat *st, int type, struct FTW *
 	/* What is in the folder counts, not when somebody used it: cache_touch(). */
 	if (type == FTW_NS || where->level == 0)
 		return FTW_CONTINUE;
-	census.bytes += (uint64_t)st->st_blocks * 512;
+	/* What is compressed here is not in the image. */
+	census.bytes += st->st_blocks * 512 > st->st_size ? (uint64_t)st->st_blocks * 512
+							  : (uint64_t)(st->st_size + 4095);
 	census.files++;
 	EVP_DigestUpdate(census.digest, path + census.skip, strlen(path + census.skip) + 1);
 	EVP_DigestUpdate(census.digest, facts, sizeof(facts));
@@ -215,7 +217,7 @@ static int build_folder(int fd, void *context, struct error **err)
 			       "-m",
 			       "0",
 			       "-i",
-			       "8192",
+			       "4096",
 			       "-E",
 			       "root_owner=0:0",
 			       "-d",
@@ -225,7 +227,7 @@ static int build_folder(int fd, void *context, struct error **err)
 	const int stdio[3] = { fd, -1, STDERR_FILENO };
 	bool sized = strcmp(f->format, "ext4") == 0;
 	uint64_t size =
-		census.bytes + census.bytes / 5 + census.files * 1024 + (UINT64_C(32) << 20);
+		census.bytes + census.bytes / 5 + census.files * 4096 + (UINT64_C(32) << 20);
 
 	if (!find_program(f->format, program))
 		return error_set(err, ERR_HOST,

@@ -53,18 +53,27 @@ static bool is_among(const char *fstypes, const char *format)
 	return false;
 }
 
-/* SURE: only what the kernel certainly has; else what it is not known to lack. */
+static bool can_use(const struct format *format, const struct kernel_features *features, bool sure)
+{
+	enum kernel_feature has = kernel_feature(features, format->option, format->module);
+
+	return image_can_make(format->name) && has != FEATURE_ABSENT &&
+	       (has != FEATURE_UNKNOWN || !sure);
+}
+
+/* SURE: only what the kernel certainly has; else what it is not known to lack. One that is not
+ * under test is preferred. */
 static const struct format *choose_format(const struct root_wish *w,
 					  const struct kernel_features *features, bool sure)
 {
-	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
-		enum kernel_feature has =
-			kernel_feature(features, formats[i].option, formats[i].module);
+	const size_t count = sizeof(formats) / sizeof(*formats);
 
-		if (!is_among(w->fstypes, formats[i].name) && image_can_make(formats[i].name) &&
-		    has != FEATURE_ABSENT && (has != FEATURE_UNKNOWN || !sure))
+	for (size_t i = 0; i < count; i++)
+		if (!is_among(w->fstypes, formats[i].name) && can_use(&formats[i], features, sure))
 			return &formats[i];
-	}
+	for (size_t i = 0; i < count; i++)
+		if (can_use(&formats[i], features, sure))
+			return &formats[i];
 	return NULL;
 }
 
@@ -104,6 +113,11 @@ static int choose(const struct root_wish *w, const struct kernel_features *featu
 	if (w->transport == ROOT_DIR)
 		return 0;
 	*format = lacking ? NULL : choose_format(w, features, sure);
+	if (*format && is_among(w->fstypes, (*format)->name))
+		progress_note(w->progress,
+			      "the root is an %s image, read-only under overlayfs, though %s is "
+			      "under test: the kernel or this host has nothing else for it",
+			      (*format)->name, (*format)->name);
 	if (*format)
 		return 0;
 	if (image && lacking)
@@ -114,9 +128,9 @@ static int choose(const struct root_wish *w, const struct kernel_features *featu
 	if (image)
 		return error_set(err, ERR_HOST,
 				 "cannot boot from an image: neither erofs (CONFIG_EROFS_FS and "
-				 "mkfs.erofs) nor ext4 (CONFIG_EXT4_FS and mke2fs) can be used%s; "
+				 "mkfs.erofs) nor ext4 (CONFIG_EXT4_FS and mke2fs) can be used; "
 				 "run: apt install erofs-utils%s",
-				 w->fstypes ? " beside the filesystem under test" : "", else_dir);
+				 else_dir);
 	progress_note(w->progress,
 		      "the root is the tree itself, which is slow: %s%s; see --root-transport",
 		      lacking ? "the kernel has, or tells, no CONFIG_"

@@ -33,7 +33,7 @@ struct rootfs {
 struct root_wish {
 	const struct rootfs *rootfs;
 	enum root_transport transport;
-	const char *fstypes; /* under test, which the root must not have: words; NULL: none is */
+	const char *fstypes; /* under test, which the root should not have: words; NULL: none is */
 	bool no_virtiofs;
 	struct progress *progress;
 };

@@ -44,6 +44,12 @@ struct vm_disk {
 	bool memory; /* the sparse file lies in memory */
 };
 
+/* The command's terminal in the guest, as under `ssh -t`. */
+struct vm_terminal {
+	char type[64]; /* TERM */
+	unsigned short rows, columns;
+};
+
 struct vm_config {
 	struct vm_root root;
 	const struct kernel *kernel;
@@ -58,15 +64,21 @@ struct vm_config {
 	unsigned int timeout; /* seconds; 0: none */
 	bool kvm;	      /* else emulation */
 	bool unsealed;	      /* vng and qemu see all of the host, read-only, and its processes */
-	char *const *argv;    /* NULL: a shell on the caller's terminal */
+	char *const *argv;    /* NULL: a login shell; TERMINAL is set then */
+	/* Connected to the caller's terminal, which is standard input and output; else NULL, and
+	 * the command has three separate streams. */
+	const struct vm_terminal *terminal;
+	const char *script; /* vm_run() sets it: what the guest runs */
 
 	/* Who takes what the guest prints and when the VM has to end; each may be NULL. With OUTPUT
 	 * (FD says which: the command's standard output or error) nothing is read from standard
 	 * input. WATCH is
 	 * called after every event and says after how many milliseconds again (-1: no matter), or 0
 	 * to end the VM now. STARTED is called once, before the first that the command says is
-	 * passed on. */
+	 * passed on. AGAIN is called before a second boot: the first kernel died before the command
+	 * began, for a reason that a busy host causes (WHY, a sentence without its end). */
 	void (*started)(void *context);
+	void (*again)(const char *why, void *context);
 	void (*output)(int fd, const char *data, size_t size, void *context);
 	void (*console)(const char *data, size_t size, void *context);
 	int (*watch)(void *context);
@@ -82,8 +94,15 @@ struct vm_result {
 	char console[2048]; /* what the console said last; lines without control characters */
 };
 
+/* The caller's terminal. Returns false if COMMAND (else a shell) gets none: if standard input or
+ * output is not a terminal, or standard error, which a terminal would join to them, or if it
+ * belongs to a job in the foreground that is not ours. */
+bool vm_terminal_find(struct vm_terminal *terminal, bool command);
+
 /* Blocks until the VM is gone. The guest's output goes to standard output and error while it runs,
- * and what is on standard input goes to it, unless OUTPUT takes it.
+ * and what is on standard input goes to it, unless OUTPUT takes it. Before the command has begun, no
+ * standard input is read, and Ctrl-C on the caller's terminal is a signal to us. From then on, with
+ * TERMINAL, keys go to the guest, but "~." at the start of a line ends the VM (ERR_INTERRUPTED).
  * Returns 0, or -1 with ERR set: ERR_INTERRUPTED after a signal, ERR_HOST where the host lacks what
  * it needs, ERR_SYSTEM where the VM failed (a panic, no boot, no exit status). */
 int vm_run(const struct vm_config *config, struct vm_result *result, struct error **err);

@@ -25,7 +25,7 @@ static int run_ext4(int image)
 {
 	(void)image;
 	execlp("mke2fs", "mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-i",
-	       "8192", "-d", "/staging", "-E", "root_owner=0:0", IMAGE_FD, (char *)NULL);
+	       "4096", "-d", "/staging", "-E", "root_owner=0:0", IMAGE_FD, (char *)NULL);
 	return NO_PROGRAM;
 }
 
@@ -46,8 +46,9 @@ static const struct format *format_find(const char *name)
 	return NULL;
 }
 
-/* Room for the content, an inode of 256 bytes and a share of a directory block for each file, and
- * some for what mke2fs cannot foresee. */
+/* Room for the content, an inode for each file (mke2fs makes one per 4096 bytes, of 256 bytes) and
+ * its share of a directory block, and some for what mke2fs cannot foresee. What stays empty is a
+ * hole. */
 static int set_size(const struct server *s, int tree, int image, struct error **err)
 {
 	struct tree_census census;
@@ -55,7 +56,7 @@ static int set_size(const struct server *s, int tree, int image, struct error **
 
 	if (tree_count(s, tree, &census, err) < 0)
 		return -1;
-	size = census.bytes + census.bytes / 5 + census.files * 1024 + (UINT64_C(32) << 20);
+	size = census.content + census.content / 5 + census.files * 4096 + (UINT64_C(32) << 20);
 	if (ftruncate(image, (off_t)size) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make an image of %llu bytes",
 				   (unsigned long long)size);

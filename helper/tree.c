@@ -21,6 +21,7 @@
 #define WHERE_MAX 512
 #define NAMES_MAX 65536 /* of extended attributes: XATTR_LIST_MAX */
 #define VALUE_MAX 65536
+#define SEEN_MAX ((size_t)1 << 22) /* inodes: 64 MiB; beyond them, each name counts as a file */
 
 void tree_close_folder(DIR **d)
 {
@@ -335,30 +336,92 @@ static bool is_foreign(int folder, const char *name, const struct statx *st)
 	       is_unmapped(folder, name, st);
 }
 
+/* Inodes with several names that were counted: an open hash, at most half full. 0 is no inode. */
+struct seen {
+	uint64_t *slot;
+	size_t size, used; /* SIZE: a power of 2 */
+};
+
+static void seen_clear(struct seen *s)
+{
+	free(s->slot);
+}
+
+static uint64_t *seen_find(const struct seen *s, uint64_t inode)
+{
+	size_t at = (size_t)(inode * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (s->size - 1);
+
+	while (s->slot[at] && s->slot[at] != inode)
+		at = (at + 1) & (s->size - 1);
+	return &s->slot[at];
+}
+
+static bool seen_grow(struct seen *s)
+{
+	struct seen larger = { .size = s->size ? 2 * s->size : 4096, .used = s->used };
+
+	if (s->used == SEEN_MAX || !(larger.slot = calloc(larger.size, sizeof(*larger.slot))))
+		return false;
+	for (size_t i = 0; i < s->size; i++)
+		if (s->slot[i])
+			*seen_find(&larger, s->slot[i]) = s->slot[i];
+	free(s->slot);
+	*s = larger;
+	return true;
+}
+
+/* Returns whether INODE was there before. One for which there is no room was not. */
+static bool seen_before(struct seen *s, uint64_t inode)
+{
+	uint64_t *slot;
+
+	if (2 * (s->used + 1) > s->size && !seen_grow(s))
+		return false;
+	slot = seen_find(s, inode);
+	if (*slot)
+		return true;
+	*slot = inode;
+	s->used++;
+	return false;
+}
+
+struct count {
+	struct tree_census *census;
+	struct seen seen;
+};
+
 static int visit_count(int folder, const char *name, const struct statx *st, void *context)
 {
-	struct tree_census *census = context;
+	struct count *count = context;
+	struct tree_census *census = count->census;
+	uint64_t allocated = st->stx_blocks * 512, whole = (st->stx_size + 4095) / 4096 * 4096;
 
 	census->fingerprint += hash_entry(name, st);
-	/* A file with several names counts once for all of them. */
-	census->bytes += st->stx_blocks * 512 / (S_ISDIR(st->stx_mode) ? 1 : st->stx_nlink);
 	census->files++;
 	if (is_foreign(folder, name, st))
 		census->foreign++;
+	/* Other names may be in other trees, which share the file with this one. */
+	if (!S_ISDIR(st->stx_mode) && st->stx_nlink > 1 && seen_before(&count->seen, st->stx_ino))
+		return 0;
+	census->bytes += allocated;
+	census->content += S_ISREG(st->stx_mode) && whole > allocated ? whole : allocated;
 	return 0;
 }
 
 int tree_count(const struct server *s, int tree, struct tree_census *census, struct error **err)
 {
 	struct pace pace = { .server = s, .began = serve_now(), .limit = COUNT_SECONDS };
-	struct walk w = { .visit = visit_count, .context = census, .pace = &pace, .top = -1 };
+	struct count count = { .census = census };
+	struct walk w = { .visit = visit_count, .context = &count, .pace = &pace, .top = -1 };
 	struct statx st;
+	int r = 0;
 
 	*census = (struct tree_census){ 0 };
 	if (statx(tree, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &st) < 0 ||
-	    visit_count(tree, ".", &st, census) < 0 || walk_folder(&w, tree, ".", 0) < 0)
-		return explain_walk(&w, "look through the rootfs", err);
-	return 0;
+	    visit_count(tree, ".", &st, &count) < 0 || walk_folder(&w, tree, ".", 0) < 0)
+		r = explain_walk(&w, "look through the rootfs", err);
+	seen_clear(&count.seen);
+	return r;
 }
 
 bool tree_disk_full(int folder)

@@ -59,8 +59,12 @@ int tree_remove(int parent, const char *name, int tree, struct error **err);
 int tree_check_mounts(int tree, struct error **err);
 
 struct tree_census {
-	uint64_t bytes; /* allocated */
-	uint64_t files;
+	/* Allocated. Each file counts once and as a whole, also where hard links share it with a
+	 * snapshot or with other trees: this is the size of the tree, not what its removal frees.
+	 */
+	uint64_t bytes;
+	uint64_t content; /* likewise, where nothing is compressed and no file has holes */
+	uint64_t files;	  /* names */
 	uint32_t foreign; /* owned by an id outside the range */
 	/* Of names, inodes and times of change: differs once anything has changed. The order in
 	 * which folders are read does not matter. Nothing is proved by it. */

@@ -409,6 +409,7 @@ def installations():
 
 
 STATUS, CONSOLE = "/mnt/status", "/mnt/console"
+TERMINAL_IN, TERMINAL_OUT = "/mnt/terminal.in", "/mnt/terminal.out"
 FLOODS = {"the status line": f"exec cat /dev/zero >{STATUS}",
           "lines on the status line": f"exec yes started >{STATUS}",
           "the console": f"exec cat /dev/zero >{CONSOLE}",
@@ -485,6 +486,66 @@ JSON = {
 }
 
 
+# On its first boot the guest's kernel dies; on the next, which FIRST tells, the command gets what was on
+# standard input.
+DIES = """if mkdir /mnt/share0/booted 2>/dev/null; then
+	%(before)s
+	echo 'Kernel panic - not syncing: %(panic)s' >%(console)s
+	sleep 600
+fi
+echo started >%(status)s; cat; echo exit 7 >%(status)s"""
+TIMER = "IO-APIC + timer doesn't work!  Boot with apic=debug"
+DEATHS = {
+    # what: panic, before, exit status, standard output
+    "of its timer": (TIMER, "", 7, "typed"),
+    "of its timer, and again": (TIMER, "rmdir /mnt/share0/booted", FAILED_VM, ""),
+    "of something else": ("VFS: Unable to mount root fs on unknown-block(0,0)", "", FAILED_VM, ""),
+    "of its timer while the command runs": (TIMER, f"echo started >{STATUS}; sleep 1", FAILED_VM, ""),
+}
+
+
+def boots_once_more():
+    """Only of what a busy host causes, and only once. Nothing of standard input is lost."""
+    for what, (reason, before, status, out) in DEATHS.items():
+        script = DIES % {"before": before, "panic": reason.replace("'", "'\\''"), "console": CONSOLE,
+                         "status": STATUS}
+        os.chmod(home.write("bin/vng", f"#!/bin/bash\n{script}\n"), 0o755)
+        with Tidy(home) as tidy:
+            outcome = home.run("run", "--path", TREE, "--kernel", KERNEL, "--rwdir", SHARE, "--", "true",
+                               text=b"typed", seconds=120,
+                               environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
+            wrong = tidy.complaints()
+        again = outcome.err.count("; booting once more")
+        tap.report(outcome.status == status and outcome.out == out and not wrong and
+                   again == ("timer" in what and "runs" not in what), f"a kernel that dies {what}", again,
+                   *wrong, outcome)
+        if os.path.exists(f"{SHARE}/booted"):
+            os.rmdir(f"{SHARE}/booted")
+
+
+# Typed at the guest's terminal: what the guest gets, and whether that ends the VM. More: unit/test_keys.c
+KEYS = {"~.": ("", True), "~~.\r\x03": ("~.\r\x03", False)}
+
+
+def keys():
+    for typed, (want, ends) in KEYS.items():
+        script = f"echo started >{STATUS}; exec 3>{TERMINAL_OUT}; printf '<<' >&3; " \
+                 f"head -c {len(want) or 99} <{TERMINAL_IN} | od -An -c >&3; " \
+                 f"printf '>>' >&3; echo exit 0 >{STATUS}"
+        os.chmod(home.write("bin/vng", f"#!/bin/bash\n{script}\n"), 0o755)
+        path = {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}
+        with Tidy(home) as tidy, Terminal(home, "run", "--path", TREE, "--kernel", KERNEL,
+                                          environment=path) as terminal:
+            terminal.expect("<<", 60)
+            terminal.type(typed)
+            status = terminal.wait(60)
+            wrong = tidy.complaints()
+        shown = terminal.text.partition("<<")[2].partition(">>")[0].split() if not ends else []
+        wants = [{"\r": "\\r", "\x03": "003"}.get(key, key) for key in want]
+        tap.report(status == (INTERRUPTED if ends else 0) and shown == wants and not wrong,
+                   f"typed on a terminal: {typed!r}", status, shown, *wrong, repr(terminal.text[-300:]))
+
+
 def as_json():
     """What the command says is in events, and the result fits its schema."""
     for what, (script, ends, status, said, complained) in JSON.items():
@@ -511,11 +572,12 @@ def shows_boot():
     events = [event["stage"] for event in told if event["event"] == "progress"]
     tap.report(not wrong and events[-1:] == ["Booting the kernel"] and len(events) == len(set(events)),
                "run --json: the same as events", *wrong, events, result)
+    words = words.replace("echo out", f"printf 'out\\r\\n' >{TERMINAL_OUT}")
     os.chmod(home.write("bin/vng", f"#!/bin/bash\n{words}\n"), 0o755)
     with Terminal(home, "run", "--path", TREE, "--kernel", KERNEL, "--", "true",
                   environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin", "TERM": "xterm"}) as terminal:
         terminal.wait(60)
-    tap.report(re.search(r"\rBooting the kernel[^\r\n]*\r?\nout\r\n$", terminal.text),
+    tap.report(re.search(r"\rBooting the kernel[^\r\n]*[\r\n]+out\r\n$", terminal.text),
                "run on a terminal: what the guest says begins a line", repr(terminal.text[-300:]))
 
 
@@ -722,6 +784,8 @@ floods()
 sayings()
 as_json()
 shows_boot()
+boots_once_more()
+keys()
 leftovers()
 kernels_of_ones_own()
 size_of_guest()

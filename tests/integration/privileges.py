@@ -152,7 +152,7 @@ def wanted_files():
     """What an administrator has to find, below the prefix: for each source, what comes of it."""
     files = ["bin/rootlet", "libexec/rootlet/rootlet-helper", "share/rootlet/install-helper",
              "share/rootlet/policy.conf.example", "share/rootlet/smoke.sh", "share/rootlet/guest/init.sh",
-             "share/rootlet/guest/fstests.sh", "share/rootlet/build/fstests.sh",
+             "share/rootlet/guest/fstests.sh", "share/rootlet/guest/command.sh", "share/rootlet/build/fstests.sh",
              "share/rootlet/apparmor/rootlet-helper.apparmor",
              "share/bash-completion/completions/rootlet", "share/zsh/site-functions/_rootlet",
              "share/fish/vendor_completions.d/rootlet.fish"]

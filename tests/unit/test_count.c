@@ -1,5 +1,6 @@
 /* helper/tree.c: a tree is counted as it is, and no further once the front end has left. */
 #include <fcntl.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,23 +24,73 @@ static int make_files(int tree)
 	return 0;
 }
 
+/* As in a clone of a snapshot: a file of 64 KiB with two names in the tree and one outside, and one
+ * with a single name there. Returns the size of both, or -1. */
+static int64_t make_shared(int tree, const char *outside)
+{
+	static char data[65536];
+	int64_t bytes = 0;
+
+	memset(data, 1, sizeof(data));
+	for (int i = 0; i < 2; i++) {
+		char name[16], other[64];
+		struct stat st;
+		int fd;
+
+		snprintf(name, sizeof(name), "file%d", i);
+		snprintf(other, sizeof(other), "%s/%d", outside, i);
+		fd = openat(tree, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		if (fd < 0 || write(fd, data, sizeof(data)) != sizeof(data) || fsync(fd) < 0 ||
+		    fstat(fd, &st) < 0 || linkat(tree, name, AT_FDCWD, other, 0) < 0)
+			return -1;
+		close(fd);
+		bytes += st.st_blocks * 512;
+	}
+	return linkat(tree, "file0", tree, "twin", 0) < 0 ? -1 : bytes;
+}
+
+/* What the files add to the tree, and an image's room for one that has holes. */
+static void check_sizes(struct server *server, int tree, const char *outside)
+{
+	struct tree_census before, after = { 0 };
+	int64_t bytes;
+	int fd;
+
+	tap_check(tree_count(server, tree, &before, NULL) == 0, "an empty tree is counted");
+	bytes = make_shared(tree, outside);
+	tap_check(bytes > 0 && tree_count(server, tree, &after, NULL) == 0 &&
+			  after.bytes - before.bytes == (uint64_t)bytes &&
+			  after.files - before.files == 3,
+		  "a file that another tree shares counts as a whole, and once");
+	before = after;
+	fd = openat(tree, "holes", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	tap_check(fd >= 0 && ftruncate(fd, 1 << 20) == 0 &&
+			  tree_count(server, tree, &after, NULL) == 0 &&
+			  after.content - before.content == 1 << 20 &&
+			  after.bytes - before.bytes < 1 << 20,
+		  "content is what a file has without holes and compression");
+	close(fd);
+}
+
 int main(void)
 {
 	_cleanup_error_ struct error *err = NULL;
-	char folder[] = "/tmp/test_count.XXXXXX";
+	char folder[] = "/tmp/test_count.XXXXXX", outside[] = "/tmp/test_count.XXXXXX";
 	const struct session session = { .mode = MODE_USER };
 	struct server server = { .session = &session, .recorder = -1 };
 	struct tree_census census;
-	int ends[2], tree;
+	int ends[2], tree, other;
 
-	if (!mkdtemp(folder) || (tree = open(folder, O_RDONLY | O_DIRECTORY)) < 0 ||
-	    make_files(tree) < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) < 0) {
+	if (!mkdtemp(folder) || !mkdtemp(outside) ||
+	    (tree = open(folder, O_RDONLY | O_DIRECTORY)) < 0 || make_files(tree) < 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) < 0) {
 		perror("test_count");
 		return 1;
 	}
 	server.parser = ends[0];
 	tap_check(tree_count(&server, tree, &census, &err) == 0 && census.files == FILES + 1,
 		  "all that is in a tree is counted, and its root");
+	check_sizes(&server, tree, outside);
 	close(ends[1]);
 	tap_check(tree_count(&server, tree, &census, &err) < 0 && err &&
 			  err->code == ERR_INTERRUPTED &&
@@ -47,5 +98,7 @@ int main(void)
 		  "a count ends where the front end does");
 	tap_check(tree_remove(AT_FDCWD, folder, tree, NULL) == 0 && access(folder, F_OK) < 0,
 		  "a removal does not");
+	other = open(outside, O_RDONLY | O_DIRECTORY);
+	tree_remove(AT_FDCWD, outside, other, NULL);
 	return tap_done();
 }
