@@ -67,6 +67,8 @@ static uint64_t sequence_of(const json_t *record)
 /* --- what was found --------------------------------------------------------------------------- */
 
 static void remark_at(struct chain *c, uint64_t line, const char *format, va_list ap)
+	PRINTF_LIKE(3, 0);
+static void remark_at(struct chain *c, uint64_t line, const char *format, va_list ap)
 {
 	_cleanup_free_ char *message = NULL;
 
