@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 
+#include "helper/idmap.h"
 #include "helper/serve.h"
 
 #define COUNT_SECONDS 1800
@@ -15,8 +16,8 @@
 #define FILES_LEAST 256
 /* Folders in folders: each that is open takes a descriptor, of which there are 4096 at most. */
 #define DEPTH_MAX 1000
-/* Shown for an id that is not mapped; 65535: the caller. */
-#define FIRST_FOREIGN 65534
+/* The range's last id, nobody's. The kernel shows an id that is not mapped as this one, too. */
+#define LAST_OWN (RANGE_COUNT - 1)
 #define WHERE_MAX 512
 #define NAMES_MAX 65536 /* of extended attributes: XATTR_LIST_MAX */
 #define VALUE_MAX 65536
@@ -312,16 +313,37 @@ static uint64_t hash_entry(const char *name, const struct statx *st)
 	return hash;
 }
 
+/* Whether the owner that is shown as LAST_OWN is an id outside the range: over what such an id owns
+ * we have no capabilities, and the kernel wants one for O_NOATIME (inode_owner_or_capable), if not
+ * for the mode. Other kinds of files cannot be asked without leaving a trace in them. */
+static bool is_unmapped(int folder, const char *name, const struct statx *st)
+{
+	int type = S_ISDIR(st->stx_mode) ? O_DIRECTORY : 0;
+	_cleanup_close_ int fd = -1;
+
+	if (!S_ISREG(st->stx_mode) && !S_ISDIR(st->stx_mode))
+		return false;
+	fd = tree_open_own(folder, name, O_RDONLY | O_NONBLOCK | O_NOATIME | type);
+	return fd < 0 && (errno == EPERM || errno == EACCES);
+}
+
+static bool is_foreign(int folder, const char *name, const struct statx *st)
+{
+	if (st->stx_uid > LAST_OWN || st->stx_gid > LAST_OWN)
+		return true;
+	return (st->stx_uid == LAST_OWN || st->stx_gid == LAST_OWN) &&
+	       is_unmapped(folder, name, st);
+}
+
 static int visit_count(int folder, const char *name, const struct statx *st, void *context)
 {
 	struct tree_census *census = context;
 
-	(void)folder;
 	census->fingerprint += hash_entry(name, st);
 	/* A file with several names counts once for all of them. */
 	census->bytes += st->stx_blocks * 512 / (S_ISDIR(st->stx_mode) ? 1 : st->stx_nlink);
 	census->files++;
-	if (st->stx_uid >= FIRST_FOREIGN || st->stx_gid >= FIRST_FOREIGN)
+	if (is_foreign(folder, name, st))
 		census->foreign++;
 	return 0;
 }

@@ -9,7 +9,7 @@ from support import mirror as mirrors
 from support import tap, vng
 from support.server import Fault, Server
 from support.terminal import Terminal
-from support.world import Case, Home, Tidy, judge, mirror, play, processes_left, wait_until
+from support.world import AS_ROOT, Case, Home, Tidy, judge, mirror, play, processes_left, wait_until
 
 AT = mirror()
 home = Home()
@@ -155,6 +155,23 @@ def check_and_list():
              "/etc/rootlet/manifest.json")
     play(Case("list: the age is that of the manifest", ["list"], 0, [r"^second .*M +\d{4,} days +fsqa",
                                                                      r"^test-rootfs .* (second|minute)s? "]), home)
+
+
+def owners():
+    """The range is ids 0 to 65534, the last of them nobody's. An id that is not mapped is shown as 65534, too."""
+    tree = f"{home.store}/second"
+    home.run("shell", "--name", "second", "--", "sh", "-ec", "cd /root; mkdir d; echo >f; ln -s f l; mkfifo p; "
+             "chmod 0 f; chown -h 65534:65534 d f l p")
+    play(Case("check: what belongs to nobody belongs to the rootfs", ["check", "--name", "second"], 0, "✓"), home)
+    first = os.lstat(tree).st_uid
+    rows = [("the caller", home.user.uid), ("the range's spare id", first + 65535), ("the host's root", 0)]
+    for whose, uid in rows if AS_ROOT else ():
+        for path, kind in ((f"{tree}/root/f", "file"), (f"{tree}/root/d", "directory")):
+            os.chown(path, uid, -1)
+            play(Case(f"check finds a {kind} of {whose}", ["check", "--name", "second"], 1,
+                      "1 files belong to ids outside"), home)
+            os.chown(path, first + 65534, -1)
+    home.run("shell", "--name", "second", "--", "sh", "-c", "rm -r /root/[dflp]")
 
 
 def ask_to_delete():
@@ -344,6 +361,7 @@ with Server(AT.root) as same:  # a base is of one mirror
     refused_create()
     taken_meanwhile()
     check_and_list()
+    owners()
     ask_to_delete()
     try_shell()
     no_fstests()

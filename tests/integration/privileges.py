@@ -200,7 +200,7 @@ def owners_of_tree():
         for name in folders + names:
             st = os.lstat(f"{where}/{name}")
             seen += 1
-            if not owner <= st.st_uid < owner + 65536:
+            if not owner <= st.st_uid < owner + 65535:
                 foreign.append(f"{where}/{name}: {st.st_uid}")
             if st.st_mode & 0o6000 and st.st_uid < 65536:
                 marked.append(f"{where}/{name}")
