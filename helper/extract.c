@@ -343,6 +343,21 @@ static int check_owner(struct extraction *x, struct archive_entry *entry, const 
 	return 0;
 }
 
+/* What dpkg would make of the directory NAME, /bin or its like, only a diversion tells, and none is
+ * there before the first preinst has run. Processes beside this one append to the file, too. */
+static int record_alias(const struct extraction *x, struct archive_entry *entry, const char *name,
+			struct error **err)
+{
+	_cleanup_close_ int fd =
+		openat(x->layout->work, ALIASES,
+		       O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	char line[64];
+	int length = snprintf(line, sizeof(line), "%s %o %ju\n", name, archive_entry_perm(entry),
+			      (uintmax_t)archive_entry_mtime(entry));
+
+	return fd < 0 || write(fd, line, (size_t)length) != length ? fail(x, name, err) : 0;
+}
+
 static int extract_plain(struct extraction *x, struct archive_entry *entry, const char *path,
 			 struct error **err)
 {
@@ -357,7 +372,7 @@ static int extract_plain(struct extraction *x, struct archive_entry *entry, cons
 		return -1;
 	/* The link itself is there now; trixie's base-files holds it. */
 	if (x->layout->merged && extract_aliased(path, &length) && !path[length])
-		return 0;
+		return type == AE_IFDIR ? record_alias(x, entry, path, err) : 0;
 	if (archive_entry_hardlink(entry))
 		return extract_hard_link(x, entry, place, err);
 	switch (type) {

@@ -180,6 +180,16 @@ static const char prologue[] =
 	"printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d\n"
 	"chmod 755 /usr/sbin/policy-rc.d\n";
 
+/* As if dpkg had unpacked them behind base-files: a directory whose name is diverted gets
+ * the other one. Sorted, as the lines come in any order. */
+static const char aliases[] =
+	"[ ! -e rootlet/" ALIASES " ] || sort rootlet/" ALIASES " | while read name mode time; do\n"
+	"  other=$(dpkg-divert --truename /$name)\n"
+	"  [ ! -e $other ] || continue\n"
+	"  mkdir -m $mode $other\n"
+	"  touch -d @$time $other\n"
+	"done\n";
+
 static const char epilogue[] = "dpkg --configure --pending\n"
 			       "rm -rf /usr/sbin/policy-rc.d /var/lib/dpkg/rootlet\n";
 
@@ -388,6 +398,7 @@ static void write_script(struct plan *plan, const struct layout *layout, FILE *f
 	fputs(prologue, f);
 	write_preinsts(plan, layout, f);
 	write_base(plan, f);
+	fputs(aliases, f);
 	if (!all_unpacked(plan)) {
 		write_configure(plan, chosen, f);
 		write_rounds(plan, f);

@@ -255,6 +255,40 @@ def unmerged(at):
     home.remove()
 
 
+def _divert_aliases(tree):
+    """base-files as noble has it: it diverts the names that are links into /usr."""
+    with open(f"{tree}/DEBIAN/preinst", "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nset -e\nfor d in bin lib sbin lib32; do dpkg-divert --package base-files --add "
+                   "--no-rename --divert /$d.usr-is-merged /$d; done\n")
+    os.chmod(f"{tree}/DEBIAN/preinst", 0o755)
+
+
+ALIASES = {"odd-bin": {"entries": [("./bin/", "dir", (0, 0), 0o755), ("./bin/odd-bin", b"#!/bin/sh\n")]},
+           "odd-lib32": {"entries": [("./lib32/", "dir", (0, 0), 0o711)]}}
+
+
+def diverted(at):
+    """What dpkg does with a package's ./bin/ once base-files diverts /bin, whichever process of the unpacker
+    had the package, and when: it makes the folder that the diversion names."""
+    folder = f"{SCRATCH}/{os.getpid()}.diverted"
+    os.makedirs(f"{folder}.debs")
+    base = mirrors.repack(f"{at.root}/{at.deb_of('base-files')}", f"{folder}.debs", _divert_aliases)
+    other = at.with_packages(folder, [base, *(debs.make(f"{folder}.debs", name, mirrors.arch(), **how)
+                                              for name, how in ALIASES.items())], without=["base-files"])
+    home = Home()
+    with Server(other.root) as server:
+        outcome = home.create("--include", ",".join(ALIASES), "--quiet", server=server, at=other)
+    check = home.run("check", "--deep")
+    seen = home.run("shell", "--", "sh", "-xec", "for d in bin lib sbin; do test -d /$d.usr-is-merged; "
+                    "test -L /$d; done; test -x /usr/bin/odd-bin; test \"$(stat -c %a /lib32.usr-is-merged)\" = 711; "
+                    "dpkg -S /bin.usr-is-merged; echo all-of-it")
+    tap.report(outcome.status == 0 and check.status == 0 and seen.status == 0 and "all-of-it" in seen.out,
+               "native: folders whose names base-files diverts", outcome, check, seen)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(f"{folder}.debs", ignore_errors=True)
+    home.remove()
+
+
 DEBIAN = ("bookworm", "trixie")
 
 
@@ -280,6 +314,7 @@ def main():
     at = mirror()
     odd_packages(at)
     unmerged(at)
+    diverted(at)
     folder = f"{SCRATCH}/{os.getpid()}.asks"
     asking = at.with_packages(folder, [debs.make(f"{folder}.debs", "odd-asks", mirrors.arch(), **ODD["odd-asks"]),
                                        debs.capable(f"{folder}.debs", mirrors.arch())])

@@ -42,7 +42,7 @@ def _field(stanza, name):
     return found.group(1) if found else ""
 
 
-def _repack(deb, folder, change):
+def repack(deb, folder, change):
     """Unpacks DEB, lets CHANGE(tree) edit it, and packs it again into FOLDER; returns the path."""
     with tempfile.TemporaryDirectory() as work:
         tree = f"{work}/tree"
@@ -155,7 +155,7 @@ class Mirror:
         for pocket in POCKETS[1:]:
             deb = next(deb for deb in debs if name_of(deb) == NEWER[pocket])
             with tempfile.TemporaryDirectory() as work:
-                self.add_component(pocket, "main", [_repack(deb, work, _raise_version)])
+                self.add_component(pocket, "main", [repack(deb, work, _raise_version)])
             self.add_component(pocket, "universe", [])
         for pocket in POCKETS:
             self.refresh(pocket)
@@ -220,13 +220,15 @@ class Mirror:
         name = name_of(deb)
         folder = f"pool/{component}/{name[0]}/{name}"
         os.makedirs(f"{self.root}/{folder}", exist_ok=True)
+        # As archives have it: the epoch is in no file name.
+        path = f"{self.root}/{folder}/" + re.sub(r"_\d+%3a", "_", os.path.basename(deb))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)  # with_packages: shared with another mirror, by its link
         if name == "base-files":
             with tempfile.TemporaryDirectory() as work:
-                path = shutil.copy(_repack(deb, work, _claim_suite), f"{self.root}/{folder}")
+                shutil.copy(repack(deb, work, _claim_suite), path)
         else:
-            # As archives have it: the epoch is in no file name.
-            short = re.sub(r"_\d+%3a", "_", os.path.basename(deb))
-            path = shutil.copy(deb, f"{self.root}/{folder}/{short}")
+            shutil.copy(deb, path)
         os.chmod(path, 0o644)
         with open(path, "rb") as file:
             data = file.read()
