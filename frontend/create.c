@@ -17,6 +17,7 @@
 #include "frontend/store.h"
 #include "frontend/style.h"
 #include "frontend/text.h"
+#include "policy/ini_text.h"
 #include "proto/validate.h"
 
 #define DEFAULT_SUITE "jammy"
@@ -72,6 +73,7 @@ struct create {
 	struct base kept;
 	const struct clone_way *how; /* of a clone; NULL: made */
 	size_t count;		     /* of packages */
+	char **left_out;	     /* of a clone: see struct manifest */
 };
 
 enum option_code {
@@ -120,6 +122,7 @@ static void create_clear(struct create *c)
 	progress_free(&c->progress);
 	packages_close(&c->fetch);
 	base_close(&c->kept);
+	words_free(c->left_out);
 	profile_free(&c->profile);
 	closep(&c->old);
 	closep(&c->parent_fd);
@@ -240,6 +243,8 @@ static int load_profile(struct create *c, struct error **err)
 	char **suite;
 
 	if (profile_load(c->profile_name, &c->profile, err) < 0)
+		return -1;
+	if (profile_choose_release(c->profile, c->source.suite, err) < 0)
 		return -1;
 	for (word = c->includes ? strtok_r(c->includes, ", ", &rest) : NULL; word;
 	     word = strtok_r(NULL, ", ", &rest))
@@ -376,7 +381,7 @@ static int create_from_base(struct create *c, struct provision *provision, struc
 	there = base_find(&c->kept);
 	if (there < 0)
 		return 1;
-	r = provision_clone(c->helper, provision, &c->how, &c->count, err);
+	r = provision_clone(c->helper, provision, &c->how, &c->count, &c->left_out, err);
 	/* One that is of no use and cannot be removed leaves no place for another. */
 	if (r > 0 && faccessat(c->kept.folder, c->kept.key, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		provision->kept = NULL;
@@ -398,8 +403,12 @@ static struct provision plan(const struct create *c)
 
 static int choose(struct create *c, struct error **err)
 {
-	if (packages_choose(c->fetch, BASE_MINIMAL, (const char *const *)c->profile->packages,
-			    err) < 0)
+	const struct wanted wanted = {
+		.packages = (const char *const *)c->profile->packages,
+		.optional = (const char *const *)c->profile->optional,
+	};
+
+	if (packages_choose(c->fetch, BASE_MINIMAL, &wanted, err) < 0)
 		return -1;
 	c->count = packages_set(c->fetch)->package_count;
 	return 0;
@@ -438,6 +447,33 @@ static json_t *describe(const struct create *c)
 
 	return json_pack("{s:o, s:o, s:o}", "path", json_text(absolute), "release",
 			 json_text(c->source.suite), "profile", json_text(c->profile_name));
+}
+
+/* What the release has not, of what the profile calls optional. */
+static char *const *left_out(const struct create *c)
+{
+	return c->how ? c->left_out : packages_set(c->fetch)->left_out;
+}
+
+static json_t *list_left_out(const struct create *c)
+{
+	json_t *array = json_array();
+
+	for (char *const *word = left_out(c); word && *word; word++)
+		json_array_append_new(array, json_text(*word));
+	return array;
+}
+
+static void print_left_out(const struct create *c)
+{
+	char *const *word = left_out(c);
+
+	if (!word || !*word)
+		return;
+	printf("Left out, because %s does not have them:", c->source.suite);
+	for (; *word; word++)
+		printf(" %s", *word);
+	putchar('\n');
 }
 
 /* --- --dry-run --- */
@@ -488,9 +524,12 @@ static int dry_run(struct create *c, struct error **err)
 		return -1;
 	}
 	status = asking.refused ? EXIT_FAILED : EXIT_OK;
-	if (!c->json)
+	if (!c->json) {
+		print_left_out(c);
 		return status;
+	}
 	result = describe(c);
+	json_object_set_new(result, "left_out", list_left_out(c));
 	json_object_set_new(result, "requests", asking.requests);
 	json_object_set_new(result, "refused", json_integer(asking.refused));
 	return event_result(result, status);
@@ -521,6 +560,7 @@ static int print_result(struct create *c, time_t began)
 			    json_text(packages_set(c->fetch)->distribution));
 	json_object_set_new(result, "arch", json_text(packages_set(c->fetch)->arch));
 	json_object_set_new(result, "packages", json_integer((json_int_t)c->count));
+	json_object_set_new(result, "left_out", list_left_out(c));
 	json_object_set_new(result, "users", list_users(c->profile));
 	json_object_set_new(result, "cloned", json_text(c->how ? c->how->word : NULL));
 	json_object_set_new(result, "seconds", json_integer((json_int_t)(time(NULL) - began)));
@@ -536,6 +576,7 @@ static void print_done(const struct create *c, time_t began)
 		return;
 	printf("Made %s/%s: %s %s, %zu packages, in %s\n", c->parent, c->base, set->distribution,
 	       set->suite, c->count, text_duration((uint64_t)(time(NULL) - began), took));
+	print_left_out(c);
 	if (c->how)
 		printf("Cloned from a base of the cache, by %s%s.\n", c->how->word, c->how->why);
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "frontend/tree.h"
+#include "policy/ini_text.h"
 #include "proto/validate.h"
 
 #define TIME_FORMAT "%Y-%m-%dT%H:%M:%SZ"
@@ -156,6 +157,25 @@ static bool take_time(const json_t *root, int64_t *out)
 	return true;
 }
 
+/* Not there in a manifest of an older rootlet, nor where nothing was left out. */
+static bool take_left_out(const json_t *array, struct manifest *m)
+{
+	const json_t *word;
+	size_t i, count = 0;
+
+	if (array && (!json_is_array(array) || json_array_size(array) > PACKAGES_MAX))
+		return false;
+	json_array_foreach(array, i, word)
+	{
+		const char *text = json_string_value(word);
+
+		if (!text || !valid_package_choice(text) ||
+		    words_add(&m->left_out, &count, text) < 0)
+			return false;
+	}
+	return true;
+}
+
 static bool take_all(const json_t *root, struct manifest *m)
 {
 	const json_t *range = json_object_get(root, "id_range");
@@ -171,6 +191,7 @@ static bool take_all(const json_t *root, struct manifest *m)
 	       take_number(range, "first_gid", &m->first_gid) &&
 	       take_number(range, "count", &m->count) && take_time(root, &m->created) &&
 	       take_packages(json_object_get(root, "packages"), m) &&
+	       take_left_out(json_object_get(root, "left_out"), m) &&
 	       take_groups(json_object_get(root, "groups"), m) &&
 	       take_users(json_object_get(root, "users"), m);
 }
@@ -224,7 +245,7 @@ static json_t *pack_accounts(const struct manifest *m, json_t *users)
 /* NULL where memory is short. */
 static json_t *pack(const struct manifest *m)
 {
-	json_t *packages = json_object(), *groups = json_array();
+	json_t *packages = json_object(), *groups = json_array(), *left_out = NULL;
 	time_t created = (time_t)m->created;
 	char text[32];
 	struct tm tm;
@@ -234,17 +255,22 @@ static json_t *pack(const struct manifest *m)
 	for (size_t i = 0; i < m->package_count; i++)
 		json_object_set_new(packages, m->packages[i].name,
 				    json_string(m->packages[i].version));
+	for (char **word = m->left_out; word && *word; word++) {
+		left_out = left_out ? left_out : json_array();
+		json_array_append_new(left_out, json_string(*word));
+	}
 	for (size_t i = 0; i < m->group_count; i++)
 		json_array_append_new(groups, json_pack("{s:s, s:I}", "name", m->groups[i].name,
 							"gid", (json_int_t)m->groups[i].gid));
 	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:I, s:I, s:I}, s:o, s:o, "
-			 "s:o}",
+			 "s:o, s:o*}",
 			 "format", MANIFEST_FORMAT, "created", text, "profile", m->profile,
 			 "profile_sha256", m->profile_sha256, "suite", m->suite, "arch", m->arch,
 			 "distribution", m->distribution, "mirror", m->mirror, "id_range",
 			 "first_uid", (json_int_t)m->first_uid, "first_gid",
 			 (json_int_t)m->first_gid, "count", (json_int_t)m->count, "groups", groups,
-			 "users", pack_accounts(m, json_array()), "packages", packages);
+			 "users", pack_accounts(m, json_array()), "packages", packages, "left_out",
+			 left_out);
 }
 
 int manifest_write(const struct manifest *m, int *fd, struct error **err)
@@ -277,6 +303,7 @@ void manifest_free(struct manifest **m)
 	for (size_t i = 0; i < manifest->group_count; i++)
 		free(manifest->groups[i].name);
 	free(manifest->packages);
+	words_free(manifest->left_out);
 	free(manifest->users);
 	free(manifest->groups);
 	free(manifest->profile);

@@ -22,6 +22,7 @@ struct manifest {
 	int64_t created;		      /* seconds since the epoch */
 	struct manifest_package *packages;
 	size_t package_count;
+	char **left_out; /* NULL-terminated: what the release lacks of the profile; NULL: nothing */
 	struct account *users;
 	size_t user_count;
 	struct account_group *groups;

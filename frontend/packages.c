@@ -11,6 +11,7 @@
 #include "frontend/release.h"
 #include "frontend/resolve_cache.h"
 #include "frontend/text.h"
+#include "policy/ini_text.h"
 
 #define APT_FOLDER "/etc/apt"
 #define INRELEASE_MAX (16 * 1024 * 1024)
@@ -412,7 +413,7 @@ static void name_kept(const struct fetch *f, struct resolve_index *index)
 }
 
 /* Which pocket each index of ALL is of goes to POCKETS_OF. */
-static int choose(const struct fetch *f, enum package_base base, const char *const *wanted,
+static int choose(const struct fetch *f, enum package_base base, const struct wanted *wanted,
 		  struct choices *choices, const struct pocket ***pockets_of, struct error **err)
 {
 	_cleanup_(clear_kept) struct resolve_index *all = NULL;
@@ -467,7 +468,7 @@ static int take_packages(struct package_set *set, struct choices *choices,
 	return 0;
 }
 
-static int choose_packages(struct fetch *f, enum package_base base, const char *const *wanted,
+static int choose_packages(struct fetch *f, enum package_base base, const struct wanted *wanted,
 			   struct error **err)
 {
 	_cleanup_(choices_clear) struct choices choices = { 0 };
@@ -476,6 +477,7 @@ static int choose_packages(struct fetch *f, enum package_base base, const char *
 	progress_stage(f->progress, "Choosing packages");
 	if (choose(f, base, wanted, &choices, &pockets_of, err) < 0)
 		return -1;
+	f->set->left_out = STEAL_PTR(choices.left_out);
 	return take_packages(f->set, &choices, pockets_of, err);
 }
 
@@ -603,7 +605,7 @@ int packages_open(const struct source *source, struct progress *progress, struct
 	return 0;
 }
 
-int packages_choose(struct fetch *f, enum package_base base, const char *const *wanted,
+int packages_choose(struct fetch *f, enum package_base base, const struct wanted *wanted,
 		    struct error **err)
 {
 	return fetch_indexes(f, err) < 0 ? -1 : choose_packages(f, base, wanted, err);
@@ -620,7 +622,7 @@ int packages_fetch(const struct source *source, enum package_base base, const ch
 	_cleanup_(packages_close) struct fetch *f = NULL;
 
 	if (packages_open(source, progress, &f, err) < 0 ||
-	    packages_choose(f, base, wanted, err) < 0)
+	    packages_choose(f, base, &(struct wanted){ .packages = wanted }, err) < 0)
 		return -1;
 	fetch_progress_stage(progress, "Downloading packages", source);
 	if (packages_download(f, NULL, NULL, err) < 0)
@@ -660,6 +662,7 @@ void package_set_free(struct package_set **set)
 	}
 	free(s->pockets);
 	free(s->packages);
+	words_free(s->left_out);
 	free(s->mirror);
 	free(s->keyring);
 	free(s->suite);

@@ -38,6 +38,7 @@ struct package_set {
 	size_t pocket_count;
 	struct package *packages;
 	size_t package_count;
+	char **left_out;     /* see resolve.h */
 	uint64_t bytes;	     /* of all packages */
 	uint64_t downloaded; /* of all that came over the network now */
 };
@@ -50,7 +51,7 @@ struct fetch;
 
 int packages_open(const struct source *source, struct progress *progress, struct fetch **out,
 		  struct error **err);
-int packages_choose(struct fetch *fetch, enum package_base base, const char *const *wanted,
+int packages_choose(struct fetch *fetch, enum package_base base, const struct wanted *wanted,
 		    struct error **err);
 int packages_download(struct fetch *fetch,
 		      int (*done)(const struct package *package, void *context, struct error **err),

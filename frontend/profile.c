@@ -222,6 +222,38 @@ int profile_load_file(const char *path, struct profile **out, struct error **err
 	return load(name, path, out, err);
 }
 
+/* Whether WORD is one of LIST, which has a blank between them. */
+static bool is_listed(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (const char *at = list; *at; at += strcspn(at, " "), at += *at == ' ')
+		if (strcspn(at, " ") == length && strncmp(at, word, length) == 0)
+			return true;
+	return false;
+}
+
+static int add_words(char ***words, size_t *count, char *const *more)
+{
+	for (; more && *more; more++)
+		if (words_add(words, count, *more) < 0)
+			return -1;
+	return 0;
+}
+
+int profile_choose_release(struct profile *p, const char *release, struct error **err)
+{
+	for (size_t i = 0; i < p->for_release_count; i++) {
+		const struct release_packages *more = &p->for_releases[i];
+
+		if (is_listed(more->releases, release) &&
+		    (add_words(&p->packages, &p->package_count, more->packages) < 0 ||
+		     add_words(&p->optional, &p->optional_count, more->optional) < 0))
+			return error_set(err, ERR_SPACE, "out of memory");
+	}
+	return 0;
+}
+
 int profile_add_package(struct profile *p, const char *package, struct error **err)
 {
 	if (!valid_package_name(package))
@@ -256,6 +288,13 @@ void profile_free(struct profile **p)
 	free(profile->users);
 	words_free(profile->suites);
 	words_free(profile->packages);
+	words_free(profile->optional);
+	for (size_t i = 0; i < profile->for_release_count; i++) {
+		free(profile->for_releases[i].releases);
+		words_free(profile->for_releases[i].packages);
+		words_free(profile->for_releases[i].optional);
+	}
+	free(profile->for_releases);
 	words_free(profile->files);
 	free(profile->extends);
 	free(profile->name);

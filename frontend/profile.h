@@ -32,6 +32,13 @@ struct path_filter {
 	bool include;
 };
 
+/* What a section "[packages RELEASE…]" adds for these releases. */
+struct release_packages {
+	char *releases; /* their names, with a blank between them */
+	char **packages, **optional;
+	size_t package_count, optional_count;
+};
+
 struct profile {
 	char *name, *path, *description;
 	char *extends;	 /* the profile that it extends, or NULL */
@@ -39,8 +46,12 @@ struct profile {
 	char **files;	 /* which those are, its own first */
 	size_t file_count;
 	char **suites;	 /* NULL-terminated; NULL: any */
-	char **packages; /* NULL-terminated, each once */
+	char **packages; /* NULL-terminated, each once; "a|b": the first that a release has */
 	size_t package_count;
+	char **optional; /* likewise; left out where a release has none of that name */
+	size_t optional_count;
+	struct release_packages *for_releases;
+	size_t for_release_count;
 	struct path_filter *filters; /* in the file's order */
 	size_t filter_count;
 	struct account_group *groups; /* those declared, then those that users' gids imply */
@@ -55,6 +66,9 @@ int profile_load(const char *name, struct profile **out, struct error **err);
 /* The profile in a file anywhere, NAME.conf. */
 int profile_load_file(const char *path, struct profile **out, struct error **err);
 void profile_free(struct profile **p);
+
+/* Adds to its packages what it has for RELEASE alone. */
+int profile_choose_release(struct profile *p, const char *release, struct error **err);
 
 /* Adds a package where it is not there yet. */
 int profile_add_package(struct profile *p, const char *package, struct error **err);

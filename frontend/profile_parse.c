@@ -4,8 +4,12 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "frontend/source.h"
 #include "policy/ini_text.h"
 #include "proto/validate.h"
+
+/* inih cuts a section's name at 49 bytes; "packages " is a part of it. */
+#define RELEASES_MAX 40
 
 struct parser {
 	struct profile *profile;
@@ -47,7 +51,8 @@ static int parse_extend(struct parser *p, const char *value)
 
 	if (p->extended)
 		return ini_complain(&p->ini, "given twice");
-	if (profile->package_count || profile->group_count || profile->user_count)
+	if (profile->package_count || profile->optional_count || profile->for_release_count ||
+	    profile->group_count || profile->user_count)
 		return ini_complain(&p->ini,
 				    "extend has to stand before packages, groups and users");
 	if (!valid_rootfs_name(value))
@@ -206,6 +211,68 @@ static int parse_user_key(const struct parser *p, const char *name, const char *
 		key);
 }
 
+static int add_packages(const struct parser *p, const char *key, const char *value,
+			struct release_packages *to)
+{
+	bool optional = strcmp(key, "optional") == 0;
+
+	return ini_add_words(&p->ini, value, "name for a package", PACKAGES_MAX,
+			     valid_package_choice, optional ? &to->optional : &to->packages,
+			     optional ? &to->optional_count : &to->package_count);
+}
+
+/* A name that no release has would hide what is listed for it. */
+static bool check_releases(const struct parser *p, const char *releases)
+{
+	_cleanup_free_ char *copy = strdup(releases);
+	char *rest = NULL, *word = copy ? strtok_r(copy, " ", &rest) : NULL;
+
+	if (!word)
+		return ini_complain(&p->ini, "[packages RELEASE...] names no release");
+	if (strlen(releases) >= RELEASES_MAX)
+		return ini_complain(&p->ini, "too many releases in one section; write another one");
+	for (; word; word = strtok_r(NULL, " ", &rest))
+		if (!source_distribution(word))
+			return ini_complain(&p->ini, "\"%.60s\" is no release that rootlet knows",
+					    word);
+	return true;
+}
+
+/* Any key of [packages RELEASE…]. A section of the same releases, here or in what this extends,
+ * goes on. */
+static int parse_release_key(const struct parser *p, const char *releases, const char *key,
+			     const char *value)
+{
+	struct profile *profile = p->profile;
+	struct release_packages *to;
+
+	for (size_t i = 0; i < profile->for_release_count; i++)
+		if (strcmp(profile->for_releases[i].releases, releases) == 0)
+			return add_packages(p, key, value, &profile->for_releases[i]);
+	if (!check_releases(p, releases))
+		return 0;
+	to = array_grow(&profile->for_releases, profile->for_release_count, sizeof(*to));
+	if (!to || !(to->releases = strdup(releases)))
+		return ini_complain(&p->ini, "out of memory");
+	profile->for_release_count++;
+	return add_packages(p, key, value, to);
+}
+
+/* Any key of [packages]. */
+static int parse_packages_key(const struct parser *p, const char *key, const char *value)
+{
+	struct profile *profile = p->profile;
+	struct release_packages all = { NULL, profile->packages, profile->optional,
+					profile->package_count, profile->optional_count };
+	int r = add_packages(p, key, value, &all);
+
+	profile->packages = all.packages;
+	profile->package_count = all.package_count;
+	profile->optional = all.optional;
+	profile->optional_count = all.optional_count;
+	return r;
+}
+
 static int parse_key(void *context, const char *section, const char *key, const char *value)
 {
 	struct parser *p = context;
@@ -213,9 +280,9 @@ static int parse_key(void *context, const char *section, const char *key, const 
 	if (strcmp(section, "profile") == 0)
 		return parse_profile_key(p, key, value);
 	if (strcmp(section, "packages") == 0)
-		return ini_add_words(&p->ini, value, "name for a package", PACKAGES_MAX,
-				     valid_package_name, &p->profile->packages,
-				     &p->profile->package_count);
+		return parse_packages_key(p, key, value);
+	if (strncmp(section, "packages ", 9) == 0)
+		return parse_release_key(p, section + 9, key, value);
 	if (strcmp(section, "files") == 0)
 		return parse_files_key(p, key, value);
 	if (strncmp(section, "group ", 6) == 0)
@@ -224,8 +291,8 @@ static int parse_key(void *context, const char *section, const char *key, const 
 		return parse_user_key(p, section + 5, key, value);
 	return ini_complain(
 		&p->ini,
-		"unknown section [%s]: there are [profile], [packages], [files], [group "
-		"NAME] and [user NAME]",
+		"unknown section [%s]: there are [profile], [packages], [packages RELEASE...], "
+		"[files], [group NAME] and [user NAME]",
 		section);
 }
 

@@ -45,6 +45,21 @@ static const char *rule_of(const struct path_filter *filter)
 	return filter->include ? "path-include" : "path-exclude";
 }
 
+static json_t *list_for_releases(const struct profile *p)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < p->for_release_count; i++) {
+		const struct release_packages *r = &p->for_releases[i];
+
+		json_array_append_new(array, json_pack("{s:o, s:o, s:o}", "releases",
+						       json_text(r->releases), "packages",
+						       list_words(r->packages), "optional",
+						       list_words(r->optional)));
+	}
+	return array;
+}
+
 static json_t *describe(const struct profile *p)
 {
 	json_t *files = json_array(), *groups = json_array(), *users = json_array();
@@ -59,11 +74,13 @@ static json_t *describe(const struct profile *p)
 						"gid", (int)p->groups[i].gid));
 	for (size_t i = 0; i < p->user_count; i++)
 		json_array_append_new(users, describe_user(&p->users[i]));
-	return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "name",
+	return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
 			 json_text(p->name), "path", json_text(p->path), "description",
 			 json_text(p->description), "extends", json_text(p->extends), "sha256",
 			 p->sha256, "suites", list_words(p->suites), "packages",
-			 list_words(p->packages), "files", files, "groups", groups, "users", users);
+			 list_words(p->packages), "optional", list_words(p->optional),
+			 "for_releases", list_for_releases(p), "files", files, "groups", groups,
+			 "users", users);
 }
 
 static void print_words(const char *key, char *const *words)
@@ -76,6 +93,15 @@ static void print_words(const char *key, char *const *words)
 	putchar('\n');
 }
 
+/* In lines that ini_text.h can read again. */
+static void print_packages(const char *key, char *const *packages)
+{
+	for (size_t i = 0; packages && packages[i]; i++)
+		printf("%s%s", i == 0 ? key : i % 8 ? " " : "\n\t", packages[i]);
+	if (packages)
+		putchar('\n');
+}
+
 /* As a profile again: what it extends is in it. */
 static void print_profile(const struct profile *p)
 {
@@ -85,14 +111,14 @@ static void print_profile(const struct profile *p)
 	puts("\n[profile]");
 	printf("description = %s\n", p->description ? p->description : p->name);
 	print_words("suites", p->suites);
-	if (p->package_count) {
+	if (p->package_count || p->optional_count)
 		puts("\n[packages]");
-		for (size_t i = 0; i < p->package_count; i++)
-			printf("%s%s%s",
-			       i % 8 ? " "
-			       : i   ? "\n\t"
-				     : "all = ",
-			       p->packages[i], i + 1 == p->package_count ? "\n" : "");
+	print_packages("all = ", p->packages);
+	print_packages("optional = ", p->optional);
+	for (size_t i = 0; i < p->for_release_count; i++) {
+		printf("\n[packages %s]\n", p->for_releases[i].releases);
+		print_packages("all = ", p->for_releases[i].packages);
+		print_packages("optional = ", p->for_releases[i].optional);
 	}
 	if (p->filter_count)
 		puts("\n[files]");
@@ -109,10 +135,20 @@ static void print_profile(const struct profile *p)
 	}
 }
 
+/* In all releases that it is for. */
+static size_t package_count(const struct profile *p)
+{
+	size_t count = p->package_count + p->optional_count;
+
+	for (size_t i = 0; i < p->for_release_count; i++)
+		count += p->for_releases[i].package_count + p->for_releases[i].optional_count;
+	return count;
+}
+
 static void print_row(const struct profile_place *place, const struct profile *p)
 {
 	printf("%-16s %-9s %8zu %5zu  %s\n", place->name, place->own ? "yours" : "built in",
-	       p->package_count, p->user_count, p->description ? p->description : "");
+	       package_count(p), p->user_count, p->description ? p->description : "");
 }
 
 static json_t *describe_row(const struct profile_place *place, const struct profile *p)
@@ -186,7 +222,7 @@ static int check(const char *path, bool json, struct error **err)
 	if (json)
 		document_print(describe(p));
 	else
-		printf("%s is right: %zu packages, %zu groups, %zu users\n", path, p->package_count,
+		printf("%s is right: %zu packages, %zu groups, %zu users\n", path, package_count(p),
 		       p->group_count, p->user_count);
 	return 0;
 }

@@ -191,6 +191,7 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 		.count = ids->count,
 		.created = time(NULL),
 		.package_count = set->package_count,
+		.left_out = set->left_out,
 		.users = p->profile->users,
 		.user_count = p->profile->user_count,
 		.groups = p->profile->groups,
@@ -279,7 +280,7 @@ static int clone(struct helper *h, const struct provision *p, const struct clone
 }
 
 int provision_clone(struct helper *h, const struct provision *p, const struct clone_way **how,
-		    size_t *count, struct error **err)
+		    size_t *count, char ***left_out, struct error **err)
 {
 	_cleanup_close_ int base = base_find(p->kept), fd = -1;
 	_cleanup_(manifest_free) struct manifest *manifest = NULL;
@@ -302,6 +303,7 @@ int provision_clone(struct helper *h, const struct provision *p, const struct cl
 	*count = manifest->package_count;
 	if (manifest_write(manifest, &fd, err) < 0 || publish(h, p, fd, err) < 0)
 		return -1;
+	*left_out = STEAL_PTR(manifest->left_out);
 	progress_end(p->progress);
 	return 0;
 }

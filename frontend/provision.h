@@ -30,7 +30,8 @@ struct clone_way {
 };
 
 /* The same from a base that is there. *HOW then says how files are shared, *COUNT how many packages
- * there are. Returns 1 where the base was damaged or of no use: it is gone, where the policy allows
- * that, and nothing else has happened. */
+ * there are, *LEFT_OUT (the caller's to free) what its manifest says of that. Returns 1 where the
+ * base was damaged or of no use: it is gone, where the policy allows that, and nothing else has
+ * happened. */
 int provision_clone(struct helper *h, const struct provision *p, const struct clone_way **how,
-		    size_t *count, struct error **err);
+		    size_t *count, char ***left_out, struct error **err);

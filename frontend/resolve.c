@@ -10,6 +10,7 @@
 
 #include "frontend/resolve_cache.h"
 #include "frontend/text.h"
+#include "policy/ini_text.h"
 
 /* libsolv's MAPSET; with the sanitizers gcc takes its arithmetic for a conversion that loses bits.
  */
@@ -36,6 +37,8 @@ struct resolution {
 	Queue job;
 	Map settled; /* names that a preference is in JOB for */
 	Map chosen;  /* packages */
+	char **left_out;
+	size_t left_out_count;
 	const char *suite;
 };
 
@@ -51,6 +54,7 @@ static void resolution_clear(struct resolution *r)
 	for (size_t i = 0; i < r->loaded_count; i++)
 		free(r->loaded[i].base);
 	free(r->loaded);
+	words_free(r->left_out);
 }
 
 /* The value of field NAME if LINE is that; else NULL. LINE is cut at its end. */
@@ -276,6 +280,44 @@ static void prefer_merged_usr(struct resolution *r)
 	mark(&r->settled, migrates); /* that is settled */
 }
 
+/* "a|b": the first of them that there is. */
+static bool want_first(struct resolution *r, const char *names)
+{
+	char name[PACKAGE_NAME_MAX + 1];
+
+	for (;; names++) {
+		size_t length = strcspn(names, "|");
+
+		snprintf(name, sizeof(name), "%.*s", (int)length, names);
+		if (want(r, name))
+			return true;
+		names += length;
+		if (!*names)
+			return false;
+	}
+}
+
+static int check_choice(const char *names, struct error **err)
+{
+	if (valid_package_choice(names))
+		return 0;
+	return error_set(err, ERR_INPUT,
+			 "\"%.80s\" is no package name: it may hold a-z, 0-9 and . + - only",
+			 names);
+}
+
+static int want_optional(struct resolution *r, const char *const *optional, struct error **err)
+{
+	for (size_t i = 0; optional && optional[i]; i++) {
+		if (check_choice(optional[i], err) < 0)
+			return -1;
+		if (!want_first(r, optional[i]) &&
+		    words_add(&r->left_out, &r->left_out_count, optional[i]) < 0)
+			return error_set(err, ERR_SPACE, "out of memory");
+	}
+	return 0;
+}
+
 /* All that is not there in one message, so that nobody finds it out name by name. */
 static int want_named(struct resolution *r, const char *const *wanted, struct error **err)
 {
@@ -284,12 +326,9 @@ static int want_named(struct resolution *r, const char *const *wanted, struct er
 	for (size_t i = 0; wanted && wanted[i]; i++) {
 		char *longer = NULL;
 
-		if (!valid_package_name(wanted[i]))
-			return error_set(err, ERR_INPUT,
-					 "\"%.80s\" is no package name: it may hold a-z, 0-9 and . "
-					 "+ - only",
-					 wanted[i]);
-		if (want(r, wanted[i]))
+		if (check_choice(wanted[i], err) < 0)
+			return -1;
+		if (want_first(r, wanted[i]))
 			continue;
 		if (asprintf(&longer, "%s%s%s", missing ? missing : "", missing ? ", " : "",
 			     wanted[i]) < 0)
@@ -306,7 +345,7 @@ static int want_named(struct resolution *r, const char *const *wanted, struct er
 }
 
 static int want_all(struct resolution *r, const struct resolve_index *indexes, size_t count,
-		    enum package_base base, const char *const *wanted, struct error **err)
+		    enum package_base base, const struct wanted *wanted, struct error **err)
 {
 	if (base == BASE_MINIMAL) {
 		for (size_t i = 0; i < count; i++)
@@ -320,7 +359,9 @@ static int want_all(struct resolution *r, const struct resolve_index *indexes, s
 				r->suite);
 		prefer_merged_usr(r);
 	}
-	return want_named(r, wanted, err);
+	if (want_optional(r, wanted->optional, err) < 0)
+		return -1;
+	return want_named(r, wanted->packages, err);
 }
 
 /* "nothing provides libx needed by y-1.amd64; …" */
@@ -569,7 +610,7 @@ static int solve(struct resolution *r, struct choices *out, struct error **err)
 }
 
 int resolve(const struct resolve_index *indexes, size_t index_count, const char *suite,
-	    const char *arch, enum package_base base, const char *const *wanted,
+	    const char *arch, enum package_base base, const struct wanted *wanted,
 	    struct choices *out, struct error **err)
 {
 	_cleanup_(resolution_clear) struct resolution r = { .suite = suite };
@@ -592,6 +633,7 @@ int resolve(const struct resolve_index *indexes, size_t index_count, const char 
 		choices_clear(out);
 		return -1;
 	}
+	out->left_out = STEAL_PTR(r.left_out);
 	return 0;
 }
 
@@ -604,5 +646,6 @@ void choices_clear(struct choices *choices)
 		free(choices->list[i].filename);
 	}
 	free(choices->list);
+	words_free(choices->left_out);
 	*choices = (struct choices){ 0 };
 }

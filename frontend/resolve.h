@@ -36,12 +36,20 @@ struct choice {
 struct choices {
 	struct choice *list; /* by name */
 	size_t count;
+	char **left_out; /* NULL-terminated: what of OPTIONAL is in no index; NULL: nothing */
+};
+
+/* What is asked for: names of packages, NULL-terminated (or NULL). "a|b" is the first of them that
+ * an index has. */
+struct wanted {
+	const char *const *packages;
+	const char *const *optional; /* left out where no index has it */
 };
 
 /* SUITE is for messages. ERR_INPUT where a package of WANTED is in no index or something that it
  * needs is not, ERR_TRUST where an index is malformed. */
 int resolve(const struct resolve_index *indexes, size_t index_count, const char *suite,
-	    const char *arch, enum package_base base, const char *const *wanted,
+	    const char *arch, enum package_base base, const struct wanted *wanted,
 	    struct choices *out, struct error **err);
 
 void choices_clear(struct choices *choices);

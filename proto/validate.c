@@ -46,6 +46,26 @@ bool valid_package_name(const char *s)
 	return word(s, PACKAGE_NAME_MAX, lower_or_digit, "", "+.-") && s[1];
 }
 
+bool valid_package_choice(const char *s)
+{
+	char name[PACKAGE_NAME_MAX + 1];
+
+	for (; s; s++) {
+		size_t length = strcspn(s, "|");
+
+		if (length >= sizeof(name))
+			return false;
+		memcpy(name, s, length);
+		name[length] = '\0';
+		if (!valid_package_name(name))
+			return false;
+		s += length;
+		if (!*s)
+			return true;
+	}
+	return false;
+}
+
 bool valid_account_name(const char *s)
 {
 	return word(s, ACCOUNT_NAME_MAX, alphanumeric, "_", "_.-") &&

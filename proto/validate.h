@@ -31,6 +31,9 @@ bool valid_archive_word(const char *s);
 /* Debian Policy 5.6.1: [a-z0-9][a-z0-9+.-]+. */
 bool valid_package_name(const char *s);
 
+/* One or more of these with "|" between them. */
+bool valid_package_choice(const char *s);
+
 /* User or group: [A-Za-z0-9_][A-Za-z0-9_.-]*, at most ACCOUNT_NAME_MAX, not all digits. */
 bool valid_account_name(const char *s);
 

@@ -28,8 +28,9 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	index.kept = kept;
-	if (resolve(&index, 1, argv[2], argv[3], BASE_MINIMAL, (const char *const *)argv + 4,
-		    &choices, &err) < 0) {
+	if (resolve(&index, 1, argv[2], argv[3], BASE_MINIMAL,
+		    &(struct wanted){ .packages = (const char *const *)argv + 4 }, &choices,
+		    &err) < 0) {
 		fprintf(stderr, "choose: %s\n", err ? err->message : "out of memory");
 		return 1;
 	}

@@ -2,6 +2,7 @@
 #include "frontend/profile_parse.h"
 
 #include "fuzz.h"
+#include "proto/validate.h"
 
 #define EXTEND_MAX 4
 
@@ -22,6 +23,15 @@ static int extend(const char *name, void *context, struct error **err)
 	return profile_parse(seen->profile, "beneath", seen->text, extend, seen, err);
 }
 
+static void check_words(char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!valid_package_choice(words[i]))
+			abort();
+	if (words && words[count])
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_(profile_free) struct profile *profile = calloc(1, sizeof(*profile));
@@ -34,8 +44,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (profile_parse(profile, "fuzz", text, extend, &seen, &err) < 0 &&
 	    (!err || err->code != ERR_INPUT || !strstr(err->message, ":")))
 		abort();
-	for (size_t i = 0; i < profile->package_count; i++)
-		if (strchr(profile->packages[i], '/'))
-			abort();
+	check_words(profile->packages, profile->package_count);
+	check_words(profile->optional, profile->optional_count);
+	for (size_t i = 0; i < profile->for_release_count; i++) {
+		check_words(profile->for_releases[i].packages,
+			    profile->for_releases[i].package_count);
+		check_words(profile->for_releases[i].optional,
+			    profile->for_releases[i].optional_count);
+	}
+	profile_choose_release(profile, "focal", NULL);
+	check_words(profile->packages, profile->package_count);
 	return 0;
 }

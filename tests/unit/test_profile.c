@@ -21,6 +21,20 @@ static const struct {
 	{ "a user without gid", USER, NULL },
 	{ "a declared group", "[group g]\ngid = 5000\n" USER "groups = g\n", NULL },
 	{ "a group that stands after its user", USER "groups = g\n[group g]\ngid = 5000\n", NULL },
+	{ "alternatives, and what is optional",
+	  "[packages]\nx = a1|b2|c3 dash\noptional = gdb|lldb\n", NULL },
+	{ "packages of some releases", "[packages focal bionic]\nx = bash\noptional = gdb\n",
+	  NULL },
+	{ "an alternative that is empty", "[packages]\nx = bash|\n", ":2: \"bash|\" is no" },
+	{ "an alternative that is none", "[packages]\nx = bash|-x\n", ":2: \"bash|-x\" is no" },
+	{ "optional packages that are none", "[packages]\noptional = -x\n", ":2: \"-x\" is no" },
+	{ "packages of a release that there is not", "[packages focal foccal]\nx = bash\n",
+	  ":2: \"foccal\" is no release" },
+	{ "packages of no release", "[packages ]\nx = bash\n",
+	  ":2: [packages RELEASE...] names no" },
+	{ "packages of more releases than a section's name holds",
+	  "[packages focal bionic jammy noble bookworm trixie]\nx = bash\n",
+	  ":2: too many releases" },
 	{ "CRLF", "[packages]\r\nx = bash\r\n", NULL },
 	{ "no newline at the end", "[packages]\nx = bash", NULL },
 	{ "files to leave out",
@@ -136,6 +150,43 @@ static void check_defaults(void)
 			  profile_add_package(p, "gdb", NULL) == 0 && p->package_count == 4,
 		  "a further package is added once");
 	tap_check(profile_add_package(p, "--root=/", NULL) == -1, "what is no package is refused");
+}
+
+/* What is for one release, and what all of them get. */
+static void check_releases(void)
+{
+	static const char text[] = "[packages]\nx = bash\noptional = gdb\n"
+				   "[packages focal bionic]\nx = dash bash\noptional = lldb\n"
+				   "[packages jammy]\nx = acl\n[packages focal bionic]\ny = attr\n";
+	static const struct {
+		const char *release, *packages, *optional;
+	} wanted[] = { { "focal", "bash dash attr", "gdb lldb" },
+		       { "bionic", "bash dash attr", "gdb lldb" },
+		       { "jammy", "bash acl", "gdb" },
+		       { "noble", "bash", "gdb" },
+		       { "foc", "bash", "gdb" } };
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+		_cleanup_(profile_free) struct profile *p = NULL;
+		char packages[64] = "", optional[64] = "";
+
+		profile_write(text, strlen(text));
+		if (profile_load("test", &p, NULL) < 0 ||
+		    profile_choose_release(p, wanted[i].release, NULL) < 0) {
+			tap_check(false, "packages of %s", wanted[i].release);
+			continue;
+		}
+		for (size_t j = 0; j < p->package_count; j++)
+			snprintf(packages + strlen(packages), sizeof(packages) - strlen(packages),
+				 "%s%s", j ? " " : "", p->packages[j]);
+		for (size_t j = 0; j < p->optional_count; j++)
+			snprintf(optional + strlen(optional), sizeof(optional) - strlen(optional),
+				 "%s%s", j ? " " : "", p->optional[j]);
+		tap_check(tap_same(packages, wanted[i].packages) &&
+				  tap_same(optional, wanted[i].optional),
+			  "packages of %s: %s; optional: %s", wanted[i].release, packages,
+			  optional);
+	}
 }
 
 /* The table of users that fstests needs, as the design lists it. */
@@ -372,6 +423,7 @@ int main(void)
 	snprintf(path, sizeof(path), "%s/test.conf", subfolder(2));
 	check_rows();
 	check_defaults();
+	check_releases();
 	check_extensions();
 	check_chain();
 	check_bad_files();

@@ -49,14 +49,42 @@ static bool index_write(const char *path, const char *lines)
 struct row {
 	const char *what;
 	const char *indexes[INDEXES]; /* the second is a pocket's */
-	const char *wanted;	      /* with "+" before: besides what is minimal */
-	const char *chosen;	      /* "name=version …"; NULL: refused */
+	const char *wanted;	      /* with "+" before: besides what is minimal; "?a": optional */
+	const char *chosen;	      /* "name=version …", "-a": left out; NULL: refused */
 	enum error_code code;
 	const char *says;
 };
 
 static const struct row rows[] = {
 	{ "a package", { "aa 1\nbb 1\n" }, "aa", "aa=1" },
+	{ "the first of two alternatives", { "aa 1\nbb 1\n" }, "aa|bb", "aa=1" },
+	{ "the second, where the first is missing", { "bb 1\n" }, "aa|bb", "bb=1" },
+	{ "neither", { "cc 1\n" }, "aa|bb cc", NULL, ERR_INPUT, "no package aa|bb in testing" },
+	{ "an alternative that is no name",
+	  { "aa 1\n" },
+	  "aa|/bb",
+	  NULL,
+	  ERR_INPUT,
+	  "no package name" },
+	{ "an optional package", { "aa 1\nbb 1\n" }, "aa ?bb", "aa=1 bb=1" },
+	{ "one that is missing", { "aa 1\n" }, "aa ?bb", "aa=1 -bb" },
+	{ "two, and alternatives",
+	  { "aa 1\ncc 1\n" },
+	  "aa ?bb ?cc|dd ?ee|ff",
+	  "aa=1 cc=1 -bb -ee|ff" },
+	{ "an optional package that is no name",
+	  { "aa 1\n" },
+	  "aa ?/bb",
+	  NULL,
+	  ERR_INPUT,
+	  "no package name" },
+	{ "what an optional package needs is not optional",
+	  { "aa 1\nbb 1;Depends: cc\n" },
+	  "aa ?bb",
+	  NULL,
+	  ERR_INPUT,
+	  "nothing provides cc" },
+	{ "optional and wanted", { "aa 1\n" }, "aa bb ?bb", NULL, ERR_INPUT, "no package bb" },
 	{ "what it depends on",
 	  { "aa 1;Depends: bb\nbb 1;Pre-Depends: cc (>= 1)\ncc 1\n" },
 	  "aa",
@@ -218,8 +246,8 @@ static int play(const struct row *row, enum source source, struct choices *choic
 	char paths[INDEXES][64], kept[INDEXES][80], *rest, *word;
 	bool minimal = row->wanted[0] == '+';
 	_cleanup_free_ char *copy = strdup(row->wanted + minimal);
-	const char *wanted[8] = { NULL };
-	size_t count = 0, words = 0;
+	const char *wanted[8] = { NULL }, *optional[8] = { NULL };
+	size_t count = 0, words = 0, optionals = 0;
 	int result;
 
 	for (; count < INDEXES && row->indexes[count]; count++) {
@@ -237,9 +265,12 @@ static int play(const struct row *row, enum source source, struct choices *choic
 	}
 	for (word = strtok_r(copy, " ", &rest); word && words < 7;
 	     word = strtok_r(NULL, " ", &rest))
-		wanted[words++] = word;
+		if (*word == '?')
+			optional[optionals++] = word + 1;
+		else
+			wanted[words++] = word;
 	result = resolve(indexes, count, "testing", "amd64", minimal ? BASE_MINIMAL : BASE_NONE,
-			 wanted, choices, err);
+			 &(struct wanted){ wanted, optional }, choices, err);
 	while (count--)
 		unlink(paths[count]);
 	return result;
@@ -259,6 +290,8 @@ static bool same(const struct choices *choices, const char *expected)
 		    c->sha256[SHA256_LEN - 1] != c->size || c->index >= INDEXES)
 			return false;
 	}
+	for (char **word = choices->left_out; word && *word; word++)
+		snprintf(found + strlen(found), sizeof(found) - strlen(found), " -%s", *word);
 	if (strcmp(found, expected) != 0)
 		printf("# chosen: %s\n", found);
 	return strcmp(found, expected) == 0;
