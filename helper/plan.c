@@ -238,7 +238,7 @@ static void write_configure(struct plan *plan, const bool *chosen, FILE *f)
 {
 	fputs("dpkg --no-triggers --configure", f);
 	for (size_t i = 0; i < plan->count; i++)
-		if (chosen[i]) {
+		if (chosen[i] && !plan->packages[i].configured) {
 			fprintf(f, " %s", plan->packages[i].name);
 			plan->packages[i].configured = true;
 		}
@@ -367,10 +367,14 @@ static void write_base(struct plan *plan, FILE *f)
 	if (count)
 		write_unpack(plan, chosen, f);
 	for (size_t i = 0; i < plan->count; i++) {
-		chosen[i] = plan->packages[i].base;
-		/* Users and groups, which nobody depends on. */
-		if (chosen[i] && strcmp(plan->packages[i].name, "base-passwd") == 0)
-			fputs("dpkg --no-triggers --force-depends --configure base-passwd\n", f);
+		struct package *p = &plan->packages[i];
+
+		/* Users and groups, which hardly anything depends on. */
+		if (!p->base || strcmp(p->name, "base-passwd") != 0)
+			continue;
+		fputs("dpkg --no-triggers --force-depends --configure base-passwd\n", f);
+		/* dpkg refuses to configure a package again. */
+		p->configured = true;
 	}
 }
 
@@ -391,7 +395,7 @@ static void write_script(struct plan *plan, const struct layout *layout, FILE *f
 		const struct package *p = &plan->packages[i];
 		const char *version = package_field(p, "Version", &size);
 
-		chosen[i] = p->base && strcmp(p->name, "base-passwd") != 0;
+		chosen[i] = p->base;
 		if (version && strcmp(p->name, "dpkg") == 0 && !strchr("'\\", version[0]))
 			fprintf(f, "version='%.*s'\n", (int)strcspn(version, "-'\n"), version);
 	}

@@ -70,6 +70,10 @@ static const struct row rows[] = {
 	{ "base-passwd comes before the rest of base",
 	  "base u Essential: yes\nbase-passwd u Essential: yes\naa k",
 	  { "configure base-passwd", "configure base", "unpack aa", "pending" } },
+	{ "and is not configured again for what depends on it",
+	  "base u Essential: yes\nbase-passwd u Essential: yes\naa k Pre-Depends: bb\n"
+	  "bb u Depends: base-passwd",
+	  { "configure base-passwd", "configure base", "configure bb", "unpack aa", "pending" } },
 	{ "what of base is kept: its preinst before dpkg, base-passwd's first",
 	  "base p Essential: yes\nbase-passwd p Essential: yes\naa u",
 	  { "preinst base-passwd", "preinst base", "configure base-passwd", "pending" } },
