@@ -3,11 +3,14 @@
 #include <fnmatch.h>
 #include <string.h>
 
-/* Whether what PATTERN brings back could lie below PATH. */
+/* Whether what PATTERN brings back could lie below PATH. dpkg(1) only keeps what is as deep as the part
+ * of the pattern without wildcards; the directories above are needed as well. */
 static bool leads_to(const char *path, const char *pattern)
 {
-	size_t length = strcspn(pattern, "*?[\\");
+	size_t length = strcspn(pattern, "*?[\\"), above = strlen(path);
 
+	if (above < length && pattern[above] == '/' && strncmp(path, pattern, above) == 0)
+		return true;
 	while (length > 0 && pattern[length - 1] == '/')
 		length--;
 	return strncmp(path, pattern, length) == 0;

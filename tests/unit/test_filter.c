@@ -6,13 +6,15 @@
 #include "tap.h"
 
 static const struct filters filters = {
-	.count = 5,
+	.count = 7,
 	.list = {
 		{ false, "/usr/share/doc/*" },
 		{ false, "/usr/share/locale/*" },
 		{ true, "/usr/share/doc/*/copyright" },
 		{ true, "/usr/share/locale/locale.alias" },
 		{ false, "/usr/share/doc/secret/*" },
+		{ false, "/usr/share/man/*" },
+		{ true, "/usr/share/man/man1/sh.1.gz" },
 	},
 };
 
@@ -33,6 +35,12 @@ static const struct row {
 	{ "/usr/share/locale/locale.alias", false, false },
 	{ "/usr/share/locale/de", true, true },
 	{ "/usr/share/locale/de/LC_MESSAGES/x.mo", false, true },
+	/* Every directory above it, too, and nothing beside. */
+	{ "/usr/share/man/man1/sh.1.gz", false, false },
+	{ "/usr/share/man/man1", true, false },
+	{ "/usr/share/man/man", true, true },
+	{ "/usr/share/man/man2", true, true },
+	{ "/usr/share/man/man1/bash.1.gz", false, true },
 	/* The last one that matches decides. */
 	{ "/usr/share/doc/secret/copyright", false, true },
 };
