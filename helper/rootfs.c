@@ -23,7 +23,8 @@ static void log_line(const char *line, void *context)
 }
 
 /* dpkg's own findings: it prints nothing where all is well. "c" marks a configuration file, which
- * may well differ. What path-exclude left out counts as missing, though: that is taken off here. */
+ * may well differ. What path-exclude left out counts as missing, though ("missing", before dpkg 1.20
+ * "??5??????"): that is taken off here. */
 static int ask_dpkg(struct server *s, int tree, struct error **err)
 {
 	static const char *const argv[] = {
@@ -35,7 +36,7 @@ static int ask_dpkg(struct server *s, int tree, struct error **err)
 		"  /etc/dpkg/dpkg.cfg.d/rootlet 2>/dev/null)\n"
 		"dpkg --verify | grep -v '^.\\{9\\} c /' | while IFS= read -r line; do\n"
 		"  out=0 path=/${line#*/}\n"
-		"  case $line in (missing*) eval \"$rules\";; esac\n"
+		"  [ -e \"$path\" ] || [ -L \"$path\" ] || eval \"$rules\"\n"
 		"  [ $out = 1 ] || printf '%s\\n' \"$line\"\n"
 		"done",
 		NULL
