@@ -55,7 +55,8 @@ const char create_help[] =
 	"  --help\n\n"
 	"Exit status: 0 made; 1 failed; 2 wrong command line or profile; 3 wrong signature, hash\n"
 	"or date; 4 mirror; 5 the host lacks something; 6 it exists or is in use; 7 disk full;\n"
-	"130 interrupted. Whatever it is, nothing but cached packages is left behind.\n";
+	"130 interrupted. Whatever it is, nothing but cached packages is left behind, and\n"
+	"the output of a package's script that failed, in a file that the message names.\n";
 
 struct create {
 	const char *name, *path, *profile_name, *engine;

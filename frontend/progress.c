@@ -255,6 +255,14 @@ void progress_note(struct progress *p, const char *format, ...)
 	fflush(p->out);
 }
 
+void progress_event(const struct progress *p, const char *event, json_t *fields)
+{
+	if (p && p->json)
+		event_print(event, fields);
+	else
+		json_decref(fields);
+}
+
 void progress_end(struct progress *p)
 {
 	if (p)

@@ -3,6 +3,7 @@
  * A NULL progress is allowed everywhere and says nothing. */
 #pragma once
 
+#include <jansson.h>
 #include <stdint.h>
 
 #include "proto/cleanup.h"
@@ -30,6 +31,9 @@ void progress_status(struct progress *p, const char *text);
 
 /* One line of its own, above the progress line. */
 void progress_note(struct progress *p, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* With --json an event of another kind; nothing else. Takes FIELDS. */
+void progress_event(const struct progress *p, const char *event, json_t *fields);
 
 /* Ends the last stage and leaves the cursor on a fresh line. */
 void progress_end(struct progress *p);

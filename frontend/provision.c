@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "frontend/manifest.h"
+#include "frontend/script_log.h"
 
 static char *mutable(const char *s)
 {
@@ -122,11 +123,18 @@ static int bootstrap(struct helper *h, const struct provision *p, struct error *
 {
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Bootstrap message = ROOTLET__BOOTSTRAP__INIT;
+	_cleanup_(script_log_clear) struct script_log log = { 0 };
+	int r;
 
 	progress_stage(p->progress, "Unpacking and configuring");
 	request.kind_case = ROOTLET__REQUEST__KIND_BOOTSTRAP;
 	request.bootstrap = &message;
-	return helper_call(h, &request, NULL, 0, NULL, err);
+	helper_set_log(h, script_log_add, &log);
+	r = helper_call(h, &request, NULL, 0, NULL, err);
+	helper_set_log(h, NULL, NULL);
+	if (r < 0)
+		script_log_explain(&log, p->base, p->progress, err);
+	return r;
 }
 
 static int add_group(struct helper *h, const struct account_group *group, struct error **err)

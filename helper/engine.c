@@ -18,10 +18,20 @@ static void count_line(const char *line, void *context)
 					     "I: Configuring " };
 	struct configuration *c = context;
 
+	/* The front end keeps it for the case that a script fails. */
+	serve_log(c->server, line);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
 		if (strncmp(line, steps[i], strlen(steps[i])) == 0)
 			serve_progress(c->server, "Configuring", ++c->done, c->total);
 }
+
+/* As in a chroot of a real host: scripts ask for the host's name, some for one with a dot in it. A
+ * guest needs them as well. */
+#define NAMES                                                                                      \
+	"[ -s /etc/hostname ] || echo rootlet >/etc/hostname\n"                                    \
+	"[ -s /etc/hosts ] || printf '127.0.0.1 localhost\\n"                                      \
+	"127.0.1.1 rootlet.localdomain rootlet\\n"                                                 \
+	"::1 localhost ip6-localhost ip6-loopback\\n' >/etc/hosts\n"
 
 #define NATIVE "sh -e /var/lib/dpkg/rootlet/_plan\n"
 
@@ -32,20 +42,16 @@ static void count_line(const char *line, void *context)
 	"chmod 755 /usr/sbin/policy-rc.d\n"                                                        \
 	"/debootstrap/debootstrap --second-stage || {\n"                                           \
 	"  grep -m 1 'No space left' /debootstrap/debootstrap.log\n"                               \
-	"  tail -n 5 /debootstrap/debootstrap.log; exit 1; }\n"                                    \
+	"  tail -n 1000 /debootstrap/debootstrap.log; exit 1; }\n"                                 \
 	"rm -rf /usr/sbin/policy-rc.d /debootstrap /var/cache/apt/archives/*.deb "                 \
 	"/var/lib/apt/lists/*_*\n"
 
-/* What is left of the mirror goes; a guest needs a name and an /etc/hosts. */
-#define FINISH                                                                                     \
-	"echo '# made by rootlet from verified packages' >/etc/apt/sources.list\n"                 \
-	"echo rootlet >/etc/hostname\n"                                                            \
-	"[ -s /etc/hosts ] || printf '127.0.0.1 localhost rootlet\\n"                              \
-	"::1 localhost ip6-localhost ip6-loopback\\n' >/etc/hosts\n"
+/* What is left of the mirror goes. */
+#define FINISH "echo '# made by rootlet from verified packages' >/etc/apt/sources.list\n"
 
 int engine_configure(struct server *s, struct error **err)
 {
-	const char *script = s->native ? NATIVE FINISH : DEBOOTSTRAP FINISH;
+	const char *script = s->native ? NAMES NATIVE FINISH : NAMES DEBOOTSTRAP FINISH;
 	const char *const argv[] = { "sh", "-ec", script, NULL };
 	struct configuration progress = { .server = s, .total = s->package_count };
 	struct output output = { .line = count_line, .context = &progress };

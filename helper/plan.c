@@ -162,6 +162,7 @@ static const char prologue[] =
 	"cd /var/lib/dpkg\n"
 	/* As dpkg does it, down to the folder, where debconf(7) looks for the package's name. */
 	"preinst() {\n"
+	"  echo \"Preparing to unpack $1 ...\"\n"
 	"  mkdir tmp.ci\n"
 	"  cp rootlet/$1 tmp.ci/control\n"
 	"  for kind in preinst templates config; do\n"

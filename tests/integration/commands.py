@@ -209,6 +209,9 @@ SHELL = [
          [r"^fsqa:[!*]", r"^fsgqa2:[!*]"], ["^[a-z0-9]+::"]),
     Case("shell: no audit findings", ["shell", "--", "dpkg", "--audit"], 0, (), ["."]),
     Case("shell: /etc/hosts names localhost", ["shell", "--", "cat", "/etc/hosts"], 0, "localhost"),
+    Case("shell: the host's name, with a domain for those who ask", ["shell", "--", "sh", "-c",
+                                                                     "hostname; hostname --fqdn"], 0,
+         ["^rootlet$", r"^rootlet\.localdomain$"]),
     Case("shell: /dev/null", ["shell", "--", "sh", "-c", "echo x >/dev/null"], 0),
 ]
 

@@ -3,7 +3,9 @@ file, and the same dpkg database, for every suite that can be had. What may diff
 
 With --long the set of profile fstests is compared, too, but with debootstrap only: its accounts are
 nothing that mmdebstrap makes. So the set that both are compared with is the small one."""
+import json
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -125,7 +127,8 @@ ODD = {
                                                                ("./usr/bin/attr", b"#!/bin/sh\n")]},
     "odd-replaces": {"fields": "Replaces: acl\n", "entries": [("./usr/bin/chacl", b"replaced")]},
     "odd-conffile": {"scripts": {"conffiles": "/etc/odd.conf\n",
-                                 "postinst": "#!/bin/sh\nset -e\ntest -f /etc/odd.conf\ncat /etc/odd.conf "
+                                 "postinst": "#!/bin/sh\nset -e\ntest -f /etc/odd.conf\nhostname --fqdn "
+                                             ">/usr/share/odd-host\ncat /etc/odd.conf "
                                              ">/usr/share/odd-seen\n"},
                      "entries": [("./etc/odd.conf", b"odd")]},
     "odd-asks": {"scripts": {"postinst": ASKS}},
@@ -160,6 +163,7 @@ test "$(stat -c %i /usr/share/odd-twin)" = "$(stat -c %i /usr/share/odd-zst)"
 test -f "/usr/share/odd-name é"; dpkg -S "/usr/share/odd-name é"
 test "$(cat /usr/bin/attr)" = '#!/bin/sh'; test -x /usr/bin/attr.real; dpkg -S /usr/bin/attr.real
 test "$(cat /usr/bin/chacl)" = replaced; dpkg -S /usr/bin/chacl | grep '^odd-replaces: '
+test "$(cat /usr/share/odd-host)" = rootlet.localdomain
 test "$(cat /usr/share/odd-seen)" = odd; test ! -e /etc/odd.conf.dpkg-new
 dpkg-query -W -f '${Conffiles}' odd-conffile | grep -q '/etc/odd.conf [0-9a-f]\{32\}'
 grep -q '^/usr/share/odd-watched odd-trigger/noawait$' /var/lib/dpkg/triggers/File
@@ -289,6 +293,36 @@ def diverted(at):
     home.remove()
 
 
+def failing(at):
+    """A script that fails is named, with the last that it said, in the message, in an event and in a file."""
+    folder = f"{SCRATCH}/{os.getpid()}.failing"
+    script = "#!/bin/sh\nfor i in 1 2 3 4 5 6 7; do echo odd word $i; done\nprintf '\\033[2Jno such thing\\n' >&2\nexit 3\n"
+    made = [debs.make(f"{folder}.debs", "odd-fails", mirrors.arch(), {"postinst": script}),
+            debs.make(f"{folder}.debs", "odd-waits", mirrors.arch(), {}, fields="Depends: odd-fails\n")]
+    other, home = at.with_packages(folder, made), Home()
+    log = f"{home.folder}/state/rootlet/logs/create-test-rootfs.log"
+    with Server(other.root) as server:
+        for engine in ("native", "debootstrap"):
+            outcome = home.create("--include", "odd-waits", "--json", "--engine", engine, server=server, at=other)
+            events = [json.loads(line) for line in outcome.out.splitlines()]
+            script = next((event for event in events if event["event"] == "script"), {})
+            result = events[-1].get("error", {}).get("message", "") if events else ""
+            text = open(log, encoding="utf-8").read() if os.path.exists(log) else ""
+            tap.report(outcome.status == 1 and re.search(r"^package odd-fails: .*exit status 3; its last words: "
+                       rf"odd word 3; .*no such thing; all output: {log}$", result), f"{engine}: a script that fails: "
+                       "the message has its last words", outcome)
+            tap.report(script.get("package") == "odd-fails" and script.get("log") == log and
+                       script.get("output", [])[-2:] == ["odd word 7", "?[2Jno such thing"],
+                       f"{engine}: a script that fails: an event", script)
+            tap.report("odd word 1\n" in text and "\033" not in text and not home.leftovers(),
+                       f"{engine}: a script that fails: a file stays, and nothing else", text[-2000:])
+            if os.path.exists(log):
+                os.unlink(log)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(f"{folder}.debs", ignore_errors=True)
+    home.remove()
+
+
 DEBIAN = ("bookworm", "trixie")
 
 
@@ -315,6 +349,7 @@ def main():
     odd_packages(at)
     unmerged(at)
     diverted(at)
+    failing(at)
     folder = f"{SCRATCH}/{os.getpid()}.asks"
     asking = at.with_packages(folder, [debs.make(f"{folder}.debs", "odd-asks", mirrors.arch(), **ODD["odd-asks"]),
                                        debs.capable(f"{folder}.debs", mirrors.arch())])
