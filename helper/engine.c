@@ -41,8 +41,10 @@ static void count_line(const char *line, void *context)
 	"printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d\n"                                \
 	"chmod 755 /usr/sbin/policy-rc.d\n"                                                        \
 	"/debootstrap/debootstrap --second-stage || {\n"                                           \
-	"  grep -m 1 'No space left' /debootstrap/debootstrap.log\n"                               \
-	"  tail -n 1000 /debootstrap/debootstrap.log; exit 1; }\n"                                 \
+	"  log=/debootstrap/debootstrap.log\n"                                                     \
+	"  [ -e $log ] || log=/var/log/bootstrap.log\n"                                            \
+	"  grep -m 1 'No space left' $log || :\n"                                                  \
+	"  tail -n 1000 $log; exit 1; }\n"                                                         \
 	"rm -rf /usr/sbin/policy-rc.d /debootstrap /var/cache/apt/archives/*.deb "                 \
 	"/var/lib/apt/lists/*_*\n"
 
