@@ -14,26 +14,12 @@ import urllib.request
 
 from support import apt, debs, mirror as mirrors, offline, tap, trees
 from support.server import Fault, Server
+from support.trees import DEBOOTSTRAP, EVERYWHERE
 from support.world import (AS_ROOT, PROFILE, SCRATCH, Home, children, locked, mirror, shared_cache,
                            wait_until)
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 
-# (path, fields or None for all, why)
-EVERYWHERE = [
-    (r"/etc/(passwd|group|shadow|gshadow)-", None, "what was there before the last change"),
-    (r"/etc/machine-id", None, "random; mmdebstrap empties it"),
-    (r"/etc/rootlet(/.*)?|/etc/dpkg/dpkg.cfg.d/(rootlet|99mmdebstrap)", None, "each maker's own"),
-    (r"/var/log/.*", None, "times and order of what was done"),
-    (r"/var/cache/ldconfig/aux-cache", None, "inode numbers and times"),
-    (r"/var/lib/dpkg/(available|cmethopt)", None, "dselect's, written by debootstrap"),
-    (r"/var/(lib|cache)/(dpkg|debconf)/.*-old", None, "what was there before the last change"),
-    (r"/etc/systemd/system/timers.target.wants/apt-daily(-upgrade)?.timer", {"content"},
-     "through /lib or /usr/lib, by whether apt or systemd was configured first"),
-]
-DEBOOTSTRAP = [
-    (r"/dev/.*", None, "debootstrap leaves links in /dev"),
-]
 MMDEBSTRAP = [
     (r"/dev/null", None, "rootlet leaves a file, mmdebstrap nothing"),
     (r"/etc/(apt/sources.list|hostname|hosts|resolv.conf)", None, "each maker's own"),

@@ -7,24 +7,48 @@ import re
 import stat
 
 
+DYNAMIC = range(100, 1000)  # ids that packages take in the order in which they are configured
+
+
 def _sorted_lines(text):
     return b"\n".join(sorted(text.split(b"\n")))
 
 
-def _without_priority(text):
-    return re.sub(rb"^Priority: .*\n", b"", text, flags=re.M)
+def _without_dynamic_ids(text):
+    """passwd(5) and group(5), by names alone."""
+    def field(word):
+        return b"-" if word.isdigit() and int(word) in DYNAMIC else word
+    return _sorted_lines(b"\n".join(b":".join(map(field, line.split(b":"))) for line in text.split(b"\n")))
+
+
+def _without_overrides(text):
+    return re.sub(rb"^(Priority|Section): .*\n", b"", text, flags=re.M)
 
 
 # Where the order in which packages were configured shows, and nothing else; and what an archive may
 # say of a package otherwise than the package says itself.
-NORMAL = {**dict.fromkeys(("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow",
-                           "/var/lib/dpkg/triggers/File"), _sorted_lines),
-          "/var/lib/dpkg/status": _without_priority}
+NORMAL = {**dict.fromkeys(("/etc/shadow", "/etc/gshadow", "/etc/shells", "/var/lib/dpkg/triggers/File"),
+                          _sorted_lines),
+          **dict.fromkeys(("/etc/passwd", "/etc/group"), _without_dynamic_ids),
+          "/var/lib/dpkg/status": _without_overrides}
+
+
+def _names(tree, file):
+    """{id: name} of the dynamic ids in passwd(5) or group(5)."""
+    path, names = f"{tree}/etc/{file}", {}
+    if os.path.isfile(path):
+        with open(path, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                words = line.split(":")
+                if len(words) > 2 and words[2].isdigit() and int(words[2]) in DYNAMIC:
+                    names[int(words[2])] = words[0]
+    return names
 
 
 def _content(path, inside, st):
     if stat.S_ISLNK(st.st_mode):
-        return os.readlink(path)
+        # systemctl(1) enables a unit through /lib or /usr/lib, by whether systemd is configured yet.
+        return re.sub(r"^/lib/systemd/", "/usr/lib/systemd/", os.readlink(path))
     if stat.S_ISREG(st.st_mode):
         with open(path, "rb") as file:
             text = file.read()
@@ -49,8 +73,9 @@ def _capability(attributes, first):
 
 def census(tree):
     """{path: (type, mode, owner, group, content, attributes, first name of the same file)}; owners are
-    counted from that of the tree itself."""
+    counted from that of the tree itself, or names where the ids are dynamic."""
     root = os.lstat(tree)
+    users, groups = _names(tree, "passwd"), _names(tree, "group")
     seen, inodes = {}, {}
     for where, folders, names in os.walk(tree):
         for name in sorted(folders + names):
@@ -59,8 +84,9 @@ def census(tree):
             inside = path[len(tree):]
             first = inodes.setdefault(st.st_ino, inside) if st.st_nlink > 1 and not stat.S_ISDIR(
                 st.st_mode) else ""
+            uid, gid = st.st_uid - root.st_uid, st.st_gid - root.st_gid
             seen[inside] = (stat.S_IFMT(st.st_mode), stat.S_IMODE(st.st_mode),
-                            st.st_uid - root.st_uid, st.st_gid - root.st_gid,
+                            users.get(uid, uid), groups.get(gid, gid),
                             _content(path, inside, st),
                             _capability(_attributes(path), root.st_uid), first)
     # A file that is shared with other trees only has one name in this one.
@@ -98,3 +124,21 @@ def differences(one, other, allowed):
         else:
             found.append(f"{path}: {', '.join(wrong)}")
     return found
+
+
+# (path, fields or None for all, why)
+EVERYWHERE = [
+    (r"/etc/(passwd|group|shadow|gshadow)-", None, "what was there before the last change"),
+    (r"/etc/machine-id", None, "random; mmdebstrap empties it"),
+    (r"/etc/rootlet(/.*)?|/etc/dpkg/dpkg.cfg.d/(rootlet|99mmdebstrap)", None, "each maker's own"),
+    (r"/var/log/.*", None, "times and order of what was done"),
+    (r"/var/cache/ldconfig/aux-cache", None, "inode numbers and times"),
+    (r"/var/lib/dpkg/(available|cmethopt)", None, "dselect's, written by debootstrap"),
+    (r"/var/(lib|cache)/(dpkg|debconf)/.*-old", None, "what was there before the last change"),
+    (r"/var/lib/systemd/catalog/database", {"content"}, "bionic's is another one each time"),
+]
+DEBOOTSTRAP = [
+    (r"/dev/.*", None, "debootstrap leaves links in /dev"),
+    (r"/etc/localtime", None, "of no package: debootstrap's script for Ubuntu makes it"),
+    (r"/etc/unsupported-skip-usrmerge-conversion", None, "debootstrap's own"),
+]

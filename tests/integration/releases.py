@@ -1,0 +1,116 @@
+"""Every profile on every release: what create would install and leave out, from indexes recorded for this
+(tests/tools/record_releases.py), and with --long from the live archives: created by both engines, looked
+through by dpkg, and compared file by file."""
+import json
+import os
+import re
+import tarfile
+
+from support import apt, tap, trees
+from support.server import Server
+from support.world import AS_ROOT, SCRATCH, SOURCE, Home, locked, shared_cache
+
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
+RECORDED = f"{SOURCE}/tests/recorded/releases"
+RELEASES = ("bionic", "focal", "jammy", "noble", "bookworm", "trixie")
+PROFILES = ("minimal", "fstests", "fstests-build", "blktests", "kselftest", "ltp")
+DEBIAN = RELEASES[4:]
+# The rows that the releases differ in; the others are as they were recorded.
+LEFT_OUT = {("bionic", "fstests-build"): ["fsverity", "liburing-dev", "libbtrfs-dev"],
+            ("focal", "fstests-build"): ["fsverity", "liburing-dev"], ("focal", "blktests"): ["liburing-dev"],
+            ("bionic", "fstests"): ["fsverity"], ("focal", "ltp"): [], ("jammy", "fstests-build"): [],
+            ("trixie", "fstests-build"): []}
+
+
+def dry_run(home, release, profile, *source):
+    """(packages as "name=NAME version=VERSION", what is left out, the outcome)."""
+    outcome = home.run("create", "--dry-run", "--json", "--fresh", "--release", release, "--arch", "amd64",
+                       "--profile", profile, "--name", "recorded", *source)
+    result = json.loads(outcome.out.splitlines()[-1]) if outcome.out else {}
+    return sorted(request["arguments"] for request in result.get("requests", ())
+                  if request["request"] == "Package"), result.get("left_out"), outcome
+
+
+def recorded(release):
+    """The whole indexes gave the same choice when they were recorded."""
+    home, folder = Home(), f"{SCRATCH}/{os.getpid()}.{release}"
+    with tarfile.open(f"{RECORDED}/{release}.tar.xz") as tar:
+        tar.extractall(folder, filter="data")
+    with open(f"{folder}/expected.json", encoding="utf-8") as file:
+        expected = json.load(file)
+    with Server(folder) as server:
+        for profile in PROFILES:
+            packages, left_out, outcome = dry_run(home, release, profile, "--mirror", server.url, "--keyring",
+                                                  f"{RECORDED}/keyring.gpg")
+            want = expected[profile]
+            tap.report(packages == want["packages"] and len(packages) > 80,
+                       f"{release}, {profile}: the packages", set(packages) ^ set(want["packages"]), outcome)
+            tap.report(left_out == LEFT_OUT.get((release, profile), want["left_out"]),
+                       f"{release}, {profile}: what is left out", left_out)
+    home.remove()
+
+
+# --- with --long -------------------------------------------------------------------------------------------
+
+NATIVE_TIMES = 3  # of a choice: what is unpacked in parallel comes in another order each time
+
+
+def live(what, home, name, *words):
+    """Creates NAME from the live archive and has dpkg look through it. Returns whether both went well."""
+    outcome = home.run("create", "--fresh", "--quiet", "--name", name, *words, seconds=3600)
+    if not tap.report(outcome.status == 0, f"{what}: create", outcome):
+        return False
+    check = home.run("check", "--deep", "--name", name, seconds=1800)
+    tap.note(f"{what}: {outcome.seconds:.0f} s, {' '.join(re.findall('Size: .*|Packages: .*', check.out))}")
+    return tap.report(check.status == 0, f"{what}: check --deep", check)
+
+
+def both(what, home, *words, times=1):
+    """The native engine, TIMES, and debootstrap's: the same tree each time."""
+    names = [f"native{i}" for i in range(times)]
+    good = [name for name in names if live(f"{what}, native", home, name, *words)]
+    made = live(f"{what}, debootstrap", home, "debootstrap", "--engine", "debootstrap", *words)
+    if AS_ROOT and made:
+        other = trees.census(f"{home.store}/debootstrap")
+        for name in good:
+            wrong = trees.differences(other, trees.census(f"{home.store}/{name}"),
+                                      trees.EVERYWHERE + trees.DEBOOTSTRAP)
+            tap.report(not wrong, f"{what}, {name}: the same files as debootstrap's", *wrong[:40], len(wrong))
+    for name in [*names, "debootstrap"]:
+        home.run("delete", "--yes", "--name", name, seconds=600)
+
+
+def profiles_live(release):
+    home = Home(cache=shared_cache())
+    for profile in PROFILES:
+        times = NATIVE_TIMES if profile in ("minimal", "fstests") else 1
+        both(f"{release}, {profile}", home, "--release", release, "--profile", profile, times=times)
+    home.remove()
+
+
+def groups_live(release):
+    """What servers have. A package that a release lacks is left out of the group."""
+    home = Home(cache=shared_cache())
+    with open(f"{RECORDED}/groups.list", encoding="utf-8") as file:
+        groups = re.findall(r"^([a-z-]+): (.*)$", file.read(), re.M)
+    for group, packages in groups:
+        home.write(f"config/rootlet/profiles/{group}.conf",
+                   f"[profile]\nextend = minimal\n[packages]\noptional = {packages}\n")
+        both(f"{release}, {group}", home, "--release", release, "--profile", group)
+    home.remove()
+
+
+def main():
+    for release in RELEASES:
+        recorded(release)
+    for release in RELEASES if LONG else ():
+        if release in DEBIAN and not apt.host_source(release):
+            tap.report(False, f"{release}: the host's apt names no mirror of it")
+            continue
+        with locked("cache-of-engines"):
+            profiles_live(release)
+            groups_live(release)
+
+
+main()
+tap.done()

@@ -1,0 +1,149 @@
+#!/usr/bin/python3
+"""Records what tests/integration/releases.py resolves against: for each release a reduced copy of its
+archive's signed indexes, and the packages that each profile gets from the whole ones.
+
+    tests/tools/record_releases.py ROOTLET FOLDER
+
+FOLDER is tests/recorded/releases. Of the indexes stay the stanzas of what any profile gets and of what
+these packages' dependencies name, with the fields that matter to a choice, by every pocket that has
+them. They are signed with a key that is made for it and thrown away. Needs the network, as rootlet
+create does, and a cache ($XDG_CACHE_HOME), where rootlet leaves the indexes that it has verified."""
+import hashlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+RELEASES = ("bionic", "focal", "jammy", "noble", "bookworm", "trixie")
+PROFILES = ("minimal", "fstests", "fstests-build", "blktests", "kselftest", "ltp")
+POCKETS = ("", "-updates", "-security")
+FIELDS = ("Package", "Version", "Architecture", "Essential", "Priority", "Multi-Arch", "Pre-Depends", "Depends",
+          "Provides", "Conflicts", "Breaks", "Replaces", "Filename", "Size", "SHA256")
+RELEASE_FIELDS = ("Origin", "Label", "Suite", "Codename", "Date", "Components")
+ARCH = "amd64"
+
+
+def fields_of(stanza):
+    return dict(re.findall(r"^([A-Za-z0-9-]+): *(.*(?:\n[ \t].*)*)", stanza, re.M))
+
+
+def names_in(value):
+    return set(re.findall(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]+)", value))
+
+
+def resolve(rootlet, release, profile):
+    """What create would install, as "name=NAME version=VERSION", and what it would leave out."""
+    done = subprocess.run([rootlet, "create", "--dry-run", "--json", "--fresh", "--release", release, "--arch", ARCH,
+                           "--profile", profile, "--name", "recorded"], stdout=subprocess.PIPE, check=False)
+    result = json.loads(done.stdout.splitlines()[-1])
+    chosen = [request["arguments"] for request in result.get("requests", ()) if request["request"] == "Package"]
+    if not chosen:
+        sys.exit(f"{release} {profile}: {result}")
+    return {"packages": sorted(chosen), "left_out": result["left_out"]}
+
+
+class Archive:
+    """The newest InRelease of each pocket in the cache, and the indexes that it lists."""
+
+    def __init__(self, cache, release):
+        self.cache, self.pockets = cache, {}
+        for name in os.listdir(cache):
+            with open(f"{cache}/{name}", encoding="utf-8", errors="replace") as file:
+                text = file.read() if file.read(34) == "-----BEGIN PGP SIGNED MESSAGE-----" else ""
+            fields = fields_of(text)
+            pocket = next((pocket for pocket in POCKETS if release + pocket in
+                           (fields.get("Suite"), fields.get("Codename"))), None)
+            if text and pocket is None and fields.get("Codename") == release:
+                pocket = ""
+            if text and pocket == "" and fields["Suite"].endswith(POCKETS[1:]):
+                pocket = "-" + fields["Suite"].rpartition("-")[2]
+            if text and pocket is not None:
+                self.pockets.setdefault(pocket, []).append((os.path.getmtime(f"{cache}/{name}"), text, fields))
+
+    def indexes(self, pocket, components):
+        """(fields of InRelease, {component: stanzas}) of the newest whose indexes are there."""
+        for _, text, fields in sorted(self.pockets[pocket], key=lambda entry: entry[0], reverse=True):
+            found = {}
+            for component in components:
+                listed = re.search(rf"^ ([0-9a-f]{{64}}) +\d+ {component}/binary-{ARCH}/Packages$", text, re.M)
+                path = f"{self.cache}/{listed.group(1)}" if listed else ""
+                if os.path.exists(path):
+                    with open(path, encoding="utf-8") as file:
+                        found[component] = [stanza for stanza in file.read().split("\n\n") if stanza.strip()]
+            if len(found) == len(components):
+                return fields, found
+        sys.exit(f"no indexes of {pocket or 'the release'} in {self.cache}")
+
+
+def reduce(indexes, chosen):
+    """{pocket: {component: text}}."""
+    names = set()
+    for _, components in indexes.values():
+        for stanza in (stanza for stanzas in components.values() for stanza in stanzas):
+            fields = fields_of(stanza)
+            if f"name={fields['Package']} version={fields['Version']}" in chosen or \
+                    fields.get("Essential") == "yes" or fields.get("Priority") == "required":
+                names |= {fields["Package"]} | names_in(fields.get("Depends", "")) | \
+                    names_in(fields.get("Pre-Depends", ""))
+
+    def text_of(stanzas):
+        kept = [fields for fields in map(fields_of, stanzas) if fields["Package"] in names]
+        return "".join("".join(f"{name}: {fields[name]}\n" for name in FIELDS if name in fields) + "\n"
+                       for fields in kept)
+    return {pocket: {component: text_of(stanzas) for component, stanzas in components.items()}
+            for pocket, (_, components) in indexes.items()}
+
+
+def sign(home, text):
+    return subprocess.run(["gpg", "--homedir", home, "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase",
+                           "", "--digest-algo", "SHA512", "--clearsign"], input=text.encode(),
+                          stdout=subprocess.PIPE, check=True).stdout
+
+
+def files_of(release, indexes, reduced, home):
+    for pocket, (fields, _) in indexes.items():
+        sums = ""
+        for component, text in reduced[pocket].items():
+            path = f"{component}/binary-{ARCH}/Packages"
+            sums += f" {hashlib.sha256(text.encode()).hexdigest()} {len(text.encode())} {path}\n"
+            yield f"dists/{release}{pocket}/{path}", text.encode()
+        text = "".join(f"{name}: {fields[name]}\n" for name in RELEASE_FIELDS if name in fields)
+        yield f"dists/{release}{pocket}/InRelease", sign(home, f"{text}Architectures: {ARCH}\nSHA256:\n{sums}")
+
+
+def record(rootlet, release, folder, home):
+    expected = {profile: resolve(rootlet, release, profile) for profile in PROFILES}
+    components = ("main",) if release in ("bookworm", "trixie") else ("main", "universe")
+    cache = os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")) + "/rootlet/indexes"
+    archive = Archive(cache, release)
+    indexes = {pocket: archive.indexes(pocket, components) for pocket in POCKETS}
+    reduced = reduce(indexes, {one for profile in expected.values() for one in profile["packages"]})
+    with tarfile.open(f"{folder}/{release}.tar.xz", "w:xz", preset=9) as tar:
+        files = [*files_of(release, indexes, reduced, home),
+                 ("expected.json", json.dumps(expected, indent=1).encode())]
+        for name, data in files:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    print(f"{release}: {os.path.getsize(f'{folder}/{release}.tar.xz')} bytes")
+
+
+def main(rootlet, folder):
+    os.makedirs(folder, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home:
+        gpg = ["gpg", "--homedir", home, "--batch", "--quiet"]
+        subprocess.run([*gpg, "--passphrase", "", "--quick-generate-key", "recorded <recorded@example.org>", "rsa3072",
+                        "sign", "never"], check=True)
+        subprocess.run([*gpg, "--yes", "--output", f"{folder}/keyring.gpg", "--export"], check=True)
+        for release in RELEASES:
+            record(rootlet, release, folder, home)
+        subprocess.run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], check=False)
+
+
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
+main(*sys.argv[1:])
