@@ -136,6 +136,8 @@ EVERYWHERE = [
     (r"/var/lib/dpkg/(available|cmethopt)", None, "dselect's, written by debootstrap"),
     (r"/var/(lib|cache)/(dpkg|debconf)/.*-old", None, "what was there before the last change"),
     (r"/var/lib/systemd/catalog/database", {"content"}, "bionic's is another one each time"),
+    (r"/usr/lib/python3.*/__pycache__/.*\.cpython-3[0-8]\.pyc", {"content"},
+     "before 3.9, sets are written in an order of chance"),
 ]
 DEBOOTSTRAP = [
     (r"/dev/.*", None, "debootstrap leaves links in /dev"),
