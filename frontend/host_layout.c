@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include "frontend/folder.h"
-#include "frontend/vng.h"
 
 static int make(int folder, const char *name, struct error **err)
 {
@@ -51,11 +50,10 @@ static int place_kernel(int folder, const struct kernel *kernel, struct error **
 
 static int place_command(int folder, const struct vm_config *config, struct error **err)
 {
-	_cleanup_free_ char *script = config->argv ? vng_guest_script(config) : strdup("");
 	_cleanup_close_ int fd = openat(folder, "command", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	size_t size = script ? strlen(script) : 0;
+	size_t size = strlen(config->script);
 
-	if (!script || fd < 0 || write(fd, script, size) != (ssize_t)size)
+	if (fd < 0 || write(fd, config->script, size) != (ssize_t)size)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the guest's command");
 	return 0;
 }

@@ -44,7 +44,7 @@ static _Noreturn void fail(int channel, const struct error *err)
 	_exit(125);
 }
 
-int hypervisor_wait(int channel, int *console, int *status, struct error **err)
+int hypervisor_wait(int channel, struct vm_lines *lines, struct error **err)
 {
 	char packet[2049];
 	int fds[PACKET_FDS_MAX];
@@ -56,9 +56,9 @@ int hypervisor_wait(int channel, int *console, int *status, struct error **err)
 	if (size == 0)
 		return error_set(err, ERR_SYSTEM, "the VM's first process ended without a word");
 	packet[size] = '\0';
-	if (strcmp(packet, "ready") == 0 && fd_count == 2) {
-		*console = fds[0];
-		*status = fds[1];
+	if (strcmp(packet, "ready") == 0 && (fd_count == 2 || fd_count == 4)) {
+		*lines = (struct vm_lines){ fds[0], fds[1], fd_count == 4 ? fds[2] : -1,
+					    fd_count == 4 ? fds[3] : -1 };
 		return 0;
 	}
 	for (size_t i = 0; i < fd_count; i++)
@@ -165,12 +165,16 @@ static int open_fifo(const char *folder, const char *name, struct error **err)
 	return fd;
 }
 
-static void announce(const char *folder, int channel)
+static void announce(const char *folder, bool terminal, int channel)
 {
+	static const char *const names[] = { "console", "status", VM_TERMINAL_IN, VM_TERMINAL_OUT };
 	_cleanup_error_ struct error *err = NULL;
-	int fds[2] = { open_fifo(folder, "console", &err), open_fifo(folder, "status", &err) };
+	size_t count = terminal ? 4 : 2;
+	int fds[4];
 
-	if (err || packet_send(channel, "ready", strlen("ready"), fds, 2, &err) < 0)
+	for (size_t i = 0; i < count && !err; i++)
+		fds[i] = open_fifo(folder, names[i], &err);
+	if (err || packet_send(channel, "ready", strlen("ready"), fds, count, &err) < 0)
 		fail(channel, err);
 	/* Ours too stay open: a FIFO without a reader would make qemu fail. */
 }
@@ -260,7 +264,7 @@ static _Noreturn void first_process(const struct vm_config *config, const int st
 	}
 	if (make_place(config, &place, &err) < 0)
 		fail(channel, err);
-	announce(place.folder, channel);
+	announce(place.folder, config->terminal != NULL, channel);
 	vng = fork();
 	if (vng == 0)
 		run_vng(config, &place, stdio, channel);

@@ -154,9 +154,11 @@ static int place_kernel(const struct vm_config *config, const struct layout_sour
 /* FIFOs and temporary files belong to vng, which is not root here. */
 static int place_channels(uid_t owner, struct error **err)
 {
-	static const char *const fifos[] = { VM_FOLDER "/console", VM_FOLDER "/status" };
+	static const char *const fifos[] = { VM_FOLDER "/console", VM_FOLDER "/status",
+					     VM_FOLDER "/" VM_TERMINAL_IN,
+					     VM_FOLDER "/" VM_TERMINAL_OUT };
 
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < sizeof(fifos) / sizeof(*fifos); i++)
 		if (mkfifo(fifos[i], 0600) < 0 || chown(fifos[i], owner, owner) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot make %s", fifos[i]);
 	if (mkdir(VM_FOLDER "/tmp", 0700) < 0 || chown(VM_FOLDER "/tmp", owner, owner) < 0)

@@ -31,14 +31,9 @@ static int write_file(const char *path, const char *data, size_t size, mode_t mo
 	return 0;
 }
 
-/* The script that runs the command. A shell needs none. */
 static int write_command(const struct vm_config *config, const char *path, struct error **err)
 {
-	_cleanup_free_ char *script = config->argv ? vng_guest_script(config) : strdup("");
-
-	if (!script)
-		return error_errno(err, ERR_SYSTEM, "cannot prepare the guest's command");
-	return write_file(path, script, strlen(script), 0644, err);
+	return write_file(path, config->script, strlen(config->script), 0644, err);
 }
 
 /* --- a rootfs ------------------------------------------------------------------------------- */
@@ -135,11 +130,13 @@ static int place_tree(const struct vm_config *config, const struct layout_source
 
 /* --- an image ------------------------------------------------------------------------------- */
 
-/* What the image root needs before it is there, besides its filesystem's. crc32c_generic:
+/* What the image root needs before it is there, besides its filesystem's, and what the command's
+ * standard streams need: the rootfs may have no udev to load that. crc32c_generic:
  * libcrc32c, which erofs and ext4 use, asks for it by an alias ("softdep"), and there is no
  * modprobe to answer. */
-static const char *const root_modules[] = { "virtio_pci", "virtio_blk",	  "overlay",
-					    "9p",	  "9pnet_virtio", "crc32c_generic" };
+static const char *const root_modules[] = { "virtio_pci",    "virtio_blk", "virtio_console",
+					    "overlay",	     "9p",	   "9pnet_virtio",
+					    "crc32c_generic" };
 
 /* Decompressed and numbered, since the guest has nothing but insmod for them. A module that is not
  * there is built in, or the guest says that it is missing. */
@@ -206,8 +203,7 @@ static int write_settings(const struct vm_config *config, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the guest");
 	for (size_t i = 0; i < config->share_count; i++)
 		fprintf(out, "virtme.initmount%zu %s\n", i, config->shares[i].guest);
-	if (fclose(out) != 0 || asprintf(&settings, "fstype=%s\ninteractive=%s\n",
-					 config->root.fstype, config->argv ? "" : "1") < 0)
+	if (fclose(out) != 0 || asprintf(&settings, "fstype=%s\n", config->root.fstype) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the guest");
 	if (write_file(VM_TREE "/rootlet/shares", shares, strlen(shares), 0644, err) < 0)
 		return -1;

@@ -23,9 +23,13 @@
 const char run_help[] =
 	"usage: rootlet run --kernel KERNEL [OPTION…] [-- COMMAND [ARGUMENT…]]\n"
 	"\n"
-	"Boots a kernel with vng on a rootfs and runs COMMAND in it as root of the guest, with\n"
-	"its output here and its exit status. Without COMMAND: a shell on this terminal. The\n"
-	"guest can change nothing of the rootfs: what it writes there is in its memory.\n"
+	"Boots a kernel with vng on a rootfs and runs COMMAND (default: a login shell) in it as\n"
+	"root of the guest, with its output here and its exit status. The guest can change\n"
+	"nothing of the rootfs: what it writes there is in its memory.\n"
+	"\n"
+	"On a terminal COMMAND gets one, as under ssh -t, with Ctrl-C and resizing; type ~. at\n"
+	"the start of a line to end the VM. If any standard stream of yours is no terminal,\n"
+	"COMMAND has three separate streams.\n"
 	"\n"
 	"  --kernel KERNEL  a bzImage, a kernel's build folder, or the word distro: the kernel\n"
 	"                   package of the rootfs's release, fetched and verified as those are\n"
@@ -104,6 +108,7 @@ struct run {
 	char cpus[CPUS_TEXT];
 	struct vm_share shares[VM_SHARES_MAX];
 	struct vm_disk disks[VM_DISKS_MAX];
+	struct vm_terminal terminal;
 	struct vm_config config;
 	struct root root;
 	struct rootfs rootfs;
@@ -282,7 +287,7 @@ static void end_boot(void *context)
 	struct output *o = context;
 
 	progress_end(o->run->progress);
-	if (o->run->progress && !o->run->config.argv)
+	if (o->run->progress && o->run->config.terminal)
 		fputs("\r", stderr);
 }
 
@@ -375,7 +380,9 @@ int command_run(int argc, char **argv)
 					     "fetched");
 	if (optind < argc)
 		r.config.argv = argv + optind;
-	else if (r.json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+	if (!r.json && vm_terminal_find(&r.terminal, r.config.argv != NULL))
+		r.config.terminal = &r.terminal;
+	if (!r.config.argv && !r.config.terminal)
 		return report_usage(argv[0], "a shell needs a terminal%s; give a command after --",
 				    r.json ? ", and --json has none" : "");
 	return run(&r);

@@ -14,6 +14,8 @@
 #include "frontend/hypervisor.h"
 #include "frontend/interrupt.h"
 #include "frontend/stream.h"
+#include "frontend/vm_terminal.h"
+#include "frontend/vng.h"
 
 #define CONSOLE_KEPT 8192
 #define SHOWN_LINES 20
@@ -28,8 +30,8 @@ struct vm {
 	pid_t pid;
 	int pidfd, channel, console, status;
 	struct stream in, out, error;
-	struct termios saved;
-	bool raw; /* the caller's terminal, to be restored from SAVED */
+	struct vm_screen screen; /* if the command has a terminal */
+	int sizes;		 /* for the guest: the terminal's; -1: none */
 	bool started, announced, exited, panicked;
 	int exit_status;
 	int64_t deadline, grace; /* milliseconds of the monotonic clock; 0: none */
@@ -50,8 +52,7 @@ static int64_t now(void)
 
 static void vm_cleanup(struct vm *vm)
 {
-	if (vm->raw)
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &vm->saved);
+	vm_screen_end(&vm->screen);
 	/* The channel's end ends the first process, and that one's end has waited for every other.
 	 * The signal is for one that is stuck. */
 	closep(&vm->channel);
@@ -65,6 +66,7 @@ static void vm_cleanup(struct vm *vm)
 	closep(&vm->pidfd);
 	closep(&vm->console);
 	closep(&vm->status);
+	closep(&vm->sizes);
 	stream_close(&vm->in);
 	stream_close(&vm->out);
 	stream_close(&vm->error);
@@ -92,56 +94,45 @@ static int open_pipes(struct vm *vm, int stdio[3], struct error **err)
 		fcntl(vm->out.from, F_SETFL, O_NONBLOCK);
 		fcntl(vm->error.from, F_SETFL, O_NONBLOCK);
 	}
+	if (vm->config->terminal) {
+		/* The first pipe takes the terminal's sizes; the others carry complaints. */
+		vm->sizes = pipes[0][1];
+		vm->in.to = vm->in.from = -1;
+		stream_close(&vm->out);
+		close(pipes[1][1]);
+		stdio[1] = fcntl(pipes[2][1], F_DUPFD_CLOEXEC, 3);
+	}
 	/* A job in the background that reads its terminal is stopped. */
 	if (isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) != getpgrp())
 		stream_close(&vm->in);
 	return 0;
 }
 
-/* A terminal of the VM's own, as large as the caller's, which goes raw. */
-static int open_terminal(struct vm *vm, int stdio[3], struct error **err)
+static int use_lines(struct vm *vm, const struct vm_lines *lines, struct error **err)
 {
-	struct winsize size;
-	struct termios raw;
-	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	int slave = -1;
-	char name[64];
-
-	if (master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0 &&
-	    ptsname_r(master, name, sizeof(name)) == 0)
-		slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (slave < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a terminal for the VM");
-	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
-		ioctl(slave, TIOCSWINSZ, &size);
-	for (int i = 0; i < 3; i++)
-		stdio[i] = i == 0 ? slave : fcntl(slave, F_DUPFD_CLOEXEC, 3);
-	vm->in = (struct stream){ .from = STDIN_FILENO,
-				  .to = fcntl(master, F_DUPFD_CLOEXEC, 3),
-				  .close_to = true };
-	vm->out = (struct stream){ .from = master, .to = STDOUT_FILENO, .close_from = true };
-	if (tcgetattr(STDIN_FILENO, &vm->saved) == 0) {
-		raw = vm->saved;
-		cfmakeraw(&raw);
-		vm->raw = tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw) == 0;
-	}
-	return 0;
+	vm->console = lines->console;
+	vm->status = lines->status;
+	if (!vm->config->terminal)
+		return 0;
+	vm->in = (struct stream){ STDIN_FILENO, lines->terminal_in, .close_to = true };
+	vm->out = (struct stream){ lines->terminal_out, STDOUT_FILENO, .close_from = true };
+	return vm_screen_begin(&vm->screen, vm->sizes, err);
 }
 
 static int start(struct vm *vm, struct error **err)
 {
-	const struct vm_config *config = vm->config;
 	int stdio[3] = { -1, -1, -1 };
+	struct vm_lines lines;
 	int channels[2];
 
-	if ((config->argv ? open_pipes : open_terminal)(vm, stdio, err) < 0)
+	if (open_pipes(vm, stdio, err) < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channels) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a socket for the VM");
 	vm->channel = channels[0];
 	vm->pid = fork();
 	if (vm->pid == 0)
-		hypervisor_main(config, stdio, channels[1]);
+		hypervisor_main(vm->config, stdio, channels[1]);
 	close(channels[1]);
 	for (int i = 0; i < 3; i++)
 		closep(&stdio[i]);
@@ -150,7 +141,9 @@ static int start(struct vm *vm, struct error **err)
 	vm->pidfd = (int)syscall(SYS_pidfd_open, vm->pid, 0);
 	if (vm->pidfd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot watch the VM");
-	return hypervisor_wait(vm->channel, &vm->console, &vm->status, err);
+	if (hypervisor_wait(vm->channel, &lines, err) < 0)
+		return -1;
+	return use_lines(vm, &lines, err);
 }
 
 static void keep_console(struct vm *vm, const char *data, size_t size)
@@ -272,12 +265,23 @@ static void serve_output(struct vm *vm, const struct pollfd *out, const struct p
 	stream_serve(&vm->error, error);
 }
 
+/* Returns false if the user ends the VM. */
+static bool serve_input(struct vm *vm, const struct pollfd *in)
+{
+	if (vm->config->terminal && !vm_screen_read_keys(&vm->screen, &vm->in, in))
+		return false;
+	stream_serve(&vm->in, in);
+	return true;
+}
+
 /* Standard output and the status come by ways of their own: whichever is first. */
 static void announce(struct vm *vm, const struct pollfd *out, const struct pollfd *error)
 {
 	if (vm->announced || !(vm->started || out->revents || error->revents))
 		return;
 	vm->announced = true;
+	if (vm->config->terminal)
+		vm_screen_make_raw(&vm->screen);
 	if (vm->config->started)
 		vm->config->started(vm->config->context);
 }
@@ -285,7 +289,7 @@ static void announce(struct vm *vm, const struct pollfd *out, const struct pollf
 /* Serves the VM until it ends by itself (0), its time is over (1), or the caller wants it (2). */
 static int serve(struct vm *vm, struct error **err)
 {
-	enum { IN, OUT, ERROR, CONSOLE, STATUS, ENDED, SIGNALS, POLLED };
+	enum { IN, OUT, ERROR, CONSOLE, STATUS, ENDED, SIGNALS, RESIZED, POLLED };
 	int wanted = -1;
 
 	for (;;) {
@@ -294,9 +298,14 @@ static int serve(struct vm *vm, struct error **err)
 			[STATUS] = { .fd = vm->status, .events = POLLIN },
 			[ENDED] = { .fd = vm->pidfd, .events = POLLIN },
 			[SIGNALS] = { .fd = interrupt_fd(), .events = POLLIN },
+			[RESIZED] = { .fd = vm->screen.resized, .events = POLLIN },
 		};
 
-		stream_prepare(&vm->in, &polled[IN]);
+		/* The guest cannot take it before its command begins. */
+		if (vm->announced)
+			stream_prepare(&vm->in, &polled[IN]);
+		else
+			polled[IN].fd = -1;
 		stream_prepare(&vm->out, &polled[OUT]);
 		stream_prepare(&vm->error, &polled[ERROR]);
 		if (poll(polled, POLLED, time_to_wait(vm, wanted)) < 0 && errno != EINTR)
@@ -305,7 +314,10 @@ static int serve(struct vm *vm, struct error **err)
 			return error_set(err, ERR_INTERRUPTED, "the VM was stopped by a signal");
 		read_status(vm);
 		announce(vm, &polled[OUT], &polled[ERROR]);
-		stream_serve(&vm->in, &polled[IN]);
+		if (polled[RESIZED].revents)
+			vm_screen_resize(&vm->screen);
+		if (!serve_input(vm, &polled[IN]))
+			return error_set(err, ERR_INTERRUPTED, "the VM was stopped by ~.");
 		serve_output(vm, &polled[OUT], &polled[ERROR]);
 		/* The guest would wait for ever for room in a pipe that nobody empties. */
 		if (vm->out.broken || vm->error.broken)
@@ -347,8 +359,7 @@ static void copy_last_lines(const struct vm *vm, struct vm_result *result)
 			*p = '?';
 }
 
-/* What the VM's end means. LATE as serve() has it. A shell on a root that is vng's own says no
- * status, and its end is a good one. */
+/* What the VM's end means. LATE as serve() has it. */
 static int judge(const struct vm *vm, int late, struct vm_result *result, struct error **err)
 {
 	result->started = vm->started;
@@ -359,8 +370,8 @@ static int judge(const struct vm *vm, int late, struct vm_result *result, struct
 					     : "the kernel failed at boot: %.*s",
 				 (int)strcspn(vm->panic, "\n"), vm->panic);
 	result->ended = late == 2;
-	if (vm->exited || (!vm->config->argv && !late)) {
-		result->status = vm->exited ? vm->exit_status : 0;
+	if (vm->exited) {
+		result->status = vm->exit_status;
 		return 0;
 	}
 	if (late) {
@@ -406,30 +417,47 @@ static int add_root_disk(struct vm_config *config, struct vm_disk disks[static V
 	return 0;
 }
 
-int vm_run(const struct vm_config *given, struct vm_result *result, struct error **err)
+/* DEADLINE as in struct vm. */
+static int boot(const struct vm_config *config, int64_t deadline, struct vm_result *result,
+		struct error **err)
 {
-	struct vm_disk disks[VM_DISKS_MAX];
-	struct vm_config config = *given;
 	_cleanup_(vm_cleanup) struct vm vm = {
-		.config = &config, .pidfd = -1, .channel = -1, .console = -1, .status = -1
+		.config = config,
+		.pidfd = -1,
+		.channel = -1,
+		.console = -1,
+		.status = -1,
+		.sizes = -1,
+		.screen.resized = -1,
+		.deadline = deadline,
 	};
 	int late;
 
 	vm.in.from = vm.in.to = vm.out.from = vm.out.to = vm.error.from = vm.error.to = -1;
 	*result = (struct vm_result){ 0 };
-	interrupt_catch();
-	signal(SIGPIPE, SIG_IGN);
-	if (config.timeout)
-		vm.deadline = now() + (int64_t)config.timeout * 1000;
-	if (add_root_disk(&config, disks, err) < 0 || start(&vm, err) < 0)
+	if (start(&vm, err) < 0)
 		return -1;
 	late = serve(&vm, err);
 	if (late < 0)
 		return -1;
 	drain(&vm);
-	if (vm.raw)
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &vm.saved);
-	vm.raw = false;
+	vm_screen_end(&vm.screen);
 	copy_last_lines(&vm, result);
 	return judge(&vm, late, result, err);
+}
+
+int vm_run(const struct vm_config *given, struct vm_result *result, struct error **err)
+{
+	_cleanup_free_ char *script = NULL;
+	struct vm_disk disks[VM_DISKS_MAX];
+	struct vm_config config = *given;
+	int64_t deadline = config.timeout ? now() + (int64_t)config.timeout * 1000 : 0;
+
+	*result = (struct vm_result){ 0 };
+	interrupt_catch();
+	signal(SIGPIPE, SIG_IGN);
+	config.script = script = vng_guest_script(&config, err);
+	if (!script || add_root_disk(&config, disks, err) < 0)
+		return -1;
+	return boot(&config, deadline, result, err);
 }

@@ -44,6 +44,12 @@ struct vm_disk {
 	bool memory; /* the sparse file lies in memory */
 };
 
+/* The command's terminal in the guest, as under `ssh -t`. */
+struct vm_terminal {
+	char type[64]; /* TERM */
+	unsigned short rows, columns;
+};
+
 struct vm_config {
 	struct vm_root root;
 	const struct kernel *kernel;
@@ -57,7 +63,11 @@ struct vm_config {
 	size_t disk_count;
 	unsigned int timeout; /* seconds; 0: none */
 	bool kvm;	      /* else emulation */
-	char *const *argv;    /* NULL: a shell on the caller's terminal */
+	char *const *argv;    /* NULL: a login shell; TERMINAL is set then */
+	/* Connected to the caller's terminal, which is standard input and output; else NULL, and
+	 * the command has three separate streams. */
+	const struct vm_terminal *terminal;
+	const char *script; /* vm_run() sets it: what the guest runs */
 
 	/* Who takes what the guest prints and when the VM has to end; each may be NULL. With OUTPUT
 	 * (FD says which: the command's standard output or error) nothing is read from standard
@@ -81,8 +91,15 @@ struct vm_result {
 	char console[2048]; /* what the console said last; lines without control characters */
 };
 
+/* The caller's terminal. Returns false if COMMAND (else a shell) gets none: if standard input or
+ * output is not a terminal, or standard error, which a terminal would join to them, or if it
+ * belongs to a job in the foreground that is not ours. */
+bool vm_terminal_find(struct vm_terminal *terminal, bool command);
+
 /* Blocks until the VM is gone. The guest's output goes to standard output and error while it runs,
- * and what is on standard input goes to it, unless OUTPUT takes it.
+ * and what is on standard input goes to it, unless OUTPUT takes it. Before the command has begun, no
+ * standard input is read, and Ctrl-C on the caller's terminal is a signal to us. From then on, with
+ * TERMINAL, keys go to the guest, but "~." at the start of a line ends the VM (ERR_INTERRUPTED).
  * Returns 0, or -1 with ERR set: ERR_INTERRUPTED after a signal, ERR_HOST where the host lacks what
  * it needs, ERR_SYSTEM where the VM failed (a panic, no boot, no exit status). */
 int vm_run(const struct vm_config *config, struct vm_result *result, struct error **err);

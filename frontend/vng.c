@@ -10,8 +10,11 @@
 
 #include "frontend/child.h"
 #include "frontend/hypervisor.h"
+#include "frontend/paths.h"
+#include "frontend/tree.h"
 
 #define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define SCRIPT_MOST 65536
 
 static void quote(FILE *out, const char *word)
 {
@@ -25,44 +28,48 @@ static void quote(FILE *out, const char *word)
 	fputc('\'', out);
 }
 
-char *vng_guest_script(const struct vm_config *config)
+/* The lines that policy/guest/command.sh wants before it. */
+static void write_settings(FILE *out, const struct vm_config *config)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	if (!out)
-		return NULL;
-	/* The command does not inherit the port: a process that it leaves behind would hold it. The
-	 * port is named by udev, which an odd kernel may leave without the rule's work done. */
-	fputs("port=/dev/virtio-ports/" VM_STATUS_PORT "\n"
-	      "if [ ! -e $port ]; then\n"
-	      "\tfor name in /sys/class/virtio-ports/*/name; do\n"
-	      "\t\tread -r text <\"$name\" && [ \"$text\" = " VM_STATUS_PORT " ] || continue\n"
-	      "\t\tport=${name%/name} port=/dev/${port##*/}\n"
-	      "\tdone\n"
-	      "fi\n"
-	      "export PATH=" SYSTEM_PATH " HOME=/root\n"
-	      "exec 9>$port || exit 1\n"
-	      "echo started >&9\n"
-	      "(exec 9>&-; exec",
-	      out);
+	fprintf(out, "tree=%s terminal=", config->root.kind == VM_ROOT_TREE ? "1" : "");
+	if (config->terminal) {
+		quote(out, config->terminal->type);
+		fprintf(out, " rows=%u columns=%u", config->terminal->rows,
+			config->terminal->columns);
+	}
+	fputs("\nset --", out);
 	for (char *const *word = config->argv; word && *word; word++) {
 		fputc(' ', out);
 		quote(out, *word);
 	}
-	fputs(")\necho \"exit $?\" >&9\n", out);
-	if (fclose(out) != 0) {
+	fputc('\n', out);
+}
+
+char *vng_guest_script(const struct vm_config *config, struct error **err)
+{
+	_cleanup_free_ char *path = paths_policy("guest/command.sh", err);
+	_cleanup_free_ char *rest = path ? file_read(path, SCRIPT_MOST, NULL, err) : NULL;
+	char *text = NULL;
+	size_t size;
+	FILE *out = rest ? open_memstream(&text, &size) : NULL;
+
+	if (!rest)
+		return NULL;
+	if (out) {
+		write_settings(out, config);
+		fputs(rest, out);
+	}
+	if (!out || fclose(out) != 0) {
 		free(text);
+		error_set(err, ERR_SPACE, "out of memory");
 		return NULL;
 	}
 	return text;
 }
 
-/* The console and the status line are FIFOs whose readers are the near side. For a command, vng
- * sends the first serial port to /dev/null, and it is made to go to our FIFO instead. For a shell,
- * that port is the terminal, and the kernel's console is the second one. (The kernel cannot have
- * both as consoles: of two ports of one driver, only the first that is named becomes one.)
+/* The console and the status line are FIFOs whose readers are the near side: vng sends the console
+ * to /dev/null, and it is made to go to our FIFO instead. The command's terminal is the guest's
+ * /dev/hvc0, on a pair of FIFOs, which qemu finds under the names terminal.in and terminal.out.
  * Raw is said of the disks, since qemu guards block 0 of an image whose format it had to guess. vng
  * closes what it inherited before it starts qemu, so qemu opens them through vng's descriptors. */
 static char *qemu_options(const struct vm_config *config, const char *folder, const int *disks)
@@ -77,19 +84,18 @@ static char *qemu_options(const struct vm_config *config, const char *folder, co
 	/* Not getpid(): /proc is the host's, where this process has another number. */
 	if (readlink("/proc/self", self, sizeof(self) - 1) < 0)
 		self[0] = '\0';
-	fputs("--qemu-opts=-no-reboot", out);
-	if (config->argv)
-		fprintf(out, " -set chardev.console.path=%s/console", folder);
-	else
-		fprintf(out,
-			" -chardev file,id=rootlet-console,path=%s/console"
-			" -serial chardev:rootlet-console",
-			folder);
 	fprintf(out,
+		"--qemu-opts=-no-reboot -set chardev.console.path=%s/console"
 		" -chardev file,id=rootlet-status,path=%s/status"
 		" -device virtio-serial-pci"
 		" -device virtserialport,name=" VM_STATUS_PORT ",chardev=rootlet-status",
-		folder);
+		folder, folder);
+	if (config->terminal)
+		fprintf(out,
+			" -chardev pipe,id=rootlet-terminal,path=%s/terminal"
+			" -device virtio-serial-pci"
+			" -device virtconsole,chardev=rootlet-terminal",
+			folder);
 	for (size_t i = 0; i < config->disk_count; i++)
 		fprintf(out,
 			" -drive if=none,id=disk%zu,format=raw,cache=unsafe,discard=unmap,"
@@ -145,11 +151,9 @@ static void add_root(struct words *words, const struct vm_root *root, const char
 }
 
 /* loglevel comes after vng's own: a boot that goes wrong leaves its errors, one that goes well
- * nothing, unless somebody listens. Of several console=, init writes to the last. */
+ * nothing, unless somebody listens. */
 static void add_kernel_words(struct words *words, const struct vm_config *config)
 {
-	if (!config->argv)
-		add_pair(words, "--append", "console=ttyS1");
 	add_pair(words, "--append",
 		 config->console ? "loglevel=7 panic=-1" : "loglevel=4 panic=-1");
 	if (config->append)
@@ -167,8 +171,6 @@ static void fill_words(struct words *words, const struct vm_config *config, cons
 	add(words, "--disable-microvm");
 	if (!config->kvm)
 		add(words, "--disable-kvm");
-	if (!config->argv)
-		add_pair(words, "--user", "root");
 	add_root(words, &config->root, folder);
 	for (size_t i = 0; i < config->share_count; i++)
 		add_composed(words, config->shares[i].read_only ? "--rodir" : "--rwdir",
@@ -176,9 +178,9 @@ static void fill_words(struct words *words, const struct vm_config *config, cons
 	add_kernel_words(words, config);
 	for (const char *const *word = config->vng_words; word && *word; word++)
 		add(words, *word);
-	if (config->argv && config->root.kind == VM_ROOT_HOST)
+	if (config->root.kind == VM_ROOT_HOST)
 		add_composed(words, "--exec", "sh %s/command", folder);
-	else if (config->argv)
+	else
 		add_pair(words, "--exec", "sh /" VNG_GUEST_SCRIPT);
 }
 

@@ -13,7 +13,7 @@ int vng_exec(const struct vm_config *config, const char *folder, const int *disk
 	     struct error **err);
 
 /* The guest's script: reports "started", runs config->argv, reports "exit N". The caller's to free;
- * NULL where memory is short. */
-char *vng_guest_script(const struct vm_config *config);
+ * NULL with ERR set. */
+char *vng_guest_script(const struct vm_config *config, struct error **err);
 
 #define VNG_GUEST_SCRIPT "usr/lib/rootlet/run"

@@ -101,6 +101,7 @@ def taken_over():
 
 
 STATUS, CONSOLE = "/mnt/status", "/mnt/console"
+TERMINAL_IN, TERMINAL_OUT = "/mnt/terminal.in", "/mnt/terminal.out"
 FLOODS = {"the status line": f"exec cat /dev/zero >{STATUS}",
           "lines on the status line": f"exec yes started >{STATUS}",
           "the console": f"exec cat /dev/zero >{CONSOLE}",
@@ -177,6 +178,29 @@ JSON = {
 }
 
 
+# Typed at the guest's terminal: what the guest gets, and whether that ends the VM. More: unit/test_keys.c
+KEYS = {"~.": ("", True), "~~.\r\x03": ("~.\r\x03", False)}
+
+
+def keys():
+    for typed, (want, ends) in KEYS.items():
+        script = f"echo started >{STATUS}; exec 3>{TERMINAL_OUT}; printf '<<' >&3; " \
+                 f"head -c {len(want) or 99} <{TERMINAL_IN} | od -An -c >&3; " \
+                 f"printf '>>' >&3; echo exit 0 >{STATUS}"
+        os.chmod(home.write("bin/vng", f"#!/bin/bash\n{script}\n"), 0o755)
+        path = {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}
+        with Tidy(home) as tidy, Terminal(home, "run", "--path", TREE, "--kernel", KERNEL,
+                                          environment=path) as terminal:
+            terminal.expect("<<", 60)
+            terminal.type(typed)
+            status = terminal.wait(60)
+            wrong = tidy.complaints()
+        shown = terminal.text.partition("<<")[2].partition(">>")[0].split() if not ends else []
+        wants = [{"\r": "\\r", "\x03": "003"}.get(key, key) for key in want]
+        tap.report(status == (INTERRUPTED if ends else 0) and shown == wants and not wrong,
+                   f"typed on a terminal: {typed!r}", status, shown, *wrong, repr(terminal.text[-300:]))
+
+
 def as_json():
     """What the command says is in events, and the result fits its schema."""
     for what, (script, ends, status, said, complained) in JSON.items():
@@ -203,11 +227,12 @@ def shows_boot():
     events = [event["stage"] for event in told if event["event"] == "progress"]
     tap.report(not wrong and events[-1:] == ["Booting the kernel"] and len(events) == len(set(events)),
                "run --json: the same as events", *wrong, events, result)
+    words = words.replace("echo out", f"printf 'out\\r\\n' >{TERMINAL_OUT}")
     os.chmod(home.write("bin/vng", f"#!/bin/bash\n{words}\n"), 0o755)
     with Terminal(home, "run", "--path", TREE, "--kernel", KERNEL, "--", "true",
                   environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin", "TERM": "xterm"}) as terminal:
         terminal.wait(60)
-    tap.report(re.search(r"\rBooting the kernel[^\r\n]*\r?\nout\r\n$", terminal.text),
+    tap.report(re.search(r"\rBooting the kernel[^\r\n]*[\r\n]+out\r\n$", terminal.text),
                "run on a terminal: what the guest says begins a line", repr(terminal.text[-300:]))
 
 
@@ -407,6 +432,7 @@ floods()
 sayings()
 as_json()
 shows_boot()
+keys()
 leftovers()
 kernels_of_ones_own()
 size_of_guest()

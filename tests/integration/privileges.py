@@ -148,7 +148,8 @@ def wanted_files():
     """What an administrator has to find, below the prefix: for each source, what comes of it."""
     files = ["bin/rootlet", "libexec/rootlet/rootlet-helper", "share/rootlet/install-helper",
              "share/rootlet/policy.conf.example", "share/rootlet/smoke.sh", "share/rootlet/guest/init.sh",
-             "share/rootlet/guest/fstests.sh", "share/rootlet/apparmor/rootlet-helper.apparmor",
+             "share/rootlet/guest/fstests.sh", "share/rootlet/guest/command.sh",
+             "share/rootlet/apparmor/rootlet-helper.apparmor",
              "share/bash-completion/completions/rootlet", "share/zsh/site-functions/_rootlet",
              "share/fish/vendor_completions.d/rootlet.fish"]
     files += [f"share/rootlet/profiles/{name}" for name in os.listdir(f"{SOURCE}/policy/profiles")]

@@ -1,13 +1,16 @@
 """Kernels booted on the rootfs: the release's own, what is no kernel, one that panics, commands that
 never end, front ends that die. Under emulation a boot takes a minute, so one boot serves many cases."""
+import glob
 import os
 import re
+import shutil
 import signal
+import subprocess
 import time
 
 from support import apt, tap
 from support.terminal import Terminal
-from support.world import (SOURCE, Case, Tidy, children, command_of, fstests_rootfs, kill, play,
+from support.world import (AS_ROOT, SOURCE, Case, Tidy, children, command_of, fstests_rootfs, kill, play,
                            processes_left, wait_until)
 
 home = fstests_rootfs()
@@ -30,6 +33,15 @@ IN_GUEST = [
      "from-the-guest"),
     ("the user's home is not the guest's", "ls $HOST_HOME/config 2>&1", "No such file"),
     ("standard error", "echo to-error >&2; echo x", "^x$"),
+    ("programs are the rootfs's", "ls --version", "GNU coreutils"),
+    ("programs are the rootfs's, in sh, too", "sh -c 'ls --version; dd --version'", r"dd \(coreutils"),
+    ("sh is the rootfs's", "sh -c 'readlink /proc/$$/exe'", "/(da|ba)sh$"),
+    ("dd takes what coreutils' takes",
+     "sh -c 'dd if=/dev/zero of=/tmp/z bs=1M count=1 oflag=nonblock && echo yes'", "^yes$"),
+    ("no process is busybox", "for p in /proc/[0-9]*; do readlink $p/exe; done | grep -c busybox", "^0$"),
+    ("busybox is nowhere to be found",
+     "find ${PATH//:/ } /run /boot -iname '*busybox*' 2>&1 | grep -v 'No such'; echo none", r"\Anone\Z"),
+    ("the environment is the command's", "env | grep -cE '^(virtme|nr_open|OLDPWD)'", "^0$"),
     ("its processors are those of --cpus", "nproc", "^3$"),
     # The kernel keeps some of it for itself.
     ("its memory is that of --memory", "awk '/^MemTotal/ { print ($2 > 600000 && $2 < 900000) }' /proc/meminfo",
@@ -112,8 +124,17 @@ def broken_kernel():
                "run: a kernel that does not boot ends by itself or by --timeout", *wrong, outcome)
 
 
+# On the tree itself, under a layer of the guest's own.
+ON_TREE = r"""touch /root/file /file /mnt/file && echo wrote
+grep -c ' / overlay ' /proc/mounts
+sh -c 'readlink /proc/$$/exe; ls --version'
+echo "busybox: $(readlink /proc/[0-9]*/exe | grep -c busybox)"
+test -e /proc/self/fd/0 && test -c /dev/null && test -d /sys/class &&
+	test -d /lib/modules/$(uname -r)/kernel && echo all
+echo c >/proc/sysrq-trigger; sleep 1000"""
+
+
 def panic():
-    """Returns how long a boot takes here."""
     with Tidy(home) as tidy:
         outcome = home.run("run", "--kernel", "distro", "--append", "init=/nonexistent rdinit=/nonexistent",
                            "--timeout", "600", "--", "true", seconds=700)
@@ -121,13 +142,18 @@ def panic():
     tap.report(outcome.status == FAILED_VM and not wrong and "panic" in outcome.err.lower(),
                "run: a kernel that panics at boot", *wrong, outcome)
     with Tidy(home) as tidy:
-        outcome = home.run("run", "--kernel", "distro", "--timeout", "600", "--", "sh", "-c",
-                           "echo c >/proc/sysrq-trigger; sleep 1000", seconds=700)
+        outcome = home.run("run", "--kernel", "distro", "--root-transport", "dir", "--timeout", "1200",
+                           "--", "sh", "-c", ON_TREE, seconds=1300)
         wrong = tidy.complaints()
     tap.report(outcome.status == FAILED_VM and not wrong and "panic" in outcome.err.lower(),
                "run: a kernel that panics while the command runs", *wrong, outcome)
-    tap.note(f"from run to a panic of the command's: {outcome.seconds:.0f} s")
-    return outcome.seconds
+    out = outcome.out.replace("\r", "").splitlines()
+    for what, line in (("/ and /root can be written", "wrote"), ("/ has a layer in memory", "1"),
+                       ("no process is busybox", "busybox: 0"), ("what was mounted is there", "all")):
+        tap.report(line in out, f"on the tree: {what}", outcome)
+    tap.report(any("GNU coreutils" in line for line in out) and
+               any(re.search("/(da|ba)sh$", line) for line in out), "on the tree: programs are the rootfs's",
+               outcome)
 
 
 def never_ends(boot):
@@ -137,7 +163,7 @@ def never_ends(boot):
         began = time.monotonic()
         outcome = home.run("run", "--kernel", "distro", "--timeout", limit, "--", "sh", "-c",
                            "echo started; trap '' TERM INT HUP; while :; do sleep 1; done",
-                           seconds=600)
+                           seconds=600 + 2 * limit)
         took = time.monotonic() - began
         wrong = tidy.complaints()
     tap.report(outcome.status == TIMEOUT and "started" in outcome.out and not wrong and
@@ -146,21 +172,86 @@ def never_ends(boot):
 
 
 def shell_on_terminal():
-    """Without a command: a shell on a terminal of its own, to which Ctrl-C goes."""
+    """Without a command: a shell on a terminal of its own, as under ssh -t. Returns a boot's seconds."""
+    began = time.monotonic()
     with Tidy(home) as tidy:
-        with Terminal(home, "run", "--kernel", "distro", "--timeout", "600") as terminal:
-            there = terminal.expect(r"[#$] $", 500)
-            terminal.type("tty; sh -c 'echo sum $((40 + 2)); exec sleep 1000'\n")
-            seen = terminal.expect(r"sum 42")
+        with Terminal(home, "run", "--kernel", "distro", "--timeout", "1200", size=(50, 132),
+                      environment={"TERM": "screen"}) as terminal:
+            there = terminal.expect(r"[#$] $", 1200)
+            boot = time.monotonic() - began
+            terminal.type("tty; stty size; echo type $TERM; sh -c 'echo sum $((40 + 2)); exec sleep 1000'\n")
+            seen = terminal.expect(r"sum 42", 30 + 2 * boot)
             terminal.type("\x03")
-            terminal.expect(r"\^C[^#$]*[#$] $", 30)
+            stopped = terminal.expect(r"\^C[^#$]*[#$] $", 30 + 2 * boot)
+            terminal.resize(41, 101)
+            terminal.type("until [ \"$(stty size)\" = '41 101' ]; do sleep 0.1; done; echo now $((40 + 3))\n")
+            resized = terminal.expect("now 43", 30 + 2 * boot)
             terminal.type("exit 5\n")
-            ended = terminal.wait(90)
+            ended = terminal.wait(90 + 2 * boot)
+            restored = terminal.as_it_was()
         wrong = tidy.complaints()
-    tap.report(there and seen and re.search(r"/dev/ttyS\d\r", terminal.text),
-               "run: without a command, a shell on a terminal", terminal.text[-1500:])
+    shown = repr(terminal.text[-1500:])
+    tap.report(there and seen and re.search(r"/dev/hvc0\r\n50 132\r\ntype screen\r\n", terminal.text),
+               "run: without a command, a shell on a terminal of this one's size and type", shown)
+    tap.report(stopped, "run: Ctrl-C goes to what the shell runs", shown)
+    tap.report(resized, "run: the terminal's size follows this one's", shown)
+    tap.report(restored, "run: this terminal is as it was, afterwards", shown)
     tap.report(ended == 5 and not wrong, "run: its exit status comes back, and nothing stays", ended, *wrong,
-               terminal.text[-1500:])
+               shown)
+    tap.note(f"from run to a prompt: {boot:.0f} s")
+    return boot
+
+
+# In the place of an old udev's, which kills what is in its cgroup if process 1 is its parent.
+OLD_UDEVD = "#!/bin/sh\n[ $PPID != 1 ] || touch /run/killer\n"
+
+
+def replace_udevd(tree):
+    """By a file of its own: others of the tree are shared with the snapshot."""
+    places = (f"{tree}/usr/lib/systemd/systemd-udevd", f"{tree}/lib/systemd/systemd-udevd")
+    path = next(path for path in places if os.path.lexists(path))
+    os.unlink(path)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(OLD_UDEVD)
+    os.chmod(path, 0o755)
+    owner = os.stat(tree)
+    os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def without_erofs(boot):
+    """A kernel that cannot have an erofs root, and a rootfs that shares its files with a snapshot."""
+    suite = apt.host_suite()
+    kernels = f"{home.cache}/rootlet/kernels"
+    name = next(name for name in os.listdir(kernels) if name.startswith(f"{suite}-"))
+    copy = f"{home.folder}/no-erofs"
+    shutil.copytree(f"{kernels}/{os.readlink(f'{kernels}/{name}')}", copy, symlinks=True,
+                    ignore=shutil.ignore_patterns("erofs", ".sums"))
+    if AS_ROOT:
+        subprocess.run(["chown", "-R", f"{home.user.uid}:{home.user.gid}", copy], check=True)
+    for path in [f"{copy}/boot/config", *glob.glob(f"{copy}/lib/modules/*/modules.dep")]:
+        with open(path, encoding="utf-8") as file:
+            lines = [line for line in file if "erofs" not in line.lower()]
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(lines)
+    with Tidy(home) as tidy:
+        made = home.run("create", "--name", "clone", "--release", suite, "--quiet", seconds=1500)
+        if AS_ROOT:
+            replace_udevd(f"{home.store}/clone")
+        ran = home.run("run", "--name", "clone", "--kernel", f"{copy}/boot/vmlinuz", "--timeout",
+                       int(600 + 4 * boot), "--", "sh", "-c",
+                       "ls /sys/fs/ext4 /run; grep -c erofs /proc/filesystems", seconds=1500)
+        gone = home.run("delete", "--name", "clone", "--yes")
+        wrong = tidy.complaints()
+    shutil.rmtree(copy)
+    out = ran.out.split()
+    tap.report(made.status == gone.status == 0 and not wrong, "a rootfs from a snapshot", *wrong, made, gone)
+    tap.report(ran.status == 1 and "vda" in out and out[-1:] == ["0"],
+               "run: a kernel without erofs has an ext4 image, with room for what a snapshot shares", ran)
+    what = "run: an old udev does not take process 1 for systemd"
+    if AS_ROOT:
+        tap.report("rootlet" in out and "killer" not in out, what, ran)
+    else:
+        tap.skip(what, "needs root, to change a file of the rootfs")
 
 
 def qemu_of(pid):
@@ -212,8 +303,10 @@ one_boot()
 no_kernels()
 broken_kernel()
 deaths()
-shell_on_terminal()
-never_ends(panic())
+boot_seconds = shell_on_terminal()
+never_ends(boot_seconds)
+panic()
+without_erofs(boot_seconds)
 if os.environ.get("ROOTLET_TEST_LONG") == "1":
     profiles()
 tap.report(not processes_left(5), "nothing runs in the end")

@@ -1,16 +1,22 @@
 """A command on a terminal of its own, as a person would run it."""
+import fcntl
 import os
 import pty
 import re
 import select
+import struct
+import termios
 import time
 
 
 class Terminal:
     """with Terminal(home, words…) as terminal: terminal.expect(pattern); terminal.type(text)"""
 
-    def __init__(self, home, *words, **more):
+    def __init__(self, home, *words, size=None, **more):
         self.master, slave = pty.openpty()
+        if size:
+            self.resize(*size)
+        self.settings = termios.tcgetattr(self.master)
         self.text = ""
         more["environment"] = {"TERM": "xterm", **more.get("environment", {})}
         self.process = home.start(*words, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
@@ -44,6 +50,13 @@ class Terminal:
             if time.monotonic() > end or not self.read(0.2):
                 return bool(re.search(pattern, self.text))
         return True
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def as_it_was(self):
+        """Whether its settings are those that it had at first."""
+        return termios.tcgetattr(self.master) == self.settings
 
     def type(self, text):
         os.write(self.master, text.encode())

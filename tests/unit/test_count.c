@@ -52,7 +52,7 @@ static int64_t make_shared(int tree, const char *outside)
 /* What the files add to the tree, and an image's room for one that has holes. */
 static void check_sizes(struct server *server, int tree, const char *outside)
 {
-	struct tree_census before, after;
+	struct tree_census before, after = { 0 };
 	int64_t bytes;
 	int fd;
 
