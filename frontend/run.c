@@ -291,6 +291,14 @@ static void end_boot(void *context)
 		fputs("\r", stderr);
 }
 
+static void boot_again(const char *why, void *context)
+{
+	struct output *o = context;
+
+	progress_note(o->run->progress, "%s; booting once more", why);
+	progress_stage(o->run->progress, "Booting the kernel");
+}
+
 static void take_output(int fd, const char *data, size_t size, void *context)
 {
 	struct output *o = context;
@@ -312,6 +320,7 @@ static int run_vm(struct run *r, struct vm_result *result, struct error **err)
 	int status;
 
 	r->config.started = end_boot;
+	r->config.again = boot_again;
 	r->config.context = &output;
 	if (r->json) {
 		r->config.output = take_output;

@@ -301,7 +301,7 @@ static int serve(struct vm *vm, struct error **err)
 			[RESIZED] = { .fd = vm->screen.resized, .events = POLLIN },
 		};
 
-		/* The guest cannot take it before its command begins. */
+		/* Until the command begins, another boot may need what is there. */
 		if (vm->announced)
 			stream_prepare(&vm->in, &polled[IN]);
 		else
@@ -357,6 +357,21 @@ static void copy_last_lines(const struct vm *vm, struct vm_result *result)
 	for (char *p = result->console; *p; p++)
 		if (*p != '\n' && ((unsigned char)*p < ' ' || *p == 0x7f))
 			*p = '?';
+}
+
+/* Panics of a kernel that has waited for something too long, by its own clock. */
+static const char *const transient[] = {
+	"IO-APIC + timer doesn't work",
+	"softlockup: hung tasks",
+	"hung_task: blocked tasks",
+};
+
+static bool is_transient(const struct vm *vm)
+{
+	for (size_t i = 0; i < sizeof(transient) / sizeof(*transient); i++)
+		if (!vm->started && strstr(vm->panic, transient[i]))
+			return true;
+	return false;
 }
 
 /* What the VM's end means. LATE as serve() has it. */
@@ -417,9 +432,9 @@ static int add_root_disk(struct vm_config *config, struct vm_disk disks[static V
 	return 0;
 }
 
-/* DEADLINE as in struct vm. */
+/* One boot. AGAIN is set where another one is worth it. DEADLINE as in struct vm. */
 static int boot(const struct vm_config *config, int64_t deadline, struct vm_result *result,
-		struct error **err)
+		bool *again, struct error **err)
 {
 	_cleanup_(vm_cleanup) struct vm vm = {
 		.config = config,
@@ -443,6 +458,7 @@ static int boot(const struct vm_config *config, int64_t deadline, struct vm_resu
 	drain(&vm);
 	vm_screen_end(&vm.screen);
 	copy_last_lines(&vm, result);
+	*again = (!deadline || now() < deadline) && is_transient(&vm);
 	return judge(&vm, late, result, err);
 }
 
@@ -452,6 +468,9 @@ int vm_run(const struct vm_config *given, struct vm_result *result, struct error
 	struct vm_disk disks[VM_DISKS_MAX];
 	struct vm_config config = *given;
 	int64_t deadline = config.timeout ? now() + (int64_t)config.timeout * 1000 : 0;
+	_cleanup_error_ struct error *first = NULL;
+	bool again = false;
+	int status;
 
 	*result = (struct vm_result){ 0 };
 	interrupt_catch();
@@ -459,5 +478,13 @@ int vm_run(const struct vm_config *given, struct vm_result *result, struct error
 	config.script = script = vng_guest_script(&config, err);
 	if (!script || add_root_disk(&config, disks, err) < 0)
 		return -1;
-	return boot(&config, deadline, result, err);
+	status = boot(&config, deadline, result, &again, &first);
+	if (again) {
+		if (config.again)
+			config.again(first->message, config.context);
+		error_free(&first);
+		status = boot(&config, deadline, result, &again, &first);
+	}
+	*err = STEAL_PTR(first);
+	return status;
 }

@@ -74,8 +74,10 @@ struct vm_config {
 	 * input. WATCH is
 	 * called after every event and says after how many milliseconds again (-1: no matter), or 0
 	 * to end the VM now. STARTED is called once, before the first that the command says is
-	 * passed on. */
+	 * passed on. AGAIN is called before a second boot: the first kernel died before the command
+	 * began, for a reason that a busy host causes (WHY, a sentence without its end). */
 	void (*started)(void *context);
+	void (*again)(const char *why, void *context);
 	void (*output)(int fd, const char *data, size_t size, void *context);
 	void (*console)(const char *data, size_t size, void *context);
 	int (*watch)(void *context);

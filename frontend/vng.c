@@ -151,11 +151,14 @@ static void add_root(struct words *words, const struct vm_root *root, const char
 }
 
 /* loglevel comes after vng's own: a boot that goes wrong leaves its errors, one that goes well
- * nothing, unless somebody listens. */
+ * nothing, unless somebody listens. An emulated guest's timer may come too late on a busy host, for
+ * which the kernel's check of it panics; with KVM the kernel leaves that check out by itself. */
 static void add_kernel_words(struct words *words, const struct vm_config *config)
 {
 	add_pair(words, "--append",
 		 config->console ? "loglevel=7 panic=-1" : "loglevel=4 panic=-1");
+	if (!config->kvm)
+		add_pair(words, "--append", "no_timer_check");
 	if (config->append)
 		add_pair(words, "--append", config->append);
 }

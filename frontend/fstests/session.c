@@ -286,6 +286,22 @@ static int start_parsers(struct session *s, struct error **err)
 	return 0;
 }
 
+static void stop_parsers(struct session *s)
+{
+	check_output_free(&s->output);
+	kernel_log_free(&s->log);
+}
+
+/* What the first kernel said is no result. */
+static void boot_again(const char *why, void *context)
+{
+	struct session *s = context;
+
+	progress_note(s->run->progress, "%s; booting once more", why);
+	stop_parsers(s);
+	start_parsers(s, &s->err);
+}
+
 static int boot(struct session *s, const struct batch *batch, struct vm_result *result,
 		struct error **err)
 {
@@ -306,6 +322,7 @@ static int boot(struct session *s, const struct batch *batch, struct vm_result *
 	config.output = take_output;
 	config.console = take_console;
 	config.watch = watch;
+	config.again = boot_again;
 	config.context = s;
 	s->run->boots++;
 	status = vm_run(&config, result, err);
@@ -409,12 +426,6 @@ static enum verdict judge(struct session *s, int status, const struct vm_result 
 	if (*s->test)
 		return judge_broken(s, result, "check ended before the test did", err);
 	return VERDICT_DONE;
-}
-
-static void stop_parsers(struct session *s)
-{
-	check_output_free(&s->output);
-	kernel_log_free(&s->log);
 }
 
 /* What was planned and not reached is part of the results, so that nobody takes it for passed. */

@@ -178,6 +178,43 @@ JSON = {
 }
 
 
+# On its first boot the guest's kernel dies; on the next, which FIRST tells, the command gets what was on
+# standard input.
+DIES = """if mkdir /mnt/share0/booted 2>/dev/null; then
+	%(before)s
+	echo 'Kernel panic - not syncing: %(panic)s' >%(console)s
+	sleep 600
+fi
+echo started >%(status)s; cat; echo exit 7 >%(status)s"""
+TIMER = "IO-APIC + timer doesn't work!  Boot with apic=debug"
+DEATHS = {
+    # what: panic, before, exit status, standard output
+    "of its timer": (TIMER, "", 7, "typed"),
+    "of its timer, and again": (TIMER, "rmdir /mnt/share0/booted", FAILED_VM, ""),
+    "of something else": ("VFS: Unable to mount root fs on unknown-block(0,0)", "", FAILED_VM, ""),
+    "of its timer while the command runs": (TIMER, f"echo started >{STATUS}; sleep 1", FAILED_VM, ""),
+}
+
+
+def boots_once_more():
+    """Only of what a busy host causes, and only once. Nothing of standard input is lost."""
+    for what, (reason, before, status, out) in DEATHS.items():
+        script = DIES % {"before": before, "panic": reason.replace("'", "'\\''"), "console": CONSOLE,
+                         "status": STATUS}
+        os.chmod(home.write("bin/vng", f"#!/bin/bash\n{script}\n"), 0o755)
+        with Tidy(home) as tidy:
+            outcome = home.run("run", "--path", TREE, "--kernel", KERNEL, "--rwdir", SHARE, "--", "true",
+                               text=b"typed", seconds=120,
+                               environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
+            wrong = tidy.complaints()
+        again = outcome.err.count("; booting once more")
+        tap.report(outcome.status == status and outcome.out == out and not wrong and
+                   again == ("timer" in what and "runs" not in what), f"a kernel that dies {what}", again,
+                   *wrong, outcome)
+        if os.path.exists(f"{SHARE}/booted"):
+            os.rmdir(f"{SHARE}/booted")
+
+
 # Typed at the guest's terminal: what the guest gets, and whether that ends the VM. More: unit/test_keys.c
 KEYS = {"~.": ("", True), "~~.\r\x03": ("~.\r\x03", False)}
 
@@ -432,6 +469,7 @@ floods()
 sayings()
 as_json()
 shows_boot()
+boots_once_more()
 keys()
 leftovers()
 kernels_of_ones_own()
