@@ -1,8 +1,10 @@
 """A command on a terminal of its own, as a person would run it."""
+import fcntl
 import os
 import pty
 import re
 import select
+import struct
 import termios
 import time
 
@@ -50,7 +52,7 @@ class Terminal:
         return True
 
     def resize(self, rows, columns):
-        termios.tcsetwinsize(self.master, (rows, columns))
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def as_it_was(self):
         """Whether its settings are those that it had at first."""
