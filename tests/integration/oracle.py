@@ -1,0 +1,330 @@
+"""Are rootlet's verdicts those of check by hand? Runs tests of the real fstests with rootlet, in the profile
+fstests, and by hand: check in one plain vng guest whose root has everything (profile fstests-build, fstests
+built in it), with the same kernel, disks and mkfs, and no code of rootlet's. A test whose two verdicts differ
+fails; so does one whose verdict differs from the recorded one of this kernel. Needs root, for the plain
+guest's tree has files of several users, and ROOTLET_FSTESTS, a source tree of fstests.
+
+oracle.py [OPTION…] [TEST…]   default: the first twenty tests of recorded/fstests/ext4.list; with
+                              ROOTLET_TEST_LONG=1, all of the three lists
+
+  --fstype TYPE   ext4, xfs or btrfs; may be given again
+  --quick         all tests of the group quick, in place of the list
+  --from N        skip the first N of the list
+  --count N       how many of each list; 0: all
+  --batch N       tests in one guest (default: 10)
+  --state FILE    verdicts that are known already, and where new ones go: a run that was ended goes on
+  --record        write verdicts on which both agree to recorded/fstests/FSTYPE.verdicts
+"""
+import argparse
+import contextlib
+import glob
+import hashlib
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from support import apt, tap
+from support.world import AS_ROOT, SHARED, SOURCE, Tidy, fstests_rootfs
+
+sys.path.insert(0, f"{SOURCE}/tests/tools")
+import choose_fstests  # noqa: E402
+
+FSTESTS = os.environ.get("ROOTLET_FSTESTS")
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
+LISTS = f"{SOURCE}/tests/recorded/fstests"
+DISKS = 7
+DISK_SIZE = 10 << 30
+MEMORY = "2G"
+CPUS = "2"
+TEST_SECONDS = 3600  # then it has no end
+SUITE = apt.host_suite()
+
+# What one types, with the device names of virtio-blk.
+BY_HAND = """
+exec >/opt/results/check.out 2>&1
+modprobe virtio_blk; modprobe {fstype}
+mount -t tmpfs mnt /mnt && mkdir /mnt/test /mnt/scratch || exit 99
+export FSTYP={fstype} TEST_DIR=/mnt/test SCRATCH_MNT=/mnt/scratch RESULT_BASE=/opt/results TEST_DEV=/dev/vda
+export SCRATCH_DEV_POOL="/dev/vdb /dev/vdc /dev/vdd /dev/vde /dev/vdf" LOGWRITES_DEV=/dev/vdg
+{mkfs} /dev/vda || exit 99
+cd /opt/xfstests && ./check {tests}
+sync
+"""
+MKFS = {"ext4": "mkfs.ext4 -q -F", "xfs": "mkfs.xfs -f", "btrfs": "mkfs.btrfs -f"}
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fstype", action="append", choices=sorted(MKFS))
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--from", dest="start", type=int, default=0)
+    parser.add_argument("--count", type=int, default=0 if LONG else 20)
+    parser.add_argument("--batch", type=int, default=10)
+    parser.add_argument("--state")
+    parser.add_argument("--record", action="store_true")
+    parser.add_argument("tests", nargs="*")
+    return parser.parse_args()
+
+
+def quick(fstype):
+    tests = choose_fstests.Fstests(FSTESTS).tests(fstype, choose_fstests.WANTED[fstype][1])
+    return sorted(name for name, (_, _, groups) in tests.items() if "quick" in groups)
+
+
+def listed(fstype):
+    with open(f"{LISTS}/{fstype}.list", encoding="utf-8") as file:
+        return [line.split()[0] for line in file if not line.startswith("#")]
+
+
+# --- with rootlet ---
+
+def with_rootlet(home, fstype, tests):
+    """{test: [verdict, reason]}"""
+    with Tidy(home) as tidy:
+        outcome = home.run("fstests", "--json", "--kernel", "distro", "--build", "--fstests", FSTESTS,
+                           "--fstype", fstype, "--memory", MEMORY, "--cpus", CPUS,
+                           "--test-timeout", TEST_SECONDS, "--", *tests, seconds=TEST_SECONDS * len(tests))
+        wrong = tidy.complaints()
+    seen = {}
+    for line in outcome.out.splitlines():
+        event = json.loads(line)
+        if event.get("event") == "test":
+            seen[event["name"]] = [event["status"], event.get("reason", "")]
+    if outcome.status == 5 or not seen:
+        wrong.append("the tests could not be run")
+    tap.report(not wrong, f"rootlet runs {tests[0]} and {len(tests) - 1} more on {fstype}", *wrong, outcome)
+    return seen
+
+
+# --- by hand ---
+
+def kernel_of(home):
+    return os.path.realpath(glob.glob(f"{home.cache}/rootlet/kernels/{SUITE}-*/boot/vmlinuz")[0])
+
+
+def sources_name():
+    """The state of the sources, as far as it matters here."""
+    known = subprocess.run(["git", "-c", "safe.directory=*", "-C", FSTESTS, "rev-parse", "HEAD"], check=False,
+                           stdout=subprocess.PIPE, text=True).stdout
+    return hashlib.sha256(f"{known or os.path.realpath(FSTESTS)}".encode()).hexdigest()[:16]
+
+
+def hand_tree(home):
+    """A root with everything: a rootfs of the profile fstests-build with fstests built in it, and the modules
+    of the kernel. Its files belong on this host to whom they belong in the guest."""
+    place = f"{SHARED}/oracle"
+    tree = f"{place}/{SUITE}-{sources_name()}"
+    os.makedirs(place, exist_ok=True)
+    if not os.path.exists(tree):
+        rootfs = f"{home.folder}/everything"
+        outcome = home.run("create", "--quiet", "--force", "--path", rootfs, "--profile", "fstests-build",
+                           "--release", SUITE, seconds=3600)
+        shell = ["shell", "--path", rootfs, "--"]
+        pack = ["tar", "-C", FSTESTS, "--exclude=.git", "-c", "."]
+        with subprocess.Popen(pack, stdout=subprocess.PIPE) as sources:
+            built = home.run(*shell, "bash", "-c", "mkdir -p /opt/xfstests && cd /opt/xfstests && "
+                             "tar -x --no-same-owner && make -j2 >/tmp/l 2>&1 || { tail /tmp/l; exit 1; }",
+                             stdin=sources.stdout, seconds=3600)
+        if not tap.report(outcome.status == 0 == built.status, "a root for check by hand", outcome, built):
+            tap.done()
+        shutil.rmtree(f"{tree}.new", ignore_errors=True)
+        os.makedirs(f"{tree}.new")
+        packed = home.start(*shell, "tar", "--one-file-system", "--numeric-owner", "--xattrs", "-C", "/",
+                            "-c", ".")
+        subprocess.run(["tar", "-C", f"{tree}.new", "--numeric-owner", "--same-owner", "-p", "--xattrs",
+                        "-x"], stdin=packed.stdout, check=True)
+        packed.communicate()
+        home.run("delete", "--path", rootfs, "--yes")
+        os.rename(f"{tree}.new", tree)
+    modules = f"{os.path.dirname(os.path.dirname(kernel_of(home)))}/lib/modules"
+    for version in os.listdir(modules):
+        if not os.path.exists(f"{tree}/lib/modules/{version}"):
+            shutil.copytree(f"{modules}/{version}", f"{tree}/lib/modules/{version}", symlinks=True)
+    return tree
+
+
+def runs_kvm(home):
+    checks = json.loads(home.run("doctor", "--json").out)["checks"]
+    return any(check["what"] == "KVM" and check["verdict"] == "ok" for check in checks)
+
+
+def run_vng(words, progress):
+    """vng on a terminal of its own, until it ends or PROGRESS (a file) stays as it is for too long. Returns
+    whether it ended itself, and what it printed last."""
+    said = bytearray()
+    near, far = pty.openpty()
+    with open(os.devnull, "rb") as nothing:
+        process = subprocess.Popen(words, stdin=nothing, stdout=far, stderr=far, start_new_session=True,
+                                   env={**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    os.close(far)
+
+    def drain():
+        with contextlib.suppress(OSError):
+            while data := os.read(near, 4096):
+                said[:] = (said + data)[-2000:]
+
+    reader = threading.Thread(target=drain, daemon=True)
+    reader.start()
+    changed, size = time.monotonic(), -1
+    while process.poll() is None:
+        time.sleep(1)
+        now = os.path.getsize(progress) if os.path.exists(progress) else -1
+        if now != size:
+            changed, size = time.monotonic(), now
+        if time.monotonic() - changed > TEST_SECONDS:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            break
+    reader.join(10)
+    os.close(near)
+    return time.monotonic() - changed <= TEST_SECONDS, said.decode(errors="replace")
+
+
+def read_hand(results, tests):
+    """Of what check left in RESULTS: verdicts of the tests that it began, whether it came to its end, what it
+    printed."""
+    seen = {}
+    text = ""
+    with contextlib.suppress(OSError), open(f"{results}/check.out", errors="replace") as file:
+        text = file.read()
+    for test in tests:
+        begun = re.search(rf"^{test}[ \t](.*)$", text, re.M)
+        reason = ""
+        if os.path.exists(f"{results}/{test}.notrun"):
+            with open(f"{results}/{test}.notrun", encoding="utf-8", errors="replace") as file:
+                reason = " ".join(file.read().split())
+            seen[test] = ["notrun", reason]
+        elif begun and re.search(r"\[expunged\]|no such test", begun.group(1)):
+            seen[test] = ["notrun", begun.group(1).strip()]
+        elif begun and re.search(r"\d+s\s*$", begun.group(1)):
+            seen[test] = ["pass", ""]
+        elif begun:
+            seen[test] = ["fail", begun.group(1).strip()]
+    # Of the whole of it, check knows best.
+    log = ""
+    with contextlib.suppress(OSError), open(f"{results}/check.log", encoding="utf-8") as file:
+        log = file.read()
+    for line in re.findall(r"^Failures: (.*)$", log, re.M):
+        for test in line.split():
+            if seen.get(test, ["pass"])[0] == "pass":
+                seen[test] = ["fail", "in check.log"]
+    return seen, bool(re.search(r"^Ran: ", log, re.M)), text
+
+
+def by_hand(home, fstype, tests):
+    """{test: [verdict, reason]}: what remains after a guest that died runs in another one."""
+    tree, kernel = hand_tree(home), kernel_of(home)
+    seen, left = {}, list(tests)
+    while left:
+        work = f"{SHARED}/oracle/work.{os.getpid()}"
+        shutil.rmtree(work, ignore_errors=True)
+        os.makedirs(f"{work}/results")
+        drives = ""
+        for number in range(DISKS):
+            with open(f"{work}/disk{number}", "wb") as file:
+                file.truncate(DISK_SIZE)
+            drives += (f" -drive if=none,id=d{number},format=raw,cache=unsafe,discard=unmap,"
+                       f"file={work}/disk{number} -device virtio-blk-pci,drive=d{number}")
+        with open(f"{work}/results/by-hand", "w", encoding="utf-8") as file:
+            file.write(BY_HAND.format(fstype=fstype, mkfs=MKFS[fstype], tests=" ".join(left)))
+        words = ["vng", "--run", kernel, "--root", tree, "--user", "root", "--memory", MEMORY,
+                 "--cpus", CPUS, "--disable-microvm", "--force-9p",
+                 "--rwdir", f"/opt/results={work}/results",
+                 # A /dev/kvm that can be opened may still run no guest; and both sides must run alike.
+                 *([] if runs_kvm(home) else ["--disable-kvm"]),
+                 "--append", "loglevel=7 panic=-1", "--exec", "bash /opt/results/by-hand",
+                 f"--qemu-opts=-no-reboot{drives}"]
+        ended, said = run_vng(words, f"{work}/results/check.out")
+        new, whole, text = read_hand(f"{work}/results", left)
+        if not new:
+            tap.report(False, "check by hand begins", text[-2000:], said)
+            break
+        if not whole:
+            # It died in the one that began last, whatever that looked like; check has an order of its own.
+            last = max(new, key=lambda test: re.search(rf"^{test}[ \t]", text, re.M).start())
+            new[last] = ["crash" if ended else "timeout", ""]
+        seen.update(new)
+        left = [test for test in left if test not in seen] if not whole else []
+        shutil.rmtree(work, ignore_errors=True)
+    return seen
+
+
+# --- what was known ---
+
+def recorded(fstype):
+    """{(kernel, test): verdict}"""
+    known = {}
+    with contextlib.suppress(OSError), open(f"{LISTS}/{fstype}.verdicts", encoding="utf-8") as file:
+        for line in file:
+            if not line.startswith("#"):
+                kernel, test, verdict = line.split()[:3]
+                known[kernel, test] = verdict
+    return known
+
+
+def record(fstype, known):
+    with open(f"{LISTS}/{fstype}.verdicts", "w", encoding="utf-8") as file:
+        file.write("# KERNEL TEST VERDICT, where rootlet and check by hand agree: integration/oracle.py.\n")
+        file.writelines(f"{kernel} {test} {verdict}\n" for (kernel, test), verdict in sorted(known.items()))
+
+
+def collect(home, fstype, tests, options):
+    """{side: {test: [verdict, reason]}}"""
+    path = f"{options.state or f'{SHARED}/oracle'}.{fstype}.json"
+    state = {}
+    with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
+        state = json.load(file)
+    for at in range(0, len(tests), options.batch):
+        for side, run in (("rootlet", with_rootlet), ("hand", by_hand)):
+            known = state.setdefault(side, {})
+            batch = [test for test in tests[at:at + options.batch] if test not in known]
+            if batch:
+                known.update(run(home, fstype, batch))
+            with open(f"{path}.new", "w", encoding="utf-8") as file:
+                json.dump(state, file, indent=1)
+            os.rename(f"{path}.new", path)
+    return state
+
+
+def compare(home, fstype, options):
+    known = quick(fstype) if options.quick else listed(fstype)
+    tests = options.tests or known[options.start:][:options.count or None]
+    state = collect(home, fstype, tests, options)
+    kernel = os.listdir(f"{os.path.dirname(os.path.dirname(kernel_of(home)))}/lib/modules")[0]
+    known, counts = recorded(fstype), {}
+    for test in tests:
+        ours, hand = (state[side].get(test, ["no result", ""]) for side in ("rootlet", "hand"))
+        same = ours[0] == hand[0] != "no result"
+        before = known.get((kernel, test), ours[0])
+        what = ours[0] if same else "different"
+        tap.report(same and before == ours[0], f"{fstype} {test}: {hand[0]}",
+                   f"rootlet: {ours[0]} {ours[1]}", f"by hand: {hand[0]} {hand[1]}",
+                   f"recorded for {kernel}: {before}")
+        counts[what] = counts.get(what, 0) + 1
+        if same:
+            known[kernel, test] = ours[0]
+    tap.note(f"{fstype}, {kernel}: {counts}")
+    if options.record:
+        record(fstype, known)
+
+
+def main():
+    options = arguments()
+    if not FSTESTS or not AS_ROOT:
+        tap.skip("rootlet's verdicts are those of check by hand",
+                 "check by hand needs root" if FSTESTS else "ROOTLET_FSTESTS names no source tree of fstests")
+        tap.done()
+    home = fstests_rootfs()
+    for fstype in options.fstype or (sorted(MKFS) if LONG else ["ext4"]):
+        compare(home, fstype, options)
+    tap.done()
+
+
+main()
