@@ -324,6 +324,37 @@ def no_boot():
                  re.search(says, run.outcome.err), f"a guest that {what}")
 
 
+LACKS = r"""
+printf 'generic/00%d\n' 1 2 3 >$results/rootlet.list
+mkdir -p $results/generic
+running generic/001; echo ' 1s'
+echo '/opt/rootlet/fstests/ltp/fsstress: error while loading shared libraries: libx.so.2: cannot open' \
+	>$results/generic/002.FILE
+running generic/002; echo ' LINE'
+running generic/003; sleep 100; echo ' 100s'
+status exit 0
+"""
+
+
+def unstartable():
+    """What a test comes to whose program did not start says nothing: the run ends there."""
+    for what, suffix, line in (("fails", "out.bad", "- output mismatch (see /x/002.out.bad)"),
+                               ("passes", "full", "1s"), ("does not run", "notrun", "[not run] no such feature")):
+        run = Run(LACKS.replace("FILE", suffix).replace("LINE", line), tests=["-g", "auto"])
+        got = {name: test["status"] for name, test in run.tests.items()}
+        run.says(run.outcome.status == 5 and run.last.get("status") == "error" and run.outcome.seconds < 90 and
+                 got == {"generic/001": "pass", "generic/002": "unreached", "generic/003": "unreached"} and
+                 re.search(r"generic/002: the guest cannot start a program: .*fsstress: .*libx.so.2.*; fix: .*--build",
+                           run.outcome.err), f"a test that {what} because its program does not start", got)
+
+
+def needs_told():
+    """MINI has one program that is for tests to start: check."""
+    run = Run(ALL_PASS, tests=["-g", "auto"])
+    run.says(run.read("results/rootlet.needs") == "script\t/bin/bash\tcheck\t\n",
+             "the guest is told what programs of fstests need", run.read("results/rootlet.needs"))
+
+
 # --- what is shown --------------------------------------------------------------------------------
 
 SLOW = r"""
@@ -369,15 +400,18 @@ def build_leftovers():
                "--build sweeps what killed builds left, and leaves nothing", *wrong, os.listdir(cache), outcome)
 
 
-def plant_build():
-    """MINI as if it had been built: its name in the cache tells the hash of its source."""
+def plant_build(more=b""):
+    """MINI as if it had been built: its name in the cache tells the hash of its source and of what builds it;
+    MORE is another one's."""
     with open(f"{TREE}/etc/rootlet/manifest.json", encoding="utf-8") as file:
         made = json.load(file)
     archive = subprocess.run(["tar", "-C", MINI, "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner",
                               "--exclude=./.git", "--null", "-T", "/dev/stdin", "-c"], input=b".\0",
                              stdout=subprocess.PIPE, check=True).stdout
     cache = home.make_folder(f"{home.make_folder(f'{home.cache}/rootlet')}/fstests")
-    folder = f"{cache}/{made['suite']}-{made['arch']}-{hashlib.sha256(archive).hexdigest()}"
+    with open(f"{SOURCE}/policy/build/fstests.sh", "rb") as file:
+        parts = [hashlib.sha256(data).digest() for data in (archive, file.read() + more)]
+    folder = f"{cache}/{made['suite']}-{made['arch']}-{hashlib.sha256(b''.join(parts)).hexdigest()}"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(MINI, folder)
     os.symlink("check", f"{folder}/link")
@@ -405,6 +439,10 @@ def built():
                                environment=environment(ALL_PASS, http_proxy="http://[::1]:9"))
             return outcome, tidy.complaints(), images_there()
 
+    plant_build(b"# another one")
+    outcome, wrong, _ = run()
+    tap.report(outcome.status == 5 and not wrong, "--build: what another script built is not used", *wrong,
+               outcome)
     plant_build()
     (first, wrong, before), (again, more, after) = run(), run()
     tap.report(first.status == again.status == 0 and not wrong + more and before == after,
@@ -444,8 +482,8 @@ def build_rootfs():
 
 
 # As words of the command line: only these.
-for part in (asked_for, disks, chosen, known, never_the_same, virtiofs, files, oops, no_boot, shown, build_leftovers,
-             built, build_rootfs):
+for part in (asked_for, disks, chosen, known, never_the_same, virtiofs, files, oops, no_boot, unstartable,
+             needs_told, shown, build_leftovers, built, build_rootfs):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:
         part()
 tap.done()
