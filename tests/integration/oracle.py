@@ -247,8 +247,9 @@ def by_hand(home, fstype, tests):
             tap.report(False, "check by hand begins", text[-2000:], said)
             break
         if not whole:
-            # It died in the last one, whatever that looked like.
-            new[[test for test in left if test in new][-1]] = ["crash" if ended else "timeout", ""]
+            # It died in the one that began last, whatever that looked like; check has an order of its own.
+            last = max(new, key=lambda test: re.search(rf"^{test}[ \t]", text, re.M).start())
+            new[last] = ["crash" if ended else "timeout", ""]
         seen.update(new)
         left = [test for test in left if test not in seen] if not whole else []
         shutil.rmtree(work, ignore_errors=True)
