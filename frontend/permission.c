@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "frontend/store.h"
+#include "policy/directory.h"
 
 static int load(struct policy **policy, struct grant *g, struct error **err)
 {
@@ -15,6 +16,8 @@ static int load(struct policy **policy, struct grant *g, struct error **err)
 		return -1;
 	if (!*policy && !(*policy = policy_open_to_all()))
 		return error_set(err, ERR_SPACE, "out of memory");
+	if (policy_resolve(*policy, err) < 0)
+		return -1;
 	grant_make(g, *policy, &caller);
 	return 0;
 }
@@ -63,12 +66,13 @@ int permission_keep(int folder, struct decision *d, struct error **err)
 {
 	_cleanup_(policy_free) struct policy *policy = NULL;
 	struct question q = { .request = "Keep", .keyring = -1 };
+	_cleanup_close_ int own = -1;
 	char path[PATH_MAX];
 	struct grant g;
 
 	if (load(&policy, &g, err) < 0)
 		return -1;
-	if (policy->path && folder_path(folder, path, err) < 0)
+	if (policy->path && (own = directory_open(folder, path, err)) < 0)
 		return -1;
 	q.folder = policy->path ? path : NULL;
 	policy_decide(&g, &q, d);

@@ -99,7 +99,7 @@ static int check_rule(const struct server *s, const char *known, struct error **
 /* A base that another rootlet makes or removes at this moment is none. The folder must be the
  * caller's: nothing in a tree can be, as a jail does not know his id, and what is the range root's
  * in a folder of his was put there by rootlet. */
-static int open_base(const struct server *s, int folder, const char *name, struct error **err)
+static int open_base(int folder, const char *name, struct error **err)
 {
 	_cleanup_close_ int base = tree_open_own(folder, name, O_RDONLY | O_DIRECTORY);
 	struct stat st;
@@ -109,7 +109,7 @@ static int open_base(const struct server *s, int folder, const char *name, struc
 				   "cannot open base %s", name);
 	if (fstat(folder, &st) < 0 || st.st_uid != CALLER_ID)
 		return error_set(err, ERR_REFUSED, "the folder of base %s is not yours", name);
-	if (!is_sound_rootfs(s, base))
+	if (!is_sound_rootfs(base))
 		return error_set(err, ERR_TRUST, "%s is no base of rootlet", name);
 	if (flock(base, LOCK_SH | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "base %s is in use", name);
@@ -119,7 +119,7 @@ static int open_base(const struct server *s, int folder, const char *name, struc
 int handle_clone(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		 struct error **err)
 {
-	_cleanup_close_ int base = open_base(s, fds[1], t->clone.base, err);
+	_cleanup_close_ int base = open_base(fds[1], t->clone.base, err);
 	_cleanup_free_ char *known = NULL;
 	struct tree_digest digest;
 	enum clone_way way;
@@ -159,7 +159,7 @@ static int keep(struct server *s, int folder, const char *staging, const char *n
 		struct error **err)
 {
 	_cleanup_close_ int base = -1, lock = -1;
-	_cleanup_close_ int hidden = staging_open(s, folder, staging, &base, err);
+	_cleanup_close_ int hidden = staging_open(folder, staging, &base, err);
 	int r;
 
 	if (hidden < 0)

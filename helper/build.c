@@ -73,8 +73,7 @@ static bool is_empty(int folder)
 
 /* Takes STAGING from the caller, who may have put something of his in the place of what was made
  * for him: from here on he can neither enter it nor change what is in it. */
-static int take_staging(const struct server *s, int parent, const char *name, int staging,
-			struct error **err)
+static int take_staging(int parent, const char *name, int staging, struct error **err)
 {
 	struct stat st;
 
@@ -83,12 +82,6 @@ static int take_staging(const struct server *s, int parent, const char *name, in
 		return error_set(err, ERR_BUSY, "another rootlet works on %s", name);
 	if (fstat(staging, &st) < 0 || st.st_uid != CALLER_ID || !is_empty(staging))
 		return error_set(err, ERR_REFUSED, "somebody exchanged %s meanwhile", name);
-	if (!keeps_owners(s, staging)) {
-		unlinkat(parent, name, AT_REMOVEDIR);
-		return error_set(
-			err, ERR_REFUSED,
-			"a filesystem of the caller's own (FUSE) keeps no owners of files");
-	}
 	if (fchown(staging, 0, 0) < 0 || drop_acls(staging) < 0 || fchmod(staging, 0700) < 0) {
 		error_errno(err, ERR_SYSTEM, "cannot give %s its owner", name);
 		unlinkat(parent, name, AT_REMOVEDIR);
@@ -111,8 +104,7 @@ static int make_tree(int staging, struct error **err)
 	return steal_fd(&tree);
 }
 
-int staging_open(const struct server *s, int parent, const char *name, int *tree,
-		 struct error **err)
+int staging_open(int parent, const char *name, int *tree, struct error **err)
 {
 	_cleanup_close_ int staging = -1;
 
@@ -122,7 +114,7 @@ int staging_open(const struct server *s, int parent, const char *name, int *tree
 	staging = tree_open_own(parent, name, O_RDONLY | O_DIRECTORY);
 	if (staging < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", name);
-	if (take_staging(s, parent, name, staging, err) < 0)
+	if (take_staging(parent, name, staging, err) < 0)
 		return -1;
 	*tree = make_tree(staging, err);
 	if (*tree < 0) {
@@ -208,7 +200,7 @@ int staging_make(struct server *s, int parent, const char *name, struct error **
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->staging_name, sizeof(s->staging_name), "%s%s", STAGING_PREFIX, s->name);
 	if (remove_stale(s->parent, STAGING_PREFIX, s->name, err) == 0)
-		s->staging = staging_open(s, s->parent, s->staging_name, &s->tree, err);
+		s->staging = staging_open(s->parent, s->staging_name, &s->tree, err);
 	if (s->staging >= 0)
 		return 0;
 	close_build(s);

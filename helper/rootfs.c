@@ -7,13 +7,15 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/statvfs.h>
 
 #include "helper/clone.h"
 #include "helper/tree.h"
 
 #define DEEP_SECONDS 1800
 #define MANIFEST "etc/rootlet/manifest.json"
+/* In no header of the kernel. */
+#define BCACHEFS_MAGIC 0xca451a4e
+#define ZFS_MAGIC 0x2fc12fc1
 
 static void log_line(const char *line, void *context)
 {
@@ -78,7 +80,7 @@ int remove_stale(int parent, const char *prefix, const char *name, struct error 
 	struct stat st;
 
 	snprintf(hidden, sizeof(hidden), "%s%s", prefix, name);
-	fd = openat(parent, hidden, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = tree_open_own(parent, hidden, O_RDONLY | O_DIRECTORY);
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -105,16 +107,25 @@ bool is_rootfs(int folder)
 	return manifest >= 0 && fstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0;
 }
 
-/* A filesystem of the caller's own program can say of any file that it is any owner's. Such a mount
- * is without setuid programs unless root made it: fusermount3(1). */
+/* A filesystem of the caller's own program, or of another host's, can say of any file that it is
+ * any owner's. An overlay tells what its layers do: it can only be root's, as one of the caller's
+ * is in a mount namespace of the caller's own, from which no descriptor is taken. So is a tmpfs. */
 bool keeps_owners(const struct server *s, int folder)
 {
+	static const __fsword_t kept[] = { EXT4_SUPER_MAGIC,  XFS_SUPER_MAGIC,
+					   BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC,
+					   BCACHEFS_MAGIC,    ZFS_MAGIC,
+					   TMPFS_MAGIC,	      OVERLAYFS_SUPER_MAGIC };
 	struct statfs fs;
 
 	if (s->session->mode != MODE_INSTALLED)
 		return true;
-	return fstatfs(folder, &fs) == 0 &&
-	       (fs.f_type != FUSE_SUPER_MAGIC || !(fs.f_flags & ST_NOSUID));
+	if (fstatfs(folder, &fs) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+		if (fs.f_type == kept[i])
+			return true;
+	return false;
 }
 
 /* FD is the range root's and nobody else can write to it. */
@@ -126,21 +137,19 @@ static bool is_roots(int fd, mode_t type)
 	       !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
-bool is_sound_rootfs(const struct server *s, int folder)
+bool is_sound_rootfs(int folder)
 {
 	_cleanup_close_ int own = tree_open_own(folder, "etc/rootlet", O_PATH | O_DIRECTORY);
 	_cleanup_close_ int manifest = -1;
 
 	if (own >= 0)
 		manifest = tree_open_own(own, "manifest.json", O_PATH);
-	return is_roots(folder, S_IFDIR) && is_roots(own, S_IFDIR) && is_roots(manifest, S_IFREG) &&
-	       keeps_owners(s, folder);
+	return is_roots(folder, S_IFDIR) && is_roots(own, S_IFDIR) && is_roots(manifest, S_IFREG);
 }
 
 int claim_rootfs(int parent, const char *name, int *tree, struct error **err)
 {
-	_cleanup_close_ int fd =
-		openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd = tree_open_own(parent, name, O_RDONLY | O_DIRECTORY);
 
 	if (fd < 0)
 		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_REFUSED,

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "helper/bounds.h"
+#include "policy/directory.h"
 
 #define STEPS_AT_ONCE 32  /* between two looks at the front end and the clock */
 #define REFUSALS_MAX 1000 /* in a row; then the session ends */
@@ -114,18 +115,18 @@ static int check_row(const struct server *s, const struct row *row, const int *f
 		return error_set(err, ERR_INPUT, "%s refused: it takes %zu descriptors, not %zu",
 				 row->name, strlen(row->fds), count);
 	for (size_t i = 0; i < count; i++) {
-		if (row->fds[i] == 't' && !is_sound_rootfs(s, fds[i]))
+		if (!fits(row->fds[i], fds[i]))
+			return error_set(err, ERR_INPUT,
+					 "%s refused: descriptor %zu is of the "
+					 "wrong kind",
+					 row->name, i + 1);
+		if (row->fds[i] == 't' && !is_sound_rootfs(fds[i]))
 			return error_set(
 				err, ERR_REFUSED,
 				"%s refused: the folder is no rootfs of rootlet, or others "
 				"can write in it, or it was made with other host ids than "
 				"yours, which begin at %u",
 				row->name, s->map->first_uid);
-		if (!fits(row->fds[i], fds[i]))
-			return error_set(err, ERR_INPUT,
-					 "%s refused: descriptor %zu is of the "
-					 "wrong kind",
-					 row->name, i + 1);
 	}
 	return 0;
 }
@@ -138,13 +139,74 @@ static int64_t milliseconds(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* What the policy says of TASK. The folders are those of the row's descriptors. */
+#define DIRECTORIES_MAX 2
+
+/* A directory that came with a request, as this process has opened it itself. */
+struct directory {
+	int fd; /* -1: it could not */
+	char path[PATH_MAX];
+	struct error *why;
+};
+
+struct directories {
+	struct directory at[DIRECTORIES_MAX];
+	size_t count;
+};
+
+static void close_directories(struct directories *d)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		closep(&d->at[i].fd);
+		error_free(&d->at[i].why);
+	}
+}
+
+/* From here on the caller's own descriptors are not used: those in FDS are replaced. They stay open
+ * until the request is done, and so do the locks that they have. */
+static void open_directories(struct directories *d, const struct row *row, int *fds, size_t count)
+{
+	*d = (struct directories){ 0 };
+	while (d->count < count && d->count < strspn(row->fds, "dt")) {
+		struct directory *one = &d->at[d->count];
+		int given = fds[d->count];
+
+		one->fd = fits('d', given) ? directory_open(given, one->path, &one->why) : -1;
+		if (one->fd >= 0)
+			fds[d->count] = one->fd;
+		d->count++;
+	}
+}
+
+/* Without a policy no path counts: a directory of another mount namespace of the caller's own is as
+ * good as any. */
+static int check_directories(const struct server *s, const struct row *row, struct directories *d,
+			     struct error **err)
+{
+	for (size_t i = 0; i < d->count && s->session->policy->path; i++) {
+		struct directory *one = &d->at[i];
+
+		if (one->why) {
+			*err = STEAL_PTR(one->why);
+			return error_wrap(err, "%s refused", row->name);
+		}
+		if (one->fd >= 0 && !keeps_owners(s, one->fd))
+			return error_set(
+				err, ERR_REFUSED,
+				"%s refused: the filesystem of %s is not one that "
+				"rootlet-helper trusts to tell whose a file is (" OWNERS_KEPT
+				"); choose a directory on another with --path",
+				row->name, one->path);
+	}
+	return 0;
+}
+
+/* What the policy says of TASK, and of each of its directories. */
 static int ask_policy(const struct server *s, const struct row *row, const struct task *task,
-		      const int *fds, struct decision *d, struct error **err)
+		      const int *fds, const struct directories *directories, struct decision *d,
+		      struct error **err)
 {
 	struct question q = { .request = row->name, .keyring = -1 };
-	size_t folders = s->session->policy->path ? strspn(row->fds, "dt") : 0;
-	char path[PATH_MAX];
+	size_t count = s->session->policy->path ? directories->count : 0;
 
 	if (task->operation == OP_BEGIN) {
 		q.suite = task->begin.suite;
@@ -156,12 +218,8 @@ static int ask_policy(const struct server *s, const struct row *row, const struc
 		q.replaces = task->publish.replace;
 	}
 	policy_decide(&s->session->grant, &q, d);
-	for (size_t i = 0; i < folders && d->allowed; i++) {
-		if (folder_path(fds[i], path, err) < 0) {
-			snprintf(d->rule, sizeof(d->rule), "descriptors");
-			return error_wrap(err, "%s refused", row->name);
-		}
-		q.folder = path;
+	for (size_t i = 0; i < count && d->allowed; i++) {
+		q.folder = directories->at[i].path;
 		policy_decide(&s->session->grant, &q, d);
 	}
 	if (d->allowed && bounds_decide(s, task, fds, d, err) < 0)
@@ -169,20 +227,25 @@ static int ask_policy(const struct server *s, const struct row *row, const struc
 	return d->allowed ? 0 : error_set(err, ERR_REFUSED, "%s refused: %s", row->name, d->why);
 }
 
-/* Its shape, its order, and the policy, in this order. RULE then says which of them decided. */
+/* Its shape, its descriptors, its order, and the policy, in this order. RULE then says which of
+ * them decided. */
 static int judge(const struct server *s, const struct row *row, const struct task *task,
-		 const int *fds, size_t count, struct record *r, struct error **err)
+		 const int *fds, size_t count, struct directories *directories, struct record *r,
+		 struct error **err)
 {
-	struct decision d = { .rule = "descriptors" };
+	struct decision d = { .rule = "" };
 	int result;
 
 	snprintf(r->rule, sizeof(r->rule), "shape");
 	if (task_check(task, err) < 0)
 		return -1;
+	snprintf(r->rule, sizeof(r->rule), "descriptors");
+	if (check_directories(s, row, directories, err) < 0)
+		return -1;
 	snprintf(r->rule, sizeof(r->rule), "order");
 	if (check_row(s, row, fds, count, err) < 0)
 		return -1;
-	result = ask_policy(s, row, task, fds, &d, err);
+	result = ask_policy(s, row, task, fds, directories, &d, err);
 	snprintf(r->rule, sizeof(r->rule), "%s", d.rule);
 	return result;
 }
@@ -196,17 +259,14 @@ static void take_outcome(struct record *r, const struct error *err, const struct
 
 /* "folder=PATH " for each folder or rootfs that came with the request, whatever becomes of it. Each
  * has a part of SIZE, so that what is asked for has some, too. */
-static void describe_folders(const struct row *row, const int *fds, size_t count, char *into,
-			     size_t size)
+static void describe_folders(const struct directories *d, char *into, size_t size)
 {
 	const size_t room = 384;
-	char path[PATH_MAX];
 	size_t used = 0;
 
 	into[0] = '\0';
-	for (size_t i = 0; i < count && i < strspn(row->fds, "dt") && size - used > room; i++) {
-		bool known = fits('d', fds[i]) && folder_path(fds[i], path, NULL) == 0;
-		const char *text = known ? path : "?";
+	for (size_t i = 0; i < d->count && size - used > room; i++) {
+		const char *text = d->at[i].fd >= 0 ? d->at[i].path : "?";
 		bool cut = strlen(text) > room - 32;
 
 		used += (size_t)snprintf(into + used, size - used, "folder=%.*s%s ", (int)room - 32,
@@ -215,10 +275,11 @@ static void describe_folders(const struct row *row, const int *fds, size_t count
 }
 
 /* The one way to a handler: what is judged, and is on the record, is done. */
-static int dispatch(struct server *s, const struct task *task, const int *fds, size_t count,
+static int dispatch(struct server *s, const struct task *task, int *fds, size_t count,
 		    struct outcome *out, struct error **err)
 {
 	const struct row *row = &table[task->operation <= OP_LAST ? task->operation : OP_NONE];
+	_cleanup_(close_directories) struct directories directories;
 	struct record r = { .kind = RECORD_INTENT };
 	int64_t began = milliseconds();
 	char folders[sizeof(r.arguments)];
@@ -226,9 +287,10 @@ static int dispatch(struct server *s, const struct task *task, const int *fds, s
 
 	s->deadline = most ? serve_now() + most : INT64_MAX;
 	snprintf(r.request, sizeof(r.request), "%s", row->name);
-	describe_folders(row, fds, count, folders, sizeof(folders));
+	open_directories(&directories, row, fds, count);
+	describe_folders(&directories, folders, sizeof(folders));
 	task_describe(task, folders, r.arguments, sizeof(r.arguments));
-	result = judge(s, row, task, fds, count, &r, err);
+	result = judge(s, row, task, fds, count, &directories, &r, err);
 	if (result < 0) {
 		r.kind = RECORD_REFUSAL;
 		take_outcome(&r, err ? *err : NULL, out);
@@ -251,12 +313,13 @@ static bool answer(struct server *s)
 	_cleanup_error_ struct error *err = NULL;
 	struct outcome out = { .fd = -1 };
 	struct note note = { .kind = NOTE_RESULT };
-	int fds[PACKET_FDS_MAX], r;
+	int received[PACKET_FDS_MAX], fds[PACKET_FDS_MAX], r;
 	size_t count;
-	ssize_t n = packet_receive(s->parser, &task, sizeof(task), fds, &count, &err);
+	ssize_t n = packet_receive(s->parser, &task, sizeof(task), received, &count, &err);
 
 	if (n != (ssize_t)sizeof(task))
 		return false;
+	memcpy(fds, received, sizeof(fds));
 	if (dispatch(s, &task, fds, count, &out, &err) < 0) {
 		if (!err)
 			error_set(&err, ERR_SYSTEM, "out of memory");
@@ -267,7 +330,7 @@ static bool answer(struct server *s)
 		r = note_send(s->parser, &note, out.fd);
 	}
 	for (size_t i = 0; i < count; i++)
-		closep(&fds[i]);
+		closep(&received[i]);
 	closep(&out.fd);
 	/* Each is a line of a record that may be root's. */
 	return r == 0 && s->refusals < REFUSALS_MAX;

@@ -101,8 +101,7 @@ int engine_configure(struct server *s, struct error **err);
 /* Makes and locks the folder NAME in PARENT, which nobody but the range's first id can enter, with
  * an empty folder "tree" in it, which TREE is open on. The lock goes with the last process that
  * holds it. Returns its descriptor, or -1 with ERR set. build.c */
-int staging_open(const struct server *s, int parent, const char *name, int *tree,
-		 struct error **err);
+int staging_open(int parent, const char *name, int *tree, struct error **err);
 
 /* Makes and locks the staging folder for NAME in the folder PARENT, and an empty tree in it, all of
  * which S holds then. build.c */
@@ -122,9 +121,11 @@ bool is_rootfs(int folder);
 
 /* Likewise, and nobody but that id has put anything there: programs in it may run as the jail's
  * root. A folder of a tree where everybody may write, as /var/tmp, is none. rootfs.c */
-bool is_sound_rootfs(const struct server *s, int folder);
+bool is_sound_rootfs(int folder);
 
-/* Whether the owners of the files there are more than the caller's word. rootfs.c */
+/* Whether the owners of the files there are more than the caller's word: the filesystem is one of
+ * OWNERS_KEPT. Asked in installed mode alone. rootfs.c */
+#define OWNERS_KEPT "ext2 to ext4, xfs, btrfs, f2fs, bcachefs, zfs, tmpfs, overlayfs"
 bool keeps_owners(const struct server *s, int folder);
 
 /* Opens and locks the rootfs NAME to be removed or replaced. ERR_MISSING where there is none,

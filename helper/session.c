@@ -81,6 +81,8 @@ int session_open(struct session *s, int channel, struct error **err)
 		return -1;
 	if (!s->policy && !(s->policy = policy_open_to_all()))
 		return error_set(err, ERR_SPACE, "out of memory");
+	if (policy_resolve(s->policy, err) < 0)
+		return -1;
 	grant_make(&s->grant, s->policy, &caller);
 	return 0;
 }

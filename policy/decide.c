@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "policy/directory.h"
 #include "policy/operations.h"
 
 int caller_self(struct caller *c, struct error **err)
@@ -23,8 +24,8 @@ int caller_self(struct caller *c, struct error **err)
 		snprintf(c->name, sizeof(c->name), "%s", entry->pw_name);
 	else
 		snprintf(c->name, sizeof(c->name), "%u", c->uid);
-	if (entry && entry->pw_dir && realpath(entry->pw_dir, path) &&
-	    strlen(path) < sizeof(c->home))
+	if (entry && entry->pw_dir && *entry->pw_dir == '/' &&
+	    directory_canonical(entry->pw_dir, path) == 0 && strlen(path) < sizeof(c->home))
 		memcpy(c->home, path, strlen(path) + 1);
 	count = getgroups(CALLER_GROUPS_MAX, c->groups);
 	if (count < 0)
@@ -68,9 +69,39 @@ static void find_keyrings(struct grant *g)
 	struct stat st;
 
 	memset(g->keyrings, 0, sizeof(g->keyrings));
-	for (size_t i = 0; g->rule && i < KEYRINGS_MAX && g->rule->keyrings[i]; i++)
-		if (stat(g->rule->keyrings[i], &st) == 0 && st.st_uid == 0)
+	for (size_t i = 0; g->rule && i < KEYRINGS_MAX && g->rule->keyrings[i]; i++) {
+		_cleanup_close_ int fd = directory_open_path(g->rule->keyrings[i], O_PATH);
+
+		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == 0)
 			g->keyrings[i] = (struct keyring){ st.st_dev, st.st_ino };
+	}
+}
+
+static int resolve_words(char **words, struct error **err)
+{
+	char path[PATH_MAX];
+
+	for (; *words; words++) {
+		char *copy;
+
+		if (**words != '/' || directory_canonical(*words, path) < 0)
+			continue;
+		copy = strdup(path);
+		if (!copy)
+			return error_set(err, ERR_SPACE, "out of memory");
+		free(*words);
+		*words = copy;
+	}
+	return 0;
+}
+
+int policy_resolve(struct policy *policy, struct error **err)
+{
+	for (size_t i = 0; i < policy->rule_count; i++)
+		if (resolve_words(policy->rules[i].folders, err) < 0 ||
+		    resolve_words(policy->rules[i].keyrings, err) < 0)
+			return -1;
+	return 0;
 }
 
 void grant_make(struct grant *g, const struct policy *policy, const struct caller *caller)
@@ -254,27 +285,4 @@ int policy_range(const struct grant *g, uint32_t *first, struct error **err)
 			 "[ids] of %s gives %s (uid %u) no range of ids; ask an administrator to "
 			 "add there: user %s = FIRST",
 			 p->path, g->caller.name, g->caller.uid, g->caller.name);
-}
-
-int folder_path(int fd, char path[static PATH_MAX], struct error **err)
-{
-	_cleanup_close_ int again = -1;
-	struct stat have, named;
-	char link[32];
-	ssize_t length;
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	length = readlink(link, path, PATH_MAX - 1);
-	if (length <= 0 || fstat(fd, &have) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot tell where the folder lies");
-	path[length] = '\0';
-	/* A mount of the caller's own namespace can give any folder any path. */
-	again = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (path[0] != '/' || again < 0 || fstat(again, &named) < 0 ||
-	    named.st_dev != have.st_dev || named.st_ino != have.st_ino)
-		return error_set(err, ERR_REFUSED,
-				 "the folder is not at %s where rootlet-helper looks: "
-				 "it lies on another's mount, or was moved",
-				 path);
-	return 0;
 }

@@ -14,7 +14,7 @@ struct caller {
 	uid_t uid;
 	gid_t gid;
 	char name[64];	/* the uid's digits where the password database has none */
-	char home[256]; /* canonical; empty where there is none */
+	char home[256]; /* as directory_canonical() has it; empty where there is none */
 	gid_t groups[CALLER_GROUPS_MAX];
 	size_t group_count;
 };
@@ -50,6 +50,10 @@ struct decision {
 /* Whoever runs this process: its real ids and its groups. */
 int caller_self(struct caller *caller, struct error **err);
 
+/* Replaces root's symbolic links in the folders and keyrings of POLICY, so that they can be
+ * compared with what directory_open() tells, and lead where root says; where root is uid 0. */
+int policy_resolve(struct policy *policy, struct error **err);
+
 /* The section of POLICY that CALLER is under. */
 void grant_make(struct grant *grant, const struct policy *policy, const struct caller *caller);
 
@@ -66,7 +70,3 @@ bool policy_find_range(const struct policy *policy, const char *name, uid_t uid,
 
 /* First id of the caller's range by [ids]. ERR_REFUSED where the policy gives him none. */
 int policy_range(const struct grant *grant, uint32_t *first, struct error **err);
-
-/* The path of the folder behind FD as this process sees it, by which the same folder can be opened
- * again. ERR_REFUSED where there is none: it lies in another mount namespace, or was removed. */
-int folder_path(int fd, char path[static PATH_MAX], struct error **err);

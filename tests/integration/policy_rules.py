@@ -339,7 +339,7 @@ def other_mounts():
         answer = helper.ask("Begin", [*fds, *keyring], **{**BEGIN, "name": "x"})
     mine.close()
     process.wait()
-    tap.report(len(fds) == 1 and answer.code == REFUSED and "another's mount" in answer.message,
+    tap.report(len(fds) == 1 and answer.code == REFUSED and "another namespace" in answer.message,
                "a mount of the caller's own makes no other folder an allowed one", answer)
     tap.report(os.listdir(folder) == [] and os.listdir(allowed) == [], "and nothing was made there")
 
