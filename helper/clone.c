@@ -303,8 +303,8 @@ static int clone_entry(struct cloning *c, int from, int to, const struct dirent 
 		return clone_file(c, from, to, entry->d_name);
 	if (type == S_IFLNK)
 		return clone_link(c, from, to, entry->d_name, &st);
-	/* Pipes and sockets of what once ran. */
-	return add_entry(c, &st, -1, NULL);
+	/* Pipes and sockets of what once ran, which a copy does without. */
+	return to >= 0 ? 0 : add_entry(c, &st, -1, NULL);
 }
 
 /* Puts NAME behind the path of the folder, which has LENGTH bytes. */
@@ -336,12 +336,27 @@ static int clone_below(struct cloning *c, int from, int to, int depth)
 	return errno ? fail(c, "look through") : 0;
 }
 
+/* The tree's own directory, but for its mode. */
+static int clone_top(struct cloning *c)
+{
+	struct stat st;
+
+	if (fstat(c->from, &st) < 0)
+		return fail(c, "look at");
+	if (c->to >= 0 && set_facts(c->from, c->to, &st, c) < 0)
+		return -1;
+	st.st_mode = S_IFDIR;
+	return add_entry(c, &st, c->to >= 0 ? c->to : c->from, NULL);
+}
+
 static int run(struct cloning *c, struct tree_digest *digest)
 {
 	int r = digest_begin(c->digest, &c->pace, c->to >= 0 ? c->to : c->from, c->err);
 
 	if (r == 0)
 		r = clone_below(c, c->from, c->to, 0);
+	if (r == 0)
+		r = clone_top(c);
 	if (r == 0)
 		r = digest_end(c->digest, digest, c->err);
 	digest_abandon(c->digest);
@@ -417,10 +432,9 @@ int clone_tree(const struct server *s, int from, int to, enum clone_way *way,
 		.digest = &digesting,
 		.err = err,
 	};
-	struct stat st;
 
 	*way = c.way = find_way(from, to);
-	if (fstat(from, &st) < 0 || run(&c, digest) < 0 || set_facts(from, to, &st, &c) < 0)
+	if (run(&c, digest) < 0)
 		return -1;
 	if (c.way != CLONE_LINK)
 		return 0;

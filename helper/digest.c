@@ -1,8 +1,10 @@
 #include "helper/digest.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,14 +14,14 @@
 #include "helper/tree.h"
 
 #define QUEUE_BYTES (1 << 20)
+#define ATTRIBUTES_MAX 1024 /* of one file */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8U /* Linux 6.3, where a host can insist on it: memfd_create(2) */
+#endif
 
-/* Of a process. Shorter than PIPE_BUF, so that none is in pieces: pipe(7). */
-struct found {
-	struct note note;
-	struct tree_digest digest;
-};
+typedef uint8_t sum256[SHA256_LEN];
 
-_Static_assert(sizeof(struct found) <= 4096, "more than PIPE_BUF");
+_Static_assert(sizeof(struct note) <= 4096, "a process's last words are more than PIPE_BUF");
 
 static void drop(int *fd)
 {
@@ -27,49 +29,103 @@ static void drop(int *fd)
 	*fd = -1;
 }
 
-static int add(void *hash, const char *name, const void *value, size_t size)
+/* With its length before it no field can pass for a part of another. */
+static void add_field(struct sha256_ctx *hash, const void *data, size_t size)
 {
-	sha256_update(hash, strlen(name) + 1, (const uint8_t *)name);
-	sha256_update(hash, size, value);
+	const uint64_t length = size;
+
+	sha256_update(hash, sizeof(length), (const uint8_t *)&length);
+	sha256_update(hash, size, data);
+}
+
+static int compare_sums(const void *a, const void *b)
+{
+	return memcmp(a, b, SHA256_LEN);
+}
+
+/* One for COUNT others, in whatever order they were found: sorts them. */
+static void hash_sums(sum256 *sums, size_t count, uint8_t sum[static SHA256_LEN])
+{
+	qsort(sums, count, SHA256_LEN, compare_sums);
+	hash_of(sums, count * SHA256_LEN, sum);
+}
+
+struct attributes {
+	sum256 sums[ATTRIBUTES_MAX];
+	size_t count;
+};
+
+static int add_attribute(void *context, const char *name, const void *value, size_t size)
+{
+	struct attributes *a = context;
+	struct sha256_ctx hash;
+
+	if (a->count == ATTRIBUTES_MAX) {
+		errno = E2BIG;
+		return -1;
+	}
+	sha256_init(&hash);
+	add_field(&hash, name, strlen(name));
+	add_field(&hash, value, size);
+	hash_end(&hash, a->sums[a->count++]);
 	return 0;
 }
 
+static int add_attributes(struct sha256_ctx *hash, int fd)
+{
+	static struct attributes a;
+	uint8_t sum[SHA256_LEN];
+
+	a.count = 0;
+	if (fd >= 0 && tree_each_attribute(fd, add_attribute, &a) < 0)
+		return -1;
+	hash_sums(a.sums, a.count, sum);
+	add_field(hash, sum, sizeof(sum));
+	return 0;
+}
+
+/* As a field: of a file's content, whose length may still change, the hash. */
 static int add_content(struct digesting *d, struct sha256_ctx *hash, int fd, const char *path,
 		       struct error **err)
 {
 	static unsigned char data[1 << 17];
+	uint8_t sum[SHA256_LEN];
+	struct sha256_ctx content;
 	off_t at = 0;
 	ssize_t n;
 
+	sha256_init(&content);
 	while ((n = RETRY_ON_EINTR(pread(fd, data, sizeof(data), at))) > 0) {
-		sha256_update(hash, (size_t)n, data);
+		sha256_update(&content, (size_t)n, data);
 		at += n;
 		if (pace_step(&d->pace, err) < 0)
 			return -1;
 	}
-	return n < 0 ? error_errno(err, ERR_SYSTEM, "cannot read /%.300s", path) : 0;
+	if (n < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot read /%.300s", path);
+	hash_end(&content, sum);
+	add_field(hash, sum, sizeof(sum));
+	return 0;
 }
 
-int digest_entry(struct digesting *d, const char *path, const struct stat *st, int fd,
-		 const char *target, struct error **err)
+static int hash_entry(struct digesting *d, const char *path, const struct stat *st, int fd,
+		      const char *target, struct error **err)
 {
 	const uint32_t facts[] = { st->st_mode, st->st_uid, st->st_gid };
 	uint8_t sum[SHA256_LEN];
 	struct sha256_ctx hash;
 
 	sha256_init(&hash);
-	sha256_update(&hash, strlen(path) + 1, (const uint8_t *)path);
-	sha256_update(&hash, sizeof(facts), (const uint8_t *)facts);
-	if (target)
-		sha256_update(&hash, strlen(target) + 1, (const uint8_t *)target);
-	if (fd >= 0 && tree_each_attribute(fd, add, &hash) < 0)
+	add_field(&hash, path, strlen(path));
+	add_field(&hash, facts, sizeof(facts));
+	add_field(&hash, target ? target : "", target ? strlen(target) : 0);
+	if (add_attributes(&hash, fd) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot read the attributes of /%.300s", path);
-	if (fd >= 0 && S_ISREG(st->st_mode) && add_content(d, &hash, fd, path, err) < 0)
+	if (S_ISREG(st->st_mode) && add_content(d, &hash, fd, path, err) < 0)
 		return -1;
 	hash_end(&hash, sum);
-	for (size_t i = 0; i < SHA256_LEN; i++)
-		d->digest.sum[i] ^= sum[i];
-	d->digest.count++;
+	if (write(d->sums, sum, sizeof(sum)) != (ssize_t)sizeof(sum))
+		return error_errno(err, ERR_SPACE, "cannot keep the hash of /%.300s", path);
 	return 0;
 }
 
@@ -78,7 +134,7 @@ static int hash_file(struct digesting *d, const char *path, struct error **err)
 	struct stat st;
 	_cleanup_close_ int fd = tree_open_entry(d->tree, path, 0, S_IFREG, path, &st, err);
 
-	return fd < 0 ? -1 : digest_entry(d, path, &st, fd, NULL, err);
+	return fd < 0 ? -1 : hash_entry(d, path, &st, fd, NULL, err);
 }
 
 /* Until the queue is empty and nobody can write to it any more. */
@@ -98,16 +154,15 @@ static int hash_queue(struct digesting *d, struct error **err)
 static _Noreturn void run_process(struct digesting *d, int results)
 {
 	_cleanup_error_ struct error *err = NULL;
-	struct found found = { 0 };
+	struct note note = { 0 };
 
 	/* Whoever else held the end to write would keep the queue open for ever. */
 	drop(&d->queue[1]);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		_exit(1);
 	if (hash_queue(d, &err) < 0)
-		note_set_error(&found.note, err);
-	found.digest = d->digest;
-	_exit(write(results, &found, sizeof(found)) == (ssize_t)sizeof(found) ? 0 : 1);
+		note_set_error(&note, err);
+	_exit(write(results, &note, sizeof(note)) == (ssize_t)sizeof(note) ? 0 : 1);
 }
 
 static int start_processes(struct digesting *d, struct error **err)
@@ -140,15 +195,43 @@ static int start_processes(struct digesting *d, struct error **err)
 		       : 0;
 }
 
+/* Appended to, as processes that share a position in such a file can overwrite each other's. */
+static int open_sums(void)
+{
+	_cleanup_close_ int fd = memfd_create("sums", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("sums", MFD_CLOEXEC);
+	return fd < 0 || fcntl(fd, F_SETFL, O_APPEND) < 0 ? -1 : steal_fd(&fd);
+}
+
 int digest_begin(struct digesting *d, const struct pace *pace, int tree, struct error **err)
 {
 	*d = (struct digesting){
 		.pace = *pace,
 		.tree = tree,
+		.sums = open_sums(),
 		.queue = { -1, -1 },
 		.results = -1,
 	};
+	if (d->sums < 0)
+		return error_errno(err, ERR_SPACE, "cannot make a file in memory");
 	return start_processes(d, err);
+}
+
+/* What is in memory for each is bounded. */
+static int count_entry(struct digesting *d, struct error **err)
+{
+	if (d->added++ < DIGEST_ENTRIES_MAX)
+		return 0;
+	return error_set(err, ERR_INPUT, "the tree has more than %" PRIu64 " files",
+			 DIGEST_ENTRIES_MAX);
+}
+
+int digest_entry(struct digesting *d, const char *path, const struct stat *st, int fd,
+		 const char *target, struct error **err)
+{
+	return count_entry(d, err) < 0 ? -1 : hash_entry(d, path, st, fd, target, err);
 }
 
 /* The caller hashes what there is no room for in the queue. */
@@ -156,22 +239,39 @@ int digest_file(struct digesting *d, const char *path, struct error **err)
 {
 	size_t size = strlen(path);
 
+	if (count_entry(d, err) < 0)
+		return -1;
 	if (d->count && RETRY_ON_EINTR(write(d->queue[1], path, size)) == (ssize_t)size)
 		return 0;
 	return hash_file(d, path, err);
 }
 
-static int add_found(struct digesting *d, struct error **err)
+static int hear_process(const struct digesting *d, struct error **err)
 {
-	struct found found;
+	struct note note;
 
-	if (RETRY_ON_EINTR(read(d->results, &found, sizeof(found))) != (ssize_t)sizeof(found))
+	if (RETRY_ON_EINTR(read(d->results, &note, sizeof(note))) != (ssize_t)sizeof(note))
 		return error_set(err, ERR_SYSTEM, "a process that hashes died");
-	if (note_error(&found.note, err) < 0)
-		return -1;
-	for (size_t i = 0; i < SHA256_LEN; i++)
-		d->digest.sum[i] ^= found.digest.sum[i];
-	d->digest.count += found.digest.count;
+	return note_error(&note, err);
+}
+
+/* Every entry that was added has left its sum. */
+static int hash_tree(const struct digesting *d, struct tree_digest *digest, struct error **err)
+{
+	const size_t size = (size_t)d->added * SHA256_LEN;
+	struct stat st;
+	void *sums;
+
+	if (fstat(d->sums, &st) < 0 || st.st_size != (off_t)size)
+		return error_set(err, ERR_SYSTEM, "not every file was hashed");
+	*digest = (struct tree_digest){ .count = d->added };
+	if (size == 0)
+		return 0;
+	sums = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, d->sums, 0);
+	if (sums == MAP_FAILED)
+		return error_errno(err, ERR_SPACE, "cannot sort the hashes of files");
+	hash_sums(sums, (size_t)d->added, digest->sum);
+	munmap(sums, size);
 	return 0;
 }
 
@@ -183,8 +283,9 @@ int digest_end(struct digesting *d, struct tree_digest *digest, struct error **e
 	if (d->count)
 		r = hash_queue(d, err);
 	for (size_t i = 0; r == 0 && i < d->count; i++)
-		r = add_found(d, err);
-	*digest = d->digest;
+		r = hear_process(d, err);
+	if (r == 0)
+		r = hash_tree(d, digest, err);
 	digest_abandon(d);
 	return r;
 }
@@ -200,4 +301,5 @@ void digest_abandon(struct digesting *d)
 	drop(&d->queue[0]);
 	drop(&d->queue[1]);
 	drop(&d->results);
+	drop(&d->sums);
 }

@@ -11,9 +11,12 @@
 #include "proto/validate.h"
 
 #define DIGEST_PROCESSES_MAX 8 /* with the caller's */
+#define DIGEST_ENTRIES_MAX (UINT64_C(1) << 22)
 
-/* The exclusive or of a SHA-256 of each of its files, folders and links, which covers path, type,
- * mode, owner, target, extended attributes and content, but times. */
+/* The SHA-256 of the tree's entries: of each file, directory and link the SHA-256 of its path,
+ * type, mode, owner, target, extended attributes and content, each with its length before it, in
+ * ascending order. Times are left out, and so is the mode of the tree's own directory, which is
+ * rootlet's to set. */
 struct tree_digest {
 	uint8_t sum[SHA256_LEN];
 	uint64_t count;
@@ -22,9 +25,10 @@ struct tree_digest {
 struct digesting {
 	struct pace pace;
 	int tree;
-	struct tree_digest digest;
-	int queue[2]; /* paths, each a packet: the end to read, the end to write; or -1 */
-	int results;  /* what the processes found; or -1 */
+	int sums; /* a file in memory: those of the entries, as all processes append them; or -1 */
+	uint64_t added; /* entries */
+	int queue[2];	/* paths, each a packet: the end to read, the end to write; or -1 */
+	int results;	/* what the processes say in the end; or -1 */
 	pid_t processes[DIGEST_PROCESSES_MAX];
 	size_t count;
 };
@@ -34,10 +38,10 @@ struct digesting {
 int digest_begin(struct digesting *d, const struct pace *pace, int tree, struct error **err);
 
 /* Adds the regular file PATH of the tree, which is not to be written to any more. What goes wrong
- * with it may be told by digest_end(). */
+ * with it may be told by digest_end(). ERR_INPUT where the tree has too many entries. */
 int digest_file(struct digesting *d, const char *path, struct error **err);
 
-/* Adds what is no regular file. FD is of a folder, else -1; TARGET of a link, else NULL. */
+/* Likewise what is no regular file. FD is of a directory, else -1; TARGET of a link, else NULL. */
 int digest_entry(struct digesting *d, const char *path, const struct stat *st, int fd,
 		 const char *target, struct error **err);
 

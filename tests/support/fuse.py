@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import errno
 import os
-import stat
 import struct
 import threading
 
@@ -52,7 +51,7 @@ def _serve(device, nodes, uid):
 def mounted(path, nodes, uid, as_user=True):
     """At PATH, with files of UID; with the flags that it has where a user mounts it (AS_USER)."""
     device = os.open("/dev/fuse", os.O_RDWR)
-    options = f"fd={device},rootmode={stat.S_IFDIR:o},user_id=0,group_id=0,allow_other"
+    options = f"fd={device},rootmode={nodes[1][0]:o},user_id=0,group_id=0,allow_other"
     if libc.mount(b"test", path.encode(), b"fuse", NOSUID | NODEV if as_user else 0, options.encode()) < 0:
         number = ctypes.get_errno()
         os.close(device)

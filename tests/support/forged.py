@@ -1,0 +1,85 @@
+"""Finished trees of a few files, as a snapshot in the cache has them, made by root without a helper: they
+say how a digest is taken and what an installed helper adds to it."""
+import hashlib
+import hmac
+import os
+import stat
+import struct
+
+ANY = "releases *\nmirrors *\nkeyrings *\ndeny-packages \nengines debootstrap native\n"  # what no policy allows
+KEY = "/etc/rootlet/snapshot.key"
+
+
+def put(path, data=b"", mode=0o644):
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(data)
+    os.chmod(path, mode)
+
+
+def give(path, uid):
+    """PATH and all below becomes UID's."""
+    for where, folders, names in os.walk(path):
+        for one in (where, *(f"{where}/{name}" for name in folders + names)):
+            os.lchown(one, uid, uid)
+
+
+def _sum(*fields):
+    """Each with its length before it."""
+    return hashlib.sha256(b"".join(struct.pack("Q", len(one)) + one for one in fields)).digest()
+
+
+def _sorted(sums):
+    return hashlib.sha256(b"".join(sorted(sums))).digest()
+
+
+def _entry(path, inner, first):
+    st = os.lstat(path)
+    mode = st.st_mode if inner else stat.S_IFDIR  # the top's mode is rootlet's to set
+    target = content = b""
+    attributes = []
+    if stat.S_ISLNK(mode):
+        target = os.readlink(path).encode()
+    else:
+        attributes = [_sum(name.encode(), os.getxattr(path, name)) for name in os.listxattr(path)]
+    fields = [inner.encode(), struct.pack("III", mode, st.st_uid - first, st.st_gid - first), target, _sorted(attributes)]
+    if stat.S_ISREG(mode):
+        with open(path, "rb") as file:
+            content = hashlib.sha256(file.read()).digest()
+        fields.append(content)
+    return _sum(*fields)
+
+
+def digest(path, first):
+    """As helper/digest.c takes it of a tree whose ids begin at FIRST, and of how many entries."""
+    sums = [_entry(path, "", first)]
+    for where, folders, names in os.walk(path):
+        for name in folders + names:
+            inner = os.path.relpath(f"{where}/{name}", path)
+            if inner != "etc/rootlet" and not inner.startswith("etc/rootlet/"):
+                sums.append(_entry(f"{path}/{inner}", inner, first))
+    return _sorted(sums).hex(), len(sums)
+
+
+def sign(path, first, key=None, rule=ANY, ids=None):
+    """Writes the digest of PATH; with a KEY the MAC of an installed helper for the range of IDS, too."""
+    total, count = digest(path, first)
+    with open(f"{path}/etc/rootlet/manifest.json", "rb") as file:
+        hashes = [hashlib.sha256(text).hexdigest() for text in (file.read(), rule.encode())]
+    lines = "\n".join([f"{total} {count}", *hashes, ""]).encode()
+    if key is not None:
+        lines += hmac.new(key, struct.pack("II", ids or first, ids or first) + lines, "sha256").hexdigest().encode() + b"\n"
+    put(f"{path}/etc/rootlet/digest", lines)
+    give(f"{path}/etc", first)
+
+
+def make(path, first, more=None, key=None, rule=ANY):
+    """A finished tree with the digest of a snapshot, as small as can be; {path in it: content} MORE."""
+    for name, data in {"var/lib/dpkg/status": b"none\n", "usr/bin/tool": b"tool\n", "etc/file": b"file\n",
+                       **(more or {})}.items():
+        put(f"{path}/{name}", data)
+    put(f"{path}/etc/rootlet/manifest.json", b"{}")
+    os.chmod(path, 0o755)
+    give(path, first)
+    sign(path, first, key, rule)
+    return path
