@@ -1,21 +1,91 @@
 /* Bases: finished trees in the cache, to be cloned. One is a rootfs as any other, named by the hash
- * of all that made it. /etc/rootlet/digest in it has its digest, and below that the hash of what
- * the policy said when it was made. */
+ * of all that made it. /etc/rootlet/digest in it has its digest, the hash of its manifest, and that
+ * of what the policy said when it was made. The cache is the caller's: an installed helper knows
+ * what it has made itself by a MAC of these three lines, under a key that the caller cannot read.
+ */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include <nettle/memops.h>
+
 #include "helper/bounds.h"
 #include "helper/clone.h"
 #include "helper/hash.h"
 #include "helper/serve.h"
+#include "helper/sinks.h"
 #include "helper/tree.h"
 
 #define DIGEST OWN_FOLDER "/digest"
 #define MANIFEST OWN_FOLDER "/manifest.json"
-#define DIGEST_TEXT_MAX 256
+#define DIGEST_TEXT_MAX 512
+#define DIGEST_LINES 3
+#define KEY_PATH "/etc/rootlet/snapshot.key" /* of policy/install-helper */
+#define KEY_BYTES 32
+
+int snapshot_key_open(const struct session *session)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	if (session->mode == MODE_INSTALLED)
+		fd = sink_open_as_root(KEY_PATH, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != 0 ||
+	    st.st_mode & (S_IRWXG | S_IRWXO) || st.st_size < KEY_BYTES)
+		return -1;
+	return steal_fd(&fd);
+}
+
+/* The MAC of LENGTH bytes of TEXT, for a range of ids. Empty in other modes than installed, where
+ * all is the caller's own. The key is in memory no longer than that: much is forked from here. */
+static int make_mac(const struct server *s, const char *text, size_t length,
+		    char hex[static 2 * SHA256_LEN + 1], struct error **err)
+{
+	const uint32_t ids[] = { s->map->first_uid, s->map->first_gid };
+	uint8_t key[KEY_BYTES], sum[SHA256_LEN];
+	struct hmac_sha256_ctx mac;
+
+	*hex = '\0';
+	if (s->session->mode != MODE_INSTALLED)
+		return 0;
+	if (s->key < 0 || pread(s->key, key, sizeof(key), 0) != (ssize_t)sizeof(key))
+		return error_set(err, ERR_TRUST,
+				 "rootlet-helper has no key for snapshots of the cache, " KEY_PATH
+				 "; ask an administrator to run install-helper again");
+	hmac_sha256_set_key(&mac, sizeof(key), key);
+	hmac_sha256_update(&mac, sizeof(ids), (const uint8_t *)ids);
+	hmac_sha256_update(&mac, length, (const uint8_t *)text);
+	hmac_sha256_digest(&mac, sizeof(sum), sum);
+	explicit_bzero(key, sizeof(key));
+	explicit_bzero(&mac, sizeof(mac));
+	sha256_to_hex(sum, hex);
+	return 0;
+}
+
+/* Behind the lines that the MAC is of; NULL where TEXT has fewer. */
+static const char *find_mac(const char *text)
+{
+	for (int line = 0; text && line < DIGEST_LINES; line++)
+		if ((text = strchr(text, '\n')))
+			text++;
+	return text;
+}
+
+static int check_mac(const struct server *s, const char *known, struct error **err)
+{
+	const char *text = known ? known : "", *mac = find_mac(text);
+	char hex[2 * SHA256_LEN + 1];
+
+	if (make_mac(s, text, mac ? (size_t)(mac - text) : 0, hex, err) < 0)
+		return -1;
+	if (*hex && (!mac || strlen(mac) < strlen(hex) || !memeql_sec(mac, hex, strlen(hex))))
+		return error_set(err, ERR_TRUST,
+				 "the base was not made by the rootlet-helper of this host, or "
+				 "was changed: its MAC differs");
+	return 0;
+}
 
 /* The lines that say whether a base is whole. A clone gets a manifest of its own, made of the
  * base's: that has to be as whole as the rest. */
@@ -56,13 +126,17 @@ static int write_digest(const struct server *s, int tree, const struct tree_dige
 			struct error **err)
 {
 	_cleanup_close_ int fd = tree_open_beneath(tree, DIGEST, O_WRONLY | O_CREAT | O_EXCL, 0644);
-	char text[DIGEST_TEXT_MAX], rule[2 * SHA256_LEN + 1];
+	char text[DIGEST_TEXT_MAX], rule[2 * SHA256_LEN + 1], mac[2 * SHA256_LEN + 1];
 	size_t length;
 
 	if (hash_rule(s, rule, err) < 0 || print_digest(tree, digest, text, err) < 0)
 		return -1;
 	length = strlen(text);
 	length += (size_t)snprintf(text + length, sizeof(text) - length, "%s\n", rule);
+	if (make_mac(s, text, length, mac, err) < 0)
+		return -1;
+	if (*mac)
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s\n", mac);
 	if (fd < 0 || fchown(fd, 0, 0) < 0 || write(fd, text, length) != (ssize_t)length)
 		return error_errno(err, ERR_SYSTEM, "cannot write the base's digest");
 	return 0;
@@ -128,7 +202,7 @@ int handle_clone(struct server *s, const struct task *t, const int *fds, struct 
 	if (base < 0)
 		return -1;
 	known = tree_read_file(base, DIGEST, DIGEST_TEXT_MAX, &size);
-	if (check_rule(s, known, err) < 0)
+	if (check_mac(s, known, err) < 0 || check_rule(s, known, err) < 0)
 		return -1;
 	if (staging_make(s, fds[0], t->clone.name, err) < 0 ||
 	    clone_tree(s, base, s->tree, &way, &digest, err) < 0 ||
@@ -177,10 +251,12 @@ static int keep(struct server *s, int folder, const char *staging, const char *n
 int handle_keep(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		struct error **err)
 {
-	char staging[ROOTFS_NAME_MAX + 32];
+	char staging[ROOTFS_NAME_MAX + 32], mac[2 * SHA256_LEN + 1];
 
 	(void)out;
-	if (remove_stale(fds[0], STAGING_PREFIX, t->keep.name, err) < 0)
+	/* Without a key it would be of no use. */
+	if (make_mac(s, "", 0, mac, err) < 0 ||
+	    remove_stale(fds[0], STAGING_PREFIX, t->keep.name, err) < 0)
 		return -1;
 	snprintf(staging, sizeof(staging), "%s%s", STAGING_PREFIX, t->keep.name);
 	return keep(s, fds[0], staging, t->keep.name, fds[1], err);
@@ -195,8 +271,8 @@ int handle_verify(struct server *s, const struct task *t, const int *fds, struct
 
 	(void)t;
 	(void)out;
-	if (clone_digest(s, fds[0], &digest, err) < 0)
-		return -1;
 	known = tree_read_file(fds[0], DIGEST, DIGEST_TEXT_MAX, &size);
+	if (check_mac(s, known, err) < 0 || clone_digest(s, fds[0], &digest, err) < 0)
+		return -1;
 	return check_digest(fds[0], known, &digest, err);
 }

@@ -2,6 +2,7 @@
  * milliseconds before the helper has done anything. */
 #pragma once
 
+#include <nettle/hmac.h>
 #include <nettle/sha2.h>
 #include <stddef.h>
 #include <stdint.h>

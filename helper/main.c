@@ -91,9 +91,8 @@ static int make_pair(int ends[2], struct error **err)
 }
 
 /* The parser, child of the jailer. Returns the jailer's end of what connects them, or -1. */
-static int start_parser(int recorder, struct error **err)
+static int start_parser(int recorder, int key, struct error **err)
 {
-
 	int ends[2];
 	pid_t pid;
 
@@ -105,6 +104,7 @@ static int start_parser(int recorder, struct error **err)
 	if (pid == 0) {
 		close(ends[0]);
 		close(recorder);
+		closep(&key);
 		if (privileges_drop(PRIVILEGES_PARSER, -1, err) < 0)
 			_exit(1);
 		parser_run(CHANNEL, ends[1]);
@@ -144,6 +144,7 @@ struct start {
 	struct idmap map;
 	int recorder[2]; /* the jailer's end, the outer's end; first it tells how the start went */
 	int mapped[2];	 /* a pipe that tells the jailer that it has ids */
+	int key;	 /* the jailer's: snapshot_key_open() */
 };
 
 /* The other end tells of a parent that had died before its end could be told by a signal, as well.
@@ -181,14 +182,14 @@ static _Noreturn void jailer(struct start *s)
 	 * done, as nothing can be recorded. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
 	    privileges_drop(PRIVILEGES_JAILER, -1, &err) == 0)
-		parser = start_parser(s->recorder[0], &err);
+		parser = start_parser(s->recorder[0], s->key, &err);
 	if (parser < 0)
 		_exit(complain(err));
 	if (!installed)
 		wait_for_ids(s);
 	if (packet_send(parser, "", 1, NULL, 0, NULL) < 0)
 		_exit(1);
-	_exit(serve(parser, s->recorder[0], &s->session, &s->map));
+	_exit(serve(parser, s->recorder[0], s->key, &s->session, &s->map));
 }
 
 /* Keeps the record until the jailer has left. */
@@ -203,6 +204,7 @@ static int outer(struct start *s, pid_t jailer_pid)
 	close(CHANNEL);
 	close(s->mapped[0]);
 	close(s->recorder[0]);
+	closep(&s->key);
 	/* It must not stop while it has the record's lock. */
 	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
 		signal(stops[i], SIG_IGN);
@@ -251,6 +253,7 @@ static int prepare(struct start *s, struct error **err)
 	}
 	if (audit_open(&s->audit, &s->session, RECORD, err) < 0 || mapped < 0)
 		return -1;
+	s->key = snapshot_key_open(&s->session);
 	if (pipe2(s->mapped, O_CLOEXEC) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
 	return make_pair(s->recorder, err);

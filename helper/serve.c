@@ -336,11 +336,12 @@ static bool answer(struct server *s)
 	return r == 0 && s->refusals < REFUSALS_MAX;
 }
 
-int serve(int parser, int recorder, const struct session *session, const struct idmap *map)
+int serve(int parser, int recorder, int key, const struct session *session, const struct idmap *map)
 {
 	struct server s = {
 		.parser = parser,
 		.recorder = recorder,
+		.key = key,
 		.session = session,
 		.map = map,
 		.parent = -1,

@@ -22,6 +22,7 @@ struct stage {
 struct server {
 	int parser;   /* socket */
 	int recorder; /* socket of audit_serve() */
+	int key;      /* snapshot_key_open() */
 	const struct session *session;
 	const struct idmap *map;
 	bool greeted;
@@ -44,7 +45,13 @@ struct outcome {
 
 /* Serves until the parser is gone, then ends and removes what is unfinished. Returns the exit
  * status. */
-int serve(int parser, int recorder, const struct session *session, const struct idmap *map);
+int serve(int parser, int recorder, int key, const struct session *session,
+	  const struct idmap *map);
+
+/* Installed, before anything is given up: the host's key for snapshots, which callers cannot read.
+ * -1 where there is none, or where others than root could have read it, or in another mode. base.c
+ */
+int snapshot_key_open(const struct session *session);
 
 /* What a request may take at most, in seconds: LIMIT (0: none), or less by the policy. */
 int serve_seconds(const struct server *s, int limit);

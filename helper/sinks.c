@@ -15,8 +15,7 @@
 #define IDENTIFIER "rootlet-helper"
 #define SINK_SECONDS 5
 
-/* The ids of root for file access alone, which CAP_SETUID and CAP_SETGID allow, and back. */
-static int open_as_root(const char *path, int flags)
+int sink_open_as_root(const char *path, int flags)
 {
 	int fd;
 
@@ -35,8 +34,8 @@ static int open_as_root(const char *path, int flags)
 int sink_open_file(const char *path, const struct session *s, struct error **err)
 {
 	const int flags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-	_cleanup_close_ int fd =
-		s->mode == MODE_INSTALLED ? open_as_root(path, flags) : open(path, flags, 0600);
+	_cleanup_close_ int fd = s->mode == MODE_INSTALLED ? sink_open_as_root(path, flags)
+							   : open(path, flags, 0600);
 	struct stat st;
 
 	if (fd < 0)

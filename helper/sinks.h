@@ -7,6 +7,10 @@
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 #define SYSLOG_SOCKET "/dev/log"
 
+/* open(2), in installed mode alone, with the ids of root for file access, which CAP_SETUID and
+ * CAP_SETGID allow, for the time of the call. What it creates is of mode 0600. */
+int sink_open_as_root(const char *path, int flags);
+
 /* Opens root's file for appending; in installed mode with root's id for the time of that call. -1
  * with ERR set where it is not root's alone. */
 int sink_open_file(const char *path, const struct session *s, struct error **err);
