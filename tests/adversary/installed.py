@@ -271,14 +271,16 @@ def rights(pids, row):
 def snapshots(home, create):
     """What the helper has saved is cloned; one that it has not is no help, and no hindrance."""
     cloned = create("cloned")
-    tap.report(cloned.status == 0 and "Cloned from a base" in cloned.out, "the next create clones what the first has saved", cloned)
+    tap.report(cloned.status == 0 and "Cloned from a base" in cloned.out,
+               "the next create clones what the first has saved", cloned)
     folder = f"{home.cache}/rootlet/bases"
     for base in (name for name in os.listdir(folder) if name[0] != "."):
         with open(f"{folder}/{base}/etc/rootlet/digest", "r+b") as file:
             lines = file.read().splitlines(True)
             file.truncate(sum(map(len, lines[:-1])))
     full = create("full")
-    tap.report(full.status == 0 and "Cloned" not in full.out and "its MAC differs: making it anew" in full.out + full.err,
+    tap.report(full.status == 0 and "Cloned" not in full.out and
+               "its MAC differs: making it anew" in full.out + full.err,
                "a snapshot without a MAC: create says so, and makes it anew", full)
 
 
@@ -287,7 +289,8 @@ def run_all(rootlet):
     with Server(at.root) as server, Tidy(home) as tidy:
         outcome = home.create("--quiet", server=server, at=at, program=rootlet, fresh=False)
         wrong = tidy.complaints()
-        snapshots(home, lambda name: home.create("--name", name, server=server, at=at, program=rootlet, fresh=False))
+        snapshots(home, lambda name: home.create("--name", name, server=server, at=at, program=rootlet,
+                                                 fresh=False))
     tree = f"{home.store}/test-rootfs"
     made = tap.report(outcome.status == 0 and not wrong, "create without a range in /etc/subuid",
                       *wrong, outcome)

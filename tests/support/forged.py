@@ -6,7 +6,8 @@ import os
 import stat
 import struct
 
-ANY = "releases *\nmirrors *\nkeyrings *\ndeny-packages \nengines debootstrap native\n"  # what no policy allows
+ANY = "releases *\nmirrors *\nkeyrings *\ndeny-packages \n" \
+      "engines debootstrap native\n"  # what no policy allows
 KEY = "/etc/rootlet/snapshot.key"
 
 
@@ -42,7 +43,8 @@ def _entry(path, inner, first):
         target = os.readlink(path).encode()
     else:
         attributes = [_sum(name.encode(), os.getxattr(path, name)) for name in os.listxattr(path)]
-    fields = [inner.encode(), struct.pack("III", mode, st.st_uid - first, st.st_gid - first), target, _sorted(attributes)]
+    fields = [inner.encode(), struct.pack("III", mode, st.st_uid - first, st.st_gid - first), target,
+              _sorted(attributes)]
     if stat.S_ISREG(mode):
         with open(path, "rb") as file:
             content = hashlib.sha256(file.read()).digest()
@@ -68,7 +70,8 @@ def sign(path, first, key=None, rule=ANY, ids=None):
         hashes = [hashlib.sha256(text).hexdigest() for text in (file.read(), rule.encode())]
     lines = "\n".join([f"{total} {count}", *hashes, ""]).encode()
     if key is not None:
-        lines += hmac.new(key, struct.pack("II", ids or first, ids or first) + lines, "sha256").hexdigest().encode() + b"\n"
+        text = struct.pack("II", ids or first, ids or first) + lines
+        lines += hmac.new(key, text, "sha256").hexdigest().encode() + b"\n"
     put(f"{path}/etc/rootlet/digest", lines)
     give(f"{path}/etc", first)
 
