@@ -100,9 +100,10 @@ struct vm_result {
 bool vm_terminal_find(struct vm_terminal *terminal, bool command);
 
 /* Blocks until the VM is gone. The guest's output goes to standard output and error while it runs,
- * and what is on standard input goes to it, unless OUTPUT takes it. Before the command has begun, no
- * standard input is read, and Ctrl-C on the caller's terminal is a signal to us. From then on, with
- * TERMINAL, keys go to the guest, but "~." at the start of a line ends the VM (ERR_INTERRUPTED).
- * Returns 0, or -1 with ERR set: ERR_INTERRUPTED after a signal, ERR_HOST where the host lacks what
- * it needs, ERR_SYSTEM where the VM failed (a panic, no boot, no exit status). */
+ * and what is on standard input goes to it, unless OUTPUT takes it. Before the command has begun,
+ * no standard input is read, and Ctrl-C on the caller's terminal is a signal to us. From then on,
+ * with TERMINAL, keys go to the guest, but "~." at the start of a line ends the VM
+ * (ERR_INTERRUPTED). Returns 0, or -1 with ERR set: ERR_INTERRUPTED after a signal, ERR_HOST where
+ * the host lacks what it needs, ERR_SYSTEM where the VM failed (a panic, no boot, no exit status).
+ */
 int vm_run(const struct vm_config *config, struct vm_result *result, struct error **err);

@@ -306,7 +306,7 @@ static int keep_package(struct chain *c, const struct stanza *s, const char *nam
 	struct chosen *chosen = &c->chosen[c->chosen_count];
 	char hex[2 * SHA256_LEN + 1], path[256];
 	uint8_t have[SHA256_LEN];
-	uint64_t size;
+	uint64_t size = 0;
 
 	sha256_to_hex(s->sha256, hex);
 	snprintf(path, sizeof(path), MIRROR "/pool/%s.deb", hex);

@@ -32,8 +32,8 @@ struct extraction {
 	size_t listed_count;
 };
 
-/* In the work folder: a line "bin 755 SECONDS" for each directory /bin and its like that a package holds
- * while here it is a link: its name, mode and time. Where base-files diverts the name (noble,
+/* In the work folder: a line "bin 755 SECONDS" for each directory /bin and its like that a package
+ * holds while here it is a link: its name, mode and time. Where base-files diverts the name (noble,
  * trixie), dpkg would make it under the other name, and the plan does (plan.c). */
 #define ALIASES "_aliases"
 

@@ -25,7 +25,8 @@ static void log_line(const char *line, void *context)
 }
 
 /* dpkg's own findings: it prints nothing where all is well. "c" marks a configuration file, which
- * may well differ. What path-exclude left out counts as missing, though ("missing", before dpkg 1.20
+ * may well differ. What path-exclude left out counts as missing, though ("missing", before
+ * dpkg 1.20
  * "??5??????"): that is taken off here. */
 static int ask_dpkg(struct server *s, int tree, struct error **err)
 {

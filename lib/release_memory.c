@@ -111,8 +111,8 @@ static enum state read_entry(const char *data, size_t entry, struct place *place
 	struct line lines[2];
 	size_t best;
 
-	for (size_t i = 0; i < 2; i++)
-		read_line(data + (2 * entry + i) * LINE_SIZE, &lines[i]);
+	read_line(data + 2 * entry * LINE_SIZE, &lines[0]);
+	read_line(data + (2 * entry + 1) * LINE_SIZE, &lines[1]);
 	if (lines[0].state != VALID && lines[1].state != VALID)
 		best = 0;
 	else if (lines[0].state != VALID || lines[1].state != VALID)
@@ -206,7 +206,7 @@ static int take_locked(int fd, const char *path, const char *key, int64_t date, 
 		       int64_t *newest, struct error **err)
 {
 	_cleanup_free_ char *data = read_memory(fd, path, err);
-	struct place place;
+	struct place place = { 0 };
 	bool known;
 
 	if (!data || find(data, path, key, &place, err) < 0)

@@ -77,21 +77,26 @@ static void find_keyrings(struct grant *g)
 	}
 }
 
+/* Puts WORD's canonical path in its place. */
+static int resolve_word(char **word, struct error **err)
+{
+	char path[PATH_MAX], *old = *word;
+
+	if (*old != '/' || directory_canonical(old, path) < 0)
+		return 0;
+	if (asprintf(word, "%s", path) >= 0) {
+		free(old);
+		return 0;
+	}
+	*word = old;
+	return error_set(err, ERR_SPACE, "out of memory");
+}
+
 static int resolve_words(char **words, struct error **err)
 {
-	char path[PATH_MAX];
-
-	for (; *words; words++) {
-		char *copy;
-
-		if (**words != '/' || directory_canonical(*words, path) < 0)
-			continue;
-		copy = strdup(path);
-		if (!copy)
-			return error_set(err, ERR_SPACE, "out of memory");
-		free(*words);
-		*words = copy;
-	}
+	for (; *words; words++)
+		if (resolve_word(words, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -277,10 +282,11 @@ int policy_range(const struct grant *g, uint32_t *first, struct error **err)
 	const struct policy *p = g->policy;
 
 	if (!g->rule)
-		return error_set(err, ERR_REFUSED,
-				 "nothing is allowed: no [allow …] section of %s names %s or one of "
-				 "their groups; ask an administrator",
-				 p->path, g->caller.name);
+		return error_set(
+			err, ERR_REFUSED,
+			"nothing is allowed: no [allow …] section of %s names %s or one of "
+			"their groups; ask an administrator",
+			p->path, g->caller.name);
 	if (policy_find_range(p, g->caller.name, g->caller.uid, first))
 		return 0;
 	return error_set(err, ERR_REFUSED,

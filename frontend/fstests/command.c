@@ -493,8 +493,7 @@ static void read_earlier(struct job *j)
 		_cleanup_(results_clear) struct results results = { 0 };
 		_cleanup_error_ struct error *ignored = NULL;
 
-		if (strstr(ids[i], first) &&
-		    run_folder_open(ids[i], &folder, &ignored) == 0 &&
+		if (strstr(ids[i], first) && run_folder_open(ids[i], &folder, &ignored) == 0 &&
 		    results_read(folder.fd, RUN_TESTS, &results, NULL) == 0)
 			for (size_t k = 0; k < results.count; k++) {
 				struct test_result result = results.list[k];
@@ -549,9 +548,8 @@ static json_t *describe(const struct job *j)
 		json_array_append_new(tests, json_string(j->options.tests[i]));
 	return json_pack("{s:s, s:I, s:s, s:s*, s:s, s:s*, s:s, s:o, s:s}", "run", j->run.folder.id,
 			 "began", (json_int_t)time(NULL), "kernel", j->rootfs.kernel->image,
-			 "kernel_version", j->rootfs.kernel->version, "fstype", j->tested,
-			 "rootfs", j->rootfs.path, "fstests", j->options.fstests, "tests", tests,
-			 "root",
+			 "kernel_version", j->rootfs.kernel->version, "fstype", j->tested, "rootfs",
+			 j->rootfs.path, "fstests", j->options.fstests, "tests", tests, "root",
 			 j->root.vm.kind == VM_ROOT_IMAGE  ? "image"
 			 : j->root.vm.kind == VM_ROOT_TREE ? "dir"
 							   : "host");

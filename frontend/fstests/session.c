@@ -33,10 +33,10 @@ struct session {
 	char test[128], section[128]; /* "" : none is running */
 	double began;		      /* of the test, and of the boot */
 	double boot_began;
-	double fatal;	/* when the kernel said that it is broken; 0: it did not */
-	bool hung;	/* ended by us: the test's time was over */
-	bool exhausted; /* the run's was */
-	size_t ended;	/* tests */
+	double fatal;	     /* when the kernel said that it is broken; 0: it did not */
+	bool hung;	     /* ended by us: the test's time was over */
+	bool exhausted;	     /* the run's was */
+	size_t ended;	     /* tests */
 	char complaint[256]; /* of check, about its words or configuration; "" : none */
 	char trace[INCIDENT_TRACE_MAX], why[256]; /* of the crash */
 	char last[LAST_LINES + 1];		  /* of what was printed */

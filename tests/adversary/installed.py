@@ -669,7 +669,7 @@ def two_users(home, rootlet):
                "another user's attempts on its processes: none comes through", *through, done.stdout[-300:])
     shell.kill()
     shell.communicate()
-    tap.report(os.listdir(home.store) == ["test-rootfs"] and not processes_left(20), "and the rootfs is as it was",
+    tap.report(sorted(os.listdir(home.store)) == ["cloned", "full", "test-rootfs"] and not processes_left(20), "and the rootfs is as it was",
                *os.listdir(home.store))
     installed.allow(USER)
 

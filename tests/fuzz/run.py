@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Fuzzes: each target of tests/fuzz from its seeds, for ROOTLET_FUZZ_SECONDS (60) each, one more at a
+"""Fuzzes: each target of tests/fuzz from its seeds, for ROOTLET_FUZZ_SECONDS (20) each, one more at a
 time than there are processors. One TAP case for each; an input that ends a target is written below the
 build folder and named.
 
@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 from support import tap  # noqa: E402
 
 BUILD = os.environ["ROOTLET_BUILD"]
-SECONDS = int(os.environ.get("ROOTLET_FUZZ_SECONDS", "60"))
+SECONDS = int(os.environ.get("ROOTLET_FUZZ_SECONDS", "20"))
 LONGEST = {"deb": 20000, "unpack": 24000, "plan": 8192, "chain": 8192, "request": 4096, "task": 20000, "kernel_log": 12000}
 # Those whose seeds are what was recorded.
 RECORDED = {"check_output": "check", "kernel_log": "kernel"}

@@ -160,7 +160,7 @@ def keys(home, server):
     older = mirrors.date(mirrors.datetime.datetime.now(mirrors.datetime.timezone.utc) -
                          mirrors.datetime.timedelta(hours=1))
     release = Fault(rf"dists/{mirrors.SUITE}/InRelease$", "body", AT.inrelease(Date=older))
-    rows = [("nothing", [], (), ""), ("the date of the release", [], (release,), ""),
+    rows = [("nothing", [], (), ""), ("the date of the release", ["--allow-older-release"], (release,), ""),
             ("the engine", ["--engine", "debootstrap"], (), ""),
             ("a package of --include", ["--include", "hostname"], (), ""),
             ("the components", ["--components", "main,universe"], (), ""),

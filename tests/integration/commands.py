@@ -320,7 +320,9 @@ def no_boot():
     tap.report(outcome.status == 125 and not wrong and re.search(
         "100M may be too little to boot with: see --memory; no modules of this kernel were found", outcome.err),
                "run: a guest that does not boot, with little memory and no modules", *wrong, outcome)
-    os.chmod(home.write("bin/vng", "#!/bin/sh\nwc -c\nsleep 2\nexit 3\n"), 0o755)
+    # The guest's command gets its standard input once it has begun, which it says at the path of its status.
+    os.chmod(home.write("bin/vng", "#!/bin/sh\nfor word; do case $word in *path=*/status*) at=${word%%/status*};; esac; done\n"
+                        'echo started >"${at##*path=}/status"\nwc -c\nsleep 2\nexit 3\n'), 0o755)
     for what, how, status, out, err in (
             ("without standard input", "<&-", 125, r"\A0\n\Z", "."),
             ("with a full disk", ">/dev/full", 7, "", "cannot write to standard output: No space left"),

@@ -119,7 +119,7 @@ def asked_for():
     run = Run(ALL_PASS, "--memory", "1234M", "--cpus", "3", "--append", "one=1 two", "--append", "three", "--vng-arg",
               "--verbose", "--vng-arg=--extra", "--devices", "4", "--device-size", "256M", "--device", device,
               "--mkfs-options", "-b 1024", "--mount-options", "-o noatime", "--io-scheduler", "bfq", "--mkfs",
-              "mkfs.of-mine -x", tests=["-g", "auto", "-x", "dangerous", "-X", "some/file", "generic/001"])
+              "mkfs.of-mine -x", tests=["-g", "auto", "-x", "dangerous", "-X", "group.list", "generic/001"])
     line = run.read("results/words.1").splitlines()
     pairs = list(zip(line, line[1:]))
     run.says(run.outcome.status == 0 and run.last.get("status") == "passed", "a run in which all passes")
@@ -127,7 +127,7 @@ def asked_for():
         run.says((option, value) in pairs, f"vng gets {option}", line)
     run.says("--verbose" in line and "--extra" in line, "vng gets what --vng-arg has", line)
     qemu = [word for word in line if word.startswith("--qemu-opts=")]
-    drives = re.findall(r"-drive (\S+) -device virtio-blk-pci,drive=\S+,serial=(\S+)", qemu[0] if qemu else "")
+    drives = re.findall(r"-drive (\S+) -device virtio-blk-pci,drive=\S+,serial=([^, ]+)", qemu[0] if qemu else "")
     run.says([serial for _, serial in drives] == ["device0", "device1", "device2", "device3", "rootlet-fstests",
                                                   "rootlet-root"] and
              all("format=raw" in drive for drive, _ in drives), "the disks, and that they are raw", drives)
@@ -137,7 +137,7 @@ def asked_for():
     for what, text in (("--mkfs-options", "'MKFS_OPTIONS=-b 1024'"), ("--io-scheduler", "'ROOTLET_SCHEDULER=bfq'"),
                        ("--mount-options", "'MOUNT_OPTIONS=-o noatime'"), ("--mkfs", "'ROOTLET_MKFS=mkfs.of-mine -x'"),
                        ("--mount-options, of the test disk", "'TEST_FS_MOUNT_OPTS=-o noatime'"),
-                       ("check's own words", "'-g' 'auto' '-x' 'dangerous' '-X' 'some/file' 'generic/001'")):
+                       ("check's own words", "'-g' 'auto' '-x' 'dangerous' '-X' 'group.list' 'generic/001'")):
         run.says(text in command, f"the guest gets {what}", command[-600:])
 
 

@@ -31,7 +31,7 @@ IN_GUEST = [
     ("the scratch disk has its size", "cat /sys/block/vda/size", "^1048576$"),
     # Each has a size of its own; the root's comes after them.
     ("as many disks as one can ask for, in their order",
-     "cd /sys/block; cat vd*/size | sort -n | uniq -c | wc -l; cat vdb/size vdz/size vdae/size vdaf/serial; cd /",
+     "(cd /sys/block; cat vd*/size | sort -n | uniq -c | wc -l; cat vdb/size vdz/size vdae/size vdaf/serial)",
      "^32\n2\n26\n31\nrootlet-root$"),
     ("the shared folder can be written", "echo from-the-guest >$SHARE/file && cat $SHARE/file",
      "from-the-guest"),

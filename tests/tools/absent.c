@@ -1,4 +1,5 @@
-/* A program whose library a test takes away, or replaces by one without this version of the symbol. */
+/* A program whose library a test takes away, or replaces by one without this version of the symbol.
+ */
 #include <stdio.h>
 
 int absent_answer(void);

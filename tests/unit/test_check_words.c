@@ -140,8 +140,7 @@ static void types(void)
 		const char *config, *types, *tested;
 	} rows[] = {
 		{ NULL, "ext4", "ext4" },
-		{ "[a]\nFSTYP=xfs\n[b]\nFSTYP = \"btrfs\" # x\n", "ext4 xfs btrfs",
-		  "xfs,btrfs" },
+		{ "[a]\nFSTYP=xfs\n[b]\nFSTYP = \"btrfs\" # x\n", "ext4 xfs btrfs", "xfs,btrfs" },
 		{ "[a]\nX=1\n[b]\nFSTYP=xfs\n[c]\nFSTYP=xfs\n", "ext4 xfs xfs", "ext4,xfs" },
 		{ "FSTYP=${FSTYP:-xfs}\n", "ext4 ${FSTYP:-xfs}", "ext4" },
 		{ "export FSTYP='f2fs'\n", "ext4 f2fs", "f2fs" },

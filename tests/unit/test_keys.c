@@ -44,7 +44,6 @@ static bool matches(size_t row, size_t size)
 int main(void)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		tap_check(matches(i, 64) && matches(i, 1) && matches(i, 2), "%s",
-			  rows[i].what);
+		tap_check(matches(i, 64) && matches(i, 1) && matches(i, 2), "%s", rows[i].what);
 	return tap_done();
 }
