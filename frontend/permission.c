@@ -50,17 +50,24 @@ int permission_mirrors(const struct origin *origin, struct error **err)
 	return 0;
 }
 
-int permission_older(struct error **err)
+/* ERR_REFUSED with the reason if the policy does not allow it. */
+static int require(const struct question *q, struct error **err)
 {
 	_cleanup_(policy_free) struct policy *policy = NULL;
-	struct question q = { .request = "Release", .keyring = -1, .older = true };
 	struct decision d;
 	struct grant g;
 
 	if (load(&policy, &g, err) < 0)
 		return -1;
-	policy_decide(&g, &q, &d);
+	policy_decide(&g, q, &d);
 	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s", d.why);
+}
+
+int permission_older(struct error **err)
+{
+	const struct question q = { .request = "Release", .keyring = -1, .older = true };
+
+	return require(&q, err);
 }
 
 char *permission_content(struct error **err)
@@ -96,15 +103,9 @@ int permission_keep(int folder, struct decision *d, struct error **err)
 
 int permission_replace(struct error **err)
 {
-	_cleanup_(policy_free) struct policy *policy = NULL;
-	struct question q = { .request = "Publish", .keyring = -1, .replaces = true };
-	struct decision d;
-	struct grant g;
+	const struct question q = { .request = "Publish", .keyring = -1, .replaces = true };
 
-	if (load(&policy, &g, err) < 0)
-		return -1;
-	policy_decide(&g, &q, &d);
-	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s", d.why);
+	return require(&q, err);
 }
 
 /* How many rootfs FOLDER holds besides NAME: the helper counts so, too. */
