@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (vm.text_length > CONSOLE_KEPT || strlen(result.console) >= sizeof(result.console))
 		abort();
 	for (const char *p = result.console; *p; p++)
-		if (*p != '\n' && (unsigned char)*p < ' ')
+		if (*p != '\n' && *p != '\t' && (unsigned char)*p < ' ')
 			abort();
 	if (vm.exited && (vm.exit_status < 0 || vm.exit_status > 255))
 		abort();

@@ -1,7 +1,8 @@
 /* The plan of a native build and dpkg's database, from control files. The input is text: a line
  * "%package NAME STATE" and its control file, "%conffiles" and "%triggers" and those of the
- * package. Nothing may come to lie beside the tree, and the script calls for each package once. */
-#include "helper/plan.h"
+ * package. Nothing may come to lie beside the tree, and the script calls for each package once.
+ * Includes the file for the script's constant parts, which are static there. */
+#include "helper/plan.c"
 
 #include "layout.h"
 
@@ -107,11 +108,10 @@ static size_t count_of(const char *text, const char *word)
 /* A shell runs it as root of the tree, so a word of a package's is never more than a word. */
 static void check_script(const struct layout *layout)
 {
-	static const char head[] = "chmod 755 /usr/sbin/policy-rc.d\n";
-	static const char foot[] = "\ndpkg --configure --pending\n";
 	size_t size;
 	_cleanup_free_ char *text = tree_read_file(layout->work, "_plan", 1 << 22, &size);
-	char *own = text ? strstr(text, head) : NULL, *end = own, file[PACKAGE_NAME_MAX + 32];
+	char *own = text ? strstr(text, prologue) : NULL, *end, *constant,
+	     file[PACKAGE_NAME_MAX + 32];
 	const char *version = text ? text + strcspn(text, "'") + 1 : NULL;
 
 	if (!own || strlen(text) != size)
@@ -119,10 +119,13 @@ static void check_script(const struct layout *layout)
 	if (strncmp(text, "version=", 8) == 0 &&
 	    strncmp(version + strcspn(version, "'\n"), "'\n# Written", 11) != 0)
 		abort();
-	own += sizeof(head) - 2;
-	if (!(end = strstr(own, foot)) || strstr(end + 1, foot))
+	own += sizeof(prologue) - 1;
+	if (!(end = strstr(own, epilogue)) || strcmp(end, epilogue) != 0)
 		abort();
 	*end = '\0';
+	if (!(constant = strstr(own, aliases)))
+		abort();
+	memset(constant, ' ', sizeof(aliases) - 1);
 	if (own[strspn(own, CHARACTERS)] != '\0')
 		abort();
 	for (size_t i = 0; i < plan.count; i++) {

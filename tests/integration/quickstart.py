@@ -114,6 +114,28 @@ def another_release():
                          outcome.err, re.M), "quickstart: another release is there", outcome)
 
 
+def moved_source():
+    """A source directory that was copied or moved with its build directory: that one is made again, as
+    meson would go on building the old source."""
+    home = Home()
+    with open(QUICKSTART, encoding="utf-8") as file:
+        script = file.read()
+    os.chmod(home.write("one/quickstart", re.sub(r"(?m)^main_job$", "build", script)), 0o755)
+    home.write("one/meson.build", "project('clone')\nconfigure_file(input: 'word', output: 'word', copy: true)\n")
+    home.write("one/word", "one")
+    first = home.run(program=f"{home.folder}/one/quickstart", seconds=120)
+    home.run("-a", "one", "two", program="/bin/cp")
+    home.write("two/word", "two")
+    shutil.rmtree(f"{home.folder}/one")
+    second = home.run(program=f"{home.folder}/two/quickstart", seconds=120)
+    third = home.run(program=f"{home.folder}/two/quickstart", seconds=120)
+    with open(f"{home.folder}/two/build/word", encoding="utf-8") as file:
+        word = file.read()
+    again = ["making it again" in outcome.out for outcome in (first, second, third)]
+    tap.report(word == "two" and again == [False, True, False] and not first.status and not second.status
+               and not third.status, "quickstart: the source directory was moved", word, str(again), first, second, third)
+
+
 def no_archive():
     """Ubuntu's archive cannot be reached: a Debian release is tried, unless a release was asked for. From
     here nothing can be reached, so that one fails as well."""
@@ -138,6 +160,7 @@ missing_packages()
 without_vng()
 words()
 no_apt()
+moved_source()
 main_job()
 another_release()
 no_archive()
