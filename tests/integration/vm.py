@@ -275,16 +275,36 @@ def qemu_of(pid):
     return [child for child in children(pid) if "qemu" in command_of(child)]
 
 
+def filters_of(pid):
+    """How many seccomp filters each of its threads has."""
+    counts = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/status", encoding="utf-8") as file:
+            counts.append(int(re.search(r"^Seccomp_filters:\t(\d+)", file.read(), re.M).group(1)))
+    return counts
+
+
+def sandboxed(front):
+    """The filters of qemu and vng, once qemu has loaded one of its own (-sandbox) besides what rootlet gave
+    to both."""
+    def seen():
+        qemu = [pid for pid in qemu_of(front.pid) if command_of(pid).startswith("/usr/bin/qemu")]
+        vng = [pid for pid in children(front.pid) if re.match(r"\S*python3? \S*vng ", command_of(pid))]
+        counts = [filters_of(pid) for pid in (qemu + vng)[:2]]
+        return counts if len(counts) == 2 and min(counts[0]) > max(counts[1]) > 0 else None
+    return wait_until(seen, 120)
+
+
 def deaths():
     """The VM ends with the front end, whatever that one dies of."""
     for what, number, status in (("kill -9", signal.SIGKILL, -9), ("Ctrl-C", signal.SIGINT, INTERRUPTED)):
         with Tidy(home) as tidy:
             front = home.start("run", "--kernel", "distro", "--timeout", "300", "--", "sleep", "1000")
-            there = wait_until(lambda: qemu_of(front.pid), 120)
-            time.sleep(2)
+            there = sandboxed(front)
             kill(front.pid, number)
             _, err = front.communicate(timeout=60)
             wrong = tidy.complaints()
+        tap.report(bool(there), f"run: qemu has a sandbox of its own, besides rootlet's ({what})", err[-1000:])
         tap.report(bool(there) and front.returncode == status and not wrong,
                    f"run: {what} of the front end takes the VM with it", *wrong, err[-1000:])
     play(Case("run: no lock stays", ["shell", "--", "true"], 0), home)

@@ -1,8 +1,30 @@
-"""Test Anything Protocol, version 12: a line for each case, then the plan."""
+"""Test Anything Protocol, version 12: a line for each case, then the plan. Notes in the end say where the
+time went: of the whole program, and of the cases that took longest."""
+import resource
 import sys
+import time
 
 _count = 0
 _failed = 0
+_began = _last = time.monotonic()
+_times = []  # (seconds since the case before, name)
+LONGEST = 8
+
+
+def _took(what):
+    global _last
+    now = time.monotonic()
+    _times.append((now - _last, what))
+    _last = now
+
+
+def _tell_times():
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    processor = sum(one.ru_utime + one.ru_stime for one in used)
+    print(f"# time: {time.monotonic() - _began:.1f} s, processor: {processor:.1f} s")
+    for seconds, what in sorted(_times, reverse=True)[:LONGEST]:
+        if seconds >= 1:
+            print(f"# longest: {seconds:.1f} s: {what}")
 
 
 def report(good, what, *notes):
@@ -11,6 +33,7 @@ def report(good, what, *notes):
     _count += 1
     _failed += not good
     what = what.replace("#", "no. ")
+    _took(what)
     print(f"{'ok' if good else 'not ok'} {_count} - {what}")
     if not good:
         for note in notes:
@@ -23,6 +46,7 @@ def report(good, what, *notes):
 def skip(what, why):
     global _count
     _count += 1
+    _took(what)
     print(f"ok {_count} - {what.replace('#', 'no. ')} # SKIP {why}", flush=True)
 
 
@@ -33,5 +57,6 @@ def note(text):
 
 def done():
     """Prints the plan and ends the program."""
+    _tell_times()
     print(f"1..{_count}", flush=True)
     sys.exit(1 if _failed else 0)
