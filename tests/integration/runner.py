@@ -75,10 +75,12 @@ for position, (what, (text, result, names, last, status, says)) in enumerate(ROW
                           stdout=subprocess.PIPE, text=True, check=False, timeout=60)
     tap.report(done.returncode == status and done.stdout.splitlines()[-1] == last and
                says in done.stdout, f"count: {what}", f"exit status {done.returncode}", done.stdout)
-for what, words in {"an unknown word": ["nosuch"], "an unknown option": ["--nosuch"]}.items():
+for what, words, says in (("an unknown word", ["comands"], "no test program comands; commands?"),
+                          ("an unknown option", ["--nosuch"], "usage: "), ("an odd word", ["a.b"], "usage: "),
+                          ("--changed with a suite", ["--changed", "unit"], "usage: ")):
     done = subprocess.run([f"{SOURCE}/tests/run", *words], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, check=False, timeout=60)
-    tap.report(done.returncode == 2, f"run: {what}", done.stdout, done.stderr)
+                          stderr=subprocess.PIPE, check=False, timeout=60, text=True)
+    tap.report(done.returncode == 2 and says in done.stderr, f"run: {what}", done.stdout, done.stderr)
 
 # A meson that has two tests, of which one fails; the second does not end where STAND says so.
 MESON = r"""#!/bin/sh
@@ -88,6 +90,7 @@ case $* in
 	echo 'rootlet:unit / one'
 	echo 'rootlet:unit / two' ;;
 test*)
+	echo "$*" >>$stand/words
 	echo ' 1/2 rootlet:unit / one     OK              0.02s   2 subtests passed'
 	ls /proc/self/fd >$stand/fds
 	if [ -e $stand/hang ]; then
@@ -106,7 +109,9 @@ esac
 def source_tree(home):
     """What tests/run needs of one, with nothing in it to build or to install; and programs to call."""
     stand = home.make_folder(f"{home.folder}/stand")
-    for name in ("run", "count"):
+    home.write("source/tests/meson.build", "unit_tests = {\n  'one': [],\n  'two': [],\n}\n"
+               "python_tests = {\n}\nadversary_tests = {\n}\n")
+    for name in ("run", "count", "select"):
         with open(f"{SOURCE}/tests/{name}", encoding="utf-8") as file:
             os.chmod(home.write(f"source/tests/{name}", file.read()), 0o755)
     for name, script in (("source/quickstart", "#!/bin/sh\n"), ("bin/ninja", "#!/bin/sh\n"),
@@ -154,6 +159,26 @@ def whole_run(home, tree):
                all(f"testing build-{kind}: unit\n" in outcome.out for kind in ("asan", "tests")),
                "run: each test has its line as it ends", outcome)
     tap.report("9" not in fds, "run: the lock is not passed on", *fds)
+    tap.report(outcome.out.count("\n  alone: ./tests/run unit/two\n") == 2,
+               "run: a program that fails comes with the command that runs it alone", outcome)
+
+
+def one_program(home, tree):
+    """Only it is run, and only it is missed where it does not run."""
+    home.write("stand/words", "")
+    outcome = home.run("unit/one", seconds=60, **tree)
+    with open(f"{home.folder}/stand/words", encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    tap.report(len(lines) == 2 and all(line.endswith(" --suite unit one") for line in lines),
+               "run: one program", *lines, outcome)
+    home.run("-c", "cd source && git init -q . && git add -A && git -c user.name=a -c user.email=a@b commit -qm a",
+             program="/bin/sh")
+    for what, path, chosen in (("nothing", None, ""), ("a unit test", "tests/unit/test_two.c", "unit/two\n"),
+                               ("what no row knows", "strange", "unit/one\nunit/two\nstatic/analyze\nfuzz/fuzz\n")):
+        if path:
+            home.write(f"source/{path}", "changed")
+        outcome = home.run("--changed", program=f"{home.folder}/source/tests/select", seconds=60)
+        tap.report(outcome.status == 0 and outcome.out == chosen, f"select --changed: {what}", outcome)
 
 
 def interrupted(home, tree):
@@ -199,6 +224,7 @@ else:
     place = Home()
     stands = source_tree(place)
     whole_run(place, stands)
+    one_program(place, stands)
     interrupted(place, stands)
     second_run(place, stands)
 without_a_peer()
