@@ -215,6 +215,11 @@ static const char *find_line(const char *list, const char *module)
 	return NULL;
 }
 
+const char *kernel_config(const struct kernel_features *f)
+{
+	return f ? f->config : NULL;
+}
+
 enum kernel_feature kernel_feature(const struct kernel_features *f, const char *option,
 				   const char *module)
 {

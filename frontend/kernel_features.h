@@ -21,6 +21,9 @@ struct kernel_features;
 struct kernel_features *kernel_features_read(const struct kernel *kernel);
 void kernel_features_free(struct kernel_features **features);
 
+/* The configuration's text; NULL if it was not found. FEATURES' own. */
+const char *kernel_config(const struct kernel_features *features);
+
 /* OPTION without CONFIG_, "EROFS_FS"; MODULE is the name that modprobe knows, "erofs". */
 enum kernel_feature kernel_feature(const struct kernel_features *features, const char *option,
 				   const char *module);

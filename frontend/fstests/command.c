@@ -12,6 +12,7 @@
 #include "frontend/fstests/config.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/interrupt.h"
+#include "frontend/kernel_features.h"
 #include "frontend/kvm.h"
 #include "frontend/manifest.h"
 #include "frontend/store.h"
@@ -510,22 +511,32 @@ static void read_earlier(struct job *j)
 	free(ids);
 }
 
-static int copy_config(const struct job *j, struct error **err)
+static int write_result(const struct job *j, const char *name, const char *text, struct error **err)
 {
-	_cleanup_free_ char *text = NULL;
-	_cleanup_close_ int fd = -1;
-	size_t size;
+	_cleanup_close_ int fd =
+		openat(j->run.folder.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	size_t size = strlen(text);
 
-	if (!j->options.config)
-		return 0;
-	text = file_read(j->options.config, CONFIG_MOST, &size, err);
-	if (!text)
-		return error_wrap(err, "--config");
-	fd = openat(j->run.folder.fd, RUN_RESULTS "/local.config",
-		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0 || write(fd, text, size) != (ssize_t)size)
 		return error_errno(err, ERR_SYSTEM, "cannot write to %s", j->run.folder.path);
 	return 0;
+}
+
+/* The user's configuration of fstests, and the kernel's own, which tests ask for options. */
+static int copy_configs(const struct job *j, struct error **err)
+{
+	_cleanup_(kernel_features_free) struct kernel_features *features =
+		kernel_features_read(j->rootfs.kernel);
+	const char *kernel = kernel_config(features);
+	_cleanup_free_ char *text = NULL;
+
+	if (kernel && write_result(j, RUN_RESULTS "/kernel.config", kernel, err) < 0)
+		return -1;
+	if (!j->options.config)
+		return 0;
+	text = file_read(j->options.config, CONFIG_MOST, NULL, err);
+	return text ? write_result(j, RUN_RESULTS "/local.config", text, err)
+		    : error_wrap(err, "--config");
 }
 
 static int copy_words(struct job *j, struct error **err)
@@ -562,7 +573,7 @@ static int open_run(struct job *j, json_t **record, struct error **err)
 	if (!first)
 		return error_set(err, ERR_SPACE, "out of memory");
 	if (run_folder_make(first, j->options.results, &j->run.folder, err) < 0 ||
-	    copy_config(j, err) < 0)
+	    copy_configs(j, err) < 0)
 		return -1;
 	if (copy_words(j, err) < 0)
 		return -1;

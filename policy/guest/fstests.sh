@@ -165,6 +165,7 @@ write_config() {
 	[[ -n $LOGWRITES_DEV ]] || unset LOGWRITES_DEV
 	[[ -n $SCRATCH_DEV ]] || unset SCRATCH_DEV
 	[[ -n $SCRATCH_DEV_POOL ]] || unset SCRATCH_DEV_POOL
+	[[ ! -f $results/kernel.config ]] || export KCONFIG_PATH=$results/kernel.config
 	if [[ -n $ROOTLET_CONFIG ]]; then
 		export HOST_OPTIONS=$results/local.config RECREATE_TEST_DEV=true
 	else

@@ -118,6 +118,7 @@ def everything():
     with open(f"{folder}/results/mini/106.full", encoding="utf-8") as file:
         seen = file.read()
     tap.report("\nblock 2048\n" in seen, "--mkfs-options go to the type's own mkfs", seen)
+    tap.report("\nconfig 1\n" in seen, "tests find the kernel's configuration", seen)
     tap.report(seen.endswith("\nloaded 3\n"), "a program finds the library that came with fstests", seen)
     with open(f"{folder}/run.json", encoding="utf-8") as file:
         record = json.load(file)
