@@ -76,9 +76,13 @@ static void show_damaged(struct listing *listing)
 	const json_t *line;
 	size_t i;
 
-	json_array_foreach(listing->damaged, i, line) if (listing->json)
-		document_print(json_pack("{s:O}", "damaged", line));
-	else puts("(a line that is no record)");
+	json_array_foreach(listing->damaged, i, line)
+	{
+		if (listing->json)
+			document_print(json_pack("{s:O}", "damaged", line));
+		else
+			puts("(a line that is no record)");
+	}
 	json_array_clear(listing->damaged);
 }
 
@@ -176,11 +180,12 @@ static char *find_log_beside_journal(const struct policy *policy, struct error *
 	return strcmp(policy->file, "none") == 0 ? NULL : strdup(policy->file);
 }
 
-static int audit(const char *verb, struct audit_question *q, struct error **err)
+static int audit(const char *verb, const struct audit_question *asked, struct error **err)
 {
 	_cleanup_(policy_free) struct policy *policy = NULL;
 	_cleanup_free_ char *found = NULL;
 	char *only[] = { NULL, NULL };
+	struct audit_question question = *asked, *q = &question;
 	int r = policy_load(POLICY_PATH, false, &policy, q->journal ? err : NULL);
 
 	if (r < 0 && q->journal)

@@ -51,8 +51,8 @@ void cache_draft_end(struct cache_draft *draft);
 int cache_store(const char *folder, const void *data, size_t size,
 		uint8_t sha256[static SHA256_LEN], char **path, struct error **err);
 
-/* Says that PATH, a file or a folder of the cache, is in use until this process ends: `rootlet cache
- * prune` passes over it. Failures are passed over. */
+/* Says that PATH, a file or a folder of the cache, is in use until this process ends: `rootlet
+ * cache prune` passes over it. Failures are passed over. */
 void cache_hold(const char *path);
 
 /* Says that PATH was used now. Failures are passed over. */

@@ -16,6 +16,5 @@ int folder_remove(int parent, const char *name);
  * -1 with errno set. */
 int folder_publish(int parent, const char *staging, const char *name);
 
-/* As folder_remove(), but for what somebody holds a lock of, which stays: errno is EWOULDBLOCK then.
- */
+/* As folder_remove(), but what somebody holds a lock of stays, with errno EWOULDBLOCK. */
 int folder_discard(int parent, const char *name);

@@ -113,9 +113,8 @@ void display_kernel(const struct fstests_run *run, const struct complaint *c)
 						json_text(c->test), "line", json_text(c->line),
 						"trace", json_text(c->trace)));
 	else
-		progress_note(run->progress, "kernel, %s%s%s: %s",
-			      *c->test ? "in " : "between tests", c->test, *c->test ? "" : "",
-			      c->line);
+		progress_note(run->progress, "kernel, %s%s: %s", *c->test ? "in " : "between tests",
+			      c->test, c->line);
 }
 
 void display_boot(const struct fstests_run *run, const char *why)

@@ -111,7 +111,7 @@ first_section() {
 	local read=''
 	[[ -z $ROOTLET_CONFIG || ! -e common/config ]] || read=$(
 		[[ ! -e common/exit ]] || . common/exit
-		here=$PWD
+		export here=$PWD # for what is read next
 		. common/config >/dev/null 2>&1
 		# An overlay lies on a filesystem of its own.
 		if [[ $FSTYP == overlay ]]; then

@@ -49,7 +49,8 @@ find_disk() {
 }
 
 mount_root() {
-	# shellcheck disable=SC1091,SC2154 # it sets fstype
+	local fstype=''
+	# shellcheck disable=SC1091 # it sets fstype
 	. /rootlet/settings
 	mkdir /run/image /run/layer $root
 	mount -t "$fstype" -o ro "$disk" /run/image || die "the kernel cannot mount $fstype"

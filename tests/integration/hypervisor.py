@@ -439,10 +439,11 @@ def floods():
 def drained(process, seconds=60):
     """Reads what it says, without keeping it; its exit status, or None where it does not end."""
     end = time.monotonic() + seconds
-    for stream in (process.stdout, process.stderr):
-        os.set_blocking(stream.fileno(), False)
+    pipes = (process.stdout, process.stderr)
+    for pipe in pipes:
+        os.set_blocking(pipe.fileno(), False)
     while process.poll() is None and time.monotonic() < end:
-        got = [stream.read(1 << 20) for stream in (process.stdout, process.stderr)]
+        got = [pipe.read(1 << 20) for pipe in pipes]
         if not any(got):
             time.sleep(0.02)
     if process.poll() is None:

@@ -174,7 +174,7 @@ def one_program(home, tree):
     home.run("-c", "cd source && git init -q . && git add -A && git -c user.name=a -c user.email=a@b commit -qm a",
              program="/bin/sh")
     for what, path, chosen in (("nothing", None, ""), ("a unit test", "tests/unit/test_two.c", "unit/two\n"),
-                               ("what no row knows", "strange", "unit/one\nunit/two\nstatic/analyze\nfuzz/fuzz\n")):
+                               ("what no row knows", "strange", "unit/one\nunit/two\nstatic/analyze\nstatic/style\nfuzz/fuzz\n")):
         if path:
             home.write(f"source/{path}", "changed")
         outcome = home.run("--changed", program=f"{home.folder}/source/tests/select", seconds=60)

@@ -1,0 +1,74 @@
+"""The form of the sources: clang-format, shellcheck, pyflakes and codespell, each over every file of its kind
+in the source tree. One case for each file and tool; a finding fails it."""
+import os
+import shutil
+import subprocess
+
+from support import tap
+from support.world import SCRATCH, SOURCE
+
+HERE = f"{SOURCE}/tests/static"
+SHELL, PYTHON = (b"#!/bin/sh", b"#!/bin/bash", b"#!/usr/bin/env bash"), (b"#!/usr/bin/python3",)
+# What others wrote, what is recorded, and what a fuzzer made; misspelt words of tests are in codespell.words.
+NOT_OURS = ("tests/recorded/", "tests/fuzz/seeds/", "tests/mcp/package-lock.json")
+MINI = "tests/fstests-mini/"  # check, which sources these, sets and reads variables of theirs
+
+
+def sources():
+    found = []
+    for folder, names, files in os.walk(SOURCE):
+        names[:] = [name for name in names if name not in (".git", "__pycache__", "node_modules") and
+                    not (folder == SOURCE and name.startswith("build"))]
+        found += [os.path.relpath(f"{folder}/{name}", SOURCE) for name in files]
+    return sorted(path for path in found if not path.startswith(NOT_OURS))
+
+
+def begins(path, *starts):
+    with open(f"{SOURCE}/{path}", "rb") as file:
+        return file.readline(100).rstrip().startswith(starts)
+
+
+def findings(words, paths):
+    """{path: what the tool says of it}, of one call for all of them; None: it says something else."""
+    done = subprocess.run([*words, *paths], cwd=SOURCE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", check=False)
+    found = {}
+    for line in done.stdout.splitlines():
+        path = line.split(":")[0]
+        found.setdefault(path if path in paths else None, []).append(line)
+    return found
+
+
+TOOLS = (
+    ("clang-format", ["clang-format", "-n", "-Werror"], lambda path: path.endswith((".c", ".h")), "int  f( void );\n"),
+    ("shellcheck", ["shellcheck", "--severity=warning", "--format=gcc"],
+     lambda path: (path.endswith(".sh") or begins(path, *SHELL)) and not path.startswith(MINI), "#!/bin/bash\nx=1\n"),
+    ("shellcheck, with variables of check's", ["shellcheck", "--severity=warning", "--format=gcc", "--exclude=SC2154,SC2034"],
+     lambda path: path.startswith(MINI) and begins(path, *SHELL), "#!/bin/bash\n[ $a == b ] && cd $c\necho [a]* |read\nls $(<\n"),
+    ("pyflakes", ["pyflakes3"], lambda path: path.endswith(".py") or begins(path, *PYTHON), "import os\n"),
+    ("codespell", ["codespell", f"--ignore-words={HERE}/codespell.words"], lambda path: True, "t" + "eh\n"),
+)
+
+
+def main():
+    paths = sources()
+    for tool, words, concerns, fault in TOOLS:
+        if not shutil.which(words[0]):
+            tap.report(False, f"{tool}: {words[0]} is here")
+            continue
+        wrong = f"{SCRATCH}/style.{os.getpid()}.c"
+        with open(wrong, "w", encoding="utf-8") as file:
+            file.write(fault)
+        tap.report(wrong in findings(words, [wrong]), f"{tool} finds a fault that is there")
+        os.unlink(wrong)
+        mine = [path for path in paths if concerns(path)]
+        found = findings(words, mine)
+        for path in mine:
+            tap.report(path not in found, f"{tool}: {path}", *found.get(path, []))
+        # The lines below a finding quote the source.
+        tap.report(len(mine) > 5 and (None not in found or len(found) > 1), f"{tool}: nothing else is said",
+                   *found.get(None, []))
+    tap.done()
+
+
+main()
