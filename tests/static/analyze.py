@@ -1,5 +1,7 @@
 """clang-tidy, cppcheck and gcc -fanalyzer over all code that runs with any capability, or decides what
-may: helper/, lib/, proto/, policy/. One case for each file and tool; a finding fails it."""
+may: helper/, lib/, proto/, policy/. One case for each file and tool; a finding fails it. A tool does not look
+again at a file in which it found nothing before the file, a header that it includes, or the tool changes."""
+import hashlib
 import json
 import os
 import shlex
@@ -7,13 +9,11 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 from support import tap
-from support.world import BUILD, SOURCE
+from support.world import BUILD, SHARED, SOURCE
 
 FOLDERS = ("helper", "lib", "proto", "policy")
 FILES = [f"{folder}/{name}" for folder in FOLDERS for name in sorted(os.listdir(f"{SOURCE}/{folder}"))
          if name.endswith(".c")]
-
-
 def command_of(path):
     """How the build compiles it, without its output."""
     with open(f"{BUILD}/compile_commands.json", encoding="utf-8") as file:
@@ -35,21 +35,55 @@ def run(words, folder=SOURCE):
     return done.returncode == 0, done.stdout
 
 
+def version(tool):
+    return subprocess.run([tool, "--version"], stdout=subprocess.PIPE, check=False).stdout
+
+
+def key_of(path, command, words, configuration):
+    """A hash of all that the findings of WORDS, a tool's command line, depend on: None where that is not known."""
+    good, text = run(["gcc", *[word for word in command[1:] if word != "-c"], "-MM"], BUILD)
+    if not good:
+        return None
+    known = hashlib.sha256(repr((words, command)).encode() + version(words[0]))
+    for name in [*text.replace("\\\n", " ").split()[1:], f"{SOURCE}/{path}", *configuration]:
+        with open(os.path.join(BUILD, name), "rb") as file:
+            known.update(hashlib.sha256(file.read()).digest())
+    return known.hexdigest()
+
+
+def once(path, words, folder=SOURCE, configuration=()):
+    """What run() says of the file, if it is not known that there is nothing."""
+    command = command_of(path)
+    if not command:
+        return False, "the build does not compile it"
+    key = key_of(path, command, words, configuration)
+    mark = f"{SHARED}/analyzed/{key}"
+    if key and os.path.exists(mark):
+        os.utime(mark)
+        return True, ""
+    good, text = run(words, folder)
+    if good and key:
+        os.makedirs(os.path.dirname(mark), exist_ok=True)
+        with open(mark, "w", encoding="ascii"):
+            pass
+    return good, text
+
+
 def tidy(path):
-    return run(["clang-tidy", "-p", BUILD, "--quiet", path])
+    return once(path, ["clang-tidy", "-p", BUILD, "--quiet", path], configuration=[f"{SOURCE}/.clang-tidy"])
 
 
 def cppcheck(path):
-    return run(["cppcheck", "--quiet", "--enable=warning,portability,performance", "--std=c11", "--inline-suppr",
-                "--error-exitcode=1", f"--suppressions-list={SOURCE}/tests/static/cppcheck.suppressions", "-I.",
-                f"-I{BUILD}/proto", f"-I{BUILD}/policy", path])
+    suppressed = f"{SOURCE}/tests/static/cppcheck.suppressions"
+    return once(path, ["cppcheck", "--quiet", "--enable=warning,portability,performance", "--std=c11", "--inline-suppr",
+                       "--error-exitcode=1", f"--suppressions-list={suppressed}", "-I.", f"-I{BUILD}/proto",
+                       f"-I{BUILD}/policy", path], configuration=[suppressed])
 
 
 def analyze(path):
     words = command_of(path)
-    if not words:
-        return False, "the build does not compile it"
-    return run(["gcc", *words[1:], "-o", "/dev/null", "-fanalyzer", "-Werror"], BUILD)
+    return once(path, ["gcc", *words[1:], "-o", "/dev/null", "-fanalyzer", "-Werror"], BUILD) if words else \
+        (False, "the build does not compile it")
 
 
 def is_tried():
