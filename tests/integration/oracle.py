@@ -42,17 +42,24 @@ LISTS = f"{SOURCE}/tests/recorded/fstests"
 DISKS = 7
 DISK_SIZE = 10 << 30
 MEMORY = "2G"
-CPUS = "2"
+CPUS = "1"  # where guests are emulated, two take twice the time
 TEST_SECONDS = 3600  # then it has no end
 SUITE = apt.host_suite()
 
-# What one types, with the device names of virtio-blk.
+# What one types, with the device names of virtio-blk. The last disk holds the tree that vng booted, as over
+# 9p each program takes seconds to start.
 BY_HAND = """
 exec >/opt/results/check.out 2>&1
-modprobe virtio_blk; modprobe {fstype}
-mount -t tmpfs mnt /mnt && mkdir /mnt/test /mnt/scratch || exit 99
+modprobe virtio_blk; modprobe {fstype}; modprobe ext4
+mount /dev/vdh /mnt || exit 99
+for at in proc sys dev run opt/results; do mount --rbind /$at /mnt/$at || exit 99; done
+exec chroot /mnt bash /opt/results/check-it
+"""
+CHECK = """
+mount -t tmpfs tmp /tmp && mount -t tmpfs mnt /mnt && mkdir /mnt/test /mnt/scratch || exit 99
 export FSTYP={fstype} TEST_DIR=/mnt/test SCRATCH_MNT=/mnt/scratch RESULT_BASE=/opt/results TEST_DEV=/dev/vda
 export SCRATCH_DEV_POOL="/dev/vdb /dev/vdc /dev/vdd /dev/vde /dev/vdf" LOGWRITES_DEV=/dev/vdg
+export KCONFIG_PATH=/opt/results/kernel.config
 {mkfs} /dev/vda || exit 99
 cd /opt/xfstests && ./check {tests}
 sync
@@ -104,6 +111,17 @@ def with_rootlet(home, fstype, tests):
 
 
 # --- by hand ---
+
+def image_of(tree):
+    """The tree as a filesystem: what a guest writes there is dropped."""
+    image = f"{tree}.ext4"
+    if not os.path.exists(image):
+        for name in ("opt/results", "run", "proc", "sys", "dev"):
+            os.makedirs(f"{tree}/{name}", exist_ok=True)
+        subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", tree, f"{image}.new", "8G"], check=True)
+        os.rename(f"{image}.new", image)
+    return image
+
 
 def kernel_of(home):
     return os.path.realpath(glob.glob(f"{home.cache}/rootlet/kernels/{SUITE}-*/boot/vmlinuz")[0])
@@ -232,8 +250,12 @@ def by_hand(home, fstype, tests):
                 file.truncate(DISK_SIZE)
             drives += (f" -drive if=none,id=d{number},format=raw,cache=unsafe,discard=unmap,"
                        f"file={work}/disk{number} -device virtio-blk-pci,drive=d{number}")
-        with open(f"{work}/results/by-hand", "w", encoding="utf-8") as file:
-            file.write(BY_HAND.format(fstype=fstype, mkfs=MKFS[fstype], tests=" ".join(left)))
+        drives += (f" -drive if=none,id=root,format=raw,snapshot=on,cache=unsafe,file={image_of(tree)}"
+                   " -device virtio-blk-pci,drive=root")
+        for name, text in (("by-hand", BY_HAND), ("check-it", CHECK)):
+            with open(f"{work}/results/{name}", "w", encoding="utf-8") as file:
+                file.write(text.format(fstype=fstype, mkfs=MKFS[fstype], tests=" ".join(left)))
+        shutil.copy(f"{os.path.dirname(kernel)}/config", f"{work}/results/kernel.config")
         words = ["vng", "--run", kernel, "--root", tree, "--user", "root", "--memory", MEMORY,
                  "--cpus", CPUS, "--disable-microvm", "--force-9p",
                  "--rwdir", f"/opt/results={work}/results",
