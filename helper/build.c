@@ -367,9 +367,13 @@ static int give_name(struct server *s, bool replace, int *old, struct error **er
 		return error_set(err, ERR_BUSY, "somebody exchanged %s meanwhile: try again",
 				 s->name);
 	}
-	/* Also the rename itself is to survive a power cut. */
-	fsync(s->parent);
-	return 0;
+	/* Before anything of the old tree goes, the new one's name is on disk. */
+	if (fsync(s->parent) == 0)
+		return 0;
+	error_errno(err, ERR_SYSTEM, "cannot write the name %s to disk", s->name);
+	if (*old >= 0)
+		renameat2(s->staging, "tree", s->parent, s->name, RENAME_EXCHANGE);
+	return -1;
 }
 
 int handle_publish(struct server *s, const struct task *t, const int *fds, struct outcome *out,

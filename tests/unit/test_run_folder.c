@@ -11,7 +11,7 @@
 #include "frontend/fstests/results.h"
 #include "tap.h"
 
-static char at[] = "/tmp/rootlet-run.XXXXXX";
+static char made[] = "/tmp/rootlet-run.XXXXXX";
 
 static void read_open(int fd, char text[static 256])
 {
@@ -57,7 +57,7 @@ static void replaced(const struct run_folder *run, const char *name, const char 
 static int write_second(const struct run_folder *run)
 {
 	json_t *object = json_pack("{s:s}", "state", "second");
-	int r = run_folder_write(run, object, NULL);
+	int r = run_folder_finish(run, object, NULL);
 
 	json_decref(object);
 	return r;
@@ -95,9 +95,13 @@ int main(void)
 {
 	struct run_folder run = RUN_FOLDER_NONE;
 	json_t *first = json_pack("{s:s}", "state", "first");
-	char path[64];
+	/* durable.py looks at what is done there. */
+	const char *at = getenv("ROOTLET_RUN_FOLDER");
+	char path[256];
 
-	if (!mkdtemp(at))
+	if (!at)
+		at = mkdtemp(made);
+	if (!at)
 		return 1;
 	snprintf(path, sizeof(path), "%s/run", at);
 	setenv("XDG_STATE_HOME", at, 1);
