@@ -100,10 +100,20 @@ def name_is_on_disk(after, call, target):
     return False
 
 
+def synced_next(after, call):
+    """It is never renamed: each line of it is written, and synced."""
+    following = next((one for one in after if one.pid == call.pid), None)
+    return following and following.fd == call.fd and following.name in SYNCS
+
+
 def judge(path, home):
     """(which of PLACES got a name, complaints)"""
     seen, wrong, all_calls = set(), [], list(calls(path))
     for i, call in enumerate(all_calls):
+        if call.path == f"{home}/state/rootlet/releases" and call.name in WRITES:
+            seen.add("releases")
+            if not synced_next(all_calls[i + 1:], call):
+                wrong.append("the memory of release files is not on disk when the command goes on")
         if call.name not in NAMES:
             continue
         source, target = call.names()
@@ -149,7 +159,7 @@ def commands():
                         environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"}, **more)
 
     with Server(at.root) as server:
-        traced("create: the rootfs and its snapshot", home, ("mcp/\\w", "bases", "packages"), create())
+        traced("create: the rootfs and its snapshot", home, ("mcp/\\w", "bases", "packages", "releases"), create())
         traced("create --force: the rootfs is replaced", home, ("mcp/\\w",), create("--force"))
         traced("run: a kernel and an image of the rootfs", home, ("kernels/\\d", "images"), run)
     traced("delete: out of sight before anything of it goes", home, ("trash",),
@@ -161,7 +171,8 @@ def records():
     home = Home()
     at = home.make_folder(f"{home.folder}/runs")
     traced("fstests: the files of a run", home, ("run/",),
-           lambda **more: home.run(program=f"{BUILD}/tests/test_run_folder", environment={"ROOTLET_RUN_FOLDER": at}, **more),
+           lambda **more: home.run(program=f"{BUILD}/tests/test_run_folder",
+                                   environment={"ROOTLET_RUN_FOLDER": at}, **more),
            folder=at)
 
 

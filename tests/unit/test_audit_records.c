@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -252,6 +252,29 @@ static void check_failures(void)
 		  "without a file there is a chain as well");
 }
 
+/* A record of which only a part has room is taken back. */
+static void check_room(void)
+{
+	_cleanup_close_ int fd = open_log(O_TRUNC);
+	struct audit a = begin(fd);
+	struct record r = record(RECORD_INTENT, "Keep");
+	struct rlimit limit, before;
+	struct stat st;
+
+	audit_write(&a, &r, NULL);
+	fstat(fd, &st);
+	getrlimit(RLIMIT_FSIZE, &before);
+	limit = before;
+	limit.rlim_cur = (rlim_t)st.st_size + 50;
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	tap_check(audit_write(&a, &r, NULL) == -1 && lseek(fd, 0, SEEK_END) == st.st_size,
+		  "a record that has only room for a part is taken back");
+	setrlimit(RLIMIT_FSIZE, &before);
+	tap_check(audit_write(&a, &r, NULL) == 0 && lines() == 2 && follows(1),
+		  "and the next one follows what was there");
+}
+
 /* --- which log ------------------------------------------------------------------------------- */
 
 static bool opens(int flags, bool *used)
@@ -394,6 +417,7 @@ int main(void)
 	check_texts();
 	check_lock();
 	check_failures();
+	check_room();
 	check_open();
 	check_process();
 	check_required();

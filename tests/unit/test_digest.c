@@ -19,6 +19,8 @@ struct entry {
 	mode_t mode;
 	const char *attribute; /* of a file or folder: the value of user.x */
 	const char *name;      /* of the attribute */
+	uid_t owner;
+	gid_t group;
 };
 
 #define ENTRIES 6
@@ -47,6 +49,7 @@ static bool make(int tree, const struct entry *e)
 	return fd >= 0 &&
 	       (!e->content ||
 		write(fd, e->content, strlen(e->content)) == (ssize_t)strlen(e->content)) &&
+	       (!(e->owner || e->group) || fchown(fd, e->owner, e->group) == 0) &&
 	       fchmod(fd, e->mode) == 0 &&
 	       (!e->attribute || fsetxattr(fd, e->name ? e->name : "user.x", e->attribute,
 					   strlen(e->attribute), 0) == 0);
@@ -135,6 +138,16 @@ static void check_attributes(void)
 	entries[0] = changed;
 	tap_check(take(entries, false, &second) && memcmp(first.sum, second.sum, SHA256_LEN) != 0,
 		  "another digest: an attribute's name");
+	changed = one;
+	changed.name = "user.xy";
+	changed.attribute = "z";
+	entries[0] = changed;
+	take(entries, false, &first);
+	changed.name = "user.x";
+	changed.attribute = "yz";
+	entries[0] = changed;
+	tap_check(take(entries, false, &second) && memcmp(first.sum, second.sum, SHA256_LEN) != 0,
+		  "another digest: where an attribute's name ends");
 }
 
 static void check_failures(void)
@@ -194,6 +207,14 @@ int main(void)
 	entries[1].content = plain[0].content;
 	tap_check(take(entries, false, &digest) && memcmp(digest.sum, wanted.sum, SHA256_LEN) != 0,
 		  "another digest: two files have each other's content");
+	if (geteuid() == 0) {
+		differs("an owner", 0,
+			(struct entry){ "a", "content of a", 0644, NULL, NULL, 12345, 0 });
+		differs("a group", 0,
+			(struct entry){ "a", "content of a", 0644, NULL, NULL, 0, 12345 });
+	} else {
+		printf("ok %u - owners # SKIP needs root\n", ++tap_count);
+	}
 	if (attributes_work())
 		check_attributes();
 	else

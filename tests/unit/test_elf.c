@@ -73,6 +73,8 @@ static void make(bool wide_words, bool big_first, uint64_t path_tag)
 	put_dynamic(DT_NEEDED, LIBC);
 	put_dynamic(DT_STRTAB, BASE + STRINGS_AT);
 	put_dynamic(DT_NEEDED, LIBM);
+	if (path_tag == DT_RUNPATH)
+		put_dynamic(DT_RPATH, GLIBC_OLD);
 	if (path_tag)
 		put_dynamic(path_tag, RUNPATH);
 	put_dynamic(DT_VERNEED, BASE + VERSIONS_AT);

@@ -57,8 +57,11 @@ static void in_child(const struct idmap *map, void (*say)(int out), char text[st
 	}
 	close(back[1]);
 	if (pid > 0 && idmap_write(&session, map, pid, NULL) == 0 && write(go[1], "", 1) == 1) {
-		n = read(back[0], text, 511);
-		text[n > 0 ? n : 0] = '\0';
+		size_t used = 0;
+
+		while (used < 511 && (n = read(back[0], text + used, 511 - used)) > 0)
+			used += (size_t)n;
+		text[used] = '\0';
 	}
 	close(go[1]);
 	close(go[0]);
@@ -150,14 +153,18 @@ static void check_maps(void)
 
 /* --- whose range it is ----------------------------------------------------------------------- */
 
-/* TEXT in place of FILE, in mounts of this process. */
+/* TEXT in place of FILE, in mounts of this process; NULL: what cannot be read. */
 static bool cover(const char *file, const char *text)
 {
 	char path[] = "/tmp/rootlet-test-idmap.XXXXXX";
-	int fd = mkstemp(path);
-	bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) &&
-		    fchmod(fd, 0644) == 0 && mount(path, file, NULL, MS_BIND, NULL) == 0;
+	bool good;
+	int fd;
 
+	if (!text)
+		return mount("/proc/self/mem", file, NULL, MS_BIND, NULL) == 0;
+	fd = mkstemp(path);
+	good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) &&
+	       fchmod(fd, 0644) == 0 && mount(path, file, NULL, MS_BIND, NULL) == 0;
 	close(fd);
 	unlink(path);
 	return good;
@@ -221,6 +228,7 @@ static void check_ranges(void)
 		  "overlaps that of you in /etc/subuid" },
 		{ "somebody has its groups", "", "other:3000000000:65536\n",
 		  "overlaps that of other in /etc/subgid" },
+		{ "a file that cannot be read", NULL, "", "cannot read /etc/subuid" },
 		{ "somebody has all there is", "other:0:18446744073709551615\n", "",
 		  "overlaps that of other" },
 	};
@@ -229,7 +237,7 @@ static void check_ranges(void)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		try_range(rows[i].users, rows[i].groups, text);
 		tap_check(strstr(text, rows[i].says), "%s: %s", rows[i].what, text);
-		if (strstr(rows[i].says, "overlaps"))
+		if (!strstr(rows[i].says, "3000000000 3000000000"))
 			tap_check(strstr(text, "; as ") && !strstr(text, "; as 0"),
 				  "and who is refused is refused by a process that is not root");
 	}
