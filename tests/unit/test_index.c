@@ -192,6 +192,7 @@ static void check_packages(void)
 	static const struct deb_row forged = { "of another content", "toy", CONTENT,
 					       "the CONTENT of a package", "hash differs" };
 	char text[4096], toy[65], data[65], alien[65], late[65], sizeless[65];
+	_cleanup_close_ int good = memory_file(CONTENT);
 	uint8_t sum[SHA256_LEN];
 
 	hex_of(CONTENT, toy);
@@ -229,9 +230,13 @@ static void check_packages(void)
 	snprintf(text, sizeof(text), MIRROR "/pool/%s.deb", late);
 	tap_check(access(text, R_OK) == 0 && strcmp(chain.chosen[0].name, "toy") == 0,
 		  "what is copied is in the pool");
+	chain.copies = false;
 	chain.chosen_count = PACKAGES_MAX;
-	tap_check(chain_package(&chain, "toy", sum, -1, NULL) == -1,
+	hash_of(CONTENT, strlen(CONTENT), sum);
+	tap_check(chain_package(&chain, "toy", sum, good, NULL) == -1,
 		  "package: one more than there is room for: refused");
+	chain.chosen_count = 0;
+	tap_check(chain_package(&chain, "toy", sum, good, NULL) == 0, "and it is for that");
 	free(chain.stanzas);
 }
 
@@ -316,6 +321,7 @@ static void check_fields(void)
 	tap_check(stanza_field_is("A: bc\n", 6, "A", "bc") &&
 			  !stanza_field_is("A: bc\n", 6, "A", "b") &&
 			  !stanza_field_is("A: bc\n", 6, "A", "bcd") &&
+			  !stanza_field_is("A: bc\n", 6, "A", "bd") &&
 			  !stanza_field_is("A: bc\n", 6, "B", "") &&
 			  !stanza_field_is("A: bc\n", 4, "A", "bc"),
 		  "a field is exactly its value");

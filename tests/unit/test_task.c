@@ -165,6 +165,10 @@ static void check_others(void)
 		SET(task.release.mirror, mirrors[i].mirror);
 		check(mirrors[i].mirror, mirrors[i].good ? NULL : "mirror");
 	}
+	one_word(OP_RELEASE);
+	FILL(task.release.mirror);
+	memcpy(task.release.mirror, "http://", 7);
+	check("a mirror without an end", "mirror");
 	CHECK_FIELD(one_word(OP_RELEASE), task.release.pocket, "backports", "pocket");
 	one_word(OP_RELEASE);
 	SET(task.release.pocket, "security");
