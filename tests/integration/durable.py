@@ -18,16 +18,16 @@ NAMES = ("rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlin
 REMOVALS = ("unlink", "unlinkat", "rmdir")
 TRACED = ",".join((*WRITES, *SYNCS, *NAMES, *REMOVALS, "execve", "exit_group"))
 
-# Where names are given, below the home; what must be on disk: "data" before the name is, "name" before the
-# command goes on. Of what holds its own checksum, which every reader compares, nothing: it is fetched anew.
+# Where names are given, below the home; what must be on disk: "data" of a file or all of a "tree" before the
+# name is, "name" before the command goes on. Of what holds its own checksum, which every reader compares, nothing: it is fetched anew.
 CHECKED = ()
 PLACES = [
-    (r"\.kerneldev-mcp/\w[^/]*", ("data", "name")),
+    (r"\.kerneldev-mcp/\w[^/]*", ("tree", "name")),
     (r"\.kerneldev-mcp/\.rootlet-trash\.\w+", ("name",)),
-    (r"\.cache/rootlet/bases/[0-9a-f]{64}", ("data", "name")),
+    (r"\.cache/rootlet/bases/[0-9a-f]{64}", ("tree", "name")),
     (r"\.cache/rootlet/images/\.?[0-9a-f]{16}-[0-9a-f]{32}\.\w+(\.sums)?", ("data",)),
     (r"\.cache/rootlet/kernels/\.new-\w+/\.sums", ("data",)),
-    (r"\.cache/rootlet/kernels/\d[^/]*", ("data", "name")),
+    (r"\.cache/rootlet/kernels/\d[^/]*", ("tree", "name")),
     (r"\.cache/rootlet/kernels/\w+-\w+(-\w+)?", CHECKED),   # a link to one of them, or nowhere
     (r"\.cache/rootlet/(packages|indexes|solv)/[0-9a-f]{64}", CHECKED),
     (r"\.cache/rootlet/host/kvm", CHECKED),                 # of this boot, which the power cut ends
@@ -76,13 +76,13 @@ def calls(path):
                 yield Call(*whole.group(1, 2, 3))
 
 
-def data_is_on_disk(before, call, source):
-    """Between the last that was written and the name, all of it was synced."""
+def data_is_on_disk(before, call, source, tree):
+    """Between the last that was written and the name, all of it was synced: for a TREE, by syncfs alone."""
     for one in reversed(before):
         if one.pid == call.pid and one.name == "syncfs" and os.path.dirname(one.path) in (
                 os.path.dirname(source), os.path.dirname(os.path.dirname(source))):
             return True
-        if one.pid == call.pid and one.name in ("fsync", "fdatasync") and \
+        if not tree and one.pid == call.pid and one.name in ("fsync", "fdatasync") and \
                 (one.path == source or source == f"/proc/self/fd/{one.fd}"):
             return True
         # The audit log is no part of what is published.
@@ -124,7 +124,8 @@ def judge(path, home):
             wrong.append(f"gets a name, and nothing is said of it in PLACES: {call.name}({call.arguments})")
             continue
         seen.add(place[0])
-        if "data" in place[1] and not data_is_on_disk(all_calls[:i], call, source):
+        if {"data", "tree"} & set(place[1]) and \
+                not data_is_on_disk(all_calls[:i], call, source, "tree" in place[1]):
             wrong.append(f"gets its name before it is on disk: {target}")
         if "name" in place[1] and not name_is_on_disk(all_calls[i + 1:], call, target):
             wrong.append(f"its name need not be on disk when the command goes on: {target}")
@@ -144,14 +145,30 @@ def traced(what, home, expected, run, folder=None):
     os.unlink(path)
 
 
+def failing_disk(home, create):
+    """A name that cannot be written is no name: the old rootfs keeps it, or nothing has it."""
+    before = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e", "inject=fsync:error=EIO"]
+    before += ["-u", home.user.name] if AS_ROOT else []
+    more = {"before": before, **(NOBODY if AS_ROOT else {})}
+    tree = f"{home.store}/one"
+    inode = os.lstat(tree).st_ino
+    outcome = create("--force")(**more)
+    tap.report(outcome.status != 0 and "cannot write the name one to disk" in outcome.err and
+               os.lstat(tree).st_ino == inode and not home.leftovers(),
+               "create --force on a disk that fails: the old rootfs keeps its name", home.leftovers(), outcome)
+    outcome = create(name="two")(**more)
+    tap.report(outcome.status != 0 and not os.path.exists(f"{home.store}/two") and not home.leftovers(),
+               "create on a disk that fails: there is no rootfs", home.leftovers(), outcome)
+
+
 def commands():
     home = Home()
     folder = f"{SCRATCH}/{os.getpid()}.kernel"
     at = mirror().with_packages(folder, vng.toy_packages(f"{folder}.debs"))
     os.chmod(home.write("bin/vng", "#!/bin/sh\necho exit 0 >/mnt/status\n"), 0o755)
 
-    def create(*words):
-        return lambda **more: home.create("--name", "one", *words, server=server, at=at, fresh=False, **more)
+    def create(*words, name="one"):
+        return lambda **more: home.create("--name", name, *words, server=server, at=at, fresh=False, **more)
 
     def run(**more):
         return home.run("run", "--name", "one", "--kernel", "distro", "--keyring", at.keyring, "--root-transport",
@@ -162,6 +179,7 @@ def commands():
         traced("create: the rootfs and its snapshot", home, ("mcp/\\w", "bases", "packages", "releases"), create())
         traced("create --force: the rootfs is replaced", home, ("mcp/\\w",), create("--force"))
         traced("run: a kernel and an image of the rootfs", home, ("kernels/\\d", "images"), run)
+        failing_disk(home, create)
     traced("delete: out of sight before anything of it goes", home, ("trash",),
            lambda **more: home.run("delete", "--name", "one", "--yes", **more))
 
