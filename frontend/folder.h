@@ -12,9 +12,13 @@ int folder_make_above(const char *path);
  * stays. Returns 0 or -1 with errno set. */
 int folder_remove(int parent, const char *name);
 
-/* Gives the folder STAGING the name NAME, in one step; what had it has STAGING's then. Returns 0 or
- * -1 with errno set. */
+/* Gives the folder STAGING the name NAME, in one step; what had it has STAGING's then. All is on
+ * disk before it has the name, and the name before this returns. Returns 0 or -1 with errno set. */
 int folder_publish(int parent, const char *staging, const char *name);
+
+/* The same for the file DRAFT in FOLDER, which FD is open on: after a power cut NAME is the old
+ * file or the new one, whole. */
+int folder_replace_file(int folder, const char *draft, int fd, const char *name);
 
 /* As folder_remove(), but what somebody holds a lock of stays, with errno EWOULDBLOCK. */
 int folder_discard(int parent, const char *name);

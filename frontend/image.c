@@ -88,7 +88,9 @@ static int build_into(int folder, const char *name, image_builder *build, void *
 	if (build(fd, context, err) < 0)
 		return -1;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	if (fchmod(fd, 0600) < 0 || linkat(AT_FDCWD, self, folder, name, AT_SYMLINK_FOLLOW) < 0)
+	/* A later run trusts times and sizes: after a power cut they must not be all there is. */
+	if (fchmod(fd, 0600) < 0 || fsync(fd) < 0 ||
+	    linkat(AT_FDCWD, self, folder, name, AT_SYMLINK_FOLLOW) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot keep an image in the cache");
 	return sums_write(folder, name, err);
 }

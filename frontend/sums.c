@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "frontend/cache.h"
+#include "frontend/folder.h"
 #include "frontend/tree.h"
 
 #define SUMS ".sums"
@@ -286,7 +287,7 @@ static int write_sums(int folder, const char *name, const char *times, const cha
 		      struct error **err)
 {
 	char place[NAME_MAX + 1], draft[NAME_MAX + 1 + sizeof(DRAFT)];
-	FILE *f;
+	_cleanup_fclose_ FILE *f = NULL;
 	int fd;
 
 	name_sums(name, place);
@@ -299,7 +300,7 @@ static int write_sums(int folder, const char *name, const char *times, const cha
 		return error_errno(err, ERR_SYSTEM, "cannot make %s", draft);
 	}
 	fprintf(f, TIMES "%s\n%s", times, body);
-	if (fclose(f) == 0 && renameat(folder, draft, folder, place) == 0)
+	if (fflush(f) == 0 && folder_replace_file(folder, draft, fd, place) == 0)
 		return 0;
 	error_errno(err, ERR_SYSTEM, "cannot write %s", place);
 	unlinkat(folder, draft, 0);

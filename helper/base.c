@@ -244,6 +244,8 @@ static int keep(struct server *s, int folder, const char *staging, const char *n
 	if (r == 0 && renameat2(hidden, "tree", folder, name, RENAME_NOREPLACE) < 0)
 		r = error_errno(err, errno == EEXIST ? ERR_EXISTS : ERR_SYSTEM,
 				"cannot give the base its name");
+	if (r == 0 && fsync(folder) < 0)
+		r = error_errno(err, ERR_SYSTEM, "cannot write the base's name to disk");
 	tree_remove(folder, staging, hidden, NULL);
 	return r;
 }

@@ -339,6 +339,17 @@ int manifest_place(int tree, int from, struct error **err)
 	return copy_manifest(from, to, err);
 }
 
+/* After a rename: the tree is in the staging folder again, and OLD (-1: there was none) has its
+ * name.
+ */
+static void take_name_back(const struct server *s, int old)
+{
+	if (old >= 0)
+		renameat2(s->staging, "tree", s->parent, s->name, RENAME_EXCHANGE);
+	else
+		renameat2(s->parent, s->name, s->staging, "tree", RENAME_NOREPLACE);
+}
+
 /* OLD becomes the tree that had the name, locked until it is removed: nobody is to begin to use it
  * while it goes. -1: there was none. */
 static int give_name(struct server *s, bool replace, int *old, struct error **err)
@@ -363,13 +374,16 @@ static int give_name(struct server *s, bool replace, int *old, struct error **er
 		return error_errno(err, errno == EEXIST ? ERR_EXISTS : ERR_SYSTEM,
 				   "cannot give the rootfs its name %s", s->name);
 	if (*old >= 0 && !tree_is(s->staging, "tree", *old)) {
-		renameat2(s->staging, "tree", s->parent, s->name, RENAME_EXCHANGE);
+		take_name_back(s, *old);
 		return error_set(err, ERR_BUSY, "somebody exchanged %s meanwhile: try again",
 				 s->name);
 	}
-	/* Also the rename itself is to survive a power cut. */
-	fsync(s->parent);
-	return 0;
+	/* Before anything of the old tree goes, the new one's name is on disk. */
+	if (fsync(s->parent) == 0)
+		return 0;
+	error_errno(err, ERR_SYSTEM, "cannot write the name %s to disk", s->name);
+	take_name_back(s, *old);
+	return -1;
 }
 
 int handle_publish(struct server *s, const struct task *t, const int *fds, struct outcome *out,

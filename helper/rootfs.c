@@ -192,5 +192,9 @@ int handle_remove(struct server *s, const struct task *t, const int *fds, struct
 		renameat2(fds[0], trash, fds[0], name, RENAME_NOREPLACE);
 		return error_set(err, ERR_BUSY, "somebody exchanged %s meanwhile: try again", name);
 	}
+	/* Nor after a power cut: filesystems may write what is done to other folders in any order.
+	 */
+	if (fsync(fds[0]) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot remove rootfs %s", name);
 	return tree_remove(fds[0], trash, tree, err);
 }

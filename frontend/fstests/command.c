@@ -638,7 +638,7 @@ static int finish(struct job *j, json_t *record, int status, const struct error 
 
 	progress_end(j->run.progress);
 	json_object_update(record, summary);
-	run_folder_write(&j->run.folder, record, err);
+	run_folder_finish(&j->run.folder, record, err);
 	if (!j->options.json && j->run.results.count)
 		summary_print(&j->run, status);
 	if (j->options.baseline)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "frontend/events.h"
+#include "frontend/folder.h"
 #include "frontend/tree.h"
 
 #define LIST_MOST (64u << 20)
@@ -187,8 +188,8 @@ int results_write(int folder, const char *name, const struct results *r, struct 
 	out = fd >= 0 ? fdopen(fd, "w") : NULL;
 	if (!out)
 		closep(&fd);
-	if (!out || write_lines(out, r) < 0 || fsync(fileno(out)) < 0 ||
-	    renameat(folder, temporary, folder, name) < 0)
+	if (!out || write_lines(out, r) < 0 ||
+	    folder_replace_file(folder, temporary, fileno(out), name) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write %s", name);
 	return 0;
 }

@@ -131,6 +131,13 @@ static int choose_id(const char *runs, const char *what, const char *results,
 	return error_set(err, ERR_SYSTEM, "cannot make a folder for this run in %s", runs);
 }
 
+static int sync_folder(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : fsync(fd);
+}
+
 int run_folder_make(const char *what, const char *results, struct run_folder *run,
 		    struct error **err)
 {
@@ -147,7 +154,7 @@ int run_folder_make(const char *what, const char *results, struct run_folder *ru
 		run_folder_close(run);
 		return -1;
 	}
-	if (mkdirat(run->fd, RUN_RESULTS, 0755) < 0) {
+	if (mkdirat(run->fd, RUN_RESULTS, 0755) < 0 || sync_folder(runs) < 0) {
 		error_errno(err, ERR_SYSTEM, "cannot make %s/" RUN_RESULTS, run->path);
 		run_folder_close(run);
 		return -1;
@@ -305,10 +312,16 @@ int run_folder_write(const struct run_folder *run, const json_t *object, struct 
 	_cleanup_free_ char *text = json_dumps(object, JSON_INDENT(2));
 
 	if (fd < 0 || !text || write_text(fd, text, strlen(text)) < 0 ||
-	    write_text(fd, "\n", 1) < 0 || fsync(fd) < 0 ||
-	    renameat(run->fd, "." RECORD, run->fd, RECORD) < 0)
+	    write_text(fd, "\n", 1) < 0 || folder_replace_file(run->fd, "." RECORD, fd, RECORD) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write %s/" RECORD, run->path);
 	return 0;
+}
+
+int run_folder_finish(const struct run_folder *run, const json_t *object, struct error **err)
+{
+	if (syncfs(run->fd) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write %s to disk", run->path);
+	return run_folder_write(run, object, err);
 }
 
 int run_folder_append(const struct run_folder *run, const char *name, const json_t *object,

@@ -56,6 +56,9 @@ int run_folder_remove(const char *id, struct error **err);
 json_t *run_folder_read(const struct run_folder *run, struct error **err);
 int run_folder_write(const struct run_folder *run, const json_t *object, struct error **err);
 
+/* The last run.json: what it sums up is on disk before it. */
+int run_folder_finish(const struct run_folder *run, const json_t *object, struct error **err);
+
 /* Appends one line to a file of the run. */
 int run_folder_append(const struct run_folder *run, const char *name, const json_t *object,
 		      struct error **err);

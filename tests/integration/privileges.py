@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 
 from support import tap
 from support.lists import expected
@@ -324,6 +325,33 @@ def surplus_descriptor():
         helper.leave()
 
 
+# What whoever starts the helper hands down besides descriptors: blocked signals, a timer that would end it, a
+# umask.
+HANDED_DOWN = ["perl", "-MPOSIX", "-e", "sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM, SIGUSR1)); alarm 1; "
+               "umask 077; exec @ARGV"]
+
+
+def handed_down():
+    """None of it reaches the helper's processes or the jail."""
+    home = small_rootfs()
+    user = ["setpriv", "--reuid", str(home.user.uid), "--regid", str(home.user.gid), "--clear-groups"]
+    with opened(f"{home.store}/test-rootfs", *["/dev/null"] * 3) as fds:
+        began = time.monotonic()
+        helper = Helper(home.user, before=[*(user if AS_ROOT else ()), *HANDED_DOWN])
+        helper.channel.sendmsg([request("Execute", argv=["sleep", "69"], user="root")], [
+            (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+        asleep = wait_until(lambda: any(command_of(pid).startswith("sleep 69")
+                                        for pid in children(helper.process.pid)), 20)
+        time.sleep(max(0, began + 2 - time.monotonic()))
+        tap.report(bool(asleep) and helper.process.poll() is None,
+                   "a timer of the caller's does not end the helper", helper.greeting)
+        found = {f"{pid} {command_of(pid)}": (field_of(pid, "SigBlk"), field_of(pid, "Umask"))
+                 for pid in [helper.process.pid, *children(helper.process.pid)]}
+        tap.report(len(found) > 3 and set(found.values()) == {("0" * 16, "0022")},
+                   "helper and jail: no signal is blocked, and the umask is their own", found)
+        helper.leave()
+
+
 # CHOWN, DAC_OVERRIDE, FOWNER, FSETID: what writing files of any owner takes.
 UNPACKER = "000000000000001b"
 NEVER_WHILE_UNPACKING = """execve execveat mount umount2 pivot_root unshare setns socket connect bind ptrace
@@ -428,6 +456,7 @@ compiled_with()
 owners_of_tree()
 helper_process()
 surplus_descriptor()
+handed_down()
 unpack_jail()
 network_calls()
 root_mode()

@@ -355,20 +355,7 @@ def check_kernel():
                "run --kernel distro: a kernel that was kept is not taken under other keys", fetched, kept)
 
 
-TOY = "6.9.0-1"
-
-
-def kernel_packages(folder):
-    """As Ubuntu's: one that depends on the newest kernel, and that."""
-    modules = f"./lib/modules/{TOY}"
-    return [debs.make(folder, "linux-image-virtual", mirrors.arch(), fields=f"Depends: linux-image-{TOY}\n"),
-            debs.make(folder, f"linux-image-{TOY}", mirrors.arch(), entries=[
-                (f"./boot/vmlinuz-{TOY}", vng.kernel(TOY, 1 << 20)),
-                (f"./boot/config-{TOY}", "".join(f"CONFIG_{name}=y\n" for name in (
-                    "VIRTIO_BLK", "OVERLAY_FS", "NET_9P_VIRTIO", "EROFS_FS", "EXT4_FS")).encode()),
-                (f"{modules}/modules.order", b""), (f"{modules}/modules.builtin", b""),
-                (f"{modules}/kernel/toy.ko", b"no module at all")])]
-
+TOY = vng.TOY
 
 KERNEL_DAMAGES = {
     "nothing": lambda at: None,
@@ -384,7 +371,7 @@ def check_kernel_again():
     home = Home()
     folder, kernels = f"{home.folder}/at", f"{home.cache}/rootlet/kernels"
     kernel = f"{kernels}/{TOY}_1"
-    at = AT.with_packages(folder, kernel_packages(f"{folder}.debs"))
+    at = AT.with_packages(folder, vng.toy_packages(f"{folder}.debs"))
     os.chmod(home.write("bin/vng", "#!/bin/sh\necho exit 0 >/mnt/status\n"), 0o755)
     with Server(at.root) as server:
         made = home.create(server=server, at=at)

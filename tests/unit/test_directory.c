@@ -21,6 +21,7 @@ static const struct {
 } entries[] = {
 	{ "real", NULL, 0, 0755 },	    { "real/sub", NULL, 0, 0755 },
 	{ "theirs", NULL, OTHER, 0755 },    { "open", NULL, 0, 0777 },
+	{ "group", NULL, 0, 0775 },	    { "group/link", "../real", 0, 0 },
 	{ "sticky", NULL, 0, 01777 },	    { "relative", "real", 0, 0 },
 	{ "chain", "relative", 0, 0 },	    { "up", "real/sub/../../real", 0, 0 },
 	{ "circle", "circle", 0, 0 },	    { "by-other", "real", OTHER, 0 },
@@ -40,6 +41,7 @@ static const struct {
 	{ "/by-other/sub", "/by-other/sub" },
 	{ "/theirs/link/sub", "/theirs/link/sub" },
 	{ "/open/link/sub", "/open/link/sub" },
+	{ "/group/link/sub", "/group/link/sub" },
 	{ "/relative/missing/x", "/real/missing/x" },
 	{ "/dangling/x", "/nothing/x" },
 	{ "/circle", NULL },

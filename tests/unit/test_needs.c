@@ -130,6 +130,7 @@ static const struct {
 	{ "src/awk", "#!/usr/bin/awk -f\nx", 0755, "script\t/usr/bin/awk\tsrc/awk\t\n" },
 	{ "src/data", "#!/not/executable\n", 0644, NULL },
 	{ "src/relative", "#!nothing\n", 0755, NULL },
+	{ "src/below", "#!bin/below\n", 0755, NULL },
 	{ "tools/developer", "#!/of/developers\n", 0755, NULL },
 	{ "src/two\nlines", "#!/two/lines\n", 0755, NULL },
 	{ ".git/hook", "#!/of/git\n", 0755, NULL },
@@ -148,6 +149,9 @@ static void whole_tree(const char *path, int tree)
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(*scripts); i++)
 		put(tree, scripts[i].name, scripts[i].mode, scripts[i].text,
 		    strlen(scripts[i].text));
+	/* Neither stands for src/one. */
+	put(tree, ".git/one", 0755, self, self_size);
+	put(tree, ".rootlet/one", 0755, self, self_size);
 	put(tree, "src/one", 0755, self, self_size);
 	put(tree, "src/two", 0755, self, self_size);
 	put(tree, "src/not-for-running", 0644, self, self_size);

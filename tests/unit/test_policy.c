@@ -147,6 +147,8 @@ static const struct {
 	{ &lab, { "Remove", .keyring = -1 }, "operations" },
 	{ &lab, { "Publish", .keyring = -1 }, NULL },
 	{ &lab, { "Publish", .keyring = -1, .replaces = true }, "operations" },
+	{ &lab, { "Release", .keyring = -1 }, NULL },
+	{ &lab, { "Release", .keyring = -1, .older = true }, "older-releases" },
 	{ &lab, { "NoSuchRequest", .keyring = -1 }, "operations" },
 	{ &numbered, { "Inspect", .keyring = -1 }, NULL },
 	/* One without a home has no ~. */
@@ -200,6 +202,21 @@ static void check_files(void)
 	tap_check(d.allowed, "the very mirror that is named");
 	policy_decide_mirror(&g, "https://good.example/ubuntu.evil", &d);
 	tap_check(!d.allowed, "a mirror that only begins like it");
+}
+
+static void check_limits(void)
+{
+	_cleanup_(policy_free) struct policy *policy = parse(policy_text);
+	struct decision d;
+	struct grant g;
+
+	grant_make(&g, policy, &lab);
+	policy_decide_limit(&g, "max-count", 3, 3, &d);
+	tap_check(d.allowed, "as much as there may be");
+	policy_decide_limit(&g, "max-count", 3, 4, &d);
+	tap_check(!d.allowed && strstr(d.why, "4, where at most 3"), "more than there may be");
+	policy_decide_limit(&g, "max-count", POLICY_NONE, UINT64_MAX, &d);
+	tap_check(d.allowed, "where there is no limit");
 }
 
 static void check_ranges(void)
@@ -326,6 +343,7 @@ int main(void)
 	check_texts();
 	check_questions();
 	check_files();
+	check_limits();
 	check_ranges();
 	check_open();
 	check_operations();

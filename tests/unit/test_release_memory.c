@@ -2,10 +2,13 @@
 #include "lib/release_memory.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tap.h"
@@ -260,6 +263,40 @@ static void check_kills(void)
 	tap_check(good, "20 kills while it is written: nothing is lost");
 }
 
+/* Whoever only reads it keeps those who write it away as well. */
+static void check_lock(void)
+{
+	int fd = fresh(), ready[2];
+	struct timespec before, after;
+	int64_t newest;
+	char byte;
+	pid_t pid;
+
+	if (pipe(ready) < 0 || (pid = fork()) < 0)
+		abort();
+	if (pid == 0) {
+		int other = open(path, O_RDWR | O_CLOEXEC);
+
+		if (flock(other, LOCK_SH) < 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		poll(NULL, 0, 300);
+		_exit(0);
+	}
+	if (read(ready[0], &byte, 1) != 1)
+		abort();
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	tap_check(take(fd, "jammy http://a", 100, NOW, &newest) == 0, "a memory that is locked");
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	waitpid(pid, NULL, 0);
+	tap_check((after.tv_sec - before.tv_sec) * 1000 +
+				  (after.tv_nsec - before.tv_nsec) / 1000000 >
+			  150,
+		  "is written once it is not");
+	close(ready[0]);
+	close(ready[1]);
+	close(fd);
+}
+
 static void check_message(void)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -284,6 +321,7 @@ int main(void)
 	check_bound();
 	check_at_once();
 	check_kills();
+	check_lock();
 	check_message();
 	unlink(path);
 	return tap_done();

@@ -11,7 +11,7 @@
 #include "frontend/fstests/results.h"
 #include "tap.h"
 
-static char at[] = "/tmp/rootlet-run.XXXXXX";
+static char made[] = "/tmp/rootlet-run.XXXXXX";
 
 static void read_open(int fd, char text[static 256])
 {
@@ -57,7 +57,7 @@ static void replaced(const struct run_folder *run, const char *name, const char 
 static int write_second(const struct run_folder *run)
 {
 	json_t *object = json_pack("{s:s}", "state", "second");
-	int r = run_folder_write(run, object, NULL);
+	int r = run_folder_finish(run, object, NULL);
 
 	json_decref(object);
 	return r;
@@ -91,13 +91,94 @@ static void no_room(struct run_folder *run)
 	close(full);
 }
 
+/* The last line of a run that was cut off is none. */
+static void check_cut(const struct run_folder *run)
+{
+	static const char lines[] = "{\"name\":\"generic/001\",\"status\":\"pass\"}\n"
+				    "{\"name\":\"generic/002\",\"status\":\"odd\"}\n"
+				    "no JSON\n"
+				    "{\"section\":\"a\",\"name\":\"generic/003\","
+				    "\"status\":\"fail\"}\n"
+				    "{\"section\":\"b\",\"name\":\"generic/003\","
+				    "\"status\":\"pass\"}\n"
+				    "{\"name\":\"generic/004\",\"status\":\"pass\"}";
+	int fd = openat(run->fd, "cut.jsonl", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct results results;
+	const struct test_result *found;
+
+	tap_check(fd >= 0 && write(fd, lines, strlen(lines)) == (ssize_t)strlen(lines) &&
+			  results_read(run->fd, "cut.jsonl", &results, NULL) == 0 &&
+			  results.count == 3,
+		  "lines that are whole and make sense are results");
+	found = results_find(&results, "b", "generic/003");
+	tap_check(found && found->status == TEST_PASS && !results_find(&results, "", "generic/003"),
+		  "a test is of its section");
+	tap_check(results_count(&results, TEST_PASS) == 2 &&
+			  results_count(&results, TEST_FAIL) == 1,
+		  "they are counted");
+	results_clear(&results);
+	unlinkat(run->fd, "cut.jsonl", 0);
+	close(fd);
+}
+
+/* Runs below the state folder, and one that --results put elsewhere. */
+static void check_runs(const char *results)
+{
+	_cleanup_error_ struct error *err = NULL;
+	struct run_folder runs[2], found = RUN_FOLDER_NONE;
+	json_t *record = json_pack("{s:s}", "state", "x");
+	char **ids = NULL;
+	size_t count = 0;
+
+	tap_check(run_folder_check(results, &err) == -1 && err && err->code == ERR_EXISTS,
+		  "a folder that is not empty is not for results");
+	error_free(&err);
+	tap_check(run_folder_make("ext4", results, &found, &err) == -1 && err,
+		  "nor is it made one");
+	error_free(&err);
+	for (size_t i = 0; i < 2; i++)
+		tap_check(run_folder_make("xfs", NULL, &runs[i], NULL) == 0 &&
+				  run_folder_write(&runs[i], record, NULL) == 0,
+			  "a run of the state folder");
+	tap_check(strcmp(runs[0].id, runs[1].id) != 0, "each has an id of its own");
+	tap_check(run_folder_list(&ids, &count, NULL) == 0 && count == 3 &&
+			  strcmp(ids[0], ids[1]) < 0 && strcmp(ids[1], ids[2]) < 0,
+		  "all are listed, in order");
+	for (size_t i = 0; i < count; i++)
+		free(ids[i]);
+	free(ids);
+	tap_check(run_folder_busy(&runs[1]) && run_folder_remove(runs[1].id, &err) == -1 && err &&
+			  err->code == ERR_BUSY && access(runs[1].path, F_OK) == 0,
+		  "one that is under way stays");
+	error_free(&err);
+	run_folder_close(&runs[0]);
+	tap_check(run_folder_open("last", &found, NULL) == 0 && !run_folder_busy(&found) == 0,
+		  "the last one is the newest");
+	run_folder_close(&found);
+	run_folder_close(&runs[1]);
+	tap_check(run_folder_remove("../run", &err) == -1 && err && err->code == ERR_INPUT,
+		  "what is no id is not removed");
+	error_free(&err);
+	tap_check(run_folder_open(".hidden", &found, &err) == -1 && err && err->code == ERR_INPUT,
+		  "nor opened");
+	error_free(&err);
+	tap_check(run_folder_open("nothing", &found, &err) == -1 && err && err->code == ERR_MISSING,
+		  "what is not there is missing");
+	json_decref(record);
+}
+
 int main(void)
 {
 	struct run_folder run = RUN_FOLDER_NONE;
 	json_t *first = json_pack("{s:s}", "state", "first");
-	char path[64];
+	/* durable.py and power_guest.py look at what is done there. */
+	const char *at = getenv("ROOTLET_RUN_FOLDER");
+	bool ours = !at;
+	char path[256];
 
-	if (!mkdtemp(at))
+	if (!at)
+		at = mkdtemp(made);
+	if (!at)
 		return 1;
 	snprintf(path, sizeof(path), "%s/run", at);
 	setenv("XDG_STATE_HOME", at, 1);
@@ -109,7 +190,12 @@ int main(void)
 	replaced(&run, RUN_TESTS, "generic/002", write_results);
 	no_room(&run);
 	json_decref(first);
+	if (ours) {
+		check_cut(&run);
+		run_folder_close(&run);
+		check_runs(path);
+		folder_remove(AT_FDCWD, at);
+	}
 	run_folder_close(&run);
-	folder_remove(AT_FDCWD, at);
 	return tap_done();
 }

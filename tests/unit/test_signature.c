@@ -93,6 +93,8 @@ static void check_suites(void)
 		{ "Suite: stable-security\nCodename: bookworm-security\n", "bookworm", "", false },
 		{ "Suite: bookworm\nCodename: trixie\n", "bookworm", "", false },
 		{ "Suite: jammyish\nCodename: jammy\n", "jammy", "", false },
+		{ "Suite: oldjammy\nCodename: jammy\n", "jammy", "", true },
+		{ "Suite: oldjammy\nCodename: jammy\n", "oldjammy", "", false },
 		{ "Suite: jammy\n", "jammy", "", true },
 		{ "Codename: jammy\n", "jammy", "", true },
 		{ "", "jammy", "", false },
@@ -110,8 +112,93 @@ static void check_suites(void)
 	}
 }
 
+#define BEGIN "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n"
+#define SIGNATURE "-----BEGIN PGP SIGNATURE-----\n\nabc=\n-----END PGP SIGNATURE-----\n"
+
+/* Where a signed text begins and ends, as gpgv has it. */
+static void check_forms(void)
+{
+	static const struct {
+		const char *what, *file, *text; /* NULL: refused */
+	} rows[] = {
+		{ "a text", BEGIN "a\nb\n" SIGNATURE, "a\nb" },
+		{ "of no line", BEGIN SIGNATURE, "" },
+		{ "without a header", "-----BEGIN PGP SIGNED MESSAGE-----\n\na\n" SIGNATURE, "a" },
+		{ "with blanks behind its lines", BEGIN "a \t\nb\r\n" SIGNATURE, "a\nb" },
+		{ "with an escaped dash", BEGIN "- -a\n- b\n" SIGNATURE, "-a\nb" },
+		{ "with a dash that is not escaped", BEGIN "-a\n" SIGNATURE, NULL },
+		{ "with a dash and no more", BEGIN "-\n" SIGNATURE, NULL },
+		{ "without a signature", BEGIN "a\n", NULL },
+		{ "whose signature has no end", BEGIN "a\n-----BEGIN PGP SIGNATURE-----\n\nabc=\n",
+		  NULL },
+		{ "with text before it", "x\n" BEGIN "a\n" SIGNATURE, NULL },
+		{ "with text behind it", BEGIN "a\n" SIGNATURE "x\n", NULL },
+		{ "with an empty line behind it", BEGIN "a\n" SIGNATURE "\n", "a" },
+		{ "nothing", "", NULL },
+	};
+	static const char nul[] = BEGIN "a\0b\n" SIGNATURE;
+	const char *signature;
+	char text[512];
+	size_t size;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		bool good = signature_split(rows[i].file, strlen(rows[i].file), text, &signature,
+					    &size);
+
+		tap_check(rows[i].text ? good && strcmp(text, rows[i].text) == 0 &&
+						 strncmp(signature, SIGNATURE, 20) == 0
+				       : !good,
+			  "a signed file: %s: %s", rows[i].what, good ? "taken" : "refused");
+	}
+	tap_check(!signature_split(nul, sizeof(nul) - 1, text, &signature, &size),
+		  "a signed file with a NUL: refused");
+}
+
+/* NOW is half an hour behind 2020-06-01 00:00. */
+static void check_times(void)
+{
+	static const struct {
+		const char *what, *text;
+		bool good;
+	} rows[] = {
+		{ "of the past", "Date: Sun, 31 May 2020 12:00:00 UTC\n", true },
+		{ "by another word for UTC", "Date: Sun, 31 May 2020 12:00:00 +0000\n", true },
+		{ "of another zone", "Date: Sun, 31 May 2020 12:00:00 +0200\n", false },
+		{ "without a zone", "Date: Sun, 31 May 2020 12:00:00\n", false },
+		{ "of a month that is none", "Date: Sun, 31 anF 2020 12:00:00 UTC\n", false },
+		{ "of a clock that is a little ahead", "Date: Mon, 01 Jun 2020 01:20:00 UTC\n",
+		  true },
+		{ "of the future", "Date: Mon, 01 Jun 2020 01:40:00 UTC\n", false },
+		{ "none", "", false },
+		{ "empty", "Date:\n", false },
+		{ "before 1970", "Date: Wed, 31 Dec 1969 00:00:00 UTC\n", false },
+		{ "valid still",
+		  "Date: Sun, 31 May 2020 12:00:00 UTC\n"
+		  "Valid-Until: Mon, 01 Jun 2020 00:40:00 UTC\n",
+		  true },
+		{ "expired a moment ago",
+		  "Date: Sun, 31 May 2020 12:00:00 UTC\n"
+		  "Valid-Until: Mon, 01 Jun 2020 00:29:00 UTC\n",
+		  false },
+		{ "valid until who knows when",
+		  "Date: Sun, 31 May 2020 12:00:00 UTC\nValid-Until: soon\n", false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_error_ struct error *err = NULL;
+		char text[256];
+
+		snprintf(text, sizeof(text), "Codename: jammy\n%s", rows[i].text);
+		tap_check((release_text_check(text, "jammy", "", 1590971400, &err) == 0) ==
+				  rows[i].good,
+			  "a date: %s: %s", rows[i].what, err ? err->message : "taken");
+	}
+}
+
 int main(void)
 {
+	check_forms();
+	check_times();
 	check_lines();
 	check_recorded_md5();
 	check_suites();

@@ -1,0 +1,68 @@
+"""Power cuts for real: rootlet publishes in a guest with the release's own kernel, on a disk whose writes
+dm-log-writes records; then the power is cut at many points of the record, and what is there is looked at
+(tools/power_guest.py). With --long. What every run looks at is the order of the system calls: durable.py."""
+import os
+import re
+import shutil
+import subprocess
+
+from support import tap
+from support.world import BUILD, PROFILE, ROOTLET, HELPER, SOURCE, fstests_rootfs, mirror
+
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
+PROGRAMS = (ROOTLET, HELPER, f"{BUILD}/tests/test_run_folder")
+SECONDS = 7200
+
+
+def libraries():
+    """What the programs load, by name; the C library is the guest's own."""
+    found = {}
+    for program in PROGRAMS:
+        text = subprocess.run(["ldd", program], check=True, stdout=subprocess.PIPE, text=True).stdout
+        found.update(re.findall(r"^\s*(\S+) => (/\S+)", text, re.M))
+    return {name: path for name, path in found.items() if not re.match(r"lib(c|m|dl|rt|pthread)\.so", name)}
+
+
+def fill(home):
+    """What the guest gets: the programs and their libraries, the mirror, the test itself."""
+    share = home.make_folder(f"{home.folder}/power")
+    at = mirror()
+    for program in PROGRAMS:
+        place = f"{share}/build/{os.path.relpath(program, BUILD)}"
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        shutil.copy(program, place)
+    os.makedirs(f"{share}/lib", exist_ok=True)
+    for name, path in libraries().items():
+        shutil.copy(path, f"{share}/lib/{name}")
+    shutil.copytree(at.root, f"{share}/mirror", symlinks=True, dirs_exist_ok=True)
+    shutil.copy(at.keyring, f"{share}/keyring.gpg")
+    os.makedirs(f"{share}/config/rootlet/profiles", exist_ok=True)
+    with open(f"{share}/config/rootlet/profiles/test.conf", "w", encoding="utf-8") as file:
+        file.write(PROFILE)
+    shutil.copytree(f"{SOURCE}/tests/support", f"{share}/tests/support", dirs_exist_ok=True,
+                    ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(f"{SOURCE}/tests/tools/power_guest.py", share)
+    subprocess.run(["chmod", "-R", "a+rX", share], check=True)
+    return share
+
+
+def main():
+    if not LONG:
+        tap.skip("power cuts in a guest", "only with --long")
+        return
+    home = fstests_rootfs()
+    share = fill(home)
+    try:
+        outcome = home.run("run", "--kernel", "distro", "--disk", "2G", "--disk", "6G", "--disk", "2G",
+                           "--rwdir", share, "--memory", "2G", "--cpus", "2", "--timeout", SECONDS - 300, "--", "python3",
+                           f"{share}/power_guest.py", share, BUILD, "/dev/vda", "/dev/vdb", "/dev/vdc", seconds=SECONDS)
+    finally:
+        shutil.rmtree(share)
+    cases = re.findall(r"^(ok|not ok) \d+ - (.*)$((?:\n# .*$)*)", outcome.out.replace("\r", ""), re.M)
+    for good, what, notes in cases:
+        tap.report(good == "ok", what, notes.strip())
+    tap.report(outcome.status == 0 and len(cases) >= 6, "the guest came to its end", outcome)
+
+
+main()
+tap.done()

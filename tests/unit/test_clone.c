@@ -1,0 +1,258 @@
+/* helper/clone.c: a copy of a tree is the same tree, shares only what nobody writes to, and is
+ * parted before anybody does. helper/output.c, which has what programs say, with it. */
+#include "helper/clone.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "helper/output.h"
+#include "helper/serve.h"
+#include "helper/tree.h"
+#include "tap.h"
+
+static const struct session session = { .mode = MODE_USER };
+static struct server server = { .session = &session, .recorder = -1, .parser = -1 };
+
+static const struct {
+	const char *path, *text; /* NULL: a folder; "-> x": a symlink; "=> x": a hard link */
+	mode_t mode;
+} entries[] = {
+	{ "etc", NULL, 0755 },
+	{ "etc/passwd", "root\n", 0644 },
+	{ "etc/rootlet", NULL, 0755 },
+	{ "etc/rootlet/manifest.json", "{}", 0644 },
+	{ "usr", NULL, 0755 },
+	{ "usr/bin", NULL, 0711 },
+	{ "usr/bin/su", "a program", 04755 },
+	{ "usr/bin/twin", "=> usr/bin/su", 0 },
+	{ "usr/empty", "", 0600 },
+	{ "bin", "-> usr/bin", 0 },
+	{ "var", NULL, 01777 },
+	{ "var/log", "a line\n", 0640 },
+	{ "var/lib", NULL, 0755 },
+	{ "var/lib/dpkg", NULL, 0755 },
+	{ "var/lib/dpkg/status", "", 0644 }, /* what is tried first, to find a way */
+};
+
+static bool make(int tree)
+{
+	for (size_t i = 0; i < sizeof(entries) / sizeof(*entries); i++) {
+		const char *path = entries[i].path, *text = entries[i].text;
+		_cleanup_close_ int fd = -1;
+
+		if (!text && mkdirat(tree, path, 0700) < 0)
+			return false;
+		if (text && strncmp(text, "-> ", 3) == 0) {
+			if (symlinkat(text + 3, tree, path) < 0)
+				return false;
+			continue;
+		}
+		if (text && strncmp(text, "=> ", 3) == 0) {
+			if (linkat(tree, text + 3, tree, path, 0) < 0)
+				return false;
+			continue;
+		}
+		fd = text ? openat(tree, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
+			  : openat(tree, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 || (text && write(fd, text, strlen(text)) != (ssize_t)strlen(text)) ||
+		    fchmod(fd, entries[i].mode) < 0 ||
+		    futimens(fd, (struct timespec[]){ { 1000, 0 }, { 2000, 0 } }) < 0)
+			return false;
+	}
+	return true;
+}
+
+static struct stat facts(int tree, const char *path)
+{
+	struct stat st = { 0 };
+
+	if (fstatat(tree, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		memset(&st, 0, sizeof(st));
+	return st;
+}
+
+static bool contains(int tree, const char *path, const char *text)
+{
+	size_t size;
+	_cleanup_free_ char *data = tree_read_file(tree, path, 4096, &size);
+
+	return data && strcmp(data, text) == 0;
+}
+
+static char top[] = "/var/tmp/rootlet-test-clone.XXXXXX";
+static int above;
+
+static int open_folder(const char *name)
+{
+	if (mkdirat(above, name, 0755) < 0)
+		return -1;
+	return openat(above, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void check_same(int from, int to, enum clone_way way)
+{
+	struct stat su = facts(to, "usr/bin/su"), twin = facts(to, "usr/bin/twin");
+	char target[32] = "";
+
+	for (size_t i = 0; i < sizeof(entries) / sizeof(*entries); i++) {
+		struct stat one = facts(from, entries[i].path), other = facts(to, entries[i].path);
+
+		if (strncmp(entries[i].path, "etc/rootlet", 11) == 0)
+			continue;
+		tap_check(one.st_mode == other.st_mode && one.st_uid == other.st_uid &&
+				  one.st_size ==
+					  other.st_size + (S_ISDIR(one.st_mode)
+								   ? one.st_size - other.st_size
+								   : 0) &&
+				  (S_ISDIR(one.st_mode) || one.st_mtime == other.st_mtime),
+			  "a copy of %s", entries[i].path);
+	}
+	tap_check(su.st_ino == twin.st_ino && su.st_ino,
+		  "two names of a file are two names of one");
+	tap_check(readlinkat(to, "bin", target, sizeof(target) - 1) > 0 &&
+			  strcmp(target, "usr/bin") == 0,
+		  "a link leads where it led");
+	tap_check(contains(to, "usr/bin/su", "a program") && contains(to, "var/log", "a line\n"),
+		  "files have their content");
+	tap_check(!facts(to, "etc/rootlet/manifest.json").st_ino,
+		  "what rootlet has of its own in a tree is not copied");
+	tap_check(facts(to, "var/log").st_ino != facts(from, "var/log").st_ino &&
+			  facts(to, "etc/passwd").st_ino != facts(from, "etc/passwd").st_ino,
+		  "outside of /usr no file is shared");
+	tap_check((facts(from, "usr/bin/su").st_ino == su.st_ino) == (way == CLONE_LINK) &&
+			  !!facts(to, LINKED_MARK).st_ino == (way == CLONE_LINK) &&
+			  !!facts(from, LINKED_MARK).st_ino == (way == CLONE_LINK),
+		  "what is shared by hard links is marked, in both trees");
+}
+
+static void check_clone(void)
+{
+	_cleanup_close_ int from = open_folder("from"), to = open_folder("to");
+	struct tree_digest digest, again, other;
+	enum clone_way way = 0;
+	int fd;
+
+	tap_check(make(from) && clone_tree(&server, from, to, &way, &digest, NULL) == 0 &&
+			  way >= CLONE_REFLINK && way <= CLONE_COPY,
+		  "a tree is cloned");
+	printf("# by way %d\n", (int)way);
+	check_same(from, to, way);
+	tap_check(clone_digest(&server, to, &again, NULL) == 0 && again.count == digest.count &&
+			  memcmp(again.sum, digest.sum, SHA256_LEN) == 0 &&
+			  clone_digest(&server, from, &other, NULL) == 0 &&
+			  memcmp(other.sum, digest.sum, SHA256_LEN) == 0,
+		  "both have the digest that was taken on the way");
+	tap_check(clone_part(&server, to, NULL) == 0 && !facts(to, LINKED_MARK).st_ino &&
+			  facts(to, "usr/bin/su").st_ino != facts(from, "usr/bin/su").st_ino &&
+			  facts(to, "usr/bin/su").st_ino == facts(to, "usr/bin/twin").st_ino &&
+			  facts(to, "usr/bin/su").st_mode == (S_IFREG | 04755),
+		  "a tree is parted from the other: its files are its own");
+	fd = openat(to, "usr/bin/su", O_WRONLY | O_TRUNC | O_CLOEXEC);
+	tap_check(fd >= 0 && write(fd, "changed", 7) == 7 &&
+			  contains(from, "usr/bin/su", "a program"),
+		  "what is written to one does not change the other");
+	close(fd);
+	tap_check(clone_digest(&server, to, &again, NULL) == 0 &&
+			  memcmp(again.sum, digest.sum, SHA256_LEN) != 0,
+		  "and shows in the digest");
+	tap_check(clone_part(&server, to, NULL) == 0, "what is parted can be parted again");
+	tap_check(clone_tree(&server, from, to, &way, &digest, NULL) == -1,
+		  "a folder that is not empty is no place for a clone");
+	tree_remove(above, "from", from, NULL);
+	tree_remove(above, "to", to, NULL);
+}
+
+/* The front end has left. */
+static void check_interruption(void)
+{
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_close_ int from = open_folder("from"), to = open_folder("to");
+	struct tree_digest digest;
+	enum clone_way way;
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		exit(1);
+	server.parser = ends[0];
+	close(ends[1]);
+	tap_check(make(from) && clone_tree(&server, from, to, &way, &digest, &err) == -1 && err &&
+			  err->code == ERR_INTERRUPTED,
+		  "a clone ends where the front end does");
+	close(ends[0]);
+	server.parser = -1;
+	tree_remove(above, "from", from, NULL);
+	tree_remove(above, "to", to, NULL);
+}
+
+/* --- what programs say ----------------------------------------------------------------------- */
+
+static char said[4096];
+
+static void take_line(const char *line, void *context)
+{
+	size_t used = strlen(said);
+
+	(void)context;
+	snprintf(said + used, sizeof(said) - used, "%s|", line);
+}
+
+static void check_output(void)
+{
+	struct output o = { .line = take_line };
+	char tail[512], longest[OUTPUT_LINE + 100];
+
+	output_feed(&o, "one\ntwo\r\n\nth", 12);
+	output_feed(&o, "ree\x1b[0m\t\x7f\n", 10);
+	tap_check(strcmp(said, "one|two|three?[0m??|") == 0, "lines, without what controls: %s",
+		  said);
+	output_tail(&o, tail, sizeof(tail));
+	tap_check(strcmp(tail, "one; two; three?[0m??") == 0, "the last of them: %s", tail);
+	for (int i = 0; i < OUTPUT_KEPT; i++)
+		output_feed(&o, (const char[]){ (char)('a' + i), '\n' }, 2);
+	output_tail(&o, tail, sizeof(tail));
+	tap_check(strcmp(tail, "a; b; c; d; e; f") == 0 && !o.full, "no more than six: %s", tail);
+	memset(longest, 'x', sizeof(longest));
+	said[0] = '\0';
+	output_feed(&o, longest, sizeof(longest));
+	output_feed(&o, "\n", 1);
+	tap_check(strlen(said) == sizeof(longest) + 2 && said[OUTPUT_LINE - 1] == '|',
+		  "a line that is too long is two");
+	output_feed(&o, "dpkg: No space left on device\n", 30);
+	tap_check(o.full, "that the disk is full is noticed");
+	output_tail(&o, tail, 8);
+	tap_check(strlen(tail) == 7, "a tail fits where it goes");
+}
+
+static bool write_text(const char *path, const char *text)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+int main(void)
+{
+	char uids[32], gids[32];
+
+	alarm(50);
+	snprintf(uids, sizeof(uids), "0 %u 1", getuid());
+	snprintf(gids, sizeof(gids), "0 %u 1", getgid());
+	if (!mkdtemp(top))
+		return 1;
+	/* Files are root's. */
+	if (geteuid() != 0 &&
+	    (unshare(CLONE_NEWUSER) < 0 || !write_text("/proc/self/setgroups", "deny") ||
+	     !write_text("/proc/self/uid_map", uids) || !write_text("/proc/self/gid_map", gids)))
+		tap_check(false, "root of a namespace");
+	above = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	check_clone();
+	check_interruption();
+	check_output();
+	close(above);
+	rmdir(top);
+	return tap_done();
+}

@@ -1,0 +1,468 @@
+/* helper/parser.c: what the front end's bytes become, and what comes back. A field of a request
+ * that does not fit is refused, never cut. */
+#include "helper/parser.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rootlet.pb-c.h"
+#include "tap.h"
+
+static struct task task;
+
+/* A word of LENGTH letters, in one of a few buffers. */
+static char *word(size_t length)
+{
+	static char words[4][ARGV_BYTES_MAX + 8];
+	static unsigned next;
+	char *text = words[next++ % 4];
+
+	memset(text, 'x', length);
+	text[length] = '\0';
+	return text;
+}
+
+static bool translate(const Rootlet__Request *r)
+{
+	static unsigned char packet[4 * PACKET_MAX];
+	size_t size = rootlet__request__pack(r, packet);
+
+	memset(&task, 0xa5, sizeof(task));
+	return parser_translate(packet, size, &task);
+}
+
+#define REQUEST(kind, member, object)                                                              \
+	((Rootlet__Request){ PROTOBUF_C_MESSAGE_INIT(&rootlet__request__descriptor),               \
+			     .kind_case = ROOTLET__REQUEST__KIND_##kind,                           \
+			     { .member = &(object) } })
+
+/* FIELD of a message of one word: what fits, and what is a byte too long. */
+#define CHECK_FIELD(kind, member, object, field, into)                                             \
+	do {                                                                                       \
+		Rootlet__Request one = REQUEST(kind, member, object);                              \
+		(object).field = word(sizeof(into) - 1);                                           \
+		tap_check(translate(&one) && task.operation == OP_##kind &&                        \
+				  strcmp((into), (object).field) == 0,                             \
+			  #kind ": " #field " that just fits");                                    \
+		(object).field = word(sizeof(into));                                               \
+		tap_check(!translate(&one), #kind ": " #field " of a byte more is refused");       \
+		(object).field = (char *)(uintptr_t) "";                                           \
+		tap_check(translate(&one) && !*(into), #kind ": " #field " may be empty here");    \
+	} while (0)
+
+static void check_words(void)
+{
+	Rootlet__Begin begin = ROOTLET__BEGIN__INIT;
+	Rootlet__Release release = ROOTLET__RELEASE__INIT;
+	Rootlet__Index index = ROOTLET__INDEX__INIT;
+	Rootlet__AddGroup group = ROOTLET__ADD_GROUP__INIT;
+	Rootlet__AddUser user = ROOTLET__ADD_USER__INIT;
+	Rootlet__Remove gone = ROOTLET__REMOVE__INIT;
+	Rootlet__Execute execute = ROOTLET__EXECUTE__INIT;
+	Rootlet__Clone clone = ROOTLET__CLONE__INIT;
+	Rootlet__Keep keep = ROOTLET__KEEP__INIT;
+	Rootlet__BuildImage image = ROOTLET__BUILD_IMAGE__INIT;
+
+	CHECK_FIELD(BEGIN, begin, begin, name, task.begin.name);
+	CHECK_FIELD(BEGIN, begin, begin, suite, task.begin.suite);
+	CHECK_FIELD(BEGIN, begin, begin, arch, task.begin.arch);
+	CHECK_FIELD(BEGIN, begin, begin, engine, task.begin.engine);
+	CHECK_FIELD(RELEASE, release, release, pocket, task.release.pocket);
+	CHECK_FIELD(RELEASE, release, release, mirror, task.release.mirror);
+	CHECK_FIELD(INDEX, index, index, pocket, task.index.pocket);
+	CHECK_FIELD(INDEX, index, index, component, task.index.component);
+	CHECK_FIELD(ADD_GROUP, add_group, group, name, task.group.name);
+	CHECK_FIELD(ADD_USER, add_user, user, name, task.user.name);
+	CHECK_FIELD(ADD_USER, add_user, user, home, task.user.home);
+	CHECK_FIELD(ADD_USER, add_user, user, shell, task.user.shell);
+	CHECK_FIELD(REMOVE, remove, gone, name, task.remove.name);
+	CHECK_FIELD(EXECUTE, execute, execute, user, task.execute.user);
+	CHECK_FIELD(CLONE, clone, clone, name, task.clone.name);
+	CHECK_FIELD(CLONE, clone, clone, base_name, task.clone.base);
+	CHECK_FIELD(KEEP, keep, keep, name, task.keep.name);
+	CHECK_FIELD(BUILD_IMAGE, build_image, image, format, task.image.format);
+}
+
+static void check_package(void)
+{
+	Rootlet__Package package = ROOTLET__PACKAGE__INIT;
+	Rootlet__Request r = REQUEST(PACKAGE, package, package);
+	uint8_t sum[SHA256_LEN + 1];
+
+	memset(sum, 7, sizeof(sum));
+	package.sha256.data = sum;
+	package.sha256.len = SHA256_LEN;
+	CHECK_FIELD(PACKAGE, package, package, name, task.package.name);
+	tap_check(translate(&r) && memcmp(task.package.sha256, sum, SHA256_LEN) == 0,
+		  "PACKAGE: its hash");
+	for (size_t length = SHA256_LEN - 1; length <= SHA256_LEN + 1; length += 2) {
+		package.sha256.len = length;
+		tap_check(!translate(&r), "PACKAGE: a hash of %zu bytes is refused", length);
+	}
+}
+
+static void check_flags(void)
+{
+	Rootlet__Release release = ROOTLET__RELEASE__INIT;
+	Rootlet__Publish publish = ROOTLET__PUBLISH__INIT;
+	Rootlet__Inspect inspect = ROOTLET__INSPECT__INIT;
+	Rootlet__Remove gone = ROOTLET__REMOVE__INIT;
+	Rootlet__Request r;
+
+	for (int set = 0; set < 2; set++) {
+		release.older = publish.replace = gone.stale = inspect.deep = set;
+		inspect.digest = !set;
+		r = REQUEST(RELEASE, release, release);
+		tap_check(translate(&r) && task.release.older == set, "RELEASE: older: %d", set);
+		r = REQUEST(PUBLISH, publish, publish);
+		tap_check(translate(&r) && task.publish.replace == set, "PUBLISH: replace: %d",
+			  set);
+		r = REQUEST(REMOVE, remove, gone);
+		tap_check(translate(&r) && task.remove.stale == set, "REMOVE: stale: %d", set);
+		r = REQUEST(INSPECT, inspect, inspect);
+		tap_check(translate(&r) && task.inspect.deep == set && task.inspect.digest == !set,
+			  "INSPECT: deep: %d", set);
+	}
+}
+
+static void check_numbers(void)
+{
+	Rootlet__Hello hello = ROOTLET__HELLO__INIT;
+	Rootlet__AddGroup group = ROOTLET__ADD_GROUP__INIT;
+	Rootlet__AddUser user = ROOTLET__ADD_USER__INIT;
+	Rootlet__Request r;
+
+	hello.version = 77;
+	group.gid = 4294967295u;
+	user.uid = 1000;
+	user.gid = 4294967294u;
+	r = REQUEST(HELLO, hello, hello);
+	tap_check(translate(&r) && task.operation == OP_HELLO && task.hello.version == 77,
+		  "HELLO: its version");
+	r = REQUEST(ADD_GROUP, add_group, group);
+	tap_check(translate(&r) && task.group.gid == 4294967295u, "ADD_GROUP: its id");
+	r = REQUEST(ADD_USER, add_user, user);
+	tap_check(translate(&r) && task.user.uid == 1000 && task.user.gid == 4294967294u,
+		  "ADD_USER: its ids");
+}
+
+static void check_empty(void)
+{
+	Rootlet__Bootstrap bootstrap = ROOTLET__BOOTSTRAP__INIT;
+	Rootlet__Verify verify = ROOTLET__VERIFY__INIT;
+	Rootlet__OpenNamespace space = ROOTLET__OPEN_NAMESPACE__INIT;
+	Rootlet__Request r = REQUEST(BOOTSTRAP, bootstrap, bootstrap);
+	Rootlet__Request nothing = ROOTLET__REQUEST__INIT;
+
+	tap_check(translate(&r) && task.operation == OP_BOOTSTRAP, "BOOTSTRAP");
+	r = REQUEST(VERIFY, verify, verify);
+	tap_check(translate(&r) && task.operation == OP_VERIFY, "VERIFY");
+	r = REQUEST(OPEN_NAMESPACE, open_namespace, space);
+	tap_check(translate(&r) && task.operation == OP_OPEN_NAMESPACE, "OPEN_NAMESPACE");
+	tap_check(!translate(&nothing), "a request of no kind is refused");
+	tap_check(!parser_translate((const unsigned char *)"\xff\xff\xff", 3, &task),
+		  "what is no message is refused");
+	tap_check(!parser_translate((const unsigned char *)"", 0, &task), "nothing is refused");
+	tap_check(task.operation == OP_NONE, "and leaves no task");
+}
+
+/* --- what has a number of parts -------------------------------------------------------------- */
+
+static void check_groups(void)
+{
+	Rootlet__AddUser user = ROOTLET__ADD_USER__INIT;
+	Rootlet__Request r = REQUEST(ADD_USER, add_user, user);
+	char *groups[GROUPS_MAX + 1];
+
+	for (size_t i = 0; i <= GROUPS_MAX; i++)
+		groups[i] = (char *)(uintptr_t) "group";
+	user.groups = groups;
+	user.n_groups = GROUPS_MAX;
+	tap_check(translate(&r) && task.user.group_count == GROUPS_MAX &&
+			  strcmp(task.user.groups[GROUPS_MAX - 1], "group") == 0,
+		  "ADD_USER: as many groups as there may be");
+	user.n_groups = GROUPS_MAX + 1;
+	tap_check(!translate(&r), "ADD_USER: one more is refused");
+	user.n_groups = 1;
+	groups[0] = word(ACCOUNT_SIZE);
+	tap_check(!translate(&r), "ADD_USER: a group's name that does not fit is refused");
+}
+
+static void check_filters(void)
+{
+	Rootlet__Begin begin = ROOTLET__BEGIN__INIT;
+	Rootlet__Request r = REQUEST(BEGIN, begin, begin);
+	Rootlet__Filter filter = ROOTLET__FILTER__INIT, *list[FILTERS_MAX + 1];
+	struct filters *filters = &task.begin.filters;
+
+	for (size_t i = 0; i <= FILTERS_MAX; i++)
+		list[i] = &filter;
+	begin.filters = list;
+	filter.pattern = (char *)(uintptr_t) "/usr/*";
+	filter.include = 1;
+	begin.n_filters = FILTERS_MAX;
+	tap_check(translate(&r) && filters->count == FILTERS_MAX && filters->list[0].include &&
+			  strcmp(filters->list[FILTERS_MAX - 1].pattern, "/usr/*") == 0,
+		  "BEGIN: as many patterns as there may be");
+	begin.n_filters = FILTERS_MAX + 1;
+	tap_check(!translate(&r), "BEGIN: one more is refused");
+	begin.n_filters = 1;
+	filter.include = 0;
+	tap_check(translate(&r) && !filters->list[0].include, "BEGIN: a pattern that leaves out");
+	filter.pattern = word(sizeof(filters->list[0].pattern));
+	tap_check(!translate(&r), "BEGIN: a pattern that does not fit is refused");
+}
+
+static void check_words_of_command(void)
+{
+	Rootlet__Execute execute = ROOTLET__EXECUTE__INIT;
+	Rootlet__Request r = REQUEST(EXECUTE, execute, execute);
+	char *argv[ARGV_MAX + 1];
+
+	for (size_t i = 0; i <= ARGV_MAX; i++)
+		argv[i] = (char *)(uintptr_t) "w";
+	execute.argv = argv;
+	execute.n_argv = 2;
+	execute.terminal = 1;
+	argv[1] = (char *)(uintptr_t) "two words";
+	tap_check(translate(&r) && task.execute.argc == 2 && task.execute.bytes == 12 &&
+			  task.execute.terminal == 1 &&
+			  memcmp(task.execute.words, "w\0two words", 12) == 0,
+		  "EXECUTE: words, each with its end");
+	execute.terminal = 0;
+	execute.n_argv = ARGV_MAX;
+	tap_check(translate(&r) && task.execute.argc == ARGV_MAX && task.execute.terminal == 0,
+		  "EXECUTE: as many words as there may be");
+	execute.n_argv = ARGV_MAX + 1;
+	tap_check(!translate(&r), "EXECUTE: one more is refused");
+	execute.n_argv = 2;
+	argv[1] = word(ARGV_BYTES_MAX - 3);
+	tap_check(translate(&r) && task.execute.bytes == ARGV_BYTES_MAX,
+		  "EXECUTE: words that just fit");
+	argv[1] = word(ARGV_BYTES_MAX - 2);
+	tap_check(!translate(&r), "EXECUTE: a byte more is refused");
+}
+
+/* --- the process ----------------------------------------------------------------------------- */
+
+struct process {
+	pid_t pid;
+	int front, jailer; /* our ends */
+};
+
+static struct process start(void)
+{
+	struct process p;
+	int channel[2], work[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, work) < 0)
+		exit(1);
+	p.pid = fork();
+	if (p.pid == 0) {
+		close(channel[0]);
+		close(work[0]);
+		parser_run(channel[1], work[1]);
+	}
+	close(channel[1]);
+	close(work[1]);
+	p.front = channel[0];
+	p.jailer = work[0];
+	return p;
+}
+
+static int end(struct process *p)
+{
+	int status = -1;
+
+	close(p->front);
+	close(p->jailer);
+	waitpid(p->pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool send_hello(const struct process *p, bool whole)
+{
+	Rootlet__Hello hello = ROOTLET__HELLO__INIT;
+	Rootlet__Request r = REQUEST(HELLO, hello, hello);
+	unsigned char packet[64];
+	size_t size = rootlet__request__pack(&r, packet);
+	int fd = 0;
+
+	hello.version = 3;
+	size = rootlet__request__pack(&r, packet);
+	return packet_send(p->front, packet, whole ? size : 1, &fd, 1, NULL) == 0;
+}
+
+/* What the jailer gets: the operation, and how many descriptors. */
+static uint32_t receive_task(const struct process *p, size_t *count)
+{
+	int fds[PACKET_FDS_MAX];
+
+	if (packet_receive(p->jailer, &task, sizeof(task), fds, count, NULL) != sizeof(task))
+		return UINT32_MAX;
+	for (size_t i = 0; i < *count; i++)
+		close(fds[i]);
+	return task.operation;
+}
+
+static Rootlet__Reply *receive_reply(const struct process *p)
+{
+	unsigned char packet[PACKET_MAX];
+	int fds[PACKET_FDS_MAX];
+	size_t count;
+	ssize_t n = packet_receive(p->front, packet, sizeof(packet), fds, &count, NULL);
+
+	for (size_t i = 0; n > 0 && i < count; i++)
+		close(fds[i]);
+	return n > 0 ? rootlet__reply__unpack(NULL, (size_t)n, packet) : NULL;
+}
+
+static bool answer(const struct process *p, struct note *note)
+{
+	return packet_send(p->jailer, note, sizeof(*note), NULL, 0, NULL) == 0;
+}
+
+/* Notes of each kind become replies; after the result comes the next request. */
+static void check_notes(struct process *p)
+{
+	struct note notes[] = {
+		{ .kind = NOTE_HELLO, .ids = { 1, 2, 65535 }, .text = "user" },
+		{ .kind = NOTE_PROGRESS, .progress = { 5, 9 }, .text = "stage" },
+		{ .kind = NOTE_LOG, .text = "line" },
+		{ .kind = NOTE_INSPECTION,
+		  .inspection = { .bytes = 1,
+				  .files = 2,
+				  .fingerprint = 3,
+				  .foreign = 4,
+				  .digested = 1,
+				  .digest = { 9 } } },
+		{ .kind = NOTE_INSPECTION, .inspection = { .bytes = 1 } },
+		{ .kind = NOTE_RESULT, .code = ERR_TRUST, .number = 7, .status = 8, .text = "why" },
+	};
+	Rootlet__Reply *r[6];
+	bool good;
+
+	for (size_t i = 0; i < 6; i++)
+		r[i] = answer(p, &notes[i]) ? receive_reply(p) : NULL;
+	good = r[0] && r[1] && r[2] && r[3] && r[4] && r[5];
+	tap_check(good, "each note is a reply");
+	if (!good)
+		return;
+	tap_check(r[0]->kind_case == ROOTLET__REPLY__KIND_HELLO && r[0]->hello->first_uid == 1 &&
+			  r[0]->hello->first_gid == 2 && r[0]->hello->count == 65535 &&
+			  strcmp(r[0]->hello->mode, "user") == 0,
+		  "HELLO: the range of ids and the mode");
+	tap_check(r[1]->kind_case == ROOTLET__REPLY__KIND_PROGRESS && r[1]->progress->done == 5 &&
+			  r[1]->progress->total == 9 && strcmp(r[1]->progress->stage, "stage") == 0,
+		  "PROGRESS");
+	tap_check(r[2]->kind_case == ROOTLET__REPLY__KIND_LOG &&
+			  strcmp(r[2]->log->line, "line") == 0,
+		  "LOG");
+	tap_check(r[3]->kind_case == ROOTLET__REPLY__KIND_INSPECTION &&
+			  r[3]->inspection->bytes == 1 && r[3]->inspection->files == 2 &&
+			  r[3]->inspection->fingerprint == 3 && r[3]->inspection->foreign == 4 &&
+			  r[3]->inspection->digest.len == SHA256_LEN &&
+			  r[3]->inspection->digest.data[0] == 9,
+		  "INSPECTION, with a digest");
+	tap_check(r[4]->inspection->digest.len == 0, "INSPECTION, without one");
+	tap_check(r[5]->kind_case == ROOTLET__REPLY__KIND_RESULT &&
+			  r[5]->result->code == (int)ERR_TRUST && r[5]->result->number == 7 &&
+			  r[5]->result->status == 8 && strcmp(r[5]->result->message, "why") == 0,
+		  "RESULT");
+	for (size_t i = 0; i < 6; i++)
+		rootlet__reply__free_unpacked(r[i], NULL);
+}
+
+static void check_process(void)
+{
+	struct process p = start();
+	struct note strange = { .kind = 99, .code = ERR_HOST };
+	struct pollfd waiting = { .fd = p.jailer, .events = POLLIN };
+	Rootlet__Reply *reply;
+	size_t count;
+
+	tap_check(send_hello(&p, true) && poll(&waiting, 1, 300) == 0,
+		  "nothing is parsed before the jailer says so");
+	packet_send(p.jailer, "", 1, NULL, 0, NULL);
+	tap_check(receive_task(&p, &count) == OP_HELLO && task.hello.version == 3 && count == 1,
+		  "a request is a task, with its descriptors");
+	check_notes(&p);
+	tap_check(send_hello(&p, false) && receive_task(&p, &count) == OP_NONE && count == 0 &&
+			  strcmp(task.none.why, "it is malformed") == 0,
+		  "what is no request is a task of no kind, without descriptors");
+	reply = answer(&p, &strange) ? receive_reply(&p) : NULL;
+	tap_check(reply && reply->kind_case == ROOTLET__REPLY__KIND_RESULT &&
+			  reply->result->code == (int)ERR_HOST,
+		  "a note of an unknown kind is a result");
+	rootlet__reply__free_unpacked(reply, NULL);
+	close(p.jailer);
+	p.jailer = -1;
+	send_hello(&p, true);
+	tap_check(end(&p) == 1, "it ends with the jailer");
+}
+
+/* A request while one is being answered ends the session. */
+static void check_impatience(void)
+{
+	struct process p = start();
+	size_t count;
+
+	packet_send(p.jailer, "", 1, NULL, 0, NULL);
+	tap_check(send_hello(&p, true) && receive_task(&p, &count) == OP_HELLO &&
+			  send_hello(&p, true) && receive_reply(&p) == NULL,
+		  "a second request before the answer ends the session");
+	end(&p);
+	p = start();
+	packet_send(p.jailer, "", 1, NULL, 0, NULL);
+	shutdown(p.front, SHUT_RDWR);
+	tap_check(receive_task(&p, &count) == UINT32_MAX && end(&p) == 0,
+		  "it ends with the front end");
+}
+
+static void check_refusal(void)
+{
+	_cleanup_error_ struct error *err = NULL;
+	struct process p = { .pid = -1 };
+	Rootlet__Reply *reply;
+	int channel[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
+		exit(1);
+	p.front = channel[0];
+	error_set(&err, ERR_REFUSED, "not you");
+	parser_refuse(channel[1], err);
+	reply = receive_reply(&p);
+	tap_check(reply && reply->result->code == (int)ERR_REFUSED &&
+			  strcmp(reply->result->message, "not you") == 0,
+		  "a session is refused with a reason");
+	rootlet__reply__free_unpacked(reply, NULL);
+	parser_refuse(channel[1], NULL);
+	reply = receive_reply(&p);
+	tap_check(reply && reply->result->code == (int)ERR_INPUT, "or without one");
+	rootlet__reply__free_unpacked(reply, NULL);
+	close(channel[0]);
+	close(channel[1]);
+}
+
+int main(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	alarm(50);
+	check_words();
+	check_package();
+	check_flags();
+	check_numbers();
+	check_empty();
+	check_groups();
+	check_filters();
+	check_words_of_command();
+	check_process();
+	check_impatience();
+	check_refusal();
+	return tap_done();
+}

@@ -1,0 +1,323 @@
+/* helper/task.c: a task is trusted no further than its shape, field by field, and its description
+ * on the record leaves nothing out without saying so. */
+#include "helper/task.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tap.h"
+
+static struct task task;
+
+#define SET(field, text) snprintf((field), sizeof(field), "%s", (text))
+/* Bytes without an end, as no parser of ours sends them. */
+#define FILL(field) memset((field), 'x', sizeof(field))
+
+static void begin(void)
+{
+	memset(&task, 0, sizeof(task));
+	task.operation = OP_BEGIN;
+	SET(task.begin.name, "test-rootfs");
+	SET(task.begin.suite, "jammy");
+	SET(task.begin.arch, "amd64");
+	SET(task.begin.engine, "native");
+	task.begin.filters.count = 2;
+	SET(task.begin.filters.list[0].pattern, "/usr/share/doc/*");
+	SET(task.begin.filters.list[1].pattern, "/usr/share/doc/*/copyright");
+	task.begin.filters.list[1].include = true;
+}
+
+static void user(void)
+{
+	memset(&task, 0, sizeof(task));
+	task.operation = OP_ADD_USER;
+	SET(task.user.name, "fsqa");
+	task.user.uid = 1000;
+	task.user.gid = 1001;
+	SET(task.user.home, "/home/fsqa");
+	SET(task.user.shell, "/bin/bash");
+	task.user.group_count = 2;
+	SET(task.user.groups[0], "fsgqa");
+	SET(task.user.groups[1], "audio");
+}
+
+static void execute(void)
+{
+	memset(&task, 0, sizeof(task));
+	task.operation = OP_EXECUTE;
+	SET(task.execute.user, "root");
+	task.execute.argc = 2;
+	task.execute.bytes = 6;
+	memcpy(task.execute.words, "ls\0-l", 6);
+}
+
+static void one_word(enum operation operation)
+{
+	memset(&task, 0, sizeof(task));
+	task.operation = operation;
+}
+
+/* NULL: it is taken. */
+static void check(const char *what, const char *says)
+{
+	_cleanup_error_ struct error *err = NULL;
+	int r = task_check(&task, &err);
+
+	if (!says)
+		tap_check(r == 0 && !err, "%s", what);
+	else
+		tap_check(r == -1 && err && err->code == ERR_INPUT && strstr(err->message, says),
+			  "%s: refused: %s", what, err ? err->message : "taken");
+}
+
+#define CHECK_FIELD(make, field, bad, says)                                                        \
+	do {                                                                                       \
+		make;                                                                              \
+		SET(field, bad);                                                                   \
+		check(#field " \"" bad "\"", says);                                                \
+		make;                                                                              \
+		FILL(field);                                                                       \
+		check(#field " without an end", says);                                             \
+	} while (0)
+
+#define CHECK_NUMBER(make, field, bad, says)                                                       \
+	do {                                                                                       \
+		make;                                                                              \
+		field = bad;                                                                       \
+		check(#field " " #bad, says);                                                      \
+	} while (0)
+
+static void check_begin(void)
+{
+	begin();
+	check("a whole Begin", NULL);
+	CHECK_FIELD(begin(), task.begin.name, "../x", "rootfs name");
+	CHECK_FIELD(begin(), task.begin.suite, "jam my", "suite");
+	CHECK_FIELD(begin(), task.begin.arch, "-x", "architecture");
+	CHECK_FIELD(begin(), task.begin.engine, "other", "engine");
+	CHECK_FIELD(begin(), task.begin.filters.list[1].pattern, "relative", "pattern");
+	CHECK_NUMBER(begin(), task.begin.filters.count, FILTERS_MAX + 1, "number of patterns");
+	begin();
+	SET(task.begin.engine, "debootstrap");
+	check("the other engine", NULL);
+}
+
+static void check_user(void)
+{
+	user();
+	check("a whole AddUser", NULL);
+	CHECK_FIELD(user(), task.user.name, "-x", "user name");
+	CHECK_FIELD(user(), task.user.home, "home", "home directory");
+	CHECK_FIELD(user(), task.user.shell, "/bin/../x", "shell");
+	CHECK_FIELD(user(), task.user.groups[1], "a b", "group name");
+	CHECK_NUMBER(user(), task.user.uid, 65535, "user id");
+	CHECK_NUMBER(user(), task.user.gid, 65535, "group id");
+	CHECK_NUMBER(user(), task.user.group_count, GROUPS_MAX + 1, "number of groups");
+}
+
+static void check_execute(void)
+{
+	execute();
+	check("a whole Execute", NULL);
+	SET(task.execute.user, "fsqa");
+	check("as a user", NULL);
+	CHECK_FIELD(execute(), task.execute.user, "a:b", "user name");
+	CHECK_NUMBER(execute(), task.execute.argc, 0, "number of words");
+	CHECK_NUMBER(execute(), task.execute.argc, ARGV_MAX + 1, "number of words");
+	CHECK_NUMBER(execute(), task.execute.argc, 1, "command");
+	CHECK_NUMBER(execute(), task.execute.argc, 3, "command");
+	CHECK_NUMBER(execute(), task.execute.bytes, 0, "length of the command");
+	CHECK_NUMBER(execute(), task.execute.bytes, 5, "length of the command");
+	CHECK_NUMBER(execute(), task.execute.bytes, ARGV_BYTES_MAX + 1, "length of the command");
+	CHECK_NUMBER(execute(), task.execute.words[0], '\0', "command");
+}
+
+static void check_others(void)
+{
+	static const enum operation empty[] = { OP_HELLO,   OP_BOOTSTRAP,      OP_PUBLISH,
+						OP_INSPECT, OP_OPEN_NAMESPACE, OP_VERIFY };
+	static const struct {
+		const char *mirror;
+		bool good;
+	} mirrors[] = {
+		{ "", true },
+		{ "http://archive.example.org/debian", true },
+		{ "https://[::1]:8000/~x", true },
+		{ "file:///srv/mirror", true },
+		{ "file://host/srv", false },
+		{ "ftp://example.org", false },
+		{ "http://a b", false },
+		{ "http://a\x7f", false },
+		{ "http://\xc3\xa9", false },
+	};
+
+	for (size_t i = 0; i < sizeof(empty) / sizeof(*empty); i++) {
+		one_word(empty[i]);
+		check("what has no fields", NULL);
+	}
+	one_word(OP_NONE);
+	SET(task.none.why, "it is malformed");
+	check("no request", "it is malformed");
+	one_word(OP_LAST + 1);
+	check("an operation that nobody knows", "unknown kind");
+	for (size_t i = 0; i < sizeof(mirrors) / sizeof(*mirrors); i++) {
+		one_word(OP_RELEASE);
+		SET(task.release.mirror, mirrors[i].mirror);
+		check(mirrors[i].mirror, mirrors[i].good ? NULL : "mirror");
+	}
+	one_word(OP_RELEASE);
+	FILL(task.release.mirror);
+	memcpy(task.release.mirror, "http://", 7);
+	check("a mirror without an end", "mirror");
+	CHECK_FIELD(one_word(OP_RELEASE), task.release.pocket, "backports", "pocket");
+	one_word(OP_RELEASE);
+	SET(task.release.pocket, "security");
+	check("a pocket", NULL);
+	one_word(OP_INDEX);
+	SET(task.index.component, "main");
+	SET(task.index.pocket, "updates");
+	check("a whole Index", NULL);
+	CHECK_FIELD(one_word(OP_INDEX), task.index.pocket, "x", "pocket");
+	CHECK_FIELD(one_word(OP_INDEX), task.index.component, "", "component");
+	CHECK_FIELD(one_word(OP_PACKAGE), task.package.name, "a/b", "package name");
+	CHECK_FIELD(one_word(OP_ADD_GROUP), task.group.name, "", "group name");
+	one_word(OP_ADD_GROUP);
+	SET(task.group.name, "fsgqa");
+	task.group.gid = 65535;
+	check("a group's id", "group id");
+	task.group.gid = 65533;
+	check("a whole AddGroup", NULL);
+	CHECK_FIELD(one_word(OP_REMOVE), task.remove.name, "..", "rootfs name");
+	CHECK_FIELD(one_word(OP_KEEP), task.keep.name, "a/b", "base name");
+	CHECK_FIELD(one_word(OP_BUILD_IMAGE), task.image.format, "a b", "image format");
+	one_word(OP_CLONE);
+	SET(task.clone.name, "one");
+	SET(task.clone.base, "two");
+	check("a whole Clone", NULL);
+	SET(task.clone.base, ".");
+	check("a clone of what is no name", "base name");
+	SET(task.clone.name, "");
+	check("a clone without a name", "rootfs name");
+}
+
+/* --- the record ------------------------------------------------------------------------------ */
+
+static void describe(const char *folders, size_t size, const char *wanted)
+{
+	char text[1024];
+
+	memset(text, '#', sizeof(text));
+	task_describe(&task, folders, text, size);
+	tap_check(strcmp(text, wanted) == 0 && text[size] == '#', "on the record: %s", text);
+}
+
+static void check_descriptions(void)
+{
+	begin();
+	describe("folder=/x ", 1000,
+		 "folder=/x name=test-rootfs suite=jammy arch=amd64 engine=native "
+		 "exclude=/usr/share/doc/* include=/usr/share/doc/*/copyright");
+	describe("", 20, "name=test-rootfs...");
+	user();
+	describe("", 1000,
+		 "name=fsqa uid=1000 gid=1001 home=/home/fsqa shell=/bin/bash groups=fsgqa,audio");
+	execute();
+	describe("", 1000, "user=root terminal=0 command=ls -l");
+	one_word(OP_PUBLISH);
+	task.publish.replace = 1;
+	describe("", 1000, "replace=1");
+	one_word(OP_REMOVE);
+	SET(task.remove.name, "x");
+	task.remove.stale = 1;
+	describe("", 1000, "name=x stale=1");
+	one_word(OP_RELEASE);
+	SET(task.release.mirror, "http://x");
+	task.release.older = 1;
+	describe("", 1000, "pocket= mirror=http://x older=1");
+	one_word(OP_INSPECT);
+	task.inspect.digest = 1;
+	describe("", 1000, "deep=0 digest=1");
+	one_word(OP_CLONE);
+	FILL(task.clone.name);
+	SET(task.clone.base, "b");
+	{
+		char wanted[1024];
+
+		snprintf(wanted, sizeof(wanted), "name=%.*s base=b", (int)sizeof(task.clone.name),
+			 task.clone.name);
+		describe("", 1000, wanted);
+	}
+	one_word(OP_BOOTSTRAP);
+	describe("folder=/x ", 1000, "folder=/x");
+	one_word(OP_HELLO);
+	task.hello.version = 3;
+	describe("", 1000, "version=3");
+	one_word(OP_PACKAGE);
+	SET(task.package.name, "toy");
+	describe("", 1000,
+		 "name=toy sha256="
+		 "0000000000000000000000000000000000000000000000000000000000000000");
+}
+
+/* --- notes ----------------------------------------------------------------------------------- */
+
+static bool receive(int socket, struct note *note, size_t *count)
+{
+	int fds[PACKET_FDS_MAX];
+
+	if (packet_receive(socket, note, sizeof(*note), fds, count, NULL) != sizeof(*note))
+		return false;
+	for (size_t i = 0; i < *count; i++)
+		close(fds[i]);
+	return true;
+}
+
+static void check_notes(void)
+{
+	_cleanup_error_ struct error *err = NULL, *back = NULL;
+	struct note note = { 0 };
+	size_t count = 9;
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return;
+	note_progress(ends[0], "stage", 3, 4);
+	tap_check(receive(ends[1], &note, &count) && note.kind == NOTE_PROGRESS && count == 0 &&
+			  note.progress.done == 3 && note.progress.total == 4 &&
+			  strcmp(note.text, "stage") == 0,
+		  "progress");
+	error_set(&err, ERR_BUSY, "in use");
+	note_result(ends[0], err, 7);
+	tap_check(receive(ends[1], &note, &count) && note.kind == NOTE_RESULT && note.status == 7 &&
+			  note_error(&note, &back) == -1 && back->code == ERR_BUSY &&
+			  strcmp(back->message, "in use") == 0,
+		  "a failure");
+	error_free(&back);
+	note_result(ends[0], NULL, 0);
+	tap_check(receive(ends[1], &note, &count) && note_error(&note, &back) == 0 && !back,
+		  "a success");
+	note_set_error(&note, NULL);
+	tap_check(note.code == ERR_SPACE && strcmp(note.text, "out of memory") == 0,
+		  "an error that there was no memory for");
+	note.code = 4711;
+	memset(note.text, 'x', sizeof(note.text));
+	tap_check(note_error(&note, &back) == -1 && back->code == ERR_SYSTEM &&
+			  strlen(back->message) == sizeof(note.text) - 1,
+		  "a code and a text that no process of ours sends");
+	tap_check(note_send(ends[0], &note, 0) == 0 && receive(ends[1], &note, &count) &&
+			  count == 1,
+		  "a note with a descriptor");
+	close(ends[0]);
+	close(ends[1]);
+}
+
+int main(void)
+{
+	check_begin();
+	check_user();
+	check_execute();
+	check_others();
+	check_descriptions();
+	check_notes();
+	return tap_done();
+}
