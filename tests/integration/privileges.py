@@ -224,8 +224,8 @@ def owners_of_tree():
 
 
 def hardened():
-    """Of both programs: position-independent, all relocations read-only, no executable stack."""
-    for program in (ROOTLET, HELPER):
+    """Of all programs: position-independent, all relocations read-only, no executable stack."""
+    for program in (ROOTLET, HELPER, f"{BUILD}/frontend/rootlet-userns"):
         name = os.path.basename(program)
         text = subprocess.run(["readelf", "-W", "-h", "-l", "-d", "-s", "-n", program],
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
