@@ -32,9 +32,9 @@ static bool read_users(FILE *f, const void *key, void *found)
 		    strlen(entry->pw_name) >= sizeof(user->name))
 			continue;
 		*user = (struct host_user){ 0 };
-		strcpy(user->name, entry->pw_name);
+		snprintf(user->name, sizeof(user->name), "%s", entry->pw_name);
 		if (*entry->pw_dir == '/' && strlen(entry->pw_dir) < sizeof(user->home))
-			strcpy(user->home, entry->pw_dir);
+			snprintf(user->home, sizeof(user->home), "%s", entry->pw_dir);
 		return true;
 	}
 	return false;
@@ -85,7 +85,7 @@ static int ask_getent(const char *database, const char *key, accounts_isolate *i
 	if (RETRY_ON_EINTR(waitpid(child, &status, 0)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot wait for " GETENT);
 	if (lseek(answer, 0, SEEK_SET) == 0 && (in = fdopen(answer, "r")))
-		answer = -1;
+		steal_fd(&answer);
 	matches = in && reader(in, wanted, found);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && matches)
 		return 1;
