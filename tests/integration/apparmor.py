@@ -51,10 +51,10 @@ def guest():
     if not tap.report(outcome.status == 0, "a rootfs of noble, with apparmor", outcome):
         return
     stage(home.user)
-    pass_on(home.run("run", "--quiet", "--kernel", "distro", "--memory", "3G", "--timeout", "3000",
+    pass_on(home.run("run", "--quiet", "--kernel", "distro", "--memory", "3G", "--timeout", "6000",
                      "--append", "apparmor=1 security=apparmor", "--rwdir", SHARE, "--",
                      "env", f"PYTHONPATH={SHARE}/tests", "python3", "-B", f"{SHARE}/tests/apparmor_guest.py", SHARE,
-                     seconds=3200))
+                     seconds=6200))
     shutil.rmtree(SHARE, ignore_errors=True)
 
 
