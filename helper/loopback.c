@@ -1,27 +1,30 @@
 #include "helper/loopback.h"
 
+#ifdef HAVE_LIBNL
 #include <linux/if.h>
 #include <linux/rtnetlink.h>
-#include <sys/socket.h>
-
-#include "proto/cleanup.h"
+#include <netlink/netlink.h>
 
 #define LOOPBACK 1 /* the first interface of every network namespace */
 
-/* One message of rtnetlink(7), answered before sendto(2) returns. */
+/* One message of rtnetlink(7): libnl's own part for that, libnl-route, would take as long to load
+ * as all else. */
 void loopback_up(void)
 {
-	struct {
-		struct nlmsghdr header;
-		struct ifinfomsg change;
-	} message = {
-		.header = { .nlmsg_len = sizeof(message),
-			    .nlmsg_type = RTM_NEWLINK,
-			    .nlmsg_flags = NLM_F_REQUEST },
-		.change = { .ifi_index = LOOPBACK, .ifi_flags = IFF_UP, .ifi_change = IFF_UP },
+	struct nl_sock *sock = nl_socket_alloc();
+	struct ifinfomsg change = {
+		.ifi_index = LOOPBACK,
+		.ifi_flags = IFF_UP,
+		.ifi_change = IFF_UP,
 	};
-	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	ssize_t ignored = fd < 0 ? -1 : send(fd, &message, sizeof(message), 0);
 
-	(void)ignored;
+	if (sock && nl_connect(sock, NETLINK_ROUTE) == 0 &&
+	    nl_send_simple(sock, RTM_NEWLINK, NLM_F_ACK, &change, sizeof(change)) >= 0)
+		nl_wait_for_ack(sock);
+	nl_socket_free(sock);
 }
+#else
+void loopback_up(void)
+{
+}
+#endif
