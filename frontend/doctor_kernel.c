@@ -13,10 +13,14 @@
 #include <sys/xattr.h>
 
 #include "frontend/client.h"
+#include "frontend/userns.h"
 #include "policy/subids.h"
 
 #define KERNEL_MAJOR 5
 #define KERNEL_MINOR 15
+
+#define APPARMOR_RULE "kernel.apparmor_restrict_unprivileged_userns"
+#define APPARMOR_PROFILE ROOTLET_DATADIR "/apparmor/rootlet-helper.apparmor"
 
 void probe_subids(struct finding *f)
 {
@@ -79,8 +83,13 @@ static long read_setting(const char *name)
 	return in && fscanf(in, "%ld", &value) == 1 ? value : -1;
 }
 
+static bool is_restricted(void)
+{
+	return read_setting("kernel/apparmor_restrict_unprivileged_userns") == 1;
+}
+
 /* Makes one, and in it what needs its root: AppArmor's rule lets the first happen, and takes all
- * rights away in it. Returns 0, or the errno. */
+ * capabilities away in it. Returns 0, or the errno. */
 static int try_namespaces(void)
 {
 	int status;
@@ -108,22 +117,45 @@ static bool helper_makes_namespaces(void)
 	return makes;
 }
 
-/* AppArmor's rule goes by program: what this one may not, the helper may. */
+/* As for a VM: the helper's own namespace, which an installed helper keeps to itself. -1: none. */
+static int open_namespace(void)
+{
+	_cleanup_error_ struct error *ignored = NULL;
+	struct helper *helper = NULL;
+	int userns = -1;
+
+	if (helper_is_installed())
+		return userns_open(&ignored);
+	if (helper_start("doctor", NULL, &helper, &ignored) == 0)
+		helper_open_namespace(helper, &userns, &ignored);
+	helper_stop(&helper);
+	return userns;
+}
+
+/* AppArmor's rule goes by program. This one has no profile, since whoever starts it chooses code
+ * that it loads. */
 static void judge_apparmor(struct finding *f)
 {
-	static const char fix[] =
-		"apparmor_parser -r on rootlet-helper.apparmor of rootlet's data folder, which "
-		"lets rootlet's two programs (or: sysctl -w "
-		"kernel.apparmor_restrict_unprivileged_userns=0)";
+	_cleanup_close_ int userns = -1;
 
-	if (helper_makes_namespaces())
-		finding_set(f, VERDICT_WARNING, fix,
-			    "AppArmor lets rootlet-helper make them, but not this program: "
-			    "rootlet run takes --root-transport dir");
+	if (!helper_makes_namespaces()) {
+		finding_set(f, VERDICT_MISSING,
+			    "as root: " ROOTLET_DATADIR "/install-helper, or for user mode: "
+			    "apparmor_parser -r " APPARMOR_PROFILE " (or: sysctl -w " APPARMOR_RULE
+			    "=0)",
+			    "AppArmor forbids them to programs without a profile (the "
+			    "sysctl " APPARMOR_RULE " is 1)");
+		return;
+	}
+	userns = open_namespace();
+	if (userns >= 0)
+		finding_set(f, VERDICT_OK, "", "AppArmor lets rootlet's own programs make them");
 	else
-		finding_set(f, VERDICT_MISSING, fix,
-			    "AppArmor forbids them to programs without a profile (the sysctl "
-			    "kernel.apparmor_restrict_unprivileged_userns is 1)");
+		finding_set(f, VERDICT_WARNING,
+			    ROOTLET_DATADIR "/install-helper --vm, which gives each member of its "
+					    "group a user namespace",
+			    "AppArmor lets rootlet-helper make them, but not rootlet-userns: "
+			    "rootlet run and rootlet fstests cannot boot a VM");
 }
 
 void probe_namespaces(struct finding *f)
@@ -140,7 +172,7 @@ void probe_namespaces(struct finding *f)
 			f, VERDICT_MISSING, "sysctl -w kernel.unprivileged_userns_clone=1",
 			"the sysctl kernel.unprivileged_userns_clone is 0; no capability of a file "
 			"helps, as each jail is a namespace of its own");
-	else if (read_setting("kernel/apparmor_restrict_unprivileged_userns") == 1)
+	else if (is_restricted())
 		judge_apparmor(f);
 	else
 		finding_set(f, VERDICT_MISSING,
@@ -148,15 +180,16 @@ void probe_namespaces(struct finding *f)
 			    "a user namespace cannot be made: %s", strerror(number));
 }
 
-/* As process 1 of a pid namespace, and root of the user namespace that this belongs to. Returns 0,
- * or the errno. */
-static int try_proc(void)
+/* As process 1 of a pid namespace, and root of the user namespace that this belongs to, which is
+ * made in USERNS, if that is not -1. Returns 0, or the errno. */
+static int try_proc(int userns)
 {
 	int status;
 	pid_t child = fork(), first;
 
 	if (child == 0) {
-		if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID) < 0 || (first = fork()) < 0)
+		if ((userns >= 0 && setns(userns, CLONE_NEWUSER) < 0) ||
+		    unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID) < 0 || (first = fork()) < 0)
 			_exit(errno < 255 ? errno : 255);
 		if (first == 0)
 			_exit(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -174,10 +207,14 @@ static int try_proc(void)
 
 void probe_seal(struct finding *f)
 {
-	int number = try_proc();
+	_cleanup_close_ int userns = is_restricted() ? open_namespace() : -1;
+	int number = try_proc(userns);
 
 	if (number == 0)
 		finding_set(f, VERDICT_OK, "", "a VM gets a /proc of its own");
+	else if (userns < 0 && is_restricted())
+		finding_set(f, VERDICT_WARNING, "see: user namespaces",
+			    "AppArmor forbids the namespaces of a VM");
 	else
 		finding_set(f, VERDICT_WARNING,
 			    "run the container with an unmasked /proc, or rootlet run with "

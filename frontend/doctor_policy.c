@@ -42,7 +42,8 @@ void probe_policy(struct finding *f)
 	struct grant g;
 
 	if (policy_load(POLICY_PATH, helper_is_installed(), &policy, &err) < 0 ||
-	    caller_self(&caller, &err) < 0) {
+	    caller_self(&caller, NULL, &err) < 0 ||
+	    (policy && grant_make(&g, policy, &caller, &err) < 0)) {
 		finding_set(f, VERDICT_MISSING, "rootlet policy check", "%s",
 			    err ? err->message : "out of memory");
 		return;
@@ -51,7 +52,6 @@ void probe_policy(struct finding *f)
 		finding_set(f, VERDICT_OK, "", "none: you may do everything with rootlet");
 		return;
 	}
-	grant_make(&g, policy, &caller);
 	if (g.rule)
 		finding_set(f, VERDICT_OK, "", "you are under [allow %s] of " POLICY_PATH,
 			    g.rule->name);

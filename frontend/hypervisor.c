@@ -14,6 +14,7 @@
 
 #include "frontend/host_layout.h"
 #include "frontend/layout.h"
+#include "frontend/userns.h"
 #include "frontend/vm_filter.h"
 #include "frontend/vng.h"
 #include "proto/channel.h"
@@ -249,11 +250,8 @@ static _Noreturn void first_process(const struct vm_config *config, const struct
 	_exit(status);
 }
 
-/* Root of the level-1 namespace, which is ours to enter because we made it. */
-static int enter_level_1(int userns, struct error **err)
+static int become_root(struct error **err)
 {
-	if (setns(userns, CLONE_NEWUSER) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot enter the rootfs's user namespace");
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot become root of the user namespace");
 	return 0;
@@ -267,7 +265,8 @@ static int write_text(const char *file, const char *text)
 	return fd >= 0 && write(fd, text, (size_t)length) == length ? 0 : -1;
 }
 
-/* A user namespace of our own, in which the caller is root and nobody else exists. As whom vng runs
+/* A user namespace inside the helper's, in which the caller is root and nobody else exists, as in
+ * one of userns_open(). AppArmor lets us make it, since we have every capability. As whom vng runs
  * shows in what the guest writes to shared folders: there its root owns it, and may say so. */
 static int make_userns(struct error **err)
 {
@@ -286,16 +285,28 @@ static int make_userns(struct error **err)
 	return 0;
 }
 
+static int enter_userns(const struct vm_root *root, struct error **err)
+{
+	_cleanup_close_ int made = root->userns < 0 ? userns_open(err) : -1;
+	int userns = root->userns < 0 ? made : root->userns;
+
+	if (userns < 0)
+		return -1;
+	/* Ours to enter because we made it. In the helper's we are CALLER_ID, with every
+	 * capability. */
+	if (setns(userns, CLONE_NEWUSER) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot enter the VM's user namespace");
+	if (root->kind == VM_ROOT_TREE)
+		return become_root(err);
+	return root->userns < 0 ? 0 : make_userns(err);
+}
+
 static int enter(const struct vm_config *config, struct error **err)
 {
 	if (config->root.kind == VM_ROOT_HOST)
 		return 0;
-	if (config->root.kind == VM_ROOT_TREE) {
-		if (enter_level_1(config->root.userns, err) < 0)
-			return -1;
-	} else if (make_userns(err) < 0) {
+	if (enter_userns(&config->root, err) < 0)
 		return -1;
-	}
 	if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET |
 		    CLONE_NEWCGROUP) < 0)
 		return error_errno(err, ERR_HOST, "cannot make the VM's namespaces");

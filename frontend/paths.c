@@ -27,22 +27,33 @@ static bool runs_from_build(char exe[static PATH_MAX])
 	return strncmp(exe, ROOTLET_BUILD_DIR, length) == 0 && exe[length] == '/';
 }
 
-char *paths_helper(struct error **err)
+/* A program that is installed as NAME, and lies in a build folder at BUILT. */
+static char *find_program(const char *name, const char *built, struct error **err)
 {
 	char exe[PATH_MAX];
 	char *path, *end;
 
 	if (!runs_from_build(exe))
-		return join(err, ROOTLET_LIBEXECDIR, "/rootlet-helper", "");
+		return join(err, ROOTLET_LIBEXECDIR, "/", name);
 	for (int i = 0; i < 2; i++)
 		if ((end = strrchr(exe, '/')))
 			*end = '\0';
-	path = join(err, exe, "/helper/rootlet-helper", "");
+	path = join(err, exe, "/", built);
 	if (path && access(path, X_OK) == 0)
 		return path;
 	/* A test program, one folder deeper or shallower. */
 	free(path);
-	return join(err, ROOTLET_BUILD_DIR, "/helper/rootlet-helper", "");
+	return join(err, ROOTLET_BUILD_DIR, "/", built);
+}
+
+char *paths_helper(struct error **err)
+{
+	return find_program("rootlet-helper", "helper/rootlet-helper", err);
+}
+
+char *paths_userns(struct error **err)
+{
+	return find_program("rootlet-userns", "frontend/rootlet-userns", err);
 }
 
 char *paths_policy(const char *relative, struct error **err)

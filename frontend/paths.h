@@ -4,8 +4,9 @@
 
 #include "proto/error.h"
 
-/* The helper's path; the caller's to free. */
+/* The paths of rootlet-helper and rootlet-userns; the caller's to free. */
 char *paths_helper(struct error **err);
+char *paths_userns(struct error **err);
 
 /* A file of the policy folder, "profiles/fstests.conf" or "smoke.sh"; the caller's to free. */
 char *paths_policy(const char *relative, struct error **err);

@@ -14,14 +14,13 @@ static int load(struct policy **policy, struct grant *g, struct error **err)
 {
 	struct caller caller;
 
-	if (policy_load(POLICY_PATH, false, policy, err) < 0 || caller_self(&caller, err) < 0)
+	if (policy_load(POLICY_PATH, false, policy, err) < 0 || caller_self(&caller, NULL, err) < 0)
 		return -1;
 	if (!*policy && !(*policy = policy_open_to_all()))
 		return error_set(err, ERR_SPACE, "out of memory");
 	if (policy_resolve(*policy, err) < 0)
 		return -1;
-	grant_make(g, *policy, &caller);
-	return 0;
+	return grant_make(g, *policy, &caller, err);
 }
 
 static int check_mirror(const struct grant *g, const char *url, struct error **err)

@@ -157,11 +157,13 @@ static int show(const char *path, bool json, struct error **err)
 	struct grant g;
 
 	(void)path;
-	if (policy_load(POLICY_PATH, false, &policy, err) < 0 || caller_self(&caller, err) < 0)
+	if (policy_load(POLICY_PATH, false, &policy, err) < 0 ||
+	    caller_self(&caller, NULL, err) < 0)
 		return -1;
 	if (!policy && !(policy = policy_open_to_all()))
 		return error_set(err, ERR_SPACE, "out of memory");
-	grant_make(&g, policy, &caller);
+	if (grant_make(&g, policy, &caller, err) < 0)
+		return -1;
 	if (json)
 		document_print(describe_grant(policy, &g));
 	else

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 
 #include "frontend/client.h"
+#include "frontend/doctor.h"
 #include "frontend/image.h"
 #include "frontend/store.h"
 #include "frontend/tree.h"
@@ -256,7 +257,13 @@ static int prepare(const struct root_wish *w, const struct format *format, struc
 {
 	if (format) {
 		root->vm = (struct vm_root){ .kind = VM_ROOT_IMAGE, .fstype = format->name };
-		return find_or_build(w, format->name, root, err);
+		if (find_or_build(w, format->name, root, err) < 0)
+			return -1;
+		/* Where AppArmor restricts user namespaces, the helper may make one, and we may
+		 * not. */
+		return helper_is_installed()
+			       ? 0
+			       : helper_open_namespace(w->rootfs->helper, &root->userns, err);
 	}
 	root->path = strdup(w->rootfs->path);
 	if (!root->path)

@@ -25,7 +25,8 @@ struct vm_root {
 	const char *path;   /* absolute: the rootfs, or the image */
 	const char *fstype; /* of the image */
 	bool virtiofs;	    /* tree: where a virtiofsd is found; else 9p */
-	int userns;	    /* tree: the helper's level-1 user namespace; stays the caller's */
+	int userns; /* the helper's level-1 user namespace, which stays the caller's; with an
+			image, -1 if an installed helper keeps it to itself */
 };
 
 /* A folder of the host that the guest sees at the path GUEST. */

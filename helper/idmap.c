@@ -2,6 +2,7 @@
 
 #include <cap-ng.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
@@ -100,14 +101,33 @@ static int map_process(pid_t pid, const struct idmap *map, const struct session 
 	return run_map_programs(pid, map, uid, gid);
 }
 
-static int explain_clone(struct error **err)
+#define APPARMOR_RULE "kernel.apparmor_restrict_unprivileged_userns"
+
+/* AppArmor's rule either forbids a user namespace, or lets it be made and takes all capabilities
+ * away in it. Source: Linux of Ubuntu, security/apparmor/lsm.c. */
+static bool is_apparmors(int number)
 {
+	_cleanup_close_ int fd = open("/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+				      O_RDONLY | O_CLOEXEC);
+	char value = '0';
+
+	return (number == EPERM || number == EACCES) && fd >= 0 && read(fd, &value, 1) == 1 &&
+	       value != '0';
+}
+
+static int explain_namespaces(const char *what, const char *settings, struct error **err)
+{
+	int number = errno;
+
+	if (is_apparmors(number))
+		return error_set(err, ERR_HOST,
+				 "cannot make %s: AppArmor forbids it (the sysctl " APPARMOR_RULE
+				 " is 1) to a rootlet-helper without its profile; ask an "
+				 "administrator to load that; which one: rootlet doctor",
+				 what);
 	/* ENOSPC is a sysctl's limit here, and no full disk. */
-	return error_set(err, ERR_HOST,
-			 "cannot make a user namespace: %s; see what forbids it with: sysctl "
-			 "kernel.unprivileged_userns_clone user.max_user_namespaces "
-			 "kernel.apparmor_restrict_unprivileged_userns",
-			 strerror(errno));
+	return error_set(err, ERR_HOST, "cannot make %s: %s; see what forbids it with: sysctl %s",
+			 what, strerror(number), settings);
 }
 
 static int explain_maps(enum mode mode, int code, struct error **err)
@@ -201,6 +221,13 @@ static int become_spare(const struct idmap *map, struct error **err)
 	return 0;
 }
 
+int idmap_become_nobody(void)
+{
+	const struct idmap nobody = { SUBIDS_ROOT_FIRST, SUBIDS_ROOT_FIRST };
+
+	return become_spare(&nobody, NULL) < 0 || setgroups(0, NULL) < 0 ? -1 : 0;
+}
+
 int idmap_act_for_caller(struct error **err)
 {
 	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0 ||
@@ -239,15 +266,20 @@ pid_t idmap_fork(struct error **err)
 	pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
 	if (pid > 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
 		kill(pid, SIGKILL);
-	return pid < 0 ? explain_clone(err) : pid;
+	return pid < 0 ? explain_namespaces("a user namespace",
+					    "kernel.unprivileged_userns_clone "
+					    "user.max_user_namespaces",
+					    err)
+		       : pid;
 }
 
 int idmap_leave_host(struct error **err)
 {
 	if (unshare(HOST_PARTS) < 0)
-		return error_errno(err, ERR_HOST,
-				   "cannot make namespaces; see: sysctl user.max_net_namespaces "
-				   "user.max_ipc_namespaces user.max_uts_namespaces");
+		return explain_namespaces("namespaces",
+					  "user.max_net_namespaces user.max_ipc_namespaces "
+					  "user.max_uts_namespaces",
+					  err);
 	return 0;
 }
 

@@ -38,6 +38,11 @@ int idmap_write(const struct session *session, const struct idmap *map, pid_t ch
  * the host is left afterwards. */
 int idmap_join(int child, struct error **err);
 
+/* For a process of an installed helper that asks the host's name services: it becomes an id of
+ * nobody's, so that the caller can neither trace nor stop it, and loses all capabilities with its
+ * next execve(2). Returns 0 or -1. */
+int idmap_become_nobody(void);
+
 /* For the child, once it has ids: whoever acts in the caller's directories must do so as the
  * caller, by setfsuid(2), while all of its other ids are the spare one. So the caller can neither
  * stop nor end it, nor own its files in /proc: kill(2), proc(5). Keeps the capabilities. */

@@ -9,6 +9,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "helper/idmap.h"
+
 #define FILES_LEAST 256 /* descriptors */
 
 const char *mode_name(enum mode mode)
@@ -79,7 +81,7 @@ int session_open(struct session *s, int channel, struct error **err)
 	s->login_uid = read_number("/proc/self/loginuid");
 	s->audit_session = read_number("/proc/self/sessionid");
 	/* First, so that a refusal can be recorded. */
-	known = caller_self(&caller, err);
+	known = caller_self(&caller, s->mode == MODE_INSTALLED ? idmap_become_nobody : NULL, err);
 	s->grant.caller = caller;
 	if (known < 0 || policy_load(POLICY_PATH, s->mode == MODE_INSTALLED, &s->policy, err) < 0)
 		return -1;
@@ -87,6 +89,5 @@ int session_open(struct session *s, int channel, struct error **err)
 		return error_set(err, ERR_SPACE, "out of memory");
 	if (policy_resolve(s->policy, err) < 0)
 		return -1;
-	grant_make(&s->grant, s->policy, &caller);
-	return 0;
+	return grant_make(&s->grant, s->policy, &caller, err);
 }

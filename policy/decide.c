@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <fnmatch.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,21 +9,24 @@
 #include "policy/directory.h"
 #include "policy/operations.h"
 
-int caller_self(struct caller *c, struct error **err)
+int caller_self(struct caller *c, accounts_isolate *isolate, struct error **err)
 {
-	const struct passwd *entry = getpwuid(getuid());
+	struct host_user user = { 0 };
 	char path[PATH_MAX];
-	int count;
+	int count, found;
 
 	memset(c, 0, sizeof(*c));
 	c->uid = getuid();
 	c->gid = getgid();
-	if (entry)
-		snprintf(c->name, sizeof(c->name), "%s", entry->pw_name);
-	else
-		snprintf(c->name, sizeof(c->name), "%u", c->uid);
-	if (entry && entry->pw_dir && *entry->pw_dir == '/' &&
-	    directory_canonical(entry->pw_dir, path) == 0 && strlen(path) < sizeof(c->home))
+	c->isolate = isolate;
+	snprintf(c->name, sizeof(c->name), "%u", c->uid);
+	found = accounts_find_user(c->uid, isolate, &user, err);
+	if (found < 0)
+		return -1;
+	if (found)
+		memcpy(c->name, user.name, sizeof(c->name));
+	if (*user.home && directory_canonical(user.home, path) == 0 &&
+	    strlen(path) < sizeof(c->home))
 		memcpy(c->home, path, strlen(path) + 1);
 	count = getgroups(CALLER_GROUPS_MAX, c->groups);
 	if (count < 0)
@@ -34,34 +35,40 @@ int caller_self(struct caller *c, struct error **err)
 	return 0;
 }
 
-static bool in_group(const struct caller *c, const char *word)
+/* Returns 1, 0, or -1 with ERR set. */
+static int in_group(const struct caller *c, const char *word, struct error **err)
 {
-	const struct group *entry = getgrnam(word);
-	gid_t gid = entry ? entry->gr_gid : (gid_t)strtoul(word, NULL, 10);
+	gid_t gid = (gid_t)strtoul(word, NULL, 10);
 
-	if (!entry && word[strspn(word, "0123456789")])
-		return false;
+	if (word[strspn(word, "0123456789")]) {
+		int found = accounts_find_group(word, c->isolate, &gid, err);
+
+		if (found <= 0)
+			return found;
+	}
 	if (c->gid == gid)
-		return true;
+		return 1;
 	for (size_t i = 0; i < c->group_count; i++)
 		if (c->groups[i] == gid)
-			return true;
-	return false;
+			return 1;
+	return 0;
 }
 
-static bool names(const struct policy_rule *rule, const struct caller *c)
+/* Likewise. */
+static int names(const struct policy_rule *rule, const struct caller *c, struct error **err)
 {
 	char number[16];
+	int found;
 
 	snprintf(number, sizeof(number), "%u", c->uid);
 	for (char **word = rule->users; *word; word++)
 		if (strcmp(*word, "*") == 0 || strcmp(*word, c->name) == 0 ||
 		    strcmp(*word, number) == 0)
-			return true;
+			return 1;
 	for (char **word = rule->groups; *word; word++)
-		if (in_group(c, *word))
-			return true;
-	return false;
+		if ((found = in_group(c, *word, err)) != 0)
+			return found;
+	return 0;
 }
 
 static void find_keyrings(struct grant *g)
@@ -109,15 +116,21 @@ int policy_resolve(struct policy *policy, struct error **err)
 	return 0;
 }
 
-void grant_make(struct grant *g, const struct policy *policy, const struct caller *caller)
+int grant_make(struct grant *g, const struct policy *policy, const struct caller *caller,
+	       struct error **err)
 {
+	int named = 0;
+
 	g->policy = policy;
 	g->caller = *caller;
 	g->rule = NULL;
-	for (size_t i = 0; i < policy->rule_count && !g->rule; i++)
-		if (names(&policy->rules[i], caller))
+	for (size_t i = 0; i < policy->rule_count && named == 0; i++) {
+		named = names(&policy->rules[i], caller, err);
+		if (named > 0)
 			g->rule = &policy->rules[i];
+	}
 	find_keyrings(g);
+	return named < 0 ? -1 : 0;
 }
 
 static void decide(const struct grant *g, struct decision *d, bool allowed, const char *key)

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <sys/types.h>
 
+#include "policy/accounts.h"
 #include "policy/policy.h"
 
 #define CALLER_GROUPS_MAX 256
@@ -17,6 +18,7 @@ struct caller {
 	char home[256]; /* as directory_canonical() has it; empty where there is none */
 	gid_t groups[CALLER_GROUPS_MAX];
 	size_t group_count;
+	accounts_isolate *isolate; /* how names of groups are looked up */
 };
 
 /* A policy as it applies to one caller. */
@@ -48,15 +50,18 @@ struct decision {
 	char why[512];	/* of a refusal */
 };
 
-/* Whoever runs this process: its real ids and its groups. */
-int caller_self(struct caller *caller, struct error **err);
+/* Whoever runs this process: its real ids and its groups. ISOLATE is for the process that looks up
+ * what /etc/passwd and /etc/group do not have: see accounts.h. */
+int caller_self(struct caller *caller, accounts_isolate *isolate, struct error **err);
 
 /* Replaces root's symbolic links in the folders and keyrings of POLICY, so that they can be
  * compared with what directory_open() tells, and lead where root says; where root is uid 0. */
 int policy_resolve(struct policy *policy, struct error **err);
 
-/* The section of POLICY that CALLER is under. */
-void grant_make(struct grant *grant, const struct policy *policy, const struct caller *caller);
+/* The section of POLICY that CALLER is under. Returns 0, or -1 with ERR set and no section if a
+ * group could not be looked up. */
+int grant_make(struct grant *grant, const struct policy *policy, const struct caller *caller,
+	       struct error **err);
 
 void policy_decide(const struct grant *grant, const struct question *question,
 		   struct decision *decision);

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import time
 
-from support import forms, installed, tap, vng
+from support import elf, forms, installed, tap, vng
 from support import mirror as mirrors
 from support.protocol import REFUSED, REQUESTS, TRUST, VERSION, Helper, opened, request
 from support.server import Server
@@ -319,8 +319,13 @@ def apparmor():
     profile = f"{installed.PREFIX}/share/rootlet/apparmor/rootlet-helper.apparmor"
     with open(profile, encoding="utf-8") as file:
         text = file.read()
-    tap.report(f"\nprofile rootlet-helper {installed.HELPER} flags=(unconfined) {{\n\tuserns,\n}}\n" in text,
-               "the AppArmor profile is for the program that is installed, and lets it make user namespaces", text)
+    rules = elf.profiles(profile)
+    tap.report(rules == {installed.HELPER: ["userns,"]} and elf.loads(installed.HELPER) == [],
+               "the AppArmor profile is for the program that is installed, which loads no library", text)
+    userns = f"{os.path.dirname(installed.HELPER)}/rootlet-userns"
+    st = os.stat(userns)
+    tap.report((st.st_uid, st.st_gid, st.st_mode & 0o7777) == (0, USER.gid, 0o750) and elf.loads(userns) == [],
+               "rootlet-userns is root's, of the group, and loads no library", oct(st.st_mode))
     if not parser:
         tap.skip("the AppArmor profile parses", "there is no apparmor_parser")
         return
@@ -448,11 +453,13 @@ def other_libraries(folder):
     copy = shutil.copy(installed.HELPER, f"{folder}/unprivileged")
     os.chmod(copy, 0o755)
     setup = f"export LD_LIBRARY_PATH={folder};"
+    other = subprocess.run(["/bin/true"], env={"LD_LIBRARY_PATH": folder}, stderr=subprocess.DEVNULL, check=False)
     plain, tricked = (Helper(USER, program=copy, setup=text) for text in ("", setup))
     codes = plain.leave(), tricked.leave()
     answer, status = greeted(setup=setup)
-    tap.report(codes[1] == 127 and codes[0] != 127 and answer.code == 0 and status == 0,
-               "LD_LIBRARY_PATH, where the loader takes it from others, loads nothing into it", codes, answer, status)
+    tap.report(other.returncode == 127 and 127 not in codes and answer.code == 0 and status == 0,
+               "LD_LIBRARY_PATH, where the loader takes it from others, loads nothing into it", other, codes, answer,
+               status)
 
 
 def environment():
@@ -629,6 +636,71 @@ class Member(User):
         return {**super().switch(), "extra_groups": [USER.gid]}
 
 
+NAME_SERVICE = """#!/bin/bash
+{ id; cat /proc/self/status; env; } >>LOG/log 2>&1
+[[ $1 = -- ]] || exit 1
+ANSWER
+"""
+
+
+def name_services():
+    """A user whom LDAP, say, has, and /etc/passwd has not. The caller must be neither taken for another, nor
+    able to make the question fail and so pass a section over."""
+    folder, log = f"{SCRATCH}/names", f"{SCRATCH}/names/log"
+    os.makedirs(folder)
+    os.chmod(folder, 0o777)
+    users = "".join(line for line in open("/etc/passwd", encoding="utf-8") if not line.startswith(f"{USER.name}:"))
+    for name, text in (("passwd", users), ("getent", "")):
+        with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+    os.chmod(f"{folder}/getent", 0o755)
+    remote = f"echo remote:x:{USER.uid}:{USER.gid}::/home/remote:/bin/sh"
+    group = f"echo remote:x:{USER.gid}:"
+    other = f"echo remote:x:{USER.uid + 1}:{USER.gid}::/home/remote:/bin/sh"
+    rows = (
+        # what, the policy's first section, its second, getent's answer, what is said
+        ("a user by name", "users = remote", "", remote, None),
+        ("a user by name, if there is none such", "users = remote", "", "exit 2", "nothing is allowed: no .* names"),
+        ("a user by name, if nothing can tell", "users = remote\noperations =", "users = *", "exit 1", "getent"),
+        ("a user by name, if getent is killed", "users = remote\noperations =", "users = *", "kill -9 $$", "getent"),
+        ("a user by name, if another is told", "users = remote", "users = *", other, "getent"),
+        ("a user by number, if there is none such", f"users = {USER.uid}", "", "exit 2", None),
+        ("a group by name", "groups = remote", "", f"[[ $2 = group ]] && {group} || exit 2", None),
+        ("a group by name, if there is none such", "groups = remote", "users = *", "exit 2", None),
+        ("a group by name, if nothing can tell", "groups = remote\noperations =", "users = *",
+         "[[ $2 = group ]] && exit 1; exit 2", "getent"),
+    )
+    mounts = ((f"{folder}/passwd", "/etc/passwd"), (f"{folder}/getent", "/usr/bin/getent"))
+    for source, path in mounts:
+        subprocess.run(["mount", "--bind", source, path], check=True)
+    for what, first, second, answer_of, says in rows:
+        with open(f"{folder}/getent", "w", encoding="utf-8") as file:
+            file.write(NAME_SERVICE.replace("LOG", folder).replace("ANSWER", answer_of))
+        sections = [f"[allow first]\n{first}\nfolders = *\nkeyrings = *"]
+        sections += [f"[allow second]\n{second}\nfolders = *\nkeyrings = *"] if second else []
+        installed.set_policy("\n".join([*sections, f"[ids]\nfirst = {installed.FIRST}\nuids = 1-9999",
+                                        "[audit]\njournal = no\n"]))
+        with Helper(USER, program=installed.HELPER, setup="export CALLERS=x;") as helper:
+            answer = helper.greeting
+            if answer.code == 0 and says:
+                with opened(SCRATCH) as fds:
+                    answer = helper.ask("Remove", fds, name="x")
+        good = re.search(says, answer.message) if says else answer.code == 0
+        tap.report(good, f"name services: {what}: {'refused' if says else 'known'}", answer)
+    text = open(log, encoding="utf-8").read()
+    wrong = [line for line in text.splitlines() if
+             re.match(rf"uid=(?!{1878982656 + 65535}\b)|Cap(?:Inh|Prm|Eff|Amb):\s.*[1-9a-f]|Groups:\t\S|CALLERS", line)]
+    tap.report(text.count("uid=") >= len(rows) and not wrong,
+               "name services: asked by nobody's process, without groups, capabilities or the caller's environment",
+               *wrong[:5])
+    os.chmod(f"{folder}/getent", 0o644)
+    answer, _ = greeted()
+    tap.report(answer.code == HOST and "getent" in answer.message, "name services: no getent: refused", answer)
+    for _, path in mounts:
+        subprocess.run(["umount", path], check=True)
+    shutil.rmtree(folder)
+
+
 def two_users(home, rootlet):
     """Both under one policy and of one group: neither can see, use, stop or name what is the other's."""
     entry = next((one for one in pwd.getpwall() if one.pw_name in (
@@ -768,6 +840,8 @@ if HOME:
     copies()
     traced()
     hostile(HOME)
+    name_services()
+    installed.allow(USER)
     two_users(HOME, ROOTLET)
     rolled_back(HOME)
     fronts(HOME, ROOTLET)

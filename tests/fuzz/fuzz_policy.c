@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		return 0;
 	}
-	grant_make(&g, policy, &caller);
+	grant_make(&g, policy, &caller, NULL);
 	for (size_t i = 0; i < operation_count; i++) {
 		struct question q = {
 			.request = operation_names[i].request,

@@ -89,10 +89,13 @@ def apparmor():
     both = {**host, "before": [*host["before"], f"{BUILD}/tests/deny", str(errno.EPERM)]}
     doctor("AppArmor's rule, and no profile", "missing", "user namespaces",
            f"AppArmor forbids them to programs without a profile .*{APPARMOR}",
-           f"apparmor_parser -r on rootlet-helper.apparmor .*sysctl -w {APPARMOR}=0", **both)
-    doctor("AppArmor's rule, and a profile for the helper alone", "warning", "user namespaces",
-           "lets rootlet-helper make them, but not this program", "apparmor_parser -r", status=0,
-           environment={"LD_PRELOAD": f"{BUILD}/tests/pretend.so", "PRETEND": "apparmor"}, **host)
+           f"as root: /.*/share/rootlet/install-helper, or for user mode: apparmor_parser -r /.*/rootlet-helper.apparmor .*sysctl -w {APPARMOR}=0",
+           **both)
+    alone = {"LD_PRELOAD": f"{BUILD}/tests/pretend.so", "PRETEND": "apparmor"}
+    doctor("AppArmor's rule, and a profile for the helper alone", "ok", "user namespaces",
+           "AppArmor lets rootlet's own programs make them", environment=alone, **host)
+    doctor("no rule, and no namespace for this program", "missing", "user namespaces", "cannot be made",
+           environment=alone)
 
 
 def namespaces_by_name():

@@ -14,7 +14,7 @@ import time
 from support import sums, tap, vng
 from support.schemas import stream
 from support.terminal import Terminal
-from support.world import (AS_ROOT, NOBODY, Home, Outcome, Tidy, kill, small_rootfs, wait_until,
+from support.world import (AS_ROOT, BUILD, NOBODY, Home, Outcome, Tidy, kill, small_rootfs, wait_until,
                            without)
 
 TIMEOUT, INTERRUPTED, FAILED_VM = 124, 130, 125
@@ -773,7 +773,23 @@ def pruned():
                os.listdir(f"{home.cache}/rootlet/images"))
 
 
+def restricted():
+    """Where AppArmor lets only the helper make a user namespace, a VM is sealed in one inside of that."""
+    os.chmod(home.write("bin/vng", "#!/bin/sh\ngrep -c . /proc/self/uid_map; id -u; printf '%s\\n' \"$@\"\n"), 0o755)
+    own = {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}
+    pretend = {"LD_PRELOAD": f"{BUILD}/tests/pretend.so", "PRETEND": "apparmor"}
+    outcome = home.run("doctor", environment=pretend)
+    tap.report(re.search("^missing +user namespaces", outcome.out, re.M), "rootlet may make no user namespace", outcome)
+    for transport, ids in (("image", r"\A1\n0\n"), ("dir", r"\A3\n65535\n|\A2\n65535\n")):
+        for environment, what in ((own, "may"), ({**own, **pretend}, "may not")):
+            outcome = home.run("run", "--path", TREE, "--kernel", KERNEL, "--root-transport", transport, "--", "true",
+                               environment=environment)
+            tap.report(outcome.status == FAILED_VM and re.search(ids, outcome.out) and "--qemu-opts" in outcome.out,
+                       f"rootlet {what} make a user namespace: a VM is sealed, with --root-transport {transport}", outcome)
+
+
 attacked = Victims()
+restricted()
 attacks_work(attacked)
 taken_over(attacked, "dir")
 taken_over(attacked, "image")

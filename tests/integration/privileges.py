@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 
-from support import tap
+from support import elf, tap
 from support.lists import expected
 from support.protocol import Helper, opened, request
 from support.server import Fault, Server
@@ -154,7 +154,8 @@ def wanted_files():
     files = ["bin/rootlet", "libexec/rootlet/rootlet-helper", "share/rootlet/install-helper",
              "share/rootlet/policy.conf.example", "share/rootlet/smoke.sh", "share/rootlet/guest/init.sh",
              "share/rootlet/guest/fstests.sh", "share/rootlet/guest/command.sh", "share/rootlet/build/fstests.sh",
-             "share/rootlet/apparmor/rootlet-helper.apparmor",
+             "share/rootlet/apparmor/rootlet-helper.apparmor", "share/rootlet/apparmor/rootlet-userns.apparmor",
+             "libexec/rootlet/rootlet-userns",
              "share/bash-completion/completions/rootlet", "share/zsh/site-functions/_rootlet",
              "share/fish/vendor_completions.d/rootlet.fish"]
     files += [f"share/rootlet/profiles/{name}" for name in os.listdir(f"{SOURCE}/policy/profiles")]
@@ -177,10 +178,18 @@ def installed_files():
     missing = {path for path in wanted_files() if target + path not in files}
     tap.report(done.returncode == 0 and not missing, "meson install: programs, profiles, schemas, manuals, "
                "completion", *sorted(missing), done.stdout[-2000:])
-    with open(f"{target}{PREFIX}/share/rootlet/apparmor/rootlet-helper.apparmor", encoding="utf-8") as file:
-        named = re.findall(r"^profile rootlet(?:-helper)? (\S+) .*\{\n\tuserns,\n\}", file.read(), re.M)
-    tap.report(sorted(named) == [f"{PREFIX}/bin/rootlet", f"{PREFIX}/libexec/rootlet/rootlet-helper"],
-               "AppArmor's profile names both programs by their paths", named)
+    rules = {}
+    for name in ("rootlet-helper", "rootlet-userns"):
+        one = elf.profiles(f"{target}{PREFIX}/share/rootlet/apparmor/{name}.apparmor")
+        tap.report(one == {f"{PREFIX}/libexec/rootlet/{name}": ["userns,"]},
+                   f"the AppArmor profile of {name} names it by its path, and nothing else", one)
+        rules |= one
+    loaded = {program: elf.loads(target + program) for program in rules}
+    tap.report(len(loaded) == 2 and not any(loaded.values()) and elf.loads(f"{target}{PREFIX}/bin/rootlet"),
+               "no program with an AppArmor profile loads a library", loaded)
+    others = [name for name in os.listdir(f"{target}{PREFIX}/share/rootlet/apparmor") if
+              name.rpartition(".")[0] not in ("rootlet-helper", "rootlet-userns")]
+    tap.report(not others, "there is no further AppArmor profile", *others)
     marked = subprocess.run(["find", target, BUILD, "-perm", "/6000", "-type", "f"],
                             stdout=subprocess.PIPE, text=True, check=False).stdout.split()
     tap.report(not marked, "no file that is installed or built has a setuid or setgid bit", *marked)
@@ -216,8 +225,8 @@ def owners_of_tree():
 
 
 def hardened():
-    """Of both programs: position-independent, all relocations read-only, no executable stack."""
-    for program in (ROOTLET, HELPER):
+    """Of all programs: position-independent, all relocations read-only, no executable stack."""
+    for program in (ROOTLET, HELPER, f"{BUILD}/frontend/rootlet-userns"):
         name = os.path.basename(program)
         text = subprocess.run(["readelf", "-W", "-h", "-l", "-d", "-s", "-n", program],
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -226,7 +235,7 @@ def hardened():
                               ("BIND_NOW", r"BIND_NOW|Flags: NOW"),
                               ("no executable stack", r"GNU_STACK.* RW "),
                               ("stack protector", "__stack_chk_fail"),
-                              ("_FORTIFY_SOURCE", r"__\w+_chk@")):
+                              ("_FORTIFY_SOURCE", r"__v?snprintf_chk(@|\n)")):
             tap.report(bool(re.search(pattern, text)), f"{name}: {what}")
 
 

@@ -172,7 +172,7 @@ static void check_questions(void)
 		struct decision d;
 		struct grant g;
 
-		grant_make(&g, policy, questions[i].caller);
+		grant_make(&g, policy, questions[i].caller, NULL);
 		policy_decide(&g, &questions[i].question, &d);
 		tap_check(d.allowed == !rule && (!rule || (strstr(d.rule, rule) && *d.why)),
 			  "question %zu, %s of %s: %s", i, questions[i].question.request,
@@ -188,7 +188,7 @@ static void check_files(void)
 	struct decision d;
 	struct grant g;
 
-	grant_make(&g, policy, &lab);
+	grant_make(&g, policy, &lab, NULL);
 	policy_decide(&g, &q, &d);
 	tap_check(d.allowed, "the keyring that is named");
 	q.keyring = wrong;
@@ -227,7 +227,7 @@ static void check_ranges(void)
 	uint32_t first = 0;
 	struct grant g;
 
-	grant_make(&g, policy, &lab);
+	grant_make(&g, policy, &lab, NULL);
 	tap_check(policy_range(&g, &first, NULL) == 0 && first == 900000, "a range by name");
 	g.caller = other;
 	tap_check(policy_range(&g, &first, NULL) == 0 && first == 365536, "a range by uid");
@@ -244,7 +244,7 @@ static void check_open(void)
 	struct decision d;
 	struct grant g;
 
-	grant_make(&g, policy, &stranger);
+	grant_make(&g, policy, &stranger, NULL);
 	policy_decide(&g, &q, &d);
 	tap_check(d.allowed && strcmp(d.rule, "no policy") == 0, "without a policy all is allowed");
 	tap_check(!policy->required && !policy->journal && strcmp(policy->file, "none") == 0,

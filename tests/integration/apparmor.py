@@ -1,0 +1,67 @@
+"""AppArmor's restriction of user namespaces, as Ubuntu has it: with --long, noble's kernel in a guest, with the
+restriction on, the installed rootlet and its profile. What is tried there is tools/apparmor_guest.py.
+
+Code of the caller's gets no capability in a user namespace by being preloaded into rootlet's programs, and none at
+all where the helper is installed; rootfs are created all the same."""
+import os
+import re
+import shutil
+import subprocess
+
+from support import tap
+from support.world import AS_ROOT, BUILD, SCRATCH, SOURCE, Home, mirror, shared_cache
+
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
+SHARE = f"{SCRATCH}/{os.getpid()}.guest"
+PACKAGES = ("apparmor uidmap gpgv libcurl4t64 libsolv1 libsolvext1 libarchive13t64 libjansson4 libssl3t64 python3 "
+            "libcap2-bin passwd iproute2")
+
+
+def stage(user):
+    """SHARE: what is installed, the small mirror, and the tests' own programs, for the guest."""
+    os.makedirs(SHARE, mode=0o755)
+    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", f"{SHARE}/installed"],
+                   stdout=subprocess.DEVNULL, check=True)
+    at = mirror()
+    shutil.copytree(at.root, f"{SHARE}/mirror")
+    shutil.copy(at.keyring, SHARE)
+    shutil.copytree(f"{SOURCE}/tests/support", f"{SHARE}/tests/support", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(f"{SOURCE}/tests/tools/apparmor_guest.py", f"{SHARE}/tests")
+    for name in ("userns_attack", "userns_attack_preloaded.so"):
+        shutil.copy(f"{BUILD}/tests/{name}", SHARE)
+    subprocess.run(["chmod", "-R", "go=u-w", SHARE], check=True)
+    subprocess.run(["chown", "-R", f"{user.uid}:{user.gid}", SHARE], check=True)
+
+
+def pass_on(outcome):
+    """The guest's cases become ours."""
+    cases = re.findall(r"^(ok|not ok) \d+ - (.*)\n((?:#.*\n)*)", outcome.out, re.M)
+    for verdict, what, notes in cases:
+        tap.report(verdict == "ok", f"guest: {what}", notes)
+    whole = re.search(r"^1\.\.(\d+)$", outcome.out, re.M)
+    tap.report(bool(whole) and int(whole.group(1)) == len(cases) > 20 and
+               outcome.status == (1 if "\nnot ok" in f"\n{outcome.out}" else 0), "the guest tried all of it", outcome)
+
+
+def guest():
+    home = Home(cache=shared_cache())
+    home.write("config/rootlet/profiles/guest.conf", f"[profile]\nextend = minimal\n[packages]\nguest = {PACKAGES}\n")
+    outcome = home.run("create", "--release", "noble", "--profile", "guest", "--components", "main,universe",
+                       "--quiet", seconds=1800)
+    if not tap.report(outcome.status == 0, "a rootfs of noble, with apparmor", outcome):
+        return
+    stage(home.user)
+    pass_on(home.run("run", "--quiet", "--kernel", "distro", "--memory", "3G", "--timeout", "6000",
+                     "--append", "apparmor=1 security=apparmor", "--rwdir", SHARE, "--",
+                     "env", f"PYTHONPATH={SHARE}/tests", "python3", "-B", f"{SHARE}/tests/apparmor_guest.py", SHARE,
+                     seconds=6200))
+    shutil.rmtree(SHARE, ignore_errors=True)
+
+
+if not LONG:
+    tap.skip("noble's kernel with user namespaces restricted", "only with --long: it takes minutes")
+elif not AS_ROOT:
+    tap.skip("noble's kernel with user namespaces restricted", "needs root, to run rootlet as another user")
+else:
+    guest()
+tap.done()

@@ -1,0 +1,19 @@
+"""What an ELF program asks of the loader."""
+import re
+import subprocess
+
+
+def loads(path):
+    """Its loader and its libraries: [] if it is linked statically, and nothing is ever loaded into it."""
+    text = subprocess.run(["readelf", "--wide", "--program-headers", "--dynamic", path], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=True, env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"}).stdout
+    if "Program Headers:" not in text:
+        raise ValueError(f"{path} is no program: {text[:200]}")
+    return re.findall(r"program interpreter: ([^]]+)\]|\(NEEDED\)\s+Shared library: \[([^]]+)\]", text)
+
+
+def profiles(path):
+    """{program: its rules} of an AppArmor profile."""
+    with open(path, encoding="utf-8") as file:
+        return {program: rules.split() for program, rules in
+                re.findall(r"^profile \S+ (\S+) [^{]*\{([^}]*)\}", file.read(), re.M)}
