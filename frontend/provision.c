@@ -6,6 +6,7 @@
 
 #include "frontend/manifest.h"
 #include "frontend/script_log.h"
+#include "frontend/view.h"
 
 static char *mutable(const char *s)
 {
@@ -226,6 +227,7 @@ static int publish(struct helper *h, const struct provision *p, int manifest, st
 
 	progress_stage(p->progress, "Writing to disk");
 	message.replace = p->replace;
+	message.mode = p->mode;
 	request.kind_case = ROOTLET__REQUEST__KIND_PUBLISH;
 	request.publish = &message;
 	return helper_call(h, &request, &manifest, 1, NULL, err);
@@ -292,11 +294,12 @@ static int clone(struct helper *h, const struct provision *p, const struct clone
 int provision_clone(struct helper *h, const struct provision *p, const struct clone_way **how,
 		    size_t *count, char ***left_out, struct error **err)
 {
-	_cleanup_close_ int base = base_find(p->kept), fd = -1;
+	_cleanup_close_ int directory = base_find(p->kept), base = -1, fd = -1;
 	_cleanup_(manifest_free) struct manifest *manifest = NULL;
 	_cleanup_error_ struct error *why = NULL, *failed = NULL;
 
-	if (base < 0 || manifest_read(base, &manifest, &why) < 0 || clone(h, p, how, &why) < 0) {
+	if (directory < 0 || view_open(h, directory, &base, NULL, &why) < 0 ||
+	    manifest_read(h, base, &manifest, &why) < 0 || clone(h, p, how, &why) < 0) {
 		if (why && why->code != ERR_TRUST && why->code != ERR_INPUT &&
 		    why->code != ERR_MISSING)
 			return error_set(err, why->code, "%s", why->message);
