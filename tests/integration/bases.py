@@ -240,7 +240,8 @@ def verified(home):
     folder = f"{home.cache}/rootlet"
     for what in ("packages", "indexes", "solv", "bases"):
         name = sorted(one for one in os.listdir(f"{folder}/{what}") if re.fullmatch(r"\w{64}", one))[0]
-        flip(f"{folder}/{what}/{name}" + ("/usr/bin/attr" if what == "bases" else ""))
+        path = f"{folder}/{what}/{name}"
+        flip(f"{trees.inside(path)}/usr/bin/attr" if what == "bases" else path)
         outcome = home.run("cache", "verify")
         tap.report(outcome.status == 3 and re.search(rf"^damaged, removed: {what}/{name}", outcome.out, re.M)
                    and not os.path.lexists(f"{folder}/{what}/{name}"),
