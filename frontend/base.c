@@ -12,7 +12,7 @@
 #include "frontend/cache.h"
 #include "frontend/interrupt.h"
 
-#define FORMAT 3 /* of what a create leaves: other numbers are made anew */
+#define FORMAT 4 /* of what a create leaves: other numbers are made anew */
 #define WAIT_MS 200
 #define KEEP_SECONDS (30 * 24 * 60 * 60)
 
@@ -103,7 +103,7 @@ int base_find(const struct base *base)
 {
 	return base->folder < 0 ? -1
 				: openat(base->folder, base->key,
-					 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+					 O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 int base_remove(struct helper *h, int folder, const char *key, struct error **err)

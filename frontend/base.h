@@ -33,7 +33,7 @@ int base_open(const struct base_recipe *recipe, struct progress *progress, struc
 	      struct error **err);
 void base_close(struct base *base);
 
-/* The base, opened for reading; -1 where there is none. */
+/* The base, as O_PATH; -1 where there is none. */
 int base_find(const struct base *base);
 
 /* Removes what nobody used for a month. Failures are passed over. */

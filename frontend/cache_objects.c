@@ -15,6 +15,7 @@
 #include "frontend/resolve_cache.h"
 #include "frontend/store.h"
 #include "frontend/sums.h"
+#include "frontend/view.h"
 
 /* What the objects of a kind are. */
 enum form {
@@ -58,15 +59,13 @@ static int open_folder(const struct cache_objects *objects, size_t kind, const c
 /* A base was last used when its lock was last taken. */
 static int measure_tree(struct cache_objects *objects, struct cache_object *o, struct error **err)
 {
-	_cleanup_close_ int tree = open_folder(objects, o->kind, o->name);
+	_cleanup_close_ int tree = -1;
 	char lock[sizeof(o->name) + 8];
 	struct answer answer;
 	struct stat st;
 
-	if (tree < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open %s/%s", cache_kinds[o->kind],
-				   o->name);
 	if (start_helper(objects, err) < 0 ||
+	    view_open_at(objects->helper, objects->folders[o->kind], o->name, &tree, err) < 0 ||
 	    inspect_tree(objects->helper, tree, false, &answer, err) < 0)
 		return -1;
 	o->bytes = answer.bytes;
@@ -128,9 +127,9 @@ static int add(struct cache_objects *objects, size_t kind, const char *name, con
 static bool is_rootfs(int folder, const char *name)
 {
 	_cleanup_close_ int tree =
-		openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		openat(folder, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	return tree >= 0 && store_is_rootfs(tree);
+	return tree >= 0 && store_may_be_rootfs(tree);
 }
 
 /* What else is there is on its way, or leads to what is. */
@@ -260,17 +259,19 @@ int cache_object_remove(struct cache_objects *objects, const struct cache_object
 static int verify_base(struct cache_objects *objects, const struct cache_object *o,
 		       struct error **err)
 {
-	_cleanup_close_ int base = open_folder(objects, o->kind, o->name);
+	_cleanup_close_ int base = -1;
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Verify message = ROOTLET__VERIFY__INIT;
 
 	request.kind_case = ROOTLET__REQUEST__KIND_VERIFY;
 	request.verify = &message;
-	if (base < 0)
+	/* Somebody else has removed it. */
+	if (faccessat(objects->folders[o->kind], o->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	return start_helper(objects, err) < 0
-		       ? -1
-		       : helper_call(objects->helper, &request, &base, 1, NULL, err);
+	if (start_helper(objects, err) < 0 ||
+	    view_open_at(objects->helper, objects->folders[o->kind], o->name, &base, err) < 0)
+		return -1;
+	return helper_call(objects->helper, &request, &base, 1, NULL, err);
 }
 
 static int verify_file(const struct cache_objects *objects, const struct cache_object *o,

@@ -45,7 +45,8 @@ const struct option check_options[] = {
 struct check {
 	const char *name, *path;
 	bool deep, json;
-	int tree;
+	int directory, rootfs; /* as found (O_PATH), and opened; -1 */
+	unsigned mode;
 	char *folder, *base, *absolute;
 	struct manifest *manifest;
 	struct profile *profile; /* NULL where it is gone or has changed since */
@@ -59,7 +60,8 @@ struct check {
 static void check_clear(struct check *c)
 {
 	helper_stop(&c->helper);
-	closep(&c->tree);
+	closep(&c->directory);
+	closep(&c->rootfs);
 	free(c->folder);
 	free(c->base);
 	free(c->absolute);
@@ -89,32 +91,20 @@ static void check_ids(struct check *c)
 {
 	const struct host_ids *ids = helper_ids(c->helper);
 	const struct manifest *m = c->manifest;
-	struct stat st;
 
 	if (m->first_uid != ids->first_uid || m->first_gid != ids->first_gid ||
 	    m->count > ids->count)
-		findings_add(&c->findings,
-			     "the rootfs was made with host ids %u:%u (%u of them), this "
-			     "host gives you %u:%u (%u); restore the range in /etc/subuid and "
-			     "/etc/subgid; without it, only root can remove the rootfs: rm -r %s",
-			     m->first_uid, m->first_gid, m->count, ids->first_uid, ids->first_gid,
-			     ids->count, c->absolute);
-	if (fstat(c->tree, &st) == 0 && (st.st_uid != m->first_uid || st.st_gid != m->first_gid))
 		findings_add_anew(&c->findings,
-				  "the rootfs belongs to %u:%u instead of %u:%u, the "
-				  "first of its id range",
-				  (unsigned)st.st_uid, (unsigned)st.st_gid, m->first_uid,
-				  m->first_gid);
+				  "the manifest says host ids %u:%u (%u of them), this host gives "
+				  "you %u:%u (%u)",
+				  m->first_uid, m->first_gid, m->count, ids->first_uid,
+				  ids->first_gid, ids->count);
 }
 
-static int ask_helper(struct check *c, struct error **err)
+static int inspect(struct check *c, struct error **err)
 {
-	if (helper_start("check", NULL, &c->helper, err) < 0)
-		return as_finding(c, err);
-	if (c->manifest)
-		check_ids(c);
 	helper_set_log(c->helper, on_log, c);
-	if (inspect_tree(c->helper, c->tree, c->deep, &c->inspection, err) < 0)
+	if (inspect_tree(c->helper, c->rootfs, c->deep, &c->inspection, err) < 0)
 		return as_finding(c, err);
 	c->sized = true;
 	if (c->inspection.foreign)
@@ -128,8 +118,8 @@ static void check_manifest(struct check *c)
 	const struct manifest *m = c->manifest;
 	const struct profile *p;
 
-	contents_check_release(c->tree, m, &c->findings);
-	contents_check_packages(c->tree, m, &c->findings);
+	contents_check_release(c->helper, c->rootfs, m, &c->findings);
+	contents_check_packages(c->helper, c->rootfs, m, &c->findings);
 	if (profile_load(m->profile, &c->profile, NULL) == 0 &&
 	    strcmp(c->profile->sha256, m->profile_sha256) != 0) {
 		c->profile_changed = true;
@@ -137,9 +127,9 @@ static void check_manifest(struct check *c)
 	}
 	/* An unchanged profile is the better witness: nothing in the rootfs can have edited it. */
 	p = c->profile;
-	contents_check_accounts(c->tree, p ? p->users : m->users, p ? p->user_count : m->user_count,
-				p ? p->groups : m->groups, p ? p->group_count : m->group_count,
-				&c->findings);
+	contents_check_accounts(c->helper, c->rootfs, p ? p->users : m->users,
+				p ? p->user_count : m->user_count, p ? p->groups : m->groups,
+				p ? p->group_count : m->group_count, &c->findings);
 }
 
 /* The command that makes this very rootfs again. */
@@ -157,14 +147,16 @@ static char *compose_anew(const struct check *c)
 	return line;
 }
 
-static int check(struct check *c, struct error **err)
+static int look_inside(struct check *c, struct error **err)
 {
-	if (store_resolve(c->name, c->path, &c->folder, &c->base, err) < 0)
-		return -1;
-	store_tidy("check", c->folder);
-	if (store_open(c->name, c->path, &c->tree, &c->absolute, err) < 0)
-		return -1;
-	manifest_read(c->tree, &c->manifest, err);
+	struct stat st;
+
+	if (helper_start("check", NULL, &c->helper, err) < 0 ||
+	    store_open(c->helper, c->directory, c->absolute, &c->rootfs, NULL, err) < 0)
+		return as_finding(c, err);
+	if (fstat(c->rootfs, &st) == 0)
+		c->mode = st.st_mode & 07777;
+	manifest_read(c->helper, c->rootfs, &c->manifest, err);
 	c->findings.anew = compose_anew(c);
 	if (!c->findings.anew)
 		return error_set(err, ERR_SPACE, "out of memory");
@@ -172,10 +164,23 @@ static int check(struct check *c, struct error **err)
 		findings_add_anew(&c->findings, "%s", *err ? (*err)->message : "out of memory");
 		error_free(err);
 	}
-	contents_check_structure(c->tree, &c->findings);
-	if (c->manifest)
+	contents_check_structure(c->helper, c->rootfs, &c->findings);
+	if (c->manifest) {
 		check_manifest(c);
-	return ask_helper(c, err);
+		check_ids(c);
+	}
+	return interrupt_caught() ? error_set(err, ERR_INTERRUPTED, "interrupted")
+				  : inspect(c, err);
+}
+
+static int check(struct check *c, struct error **err)
+{
+	if (store_resolve(c->name, c->path, &c->folder, &c->base, err) < 0)
+		return -1;
+	store_tidy("check", c->folder);
+	if (store_find(c->name, c->path, &c->directory, &c->absolute, err) < 0)
+		return -1;
+	return look_inside(c, err);
 }
 
 static void print_users(const char *label, const struct manifest *m, size_t first, size_t end)
@@ -203,6 +208,11 @@ static void print_facts(const struct check *c)
 	print_users("Test users:", m, 0, primary);
 	print_users("Other users:", m, primary, m->user_count);
 	printf("Packages: %zu\n", m->package_count);
+	if (c->mode & (S_IRWXG | S_IRWXO))
+		printf("Mode: %04o: every local user who gets to it can run its setuid programs; "
+		       "to "
+		       "close it: %s\n",
+		       c->mode, c->findings.anew);
 	if (c->profile_changed)
 		printf("Note: profile %s has changed since; for the new one: %s\n", m->profile,
 		       c->findings.anew);
@@ -212,13 +222,17 @@ static json_t *describe(const struct check *c, const char *state)
 {
 	const struct manifest *m = c->manifest;
 	json_t *users = json_array(), *reasons = json_array();
+	char mode[8] = "";
 
+	if (c->rootfs >= 0)
+		snprintf(mode, sizeof(mode), "%04o", c->mode);
 	for (size_t i = 0; m && i < m->user_count; i++)
 		json_array_append_new(users, json_text(m->users[i].name));
 	for (size_t i = 0; i < c->findings.count && i < FINDINGS_MAX; i++)
 		json_array_append_new(reasons, json_text(c->findings.lines[i]));
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "state",
-			 state, "path", json_text(c->absolute), "reasons", reasons, "bytes",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
+			 "state", state, "path", json_text(c->absolute), "reasons", reasons, "mode",
+			 json_text(*mode ? mode : NULL), "bytes",
 			 c->sized ? json_integer((json_int_t)c->inspection.bytes) : json_null(),
 			 "distribution", json_text(m ? m->distribution : NULL), "release",
 			 json_text(m ? m->suite : NULL), "arch", json_text(m ? m->arch : NULL),
@@ -269,7 +283,7 @@ static int print_absence(struct check *c, const struct error *err)
 
 int command_check(int argc, char **argv)
 {
-	_cleanup_(check_clear) struct check c = { .tree = -1 };
+	_cleanup_(check_clear) struct check c = { .directory = -1, .rootfs = -1 };
 	_cleanup_error_ struct error *err = NULL;
 	int option, status;
 

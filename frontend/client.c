@@ -257,6 +257,10 @@ static int take_reply(struct helper *h, const Rootlet__Reply *reply, struct answ
 				memcpy(answer->digest, reply->inspection->digest.data, SHA256_LEN);
 		}
 		return 0;
+	case ROOTLET__REPLY__KIND_FOUND:
+		if (answer)
+			snprintf(answer->found, sizeof(answer->found), "%s", reply->found->kinds);
+		return 0;
 	default:
 		return error_set(err, ERR_SYSTEM, "rootlet-helper sent a reply of an unknown kind");
 	}

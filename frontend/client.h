@@ -22,6 +22,7 @@ struct answer {
 	uint32_t foreign;
 	bool digested; /* DIGEST was told */
 	uint8_t digest[SHA256_LEN];
+	char found[FIND_MAX + 1]; /* of Find: a letter for each path */
 };
 
 /* Where the rootfs's ids 0 to COUNT - 1 are on the host. MODE is "user", "installed" or "root". */

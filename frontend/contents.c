@@ -6,17 +6,14 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "frontend/tree.h"
+#include "frontend/view.h"
 
-#define TEXT_MAX (1024 * 1024)
-#define DPKG_STATUS "var/lib/dpkg/status"
-#define DPKG_STATUS_MAX (32 * 1024 * 1024)
 #define NAMED_PACKAGES 5 /* differences that are named before the rest is counted */
 
-static char *read_or_find(int tree, const char *path, size_t most, struct findings *f)
+static char *read_or_find(struct helper *h, int rootfs, const char *file, struct findings *f)
 {
 	_cleanup_error_ struct error *err = NULL;
-	char *text = tree_read(tree, path, most, NULL, &err);
+	char *text = view_read(h, rootfs, file, NULL, &err);
 
 	/* What is not there at all, the structure's check has found. */
 	if (!text && !(err && err->code == ERR_MISSING))
@@ -24,37 +21,43 @@ static char *read_or_find(int tree, const char *path, size_t most, struct findin
 	return text;
 }
 
-void contents_check_structure(int tree, struct findings *f)
+void contents_check_structure(struct helper *h, int rootfs, struct findings *f)
 {
-	static const struct {
-		const char *path;
-		mode_t type;
-	} wanted[] = {
-		{ "usr", S_IFDIR },
-		{ "etc", S_IFDIR },
-		{ "var", S_IFDIR },
-		{ "dev", S_IFDIR },
-		{ "proc", S_IFDIR },
-		{ "sys", S_IFDIR },
-		{ "tmp", S_IFDIR },
-		{ "run", S_IFDIR },
-		{ "root", S_IFDIR },
-		{ "home", S_IFDIR },
-		{ "bin/sh", S_IFREG },
-		{ "bin/mount", S_IFREG },
-		{ "usr/bin/env", S_IFREG },
-		{ "usr/bin/dpkg", S_IFREG },
-		{ "etc/passwd", S_IFREG },
-		{ "etc/group", S_IFREG },
-		{ "etc/shadow", S_IFREG },
-		{ "etc/hosts", S_IFREG },
-		{ "etc/os-release", S_IFREG },
-		{ DPKG_STATUS, S_IFREG },
+	static const char *const paths[] = {
+		"/usr",
+		"/etc",
+		"/var",
+		"/dev",
+		"/proc",
+		"/sys",
+		"/tmp",
+		"/run",
+		"/root",
+		"/home",
+		"/bin/sh",
+		"/bin/mount",
+		"/usr/bin/env",
+		"/usr/bin/dpkg",
+		"/etc/passwd",
+		"/etc/group",
+		"/etc/shadow",
+		"/etc/hosts",
+		"/etc/os-release",
+		"/var/lib/dpkg/status",
 	};
+	/* The same order: what each of them must be. */
+	static const char kinds[] = "ddddddddddffffffffff";
+	_cleanup_error_ struct error *err = NULL;
+	char found[sizeof(kinds)];
 
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		if (!tree_has(tree, wanted[i].path, wanted[i].type))
-			findings_add_anew(f, "/%s is missing", wanted[i].path);
+	_Static_assert(sizeof(paths) / sizeof(*paths) == sizeof(kinds) - 1, "a kind for each");
+	if (view_find(h, rootfs, paths, sizeof(kinds) - 1, found, &err) < 0) {
+		findings_add(f, "%s", err ? err->message : "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(kinds) - 1; i++)
+		if (found[i] != kinds[i])
+			findings_add_anew(f, "%s is missing", paths[i]);
 }
 
 /* The value of KEY in os-release(5), unquoted, in place; NULL where it is not there. */
@@ -79,9 +82,10 @@ static const char *os_release_value(char *text, const char *key)
 	return NULL;
 }
 
-void contents_check_release(int tree, const struct manifest *m, struct findings *f)
+void contents_check_release(struct helper *h, int rootfs, const struct manifest *m,
+			    struct findings *f)
 {
-	_cleanup_free_ char *text = read_or_find(tree, "etc/os-release", TEXT_MAX, f);
+	_cleanup_free_ char *text = read_or_find(h, rootfs, "os-release", f);
 	const char *codename = text ? os_release_value(text, "VERSION_CODENAME") : NULL;
 
 	if (text && (!codename || strcmp(codename, m->suite) != 0))
@@ -139,12 +143,24 @@ static void check_user(char *text, const struct account *want, struct findings *
 	findings_add_anew(f, "user %s (uid %u) is missing", want->name, want->uid);
 }
 
-void contents_check_accounts(int tree, const struct account *users, size_t user_count,
-			     const struct account_group *groups, size_t group_count,
-			     struct findings *f)
+static void check_home(struct helper *h, int rootfs, const struct account *user, struct findings *f)
 {
-	_cleanup_free_ char *passwd = read_or_find(tree, "etc/passwd", TEXT_MAX, f);
-	_cleanup_free_ char *group = read_or_find(tree, "etc/group", TEXT_MAX, f);
+	_cleanup_error_ struct error *err = NULL;
+	const char *const path[] = { user->home };
+	char kind;
+
+	if (view_find(h, rootfs, path, 1, &kind, &err) < 0)
+		findings_add(f, "%s", err ? err->message : "out of memory");
+	else if (kind != 'd')
+		findings_add_anew(f, "%s, the home of user %s, is missing", user->home, user->name);
+}
+
+void contents_check_accounts(struct helper *h, int rootfs, const struct account *users,
+			     size_t user_count, const struct account_group *groups,
+			     size_t group_count, struct findings *f)
+{
+	_cleanup_free_ char *passwd = read_or_find(h, rootfs, "passwd", f);
+	_cleanup_free_ char *group = read_or_find(h, rootfs, "group", f);
 
 	if (!passwd || !group)
 		return;
@@ -152,9 +168,7 @@ void contents_check_accounts(int tree, const struct account *users, size_t user_
 		check_group(group, &groups[i], f);
 	for (size_t i = 0; i < user_count; i++) {
 		check_user(passwd, &users[i], f);
-		if (!tree_has(tree, users[i].home, S_IFDIR))
-			findings_add_anew(f, "%s, the home of user %s, is missing", users[i].home,
-					  users[i].name);
+		check_home(h, rootfs, &users[i], f);
 		for (size_t j = 0; j < users[i].group_count; j++)
 			if (!is_member(group, users[i].groups[j], users[i].name))
 				findings_add_anew(f, "user %s is not in group %s", users[i].name,
@@ -213,9 +227,10 @@ static void find_installed(char *status, const struct manifest *m, const char **
 	hdestroy_r(&table);
 }
 
-void contents_check_packages(int tree, const struct manifest *m, struct findings *f)
+void contents_check_packages(struct helper *h, int rootfs, const struct manifest *m,
+			     struct findings *f)
 {
-	_cleanup_free_ char *status = read_or_find(tree, DPKG_STATUS, DPKG_STATUS_MAX, f);
+	_cleanup_free_ char *status = read_or_find(h, rootfs, "dpkg-status", f);
 	_cleanup_free_ const char **found = calloc(m->package_count + 1, sizeof(*found));
 	size_t different = 0;
 

@@ -18,6 +18,7 @@
 #include "frontend/style.h"
 #include "frontend/suggest.h"
 #include "frontend/text.h"
+#include "frontend/view.h"
 #include "policy/ini_text.h"
 #include "proto/validate.h"
 
@@ -49,6 +50,10 @@ const char create_help[] =
 	"  --engine native|debootstrap\n"
 	"                       native (default), or debootstrap: slower, with the distribution's "
 	"own\n"
+	"  --tree-mode 0700|0755\n"
+	"                       0700 (default): on the host nobody can enter the rootfs; 0755: "
+	"all\n"
+	"                       local users can, and can run its setuid programs\n"
 	"  --fresh              neither clone a base of the cache nor keep one\n"
 	"  --dry-run            change nothing: print each request that would be made of\n"
 	"                       rootlet-helper, and what the policy says of it (1: one is "
@@ -67,10 +72,12 @@ struct create {
 	struct source source;
 	const char *components[COMPONENTS_MAX + 1];
 	char *component_words, *includes;
+	const char *mode_word;
+	unsigned mode;
 	bool force, fresh, dry_run, quiet, json;
 
 	char *parent, *base;
-	int parent_fd, old; /* descriptors or -1; old: what is to be replaced */
+	int parent_fd, old; /* descriptors or -1; old: what is to be replaced, as O_PATH */
 	struct profile *profile;
 	struct progress *progress;
 	struct helper *helper;
@@ -94,6 +101,7 @@ enum option_code {
 	OPTION_COMPONENTS,
 	OPTION_INCLUDE,
 	OPTION_ENGINE,
+	OPTION_TREE_MODE,
 	OPTION_FRESH,
 	OPTION_DRY_RUN,
 	OPTION_QUIET,
@@ -114,6 +122,7 @@ const struct option create_options[] = {
 	{ "components", required_argument, NULL, OPTION_COMPONENTS },
 	{ "include", required_argument, NULL, OPTION_INCLUDE },
 	{ "engine", required_argument, NULL, OPTION_ENGINE },
+	{ "tree-mode", required_argument, NULL, OPTION_TREE_MODE },
 	{ "fresh", no_argument, NULL, OPTION_FRESH },
 	{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
@@ -189,6 +198,9 @@ static void take_option(struct create *c, int option)
 		break;
 	case OPTION_ENGINE:
 		c->engine = optarg;
+		break;
+	case OPTION_TREE_MODE:
+		c->mode_word = optarg;
 		break;
 	case OPTION_FRESH:
 		c->fresh = true;
@@ -272,6 +284,24 @@ static int load_profile(struct create *c, struct error **err)
 			 c->profile->name, c->source.suite, c->profile->path);
 }
 
+/* The two modes, with the leading zero or without. */
+static int check_mode(struct create *c, struct error **err)
+{
+	static const unsigned modes[] = { MODE_CLOSED, MODE_ENTERABLE };
+	const char *word = c->mode_word + (*c->mode_word == '0');
+	char text[8];
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		snprintf(text, sizeof(text), "%o", modes[i]);
+		if (strcmp(word, text) != 0)
+			continue;
+		c->mode = modes[i];
+		return 0;
+	}
+	return error_set(err, ERR_INPUT, "--tree-mode \"%.80s\" is unknown; there are: 0700, 0755",
+			 c->mode_word);
+}
+
 static int check_words(const struct create *c, struct error **err)
 {
 	static const char *const engines[] = { "native", "debootstrap" };
@@ -291,7 +321,7 @@ static int check_words(const struct create *c, struct error **err)
 static int check_existing(struct create *c, struct error **err)
 {
 	_cleanup_close_ int tree =
-		openat(c->parent_fd, c->base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		openat(c->parent_fd, c->base, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (tree < 0 && errno == ENOENT)
 		return 0;
@@ -303,7 +333,7 @@ static int check_existing(struct create *c, struct error **err)
 	if (tree < 0)
 		return error_errno(err, ERR_EXISTS, "%s/%s is there and cannot be opened",
 				   c->parent, c->base);
-	if (!store_is_rootfs(tree))
+	if (!store_may_be_rootfs(tree))
 		return error_set(err, ERR_EXISTS,
 				 "%s/%s is there and was not made by rootlet, which "
 				 "does not replace it; choose another --name or --path",
@@ -313,8 +343,6 @@ static int check_existing(struct create *c, struct error **err)
 				 "there is a rootfs at %s/%s already; use --force to "
 				 "replace it",
 				 c->parent, c->base);
-	if (store_check_unused(tree, c->parent, c->base, err) < 0)
-		return -1;
 	c->old = steal_fd(&tree);
 	return 0;
 }
@@ -322,12 +350,22 @@ static int check_existing(struct create *c, struct error **err)
 /* What the helper would refuse to replace in the end is refused now. */
 static int check_replaceable(struct create *c, struct error **err)
 {
+	_cleanup_free_ char *path = store_join(c->parent, c->base);
+	_cleanup_close_ int rootfs = -1;
 	struct answer answer;
 
-	if (c->force && permission_replace(err) < 0)
+	if (permission_mode(c->mode, err) < 0 || (c->force && permission_replace(err) < 0))
 		return -1;
-	if (c->old >= 0 && inspect_tree(c->helper, c->old, false, &answer, err) < 0)
-		return error_wrap(err, "cannot replace %s/%s", c->parent, c->base);
+	if (c->old < 0)
+		return 0;
+	if (!path)
+		return error_set(err, ERR_SPACE, "out of memory");
+	if (store_open(c->helper, c->old, path, &rootfs, NULL, err) < 0)
+		return error_wrap(err, "cannot replace %s", path);
+	if (store_check_unused(rootfs, c->parent, c->base, err) < 0)
+		return -1;
+	if (inspect_tree(c->helper, rootfs, false, &answer, err) < 0)
+		return error_wrap(err, "cannot replace %s", path);
 	return 0;
 }
 
@@ -411,6 +449,7 @@ static struct provision plan(const struct create *c)
 		.base = c->base,
 		.engine = c->engine,
 		.replace = c->force,
+		.mode = c->mode,
 		.profile = c->profile,
 		.fetch = c->fetch,
 		.progress = c->progress,
@@ -461,8 +500,9 @@ static json_t *describe(const struct create *c)
 {
 	_cleanup_free_ char *absolute = c->base ? store_join(c->parent, c->base) : NULL;
 
-	return json_pack("{s:o, s:o, s:o}", "path", json_text(absolute), "release",
-			 json_text(c->source.suite), "profile", json_text(c->profile_name));
+	return json_pack("{s:o, s:o, s:o, s:o}", "path", json_text(absolute), "release",
+			 json_text(c->source.suite), "profile", json_text(c->profile_name), "mode",
+			 json_text(c->mode == MODE_ENTERABLE ? "0755" : "0700"));
 }
 
 /* What the release has not, of what the profile calls optional. */
@@ -564,12 +604,12 @@ static json_t *list_users(const struct profile *profile)
 
 static int print_result(struct create *c, time_t began)
 {
-	_cleanup_close_ int tree =
-		openat(c->parent_fd, c->base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int rootfs = -1;
 	struct answer inspection = { .fd = -1 };
 	json_t *result = describe(c), *bytes = json_null();
 
-	if (tree >= 0 && inspect_tree(c->helper, tree, false, &inspection, NULL) == 0)
+	if (view_open_at(c->helper, c->parent_fd, c->base, &rootfs, NULL) == 0 &&
+	    inspect_tree(c->helper, rootfs, false, &inspection, NULL) == 0)
 		bytes = json_integer((json_int_t)inspection.bytes);
 	json_object_set_new(result, "bytes", bytes);
 	json_object_set_new(result, "distribution",
@@ -601,7 +641,7 @@ static void print_done(const struct create *c, time_t began)
 static int prepare_and_create(struct create *c, struct error **err)
 {
 	if (check_release(c, err) < 0 || check_components(c, err) < 0 || check_words(c, err) < 0 ||
-	    load_profile(c, err) < 0 || check_destination(c, err) < 0)
+	    check_mode(c, err) < 0 || load_profile(c, err) < 0 || check_destination(c, err) < 0)
 		return -1;
 	c->progress = progress_new(c->quiet || c->dry_run ? PROGRESS_QUIET
 				   : c->json		  ? PROGRESS_JSON
@@ -614,6 +654,7 @@ int command_create(int argc, char **argv)
 	_cleanup_(create_clear) struct create c = {
 		.profile_name = DEFAULT_PROFILE,
 		.engine = DEFAULT_ENGINE,
+		.mode_word = "0700",
 		.source = { .suite = DEFAULT_SUITE },
 		.parent_fd = -1,
 		.old = -1,

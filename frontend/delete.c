@@ -79,11 +79,6 @@ static int remove_rootfs(struct delete *d, struct error **err)
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Remove message = ROOTLET__REMOVE__INIT;
 
-	d->progress = progress_new(d->quiet  ? PROGRESS_QUIET
-				   : d->json ? PROGRESS_JSON
-					     : PROGRESS_STDOUT);
-	if (helper_start("delete", d->progress, &d->helper, err) < 0)
-		return -1;
 	progress_stage(d->progress, "Removing files");
 	message.name = d->base;
 	request.kind_case = ROOTLET__REQUEST__KIND_REMOVE;
@@ -92,13 +87,13 @@ static int remove_rootfs(struct delete *d, struct error **err)
 }
 
 /* Where there is none, nobody who wants to remove it needs to be told how one is made. */
-static int find(struct delete *d, int *tree, struct error **err)
+static int find(struct delete *d, int *directory, struct error **err)
 {
 	_cleanup_free_ char *path = NULL;
 
 	if (store_resolve(d->name, d->path, &d->parent, &d->base, err) == 0) {
 		store_tidy("delete", d->parent);
-		if (store_open(d->name, d->path, tree, &d->absolute, err) == 0)
+		if (store_find(d->name, d->path, directory, &d->absolute, err) == 0)
 			return 0;
 		path = store_join(d->parent, d->base);
 	}
@@ -113,15 +108,20 @@ static int find(struct delete *d, int *tree, struct error **err)
 
 static int delete_confirmed(struct delete *d, struct error **err)
 {
-	_cleanup_close_ int tree = -1;
+	_cleanup_close_ int directory = -1, rootfs = -1;
 
 	/* Looks first, so that a refusal says what is the matter; the helper looks again. */
-	if (find(d, &tree, err) < 0)
+	if (find(d, &directory, err) < 0)
 		return -1;
 	d->parent_fd = open(d->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->parent_fd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open the folder %s", d->parent);
-	if (store_check_unused(tree, d->parent, d->base, err) < 0 || confirm(d, err) < 0)
+	d->progress = progress_new(d->quiet  ? PROGRESS_QUIET
+				   : d->json ? PROGRESS_JSON
+					     : PROGRESS_STDOUT);
+	if (helper_start("delete", d->progress, &d->helper, err) < 0 ||
+	    store_open(d->helper, directory, d->absolute, &rootfs, NULL, err) < 0 ||
+	    store_check_unused(rootfs, d->parent, d->base, err) < 0 || confirm(d, err) < 0)
 		return -1;
 	interrupt_catch();
 	return remove_rootfs(d, err);

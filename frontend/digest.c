@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/file.h>
 
+#include "frontend/view.h"
+
 static void name_digest(const char *name, char place[static NAME_MAX + 1])
 {
 	snprintf(place, NAME_MAX + 1, ".%s.digest", name);
@@ -29,14 +31,13 @@ int digest_lock(int folder, const char *name, int operation, struct error **err)
 static int take(struct helper *h, int folder, const char *name, char hex[static 2 * SHA256_LEN + 1],
 		struct error **err)
 {
-	_cleanup_close_ int tree =
-		openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int tree = -1;
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Inspect message = ROOTLET__INSPECT__INIT;
 	struct answer answer;
 
-	if (tree < 0)
-		return error_errno(err, ERR_MISSING, "cannot open the rootfs %s", name);
+	if (view_open_at(h, folder, name, &tree, err) < 0)
+		return -1;
 	message.digest = true;
 	request.kind_case = ROOTLET__REQUEST__KIND_INSPECT;
 	request.inspect = &message;

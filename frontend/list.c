@@ -100,21 +100,22 @@ static bool want_helper(struct list *l)
 static int list_one(struct list *l, const char *name, struct error **err)
 {
 	_cleanup_(manifest_free) struct manifest *m = NULL;
-	_cleanup_close_ int tree = -1;
+	_cleanup_close_ int directory = -1, rootfs = -1;
+	_cleanup_free_ char *path = store_join(l->folder, name);
 	struct answer inspection = { .fd = -1 };
 	char size[TEXT_SIZE_LEN] = "?";
 	bool sized = false;
 
-	tree = openat(l->parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (tree < 0 || !store_is_rootfs(tree))
+	directory = openat(l->parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (directory < 0 || !store_may_be_rootfs(directory))
 		return 0;
-	manifest_read(tree, &m, NULL);
-	if (m && want_helper(l)) {
-		sized = inspect_tree(l->helper, tree, false, &inspection, err) == 0;
-		if (!sized && err && *err && (*err)->code == ERR_INTERRUPTED)
-			return -1;
-		error_free(err);
-	}
+	if (want_helper(l) && path)
+		sized = store_open(l->helper, directory, path, &rootfs, NULL, err) == 0 &&
+			manifest_read(l->helper, rootfs, &m, err) == 0 &&
+			inspect_tree(l->helper, rootfs, false, &inspection, err) == 0;
+	if (!sized && err && *err && (*err)->code == ERR_INTERRUPTED)
+		return -1;
+	error_free(err);
 	if (sized)
 		text_size(inspection.bytes, size);
 	if (l->json)

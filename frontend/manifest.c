@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "frontend/text.h"
-#include "frontend/tree.h"
+#include "frontend/view.h"
 #include "policy/ini_text.h"
 #include "proto/validate.h"
 
@@ -195,20 +195,15 @@ static bool take_all(const json_t *root, struct manifest *m)
 	       take_users(json_object_get(root, "users"), m);
 }
 
-int manifest_read(int tree, struct manifest **out, struct error **err)
+int manifest_parse(const char *text, size_t size, struct manifest **out, struct error **err)
 {
 	_cleanup_(manifest_free) struct manifest *m = calloc(1, sizeof(*m));
 	_cleanup_(json_free) json_t *root = NULL;
-	_cleanup_free_ char *text = NULL;
 	json_error_t where;
 	uint32_t format = 0;
-	size_t size = 0;
 
 	if (!m)
 		return error_set(err, ERR_SPACE, "out of memory");
-	text = tree_read(tree, MANIFEST_PATH, MANIFEST_MAX, &size, err);
-	if (!text)
-		return error_wrap(err, "cannot read the manifest");
 	root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
 	if (!root)
 		return error_set(err, ERR_INPUT, "%s, line %d: %s", MANIFEST_PATH, where.line,
@@ -223,6 +218,15 @@ int manifest_read(int tree, struct manifest **out, struct error **err)
 				 MANIFEST_PATH);
 	*out = STEAL_PTR(m);
 	return 0;
+}
+
+int manifest_read(struct helper *h, int rootfs, struct manifest **out, struct error **err)
+{
+	size_t size = 0;
+	_cleanup_free_ char *text = view_read(h, rootfs, "manifest", &size, err);
+
+	return text ? manifest_parse(text, size, out, err)
+		    : error_wrap(err, "cannot read the manifest");
 }
 
 static json_t *pack_accounts(const struct manifest *m, json_t *users)

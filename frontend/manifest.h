@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "frontend/client.h"
 #include "frontend/profile.h"
 #include "proto/error.h"
 
@@ -29,8 +30,10 @@ struct manifest {
 	size_t group_count;
 };
 
-/* ERR_MISSING where the tree has none, ERR_INPUT where it is malformed. */
-int manifest_read(int tree, struct manifest **out, struct error **err);
+/* ERR_INPUT where it is malformed; the second is of what view_open() gave, ERR_MISSING where that
+ * has none. */
+int manifest_parse(const char *text, size_t size, struct manifest **out, struct error **err);
+int manifest_read(struct helper *h, int rootfs, struct manifest **out, struct error **err);
 
 /* As a sealed memfd at offset 0, for Publish; the caller's to close. */
 int manifest_write(const struct manifest *m, int *fd, struct error **err);

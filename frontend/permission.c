@@ -100,6 +100,13 @@ int permission_keep(int folder, struct decision *d, struct error **err)
 	return 0;
 }
 
+int permission_mode(unsigned mode, struct error **err)
+{
+	const struct question q = { .request = "Publish", .keyring = -1, .mode = mode };
+
+	return require(&q, err);
+}
+
 int permission_replace(struct error **err)
 {
 	const struct question q = { .request = "Publish", .keyring = -1, .replaces = true };
@@ -122,8 +129,8 @@ static uint64_t count_rootfs(int folder, const char *name)
 
 		if (entry->d_name[0] == '.' || strcmp(entry->d_name, name) == 0)
 			continue;
-		fd = openat(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		count += fd >= 0 && store_is_rootfs(fd);
+		fd = openat(folder, entry->d_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		count += fd >= 0 && store_may_be_rootfs(fd);
 	}
 	if (d)
 		closedir(d);
@@ -253,7 +260,8 @@ int permission_dry_run(const struct provision *p, const char *folder, const char
 	if (has_bases(&run, bases))
 		ask(&run, &(struct question){ "Keep", .folder = bases, .keyring = -1 }, "folder=%s",
 		    bases);
-	ask(&run, &(struct question){ "Publish", .keyring = -1, .replaces = p->replace },
-	    "replace=%d", p->replace);
+	ask(&run,
+	    &(struct question){ "Publish", .keyring = -1, .replaces = p->replace, .mode = p->mode },
+	    "replace=%d mode=%04o", p->replace, p->mode);
 	return 0;
 }

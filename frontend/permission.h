@@ -19,6 +19,9 @@ char *permission_content(struct error **err);
 /* Whether a base may be kept in FOLDER. D's reason lives as long as D. */
 int permission_keep(int folder, struct decision *d, struct error **err);
 
+/* ERR_REFUSED where no rootfs may be published with MODE. */
+int permission_mode(unsigned mode, struct error **err);
+
 /* ERR_REFUSED where no rootfs may be replaced. */
 int permission_replace(struct error **err);
 

@@ -6,6 +6,7 @@
 
 #include "frontend/manifest.h"
 #include "frontend/script_log.h"
+#include "frontend/view.h"
 
 static char *mutable(const char *s)
 {
@@ -226,6 +227,7 @@ static int publish(struct helper *h, const struct provision *p, int manifest, st
 
 	progress_stage(p->progress, "Writing to disk");
 	message.replace = p->replace;
+	message.mode = p->mode;
 	request.kind_case = ROOTLET__REQUEST__KIND_PUBLISH;
 	request.publish = &message;
 	return helper_call(h, &request, &manifest, 1, NULL, err);
@@ -289,14 +291,29 @@ static int clone(struct helper *h, const struct provision *p, const struct clone
 	return 0;
 }
 
+/* ERR_TRUST if the helper does not take it for a rootfs of rootlet's: it is of no use then. */
+static int read_base(struct helper *h, int directory, struct manifest **manifest,
+		     struct error **err)
+{
+	_cleanup_close_ int base = -1;
+
+	if (view_open(h, directory, &base, NULL, err) == 0 &&
+	    manifest_read(h, base, manifest, err) == 0)
+		return 0;
+	if (err && *err && (*err)->code == ERR_REFUSED)
+		(*err)->code = ERR_TRUST;
+	return -1;
+}
+
 int provision_clone(struct helper *h, const struct provision *p, const struct clone_way **how,
 		    size_t *count, char ***left_out, struct error **err)
 {
-	_cleanup_close_ int base = base_find(p->kept), fd = -1;
+	_cleanup_close_ int directory = base_find(p->kept), fd = -1;
 	_cleanup_(manifest_free) struct manifest *manifest = NULL;
 	_cleanup_error_ struct error *why = NULL, *failed = NULL;
 
-	if (base < 0 || manifest_read(base, &manifest, &why) < 0 || clone(h, p, how, &why) < 0) {
+	if (directory < 0 || read_base(h, directory, &manifest, &why) < 0 ||
+	    clone(h, p, how, &why) < 0) {
 		if (why && why->code != ERR_TRUST && why->code != ERR_INPUT &&
 		    why->code != ERR_MISSING)
 			return error_set(err, why->code, "%s", why->message);

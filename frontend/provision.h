@@ -14,6 +14,7 @@ struct provision {
 	const char *base;   /* its name in there */
 	const char *engine; /* "native", "debootstrap" */
 	bool replace;
+	unsigned mode; /* 0700 or 0755: see Publish in proto/rootlet.proto */
 	const struct profile *profile;
 	struct fetch *fetch; /* with its packages chosen, but for provision_clone */
 	struct progress *progress;

@@ -7,7 +7,7 @@
 #include "frontend/doctor.h"
 #include "frontend/image.h"
 #include "frontend/store.h"
-#include "frontend/tree.h"
+#include "frontend/view.h"
 #include "frontend/vng.h"
 #include "proto/validate.h"
 
@@ -185,7 +185,7 @@ static int find_or_build(const struct root_wish *w, const char *format, struct r
 
 	if (fingerprint(w->rootfs->helper, w->rootfs->tree, &value, err) < 0)
 		return -1;
-	manifest = tree_read(w->rootfs->tree, MANIFEST_PATH, MANIFEST_MAX, &size, err);
+	manifest = view_read(w->rootfs->helper, w->rootfs->tree, "manifest", &size, err);
 	if (!manifest)
 		return -1;
 	state = malloc(size + sizeof(value));
@@ -197,27 +197,13 @@ static int find_or_build(const struct root_wish *w, const char *format, struct r
 			    &root->path, err);
 }
 
-/* The rootfs's files belong to the ids that it was made with; under others, its setuid programs
- * would be somebody's whom the guest does not know, and its init would fail. */
-static int check_ids(const struct rootfs *r, struct error **err)
-{
-	const struct host_ids *ids = helper_ids(r->helper);
-
-	if (ids->first_uid == r->manifest->first_uid && ids->first_gid == r->manifest->first_gid)
-		return 0;
-	return error_set(err, ERR_HOST,
-			 "cannot run %s: it was made with host ids from %u, and the range is now "
-			 "from %u; give the old range back in /etc/subuid and /etc/subgid, or make "
-			 "another one: rootlet create --name NAME",
-			 r->path, r->manifest->first_uid, ids->first_uid);
-}
-
 void rootfs_close(struct rootfs *r)
 {
 	helper_stop(&r->helper);
 	kernel_free(&r->kernel);
 	manifest_free(&r->manifest);
 	free(r->path);
+	closep(&r->directory);
 	closep(&r->tree);
 	*r = ROOTFS_NONE;
 }
@@ -229,13 +215,17 @@ static int open_all(const char *name, const char *path, const char *kernel, cons
 
 	if (!distribution && kernel_open(kernel, &r->kernel, err) < 0)
 		return -1;
-	if (store_open(name, path, &r->tree, &r->path, err) < 0)
+	if (store_find(name, path, &r->directory, &r->path, err) < 0)
+		return -1;
+	/* Under other ids than it was made with, its setuid programs would be somebody's whom the
+	 * guest does not know, and its init would fail. */
+	if (helper_start("run", progress, &r->helper, err) < 0 ||
+	    store_open(r->helper, r->directory, r->path, &r->tree, &r->closed, err) < 0)
 		return -1;
 	if (flock(r->tree, LOCK_SH | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "the rootfs at %s is being replaced or removed",
 				 r->path);
-	if (manifest_read(r->tree, &r->manifest, err) < 0 ||
-	    helper_start("run", progress, &r->helper, err) < 0 || check_ids(r, err) < 0)
+	if (manifest_read(r->helper, r->tree, &r->manifest, err) < 0)
 		return -1;
 	if (!distribution)
 		return 0;
@@ -265,7 +255,9 @@ static int prepare(const struct root_wish *w, const struct format *format, struc
 			       ? 0
 			       : helper_open_namespace(w->rootfs->helper, &root->userns, err);
 	}
-	root->path = strdup(w->rootfs->path);
+	if (asprintf(&root->path, "%s%s", w->rootfs->path,
+		     w->rootfs->closed ? "/" VIEW_CLOSED_TREE : "") < 0)
+		root->path = NULL;
 	if (!root->path)
 		return error_set(err, ERR_SPACE, "out of memory");
 	root->vm = (struct vm_root){ .kind = VM_ROOT_TREE,

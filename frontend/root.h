@@ -21,14 +21,16 @@ struct root {
 
 /* A rootfs that a kernel is to be booted on, and the kernel. */
 struct rootfs {
-	int tree;   /* locked, so that nobody replaces or removes it meanwhile */
-	char *path; /* absolute */
+	int directory; /* as found (O_PATH) */
+	int tree;      /* locked, so that nobody replaces or removes it meanwhile */
+	bool closed;   /* the tree is in the directory */
+	char *path;    /* absolute */
 	struct manifest *manifest;
 	struct kernel *kernel;
 	struct helper *helper;
 };
 
-#define ROOTFS_NONE ((struct rootfs){ .tree = -1 })
+#define ROOTFS_NONE ((struct rootfs){ .directory = -1, .tree = -1 })
 
 struct root_wish {
 	const struct rootfs *rootfs;

@@ -8,11 +8,10 @@
 #include "frontend/store.h"
 #include "frontend/terminal.h"
 #include "frontend/text.h"
-#include "frontend/tree.h"
+#include "frontend/view.h"
 #include "proto/validate.h"
 
 #define NOT_FOUND 127 /* as of a shell */
-#define PASSWD_MAX (1024 * 1024)
 
 const char shell_help[] =
 	"usage: rootlet shell [--name NAME | --path DIR] [--user USER] [-- COMMAND [ARGUMENT…]]\n"
@@ -41,7 +40,7 @@ struct shell {
 	const char *name, *path, *user;
 	char **argv;
 	size_t argc;
-	int tree;
+	int directory, rootfs; /* as found (O_PATH), and opened */
 	char *absolute;
 	char *account; /* the user's name */
 	struct helper *helper;
@@ -52,7 +51,8 @@ static void shell_clear(struct shell *s)
 {
 	terminal_free(&s->terminal);
 	helper_stop(&s->helper);
-	closep(&s->tree);
+	closep(&s->directory);
+	closep(&s->rootfs);
 	free(s->absolute);
 	free(s->account);
 }
@@ -95,7 +95,7 @@ static char *match_user(const char *line, const char *user)
 /* The helper looks as well, for the name; here it can be told before a jail is there. */
 static int find_user(struct shell *s, struct error **err)
 {
-	_cleanup_free_ char *passwd = tree_read(s->tree, "etc/passwd", PASSWD_MAX, NULL, err);
+	_cleanup_free_ char *passwd = view_read(s->helper, s->rootfs, "passwd", NULL, err);
 
 	if (!passwd)
 		return -1;
@@ -112,7 +112,7 @@ static int execute(struct shell *s, struct answer *answer, struct error **err)
 {
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Execute message = ROOTLET__EXECUTE__INIT;
-	int fds[4] = { s->tree };
+	int fds[4] = { s->rootfs };
 	bool controlling = false;
 
 	if (terminal_new(&s->terminal, fds + 1, &controlling, err) < 0)
@@ -130,19 +130,26 @@ static int execute(struct shell *s, struct answer *answer, struct error **err)
 
 /* A command that is not there says nothing itself. One that is may have ended so for its own
  * reasons. */
-static void explain_missing(const struct shell *s)
+static void explain_missing(struct shell *s)
 {
-	static const char *const folders[] = { "usr/local/sbin", "usr/local/bin", "usr/sbin",
-					       "usr/bin",	 "sbin",	  "bin" };
+	static const char *const folders[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+					       "/usr/bin",	  "/sbin",	    "/bin" };
+	enum { FOLDERS = sizeof(folders) / sizeof(*folders) };
 	_cleanup_free_ char *word = strdup(s->argv[0]);
-	bool there = strchr(s->argv[0], '/') && tree_has(s->tree, s->argv[0], 0);
+	char paths[FOLDERS + 1][256], kinds[FOLDERS + 1];
+	const char *asked[FOLDERS + 1];
+	bool there = false;
 
-	for (size_t i = 0; !there && i < sizeof(folders) / sizeof(*folders); i++) {
-		_cleanup_free_ char *path = NULL;
-
-		there = asprintf(&path, "%s/%s", folders[i], s->argv[0]) >= 0 &&
-			tree_has(s->tree, path, 0);
-	}
+	/* One with a slash is a path of its own. */
+	snprintf(paths[0], sizeof(paths[0]), "%s%.250s", *s->argv[0] == '/' ? "" : "/", s->argv[0]);
+	for (size_t i = 0; i < FOLDERS; i++)
+		snprintf(paths[i + 1], sizeof(paths[0]), "%s/%.200s", folders[i], s->argv[0]);
+	for (size_t i = 0; i <= FOLDERS; i++)
+		asked[i] = paths[i];
+	if (view_find(s->helper, s->rootfs, asked, FOLDERS + 1, kinds, NULL) < 0)
+		return;
+	for (size_t i = strchr(s->argv[0], '/') ? 0 : 1; i <= FOLDERS; i++)
+		there = there || kinds[i] != '-';
 	if (!there)
 		fprintf(stderr,
 			"rootlet shell: there is no command %s in the rootfs at %s; add its "
@@ -154,15 +161,16 @@ static void explain_missing(const struct shell *s)
 static int shell(struct shell *s, struct answer *answer, struct error **err)
 {
 	if (check_words(s, err) < 0 ||
-	    store_open(s->name, s->path, &s->tree, &s->absolute, err) < 0)
+	    store_find(s->name, s->path, &s->directory, &s->absolute, err) < 0)
 		return -1;
-	if (flock(s->tree, LOCK_SH | LOCK_NB) < 0)
+	interrupt_catch();
+	if (helper_start("shell", NULL, &s->helper, err) < 0 ||
+	    store_open(s->helper, s->directory, s->absolute, &s->rootfs, NULL, err) < 0)
+		return -1;
+	if (flock(s->rootfs, LOCK_SH | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "the rootfs at %s is being replaced or removed",
 				 s->absolute);
 	if (find_user(s, err) < 0)
-		return -1;
-	interrupt_catch();
-	if (helper_start("shell", NULL, &s->helper, err) < 0)
 		return -1;
 	return execute(s, answer, err);
 }
@@ -171,7 +179,7 @@ int command_shell(int argc, char **argv)
 {
 	static char bash[] = "/bin/bash", login[] = "-l";
 	char *default_argv[] = { bash, login, NULL };
-	_cleanup_(shell_clear) struct shell s = { .user = "root", .tree = -1 };
+	_cleanup_(shell_clear) struct shell s = { .user = "root", .directory = -1, .rootfs = -1 };
 	_cleanup_error_ struct error *err = NULL;
 	struct answer answer = { .fd = -1 };
 	int option;

@@ -11,6 +11,7 @@
 #include "frontend/paths.h"
 #include "frontend/text.h"
 #include "frontend/tree.h"
+#include "frontend/view.h"
 #include "proto/validate.h"
 
 static const char *const leftovers[] = { ".rootlet-staging.", ".rootlet-trash." };
@@ -102,9 +103,25 @@ char *store_join(const char *parent, const char *base)
 	return path;
 }
 
-bool store_is_rootfs(int tree)
+bool store_may_be_rootfs(int directory)
 {
-	return tree_has(tree, MANIFEST_PATH, S_IFREG);
+	_cleanup_close_ int closed = -1;
+	struct stat st;
+
+	if (tree_has(directory, MANIFEST_PATH, S_IFREG) ||
+	    tree_has(directory, VIEW_CLOSED_TREE "/" MANIFEST_PATH, S_IFREG))
+		return true;
+	closed = tree_open(directory, VIEW_CLOSED_TREE, O_PATH);
+	return closed < 0 && errno == EACCES && fstat(directory, &st) == 0 &&
+	       st.st_uid != geteuid();
+}
+
+static int report_foreign(const char *absolute, struct error **err)
+{
+	return error_set(err, ERR_REFUSED,
+			 "%s was not made by rootlet: it has no /" MANIFEST_PATH
+			 "; choose another with --name or --path, see: rootlet list",
+			 absolute);
 }
 
 static int report_missing(const char *absolute, const char *name, const char *path,
@@ -132,7 +149,8 @@ int store_check_unused(int tree, const char *parent, const char *base, struct er
 			 path ? path : base);
 }
 
-int store_open(const char *name, const char *path, int *tree, char **absolute, struct error **err)
+int store_find(const char *name, const char *path, int *directory, char **absolute,
+	       struct error **err)
 {
 	_cleanup_free_ char *parent = NULL, *base = NULL, *full = NULL;
 	_cleanup_close_ int fd = -1;
@@ -142,7 +160,7 @@ int store_open(const char *name, const char *path, int *tree, char **absolute, s
 	full = store_join(parent, base);
 	if (!full)
 		return error_set(err, ERR_SPACE, "out of memory");
-	fd = open(full, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open(full, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return report_missing(full, name, path, err);
 	if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
@@ -152,14 +170,38 @@ int store_open(const char *name, const char *path, int *tree, char **absolute, s
 				 full);
 	if (fd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", full);
-	if (!store_is_rootfs(fd))
-		return error_set(err, ERR_REFUSED,
-				 "%s was not made by rootlet: it has no /" MANIFEST_PATH
-				 "; choose another with --name or --path, see: rootlet list",
-				 full);
-	*tree = steal_fd(&fd);
+	if (!store_may_be_rootfs(fd))
+		return report_foreign(full, err);
+	*directory = steal_fd(&fd);
 	*absolute = STEAL_PTR(full);
 	return 0;
+}
+
+int store_open(struct helper *h, int directory, const char *absolute, int *rootfs, bool *closed,
+	       struct error **err)
+{
+	const struct host_ids *ids = helper_ids(h);
+	_cleanup_error_ struct error *why = NULL;
+	struct stat st;
+
+	if (fstat(directory, &st) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot look at %s", absolute);
+	if (st.st_uid == geteuid())
+		return report_foreign(absolute, err);
+	if (st.st_uid != ids->first_uid || st.st_gid != ids->first_gid)
+		return error_set(err, ERR_HOST,
+				 "the rootfs at %s was made with host ids %u:%u, this host gives "
+				 "you %u:%u; restore the range in /etc/subuid and /etc/subgid; "
+				 "without it, only root can remove the rootfs: rm -r %s",
+				 absolute, (unsigned)st.st_uid, (unsigned)st.st_gid, ids->first_uid,
+				 ids->first_gid, absolute);
+	if (view_open(h, directory, rootfs, closed, &why) == 0)
+		return 0;
+	if (why && why->code == ERR_MISSING)
+		return report_foreign(absolute, err);
+	if (err)
+		*err = STEAL_PTR(why);
+	return -1;
 }
 
 /* The rootfs's name in ENTRY where that is staging or trash, else NULL. */

@@ -19,15 +19,22 @@ int store_resolve(const char *name, const char *path, char **parent, char **base
 /* "PARENT/BASE" of what store_resolve() gave; the caller's to free, NULL where memory is short. */
 char *store_join(const char *parent, const char *base);
 
-/* Opens a rootfs that is there. TREE (O_RDONLY | O_DIRECTORY) and ABSOLUTE are the caller's.
- * ERR_MISSING where there is none, ERR_REFUSED where it is a symlink or has no manifest. */
-int store_open(const char *name, const char *path, int *tree, char **absolute, struct error **err);
+/* Finds a rootfs. DIRECTORY (O_PATH) and ABSOLUTE are the caller's. ERR_MISSING if there is none,
+ * ERR_REFUSED if it is a symlink or certainly no rootfs. */
+int store_find(const char *name, const char *path, int *directory, char **absolute,
+	       struct error **err);
+
+/* Opens what was found, as view_open() does. ERR_HOST if it belongs to another range of ids,
+ * ERR_REFUSED if it is no rootfs. */
+int store_open(struct helper *h, int directory, const char *absolute, int *rootfs, bool *closed,
+	       struct error **err);
 
 /* The store's own folder, "/home/user/.kerneldev-mcp"; the caller's to free. */
 char *store_folder(struct error **err);
 
-/* True where TREE carries a manifest of ours, readable or not. */
-bool store_is_rootfs(int tree);
+/* Whether DIRECTORY may be a rootfs: it has a manifest, or the caller cannot see, as it is
+ * another's. Only the helper can tell then. */
+bool store_may_be_rootfs(int directory);
 
 /* ERR_BUSY where somebody works in the rootfs TREE, which is BASE in PARENT. The helper looks once
  * more, when there is something to be done. */

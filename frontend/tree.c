@@ -104,6 +104,11 @@ char *tree_read_start(int tree, const char *path, size_t most, struct error **er
 	return data;
 }
 
+char *descriptor_read(int fd, const char *name, size_t most, size_t *size, struct error **err)
+{
+	return read_checked(fd, name, most, size, err);
+}
+
 char *file_read(const char *path, size_t most, size_t *size, struct error **err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

@@ -193,14 +193,17 @@ static int open_base(int folder, const char *name, struct error **err)
 int handle_clone(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		 struct error **err)
 {
-	_cleanup_close_ int base = open_base(fds[1], t->clone.base, err);
+	_cleanup_close_ int folder = open_base(fds[1], t->clone.base, err);
+	_cleanup_close_ int base = folder < 0 ? -1 : rootfs_tree(folder, NULL);
 	_cleanup_free_ char *known = NULL;
 	struct tree_digest digest;
 	enum clone_way way;
 	size_t size;
 
-	if (base < 0)
+	if (folder < 0)
 		return -1;
+	if (base < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open base %s", t->clone.base);
 	known = tree_read_file(base, DIGEST, DIGEST_TEXT_MAX, &size);
 	if (check_mac(s, known, err) < 0 || check_rule(s, known, err) < 0)
 		return -1;
@@ -223,8 +226,8 @@ static int fill(const struct server *s, int base, int manifest, struct error **e
 	if (clone_tree(s, s->tree, base, &way, &digest, err) < 0 ||
 	    manifest_place(base, manifest, err) < 0 || write_digest(s, base, &digest, err) < 0)
 		return -1;
-	if (fchmod(base, 0755) < 0 || syncfs(base) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write the base to disk");
+	if (fchmod(base, 0755) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot set the mode of the base");
 	return 0;
 }
 
@@ -240,8 +243,12 @@ static int keep(struct server *s, int folder, const char *staging, const char *n
 		return -1;
 	r = fill(s, base, manifest, err);
 	if (r == 0)
+		r = staging_close(hidden, base, err);
+	if (r == 0 && syncfs(base) < 0)
+		r = error_errno(err, ERR_SYSTEM, "cannot write the base to disk");
+	if (r == 0)
 		r = bounds_claim(s, folder, name, &lock, err);
-	if (r == 0 && renameat2(hidden, "tree", folder, name, RENAME_NOREPLACE) < 0)
+	if (r == 0 && renameat2(hidden, STAGED_CLOSED, folder, name, RENAME_NOREPLACE) < 0)
 		r = error_errno(err, errno == EEXIST ? ERR_EXISTS : ERR_SYSTEM,
 				"cannot give the base its name");
 	if (r == 0 && fsync(folder) < 0)

@@ -98,8 +98,8 @@ static int make_tree(int staging, struct error **err)
 {
 	_cleanup_close_ int tree = -1;
 
-	if (mkdirat(staging, "tree", 0755) == 0)
-		tree = tree_open_own(staging, "tree", O_RDONLY | O_DIRECTORY);
+	if (mkdirat(staging, STAGED_TREE, 0755) == 0)
+		tree = tree_open_own(staging, STAGED_TREE, O_RDONLY | O_DIRECTORY);
 	if (tree < 0 || fchown(tree, 0, 0) < 0 || fchmod(tree, 0755) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make the staging tree");
 	return steal_fd(&tree);
@@ -123,6 +123,22 @@ int staging_open(int parent, const char *name, int *tree, struct error **err)
 		return -1;
 	}
 	return steal_fd(&staging);
+}
+
+int staging_close(int staging, int tree, struct error **err)
+{
+	_cleanup_close_ int closed = -1;
+
+	/* The tool jail could write beside the tree: what is there already is not ours. */
+	if (mkdirat(staging, STAGED_CLOSED, 0700) == 0)
+		closed = tree_open_own(staging, STAGED_CLOSED, O_RDONLY | O_DIRECTORY);
+	if (closed < 0 || fchown(closed, 0, 0) < 0 || drop_acls(closed) < 0 ||
+	    fchmod(closed, MODE_CLOSED) < 0 ||
+	    renameat2(staging, STAGED_TREE, closed, CLOSED_TREE, RENAME_NOREPLACE) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot close the tree");
+	if (!tree_is(closed, CLOSED_TREE, tree))
+		return error_set(err, ERR_TRUST, "the staging tree was exchanged");
+	return 0;
 }
 
 static int start_stage(struct stage *stage, enum jail_kind kind, int root, int (*run)(int socket),
@@ -339,20 +355,20 @@ int manifest_place(int tree, int from, struct error **err)
 	return copy_manifest(from, to, err);
 }
 
-/* After a rename: the tree is in the staging folder again, and OLD (-1: there was none) has its
- * name.
- */
-static void take_name_back(const struct server *s, int old)
+/* After a rename: what was STAGED is in the staging directory again, and OLD (-1: there was none) has
+ * its name. */
+static void take_name_back(const struct server *s, const char *staged, int old)
 {
 	if (old >= 0)
-		renameat2(s->staging, "tree", s->parent, s->name, RENAME_EXCHANGE);
+		renameat2(s->staging, staged, s->parent, s->name, RENAME_EXCHANGE);
 	else
-		renameat2(s->parent, s->name, s->staging, "tree", RENAME_NOREPLACE);
+		renameat2(s->parent, s->name, s->staging, staged, RENAME_NOREPLACE);
 }
 
-/* OLD becomes the tree that had the name, locked until it is removed: nobody is to begin to use it
- * while it goes. -1: there was none. */
-static int give_name(struct server *s, bool replace, int *old, struct error **err)
+/* Names STAGED, which is in the staging directory. OLD becomes the rootfs that had the name, locked
+ * until it is removed: nobody is to begin to use it while it goes. -1: there was none. */
+static int give_name(struct server *s, const char *staged, bool replace, int *old,
+		     struct error **err)
 {
 	_cleanup_error_ struct error *missing = NULL;
 	_cleanup_close_ int lock = -1;
@@ -367,14 +383,11 @@ static int give_name(struct server *s, bool replace, int *old, struct error **er
 	}
 	if (bounds_claim(s, s->parent, s->name, &lock, err) < 0)
 		return -1;
-	/* The tool jail could write beside the tree. */
-	if (!tree_is(s->staging, "tree", s->tree))
-		return error_set(err, ERR_TRUST, "the staging tree of %s was exchanged", s->name);
-	if (renameat2(s->staging, "tree", s->parent, s->name, flags) < 0)
+	if (renameat2(s->staging, staged, s->parent, s->name, flags) < 0)
 		return error_errno(err, errno == EEXIST ? ERR_EXISTS : ERR_SYSTEM,
 				   "cannot give the rootfs its name %s", s->name);
-	if (*old >= 0 && !tree_is(s->staging, "tree", *old)) {
-		take_name_back(s, *old);
+	if (*old >= 0 && !tree_is(s->staging, staged, *old)) {
+		take_name_back(s, staged, *old);
 		return error_set(err, ERR_BUSY, "somebody exchanged %s meanwhile: try again",
 				 s->name);
 	}
@@ -382,24 +395,33 @@ static int give_name(struct server *s, bool replace, int *old, struct error **er
 	if (fsync(s->parent) == 0)
 		return 0;
 	error_errno(err, ERR_SYSTEM, "cannot write the name %s to disk", s->name);
-	take_name_back(s, *old);
+	take_name_back(s, staged, *old);
 	return -1;
 }
 
 int handle_publish(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		   struct error **err)
 {
+	bool closed = t->publish.mode == MODE_CLOSED;
 	_cleanup_close_ int old = -1;
 	int r = 0;
 
 	(void)out;
-	if (fchmod(s->tree, 0755) < 0 || manifest_place(s->tree, fds[0], err) < 0)
-		r = -1;
+	if (fchmod(s->tree, 0755) < 0)
+		r = error_errno(err, ERR_SYSTEM, "cannot set the mode of the tree");
+	if (r == 0)
+		r = manifest_place(s->tree, fds[0], err);
+	if (r == 0 && closed)
+		r = staging_close(s->staging, s->tree, err);
+	/* The tool jail could write beside the tree. */
+	else if (r == 0 && !tree_is(s->staging, STAGED_TREE, s->tree))
+		r = error_set(err, ERR_TRUST, "the staging tree of %s was exchanged", s->name);
 	/* Once, for all that the jail's sync calls did not do. */
 	if (r == 0 && syncfs(s->tree) < 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot write the rootfs to disk");
 	if (r == 0)
-		r = give_name(s, t->publish.replace, &old, err);
+		r = give_name(s, closed ? STAGED_CLOSED : STAGED_TREE, t->publish.replace, &old,
+			      err);
 	build_abandon(s);
 	return r;
 }

@@ -85,6 +85,16 @@ static bool copy_package(struct task *t, const Rootlet__Package *from)
 	return COPY(t->package.name, from->name);
 }
 
+static bool copy_find(struct task *t, const Rootlet__Find *from)
+{
+	bool good = from->n_paths <= FIND_MAX;
+
+	t->find.count = (uint32_t)from->n_paths;
+	for (size_t i = 0; good && i < from->n_paths; i++)
+		good = COPY(t->find.paths[i], from->paths[i]);
+	return good;
+}
+
 /* Fills the task; false where a field does not fit. Its shape is task_check()'s business. */
 static bool translate(const Rootlet__Request *r, struct task *t)
 {
@@ -121,6 +131,7 @@ static bool translate(const Rootlet__Request *r, struct task *t)
 	case ROOTLET__REQUEST__KIND_PUBLISH:
 		t->operation = OP_PUBLISH;
 		t->publish.replace = r->publish->replace != 0;
+		t->publish.mode = r->publish->mode;
 		return true;
 	case ROOTLET__REQUEST__KIND_INSPECT:
 		t->operation = OP_INSPECT;
@@ -147,6 +158,15 @@ static bool translate(const Rootlet__Request *r, struct task *t)
 	case ROOTLET__REQUEST__KIND_OPEN_NAMESPACE:
 		t->operation = OP_OPEN_NAMESPACE;
 		return true;
+	case ROOTLET__REQUEST__KIND_OPEN:
+		t->operation = OP_OPEN;
+		return true;
+	case ROOTLET__REQUEST__KIND_READ:
+		t->operation = OP_READ;
+		return COPY(t->read.file, r->read->file);
+	case ROOTLET__REQUEST__KIND_FIND:
+		t->operation = OP_FIND;
+		return copy_find(t, r->find);
 	case ROOTLET__REQUEST__KIND_BUILD_IMAGE:
 		t->operation = OP_BUILD_IMAGE;
 		return COPY(t->image.format, r->build_image->format);
@@ -172,11 +192,12 @@ static size_t note_pack(struct note *note, unsigned char *packet)
 	Rootlet__Progress progress = ROOTLET__PROGRESS__INIT;
 	Rootlet__Log log = ROOTLET__LOG__INIT;
 	Rootlet__Inspection inspection = ROOTLET__INSPECTION__INIT;
+	Rootlet__Found found = ROOTLET__FOUND__INIT;
 	Rootlet__Result result = ROOTLET__RESULT__INIT;
 
 	note->text[sizeof(note->text) - 1] = '\0';
 	hello.version = PROTOCOL_VERSION;
-	hello.mode = progress.stage = log.line = result.message = note->text;
+	hello.mode = progress.stage = log.line = result.message = found.kinds = note->text;
 	reply.kind_case = (Rootlet__Reply__KindCase)note->kind;
 	switch (note->kind) {
 	case NOTE_HELLO:
@@ -192,6 +213,9 @@ static size_t note_pack(struct note *note, unsigned char *packet)
 		break;
 	case NOTE_LOG:
 		reply.log = &log;
+		break;
+	case NOTE_FOUND:
+		reply.found = &found;
 		break;
 	case NOTE_INSPECTION:
 		inspection.bytes = note->inspection.bytes;

@@ -100,12 +100,28 @@ int remove_stale(int parent, const char *prefix, const char *name, struct error 
 	return tree_remove(parent, hidden, fd, err);
 }
 
+/* Nobody but the range's first id, outside of any jail, puts anything into a closed directory. A
+ * tree has an /etc; one whose users took that away can at most pass for another tree of theirs. */
+int rootfs_tree(int folder, bool *closed)
+{
+	_cleanup_close_ int etc = tree_open_own(folder, "etc", O_PATH);
+	_cleanup_close_ int tree = -1;
+
+	if (etc < 0 && errno == ENOENT)
+		tree = tree_open_own(folder, CLOSED_TREE, O_RDONLY | O_DIRECTORY);
+	if (closed)
+		*closed = tree >= 0;
+	return tree >= 0 ? steal_fd(&tree) : tree_open_own(folder, ".", O_RDONLY | O_DIRECTORY);
+}
+
 bool is_rootfs(int folder)
 {
-	_cleanup_close_ int manifest =
-		tree_open_beneath(folder, MANIFEST, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	_cleanup_close_ int tree = rootfs_tree(folder, NULL);
+	_cleanup_close_ int manifest = -1;
 	struct stat st;
 
+	if (tree >= 0)
+		manifest = tree_open_beneath(tree, MANIFEST, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 	return manifest >= 0 && fstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0;
 }
 
@@ -141,12 +157,15 @@ static bool is_roots(int fd, mode_t type)
 
 bool is_sound_rootfs(int folder)
 {
-	_cleanup_close_ int own = tree_open_own(folder, "etc/rootlet", O_PATH | O_DIRECTORY);
-	_cleanup_close_ int manifest = -1;
+	_cleanup_close_ int tree = rootfs_tree(folder, NULL);
+	_cleanup_close_ int own = -1, manifest = -1;
 
+	if (tree >= 0)
+		own = tree_open_own(tree, "etc/rootlet", O_PATH | O_DIRECTORY);
 	if (own >= 0)
 		manifest = tree_open_own(own, "manifest.json", O_PATH);
-	return is_roots(folder, S_IFDIR) && is_roots(own, S_IFDIR) && is_roots(manifest, S_IFREG);
+	return is_roots(folder, S_IFDIR) && is_roots(tree, S_IFDIR) && is_roots(own, S_IFDIR) &&
+	       is_roots(manifest, S_IFREG);
 }
 
 int claim_rootfs(int parent, const char *name, int *tree, struct error **err)

@@ -18,8 +18,9 @@
 
 static handler handle_hello, handle_open_namespace;
 
-/* d directory, t rootfs (both before all others), f regular file, w an empty one that can be
- * written, s anything a command can read or write but a directory */
+/* d directory, o one that need not be open for reading, t rootfs (all before the others), f regular
+ * file, w an empty one that can be written, s anything a command can read or write but a directory
+ */
 static const struct row {
 	const char *name; /* as in policy/operations.c */
 	const char *fds;
@@ -43,6 +44,9 @@ static const struct row {
 	[OP_KEEP] = { "Keep", "df", { false, false, true }, handle_keep },
 	[OP_VERIFY] = { "Verify", "t", { true, false, false }, handle_verify },
 	[OP_BUILD_IMAGE] = { "BuildImage", "tw", { true, false, false }, handle_build_image },
+	[OP_OPEN] = { "Open", "o", { true, true, true }, handle_open },
+	[OP_READ] = { "Read", "t", { true, true, true }, handle_read },
+	[OP_FIND] = { "Find", "t", { true, true, true }, handle_find },
 	[OP_OPEN_NAMESPACE] = { "OpenNamespace", "", { true, true, true }, handle_open_namespace },
 };
 
@@ -88,10 +92,11 @@ static bool fits(char kind, int fd)
 	struct stat st;
 	int flags = fcntl(fd, F_GETFL);
 
-	if (flags < 0 || flags & O_PATH || fstat(fd, &st) < 0)
+	if (flags < 0 || (flags & O_PATH && kind != 'o') || fstat(fd, &st) < 0)
 		return false;
 	switch (kind) {
 	case 'd':
+	case 'o':
 	case 't':
 		return S_ISDIR(st.st_mode);
 	case 'w':
@@ -151,6 +156,7 @@ struct directory {
 struct directories {
 	struct directory at[DIRECTORIES_MAX];
 	size_t count;
+	int tree; /* -1, or of the rootfs: rootfs_tree() */
 };
 
 static void close_directories(struct directories *d)
@@ -159,22 +165,37 @@ static void close_directories(struct directories *d)
 		closep(&d->at[i].fd);
 		error_free(&d->at[i].why);
 	}
+	closep(&d->tree);
 }
 
 /* From here on the caller's own descriptors are not used: those in FDS are replaced. They stay open
  * until the request is done, and so do the locks that they have. */
 static void open_directories(struct directories *d, const struct row *row, int *fds, size_t count)
 {
-	*d = (struct directories){ 0 };
-	while (d->count < count && d->count < strspn(row->fds, "dt")) {
+	*d = (struct directories){ .tree = -1 };
+	while (d->count < count && d->count < strspn(row->fds, "dot")) {
 		struct directory *one = &d->at[d->count];
 		int given = fds[d->count];
 
-		one->fd = fits('d', given) ? directory_open(given, one->path, &one->why) : -1;
+		one->fd = fits(row->fds[d->count], given)
+				  ? directory_open(given, one->path, &one->why)
+				  : -1;
 		if (one->fd >= 0)
 			fds[d->count] = one->fd;
 		d->count++;
 	}
+}
+
+/* Handlers work in the tree of a rootfs, wherever that is. */
+static int enter_tree(const struct row *row, struct directories *d, int *fds, struct error **err)
+{
+	if (*row->fds != 't')
+		return 0;
+	d->tree = rootfs_tree(fds[0], NULL);
+	if (d->tree < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open the tree of the rootfs");
+	fds[0] = d->tree;
+	return 0;
 }
 
 /* Without a policy no path counts: a directory of another mount namespace of the caller's own is as
@@ -218,6 +239,7 @@ static int ask_policy(const struct server *s, const struct row *row, const struc
 		q.older = task->release.older;
 	} else if (task->operation == OP_PUBLISH) {
 		q.replaces = task->publish.replace;
+		q.mode = task->publish.mode;
 	}
 	policy_decide(&s->session->grant, &q, d);
 	for (size_t i = 0; i < count && d->allowed; i++) {
@@ -300,7 +322,9 @@ static int dispatch(struct server *s, const struct task *task, int *fds, size_t 
 	s->refusals = result < 0 ? s->refusals + 1 : 0;
 	if (audit_ask(s->recorder, &r, err) < 0 || result < 0)
 		return -1;
-	result = row->handle(s, task, fds, out, err);
+	result = enter_tree(row, &directories, fds, err);
+	if (result == 0)
+		result = row->handle(s, task, fds, out, err);
 	r.kind = RECORD_RESULT;
 	r.milliseconds = (uint64_t)(milliseconds() - began);
 	take_outcome(&r, result < 0 ? *err : NULL, out);

@@ -101,6 +101,7 @@ handler handle_add_group, handle_add_user, handle_execute;		   /* users.c */
 handler handle_inspect, handle_remove;					   /* rootfs.c */
 handler handle_build_image;						   /* image.c */
 handler handle_clone, handle_keep, handle_verify;			   /* base.c */
+handler handle_open, handle_read, handle_find;				   /* look.c */
 
 /* Has the tree's own dpkg configure what is unpacked, and leaves in the tree what no package does.
  * engine.c */
@@ -124,6 +125,14 @@ void build_abandon(struct server *s);
 /* Removes a staging or trash folder of NAME that no living process holds. rootfs.c */
 int remove_stale(int parent, const char *prefix, const char *name, struct error **err);
 
+/* Puts the tree of STAGING into a directory of its own there that only the range's first id can
+ * enter. Returns 0, or -1 with ERR set: ERR_TRUST if it is not TREE. build.c */
+int staging_close(int staging, int tree, struct error **err);
+
+/* The tree of the rootfs FOLDER: what is in it, if it is closed (*CLOSED, which may be NULL), else
+ * itself. A descriptor, or -1 with errno set. rootfs.c */
+int rootfs_tree(int folder, bool *closed);
+
 /* A folder of the range's first id, with a manifest: may be removed, and counts. rootfs.c */
 bool is_rootfs(int folder);
 
@@ -139,6 +148,14 @@ bool keeps_owners(const struct server *s, int folder);
 /* Opens and locks the rootfs NAME to be removed or replaced. ERR_MISSING where there is none,
  * ERR_REFUSED where it is not rootlet's, ERR_BUSY where it is in use or has mounts. rootfs.c */
 int claim_rootfs(int parent, const char *name, int *tree, struct error **err);
+
+/* A closed rootfs, or snapshot, is a directory (0700) that has the tree (0755) as this. The tree
+ * itself cannot be the closed one: its users have to enter their "/". In a staging directory
+ * nothing has this name, so that one of these is never taken for a rootfs. */
+#define CLOSED_TREE "rootfs"
+/* The names in a staging directory: the tree, and the closed directory around it. */
+#define STAGED_TREE "tree"
+#define STAGED_CLOSED "closed"
 
 #define STAGING_PREFIX ".rootlet-staging."
 #define TRASH_PREFIX ".rootlet-trash."

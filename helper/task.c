@@ -82,6 +82,14 @@ static int check_execute(const struct task *t, struct error **err)
 	return 0;
 }
 
+static int check_find(const struct task *t, struct error **err)
+{
+	REFUSE_UNLESS(t->find.count >= 1 && t->find.count <= FIND_MAX, "number of paths");
+	for (uint32_t i = 0; i < t->find.count; i++)
+		REFUSE_UNLESS(FIELD(t->find.paths[i], valid_inner_path), "path");
+	return 0;
+}
+
 int task_check(const struct task *t, struct error **err)
 {
 	switch (t->operation) {
@@ -89,8 +97,8 @@ int task_check(const struct task *t, struct error **err)
 		return error_set(err, ERR_INPUT, "request refused: %.*s", TEXT(t->none.why));
 	case OP_HELLO:
 	case OP_BOOTSTRAP:
-	case OP_PUBLISH:
 	case OP_INSPECT:
+	case OP_OPEN:
 	case OP_OPEN_NAMESPACE:
 	case OP_VERIFY:
 		return 0;
@@ -129,6 +137,14 @@ int task_check(const struct task *t, struct error **err)
 	case OP_BUILD_IMAGE:
 		REFUSE_UNLESS(FIELD(t->image.format, valid_archive_word), "image format");
 		return 0;
+	case OP_PUBLISH:
+		REFUSE_UNLESS(valid_tree_mode(t->publish.mode), "mode");
+		return 0;
+	case OP_READ:
+		REFUSE_UNLESS(FIELD(t->read.file, valid_archive_word), "name of a file");
+		return 0;
+	case OP_FIND:
+		return check_find(t, err);
 	case OP_EXECUTE:
 		return check_execute(t, err);
 	}
@@ -215,7 +231,7 @@ static void describe(struct description *d, const struct task *t)
 		describe_user(d, t);
 		break;
 	case OP_PUBLISH:
-		add(d, "replace=%d", t->publish.replace);
+		add(d, "replace=%d mode=%04o", t->publish.replace, t->publish.mode);
 		break;
 	case OP_INSPECT:
 		add(d, "deep=%d", t->inspect.deep);
@@ -233,6 +249,13 @@ static void describe(struct description *d, const struct task *t)
 		break;
 	case OP_BUILD_IMAGE:
 		add(d, "format=%.*s", TEXT(t->image.format));
+		break;
+	case OP_READ:
+		add(d, "file=%.*s", TEXT(t->read.file));
+		break;
+	case OP_FIND:
+		for (uint32_t i = 0; i < t->find.count && i < FIND_MAX; i++)
+			add(d, "%s%.*s", i ? "," : "paths=", TEXT(t->find.paths[i]));
 		break;
 	case OP_EXECUTE:
 		describe_command(d, t);

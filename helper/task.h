@@ -29,7 +29,10 @@ enum operation {
 	OP_KEEP,
 	OP_VERIFY,
 	OP_BUILD_IMAGE,
-	OP_LAST = OP_BUILD_IMAGE,
+	OP_OPEN,
+	OP_READ,
+	OP_FIND,
+	OP_LAST = OP_FIND,
 };
 
 #define WORD_SIZE (SUITE_MAX + 1)
@@ -74,6 +77,7 @@ struct task {
 		} user;
 		struct {
 			uint8_t replace;
+			uint32_t mode;
 		} publish;
 		struct {
 			char name[ROOTFS_NAME_MAX + 1], base[ROOTFS_NAME_MAX + 1];
@@ -92,6 +96,13 @@ struct task {
 			char format[WORD_SIZE];
 		} image;
 		struct {
+			char file[WORD_SIZE];
+		} read;
+		struct {
+			uint32_t count;
+			char paths[FIND_MAX][INNER_PATH_SIZE];
+		} find;
+		struct {
 			char user[ACCOUNT_SIZE];
 			uint8_t terminal;
 			uint32_t argc, bytes; /* words, each with its NUL, one after the other */
@@ -100,7 +111,14 @@ struct task {
 	};
 };
 
-enum note_kind { NOTE_HELLO = 1, NOTE_PROGRESS, NOTE_LOG, NOTE_INSPECTION, NOTE_RESULT };
+enum note_kind {
+	NOTE_HELLO = 1,
+	NOTE_PROGRESS,
+	NOTE_LOG,
+	NOTE_INSPECTION,
+	NOTE_RESULT,
+	NOTE_FOUND,
+};
 
 #define NOTE_TEXT_SIZE 2048
 
@@ -126,7 +144,7 @@ struct note {
 			uint8_t digested, digest[SHA256_LEN];
 		} inspection;
 	};
-	char text[NOTE_TEXT_SIZE]; /* message, line, stage or mode, by kind */
+	char text[NOTE_TEXT_SIZE]; /* message, line, stage, mode or kinds, by kind */
 };
 
 /* Every field of TASK has its shape. Returns 0 or -1 with ERR_INPUT that names the field. */

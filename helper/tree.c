@@ -16,6 +16,7 @@
 #define FILES_LEAST 256
 /* Folders in folders: each that is open takes a descriptor, of which there are 4096 at most. */
 #define DEPTH_MAX 1000
+#define OPEN_TRIES 1000
 /* The range's last id, nobody's. The kernel shows an id that is not mapped as this one, too. */
 #define LAST_OWN (RANGE_COUNT - 1)
 #define WHERE_MAX 512
@@ -48,6 +49,23 @@ int tree_open_beneath(int folder, const char *path, int flags, mode_t mode)
 int tree_open_own(int folder, const char *path, int flags)
 {
 	return open_by(folder, path, flags, 0, RESOLVE_NO_XDEV);
+}
+
+int tree_open_inside(int folder, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+	};
+	int fd = -1;
+
+	/* openat2(2): EAGAIN says that something was renamed meanwhile, anywhere on the machine. */
+	for (unsigned i = 0; i < OPEN_TRIES; i++) {
+		fd = (int)RETRY_ON_EINTR(syscall(SYS_openat2, folder, path, &how, sizeof(how)));
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
+	return fd;
 }
 
 bool tree_is(int folder, const char *name, int fd)

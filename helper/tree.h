@@ -16,9 +16,13 @@ int tree_open_beneath(int folder, const char *path, int flags, mode_t mode);
 /* Likewise, of what exists, and of FOLDER's own mount: errno is EXDEV else. */
 int tree_open_own(int folder, const char *path, int flags);
 
-/* Likewise, for reading: what is there must be of TYPE (S_IFREG and so on), and ST is of what is
- * open, as a look at the name could tell another's facts by then. PATH is what messages call it.
- * ERR_BUSY where it is of another type. */
+/* openat2 with RESOLVE_IN_ROOT: links are followed as by a process whose root FOLDER is. Of what
+ * exists and of FOLDER's own mount; close-on-exec. -1 with errno set. */
+int tree_open_inside(int folder, const char *path, int flags);
+
+/* tree_open_own(), for reading: what is there must be of TYPE (S_IFREG and so on), and ST is of
+ * what is open, as a look at the name could tell another's facts by then. PATH is what messages
+ * call it. ERR_BUSY where it is of another type. */
 int tree_open_entry(int folder, const char *name, int flags, mode_t type, const char *path,
 		    struct stat *st, struct error **err);
 

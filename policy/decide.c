@@ -9,6 +9,8 @@
 #include "policy/directory.h"
 #include "policy/operations.h"
 
+#define MODE_SIZE 16
+
 int caller_self(struct caller *c, accounts_isolate *isolate, struct error **err)
 {
 	struct host_user user = { 0 };
@@ -213,9 +215,23 @@ static bool package_denied(const struct grant *g, const char *package)
 	return false;
 }
 
+static const char *mode_text(unsigned mode, char text[static MODE_SIZE])
+{
+	snprintf(text, MODE_SIZE, "%04o", mode);
+	return text;
+}
+
+static bool mode_allowed(const struct grant *g, unsigned mode)
+{
+	char text[MODE_SIZE];
+
+	return has_word(g->rule->tree_modes, mode_text(mode, text));
+}
+
 void policy_decide(const struct grant *g, const struct question *q, struct decision *d)
 {
 	const struct operation_name *operation = operation_find(q->request);
+	char mode[MODE_SIZE];
 
 	if (!g->rule) {
 		decide(g, d, false, "");
@@ -244,6 +260,8 @@ void policy_decide(const struct grant *g, const struct question *q, struct decis
 		refuse(g, d, "older-releases", "option", "--allow-older-release");
 	else if (q->engine && !has_word(g->rule->engines, q->engine))
 		refuse(g, d, "engines", "engine", q->engine);
+	else if (q->mode && !mode_allowed(g, q->mode))
+		refuse(g, d, "tree-modes", "a rootfs of mode", mode_text(q->mode, mode));
 }
 
 /* A prefix up to a whole component of the path. */

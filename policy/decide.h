@@ -41,6 +41,7 @@ struct question {
 	const char *folder; /* canonical path of the folder or rootfs */
 	int keyring;	    /* descriptor */
 	bool replaces;	    /* a rootfs that is there: to delete it must be allowed, too */
+	unsigned mode;	    /* of the rootfs; 0: none is asked for */
 	bool older;	    /* accepts a release file that is older than one before */
 };
 

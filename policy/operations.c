@@ -8,7 +8,8 @@ const struct operation_name operation_names[] = {
 	{ "AddGroup", "create" }, { "AddUser", "create" },    { "Publish", "create" },
 	{ "Inspect", "check" },	  { "Remove", "delete" },     { "Execute", "shell" },
 	{ "Clone", "create" },	  { "Keep", "create" },	      { "Verify", "check" },
-	{ "BuildImage", "run" },  { "OpenNamespace", "run" },
+	{ "BuildImage", "run" },  { "OpenNamespace", "run" }, { "Open", NULL },
+	{ "Read", NULL },	  { "Find", NULL },
 };
 
 const size_t operation_count = sizeof(operation_names) / sizeof(*operation_names);

@@ -69,6 +69,11 @@ static bool valid_mirror(const char *s)
 	       strncmp(s, "https://", 8) == 0 || strncmp(s, "file:///", 8) == 0;
 }
 
+static bool valid_mode(const char *s)
+{
+	return strcmp(s, "0700") == 0 || strcmp(s, "0755") == 0;
+}
+
 #define RULE(field) offsetof(struct policy_rule, field)
 #define POLICY(field) offsetof(struct policy, field)
 
@@ -92,6 +97,7 @@ static const struct key {
 	  "keyring's path" },
 	{ "allow", "deny-packages", "", WORDS, RULE(denied_packages), valid_word, "package" },
 	{ "allow", "engines", "debootstrap native", WORDS, RULE(engines), valid_archive_word, "engine" },
+	{ "allow", "tree-modes", "0700", WORDS, RULE(tree_modes), valid_mode, "mode of a rootfs" },
 	{ "allow", "older-releases", "no", SWITCH, RULE(older_releases), NULL, NULL },
 	{ "allow", "max-size", "16G", SIZE, RULE(size_max), NULL, NULL },
 	{ "allow", "max-count", "32", LIMIT, RULE(count_max), NULL, NULL },
@@ -408,10 +414,10 @@ int policy_parse(const char *path, const char *text, struct policy **out, struct
 
 struct policy *policy_open_to_all(void)
 {
-	static const char text[] =
-		"[allow everybody]\nusers = *\nfolders = *\nkeyrings = *\n"
-		"older-releases = yes\nmax-size = none\nmax-count = none\nmax-seconds = none\n"
-		"[audit]\njournal = no\nfile = none\n";
+	static const char text[] = "[allow everybody]\nusers = *\nfolders = *\nkeyrings = *\n"
+				   "tree-modes = 0700 0755\nolder-releases = yes\nmax-size = "
+				   "none\nmax-count = none\nmax-seconds = none\n"
+				   "[audit]\njournal = no\nfile = none\n";
 	struct policy *policy = NULL;
 
 	if (policy_parse(NULL, text, &policy, NULL) < 0)

@@ -20,7 +20,7 @@ struct policy_rule {
 	char *name;
 	unsigned line;
 	char **users, **groups, **operations, **folders, **releases, **mirrors, **keyrings;
-	char **denied_packages, **engines;
+	char **denied_packages, **engines, **tree_modes;
 	bool older_releases;
 	uint64_t size_max, count_max, seconds_max, memory_max, processes_max;
 };

@@ -77,6 +77,11 @@ bool valid_account_id(uint32_t id)
 	return id >= 1 && id <= ID_MAX_IN_ROOTFS;
 }
 
+bool valid_tree_mode(uint32_t mode)
+{
+	return mode == MODE_CLOSED || mode == MODE_ENTERABLE;
+}
+
 bool valid_inner_path(const char *s)
 {
 	size_t n;

@@ -22,6 +22,9 @@
 #define PATH_LENGTH_MAX 4096
 #define FILTERS_MAX 32
 #define FILTER_PATTERN_SIZE 128
+#define FIND_MAX 32 /* paths at a time */
+#define MODE_CLOSED 0700u
+#define MODE_ENTERABLE 0755u
 
 /* One path component: [A-Za-z0-9_.+-], not starting with "." or "-", at most ROOTFS_NAME_MAX. */
 bool valid_rootfs_name(const char *s);
@@ -47,6 +50,9 @@ bool valid_inner_path(const char *s);
 /* Absolute fnmatch(3) pattern of printable ASCII without blanks, shorter than FILTER_PATTERN_SIZE.
  */
 bool valid_filter_pattern(const char *s);
+
+/* One of the modes that a rootfs may be published with. */
+bool valid_tree_mode(uint32_t mode);
 
 /* 64 lower-case hexadecimal digits into 32 bytes; false where it is not that. */
 bool sha256_from_hex(const char *hex, size_t length, uint8_t out[static SHA256_LEN]);

@@ -214,7 +214,8 @@ def inherited():
         with opened(kept_in, MANIFEST) as fds:
             kept_answer = helper.ask("Keep", fds, name="kept")
         wrong = [(path, os.listxattr(path)) for path in (staging, f"{staging}/tree", f"{staging}/tree/usr/bin",
-                                                         kept_base, f"{kept_base}/usr/bin", f"{kept_base}/etc/rootlet")
+                                                         kept_base, f"{kept_base}/rootfs", f"{kept_base}/rootfs/usr/bin",
+                                                         f"{kept_base}/rootfs/etc/rootlet")
                  if any("acl" in name for name in os.listxattr(path))]
     tap.report(answer.code == kept_answer.code == 0 and not wrong, "a folder's default access list is not that of a tree",
                answer, kept_answer, *wrong)
@@ -379,12 +380,12 @@ def counted():
               for number, helper in enumerate(helpers)]
     with opened(folder) as (fd,):
         fcntl.flock(fd, fcntl.LOCK_EX)
-        thread, first = ask_aside(helpers[0], "Publish", (MANIFEST,))
+        thread, first = ask_aside(helpers[0], "Publish", (MANIFEST,), mode=0o700)
         time.sleep(1.5)
         waits = thread.is_alive()
         fcntl.flock(fd, fcntl.LOCK_UN)
         thread.join()
-    second = ask(helpers[1], "Publish", (MANIFEST,))
+    second = ask(helpers[1], "Publish", (MANIFEST,), mode=0o700)
     for helper in helpers:
         helper.leave()
     tap.report(all(one.code == 0 for one in cloned) and waits and first[0].code == 0 and second.code == REFUSED and

@@ -135,6 +135,7 @@ WITH_DESCRIPTORS = {"Begin": (2, BEGIN, ()), "Release": (1, {"pocket": ""}, BEGU
                     "Package": (1, {"name": "attr", "sha256": bytes(32)}, INDEXED), "Inspect": (1, {"deep": 1}, ()),
                     "Remove": (1, {"name": "precious"}, ()), "Execute": (4, {"argv": ["true"], "user": "root"}, ()),
                     "Clone": (2, {"name": "new", "base_name": "none"}, ()), "Verify": (1, {}, ()),
+                    "Open": (1, {}, ()), "Read": (1, {"file": "passwd"}, ()), "Find": (1, {"paths": ["/etc"]}, ()),
                     "BuildImage": (2, {"format": "erofs"}, ())}
 
 
@@ -251,10 +252,10 @@ def built():
     wrong += [f"Bootstrap: {answer}"] if answer.code else []
     with strange() as fds, opened(bases, manifest) as (folder, file):
         wrong += surplus(session, [("AddGroup", [], {"name": "x", "gid": 1500}), ("AddUser", [], ACCOUNT),
-                                   ("Publish", [file], {}), ("Keep", [folder, file], {"name": "base"})])
+                                   ("Publish", [file], {"mode": 0o700}), ("Keep", [folder, file], {"name": "base"})])
         tap.report(not wrong, "descriptors more than a request takes are refused, in whatever phase", *wrong)
         wrong = []
-        for kind, many, values, right in (("Publish", 1, {}, [file]), ("Keep", 2, {"name": "base"}, [folder, file])):
+        for kind, many, values, right in (("Publish", 1, {"mode": 0o700}, [file]), ("Keep", 2, {"name": "base"}, [folder, file])):
             tried = 0
             for what, given in in_each_place(kind, many, right, fds):
                 answer = session.send(request(kind, **values), given)
@@ -269,7 +270,7 @@ def built():
         os.symlink(PRECIOUS, link)
         with swapping(f"{FOLDER}/.rootlet-staging.new", link) as flips:
             time.sleep(0.1)
-            answer = session.send(request("Publish"), [file])
+            answer = session.send(request("Publish", mode=0o700), [file])
     wrong = session.leave() + precious()
     tap.report(flips[0] > 10 and (answer.code in TYPED or answer.code == 0) and not wrong,
                "the staging is swapped for a symlink while it is published: what the link names stays", flips, answer, *wrong)

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import time
 
-from support import elf, forms, installed, tap, vng
+from support import elf, forms, installed, tap, trees, vng
 from support import mirror as mirrors
 from support.protocol import REFUSED, REQUESTS, TRUST, VERSION, Helper, opened, request
 from support.server import Server
@@ -275,13 +275,52 @@ def snapshots(home, create):
                "the next create clones what the first has saved", cloned)
     folder = f"{home.cache}/rootlet/bases"
     for base in (name for name in os.listdir(folder) if name[0] != "."):
-        with open(f"{folder}/{base}/etc/rootlet/digest", "r+b") as file:
+        with open(f"{trees.inside(f'{folder}/{base}')}/etc/rootlet/digest", "r+b") as file:
             lines = file.read().splitlines(True)
             file.truncate(sum(map(len, lines[:-1])))
     full = create("full")
     tap.report(full.status == 0 and "Cloned" not in full.out and
                "its MAC differs: making it anew" in full.out + full.err,
                "a snapshot without a MAC: create says so, and makes it anew", full)
+
+
+def tree_modes(home, server, rootlet):
+    """A rootfs that can be entered only where the policy says so: its setuid programs have the ids of the range, which
+    nobody has in this mode."""
+    def create(*words):
+        return home.create("--name", "modes", "--quiet", *words, server=server, at=mirror(), program=rootlet, fresh=False)
+
+    def run_it(path):
+        done = subprocess.run([path, "-u"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, cwd="/",
+                              **USER.switch())
+        return done.stdout.strip()
+
+    def run_any():
+        words = "cp /usr/bin/id /root/as-root; chmod 4755 /root/as-root; chmod 755 /root"
+        home.run("shell", "--name", "modes", "--", "sh", "-ec", words, program=rootlet)
+        places = [f"{home.store}/modes/{middle}root/as-root" for middle in ("", "rootfs/")]
+        there = [path for path in places if os.path.exists(path) and os.lstat(path).st_mode & 0o4000]
+        got = []
+        for path in there:
+            with contextlib.suppress(PermissionError):
+                got.append(run_it(path))
+        return there, got
+    shut, refused = create(), create("--force", "--tree-mode", "0755")
+    there, got = run_any()
+    tap.report(shut.status == 0 and len(there) == 1 and not got and os.lstat(f"{home.store}/modes").st_mode & 0o7777 == 0o700,
+               "a setuid program of a rootfs is out of its owner's reach", shut, there, got)
+    tap.report(refused.status == 1 and "tree-modes of [allow test]" in refused.err,
+               "--tree-mode 0755 is refused without the policy's word", refused)
+    dry = create("--force", "--tree-mode", "0755", "--dry-run")
+    tap.report(dry.status == 1 and re.search("^refused Publish +replace=1 mode=0755", dry.out, re.M), "so says --dry-run", dry)
+    installed.allow(USER, "tree-modes = 0700 0755")
+    done = create("--force", "--tree-mode", "0755")
+    there, got = run_any()
+    tap.report(done.status == 0 and len(there) == 1 and got == [str(installed.range_of(USER))],
+               "with it one is made, and that program gives the first id of the range", done, there, got)
+    installed.allow(USER)
+    gone = home.run("delete", "--yes", "--name", "modes", program=rootlet)
+    tap.report(gone.status == 0 and not os.path.lexists(f"{home.store}/modes"), "and deleted when the policy has changed", gone)
 
 
 def run_all(rootlet):
@@ -291,6 +330,7 @@ def run_all(rootlet):
         wrong = tidy.complaints()
         snapshots(home, lambda name: home.create("--name", name, server=server, at=at, program=rootlet,
                                                  fresh=False))
+        tree_modes(home, server, rootlet)
     tree = f"{home.store}/test-rootfs"
     made = tap.report(outcome.status == 0 and not wrong, "create without a range in /etc/subuid",
                       *wrong, outcome)

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "frontend/client.h"
+#include "frontend/view.h"
 #include "proto/standard.h"
 
 static int complain(const struct error *err)
@@ -75,7 +76,7 @@ static int probe_image(const char *tree, const char *file)
 	Rootlet__BuildImage message = ROOTLET__BUILD_IMAGE__INIT;
 	struct helper *helper = NULL;
 	int fds[2] = {
-		open(tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+		-1,
 		open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600),
 	};
 	char format[] = "erofs";
@@ -87,6 +88,8 @@ static int probe_image(const char *tree, const char *file)
 	request.kind_case = ROOTLET__REQUEST__KIND_BUILD_IMAGE;
 	request.build_image = &message;
 	r = helper_start("probe", NULL, &helper, &err);
+	if (r == 0)
+		r = view_open_at(helper, AT_FDCWD, tree, &fds[0], &err);
 	if (r == 0)
 		r = helper_call(helper, &request, fds, 2, NULL, &err);
 	helper_stop(&helper);

@@ -63,7 +63,7 @@ def verdict(what, answer, codes, helper, more=()):
     tap.report(not wrong, what, *wrong, answer)
 
 
-def refuse(what, kind, paths=(), codes=(INPUT, REFUSED), first=(), **fields):
+def refuse(what, kind, paths=(), /, codes=(INPUT, REFUSED), first=(), **fields):
     """FIRST: requests before it, (kind, paths, fields), that have to succeed."""
     helper, more = Helper(home.user), []
     for before, its_paths, its_fields in first:
@@ -90,6 +90,8 @@ COMPLETE = {
     "Package": ((FILE,), {"name": "attr", "sha256": bytes(32)}, ACCEPTED),
     "Inspect": ((TREE,), {}, ()),
     "Verify": ((TREE,), {}, ()),
+    "Read": ((TREE,), {"file": "passwd"}, ()),
+    "Find": ((TREE,), {"paths": ["/etc"]}, ()),
     "Clone": ((FOLDER, FOLDER), {"name": "new", "base_name": "plain"}, ()),
     "Keep": ((FOLDER, FILE), {"name": "new"}, ()),
     "Remove": ((FOLDER,), {"name": "plain"}, ()),
@@ -125,6 +127,8 @@ FIELDS = [
     ("Index", "pocket", {"a slash": "a/b", "unknown": "proposed"}), ("Index", "component", BAD_WORDS),
     ("Package", "name", BAD_WORDS),
     ("Package", "sha256", {"nothing": b"", "31 bytes": bytes(31), "33 bytes": bytes(33)}),
+    ("Read", "file", BAD_WORDS),
+    ("Find", "paths", {**BAD_PATHS, "none": [], "thirty-three": ["/etc"] * 33}),
     ("Execute", "user", BAD_ACCOUNTS),
     ("Execute", "argv", {"nothing": [], "an empty program": [""], "257 words": ["x"] * 257,
                          "60 KB": ["x" * 60000]}),
@@ -171,7 +175,7 @@ def order():
         for kind, fields in (("Bootstrap", {}),
                              ("AddGroup", {"name": "x", "gid": 1500}), ("AddUser", ACCOUNT)):
             refuse(f"{kind} {when}", kind, (), first=first, **fields)
-        refuse(f"Publish {when}", "Publish", [FILE], first=first)
+        refuse(f"Publish {when}", "Publish", [FILE], first=first, mode=0o700)
         refuse(f"Index {when}", "Index", [INDEX], first=first, pocket="", component="main")
         refuse(f"Package {when}", "Package", [FILE], (INPUT, REFUSED, TRUST), first=first,
                name="attr", sha256=bytes(32))
@@ -221,6 +225,8 @@ def fields_out_of_shape():
         paths, fields, first = COMPLETE[kind]
         for what, value in values.items():
             refuse(f"{kind}: {name}: {what}", kind, paths, (INPUT,), first=first, **{**fields, name: value})
+    for what, mode in {"none": 0, "writable": 0o777, "setuid": 0o4700, "readable": 0o744}.items():
+        refuse(f"Publish: mode: {what}", "Publish", [FILE], (INPUT,), mode=mode)
     for kind, name, values in FIELDS_OF_ACCOUNTS:
         fields = {one: ACCOUNT[one] for one in REQUESTS[kind][1] if one in ACCOUNT}
         if kind == "AddGroup":

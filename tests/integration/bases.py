@@ -212,10 +212,10 @@ def damaged(home, server):
         return
     base = f"{home.cache}/rootlet/bases/{bases(home)[0]}"
     for what, (damage, undo) in {"nothing": (lambda base: None,) * 2, **DAMAGES}.items():
-        damage(base)
+        damage(trees.inside(base))
         with Helper(home.user, seconds=300) as helper, opened(base) as fds:
             answer = helper.ask("Verify", fds)
-        undo(base)
+        undo(trees.inside(base))
         tap.report(answer.code == (0 if what == "nothing" else TRUST), f"a base with {what} changed", answer)
     for what, damage in {"a bit of a program": DAMAGES["a bit of a program"][0],
                          "a bit of the manifest": DAMAGES["a bit of the manifest"][0],
@@ -223,7 +223,7 @@ def damaged(home, server):
                          "its manifest": lambda base: open(f"{base}/etc/rootlet/manifest.json", "w").write(
                              "{")}.items():
         inode = os.lstat(base).st_ino
-        damage(base)
+        damage(trees.inside(base))
         outcome = create(home, server, "repaired", "--force")
         tap.report(outcome.status == 0 and os.lstat(base).st_ino != inode and
                    not re.search(CLONED, outcome.out, re.M),
@@ -240,7 +240,8 @@ def verified(home):
     folder = f"{home.cache}/rootlet"
     for what in ("packages", "indexes", "solv", "bases"):
         name = sorted(one for one in os.listdir(f"{folder}/{what}") if re.fullmatch(r"\w{64}", one))[0]
-        flip(f"{folder}/{what}/{name}" + ("/usr/bin/attr" if what == "bases" else ""))
+        path = f"{folder}/{what}/{name}"
+        flip(f"{trees.inside(path)}/usr/bin/attr" if what == "bases" else path)
         outcome = home.run("cache", "verify")
         tap.report(outcome.status == 3 and re.search(rf"^damaged, removed: {what}/{name}", outcome.out, re.M)
                    and not os.path.lexists(f"{folder}/{what}/{name}"),
@@ -405,8 +406,8 @@ KEPT = {
     "a bit of fstests": ("fstests/x-y", lambda at: flip(f"{at}/check"), "check is not what it was"),
     "a mode of fstests": ("fstests/x-y", lambda at: os.chmod(f"{at}/check", 0o755), "check is not what it was"),
     "a link of fstests": ("fstests/x-y", lambda at: relink(f"{at}/link"), "link is not what it was"),
-    "a bit of a rootfs to build in": ("build/jammy-x", lambda at: flip(f"{at}/etc/debian_version"), "its digest differs"),
-    "a link of a rootfs to build in": ("build/jammy-x", lambda at: relink(f"{at}/bin"), "its digest differs"),
+    "a bit of a rootfs to build in": ("build/jammy-x", lambda at: flip(f"{trees.inside(at)}/etc/debian_version"), "its digest differs"),
+    "a link of a rootfs to build in": ("build/jammy-x", lambda at: relink(f"{trees.inside(at)}/bin"), "its digest differs"),
     "a rootfs without a digest": ("build/jammy-x", lambda at: os.unlink(digest_of(at)), "nothing says what it must be"),
     "fstests without sums": ("fstests/x-y", lambda at: os.unlink(f"{at}/.sums"), "nothing says what it must be"),
 }

@@ -9,6 +9,7 @@ from support import mirror as mirrors
 from support import tap, vng
 from support.server import Fault, Server
 from support.terminal import Terminal
+from support.trees import inside
 from support.world import AS_ROOT, Case, Home, Tidy, judge, mirror, play, processes_left, wait_until
 
 AT = mirror()
@@ -21,7 +22,7 @@ def inode(path):
 
 
 def manifest(path=TREE):
-    with open(f"{path}/etc/rootlet/manifest.json", encoding="utf-8") as file:
+    with open(f"{inside(path)}/etc/rootlet/manifest.json", encoding="utf-8") as file:
         return json.load(file)
 
 
@@ -43,7 +44,7 @@ def first_create():
                "create: the tree's owner is the first id of the range", owner)
     tap.report(os.lstat(home.store).st_mode & 0o7777 == 0o700,
                "create: nobody else gets into the store, where setuid programs of the range's are")
-    tap.report(not glob.glob(f"{TREE}/var/cache/apt/archives/*.deb"),
+    tap.report(not glob.glob(f"{inside(TREE)}/var/cache/apt/archives/*.deb"),
                "create: no package archives stay in the tree")
 
 
@@ -159,7 +160,7 @@ def check_and_list():
 
 def owners():
     """The range is ids 0 to 65534, the last of them nobody's. An id that is not mapped is shown as 65534, too."""
-    tree = f"{home.store}/second"
+    tree = inside(f"{home.store}/second")
     home.run("shell", "--name", "second", "--", "sh", "-ec", "cd /root; mkdir d; echo >f; ln -s f l; mkfifo p; "
              "chmod 0 f; chown -h 65534:65534 d f l p")
     play(Case("check: what belongs to nobody belongs to the rootfs", ["check", "--name", "second"], 0, "✓"), home)

@@ -31,7 +31,7 @@ MMDEBSTRAP = [
 
 
 def packages_of(tree):
-    done = subprocess.run(["dpkg-query", f"--admindir={tree}/var/lib/dpkg", "-W", "-f",
+    done = subprocess.run(["dpkg-query", f"--admindir={trees.inside(tree)}/var/lib/dpkg", "-W", "-f",
                            "${Package} ${Version} ${db:Status-Status}\\n"], stdout=subprocess.PIPE,
                           text=True, check=False)
     return sorted(done.stdout.splitlines())
@@ -44,7 +44,7 @@ def compare_packages(what, home, tree):
 
 
 def compare(what, home, tree, allowed):
-    native = f"{home.store}/native"
+    native = trees.inside(f"{home.store}/native")
     wrong = trees.differences(trees.census(tree), trees.census(native), EVERYWHERE + allowed)
     tap.report(not wrong and len(os.listdir(native)) > 10, f"{what}: the same files", *wrong[:40],
                f"{len(wrong)} in all")

@@ -2,11 +2,12 @@
 import json
 import os
 
-from support import apt, tap
+from support import apt, tap, trees
 from support.world import Case, fstests_rootfs, play
 
 home = fstests_rootfs()
 TREE = f"{home.store}/test-rootfs"
+INSIDE = trees.inside(TREE)
 RELEASE = apt.os_release()
 
 # Those that the profile names for running fstests and for booting.
@@ -45,15 +46,15 @@ case("dpkg has nothing to complain of", ["shell", "--", "dpkg", "--audit"], 0, (
 case("the group fsgqa", ["shell", "--", "getent", "group", "fsgqa"], 0, r"^fsgqa:x:1002:.*fsqa")
 case("sudo works in the rootfs's own terms", ["shell", "--", "sh", "-c", "stat -c %u:%a $(which sudo)"],
      0, "^0:4755$")
-with open(f"{TREE}/etc/rootlet/manifest.json", encoding="utf-8") as file:
+with open(f"{INSIDE}/etc/rootlet/manifest.json", encoding="utf-8") as file:
     manifest = json.load(file)
 tap.report(len(manifest["packages"]) > 150 and manifest["profile"] in ("fstests", {"name": "fstests"})
            or "fstests" in json.dumps(manifest["profile"]), "the manifest names it all",
            manifest.get("profile"), len(manifest["packages"]))
-tap.report(not os.listdir(f"{TREE}/dev") or os.path.exists(f"{TREE}/dev/null"),
-           "the tree's own /dev holds at least null", os.listdir(f"{TREE}/dev"))
+tap.report(not os.listdir(f"{INSIDE}/dev") or os.path.exists(f"{INSIDE}/dev/null"),
+           "the tree's own /dev holds at least null", os.listdir(f"{INSIDE}/dev"))
 # dpkg leaves links: one could lead to a folder with a copyright in it.
-documents = [path for where, _, names in os.walk(f"{TREE}/usr/share/doc") for name in names
+documents = [path for where, _, names in os.walk(f"{INSIDE}/usr/share/doc") for name in names
              if not os.path.islink(path := f"{where}/{name}")]
 others = [path for path in documents if os.path.basename(path) != "copyright"]
 tap.report(len(documents) > 100 and not others, "of documentation only copyrights are unpacked", len(documents),

@@ -14,6 +14,7 @@ import time
 from support import sums, tap, vng
 from support.schemas import stream
 from support.terminal import Terminal
+from support.trees import inside
 from support.world import (AS_ROOT, BUILD, NOBODY, Home, Outcome, Tidy, kill, small_rootfs, wait_until,
                            without)
 
@@ -671,7 +672,7 @@ def kept(kind):
 
 def plant_kernel():
     """One in the cache, as a run would have fetched it within a day."""
-    with open(f"{TREE}/etc/rootlet/manifest.json", encoding="utf-8") as file:
+    with open(f"{inside(TREE)}/etc/rootlet/manifest.json", encoding="utf-8") as file:
         made = json.load(file)
     kernel(f".cache/rootlet/kernels/{TOY}_1/boot/vmlinuz", TOY)
     home.write(f".cache/rootlet/kernels/{TOY}_1/boot/config", "".join(f"CONFIG_{o}=y\n" for o in IMAGE_OPTIONS))

@@ -7,7 +7,7 @@ import platform
 import re
 import subprocess
 
-from support import tap
+from support import tap, trees
 from support.lists import expected
 from support.terminal import Terminal
 from support.world import (AS_ROOT, BUILD, HELPER, NOBODY, SCRATCH, Tidy, children, command_of, kill,
@@ -189,7 +189,7 @@ def mounted_trees():
         return
     tree = f"{home.store}/test-rootfs"
     for what, point, good in (("beside", home.make_folder(f"{home.store}/mounted-by-test"), True),
-                              ("in", f"{tree}/media", False)):
+                              ("in", f"{trees.inside(tree)}/media", False)):
         script = f'mount -t tmpfs none "{point}" && exec setpriv --reuid {home.user.uid} ' \
                  f'--regid {home.user.gid} --clear-groups "$@"'
         outcome = home.run("shell", "--", "sh", "-c", TELLING, before=[

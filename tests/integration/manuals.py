@@ -29,7 +29,7 @@ def commands():
 def of_help(text):
     """{word: kind of value} of the lines that name an option or a word."""
     found = {}
-    for word, kind in re.findall(r"^  (-?-?[a-z][a-z0-9-]*)(?: ([A-Z]+|[a-z-]+(?:\|[a-z-]+)+)…?)?(?= |$)", text, re.M):
+    for word, kind in re.findall(r"^  (-?-?[a-z][a-z0-9-]*)(?: ([A-Z]+|[a-z0-9-]+(?:\|[a-z0-9-]+)+)…?)?(?= |$)", text, re.M):
         found[word] = kind
     return found
 
@@ -53,7 +53,7 @@ def of_page(text):
     """{word: kind of value} of the definitions in a page's source."""
     found = {}
     for line in re.findall(r"^(\*.*)$", text, re.M):
-        for word, kind in re.findall(r"\*(--[a-z0-9-]+|[a-z]+)\*(?: _([A-Za-z|-]+)_)?", line):
+        for word, kind in re.findall(r"\*(--[a-z0-9-]+|[a-z]+)\*(?: _([A-Za-z0-9|-]+)_)?", line):
             found[word] = kind
     return found
 

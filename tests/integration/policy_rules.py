@@ -260,14 +260,17 @@ def not_deleted(trees, folder, base):
     """Who may make rootfs and not delete them: neither in the place of a new one, nor as what a killed one left."""
     with opened(trees, folder) as fds, opened(home.write("manifest", "{}")) as manifest, Helper(USER) as helper:
         made = helper.ask("Clone", fds, name="old", base_name=base)
-        refused = helper.ask("Publish", manifest, replace=1)
-        kept = helper.ask("Publish", manifest, replace=0)
+        refused = helper.ask("Publish", manifest, replace=1, mode=0o700)
+        opened_up = helper.ask("Publish", manifest, mode=0o755)
+        kept = helper.ask("Publish", manifest, replace=0, mode=0o700)
     tap.report(made.code == kept.code == 0 and refused.code == REFUSED and "operation delete" in refused.message,
                "Publish that replaces is refused without delete", made, refused, kept)
+    tap.report(opened_up.code == REFUSED and "tree-modes" in opened_up.message,
+               "Publish of what all can enter is refused without tree-modes", opened_up)
     os.rename(f"{trees}/old", f"{trees}/.rootlet-staging.zz")
     with opened(trees, AT.keyring) as fds, Helper(USER) as helper:
         answer = helper.ask("Begin", fds, **{**BEGIN, "name": "zz"})
-    tap.report(answer.code == REFUSED and "is a rootfs" in answer.message and os.path.exists(f"{trees}/.rootlet-staging.zz/etc"),
+    tap.report(answer.code == REFUSED and "is a rootfs" in answer.message and os.path.exists(f"{trees}/.rootlet-staging.zz/rootfs/etc"),
                "a rootfs with the name of what a killed one left is not removed as such", answer)
     shutil.rmtree(f"{trees}/.rootlet-staging.zz")
 

@@ -15,6 +15,7 @@ import time
 from support import sums, tap, vng
 from support.schemas import stream
 from support.terminal import Terminal
+from support.trees import inside
 from support.world import AS_ROOT, SOURCE, Home, Tidy, small_rootfs
 
 rootfs = small_rootfs()
@@ -431,7 +432,7 @@ def build_leftovers():
 def plant_build(more=b""):
     """MINI as if it had been built: its name in the cache tells the hash of its source and of what builds it;
     MORE is another one's."""
-    with open(f"{TREE}/etc/rootlet/manifest.json", encoding="utf-8") as file:
+    with open(f"{inside(TREE)}/etc/rootlet/manifest.json", encoding="utf-8") as file:
         made = json.load(file)
     archive = subprocess.run(["tar", "-C", MINI, "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner",
                               "--exclude=./.git", "--null", "-T", "/dev/stdin", "-c"], input=b".\0",
@@ -489,17 +490,18 @@ def build_rootfs():
     if not AS_ROOT:
         tap.skip("--build in a damaged rootfs", "needs root, to copy and damage another user's files")
         return
-    with open(f"{TREE}/etc/rootlet/manifest.json", encoding="utf-8") as file:
+    with open(f"{inside(TREE)}/etc/rootlet/manifest.json", encoding="utf-8") as file:
         made = json.load(file)
     folder, name = home.make_folder(f"{home.make_folder(f'{home.cache}/rootlet')}/build"), f"{made['suite']}-{made['arch']}"
-    subprocess.run(["cp", "-a", TREE, f"{folder}/{name}"], check=True)
+    place = f"{folder}/{name}"
+    subprocess.run(["cp", "-a", TREE, place], check=True)
     sums.write_digest(home.user, folder, name)
     shutil.copytree(MINI, f"{home.folder}/other-fstests", dirs_exist_ok=True)
     home.write("other-fstests/Makefile", "default:\n\tfalse\n")
     line = [word if word != MINI else f"{home.folder}/other-fstests" for word in words("--build")]
     for what, damage, says in (
             ("nothing", lambda: None, "make failed"), ("nothing after a build", lambda: None, "make failed"),
-            ("a bit", lambda: sums.flip(f"{folder}/{name}/etc/passwd"), "rootfs in the cache .* damaged: its digest"),
+            ("a bit", lambda: sums.flip(f"{inside(place)}/etc/passwd"), "rootfs in the cache .* damaged: its digest"),
             ("all of its digest", lambda: os.unlink(f"{folder}/.{name}.digest"), "rootfs in the cache .* damaged: nothing")):
         damage()
         with Tidy(home) as tidy:

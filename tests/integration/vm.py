@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from support import apt, tap
+from support import apt, tap, trees
 from support.terminal import Terminal
 from support.world import (AS_ROOT, SOURCE, Case, Tidy, children, command_of, fstests_rootfs, kill, play,
                            processes_left, wait_until)
@@ -253,7 +253,7 @@ def without_erofs(boot):
     with Tidy(home) as tidy:
         made = home.run("create", "--name", "clone", "--release", suite, "--quiet", seconds=1500)
         if AS_ROOT:
-            replace_udevd(f"{home.store}/clone")
+            replace_udevd(trees.inside(f"{home.store}/clone"))
         ran = home.run("run", "--name", "clone", "--kernel", f"{copy}/boot/vmlinuz", "--timeout",
                        int(600 + 4 * boot), "--", "sh", "-c",
                        "ls /sys/fs/ext4 /run; grep -c erofs /proc/filesystems", seconds=1500)

@@ -24,6 +24,7 @@ TEXTS = {
     "Clone": {"name": (b"n" * 64, NAME), "base_name": (b"b" * 64, NAME)},
     "Keep": {"name": (b"n" * 64, NAME)},
     "BuildImage": {"format": (b"f" * 48, WORD)},
+    "Read": {"file": (b"f" * 48, WORD)},
 }
 # The rest: (right values, wrong ones); of text that repeats, wrong is what makes all of it wrong.
 OTHERS = {
@@ -36,14 +37,15 @@ OTHERS = {
                 "gid": ([1, 65533], [0, 65534, 65535, (1 << 32) - 1, 1 << 32]),
                 "groups": ([["g" * 32] * 16, "g"], [["g"] * 17, "", "g" * 33, "g:x", ["g", "-g"]])},
     "Release": {"older": ([0, 1], [])},
-    "Publish": {"replace": ([0, 1], [])},
+    "Publish": {"replace": ([0, 1], []), "mode": ([0o700, 0o755], [0, 0o500, 0o777, 0o4755, 1 << 32])},
+    "Find": {"paths": ([["/" + "p" * 254] * 32, "/"], [["/usr"] * 33, [], "", "usr", "/usr/../..", "/" + "p" * 255, ["/usr", "x"]])},
     "Inspect": {"deep": ([0, 1], []), "digest": ([0, 1], [])},
     "Remove": {"stale": ([0, 1], [])},
     "Execute": {"argv": ([["a" * 63] * 256, "a" * 16383, ["a", ""]], [["a"] * 257, "a" * 16384, "", ["", "a"]]),
                 "terminal": ([0, 1], [])},
 }
 NUMBERS = {"Hello": ["version"], "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Release": ["older"],
-           "Publish": ["replace"], "Inspect": ["deep", "digest"], "Remove": ["stale"], "Execute": ["terminal"]}
+           "Publish": ["replace", "mode"], "Inspect": ["deep", "digest"], "Remove": ["stale"], "Execute": ["terminal"]}
 # The library takes any wire type for yes, so there is no wrong one.
 YES_OR_NO = ("older", "replace", "deep", "digest", "stale", "terminal")
 STRANGE = {

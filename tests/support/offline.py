@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import time
 
+from .trees import inside
+
 MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr/setup00.sh"
 
 
@@ -43,6 +45,7 @@ class Repository:
 
     def __init__(self, folder, cache, tree, home=None):
         """HOME: of gpg, to sign with a key made for it; FOLDER/keyring.gpg is then that key."""
+        tree = inside(tree)
         with open(f"{tree}/etc/rootlet/manifest.json", encoding="utf-8") as file:
             manifest = json.load(file)
         self.folder, self.suite, self.arch = folder, manifest["suite"], manifest["arch"]

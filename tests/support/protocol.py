@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from .world import HELPER
 
 INPUT, REFUSED, TRUST, BUSY, MISSING = 1, 2, 3, 5, 6  # proto/error.h
-VERSION = 3
+VERSION = 4
 
 # Request: (its number, its fields' numbers), as in proto/rootlet.proto.
 REQUESTS = {
@@ -23,7 +23,7 @@ REQUESTS = {
     "Bootstrap": (6, {}),
     "AddGroup": (7, {"name": 1, "gid": 2}),
     "AddUser": (8, {"name": 1, "uid": 2, "gid": 3, "home": 4, "shell": 5, "groups": 6}),
-    "Publish": (9, {"replace": 1}),
+    "Publish": (9, {"replace": 1, "mode": 2}),
     "Inspect": (10, {"deep": 1, "digest": 2}),
     "Remove": (11, {"name": 1, "stale": 2}),
     "Execute": (12, {"argv": 1, "user": 2, "terminal": 3}),
@@ -32,8 +32,11 @@ REQUESTS = {
     "Keep": (15, {"name": 1}),
     "Verify": (16, {}),
     "BuildImage": (17, {"format": 1}),
+    "Open": (18, {}),
+    "Read": (19, {"file": 1}),
+    "Find": (20, {"paths": 1}),
 }
-INSPECTION, RESULT = 4, 5
+INSPECTION, RESULT, FOUND = 4, 5, 6
 
 
 def varint(value):
@@ -94,6 +97,7 @@ class Answer:
     fds: list = field(default_factory=list)
     number: int = 0
     digest: bytes = b""
+    kinds: str = ""  # of Found
 
 
 class Helper:
@@ -158,7 +162,7 @@ class Helper:
             return Answer(-1, str(error))
 
     def receive(self):
-        fds, digest = [], b""
+        fds, digest, kinds = [], b"", ""
         while True:
             data, ancillary, _, _ = self.channel.recvmsg(1 << 17, socket.CMSG_SPACE(16))
             for level, kind, payload in ancillary:
@@ -168,11 +172,13 @@ class Helper:
                 return Answer(-1, "the channel is closed", fds=fds)
             for inspection in decode(data).get(INSPECTION, []):
                 digest = decode(inspection).get(5, [b""])[0]
+            for found in decode(data).get(FOUND, []):
+                kinds = decode(found).get(1, [b""])[0].decode()
             result = decode(data).get(RESULT)
             if result:
                 one = decode(result[0])
                 return Answer(one.get(1, [0])[0], one.get(3, [b""])[0].decode(errors="replace"),
-                              one.get(4, [0])[0], fds, one.get(2, [0])[0], digest)
+                              one.get(4, [0])[0], fds, one.get(2, [0])[0], digest, kinds)
 
 
 @contextlib.contextmanager

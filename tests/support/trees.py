@@ -71,9 +71,15 @@ def _capability(attributes, first):
     return attributes
 
 
+def inside(rootfs):
+    """Where the tree of a rootfs, or of a snapshot, is: in its directory, if that is closed."""
+    return f"{rootfs}/rootfs" if os.path.lexists(f"{rootfs}/rootfs") else rootfs
+
+
 def census(tree):
     """{path: (type, mode, owner, group, content, attributes, first name of the same file)}; owners are
     counted from that of the tree itself, or names where the ids are dynamic."""
+    tree = inside(tree)
     root = os.lstat(tree)
     users, groups = _names(tree, "passwd"), _names(tree, "group")
     seen, inodes = {}, {}
@@ -81,14 +87,14 @@ def census(tree):
         for name in sorted(folders + names):
             path = f"{where}/{name}"
             st = os.lstat(path)
-            inside = path[len(tree):]
-            first = inodes.setdefault(st.st_ino, inside) if st.st_nlink > 1 and not stat.S_ISDIR(
+            below = path[len(tree):]
+            first = inodes.setdefault(st.st_ino, below) if st.st_nlink > 1 and not stat.S_ISDIR(
                 st.st_mode) else ""
             uid, gid = st.st_uid - root.st_uid, st.st_gid - root.st_gid
-            seen[inside] = (stat.S_IFMT(st.st_mode), stat.S_IMODE(st.st_mode),
-                            users.get(uid, uid), groups.get(gid, gid),
-                            _content(path, inside, st),
-                            _capability(_attributes(path), root.st_uid), first)
+            seen[below] = (stat.S_IFMT(st.st_mode), stat.S_IMODE(st.st_mode),
+                           users.get(uid, uid), groups.get(gid, gid),
+                           _content(path, below, st),
+                           _capability(_attributes(path), root.st_uid), first)
     # A file that is shared with other trees only has one name in this one.
     names = collections.Counter(entry[-1] for entry in seen.values())
     return {path: entry if names[entry[-1]] > 1 else (*entry[:-1], "")

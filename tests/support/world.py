@@ -187,9 +187,10 @@ class Home:
 
     def create(self, *words, server=None, at=None, fresh=True, **more):
         """`rootlet create` of the small rootfs from the test mirror behind SERVER; with FRESH neither
-        from a base nor into one."""
+        from a base nor into one. Only root can look into one that is closed."""
         source = ["--mirror", server.url, "--keyring", at.keyring] if server else []
         source += ["--fresh"] if fresh else []
+        source += [] if AS_ROOT else ["--tree-mode", "0755"]
         return self.run("create", "--release", mirrors.SUITE, "--profile", "test", *source, *words,
                         **more)
 

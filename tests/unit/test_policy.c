@@ -38,6 +38,9 @@ static const struct {
 	{ LAB "max-size = 99999999999999999999\n", "p:3:" },
 	{ LAB "max-size = 512M\n", NULL },
 	{ LAB "max-count = 2G\n", "p:3: \"2G\" is no number" },
+	{ LAB "tree-modes = 0700 0755\n", NULL },
+	{ LAB "tree-modes = 0777\n", "p:3: \"0777\" is no mode of a rootfs" },
+	{ LAB "tree-modes = 755\n", "p:3:" },
 	{ LAB "folders = relative\n", "p:3: \"relative\" is no folder" },
 	{ LAB "folders = /a/../b\n", "p:3:" },
 	{ LAB "folders = /a/\n", "p:3:" },
@@ -146,6 +149,10 @@ static const struct {
 	{ &lab, { "Execute", .keyring = -1 }, "operations" },
 	{ &lab, { "Remove", .keyring = -1 }, "operations" },
 	{ &lab, { "Publish", .keyring = -1 }, NULL },
+	{ &lab, { "Publish", .keyring = -1, .mode = 0700 }, NULL },
+	{ &lab, { "Publish", .keyring = -1, .mode = 0755 }, "tree-modes" },
+	{ &numbered, { "Open", .folder = "/srv/r/a", .keyring = -1 }, NULL },
+	{ &lab, { "Open", .folder = "/home/lab", .keyring = -1 }, "folders" },
 	{ &lab, { "Publish", .keyring = -1, .replaces = true }, "operations" },
 	{ &lab, { "Release", .keyring = -1 }, NULL },
 	{ &lab, { "Release", .keyring = -1, .older = true }, "older-releases" },
@@ -210,7 +217,7 @@ static void check_limits(void)
 	struct decision d;
 	struct grant g;
 
-	grant_make(&g, policy, &lab);
+	grant_make(&g, policy, &lab, NULL);
 	policy_decide_limit(&g, "max-count", 3, 3, &d);
 	tap_check(d.allowed, "as much as there may be");
 	policy_decide_limit(&g, "max-count", 3, 4, &d);

@@ -127,6 +127,19 @@ static void check_ids(void)
 			  rows[i].good ? "yes" : "no");
 }
 
+static void check_modes(void)
+{
+	static const struct {
+		uint32_t mode;
+		bool good;
+	} rows[] = { { 0700, true },   { 0755, true },	{ 0, false },	 { 0711, false },
+		     { 04700, false }, { 0777, false }, { 0500, false }, { UINT32_MAX, false } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		tap_check(valid_tree_mode(rows[i].mode) == rows[i].good, "mode %o: %s",
+			  rows[i].mode, rows[i].good ? "yes" : "no");
+}
+
 static void check_hashes(void)
 {
 	static const char hex[] =
@@ -176,6 +189,7 @@ int main(void)
 	check_patterns();
 	check_lengths();
 	check_ids();
+	check_modes();
 	check_hashes();
 	return tap_done();
 }
