@@ -247,7 +247,7 @@ static int build_folder(int fd, void *context, struct error **err)
 	if (!find_program(f->format, program))
 		return error_set(err, ERR_HOST,
 				 "cannot make an image: no program for %s here; run: "
-				 "apt install erofs-utils",
+				 "apt install erofs-utils e2fsprogs squashfs-tools",
 				 f->format);
 	if (sized && ftruncate(fd, (off_t)size) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make an image of %llu bytes",
