@@ -64,12 +64,38 @@ static bool has_emulator(const char *qemu)
 	return enabled && fixed;
 }
 
+/* Whether the kernel of a NATIVE host usually runs programs of ARCH, through a second table of
+ * system calls. The jail allows the first alone (policy/seccomp), and no emulator registers for the
+ * other. */
+static bool has_second_table(const char *native, const char *arch)
+{
+	static const struct {
+		const char *native, *arch;
+	} pairs[] = {
+		{ "amd64", "i386" },
+		{ "arm64", "armhf" },
+		{ "arm64", "armel" },
+		{ "mips64el", "mipsel" },
+	};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
+		if (strcmp(pairs[i].native, native) == 0 && strcmp(pairs[i].arch, arch) == 0)
+			return true;
+	return false;
+}
+
 int architecture_runs(const char *arch, struct error **err)
 {
 	const char *native = source_native_arch(), *qemu = qemu_of(arch);
 
 	if (strcmp(arch, native) == 0 || (qemu && has_emulator(qemu)))
 		return 0;
+	if (has_second_table(native, arch))
+		return error_set(err, ERR_HOST,
+				 "cannot make a rootfs of %s on this host of %s: package scripts "
+				 "run in a jail that allows the kernel's 64-bit system calls only; "
+				 "use --arch %s, or a host of %s",
+				 arch, native, native, arch);
 	return error_set(err, ERR_HOST,
 			 "cannot make a rootfs of %s on this host of %s: the kernel knows no "
 			 "emulator that runs its programs in any root (" BINFMT_FOLDER

@@ -37,7 +37,7 @@ const char create_help[] =
 	"  --release SUITE      jammy (default), noble, focal, bionic, bookworm, trixie\n"
 	"                       (--suite is the same)\n"
 	"  --arch ARCH          architecture (default: the host's); another one takes\n"
-	"                       qemu-user-static on the host\n"
+	"                       qemu-user-static on the host; no i386 on amd64\n"
 	"  --profile PROFILE    what the rootfs is for (default: fstests): see rootlet profiles\n"
 	"  --force              replace a rootfs that is there, once the new one is whole\n"
 	"  --mirror URL         where packages come from\n"

@@ -204,15 +204,20 @@ static void probe_kvm(struct finding *f)
 /* Guests boot from images made by one of them. */
 static void probe_images(struct finding *f)
 {
-	if (image_can_make("erofs"))
-		finding_set(f, VERDICT_OK, "", "mkfs.erofs");
-	else if (image_can_make("ext4"))
-		finding_set_install(
-			f, VERDICT_WARNING, "erofs-utils",
-			"no mkfs.erofs: ext4 is used, and no image where ext4 is tested");
+	bool squashfs = image_can_make("squashfs");
+
+	if (image_can_make("erofs") && squashfs)
+		finding_set(f, VERDICT_OK, "", "mkfs.erofs, mksquashfs");
+	else if (image_can_make("erofs"))
+		finding_set_install(f, VERDICT_WARNING, "squashfs-tools",
+				    "no mksquashfs: a kernel with neither erofs nor ext4, such as "
+				    "one of vng --kconfig, boots from the tree itself, slowly");
+	else if (squashfs || image_can_make("ext4"))
+		finding_set_install(f, VERDICT_WARNING, "erofs-utils",
+				    "no mkfs.erofs: images are ext4 or squashfs");
 	else
 		finding_set_install(f, VERDICT_MISSING, "erofs-utils",
-				    "neither mkfs.erofs nor mke2fs");
+				    "neither mkfs.erofs nor mke2fs nor mksquashfs");
 }
 
 static void probe_virtiofsd(struct finding *f)

@@ -129,7 +129,7 @@ int image_cached(const char *place, const void *state, size_t size, const char *
 
 static const struct maker {
 	const char *format, *program;
-} makers[] = { { "erofs", "mkfs.erofs" }, { "ext4", "mke2fs" } };
+} makers[] = { { "erofs", "mkfs.erofs" }, { "ext4", "mke2fs" }, { "squashfs", "mksquashfs" } };
 
 /* Logins of ordinary users often have no sbin in PATH. */
 static bool find_program(const char *format, char path[static 64])
@@ -226,20 +226,35 @@ static int build_folder(int fd, void *context, struct error **err)
 			       f->path,
 			       "/proc/self/fd/0",
 			       NULL };
+	const char *squashfs[] = { program,
+				   f->path,
+				   "/proc/self/fd/0",
+				   "-noappend",
+				   "-no-progress",
+				   "-quiet",
+				   "-noI",
+				   "-noD",
+				   "-noF",
+				   "-noX",
+				   "-all-root",
+				   "-e",
+				   ".git",
+				   NULL };
 	const int stdio[3] = { fd, -1, STDERR_FILENO };
 	bool sized = strcmp(f->format, "ext4") == 0;
+	const char *const *argv = sized ? ext4 : strcmp(f->format, "erofs") == 0 ? erofs : squashfs;
 	uint64_t size =
 		census.bytes + census.bytes / 5 + census.files * 4096 + (UINT64_C(32) << 20);
 
 	if (!find_program(f->format, program))
 		return error_set(err, ERR_HOST,
 				 "cannot make an image: no program for %s here; run: "
-				 "apt install erofs-utils",
+				 "apt install erofs-utils e2fsprogs squashfs-tools",
 				 f->format);
 	if (sized && ftruncate(fd, (off_t)size) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make an image of %llu bytes",
 				   (unsigned long long)size);
-	return child_run(sized ? ext4 : erofs, stdio, "make an image", err);
+	return child_run(argv, stdio, "make an image", err);
 }
 
 int image_of_folder(const char *path, const char *format, char **image, struct error **err)

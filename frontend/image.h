@@ -16,7 +16,7 @@ typedef int image_builder(int fd, void *context, struct error **err);
 int image_cached(const char *place, const void *state, size_t size, const char *format,
 		 image_builder *build, void *context, char **path, struct error **err);
 
-/* A folder of the user's as an image of FORMAT ("erofs", "ext4"), without its .git. */
+/* A folder of the user's as an image of FORMAT ("erofs", "ext4", "squashfs"), without its .git. */
 int image_of_folder(const char *folder, const char *format, char **path, struct error **err);
 
 /* Whether this host has the program that makes images of FORMAT. */

@@ -31,12 +31,15 @@ void root_free(struct root *root)
 	*root = ROOT_NONE;
 }
 
-/* An image's format, in order of preference: erofs is built faster and never written to. */
+/* An image's format, in order of preference: erofs is built faster and never written to. squashfs
+ * is all that a kernel as `vng --kconfig` makes it has, and there without extended attributes. */
 static const struct format {
 	const char *name, *option, *module;
+	bool last_resort;
 } formats[] = {
-	{ "erofs", "EROFS_FS", "erofs" },
-	{ "ext4", "EXT4_FS", "ext4" },
+	{ "erofs", "EROFS_FS", "erofs", false },
+	{ "ext4", "EXT4_FS", "ext4", false },
+	{ "squashfs", "SQUASHFS", "squashfs", true },
 };
 
 static bool is_among(const char *fstypes, const char *format)
@@ -63,14 +66,15 @@ static bool can_use(const struct format *format, const struct kernel_features *f
 }
 
 /* SURE: only what the kernel certainly has; else what it is not known to lack. One that is not
- * under test is preferred. */
+ * under test is preferred, but for the last resort. */
 static const struct format *choose_format(const struct root_wish *w,
 					  const struct kernel_features *features, bool sure)
 {
 	const size_t count = sizeof(formats) / sizeof(*formats);
 
 	for (size_t i = 0; i < count; i++)
-		if (!is_among(w->fstypes, formats[i].name) && can_use(&formats[i], features, sure))
+		if (!formats[i].last_resort && !is_among(w->fstypes, formats[i].name) &&
+		    can_use(&formats[i], features, sure))
 			return &formats[i];
 	for (size_t i = 0; i < count; i++)
 		if (can_use(&formats[i], features, sure))
@@ -129,8 +133,9 @@ static int choose(const struct root_wish *w, const struct kernel_features *featu
 	if (image)
 		return error_set(err, ERR_HOST,
 				 "cannot boot from an image: neither erofs (CONFIG_EROFS_FS and "
-				 "mkfs.erofs) nor ext4 (CONFIG_EXT4_FS and mke2fs) can be used; "
-				 "run: apt install erofs-utils%s",
+				 "mkfs.erofs) nor ext4 (CONFIG_EXT4_FS and mke2fs) nor squashfs "
+				 "(CONFIG_SQUASHFS and mksquashfs) can be used; "
+				 "run: apt install erofs-utils squashfs-tools%s",
 				 else_dir);
 	progress_note(w->progress,
 		      "the root is the tree itself, which is slow: %s%s; see --root-transport",

@@ -470,7 +470,7 @@ def images():
             os.close(fd)
     refuse("BuildImage: a folder that is no rootfs", "BuildImage", [FOLDER, FILE], format="erofs")
     refuse("BuildImage: no file", "BuildImage", [TREE], format="erofs")
-    for name, at, magic in (("erofs", 1024, b"\xe2\xe1\xf5\xe0"), ("ext4", 1024 + 56, b"\x53\xef")):
+    for name, at, magic in (("erofs", 1024, b"\xe2\xe1\xf5\xe0"), ("ext4", 1024 + 56, b"\x53\xef"), ("squashfs", 0, b"hsqs")):
         helper, tree = Helper(home.user, seconds=300), os.open(TREE, os.O_RDONLY | os.O_DIRECTORY)
         image = os.open(scratch(), os.O_RDWR)
         answer = helper.ask("BuildImage", [tree, image], format=name)

@@ -25,12 +25,12 @@ def missing_packages():
         return
     for name, script in (("dpkg-query", DPKG_QUERY), ("sudo", NO_SUDO)):
         os.chmod(home.write(f"bin/{name}", script), 0o755)
-    for words in ([], ["--deps-only"], ["--tests", "--deps-only"]):
+    for words in ([], ["--deps-only"], ["--tests", "--deps-only"], ["--tests", "--long"]):
         with Tidy(home) as tidy:
             outcome = home.run(*words, program=QUICKSTART, seconds=120, environment={
                 "PATH": f"{home.folder}/bin:/usr/bin:/bin"})
             wrong = tidy.complaints()
-        line = re.escape(f"{QUICKSTART} --deps-only") + (" --tests" if "--tests" in words else "") + "$"
+        line = re.escape(f"{QUICKSTART} --deps-only") + "".join(f" {word}" for word in words if word != "--deps-only") + "$"
         tap.report(outcome.status == 1 and re.search(line, outcome.err, re.M) and not wrong and
                    re.search(r"missing: (uidmap gpgv|gpgv uidmap)$", outcome.out, re.M) and
                    not os.path.exists(home.store),

@@ -1,6 +1,9 @@
 """Every profile on every release: what create would install and leave out, from indexes recorded for this
 (tests/tools/record_releases.py), and with --long from the live archives: created by both engines, looked
-through by dpkg, and compared file by file."""
+through by dpkg, compared file by file, and booted.
+
+In pieces: releases.py [--part recorded|profiles|groups]… [--only PROFILE|GROUP]… [RELEASE…]"""
+import argparse
 import json
 import os
 import re
@@ -13,6 +16,7 @@ from support.world import AS_ROOT, SCRATCH, SOURCE, Home, locked, shared_cache
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 RECORDED = f"{SOURCE}/tests/recorded/releases"
 RELEASES = ("bionic", "focal", "jammy", "noble", "bookworm", "trixie")
+PARTS = ("recorded", "profiles", "groups")
 PROFILES = ("minimal", "fstests", "fstests-build", "blktests", "kselftest", "ltp")
 DEBIAN = RELEASES[4:]
 # The rows that the releases differ in; the others are as they were recorded.
@@ -50,7 +54,7 @@ def recorded(release):
     home.remove()
 
 
-# --- with --long -------------------------------------------------------------------------------------------
+# --- live: with --long, or when asked for ------------------------------------------------------------------
 
 NATIVE_TIMES = 3  # of a choice: what is unpacked in parallel comes in another order each time
 
@@ -65,8 +69,15 @@ def live(what, home, name, *words):
     return tap.report(check.status == 0, f"{what}: check --deep", check)
 
 
-def both(what, home, *words, times=1):
-    """The native engine, TIMES, and debootstrap's: the same tree each time."""
+def boots(what, home, name):
+    """With the release's own kernel."""
+    ran = home.run("run", "--name", name, "--kernel", "distro", "--timeout", "1200", "--", "uname", "-r", seconds=1500)
+    tap.report(ran.status == 0 and re.fullmatch(r"\d+\.\d+\.\d+-\S+\s*", ran.out), f"{what}: it boots", ran)
+    tap.note(f"{what}: {ran.out.strip()} boots and ends in {ran.seconds:.0f} s")
+
+
+def both(what, home, *words, times=1, boot=False):
+    """The native engine, TIMES, and debootstrap's: the same tree each time. With BOOT one is booted."""
     names = [f"native{i}" for i in range(times)]
     good = [name for name in names if live(f"{what}, native", home, name, *words)]
     made = live(f"{what}, debootstrap", home, "debootstrap", "--engine", "debootstrap", *words)
@@ -76,40 +87,65 @@ def both(what, home, *words, times=1):
             wrong = trees.differences(other, trees.census(f"{home.store}/{name}"),
                                       trees.EVERYWHERE + trees.DEBOOTSTRAP)
             tap.report(not wrong, f"{what}, {name}: the same files as debootstrap's", *wrong[:40], len(wrong))
+    if boot and good:
+        boots(what, home, good[0])
     for name in [*names, "debootstrap"]:
         home.run("delete", "--yes", "--name", name, seconds=600)
 
 
-def profiles_live(release):
+def profiles_live(release, only):
     home = Home(cache=shared_cache())
     for profile in PROFILES:
         times = NATIVE_TIMES if profile in ("minimal", "fstests") else 1
-        both(f"{release}, {profile}", home, "--release", release, "--profile", profile, times=times)
+        if not only or profile in only:
+            both(f"{release}, {profile}", home, "--release", release, "--profile", profile, times=times, boot=True)
     home.remove()
 
 
-def groups_live(release):
+def groups_live(release, only):
     """What servers have. A package that a release lacks is left out of the group."""
     home = Home(cache=shared_cache())
     with open(f"{RECORDED}/groups.list", encoding="utf-8") as file:
         groups = re.findall(r"^([a-z-]+): (.*)$", file.read(), re.M)
     for group, packages in groups:
+        if only and group not in only:
+            continue
         home.write(f"config/rootlet/profiles/{group}.conf",
                    f"[profile]\nextend = minimal\n[packages]\noptional = {packages}\n")
         both(f"{release}, {group}", home, "--release", release, "--profile", group)
     home.remove()
 
 
+def words():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--part", action="append", choices=PARTS)
+    parser.add_argument("--only", action="append")
+    parser.add_argument("releases", nargs="*", metavar="RELEASE")
+    options = parser.parse_args()
+    options.part = options.part or (PARTS if LONG else PARTS[:1])
+    options.releases = options.releases or RELEASES
+    if not set(options.releases) <= set(RELEASES):
+        parser.error(f"there are {' '.join(RELEASES)}")
+    return options
+
+
+def live_parts(release, options):
+    if release in DEBIAN and not apt.host_source(release):
+        tap.report(False, f"{release}: the host's apt names no mirror of it")
+        return
+    with locked("cache-of-engines"):
+        if "profiles" in options.part:
+            profiles_live(release, options.only)
+        if "groups" in options.part:
+            groups_live(release, options.only)
+
+
 def main():
-    for release in RELEASES:
+    options = words()
+    for release in options.releases if "recorded" in options.part else ():
         recorded(release)
-    for release in RELEASES if LONG else ():
-        if release in DEBIAN and not apt.host_source(release):
-            tap.report(False, f"{release}: the host's apt names no mirror of it")
-            continue
-        with locked("cache-of-engines"):
-            profiles_live(release)
-            groups_live(release)
+    for release in options.releases if set(options.part) & set(PARTS[1:]) else ():
+        live_parts(release, options)
 
 
 main()

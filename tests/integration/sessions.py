@@ -24,7 +24,7 @@ home = Home()
 MINI = f"{home.folder}/fstests-mini"
 shutil.copytree(f"{SOURCE}/tests/fstests-mini", MINI)
 MAGIC = "".join(f"CONFIG_{name}=y\n" for name in ("VIRTIO_BLK", "OVERLAY_FS", "NET_9P_VIRTIO"))
-EROFS, EXT4 = "CONFIG_EROFS_FS=y\n", "CONFIG_EXT4_FS=y\n"
+EROFS, EXT4, SQUASHFS = "CONFIG_EROFS_FS=y\n", "CONFIG_EXT4_FS=y\n", "CONFIG_SQUASHFS=y\n"
 
 
 def kernel(name, config=None, version=None):
@@ -219,6 +219,8 @@ def installed(modules):
 def preferred():
     """A root of a type that is not tested, where there is one; else an image all the same, which is told."""
     erofs, ext4 = kernel("erofs", MAGIC + EROFS), kernel("ext4", MAGIC + EXT4)
+    # What vng --kconfig leaves of the three, and that with what is to be tested.
+    squashfs, both = kernel("squashfs", MAGIC + SQUASHFS), kernel("both", MAGIC + EXT4 + SQUASHFS)
     sections = home.write("sections.config", "[a]\nFSTYP=xfs\n[b]\nexport FSTYP=\"ext4\" # comment\n")
     for what, image, more, root, told in (
             ("ext4, of a kernel that has erofs, too", WHOLE, ["--fstype", "ext4"], "erofs", 0),
@@ -227,7 +229,9 @@ def preferred():
             ("ext4, of a kernel that has only that", ext4, [], "ext4", 1),
             ("ext2, of a kernel that has only ext4", ext4, ["--fstype", "ext2"], "ext4", 1),
             ("ext4 in a section, of a kernel that has only that", ext4, ["--fstype", "xfs", "--config", sections], "ext4", 1),
-            ("erofs, of a kernel that has only that", erofs, ["--fstype", "erofs"], "erofs", 1)):
+            ("erofs, of a kernel that has only that", erofs, ["--fstype", "erofs"], "erofs", 1),
+            ("xfs, of a kernel that has only squashfs", squashfs, ["--fstype", "xfs"], "squashfs", 0),
+            ("ext4, of a kernel that has squashfs besides", both, [], "ext4", 1)):
         run = Run(ALL_PASS, *more, image=image, tests=["generic/001"])
         notes = [event["line"] for event in run.events if event["event"] == "log" and "under test" in event["line"]]
         run.says(run.outcome.status == 0 and f"set fstype={root}" in run.read("results/settings") and len(notes) == told,

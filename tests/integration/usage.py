@@ -1,6 +1,7 @@
 """The command line itself: help, wrong words, names. Needs no helper, no rootfs, no network."""
 import json
 import os
+import platform
 
 from support import tap
 from support.terminal import Terminal
@@ -124,6 +125,10 @@ CASES += [
     Case("create: an impossible package", ["create", "--include", "bash,-rf"], 2, '"-rf" is no'),
     Case("create: an impossible component", ["create", "--components", "main,../x"], 2, "component"),
     Case("create: an impossible architecture", ["create", "--arch", "x/y"], 2, "architecture"),
+    *[Case(f"create: {arch} on a 64-bit host", ["create", "--arch", arch, *more], 5,
+           [f"{arch}.*64-bit system calls only; use --arch {native}, or a host of {arch}$"], ["qemu"])
+      for machine, native, archs in (("x86_64", "amd64", ["i386"]), ("aarch64", "arm64", ["armhf", "armel"]))
+      if platform.machine() == machine for arch in archs for more in ([], ["--dry-run"])],
     Case("create: an unknown architecture", ["create", "--arch", "arm65"], 2, '"arm65" is unknown; there are: amd64 arm64'),
     Case("run without a kernel", ["run", "--", "true"], 2, "--kernel is missing"),
     Case("run: a keyring for nothing", ["run", "--kernel", "/no/such", "--keyring", "x", "--", "true"], 2, "goes with"),

@@ -1,6 +1,7 @@
 """Kernels booted on the rootfs: the release's own, what is no kernel, one that panics, commands that
 never end, front ends that die. Under emulation a boot takes a minute, so one boot serves many cases."""
 import glob
+import json
 import os
 import re
 import shutil
@@ -8,7 +9,7 @@ import signal
 import subprocess
 import time
 
-from support import apt, tap, trees
+from support import apt, kernels, tap, trees
 from support.terminal import Terminal
 from support.world import (AS_ROOT, SOURCE, Case, Tidy, children, command_of, fstests_rootfs, kill, play,
                            processes_left, wait_until)
@@ -336,6 +337,42 @@ def profiles():
                    *wrong, made, check, ran, gone)
 
 
+def vng_kernel():
+    """A kernel as `vng --kconfig` makes it boots from squashfs, since it has nothing better; built again with
+    ext4, it runs fstests on an ext4 image, and that is told once. Neither boots from the tree itself."""
+    began = time.monotonic()
+    tree = kernels.vng_kernel(home)
+    if not tree:
+        return
+    tap.note(f"a kernel with vng's configuration: built in {time.monotonic() - began:.0f} s")
+    guest = "uname -r; grep -c lowerdir=/run/image /proc/mounts; cat /proc/filesystems"
+    ran = home.run("run", "--kernel", tree, "--timeout", "1200", "--", "sh", "-c", guest, seconds=1300)
+    out = ran.out.split()
+    tap.note(f"it boots and ends in {ran.seconds:.0f} s")
+    tap.report(ran.status == 0 and out[:2] == [kernels.release(home, tree), "1"] and "squashfs" in out and
+               not {"erofs", "ext4"} & set(out) and "is the tree itself" not in ran.err,
+               "run: a kernel with vng's configuration boots from an image", ran)
+    kernels.build(home, tree, "CONFIG_EXT4_FS=y")
+    mini = f"{home.folder}/mini"
+    shutil.copytree(f"{SOURCE}/tests/fstests-mini", mini)
+    if AS_ROOT:
+        subprocess.run(["chown", "-R", f"{home.user.uid}:{home.user.gid}", mini], check=True)
+    ran = home.run("fstests", "--json", "--kernel", tree, "--fstests", mini, "--fstype", "ext4", "--memory", "1G",
+                   "--devices", "3", "--device-size", "512M", "--", "generic/001", seconds=1800)
+    events = [json.loads(line) for line in ran.out.splitlines()]
+    result = events[-1] if events else {}
+    told = [event for event in events if event["event"] == "log" and "an ext4 image" in event["line"]]
+    try:
+        with open(f"{result.get('results')}/run.json", encoding="utf-8") as file:
+            root = json.load(file).get("root")
+    except (OSError, ValueError) as error:
+        root = error
+    tap.note(f"fstests on it: first test after {result.get('first_test_seconds')} s, all in {ran.seconds:.0f} s")
+    tap.report(ran.status == 0 and result.get("counts", {}).get("pass") == 1 and root == "image" and len(told) == 1,
+               "fstests: with ext4 besides, the root is an ext4 image, which is told once", root, told, ran)
+    shutil.rmtree(os.path.dirname(tree))
+
+
 one_boot()
 no_kernels()
 broken_kernel()
@@ -346,5 +383,6 @@ panic()
 without_erofs(boot_seconds)
 if os.environ.get("ROOTLET_TEST_LONG") == "1":
     profiles()
+    vng_kernel()
 tap.report(not processes_left(5), "nothing runs in the end")
 tap.done()
