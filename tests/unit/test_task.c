@@ -132,9 +132,41 @@ static void check_execute(void)
 	CHECK_NUMBER(execute(), task.execute.words[0], '\0', "command");
 }
 
+static void find(void)
+{
+	one_word(OP_FIND);
+	task.find.count = 2;
+	SET(task.find.paths[0], "/bin/sh");
+	SET(task.find.paths[1], "/etc");
+}
+
+static void check_find(void)
+{
+	find();
+	check("a whole Find", NULL);
+	CHECK_FIELD(find(), task.find.paths[1], "x/y", "path");
+	CHECK_NUMBER(find(), task.find.count, 0, "number of paths");
+	CHECK_NUMBER(find(), task.find.count, FIND_MAX + 1, "number of paths");
+}
+
+static void check_publish(void)
+{
+	static const uint32_t modes[] = { 0, 0500, 0701, 0711, 0750, 0777, 04755 };
+
+	one_word(OP_PUBLISH);
+	task.publish.mode = 0700;
+	check("a closed rootfs", NULL);
+	task.publish.mode = 0755;
+	check("a rootfs that can be entered", NULL);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		task.publish.mode = modes[i];
+		check("another mode", "mode");
+	}
+}
+
 static void check_others(void)
 {
-	static const enum operation empty[] = { OP_HELLO,   OP_BOOTSTRAP,      OP_PUBLISH,
+	static const enum operation empty[] = { OP_HELLO,   OP_BOOTSTRAP,      OP_OPEN,
 						OP_INSPECT, OP_OPEN_NAMESPACE, OP_VERIFY };
 	static const struct {
 		const char *mirror;
@@ -225,7 +257,13 @@ static void check_descriptions(void)
 	describe("", 1000, "user=root terminal=0 command=ls -l");
 	one_word(OP_PUBLISH);
 	task.publish.replace = 1;
-	describe("", 1000, "replace=1");
+	task.publish.mode = 0755;
+	describe("", 1000, "replace=1 mode=0755");
+	one_word(OP_READ);
+	SET(task.read.file, "manifest");
+	describe("", 1000, "file=manifest");
+	find();
+	describe("", 1000, "paths=/bin/sh,/etc");
 	one_word(OP_REMOVE);
 	SET(task.remove.name, "x");
 	task.remove.stale = 1;
@@ -316,6 +354,8 @@ int main(void)
 	check_begin();
 	check_user();
 	check_execute();
+	check_publish();
+	check_find();
 	check_others();
 	check_descriptions();
 	check_notes();
