@@ -37,7 +37,7 @@ PLACES = [
 # Names that say that nothing has been published: staging, a clone's parts, links on their way to a name.
 # And the tmpfs that is a jail's root, which covers what it was mounted on.
 DRAFTS = re.compile(r"(^|/)(\.rootlet-(staging|part)|\.link-\d)|\.part$|/\.new-\w+/(?!\.sums$)|/run/\.run\.json$|"
-                    r"\.kerneldev-mcp/\w+/(bin|sbin|lib\w*)$")
+                    r"\.kerneldev-mcp/\w+/rootfs/(bin|sbin|lib\w*)$")
 
 CALL = re.compile(r"^(\d+) +(\w+)\((.*)\) += (-?\d+|\?)")
 UNFINISHED = re.compile(r"^(\d+) +(\w+)\((.*?) *<unfinished \.\.\.>$")
@@ -80,7 +80,7 @@ def data_is_on_disk(before, call, source, tree):
     """Between the last that was written and the name, all of it was synced: for a TREE, by syncfs alone."""
     for one in reversed(before):
         if one.pid == call.pid and one.name == "syncfs" and os.path.dirname(one.path) in (
-                os.path.dirname(source), os.path.dirname(os.path.dirname(source))):
+                source, os.path.dirname(source), os.path.dirname(os.path.dirname(source))):
             return True
         if not tree and one.pid == call.pid and one.name in ("fsync", "fdatasync") and \
                 (one.path == source or source == f"/proc/self/fd/{one.fd}"):

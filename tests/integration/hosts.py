@@ -10,6 +10,7 @@ import subprocess
 
 from support import tap
 from support.server import Server
+from support.trees import inside
 from support.world import (AS_ROOT, BUILD, HELPER, Case, Home, Tidy, judge, mirror, play, plain_user,
                            NOBODY, small_rootfs, user_named, without)
 
@@ -139,8 +140,9 @@ def look_at_other(home, tree):
         tap.report(outcome.status not in (0, -11, -6) and not wrong and
                    outcome.err.startswith(f"rootlet {words[0]}: "),
                    f"{words[0]} of a rootfs of another id range is refused", *wrong, outcome)
-    play(Case("delete of a rootfs of another user", ["delete", "--yes", "--path", tree], 1, (),
-              check=lambda _: [] if os.path.isdir(f"{tree}/etc") else ["it is gone"]), home)
+    play(Case("delete of a rootfs of another id range", ["delete", "--yes", "--path", tree], 5,
+              [r"made with host ids \d+:\d+", "/etc/subuid", f"rm -r {tree}"],
+              check=lambda _: [] if os.path.isdir(f"{inside(tree)}/etc") else ["it is gone"]), home)
 
 
 def good_host():
