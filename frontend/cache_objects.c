@@ -293,9 +293,9 @@ static int verify_file(const struct cache_objects *objects, const struct cache_o
 	return 0;
 }
 
-/* Who makes an image has a lock of the folder until it has sums; a folder that is replaced stays
- * while there is a lock of it. Without sums, what is damaged is not used even where it cannot be
- * removed. */
+/* Who makes an image has a lock of the folder until it has sums: one that has none was never
+ * finished, is not used, and goes. A folder that is replaced stays while there is a lock of it.
+ * Without sums, what is damaged is not used even where it cannot be removed. */
 static int verify_sums(const struct cache_objects *objects, const struct cache_object *o,
 		       struct error **err)
 {
@@ -309,6 +309,10 @@ static int verify_sums(const struct cache_objects *objects, const struct cache_o
 		return error_errno(err, ERR_INTERRUPTED, "cannot lock %s", o->name);
 	if (name && faccessat(fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
+	if (name && !sums_exist(fd, name)) {
+		unlinkat(fd, name, 0);
+		return 0;
+	}
 	if (sums_verify(fd, name, &why) == 0)
 		return 0;
 	if (why && why->code == ERR_TRUST)

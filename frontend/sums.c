@@ -307,6 +307,14 @@ static int write_sums(int folder, const char *name, const char *times, const cha
 	return -1;
 }
 
+bool sums_exist(int folder, const char *name)
+{
+	char place[NAME_MAX + 1];
+
+	name_sums(name, place);
+	return faccessat(folder, place, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int sums_write(int folder, const char *name, struct error **err)
 {
 	char times[2 * SHA256_LEN + 1];

@@ -3,12 +3,15 @@
  * (folders, links, programs) are comments to it, as are the times that everything had. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/error.h"
 
 /* Of the file NAME in FOLDER, or (NAME is NULL) of all that is in FOLDER, as it is now. */
 int sums_write(int folder, const char *name, struct error **err);
+
+bool sums_exist(int folder, const char *name);
 
 /* Reads all again. ERR_TRUST where something is not what it was, or where there are no sums. */
 int sums_verify(int folder, const char *name, struct error **err);

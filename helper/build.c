@@ -355,8 +355,8 @@ int manifest_place(int tree, int from, struct error **err)
 	return copy_manifest(from, to, err);
 }
 
-/* After a rename: what was STAGED is in the staging directory again, and OLD (-1: there was none) has
- * its name. */
+/* After a rename: what was STAGED is in the staging directory again, and OLD (-1: there was none)
+ * has its name. */
 static void take_name_back(const struct server *s, const char *staged, int old)
 {
 	if (old >= 0)

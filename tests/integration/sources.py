@@ -7,7 +7,7 @@ import os
 import re
 
 from support import mirror as mirrors
-from support import debs, sums, tap, vng
+from support import sums, tap, vng
 from support.server import Fault, Server
 from support.world import AS_ROOT, NOBODY, Case, Home, Tidy, judge, mirror
 
