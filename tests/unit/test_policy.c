@@ -211,6 +211,64 @@ static void check_files(void)
 	tap_check(!d.allowed, "a mirror that only begins like it");
 }
 
+static int make_file(const char *path, uid_t owner)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	if (fd < 0 || fchown(fd, owner, owner) < 0)
+		abort();
+	return fd;
+}
+
+/* Whether a keyring at PATH, which FD is open on, may be used, if it is exchanged for EXCHANGED
+ * (NULL: it stays) after the policy was read. */
+static bool takes_keyring(const char *path, int fd, const char *exchanged)
+{
+	struct question q = { "Begin", .suite = "jammy", .keyring = fd };
+	char text[256];
+	struct decision d;
+	struct grant g;
+
+	snprintf(text, sizeof(text), LAB "keyrings = %s\n", path);
+	_cleanup_(policy_free) struct policy *policy = parse(text);
+	grant_make(&g, policy, &lab, NULL);
+	if (exchanged && rename(exchanged, path) < 0)
+		abort();
+	policy_decide(&g, &q, &d);
+	return d.allowed;
+}
+
+static void check_keyrings(void)
+{
+	char folder[] = "/var/tmp/rootlet-test-keyrings.XXXXXX";
+	char path[64], other[64];
+	int fd, second;
+
+	if (geteuid() != 0) {
+		tap_check(true,
+			  "keyrings that are exchanged # SKIP needs root, whose they must be");
+		return;
+	}
+	if (!mkdtemp(folder))
+		abort();
+	snprintf(path, sizeof(path), "%s/a", folder);
+	snprintf(other, sizeof(other), "%s/b", folder);
+	fd = make_file(path, 0);
+	second = make_file(other, 0);
+	tap_check(takes_keyring(path, fd, NULL), "a keyring of root's");
+	tap_check(!takes_keyring(path, second, NULL), "another file of root's");
+	tap_check(!takes_keyring(path, fd, other), "a keyring that was exchanged meanwhile");
+	close(fd);
+	tap_check(takes_keyring(path, second, NULL), "the one that has its name now");
+	close(second);
+	unlink(path);
+	fd = make_file(path, 1000);
+	tap_check(!takes_keyring(path, fd, NULL), "a keyring that is not root's");
+	close(fd);
+	unlink(path);
+	rmdir(folder);
+}
+
 static void check_limits(void)
 {
 	_cleanup_(policy_free) struct policy *policy = parse(policy_text);
@@ -350,6 +408,7 @@ int main(void)
 	check_texts();
 	check_questions();
 	check_files();
+	check_keyrings();
 	check_limits();
 	check_ranges();
 	check_open();
