@@ -95,6 +95,24 @@ static void check_opened(const char *name, bool good)
 		  "a directory, opened as %s: %s", name, good ? "found again" : "not found again");
 }
 
+/* What /proc tells of a directory that is gone may be the name of another one. */
+static void check_impostor(void)
+{
+	_cleanup_close_ int own = -1, fd = -1;
+	char path[PATH_MAX], gone[PATH_MAX];
+
+	snprintf(gone, sizeof(gone), "%s/gone", top);
+	if (mkdir(gone, 0755) < 0)
+		abort();
+	fd = open(gone, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%s/gone (deleted)", top);
+	if (fd < 0 || rmdir(gone) < 0 || mkdir(path, 0755) < 0)
+		abort();
+	own = directory_open(fd, path, NULL);
+	tap_check(own < 0 && strstr(path, " (deleted)"),
+		  "another directory that has the name is not taken");
+}
+
 int main(void)
 {
 	_cleanup_close_ int at = -1;
@@ -111,6 +129,7 @@ int main(void)
 	check_opened("real", true);
 	check_opened("relative", true);
 	check_opened("real/sub", false);
+	check_impostor();
 	tap_check(directory_open_path("/proc/self/cwd", O_PATH) < 0, "no magic link is followed");
 	snprintf(command, sizeof(command), "rm -rf %s", top);
 	return system(command) ? 1 : tap_done();
