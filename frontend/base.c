@@ -12,7 +12,7 @@
 #include "frontend/cache.h"
 #include "frontend/interrupt.h"
 
-#define FORMAT 4 /* of what a create leaves: other numbers are made anew */
+#define FORMAT 4 /* of what create leaves in the cache; one with another number is rebuilt */
 #define WAIT_MS 200
 #define KEEP_SECONDS (30 * 24 * 60 * 60)
 

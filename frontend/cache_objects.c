@@ -293,9 +293,10 @@ static int verify_file(const struct cache_objects *objects, const struct cache_o
 	return 0;
 }
 
-/* Who makes an image has a lock of the folder until it has sums: one that has none was never
- * finished, is not used, and goes. A folder that is replaced stays while there is a lock of it.
- * Without sums, what is damaged is not used even where it cannot be removed. */
+/* Whoever builds an image keeps the directory locked until the checksums are written. So an image
+ * without checksums was never finished: nothing uses it, and it is removed. A directory that is
+ * replaced stays while anybody has it locked. What is damaged loses its checksums, so that it is
+ * not used even if it cannot be removed. */
 static int verify_sums(const struct cache_objects *objects, const struct cache_object *o,
 		       struct error **err)
 {

@@ -210,8 +210,7 @@ static void print_facts(const struct check *c)
 	printf("Packages: %zu\n", m->package_count);
 	if (c->mode & (S_IRWXG | S_IRWXO))
 		printf("Mode: %04o: every local user who gets to it can run its setuid programs; "
-		       "to "
-		       "close it: %s\n",
+		       "to close it: %s\n",
 		       c->mode, c->findings.anew);
 	if (c->profile_changed)
 		printf("Note: profile %s has changed since; for the new one: %s\n", m->profile,

@@ -23,40 +23,44 @@ static char *read_or_find(struct helper *h, int rootfs, const char *file, struct
 
 void contents_check_structure(struct helper *h, int rootfs, struct findings *f)
 {
-	static const char *const paths[] = {
-		"/usr",
-		"/etc",
-		"/var",
-		"/dev",
-		"/proc",
-		"/sys",
-		"/tmp",
-		"/run",
-		"/root",
-		"/home",
-		"/bin/sh",
-		"/bin/mount",
-		"/usr/bin/env",
-		"/usr/bin/dpkg",
-		"/etc/passwd",
-		"/etc/group",
-		"/etc/shadow",
-		"/etc/hosts",
-		"/etc/os-release",
-		"/var/lib/dpkg/status",
+	static const struct {
+		const char *path;
+		char kind; /* as view_find() says it */
+	} wanted[] = {
+		{ "/usr", 'd' },
+		{ "/etc", 'd' },
+		{ "/var", 'd' },
+		{ "/dev", 'd' },
+		{ "/proc", 'd' },
+		{ "/sys", 'd' },
+		{ "/tmp", 'd' },
+		{ "/run", 'd' },
+		{ "/root", 'd' },
+		{ "/home", 'd' },
+		{ "/bin/sh", 'f' },
+		{ "/bin/mount", 'f' },
+		{ "/usr/bin/env", 'f' },
+		{ "/usr/bin/dpkg", 'f' },
+		{ "/etc/passwd", 'f' },
+		{ "/etc/group", 'f' },
+		{ "/etc/shadow", 'f' },
+		{ "/etc/hosts", 'f' },
+		{ "/etc/os-release", 'f' },
+		{ "/var/lib/dpkg/status", 'f' },
 	};
-	/* The same order: what each of them must be. */
-	static const char kinds[] = "ddddddddddffffffffff";
+	enum { COUNT = sizeof(wanted) / sizeof(*wanted) };
 	_cleanup_error_ struct error *err = NULL;
-	char found[sizeof(kinds)];
+	const char *paths[COUNT];
+	char kinds[COUNT];
 
-	_Static_assert(sizeof(paths) / sizeof(*paths) == sizeof(kinds) - 1, "a kind for each");
-	if (view_find(h, rootfs, paths, sizeof(kinds) - 1, found, &err) < 0) {
+	for (size_t i = 0; i < COUNT; i++)
+		paths[i] = wanted[i].path;
+	if (view_find(h, rootfs, paths, COUNT, kinds, &err) < 0) {
 		findings_add(f, "%s", err ? err->message : "out of memory");
 		return;
 	}
-	for (size_t i = 0; i < sizeof(kinds) - 1; i++)
-		if (found[i] != kinds[i])
+	for (size_t i = 0; i < COUNT; i++)
+		if (kinds[i] != wanted[i].kind)
 			findings_add_anew(f, "%s is missing", paths[i]);
 }
 
@@ -143,16 +147,22 @@ static void check_user(char *text, const struct account *want, struct findings *
 	findings_add_anew(f, "user %s (uid %u) is missing", want->name, want->uid);
 }
 
-static void check_home(struct helper *h, int rootfs, const struct account *user, struct findings *f)
+/* What is at each user's home, as view_find() says it; the caller's to free. NULL: a finding tells
+ * why. */
+static char *find_homes(struct helper *h, int rootfs, const struct account *users, size_t count,
+			struct findings *f)
 {
 	_cleanup_error_ struct error *err = NULL;
-	const char *const path[] = { user->home };
-	char kind;
+	_cleanup_free_ const char **paths = calloc(count + 1, sizeof(*paths));
+	char *kinds = malloc(count + 1);
 
-	if (view_find(h, rootfs, path, 1, &kind, &err) < 0)
-		findings_add(f, "%s", err ? err->message : "out of memory");
-	else if (kind != 'd')
-		findings_add_anew(f, "%s, the home of user %s, is missing", user->home, user->name);
+	for (size_t i = 0; paths && i < count; i++)
+		paths[i] = users[i].home;
+	if (paths && kinds && view_find(h, rootfs, paths, count, kinds, &err) == 0)
+		return kinds;
+	findings_add(f, "%s", err ? err->message : "out of memory");
+	free(kinds);
+	return NULL;
 }
 
 void contents_check_accounts(struct helper *h, int rootfs, const struct account *users,
@@ -161,14 +171,20 @@ void contents_check_accounts(struct helper *h, int rootfs, const struct account 
 {
 	_cleanup_free_ char *passwd = read_or_find(h, rootfs, "passwd", f);
 	_cleanup_free_ char *group = read_or_find(h, rootfs, "group", f);
+	_cleanup_free_ char *homes = NULL;
 
 	if (!passwd || !group)
+		return;
+	homes = find_homes(h, rootfs, users, user_count, f);
+	if (!homes)
 		return;
 	for (size_t i = 0; i < group_count; i++)
 		check_group(group, &groups[i], f);
 	for (size_t i = 0; i < user_count; i++) {
 		check_user(passwd, &users[i], f);
-		check_home(h, rootfs, &users[i], f);
+		if (homes[i] != 'd')
+			findings_add_anew(f, "%s, the home of user %s, is missing", users[i].home,
+					  users[i].name);
 		for (size_t j = 0; j < users[i].group_count; j++)
 			if (!is_member(group, users[i].groups[j], users[i].name))
 				findings_add_anew(f, "user %s is not in group %s", users[i].name,

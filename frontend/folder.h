@@ -12,12 +12,13 @@ int folder_make_above(const char *path);
  * stays. Returns 0 or -1 with errno set. */
 int folder_remove(int parent, const char *name);
 
-/* Gives the folder STAGING the name NAME, in one step; what had it has STAGING's then. All is on
- * disk before it has the name, and the name before this returns. Returns 0 or -1 with errno set. */
+/* Renames the directory STAGING to NAME in one step; if there is a NAME, the two are exchanged. All
+ * of it is on disk before it has the name, and the name before this returns. Returns 0 or -1 with
+ * errno set. */
 int folder_publish(int parent, const char *staging, const char *name);
 
-/* The same for the file DRAFT in FOLDER, which FD is open on: after a power cut NAME is the old
- * file or the new one, whole. */
+/* The same for a file DRAFT in FOLDER that is open as FD and replaces NAME: after a power cut, NAME
+ * is the old file or the new one, whole. */
 int folder_replace_file(int folder, const char *draft, int fd, const char *name);
 
 /* As folder_remove(), but what somebody holds a lock of stays, with errno EWOULDBLOCK. */

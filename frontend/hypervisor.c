@@ -257,32 +257,20 @@ static int become_root(struct error **err)
 	return 0;
 }
 
-static int write_text(const char *file, const char *text)
-{
-	_cleanup_close_ int fd = open(file, O_WRONLY | O_CLOEXEC);
-	ssize_t length = (ssize_t)strlen(text);
-
-	return fd >= 0 && write(fd, text, (size_t)length) == length ? 0 : -1;
-}
-
 /* A user namespace inside the helper's, in which the caller is root and nobody else exists, as in
  * one of userns_open(). AppArmor lets us make it, since we have every capability. As whom vng runs
  * shows in what the guest writes to shared folders: there its root owns it, and may say so. */
 static int make_userns(struct error **err)
 {
-	char uids[32], gids[32];
+	bool made;
 
-	snprintf(uids, sizeof(uids), "0 %u 1", geteuid());
-	snprintf(gids, sizeof(gids), "0 %u 1", getegid());
-	if (unshare(CLONE_NEWUSER) < 0)
-		return error_set(err, ERR_HOST,
-				 "cannot make a user namespace for the VM: %s; see: rootlet doctor",
-				 strerror(errno));
-	if (write_text("/proc/self/setgroups", "deny") < 0 ||
-	    write_text("/proc/self/uid_map", uids) < 0 ||
-	    write_text("/proc/self/gid_map", gids) < 0)
+	if (userns_make(&made) == 0)
+		return 0;
+	if (made)
 		return error_errno(err, ERR_SYSTEM, "cannot map the caller's ids");
-	return 0;
+	return error_set(err, ERR_HOST,
+			 "cannot make a user namespace for the VM: %s; see: rootlet doctor",
+			 strerror(errno));
 }
 
 static int enter_userns(const struct vm_root *root, struct error **err)

@@ -32,8 +32,8 @@ int store_open(struct helper *h, int directory, const char *absolute, int *rootf
 /* The store's own folder, "/home/user/.kerneldev-mcp"; the caller's to free. */
 char *store_folder(struct error **err);
 
-/* Whether DIRECTORY may be a rootfs: it has a manifest, or the caller cannot see, as it is
- * another's. Only the helper can tell then. */
+/* Whether DIRECTORY may be a rootfs: it has a manifest, or it is closed and belongs to somebody
+ * else, in which case only the helper can tell. */
 bool store_may_be_rootfs(int directory);
 
 /* ERR_BUSY where somebody works in the rootfs TREE, which is BASE in PARENT. The helper looks once

@@ -61,8 +61,7 @@ static char *read_all(int fd, size_t size, const char *path, size_t *length, str
 	return STEAL_PTR(data);
 }
 
-/* Checks what was opened, or (FD negative, errno set) reports why it was not, and reads it. */
-static char *read_checked(int fd, const char *path, size_t most, size_t *size, struct error **err)
+char *descriptor_read(int fd, const char *path, size_t most, size_t *size, struct error **err)
 {
 	struct stat st;
 
@@ -83,7 +82,7 @@ char *tree_read(int tree, const char *path, size_t most, size_t *size, struct er
 	/* O_NONBLOCK: a pipe in place of the file must not hold us up. */
 	_cleanup_close_ int fd = tree_open(tree, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 
-	return read_checked(fd, path, most, size, err);
+	return descriptor_read(fd, path, most, size, err);
 }
 
 char *tree_read_start(int tree, const char *path, size_t most, struct error **err)
@@ -94,7 +93,7 @@ char *tree_read_start(int tree, const char *path, size_t most, struct error **er
 	char *data;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return read_checked(fd, path, most, NULL, err);
+		return descriptor_read(fd, path, most, NULL, err);
 	if ((uint64_t)st.st_size < most)
 		most = (size_t)st.st_size;
 	data = read_all(fd, most, path, &size, err);
@@ -104,14 +103,9 @@ char *tree_read_start(int tree, const char *path, size_t most, struct error **er
 	return data;
 }
 
-char *descriptor_read(int fd, const char *name, size_t most, size_t *size, struct error **err)
-{
-	return read_checked(fd, name, most, size, err);
-}
-
 char *file_read(const char *path, size_t most, size_t *size, struct error **err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
-	return read_checked(fd, path, most, size, err);
+	return descriptor_read(fd, path, most, size, err);
 }

@@ -22,8 +22,9 @@ char *tree_read(int tree, const char *path, size_t most, size_t *size, struct er
 /* The same of its first MOST bytes, however long it is; a NUL in it becomes a space. */
 char *tree_read_start(int tree, const char *path, size_t most, struct error **err);
 
-/* The same of a file that is open, which messages call NAME. */
-char *descriptor_read(int fd, const char *name, size_t most, size_t *size, struct error **err);
+/* The same of a file that is open, which messages call PATH. FD negative, errno set: reports why it
+ * is not. */
+char *descriptor_read(int fd, const char *path, size_t most, size_t *size, struct error **err);
 
 /* The same as tree_read() for a file of the user's own, outside any rootfs. */
 char *file_read(const char *path, size_t most, size_t *size, struct error **err);

@@ -116,20 +116,20 @@ def another_release():
 
 def moved_source():
     """A source directory that was copied or moved with its build directory: that one is made again, as
-    meson would go on building the old source."""
+    meson would go on building the old source. Also where meson's own record has to escape the name."""
     home = Home()
     with open(QUICKSTART, encoding="utf-8") as file:
         script = file.read()
-    os.chmod(home.write("one/quickstart", re.sub(r"(?m)^main_job$", "build", script)), 0o755)
-    home.write("one/meson.build", "project('clone')\nconfigure_file(input: 'word', output: 'word', copy: true)\n")
-    home.write("one/word", "one")
-    first = home.run(program=f"{home.folder}/one/quickstart", seconds=120)
-    home.run("-a", "one", "two", program="/bin/cp")
-    home.write("two/word", "two")
-    shutil.rmtree(f"{home.folder}/one")
-    second = home.run(program=f"{home.folder}/two/quickstart", seconds=120)
-    third = home.run(program=f"{home.folder}/two/quickstart", seconds=120)
-    with open(f"{home.folder}/two/build/word", encoding="utf-8") as file:
+    os.chmod(home.write("one \u00e4/quickstart", re.sub(r"(?m)^main_job$", "build", script)), 0o755)
+    home.write("one \u00e4/meson.build", "project('clone')\nconfigure_file(input: 'word', output: 'word', copy: true)\n")
+    home.write("one \u00e4/word", "one")
+    first = home.run(program=f"{home.folder}/one \u00e4/quickstart", seconds=120)
+    home.run("-a", "one \u00e4", "two \u00e4", program="/bin/cp")
+    home.write("two \u00e4/word", "two")
+    shutil.rmtree(f"{home.folder}/one \u00e4")
+    second = home.run(program=f"{home.folder}/two \u00e4/quickstart", seconds=120)
+    third = home.run(program=f"{home.folder}/two \u00e4/quickstart", seconds=120)
+    with open(f"{home.folder}/two \u00e4/build/word", encoding="utf-8") as file:
         word = file.read()
     again = ["making it again" in outcome.out for outcome in (first, second, third)]
     tap.report(word == "two" and again == [False, True, False] and not first.status and not second.status

@@ -1,6 +1,7 @@
 """clang-tidy, cppcheck and gcc -fanalyzer over all code that runs with any capability, or decides what
 may: helper/, lib/, proto/, policy/. One case for each file and tool; a finding fails it. A tool does not look
 again at a file in which it found nothing before the file, a header that it includes, or the tool changes."""
+import functools
 import hashlib
 import json
 import os
@@ -14,15 +15,21 @@ from support.world import BUILD, SHARED, SOURCE
 FOLDERS = ("helper", "lib", "proto", "policy")
 FILES = [f"{folder}/{name}" for folder in FOLDERS for name in sorted(os.listdir(f"{SOURCE}/{folder}"))
          if name.endswith(".c")]
-def command_of(path):
-    """How the build compiles it, without its output."""
+@functools.cache
+def commands():
+    """{absolute path: how the build compiles it, without its output}; of a file that it compiles twice, the first."""
+    found = {}
     with open(f"{BUILD}/compile_commands.json", encoding="utf-8") as file:
         for entry in json.load(file):
-            if os.path.realpath(os.path.join(entry["directory"], entry["file"])) == f"{SOURCE}/{path}":
-                words = shlex.split(entry["command"])
-                at = words.index("-o")
-                return words[:at] + words[at + 2:]
-    return None
+            words = shlex.split(entry["command"])
+            at = words.index("-o")
+            found.setdefault(os.path.realpath(os.path.join(entry["directory"], entry["file"])),
+                             words[:at] + words[at + 2:])
+    return found
+
+
+def command_of(path):
+    return commands().get(f"{SOURCE}/{path}")
 
 
 def run(words, folder=SOURCE):
@@ -35,17 +42,25 @@ def run(words, folder=SOURCE):
     return done.returncode == 0, done.stdout
 
 
+@functools.cache
 def version(tool):
     return subprocess.run([tool, "--version"], stdout=subprocess.PIPE, check=False).stdout
 
 
+@functools.cache
+def parts_of(path):
+    """The file and all headers of the project that it includes, as the build names them; None if gcc cannot tell."""
+    good, text = run(["gcc", *[word for word in command_of(path)[1:] if word != "-c"], "-MM"], BUILD)
+    return text.replace("\\\n", " ").split()[1:] if good else None
+
+
 def key_of(path, command, words, configuration):
     """A hash of all that the findings of WORDS, a tool's command line, depend on: None where that is not known."""
-    good, text = run(["gcc", *[word for word in command[1:] if word != "-c"], "-MM"], BUILD)
-    if not good:
+    parts = parts_of(path)
+    if not parts:
         return None
     known = hashlib.sha256(repr((words, command)).encode() + version(words[0]))
-    for name in [*text.replace("\\\n", " ").split()[1:], f"{SOURCE}/{path}", *configuration]:
+    for name in [*parts, *configuration]:
         with open(os.path.join(BUILD, name), "rb") as file:
             known.update(hashlib.sha256(file.read()).digest())
     return known.hexdigest()
