@@ -42,13 +42,13 @@ def own_record():
     home.run("check", "--path", TREE)
     seen = records(OWN)
     execute = [one for one in seen if one["request"] == "Execute"]
-    tap.report(os.stat(OWN).st_mode & 0o7777 == 0o600 and os.stat(OWN).st_uid == home.user.uid,
+    tap.report(os.stat(OWN).st_mode & 0o7777 == 0o600 and os.stat(OWN).st_uid == home.user.ids()[0],
                "the caller's own record is his alone")
     tap.report([one["kind"] for one in execute] == ["intent", "result"] and execute[1]["status"] == 7 and
                execute[1]["result"] == "none" and "command=sh -c exit 7" in execute[0]["arguments"],
                "a request: its intent, its result", *execute)
     first = execute[0]
-    tap.report(first["uid"] == home.user.uid and first["gid"] == home.user.gid and first["pid"] > 0 and
+    tap.report((first["uid"], first["gid"]) == home.user.ids() and first["pid"] > 0 and
                first["mode"] == "user" and first["rule"] == "no policy" and first["decision"] == "allowed",
                "who, in which mode, by which rule", first)
     tap.report([one["seq"] for one in seen] == list(range(1, len(seen) + 1)), "the numbers have no gap")
@@ -128,7 +128,7 @@ def who():
     if login == none:
         tap.skip("a login that is known", "the kernel keeps none (CONFIG_AUDIT)")
     else:
-        tap.report(login == home.user.uid and session != none, "the login is the one that was given", login, session)
+        tap.report(login == home.user.ids()[0] and session != none, "the login is the one that was given", login, session)
     times = [datetime.datetime.fromisoformat(one["time"].replace("Z", "+00:00")).timestamp() for one in seen]
     tap.report(began - 0.001 <= times[0] and times == sorted(times) and times[-1] <= ended + 0.001 and
                1000 <= last["milliseconds"] <= (ended - began) * 1000 and times[-1] - times[0] >= 1,

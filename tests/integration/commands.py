@@ -109,7 +109,7 @@ def taken_meanwhile():
                               environment={"XDG_CACHE_HOME": f"{home.folder}/other-cache"})
         before = os.path.isdir(path) and os.stat(path).st_uid
         wrong = judge(Case("", ["create"], 6, "taken"), outcome, home, tidy)
-    tap.report(not wrong and before == home.user.uid and not os.listdir(path),
+    tap.report(not wrong and before == home.user.ids()[0] and not os.listdir(path),
                "create: a directory that takes the name meanwhile stays, and create fails", *wrong, outcome)
     os.rmdir(path)
 

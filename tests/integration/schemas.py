@@ -61,7 +61,7 @@ DOCUMENTS = [
     ("policy check, none there", ["policy", "check"], 0, "policy-check", {"path": None, "sections": 0}),
     ("policy check of a wrong one", ["policy", "check", "wrong.policy"], 2, "policy-check", {"exit_status": 2}),
     ("policy show", ["policy", "show"], None, "policy-show",
-     {"user": home.user.name, "uid": os.geteuid() if home.user.uid is None else home.user.uid}),
+     {"user": home.user.name, "uid": home.user.ids()[0]}),
     ("policy seccomp", ["policy", "seccomp"], 0, "policy-seccomp", None),
     ("audit", ["audit", "whole.log"], 0, "audit-show", {"seq": 1, "result": "host"}),
     ("audit of no record", ["audit", "show", "wrong.policy.none"], 1, "audit-show", {"exit_status": 1}),

@@ -67,6 +67,10 @@ class User:
             return {}
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
+    def ids(self):
+        """(uid, gid) of what it makes."""
+        return (os.geteuid(), os.getegid()) if self.uid is None else (self.uid, self.gid)
+
 
 def user_named(name):
     entry = pwd.getpwnam(name)
@@ -124,6 +128,7 @@ class Home:
         self.user = user or plain_user()
         self.folder = folder or f"{SCRATCH}/{os.getpid()}.{Home.count}"
         self.cache = cache or f"{self.folder}/.cache"
+        self.caches = {self.cache}  # all that its commands had
         self.store = f"{self.folder}/.kerneldev-mcp"
         self.make_folder(self.folder)
         self.write("config/rootlet/profiles/test.conf", PROFILE)
@@ -164,6 +169,7 @@ class Home:
     def start(self, *words, program=None, before=(), stdin=subprocess.DEVNULL, stdout=None,
               stderr=None, environment=None, **more):
         """Starts `rootlet WORDS`, or PROGRAM; BEFORE is put before it (strace, say)."""
+        self.caches.add((environment or {}).get("XDG_CACHE_HOME", self.cache))
         return subprocess.Popen([*before, program or ROOTLET, *map(str, words)], cwd=self.folder,
                                 env={**self.environment(), **(environment or {})}, stdin=stdin,
                                 stdout=stdout or subprocess.PIPE,
@@ -207,7 +213,8 @@ class Home:
         if not AS_ROOT:
             for name in os.listdir(self.store) if os.path.isdir(self.store) else ():
                 self.run("delete", "--name", name, "--yes", seconds=120)
-            self.run("cache", "prune", "--max-size", "0", seconds=300)
+            for cache in sorted(self.caches):
+                self.run("cache", "prune", "--max-size", "0", seconds=300, environment={"XDG_CACHE_HOME": cache})
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
