@@ -1,0 +1,77 @@
+"""rootlet fstests that is killed, or stopped by a signal, at any time: nothing of it stays."""
+import contextlib
+import os
+import random
+import signal
+import time
+
+from support import tap
+from support.guest import PATIENCE
+from support.mini import Mini
+from support.private import Places
+from support.world import Case, Tidy, children, command_of, kill, play, wait_until
+
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
+mini = Mini()
+home = mini.home
+
+
+# When the front end ends: some seconds from the start, or from when there is a qemu, or while a test runs.
+START, QEMU, TEST = "the start", "qemu began", "the test began"
+
+
+def tries():
+    """(signal, since what, seconds, more words)"""
+    host = ["--host-root"]  # where no namespace ends it all
+    found = [(signal.SIGKILL, START, random.uniform(0.2, 40), []) for _ in range(20 if LONG else 2)]
+    found += [(signal.SIGKILL, QEMU, random.uniform(0.2, 20), []) for _ in range(5 if LONG else 1)]
+    return found + [(signal.SIGINT, QEMU, 5, []), (signal.SIGTERM, TEST, 0, []), (signal.SIGHUP, TEST, 0, []),
+                    (signal.SIGKILL, QEMU, 10, host), (signal.SIGTERM, QEMU, 10, host)]
+
+
+def has_begun(front, since, before):
+    """Waits for it."""
+    if since == QEMU:
+        return wait_until(lambda: [pid for pid in children(front.pid) if "qemu" in command_of(pid)], 300)
+    if since == TEST:
+        def runs():
+            new = set(os.listdir(mini.runs)) - before - {"last"} if os.path.isdir(mini.runs) else ()
+            return any(contains(f"{mini.runs}/{run}/check.out", "mini/102") for run in new)
+        return wait_until(runs, PATIENCE)
+    return True
+
+
+def contains(path, word):
+    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+        return word in file.read()
+    return False
+
+
+def deaths():
+    """SIGKILL of the front end at random moments, before there is a VM and in it, and the signals that
+    people send."""
+    places = Places(home)
+    for number, since, after, more in tries():
+        kernel = mini.distribution_kernel() if more else "distro"
+        before = set(os.listdir(mini.runs)) if os.path.isdir(mini.runs) else set()
+        with Tidy(home) as tidy:
+            front = home.start(*mini.words(*more, tests=["mini/102"], kernel=kernel), **places.within())
+            there = has_begun(front, since, before)
+            time.sleep(after)
+            kill(front.pid, number)
+            _, err = front.communicate(timeout=300)
+            wrong = tidy.complaints()
+        good = there and front.returncode == (-9 if number == signal.SIGKILL else 130)
+        tap.report(good and not wrong and not places.left(),
+                   f"{signal.Signals(number).name} {after:.1f} s after {since} takes all of the run with it"
+                   f"{', also with --host-root' if more else ''}",
+                   there, *wrong, *places.left(), front.returncode, err[-1000:])
+    states = home.run("runs").out
+    tap.report("cut off" in states and "interrupted" in states and "running" not in states,
+               "runs: one that was killed can be told", states)
+    play(Case("runs prune", ["runs", "prune", "--keep", "1"], 0, r"removed \d+ of \d+ runs"), home)
+    tap.report(len(os.listdir(mini.runs)) == 1, "runs prune: the newest stays", os.listdir(mini.runs))
+
+
+deaths()
+tap.done()

@@ -1,0 +1,55 @@
+"""rootlet fstests on a real kernel where a run does not go through: sections in which tests crash, runs that
+are stopped, and programs that the guest cannot load."""
+import re
+
+from support import tap
+from support.mini import Mini, verdicts
+from support.world import Case, play
+
+mini = Mini()
+home = mini.home
+
+
+def sections():
+    """Two sections of a configuration, neither of --fstype's filesystem; in each a test crashes. mini/103
+    looks for the section's filesystem on its device."""
+    config = home.write("sections.config", "[one]\nFSTYP=xfs\nMKFS_OPTIONS=-m reflink=0\n"
+                                           "[two]\nFSTYP = ext3\n")
+    outcome, seen, last, wrong = mini.run_json("--config", config, tests=["mini/101", "mini/103"])
+    got = [(e["section"], e["name"], e["status"]) for e in seen if e.get("event") == "test"]
+    play(Case("runs list: the filesystems of its sections", ["runs"], 0, [rf"^{last.get('run')} +crashed +xfs,ext3 "]),
+         home)
+    tap.report(outcome.status == 3 and not wrong and
+               got == [("one", "mini/101", "crash"), ("one", "mini/103", "pass"),
+                       ("two", "mini/101", "crash"), ("two", "mini/103", "pass")],
+               "sections: each test of each, whatever crashes", got, *wrong, outcome)
+
+
+def stops():
+    outcome, seen, last, wrong = mini.run_json("--stop-on-crash", tests=["mini/101", "mini/103"])
+    got = verdicts(seen)
+    tap.report(outcome.status == 3 and not wrong and
+               got == {"mini/101": "crash", "mini/103": "unreached"} and last.get("boots") == 1,
+               "--stop-on-crash", got, *wrong, outcome)
+    outcome, seen, last, wrong = mini.run_json("--timeout", "90", tests=["mini/102", "mini/103"])
+    got = verdicts(seen)
+    tap.report(outcome.status == 4 and not wrong and got.get("mini/103") == "unreached",
+               "--timeout ends the run", got, *wrong, outcome)
+
+
+def unstartable():
+    """A program without its library is an error of the run, which ends before the tests."""
+    mini.copy(carried=False)
+    outcome, seen, last, wrong = mini.run_json(tests=["generic/001", "generic/002"])
+    got = [event["name"] for event in seen if event.get("event") == "test"]
+    says = r"cannot start programs of fstests: src/absent: librootlet-absent\.so\.3: cannot open shared object"
+    tap.report(outcome.status == 5 and not wrong and not got and last.get("status") == "error" and
+               re.search(says, outcome.err), "a program that the guest cannot load is no failed test", got,
+               *wrong, outcome)
+    mini.copy()
+
+
+sections()
+stops()
+unstartable()
+tap.done()

@@ -1,0 +1,73 @@
+"""rootlet fstests and rootlet run on every kind of root: an image, the tree itself, and the host's."""
+import os
+import shutil
+
+from support import apt, tap
+from support.guest import PATIENCE, QUICK
+from support.mini import Mini
+from support.world import Case, play
+
+mini = Mini()
+home = mini.home
+
+
+def other_roots():
+    before = mini.state()
+    outcome, seen, last, wrong = mini.run_json("--root-transport", "dir", "--force-9p",
+                                               tests=["generic/001", "mini/103", "mini/107"])
+    tap.report(outcome.status == 0 and not wrong and last.get("counts", {}).get("pass") == 3,
+               "--root-transport dir", *wrong, outcome)
+    # That one is in no group, and needs no other guest.
+    hostile = [e for e in seen if e.get("event") == "test" and e["name"] == "mini/107"]
+    tap.report([e["status"] for e in hostile] == ["pass"], "a hostile guest writes to none of the directories "
+               "that are shared read-only, and sets no setuid bit", *hostile)
+    tap.report(mini.state() == before, "--root-transport dir: fstests' own tree is as it was")
+    outcome, seen, last, wrong = mini.run_json("--host-root", tests=["generic/001"],
+                                               kernel=mini.distribution_kernel())
+    tap.report(outcome.status == 0 and not wrong and last.get("counts", {}).get("pass") == 1,
+               "--host-root", *wrong, outcome)
+
+
+def image():
+    """Built once, built anew when the tree changed, and never written to. On a rootfs and in a cache that nobody
+    else uses."""
+    own = {"XDG_CACHE_HOME": home.make_folder(f"{home.folder}/images-of-mine")}
+    images = f"{home.folder}/images-of-mine/rootlet/images"
+    made = home.run("create", "--release", apt.host_suite(), "--quiet", seconds=1500)
+    tap.report(made.status == 0, "a rootfs to make images of", made)
+
+    def names():
+        return {name: os.stat(f"{images}/{name}").st_ino for name in os.listdir(images)}
+
+    def boot():
+        return home.run("run", "--kernel", mini.distribution_kernel(), "--root-transport", "image", *QUICK, "--",
+                        "sh", "-c", "echo changed >/etc/hostname; mount | grep ' / '; cat /etc/of-the-shell",
+                        seconds=PATIENCE, environment=own)
+
+    first = boot()
+    before = names()
+    second = boot()
+    tap.report("overlay on / type overlay" in first.out and "overlay on / type overlay" in second.out and
+               names() == before, "the root image is used again", first, second)
+    home.run("shell", "--", "sh", "-c", "echo new >/etc/of-the-shell")
+    third = boot()
+    tap.report("new" in third.out and names() != before and len(names()) == len(before),
+               "the root image is built anew after a change, in place of the old one", third)
+    tap.report(home.run("shell", "--", "cat", "/etc/hostname").out.strip() == "rootlet",
+               "what a guest writes is in no image and no rootfs")
+    play(Case("a root image where the kernel is known to lack what that takes",
+              ["run", "--kernel", bare_kernel(), "--root-transport", "image", "--", "true"], 2,
+              "no CONFIG_VIRTIO_BLK.*--root-transport dir"), home)
+
+
+def bare_kernel():
+    """The release's kernel, with a configuration beside it that has nothing."""
+    folder = home.make_folder(f"{home.folder}/bare")
+    shutil.copy(mini.distribution_kernel(), f"{folder}/vmlinuz")
+    home.write("bare/config", "# CONFIG_VIRTIO_BLK is not set\nCONFIG_EXT4_FS=y\n")
+    return f"{folder}/vmlinuz"
+
+
+other_roots()
+image()
+tap.done()

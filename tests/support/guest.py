@@ -1,0 +1,12 @@
+"""What tests that boot guests share."""
+
+# Of a guest's start and of a test in it, in seconds, on a busy host that emulates it.
+PATIENCE = 1200
+
+# Drivers of emulated devices that no test uses: to load them is a sixth of an emulated boot.
+_UNUSED = ("ahci", "sr_mod", "sg", "psmouse", "kvm_intel", "kvm_amd", "i2c_i801", "lpc_ich", "iTCO_wdt", "pcspkr",
+           "bochs", "evdev", "joydev", "intel_rapl_msr", "rapl", "i6300esb", "serio_raw", "button", "qemu_fw_cfg",
+           "powernow_k8", "acpi_cpufreq")
+# Options of run and fstests that make an emulated guest cheaper: a boot takes 10 s of a processor in place of 13.
+# The second processor of a guest is emulated while it waits for the first.
+QUICK = ["--cpus", "1", "--append", f"mitigations=off modprobe.blacklist={','.join(_UNUSED)}"]

@@ -1,0 +1,82 @@
+"""The miniature of fstests in tests/fstests-mini, and runs of it in guests. Each program has a home and a copy
+of it for itself, and boots the rootfs that all of them share."""
+import glob
+import json
+import os
+import shutil
+import subprocess
+
+from . import apt, tap, vng
+from .guest import PATIENCE, QUICK
+from .schemas import stream
+from .world import BUILD, SOURCE, Home, Tidy, fstests_rootfs
+
+SMALL = ["--memory", "1G", "--devices", "3", "--device-size", "512M"]
+
+
+class Mini:
+    def __init__(self):
+        boot = fstests_rootfs()
+        self.rootfs = f"{boot.store}/test-rootfs"
+        self.home = Home(cache=boot.cache)
+        self.tree = f"{self.home.folder}/fstests-mini"
+        self.runs = self.home.state("runs")
+        self.copy()
+
+    def copy(self, carried=True):
+        """The user's own, so that it could be written to. It has a program whose library no rootfs has; CARRIED:
+        it comes with the tree."""
+        shutil.rmtree(self.tree, ignore_errors=True)
+        shutil.copytree(f"{SOURCE}/tests/fstests-mini", self.tree)
+        os.makedirs(f"{self.tree}/src")
+        shutil.copy(f"{BUILD}/tests/absent", f"{self.tree}/src/absent")
+        if carried:
+            os.makedirs(f"{self.tree}/.rootlet/lib")
+            shutil.copy(f"{BUILD}/tests/librootlet-absent.so", f"{self.tree}/.rootlet/lib/librootlet-absent.so.3")
+        user = self.home.user
+        if user.uid is not None:
+            subprocess.run(["chown", "-R", f"{user.uid}:{user.gid}", self.tree], check=True)
+
+    def words(self, *more, tests=(), kernel="distro"):
+        """A command line of rootlet fstests; in the shared rootfs, unless MORE has another root."""
+        root = [] if "--host-root" in more or "--path" in more else ["--path", self.rootfs]
+        return ["fstests", "--kernel", kernel, "--fstests", self.tree, *root, *SMALL, *QUICK, *more,
+                *(["--", *tests] if tests else [])]
+
+    def run_json(self, *more, tests=(), kernel="distro"):
+        """The outcome, its events, the last of them, and what is wrong with it."""
+        with Tidy(self.home) as tidy:
+            outcome = self.home.run(*self.words("--json", *more, tests=tests, kernel=kernel), seconds=PATIENCE)
+            wrong = tidy.complaints()
+        wrong += stream("fstests", outcome)[2] if outcome.out else []
+        seen = events(outcome)
+        return outcome, seen, seen[-1] if seen else {}, wrong
+
+    def state(self):
+        """What would be another if something were written in the tree."""
+        return {path: (os.lstat(path).st_mtime_ns, os.lstat(path).st_size)
+                for folder, names, files in os.walk(self.tree)
+                for path in (folder, *(f"{folder}/{name}" for name in names + files))}
+
+    def distribution_kernel(self):
+        """The path of the release's own kernel: what stands in for vng ends a run when it has been fetched."""
+        kernels = f"{self.home.cache}/rootlet/kernels/{apt.host_suite()}-*/boot/vmlinuz"
+        if not glob.glob(kernels):
+            _, environment = vng.stand_in(self.home)
+            self.home.run("run", "--kernel", "distro", "--path", self.rootfs, "--", "true", environment=environment)
+        return glob.glob(kernels)[0]
+
+
+def events(outcome):
+    found = []
+    for line in outcome.out.splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            tap.report(False, "every line of --json is JSON", line)
+    return found
+
+
+def verdicts(seen):
+    """{test: its status} of events."""
+    return {event["name"]: event["status"] for event in seen if event.get("event") == "test"}

@@ -1,0 +1,62 @@
+"""Directories that everybody may write in, private to a test: what its commands leave there, no other program
+that runs at the same time has made."""
+import atexit
+import os
+import subprocess
+
+from .world import AS_ROOT, KEPT, NOBODY, SCRATCH, SHARED
+
+_WRITABLE = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")
+
+
+def _script():
+    """Covers each with an empty one, in which what the tests keep below /var/tmp is still to be seen."""
+    kept = [path for path in (SCRATCH, SHARED) if path.startswith("/var/tmp/")]
+    lines = ["set -e", "mount -t tmpfs -o mode=1777 private /dev/shm"]
+    for number, path in enumerate(kept):
+        lines += [f"mkdir /dev/shm/{number}", f"mount --bind {path} /dev/shm/{number}"]
+    lines += [f"mount -t tmpfs -o mode=1777 private {place}" for place in _WRITABLE if place != "/dev/shm"]
+    for number, path in enumerate(kept):
+        lines += [f"mkdir -p {path}", f"mount --move /dev/shm/{number} {path}", f"rmdir /dev/shm/{number}"]
+    return "\n".join([*lines, "echo ready", "read end"])
+
+
+class Places:
+    """places = Places(home); home.start(…, **places.within()); places.left(). Where the tests are not root's, the
+    places are those of all, and only $TMPDIR is looked at."""
+
+    def __init__(self, home):
+        self.home, self.keeper = home, None
+        self.temporary = home.make_folder(f"{home.folder}/tmp")
+        if not AS_ROOT:
+            return
+        self.keeper = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", _script()],
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        atexit.register(self.end)
+        KEPT.add(self.keeper.pid)
+        if self.keeper.stdout.readline() != "ready\n":
+            raise RuntimeError("no private places")
+
+    def within(self):
+        """Arguments for Home.run() and Home.start()."""
+        if not self.keeper:
+            return {"environment": {"TMPDIR": self.temporary}}
+        user = self.home.user
+        enter = ["nsenter", f"--mount=/proc/{self.keeper.pid}/ns/mnt", "sh", "-c", 'cd "$0" && exec "$@"',
+                 self.home.folder]
+        if user.uid is not None:
+            enter += ["setpriv", "--reuid", str(user.uid), "--regid", str(user.gid), "--clear-groups"]
+        return {"before": enter, **NOBODY}
+
+    def left(self):
+        """What is in them."""
+        root = f"/proc/{self.keeper.pid}/root" if self.keeper else ""
+        found = []
+        for place in _WRITABLE if self.keeper else [self.temporary]:
+            found += [f"{place}/{name}" for name in os.listdir(f"{root}{place}")]
+        return [path for path in found if not self.keeper or
+                not any(f"{kept}/".startswith(f"{path}/") for kept in (SCRATCH, SHARED))]
+
+    def end(self):
+        self.keeper.stdin.close()
+        self.keeper.wait()
