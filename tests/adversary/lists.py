@@ -172,10 +172,15 @@ def life_by(home, server, at, engine, says):
                           fresh=engine != "native")
     if outcome.status or says not in outcome.out:
         return "create"
+    return use(home) or ("delete" if home.run("delete", "--yes").status else None)
+
+
+def use(home):
+    """The first step that fails, or None, on a rootfs that is there."""
     if not has_image(home):
         return "a root image"
-    for step in (["check", "--deep"], ["shell", "--user", "fsqa", "--", "id"], ["shell", "--", "sh", "-c", KEPT],
-                 ["shell", "--", "sh", "-c", SCRIPT], ["delete", "--yes"]):
+    for step in (["shell", "--user", "fsqa", "--", "id"], ["shell", "--", "sh", "-c", SCRIPT], ["check", "--deep"],
+                 ["shell", "--", "sh", "-c", KEPT]):
         if home.run(*step).status:
             return " ".join(step)[:20]
     return None
@@ -192,6 +197,11 @@ def has_image(home):
 
 
 def capabilities(at):
+    """What a helper that lacks one cannot do: first with a rootfs that a whole helper has made, which takes least."""
+    made = Home(user=USER)
+    with Server(at.root) as server:
+        outcome = made.create("--include", "odd-owned,odd-required", server=server, at=at)
+    tap.report(outcome.status == 0, "a rootfs to work on", outcome)
     for number, name in enumerate(SETS):
         _, mask = built_without(number, None)
         bits = [bit for bit in range(64) if mask >> bit & 1]
@@ -200,17 +210,18 @@ def capabilities(at):
             home = Home(user=USER)
             helper, _ = built_without(number, bit)
             # Most that the tool jail does is debootstrap's.
-            failed = life_with(home, helper, at, LIVES[2:] if name == "tool" else LIVES)
+            lives = LIVES[2:] if name == "tool" else LIVES
+            failed = with_helper(helper, lambda home=home, lives=lives: use(made) or whole_life(home, at, lives))
             tap.report(failed is not None, f"set {name}: without {CAPABILITIES[bit]} something fails", failed)
             tap.note(f"set {name} without {CAPABILITIES[bit]}: {failed} fails")
             home.remove()
 
 
-def life_with(home, helper, at, lives):
+def with_helper(helper, act):
     """The front end finds the helper at a fixed place: HELPER is mounted over it, for this program only."""
     subprocess.run(["mount", "--bind", helper, HELPER], check=True)
     try:
-        return whole_life(home, at, lives)
+        return act()
     finally:
         subprocess.run(["umount", HELPER], check=True)
 

@@ -123,11 +123,13 @@ def commands(home, name, rootfs):
     play(Case(f"shell in {name}: no such user", ["shell", *which, "--user", "nosuch", "--", "true"], 1, "no user nosuch"), home)
     play(Case(f"shell in {name}: no such command", ["shell", *which, "--", "nosuchcmd"], 127, "no command nosuchcmd"), home)
     play(Case(f"create over {name}", ["create", *which], 6, "use --force"), home)
-    busy = home.start("shell", *which, "--", "sh", "-c", "echo in; sleep 66")
+    busy = home.start("shell", *which, "--", "sh", "-c", "echo in; read end", stdin=subprocess.PIPE)
     busy.stdout.readline()
-    play(Case(f"delete of {name} while it is in use", ["delete", *which, "--yes"], 6, "is in use"), home)
+    outcome = home.run("delete", *which, "--yes")
+    tap.report(outcome.status == 6 and re.search(r"\Arootlet delete: .* is in use.*\n\Z", outcome.err),
+               f"delete of {name} while it is in use", outcome)
     busy.terminate()
-    busy.communicate(timeout=60)
+    busy.communicate(timeout=300)
     tap.report(os.path.isdir(rootfs), f"{name} is still there")
 
 
