@@ -16,6 +16,7 @@ import time
 from support import forged as forged_trees
 from support import fuse, installed, tap
 from support.forged import put
+from support.pace import patient
 from support.protocol import BUSY, REFUSED, TRUST, Helper, opened, request
 from support.world import AS_ROOT, Home, children, command_of, processes_left, wait_until
 
@@ -170,7 +171,7 @@ def exchanged():
     for kind in ("tree", "staging", "content"):
         folder, evil = fresh("trees"), fresh("evil")
         staging = f"{folder}/.rootlet-staging.new"
-        with Helper(home.user, seconds=60, before=traced("mkdirat:delay_exit=700000")) as helper:
+        with Helper(home.user, seconds=60, before=traced(f"mkdirat:delay_exit={patient(0.7) * 1e6:.0f}")) as helper:
             thread, answers = ask_aside(helper, "Clone", (folder, bases), name="new", base_name="base")
             wait_until(lambda: os.path.isdir(staging if kind != "tree" else f"{staging}/tree"), 20)
             if kind == "tree":
@@ -232,13 +233,13 @@ def changed():
         folder, bases = fresh("trees"), fresh("bases")
         base = make(f"{bases}/base")
         linked = os.stat(f"{base}/usr/bin/tool").st_dev == os.stat(folder).st_dev
-        with Helper(home.user, seconds=60, before=traced(f"{call}:delay_enter=1500000")) as helper:
+        with Helper(home.user, seconds=60, before=traced(f"{call}:delay_enter={patient(1.5) * 1e6:.0f}")) as helper:
             thread, answers = ask_aside(helper, "Clone", (folder, bases), name="new", base_name="base")
             copy = f"{folder}/.rootlet-staging.new/tree"
             # By then the other files are there; of this one there is at most an empty copy.
             seen = wait_until(lambda: os.path.isdir(f"{copy}/usr/bin") if call == "linkat" else
                               os.path.exists(f"{copy}/etc/file"), 20)
-            time.sleep(0.5)
+            time.sleep(patient(0.5))
             put(f"{base}/{name}.new", b"evil\n")
             os.chown(f"{base}/{name}.new", FIRST, FIRST)
             if call == "linkat":

@@ -581,7 +581,7 @@ def refused_without_a_range():
     with open(installed.RECORD, "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         size, helper = os.path.getsize(installed.RECORD), Helper(USER, program=installed.HELPER, greet=False)
-        time.sleep(0.5)
+        wait_until(lambda: str(USER.uid) not in status_of(helper.process.pid)["Uid"].split())
         ids = status_of(helper.process.pid)["Uid"].split()
         done = subprocess.run(["kill", "-STOP", str(helper.process.pid)], check=False, stderr=subprocess.DEVNULL, **USER.switch())
         fcntl.flock(file, fcntl.LOCK_UN)

@@ -90,7 +90,7 @@ def processes():
     tap.note(f"{len(rows)} attempts on {len(pids)} processes of another user")
     tap.report(shell.poll() is None, "and they still run")
     shell.terminate()
-    shell.communicate(timeout=60)
+    shell.communicate(timeout=300)
 
 
 def ranges():

@@ -347,7 +347,7 @@ def busy():
     outcome = home.run("shell", "--", "true")
     tap.report(outcome.status == 0, "a second shell in one in use", outcome)
     shell.terminate()
-    shell.communicate(timeout=30)
+    shell.communicate(timeout=300)
     tap.report(bool(wait_until(lambda: not processes_left(0), 20)), "the shell ends by SIGTERM")
     play(Case("check: it is as it was", ["check"], 0, "✓"), home)
 

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 from support import tap
+from support.pace import patient
 from support.terminal import Terminal
 from support.world import ROOTLET, SOURCE, Home
 
@@ -142,8 +143,8 @@ class Zsh:
         # What says that zsh is through with it: what is typed next comes back.
         terminal.type("\x05~~~")
         terminal.expect(r"~~~", 30)
-        time.sleep(0.3)
-        terminal.read(0.3)
+        time.sleep(patient(0.3))
+        terminal.read(patient(0.3))
         text = terminal.text
         terminal.text = ""
         terminal.type("\x15\n")

@@ -592,7 +592,7 @@ def leftovers():
             seen = wait_until(lambda: b"up" in (process.stdout.readline() or b""), 30)
             if number:
                 kill(process.pid, number)
-            process.communicate(timeout=60)
+            process.communicate(timeout=300)
             wrong = tidy.complaints()
         tap.report(seen and not wrong, f"a VM that {what} leaves no daemon", *wrong)
 
@@ -774,7 +774,7 @@ def pruned():
     tap.report(changed.status == 0 and set(before) < set(kept("images")), "another run's image of the same rootfs, "
                "which has changed, does not take its place", changed, outcome, before, kept("images"))
     kill(process.pid, signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     outcome = home.run("cache", "prune", "--max-size", "0")
     tap.report(outcome.status == 0 and not kept("images") and not kept("kernels"),
                "and removes them when it has ended", outcome, kept("images"), kept("kernels"))

@@ -264,7 +264,7 @@ def held_by_processes():
             tap.report(os.readlink(f"/proc/{pid}/ns/{kind}") !=
                        os.readlink(f"/proc/self/ns/{kind}"), f"jail: its own {kind} namespace")
     shell.terminate()
-    shell.communicate(timeout=30)
+    shell.communicate(timeout=300)
 
 
 def deaths():
@@ -279,7 +279,7 @@ def deaths():
                     "jail": [pid for pid in below if command_of(pid).startswith("sh -c echo in")]}
             for pid in pids[victim]:
                 kill(pid)
-            _, err = shell.communicate(timeout=60)
+            _, err = shell.communicate(timeout=300)
             wrong = tidy.complaints()
         tap.report(bool(pids[victim]) and not wrong, f"kill -9 of {what} during shell: nothing stays",
                    *wrong, err.decode(errors="replace"))

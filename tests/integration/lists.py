@@ -11,9 +11,10 @@ import time
 
 from support import mirror as mirrors
 from support import tap
+from support.pace import patient
 from support.protocol import INPUT, Helper, opened, request
-from support.world import (AS_ROOT, BUILD, SCRATCH, SOURCE, Home, children, mirror, processes_left,
-                           small_rootfs)
+from support.world import (AS_ROOT, BUILD, SCRATCH, SOURCE, Home, children, command_of, mirror, processes_left,
+                           small_rootfs, wait_until)
 
 AT = mirror()
 ROOTFS = small_rootfs()
@@ -70,9 +71,11 @@ def build_without(name, call):
     return helper
 
 
-def interrupt(helper):
-    """Stops and continues all of the helper's processes while they wait."""
-    time.sleep(0.3)
+def interrupt(helper, answered):
+    """Stops and continues all of the helper's processes while they wait for what is executed, unless it has been
+    ANSWERED that it cannot be."""
+    wait_until(lambda: answered.is_set() or
+               any(command_of(pid).startswith("sleep") for pid in children(helper.process.pid)))
     pids = [helper.process.pid, *children(helper.process.pid)]
     for number in (signal.SIGSTOP, signal.SIGCONT):
         for pid in pids:
@@ -95,10 +98,14 @@ def use(helper, complaints):
     for packet in (b"\xff\xff", request("AddUser", name="x", groups=["x"] * 20000)):
         if helper.send(packet).code != INPUT:
             complaints.append("a packet out of shape is not refused")
-    waiter = threading.Thread(target=interrupt, args=(helper,))
+    answered = threading.Event()
+    waiter = threading.Thread(target=interrupt, args=(helper, answered))
     waiter.start()
-    ask("Execute", [TREE, *["/dev/null"] * 3], argv=["sleep", "0.6"], user="root")
-    waiter.join()
+    try:
+        ask("Execute", [TREE, *["/dev/null"] * 3], argv=["sleep", f"{patient(0.6)}"], user="root")
+    finally:
+        answered.set()
+        waiter.join()
     ask("Begin", [FOLDER, AT.keyring], name="new", suite="jammy", arch=mirrors.arch(), engine="native")
     ask("Release", [f"{AT.root}/dists/jammy/InRelease"], pocket="")
 

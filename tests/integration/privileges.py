@@ -316,7 +316,7 @@ def helper_process():
     else:
         tap.report(False, "helper: it is there")
     shell.terminate()
-    shell.communicate(timeout=30)
+    shell.communicate(timeout=300)
 
 
 def surplus_descriptor():
@@ -404,7 +404,7 @@ def unpack_jail():
         tap.report(jailed and not telling, "the tool jail: no mount of it tells of the host's paths",
                    len(jailed), *telling)
         front.terminate()
-        front.communicate(timeout=60)
+        front.communicate(timeout=300)
 
 
 def field_of(pid, name):
@@ -446,7 +446,7 @@ def root_mode():
         with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
             maps.append(file.read())
     shell.terminate()
-    shell.communicate(timeout=30)
+    shell.communicate(timeout=300)
     tap.report(len(maps) == 1 and not re.search(r"^\s*\d+\s+0\s", maps[0], re.M),
                "root mode: the host's root does not exist in the jail", maps)
     outcome = home.run("check")

@@ -13,6 +13,7 @@ import sys
 import time
 
 from support import sums, tap, vng
+from support.pace import patient
 from support.schemas import stream
 from support.terminal import Terminal
 from support.trees import inside
@@ -338,7 +339,7 @@ def oops():
     run.says(run.outcome.status == 3 and test.get("status") == "crash" and
              test.get("reason", "").startswith("BUG: kernel NULL pointer") and "mini_oops" in test.get("detail", ""),
              "an oops is a crash of the test that ran", test)
-    run.says(took < 45 and run.last.get("boots") == 2 and 5 < test.get("seconds", 0) < 20,
+    run.says(took < patient(45) and run.last.get("boots") == 2 and 5 < test.get("seconds", 0) < patient(20),
              "an oops ends the boot some seconds later", took, run.last)
     run.says(run.tests.get("generic/003", {}).get("status") == "pass", "the test behind it runs in a fresh VM",
              run.tests)

@@ -8,6 +8,7 @@ import re
 
 from support import mirror as mirrors
 from support import sums, tap, vng
+from support.protocol import opened
 from support.server import Fault, Server
 from support.world import AS_ROOT, NOBODY, Case, Home, Tidy, judge, mirror
 
@@ -385,12 +386,13 @@ def check_kernel_again():
         tap.report(made.status == 0 and first.status == 0 and os.path.exists(f"{kernel}/.sums"),
                    "run --kernel distro: a kernel is fetched, and kept with its sums", made, first, os.listdir(kernels))
         for what, damage in KERNEL_DAMAGES.items():
-            inode = os.stat(kernel).st_ino
-            damage(kernel)
-            outcome, verify = run(), home.run("cache", "verify")
+            with opened(kernel) as (before,):  # while it is open, no other gets its number
+                damage(kernel)
+                outcome, verify = run(), home.run("cache", "verify")
+                same = os.path.samestat(os.fstat(before), os.stat(kernel))
             tap.report(outcome.status == verify.status == 0 and (
-                       os.stat(kernel).st_ino == inode if what == "nothing" else
-                       os.stat(kernel).st_ino != inode and "in the cache, which is damaged: " in outcome.err),
+                       same if what == "nothing" else
+                       not same and "in the cache, which is damaged: " in outcome.err),
                        f"run --kernel distro: where {what} is damaged the kernel is "
                        + ("used" if what == "nothing" else "made anew"), outcome, verify)
         used = os.open(f"{kernel}/lib", os.O_RDONLY | os.O_DIRECTORY)

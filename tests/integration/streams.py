@@ -9,6 +9,7 @@ import jsonschema
 from support import tap
 from support import mirror as mirrors
 from support.mcp import Server as Client
+from support.pace import patient
 from support.schemas import document, stream
 from support.server import Fault, Server
 from support.world import (Home, Tidy, children, command_of, kill, mirror, processes_left, wait_until)
@@ -17,7 +18,7 @@ AT = mirror()
 home = Home()
 TREE = f"{home.store}/test-rootfs"
 UNPACKING = "Downloading and unpacking packages"
-SOON = 3  # seconds; it is one where nothing else runs
+SOON = patient(3)  # seconds; it is one where nothing else runs
 SLOW = Fault(r"/perl-base_[^/]*\.deb$", "slow", 150000)
 
 

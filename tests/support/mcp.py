@@ -4,6 +4,8 @@ import select
 import subprocess
 import time
 
+from .pace import patient
+
 
 class Server:
     """with Server(home) as server: server.initialize(); server.request("tools/list")"""
@@ -34,7 +36,7 @@ class Server:
         self.process.stdin.write(data)
         self.process.stdin.flush()
 
-    def read(self, seconds=60):
+    def read(self, seconds=patient(60)):
         """The next message, or None where none comes in time or the server has ended."""
         end = time.monotonic() + seconds
         while b"\n" not in self.buffer:
@@ -53,7 +55,7 @@ class Server:
         for i, message in enumerate(self.seen):
             if wanted(message):
                 return self.seen.pop(i)
-        end = time.monotonic() + seconds
+        end = time.monotonic() + patient(seconds)
         while (message := self.read(end - time.monotonic())) is not None:
             if wanted(message):
                 return message
@@ -100,6 +102,6 @@ class Server:
         """Closes its input and returns its exit status, or None where it does not end."""
         self.process.stdin.close()
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(patient(seconds))
         except subprocess.TimeoutExpired:
             return None

@@ -8,6 +8,7 @@ import socket
 import subprocess
 from dataclasses import dataclass, field
 
+from .pace import patient
 from .world import HELPER
 
 INPUT, REFUSED, TRUST, BUSY, MISSING = 1, 2, 3, 5, 6  # proto/error.h
@@ -110,7 +111,7 @@ class Helper:
     def __init__(self, user, greet=True, seconds=60, before=(), program=HELPER, setup="", environment=None,
                  record=None, memory=None):
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.channel.settimeout(seconds)
+        self.channel.settimeout(patient(seconds))
         # bash, as dash takes no descriptor above 9.
         fds = [theirs.fileno()]
         moves = f"3<&{fds[0]} {fds[0]}<&-"
@@ -141,7 +142,7 @@ class Helper:
         """Closes the channel; the helper's exit status, or None where it does not end by itself."""
         self.channel.close()
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(patient(seconds))
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -6,6 +6,8 @@ import threading
 import time
 from dataclasses import dataclass
 
+from .pace import patient
+
 
 @dataclass
 class Fault:
@@ -161,7 +163,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def wait_for(self, pattern, seconds=60):
         """True once a path that matches was asked for."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + patient(seconds)
         while time.monotonic() < end:
             if any(re.search(pattern, path) for path in list(self.requests)):
                 return True

@@ -8,6 +8,8 @@ import struct
 import termios
 import time
 
+from .pace import patient
+
 
 class Terminal:
     """with Terminal(home, words…) as terminal: terminal.expect(pattern); terminal.type(text)"""
@@ -45,7 +47,7 @@ class Terminal:
 
     def expect(self, pattern, seconds=60):
         """True once PATTERN is on the screen."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + patient(seconds)
         while not re.search(pattern, self.text):
             if time.monotonic() > end or not self.read(0.2):
                 return bool(re.search(pattern, self.text))
@@ -63,7 +65,7 @@ class Terminal:
 
     def wait(self, seconds=60):
         """The exit status, or None where it does not end."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + patient(seconds)
         while self.process.poll() is None and time.monotonic() < end:
             self.read(0.1)
         while self.read(0.1) and select.select([self.master], [], [], 0)[0]:

@@ -21,14 +21,21 @@ def _without_dynamic_ids(text):
     return _sorted_lines(b"\n".join(b":".join(map(field, line.split(b":"))) for line in text.split(b"\n")))
 
 
+def _without_days(text):
+    """shadow(5), without the day on which a password was set: two trees may be made on either side of midnight."""
+    lines = [line.split(b":") for line in text.split(b"\n")]
+    return _sorted_lines(b"\n".join(b":".join([*line[:2], b"", *line[3:]]) if len(line) > 3 else b":".join(line)
+                                    for line in lines))
+
+
 def _without_overrides(text):
     return re.sub(rb"^(Priority|Section): .*\n", b"", text, flags=re.M)
 
 
 # Where the order in which packages were configured shows, and nothing else; and what an archive may
 # say of a package otherwise than the package says itself.
-NORMAL = {**dict.fromkeys(("/etc/shadow", "/etc/gshadow", "/etc/shells", "/var/lib/dpkg/triggers/File"),
-                          _sorted_lines),
+NORMAL = {**dict.fromkeys(("/etc/gshadow", "/etc/shells", "/var/lib/dpkg/triggers/File"), _sorted_lines),
+          "/etc/shadow": _without_days,
           **dict.fromkeys(("/etc/passwd", "/etc/group"), _without_dynamic_ids),
           "/var/lib/dpkg/status": _without_overrides}
 

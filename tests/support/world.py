@@ -24,6 +24,7 @@ from . import apt
 from . import mirror as mirrors
 from . import server as servers
 from . import tap
+from .pace import patient
 
 AS_ROOT = os.geteuid() == 0
 BUILD = os.environ.get("ROOTLET_BUILD", "/tmp/build-tests")
@@ -106,10 +107,10 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def locked(name):
+def locked(name, folder=SHARED):
     """One test program at a time; in another process it waits."""
-    os.makedirs(SHARED, mode=0o755, exist_ok=True)
-    with open(f"{SHARED}/{name}.lock", "w", encoding="utf-8") as file:
+    os.makedirs(folder, mode=0o755, exist_ok=True)
+    with open(f"{folder}/{name}.lock", "w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -183,11 +184,11 @@ class Home:
             more["stdin"] = subprocess.PIPE
         process = self.start(*words, **more)
         try:
-            out, err = process.communicate(text, timeout=seconds)
+            out, err = process.communicate(text, timeout=patient(seconds))
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
-            err += f"\n(the test ended it after {seconds} s)".encode()
+            err += f"\n(the test ended it after {patient(seconds):.0f} s)".encode()
         return Outcome(process.returncode, (out or b"").decode(errors="replace"),
                        (err or b"").decode(errors="replace"), time.monotonic() - began)
 
@@ -213,7 +214,7 @@ class Home:
         if not AS_ROOT:
             for name in os.listdir(self.store) if os.path.isdir(self.store) else ():
                 self.run("delete", "--name", name, "--yes", seconds=120)
-            for cache in sorted(self.caches):
+            for cache in sorted(cache for cache in self.caches if cache.startswith(f"{self.folder}/")):
                 self.run("cache", "prune", "--max-size", "0", seconds=300, environment={"XDG_CACHE_HOME": cache})
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -222,8 +223,8 @@ def lasting(name, create, **more):
     """A home with a rootfs made by CREATE(home), for several test programs to look at: the first
     that needs it makes it. Ends this program where it cannot be made."""
     folder = f"{SCRATCH}/lasting-{name}"
-    with locked(f"{os.path.basename(SCRATCH)}.{name}"):
-        home = Home(folder=folder, lasts=True, **more)
+    with locked(f"lasting-{name}", SCRATCH):
+        home = Home(folder=folder, lasts="ROOTLET_TEST_SCRATCH" in os.environ, **more)
         if not os.path.exists(f"{folder}/made"):
             outcome = create(home)
             if not tap.report(outcome.status == 0, f"a rootfs to test with: {name}", outcome):
@@ -281,11 +282,15 @@ def command_of(pid):
         return ""
 
 
+# Processes that a test itself keeps: they are no leftovers.
+KEPT = set()
+
+
 def processes_left(seconds=120):
     """What of commands that have ended still runs after SECONDS; [] as soon as there is nothing."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + patient(seconds)
     while True:
-        left = [pid for pid in children(os.getpid()) if command_of(pid)]
+        left = [pid for pid in children(os.getpid()) if pid not in KEPT and command_of(pid)]
         if not left or time.monotonic() > end:
             return [f"{pid} {command_of(pid)[:100]}" for pid in left]
         time.sleep(0.05)
@@ -301,7 +306,7 @@ def mounts(*folders):
 
 def wait_until(condition, seconds=30):
     """What CONDITION returns, as soon as that is true."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + patient(seconds)
     while time.monotonic() < end:
         value = condition()
         if value:
