@@ -15,11 +15,11 @@ from support import sums, tap, vng
 from support.schemas import stream
 from support.terminal import Terminal
 from support.trees import inside
-from support.world import (AS_ROOT, BUILD, NOBODY, Home, Outcome, Tidy, kill, small_rootfs, wait_until,
+from support.world import (AS_ROOT, BUILD, NOBODY, Home, Outcome, Tidy, kill, own_rootfs, wait_until,
                            without)
 
 TIMEOUT, INTERRUPTED, FAILED_VM = 124, 130, 125
-rootfs = small_rootfs()
+rootfs = own_rootfs()
 TREE = f"{rootfs.store}/test-rootfs"
 home = Home()
 SHARE = home.make_folder(f"{home.folder}/share")

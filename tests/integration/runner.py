@@ -86,6 +86,8 @@ for what, words, says in (("an unknown word", ["comands"], "no test program coma
 MESON = r"""#!/bin/sh
 stand=%(stand)s
 case $* in
+"setup --reconfigure"*) ;;
+setup*) mkdir -p $2 ;;
 *--list*)
 	echo 'rootlet:unit / one'
 	echo 'rootlet:unit / two' ;;
@@ -149,7 +151,10 @@ def began(home):
 
 
 def whole_run(home, tree):
+    stale = home.write("source/build-clang/stale", "")
+    home.write("source/build-clang/options", "-Dof=another\n")
     outcome = home.run("unit", seconds=60, **tree)
+    tap.report(not os.path.exists(stale), "run: a build folder of other options is made again", outcome)
     with open(f"{home.folder}/stand/fds", encoding="utf-8") as file:
         fds = file.read().split()
     tap.report(outcome.status == 1 and outcome.out.endswith("\n4 passed, 2 failed, 0 skipped\n"),

@@ -17,9 +17,9 @@ from support.pace import patient
 from support.schemas import stream
 from support.terminal import Terminal
 from support.trees import inside
-from support.world import AS_ROOT, SOURCE, Home, Tidy, small_rootfs
+from support.world import AS_ROOT, SOURCE, Home, Tidy, own_rootfs
 
-rootfs = small_rootfs()
+rootfs = own_rootfs()
 TREE = f"{rootfs.store}/test-rootfs"
 home = Home()
 MINI = f"{home.folder}/fstests-mini"

@@ -233,13 +233,23 @@ def lasting(name, create, **more):
     return home
 
 
+def _create_small(home):
+    at = mirror()
+    with servers.Server(at.root) as server:
+        return home.create("--quiet", server=server, at=at)
+
+
 def small_rootfs():
-    """One of the small profile, from the test mirror."""
-    def create(home):
-        at = mirror()
-        with servers.Server(at.root) as server:
-            return home.create("--quiet", server=server, at=at)
-    return lasting("small", create)
+    """One of the small profile, from the test mirror. Others run commands in it at the same time."""
+    return lasting("small", _create_small)
+
+
+def own_rootfs():
+    """Likewise, of this program alone: nobody changes it meanwhile, so that images of it stay."""
+    home = Home()
+    outcome = _create_small(home)
+    tap.report(outcome.status == 0, "a rootfs of this program alone", outcome)
+    return home
 
 
 def shared_cache():
