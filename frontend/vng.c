@@ -165,13 +165,16 @@ static void add_root(struct words *words, const struct vm_root *root, const char
 
 /* loglevel comes after vng's own: a boot that goes wrong leaves its errors, one that goes well
  * nothing, unless somebody listens. An emulated guest's timer may come too late on a busy host, for
- * which the kernel's check of it panics; with KVM the kernel leaves that check out by itself. */
+ * which the kernel's check of it panics; with KVM the kernel leaves that check out by itself. All
+ * processors of an emulated guest have the host's TSC, which the kernel does not believe of more
+ * than one: it takes the HPET, which is slow, and with it a boot on a busy host was seen to hang.
+ */
 static void add_kernel_words(struct words *words, const struct vm_config *config)
 {
 	add_pair(words, "--append",
 		 config->console ? "loglevel=7 panic=-1" : "loglevel=4 panic=-1");
 	if (!config->kvm)
-		add_pair(words, "--append", "no_timer_check");
+		add_pair(words, "--append", "no_timer_check tsc=reliable");
 	if (config->append)
 		add_pair(words, "--append", config->append);
 }
