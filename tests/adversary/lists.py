@@ -215,6 +215,8 @@ def capabilities(at):
             tap.report(failed is not None, f"set {name}: without {CAPABILITIES[bit]} something fails", failed)
             tap.note(f"set {name} without {CAPABILITIES[bit]}: {failed} fails")
             home.remove()
+    # Else what one of them has spoiled would be what makes the next ones fail.
+    tap.report(use(made) is None, "and with all of them the same rootfs still works")
 
 
 def with_helper(helper, act):

@@ -11,7 +11,8 @@ from support import tap
 from support.protocol import INPUT, MISSING, REFUSED, Helper, opened
 from support.server import Server
 from support.trees import inside
-from support.world import (AS_ROOT, Case, Home, Tidy, User, judge, mirror, plain_user, play, user_named, wait_until)
+from support.world import (AS_ROOT, KEPT, Case, Home, Tidy, User, children, judge, mirror, plain_user, play, user_named,
+                           wait_until)
 
 AT = mirror()
 PROGRAM = "root/as-root"  # setuid, of the range's first id
@@ -125,9 +126,9 @@ def commands(home, name, rootfs):
     play(Case(f"create over {name}", ["create", *which], 6, "use --force"), home)
     busy = home.start("shell", *which, "--", "sh", "-c", "echo in; read end", stdin=subprocess.PIPE)
     busy.stdout.readline()
-    outcome = home.run("delete", *which, "--yes")
-    tap.report(outcome.status == 6 and re.search(r"\Arootlet delete: .* is in use.*\n\Z", outcome.err),
-               f"delete of {name} while it is in use", outcome)
+    KEPT.update([busy.pid, *children(busy.pid)])
+    play(Case(f"delete of {name} while it is in use", ["delete", *which, "--yes"], 6, "is in use"), home)
+    KEPT.clear()
     busy.terminate()
     busy.communicate(timeout=300)
     tap.report(os.path.isdir(rootfs), f"{name} is still there")

@@ -56,6 +56,8 @@ IN_GUEST = [
      "find ${PATH//:/ } /run /boot -iname '*busybox*' 2>&1 | grep -v 'No such'; echo none", r"\Anone\Z"),
     ("the environment is the command's", "env | grep -cE '^(virtme|nr_open|OLDPWD)'", "^0$"),
     ("its processors are those of --cpus", "nproc", "^3$"),
+    ("its clock is the processor's, or the host's through KVM, and not the slow HPET",
+     "cat /sys/devices/system/clocksource/clocksource0/current_clocksource", "^(tsc(-early)?|kvm-clock)$"),
     # The kernel keeps some of it for itself.
     ("its memory is that of --memory", "awk '/^MemTotal/ { print ($2 > 600000 && $2 < 900000) }' /proc/meminfo",
      "^1$"),
