@@ -293,10 +293,10 @@ static int verify_file(const struct cache_objects *objects, const struct cache_o
 	return 0;
 }
 
-/* Whoever builds an image keeps the directory locked until the checksums are written. So an image
- * without checksums was never finished: nothing uses it, and it is removed. A directory that is
- * replaced stays while anybody has it locked. What is damaged loses its checksums, so that it is
- * not used even if it cannot be removed. */
+/* The process that builds an image keeps the directory locked until the checksums are written. So
+ * an image without checksums was never finished: nothing uses it, and it is removed. A directory
+ * that is replaced stays while anybody has it locked. What is damaged loses its checksums, so that
+ * it is not used even if it cannot be removed. */
 static int verify_sums(const struct cache_objects *objects, const struct cache_object *o,
 		       struct error **err)
 {

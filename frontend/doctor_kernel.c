@@ -132,8 +132,8 @@ static int open_namespace(void)
 	return userns;
 }
 
-/* AppArmor's restriction is per program. This one has no profile, because whoever starts it can
- * load code into it. */
+/* AppArmor's restriction is per program. This one has no profile, because the user who starts it
+ * can load code into it. */
 static void judge_apparmor(struct finding *f)
 {
 	_cleanup_close_ int userns = -1;

@@ -17,8 +17,8 @@ int folder_remove(int parent, const char *name);
  * errno set. */
 int folder_publish(int parent, const char *staging, const char *name);
 
-/* The same for a file DRAFT in FOLDER that is open as FD and replaces NAME: after a power cut, NAME
- * is the old file or the new one, whole. */
+/* Replaces NAME in FOLDER by the file DRAFT, which is open as FD. After a power cut NAME is the old
+ * file or the new one, and complete. Returns 0 or -1 with errno set. */
 int folder_replace_file(int folder, const char *draft, int fd, const char *name);
 
 /* As folder_remove(), but what somebody holds a lock of stays, with errno EWOULDBLOCK. */

@@ -25,7 +25,7 @@ from support.world import (AS_ROOT, SCRATCH, Home, children, command_of, mirror,
 BURST = 10000
 BURST_SECONDS = 60
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
-RACE_SECONDS = 120 if LONG else 8  # twice for folders, twice for files
+RACE_SECONDS = 120 if LONG else 8  # for each of two races on directories and two on packages
 MEMORY_MOST = 64 << 10  # KiB more than before
 TYPED = set(range(1, 13))
 AT = mirror()
@@ -296,7 +296,7 @@ def precious():
 
 
 def goes_on(began, seconds, enough):
-    """True for SECONDS, and where a busy machine has not run the race often enough by then, some longer."""
+    """True for SECONDS, and longer if a busy machine has not run the race often ENOUGH by then."""
     passed = time.monotonic() - began
     return passed < seconds or (not enough and passed < patient(seconds + 60))
 

@@ -27,8 +27,7 @@ static inline char *fuzz_text(const uint8_t *data, size_t size)
 	return text;
 }
 
-/* The folder that $FUZZ_ROOM names, open: the target's own, in memory, and gone with the process.
- */
+/* An open descriptor of the directory $FUZZ_ROOM: a mount of this process alone, in memory. */
 static inline int fuzz_folder(void)
 {
 	static int fd = -1;

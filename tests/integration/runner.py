@@ -154,7 +154,7 @@ def whole_run(home, tree):
     stale = home.write("source/build-clang/stale", "")
     home.write("source/build-clang/options", "-Dof=another\n")
     outcome = home.run("unit", seconds=60, **tree)
-    tap.report(not os.path.exists(stale), "run: a build folder of other options is made again", outcome)
+    tap.report(not os.path.exists(stale), "run: a build directory with other options is rebuilt", outcome)
     with open(f"{home.folder}/stand/fds", encoding="utf-8") as file:
         fds = file.read().split()
     tap.report(outcome.status == 1 and outcome.out.endswith("\n4 passed, 2 failed, 0 skipped\n"),

@@ -127,7 +127,7 @@ def lines_and_baseline(run):
                    outcome)
     tap.report(os.path.exists(f"{results}/run.json"), "--results DIR")
     as_wished(f"{results}/results/mini/106.full", device)
-    play(Case("fstests into a folder that is not empty", mini.words("--results", results), 5, "not empty"),
+    play(Case("fstests --results: a directory that is not empty", mini.words("--results", results), 5, "not empty"),
          home)
     play(Case("runs compare", ["runs", "compare", run, "last"], 1, "1 newly fail, 1 newly pass"), home)
     mini.copy()
@@ -164,12 +164,12 @@ def usage():
             ("an option without its value", mini.words(tests=["-g"]), "-g takes a value"),
             ("no kernel", ["fstests", "--fstests", mini.tree], "--kernel is missing"),
             ("no fstests", ["fstests", "--kernel", "distro"], "--fstests is missing"),
-            ("a folder that is no fstests", ["fstests", "--kernel", "distro", "--path", mini.rootfs, "--fstests", "/etc"],
+            ("a directory without fstests", ["fstests", "--kernel", "distro", "--path", mini.rootfs, "--fstests", "/etc"],
              "no tree of fstests"),
             ("an unknown scheduler", mini.words("--io-scheduler", "cfq"), "mq-deadline, none, bfq or kyber"),
             ("an unknown backing", mini.words("--device-backing", "tape"), "disk or tmpfs"),
             ("a size that is none", mini.words("--device-size", "big"), "not a size"),
-            ("a device that is a folder", mini.words("--device", "/etc"), "neither a block device nor a"),
+            ("a directory as a device", mini.words("--device", "/etc"), "neither a block device nor a"),
             ("more devices than disks", mini.words("--devices", "1", "--device", "/dev/null", "--device",
                                                    "/dev/null"), "2 times --device"),
             ("a baseline that is not there", mini.words("--baseline", "nosuch"), "no run nosuch"),

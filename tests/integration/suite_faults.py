@@ -22,7 +22,7 @@ def sections():
     tap.report(outcome.status == 3 and not wrong and
                got == [("one", "mini/101", "crash"), ("one", "mini/103", "pass"),
                        ("two", "mini/101", "crash"), ("two", "mini/103", "pass")],
-               "sections: each test of each, whatever crashes", got, *wrong, outcome)
+               "sections: every test of each section runs, even after a crash", got, *wrong, outcome)
 
 
 def stops():

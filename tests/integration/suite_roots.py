@@ -29,8 +29,8 @@ def other_roots():
 
 
 def image():
-    """Built once, built anew when the tree changed, and never written to. On a rootfs and in a cache that nobody
-    else uses."""
+    """An image is built once, rebuilt after a change to the tree, and never written to. The rootfs and the cache
+    are this test's own."""
     own = {"XDG_CACHE_HOME": home.make_folder(f"{home.folder}/images-of-mine")}
     images = f"{home.folder}/images-of-mine/rootlet/images"
     made = home.run("create", "--release", apt.host_suite(), "--quiet", seconds=1500)

@@ -1,9 +1,9 @@
 """What tests that boot guests share."""
 
-# Of a guest's start and of a test in it, in seconds, on a busy host that emulates it.
+# Seconds that a busy host may take to boot an emulated guest and run a test in it.
 PATIENCE = 1200
 
-# Drivers of emulated devices that no test uses: to load them is a sixth of an emulated boot.
+# Drivers of emulated devices that no test uses. Loading them takes a sixth of an emulated boot.
 _UNUSED = ("ahci", "sr_mod", "sg", "psmouse", "kvm_intel", "kvm_amd", "i2c_i801", "lpc_ich", "iTCO_wdt", "pcspkr",
            "bochs", "evdev", "joydev", "intel_rapl_msr", "rapl", "i6300esb", "serio_raw", "button", "qemu_fw_cfg",
            "powernow_k8", "acpi_cpufreq")

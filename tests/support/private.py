@@ -1,5 +1,5 @@
-"""Directories that everybody may write in, private to a test: what its commands leave there, no other program
-that runs at the same time has made."""
+"""Private versions of the directories that everybody may write to, so that a test sees only what its own
+commands left there."""
 import atexit
 import os
 import subprocess
