@@ -41,6 +41,23 @@ def _member(name, data):
     return header + data + (b"\n" if len(data) % 2 else b"")
 
 
+def with_zstd(deb, folder):
+    """Copies DEB into FOLDER, with zstd where it has xz, which takes six times as long to unpack. Returns the path."""
+    with open(deb, "rb") as file:
+        data = file.read()
+    path, at, members = f"{folder}/{os.path.basename(deb)}", 8, b""
+    while at < len(data):
+        name, size = data[at:at + 16].rstrip().decode(), int(data[at + 48:at + 58])
+        content = data[at + 60:at + 60 + size]
+        if name.endswith(".xz"):
+            name, content = f"{name[:-2]}zst", _pack(lzma.decompress(content), "zst")
+        members += _member(name, content)
+        at += 60 + size + size % 2
+    with open(path, "wb") as file:
+        file.write(data[:8] + members)
+    return path
+
+
 def make(folder, name, arch, scripts=None, entries=(), suffix="gz", fields=""):
     """Writes NAME_1_ARCH.deb into FOLDER: SCRIPTS of the maintainer by name, and the data archive's
     ENTRIES as they stand, which dpkg-deb would not pack, compressed as SUFFIX says. FIELDS: more of the

@@ -2,11 +2,12 @@
 every test that must not depend on a distant mirror creates its rootfs from.
 
 It has the pockets jammy, jammy-updates and jammy-security and the components main and universe.
-Packages are the real ones, but for what the pockets need: base-files says that it is jammy's, and
-the two further pockets hold a newer version of one package each."""
+Packages are the real ones, but those of main are compressed with zstd, as Ubuntu's are, base-files
+says that it is jammy's, and the two further pockets hold a newer version of one package each."""
 import contextlib
 import datetime
 import fcntl
+import functools
 import gzip
 import hashlib
 import json
@@ -19,13 +20,14 @@ import tempfile
 import time
 
 from . import apt
+from .debs import with_zstd
 
 SUITE = "jammy"
 WANTED = ["?essential", "?priority(required)", "apt", "attr", "acl"]
 UNIVERSE = ("attr", "acl")         # what of it lies in universe
 NEWER = {"updates": "hostname", "security": "ncurses-base"}
 POCKETS = ("", "updates", "security")
-FORMAT = 15                         # of what is cached: other numbers are made anew
+FORMAT = 16                         # of what is cached: others are made again
 REFRESH = 3600                     # seconds after which InRelease is signed again
 
 
@@ -155,8 +157,10 @@ class Mirror:
         os.makedirs(self.root)
         self.make_keys()
         debs = apt.download(wanted(), downloads)
-        for component in ("main", "universe"):
-            self.add_component("", component, [deb for deb in debs if component_of(deb) == component])
+        with tempfile.TemporaryDirectory() as work:
+            pack = with_zstd if knows_zstd() else lambda deb, _: deb
+            self.add_component("", "main", [pack(deb, work) for deb in debs if component_of(deb) == "main"])
+        self.add_component("", "universe", [deb for deb in debs if component_of(deb) == "universe"])
         for pocket in POCKETS[1:]:
             deb = next(deb for deb in debs if name_of(deb) == NEWER[pocket])
             with tempfile.TemporaryDirectory() as work:
@@ -164,8 +168,7 @@ class Mirror:
             self.add_component(pocket, "universe", [])
         for pocket in POCKETS:
             self.refresh(pocket)
-        with open(f"{self.folder}/made.json", "w", encoding="utf-8") as file:
-            json.dump({"format": FORMAT, "suite": apt.host_suite()}, file)
+        claim(self.folder, apt.host_suite())
 
     def refresh(self, pocket):
         """Writes a fresh InRelease: the old one's Valid-Until passes."""
@@ -254,6 +257,12 @@ def arch():
     return _output("dpkg", "--print-architecture").strip()
 
 
+@functools.cache
+def knows_zstd():
+    """Whether the host's dpkg does, which debootstrap unpacks with."""
+    return "zstd" in _output("dpkg-deb", "--help")
+
+
 def date(when):
     return when.strftime("%a, %d %b %Y %H:%M:%S UTC")
 
@@ -270,6 +279,12 @@ def files_below(folder):
     for where, _, names in os.walk(folder):
         for name in names:
             yield os.path.relpath(os.path.join(where, name), folder)
+
+
+def claim(folder, suite):
+    """Says that the mirror in FOLDER is whole, and of the release of a host that needs no other one."""
+    with open(f"{folder}/made.json", "w", encoding="utf-8") as file:
+        json.dump({"format": FORMAT, "suite": suite}, file)
 
 
 def shared(folder):

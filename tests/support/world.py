@@ -272,17 +272,25 @@ def fstests_rootfs():
                                                     "--quiet", seconds=1500), cache=shared_cache())
 
 
-def children(pid):
-    """All processes below PID."""
-    below = []
+def _parents():
+    """{pid: its parent's} of all processes that are no zombies."""
+    parents = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
-            with contextlib.suppress(OSError, IndexError):
-                with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file:
-                    fields = file.read().rpartition(")")[2].split()
-                if int(fields[1]) == pid and fields[0] != "Z":
-                    below += [int(entry), *children(int(entry))]
-    return below
+            with contextlib.suppress(OSError, IndexError), open(f"/proc/{entry}/stat", "rb") as file:
+                state, parent = file.read().rpartition(b")")[2].split(None, 2)[:2]
+                if state != b"Z":
+                    parents[int(entry)] = int(parent)
+    return parents
+
+
+def children(pid):
+    """All processes below PID, each after its parent."""
+    parents = _parents()
+    found = [pid]
+    for ancestor in found:  # which grows meanwhile
+        found += [child for child, parent in parents.items() if parent == ancestor]
+    return found[1:]
 
 
 def command_of(pid):
