@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -68,9 +69,9 @@ static int try_device(void)
 {
 	char path[64];
 
-	/* 0:0 is a whiteout, the one device that needs no privilege. */
+	/* Not 0:0, which anyone can make: to newer kernels that is a file like others. */
 	snprintf(path, sizeof(path), "%s/device", folder);
-	if (mknod(path, S_IFCHR, 0) < 0)
+	if (mknod(path, S_IFCHR, makedev(1, 3)) < 0)
 		return -1;
 	return unlink(path);
 }
@@ -133,6 +134,10 @@ static void check_row(const struct row *row, int version)
 	const bool allowed[] = { row->none, row->any, row->tree, row->tool };
 	static const char *const names[] = { "none", "any", "tree", "tool" };
 
+	if (row->attempt == try_device && attempt_under(-1, row->attempt) == EPERM) {
+		printf("ok %u - %s # SKIP this user can make none\n", ++tap_count, row->what);
+		return;
+	}
 	tap_check(attempt_under(-1, row->attempt) == 0, "without Landlock: %s", row->what);
 	for (int files = FILES_NONE; files <= FILES_TOOL; files++) {
 		bool expected = allowed[files] || version < row->version ||
@@ -168,7 +173,8 @@ static const struct set_row {
 	{ PRIVILEGES_JAIL, FILES_TREE, try_abstract, EPERM, "reach an abstract socket", 6 },
 	{ PRIVILEGES_TOOL, FILES_TOOL, try_read, 0, "read a file of /etc", 1 },
 	{ PRIVILEGES_TOOL, FILES_TOOL, try_home, EACCES, "open a folder of /var", 2 },
-	{ PRIVILEGES_TOOL, FILES_TOOL, try_abstract, EPERM, "reach an abstract socket", 6 },
+	/* Its list allows no socket at all. */
+	{ PRIVILEGES_TOOL, FILES_TOOL, try_abstract, EPERM, "reach an abstract socket", 1 },
 	{ PRIVILEGES_UNPACK, FILES_TREE, NULL, 0, "", 1 },
 };
 
