@@ -271,7 +271,6 @@ def built():
         link = f"{FOLDER}/link"
         os.symlink(PRECIOUS, link)
         with swapping(f"{FOLDER}/.rootlet-staging.new", link) as flips:
-            time.sleep(0.1)
             answer = session.send(request("Publish", mode=0o700), [file])
     wrong = session.leave() + precious()
     tap.report(flips[0] > 10 and (answer.code in TYPED or answer.code == 0) and not wrong,
@@ -309,7 +308,6 @@ def race_made(what, seconds, requests):
     while goes_on(began, seconds, swaps > 20 and whole):
         os.symlink(PRECIOUS, link)
         with swapping(f"{FOLDER}/.rootlet-staging.new", link) as flips:
-            time.sleep(0.1)
             for _ in range(5):
                 with Helper(home.user) as helper:
                     for kind, paths, fields in requests:
@@ -491,26 +489,33 @@ def full():
 
 # --- races ---
 
-def swap(path, other, stop, flips):
-    """Exchanges PATH with OTHER as fast as it goes, as the caller would."""
-    script = ("import ctypes, sys, os\nl = ctypes.CDLL(None)\na, b = (s.encode() for s in sys.argv[1:3])\nn = 0\n"
-              "while os.path.exists(sys.argv[3]):\n"
-              "    for _ in range(200):\n        n += l.renameat2(-100, a, -100, b, 2) == 0\nprint(n)")
-    done = subprocess.run(["python3", "-c", script, path, other, stop], stdout=subprocess.PIPE, text=True, check=False,
-                          cwd="/", **home.user.switch())
-    flips.append(int(done.stdout or 0))
+# Says so when it has begun, and in the end how often it has worked.
+SWAP = """import ctypes, os, sys
+exchange = ctypes.CDLL(None).renameat2
+a, b = (path.encode() for path in sys.argv[1:3])
+count = rounds = 0
+while os.path.exists(sys.argv[3]):
+    for _ in range(200):
+        count += exchange(-100, a, -100, b, 2) == 0
+    if rounds == 0:
+        print("begun", flush=True)
+    rounds += 1
+print(count)
+"""
 
 
 @contextlib.contextmanager
 def swapping(path, other):
+    """Exchanges PATH with OTHER as fast as it goes, as the caller would; in the end the list has how often."""
     stop, flips = home.write("go-on", ""), []
-    thread = threading.Thread(target=swap, args=(path, other, stop, flips))
-    thread.start()
+    process = subprocess.Popen(["python3", "-c", SWAP, path, other, stop], stdout=subprocess.PIPE, text=True,
+                               cwd="/", **home.user.switch())
+    process.stdout.readline()
     try:
         yield flips
     finally:
         os.unlink(stop)
-        thread.join()
+        flips.append(int(process.communicate()[0] or 0))
 
 
 def fill(path):
@@ -529,7 +534,6 @@ def race(what, place):
         fill(stale)
         os.symlink(PRECIOUS, link)
         with swapping(f"{stale}{place}", link) as flips, Helper(home.user) as helper, opened(FOLDER) as fds:
-            time.sleep(0.1)
             for _ in range(20):
                 answer = count(helper.ask("Remove", fds, name="x", stale=1))
                 codes[answer.code] = codes.get(answer.code, 0) + 1
