@@ -25,7 +25,7 @@ def missing_packages():
         return
     for name, script in (("dpkg-query", DPKG_QUERY), ("sudo", NO_SUDO)):
         os.chmod(home.write(f"bin/{name}", script), 0o755)
-    for words in ([], ["--deps-only"], ["--tests", "--deps-only"], ["--tests", "--long"]):
+    for words in ([], ["--deps-only"], ["--tests", "--deps-only"], ["--tests", "--long"], ["--tests", "--coverage"]):
         with Tidy(home) as tidy:
             outcome = home.run(*words, program=QUICKSTART, seconds=120, environment={
                 "PATH": f"{home.folder}/bin:/usr/bin:/bin"})

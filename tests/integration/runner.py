@@ -107,12 +107,23 @@ test*)
 esac
 """
 
+# Builds programs that count, of which the build itself has run one.
+COVERAGE_NINJA = """#!/bin/sh
+cd $2 && mkdir -p profiles frontend helper && : >profiles/compiler
+for program in frontend/rootlet helper/rootlet-helper; do
+	printf '#!/bin/sh\\n: >%s\\n' $PWD/profiles/${program#*/} >$program
+	chmod 755 $program
+done
+"""
+
 
 def source_tree(home):
     """What tests/run needs of one, with nothing in it to build or to install; and programs to call."""
     stand = home.make_folder(f"{home.folder}/stand")
     home.write("source/tests/meson.build", "unit_tests = {\n  'one': [],\n  'two': [],\n}\n"
                "python_tests = {\n}\nadversary_tests = {\n}\n")
+    home.write("source/tests/coverage", f"#!/bin/sh\necho \"$*\" >{stand}/coverage\necho table of coverage\n")
+    os.chmod(f"{home.folder}/source/tests/coverage", 0o755)
     for name in ("run", "count", "select"):
         with open(f"{SOURCE}/tests/{name}", encoding="utf-8") as file:
             os.chmod(home.write(f"source/tests/{name}", file.read()), 0o755)
@@ -186,6 +197,73 @@ def one_program(home, tree):
         tap.report(outcome.status == 0 and outcome.out == chosen, f"select --changed: {what}", outcome)
 
 
+def coverage_run(home, tree):
+    """One build, and the table between the tests and the last line."""
+    os.chmod(home.write("bin/ninja", COVERAGE_NINJA), 0o755)
+    home.write("stand/words", "")
+    outcome = home.run("--coverage", "unit/one", seconds=60, **tree)
+    profiles = f"{home.folder}/source/build-coverage/profiles"
+    tap.report(outcome.out.endswith("\n2 passed, 1 failed, 0 skipped\n") and "build-clang" not in outcome.out and
+               "build-tests" not in outcome.out, "run --coverage: one build", outcome)
+    tap.report(0 < outcome.out.find("2/2 unit / two") < outcome.out.find("table of coverage"),
+               "run --coverage: the table comes after the tests", outcome)
+    tap.report(sorted(os.listdir(profiles)) == ["rootlet", "rootlet-helper"] and
+               all(os.stat(f"{profiles}/{name}").st_mode & 0o777 == 0o666 for name in os.listdir(profiles)),
+               "run --coverage: the counters begin at zero, and every user counts", os.listdir(profiles), outcome)
+    with open(f"{home.folder}/stand/coverage", encoding="utf-8") as file:
+        words = file.read().split()
+    tap.report(words == [f"{home.folder}/source/build-coverage"],
+               "run --coverage: with one program, nothing has to be reached", *words)
+
+
+# A function of one condition, and where in it the parts are that a condition leads to: all of it, and "return -1".
+CONDITION = "int f(int a)\n{\n\tif (a)\n\t\treturn -1;\n\treturn 0;\n}\n"
+PARTS = ((2, 1, 6, 2), (4, 3, 4, 12))
+# what: (file, how often each part ran, lines of coverage.argued, cases that fail and what is said of them)
+REACHED = {
+    "all of it": ("helper/x.c", (2, 1), "", {}),
+    "a part that is not argued": ("policy/x.c", (2, 0), "", {1: "policy/x.c:4: return -1"}),
+    "a part that is argued": ("helper/x.c", (2, 0), "# why\nhelper/x.c return -1\n", {}),
+    "one that is argued for every file": ("proto/x.c", (2, 0), "* return -[0-9]\n", {}),
+    "one that is argued for another file": ("helper/x.c", (2, 0), "helper/y.c return -1\n",
+                                            {1: "helper/x.c:4: return -1", 2: "coverage.argued:1"}),
+    "an argument for half of it": ("helper/x.c", (2, 0), "* return\n",
+                                   {1: "helper/x.c:4: return -1", 2: "coverage.argued:1"}),
+    "an argument for what is not there": ("helper/x.c", (2, 1), "\nhelper/x.c exit\n", {2: "coverage.argued:2"}),
+    "a function, without its parts": ("helper/x.c", (0, 0), "", {1: "helper/x.c:2: f()"}),
+    "a function that is argued": ("helper/x.c", (0, 0), r"helper/x.c f\(\)" + "\n", {}),
+    "what is not checked": ("frontend/x.c", (0, 0), "", {}),
+}
+
+
+def reached():
+    """tests/coverage, with stand-ins for llvm's tools."""
+    for position, (what, (name, counts, argued, failed)) in enumerate(REACHED.items()):
+        home = Home()
+        with open(f"{SOURCE}/tests/coverage", encoding="utf-8") as file:
+            os.chmod(home.write("source/tests/coverage", file.read()), 0o755)
+        home.write("source/tests/coverage.argued", argued)
+        path = home.write(f"source/{name}", CONDITION)
+        summary = {kind: {"covered": 1, "count": 4} for kind in ("lines", "branches", "functions")}
+        account = home.write("account", json.dumps({"data": [{
+            "files": [{"filename": path, "summary": summary}],
+            "functions": [{"name": "x.c:f", "filenames": [path], "count": counts[0], "regions": [
+                [*part, count, 0, 0, 0] for part, count in zip(PARTS, counts)]}]}]}))
+        for tool, script in (("llvm-profdata", ""), ("llvm-cov", f"[ $1 = show ] || cat {account}\n")):
+            os.chmod(home.write(f"bin/{tool}", f"#!/bin/sh\n{script}"), 0o755)
+        outcome = home.run(f"{home.folder}/source/build-coverage", f"{home.folder}/log.json",
+                           program=f"{home.folder}/source/tests/coverage", seconds=60,
+                           environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
+        with open(f"{home.folder}/log.json", encoding="utf-8") as file:
+            lines = json.load(file)["stdout"].splitlines()
+        found = {int(line.split()[2]): lines[number + 1][2:] for number, line in enumerate(lines)
+                 if line.startswith("not ok")}
+        tap.report(outcome.status == 0 and found == failed, f"coverage: {what}", *lines, outcome)
+        if position == 0:
+            tap.report(re.search(r"^helper +1 of +4 +25 % +1 of +4 +25 % +1 of +4 +25 %$", outcome.out, re.M),
+                       "coverage: a line for each directory", outcome)
+
+
 def interrupted(home, tree):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         left = hanging(home)
@@ -230,7 +308,9 @@ else:
     stands = source_tree(place)
     whole_run(place, stands)
     one_program(place, stands)
+    coverage_run(place, stands)
     interrupted(place, stands)
     second_run(place, stands)
+reached()
 without_a_peer()
 tap.done()
