@@ -1,7 +1,10 @@
 /* policy/accounts.c: users and groups of the host's files and of its name services. */
 #include "policy/accounts.h"
 
+#include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include "tap.h"
 
@@ -43,9 +46,42 @@ static void check_groups(void)
 		  "a group, and getent does not start");
 }
 
+static char other[] = "/tmp/rootlet-test-accounts.XXXXXX";
+
+/* Only getent's own /etc/passwd has the user, as only a name service would. */
+static int know_more(void)
+{
+	return unshare(CLONE_NEWNS) == 0 &&
+			       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+			       mount(other, "/etc/passwd", NULL, MS_BIND, NULL) == 0
+		       ? 0
+		       : -1;
+}
+
+static void check_service(void)
+{
+	static const char line[] = "far:x:3999999999:1::/home/far:/bin/sh\n";
+	_cleanup_error_ struct error *err = NULL;
+	struct host_user user = { 0 };
+	int fd;
+
+	if (geteuid() != 0) {
+		tap_check(true, "a user whom only getent knows # SKIP needs root, to mount");
+		return;
+	}
+	fd = mkstemp(other);
+	tap_check(write(fd, line, strlen(line)) == (ssize_t)strlen(line) &&
+			  accounts_find_user(NO_UID, know_more, &user, &err) == 1 &&
+			  strcmp(user.name, "far") == 0 && strcmp(user.home, "/home/far") == 0,
+		  "a user whom only getent knows: %s", err ? err->message : user.name);
+	close(fd);
+	unlink(other);
+}
+
 int main(void)
 {
 	check_users();
+	check_service();
 	check_groups();
 	return tap_done();
 }

@@ -150,6 +150,57 @@ static void check_closed_peer(void)
 		  "sending to a closed side is ERR_INTERRUPTED, and no SIGPIPE");
 }
 
+/* What only keeps the peer informed must not wait for it. */
+static void check_offer(void)
+{
+	static char data[PACKET_MAX];
+	_cleanup_error_ struct error *err = NULL;
+	int got[PACKET_FDS_MAX], r;
+	unsigned offered = 0;
+	size_t count;
+
+	channel_open();
+	while ((r = packet_offer(ours, data, sizeof(data), &err)) == 0 && offered < 1000)
+		offered++;
+	tap_check(r == 1 && offered > 0 && !err, "no room after %u packets: no error", offered);
+	tap_check(packet_receive(theirs, data, sizeof(data), got, &count, &err) > 0 &&
+			  packet_offer(ours, data, sizeof(data), &err) == 0,
+		  "there is room once one was received");
+	closep(&theirs);
+	theirs = -1;
+	tap_check(packet_offer(ours, data, 1, &err) == -1 && err && err->code == ERR_INTERRUPTED,
+		  "without a peer it is an error");
+}
+
+/* The kernel adds who the sender is, if somebody has asked for that on the socket. */
+static void check_credentials(void)
+{
+	_cleanup_error_ struct error *err = NULL;
+	const int on = 1;
+	int got[PACKET_FDS_MAX];
+	char back[16];
+	size_t count = 99;
+
+	channel_open();
+	tap_check(setsockopt(theirs, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0 &&
+			  packet_send(ours, "x", 1, NULL, 0, &err) == 0 &&
+			  packet_receive(theirs, back, sizeof(back), got, &count, &err) == 1 &&
+			  count == 0 && got[0] == -1,
+		  "credentials are no descriptors");
+}
+
+static void check_no_channel(void)
+{
+	_cleanup_error_ struct error *err = NULL;
+	int got[PACKET_FDS_MAX] = { 0 };
+	char back[16];
+	size_t count = 99;
+
+	tap_check(packet_receive(-1, back, sizeof(back), got, &count, &err) == -1 && err &&
+			  err->code == ERR_SYSTEM && count == 0 && got[0] == -1,
+		  "what is no channel gives an error and no descriptor");
+}
+
 /* A side that closes with something unread makes the other one's call fail with ECONNRESET. */
 static void check_reset_peer(void)
 {
@@ -181,5 +232,8 @@ int main(void)
 	check_limits_of_send();
 	check_closed_peer();
 	check_reset_peer();
+	check_offer();
+	check_credentials();
+	check_no_channel();
 	return tap_done();
 }

@@ -27,6 +27,7 @@ static const struct {
 	{ "circle", "circle", 0, 0 },	    { "by-other", "real", OTHER, 0 },
 	{ "theirs/link", "../real", 0, 0 }, { "open/link", "../real", 0, 0 },
 	{ "sticky/link", "../real", 0, 0 }, { "dangling", "nothing", 0, 0 },
+	{ "absolute", "/real", 0, 0 }, /* TOP goes before it */
 };
 
 static const struct {
@@ -44,16 +45,22 @@ static const struct {
 	{ "/group/link/sub", "/group/link/sub" },
 	{ "/relative/missing/x", "/real/missing/x" },
 	{ "/dangling/x", "/nothing/x" },
+	{ "/absolute/sub", "/real/sub" },
 	{ "/circle", NULL },
 };
 
 static void make(int at)
 {
 	for (size_t i = 0; i < sizeof(entries) / sizeof(*entries); i++) {
-		const char *name = entries[i].name;
-		bool made = entries[i].target ? symlinkat(entries[i].target, at, name) == 0
-					      : mkdirat(at, name, 0700) == 0 &&
-							fchmodat(at, name, entries[i].mode, 0) == 0;
+		const char *name = entries[i].name, *target = entries[i].target;
+		char whole[PATH_MAX];
+		bool made;
+
+		snprintf(whole, sizeof(whole), "%s%s", target && *target == '/' ? top : "",
+			 target ? target : "");
+		made = target ? symlinkat(whole, at, name) == 0
+			      : mkdirat(at, name, 0700) == 0 &&
+					fchmodat(at, name, entries[i].mode, 0) == 0;
 
 		if (!made || (geteuid() == 0 &&
 			      fchownat(at, name, entries[i].owner, 0, AT_SYMLINK_NOFOLLOW) < 0))
@@ -75,6 +82,40 @@ static void check_rows(void)
 		tap_check(rows[i].canonical ? r == 0 && strcmp(have, want) == 0 : r < 0, "%s: %s",
 			  rows[i].path, rows[i].canonical ? rows[i].canonical : "an error");
 	}
+}
+
+/* A path of LENGTH bytes that begins with TOP and NAME; the rest is not there. */
+static int resolve_long(const char *name, size_t length)
+{
+	char path[2 * PATH_MAX], have[PATH_MAX];
+	int used = snprintf(path, sizeof(path), "%s/%s/", top, name);
+
+	memset(path + used, 'x', length - (size_t)used);
+	path[length] = '\0';
+	return directory_canonical(path, have);
+}
+
+/* No path is cut off: what is too long before, in or after a link is an error. */
+static void check_long(int at)
+{
+	char far[PATH_MAX / 2] = "";
+
+	for (size_t i = 0; i + 2 < sizeof(far); i += 2)
+		memcpy(far + i, "./", 3);
+	if (symlinkat(far, at, "far") < 0 || symlinkat("real/sub", at, "l") < 0)
+		abort();
+	tap_check(resolve_long("real", PATH_MAX) < 0, "a path that is too long");
+	tap_check(resolve_long("real", PATH_MAX - 1) == 0, "one byte less");
+	tap_check(resolve_long("far", PATH_MAX - 1) < 0, "one that a link makes too long to read");
+	tap_check(resolve_long("l", PATH_MAX - 1) < 0, "one that is too long without its links");
+}
+
+static void check_root(void)
+{
+	char have[PATH_MAX];
+
+	tap_check(directory_canonical("/../../dev", have) == 0 && strcmp(have, "/dev") == 0,
+		  "nothing is above the root");
 }
 
 static void check_opened(const char *name, bool good)
@@ -122,15 +163,20 @@ int main(void)
 		return 1;
 	make(at);
 	/* What is made by another than root is nobody's to follow. */
-	if (geteuid() == 0)
+	if (geteuid() == 0) {
 		check_rows();
-	else
+		check_long(at);
+	} else {
 		printf("ok %u - root's links # SKIP needs root\n", ++tap_count);
+	}
+	check_root();
 	check_opened("real", true);
 	check_opened("relative", true);
 	check_opened("real/sub", false);
 	check_impostor();
 	tap_check(directory_open_path("/proc/self/cwd", O_PATH) < 0, "no magic link is followed");
+	tap_check(directory_open(-1, (char[PATH_MAX]){ 0 }, NULL) < 0,
+		  "what is not open is nowhere");
 	snprintf(command, sizeof(command), "rm -rf %s", top);
 	return system(command) ? 1 : tap_done();
 }

@@ -1,6 +1,7 @@
 /* policy/: what a file may hold, whom it names, what it decides. A row is one text or one question.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -92,6 +93,35 @@ static void check_texts(void)
 		if (!good)
 			printf("# %s\n", err ? err->message : "accepted");
 	}
+}
+
+/* BEFORE, and then COUNT times FIRST, a number, and LAST: refused with SAYS. */
+static void check_many(const char *before, unsigned count, const char *first, const char *last,
+		       const char *says)
+{
+	_cleanup_(policy_free) struct policy *policy = NULL;
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	fputs(before, f);
+	for (unsigned i = 0; i < count; i++)
+		fprintf(f, "%s%u%s", first, i, last);
+	fputs("\n", f);
+	fclose(f);
+	tap_check(policy_parse("p", text, &policy, &err) < 0 && strstr(err->message, says),
+		  "%u of them: %s", count, says);
+	if (!err || !strstr(err->message, says))
+		printf("# %s\n", err ? err->message : "accepted");
+}
+
+static void check_bounds(void)
+{
+	check_many("", 65, "[allow a", "]\nusers = lab\n",
+		   "p:130: one section too many: [allow a64]");
+	check_many("[ids]\nuids = none\n", 4097, "user u", " = 900000\n", "more than 4096 ranges");
+	check_many(LAB "deny-packages =", 4096, " x", "", "a line of more than");
 }
 
 static struct policy *parse(const char *text)
@@ -201,6 +231,9 @@ static void check_files(void)
 	q.keyring = wrong;
 	policy_decide(&g, &q, &d);
 	tap_check(!d.allowed && strstr(d.rule, "keyrings"), "another keyring");
+	q.keyring = INT_MAX;
+	policy_decide(&g, &q, &d);
+	tap_check(!d.allowed && strstr(d.rule, "keyrings"), "a keyring that is not open");
 	close(right);
 	close(wrong);
 	policy_decide_mirror(&g, "https://good.example/ubuntu/x", &d);
@@ -209,6 +242,68 @@ static void check_files(void)
 	tap_check(d.allowed, "the very mirror that is named");
 	policy_decide_mirror(&g, "https://good.example/ubuntu.evil", &d);
 	tap_check(!d.allowed, "a mirror that only begins like it");
+}
+
+static void check_mirrors(void)
+{
+	static const struct {
+		const char *mirror;
+		bool allowed;
+	} rows[] = { { "https://a.example", true },
+		     { "https://a.example/x", true },
+		     { "https://a.examples", false },
+		     { "https://b.example/", false } };
+	_cleanup_(policy_free) struct policy *policy = parse(
+		LAB "mirrors = https://a.example//\n[allow all]\nusers = other\nmirrors = *\n");
+	struct decision d;
+	struct grant g;
+
+	grant_make(&g, policy, &lab, NULL);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		policy_decide_mirror(&g, rows[i].mirror, &d);
+		tap_check(d.allowed == rows[i].allowed, "of a mirror with slashes at its end, %s",
+			  rows[i].mirror);
+	}
+	grant_make(&g, policy, &numbered, NULL);
+	policy_decide_mirror(&g, "http://any.example", &d);
+	tap_check(d.allowed, "any mirror");
+	grant_make(&g, policy, &stranger, NULL);
+	policy_decide_mirror(&g, "http://any.example", &d);
+	tap_check(!d.allowed, "no mirror without a section");
+}
+
+/* As the front end shows them, and snapshots are bound to them. */
+static void check_values(void)
+{
+	static const struct {
+		const char *key, *value;
+	} rows[] = { { "users", "lab other" },	  { "max-size", "512M" },
+		     { "max-count", "none" },	  { "max-seconds", "3600" },
+		     { "older-releases", "yes" }, { "max-memory", "1025" } };
+	_cleanup_(policy_free) struct policy *policy =
+		parse("[allow lab]\nusers = lab other\nmax-size = 512M\nmax-count = none\n"
+		      "max-seconds = 3600\nolder-releases = yes\nmax-memory = 1025\n"
+		      "releases = jammy noble\n");
+	_cleanup_free_ char *content = policy_rule_content(&policy->rules[0]);
+	const char *section, *preset, *name;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		for (size_t key = 0; (name = policy_key(key, &section, &preset)); key++) {
+			_cleanup_free_ char *value = NULL;
+
+			if (strcmp(section, "allow") != 0 || strcmp(name, rows[i].key) != 0)
+				continue;
+			value = policy_rule_value(&policy->rules[0], key);
+			tap_check(tap_same(value, rows[i].value), "%s = %s", name, value);
+		}
+	tap_check(content && strstr(content, "releases jammy noble\n") && !strstr(content, "users"),
+		  "a snapshot is bound to what it may hold, not to users");
+	for (size_t key = 0; (name = policy_key(key, &section, &preset)); key++)
+		if (strcmp(section, "audit") == 0) {
+			_cleanup_free_ char *value = policy_rule_value(&policy->rules[0], key);
+
+			tap_check(!value, "%s is none of a rule's", name);
+		}
 }
 
 static int make_file(const char *path, uid_t owner)
@@ -300,6 +395,8 @@ static void check_ranges(void)
 	tap_check(policy_range(&g, &first, NULL) < 0, "no range for a uid outside of the span");
 	g.caller.uid = 999;
 	tap_check(policy_range(&g, &first, NULL) < 0, "no range for a uid below the span");
+	grant_make(&g, policy, &stranger, NULL);
+	tap_check(policy_range(&g, &first, NULL) < 0, "no range without a section");
 }
 
 static void check_open(void)
@@ -366,6 +463,44 @@ static void check_example(void)
 	policy_free(&policy);
 }
 
+static int load_text(const char *path, const void *text, size_t size, struct error **err)
+{
+	_cleanup_(policy_free) struct policy *policy = NULL;
+	_cleanup_close_ int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0644);
+
+	if (fd < 0 || write(fd, text, size) != (ssize_t)size)
+		abort();
+	return policy_load(path, true, &policy, err);
+}
+
+/* Another user's file is refused already. */
+static void check_roots(const char *folder, const char *path)
+{
+	static char large[256 * 1024];
+	struct error *err = NULL;
+
+	if (geteuid() != 0) {
+		tap_check(true, "root's file # SKIP needs root, whose it must be");
+		return;
+	}
+	tap_check(load_text(path, LAB, strlen(LAB), &err) == 0, "a file of root's");
+	tap_check(load_text(path, LAB "\0x", strlen(LAB) + 2, &err) < 0 &&
+			  strstr(err->message, "NUL bytes"),
+		  "one with a NUL byte: refused");
+	error_free(&err);
+	memset(large, '\n', sizeof(large));
+	tap_check(load_text(path, large, sizeof(large) - 1, &err) == 0, "one of almost 256 KiB");
+	tap_check(load_text(path, large, sizeof(large), &err) < 0 &&
+			  strstr(err->message, "too long"),
+		  "a larger one: refused");
+	error_free(&err);
+	chmod(folder, 0775);
+	tap_check(load_text(path, LAB, strlen(LAB), &err) < 0 && err->code == ERR_HOST,
+		  "one in a directory that others can write: refused");
+	error_free(&err);
+	chmod(folder, 0700);
+}
+
 static void check_loading(void)
 {
 	static const mode_t modes[] = { 0666, 0664, 0646 };
@@ -390,6 +525,8 @@ static void check_loading(void)
 	}
 	close(fd);
 	unlink(path);
+	check_roots(folder, path);
+	unlink(path);
 	if (symlink("/etc/passwd", path) < 0)
 		exit(1);
 	tap_check(policy_load(path, false, &policy, &err) < 0, "a link in its place: refused");
@@ -406,6 +543,9 @@ static void check_loading(void)
 int main(void)
 {
 	check_texts();
+	check_bounds();
+	check_mirrors();
+	check_values();
 	check_questions();
 	check_files();
 	check_keyrings();

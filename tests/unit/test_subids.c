@@ -14,6 +14,23 @@ static void write_file(const char *path, const char *text)
 		exit(1);
 }
 
+/* A file that is not there has no ranges; one that cannot be read might have some. */
+static void check_unreadable(void)
+{
+	struct subids got;
+
+	write_file("groups", "you:100000:65536\n");
+	tap_check(!subids_find_in("users", "groups", "you", 1000, &got) &&
+			  strstr(got.why, "users has no range"),
+		  "no file: %s", got.why);
+	tap_check(!subids_find_in(".", "groups", "you", 1000, &got) &&
+			  strstr(got.why, ". cannot be read: Is a directory"),
+		  "a directory: %s", got.why);
+	tap_check(!subids_find_in("groups/users", "groups", "root", 0, &got) &&
+			  strstr(got.why, "groups/users cannot be read: Not a directory"),
+		  "a path through a file: %s", got.why);
+}
+
 int main(void)
 {
 	static const struct {
@@ -70,6 +87,7 @@ int main(void)
 			  "%s: %s; %s", rows[i].what, got.why, got.fix);
 	}
 	unlink("users");
+	check_unreadable();
 	unlink("groups");
 	rmdir(folder);
 	return tap_done();

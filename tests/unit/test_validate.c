@@ -183,10 +183,26 @@ static void check_patterns(void)
 			  rows[i].good ? "yes" : "no");
 }
 
+static void check_choices(void)
+{
+	static const struct {
+		const char *value;
+		bool good;
+	} rows[] = { { NULL, false },	 { "a2", true },       { "a2|b3", true },
+		     { "", false },	 { "|", false },       { "a2|", false },
+		     { "|a2", false },	 { "a2||b3", false },  { "a2 | b3", false },
+		     { "a2|B3", false }, { "a2|" X250, false } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		tap_check(valid_package_choice(rows[i].value) == rows[i].good, "choice %zu: %s", i,
+			  rows[i].good ? "yes" : "no");
+}
+
 int main(void)
 {
 	check_words();
 	check_patterns();
+	check_choices();
 	check_lengths();
 	check_ids();
 	check_modes();
