@@ -51,6 +51,17 @@ static void check_file(const struct signed_file *row, const char *data, size_t s
 	free(chain.pockets[0].release);
 }
 
+static void check_pockets(const char *data, size_t size)
+{
+	static struct chain chain = { .suite = SIGNED_SUITE, .pocket_count = CHAIN_POCKETS_MAX };
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_close_ int fd = memory_file(data, size);
+
+	tap_check(chain_release(&chain, "", fd, &err) == -1 && err && err->code == ERR_REFUSED &&
+			  chain.pocket_count == CHAIN_POCKETS_MAX,
+		  "one more pocket than there is room for: refused");
+}
+
 static bool write_text(const char *path, const char *text)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -91,6 +102,8 @@ int main(void)
 		for (size_t i = 0; i < SIGNED_FILES; i++)
 			if (files[i])
 				check_file(&signed_files[i], files[i], sizes[i]);
+	if (files[0])
+		check_pockets(files[0], sizes[0]);
 	for (size_t i = 0; i < SIGNED_FILES; i++)
 		free(files[i]);
 	free(keyring);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "helper/output.h"
@@ -16,6 +17,10 @@
 
 static const struct session session = { .mode = MODE_USER };
 static struct server server = { .session = &session, .recorder = -1, .parser = -1 };
+
+#define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X200 X50 X50 X50 X50
+#define ATTRIBUTE "user.rootlet-test"
 
 static const struct {
 	const char *path, *text; /* NULL: a folder; "-> x": a symlink; "=> x": a hard link */
@@ -33,6 +38,7 @@ static const struct {
 	{ "bin", "-> usr/bin", 0 },
 	{ "var", NULL, 01777 },
 	{ "var/log", "a line\n", 0640 },
+	{ "var/log.1", "=> var/log", 0 },
 	{ "var/lib", NULL, 0755 },
 	{ "var/lib/dpkg", NULL, 0755 },
 	{ "var/lib/dpkg/status", "", 0644 }, /* what is tried first, to find a way */
@@ -62,6 +68,8 @@ static bool make(int tree)
 		    fchmod(fd, entries[i].mode) < 0 ||
 		    futimens(fd, (struct timespec[]){ { 1000, 0 }, { 2000, 0 } }) < 0)
 			return false;
+		if (strcmp(path, "var/log") == 0 && fsetxattr(fd, ATTRIBUTE, "x", 1, 0) < 0)
+			printf("# no attributes here: %s\n", strerror(errno));
 	}
 	return true;
 }
@@ -93,6 +101,14 @@ static int open_folder(const char *name)
 	return openat(above, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+static bool has_attribute(int tree, const char *path)
+{
+	_cleanup_close_ int fd = openat(tree, path, O_RDONLY | O_CLOEXEC);
+	char value = '\0';
+
+	return fd >= 0 && fgetxattr(fd, ATTRIBUTE, &value, 1) == 1 && value == 'x';
+}
+
 static void check_same(int from, int to, enum clone_way way)
 {
 	struct stat su = facts(to, "usr/bin/su"), twin = facts(to, "usr/bin/twin");
@@ -111,8 +127,11 @@ static void check_same(int from, int to, enum clone_way way)
 				  (S_ISDIR(one.st_mode) || one.st_mtime == other.st_mtime),
 			  "a copy of %s", entries[i].path);
 	}
-	tap_check(su.st_ino == twin.st_ino && su.st_ino,
+	tap_check(su.st_ino == twin.st_ino && su.st_ino &&
+			  facts(to, "var/log").st_ino == facts(to, "var/log.1").st_ino,
 		  "two names of a file are two names of one");
+	tap_check(has_attribute(to, "var/log") == has_attribute(from, "var/log"),
+		  "an extended attribute is copied");
 	tap_check(readlinkat(to, "bin", target, sizeof(target) - 1) > 0 &&
 			  strcmp(target, "usr/bin") == 0,
 		  "a link leads where it led");
@@ -164,6 +183,85 @@ static void check_clone(void)
 		  "a folder that is not empty is no place for a clone");
 	tree_remove(above, "from", from, NULL);
 	tree_remove(above, "to", to, NULL);
+}
+
+/* Between two filesystems nothing can be shared, and the kernel may not copy by itself. */
+static void check_across(void)
+{
+	_cleanup_close_ int from = open_folder("from"), to = -1;
+	char other[] = "/dev/shm/rootlet-test-clone.XXXXXX";
+	struct tree_digest digest, again;
+	enum clone_way way = 0;
+
+	if (!mkdtemp(other) || (to = open(other, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		exit(1);
+	tap_check(make(from) && clone_tree(&server, from, to, &way, &digest, NULL) == 0 &&
+			  way == CLONE_COPY && contains(to, "usr/bin/su", "a program") &&
+			  facts(to, "usr/bin/su").st_mode == (S_IFREG | 04755) &&
+			  clone_digest(&server, to, &again, NULL) == 0 &&
+			  memcmp(again.sum, digest.sum, SHA256_LEN) == 0,
+		  "a tree is copied to another filesystem");
+	tree_remove(above, "from", from, NULL);
+	tree_remove(AT_FDCWD, other, to, NULL);
+}
+
+/* What once ran left pipes: a copy does without them, and the digest of a tree counts them. */
+static void check_pipe(void)
+{
+	_cleanup_close_ int from = open_folder("from"), to = open_folder("to");
+	struct tree_digest without, with;
+	enum clone_way way;
+
+	tap_check(make(from) && clone_digest(&server, from, &without, NULL) == 0 &&
+			  mkfifoat(from, "var/pipe", 0600) == 0 &&
+			  clone_tree(&server, from, to, &way, &with, NULL) == 0 &&
+			  !facts(to, "var/pipe").st_ino &&
+			  clone_digest(&server, from, &with, NULL) == 0 &&
+			  with.count == without.count + 1,
+		  "a pipe is not cloned, and is in the digest");
+	tree_remove(above, "from", from, NULL);
+	tree_remove(above, "to", to, NULL);
+}
+
+/* COUNT directories, one in the other. */
+static void dig(int tree, const char *name, unsigned count)
+{
+	int at = dup(tree);
+
+	for (unsigned i = 0; i < count; i++) {
+		int next = mkdirat(at, name, 0755) < 0
+				   ? -1
+				   : openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (next < 0)
+			abort();
+		close(at);
+		at = next;
+	}
+	close(at);
+}
+
+/* No package makes such trees: to clone one ends, and says where. */
+static void check_depth(void)
+{
+	static const struct {
+		const char *what, *name, *says;
+		unsigned count;
+	} rows[] = { { "too deep", "d", "/d/d/d/d/d/d/d/d/d/d", 1100 },
+		     { "too long", X200, "a path is too long: /" X200, 25 } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_error_ struct error *err = NULL;
+		_cleanup_close_ int from = open_folder("from");
+		struct tree_digest digest;
+
+		dig(from, rows[i].name, rows[i].count);
+		tap_check(clone_digest(&server, from, &digest, &err) == -1 && err &&
+				  err->code == ERR_SYSTEM && strstr(err->message, rows[i].says),
+			  "a tree that is %s has no digest: %.100s", rows[i].what,
+			  err ? err->message : "");
+		tree_remove(above, "from", from, NULL);
+	}
 }
 
 /* The front end has left. */
@@ -250,6 +348,9 @@ int main(void)
 		tap_check(false, "root of a namespace");
 	above = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	check_clone();
+	check_across();
+	check_pipe();
+	check_depth();
 	check_interruption();
 	check_output();
 	close(above);

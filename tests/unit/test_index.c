@@ -136,6 +136,32 @@ static void check_indexes(void)
 
 static struct chain chain;
 
+#define MANY 70000 /* more than there is room for at first */
+
+/* Each package of a large index is found, by the hash that it has there. */
+static void check_many(void)
+{
+	static struct chain large = { .suite = "jammy", .arch = "amd64", .pocket_count = 1 };
+	char hex[2 * SHA256_LEN + 1], release[512], *text = NULL;
+	_cleanup_close_ int fd = -1;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	for (unsigned i = 0; i < MANY; i++)
+		fprintf(f, "Package: p%u\nSHA256: %064x\n\n", i, i);
+	fclose(f);
+	hex_of(text, hex);
+	snprintf(release, sizeof(release), "X: y\nSHA256:\n %s %zu " PATH "\n", hex, size);
+	large.pockets[0].release = release;
+	fd = memory_file(text);
+	tap_check(chain_index(&large, "", "main", fd, NULL) == 0 && large.stanza_count == MANY &&
+			  large.stanzas[MANY - 1].sha256[SHA256_LEN - 1] == ((MANY - 1) & 0xff),
+		  "index: of %u packages", MANY);
+	unlink(STAGING "/lists/0");
+	free(large.stanzas);
+	free(text);
+}
+
 /* Adds an index that its release file names. */
 static bool add_index(const char *component, const char *text)
 {
@@ -355,6 +381,7 @@ int main(void)
 		mkdir(MIRROR "/pool", 0755);
 		mkdir(STAGING "/lists", 0700);
 		check_indexes();
+		check_many();
 		check_packages();
 		check_copy();
 		check_fields();

@@ -11,7 +11,7 @@
 #define LINES 16
 
 /* Packages are written "name state Field: value; Field: value", one a line: state k for those that
- * are kept for dpkg, u for those whose files are there. */
+ * are kept for dpkg, u for those whose files are there. "; +more" goes on with the field. */
 struct row {
 	const char *what;
 	const char *packages;
@@ -49,6 +49,9 @@ static const struct row rows[] = {
 	  { "configure base", "configure bb", "unpack aa", "pending" } },
 	{ "what provides the name will do",
 	  "base u Essential: yes\naa k Pre-Depends: virtual\nbb u Provides: other, virtual (= 1)",
+	  { "configure base", "configure bb", "unpack aa", "pending" } },
+	{ "a field that goes on in the next lines",
+	  "base u Essential: yes\naa k Pre-Depends: base,; +bb\nbb u",
 	  { "configure base", "configure bb", "unpack aa", "pending" } },
 	{ "a Pre-Depends on what is not there is nobody's business",
 	  "base u Essential: yes\naa k Pre-Depends: absent",
@@ -102,8 +105,10 @@ static bool add(char *line, int work)
 		return false;
 	p->state = *state == 'u' ? PACKAGE_UNPACKED : *state == 'p' ? PACKAGE_AHEAD : PACKAGE_KEPT;
 	fprintf(f, "Package: %s\nVersion: 1\nArchitecture: all\n", name);
-	while ((field = strsep(&rest, ";")))
-		fprintf(f, "%s\n", field + strspn(field, " "));
+	while ((field = strsep(&rest, ";"))) {
+		field += strspn(field, " ");
+		fprintf(f, "%s%s\n", *field == '+' ? " " : "", field + (*field == '+'));
+	}
 	return fclose(f) == 0;
 }
 
@@ -201,6 +206,11 @@ static void refuse(void)
 	tap_check(plan_add(&plan, "aa", sha256, &err) && !plan_add(&plan, "aa", sha256, &err) &&
 			  err->code == ERR_REFUSED,
 		  "a package twice is refused");
+	error_free(&err);
+	memset(&plan, 0, sizeof(plan));
+	plan.count = PACKAGES_MAX;
+	tap_check(!plan_add(&plan, "aa", sha256, &err) && err->code == ERR_REFUSED,
+		  "one more package than there is room for is refused");
 	error_free(&err);
 	memset(&plan, 0, sizeof(plan));
 }

@@ -13,9 +13,11 @@
 
 #define ENTRIES 8
 #define FILES 5
+#define HOLE 512u /* bytes */
 
 /* One of a tar archive. TYPE: '0' a file, '1' a hard link, '2' a symlink, '5' a folder, '6' a pipe,
- * '3' a device. */
+ * '3' a device, 'S' GNU tar's file with a hole before its content, 'L' the name of the next entry.
+ */
 struct entry {
 	const char *name, *text; /* content, or where it leads */
 	char type;
@@ -56,7 +58,7 @@ static void add_entry(struct buffer *b, const struct entry *e)
 {
 	char head[512] = "";
 	const char *text = e->text ? e->text : "";
-	size_t size = e->type == '0' ? strlen(text) : 0;
+	size_t size = e->type == '0' || e->type == 'L' || e->type == 'S' ? strlen(text) : 0;
 	unsigned sum = 0;
 
 	snprintf(head, 100, "%s", e->name);
@@ -70,6 +72,12 @@ static void add_entry(struct buffer *b, const struct entry *e)
 	if (e->type == '1' || e->type == '2')
 		snprintf(head + 157, 100, "%s", text);
 	memcpy(head + 257, "ustar\00000", 8);
+	if (e->type == 'S') {
+		memcpy(head + 257, "ustar  ", 8);
+		snprintf(head + 386, 12, "%011o", HOLE);
+		snprintf(head + 398, 12, "%011o", (unsigned)size);
+		snprintf(head + 483, 12, "%011o", HOLE + (unsigned)size);
+	}
 	for (size_t i = 0; i < sizeof(head); i++)
 		sum += (unsigned char)head[i];
 	snprintf(head + 148, 8, "%06o", sum);
@@ -183,6 +191,8 @@ static int unpack(const struct layout *l, bool later, struct error **err)
 
 /* --- rows ------------------------------------------------------------------------------------ */
 
+#define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X256 X64 X64 X64 X64
 #define CONTROL "Package: toy\nVersion: 1\nArchitecture: amd64\n"
 #define DIRECTORY(path)                                                                            \
 	{                                                                                          \
@@ -203,6 +213,77 @@ static const struct row rows[] = {
 	  .entries = { { "./usr/bin/toy", "x", '2', 0777, 0 } },
 	  .before = "usr/bin/toy",
 	  .state = PACKAGE_KEPT },
+	{ .what = "a hard link that is there already",
+	  .entries = { PLAIN("./usr/bin/a"), { "./usr/bin/toy", "./usr/bin/a", '1', 0644, 0 } },
+	  .before = "usr/bin/toy",
+	  .state = PACKAGE_KEPT },
+	{ .what = "a hard link to a conffile",
+	  .entries = { PLAIN("./etc/toy.conf"), { "./etc/b", "./etc/toy.conf", '1', 0644, 0 } },
+	  .control = { { "./conffiles", "/etc/toy.conf\n", '0', 0644, 0 } },
+	  .state = PACKAGE_KEPT },
+	{ .what = "a hard link to what is left out",
+	  .entries = { PLAIN("./usr/share/doc/a"),
+		       { "./etc/b", "./usr/share/doc/a", '1', 0644, 0 } },
+	  .state = PACKAGE_KEPT },
+	{ .what = "a hard link at the top",
+	  .entries = { PLAIN("./a"), { "./b", "./a", '1', 0644, 0 } },
+	  .state = PACKAGE_UNPACKED },
+	{ .what = "a hard link through a symlink",
+	  .entries = { PLAIN("./usr/bin/a"),
+		       { "./way", "usr", '2', 0777, 0 },
+		       { "./way/b", "./usr/bin/a", '1', 0644, 0 } },
+	  .state = -1,
+	  .code = ERR_PACKAGE,
+	  .says = "leads through a symlink" },
+	{ .what = "a symlink through a file",
+	  .entries = { PLAIN("./way"), { "./way/b", "x", '2', 0777, 0 } },
+	  .state = -1,
+	  .code = ERR_PACKAGE,
+	  .says = "leads through a symlink or a file" },
+	{ .what = "a directory through a file",
+	  .entries = { PLAIN("./way"), DIRECTORY("./way/b/") },
+	  .state = -1,
+	  .code = ERR_PACKAGE,
+	  .says = "leads through a symlink or a file" },
+	{ .what = "a file with a hole",
+	  .entries = { { "./usr/bin/toy", "behind it", 'S', 0644, 0 } },
+	  .state = -1,
+	  .code = ERR_PACKAGE,
+	  .says = "is a file with holes" },
+	{ .what = "a symlink to nowhere",
+	  .entries = { { "./usr/bin/toy", "", '2', 0777, 0 } },
+	  .state = -1,
+	  .code = ERR_PACKAGE,
+	  .says = "is a symlink to nowhere" },
+	{ .what = "a file whose name no filesystem takes",
+	  .entries = { { "././@LongLink", "./usr/bin/" X256, 'L', 0644, 0 }, PLAIN("./x") },
+	  .state = -1,
+	  .code = ERR_SYSTEM,
+	  .says = "cannot unpack" },
+	{ .what = "a directory whose name no filesystem takes",
+	  .entries = { { "././@LongLink", "./usr/" X256 "/", 'L', 0644, 0 }, DIRECTORY("./x/") },
+	  .state = -1,
+	  .code = ERR_SYSTEM,
+	  .says = "cannot unpack" },
+	{ .what = "a symlink whose name no filesystem takes",
+	  .entries = { { "././@LongLink", "./usr/" X256, 'L', 0644, 0 },
+		       { "./x", "a", '2', 0777, 0 } },
+	  .state = -1,
+	  .code = ERR_SYSTEM,
+	  .says = "cannot unpack" },
+	{ .what = "a hard link whose name no filesystem takes",
+	  .entries = { PLAIN("./a"),
+		       { "././@LongLink", "./usr/" X256, 'L', 0644, 0 },
+		       { "./x", "./a", '1', 0644, 0 } },
+	  .state = -1,
+	  .code = ERR_SYSTEM,
+	  .says = "cannot unpack" },
+	{ .what = "a path through a name that no filesystem takes",
+	  .entries = { { "././@LongLink", "./" X256 "/a", 'L', 0644, 0 }, PLAIN("./x") },
+	  .state = -1,
+	  .code = ERR_SYSTEM,
+	  .says = "cannot unpack" },
+	{ .what = "a hidden file", .entries = { PLAIN(".hidden") }, .state = PACKAGE_UNPACKED },
 	{ .what = "a preinst",
 	  .control = { { "./preinst", "#!/bin/sh\necho x\n", '0', 0755, 0 } },
 	  .state = PACKAGE_KEPT },
@@ -225,6 +306,10 @@ static const struct row rows[] = {
 	{ .what = "conffiles with flags",
 	  .control = { { "./conffiles", "remove-on-upgrade /etc/toy\n", '0', 0644, 0 } },
 	  .state = PACKAGE_KEPT },
+	{ .what = "conffiles whose last line does not end",
+	  .entries = { PLAIN("./usr/bin/toy") },
+	  .control = { { "./conffiles", "/etc/toy", '0', 0644, 0 } },
+	  .state = PACKAGE_UNPACKED },
 	{ .what = "an owner that has its number on this system only",
 	  .entries = { { "./usr/bin/toy", "x", '0', 0644, 1000 } },
 	  .state = PACKAGE_KEPT },
@@ -390,6 +475,33 @@ static void check_file(const char *what, enum error_code code, const char *says)
 	end(&l);
 }
 
+/* Descriptors come from the caller: what cannot be read, and what ends before its size, as one that
+ * is cut off meanwhile; of a file in /sys, the size is a page. */
+static void check_broken_file(void)
+{
+	static const uint8_t sum[SHA256_LEN];
+	static const struct {
+		const char *what, *path, *says;
+		enum error_code code;
+	} broken[] = {
+		{ "a directory", "/usr", "cannot read it", ERR_SYSTEM },
+		{ "a file that ends too early", "/sys/devices/system/cpu/online",
+		  "became shorter while it was read", ERR_TRUST },
+	};
+
+	for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++) {
+		_cleanup_error_ struct error *err = NULL;
+		_cleanup_close_ int fd = open(broken[i].path, O_RDONLY | O_CLOEXEC);
+		struct layout l = begin(NULL);
+
+		tap_check(package_unpack(&l, "toy", sum, fd, false, false, &err) == -1 && err &&
+				  err->code == broken[i].code &&
+				  strstr(err->message, broken[i].says),
+			  "%s: refused: %s", broken[i].what, err ? err->message : "taken");
+		end(&l);
+	}
+}
+
 static void check_files(void)
 {
 	static const struct entry none[ENTRIES], file[ENTRIES] = { PLAIN("./usr/bin/toy") };
@@ -412,6 +524,14 @@ static void check_files(void)
 	add_member(&deb, "debian-binary", "2.0\n", 4);
 	add_member(&deb, "control.tar.lrz", "LRZI", 4);
 	check_file("a compression that needs a program", ERR_PACKAGE, "\"control.tar.lrz\"");
+	part.used = 0;
+	add_entry(&part, &(const struct entry){ "./control", CONTROL, '0', 0644, 0 });
+	begin_deb();
+	add_member(&deb, "debian-binary", "2.0\n", 4);
+	add_member(&deb, "control.tar", part.data, 520);
+	check_file("a control archive that was cut off", ERR_PACKAGE, "malformed control archive");
+	deb.used = 0;
+	check_file("an empty file", ERR_PACKAGE, "malformed archive");
 	make_deb("Package: other\n", none, file);
 	check_file("another package's control file", ERR_PACKAGE, "its control file names another");
 	make_deb(CONTROL, none, file);
@@ -427,6 +547,7 @@ static void check_files(void)
 			  err->code == ERR_TRUST && strstr(err->message, "hash differs"),
 		  "a hash that is another: refused");
 	end(&l);
+	check_broken_file();
 	l = begin(NULL);
 	make_deb(CONTROL, (struct entry[FILES]){ { "./preinst", "echo\n", '0', 0755, 0 } }, file);
 	tap_check(unpack(&l, true, NULL) == PACKAGE_AHEAD && is_there(&l, "usr/bin/toy"),

@@ -1,0 +1,174 @@
+/* helper/sinks.c: which files may take records, and that nothing in a record passes for a field of
+ * the journal's. What an audit log looks like: tests/integration/audit.py. */
+#include "helper/audit.h"
+#include "helper/sinks.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tap.h"
+
+static struct session session = {
+	.mode = MODE_ROOT,
+	.grant.caller = { .uid = 1000, .name = "lab" },
+	.login_uid = UINT32_MAX,
+	.audit_session = 7,
+};
+
+static void check_fields(void)
+{
+	struct record record = { .kind = RECORD_REFUSAL, .code = ERR_REFUSED };
+	char text[8192] = "\n";
+	int ends[2];
+	ssize_t n;
+
+	snprintf(record.request, sizeof(record.request), "Begin");
+	snprintf(record.arguments, sizeof(record.arguments), "x\nROOTLET_UID=0\n\x1b[2J");
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) < 0)
+		abort();
+	tap_check(sink_journal(ends[0], &session, &record, "refusal", NULL) == 0, "to the journal");
+	n = read(ends[1], text + 1, sizeof(text) - 2);
+	tap_check(n > 0 && !strstr(text, "\nROOTLET_UID=0\n") &&
+			  strstr(text, "\nROOTLET_UID=1000\n") &&
+			  strstr(text, "\nROOTLET_ARGUMENTS=x?ROOTLET_UID=0??[2J\n"),
+		  "what is in a record begins no field");
+	tap_check(!strstr(text, "LOGIN_UID") && strstr(text, "\nROOTLET_SESSION=7\n") &&
+			  !strstr(text, "ROOTLET_SEQ"),
+		  "what is unknown is no field");
+	tap_check(sink_syslog(ends[0], &session, &record, "refusal", NULL) == 0, "to syslog");
+	memset(text, 0, sizeof(text));
+	n = read(ends[1], text, sizeof(text) - 1);
+	tap_check(n > 0 && !strchr(text, '\n') && strstr(text, "lab(1000) refusal Begin x?ROOTLET"),
+		  "a line is one");
+	close(ends[1]);
+	tap_check(sink_journal(ends[0], &session, &record, "refusal", NULL) == -1 &&
+			  sink_syslog(ends[0], &session, &record, "refusal", NULL) == -1,
+		  "one that is gone is told");
+	close(ends[0]);
+}
+
+/* Which one failed is told, whatever the others took. */
+static void check_broken(void)
+{
+	static const struct {
+		const char *says;
+		bool journal, syslog; /* works */
+	} rows[] = { { "in the journal", false, true }, { "in the syslog", true, false } };
+	const struct record record = { .kind = RECORD_INTENT, .request = "Begin" };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_error_ struct error *err = NULL;
+		struct audit a = { .session = &session, .file = -1 };
+		int journal[2], syslog[2];
+
+		if (socketpair(AF_UNIX, SOCK_DGRAM, 0, journal) < 0 ||
+		    socketpair(AF_UNIX, SOCK_DGRAM, 0, syslog) < 0)
+			abort();
+		a.journal = journal[0];
+		a.syslog = syslog[0];
+		close(rows[i].journal ? syslog[1] : journal[1]);
+		tap_check(audit_write(&a, &record, &err) == -1 && err && err->code == ERR_HOST &&
+				  strstr(err->message, rows[i].says),
+			  "a record that is not %s", rows[i].says);
+		close(rows[i].journal ? journal[1] : syslog[1]);
+		close(journal[0]);
+		close(syslog[0]);
+	}
+}
+
+static void check_file(const char *folder)
+{
+	static const struct {
+		const char *what;
+		uid_t owner;
+		mode_t mode;
+		bool good;
+	} rows[] = { { "a file of root's", 0, 0600, true },
+		     { "one that others read", 0, 0644, true },
+		     { "one that its group writes", 0, 0620, false },
+		     { "one that others write", 0, 0602, false },
+		     { "another user's", 1000, 0600, false } };
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/log", folder);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_error_ struct error *err = NULL;
+		_cleanup_close_ int made = open(path, O_WRONLY | O_CREAT, 0600), fd = -1;
+
+		if (fchown(made, rows[i].owner, 0) < 0 || fchmod(made, rows[i].mode) < 0)
+			abort();
+		fd = sink_open_file(path, &session, &err);
+		tap_check((fd >= 0) == rows[i].good && (rows[i].good || err->code == ERR_HOST),
+			  "%s: %s", rows[i].what, rows[i].good ? "taken" : "refused");
+		unlink(path);
+	}
+}
+
+static void check_no_file(const char *folder)
+{
+	_cleanup_error_ struct error *err = NULL;
+	char path[64];
+
+	tap_check(sink_open_file(folder, &session, &err) == -1 && err && err->code == ERR_HOST,
+		  "a directory: refused");
+	error_free(&err);
+	snprintf(path, sizeof(path), "%s/link", folder);
+	if (symlink("/dev/null", path) < 0)
+		abort();
+	tap_check(sink_open_file(path, &session, &err) == -1 && err && err->code == ERR_HOST,
+		  "a link: refused");
+	error_free(&err);
+	unlink(path);
+	tap_check(sink_connect("/nowhere/socket") == -1, "a socket that is not there");
+}
+
+/* The caller's own, which is a descriptor of theirs. */
+static void check_own(const char *folder)
+{
+	static const struct {
+		const char *what;
+		int flags;
+		uid_t uid; /* beside one's own */
+		bool good;
+	} rows[] = { { "for appending", O_RDWR | O_APPEND, 0, true },
+		     { "for writing anywhere", O_RDWR, 0, false },
+		     { "for writing only", O_WRONLY | O_APPEND, 0, false },
+		     { "of another's", O_RDWR | O_APPEND, 1, false } };
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/own", folder);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		int fd = open(path, rows[i].flags | O_CREAT | O_CLOEXEC, 0600);
+		int got = sink_check_own(fd, geteuid() + rows[i].uid);
+
+		tap_check(fd >= 0 && got == (rows[i].good ? fd : -1) &&
+				  (fcntl(fd, F_GETFD) >= 0) == rows[i].good,
+			  "the caller's own file %s: %s", rows[i].what,
+			  rows[i].good ? "taken" : "closed");
+		if (got >= 0)
+			close(got);
+	}
+	unlink(path);
+	tap_check(sink_check_own(-1, 0) == -1, "no file of the caller's");
+}
+
+int main(void)
+{
+	char folder[] = "/tmp/rootlet-test-sinks.XXXXXX";
+
+	if (!mkdtemp(folder))
+		return 1;
+	check_fields();
+	check_broken();
+	check_own(folder);
+	check_no_file(folder);
+	if (geteuid() == 0)
+		check_file(folder);
+	else
+		printf("ok %u - root's file # SKIP needs root\n", ++tap_count);
+	rmdir(folder);
+	return tap_done();
+}

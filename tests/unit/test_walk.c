@@ -1,0 +1,160 @@
+/* helper/tree.c: what is done to whole trees, and to paths in them. A build or a package chose what
+ * is in there. */
+#include "helper/tree.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "proto/cleanup.h"
+#include "tap.h"
+
+#define DEEPER 2100 /* than descriptors last, twice over: DEPTH_MAX in helper/tree.c */
+#define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X256 X64 X64 X64 X64
+#define STRANGE "a\nb"
+
+static char folder[] = "/var/tmp/rootlet-test-walk.XXXXXX";
+static int top = -1;
+
+static int open_tree_of(const char *name)
+{
+	return mkdirat(top, name, 0755) < 0 ? -1
+					    : openat(top, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* DEEPER directories, one in the other. */
+static bool dig(int tree)
+{
+	int at = dup(tree);
+
+	for (int i = 0; at >= 0 && i < DEEPER; i++) {
+		int next = mkdirat(at, "d", 0755) < 0
+				   ? -1
+				   : openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		close(at);
+		at = next;
+	}
+	closep(&at);
+	return at >= 0;
+}
+
+static void check_depth(void)
+{
+	_cleanup_close_ int tree = open_tree_of("deep");
+
+	if (!dig(tree) || mkdirat(tree, ".hoisted.0", 0755) < 0)
+		abort();
+	tap_check(tree_check_mounts(tree, NULL) == 0, "a tree that is too deep has no mounts");
+	tap_check(tree_remove(top, "deep", tree, NULL) == 0 && faccessat(top, "deep", F_OK, 0) < 0,
+		  "a tree that is deeper than descriptors last is removed");
+}
+
+/* Another process looks into it. */
+static void check_not_empty(void)
+{
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_close_ int tree = open_tree_of("one"), other = open_tree_of("other");
+
+	mkdirat(other, "x", 0755);
+	tap_check(tree_remove(top, "other", tree, &err) == -1 && err && err->code == ERR_SYSTEM &&
+			  faccessat(other, "x", F_OK, 0) == 0,
+		  "a name that another tree has by now stays");
+	tree_remove(top, "one", tree, NULL);
+	tree_remove(top, "other", other, NULL);
+}
+
+static bool mount_at(int tree, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", tree, name);
+	return mount("none", path, "tmpfs", 0, NULL) == 0;
+}
+
+/* The message has a name that a terminal can show, of a path however long. */
+static void check_mount(void)
+{
+	static const char *const says[] = { "something is mounted on /a?b in it",
+					    "/" X64 X64 X64 "x" };
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_close_ int tree = open_tree_of("mounts");
+	char path[PATH_MAX];
+
+	mkdirat(tree, STRANGE, 0755);
+	tap_check(mount_at(tree, STRANGE) && tree_check_mounts(tree, &err) == -1 && err &&
+			  err->code == ERR_BUSY && strstr(err->message, says[0]),
+		  "what is mounted in a tree is told: %s", err ? err->message : "nothing");
+	error_free(&err);
+	tap_check(tree_remove(top, "mounts", tree, &err) == -1 && err && err->code == ERR_BUSY,
+		  "and the tree is not removed");
+	error_free(&err);
+	snprintf(path, sizeof(path), "%s/mounts/" STRANGE, folder);
+	umount(path);
+	snprintf(path, sizeof(path), "%.250s/%.250s/%.250s", X256, X256, X256);
+	close(tree_make_folders(tree, path));
+	tap_check(mount_at(tree, path) && tree_check_mounts(tree, &err) == -1 && err &&
+			  strstr(err->message, says[1]) && strstr(err->message, "…"),
+		  "a long path is cut off: %s", err ? err->message : strerror(errno));
+	error_free(&err);
+	snprintf(path, sizeof(path), "%s/mounts/%.250s/%.250s/%.250s", folder, X256, X256, X256);
+	umount(path);
+	tap_check(tree_remove(top, "mounts", tree, NULL) == 0, "without mounts it is");
+}
+
+static void check_paths(void)
+{
+	_cleanup_close_ int tree = open_tree_of("paths");
+	_cleanup_error_ struct error *err = NULL;
+	struct stat st;
+	size_t size;
+	int fd;
+
+	if (symlinkat("/tmp", tree, "link") < 0 || mkfifoat(tree, "pipe", 0600) < 0)
+		abort();
+	fd = openat(tree, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	tap_check(write(fd, "12345", 5) == 5 && !tree_read_file(tree, "file", 4, &size) &&
+			  errno == EFBIG,
+		  "a file that is larger than expected is not read");
+	close(fd);
+	tap_check(!tree_read_file(tree, "pipe", 4, &size) && errno == EFBIG, "nor is a pipe");
+	tap_check(!tree_read_file(tree, "link", 4, &size), "nor what a link leads to");
+	tap_check(tree_make_folders(tree, "a/" X256) == -1 && errno == ENAMETOOLONG,
+		  "no directory has a name that is too long");
+	tap_check(tree_make_folders(tree, "link/a") == -1, "none is made behind a link");
+	tap_check(tree_make_folders(tree, "file/a") == -1, "nor behind a file");
+	tap_check(tree_open_entry(tree, "pipe", 0, S_IFREG, "pipe", &st, &err) == -1 && err &&
+			  err->code == ERR_BUSY,
+		  "what was a file and is a pipe by now has changed");
+	error_free(&err);
+	tap_check(tree_open_entry(tree, "none", 0, S_IFREG, "none", &st, &err) == -1 && err &&
+			  err->code == ERR_SYSTEM,
+		  "what is gone cannot be opened");
+	tap_check(!tree_open_folder(tree, "link"), "no link is looked through");
+	tree_remove(top, "paths", tree, NULL);
+}
+
+int main(void)
+{
+	alarm(50);
+	if (!mkdtemp(folder) || (top = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return 1;
+	check_depth();
+	check_not_empty();
+	check_paths();
+	if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0) {
+		/* What was opened before is in the other namespace. */
+		close(top);
+		top = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		check_mount();
+	} else {
+		printf("ok %u - mounts in a tree # SKIP needs root\n", ++tap_count);
+	}
+	close(top);
+	rmdir(folder);
+	return tap_done();
+}
