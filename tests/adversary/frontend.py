@@ -23,6 +23,8 @@ from support.protocol import INPUT, REQUESTS, TRUST, Helper, opened, request
 from support.world import (AS_ROOT, SCRATCH, Home, children, command_of, mirror, processes_left, small_rootfs, wait_until)
 
 BURST = 10000
+PACKAGE = 10  # proto/error.h
+MANIFEST_MAX = 1 << 20  # proto/validate.h
 BURST_SECONDS = 60
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 RACE_SECONDS = 120 if LONG else 8  # for each of two races on directories and two on packages
@@ -266,6 +268,13 @@ def built():
                     wrong.append(f"{what}: {answer}")
             tap.report(not wrong and tried >= 20, f"{kind}: {tried} wrong descriptors are refused", *wrong[:10])
             wrong = []
+        answer = session.send(request("AddGroup", name="root", gid=1500))
+        tap.report(answer.code == PACKAGE and "groupadd failed" in answer.message, "AddGroup: one that is there already",
+                   answer)
+        with opened(home.write("long", "x" * (MANIFEST_MAX + 1))) as (long,):
+            answer = session.send(request("Keep", name="base"), [folder, long])
+        tap.report(answer.code == INPUT and "the manifest is longer than" in answer.message and not os.listdir(bases),
+                   "Keep: a manifest that is too long is refused", answer, *os.listdir(bases))
         answer = session.send(request("Keep", name="base"), [folder, file])
         tap.report(answer.code == 0 and os.listdir(bases) == ["base"], "and then Keep is done", answer, *os.listdir(bases))
         link = f"{FOLDER}/link"

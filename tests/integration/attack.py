@@ -9,15 +9,16 @@ import random
 import re
 import shutil
 import socket
+import subprocess
 
 from support import mirror as mirrors
-from support import tap
+from support import installed, tap
 from support.protocol import (INPUT, MISSING, REFUSED, REQUESTS, TRUST, VERSION, Helper, encode_field,
                               opened, request)
 from support.world import AS_ROOT, SOURCE, Home, Tidy, children, mirror, processes_left, small_rootfs
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
-SYSTEM = 9
+SYSTEM, HOST = 9, 12
 AT = mirror()
 ROOTFS = small_rootfs()
 TREE = f"{ROOTFS.store}/test-rootfs"
@@ -255,6 +256,35 @@ def not_rootlets():
                "names stays", os.listdir(PLAIN))
 
 
+def absent():
+    """Requests that are well-formed, for what does not exist."""
+    refuse("Read: a file that is none of those", "Read", (TREE,), (INPUT,), file="shadow")
+    refuse("Open: a plain directory", "Open", (PLAIN,), (MISSING,))
+    refuse("Bootstrap with debootstrap: without packages", "Bootstrap", (), (REFUSED,), (
+        (BEGIN[0], BEGIN[1], {**BEGIN[2], "engine": "debootstrap"}), RELEASE))
+    with Helper(home.user) as helper, opened(*COMPLETE["Execute"][0]) as fds:
+        answer = helper.ask("Execute", fds, argv=["true"], user="nobody-there")
+    tap.report((answer.code, answer.status) == (0, 126), "Execute: a user that the rootfs does not have", answer)
+
+
+def programs():
+    """If a program of the host's that runs in a jail is missing, the answer names its package. rootlet checks for these
+    programs before it asks, so only another front end gets here."""
+    installed.enter("the host's programs")
+    for program in ("gpgv", "mkfs.erofs"):
+        subprocess.run(["mount", "--bind", "/dev/null", shutil.which(program)], check=True)
+    with Helper(home.user) as helper:
+        for kind, paths, fields in (BEGIN, RELEASE):
+            with opened(*paths) as fds:
+                answer = helper.ask(kind, fds, **fields)
+    tap.report(answer.code == HOST and "apt install gpgv" in answer.message, "Release: without gpgv", answer)
+    image = home.write("empty", "")
+    with Helper(home.user) as helper, opened(TREE, lambda: os.open(image, os.O_RDWR)) as fds:
+        answer = helper.ask("BuildImage", fds, format="erofs")
+    tap.report(answer.code == HOST and "apt install erofs-utils" in answer.message, "BuildImage: without mkfs.erofs",
+               answer)
+
+
 def numbers():
     """A refusal by the kernel comes with its errno, one by ourselves with none."""
     for what, kind, paths, fields, expected in (
@@ -294,6 +324,7 @@ def rolled_back():
     ask(old, row, {TRUST}, "which does not change what is remembered")
     ask(INRELEASE, row, {0}, "the newest is accepted again")
     ask(old, {"mirror": "http://two"}, {0}, "another mirror's is its own")
+    ask(home.write("words", AT.inrelease(Origin="two words")), {"mirror": "http://three"}, {0}, "an origin of two words")
     ask(old, row, {0}, "without a memory the caller's own file is accepted", given=None)
     for what, mirror_word in (("a blank", "http://a b"), ("a newline", "http://a\nb"),
                               ("no ASCII", "http://\u00e4"), ("301 bytes", "x" * 301)):
@@ -313,7 +344,7 @@ def untrusted():
     with open(base, "rb") as file:
         deb = file.read()
     files = {"other": AT.inrelease(key="other"), "index": index + b"\nPackage: evil\n",
-             "short": index[:-100], "deb": deb[:-1] + bytes([deb[-1] ^ 1])}
+             "short": index[:-100], "more": deb + b"x", "deb": deb[:-1] + bytes([deb[-1] ^ 1])}
     for name, data in files.items():
         home.write(f"untrusted/{name}", data)
     digest = hashlib.sha256(deb).digest()
@@ -322,6 +353,7 @@ def untrusted():
            [f"{AT.root}/dists/jammy-updates/InRelease"], (TRUST,), (BEGIN,), pocket="")
     refuse("Release: the main one in place of a pocket's", "Release", [INRELEASE], (TRUST,), (BEGIN,),
            pocket="security")
+    refuse("Release: a pocket's that nobody signed", "Release", [FILE], (TRUST,), (BEGIN,), pocket="security")
     refuse("Release: a keyring that is none", "Release", [INRELEASE], (TRUST, INPUT),
            (("Begin", (FOLDER, FILE), BEGIN[2]),), pocket="")
     for name in ("index", "short"):
@@ -334,6 +366,8 @@ def untrusted():
     refuse("Package: altered", "Package", [f"{folder}/deb"], (TRUST,), ACCEPTED, name="dpkg", sha256=digest)
     refuse("Package: altered, with the hash that it has", "Package", [f"{folder}/deb"], (TRUST,), ACCEPTED,
            name="dpkg", sha256=hashlib.sha256(files["deb"]).digest())
+    refuse("Package: more than the index says, with debootstrap", "Package", [f"{folder}/more"], (TRUST,), (
+        (BEGIN[0], BEGIN[1], {**BEGIN[2], "engine": "debootstrap"}), *ACCEPTED[1:]), name="dpkg", sha256=digest)
     refuse("Package: another's name", "Package", [base], (TRUST,), ACCEPTED, name="tar", sha256=digest)
     refuse("Package: of an index that was not handed over", "Package", [attr], (TRUST,), ACCEPTED,
            name="attr", sha256=hashlib.sha256(open(attr, "rb").read()).digest())
@@ -509,6 +543,7 @@ descriptors()
 surplus_is_closed()
 fields_out_of_shape()
 not_rootlets()
+absent()
 numbers()
 untrusted()
 rolled_back()
@@ -520,4 +555,5 @@ for engine in ("native", "debootstrap"):
     ends_the_build(engine)
     changed_afterwards(engine)
 tap.report(not processes_left(10), "no helper stays")
+programs()
 tap.done()

@@ -458,12 +458,29 @@ def root_mode():
                *wrong, outcome)
 
 
+def by_hand():
+    """A helper that a user's shell starts says what to run instead, and does nothing else: it has no channel, one of
+    another kind, or no session of its own."""
+    user = Home().user
+    for what, kind, job in (("without a channel", None, False), ("with a stream", socket.SOCK_STREAM, False),
+                            ("as a job", socket.SOCK_SEQPACKET, True)):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, kind or socket.SOCK_STREAM)
+        with ours, theirs:
+            done = subprocess.run(["bash", "-c", f"exec {HELPER} 3<&{theirs.fileno() if kind else '-'}"],
+                                  pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  preexec_fn=os.setpgrp if job else None, check=False, timeout=60, **user.switch())
+        tap.report(done.returncode == 1 and not done.stdout and
+                   done.stderr == "rootlet-helper is started by rootlet, not by hand; run: rootlet --help\n",
+                   f"rootlet-helper {what}: refused", done)
+
+
 installed_files()
 hardened()
 marked_for_cet()
 compiled_with()
 owners_of_tree()
 helper_process()
+by_hand()
 surplus_descriptor()
 handed_down()
 unpack_jail()

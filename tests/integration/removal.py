@@ -3,6 +3,7 @@ somebody puts in its place. The rootfs are made by hand: a folder of the range's
 is one to whoever removes it."""
 import contextlib
 import ctypes
+import fcntl
 import os
 import re
 import subprocess
@@ -147,8 +148,47 @@ def exchanged_stays():
                os.listdir(home.store))
 
 
+def others_stay():
+    """A rootfs and staging that another rootlet has locked, and staging that rootlet did not make."""
+    home = Home()
+    tree = make_rootfs(home)
+    staging = f"{home.store}/.rootlet-staging.new"
+    os.mkdir(staging)
+    own(home, staging)
+    user = first_id(home.user.name) + 1000
+    for what, path, name, stale, uid, codes in (
+            ("a rootfs in which something runs", tree, "test-rootfs", 0, None, (5, 0)),
+            ("staging on which another works", staging, "new", 1, None, (5, 0)),
+            ("staging of a user in a rootfs", staging, "new", 1, user, (2, 2))):
+        os.makedirs(path, exist_ok=True)
+        own(home, path)
+        if uid:
+            os.chown(path, uid, uid)
+        answers = []
+        with Helper(home.user) as helper, opened(home.store, path) as (store, folder):
+            fcntl.flock(folder, fcntl.LOCK_SH)
+            answers.append(helper.ask("Remove", [store], name=name, stale=stale))
+            there = os.path.exists(path)
+            fcntl.flock(folder, fcntl.LOCK_UN)
+            answers.append(helper.ask("Remove", [store], name=name, stale=stale))
+        tap.report(tuple(one.code for one in answers) == codes and there and os.path.exists(path) == bool(uid),
+                   f"{what} stays", *answers)
+
+
+def base_in_use():
+    """A snapshot that another rootlet has locked to remove it."""
+    home = Home()
+    tree = make_rootfs(home, "base")
+    with Helper(home.user) as helper, opened(home.store, tree) as (store, base):
+        fcntl.flock(base, fcntl.LOCK_EX)
+        answer = helper.ask("Clone", [store, store], name="new", base_name="base")
+    tap.report(answer.code == 5 and "base base is in use" in answer.message and not home.leftovers(),
+               "a snapshot that is in use is not cloned", answer, *home.leftovers())
+
+
 CASES = {mounts_stay: "what is mounted in a rootfs stays", depths_go: "delete of deep folders",
-         exchanged_stays: "a folder that takes a rootfs's place stays"}
+         exchanged_stays: "a folder that takes a rootfs's place stays",
+         others_stay: "what is in use stays", base_in_use: "a snapshot that is in use is not cloned"}
 for case, title in CASES.items():
     if AS_ROOT:
         case()
