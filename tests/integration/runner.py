@@ -1,6 +1,7 @@
 """tests/count itself: every way in which a test program can go wrong has to count as a failure. And
 tests/run, with stand-ins for what it calls: what it says, and that an interruption ends all of it. And the
-benchmark: it measures nothing where it has not all that it compares with."""
+benchmark: it measures nothing where it has not all that it compares with. And the mutations: each still has its
+place in the code."""
 import json
 import os
 import re
@@ -68,6 +69,15 @@ def without_a_peer():
         tap.report(outcome.status == 2 and re.search(rf"^bench: a peer is missing; install: .*\b{re.escape(peer)}\b",
                                                      outcome.err, re.M), f"bench: {peer} is missing", outcome)
     tap.report(any(path for _, path in here), "bench: some of its peers are here", here)
+
+
+def mutations_fit():
+    """What each changes is still there, and so are its tests."""
+    mutate = f"{SOURCE}/tests/tools/mutate.py"
+    done = subprocess.run([mutate, "--check"], stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+    tap.report(done.returncode == 0, "mutations: each fits the source tree", done.stdout)
+    done = subprocess.run([mutate, "--fixed", "--list"], stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+    tap.report(len(done.stdout.splitlines()) == 20, "mutations: twenty are in the fixed set", done)
 
 
 for position, (what, (text, result, names, last, status, says)) in enumerate(ROWS.items()):
@@ -313,4 +323,5 @@ else:
     second_run(place, stands)
 reached()
 without_a_peer()
+mutations_fit()
 tap.done()

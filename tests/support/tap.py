@@ -1,6 +1,10 @@
 """Test Anything Protocol, version 12: a line for each case, then the plan. Notes in the end say where the
-time went: of the whole program, and of the cases that took longest."""
+time went: of the whole program, and of the cases that took longest. For tests/tools/mutate.py:
+with ROOTLET_TEST_STOP=1 the first failure ends the program and what it started, as does the last case of those that
+ROOTLET_TEST_UNTIL has of it, each as a line "program: case"."""
+import os
 import resource
+import signal
 import sys
 import time
 
@@ -9,6 +13,10 @@ _failed = 0
 _began = _last = time.monotonic()
 _times = []  # (seconds since the case before, name)
 LONGEST = 8
+STOP = os.environ.get("ROOTLET_TEST_STOP") == "1"
+_PREFIX = f"{os.path.basename(sys.argv[0]).removesuffix('.py')}: "
+_until = {line.removeprefix(_PREFIX) for line in os.environ.get("ROOTLET_TEST_UNTIL", "").splitlines()
+          if line.startswith(_PREFIX)}
 
 
 def _took(what):
@@ -27,6 +35,21 @@ def _tell_times():
             print(f"# longest: {seconds:.1f} s: {what}")
 
 
+def _is_last(what, good):
+    if what not in _until:
+        return STOP and not good
+    _until.remove(what)
+    return not _until
+
+
+def _stop():
+    """meson starts each program in a process group of its own."""
+    if os.getpgrp() == os.getpid():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(0, signal.SIGTERM)
+    done()
+
+
 def report(good, what, *notes):
     """One case. NOTES, where it failed, say what was seen."""
     global _count, _failed
@@ -40,6 +63,8 @@ def report(good, what, *notes):
             for line in str(note).splitlines():
                 print(f"# {line}")
     sys.stdout.flush()
+    if _is_last(what, good):
+        _stop()
     return good
 
 

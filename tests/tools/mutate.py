@@ -1,36 +1,44 @@
 #!/usr/bin/python3
 """Breaks the code on purpose, one small change at a time, and runs the tests that should notice.
 
-usage: mutate.py [--list] [--mutations FILE] [--copy DIR] [NAME…]
+usage: mutate.py [--list | --check] [--mutations FILE] [--copy DIR] [--fixed | NAME…]
 
 Each mutation in FILE (default: mutations.ini beside this program) is a section:
 
     [NAME]
     file = helper/x.c         relative to the source tree
-    old = text                one line or several; stands there exactly once
+    old = text                one line or several; must occur exactly once
     new = text
     tests = program …         as `meson test` takes them, the quickest first
+    fixed = yes               one of the set that ./tests/run --long tries: --fixed
 
-First all of these tests must pass unchanged, else they notice nothing. Works in a copy of the source tree (DIR, else one below /var/tmp, removed afterwards), so nothing here
-changes. A mutation that does not compile counts as an error: it tests nothing. Runs as whoever calls it;
-the environment is that of a single `meson test` (README.md). One TAP case for each mutation: "ok" if a test
-noticed it. Exit status 0 if each was noticed."""
+Works in a copy of the source tree (DIR, else a temporary one), so nothing here changes. A mutation that does not
+compile counts as an error: it tests nothing. In the end each case that noticed one must pass in the unchanged copy,
+or its failure proved nothing. Runs the tests as the user that calls it; the environment is that of a single `meson
+test` (README.md). Says as it goes what noticed each; then one TAP case for each mutation: "ok" if a test noticed it.
+Exit status 0 if each was noticed.
+
+--check only compares FILE with the source tree, and prints which mutations no longer fit."""
 import argparse
 import configparser
+import contextlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
-SECONDS = 1200  # of one test program, emulated guests apart
+SECONDS = 1200  # for a test program
 
 
-def call(words, folder, **more):
-    return subprocess.run(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          errors="replace", check=False, **more)
+def call(words, folder, environment=None):
+    return subprocess.run(words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors="replace", check=False)
 
 
 def left_out(folder, names):
@@ -60,90 +68,166 @@ def unfold(text):
     return "\n".join(line.removeprefix("|") for line in text.split("\n"))
 
 
+def misfit(folder, one):
+    """Why the mutation does not fit the source tree, or ""."""
+    path = os.path.join(folder, one["file"])
+    if not os.path.exists(path):
+        return f"there is no {one['file']}"
+    with open(path, encoding="utf-8") as file:
+        count = file.read().count(unfold(one["old"]))
+    if count != 1:
+        return f"the old text occurs {count} times in {one['file']}"
+    with open(f"{folder}/tests/meson.build", encoding="utf-8") as file:
+        known = set(re.findall(r"^  '(\w+)': ", file.read(), re.M))
+    missing = [test for test in one["tests"].split() if test not in known]
+    return f"no such test: {' '.join(missing)}" if missing or not one["tests"].split() else ""
+
+
 def change(folder, one):
-    """(path, its text before), or what is wrong with the mutation."""
+    """Applies the mutation. Returns (path, its text before)."""
     path = os.path.join(folder, one["file"])
     with open(path, encoding="utf-8") as file:
         before = file.read()
-    old, new = unfold(one["old"]), unfold(one["new"])
-    if before.count(old) != 1:
-        return None, f"the old text stands {before.count(old)} times in {one['file']}"
     with open(path, "w", encoding="utf-8") as file:
-        file.write(before.replace(old, new))
-    return (path, before), ""
+        file.write(before.replace(unfold(one["old"]), unfold(one["new"])))
+    return path, before
 
 
-def run_test(folder, name):
-    """Whether the program passes; one that does not end does not."""
+def results(log):
+    """{program: [(good, case)]} from meson's log. A program that broke off has a case that failed."""
+    found = {}
+    with open(log, encoding="utf-8") as file:
+        for program in map(json.loads, file):
+            cases = [(good == "ok", case) for good, case in
+                     re.findall(r"^(ok|not ok) \d+ - (.*)", program.get("stdout") or "", re.M)]
+            if program["result"] not in ("OK", "SKIP") and all(good for good, _ in cases):
+                cases.append((False, program["result"]))
+            found[program["name"].split(" / ")[-1]] = cases
+    return found
+
+
+def run_tests(folder, names, **environment):
+    """See results(). The rootfs of one run is not used by the next: a mutation may have spoiled it."""
+    scratch = f"{folder}/scratch"
+    environment = {**os.environ, "ROOTLET_TEST_LONG": "0", **environment}
+    environment.pop("ROOTLET_TEST_SCRATCH", None)
+    if os.geteuid() == 0:
+        os.mkdir(scratch, 0o755)
+        environment["ROOTLET_TEST_SCRATCH"] = scratch
+    log = f"{folder}/build/meson-logs/mutate.json"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(log)
     try:
-        return call(["meson", "test", "-C", "build", "--no-rebuild", "--timeout-multiplier", "4", name], folder,
-                    timeout=SECONDS).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+        # A TERM makes meson end its tests.
+        call(["timeout", "--foreground", str(SECONDS * len(names)), "meson", "test", "-C", "build", "--no-rebuild",
+              "--timeout-multiplier", "4", "--num-processes", "2", "--logbase", "mutate", *names], folder, environment)
+        return results(log) if os.path.exists(log) else {}
+    finally:
+        subprocess.run(["rm", "-rf", "--one-file-system", scratch], check=False)
 
 
 def targets(folder, one):
-    """What has to be built for its tests: for a unit test, that program alone."""
+    """What has to be built for its tests: for unit tests, only those programs."""
     programs = [f"tests/test_{test}" for test in one["tests"].split()]
     return programs if all(os.path.exists(f"{folder}/build/{path}") for path in programs) else []
 
 
-def noticed(folder, one):
-    """(whether a test noticed, which one or why not)"""
-    saved, wrong = change(folder, one)
-    if not saved:
-        return False, wrong
+def try_one(folder, one):
+    """(program, case) that noticed it, and why nothing did."""
+    wrong = misfit(folder, one)
+    if wrong:
+        return None, wrong
+    path, before = change(folder, one)
     try:
         done = call(["ninja", "-C", "build", *targets(folder, one)], folder)
         if done.returncode:
-            return False, "it does not compile:\n" + "\n".join(done.stdout.splitlines()[-10:])
+            return None, "it does not compile:\n" + "\n".join(done.stdout.splitlines()[-10:])
         for test in one["tests"].split():
-            if not run_test(folder, test):
-                return True, test
-        return False, f"survived: {one['tests']}"
+            ran = run_tests(folder, [test], ROOTLET_TEST_STOP="1")
+            failed = [(program, case) for program, cases in ran.items() for good, case in cases if not good]
+            if failed:
+                return failed[0], ""
+        return None, f"survived: {one['tests']}"
     finally:
-        with open(saved[0], "w", encoding="utf-8") as file:
-            file.write(saved[1])
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(before)
+
+
+def passes(cases, case):
+    """Some cases are only reported if they fail."""
+    if any(name == case for _, name in cases):
+        return (False, case) not in cases
+    return bool(cases) and all(good for good, _ in cases)
+
+
+def fail_unchanged(folder, noticed):
+    """Those of the (program, case) that fail without any mutation, too."""
+    if not noticed or call(["ninja", "-C", "build"], folder).returncode:
+        return noticed
+    ran = run_tests(folder, sorted({program for program, _ in noticed}),
+                    ROOTLET_TEST_UNTIL="\n".join(map(": ".join, noticed)))
+    return {(program, case) for program, case in noticed if not passes(ran.get(program, []), case)}
+
+
+def try_all(folder, chosen):
+    """Prints what becomes of each mutation; returns how many were not noticed."""
+    done = make_copy(folder)
+    if done.returncode:
+        print(f"Bail out! the copy cannot be built\n{done.stdout[-2000:]}")
+        return len(chosen)
+    found = {}
+    for name, one in chosen.items():
+        began = time.monotonic()
+        found[name] = by, why = try_one(folder, one)
+        print(f"# {name}: {f'noticed by {by[0]}: {by[1]}' if by else why.splitlines()[0]}; "
+              f"{time.monotonic() - began:.0f} s", flush=True)
+    failing = fail_unchanged(folder, {by for by, _ in found.values() if by})
+    survived = 0
+    for number, (name, (by, why)) in enumerate(found.items(), 1):
+        if by in failing:
+            by, why = None, f"{by[0]} fails without it, too: {by[1]}"
+        survived += not by
+        print(f"{'ok' if by else 'not ok'} {number} - {name}", *(f"# {line}" for line in why.splitlines()), sep="\n")
+    print(f"1..{len(found)}")
+    return survived
+
+
+def choose(parser, words):
+    """The mutations that the command line names."""
+    known = mutations(words.mutations)
+    unknown = [name for name in words.names if name not in known]
+    if unknown:
+        parser.error(f"no such mutation: {' '.join(unknown)}")
+    if words.fixed and words.names:
+        parser.error("--fixed takes no names")
+    if words.fixed:
+        return {name: one for name, one in known.items() if one.getboolean("fixed", False)}
+    return {name: known[name] for name in words.names or known}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--fixed", action="store_true")
     parser.add_argument("--mutations", default=f"{HERE}/mutations.ini")
     parser.add_argument("--copy")
     parser.add_argument("names", nargs="*", metavar="NAME")
     words = parser.parse_args()
-    known = mutations(words.mutations)
-    unknown = [name for name in words.names if name not in known]
-    if unknown:
-        parser.error(f"no such mutation: {' '.join(unknown)}")
+    chosen = choose(parser, words)
     if words.list:
-        print("\n".join(known))
+        print("\n".join(chosen))
         return 0
-    folder = words.copy or tempfile.mkdtemp(prefix="rootlet-mutate.", dir="/var/tmp")
-    survived = 0
+    if words.check:
+        wrong = [f"{name}: {why}" for name, one in chosen.items() if (why := misfit(SOURCE, one))]
+        print("\n".join(wrong) or f"all {len(chosen)} fit")
+        return 1 if wrong else 0
+    folder = words.copy or tempfile.mkdtemp(prefix="mutate.", dir=os.environ.get("ROOTLET_TEST_SCRATCH", "/var/tmp"))
     try:
-        done = make_copy(folder)
-        if done.returncode:
-            print(f"Bail out! the copy cannot be built\n{done.stdout[-2000:]}")
-            return 1
-        wanted = words.names or list(known)
-        tests = dict.fromkeys(test for name in wanted for test in known[name]["tests"].split())
-        failing = [test for test in tests if not run_test(folder, test)]
-        if failing:
-            print(f"Bail out! these fail without any mutation: {' '.join(failing)}")
-            return 1
-        for number, name in enumerate(wanted, 1):
-            good, why = noticed(folder, known[name])
-            survived += not good
-            first, *rest = why.splitlines()
-            print(f"{'ok' if good else 'not ok'} {number} - {name}: {'noticed by ' if good else ''}{first}", *(f"# {line}" for line in rest), sep="\n",
-                  flush=True)
-        print(f"1..{len(wanted)}")
+        return 0 if try_all(folder, chosen) == 0 else 1
     finally:
         if not words.copy:
             shutil.rmtree(folder, ignore_errors=True)
-    return 1 if survived else 0
 
 
 sys.exit(main())
