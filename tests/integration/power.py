@@ -1,6 +1,6 @@
 """Power cuts for real: rootlet publishes in a guest with the release's own kernel, on a disk whose writes
 dm-log-writes records; then the power is cut at many points of the record, and what is there is looked at
-(tools/power_guest.py). With --long. What every run looks at is the order of the system calls: durable.py."""
+(tools/power_guest.py). What every run looks at is the order of the system calls: durable.py."""
 import os
 import re
 import shutil
@@ -9,7 +9,6 @@ import subprocess
 from support import tap
 from support.world import BUILD, PROFILE, ROOTLET, HELPER, SOURCE, fstests_rootfs, mirror
 
-LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 PROGRAMS = (ROOTLET, HELPER, f"{BUILD}/tests/test_run_folder")
 SECONDS = 7200
 
@@ -47,9 +46,6 @@ def fill(home):
 
 
 def main():
-    if not LONG:
-        tap.skip("power cuts in a guest", "only with --long")
-        return
     home = fstests_rootfs()
     share = fill(home)
     try:

@@ -1,7 +1,7 @@
 """tests/count itself: every way in which a test program can go wrong has to count as a failure. And
-tests/run, with stand-ins for what it calls: what it says, and that an interruption ends all of it. And the
-benchmark: it measures nothing where it has not all that it compares with. And the mutations: each still has its
-place in the code."""
+tests/run, with stand-ins for what it calls: what it says, what it runs, and that an interruption ends all of it.
+And the benchmark: it measures nothing where it has not all that it compares with. And the mutations: each still
+has its place in the code."""
 import json
 import os
 import re
@@ -100,7 +100,8 @@ case $* in
 setup*) mkdir -p $2 ;;
 *--list*)
 	echo 'rootlet:unit / one'
-	echo 'rootlet:unit / two' ;;
+	echo 'rootlet:unit / two'
+	case $* in *"--suite long"*) echo 'rootlet:long / three' ;; esac ;;
 test*)
 	echo "$*" >>$stand/words
 	echo ' 1/2 rootlet:unit / one     OK              0.02s   2 subtests passed'
@@ -131,7 +132,7 @@ def source_tree(home):
     """What tests/run needs of one, with nothing in it to build or to install; and programs to call."""
     stand = home.make_folder(f"{home.folder}/stand")
     home.write("source/tests/meson.build", "unit_tests = {\n  'one': [],\n  'two': [],\n}\n"
-               "python_tests = {\n}\nadversary_tests = {\n}\n")
+               "python_tests = {\n  'three': ['long', 60],\n}\nadversary_tests = {\n}\n")
     home.write("source/tests/coverage", f"#!/bin/sh\necho \"$*\" >{stand}/coverage\necho table of coverage\n")
     os.chmod(f"{home.folder}/source/tests/coverage", 0o755)
     for name in ("run", "count", "select"):
@@ -189,22 +190,39 @@ def whole_run(home, tree):
                "run: a program that fails comes with the command that runs it alone", outcome)
 
 
+def words_for_meson(home, tree, *words):
+    """The command lines of meson by which tests/run runs tests, and its outcome."""
+    home.write("stand/words", "")
+    outcome = home.run(*words, seconds=60, **tree)
+    with open(f"{home.folder}/stand/words", encoding="utf-8") as file:
+        return file.read().splitlines(), outcome
+
+
+def suite_long(home, tree):
+    """It takes hours, so it has to be asked for."""
+    for words, runs in (([], False), (["--long"], True), (["long"], True), (["unit", "three"], True), (["unit"], False),
+                        (["--long", "unit"], False)):
+        lines, outcome = words_for_meson(home, tree, *words)
+        tap.report(lines and any(" --suite long" in line for line in lines) == runs,
+                   f"{' '.join(['run', *words])}: suite long is {'run' if runs else 'left out'}", *lines, outcome)
+
+
 def one_program(home, tree):
     """Only it is run, and only it is missed where it does not run."""
-    home.write("stand/words", "")
-    outcome = home.run("unit/one", seconds=60, **tree)
-    with open(f"{home.folder}/stand/words", encoding="utf-8") as file:
-        lines = file.read().splitlines()
+    lines, outcome = words_for_meson(home, tree, "unit/one")
     tap.report(len(lines) == 2 and all(line.endswith(" --suite unit one") for line in lines),
                "run: one program", *lines, outcome)
     home.run("-c", "cd source && git init -q . && git add -A && git -c user.name=a -c user.email=a@b commit -qm a",
              program="/bin/sh")
-    for what, path, chosen in (("nothing", None, ""), ("a unit test", "tests/unit/test_two.c", "unit/two\n"),
-                               ("what no row knows", "strange", "unit/one\nunit/two\nstatic/analyze\nstatic/style\nfuzz/fuzz\n")):
+    others = ["static/analyze", "static/style", "fuzz/fuzz"]
+    for what, path, words, chosen in (
+            ("nothing", None, [], []), ("a unit test", "tests/unit/test_two.c", [], ["unit/two"]),
+            ("what no row knows", "strange", [], ["unit/one", "unit/two", *others]),
+            ("the same with --long", "strange", ["--long"], ["unit/one", "unit/two", "long/three", *others])):
         if path:
             home.write(f"source/{path}", "changed")
-        outcome = home.run("--changed", program=f"{home.folder}/source/tests/select", seconds=60)
-        tap.report(outcome.status == 0 and outcome.out == chosen, f"select --changed: {what}", outcome)
+        outcome = home.run("--changed", *words, program=f"{home.folder}/source/tests/select", seconds=60)
+        tap.report(outcome.status == 0 and outcome.out.split() == chosen, f"select --changed: {what}", outcome)
 
 
 def coverage_run(home, tree):
@@ -317,6 +335,7 @@ else:
     place = Home()
     stands = source_tree(place)
     whole_run(place, stands)
+    suite_long(place, stands)
     one_program(place, stands)
     coverage_run(place, stands)
     interrupted(place, stands)
