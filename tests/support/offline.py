@@ -54,15 +54,17 @@ class Repository:
         base = f"{folder}/dists/{self.suite}/main/binary-{self.arch}"
         os.makedirs(base)
         os.makedirs(f"{folder}/pool")
-        stanzas = _stanzas(cache)
-        chosen = [self._take(cache, tree, manifest["packages"], digest, stanza)
-                  for digest, stanza in stanzas.items()]
-        chosen = [stanza for stanza in chosen if stanza]
+        chosen = {}
+        for digest, stanza in _stanzas(cache).items():
+            name = re.search(r"^Package: (\S+)$", stanza, re.M).group(1)
+            # The same package may be there from two mirrors, compressed in two ways.
+            if name not in chosen and (taken := self._take(cache, tree, manifest["packages"], digest, stanza)):
+                chosen[name] = taken
         if len(chosen) != len(self.names):
             raise RuntimeError(f"{len(chosen)} of {len(self.names)} packages are in {cache}")
         with open(f"{base}/Packages", "w", encoding="utf-8") as file:
             # debootstrap wants the last blank line, too.
-            file.write("".join(f"{stanza}\n\n" for stanza in chosen))
+            file.write("".join(f"{stanza}\n\n" for stanza in chosen.values()))
         with open(f"{folder}/dists/{self.suite}/Release", "w", encoding="utf-8") as file:
             file.write(f"Origin: {manifest['distribution']}\nSuite: {self.suite}\n"
                        f"Codename: {self.suite}\nComponents: main\n"
