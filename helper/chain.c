@@ -225,7 +225,8 @@ static int add_stanza(struct chain *c, const char *text, size_t length)
 
 static int scan_index(struct chain *c, const struct chain_index *index)
 {
-	const char *at = index->text, *end = index->text + index->size;
+	/* An empty index is not mapped. */
+	const char *at = index->text, *end = at ? at + index->size : NULL;
 
 	while (at < end) {
 		const char *stop = memmem(at, (size_t)(end - at), "\n\n", 2);
