@@ -3,7 +3,11 @@
 
 A line of a list names calls, or narrows an argument of one: "CALL NUMBER = VALUE…" takes these values
 alone, "CALL NUMBER & BIT…" no other bits. More lines about the same argument add to it. A value is the
-C name of a constant, or NAME:NUMBER where not every system's headers have that name."""
+C name of a constant, or NAME:NUMBER where not every system's headers have that name.
+
+usage: generate.py [--also FILE] FILE…
+--also adds the calls of that list to each of the others."""
+import argparse
 import os
 import re
 import sys
@@ -52,7 +56,15 @@ def print_list(name, calls, arguments):
     print(f"static const struct call_list {name}_list = {{ {name}_calls, {name}_arguments }};\n")
 
 
-lists = {os.path.basename(path).removesuffix(".list"): parse(path) for path in sys.argv[1:]}
+options = argparse.ArgumentParser()
+options.add_argument("--also", metavar="FILE")
+options.add_argument("files", nargs="+", metavar="FILE")
+options = options.parse_args()
+lists = {os.path.basename(path).removesuffix(".list"): parse(path) for path in options.files}
+if options.also:
+    added, _ = parse(options.also)
+    for calls, _ in lists.values():
+        calls += [call for call in added if call not in calls]
 listed = {call for calls, _ in lists.values() for call in calls}
 print("#pragma once\n")
 for name, (calls, arguments) in lists.items():

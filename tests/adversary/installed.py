@@ -14,7 +14,7 @@ import socket
 import subprocess
 import time
 
-from support import elf, forms, installed, tap, trees, vng
+from support import elf, forms, installed, sanitizers, tap, trees, vng
 from support import mirror as mirrors
 from support.protocol import REFUSED, REQUESTS, TRUST, VERSION, Helper, opened, request
 from support.server import Server
@@ -517,7 +517,8 @@ def environment():
         answer, _ = greeted(setup=f"export {variable}={library} MARK={mark};")
         tap.report(proof and not os.path.exists(mark) and answer.code == 0,
                    f"{variable} loads nothing into it", proof, answer)
-    other_libraries(folder)
+    if not sanitizers.watched():  # such a helper loads libraries
+        other_libraries(folder)
     for what, before in {
             "a GLIBC_TUNABLES": "export GLIBC_TUNABLES=glibc.malloc.check=3;",
             "standard descriptors closed": "exec 0<&- 1>&- 2>&-;",
@@ -537,6 +538,8 @@ def environment():
     size = os.path.getsize(installed.RECORD)
     for what, limit in {"files": "-f 1", "descriptors": "-n 32", "memory": "-v 30000",
                         "stack": "-s 64", "processor time": "-t 1", "processes": "-u 0"}.items():
+        if what == "memory" and sanitizers.watched():
+            continue  # their runtimes reserve terabytes of addresses
         answer, status = greeted(setup=f"ulimit -H -S {limit};")
         done = answer.code == 0 and status == 0 and os.path.getsize(installed.RECORD) > size
         # To leave without an answer is one as well; to be ended by a signal is none.
@@ -871,7 +874,8 @@ ROOTLET = install()
 policies()
 HOME = run_all(ROOTLET)
 if HOME:
-    apparmor()
+    if not sanitizers.watched():  # a profile is only for a helper that loads no library
+        apparmor()
     runs(HOME, ROOTLET)
     before_the_first_request(ROOTLET)
     probe(HOME, ROOTLET)

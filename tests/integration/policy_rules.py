@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 
-from support import debs, installed, tap
+from support import debs, installed, sanitizers, tap
 from support import mirror as mirrors
 from support.protocol import Helper, REFUSED, TRUST, opened
 from support.schemas import document, stream
@@ -354,6 +354,8 @@ def limits():
             ("max-size = 1M", "head -c 4M /dev/zero >/root/big", None),
             ("max-memory = 256M", "perl -e '$x = q(x) x 800000000'", None),
             ("max-processes = 20", "i=0; while [ $i -lt 60 ]; do sleep 2 & i=$((i + 1)); done; exit 0", None)):
+        if sanitizers.watched() and line.startswith("max-memory"):
+            continue  # their runtimes reserve terabytes of addresses
         installed.allow(USER, line)
         limited = ROOTFS.run("shell", "--", "sh", "-c", script)
         good = limited.status != 0 and limited.seconds < 50

@@ -8,6 +8,7 @@ import socket
 import subprocess
 from dataclasses import dataclass, field
 
+from . import sanitizers
 from .pace import patient
 from .world import HELPER
 
@@ -125,7 +126,7 @@ class Helper:
                 moves += f" {number}<&{fds[-1]} {fds[-1]}<&-"
         self.process = subprocess.Popen(
             [*before, "/bin/bash", "-c", f'{setup} exec "$0" {moves}', program],
-            pass_fds=fds, env=environment or {}, cwd="/", stdin=subprocess.DEVNULL,
+            pass_fds=fds, env={**sanitizers.environment(), **(environment or {})}, cwd="/", stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **({} if before else user.switch()))
         for fd in fds[1:]:
             os.close(fd)

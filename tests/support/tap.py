@@ -8,6 +8,8 @@ import signal
 import sys
 import time
 
+from . import sanitizers
+
 _count = 0
 _failed = 0
 _began = _last = time.monotonic()
@@ -51,8 +53,10 @@ def _stop():
 
 
 def report(good, what, *notes):
-    """One case. NOTES, where it failed, say what was seen."""
+    """One case. NOTES, where it failed, say what was seen. What a sanitizer has reported meanwhile fails it."""
     global _count, _failed
+    reported = sanitizers.reports()
+    good, notes = good and not reported, (*notes, *reported)
     _count += 1
     _failed += not good
     what = what.replace("#", "no. ")
@@ -82,6 +86,9 @@ def note(text):
 
 def done():
     """Prints the plan and ends the program."""
+    late = sanitizers.reports()
+    if late:
+        report(False, "nothing that a sanitizer reports", *late)
     _tell_times()
     print(f"1..{_count}", flush=True)
     sys.exit(1 if _failed else 0)

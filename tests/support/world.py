@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 
 from . import apt
 from . import mirror as mirrors
+from . import sanitizers
 from . import server as servers
 from . import tap
 from .pace import patient
@@ -51,6 +52,7 @@ def _scratch():
 
 
 SCRATCH = _scratch()
+sanitizers.watch(BUILD, f"{SCRATCH}/reports.{os.getpid()}")
 # What a command leaves running becomes a child of this process, wherever it had its session.
 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -165,7 +167,8 @@ class Home:
                 # As for a login without sbin.
                 "PATH": "/usr/local/bin:/usr/bin:/bin",
                 "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "TERM": "dumb",
-                "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+                "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+                **sanitizers.environment()}
 
     def start(self, *words, program=None, before=(), stdin=subprocess.DEVNULL, stdout=None,
               stderr=None, environment=None, **more):
