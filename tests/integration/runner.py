@@ -292,6 +292,15 @@ def reached():
                        "coverage: a line for each directory", outcome)
 
 
+def sanitized(home, tree):
+    """Suites that only --long runs on the sanitizers' build."""
+    for what, words, builds in (("else on one build", [], ["tests"]), ("with --long on both", ["--long"], ["clang", "tests"])):
+        for suite in ("integration", "adversary"):
+            outcome = home.run(*words, suite, seconds=60, **tree)
+            tap.report(re.findall(rf"^testing build-(\w+): {suite}$", outcome.out, re.M) == builds,
+                       f"run: {suite}, {what}", outcome)
+
+
 def interrupted(home, tree):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         left = hanging(home)
@@ -338,6 +347,7 @@ else:
     suite_long(place, stands)
     one_program(place, stands)
     coverage_run(place, stands)
+    sanitized(place, stands)
     interrupted(place, stands)
     second_run(place, stands)
 reached()
