@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 
-from support import tap
+from support import installed, tap
 from support.world import AS_ROOT, BUILD, SCRATCH, SOURCE, Home, mirror, shared_cache
 
 SHARE = f"{SCRATCH}/{os.getpid()}.guest"
@@ -19,8 +19,7 @@ PACKAGES = ("apparmor uidmap gpgv libcurl4t64 libsolv1 libsolvext1 libarchive13t
 def stage(user):
     """SHARE: what is installed, the small mirror, and the tests' own programs, for the guest."""
     os.makedirs(SHARE, mode=0o755)
-    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", f"{SHARE}/installed"],
-                   stdout=subprocess.DEVNULL, check=True)
+    installed.stage(f"{SHARE}/installed").check_returncode()
     at = mirror()
     shutil.copytree(at.root, f"{SHARE}/mirror")
     shutil.copy(at.keyring, SHARE)
