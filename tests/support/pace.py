@@ -1,4 +1,5 @@
 """How much slower this machine is just now than a quiet one of today: deadlines grow by it."""
+import os
 import time
 
 # What the loop below takes on a quiet processor, in seconds. What is faster gets no shorter deadlines.
@@ -15,9 +16,14 @@ def _measure():
     return max(1.0, (time.monotonic() - began) / _QUIET)
 
 
-PACE = max(_measure() for _ in range(5))
+_PACE = max(_measure() for _ in range(5))
+
+
+def pace():
+    """By a measurement when the program began, or the load since, whichever is worse."""
+    return max(_PACE, os.getloadavg()[0] / os.cpu_count())
 
 
 def patient(seconds):
     """A deadline of SECONDS, which are enough on a quiet machine."""
-    return seconds * PACE
+    return seconds * pace()
