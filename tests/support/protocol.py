@@ -119,7 +119,7 @@ class Helper:
         for number, path, more in ((4, record, os.O_APPEND), (5, memory, 0)):
             if path:
                 fd = os.open(path, os.O_RDWR | more | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                os.fchown(fd, user.uid, user.gid)
+                os.fchown(fd, *user.ids())
                 # Above the numbers that it is moved to.
                 fds.append(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 20))
                 os.close(fd)

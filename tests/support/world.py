@@ -271,7 +271,8 @@ def shared_cache():
 
 def fstests_rootfs():
     """The real one: profile fstests, this host's own release, from the host's mirror."""
-    return lasting("fstests", lambda home: home.run("create", "--release", apt.host_suite(),
+    mode = [] if AS_ROOT else ["--tree-mode", "0755"]
+    return lasting("fstests", lambda home: home.run("create", "--release", apt.host_suite(), *mode,
                                                     "--quiet", seconds=1500), cache=shared_cache())
 
 
