@@ -3,6 +3,11 @@
 #include <stdarg.h>
 #include <string.h>
 
+/* The functions behind the macros. */
+#undef error_set
+#undef error_errno
+#undef error_wrap
+
 static const char *const names[] = {
 	[ERR_NONE] = "none",	   [ERR_INPUT] = "input",     [ERR_REFUSED] = "refused",
 	[ERR_TRUST] = "trust",	   [ERR_EXISTS] = "exists",   [ERR_BUSY] = "busy",

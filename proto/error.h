@@ -39,6 +39,18 @@ int error_errno(struct error **err, enum error_code code, const char *format, ..
 /* Puts "context: " before the message. Always returns -1. */
 int error_wrap(struct error **err, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* Lets compilers and analyzers see that the three return -1. Otherwise they follow paths on which a
+ * function fails and its caller goes on. */
+static inline int error_returned(int result)
+{
+	(void)result;
+	return -1;
+}
+
+#define error_set(...) error_returned(error_set(__VA_ARGS__))
+#define error_errno(...) error_returned(error_errno(__VA_ARGS__))
+#define error_wrap(...) error_returned(error_wrap(__VA_ARGS__))
+
 void error_free(struct error **err);
 
 /* The code's stable name ("trust", "busy"), for --json and logs. */
