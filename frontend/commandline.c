@@ -30,7 +30,7 @@ static int report_unknown(const char *command, const char *word, const struct op
 
 	if (name && *name && count_matches(options, name) > 1)
 		return report_usage(command, "option \"%s\" is ambiguous", word);
-	for (; options[count].name && count < OPTIONS_MAX; count++)
+	for (; count < OPTIONS_MAX && options[count].name; count++)
 		names[count] = options[count].name;
 	hint = name ? suggest(name, names, count) : NULL;
 	if (hint)
@@ -89,7 +89,7 @@ int commandline_scan(const struct command *command, int *argc, char **argv)
 	size_t count = 0;
 	int result, status = -1;
 
-	while (command->options[count].name && count < OPTIONS_MAX - 1) {
+	while (count < OPTIONS_MAX - 1 && command->options[count].name) {
 		options[count] = command->options[count];
 		count++;
 	}

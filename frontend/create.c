@@ -71,10 +71,11 @@ struct create {
 	const char *name, *path, *profile_name, *engine;
 	struct source source;
 	const char *components[COMPONENTS_MAX + 1];
-	char *component_words, *includes;
+	char *component_words, *includes; /* the first is cut up where it stands in ARGV */
 	const char *mode_word;
 	unsigned mode;
 	bool force, fresh, dry_run, quiet, json;
+	bool includes_lost; /* memory was short for them */
 
 	char *parent, *base;
 	int parent_fd, old; /* descriptors or -1; old: what is to be replaced, as O_PATH */
@@ -144,7 +145,6 @@ static void create_clear(struct create *c)
 	closep(&c->parent_fd);
 	free(c->parent);
 	free(c->base);
-	free(c->component_words);
 	free(c->includes);
 }
 
@@ -153,8 +153,10 @@ static void add_includes(struct create *c, const char *list)
 {
 	char *joined = NULL;
 
-	if (asprintf(&joined, "%s,%s", c->includes ? c->includes : "", list) < 0)
+	if (asprintf(&joined, "%s,%s", c->includes ? c->includes : "", list) < 0) {
+		c->includes_lost = true;
 		return;
+	}
 	free(c->includes);
 	c->includes = joined;
 }
@@ -190,8 +192,7 @@ static void take_option(struct create *c, int option)
 		c->source.allow_older = true;
 		break;
 	case OPTION_COMPONENTS:
-		free(c->component_words);
-		c->component_words = strdup(optarg);
+		c->component_words = optarg;
 		break;
 	case OPTION_INCLUDE:
 		add_includes(c, optarg);
@@ -307,6 +308,8 @@ static int check_words(const struct create *c, struct error **err)
 	static const char *const engines[] = { "native", "debootstrap" };
 	const char *hint = suggest(c->engine, engines, 2);
 
+	if (c->includes_lost)
+		return error_set(err, ERR_SPACE, "out of memory");
 	if (strcmp(c->engine, "native") != 0 && strcmp(c->engine, "debootstrap") != 0)
 		return error_set(err, ERR_INPUT,
 				 "engine \"%.80s\" is unknown; there are: native, debootstrap%s%s",

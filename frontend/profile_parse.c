@@ -128,7 +128,7 @@ static int parse_files_key(const struct parser *p, const char *key, const char *
 		filter->include = include;
 		profile->filter_count++;
 	}
-	return 1;
+	return copy ? 1 : ini_complain(&p->ini, "out of memory");
 }
 
 static int parse_group_key(const struct parser *p, const char *name, const char *key,

@@ -12,6 +12,7 @@
 #include "frontend/folder.h"
 #include "frontend/paths.h"
 #include "frontend/tree.h"
+#include "policy/ini_text.h"
 
 #define RECORD "run.json"
 #define RECORD_MOST (16u << 20)
@@ -172,6 +173,7 @@ int run_folder_list(char ***ids, size_t *count, struct error **err)
 	_cleanup_free_ char *runs = runs_path(err);
 	DIR *directory = runs ? opendir(runs) : NULL;
 	const struct dirent *entry;
+	int result = 0;
 
 	*ids = NULL;
 	*count = 0;
@@ -179,19 +181,14 @@ int run_folder_list(char ***ids, size_t *count, struct error **err)
 		return -1;
 	if (!directory)
 		return error_errno(err, ERR_SYSTEM, "cannot read %s", runs);
-	while ((entry = readdir(directory))) {
-		char **larger;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		larger = reallocarray(*ids, *count + 2, sizeof(**ids));
-		if (!larger)
-			break;
-		*ids = larger;
-		larger[*count] = strdup(entry->d_name);
-		larger[++*count] = NULL;
-	}
+	while (result == 0 && (entry = readdir(directory)))
+		if (entry->d_name[0] != '.')
+			result = words_add(ids, count, entry->d_name);
 	closedir(directory);
+	if (result < 0) {
+		words_free(*ids);
+		return error_set(err, ERR_SPACE, "out of memory");
+	}
 	if (*count)
 		qsort(*ids, *count, sizeof(**ids), compare_words);
 	return 0;

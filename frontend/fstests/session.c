@@ -513,7 +513,7 @@ static int run_batches(struct session *s, struct batch *batch, struct error **er
 	size_t left = SIZE_MAX;
 
 	for (;;) {
-		struct vm_result result;
+		struct vm_result result = { 0 };
 		int status = boot(s, batch, &result, err);
 		enum verdict verdict = judge(s, status, &result, err);
 		size_t before = left;
