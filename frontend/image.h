@@ -17,7 +17,7 @@ int image_cached(const char *place, const void *state, size_t size, const char *
 		 image_builder *build, void *context, char **path, struct error **err);
 
 /* A folder of the user's as an image of FORMAT ("erofs", "ext4", "squashfs"), without its .git. */
-int image_of_folder(const char *folder, const char *format, char **path, struct error **err);
+int image_of_folder(const char *path, const char *format, char **image, struct error **err);
 
 /* Whether this host has the program that makes images of FORMAT. */
 bool image_can_make(const char *format);

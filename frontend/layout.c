@@ -65,6 +65,8 @@ static int open_sources(const struct vm_config *config, struct layout_sources *s
 	_cleanup_free_ char *init = NULL;
 	bool tree = config->root.kind == VM_ROOT_TREE;
 
+	/* Descriptors, of which none is open. */
+	memset(s, -1, sizeof(*s));
 	/* vng has the kernel start /bin/sh, which is ours where the root is an image. */
 	if (config->root.kind == VM_ROOT_IMAGE && !(init = paths_policy("guest/init.sh", err)))
 		return -1;

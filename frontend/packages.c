@@ -490,7 +490,7 @@ static int choose(const struct fetch *f, enum package_base base, const struct wa
 	for (size_t i = 0; i < f->set->pocket_count; i++)
 		count += f->set->pockets[i].index_count;
 	all = calloc(count + 1, sizeof(*all));
-	*pockets_of = calloc(count + 1, sizeof(**pockets_of));
+	*pockets_of = calloc(count + 1, sizeof(**pockets_of)); /* NOLINT: of pointers, that is */
 	if (!all || !*pockets_of)
 		return short_of_memory(err);
 	count = 0;
@@ -592,7 +592,7 @@ int packages_download(struct fetch *f,
 		*download = (struct download){ .what = what,
 					       .sha256 = package->sha256,
 					       .size = package->size };
-		download->urls[0] = strdup(package->url);
+		download->urls[0] = strdup(package->url); /* NOLINT: every package has one */
 		if (!download->urls[0]) {
 			free(what);
 			return short_of_memory(err);

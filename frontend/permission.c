@@ -93,9 +93,12 @@ int permission_keep(int folder, struct decision *d, struct error **err)
 
 	if (load(&policy, &g, err) < 0)
 		return -1;
-	if (policy->path && (own = directory_open(folder, path, err)) < 0)
-		return -1;
-	q.folder = policy->path ? path : NULL;
+	if (policy->path) {
+		own = directory_open(folder, path, err);
+		if (own < 0)
+			return -1;
+		q.folder = path;
+	}
 	policy_decide(&g, &q, d);
 	return 0;
 }

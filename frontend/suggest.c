@@ -46,19 +46,18 @@ static size_t distance(const char *a, const char *b)
 
 const char *suggest(const char *word, const char *const *words, size_t count)
 {
-	size_t length = strlen(word), best = length / 3 + 1;
-	const char *found = NULL;
+	size_t length = strlen(word), best = length / 3 + 1, nearest = count;
 
 	for (size_t i = 0; i < count; i++) {
 		size_t d = distance(word, words[i]);
 
 		if (d < best) {
 			best = d;
-			found = words[i];
+			nearest = i;
 		}
 	}
-	for (size_t i = 0; i < count && !found; i++)
+	for (size_t i = 0; i < count && nearest == count; i++)
 		if (length >= PREFIX_MIN && strncasecmp(word, words[i], PREFIX_MIN) == 0)
-			found = words[i];
-	return found;
+			nearest = i;
+	return nearest < count ? words[nearest] : NULL;
 }

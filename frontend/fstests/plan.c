@@ -4,6 +4,7 @@
 
 #include "frontend/fstests/check_output.h"
 #include "frontend/tree.h"
+#include "policy/ini_text.h"
 
 #define LIST_MOST (16u << 20)
 
@@ -28,13 +29,10 @@ bool plan_has(const struct plan *plan, const char *section, const char *name)
 
 static bool plan_add(struct plan *plan, const char *section, const char *name, size_t length)
 {
-	struct planned *larger = reallocarray(plan->list, plan->count + 1, sizeof(*larger));
-	struct planned *added;
+	struct planned *added = array_grow(&plan->list, plan->count, sizeof(*added));
 
-	if (!larger)
+	if (!added)
 		return false;
-	plan->list = larger;
-	added = &larger[plan->count];
 	added->section = strdup(section);
 	added->name = strndup(name, length);
 	if (!added->section || !added->name) {
