@@ -102,10 +102,11 @@ static char *field(size_t i, const char *name)
 static bool field_is(size_t i, const char *name, const char *wanted)
 {
 	_cleanup_free_ char *text = field(i, name);
-	bool same = strcmp(text, wanted) == 0;
+	bool same = tap_same(text, wanted);
 
 	if (!same)
-		printf("# %s of line %zu: %s, not %s\n", name, i, text, wanted);
+		printf("# %s of line %zu: %s, not %s\n", name, i, text ? text : "(nothing)",
+		       wanted);
 	return same;
 }
 

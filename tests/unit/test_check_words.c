@@ -12,12 +12,14 @@
 
 static char *const tree = (char[]){ "/tmp/rootlet-test-words.XXXXXX" };
 
-static size_t split(const char *text, char *copy, char **words)
+#define ROW_MAX 256
+
+static size_t split(const char *text, char copy[static ROW_MAX], char **words)
 {
 	size_t count = 0;
 	char *rest = NULL;
 
-	strcpy(copy, text);
+	snprintf(copy, ROW_MAX, "%s", text);
 	for (char *word = strtok_r(copy, "|", &rest); word; word = strtok_r(NULL, "|", &rest))
 		words[count++] = word;
 	words[count] = NULL;
@@ -61,7 +63,7 @@ static void wrong(void)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		_cleanup_error_ struct error *err = NULL;
-		char copy[256], *words[16];
+		char copy[ROW_MAX], *words[16];
 		size_t count = split(rows[i].words, copy, words);
 		int result = check_words_test(words, count, tree, &err);
 
@@ -93,7 +95,7 @@ static void files(void)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		_cleanup_error_ struct error *err = NULL;
 		_cleanup_(check_words_clear) struct check_words got = { 0 };
-		char copy[256], *words[16];
+		char copy[ROW_MAX], *words[16];
 		size_t count = split(rows[i].words, copy, words);
 		int result = check_words_read(words, count, tree, &got, &err);
 
@@ -122,7 +124,7 @@ static void later_boots(void)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		_cleanup_(batch_clear) struct batch batch = { 0 };
-		char copy[256], *words[16];
+		char copy[ROW_MAX], *words[16];
 		size_t count = split(rows[i].words, copy, words);
 
 		batch_of_words((char *[]){ (char[]){ "-s" }, (char[]){ "one" },
@@ -160,9 +162,9 @@ static void types(void)
 
 static void write_file(const char *name, const char *text)
 {
-	FILE *out = fopen(name, "w");
+	_cleanup_fclose_ FILE *out = fopen(name, "w");
 
-	tap_check(out && fputs(text, out) >= 0 && fclose(out) == 0, "%s is written", name);
+	tap_check(out && fputs(text, out) >= 0 && fflush(out) == 0, "%s is written", name);
 }
 
 int main(void)

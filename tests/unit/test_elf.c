@@ -68,7 +68,7 @@ static void make(bool wide_words, bool big_first, uint64_t path_tag)
 	put_header(1, PT_LOAD, 0, 0x1000, 0x10);
 	put_header(2, PT_LOAD, 0, BASE, SIZE);
 	put_header(3, PT_DYNAMIC, DYNAMIC_AT, BASE + DYNAMIC_AT, 0x100);
-	strcpy((char *)file + LOADER_AT, "/lib/ld.so");
+	memcpy(file + LOADER_AT, "/lib/ld.so", sizeof("/lib/ld.so"));
 	memcpy(file + STRINGS_AT, strings, sizeof(strings));
 	put_dynamic(DT_NEEDED, LIBC);
 	put_dynamic(DT_STRTAB, BASE + STRINGS_AT);

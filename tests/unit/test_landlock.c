@@ -154,7 +154,7 @@ static void check_row(const struct row *row, int version)
 /* Of each process of the helper: its column, and the errno that tells it from another where the
  * set's list has the calls for that, and those that a sanitizer makes. Landlock says EACCES of
  * files, EPERM of a socket. */
-static const struct set_row {
+static const struct set_row { /* NOLINT: in the order in which a row reads */
 	enum privilege_set set;
 	enum file_access files;
 	int (*attempt)(void);

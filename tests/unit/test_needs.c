@@ -16,6 +16,8 @@
 static char *self;
 static size_t self_size;
 
+#define DAMAGED 2008 /* bytes at the start of a program, where its headers are */
+
 struct seen {
 	char text[8192];
 	bool versions;
@@ -85,9 +87,14 @@ static void foreign_program(void)
 static void damaged_programs(void)
 {
 	struct seen seen = { 0 };
-	size_t step = self_size / 512 + 1;
+	const size_t whole = self_size;
+	size_t step = whole / 512 + 1;
 
-	for (size_t size = 0; size < self_size; size += size < 512 ? 1 : step) {
+	if (whole <= DAMAGED) {
+		tap_check(false, "a program to damage");
+		return;
+	}
+	for (size_t size = 0; size < whole; size += size < 512 ? 1 : step) {
 		char *part = malloc(size + !size);
 
 		memcpy(part, self, size);
@@ -96,12 +103,12 @@ static void damaged_programs(void)
 	}
 	srandom(1);
 	for (int i = 0; i < 300; i++) {
-		char *copy = malloc(self_size);
+		char *copy = malloc(whole);
 
-		memcpy(copy, self, self_size);
+		memcpy(copy, self, whole);
 		for (int k = 0; k < 8; k++)
-			copy[8 + (size_t)random() % 2000] = (char)random();
-		elf_read(copy, self_size, see, &seen);
+			copy[8 + (size_t)random() % (DAMAGED - 8)] = (char)random();
+		elf_read(copy, whole, see, &seen);
 		free(copy);
 	}
 	tap_check(true, "damaged programs are read to their end");

@@ -290,7 +290,7 @@ static bool send_hello(const struct process *p, bool whole)
 	Rootlet__Hello hello = ROOTLET__HELLO__INIT;
 	Rootlet__Request r = REQUEST(HELLO, hello, hello);
 	unsigned char packet[64];
-	size_t size = rootlet__request__pack(&r, packet);
+	size_t size;
 	int fd = 0;
 
 	hello.version = 3;

@@ -68,7 +68,7 @@ static void left(int folder)
 {
 	struct plan plan;
 	struct results results = { 0 };
-	struct batch batch;
+	struct batch batch = { 0 };
 
 	write_list(folder,
 		   "SECTION       -- a\nFSTYP         -- ext4\n\ngeneric/001\ngeneric/002 \n"

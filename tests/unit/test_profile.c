@@ -128,7 +128,7 @@ static void check_defaults(void)
 	const struct account *a, *b;
 
 	profile_write(text, strlen(text));
-	if (profile_load("test", &p, NULL) < 0) {
+	if (profile_load("test", &p, NULL) < 0 || !p) {
 		tap_check(false, "a profile for the defaults");
 		return;
 	}

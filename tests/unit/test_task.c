@@ -83,7 +83,7 @@ static void check(const char *what, const char *says)
 #define CHECK_NUMBER(make, field, bad, says)                                                       \
 	do {                                                                                       \
 		make;                                                                              \
-		field = bad;                                                                       \
+		(field) = bad;                                                                     \
 		check(#field " " #bad, says);                                                      \
 	} while (0)
 

@@ -57,13 +57,13 @@ static void check_renames(int tree)
 
 int main(void)
 {
-	_cleanup_close_ int tree = -1, file = -1;
+	_cleanup_close_ int tree = -1;
 
 	if (!mkdtemp(folder) || (tree = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return 1;
 	mkdirat(tree, "etc", 0755);
 	mkdirat(tree, "usr", 0755);
-	file = openat(tree, "usr/os-release", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	close(openat(tree, "usr/os-release", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
 	for (size_t i = 0; i < LINK_COUNT; i++)
 		if (symlinkat(links[i].target, tree, links[i].name) < 0)
 			return 1;

@@ -140,9 +140,8 @@ static char folder[] = "/var/tmp/rootlet-test-unpack.XXXXXX";
 static struct layout begin(const char *before)
 {
 	struct layout l = { .merged = true, .arch = "amd64", .filters.count = 1 };
-	_cleanup_close_ int file = -1;
 
-	strcpy(l.filters.list[0].pattern, "/usr/share/doc/*");
+	snprintf(l.filters.list[0].pattern, FILTER_PATTERN_SIZE, "/usr/share/doc/*");
 	if (mkdir(folder, 0755) < 0)
 		exit(1);
 	l.tree = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -151,7 +150,7 @@ static struct layout begin(const char *before)
 	close(tree_make_folders(l.tree, "etc"));
 	l.work = tree_make_folders(l.tree, WORK);
 	if (before)
-		file = openat(l.tree, before, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		close(openat(l.tree, before, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	return l;
 }
 
@@ -423,7 +422,7 @@ static void check_whole(void)
 		{ "./postinst", "#!/bin/sh\n", '0', 0755, 0 },
 	};
 	struct layout l = begin(NULL);
-	struct stat a, b, post;
+	struct stat a = { 0 }, b = { 0 }, post;
 	char target[64] = "", bin[64] = "";
 
 	make_deb(CONTROL "Multi-Arch: same\n", control, entries);

@@ -154,7 +154,7 @@ static void check_hashes(void)
 	tap_check(!sha256_from_hex(hex, 63, sum), "hash of 63 digits is none");
 	tap_check(!sha256_from_hex(hex, 0, sum), "hash of no digits is none");
 	for (size_t i = 0; i < 4; i++) {
-		strcpy(copy, hex);
+		memcpy(copy, hex, sizeof(copy));
 		copy[17] = "gF\0/"[i];
 		tap_check(!sha256_from_hex(copy, 64, sum), "hash with byte 0x%02x is none",
 			  (unsigned)(unsigned char)copy[17]);
