@@ -174,8 +174,10 @@ class Home:
               stderr=None, environment=None, **more):
         """Starts `rootlet WORDS`, or PROGRAM; BEFORE is put before it (strace, say)."""
         self.caches.add((environment or {}).get("XDG_CACHE_HOME", self.cache))
+        # A process has one tracer, and the leak checker is one.
+        traced = {"ASAN_OPTIONS": "detect_leaks=0"} if "strace" in before else {}
         return subprocess.Popen([*before, program or ROOTLET, *map(str, words)], cwd=self.folder,
-                                env={**self.environment(), **(environment or {})}, stdin=stdin,
+                                env={**self.environment(), **traced, **(environment or {})}, stdin=stdin,
                                 stdout=stdout or subprocess.PIPE,
                                 stderr=stderr or subprocess.PIPE,
                                 **{**self.user.switch(), **more})
