@@ -38,9 +38,9 @@ struct vm_share {
 /* In the order given: /dev/vda, /dev/vdb … (an image root is the last). NAME is the serial number,
  * at most 20 of [a-z0-9-]. */
 struct vm_disk {
-	char name[21];
 	uint64_t size;	  /* bytes of a sparse file, empty, gone with the VM; or */
 	const char *path; /* a file or block device, absolute */
+	char name[21];
 	bool read_only;
 	bool memory; /* the sparse file lies in memory */
 };
