@@ -4,11 +4,10 @@ the installed rootlet and its profile. What is tried there is tools/apparmor_gue
 Code of the caller's gets no capability in a user namespace by being preloaded into rootlet's programs, and none at
 all where the helper is installed; rootfs are created all the same."""
 import os
-import re
 import shutil
 import subprocess
 
-from support import installed, tap
+from support import guest, installed, tap
 from support.world import AS_ROOT, BUILD, SCRATCH, SOURCE, Home, mirror, shared_cache
 
 SHARE = f"{SCRATCH}/{os.getpid()}.guest"
@@ -31,17 +30,7 @@ def stage(user):
     subprocess.run(["chown", "-R", f"{user.uid}:{user.gid}", SHARE], check=True)
 
 
-def pass_on(outcome):
-    """The guest's cases become ours."""
-    cases = re.findall(r"^(ok|not ok) \d+ - (.*)\n((?:#.*\n)*)", outcome.out, re.M)
-    for verdict, what, notes in cases:
-        tap.report(verdict == "ok", f"guest: {what}", notes)
-    whole = re.search(r"^1\.\.(\d+)$", outcome.out, re.M)
-    tap.report(bool(whole) and int(whole.group(1)) == len(cases) > 20 and
-               outcome.status == (1 if "\nnot ok" in f"\n{outcome.out}" else 0), "the guest tried all of it", outcome)
-
-
-def guest():
+def try_in_guest():
     home = Home(cache=shared_cache())
     home.write("config/rootlet/profiles/guest.conf", f"[profile]\nextend = minimal\n[packages]\nguest = {PACKAGES}\n")
     outcome = home.run("create", "--release", "noble", "--profile", "guest", "--components", "main,universe",
@@ -49,15 +38,17 @@ def guest():
     if not tap.report(outcome.status == 0, "a rootfs of noble, with apparmor", outcome):
         return
     stage(home.user)
-    pass_on(home.run("run", "--quiet", "--kernel", "distro", "--memory", "3G", "--timeout", "6000",
-                     "--append", "apparmor=1 security=apparmor", "--rwdir", SHARE, "--",
-                     "env", f"PYTHONPATH={SHARE}/tests", "python3", "-B", f"{SHARE}/tests/apparmor_guest.py", SHARE,
-                     seconds=6200))
+    outcome = home.run("run", "--quiet", "--kernel", "distro", "--memory", "3G", "--timeout", "6000",
+                       "--append", "apparmor=1 security=apparmor", "--rwdir", SHARE, "--",
+                       "env", f"PYTHONPATH={SHARE}/tests", "python3", "-B", f"{SHARE}/tests/apparmor_guest.py", SHARE,
+                       seconds=6200)
+    tap.report(guest.pass_on(outcome.out, "guest") > 20 and
+               outcome.status == (1 if "\nnot ok" in f"\n{outcome.out}" else 0), "the guest tried all of it", outcome)
     shutil.rmtree(SHARE, ignore_errors=True)
 
 
 if AS_ROOT:
-    guest()
+    try_in_guest()
 else:
     tap.skip("noble's kernel with user namespaces restricted", "needs root, to run rootlet as another user")
 tap.done()

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 
-from support import tap
+from support import guest, tap
 from support.world import BUILD, PROFILE, ROOTLET, HELPER, SOURCE, fstests_rootfs, mirror
 
 PROGRAMS = (ROOTLET, HELPER, f"{BUILD}/tests/test_run_folder")
@@ -54,10 +54,8 @@ def main():
                            f"{share}/power_guest.py", share, BUILD, "/dev/vda", "/dev/vdb", "/dev/vdc", seconds=SECONDS)
     finally:
         shutil.rmtree(share)
-    cases = re.findall(r"^(ok|not ok) \d+ - (.*)$((?:\n# .*$)*)", outcome.out.replace("\r", ""), re.M)
-    for good, what, notes in cases:
-        tap.report(good == "ok", what, notes.strip())
-    tap.report(outcome.status == 0 and len(cases) >= 6, "the guest came to its end", outcome)
+    count = guest.pass_on(outcome.out.replace("\r", ""), "guest")
+    tap.report(outcome.status == 0 and count >= 6, "the guest came to its end", outcome)
 
 
 main()

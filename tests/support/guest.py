@@ -1,4 +1,7 @@
 """What tests that boot guests share."""
+import re
+
+from . import tap
 
 # Seconds that a busy host may take to boot an emulated guest and run a test in it.
 PATIENCE = 1200
@@ -12,3 +15,17 @@ _UNUSED = ("ahci", "sr_mod", "sg", "psmouse", "kvm_intel", "kvm_amd", "i2c_i801"
 # complain that RCU stalls.
 QUICK = ["--cpus", "1", "--append", "mitigations=off rcupdate.rcu_cpu_stall_suppress=1 "
          f"modprobe.blacklist={','.join(_UNUSED)}"]
+
+
+def pass_on(text, prefix):
+    """Reports the cases that a test program has printed in a guest as cases of this one. Returns how many, or 0 if
+    they are not all that it meant to report."""
+    cases = re.findall(r"^(ok|not ok) \d+ - (.*)\n((?:#.*\n)*)", text, re.M)
+    for verdict, what, notes in cases:
+        what, _, why = what.partition(" # SKIP ")
+        if why:
+            tap.skip(f"{prefix}: {what}", why)
+        else:
+            tap.report(verdict == "ok", f"{prefix}: {what}", notes)
+    plan = re.search(r"^1\.\.(\d+)$", text, re.M)
+    return len(cases) if plan and int(plan.group(1)) == len(cases) else 0

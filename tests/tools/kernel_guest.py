@@ -23,7 +23,7 @@ def run(*words, **more):
 
 
 def prepare():
-    """A disk for what the tests make, users, and what is tested."""
+    """Sets up a disk for what the tests make, users, and what is tested."""
     run("ip", "link", "set", "lo", "up")
     socket.sethostname("host-of-test")
     run("mkfs.ext4", "-q", "/dev/vda")
@@ -52,7 +52,7 @@ def prepare():
 
 
 def allow_helper():
-    """Where AppArmor restricts user namespaces, the profile that is installed with rootlet, for this build's helper."""
+    """If AppArmor can restrict user namespaces: turns that on, and loads rootlet's profile for this build's helper."""
     if not os.path.exists(RESTRICTION):
         return
     with open(RESTRICTION, "w", encoding="ascii") as file:
