@@ -283,7 +283,7 @@ def _parents():
     parents = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
-            with contextlib.suppress(OSError, IndexError), open(f"/proc/{entry}/stat", "rb") as file:
+            with contextlib.suppress(OSError, ValueError), open(f"/proc/{entry}/stat", "rb") as file:
                 state, parent = file.read().rpartition(b")")[2].split(None, 2)[:2]
                 if state != b"Z":
                     parents[int(entry)] = int(parent)
