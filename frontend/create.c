@@ -71,11 +71,12 @@ struct create {
 	const char *name, *path, *profile_name, *engine;
 	struct source source;
 	const char *components[COMPONENTS_MAX + 1];
-	char *component_words, *includes; /* the first is cut up where it stands in ARGV */
+	char *component_words; /* an argument, which is split in place */
+	char *includes;
 	const char *mode_word;
 	unsigned mode;
 	bool force, fresh, dry_run, quiet, json;
-	bool includes_lost; /* memory was short for them */
+	bool includes_lost; /* there was no memory for one */
 
 	char *parent, *base;
 	int parent_fd, old; /* descriptors or -1; old: what is to be replaced, as O_PATH */

@@ -490,7 +490,8 @@ static int choose(const struct fetch *f, enum package_base base, const struct wa
 	for (size_t i = 0; i < f->set->pocket_count; i++)
 		count += f->set->pockets[i].index_count;
 	all = calloc(count + 1, sizeof(*all));
-	*pockets_of = calloc(count + 1, sizeof(**pockets_of)); /* NOLINT: of pointers, that is */
+	/* NOLINTNEXTLINE: the size of a pointer is meant. */
+	*pockets_of = calloc(count + 1, sizeof(**pockets_of));
 	if (!all || !*pockets_of)
 		return short_of_memory(err);
 	count = 0;

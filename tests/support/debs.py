@@ -42,7 +42,7 @@ def _member(name, data):
 
 
 def with_zstd(deb, folder):
-    """Copies DEB into FOLDER, with zstd where it has xz, which takes six times as long to unpack. Returns the path."""
+    """Copies DEB into FOLDER, with zstd in place of xz, which takes much longer to unpack. Returns the path."""
     with open(deb, "rb") as file:
         data = file.read()
     path, at, members = f"{folder}/{os.path.basename(deb)}", 8, b""
