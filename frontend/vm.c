@@ -279,10 +279,11 @@ static bool serve_input(struct vm *vm, const struct pollfd *in)
 	return true;
 }
 
-/* Standard output and the status come by ways of their own: whichever is first. */
+/* Standard output and the status come by ways of their own: whichever is first. The end of a pipe
+ * (POLLHUP) is that of the VM. */
 static void announce(struct vm *vm, const struct pollfd *out, const struct pollfd *error)
 {
-	if (vm->announced || !(vm->started || out->revents || error->revents))
+	if (vm->announced || !(vm->started || (out->revents | error->revents) & POLLIN))
 		return;
 	vm->announced = true;
 	if (vm->config->terminal)
@@ -404,10 +405,16 @@ static const char *const transient[] = {
 	"hung_task: blocked tasks",
 };
 
-static bool is_transient(const struct vm *vm)
+/* Whether another boot may go better. An emulated guest with two processors was seen to reset on a
+ * busy host, in the middle of its boot and without a panic. LATE as serve() has it. */
+static bool is_transient(const struct vm *vm, int late)
 {
+	if (vm->started || vm->exited)
+		return false;
+	if (!vm->panicked)
+		return !late && vm->text_length > 0; /* without text no kernel has run */
 	for (size_t i = 0; i < sizeof(transient) / sizeof(*transient); i++)
-		if (!vm->started && strstr(vm->panic, transient[i]))
+		if (strstr(vm->panic, transient[i]))
 			return true;
 	return false;
 }
@@ -502,7 +509,7 @@ static int boot(const struct vm_config *config, int64_t deadline, struct vm_resu
 		return -1;
 	vm_screen_end(&vm.screen);
 	copy_last_lines(&vm, result);
-	*again = (!deadline || now() < deadline) && is_transient(&vm);
+	*again = (!deadline || now() < deadline) && is_transient(&vm, late);
 	return judge(&vm, late, result, err);
 }
 
