@@ -55,6 +55,21 @@ def log(number, text, result, names):
     return path
 
 
+def budgets():
+    """After a whole run: what each suite took of a processor, and whether that is more than it may take."""
+    path = f"{SCRATCH}/count.{os.getpid()}.budgets.json"
+    with open(path, "w", encoding="utf-8") as file:
+        for number in range(11):
+            suite, seconds = ("fuzz", 2.5) if number else ("cli", 50.6)
+            json.dump({"name": f"rootlet:{suite} / p{number}", "stdout": f"# time: 90.0 s, processor: {seconds} s\n{GOOD}",
+                       "stderr": "", "result": "OK", "duration": 90, "returncode": 0}, file)
+            file.write("\n")
+    done = subprocess.run([f"{SOURCE}/tests/count", path], stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+    tap.report("\nprocessor time of cli: 51 s of 50 s: OVER BUDGET\nprocessor time of fuzz: 25 s of 30 s\n" in done.stdout
+               and "\nlongest: cli/p0 90 s, of a processor 51 s\n" in done.stdout, "count: a budget for each suite",
+               done.stdout)
+
+
 def without_a_peer():
     """Each one that is here is hidden in its turn."""
     if not AS_ROOT:
@@ -87,7 +102,8 @@ for position, (what, (text, result, names, last, status, says)) in enumerate(ROW
                says in done.stdout, f"count: {what}", f"exit status {done.returncode}", done.stdout)
 for what, words, says in (("an unknown word", ["comands"], "no test program comands; commands?"),
                           ("an unknown option", ["--nosuch"], "usage: "), ("an odd word", ["a.b"], "usage: "),
-                          ("--changed with a suite", ["--changed", "unit"], "usage: ")):
+                          ("--changed with a suite", ["--changed", "unit"], "usage: "),
+                          ("--shuffle without a number", ["--shuffle", "unit"], "usage: ")):
     done = subprocess.run([f"{SOURCE}/tests/run", *words], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, check=False, timeout=60, text=True)
     tap.report(done.returncode == 2 and says in done.stderr, f"run: {what}", done.stdout, done.stderr)
@@ -97,7 +113,9 @@ MESON = r"""#!/bin/sh
 stand=%(stand)s
 case $* in
 "setup --reconfigure"*) ;;
-setup*) mkdir -p $2 ;;
+setup*)
+	mkdir -p $2
+	echo "order: $ROOTLET_TEST_ORDER" >$stand/order ;;
 *--list*)
 	echo 'rootlet:unit / one'
 	echo 'rootlet:unit / two'
@@ -196,6 +214,17 @@ def words_for_meson(home, tree, *words):
     outcome = home.run(*words, seconds=60, **tree)
     with open(f"{home.folder}/stand/words", encoding="utf-8") as file:
         return file.read().splitlines(), outcome
+
+
+def shuffled(home, tree):
+    """meson orders the tests by it when it sets a build up."""
+    for words, order in ((["--shuffle", "7"], "order: 7\n"), ([], "order: \n")):
+        for build in ("build-tests", "build-clang"):
+            shutil.rmtree(f"{home.folder}/source/{build}", ignore_errors=True)
+        outcome = home.run(*words, "unit", seconds=60, **tree)
+        with open(f"{home.folder}/stand/order", encoding="utf-8") as file:
+            told = file.read()
+        tap.report(told == order, f"run: {' '.join(words) or 'the longest first'}", told, outcome)
 
 
 def suite_long(home, tree):
@@ -344,6 +373,7 @@ else:
     place = Home()
     stands = source_tree(place)
     whole_run(place, stands)
+    shuffled(place, stands)
     suite_long(place, stands)
     one_program(place, stands)
     coverage_run(place, stands)
@@ -351,6 +381,7 @@ else:
     interrupted(place, stands)
     second_run(place, stands)
 reached()
+budgets()
 without_a_peer()
 mutations_fit()
 tap.done()

@@ -105,6 +105,8 @@ static void check_many(const char *before, unsigned count, const char *first, co
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
+	if (!f)
+		exit(1);
 	fputs(before, f);
 	for (unsigned i = 0; i < count; i++)
 		fprintf(f, "%s%u%s", first, i, last);
