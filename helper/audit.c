@@ -360,12 +360,14 @@ void audit_serve(struct audit *a, int socket)
 int audit_ask(int socket, const struct record *record, struct error **err)
 {
 	int fds[PACKET_FDS_MAX];
-	char answer = 1;
+	char answer;
 	size_t count;
 
-	if (packet_send(socket, record, sizeof(*record), NULL, 0, err) < 0)
-		return -1;
-	if (packet_receive(socket, &answer, 1, fds, &count, NULL) != 1 || answer)
+	if (packet_send(socket, record, sizeof(*record), NULL, 0, NULL) < 0 ||
+	    packet_receive(socket, &answer, 1, fds, &count, NULL) != 1)
+		return error_set(err, ERR_SYSTEM,
+				 "rootlet-helper was killed: its audit process exited");
+	if (answer)
 		return error_set(err, ERR_HOST,
 				 "%s refused: it cannot be recorded, and the policy has audit: "
 				 "required = yes",

@@ -50,5 +50,6 @@ int audit_write(struct audit *a, const struct record *record, struct error **err
 /* Serves SOCKET until its other end has closed, then records what was left undone. */
 void audit_serve(struct audit *a, int socket);
 
-/* The jailer's side. -1 where it is not recorded and has to be. */
+/* The jailer's side. -1 with ERR_HOST if it is not recorded and has to be, or with ERR_SYSTEM if
+ * nobody is at the other end. */
 int audit_ask(int socket, const struct record *record, struct error **err);
