@@ -26,7 +26,7 @@ static int open_cached(const char *path, struct error **err)
 static int begin(struct helper *h, const struct provision *p, struct error **err)
 {
 	_cleanup_close_ int keyring = open_cached(packages_set(p->fetch)->keyring, err);
-	Rootlet__Filter filters[FILTERS_MAX], *pointers[FILTERS_MAX];
+	char filters[FILTERS_MAX][FILTER_PATTERN_SIZE + 1], *pointers[FILTERS_MAX];
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Begin message = ROOTLET__BEGIN__INIT;
 
@@ -37,10 +37,11 @@ static int begin(struct helper *h, const struct provision *p, struct error **err
 	message.arch = packages_set(p->fetch)->arch;
 	message.engine = mutable(p->engine);
 	for (size_t i = 0; i < p->profile->filter_count; i++) {
-		rootlet__filter__init(&filters[i]);
-		filters[i].pattern = p->profile->filters[i].pattern;
-		filters[i].include = p->profile->filters[i].include;
-		pointers[i] = &filters[i];
+		const struct path_filter *filter = &p->profile->filters[i];
+
+		snprintf(filters[i], sizeof(filters[i]), "%c%s", filter->include ? '+' : '-',
+			 filter->pattern);
+		pointers[i] = filters[i];
 	}
 	message.filters = pointers;
 	message.n_filters = p->profile->filter_count;

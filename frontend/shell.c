@@ -70,11 +70,11 @@ static int check_words(const struct shell *s, struct error **err)
 		return error_set(err, ERR_INPUT, "\"%.80s\" is no name for a user", s->user);
 	for (size_t i = 0; i < s->argc; i++)
 		bytes += strlen(s->argv[i]) + 1;
-	if (s->argc > ARGV_MAX || bytes > ARGV_BYTES_MAX)
+	if (s->argc > ARGV_MAX || bytes > WORDS_BYTES_MAX)
 		return error_set(err, ERR_INPUT,
 				 "a command of %zu words and %zu bytes: at most %d and "
 				 "%d; put it in a script in the rootfs",
-				 s->argc, bytes, ARGV_MAX, ARGV_BYTES_MAX);
+				 s->argc, bytes, ARGV_MAX, WORDS_BYTES_MAX);
 	return 0;
 }
 

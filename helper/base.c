@@ -193,7 +193,7 @@ static int open_base(int folder, const char *name, struct error **err)
 int handle_clone(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		 struct error **err)
 {
-	_cleanup_close_ int folder = open_base(fds[1], t->clone.base, err);
+	_cleanup_close_ int folder = open_base(fds[1], t->clone.base_name, err);
 	_cleanup_close_ int base = folder < 0 ? -1 : rootfs_tree(folder, NULL);
 	_cleanup_free_ char *known = NULL;
 	struct tree_digest digest;
@@ -203,7 +203,7 @@ int handle_clone(struct server *s, const struct task *t, const int *fds, struct 
 	if (folder < 0)
 		return -1;
 	if (base < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open base %s", t->clone.base);
+		return error_errno(err, ERR_SYSTEM, "cannot open base %s", t->clone.base_name);
 	known = tree_read_file(base, DIGEST, DIGEST_TEXT_MAX, &size);
 	if (check_mac(s, known, err) < 0 || check_rule(s, known, err) < 0)
 		return -1;
@@ -213,7 +213,7 @@ int handle_clone(struct server *s, const struct task *t, const int *fds, struct 
 		build_abandon(s);
 		return -1;
 	}
-	s->phase = PHASE_BUILT;
+	s->phase = WHEN_BUILT;
 	out->status = (int)way;
 	return 0;
 }

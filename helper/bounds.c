@@ -8,9 +8,6 @@
 
 #include "helper/tree.h"
 
-#define LOCK_SECONDS 120
-#define LOCK_PAUSE 50 /* ms */
-
 static void set_limit(__rlimit_resource_t resource, uint64_t most)
 {
 	struct rlimit limit;
@@ -77,7 +74,6 @@ int bounds_claim(const struct server *s, int folder, const char *name, int *lock
 		 struct error **err)
 {
 	const struct grant *g = &s->session->grant;
-	int64_t began = serve_now();
 	struct decision d = { .allowed = true };
 
 	if (g->rule->count_max == POLICY_NONE)
@@ -87,12 +83,8 @@ int bounds_claim(const struct server *s, int folder, const char *name, int *lock
 	*lock = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*lock < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open the folder");
-	while (flock(*lock, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return error_errno(err, ERR_SYSTEM, "cannot lock the folder");
-		if (serve_go_on(s, began, LOCK_SECONDS, LOCK_PAUSE, err) < 0)
-			return error_wrap(err, "cannot lock the folder of %s", name);
-	}
+	if (serve_lock(s, *lock, err) < 0)
+		return error_wrap(err, "cannot lock the folder of %s", name);
 	policy_decide_limit(g, "max-count", g->rule->count_max, count_rootfs(folder, name) + 1, &d);
 	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s refused: %s", name, d.why);
 }

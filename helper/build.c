@@ -16,9 +16,6 @@
 #include "helper/tree.h"
 #include "helper/unpacker.h"
 
-/* For one request: the longest is debootstrap's first stage. */
-#define STAGE_SECONDS 3600
-
 static void end_stage(struct stage *stage)
 {
 	closep(&stage->socket);
@@ -34,7 +31,7 @@ static void close_build(struct server *s)
 	closep(&s->staging);
 	closep(&s->parent);
 	s->tree = s->staging = s->parent = -1;
-	s->phase = PHASE_IDLE;
+	s->phase = WHEN_IDLE;
 }
 
 void build_abandon(struct server *s)
@@ -48,6 +45,14 @@ void build_abandon(struct server *s)
 	if (tree_remove(s->parent, s->staging_name, s->staging, &err) < 0)
 		fprintf(stderr, "%s\n", err && err->message ? err->message : "out of memory");
 	close_build(s);
+}
+
+/* A link of the chain that does not hold ends the build: nothing of it is kept. */
+static int abandon_failed(struct server *s, int r)
+{
+	if (r < 0)
+		build_abandon(s);
+	return r;
 }
 
 /* What a folder of the caller's has given on: it would let others in whatever the mode says. */
@@ -183,8 +188,6 @@ static int ask_for(struct server *s, const struct stage *stage, const struct tas
 		   const int *fds, size_t count, struct note *note, struct error **err)
 {
 	struct pollfd polled[1 + WITNESSES] = { { .fd = stage->socket, .events = POLLIN } };
-	int limit = serve_seconds(s, STAGE_SECONDS);
-	int64_t end = serve_now() + limit;
 
 	if (packet_send(stage->socket, task, sizeof(*task), fds, count, err) < 0)
 		return -1;
@@ -194,8 +197,8 @@ static int ask_for(struct server *s, const struct stage *stage, const struct tas
 			return error_errno(err, ERR_SYSTEM, "cannot wait for a jail");
 		if (serve_check_witnesses(polled + 1, err) < 0)
 			return -1;
-		if (serve_now() >= end)
-			return error_set(err, ERR_INTERRUPTED, "it took longer than %d s", limit);
+		if (serve_check_time(s, err) < 0)
+			return -1;
 		if (!polled[0].revents)
 			continue;
 		if (receive_note(stage, note, err) < 0)
@@ -258,30 +261,38 @@ static int begin(struct server *s, const struct task *t, const int *fds, struct 
 int handle_begin(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		 struct error **err)
 {
+	int r = begin(s, t, fds, err);
+
 	(void)out;
-	if (begin(s, t, fds, err) < 0) {
-		build_abandon(s);
-		return -1;
-	}
-	s->phase = PHASE_BUILDING;
-	return 0;
+	if (r == 0)
+		s->phase = WHEN_BUILDING;
+	return abandon_failed(s, r);
 }
 
-/* A link of the chain that does not hold ends the build: nothing of it is kept. */
-int handle_to_builder(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		      struct error **err)
+int handle_release(struct server *s, const struct task *t, const int *fds, struct outcome *out,
+		   struct error **err)
 {
 	(void)out;
-	bool package = t->operation == OP_PACKAGE;
+	return abandon_failed(s, ask_release(s, t, fds, err));
+}
 
-	if ((t->operation == OP_RELEASE ? ask_release(s, t, fds, err)
-					: ask(s, &s->builder, t, fds, 1, err)) < 0 ||
-	    (package && s->native && ask(s, &s->unpacker, t, fds, 1, err) < 0)) {
-		build_abandon(s);
-		return -1;
-	}
-	s->package_count += package;
-	return 0;
+int handle_index(struct server *s, const struct task *t, const int *fds, struct outcome *out,
+		 struct error **err)
+{
+	(void)out;
+	return abandon_failed(s, ask(s, &s->builder, t, fds, 1, err));
+}
+
+int handle_package(struct server *s, const struct task *t, const int *fds, struct outcome *out,
+		   struct error **err)
+{
+	int r = ask(s, &s->builder, t, fds, 1, err);
+
+	(void)out;
+	if (r == 0 && s->native)
+		r = ask(s, &s->unpacker, t, fds, 1, err);
+	s->package_count += r == 0;
+	return abandon_failed(s, r);
 }
 
 /* No user namespace can make device nodes. A guest mounts devtmpfs here; what redirects to
@@ -317,7 +328,7 @@ int handle_bootstrap(struct server *s, const struct task *t, const int *fds, str
 		build_abandon(s);
 		return -1;
 	}
-	s->phase = PHASE_BUILT;
+	s->phase = WHEN_BUILT;
 	return 0;
 }
 

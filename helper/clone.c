@@ -14,9 +14,6 @@
 
 #define DEPTH_MAX 1000
 #define PART_NAME ".rootlet-part"
-#define CLONE_SECONDS 3600
-#define LOCK_SECONDS 120 /* for another helper that parts the same tree */
-#define LOCK_PAUSE 50	 /* ms */
 #define COPY_AT_ONCE (1 << 22)
 
 /* A file of several names: the one that came first, by device (a subvolume has its own) and inode.
@@ -426,7 +423,7 @@ int clone_tree(const struct server *s, int from, int to, enum clone_way *way,
 {
 	struct digesting digesting;
 	struct cloning c = {
-		.pace = { .server = s, .began = serve_now(), .limit = CLONE_SECONDS },
+		.pace = { .server = s },
 		.from = from,
 		.to = to,
 		.digest = &digesting,
@@ -445,7 +442,7 @@ int clone_digest(const struct server *s, int tree, struct tree_digest *digest, s
 {
 	struct digesting digesting;
 	struct cloning c = {
-		.pace = { .server = s, .began = serve_now(), .limit = CLONE_SECONDS },
+		.pace = { .server = s },
 		.from = tree,
 		.to = -1,
 		.digest = &digesting,
@@ -525,20 +522,15 @@ static int part_below(struct cloning *c, int folder, int depth)
  * nobody waits for ever. */
 static int lock_mark(const struct cloning *c, int mark)
 {
-	while (flock(mark, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return fail(c, "lock the mark of");
-		if (serve_go_on(c->pace.server, c->pace.began, LOCK_SECONDS, LOCK_PAUSE, c->err) <
-		    0)
-			return error_wrap(c->err, "cannot lock /%s", LINKED_MARK);
-	}
+	if (serve_lock(c->pace.server, mark, c->err) < 0)
+		return error_wrap(c->err, "cannot lock /%s", LINKED_MARK);
 	return 0;
 }
 
 int clone_part(const struct server *s, int tree, struct error **err)
 {
 	struct cloning c = {
-		.pace = { .server = s, .began = serve_now(), .limit = CLONE_SECONDS },
+		.pace = { .server = s },
 		.from = tree,
 		.to = tree,
 		.way = CLONE_COPY,

@@ -4,8 +4,6 @@
 #include "helper/serve.h"
 #include "helper/tree.h"
 
-#define CONFIGURE_SECONDS 7200
-
 struct configuration {
 	struct server *server;
 	uint64_t done, total;
@@ -63,7 +61,7 @@ int engine_configure(struct server *s, struct error **err)
 
 	/* debootstrap unpacks a second time, and says so. */
 	progress.total *= s->native ? 1 : 2;
-	status = serve_jail(s, &spec, &output, CONFIGURE_SECONDS, err);
+	status = serve_jail(s, &spec, &output, err);
 	if (status <= 0)
 		return status;
 	output_tail(&output, tail, sizeof(tail));

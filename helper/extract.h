@@ -12,7 +12,7 @@ struct layout {
 	int work;    /* of the folder with what is only there while packages are unpacked */
 	bool merged; /* /bin and its like are links into /usr */
 	char arch[SUITE_MAX + 1];
-	struct filters filters;
+	struct words filters;
 };
 
 struct extraction {

@@ -16,15 +16,16 @@ static bool leads_to(const char *path, const char *pattern)
 	return strncmp(path, pattern, length) == 0;
 }
 
-bool filters_skip(const struct filters *filters, const char *path, bool folder)
+bool filters_skip(const struct words *filters, const char *path, bool folder)
 {
+	const char *filter = NULL;
 	bool skip = false;
 
-	for (uint32_t i = 0; i < filters->count; i++)
-		if (fnmatch(filters->list[i].pattern, path, 0) == 0)
-			skip = !filters->list[i].include;
-	for (uint32_t i = 0; skip && folder && i < filters->count; i++)
-		if (filters->list[i].include && leads_to(path, filters->list[i].pattern))
+	while ((filter = words_next(filters, filter)))
+		if (fnmatch(filter + 1, path, 0) == 0)
+			skip = *filter == '-';
+	while (skip && folder && (filter = words_next(filters, filter)))
+		if (*filter == '+' && leads_to(path, filter + 1))
 			return false;
 	return skip;
 }

@@ -4,16 +4,8 @@
 
 #include <stdbool.h>
 
-#include "proto/validate.h"
+#include "helper/words.h"
 
-struct filters {
-	uint32_t count;
-	struct filter {
-		uint8_t include; /* comes from the parser as it is: no bool */
-		char pattern[FILTER_PATTERN_SIZE];
-	} list[FILTERS_MAX];
-};
-
-/* PATH is absolute. FOLDER: it is a folder or a symlink, which stays where a pattern that brings
- * files back begins with it. */
-bool filters_skip(const struct filters *filters, const char *path, bool folder);
+/* FILTERS are as Begin has them: "-" or "+" and a pattern each. PATH is absolute. FOLDER: it is a
+ * folder or a symlink, which stays where a pattern that brings files back begins with it. */
+bool filters_skip(const struct words *filters, const char *path, bool folder);

@@ -7,7 +7,6 @@
 
 #include "helper/tree.h"
 
-#define IMAGE_SECONDS 1800
 #define IMAGE_FD "/proc/self/fd/3"
 #define NO_PROGRAM 127
 
@@ -76,7 +75,7 @@ static int set_size(const struct server *s, int tree, int image, struct error **
 int handle_build_image(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		       struct error **err)
 {
-	const struct format *format = format_find(t->image.format);
+	const struct format *format = format_find(t->build_image.format);
 	struct output output = { 0 };
 	struct jail_spec spec = {
 		.kind = JAIL_TOOL,
@@ -91,11 +90,11 @@ int handle_build_image(struct server *s, const struct task *t, const int *fds, s
 	(void)out;
 	if (!format)
 		return error_set(err, ERR_INPUT, "BuildImage refused: no image format \"%s\"",
-				 t->image.format);
+				 t->build_image.format);
 	if (format->sized && set_size(s, fds[0], fds[1], err) < 0)
 		return -1;
 	spec.run = format->run;
-	status = serve_jail(s, &spec, &output, IMAGE_SECONDS, err);
+	status = serve_jail(s, &spec, &output, err);
 	if (status <= 0)
 		return status;
 	if (status == NO_PROGRAM)

@@ -117,10 +117,11 @@ int handle_find(struct server *s, const struct task *t, const int *fds, struct o
 		struct error **err)
 {
 	struct note note = { .kind = NOTE_FOUND };
+	char *kind = note.text;
 
 	(void)out;
 	(void)err;
-	for (uint32_t i = 0; i < t->find.count; i++)
-		note.text[i] = kind_of(fds[0], t->find.paths[i]);
+	for (const char *path = NULL; (path = words_next(&t->find.paths, path));)
+		*kind++ = kind_of(fds[0], path);
 	return note_send(s->parser, &note, -1);
 }

@@ -19,8 +19,8 @@ static void close_all(int *fds, size_t count)
 		closep(&fds[i]);
 }
 
-/* False where FROM (NULL counts as "") does not fit. */
-static bool copy(char *to, size_t size, const char *from)
+/* False if FROM (NULL counts as "") does not fit. */
+static bool copy_text(char *to, size_t size, const char *from)
 {
 	size_t length = from ? strlen(from) : 0;
 
@@ -30,158 +30,87 @@ static bool copy(char *to, size_t size, const char *from)
 	return true;
 }
 
-#define COPY(to, from) copy((to), sizeof(to), (from))
-
-static bool copy_user(struct task *t, const Rootlet__AddUser *from)
+static bool copy_hash(uint8_t to[static SHA256_LEN], const ProtobufCBinaryData *from)
 {
-	bool good = COPY(t->user.name, from->name) && COPY(t->user.home, from->home) &&
-		    COPY(t->user.shell, from->shell) && from->n_groups <= GROUPS_MAX;
-
-	t->user.uid = from->uid;
-	t->user.gid = from->gid;
-	t->user.group_count = (uint32_t)from->n_groups;
-	for (size_t i = 0; good && i < from->n_groups; i++)
-		good = COPY(t->user.groups[i], from->groups[i]);
-	return good;
-}
-
-static bool copy_execute(struct task *t, const Rootlet__Execute *from)
-{
-	size_t used = 0;
-
-	if (!COPY(t->execute.user, from->user) || from->n_argv > ARGV_MAX)
+	if (from->len != SHA256_LEN)
 		return false;
-	for (size_t i = 0; i < from->n_argv; i++) {
-		if (!copy(t->execute.words + used, sizeof(t->execute.words) - used, from->argv[i]))
-			return false;
-		used += strlen(from->argv[i]) + 1;
-	}
-	t->execute.terminal = from->terminal != 0;
-	t->execute.argc = (uint32_t)from->n_argv;
-	t->execute.bytes = (uint32_t)used;
+	memcpy(to, from->data, SHA256_LEN);
 	return true;
 }
 
-static bool copy_begin(struct task *t, const Rootlet__Begin *from)
+static bool copy_words(struct words *to, size_t count, char *const *from)
 {
-	struct filters *filters = &t->begin.filters;
-	bool good = COPY(t->begin.name, from->name) && COPY(t->begin.suite, from->suite) &&
-		    COPY(t->begin.arch, from->arch) && COPY(t->begin.engine, from->engine) &&
-		    from->n_filters <= FILTERS_MAX;
-
-	filters->count = (uint32_t)from->n_filters;
-	for (size_t i = 0; good && i < from->n_filters; i++) {
-		filters->list[i].include = from->filters[i]->include != 0;
-		good = COPY(filters->list[i].pattern, from->filters[i]->pattern);
-	}
-	return good;
+	for (size_t i = 0; i < count; i++)
+		if (!words_append(to, from[i]))
+			return false;
+	return true;
 }
 
-static bool copy_package(struct task *t, const Rootlet__Package *from)
+/* How protobuf-c stores each kind of field: rootlet.proto and requests.h must agree. */
+static const struct {
+	ProtobufCType type;
+	ProtobufCLabel label;
+} stored[] = {
+	[FIELD_TEXT] = { PROTOBUF_C_TYPE_STRING, PROTOBUF_C_LABEL_NONE },
+	[FIELD_NUMBER] = { PROTOBUF_C_TYPE_UINT32, PROTOBUF_C_LABEL_NONE },
+	[FIELD_FLAG] = { PROTOBUF_C_TYPE_BOOL, PROTOBUF_C_LABEL_NONE },
+	[FIELD_HASH] = { PROTOBUF_C_TYPE_BYTES, PROTOBUF_C_LABEL_NONE },
+	[FIELD_WORDS] = { PROTOBUF_C_TYPE_STRING, PROTOBUF_C_LABEL_REPEATED },
+	[FIELD_COMMAND] = { PROTOBUF_C_TYPE_STRING, PROTOBUF_C_LABEL_REPEATED },
+};
+
+/* FROM is a message, TO the task. False if the field does not fit. */
+static bool translate(const struct field *f, const ProtobufCMessage *message, char *task)
 {
-	if (from->sha256.len != SHA256_LEN)
+	const ProtobufCFieldDescriptor *d =
+		protobuf_c_message_descriptor_get_field_by_name(message->descriptor, f->name);
+	const char *from = (const char *)message;
+	char *to = task + f->offset;
+
+	if (!d || d->type != stored[f->kind].type || d->label != stored[f->kind].label)
 		return false;
-	memcpy(t->package.sha256, from->sha256.data, SHA256_LEN);
-	return COPY(t->package.name, from->name);
-}
-
-static bool copy_find(struct task *t, const Rootlet__Find *from)
-{
-	bool good = from->n_paths <= FIND_MAX;
-
-	t->find.count = (uint32_t)from->n_paths;
-	for (size_t i = 0; good && i < from->n_paths; i++)
-		good = COPY(t->find.paths[i], from->paths[i]);
-	return good;
-}
-
-/* Fills the task; false where a field does not fit. Its shape is task_check()'s business. */
-static bool translate(const Rootlet__Request *r, struct task *t)
-{
-	switch (r->kind_case) {
-	case ROOTLET__REQUEST__KIND_HELLO:
-		t->operation = OP_HELLO;
-		t->hello.version = r->hello->version;
+	from += d->offset;
+	switch (f->kind) {
+	case FIELD_TEXT:
+		return copy_text(to, f->size, *(char *const *)(const void *)from);
+	case FIELD_NUMBER:
+		memcpy(to, from, sizeof(uint32_t));
 		return true;
-	case ROOTLET__REQUEST__KIND_BEGIN:
-		t->operation = OP_BEGIN;
-		return copy_begin(t, r->begin);
-	case ROOTLET__REQUEST__KIND_RELEASE:
-		t->operation = OP_RELEASE;
-		t->release.older = r->release->older != 0;
-		return COPY(t->release.pocket, r->release->pocket) &&
-		       COPY(t->release.mirror, r->release->mirror);
-	case ROOTLET__REQUEST__KIND_INDEX:
-		t->operation = OP_INDEX;
-		return COPY(t->index.pocket, r->index->pocket) &&
-		       COPY(t->index.component, r->index->component);
-	case ROOTLET__REQUEST__KIND_PACKAGE:
-		t->operation = OP_PACKAGE;
-		return copy_package(t, r->package);
-	case ROOTLET__REQUEST__KIND_BOOTSTRAP:
-		t->operation = OP_BOOTSTRAP;
+	case FIELD_FLAG:
+		*to = *(const protobuf_c_boolean *)(const void *)from != 0;
 		return true;
-	case ROOTLET__REQUEST__KIND_ADD_GROUP:
-		t->operation = OP_ADD_GROUP;
-		t->group.gid = r->add_group->gid;
-		return COPY(t->group.name, r->add_group->name);
-	case ROOTLET__REQUEST__KIND_ADD_USER:
-		t->operation = OP_ADD_USER;
-		return copy_user(t, r->add_user);
-	case ROOTLET__REQUEST__KIND_PUBLISH:
-		t->operation = OP_PUBLISH;
-		t->publish.replace = r->publish->replace != 0;
-		t->publish.mode = r->publish->mode;
-		return true;
-	case ROOTLET__REQUEST__KIND_INSPECT:
-		t->operation = OP_INSPECT;
-		t->inspect.deep = r->inspect->deep != 0;
-		t->inspect.digest = r->inspect->digest != 0;
-		return true;
-	case ROOTLET__REQUEST__KIND_REMOVE:
-		t->operation = OP_REMOVE;
-		t->remove.stale = r->remove->stale != 0;
-		return COPY(t->remove.name, r->remove->name);
-	case ROOTLET__REQUEST__KIND_EXECUTE:
-		t->operation = OP_EXECUTE;
-		return copy_execute(t, r->execute);
-	case ROOTLET__REQUEST__KIND_CLONE:
-		t->operation = OP_CLONE;
-		return COPY(t->clone.name, r->clone->name) &&
-		       COPY(t->clone.base, r->clone->base_name);
-	case ROOTLET__REQUEST__KIND_KEEP:
-		t->operation = OP_KEEP;
-		return COPY(t->keep.name, r->keep->name);
-	case ROOTLET__REQUEST__KIND_VERIFY:
-		t->operation = OP_VERIFY;
-		return true;
-	case ROOTLET__REQUEST__KIND_OPEN_NAMESPACE:
-		t->operation = OP_OPEN_NAMESPACE;
-		return true;
-	case ROOTLET__REQUEST__KIND_OPEN:
-		t->operation = OP_OPEN;
-		return true;
-	case ROOTLET__REQUEST__KIND_READ:
-		t->operation = OP_READ;
-		return COPY(t->read.file, r->read->file);
-	case ROOTLET__REQUEST__KIND_FIND:
-		t->operation = OP_FIND;
-		return copy_find(t, r->find);
-	case ROOTLET__REQUEST__KIND_BUILD_IMAGE:
-		t->operation = OP_BUILD_IMAGE;
-		return COPY(t->image.format, r->build_image->format);
-	default:
-		return false;
+	case FIELD_HASH:
+		return copy_hash((uint8_t *)to, (const void *)from);
+	case FIELD_WORDS:
+	case FIELD_COMMAND:
+		return copy_words((void *)to,
+				  *(const size_t *)(const void *)((const char *)message +
+								  d->quantifier_offset),
+				  *(char *const *const *)(const void *)from);
 	}
+	return false;
 }
 
+#define SAME_NUMBER(NAME, ...)                                                                     \
+	_Static_assert((int)OP_##NAME == (int)ROOTLET__REQUEST__KIND_##NAME,                       \
+		       "requests.h has the order of rootlet.proto");
+REQUESTS(SAME_NUMBER)
+
+/* Whether each field is well-formed is task_check()'s business. */
 bool parser_translate(const unsigned char *packet, size_t size, struct task *task)
 {
 	_cleanup_(request_free) Rootlet__Request *request =
 		rootlet__request__unpack(NULL, size, packet);
 
 	memset(task, 0, sizeof(*task));
-	return request && translate(request, task);
+	if (!request || request->kind_case == ROOTLET__REQUEST__KIND__NOT_SET)
+		return false;
+	task->operation = (uint32_t)request->kind_case;
+	/* All members of the union are pointers to a message. */
+	for (const struct field *f = task_fields(task->operation); f->name; f++)
+		if (!translate(f, (const ProtobufCMessage *)request->hello, (char *)task))
+			return false;
+	return true;
 }
 
 /* Packs NOTE as a Reply. Returns its length. */
@@ -308,7 +237,8 @@ _Noreturn void parser_run(int channel, int jailer)
 			_exit(0);
 		if (n < 0 || !parser_translate(packet, (size_t)n, &task)) {
 			task.operation = OP_NONE;
-			COPY(task.none.why, err ? err->message : "it is malformed");
+			snprintf(task.why, sizeof(task.why), "%s",
+				 err ? err->message : "it is malformed");
 			close_all(fds, count);
 			count = 0;
 		}

@@ -11,7 +11,6 @@
 #include "helper/clone.h"
 #include "helper/tree.h"
 
-#define DEEP_SECONDS 1800
 #define MANIFEST "etc/rootlet/manifest.json"
 /* In no header of the kernel. */
 #define BCACHEFS_MAGIC 0xca451a4e
@@ -47,7 +46,7 @@ static int ask_dpkg(struct server *s, int tree, struct error **err)
 	struct output output = { .line = log_line, .context = s };
 	struct jail_spec spec = { .kind = JAIL_TREE, .root = tree, .argv = argv };
 
-	return serve_jail(s, &spec, &output, DEEP_SECONDS, err) < 0 ? -1 : 0;
+	return serve_jail(s, &spec, &output, err) < 0 ? -1 : 0;
 }
 
 int handle_inspect(struct server *s, const struct task *t, const int *fds, struct outcome *out,

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -15,43 +16,21 @@
 
 #define STEPS_AT_ONCE 32  /* between two looks at the front end and the clock */
 #define REFUSALS_MAX 1000 /* in a row; then the session ends */
+#define LOCK_SECONDS 120
+#define LOCK_PAUSE 50 /* ms */
 
-static handler handle_hello, handle_open_namespace;
-
-/* d directory, o one that need not be open for reading, t rootfs (all before the others), f regular
- * file, w an empty one that can be written, s anything a command can read or write but a directory
- */
+#define ROW(NAME, Name, name, word, fds, when, seconds)                                            \
+	[OP_##NAME] = { #Name, fds, when, seconds, handle_##name },
 static const struct row {
-	const char *name; /* as in policy/operations.c */
-	const char *fds;
-	bool when[3]; /* idle, building, built */
+	const char *name, *fds;
+	unsigned when;
+	unsigned seconds;
 	handler *handle;
-} table[OP_LAST + 1] = {
-	[OP_NONE] = { "None", "", { false, false, false }, NULL },
-	[OP_HELLO] = { "Hello", "", { true, false, false }, handle_hello },
-	[OP_BEGIN] = { "Begin", "df", { true, false, false }, handle_begin },
-	[OP_RELEASE] = { "Release", "f", { false, true, false }, handle_to_builder },
-	[OP_INDEX] = { "Index", "f", { false, true, false }, handle_to_builder },
-	[OP_PACKAGE] = { "Package", "f", { false, true, false }, handle_to_builder },
-	[OP_BOOTSTRAP] = { "Bootstrap", "", { false, true, false }, handle_bootstrap },
-	[OP_ADD_GROUP] = { "AddGroup", "", { false, false, true }, handle_add_group },
-	[OP_ADD_USER] = { "AddUser", "", { false, false, true }, handle_add_user },
-	[OP_PUBLISH] = { "Publish", "f", { false, false, true }, handle_publish },
-	[OP_INSPECT] = { "Inspect", "t", { true, false, false }, handle_inspect },
-	[OP_REMOVE] = { "Remove", "d", { true, false, false }, handle_remove },
-	[OP_EXECUTE] = { "Execute", "tsss", { true, false, false }, handle_execute },
-	[OP_CLONE] = { "Clone", "dd", { true, false, false }, handle_clone },
-	[OP_KEEP] = { "Keep", "df", { false, false, true }, handle_keep },
-	[OP_VERIFY] = { "Verify", "t", { true, false, false }, handle_verify },
-	[OP_BUILD_IMAGE] = { "BuildImage", "tw", { true, false, false }, handle_build_image },
-	[OP_OPEN] = { "Open", "o", { true, true, true }, handle_open },
-	[OP_READ] = { "Read", "t", { true, true, true }, handle_read },
-	[OP_FIND] = { "Find", "t", { true, true, true }, handle_find },
-	[OP_OPEN_NAMESPACE] = { "OpenNamespace", "", { true, true, true }, handle_open_namespace },
-};
+} table[OP_COUNT] = { [OP_NONE] = { .name = "None", .fds = "" }, REQUESTS(ROW) };
+#undef ROW
 
-static int handle_hello(struct server *s, const struct task *task, const int *fds,
-			struct outcome *out, struct error **err)
+int handle_hello(struct server *s, const struct task *task, const int *fds, struct outcome *out,
+		 struct error **err)
 {
 	struct note note = {
 		.kind = NOTE_HELLO,
@@ -70,8 +49,8 @@ static int handle_hello(struct server *s, const struct task *task, const int *fd
 	return note_send(s->parser, &note, -1);
 }
 
-static int handle_open_namespace(struct server *s, const struct task *task, const int *fds,
-				 struct outcome *out, struct error **err)
+int handle_open_namespace(struct server *s, const struct task *task, const int *fds,
+			  struct outcome *out, struct error **err)
 {
 	(void)task;
 	(void)fds;
@@ -114,7 +93,7 @@ static int check_row(const struct server *s, const struct row *row, const int *f
 	if (s->greeted == (row->handle == handle_hello))
 		return error_set(err, ERR_REFUSED, "%s refused: Hello comes first, and once",
 				 row->name);
-	if (!row->when[s->phase])
+	if (!(row->when & s->phase))
 		return error_set(err, ERR_REFUSED, "%s refused: it is out of order", row->name);
 	if (count != strlen(row->fds))
 		return error_set(err, ERR_INPUT, "%s refused: it takes %zu descriptors, not %zu",
@@ -298,18 +277,29 @@ static void describe_folders(const struct directories *d, char *into, size_t siz
 	}
 }
 
+/* Seconds: the lower one of the row's and the policy's, 0: none. */
+static unsigned limit_of(const struct server *s, const struct row *row)
+{
+	uint64_t most = s->session->grant.rule ? s->session->grant.rule->seconds_max : POLICY_NONE;
+
+	if (most > INT_MAX || (row->seconds && row->seconds < most))
+		return row->seconds;
+	return (unsigned)most;
+}
+
 /* The one way to a handler: what is judged, and is on the record, is done. */
 static int dispatch(struct server *s, const struct task *task, int *fds, size_t count,
 		    struct outcome *out, struct error **err)
 {
-	const struct row *row = &table[task->operation <= OP_LAST ? task->operation : OP_NONE];
+	const struct row *row = &table[task->operation < OP_COUNT ? task->operation : OP_NONE];
 	_cleanup_(close_directories) struct directories directories;
 	struct record r = { .kind = RECORD_INTENT };
 	int64_t began = milliseconds();
 	char folders[sizeof(r.arguments)];
-	int result, most = serve_seconds(s, 0);
+	int result;
 
-	s->deadline = most ? serve_now() + most : INT64_MAX;
+	s->limit = limit_of(s, row);
+	s->deadline = s->limit ? serve_now() + s->limit : INT64_MAX;
 	snprintf(r.request, sizeof(r.request), "%s", row->name);
 	open_directories(&directories, row, fds, count);
 	describe_folders(&directories, folders, sizeof(folders));
@@ -366,6 +356,7 @@ int serve(int parser, int recorder, int key, const struct session *session, cons
 {
 	struct server s = {
 		.parser = parser,
+		.phase = WHEN_IDLE,
 		.recorder = recorder,
 		.key = key,
 		.session = session,
@@ -387,15 +378,6 @@ int serve(int parser, int recorder, int key, const struct session *session, cons
 int64_t serve_now(void)
 {
 	return milliseconds() / 1000;
-}
-
-int serve_seconds(const struct server *s, int limit)
-{
-	uint64_t most = s->session->grant.rule ? s->session->grant.rule->seconds_max : POLICY_NONE;
-
-	if (most > INT_MAX || (limit && (uint64_t)limit < most))
-		return limit;
-	return (int)most;
 }
 
 void serve_watch_witnesses(const struct server *s, struct pollfd fds[static WITNESSES])
@@ -435,16 +417,36 @@ void serve_log(const struct server *s, const char *line)
 			return;
 }
 
-int serve_go_on(const struct server *s, int64_t began, int limit, int pause, struct error **err)
+int serve_check_time(const struct server *s, struct error **err)
+{
+	if (serve_now() >= s->deadline)
+		return error_set(err, ERR_INTERRUPTED, "it took longer than %u s", s->limit);
+	return 0;
+}
+
+int serve_go_on(const struct server *s, int pause, struct error **err)
 {
 	struct pollfd fds[WITNESSES];
 
 	serve_watch_witnesses(s, fds);
 	if (poll(fds, WITNESSES, pause) > 0 && serve_check_witnesses(fds, err) < 0)
 		return -1;
-	limit = serve_seconds(s, limit);
-	if (limit && serve_now() - began >= limit)
-		return error_set(err, ERR_INTERRUPTED, "it took longer than %d s", limit);
+	return serve_check_time(s, err);
+}
+
+int serve_lock(const struct server *s, int fd, struct error **err)
+{
+	int64_t end = serve_now() + LOCK_SECONDS;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return error_errno(err, ERR_SYSTEM, "the lock cannot be taken");
+		if (serve_now() >= end)
+			return error_set(err, ERR_INTERRUPTED, "it took longer than %d s",
+					 LOCK_SECONDS);
+		if (serve_go_on(s, LOCK_PAUSE, err) < 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -452,7 +454,7 @@ int pace_step(struct pace *p, struct error **err)
 {
 	if (p->steps++ % STEPS_AT_ONCE)
 		return 0;
-	return serve_go_on(p->server, p->began, p->limit, 0, err);
+	return serve_go_on(p->server, 0, err);
 }
 
 static void drain(int fd, struct output *output)
@@ -468,13 +470,12 @@ static void drain(int fd, struct output *output)
 
 /* Until the jail has ended. */
 static int watch_jail(struct server *s, const struct jail *jail, int text, struct output *output,
-		      int seconds, struct error **err)
+		      struct error **err)
 {
 	struct pollfd fds[2 + WITNESSES] = {
 		{ .fd = jail->pidfd, .events = POLLIN },
 		{ .fd = text, .events = POLLIN },
 	};
-	int64_t end = serve_now() + seconds;
 	char data[8192];
 	ssize_t n;
 
@@ -484,8 +485,8 @@ static int watch_jail(struct server *s, const struct jail *jail, int text, struc
 			return error_errno(err, ERR_SYSTEM, "cannot wait for the jail");
 		if (serve_check_witnesses(fds + 2, err) < 0)
 			return -1;
-		if (seconds && serve_now() >= end)
-			return error_set(err, ERR_INTERRUPTED, "it took longer than %d s", seconds);
+		if (serve_check_time(s, err) < 0)
+			return -1;
 		if (fds[1].revents) {
 			n = read(text, data, sizeof(data));
 			if (n > 0)
@@ -498,7 +499,7 @@ static int watch_jail(struct server *s, const struct jail *jail, int text, struc
 	}
 }
 
-int serve_jail(struct server *s, const struct jail_spec *spec, struct output *output, int seconds,
+int serve_jail(struct server *s, const struct jail_spec *spec, struct output *output,
 	       struct error **err)
 {
 	_cleanup_close_ int text = -1, theirs = -1;
@@ -509,7 +510,6 @@ int serve_jail(struct server *s, const struct jail_spec *spec, struct output *ou
 	/* Before any program that is in it runs: none may write to another tree's files. */
 	if (spec->kind == JAIL_TREE && clone_part(s, spec->root, err) < 0)
 		return -1;
-	seconds = serve_seconds(s, seconds);
 	if (output) {
 		if (pipe2(ends, O_CLOEXEC) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
@@ -521,7 +521,7 @@ int serve_jail(struct server *s, const struct jail_spec *spec, struct output *ou
 		return -1;
 	closep(&theirs);
 	theirs = -1;
-	if (watch_jail(s, &jail, text, output, seconds, err) < 0) {
+	if (watch_jail(s, &jail, text, output, err) < 0) {
 		jail_end(&jail);
 		return -1;
 	}

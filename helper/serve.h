@@ -9,8 +9,6 @@
 #include "helper/output.h"
 #include "helper/task.h"
 
-enum phase { PHASE_IDLE, PHASE_BUILDING, PHASE_BUILT };
-
 /* A jail that serves tasks. */
 struct stage {
 	struct jail jail;
@@ -27,8 +25,9 @@ struct server {
 	const struct idmap *map;
 	bool greeted;
 	uint32_t refusals; /* in a row */
-	int64_t deadline;  /* serve_now() at which the request has to be done, by the policy */
-	enum phase phase;
+	unsigned limit;	   /* seconds that the request may take; 0: any number */
+	int64_t deadline;  /* serve_now() at which they have passed */
+	unsigned phase;	   /* WHEN_IDLE, WHEN_BUILDING or WHEN_BUILT */
 
 	/* the tree that is being made; build.c */
 	int parent, staging, tree; /* descriptors or -1 */
@@ -54,13 +53,10 @@ int serve(int parser, int recorder, int key, const struct session *session,
  */
 int snapshot_key_open(const struct session *session);
 
-/* What a request may take at most, in seconds: LIMIT (0: none), or less by the policy. */
-int serve_seconds(const struct server *s, int limit);
-
 /* Runs a jail to its end. The text that it prints goes to OUTPUT (NULL: the spec's own stdio is
- * used). SECONDS 0: no limit but the policy's. Returns its exit status, or -1 with ERR set:
- * ERR_INTERRUPTED where the front end left or the time was over; the jail has ended then, too. */
-int serve_jail(struct server *s, const struct jail_spec *spec, struct output *output, int seconds,
+ * used). Returns its exit status, or -1 with ERR set: ERR_INTERRUPTED if the front end left or the
+ * request's time limit has passed; the jail has ended then, too. */
+int serve_jail(struct server *s, const struct jail_spec *spec, struct output *output,
 	       struct error **err);
 
 /* Seconds of the monotonic clock, for limits. */
@@ -77,31 +73,32 @@ void serve_log(const struct server *s, const char *line);
 void serve_watch_witnesses(const struct server *s, struct pollfd fds[static WITNESSES]);
 int serve_check_witnesses(const struct pollfd fds[static WITNESSES], struct error **err);
 
-/* For what is done without a jail, every now and then: -1 with ERR_INTERRUPTED where the front end
- * has left (for which it waits PAUSE ms), or LIMIT seconds (or the policy's) are over since BEGAN.
- */
-int serve_go_on(const struct server *s, int64_t began, int limit, int pause, struct error **err);
+/* -1 with ERR_INTERRUPTED if the request's time limit has passed. */
+int serve_check_time(const struct server *s, struct error **err);
 
-/* Work without a jail that may take long, from BEGAN on (serve_now) and for LIMIT seconds. */
+/* For what is done without a jail, every now and then: -1 with ERR_INTERRUPTED if the front end has
+ * left (for which it waits PAUSE ms) or the request's time limit has passed. */
+int serve_go_on(const struct server *s, int pause, struct error **err);
+
+/* Locks FD, which another process may have locked. -1 with ERR_INTERRUPTED after two minutes, and
+ * as serve_go_on(). */
+int serve_lock(const struct server *s, int fd, struct error **err);
+
+/* Work without a jail that may take long. */
 struct pace {
 	const struct server *server;
-	int64_t began;
-	int limit;
 	uint32_t steps;
 };
 
 /* Likewise, for each file or block of one: most calls look at nothing. */
 int pace_step(struct pace *p, struct error **err);
 
-/* One handler for each row of the table; FDS are as the row says and stay the caller's. */
+/* One handler for each row of requests.h; FDS are as the row says and stay the caller's. */
 typedef int handler(struct server *s, const struct task *task, const int *fds, struct outcome *out,
 		    struct error **err);
-handler handle_begin, handle_to_builder, handle_bootstrap, handle_publish; /* build.c */
-handler handle_add_group, handle_add_user, handle_execute;		   /* users.c */
-handler handle_inspect, handle_remove;					   /* rootfs.c */
-handler handle_build_image;						   /* image.c */
-handler handle_clone, handle_keep, handle_verify;			   /* base.c */
-handler handle_open, handle_read, handle_find;				   /* look.c */
+#define HANDLER(NAME, Name, name, ...) handler handle_##name;
+REQUESTS(HANDLER)
+#undef HANDLER
 
 /* Has the tree's own dpkg configure what is unpacked, and leaves in the tree what no package does.
  * engine.c */

@@ -3,152 +3,75 @@
 #include <stdarg.h>
 #include <string.h>
 
-static bool ends(const char *s, size_t size)
+#define OF_TEXT(of, check) .kind = FIELD_TEXT, .valid_text = check
+#define OF_NUMBER(of, check) .kind = FIELD_NUMBER, .valid_number = check
+#define OF_MODE(of, check) .kind = FIELD_NUMBER, .octal = true, .valid_number = check
+#define OF_FLAG(of, check) .kind = FIELD_FLAG
+#define OF_HASH(of, check) .kind = FIELD_HASH
+#define OF_WORDS(of, check) .kind = FIELD_WORDS, .least = 1, .most = of, .valid_text = check
+#define OF_LIST(of, check) .kind = FIELD_WORDS, .most = of, .valid_text = check
+#define OF_COMMAND(of, check) .kind = FIELD_COMMAND, .least = 1, .most = of, .valid_text = check
+#define FIELD(request, kind, member, of, check, what)                                              \
+	{ OF_##kind(of, check), .name = #member, .label = what "",                                 \
+	  .offset = offsetof(struct task, request.member),                                         \
+	  .size = sizeof(((struct task *)0)->request.member) },
+#define ROW(NAME, ...) [OP_##NAME] = (const struct field[]){ NAME##_FIELDS(FIELD){ 0 } },
+
+static const struct field *const fields[OP_COUNT] = { [OP_NONE] = (const struct field[]){ { 0 } },
+						      REQUESTS(ROW) };
+
+const struct field *task_fields(uint32_t operation)
 {
-	return memchr(s, '\0', size) != NULL;
+	return fields[operation < OP_COUNT ? operation : OP_NONE];
 }
 
-#define TEXT(field) (int)strnlen((field), sizeof(field)), (field)
-#define FIELD(field, valid) (ends((field), sizeof(field)) && valid(field))
-#define REFUSE_UNLESS(condition, what)                                                             \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			return error_set(err, ERR_INPUT, "request refused: wrong " what);          \
-	} while (0)
-
-static bool valid_pocket(const char *s)
+static int check_words(const struct field *f, const struct words *words, struct error **err)
 {
-	return !*s || strcmp(s, "updates") == 0 || strcmp(s, "security") == 0;
-}
-
-/* Nothing, or a URL in printable ASCII without blanks: it becomes part of a key. */
-static bool valid_place(const char *s)
-{
-	static const char *const schemes[] = { "http://", "https://", "file:///" };
-	bool known = !*s;
-
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
-		known = known || strncmp(s, schemes[i], strlen(schemes[i])) == 0;
-	for (; *s; s++)
-		if (*s <= ' ' || *s > '~')
-			return false;
-	return known;
-}
-
-static bool valid_user_or_root(const char *s)
-{
-	return strcmp(s, "root") == 0 || valid_account_name(s);
-}
-
-static int check_engine(const struct task *t, struct error **err)
-{
-	const struct filters *filters = &t->begin.filters;
-
-	REFUSE_UNLESS(FIELD(t->begin.engine, valid_archive_word) &&
-			      (strcmp(t->begin.engine, "native") == 0 ||
-			       strcmp(t->begin.engine, "debootstrap") == 0),
-		      "engine");
-	REFUSE_UNLESS(filters->count <= FILTERS_MAX, "number of patterns");
-	for (uint32_t i = 0; i < filters->count; i++)
-		REFUSE_UNLESS(FIELD(filters->list[i].pattern, valid_filter_pattern), "pattern");
+	if (!words_sound(words) || words->count < f->least || words->count > f->most)
+		return error_set(err, ERR_INPUT, "request refused: wrong number of words in %s",
+				 f->name);
+	if (f->kind == FIELD_COMMAND && !*words->text)
+		return error_set(err, ERR_INPUT, "request refused: wrong name of a program");
+	for (const char *word = NULL; (word = words_next(words, word));)
+		if (!f->valid_text(word))
+			return error_set(err, ERR_INPUT, "request refused: wrong %s", f->label);
 	return 0;
 }
 
-static int check_user(const struct task *t, struct error **err)
+static int check_field(const struct field *f, const void *at, struct error **err)
 {
-	REFUSE_UNLESS(FIELD(t->user.name, valid_account_name), "user name");
-	REFUSE_UNLESS(valid_account_id(t->user.uid), "user id");
-	REFUSE_UNLESS(valid_account_id(t->user.gid), "group id");
-	REFUSE_UNLESS(FIELD(t->user.home, valid_inner_path), "home directory");
-	REFUSE_UNLESS(FIELD(t->user.shell, valid_inner_path), "shell");
-	REFUSE_UNLESS(t->user.group_count <= GROUPS_MAX, "number of groups");
-	for (uint32_t i = 0; i < t->user.group_count; i++)
-		REFUSE_UNLESS(FIELD(t->user.groups[i], valid_account_name), "group name");
-	return 0;
-}
+	uint32_t number;
+	bool good = true;
 
-static int check_execute(const struct task *t, struct error **err)
-{
-	uint32_t words = 0;
-
-	REFUSE_UNLESS(FIELD(t->execute.user, valid_user_or_root), "user name");
-	REFUSE_UNLESS(t->execute.argc >= 1 && t->execute.argc <= ARGV_MAX, "number of words");
-	REFUSE_UNLESS(t->execute.bytes >= 1 && t->execute.bytes <= ARGV_BYTES_MAX &&
-			      t->execute.words[t->execute.bytes - 1] == '\0',
-		      "length of the command");
-	for (uint32_t i = 0; i < t->execute.bytes; i++)
-		words += t->execute.words[i] == '\0';
-	REFUSE_UNLESS(words == t->execute.argc && t->execute.words[0], "command");
-	return 0;
-}
-
-static int check_find(const struct task *t, struct error **err)
-{
-	REFUSE_UNLESS(t->find.count >= 1 && t->find.count <= FIND_MAX, "number of paths");
-	for (uint32_t i = 0; i < t->find.count; i++)
-		REFUSE_UNLESS(FIELD(t->find.paths[i], valid_inner_path), "path");
-	return 0;
+	switch (f->kind) {
+	case FIELD_TEXT:
+		good = memchr(at, '\0', f->size) && f->valid_text(at);
+		break;
+	case FIELD_NUMBER:
+		memcpy(&number, at, sizeof(number));
+		good = f->valid_number(number);
+		break;
+	case FIELD_WORDS:
+	case FIELD_COMMAND:
+		return check_words(f, at, err);
+	case FIELD_FLAG:
+	case FIELD_HASH:
+		break;
+	}
+	return good ? 0 : error_set(err, ERR_INPUT, "request refused: wrong %s", f->label);
 }
 
 int task_check(const struct task *t, struct error **err)
 {
-	switch (t->operation) {
-	case OP_NONE:
-		return error_set(err, ERR_INPUT, "request refused: %.*s", TEXT(t->none.why));
-	case OP_HELLO:
-	case OP_BOOTSTRAP:
-	case OP_INSPECT:
-	case OP_OPEN:
-	case OP_OPEN_NAMESPACE:
-	case OP_VERIFY:
-		return 0;
-	case OP_CLONE:
-		REFUSE_UNLESS(FIELD(t->clone.name, valid_rootfs_name), "rootfs name");
-		REFUSE_UNLESS(FIELD(t->clone.base, valid_rootfs_name), "base name");
-		return 0;
-	case OP_KEEP:
-		REFUSE_UNLESS(FIELD(t->keep.name, valid_rootfs_name), "base name");
-		return 0;
-	case OP_BEGIN:
-		REFUSE_UNLESS(FIELD(t->begin.name, valid_rootfs_name), "rootfs name");
-		REFUSE_UNLESS(FIELD(t->begin.suite, valid_archive_word), "suite");
-		REFUSE_UNLESS(FIELD(t->begin.arch, valid_archive_word), "architecture");
-		return check_engine(t, err);
-	case OP_RELEASE:
-		REFUSE_UNLESS(FIELD(t->release.pocket, valid_pocket), "pocket");
-		REFUSE_UNLESS(FIELD(t->release.mirror, valid_place), "mirror");
-		return 0;
-	case OP_INDEX:
-		REFUSE_UNLESS(FIELD(t->index.pocket, valid_pocket), "pocket");
-		REFUSE_UNLESS(FIELD(t->index.component, valid_archive_word), "component");
-		return 0;
-	case OP_PACKAGE:
-		REFUSE_UNLESS(FIELD(t->package.name, valid_package_name), "package name");
-		return 0;
-	case OP_ADD_GROUP:
-		REFUSE_UNLESS(FIELD(t->group.name, valid_account_name), "group name");
-		REFUSE_UNLESS(valid_account_id(t->group.gid), "group id");
-		return 0;
-	case OP_ADD_USER:
-		return check_user(t, err);
-	case OP_REMOVE:
-		REFUSE_UNLESS(FIELD(t->remove.name, valid_rootfs_name), "rootfs name");
-		return 0;
-	case OP_BUILD_IMAGE:
-		REFUSE_UNLESS(FIELD(t->image.format, valid_archive_word), "image format");
-		return 0;
-	case OP_PUBLISH:
-		REFUSE_UNLESS(valid_tree_mode(t->publish.mode), "mode");
-		return 0;
-	case OP_READ:
-		REFUSE_UNLESS(FIELD(t->read.file, valid_archive_word), "name of a file");
-		return 0;
-	case OP_FIND:
-		return check_find(t, err);
-	case OP_EXECUTE:
-		return check_execute(t, err);
-	}
-	return error_set(err, ERR_INPUT, "request refused: it is of an unknown kind");
+	if (t->operation == OP_NONE)
+		return error_set(err, ERR_INPUT, "request refused: %.*s",
+				 (int)strnlen(t->why, sizeof(t->why)), t->why);
+	if (t->operation >= OP_COUNT)
+		return error_set(err, ERR_INPUT, "request refused: it is of an unknown kind");
+	for (const struct field *f = task_fields(t->operation); f->name; f++)
+		if (check_field(f, (const char *)t + f->offset, err) < 0)
+			return -1;
+	return 0;
 }
 
 /* Text that is cut at the end of its room, and then ends in "...". */
@@ -173,94 +96,48 @@ static void add(struct description *d, const char *format, ...)
 	d->used += (size_t)n < d->size - d->used ? (size_t)n : d->size - d->used - 1;
 }
 
-static void describe_begin(struct description *d, const struct task *t)
+/* Of words that are not sound, only their number is shown. */
+static void describe_words(struct description *d, const struct field *f, const struct words *words)
 {
-	const struct filters *filters = &t->begin.filters;
-
-	add(d, "name=%.*s suite=%.*s arch=%.*s engine=%.*s", TEXT(t->begin.name),
-	    TEXT(t->begin.suite), TEXT(t->begin.arch), TEXT(t->begin.engine));
-	for (uint32_t i = 0; i < filters->count && i < FILTERS_MAX; i++)
-		add(d, " %s=%.*s", filters->list[i].include ? "include" : "exclude",
-		    TEXT(filters->list[i].pattern));
+	if (!words_sound(words)) {
+		add(d, "(%u)", words->count);
+		return;
+	}
+	for (const char *word = NULL; !d->cut && (word = words_next(words, word));)
+		add(d, "%s%s",
+		    word == words->text	       ? ""
+		    : f->kind == FIELD_COMMAND ? " "
+					       : ",",
+		    word);
 }
 
-static void describe_user(struct description *d, const struct task *t)
-{
-	add(d, "name=%.*s uid=%u gid=%u home=%.*s shell=%.*s", TEXT(t->user.name), t->user.uid,
-	    t->user.gid, TEXT(t->user.home), TEXT(t->user.shell));
-	for (uint32_t i = 0; i < t->user.group_count && i < GROUPS_MAX; i++)
-		add(d, "%s%.*s", i ? "," : " groups=", TEXT(t->user.groups[i]));
-}
-
-static void describe_command(struct description *d, const struct task *t)
-{
-	size_t length = t->execute.bytes < ARGV_BYTES_MAX ? t->execute.bytes : ARGV_BYTES_MAX;
-
-	add(d, "user=%.*s terminal=%d command=", TEXT(t->execute.user), t->execute.terminal);
-	for (size_t i = 0; i + 1 < length && !d->cut; i++)
-		add(d, "%c", t->execute.words[i] ? t->execute.words[i] : ' ');
-}
-
-static void describe(struct description *d, const struct task *t)
+static void describe_field(struct description *d, const struct field *f, const void *at)
 {
 	char hex[2 * SHA256_LEN + 1];
+	uint32_t number;
 
-	switch (t->operation) {
-	case OP_HELLO:
-		add(d, "version=%u", t->hello.version);
+	add(d, "%s=", f->name);
+	switch (f->kind) {
+	case FIELD_TEXT:
+		add(d, "%.*s", (int)strnlen(at, f->size), (const char *)at);
 		break;
-	case OP_BEGIN:
-		describe_begin(d, t);
+	case FIELD_NUMBER:
+		memcpy(&number, at, sizeof(number));
+		add(d, f->octal ? "%04o" : "%u", number);
 		break;
-	case OP_RELEASE:
-		add(d, "pocket=%.*s mirror=%.*s%s", TEXT(t->release.pocket),
-		    TEXT(t->release.mirror), t->release.older ? " older=1" : "");
+	case FIELD_FLAG:
+		add(d, "%u", *(const uint8_t *)at);
 		break;
-	case OP_INDEX:
-		add(d, "pocket=%.*s component=%.*s", TEXT(t->index.pocket),
-		    TEXT(t->index.component));
+	case FIELD_HASH:
+		sha256_to_hex(at, hex);
+		add(d, "%s", hex);
 		break;
-	case OP_PACKAGE:
-		sha256_to_hex(t->package.sha256, hex);
-		add(d, "name=%.*s sha256=%s", TEXT(t->package.name), hex);
-		break;
-	case OP_ADD_GROUP:
-		add(d, "name=%.*s gid=%u", TEXT(t->group.name), t->group.gid);
-		break;
-	case OP_ADD_USER:
-		describe_user(d, t);
-		break;
-	case OP_PUBLISH:
-		add(d, "replace=%d mode=%04o", t->publish.replace, t->publish.mode);
-		break;
-	case OP_INSPECT:
-		add(d, "deep=%d", t->inspect.deep);
-		if (t->inspect.digest)
-			add(d, " digest=1");
-		break;
-	case OP_REMOVE:
-		add(d, "name=%.*s stale=%d", TEXT(t->remove.name), t->remove.stale);
-		break;
-	case OP_CLONE:
-		add(d, "name=%.*s base=%.*s", TEXT(t->clone.name), TEXT(t->clone.base));
-		break;
-	case OP_KEEP:
-		add(d, "name=%.*s", TEXT(t->keep.name));
-		break;
-	case OP_BUILD_IMAGE:
-		add(d, "format=%.*s", TEXT(t->image.format));
-		break;
-	case OP_READ:
-		add(d, "file=%.*s", TEXT(t->read.file));
-		break;
-	case OP_FIND:
-		for (uint32_t i = 0; i < t->find.count && i < FIND_MAX; i++)
-			add(d, "%s%.*s", i ? "," : "paths=", TEXT(t->find.paths[i]));
-		break;
-	case OP_EXECUTE:
-		describe_command(d, t);
+	case FIELD_WORDS:
+	case FIELD_COMMAND:
+		describe_words(d, f, at);
 		break;
 	}
+	add(d, " ");
 }
 
 void task_describe(const struct task *t, const char *folders, char *into, size_t size)
@@ -269,7 +146,8 @@ void task_describe(const struct task *t, const char *folders, char *into, size_t
 
 	into[0] = '\0';
 	add(&d, "%s", folders);
-	describe(&d, t);
+	for (const struct field *f = task_fields(t->operation); f->name; f++)
+		describe_field(&d, f, (const char *)t + f->offset);
 	if (d.used && into[d.used - 1] == ' ' && !d.cut)
 		into[d.used - 1] = '\0';
 	if (d.cut)

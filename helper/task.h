@@ -6,110 +6,63 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "helper/filter.h"
+#include "helper/words.h"
 #include "proto/channel.h"
-#include "proto/validate.h"
+#include "proto/requests.h"
 
+#define OPERATION(NAME, ...) OP_##NAME,
 enum operation {
-	OP_NONE, /* what is no request at all: it is on the record as well */
-	OP_HELLO = 1,
-	OP_BEGIN,
-	OP_RELEASE,
-	OP_INDEX,
-	OP_PACKAGE,
-	OP_BOOTSTRAP,
-	OP_ADD_GROUP,
-	OP_ADD_USER,
-	OP_PUBLISH,
-	OP_INSPECT,
-	OP_REMOVE,
-	OP_EXECUTE,
-	OP_OPEN_NAMESPACE,
-	OP_CLONE,
-	OP_KEEP,
-	OP_VERIFY,
-	OP_BUILD_IMAGE,
-	OP_OPEN,
-	OP_READ,
-	OP_FIND,
-	OP_LAST = OP_FIND,
+	OP_NONE, /* not a request at all: that is recorded as well */
+	REQUESTS(OPERATION) OP_COUNT,
 };
+#undef OPERATION
 
 #define WORD_SIZE (SUITE_MAX + 1)
 #define ACCOUNT_SIZE (ACCOUNT_NAME_MAX + 1)
-#define INNER_PATH_SIZE 256
 
+/* The message of each request: its fields as requests.h lists them. A yes or no is a byte, since a
+ * parser that is taken over could send a bool that is neither. */
+#define MEMBER_TEXT(name, size) char name[size];
+#define MEMBER_NUMBER(name, size) uint32_t name;
+#define MEMBER_MODE(name, size) uint32_t name;
+#define MEMBER_FLAG(name, size) uint8_t name;
+#define MEMBER_HASH(name, size) uint8_t name[SHA256_LEN];
+#define MEMBER_WORDS(name, size) struct words name;
+#define MEMBER_LIST(name, size) struct words name;
+#define MEMBER_COMMAND(name, size) struct words name;
+#define MEMBER(request, kind, name, size, ...) MEMBER_##kind(name, size)
+#define MESSAGE(NAME, Name, name, ...)                                                             \
+	struct {                                                                                   \
+		NAME##_FIELDS(MEMBER)                                                              \
+	} name;
 struct task {
 	uint32_t operation;
-	/* Yes or no is a byte: of a bool, a parser that is taken over could send no value at all.
-	 */
+	char why[64]; /* OP_NONE: what is wrong with it */
 	union {
-		struct {
-			char why[64];
-		} none;
-		struct {
-			uint32_t version;
-		} hello;
-		struct {
-			char name[ROOTFS_NAME_MAX + 1], suite[WORD_SIZE], arch[WORD_SIZE];
-			char engine[WORD_SIZE];
-			struct filters filters;
-		} begin;
-		struct {
-			char pocket[WORD_SIZE], mirror[MIRROR_MAX + 1];
-			uint8_t older;
-		} release;
-		struct {
-			char pocket[WORD_SIZE], component[WORD_SIZE];
-		} index;
-		struct {
-			char name[PACKAGE_NAME_MAX + 1];
-			uint8_t sha256[SHA256_LEN];
-		} package;
-		struct {
-			char name[ACCOUNT_SIZE];
-			uint32_t gid;
-		} group;
-		struct {
-			char name[ACCOUNT_SIZE], home[INNER_PATH_SIZE], shell[INNER_PATH_SIZE];
-			uint32_t uid, gid, group_count;
-			char groups[GROUPS_MAX][ACCOUNT_SIZE];
-		} user;
-		struct {
-			uint8_t replace;
-			uint32_t mode;
-		} publish;
-		struct {
-			char name[ROOTFS_NAME_MAX + 1], base[ROOTFS_NAME_MAX + 1];
-		} clone;
-		struct {
-			char name[ROOTFS_NAME_MAX + 1];
-		} keep;
-		struct {
-			uint8_t deep, digest;
-		} inspect;
-		struct {
-			char name[ROOTFS_NAME_MAX + 1];
-			uint8_t stale;
-		} remove;
-		struct {
-			char format[WORD_SIZE];
-		} image;
-		struct {
-			char file[WORD_SIZE];
-		} read;
-		struct {
-			uint32_t count;
-			char paths[FIND_MAX][INNER_PATH_SIZE];
-		} find;
-		struct {
-			char user[ACCOUNT_SIZE];
-			uint8_t terminal;
-			uint32_t argc, bytes; /* words, each with its NUL, one after the other */
-			char words[ARGV_BYTES_MAX];
-		} execute;
+		REQUESTS(MESSAGE)
 	};
 };
+#undef MESSAGE
+#undef MEMBER
+
+enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_FLAG, FIELD_HASH, FIELD_WORDS, FIELD_COMMAND };
+
+/* One field of a request, in its message of rootlet.proto and in struct task. */
+struct field {
+	enum field_kind kind;
+	const char *name, *label; /* in rootlet.proto; in a refusal */
+	size_t offset, size;	  /* in struct task */
+	bool octal;		  /* how the audit log shows a number */
+	uint32_t least, most;	  /* words */
+	union {
+		bool (*valid_text)(const char *text);
+		bool (*valid_number)(uint32_t number);
+	};
+};
+
+/* The fields of OPERATION, which end with one that has no name; those of OP_NONE for a number that
+ * is no operation. */
+const struct field *task_fields(uint32_t operation);
 
 enum note_kind {
 	NOTE_HELLO = 1,

@@ -11,7 +11,6 @@
 #include "helper/idmap.h"
 #include "helper/serve.h"
 
-#define COUNT_SECONDS 1800
 #define ROOM_LEAST (16u << 20) /* bytes; with less a package of middling size does not unpack */
 #define FILES_LEAST 256
 /* Folders in folders: each that is open takes a descriptor, of which there are 4096 at most. */
@@ -428,7 +427,7 @@ static int visit_count(int folder, const char *name, const struct statx *st, voi
 
 int tree_count(const struct server *s, int tree, struct tree_census *census, struct error **err)
 {
-	struct pace pace = { .server = s, .began = serve_now(), .limit = COUNT_SECONDS };
+	struct pace pace = { .server = s };
 	struct count count = { .census = census };
 	struct walk w = { .visit = visit_count, .context = &count, .pace = &pace, .top = -1 };
 	struct statx st;

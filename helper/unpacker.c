@@ -153,12 +153,13 @@ static int give(struct unpacker *u, struct package *p, int fd, bool first, bool 
 
 static int write_filters(const struct unpacker *u, struct error **err)
 {
-	const struct filters *f = &u->layout.filters;
+	const struct words *filters = &u->layout.filters;
+	const char *filter = NULL;
 	_cleanup_close_ int folder = -1;
 	_cleanup_fclose_ FILE *file = NULL;
 	int fd;
 
-	if (f->count == 0)
+	if (filters->count == 0)
 		return 0;
 	folder = tree_make_folders(u->layout.tree, "etc/dpkg/dpkg.cfg.d");
 	fd = folder < 0 ? -1
@@ -167,9 +168,8 @@ static int write_filters(const struct unpacker *u, struct error **err)
 	if (!file)
 		return error_errno(err, ERR_SYSTEM, "cannot write dpkg's configuration");
 	fputs("# What the profile of this rootfs leaves out.\n", file);
-	for (uint32_t i = 0; i < f->count; i++)
-		fprintf(file, "path-%s=%s\n", f->list[i].include ? "include" : "exclude",
-			f->list[i].pattern);
+	while ((filter = words_next(filters, filter)))
+		fprintf(file, "path-%s=%s\n", *filter == '+' ? "include" : "exclude", filter + 1);
 	if (fflush(file) != 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write dpkg's configuration");
 	return 0;
@@ -251,7 +251,7 @@ static int finish(struct unpacker *u, struct error **err)
 }
 
 /* debootstrap's first stage knows no filters: what they leave out goes again. PATH is FOLDER's. */
-static int sweep(const struct filters *filters, int folder, char path[static PATH_LENGTH_MAX],
+static int sweep(const struct words *filters, int folder, char path[static PATH_LENGTH_MAX],
 		 struct error **err)
 {
 	_cleanup_(tree_close_folder) DIR *d = tree_open_folder(folder, ".");

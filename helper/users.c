@@ -3,13 +3,11 @@
 
 #include <string.h>
 
-#define ACCOUNT_SECONDS 60
-
 static int run_tool(struct server *s, const char *const *argv, struct error **err)
 {
 	struct output output = { 0 };
 	struct jail_spec spec = { .kind = JAIL_TREE, .root = s->tree, .argv = argv };
-	int status = serve_jail(s, &spec, &output, ACCOUNT_SECONDS, err);
+	int status = serve_jail(s, &spec, &output, err);
 	char tail[1024];
 
 	if (status <= 0)
@@ -22,11 +20,11 @@ int handle_add_group(struct server *s, const struct task *t, const int *fds, str
 		     struct error **err)
 {
 	char gid[16];
-	const char *argv[] = { "groupadd", "-g", gid, "--", t->group.name, NULL };
+	const char *argv[] = { "groupadd", "-g", gid, "--", t->add_group.name, NULL };
 
 	(void)fds;
 	(void)out;
-	snprintf(gid, sizeof(gid), "%u", t->group.gid);
+	snprintf(gid, sizeof(gid), "%u", t->add_group.gid);
 	return run_tool(s, argv, err);
 }
 
@@ -35,23 +33,25 @@ int handle_add_user(struct server *s, const struct task *t, const int *fds, stru
 		    struct error **err)
 {
 	char uid[16], gid[16], groups[GROUPS_MAX * (ACCOUNT_SIZE + 1)] = "";
-	const char *argv[16] = { "useradd",    "-u", uid,	    "-g", gid, "-d",
-				 t->user.home, "-s", t->user.shell, "-m", NULL };
+	const char *argv[16] = {
+		"useradd",	   "-u", uid, "-g", gid, "-d", t->add_user.home, "-s",
+		t->add_user.shell, "-m", NULL
+	};
 	size_t argc = 10, used = 0;
 
 	(void)fds;
 	(void)out;
-	snprintf(uid, sizeof(uid), "%u", t->user.uid);
-	snprintf(gid, sizeof(gid), "%u", t->user.gid);
-	for (uint32_t i = 0; i < t->user.group_count; i++)
-		used += (size_t)snprintf(groups + used, sizeof(groups) - used, "%s%s", i ? "," : "",
-					 t->user.groups[i]);
+	snprintf(uid, sizeof(uid), "%u", t->add_user.uid);
+	snprintf(gid, sizeof(gid), "%u", t->add_user.gid);
+	for (const char *group = NULL; (group = words_next(&t->add_user.groups, group));)
+		used += (size_t)snprintf(groups + used, sizeof(groups) - used, "%s%s",
+					 used ? "," : "", group);
 	if (*groups) {
 		argv[argc++] = "-G";
 		argv[argc++] = groups;
 	}
 	argv[argc++] = "--";
-	argv[argc] = t->user.name;
+	argv[argc] = t->add_user.name;
 	return run_tool(s, argv, err);
 }
 
@@ -59,7 +59,6 @@ int handle_execute(struct server *s, const struct task *t, const int *fds, struc
 		   struct error **err)
 {
 	const char *argv[ARGV_MAX + 1] = { 0 };
-	const char *word = t->execute.words;
 	struct jail_spec spec = {
 		.kind = JAIL_TREE,
 		.root = fds[0],
@@ -68,11 +67,12 @@ int handle_execute(struct server *s, const struct task *t, const int *fds, struc
 		.terminal = t->execute.terminal,
 		.stdio = { fds[1], fds[2], fds[3] },
 	};
+	size_t argc = 0;
 	int status;
 
-	for (uint32_t i = 0; i < t->execute.argc; i++, word += strlen(word) + 1)
-		argv[i] = word;
-	status = serve_jail(s, &spec, NULL, 0, err);
+	for (const char *word = NULL; (word = words_next(&t->execute.argv, word));)
+		argv[argc++] = word;
+	status = serve_jail(s, &spec, NULL, err);
 	out->status = status;
 	return status < 0 ? -1 : 0;
 }

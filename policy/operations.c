@@ -2,16 +2,10 @@
 
 #include <string.h>
 
-const struct operation_name operation_names[] = {
-	{ "Hello", NULL },	  { "Begin", "create" },      { "Release", "create" },
-	{ "Index", "create" },	  { "Package", "create" },    { "Bootstrap", "create" },
-	{ "AddGroup", "create" }, { "AddUser", "create" },    { "Publish", "create" },
-	{ "Inspect", "check" },	  { "Remove", "delete" },     { "Execute", "shell" },
-	{ "Clone", "create" },	  { "Keep", "create" },	      { "Verify", "check" },
-	{ "BuildImage", "run" },  { "OpenNamespace", "run" }, { "Open", NULL },
-	{ "Read", NULL },	  { "Find", NULL },
-};
+#include "proto/requests.h"
 
+#define ROW(NAME, Name, name, word, ...) { #Name, word },
+const struct operation_name operation_names[] = { REQUESTS(ROW) };
 const size_t operation_count = sizeof(operation_names) / sizeof(*operation_names);
 
 const struct operation_name *operation_find(const char *request)

@@ -63,7 +63,7 @@ static bool valid_keyring(const char *s)
 	return strcmp(s, "*") == 0 || valid_file(s);
 }
 
-static bool valid_mirror(const char *s)
+static bool valid_mirror_prefix(const char *s)
 {
 	return strcmp(s, "*") == 0 || strncmp(s, "http://", 7) == 0 ||
 	       strncmp(s, "https://", 8) == 0 || strncmp(s, "file:///", 8) == 0;
@@ -91,7 +91,7 @@ static const struct key {
 	  valid_operation, "operation" },
 	{ "allow", "folders", "~", WORDS, RULE(folders), valid_folder, "folder" },
 	{ "allow", "releases", "*", WORDS, RULE(releases), valid_release, "release" },
-	{ "allow", "mirrors", "*", WORDS, RULE(mirrors), valid_mirror, "mirror" },
+	{ "allow", "mirrors", "*", WORDS, RULE(mirrors), valid_mirror_prefix, "mirror" },
 	{ "allow", "keyrings", "/usr/share/keyrings/ubuntu-archive-keyring.gpg "
 	  "/usr/share/keyrings/debian-archive-keyring.gpg", WORDS, RULE(keyrings), valid_keyring,
 	  "keyring's path" },

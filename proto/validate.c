@@ -89,7 +89,7 @@ bool valid_inner_path(const char *s)
 	if (!s || s[0] != '/')
 		return false;
 	for (n = 0; s[n]; n++)
-		if (n >= 255 || !(alphanumeric(s[n]) || one_of(s[n], "/_.+-")))
+		if (n >= INNER_PATH_MAX || !(alphanumeric(s[n]) || one_of(s[n], "/_.+-")))
 			return false;
 	return !strstr(s, "..");
 }
@@ -104,6 +104,58 @@ bool valid_filter_pattern(const char *s)
 		if (n + 1 >= FILTER_PATTERN_SIZE || s[n] <= ' ' || s[n] > '~')
 			return false;
 	return true;
+}
+
+bool valid_filter(const char *s)
+{
+	return s && (*s == '-' || *s == '+') && valid_filter_pattern(s + 1);
+}
+
+static bool in_list(const char *s, const char *const *list)
+{
+	for (; s && *list; list++)
+		if (strcmp(s, *list) == 0)
+			return true;
+	return false;
+}
+
+bool valid_pocket(const char *s)
+{
+	return in_list(s, (const char *const[]){ "", "updates", "security", NULL });
+}
+
+bool valid_engine(const char *s)
+{
+	return in_list(s, (const char *const[]){ "native", "debootstrap", NULL });
+}
+
+bool valid_mirror(const char *s)
+{
+	static const char *const schemes[] = { "http://", "https://", "file:///" };
+	bool known = !*s;
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
+		known = known || strncmp(s, schemes[i], strlen(schemes[i])) == 0;
+	for (; *s; s++)
+		if (*s <= ' ' || *s > '~')
+			return false;
+	return known;
+}
+
+bool valid_user_or_root(const char *s)
+{
+	return in_list(s, (const char *const[]){ "root", NULL }) || valid_account_name(s);
+}
+
+bool valid_any_number(uint32_t number)
+{
+	(void)number;
+	return true;
+}
+
+bool valid_argument(const char *s)
+{
+	return s;
 }
 
 bool sha256_from_hex(const char *hex, size_t length, uint8_t out[static SHA256_LEN])

@@ -15,14 +15,15 @@
 #define ACCOUNT_NAME_MAX 32
 #define GROUPS_MAX 16
 #define ID_MAX_IN_ROOTFS 65533 /* 65534 is nobody */
-#define ARGV_BYTES_MAX 16384
 #define ARGV_MAX 256
+#define WORDS_BYTES_MAX 16384 /* of a list in a request, each with its NUL */
 #define PACKAGES_MAX 4000
 #define MANIFEST_MAX (1024 * 1024)
 #define PATH_LENGTH_MAX 4096
 #define FILTERS_MAX 32
 #define FILTER_PATTERN_SIZE 128
 #define FIND_MAX 32 /* paths at a time */
+#define INNER_PATH_MAX 255
 #define MODE_CLOSED 0700u
 #define MODE_ENTERABLE 0755u
 
@@ -50,6 +51,25 @@ bool valid_inner_path(const char *s);
 /* Absolute fnmatch(3) pattern of printable ASCII without blanks, shorter than FILTER_PATTERN_SIZE.
  */
 bool valid_filter_pattern(const char *s);
+
+/* "-" or "+" and such a pattern. */
+bool valid_filter(const char *s);
+
+/* "", "updates", "security". */
+bool valid_pocket(const char *s);
+
+/* "" or an http, https or file URL in printable ASCII without blanks: it becomes part of a key. */
+bool valid_mirror(const char *s);
+
+/* "native", "debootstrap". */
+bool valid_engine(const char *s);
+
+/* valid_account_name(), or "root". */
+bool valid_user_or_root(const char *s);
+
+/* Whatever has its own limits elsewhere: any number, any argument of a command. */
+bool valid_any_number(uint32_t number);
+bool valid_argument(const char *s);
 
 /* One of the modes that a rootfs may be published with. */
 bool valid_tree_mode(uint32_t mode);

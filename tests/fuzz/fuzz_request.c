@@ -17,11 +17,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	task_describe(&task, "folder=/a ", description, sizeof(description));
 	/* What the handlers rely on. */
 	if (task_check(&task, &err) == 0) {
-		if (task.operation == OP_NONE || task.operation > OP_LAST)
+		if (task.operation == OP_NONE || task.operation >= OP_COUNT)
 			abort();
 		if (task.operation == OP_BEGIN && strchr(task.begin.name, '/'))
 			abort();
-		if (task.operation == OP_EXECUTE && task.execute.words[0] == '\0')
+		if (task.operation == OP_EXECUTE && !words_next(&task.execute.argv, NULL))
 			abort();
 	} else if (!err || err->code != ERR_INPUT) {
 		abort();

@@ -119,9 +119,10 @@ BAD_PATHS = {"relative": "home", "with ..": "/home/../../etc", "with a colon": "
 FIELDS = [
     ("Begin", "name", BAD_NAMES), ("Begin", "suite", BAD_WORDS), ("Begin", "arch", BAD_WORDS),
     ("Begin", "engine", {"unknown": "magic", "nothing": "", "a path": "/bin/sh"}),
-    ("Begin", "filters", {what: [encode_field(1, pattern)] * count for what, pattern, count in (
-        ("relative", "usr/*", 1), ("nothing", "", 1), ("with a newline", "/a\nforce-all", 1),
-        ("with a blank", "/a b", 1), ("of 200 bytes", "/" + "x" * 199, 1), ("thirty-three", "/a", 33))}),
+    ("Begin", "filters", {what: [filter] * count for what, filter, count in (
+        ("relative", "-usr/*", 1), ("without a sign", "/usr/*", 1), ("another sign", "!/usr/*", 1), ("a sign", "-", 1),
+        ("nothing", "", 1), ("with a newline", "-/a\nforce-all", 1), ("with a blank", "-/a b", 1),
+        ("of 200 bytes", "-/" + "x" * 198, 1), ("thirty-three", "+/a", 33))}),
     ("Clone", "name", BAD_NAMES), ("Clone", "base_name", BAD_NAMES), ("Keep", "name", BAD_NAMES),
     ("Remove", "name", BAD_NAMES), ("Release", "pocket", dict(list(BAD_WORDS.items())[:2] + [
         ("unknown", "proposed")])),

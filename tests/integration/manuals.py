@@ -182,6 +182,16 @@ def stages(*names):
             re.findall(r'(?:progress_stage|note_progress|serve_progress)\([^;"]*"([^"]*)"', read(path))}
 
 
+def check_requests():
+    """The table of requests in SECURITY.md is the one in proto/requests.h, and rootlet-protocol(7) has it."""
+    table = subprocess.run([f"{BUILD}/proto/list_requests", "markdown"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    tap.report(table.count("\n") == 22 and table in read(f"{SOURCE}/SECURITY.md"), "SECURITY.md has the table of requests", table)
+    page = read(f"{BUILD}/frontend/man/rootlet-protocol.7")
+    names = re.findall(r"^\| (\w+) \|", table, re.M)[1:]
+    missing = [name for name in names if not re.search(rf"^T\{{\n{name}\nT\}}", page, re.M)]
+    tap.report(len(names) == 20 and not missing, "rootlet-protocol(7) has every request", missing)
+
+
 def check_readme():
     """README names every command; what it shows was said by today's."""
     text = read(f"{SOURCE}/README.md")
@@ -209,5 +219,6 @@ for one in commands():
 check_statuses()
 check_pages()
 check_tools()
+check_requests()
 check_readme()
 tap.done()

@@ -3,6 +3,7 @@ after proto/rootlet.proto, any descriptors go with them, and raw packets can be 
 import array
 import contextlib
 import fcntl
+import json
 import os
 import socket
 import subprocess
@@ -10,34 +11,13 @@ from dataclasses import dataclass, field
 
 from . import sanitizers
 from .pace import patient
-from .world import HELPER
+from .world import BUILD, HELPER
 
 INPUT, REFUSED, TRUST, BUSY, MISSING = 1, 2, 3, 5, 6  # proto/error.h
-VERSION = 4
-
-# Request: (its number, its fields' numbers), as in proto/rootlet.proto.
-REQUESTS = {
-    "Hello": (1, {"version": 1, "purpose": 2}),
-    "Begin": (2, {"name": 1, "suite": 2, "arch": 3, "engine": 4, "filters": 5}),
-    "Release": (3, {"pocket": 1, "mirror": 2, "older": 3}),
-    "Index": (4, {"pocket": 1, "component": 2}),
-    "Package": (5, {"name": 1, "sha256": 2}),
-    "Bootstrap": (6, {}),
-    "AddGroup": (7, {"name": 1, "gid": 2}),
-    "AddUser": (8, {"name": 1, "uid": 2, "gid": 3, "home": 4, "shell": 5, "groups": 6}),
-    "Publish": (9, {"replace": 1, "mode": 2}),
-    "Inspect": (10, {"deep": 1, "digest": 2}),
-    "Remove": (11, {"name": 1, "stale": 2}),
-    "Execute": (12, {"argv": 1, "user": 2, "terminal": 3}),
-    "OpenNamespace": (13, {}),
-    "Clone": (14, {"name": 1, "base_name": 2}),
-    "Keep": (15, {"name": 1}),
-    "Verify": (16, {}),
-    "BuildImage": (17, {"format": 1}),
-    "Open": (18, {}),
-    "Read": (19, {"file": 1}),
-    "Find": (20, {"paths": 1}),
-}
+# The table in proto/requests.h and the field numbers of proto/rootlet.proto.
+_table = json.loads(subprocess.run([f"{BUILD}/proto/list_requests", "json"], stdout=subprocess.PIPE, check=True).stdout)
+VERSION = _table["version"]
+REQUESTS = {name: (row["number"], row["fields"]) for name, row in _table["requests"].items()}
 INSPECTION, RESULT, FOUND = 4, 5, 6
 
 

@@ -17,7 +17,7 @@ static struct task task;
 /* A word of LENGTH letters, in one of a few buffers. */
 static char *word(size_t length)
 {
-	static char words[4][ARGV_BYTES_MAX + 8];
+	static char words[4][WORDS_BYTES_MAX + 8];
 	static unsigned next;
 	char *text = words[next++ % 4];
 
@@ -66,7 +66,11 @@ static void check_words(void)
 	Rootlet__Clone clone = ROOTLET__CLONE__INIT;
 	Rootlet__Keep keep = ROOTLET__KEEP__INIT;
 	Rootlet__BuildImage image = ROOTLET__BUILD_IMAGE__INIT;
+	Rootlet__Hello hello = ROOTLET__HELLO__INIT;
+	Rootlet__Read text = ROOTLET__READ__INIT;
 
+	CHECK_FIELD(HELLO, hello, hello, purpose, task.hello.purpose);
+	CHECK_FIELD(READ, read, text, file, task.read.file);
 	CHECK_FIELD(BEGIN, begin, begin, name, task.begin.name);
 	CHECK_FIELD(BEGIN, begin, begin, suite, task.begin.suite);
 	CHECK_FIELD(BEGIN, begin, begin, arch, task.begin.arch);
@@ -75,16 +79,16 @@ static void check_words(void)
 	CHECK_FIELD(RELEASE, release, release, mirror, task.release.mirror);
 	CHECK_FIELD(INDEX, index, index, pocket, task.index.pocket);
 	CHECK_FIELD(INDEX, index, index, component, task.index.component);
-	CHECK_FIELD(ADD_GROUP, add_group, group, name, task.group.name);
-	CHECK_FIELD(ADD_USER, add_user, user, name, task.user.name);
-	CHECK_FIELD(ADD_USER, add_user, user, home, task.user.home);
-	CHECK_FIELD(ADD_USER, add_user, user, shell, task.user.shell);
+	CHECK_FIELD(ADD_GROUP, add_group, group, name, task.add_group.name);
+	CHECK_FIELD(ADD_USER, add_user, user, name, task.add_user.name);
+	CHECK_FIELD(ADD_USER, add_user, user, home, task.add_user.home);
+	CHECK_FIELD(ADD_USER, add_user, user, shell, task.add_user.shell);
 	CHECK_FIELD(REMOVE, remove, gone, name, task.remove.name);
 	CHECK_FIELD(EXECUTE, execute, execute, user, task.execute.user);
 	CHECK_FIELD(CLONE, clone, clone, name, task.clone.name);
-	CHECK_FIELD(CLONE, clone, clone, base_name, task.clone.base);
+	CHECK_FIELD(CLONE, clone, clone, base_name, task.clone.base_name);
 	CHECK_FIELD(KEEP, keep, keep, name, task.keep.name);
-	CHECK_FIELD(BUILD_IMAGE, build_image, image, format, task.image.format);
+	CHECK_FIELD(BUILD_IMAGE, build_image, image, format, task.build_image.format);
 }
 
 static void check_package(void)
@@ -144,9 +148,9 @@ static void check_numbers(void)
 	tap_check(translate(&r) && task.operation == OP_HELLO && task.hello.version == 77,
 		  "HELLO: its version");
 	r = REQUEST(ADD_GROUP, add_group, group);
-	tap_check(translate(&r) && task.group.gid == 4294967295u, "ADD_GROUP: its id");
+	tap_check(translate(&r) && task.add_group.gid == 4294967295u, "ADD_GROUP: its id");
 	r = REQUEST(ADD_USER, add_user, user);
-	tap_check(translate(&r) && task.user.uid == 1000 && task.user.gid == 4294967294u,
+	tap_check(translate(&r) && task.add_user.uid == 1000 && task.add_user.gid == 4294967294u,
 		  "ADD_USER: its ids");
 }
 
@@ -170,81 +174,101 @@ static void check_empty(void)
 	tap_check(task.operation == OP_NONE, "and leaves no task");
 }
 
-/* --- what has a number of parts -------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------------------------- */
 
-static void check_groups(void)
+static unsigned count_fields(uint32_t operation)
 {
-	Rootlet__AddUser user = ROOTLET__ADD_USER__INIT;
-	Rootlet__Request r = REQUEST(ADD_USER, add_user, user);
-	char *groups[GROUPS_MAX + 1];
+	unsigned count = 0;
 
-	for (size_t i = 0; i <= GROUPS_MAX; i++)
-		groups[i] = (char *)(uintptr_t) "group";
-	user.groups = groups;
-	user.n_groups = GROUPS_MAX;
-	tap_check(translate(&r) && task.user.group_count == GROUPS_MAX &&
-			  strcmp(task.user.groups[GROUPS_MAX - 1], "group") == 0,
-		  "ADD_USER: as many groups as there may be");
-	user.n_groups = GROUPS_MAX + 1;
-	tap_check(!translate(&r), "ADD_USER: one more is refused");
-	user.n_groups = 1;
-	groups[0] = word(ACCOUNT_SIZE);
-	tap_check(!translate(&r), "ADD_USER: a group's name that does not fit is refused");
+	for (const struct field *f = task_fields(operation); f->name; f++)
+		count++;
+	return count;
 }
 
-static void check_filters(void)
+/* A field of rootlet.proto that requests.h does not have would be passed over without a check. */
+static void check_table(void)
 {
+	const ProtobufCMessageDescriptor *request = &rootlet__request__descriptor;
+
+	tap_check(request->n_fields == OP_COUNT - 1, "as many rows as requests");
+	for (unsigned i = 0; i < request->n_fields; i++) {
+		const ProtobufCMessageDescriptor *d = request->fields[i].descriptor;
+
+		tap_check(count_fields(request->fields[i].id) == d->n_fields,
+			  "%s: as many fields in requests.h as in rootlet.proto", d->short_name);
+	}
+	tap_check(!task_fields(OP_COUNT)->name && !task_fields(UINT32_MAX)->name,
+		  "what is no request has no fields");
+}
+
+/* --- lists ----------------------------------------------------------------------------------- */
+
+static bool same_words(const struct words *words, char *const *wanted, size_t count)
+{
+	const char *one = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		one = words_next(words, one);
+		if (!one || strcmp(one, wanted[i]) != 0)
+			return false;
+	}
+	return words_sound(words) && words->count == count && !words_next(words, one);
+}
+
+static void check_lists(void)
+{
+	static char *list[] = { (char *)(uintptr_t) "-/usr/*", (char *)(uintptr_t) "",
+				(char *)(uintptr_t) "two words" };
 	Rootlet__Begin begin = ROOTLET__BEGIN__INIT;
-	Rootlet__Request r = REQUEST(BEGIN, begin, begin);
-	Rootlet__Filter filter = ROOTLET__FILTER__INIT, *list[FILTERS_MAX + 1];
-	struct filters *filters = &task.begin.filters;
+	Rootlet__AddUser user = ROOTLET__ADD_USER__INIT;
+	Rootlet__Execute execute = ROOTLET__EXECUTE__INIT;
+	Rootlet__Find find = ROOTLET__FIND__INIT;
+	Rootlet__Request r;
 
-	for (size_t i = 0; i <= FILTERS_MAX; i++)
-		list[i] = &filter;
-	begin.filters = list;
-	filter.pattern = (char *)(uintptr_t) "/usr/*";
-	filter.include = 1;
-	begin.n_filters = FILTERS_MAX;
-	tap_check(translate(&r) && filters->count == FILTERS_MAX && filters->list[0].include &&
-			  strcmp(filters->list[FILTERS_MAX - 1].pattern, "/usr/*") == 0,
-		  "BEGIN: as many patterns as there may be");
-	begin.n_filters = FILTERS_MAX + 1;
-	tap_check(!translate(&r), "BEGIN: one more is refused");
-	begin.n_filters = 1;
-	filter.include = 0;
-	tap_check(translate(&r) && !filters->list[0].include, "BEGIN: a pattern that leaves out");
-	filter.pattern = word(sizeof(filters->list[0].pattern));
-	tap_check(!translate(&r), "BEGIN: a pattern that does not fit is refused");
+	begin.filters = user.groups = execute.argv = find.paths = list;
+	for (size_t count = 0; count <= 3; count++) {
+		begin.n_filters = user.n_groups = execute.n_argv = find.n_paths = count;
+		execute.terminal = count == 1;
+		r = REQUEST(BEGIN, begin, begin);
+		tap_check(translate(&r) && same_words(&task.begin.filters, list, count),
+			  "BEGIN: %zu filters", count);
+		r = REQUEST(ADD_USER, add_user, user);
+		tap_check(translate(&r) && same_words(&task.add_user.groups, list, count),
+			  "ADD_USER: %zu groups", count);
+		r = REQUEST(EXECUTE, execute, execute);
+		tap_check(translate(&r) && same_words(&task.execute.argv, list, count) &&
+				  task.execute.terminal == (count == 1),
+			  "EXECUTE: %zu words", count);
+		r = REQUEST(FIND, find, find);
+		tap_check(translate(&r) && same_words(&task.find.paths, list, count),
+			  "FIND: %zu paths", count);
+	}
 }
 
-static void check_words_of_command(void)
+static void check_long_lists(void)
 {
 	Rootlet__Execute execute = ROOTLET__EXECUTE__INIT;
 	Rootlet__Request r = REQUEST(EXECUTE, execute, execute);
-	char *argv[ARGV_MAX + 1];
+	char *argv[] = { (char *)(uintptr_t) "w", word(WORDS_BYTES_MAX - 3) };
+	_cleanup_error_ struct error *err = NULL;
 
-	for (size_t i = 0; i <= ARGV_MAX; i++)
-		argv[i] = (char *)(uintptr_t) "w";
 	execute.argv = argv;
 	execute.n_argv = 2;
-	execute.terminal = 1;
-	argv[1] = (char *)(uintptr_t) "two words";
-	tap_check(translate(&r) && task.execute.argc == 2 && task.execute.bytes == 12 &&
-			  task.execute.terminal == 1 &&
-			  memcmp(task.execute.words, "w\0two words", 12) == 0,
-		  "EXECUTE: words, each with its end");
-	execute.terminal = 0;
-	execute.n_argv = ARGV_MAX;
-	tap_check(translate(&r) && task.execute.argc == ARGV_MAX && task.execute.terminal == 0,
-		  "EXECUTE: as many words as there may be");
-	execute.n_argv = ARGV_MAX + 1;
-	tap_check(!translate(&r), "EXECUTE: one more is refused");
-	execute.n_argv = 2;
-	argv[1] = word(ARGV_BYTES_MAX - 3);
-	tap_check(translate(&r) && task.execute.bytes == ARGV_BYTES_MAX,
+	tap_check(translate(&r) && task.execute.argv.bytes == WORDS_BYTES_MAX,
 		  "EXECUTE: words that just fit");
-	argv[1] = word(ARGV_BYTES_MAX - 2);
+	argv[1] = word(WORDS_BYTES_MAX - 2);
 	tap_check(!translate(&r), "EXECUTE: a byte more is refused");
+	{
+		char *many[ARGV_MAX + 1];
+
+		for (size_t i = 0; i <= ARGV_MAX; i++)
+			many[i] = argv[0];
+		execute.argv = many;
+		execute.n_argv = ARGV_MAX + 1;
+		execute.user = (char *)(uintptr_t) "root";
+		tap_check(translate(&r) && task_check(&task, &err) < 0 && err->code == ERR_INPUT,
+			  "EXECUTE: more words than there may be are refused");
+	}
 }
 
 /* --- the process ----------------------------------------------------------------------------- */
@@ -393,7 +417,7 @@ static void check_process(void)
 		  "a request is a task, with its descriptors");
 	check_notes(&p);
 	tap_check(send_hello(&p, false) && receive_task(&p, &count) == OP_NONE && count == 0 &&
-			  strcmp(task.none.why, "it is malformed") == 0,
+			  strcmp(task.why, "it is malformed") == 0,
 		  "what is no request is a task of no kind, without descriptors");
 	reply = answer(&p, &strange) ? receive_reply(&p) : NULL;
 	tap_check(reply && reply->kind_case == ROOTLET__REPLY__KIND_RESULT &&
@@ -458,9 +482,9 @@ int main(void)
 	check_flags();
 	check_numbers();
 	check_empty();
-	check_groups();
-	check_filters();
-	check_words_of_command();
+	check_table();
+	check_lists();
+	check_long_lists();
 	check_process();
 	check_impatience();
 	check_refusal();

@@ -139,9 +139,9 @@ static char folder[] = "/var/tmp/rootlet-test-unpack.XXXXXX";
 
 static struct layout begin(const char *before)
 {
-	struct layout l = { .merged = true, .arch = "amd64", .filters.count = 1 };
+	struct layout l = { .merged = true, .arch = "amd64" };
 
-	snprintf(l.filters.list[0].pattern, FILTER_PATTERN_SIZE, "/usr/share/doc/*");
+	words_append(&l.filters, "-/usr/share/doc/*");
 	if (mkdir(folder, 0755) < 0)
 		exit(1);
 	l.tree = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,0 +1,23 @@
+/* Words packed one after the other, each with its NUL: a list of fixed size that has no pointers,
+ * so that it can pass between processes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/validate.h"
+
+struct words {
+	uint32_t count, bytes;
+	char text[WORDS_BYTES_MAX];
+};
+
+/* Appends WORD. False if there is no room. */
+bool words_append(struct words *words, const char *word);
+
+/* Whether there are COUNT words in BYTES bytes, which somebody else has written. */
+bool words_sound(const struct words *words);
+
+/* The word after WORD (NULL: the first one), or NULL after the last. WORDS are sound. */
+const char *words_next(const struct words *words, const char *word);

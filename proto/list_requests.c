@@ -1,0 +1,100 @@
+/* Prints the table of requests, for what is no C: list_requests json (for the tests' own client),
+ * scdoc (for rootlet-protocol(7)) or markdown (for SECURITY.md). Runs at build time only. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/channel.h"
+#include "proto/requests.h"
+#include "rootlet.pb-c.h"
+
+static const struct row {
+	const char *name, *word, *fds;
+	unsigned when, seconds;
+} rows[] = {
+#define ROW(NAME, Name, name, word, fds, when, seconds) { #Name, word, fds, when, seconds },
+	REQUESTS(ROW)
+};
+#define ROW_COUNT (sizeof(rows) / sizeof(*rows))
+
+static void print_json(void)
+{
+	const ProtobufCMessageDescriptor *request = &rootlet__request__descriptor;
+
+	printf("{\"version\": %u, \"requests\": {", PROTOCOL_VERSION);
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		const ProtobufCMessageDescriptor *message = request->fields[i].descriptor;
+
+		printf("%s\n\"%s\": {\"number\": %u, \"fields\": {", i ? "," : "", rows[i].name,
+		       request->fields[i].id);
+		for (unsigned f = 0; f < message->n_fields; f++)
+			printf("%s\"%s\": %u", f ? ", " : "", message->fields[f].name,
+			       message->fields[f].id);
+		printf("}}");
+	}
+	printf("\n}}\n");
+}
+
+static void print_fds(const char *fds)
+{
+	static const char *const words[] = {
+		['d'] = "directory", ['o'] = "directory (O_PATH)",  ['t'] = "rootfs",
+		['f'] = "file",	     ['w'] = "empty writable file", ['s'] = "stream"
+	};
+
+	printf("%s", *fds ? "" : "none");
+	for (const char *fd = fds; *fd; fd++)
+		printf("%s%s", fd > fds ? ", " : "", words[(unsigned char)*fd]);
+}
+
+static void print_when(unsigned when)
+{
+	printf("%s", when == WHEN_ALWAYS     ? "always"
+		     : when == WHEN_IDLE     ? "no build"
+		     : when == WHEN_BUILDING ? "building"
+					     : "built");
+}
+
+static void print_seconds(unsigned seconds)
+{
+	if (!seconds)
+		printf("none");
+	else if (seconds % HOUR)
+		printf("%u min", seconds / MINUTE);
+	else
+		printf("%u h", seconds / HOUR);
+}
+
+/* HEAD begins a row, each cell begins with CELL, and END ends a row. */
+static void print_table(const char *head, const char *cell, const char *end)
+{
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		printf("%s%s%s", head, rows[i].name, cell);
+		print_fds(rows[i].fds);
+		printf("%s", cell);
+		print_when(rows[i].when);
+		printf("%s", cell);
+		print_seconds(rows[i].seconds);
+		printf("%s%s%s", cell, rows[i].word ? rows[i].word : "-", end);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *form = argc > 1 ? argv[1] : "";
+
+	if (strcmp(form, "json") == 0) {
+		print_json();
+	} else if (strcmp(form, "scdoc") == 0) {
+		printf("[[ *Request*\n:[ *Descriptors*\n:[ *When*\n:[ *Limit*\n:[ *Policy*\n");
+		print_table("|[ ", "\n:[ ", "\n");
+	} else if (strcmp(form, "markdown") == 0) {
+		printf("| request | descriptors | when | time limit | policy word |\n"
+		       "|---|---|---|---|---|\n");
+		print_table("| ", " | ", " |\n");
+	} else {
+		fprintf(stderr, "usage: list_requests json|scdoc|markdown\n");
+		return 2;
+	}
+	return 0;
+}

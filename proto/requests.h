@@ -1,0 +1,118 @@
+/* Every request of rootlet.proto in one table. From it come the helper's dispatch, its checks of
+ * fields and descriptors, the text of audit records, the words of a policy, rootlet-protocol(7) and
+ * a table in SECURITY.md.
+ *
+ * To add a request: a row and its fields here, a message in rootlet.proto, and a file in helper/
+ * with its handler, which is called handle_ and the name. */
+#pragma once
+
+#include "proto/validate.h"
+
+#define WHEN_IDLE 1u
+#define WHEN_BUILDING 2u /* from Begin to Bootstrap */
+#define WHEN_BUILT 4u	 /* from Bootstrap or Clone to Publish */
+#define WHEN_ALWAYS (WHEN_IDLE | WHEN_BUILDING | WHEN_BUILT)
+
+#define MINUTE 60u
+#define HOUR (60 * MINUTE)
+
+/* REQUEST(NAME, Name, name, word, fds, when, seconds), in the order of the numbers in rootlet.proto
+ *
+ * word     under which a policy allows it; NULL: it needs no permission
+ * fds      the descriptors that travel with it, a letter each:
+ *            d  directory
+ *            o  directory that need not be open for reading
+ *            t  directory of a rootfs (d, o and t come first)
+ *            f  regular file that is open for reading
+ *            w  empty regular file that is open for reading and writing
+ *            s  anything that a command can read or write, except a directory or a disk
+ * when     the phases of a build in which it is accepted
+ * seconds  time limit; 0: none. A policy can set a lower one. */
+/* clang-format off */
+#define REQUESTS(REQUEST)                                                                       \
+	REQUEST(HELLO,       Hello,      hello,       NULL,     "",     WHEN_IDLE,     0)           \
+	REQUEST(BEGIN,       Begin,      begin,       "create", "df",   WHEN_IDLE,     HOUR)        \
+	REQUEST(RELEASE,     Release,    release,     "create", "f",    WHEN_BUILDING, HOUR)        \
+	REQUEST(INDEX,       Index,      index,       "create", "f",    WHEN_BUILDING, HOUR)        \
+	REQUEST(PACKAGE,     Package,    package,     "create", "f",    WHEN_BUILDING, HOUR)        \
+	REQUEST(BOOTSTRAP,   Bootstrap,  bootstrap,   "create", "",     WHEN_BUILDING, 3 * HOUR)    \
+	REQUEST(ADD_GROUP,   AddGroup,   add_group,   "create", "",     WHEN_BUILT,    10 * MINUTE) \
+	REQUEST(ADD_USER,    AddUser,    add_user,    "create", "",     WHEN_BUILT,    10 * MINUTE) \
+	REQUEST(PUBLISH,     Publish,    publish,     "create", "f",    WHEN_BUILT,    HOUR)        \
+	REQUEST(INSPECT,     Inspect,    inspect,     "check",  "t",    WHEN_IDLE,     2 * HOUR)    \
+	REQUEST(REMOVE,      Remove,     remove,      "delete", "d",    WHEN_IDLE,     HOUR)        \
+	REQUEST(EXECUTE,     Execute,    execute,     "shell",  "tsss", WHEN_IDLE,     0)           \
+	REQUEST(OPEN_NAMESPACE, OpenNamespace, open_namespace, "run", "", WHEN_ALWAYS, 0)           \
+	REQUEST(CLONE,       Clone,      clone,       "create", "dd",   WHEN_IDLE,     HOUR)        \
+	REQUEST(KEEP,        Keep,       keep,        "create", "df",   WHEN_BUILT,    HOUR)        \
+	REQUEST(VERIFY,      Verify,     verify,      "check",  "t",    WHEN_IDLE,     HOUR)        \
+	REQUEST(BUILD_IMAGE, BuildImage, build_image, "run",    "tw",   WHEN_IDLE,     HOUR)        \
+	REQUEST(OPEN,        Open,       open,        NULL,     "o",    WHEN_ALWAYS,   0)           \
+	REQUEST(READ,        Read,       read,        NULL,     "t",    WHEN_ALWAYS,   0)           \
+	REQUEST(FIND,        Find,       find,        NULL,     "t",    WHEN_ALWAYS,   0)
+
+/* The fields of each, as rootlet.proto names them and in the order in which an audit record has them:
+ * FIELD(request, TEXT, name, size with its NUL, validator, what it is in a refusal)
+ * FIELD(request, NUMBER or MODE (shown in octal), name, , validator, what it is)
+ * FIELD(request, FLAG, name, , , )
+ * FIELD(request, HASH, name, , , )
+ * FIELD(request, WORDS (one or more), LIST (or none) or COMMAND (shown with blanks), name, most
+ *       words, validator of each, what each is) */
+#define HELLO_FIELDS(FIELD) \
+	FIELD(hello, NUMBER, version, , valid_any_number, "version") \
+	FIELD(hello, TEXT, purpose, SUITE_MAX + 1, valid_archive_word, "purpose")
+#define BEGIN_FIELDS(FIELD) \
+	FIELD(begin, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "rootfs name") \
+	FIELD(begin, TEXT, suite, SUITE_MAX + 1, valid_archive_word, "suite") \
+	FIELD(begin, TEXT, arch, SUITE_MAX + 1, valid_archive_word, "architecture") \
+	FIELD(begin, TEXT, engine, SUITE_MAX + 1, valid_engine, "engine") \
+	FIELD(begin, LIST, filters, FILTERS_MAX, valid_filter, "filter")
+#define RELEASE_FIELDS(FIELD) \
+	FIELD(release, TEXT, pocket, SUITE_MAX + 1, valid_pocket, "pocket") \
+	FIELD(release, TEXT, mirror, MIRROR_MAX + 1, valid_mirror, "mirror") \
+	FIELD(release, FLAG, older, , , )
+#define INDEX_FIELDS(FIELD) \
+	FIELD(index, TEXT, pocket, SUITE_MAX + 1, valid_pocket, "pocket") \
+	FIELD(index, TEXT, component, SUITE_MAX + 1, valid_archive_word, "component")
+#define PACKAGE_FIELDS(FIELD) \
+	FIELD(package, TEXT, name, PACKAGE_NAME_MAX + 1, valid_package_name, "package name") \
+	FIELD(package, HASH, sha256, , , )
+#define BOOTSTRAP_FIELDS(FIELD)
+#define ADD_GROUP_FIELDS(FIELD) \
+	FIELD(add_group, TEXT, name, ACCOUNT_NAME_MAX + 1, valid_account_name, "group name") \
+	FIELD(add_group, NUMBER, gid, , valid_account_id, "group id")
+#define ADD_USER_FIELDS(FIELD) \
+	FIELD(add_user, TEXT, name, ACCOUNT_NAME_MAX + 1, valid_account_name, "user name") \
+	FIELD(add_user, NUMBER, uid, , valid_account_id, "user id") \
+	FIELD(add_user, NUMBER, gid, , valid_account_id, "group id") \
+	FIELD(add_user, TEXT, home, INNER_PATH_MAX + 1, valid_inner_path, "home directory") \
+	FIELD(add_user, TEXT, shell, INNER_PATH_MAX + 1, valid_inner_path, "shell") \
+	FIELD(add_user, LIST, groups, GROUPS_MAX, valid_account_name, "group name")
+#define PUBLISH_FIELDS(FIELD) \
+	FIELD(publish, FLAG, replace, , , ) \
+	FIELD(publish, MODE, mode, , valid_tree_mode, "mode")
+#define INSPECT_FIELDS(FIELD) \
+	FIELD(inspect, FLAG, deep, , , ) \
+	FIELD(inspect, FLAG, digest, , , )
+#define REMOVE_FIELDS(FIELD) \
+	FIELD(remove, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "rootfs name") \
+	FIELD(remove, FLAG, stale, , , )
+#define EXECUTE_FIELDS(FIELD) \
+	FIELD(execute, TEXT, user, ACCOUNT_NAME_MAX + 1, valid_user_or_root, "user name") \
+	FIELD(execute, FLAG, terminal, , , ) \
+	FIELD(execute, COMMAND, argv, ARGV_MAX, valid_argument, "argument")
+#define OPEN_NAMESPACE_FIELDS(FIELD)
+#define CLONE_FIELDS(FIELD) \
+	FIELD(clone, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "rootfs name") \
+	FIELD(clone, TEXT, base_name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "base name")
+#define KEEP_FIELDS(FIELD) \
+	FIELD(keep, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "base name")
+#define VERIFY_FIELDS(FIELD)
+#define BUILD_IMAGE_FIELDS(FIELD) \
+	FIELD(build_image, TEXT, format, SUITE_MAX + 1, valid_archive_word, "image format")
+#define OPEN_FIELDS(FIELD)
+#define READ_FIELDS(FIELD) \
+	FIELD(read, TEXT, file, SUITE_MAX + 1, valid_archive_word, "name of a file")
+#define FIND_FIELDS(FIELD) \
+	FIELD(find, WORDS, paths, FIND_MAX, valid_inner_path, "path")
+/* clang-format on */

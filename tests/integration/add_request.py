@@ -1,0 +1,132 @@
+"""Adding a request takes a row with its fields, a message and a file with its handler (and that file's name in
+meson.build): a sample is added to a copy of the sources, the helper is built from them, and is asked."""
+import contextlib
+import filecmp
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+
+from support import protocol, tap
+from support.protocol import INPUT
+from support.world import SCRATCH, SOURCE, Home
+
+LAST = '	REQUEST(FIND,        Find,       find,        NULL,     "t",    WHEN_ALWAYS,   0)\n'
+ROW = '	REQUEST(SAMPLE,      Sample,     sample,      "check",  "d",    WHEN_IDLE,     MINUTE)\n'
+FIELDS = r"""
+#define SAMPLE_FIELDS(FIELD) \
+	FIELD(sample, TEXT, name, 8 + 1, valid_account_name, "sample's name") \
+	FIELD(sample, NUMBER, number, , valid_account_id, "sample's number")
+/* clang-format on */
+"""
+MESSAGE = """// Descriptor: a directory.
+message Sample {
+	string name = 1;
+	uint32 number = 2;
+}
+
+message Reply {
+"""
+HANDLER = """#include <string.h>
+
+#include "helper/serve.h"
+
+int handle_sample(struct server *s, const struct task *t, const int *fds, struct outcome *out, struct error **err)
+{
+	(void)s;
+	(void)fds;
+	(void)err;
+	out->status = (int)(t->sample.number + strlen(t->sample.name));
+	return 0;
+}
+"""
+EDITS = [
+    ("proto/requests.h", LAST, LAST.rstrip("\n") + " \\\n" + ROW),
+    ("proto/requests.h", "/* clang-format on */\n", FIELDS),
+    ("proto/rootlet.proto", "		Find find = 20;\n", "		Find find = 20;\n		Sample sample = 21;\n"),
+    ("proto/rootlet.proto", "message Reply {\n", MESSAGE),
+    ("helper/meson.build", "'look.c',", "'look.c', 'sample.c',"),
+]
+
+
+def add(tree):
+    """True if each place was there once."""
+    good = True
+    for name, old, new in EDITS:
+        with open(f"{tree}/{name}", encoding="utf-8") as file:
+            text = file.read()
+        good = good and text.count(old) == 1
+        with open(f"{tree}/{name}", "w", encoding="utf-8") as file:
+            file.write(text.replace(old, new))
+    with open(f"{tree}/helper/sample.c", "w", encoding="utf-8") as file:
+        file.write(HANDLER)
+    return good
+
+
+def leave_out(folder, names):
+    """Of what shutil.copytree() copies: builds, and what is no source."""
+    return {name for name in names if name == "__pycache__" or
+            folder == SOURCE and (name == ".git" or name.startswith("build"))}
+
+
+def same(one, other):
+    return os.path.lexists(one) and os.path.lexists(other) and (
+        os.readlink(one) == os.readlink(other) if os.path.islink(one) else filecmp.cmp(one, other, False))
+
+
+def changed(tree):
+    """The files of TREE that are not the source tree's."""
+    files = [os.path.relpath(f"{folder}/{name}", tree) for folder, _, names in os.walk(tree) for name in names]
+    return sorted(name for name in files if not same(f"{SOURCE}/{name}", f"{tree}/{name}"))
+
+
+def build(tree):
+    """Returns what failed, or nothing."""
+    for command in (["meson", "setup", f"{tree}/build", tree],
+                    ["ninja", "-C", f"{tree}/build", "helper/rootlet-helper", "proto/list_requests"]):
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode:
+            return done.stdout
+    return ""
+
+
+def check(home, tree):
+    table = subprocess.run([f"{tree}/build/proto/list_requests", "json"], stdout=subprocess.PIPE, check=True).stdout
+    row = json.loads(table)["requests"]["Sample"]
+    protocol.REQUESTS["Sample"] = (row["number"], row["fields"])
+    log, file = f"{home.folder}/audit.log", home.write("file", "")
+    rows = (
+        ("with a wrong name", home.folder, "wrong sample's name", {"name": "a b", "number": 7}),
+        ("with a name that is too long", home.folder, "malformed", {"name": "x" * 9, "number": 7}),
+        ("with a wrong number", home.folder, "wrong sample's number", {"name": "x", "number": 0}),
+        ("without its descriptor", None, "takes 1 descriptors, not 0", {"name": "x", "number": 7}),
+        ("with another kind of descriptor", file, "wrong kind", {"name": "x", "number": 7}))
+    with protocol.Helper(home.user, program=f"{tree}/build/helper/rootlet-helper", record=log) as helper:
+        for what, path, says, fields in rows:
+            with protocol.opened(*([path] if path else [])) as fds:
+                answer = helper.ask("Sample", fds, **fields)
+            tap.report(answer.code == INPUT and says in answer.message, f"Sample {what} is refused", answer)
+        with protocol.opened(home.folder) as fds:
+            answer = helper.ask("Sample", fds, name="x", number=7)
+        tap.report(answer.code == 0 and answer.status == 8, "Sample is carried out", answer)
+    with open(log, encoding="utf-8") as lines:
+        last = [json.loads(line) for line in lines][-1]
+    tap.report(last["request"] == "Sample" and last["arguments"].endswith("name=x number=7"),
+               "and is in the audit log with its fields", last)
+
+
+home = Home()
+with contextlib.ExitStack() as stack:
+    work = tempfile.mkdtemp(dir=SCRATCH)
+    stack.callback(shutil.rmtree, work)
+    os.chmod(work, 0o755)
+    shutil.copytree(SOURCE, f"{work}/tree", symlinks=True, ignore=leave_out)
+    tap.report(add(f"{work}/tree"), "each place of a request is where the test expects it")
+    files = changed(f"{work}/tree")
+    tap.report(files == ["helper/meson.build", "helper/sample.c", "proto/requests.h", "proto/rootlet.proto"], "a request is one row, one message, one file, and that file's name in meson.build", *files)
+    failed = build(f"{work}/tree")
+    tap.report(not failed, "the helper is built with it", failed)
+    if not failed:
+        check(home, f"{work}/tree")
+tap.done()
