@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "helper/hash.h"
+#include "lib/hash.h"
 #include "helper/sinks.h"
 #include "proto/channel.h"
 #include "proto/validate.h"

@@ -13,10 +13,10 @@
 
 #include "helper/bounds.h"
 #include "helper/clone.h"
-#include "helper/hash.h"
+#include "lib/hash.h"
 #include "helper/serve.h"
 #include "helper/sinks.h"
-#include "helper/tree.h"
+#include "helper/walk.h"
 
 #define DIGEST OWN_FOLDER "/digest"
 #define MANIFEST OWN_FOLDER "/manifest.json"

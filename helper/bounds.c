@@ -6,7 +6,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 
-#include "helper/tree.h"
+#include "helper/walk.h"
 
 static void set_limit(__rlimit_resource_t resource, uint64_t most)
 {

@@ -11,10 +11,8 @@
 #include <sys/xattr.h>
 
 #include "helper/bounds.h"
-#include "helper/builder.h"
 #include "helper/rollback.h"
-#include "helper/tree.h"
-#include "helper/unpacker.h"
+#include "helper/walk.h"
 
 static void end_stage(struct stage *stage)
 {
@@ -25,7 +23,7 @@ static void end_stage(struct stage *stage)
 
 static void close_build(struct server *s)
 {
-	end_stage(&s->builder);
+	end_stage(&s->verifier);
 	end_stage(&s->unpacker);
 	closep(&s->tree);
 	closep(&s->staging);
@@ -40,7 +38,7 @@ void build_abandon(struct server *s)
 
 	if (s->staging < 0)
 		return;
-	end_stage(&s->builder);
+	end_stage(&s->verifier);
 	end_stage(&s->unpacker);
 	if (tree_remove(s->parent, s->staging_name, s->staging, &err) < 0)
 		fprintf(stderr, "%s\n", err && err->message ? err->message : "out of memory");
@@ -146,14 +144,15 @@ int staging_close(int staging, int tree, struct error **err)
 	return 0;
 }
 
-static int start_stage(struct stage *stage, enum jail_kind kind, int root, int (*run)(int socket),
-		       struct error **err)
+static int start_stage(const struct server *s, struct stage *stage, enum jail_kind kind, int root,
+		       const char *worker, struct error **err)
 {
 	int ends[2];
 	struct jail_spec spec = {
 		.kind = kind,
 		.root = root,
-		.run = run,
+		.worker = worker,
+		.program = s->worker,
 		/* Ours are /dev/null, which an unpack jail does not have, and the diagnostics. */
 		.stdio = { 0, 1, 2 },
 	};
@@ -224,7 +223,7 @@ static int ask_release(struct server *s, const struct task *t, const int *fds, s
 {
 	struct note note;
 
-	if (ask_for(s, &s->builder, t, fds, 1, &note, err) < 0)
+	if (ask_for(s, &s->verifier, t, fds, 1, &note, err) < 0)
 		return -1;
 	return rollback_check(&s->session->rollback, s->suite, t, &note, err);
 }
@@ -250,10 +249,10 @@ static int begin(struct server *s, const struct task *t, const int *fds, struct 
 	snprintf(s->suite, sizeof(s->suite), "%s", t->begin.suite);
 	s->native = strcmp(t->begin.engine, "native") == 0;
 	if (staging_make(s, fds[0], t->begin.name, err) < 0 ||
-	    start_stage(&s->builder, JAIL_TOOL, s->staging, builder_run, err) < 0 ||
-	    ask(s, &s->builder, t, fds + 1, 1, err) < 0)
+	    start_stage(s, &s->verifier, JAIL_TOOL, s->staging, "verify", err) < 0 ||
+	    ask(s, &s->verifier, t, fds + 1, 1, err) < 0)
 		return -1;
-	if (start_stage(&s->unpacker, JAIL_UNPACK, s->tree, unpacker_run, err) < 0)
+	if (start_stage(s, &s->unpacker, JAIL_UNPACK, s->tree, "unpack", err) < 0)
 		return -1;
 	return ask(s, &s->unpacker, t, NULL, 0, err);
 }
@@ -280,13 +279,13 @@ int handle_index(struct server *s, const struct task *t, const int *fds, struct 
 		 struct error **err)
 {
 	(void)out;
-	return abandon_failed(s, ask(s, &s->builder, t, fds, 1, err));
+	return abandon_failed(s, ask(s, &s->verifier, t, fds, 1, err));
 }
 
 int handle_package(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		   struct error **err)
 {
-	int r = ask(s, &s->builder, t, fds, 1, err);
+	int r = ask(s, &s->verifier, t, fds, 1, err);
 
 	(void)out;
 	if (r == 0 && s->native)
@@ -316,13 +315,13 @@ int handle_bootstrap(struct server *s, const struct task *t, const int *fds, str
 {
 	(void)fds;
 	(void)out;
-	if ((!s->native && ask(s, &s->builder, t, NULL, 0, err) < 0) ||
+	if ((!s->native && ask(s, &s->verifier, t, NULL, 0, err) < 0) ||
 	    ask(s, &s->unpacker, t, NULL, 0, err) < 0) {
 		build_abandon(s);
 		return -1;
 	}
 	/* Nothing of ours is in the tree's reach when its own programs run. */
-	end_stage(&s->builder);
+	end_stage(&s->verifier);
 	end_stage(&s->unpacker);
 	if (engine_configure(s, err) < 0 || make_null(s->tree, err) < 0) {
 		build_abandon(s);

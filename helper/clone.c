@@ -10,7 +10,7 @@
 #include <sys/xattr.h>
 
 #include "helper/serve.h"
-#include "helper/tree.h"
+#include "lib/beneath.h"
 
 #define DEPTH_MAX 1000
 #define PART_NAME ".rootlet-part"

@@ -9,9 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "helper/hash.h"
-#include "helper/processors.h"
-#include "helper/tree.h"
+#include "lib/hash.h"
+#include "worker/processors.h"
+#include "lib/beneath.h"
 
 #define QUEUE_BYTES (1 << 20)
 #define ATTRIBUTES_MAX 1024 /* of one file */

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "helper/serve.h"
-#include "helper/tree.h"
+#include "lib/beneath.h"
 
 struct configuration {
 	struct server *server;

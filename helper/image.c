@@ -5,46 +5,32 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "helper/tree.h"
+#include "helper/walk.h"
 
-#define IMAGE_FD "/proc/self/fd/3"
+#define IMAGE "/proc/self/fd/3" /* how the program opens the image anew */
 #define NO_PROGRAM 127
 
-/* The image stays open for the program, which opens it anew by this name. */
-static int run_erofs(int image)
-{
-	(void)image;
-	/* Extended inodes have a time of modification each, and ids of more than 16 bits. */
-	execlp("mkfs.erofs", "mkfs.erofs", "--quiet", "-Eforce-inode-extended", IMAGE_FD,
-	       "/staging", (char *)NULL);
-	return NO_PROGRAM;
-}
-
-static int run_ext4(int image)
-{
-	(void)image;
-	execlp("mke2fs", "mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-i",
-	       "4096", "-d", "/staging", "-E", "root_owner=0:0", IMAGE_FD, (char *)NULL);
-	return NO_PROGRAM;
-}
-
-/* Not compressed: reading it costs an emulated guest nothing. */
-static int run_squashfs(int image)
-{
-	(void)image;
-	execlp("mksquashfs", "mksquashfs", "/staging", IMAGE_FD, "-noappend", "-no-progress",
-	       "-quiet", "-noI", "-noD", "-noF", "-noX", (char *)NULL);
-	return NO_PROGRAM;
-}
-
 static const struct format {
-	const char *name, *program, *package;
-	int (*run)(int image);
+	const char *name, *package;
+	const char *argv[16];
 	bool sized; /* the file must have its size beforehand */
 } formats[] = {
-	{ "erofs", "mkfs.erofs", "erofs-utils", run_erofs, false },
-	{ "ext4", "mke2fs", "e2fsprogs", run_ext4, true },
-	{ "squashfs", "mksquashfs", "squashfs-tools", run_squashfs, false },
+	/* Extended inodes have a time of modification each, and ids of more than 16 bits. */
+	{ "erofs",
+	  "erofs-utils",
+	  { "mkfs.erofs", "--quiet", "-Eforce-inode-extended", IMAGE, "/staging" },
+	  false },
+	{ "ext4",
+	  "e2fsprogs",
+	  { "mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-i", "4096", "-d",
+	    "/staging", "-E", "root_owner=0:0", IMAGE },
+	  true },
+	/* Not compressed: reading it costs an emulated guest nothing. */
+	{ "squashfs",
+	  "squashfs-tools",
+	  { "mksquashfs", "/staging", IMAGE, "-noappend", "-no-progress", "-quiet", "-noI", "-noD",
+	    "-noF", "-noX" },
+	  false },
 };
 
 static const struct format *format_find(const char *name)
@@ -81,8 +67,7 @@ int handle_build_image(struct server *s, const struct task *t, const int *fds, s
 		.kind = JAIL_TOOL,
 		.root = fds[0],
 		.read_only = true,
-		.socket = fds[1],
-		.reopen = true,
+		.file = fds[1],
 	};
 	char tail[1024];
 	int status;
@@ -93,7 +78,7 @@ int handle_build_image(struct server *s, const struct task *t, const int *fds, s
 				 t->build_image.format);
 	if (format->sized && set_size(s, fds[0], fds[1], err) < 0)
 		return -1;
-	spec.run = format->run;
+	spec.argv = format->argv;
 	status = serve_jail(s, &spec, &output, err);
 	if (status <= 0)
 		return status;
@@ -101,11 +86,11 @@ int handle_build_image(struct server *s, const struct task *t, const int *fds, s
 		return error_set(err, ERR_HOST,
 				 "cannot build the root image: there is no %s; run: "
 				 "apt install %s",
-				 format->program, format->package);
+				 format->argv[0], format->package);
 	output_tail(&output, tail, sizeof(tail));
 	if (output.full || tree_disk_full(fds[1]))
 		return error_set(err, ERR_SPACE, "cannot build the root image: no space left");
 	return error_set(err, ERR_SYSTEM,
 			 "cannot build the root image: %s failed with status %d: %s",
-			 format->program, status, tail);
+			 format->argv[0], status, tail);
 }

@@ -19,7 +19,8 @@
 #include "helper/mount_api.h"
 #include "helper/mounts.h"
 #include "helper/privileges.h"
-#include "helper/task.h"
+#include "helper/worker.h"
+#include "lib/task.h"
 
 #define HOST_NAME "rootlet"
 
@@ -100,13 +101,11 @@ static _Noreturn void run_program(const struct jail_spec *spec)
 		_exit(126);
 	if (spec->terminal)
 		ioctl(0, TIOCSCTTY, 0);
-	if (spec->run) {
-		if (dup2(spec->socket, 3) < 0)
-			_exit(126);
-		close_range(4, ~0U, 0);
-		_exit(spec->run(3));
-	}
-	close_range(3, ~0U, 0);
+	if (spec->worker)
+		worker_start(spec->program, spec->worker, spec->socket);
+	if (spec->file > 0 && dup2(spec->file, 3) < 0)
+		_exit(126);
+	close_range(spec->file > 0 ? 4 : 3, ~0U, 0);
 	signal(SIGPIPE, SIG_DFL);
 	if (spec->user && strcmp(spec->user, "root") != 0 && become_user(spec->user) < 0)
 		_exit(126);
@@ -181,6 +180,12 @@ static _Noreturn void reap(pid_t program)
 	_exit(126);
 }
 
+/* What a program may open that lies outside of the jail. */
+static int file_of(const struct jail_spec *spec)
+{
+	return spec->worker ? spec->program : spec->file > 0 ? spec->file : -1;
+}
+
 /* The program has a mount namespace other than pid 1's, by which ischroot(1) knows a chroot: else
  * libc6 would restart the init of what it takes for a running system, and wait a second for it. */
 static _Noreturn void jail_child(const struct jail_spec *spec, struct jail_place *place, int report)
@@ -200,8 +205,7 @@ static _Noreturn void jail_child(const struct jail_spec *spec, struct jail_place
 		if (program < 0 || (spec->kind == JAIL_TOOL && hide_mounts(program, root) < 0))
 			error_errno(&err, ERR_SYSTEM, "cannot start the jail's program");
 	}
-	if (err || program < 0 ||
-	    privileges_drop(sets[spec->kind], spec->reopen ? spec->socket : -1, &err) < 0) {
+	if (err || program < 0 || privileges_drop(sets[spec->kind], file_of(spec), &err) < 0) {
 		note_result(report, err, 0);
 		_exit(126);
 	}

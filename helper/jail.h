@@ -20,9 +20,9 @@ struct jail_spec {
 	int root;		 /* directory: the tree, or the staging folder */
 	bool read_only;		 /* JAIL_TOOL: the staging folder cannot be written */
 	const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
-	int (*run)(int socket);	 /* in place of argv; gets SOCKET and returns an exit status */
-	int socket;
-	bool reopen; /* SOCKET is a file, which RUN or what it executes opens anew by its number */
+	const char *worker;	 /* in place of argv: what rootlet-worker does there */
+	int program, socket;	 /* the worker's: worker_open(); its descriptor 3 */
+	int file; /* > 0: the program's descriptor 3, which it may open anew by its number */
 	const char *user; /* of the tree; NULL: root */
 	bool terminal;	  /* standard input becomes the controlling terminal */
 	int stdio[3];	  /* stay the caller's; -1: /dev/null of the jail */

@@ -18,6 +18,7 @@ struct rules {
 #define READ                                                                                       \
 	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define REOPEN (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | TRUNCATE)
+#define START (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE)
 #define DEVICES (LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK)
 #define TCP UINT64_C(3)		    /* 4: bind, connect */
 #define ABSTRACT_SOCKET UINT64_C(1) /* 6 */
@@ -82,6 +83,11 @@ static int add_place(int ruleset, const struct place *place, uint64_t handled)
 	return fd < 0 ? 0 : add_rule(ruleset, fd, place->access & handled);
 }
 
+static uint64_t rights_to(int file)
+{
+	return fcntl(file, F_GETFL) & O_PATH ? START : REOPEN;
+}
+
 int landlock_enter(enum file_access files, int file, struct error **err)
 {
 	static const struct place *const places[] = {
@@ -104,7 +110,7 @@ int landlock_enter(enum file_access files, int file, struct error **err)
 	for (const struct place *p = places[files]; ruleset >= 0 && r == 0 && p->path; p++)
 		r = add_place(ruleset, p, rules.files);
 	if (ruleset >= 0 && r == 0 && file >= 0)
-		r = add_rule(ruleset, file, REOPEN & rules.files);
+		r = add_rule(ruleset, file, rights_to(file) & rules.files);
 	if (ruleset < 0 || r < 0 || syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		return error_errno(err, ERR_HOST, "cannot enter a Landlock domain");
 	return 0;

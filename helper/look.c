@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "helper/tree.h"
+#include "lib/beneath.h"
 
 #define TEXT_MAX (1 << 20)
 #define STATUS_MAX (32 << 20)

@@ -7,8 +7,8 @@
  *   jailer   pid 1 of level 1; starts jails, moves trees; never sees protobuf   (serve.c)
  *            forks of it hash the files of a tree that it clones                (digest.c)
  *   parser   reads what the front end sends; holds nothing                      (parser.c)
- *   builder  in the tool jail; checks the chain of trust, lays out the mirror   (builder.c)
  *   jails    one for each thing that package code does                          (jail.c)
+ *   worker   in jails: rootlet-worker, another program                          (worker.c)
  */
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -28,6 +28,7 @@
 #include "helper/privileges.h"
 #include "helper/rollback.h"
 #include "helper/serve.h"
+#include "helper/worker.h"
 #include "proto/standard.h"
 
 #define CHANNEL 3
@@ -80,6 +81,16 @@ static int check_channel(struct error **err)
 	return 0;
 }
 
+struct start {
+	struct session session;
+	struct audit audit;
+	struct idmap map;
+	int recorder[2]; /* the jailer's end, the outer's end; first it tells how the start went */
+	int mapped[2];	 /* a pipe that tells the jailer that it has ids */
+	int key;	 /* the jailer's: snapshot_key_open() */
+	int worker;	 /* the jailer's: worker_open() */
+};
+
 /* A pair of sockets between two processes of ours, close-on-exec. */
 static int make_pair(int ends[2], struct error **err)
 {
@@ -89,7 +100,7 @@ static int make_pair(int ends[2], struct error **err)
 }
 
 /* The parser, child of the jailer. Returns the jailer's end of what connects them, or -1. */
-static int start_parser(int recorder, int memory, int key, struct error **err)
+static int start_parser(const struct start *s, struct error **err)
 {
 	int ends[2];
 	pid_t pid;
@@ -101,9 +112,10 @@ static int start_parser(int recorder, int memory, int key, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot start the parser");
 	if (pid == 0) {
 		close(ends[0]);
-		close(recorder);
-		closep(&memory);
-		closep(&key);
+		close(s->recorder[0]);
+		closep(&(int){ s->session.rollback.fd });
+		closep(&(int){ s->key });
+		closep(&(int){ s->worker });
 		if (privileges_drop(PRIVILEGES_PARSER, -1, err) < 0)
 			_exit(1);
 		parser_run(CHANNEL, ends[1]);
@@ -136,15 +148,6 @@ static int refuse(struct audit *audit, const struct error *err)
 	parser_refuse(CHANNEL, err);
 	return 1;
 }
-
-struct start {
-	struct session session;
-	struct audit audit;
-	struct idmap map;
-	int recorder[2]; /* the jailer's end, the outer's end; first it tells how the start went */
-	int mapped[2];	 /* a pipe that tells the jailer that it has ids */
-	int key;	 /* the jailer's: snapshot_key_open() */
-};
 
 /* The other end tells of a parent that had died before its end could be told by a signal, as well.
  */
@@ -181,7 +184,7 @@ static _Noreturn void jailer(struct start *s)
 	 * done, as nothing can be recorded. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
 	    privileges_drop(PRIVILEGES_JAILER, -1, &err) == 0)
-		parser = start_parser(s->recorder[0], s->session.rollback.fd, s->key, &err);
+		parser = start_parser(s, &err);
 	if (parser < 0)
 		_exit(complain(err));
 	if (!installed)
@@ -191,7 +194,7 @@ static _Noreturn void jailer(struct start *s)
 		_exit(1);
 	if (packet_send(parser, "", 1, NULL, 0, NULL) < 0)
 		_exit(1);
-	_exit(serve(parser, s->recorder[0], s->key, &s->session, &s->map));
+	_exit(serve(parser, s->recorder[0], s->key, s->worker, &s->session, &s->map));
 }
 
 /* Keeps the record until the jailer has left. */
@@ -208,6 +211,7 @@ static int outer(struct start *s, pid_t jailer_pid)
 	close(s->recorder[0]);
 	closep(&s->session.rollback.fd);
 	closep(&s->key);
+	closep(&s->worker);
 	/* It must not stop while it has the record's lock. */
 	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
 		signal(stops[i], SIG_IGN);
@@ -262,6 +266,8 @@ static int prepare(struct start *s, struct error **err)
 	if (audit_open(&s->audit, &s->session, RECORD, err) < 0 || mapped < 0)
 		return -1;
 	s->key = snapshot_key_open(&s->session);
+	if (worker_open(&s->session, &s->worker, err) < 0)
+		return -1;
 	if (pipe2(s->mapped, O_CLOEXEC) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
 	return make_pair(s->recorder, err);

@@ -349,6 +349,13 @@ static int take_devices(int nodes[DEVICES], struct error **err)
 	return 0;
 }
 
+static unsigned attributes_of(const struct jail_spec *spec)
+{
+	if (spec->kind == JAIL_UNPACK)
+		return TREE_MOUNT | MOUNT_ATTR_NOEXEC;
+	return spec->read_only ? READ_ONLY : TREE_MOUNT;
+}
+
 int mounts_enter(const struct jail_spec *spec, struct jail_place *place, struct error **err)
 {
 	_cleanup_close_ int proc = -1, tool = -1, covers = -1;
@@ -356,7 +363,7 @@ int mounts_enter(const struct jail_spec *spec, struct jail_place *place, struct 
 	int nodes[DEVICES], root, r = -1;
 
 	if (!covered)
-		place->mount = copy_mount(".", spec->read_only ? READ_ONLY : TREE_MOUNT, 0, err);
+		place->mount = copy_mount(".", attributes_of(spec), 0, err);
 	else if (place->tree < 0 && take_above(spec, place, err) < 0)
 		return -1;
 	if (place->mount < 0)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "helper/privileges.h"
-#include "helper/task.h"
+#include "helper/fields.h"
 #include "rootlet.pb-c.h"
 
 static void request_free(Rootlet__Request **request)

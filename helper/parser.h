@@ -2,7 +2,7 @@
  * that come back. It holds no capability and may make a handful of system calls. */
 #pragma once
 
-#include "helper/task.h"
+#include "lib/task.h"
 #include "proto/error.h"
 
 /* Serves CHANNEL (to the front end) and JAILER until either closes. Never returns. */

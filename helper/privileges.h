@@ -6,7 +6,8 @@
 #include "proto/error.h"
 
 /* Keeps the capabilities of the set's row, sets no_new_privs and loads its system calls. FILE (or
- * -1) is an open file that may be opened anew. Cannot be undone. Returns 0 or -1 with ERR set. */
+ * -1) is an open file that may be opened anew, or a program (O_PATH) that may be started. Cannot be
+ * undone. Returns 0 or -1 with ERR set. */
 int privileges_drop(enum privilege_set set, int file, struct error **err);
 
 /* No core dump of this process or of those that it starts: neither a file nor, as a limit of 0

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "helper/session.h"
-#include "helper/task.h"
+#include "lib/task.h"
 
 #define ROLLBACK_FOLDER "/var/lib/rootlet"
 
@@ -14,7 +14,7 @@
  * reading and writing. One that cannot be had is no error before rollback_check(). */
 void rollback_open(struct session *session, int given);
 
-/* NOTE is what the builder found in the file of the release request T for SUITE. ERR_TRUST if it is
+/* NOTE is what the verifier found in the file of the release request T for SUITE. ERR_TRUST if it is
  * older and T does not accept that, ERR_HOST if an installed helper has no memory, or if it is
  * damaged. Without a memory of his own, a caller's file is accepted. */
 int rollback_check(const struct rollback *r, const char *suite, const struct task *t,

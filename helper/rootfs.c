@@ -9,7 +9,7 @@
 #include <sys/statfs.h>
 
 #include "helper/clone.h"
-#include "helper/tree.h"
+#include "helper/walk.h"
 
 #define MANIFEST "etc/rootlet/manifest.json"
 /* In no header of the kernel. */

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "helper/bounds.h"
+#include "helper/fields.h"
 #include "policy/directory.h"
 
 #define STEPS_AT_ONCE 32  /* between two looks at the front end and the clock */
@@ -352,19 +353,21 @@ static bool answer(struct server *s)
 	return r == 0 && s->refusals < REFUSALS_MAX;
 }
 
-int serve(int parser, int recorder, int key, const struct session *session, const struct idmap *map)
+int serve(int parser, int recorder, int key, int worker, const struct session *session,
+	  const struct idmap *map)
 {
 	struct server s = {
 		.parser = parser,
 		.phase = WHEN_IDLE,
 		.recorder = recorder,
 		.key = key,
+		.worker = worker,
 		.session = session,
 		.map = map,
 		.parent = -1,
 		.staging = -1,
 		.tree = -1,
-		.builder = STAGE_NONE,
+		.verifier = STAGE_NONE,
 		.unpacker = STAGE_NONE,
 	};
 

@@ -6,8 +6,8 @@
 #include "helper/audit.h"
 #include "helper/idmap.h"
 #include "helper/jail.h"
-#include "helper/output.h"
-#include "helper/task.h"
+#include "lib/output.h"
+#include "lib/task.h"
 
 /* A jail that serves tasks. */
 struct stage {
@@ -21,6 +21,7 @@ struct server {
 	int parser;   /* socket */
 	int recorder; /* socket of audit_serve() */
 	int key;      /* snapshot_key_open() */
+	int worker;   /* worker_open() */
 	const struct session *session;
 	const struct idmap *map;
 	bool greeted;
@@ -35,7 +36,7 @@ struct server {
 	char suite[WORD_SIZE];
 	uint32_t package_count;
 	bool native; /* the engine */
-	struct stage builder, unpacker;
+	struct stage verifier, unpacker;
 };
 
 struct outcome {
@@ -45,7 +46,7 @@ struct outcome {
 
 /* Serves until the parser is gone, then ends and removes what is unfinished. Returns the exit
  * status. */
-int serve(int parser, int recorder, int key, const struct session *session,
+int serve(int parser, int recorder, int key, int worker, const struct session *session,
 	  const struct idmap *map);
 
 /* Installed, before anything is given up: the host's key for snapshots, which callers cannot read.
@@ -116,7 +117,7 @@ int staging_make(struct server *s, int parent, const char *name, struct error **
 /* Writes the manifest into a tree. build.c */
 int manifest_place(int tree, int from, struct error **err);
 
-/* Ends the builder and removes the staging, if there is one. build.c */
+/* Ends the verifier and removes the staging, if there is one. build.c */
 void build_abandon(struct server *s);
 
 /* Removes a staging or trash folder of NAME that no living process holds. rootfs.c */

@@ -1,5 +1,5 @@
 /* What programs in a jail print, on its way to a message. */
-#include "helper/output.h"
+#include "lib/output.h"
 
 #include "fuzz.h"
 

@@ -42,7 +42,6 @@ static struct layout make_layout(int parent)
 /* "NAME STATE" and the control file. Whatever is no name of a package is left out. */
 static void take_package(const struct layout *layout, char *text)
 {
-	static const uint8_t sum[SHA256_LEN];
 	char *state = strpbrk(text, " \n"), *control = strchr(text, '\n');
 	struct package *p;
 	char letter;
@@ -51,7 +50,7 @@ static void take_package(const struct layout *layout, char *text)
 		return;
 	letter = state < control ? state[1] : 'u';
 	*state = '\0';
-	if (!valid_package_name(text) || !(p = plan_add(&plan, text, sum, NULL)))
+	if (!valid_package_name(text) || !(p = plan_add(&plan, text, NULL)))
 		return;
 	p->state = letter == 'a' ? PACKAGE_AHEAD : letter == 'k' ? PACKAGE_KEPT : PACKAGE_UNPACKED;
 	parts[plan.count - 1] = (struct part){ NULL, NULL };

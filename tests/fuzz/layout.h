@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "helper/package.h"
-#include "helper/tree.h"
+#include "worker/package.h"
+#include "helper/walk.h"
 
 #include "fuzz.h"
 

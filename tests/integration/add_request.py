@@ -84,7 +84,7 @@ def changed(tree):
 def build(tree):
     """Returns what failed, or nothing."""
     for command in (["meson", "setup", f"{tree}/build", tree],
-                    ["ninja", "-C", f"{tree}/build", "helper/rootlet-helper", "proto/list_requests"]):
+                    ["ninja", "-C", f"{tree}/build", "helper/rootlet-helper", "helper/rootlet-worker", "proto/list_requests"]):
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode:
             return done.stdout

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import threading
@@ -68,6 +69,8 @@ def build_without(name, call):
     # An object is taken before the one of its name in a library.
     words = [helper if word == "helper/rootlet-helper" else word for word in LINK]
     subprocess.run([*words[:1], compiled, *words[1:]], cwd=BUILD, check=True)
+    if os.path.exists(f"{BUILD}/helper/rootlet-worker"):
+        shutil.copy(f"{BUILD}/helper/rootlet-worker", folder)
     return helper
 
 

@@ -12,6 +12,12 @@ def loads(path):
     return re.findall(r"program interpreter: ([^]]+)\]|\(NEEDED\)\s+Shared library: \[([^]]+)\]", text)
 
 
+def functions(path):
+    """The functions that are in a program that is not stripped."""
+    text = subprocess.run(["nm", "--defined-only", "--format=posix", path], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return {line.split()[0] for line in text.splitlines() if line.split()[1] in "Tt"}
+
+
 def profiles(path):
     """{program: its rules} of an AppArmor profile."""
     with open(path, encoding="utf-8") as file:

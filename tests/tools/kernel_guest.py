@@ -13,7 +13,7 @@ import time
 
 SHARE, SOURCE, BUILD, SHARED, *PROGRAMS = sys.argv[1:]
 USERS = {"tester": (1000, 65536), "other": (1001, 65536)}
-PLACE = {"rootlet-helper": "helper", "rootlet-userns": "frontend"}
+PLACE = {"rootlet-helper": "helper", "rootlet-worker": "helper", "rootlet-userns": "frontend"}
 SECONDS = 7200  # of one program
 RESTRICTION = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
 

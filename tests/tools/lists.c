@@ -205,6 +205,8 @@ static const struct sweep {
 	{ "prlimit64", SYS_prlimit64, 1, false, 0, 15, { 0 }, { 0, 0, 1L << 40, 0 } },
 	{ "prlimit64", SYS_prlimit64, 1, false, 0, 15, { 0 }, { 0, 0, 1, 1L << 40 } },
 	{ "prlimit64", SYS_prlimit64, 1, false, 0, 15, { 0 }, { 0, 0, 0, 1 } },
+	{ "prlimit64", SYS_prlimit64, 0, false, 0, 15, { 1L << 32 }, { 0, RLIMIT_NOFILE } },
+	{ "execveat", SYS_execveat, 4, true, 0, 31, { 0 }, { -1 } },
 	{ "mount", SYS_mount, 3, true, 0, 31, { 0, MS_REC | MS_PRIVATE }, { 0 } },
 	{ "umount2", SYS_umount2, 1, true, 0, 31, { 0 }, { 0 } },
 	{ "open_tree", SYS_open_tree, 2, true, 0, 31, { 0 }, { 0 } },

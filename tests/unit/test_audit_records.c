@@ -14,7 +14,7 @@
 
 #include <jansson.h>
 
-#include "helper/hash.h"
+#include "lib/hash.h"
 #include "proto/channel.h"
 #include "tap.h"
 

@@ -1,6 +1,6 @@
 /* helper/chain.c: the privileged half's verdict on whole signed files. It works on fixed paths of
  * its jail, so this has a /tmp of its own. */
-#include "helper/chain.h"
+#include "worker/chain.h"
 
 #include <fcntl.h>
 #include <sched.h>

@@ -10,9 +10,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "helper/output.h"
+#include "lib/output.h"
 #include "helper/serve.h"
-#include "helper/tree.h"
+#include "helper/walk.h"
 #include "tap.h"
 
 static const struct session session = { .mode = MODE_USER };

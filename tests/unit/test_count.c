@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "helper/serve.h"
-#include "helper/tree.h"
+#include "helper/walk.h"
 
 #include "tap.h"
 

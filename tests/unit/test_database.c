@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "helper/plan.h"
-#include "helper/tree.h"
+#include "worker/plan.h"
+#include "lib/beneath.h"
 #include "proto/cleanup.h"
 
 #include "tap.h"

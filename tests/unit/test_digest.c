@@ -7,7 +7,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "helper/tree.h"
+#include "helper/walk.h"
 #include "tap.h"
 
 static const struct session session = { .mode = MODE_USER };

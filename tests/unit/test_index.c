@@ -1,7 +1,8 @@
 /* helper/chain.c from a verified release file down: which index and which package a signature
  * covers. It works on fixed paths of its jail, so this has a root of its own. lib/deb822.c with it.
  */
-#include "helper/chain.h"
+#include "worker/chain.h"
+#include "worker/copy.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -11,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "helper/hash.h"
+#include "lib/hash.h"
 #include "tap.h"
 
 #define CONTENT "the content of a package"

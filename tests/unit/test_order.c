@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "helper/plan.h"
-#include "helper/tree.h"
+#include "worker/plan.h"
+#include "lib/beneath.h"
 
 #include "tap.h"
 
@@ -95,9 +95,8 @@ static struct plan plan;
 static bool add(char *line, int work)
 {
 	struct error *err = NULL;
-	const uint8_t sha256[SHA256_LEN] = { (uint8_t)plan.count };
 	char *rest = line, *name = strsep(&rest, " "), *state = strsep(&rest, " "), *field;
-	struct package *p = plan_add(&plan, name, sha256, &err);
+	struct package *p = plan_add(&plan, name, &err);
 	int fd = openat(work, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
 
@@ -196,20 +195,19 @@ static bool run(const struct row *row)
 
 static void refuse(void)
 {
-	const uint8_t sha256[SHA256_LEN] = { 0 };
 	struct layout layout = { .tree = -1, .work = -1 };
 	struct error *err = NULL;
 
 	tap_check(plan_write(&plan, &layout, &err) < 0 && err->code == ERR_REFUSED,
 		  "no package at all is refused");
 	error_free(&err);
-	tap_check(plan_add(&plan, "aa", sha256, &err) && !plan_add(&plan, "aa", sha256, &err) &&
+	tap_check(plan_add(&plan, "aa", &err) && !plan_add(&plan, "aa", &err) &&
 			  err->code == ERR_REFUSED,
 		  "a package twice is refused");
 	error_free(&err);
 	memset(&plan, 0, sizeof(plan));
 	plan.count = PACKAGES_MAX;
-	tap_check(!plan_add(&plan, "aa", sha256, &err) && err->code == ERR_REFUSED,
+	tap_check(!plan_add(&plan, "aa", &err) && err->code == ERR_REFUSED,
 		  "one more package than there is room for is refused");
 	error_free(&err);
 	memset(&plan, 0, sizeof(plan));

@@ -1,6 +1,6 @@
 /* helper/task.c: a task is trusted no further than its shape, field by field, and its description
  * on the record leaves nothing out without saying so. */
-#include "helper/task.h"
+#include "helper/fields.h"
 
 #include <sys/socket.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* helper/deb.c, package.c and extract.c: a package of each kind in a tree of its own. What the
  * result is to be is dpkg's word, to which tests/integration/engines.py compares. */
-#include "helper/package.h"
+#include "worker/package.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "helper/tree.h"
+#include "helper/walk.h"
 #include "tap.h"
 
 #define ENTRIES 8
@@ -180,12 +180,11 @@ static bool is_there(const struct layout *l, const char *path)
 static int unpack(const struct layout *l, bool later, struct error **err)
 {
 	_cleanup_close_ int fd = memfd_create("deb", MFD_CLOEXEC);
-	uint8_t sum[SHA256_LEN];
 
-	hash_of(deb.data, deb.used, sum);
-	if (fd < 0 || write(fd, deb.data, deb.used) != (ssize_t)deb.used)
+	if (fd < 0 || write(fd, deb.data, deb.used) != (ssize_t)deb.used ||
+	    lseek(fd, 0, SEEK_SET) != 0)
 		return -1;
-	return package_unpack(l, "toy", sum, fd, false, later, err);
+	return package_unpack(l, "toy", fd, false, later, err);
 }
 
 /* --- rows ------------------------------------------------------------------------------------ */
@@ -390,7 +389,6 @@ static void check_row(const struct row *row)
 	state = unpack(&l, false, &err);
 	if (row->state >= 0)
 		tap_check(state == row->state && !err &&
-				  is_there(&l, WORK "/toy_.deb") == (state == PACKAGE_KEPT) &&
 				  is_there(&l, DPKG_INFO "/toy.list") == (state != PACKAGE_KEPT),
 			  "%s: %s", row->what,
 			  state == PACKAGE_KEPT	   ? "for dpkg"
@@ -478,36 +476,20 @@ static void check_file(const char *what, enum error_code code, const char *says)
  * is cut off meanwhile; of a file in /sys, the size is a page. */
 static void check_broken_file(void)
 {
-	static const uint8_t sum[SHA256_LEN];
-	static const struct {
-		const char *what, *path, *says;
-		enum error_code code;
-	} broken[] = {
-		{ "a directory", "/usr", "cannot read it", ERR_SYSTEM },
-		{ "a file that ends too early", "/sys/devices/system/cpu/online",
-		  "became shorter while it was read", ERR_TRUST },
-	};
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_close_ int fd = open("/usr", O_RDONLY | O_CLOEXEC);
+	struct layout l = begin(NULL);
 
-	for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++) {
-		_cleanup_error_ struct error *err = NULL;
-		_cleanup_close_ int fd = open(broken[i].path, O_RDONLY | O_CLOEXEC);
-		struct layout l = begin(NULL);
-
-		tap_check(package_unpack(&l, "toy", sum, fd, false, false, &err) == -1 && err &&
-				  err->code == broken[i].code &&
-				  strstr(err->message, broken[i].says),
-			  "%s: refused: %s", broken[i].what, err ? err->message : "taken");
-		end(&l);
-	}
+	tap_check(package_unpack(&l, "toy", fd, false, false, &err) == -1 && err &&
+			  err->code == ERR_PACKAGE && strstr(err->message, "Is a directory"),
+		  "a directory: refused: %s", err ? err->message : "taken");
+	end(&l);
 }
 
 static void check_files(void)
 {
 	static const struct entry none[ENTRIES], file[ENTRIES] = { PLAIN("./usr/bin/toy") };
 	struct layout l;
-	_cleanup_error_ struct error *err = NULL;
-	_cleanup_close_ int fd = memfd_create("deb", MFD_CLOEXEC);
-	uint8_t sum[SHA256_LEN];
 
 	deb.used = 0;
 	add(&deb, "no archive at all", 17);
@@ -537,15 +519,6 @@ static void check_files(void)
 	deb.used -= 1600;
 	check_file("a package that was cut off", ERR_PACKAGE, "malformed archive");
 
-	make_deb(CONTROL, none, file);
-	hash_of(deb.data, deb.used, sum);
-	sum[0] ^= 1;
-	l = begin(NULL);
-	tap_check(write(fd, deb.data, deb.used) == (ssize_t)deb.used &&
-			  package_unpack(&l, "toy", sum, fd, false, false, &err) == -1 && err &&
-			  err->code == ERR_TRUST && strstr(err->message, "hash differs"),
-		  "a hash that is another: refused");
-	end(&l);
 	check_broken_file();
 	l = begin(NULL);
 	make_deb(CONTROL, (struct entry[FILES]){ { "./preinst", "echo\n", '0', 0755, 0 } }, file);

@@ -1,6 +1,6 @@
 /* helper/tree.c: what is done to whole trees, and to paths in them. A build or a package chose what
  * is in there. */
-#include "helper/tree.h"
+#include "helper/walk.h"
 
 #include <fcntl.h>
 #include <limits.h>

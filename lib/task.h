@@ -1,12 +1,12 @@
 /* What passes between the helper's processes: fixed-size records, so that nothing after the parser
- * has to unpack anything. A task goes parser → jailer (→ builder), notes come back; the last one is
+ * has to unpack anything. A task goes parser → jailer (→ worker), notes come back; the last one is
  * a result. A record is trusted no further than task_check() says. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "helper/words.h"
+#include "lib/words.h"
 #include "proto/channel.h"
 #include "proto/requests.h"
 
@@ -45,25 +45,6 @@ struct task {
 #undef MESSAGE
 #undef MEMBER
 
-enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_FLAG, FIELD_HASH, FIELD_WORDS, FIELD_COMMAND };
-
-/* One field of a request, in its message of rootlet.proto and in struct task. */
-struct field {
-	enum field_kind kind;
-	const char *name, *label; /* in rootlet.proto; in a refusal */
-	size_t offset, size;	  /* in struct task */
-	bool octal;		  /* how the audit log shows a number */
-	uint32_t least, most;	  /* words */
-	union {
-		bool (*valid_text)(const char *text);
-		bool (*valid_number)(uint32_t number);
-	};
-};
-
-/* The fields of OPERATION, which end with one that has no name; those of OP_NONE for a number that
- * is no operation. */
-const struct field *task_fields(uint32_t operation);
-
 enum note_kind {
 	NOTE_HELLO = 1,
 	NOTE_PROGRESS,
@@ -88,7 +69,7 @@ struct note {
 			uint32_t first_uid, first_gid, count;
 		} ids;
 		struct {
-			int64_t date; /* of the builder's: seconds since 1970 */
+			int64_t date; /* of the verifier's: seconds since 1970 */
 			char origin[WORD_SIZE];
 		} release;
 		struct {
@@ -99,13 +80,6 @@ struct note {
 	};
 	char text[NOTE_TEXT_SIZE]; /* message, line, stage, mode or kinds, by kind */
 };
-
-/* Every field of TASK has its shape. Returns 0 or -1 with ERR_INPUT that names the field. */
-int task_check(const struct task *task, struct error **err);
-
-/* What TASK asks for in one line, for the record: "name=x suite=jammy", after FOLDERS, which is
- * empty or ends with a blank. Its fields may be of any shape; what has no room ends in "...". */
-void task_describe(const struct task *task, const char *folders, char *into, size_t size);
 
 /* Sends NOTE with at most one descriptor (FD, or -1, stays the caller's). Returns 0 or -1. */
 int note_send(int channel, const struct note *note, int fd);

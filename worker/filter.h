@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "helper/words.h"
+#include "lib/words.h"
 
 /* FILTERS are as Begin has them: "-" or "+" and a pattern each. PATH is absolute. FOLDER: it is a
  * folder or a symlink, which stays where a pattern that brings files back begins with it. */

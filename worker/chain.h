@@ -1,12 +1,12 @@
 /* The chain of trust: keyring → InRelease → Packages → .deb. What has passed is copied, so that
- * nobody can change it afterwards. Runs in the builder.
+ * nobody can change it afterwards. Runs in the verifier.
  * Formats: Debian's repository format, deb822(5), gpgv(1). */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "helper/task.h"
+#include "lib/task.h"
 #include "lib/deb822.h"
 
 #define STAGING "/staging"
@@ -59,10 +59,6 @@ int chain_index(struct chain *c, const char *pocket, const char *component, int 
 		struct error **err);
 
 /* That a signed index names a package with this hash and DEB's size; with COPIES also that DEB has
- * this hash, and keeps what was hashed. Else whoever unpacks DEB has to hash what it unpacks. */
+ * this hash, and keeps what was hashed. Else the unpacker hashes it: unpacker.c. */
 int chain_package(struct chain *c, const char *name, const uint8_t sha256[static SHA256_LEN],
 		  int deb, struct error **err);
-
-/* Copies at most MOST bytes from descriptor FROM (from its start) to TO, hashing them. */
-int copy_hashed(int from, int to, uint64_t most, uint8_t sum[static SHA256_LEN], uint64_t *size,
-		struct error **err);

@@ -1,12 +1,13 @@
-#include "helper/debootstrap.h"
+#include "worker/debootstrap.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "helper/output.h"
-#include "helper/tree.h"
+#include "lib/output.h"
+#include "lib/beneath.h"
+#include "worker/copy.h"
 
 #define SCRIPTS "/usr/share/debootstrap/scripts/"
 

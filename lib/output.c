@@ -1,4 +1,4 @@
-#include "helper/output.h"
+#include "lib/output.h"
 
 #include <stdio.h>
 #include <string.h>

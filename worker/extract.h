@@ -3,8 +3,8 @@
  * tree, beside other processes that do the same with other packages. */
 #pragma once
 
-#include "helper/deb.h"
-#include "helper/filter.h"
+#include "worker/deb.h"
+#include "worker/filter.h"
 
 /* What holds for all packages of a tree. */
 struct layout {

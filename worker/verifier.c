@@ -1,11 +1,12 @@
-#include "helper/builder.h"
+#include "worker/verifier.h"
 
 #include <string.h>
 
-#include "helper/chain.h"
-#include "helper/debootstrap.h"
+#include "worker/chain.h"
+#include "worker/debootstrap.h"
 
-static int build_step(struct chain *c, const struct task *t, int fd, int socket, struct error **err)
+static int verifier_step(struct chain *c, const struct task *t, int fd, int socket,
+			 struct error **err)
 {
 	switch (t->operation) {
 	case OP_BEGIN:
@@ -19,7 +20,7 @@ static int build_step(struct chain *c, const struct task *t, int fd, int socket,
 	case OP_BOOTSTRAP:
 		return debootstrap_first_stage(c, socket, err);
 	default:
-		return error_set(err, ERR_REFUSED, "the builder does not know this request");
+		return error_set(err, ERR_REFUSED, "the verifier does not know this request");
 	}
 }
 
@@ -39,7 +40,7 @@ static void answer_task(const struct chain *c, const struct task *t, bool failed
 	note_send(socket, &note, -1);
 }
 
-int builder_run(int socket)
+int verifier_run(int socket)
 {
 	static struct chain chain;
 	static struct task task;
@@ -52,7 +53,7 @@ int builder_run(int socket)
 
 		if (n != (ssize_t)sizeof(task))
 			return 0;
-		r = build_step(&chain, &task, fds[0], socket, &err);
+		r = verifier_step(&chain, &task, fds[0], socket, &err);
 		for (size_t i = 0; i < count; i++)
 			closep(&fds[i]);
 		answer_task(&chain, &task, r < 0, err, socket);

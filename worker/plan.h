@@ -3,11 +3,10 @@
  * Policy 6.5 and 7.2 allow. Formats: deb-control(5), deb-triggers(5), dpkg's status file. */
 #pragma once
 
-#include "helper/package.h"
+#include "worker/package.h"
 
 struct package {
 	char name[PACKAGE_NAME_MAX + 1];
-	uint8_t sha256[SHA256_LEN];
 	enum package_state state;
 	char *control; /* its control file */
 	size_t control_size;
@@ -22,8 +21,7 @@ struct plan {
 };
 
 /* NULL with ERR set where NAME is there already, or there is no more room. */
-struct package *plan_add(struct plan *plan, const char *name,
-			 const uint8_t sha256[static SHA256_LEN], struct error **err);
+struct package *plan_add(struct plan *plan, const char *name, struct error **err);
 
 /* Reads the control files of all packages and says which are base. */
 int plan_read(struct plan *plan, const struct layout *layout, struct error **err);

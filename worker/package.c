@@ -1,11 +1,11 @@
-#include "helper/package.h"
+#include "worker/package.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "helper/chain.h"
-#include "helper/tree.h"
+#include "worker/chain.h"
+#include "lib/beneath.h"
 
 #define CONTROL_FILES_MAX 64
 #define CONTROL_BYTES_MAX (16 << 20)
@@ -246,47 +246,14 @@ static int unpack_open(const struct layout *l, struct deb *d, bool first, bool p
 	return unpack_data(l, d, &c, first, err);
 }
 
-/* What cannot be parsed and is not what was signed either was changed on its way: that is the
- * error to tell. */
-static int check_hash(struct deb *d, const uint8_t want[static SHA256_LEN], int state,
-		      struct error **err)
-{
-	_cleanup_error_ struct error *why = NULL;
-
-	if (deb_finish(d, want, &why) == 0)
-		return state;
-	if (state < 0 && why && why->code == ERR_TRUST)
-		error_free(err);
-	return why ? error_set(err, why->code, "%s", why->message) : -1;
-}
-
-/* No name of a package has a "_". */
-static int keep(const struct layout *l, struct deb *d, const uint8_t want[static SHA256_LEN],
-		struct error **err)
-{
-	_cleanup_close_ int copy = -1;
-	char file[PACKAGE_NAME_MAX + 8];
-
-	snprintf(file, sizeof(file), "%s_.deb", d->name);
-	copy = openat(l->work, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (copy < 0)
-		return error_errno(err, errno == EEXIST ? ERR_REFUSED : ERR_SYSTEM,
-				   "package %s: cannot keep a copy of it", d->name);
-	return deb_keep(d, copy, want, err) < 0 ? -1 : PACKAGE_KEPT;
-}
-
-int package_unpack(const struct layout *l, const char *name, const uint8_t want[static SHA256_LEN],
-		   int fd, bool first, bool preinst_later, struct error **err)
+int package_unpack(const struct layout *l, const char *name, int fd, bool first, bool preinst_later,
+		   struct error **err)
 {
 	static struct deb d;
 	int state = -1;
 
 	if (deb_open(&d, name, fd, err) == 0)
 		state = unpack_open(l, &d, first, preinst_later, err);
-	if (d.outer)
-		state = check_hash(&d, want, state, err);
-	if (state == PACKAGE_KEPT)
-		state = keep(l, &d, want, err);
 	deb_close(&d);
 	return state;
 }

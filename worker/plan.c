@@ -1,16 +1,15 @@
-#include "helper/plan.h"
+#include "worker/plan.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "helper/chain.h"
-#include "helper/tree.h"
+#include "worker/chain.h"
+#include "lib/beneath.h"
 
 #define CONTROL_MAX (1 << 20)
 
-struct package *plan_add(struct plan *plan, const char *name,
-			 const uint8_t sha256[static SHA256_LEN], struct error **err)
+struct package *plan_add(struct plan *plan, const char *name, struct error **err)
 {
 	struct package *p = &plan->packages[plan->count];
 
@@ -24,7 +23,6 @@ struct package *plan_add(struct plan *plan, const char *name,
 		return NULL;
 	}
 	snprintf(p->name, sizeof(p->name), "%s", name);
-	memcpy(p->sha256, sha256, SHA256_LEN);
 	plan->count++;
 	return p;
 }

@@ -1,4 +1,4 @@
-#include "helper/unpacker.h"
+#include "worker/unpacker.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -6,15 +6,17 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "helper/package.h"
-#include "helper/plan.h"
-#include "helper/processors.h"
-#include "helper/task.h"
-#include "helper/tree.h"
+#include "worker/copy.h"
+#include "worker/package.h"
+#include "worker/plan.h"
+#include "worker/processors.h"
+#include "lib/task.h"
+#include "lib/beneath.h"
 
 /* Each may need the 8 MiB that xz -6 wants: together they are to stay below 96 MiB, which is why
  * there are no more of them where there are more processors. */
 #define WORKERS_MAX 8
+#define COPY_NAME_SIZE (PACKAGE_NAME_MAX + 8)
 
 struct worker {
 	int socket;
@@ -33,7 +35,6 @@ struct unpacker {
 /* What a worker gets; the descriptor of the .deb goes with it. */
 struct job {
 	char name[PACKAGE_NAME_MAX + 1];
-	uint8_t sha256[SHA256_LEN];
 	bool first, preinst_later;
 };
 
@@ -51,8 +52,8 @@ static _Noreturn void work(const struct layout *layout, int socket)
 		if (packet_receive(socket, &job, sizeof(job), fds, &count, NULL) != sizeof(job) ||
 		    count != 1)
 			_exit(0);
-		state = package_unpack(layout, job.name, job.sha256, fds[0], job.first,
-				       job.preinst_later, &err);
+		state = package_unpack(layout, job.name, fds[0], job.first, job.preinst_later,
+				       &err);
 		close(fds[0]);
 		if (state < 0 && !err)
 			error_set(&err, ERR_SYSTEM, "out of memory");
@@ -94,8 +95,16 @@ static int start_workers(struct unpacker *u, struct error **err)
 
 /* --- supervisor --- */
 
+/* The copy of a package's archive in the work folder, from where dpkg takes those that are kept. No
+ * name of a package has a "_". */
+static void name_copy(const char *package, char file[static COPY_NAME_SIZE])
+{
+	snprintf(file, COPY_NAME_SIZE, "%s_.deb", package);
+}
+
 static void take_result(struct unpacker *u, struct worker *w)
 {
+	char file[COPY_NAME_SIZE];
 	struct note note;
 	int none[PACKET_FDS_MAX];
 	size_t n;
@@ -105,6 +114,9 @@ static void take_result(struct unpacker *u, struct worker *w)
 			  w->busy_with->name);
 	} else if (note_error(&note, &u->failure) == 0) {
 		w->busy_with->state = (enum package_state)note.status;
+		name_copy(w->busy_with->name, file);
+		if (w->busy_with->state != PACKAGE_KEPT && unlinkat(u->layout.work, file, 0) < 0)
+			error_errno(&u->failure, ERR_SYSTEM, "cannot remove %s", file);
 	}
 	w->busy_with = NULL;
 }
@@ -146,7 +158,6 @@ static int give(struct unpacker *u, struct package *p, int fd, bool first, bool 
 	while (w->busy_with)
 		w++;
 	memcpy(job.name, p->name, sizeof(job.name));
-	memcpy(job.sha256, p->sha256, sizeof(job.sha256));
 	w->busy_with = p;
 	return packet_send(w->socket, &job, sizeof(job), &fd, 1, err);
 }
@@ -208,15 +219,46 @@ static int begin(struct unpacker *u, const struct task *t, struct error **err)
 	return start_workers(u, err);
 }
 
+static int open_copy(const struct unpacker *u, const char *file, int flags, struct error **err)
+{
+	int fd = openat(u->layout.work, file, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	return fd < 0 ? error_errno(err, ERR_SYSTEM, "cannot open %s", file) : fd;
+}
+
+/* This process hashes, and parses no archive. Those that do get a copy whose hash is right, and
+ * which the caller cannot change. */
+static int copy_package(const struct unpacker *u, const struct task *t, int deb, struct error **err)
+{
+	const char *name = t->package.name;
+	char file[COPY_NAME_SIZE];
+	_cleanup_close_ int copy = -1;
+	uint8_t sum[SHA256_LEN];
+	struct stat st;
+	uint64_t size;
+
+	name_copy(name, file);
+	copy = open_copy(u, file, O_WRONLY | O_CREAT | O_EXCL, err);
+	if (copy < 0)
+		return -1;
+	if (fstat(deb, &st) < 0)
+		return error_errno(err, ERR_SYSTEM, "package %s: cannot read it", name);
+	if (copy_hashed(deb, copy, (uint64_t)st.st_size, sum, &size, err) < 0)
+		return error_wrap(err, "package %s", name);
+	if (memcmp(sum, t->package.sha256, SHA256_LEN) != 0)
+		return error_set(err, ERR_TRUST, "package %s: hash differs from the signed index",
+				 name);
+	return open_copy(u, file, O_RDONLY, err);
+}
+
 /* The first one is alone, as it gives the folders their modes. */
 static int take_package(struct unpacker *u, const struct task *t, int fd, struct error **err)
 {
-	struct package *p = plan_add(&u->plan, t->package.name, t->package.sha256, err);
+	struct package *p = plan_add(&u->plan, t->package.name, err);
+	_cleanup_close_ int copy = p ? copy_package(u, t, fd, err) : -1;
 	bool first = u->plan.count == 1;
 
-	if (!p)
-		return -1;
-	if (give(u, p, fd, first, false, err) < 0)
+	if (copy < 0 || give(u, p, copy, first, false, err) < 0)
 		return -1;
 	return first ? wait_for_workers(u, true, err) : 0;
 }
@@ -225,14 +267,12 @@ static int take_package(struct unpacker *u, const struct task *t, int fd, struct
  * preinst before they are there. */
 static int unpack_again(struct unpacker *u, struct package *p, struct error **err)
 {
-	char file[PACKAGE_NAME_MAX + 8];
-	_cleanup_close_ int fd = -1;
+	char file[COPY_NAME_SIZE];
+	_cleanup_close_ int copy = -1;
 
-	snprintf(file, sizeof(file), "%s_.deb", p->name);
-	fd = openat(u->layout.work, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || unlinkat(u->layout.work, file, 0) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open %s", file);
-	return give(u, p, fd, false, true, err);
+	name_copy(p->name, file);
+	copy = open_copy(u, file, O_RDONLY, err);
+	return copy < 0 ? -1 : give(u, p, copy, false, true, err);
 }
 
 static int finish(struct unpacker *u, struct error **err)

@@ -2,7 +2,7 @@
  * holds the chosen packages and nothing else. The second stage runs in the tree. */
 #pragma once
 
-#include "helper/chain.h"
+#include "worker/chain.h"
 
 /* Lays out the mirror and fills /staging/tree. Progress goes to CHANNEL. */
 int debootstrap_first_stage(const struct chain *c, int channel, struct error **err);

@@ -1,4 +1,4 @@
-#include "helper/words.h"
+#include "lib/words.h"
 
 #include <string.h>
 

@@ -1,42 +1,16 @@
-#include "helper/deb.h"
+#include "worker/deb.h"
 
+#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-
-static int short_read(struct deb *d)
-{
-	if (d->error)
-		return -1;
-	return error_set(&d->error, ERR_TRUST, "it became shorter while it was read");
-}
-
-/* The next block: read, hashed, and copied. Returns its length, 0 at the end, -1 with d->error set.
- */
-static ssize_t next_block(struct deb *d)
-{
-	uint64_t left = d->size - d->at;
-	size_t want = left < sizeof(d->block) ? (size_t)left : sizeof(d->block);
-	ssize_t n = want ? RETRY_ON_EINTR(pread(d->fd, d->block, want, (off_t)d->at)) : 0;
-
-	if (n < 0)
-		return error_errno(&d->error, ERR_SYSTEM, "cannot read it");
-	if (n == 0 && want)
-		return short_read(d);
-	sha256_update(&d->hash, (size_t)n, d->block);
-	d->at += (uint64_t)n;
-	for (ssize_t done = 0, w; d->copy >= 0 && done < n; done += w)
-		if ((w = RETRY_ON_EINTR(write(d->copy, d->block + done, (size_t)(n - done)))) < 0)
-			return error_errno(&d->error, ERR_SYSTEM, "cannot keep a copy of it");
-	return n;
-}
+#include <unistd.h>
 
 static la_ssize_t read_file(struct archive *ar, void *context, const void **data)
 {
 	struct deb *d = context;
-	ssize_t n = next_block(d);
+	ssize_t n = RETRY_ON_EINTR(read(d->fd, d->block, sizeof(d->block)));
 
 	if (n < 0)
-		archive_set_error(ar, EIO, "%s", "unreadable");
+		archive_set_error(ar, errno, "%s", strerror(errno));
 	*data = d->block;
 	return n;
 }
@@ -52,13 +26,10 @@ static la_ssize_t read_member(struct archive *ar, void *context, const void **da
 	return n;
 }
 
-/* What went wrong below libarchive comes first: it says more. */
 static int complain(struct deb *d, struct archive *ar, struct error **err)
 {
 	const char *why = ar ? archive_error_string(ar) : NULL;
 
-	if (d->error)
-		return error_set(err, d->error->code, "package %s: %s", d->name, d->error->message);
 	return error_set(err, ERR_PACKAGE, "package %s: malformed archive: %s", d->name,
 			 why ? why : "unknown format");
 }
@@ -92,19 +63,12 @@ static int check_version(struct deb *d, struct error **err)
 
 int deb_open(struct deb *d, const char *name, int fd, struct error **err)
 {
-	struct stat st;
-
 	d->name = name;
 	d->fd = fd;
-	d->copy = -1;
-	d->at = 0;
 	d->tar = NULL;
-	d->error = NULL;
-	sha256_init(&d->hash);
-	d->outer = fstat(fd, &st) < 0 ? NULL : archive_read_new();
+	d->outer = archive_read_new();
 	if (!d->outer)
-		return error_errno(err, ERR_SYSTEM, "package %s: cannot read it", name);
-	d->size = (uint64_t)st.st_size;
+		return error_set(err, ERR_SPACE, "out of memory");
 	archive_read_support_format_ar(d->outer);
 	if (archive_read_open(d->outer, d, NULL, read_file, NULL) != ARCHIVE_OK)
 		return complain(d, d->outer, err);
@@ -161,33 +125,8 @@ int deb_entry(struct deb *d, struct archive_entry **entry, struct error **err)
 	return r == ARCHIVE_EOF ? 0 : complain(d, d->tar, err);
 }
 
-int deb_finish(struct deb *d, const uint8_t want[static SHA256_LEN], struct error **err)
-{
-	uint8_t have[SHA256_LEN];
-	ssize_t n;
-
-	while ((n = next_block(d)) > 0)
-		;
-	if (n < 0)
-		return complain(d, NULL, err);
-	hash_end(&d->hash, have);
-	if (memcmp(have, want, SHA256_LEN) != 0)
-		return error_set(err, ERR_TRUST, "package %s: hash differs from the signed index",
-				 d->name);
-	return 0;
-}
-
-int deb_keep(struct deb *d, int copy, const uint8_t want[static SHA256_LEN], struct error **err)
-{
-	d->copy = copy;
-	d->at = 0;
-	sha256_init(&d->hash);
-	return deb_finish(d, want, err);
-}
-
 void deb_close(struct deb *d)
 {
 	archive_read_free(d->tar);
 	archive_read_free(d->outer);
-	error_free(&d->error);
 }

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "helper/plan.h"
-#include "helper/tree.h"
+#include "worker/plan.h"
+#include "lib/beneath.h"
 
 #define DPKG "var/lib/dpkg"
 #define MEMBER_MAX (16 << 20)

@@ -1,4 +1,4 @@
-#include "helper/chain.h"
+#include "worker/chain.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -8,9 +8,10 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "helper/hash.h"
+#include "lib/hash.h"
 #include "lib/release_text.h"
 #include "lib/signature.h"
+#include "worker/copy.h"
 
 #define KEYRING "/tmp/keyring"
 #define SIGNED "/tmp/InRelease"
@@ -19,32 +20,6 @@
 #define KEYRING_MAX (16 << 20)
 #define RELEASE_MAX (16 << 20)
 #define INDEX_MAX (UINT64_C(1) << 30)
-
-int copy_hashed(int from, int to, uint64_t most, uint8_t sum[static SHA256_LEN], uint64_t *size,
-		struct error **err)
-{
-	static unsigned char data[1 << 18];
-	struct sha256_ctx hash;
-	off_t at = 0;
-	ssize_t n;
-
-	sha256_init(&hash);
-	while ((n = RETRY_ON_EINTR(pread(from, data, sizeof(data), at))) > 0) {
-		at += n;
-		if ((uint64_t)at > most)
-			return error_set(err, ERR_TRUST, "it is longer than %" PRIu64 " bytes",
-					 most);
-		sha256_update(&hash, (size_t)n, data);
-		for (ssize_t done = 0, w; done < n; done += w)
-			if ((w = RETRY_ON_EINTR(write(to, data + done, (size_t)(n - done)))) < 0)
-				return error_errno(err, ERR_SYSTEM, "cannot write");
-	}
-	if (n < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot read");
-	hash_end(&hash, sum);
-	*size = (uint64_t)at;
-	return 0;
-}
 
 static int copy_to(int from, const char *path, uint64_t most, uint8_t sum[static SHA256_LEN],
 		   uint64_t *size, struct error **err)

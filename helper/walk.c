@@ -1,174 +1,18 @@
-#include "helper/tree.h"
+#include "helper/walk.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
-#include <sys/syscall.h>
-#include <sys/xattr.h>
 
 #include "helper/idmap.h"
 #include "helper/serve.h"
 
-#define ROOM_LEAST (16u << 20) /* bytes; with less a package of middling size does not unpack */
-#define FILES_LEAST 256
 /* Folders in folders: each that is open takes a descriptor, of which there are 4096 at most. */
 #define DEPTH_MAX 1000
-#define OPEN_TRIES 1000
 /* The range's last id, nobody's. The kernel shows an id that is not mapped as this one, too. */
 #define LAST_OWN (RANGE_COUNT - 1)
 #define WHERE_MAX 512
-#define NAMES_MAX 65536 /* of extended attributes: XATTR_LIST_MAX */
-#define VALUE_MAX 65536
 #define SEEN_MAX ((size_t)1 << 22) /* inodes: 64 MiB; beyond them, each name counts as a file */
-
-void tree_close_folder(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
-static int open_by(int folder, const char *path, int flags, mode_t mode, uint64_t more)
-{
-	struct open_how how = {
-		.flags = (uint64_t)(flags | O_CLOEXEC),
-		.mode = flags & O_CREAT ? mode : 0,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | more,
-	};
-
-	return (int)RETRY_ON_EINTR(syscall(SYS_openat2, folder, path, &how, sizeof(how)));
-}
-
-int tree_open_beneath(int folder, const char *path, int flags, mode_t mode)
-{
-	return open_by(folder, path, flags, mode, 0);
-}
-
-int tree_open_own(int folder, const char *path, int flags)
-{
-	return open_by(folder, path, flags, 0, RESOLVE_NO_XDEV);
-}
-
-int tree_open_inside(int folder, const char *path, int flags)
-{
-	struct open_how how = {
-		.flags = (uint64_t)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-	};
-	int fd = -1;
-
-	/* openat2(2): EAGAIN says that something was renamed meanwhile, anywhere on the machine. */
-	for (unsigned i = 0; i < OPEN_TRIES; i++) {
-		fd = (int)RETRY_ON_EINTR(syscall(SYS_openat2, folder, path, &how, sizeof(how)));
-		if (fd >= 0 || errno != EAGAIN)
-			break;
-	}
-	return fd;
-}
-
-bool tree_is(int folder, const char *name, int fd)
-{
-	struct stat ours, named;
-
-	return fstat(fd, &ours) == 0 && fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
-}
-
-/* Each part in a folder that is open: a link among them would lead out of the tree. */
-int tree_make_folders(int folder, const char *path)
-{
-	_cleanup_close_ int at = tree_open_beneath(folder, ".", O_PATH | O_DIRECTORY, 0);
-	char part[256];
-
-	while (at >= 0 && *(path += strspn(path, "/"))) {
-		size_t length = strcspn(path, "/");
-		int next;
-
-		if (length >= sizeof(part)) {
-			errno = ENAMETOOLONG;
-			return -1;
-		}
-		memcpy(part, path, length);
-		part[length] = '\0';
-		path += length;
-		if (mkdirat(at, part, 0755) < 0 && errno != EEXIST)
-			return -1;
-		next = tree_open_beneath(at, part, O_PATH | O_DIRECTORY, 0);
-		closep(&at);
-		at = next;
-	}
-	return steal_fd(&at);
-}
-
-char *tree_read_file(int folder, const char *path, size_t most, size_t *size)
-{
-	_cleanup_close_ int fd = tree_open_beneath(folder, path, O_RDONLY | O_NONBLOCK, 0);
-	_cleanup_free_ char *text = NULL;
-	struct stat st;
-	ssize_t n;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return NULL;
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > most) {
-		errno = EFBIG;
-		return NULL;
-	}
-	text = malloc((size_t)st.st_size + 1);
-	if (!text)
-		return NULL;
-	*size = 0;
-	while ((n = RETRY_ON_EINTR(read(fd, text + *size, (size_t)st.st_size - *size))) > 0)
-		*size += (size_t)n;
-	if (n < 0)
-		return NULL;
-	text[*size] = '\0';
-	return STEAL_PTR(text);
-}
-
-int tree_copy_data(int from, int to)
-{
-	char data[16384];
-	ssize_t n;
-
-	while ((n = RETRY_ON_EINTR(read(from, data, sizeof(data)))) > 0)
-		for (ssize_t done = 0, w; done < n; done += w)
-			if ((w = RETRY_ON_EINTR(write(to, data + done, (size_t)(n - done)))) < 0)
-				return -1;
-	return n < 0 ? -1 : 0;
-}
-
-int tree_open_entry(int folder, const char *name, int flags, mode_t type, const char *path,
-		    struct stat *st, struct error **err)
-{
-	_cleanup_close_ int fd = tree_open_own(folder, name, O_RDONLY | O_NONBLOCK | flags);
-
-	*st = (struct stat){ 0 };
-	if (fd < 0 || fstat(fd, st) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open /%.300s", path);
-	if ((st->st_mode & S_IFMT) != type)
-		return error_set(err, ERR_BUSY, "/%.300s changed while it was read", path);
-	return steal_fd(&fd);
-}
-
-DIR *tree_open_folder(int folder, const char *name)
-{
-	struct open_how how = {
-		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV,
-	};
-	int fd = (int)RETRY_ON_EINTR(syscall(SYS_openat2, folder, name, &how, sizeof(how)));
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-
-	if (!d)
-		closep(&fd);
-	return d;
-}
-
-bool tree_is_dots(const char *name)
-{
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
 
 struct walk {
 	/* What to do with an entry; folders are visited after what is in them. */
@@ -439,31 +283,4 @@ int tree_count(const struct server *s, int tree, struct tree_census *census, str
 		r = explain_walk(&w, "look through the rootfs", err);
 	seen_clear(&count.seen);
 	return r;
-}
-
-bool tree_disk_full(int folder)
-{
-	struct statfs fs;
-
-	return fstatfs(folder, &fs) == 0 &&
-	       ((uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < ROOM_LEAST ||
-		(fs.f_files && fs.f_ffree < FILES_LEAST));
-}
-
-int tree_each_attribute(int fd,
-			int (*visit)(void *context, const char *name, const void *value,
-				     size_t size),
-			void *context)
-{
-	static char names[NAMES_MAX], value[VALUE_MAX];
-	ssize_t length = flistxattr(fd, names, sizeof(names)), size;
-
-	if (length < 0)
-		return errno == ENOTSUP ? 0 : -1;
-	for (const char *name = names; name < names + length; name += strlen(name) + 1) {
-		size = fgetxattr(fd, name, value, sizeof(value));
-		if (size < 0 || visit(context, name, value, (size_t)size) < 0)
-			return -1;
-	}
-	return 0;
 }

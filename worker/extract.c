@@ -1,11 +1,11 @@
-#include "helper/extract.h"
+#include "worker/extract.h"
 
 #include <fcntl.h>
 #include <nettle/md5.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "helper/tree.h"
+#include "lib/beneath.h"
 
 #define DPKG_NEW ".dpkg-new"
 #define ID_MAX 65534
@@ -266,9 +266,6 @@ static int write_content(struct extraction *x, const char *path, int fd, struct 
 	}
 	if (r == ARCHIVE_EOF)
 		return 0;
-	if (x->deb->error)
-		return error_set(err, x->deb->error->code, "package %s: %s", x->deb->name,
-				 x->deb->error->message);
 	return malformed(x, path, "cannot be unpacked: the archive is damaged", err);
 }
 

@@ -1,4 +1,4 @@
-#include "helper/filter.h"
+#include "worker/filter.h"
 
 #include <fnmatch.h>
 #include <string.h>
