@@ -12,14 +12,12 @@
 #include <nettle/memops.h>
 
 #include "helper/bounds.h"
-#include "helper/clone.h"
 #include "lib/hash.h"
 #include "helper/serve.h"
 #include "helper/sinks.h"
-#include "helper/walk.h"
+#include "helper/trees.h"
 
 #define DIGEST OWN_FOLDER "/digest"
-#define MANIFEST OWN_FOLDER "/manifest.json"
 #define DIGEST_TEXT_MAX 512
 #define DIGEST_LINES 3
 #define KEY_PATH "/etc/rootlet/snapshot.key" /* of policy/install-helper */
@@ -97,7 +95,7 @@ static int print_digest(int base, const struct tree_digest *digest,
 	uint8_t sum[SHA256_LEN];
 	size_t size;
 
-	manifest = tree_read_file(base, MANIFEST, MANIFEST_MAX, &size);
+	manifest = tree_read_file(base, OWN_MANIFEST, MANIFEST_MAX, &size);
 	if (!manifest)
 		return error_errno(err, ERR_TRUST, "cannot read the base's manifest");
 	hash_of(manifest, size, sum);
@@ -125,9 +123,10 @@ static int hash_rule(const struct server *s, char hex[static 2 * SHA256_LEN + 1]
 static int write_digest(const struct server *s, int tree, const struct tree_digest *digest,
 			struct error **err)
 {
-	_cleanup_close_ int fd = tree_open_beneath(tree, DIGEST, O_WRONLY | O_CREAT | O_EXCL, 0644);
 	char text[DIGEST_TEXT_MAX], rule[2 * SHA256_LEN + 1], mac[2 * SHA256_LEN + 1];
+	_cleanup_close_ int fd = -1;
 	size_t length;
+	_for_range_;
 
 	if (hash_rule(s, rule, err) < 0 || print_digest(tree, digest, text, err) < 0)
 		return -1;
@@ -137,6 +136,7 @@ static int write_digest(const struct server *s, int tree, const struct tree_dige
 		return -1;
 	if (*mac)
 		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s\n", mac);
+	fd = tree_open_beneath(tree, DIGEST, O_WRONLY | O_CREAT | O_EXCL, 0644);
 	if (fd < 0 || fchown(fd, 0, 0) < 0 || write(fd, text, length) != (ssize_t)length)
 		return error_errno(err, ERR_SYSTEM, "cannot write the base's digest");
 	return 0;
@@ -208,7 +208,7 @@ int handle_clone(struct server *s, const struct task *t, const int *fds, struct 
 	if (check_mac(s, known, err) < 0 || check_rule(s, known, err) < 0)
 		return -1;
 	if (staging_make(s, fds[0], t->clone.name, err) < 0 ||
-	    clone_tree(s, base, s->tree, &way, &digest, err) < 0 ||
+	    tree_clone(s, base, s->tree, &way, &digest, err) < 0 ||
 	    check_digest(base, known, &digest, err) < 0) {
 		build_abandon(s);
 		return -1;
@@ -223,7 +223,7 @@ static int fill(const struct server *s, int base, int manifest, struct error **e
 	struct tree_digest digest;
 	enum clone_way way;
 
-	if (clone_tree(s, s->tree, base, &way, &digest, err) < 0 ||
+	if (tree_clone(s, s->tree, base, &way, &digest, err) < 0 ||
 	    manifest_place(base, manifest, err) < 0 || write_digest(s, base, &digest, err) < 0)
 		return -1;
 	if (fchmod(base, 0755) < 0)
@@ -236,7 +236,7 @@ static int keep(struct server *s, int folder, const char *staging, const char *n
 		struct error **err)
 {
 	_cleanup_close_ int base = -1, lock = -1;
-	_cleanup_close_ int hidden = staging_open(folder, staging, &base, err);
+	_cleanup_close_ int hidden = staging_open(s, folder, staging, &base, err);
 	int r;
 
 	if (hidden < 0)
@@ -253,7 +253,7 @@ static int keep(struct server *s, int folder, const char *staging, const char *n
 				"cannot give the base its name");
 	if (r == 0 && fsync(folder) < 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot write the base's name to disk");
-	tree_remove(folder, staging, hidden, NULL);
+	tree_remove(s, folder, staging, hidden, NULL);
 	return r;
 }
 
@@ -265,7 +265,7 @@ int handle_keep(struct server *s, const struct task *t, const int *fds, struct o
 	(void)out;
 	/* Without a key it would be of no use. */
 	if (make_mac(s, "", 0, mac, err) < 0 ||
-	    remove_stale(fds[0], STAGING_PREFIX, t->keep.name, err) < 0)
+	    remove_stale(s, fds[0], STAGING_PREFIX, t->keep.name, err) < 0)
 		return -1;
 	snprintf(staging, sizeof(staging), "%s%s", STAGING_PREFIX, t->keep.name);
 	return keep(s, fds[0], staging, t->keep.name, fds[1], err);
@@ -281,7 +281,7 @@ int handle_verify(struct server *s, const struct task *t, const int *fds, struct
 	(void)t;
 	(void)out;
 	known = tree_read_file(fds[0], DIGEST, DIGEST_TEXT_MAX, &size);
-	if (check_mac(s, known, err) < 0 || clone_digest(s, fds[0], &digest, err) < 0)
+	if (check_mac(s, known, err) < 0 || tree_digest(s, fds[0], &digest, err) < 0)
 		return -1;
 	return check_digest(fds[0], known, &digest, err);
 }

@@ -6,7 +6,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 
-#include "helper/walk.h"
+#include "helper/trees.h"
 
 static void set_limit(__rlimit_resource_t resource, uint64_t most)
 {

@@ -12,19 +12,12 @@
 
 #include "helper/bounds.h"
 #include "helper/rollback.h"
-#include "helper/walk.h"
-
-static void end_stage(struct stage *stage)
-{
-	closep(&stage->socket);
-	stage->socket = -1;
-	jail_end(&stage->jail);
-}
+#include "helper/trees.h"
 
 static void close_build(struct server *s)
 {
-	end_stage(&s->verifier);
-	end_stage(&s->unpacker);
+	stage_end(&s->verifier);
+	stage_end(&s->unpacker);
 	closep(&s->tree);
 	closep(&s->staging);
 	closep(&s->parent);
@@ -38,9 +31,9 @@ void build_abandon(struct server *s)
 
 	if (s->staging < 0)
 		return;
-	end_stage(&s->verifier);
-	end_stage(&s->unpacker);
-	if (tree_remove(s->parent, s->staging_name, s->staging, &err) < 0)
+	stage_end(&s->verifier);
+	stage_end(&s->unpacker);
+	if (tree_remove(s, s->parent, s->staging_name, s->staging, &err) < 0)
 		fprintf(stderr, "%s\n", err && err->message ? err->message : "out of memory");
 	close_build(s);
 }
@@ -100,6 +93,7 @@ static int take_staging(int parent, const char *name, int staging, struct error 
 static int make_tree(int staging, struct error **err)
 {
 	_cleanup_close_ int tree = -1;
+	_for_range_;
 
 	if (mkdirat(staging, STAGED_TREE, 0755) == 0)
 		tree = tree_open_own(staging, STAGED_TREE, O_RDONLY | O_DIRECTORY);
@@ -108,7 +102,8 @@ static int make_tree(int staging, struct error **err)
 	return steal_fd(&tree);
 }
 
-int staging_open(int parent, const char *name, int *tree, struct error **err)
+int staging_open(const struct server *s, int parent, const char *name, int *tree,
+		 struct error **err)
 {
 	_cleanup_close_ int staging = -1;
 
@@ -122,7 +117,7 @@ int staging_open(int parent, const char *name, int *tree, struct error **err)
 		return -1;
 	*tree = make_tree(staging, err);
 	if (*tree < 0) {
-		tree_remove(parent, name, staging, NULL);
+		tree_remove(s, parent, name, staging, NULL);
 		return -1;
 	}
 	return steal_fd(&staging);
@@ -131,6 +126,7 @@ int staging_open(int parent, const char *name, int *tree, struct error **err)
 int staging_close(int staging, int tree, struct error **err)
 {
 	_cleanup_close_ int closed = -1;
+	_for_range_;
 
 	/* The tool jail could write beside the tree: what is there already is not ours. */
 	if (mkdirat(staging, STAGED_CLOSED, 0700) == 0)
@@ -144,70 +140,13 @@ int staging_close(int staging, int tree, struct error **err)
 	return 0;
 }
 
-static int start_stage(const struct server *s, struct stage *stage, enum jail_kind kind, int root,
-		       const char *worker, struct error **err)
-{
-	int ends[2];
-	struct jail_spec spec = {
-		.kind = kind,
-		.root = root,
-		.worker = worker,
-		.program = s->worker,
-		/* Ours are /dev/null, which an unpack jail does not have, and the diagnostics. */
-		.stdio = { 0, 1, 2 },
-	};
-	int r;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
-	stage->socket = ends[0];
-	spec.socket = ends[1];
-	r = jail_start(&spec, &stage->jail, err);
-	close(ends[1]);
-	return r;
-}
-
-/* One note of a jail's. Of what it sends beside, nothing is kept: it works on package data. */
-static int receive_note(const struct stage *stage, struct note *note, struct error **err)
-{
-	int fds[PACKET_FDS_MAX];
-	size_t count;
-	ssize_t n = packet_receive(stage->socket, note, sizeof(*note), fds, &count, NULL);
-
-	for (size_t i = 0; i < count; i++)
-		close(fds[i]);
-	if (n != (ssize_t)sizeof(*note))
-		return error_set(err, ERR_SYSTEM, "a jail ended before its time");
-	note->text[sizeof(note->text) - 1] = '\0';
-	return 0;
-}
-
-/* Passes TASK to STAGE and its notes back, up to the result, which becomes ours and NOTE. */
+/* Sends TASK to the worker of STAGE; its result becomes ours and NOTE. */
 static int ask_for(struct server *s, const struct stage *stage, const struct task *task,
 		   const int *fds, size_t count, struct note *note, struct error **err)
 {
-	struct pollfd polled[1 + WITNESSES] = { { .fd = stage->socket, .events = POLLIN } };
-
 	if (packet_send(stage->socket, task, sizeof(*task), fds, count, err) < 0)
 		return -1;
-	serve_watch_witnesses(s, polled + 1);
-	for (;;) {
-		if (RETRY_ON_EINTR(poll(polled, 1 + WITNESSES, 1000)) < 0)
-			return error_errno(err, ERR_SYSTEM, "cannot wait for a jail");
-		if (serve_check_witnesses(polled + 1, err) < 0)
-			return -1;
-		if (serve_check_time(s, err) < 0)
-			return -1;
-		if (!polled[0].revents)
-			continue;
-		if (receive_note(stage, note, err) < 0)
-			return -1;
-		if (note->kind == NOTE_RESULT)
-			break;
-		if (note->kind == NOTE_PROGRESS)
-			serve_progress(s, note->text, note->progress.done, note->progress.total);
-	}
-	return note_error(note, err);
+	return stage_wait(s, stage, true, note, NULL, err);
 }
 
 static int ask(struct server *s, const struct stage *stage, const struct task *task, const int *fds,
@@ -235,8 +174,8 @@ int staging_make(struct server *s, int parent, const char *name, struct error **
 		return error_errno(err, ERR_SYSTEM, "cannot keep the folder");
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->staging_name, sizeof(s->staging_name), "%s%s", STAGING_PREFIX, s->name);
-	if (remove_stale(s->parent, STAGING_PREFIX, s->name, err) == 0)
-		s->staging = staging_open(s->parent, s->staging_name, &s->tree, err);
+	if (remove_stale(s, s->parent, STAGING_PREFIX, s->name, err) == 0)
+		s->staging = staging_open(s, s->parent, s->staging_name, &s->tree, err);
 	if (s->staging >= 0)
 		return 0;
 	close_build(s);
@@ -245,14 +184,23 @@ int staging_make(struct server *s, int parent, const char *name, struct error **
 
 static int begin(struct server *s, const struct task *t, const int *fds, struct error **err)
 {
+	struct jail_spec verify = { .kind = JAIL_TOOL, .worker = "verify" };
+	struct jail_spec unpack = {
+		.kind = JAIL_WORK,
+		.worker = "unpack",
+		.set = PRIVILEGES_UNPACK,
+	};
+
 	s->package_count = 0;
 	snprintf(s->suite, sizeof(s->suite), "%s", t->begin.suite);
 	s->native = strcmp(t->begin.engine, "native") == 0;
-	if (staging_make(s, fds[0], t->begin.name, err) < 0 ||
-	    start_stage(s, &s->verifier, JAIL_TOOL, s->staging, "verify", err) < 0 ||
-	    ask(s, &s->verifier, t, fds + 1, 1, err) < 0)
+	if (staging_make(s, fds[0], t->begin.name, err) < 0)
 		return -1;
-	if (start_stage(s, &s->unpacker, JAIL_UNPACK, s->tree, "unpack", err) < 0)
+	verify.root = s->staging;
+	unpack.root = s->tree;
+	if (stage_start(s, &s->verifier, verify, err) < 0 ||
+	    ask(s, &s->verifier, t, fds + 1, 1, err) < 0 ||
+	    stage_start(s, &s->unpacker, unpack, err) < 0)
 		return -1;
 	return ask(s, &s->unpacker, t, NULL, 0, err);
 }
@@ -300,6 +248,7 @@ static int make_null(int tree, struct error **err)
 {
 	_cleanup_close_ int dev = tree_open_beneath(tree, "dev", O_RDONLY | O_DIRECTORY, 0);
 	_cleanup_close_ int null = -1;
+	_for_range_;
 
 	if (dev >= 0)
 		null = tree_open_beneath(dev, "null", O_WRONLY | O_CREAT | O_EXCL, 0666);
@@ -321,8 +270,8 @@ int handle_bootstrap(struct server *s, const struct task *t, const int *fds, str
 		return -1;
 	}
 	/* Nothing of ours is in the tree's reach when its own programs run. */
-	end_stage(&s->verifier);
-	end_stage(&s->unpacker);
+	stage_end(&s->verifier);
+	stage_end(&s->unpacker);
 	if (engine_configure(s, err) < 0 || make_null(s->tree, err) < 0) {
 		build_abandon(s);
 		return -1;
@@ -353,6 +302,7 @@ int manifest_place(int tree, int from, struct error **err)
 {
 	_cleanup_close_ int etc = tree_open_beneath(tree, "etc", O_RDONLY | O_DIRECTORY, 0);
 	_cleanup_close_ int folder = -1, to = -1;
+	_for_range_;
 
 	/* It is there already in a tree that shares files. */
 	if (etc >= 0 && (mkdirat(etc, "rootlet", 0755) == 0 || errno == EEXIST))
@@ -384,7 +334,7 @@ static int give_name(struct server *s, const char *staged, bool replace, int *ol
 	_cleanup_close_ int lock = -1;
 	unsigned flags = RENAME_EXCHANGE;
 
-	if (!replace || claim_rootfs(s->parent, s->name, old, &missing) < 0) {
+	if (!replace || claim_rootfs(s, s->parent, s->name, old, &missing) < 0) {
 		if (missing && missing->code != ERR_MISSING) {
 			*err = STEAL_PTR(missing);
 			return -1;

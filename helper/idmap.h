@@ -5,10 +5,10 @@
 #include <stdint.h>
 
 #include "helper/session.h"
+#include "lib/facts.h"
 
-#define RANGE_COUNT 65535u /* ids 0…65534 of the rootfs */
-#define CALLER_ID 65535u   /* the caller, as level 1 sees it */
-#define SPARE_ID 65536u	   /* the range's last id, which no file has; in installed mode only */
+#define CALLER_ID 65535u /* the caller, as level 1 sees it */
+#define SPARE_ID 65536u	 /* the range's last id, which no file has; in installed mode only */
 
 struct idmap {
 	uint32_t first_uid, first_gid;
@@ -47,3 +47,10 @@ int idmap_become_nobody(void);
  * caller, by setfsuid(2), while all of its other ids are the spare one. So the caller can neither
  * stop nor end it, nor own its files in /proc: kill(2), proc(5). Keeps the capabilities. */
 int idmap_act_for_caller(struct error **err);
+
+/* What the jailer makes in a tree from here on to the end of the block belongs to the range's first
+ * ids from its first moment on: a helper that is killed leaves nothing in there that no jail knows the
+ * owner of. */
+#define _for_range_ _cleanup_(idmap_make_for_caller) int for_range = idmap_make_for_range()
+int idmap_make_for_range(void);
+void idmap_make_for_caller(const int *ignored);

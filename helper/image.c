@@ -5,14 +5,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "helper/walk.h"
+#include "helper/trees.h"
 
 #define IMAGE "/proc/self/fd/3" /* how the program opens the image anew */
-#define NO_PROGRAM 127
+/* How a jail ends whose program is not there, or is none. */
+#define NOT_FOUND 127
+#define NOT_STARTED 126
 
 static const struct format {
 	const char *name, *package;
-	const char *argv[16];
+	const char *argv[20];
 	bool sized; /* the file must have its size beforehand */
 } formats[] = {
 	/* Extended inodes have a time of modification each, and ids of more than 16 bits. */
@@ -82,7 +84,7 @@ int handle_build_image(struct server *s, const struct task *t, const int *fds, s
 	status = serve_jail(s, &spec, &output, err);
 	if (status <= 0)
 		return status;
-	if (status == NO_PROGRAM)
+	if (status == NOT_FOUND || status == NOT_STARTED)
 		return error_set(err, ERR_HOST,
 				 "cannot build the root image: there is no %s; run: "
 				 "apt install %s",

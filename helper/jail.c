@@ -82,11 +82,14 @@ static int become_user(const char *user)
 
 static int take_stdio(const struct jail_spec *spec)
 {
-	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	_cleanup_close_ int null = -1;
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
+		if (spec->stdio[i] < 0 && null < 0)
+			null = open("/dev/null", O_RDWR | O_CLOEXEC);
 		if (dup2(spec->stdio[i] >= 0 ? spec->stdio[i] : null, i) < 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -158,7 +161,7 @@ static int set_up(const struct jail_spec *spec, struct jail_place *place, int re
 	closep(&place->tree);
 	if (r < 0)
 		return -1;
-	if (spec->kind != JAIL_UNPACK)
+	if (spec->kind != JAIL_WORK)
 		loopback_up();
 	if (sethostname(HOST_NAME, strlen(HOST_NAME)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot set the jail's host name");
@@ -190,11 +193,9 @@ static int file_of(const struct jail_spec *spec)
  * libc6 would restart the init of what it takes for a running system, and wait a second for it. */
 static _Noreturn void jail_child(const struct jail_spec *spec, struct jail_place *place, int report)
 {
-	static const enum privilege_set sets[] = {
-		[JAIL_TREE] = PRIVILEGES_JAIL,
-		[JAIL_TOOL] = PRIVILEGES_TOOL,
-		[JAIL_UNPACK] = PRIVILEGES_UNPACK,
-	};
+	const enum privilege_set set = spec->kind == JAIL_TREE	 ? PRIVILEGES_JAIL
+				       : spec->kind == JAIL_TOOL ? PRIVILEGES_TOOL
+								 : spec->set;
 	_cleanup_error_ struct error *err = NULL;
 	pid_t program = -1;
 	int root;
@@ -205,7 +206,7 @@ static _Noreturn void jail_child(const struct jail_spec *spec, struct jail_place
 		if (program < 0 || (spec->kind == JAIL_TOOL && hide_mounts(program, root) < 0))
 			error_errno(&err, ERR_SYSTEM, "cannot start the jail's program");
 	}
-	if (err || program < 0 || privileges_drop(sets[spec->kind], file_of(spec), &err) < 0) {
+	if (err || program < 0 || privileges_drop(set, file_of(spec), &err) < 0) {
 		note_result(report, err, 0);
 		_exit(126);
 	}
@@ -253,8 +254,10 @@ static int watch_set_up(int report, struct error **err)
 
 int jail_start(const struct jail_spec *spec, struct jail *jail, struct error **err)
 {
-	const unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
-				    CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP | SIGCHLD;
+	/* Of one with two trees mounts.c makes the mount namespace. */
+	const unsigned long flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+				    CLONE_NEWNET | CLONE_NEWCGROUP | SIGCHLD |
+				    (spec->source > 0 ? 0 : CLONE_NEWNS);
 	_cleanup_close_ int ours = -1, theirs = -1;
 	struct jail_place place;
 	int ends[2], r;

@@ -5,7 +5,6 @@
  *   waiter   installed, the process that the caller has started: waits for the next
  *   outer    in level 1, but for its pid namespace; keeps the record       (audit.c)
  *   jailer   pid 1 of level 1; starts jails, moves trees; never sees protobuf   (serve.c)
- *            forks of it hash the files of a tree that it clones                (digest.c)
  *   parser   reads what the front end sends; holds nothing                      (parser.c)
  *   jails    one for each thing that package code does                          (jail.c)
  *   worker   in jails: rootlet-worker, another program                          (worker.c)

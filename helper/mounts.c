@@ -3,10 +3,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "helper/mount_api.h"
 
@@ -30,7 +33,8 @@ static int copy_mount(const char *path, uint64_t attributes, unsigned flags, str
 		open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 
 	if (fd < 0 || set_attributes(fd, attributes, flags & AT_RECURSIVE) < 0)
-		return error_errno(err, ERR_HOST, "cannot take %s into the jail", path);
+		return error_errno(err, ERR_HOST, "cannot take %s into the jail",
+				   strcmp(path, ".") == 0 ? "the tree" : path);
 	return steal_fd(&fd);
 }
 
@@ -218,10 +222,19 @@ static int take_above(const struct jail_spec *spec, struct jail_place *place, st
 	return place->tree < 0 ? -1 : cover_folder(place->mount, err);
 }
 
-int mounts_take(const struct jail_spec *spec, struct jail_place *place, struct error **err)
+static int make_private(struct error **err)
 {
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make the jail's mounts private");
+	return 0;
+}
+
+int mounts_take(const struct jail_spec *spec, struct jail_place *place, struct error **err)
+{
+	if (spec->source > 0)
+		return 0;
+	if (make_private(err) < 0)
+		return -1;
 	/* A staging directory can only be entered by the jail's root. */
 	if (!*place->name || syscall(SYS_faccessat2, AT_FDCWD, ".", X_OK, AT_EACCESS) < 0)
 		return 0;
@@ -349,11 +362,74 @@ static int take_devices(int nodes[DEVICES], struct error **err)
 	return 0;
 }
 
-static unsigned attributes_of(const struct jail_spec *spec)
+/* Of two directories that were opened elsewhere: into a copy of a mount namespace the kernel
+ * carries nothing along but the working directory. So another process makes a copy, with the source
+ * as that, and takes from it a mount that is attached nowhere. That goes into the descriptor which
+ * both share. */
+static int take_source(int source, struct error **err)
 {
-	if (spec->kind == JAIL_UNPACK)
-		return TREE_MOUNT | MOUNT_ATTR_NOEXEC;
-	return spec->read_only ? READ_ONLY : TREE_MOUNT;
+	_cleanup_close_ int fd = open("/", O_PATH | O_CLOEXEC);
+	int status, mount;
+	pid_t pid;
+
+	if (fd < 0 || fchdir(source) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot enter the tree to be cloned");
+	pid = (pid_t)syscall(SYS_clone, CLONE_NEWNS | CLONE_FILES | SIGCHLD, NULL, NULL, NULL,
+			     NULL);
+	if (pid == 0) {
+		mount = copy_mount(".", READ_ONLY | MOUNT_ATTR_NOEXEC, 0, NULL);
+		_exit(mount >= 0 && dup3(mount, fd, O_CLOEXEC) == fd ? 0 : 1);
+	}
+	if (pid < 0 || RETRY_ON_EINTR(waitpid(pid, &status, 0)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot start a process");
+	if (status != 0)
+		return error_set(
+			err, ERR_HOST,
+			"cannot take the tree to be cloned into the jail: something is "
+			"mounted in it; see: findmnt; unmount it and run the command again");
+	return steal_fd(&fd);
+}
+
+/* Mounts may be in a tree that is only looked through: they are told of then. */
+static int take_work_tree(bool read_only, struct error **err)
+{
+	const uint64_t attributes = (read_only ? READ_ONLY : TREE_MOUNT) | MOUNT_ATTR_NOEXEC;
+	_cleanup_error_ struct error *why = NULL;
+	int mount = copy_mount(".", attributes, 0, &why);
+
+	if (mount >= 0)
+		return mount;
+	if (why && why->number == EINVAL && read_only)
+		return copy_mount(".", attributes, AT_RECURSIVE, err);
+	if (why && why->number == EINVAL)
+		return error_set(err, ERR_BUSY,
+				 "something is mounted in the rootfs; unmount that first: findmnt "
+				 "shows it, umount removes it");
+	return why ? error_set(err, why->code, "%s", why->message) : -1;
+}
+
+static int enter_work(const struct jail_spec *spec, struct error **err)
+{
+	_cleanup_close_ int source = -1, tree = -1, root = -1;
+
+	if (spec->source > 0) {
+		source = take_source(spec->source, err);
+		if (source < 0)
+			return -1;
+		if (fchdir(spec->root) < 0 || unshare(CLONE_NEWNS) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot make the jail's mounts");
+		if (make_private(err) < 0)
+			return -1;
+	}
+	tree = take_work_tree(spec->read_only, err);
+	if (tree >= 0)
+		root = new_mount("tmpfs", "0755", TREE_MOUNT | MOUNT_ATTR_NOEXEC, err);
+	if (root < 0 || cover_folder(root, err) < 0 || attach(tree, root, "tree", true, err) < 0 ||
+	    (source >= 0 && attach(source, root, "source", true, err) < 0))
+		return -1;
+	if (set_attributes(root, MOUNT_ATTR_RDONLY, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot close the jail's root");
+	return pivot(root, err);
 }
 
 int mounts_enter(const struct jail_spec *spec, struct jail_place *place, struct error **err)
@@ -362,15 +438,14 @@ int mounts_enter(const struct jail_spec *spec, struct jail_place *place, struct 
 	bool covered = *place->name;
 	int nodes[DEVICES], root, r = -1;
 
+	if (spec->kind == JAIL_WORK)
+		return enter_work(spec, err);
 	if (!covered)
-		place->mount = copy_mount(".", attributes_of(spec), 0, err);
+		place->mount = copy_mount(".", spec->read_only ? READ_ONLY : TREE_MOUNT, 0, err);
 	else if (place->tree < 0 && take_above(spec, place, err) < 0)
 		return -1;
 	if (place->mount < 0)
 		return -1;
-	/* The tree alone: packages hold files of /run and /tmp, too. */
-	if (spec->kind == JAIL_UNPACK)
-		return cover_folder(place->mount, err) < 0 ? -1 : pivot(place->mount, err);
 	/* While the host's /proc can be seen: the kernel asks for that. */
 	proc = new_mount("proc", NULL, TREE_MOUNT | MOUNT_ATTR_NOEXEC, err);
 	covers = proc < 0 ? -1 : make_covers(err);

@@ -147,13 +147,13 @@ static size_t note_pack(struct note *note, unsigned char *packet)
 		reply.found = &found;
 		break;
 	case NOTE_INSPECTION:
-		inspection.bytes = note->inspection.bytes;
-		inspection.files = note->inspection.files;
-		inspection.foreign = note->inspection.foreign;
-		inspection.fingerprint = note->inspection.fingerprint;
-		if (note->inspection.digested) {
-			inspection.digest.data = (uint8_t *)(uintptr_t)note->inspection.digest;
-			inspection.digest.len = sizeof(note->inspection.digest);
+		inspection.bytes = note->tree.census.bytes;
+		inspection.files = note->tree.census.files;
+		inspection.foreign = note->tree.census.foreign;
+		inspection.fingerprint = note->tree.census.fingerprint;
+		if (note->tree.digested) {
+			inspection.digest.data = note->tree.digest.sum;
+			inspection.digest.len = sizeof(note->tree.digest.sum);
 		}
 		reply.inspection = &inspection;
 		break;

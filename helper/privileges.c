@@ -80,10 +80,12 @@ static void refuse_new_code(const struct privileges *p)
 int privileges_drop(enum privilege_set set, int file, struct error **err)
 {
 	const struct privileges *p = &privilege_sets[set];
-	/* No capability for being root but those kept; none comes back by changing ids. */
+	/* No capability for being root but those kept; none comes back by changing ids, nor goes where
+	 * the jailer does: idmap_make_for_range(). */
 	const unsigned long bits = SECBIT_NO_CAP_AMBIENT_RAISE |
 				   SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
-				   SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED;
+				   SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED |
+				   (set == PRIVILEGES_JAILER ? SECBIT_NO_SETUID_FIXUP : 0);
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || limit(p) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot limit the %s", p->name);

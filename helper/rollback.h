@@ -14,8 +14,8 @@
  * reading and writing. One that cannot be had is no error before rollback_check(). */
 void rollback_open(struct session *session, int given);
 
-/* NOTE is what the verifier found in the file of the release request T for SUITE. ERR_TRUST if it is
- * older and T does not accept that, ERR_HOST if an installed helper has no memory, or if it is
+/* NOTE is what the verifier found in the file of the release request T for SUITE. ERR_TRUST if it
+ * is older and T does not accept that, ERR_HOST if an installed helper has no memory, or if it is
  * damaged. Without a memory of his own, a caller's file is accepted. */
 int rollback_check(const struct rollback *r, const char *suite, const struct task *t,
 		   const struct note *note, struct error **err);

@@ -8,8 +8,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
-#include "helper/clone.h"
-#include "helper/walk.h"
+#include "helper/trees.h"
 
 #define MANIFEST "etc/rootlet/manifest.json"
 /* In no header of the kernel. */
@@ -53,28 +52,22 @@ int handle_inspect(struct server *s, const struct task *t, const int *fds, struc
 		   struct error **err)
 {
 	struct note note = { .kind = NOTE_INSPECTION };
-	struct tree_census census;
-	struct tree_digest digest;
 
 	(void)out;
-	if (tree_count(s, fds[0], &census, err) < 0)
+	if (tree_count(s, fds[0], &note.tree.census, err) < 0)
 		return -1;
 	if (t->inspect.deep && ask_dpkg(s, fds[0], err) < 0)
 		return error_wrap(err, "cannot ask dpkg");
 	if (t->inspect.digest) {
-		if (clone_digest(s, fds[0], &digest, err) < 0)
+		if (tree_digest(s, fds[0], &note.tree.digest, err) < 0)
 			return -1;
-		note.inspection.digested = 1;
-		memcpy(note.inspection.digest, digest.sum, SHA256_LEN);
+		note.tree.digested = 1;
 	}
-	note.inspection.bytes = census.bytes;
-	note.inspection.files = census.files;
-	note.inspection.foreign = census.foreign;
-	note.inspection.fingerprint = census.fingerprint;
 	return note_send(s->parser, &note, -1);
 }
 
-int remove_stale(int parent, const char *prefix, const char *name, struct error **err)
+int remove_stale(const struct server *s, int parent, const char *prefix, const char *name,
+		 struct error **err)
 {
 	char hidden[ROOTFS_NAME_MAX + 32];
 	_cleanup_close_ int fd = -1;
@@ -92,11 +85,16 @@ int remove_stale(int parent, const char *prefix, const char *name, struct error 
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "another rootlet works on %s: wait for its end",
 				 name);
+	/* For a moment after it is made it is the caller's, and empty. */
+	if (st.st_uid == CALLER_ID)
+		return unlinkat(parent, hidden, AT_REMOVEDIR) < 0
+			       ? error_errno(err, ERR_REFUSED, "cannot remove %s", hidden)
+			       : 0;
 	/* What is made there is one folder further down: this one was renamed, by who may make
 	 * rootfs and not delete them. */
 	if (strcmp(prefix, STAGING_PREFIX) == 0 && is_rootfs(fd))
 		return error_set(err, ERR_REFUSED, "%s is a rootfs: rename it", hidden);
-	return tree_remove(parent, hidden, fd, err);
+	return tree_remove(s, parent, hidden, fd, err);
 }
 
 /* Nobody but the range's first id, outside of any jail, puts anything into a closed directory. A
@@ -167,7 +165,8 @@ bool is_sound_rootfs(int folder)
 	       is_roots(manifest, S_IFREG);
 }
 
-int claim_rootfs(int parent, const char *name, int *tree, struct error **err)
+int claim_rootfs(const struct server *s, int parent, const char *name, int *tree,
+		 struct error **err)
 {
 	_cleanup_close_ int fd = tree_open_own(parent, name, O_RDONLY | O_DIRECTORY);
 
@@ -181,7 +180,7 @@ int claim_rootfs(int parent, const char *name, int *tree, struct error **err)
 				 name, MANIFEST);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "rootfs %s is in use: end what runs in it", name);
-	if (tree_check_mounts(fd, err) < 0)
+	if (tree_check_mounts(s, fd, err) < 0)
 		return error_wrap(err, "rootfs %s", name);
 	*tree = steal_fd(&fd);
 	return 0;
@@ -194,13 +193,12 @@ int handle_remove(struct server *s, const struct task *t, const int *fds, struct
 	_cleanup_close_ int tree = -1;
 	char trash[ROOTFS_NAME_MAX + 32];
 
-	(void)s;
 	(void)out;
-	if (remove_stale(fds[0], TRASH_PREFIX, name, err) < 0)
+	if (remove_stale(s, fds[0], TRASH_PREFIX, name, err) < 0)
 		return -1;
 	if (t->remove.stale)
-		return remove_stale(fds[0], STAGING_PREFIX, name, err);
-	if (claim_rootfs(fds[0], name, &tree, err) < 0)
+		return remove_stale(s, fds[0], STAGING_PREFIX, name, err);
+	if (claim_rootfs(s, fds[0], name, &tree, err) < 0)
 		return -1;
 	/* Out of sight first: half of a tree is never to be found under its name. */
 	snprintf(trash, sizeof(trash), "%s%s", TRASH_PREFIX, name);
@@ -214,5 +212,5 @@ int handle_remove(struct server *s, const struct task *t, const int *fds, struct
 	 */
 	if (fsync(fds[0]) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot remove rootfs %s", name);
-	return tree_remove(fds[0], trash, tree, err);
+	return tree_remove(s, fds[0], trash, tree, err);
 }

@@ -1,7 +1,5 @@
 #include "helper/serve.h"
 
-#include "helper/clone.h"
-
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -13,9 +11,9 @@
 
 #include "helper/bounds.h"
 #include "helper/fields.h"
+#include "helper/trees.h"
 #include "policy/directory.h"
 
-#define STEPS_AT_ONCE 32  /* between two looks at the front end and the clock */
 #define REFUSALS_MAX 1000 /* in a row; then the session ends */
 #define LOCK_SECONDS 120
 #define LOCK_PAUSE 50 /* ms */
@@ -453,13 +451,6 @@ int serve_lock(const struct server *s, int fd, struct error **err)
 	return 0;
 }
 
-int pace_step(struct pace *p, struct error **err)
-{
-	if (p->steps++ % STEPS_AT_ONCE)
-		return 0;
-	return serve_go_on(p->server, 0, err);
-}
-
 static void drain(int fd, struct output *output)
 {
 	char data[8192];
@@ -511,7 +502,7 @@ int serve_jail(struct server *s, const struct jail_spec *spec, struct output *ou
 	int ends[2], status;
 
 	/* Before any program that is in it runs: none may write to another tree's files. */
-	if (spec->kind == JAIL_TREE && clone_part(s, spec->root, err) < 0)
+	if (spec->kind == JAIL_TREE && tree_break_links(s, spec->root, err) < 0)
 		return -1;
 	if (output) {
 		if (pipe2(ends, O_CLOEXEC) < 0)

@@ -6,16 +6,9 @@
 #include "helper/audit.h"
 #include "helper/idmap.h"
 #include "helper/jail.h"
+#include "helper/stage.h"
 #include "lib/output.h"
 #include "lib/task.h"
-
-/* A jail that serves tasks. */
-struct stage {
-	struct jail jail;
-	int socket;
-};
-
-#define STAGE_NONE ((struct stage){ .jail = JAIL_NONE, .socket = -1 })
 
 struct server {
 	int parser;   /* socket */
@@ -85,15 +78,6 @@ int serve_go_on(const struct server *s, int pause, struct error **err);
  * as serve_go_on(). */
 int serve_lock(const struct server *s, int fd, struct error **err);
 
-/* Work without a jail that may take long. */
-struct pace {
-	const struct server *server;
-	uint32_t steps;
-};
-
-/* Likewise, for each file or block of one: most calls look at nothing. */
-int pace_step(struct pace *p, struct error **err);
-
 /* One handler for each row of requests.h; FDS are as the row says and stay the caller's. */
 typedef int handler(struct server *s, const struct task *task, const int *fds, struct outcome *out,
 		    struct error **err);
@@ -108,7 +92,8 @@ int engine_configure(struct server *s, struct error **err);
 /* Makes and locks the folder NAME in PARENT, which nobody but the range's first id can enter, with
  * an empty folder "tree" in it, which TREE is open on. The lock goes with the last process that
  * holds it. Returns its descriptor, or -1 with ERR set. build.c */
-int staging_open(int parent, const char *name, int *tree, struct error **err);
+int staging_open(const struct server *s, int parent, const char *name, int *tree,
+		 struct error **err);
 
 /* Makes and locks the staging folder for NAME in the folder PARENT, and an empty tree in it, all of
  * which S holds then. build.c */
@@ -121,7 +106,8 @@ int manifest_place(int tree, int from, struct error **err);
 void build_abandon(struct server *s);
 
 /* Removes a staging or trash folder of NAME that no living process holds. rootfs.c */
-int remove_stale(int parent, const char *prefix, const char *name, struct error **err);
+int remove_stale(const struct server *s, int parent, const char *prefix, const char *name,
+		 struct error **err);
 
 /* Puts the tree of STAGING into a directory of its own there that only the range's first id can
  * enter. Returns 0, or -1 with ERR set: ERR_TRUST if it is not TREE. build.c */
@@ -145,7 +131,8 @@ bool keeps_owners(const struct server *s, int folder);
 
 /* Opens and locks the rootfs NAME to be removed or replaced. ERR_MISSING where there is none,
  * ERR_REFUSED where it is not rootlet's, ERR_BUSY where it is in use or has mounts. rootfs.c */
-int claim_rootfs(int parent, const char *name, int *tree, struct error **err);
+int claim_rootfs(const struct server *s, int parent, const char *name, int *tree,
+		 struct error **err);
 
 /* A closed rootfs, or snapshot, is a directory (0700) that has the tree (0755) as this. The tree
  * itself cannot be the closed one: its users have to enter their "/". In a staging directory

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/facts.h"
 #include "lib/words.h"
 #include "proto/channel.h"
 #include "proto/requests.h"
@@ -73,10 +74,10 @@ struct note {
 			char origin[WORD_SIZE];
 		} release;
 		struct {
-			uint64_t bytes, files, fingerprint;
-			uint32_t foreign;
-			uint8_t digested, digest[SHA256_LEN];
-		} inspection;
+			struct tree_census census;
+			uint8_t digested; /* NOTE_INSPECTION: whether there is one */
+			struct tree_digest digest;
+		} tree;
 	};
 	char text[NOTE_TEXT_SIZE]; /* message, line, stage, mode or kinds, by kind */
 };

@@ -27,9 +27,8 @@ const struct privileges privilege_sets[PRIVILEGES_COUNT] = {
 	[PRIVILEGES_OUTER] = { "outer", 0, { &outer_list }, true, false, FILES_NONE },
 	[PRIVILEGES_PARSER] = { "parser", 0, { &parser_list }, true, false, FILES_NONE },
 	[PRIVILEGES_JAILER] = { "jailer",
-				/* FSETID: a clone keeps the setgid bit of folders of any group. */
-				CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) |
-					CAP(SETUID) | CAP(SETGID) | CAP(SETFCAP),
+				CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(SETUID) |
+					CAP(SETGID) | CAP(SETFCAP),
 				{ &jailer_list, &jail_list, &tool_list }, false, false, FILES_ANY },
 	[PRIVILEGES_JAIL] = { "jail",
 			      CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) |
@@ -43,7 +42,17 @@ const struct privileges privilege_sets[PRIVILEGES_COUNT] = {
 			      { &tool_list }, false, true, FILES_TOOL },
 	[PRIVILEGES_UNPACK] = { "unpacker",
 				CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID),
-				{ &unpack_list }, true, true, FILES_TREE },
+				{ &worker_list, &unpack_list }, true, true, FILES_TREE },
+	/* FOWNER: to see whether an owner is mapped (count.c). */
+	[PRIVILEGES_READER] = { "reader",
+				CAP(DAC_READ_SEARCH) | CAP(FOWNER),
+				{ &worker_list, &reader_list }, true, true, FILES_TREE },
+	[PRIVILEGES_COPIER] = { "copier",
+				CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) | CAP(SETFCAP),
+				{ &worker_list, &copier_list }, true, true, FILES_TREE },
+	[PRIVILEGES_REMOVER] = { "remover",
+				 CAP(DAC_OVERRIDE) | CAP(FOWNER),
+				 { &worker_list, &remover_list }, true, true, FILES_TREE },
 };
 /* clang-format on */
 

@@ -7,13 +7,17 @@
 #include <stdint.h>
 
 enum privilege_set {
-	PRIVILEGES_WAITER, /* installed: waits for the others, with what the caller gave it */
-	PRIVILEGES_OUTER,  /* keeps the record, waits for the jailer */
-	PRIVILEGES_JAILER, /* starts jails, moves trees */
-	PRIVILEGES_PARSER, /* reads what the front end sends */
-	PRIVILEGES_JAIL,   /* package code, in the tree */
-	PRIVILEGES_TOOL,   /* host programs on package data */
-	PRIVILEGES_UNPACK, /* writes what packages hold into the tree */
+	PRIVILEGES_WAITER,  /* installed: waits for the others, with what the caller gave it */
+	PRIVILEGES_OUTER,   /* keeps the record, waits for the jailer */
+	PRIVILEGES_JAILER,  /* starts jails, moves trees */
+	PRIVILEGES_PARSER,  /* reads what the front end sends */
+	PRIVILEGES_JAIL,    /* package code, in the tree */
+	PRIVILEGES_TOOL,    /* host programs on package data */
+	PRIVILEGES_UNPACK,  /* rootlet-worker: writes what packages hold into the tree */
+	PRIVILEGES_READER,  /* likewise: looks through a tree, which it cannot change */
+	PRIVILEGES_COPIER,  /* likewise: copies a tree, which it cannot change, into another */
+	PRIVILEGES_REMOVER, /* likewise: removes what is in a tree, and can write to no file of it
+			     */
 	PRIVILEGES_COUNT,
 };
 

@@ -201,7 +201,7 @@ static int begin(struct unpacker *u, const struct task *t, struct error **err)
 {
 	struct layout *l = &u->layout;
 
-	l->tree = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	l->tree = open("/tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (l->tree < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open the tree");
 	l->merged = is_merged(t->begin.suite);

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "worker/package.h"
-#include "helper/walk.h"
+#include "worker/walk.h"
 
 #include "fuzz.h"
 
@@ -26,7 +26,7 @@ static inline struct layout layout_make(int parent)
 static inline void layout_remove(int parent, const struct layout *layout)
 {
 	close(layout->work);
-	if (tree_remove(parent, "tree", layout->tree, NULL) < 0)
+	if (empty_tree(layout->tree, NULL) < 0 || unlinkat(parent, "tree", AT_REMOVEDIR) < 0)
 		abort();
 	close(layout->tree);
 }

@@ -28,8 +28,7 @@ CAPABILITIES = {name: number for number, name in enumerate(
 # What dpkg, package scripts, su and useradd need; the rest of them is taken away.
 IN_JAIL = {"chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setfcap"}
 # For files of every owner in the range, and for starting jails; its own namespaces are its.
-# fsetid: bases.py compares the setgid bits of a clone.
-IN_HELPER = {"chown", "dac_override", "fowner", "fsetid", "setuid", "setgid", "setfcap"}
+IN_HELPER = {"chown", "dac_override", "fowner", "setuid", "setgid", "setfcap"}
 
 
 # A group that nobody has: who starts rootlet has it besides.

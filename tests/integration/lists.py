@@ -26,6 +26,7 @@ RECORD = f"{home.folder}/record"
 LISTS = ("parser", "outer", "jailer")
 # What a session as short as the one below cannot miss.
 ELSEWHERE = {
+    ("jailer", "unshare"): "only a clone of a snapshot needs it: bases",
     ("jailer", "syncfs"): "without it create cannot publish: commands",
     ("outer", "fstat"): "the other one is fstat(3) here: it depends on the C library",
     ("outer", "newfstatat"): "likewise",

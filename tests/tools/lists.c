@@ -208,6 +208,8 @@ static const struct sweep {
 	{ "prlimit64", SYS_prlimit64, 0, false, 0, 15, { 1L << 32 }, { 0, RLIMIT_NOFILE } },
 	{ "execveat", SYS_execveat, 4, true, 0, 31, { 0 }, { -1 } },
 	{ "mount", SYS_mount, 3, true, 0, 31, { 0, MS_REC | MS_PRIVATE }, { 0 } },
+	{ "unshare", SYS_unshare, 0, true, 0, 31, { 0 }, { 0 } },
+	{ "openat", SYS_openat, 2, true, 0, 31, { 0 }, { -1 } },
 	{ "umount2", SYS_umount2, 1, true, 0, 31, { 0 }, { 0 } },
 	{ "open_tree", SYS_open_tree, 2, true, 0, 31, { 0 }, { 0 } },
 	{ "fsopen", SYS_fsopen, 1, true, 0, 31, { 0 }, { 0 } },

@@ -1,22 +1,18 @@
-/* helper/clone.c: a copy of a tree is the same tree, shares only what nobody writes to, and is
- * parted before anybody does. helper/output.c, which has what programs say, with it. */
-#include "helper/clone.h"
+/* worker/clone.c: a copy of a tree is the same tree, and what is to be shared is left out and
+ * listed. lib/output.c, which has what programs say, with it. */
+#include "worker/clone.h"
 
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "lib/output.h"
-#include "helper/serve.h"
-#include "helper/walk.h"
+#include "worker/digest.h"
+#include "worker/walk.h"
 #include "tap.h"
-
-static const struct session session = { .mode = MODE_USER };
-static struct server server = { .session = &session, .recorder = -1, .parser = -1 };
 
 #define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define X200 X50 X50 X50 X50
@@ -109,7 +105,7 @@ static bool has_attribute(int tree, const char *path)
 	return fd >= 0 && fgetxattr(fd, ATTRIBUTE, &value, 1) == 1 && value == 'x';
 }
 
-static void check_same(int from, int to, enum clone_way way)
+static void check_same(int from, int to)
 {
 	struct stat su = facts(to, "usr/bin/su"), twin = facts(to, "usr/bin/twin");
 	char target[32] = "";
@@ -142,67 +138,112 @@ static void check_same(int from, int to, enum clone_way way)
 	tap_check(facts(to, "var/log").st_ino != facts(from, "var/log").st_ino &&
 			  facts(to, "etc/passwd").st_ino != facts(from, "etc/passwd").st_ino,
 		  "outside of /usr no file is shared");
-	tap_check((facts(from, "usr/bin/su").st_ino == su.st_ino) == (way == CLONE_LINK) &&
-			  !!facts(to, LINKED_MARK).st_ino == (way == CLONE_LINK) &&
-			  !!facts(from, LINKED_MARK).st_ino == (way == CLONE_LINK),
-		  "what is shared by hard links is marked, in both trees");
+	tap_check(facts(from, "usr/bin/su").st_ino != su.st_ino, "nor below it, by copies");
+}
+
+static void remove_tree(int parent, const char *name, int tree)
+{
+	empty_tree(tree, NULL);
+	unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+static bool same_digest(int one, int other)
+{
+	struct tree_digest a, b;
+
+	return digest_tree(one, &a, NULL) == 0 && digest_tree(other, &b, NULL) == 0 &&
+	       a.count == b.count && memcmp(a.sum, b.sum, SHA256_LEN) == 0;
 }
 
 static void check_clone(void)
 {
 	_cleanup_close_ int from = open_folder("from"), to = open_folder("to");
-	struct tree_digest digest, again, other;
-	enum clone_way way = 0;
-	int fd;
+	enum clone_way way = CLONE_COPY;
+	int fd, names;
 
-	tap_check(make(from) && clone_tree(&server, from, to, &way, &digest, NULL) == 0 &&
-			  way >= CLONE_REFLINK && way <= CLONE_COPY,
+	tap_check(make(from) && clone_tree(from, to, &way, &names, NULL) == 0 && names == -1 &&
+			  (way == CLONE_COPY || way == CLONE_REFLINK),
 		  "a tree is cloned");
 	printf("# by way %d\n", (int)way);
-	check_same(from, to, way);
-	tap_check(clone_digest(&server, to, &again, NULL) == 0 && again.count == digest.count &&
-			  memcmp(again.sum, digest.sum, SHA256_LEN) == 0 &&
-			  clone_digest(&server, from, &other, NULL) == 0 &&
-			  memcmp(other.sum, digest.sum, SHA256_LEN) == 0,
-		  "both have the digest that was taken on the way");
-	tap_check(clone_part(&server, to, NULL) == 0 && !facts(to, LINKED_MARK).st_ino &&
-			  facts(to, "usr/bin/su").st_ino != facts(from, "usr/bin/su").st_ino &&
-			  facts(to, "usr/bin/su").st_ino == facts(to, "usr/bin/twin").st_ino &&
-			  facts(to, "usr/bin/su").st_mode == (S_IFREG | 04755),
-		  "a tree is parted from the other: its files are its own");
+	check_same(from, to);
+	tap_check(same_digest(from, to), "both have the same digest");
 	fd = openat(to, "usr/bin/su", O_WRONLY | O_TRUNC | O_CLOEXEC);
 	tap_check(fd >= 0 && write(fd, "changed", 7) == 7 &&
 			  contains(from, "usr/bin/su", "a program"),
 		  "what is written to one does not change the other");
 	close(fd);
-	tap_check(clone_digest(&server, to, &again, NULL) == 0 &&
-			  memcmp(again.sum, digest.sum, SHA256_LEN) != 0,
-		  "and shows in the digest");
-	tap_check(clone_part(&server, to, NULL) == 0, "what is parted can be parted again");
-	tap_check(clone_tree(&server, from, to, &way, &digest, NULL) == -1,
+	tap_check(!same_digest(from, to), "and shows in the digest");
+	tap_check(clone_tree(from, to, &way, &names, NULL) == -1,
 		  "a folder that is not empty is no place for a clone");
-	tree_remove(above, "from", from, NULL);
-	tree_remove(above, "to", to, NULL);
+	remove_tree(above, "from", from);
+	remove_tree(above, "to", to);
 }
 
-/* Between two filesystems nothing can be shared, and the kernel may not copy by itself. */
+/* Whether the list is of these bytes: in a directory names can come in any order. */
+static bool lists(int names, const char *one, const char *other, size_t size)
+{
+	char text[256];
+	ssize_t n = names < 0 ? -1 : pread(names, text, sizeof(text), 0);
+
+	return n == (ssize_t)size &&
+	       (memcmp(text, one, size) == 0 || memcmp(text, other, size) == 0);
+}
+
+/* What may be shared is left out; what has several names is copied once. */
+static void check_lists(void)
+{
+	static const char one[] = "usr/bin\0su\0twin\0\0usr\0empty\0",
+			  other[] = "usr/bin\0twin\0su\0\0usr\0empty\0",
+			  linked[] = "usr/bin\0su\0twin\0", also[] = "usr/bin\0twin\0su\0";
+	_cleanup_close_ int from = open_folder("from"), to = open_folder("to");
+	_cleanup_close_ int copies = open_folder("copies");
+	enum clone_way way = CLONE_LINK;
+	int names = -1;
+
+	tap_check(make(from) && clone_tree(from, to, &way, &names, NULL) == 0,
+		  "a tree is cloned in part");
+	if (way == CLONE_REFLINK)
+		tap_check(names == -1 && same_digest(from, to), "by reflinks, it is all of it");
+	else
+		tap_check(way == CLONE_LINK && lists(names, one, other, sizeof(one)) &&
+				  !facts(to, "usr/bin/su").st_ino &&
+				  !facts(to, "usr/empty").st_ino &&
+				  facts(to, "usr/bin").st_mode == (S_IFDIR | 0711) &&
+				  contains(to, "var/log", "a line\n"),
+			  "files below /usr are left to be linked, and listed");
+	closep(&names);
+	tap_check(clone_linked(from, copies, &names, NULL) == 0 &&
+			  lists(names, linked, also, sizeof(linked)) &&
+			  contains(copies, "usr/bin/su", "a program") &&
+			  facts(copies, "usr/bin/su").st_ino ==
+				  facts(copies, "usr/bin/twin").st_ino &&
+			  facts(copies, "usr/bin/su").st_ino != facts(from, "usr/bin/su").st_ino &&
+			  facts(copies, "usr/bin/su").st_mode == (S_IFREG | 04755) &&
+			  !facts(copies, "usr/empty").st_ino && !facts(copies, "var").st_ino,
+		  "of files with several names below /usr there are copies, and a list");
+	closep(&names);
+	remove_tree(above, "from", from);
+	remove_tree(above, "to", to);
+	remove_tree(above, "copies", copies);
+}
+
+/* Between two filesystems the kernel may not copy by itself. */
 static void check_across(void)
 {
 	_cleanup_close_ int from = open_folder("from"), to = -1;
 	char other[] = "/dev/shm/rootlet-test-clone.XXXXXX";
-	struct tree_digest digest, again;
-	enum clone_way way = 0;
+	enum clone_way way = CLONE_COPY;
+	int names;
 
 	if (!mkdtemp(other) || (to = open(other, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		exit(1);
-	tap_check(make(from) && clone_tree(&server, from, to, &way, &digest, NULL) == 0 &&
+	tap_check(make(from) && clone_tree(from, to, &way, &names, NULL) == 0 &&
 			  way == CLONE_COPY && contains(to, "usr/bin/su", "a program") &&
 			  facts(to, "usr/bin/su").st_mode == (S_IFREG | 04755) &&
-			  clone_digest(&server, to, &again, NULL) == 0 &&
-			  memcmp(again.sum, digest.sum, SHA256_LEN) == 0,
+			  same_digest(from, to),
 		  "a tree is copied to another filesystem");
-	tree_remove(above, "from", from, NULL);
-	tree_remove(AT_FDCWD, other, to, NULL);
+	remove_tree(above, "from", from);
+	remove_tree(AT_FDCWD, other, to);
 }
 
 /* What once ran left pipes: a copy does without them, and the digest of a tree counts them. */
@@ -210,17 +251,17 @@ static void check_pipe(void)
 {
 	_cleanup_close_ int from = open_folder("from"), to = open_folder("to");
 	struct tree_digest without, with;
-	enum clone_way way;
+	enum clone_way way = CLONE_COPY;
+	int names;
 
-	tap_check(make(from) && clone_digest(&server, from, &without, NULL) == 0 &&
+	tap_check(make(from) && digest_tree(from, &without, NULL) == 0 &&
 			  mkfifoat(from, "var/pipe", 0600) == 0 &&
-			  clone_tree(&server, from, to, &way, &with, NULL) == 0 &&
-			  !facts(to, "var/pipe").st_ino &&
-			  clone_digest(&server, from, &with, NULL) == 0 &&
+			  clone_tree(from, to, &way, &names, NULL) == 0 &&
+			  !facts(to, "var/pipe").st_ino && digest_tree(from, &with, NULL) == 0 &&
 			  with.count == without.count + 1,
 		  "a pipe is not cloned, and is in the digest");
-	tree_remove(above, "from", from, NULL);
-	tree_remove(above, "to", to, NULL);
+	remove_tree(above, "from", from);
+	remove_tree(above, "to", to);
 }
 
 /* COUNT directories, one in the other. */
@@ -256,34 +297,12 @@ static void check_depth(void)
 		struct tree_digest digest;
 
 		dig(from, rows[i].name, rows[i].count);
-		tap_check(clone_digest(&server, from, &digest, &err) == -1 && err &&
+		tap_check(digest_tree(from, &digest, &err) == -1 && err &&
 				  err->code == ERR_SYSTEM && strstr(err->message, rows[i].says),
 			  "a tree that is %s has no digest: %.100s", rows[i].what,
 			  err ? err->message : "");
-		tree_remove(above, "from", from, NULL);
+		remove_tree(above, "from", from);
 	}
-}
-
-/* The front end has left. */
-static void check_interruption(void)
-{
-	_cleanup_error_ struct error *err = NULL;
-	_cleanup_close_ int from = open_folder("from"), to = open_folder("to");
-	struct tree_digest digest;
-	enum clone_way way;
-	int ends[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		exit(1);
-	server.parser = ends[0];
-	close(ends[1]);
-	tap_check(make(from) && clone_tree(&server, from, to, &way, &digest, &err) == -1 && err &&
-			  err->code == ERR_INTERRUPTED,
-		  "a clone ends where the front end does");
-	close(ends[0]);
-	server.parser = -1;
-	tree_remove(above, "from", from, NULL);
-	tree_remove(above, "to", to, NULL);
 }
 
 /* --- what programs say ----------------------------------------------------------------------- */
@@ -348,10 +367,10 @@ int main(void)
 		tap_check(false, "root of a namespace");
 	above = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	check_clone();
+	check_lists();
 	check_across();
 	check_pipe();
 	check_depth();
-	check_interruption();
 	check_output();
 	close(above);
 	rmdir(top);

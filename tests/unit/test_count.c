@@ -1,12 +1,11 @@
-/* helper/tree.c: a tree is counted as it is, and no further once the front end has left. */
+/* worker/count.c: a tree is counted as it is. */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "helper/serve.h"
-#include "helper/walk.h"
+#include "worker/walk.h"
 
 #include "tap.h"
 
@@ -50,22 +49,21 @@ static int64_t make_shared(int tree, const char *outside)
 }
 
 /* What the files add to the tree, and an image's room for one that has holes. */
-static void check_sizes(struct server *server, int tree, const char *outside)
+static void check_sizes(int tree, const char *outside)
 {
 	struct tree_census before, after = { 0 };
 	int64_t bytes;
 	int fd;
 
-	tap_check(tree_count(server, tree, &before, NULL) == 0, "an empty tree is counted");
+	tap_check(count_tree(tree, &before, NULL) == 0, "an empty tree is counted");
 	bytes = make_shared(tree, outside);
-	tap_check(bytes > 0 && tree_count(server, tree, &after, NULL) == 0 &&
+	tap_check(bytes > 0 && count_tree(tree, &after, NULL) == 0 &&
 			  after.bytes - before.bytes == (uint64_t)bytes &&
 			  after.files - before.files == 3,
 		  "a file that another tree shares counts as a whole, and once");
 	before = after;
 	fd = openat(tree, "holes", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	tap_check(fd >= 0 && ftruncate(fd, 1 << 20) == 0 &&
-			  tree_count(server, tree, &after, NULL) == 0 &&
+	tap_check(fd >= 0 && ftruncate(fd, 1 << 20) == 0 && count_tree(tree, &after, NULL) == 0 &&
 			  after.content - before.content == 1 << 20 &&
 			  after.bytes - before.bytes < 1 << 20,
 		  "content is what a file has without holes and compression");
@@ -76,29 +74,20 @@ int main(void)
 {
 	_cleanup_error_ struct error *err = NULL;
 	char folder[] = "/tmp/test_count.XXXXXX", outside[] = "/tmp/test_count.XXXXXX";
-	const struct session session = { .mode = MODE_USER };
-	struct server server = { .session = &session, .recorder = -1 };
 	struct tree_census census;
-	int ends[2], tree, other;
+	int tree, other;
 
 	if (!mkdtemp(folder) || !mkdtemp(outside) ||
-	    (tree = open(folder, O_RDONLY | O_DIRECTORY)) < 0 || make_files(tree) < 0 ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) < 0) {
+	    (tree = open(folder, O_RDONLY | O_DIRECTORY)) < 0 || make_files(tree) < 0) {
 		perror("test_count");
 		return 1;
 	}
-	server.parser = ends[0];
-	tap_check(tree_count(&server, tree, &census, &err) == 0 && census.files == FILES + 1,
+	tap_check(count_tree(tree, &census, &err) == 0 && census.files == FILES + 1,
 		  "all that is in a tree is counted, and its root");
-	check_sizes(&server, tree, outside);
-	close(ends[1]);
-	tap_check(tree_count(&server, tree, &census, &err) < 0 && err &&
-			  err->code == ERR_INTERRUPTED &&
-			  strstr(err->message, "the front end left"),
-		  "a count ends where the front end does");
-	tap_check(tree_remove(AT_FDCWD, folder, tree, NULL) == 0 && access(folder, F_OK) < 0,
-		  "a removal does not");
+	check_sizes(tree, outside);
+	tap_check(empty_tree(tree, NULL) == 0 && rmdir(folder) == 0, "and removed");
 	other = open(outside, O_RDONLY | O_DIRECTORY);
-	tree_remove(AT_FDCWD, outside, other, NULL);
+	empty_tree(other, NULL);
+	rmdir(outside);
 	return tap_done();
 }

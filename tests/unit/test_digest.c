@@ -1,17 +1,14 @@
 /* helper/digest.c: whatever makes two trees different makes their digests different, and nothing
  * else does. */
-#include "helper/digest.h"
+#include "worker/digest.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "helper/walk.h"
+#include "worker/walk.h"
 #include "tap.h"
-
-static const struct session session = { .mode = MODE_USER };
-static struct server server = { .session = &session, .recorder = -1, .parser = -1 };
 
 struct entry {
 	const char *path;
@@ -55,42 +52,27 @@ static bool make(int tree, const struct entry *e)
 					   strlen(e->attribute), 0) == 0);
 }
 
-static int add(struct digesting *d, int tree, const struct entry *e)
-{
-	char target[64] = "";
-	struct stat st;
-	_cleanup_close_ int fd = -1;
-
-	if (fstatat(tree, e->path, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -1;
-	if (S_ISREG(st.st_mode))
-		return digest_file(d, e->path, NULL);
-	if (S_ISLNK(st.st_mode))
-		return readlinkat(tree, e->path, target, sizeof(target) - 1) < 0
-			       ? -1
-			       : digest_entry(d, e->path, &st, -1, target, NULL);
-	fd = openat(tree, e->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return digest_entry(d, e->path, &st, fd, NULL, NULL);
-}
-
-/* The digest of a tree of ENTRIES, found in this order or the other way round. */
+/* The digest of a tree of ENTRIES, made in this order or the other way round. */
 static bool take(const struct entry *entries, bool backwards, struct tree_digest *digest)
 {
 	char folder[] = "/var/tmp/rootlet-test-digest.XXXXXX";
-	const struct pace pace = { .server = &server, .steps = 1 };
 	_cleanup_close_ int tree = mkdtemp(folder) ? open(folder, O_RDONLY | O_DIRECTORY) : -1;
-	struct digesting d;
 	size_t count = 0;
 	bool good = tree >= 0;
 
-	for (; good && count < ENTRIES && entries[count].path; count++)
-		good = make(tree, &entries[count]);
-	good = good && digest_begin(&d, &pace, tree, NULL) == 0;
+	while (count < ENTRIES && entries[count].path)
+		count++;
+	/* What is in a directory has to come after it. */
 	for (size_t i = 0; good && i < count; i++)
-		good = add(&d, tree, &entries[backwards ? count - 1 - i : i]) == 0;
-	good = good && digest_end(&d, digest, NULL) == 0 && digest->count == count;
+		if (!strchr(entries[backwards ? count - 1 - i : i].path, '/'))
+			good = make(tree, &entries[backwards ? count - 1 - i : i]);
+	for (size_t i = 0; good && i < count; i++)
+		if (strchr(entries[i].path, '/'))
+			good = make(tree, &entries[i]);
+	good = good && digest_tree(tree, digest, NULL) == 0 && digest->count == count + 1;
 	if (tree >= 0)
-		tree_remove(AT_FDCWD, folder, tree, NULL);
+		empty_tree(tree, NULL);
+	rmdir(folder);
 	return good;
 }
 
@@ -152,33 +134,17 @@ static void check_attributes(void)
 
 static void check_failures(void)
 {
-	const struct pace pace = { .server = &server, .steps = 1 };
+	char folder[] = "/var/tmp/rootlet-test-digest.XXXXXX";
 	_cleanup_error_ struct error *err = NULL;
-	_cleanup_close_ int tree = open("/var/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int tree = mkdtemp(folder) ? open(folder, O_RDONLY | O_DIRECTORY) : -1;
+	_cleanup_close_ int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	struct tree_digest digest;
-	struct digesting d;
-	int r;
 
-	r = digest_begin(&d, &pace, tree, NULL);
-	if (r == 0)
-		r = digest_file(&d, "rootlet-no-such-file", &err);
-	if (r == 0)
-		r = digest_end(&d, &digest, &err);
-	else
-		digest_abandon(&d);
-	tap_check(r == -1 && err, "a file that is gone is an error");
-	error_free(&err);
-	digest_begin(&d, &pace, tree, NULL);
-	d.added = DIGEST_ENTRIES_MAX;
-	tap_check(digest_file(&d, "x", &err) == -1 && err && err->code == ERR_INPUT,
-		  "more entries than there may be are refused");
-	error_free(&err);
-	d.added = 1;
-	tap_check(digest_end(&d, &digest, &err) == -1 && err,
-		  "an entry whose hash is missing is an error");
-	digest_abandon(&d);
-	digest_begin(&d, &pace, tree, NULL);
-	tap_check(digest_end(&d, &digest, NULL) == 0 && digest.count == 0, "nothing has a digest");
+	tap_check(digest_tree(file, &digest, &err) == -1 && err && err->code == ERR_SYSTEM,
+		  "what is no tree has no digest: %s", err ? err->message : "it has");
+	tap_check(digest_tree(tree, &digest, NULL) == 0 && digest.count == 1,
+		  "an empty tree is itself alone");
+	rmdir(folder);
 }
 
 int main(void)

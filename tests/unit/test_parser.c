@@ -360,13 +360,10 @@ static void check_notes(struct process *p)
 		{ .kind = NOTE_PROGRESS, .progress = { 5, 9 }, .text = "stage" },
 		{ .kind = NOTE_LOG, .text = "line" },
 		{ .kind = NOTE_INSPECTION,
-		  .inspection = { .bytes = 1,
-				  .files = 2,
-				  .fingerprint = 3,
-				  .foreign = 4,
-				  .digested = 1,
-				  .digest = { 9 } } },
-		{ .kind = NOTE_INSPECTION, .inspection = { .bytes = 1 } },
+		  .tree = { .census = { .bytes = 1, .files = 2, .fingerprint = 3, .foreign = 4 },
+			    .digested = 1,
+			    .digest = { .sum = { 9 } } } },
+		{ .kind = NOTE_INSPECTION, .tree.census.bytes = 1 },
 		{ .kind = NOTE_RESULT, .code = ERR_TRUST, .number = 7, .status = 8, .text = "why" },
 	};
 	Rootlet__Reply *r[6];

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "helper/walk.h"
+#include "worker/walk.h"
 #include "tap.h"
 
 #define ENTRIES 8
@@ -157,7 +157,8 @@ static struct layout begin(const char *before)
 static void end(struct layout *l)
 {
 	close(l->work);
-	tree_remove(AT_FDCWD, folder, l->tree, NULL);
+	empty_tree(l->tree, NULL);
+	rmdir(folder);
 	close(l->tree);
 }
 

@@ -1,4 +1,4 @@
-#include "helper/digest.h"
+#include "worker/digest.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "lib/hash.h"
+#include "lib/task.h"
 #include "worker/processors.h"
+#include "worker/walk.h"
 #include "lib/beneath.h"
 
 #define QUEUE_BYTES (1 << 20)
@@ -20,6 +22,16 @@
 #endif
 
 typedef uint8_t sum256[SHA256_LEN];
+
+struct digesting {
+	int tree;
+	int sums; /* a file in memory: those of the entries, as all processes append them; or -1 */
+	uint64_t added; /* entries */
+	int queue[2];	/* paths, each a packet: the end to read, the end to write; or -1 */
+	int results;	/* what the processes say in the end; or -1 */
+	pid_t processes[DIGEST_PROCESSES_MAX];
+	size_t count;
+};
 
 _Static_assert(sizeof(struct note) <= 4096, "a process's last words are more than PIPE_BUF");
 
@@ -85,8 +97,7 @@ static int add_attributes(struct sha256_ctx *hash, int fd)
 }
 
 /* As a field: of a file's content, whose length may still change, the hash. */
-static int add_content(struct digesting *d, struct sha256_ctx *hash, int fd, const char *path,
-		       struct error **err)
+static int add_content(struct sha256_ctx *hash, int fd, const char *path, struct error **err)
 {
 	static unsigned char data[1 << 17];
 	uint8_t sum[SHA256_LEN];
@@ -98,8 +109,6 @@ static int add_content(struct digesting *d, struct sha256_ctx *hash, int fd, con
 	while ((n = RETRY_ON_EINTR(pread(fd, data, sizeof(data), at))) > 0) {
 		sha256_update(&content, (size_t)n, data);
 		at += n;
-		if (pace_step(&d->pace, err) < 0)
-			return -1;
 	}
 	if (n < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot read /%.300s", path);
@@ -108,20 +117,20 @@ static int add_content(struct digesting *d, struct sha256_ctx *hash, int fd, con
 	return 0;
 }
 
-static int hash_entry(struct digesting *d, const char *path, const struct stat *st, int fd,
-		      const char *target, struct error **err)
+/* Of a file or directory FD is a descriptor, else -1; TARGET is of a link, else "". */
+static int hash_entry(const struct digesting *d, const char *path, const uint32_t facts[static 3],
+		      int fd, const char *target, struct error **err)
 {
-	const uint32_t facts[] = { st->st_mode, st->st_uid, st->st_gid };
 	uint8_t sum[SHA256_LEN];
 	struct sha256_ctx hash;
 
 	sha256_init(&hash);
 	add_field(&hash, path, strlen(path));
-	add_field(&hash, facts, sizeof(facts));
-	add_field(&hash, target ? target : "", target ? strlen(target) : 0);
+	add_field(&hash, facts, 3 * sizeof(*facts));
+	add_field(&hash, target, strlen(target));
 	if (add_attributes(&hash, fd) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot read the attributes of /%.300s", path);
-	if (S_ISREG(st->st_mode) && add_content(d, &hash, fd, path, err) < 0)
+	if (S_ISREG(facts[0]) && add_content(&hash, fd, path, err) < 0)
 		return -1;
 	hash_end(&hash, sum);
 	if (write(d->sums, sum, sizeof(sum)) != (ssize_t)sizeof(sum))
@@ -129,12 +138,15 @@ static int hash_entry(struct digesting *d, const char *path, const struct stat *
 	return 0;
 }
 
-static int hash_file(struct digesting *d, const char *path, struct error **err)
+static int hash_open(const struct digesting *d, const char *path, mode_t type, struct error **err)
 {
+	int flags = type == S_IFDIR ? O_DIRECTORY : 0;
 	struct stat st;
-	_cleanup_close_ int fd = tree_open_entry(d->tree, path, 0, S_IFREG, path, &st, err);
+	_cleanup_close_ int fd = tree_open_entry(d->tree, path, flags, type, path, &st, err);
 
-	return fd < 0 ? -1 : hash_entry(d, path, &st, fd, NULL, err);
+	return fd < 0 ? -1
+		      : hash_entry(d, path, (uint32_t[]){ st.st_mode, st.st_uid, st.st_gid }, fd,
+				   "", err);
 }
 
 /* Until the queue is empty and nobody can write to it any more. */
@@ -145,7 +157,7 @@ static int hash_queue(struct digesting *d, struct error **err)
 
 	while ((n = RETRY_ON_EINTR(read(d->queue[0], path, sizeof(path) - 1))) > 0) {
 		path[n] = '\0';
-		if (hash_file(d, path, err) < 0)
+		if (hash_open(d, path, S_IFREG, err) < 0)
 			return -1;
 	}
 	return n < 0 ? error_errno(err, ERR_SYSTEM, "cannot read the names of files") : 0;
@@ -205,45 +217,57 @@ static int open_sums(void)
 	return fd < 0 || fcntl(fd, F_SETFL, O_APPEND) < 0 ? -1 : steal_fd(&fd);
 }
 
-int digest_begin(struct digesting *d, const struct pace *pace, int tree, struct error **err)
-{
-	*d = (struct digesting){
-		.pace = *pace,
-		.tree = tree,
-		.sums = open_sums(),
-		.queue = { -1, -1 },
-		.results = -1,
-	};
-	if (d->sums < 0)
-		return error_errno(err, ERR_SPACE, "cannot make a file in memory");
-	return start_processes(d, err);
-}
-
-/* What is in memory for each is bounded. */
-static int count_entry(struct digesting *d, struct error **err)
-{
-	if (d->added++ < DIGEST_ENTRIES_MAX)
-		return 0;
-	return error_set(err, ERR_INPUT, "the tree has more than %" PRIu64 " files",
-			 DIGEST_ENTRIES_MAX);
-}
-
-int digest_entry(struct digesting *d, const char *path, const struct stat *st, int fd,
-		 const char *target, struct error **err)
-{
-	return count_entry(d, err) < 0 ? -1 : hash_entry(d, path, st, fd, target, err);
-}
-
 /* The caller hashes what there is no room for in the queue. */
-int digest_file(struct digesting *d, const char *path, struct error **err)
+static int add_file(struct digesting *d, const char *path, struct error **err)
 {
 	size_t size = strlen(path);
 
-	if (count_entry(d, err) < 0)
-		return -1;
 	if (d->count && RETRY_ON_EINTR(write(d->queue[1], path, size)) == (ssize_t)size)
 		return 0;
-	return hash_file(d, path, err);
+	return hash_open(d, path, S_IFREG, err);
+}
+
+static int add_link(const struct digesting *d, int directory, const char *name, const char *path,
+		    const uint32_t facts[static 3], struct error **err)
+{
+	char target[PATH_LENGTH_MAX];
+	ssize_t length = readlinkat(directory, name, target, sizeof(target) - 1);
+
+	if (length < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot read the link /%.300s", path);
+	target[length] = '\0';
+	return hash_entry(d, path, facts, -1, target, err);
+}
+
+static int visit_digest(struct walk *w, int directory, const char *name, const struct statx *st)
+{
+	const uint32_t facts[] = { st->stx_mode, st->stx_uid, st->stx_gid };
+	struct digesting *d = w->context;
+
+	if (w->cut)
+		return error_set(&w->error, ERR_SYSTEM, "a path is too long: /%.300s", w->path);
+	/* What is in memory for each is bounded. */
+	if (d->added++ == DIGEST_ENTRIES_MAX)
+		return error_set(&w->error, ERR_INPUT, "the tree has more than %" PRIu64 " files",
+				 DIGEST_ENTRIES_MAX);
+	if (S_ISREG(st->stx_mode))
+		return add_file(d, w->path, &w->error);
+	if (S_ISDIR(st->stx_mode))
+		return hash_open(d, w->path, S_IFDIR, &w->error);
+	if (S_ISLNK(st->stx_mode))
+		return add_link(d, directory, name, w->path, facts, &w->error);
+	return hash_entry(d, w->path, facts, -1, "", &w->error);
+}
+
+/* The tree's own directory, but for its mode. */
+static int add_top(struct digesting *d, struct error **err)
+{
+	struct stat st;
+
+	d->added++;
+	if (fstat(d->tree, &st) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot look at the tree");
+	return hash_entry(d, "", (uint32_t[]){ S_IFDIR, st.st_uid, st.st_gid }, d->tree, "", err);
 }
 
 static int hear_process(const struct digesting *d, struct error **err)
@@ -275,22 +299,7 @@ static int hash_tree(const struct digesting *d, struct tree_digest *digest, stru
 	return 0;
 }
 
-int digest_end(struct digesting *d, struct tree_digest *digest, struct error **err)
-{
-	int r = 0;
-
-	drop(&d->queue[1]);
-	if (d->count)
-		r = hash_queue(d, err);
-	for (size_t i = 0; r == 0 && i < d->count; i++)
-		r = hear_process(d, err);
-	if (r == 0)
-		r = hash_tree(d, digest, err);
-	digest_abandon(d);
-	return r;
-}
-
-void digest_abandon(struct digesting *d)
+static void end_processes(struct digesting *d)
 {
 	while (d->count) {
 		pid_t pid = d->processes[--d->count];
@@ -302,4 +311,40 @@ void digest_abandon(struct digesting *d)
 	drop(&d->queue[1]);
 	drop(&d->results);
 	drop(&d->sums);
+}
+
+static int run(struct digesting *d, struct tree_digest *digest, struct error **err)
+{
+	struct walk w = { .visit = visit_digest, .context = d, .skip = OWN_FOLDER, .top = -1 };
+	int r = 0;
+
+	if (walk(&w, d->tree) < 0)
+		return walk_explain(&w, "read the tree", err);
+	if (add_top(d, err) < 0)
+		return -1;
+	drop(&d->queue[1]);
+	if (d->count)
+		r = hash_queue(d, err);
+	for (size_t i = 0; r == 0 && i < d->count; i++)
+		r = hear_process(d, err);
+	return r < 0 ? -1 : hash_tree(d, digest, err);
+}
+
+int digest_tree(int tree, struct tree_digest *digest, struct error **err)
+{
+	struct digesting d = {
+		.tree = tree,
+		.sums = open_sums(),
+		.queue = { -1, -1 },
+		.results = -1,
+	};
+	int r;
+
+	if (d.sums < 0)
+		return error_errno(err, ERR_SPACE, "cannot make a file in memory");
+	r = start_processes(&d, err);
+	if (r == 0)
+		r = run(&d, digest, err);
+	end_processes(&d);
+	return r;
 }

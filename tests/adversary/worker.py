@@ -1,0 +1,146 @@
+"""rootlet-worker as if it had been taken over, in each of its jobs: tests/tools/worker_attack.c is started in its
+place, with its rights, in its jail. Nothing beyond the tree that it works on can be reached or changed."""
+import os
+import re
+import shutil
+import tempfile
+
+from support import tap
+from support.mirror import arch
+from support.protocol import Helper, opened
+from support.server import Server
+from support.world import AS_ROOT, BUILD, HELPER, SCRATCH, Home, mirror, processes_left
+
+ORDERS = b"the worker's orders: "
+SECRET = "of-the-host"
+ENDED = "rootlet-worker ended before its time"
+AT = mirror()
+home = Home()
+
+
+def armed(job, attack, secret):
+    """A helper beside which lies the attacker with these orders."""
+    folder = tempfile.mkdtemp(dir=SCRATCH)
+    os.chmod(folder, 0o755)
+    shutil.copy(HELPER, folder)
+    with open(f"{BUILD}/tests/worker_attack", "rb") as file:
+        program = bytearray(file.read())
+    at = program.index(ORDERS) + len(ORDERS)
+    orders = b"\0".join(one.encode() for one in (job, attack, secret)) + b"\0"
+    program[at:at + len(orders)] = orders
+    with open(f"{folder}/rootlet-worker", "wb") as file:
+        file.write(program)
+    os.chmod(f"{folder}/rootlet-worker", 0o755)
+    return folder
+
+
+def make(server, name, *words):
+    """A rootfs of the home's, made by the real program."""
+    outcome = home.create("--name", name, *words, "--quiet", server=server, at=AT, fresh=False)
+    if not tap.report(outcome.status == 0, f"a rootfs: {name}", outcome):
+        tap.done()
+    return f"{home.store}/{name}"
+
+
+def snapshot():
+    """(the directory of the snapshots, the name of the one that is there)"""
+    folder = f"{home.cache}/rootlet/bases"
+    return folder, next(name for name in os.listdir(folder) if name[0] != ".")
+
+
+# What each job is asked by: (request, the directories and files that go with it, its fields).
+def requests(rootfs):
+    bases, base = snapshot()
+    begin = ("Begin", [home.store, AT.keyring], {"name": "new", "suite": "jammy", "arch": arch(), "engine": "native"})
+    return {
+        "verify": begin, "unpack": begin,
+        "count": ("Inspect", [rootfs], {}), "digest": ("Inspect", [rootfs], {"digest": 1}),
+        "check-mounts": ("Remove", [home.store], {"name": os.path.basename(rootfs)}),
+        "empty": ("Remove", [home.store], {"name": os.path.basename(rootfs)}),
+        "clone-to-link": ("Clone", [home.store, bases], {"name": "clone", "base_name": base}),
+        "clone-linked": ("Execute", [rootfs, *["/dev/null"] * 3], {"argv": ["true"], "user": "root"}),
+    }
+
+
+def state():
+    """What no worker may change: the home folder, and the files of the snapshot."""
+    bases, base = snapshot()
+    files = {}
+    for where, folders, names in os.walk(f"{bases}/{base}"):
+        for name in folders + names:
+            st = os.lstat(f"{where}/{name}")
+            files[f"{where}/{name}"] = (st.st_mode, st.st_uid, st.st_gid, st.st_size, st.st_mtime_ns, st.st_ino)
+    return sorted(os.listdir(home.folder)), files
+
+
+READERS, CLONERS = ("count", "digest", "check-mounts"), ("clone-to-link", "clone-linked")
+WORKERS = (*READERS, "unpack", "empty", *CLONERS)
+NOTHING = r"(\S*=(ENOENT|ENOTDIR|EACCES|ELOOP) )+"
+# (attack, jobs, what the attacker may say in the end)
+ROWS = [
+    ("up", (*READERS, "unpack", "empty"), r"(\S+:tree, )+"),
+    ("up", CLONERS, r"(\S+:(tree,source,|source,tree,) )+"),
+    ("up", ("verify",), r"/staging:(tree,)? "),  # Landlock: no other directory can be read
+    ("open-files", (*WORKERS, "verify"), r"fd0=\w+ fd1=\w+ fd2=\w+ fd3=socket "),
+    ("paths", (*WORKERS, "verify"), NOTHING),
+    ("link-out", ("unpack", *CLONERS), r"symlink=done read=ENOENT "),
+    ("link-out", (*READERS, "empty"), ENDED),
+    ("change", CLONERS, r"in root=EROFS in source=EROFS in tree=done "),
+    ("change", ("unpack",), r"in root=EROFS in source=ENOENT in tree=done "),
+    ("change", (*READERS, "empty"), ENDED),
+    ("modes", ("clone-to-link",), r"open=done chmod=EROFS chown=EROFS "),
+    ("modes", (*READERS, "empty"), ENDED),
+    ("remove-source", CLONERS, r"remove=EROFS "),
+    ("remove-source", READERS, ENDED),
+    ("rename-out", ("empty",), r"out=E(ROFS|XDEV) up=E(ROFS|XDEV) "),
+    ("rename-out", (*READERS, *CLONERS, "unpack"), ENDED),
+    ("write-file", READERS, r"open=EROFS "),
+    ("write-file", ("empty",), ENDED),
+    ("write-source", CLONERS, r"open=EROFS "),
+    ("cut-file", READERS, r"open=EROFS "),
+    ("cut-file", ("empty",), ENDED),
+    ("start-tree", (*READERS, "empty"), r"open=done exec=EACCES "),
+    ("start-source", CLONERS, r"open=done exec=EACCES "),
+    # What it lists to be linked, or to be put in the place of other files.
+    *((f"names-{what}", CLONERS, r"cannot (open|link|replace) /.*") for what in (
+        "above", "absolute", "path", "dots", "link", "file", "none", "cut")),
+]
+
+
+def attempt(job, attack, says, rootfs, server):
+    secret = home.write("secret", SECRET)
+    before = state()
+    kind, paths, fields = requests(rootfs)[job]
+    folder = armed(job, attack, secret)
+    with Helper(home.user, program=f"{folder}/rootlet-helper") as helper, opened(*paths) as fds:
+        answer = helper.ask(kind, fds, **fields)
+    wrong = processes_left(30)
+    if not re.fullmatch(f"(rootfs linked: )?({says})", answer.message):
+        wrong.append(f"{answer}")
+    if answer.code == 0 or SECRET in answer.message:
+        wrong.append(f"it got through: {answer}")
+    wrong += [] if before == state() else ["a snapshot or the home folder changed"]
+    tap.report(not wrong, f"{job}: {attack}", *wrong)
+    shutil.rmtree(folder)
+    # The attacker does not remove what a refused request leaves.
+    with Helper(home.user) as helper, opened(home.store) as fds:
+        left = [helper.ask("Remove", fds, name=name, stale=1) for name in ("new", "clone", "linked")]
+        tap.report(not any(answer.code for answer in left), f"{job}: {attack}: nothing stays", *left)
+    if not os.path.exists(rootfs):
+        make(server, os.path.basename(rootfs))
+
+
+if not AS_ROOT:
+    tap.skip("rootlet-worker taken over", "needs root to look into rootfs and snapshots")
+    tap.done()
+if not os.path.exists(f"{BUILD}/helper/rootlet-worker"):
+    tap.skip("rootlet-worker taken over", "in this build rootlet-helper has its code")
+    tap.done()
+with Server(AT.root) as its_server:
+    make(its_server, "first")
+    linked = make(its_server, "linked")
+    tap.note(f"{len(ROWS)} rows")
+    for its_attack, jobs, its_says in ROWS:
+        for its_job in jobs:
+            attempt(its_job, its_attack, its_says, linked, its_server)
+tap.done()

@@ -1,0 +1,316 @@
+/* In the place of rootlet-worker, and as if that had been taken over: tries one thing, and tells
+ * what came of it in the result's text. What it is to try, for which job, is written into this
+ * program by tests/adversary/worker.py. It does other jobs by saying that they are done. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/task.h"
+
+#define SOCKET 3
+#define UP 40 /* more than any path has parts */
+
+/* "JOB\0ATTACK\0SECRET\0", behind a mark by which it is found. */
+static volatile char given[1024] = "the worker's orders: ";
+#define MARK sizeof("the worker's orders: ") - 1
+
+static struct note note = { .kind = NOTE_RESULT, .code = ERR_SYSTEM };
+static const char *secret;
+static int list = -1;
+
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *format, ...)
+{
+	size_t used = strlen(note.text);
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(note.text + used, sizeof(note.text) - used, format, ap);
+	va_end(ap);
+}
+
+static void say_result(const char *what, long result)
+{
+	say("%s=%s ", what, result < 0 ? strerrorname_np(errno) : "done");
+}
+
+/* The names in FD, which it closes. */
+static void say_names(const char *what, int fd)
+{
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	say("%s:", what);
+	if (!d)
+		say("%s", strerrorname_np(errno));
+	while (d && (entry = readdir(d)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			say("%s,", entry->d_name);
+	say(" ");
+	if (d)
+		closedir(d);
+}
+
+static int climb(int from)
+{
+	int at = fcntl(from, F_DUPFD_CLOEXEC, 0);
+
+	for (int i = 0; i < UP && at >= 0; i++) {
+		int above = openat(at, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (above < 0)
+			break;
+		close(at);
+		at = above;
+	}
+	return at;
+}
+
+/* From the working directory, the root, the trees, and whatever is open. */
+static void up(void)
+{
+	static const char *const places[] = { ".", "/", "/tree", "/source", "/staging" };
+	char what[32];
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		int fd = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd >= 0)
+			say_names(places[i], climb(fd));
+		close(fd);
+	}
+	for (int fd = 0; fd < 64; fd++) {
+		struct stat st;
+
+		if (fstat(fd, &st) < 0)
+			continue;
+		snprintf(what, sizeof(what), "fd%d", fd);
+		if (S_ISDIR(st.st_mode))
+			say_names(what, climb(fd));
+	}
+}
+
+/* What is open: the kinds of files. */
+static void open_files(void)
+{
+	for (int fd = 0; fd < 64; fd++) {
+		struct stat st;
+
+		if (fstat(fd, &st) == 0)
+			say("fd%d=%s ", fd,
+			    S_ISDIR(st.st_mode)	   ? "directory"
+			    : S_ISSOCK(st.st_mode) ? "socket"
+			    : S_ISREG(st.st_mode)  ? "file"
+			    : S_ISCHR(st.st_mode)  ? "device"
+						   : "other");
+	}
+}
+
+static void read_secret(const char *what, int folder, const char *path)
+{
+	char text[64] = "";
+	int fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && read(fd, text, sizeof(text) - 1) >= 0)
+		say("%s=%s ", what, text);
+	else
+		say_result(what, -1);
+	close(fd);
+}
+
+/* By every path that could lead there. */
+static void paths(void)
+{
+	static const char *const roots[] = { "/proc/self/root",
+					     "/proc/1/root",
+					     "/proc/self/cwd",
+					     "/proc/self/fd/3",
+					     "/proc/self/fd/4",
+					     "/proc/self/fd/10",
+					     "/proc/2/root",
+					     "/tree",
+					     "/source",
+					     "/staging",
+					     "" };
+	char path[4096];
+
+	for (size_t i = 0; i < sizeof(roots) / sizeof(*roots); i++) {
+		snprintf(path, sizeof(path), "%s%s", roots[i], secret);
+		read_secret(roots[i], AT_FDCWD, path);
+		snprintf(path, sizeof(path), "%s/../../../../../../../../../..%s", roots[i],
+			 secret);
+		read_secret("..", AT_FDCWD, path);
+	}
+}
+
+/* Through a link of our own. */
+static void link_out(void)
+{
+	say_result("symlink", symlinkat(secret, AT_FDCWD, "/tree/way-out"));
+	read_secret("read", AT_FDCWD, "/tree/way-out");
+	unlinkat(AT_FDCWD, "/tree/way-out", 0);
+}
+
+static void change(void)
+{
+	say_result("in root", mkdirat(AT_FDCWD, "/new", 0755));
+	say_result("in source", mkdirat(AT_FDCWD, "/source/new", 0755));
+	say_result("in tree", mkdirat(AT_FDCWD, "/tree/new", 0755));
+}
+
+static void modes(void)
+{
+	int fd = open("/source/etc/passwd", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		fd = open("/tree/etc/passwd", O_RDONLY | O_CLOEXEC);
+	say_result("open", fd);
+	say_result("chmod", fchmod(fd, 0777));
+	say_result("chown", fchown(fd, 1, 1));
+}
+
+static void remove_source(void)
+{
+	say_result("remove", unlinkat(AT_FDCWD, "/source/etc/passwd", 0));
+}
+
+static void rename_out(void)
+{
+	say_result("out", renameat2(AT_FDCWD, "/tree/rootfs", AT_FDCWD, "/out", RENAME_NOREPLACE));
+	say_result("up", renameat2(AT_FDCWD, "/tree/rootfs", AT_FDCWD, "/tree/../../out",
+				   RENAME_NOREPLACE));
+}
+
+/* What is removed is the directory that a rootfs is closed in. */
+static int open_in_tree(const char *path, int flags)
+{
+	char full[256];
+	int fd;
+
+	snprintf(full, sizeof(full), "/tree/rootfs/%s", path);
+	fd = open(full, flags);
+	if (fd < 0 && errno == ENOENT) {
+		snprintf(full, sizeof(full), "/tree/%s", path);
+		fd = open(full, flags);
+	}
+	return fd;
+}
+
+static void write_file(void)
+{
+	say_result("open", open_in_tree("etc/passwd", O_WRONLY | O_CLOEXEC));
+}
+
+static void write_source(void)
+{
+	say_result("open", open("/source/etc/passwd", O_WRONLY | O_CLOEXEC));
+}
+
+static void cut_file(void)
+{
+	say_result("open", open_in_tree("etc/passwd", O_RDONLY | O_TRUNC | O_CLOEXEC));
+}
+
+static void start_program(int fd)
+{
+	char *argv[] = { (char *)(uintptr_t) "x", NULL };
+
+	say_result("open", fd);
+	say_result("exec", syscall(SYS_execveat, fd, "", argv, argv + 1, AT_EMPTY_PATH));
+}
+
+static void start_tree(void)
+{
+	start_program(open_in_tree("usr/bin/true", O_RDONLY | O_CLOEXEC));
+}
+
+static void start_source(void)
+{
+	start_program(open("/source/usr/bin/true", O_RDONLY | O_CLOEXEC));
+}
+
+/* A list of files that names what is not in the trees. */
+static void name(const char *names, size_t size)
+{
+	list = memfd_create("names", MFD_CLOEXEC);
+	if (write(list, names, size) == (ssize_t)size)
+		note.code = 0;
+	note.status = CLONE_LINK;
+}
+
+static const struct attack {
+	const char *name;
+	void (*run)(void);
+} attacks[] = {
+	{ "up", up },
+	{ "open-files", open_files },
+	{ "paths", paths },
+	{ "link-out", link_out },
+	{ "change", change },
+	{ "modes", modes },
+	{ "remove-source", remove_source },
+	{ "rename-out", rename_out },
+	{ "write-file", write_file },
+	{ "write-source", write_source },
+	{ "cut-file", cut_file },
+	{ "start-tree", start_tree },
+	{ "start-source", start_source },
+};
+
+static const struct {
+	const char *name, *names;
+	size_t size;
+} lists[] = {
+#define NAMES(what, text)                                                                          \
+	{                                                                                          \
+		what, text, sizeof(text)                                                           \
+	}
+	NAMES("names-above", "../..\0passwd\0"),    NAMES("names-absolute", "/etc\0passwd\0"),
+	NAMES("names-path", "usr\0../../secret\0"), NAMES("names-dots", "usr\0..\0"),
+	NAMES("names-link", "bin\0sh\0"),	    NAMES("names-file", "etc/passwd\0x\0"),
+	NAMES("names-none", "usr/nothing\0x\0"),    NAMES("names-cut", "usr"),
+};
+
+static void attack(const char *what)
+{
+	for (size_t i = 0; i < sizeof(attacks) / sizeof(*attacks); i++)
+		if (strcmp(attacks[i].name, what) == 0)
+			attacks[i].run();
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+		if (strcmp(lists[i].name, what) == 0)
+			name(lists[i].names, lists[i].size);
+}
+
+int main(int argc, char **argv)
+{
+	const char *job = (const char *)given + MARK;
+	const char *what = job + strlen(job) + 1;
+	static struct task task;
+	int fds[PACKET_FDS_MAX];
+	size_t count;
+
+	secret = what + strlen(what) + 1;
+	if (argc < 2)
+		return 2;
+	if (strcmp(argv[1], job) == 0) {
+		/* These two get a task first. */
+		if (strcmp(job, "verify") == 0 || strcmp(job, "unpack") == 0)
+			packet_receive(SOCKET, &task, sizeof(task), fds, &count, NULL);
+		attack(what);
+		note_send(SOCKET, &note, list);
+		return 0;
+	}
+	note.code = 0;
+	if (strcmp(argv[1], "verify") != 0 && strcmp(argv[1], "unpack") != 0)
+		return note_send(SOCKET, &note, -1) < 0;
+	while (packet_receive(SOCKET, &task, sizeof(task), fds, &count, NULL) > 0)
+		note_send(SOCKET, &note, -1);
+	return 0;
+}
