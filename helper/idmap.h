@@ -49,8 +49,8 @@ int idmap_become_nobody(void);
 int idmap_act_for_caller(struct error **err);
 
 /* What the jailer makes in a tree from here on to the end of the block belongs to the range's first
- * ids from its first moment on: a helper that is killed leaves nothing in there that no jail knows the
- * owner of. */
+ * ids from its first moment on: a helper that is killed leaves nothing in there that no jail knows
+ * the owner of. */
 #define _for_range_ _cleanup_(idmap_make_for_caller) int for_range = idmap_make_for_range()
 int idmap_make_for_range(void);
 void idmap_make_for_caller(const int *ignored);

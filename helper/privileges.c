@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "helper/landlock.h"
 
@@ -80,8 +81,8 @@ static void refuse_new_code(const struct privileges *p)
 int privileges_drop(enum privilege_set set, int file, struct error **err)
 {
 	const struct privileges *p = &privilege_sets[set];
-	/* No capability for being root but those kept; none comes back by changing ids, nor goes where
-	 * the jailer does: idmap_make_for_range(). */
+	/* No capability for being root but those kept; none comes back by changing ids, nor goes
+	 * where the jailer does: idmap_make_for_range(). */
 	const unsigned long bits = SECBIT_NO_CAP_AMBIENT_RAISE |
 				   SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
 				   SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED |
@@ -109,6 +110,19 @@ int privileges_drop(enum privilege_set set, int file, struct error **err)
 				   "cannot load the seccomp list of the %s; the kernel needs "
 				   "CONFIG_SECCOMP_FILTER",
 				   p->name);
+	return 0;
+}
+
+int privileges_use(uint32_t caps, struct error **err)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot read capabilities");
+	data[0].effective = data[0].permitted & caps;
+	if (syscall(SYS_capset, &header, data) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot choose capabilities");
 	return 0;
 }
 

@@ -14,5 +14,9 @@ int privileges_drop(enum privilege_set set, int file, struct error **err);
  * would not keep it, one that the host's handler gets. Source: core(5). */
 int privileges_limit_cores(void);
 
+/* Of the capabilities that are left, those of CAPS (bits) are in effect from now on. They are in
+ * proto/ requests.h. */
+int privileges_use(uint32_t caps, struct error **err);
+
 /* Gives up every capability that is left. Cannot be undone. */
 int privileges_renounce(struct error **err);

@@ -11,6 +11,7 @@
 
 #include "helper/bounds.h"
 #include "helper/fields.h"
+#include "helper/privileges.h"
 #include "helper/trees.h"
 #include "policy/directory.h"
 
@@ -18,12 +19,12 @@
 #define LOCK_SECONDS 120
 #define LOCK_PAUSE 50 /* ms */
 
-#define ROW(NAME, Name, name, word, fds, when, seconds)                                            \
-	[OP_##NAME] = { #Name, fds, when, seconds, handle_##name },
+#define ROW(NAME, Name, name, word, fds, when, seconds, caps)                                      \
+	[OP_##NAME] = { #Name, fds, when, seconds, caps, handle_##name },
 static const struct row {
 	const char *name, *fds;
-	unsigned when;
-	unsigned seconds;
+	unsigned when, seconds;
+	uint32_t caps;
 	handler *handle;
 } table[OP_COUNT] = { [OP_NONE] = { .name = "None", .fds = "" }, REQUESTS(ROW) };
 #undef ROW
@@ -313,7 +314,11 @@ static int dispatch(struct server *s, const struct task *task, int *fds, size_t 
 		return -1;
 	result = enter_tree(row, &directories, fds, err);
 	if (result == 0)
+		result = privileges_use(row->caps, err);
+	if (result == 0)
 		result = row->handle(s, task, fds, out, err);
+	if (privileges_use(CAPS_ALL, NULL) < 0)
+		_exit(1);
 	r.kind = RECORD_RESULT;
 	r.milliseconds = (uint64_t)(milliseconds() - began);
 	take_outcome(&r, result < 0 ? *err : NULL, out);

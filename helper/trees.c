@@ -250,8 +250,8 @@ int tree_clone(const struct server *s, int from, int to, enum clone_way *way,
 
 /* --- files of its own --- */
 
-/* An empty directory for copies, beside the mark: its descriptor, or -1. One that a killed helper left is
- * removed. */
+/* An empty directory for copies, beside the mark: its descriptor, or -1. One that a killed helper
+ * left is removed. */
 static int make_place(const struct server *s, int own, struct error **err)
 {
 	_cleanup_close_ int old = tree_open_own(own, COPIES, O_RDONLY | O_DIRECTORY);

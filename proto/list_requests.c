@@ -10,9 +10,10 @@
 
 static const struct row {
 	const char *name, *word, *fds;
-	unsigned when, seconds;
+	unsigned when, seconds, caps;
 } rows[] = {
-#define ROW(NAME, Name, name, word, fds, when, seconds) { #Name, word, fds, when, seconds },
+#define ROW(NAME, Name, name, word, fds, when, seconds, caps)                                      \
+	{ #Name, word, fds, when, seconds, caps },
 	REQUESTS(ROW)
 };
 #define ROW_COUNT (sizeof(rows) / sizeof(*rows))
@@ -65,6 +66,14 @@ static void print_seconds(unsigned seconds)
 		printf("%u h", seconds / HOUR);
 }
 
+static const char *caps_text(unsigned caps)
+{
+	return caps == CAPS_NONE   ? "none"
+	       : caps == CAPS_LOOK ? "look"
+	       : caps == CAPS_VIEW ? "look, jail"
+				   : "all";
+}
+
 /* HEAD begins a row, each cell begins with CELL, and END ends a row. */
 static void print_table(const char *head, const char *cell, const char *end)
 {
@@ -75,7 +84,8 @@ static void print_table(const char *head, const char *cell, const char *end)
 		print_when(rows[i].when);
 		printf("%s", cell);
 		print_seconds(rows[i].seconds);
-		printf("%s%s%s", cell, rows[i].word ? rows[i].word : "-", end);
+		printf("%s%s%s%s%s", cell, caps_text(rows[i].caps), cell,
+		       rows[i].word ? rows[i].word : "-", end);
 	}
 }
 
@@ -86,11 +96,13 @@ int main(int argc, char **argv)
 	if (strcmp(form, "json") == 0) {
 		print_json();
 	} else if (strcmp(form, "scdoc") == 0) {
-		printf("[[ *Request*\n:[ *Descriptors*\n:[ *When*\n:[ *Limit*\n:[ *Policy*\n");
+		printf("[[ *Request*\n:[ *Descriptors*\n:[ *When*\n:[ *Limit*\n:[ "
+		       "*Capabilities*\n:[ *Policy*\n");
 		print_table("|[ ", "\n:[ ", "\n");
 	} else if (strcmp(form, "markdown") == 0) {
-		printf("| request | descriptors | when | time limit | policy word |\n"
-		       "|---|---|---|---|---|\n");
+		printf("| request | descriptors | when | time limit | capabilities | policy word "
+		       "|\n"
+		       "|---|---|---|---|---|---|\n");
 		print_table("| ", " | ", " |\n");
 	} else {
 		fprintf(stderr, "usage: list_requests json|scdoc|markdown\n");

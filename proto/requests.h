@@ -6,6 +6,8 @@
  * with its handler, which is called handle_ and the name. */
 #pragma once
 
+#include <linux/capability.h>
+
 #include "proto/validate.h"
 
 #define WHEN_IDLE 1u
@@ -13,10 +15,16 @@
 #define WHEN_BUILT 4u	 /* from Bootstrap or Clone to Publish */
 #define WHEN_ALWAYS (WHEN_IDLE | WHEN_BUILDING | WHEN_BUILT)
 
+#define CAPS_NONE 0u
+#define CAPS_LOOK (1u << CAP_DAC_OVERRIDE) /* to enter a closed rootfs */
+#define CAPS_JAIL (1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_SETFCAP) /* to map its ids */
+#define CAPS_VIEW (CAPS_LOOK | CAPS_JAIL)
+#define CAPS_ALL (CAPS_VIEW | 1u << CAP_CHOWN | 1u << CAP_FOWNER)
+
 #define MINUTE 60u
 #define HOUR (60 * MINUTE)
 
-/* REQUEST(NAME, Name, name, word, fds, when, seconds), in the order of the numbers in rootlet.proto
+/* REQUEST(NAME, Name, name, word, fds, when, seconds, caps), in the order of the numbers in rootlet.proto
  *
  * word     under which a policy allows it; NULL: it needs no permission
  * fds      the descriptors that travel with it, a letter each:
@@ -27,29 +35,30 @@
  *            w  empty regular file that is open for reading and writing
  *            s  anything that a command can read or write, except a directory or a disk
  * when     the phases of a build in which it is accepted
- * seconds  time limit; 0: none. A policy can set a lower one. */
+ * seconds  time limit; 0: none. A policy can set a lower one.
+ * caps     what the handler can use of the jailer's capabilities */
 /* clang-format off */
-#define REQUESTS(REQUEST)                                                                       \
-	REQUEST(HELLO,       Hello,      hello,       NULL,     "",     WHEN_IDLE,     0)           \
-	REQUEST(BEGIN,       Begin,      begin,       "create", "df",   WHEN_IDLE,     HOUR)        \
-	REQUEST(RELEASE,     Release,    release,     "create", "f",    WHEN_BUILDING, HOUR)        \
-	REQUEST(INDEX,       Index,      index,       "create", "f",    WHEN_BUILDING, HOUR)        \
-	REQUEST(PACKAGE,     Package,    package,     "create", "f",    WHEN_BUILDING, HOUR)        \
-	REQUEST(BOOTSTRAP,   Bootstrap,  bootstrap,   "create", "",     WHEN_BUILDING, 3 * HOUR)    \
-	REQUEST(ADD_GROUP,   AddGroup,   add_group,   "create", "",     WHEN_BUILT,    10 * MINUTE) \
-	REQUEST(ADD_USER,    AddUser,    add_user,    "create", "",     WHEN_BUILT,    10 * MINUTE) \
-	REQUEST(PUBLISH,     Publish,    publish,     "create", "f",    WHEN_BUILT,    HOUR)        \
-	REQUEST(INSPECT,     Inspect,    inspect,     "check",  "t",    WHEN_IDLE,     2 * HOUR)    \
-	REQUEST(REMOVE,      Remove,     remove,      "delete", "d",    WHEN_IDLE,     HOUR)        \
-	REQUEST(EXECUTE,     Execute,    execute,     "shell",  "tsss", WHEN_IDLE,     0)           \
-	REQUEST(OPEN_NAMESPACE, OpenNamespace, open_namespace, "run", "", WHEN_ALWAYS, 0)           \
-	REQUEST(CLONE,       Clone,      clone,       "create", "dd",   WHEN_IDLE,     HOUR)        \
-	REQUEST(KEEP,        Keep,       keep,        "create", "df",   WHEN_BUILT,    HOUR)        \
-	REQUEST(VERIFY,      Verify,     verify,      "check",  "t",    WHEN_IDLE,     HOUR)        \
-	REQUEST(BUILD_IMAGE, BuildImage, build_image, "run",    "tw",   WHEN_IDLE,     HOUR)        \
-	REQUEST(OPEN,        Open,       open,        NULL,     "o",    WHEN_ALWAYS,   0)           \
-	REQUEST(READ,        Read,       read,        NULL,     "t",    WHEN_ALWAYS,   0)           \
-	REQUEST(FIND,        Find,       find,        NULL,     "t",    WHEN_ALWAYS,   0)
+#define REQUESTS(REQUEST) \
+	REQUEST(HELLO,       Hello,      hello,       NULL,     "",     WHEN_IDLE,     0,           CAPS_NONE) \
+	REQUEST(BEGIN,       Begin,      begin,       "create", "df",   WHEN_IDLE,     HOUR,        CAPS_ALL) \
+	REQUEST(RELEASE,     Release,    release,     "create", "f",    WHEN_BUILDING, HOUR,        CAPS_ALL) \
+	REQUEST(INDEX,       Index,      index,       "create", "f",    WHEN_BUILDING, HOUR,        CAPS_ALL) \
+	REQUEST(PACKAGE,     Package,    package,     "create", "f",    WHEN_BUILDING, HOUR,        CAPS_ALL) \
+	REQUEST(BOOTSTRAP,   Bootstrap,  bootstrap,   "create", "",     WHEN_BUILDING, 3 * HOUR,    CAPS_ALL) \
+	REQUEST(ADD_GROUP,   AddGroup,   add_group,   "create", "",     WHEN_BUILT,    10 * MINUTE, CAPS_ALL) \
+	REQUEST(ADD_USER,    AddUser,    add_user,    "create", "",     WHEN_BUILT,    10 * MINUTE, CAPS_ALL) \
+	REQUEST(PUBLISH,     Publish,    publish,     "create", "f",    WHEN_BUILT,    HOUR,        CAPS_ALL) \
+	REQUEST(INSPECT,     Inspect,    inspect,     "check",  "t",    WHEN_IDLE,     2 * HOUR,    CAPS_ALL) \
+	REQUEST(REMOVE,      Remove,     remove,      "delete", "d",    WHEN_IDLE,     HOUR,        CAPS_ALL) \
+	REQUEST(EXECUTE,     Execute,    execute,     "shell",  "tsss", WHEN_IDLE,     0,           CAPS_ALL) \
+	REQUEST(OPEN_NAMESPACE, OpenNamespace, open_namespace, "run", "", WHEN_ALWAYS, 0, CAPS_NONE) \
+	REQUEST(CLONE,       Clone,      clone,       "create", "dd",   WHEN_IDLE,     HOUR,        CAPS_ALL) \
+	REQUEST(KEEP,        Keep,       keep,        "create", "df",   WHEN_BUILT,    HOUR,        CAPS_ALL) \
+	REQUEST(VERIFY,      Verify,     verify,      "check",  "t",    WHEN_IDLE,     HOUR,        CAPS_VIEW) \
+	REQUEST(BUILD_IMAGE, BuildImage, build_image, "run",    "tw",   WHEN_IDLE,     HOUR,        CAPS_VIEW) \
+	REQUEST(OPEN,        Open,       open,        NULL,     "o",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
+	REQUEST(READ,        Read,       read,        NULL,     "t",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
+	REQUEST(FIND,        Find,       find,        NULL,     "t",    WHEN_ALWAYS,   0,           CAPS_LOOK)
 
 /* The fields of each, as rootlet.proto names them and in the order in which an audit record has them:
  * FIELD(request, TEXT, name, size with its NUL, validator, what it is in a refusal)

@@ -1,18 +1,23 @@
 """rootlet-worker as if it had been taken over, in each of its jobs: tests/tools/worker_attack.c is started in its
 place, with its rights, in its jail. Nothing beyond the tree that it works on can be reached or changed."""
+import array
 import os
 import re
 import shutil
+import socket
 import tempfile
 
 from support import tap
 from support.mirror import arch
-from support.protocol import Helper, opened
+from support.protocol import Helper, opened, request
 from support.server import Server
-from support.world import AS_ROOT, BUILD, HELPER, SCRATCH, Home, mirror, processes_left
+from support.world import (AS_ROOT, BUILD, HELPER, SCRATCH, Home, children, command_of, field_of, mirror, processes_left,
+                           wait_until)
 
 ORDERS = b"the worker's orders: "
 SECRET = "of-the-host"
+# CHOWN DAC_OVERRIDE FOWNER SETGID SETUID SETFCAP; of these DAC_OVERRIDE SETGID SETUID SETFCAP (proto/requests.h)
+JAILER, VIEWER = "00000000800000cb", "00000000800000c2"
 ENDED = "rootlet-worker ended before its time"
 AT = mirror()
 home = Home()
@@ -57,6 +62,7 @@ def requests(rootfs):
         "count": ("Inspect", [rootfs], {}), "digest": ("Inspect", [rootfs], {"digest": 1}),
         "check-mounts": ("Remove", [home.store], {"name": os.path.basename(rootfs)}),
         "empty": ("Remove", [home.store], {"name": os.path.basename(rootfs)}),
+        "verify-digest": ("Verify", [f"{bases}/{base}"], {}),
         "clone-to-link": ("Clone", [home.store, bases], {"name": "clone", "base_name": base}),
         "clone-linked": ("Execute", [rootfs, *["/dev/null"] * 3], {"argv": ["true"], "user": "root"}),
     }
@@ -81,7 +87,8 @@ ROWS = [
     ("up", (*READERS, "unpack", "empty"), r"(\S+:tree, )+"),
     ("up", CLONERS, r"(\S+:(tree,source,|source,tree,) )+"),
     ("up", ("verify",), r"/staging:(tree,)? "),  # Landlock: no other directory can be read
-    ("open-files", (*WORKERS, "verify"), r"fd0=\w+ fd1=\w+ fd2=\w+ fd3=socket "),
+    ("open-files", WORKERS, r"fd0=\w+ fd1=\w+ fd2=\w+ fd3=socket "),
+    ("open-files", ("verify",), r"fd0=\w+ fd1=\w+ fd2=\w+ fd3=socket fd4=file "),  # the keyring
     ("paths", (*WORKERS, "verify"), NOTHING),
     ("link-out", ("unpack", *CLONERS), r"symlink=done read=ENOENT "),
     ("link-out", (*READERS, "empty"), ENDED),
@@ -130,6 +137,18 @@ def attempt(job, attack, says, rootfs, server):
         make(server, os.path.basename(rootfs))
 
 
+def effective(job, kind, wanted, rootfs):
+    """While a worker is at work, the jailer has in effect what the request's row says, and no more."""
+    _, paths, fields = requests(rootfs)[job]
+    folder = armed(job.removeprefix("verify-"), "wait", "")
+    with Helper(home.user, program=f"{folder}/rootlet-helper") as helper, opened(*paths) as fds:
+        helper.channel.sendmsg([request(kind, **fields)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+        wait_until(lambda: any("rootlet-worker" in command_of(pid) for pid in children(helper.process.pid)))
+        found = {field_of(pid, "CapEff") for pid in children(helper.process.pid) if field_of(pid, "CapPrm") == JAILER}
+    tap.report(found == {wanted}, f"{kind}: the capabilities that the jailer has in effect", found, processes_left(30))
+    shutil.rmtree(folder)
+
+
 if not AS_ROOT:
     tap.skip("rootlet-worker taken over", "needs root to look into rootfs and snapshots")
     tap.done()
@@ -143,4 +162,6 @@ with Server(AT.root) as its_server:
     for its_attack, jobs, its_says in ROWS:
         for its_job in jobs:
             attempt(its_job, its_attack, its_says, linked, its_server)
+    effective("count", "Inspect", JAILER, linked)
+    effective("verify-digest", "Verify", VIEWER, linked)
 tap.done()

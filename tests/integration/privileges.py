@@ -15,7 +15,7 @@ from support.lists import expected
 from support.protocol import Helper, opened, request
 from support.server import Fault, Server
 from support.world import (AS_ROOT, BUILD, HELPER, ROOTLET, SCRATCH, SOURCE, Home, Tidy, User, children,
-                           command_of, mirror, small_rootfs, wait_until)
+                           command_of, field_of, mirror, small_rootfs, wait_until)
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 PREFIX = "/usr/local"
@@ -425,14 +425,6 @@ def unpack_jail():
                    len(jailed), *telling)
         front.terminate()
         front.communicate(timeout=300)
-
-
-def field_of(pid, name):
-    try:
-        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
-            return next((line.split()[1] for line in file if line.startswith(f"{name}:")), "")
-    except OSError:
-        return ""
 
 
 def mounts_of(pid):

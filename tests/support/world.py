@@ -307,6 +307,15 @@ def command_of(pid):
         return ""
 
 
+def field_of(pid, name):
+    """Of /proc/PID/status; "" if there is no such process any more."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+            return next((line.split()[1] for line in file if line.startswith(f"{name}:")), "")
+    except OSError:
+        return ""
+
+
 # Processes that a test itself keeps: they are no leftovers.
 KEPT = set()
 

@@ -236,6 +236,16 @@ static void start_source(void)
 	start_program(open("/source/usr/bin/true", O_RDONLY | O_CLOEXEC));
 }
 
+/* Until the jail is ended. */
+static void keep_waiting(void)
+{
+	static struct task task;
+	int fds[PACKET_FDS_MAX];
+	size_t count;
+
+	packet_receive(SOCKET, &task, sizeof(task), fds, &count, NULL);
+}
+
 /* A list of files that names what is not in the trees. */
 static void name(const char *names, size_t size)
 {
@@ -262,6 +272,7 @@ static const struct attack {
 	{ "cut-file", cut_file },
 	{ "start-tree", start_tree },
 	{ "start-source", start_source },
+	{ "wait", keep_waiting },
 };
 
 static const struct {
