@@ -32,7 +32,7 @@ static bool valid_release(const char *s)
 	return strcmp(s, "*") == 0 || valid_archive_word(s);
 }
 
-static bool valid_name(const char *s)
+static bool valid_user(const char *s)
 {
 	return strcmp(s, "*") == 0 || valid_account_name(s) || s[strspn(s, "0123456789")] == '\0';
 }
@@ -85,7 +85,7 @@ static const struct key {
 	bool (*valid)(const char *word);
 	const char *what;
 } keys[] = {
-	{ "allow", "users", "", WORDS, RULE(users), valid_name, "name of a user" },
+	{ "allow", "users", "", WORDS, RULE(users), valid_user, "name of a user" },
 	{ "allow", "groups", "", WORDS, RULE(groups), valid_group, "name of a group" },
 	{ "allow", "operations", "create check delete shell run", WORDS, RULE(operations),
 	  valid_operation, "operation" },
