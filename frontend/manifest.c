@@ -9,7 +9,7 @@
 
 #include "frontend/text.h"
 #include "frontend/view.h"
-#include "policy/ini_text.h"
+#include "frontend/words.h"
 #include "proto/validate.h"
 
 #define TIME_FORMAT "%Y-%m-%dT%H:%M:%SZ"

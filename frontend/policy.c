@@ -6,9 +6,9 @@
 #include "frontend/events.h"
 #include "frontend/style.h"
 #include "frontend/tree.h"
-#include "policy/decide.h"
-#include "policy/operations.h"
-#include "policy/privilege_sets.h"
+#include "policy/grant.h"
+#include "policy/policy_text.h"
+#include "policy/privilege_rules.h"
 
 #define POLICY_BYTES_MAX (256 * 1024)
 #define CALLS_WIDTH 92
@@ -54,10 +54,9 @@ static int check(const char *path, bool json, struct error **err)
 			return -1;
 	}
 	if (json)
-		document_print(json_pack("{s:o, s:I}", "path",
-					 json_text(policy ? policy->path : NULL), "sections",
-					 (json_int_t)(policy ? policy->rule_count : 0)));
-	else if (!policy)
+		document_print(json_pack("{s:o, s:I}", "path", json_text(policy->path), "sections",
+					 (json_int_t)(policy->path ? policy->rule_count : 0)));
+	else if (!policy->path)
 		printf("There is no " POLICY_PATH
 		       ", and rootlet-helper has no privileges of its own:\n"
 		       "everything is allowed.\n");
@@ -71,13 +70,11 @@ static int check(const char *path, bool json, struct error **err)
 
 static void show_rule(const struct policy_rule *rule)
 {
-	const char *section, *preset, *name;
-
-	for (size_t i = 0; (name = policy_key(i, &section, &preset)); i++) {
-		_cleanup_free_ char *value = policy_rule_value(rule, i);
+	for (size_t i = 0; i < policy_key_count; i++) {
+		_cleanup_free_ char *value = policy_rule_value(rule, &policy_keys[i]);
 
 		if (value)
-			printf("  %-14s %s\n", name, value);
+			printf("  %-14s %s\n", policy_keys[i].name, value);
 	}
 }
 
@@ -120,14 +117,13 @@ static void print_grant(const struct policy *policy, const struct grant *g)
 
 static json_t *describe_rule(const struct policy_rule *rule)
 {
-	const char *section, *preset, *name;
 	json_t *values = json_object();
 
-	for (size_t i = 0; (name = policy_key(i, &section, &preset)); i++) {
-		_cleanup_free_ char *value = policy_rule_value(rule, i);
+	for (size_t i = 0; i < policy_key_count; i++) {
+		_cleanup_free_ char *value = policy_rule_value(rule, &policy_keys[i]);
 
 		if (value)
-			json_object_set_new(values, name, json_text(value));
+			json_object_set_new(values, policy_keys[i].name, json_text(value));
 	}
 	return values;
 }
@@ -160,8 +156,6 @@ static int show(const char *path, bool json, struct error **err)
 	if (policy_load(POLICY_PATH, false, &policy, err) < 0 ||
 	    caller_self(&caller, NULL, err) < 0)
 		return -1;
-	if (!policy && !(policy = policy_open_to_all()))
-		return error_set(err, ERR_SPACE, "out of memory");
 	if (grant_make(&g, policy, &caller, err) < 0)
 		return -1;
 	if (json)

@@ -17,6 +17,7 @@
 #include "helper/serve.h"
 #include "helper/sinks.h"
 #include "helper/tree.h"
+#include "policy/policy_text.h"
 
 #define DIGEST OWN_FOLDER "/digest"
 #define MANIFEST OWN_FOLDER "/manifest.json"

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "policy/subids.h"
+#include "policy/subids_find.h"
 
 #define HOST_PARTS (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
 
@@ -146,38 +147,6 @@ static int explain_maps(enum mode mode, int code, struct error **err)
 			 "uidmap");
 }
 
-/* Nobody may have ids of the range by subuid(5), the caller neither: newuidmap would give them to a
- * namespace of his own, where he is root over what the policy keeps from him. */
-static int check_untaken(const char *file, const struct caller *caller, uint32_t first,
-			 struct error **err)
-{
-	_cleanup_fclose_ FILE *f = fopen(file, "re");
-	_cleanup_free_ char *line = NULL;
-	int missing = f ? 0 : errno;
-	size_t size = 0;
-
-	while (f && getline(&line, &size, f) > 0) {
-		char *colon = strchr(line, ':');
-		uintmax_t from, count;
-
-		if (!colon || sscanf(colon, ":%ju:%ju", &from, &count) != 2)
-			continue;
-		*colon = '\0';
-		if (from < (uint64_t)first + SUBIDS_NEEDED && first < from + count)
-			return error_set(
-				err, ERR_HOST,
-				"the range of %s from %u on, by [ids] of the policy, overlaps "
-				"that of %.64s in %s; ask an administrator to move one",
-				caller->name, first, line, file);
-	}
-	/* What could not be read may be what overlaps. */
-	if (f && ferror(f))
-		return error_errno(err, ERR_HOST, "cannot read %s", file);
-	errno = missing;
-	return missing && missing != ENOENT ? error_errno(err, ERR_HOST, "cannot read %s", file)
-					    : 0;
-}
-
 static int read_range(const struct caller *caller, struct idmap *map, struct error **err)
 {
 	struct subids subids;
@@ -200,9 +169,7 @@ static int choose_range(const struct session *session, struct idmap *map, struct
 	if (policy_range(&session->grant, &map->first_uid, err) < 0)
 		return -1;
 	map->first_gid = map->first_uid;
-	return check_untaken("/etc/subuid", caller, map->first_uid, err) < 0
-		       ? -1
-		       : check_untaken("/etc/subgid", caller, map->first_gid, err);
+	return subids_check_untaken(caller->name, map->first_uid, err);
 }
 
 /* The owner of a user namespace has every right over it, so that must not be the caller, who could

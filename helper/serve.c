@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "helper/bounds.h"
+#include "policy/decide.h"
 #include "policy/directory.h"
 
 #define STEPS_AT_ONCE 32  /* between two looks at the front end and the clock */

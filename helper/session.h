@@ -2,7 +2,7 @@
  * and root's files say, before anything is read from the channel. */
 #pragma once
 
-#include "policy/decide.h"
+#include "policy/grant.h"
 
 enum mode {
 	MODE_USER,	/* without a right of its own: newuidmap writes the maps */

@@ -12,7 +12,7 @@
 #include "frontend/folder.h"
 #include "frontend/paths.h"
 #include "frontend/tree.h"
-#include "policy/ini_text.h"
+#include "frontend/words.h"
 
 #define RECORD "run.json"
 #define RECORD_MOST (16u << 20)

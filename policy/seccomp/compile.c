@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "policy/privilege_sets.h"
+#include "policy/privilege_rules.h"
 #include "proto/standard.h"
 
 /* Any number above what libseccomp knows: calls newer than that "do not exist". */
