@@ -1,23 +1,16 @@
 #include "helper/idmap.h"
 
-#include <cap-ng.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/securebits.h>
-#include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
+#include "helper/own_ids.h"
+#include "helper/privileges.h"
 #include "policy/subids.h"
-#include "policy/subids_find.h"
-
-#define HOST_PARTS (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
 
 _Static_assert(SUBIDS_NEEDED == RANGE_COUNT + 1, "a range has a spare id");
 
@@ -38,70 +31,6 @@ static int write_map(pid_t pid, const char *file, uint32_t first, uint32_t calle
 	return fd >= 0 && write(fd, map, (size_t)length) == length ? 0 : -1;
 }
 
-/* newuidmap PID 0 FIRST 65535 65535 CALLER 1; its complaint goes to our standard error. Returns 0,
- * or what the program's exit status is said to be. */
-static int start_map_program(const char *program, pid_t pid, uint32_t first, uint32_t caller,
-			     pid_t *child)
-{
-	char pid_text[16], first_text[16], caller_text[16], count[] = "65535", one[] = "1",
-							    zero[] = "0";
-	char *argv[] = { (char *)(uintptr_t)program,
-			 pid_text,
-			 zero,
-			 first_text,
-			 count,
-			 count,
-			 caller_text,
-			 one,
-			 NULL };
-	char *environment[] = { NULL };
-	int r;
-
-	snprintf(pid_text, sizeof(pid_text), "%d", pid);
-	snprintf(first_text, sizeof(first_text), "%u", first);
-	snprintf(caller_text, sizeof(caller_text), "%u", caller);
-	r = posix_spawn(child, program, NULL, NULL, argv, environment);
-	return r == 0 ? 0 : r == ENOENT ? 127 : 126;
-}
-
-static int end_map_program(pid_t child)
-{
-	int status;
-
-	if (RETRY_ON_EINTR(waitpid(child, &status, 0)) < 0 || !WIFEXITED(status))
-		return 126;
-	return WEXITSTATUS(status);
-}
-
-/* Both at a time: most of what they take is their start. */
-static int run_map_programs(pid_t pid, const struct idmap *map, uid_t uid, gid_t gid)
-{
-	pid_t users = -1, groups = -1;
-	int r = start_map_program("/usr/bin/newuidmap", pid, map->first_uid, uid, &users);
-	int s = start_map_program("/usr/bin/newgidmap", pid, map->first_gid, gid, &groups);
-
-	if (r == 0)
-		r = end_map_program(users);
-	if (s == 0)
-		s = end_map_program(groups);
-	return r ? r : s;
-}
-
-/* Returns 0, or what the programs say. */
-static int map_process(pid_t pid, const struct idmap *map, const struct session *session)
-{
-	uid_t uid = session->grant.caller.uid;
-	gid_t gid = session->grant.caller.gid;
-	bool installed = session->mode == MODE_INSTALLED;
-
-	if (session->mode != MODE_USER)
-		return write_map(pid, "uid_map", map->first_uid, uid, installed) < 0 ||
-				       write_map(pid, "gid_map", map->first_gid, gid, installed) < 0
-			       ? 1
-			       : 0;
-	return run_map_programs(pid, map, uid, gid);
-}
-
 #define APPARMOR_RULE "kernel.apparmor_restrict_unprivileged_userns"
 
 /* AppArmor's rule either forbids a user namespace, or lets it be made and takes all capabilities
@@ -116,7 +45,7 @@ static bool is_apparmors(int number)
 	       value != '0';
 }
 
-static int explain_namespaces(const char *what, const char *settings, struct error **err)
+int idmap_explain(const char *what, const char *settings, struct error **err)
 {
 	int number = errno;
 
@@ -131,41 +60,12 @@ static int explain_namespaces(const char *what, const char *settings, struct err
 			 what, strerror(number), settings);
 }
 
-static int explain_maps(enum mode mode, int code, struct error **err)
-{
-	if (mode != MODE_USER)
-		return error_set(err, ERR_HOST,
-				 "cannot map user ids: the kernel refused the maps; is this a "
-				 "container that lacks the ids?");
-	if (code == 127)
-		return error_set(err, ERR_HOST,
-				 "cannot map user ids: /usr/bin/newuidmap or newgidmap is not "
-				 "there; ask an administrator to run: apt install uidmap");
-	return error_set(err, ERR_HOST,
-			 "cannot map user ids: newuidmap or newgidmap refused the range, or lacks "
-			 "its setuid bit; ask an administrator to run: apt install --reinstall "
-			 "uidmap");
-}
-
-static int read_range(const struct caller *caller, struct idmap *map, struct error **err)
-{
-	struct subids subids;
-
-	if (!subids_find(caller->name, caller->uid, &subids))
-		return error_set(err, ERR_HOST,
-				 "cannot map user ids: %s; ask an administrator to run: %s",
-				 subids.why, subids.fix);
-	map->first_uid = subids.first_uid;
-	map->first_gid = subids.first_gid;
-	return 0;
-}
-
 static int choose_range(const struct session *session, struct idmap *map, struct error **err)
 {
 	const struct caller *caller = &session->grant.caller;
 
 	if (session->mode != MODE_INSTALLED)
-		return read_range(caller, map, err);
+		return own_ids_find(caller, map, err);
 	if (policy_range(&session->grant, &map->first_uid, err) < 0)
 		return -1;
 	map->first_gid = map->first_uid;
@@ -180,9 +80,7 @@ static int become_spare(const struct idmap *map, struct error **err)
 	uid_t uid = map->first_uid + RANGE_COUNT;
 	gid_t gid = map->first_gid + RANGE_COUNT;
 
-	capng_get_caps_process();
-	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE, CAP_SETUID, CAP_SETGID, -1) < 0 ||
-	    capng_apply(CAPNG_SELECT_CAPS) < 0 || setresgid(gid, gid, gid) < 0 ||
+	if (privileges_raise() < 0 || setresgid(gid, gid, gid) < 0 ||
 	    setresuid(uid, uid, uid) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		return error_errno(err, ERR_HOST, "cannot become the range's spare id, %u", uid);
 	return 0;
@@ -193,20 +91,6 @@ int idmap_become_nobody(void)
 	const struct idmap nobody = { SUBIDS_ROOT_FIRST, SUBIDS_ROOT_FIRST };
 
 	return become_spare(&nobody, NULL) < 0 || setgroups(0, NULL) < 0 ? -1 : 0;
-}
-
-int idmap_act_for_caller(struct error **err)
-{
-	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0 ||
-	    setresgid(SPARE_ID, SPARE_ID, SPARE_ID) < 0 ||
-	    setresuid(SPARE_ID, SPARE_ID, SPARE_ID) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot become the range's spare id");
-	/* These calls tell only what was before. */
-	setfsgid(CALLER_ID);
-	setfsuid(CALLER_ID);
-	if (setfsgid(SPARE_ID + 1) != (int)CALLER_ID || setfsuid(SPARE_ID + 1) != (int)CALLER_ID)
-		return error_set(err, ERR_SYSTEM, "cannot reach files as the caller");
-	return 0;
 }
 
 int idmap_open(const struct session *session, struct idmap *map, struct error **err)
@@ -233,34 +117,32 @@ pid_t idmap_fork(struct error **err)
 	pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
 	if (pid > 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
 		kill(pid, SIGKILL);
-	return pid < 0 ? explain_namespaces("a user namespace",
-					    "kernel.unprivileged_userns_clone "
-					    "user.max_user_namespaces",
-					    err)
+	return pid < 0 ? idmap_explain("a user namespace",
+				       "kernel.unprivileged_userns_clone "
+				       "user.max_user_namespaces",
+				       err)
 		       : pid;
-}
-
-int idmap_leave_host(struct error **err)
-{
-	if (unshare(HOST_PARTS) < 0)
-		return explain_namespaces("namespaces",
-					  "user.max_net_namespaces user.max_ipc_namespaces "
-					  "user.max_uts_namespaces",
-					  err);
-	return 0;
 }
 
 int idmap_write(const struct session *session, const struct idmap *map, pid_t child,
 		struct error **err)
 {
-	int code = map_process(child, map, session);
+	const struct caller *caller = &session->grant.caller;
+	bool installed = session->mode == MODE_INSTALLED;
 
-	return code == 0 ? 0 : explain_maps(session->mode, code, err);
+	if (session->mode == MODE_USER)
+		return own_ids_write(map, child, caller, err);
+	if (write_map(child, "uid_map", map->first_uid, caller->uid, installed) < 0 ||
+	    write_map(child, "gid_map", map->first_gid, caller->gid, installed) < 0)
+		return error_set(err, ERR_HOST,
+				 "cannot map user ids: the kernel refused the maps; is this a "
+				 "container that lacks the ids?");
+	return 0;
 }
 
 int idmap_join(int child, struct error **err)
 {
-	if (child < 0 || setns(child, CLONE_NEWUSER | HOST_PARTS | CLONE_NEWPID) < 0)
+	if (child < 0 || setns(child, CLONE_NEWUSER | IDMAP_HOST_PARTS | CLONE_NEWPID) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot enter the jailer's namespaces");
 	return 0;
 }

@@ -1,10 +1,10 @@
 /* rootlet-helper: started by rootlet with descriptor 3 as its channel, and by nobody else.
- * Descriptor 4 may be the caller's own record of requests (audit.h), and 5 his memory of release
- * dates (rollback.h).
+ * Descriptor 4 may be the caller's own audit log (audit.h), and 5 their memory of release dates
+ * (rollback.h). What is in this file is the starter; it becomes the audit process.
  *
  *   waiter   installed, the process that the caller has started: waits for the next
- *   outer    in level 1, but for its pid namespace; keeps the record       (audit.c)
- *   jailer   pid 1 of level 1; starts jails, moves trees; never sees protobuf   (serve.c)
+ *   audit    in level 1, but for its pid namespace; writes the audit log        (audit.c)
+ *   jailer   pid 1 of level 1; starts jails, moves trees; never sees protobuf   (jailer.c, serve.c)
  *            forks of it hash the files of a tree that it clones                (digest.c)
  *   parser   reads what the front end sends; holds nothing                      (parser.c)
  *   builder  in the tool jail; checks the chain of trust, lays out the mirror   (builder.c)
@@ -22,20 +22,17 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
-#include "helper/audit.h"
-#include "helper/idmap.h"
+#include "helper/jailer.h"
 #include "helper/parser.h"
 #include "helper/privileges.h"
-#include "helper/rollback.h"
-#include "helper/serve.h"
+#include "helper/root_files.h"
 #include "proto/standard.h"
 
-#define CHANNEL 3
-#define RECORD 4
+#define LOG 4
 #define MEMORY 5
 #define PATIENCE_SECONDS 600 /* with a front end that does not read */
 
-/* Nothing from outside is left but the channel, the record and the memory: no environment, no
+/* Nothing from outside is left but the channel, the log and the memory: no environment, no
  * descriptor, no folder, no signal mask, no timer. */
 static void leave_outside(void)
 {
@@ -49,6 +46,10 @@ static void leave_outside(void)
 	clearenv();
 	close_range(MEMORY + 1, ~0U, 0);
 	standard_descriptors_open();
+	/* What was not given is no other file that is opened later, either. */
+	for (int fd = CHANNEL; fd <= MEMORY; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY | O_CLOEXEC) != fd)
+			_exit(1);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (int number = 1; number < NSIG; number++)
@@ -80,39 +81,6 @@ static int check_channel(struct error **err)
 	return 0;
 }
 
-/* A pair of sockets between two processes of ours, close-on-exec. */
-static int make_pair(int ends[2], struct error **err)
-{
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
-	return 0;
-}
-
-/* The parser, child of the jailer. Returns the jailer's end of what connects them, or -1. */
-static int start_parser(int recorder, int memory, int key, struct error **err)
-{
-	int ends[2];
-	pid_t pid;
-
-	if (make_pair(ends, err) < 0)
-		return -1;
-	pid = fork();
-	if (pid < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot start the parser");
-	if (pid == 0) {
-		close(ends[0]);
-		close(recorder);
-		closep(&memory);
-		closep(&key);
-		if (privileges_drop(PRIVILEGES_PARSER, -1, err) < 0)
-			_exit(1);
-		parser_run(CHANNEL, ends[1]);
-	}
-	close(ends[1]);
-	close(CHANNEL);
-	return ends[0];
-}
-
 /* Before there is a parser an error can only be told on standard error. */
 static int complain(const struct error *err)
 {
@@ -131,71 +99,17 @@ static int refuse(struct audit *audit, const struct error *err)
 	snprintf(record.text, sizeof(record.text), "%s", err && err->message ? err->message : "");
 	if (audit->session)
 		audit_write(audit, &record, NULL);
+	/* What packs the answer has no rights. */
+	if (privileges_renounce(NULL) < 0)
+		return 1;
 	if (RETRY_ON_EINTR(recv(CHANNEL, &byte, sizeof(byte), MSG_TRUNC)) <= 0)
 		return 1;
 	parser_refuse(CHANNEL, err);
 	return 1;
 }
 
-struct start {
-	struct session session;
-	struct audit audit;
-	struct idmap map;
-	int recorder[2]; /* the jailer's end, the outer's end; first it tells how the start went */
-	int mapped[2];	 /* a pipe that tells the jailer that it has ids */
-	int key;	 /* the jailer's: snapshot_key_open() */
-};
-
-/* The other end tells of a parent that had died before its end could be told by a signal, as well.
- */
-static void wait_for_ids(const struct start *s)
-{
-	char byte;
-
-	if (read(s->mapped[0], &byte, 1) != 1)
-		_exit(1);
-	close(s->mapped[0]);
-}
-
-static _Noreturn void jailer(struct start *s)
-{
-	bool installed = s->session.mode == MODE_INSTALLED;
-	_cleanup_error_ struct error *err = NULL;
-	int parser = -1, r;
-
-	close(s->mapped[1]);
-	close(s->recorder[1]);
-	closep(&s->audit.file);
-	closep(&s->audit.journal);
-	closep(&s->audit.syslog);
-	r = idmap_leave_host(&err);
-	note_result(s->recorder[0], err, 0);
-	if (r < 0)
-		_exit(1);
-	if (installed) {
-		wait_for_ids(s);
-		if (idmap_act_for_caller(&err) < 0)
-			_exit(complain(err));
-	}
-	/* Pid 1 of the namespace: with it everything in there ends. Without the outer nothing is
-	 * done, as nothing can be recorded. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
-	    privileges_drop(PRIVILEGES_JAILER, -1, &err) == 0)
-		parser = start_parser(s->recorder[0], s->session.rollback.fd, s->key, &err);
-	if (parser < 0)
-		_exit(complain(err));
-	if (!installed)
-		wait_for_ids(s);
-	/* Its maps are written. */
-	if (prctl(PR_SET_DUMPABLE, 0) < 0)
-		_exit(1);
-	if (packet_send(parser, "", 1, NULL, 0, NULL) < 0)
-		_exit(1);
-	_exit(serve(parser, s->recorder[0], s->key, &s->session, &s->map));
-}
-
-/* Keeps the record until the jailer has left. */
-static int outer(struct start *s, pid_t jailer_pid)
+/* Writes the audit log until the jailer has left. */
+static int become_audit_process(struct starter *s, pid_t jailer_pid)
 {
 	static const int stops[] = { SIGTSTP, SIGTTIN, SIGTTOU };
 	_cleanup_error_ struct error *err = NULL;
@@ -205,19 +119,19 @@ static int outer(struct start *s, pid_t jailer_pid)
 		return 1;
 	close(CHANNEL);
 	close(s->mapped[0]);
-	close(s->recorder[0]);
+	close(s->records[0]);
 	closep(&s->session.rollback.fd);
 	closep(&s->key);
-	/* It must not stop while it has the record's lock. */
+	/* It must not stop while it has the log's lock. */
 	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
 		signal(stops[i], SIG_IGN);
 	/* With the first process all ends. A change of ids would undo this: prctl(2). */
 	if (s->session.mode == MODE_INSTALLED && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return 1;
-	if (privileges_drop(PRIVILEGES_OUTER, -1, &err) < 0)
+	if (privileges_drop(PRIVILEGES_AUDIT, -1, &err) < 0)
 		return complain(err);
-	audit_serve(&s->audit, s->recorder[1]);
-	close(s->recorder[1]);
+	audit_serve(&s->audit, s->records[1]);
+	close(s->records[1]);
 	if (RETRY_ON_EINTR(waitpid(jailer_pid, &status, 0)) < 0)
 		return 1;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
@@ -245,10 +159,10 @@ static int leave_first_process(struct error **err)
 }
 
 /* What the processes of level 1 are to share. */
-static int prepare(struct start *s, struct error **err)
+static int prepare(struct starter *s, struct error **err)
 {
 	bool installed = s->session.mode == MODE_INSTALLED;
-	/* From here on the caller of an installed helper cannot stop it, with the record's lock in
+	/* From here on the caller of an installed helper cannot stop it, with the log's lock in
 	 * its hand, nor set its limits. Who has no range is told so, and that is recorded, last. */
 	int mapped = idmap_open(&s->session, &s->map, err);
 
@@ -259,33 +173,34 @@ static int prepare(struct start *s, struct error **err)
 		return -1;
 	}
 	rollback_open(&s->session, MEMORY);
-	if (audit_open(&s->audit, &s->session, RECORD, err) < 0 || mapped < 0)
+	if (audit_open(&s->audit, &s->session, LOG, err) < 0 || mapped < 0)
 		return -1;
 	s->key = snapshot_key_open(&s->session);
 	if (pipe2(s->mapped, O_CLOEXEC) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
-	return make_pair(s->recorder, err);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->records) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
+	return 0;
 }
 
 /* Gives the jailer its ids, and joins it. */
-static int join(const struct start *s, pid_t jailer_pid, struct error **err)
+static int join_jailer(const struct starter *s, pid_t jailer_pid, struct error **err)
 {
 	_cleanup_close_ int process = pidfd_open(jailer_pid, 0);
-	int none[PACKET_FDS_MAX];
-	struct note note;
-	size_t count;
+	struct record start;
 
 	if (idmap_write(&s->session, &s->map, jailer_pid, err) < 0)
 		return -1;
-	if (packet_receive(s->recorder[1], &note, sizeof(note), none, &count, NULL) !=
-	    (ssize_t)sizeof(note))
+	if (!record_receive(s->records[1], &start))
 		return error_set(err, ERR_SYSTEM, "the jailer died while it was set up");
-	return note_error(&note, err) < 0 ? -1 : idmap_join(process, err);
+	if (start.code != ERR_NONE)
+		return error_set(err, start.code, "%s", start.text);
+	return idmap_join(process, err);
 }
 
 int main(void)
 {
-	static struct start s;
+	static struct starter s;
 	_cleanup_error_ struct error *err = NULL;
 	pid_t pid;
 
@@ -299,11 +214,11 @@ int main(void)
 	if (prepare(&s, &err) < 0 || (pid = idmap_fork(&err)) < 0)
 		return refuse(&s.audit, err);
 	if (pid == 0)
-		jailer(&s);
-	if (join(&s, pid, &err) < 0) {
+		jailer_run(&s);
+	if (join_jailer(&s, pid, &err) < 0) {
 		kill(pid, SIGKILL);
 		RETRY_ON_EINTR(waitpid(pid, NULL, 0));
 		return refuse(&s.audit, err);
 	}
-	return outer(&s, pid);
+	return become_audit_process(&s, pid);
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "helper/audit_client.h"
 #include "helper/bounds.h"
 #include "policy/decide.h"
 #include "policy/directory.h"

@@ -49,11 +49,6 @@ struct outcome {
 int serve(int parser, int recorder, int key, const struct session *session,
 	  const struct idmap *map);
 
-/* Installed, before anything is given up: the host's key for snapshots, which callers cannot read.
- * -1 where there is none, or where others than root could have read it, or in another mode. base.c
- */
-int snapshot_key_open(const struct session *session);
-
 /* What a request may take at most, in seconds: LIMIT (0: none), or less by the policy. */
 int serve_seconds(const struct server *s, int limit);
 

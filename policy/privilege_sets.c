@@ -24,7 +24,7 @@
 /* clang-format off */
 const struct privileges privilege_sets[PRIVILEGES_COUNT] = {
 	[PRIVILEGES_WAITER] = { "waiter", 0, { &waiter_list }, true, false, FILES_NONE },
-	[PRIVILEGES_OUTER] = { "outer", 0, { &outer_list }, true, false, FILES_NONE },
+	[PRIVILEGES_AUDIT] = { "audit", 0, { &audit_list }, true, false, FILES_NONE },
 	[PRIVILEGES_PARSER] = { "parser", 0, { &parser_list }, true, false, FILES_NONE },
 	[PRIVILEGES_JAILER] = { "jailer",
 				/* FSETID: a clone keeps the setgid bit of folders of any group. */

@@ -8,7 +8,7 @@
 
 enum privilege_set {
 	PRIVILEGES_WAITER, /* installed: waits for the others, with what the caller gave it */
-	PRIVILEGES_OUTER,  /* keeps the record, waits for the jailer */
+	PRIVILEGES_AUDIT,  /* writes the audit log, waits for the jailer */
 	PRIVILEGES_JAILER, /* starts jails, moves trees */
 	PRIVILEGES_PARSER, /* reads what the front end sends */
 	PRIVILEGES_JAIL,   /* package code, in the tree */

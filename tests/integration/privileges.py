@@ -103,7 +103,7 @@ def landlock_version():
 
 
 def domains(calls, what):
-    """Who enters a Landlock domain and runs no program in it: the outer, the parser, and those that unpack. Who
+    """Who enters a Landlock domain and runs no program in it: the audit process, the parser, and those that unpack. Who
     enters one for a jail's program is seen by what that may open: unit/landlock."""
     kin, entered, runs = {}, {}, set()
     for pid, name, rest in calls:
@@ -126,7 +126,7 @@ def domains(calls, what):
     # A jail has a process more that runs nothing; there is none in a delete.
     others = len(alone) - len(unpacking)
     tap.report((others == 2 if what == "delete" else others > 2) and bool(unpacking) == what.startswith("create by native"),
-               f"strace of {what}: outer and parser enter a Landlock domain, and who unpacks",
+               f"strace of {what}: audit process and parser enter a Landlock domain, and who unpacks",
                f"{len(alone)} without a program, {len(unpacking)} of them with children")
 
 

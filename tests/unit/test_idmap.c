@@ -1,6 +1,6 @@
-/* helper/idmap.c: which ids the outer user namespace has, who has none, and who the jailer is on
- * files. Only root can write such maps without a program. */
-#include "helper/idmap.h"
+/* helper/idmap.c and jailer.c: which ids the outer user namespace has, who has none, and who the
+ * jailer is on files. Only root can write such maps without a program. */
+#include "helper/jailer.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -51,7 +51,7 @@ static void in_child(const struct idmap *map, void (*say)(int out), char text[st
 	if (pid == 0) {
 		char byte;
 
-		if (idmap_leave_host(NULL) == 0 && read(go[0], &byte, 1) == 1)
+		if (jailer_leave_host(NULL) == 0 && read(go[0], &byte, 1) == 1)
 			say(back[1]);
 		_exit(0);
 	}
@@ -103,7 +103,7 @@ static void say_ids(int out)
 	uid_t real, effective, saved;
 	gid_t group, effective_group, saved_group;
 
-	if (idmap_act_for_caller(NULL) < 0 || getresuid(&real, &effective, &saved) < 0 ||
+	if (jailer_act_for_caller(NULL) < 0 || getresuid(&real, &effective, &saved) < 0 ||
 	    getresgid(&group, &effective_group, &saved_group) < 0)
 		return;
 	dprintf(out, "%u %u %u %u %u %u %d %d", real, effective, saved, group, effective_group,

@@ -1,0 +1,19 @@
+#include "helper/audit_client.h"
+
+#include "proto/channel.h"
+
+int audit_ask(int socket, const struct record *record, struct error **err)
+{
+	int fds[PACKET_FDS_MAX];
+	char answer = 1;
+	size_t count;
+
+	if (packet_send(socket, record, sizeof(*record), NULL, 0, err) < 0)
+		return -1;
+	if (packet_receive(socket, &answer, 1, fds, &count, NULL) != 1 || answer)
+		return error_set(err, ERR_HOST,
+				 "%s refused: it cannot be recorded, and the policy has audit: "
+				 "required = yes",
+				 record->request);
+	return 0;
+}

@@ -1,0 +1,122 @@
+#include "helper/jailer.h"
+
+#include <linux/securebits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "helper/parser.h"
+#include "helper/privileges.h"
+#include "helper/serve.h"
+
+int jailer_leave_host(struct error **err)
+{
+	if (unshare(IDMAP_HOST_PARTS) < 0)
+		return idmap_explain("namespaces",
+				     "user.max_net_namespaces user.max_ipc_namespaces "
+				     "user.max_uts_namespaces",
+				     err);
+	return 0;
+}
+
+int jailer_act_for_caller(struct error **err)
+{
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0 ||
+	    setresgid(SPARE_ID, SPARE_ID, SPARE_ID) < 0 ||
+	    setresuid(SPARE_ID, SPARE_ID, SPARE_ID) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot become the range's spare id");
+	/* These calls tell only what was before. */
+	setfsgid(CALLER_ID);
+	setfsuid(CALLER_ID);
+	if (setfsgid(SPARE_ID + 1) != (int)CALLER_ID || setfsuid(SPARE_ID + 1) != (int)CALLER_ID)
+		return error_set(err, ERR_SYSTEM, "cannot reach files as the caller");
+	return 0;
+}
+
+/* How the start went, as record_receive() takes it. */
+static int tell_starter(int records, const struct error *error)
+{
+	struct record r = { .code = error ? error->code : ERR_NONE };
+
+	snprintf(r.text, sizeof(r.text), "%s", error && error->message ? error->message : "");
+	return packet_send(records, &r, sizeof(r), NULL, 0, NULL);
+}
+
+/* The parser, child of the jailer. Returns the jailer's end of what connects them, or -1. */
+static int start_parser(int records, int memory, int key, struct error **err)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
+	pid = fork();
+	if (pid < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot start the parser");
+	if (pid == 0) {
+		close(ends[0]);
+		close(records);
+		closep(&memory);
+		closep(&key);
+		if (privileges_drop(PRIVILEGES_PARSER, -1, err) < 0)
+			_exit(1);
+		parser_run(CHANNEL, ends[1]);
+	}
+	close(ends[1]);
+	close(CHANNEL);
+	return ends[0];
+}
+
+/* Before there is a parser an error can only be told on standard error. */
+static _Noreturn void give_up(const struct error *err)
+{
+	fprintf(stderr, "%s\n", err && err->message ? err->message : "out of memory");
+	_exit(1);
+}
+
+/* The other end tells of a parent that had died before its end could be told by a signal, as well.
+ */
+static void wait_for_ids(const struct starter *s)
+{
+	char byte;
+
+	if (read(s->mapped[0], &byte, 1) != 1)
+		_exit(1);
+	close(s->mapped[0]);
+}
+
+_Noreturn void jailer_run(struct starter *s)
+{
+	bool installed = s->session.mode == MODE_INSTALLED;
+	_cleanup_error_ struct error *err = NULL;
+	int parser = -1, left;
+
+	close(s->mapped[1]);
+	close(s->records[1]);
+	audit_close(&s->audit);
+	left = jailer_leave_host(&err);
+	if (tell_starter(s->records[0], err) < 0 || left < 0)
+		_exit(1);
+	if (installed) {
+		wait_for_ids(s);
+		if (jailer_act_for_caller(&err) < 0)
+			give_up(err);
+	}
+	/* Pid 1 of the namespace: with it everything in there ends. Without the audit process
+	 * nothing is done, as nothing can be recorded. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
+	    privileges_drop(PRIVILEGES_JAILER, -1, &err) == 0)
+		parser = start_parser(s->records[0], s->session.rollback.fd, s->key, &err);
+	if (parser < 0)
+		give_up(err);
+	if (!installed)
+		wait_for_ids(s);
+	/* Its maps are written. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		_exit(1);
+	if (packet_send(parser, "", 1, NULL, 0, NULL) < 0)
+		_exit(1);
+	_exit(serve(parser, s->records[0], s->key, &s->session, &s->map));
+}
