@@ -208,7 +208,7 @@ def before_the_first_request(rootlet):
     helper = Helper(USER, program=installed.HELPER, greet=False)
     # The parser's own list comes on top of the jailer's, as its last step.
     pids = wait_until(lambda: ready(helper.process.pid))
-    found = dict(zip(("audit process", "jailer", "parser"), pids or ()))
+    found = dict(zip(("audit", "jailer", "parser"), pids or ()))
     tap.report(len(found) == 3, "audit process, jailer and parser are there before the first request", found)
     status = status_of(helper.process.pid)
     held = {key: status[key] for key in (*SETS, "NoNewPrivs", "Seccomp")}
@@ -226,7 +226,7 @@ def before_the_first_request(rootlet):
 
 
 def ready(first):
-    """Outer, jailer and parser, once all of them are under their lists; FIRST only waits for their end."""
+    """The audit process, jailer and parser, once all of them are under their lists; FIRST only waits for their end."""
     below = children(first)
     if len(below) != 3:
         return None
