@@ -10,6 +10,7 @@
 #include "lib/deb822.h"
 #include "lib/release_text.h"
 #include "lib/signature.h"
+#include "lib/write_all.h"
 
 #define STATUS_MAX 65536
 
@@ -17,16 +18,9 @@
 static int memory_file(const char *name, const void *data, size_t size, struct error **err)
 {
 	_cleanup_close_ int fd = memfd_create(name, 0);
-	size_t done = 0;
-	ssize_t n;
 
-	if (fd < 0)
+	if (fd < 0 || write_all(fd, data, size) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot check a signature");
-	for (; done < size; done += (size_t)n) {
-		n = RETRY_ON_EINTR(write(fd, (const char *)data + done, size - done));
-		if (n < 0)
-			return error_errno(err, ERR_SYSTEM, "cannot check a signature");
-	}
 	return steal_fd(&fd);
 }
 

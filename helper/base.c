@@ -17,6 +17,7 @@
 #include "helper/serve.h"
 #include "helper/root_files.h"
 #include "helper/tree.h"
+#include "lib/write_all.h"
 #include "policy/policy_text.h"
 
 #define DIGEST OWN_FOLDER "/digest"
@@ -124,7 +125,7 @@ static int write_digest(const struct server *s, int tree, const struct tree_dige
 		return -1;
 	if (*mac)
 		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s\n", mac);
-	if (fd < 0 || fchown(fd, 0, 0) < 0 || write(fd, text, length) != (ssize_t)length)
+	if (fd < 0 || fchown(fd, 0, 0) < 0 || write_all(fd, text, length) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write the base's digest");
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "helper/rollback.h"
 #include "helper/tree.h"
 #include "helper/unpacker.h"
+#include "lib/write_all.h"
 
 /* For one request: the longest is debootstrap's first stage. */
 #define STAGE_SECONDS 3600
@@ -332,7 +333,7 @@ static int copy_manifest(int from, int to, struct error **err)
 		if (at > MANIFEST_MAX)
 			return error_set(err, ERR_INPUT, "the manifest is longer than %d bytes",
 					 MANIFEST_MAX);
-		if (write(to, data, (size_t)n) != n)
+		if (write_all(to, data, (size_t)n) < 0)
 			return error_errno(err, ERR_SPACE, "cannot write the manifest");
 	}
 	return n < 0 ? error_errno(err, ERR_SYSTEM, "cannot read the manifest") : 0;

@@ -9,8 +9,10 @@
 #include <time.h>
 
 #include "helper/hash.h"
+#include "lib/read_all.h"
 #include "lib/release_text.h"
 #include "lib/signature.h"
+#include "lib/write_all.h"
 
 #define KEYRING "/tmp/keyring"
 #define SIGNED "/tmp/InRelease"
@@ -35,9 +37,8 @@ int copy_hashed(int from, int to, uint64_t most, uint8_t sum[static SHA256_LEN],
 			return error_set(err, ERR_TRUST, "it is longer than %" PRIu64 " bytes",
 					 most);
 		sha256_update(&hash, (size_t)n, data);
-		for (ssize_t done = 0, w; done < n; done += w)
-			if ((w = RETRY_ON_EINTR(write(to, data + done, (size_t)(n - done)))) < 0)
-				return error_errno(err, ERR_SYSTEM, "cannot write");
+		if (write_all(to, data, (size_t)n) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot write");
 	}
 	if (n < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot read");
@@ -61,20 +62,10 @@ static char *slurp(const char *path, size_t most, size_t *size)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
-	char *text;
-	ssize_t n;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || (size_t)st.st_size > most)
 		return NULL;
-	text = malloc((size_t)st.st_size + 1);
-	n = text ? read(fd, text, (size_t)st.st_size) : -1;
-	if (n < 0) {
-		free(text);
-		return NULL;
-	}
-	text[n] = '\0';
-	*size = (size_t)n;
-	return text;
+	return read_all(fd, (size_t)st.st_size, size);
 }
 
 int chain_begin(struct chain *c, const struct task *task, int keyring, struct error **err)

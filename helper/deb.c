@@ -3,6 +3,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/write_all.h"
+
 static int short_read(struct deb *d)
 {
 	if (d->error)
@@ -24,9 +26,8 @@ static ssize_t next_block(struct deb *d)
 		return short_read(d);
 	sha256_update(&d->hash, (size_t)n, d->block);
 	d->at += (uint64_t)n;
-	for (ssize_t done = 0, w; d->copy >= 0 && done < n; done += w)
-		if ((w = RETRY_ON_EINTR(write(d->copy, d->block + done, (size_t)(n - done)))) < 0)
-			return error_errno(&d->error, ERR_SYSTEM, "cannot keep a copy of it");
+	if (d->copy >= 0 && write_all(d->copy, d->block, (size_t)n) < 0)
+		return error_errno(&d->error, ERR_SYSTEM, "cannot keep a copy of it");
 	return n;
 }
 

@@ -12,6 +12,7 @@
 #include "helper/hash.h"
 #include "helper/processors.h"
 #include "helper/tree.h"
+#include "lib/write_all.h"
 
 #define QUEUE_BYTES (1 << 20)
 #define ATTRIBUTES_MAX 1024 /* of one file */
@@ -124,7 +125,7 @@ static int hash_entry(struct digesting *d, const char *path, const struct stat *
 	if (S_ISREG(st->st_mode) && add_content(d, &hash, fd, path, err) < 0)
 		return -1;
 	hash_end(&hash, sum);
-	if (write(d->sums, sum, sizeof(sum)) != (ssize_t)sizeof(sum))
+	if (write_all(d->sums, sum, sizeof(sum)) < 0)
 		return error_errno(err, ERR_SPACE, "cannot keep the hash of /%.300s", path);
 	return 0;
 }

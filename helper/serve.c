@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "helper/audit_client.h"
 #include "helper/bounds.h"
+#include "lib/clock.h"
 #include "policy/decide.h"
 #include "policy/directory.h"
 
@@ -136,14 +136,6 @@ static int check_row(const struct server *s, const struct row *row, const int *f
 				row->name, s->map->first_uid);
 	}
 	return 0;
-}
-
-static int64_t milliseconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 #define DIRECTORIES_MAX 2
@@ -307,7 +299,7 @@ static int dispatch(struct server *s, const struct task *task, int *fds, size_t 
 	const struct row *row = &table[task->operation <= OP_LAST ? task->operation : OP_NONE];
 	_cleanup_(close_directories) struct directories directories;
 	struct record r = { .kind = RECORD_INTENT };
-	int64_t began = milliseconds();
+	int64_t began = clock_milliseconds();
 	char folders[sizeof(r.arguments)];
 	int result, most = serve_seconds(s, 0);
 
@@ -328,7 +320,7 @@ static int dispatch(struct server *s, const struct task *task, int *fds, size_t 
 	if (result == 0)
 		result = row->handle(s, task, fds, out, err);
 	r.kind = RECORD_RESULT;
-	r.milliseconds = (uint64_t)(milliseconds() - began);
+	r.milliseconds = (uint64_t)(clock_milliseconds() - began);
 	take_outcome(&r, result < 0 ? *err : NULL, out);
 	audit_ask(s->recorder, &r, NULL);
 	return result;
@@ -388,7 +380,7 @@ int serve(int parser, int recorder, int key, const struct session *session, cons
 
 int64_t serve_now(void)
 {
-	return milliseconds() / 1000;
+	return clock_seconds();
 }
 
 int serve_seconds(const struct server *s, int limit)

@@ -21,3 +21,9 @@ static inline int64_t clock_seconds(void)
 {
 	return clock_microseconds() / 1000000;
 }
+
+/* In seconds. */
+static inline double clock_precise(void)
+{
+	return (double)clock_microseconds() / 1e6;
+}

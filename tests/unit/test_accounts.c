@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "lib/write_all.h"
 #include "tap.h"
 
 #define NO_UID "3999999999"
@@ -70,7 +71,7 @@ static void check_service(void)
 		return;
 	}
 	fd = mkstemp(other);
-	tap_check(write(fd, line, strlen(line)) == (ssize_t)strlen(line) &&
+	tap_check(write_all(fd, line, strlen(line)) == 0 &&
 			  accounts_find(ACCOUNTS_USERS, NO_UID, know_more, &user, &err) == 1 &&
 			  strcmp(user.name, "far") == 0 && strcmp(user.home, "/home/far") == 0,
 		  "a user whom only getent knows: %s", err ? err->message : user.name);

@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 #include "helper/hash.h"
+#include "lib/write_all.h"
 #include "tap.h"
 
 #define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
@@ -185,7 +186,7 @@ static void check_damage(void)
 	tap_check(ftruncate(fd, 0) == 0 && audit_write(&a, &r, NULL) == 0 && is_chained(0, ZEROS) &&
 			  field_is(0, "seq", "1"),
 		  "an emptied log begins a chain");
-	tap_check(write(fd, "no record\n", 10) == 10 && audit_write(&a, &r, NULL) == 0 &&
+	tap_check(write_all(fd, "no record\n", 10) == 0 && audit_write(&a, &r, NULL) == 0 &&
 			  field_is(2, "seq", "1"),
 		  "behind what is no record the numbers begin again");
 	hash_of("no record", 9, sum);

@@ -13,6 +13,7 @@
 #include "helper/output.h"
 #include "helper/serve.h"
 #include "helper/tree.h"
+#include "lib/write_all.h"
 #include "tap.h"
 
 static const struct session session = { .mode = MODE_USER };
@@ -64,7 +65,7 @@ static bool make(int tree)
 		}
 		fd = text ? openat(tree, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
 			  : openat(tree, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0 || (text && write(fd, text, strlen(text)) != (ssize_t)strlen(text)) ||
+		if (fd < 0 || (text && write_all(fd, text, strlen(text)) < 0) ||
 		    fchmod(fd, entries[i].mode) < 0 ||
 		    futimens(fd, (struct timespec[]){ { 1000, 0 }, { 2000, 0 } }) < 0)
 			return false;
@@ -171,7 +172,7 @@ static void check_clone(void)
 			  facts(to, "usr/bin/su").st_mode == (S_IFREG | 04755),
 		  "a tree is parted from the other: its files are its own");
 	fd = openat(to, "usr/bin/su", O_WRONLY | O_TRUNC | O_CLOEXEC);
-	tap_check(fd >= 0 && write(fd, "changed", 7) == 7 &&
+	tap_check(fd >= 0 && write_all(fd, "changed", 7) == 0 &&
 			  contains(from, "usr/bin/su", "a program"),
 		  "what is written to one does not change the other");
 	close(fd);
@@ -329,7 +330,7 @@ static bool write_text(const char *path, const char *text)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	return fd >= 0 && write_all(fd, text, strlen(text)) == 0;
 }
 
 int main(void)

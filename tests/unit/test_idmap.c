@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/write_all.h"
 #include "tap.h"
 
 #define FIRST 3000000000u
@@ -56,7 +57,7 @@ static void in_child(const struct idmap *map, void (*say)(int out), char text[st
 		_exit(0);
 	}
 	close(back[1]);
-	if (pid > 0 && idmap_write(&session, map, pid, NULL) == 0 && write(go[1], "", 1) == 1) {
+	if (pid > 0 && idmap_write(&session, map, pid, NULL) == 0 && write_all(go[1], "", 1) == 0) {
 		size_t used = 0;
 
 		while (used < 511 && (n = read(back[0], text + used, 511 - used)) > 0)
@@ -163,8 +164,8 @@ static bool cover(const char *file, const char *text)
 	if (!text)
 		return mount("/proc/self/mem", file, NULL, MS_BIND, NULL) == 0;
 	fd = mkstemp(path);
-	good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) &&
-	       fchmod(fd, 0644) == 0 && mount(path, file, NULL, MS_BIND, NULL) == 0;
+	good = fd >= 0 && write_all(fd, text, strlen(text)) == 0 && fchmod(fd, 0644) == 0 &&
+	       mount(path, file, NULL, MS_BIND, NULL) == 0;
 	close(fd);
 	unlink(path);
 	return good;

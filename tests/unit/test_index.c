@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "helper/hash.h"
+#include "lib/write_all.h"
 #include "tap.h"
 
 #define CONTENT "the content of a package"
@@ -20,14 +21,14 @@ static int memory_file(const char *data)
 {
 	int fd = memfd_create("file", MFD_CLOEXEC);
 
-	return fd >= 0 && write(fd, data, strlen(data)) == (ssize_t)strlen(data) ? fd : -1;
+	return fd >= 0 && write_all(fd, data, strlen(data)) == 0 ? fd : -1;
 }
 
 static bool write_text(const char *path, const char *text)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	return fd >= 0 && write_all(fd, text, strlen(text)) == 0;
 }
 
 /* As root or not. */

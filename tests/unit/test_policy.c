@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/write_all.h"
 #include "policy/decide.h"
 #include "policy/operations.h"
 #include "policy/policy_text.h"
@@ -497,7 +498,7 @@ static int load_text(const char *path, const void *text, size_t size, struct err
 	_cleanup_(policy_free) struct policy *policy = NULL;
 	_cleanup_close_ int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0644);
 
-	if (fd < 0 || write(fd, text, size) != (ssize_t)size)
+	if (fd < 0 || write_all(fd, text, size) < 0)
 		abort();
 	return policy_load(path, true, &policy, err);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "helper/tree.h"
+#include "lib/write_all.h"
 #include "tap.h"
 
 #define ENTRIES 8
@@ -183,7 +184,7 @@ static int unpack(const struct layout *l, bool later, struct error **err)
 	uint8_t sum[SHA256_LEN];
 
 	hash_of(deb.data, deb.used, sum);
-	if (fd < 0 || write(fd, deb.data, deb.used) != (ssize_t)deb.used)
+	if (fd < 0 || write_all(fd, deb.data, deb.used) < 0)
 		return -1;
 	return package_unpack(l, "toy", sum, fd, false, later, err);
 }
@@ -541,7 +542,7 @@ static void check_files(void)
 	hash_of(deb.data, deb.used, sum);
 	sum[0] ^= 1;
 	l = begin(NULL);
-	tap_check(write(fd, deb.data, deb.used) == (ssize_t)deb.used &&
+	tap_check(write_all(fd, deb.data, deb.used) == 0 &&
 			  package_unpack(&l, "toy", sum, fd, false, false, &err) == -1 && err &&
 			  err->code == ERR_TRUST && strstr(err->message, "hash differs"),
 		  "a hash that is another: refused");
@@ -558,7 +559,7 @@ static bool write_text(const char *path, const char *text)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	return fd >= 0 && write_all(fd, text, strlen(text)) == 0;
 }
 
 /* Files are root's. */
