@@ -429,58 +429,50 @@ static int open_to_all(struct policy **out, struct error **err)
 			    out, err);
 }
 
-/* Whoever can write the file, or exchange it, would be its author. */
-static int check_owner(int fd, const char *path, struct error **err)
+/* Opens a file or directory of root's. Whoever else can write it, or exchange it, would be its
+ * author.
+ */
+static int open_roots(const char *path, int flags, mode_t type, struct error **err)
 {
+	_cleanup_close_ int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot look at %s", path);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, ERR_HOST, "cannot open %s", path);
+	if ((st.st_mode & S_IFMT) != type)
+		return error_set(err, ERR_HOST, "%s is no %s", path,
+				 type == S_IFREG ? "regular file" : "directory");
 	if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH))
 		return error_set(err, ERR_HOST,
 				 "%s is refused: it must be root's and writable by "
 				 "nobody else; run: chown root: %s && chmod go-w %s",
 				 path, path, path);
-	return 0;
-}
-
-static int check_folder(const char *path, struct error **err)
-{
-	const char *slash = strrchr(path, '/');
-	_cleanup_free_ char *folder = strndup(path, slash ? (size_t)(slash - path) : 0);
-	_cleanup_close_ int fd = -1;
-
-	if (!folder)
-		return error_set(err, ERR_SPACE, "out of memory");
-	fd = open(folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return error_errno(err, ERR_HOST, "cannot look at %s", folder);
-	return check_owner(fd, folder, err);
+	return steal_fd(&fd);
 }
 
 int policy_load(const char *path, bool required, struct policy **out, struct error **err)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	_cleanup_free_ char *text = NULL;
-	struct stat st;
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *above = strndup(path, (size_t)(slash - path)), *text = NULL;
+	_cleanup_close_ int directory = -1, file = -1;
 	size_t size;
 
 	*out = NULL;
-	if (fd < 0 && errno == ENOENT && !required)
-		return open_to_all(out, err);
-	if (fd < 0 && errno == ENOENT)
-		return error_set(err, ERR_REFUSED,
-				 "there is no %s, and without it rootlet-helper, "
-				 "which is installed with privileges, does nothing for anybody; an "
-				 "administrator can begin with policy.conf.example",
-				 path);
-	if (fd < 0)
-		return error_errno(err, ERR_HOST, "cannot open %s", path);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return error_set(err, ERR_HOST, "%s is no regular file", path);
-	if (check_owner(fd, path, err) < 0 || check_folder(path, err) < 0)
+	if (!above)
+		return error_set(err, ERR_SPACE, "out of memory");
+	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return !required ? open_to_all(out, err)
+				 : error_set(err, ERR_REFUSED,
+					     "there is no %s, and without it rootlet-helper, "
+					     "which is installed with privileges, does nothing for "
+					     "anybody; an administrator can begin with "
+					     "policy.conf.example",
+					     path);
+	directory = open_roots(above, O_PATH, S_IFDIR, err);
+	file = directory < 0 ? -1 : open_roots(path, O_RDONLY, S_IFREG, err);
+	if (file < 0)
 		return -1;
-	text = read_all(fd, BYTES_MAX, &size);
+	text = read_all(file, BYTES_MAX, &size);
 	if (!text)
 		return error_errno(err, ERR_SYSTEM, "cannot read %s", path);
 	if (size == BYTES_MAX || strlen(text) != size)
