@@ -207,8 +207,8 @@ static void for_each_argument(const struct privileges *p,
 					   const struct argument_rule *rule, json_t *into),
 			      json_t *into)
 {
-	for (size_t i = 0; i < PRIVILEGES_LISTS && p->lists[i]; i++)
-		for (const struct argument_rule *r = p->lists[i]->arguments; r->call; r++)
+	for (const struct call_list *const *list = privileges_lists(p); *list; list++)
+		for (const struct argument_rule *r = (*list)->arguments; r->call; r++)
 			if (privileges_is_first(p, r))
 				each(p, r, into);
 }
@@ -221,8 +221,8 @@ static void print_argument(const struct privileges *p, const struct argument_rul
 	(void)into;
 	printf("  %s, argument %u, %s\n   ", rule->call, rule->argument + 1,
 	       rule->bits ? "no bits but" : "one of");
-	for (size_t i = 0; i < PRIVILEGES_LISTS; i++) {
-		const struct argument_rule *r = privileges_rule(p, i, rule);
+	for (const struct call_list *const *list = privileges_lists(p); *list; list++) {
+		const struct argument_rule *r = privileges_rule(*list, rule);
 
 		for (const struct argument_value *v = r ? r->values : NULL; v && v->name; v++)
 			print_word(v->name, &width);
@@ -235,8 +235,8 @@ static void describe_argument(const struct privileges *p, const struct argument_
 {
 	json_t *values = json_object();
 
-	for (size_t i = 0; i < PRIVILEGES_LISTS; i++) {
-		const struct argument_rule *r = privileges_rule(p, i, rule);
+	for (const struct call_list *const *list = privileges_lists(p); *list; list++) {
+		const struct argument_rule *r = privileges_rule(*list, rule);
 
 		for (const struct argument_value *v = r ? r->values : NULL; v && v->name; v++)
 			json_object_set_new(values, v->name, json_integer(v->value));
@@ -257,8 +257,8 @@ static void print_set(const struct privileges *p)
 	if (p->contained)
 		printf("  calls that write to disk at once, and core limits, do nothing\n");
 	printf("  calls:\n   ");
-	for (size_t i = 0; i < PRIVILEGES_LISTS && p->lists[i]; i++)
-		for (const char *const *call = p->lists[i]->calls; *call; call++, count++)
+	for (const struct call_list *const *list = privileges_lists(p); *list; list++)
+		for (const char *const *call = (*list)->calls; *call; call++, count++)
 			print_word(*call, &width);
 	printf("\n  %zu in all\n", count);
 	for_each_argument(p, print_argument, NULL);
@@ -271,8 +271,8 @@ static json_t *describe_set(const struct privileges *p)
 	for (size_t i = 0; i < CAPABILITIES; i++)
 		if (p->capabilities >> capabilities[i].number & 1)
 			json_array_append_new(held, json_string(capabilities[i].name));
-	for (size_t i = 0; i < PRIVILEGES_LISTS && p->lists[i]; i++)
-		for (const char *const *call = p->lists[i]->calls; *call; call++)
+	for (const struct call_list *const *list = privileges_lists(p); *list; list++)
+		for (const char *const *call = (*list)->calls; *call; call++)
 			json_array_append_new(calls, json_string(*call));
 	for_each_argument(p, describe_argument, arguments);
 	return json_pack("{s:s, s:o, s:s, s:b, s:o, s:o}", "process", p->name, "capabilities", held,

@@ -1,9 +1,8 @@
-/* The whole of what each process of rootlet-helper may do, for the helper to load and for `rootlet
- * policy seccomp` to print. The lists of calls are policy/seccomp/NAME.list, compiled in. */
+/* What each process of rootlet-helper may do, for the helper to load and for `rootlet policy
+ * seccomp` to print; with its lists of calls in privilege_rules.h, all of it. */
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 enum privilege_set {
@@ -25,31 +24,9 @@ enum file_access {
 	FILES_TOOL, /* /usr and its like to read and run; the staging, /tmp, /run, /dev, /proc */
 };
 
-struct argument_value {
-	const char *name; /* NULL ends an array */
-	uint32_t value;
-};
-
-/* What a call may be told: the kernel looks at the lower 32 bits of these arguments only. */
-struct argument_rule {
-	const char *call;  /* NULL ends an array */
-	unsigned argument; /* from 0 on */
-	bool bits;	   /* none but these bits; else one of these values */
-	const struct argument_value *values;
-};
-
-struct call_list {
-	const char *const *calls; /* NULL-terminated */
-	const struct argument_rule *arguments;
-};
-
-#define PRIVILEGES_LISTS 3 /* of one set, at most */
-
 struct privileges {
 	const char *name;
 	uint64_t capabilities;
-	const struct call_list *lists[PRIVILEGES_LISTS]; /* their union; NULL where there are fewer
-							  */
 	bool kill; /* what is not on the list ends the process; else EPERM, ENOSYS if unknown */
 	bool contained; /* calls that write to the disk at once and core limits do nothing */
 	enum file_access files;
