@@ -314,7 +314,7 @@ static int dispatch(struct server *s, const struct task *task, int *fds, size_t 
 		take_outcome(&r, err ? *err : NULL, out);
 	}
 	s->refusals = result < 0 ? s->refusals + 1 : 0;
-	if (audit_ask(s->recorder, &r, err) < 0 || result < 0)
+	if (audit_ask(s->audit, &r, err) < 0 || result < 0)
 		return -1;
 	result = enter_tree(row, &directories, fds, err);
 	if (result == 0)
@@ -322,7 +322,7 @@ static int dispatch(struct server *s, const struct task *task, int *fds, size_t 
 	r.kind = RECORD_RESULT;
 	r.milliseconds = (uint64_t)(clock_milliseconds() - began);
 	take_outcome(&r, result < 0 ? *err : NULL, out);
-	audit_ask(s->recorder, &r, NULL);
+	audit_ask(s->audit, &r, NULL);
 	return result;
 }
 
@@ -356,11 +356,11 @@ static bool answer(struct server *s)
 	return r == 0 && s->refusals < REFUSALS_MAX;
 }
 
-int serve(int parser, int recorder, int key, const struct session *session, const struct idmap *map)
+int serve(int parser, int audit, int key, const struct session *session, const struct idmap *map)
 {
 	struct server s = {
 		.parser = parser,
-		.recorder = recorder,
+		.audit = audit,
 		.key = key,
 		.session = session,
 		.map = map,
@@ -395,7 +395,7 @@ int serve_seconds(const struct server *s, int limit)
 void serve_watch_witnesses(const struct server *s, struct pollfd fds[static WITNESSES])
 {
 	fds[0] = (struct pollfd){ .fd = s->parser, .events = POLLIN };
-	fds[1] = (struct pollfd){ .fd = s->recorder, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = s->audit, .events = POLLIN };
 }
 
 int serve_check_witnesses(const struct pollfd fds[static WITNESSES], struct error **err)
@@ -403,7 +403,7 @@ int serve_check_witnesses(const struct pollfd fds[static WITNESSES], struct erro
 	if (fds[0].revents)
 		return error_set(err, ERR_INTERRUPTED, "the front end left");
 	if (fds[1].revents)
-		return error_set(err, ERR_INTERRUPTED, "who keeps the record has ended");
+		return error_set(err, ERR_INTERRUPTED, "the audit process exited");
 	return 0;
 }
 

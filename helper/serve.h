@@ -20,9 +20,9 @@ struct stage {
 #define STAGE_NONE ((struct stage){ .jail = JAIL_NONE, .socket = -1 })
 
 struct server {
-	int parser;   /* socket */
-	int recorder; /* socket of audit_serve() */
-	int key;      /* snapshot_key_open() */
+	int parser; /* socket */
+	int audit;  /* socket of audit_serve() */
+	int key;    /* snapshot_key_open() */
 	const struct session *session;
 	const struct idmap *map;
 	bool greeted;
@@ -46,8 +46,7 @@ struct outcome {
 
 /* Serves until the parser is gone, then ends and removes what is unfinished. Returns the exit
  * status. */
-int serve(int parser, int recorder, int key, const struct session *session,
-	  const struct idmap *map);
+int serve(int parser, int audit, int key, const struct session *session, const struct idmap *map);
 
 /* What a request may take at most, in seconds: LIMIT (0: none), or less by the policy. */
 int serve_seconds(const struct server *s, int limit);

@@ -17,7 +17,7 @@
 #include "tap.h"
 
 static const struct session session = { .mode = MODE_USER };
-static struct server server = { .session = &session, .recorder = -1, .parser = -1 };
+static struct server server = { .session = &session, .audit = -1, .parser = -1 };
 
 #define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define X200 X50 X50 X50 X50

@@ -78,7 +78,7 @@ int main(void)
 	_cleanup_error_ struct error *err = NULL;
 	char folder[] = "/tmp/test_count.XXXXXX", outside[] = "/tmp/test_count.XXXXXX";
 	const struct session session = { .mode = MODE_USER };
-	struct server server = { .session = &session, .recorder = -1 };
+	struct server server = { .session = &session, .audit = -1 };
 	struct tree_census census;
 	int ends[2], tree, other;
 

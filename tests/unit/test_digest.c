@@ -12,7 +12,7 @@
 #include "tap.h"
 
 static const struct session session = { .mode = MODE_USER };
-static struct server server = { .session = &session, .recorder = -1, .parser = -1 };
+static struct server server = { .session = &session, .audit = -1, .parser = -1 };
 
 struct entry {
 	const char *path;
