@@ -1,7 +1,7 @@
-/* The audit log: a record of every request, before it is done (intent) and after it (result), or
- * that it was refused. A process of its own writes it, the audit process, which outlives the one
- * that does the work, so that a killed request shows, and which nothing that came from outside can
- * reach but a struct record. Where the records go: audit_backends.h. */
+/* The audit log. Every request has two records, one before it is done (intent) and one after it
+ * (result), or one that says that it was refused. The audit process writes them. It outlives the
+ * jailer, so that a killed request shows, and it reads nothing but struct record. Where the records
+ * go: audit_backends.h. */
 #pragma once
 
 #include <sys/types.h>
@@ -42,8 +42,8 @@ struct audit {
  * log is required and a backend cannot be opened. */
 int audit_open(struct audit *a, const struct session *session, int given, struct error **err);
 
-/* For a session that could not be opened, so that no policy says where refusals go: in installed
- * mode to the journal, or else to syslog; in others nowhere, and A has no session. */
+/* For a session that could not be opened: no policy says where its refusal goes. In installed mode
+ * it goes to the journal, or else to syslog; in the other modes nowhere, and A has no session. */
 void audit_open_to_refuse(struct audit *a, const struct session *session);
 
 void audit_close(struct audit *a);
@@ -54,6 +54,6 @@ int audit_write(struct audit *a, const struct record *record, struct error **err
 /* Serves SOCKET until its other end has closed, then records what was left undone. */
 void audit_serve(struct audit *a, int socket);
 
-/* One record from SOCKET, whose texts end. Returns false if the other end has closed, or sent
+/* Receives one record, and terminates its texts. Returns false if the other end has closed, or sent
  * anything else. */
 bool record_receive(int socket, struct record *record);

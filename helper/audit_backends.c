@@ -15,7 +15,7 @@
 #include "helper/root_files.h"
 
 #define SOCKET_SECONDS 5
-/* 5 s: who has the lock writes a few hundred bytes with it. */
+/* 5 s: whoever has the lock writes a few hundred bytes. */
 #define LOCK_PAUSE 5000000 /* ns */
 #define LOCK_TRIES 1000
 
@@ -54,8 +54,8 @@ static int open_file(const struct session *s, int given, struct error **err)
 				   path, path, path);
 }
 
-/* Every caller's helper needs this lock, and a caller whose cgroup is his own can freeze his helper
- * while it holds it. Once it could not be had, no time is lost with it any more. */
+/* Every caller's helper needs this lock, and callers who own their cgroup can freeze their helper
+ * while it holds it. So after the first failure the next attempts do not wait. */
 static int lock_file(int file, int tries)
 {
 	const struct timespec pause = { .tv_nsec = LOCK_PAUSE };
@@ -125,8 +125,8 @@ static int append(int file, off_t *end, const char *text, size_t length, bool un
 	return -1;
 }
 
-/* The record goes behind the last one of the file, which is our own while the file has the end that
- * we gave it. */
+/* Appends the record behind the last one in the file. That is our own as long as the file ends
+ * where we left it. */
 static int append_record(struct audit *a, int file, struct entry *e)
 {
 	struct audit_text t;
@@ -147,8 +147,10 @@ static int append_record(struct audit *a, int file, struct entry *e)
 	return 0;
 }
 
-/* Under the lock of the file, which all helpers share: the chain is one. Where another keeps the
- * lock, nobody's request is to go unrecorded for that: the chain may part there, and says so. */
+/* All helpers share the lock of the file, so that there is one chain. If another helper does not
+ * release it, the request is recorded all the same: the chain may part there, and the record says
+ * so.
+ */
 static int write_file(struct audit *a, int file, struct entry *e)
 {
 	int result;
@@ -171,7 +173,7 @@ int audit_connect(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	/* One that does not read must not hold up who waits for the record. */
+	/* A daemon that does not read must not hold up the request. */
 	const struct timeval patience = { .tv_sec = SOCKET_SECONDS };
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);

@@ -141,7 +141,7 @@ static int priority_of(const struct record *r)
 	return r->kind == RECORD_RESULT && r->code != ERR_NONE ? LOG_NOTICE : LOG_INFO;
 }
 
-/* For a person who reads. */
+/* For people. */
 static void add_message(struct audit_text *t, const struct entry *e)
 {
 	const struct caller *c = &e->session->grant.caller;

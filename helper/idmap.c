@@ -14,7 +14,7 @@
 
 _Static_assert(SUBIDS_NEEDED == RANGE_COUNT + 1, "a range has a spare id");
 
-/* Root, and who has the two capabilities, write the maps themselves: no program needed. */
+/* With the two capabilities, which root has as well, no program is needed. */
 static int write_map(pid_t pid, const char *file, uint32_t first, uint32_t caller, bool spare)
 {
 	char path[64], map[128];
@@ -72,9 +72,9 @@ static int choose_range(const struct session *session, struct idmap *map, struct
 	return subids_check_untaken(caller->name, map->first_uid, err);
 }
 
-/* The owner of a user namespace has every right over it, so that must not be the caller, who could
- * else enter it past us, nor an id that is mapped in there, which a setuid program in a rootfs
- * makes of him. A range has one id more than jails have. Sources: user_namespaces(7), ptrace(2). */
+/* The owner of a user namespace has every right over it. So the owner must not be the caller, who
+ * could enter it, nor an id that is mapped there, which a caller can get by a setuid program in a
+ * rootfs. A range has one id more than jails have. Sources: user_namespaces(7), ptrace(2). */
 static int become_spare(const struct idmap *map, struct error **err)
 {
 	uid_t uid = map->first_uid + RANGE_COUNT;
@@ -99,7 +99,7 @@ int idmap_open(const struct session *session, struct idmap *map, struct error **
 
 	if (session->mode != MODE_INSTALLED)
 		return r;
-	/* Who has no range is refused by a process that he cannot stop, either: nobody's. */
+	/* A caller without a range is refused by a process that they cannot stop, either. */
 	if (r < 0)
 		map->first_uid = map->first_gid = SUBIDS_ROOT_FIRST;
 	return become_spare(map, r < 0 ? NULL : err) < 0 ? -1 : r;
@@ -110,8 +110,8 @@ pid_t idmap_fork(struct error **err)
 	const unsigned long flags = CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD;
 	pid_t pid;
 
-	/* The child is dumpable until it has ids: else only the host's root could write its maps.
-	 * Nobody runs as the spare id who could make use of it. */
+	/* The child is dumpable until it has ids, because otherwise only the host's root could
+	 * write its maps. Nothing else runs as the spare id. */
 	if (prctl(PR_SET_DUMPABLE, 1) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare a process");
 	pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Level 1: a user namespace in which 0…65534 are the sub-range and 65535 is the caller.
+/* The outer user namespace, in which 0…65534 are the sub-range and 65535 is the caller.
  * Sources: user_namespaces(7), subuid(5), newuidmap(1). */
 #pragma once
 
@@ -8,7 +8,7 @@
 #include "helper/session.h"
 
 #define RANGE_COUNT 65535u /* ids 0…65534 of the rootfs */
-#define CALLER_ID 65535u   /* the caller, as level 1 sees it */
+#define CALLER_ID 65535u   /* the caller, in the outer user namespace */
 #define SPARE_ID 65536u	   /* the range's last id, which no file has; in installed mode only */
 
 struct idmap {

@@ -69,15 +69,14 @@ static int start_parser(int records, int memory, int key, struct error **err)
 	return ends[0];
 }
 
-/* Before there is a parser an error can only be told on standard error. */
+/* Without a parser, standard error is the only place for an error. */
 static _Noreturn void give_up(const struct error *err)
 {
 	fprintf(stderr, "%s\n", err && err->message ? err->message : "out of memory");
 	_exit(1);
 }
 
-/* The other end tells of a parent that had died before its end could be told by a signal, as well.
- */
+/* The end of the pipe also shows that the parent died before its death could be signalled. */
 static void wait_for_ids(const struct starter *s)
 {
 	char byte;
@@ -104,8 +103,8 @@ _Noreturn void jailer_run(struct starter *s)
 		if (jailer_act_for_caller(&err) < 0)
 			give_up(err);
 	}
-	/* Pid 1 of the namespace: with it everything in there ends. Without the audit process
-	 * nothing is done, as nothing can be recorded. */
+	/* As pid 1 of the namespace it takes everything in there with it. Without the audit process
+	 * nothing may be done, because nothing can be recorded. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
 	    privileges_drop(PRIVILEGES_JAILER, -1, &err) == 0)
 		parser = start_parser(s->records[0], s->session.rollback.fd, s->key, &err);

@@ -2,10 +2,11 @@
  * Descriptor 4 may be the caller's own audit log (audit.h), and 5 their memory of release dates
  * (rollback.h). What is in this file is the starter; it becomes the audit process.
  *
- *   waiter   installed, the process that the caller has started: waits for the next
- *   audit    in level 1, but for its pid namespace; writes the audit log        (audit.c)
- *   jailer   pid 1 of level 1; starts jails, moves trees; never sees protobuf   (jailer.c, serve.c)
- *            forks of it hash the files of a tree that it clones                (digest.c)
+ *   waiter   installed: the process that the caller started; waits for the next
+ *   audit    in the outer user namespace, but not in its pid namespace; writes the audit log
+ *            (audit.c)
+ *   jailer   pid 1 of the outer user namespace; starts jails, moves trees; never sees protobuf
+ *            (jailer.c, serve.c); forks of it hash the files of a tree that it clones (digest.c)
  *   parser   reads what the front end sends; holds nothing                      (parser.c)
  *   builder  in the tool jail; checks the chain of trust, lays out the mirror   (builder.c)
  *   jails    one for each thing that package code does                          (jail.c)
@@ -32,21 +33,21 @@
 #define MEMORY 5
 #define PATIENCE_SECONDS 600 /* with a front end that does not read */
 
-/* Nothing from outside is left but the channel, the log and the memory: no environment, no
- * descriptor, no folder, no signal mask, no timer. */
+/* Keeps nothing that the caller set up but the channel, the log and the memory: no environment, no
+ * descriptor, no working directory, no signal mask, no timer. */
 static void leave_outside(void)
 {
 	const struct itimerval never = { 0 };
 	sigset_t none;
 
-	/* Its memory and its files in /proc are nobody's, and a crash is no file of anybody's. Each
+	/* Nobody can read its memory or write its files in /proc, and a crash leaves no file. Each
 	 * change of ids undoes the first. */
 	prctl(PR_SET_DUMPABLE, 0);
 	privileges_limit_cores();
 	clearenv();
 	close_range(MEMORY + 1, ~0U, 0);
 	standard_descriptors_open();
-	/* What was not given is no other file that is opened later, either. */
+	/* A file that is opened later must not get the number of one that was not given. */
 	for (int fd = CHANNEL; fd <= MEMORY; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY | O_CLOEXEC) != fd)
 			_exit(1);
@@ -81,15 +82,16 @@ static int check_channel(struct error **err)
 	return 0;
 }
 
-/* Before there is a parser an error can only be told on standard error. */
+/* Without a parser, standard error is the only place for an error. */
 static int complain(const struct error *err)
 {
 	fprintf(stderr, "%s\n", err && err->message ? err->message : "out of memory");
 	return 1;
 }
 
-/* Before there is a parser, whatever the front end asks first is answered with ERR. It is taken
- * from the queue, unread: to close with it in there would reset the channel and lose the answer. */
+/* Answers the front end's first request with ERR, whatever it asks for. The request is taken from
+ * the queue, unread: closing the channel with a request in the queue would reset it and lose the
+ * answer. */
 static int refuse(struct audit *audit, const struct error *err)
 {
 	struct record record = { .kind = RECORD_REFUSAL, .request = "Hello", .rule = "start" };
@@ -99,7 +101,7 @@ static int refuse(struct audit *audit, const struct error *err)
 	snprintf(record.text, sizeof(record.text), "%s", err && err->message ? err->message : "");
 	if (audit->session)
 		audit_write(audit, &record, NULL);
-	/* What packs the answer has no rights. */
+	/* The answer is packed without any right. */
 	if (privileges_renounce(NULL) < 0)
 		return 1;
 	if (RETRY_ON_EINTR(recv(CHANNEL, &byte, sizeof(byte), MSG_TRUNC)) <= 0)
@@ -122,10 +124,10 @@ static int become_audit_process(struct starter *s, pid_t jailer_pid)
 	close(s->records[0]);
 	closep(&s->session.rollback.fd);
 	closep(&s->key);
-	/* It must not stop while it has the log's lock. */
+	/* It must not stop while it holds the log's lock. */
 	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
 		signal(stops[i], SIG_IGN);
-	/* With the first process all ends. A change of ids would undo this: prctl(2). */
+	/* If the first process dies, everything ends. A change of ids would undo this: prctl(2). */
 	if (s->session.mode == MODE_INSTALLED && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return 1;
 	if (privileges_drop(PRIVILEGES_AUDIT, -1, &err) < 0)
@@ -137,8 +139,9 @@ static int become_audit_process(struct starter *s, pid_t jailer_pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-/* Goes on in a child: what the kernel let the caller do to the process that he has started may
- * still be on its way, prlimit(2) for one. That process waits, and says how it ended. */
+/* Continues in a child: something that the caller was allowed to do to the process that they
+ * started, such as prlimit(2), may still take effect there. The parent waits and returns the exit
+ * status. */
 static int leave_first_process(struct error **err)
 {
 	pid_t pid = fork();
@@ -149,8 +152,8 @@ static int leave_first_process(struct error **err)
 	if (pid == 0)
 		return 0;
 	close_range(CHANNEL, ~0U, 0);
-	/* Only in a namespace of its own it has the right to drop its bounding set. Where it can
-	 * make none, the other cannot either, and says so. */
+	/* It may drop its bounding set only in a user namespace of its own. If it cannot make one,
+	 * the child cannot either, and reports that. */
 	if ((unshare(CLONE_NEWUSER) == 0 ? privileges_drop(PRIVILEGES_WAITER, -1, NULL)
 					 : privileges_renounce(NULL)) < 0 ||
 	    RETRY_ON_EINTR(waitpid(pid, &status, 0)) < 0)
@@ -158,12 +161,13 @@ static int leave_first_process(struct error **err)
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
-/* What the processes of level 1 are to share. */
+/* Opens and makes what the processes in the outer user namespace share. */
 static int prepare(struct starter *s, struct error **err)
 {
 	bool installed = s->session.mode == MODE_INSTALLED;
-	/* From here on the caller of an installed helper cannot stop it, with the log's lock in
-	 * its hand, nor set its limits. Who has no range is told so, and that is recorded, last. */
+	/* From here on the caller of an installed helper cannot stop it while it holds the log's
+	 * lock, nor set its limits. A caller without a range is refused at the end, so that this is
+	 * recorded. */
 	int mapped = idmap_open(&s->session, &s->map, err);
 
 	if (installed && leave_first_process(err) < 0)

@@ -90,8 +90,8 @@ int privileges_drop(enum privilege_set set, int file, struct error **err)
 				   p->name);
 	if (apply_capabilities(p->capabilities, set != PRIVILEGES_PARSER, err) < 0)
 		return error_wrap(err, "%s", p->name);
-	/* Nobody is to look into these processes, even who is the same user. Without ids yet, the
-	 * jailer has to be dumpable: see idmap_fork. */
+	/* Nobody may look into these processes, not even the same user. The jailer has no ids yet,
+	 * and has to be dumpable until then: see idmap_fork. */
 	if (set != PRIVILEGES_JAILER && prctl(PR_SET_DUMPABLE, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot protect the %s", p->name);
 	refuse_new_code(p);

@@ -23,10 +23,10 @@ struct caller {
 /* A policy as it applies to one caller. */
 struct grant {
 	const struct policy *policy;
-	const struct policy_rule *rule; /* NULL: no section names him */
+	const struct policy_rule *rule; /* NULL: no section names them */
 	struct caller caller;
 	/* Those of the rule's keyrings that are root's; else file is 0. They are looked at where
-	 * root is root: the helper asks in a user namespace, in which he is nobody. */
+	 * root is root: the helper asks in a user namespace, in which root is nobody. */
 	struct keyring {
 		dev_t device;
 		ino_t file;
@@ -45,5 +45,5 @@ int grant_make(struct grant *grant, const struct policy *policy, const struct ca
 /* First id of the range that [ids] gives to a user; false if it gives none. */
 bool policy_find_range(const struct policy *policy, const char *name, uid_t uid, uint32_t *first);
 
-/* First id of the caller's range by [ids]. ERR_REFUSED where the policy gives him none. */
+/* First id of the caller's range by [ids]. ERR_REFUSED if the policy gives them none. */
 int policy_range(const struct grant *grant, uint32_t *first, struct error **err);

@@ -45,7 +45,7 @@ static bool valid_file(const char *s)
 	return s[0] == '/' && s[1] && !strstr(s, "//") && !strstr(s, "/./") && !strstr(s, "/../");
 }
 
-/* The folder is compared with what the kernel says, which has neither dots nor links in it. */
+/* The directory is compared with what the kernel says, which has neither dots nor links in it. */
 static bool valid_folder(const char *s)
 {
 	const char *rest = s[0] == '~' ? s + 1 : s;

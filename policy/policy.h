@@ -1,6 +1,6 @@
 /* /etc/rootlet/policy.conf: who may do what, written by root, enforced by the helper. The keys,
  * with what each means and its default, are in policy.conf.example; here is their table. A caller
- * is under the first [allow …] section that names him, and under no other. */
+ * is under the first [allow …] section that names them, and under no other. */
 #pragma once
 
 #include <stdbool.h>
@@ -75,7 +75,7 @@ extern const size_t policy_key_count;
 int policy_parse(const char *path, const char *text, struct policy **out, struct error **err);
 
 /* Loads POLICY_PATH. Without a file: ERR_REFUSED if REQUIRED, else a policy without a path, by
- * which everybody may do everything. ERR_HOST where the file or its folder is not root's alone to
+ * which everybody may do everything. ERR_HOST if the file or its directory is not root's alone to
  * write.
  */
 int policy_load(const char *path, bool required, struct policy **out, struct error **err);
