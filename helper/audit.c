@@ -57,6 +57,7 @@ int audit_write(struct audit *a, const struct record *r, struct error **err)
 	struct entry e = { .session = a->session, .record = r };
 	const char *failed = NULL;
 
+	clock_gettime(CLOCK_REALTIME, &e.time);
 	/* Without a file each helper has a chain of its own, so that its records can be counted
 	 * elsewhere. */
 	if (a->fds[AUDIT_FILE] < 0)

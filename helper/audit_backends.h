@@ -4,6 +4,8 @@
  * it. Formats: systemd's native journal protocol, RFC 3164 as /dev/log takes it. */
 #pragma once
 
+#include <time.h>
+
 #include "helper/audit.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
@@ -14,6 +16,7 @@
 struct entry {
 	const struct session *session;
 	const struct record *record;
+	struct timespec time;
 	struct place place; /* number 0: it is in no file that there should be */
 	bool unlocked;	    /* it is written without the lock of the file */
 };

@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <string.h>
 #include <syslog.h>
-#include <time.h>
 
 #include "helper/hash.h"
 
@@ -75,16 +74,14 @@ static void add_id(struct audit_text *t, const char *name, uint32_t id)
 		add_number(t, name, id);
 }
 
-static void add_time(struct audit_text *t)
+static void add_time(struct audit_text *t, const struct timespec *time)
 {
 	char seconds[32], text[64];
-	struct timespec now;
 	struct tm tm;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
+	gmtime_r(&time->tv_sec, &tm);
 	strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text, sizeof(text), "%s.%06ldZ", seconds, now.tv_nsec / 1000);
+	snprintf(text, sizeof(text), "%s.%06ldZ", seconds, time->tv_nsec / 1000);
 	add_text(t, "time", text);
 }
 
@@ -94,7 +91,7 @@ static void add_fields(struct audit_text *t, const struct entry *e)
 	const struct caller *c = &e->session->grant.caller;
 	const struct record *r = e->record;
 
-	add_time(t);
+	add_time(t, &e->time);
 	add_text(t, "kind", kinds[r->kind]);
 	add_text(t, "request", r->request);
 	add_text(t, "arguments", r->arguments);

@@ -292,8 +292,8 @@ def chained(entries):
 
 
 # Of a record, by their names in the journal; what the record has not, the journal has not.
-KEYS = ("kind", "request", "arguments", "decision", "rule", "mode", "user", "uid", "gid", "pid", "login_uid", "session",
-        "result", "milliseconds", "seq", "prev", "hash")
+KEYS = ("time", "kind", "request", "arguments", "decision", "rule", "result", "message", "status", "milliseconds", "mode",
+        "user", "uid", "gid", "pid", "helper", "login_uid", "session", "seq", "prev", "hash")
 PRIORITIES = {"refusal": 4, "result": 5, "intent": 6}
 
 
