@@ -8,6 +8,7 @@
 #include "frontend/suggest.h"
 #include "frontend/text.h"
 #include "policy/policy.h"
+#include "policy/policy_text.h"
 
 const char audit_help[] =
 	"usage: rootlet audit [show] [FILE…] [--json]\n"
@@ -160,7 +161,7 @@ static int show(char **paths, bool json, struct error **err)
 /* The log that the policy names, if the caller can read it, else their own. */
 static char *find_log(const struct policy *policy, struct error **err)
 {
-	if (policy && access(policy->file, R_OK) == 0)
+	if (policy && policy->path && access(policy->file, R_OK) == 0)
 		return strdup(policy->file);
 	return paths_state("audit.log", err);
 }
@@ -168,13 +169,13 @@ static char *find_log(const struct policy *policy, struct error **err)
 /* The log to compare the journal with; NULL without an error if the policy keeps none. */
 static char *find_log_beside_journal(const struct policy *policy, struct error **err)
 {
-	if (!policy || !policy->journal) {
+	if (!policy->journal) {
 		error_set(
 			err, ERR_HOST,
 			"the journal proves nothing here: %s; without an installed rootlet-helper "
 			"that writes to it, any user can forge its entries",
-			policy ? POLICY_PATH " has audit: journal = no"
-			       : "there is no " POLICY_PATH);
+			policy->path ? POLICY_PATH " has audit: journal = no"
+				     : "there is no " POLICY_PATH);
 		return NULL;
 	}
 	return strcmp(policy->file, "none") == 0 ? NULL : strdup(policy->file);
@@ -190,6 +191,8 @@ static int audit(const char *verb, const struct audit_question *asked, struct er
 
 	if (r < 0 && q->journal)
 		return -1;
+	if (r < 0)
+		policy_free(&policy);
 	q->policy = policy;
 	if (q->journal)
 		found = find_log_beside_journal(policy, err);

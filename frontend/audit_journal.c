@@ -6,7 +6,8 @@
 
 #include "frontend/audit_verify.h"
 #include "frontend/child.h"
-#include "policy/decide.h"
+#include "policy/grant.h"
+#include "policy/subids.h"
 
 static const char *const query[] = { "journalctl",
 				     "--no-pager",
@@ -38,8 +39,8 @@ static bool is_helpers(const struct policy *policy, const json_t *entry)
 
 	if (sender == UINT32_MAX || uid == UINT32_MAX)
 		return false;
-	if (uid == 0 || sender == POLICY_ROOT_FIRST + POLICY_RANGE)
-		return sender == 0 || sender == POLICY_ROOT_FIRST + POLICY_RANGE;
+	if (uid == 0 || sender == SUBIDS_ROOT_FIRST + POLICY_RANGE)
+		return sender == 0 || sender == SUBIDS_ROOT_FIRST + POLICY_RANGE;
 	return policy_find_range(policy, audit_text(entry, "ROOTLET_USER"), uid, &first) &&
 	       sender == first + POLICY_RANGE;
 }

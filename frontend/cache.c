@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "frontend/folder.h"
+#include "lib/write_all.h"
 
 #define BLOCK_SIZE (256 * 1024)
 
@@ -218,18 +219,13 @@ int cache_store(const char *folder, const void *data, size_t size,
 		uint8_t sha256[static SHA256_LEN], char **path, struct error **err)
 {
 	_cleanup_(cache_draft_end) struct cache_draft draft = CACHE_DRAFT_NONE;
-	size_t done = 0;
-	ssize_t n;
 
 	if (EVP_Digest(data, size, sha256, NULL, EVP_sha256(), NULL) != 1)
 		return error_set(err, ERR_SYSTEM, "cannot take a SHA-256: libcrypto refuses");
 	if (cache_begin_alone(folder, &draft, err) < 0)
 		return -1;
-	for (; done < size; done += (size_t)n) {
-		n = RETRY_ON_EINTR(write(draft.fd, (const char *)data + done, size - done));
-		if (n < 0)
-			return error_errno(err, ERR_SYSTEM, "cannot write %s", draft.path);
-	}
+	if (write_all(draft.fd, data, size) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write %s", draft.path);
 	switch (cache_commit(folder, sha256, &draft, err)) {
 	case 0:
 		*path = cache_file(folder, sha256, err);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "frontend/view.h"
+#include "lib/deb822.h"
 
 #define NAMED_PACKAGES 5 /* differences that are named before the rest is counted */
 
@@ -192,39 +193,33 @@ void contents_check_accounts(struct helper *h, int rootfs, const struct account 
 	}
 }
 
-/* One paragraph of dpkg's status file, cut into its lines; fields that matter here. */
-struct paragraph {
-	const char *package, *status, *version;
+/* A stanza of dpkg's status file: the fields that matter here, each a string. */
+struct installed {
+	char *package, *status, *version;
 };
 
-/* Cuts the next paragraph off *REST; false at the end. */
-static bool next_paragraph(char **rest, struct paragraph *p)
+/* The next one, whose fields end in place; false at the end. */
+static bool next_installed(const char **at, const char *end, struct installed *p)
 {
-	*p = (struct paragraph){ 0 };
-	while (**rest == '\n')
-		(*rest)++;
-	if (!**rest)
-		return false;
-	while (**rest && **rest != '\n') {
-		char *line = *rest, *end = line + strcspn(line, "\n");
+	static const char *const names[] = { "Package", "Status", "Version" };
+	char **const fields[] = { &p->package, &p->status, &p->version };
+	size_t length, sizes[3];
+	const char *stanza = stanza_next(at, end, &length);
 
-		*rest = *end ? end + 1 : end;
-		*end = '\0';
-		if (strncmp(line, "Package: ", 9) == 0)
-			p->package = line + 9;
-		else if (strncmp(line, "Status: ", 8) == 0)
-			p->status = line + 8;
-		else if (strncmp(line, "Version: ", 9) == 0)
-			p->version = line + 9;
-	}
-	return true;
+	for (size_t i = 0; stanza && i < 3; i++)
+		*fields[i] = (char *)(uintptr_t)stanza_field(stanza, length, names[i], &sizes[i]);
+	for (size_t i = 0; stanza && i < 3; i++)
+		if (*fields[i])
+			(*fields[i])[sizes[i]] = '\0';
+	return stanza;
 }
 
 /* Sets FOUND[i] to the version that is installed of the manifest's package i. */
 static void find_installed(char *status, const struct manifest *m, const char **found)
 {
 	struct hsearch_data table = { 0 };
-	struct paragraph p;
+	const char *at = status, *end = at + strlen(at);
+	struct installed p;
 	ENTRY *hit;
 
 	if (!hcreate_r(m->package_count * 2 + 1, &table))
@@ -232,8 +227,8 @@ static void find_installed(char *status, const struct manifest *m, const char **
 	for (size_t i = 0; i < m->package_count; i++)
 		hsearch_r((ENTRY){ .key = m->packages[i].name, .data = &found[i] }, ENTER, &hit,
 			  &table);
-	while (next_paragraph(&status, &p)) {
-		ENTRY key = { .key = (char *)(uintptr_t)p.package };
+	while (next_installed(&at, end, &p)) {
+		ENTRY key = { .key = p.package };
 
 		if (p.package && p.version && p.status &&
 		    strcmp(p.status + strcspn(p.status, " "), " ok installed") == 0 &&

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 
 #include "frontend/view.h"
+#include "lib/write_all.h"
 
 static void name_digest(const char *name, char place[static NAME_MAX + 1])
 {
@@ -55,7 +56,7 @@ int digest_keep(struct helper *h, int lock, int folder, const char *name, struct
 
 	if (take(h, folder, name, hex, err) < 0)
 		return -1;
-	if (pwrite(lock, hex, 2 * SHA256_LEN, 0) != 2 * SHA256_LEN)
+	if (pwrite_all(lock, hex, 2 * SHA256_LEN, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot keep the digest of %s", name);
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "frontend/client.h"
 #include "frontend/userns.h"
 #include "policy/subids.h"
+#include "policy/subids_find.h"
 
 #define KERNEL_MAJOR 5
 #define KERNEL_MINOR 15

@@ -4,7 +4,8 @@
 #include <sys/xattr.h>
 
 #include "frontend/paths.h"
-#include "policy/decide.h"
+#include "policy/grant.h"
+#include "policy/policy_text.h"
 
 bool helper_is_installed(void)
 {
@@ -42,13 +43,12 @@ void probe_policy(struct finding *f)
 	struct grant g;
 
 	if (policy_load(POLICY_PATH, helper_is_installed(), &policy, &err) < 0 ||
-	    caller_self(&caller, NULL, &err) < 0 ||
-	    (policy && grant_make(&g, policy, &caller, &err) < 0)) {
+	    caller_self(&caller, NULL, &err) < 0 || grant_make(&g, policy, &caller, &err) < 0) {
 		finding_set(f, VERDICT_MISSING, "rootlet policy check", "%s",
 			    err ? err->message : "out of memory");
 		return;
 	}
-	if (!policy) {
+	if (!policy->path) {
 		finding_set(f, VERDICT_OK, "", "none: you may do everything with rootlet");
 		return;
 	}

@@ -4,10 +4,11 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "frontend/cache.h"
 #include "frontend/interrupt.h"
+#include "lib/clock.h"
+#include "lib/write_all.h"
 
 #define PARALLEL 10
 #define HOST_CONNECTIONS 6
@@ -53,14 +54,6 @@ struct batch {
 	const struct download_watch *watch;
 	uint64_t *received;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 char *download_url(const char *base, const char *path)
 {
@@ -125,16 +118,9 @@ static int write_memory(struct transfer *t, const char *data, size_t size)
 
 static int write_draft(struct transfer *t, const char *data, size_t size)
 {
-	size_t done = 0;
-	ssize_t n;
-
-	for (; done < size; done += (size_t)n) {
-		n = RETRY_ON_EINTR(
-			pwrite(t->draft.fd, data + done, size - done, (off_t)(t->at + done)));
-		if (n < 0)
-			return error_errno(&t->err, ERR_SYSTEM, "cannot write %s to %s",
-					   t->job->what, t->draft.path);
-	}
+	if (pwrite_all(t->draft.fd, data, size, (off_t)t->at) < 0)
+		return error_errno(&t->err, ERR_SYSTEM, "cannot write %s to %s", t->job->what,
+				   t->draft.path);
 	return 0;
 }
 
@@ -295,12 +281,12 @@ static void back_off(struct transfer *t)
 	int64_t wait = BACKOFF_MS << (t->attempts ? t->attempts - 1 : 0);
 
 	if (getrandom(&jitter, sizeof(jitter), GRND_NONBLOCK) < 0)
-		jitter = (uint32_t)now_ms();
+		jitter = (uint32_t)clock_milliseconds();
 	wait += (int64_t)(jitter % BACKOFF_MS);
 	if (curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &asked) == CURLE_OK && asked > 0 &&
 	    asked * 1000 > wait)
 		wait = asked * 1000;
-	t->not_before = now_ms() + (wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS);
+	t->not_before = clock_milliseconds() + (wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS);
 	t->state = STATE_WAITING;
 }
 
@@ -439,7 +425,7 @@ static int find(struct batch *b, struct transfer *t, struct error **err)
 	if (found <= 0)
 		return found;
 	if (t->state == STATE_HELD)
-		b->moved = now_ms();
+		b->moved = clock_milliseconds();
 	finish(b, t);
 	return 1;
 }
@@ -448,7 +434,7 @@ static int find(struct batch *b, struct transfer *t, struct error **err)
  * what it has not begun yet waits for its turn there. */
 static int hold(struct batch *b, struct transfer *t, uint64_t bytes, struct error **err)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_milliseconds();
 
 	bytes = bytes < t->job->size ? bytes : t->job->size;
 	if (t->state != STATE_HELD || t->at != bytes)
@@ -496,7 +482,7 @@ static int prepare(struct batch *b, struct transfer *t, struct error **err)
  * -1. */
 static int look_again(struct batch *b, struct error **err)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_milliseconds();
 	int held = 0;
 
 	for (size_t i = 0; i < b->count; i++) {
@@ -512,7 +498,7 @@ static int look_again(struct batch *b, struct error **err)
 /* Begins what has no attempt behind it or has waited long enough. */
 static int start_ready(struct batch *b, struct error **err)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_milliseconds();
 
 	for (size_t i = 0; i < b->count && b->running < PARALLEL; i++)
 		if (b->list[i].state == STATE_WAITING && b->list[i].not_before <= now &&

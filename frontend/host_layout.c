@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "frontend/folder.h"
+#include "lib/write_all.h"
 
 static int make(int folder, const char *name, struct error **err)
 {
@@ -53,7 +54,7 @@ static int place_command(int folder, const struct vm_config *config, struct erro
 	_cleanup_close_ int fd = openat(folder, "command", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	size_t size = strlen(config->script);
 
-	if (fd < 0 || write(fd, config->script, size) != (ssize_t)size)
+	if (fd < 0 || write_all(fd, config->script, size) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the guest's command");
 	return 0;
 }

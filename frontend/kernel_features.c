@@ -8,6 +8,7 @@
 
 #include "frontend/decompress.h"
 #include "frontend/tree.h"
+#include "lib/write_all.h"
 
 #define CONFIG_MOST (4u << 20)
 #define LIST_MOST (16u << 20)
@@ -45,21 +46,11 @@ static char *read_in(const char *folder, const char *name, size_t most)
 /* A part of a file or of memory as a descriptor, for the decompressor. */
 static int part_of(const void *data, size_t size)
 {
-	int fd = memfd_create("part", MFD_CLOEXEC);
+	_cleanup_close_ int fd = memfd_create("part", MFD_CLOEXEC);
 
-	while (fd >= 0 && size) {
-		ssize_t n = write(fd, data, size);
-
-		if (n <= 0) {
-			close(fd);
-			return -1;
-		}
-		data = (const char *)data + n;
-		size -= (size_t)n;
-	}
-	if (fd >= 0)
-		lseek(fd, 0, SEEK_SET);
-	return fd;
+	if (fd < 0 || write_all(fd, data, size) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return -1;
+	return steal_fd(&fd);
 }
 
 static uint32_t little_endian(const uint8_t *p)

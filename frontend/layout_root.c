@@ -9,6 +9,7 @@
 #include "frontend/hypervisor.h"
 #include "frontend/kernel_features.h"
 #include "frontend/vng.h"
+#include "lib/write_all.h"
 
 #define LAYER VM_FOLDER "/layer"
 #define MODULE_MOST ((size_t)256 << 20)
@@ -18,15 +19,7 @@ static int write_file(const char *path, const char *data, size_t size, mode_t mo
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 
-	while (fd >= 0 && size) {
-		ssize_t n = RETRY_ON_EINTR(write(fd, data, size));
-
-		if (n < 0)
-			break;
-		data += n;
-		size -= (size_t)n;
-	}
-	if (fd < 0 || size)
+	if (fd < 0 || write_all(fd, data, size) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write %s", path);
 	return 0;
 }

@@ -9,7 +9,8 @@
 
 #include "frontend/text.h"
 #include "frontend/view.h"
-#include "policy/ini_text.h"
+#include "frontend/words.h"
+#include "lib/write_all.h"
 #include "proto/validate.h"
 
 #define TIME_FORMAT "%Y-%m-%dT%H:%M:%SZ"
@@ -283,8 +284,8 @@ int manifest_write(const struct manifest *m, int *fd, struct error **err)
 
 	if (!root)
 		return error_set(err, ERR_SYSTEM, "cannot compose the manifest");
-	if (file < 0 || json_dumpfd(root, file, JSON_INDENT(2)) < 0 || write(file, "\n", 1) != 1 ||
-	    lseek(file, 0, SEEK_SET) < 0 ||
+	if (file < 0 || json_dumpfd(root, file, JSON_INDENT(2)) < 0 ||
+	    write_all(file, "\n", 1) < 0 || lseek(file, 0, SEEK_SET) < 0 ||
 	    fcntl(file, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write the manifest");
 	*fd = steal_fd(&file);

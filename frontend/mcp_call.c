@@ -6,11 +6,11 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "frontend/events.h"
 #include "frontend/mcp.h"
 #include "frontend/mcp_tools.h"
+#include "lib/clock.h"
 
 #define OUTPUT_KEPT 65536
 #define DIAGNOSTICS_KEPT 4096
@@ -42,14 +42,6 @@ struct call {
 	bool cancelled, hurried, killed;
 	int64_t deadline; /* of one that was cancelled: when to do more about it */
 };
-
-static int64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static const char *name_of(const struct call *c)
 {
@@ -314,7 +306,7 @@ static void call_stop(struct call *c)
 	if (c->cancelled)
 		return;
 	c->cancelled = true;
-	c->deadline = now() + GRACE_MS;
+	c->deadline = clock_milliseconds() + GRACE_MS;
 	kill(c->pid, SIGTERM);
 }
 
@@ -327,7 +319,7 @@ static void call_insist(struct call *c)
 		return;
 	}
 	c->hurried = true;
-	c->deadline = now() + HURRY_MS;
+	c->deadline = clock_milliseconds() + HURRY_MS;
 	kill(c->pid, SIGUSR1);
 }
 
@@ -416,7 +408,7 @@ int call_time_left(const struct server *s)
 	int64_t least = -1;
 
 	for (const struct call *c = s->calls; c; c = c->next) {
-		int64_t left = c->deadline - now();
+		int64_t left = c->deadline - clock_milliseconds();
 
 		if (!c->cancelled || c->killed)
 			continue;
@@ -477,7 +469,7 @@ void call_serve(struct server *s, const struct pollfd *polled)
 	struct call **link = &s->calls, *c;
 
 	for (; (c = *link); polled += CALL_POLLED) {
-		if (c->cancelled && !c->killed && now() >= c->deadline)
+		if (c->cancelled && !c->killed && clock_milliseconds() >= c->deadline)
 			call_insist(c);
 		if (polled[0].revents)
 			read_out(s, c);

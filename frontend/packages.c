@@ -13,6 +13,7 @@
 #include "frontend/resolve_cache.h"
 #include "frontend/text.h"
 #include "lib/release_memory.h"
+#include "lib/write_all.h"
 #include "policy/ini_text.h"
 
 #define APT_FOLDER "/etc/apt"
@@ -344,19 +345,14 @@ static int unpack_data(struct archive *archive, int fd, const struct index_plan 
 	la_ssize_t n = 0;
 
 	while (block && (n = archive_read_data(archive, block, BLOCK_SIZE)) > 0) {
-		ssize_t done = 0, written;
-
 		total += (uint64_t)n;
 		if (total > plan->plain.size)
 			return error_set(err, ERR_TRUST,
 					 "cannot unpack %s: it is longer than the signed index "
 					 "says; name another mirror with --mirror URL",
 					 plan->what);
-		for (; done < n; done += written) {
-			written = RETRY_ON_EINTR(write(fd, block + done, (size_t)(n - done)));
-			if (written < 0)
-				return error_errno(err, ERR_SYSTEM, "cannot unpack %s", plan->what);
-		}
+		if (write_all(fd, block, (size_t)n) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot unpack %s", plan->what);
 	}
 	if (!block)
 		return short_of_memory(err);

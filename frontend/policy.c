@@ -6,9 +6,9 @@
 #include "frontend/events.h"
 #include "frontend/style.h"
 #include "frontend/tree.h"
-#include "policy/decide.h"
-#include "policy/operations.h"
-#include "policy/privilege_sets.h"
+#include "policy/grant.h"
+#include "policy/policy_text.h"
+#include "policy/privilege_rules.h"
 
 #define POLICY_BYTES_MAX (256 * 1024)
 #define CALLS_WIDTH 92
@@ -54,10 +54,9 @@ static int check(const char *path, bool json, struct error **err)
 			return -1;
 	}
 	if (json)
-		document_print(json_pack("{s:o, s:I}", "path",
-					 json_text(policy ? policy->path : NULL), "sections",
-					 (json_int_t)(policy ? policy->rule_count : 0)));
-	else if (!policy)
+		document_print(json_pack("{s:o, s:I}", "path", json_text(policy->path), "sections",
+					 (json_int_t)(policy->path ? policy->rule_count : 0)));
+	else if (!policy->path)
 		printf("There is no " POLICY_PATH
 		       ", and rootlet-helper has no privileges of its own:\n"
 		       "everything is allowed.\n");
@@ -71,13 +70,11 @@ static int check(const char *path, bool json, struct error **err)
 
 static void show_rule(const struct policy_rule *rule)
 {
-	const char *section, *preset, *name;
-
-	for (size_t i = 0; (name = policy_key(i, &section, &preset)); i++) {
-		_cleanup_free_ char *value = policy_rule_value(rule, i);
+	for (size_t i = 0; i < policy_key_count; i++) {
+		_cleanup_free_ char *value = policy_rule_value(rule, &policy_keys[i]);
 
 		if (value)
-			printf("  %-14s %s\n", name, value);
+			printf("  %-14s %s\n", policy_keys[i].name, value);
 	}
 }
 
@@ -120,14 +117,13 @@ static void print_grant(const struct policy *policy, const struct grant *g)
 
 static json_t *describe_rule(const struct policy_rule *rule)
 {
-	const char *section, *preset, *name;
 	json_t *values = json_object();
 
-	for (size_t i = 0; (name = policy_key(i, &section, &preset)); i++) {
-		_cleanup_free_ char *value = policy_rule_value(rule, i);
+	for (size_t i = 0; i < policy_key_count; i++) {
+		_cleanup_free_ char *value = policy_rule_value(rule, &policy_keys[i]);
 
 		if (value)
-			json_object_set_new(values, name, json_text(value));
+			json_object_set_new(values, policy_keys[i].name, json_text(value));
 	}
 	return values;
 }
@@ -160,8 +156,6 @@ static int show(const char *path, bool json, struct error **err)
 	if (policy_load(POLICY_PATH, false, &policy, err) < 0 ||
 	    caller_self(&caller, NULL, err) < 0)
 		return -1;
-	if (!policy && !(policy = policy_open_to_all()))
-		return error_set(err, ERR_SPACE, "out of memory");
 	if (grant_make(&g, policy, &caller, err) < 0)
 		return -1;
 	if (json)
@@ -213,8 +207,8 @@ static void for_each_argument(const struct privileges *p,
 					   const struct argument_rule *rule, json_t *into),
 			      json_t *into)
 {
-	for (size_t i = 0; i < PRIVILEGES_LISTS && p->lists[i]; i++)
-		for (const struct argument_rule *r = p->lists[i]->arguments; r->call; r++)
+	for (const struct call_list *const *list = privileges_lists(p); *list; list++)
+		for (const struct argument_rule *r = (*list)->arguments; r->call; r++)
 			if (privileges_is_first(p, r))
 				each(p, r, into);
 }
@@ -227,8 +221,8 @@ static void print_argument(const struct privileges *p, const struct argument_rul
 	(void)into;
 	printf("  %s, argument %u, %s\n   ", rule->call, rule->argument + 1,
 	       rule->bits ? "no bits but" : "one of");
-	for (size_t i = 0; i < PRIVILEGES_LISTS; i++) {
-		const struct argument_rule *r = privileges_rule(p, i, rule);
+	for (const struct call_list *const *list = privileges_lists(p); *list; list++) {
+		const struct argument_rule *r = privileges_rule(*list, rule);
 
 		for (const struct argument_value *v = r ? r->values : NULL; v && v->name; v++)
 			print_word(v->name, &width);
@@ -241,8 +235,8 @@ static void describe_argument(const struct privileges *p, const struct argument_
 {
 	json_t *values = json_object();
 
-	for (size_t i = 0; i < PRIVILEGES_LISTS; i++) {
-		const struct argument_rule *r = privileges_rule(p, i, rule);
+	for (const struct call_list *const *list = privileges_lists(p); *list; list++) {
+		const struct argument_rule *r = privileges_rule(*list, rule);
 
 		for (const struct argument_value *v = r ? r->values : NULL; v && v->name; v++)
 			json_object_set_new(values, v->name, json_integer(v->value));
@@ -263,8 +257,8 @@ static void print_set(const struct privileges *p)
 	if (p->contained)
 		printf("  calls that write to disk at once, and core limits, do nothing\n");
 	printf("  calls:\n   ");
-	for (size_t i = 0; i < PRIVILEGES_LISTS && p->lists[i]; i++)
-		for (const char *const *call = p->lists[i]->calls; *call; call++, count++)
+	for (const struct call_list *const *list = privileges_lists(p); *list; list++)
+		for (const char *const *call = (*list)->calls; *call; call++, count++)
 			print_word(*call, &width);
 	printf("\n  %zu in all\n", count);
 	for_each_argument(p, print_argument, NULL);
@@ -277,8 +271,8 @@ static json_t *describe_set(const struct privileges *p)
 	for (size_t i = 0; i < CAPABILITIES; i++)
 		if (p->capabilities >> capabilities[i].number & 1)
 			json_array_append_new(held, json_string(capabilities[i].name));
-	for (size_t i = 0; i < PRIVILEGES_LISTS && p->lists[i]; i++)
-		for (const char *const *call = p->lists[i]->calls; *call; call++)
+	for (const struct call_list *const *list = privileges_lists(p); *list; list++)
+		for (const char *const *call = (*list)->calls; *call; call++)
 			json_array_append_new(calls, json_string(*call));
 	for_each_argument(p, describe_argument, arguments);
 	return json_pack("{s:s, s:o, s:s, s:b, s:o, s:o}", "process", p->name, "capabilities", held,

@@ -6,7 +6,7 @@
 #include "frontend/profile_parse.h"
 #include "frontend/profile_places.h"
 #include "frontend/tree.h"
-#include "policy/ini_text.h"
+#include "frontend/words.h"
 #include "proto/validate.h"
 
 #define PROFILE_BYTES_MAX (256 * 1024)

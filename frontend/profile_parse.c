@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "frontend/source.h"
-#include "policy/ini_text.h"
+#include "frontend/words.h"
 #include "proto/validate.h"
 
 /* inih cuts a section's name at 49 bytes; "packages " is a part of it. */
@@ -19,7 +19,22 @@ struct parser {
 	bool extended, suites_given;
 };
 
-static int parse_id(const struct parser *p, const char *value, uint32_t *id)
+/* Adds each word of VALUE that WORDS does not have. */
+static int add_words(struct ini_text *t, const char *value, const char *what, size_t most,
+		     bool (*valid)(const char *), char ***words, size_t *count)
+{
+	char **taken = ini_words(t, value, what, valid);
+
+	for (char **word = taken; word && *word; word++)
+		if (*count >= most)
+			ini_complain(t, "more than %zu words", most);
+		else if (words_add(words, count, *word) < 0)
+			ini_complain(t, "out of memory");
+	words_free(taken);
+	return !t->error;
+}
+
+static int parse_id(struct parser *p, const char *value, uint32_t *id)
 {
 	char *end;
 	unsigned long n = strtoul(value, &end, 10);
@@ -34,7 +49,7 @@ static int parse_id(const struct parser *p, const char *value, uint32_t *id)
 	return 1;
 }
 
-static int parse_inner_path(const struct parser *p, const char *value, char **path)
+static int parse_inner_path(struct parser *p, const char *value, char **path)
 {
 	if (!valid_inner_path(value))
 		return ini_complain(&p->ini, "\"%s\" is no absolute path of a rootfs", value);
@@ -58,9 +73,9 @@ static int parse_extend(struct parser *p, const char *value)
 	if (!valid_rootfs_name(value))
 		return ini_complain(&p->ini, "\"%.80s\" is no name for a profile", value);
 	p->extended = true;
-	if (p->extend(value, p->context, p->ini.err) == 0)
+	if (p->extend(value, p->context, &p->ini.error) == 0)
 		return 1;
-	error_wrap(p->ini.err, "%s:%u", p->ini.path, p->ini.line);
+	error_wrap(&p->ini.error, "%s:%u", p->ini.path, p->ini.line);
 	return 0;
 }
 
@@ -77,8 +92,8 @@ static int parse_suites(struct parser *p, const char *value)
 	p->suites_given = true;
 	while (profile->suites && profile->suites[count])
 		count++;
-	return ini_add_words(&p->ini, value, "release", 64, valid_archive_word, &profile->suites,
-			     &count);
+	return add_words(&p->ini, value, "release", 64, valid_archive_word, &profile->suites,
+			 &count);
 }
 
 static int parse_profile_key(struct parser *p, const char *key, const char *value)
@@ -100,7 +115,7 @@ static int parse_profile_key(struct parser *p, const char *key, const char *valu
 }
 
 /* Each word of VALUE is a pattern; their order decides. */
-static int parse_files_key(const struct parser *p, const char *key, const char *value)
+static int parse_files_key(struct parser *p, const char *key, const char *value)
 {
 	bool include = strcmp(key, "path-include") == 0;
 	_cleanup_free_ char *copy = strdup(value);
@@ -131,8 +146,7 @@ static int parse_files_key(const struct parser *p, const char *key, const char *
 	return copy ? 1 : ini_complain(&p->ini, "out of memory");
 }
 
-static int parse_group_key(const struct parser *p, const char *name, const char *key,
-			   const char *value)
+static int parse_group_key(struct parser *p, const char *name, const char *key, const char *value)
 {
 	struct account_group *group = profile_group(p->profile, name);
 
@@ -153,14 +167,14 @@ static int parse_group_key(const struct parser *p, const char *name, const char 
 	return group ? parse_id(p, value, &group->gid) : ini_complain(&p->ini, "out of memory");
 }
 
-static int user_start(struct account *user, const char *name, const struct parser *p)
+static int user_start(struct account *user, const char *name, struct parser *p)
 {
 	*user = (struct account){ .name = strdup(name), .file = p->ini.path, .line = p->ini.line };
 	return user->name ? 0 : -1;
 }
 
 /* The user whose section this is. One of a profile that is extended is started anew. */
-static struct account *user_of(const struct parser *p, const char *name)
+static struct account *user_of(struct parser *p, const char *name)
 {
 	struct profile *profile = p->profile;
 	struct account *user;
@@ -181,8 +195,7 @@ static struct account *user_of(const struct parser *p, const char *name)
 	return user;
 }
 
-static int parse_user_key(const struct parser *p, const char *name, const char *key,
-			  const char *value)
+static int parse_user_key(struct parser *p, const char *name, const char *key, const char *value)
 {
 	struct account *user;
 
@@ -196,8 +209,8 @@ static int parse_user_key(const struct parser *p, const char *name, const char *
 	if (strcmp(key, "gid") == 0)
 		return parse_id(p, value, &user->gid);
 	if (strcmp(key, "groups") == 0)
-		return ini_add_words(&p->ini, value, "name for a group", GROUPS_MAX,
-				     valid_account_name, &user->groups, &user->group_count);
+		return add_words(&p->ini, value, "name for a group", GROUPS_MAX, valid_account_name,
+				 &user->groups, &user->group_count);
 	if (strcmp(key, "home") == 0)
 		return parse_inner_path(p, value, &user->home);
 	if (strcmp(key, "shell") == 0)
@@ -211,18 +224,18 @@ static int parse_user_key(const struct parser *p, const char *name, const char *
 		key);
 }
 
-static int add_packages(const struct parser *p, const char *key, const char *value,
+static int add_packages(struct parser *p, const char *key, const char *value,
 			struct release_packages *to)
 {
 	bool optional = strcmp(key, "optional") == 0;
 
-	return ini_add_words(&p->ini, value, "name for a package", PACKAGES_MAX,
-			     valid_package_choice, optional ? &to->optional : &to->packages,
-			     optional ? &to->optional_count : &to->package_count);
+	return add_words(&p->ini, value, "name for a package", PACKAGES_MAX, valid_package_choice,
+			 optional ? &to->optional : &to->packages,
+			 optional ? &to->optional_count : &to->package_count);
 }
 
 /* A name that no release has would hide what is listed for it. */
-static bool check_releases(const struct parser *p, const char *releases)
+static bool check_releases(struct parser *p, const char *releases)
 {
 	_cleanup_free_ char *copy = strdup(releases);
 	char *rest = NULL, *word = copy ? strtok_r(copy, " ", &rest) : NULL;
@@ -240,7 +253,7 @@ static bool check_releases(const struct parser *p, const char *releases)
 
 /* Any key of [packages RELEASE…]. A section of the same releases, here or in what this extends,
  * goes on. */
-static int parse_release_key(const struct parser *p, const char *releases, const char *key,
+static int parse_release_key(struct parser *p, const char *releases, const char *key,
 			     const char *value)
 {
 	struct profile *profile = p->profile;
@@ -259,7 +272,7 @@ static int parse_release_key(const struct parser *p, const char *releases, const
 }
 
 /* Any key of [packages]. */
-static int parse_packages_key(const struct parser *p, const char *key, const char *value)
+static int parse_packages_key(struct parser *p, const char *key, const char *value)
 {
 	struct profile *profile = p->profile;
 	struct release_packages all = { NULL, profile->packages, profile->optional,
@@ -301,10 +314,10 @@ int profile_parse(struct profile *profile, const char *file, const char *text,
 {
 	struct parser p = {
 		.profile = profile,
-		.ini = { .path = file, .text = text, .err = err },
+		.ini = { .path = file, .text = text, .handler = parse_key, .context = &p },
 		.extend = extend,
 		.context = context,
 	};
 
-	return ini_text_parse(&p.ini, parse_key, &p);
+	return ini_text_parse(&p.ini, err);
 }

@@ -5,11 +5,11 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 
 #include "frontend/events.h"
 #include "frontend/style.h"
 #include "frontend/text.h"
+#include "lib/clock.h"
 
 #define LINE_MAX_BYTES 256
 #define TERMINAL_INTERVAL 0.1 /* seconds between two drawings */
@@ -28,14 +28,6 @@ struct progress {
 	uint64_t told_counts[4];
 	double began, shown;
 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 struct progress *progress_new(enum progress_mode mode)
 {
@@ -73,7 +65,7 @@ static void append(char *line, const char *format, ...)
 
 static void append_rate(const struct progress *p, char *line)
 {
-	double elapsed = now() - p->began, rate, left = -1;
+	double elapsed = clock_precise() - p->began, rate, left = -1;
 	char text[TEXT_DURATION_LEN];
 
 	if (elapsed < 1)
@@ -150,7 +142,7 @@ static void draw(struct progress *p)
 	struct winsize size;
 	int width = 80;
 
-	p->shown = now();
+	p->shown = clock_precise();
 	if (!p->terminal && is_told(p))
 		return;
 	if (p->json) {
@@ -192,7 +184,7 @@ void progress_stage(struct progress *p, const char *stage)
 	p->updated = p->told = false;
 	*p->status = '\0';
 	p->open = true;
-	p->began = now();
+	p->began = clock_precise();
 	draw(p);
 }
 
@@ -216,7 +208,7 @@ void progress_update(struct progress *p, uint64_t items, uint64_t items_total, u
 	p->items_total = items_total && items_total < items ? items : items_total;
 	p->bytes = bytes;
 	p->bytes_total = bytes_total;
-	if (now() - p->shown >= interval_of(p))
+	if (clock_precise() - p->shown >= interval_of(p))
 		draw(p);
 }
 
@@ -226,7 +218,7 @@ void progress_status(struct progress *p, const char *text)
 		return;
 	snprintf(p->status, sizeof(p->status), "%s", text);
 	text_clean(p->status);
-	if (now() - p->shown >= (p->terminal ? TERMINAL_INTERVAL : PLAIN_STATUS_INTERVAL))
+	if (clock_precise() - p->shown >= (p->terminal ? TERMINAL_INTERVAL : PLAIN_STATUS_INTERVAL))
 		draw(p);
 }
 

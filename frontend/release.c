@@ -1,7 +1,6 @@
 #include "frontend/release.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <spawn.h>
 #include <string.h>
 #include <strings.h>
@@ -11,6 +10,7 @@
 #include "lib/deb822.h"
 #include "lib/release_text.h"
 #include "lib/signature.h"
+#include "lib/write_all.h"
 
 #define STATUS_MAX 65536
 
@@ -18,16 +18,9 @@
 static int memory_file(const char *name, const void *data, size_t size, struct error **err)
 {
 	_cleanup_close_ int fd = memfd_create(name, 0);
-	size_t done = 0;
-	ssize_t n;
 
-	if (fd < 0)
+	if (fd < 0 || write_all(fd, data, size) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot check a signature");
-	for (; done < size; done += (size_t)n) {
-		n = RETRY_ON_EINTR(write(fd, (const char *)data + done, size - done));
-		if (n < 0)
-			return error_errno(err, ERR_SYSTEM, "cannot check a signature");
-	}
 	return steal_fd(&fd);
 }
 
@@ -154,30 +147,9 @@ int release_check(const struct release *r, const char *suite, const char *pocket
 	return release_text_check(r->text, suite, pocket, now, err);
 }
 
-/* " HASH SIZE PATH"; false where LINE is not that. */
-static bool parse_entry(const char *line, const char *path, struct release_file *out)
-{
-	char entry[512], hex[2 * SHA256_LEN + 1], name[256];
-	size_t length = strcspn(line, "\n");
-
-	/* sscanf() takes the length of all that follows: cut it here. */
-	if (length >= sizeof(entry))
-		return false;
-	memcpy(entry, line, length);
-	entry[length] = '\0';
-	return sscanf(entry, " %64[0-9a-f] %" SCNu64 " %255s", hex, &out->size, name) == 3 &&
-	       strcmp(name, path) == 0 && sha256_from_hex(hex, strlen(hex), out->sha256);
-}
-
 bool release_find(const struct release *r, const char *path, struct release_file *out)
 {
-	const char *line = strstr(r->text, "\nSHA256:");
-
-	for (line = line ? strchr(line + 1, '\n') : NULL; line && line[1] == ' ';
-	     line = strchr(line + 1, '\n'))
-		if (parse_entry(line + 1, path, out))
-			return true;
-	return false;
+	return release_text_find(r->text, path, out->sha256, &out->size);
 }
 
 void release_free(struct release **release)

@@ -10,7 +10,7 @@
 
 #include "frontend/resolve_cache.h"
 #include "frontend/text.h"
-#include "policy/ini_text.h"
+#include "frontend/words.h"
 
 /* libsolv's MAPSET; with the sanitizers gcc takes its arithmetic for a conversion that loses bits.
  */

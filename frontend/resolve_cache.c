@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/write_all.h"
+
 #define FORMAT "rootlet-solv 1 "
 #define FILE_MAX ((off_t)256 << 20)
 
@@ -112,18 +114,6 @@ static int keep_key(Repo *repo, Repokey *key, void *context)
 	return KEY_STORAGE_DROPPED;
 }
 
-static bool write_all(int fd, const void *data, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t n = RETRY_ON_EINTR(write(fd, (const char *)data + done, size - done));
-
-		if (n < 0)
-			return false;
-		done += (size_t)n;
-	}
-	return true;
-}
-
 /* Under a name of its own first: there is never half of one. */
 static void publish(const char *path, const struct header *h, const char *body, size_t size)
 {
@@ -136,7 +126,8 @@ static void publish(const char *path, const struct header *h, const char *body, 
 	fd = mkostemps(draft, 5, O_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (!write_all(fd, h, sizeof(*h)) || !write_all(fd, body, size) || rename(draft, path) < 0)
+	if (write_all(fd, h, sizeof(*h)) < 0 || write_all(fd, body, size) < 0 ||
+	    rename(draft, path) < 0)
 		unlink(draft);
 	close(fd);
 }

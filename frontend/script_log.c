@@ -7,6 +7,7 @@
 #include "frontend/events.h"
 #include "frontend/folder.h"
 #include "frontend/paths.h"
+#include "lib/write_all.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
 #define LINES_SHOWN 6
@@ -231,14 +232,9 @@ static char *write_file(const struct script_log *log, const char *name)
 	if (!path || folder_make_above(path) < 0)
 		return NULL;
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	for (size_t done = 0; fd >= 0 && done < log->size;) {
-		ssize_t n = RETRY_ON_EINTR(write(fd, log->text + done, log->size - done));
-
-		if (n < 0)
-			return NULL;
-		done += (size_t)n;
-	}
-	return fd < 0 ? NULL : STEAL_PTR(path);
+	if (fd < 0 || write_all(fd, log->text, log->size) < 0)
+		return NULL;
+	return STEAL_PTR(path);
 }
 
 void script_log_explain(const struct script_log *log, const char *name, struct progress *progress,

@@ -84,7 +84,7 @@ int terminal_new(struct terminal **out, int streams[static 3], bool *controlling
 	return 0;
 }
 
-static void write_all(int fd, const char *data, size_t size)
+static void write_patiently(int fd, const char *data, size_t size)
 {
 	while (size > 0) {
 		ssize_t n = write(fd, data, size);
@@ -113,7 +113,7 @@ static bool pump(int from, int to)
 	ssize_t n = read(from, block, sizeof(block));
 
 	if (n > 0)
-		write_all(to, block, (size_t)n);
+		write_patiently(to, block, (size_t)n);
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 
+#include "lib/read_all.h"
+
 /* Against whoever does nothing but rename: some hundredth of the tries fail then. */
 #define OPEN_TRIES 1000
 
@@ -35,30 +37,16 @@ bool tree_has(int tree, const char *path, mode_t type)
 	return fd >= 0 && fstat(fd, &st) == 0 && (!type || (st.st_mode & S_IFMT) == type);
 }
 
-static char *read_all(int fd, size_t size, const char *path, size_t *length, struct error **err)
+static char *read_up_to(int fd, size_t most, const char *path, size_t *length, struct error **err)
 {
-	_cleanup_free_ char *data = malloc(size + 1);
-	size_t done = 0;
+	size_t size;
+	char *data = read_all(fd, most, &size);
 
-	if (!data) {
-		error_set(err, ERR_SPACE, "cannot read %s: out of memory", path);
-		return NULL;
-	}
-	while (done < size) {
-		ssize_t n = RETRY_ON_EINTR(read(fd, data + done, size - done));
-
-		if (n < 0) {
-			error_errno(err, ERR_SYSTEM, "cannot read %s", path);
-			return NULL;
-		}
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	data[done] = '\0';
+	if (!data)
+		error_errno(err, ERR_SYSTEM, "cannot read %s", path);
 	if (length)
-		*length = done;
-	return STEAL_PTR(data);
+		*length = size;
+	return data;
 }
 
 char *descriptor_read(int fd, const char *path, size_t most, size_t *size, struct error **err)
@@ -74,7 +62,7 @@ char *descriptor_read(int fd, const char *path, size_t most, size_t *size, struc
 		error_set(err, ERR_INPUT, "%s is no regular file of at most %zu bytes", path, most);
 		return NULL;
 	}
-	return read_all(fd, (size_t)st.st_size, path, size, err);
+	return read_up_to(fd, (size_t)st.st_size, path, size, err);
 }
 
 char *tree_read(int tree, const char *path, size_t most, size_t *size, struct error **err)
@@ -96,7 +84,7 @@ char *tree_read_start(int tree, const char *path, size_t most, struct error **er
 		return descriptor_read(fd, path, most, NULL, err);
 	if ((uint64_t)st.st_size < most)
 		most = (size_t)st.st_size;
-	data = read_all(fd, most, path, &size, err);
+	data = read_up_to(fd, most, path, &size, err);
 	for (size_t i = 0; data && i < size; i++)
 		if (!data[i])
 			data[i] = ' ';

@@ -18,6 +18,7 @@
 #include "frontend/vm_options.h"
 #include "frontend/vm_terminal.h"
 #include "frontend/vng.h"
+#include "lib/clock.h"
 
 #define CONSOLE_KEPT 8192
 #define SHOWN_LINES 20
@@ -46,14 +47,6 @@ struct vm {
 	char panic[256];	     /* the panic's own line */
 	size_t text_length;
 };
-
-static int64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void vm_cleanup(struct vm *vm)
 {
@@ -173,7 +166,7 @@ static void find_panic(struct vm *vm)
 	if (!panic || strchr(vm->panic, '\n'))
 		return;
 	if (!vm->panicked)
-		vm->grace = now() + GRACE_SECONDS * 1000;
+		vm->grace = clock_milliseconds() + GRACE_SECONDS * 1000;
 	vm->panicked = true;
 	snprintf(vm->panic, sizeof(vm->panic), "%.*s", (int)strcspn(panic, "\n") + 1, panic);
 }
@@ -218,7 +211,7 @@ static void take_status(struct vm *vm)
 		   status <= 255 && !vm->exited) {
 		vm->exited = true;
 		vm->exit_status = status;
-		vm->grace = now() + GRACE_SECONDS * 1000;
+		vm->grace = clock_milliseconds() + GRACE_SECONDS * 1000;
 	}
 }
 
@@ -244,7 +237,7 @@ static int time_left(const struct vm *vm)
 {
 	int64_t end =
 		vm->grace && (!vm->deadline || vm->grace < vm->deadline) ? vm->grace : vm->deadline;
-	int64_t left = end - now();
+	int64_t left = end - clock_milliseconds();
 
 	if (!end)
 		return -1;
@@ -509,7 +502,7 @@ static int boot(const struct vm_config *config, int64_t deadline, struct vm_resu
 		return -1;
 	vm_screen_end(&vm.screen);
 	copy_last_lines(&vm, result);
-	*again = (!deadline || now() < deadline) && is_transient(&vm, late);
+	*again = (!deadline || clock_milliseconds() < deadline) && is_transient(&vm, late);
 	return judge(&vm, late, result, err);
 }
 
@@ -518,7 +511,8 @@ int vm_run(const struct vm_config *given, struct vm_result *result, struct error
 	_cleanup_free_ char *script = NULL;
 	struct vm_disk disks[VM_DISKS_MAX];
 	struct vm_config config = *given;
-	int64_t deadline = config.timeout ? now() + (int64_t)config.timeout * 1000 : 0;
+	int64_t deadline =
+		config.timeout ? clock_milliseconds() + (int64_t)config.timeout * 1000 : 0;
 	_cleanup_error_ struct error *first = NULL;
 	bool again = false;
 	int status;

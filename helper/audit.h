@@ -1,13 +1,13 @@
-/* The record of every request: before it is done (intent) and after it (result), or that it was
- * refused. It is kept by a process of its own, which outlives the one that does the work, so that a
- * killed request shows, and which nothing that came from outside can reach but a struct record.
- * A record is a line of JSON. It ends with "hash", the SHA-256 of all of the line before that key,
- * and "prev" is the hash of the record before it. Formats: systemd's native journal protocol,
- * syslog(3). */
+/* The audit log. Every request has two records, one before it is done (intent) and one after it
+ * (result), or one that says that it was refused. The audit process writes them. It outlives the
+ * jailer, so that a killed request shows, and it reads nothing but struct record. Where the records
+ * go: audit_backends.h. */
 #pragma once
 
+#include <sys/types.h>
+
 #include "helper/session.h"
-#include "proto/validate.h"
+#include "proto/hex.h"
 
 enum record_kind { RECORD_INTENT = 1, RECORD_RESULT, RECORD_REFUSAL };
 
@@ -22,34 +22,38 @@ struct record {
 
 /* Where a record stands in its chain. */
 struct place {
-	uint64_t number;
+	uint64_t number; /* from 1 on */
 	char prev[2 * SHA256_LEN + 1], hash[2 * SHA256_LEN + 1];
 };
+
+enum audit_backend { AUDIT_FILE, AUDIT_JOURNAL, AUDIT_SYSLOG, AUDIT_BACKENDS };
 
 struct audit {
 	const struct session *session;
 	bool required;
-	int file, journal, syslog; /* -1: not a sink */
-	struct place last;	   /* of what was recorded last */
-	off_t end;		   /* of the file, behind that; 0: unknown */
-	bool contended;		   /* the lock could not be had last time */
-	struct record pending;	   /* an intent without its result; kind 0: none */
+	int fds[AUDIT_BACKENDS]; /* -1: not written to */
+	struct place last;	 /* of what was recorded last */
+	off_t end;		 /* of the file, behind that; 0: unknown */
+	bool contended;		 /* the lock could not be had last time */
+	struct record pending;	 /* an intent without its result; kind 0: none */
 };
 
-/* Opens what the policy names. GIVEN is the caller's own file, or -1; taken over. ERR_HOST where a
- * sink that is required cannot be had. */
+/* Opens what the policy names. GIVEN is the caller's own file, or -1; taken over. ERR_HOST if the
+ * log is required and a backend cannot be opened. */
 int audit_open(struct audit *a, const struct session *session, int given, struct error **err);
 
-/* For a session that could not be opened, so that no policy says where refusals go: in installed
- * mode to the journal, or else to syslog; in others nowhere, and A has no session. */
+/* For a session that could not be opened: no policy says where its refusal goes. In installed mode
+ * it goes to the journal, or else to syslog; in the other modes nowhere, and A has no session. */
 void audit_open_to_refuse(struct audit *a, const struct session *session);
 
-/* Writes one record to every sink. -1 with ERR_HOST where one of them failed. */
+void audit_close(struct audit *a);
+
+/* Writes one record to every backend. -1 with ERR_HOST if one of them failed. */
 int audit_write(struct audit *a, const struct record *record, struct error **err);
 
 /* Serves SOCKET until its other end has closed, then records what was left undone. */
 void audit_serve(struct audit *a, int socket);
 
-/* The jailer's side. -1 with ERR_HOST if it is not recorded and has to be, or with ERR_SYSTEM if
- * nobody is at the other end. */
-int audit_ask(int socket, const struct record *record, struct error **err);
+/* Receives one record, and terminates its texts. Returns false if the other end has closed, or sent
+ * anything else. */
+bool record_receive(int socket, struct record *record);

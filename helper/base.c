@@ -14,27 +14,15 @@
 #include "helper/bounds.h"
 #include "lib/hash.h"
 #include "helper/serve.h"
-#include "helper/sinks.h"
+#include "helper/root_files.h"
+#include "helper/jailer.h"
 #include "helper/trees.h"
+#include "lib/write_all.h"
+#include "policy/policy_text.h"
 
 #define DIGEST OWN_FOLDER "/digest"
 #define DIGEST_TEXT_MAX 512
 #define DIGEST_LINES 3
-#define KEY_PATH "/etc/rootlet/snapshot.key" /* of policy/install-helper */
-#define KEY_BYTES 32
-
-int snapshot_key_open(const struct session *session)
-{
-	_cleanup_close_ int fd = -1;
-	struct stat st;
-
-	if (session->mode == MODE_INSTALLED)
-		fd = sink_open_as_root(KEY_PATH, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != 0 ||
-	    st.st_mode & (S_IRWXG | S_IRWXO) || st.st_size < KEY_BYTES)
-		return -1;
-	return steal_fd(&fd);
-}
 
 /* The MAC of LENGTH bytes of TEXT, for a range of ids. Empty in other modes than installed, where
  * all is the caller's own. The key is in memory no longer than that: much is forked from here. */
@@ -42,16 +30,17 @@ static int make_mac(const struct server *s, const char *text, size_t length,
 		    char hex[static 2 * SHA256_LEN + 1], struct error **err)
 {
 	const uint32_t ids[] = { s->map->first_uid, s->map->first_gid };
-	uint8_t key[KEY_BYTES], sum[SHA256_LEN];
+	uint8_t key[SNAPSHOT_KEY_BYTES], sum[SHA256_LEN];
 	struct hmac_sha256_ctx mac;
 
 	*hex = '\0';
 	if (s->session->mode != MODE_INSTALLED)
 		return 0;
 	if (s->key < 0 || pread(s->key, key, sizeof(key), 0) != (ssize_t)sizeof(key))
-		return error_set(err, ERR_TRUST,
-				 "rootlet-helper has no key for snapshots of the cache, " KEY_PATH
-				 "; ask an administrator to run install-helper again");
+		return error_set(
+			err, ERR_TRUST,
+			"rootlet-helper has no key for snapshots of the cache, " SNAPSHOT_KEY_PATH
+			"; ask an administrator to run install-helper again");
 	hmac_sha256_set_key(&mac, sizeof(key), key);
 	hmac_sha256_update(&mac, sizeof(ids), (const uint8_t *)ids);
 	hmac_sha256_update(&mac, length, (const uint8_t *)text);
@@ -137,7 +126,7 @@ static int write_digest(const struct server *s, int tree, const struct tree_dige
 	if (*mac)
 		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s\n", mac);
 	fd = tree_open_beneath(tree, DIGEST, O_WRONLY | O_CREAT | O_EXCL, 0644);
-	if (fd < 0 || fchown(fd, 0, 0) < 0 || write(fd, text, length) != (ssize_t)length)
+	if (fd < 0 || fchown(fd, 0, 0) < 0 || write_all(fd, text, length) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write the base's digest");
 	return 0;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "helper/serve.h"
+#include "policy/decide.h"
 
 /* Sets what the kernel can enforce for this process and all that it starts. RULE may be NULL. */
 void bounds_set(const struct policy_rule *rule);

@@ -12,7 +12,9 @@
 
 #include "helper/bounds.h"
 #include "helper/rollback.h"
+#include "helper/jailer.h"
 #include "helper/trees.h"
+#include "lib/write_all.h"
 
 static void close_build(struct server *s)
 {
@@ -291,7 +293,7 @@ static int copy_manifest(int from, int to, struct error **err)
 		if (at > MANIFEST_MAX)
 			return error_set(err, ERR_INPUT, "the manifest is longer than %d bytes",
 					 MANIFEST_MAX);
-		if (write(to, data, (size_t)n) != n)
+		if (write_all(to, data, (size_t)n) < 0)
 			return error_errno(err, ERR_SPACE, "cannot write the manifest");
 	}
 	return n < 0 ? error_errno(err, ERR_SYSTEM, "cannot read the manifest") : 0;

@@ -1,26 +1,20 @@
 #include "helper/idmap.h"
 
-#include <cap-ng.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/securebits.h>
-#include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
+#include "helper/own_ids.h"
+#include "helper/privileges.h"
 #include "policy/subids.h"
-
-#define HOST_PARTS (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
 
 _Static_assert(SUBIDS_NEEDED == RANGE_COUNT + 1, "a range has a spare id");
 
-/* Root, and who has the two capabilities, write the maps themselves: no program needed. */
+/* With the two capabilities, which root has as well, no program is needed. */
 static int write_map(pid_t pid, const char *file, uint32_t first, uint32_t caller, bool spare)
 {
 	char path[64], map[128];
@@ -37,70 +31,6 @@ static int write_map(pid_t pid, const char *file, uint32_t first, uint32_t calle
 	return fd >= 0 && write(fd, map, (size_t)length) == length ? 0 : -1;
 }
 
-/* newuidmap PID 0 FIRST 65535 65535 CALLER 1; its complaint goes to our standard error. Returns 0,
- * or what the program's exit status is said to be. */
-static int start_map_program(const char *program, pid_t pid, uint32_t first, uint32_t caller,
-			     pid_t *child)
-{
-	char pid_text[16], first_text[16], caller_text[16], count[] = "65535", one[] = "1",
-							    zero[] = "0";
-	char *argv[] = { (char *)(uintptr_t)program,
-			 pid_text,
-			 zero,
-			 first_text,
-			 count,
-			 count,
-			 caller_text,
-			 one,
-			 NULL };
-	char *environment[] = { NULL };
-	int r;
-
-	snprintf(pid_text, sizeof(pid_text), "%d", pid);
-	snprintf(first_text, sizeof(first_text), "%u", first);
-	snprintf(caller_text, sizeof(caller_text), "%u", caller);
-	r = posix_spawn(child, program, NULL, NULL, argv, environment);
-	return r == 0 ? 0 : r == ENOENT ? 127 : 126;
-}
-
-static int end_map_program(pid_t child)
-{
-	int status;
-
-	if (RETRY_ON_EINTR(waitpid(child, &status, 0)) < 0 || !WIFEXITED(status))
-		return 126;
-	return WEXITSTATUS(status);
-}
-
-/* Both at a time: most of what they take is their start. */
-static int run_map_programs(pid_t pid, const struct idmap *map, uid_t uid, gid_t gid)
-{
-	pid_t users = -1, groups = -1;
-	int r = start_map_program("/usr/bin/newuidmap", pid, map->first_uid, uid, &users);
-	int s = start_map_program("/usr/bin/newgidmap", pid, map->first_gid, gid, &groups);
-
-	if (r == 0)
-		r = end_map_program(users);
-	if (s == 0)
-		s = end_map_program(groups);
-	return r ? r : s;
-}
-
-/* Returns 0, or what the programs say. */
-static int map_process(pid_t pid, const struct idmap *map, const struct session *session)
-{
-	uid_t uid = session->grant.caller.uid;
-	gid_t gid = session->grant.caller.gid;
-	bool installed = session->mode == MODE_INSTALLED;
-
-	if (session->mode != MODE_USER)
-		return write_map(pid, "uid_map", map->first_uid, uid, installed) < 0 ||
-				       write_map(pid, "gid_map", map->first_gid, gid, installed) < 0
-			       ? 1
-			       : 0;
-	return run_map_programs(pid, map, uid, gid);
-}
-
 #define APPARMOR_RULE "kernel.apparmor_restrict_unprivileged_userns"
 
 /* AppArmor's rule either forbids a user namespace, or lets it be made and takes all capabilities
@@ -115,7 +45,7 @@ static bool is_apparmors(int number)
 	       value != '0';
 }
 
-static int explain_namespaces(const char *what, const char *settings, struct error **err)
+int idmap_explain(const char *what, const char *settings, struct error **err)
 {
 	int number = errno;
 
@@ -130,92 +60,27 @@ static int explain_namespaces(const char *what, const char *settings, struct err
 			 what, strerror(number), settings);
 }
 
-static int explain_maps(enum mode mode, int code, struct error **err)
-{
-	if (mode != MODE_USER)
-		return error_set(err, ERR_HOST,
-				 "cannot map user ids: the kernel refused the maps; is this a "
-				 "container that lacks the ids?");
-	if (code == 127)
-		return error_set(err, ERR_HOST,
-				 "cannot map user ids: /usr/bin/newuidmap or newgidmap is not "
-				 "there; ask an administrator to run: apt install uidmap");
-	return error_set(err, ERR_HOST,
-			 "cannot map user ids: newuidmap or newgidmap refused the range, or lacks "
-			 "its setuid bit; ask an administrator to run: apt install --reinstall "
-			 "uidmap");
-}
-
-/* Nobody may have ids of the range by subuid(5), the caller neither: newuidmap would give them to a
- * namespace of his own, where he is root over what the policy keeps from him. */
-static int check_untaken(const char *file, const struct caller *caller, uint32_t first,
-			 struct error **err)
-{
-	_cleanup_fclose_ FILE *f = fopen(file, "re");
-	_cleanup_free_ char *line = NULL;
-	int missing = f ? 0 : errno;
-	size_t size = 0;
-
-	while (f && getline(&line, &size, f) > 0) {
-		char *colon = strchr(line, ':');
-		uintmax_t from, count;
-
-		if (!colon || sscanf(colon, ":%ju:%ju", &from, &count) != 2)
-			continue;
-		*colon = '\0';
-		if (from < (uint64_t)first + SUBIDS_NEEDED && first < from + count)
-			return error_set(
-				err, ERR_HOST,
-				"the range of %s from %u on, by [ids] of the policy, overlaps "
-				"that of %.64s in %s; ask an administrator to move one",
-				caller->name, first, line, file);
-	}
-	/* What could not be read may be what overlaps. */
-	if (f && ferror(f))
-		return error_errno(err, ERR_HOST, "cannot read %s", file);
-	errno = missing;
-	return missing && missing != ENOENT ? error_errno(err, ERR_HOST, "cannot read %s", file)
-					    : 0;
-}
-
-static int read_range(const struct caller *caller, struct idmap *map, struct error **err)
-{
-	struct subids subids;
-
-	if (!subids_find(caller->name, caller->uid, &subids))
-		return error_set(err, ERR_HOST,
-				 "cannot map user ids: %s; ask an administrator to run: %s",
-				 subids.why, subids.fix);
-	map->first_uid = subids.first_uid;
-	map->first_gid = subids.first_gid;
-	return 0;
-}
-
 static int choose_range(const struct session *session, struct idmap *map, struct error **err)
 {
 	const struct caller *caller = &session->grant.caller;
 
 	if (session->mode != MODE_INSTALLED)
-		return read_range(caller, map, err);
+		return own_ids_find(caller, map, err);
 	if (policy_range(&session->grant, &map->first_uid, err) < 0)
 		return -1;
 	map->first_gid = map->first_uid;
-	return check_untaken("/etc/subuid", caller, map->first_uid, err) < 0
-		       ? -1
-		       : check_untaken("/etc/subgid", caller, map->first_gid, err);
+	return subids_check_untaken(caller->name, map->first_uid, err);
 }
 
-/* The owner of a user namespace has every right over it, so that must not be the caller, who could
- * else enter it past us, nor an id that is mapped in there, which a setuid program in a rootfs
- * makes of him. A range has one id more than jails have. Sources: user_namespaces(7), ptrace(2). */
+/* The owner of a user namespace has every right over it. So the owner must not be the caller, who
+ * could enter it, nor an id that is mapped there, which a caller can get by a setuid program in a
+ * rootfs. A range has one id more than jails have. Sources: user_namespaces(7), ptrace(2). */
 static int become_spare(const struct idmap *map, struct error **err)
 {
 	uid_t uid = map->first_uid + RANGE_COUNT;
 	gid_t gid = map->first_gid + RANGE_COUNT;
 
-	capng_get_caps_process();
-	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE, CAP_SETUID, CAP_SETGID, -1) < 0 ||
-	    capng_apply(CAPNG_SELECT_CAPS) < 0 || setresgid(gid, gid, gid) < 0 ||
+	if (privileges_raise() < 0 || setresgid(gid, gid, gid) < 0 ||
 	    setresuid(uid, uid, uid) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		return error_errno(err, ERR_HOST, "cannot become the range's spare id, %u", uid);
 	return 0;
@@ -228,40 +93,13 @@ int idmap_become_nobody(void)
 	return become_spare(&nobody, NULL) < 0 || setgroups(0, NULL) < 0 ? -1 : 0;
 }
 
-int idmap_act_for_caller(struct error **err)
-{
-	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0 ||
-	    setresgid(SPARE_ID, SPARE_ID, SPARE_ID) < 0 ||
-	    setresuid(SPARE_ID, SPARE_ID, SPARE_ID) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot become the range's spare id");
-	/* These calls tell only what was before. */
-	setfsgid(CALLER_ID);
-	setfsuid(CALLER_ID);
-	if (setfsgid(SPARE_ID + 1) != (int)CALLER_ID || setfsuid(SPARE_ID + 1) != (int)CALLER_ID)
-		return error_set(err, ERR_SYSTEM, "cannot reach files as the caller");
-	return 0;
-}
-
-int idmap_make_for_range(void)
-{
-	setfsgid(0);
-	return setfsuid(0);
-}
-
-void idmap_make_for_caller(const int *ignored)
-{
-	(void)ignored;
-	setfsuid(CALLER_ID);
-	setfsgid(CALLER_ID);
-}
-
 int idmap_open(const struct session *session, struct idmap *map, struct error **err)
 {
 	int r = choose_range(session, map, err);
 
 	if (session->mode != MODE_INSTALLED)
 		return r;
-	/* Who has no range is refused by a process that he cannot stop, either: nobody's. */
+	/* A caller without a range is refused by a process that they cannot stop, either. */
 	if (r < 0)
 		map->first_uid = map->first_gid = SUBIDS_ROOT_FIRST;
 	return become_spare(map, r < 0 ? NULL : err) < 0 ? -1 : r;
@@ -272,41 +110,39 @@ pid_t idmap_fork(struct error **err)
 	const unsigned long flags = CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD;
 	pid_t pid;
 
-	/* The child is dumpable until it has ids: else only the host's root could write its maps.
-	 * Nobody runs as the spare id who could make use of it. */
+	/* The child is dumpable until it has ids, because otherwise only the host's root could
+	 * write its maps. Nothing else runs as the spare id. */
 	if (prctl(PR_SET_DUMPABLE, 1) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare a process");
 	pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
 	if (pid > 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
 		kill(pid, SIGKILL);
-	return pid < 0 ? explain_namespaces("a user namespace",
-					    "kernel.unprivileged_userns_clone "
-					    "user.max_user_namespaces",
-					    err)
+	return pid < 0 ? idmap_explain("a user namespace",
+				       "kernel.unprivileged_userns_clone "
+				       "user.max_user_namespaces",
+				       err)
 		       : pid;
-}
-
-int idmap_leave_host(struct error **err)
-{
-	if (unshare(HOST_PARTS) < 0)
-		return explain_namespaces("namespaces",
-					  "user.max_net_namespaces user.max_ipc_namespaces "
-					  "user.max_uts_namespaces",
-					  err);
-	return 0;
 }
 
 int idmap_write(const struct session *session, const struct idmap *map, pid_t child,
 		struct error **err)
 {
-	int code = map_process(child, map, session);
+	const struct caller *caller = &session->grant.caller;
+	bool installed = session->mode == MODE_INSTALLED;
 
-	return code == 0 ? 0 : explain_maps(session->mode, code, err);
+	if (session->mode == MODE_USER)
+		return own_ids_write(map, child, caller, err);
+	if (write_map(child, "uid_map", map->first_uid, caller->uid, installed) < 0 ||
+	    write_map(child, "gid_map", map->first_gid, caller->gid, installed) < 0)
+		return error_set(err, ERR_HOST,
+				 "cannot map user ids: the kernel refused the maps; is this a "
+				 "container that lacks the ids?");
+	return 0;
 }
 
 int idmap_join(int child, struct error **err)
 {
-	if (child < 0 || setns(child, CLONE_NEWUSER | HOST_PARTS | CLONE_NEWPID) < 0)
+	if (child < 0 || setns(child, CLONE_NEWUSER | IDMAP_HOST_PARTS | CLONE_NEWPID) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot enter the jailer's namespaces");
 	return 0;
 }

@@ -1,13 +1,14 @@
-/* Level 1: a user namespace in which 0…65534 are the sub-range and 65535 is the caller.
+/* The outer user namespace, in which 0…65534 are the sub-range and 65535 is the caller.
  * Sources: user_namespaces(7), subuid(5), newuidmap(1). */
 #pragma once
 
+#include <sched.h>
 #include <stdint.h>
 
 #include "helper/session.h"
 #include "lib/facts.h"
 
-#define CALLER_ID 65535u /* the caller, as level 1 sees it */
+#define CALLER_ID 65535u /* the caller, in the outer user namespace */
 #define SPARE_ID 65536u	 /* the range's last id, which no file has; in installed mode only */
 
 struct idmap {
@@ -24,11 +25,12 @@ int idmap_open(const struct session *session, struct idmap *map, struct error **
  * no id before idmap_write. */
 pid_t idmap_fork(struct error **err);
 
-/* For the child: namespaces of networks, IPC and host names. Of mounts it gets none of its own:
- * those that it sees stay the caller's, which nobody here has the right to change, and only into a
- * copy of them can a jail take a folder by its descriptor: open_tree(2) refuses one of another
- * mount namespace. */
-int idmap_leave_host(struct error **err);
+/* Why no namespace could be made, by errno: ERR_HOST with what the administrator can do. SETTINGS
+ * are the sysctls that may forbid it. Returns -1. */
+int idmap_explain(const char *what, const char *settings, struct error **err);
+
+/* The namespaces of its own, besides that of users and processes, that the child makes. */
+#define IDMAP_HOST_PARTS (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
 
 /* Gives CHILD, which has made its namespaces or still does, its ids. */
 int idmap_write(const struct session *session, const struct idmap *map, pid_t child,
@@ -42,15 +44,3 @@ int idmap_join(int child, struct error **err);
  * nobody's, so that the caller can neither trace nor stop it, and loses all capabilities with its
  * next execve(2). Returns 0 or -1. */
 int idmap_become_nobody(void);
-
-/* For the child, once it has ids: whoever acts in the caller's directories must do so as the
- * caller, by setfsuid(2), while all of its other ids are the spare one. So the caller can neither
- * stop nor end it, nor own its files in /proc: kill(2), proc(5). Keeps the capabilities. */
-int idmap_act_for_caller(struct error **err);
-
-/* What the jailer makes in a tree from here on to the end of the block belongs to the range's first
- * ids from its first moment on: a helper that is killed leaves nothing in there that no jail knows
- * the owner of. */
-#define _for_range_ _cleanup_(idmap_make_for_caller) int for_range = idmap_make_for_range()
-int idmap_make_for_range(void);
-void idmap_make_for_caller(const int *ignored);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "lib/beneath.h"
+#include "lib/write_all.h"
 
 #define TEXT_MAX (1 << 20)
 #define STATUS_MAX (32 << 20)
@@ -69,7 +70,7 @@ static int copy_text(int from, int to, off_t size)
 		n = RETRY_ON_EINTR(pread(from, data, most, at));
 		if (n <= 0)
 			return (int)n;
-		if (pwrite(to, data, (size_t)n, at) != n)
+		if (pwrite_all(to, data, (size_t)n, at) < 0)
 			return -1;
 	}
 	return 0;

@@ -46,26 +46,23 @@ int privileges_limit_cores(void)
 	return setrlimit(RLIMIT_CORE, &one) < 0 ? setrlimit(RLIMIT_CORE, &none) : 0;
 }
 
+static int lower(__rlimit_resource_t resource, rlim_t most)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit) < 0)
+		return -1;
+	if (limit.rlim_max > most)
+		limit.rlim_max = most;
+	limit.rlim_cur = limit.rlim_max;
+	return setrlimit(resource, &limit);
+}
+
 static int limit(const struct privileges *p)
 {
-	struct rlimit processes;
-	struct rlimit files;
-
-	if (privileges_limit_cores() < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
+	if (privileges_limit_cores() < 0 || lower(RLIMIT_NOFILE, FILES_MAX) < 0)
 		return -1;
-	if (files.rlim_max > FILES_MAX)
-		files.rlim_max = FILES_MAX;
-	files.rlim_cur = files.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
-		return -1;
-	if (!p->contained)
-		return 0;
-	if (getrlimit(RLIMIT_NPROC, &processes) < 0)
-		return -1;
-	if (processes.rlim_max > PROCESSES_MAX)
-		processes.rlim_max = PROCESSES_MAX;
-	processes.rlim_cur = processes.rlim_max;
-	return setrlimit(RLIMIT_NPROC, &processes);
+	return p->contained ? lower(RLIMIT_NPROC, PROCESSES_MAX) : 0;
 }
 
 /* Memory of our own processes that can be written never becomes code; programs that they run decide
@@ -96,8 +93,8 @@ int privileges_drop(enum privilege_set set, int file, struct error **err)
 				   p->name);
 	if (apply_capabilities(p->capabilities, set != PRIVILEGES_PARSER, err) < 0)
 		return error_wrap(err, "%s", p->name);
-	/* Nobody is to look into these processes, even who is the same user. Without ids yet, the
-	 * jailer has to be dumpable: see idmap_fork. */
+	/* Nobody may look into these processes, not even the same user. The jailer has no ids yet,
+	 * and has to be dumpable until then: see idmap_fork. */
 	if (set != PRIVILEGES_JAILER && prctl(PR_SET_DUMPABLE, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot protect the %s", p->name);
 	refuse_new_code(p);
@@ -129,4 +126,14 @@ int privileges_use(uint32_t caps, struct error **err)
 int privileges_renounce(struct error **err)
 {
 	return apply_capabilities(0, false, err);
+}
+
+int privileges_raise(void)
+{
+	return capng_get_caps_process() < 0 ||
+			       capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE, CAP_SETUID, CAP_SETGID,
+					     -1) < 0 ||
+			       capng_apply(CAPNG_SELECT_CAPS) < 0
+		       ? -1
+		       : 0;
 }

@@ -1,5 +1,5 @@
 /* What a process may still do: capabilities, no_new_privs, securebits, limits, Landlock, seccomp.
- * Everything here only takes away. Sources: capabilities(7), seccomp(2). */
+ * All but the last function here only takes away. Sources: capabilities(7), seccomp(2). */
 #pragma once
 
 #include "policy/privilege_sets.h"
@@ -20,3 +20,7 @@ int privileges_use(uint32_t caps, struct error **err);
 
 /* Gives up every capability that is left. Cannot be undone. */
 int privileges_renounce(struct error **err);
+
+/* Installed, before they are given up: makes the capabilities effective that the file gave. Returns
+ * 0, or -1 with errno set. */
+int privileges_raise(void);

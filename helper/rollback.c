@@ -1,43 +1,8 @@
 #include "helper/rollback.h"
 
-#include <fcntl.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
-#include "helper/sinks.h"
 #include "lib/release_memory.h"
-
-static bool is_safe(int fd, uid_t owner)
-{
-	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
-	struct stat st;
-
-	return flags >= 0 && (flags & (O_ACCMODE | O_APPEND)) == O_RDWR && fstat(fd, &st) == 0 &&
-	       S_ISREG(st.st_mode) && st.st_uid == owner && !(st.st_mode & (S_IWGRP | S_IWOTH));
-}
-
-void rollback_open(struct session *s, int given)
-{
-	const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-	struct rollback *r = &s->rollback;
-	uid_t owner = s->grant.caller.uid;
-
-	r->fd = given;
-	r->signer = s->mode == MODE_INSTALLED;
-	snprintf(r->path, sizeof(r->path), "the memory of release files");
-	if (r->signer) {
-		closep(&given);
-		snprintf(r->path, sizeof(r->path), ROLLBACK_FOLDER "/releases.%u", owner);
-		r->fd = sink_open_as_root(r->path, flags);
-		owner = 0;
-	}
-	/* What the caller gave is not for the programs that are started. */
-	if (!is_safe(r->fd, owner) || fcntl(r->fd, F_SETFD, FD_CLOEXEC) < 0) {
-		closep(&r->fd);
-		r->fd = -1;
-	}
-}
 
 int rollback_check(const struct rollback *r, const char *suite, const struct task *t,
 		   const struct note *note, struct error **err)

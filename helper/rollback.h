@@ -7,15 +7,8 @@
 #include "helper/session.h"
 #include "lib/task.h"
 
-#define ROLLBACK_FOLDER "/var/lib/rootlet"
-
-/* Opens root's memory of the caller in installed mode, with root's id for the time of that call;
- * else takes over GIVEN (or -1), which must be a regular file of the caller's that is open for
- * reading and writing. One that cannot be had is no error before rollback_check(). */
-void rollback_open(struct session *session, int given);
-
 /* NOTE is what the verifier found in the file of the release request T for SUITE. ERR_TRUST if it
  * is older and T does not accept that, ERR_HOST if an installed helper has no memory, or if it is
- * damaged. Without a memory of his own, a caller's file is accepted. */
+ * damaged. A caller who has no memory gets any file accepted. */
 int rollback_check(const struct rollback *r, const char *suite, const struct task *t,
 		   const struct note *note, struct error **err);

@@ -7,12 +7,14 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "helper/audit_client.h"
 #include "helper/bounds.h"
 #include "helper/fields.h"
 #include "helper/privileges.h"
 #include "helper/trees.h"
+#include "lib/clock.h"
+#include "policy/decide.h"
 #include "policy/directory.h"
 
 #define REFUSALS_MAX 1000 /* in a row; then the session ends */
@@ -113,14 +115,6 @@ static int check_row(const struct server *s, const struct row *row, const int *f
 				row->name, s->map->first_uid);
 	}
 	return 0;
-}
-
-static int64_t milliseconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 #define DIRECTORIES_MAX 2
@@ -294,7 +288,7 @@ static int dispatch(struct server *s, const struct task *task, int *fds, size_t 
 	const struct row *row = &table[task->operation < OP_COUNT ? task->operation : OP_NONE];
 	_cleanup_(close_directories) struct directories directories;
 	struct record r = { .kind = RECORD_INTENT };
-	int64_t began = milliseconds();
+	int64_t began = clock_milliseconds();
 	char folders[sizeof(r.arguments)];
 	int result;
 
@@ -310,7 +304,7 @@ static int dispatch(struct server *s, const struct task *task, int *fds, size_t 
 		take_outcome(&r, err ? *err : NULL, out);
 	}
 	s->refusals = result < 0 ? s->refusals + 1 : 0;
-	if (audit_ask(s->recorder, &r, err) < 0 || result < 0)
+	if (audit_ask(s->audit, &r, err) < 0 || result < 0)
 		return -1;
 	result = enter_tree(row, &directories, fds, err);
 	if (result == 0)
@@ -320,9 +314,9 @@ static int dispatch(struct server *s, const struct task *task, int *fds, size_t 
 	if (privileges_use(CAPS_ALL, NULL) < 0)
 		_exit(1);
 	r.kind = RECORD_RESULT;
-	r.milliseconds = (uint64_t)(milliseconds() - began);
+	r.milliseconds = (uint64_t)(clock_milliseconds() - began);
 	take_outcome(&r, result < 0 ? *err : NULL, out);
-	audit_ask(s->recorder, &r, NULL);
+	audit_ask(s->audit, &r, NULL);
 	return result;
 }
 
@@ -356,13 +350,13 @@ static bool answer(struct server *s)
 	return r == 0 && s->refusals < REFUSALS_MAX;
 }
 
-int serve(int parser, int recorder, int key, int worker, const struct session *session,
+int serve(int parser, int audit, int key, int worker, const struct session *session,
 	  const struct idmap *map)
 {
 	struct server s = {
 		.parser = parser,
 		.phase = WHEN_IDLE,
-		.recorder = recorder,
+		.audit = audit,
 		.key = key,
 		.worker = worker,
 		.session = session,
@@ -383,13 +377,13 @@ int serve(int parser, int recorder, int key, int worker, const struct session *s
 
 int64_t serve_now(void)
 {
-	return milliseconds() / 1000;
+	return clock_seconds();
 }
 
 void serve_watch_witnesses(const struct server *s, struct pollfd fds[static WITNESSES])
 {
 	fds[0] = (struct pollfd){ .fd = s->parser, .events = POLLIN };
-	fds[1] = (struct pollfd){ .fd = s->recorder, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = s->audit, .events = POLLIN };
 }
 
 int serve_check_witnesses(const struct pollfd fds[static WITNESSES], struct error **err)
@@ -397,7 +391,7 @@ int serve_check_witnesses(const struct pollfd fds[static WITNESSES], struct erro
 	if (fds[0].revents)
 		return error_set(err, ERR_INTERRUPTED, "the front end left");
 	if (fds[1].revents)
-		return error_set(err, ERR_INTERRUPTED, "who keeps the record has ended");
+		return error_set(err, ERR_INTERRUPTED, "the audit process exited");
 	return 0;
 }
 

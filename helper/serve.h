@@ -11,10 +11,10 @@
 #include "lib/task.h"
 
 struct server {
-	int parser;   /* socket */
-	int recorder; /* socket of audit_serve() */
-	int key;      /* snapshot_key_open() */
-	int worker;   /* worker_open() */
+	int parser; /* socket */
+	int audit;  /* socket of audit_serve() */
+	int key;    /* snapshot_key_open() */
+	int worker; /* worker_open() */
 	const struct session *session;
 	const struct idmap *map;
 	bool greeted;
@@ -39,13 +39,8 @@ struct outcome {
 
 /* Serves until the parser is gone, then ends and removes what is unfinished. Returns the exit
  * status. */
-int serve(int parser, int recorder, int key, int worker, const struct session *session,
+int serve(int parser, int audit, int key, int worker, const struct session *session,
 	  const struct idmap *map);
-
-/* Installed, before anything is given up: the host's key for snapshots, which callers cannot read.
- * -1 where there is none, or where others than root could have read it, or in another mode. base.c
- */
-int snapshot_key_open(const struct session *session);
 
 /* Runs a jail to its end. The text that it prints goes to OUTPUT (NULL: the spec's own stdio is
  * used). Returns its exit status, or -1 with ERR set: ERR_INTERRUPTED if the front end left or the

@@ -1,8 +1,8 @@
-/* Whom the helper serves, with which rights, under which policy: told once, from what the kernel
- * and root's files say, before anything is read from the channel. */
+/* Whom the helper serves, with which rights, and under which policy: decided once, from what the
+ * kernel and root's files say, before anything is read from the channel. */
 #pragma once
 
-#include "policy/decide.h"
+#include "policy/grant.h"
 
 enum mode {
 	MODE_USER,	/* without a right of its own: newuidmap writes the maps */
@@ -23,16 +23,17 @@ struct session {
 	struct policy *policy;
 	struct grant grant;
 	struct rollback rollback;
-	pid_t front_end;		   /* who made the channel */
+	pid_t front_end;		   /* the process that made the channel */
 	uint32_t login_uid, audit_session; /* audit(8); UINT32_MAX: none */
 };
 
-/* ERR_HOST or ERR_REFUSED where the host or its policy forbid to go on. CHANNEL is the front end's.
+/* ERR_HOST or ERR_REFUSED if the host or its policy forbid to go on. CHANNEL leads to the front
+ * end.
  */
 int session_open(struct session *s, int channel, struct error **err);
 
-/* ERR_HOST where the caller has set limits that would cut the record short (files, seconds) or the
- * work (descriptors). In installed mode this is asked when he can set none any more: prlimit(2). */
+/* ERR_HOST if the caller has set limits that would cut the audit log short (files, seconds) or the
+ * work (descriptors). To be called when the caller can no longer set any: prlimit(2). */
 int session_check_limits(const struct session *s, struct error **err);
 
 /* "user", "installed", "root" */

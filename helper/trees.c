@@ -1,3 +1,4 @@
+#include "helper/jailer.h"
 #include "helper/trees.h"
 
 #include <fcntl.h>
@@ -118,12 +119,18 @@ static char *read_list(int fd, struct error **err)
 	return STEAL_PTR(text);
 }
 
+/* Only there does a tree get files of its own before a program in it can write to one. */
+static bool is_below_usr(const char *path)
+{
+	return strncmp(path, "usr", 3) == 0 && (path[3] == '/' || path[3] == '\0');
+}
+
 static int place_one(const struct placing *p, int from, int to, const char *path, const char *name)
 {
 	int r = -1;
 
 	errno = EINVAL;
-	if (!strchr(name, '/') && !tree_is_dots(name))
+	if (is_below_usr(path) && !strchr(name, '/') && !tree_is_dots(name))
 		r = p->move ? renameat(from, name, to, name) : linkat(from, name, to, name, 0);
 	return r == 0 ? 0
 		      : error_errno(p->err, ERR_SYSTEM, "cannot %s /%.300s/%.255s",

@@ -8,6 +8,9 @@
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 
+#include "lib/read_all.h"
+#include "lib/write_all.h"
+
 #define ROOM_LEAST (16u << 20) /* bytes; with less a package of middling size does not unpack */
 #define FILES_LEAST 256
 #define OPEN_TRIES 1000
@@ -95,9 +98,7 @@ int tree_make_folders(int folder, const char *path)
 char *tree_read_file(int folder, const char *path, size_t most, size_t *size)
 {
 	_cleanup_close_ int fd = tree_open_beneath(folder, path, O_RDONLY | O_NONBLOCK, 0);
-	_cleanup_free_ char *text = NULL;
 	struct stat st;
-	ssize_t n;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return NULL;
@@ -105,16 +106,7 @@ char *tree_read_file(int folder, const char *path, size_t most, size_t *size)
 		errno = EFBIG;
 		return NULL;
 	}
-	text = malloc((size_t)st.st_size + 1);
-	if (!text)
-		return NULL;
-	*size = 0;
-	while ((n = RETRY_ON_EINTR(read(fd, text + *size, (size_t)st.st_size - *size))) > 0)
-		*size += (size_t)n;
-	if (n < 0)
-		return NULL;
-	text[*size] = '\0';
-	return STEAL_PTR(text);
+	return read_all(fd, (size_t)st.st_size, size);
 }
 
 int tree_copy_data(int from, int to)
@@ -123,9 +115,8 @@ int tree_copy_data(int from, int to)
 	ssize_t n;
 
 	while ((n = RETRY_ON_EINTR(read(from, data, sizeof(data)))) > 0)
-		for (ssize_t done = 0, w; done < n; done += w)
-			if ((w = RETRY_ON_EINTR(write(to, data + done, (size_t)(n - done)))) < 0)
-				return -1;
+		if (write_all(to, data, (size_t)n) < 0)
+			return -1;
 	return n < 0 ? -1 : 0;
 }
 

@@ -3,6 +3,20 @@
 #include <string.h>
 #include <strings.h>
 
+const char *stanza_next(const char **at, const char *end, size_t *length)
+{
+	const char *start = *at, *stop;
+
+	while (start < end && *start == '\n')
+		start++;
+	if (start >= end)
+		return NULL;
+	stop = memmem(start, (size_t)(end - start), "\n\n", 2);
+	*at = stop ? stop + 1 : end;
+	*length = (size_t)(*at - start);
+	return start;
+}
+
 const char *stanza_field(const char *text, size_t length, const char *field, size_t *size)
 {
 	const char *at = text, *end = text + length;
@@ -23,6 +37,19 @@ const char *stanza_field(const char *text, size_t length, const char *field, siz
 		at = line_end + 1;
 	}
 	return NULL;
+}
+
+const char *stanza_lines(const char *text, size_t length, const char *field, size_t *size)
+{
+	const char *value = stanza_field(text, length, field, size), *end = text + length;
+
+	while (value && value + *size + 1 < end && strchr(" \t", value[*size + 1])) {
+		const char *next = value + *size + 1;
+		const char *stop = memchr(next, '\n', (size_t)(end - next));
+
+		*size = (size_t)((stop ? stop : end) - value);
+	}
+	return value;
 }
 
 bool stanza_field_is(const char *text, size_t length, const char *field, const char *value)

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/write_all.h"
+
 #define LINE_SIZE 512 /* a sector: none of a line is written without the rest */
 #define MAGIC "rootlet-release 1 "
 #define SUM_DIGITS 16
@@ -172,7 +174,7 @@ static int write_line(int fd, const char *path, const struct place *place, struc
 	text[LINE_SIZE - 1] = '\n';
 	snprintf(sum, sizeof(sum), "%016" PRIx64, checksum(text + BODY_AT, LINE_SIZE - BODY_AT));
 	memcpy(text + strlen(MAGIC), sum, SUM_DIGITS);
-	if (RETRY_ON_EINTR(pwrite(fd, text, LINE_SIZE, at)) != LINE_SIZE || fdatasync(fd) < 0)
+	if (pwrite_all(fd, text, LINE_SIZE, at) < 0 || fdatasync(fd) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write %s", path);
 	return 0;
 }

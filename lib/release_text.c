@@ -1,6 +1,6 @@
 #include "lib/release_text.h"
 
-#include <stdbool.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -107,4 +107,38 @@ int release_text_check(const char *text, const char *suite, const char *pocket, 
 				 name, take_field(text, "Suite", have_suite) ? have_suite : "none",
 				 take_field(text, "Codename", have_code) ? have_code : "none");
 	return check_times(text, name, now, err);
+}
+
+/* " HASH SIZE PATH"; false where LINE is not that of PATH. */
+static bool parse_entry(const char *line, size_t length, const char *path,
+			uint8_t sha256[static SHA256_LEN], uint64_t *size)
+{
+	char entry[512], hex[2 * SHA256_LEN + 1], name[256];
+
+	/* sscanf() takes the length of all that follows: cut it here. */
+	if (length >= sizeof(entry))
+		return false;
+	memcpy(entry, line, length);
+	entry[length] = '\0';
+	return sscanf(entry, " %64[0-9a-f] %" SCNu64 " %255s", hex, size, name) == 3 &&
+	       strcmp(name, path) == 0 && sha256_from_hex(hex, strlen(hex), sha256);
+}
+
+bool release_text_find(const char *text, const char *path, uint8_t sha256[static SHA256_LEN],
+		       uint64_t *size)
+{
+	size_t length = 0;
+	const char *line = stanza_lines(text, strlen(text), "SHA256", &length);
+	const char *end = line ? line + length : NULL;
+
+	while (line < end) {
+		const char *stop = memchr(line, '\n', (size_t)(end - line));
+
+		if (!stop)
+			stop = end;
+		if (parse_entry(line, (size_t)(stop - line), path, sha256, size))
+			return true;
+		line = stop + 1;
+	}
+	return false;
 }

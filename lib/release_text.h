@@ -2,9 +2,11 @@
  * Format: DebianRepository/Format in Debian's wiki. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/error.h"
+#include "proto/hex.h"
 
 /* The time in FIELD of TEXT, whatever the locale: 0 if TEXT has no such field, -1 if it cannot be
  * read. Seconds since 1970. */
@@ -14,3 +16,8 @@ int64_t release_text_time(const char *text, const char *field);
  * expired at NOW, or is of the future. */
 int release_text_check(const char *text, const char *suite, const char *pocket, int64_t now,
 		       struct error **err);
+
+/* The entry of the file PATH in TEXT's list of SHA-256 sums: its sum, and its size in bytes. False
+ * if it has none. */
+bool release_text_find(const char *text, const char *path, uint8_t sha256[static SHA256_LEN],
+		       uint64_t *size);

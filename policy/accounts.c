@@ -1,9 +1,7 @@
 #include "policy/accounts.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <stdbool.h>
-#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -11,46 +9,38 @@
 #define GETENT "/usr/bin/getent"
 #define GETENT_NONE 2 /* its exit status for a key that no database has; getent(1) */
 
-/* Reads entries to the end of F, and keeps the first that matches. */
-typedef bool entry_reader(FILE *f, const void *key, void *found);
+/* name:password:id, and of a user :gid:comment:home */
+enum { NAME, PASSWORD, ID, GID, COMMENT, HOME, FIELDS };
 
-/* The C library's own marks of other databases, from before nsswitch.conf: no users and no groups.
- */
+/* Comments, and the C library's own marks of other databases, from before nsswitch.conf: no users
+ * and no groups. */
 static bool is_mark(const char *name)
 {
-	return *name == '+' || *name == '-';
+	return strchr("+-#", *name);
 }
 
-static bool read_users(FILE *f, const void *key, void *found)
+/* Reads entries to the end of F, and keeps the first that is KEY's. */
+static bool read_entries(FILE *f, const char *database, const char *key, struct host_account *found)
 {
-	const uid_t *uid = key;
-	struct host_user *user = found;
-	const struct passwd *entry;
+	_cleanup_free_ char *line = NULL;
+	int by = strcmp(database, ACCOUNTS_USERS) == 0 ? ID : NAME;
+	size_t size = 0;
 
-	while ((entry = fgetpwent(f))) {
-		if (entry->pw_uid != *uid || is_mark(entry->pw_name) ||
-		    strlen(entry->pw_name) >= sizeof(user->name))
+	while (f && getline(&line, &size, f) > 0) {
+		char *field[FIELDS], *rest = line;
+
+		for (int i = 0; i < FIELDS; i++)
+			field[i] = strsep(&rest, ":\n");
+		if (is_mark(line) || !field[ID] || !*field[ID] ||
+		    field[ID][strspn(field[ID], "0123456789")] || strcmp(field[by], key) != 0 ||
+		    strlen(line) >= sizeof(found->name))
 			continue;
-		*user = (struct host_user){ 0 };
-		snprintf(user->name, sizeof(user->name), "%s", entry->pw_name);
-		if (*entry->pw_dir == '/' && strlen(entry->pw_dir) < sizeof(user->home))
-			snprintf(user->home, sizeof(user->home), "%s", entry->pw_dir);
+		*found = (struct host_account){ .id = (uint32_t)strtoul(field[ID], NULL, 10) };
+		snprintf(found->name, sizeof(found->name), "%s", field[NAME]);
+		if (field[HOME] && *field[HOME] == '/' && strlen(field[HOME]) < sizeof(found->home))
+			snprintf(found->home, sizeof(found->home), "%s", field[HOME]);
 		return true;
 	}
-	return false;
-}
-
-static bool read_groups(FILE *f, const void *key, void *found)
-{
-	const char *name = key;
-	gid_t *gid = found;
-	const struct group *entry;
-
-	while ((entry = fgetgrent(f)))
-		if (!is_mark(entry->gr_name) && strcmp(entry->gr_name, name) == 0) {
-			*gid = entry->gr_gid;
-			return true;
-		}
 	return false;
 }
 
@@ -67,18 +57,16 @@ static _Noreturn void become_getent(const char *database, const char *key,
 	_exit(127);
 }
 
-/* Returns as accounts_find_user() does. */
+/* Returns as accounts_find() does. */
 static int ask_getent(const char *database, const char *key, accounts_isolate *isolate,
-		      entry_reader *reader, const void *wanted, void *found, struct error **err)
+		      struct host_account *found, struct error **err)
 {
-	/* No pipe: fgetpwent(3) wants to seek. */
 	_cleanup_close_ int answer = memfd_create("getent", MFD_CLOEXEC);
+	pid_t child = answer < 0 ? -1 : fork();
 	_cleanup_fclose_ FILE *in = NULL;
-	bool matches;
 	int status;
-	pid_t child;
 
-	if (answer < 0 || (child = fork()) < 0)
+	if (child < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot start " GETENT);
 	if (child == 0)
 		become_getent(database, key, isolate, answer);
@@ -86,8 +74,7 @@ static int ask_getent(const char *database, const char *key, accounts_isolate *i
 		return error_errno(err, ERR_SYSTEM, "cannot wait for " GETENT);
 	if (lseek(answer, 0, SEEK_SET) == 0 && (in = fdopen(answer, "r")))
 		steal_fd(&answer);
-	matches = in && reader(in, wanted, found);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && matches)
+	if (status == 0 && read_entries(in, database, key, found))
 		return 1;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == GETENT_NONE)
 		return 0;
@@ -99,26 +86,13 @@ static int ask_getent(const char *database, const char *key, accounts_isolate *i
 			 key, database, database, key);
 }
 
-static int find(const char *file, const char *database, const char *key, accounts_isolate *isolate,
-		entry_reader *reader, const void *wanted, void *found, struct error **err)
+int accounts_find(const char *database, const char *key, accounts_isolate *isolate,
+		  struct host_account *found, struct error **err)
 {
+	const char *file = strcmp(database, ACCOUNTS_USERS) == 0 ? "/etc/passwd" : "/etc/group";
 	_cleanup_fclose_ FILE *f = fopen(file, "re");
 
-	if (f && reader(f, wanted, found))
+	if (read_entries(f, database, key, found))
 		return 1;
-	return ask_getent(database, key, isolate, reader, wanted, found, err);
-}
-
-int accounts_find_user(uid_t uid, accounts_isolate *isolate, struct host_user *user,
-		       struct error **err)
-{
-	char key[16];
-
-	snprintf(key, sizeof(key), "%u", uid);
-	return find("/etc/passwd", "passwd", key, isolate, read_users, &uid, user, err);
-}
-
-int accounts_find_group(const char *name, accounts_isolate *isolate, gid_t *gid, struct error **err)
-{
-	return find("/etc/group", "group", name, isolate, read_groups, name, gid, err);
+	return ask_getent(database, key, isolate, found, err);
 }

@@ -3,21 +3,23 @@
  * linked statically: a name service is a library, and none is ever loaded into it. */
 #pragma once
 
-#include <sys/types.h>
+#include <stdint.h>
 
 #include "proto/error.h"
 
 /* What the process that becomes getent does first; NULL: nothing. It returns 0, or -1. */
 typedef int accounts_isolate(void);
 
-struct host_user {
+struct host_account {
+	uint32_t id;
 	char name[64];
-	char home[256]; /* empty if it is no absolute path, or too long */
+	char home[256]; /* of a user; empty if it is no absolute path, or too long */
 };
 
-/* Both return 1, or 0 if there is no such user or group, or -1 with ERR set: ERR_HOST if nothing
- * could tell. */
-int accounts_find_user(uid_t uid, accounts_isolate *isolate, struct host_user *user,
-		       struct error **err);
-int accounts_find_group(const char *name, accounts_isolate *isolate, gid_t *gid,
-			struct error **err);
+#define ACCOUNTS_USERS "passwd" /* found by their ids, in decimal */
+#define ACCOUNTS_GROUPS "group" /* found by their names */
+
+/* The entry of KEY in a database. Returns 1, or 0 if there is none, or -1 with ERR set: ERR_HOST if
+ * nothing could tell. */
+int accounts_find(const char *database, const char *key, accounts_isolate *isolate,
+		  struct host_account *found, struct error **err);

@@ -1,139 +1,12 @@
 #include "policy/decide.h"
 
-#include <fcntl.h>
 #include <fnmatch.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "policy/directory.h"
 #include "policy/operations.h"
 
 #define MODE_SIZE 16
-
-int caller_self(struct caller *c, accounts_isolate *isolate, struct error **err)
-{
-	struct host_user user = { 0 };
-	char path[PATH_MAX];
-	int count, found;
-
-	memset(c, 0, sizeof(*c));
-	c->uid = getuid();
-	c->gid = getgid();
-	c->isolate = isolate;
-	snprintf(c->name, sizeof(c->name), "%u", c->uid);
-	found = accounts_find_user(c->uid, isolate, &user, err);
-	if (found < 0)
-		return -1;
-	if (found)
-		memcpy(c->name, user.name, sizeof(c->name));
-	if (*user.home && directory_canonical(user.home, path) == 0 &&
-	    strlen(path) < sizeof(c->home))
-		memcpy(c->home, path, strlen(path) + 1);
-	count = getgroups(CALLER_GROUPS_MAX, c->groups);
-	if (count < 0)
-		return error_errno(err, ERR_HOST, "cannot tell the caller's groups");
-	c->group_count = (size_t)count;
-	return 0;
-}
-
-/* Returns 1, 0, or -1 with ERR set. */
-static int in_group(const struct caller *c, const char *word, struct error **err)
-{
-	gid_t gid = (gid_t)strtoul(word, NULL, 10);
-
-	if (word[strspn(word, "0123456789")]) {
-		int found = accounts_find_group(word, c->isolate, &gid, err);
-
-		if (found <= 0)
-			return found;
-	}
-	if (c->gid == gid)
-		return 1;
-	for (size_t i = 0; i < c->group_count; i++)
-		if (c->groups[i] == gid)
-			return 1;
-	return 0;
-}
-
-/* Likewise. */
-static int names(const struct policy_rule *rule, const struct caller *c, struct error **err)
-{
-	char number[16];
-	int found;
-
-	snprintf(number, sizeof(number), "%u", c->uid);
-	for (char **word = rule->users; *word; word++)
-		if (strcmp(*word, "*") == 0 || strcmp(*word, c->name) == 0 ||
-		    strcmp(*word, number) == 0)
-			return 1;
-	for (char **word = rule->groups; *word; word++)
-		if ((found = in_group(c, *word, err)) != 0)
-			return found;
-	return 0;
-}
-
-static void find_keyrings(struct grant *g)
-{
-	struct stat st;
-
-	memset(g->keyrings, 0, sizeof(g->keyrings));
-	for (size_t i = 0; g->rule && i < KEYRINGS_MAX && g->rule->keyrings[i]; i++) {
-		_cleanup_close_ int fd = directory_open_path(g->rule->keyrings[i], O_PATH);
-
-		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == 0)
-			g->keyrings[i] = (struct keyring){ st.st_dev, st.st_ino };
-	}
-}
-
-/* Puts WORD's canonical path in its place. */
-static int resolve_word(char **word, struct error **err)
-{
-	char path[PATH_MAX], *old = *word;
-
-	if (*old != '/' || directory_canonical(old, path) < 0)
-		return 0;
-	if (asprintf(word, "%s", path) >= 0) {
-		free(old);
-		return 0;
-	}
-	*word = old;
-	return error_set(err, ERR_SPACE, "out of memory");
-}
-
-static int resolve_words(char **words, struct error **err)
-{
-	for (; *words; words++)
-		if (resolve_word(words, err) < 0)
-			return -1;
-	return 0;
-}
-
-int policy_resolve(struct policy *policy, struct error **err)
-{
-	for (size_t i = 0; i < policy->rule_count; i++)
-		if (resolve_words(policy->rules[i].folders, err) < 0 ||
-		    resolve_words(policy->rules[i].keyrings, err) < 0)
-			return -1;
-	return 0;
-}
-
-int grant_make(struct grant *g, const struct policy *policy, const struct caller *caller,
-	       struct error **err)
-{
-	int named = 0;
-
-	g->policy = policy;
-	g->caller = *caller;
-	g->rule = NULL;
-	for (size_t i = 0; i < policy->rule_count && named == 0; i++) {
-		named = names(&policy->rules[i], caller, err);
-		if (named > 0)
-			g->rule = &policy->rules[i];
-	}
-	find_keyrings(g);
-	return named < 0 ? -1 : 0;
-}
 
 static void decide(const struct grant *g, struct decision *d, bool allowed, const char *key)
 {
@@ -293,35 +166,4 @@ void policy_decide_limit(const struct grant *g, const char *key, uint64_t limit,
 		 (uintmax_t)limit);
 	if (limit != POLICY_NONE && value > limit)
 		refuse(g, d, key, "a value of", number);
-}
-
-bool policy_find_range(const struct policy *p, const char *name, uid_t uid, uint32_t *first)
-{
-	for (size_t i = 0; i < p->range_count; i++)
-		if (strcmp(p->ranges[i].user, name) == 0) {
-			*first = p->ranges[i].first;
-			return true;
-		}
-	if (uid < p->uid_from || uid > p->uid_to)
-		return false;
-	*first = p->first + (uid - p->uid_from) * POLICY_SLOT;
-	return true;
-}
-
-int policy_range(const struct grant *g, uint32_t *first, struct error **err)
-{
-	const struct policy *p = g->policy;
-
-	if (!g->rule)
-		return error_set(
-			err, ERR_REFUSED,
-			"nothing is allowed: no [allow …] section of %s names %s or one of "
-			"their groups; ask an administrator",
-			p->path, g->caller.name);
-	if (policy_find_range(p, g->caller.name, g->caller.uid, first))
-		return 0;
-	return error_set(err, ERR_REFUSED,
-			 "[ids] of %s gives %s (uid %u) no range of ids; ask an administrator to "
-			 "add there: user %s = FIRST",
-			 p->path, g->caller.name, g->caller.uid, g->caller.name);
 }

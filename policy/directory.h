@@ -1,19 +1,10 @@
-/* The directories that a policy names, resolved by this process itself, in its own mount namespace:
- * nothing that a caller can arrange decides where a path leads. */
+/* The directories that come with requests, opened again by this process itself, in its own mount
+ * namespace: nothing that a caller can arrange decides what is worked on. */
 #pragma once
 
 #include <limits.h>
 
 #include "proto/error.h"
-
-/* PATH, which is absolute, with the symbolic links replaced that root made where only root can
- * exchange them. Any other link stays in the text, and so does what is missing: the kernel's own
- * paths have no links, so nothing is found beneath one. To be called where root is uid 0, which in
- * the helper's user namespace it is not. -1 with errno set where links lead in a circle. */
-int directory_canonical(const char *path, char canonical[static PATH_MAX]);
-
-/* open(2) through no link of any kind, close-on-exec. */
-int directory_open_path(const char *path, int flags);
 
 /* Opens the directory behind FD once more, for reading, by the PATH that the kernel gives for it,
  * through no link of any kind. Returns the new descriptor, which is the caller's to close. It is

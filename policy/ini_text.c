@@ -3,17 +3,16 @@
 #include <stdarg.h>
 #include <string.h>
 
-int ini_complain(const struct ini_text *t, const char *format, ...)
+int ini_complain(struct ini_text *t, const char *format, ...)
 {
-	_cleanup_free_ char *message = NULL;
 	va_list ap;
 
+	if (t->error)
+		return 0;
 	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	error_vset(&t->error, ERR_INPUT, format, ap);
 	va_end(ap);
-	error_set(t->err, ERR_INPUT, "%s:%u: %s", t->path, t->line,
-		  message ? message : "out of memory");
+	error_wrap(&t->error, "%s:%u", t->path, t->line);
 	return 0;
 }
 
@@ -28,24 +27,6 @@ void *array_grow(void *array, size_t count, size_t size)
 	return memset(bigger + count * size, 0, size);
 }
 
-int words_add(char ***words, size_t *count, const char *word)
-{
-	char **end;
-
-	for (size_t i = 0; i < *count; i++)
-		if (strcmp((*words)[i], word) == 0)
-			return 0;
-	/* The NULL at the end is counted as an element while it grows. */
-	end = array_grow(words, *count + 1, sizeof(char *));
-	if (!end)
-		return -1;
-	end[-1] = strdup(word);
-	if (!end[-1])
-		return -1;
-	(*count)++;
-	return 0;
-}
-
 void words_free(char **words)
 {
 	for (size_t i = 0; words && words[i]; i++)
@@ -53,23 +34,31 @@ void words_free(char **words)
 	free(words);
 }
 
-int ini_add_words(const struct ini_text *t, const char *value, const char *what, size_t most,
-		  bool (*valid)(const char *), char ***words, size_t *count)
+char **ini_words(struct ini_text *t, const char *value, const char *what,
+		 bool (*valid)(const char *))
 {
 	_cleanup_free_ char *copy = strdup(value);
-	char *rest = NULL, *word;
+	char **words = calloc(strlen(value) / 2 + 2, sizeof(*words));
+	char *rest = NULL, *word = copy ? strtok_r(copy, " \t,", &rest) : NULL;
+	bool good = copy && words;
 
-	if (!copy)
-		return ini_complain(t, "out of memory");
-	for (word = strtok_r(copy, " \t,", &rest); word; word = strtok_r(NULL, " \t,", &rest)) {
+	for (size_t i = 0; good && word; i++, word = strtok_r(NULL, " \t,", &rest)) {
 		if (!valid(word))
-			return ini_complain(t, "\"%s\" is no %s", word, what);
-		if (*count >= most)
-			return ini_complain(t, "more than %zu words", most);
-		if (words_add(words, count, word) < 0)
-			return ini_complain(t, "out of memory");
+			ini_complain(t, "\"%s\" is no %s", word, what);
+		words[i] = t->error ? NULL : strdup(word);
+		good = words[i];
 	}
-	return 1;
+	if (good)
+		return words;
+	words_free(words);
+	ini_complain(t, "out of memory");
+	return NULL;
+}
+
+static int complain_empty(struct ini_text *t)
+{
+	t->line = t->empty_section;
+	return ini_complain(t, "a section without a key");
 }
 
 /* Hands inih one line. It would split a line longer than its buffer and read on in the middle, and
@@ -79,11 +68,10 @@ static char *read_line(char *line, int size, void *context)
 	struct ini_text *t = context;
 	size_t n = strcspn(t->text, "\n");
 
-	if ((t->err && *t->err) || !*t->text)
+	if (t->error || !*t->text)
 		return NULL;
 	if (t->empty_section && t->text[0] == '[') {
-		t->line = t->empty_section;
-		ini_complain(t, "a section without a key");
+		complain_empty(t);
 		return NULL;
 	}
 	t->line++;
@@ -100,41 +88,28 @@ static char *read_line(char *line, int size, void *context)
 	return line;
 }
 
-struct delivery {
-	struct ini_text *text;
-	ini_handler handler;
-	void *context;
-};
-
-static int deliver(void *context, const char *section, const char *key, const char *value)
+static int take_key(void *context, const char *section, const char *key, const char *value)
 {
-	const struct delivery *d = context;
+	struct ini_text *t = context;
 
-	if (*d->text->err)
-		return 0;
-	d->text->empty_section = 0;
-	return d->handler(d->context, section, key, value);
+	t->empty_section = 0;
+	return !t->error && t->handler(t->context, section, key, value);
 }
 
-int ini_text_parse(struct ini_text *t, ini_handler handler, void *context)
+int ini_text_parse(struct ini_text *t, struct error **err)
 {
-	struct error *error = NULL, **err = t->err;
-	struct delivery delivery = { t, handler, context };
-	int line;
+	int line = ini_parse_stream(read_line, t, take_key, t);
 
-	t->err = &error;
-	line = ini_parse_stream(read_line, t, deliver, &delivery);
-	if (!error && line)
-		error_set(&error, ERR_INPUT, "%s:%d: neither [section] nor key = value", t->path,
-			  line);
-	if (!error && t->empty_section) {
-		t->line = t->empty_section;
-		ini_complain(t, "a section without a key");
+	if (!t->error && line) {
+		t->line = (unsigned)line;
+		ini_complain(t, "neither [section] nor key = value");
 	}
-	t->err = err;
-	if (!error)
+	if (!t->error && t->empty_section)
+		complain_empty(t);
+	if (!t->error)
 		return 0;
-	error_set(err, error->code, "%s", error->message);
-	error_free(&error);
+	if (err && !*err)
+		*err = STEAL_PTR(t->error);
+	error_free(&t->error);
 	return -1;
 }

@@ -1,26 +1,24 @@
 #include "policy/policy.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/stat.h>
 
+#include "lib/read_all.h"
+#include "policy/canonical.h"
 #include "policy/ini_text.h"
 #include "policy/operations.h"
-#include "proto/validate.h"
+#include "policy/subids.h"
+#include "proto/names.h"
 
-#define WORDS_MAX 1024
-#define RULES_MAX 64
-#define RANGES_MAX 4096
-#define BYTES_MAX (256 * 1024)
+#define BYTES_MAX (256 * 1024) /* of the file: with it, the words, rules and ranges are bounded */
 
 #ifndef __clang__
 /* gcc's analyzer loses a pointer that is stored at an offset out of a table, as all values here
  * are. */
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif
-
-enum kind { WORDS, LIMIT, SIZE, SWITCH, FILE_NAME, ID, UIDS };
 
 static bool valid_word(const char *s)
 {
@@ -32,14 +30,14 @@ static bool valid_release(const char *s)
 	return strcmp(s, "*") == 0 || valid_archive_word(s);
 }
 
-static bool valid_name(const char *s)
-{
-	return strcmp(s, "*") == 0 || valid_account_name(s) || s[strspn(s, "0123456789")] == '\0';
-}
-
 static bool valid_group(const char *s)
 {
 	return valid_account_name(s) || s[strspn(s, "0123456789")] == '\0';
+}
+
+static bool valid_user(const char *s)
+{
+	return strcmp(s, "*") == 0 || valid_group(s);
 }
 
 static bool valid_file(const char *s)
@@ -47,7 +45,7 @@ static bool valid_file(const char *s)
 	return s[0] == '/' && s[1] && !strstr(s, "//") && !strstr(s, "/./") && !strstr(s, "/../");
 }
 
-/* The folder is compared with what the kernel says, which has neither dots nor links in it. */
+/* The directory is compared with what the kernel says, which has neither dots nor links in it. */
 static bool valid_folder(const char *s)
 {
 	const char *rest = s[0] == '~' ? s + 1 : s;
@@ -78,42 +76,36 @@ static bool valid_mode(const char *s)
 #define POLICY(field) offsetof(struct policy, field)
 
 /* clang-format off */
-static const struct key {
-	const char *section, *name, *preset;
-	enum kind kind;
-	size_t offset;
-	bool (*valid)(const char *word);
-	const char *what;
-} keys[] = {
-	{ "allow", "users", "", WORDS, RULE(users), valid_name, "name of a user" },
-	{ "allow", "groups", "", WORDS, RULE(groups), valid_group, "name of a group" },
-	{ "allow", "operations", "create check delete shell run", WORDS, RULE(operations),
+const struct policy_key policy_keys[] = {
+	{ "allow", "users", "", POLICY_WORDS, RULE(users), valid_user, "name of a user" },
+	{ "allow", "groups", "", POLICY_WORDS, RULE(groups), valid_group, "name of a group" },
+	{ "allow", "operations", "create check delete shell run", POLICY_WORDS, RULE(operations),
 	  valid_operation, "operation" },
-	{ "allow", "folders", "~", WORDS, RULE(folders), valid_folder, "folder" },
-	{ "allow", "releases", "*", WORDS, RULE(releases), valid_release, "release" },
-	{ "allow", "mirrors", "*", WORDS, RULE(mirrors), valid_mirror_prefix, "mirror" },
+	{ "allow", "folders", "~", POLICY_PATHS, RULE(folders), valid_folder, "folder" },
+	{ "allow", "releases", "*", POLICY_WORDS, RULE(releases), valid_release, "release" },
+	{ "allow", "mirrors", "*", POLICY_WORDS, RULE(mirrors), valid_mirror_prefix, "mirror" },
 	{ "allow", "keyrings", "/usr/share/keyrings/ubuntu-archive-keyring.gpg "
-	  "/usr/share/keyrings/debian-archive-keyring.gpg", WORDS, RULE(keyrings), valid_keyring,
+	  "/usr/share/keyrings/debian-archive-keyring.gpg", POLICY_PATHS, RULE(keyrings), valid_keyring,
 	  "keyring's path" },
-	{ "allow", "deny-packages", "", WORDS, RULE(denied_packages), valid_word, "package" },
-	{ "allow", "engines", "debootstrap native", WORDS, RULE(engines), valid_archive_word, "engine" },
-	{ "allow", "tree-modes", "0700", WORDS, RULE(tree_modes), valid_mode, "mode of a rootfs" },
-	{ "allow", "older-releases", "no", SWITCH, RULE(older_releases), NULL, NULL },
-	{ "allow", "max-size", "16G", SIZE, RULE(size_max), NULL, NULL },
-	{ "allow", "max-count", "32", LIMIT, RULE(count_max), NULL, NULL },
-	{ "allow", "max-seconds", "7200", LIMIT, RULE(seconds_max), NULL, NULL },
-	{ "allow", "max-memory", "none", SIZE, RULE(memory_max), NULL, NULL },
-	{ "allow", "max-processes", "4096", LIMIT, RULE(processes_max), NULL, NULL },
-	{ "ids", "first", "1879048192", ID, POLICY(first), NULL, NULL },
-	{ "ids", "uids", "1000-5095", UIDS, POLICY(uid_from), NULL, NULL },
-	{ "audit", "required", "no", SWITCH, POLICY(required), NULL, NULL },
-	{ "audit", "journal", "yes", SWITCH, POLICY(journal), NULL, NULL },
-	{ "audit", "syslog", "no", SWITCH, POLICY(syslog), NULL, NULL },
-	{ "audit", "file", "/var/log/rootlet/audit.log", FILE_NAME, POLICY(file), valid_file, NULL },
+	{ "allow", "deny-packages", "", POLICY_WORDS, RULE(denied_packages), valid_word, "package" },
+	{ "allow", "engines", "debootstrap native", POLICY_WORDS, RULE(engines), valid_archive_word, "engine" },
+	{ "allow", "tree-modes", "0700", POLICY_WORDS, RULE(tree_modes), valid_mode, "mode of a rootfs" },
+	{ "allow", "older-releases", "no", POLICY_SWITCH, RULE(older_releases), NULL, NULL },
+	{ "allow", "max-size", "16G", POLICY_SIZE, RULE(size_max), NULL, NULL },
+	{ "allow", "max-count", "32", POLICY_LIMIT, RULE(count_max), NULL, NULL },
+	{ "allow", "max-seconds", "7200", POLICY_LIMIT, RULE(seconds_max), NULL, NULL },
+	{ "allow", "max-memory", "none", POLICY_SIZE, RULE(memory_max), NULL, NULL },
+	{ "allow", "max-processes", "4096", POLICY_LIMIT, RULE(processes_max), NULL, NULL },
+	{ "ids", "first", "1879048192", POLICY_ID, POLICY(first), NULL, NULL },
+	{ "ids", "uids", "1000-5095", POLICY_UIDS, POLICY(uid_from), NULL, NULL },
+	{ "audit", "required", "no", POLICY_SWITCH, POLICY(required), NULL, NULL },
+	{ "audit", "journal", "yes", POLICY_SWITCH, POLICY(journal), NULL, NULL },
+	{ "audit", "syslog", "no", POLICY_SWITCH, POLICY(syslog), NULL, NULL },
+	{ "audit", "file", "/var/log/rootlet/audit.log", POLICY_FILE, POLICY(file), valid_file, NULL },
 };
 /* clang-format on */
 
-#define KEY_COUNT (sizeof(keys) / sizeof(*keys))
+const size_t policy_key_count = sizeof(policy_keys) / sizeof(*policy_keys);
 
 struct parser {
 	struct policy *policy;
@@ -121,22 +113,36 @@ struct parser {
 	uint32_t given_in_file, given_in_rule; /* a bit for each key */
 };
 
-static int take_words(const struct parser *p, const struct key *key, char ***words,
+/* Puts the canonical path of each word in its place. */
+static int resolve_words(struct parser *p, char **words)
+{
+	char path[PATH_MAX];
+
+	for (; *words; words++) {
+		if (**words != '/' || directory_canonical(*words, path) < 0)
+			continue;
+		free(*words);
+		*words = strdup(path);
+		if (!*words)
+			return ini_complain(&p->ini, "out of memory");
+	}
+	return 1;
+}
+
+static int take_words(struct parser *p, const struct policy_key *key, char ***words,
 		      const char *value)
 {
-	/* An empty list, too, is one. */
-	char **empty = calloc(1, sizeof(char *));
-	size_t count = 0;
+	char **taken = ini_words(&p->ini, value, key->what, key->valid);
 
-	if (!empty)
-		return ini_complain(&p->ini, "out of memory");
+	if (!taken)
+		return 0;
 	words_free(*words);
-	*words = empty;
-	return ini_add_words(&p->ini, value, key->what, WORDS_MAX, key->valid, words, &count);
+	*words = taken;
+	return key->kind == POLICY_PATHS ? resolve_words(p, taken) : 1;
 }
 
 /* A number, or with SUFFIXES a size such as 512M or 2G; "none" is POLICY_NONE. */
-static int take_number(const struct parser *p, const char *value, bool suffixes, uint64_t *number)
+static int take_number(struct parser *p, const char *value, bool suffixes, uint64_t *number)
 {
 	static const char letters[] = "KMGT";
 	char *end = NULL;
@@ -158,7 +164,7 @@ static int take_number(const struct parser *p, const char *value, bool suffixes,
 	return 1;
 }
 
-static int take_switch(const struct parser *p, const char *value, bool *on)
+static int take_switch(struct parser *p, const char *value, bool *on)
 {
 	*on = strcmp(value, "yes") == 0;
 	return *on || strcmp(value, "no") == 0
@@ -166,7 +172,7 @@ static int take_switch(const struct parser *p, const char *value, bool *on)
 		       : ini_complain(&p->ini, "\"%s\": say yes or no", value);
 }
 
-static int take_file(const struct parser *p, const char *value, char **file)
+static int take_file(struct parser *p, const char *value, char **file)
 {
 	char *copy;
 
@@ -180,7 +186,7 @@ static int take_file(const struct parser *p, const char *value, char **file)
 	return 1;
 }
 
-static int take_id(const struct parser *p, const char *value, uint32_t *id)
+static int take_id(struct parser *p, const char *value, uint32_t *id)
 {
 	char *end;
 	unsigned long long n = strtoull(value, &end, 10);
@@ -213,23 +219,24 @@ static int take_uids(struct parser *p, const char *value)
 	return 1;
 }
 
-static int take_value(struct parser *p, const struct key *key, void *base, const char *value)
+static int take_value(struct parser *p, const struct policy_key *key, void *base, const char *value)
 {
 	void *field = (char *)base + key->offset;
 
 	switch (key->kind) {
-	case WORDS:
+	case POLICY_WORDS:
+	case POLICY_PATHS:
 		return take_words(p, key, field, value);
-	case LIMIT:
-	case SIZE:
-		return take_number(p, value, key->kind == SIZE, field);
-	case SWITCH:
+	case POLICY_LIMIT:
+	case POLICY_SIZE:
+		return take_number(p, value, key->kind == POLICY_SIZE, field);
+	case POLICY_SWITCH:
 		return take_switch(p, value, field);
-	case FILE_NAME:
+	case POLICY_FILE:
 		return take_file(p, value, field);
-	case ID:
+	case POLICY_ID:
 		return take_id(p, value, field);
-	case UIDS:
+	case POLICY_UIDS:
 		return take_uids(p, value);
 	}
 	return ini_complain(&p->ini, "a key of no kind");
@@ -237,9 +244,9 @@ static int take_value(struct parser *p, const struct key *key, void *base, const
 
 static int take_presets(struct parser *p, bool of_rule, void *base)
 {
-	for (size_t i = 0; i < KEY_COUNT; i++)
-		if ((strcmp(keys[i].section, "allow") == 0) == of_rule &&
-		    !take_value(p, &keys[i], base, keys[i].preset))
+	for (size_t i = 0; i < policy_key_count; i++)
+		if ((strcmp(policy_keys[i].section, "allow") == 0) == of_rule &&
+		    !take_value(p, &policy_keys[i], base, policy_keys[i].preset))
 			return 0;
 	return 1;
 }
@@ -247,8 +254,9 @@ static int take_presets(struct parser *p, bool of_rule, void *base)
 static int take_key(struct parser *p, const char *section, void *base, uint32_t *given,
 		    const char *name, const char *value)
 {
-	for (size_t i = 0; i < KEY_COUNT; i++) {
-		if (strcmp(keys[i].section, section) != 0 || strcmp(keys[i].name, name) != 0)
+	for (size_t i = 0; i < policy_key_count; i++) {
+		if (strcmp(policy_keys[i].section, section) != 0 ||
+		    strcmp(policy_keys[i].name, name) != 0)
 			continue;
 		/* inih gives an indented line as the same key again. */
 		if (*given >> i & 1)
@@ -257,7 +265,7 @@ static int take_key(struct parser *p, const char *section, void *base, uint32_t 
 					    "line",
 					    name);
 		*given |= UINT32_C(1) << i;
-		return take_value(p, &keys[i], base, value);
+		return take_value(p, &policy_keys[i], base, value);
 	}
 	return ini_complain(&p->ini, "unknown key \"%s\" in [%s]; see policy.conf.example", name,
 			    section);
@@ -273,8 +281,6 @@ static int take_range(struct parser *p, const char *user, const char *value)
 	for (size_t i = 0; i < policy->range_count; i++)
 		if (strcmp(policy->ranges[i].user, user) == 0)
 			return ini_complain(&p->ini, "user %s has a range already", user);
-	if (policy->range_count == RANGES_MAX)
-		return ini_complain(&p->ini, "more than %d ranges", RANGES_MAX);
 	range = array_grow(&policy->ranges, policy->range_count, sizeof(*range));
 	if (!range || !(range->user = strdup(user)))
 		return ini_complain(&p->ini, "out of memory");
@@ -297,11 +303,8 @@ static struct policy_rule *rule_of(struct parser *p, const char *name)
 		ini_complain(&p->ini, "a second section [allow %s]", name);
 		return NULL;
 	}
-	if (!valid_rootfs_name(name) || policy->rule_count == RULES_MAX) {
-		ini_complain(&p->ini,
-			     policy->rule_count == RULES_MAX ? "one section too many: [allow %s]"
-							     : "\"%s\" is no name for a section",
-			     name);
+	if (!valid_rootfs_name(name)) {
+		ini_complain(&p->ini, "\"%s\" is no name for a section", name);
 		return NULL;
 	}
 	rule = array_grow(&policy->rules, policy->rule_count, sizeof(*rule));
@@ -336,52 +339,54 @@ static int parse_key(void *context, const char *section, const char *name, const
 			    section);
 }
 
-static bool overlaps_root(uint64_t first, uint64_t end)
+/* Host ids that somebody has, up to the one before END; none if that is FIRST. */
+struct span {
+	uint64_t first, end;
+	const char *whose;
+	unsigned line;
+};
+
+/* Span number 0 is what root has without a line of its own, 1 is that of the user ids. */
+static struct span span_of(const struct policy *p, size_t number)
 {
-	return first < end && first < (uint64_t)POLICY_ROOT_FIRST + POLICY_SLOT &&
-	       end > POLICY_ROOT_FIRST;
+	uint64_t uids = p->uid_to < p->uid_from ? 0 : p->uid_to - p->uid_from + 1;
+	const struct policy_range *r;
+
+	if (number == 0)
+		return (struct span){ SUBIDS_ROOT_FIRST, SUBIDS_ROOT_FIRST + POLICY_SLOT, "root",
+				      0 };
+	if (number == 1)
+		return (struct span){ p->first, p->first + uids * POLICY_SLOT, "uids",
+				      p->ids_line };
+	r = &p->ranges[number - 2];
+	return (struct span){ r->first, (uint64_t)r->first + POLICY_SLOT, r->user, r->line };
+}
+
+static int check_apart(const struct policy *p, size_t number, size_t before, struct error **err)
+{
+	struct span a = span_of(p, number), b = span_of(p, before);
+	uint64_t from = MAX(a.first, b.first), end = MIN(a.end, b.end);
+
+	if (from >= end || strcmp(a.whose, b.whose) == 0)
+		return 0;
+	return error_set(err, ERR_INPUT,
+			 "%s:%u: the range of %s overlaps that of %s: both have the ids from %ju "
+			 "to %ju",
+			 p->path, a.line, a.whose, b.whose, (uintmax_t)from, (uintmax_t)end - 1);
 }
 
 /* No id is given to two: neither by two lines, nor by a line and by the span of user ids. */
 static int check_ranges(const struct policy *p, struct error **err)
 {
-	uint64_t end = p->first;
-
-	if (p->uid_to >= p->uid_from)
-		end += (uint64_t)(p->uid_to - p->uid_from + 1) * POLICY_SLOT;
-	if (end > UINT32_MAX)
+	if (span_of(p, 1).end > UINT32_MAX)
 		return error_set(err, ERR_INPUT,
 				 "%s:%u: the ranges of user ids %u to %u, from %u "
 				 "on, go beyond the last id",
 				 p->path, p->ids_line, p->uid_from, p->uid_to, p->first);
-	if (overlaps_root(p->first, end))
-		return error_set(err, ERR_INPUT,
-				 "%s:%u: the ranges of user ids %u to %u overlap that of root, "
-				 "which begins at %u",
-				 p->path, p->ids_line, p->uid_from, p->uid_to, POLICY_ROOT_FIRST);
-	for (size_t i = 0; i < p->range_count; i++) {
-		const struct policy_range *a = &p->ranges[i];
-
-		if (strcmp(a->user, "root") != 0 &&
-		    overlaps_root(a->first, (uint64_t)a->first + POLICY_SLOT))
-			return error_set(err, ERR_INPUT,
-					 "%s:%u: the range of %s overlaps that of root, which "
-					 "begins at %u",
-					 p->path, a->line, a->user, POLICY_ROOT_FIRST);
-		if (end > p->first && a->first + POLICY_SLOT > p->first && a->first < end)
-			return error_set(err, ERR_INPUT,
-					 "%s:%u: the range of %s overlaps those "
-					 "of user ids %u to %u",
-					 p->path, a->line, a->user, p->uid_from, p->uid_to);
+	for (size_t i = 1; i < p->range_count + 2; i++)
 		for (size_t j = 0; j < i; j++)
-			if (a->first < p->ranges[j].first + POLICY_SLOT &&
-			    p->ranges[j].first < a->first + POLICY_SLOT)
-				return error_set(err, ERR_INPUT,
-						 "%s:%u: the range of %s overlaps "
-						 "that of %s in line %u",
-						 p->path, a->line, a->user, p->ranges[j].user,
-						 p->ranges[j].line);
-	}
+			if (check_apart(p, i, j, err) < 0)
+				return -1;
 	return 0;
 }
 
@@ -399,211 +404,79 @@ static int check_required(const struct policy *p, struct error **err)
 
 int policy_parse(const char *path, const char *text, struct policy **out, struct error **err)
 {
-	_cleanup_(policy_free) struct policy *policy = calloc(1, sizeof(*policy));
-	struct parser p = { .policy = policy, .ini = { .path = path, .text = text, .err = err } };
+	struct policy *policy = *out = calloc(1, sizeof(*policy));
+	struct parser p = { .policy = policy,
+			    .ini = { .path = path, .text = text, .handler = parse_key } };
 
 	if (!policy)
 		return error_set(err, ERR_SPACE, "out of memory");
 	policy->path = path;
-	if (!take_presets(&p, false, policy) || ini_text_parse(&p.ini, parse_key, &p) < 0 ||
-	    check_ranges(policy, err) < 0 || check_required(policy, err) < 0)
+	p.ini.context = &p;
+	if (!take_presets(&p, false, policy) || ini_text_parse(&p.ini, err) < 0 ||
+	    check_ranges(policy, err) < 0)
 		return -1;
-	*out = STEAL_PTR(policy);
-	return 0;
+	return check_required(policy, err);
 }
 
-struct policy *policy_open_to_all(void)
+/* Everybody may do everything. */
+static int open_to_all(struct policy **out, struct error **err)
 {
-	static const char text[] = "[allow everybody]\nusers = *\nfolders = *\nkeyrings = *\n"
-				   "tree-modes = 0700 0755\nolder-releases = yes\nmax-size = "
-				   "none\nmax-count = none\nmax-seconds = none\n"
-				   "[audit]\njournal = no\nfile = none\n";
-	struct policy *policy = NULL;
-
-	if (policy_parse(NULL, text, &policy, NULL) < 0)
-		return NULL;
-	return policy;
+	return policy_parse(NULL,
+			    "[allow everybody]\nusers = *\nfolders = *\nkeyrings = *\n"
+			    "tree-modes = 0700 0755\nolder-releases = yes\nmax-size = none\n"
+			    "max-count = none\nmax-seconds = none\n"
+			    "[audit]\njournal = no\nfile = none\n",
+			    out, err);
 }
 
-/* Whoever can write the file, or exchange it, would be its author. */
-static int check_owner(int fd, const char *path, struct error **err)
+/* Opens a file or directory of root's. Whoever else can write it, or exchange it, would be its
+ * author.
+ */
+static int open_roots(const char *path, int flags, mode_t type, struct error **err)
 {
+	_cleanup_close_ int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot look at %s", path);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, ERR_HOST, "cannot open %s", path);
+	if ((st.st_mode & S_IFMT) != type)
+		return error_set(err, ERR_HOST, "%s is no %s", path,
+				 type == S_IFREG ? "regular file" : "directory");
 	if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH))
 		return error_set(err, ERR_HOST,
 				 "%s is refused: it must be root's and writable by "
 				 "nobody else; run: chown root: %s && chmod go-w %s",
 				 path, path, path);
-	return 0;
-}
-
-static int check_folder(const char *path, struct error **err)
-{
-	const char *slash = strrchr(path, '/');
-	_cleanup_free_ char *folder = strndup(path, slash ? (size_t)(slash - path) : 0);
-	_cleanup_close_ int fd = -1;
-
-	if (!folder)
-		return error_set(err, ERR_SPACE, "out of memory");
-	fd = open(folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return error_errno(err, ERR_HOST, "cannot look at %s", folder);
-	return check_owner(fd, folder, err);
-}
-
-static char *read_text(int fd, const char *path, struct error **err)
-{
-	_cleanup_free_ char *text = malloc(BYTES_MAX + 1);
-	size_t used = 0;
-	ssize_t n = 1;
-
-	while (text && used < BYTES_MAX && n > 0) {
-		n = RETRY_ON_EINTR(read(fd, text + used, BYTES_MAX - used));
-		used += n > 0 ? (size_t)n : 0;
-	}
-	if (!text || n < 0) {
-		error_errno(err, ERR_SYSTEM, "cannot read %s", path);
-		return NULL;
-	}
-	text[used] = '\0';
-	if (used == BYTES_MAX || strlen(text) != used) {
-		error_set(err, ERR_INPUT, "%s: %s", path,
-			  used == BYTES_MAX ? "too long" : "has NUL bytes");
-		return NULL;
-	}
-	return STEAL_PTR(text);
+	return steal_fd(&fd);
 }
 
 int policy_load(const char *path, bool required, struct policy **out, struct error **err)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	_cleanup_free_ char *text = NULL;
-	struct stat st;
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *above = strndup(path, (size_t)(slash - path)), *text = NULL;
+	_cleanup_close_ int directory = -1, file = -1;
+	size_t size;
 
 	*out = NULL;
-	if (fd < 0 && errno == ENOENT && !required)
-		return 0;
-	if (fd < 0 && errno == ENOENT)
-		return error_set(err, ERR_REFUSED,
-				 "there is no %s, and without it rootlet-helper, "
-				 "which is installed with privileges, does nothing for anybody; an "
-				 "administrator can begin with policy.conf.example",
-				 path);
-	if (fd < 0)
-		return error_errno(err, ERR_HOST, "cannot open %s", path);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return error_set(err, ERR_HOST, "%s is no regular file", path);
-	if (check_owner(fd, path, err) < 0 || check_folder(path, err) < 0)
+	if (!above)
+		return error_set(err, ERR_SPACE, "out of memory");
+	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return !required ? open_to_all(out, err)
+				 : error_set(err, ERR_REFUSED,
+					     "there is no %s, and without it rootlet-helper, "
+					     "which is installed with privileges, does nothing for "
+					     "anybody; an administrator can begin with "
+					     "policy.conf.example",
+					     path);
+	directory = open_roots(above, O_PATH, S_IFDIR, err);
+	file = directory < 0 ? -1 : open_roots(path, O_RDONLY, S_IFREG, err);
+	if (file < 0)
 		return -1;
-	text = read_text(fd, path, err);
-	return text ? policy_parse(path, text, out, err) : -1;
-}
-
-static void rule_clear(struct policy_rule *rule)
-{
-	for (size_t i = 0; i < KEY_COUNT; i++)
-		if (strcmp(keys[i].section, "allow") == 0 && keys[i].kind == WORDS)
-			words_free(*(char ***)(void *)((char *)rule + keys[i].offset));
-	free(rule->name);
-}
-
-void policy_free(struct policy **policy)
-{
-	struct policy *p = *policy;
-
-	if (!p)
-		return;
-	for (size_t i = 0; i < p->rule_count; i++)
-		rule_clear(&p->rules[i]);
-	for (size_t i = 0; i < p->range_count; i++)
-		free(p->ranges[i].user);
-	free(p->rules);
-	free(p->ranges);
-	free(p->file);
-	free(p);
-	*policy = NULL;
-}
-
-const char *policy_key(size_t number, const char **section, const char **preset)
-{
-	if (number >= KEY_COUNT)
-		return NULL;
-	*section = keys[number].section;
-	*preset = keys[number].preset;
-	return keys[number].name;
-}
-
-static char *join(char *const *words)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-
-	for (size_t i = 0; f && words[i]; i++)
-		fprintf(f, "%s%s", i ? " " : "", words[i]);
-	if (f)
-		fclose(f);
-	return text;
-}
-
-static char *number_text(uint64_t number, bool size)
-{
-	static const char letters[] = "KMGT";
-	char *text = NULL;
-	int power = -1;
-
-	if (number == POLICY_NONE)
-		return strdup("none");
-	while (size && power < 3 && number % 1024 == 0) {
-		number /= 1024;
-		power++;
-	}
-	if (asprintf(&text, "%ju%.*s", (uintmax_t)number, power >= 0,
-		     &letters[power < 0 ? 0 : power]) < 0)
-		return NULL;
-	return text;
-}
-
-char *policy_rule_value(const struct policy_rule *rule, size_t number)
-{
-	const struct key *key = &keys[number];
-	const void *field = (const char *)rule + key->offset;
-
-	if (strcmp(key->section, "allow") != 0)
-		return NULL;
-	if (key->kind == WORDS)
-		return join(*(char *const *const *)field);
-	if (key->kind == SWITCH)
-		return strdup(*(const bool *)field ? "yes" : "no");
-	return number_text(*(const uint64_t *)field, key->kind == SIZE);
-}
-
-char *policy_rule_content(const struct policy_rule *rule)
-{
-	static const char *const names[] = { "releases", "mirrors", "keyrings", "deny-packages",
-					     "engines" };
-	bool good = true;
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-
-	for (size_t i = 0; f && i < KEY_COUNT; i++)
-		for (size_t j = 0; j < sizeof(names) / sizeof(*names); j++) {
-			_cleanup_free_ char *value = NULL;
-
-			if (strcmp(keys[i].section, "allow") != 0 ||
-			    strcmp(keys[i].name, names[j]) != 0)
-				continue;
-			value = policy_rule_value(rule, i);
-			good = good && value;
-			fprintf(f, "%s %s\n", names[j], value ? value : "");
-		}
-	if (!f || fclose(f) != 0 || !good) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	text = read_all(file, BYTES_MAX, &size);
+	if (!text)
+		return error_errno(err, ERR_SYSTEM, "cannot read %s", path);
+	if (size == BYTES_MAX || strlen(text) != size)
+		return error_set(err, ERR_INPUT, "%s: %s", path,
+				 size == BYTES_MAX ? "too long" : "has NUL bytes");
+	return policy_parse(path, text, out, err);
 }

@@ -1,19 +1,18 @@
 /* /etc/rootlet/policy.conf: who may do what, written by root, enforced by the helper. The keys,
  * with what each means and its default, are in policy.conf.example; here is their table. A caller
- * is under the first [allow …] section that names him, and under no other. */
+ * is under the first [allow …] section that names them, and under no other. */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "proto/error.h"
 
 #define POLICY_PATH "/etc/rootlet/policy.conf"
-#define POLICY_RANGE 65535u /* ids of one caller's range */
-#define POLICY_SLOT 65536u  /* ids from one range's start to the next */
-/* Where root's range begins that has none of its own (helper/idmap.c): nobody else's. */
-#define POLICY_ROOT_FIRST 1878982656u
+#define POLICY_RANGE 65535u    /* ids of one caller's range */
+#define POLICY_SLOT 65536u     /* ids from one range's start to the next */
 #define POLICY_NONE UINT64_MAX /* a limit that does not limit */
 
 struct policy_rule {
@@ -47,25 +46,36 @@ struct policy {
 	char *file;
 };
 
-/* Parses TEXT. ERR_INPUT names PATH (which stays the caller's) and the line. */
+enum policy_kind {
+	POLICY_WORDS,
+	POLICY_PATHS, /* words, of which root's links are followed */
+	POLICY_LIMIT,
+	POLICY_SIZE,
+	POLICY_SWITCH,
+	POLICY_FILE,
+	POLICY_ID,
+	POLICY_UIDS,
+};
+
+/* A key of the file, with its default as it would stand there. */
+struct policy_key {
+	const char *section, *name, *preset;
+	enum policy_kind kind;
+	size_t offset; /* in struct policy_rule for a key of [allow …], else in struct policy */
+	bool (*valid)(const char *word);
+	const char *what; /* one of its words is, for messages */
+};
+
+extern const struct policy_key policy_keys[];
+extern const size_t policy_key_count;
+
+/* Parses TEXT; to be called where root is uid 0 (policy/canonical.h). ERR_INPUT names PATH (which
+ * stays the caller's) and the line. *OUT is the caller's to free, after an error as well: the
+ * helper keeps it to its end, others have policy_free(). */
 int policy_parse(const char *path, const char *text, struct policy **out, struct error **err);
 
-/* Loads POLICY_PATH. Without a file: *OUT is NULL where REQUIRED is false, else ERR_REFUSED.
- * ERR_HOST where the file or its folder is not root's alone to write. */
+/* Loads POLICY_PATH. Without a file: ERR_REFUSED if REQUIRED, else a policy without a path, by
+ * which everybody may do everything. ERR_HOST if the file or its directory is not root's alone to
+ * write.
+ */
 int policy_load(const char *path, bool required, struct policy **out, struct error **err);
-
-/* What holds where there is no file: everybody may do everything. */
-struct policy *policy_open_to_all(void);
-void policy_free(struct policy **policy);
-
-/* Each key with its section and its default, as it would stand in the file, for the example, the
- * tests and `rootlet policy show`. NULL after the last. */
-const char *policy_key(size_t number, const char **section, const char **preset);
-
-/* The key's value in RULE as it would stand in the file; the caller's to free. NULL for a key of
- * another section than [allow …]. */
-char *policy_rule_value(const struct policy_rule *rule, size_t number);
-
-/* What RULE says of what a rootfs may be made of, as text: what was made under it may be used under
- * another one that has the same. The caller's to free; NULL where memory is short. */
-char *policy_rule_content(const struct policy_rule *rule);

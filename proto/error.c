@@ -16,11 +16,26 @@ static const char *const names[] = {
 	[ERR_HOST] = "host",
 };
 
-static void error_make(struct error **err, enum error_code code, int number, char *message)
+/* What FORMAT says, and behind that ": WHY" (NULL: nothing). NULL where memory is short. */
+static char *compose(const char *format, va_list ap, const char *why) PRINTF_LIKE(1, 0);
+static char *compose(const char *format, va_list ap, const char *why)
+{
+	_cleanup_free_ char *what = NULL;
+	char *message;
+
+	if (vasprintf(&what, format, ap) < 0)
+		what = NULL;
+	if (!what || !why)
+		return STEAL_PTR(what);
+	return asprintf(&message, "%s: %s", what, why) < 0 ? NULL : message;
+}
+
+/* MESSAGE is the error's then, or freed. */
+static void put(struct error **err, enum error_code code, int number, char *message)
 {
 	struct error *e;
 
-	if (!err || *err || !(e = calloc(1, sizeof(*e)))) {
+	if (!err || *err || !(e = malloc(sizeof(*e)))) {
 		free(message);
 		return;
 	}
@@ -28,52 +43,47 @@ static void error_make(struct error **err, enum error_code code, int number, cha
 	*err = e;
 }
 
+int error_vset(struct error **err, enum error_code code, const char *format, va_list ap)
+{
+	put(err, code, 0, compose(format, ap, NULL));
+	return -1;
+}
+
 int error_set(struct error **err, enum error_code code, const char *format, ...)
 {
-	char *message = NULL;
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	error_vset(err, code, format, ap);
 	va_end(ap);
-	error_make(err, code, 0, message);
 	return -1;
 }
 
 int error_errno(struct error **err, enum error_code code, const char *format, ...)
 {
-	_cleanup_free_ char *context = NULL;
-	char *message = NULL;
 	int number = errno;
 	va_list ap;
 
 	if (number == ENOSPC || number == EDQUOT)
 		code = ERR_SPACE;
 	va_start(ap, format);
-	if (vasprintf(&context, format, ap) < 0)
-		context = NULL;
+	put(err, code, number, compose(format, ap, strerror(number)));
 	va_end(ap);
-	if (!context || asprintf(&message, "%s: %s", context, strerror(number)) < 0)
-		message = NULL;
-	error_make(err, code, number, message);
 	errno = number;
 	return -1;
 }
 
 int error_wrap(struct error **err, const char *format, ...)
 {
-	_cleanup_free_ char *context = NULL;
-	char *message = NULL;
+	char *message;
 	va_list ap;
 
-	if (!err || !*err)
+	if (!err || !*err || !(*err)->message)
 		return -1;
 	va_start(ap, format);
-	if (vasprintf(&context, format, ap) < 0)
-		context = NULL;
+	message = compose(format, ap, (*err)->message);
 	va_end(ap);
-	if (context && asprintf(&message, "%s: %s", context, (*err)->message) >= 0) {
+	if (message) {
 		free((*err)->message);
 		(*err)->message = message;
 	}

@@ -2,6 +2,8 @@
  * "what failed, on what: why; what to do". They travel in a Result message unchanged. */
 #pragma once
 
+#include <stdarg.h>
+
 #include "cleanup.h"
 
 enum error_code {
@@ -30,6 +32,9 @@ struct error {
 /* Makes *ERR (freed by error_free) unless ERR is NULL or already holds one. Always returns -1, so
  * that `return error_set(...)` reads as it should. */
 int error_set(struct error **err, enum error_code code, const char *format, ...) PRINTF_LIKE(3, 4);
+
+int error_vset(struct error **err, enum error_code code, const char *format, va_list ap)
+	PRINTF_LIKE(3, 0);
 
 /* As error_set with ": strerror(errno)" appended and errno kept. ENOSPC and EDQUOT become
  * ERR_SPACE whatever CODE says. */

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "lib/hash.h"
+#include "lib/read_all.h"
 #include "lib/release_text.h"
 #include "lib/signature.h"
 #include "worker/copy.h"
@@ -36,20 +37,10 @@ static char *slurp(const char *path, size_t most, size_t *size)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
-	char *text;
-	ssize_t n;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || (size_t)st.st_size > most)
 		return NULL;
-	text = malloc((size_t)st.st_size + 1);
-	n = text ? read(fd, text, (size_t)st.st_size) : -1;
-	if (n < 0) {
-		free(text);
-		return NULL;
-	}
-	text[n] = '\0';
-	*size = (size_t)n;
-	return text;
+	return read_all(fd, (size_t)st.st_size, size);
 }
 
 int chain_begin(struct chain *c, const struct task *task, int keyring, struct error **err)
@@ -158,21 +149,6 @@ int chain_release(struct chain *c, const char *pocket, int inrelease, struct err
 	return 0;
 }
 
-/* The line " HASH SIZE PATH" of PATH in the SHA256 list. */
-static int find_hash(const char *release, const char *path, uint8_t sum[static SHA256_LEN],
-		     uint64_t *size)
-{
-	const char *list = strstr(release, "\nSHA256:");
-	char hash[65], name[256];
-
-	for (list = list ? strchr(list + 1, '\n') : NULL; list && list[1] == ' ';
-	     list = strchr(list + 1, '\n'))
-		if (sscanf(list, " %64s %" SCNu64 " %255s", hash, size, name) == 3 &&
-		    strcmp(name, path) == 0)
-			return sha256_from_hex(hash, strlen(hash), sum) ? 0 : -1;
-	return -1;
-}
-
 static int add_stanza(struct chain *c, const char *text, size_t length)
 {
 	struct stanza s = { .text = text, .length = (uint32_t)length };
@@ -201,16 +177,12 @@ static int add_stanza(struct chain *c, const char *text, size_t length)
 static int scan_index(struct chain *c, const struct chain_index *index)
 {
 	/* An empty index is not mapped. */
-	const char *at = index->text, *end = at ? at + index->size : NULL;
+	const char *at = index->text, *end = at ? at + index->size : NULL, *stanza;
+	size_t length;
 
-	while (at < end) {
-		const char *stop = memmem(at, (size_t)(end - at), "\n\n", 2);
-		size_t length = (size_t)((stop ? stop + 1 : end) - at);
-
-		if (add_stanza(c, at, length) < 0)
+	while ((stanza = stanza_next(&at, end, &length)))
+		if (add_stanza(c, stanza, length) < 0)
 			return -1;
-		at += length + 1;
-	}
 	return 0;
 }
 
@@ -243,7 +215,7 @@ int chain_index(struct chain *c, const char *pocket, const char *component, int 
 	if (!p || c->index_count == CHAIN_INDEXES_MAX)
 		return error_set(err, ERR_REFUSED, "index refused: its pocket has no InRelease");
 	snprintf(path, sizeof(path), "%s/binary-%s/Packages", component, c->arch);
-	if (find_hash(p->release, path, want, &want_size) < 0 || want_size > INDEX_MAX)
+	if (!release_text_find(p->release, path, want, &want_size) || want_size > INDEX_MAX)
 		return error_set(err, ERR_TRUST, "InRelease of %s does not name %s", c->suite,
 				 path);
 	snprintf(copy, sizeof(copy), STAGING "/lists/%zu", c->index_count);

@@ -10,6 +10,7 @@
 #include <sys/xattr.h>
 
 #include "lib/beneath.h"
+#include "lib/write_all.h"
 
 #define DEPTH_MAX 1000
 #define TRIAL ".rootlet-trial"
@@ -64,11 +65,8 @@ static int copy_by_hand(struct cloning *c, int from, int to)
 	ssize_t n;
 
 	while ((n = RETRY_ON_EINTR(pread(from, data, sizeof(data), at))) > 0) {
-		for (ssize_t done = 0, w; done < n; done += w) {
-			w = RETRY_ON_EINTR(pwrite(to, data + done, (size_t)(n - done), at + done));
-			if (w < 0)
-				return fail(c, "copy");
-		}
+		if (pwrite_all(to, data, (size_t)n, at) < 0)
+			return fail(c, "copy");
 		at += n;
 	}
 	return n < 0 ? fail(c, "copy") : 0;

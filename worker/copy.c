@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "lib/hash.h"
+#include "lib/write_all.h"
 
 int copy_hashed(int from, int to, uint64_t most, uint8_t sum[static SHA256_LEN], uint64_t *size,
 		struct error **err)
@@ -20,9 +21,8 @@ int copy_hashed(int from, int to, uint64_t most, uint8_t sum[static SHA256_LEN],
 			return error_set(err, ERR_TRUST, "it is longer than %" PRIu64 " bytes",
 					 most);
 		sha256_update(&hash, (size_t)n, data);
-		for (ssize_t done = 0, w; done < n; done += w)
-			if ((w = RETRY_ON_EINTR(write(to, data + done, (size_t)(n - done)))) < 0)
-				return error_errno(err, ERR_SYSTEM, "cannot write");
+		if (write_all(to, data, (size_t)n) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot write");
 	}
 	if (n < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot read");

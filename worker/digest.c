@@ -9,11 +9,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/beneath.h"
 #include "lib/hash.h"
 #include "lib/task.h"
+#include "lib/write_all.h"
 #include "worker/processors.h"
 #include "worker/walk.h"
-#include "lib/beneath.h"
 
 #define QUEUE_BYTES (1 << 20)
 #define ATTRIBUTES_MAX 1024 /* of one file */
@@ -133,7 +134,7 @@ static int hash_entry(const struct digesting *d, const char *path, const uint32_
 	if (S_ISREG(facts[0]) && add_content(&hash, fd, path, err) < 0)
 		return -1;
 	hash_end(&hash, sum);
-	if (write(d->sums, sum, sizeof(sum)) != (ssize_t)sizeof(sum))
+	if (write_all(d->sums, sum, sizeof(sum)) < 0)
 		return error_errno(err, ERR_SPACE, "cannot keep the hash of /%.300s", path);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "lib/beneath.h"
+#include "lib/write_all.h"
 
 #define DPKG_NEW ".dpkg-new"
 #define ID_MAX 65534
@@ -233,18 +234,6 @@ static int extract_hard_link(struct extraction *x, struct archive_entry *entry, 
 	return 0;
 }
 
-static int write_all(int fd, const char *data, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t n = RETRY_ON_EINTR(write(fd, data + done, size - done));
-
-		if (n < 0)
-			return -1;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 /* The content of ENTRY into FD, and its MD5 sum, where there is none yet, into the list of these.
  */
 static int write_content(struct extraction *x, const char *path, int fd, struct md5_ctx *sums,
@@ -352,7 +341,7 @@ static int record_alias(const struct extraction *x, struct archive_entry *entry,
 	int length = snprintf(line, sizeof(line), "%s %o %ju\n", name, archive_entry_perm(entry),
 			      (uintmax_t)archive_entry_mtime(entry));
 
-	return fd < 0 || write(fd, line, (size_t)length) != length ? fail(x, name, err) : 0;
+	return fd < 0 || write_all(fd, line, (size_t)length) < 0 ? fail(x, name, err) : 0;
 }
 
 static int extract_plain(struct extraction *x, struct archive_entry *entry, const char *path,

@@ -4,8 +4,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "worker/chain.h"
 #include "lib/beneath.h"
+#include "lib/deb822.h"
+#include "lib/write_all.h"
 
 #define CONTROL_FILES_MAX 64
 #define CONTROL_BYTES_MAX (16 << 20)
@@ -99,14 +100,7 @@ static int write_file(int folder, const char *name, const void *data, size_t siz
 	_cleanup_close_ int fd =
 		openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	for (size_t done = 0; fd >= 0 && done < size;) {
-		ssize_t n = RETRY_ON_EINTR(write(fd, (const char *)data + done, size - done));
-
-		if (n < 0)
-			return error_errno(err, ERR_SYSTEM, "cannot write %s", name);
-		done += (size_t)n;
-	}
-	if (fd < 0 || fchmod(fd, mode) < 0 || fchown(fd, 0, 0) < 0)
+	if (fd < 0 || write_all(fd, data, size) < 0 || fchmod(fd, mode) < 0 || fchown(fd, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write %s", name);
 	return 0;
 }

@@ -29,17 +29,7 @@ struct package *plan_add(struct plan *plan, const char *name, struct error **err
 
 const char *package_field(const struct package *p, const char *field, size_t *size)
 {
-	const char *end = p->control + p->control_size;
-	const char *value = stanza_field(p->control, p->control_size, field, size);
-
-	while (value && value + *size + 1 < end &&
-	       (value[*size + 1] == ' ' || value[*size + 1] == '\t')) {
-		const char *stop =
-			memchr(value + *size + 1, '\n', (size_t)(end - value) - *size - 1);
-
-		*size = (size_t)((stop ? stop : end) - value);
-	}
-	return value;
+	return stanza_lines(p->control, p->control_size, field, size);
 }
 
 void package_database_name(const struct package *p, const struct layout *layout, char *out,

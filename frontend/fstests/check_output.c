@@ -4,9 +4,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "frontend/text.h"
+#include "lib/clock.h"
 
 #define LINE_SIZE 4096
 #define DETAIL_SIZE 4096
@@ -26,14 +26,6 @@ struct check_output {
 	double began, seconds;
 	char reason[512], detail[DETAIL_SIZE];
 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 struct check_output *check_output_new(const struct check_events *events)
 {
@@ -86,7 +78,7 @@ static void start(struct check_output *c, size_t length)
 	report(c);
 	memcpy(c->name, c->line, length);
 	c->name[length] = '\0';
-	c->began = now();
+	c->began = clock_precise();
 	*c->reason = *c->detail = '\0';
 	c->seen = true;
 	if (c->events.started)
@@ -142,7 +134,7 @@ static void judge(struct check_output *c, const char *rest)
 	const char *mark;
 
 	c->judged = true;
-	c->seconds = now() - c->began;
+	c->seconds = clock_precise() - c->began;
 	if ((mark = strstr(rest, "[not run]"))) {
 		c->status = TEST_NOTRUN;
 		set_reason(c, mark + strlen("[not run]"));

@@ -10,6 +10,7 @@
 #include "frontend/fstests/check_output.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/tree.h"
+#include "lib/write_all.h"
 
 #define FILE_MOST (1u << 20)
 #define GROUP_LIST_MOST (1u << 20)
@@ -303,8 +304,7 @@ int check_words_write(const struct check_words *w, int results, struct error **e
 
 		snprintf(name, sizeof(name), GUEST_FILE, i + 1);
 		fd = openat(results, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-		if (fd < 0 ||
-		    write(fd, w->files[i].text, w->files[i].size) != (ssize_t)w->files[i].size)
+		if (fd < 0 || write_all(fd, w->files[i].text, w->files[i].size) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot write %s for the guest", name);
 	}
 	return 0;

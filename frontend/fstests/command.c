@@ -19,6 +19,8 @@
 #include "frontend/text.h"
 #include "frontend/tree.h"
 #include "frontend/vm_options.h"
+#include "lib/clock.h"
+#include "lib/write_all.h"
 
 #define DEFAULT_DEVICES 7
 #define DEFAULT_SIZE (UINT64_C(10) << 30)
@@ -517,7 +519,7 @@ static int write_result(const struct job *j, const char *name, const char *text,
 		openat(j->run.folder.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	size_t size = strlen(text);
 
-	if (fd < 0 || write(fd, text, size) != (ssize_t)size)
+	if (fd < 0 || write_all(fd, text, size) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write to %s", j->run.folder.path);
 	return 0;
 }
@@ -682,7 +684,7 @@ static int run(struct job *j)
 	int status;
 
 	interrupt_catch();
-	j->run.commanded = fstests_now();
+	j->run.commanded = clock_precise();
 	j->run.options = &j->options;
 	j->run.progress = progress_new(j->options.json	  ? PROGRESS_JSON
 				       : j->options.quiet ? PROGRESS_QUIET

@@ -81,8 +81,6 @@ struct fstests_run {
 	bool crashed; /* the kernel did, under a test or between two */
 };
 
-double fstests_now(void);
-
 /* session.c: boots as often as it takes. Returns what it came to, or -1 with ERR set where the
  * tests could not be run (or ERR_INTERRUPTED). ERR is set with FSTESTS_NOT_RUN as well, where check
  * ran a part of them only. */

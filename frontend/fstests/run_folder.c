@@ -12,7 +12,8 @@
 #include "frontend/folder.h"
 #include "frontend/paths.h"
 #include "frontend/tree.h"
-#include "policy/ini_text.h"
+#include "frontend/words.h"
+#include "lib/write_all.h"
 
 #define RECORD "run.json"
 #define RECORD_MOST (16u << 20)
@@ -289,27 +290,14 @@ json_t *run_folder_read(const struct run_folder *run, struct error **err)
 	return object;
 }
 
-static int write_text(int fd, const char *text, size_t size)
-{
-	while (size) {
-		ssize_t n = RETRY_ON_EINTR(write(fd, text, size));
-
-		if (n < 0)
-			return -1;
-		text += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
 int run_folder_write(const struct run_folder *run, const json_t *object, struct error **err)
 {
 	_cleanup_close_ int fd =
 		openat(run->fd, "." RECORD, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	_cleanup_free_ char *text = json_dumps(object, JSON_INDENT(2));
 
-	if (fd < 0 || !text || write_text(fd, text, strlen(text)) < 0 ||
-	    write_text(fd, "\n", 1) < 0 || folder_replace_file(run->fd, "." RECORD, fd, RECORD) < 0)
+	if (fd < 0 || !text || write_all(fd, text, strlen(text)) < 0 ||
+	    write_all(fd, "\n", 1) < 0 || folder_replace_file(run->fd, "." RECORD, fd, RECORD) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write %s/" RECORD, run->path);
 	return 0;
 }
@@ -330,7 +318,7 @@ int run_folder_append(const struct run_folder *run, const char *name, const json
 	_cleanup_free_ char *line = NULL;
 	int length = text ? asprintf(&line, "%s\n", text) : -1;
 
-	if (fd < 0 || length < 0 || write_text(fd, line, (size_t)length) < 0)
+	if (fd < 0 || length < 0 || write_all(fd, line, (size_t)length) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write %s/%s", run->path, name);
 	return 0;
 }

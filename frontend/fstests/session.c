@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "frontend/fstests/check_output.h"
 #include "frontend/fstests/check_words.h"
@@ -15,6 +14,8 @@
 #include "frontend/paths.h"
 #include "frontend/text.h"
 #include "frontend/tree.h"
+#include "lib/clock.h"
+#include "lib/write_all.h"
 
 #define SCRIPT_MOST 65536
 #define LIST RUN_RESULTS "/rootlet.list"
@@ -44,14 +45,6 @@ struct session {
 	struct error *err; /* the first failure in a callback */
 };
 
-double fstests_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 /* --- what the parsers say ------------------------------------------------------------------- */
 
 static void read_plan(struct session *s)
@@ -69,7 +62,7 @@ static void test_started(const char *section, const char *name, void *context)
 	read_plan(s);
 	snprintf(s->test, sizeof(s->test), "%s", name);
 	snprintf(s->section, sizeof(s->section), "%s", section);
-	s->began = fstests_now();
+	s->began = clock_precise();
 	*s->complaint = '\0';
 	if (s->run->first_test <= 0)
 		s->run->first_test = s->began;
@@ -168,7 +161,7 @@ static void kernel_complained(const struct incident *incident, void *context)
 
 	keep_complaint(s, incident);
 	if (fatal && !*s->why) {
-		s->fatal = fstests_now();
+		s->fatal = clock_precise();
 		snprintf(s->why, sizeof(s->why), "%s", incident->line);
 		snprintf(s->trace, sizeof(s->trace), "%s", incident->trace);
 	}
@@ -178,17 +171,8 @@ static void kernel_complained(const struct incident *incident, void *context)
 
 static void keep(struct session *s, int fd, const char *data, size_t size)
 {
-	while (size) {
-		ssize_t n = RETRY_ON_EINTR(write(fd, data, size));
-
-		if (n < 0 && !s->err)
-			error_errno(&s->err, errno == ENOSPC ? ERR_SPACE : ERR_SYSTEM,
-				    "cannot write to %s", s->run->folder.path);
-		if (n < 0)
-			return;
-		data += n;
-		size -= (size_t)n;
-	}
+	if (write_all(fd, data, size) < 0)
+		error_errno(&s->err, ERR_SYSTEM, "cannot write to %s", s->run->folder.path);
 }
 
 static void keep_last(struct session *s, const char *data, size_t size)
@@ -232,7 +216,7 @@ static int watch(void *context)
 {
 	struct session *s = context;
 	const struct fstests_options *o = s->run->options;
-	double now = fstests_now();
+	double now = clock_precise();
 
 	display_tick(s->run, s->test, now - s->began);
 	s->exhausted = o->timeout && now - s->run->began >= o->timeout;
@@ -327,7 +311,7 @@ static int start_parsers(struct session *s, struct error **err)
 	s->hung = s->exhausted = false;
 	s->fatal = 0;
 	s->ended = s->last_length = 0;
-	s->boot_began = fstests_now();
+	s->boot_began = clock_precise();
 	return 0;
 }
 
@@ -384,7 +368,7 @@ static void blame(struct session *s, enum test_status status, const char *reason
 		.section = s->section,
 		.name = s->test,
 		.status = status,
-		.seconds = fstests_now() - s->began,
+		.seconds = clock_precise() - s->began,
 		.reason = reason,
 		.detail = *s->trace ? s->trace : NULL,
 	};
@@ -575,7 +559,7 @@ int fstests_session(struct fstests_run *run, struct error **err)
 		plan_of_words(run->words, run->word_count, &run->plan);
 	if (batch_of_words(run->words, run->word_count, &batch) < 0)
 		return error_set(err, ERR_SPACE, "out of memory");
-	run->began = fstests_now();
+	run->began = clock_precise();
 	display_begin(run);
 	if (open_files(&s, err) == 0 && needs_write(run->tree, s.results_fd, err) == 0)
 		result = run_batches(&s, &batch, err);

@@ -5,6 +5,7 @@
 #include "frontend/fstests/fstests.h"
 #include "frontend/style.h"
 #include "frontend/text.h"
+#include "lib/clock.h"
 
 #define DETAIL_LINES 12
 
@@ -142,7 +143,7 @@ void summary_print(const struct fstests_run *run, int status)
 			printf(", %zu %s", results_count(r, (enum test_status)i),
 			       test_status_name((enum test_status)i));
 	printf(", in %s and %u boot%s\n",
-	       text_duration((uint64_t)(fstests_now() - run->began), duration), run->boots,
+	       text_duration((uint64_t)(clock_precise() - run->began), duration), run->boots,
 	       run->boots == 1 ? "" : "s");
 	if (run->first_test > 0)
 		printf("first test after %s\n",
@@ -152,10 +153,10 @@ void summary_print(const struct fstests_run *run, int status)
 
 json_t *summary_to_json(const struct fstests_run *run, int status)
 {
-	json_t *object =
-		json_pack("{s:s, s:s, s:s, s:i, s:f, s:i}", "run", run->folder.id, "status",
-			  fstests_status_name(status), "results", run->folder.path, "exit_status",
-			  status, "seconds", fstests_now() - run->began, "boots", (int)run->boots);
+	json_t *object = json_pack("{s:s, s:s, s:s, s:i, s:f, s:i}", "run", run->folder.id,
+				   "status", fstests_status_name(status), "results",
+				   run->folder.path, "exit_status", status, "seconds",
+				   clock_precise() - run->began, "boots", (int)run->boots);
 	json_t *counts = json_object(), *bad = json_array(), *kernel = json_array();
 
 	for (size_t i = 0; i < TEST_STATUSES; i++)

@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "policy/privilege_sets.h"
+#include "policy/privilege_rules.h"
 #include "proto/standard.h"
 
 /* Any number above what libseccomp knows: calls newer than that "do not exist". */
@@ -118,8 +118,8 @@ static void add_rule(struct program *program, const struct privileges *p,
 	unsigned values[JUMP_MAX], bits = 0;
 	size_t count = 0;
 
-	for (size_t i = 0; i < PRIVILEGES_LISTS; i++) {
-		const struct argument_rule *r = privileges_rule(p, i, rule);
+	for (const struct call_list *const *list = privileges_lists(p); *list; list++) {
+		const struct argument_rule *r = privileges_rule(*list, rule);
 
 		for (const struct argument_value *v = r ? r->values : NULL; v && v->name; v++) {
 			bits |= v->value;
@@ -170,8 +170,8 @@ static void add_core_limit(struct program *p)
 static int add_arguments(struct program *program, const struct privileges *p)
 {
 	add_load(program, NUMBER);
-	for (size_t i = 0; i < PRIVILEGES_LISTS && p->lists[i]; i++)
-		for (const struct argument_rule *r = p->lists[i]->arguments; r->call; r++) {
+	for (const struct call_list *const *list = privileges_lists(p); *list; list++)
+		for (const struct argument_rule *r = (*list)->arguments; r->call; r++) {
 			int number = seccomp_syscall_resolve_name(r->call);
 
 			if (number >= 0 && privileges_is_first(p, r))

@@ -332,7 +332,7 @@ def recorded():
     with open(f"/proc/{helper.process.pid}/status", encoding="ascii") as file:
         ignored = int(dict(line.split(":\t", 1) for line in file if ":\t" in line)["SigIgn"], 16)
     stops = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
-    tap.report(all(ignored >> number - 1 & 1 for number in stops), "who keeps the record ignores what a terminal stops by",
+    tap.report(all(ignored >> number - 1 & 1 for number in stops), "the audit process ignores what a terminal stops by",
                f"{ignored:x}")
     helper.leave()
     helper = Helper(home.user, seconds=20, before=["setpriv", f"--reuid={home.user.uid}", f"--regid={home.user.gid}",

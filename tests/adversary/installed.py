@@ -89,7 +89,7 @@ def greeted(**more):
 
 
 def refused_in(path):
-    """What a helper without a policy that can be used sends to a sink at PATH, where there is no other."""
+    """What a helper without a policy that can be used sends to a socket at PATH, where there is no other."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", os.path.dirname(path)], check=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     listener.bind(path)
@@ -208,8 +208,8 @@ def before_the_first_request(rootlet):
     helper = Helper(USER, program=installed.HELPER, greet=False)
     # The parser's own list comes on top of the jailer's, as its last step.
     pids = wait_until(lambda: ready(helper.process.pid))
-    found = dict(zip(("outer", "jailer", "parser"), pids or ()))
-    tap.report(len(found) == 3, "outer, jailer and parser are there before the first request", found)
+    found = dict(zip(("audit", "jailer", "parser"), pids or ()))
+    tap.report(len(found) == 3, "audit process, jailer and parser are there before the first request", found)
     status = status_of(helper.process.pid)
     held = {key: status[key] for key in (*SETS, "NoNewPrivs", "Seccomp")}
     tap.report(held == {**dict.fromkeys(SETS, "0" * 16), "NoNewPrivs": "1", "Seccomp": "2"},
@@ -226,7 +226,7 @@ def before_the_first_request(rootlet):
 
 
 def ready(first):
-    """Outer, jailer and parser, once all of them are under their lists; FIRST only waits for their end."""
+    """The audit process, jailer and parser, once all of them are under their lists; FIRST only waits for their end."""
     below = children(first)
     if len(below) != 3:
         return None
@@ -262,7 +262,7 @@ def rights(pids, row):
         tap.report(0 not in outside and outside <= given(USER),
                    f"{name}: its ids are the range's and the caller's", outside)
         if "rootlet-helper" in name and not held & setid:
-            tap.report(held == 0, f"{name}: who keeps the record and who reads hold nothing", held)
+            tap.report(held == 0, f"{name}: the audit process and the parser hold nothing", held)
         if name.startswith("sleep 66"):
             tap.report(sets_of(pid) == {"CapInh": 0, "CapPrm": row, "CapEff": row, "CapBnd": row, "CapAmb": 0},
                        f"{name}: a command in the jail can hold the jail's row, and no more", sets_of(pid), row)
@@ -849,7 +849,7 @@ def fronts(home, rootlet):
     shell.communicate()
     tap.report(alive >= 3 and not processes_left(20), "a front end stopped, then killed: nothing stays")
     # The caller can have a clock end the one, in a cgroup of his own, and the kernel for want of memory.
-    for what, place in (("who waits", 0), ("who keeps the record", 1), ("the jailer", 2), ("who reads", 3)):
+    for what, place in (("the waiter", 0), ("the audit process", 1), ("the jailer", 2), ("the parser", 3)):
         with opened(f"{home.store}/test-rootfs", *["/dev/null"] * 3) as fds:
             helper = Helper(USER, program=installed.HELPER)
             all_of_it = (helper.process.pid, *wait_until(lambda: ready(helper.process.pid), 20))

@@ -30,7 +30,7 @@ def victims(front):
     below = children(front.pid)
     helpers = [pid for pid in below if "rootlet-helper" in command_of(pid)]
     found = {"front end": front.pid}
-    for name, pid in zip(("outer", "jailer", "parser", "a further process of the helper"), helpers):
+    for name, pid in zip(("audit process", "jailer", "parser", "a further process of the helper"), helpers):
         found[name] = pid
     jailed = [pid for pid in below if pid not in helpers]
     if jailed:

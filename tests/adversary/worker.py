@@ -110,7 +110,7 @@ ROWS = [
     ("start-source", CLONERS, r"open=done exec=EACCES "),
     # What it lists to be linked, or to be put in the place of other files.
     *((f"names-{what}", CLONERS, r"cannot (open|link|replace) /.*") for what in (
-        "above", "absolute", "path", "dots", "link", "file", "none", "cut")),
+        "above", "absolute", "path", "dots", "link", "file", "none", "etc", "cut")),
 ]
 
 

@@ -12,20 +12,13 @@
 
 #include "frontend/client.h"
 #include "frontend/view.h"
+#include "lib/clock.h"
 #include "proto/standard.h"
 
 static int complain(const struct error *err)
 {
 	fprintf(stderr, "probe: %s\n", err ? err->message : "out of memory");
 	return 1;
-}
-
-static double now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
 static int compare(const void *a, const void *b)
@@ -54,10 +47,10 @@ static int probe_requests(size_t count)
 	int fd, r = took ? helper_start("probe", NULL, &helper, &err) : -1;
 
 	for (size_t i = 0; r == 0 && i < count; i++) {
-		double began = now_us();
+		int64_t began = clock_microseconds();
 
 		r = helper_open_namespace(helper, &fd, &err);
-		took[i] = now_us() - began;
+		took[i] = (double)(clock_microseconds() - began);
 		if (r == 0)
 			close(fd);
 	}

@@ -11,7 +11,7 @@ static void read_release(const char *text)
 
 	release_text_check(text, "jammy", "", 1000000000, NULL);
 	release_text_check(text, "jammy", "updates", 1000000000, NULL);
-	find_hash(text, "main/binary-amd64/Packages", sum, &size);
+	release_text_find(text, "main/binary-amd64/Packages", sum, &size);
 }
 
 static void read_index(const uint8_t *data, size_t size)

@@ -5,6 +5,7 @@
 #include "helper/plan.c"
 
 #include "layout.h"
+#include "lib/write_all.h"
 
 #define PACKAGES 32
 #define CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 +-._:/\n"
@@ -21,7 +22,7 @@ static void put(int folder, const char *name, const char *text)
 {
 	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+	if (fd < 0 || write_all(fd, text, strlen(text)) < 0)
 		abort();
 	close(fd);
 }

@@ -1,5 +1,6 @@
 /* A policy's text, and decisions by whatever it says. */
 #include "policy/decide.h"
+#include "policy/policy_text.h"
 #include "policy/operations.h"
 
 #include "fuzz.h"

@@ -1,4 +1,4 @@
-"""The record: what is on it, in each sink; what happens where it cannot be kept; and that `rootlet audit
+"""The audit log: what is in it, by each backend; what happens if it cannot be written; and that `rootlet audit
 verify` finds what was done to it."""
 import datetime
 import fcntl
@@ -174,8 +174,8 @@ def killed():
     process = home.start("shell", "--path", TREE, "--", "sh", "-c", "echo in; sleep 67")
     process.stdout.readline()
     tree = children(process.pid)
-    outer = tree[0]
-    for pid in children(outer)[:1]:
+    audit = tree[0]
+    for pid in children(audit)[:1]:
         kill(pid)
     process.communicate()
     last = records(OWN)[-1]
@@ -187,7 +187,7 @@ def killed():
     process.communicate()
     last = records(OWN)[-1]
     tap.report(last["kind"] == "intent" and last["request"] == "Execute",
-               "kill -9 of who keeps the record: the intent is there", last)
+               "kill -9 of the audit process: the intent is there", last)
     play(Case("audit show: a killed request", ["audit"], 0, r"Execute.*no result"), home)
     play(Case("audit verify names a killed request, which in user mode is no fault", ["audit", "verify"], 0,
               [rf"record {last['seq']}: Execute by {last['user']}.* has no result", " 0 faults"]), home)
@@ -292,8 +292,8 @@ def chained(entries):
 
 
 # Of a record, by their names in the journal; what the record has not, the journal has not.
-KEYS = ("kind", "request", "arguments", "decision", "rule", "mode", "user", "uid", "gid", "pid", "login_uid", "session",
-        "result", "milliseconds", "seq", "prev", "hash")
+KEYS = ("time", "kind", "request", "arguments", "decision", "rule", "result", "message", "status", "milliseconds", "mode",
+        "user", "uid", "gid", "pid", "helper", "login_uid", "session", "seq", "prev", "hash")
 PRIORITIES = {"refusal": 4, "result": 5, "intent": 6}
 
 
@@ -378,14 +378,14 @@ def printed():
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def sinks():
+def backends():
     """The journal and syslog, and what is required."""
     got = {"journal": [], "syslog": []}
     listening = []
     for name, path in (("journal", "/run/systemd/journal/socket"), ("syslog", "/dev/log")):
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         if os.path.lexists(path):
-            tap.skip(f"sink {name}", f"{path} is there")
+            tap.skip(f"backend {name}", f"{path} is there")
             continue
         listener.bind(path)
         os.chmod(path, 0o777)
@@ -474,6 +474,6 @@ killed()
 damage()
 locked_out()
 hostile_text()
-sinks()
+backends()
 full_disk()
 tap.done()

@@ -23,17 +23,16 @@ TREE = f"{ROOTFS.store}/test-rootfs"
 home = Home()
 FOLDER = home.make_folder(f"{home.folder}/trees")
 RECORD = f"{home.folder}/record"
-LISTS = ("parser", "outer", "jailer")
+LISTS = ("parser", "audit", "jailer")
 # What a session as short as the one below cannot miss.
 ELSEWHERE = {
     ("jailer", "unshare"): "only a clone of a snapshot needs it: bases",
     ("jailer", "syncfs"): "without it create cannot publish: commands",
-    ("outer", "fstat"): "the other one is fstat(3) here: it depends on the C library",
-    ("outer", "newfstatat"): "likewise",
-    ("outer", "ftruncate"): "takes back half of a record where the disk is full: adversary/full",
-    ("outer", "clock_nanosleep"): "between two tries for the lock of a record that another helper has: audit",
-    ("outer", "sendto"): "for the journal and syslog: audit",
-    ("outer", "clock_gettime"): "only called where the clock cannot be read without a call",
+    ("audit", "fstat"): "the other one is fstat(3) here: it depends on the C library",
+    ("audit", "newfstatat"): "likewise",
+    ("audit", "ftruncate"): "takes back half of a record where the disk is full: adversary/full",
+    ("audit", "clock_nanosleep"): "between two tries for the lock of a log that another helper has: audit",
+    ("audit", "clock_gettime"): "only called where the clock cannot be read without a call",
     ("jailer", "landlock_create_ruleset"): "without it the kernel seems to have no Landlock: unit/landlock",
     ("parser", "exit_group"): "without it the parser's end is its list's doing: the kernel's log tells it",
 }

@@ -26,7 +26,7 @@ def trace(home, words, folder):
     """Runs rootlet under strace; returns the lines that it wrote, in the order of time."""
     path = f"{folder}/trace"
     before = ["strace", "-f", "-qq", "-s", "200", "--decode-pids=pidns", "-o", path, "-e",
-              "trace=network,execve,clone,clone3,fork,vfork,landlock_restrict_self", "-e", "signal=none"]
+              "trace=network,execve,execveat,clone,clone3,fork,vfork,landlock_restrict_self", "-e", "signal=none"]
     if AS_ROOT:
         # Only root's strace lets newuidmap keep its setuid bit.
         before += ["-u", home.user.name]
@@ -103,31 +103,23 @@ def landlock_version():
 
 
 def domains(calls, what):
-    """Who enters a Landlock domain and runs no program in it: the outer, the parser, and those that unpack. Who
-    enters one for a jail's program is seen by what that may open: unit/landlock."""
-    kin, entered, runs = {}, {}, set()
+    """Who enters a Landlock domain: the audit process and the parser, of which neither starts anything after that;
+    and rootlet-worker, in each jail that has it. Who enters one for a jail's program is seen by what that may open:
+    unit/landlock."""
+    entered, started, made = set(), {}, set()
     for pid, name, rest in calls:
         if name == "landlock_restrict_self" and rest.endswith("= 0"):
-            entered[pid] = []
-            runs.discard(pid)
-        elif name == "execve":
-            # Itself and those that it comes from.
-            while pid:
-                runs.add(pid)
-                pid = kin.get(pid)
-        elif name in ("clone", "clone3", "fork", "vfork"):
-            made = made_by(rest)
-            # Who was there before is not under it.
-            if made and (pid in entered or pid in kin):
-                kin[made] = pid
-                entered.get(pid, []).append(made)
-    alone = [pid for pid in entered if pid not in runs]
-    unpacking = [pid for pid in alone if entered[pid]]
-    # A jail has a process more that runs nothing; there is none in a delete.
-    others = len(alone) - len(unpacking)
-    tap.report((others == 2 if what == "delete" else others > 2) and bool(unpacking) == what.startswith("create by native"),
-               f"strace of {what}: outer and parser enter a Landlock domain, and who unpacks",
-               f"{len(alone)} without a program, {len(unpacking)} of them with children")
+            entered.add(pid)
+        elif name == "execveat" and rest.endswith("= 0"):
+            started[pid] = re.search(r'\["rootlet-worker", "([a-z-]+)"\]', rest).group(1)
+        elif name in ("clone", "clone3", "fork", "vfork") and pid in started:
+            made.add(started[pid])
+    wanted = {"create by native": {"verify", "unpack"}, "delete": {"check-mounts", "empty"}}.get(what, set())
+    tap.report(wanted <= set(started.values()) and set(started) <= entered and len(entered) >= 2 + 2 * len(started),
+               f"strace of {what}: the audit process, the parser, and rootlet-worker in its jails enter a Landlock domain",
+               started, len(entered))
+    tap.report(("unpack" in made) == (what == "create by native"), f"strace of {what}: the unpacker has processes of its own",
+               *made)
 
 
 def network_calls():
@@ -402,21 +394,21 @@ def unpack_jail():
         found = wait_until(lambda: [pid for pid in children(front.pid)
                                     if field_of(pid, "CapEff") == UNPACKER and
                                     "rootlet-worker" in command_of(pid)], 60) or []
-        workers = [pid for pid in found if len(mounts_of(pid)) == 1]
+        workers = [pid for pid in found if len(mounts_of(pid)) == 2]
         # A supervisor, and a worker for each processor.
-        tap.report(len(workers) >= 1 + min(os.cpu_count(), 8), "the unpack jail: its processes, with one "
-                   "mount each and the capabilities that writing files takes", found, workers)
+        tap.report(len(workers) >= 1 + min(os.cpu_count(), 8), "the unpack jail: its processes, with two "
+                   "mounts each and the capabilities that writing files takes", found, workers)
         for pid in workers:
             facts = {name: field_of(pid, name) for name in ("CapBnd", "CapPrm", "CapInh", "CapAmb",
                                                             "NoNewPrivs", "Seccomp")}
             tap.report(facts == {"CapBnd": UNPACKER, "CapPrm": UNPACKER, "CapInh": "0" * 16,
                                  "CapAmb": "0" * 16, "NoNewPrivs": "1", "Seccomp": "2"},
                        "the unpack jail: no more than that, for good", facts)
-            tap.report("noexec" in mounts_of(pid)[0].split()[5].split(","), "the unpack jail: no program in it can be started",
-                       mounts_of(pid)[0])
-            inside = sorted(os.listdir(f"/proc/{pid}/root"))
-            tap.report("usr" in inside and not os.path.exists(f"/proc/{pid}/root/proc/self"),
-                       "the unpack jail: the tree is its root, without /proc", inside)
+            tap.report(all("noexec" in line.split()[5].split(",") for line in mounts_of(pid)),
+                       "the unpack jail: no program in it can be started", *mounts_of(pid))
+            inside = os.listdir(f"/proc/{pid}/root"), os.listdir(f"/proc/{pid}/root/tree")
+            tap.report(inside[0] == ["tree"] and "usr" in inside[1],
+                       "the unpack jail: there is nothing but the tree, and no /proc", *inside)
         # Who has no /proc, as in the unpack jail, cannot read it.
         jailed = [pid for pid in children(front.pid) if os.path.lexists(f"/proc/{pid}/root/proc/mounts") and
                   os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt")]

@@ -48,7 +48,7 @@ def numbers_of_calls():
     told = re.search(r"policy/seccomp\): (\d+), (\d+), (\d+) and (\d+) for its own processes \(the last besides\s+those of the "
                      r"jails that it starts\), (\d+) for those that unpack, (\d+) for the tool jail, (\d+) for package\s"
                      r"scripts;", read("README.md"))
-    wanted = [str(count[name]) for name in ("waiter", "outer", "parser", "jailer", "unpacker", "tool", "jail")]
+    wanted = [str(count[name]) for name in ("waiter", "audit", "parser", "jailer", "unpacker", "tool", "jail")]
     tap.report(told and list(told.groups()) == wanted, "README.md: how many system calls each process may make",
                told and told.groups(), wanted)
     told = dict(re.findall(r"^\| (\w+) \|.*\| (\d+) system calls", read("SECURITY.md"), re.M))

@@ -210,6 +210,7 @@ static const struct sweep {
 	{ "mount", SYS_mount, 3, true, 0, 31, { 0, MS_REC | MS_PRIVATE }, { 0 } },
 	{ "unshare", SYS_unshare, 0, true, 0, 31, { 0 }, { 0 } },
 	{ "openat", SYS_openat, 2, true, 0, 31, { 0 }, { -1 } },
+	{ "write", SYS_write, 0, false, 0, 63, { 2 | 1L << 32 }, { 0 } },
 	{ "umount2", SYS_umount2, 1, true, 0, 31, { 0 }, { 0 } },
 	{ "open_tree", SYS_open_tree, 2, true, 0, 31, { 0 }, { 0 } },
 	{ "fsopen", SYS_fsopen, 1, true, 0, 31, { 0 }, { 0 } },

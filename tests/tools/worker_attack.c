@@ -287,6 +287,7 @@ static const struct {
 	NAMES("names-path", "usr\0../../secret\0"), NAMES("names-dots", "usr\0..\0"),
 	NAMES("names-link", "bin\0sh\0"),	    NAMES("names-file", "etc/passwd\0x\0"),
 	NAMES("names-none", "usr/nothing\0x\0"),    NAMES("names-cut", "usr"),
+	NAMES("names-etc", "etc\0passwd\0"),
 };
 
 static void attack(const char *what)

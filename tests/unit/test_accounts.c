@@ -6,9 +6,10 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "lib/write_all.h"
 #include "tap.h"
 
-#define NO_UID 3999999999u
+#define NO_UID "3999999999"
 
 static int fail(void)
 {
@@ -18,14 +19,14 @@ static int fail(void)
 static void check_users(void)
 {
 	_cleanup_error_ struct error *err = NULL;
-	struct host_user user = { 0 };
+	struct host_account user = { 0 };
 
-	tap_check(accounts_find_user(0, fail, &user, &err) == 1 && strcmp(user.name, "root") == 0 &&
-			  user.home[0] == '/',
+	tap_check(accounts_find(ACCOUNTS_USERS, "0", fail, &user, &err) == 1 &&
+			  strcmp(user.name, "root") == 0 && user.home[0] == '/',
 		  "a user of /etc/passwd, without getent");
-	tap_check(accounts_find_user(NO_UID, NULL, &user, &err) == 0 && !err,
+	tap_check(accounts_find(ACCOUNTS_USERS, NO_UID, NULL, &user, &err) == 0 && !err,
 		  "a user whom nobody knows");
-	tap_check(accounts_find_user(NO_UID, fail, &user, &err) == -1 && err &&
+	tap_check(accounts_find(ACCOUNTS_USERS, NO_UID, fail, &user, &err) == -1 && err &&
 			  err->code == ERR_HOST && strstr(err->message, "getent passwd 3999999999"),
 		  "a user, and getent does not start");
 }
@@ -33,15 +34,15 @@ static void check_users(void)
 static void check_groups(void)
 {
 	_cleanup_error_ struct error *err = NULL;
-	gid_t gid = 1;
+	struct host_account group = { .id = 1 };
 
-	tap_check(accounts_find_group("root", fail, &gid, &err) == 1 && gid == 0,
+	tap_check(accounts_find(ACCOUNTS_GROUPS, "root", fail, &group, &err) == 1 && group.id == 0,
 		  "a group of /etc/group, without getent");
-	tap_check(accounts_find_group("rootlet-none", NULL, &gid, &err) == 0 && !err,
+	tap_check(accounts_find(ACCOUNTS_GROUPS, "rootlet-none", NULL, &group, &err) == 0 && !err,
 		  "a group that nobody knows");
-	tap_check(accounts_find_group("--help", NULL, &gid, &err) == 0 && !err,
+	tap_check(accounts_find(ACCOUNTS_GROUPS, "--help", NULL, &group, &err) == 0 && !err,
 		  "a group that looks like an option");
-	tap_check(accounts_find_group("rootlet-none", fail, &gid, &err) == -1 && err &&
+	tap_check(accounts_find(ACCOUNTS_GROUPS, "rootlet-none", fail, &group, &err) == -1 && err &&
 			  err->code == ERR_HOST,
 		  "a group, and getent does not start");
 }
@@ -62,7 +63,7 @@ static void check_service(void)
 {
 	static const char line[] = "far:x:3999999999:1::/home/far:/bin/sh\n";
 	_cleanup_error_ struct error *err = NULL;
-	struct host_user user = { 0 };
+	struct host_account user = { 0 };
 	int fd;
 
 	if (geteuid() != 0) {
@@ -70,8 +71,8 @@ static void check_service(void)
 		return;
 	}
 	fd = mkstemp(other);
-	tap_check(write(fd, line, strlen(line)) == (ssize_t)strlen(line) &&
-			  accounts_find_user(NO_UID, know_more, &user, &err) == 1 &&
+	tap_check(write_all(fd, line, strlen(line)) == 0 &&
+			  accounts_find(ACCOUNTS_USERS, NO_UID, know_more, &user, &err) == 1 &&
 			  strcmp(user.name, "far") == 0 && strcmp(user.home, "/home/far") == 0,
 		  "a user whom only getent knows: %s", err ? err->message : user.name);
 	close(fd);

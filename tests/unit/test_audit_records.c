@@ -1,6 +1,6 @@
-/* helper/audit.c: the chain of records in a file, which other helpers write as well, and the
- * process that outlives a killed request. */
-#include "helper/audit.h"
+/* helper/audit.c and its backend for files: the chain of records in a file, which other helpers
+ * write as well, and the process that outlives a killed request. */
+#include "helper/audit_client.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -15,7 +15,7 @@
 #include <jansson.h>
 
 #include "lib/hash.h"
-#include "proto/channel.h"
+#include "lib/write_all.h"
 #include "tap.h"
 
 #define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
@@ -39,7 +39,7 @@ static int open_log(int more)
 /* A helper of its own, with the log at its end. */
 static struct audit begin(int fd)
 {
-	struct audit a = { .session = &session, .file = fd, .journal = -1, .syslog = -1 };
+	struct audit a = { .session = &session, .fds = { fd, -1, -1 } };
 
 	memset(a.last.hash, '0', sizeof(a.last.hash) - 1);
 	return a;
@@ -186,7 +186,7 @@ static void check_damage(void)
 	tap_check(ftruncate(fd, 0) == 0 && audit_write(&a, &r, NULL) == 0 && is_chained(0, ZEROS) &&
 			  field_is(0, "seq", "1"),
 		  "an emptied log begins a chain");
-	tap_check(write(fd, "no record\n", 10) == 10 && audit_write(&a, &r, NULL) == 0 &&
+	tap_check(write_all(fd, "no record\n", 10) == 0 && audit_write(&a, &r, NULL) == 0 &&
 			  field_is(2, "seq", "1"),
 		  "behind what is no record the numbers begin again");
 	hash_of("no record", 9, sum);
@@ -283,8 +283,8 @@ static bool opens(int flags, bool *used)
 	struct audit a;
 	bool good = audit_open(&a, &session, open(path, flags | O_CLOEXEC), NULL) == 0;
 
-	*used = a.file >= 0;
-	closep(&a.file);
+	*used = a.fds[AUDIT_FILE] >= 0;
+	audit_close(&a);
 	return good;
 }
 
@@ -302,7 +302,7 @@ static void check_open(void)
 	tap_check(opens(O_RDWR | O_APPEND, &used) && !used, "one of another user is not");
 	session.grant.caller.uid = getuid();
 	tap_check(audit_open(&a, &session, open("/dev/null", O_RDWR | O_APPEND), NULL) == 0 &&
-			  a.file < 0,
+			  a.fds[AUDIT_FILE] < 0,
 		  "what is no file is not");
 	policy.required = true;
 	tap_check(audit_open(&a, &session, -1, &err) == -1 && err && err->code == ERR_HOST &&
@@ -310,7 +310,8 @@ static void check_open(void)
 		  "where a log is required, none is an error");
 	policy.required = false;
 	audit_open_to_refuse(&a, &session);
-	tap_check(a.file < 0 && a.journal < 0 && a.syslog < 0 && !a.session,
+	tap_check(a.fds[AUDIT_FILE] < 0 && a.fds[AUDIT_JOURNAL] < 0 && a.fds[AUDIT_SYSLOG] < 0 &&
+			  !a.session,
 		  "a refusal without a policy goes nowhere in user mode");
 }
 

@@ -8,19 +8,20 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "lib/write_all.h"
 #include "signed_files.h"
 
 static int memory_file(const char *data, size_t size)
 {
 	int fd = memfd_create("file", MFD_CLOEXEC);
 
-	return fd >= 0 && write(fd, data, size) == (ssize_t)size ? fd : -1;
+	return fd >= 0 && write_all(fd, data, size) == 0 ? fd : -1;
 }
 
 static bool place_keyring(const char *data, size_t size)
 {
 	int fd = open("/tmp/keyring", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	bool good = fd >= 0 && write(fd, data, size) == (ssize_t)size;
+	bool good = fd >= 0 && write_all(fd, data, size) == 0;
 
 	close(fd);
 	return good;
@@ -66,7 +67,7 @@ static bool write_text(const char *path, const char *text)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	return fd >= 0 && write_all(fd, text, strlen(text)) == 0;
 }
 
 /* True with a /tmp that is this process's alone, as root or not. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/output.h"
+#include "lib/write_all.h"
 #include "worker/digest.h"
 #include "worker/walk.h"
 #include "tap.h"
@@ -60,7 +61,7 @@ static bool make(int tree)
 		}
 		fd = text ? openat(tree, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
 			  : openat(tree, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0 || (text && write(fd, text, strlen(text)) != (ssize_t)strlen(text)) ||
+		if (fd < 0 || (text && write_all(fd, text, strlen(text)) < 0) ||
 		    fchmod(fd, entries[i].mode) < 0 ||
 		    futimens(fd, (struct timespec[]){ { 1000, 0 }, { 2000, 0 } }) < 0)
 			return false;
@@ -168,7 +169,7 @@ static void check_clone(void)
 	check_same(from, to);
 	tap_check(same_digest(from, to), "both have the same digest");
 	fd = openat(to, "usr/bin/su", O_WRONLY | O_TRUNC | O_CLOEXEC);
-	tap_check(fd >= 0 && write(fd, "changed", 7) == 7 &&
+	tap_check(fd >= 0 && write_all(fd, "changed", 7) == 0 &&
 			  contains(from, "usr/bin/su", "a program"),
 		  "what is written to one does not change the other");
 	close(fd);
@@ -348,7 +349,7 @@ static bool write_text(const char *path, const char *text)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	return fd >= 0 && write_all(fd, text, strlen(text)) == 0;
 }
 
 int main(void)

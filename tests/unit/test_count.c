@@ -7,6 +7,7 @@
 
 #include "worker/walk.h"
 
+#include "lib/write_all.h"
 #include "tap.h"
 
 #define FILES 100
@@ -39,7 +40,7 @@ static int64_t make_shared(int tree, const char *outside)
 		snprintf(name, sizeof(name), "file%d", i);
 		snprintf(other, sizeof(other), "%s/%d", outside, i);
 		fd = openat(tree, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-		if (fd < 0 || write(fd, data, sizeof(data)) != sizeof(data) || fsync(fd) < 0 ||
+		if (fd < 0 || write_all(fd, data, sizeof(data)) < 0 || fsync(fd) < 0 ||
 		    fstat(fd, &st) < 0 || linkat(tree, name, AT_FDCWD, other, 0) < 0)
 			return -1;
 		close(fd);

@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "worker/plan.h"
 #include "lib/beneath.h"
+#include "lib/write_all.h"
+#include "worker/plan.h"
 #include "proto/cleanup.h"
 
 #include "tap.h"
@@ -54,7 +55,7 @@ static void put(int tree, const char *path, const char *text)
 {
 	_cleanup_close_ int fd = openat(tree, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+	if (fd < 0 || write_all(fd, text, strlen(text)) < 0)
 		abort();
 }
 

@@ -14,6 +14,7 @@
 #include "frontend/deb_files.h"
 #include "frontend/kernel_features.h"
 
+#include "lib/write_all.h"
 #include "tap.h"
 
 static char folder[] = "/tmp/rootlet-test-decompress.XXXXXX";
@@ -58,7 +59,7 @@ static bool write_bytes(const char *name, const void *data, size_t size, mode_t 
 	_cleanup_close_ int fd =
 		open(path_of(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
 
-	return fd >= 0 && write(fd, data, size) == (ssize_t)size;
+	return fd >= 0 && write_all(fd, data, size) == 0;
 }
 
 /* Whether one of the programs was started since the last time. */
@@ -74,7 +75,7 @@ static int file_of(const struct beginning *b)
 	_cleanup_close_ int fd = memfd_create(b->name, MFD_CLOEXEC);
 
 	memcpy(data, b->bytes, b->size);
-	if (fd < 0 || write(fd, data, sizeof(data)) != sizeof(data) || lseek(fd, 0, SEEK_SET) != 0)
+	if (fd < 0 || write_all(fd, data, sizeof(data)) < 0 || lseek(fd, 0, SEEK_SET) != 0)
 		return -1;
 	return steal_fd(&fd);
 }

@@ -7,6 +7,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "lib/write_all.h"
 #include "worker/walk.h"
 #include "tap.h"
 
@@ -43,9 +44,7 @@ static bool make(int tree, const struct entry *e)
 		return false;
 	fd = e->content ? openat(tree, e->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
 			: openat(tree, e->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd >= 0 &&
-	       (!e->content ||
-		write(fd, e->content, strlen(e->content)) == (ssize_t)strlen(e->content)) &&
+	return fd >= 0 && (!e->content || write_all(fd, e->content, strlen(e->content)) == 0) &&
 	       (!(e->owner || e->group) || fchown(fd, e->owner, e->group) == 0) &&
 	       fchmod(fd, e->mode) == 0 &&
 	       (!e->attribute || fsetxattr(fd, e->name ? e->name : "user.x", e->attribute,

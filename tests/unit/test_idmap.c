@@ -1,6 +1,6 @@
-/* helper/idmap.c: which ids the outer user namespace has, who has none, and who the jailer is on
- * files. Only root can write such maps without a program. */
-#include "helper/idmap.h"
+/* helper/idmap.c and jailer.c: which ids the outer user namespace has, who has none, and who the
+ * jailer is on files. Only root can write such maps without a program. */
+#include "helper/jailer.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/write_all.h"
 #include "tap.h"
 
 #define FIRST 3000000000u
@@ -51,12 +52,12 @@ static void in_child(const struct idmap *map, void (*say)(int out), char text[st
 	if (pid == 0) {
 		char byte;
 
-		if (idmap_leave_host(NULL) == 0 && read(go[0], &byte, 1) == 1)
+		if (jailer_leave_host(NULL) == 0 && read(go[0], &byte, 1) == 1)
 			say(back[1]);
 		_exit(0);
 	}
 	close(back[1]);
-	if (pid > 0 && idmap_write(&session, map, pid, NULL) == 0 && write(go[1], "", 1) == 1) {
+	if (pid > 0 && idmap_write(&session, map, pid, NULL) == 0 && write_all(go[1], "", 1) == 0) {
 		size_t used = 0;
 
 		while (used < 511 && (n = read(back[0], text + used, 511 - used)) > 0)
@@ -103,7 +104,7 @@ static void say_ids(int out)
 	uid_t real, effective, saved;
 	gid_t group, effective_group, saved_group;
 
-	if (idmap_act_for_caller(NULL) < 0 || getresuid(&real, &effective, &saved) < 0 ||
+	if (jailer_act_for_caller(NULL) < 0 || getresuid(&real, &effective, &saved) < 0 ||
 	    getresgid(&group, &effective_group, &saved_group) < 0)
 		return;
 	dprintf(out, "%u %u %u %u %u %u %d %d", real, effective, saved, group, effective_group,
@@ -163,8 +164,8 @@ static bool cover(const char *file, const char *text)
 	if (!text)
 		return mount("/proc/self/mem", file, NULL, MS_BIND, NULL) == 0;
 	fd = mkstemp(path);
-	good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) &&
-	       fchmod(fd, 0644) == 0 && mount(path, file, NULL, MS_BIND, NULL) == 0;
+	good = fd >= 0 && write_all(fd, text, strlen(text)) == 0 && fchmod(fd, 0644) == 0 &&
+	       mount(path, file, NULL, MS_BIND, NULL) == 0;
 	close(fd);
 	unlink(path);
 	return good;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/hash.h"
+#include "lib/write_all.h"
 #include "tap.h"
 
 #define CONTENT "the content of a package"
@@ -21,14 +22,14 @@ static int memory_file(const char *data)
 {
 	int fd = memfd_create("file", MFD_CLOEXEC);
 
-	return fd >= 0 && write(fd, data, strlen(data)) == (ssize_t)strlen(data) ? fd : -1;
+	return fd >= 0 && write_all(fd, data, strlen(data)) == 0 ? fd : -1;
 }
 
 static bool write_text(const char *path, const char *text)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	return fd >= 0 && write_all(fd, text, strlen(text)) == 0;
 }
 
 /* As root or not. */
@@ -314,6 +315,56 @@ static void check_copy(void)
 		  "what cannot be read is an error");
 }
 
+static void check_lines(void)
+{
+	static const struct {
+		const char *what, *text, *value;
+	} rows[] = {
+		{ "of one line", "A: b\nC: d\n", "b" },
+		{ "of two lines", "A: b\n c\nC: d\n", "b\n c" },
+		{ "with a tab", "A: b\n\tc\nC: d\n", "b\n\tc" },
+		{ "whose first line is empty", "A:\n b\n c\n", "\n b\n c" },
+		{ "that ends without a line end", "A: b\n c", "b\n c" },
+		{ "that is not there", "C: d\n A: b\n", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		size_t size = 99;
+		const char *found = stanza_lines(rows[i].text, strlen(rows[i].text), "A", &size);
+
+		tap_check(rows[i].value ? found && size == strlen(rows[i].value) &&
+						  strncmp(found, rows[i].value, size) == 0
+					: !found,
+			  "lines of a field %s", rows[i].what);
+	}
+}
+
+/* Each stanza of a text, with "|" behind it. */
+static void check_stanzas(void)
+{
+	static const struct {
+		const char *text, *stanzas;
+	} rows[] = {
+		{ "", "" },
+		{ "\n\n", "" },
+		{ "A: b", "A: b|" },
+		{ "A: b\nC: d\n", "A: b\nC: d\n|" },
+		{ "A: b\n\nC: d\n", "A: b\n|C: d\n|" },
+		{ "\n\nA: b\n\n\n\nC: d\n\n", "A: b\n|C: d\n|" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const char *at = rows[i].text, *end = at + strlen(at), *stanza;
+		char all[64] = "";
+		size_t length;
+
+		while ((stanza = stanza_next(&at, end, &length)))
+			snprintf(all + strlen(all), sizeof(all) - strlen(all), "%.*s|", (int)length,
+				 stanza);
+		tap_check(tap_same(all, rows[i].stanzas), "stanzas of text %zu", i);
+	}
+}
+
 static void check_fields(void)
 {
 	static const struct {
@@ -345,6 +396,8 @@ static void check_fields(void)
 					: !found,
 			  "field: %s", rows[i].what);
 	}
+	check_lines();
+	check_stanzas();
 	tap_check(stanza_field_is("A: bc\n", 6, "A", "bc") &&
 			  !stanza_field_is("A: bc\n", 6, "A", "b") &&
 			  !stanza_field_is("A: bc\n", 6, "A", "bcd") &&

@@ -163,7 +163,7 @@ static const struct set_row { /* NOLINT: in the order in which a row reads */
 	int version;
 } set_rows[] = {
 	{ PRIVILEGES_WAITER, FILES_NONE, NULL, 0, "", 1 },
-	{ PRIVILEGES_OUTER, FILES_NONE, NULL, 0, "", 1 },
+	{ PRIVILEGES_AUDIT, FILES_NONE, NULL, 0, "", 1 },
 	{ PRIVILEGES_PARSER, FILES_NONE, NULL, 0, "", 1 },
 	{ PRIVILEGES_JAILER, FILES_ANY, try_home, 0, "open a folder of /var", 1 },
 	{ PRIVILEGES_JAILER, FILES_ANY, try_abstract, 0, "reach an abstract socket", 1 },

@@ -11,6 +11,7 @@
 
 #include "frontend/fstests/elf.h"
 #include "frontend/tree.h"
+#include "lib/write_all.h"
 #include "tap.h"
 
 static char *self;
@@ -119,7 +120,7 @@ static void put(int tree, const char *name, mode_t mode, const char *data, size_
 {
 	int fd = openat(tree, name, O_WRONLY | O_CREAT | O_TRUNC, mode);
 
-	if (fd < 0 || write(fd, data, size) != (ssize_t)size || fchmod(fd, mode) < 0)
+	if (fd < 0 || write_all(fd, data, size) < 0 || fchmod(fd, mode) < 0)
 		tap_check(false, "%s is written", name);
 	close(fd);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "frontend/fstests/results.h"
+#include "lib/write_all.h"
 #include "tap.h"
 
 static char *words_of(const struct batch *batch)
@@ -53,7 +54,7 @@ static void write_list(int folder, const char *text)
 {
 	int fd = openat(folder, "list", O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
-	tap_check(write(fd, text, strlen(text)) == (ssize_t)strlen(text), "the list is written");
+	tap_check(write_all(fd, text, strlen(text)) == 0, "the list is written");
 	close(fd);
 }
 

@@ -5,6 +5,7 @@
 
 #include "frontend/resolve_cache.h"
 
+#include "lib/write_all.h"
 #include "tap.h"
 
 #define INDEXES 2
@@ -334,7 +335,7 @@ static bool change(off_t at)
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	at = at < 0 ? lseek(fd, at, SEEK_END) : at;
 	done = fd >= 0 && pread(fd, &byte, 1, at) == 1 && (byte ^= 1, true) &&
-	       pwrite(fd, &byte, 1, at) == 1;
+	       pwrite_all(fd, &byte, 1, at) == 0;
 	close(fd);
 	return done;
 }

@@ -8,13 +8,14 @@
 #include <unistd.h>
 
 #include "frontend/folder.h"
+#include "lib/write_all.h"
 #include "tap.h"
 
 static void put(int folder, const char *name, const char *text)
 {
 	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+	if (fd < 0 || write_all(fd, text, strlen(text)) < 0)
 		tap_check(false, "%s is written", name);
 	close(fd);
 }

@@ -9,6 +9,7 @@
 
 #include "frontend/folder.h"
 #include "frontend/fstests/results.h"
+#include "lib/write_all.h"
 #include "tap.h"
 
 static char made[] = "/tmp/rootlet-run.XXXXXX";
@@ -106,7 +107,7 @@ static void check_cut(const struct run_folder *run)
 	struct results results;
 	const struct test_result *found;
 
-	tap_check(fd >= 0 && write(fd, lines, strlen(lines)) == (ssize_t)strlen(lines) &&
+	tap_check(fd >= 0 && write_all(fd, lines, strlen(lines)) == 0 &&
 			  results_read(run->fd, "cut.jsonl", &results, NULL) == 0 &&
 			  results.count == 3,
 		  "lines that are whole and make sense are results");

@@ -1,5 +1,6 @@
-/* policy/subids.c: which range a user gets, and what is said to one who has none. */
+/* policy/subids_find.c: which range a user gets, and what is said to one who has none. */
 #include "policy/subids.h"
+#include "policy/subids_find.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -53,14 +54,15 @@ int main(void)
 		  "usermod --add-subuids 165536-231071 --add-subgids 165536-231071 you" },
 		{ "two halves", "you:100000:32768\nyou:200000:32768\n", "you:100000:65536\n", 1000,
 		  0, 0,
-		  "\"you\" has 65536 ids in users, but in 2 ranges, the longest of 32768; 65536 in "
-		  "one piece are needed",
+		  "users gives \"you\" no range that is long enough: the longest of 2 has 32768 "
+		  "ids; "
+		  "65536 in one piece are needed",
 		  "usermod --add-subuids 232768-298303 --add-subgids 232768-298303 you" },
 		{ "too small", "you:100000:65535\n", "you:100000:65536\n", 1000, 0, 0,
-		  "the range of \"you\" in users has 65535 ids; 65536 in one piece are needed",
+		  "the longest of 1 has 65535 ids; 65536 in one piece are needed",
 		  "usermod --add-subuids 165536-" },
 		{ "root's, too small", "root:100000:10\n", "root:100000:10\n", 0, 0, 0,
-		  "the range of \"root\" in users has 10 ids", "usermod" },
+		  "the longest of 1 has 10 ids", "usermod" },
 		{ "from 0", "you:0:65536\n", "you:0:65536\n", 1000, 0, 0, "has no range",
 		  "usermod" },
 		{ "over the end", "you:4294900000:70000\n", "you:1:18446744073709551615\n", 1000, 0,

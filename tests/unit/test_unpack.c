@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/write_all.h"
 #include "worker/walk.h"
 #include "tap.h"
 
@@ -182,8 +183,7 @@ static int unpack(const struct layout *l, bool later, struct error **err)
 {
 	_cleanup_close_ int fd = memfd_create("deb", MFD_CLOEXEC);
 
-	if (fd < 0 || write(fd, deb.data, deb.used) != (ssize_t)deb.used ||
-	    lseek(fd, 0, SEEK_SET) != 0)
+	if (fd < 0 || write_all(fd, deb.data, deb.used) < 0 || lseek(fd, 0, SEEK_SET) != 0)
 		return -1;
 	return package_unpack(l, "toy", fd, false, later, err);
 }
@@ -532,7 +532,7 @@ static bool write_text(const char *path, const char *text)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	return fd >= 0 && write_all(fd, text, strlen(text)) == 0;
 }
 
 /* Files are root's. */

@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "lib/write_all.h"
 #include "proto/cleanup.h"
 #include "tap.h"
 
@@ -110,7 +111,7 @@ static void check_paths(void)
 	if (symlinkat("/tmp", tree, "link") < 0 || mkfifoat(tree, "pipe", 0600) < 0)
 		abort();
 	fd = openat(tree, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-	tap_check(write(fd, "12345", 5) == 5 && !tree_read_file(tree, "file", 4, &size) &&
+	tap_check(write_all(fd, "12345", 5) == 0 && !tree_read_file(tree, "file", 4, &size) &&
 			  errno == EFBIG,
 		  "a file that is larger than expected is not read");
 	close(fd);

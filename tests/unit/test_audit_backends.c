@@ -1,7 +1,7 @@
-/* helper/sinks.c: which files may take records, and that nothing in a record passes for a field of
- * the journal's. What an audit log looks like: tests/integration/audit.py. */
-#include "helper/audit.h"
-#include "helper/sinks.h"
+/* The backends of the audit log: which files may take records, and that nothing in a record passes
+ * for a field of the journal's. What an audit log looks like: tests/integration/audit.py. */
+#include "helper/audit_backends.h"
+#include "helper/root_files.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,16 +11,26 @@
 
 #include "tap.h"
 
+static struct policy policy = { .path = "policy.conf" };
 static struct session session = {
 	.mode = MODE_ROOT,
+	.policy = &policy,
 	.grant.caller = { .uid = 1000, .name = "lab" },
 	.login_uid = UINT32_MAX,
 	.audit_session = 7,
 };
 
+static int write_to(enum audit_backend backend, int fd, struct entry *e)
+{
+	struct audit a = { .session = &session, .fds = { -1, -1, -1 } };
+
+	return audit_backends[backend].write(&a, fd, e);
+}
+
 static void check_fields(void)
 {
 	struct record record = { .kind = RECORD_REFUSAL, .code = ERR_REFUSED };
+	struct entry e = { .session = &session, .record = &record };
 	char text[8192] = "\n";
 	int ends[2];
 	ssize_t n;
@@ -29,7 +39,7 @@ static void check_fields(void)
 	snprintf(record.arguments, sizeof(record.arguments), "x\nROOTLET_UID=0\n\x1b[2J");
 	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) < 0)
 		abort();
-	tap_check(sink_journal(ends[0], &session, &record, "refusal", NULL) == 0, "to the journal");
+	tap_check(write_to(AUDIT_JOURNAL, ends[0], &e) == 0, "to the journal");
 	n = read(ends[1], text + 1, sizeof(text) - 2);
 	tap_check(n > 0 && !strstr(text, "\nROOTLET_UID=0\n") &&
 			  strstr(text, "\nROOTLET_UID=1000\n") &&
@@ -38,14 +48,14 @@ static void check_fields(void)
 	tap_check(!strstr(text, "LOGIN_UID") && strstr(text, "\nROOTLET_SESSION=7\n") &&
 			  !strstr(text, "ROOTLET_SEQ"),
 		  "what is unknown is no field");
-	tap_check(sink_syslog(ends[0], &session, &record, "refusal", NULL) == 0, "to syslog");
+	tap_check(write_to(AUDIT_SYSLOG, ends[0], &e) == 0, "to syslog");
 	memset(text, 0, sizeof(text));
 	n = read(ends[1], text, sizeof(text) - 1);
 	tap_check(n > 0 && !strchr(text, '\n') && strstr(text, "lab(1000) refusal Begin x?ROOTLET"),
 		  "a line is one");
 	close(ends[1]);
-	tap_check(sink_journal(ends[0], &session, &record, "refusal", NULL) == -1 &&
-			  sink_syslog(ends[0], &session, &record, "refusal", NULL) == -1,
+	tap_check(write_to(AUDIT_JOURNAL, ends[0], &e) == -1 &&
+			  write_to(AUDIT_SYSLOG, ends[0], &e) == -1,
 		  "one that is gone is told");
 	close(ends[0]);
 }
@@ -56,19 +66,19 @@ static void check_broken(void)
 	static const struct {
 		const char *says;
 		bool journal, syslog; /* works */
-	} rows[] = { { "in the journal", false, true }, { "in the syslog", true, false } };
+	} rows[] = { { "in the journal", false, true }, { "in syslog", true, false } };
 	const struct record record = { .kind = RECORD_INTENT, .request = "Begin" };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		_cleanup_error_ struct error *err = NULL;
-		struct audit a = { .session = &session, .file = -1 };
+		struct audit a = { .session = &session, .fds = { -1, -1, -1 } };
 		int journal[2], syslog[2];
 
 		if (socketpair(AF_UNIX, SOCK_DGRAM, 0, journal) < 0 ||
 		    socketpair(AF_UNIX, SOCK_DGRAM, 0, syslog) < 0)
 			abort();
-		a.journal = journal[0];
-		a.syslog = syslog[0];
+		a.fds[AUDIT_JOURNAL] = journal[0];
+		a.fds[AUDIT_SYSLOG] = syslog[0];
 		close(rows[i].journal ? syslog[1] : journal[1]);
 		tap_check(audit_write(&a, &record, &err) == -1 && err && err->code == ERR_HOST &&
 				  strstr(err->message, rows[i].says),
@@ -77,6 +87,15 @@ static void check_broken(void)
 		close(journal[0]);
 		close(syslog[0]);
 	}
+}
+
+static int open_log(const char *path, struct error **err)
+{
+	char file[128];
+
+	snprintf(file, sizeof(file), "%s", path);
+	policy.file = file;
+	return audit_backends[AUDIT_FILE].open(&session, -1, err);
 }
 
 static void check_file(const char *folder)
@@ -100,7 +119,7 @@ static void check_file(const char *folder)
 
 		if (fchown(made, rows[i].owner, 0) < 0 || fchmod(made, rows[i].mode) < 0)
 			abort();
-		fd = sink_open_file(path, &session, &err);
+		fd = open_log(path, &err);
 		tap_check((fd >= 0) == rows[i].good && (rows[i].good || err->code == ERR_HOST),
 			  "%s: %s", rows[i].what, rows[i].good ? "taken" : "refused");
 		unlink(path);
@@ -112,17 +131,16 @@ static void check_no_file(const char *folder)
 	_cleanup_error_ struct error *err = NULL;
 	char path[64];
 
-	tap_check(sink_open_file(folder, &session, &err) == -1 && err && err->code == ERR_HOST,
+	tap_check(open_log(folder, &err) == -1 && err && err->code == ERR_HOST,
 		  "a directory: refused");
 	error_free(&err);
 	snprintf(path, sizeof(path), "%s/link", folder);
 	if (symlink("/dev/null", path) < 0)
 		abort();
-	tap_check(sink_open_file(path, &session, &err) == -1 && err && err->code == ERR_HOST,
-		  "a link: refused");
+	tap_check(open_log(path, &err) == -1 && err && err->code == ERR_HOST, "a link: refused");
 	error_free(&err);
 	unlink(path);
-	tap_check(sink_connect("/nowhere/socket") == -1, "a socket that is not there");
+	tap_check(audit_connect("/nowhere/socket") == -1, "a socket that is not there");
 }
 
 /* The caller's own, which is a descriptor of theirs. */
@@ -142,7 +160,7 @@ static void check_own(const char *folder)
 	snprintf(path, sizeof(path), "%s/own", folder);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		int fd = open(path, rows[i].flags | O_CREAT | O_CLOEXEC, 0600);
-		int got = sink_check_own(fd, geteuid() + rows[i].uid);
+		int got = file_check(fd, geteuid() + rows[i].uid, O_RDWR | O_APPEND);
 
 		tap_check(fd >= 0 && got == (rows[i].good ? fd : -1) &&
 				  (fcntl(fd, F_GETFD) >= 0) == rows[i].good,
@@ -152,12 +170,12 @@ static void check_own(const char *folder)
 			close(got);
 	}
 	unlink(path);
-	tap_check(sink_check_own(-1, 0) == -1, "no file of the caller's");
+	tap_check(file_check(-1, 0, O_RDWR | O_APPEND) == -1, "no file of the caller's");
 }
 
 int main(void)
 {
-	char folder[] = "/tmp/rootlet-test-sinks.XXXXXX";
+	char folder[] = "/tmp/rootlet-test-backends.XXXXXX";
 
 	if (!mkdtemp(folder))
 		return 1;

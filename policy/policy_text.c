@@ -1,0 +1,102 @@
+#include "policy/policy_text.h"
+
+#include <string.h>
+
+#include "policy/ini_text.h"
+
+static char *join(char *const *words)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	for (size_t i = 0; f && words[i]; i++)
+		fprintf(f, "%s%s", i ? " " : "", words[i]);
+	if (f)
+		fclose(f);
+	return text;
+}
+
+static char *number_text(uint64_t number, bool size)
+{
+	static const char letters[] = "KMGT";
+	char *text = NULL;
+	int power = -1;
+
+	if (number == POLICY_NONE)
+		return strdup("none");
+	while (size && power < 3 && number % 1024 == 0) {
+		number /= 1024;
+		power++;
+	}
+	if (asprintf(&text, "%ju%.*s", (uintmax_t)number, power >= 0,
+		     &letters[power < 0 ? 0 : power]) < 0)
+		return NULL;
+	return text;
+}
+
+char *policy_rule_value(const struct policy_rule *rule, const struct policy_key *key)
+{
+	const void *field = (const char *)rule + key->offset;
+
+	if (strcmp(key->section, "allow") != 0)
+		return NULL;
+	if (key->kind == POLICY_WORDS || key->kind == POLICY_PATHS)
+		return join(*(char *const *const *)field);
+	if (key->kind == POLICY_SWITCH)
+		return strdup(*(const bool *)field ? "yes" : "no");
+	return number_text(*(const uint64_t *)field, key->kind == POLICY_SIZE);
+}
+
+char *policy_rule_content(const struct policy_rule *rule)
+{
+	static const char *const names[] = { "releases", "mirrors", "keyrings", "deny-packages",
+					     "engines" };
+	bool good = true;
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	for (size_t i = 0; f && i < policy_key_count; i++)
+		for (size_t j = 0; j < sizeof(names) / sizeof(*names); j++) {
+			_cleanup_free_ char *value = NULL;
+
+			if (strcmp(policy_keys[i].section, "allow") != 0 ||
+			    strcmp(policy_keys[i].name, names[j]) != 0)
+				continue;
+			value = policy_rule_value(rule, &policy_keys[i]);
+			good = good && value;
+			fprintf(f, "%s %s\n", names[j], value ? value : "");
+		}
+	if (!f || fclose(f) != 0 || !good) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static void rule_clear(struct policy_rule *rule)
+{
+	for (size_t i = 0; i < policy_key_count; i++)
+		if (strcmp(policy_keys[i].section, "allow") == 0 &&
+		    policy_keys[i].kind <= POLICY_PATHS)
+			words_free(*(char ***)(void *)((char *)rule + policy_keys[i].offset));
+	free(rule->name);
+}
+
+void policy_free(struct policy **policy)
+{
+	struct policy *p = *policy;
+
+	if (!p)
+		return;
+	for (size_t i = 0; i < p->rule_count; i++)
+		rule_clear(&p->rules[i]);
+	for (size_t i = 0; i < p->range_count; i++)
+		free(p->ranges[i].user);
+	free(p->rules);
+	free(p->ranges);
+	free(p->file);
+	free(p);
+	*policy = NULL;
+}
