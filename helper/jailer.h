@@ -34,6 +34,8 @@ int jailer_act_for_caller(struct error **err);
 /* What the jailer makes in a tree from here on to the end of the block belongs to the range's first
  * ids from its first moment on: a helper that is killed leaves nothing in there whose owner no jail
  * knows. */
-#define _for_range_ _cleanup_(jailer_make_for_caller) int for_range = jailer_make_for_range()
+#define _for_range_                                                                                \
+	__attribute__((unused)) _cleanup_(jailer_make_for_caller) int for_range =                  \
+		jailer_make_for_range()
 int jailer_make_for_range(void);
 void jailer_make_for_caller(const int *ignored);
