@@ -19,7 +19,7 @@
 /* For one request: the longest is debootstrap's first stage. */
 #define STAGE_SECONDS 3600
 
-static void end_stage(struct stage *stage)
+void stage_end(struct stage *stage)
 {
 	closep(&stage->socket);
 	stage->socket = -1;
@@ -28,8 +28,8 @@ static void end_stage(struct stage *stage)
 
 static void close_build(struct server *s)
 {
-	end_stage(&s->builder);
-	end_stage(&s->unpacker);
+	stage_end(&s->builder);
+	stage_end(&s->unpacker);
 	closep(&s->tree);
 	closep(&s->staging);
 	closep(&s->parent);
@@ -43,8 +43,8 @@ void build_abandon(struct server *s)
 
 	if (s->staging < 0)
 		return;
-	end_stage(&s->builder);
-	end_stage(&s->unpacker);
+	stage_end(&s->builder);
+	stage_end(&s->unpacker);
 	if (tree_remove(s->parent, s->staging_name, s->staging, &err) < 0)
 		fprintf(stderr, "%s\n", err && err->message ? err->message : "out of memory");
 	close_build(s);
@@ -141,24 +141,20 @@ int staging_close(int staging, int tree, struct error **err)
 	return 0;
 }
 
-static int start_stage(struct stage *stage, enum jail_kind kind, int root, int (*run)(int socket),
-		       struct error **err)
+int stage_start(struct stage *stage, const struct jail_spec *spec, struct error **err)
 {
+	struct jail_spec own = *spec;
 	int ends[2];
-	struct jail_spec spec = {
-		.kind = kind,
-		.root = root,
-		.run = run,
-		/* Ours are /dev/null, which an unpack jail does not have, and the diagnostics. */
-		.stdio = { 0, 1, 2 },
-	};
 	int r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
 	stage->socket = ends[0];
-	spec.socket = ends[1];
-	r = jail_start(&spec, &stage->jail, err);
+	own.socket = ends[1];
+	/* Ours are /dev/null, which an unpack jail does not have, and the diagnostics. */
+	for (int i = 0; i < 3; i++)
+		own.stdio[i] = i;
+	r = jail_start(&own, &stage->jail, err);
 	close(ends[1]);
 	return r;
 }
@@ -178,9 +174,8 @@ static int receive_note(const struct stage *stage, struct note *note, struct err
 	return 0;
 }
 
-/* Passes TASK to STAGE and its notes back, up to the result, which becomes ours and NOTE. */
-static int ask_for(struct server *s, const struct stage *stage, const struct task *task,
-		   const int *fds, size_t count, struct note *note, struct error **err)
+int stage_ask(struct server *s, const struct stage *stage, const struct task *task, const int *fds,
+	      size_t count, struct note *note, struct error **err)
 {
 	struct pollfd polled[1 + WITNESSES] = { { .fd = stage->socket, .events = POLLIN } };
 	int limit = serve_seconds(s, STAGE_SECONDS);
@@ -213,7 +208,7 @@ static int ask(struct server *s, const struct stage *stage, const struct task *t
 {
 	struct note note;
 
-	return ask_for(s, stage, task, fds, count, &note, err);
+	return stage_ask(s, stage, task, fds, count, &note, err);
 }
 
 /* A release file that is accepted must be as new as any before. */
@@ -221,9 +216,9 @@ static int ask_release(struct server *s, const struct task *t, const int *fds, s
 {
 	struct note note;
 
-	if (ask_for(s, &s->builder, t, fds, 1, &note, err) < 0)
+	if (stage_ask(s, &s->builder, t, fds, 1, &note, err) < 0)
 		return -1;
-	return rollback_check(&s->session->rollback, s->suite, t, &note, err);
+	return rollback_check(&s->session->rollback, s->suite, t, &note, err) < 0 ? -1 : 0;
 }
 
 int staging_make(struct server *s, int parent, const char *name, struct error **err)
@@ -247,10 +242,14 @@ static int begin(struct server *s, const struct task *t, const int *fds, struct 
 	snprintf(s->suite, sizeof(s->suite), "%s", t->begin.suite);
 	s->native = strcmp(t->begin.engine, "native") == 0;
 	if (staging_make(s, fds[0], t->begin.name, err) < 0 ||
-	    start_stage(&s->builder, JAIL_TOOL, s->staging, builder_run, err) < 0 ||
+	    stage_start(&s->builder,
+			&(struct jail_spec){ JAIL_TOOL, .root = s->staging, .run = builder_run },
+			err) < 0 ||
 	    ask(s, &s->builder, t, fds + 1, 1, err) < 0)
 		return -1;
-	if (start_stage(&s->unpacker, JAIL_UNPACK, s->tree, unpacker_run, err) < 0)
+	if (stage_start(&s->unpacker,
+			&(struct jail_spec){ JAIL_UNPACK, .root = s->tree, .run = unpacker_run },
+			err) < 0)
 		return -1;
 	return ask(s, &s->unpacker, t, NULL, 0, err);
 }
@@ -311,8 +310,8 @@ int handle_bootstrap(struct server *s, const struct task *t, const int *fds, str
 		return -1;
 	}
 	/* Nothing of ours is in the tree's reach when its own programs run. */
-	end_stage(&s->builder);
-	end_stage(&s->unpacker);
+	stage_end(&s->builder);
+	stage_end(&s->unpacker);
 	if (engine_configure(s, err) < 0 || make_null(s->tree, err) < 0) {
 		build_abandon(s);
 		return -1;

@@ -111,6 +111,12 @@ static bool translate(const Rootlet__Request *r, struct task *t)
 		t->release.older = r->release->older != 0;
 		return COPY(t->release.pocket, r->release->pocket) &&
 		       COPY(t->release.mirror, r->release->mirror);
+	case ROOTLET__REQUEST__KIND_CHECK_RELEASE:
+		t->operation = OP_CHECK_RELEASE;
+		t->release.older = r->check_release->older != 0;
+		return COPY(t->release.suite, r->check_release->suite) &&
+		       COPY(t->release.pocket, r->check_release->pocket) &&
+		       COPY(t->release.mirror, r->check_release->mirror);
 	case ROOTLET__REQUEST__KIND_INDEX:
 		t->operation = OP_INDEX;
 		return COPY(t->index.pocket, r->index->pocket) &&

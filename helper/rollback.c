@@ -17,6 +17,20 @@ static bool is_safe(int fd, uid_t owner)
 	       S_ISREG(st.st_mode) && st.st_uid == owner && !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
+/* For messages: whoever reads them may have to remove it. */
+static void name_memory(struct rollback *r, int given)
+{
+	char link[32];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", given);
+	length = given < 0 ? -1 : readlink(link, r->path, sizeof(r->path));
+	if (length > 0 && (size_t)length < sizeof(r->path))
+		r->path[length] = '\0';
+	else
+		snprintf(r->path, sizeof(r->path), "the memory of release files");
+}
+
 void rollback_open(struct session *s, int given)
 {
 	const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
@@ -25,7 +39,7 @@ void rollback_open(struct session *s, int given)
 
 	r->fd = given;
 	r->signer = s->mode == MODE_INSTALLED;
-	snprintf(r->path, sizeof(r->path), "the memory of release files");
+	name_memory(r, given);
 	if (r->signer) {
 		closep(&given);
 		snprintf(r->path, sizeof(r->path), ROLLBACK_FOLDER "/releases.%u", owner);
@@ -64,7 +78,10 @@ int rollback_check(const struct rollback *r, const char *suite, const struct tas
 			 *t->release.mirror ? t->release.mirror : "-");
 	result = release_memory_take(r->fd, r->path, key, note->release.date, time(NULL), &newest,
 				     err);
-	if (result > 0 && !t->release.older)
-		return release_memory_refuse(name, note->release.date, newest, RELEASE_REMEDY, err);
-	return result < 0 ? -1 : 0;
+	if (result <= 0 || t->release.older)
+		return result;
+	release_memory_refuse(name, note->release.date, newest, RELEASE_REMEDY, err);
+	if (err && *err)
+		(*err)->number = ESTALE;
+	return -1;
 }

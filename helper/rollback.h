@@ -16,6 +16,7 @@ void rollback_open(struct session *session, int given);
 
 /* NOTE is what the builder found in the file of the release request T for SUITE. ERR_TRUST if it is
  * older and T does not accept that, ERR_HOST if an installed helper has no memory, or if it is
- * damaged. Without a memory of his own, a caller's file is accepted. */
+ * damaged. Without a memory of his own, a caller's file is accepted. Returns 1 if it is older, and
+ * T accepts that. With ERR_TRUST for an older one, ERR's number is ESTALE. */
 int rollback_check(const struct rollback *r, const char *suite, const struct task *t,
 		   const struct note *note, struct error **err);

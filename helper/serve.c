@@ -46,6 +46,7 @@ static const struct row {
 	[OP_BUILD_IMAGE] = { "BuildImage", "tw", { true, false, false }, handle_build_image },
 	[OP_OPEN] = { "Open", "o", { true, true, true }, handle_open },
 	[OP_READ] = { "Read", "t", { true, true, true }, handle_read },
+	[OP_CHECK_RELEASE] = { "CheckRelease", "ff", { true, false, false }, handle_check_release },
 	[OP_FIND] = { "Find", "t", { true, true, true }, handle_find },
 	[OP_OPEN_NAMESPACE] = { "OpenNamespace", "", { true, true, true }, handle_open_namespace },
 };

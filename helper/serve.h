@@ -102,6 +102,16 @@ handler handle_inspect, handle_remove;					   /* rootfs.c */
 handler handle_build_image;						   /* image.c */
 handler handle_clone, handle_keep, handle_verify;			   /* base.c */
 handler handle_open, handle_read, handle_find;				   /* look.c */
+handler handle_check_release;						   /* check_release.c */
+
+/* Starts the jail of SPEC, whose RUN serves tasks from STAGE's socket. build.c */
+int stage_start(struct stage *stage, const struct jail_spec *spec, struct error **err);
+void stage_end(struct stage *stage);
+
+/* Passes TASK with FDS to STAGE and its notes back, up to the result, which becomes ours and NOTE.
+ * build.c */
+int stage_ask(struct server *s, const struct stage *stage, const struct task *task, const int *fds,
+	      size_t count, struct note *note, struct error **err);
 
 /* Has the tree's own dpkg configure what is unpacked, and leaves in the tree what no package does.
  * engine.c */

@@ -118,6 +118,11 @@ int task_check(const struct task *t, struct error **err)
 		REFUSE_UNLESS(FIELD(t->release.pocket, valid_pocket), "pocket");
 		REFUSE_UNLESS(FIELD(t->release.mirror, valid_place), "mirror");
 		return 0;
+	case OP_CHECK_RELEASE:
+		REFUSE_UNLESS(FIELD(t->release.suite, valid_archive_word), "suite");
+		REFUSE_UNLESS(FIELD(t->release.pocket, valid_pocket), "pocket");
+		REFUSE_UNLESS(FIELD(t->release.mirror, valid_place), "mirror");
+		return 0;
 	case OP_INDEX:
 		REFUSE_UNLESS(FIELD(t->index.pocket, valid_pocket), "pocket");
 		REFUSE_UNLESS(FIELD(t->index.component, valid_archive_word), "component");
@@ -215,6 +220,11 @@ static void describe(struct description *d, const struct task *t)
 	case OP_RELEASE:
 		add(d, "pocket=%.*s mirror=%.*s%s", TEXT(t->release.pocket),
 		    TEXT(t->release.mirror), t->release.older ? " older=1" : "");
+		break;
+	case OP_CHECK_RELEASE:
+		add(d, "suite=%.*s pocket=%.*s mirror=%.*s%s", TEXT(t->release.suite),
+		    TEXT(t->release.pocket), TEXT(t->release.mirror),
+		    t->release.older ? " older=1" : "");
 		break;
 	case OP_INDEX:
 		add(d, "pocket=%.*s component=%.*s", TEXT(t->index.pocket),

@@ -32,7 +32,8 @@ enum operation {
 	OP_OPEN,
 	OP_READ,
 	OP_FIND,
-	OP_LAST = OP_FIND,
+	OP_CHECK_RELEASE,
+	OP_LAST = OP_CHECK_RELEASE,
 };
 
 #define WORD_SIZE (SUITE_MAX + 1)
@@ -58,6 +59,7 @@ struct task {
 		struct {
 			char pocket[WORD_SIZE], mirror[MIRROR_MAX + 1];
 			uint8_t older;
+			char suite[WORD_SIZE]; /* of CheckRelease; Begin told that of Release */
 		} release;
 		struct {
 			char pocket[WORD_SIZE], component[WORD_SIZE];

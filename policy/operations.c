@@ -9,7 +9,7 @@ const struct operation_name operation_names[] = {
 	{ "Inspect", "check" },	  { "Remove", "delete" },     { "Execute", "shell" },
 	{ "Clone", "create" },	  { "Keep", "create" },	      { "Verify", "check" },
 	{ "BuildImage", "run" },  { "OpenNamespace", "run" }, { "Open", NULL },
-	{ "Read", NULL },	  { "Find", NULL },
+	{ "Read", NULL },	  { "Find", NULL },	      { "CheckRelease", NULL },
 };
 
 const size_t operation_count = sizeof(operation_names) / sizeof(*operation_names);

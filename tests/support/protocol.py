@@ -37,6 +37,7 @@ REQUESTS = {
     "Open": (18, {}),
     "Read": (19, {"file": 1}),
     "Find": (20, {"paths": 1}),
+    "CheckRelease": (21, {"suite": 1, "pocket": 2, "mirror": 3, "older": 4}),
 }
 INSPECTION, RESULT, FOUND = 4, 5, 6
 

@@ -1,0 +1,66 @@
+/* A verdict on an InRelease file for a front end that parses none before there is one. */
+#include "helper/serve.h"
+
+#include <fcntl.h>
+
+#include "helper/builder.h"
+#include "helper/rollback.h"
+
+enum verdict { VERDICT_NEWEST, VERDICT_OLDER, VERDICT_NOT_COMPARED }; /* see rootlet.proto */
+
+/* gpgv and what reads its output run where a build's do. The jail's staging directory is one that
+ * it sees anyway, read-only, and that neither gpgv nor the mounts of the jail need: its root is
+ * mounted over it first. */
+static int ask_builder(struct server *s, const struct task *t, const int *fds, struct note *note,
+		       struct error **err)
+{
+	_cleanup_close_ int place = open("/usr/share", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct jail_spec spec = {
+		.kind = JAIL_TOOL,
+		.root = place,
+		.read_only = true,
+		.run = builder_run,
+	};
+	struct stage stage = STAGE_NONE;
+	int r;
+
+	if (place < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open /usr/share");
+	r = stage_start(&stage, &spec, err);
+	if (r == 0)
+		r = stage_ask(s, &stage, t, fds, 2, note, err);
+	stage_end(&stage);
+	return r;
+}
+
+/* In installed mode the memory counts for what a rootfs may be made from: any other keyring would
+ * fill it with dates, and names, of the caller's choice. */
+static bool may_compare(const struct server *s, const struct task *t, int keyring)
+{
+	const struct question q = {
+		.request = "Begin",
+		.suite = t->release.suite,
+		.keyring = keyring,
+	};
+	struct decision d;
+
+	policy_decide(&s->session->grant, &q, &d);
+	return d.allowed || s->session->mode != MODE_INSTALLED;
+}
+
+int handle_check_release(struct server *s, const struct task *t, const int *fds,
+			 struct outcome *out, struct error **err)
+{
+	struct note note;
+	int r;
+
+	if (ask_builder(s, t, fds, &note, err) < 0)
+		return -1;
+	if (!may_compare(s, t, fds[1])) {
+		out->status = VERDICT_NOT_COMPARED;
+		return 0;
+	}
+	r = rollback_check(&s->session->rollback, t->release.suite, t, &note, err);
+	out->status = r > 0 ? VERDICT_OLDER : VERDICT_NEWEST;
+	return r < 0 ? -1 : 0;
+}
