@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "frontend/cache.h"
-#include "frontend/interrupt.h"
+#include "frontend/download_route.h"
 
 #define PARALLEL 10
 #define HOST_CONNECTIONS 6
@@ -15,7 +15,7 @@
 #define CONNECT_SECONDS 15L
 #define STALL_SECONDS 20L
 #define STALL_RATE 64L /* bytes a second */
-#define REDIRECTS 5L
+#define REDIRECTS_MAX 5
 #define BACKOFF_MS 500
 #define BACKOFF_MAX_MS 30000
 #define TICK_MS 250
@@ -32,6 +32,9 @@ struct transfer {
 	enum state state;
 	bool told; /* to whoever watches */
 	CURL *easy;
+	struct curl_slist *resolve; /* EASY's */
+	char *redirect;		    /* where the URL led; NULL: nowhere else */
+	unsigned redirects;	    /* in a row */
 	struct cache_draft draft;
 	uint64_t at;	/* bytes that are there */
 	uint64_t began; /* of these, before this attempt */
@@ -43,15 +46,20 @@ struct transfer {
 	char message[CURL_ERROR_SIZE];
 };
 
-struct batch {
+struct downloader {
 	CURLM *multi;
 	struct curl_slist *fresh; /* headers of what is not known by hash */
+	struct download_routes *routes;
+	int hangup;
+};
+
+struct batch {
+	struct downloader *with;
 	struct transfer *list;
 	size_t count, running, done;
 	int64_t moved; /* milliseconds: when others last brought something of what is held */
 	const char *folder;
 	const struct download_watch *watch;
-	uint64_t *received;
 };
 
 static int64_t now_ms(void)
@@ -138,12 +146,22 @@ static int write_draft(struct transfer *t, const char *data, size_t size)
 	return 0;
 }
 
+static bool is_redirect(long status)
+{
+	return status >= 300 && status < 400;
+}
+
 /* libcurl's: takes anything but SIZE as "abort". */
 static size_t on_data(char *data, size_t one, size_t size, void *context)
 {
 	struct transfer *t = context;
+	long status = 0;
 
 	(void)one;
+	/* What a redirect says besides where to. */
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (is_redirect(status))
+		return size;
 	if (size > t->job->size - t->at) {
 		t->oversize = true;
 		return 0;
@@ -169,12 +187,15 @@ static void limit_protocols(CURL *easy)
 {
 #if LIBCURL_VERSION_NUM >= 0x075500
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https,file");
-	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 #else
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS,
 			 (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS | CURLPROTO_FILE));
-	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
+}
+
+static const char *url_of(const struct transfer *t)
+{
+	return t->redirect ? t->redirect : t->job->urls[t->job->url];
 }
 
 static void set_options(struct batch *b, struct transfer *t)
@@ -182,40 +203,22 @@ static void set_options(struct batch *b, struct transfer *t)
 	CURL *easy = t->easy;
 
 	limit_protocols(easy);
-	curl_easy_setopt(easy, CURLOPT_URL, t->job->urls[t->job->url]);
+	curl_easy_setopt(easy, CURLOPT_URL, url_of(t));
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->message);
 	curl_easy_setopt(easy, CURLOPT_FAILONERROR, 1L);
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
-	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, REDIRECTS);
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, STALL_RATE);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "rootlet/" ROOTLET_VERSION);
 	if (!t->job->sha256)
-		curl_easy_setopt(easy, CURLOPT_HTTPHEADER, b->fresh);
+		curl_easy_setopt(easy, CURLOPT_HTTPHEADER, b->with->fresh);
 	if (t->at)
 		curl_easy_setopt(easy, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)t->at);
-}
-
-static int start(struct batch *b, struct transfer *t, struct error **err)
-{
-	t->message[0] = '\0';
-	t->began = t->at;
-	t->easy = curl_easy_init();
-	if (!t->easy)
-		return error_set(err, ERR_SYSTEM, "cannot download %s: libcurl does not start",
-				 t->job->what);
-	set_options(b, t);
-	if (curl_multi_add_handle(b->multi, t->easy) != CURLM_OK)
-		return error_set(err, ERR_SYSTEM, "cannot download %s: libcurl refuses",
-				 t->job->what);
-	t->state = STATE_RUNNING;
-	b->running++;
-	return 0;
 }
 
 static void stop(struct batch *b, struct transfer *t)
@@ -223,10 +226,20 @@ static void stop(struct batch *b, struct transfer *t)
 	if (t->state == STATE_RUNNING)
 		b->running--;
 	if (t->easy) {
-		curl_multi_remove_handle(b->multi, t->easy);
+		curl_multi_remove_handle(b->with->multi, t->easy);
 		curl_easy_cleanup(t->easy);
 	}
+	curl_slist_free_all(t->resolve);
+	t->resolve = NULL;
 	t->easy = NULL;
+}
+
+/* From the job's own URL again. */
+static void forget_redirects(struct transfer *t)
+{
+	free(t->redirect);
+	t->redirect = NULL;
+	t->redirects = 0;
 }
 
 static void finish(struct batch *b, struct transfer *t)
@@ -242,6 +255,7 @@ static int differs(struct transfer *t, struct error **err)
 	bool oversize = t->oversize, again = ++t->attempts < (t->whole ? 2 : ATTEMPTS);
 	uint64_t size = t->at;
 
+	forget_redirects(t);
 	if (start_over(t, err) < 0)
 		return -1;
 	if (again) {
@@ -349,6 +363,7 @@ static int absent(struct batch *b, struct transfer *t, CURLcode code, struct err
 	struct download *job = t->job;
 
 	if (job->url + 1 < DOWNLOAD_URLS && job->urls[job->url + 1]) {
+		forget_redirects(t);
 		job->url++;
 		t->state = STATE_WAITING;
 		return 0;
@@ -402,9 +417,50 @@ static int broken(struct batch *b, struct transfer *t, CURLcode code, struct err
 	if (!passes(code, status) || t->attempts >= ATTEMPTS)
 		return give_up(t, code, status, err);
 	back_off(t);
+	forget_redirects(t);
 	if (!t->job->sha256)
 		return start_over(t, err);
 	t->whole = t->at == 0;
+	return 0;
+}
+
+static bool redirected(const struct transfer *t)
+{
+	long status = 0;
+
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	return is_redirect(status);
+}
+
+static bool is_http(const char *url)
+{
+	return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
+}
+
+/* On to where the answer leads, at once. */
+static int follow(struct transfer *t, struct error **err)
+{
+	char *to = NULL;
+	long status = 0;
+
+	curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to);
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (!to)
+		return give_up(t, CURLE_HTTP_RETURNED_ERROR, status, err);
+	if (!is_http(to))
+		return fail(t, ERR_NETWORK, err,
+			    "the mirror redirects to an address that is neither http nor https; "
+			    "name another one with --mirror URL");
+	if (++t->redirects > REDIRECTS_MAX)
+		return fail(t, ERR_NETWORK, err,
+			    "the mirror redirects more than %d times; name another one with "
+			    "--mirror URL",
+			    REDIRECTS_MAX);
+	to = strdup(to);
+	if (!to)
+		return error_set(err, ERR_SPACE, "out of memory");
+	free(t->redirect);
+	t->redirect = to;
 	return 0;
 }
 
@@ -415,13 +471,14 @@ static int ended(struct batch *b, struct transfer *t, CURLcode code, struct erro
 
 	b->running--;
 	t->state = STATE_WAITING;
-	*b->received += t->at - t->began;
 	if (t->err) {
 		if (err && !*err)
 			*err = STEAL_PTR(t->err);
 		result = -1;
 	} else if (t->oversize) {
 		result = differs(t, err);
+	} else if (code == CURLE_OK && redirected(t)) {
+		result = follow(t, err);
 	} else if (code == CURLE_OK) {
 		result = complete(b, t, err);
 	} else {
@@ -429,6 +486,37 @@ static int ended(struct batch *b, struct transfer *t, CURLcode code, struct erro
 	}
 	stop(b, t);
 	return result;
+}
+
+/* Returns 0 if it runs or is to wait, -1 if it cannot be had. */
+static int start(struct batch *b, struct transfer *t, struct error **err)
+{
+	int unknown = 0;
+
+	t->message[0] = '\0';
+	t->began = t->at;
+	t->easy = curl_easy_init();
+	if (!t->easy)
+		return error_set(err, ERR_SYSTEM, "cannot download %s: libcurl does not start",
+				 t->job->what);
+	set_options(b, t);
+	if (is_http(url_of(t)))
+		unknown = download_route_set(b->with->routes, t->easy, url_of(t), &t->resolve,
+					     t->message, err);
+	if (unknown < 0)
+		return error_wrap(err, "cannot download %s", t->job->what);
+	if (unknown) {
+		int r = broken(b, t, CURLE_COULDNT_RESOLVE_HOST, err);
+
+		stop(b, t);
+		return r;
+	}
+	if (curl_multi_add_handle(b->with->multi, t->easy) != CURLM_OK)
+		return error_set(err, ERR_SYSTEM, "cannot download %s: libcurl refuses",
+				 t->job->what);
+	t->state = STATE_RUNNING;
+	b->running++;
+	return 0;
 }
 
 /* Returns 1 where the cache has it. */
@@ -542,7 +630,7 @@ static int take_ended(struct batch *b, struct error **err)
 	CURLMsg *message;
 	int left, count = 0;
 
-	while ((message = curl_multi_info_read(b->multi, &left))) {
+	while ((message = curl_multi_info_read(b->with->multi, &left))) {
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
@@ -570,21 +658,14 @@ static int tell(struct batch *b, struct error **err)
 
 static int serve(struct batch *b, struct progress *progress, struct error **err)
 {
-	struct curl_waitfd others[] = {
-		{ .fd = interrupt_watched(), .events = CURL_WAIT_POLLIN },
-		{ .fd = interrupt_fd(), .events = CURL_WAIT_POLLIN },
-	};
-	/* libcurl takes no -1, as poll(2) does. */
-	size_t first = others[0].fd < 0, end = others[1].fd < 0 ? 1 : 2;
+	struct curl_waitfd hangup = { .fd = b->with->hangup, .events = CURL_WAIT_POLLIN };
 	int running, taken, held;
 
 	while (b->done < b->count) {
-		if (interrupt_caught())
-			return error_set(err, ERR_INTERRUPTED, "interrupted while downloading");
 		held = look_again(b, err);
 		if (held < 0 || start_ready(b, err) < 0)
 			return -1;
-		if (curl_multi_perform(b->multi, &running) != CURLM_OK)
+		if (curl_multi_perform(b->with->multi, &running) != CURLM_OK)
 			return error_set(err, ERR_SYSTEM, "cannot download: libcurl fails");
 		taken = take_ended(b, err);
 		if (taken < 0 || tell(b, err) < 0)
@@ -593,13 +674,9 @@ static int serve(struct batch *b, struct progress *progress, struct error **err)
 		/* Where some have ended others can begin, and of file:// there is nothing to wait
 		 * for. */
 		if (!taken)
-			curl_multi_poll(b->multi, others + first,
-					first < end ? (unsigned)(end - first) : 0,
-					held ? HELD_MS : TICK_MS, NULL);
-		if (first == 0 && others[0].revents)
-			return error_set(err, ERR_SYSTEM,
-					 "the download was stopped, as rootlet-helper left: it was "
-					 "killed; see: journalctl -k");
+			curl_multi_poll(b->with->multi, &hangup, 1, held ? HELD_MS : TICK_MS, NULL);
+		if (hangup.revents)
+			return error_set(err, ERR_INTERRUPTED, "interrupted while downloading");
 	}
 	return 0;
 }
@@ -609,49 +686,72 @@ static void batch_clear(struct batch *b)
 	for (size_t i = 0; b->list && i < b->count; i++) {
 		struct transfer *t = &b->list[i];
 
-		if (t->state == STATE_RUNNING)
-			*b->received += t->at - t->began;
 		stop(b, t);
+		forget_redirects(t);
 		cache_draft_end(&t->draft);
 		error_free(&t->err);
 	}
 	free(b->list);
-	curl_slist_free_all(b->fresh);
-	if (b->multi)
-		curl_multi_cleanup(b->multi);
-	curl_global_cleanup();
 }
 
-int download_all(struct download *list, size_t count, const char *folder,
-		 const struct download_watch *watch, struct progress *progress, uint64_t *received,
+int download_all(struct downloader *downloader, struct download *list, size_t count,
+		 const char *folder, const struct download_watch *watch, struct progress *progress,
 		 struct error **err)
 {
 	_cleanup_(batch_clear) struct batch b = {
+		.with = downloader,
 		.folder = folder,
 		.watch = watch,
-		.received = received,
 	};
 
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		return error_set(err, ERR_SYSTEM, "cannot download: libcurl does not start");
-	b.multi = curl_multi_init();
-	b.fresh = curl_slist_append(NULL, "Cache-Control: max-age=0");
 	b.list = calloc(count + 1, sizeof(*b.list));
-	if (!b.multi || !b.fresh || !b.list)
+	if (!b.list)
 		return error_set(err, ERR_SYSTEM, "cannot download: out of memory");
-	curl_multi_setopt(b.multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)HOST_CONNECTIONS);
 	for (b.count = 0; b.count < count; b.count++)
 		b.list[b.count] =
 			(struct transfer){ .job = &list[b.count], .draft = CACHE_DRAFT_NONE };
-	for (size_t i = 0; i < count; i++) {
-		if (interrupt_caught())
-			return error_set(err, ERR_INTERRUPTED, "interrupted while downloading");
+	for (size_t i = 0; i < count; i++)
 		if (prepare(&b, &b.list[i], err) < 0)
 			return -1;
-	}
 	/* What has to be fetched is on its way while what is there is told of. */
 	if (start_ready(&b, err) < 0 || tell(&b, err) < 0)
 		return -1;
 	show(&b, progress);
 	return serve(&b, progress, err);
+}
+
+struct downloader *downloader_new(download_ask *ask, void *context, int hangup, struct error **err)
+{
+	struct downloader *d = calloc(1, sizeof(*d));
+
+	if (!d || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		error_set(err, ERR_SYSTEM, "cannot download: libcurl does not start");
+		free(d);
+		return NULL;
+	}
+	d->hangup = hangup;
+	d->multi = curl_multi_init();
+	d->fresh = curl_slist_append(NULL, "Cache-Control: max-age=0");
+	d->routes = download_routes_new(ask, context);
+	if (!d->multi || !d->fresh || !d->routes) {
+		error_set(err, ERR_SYSTEM, "cannot download: out of memory");
+		downloader_free(&d);
+		return NULL;
+	}
+	curl_multi_setopt(d->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)HOST_CONNECTIONS);
+	return d;
+}
+
+void downloader_free(struct downloader **downloader)
+{
+	struct downloader *d = *downloader;
+
+	if (!d)
+		return;
+	curl_slist_free_all(d->fresh);
+	curl_multi_cleanup(d->multi);
+	download_routes_free(&d->routes);
+	curl_global_cleanup();
+	free(d);
+	*downloader = NULL;
 }

@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <linux/random.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -44,6 +45,7 @@ const struct privileges privilege_sets[PRIVILEGES_COUNT] = {
 	[PRIVILEGES_UNPACK] = { "unpacker",
 				CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID),
 				{ &unpack_list }, true, true, FILES_TREE },
+	[PRIVILEGES_FETCH] = { "fetch", 0, { &fetch_list }, true, false, FILES_CACHE },
 };
 /* clang-format on */
 

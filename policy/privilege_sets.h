@@ -1,5 +1,6 @@
-/* The whole of what each process of rootlet-helper may do, for the helper to load and for `rootlet
- * policy seccomp` to print. The lists of calls are policy/seccomp/NAME.list, compiled in. */
+/* The whole of what each process of rootlet-helper may do, and the one of the front end that parses
+ * downloads: for these to load, and for `rootlet policy seccomp` to print. The lists of calls are
+ * policy/seccomp/NAME.list, compiled in. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,15 +15,17 @@ enum privilege_set {
 	PRIVILEGES_JAIL,   /* package code, in the tree */
 	PRIVILEGES_TOOL,   /* host programs on package data */
 	PRIVILEGES_UNPACK, /* writes what packages hold into the tree */
+	PRIVILEGES_FETCH,  /* the front end's: downloads, and parses what comes */
 	PRIVILEGES_COUNT,
 };
 
 /* What Landlock leaves of the files that the process could open. */
 enum file_access {
-	FILES_NONE, /* not one */
-	FILES_ANY,  /* no limit: who mounts cannot be under one */
-	FILES_TREE, /* everything below its root but new devices */
-	FILES_TOOL, /* /usr and its like to read and run; the staging, /tmp, /run, /dev, /proc */
+	FILES_NONE,  /* not one */
+	FILES_ANY,   /* no limit: who mounts cannot be under one */
+	FILES_TREE,  /* everything below its root but new devices */
+	FILES_TOOL,  /* /usr and its like to read and run; the staging, /tmp, /run, /dev, /proc */
+	FILES_CACHE, /* its part of the cache to write; certificates, a local mirror to read */
 };
 
 struct argument_value {

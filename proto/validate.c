@@ -46,6 +46,11 @@ bool valid_package_name(const char *s)
 	return word(s, PACKAGE_NAME_MAX, lower_or_digit, "", "+.-") && s[1];
 }
 
+bool valid_package_version(const char *s)
+{
+	return word(s, VERSION_MAX, alphanumeric, ".+~:-", ".+~:-");
+}
+
 bool valid_package_choice(const char *s)
 {
 	char name[PACKAGE_NAME_MAX + 1];
