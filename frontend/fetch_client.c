@@ -27,10 +27,11 @@ int fetch_nonsense(const char *what, struct error **err)
 /* A file that nobody can change any more: the helper and the process read the same. */
 static bool is_sealed(int fd)
 {
+	int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
 	struct stat st;
 
-	return fd >= 0 && (fcntl(fd, F_GET_SEALS) & FETCH_SEALS) == FETCH_SEALS &&
-	       fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= INRELEASE_MAX;
+	return seals >= 0 && (seals & FETCH_SEALS) == FETCH_SEALS && fstat(fd, &st) == 0 &&
+	       S_ISREG(st.st_mode) && st.st_size <= INRELEASE_MAX;
 }
 
 static int take_release(struct fetch *f, const struct fetch_message *m, int *fd, struct error **err)
@@ -74,12 +75,16 @@ static int take_index(struct fetch *f, const struct fetch_message *m, struct err
 	struct pocket *pocket =
 		m->index.pocket < FETCH_POCKETS ? f->numbered[m->index.pocket] : NULL;
 	_cleanup_free_ char *path = cache_file(f->indexes, m->index.sha256, err);
+	_cleanup_free_ char *kept = cache_file(f->kept, m->index.sha256, err);
 
-	if (!path)
+	if (!path || !kept)
 		return -1;
 	if (!f->wanted || !pocket || !has_component(f->origin, m->index.component) ||
 	    pocket_has_index(pocket, m->index.component))
 		return fetch_nonsense("a package list", err);
+	/* The process cannot: the call would take any path. */
+	cache_touch(path);
+	cache_touch(kept);
 	return pocket_add_index(pocket, m->index.component, path, err);
 }
 
@@ -124,6 +129,7 @@ static int take_arrived(struct fetch *f, const struct fetch_message *m, struct e
 	package->path = cache_file(f->packages, package->sha256, err);
 	if (!package->path)
 		return -1;
+	cache_touch(package->path);
 	return f->done ? f->done(package, f->context, err) : 0;
 }
 

@@ -188,10 +188,19 @@ static int look_at_memory(struct fetch *f, struct error **err)
 	return f->forgetful ? 0 : fetch_short_of_memory(err);
 }
 
+/* What is fetched besides the packages of a rootfs is told apart from these. */
+static void fetch_progress_stage(struct progress *progress, const char *name,
+				 const struct source *source)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "%s%s%s", name, source->purpose ? " of " : "",
+		 source->purpose ? source->purpose : "");
+	progress_stage(progress, text);
+}
+
 static int open_all(struct fetch *f, const struct source *source, struct error **err)
 {
-	char stage[80];
-
 	if (source_plan(source, APT_FOLDER, &f->origin, err) < 0 ||
 	    permission_mirrors(f->origin, err) < 0 ||
 	    (source->allow_older && permission_older(err) < 0))
@@ -203,10 +212,7 @@ static int open_all(struct fetch *f, const struct source *source, struct error *
 	f->kept = f->packages ? cache_path(RESOLVE_CACHE_FOLDER, err) : NULL;
 	if (!f->kept || look_at_memory(f, err) < 0)
 		return -1;
-	/* What is fetched besides the packages of a rootfs is told apart from these. */
-	snprintf(stage, sizeof(stage), "Downloading package lists%s%s",
-		 source->purpose ? " of " : "", source->purpose ? source->purpose : "");
-	progress_stage(f->progress, stage);
+	fetch_progress_stage(f->progress, "Downloading package lists", source);
 	if (start(f, source, err) < 0 || fetch_verified_releases(f, err) < 0)
 		return -1;
 	return describe(f, err);

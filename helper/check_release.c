@@ -1,32 +1,23 @@
 /* A verdict on an InRelease file for a front end that parses none before there is one. */
 #include "helper/serve.h"
 
-#include <fcntl.h>
-
 #include "helper/builder.h"
 #include "helper/rollback.h"
 
 enum verdict { VERDICT_NEWEST, VERDICT_OLDER, VERDICT_NOT_COMPARED }; /* see rootlet.proto */
 
-/* gpgv and what reads its output run where a build's do. The jail's staging directory is one that
- * it sees anyway, read-only, and that neither gpgv nor the mounts of the jail need: its root is
- * mounted over it first. */
+/* gpgv and what reads its output run where a build's do. */
 static int ask_builder(struct server *s, const struct task *t, const int *fds, struct note *note,
 		       struct error **err)
 {
-	_cleanup_close_ int place = open("/usr/share", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const struct jail_spec spec = {
 		.kind = JAIL_TOOL,
-		.root = place,
-		.read_only = true,
+		.root = -1,
 		.run = builder_run,
 	};
 	struct stage stage = STAGE_NONE;
-	int r;
+	int r = stage_start(&stage, &spec, err);
 
-	if (place < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open /usr/share");
-	r = stage_start(&stage, &spec, err);
 	if (r == 0)
 		r = stage_ask(s, &stage, t, fds, 2, note, err);
 	stage_end(&stage);

@@ -17,8 +17,8 @@ enum jail_kind {
 
 struct jail_spec {
 	enum jail_kind kind;
-	int root;		 /* directory: the tree, or the staging folder */
-	bool read_only;		 /* JAIL_TOOL: the staging folder cannot be written */
+	int root;	/* directory: the tree, or the staging folder; -1: none (JAIL_TOOL) */
+	bool read_only; /* JAIL_TOOL: the staging folder cannot be written */
 	const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
 	int (*run)(int socket);	 /* in place of argv; gets SOCKET and returns an exit status */
 	int socket;
