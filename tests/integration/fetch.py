@@ -8,7 +8,7 @@ import subprocess
 from support import mirror as mirrors
 from support import tap
 from support.server import Fault, Server
-from support.world import (AS_ROOT, NOBODY, SCRATCH, Case, Home, Tidy, children, judge, kill, mirror, processes_left,
+from support.world import (AS_ROOT, BUILD, NOBODY, SCRATCH, Case, Home, Tidy, children, judge, kill, mirror, processes_left,
                            wait_until)
 
 AT = mirror()
@@ -134,6 +134,13 @@ def local_mirrors():
         tap.report(not wrong, f'a local mirror "{name}" of links', *wrong, outcome)
 
 
+def without_landlock():
+    home = Home()
+    with Server(AT.root) as server:
+        wrong, outcome = create(home, server, before=[f"{BUILD}/tests/deny", "landlock"])
+    tap.report(not wrong, "a kernel without Landlock: create", *wrong, outcome)
+
+
 def fetch_process(front):
     """The front end's child that is no helper."""
     def find():
@@ -233,6 +240,7 @@ redirects()
 proxies()
 https()
 local_mirrors()
+without_landlock()
 ends()
 seen()
 tap.done()
