@@ -21,7 +21,7 @@ struct text_field {
 		offsetof(struct fetch_message, member), FIELD_SIZE(member), 1                      \
 	}
 
-static const struct layout {
+static const struct message_layout {
 	size_t size;
 	struct text_field texts[TEXTS_MAX];
 } layouts[FETCH_LAST + 1] = {
@@ -49,7 +49,7 @@ static const struct layout {
 	[FETCH_ARRIVED] = { SIZE_OF(package_number), { { 0 } } },
 };
 
-static const struct layout *layout_of(const struct fetch_message *message)
+static const struct message_layout *layout_of(const struct fetch_message *message)
 {
 	return message->kind && message->kind <= FETCH_LAST ? &layouts[message->kind] : NULL;
 }
@@ -59,7 +59,7 @@ int fetch_message_send(int channel, const struct fetch_message *message, int fd,
 	return packet_send(channel, message, layout_of(message)->size, &fd, fd >= 0, err);
 }
 
-static bool take_texts(const struct layout *layout, struct fetch_message *message)
+static bool take_texts(const struct message_layout *layout, struct fetch_message *message)
 {
 	for (const struct text_field *f = layout->texts; f < layout->texts + TEXTS_MAX; f++)
 		for (size_t i = 0; i < f->count; i++) {
@@ -75,7 +75,7 @@ static bool take_texts(const struct layout *layout, struct fetch_message *messag
 int fetch_message_receive(int channel, struct fetch_message *message, int *fd, struct error **err)
 {
 	int fds[PACKET_FDS_MAX];
-	const struct layout *layout;
+	const struct message_layout *layout;
 	size_t count;
 	ssize_t n;
 

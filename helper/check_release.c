@@ -4,7 +4,11 @@
 #include "helper/builder.h"
 #include "helper/rollback.h"
 
-enum verdict { VERDICT_NEWEST, VERDICT_OLDER, VERDICT_NOT_COMPARED }; /* see rootlet.proto */
+enum release_verdict {
+	VERDICT_NEWEST,
+	VERDICT_OLDER,
+	VERDICT_NOT_COMPARED
+}; /* see rootlet.proto */
 
 /* gpgv and what reads its output run where a build's do. */
 static int ask_builder(struct server *s, const struct task *t, const int *fds, struct note *note,
