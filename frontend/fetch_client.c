@@ -1,9 +1,7 @@
 #include "frontend/fetch_client.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "frontend/cache.h"
 #include "frontend/host_lookup.h"
@@ -24,16 +22,6 @@ int fetch_nonsense(const char *what, struct error **err)
 	return error_set(err, ERR_SYSTEM, "the fetch process sent nonsense: %s", what);
 }
 
-/* A file that nobody can change any more: the helper and the process read the same. */
-static bool is_sealed(int fd)
-{
-	int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
-	struct stat st;
-
-	return seals >= 0 && (seals & FETCH_SEALS) == FETCH_SEALS && fstat(fd, &st) == 0 &&
-	       S_ISREG(st.st_mode) && st.st_size <= INRELEASE_MAX;
-}
-
 static int take_release(struct fetch *f, const struct fetch_message *m, int *fd, struct error **err)
 {
 	struct arrived_release *release;
@@ -43,7 +31,8 @@ static int take_release(struct fetch *f, const struct fetch_message *m, int *fd,
 	    !f->releases[m->release.pocket].asked || f->releases[m->release.pocket].here)
 		return fetch_nonsense("a release file", err);
 	release = &f->releases[m->release.pocket];
-	if (m->release.missing ? m->release.pocket == 0 || *fd >= 0 : !is_sealed(*fd))
+	if (m->release.missing ? m->release.pocket == 0 || *fd >= 0
+			       : !fetch_is_sealed(*fd, INRELEASE_MAX))
 		return fetch_nonsense("a release file", err);
 	if (m->release.url && (!security || m->release.url >= SOURCE_POCKET_MIRRORS ||
 			       !f->origin->security[m->release.url]))
@@ -158,8 +147,9 @@ static int answer_resolve(struct fetch *f, const struct fetch_message *m, struct
 	return fetch_message_send(f->process.channel, &answer, -1, err);
 }
 
-static int take_result(const struct fetch_message *m, struct error **err)
+static int take_result(struct fetch *f, const struct fetch_message *m, struct error **err)
 {
+	f->answered = true;
 	if (m->result.code == ERR_NONE)
 		return 1;
 	error_set(err, m->result.code <= ERR_LAST ? (enum error_code)m->result.code : ERR_SYSTEM,
@@ -173,7 +163,7 @@ static int take_message(struct fetch *f, const struct fetch_message *m, int *fd,
 {
 	switch (m->kind) {
 	case FETCH_RESULT:
-		return take_result(m, err);
+		return take_result(f, m, err);
 	case FETCH_STAGE:
 		progress_stage(f->progress, m->stage.text);
 		return 0;
@@ -260,7 +250,11 @@ int fetch_ask(struct fetch *f, const struct fetch_message *request, struct error
 	if (fetch_message_send(f->process.channel, request, -1, &gone) < 0 &&
 	    (!gone || gone->code != ERR_INTERRUPTED))
 		return error_set(err, ERR_SYSTEM, "cannot ask the fetch process");
+	f->answered = false;
 	while (r == 0)
 		r = serve(f, err);
+	/* What it sends from here on would be taken for the answer to something else. */
+	if (r < 0 && !f->answered)
+		packages_settle(f);
 	return r < 0 ? -1 : 0;
 }

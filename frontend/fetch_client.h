@@ -21,6 +21,7 @@ struct fetch {
 	char *forgetful; /* why no release file is remembered; NULL: they are */
 
 	/* What the request that is under way is about. */
+	bool answered; /* its result is there */
 	const struct wanted *wanted;
 	struct pocket *numbered[FETCH_POCKETS]; /* by the number in messages; NULL: not accepted */
 	struct arrived_release {
@@ -38,7 +39,8 @@ int fetch_short_of_memory(struct error **err);
 /* ERR_SYSTEM: what the process sent as WHAT cannot be. */
 int fetch_nonsense(const char *what, struct error **err);
 
-/* Sends REQUEST and serves the process up to its result: 0, or -1 with ERR set. */
+/* Sends REQUEST and serves the process up to its result: 0, or -1 with ERR set. A process that gave
+ * no result is ended. */
 int fetch_ask(struct fetch *f, const struct fetch_message *request, struct error **err);
 
 /* Downloads the release files of all pockets, has the helper verify each, and lets the process

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "frontend/text.h"
 
@@ -48,6 +49,25 @@ static const struct message_layout {
 			    { TEXT(package.name), TEXT(package.version), TEXT(package.arch) } },
 	[FETCH_ARRIVED] = { SIZE_OF(package_number), { { 0 } } },
 };
+
+void fetch_message_set_error(struct fetch_message *result, bool failed, const struct error *error)
+{
+	if (!failed)
+		return;
+	result->result.code = error ? error->code : ERR_SPACE;
+	result->result.number = error ? error->number : 0;
+	snprintf(result->result.text, sizeof(result->result.text), "%s",
+		 error && error->message ? error->message : "out of memory");
+}
+
+bool fetch_is_sealed(int fd, size_t most)
+{
+	int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
+	struct stat st;
+
+	return seals >= 0 && (seals & FETCH_SEALS) == FETCH_SEALS && fstat(fd, &st) == 0 &&
+	       S_ISREG(st.st_mode) && (uint64_t)st.st_size <= most;
+}
 
 static const struct message_layout *layout_of(const struct fetch_message *message)
 {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -110,6 +111,13 @@ struct fetch_message {
 		} package;
 	};
 };
+
+/* Puts the reason into a FETCH_RESULT if something FAILED; ERROR NULL: there was no memory for one.
+ */
+void fetch_message_set_error(struct fetch_message *result, bool failed, const struct error *error);
+
+/* FD is a file in memory of at most MOST bytes that nobody can change any more. */
+bool fetch_is_sealed(int fd, size_t most);
 
 /* FD (or -1) goes with it and stays the caller's. Returns 0, or -1 with ERR set: ERR_INTERRUPTED if
  * the other side is gone. */

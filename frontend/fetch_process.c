@@ -43,15 +43,12 @@ static _Noreturn void run(const struct fetch_task *task, const struct fetch_sand
 {
 	struct fetch_message ready = { .kind = FETCH_RESULT };
 	struct error *err = NULL;
+	bool failed = leave_parent(parent, channel, &err) < 0 ||
+		      (task->prepare && task->prepare(channel, task->context, &err) < 0) ||
+		      fetch_sandbox_enter(sandbox, &err) < 0;
 
-	if (leave_parent(parent, channel, &err) < 0 ||
-	    (task->prepare && task->prepare(channel, task->context, &err) < 0) ||
-	    fetch_sandbox_enter(sandbox, &err) < 0) {
-		ready.result.code = err ? err->code : ERR_SPACE;
-		snprintf(ready.result.text, sizeof(ready.result.text), "%s",
-			 err && err->message ? err->message : "out of memory");
-	}
-	if (fetch_message_send(channel, &ready, -1, NULL) < 0 || ready.result.code)
+	fetch_message_set_error(&ready, failed, err);
+	if (fetch_message_send(channel, &ready, -1, NULL) < 0 || failed)
 		_exit(1);
 	_exit(task->run(channel, task->context));
 }

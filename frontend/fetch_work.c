@@ -124,12 +124,7 @@ static void send_result(struct fetch_work *w, int r, const struct error *error)
 	struct fetch_message result = { .kind = FETCH_RESULT };
 
 	progress_flush(w->progress);
-	if (r < 0) {
-		result.result.code = error ? error->code : ERR_SPACE;
-		result.result.number = error ? error->number : 0;
-		snprintf(result.result.text, sizeof(result.result.text), "%s",
-			 error && error->message ? error->message : "out of memory");
-	}
+	fetch_message_set_error(&result, r < 0, error);
 	must_send(w, &result);
 }
 

@@ -7,7 +7,7 @@
 
 #include "error.h"
 
-#define PROTOCOL_VERSION 4u
+#define PROTOCOL_VERSION 5u
 #define PACKET_MAX 65536
 #define PACKET_FDS_MAX 4
 

@@ -13,7 +13,7 @@ from .pace import patient
 from .world import HELPER
 
 INPUT, REFUSED, TRUST, BUSY, MISSING = 1, 2, 3, 5, 6  # proto/error.h
-VERSION = 4
+VERSION = 5
 
 # Request: (its number, its fields' numbers), as in proto/rootlet.proto.
 REQUESTS = {
