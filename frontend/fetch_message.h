@@ -32,6 +32,7 @@ enum fetch_kind {
 	FETCH_CHOOSE,	    /* FETCH_INDEX, FETCH_LEFT_OUT and FETCH_PACKAGE for each */
 	FETCH_DOWNLOAD,	    /* all chosen packages: FETCH_ARRIVED for each */
 	FETCH_UNPACK,	    /* the files of one package into the directory for that */
+	FETCH_DECOMPRESS,   /* the file that comes with it: decompress.h */
 	FETCH_ADDRESSES,    /* the answer to FETCH_RESOLVE */
 	/* Sent by the fetch process. */
 	FETCH_RESULT,

@@ -140,7 +140,7 @@ WITH_DESCRIPTORS = {"Begin": (2, BEGIN, ()), "Release": (1, {"pocket": ""}, BEGU
                     "Remove": (1, {"name": "precious"}, ()), "Execute": (4, {"argv": ["true"], "user": "root"}, ()),
                     "Clone": (2, {"name": "new", "base_name": "none"}, ()), "Verify": (1, {}, ()),
                     "Open": (1, {}, ()), "Read": (1, {"file": "passwd"}, ()), "Find": (1, {"paths": ["/etc"]}, ()),
-                    "BuildImage": (2, {"format": "erofs"}, ())}
+                    "BuildImage": (2, {"format": "erofs"}, ()), "CheckRelease": (2, {"suite": "jammy"}, ())}
 
 
 def passes(kind, place, what):
@@ -172,9 +172,9 @@ def in_each_place(kind, many, right, fds):
 
 
 def descriptors():
-    with strange() as fds, opened(FOLDER, AT.keyring, TREE, "/dev/null") as (folder, keyring, tree, null):
+    with strange() as fds, opened(FOLDER, AT.keyring, TREE, "/dev/null", INRELEASE) as (folder, keyring, tree, null, release):
         right = {"Begin": [folder, keyring], "Execute": [tree, null, null, null], "Clone": [folder, folder],
-                 "BuildImage": [tree, null]}
+                 "BuildImage": [tree, null], "CheckRelease": [release, keyring]}
         for kind, (many, values, first) in WITH_DESCRIPTORS.items():
             session, wrong = begun(first)
             tried = 0

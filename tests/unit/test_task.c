@@ -190,6 +190,17 @@ static void check_others(void)
 	one_word(OP_NONE);
 	SET(task.none.why, "it is malformed");
 	check("no request", "it is malformed");
+	one_word(OP_CHECK_RELEASE);
+	SET(task.release.suite, "jammy");
+	check("a whole CheckRelease", NULL);
+	SET(task.release.suite, "../x");
+	check("CheckRelease: suite", "suite");
+	SET(task.release.suite, "jammy");
+	SET(task.release.pocket, "proposed");
+	check("CheckRelease: pocket", "pocket");
+	SET(task.release.pocket, "security");
+	SET(task.release.mirror, "ftp://example.org");
+	check("CheckRelease: mirror", "mirror");
 	one_word(OP_LAST + 1);
 	check("an operation that nobody knows", "unknown kind");
 	for (size_t i = 0; i < sizeof(mirrors) / sizeof(*mirrors); i++) {
