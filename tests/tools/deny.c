@@ -37,6 +37,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: deny ERRNO|landlock PROGRAM [ARGUMENT…]\n");
 		return 2;
 	}
+	/* Root's filter leaves newuidmap its setuid bit. */
+	if (geteuid() == 0)
+		seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
 	if ((landlock ? deny_landlock(filter) : deny_namespaces(filter, number)) < 0 ||
 	    seccomp_load(filter) < 0) {
 		fprintf(stderr, "deny: cannot load the filter\n");
