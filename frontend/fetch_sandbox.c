@@ -79,6 +79,22 @@ int fetch_sandbox_clear_environment(struct error **err)
 	return r;
 }
 
+/* Returns how many places these are. */
+static size_t add_certificates(struct landlock_place places[static PLACES_MAX])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < CERTIFICATES; i++)
+		places[count++] = (struct landlock_place){ certificates[i], -1, LANDLOCK_READ };
+	for (size_t i = 0; i < CERTIFICATE_VARIABLES; i++) {
+		const char *path = getenv(certificate_variables[i]);
+
+		if (path && *path)
+			places[count++] = (struct landlock_place){ path, -1, LANDLOCK_READ };
+	}
+	return count;
+}
+
 static int enter_landlock(const struct fetch_sandbox *sandbox, struct error **err)
 {
 	struct landlock_place places[PLACES_MAX];
@@ -89,16 +105,8 @@ static int enter_landlock(const struct fetch_sandbox *sandbox, struct error **er
 		.signals = true,
 	};
 
-	for (size_t i = 0; i < CERTIFICATES; i++)
-		places[domain.place_count++] =
-			(struct landlock_place){ certificates[i], -1, LANDLOCK_READ };
-	for (size_t i = 0; i < CERTIFICATE_VARIABLES; i++) {
-		const char *path = getenv(certificate_variables[i]);
-
-		if (path && *path)
-			places[domain.place_count++] =
-				(struct landlock_place){ path, -1, LANDLOCK_READ };
-	}
+	if (sandbox->certificates)
+		domain.place_count = add_certificates(places);
 	for (size_t i = 0; i < sandbox->readable_count; i++)
 		places[domain.place_count++] =
 			(struct landlock_place){ sandbox->readable[i], -1, LANDLOCK_READ };

@@ -2,6 +2,7 @@
  * limits, no capability, no environment but the proxies'. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,7 +19,7 @@ struct fetch_sandbox {
 	size_t writable_count;
 	/* A directory in which directories can be made as well; NULL: none. */
 	const char *tree;
-	/* Besides the system's certificates and those that the environment names. */
+	bool certificates; /* the system's, and those that the environment names, can be read */
 	const char *readable[SANDBOX_READABLE_MAX];
 	size_t readable_count;
 	uint16_t ports[SANDBOX_PORTS_MAX]; /* of TCP, to connect to */

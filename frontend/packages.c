@@ -123,6 +123,7 @@ static int plan_sandbox(struct fetch *f, const struct source *source, struct err
 	sandbox->writable[sandbox->writable_count++] = f->packages;
 	sandbox->writable[sandbox->writable_count++] = f->kept;
 	sandbox->tree = source->unpack_into;
+	sandbox->certificates = true;
 	if (plan_mirror(f, o->mirror, err) < 0)
 		return -1;
 	for (size_t i = 0; i < SOURCE_POCKET_MIRRORS && o->security[i]; i++)

@@ -713,6 +713,7 @@ static const char *inside(const struct attempt *a)
 	const struct fetch_sandbox sandbox = {
 		.writable = { in(cache, "indexes"), in(cache, "packages"), in(cache, "solv") },
 		.writable_count = 3,
+		.certificates = true,
 		.tree = in(cache, "kernels/.new"),
 		.ports = { mirror_port },
 		.port_count = 1,
