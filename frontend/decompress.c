@@ -168,7 +168,7 @@ static char *take(int fd, size_t most, size_t *size, struct error **err)
 static int ask(int channel, int fd, int *out, struct error **err)
 {
 	const struct fetch_message request = { .kind = FETCH_DECOMPRESS };
-	struct fetch_message result;
+	struct fetch_message result = { .kind = 0 };
 	int r = fetch_message_send(channel, &request, fd, err);
 
 	if (r == 0)

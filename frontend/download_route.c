@@ -62,7 +62,7 @@ static const char *remember(struct download_routes *r, const struct url_place *p
 	struct host *host = &r->hosts[r->count < HOSTS_MAX ? r->count++ : HOSTS_MAX - 1];
 
 	free(host->entry);
-	strcpy(host->name, place->host);
+	memcpy(host->name, place->host, sizeof(host->name));
 	host->port = place->port;
 	host->entry = entry;
 	return entry;

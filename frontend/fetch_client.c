@@ -239,7 +239,7 @@ static int serve(struct fetch *f, struct error **err)
 }
 
 /* Sends REQUEST and serves the process up to the result. One that is of no more use is ended. */
-int fetch_ask(struct fetch *f, const struct fetch_message *request, struct error **err)
+int fetch_ask_with(struct fetch *f, const struct fetch_message *request, int fd, struct error **err)
 {
 	_cleanup_error_ struct error *gone = NULL;
 	int r = 0;
@@ -247,7 +247,7 @@ int fetch_ask(struct fetch *f, const struct fetch_message *request, struct error
 	if (f->process.channel < 0)
 		return error_set(err, ERR_SYSTEM, "the fetch process has ended");
 	/* Why it is gone its end says. */
-	if (fetch_message_send(f->process.channel, request, -1, &gone) < 0 &&
+	if (fetch_message_send(f->process.channel, request, fd, &gone) < 0 &&
 	    (!gone || gone->code != ERR_INTERRUPTED))
 		return error_set(err, ERR_SYSTEM, "cannot ask the fetch process");
 	f->answered = false;
@@ -257,4 +257,9 @@ int fetch_ask(struct fetch *f, const struct fetch_message *request, struct error
 	if (r < 0 && !f->answered)
 		packages_settle(f);
 	return r < 0 ? -1 : 0;
+}
+
+int fetch_ask(struct fetch *f, const struct fetch_message *request, struct error **err)
+{
+	return fetch_ask_with(f, request, -1, err);
 }

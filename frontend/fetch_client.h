@@ -43,6 +43,10 @@ int fetch_nonsense(const char *what, struct error **err);
  * no result is ended. */
 int fetch_ask(struct fetch *f, const struct fetch_message *request, struct error **err);
 
+/* The same with a descriptor, which stays the caller's. */
+int fetch_ask_with(struct fetch *f, const struct fetch_message *request, int fd,
+		   struct error **err);
+
 /* Downloads the release files of all pockets, has the helper verify each, and lets the process
  * parse it then. fetch_verify.c */
 int fetch_verified_releases(struct fetch *f, struct error **err);

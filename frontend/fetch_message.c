@@ -77,7 +77,11 @@ static const struct message_layout *layout_of(const struct fetch_message *messag
 
 int fetch_message_send(int channel, const struct fetch_message *message, int fd, struct error **err)
 {
-	return packet_send(channel, message, layout_of(message)->size, &fd, fd >= 0, err);
+	const struct message_layout *layout = layout_of(message);
+
+	if (!layout)
+		return error_set(err, ERR_SYSTEM, "a message of an unknown kind");
+	return packet_send(channel, message, layout->size, &fd, fd >= 0, err);
 }
 
 static bool take_texts(const struct message_layout *layout, struct fetch_message *message)

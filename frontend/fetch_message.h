@@ -27,13 +27,13 @@ enum fetch_kind {
 	/* Asked by the front end; each but FETCH_WANT and FETCH_ADDRESSES ends with a FETCH_RESULT.
 	 */
 	FETCH_RELEASES = 1, /* download InRelease files: FETCH_RELEASE for each */
-	FETCH_ACCEPT,	    /* the helper has verified this one: FETCH_FACTS */
-	FETCH_WANT,	    /* a package for the next FETCH_CHOOSE */
-	FETCH_CHOOSE,	    /* FETCH_INDEX, FETCH_LEFT_OUT and FETCH_PACKAGE for each */
-	FETCH_DOWNLOAD,	    /* all chosen packages: FETCH_ARRIVED for each */
-	FETCH_UNPACK,	    /* the files of one package into the directory for that */
-	FETCH_DECOMPRESS,   /* the file that comes with it: decompress.h */
-	FETCH_ADDRESSES,    /* the answer to FETCH_RESOLVE */
+	FETCH_ACCEPT,	  /* the helper has verified this one, or what comes with it: FETCH_FACTS */
+	FETCH_WANT,	  /* a package for the next FETCH_CHOOSE */
+	FETCH_CHOOSE,	  /* FETCH_INDEX, FETCH_LEFT_OUT and FETCH_PACKAGE for each */
+	FETCH_DOWNLOAD,	  /* all chosen packages: FETCH_ARRIVED for each */
+	FETCH_UNPACK,	  /* the files of one package into the directory for that */
+	FETCH_DECOMPRESS, /* the file that comes with it: decompress.h */
+	FETCH_ADDRESSES,  /* the answer to FETCH_RESOLVE */
 	/* Sent by the fetch process. */
 	FETCH_RESULT,
 	FETCH_STAGE, /* these three as progress.h has them */

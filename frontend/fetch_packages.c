@@ -35,9 +35,9 @@ static int list_indexes(const struct fetch_work *w, struct resolve_index *all, c
 			all[count].packages = pocket->indexes[j].packages;
 			all[count].base = i == 0 && j == 0;
 			memcpy(all[count].sha256, pocket->indexes[j].sha256, SHA256_LEN);
-			all[count].kept = cache_file(w->kept, all[count].sha256, err);
 			mirrors[count] = pocket->mirror;
-			if (!all[count].kept)
+			if (w->kept &&
+			    !(all[count].kept = cache_file(w->kept, all[count].sha256, err)))
 				return -1;
 		}
 	}

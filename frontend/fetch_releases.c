@@ -138,7 +138,7 @@ static const char *mirror_of(const struct fetch_work *w, uint32_t number)
 	return o->mirror;
 }
 
-int work_accept(struct fetch_work *w, uint32_t number, struct error **err)
+int work_accept(struct fetch_work *w, uint32_t number, int *inrelease, struct error **err)
 {
 	struct work_pocket *pocket = &w->pockets[number];
 	struct fetch_message message = { .kind = FETCH_FACTS };
@@ -146,6 +146,10 @@ int work_accept(struct fetch_work *w, uint32_t number, struct error **err)
 	const char *signature;
 	size_t size, signature_size;
 
+	if (*inrelease >= 0) {
+		closep(&pocket->inrelease);
+		pocket->inrelease = steal_fd(inrelease);
+	}
 	data = read_sealed(pocket->inrelease, &size, err);
 	text = data ? malloc(size + 2) : NULL;
 	if (!text)

@@ -101,13 +101,14 @@ static int add_word(struct fetch_work *w, const struct fetch_message *m, struct 
 	return r < 0 ? error_set(err, ERR_SPACE, "out of memory") : 0;
 }
 
-static int serve(struct fetch_work *w, const struct fetch_message *m, struct error **err)
+/* A descriptor that is taken is set to -1. */
+static int serve(struct fetch_work *w, const struct fetch_message *m, int *fd, struct error **err)
 {
 	switch (m->kind) {
 	case FETCH_RELEASES:
 		return work_releases(w, m->releases.pockets, err);
 	case FETCH_ACCEPT:
-		return work_accept(w, m->accept.pocket, err);
+		return work_accept(w, m->accept.pocket, fd, err);
 	case FETCH_CHOOSE:
 		return work_choose(w, (enum package_base)m->choose.base, err);
 	case FETCH_DOWNLOAD:
@@ -138,13 +139,13 @@ int fetch_work_run(int channel, void *context)
 		_cleanup_error_ struct error *err = NULL;
 		int r;
 
-		closep(&fd);
 		if (message.kind == FETCH_WANT) {
 			if (add_word(w, &message, &err) < 0)
 				return 1;
 			continue;
 		}
-		r = serve(w, &message, &err);
+		r = serve(w, &message, &fd, &err);
+		closep(&fd);
 		send_result(w, r, err);
 	}
 	return 0;

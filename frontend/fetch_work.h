@@ -33,7 +33,7 @@ struct work_package {
 struct fetch_work {
 	/* Set by whoever starts it, and not freed here. */
 	const struct origin *origin;
-	const char *indexes, *packages, *kept; /* directories of the cache */
+	const char *indexes, *packages, *kept; /* directories of the cache; KEPT may be NULL */
 	const char *tree_path; /* directory that packages are unpacked into; NULL: none */
 	char *(*place)(const char *path); /* see deb_files.h */
 
@@ -54,7 +54,7 @@ int fetch_work_run(int channel, void *work);
 
 /* What the messages of these names ask for. Each returns 0 or -1 with ERR set. */
 int work_releases(struct fetch_work *w, uint32_t pockets, struct error **err);
-int work_accept(struct fetch_work *w, uint32_t pocket, struct error **err);
+int work_accept(struct fetch_work *w, uint32_t pocket, int *inrelease, struct error **err);
 int work_choose(struct fetch_work *w, enum package_base base, struct error **err);
 int work_download(struct fetch_work *w, struct error **err);
 int work_unpack(struct fetch_work *w, uint32_t package, struct error **err);

@@ -129,8 +129,7 @@ static int check_plain(int directory, int depth, struct error **err)
 	return r;
 }
 
-/* Has every package of VERSION unpacked into STAGING, the source's unpack_into, which is complete
- * then. FD is open on it. */
+/* Has every package of VERSION unpacked into STAGING, which is complete then. FD is open on it. */
 static int fill(struct fetch *f, const char *version, int fd, const char *staging,
 		struct error **err)
 {
@@ -232,25 +231,6 @@ static int point(int kernels, const char *link, const char *name, struct error *
 	return 0;
 }
 
-/* Ubuntu keeps a part of the modules (some filesystems among them) in a package that only the
- * variants with all firmware depend on. A release that has no such package is left as it is. */
-static int choose_extra(struct fetch *f, const struct wanted *wanted, const char *version,
-			struct error **err)
-{
-	_cleanup_error_ struct error *ignored = NULL;
-	_cleanup_free_ char *name = NULL;
-	struct wanted both = *wanted;
-	const char *optional[2] = { NULL };
-
-	if (asprintf(&name, "linux-modules-extra-%s", version) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
-	optional[0] = name;
-	both.optional = optional;
-	if (packages_choose(f, BASE_NONE, &both, &ignored) == 0)
-		return 0;
-	return packages_choose(f, BASE_NONE, wanted, err);
-}
-
 /* What was signed with other keys is not taken for the distribution's: "", or "-" and a hash. */
 static int name_keys(const char *keyring, char keys[static KEYS_SIZE], struct error **err)
 {
@@ -305,62 +285,113 @@ struct errand {
 	const char *parent; /* KERNELS is open on it */
 };
 
-/* Downloads what was chosen, and unpacks it. */
-static int bring(const struct errand *e, struct fetch *f, const char *version, const char *name,
-		 const struct staging *staging, struct error **err)
+/* What is asked for, and the kernel that it comes to. */
+struct selection {
+	char *meta, *extra; /* packages */
+	const char *packages[2], *optional[2];
+	struct wanted wanted;
+	char *version, *name; /* of the kernel, and of its directory */
+};
+
+static void selection_clear(struct selection *s)
 {
+	free(s->meta);
+	free(s->extra);
+	free(s->version);
+	free(s->name);
+}
+
+/* Has the packages chosen, and names the kernel among them. */
+static int select_kernel(const struct errand *e, struct fetch *f, struct selection *s,
+			 struct error **err)
+{
+	const struct package *image;
+
+	if (packages_choose(f, BASE_NONE, &s->wanted, err) < 0)
+		return error_wrap(err, "cannot fetch the kernel of %s", e->manifest->suite);
+	image = find_image(packages_set(f));
+	if (!image)
+		return error_set(err, ERR_INPUT, "%s of %s brings no kernel", s->meta,
+				 e->manifest->suite);
+	free(s->version);
+	free(s->name);
+	s->version = strdup(package_version(image->name));
+	s->name = folder_name(image, e->keys);
+	return s->version && s->name ? 0 : error_set(err, ERR_SPACE, "out of memory");
+}
+
+/* Ubuntu keeps a part of the modules (some filesystems among them) in a package that only the
+ * variants with all firmware depend on. A release that has no such package is left as it is. */
+static int select_extra(const struct errand *e, struct fetch *f, struct selection *s,
+			struct error **err)
+{
+	_cleanup_error_ struct error *ignored = NULL;
+
+	if (asprintf(&s->extra, "linux-modules-extra-%s", s->version) < 0) {
+		s->extra = NULL;
+		return error_set(err, ERR_SPACE, "out of memory");
+	}
+	s->optional[0] = s->extra;
+	if (select_kernel(e, f, s, &ignored) == 0)
+		return 0;
+	s->optional[0] = NULL;
+	return select_kernel(e, f, s, err);
+}
+
+/* Who talked to the mirror does not say what kernel is booted: a process that never did chooses
+ * again, from the signed release file down, and unpacks what it has hashed itself. */
+static int unpack_again(const struct errand *e, struct fetch *f, struct selection *s,
+			const struct staging *staging, struct error **err)
+{
+	_cleanup_free_ char *name = STEAL_PTR(s->name);
+
+	if (packages_offline(f, staging->path, err) < 0 || select_kernel(e, f, s, err) < 0 ||
+	    packages_download(f, NULL, NULL, err) < 0)
+		return -1;
+	if (strcmp(s->name, name) != 0)
+		return error_set(err, ERR_TRUST,
+				 "the mirror's package lists name the kernel %s, not %s", s->name,
+				 name);
+	return install(f, s->version, s->name, staging, err);
+}
+
+/* Downloads what was chosen, and unpacks it. */
+static int bring(const struct errand *e, struct fetch *f, struct selection *s, struct error **err)
+{
+	_cleanup_(staging_clear) struct staging staging = { e->kernels, e->parent, NULL, -1 };
+
 	progress_stage(e->progress, "Downloading packages of the kernel");
 	if (packages_download(f, NULL, NULL, err) < 0)
 		return error_wrap(err, "cannot fetch the kernel of %s", e->manifest->suite);
 	progress_stage(e->progress, "Unpacking the kernel");
-	return install(f, version, name, staging, err);
-}
-
-static int choose(const struct errand *e, struct fetch *f, const struct staging *staging,
-		  struct error **err)
-{
-	bool ubuntu = e->manifest->distribution && strcmp(e->manifest->distribution, "Ubuntu") == 0;
-	_cleanup_free_ char *meta = NULL, *name = NULL, *version = NULL;
-	const char *packages[2] = { NULL };
-	const struct wanted wanted = { .packages = packages };
-	const struct package *image;
-
-	if (asprintf(&meta, "linux-image-%s", ubuntu ? "virtual" : e->manifest->arch) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot fetch a kernel");
-	packages[0] = meta;
-	if (packages_choose(f, BASE_NONE, &wanted, err) < 0)
-		return error_wrap(err, "cannot fetch the kernel of %s", e->manifest->suite);
-	image = find_image(packages_set(f));
-	if (!image)
-		return error_set(err, ERR_INPUT, "%s of %s brings no kernel", meta,
-				 e->manifest->suite);
-	version = strdup(package_version(image->name));
-	name = folder_name(image, e->keys);
-	if (!name || !version)
-		return error_errno(err, ERR_SYSTEM, "cannot fetch a kernel");
-	if (check(e->kernels, name, NULL) < 0 &&
-	    ((ubuntu && choose_extra(f, &wanted, version, err) < 0) ||
-	     bring(e, f, version, name, staging, err) < 0))
-		return -1;
-	return point(e->kernels, e->link, name, err);
+	return staging_make(&staging, err) < 0 ? -1 : unpack_again(e, f, s, &staging, err);
 }
 
 static int fetch(const struct errand *e, struct error **err)
 {
-	_cleanup_(staging_clear) struct staging staging = { e->kernels, e->parent, NULL, -1 };
+	bool ubuntu = e->manifest->distribution && strcmp(e->manifest->distribution, "Ubuntu") == 0;
+	const struct source source = { .suite = e->manifest->suite,
+				       .arch = e->manifest->arch,
+				       .mirror = e->manifest->mirror,
+				       .keyring = e->keyring,
+				       .purpose = "the kernel" };
+	_cleanup_(selection_clear) struct selection s = { .meta = NULL };
 	_cleanup_(packages_close) struct fetch *f = NULL;
-	struct source source = { .suite = e->manifest->suite,
-				 .arch = e->manifest->arch,
-				 .mirror = e->manifest->mirror,
-				 .keyring = e->keyring,
-				 .purpose = "the kernel" };
 
-	if (staging_make(&staging, err) < 0)
-		return -1;
-	source.unpack_into = staging.path;
+	if (asprintf(&s.meta, "linux-image-%s", ubuntu ? "virtual" : e->manifest->arch) < 0) {
+		s.meta = NULL;
+		return error_set(err, ERR_SPACE, "out of memory");
+	}
+	s.packages[0] = s.meta;
+	s.wanted = (struct wanted){ s.packages, s.optional };
 	if (packages_open(&source, e->helper, e->progress, &f, err) < 0)
 		return error_wrap(err, "cannot fetch the kernel of %s", e->manifest->suite);
-	return choose(e, f, &staging, err);
+	if (select_kernel(e, f, &s, err) < 0)
+		return -1;
+	if (check(e->kernels, s.name, NULL) < 0 &&
+	    ((ubuntu && select_extra(e, f, &s, err) < 0) || bring(e, f, &s, err) < 0))
+		return -1;
+	return point(e->kernels, e->link, s.name, err);
 }
 
 static bool is_fresh(int kernels, const char *link)

@@ -114,7 +114,7 @@ static int plan_redirects(struct fetch_sandbox *sandbox, struct error **err)
 		       : plan_url(sandbox, "https://elsewhere.invalid/", err);
 }
 
-static int plan_sandbox(struct fetch *f, const struct source *source, struct error **err)
+static int plan_sandbox(struct fetch *f, struct error **err)
 {
 	struct fetch_sandbox *sandbox = &f->sandbox;
 	const struct origin *o = f->origin;
@@ -122,7 +122,6 @@ static int plan_sandbox(struct fetch *f, const struct source *source, struct err
 	sandbox->writable[sandbox->writable_count++] = f->indexes;
 	sandbox->writable[sandbox->writable_count++] = f->packages;
 	sandbox->writable[sandbox->writable_count++] = f->kept;
-	sandbox->tree = source->unpack_into;
 	sandbox->certificates = true;
 	if (plan_mirror(f, o->mirror, err) < 0)
 		return -1;
@@ -133,14 +132,15 @@ static int plan_sandbox(struct fetch *f, const struct source *source, struct err
 	return plan_redirects(sandbox, err);
 }
 
-static int start(struct fetch *f, const struct source *source, struct error **err)
+/* KEPT: where what libsolv keeps is; NULL: nowhere. TREE: what is unpacked into; NULL: nothing. */
+static int start(struct fetch *f, const char *kept, const char *tree, struct error **err)
 {
 	struct fetch_work work = {
 		.origin = f->origin,
 		.indexes = f->indexes,
 		.packages = f->packages,
-		.kept = f->kept,
-		.tree_path = source->unpack_into,
+		.kept = kept,
+		.tree_path = tree,
 		.place = kernel_file_place,
 	};
 	const struct fetch_task task = {
@@ -149,9 +149,29 @@ static int start(struct fetch *f, const struct source *source, struct error **er
 		.context = &work,
 	};
 
-	return plan_sandbox(f, source, err) < 0
-		       ? -1
-		       : fetch_process_start(&task, &f->sandbox, &f->process, err);
+	return fetch_process_start(&task, &f->sandbox, &f->process, err);
+}
+
+/* The process gets the release files from here, and looks for all else in the cache. */
+int packages_offline(struct fetch *f, const char *unpack_into, struct error **err)
+{
+	packages_settle(f);
+	f->progress = NULL;
+	f->sandbox = (struct fetch_sandbox){
+		.readable = { f->indexes, f->packages },
+		.readable_count = 2,
+		.tree = unpack_into,
+	};
+	if (start(f, NULL, unpack_into, err) < 0)
+		return -1;
+	for (uint32_t i = 0; i < FETCH_POCKETS; i++) {
+		struct fetch_message request = { .kind = FETCH_ACCEPT, .accept.pocket = i };
+
+		if (f->numbered[i] &&
+		    fetch_ask_with(f, &request, f->numbered[i]->inrelease, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* --- the steps --- */
@@ -214,7 +234,8 @@ static int open_all(struct fetch *f, const struct source *source, struct error *
 	if (!f->kept || look_at_memory(f, err) < 0)
 		return -1;
 	fetch_progress_stage(f->progress, "Downloading package lists", source);
-	if (start(f, source, err) < 0 || fetch_verified_releases(f, err) < 0)
+	if (plan_sandbox(f, err) < 0 || start(f, f->kept, NULL, err) < 0 ||
+	    fetch_verified_releases(f, err) < 0)
 		return -1;
 	return describe(f, err);
 }
@@ -249,7 +270,7 @@ static int send_wanted(struct fetch *f, const char *const *words, bool optional,
 			return error_set(err, ERR_INPUT,
 					 "\"%.80s…\" is too long for a package name", *words);
 		message.want.optional = optional;
-		strcpy(message.want.word, *words);
+		memcpy(message.want.word, *words, strlen(*words));
 		if (fetch_message_send(f->process.channel, &message, -1, err) < 0)
 			return -1;
 	}

@@ -67,8 +67,13 @@ int packages_download(struct fetch *fetch,
 		      int (*done)(const struct package *package, void *context, struct error **err),
 		      void *context, struct error **err);
 
-/* Unpacks the kernel's files of a package that has arrived into the source's unpack_into. What is
- * there afterwards is the word of a process that could be anybody's: see packages_settle(). */
+/* Goes on with a new process, which talks to no network and believes nothing that the one before
+ * has written but what the release files sign: all has to be in the cache, and is hashed again.
+ * Choose and download have to follow. UNPACK_INTO is a directory for packages_unpack(). Shows no
+ * progress. */
+int packages_offline(struct fetch *fetch, const char *unpack_into, struct error **err);
+
+/* Unpacks the kernel's files of a package that has arrived, after packages_offline(). */
 int packages_unpack(struct fetch *fetch, size_t package, struct error **err);
 
 /* Ends the process, so that nothing changes any more what it has written; the set stays. */

@@ -14,7 +14,6 @@
 struct source {
 	const char *suite, *arch, *mirror, *keyring;
 	const char *const *components; /* NULL-terminated or NULL */
-	const char *unpack_into;       /* a directory for packages_unpack(); NULL: none */
 	const char *purpose;	       /* for progress: "the kernel"; NULL: a rootfs */
 	bool allow_older;	       /* release files that are older than ones before */
 };

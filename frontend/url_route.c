@@ -75,7 +75,7 @@ static bool read_place(const char *text, unsigned flags, uint16_t default_port,
 	if (curl_url_get(url, CURLUPART_PORT, &port, default_port ? 0 : CURLU_DEFAULT_PORT) ==
 	    CURLUE_OK)
 		number = strtoul(port, NULL, 10);
-	strcpy(place->scheme, scheme);
+	snprintf(place->scheme, sizeof(place->scheme), "%s", scheme);
 	place->port = (uint16_t)number;
 	return number > 0 && number <= UINT16_MAX;
 }

@@ -440,7 +440,7 @@ static int connect_channel(void)
 	int fd = confined ? 3 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	for (; confined && fd < 20; fd++) {
-		struct sockaddr_un own;
+		struct sockaddr_un own = { .sun_family = AF_UNSPEC };
 		socklen_t size = sizeof(own);
 
 		if (getsockname(fd, (struct sockaddr *)&own, &size) == 0 &&

@@ -34,7 +34,10 @@ static void begin(struct talk *t)
 	t->theirs = ends[1];
 	t->f.origin = &origin;
 	t->f.set = calloc(1, sizeof(*t->f.set));
-	t->f.set->pockets = calloc(FETCH_POCKETS, sizeof(*t->f.set->pockets));
+	if (t->f.set)
+		t->f.set->pockets = calloc(FETCH_POCKETS, sizeof(*t->f.set->pockets));
+	if (!t->f.set || !t->f.set->pockets)
+		_exit(2);
 	t->f.set->pocket_count = 1;
 	t->f.set->pockets[0].inrelease = -1;
 	t->f.numbered[0] = &t->f.set->pockets[0];
