@@ -23,6 +23,8 @@ static int leave_parent(pid_t parent, int channel, struct error **err)
 		_exit(1);
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
+	/* TLS libraries write to connections that a mirror has closed. */
+	signal(SIGPIPE, SIG_IGN);
 	setsid();
 	for (int fd = 0; fd < 3; fd++)
 		if (null < 0 || dup2(null, fd) < 0)
