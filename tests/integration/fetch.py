@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 from support import mirror as mirrors
-from support import tap
+from support import tap, vng
 from support.server import Fault, Server
 from support.world import (AS_ROOT, BUILD, NOBODY, SCRATCH, Case, Home, Tidy, children, judge, kill, mirror, processes_left,
                            wait_until)
@@ -240,6 +240,29 @@ def seen():
     tap.report(len(opened) > 50 and not foreign, "it opens nothing but files of its cache", foreign[:5], len(opened))
 
 
+def kernel_seen():
+    """A kernel is unpacked by a process that never talked to the mirror."""
+    if not AS_ROOT:
+        tap.skip("strace of a kernel's unpacking", "needs root: under another's strace newuidmap has no setuid bit")
+        return
+    home, path = Home(), f"{SCRATCH}/{os.getpid()}.kernel-trace"
+    folder = f"{home.folder}/at"
+    at = AT.with_packages(folder, vng.toy_packages(f"{folder}.debs"))
+    os.chmod(home.write("bin/vng", "#!/bin/sh\necho exit 0 >/mnt/status\n"), 0o755)
+    with Server(at.root) as server:
+        made = home.create("--quiet", server=server, at=at)
+        outcome = home.run("run", "--kernel", "distro", "--keyring", at.keyring, "--root-transport", "image", "--", "true",
+                           before=["strace", "-f", "-qq", "-o", path, "-e", "trace=connect,openat,mkdirat", "-e", "signal=none",
+                                   "-u", home.user.name],
+                           environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"}, **NOBODY)
+    with open(path, encoding="utf-8", errors="replace") as file:
+        lines = [line.split(None, 1) for line in file]
+    connects = {pid for pid, call in lines if call.startswith("connect(") and "AF_INET" in call}
+    unpacks = {pid for pid, call in lines if re.match(r'openat\(\d+, "vmlinuz", .*O_CREAT', call)}
+    tap.report(made.status == outcome.status == 0 and len(connects) == len(unpacks) == 1 and not connects & unpacks,
+               "a kernel is unpacked by a process that never talked to the mirror", outcome, connects, unpacks)
+
+
 redirects()
 proxies()
 https()
@@ -247,4 +270,5 @@ local_mirrors()
 without_landlock()
 ends()
 seen()
+kernel_seen()
 tap.done()
