@@ -49,8 +49,10 @@ def listening(home, name):
     called NAME."""
     uid, gid = home.user.ids()
     folder = f"/run/user/{uid}"
-    made = not os.path.isdir(folder)
-    if AS_ROOT and made:
+    made = AS_ROOT and not os.path.isdir(folder)
+    if not AS_ROOT and not os.path.isdir(folder):
+        folder = home.folder  # who has no session here
+    if made:
         os.makedirs(folder, mode=0o700)
         os.chown(folder, uid, gid)
     path = f"{folder}/rootlet-test.{os.getpid()}"
@@ -70,7 +72,7 @@ def listening(home, name):
             one.close()
         os.unlink(path)
         os.unlink(f"{path}.packets")
-        if AS_ROOT and made:
+        if made:
             os.rmdir(folder)
 
 
