@@ -114,8 +114,6 @@ int cache_find(const char *folder, const uint8_t sha256[static SHA256_LEN], uint
 		if (file_sha256(fd, have, err) < 0)
 			return -1;
 		if (memcmp(have, sha256, SHA256_LEN) == 0) {
-			/* Its time says when it was last used: cache_prune goes by that. */
-			futimens(fd, NULL);
 			*path = STEAL_PTR(file);
 			return 1;
 		}
@@ -249,7 +247,7 @@ void cache_hold(const char *path)
 
 void cache_touch(const char *path)
 {
-	utimensat(AT_FDCWD, path, NULL, 0);
+	utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
 }
 
 void cache_prune(const char *folder, int64_t seconds)

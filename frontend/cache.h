@@ -55,7 +55,8 @@ int cache_store(const char *folder, const void *data, size_t size,
  * cache prune` passes over it. Failures are passed over. */
 void cache_hold(const char *path);
 
-/* Says that PATH was used now. Failures are passed over. */
+/* Says that PATH was used now: cache_prune() goes by that. A link is not followed. Failures are
+ * passed over. */
 void cache_touch(const char *path);
 
 /* Removes what nobody used for SECONDS. Failures are passed over. */

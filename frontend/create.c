@@ -487,7 +487,7 @@ static int create(struct create *c, struct error **err)
 	/* Nothing of ours is on the disk yet but the cache, which is made to be cut off. */
 	interrupt_leave();
 	interrupt_watch(helper_channel(c->helper));
-	r = packages_open(&c->source, c->progress, &c->fetch, err);
+	r = packages_open(&c->source, c->helper, c->progress, &c->fetch, err);
 	interrupt_watch(-1);
 	if (r < 0)
 		return -1;
@@ -512,7 +512,9 @@ static json_t *describe(const struct create *c)
 /* What the release has not, of what the profile calls optional. */
 static char *const *left_out(const struct create *c)
 {
-	return c->how ? c->left_out : packages_set(c->fetch)->left_out;
+	if (c->how)
+		return c->left_out;
+	return c->fetch ? packages_set(c->fetch)->left_out : NULL;
 }
 
 static json_t *list_left_out(const struct create *c)
@@ -563,7 +565,18 @@ static void tell(const char *request, const char *arguments, const struct decisi
 		style_print(stdout, STYLE_PLAIN, "%-7s %s\n", "", d->why);
 }
 
-/* Nothing is asked of the helper, and no package downloaded. Returns the exit status, or -1. */
+/* 1 if the helper would answer, 0 if it would not, which is told, -1 with ERR set. */
+static int dry_run_start(struct create *c, struct asking *asking, struct error **err)
+{
+	int r = permission_start(tell, asking, err);
+
+	if (r <= 0)
+		return r;
+	return helper_start("create", c->progress, &c->helper, err) < 0 ? -1 : 1;
+}
+
+/* Nothing is asked of the helper but what it says of release files, and no package downloaded.
+ * Returns the exit status, or -1. */
 static int dry_run(struct create *c, struct error **err)
 {
 	_cleanup_free_ char *folder = c->fresh ? NULL : cache_path(BASES_FOLDER, err);
@@ -571,15 +584,21 @@ static int dry_run(struct create *c, struct error **err)
 	struct asking asking = { .requests = c->json ? json_array() : NULL };
 	struct provision provision;
 	json_t *result;
-	int status;
+	int status, started;
 
 	if (!c->fresh && !folder)
 		return -1;
-	if (packages_open(&c->source, c->progress, &c->fetch, err) < 0 || choose(c, err) < 0)
+	started = dry_run_start(c, &asking, err);
+	if (started < 0 || (started > 0 && (packages_open(&c->source, c->helper, c->progress,
+							  &c->fetch, err) < 0 ||
+					    choose(c, err) < 0))) {
+		json_decref(asking.requests);
 		return -1;
+	}
 	progress_end(c->progress);
 	provision = plan(c);
-	if (permission_dry_run(&provision, c->parent, bases, tell, &asking, err) < 0) {
+	if (started > 0 &&
+	    permission_dry_run(&provision, c->parent, bases, tell, &asking, err) < 0) {
 		json_decref(asking.requests);
 		return -1;
 	}

@@ -312,6 +312,7 @@ static const struct {
 	{ "seal of VMs", probe_seal },
 	{ "kernel", probe_kernel },
 	{ "Landlock", probe_landlock },
+	{ "downloads", probe_downloads },
 	{ "signatures", probe_signatures },
 	{ "keyrings", probe_keyrings },
 	{ "debootstrap", probe_debootstrap },

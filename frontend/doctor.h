@@ -38,6 +38,7 @@ void probe_namespaces(struct finding *f);
 void probe_seal(struct finding *f);
 void probe_kernel(struct finding *f);
 void probe_landlock(struct finding *f);
+void probe_downloads(struct finding *f);
 
 /* doctor_policy.c: what an administrator has installed. */
 void probe_helper(struct finding *f);

@@ -1,6 +1,5 @@
 #include "frontend/doctor.h"
 
-#include <linux/landlock.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdint.h>
@@ -14,6 +13,7 @@
 
 #include "frontend/client.h"
 #include "frontend/userns.h"
+#include "lib/landlock_domain.h"
 #include "policy/subids.h"
 #include "policy/subids_find.h"
 
@@ -239,14 +239,34 @@ void probe_kernel(struct finding *f)
 
 void probe_landlock(struct finding *f)
 {
-	long version =
-		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	int version = landlock_version();
 
 	if (version > 0)
-		finding_set(f, VERDICT_OK, "", "version %ld: a second lock on the helper's files",
+		finding_set(f, VERDICT_OK, "", "version %d: a second lock on the helper's files",
 			    version);
 	else
 		finding_set(f, VERDICT_WARNING,
 			    "boot with lsm=landlock,… on the kernel's command line",
 			    "the kernel has none: the helper's files have one lock less");
+}
+
+/* What holds the process that parses downloads; see fetch_sandbox.h. Interface 4 has TCP ports, 6
+ * abstract sockets and signals, of which seccomp leaves nothing anyway. */
+void probe_downloads(struct finding *f)
+{
+	int version = landlock_version();
+
+	if (version >= 4)
+		finding_set(f, VERDICT_OK, "",
+			    "confined: its part of the cache, ports of mirrors, no program");
+	else if (version > 0)
+		finding_set(f, VERDICT_OK, "",
+			    "confined: its part of the cache, no program; any port, as Landlock "
+			    "before version 4 does not limit them");
+	else
+		finding_set(
+			f, VERDICT_WARNING, "boot with lsm=landlock,… on the kernel's command line",
+			"the kernel has no Landlock: code that parses downloads could open your "
+			"files if it were taken over; it still can start no program and reach no "
+			"local socket or other process");
 }

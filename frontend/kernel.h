@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "frontend/client.h"
 #include "frontend/manifest.h"
 #include "frontend/progress.h"
 #include "proto/error.h"
@@ -19,10 +20,14 @@ struct kernel {
 int kernel_open(const char *path, struct kernel **out, struct error **err);
 
 /* The kernel of the release that MANIFEST tells, from its mirror, whose signatures are checked
- * against KEYRING (NULL: the release's own; a manifest has no say in that, as what runs in the
- * rootfs could write it). One that was fetched within a day is used as it is; an older one too,
- * with a note, where the mirror does not answer. */
-int kernel_distribution(const struct manifest *manifest, const char *keyring,
+ * by HELPER against KEYRING (NULL: the release's own; a manifest has no say in that, as what runs
+ * in the rootfs could write it). One that was fetched within a day is used as it is; an older one
+ * too, with a note, where the mirror does not answer. */
+int kernel_distribution(const struct manifest *manifest, const char *keyring, struct helper *helper,
 			struct progress *progress, struct kernel **out, struct error **err);
+
+/* Where a file of a kernel package goes, the caller's to free; NULL: it stays out. See deb_files.h.
+ */
+char *kernel_file_place(const char *path);
 
 void kernel_free(struct kernel **kernel);

@@ -16,13 +16,13 @@
 #include <time.h>
 
 #include "frontend/cache.h"
-#include "frontend/deb_files.h"
 #include "frontend/folder.h"
 #include "frontend/packages.h"
 #include "frontend/sums.h"
 
 #define FRESH_SECONDS (24 * 60 * 60)
 #define KEYS_SIZE (2 * SHA256_LEN + 2)
+#define DEPTH_MAX 64 /* of directories in a kernel package */
 
 extern char **environ;
 
@@ -55,7 +55,7 @@ static const struct package *find_image(const struct package_set *set)
 }
 
 /* Where a file of a kernel package goes; the rest of it (headers' links, System.map) stays out. */
-static char *place(const char *path)
+char *kernel_file_place(const char *path)
 {
 	if (has_prefix(path, "boot/vmlinuz-"))
 		return strdup("boot/vmlinuz");
@@ -98,21 +98,56 @@ static int run_depmod(const char *folder, const char *version, struct error **er
 			 "run: apt install kmod");
 }
 
-/* Unpacks every package of VERSION in SET into the new folder PATH, which FD is open on. */
-static int fill(const struct package_set *set, const char *version, int fd, const char *path,
+/* Nothing but directories and files of our own, each with one name: what comes after, depmod above
+ * all, writes in there, and a link would lead it elsewhere. DIRECTORY is taken over. */
+static int check_plain(int directory, int depth, struct error **err)
+{
+	DIR *list = depth < DEPTH_MAX ? fdopendir(directory) : NULL;
+	int r = 0;
+
+	if (!list) {
+		closep(&directory);
+		return error_set(err, ERR_INPUT, "a kernel package cannot be listed");
+	}
+	for (const struct dirent *entry; r == 0 && (entry = readdir(list));) {
+		_cleanup_close_ int below = -1;
+		struct stat st;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (fstatat(dirfd(list), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    st.st_uid != geteuid() || (st.st_mode & (S_ISUID | S_ISGID)) ||
+		    (!S_ISDIR(st.st_mode) && (!S_ISREG(st.st_mode) || st.st_nlink != 1)))
+			r = error_set(err, ERR_INPUT, "a kernel package has a strange file");
+		else if (S_ISDIR(st.st_mode)) {
+			below = openat(dirfd(list), entry->d_name,
+				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			r = check_plain(steal_fd(&below), depth + 1, err);
+		}
+	}
+	closedir(list);
+	return r;
+}
+
+/* Has every package of VERSION unpacked into STAGING, which is complete then. FD is open on it. */
+static int fill(struct fetch *f, const char *version, int fd, const char *staging,
 		struct error **err)
 {
+	const struct package_set *set = packages_set(f);
+
 	for (size_t i = 0; i < set->package_count; i++) {
 		const char *has = package_version(set->packages[i].name);
 
-		if (has && strcmp(has, version) == 0 &&
-		    deb_files_unpack(set->packages[i].path, fd, place, err) < 0)
+		if (has && strcmp(has, version) == 0 && packages_unpack(f, i, err) < 0)
 			return -1;
 	}
+	packages_settle(f);
+	if (check_plain(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0, err) < 0)
+		return -1;
 	if (faccessat(fd, "boot/vmlinuz", R_OK, 0) < 0)
 		return error_set(err, ERR_INPUT, "the packages of Linux %s hold no kernel",
 				 version);
-	if (run_depmod(path, version, err) < 0)
+	if (run_depmod(staging, version, err) < 0)
 		return -1;
 	return sums_write(fd, NULL, err);
 }
@@ -134,26 +169,52 @@ static void sweep(int kernels)
 	closedir(folder);
 }
 
-/* Makes kernels/NAME whole or not at all, in place of one that is damaged. KERNELS is open on
- * PARENT. */
-static int install(const struct package_set *set, const char *version, const char *name,
-		   int kernels, const char *parent, struct error **err)
-{
-	_cleanup_free_ char *staging = NULL;
-	_cleanup_close_ int fd = -1;
-	const char *base;
-	int result;
+/* Where a kernel is made: beside the others, under a name that sweep() knows. */
+struct staging {
+	int kernels; /* open on PARENT; the caller's */
+	const char *parent;
+	char *path;
+	int fd;
+};
 
-	if (asprintf(&staging, "%s/.new-XXXXXX", parent) < 0 || !mkdtemp(staging))
-		return error_errno(err, ERR_SYSTEM, "cannot make a folder in %s", parent);
-	base = strrchr(staging, '/') + 1;
-	fd = open(staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	result = fd < 0 ? error_errno(err, ERR_SYSTEM, "cannot open %s", staging)
-			: fill(set, version, fd, staging, err);
-	if (result == 0 && folder_publish(kernels, base, name) < 0)
-		result = error_errno(err, ERR_SYSTEM, "cannot make %s/%s", parent, name);
-	folder_discard(kernels, base);
-	return result;
+static int staging_make(struct staging *staging, struct error **err)
+{
+	if (asprintf(&staging->path, "%s/.new-XXXXXX", staging->parent) < 0) {
+		staging->path = NULL;
+		return error_set(err, ERR_SPACE, "out of memory");
+	}
+	if (!mkdtemp(staging->path)) {
+		error_errno(err, ERR_SYSTEM, "cannot make a folder in %s", staging->parent);
+		free(staging->path);
+		staging->path = NULL;
+		return -1;
+	}
+	staging->fd = open(staging->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return staging->fd < 0 ? error_errno(err, ERR_SYSTEM, "cannot open %s", staging->path) : 0;
+}
+
+static const char *staging_name(const struct staging *staging)
+{
+	return strrchr(staging->path, '/') + 1;
+}
+
+static void staging_clear(struct staging *staging)
+{
+	closep(&staging->fd);
+	if (staging->path)
+		folder_discard(staging->kernels, staging_name(staging));
+	free(staging->path);
+}
+
+/* Makes kernels/NAME whole or not at all, in place of one that is damaged. */
+static int install(struct fetch *f, const char *version, const char *name,
+		   const struct staging *staging, struct error **err)
+{
+	if (fill(f, version, staging->fd, staging->path, err) < 0)
+		return -1;
+	if (folder_publish(staging->kernels, staging_name(staging), name) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make %s/%s", staging->parent, name);
+	return 0;
 }
 
 /* Makes the link kernels/SUITE-ARCH lead to NAME, in one step. */
@@ -168,27 +229,6 @@ static int point(int kernels, const char *link, const char *name, struct error *
 	    renameat(kernels, temporary, kernels, link) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot record the kernel as %s", link);
 	return 0;
-}
-
-/* Ubuntu keeps a part of the modules (some filesystems among them) in a package that only the
- * variants with all firmware depend on. A release that has no such package is left as it is. */
-static void add_extra(const struct source *source, const char *meta, const char *version,
-		      struct progress *progress, struct package_set **set)
-{
-	_cleanup_free_ char *name = NULL;
-	_cleanup_error_ struct error *ignored = NULL;
-	struct package_set *both = NULL;
-	const char *wanted[3] = { meta };
-	struct source further = *source;
-
-	further.purpose = "the kernel's further modules";
-	if (asprintf(&name, "linux-modules-extra-%s", version) < 0)
-		return;
-	wanted[1] = name;
-	if (packages_fetch(&further, BASE_NONE, wanted, progress, &both, &ignored) < 0)
-		return;
-	package_set_free(set);
-	*set = both;
 }
 
 /* What was signed with other keys is not taken for the distribution's: "", or "-" and a hash. */
@@ -234,44 +274,124 @@ static int check(int kernels, const char *name, struct error **err)
 	return sums_check(fd, NULL, err) < 0 ? -1 : sums_verify_file(fd, "boot/vmlinuz", err);
 }
 
-static int fetch(const struct manifest *manifest, const char *keyring, const char *keys,
-		 struct progress *progress, int kernels, const char *parent, const char *link,
-		 struct error **err)
+/* All that fetch() and what it calls are about. */
+struct errand {
+	const struct manifest *manifest;
+	const char *keyring, *keys; /* see name_keys() */
+	const char *link;	    /* in KERNELS */
+	struct helper *helper;
+	struct progress *progress;
+	int kernels;
+	const char *parent; /* KERNELS is open on it */
+};
+
+/* What is asked for, and the kernel that it comes to. */
+struct selection {
+	char *meta, *extra; /* packages */
+	const char *packages[2], *optional[2];
+	struct wanted wanted;
+	char *version, *name; /* of the kernel, and of its directory */
+};
+
+static void selection_clear(struct selection *s)
 {
-	const struct source source = { .suite = manifest->suite,
-				       .arch = manifest->arch,
-				       .mirror = manifest->mirror,
-				       .keyring = keyring,
-				       .purpose = "the kernel" };
-	bool ubuntu = manifest->distribution && strcmp(manifest->distribution, "Ubuntu") == 0;
-	_cleanup_(package_set_free) struct package_set *set = NULL;
-	_cleanup_free_ char *name = NULL;
-	_cleanup_free_ char *meta = NULL;
-	_cleanup_free_ char *version = NULL;
-	const char *wanted[2] = { NULL };
+	free(s->meta);
+	free(s->extra);
+	free(s->version);
+	free(s->name);
+}
+
+/* Has the packages chosen, and names the kernel among them. */
+static int select_kernel(const struct errand *e, struct fetch *f, struct selection *s,
+			 struct error **err)
+{
 	const struct package *image;
 
-	if (asprintf(&meta, "linux-image-%s", ubuntu ? "virtual" : manifest->arch) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot fetch a kernel");
-	wanted[0] = meta;
-	if (packages_fetch(&source, BASE_NONE, wanted, progress, &set, err) < 0)
-		return error_wrap(err, "cannot fetch the kernel of %s", manifest->suite);
-	image = find_image(set);
+	if (packages_choose(f, BASE_NONE, &s->wanted, err) < 0)
+		return error_wrap(err, "cannot fetch the kernel of %s", e->manifest->suite);
+	image = find_image(packages_set(f));
 	if (!image)
-		return error_set(err, ERR_INPUT, "%s of %s brings no kernel", meta,
-				 manifest->suite);
-	version = strdup(package_version(image->name));
-	name = folder_name(image, keys);
-	if (!name || !version)
-		return error_errno(err, ERR_SYSTEM, "cannot fetch a kernel");
-	if (check(kernels, name, NULL) == 0)
-		return point(kernels, link, name, err);
-	if (ubuntu)
-		add_extra(&source, meta, version, progress, &set);
-	progress_stage(progress, "Unpacking the kernel");
-	if (install(set, version, name, kernels, parent, err) < 0)
+		return error_set(err, ERR_INPUT, "%s of %s brings no kernel", s->meta,
+				 e->manifest->suite);
+	free(s->version);
+	free(s->name);
+	s->version = strdup(package_version(image->name));
+	s->name = folder_name(image, e->keys);
+	return s->version && s->name ? 0 : error_set(err, ERR_SPACE, "out of memory");
+}
+
+/* Ubuntu keeps a part of the modules (some filesystems among them) in a package that only the
+ * variants with all firmware depend on. A release that has no such package is left as it is. */
+static int select_extra(const struct errand *e, struct fetch *f, struct selection *s,
+			struct error **err)
+{
+	_cleanup_error_ struct error *ignored = NULL;
+
+	if (asprintf(&s->extra, "linux-modules-extra-%s", s->version) < 0) {
+		s->extra = NULL;
+		return error_set(err, ERR_SPACE, "out of memory");
+	}
+	s->optional[0] = s->extra;
+	if (select_kernel(e, f, s, &ignored) == 0)
+		return 0;
+	s->optional[0] = NULL;
+	return select_kernel(e, f, s, err);
+}
+
+/* Who talked to the mirror does not say what kernel is booted: a process that never did chooses
+ * again, from the signed release file down, and unpacks what it has hashed itself. */
+static int unpack_again(const struct errand *e, struct fetch *f, struct selection *s,
+			const struct staging *staging, struct error **err)
+{
+	_cleanup_free_ char *name = STEAL_PTR(s->name);
+
+	if (packages_offline(f, staging->path, err) < 0 || select_kernel(e, f, s, err) < 0 ||
+	    packages_download(f, NULL, NULL, err) < 0)
 		return -1;
-	return point(kernels, link, name, err);
+	if (strcmp(s->name, name) != 0)
+		return error_set(err, ERR_TRUST,
+				 "the mirror's package lists name the kernel %s, not %s", s->name,
+				 name);
+	return install(f, s->version, s->name, staging, err);
+}
+
+/* Downloads what was chosen, and unpacks it. */
+static int bring(const struct errand *e, struct fetch *f, struct selection *s, struct error **err)
+{
+	_cleanup_(staging_clear) struct staging staging = { e->kernels, e->parent, NULL, -1 };
+
+	progress_stage(e->progress, "Downloading packages of the kernel");
+	if (packages_download(f, NULL, NULL, err) < 0)
+		return error_wrap(err, "cannot fetch the kernel of %s", e->manifest->suite);
+	progress_stage(e->progress, "Unpacking the kernel");
+	return staging_make(&staging, err) < 0 ? -1 : unpack_again(e, f, s, &staging, err);
+}
+
+static int fetch(const struct errand *e, struct error **err)
+{
+	bool ubuntu = e->manifest->distribution && strcmp(e->manifest->distribution, "Ubuntu") == 0;
+	const struct source source = { .suite = e->manifest->suite,
+				       .arch = e->manifest->arch,
+				       .mirror = e->manifest->mirror,
+				       .keyring = e->keyring,
+				       .purpose = "the kernel" };
+	_cleanup_(selection_clear) struct selection s = { .meta = NULL };
+	_cleanup_(packages_close) struct fetch *f = NULL;
+
+	if (asprintf(&s.meta, "linux-image-%s", ubuntu ? "virtual" : e->manifest->arch) < 0) {
+		s.meta = NULL;
+		return error_set(err, ERR_SPACE, "out of memory");
+	}
+	s.packages[0] = s.meta;
+	s.wanted = (struct wanted){ s.packages, s.optional };
+	if (packages_open(&source, e->helper, e->progress, &f, err) < 0)
+		return error_wrap(err, "cannot fetch the kernel of %s", e->manifest->suite);
+	if (select_kernel(e, f, &s, err) < 0)
+		return -1;
+	if (check(e->kernels, s.name, NULL) < 0 &&
+	    ((ubuntu && select_extra(e, f, &s, err) < 0) || bring(e, f, &s, err) < 0))
+		return -1;
+	return point(e->kernels, e->link, s.name, err);
 }
 
 static bool is_fresh(int kernels, const char *link)
@@ -295,7 +415,7 @@ static bool look(int kernels, const char *link, struct progress *progress, bool 
 	return whole;
 }
 
-int kernel_distribution(const struct manifest *manifest, const char *keyring,
+int kernel_distribution(const struct manifest *manifest, const char *keyring, struct helper *helper,
 			struct progress *progress, struct kernel **out, struct error **err)
 {
 	_cleanup_free_ char *parent = cache_path("kernels", err);
@@ -304,6 +424,7 @@ int kernel_distribution(const struct manifest *manifest, const char *keyring,
 	_cleanup_free_ char *image = NULL;
 	_cleanup_error_ struct error *why = NULL;
 	_cleanup_close_ int kernels = -1;
+	struct errand errand;
 	char keys[KEYS_SIZE];
 	bool whole, fresh;
 
@@ -324,7 +445,9 @@ int kernel_distribution(const struct manifest *manifest, const char *keyring,
 	sweep(kernels);
 	whole = look(kernels, link, progress, &fresh);
 	if (!fresh) {
-		if (fetch(manifest, keyring, keys, progress, kernels, parent, link, &why) < 0) {
+		errand = (struct errand){ manifest, keyring,  keys,    link,
+					  helper,   progress, kernels, parent };
+		if (fetch(&errand, &why) < 0) {
 			if (why->code != ERR_NETWORK || !whole) {
 				*err = STEAL_PTR(why);
 				return -1;

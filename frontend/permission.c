@@ -162,6 +162,17 @@ static void ask(struct dry_run *run, const struct question *q, const char *forma
 	run->tell(q->request, arguments, &d, run->context);
 }
 
+static void ask_releases(struct dry_run *run, const struct package_set *set)
+{
+	for (size_t i = 0; i < set->pocket_count; i++) {
+		const struct pocket *pocket = &set->pockets[i];
+
+		ask(run, &(struct question){ "CheckRelease", .keyring = -1 },
+		    "suite=%s pocket=%s mirror=%s%s", set->suite, pocket->name, pocket->place,
+		    pocket->older ? " older=1" : "");
+	}
+}
+
 static void ask_packages(struct dry_run *run, const struct package_set *set)
 {
 	for (size_t i = 0; i < set->pocket_count; i++) {
@@ -206,11 +217,25 @@ static bool has_ids(const struct dry_run *run)
 	return false;
 }
 
+int permission_start(permission_tell *tell, void *context, struct error **err)
+{
+	const struct question q = { .request = "Hello", .keyring = -1 };
+	_cleanup_(policy_free) struct policy *policy = NULL;
+	struct dry_run run = { .tell = tell, .context = context };
+	struct decision d;
+
+	if (load(&policy, &run.grant, err) < 0)
+		return -1;
+	policy_decide(&run.grant, &q, &d);
+	if (d.allowed && !has_ids(&run))
+		return 0;
+	tell(q.request, "", &d, context);
+	return d.allowed;
+}
+
 /* What is done before the first request of the work itself. */
 static void ask_first(struct dry_run *run, const struct provision *p, const char *folder)
 {
-	if (has_ids(run))
-		ask(run, &(struct question){ "Hello", .keyring = -1 }, "%s", "");
 	if (p->parent >= 0 && store_has_stale(p->parent, NULL))
 		ask(run, &(struct question){ "Remove", .folder = folder, .keyring = -1 },
 		    "folder=%s stale=1, of what killed runs left", folder);
@@ -245,6 +270,7 @@ int permission_dry_run(const struct provision *p, const char *folder, const char
 		return -1;
 	run.rootfs = count_rootfs(p->parent, p->base) + 1;
 	ask_first(&run, p, folder);
+	ask_releases(&run, set);
 	if (has_bases(&run, bases))
 		ask(&run, &(struct question){ "Clone", .folder = folder, .keyring = -1 },
 		    "name=%s folder=%s folder=%s, then Publish, where a base is there; else:",

@@ -25,10 +25,16 @@ int permission_mode(unsigned mode, struct error **err);
 /* ERR_REFUSED where no rootfs may be replaced. */
 int permission_replace(struct error **err);
 
-/* Tells of each request that a create would send, and of the decision on it. FOLDER is the
- * canonical path of P->parent, which is -1 where it is not there yet, and BASES that of the cache's
- * bases, NULL where none is to be used or kept. Returns 0, or -1 with ERR set. */
+/* What is told of each request and of the decision on it. */
 typedef void permission_tell(const char *request, const char *arguments, const struct decision *d,
 			     void *context);
+
+/* Tells of the first request, Hello. Returns 1 if the helper would answer it, 0 if not, -1 with ERR
+ * set. */
+int permission_start(permission_tell *tell, void *context, struct error **err);
+
+/* Tells of each further request that a create would send. FOLDER is the canonical path of
+ * P->parent, which is -1 where it is not there yet, and BASES that of the cache's bases, NULL where
+ * none is to be used or kept. Returns 0, or -1 with ERR set. */
 int permission_dry_run(const struct provision *p, const char *folder, const char *bases,
 		       permission_tell *tell, void *context, struct error **err);

@@ -18,6 +18,9 @@
 #define PLAIN_STATUS_INTERVAL 60.0 /* what a status says, lines of their own say as well */
 
 struct progress {
+	const struct progress_sink *sink; /* NULL: shown here */
+	uint64_t relayed[4];		  /* the last update; RELAY: it is still to be passed on */
+	bool relay;
 	FILE *out;
 	bool json, terminal, drawn, open;
 	char stage[80];
@@ -43,9 +46,37 @@ struct progress *progress_new(enum progress_mode mode)
 	return p;
 }
 
+struct progress *progress_new_relay(const struct progress_sink *sink)
+{
+	struct progress *p = calloc(1, sizeof(*p));
+
+	if (p)
+		p->sink = sink;
+	return p;
+}
+
+void progress_flush(struct progress *p)
+{
+	if (!p || !p->relay)
+		return;
+	p->relay = false;
+	p->shown = clock_precise();
+	p->sink->update(p->relayed, p->sink->context);
+}
+
+/* The first of a stage at once, as the rate goes by it. */
+static void relay_update(struct progress *p, const uint64_t counts[static 4])
+{
+	p->relay = p->relay || memcmp(p->relayed, counts, sizeof(p->relayed)) != 0;
+	memcpy(p->relayed, counts, sizeof(p->relayed));
+	if (!p->updated || clock_precise() - p->shown >= TERMINAL_INTERVAL)
+		progress_flush(p);
+	p->updated = true;
+}
+
 void progress_free(struct progress **p)
 {
-	if (*p)
+	if (*p && !(*p)->sink)
 		progress_end(*p);
 	free(*p);
 	*p = NULL;
@@ -175,6 +206,12 @@ static void close_stage(struct progress *p)
 
 void progress_stage(struct progress *p, const char *stage)
 {
+	if (p && p->sink) {
+		progress_flush(p);
+		p->updated = false;
+		p->sink->stage(stage, p->sink->context);
+		return;
+	}
 	if (!p || (p->open && strcmp(p->stage, stage) == 0))
 		return;
 	close_stage(p);
@@ -191,6 +228,8 @@ void progress_stage(struct progress *p, const char *stage)
 void progress_update(struct progress *p, uint64_t items, uint64_t items_total, uint64_t bytes,
 		     uint64_t bytes_total)
 {
+	if (p && p->sink)
+		relay_update(p, (uint64_t[]){ items, items_total, bytes, bytes_total });
 	if (!p || !p->open)
 		return;
 	if (!p->updated) {
@@ -235,6 +274,10 @@ void progress_note(struct progress *p, const char *format, ...)
 	va_end(ap);
 	if (!line)
 		return;
+	if (p->sink) {
+		p->sink->note(line, p->sink->context);
+		return;
+	}
 	if (p->json) {
 		event_print("log", json_pack("{s:o}", "line", json_text(text_clean(line))));
 		return;

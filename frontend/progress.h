@@ -18,6 +18,20 @@ enum progress_mode { PROGRESS_AUTO, PROGRESS_QUIET, PROGRESS_STDOUT, PROGRESS_JS
 struct progress *progress_new(enum progress_mode mode);
 void progress_free(struct progress **p);
 
+/* Where a process that shows nothing itself passes on what is shown. */
+struct progress_sink {
+	void (*stage)(const char *stage, void *context);
+	void (*update)(const uint64_t counts[static 4], void *context); /* of progress_update() */
+	void (*note)(const char *line, void *context);
+	void *context;
+};
+
+/* SINK stays the caller's. NULL if memory is short. */
+struct progress *progress_new_relay(const struct progress_sink *sink);
+
+/* Passes on the last update, which may have come too soon after the one before. */
+void progress_flush(struct progress *p);
+
 /* Starts a stage, "Downloading packages"; the one before it ends. */
 void progress_stage(struct progress *p, const char *stage);
 

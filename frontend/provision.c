@@ -59,7 +59,7 @@ static int hand_over_index(struct helper *h, const struct pocket *pocket,
 
 	if (fd < 0)
 		return -1;
-	message.pocket = pocket->name;
+	message.pocket = mutable(pocket->name);
 	message.component = index->component;
 	request.kind_case = ROOTLET__REQUEST__KIND_INDEX;
 	request.index = &message;
@@ -68,18 +68,15 @@ static int hand_over_index(struct helper *h, const struct pocket *pocket,
 
 static int hand_over_pocket(struct helper *h, const struct pocket *pocket, struct error **err)
 {
-	_cleanup_close_ int fd = open_cached(pocket->inrelease, err);
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Release message = ROOTLET__RELEASE__INIT;
 
-	if (fd < 0)
-		return -1;
-	message.pocket = pocket->name;
+	message.pocket = mutable(pocket->name);
 	message.mirror = pocket->place;
 	message.older = pocket->older;
 	request.kind_case = ROOTLET__REQUEST__KIND_RELEASE;
 	request.release = &message;
-	if (helper_call(h, &request, &fd, 1, NULL, err) < 0)
+	if (helper_call(h, &request, &pocket->inrelease, 1, NULL, err) < 0)
 		return -1;
 	for (size_t i = 0; i < pocket->index_count; i++)
 		if (hand_over_index(h, pocket, &pocket->indexes[i], err) < 0)

@@ -1,6 +1,5 @@
-/* A pocket's InRelease: its signature, what it says of itself, and the hashes that it lists.
- * Formats: RFC 4880 section 7 (cleartext signatures), DebianRepository/Format in Debian's wiki.
- * Nothing here goes to the network. */
+/* The text of a pocket's InRelease: what it says of itself, and the hashes that it lists. The
+ * helper has verified its signature and dates. Format: DebianRepository/Format in Debian's wiki. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,21 +23,9 @@ struct release_file {
 	uint64_t size;
 };
 
-/* Checks the signature of the InRelease in DATA with gpgv against KEYRING, an absolute path. WHAT
- * names the file in messages. The result is the text that was signed and nothing else, the
- * caller's; NULL with ERR set: ERR_TRUST where it is not one signed text or no key of the keyring
- * has signed it, ERR_HOST where there is no gpgv. */
-char *release_verify(const char *data, size_t size, const char *keyring, const char *what,
-		     struct error **err);
-
 /* Parses a signed text, which it takes over whatever comes of it. ERR_TRUST where a field is
  * missing or malformed. */
 int release_parse(char *text, const char *what, struct release **out, struct error **err);
-
-/* ERR_TRUST where it is of another release or pocket ("", "updates") than asked for, has expired,
- * or is of the future. */
-int release_check(const struct release *release, const char *suite, const char *pocket, time_t now,
-		  struct error **err);
 
 /* The entry for PATH ("main/binary-amd64/Packages.xz"); false where there is none or it is
  * malformed. */

@@ -401,15 +401,6 @@ static bool plain_filename(const char *name)
 	return true;
 }
 
-/* Debian Policy 5.6.12 and 5.6.8. */
-static bool plain_version(const char *version)
-{
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				      "0123456789.+-~:";
-
-	return version[0] && strlen(version) <= 200 && version[strspn(version, allowed)] == '\0';
-}
-
 static int choose(const struct resolution *r, Id id, struct choice *choice, struct error **err)
 {
 	Solvable *s = pool_id2solvable(r->pool, id);
@@ -421,8 +412,8 @@ static int choose(const struct resolution *r, Id id, struct choice *choice, stru
 	Id type = 0;
 
 	filename = solvable_lookup_location(s, NULL);
-	if (!valid_package_name(name) || !plain_version(version) || !valid_archive_word(arch) ||
-	    !plain_filename(filename))
+	if (!valid_package_name(name) || !valid_package_version(version) ||
+	    !valid_archive_word(arch) || !plain_filename(filename))
 		return error_set(err, ERR_TRUST,
 				 "the package index of %s is malformed: it names the package "
 				 "\"%.100s\", version \"%.100s\", file \"%.100s\"",

@@ -86,11 +86,8 @@ bool resolve_cache_load(const char *path, const uint8_t index[static SHA256_LEN]
 		return false;
 	*base = strndup(body, have.base_size);
 	file = fmemopen(body + have.base_size, size - have.base_size, "r");
-	if (*base && file && repo_add_solv(repo, file, 0) == 0) {
-		/* Its time says when it was last used. */
-		futimens(fd, NULL);
+	if (*base && file && repo_add_solv(repo, file, 0) == 0)
 		return true;
-	}
 	repo_empty(repo, 1);
 	free(*base);
 	*base = NULL;

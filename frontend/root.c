@@ -234,7 +234,7 @@ static int open_all(const char *name, const char *path, const char *kernel, cons
 		return -1;
 	if (!distribution)
 		return 0;
-	return kernel_distribution(r->manifest, keyring, progress, &r->kernel, err);
+	return kernel_distribution(r->manifest, keyring, r->helper, progress, &r->kernel, err);
 }
 
 int rootfs_open(const char *name, const char *path, const char *kernel, const char *keyring,

@@ -142,9 +142,8 @@ int staging_close(int staging, int tree, struct error **err)
 	return 0;
 }
 
-/* Sends TASK to the worker of STAGE; its result becomes ours and NOTE. */
-static int ask_for(struct server *s, const struct stage *stage, const struct task *task,
-		   const int *fds, size_t count, struct note *note, struct error **err)
+int stage_ask(const struct server *s, const struct stage *stage, const struct task *task,
+	      const int *fds, size_t count, struct note *note, struct error **err)
 {
 	if (packet_send(stage->socket, task, sizeof(*task), fds, count, err) < 0)
 		return -1;
@@ -156,17 +155,23 @@ static int ask(struct server *s, const struct stage *stage, const struct task *t
 {
 	struct note note;
 
-	return ask_for(s, stage, task, fds, count, &note, err);
+	return stage_ask(s, stage, task, fds, count, &note, err);
 }
 
 /* A release file that is accepted must be as new as any before. */
 static int ask_release(struct server *s, const struct task *t, const int *fds, struct error **err)
 {
+	const struct release_claim claim = {
+		.suite = s->suite,
+		.pocket = t->release.pocket,
+		.mirror = t->release.mirror,
+		.older = t->release.older,
+	};
 	struct note note;
 
-	if (ask_for(s, &s->verifier, t, fds, 1, &note, err) < 0)
+	if (stage_ask(s, &s->verifier, t, fds, 1, &note, err) < 0)
 		return -1;
-	return rollback_check(&s->session->rollback, s->suite, t, &note, err);
+	return rollback_check(&s->session->rollback, &claim, &note, err) < 0 ? -1 : 0;
 }
 
 int staging_make(struct server *s, int parent, const char *name, struct error **err)

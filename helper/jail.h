@@ -18,9 +18,9 @@ enum jail_kind {
 
 struct jail_spec {
 	enum jail_kind kind;
-	int root;		 /* directory: the tree, or the staging folder */
-	int source;		 /* JAIL_WORK: > 0: the other tree */
-	bool read_only;		 /* JAIL_TOOL, JAIL_WORK: nothing in ROOT can be changed */
+	int root;	/* directory: the tree, or the staging folder; -1: none (JAIL_TOOL) */
+	int source;	/* JAIL_WORK: > 0: the other tree */
+	bool read_only; /* JAIL_TOOL, JAIL_WORK: nothing in ROOT can be changed */
 	enum privilege_set set;	 /* JAIL_WORK */
 	const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
 	const char *worker;	 /* in place of argv: what rootlet-worker does there */

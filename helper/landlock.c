@@ -1,58 +1,56 @@
 #include "helper/landlock.h"
 
-#include <linux/landlock.h>
-#include <sys/syscall.h>
+#include <fcntl.h>
 
-#include "helper/landlock_places.h"
+#define RUN (LANDLOCK_READ | LANDLOCK_ACCESS_FS_EXECUTE)
+#define REOPEN (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_TRUNCATE)
+#define START (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE)
+#define PLACES_MAX 16
 
-/* The kernel's headers of the oldest release that builds this are those of interface 1; the bits
- * and the structure are the kernel's for ever. */
-struct rules {
-	uint64_t files, network, scopes;
+/* What is not there is left out. */
+static const struct landlock_place tool_places[] = {
+	{ "/usr", -1, RUN },
+	{ "/bin", -1, RUN },
+	{ "/sbin", -1, RUN },
+	{ "/lib", -1, RUN },
+	{ "/lib32", -1, RUN },
+	{ "/lib64", -1, RUN },
+	{ "/libx32", -1, RUN },
+	{ "/etc", -1, RUN },
+	{ "/proc", -1, RUN | LANDLOCK_ACCESS_FS_WRITE_FILE },
+	{ "/dev", -1, RUN | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_IOCTL_DEV },
+	{ "/staging", -1, ~LANDLOCK_DEVICES },
+	{ "/tmp", -1, ~LANDLOCK_DEVICES },
+	{ "/run", -1, ~LANDLOCK_DEVICES },
+	{ "/dev/shm", -1, ~LANDLOCK_DEVICES },
 };
 
-#define FILES_1 ((UINT64_C(1) << 13) - 1)
-#define REFER (UINT64_C(1) << 13)   /* 2: move and link between folders */
-#define TCP UINT64_C(3)		    /* 4: bind, connect */
-#define ABSTRACT_SOCKET UINT64_C(1) /* 6 */
+static const struct landlock_place tree_place = { "/", -1, ~LANDLOCK_DEVICES };
 
-int landlock_version(void)
+#define COUNT(places) (sizeof(places) / sizeof(*(places)))
+
+static uint64_t rights_to(int file)
 {
-	long version =
-		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-
-	return version > 0 ? (int)version : 0;
-}
-
-static struct rules rules_of(int version)
-{
-	struct rules r = { .files = FILES_1 };
-
-	r.files |= (version >= 2 ? REFER : 0) | (version >= 3 ? LANDLOCK_TRUNCATE : 0) |
-		   (version >= 5 ? LANDLOCK_IOCTL_DEV : 0);
-	r.network = version >= 4 ? TCP : 0;
-	r.scopes = version >= 6 ? ABSTRACT_SOCKET : 0;
-	return r;
+	return fcntl(file, F_GETFL) & O_PATH ? START : REOPEN;
 }
 
 int landlock_enter(enum file_access files, int file, struct error **err)
 {
+	struct landlock_place places[PLACES_MAX];
+	struct landlock_domain domain = { .places = places };
 	int version = landlock_version();
-	struct rules rules = rules_of(version);
-	_cleanup_close_ int ruleset = -1;
-	/* An older kernel takes no longer structure than its own. */
-	size_t size = version >= 6 ? sizeof(rules) : version >= 4 ? 16 : 8;
 
 	/* Whoever is in a domain cannot mount, and of one that leaves files alone nobody below can
 	 * move any between folders: none at all for the jailer. Interface 1 forbids such moves to
 	 * all, and dpkg cannot do without. */
-	if (files == FILES_ANY || version == 0 || (version == 1 && files != FILES_NONE))
+	if (files == FILES_ANY || (version == 1 && (files == FILES_TREE || files == FILES_TOOL)))
 		return 0;
-	ruleset = (int)syscall(SYS_landlock_create_ruleset, &rules, size, 0);
-	if (ruleset < 0 ||
-	    ((files != FILES_NONE || file >= 0) &&
-	     landlock_allow(ruleset, files, file, rules.files) < 0) ||
-	    syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
-		return error_errno(err, ERR_HOST, "cannot enter a Landlock domain");
-	return 0;
+	if (files == FILES_TREE)
+		places[domain.place_count++] = tree_place;
+	for (size_t i = 0; files == FILES_TOOL && i < COUNT(tool_places); i++)
+		places[domain.place_count++] = tool_places[i];
+	if (file >= 0)
+		places[domain.place_count++] =
+			(struct landlock_place){ NULL, file, rights_to(file) };
+	return landlock_domain_enter(&domain, err);
 }

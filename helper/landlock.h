@@ -1,7 +1,7 @@
-/* Landlock: a second lock on files, beside namespaces and seccomp, where the kernel has it.
- * Cannot be undone. Source: Documentation/userspace-api/landlock.rst of Linux. */
+/* The Landlock domains of the helper's processes (lib/landlock_domain.h). */
 #pragma once
 
+#include "lib/landlock_domain.h"
 #include "policy/privilege_sets.h"
 #include "proto/error.h"
 
@@ -9,6 +9,3 @@
  * Returns 0, also where the kernel has no Landlock or too little of it for these files, or -1 with
  * ERR set. */
 int landlock_enter(enum file_access files, int file, struct error **err);
-
-/* The version of the kernel's interface; 0 where there is none. */
-int landlock_version(void);

@@ -170,6 +170,9 @@ int mounts_choose(const struct jail_spec *spec, struct jail_place *place, struct
 	ssize_t length;
 
 	*place = (struct jail_place){ .mount = -1, .tree = -1 };
+	/* The jail's root is mounted over the working directory: one of which it has its own. */
+	if (spec->root < 0)
+		return chdir("/proc") < 0 ? error_errno(err, ERR_SYSTEM, "cannot enter /proc") : 0;
 	if (statx(spec->root, "", AT_EMPTY_PATH, 0, &st) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot look at the rootfs");
 	if (spec->kind == JAIL_TREE && !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT)) {
@@ -241,14 +244,16 @@ int mounts_take(const struct jail_spec *spec, struct jail_place *place, struct e
 	return take_above(spec, place, err);
 }
 
-/* The tool jail's root: of the host /usr, read-only; of the user the staging folder. */
+/* The tool jail's root: of the host /usr, read-only; of the user the staging folder, if there is
+ * one.
+ */
 static int compose_tool_root(int staging, struct error **err)
 {
 	_cleanup_close_ int root =
 		new_mount("tmpfs", "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
 
 	if (root < 0 || cover_folder(root, err) < 0 || take_host(root, err) < 0 ||
-	    attach(staging, root, "staging", true, err) < 0)
+	    (staging >= 0 && attach(staging, root, "staging", true, err) < 0))
 		return -1;
 	return steal_fd(&root);
 }
@@ -440,11 +445,13 @@ int mounts_enter(const struct jail_spec *spec, struct jail_place *place, struct 
 
 	if (spec->kind == JAIL_WORK)
 		return enter_work(spec, err);
-	if (!covered)
+	if (spec->root < 0)
+		place->mount = -1;
+	else if (!covered)
 		place->mount = copy_mount(".", spec->read_only ? READ_ONLY : TREE_MOUNT, 0, err);
 	else if (place->tree < 0 && take_above(spec, place, err) < 0)
 		return -1;
-	if (place->mount < 0)
+	if (spec->root >= 0 && place->mount < 0)
 		return -1;
 	/* While the host's /proc can be seen: the kernel asks for that. */
 	proc = new_mount("proc", NULL, TREE_MOUNT | MOUNT_ATTR_NOEXEC, err);

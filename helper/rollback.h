@@ -7,8 +7,15 @@
 #include "helper/session.h"
 #include "lib/task.h"
 
-/* NOTE is what the verifier found in the file of the release request T for SUITE. ERR_TRUST if it
- * is older and T does not accept that, ERR_HOST if an installed helper has no memory, or if it is
- * damaged. A caller who has no memory gets any file accepted. */
-int rollback_check(const struct rollback *r, const char *suite, const struct task *t,
+/* What the front end says of a release file. */
+struct release_claim {
+	const char *suite, *pocket, *mirror;
+	bool older; /* accept that */
+};
+
+/* NOTE is what the verifier found in the file. ERR_TRUST if it
+ * is older and CLAIM does not accept that, ERR_HOST if an installed helper has no memory, or if it
+ * is damaged. A caller who has no memory gets any file accepted. Returns 1 if it is older, and
+ * CLAIM accepts that. With ERR_TRUST for an older one, ERR's number is ESTALE. */
+int rollback_check(const struct rollback *r, const struct release_claim *claim,
 		   const struct note *note, struct error **err);

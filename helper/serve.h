@@ -80,6 +80,10 @@ typedef int handler(struct server *s, const struct task *task, const int *fds, s
 REQUESTS(HANDLER)
 #undef HANDLER
 
+/* Sends TASK with FDS to the worker of STAGE; its result becomes ours and NOTE. build.c */
+int stage_ask(const struct server *s, const struct stage *stage, const struct task *task,
+	      const int *fds, size_t count, struct note *note, struct error **err);
+
 /* Has the tree's own dpkg configure what is unpacked, and leaves in the tree what no package does.
  * engine.c */
 int engine_configure(struct server *s, struct error **err);

@@ -15,7 +15,7 @@ enum mode {
 struct rollback {
 	int fd;	     /* -1: none */
 	bool signer; /* keyed by the signed Origin, as the caller's word on the mirror is nothing */
-	char path[64]; /* for messages */
+	char path[512]; /* for messages */
 };
 
 struct session {

@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <linux/random.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -28,6 +29,7 @@ static const struct call_list *const lists[PRIVILEGES_COUNT][LISTS_MAX + 1] = {
 	[PRIVILEGES_JAIL] = { &tool_list, &jail_list },
 	[PRIVILEGES_TOOL] = { &tool_list },
 	[PRIVILEGES_UNPACK] = { &worker_list, &unpack_list },
+	[PRIVILEGES_FETCH] = { &fetch_list },
 	[PRIVILEGES_READER] = { &worker_list, &reader_list },
 	[PRIVILEGES_COPIER] = { &worker_list, &copier_list },
 	[PRIVILEGES_REMOVER] = { &worker_list, &remover_list },

@@ -35,5 +35,6 @@ const struct privileges privilege_sets[PRIVILEGES_COUNT] = {
 	[PRIVILEGES_REMOVER] = { "remover",
 				 CAP(DAC_OVERRIDE) | CAP(FOWNER),
 				 true, true, FILES_TREE },
+	[PRIVILEGES_FETCH] = { "fetch", 0, true, false, FILES_CACHE },
 };
 /* clang-format on */

@@ -1,5 +1,6 @@
-/* What each process of rootlet-helper may do, for the helper to load and for `rootlet policy
- * seccomp` to print; with its lists of calls in privilege_rules.h, all of it. */
+/* What each process of rootlet-helper may do, and the one of the front end that parses downloads:
+ * for these to load, and for `rootlet policy seccomp` to print; with its lists of calls in
+ * privilege_rules.h, all of it. */
 #pragma once
 
 #include <stdbool.h>
@@ -17,15 +18,17 @@ enum privilege_set {
 	PRIVILEGES_COPIER,  /* likewise: copies a tree, which it cannot change, into another */
 	PRIVILEGES_REMOVER, /* likewise: removes what is in a tree, and can write to no file of it
 			     */
+	PRIVILEGES_FETCH,   /* the front end's: downloads, and parses what comes */
 	PRIVILEGES_COUNT,
 };
 
 /* What Landlock leaves of the files that the process could open. */
 enum file_access {
-	FILES_NONE, /* not one */
-	FILES_ANY,  /* no limit: who mounts cannot be under one */
-	FILES_TREE, /* everything below its root but new devices */
-	FILES_TOOL, /* /usr and its like to read and run; the staging, /tmp, /run, /dev, /proc */
+	FILES_NONE,  /* not one */
+	FILES_ANY,   /* no limit: who mounts cannot be under one */
+	FILES_TREE,  /* everything below its root but new devices */
+	FILES_TOOL,  /* /usr and its like to read and run; the staging, /tmp, /run, /dev, /proc */
+	FILES_CACHE, /* its part of the cache to write; certificates, a local mirror to read */
 };
 
 struct privileges {

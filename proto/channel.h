@@ -7,7 +7,7 @@
 
 #include "error.h"
 
-#define PROTOCOL_VERSION 5u
+#define PROTOCOL_VERSION 6u
 #define PACKET_MAX 65536
 #define PACKET_FDS_MAX 4
 

@@ -70,6 +70,7 @@ static const char *caps_text(unsigned caps)
 {
 	return caps == CAPS_NONE   ? "none"
 	       : caps == CAPS_LOOK ? "look"
+	       : caps == CAPS_JAIL ? "jail"
 	       : caps == CAPS_VIEW ? "look, jail"
 				   : "all";
 }

@@ -24,7 +24,8 @@
 #define MINUTE 60u
 #define HOUR (60 * MINUTE)
 
-/* REQUEST(NAME, Name, name, word, fds, when, seconds, caps), in the order of the numbers in rootlet.proto
+/* REQUEST(NAME, Name, name, word, fds, when, seconds, caps), in the order of the numbers in
+ * rootlet.proto
  *
  * word     under which a policy allows it; NULL: it needs no permission
  * fds      the descriptors that travel with it, a letter each:
@@ -58,7 +59,8 @@
 	REQUEST(BUILD_IMAGE, BuildImage, build_image, "run",    "tw",   WHEN_IDLE,     HOUR,        CAPS_VIEW) \
 	REQUEST(OPEN,        Open,       open,        NULL,     "o",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
 	REQUEST(READ,        Read,       read,        NULL,     "t",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
-	REQUEST(FIND,        Find,       find,        NULL,     "t",    WHEN_ALWAYS,   0,           CAPS_LOOK)
+	REQUEST(FIND,        Find,       find,        NULL,     "t",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
+	REQUEST(CHECK_RELEASE, CheckRelease, check_release, NULL, "ff", WHEN_IDLE,     HOUR,        CAPS_JAIL)
 
 /* The fields of each, as rootlet.proto names them and in the order in which an audit record has them:
  * FIELD(request, TEXT, name, size with its NUL, validator, what it is in a refusal)
@@ -124,4 +126,9 @@
 	FIELD(read, TEXT, file, SUITE_MAX + 1, valid_archive_word, "name of a file")
 #define FIND_FIELDS(FIELD) \
 	FIELD(find, WORDS, paths, FIND_MAX, valid_inner_path, "path")
+#define CHECK_RELEASE_FIELDS(FIELD) \
+	FIELD(check_release, TEXT, suite, SUITE_MAX + 1, valid_archive_word, "suite") \
+	FIELD(check_release, TEXT, pocket, SUITE_MAX + 1, valid_pocket, "pocket") \
+	FIELD(check_release, TEXT, mirror, MIRROR_MAX + 1, valid_mirror, "mirror") \
+	FIELD(check_release, FLAG, older, , , )
 /* clang-format on */

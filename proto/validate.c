@@ -7,6 +7,11 @@ bool valid_package_name(const char *s)
 	return valid_name(s, PACKAGE_NAME_MAX, NAME_LOWER NAME_DIGITS, "+.-") && s[1];
 }
 
+bool valid_package_version(const char *s)
+{
+	return valid_name(s, VERSION_MAX, NAME_ALL ".+~:-", "");
+}
+
 bool valid_package_choice(const char *s)
 {
 	char name[PACKAGE_NAME_MAX + 1];

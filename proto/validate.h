@@ -12,6 +12,7 @@
 
 #define MIRROR_MAX 300
 #define PACKAGE_NAME_MAX 100
+#define VERSION_MAX 200 /* of a package */
 #define GROUPS_MAX 16
 #define ID_MAX_IN_ROOTFS 65533 /* 65534 is nobody */
 #define ARGV_MAX 256
@@ -29,6 +30,9 @@
 
 /* Debian Policy 5.6.1: [a-z0-9][a-z0-9+.-]+. */
 bool valid_package_name(const char *s);
+
+/* Debian Policy 5.6.12: [A-Za-z0-9.+~:-]+, at most VERSION_MAX. */
+bool valid_package_version(const char *s);
 
 /* One or more of these with "|" between them. */
 bool valid_package_choice(const char *s);

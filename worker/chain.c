@@ -43,16 +43,23 @@ static char *slurp(const char *path, size_t most, size_t *size)
 	return read_all(fd, (size_t)st.st_size, size);
 }
 
-int chain_begin(struct chain *c, const struct task *task, int keyring, struct error **err)
+static int take_keyring(int keyring, struct error **err)
 {
 	uint8_t sum[SHA256_LEN];
 	uint64_t size;
 
+	if (copy_to(keyring, KEYRING, KEYRING_MAX, sum, &size, err) < 0)
+		return error_wrap(err, "cannot take the keyring");
+	return 0;
+}
+
+int chain_begin(struct chain *c, const struct task *task, int keyring, struct error **err)
+{
 	memcpy(c->suite, task->begin.suite, sizeof(c->suite));
 	memcpy(c->arch, task->begin.arch, sizeof(c->arch));
 	c->copies = strcmp(task->begin.engine, "debootstrap") == 0;
-	if (copy_to(keyring, KEYRING, KEYRING_MAX, sum, &size, err) < 0)
-		return error_wrap(err, "cannot take the keyring");
+	if (take_keyring(keyring, err) < 0)
+		return -1;
 	if (mkdir(MIRROR, 0755) < 0 || mkdir(MIRROR "/pool", 0755) < 0 ||
 	    mkdir(STAGING "/lists", 0700) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make the folders of the mirror");
@@ -68,7 +75,11 @@ static int check_armor(struct error **err)
 	const char *signature;
 
 	if (!text || !signature_split(file, size, text, &signature, &signature_size))
-		return error_set(err, ERR_TRUST, "it is no single clear-signed text");
+		return error_set(
+			err, ERR_TRUST,
+			"it is not one whole signed text, but cut short, altered or a page of "
+			"something between here and the mirror; try again later, or name another "
+			"mirror with --mirror URL");
 	return 0;
 }
 
@@ -107,7 +118,12 @@ static int verify_signature(struct error **err)
 		return error_set(err, ERR_HOST, "there is no gpgv; run: apt install gpgv");
 	status = slurp(STATUS, RELEASE_MAX, &size);
 	wrong = status ? signature_judge(status) : "gpgv failed";
-	return wrong ? error_set(err, ERR_TRUST, "its signature is not good: %s", wrong) : 0;
+	if (!wrong)
+		return 0;
+	return error_set(err, ERR_TRUST,
+			 "its signature is not good: %s; name another mirror with --mirror URL or "
+			 "the right keyring with --keyring FILE",
+			 wrong);
 }
 
 /* Whose archive it is, as a word; cut off where it is long. */
@@ -147,6 +163,15 @@ int chain_release(struct chain *c, const char *pocket, int inrelease, struct err
 	p->release = STEAL_PTR(text);
 	c->pocket_count++;
 	return 0;
+}
+
+int chain_check_release(struct chain *c, const struct task *task, int inrelease, int keyring,
+			struct error **err)
+{
+	memcpy(c->suite, task->check_release.suite, sizeof(c->suite));
+	if (take_keyring(keyring, err) < 0)
+		return -1;
+	return chain_release(c, task->check_release.pocket, inrelease, err);
 }
 
 static int add_stanza(struct chain *c, const char *text, size_t length)

@@ -55,6 +55,10 @@ struct chain {
 /* Each returns 0 or -1 with ERR set: ERR_TRUST where a link of the chain does not hold. */
 int chain_begin(struct chain *c, const struct task *task, int keyring, struct error **err);
 int chain_release(struct chain *c, const char *pocket, int inrelease, struct error **err);
+
+/* The same for one file that no build follows, against a KEYRING of its own. */
+int chain_check_release(struct chain *c, const struct task *task, int inrelease, int keyring,
+			struct error **err);
 int chain_index(struct chain *c, const char *pocket, const char *component, int packages,
 		struct error **err);
 

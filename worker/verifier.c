@@ -5,14 +5,18 @@
 #include "worker/chain.h"
 #include "worker/debootstrap.h"
 
-static int verifier_step(struct chain *c, const struct task *t, int fd, int socket,
+static int verifier_step(struct chain *c, const struct task *t, const int *fds, int socket,
 			 struct error **err)
 {
+	int fd = fds[0];
+
 	switch (t->operation) {
 	case OP_BEGIN:
 		return chain_begin(c, t, fd, err);
 	case OP_RELEASE:
 		return chain_release(c, t->release.pocket, fd, err);
+	case OP_CHECK_RELEASE:
+		return chain_check_release(c, t, fd, fds[1], err);
 	case OP_INDEX:
 		return chain_index(c, t->index.pocket, t->index.component, fd, err);
 	case OP_PACKAGE:
@@ -33,7 +37,7 @@ static void answer_task(const struct chain *c, const struct task *t, bool failed
 
 	if (failed) {
 		note_set_error(&note, err);
-	} else if (t->operation == OP_RELEASE) {
+	} else if (t->operation == OP_RELEASE || t->operation == OP_CHECK_RELEASE) {
 		note.release.date = p->date;
 		memcpy(note.release.origin, p->origin, sizeof(p->origin));
 	}
@@ -53,7 +57,7 @@ int verifier_run(int socket)
 
 		if (n != (ssize_t)sizeof(task))
 			return 0;
-		r = verifier_step(&chain, &task, fds[0], socket, &err);
+		r = verifier_step(&chain, &task, fds, socket, &err);
 		for (size_t i = 0; i < count; i++)
 			closep(&fds[i]);
 		answer_task(&chain, &task, r < 0, err, socket);

@@ -140,7 +140,7 @@ WITH_DESCRIPTORS = {"Begin": (2, BEGIN, ()), "Release": (1, {"pocket": ""}, BEGU
                     "Remove": (1, {"name": "precious"}, ()), "Execute": (4, {"argv": ["true"], "user": "root"}, ()),
                     "Clone": (2, {"name": "new", "base_name": "none"}, ()), "Verify": (1, {}, ()),
                     "Open": (1, {}, ()), "Read": (1, {"file": "passwd"}, ()), "Find": (1, {"paths": ["/etc"]}, ()),
-                    "BuildImage": (2, {"format": "erofs"}, ())}
+                    "BuildImage": (2, {"format": "erofs"}, ()), "CheckRelease": (2, {"suite": "jammy"}, ())}
 
 
 def passes(kind, place, what):
@@ -172,9 +172,9 @@ def in_each_place(kind, many, right, fds):
 
 
 def descriptors():
-    with strange() as fds, opened(FOLDER, AT.keyring, TREE, "/dev/null") as (folder, keyring, tree, null):
+    with strange() as fds, opened(FOLDER, AT.keyring, TREE, "/dev/null", INRELEASE) as (folder, keyring, tree, null, release):
         right = {"Begin": [folder, keyring], "Execute": [tree, null, null, null], "Clone": [folder, folder],
-                 "BuildImage": [tree, null]}
+                 "BuildImage": [tree, null], "CheckRelease": [release, keyring]}
         for kind, (many, values, first) in WITH_DESCRIPTORS.items():
             session, wrong = begun(first)
             tried = 0
@@ -418,6 +418,8 @@ def failed_builds():
                     answer = count(helper.ask(kind, fds, **values))
                 codes.setdefault(kind, set()).add(answer.code)
     fail(1)
+    # What came with a request may be closed after its answer, but before the next one's.
+    count(helper.ask("Remove", name=".."))
     before = held_by(helper)
     fail(50)
     same = wait_until(lambda: held_by(helper) == before, 10)

@@ -789,6 +789,27 @@ def two_users(home, rootlet):
     installed.allow(USER)
 
 
+def not_compared(home, at, new, old, kept):
+    """A question without a build counts for what a rootfs may be made from, and for nothing else."""
+    own = home.write("own-keyring.gpg", open(at.keyring, "rb").read())
+
+    def ask(path, keyring, code, status, what, **fields):
+        before = open(kept, "rb").read()
+        with Helper(USER, program=installed.HELPER) as helper, opened(path, keyring) as fds:
+            answer = helper.ask("CheckRelease", fds, suite="jammy", mirror="http://three", **fields)
+        tap.report((answer.code, answer.status) == (code, status) and open(kept, "rb").read() == before,
+                   f"rollback, installed, without a build: {what}", answer)
+
+    ask(new, at.keyring, 0, 0, "the newest")
+    ask(old, at.keyring, TRUST, 0, "an older one is refused")
+    ask(old, at.keyring, 0, 1, "it may be accepted, as nothing is made of it", older=1)
+    installed.allow(USER, keyrings="/usr/share/keyrings/debian-archive-keyring.gpg")
+    ask(old, own, 0, 2, "one by a keyring that the policy does not allow is not compared")
+    installed.allow(USER, "releases = noble")
+    ask(old, at.keyring, 0, 2, "nor one of a release that it does not allow")
+    installed.allow(USER)
+
+
 def rolled_back(home):
     """What the newest release file was is root's to keep: no word of the caller's changes it."""
     at, now = mirror(), datetime.datetime.now(datetime.timezone.utc)
@@ -816,6 +837,7 @@ def rolled_back(home):
         ask(old, TRUST, f"an older one is refused, as from \"{word}\"", mirror=word)
     answer = ask(old, REFUSED, "the policy has to allow the option", mirror="http://one", older=1)
     tap.report("older-releases" in answer.message, "rollback, installed: the refusal names the key", answer)
+    not_compared(home, at, new, old, kept)
     installed.allow(USER, "older-releases = yes")
     ask(old, 0, "where it does, an older one is accepted on demand", mirror="http://one", older=1)
     ask(old, TRUST, "and on demand only", mirror="http://one")

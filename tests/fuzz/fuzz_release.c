@@ -1,5 +1,6 @@
 /* The front end's reading of a signed text. */
 #include "frontend/release.h"
+#include "lib/release_text.h"
 
 #include "fuzz.h"
 
@@ -9,8 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct release_file file;
 
 	if (release_parse(fuzz_text(data, size), "fuzz", &release, NULL) == 0) {
-		release_check(release, "jammy", "", 1000000000, NULL);
-		release_check(release, "jammy", "updates", 1000000000, NULL);
+		release_text_check(release->text, "jammy", "", 1000000000, NULL);
+		release_text_check(release->text, "jammy", "updates", 1000000000, NULL);
 		release_find(release, "main/binary-amd64/Packages.xz", &file);
 	}
 	release_free(&release);

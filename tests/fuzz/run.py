@@ -16,7 +16,7 @@ from support import tap  # noqa: E402
 
 BUILD = os.environ["ROOTLET_BUILD"]
 SECONDS = int(os.environ.get("ROOTLET_FUZZ_SECONDS", "6"))
-LONGEST = {"deb": 20000, "unpack": 24000, "plan": 8192, "chain": 8192, "request": 4096, "task": 20000, "kernel_log": 12000}
+LONGEST = {"deb": 20000, "unpack": 24000, "plan": 8192, "chain": 8192, "request": 4096, "task": 20000, "kernel_log": 12000, "fetch": 12000}
 # Those whose seeds are what was recorded.
 RECORDED = {"check_output": "check", "kernel_log": "kernel"}
 TARGETS = sorted(name[5:-2] for name in os.listdir(HERE) if name.startswith("fuzz_") and name.endswith(".c"))

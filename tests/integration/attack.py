@@ -87,6 +87,7 @@ ACCEPTED = (BEGIN, RELEASE, ("Index", (INDEX,), {"pocket": "", "component": "mai
 COMPLETE = {
     "Begin": ((FOLDER, AT.keyring), BEGIN[2], ()),
     "Release": ((INRELEASE,), {"pocket": ""}, (BEGIN,)),
+    "CheckRelease": ((INRELEASE, AT.keyring), {"suite": "jammy", "pocket": ""}, ()),
     "Index": ((INDEX,), {"pocket": "", "component": "main"}, (BEGIN, RELEASE)),
     "Package": ((FILE,), {"name": "attr", "sha256": bytes(32)}, ACCEPTED),
     "Inspect": ((TREE,), {}, ()),
@@ -126,6 +127,8 @@ FIELDS = [
     ("Clone", "name", BAD_NAMES), ("Clone", "base_name", BAD_NAMES), ("Keep", "name", BAD_NAMES),
     ("Remove", "name", BAD_NAMES), ("Release", "pocket", dict(list(BAD_WORDS.items())[:2] + [
         ("unknown", "proposed")])),
+    ("CheckRelease", "suite", BAD_WORDS), ("CheckRelease", "pocket", {"a slash": "a/b", "unknown": "proposed"}),
+    ("CheckRelease", "mirror", {"a blank": "http://a b", "another scheme": "ftp://a", "301 bytes": "http://" + "x" * 294}),
     ("Index", "pocket", {"a slash": "a/b", "unknown": "proposed"}), ("Index", "component", BAD_WORDS),
     ("Package", "name", BAD_WORDS),
     ("Package", "sha256", {"nothing": b"", "31 bytes": bytes(31), "33 bytes": bytes(33)}),
@@ -300,6 +303,26 @@ def numbers():
                    f"the errno in the answer: {kind} of {what}", answer)
 
 
+def without_build(old, memory):
+    """The same verdict for who builds nothing: one memory for both."""
+    def ask(path, code, what, status=0, number=0, keyring=AT.keyring, given=memory, **fields):
+        with Helper(home.user, memory=given) as helper, opened(path, keyring) as fds:
+            answer = helper.ask("CheckRelease", fds, **{"suite": "jammy", "mirror": "http://one", **fields})
+            again = helper.ask("CheckRelease", fds, **{"suite": "jammy", "mirror": "http://one", **fields})
+        tap.report((answer.code, answer.status, answer.number) == (again.code, again.status, again.number) ==
+                   (code, status, number), f"CheckRelease: {what}", answer, again)
+
+    ask(INRELEASE, 0, "the newest")
+    ask(old, TRUST, "an older one than a build's", number=errno.ESTALE)
+    ask(old, 0, "an older one that is to be accepted", status=1, older=1)
+    ask(old, 0, "without a memory", given=None)
+    ask(INRELEASE, TRUST, "of another release", suite="noble")
+    ask(INRELEASE, TRUST, "of another pocket", pocket="updates")
+    ask(FILE, TRUST, "one that nobody signed")
+    ask(INRELEASE, TRUST, "by a keyring that is none", keyring=FILE)
+    refuse("CheckRelease while there is a build", "CheckRelease", (INRELEASE, AT.keyring), (REFUSED,), (BEGIN,), suite="jammy")
+
+
 def rolled_back():
     """A release file that is older than one before, whatever the front end says of it."""
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -327,6 +350,7 @@ def rolled_back():
     ask(old, {"mirror": "http://two"}, {0}, "another mirror's is its own")
     ask(home.write("words", AT.inrelease(Origin="two words")), {"mirror": "http://three"}, {0}, "an origin of two words")
     ask(old, row, {0}, "without a memory the caller's own file is accepted", given=None)
+    without_build(old, memory)
     for what, mirror_word in (("a blank", "http://a b"), ("a newline", "http://a\nb"),
                               ("no ASCII", "http://\u00e4"), ("301 bytes", "x" * 301)):
         ask(INRELEASE, {"mirror": mirror_word}, {INPUT}, f"a mirror with {what}")

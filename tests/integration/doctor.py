@@ -112,6 +112,13 @@ def namespaces_by_name():
            r"sysctl -w kernel\.unprivileged_userns_clone=1", **both)
 
 
+def landlock():
+    for row, says in (("Landlock", "has none"), ("downloads", "no Landlock: .* open your files .* no program")):
+        doctor(f"a kernel without Landlock: {row}", "warning", row, says, "boot with lsm=landlock", status=0,
+               before=[f"{BUILD}/tests/deny", "landlock"])
+    doctor("this kernel's Landlock", "(ok|warning)", "downloads", "(part of the cache|no Landlock)")
+
+
 def virtiofsd():
     """qemu's own of old calls itself otherwise, and is not what vng can use."""
     path = {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}
@@ -126,6 +133,7 @@ def virtiofsd():
 
 kernels()
 seal()
+landlock()
 virtiofsd()
 if AS_ROOT:
     disks()

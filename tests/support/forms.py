@@ -15,6 +15,8 @@ TEXTS = {
               "engine": (b"debootstrap", rb"native|debootstrap")},
     "Release": {"pocket": (b"security", rb"|updates|security"),
                 "mirror": (b"http://" + b"m" * 293, rb"|(?=[!-~]{0,300}$)(https?://|file:///).*")},
+    "CheckRelease": {"suite": (b"s" * 48, WORD), "pocket": (b"security", rb"|updates|security"),
+                     "mirror": (b"http://" + b"m" * 293, rb"|(?=[!-~]{0,300}$)(https?://|file:///).*")},
     "Index": {"pocket": (b"security", rb"|updates|security"), "component": (b"c" * 48, WORD)},
     "Package": {"name": (b"p" * 100, rb"[a-z0-9][a-z0-9+.-]{1,99}")},
     "AddGroup": {"name": (b"g" * 32, ACCOUNT)},
@@ -37,6 +39,7 @@ OTHERS = {
                 "gid": ([1, 65533], [0, 65534, 65535, (1 << 32) - 1, 1 << 32]),
                 "groups": ([["g" * 32] * 16, "g"], [["g"] * 17, "", "g" * 33, "g:x", ["g", "-g"]])},
     "Release": {"older": ([0, 1], [])},
+    "CheckRelease": {"older": ([0, 1], [])},
     "Publish": {"replace": ([0, 1], []), "mode": ([0o700, 0o755], [0, 0o500, 0o777, 0o4755, 1 << 32])},
     "Find": {"paths": ([["/" + "p" * 254] * 32, "/"], [["/usr"] * 33, [], "", "usr", "/usr/../..", "/" + "p" * 255, ["/usr", "x"]])},
     "Inspect": {"deep": ([0, 1], []), "digest": ([0, 1], [])},
@@ -44,7 +47,7 @@ OTHERS = {
     "Execute": {"argv": ([["a" * 63] * 256, "a" * 16383, ["a", ""]], [["a"] * 257, "a" * 16384, "", ["", "a"]]),
                 "terminal": ([0, 1], [])},
 }
-NUMBERS = {"Hello": ["version"], "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Release": ["older"],
+NUMBERS = {"Hello": ["version"], "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Release": ["older"], "CheckRelease": ["older"],
            "Publish": ["replace", "mode"], "Inspect": ["deep", "digest"], "Remove": ["stale"], "Execute": ["terminal"]}
 # The library takes any wire type for yes, so there is no wrong one.
 YES_OR_NO = ("older", "replace", "deep", "digest", "stale", "terminal")

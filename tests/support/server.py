@@ -2,6 +2,7 @@
 import http.server
 import os
 import re
+import ssl
 import threading
 import time
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ class Fault:
 
     action: "status" (argument: the number), "body" (bytes, or a function of the right ones),
     "truncate" (bytes that are sent before the connection breaks), "stall" (bytes, then silence),
-    "slow" (bytes a second). times: how often, then the path is served rightly; None for always."""
+    "slow" (bytes a second), "redirect" (a function of the path that gives the Location, or None for an
+    answer without one). times: how often, then the path is served rightly; None for always."""
     pattern: str
     action: str
     argument: object = 0
@@ -56,11 +58,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         whole = re.match(r"http://[^/]*/(.*)", self.path)
         path = whole.group(1) if whole else self.path.lstrip("/")
         server.proxied += bool(whole)
+        server.hosts.add(self.headers.get("Host", ""))
         server.requests.append(path)
         server.times.append(time.monotonic())
         fault = server.fault_for(path)
         if fault and fault.action == "status":
             return self.refuse(fault.argument)
+        if fault and fault.action == "redirect":
+            return self.redirect(fault.argument(path))
         body = server.content(path)
         if fault and fault.action == "body":
             body = fault.argument(body) if callable(fault.argument) else fault.argument
@@ -82,6 +87,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if start:
             self.server.resumed.append(path)
         return start if start < size else 0
+
+    def redirect(self, location):
+        """With a body, which says nothing."""
+        body = b"moved" * 1000
+        self.send_response(302)
+        if location:
+            self.send_header("Location", location)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def refuse(self, status):
         self.send_response(status)
@@ -113,17 +128,24 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """with Server(folder, faults) as server: … server.url"""
+    """with Server(folder, faults) as server: … server.url. CERTIFICATE is a file with a key and its
+    certificate: then it speaks https."""
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, folder, faults=()):
+    def __init__(self, folder, faults=(), certificate=None):
         super().__init__(("127.0.0.1", 0), _Handler)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            # The handshake is the handler's: it must not hold up others.
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.folder = folder
         self.faults = [Fault(**vars(fault)) for fault in faults]
         self.requests = []  # paths, in the order of their arrival
         self.times = []     # of each, when it came
+        self.hosts = set()  # as requests name them
         self.tunnels = []   # "HOST:PORT", as a proxy for https gets it
         self.resumed = []   # those of requests that went on where an earlier one ended
         self.proxied = 0    # of them, those that a proxy gets
@@ -131,7 +153,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.sent = 0
         self.stopping = threading.Event()
         self.lock = threading.Lock()
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.server_address[1]}"
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()

@@ -155,6 +155,15 @@ static const struct sweep {
 	  63,
 	  { AF_UNIX | 1L << 32, AF_INET | 1L << 32 },
 	  { 0 } },
+	/* See family_of(). */
+	{ "socket",
+	  SYS_socket,
+	  1,
+	  true,
+	  0,
+	  31,
+	  { 0, SOCK_STREAM | SOCK_CLOEXEC, SOCK_DGRAM | SOCK_CLOEXEC, SOCK_RAW },
+	  { 0 } },
 	{ "socketpair", SYS_socketpair, 0, false, 0, 63, { AF_INET | 1L << 32 }, { 0 } },
 	{ "personality",
 	  SYS_personality,
@@ -244,6 +253,12 @@ static size_t list_values(const struct sweep *s, long values[static VALUES])
 	return count;
 }
 
+/* One that SET lets pass: what is tried is the type. */
+static long family_of(int set)
+{
+	return set == PRIVILEGES_FETCH ? AF_INET : AF_UNIX;
+}
+
 static _Noreturn void try_values(const struct sweep *s, int set, const long *values, size_t count)
 {
 	long a[6];
@@ -251,6 +266,8 @@ static _Noreturn void try_values(const struct sweep *s, int set, const long *val
 	if (load_trace(s->number) < 0 || privileges_drop((enum privilege_set)set, -1, NULL) < 0)
 		_exit(99);
 	memcpy(a, s->others, sizeof(a));
+	if (s->number == SYS_socket && s->argument == 1)
+		a[0] = family_of(set);
 	a[5] = MARK;
 	while (answers->next < count) {
 		a[s->argument] = values[answers->next];

@@ -176,6 +176,8 @@ static const struct set_row { /* NOLINT: in the order in which a row reads */
 	/* Its list allows no socket at all. */
 	{ PRIVILEGES_TOOL, FILES_TOOL, try_abstract, EPERM, "reach an abstract socket", 1 },
 	{ PRIVILEGES_UNPACK, FILES_TREE, NULL, 0, "", 1 },
+	/* Its places are the front end's to name. */
+	{ PRIVILEGES_FETCH, FILES_CACHE, NULL, 0, "", 1 },
 };
 
 #define NO_NAMESPACE 254

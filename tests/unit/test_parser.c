@@ -59,6 +59,7 @@ static void check_words(void)
 {
 	Rootlet__Begin begin = ROOTLET__BEGIN__INIT;
 	Rootlet__Release release = ROOTLET__RELEASE__INIT;
+	Rootlet__CheckRelease asked = ROOTLET__CHECK_RELEASE__INIT;
 	Rootlet__Index index = ROOTLET__INDEX__INIT;
 	Rootlet__AddGroup group = ROOTLET__ADD_GROUP__INIT;
 	Rootlet__AddUser user = ROOTLET__ADD_USER__INIT;
@@ -78,6 +79,9 @@ static void check_words(void)
 	CHECK_FIELD(BEGIN, begin, begin, engine, task.begin.engine);
 	CHECK_FIELD(RELEASE, release, release, pocket, task.release.pocket);
 	CHECK_FIELD(RELEASE, release, release, mirror, task.release.mirror);
+	CHECK_FIELD(CHECK_RELEASE, check_release, asked, suite, task.check_release.suite);
+	CHECK_FIELD(CHECK_RELEASE, check_release, asked, pocket, task.check_release.pocket);
+	CHECK_FIELD(CHECK_RELEASE, check_release, asked, mirror, task.check_release.mirror);
 	CHECK_FIELD(INDEX, index, index, pocket, task.index.pocket);
 	CHECK_FIELD(INDEX, index, index, component, task.index.component);
 	CHECK_FIELD(ADD_GROUP, add_group, group, name, task.add_group.name);

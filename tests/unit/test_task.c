@@ -206,6 +206,17 @@ static void check_others(void)
 	one_word(OP_NONE);
 	SET(task.why, "it is malformed");
 	check("no request", "it is malformed");
+	one_word(OP_CHECK_RELEASE);
+	SET(task.check_release.suite, "jammy");
+	check("a whole CheckRelease", NULL);
+	SET(task.check_release.suite, "../x");
+	check("CheckRelease: suite", "suite");
+	SET(task.check_release.suite, "jammy");
+	SET(task.check_release.pocket, "proposed");
+	check("CheckRelease: pocket", "pocket");
+	SET(task.check_release.pocket, "security");
+	SET(task.check_release.mirror, "ftp://example.org");
+	check("CheckRelease: mirror", "mirror");
 	one_word(OP_COUNT);
 	check("an operation that nobody knows", "unknown kind");
 	for (size_t i = 0; i < sizeof(mirrors) / sizeof(*mirrors); i++) {
