@@ -30,7 +30,7 @@ struct script_failure {
 };
 
 /* The first package in TEXT that failed by itself, not for another one's sake. False where there is
- * none. Source: what dpkg(1) prints in the C locale, and the plan of helper/plan.c. */
+ * none. Source: what dpkg(1) prints in the C locale, and the plan of worker/plan.c. */
 bool script_log_find(const char *text, struct script_failure *failure);
 
 /* Where ERR says that configuring packages failed: writes the file, puts package, reason and last

@@ -253,7 +253,7 @@ def marked_for_cet():
     if os.uname().machine != "x86_64":
         tap.skip("objects are marked for CET", "x86-64 alone has it")
         return
-    for folder in ("frontend", "helper", "proto"):
+    for folder in ("frontend", "helper", "worker", "lib", "proto"):
         objects = [f"{where}/{name}" for where, _, names in os.walk(f"{BUILD}/{folder}") for name in names
                    if name.endswith(".o")]
         unmarked = [path for path in objects if not re.search("IBT, SHSTK", subprocess.run(

@@ -1,4 +1,4 @@
-/* helper/chain.c: the privileged half's verdict on whole signed files. It works on fixed paths of
+/* worker/chain.c: the privileged half's verdict on whole signed files. It works on fixed paths of
  * its jail, so this has a /tmp of its own. */
 #include "worker/chain.h"
 

@@ -1,4 +1,4 @@
-/* helper/database.c: what a package's lists of triggers and of conffiles may hold, which are
+/* worker/database.c: what a package's lists of triggers and of conffiles may hold, which are
  * written where dpkg will read them. */
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* helper/digest.c: whatever makes two trees different makes their digests different, and nothing
+/* worker/digest.c: whatever makes two trees different makes their digests different, and nothing
  * else does. */
 #include "worker/digest.h"
 

@@ -1,4 +1,4 @@
-/* helper/filter.c: which files of a package are left out. A row is one path under the fstests
+/* worker/filter.c: which files of a package are left out. A row is one path under the fstests
  * profile's kind of patterns. Source of what is right: dpkg(1), and dpkg itself, to which
  * tests/integration/engines.py compares. */
 #include "worker/filter.h"

@@ -1,4 +1,4 @@
-/* helper/chain.c from a verified release file down: which index and which package a signature
+/* worker/chain.c from a verified release file down: which index and which package a signature
  * covers. It works on fixed paths of its jail, so this has a root of its own. lib/deb822.c with it.
  */
 #include "worker/chain.h"

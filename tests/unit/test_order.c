@@ -1,4 +1,4 @@
-/* helper/plan.c: in which order dpkg is to unpack and to configure what was not simply unpacked. */
+/* worker/plan.c: in which order dpkg is to unpack and to configure what was not simply unpacked. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>

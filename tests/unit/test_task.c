@@ -1,4 +1,4 @@
-/* helper/task.c: a task is trusted no further than its shape, field by field, and its description
+/* helper/fields.c: a task is trusted no further than its shape, field by field, and its description
  * on the record leaves nothing out without saying so. */
 #include "helper/fields.h"
 

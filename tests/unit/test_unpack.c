@@ -1,4 +1,4 @@
-/* helper/deb.c, package.c and extract.c: a package of each kind in a tree of its own. What the
+/* worker/deb.c, package.c and extract.c: a package of each kind in a tree of its own. What the
  * result is to be is dpkg's word, to which tests/integration/engines.py compares. */
 #include "worker/package.h"
 

@@ -1,4 +1,4 @@
-/* helper/tree.c: what is done to whole trees, and to paths in them. A build or a package chose what
+/* worker/walk.c: what is done to whole trees, and to paths in them. A build or a package chose what
  * is in there. */
 #include "worker/walk.h"
 
@@ -13,7 +13,7 @@
 #include "proto/cleanup.h"
 #include "tap.h"
 
-#define DEEPER 2100 /* than descriptors last, twice over: DEPTH_MAX in helper/tree.c */
+#define DEEPER 2100 /* than descriptors last, twice over: DEPTH_MAX in worker/walk.c */
 #define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define X256 X64 X64 X64 X64
 #define STRANGE "a\nb"
