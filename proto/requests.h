@@ -24,7 +24,8 @@
 #define MINUTE 60u
 #define HOUR (60 * MINUTE)
 
-/* REQUEST(NAME, Name, name, word, fds, when, seconds, caps), in the order of the numbers in rootlet.proto
+/* REQUEST(NAME, Name, name, word, fds, when, seconds, caps), in the order of the numbers in
+ * rootlet.proto
  *
  * word     under which a policy allows it; NULL: it needs no permission
  * fds      the descriptors that travel with it, a letter each:
