@@ -3,18 +3,20 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define OF_TEXT(of, check) .kind = FIELD_TEXT, .valid_text = check
-#define OF_NUMBER(of, check) .kind = FIELD_NUMBER, .valid_number = check
-#define OF_MODE(of, check) .kind = FIELD_NUMBER, .octal = true, .valid_number = check
+#define OF_TEXT(of, check) .kind = FIELD_TEXT, .valid_text = (check)
+#define OF_NUMBER(of, check) .kind = FIELD_NUMBER, .valid_number = (check)
+#define OF_MODE(of, check) .kind = FIELD_NUMBER, .octal = true, .valid_number = (check)
 #define OF_FLAG(of, check) .kind = FIELD_FLAG
 #define OF_HASH(of, check) .kind = FIELD_HASH
-#define OF_WORDS(of, check) .kind = FIELD_WORDS, .least = 1, .most = of, .valid_text = check
-#define OF_LIST(of, check) .kind = FIELD_WORDS, .most = of, .valid_text = check
-#define OF_COMMAND(of, check) .kind = FIELD_COMMAND, .least = 1, .most = of, .valid_text = check
+#define OF_WORDS(of, check) .kind = FIELD_WORDS, .least = 1, .most = (of), .valid_text = (check)
+#define OF_LIST(of, check) .kind = FIELD_WORDS, .most = (of), .valid_text = (check)
+#define OF_COMMAND(of, check) .kind = FIELD_COMMAND, .least = 1, .most = (of), .valid_text = (check)
+/* The name of a member cannot be in parentheses. NOLINTBEGIN(bugprone-macro-parentheses) */
 #define FIELD(request, kind, member, of, check, what)                                              \
 	{ OF_##kind(of, check), .name = #member, .label = what "",                                 \
 	  .offset = offsetof(struct task, request.member),                                         \
 	  .size = sizeof(((struct task *)0)->request.member) },
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define ROW(NAME, ...) [OP_##NAME] = (const struct field[]){ NAME##_FIELDS(FIELD){ 0 } },
 
 static const struct field *const fields[OP_COUNT] = { [OP_NONE] = (const struct field[]){ { 0 } },

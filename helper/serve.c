@@ -391,7 +391,7 @@ int serve_check_witnesses(const struct pollfd fds[static WITNESSES], struct erro
 	if (fds[0].revents)
 		return error_set(err, ERR_INTERRUPTED, "the front end left");
 	if (fds[1].revents)
-		return error_set(err, ERR_INTERRUPTED, "the audit process exited");
+		return audit_lost(err);
 	return 0;
 }
 

@@ -57,7 +57,8 @@ void serve_progress(const struct server *s, const char *stage, uint64_t done, ui
 void serve_log(const struct server *s, const char *line);
 
 /* For poll(2): who has to be there while anything is done. They send nothing meanwhile, so that all
- * that comes is their end: serve_check_witnesses() is -1 with ERR_INTERRUPTED then. */
+ * that comes is their end: serve_check_witnesses() is -1 then, with ERR_INTERRUPTED if it is the
+ * front end's. */
 #define WITNESSES 2
 void serve_watch_witnesses(const struct server *s, struct pollfd fds[static WITNESSES]);
 int serve_check_witnesses(const struct pollfd fds[static WITNESSES], struct error **err);

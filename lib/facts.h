@@ -5,8 +5,8 @@
 
 #include "proto/validate.h"
 
-#define RANGE_COUNT 65535u /* ids of a rootfs: 0 to 65534; 65535 is the caller, outside of jails   \
-			    */
+/* Ids of a rootfs: 0 to 65534. 65535 is the caller, outside of jails. */
+#define RANGE_COUNT 65535u
 
 #define OWN_FOLDER "etc/rootlet" /* of rootlet's own files in a tree; none is cloned */
 #define OWN_MANIFEST OWN_FOLDER "/manifest.json"

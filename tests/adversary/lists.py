@@ -142,9 +142,11 @@ def built_without(number, bit):
 OWNED = {"entries": [("./var/lib/odd-owned/", "dir", (1, 1), 0o700), ("./var/lib/odd-owned/tool", b"x", (1, 1), 0o4755)]}
 # debootstrap unpacks what is required by itself; dpkg then leaves folders as they are.
 REQUIRED = {"fields": "Priority: required\n", "entries": [("./var/odd-required/", "dir", (0, 50), 0o2775)]}
-# What dpkg and package scripts do as root with files and processes that are another's.
+ODD = "odd-owned,odd-required,odd-capable"
+# What dpkg and package scripts do as root with files and processes that are another's, and what a tree holds then.
 SCRIPT = """set -e; touch /var/lib/odd-owned/f; cd /root; touch f; chown 1000:1002 f; chmod 640 f; chmod 2755 f; test -g f
 setfattr -n security.capability -v 0x0000000201000000000000000000000000000000 f
+touch last; chown 65534:65534 last; mkdir -p sticky; touch sticky/f; chown 1000 sticky; chown 1002 sticky/f; chmod 1777 sticky
 perl -MPOSIX -e '$p = fork; if (!$p) { setuid(1000); sleep 30; exit } sleep 1; exit(kill(9, $p) == 1 ? 0 : 1)'
 """
 # Files that a package has and dpkg or tar must give their owner and mode.
@@ -168,7 +170,7 @@ def whole_life(home, at, lives):
 
 
 def life_by(home, server, at, engine, says):
-    outcome = home.create("--engine", engine, "--include", "odd-owned,odd-required", server=server, at=at,
+    outcome = home.create("--engine", engine, "--include", ODD, server=server, at=at,
                           fresh=engine != "native")
     if outcome.status or says not in outcome.out:
         return "create"
@@ -200,7 +202,7 @@ def capabilities(at):
     """What a helper that lacks one cannot do: first with a rootfs that a whole helper has made, which takes least."""
     made = Home(user=USER)
     with Server(at.root) as server:
-        outcome = made.create("--include", "odd-owned,odd-required", server=server, at=at)
+        outcome = made.create("--include", ODD, server=server, at=at)
     tap.report(outcome.status == 0, "a rootfs to work on", outcome)
     for number, name in enumerate(SETS):
         _, mask = built_without(number, None)
@@ -232,7 +234,8 @@ calls()
 installed.enter("capabilities, one by one")
 FOLDER = f"{SCRATCH}/{os.getpid()}.owned"
 owned = mirror().with_packages(FOLDER, [debs.make(f"{FOLDER}.debs", name, arch(), **how)
-                                        for name, how in (("odd-owned", OWNED), ("odd-required", REQUIRED))])
+                                        for name, how in (("odd-owned", OWNED), ("odd-required", REQUIRED))] +
+                                       [debs.capable(f"{FOLDER}.debs", arch())])
 failed = whole_life(Home(user=USER), owned, LIVES)
 tap.report(failed is None, "with all of them nothing fails", failed)
 capabilities(owned)

@@ -72,7 +72,7 @@ def halves():
                                         ("create --dry-run", asked, 1, asked.out),
                                         ("doctor", doctor, 1, doctor.out)):
         tap.report(outcome.status == status and not wrong and
-                   "longest of 32768; 65536 in one piece" in text and
+                   "the longest of 2 has 32768 ids; 65536 in one piece" in text and
                    "usermod --add-subuids 365536-431071 --add-subgids 365536-431071" in text,
                    f"{what}: two ranges of 32768 ids", *wrong, outcome)
     tap.report("refused Hello" in asked.out and "allowed Hello" not in asked.out,

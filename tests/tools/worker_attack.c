@@ -19,7 +19,7 @@
 
 /* "JOB\0ATTACK\0SECRET\0", behind a mark by which it is found. */
 static volatile char given[1024] = "the worker's orders: ";
-#define MARK sizeof("the worker's orders: ") - 1
+#define MARK (sizeof("the worker's orders: ") - 1)
 
 static struct note note = { .kind = NOTE_RESULT, .code = ERR_SYSTEM };
 static const char *secret;
