@@ -204,6 +204,25 @@ static int change_root(struct error **err)
 	return 0;
 }
 
+/* What vng needs may be there already, and would be hidden. */
+static int make_own_folder(const struct vng_places *places, struct error **err)
+{
+	if (mkdir(VM_FOLDER, 0755) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return error_errno(err, ERR_SYSTEM, "cannot make " VM_FOLDER);
+	for (size_t i = 0; i < places->count; i++)
+		if (strncmp(places->path[i], VM_FOLDER "/", strlen(VM_FOLDER "/")) == 0)
+			return error_set(err, ERR_HOST,
+					 "cannot seal the VM: vng and what it needs are in %s, but "
+					 "the VM has files of its own at " VM_FOLDER
+					 "; take that out of PATH, or install vng elsewhere",
+					 places->path[i]);
+	return error_set(err, ERR_HOST,
+			 "cannot seal the VM: vng and what it needs lead to " VM_FOLDER
+			 ", where the VM has files of its own; install vng elsewhere");
+}
+
 int sealed_root_enter(const struct vm_config *config, const struct vng_places *places, uid_t owner,
 		      struct error **err)
 {
@@ -213,9 +232,7 @@ int sealed_root_enter(const struct vm_config *config, const struct vng_places *p
 	for (size_t i = 0; i < places->count; i++)
 		if (show(places->path[i], err) < 0)
 			return -1;
-	if (mkdir(VM_FOLDER, 0755) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make " VM_FOLDER);
-	return 0;
+	return make_own_folder(places, err);
 }
 
 /* A device that the host does not have was not shown. */

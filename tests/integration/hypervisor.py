@@ -415,6 +415,26 @@ def installations():
             shutil.rmtree(f"{home.folder}/{folder}", ignore_errors=True)
 
 
+def below_mnt():
+    """Where the VM has files of its own."""
+    if not AS_ROOT:
+        tap.skip("vng below /mnt", "only root mounts something at /mnt")
+        return
+    in_checkout()
+    user = home.user
+    before = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+              f"mount -t tmpfs -o mode=755 tests /mnt && mkdir /mnt/work && mount --bind {home.folder}/src /mnt/work && "
+              f'exec setpriv --reuid {user.uid} --regid {user.gid} --init-groups "$@"', "sh"]
+    with Tidy(home) as tidy:
+        outcome = home.run("run", "--path", TREE, "--kernel", KERNEL, "--root-transport", "image", "--", "true",
+                           before=before, environment={"PATH": "/mnt/work/virtme-ng:/usr/bin:/bin"}, **NOBODY)
+        wrong = tidy.complaints()
+    tap.report(outcome.status == 5 and "are in /mnt/work/virtme-ng, but the VM has files of its own at /mnt" in
+               outcome.err and not wrong, "vng below /mnt: refused, with what to do", *wrong, outcome)
+    for folder in ("src", "links"):
+        shutil.rmtree(f"{home.folder}/{folder}")
+
+
 STATUS, CONSOLE = "/mnt/status", "/mnt/console"
 TERMINAL_IN, TERMINAL_OUT = "/mnt/terminal.in", "/mnt/terminal.out"
 FLOODS = {"the status line": f"exec cat /dev/zero >{STATUS}",
@@ -819,6 +839,7 @@ attacked.close()
 as_caller()
 unsealed()
 installations()
+below_mnt()
 floods()
 sayings()
 as_json()
