@@ -16,12 +16,10 @@
 #define DIAGNOSTICS_KEPT 4096
 #define LINE_BYTES_MAX MESSAGE_MAX
 
-/* Of a call that is cancelled: so long its child may take to clean up before it is told to leave
- * that to the next command (SIGUSR1), and then to do so. That is next to nothing where there is a
- * processor for it; a child that is killed because there was none leaves a helper behind that is
- * stopped. */
+/* A call that is cancelled is gone within a second: so long its child may take to clean up before
+ * it is told to leave that to the next command (SIGUSR1), and then to do so. */
 #define GRACE_MS 600
-#define HURRY_MS 1000
+#define HURRY_MS 100
 
 /* The end of a text, of which no more than MAX bytes are kept. */
 struct tail {
