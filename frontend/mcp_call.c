@@ -348,8 +348,7 @@ void call_start(struct server *s, struct request *r, const json_t *tool, json_t 
 		.diagnostics.max = DIAGNOSTICS_KEPT,
 	};
 	if (tool_words(tool, arguments, &words, &err) < 0 || call_spawn(c, words, &err) < 0) {
-		rpc_reply_error(s, r, RPC_INTERNAL_ERROR, "%s",
-				err ? err->message : "out of memory");
+		rpc_reply_error(s, r, RPC_INTERNAL_ERROR, "%s", error_text(err));
 		call_free(c);
 	} else {
 		c->request = *r;

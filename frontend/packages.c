@@ -136,7 +136,7 @@ static int verify_release(const struct fetch *f, const char *name, const struct 
 		return release_memory_take(memory, path, key, (*release)->made, time(NULL), newest,
 					   err);
 	progress_note(f->progress, "that %s gets older will not be noticed: %s", d->what,
-		      why ? why->message : "out of memory");
+		      error_text(why));
 	return 0;
 }
 

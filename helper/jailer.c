@@ -72,8 +72,8 @@ static int start_parser(const struct starter *s, struct error **err)
 	int ends[2];
 	pid_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
+	if (packet_pair(ends, err) < 0)
+		return -1;
 	pid = fork();
 	if (pid < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot start the parser");
@@ -95,7 +95,7 @@ static int start_parser(const struct starter *s, struct error **err)
 /* Without a parser, standard error is the only place for an error. */
 static _Noreturn void give_up(const struct error *err)
 {
-	fprintf(stderr, "%s\n", err && err->message ? err->message : "out of memory");
+	fprintf(stderr, "%s\n", error_text(err));
 	_exit(1);
 }
 

@@ -10,8 +10,8 @@ int stage_start(const struct server *s, struct stage *stage, struct jail_spec sp
 {
 	int ends[2], r;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
+	if (packet_pair(ends, err) < 0)
+		return -1;
 	stage->socket = ends[0];
 	spec.program = s->worker;
 	spec.socket = ends[1];
