@@ -115,12 +115,10 @@ static int verify_object(struct listing *l, const struct cache_object *o, json_t
 	if (cache_object_verify(&l->objects, o, &why) == 0)
 		return 0;
 	if (!why || why->code != ERR_TRUST)
-		return error_set(err, why ? why->code : ERR_SPACE, "%s",
-				 why ? why->message : "out of memory");
+		return error_set(err, why ? why->code : ERR_SPACE, "%s", error_text(why));
 	if (cache_object_remove(&l->objects, o, &stays) < 0 && (!stays || stays->code != ERR_BUSY))
 		return error_set(err, stays ? stays->code : ERR_SPACE, "%s/%s is damaged: %s: %s",
-				 kind, o->name, why->message,
-				 stays ? stays->message : "out of memory");
+				 kind, o->name, why->message, error_text(stays));
 	progress_note(l->progress, "damaged, %s: %s/%s: %s", stays ? "still in use" : "removed",
 		      kind, o->name, why->message);
 	json_array_append_new(damaged, json_pack("{s:s, s:s, s:o}", "kind", kind, "name", o->name,
@@ -172,8 +170,7 @@ static int prune(struct listing *l, uint64_t most, struct error **err)
 		if (cache_object_remove(objects, &objects->list[i], &why) == 0)
 			gone += objects->list[i].bytes;
 		else if (!why || why->code != ERR_BUSY)
-			return error_set(err, why ? why->code : ERR_SPACE, "%s",
-					 why ? why->message : "out of memory");
+			return error_set(err, why ? why->code : ERR_SPACE, "%s", error_text(why));
 		if (go_on(l, i + 1, gone, gone > wanted ? gone : wanted, err) < 0)
 			return -1;
 	}

@@ -82,7 +82,7 @@ static int as_finding(struct check *c, struct error **err)
 {
 	if (*err && (*err)->code == ERR_INTERRUPTED)
 		return -1;
-	findings_add(&c->findings, "%s", *err ? (*err)->message : "out of memory");
+	findings_add(&c->findings, "%s", error_text(*err));
 	error_free(err);
 	return 0;
 }
@@ -161,7 +161,7 @@ static int look_inside(struct check *c, struct error **err)
 	if (!c->findings.anew)
 		return error_set(err, ERR_SPACE, "out of memory");
 	if (!c->manifest) {
-		findings_add_anew(&c->findings, "%s", *err ? (*err)->message : "out of memory");
+		findings_add_anew(&c->findings, "%s", error_text(*err));
 		error_free(err);
 	}
 	contents_check_structure(c->helper, c->rootfs, &c->findings);

@@ -18,7 +18,7 @@ static char *read_or_find(struct helper *h, int rootfs, const char *file, struct
 
 	/* What is not there at all, the structure's check has found. */
 	if (!text && !(err && err->code == ERR_MISSING))
-		findings_add_anew(f, "%s", err ? err->message : "out of memory");
+		findings_add_anew(f, "%s", error_text(err));
 	return text;
 }
 
@@ -57,7 +57,7 @@ void contents_check_structure(struct helper *h, int rootfs, struct findings *f)
 	for (size_t i = 0; i < COUNT; i++)
 		paths[i] = wanted[i].path;
 	if (view_find(h, rootfs, paths, COUNT, kinds, &err) < 0) {
-		findings_add(f, "%s", err ? err->message : "out of memory");
+		findings_add(f, "%s", error_text(err));
 		return;
 	}
 	for (size_t i = 0; i < COUNT; i++)
@@ -161,7 +161,7 @@ static char *find_homes(struct helper *h, int rootfs, const struct account *user
 		paths[i] = users[i].home;
 	if (paths && kinds && view_find(h, rootfs, paths, count, kinds, &err) == 0)
 		return kinds;
-	findings_add(f, "%s", err ? err->message : "out of memory");
+	findings_add(f, "%s", error_text(err));
 	free(kinds);
 	return NULL;
 }

@@ -44,8 +44,7 @@ void probe_policy(struct finding *f)
 
 	if (policy_load(POLICY_PATH, helper_is_installed(), &policy, &err) < 0 ||
 	    caller_self(&caller, NULL, &err) < 0 || grant_make(&g, policy, &caller, &err) < 0) {
-		finding_set(f, VERDICT_MISSING, "rootlet policy check", "%s",
-			    err ? err->message : "out of memory");
+		finding_set(f, VERDICT_MISSING, "rootlet policy check", "%s", error_text(err));
 		return;
 	}
 	if (!policy->path) {

@@ -117,7 +117,7 @@ static json_t *error_object(const struct error *err)
 	enum error_code code = err ? err->code : ERR_SPACE;
 
 	return json_pack("{s:s, s:o}", "code", error_code_name(code), "message",
-			 json_text(err && err->message ? err->message : "out of memory"));
+			 json_text(error_text(err)));
 }
 
 int event_failure(json_t *fields, const struct error *err, int status)

@@ -57,8 +57,7 @@ void fetch_message_set_error(struct fetch_message *result, bool failed, const st
 		return;
 	result->result.code = error ? error->code : ERR_SPACE;
 	result->result.number = error ? error->number : 0;
-	snprintf(result->result.text, sizeof(result->result.text), "%s",
-		 error && error->message ? error->message : "out of memory");
+	snprintf(result->result.text, sizeof(result->result.text), "%s", error_text(error));
 }
 
 bool fetch_is_sealed(int fd, size_t most)

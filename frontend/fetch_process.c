@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -76,8 +75,8 @@ int fetch_process_start(const struct fetch_task *task, const struct fetch_sandbo
 	int ends[2];
 
 	*process = FETCH_PROCESS_NONE;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
+	if (packet_pair(ends, err) < 0)
+		return -1;
 	/* No signal may find the new process with our handlers, which it would run. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);

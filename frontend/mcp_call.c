@@ -16,12 +16,10 @@
 #define DIAGNOSTICS_KEPT 4096
 #define LINE_BYTES_MAX MESSAGE_MAX
 
-/* Of a call that is cancelled: so long its child may take to clean up before it is told to leave
- * that to the next command (SIGUSR1), and then to do so. That is next to nothing where there is a
- * processor for it; a child that is killed because there was none leaves a helper behind that is
- * stopped. */
+/* A call that is cancelled is gone within a second: so long its child may take to clean up before
+ * it is told to leave that to the next command (SIGUSR1), and then to do so. */
 #define GRACE_MS 600
-#define HURRY_MS 1000
+#define HURRY_MS 100
 
 /* The end of a text, of which no more than MAX bytes are kept. */
 struct tail {
@@ -350,8 +348,7 @@ void call_start(struct server *s, struct request *r, const json_t *tool, json_t 
 		.diagnostics.max = DIAGNOSTICS_KEPT,
 	};
 	if (tool_words(tool, arguments, &words, &err) < 0 || call_spawn(c, words, &err) < 0) {
-		rpc_reply_error(s, r, RPC_INTERNAL_ERROR, "%s",
-				err ? err->message : "out of memory");
+		rpc_reply_error(s, r, RPC_INTERNAL_ERROR, "%s", error_text(err));
 		call_free(c);
 	} else {
 		c->request = *r;

@@ -153,7 +153,7 @@ static void handle_level(struct server *s, struct request *r, const json_t *para
 
 static void refuse_arguments(struct server *s, struct request *r, const struct error *err)
 {
-	const char *message = err && err->message ? err->message : "out of memory";
+	const char *message = error_text(err);
 
 	if (!s->revision->arguments_by_tool)
 		rpc_reply_error(s, r, RPC_INVALID_PARAMS, "%s", message);

@@ -205,7 +205,7 @@ static int look_at_memory(struct fetch *f, struct error **err)
 	memory = release_seen_open(NULL, &why);
 	if (memory >= 0)
 		return 0;
-	f->forgetful = strdup(why ? why->message : "out of memory");
+	f->forgetful = strdup(error_text(why));
 	return f->forgetful ? 0 : fetch_short_of_memory(err);
 }
 

@@ -169,15 +169,14 @@ static void list_one(const struct profile_place *place, json_t *array)
 	json_t *row;
 
 	if (profile_load(place->name, &p, &err) < 0 && !array)
-		style_print(stdout, STYLE_BAD, "%-16s wrong: %s\n", place->name,
-			    err ? err->message : "out of memory");
+		style_print(stdout, STYLE_BAD, "%-16s wrong: %s\n", place->name, error_text(err));
 	else if (!array)
 		print_row(place, p);
 	if (!array)
 		return;
 	row = describe_row(place, p);
 	if (!p)
-		json_object_set_new(row, "error", json_text(err ? err->message : "out of memory"));
+		json_object_set_new(row, "error", json_text(error_text(err)));
 	json_array_append_new(array, row);
 }
 

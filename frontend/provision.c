@@ -247,7 +247,7 @@ static int keep(struct helper *h, const struct provision *p, int manifest, struc
 		return 0;
 	if (why && why->code == ERR_INTERRUPTED)
 		return error_set(err, why->code, "%s", why->message);
-	progress_note(p->progress, "not kept as a base: %s", why ? why->message : "out of memory");
+	progress_note(p->progress, "not kept as a base: %s", error_text(why));
 	return 0;
 }
 
@@ -320,7 +320,7 @@ int provision_clone(struct helper *h, const struct provision *p, const struct cl
 			return 1;
 		if (!failed || failed->code != ERR_REFUSED)
 			return error_set(err, failed ? failed->code : ERR_SPACE, "%s",
-					 failed ? failed->message : "out of memory");
+					 error_text(failed));
 		progress_note(p->progress, "it stays: %s", failed->message);
 		return 1;
 	}

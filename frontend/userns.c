@@ -53,8 +53,8 @@ int userns_open(struct error **err)
 
 	if (!path)
 		return -1;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
+	if (packet_pair(ends, err) < 0)
+		return -1;
 	ours = ends[0];
 	theirs = ends[1];
 	if (start(path, theirs, &child, err) < 0)

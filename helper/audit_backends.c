@@ -15,7 +15,7 @@
 #include "helper/root_files.h"
 
 #define SOCKET_SECONDS 5
-/* 5 s: whoever has the lock writes a few hundred bytes. */
+/* For 5 s at most: the process that holds the lock writes a few hundred bytes. */
 #define LOCK_PAUSE 5000000 /* ns */
 #define LOCK_TRIES 1000
 
@@ -110,8 +110,8 @@ static int find_last(int file, off_t end, struct place *place, bool *cut)
 	return 0;
 }
 
-/* All of the text or nothing of it, where nobody else can have written meanwhile; moves the file's
- * *END. */
+/* Appends all of TEXT or nothing, unless somebody else can write to the file meanwhile; moves *END,
+ * where the file ends. */
 static int append(int file, off_t *end, const char *text, size_t length, bool unlocked)
 {
 	ssize_t n = RETRY_ON_EINTR(write(file, text, length));

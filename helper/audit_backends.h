@@ -34,5 +34,5 @@ extern const struct backend audit_backends[AUDIT_BACKENDS];
 /* The socket PATH for datagrams, or -1 with errno set. */
 int audit_connect(const char *path);
 
-/* Gives E its place behind the record that was the last one of A. */
+/* Chains E to the last record of A. */
 void entry_chain(const struct audit *a, struct entry *e);

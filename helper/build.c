@@ -36,7 +36,7 @@ void build_abandon(struct server *s)
 	stage_end(&s->verifier);
 	stage_end(&s->unpacker);
 	if (tree_remove(s, s->parent, s->staging_name, s->staging, &err) < 0)
-		fprintf(stderr, "%s\n", err && err->message ? err->message : "out of memory");
+		fprintf(stderr, "%s\n", error_text(err));
 	close_build(s);
 }
 

@@ -26,6 +26,6 @@ const struct field *task_fields(uint32_t operation);
 /* Every field of TASK has its shape. Returns 0 or -1 with ERR_INPUT that names the field. */
 int task_check(const struct task *task, struct error **err);
 
-/* What TASK asks for in one line, for the record: "name=x suite=jammy", after FOLDERS, which is
+/* What TASK asks for in one line, for the audit log: "name=x suite=jammy", after FOLDERS, which is
  * empty or ends with a blank. Its fields may be of any shape; what has no room ends in "...". */
 void task_describe(const struct task *task, const char *folders, char *into, size_t size);

@@ -35,17 +35,26 @@ int jailer_act_for_caller(struct error **err)
 	return 0;
 }
 
+/* Each change of an id makes the kernel forget what to send when the parent dies, and may let the
+ * process be dumped: prctl(2), PR_SET_PDEATHSIG; commit_creds() of the kernel. */
+static void take_file_ids(uid_t id)
+{
+	setfsgid(id);
+	setfsuid(id);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+		_exit(1);
+}
+
 int jailer_make_for_range(void)
 {
-	setfsgid(0);
-	return setfsuid(0);
+	take_file_ids(0);
+	return 0;
 }
 
 void jailer_make_for_caller(const int *ignored)
 {
 	(void)ignored;
-	setfsuid(CALLER_ID);
-	setfsgid(CALLER_ID);
+	take_file_ids(CALLER_ID);
 }
 
 /* How the start went, as record_receive() takes it. */
@@ -63,8 +72,8 @@ static int start_parser(const struct starter *s, struct error **err)
 	int ends[2];
 	pid_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
+	if (packet_pair(ends, err) < 0)
+		return -1;
 	pid = fork();
 	if (pid < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot start the parser");
@@ -86,7 +95,7 @@ static int start_parser(const struct starter *s, struct error **err)
 /* Without a parser, standard error is the only place for an error. */
 static _Noreturn void give_up(const struct error *err)
 {
-	fprintf(stderr, "%s\n", err && err->message ? err->message : "out of memory");
+	fprintf(stderr, "%s\n", error_text(err));
 	_exit(1);
 }
 

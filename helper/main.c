@@ -86,7 +86,7 @@ static int check_channel(struct error **err)
 /* Without a parser, standard error is the only place for an error. */
 static int complain(const struct error *err)
 {
-	fprintf(stderr, "%s\n", err && err->message ? err->message : "out of memory");
+	fprintf(stderr, "%s\n", error_text(err));
 	return 1;
 }
 

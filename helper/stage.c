@@ -10,8 +10,8 @@ int stage_start(const struct server *s, struct stage *stage, struct jail_spec sp
 {
 	int ends[2], r;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
+	if (packet_pair(ends, err) < 0)
+		return -1;
 	stage->socket = ends[0];
 	spec.program = s->worker;
 	spec.socket = ends[1];
@@ -25,13 +25,13 @@ int stage_start(const struct server *s, struct stage *stage, struct jail_spec sp
 	return r;
 }
 
-/* Of what a worker sends beside, a single descriptor is kept, if one is wanted. */
+/* Of the descriptors that a worker sends, only one is kept: the result's, if it is wanted. */
 static int receive_note(const struct stage *stage, struct note *note, int *fd, struct error **err)
 {
 	int fds[PACKET_FDS_MAX];
 	size_t count;
 	ssize_t n = packet_receive(stage->socket, note, sizeof(*note), fds, &count, NULL);
-	bool keep = fd && n == (ssize_t)sizeof(*note) && count == 1;
+	bool keep = fd && n == (ssize_t)sizeof(*note) && note->kind == NOTE_RESULT && count == 1;
 
 	for (size_t i = keep; i < count; i++)
 		close(fds[i]);

@@ -1,11 +1,12 @@
-#include "helper/jailer.h"
 #include "helper/trees.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "helper/jailer.h"
 #include "helper/serve.h"
+#include "lib/read_all.h"
 
 #define NAMES_MAX (64 << 20) /* bytes of a list of files */
 #define TRIAL ".rootlet-trial"
@@ -97,25 +98,20 @@ static char *read_list(int fd, struct error **err)
 {
 	_cleanup_free_ char *text = NULL;
 	struct stat st;
-	size_t size;
+	size_t size = 0, most;
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > NAMES_MAX) {
 		error_set(err, ERR_SYSTEM, "rootlet-worker sent no list of files");
 		return NULL;
 	}
-	size = (size_t)st.st_size;
-	text = calloc(1, size + 2);
-	for (size_t at = 0; text && at < size;) {
-		ssize_t n = RETRY_ON_EINTR(pread(fd, text + at, size - at, (off_t)at));
-
-		if (n <= 0) {
-			error_errno(err, ERR_SYSTEM, "cannot read a list of files");
-			return NULL;
-		}
-		at += (size_t)n;
+	/* One byte more than there is, for the second NUL. */
+	most = (size_t)st.st_size + 1;
+	text = lseek(fd, 0, SEEK_SET) == 0 ? read_all(fd, most, &size) : NULL;
+	if (!text || size == most) {
+		error_errno(err, ERR_SYSTEM, "cannot read a list of files");
+		return NULL;
 	}
-	if (!text)
-		error_set(err, ERR_SPACE, "out of memory");
+	text[size + 1] = '\0';
 	return STEAL_PTR(text);
 }
 

@@ -9,6 +9,6 @@
  * 0, or -1 with ERR set: ERR_HOST. */
 int worker_open(const struct session *session, int *program, struct error **err);
 
-/* In a jail, with the rights that the worker is to have: becomes PROGRAM, which does WHAT
- * ("verify", "unpack") for the other end of SOCKET. */
+/* In a jail, with the rights that the worker is to have: becomes PROGRAM, which does the
+ * job WHAT (worker/jobs.h) for the other end of SOCKET. */
 _Noreturn void worker_start(int program, const char *what, int socket);

@@ -19,8 +19,7 @@ void note_set_error(struct note *note, const struct error *error)
 {
 	note->code = error ? error->code : ERR_SPACE;
 	note->number = error ? error->number : 0;
-	snprintf(note->text, sizeof(note->text), "%s",
-		 error && error->message ? error->message : "out of memory");
+	snprintf(note->text, sizeof(note->text), "%s", error_text(error));
 }
 
 void note_result(int channel, const struct error *error, int status)

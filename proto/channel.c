@@ -44,6 +44,13 @@ static int send_packet(int channel, const void *data, size_t size, const int *fd
 	return error_errno(err, ERR_SYSTEM, "cannot send a message of %zu bytes", size);
 }
 
+int packet_pair(int ends[static 2], struct error **err)
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
+	return 0;
+}
+
 int packet_send(int channel, const void *data, size_t size, const int *fds, size_t fd_count,
 		struct error **err)
 {

@@ -11,6 +11,9 @@
 #define PACKET_MAX 65536
 #define PACKET_FDS_MAX 4
 
+/* Makes a channel: both of its ENDS, close-on-exec, are the caller's. 0, or -1 with ERR set. */
+int packet_pair(int ends[static 2], struct error **err);
+
 /* Sends one packet. SIZE is in bytes, at most PACKET_MAX; FDS stay the caller's.
  * Returns 0, or -1 with ERR set (ERR_INTERRUPTED where the other side is gone). */
 int packet_send(int channel, const void *data, size_t size, const int *fds, size_t fd_count,

@@ -90,6 +90,11 @@ int error_wrap(struct error **err, const char *format, ...)
 	return -1;
 }
 
+const char *error_text(const struct error *error)
+{
+	return error && error->message ? error->message : "out of memory";
+}
+
 void error_free(struct error **err)
 {
 	if (!err || !*err)

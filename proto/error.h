@@ -56,6 +56,9 @@ static inline int error_returned(int result)
 #define error_errno(...) error_returned(error_errno(__VA_ARGS__))
 #define error_wrap(...) error_returned(error_wrap(__VA_ARGS__))
 
+/* The message of ERROR, never NULL: an error, or its message, is missing if memory was short. */
+const char *error_text(const struct error *error);
+
 void error_free(struct error **err);
 
 /* The code's stable name ("trust", "busy"), for --json and logs. */

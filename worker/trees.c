@@ -1,10 +1,12 @@
 #include "worker/trees.h"
 
 #include <fcntl.h>
+#include <string.h>
 
 #include "lib/task.h"
 #include "worker/clone.h"
 #include "worker/digest.h"
+#include "worker/jobs.h"
 #include "worker/walk.h"
 
 struct work {
@@ -75,37 +77,20 @@ static int linked(struct work *w, struct error **err)
 	return clone_linked(w->source, w->tree, &w->names, err);
 }
 
-int work_count(int socket)
+int trees_run(const char *what, int socket)
 {
-	return work(socket, count);
-}
+	static const struct {
+		const char *name;
+		int (*run)(struct work *w, struct error **err);
+	} jobs[] = {
+		{ "count", count },	    { "check-mounts", mounts },
+		{ "digest", digest },	    { "empty", empty },
+		{ "clone", clone_whole },   { "clone-to-link", clone_to_link },
+		{ "clone-linked", linked },
+	};
 
-int work_check_mounts(int socket)
-{
-	return work(socket, mounts);
-}
-
-int work_digest(int socket)
-{
-	return work(socket, digest);
-}
-
-int work_empty(int socket)
-{
-	return work(socket, empty);
-}
-
-int work_clone(int socket)
-{
-	return work(socket, clone_whole);
-}
-
-int work_clone_to_link(int socket)
-{
-	return work(socket, clone_to_link);
-}
-
-int work_clone_linked(int socket)
-{
-	return work(socket, linked);
+	for (size_t i = 0; i < sizeof(jobs) / sizeof(*jobs); i++)
+		if (strcmp(what, jobs[i].name) == 0)
+			return work(socket, jobs[i].run);
+	return NO_SUCH_JOB;
 }

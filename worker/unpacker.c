@@ -66,8 +66,8 @@ static int start_worker(struct unpacker *u, struct error **err)
 	int ends[2];
 	pid_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
+	if (packet_pair(ends, err) < 0)
+		return -1;
 	pid = fork();
 	if (pid < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot start a process that unpacks");

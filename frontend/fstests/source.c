@@ -375,7 +375,7 @@ static bool is_whole(const char *target, struct progress *progress)
 	if (sums_verify(fd, NULL, &why) == 0)
 		return true;
 	progress_note(progress, "not using the fstests in the cache, which is damaged: %s",
-		      why ? why->message : "out of memory");
+		      error_text(why));
 	return false;
 }
 

@@ -106,6 +106,7 @@ ROWS = [
     ("write-source", CLONERS, r"open=EROFS "),
     ("cut-file", READERS, r"open=EROFS "),
     ("cut-file", ("empty",), ENDED),
+    ("send-files", (*READERS, *CLONERS), r"sent"),
     ("start-tree", (*READERS, "empty"), r"open=done exec=EACCES "),
     ("start-source", CLONERS, r"open=done exec=EACCES "),
     # What it lists to be linked, or to be put in the place of other files.

@@ -236,6 +236,17 @@ static void start_source(void)
 	start_program(open("/source/usr/bin/true", O_RDONLY | O_CLOEXEC));
 }
 
+/* More descriptors than a process can have. */
+static void send_files(void)
+{
+	struct note progress = { .kind = NOTE_PROGRESS };
+
+	for (int i = 0; i < 5000; i++)
+		if (note_send(SOCKET, &progress, 2) < 0)
+			return;
+	say("sent");
+}
+
 /* Until the jail is ended. */
 static void keep_waiting(void)
 {
@@ -272,6 +283,7 @@ static const struct attack {
 	{ "cut-file", cut_file },
 	{ "start-tree", start_tree },
 	{ "start-source", start_source },
+	{ "send-files", send_files },
 	{ "wait", keep_waiting },
 };
 
