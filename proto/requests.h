@@ -60,7 +60,7 @@
 	REQUEST(OPEN,        Open,       open,        NULL,     "o",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
 	REQUEST(READ,        Read,       read,        NULL,     "t",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
 	REQUEST(FIND,        Find,       find,        NULL,     "t",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
-	REQUEST(CHECK_RELEASE, CheckRelease, check_release, NULL, "ff", WHEN_IDLE,     HOUR,        CAPS_JAIL)
+	REQUEST(CHECK_RELEASE, CheckRelease, check_release, NULL, "ff", WHEN_IDLE,     HOUR,        CAPS_VIEW)
 
 /* The fields of each, as rootlet.proto names them and in the order in which an audit record has them:
  * FIELD(request, TEXT, name, size with its NUL, validator, what it is in a refusal)
