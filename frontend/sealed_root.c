@@ -213,13 +213,14 @@ static int make_own_folder(const struct vng_places *places, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot make " VM_FOLDER);
 	for (size_t i = 0; i < places->count; i++)
 		if (strncmp(places->path[i], VM_FOLDER "/", strlen(VM_FOLDER "/")) == 0)
-			return error_set(err, ERR_HOST,
-					 "cannot seal the VM: vng and what it needs are in %s, but "
-					 "the VM has files of its own at " VM_FOLDER
-					 "; take that out of PATH, or install vng elsewhere",
-					 places->path[i]);
+			return error_set(
+				err, ERR_HOST,
+				"cannot seal the VM: vng needs %s, but the VM has files of "
+				"its own at " VM_FOLDER
+				"; take that out of PATH, or install vng elsewhere",
+				places->path[i]);
 	return error_set(err, ERR_HOST,
-			 "cannot seal the VM: vng and what it needs lead to " VM_FOLDER
+			 "cannot seal the VM: what vng needs leads to " VM_FOLDER
 			 ", where the VM has files of its own; install vng elsewhere");
 }
 

@@ -4,6 +4,7 @@ import contextlib
 import filecmp
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -12,7 +13,6 @@ from support import protocol, tap
 from support.protocol import INPUT
 from support.world import SCRATCH, SOURCE, Home
 
-LAST = '	REQUEST(FIND,        Find,       find,        NULL,     "t",    WHEN_ALWAYS,   0,           CAPS_LOOK)\n'
 ROW = '	REQUEST(SAMPLE,      Sample,     sample,      "check",  "d",    WHEN_IDLE,     MINUTE,      CAPS_NONE)\n'
 FIELDS = r"""
 #define SAMPLE_FIELDS(FIELD) \
@@ -42,23 +42,25 @@ int handle_sample(struct server *s, const struct task *t, const int *fds, struct
 }
 """
 EDITS = [
-    ("proto/requests.h", LAST, LAST.rstrip("\n") + " \\\n" + ROW),
-    ("proto/requests.h", "/* clang-format on */\n", FIELDS),
-    ("proto/rootlet.proto", "		Find find = 20;\n", "		Find find = 20;\n		Sample sample = 21;\n"),
-    ("proto/rootlet.proto", "message Reply {\n", MESSAGE),
-    ("helper/meson.build", "'look.c',", "'look.c', 'sample.c',"),
+    # Each behind what is the last one now.
+    ("proto/requests.h", r"(?<=\))(?=\n\n/\* The fields of each)", " \\\n" + ROW.rstrip("\n")),
+    ("proto/requests.h", r"/\* clang-format on \*/\n\Z", FIELDS),
+    ("proto/rootlet.proto", r"(?<== NUMBER;\n)(?=\t\}\n)", "\t\tSample sample = NEXT;\n"),
+    ("proto/rootlet.proto", r"message Reply \{\n", MESSAGE),
+    ("helper/meson.build", "(?<='look.c',)", " 'sample.c',"),
 ]
 
 
 def add(tree):
     """True if each place was there once."""
-    good = True
+    good, last = True, len(protocol.REQUESTS)
     for name, old, new in EDITS:
         with open(f"{tree}/{name}", encoding="utf-8") as file:
             text = file.read()
-        good = good and text.count(old) == 1
+        text, count = re.subn(old.replace("NUMBER", str(last)), lambda _, new=new: new.replace("NEXT", str(last + 1)), text)
+        good = good and count == 1
         with open(f"{tree}/{name}", "w", encoding="utf-8") as file:
-            file.write(text.replace(old, new))
+            file.write(text)
     with open(f"{tree}/helper/sample.c", "w", encoding="utf-8") as file:
         file.write(HANDLER)
     return good
