@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "frontend/command.h"
-#include "frontend/commandline.h"
-#include "frontend/complete.h"
-#include "frontend/style.h"
-#include "frontend/suggest.h"
-#include "frontend/text.h"
-#include "proto/standard.h"
+#include "frontend/commands/commands.h"
+#include "frontend/commands/commandline.h"
+#include "frontend/commands/complete.h"
+#include "frontend/cli/style.h"
+#include "frontend/cli/suggest.h"
+#include "frontend/cli/text.h"
+#include "lib/standard_descriptors.h"
 
 static int command_help(int argc, char **argv);
 

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "proto/error.h"
+#include "lib/error.h"
 
 /* openat2 with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS; close-on-exec. -1 with errno set. */
 int tree_open_beneath(int folder, const char *path, int flags, mode_t mode);

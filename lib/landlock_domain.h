@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proto/error.h"
+#include "lib/error.h"
 
 /* The kernel's headers of the oldest release that builds this are those of interface 1; the bits
  * are the kernel's for ever. The number is that of the interface which has them. */

@@ -1,6 +1,6 @@
 #include "lib/read_all.h"
 
-#include "proto/cleanup.h"
+#include "lib/cleanup.h"
 
 char *read_all(int fd, size_t most, size_t *size)
 {

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "proto/error.h"
+#include "lib/error.h"
 
 #define RELEASE_MEMORY_ENTRIES 1024
 #define RELEASE_KEY_MAX 400 /* bytes of a key: printable ASCII */

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "proto/error.h"
-#include "proto/hex.h"
+#include "lib/error.h"
+#include "lib/hex.h"
 
 /* The time in FIELD of TEXT, whatever the locale: 0 if TEXT has no such field, -1 if it cannot be
  * read. Seconds since 1970. */

@@ -1,6 +1,6 @@
 #include "lib/write_all.h"
 
-#include "proto/cleanup.h"
+#include "lib/cleanup.h"
 
 int write_all(int fd, const void *data, size_t size)
 {

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "proto/error.h"
+#include "lib/error.h"
 
 /* What the process that becomes getent does first; NULL: nothing. It returns 0, or -1. */
 typedef int accounts_isolate(void);

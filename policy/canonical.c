@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "proto/cleanup.h"
+#include "lib/cleanup.h"
 
 #define LINKS_MAX 40 /* as the kernel: path_resolution(7) */
 

@@ -4,7 +4,7 @@
 
 #include <limits.h>
 
-#include "proto/error.h"
+#include "lib/error.h"
 
 /* Opens the directory behind FD once more, for reading, by the PATH that the kernel gives for it,
  * through no link of any kind. Returns the new descriptor, which is the caller's to close. It is

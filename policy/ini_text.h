@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "proto/error.h"
+#include "lib/error.h"
 
 struct ini_text {
 	const char *path;    /* for messages */

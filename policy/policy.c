@@ -10,7 +10,7 @@
 #include "policy/ini_text.h"
 #include "policy/operations.h"
 #include "policy/subids.h"
-#include "proto/names.h"
+#include "lib/names.h"
 
 #define BYTES_MAX (256 * 1024) /* of the file: with it, the words, rules and ranges are bounded */
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "proto/error.h"
+#include "lib/error.h"
 
 #define POLICY_PATH "/etc/rootlet/policy.conf"
 #define POLICY_RANGE 65535u    /* ids of one caller's range */

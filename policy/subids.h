@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "proto/error.h"
+#include "lib/error.h"
 
 #define SUBIDS_NEEDED 65536u /* in one piece: those of the rootfs, and a spare one */
 /* Where root has no range of its own: above what login.defs(5) gives away (SUB_UID_MAX is

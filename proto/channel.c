@@ -1,4 +1,4 @@
-#include "channel.h"
+#include "proto/channel.h"
 
 #include <stdint.h>
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "error.h"
+#include "lib/error.h"
 
 #define PROTOCOL_VERSION 6u
 #define PACKET_MAX 65536

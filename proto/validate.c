@@ -1,4 +1,4 @@
-#include "validate.h"
+#include "proto/validate.h"
 
 #include <string.h>
 

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "hex.h"
-#include "names.h"
+#include "lib/hex.h"
+#include "lib/names.h"
 
 #define MIRROR_MAX 300
 #define PACKAGE_NAME_MAX 100

@@ -1,4 +1,4 @@
-# Completion of rootlet for bash. What can follow, rootlet itself knows: see frontend/complete.c.
+# Completion of rootlet for bash. What can follow, rootlet itself knows: see frontend/commands/complete.c.
 
 _rootlet() {
 	local words=() line cur=${COMP_WORDS[COMP_CWORD]} i

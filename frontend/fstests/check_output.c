@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "frontend/text.h"
+#include "frontend/cli/text.h"
 #include "lib/clock.h"
 
 #define LINE_SIZE 4096

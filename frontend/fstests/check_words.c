@@ -9,7 +9,7 @@
 
 #include "frontend/fstests/check_output.h"
 #include "frontend/fstests/fstests.h"
-#include "frontend/tree.h"
+#include "frontend/cli/tree.h"
 #include "lib/write_all.h"
 
 #define FILE_MOST (1u << 20)

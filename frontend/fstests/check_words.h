@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "frontend/fstests/plan.h"
-#include "proto/error.h"
+#include "frontend/fstests/test_plan.h"
+#include "lib/error.h"
 
 /* ERR_INPUT where check would refuse WORDS, or ignore one that its user means: an option behind the
  * names of tests, one without its value, a test that the built tree TREE (NULL: unknown) lacks. */

@@ -4,9 +4,9 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "frontend/events.h"
+#include "frontend/cli/events.h"
 #include "frontend/fstests/fstests.h"
-#include "frontend/text.h"
+#include "frontend/cli/text.h"
 
 /* Of the tests that are left: what each took in an earlier run, else what one takes on average. */
 static double seconds_left(const struct fstests_run *run)

@@ -4,14 +4,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "frontend/fstests/plan.h"
+#include "frontend/fstests/test_plan.h"
 #include "frontend/fstests/results.h"
-#include "frontend/fstests/run_folder.h"
-#include "frontend/progress.h"
-#include "frontend/root.h"
-#include "frontend/vm.h"
+#include "frontend/fstests/run_directory.h"
+#include "frontend/cli/progress.h"
+#include "frontend/vm/guest_root.h"
+#include "frontend/vm/vm.h"
 
-/* Places in the guest, which policy/guest/fstests.sh knows too. */
+/* Places in the guest, which frontend/guest/fstests.sh knows too. */
 #define FSTESTS_SHARE "/opt/rootlet/source"
 #define RESULTS_SHARE "/opt/rootlet/results"
 #define MODULES_SHARE "/opt/rootlet/modules"
@@ -64,7 +64,7 @@ struct fstests_run {
 	const struct fstests_options *options;
 	struct run_folder folder;
 	struct vm_config vm; /* without the command */
-	const char *source;  /* ROOTLET_SOURCE of policy/guest/fstests.sh */
+	const char *source;  /* ROOTLET_SOURCE of frontend/guest/fstests.sh */
 	const char *tree;    /* fstests on the host, built */
 	char *const *words;  /* check's, as the guest gets them */
 	size_t word_count;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frontend/text.h"
+#include "frontend/cli/text.h"
 
 #define LINE_SIZE 1024
 #define TEST_SIZE 128

@@ -2,9 +2,9 @@
  * ELF programs what the loader must find, for scripts the program in their first line. */
 #pragma once
 
-#include "proto/error.h"
+#include "lib/error.h"
 
-/* In the folder of results; read by policy/guest/fstests.sh. Lines of words with a tab between:
+/* In the folder of results; read by frontend/guest/fstests.sh. Lines of words with a tab between:
  *
  *   load    LOADER  PROGRAM    PROGRAM must load
  *   script  INTERPRETER  PROGRAM  COMMAND

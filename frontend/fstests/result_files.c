@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "frontend/fstests/kernel_log.h"
-#include "frontend/text.h"
-#include "frontend/tree.h"
+#include "frontend/cli/text.h"
+#include "frontend/cli/tree.h"
 
 #define NOTRUN_MOST 4096
 #define OUTPUT_MOST 4096
@@ -13,7 +13,7 @@
 #define DMESG_SHOWN 4096
 #define LOG_MOST (1u << 20)
 #define UNSTARTABLE_MOST (4u << 20)
-#define MOUNTED "/mnt/" /* policy/guest/fstests.sh mounts the test filesystems there */
+#define MOUNTED "/mnt/" /* frontend/guest/fstests.sh mounts the test filesystems there */
 
 #define IN_LOG "check.log has it among the failures"
 

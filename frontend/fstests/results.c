@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "frontend/events.h"
-#include "frontend/folder.h"
-#include "frontend/tree.h"
+#include "frontend/cli/events.h"
+#include "frontend/cli/directory.h"
+#include "frontend/cli/tree.h"
 
 #define LIST_MOST (64u << 20)
 

@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
-#include "proto/error.h"
+#include "lib/error.h"
 
 enum test_status {
 	TEST_PASS,

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "frontend/fstests/fstests.h"
-#include "frontend/style.h"
-#include "frontend/text.h"
+#include "frontend/cli/style.h"
+#include "frontend/cli/text.h"
 #include "lib/clock.h"
 
 #define DETAIL_LINES 12

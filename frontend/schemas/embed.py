@@ -11,7 +11,7 @@ def literal(text):
     return f'"{escaped}"'
 
 
-print("/* Made from frontend/tools.json and frontend/schemas by frontend/schemas/embed.py. */")
+print("/* Made from frontend/mcp/tools.json and frontend/schemas by frontend/schemas/embed.py. */")
 for path in sys.argv[1:]:
     with open(path, encoding="utf-8") as file:
         text = json.dumps(json.load(file), separators=(",", ":"), ensure_ascii=False)

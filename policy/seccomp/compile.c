@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "policy/privilege_rules.h"
-#include "proto/standard.h"
+#include "lib/standard_descriptors.h"
 
 /* Any number above what libseccomp knows: calls newer than that "do not exist". */
 #define CALL_NUMBERS 1024

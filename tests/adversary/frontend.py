@@ -23,7 +23,7 @@ from support.protocol import INPUT, REQUESTS, TRUST, Helper, opened, request
 from support.world import (AS_ROOT, SCRATCH, Home, children, command_of, mirror, processes_left, small_rootfs, wait_until)
 
 BURST = 10000
-PACKAGE = 10  # proto/error.h
+PACKAGE = 10  # lib/error.h
 MANIFEST_MAX = 1 << 20  # proto/validate.h
 BURST_SECONDS = 60
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"

@@ -4,10 +4,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "frontend/cache.h"
-#include "frontend/resolve.h"
-#include "frontend/resolve_cache.h"
-#include "proto/standard.h"
+#include "frontend/archive/cache.h"
+#include "frontend/archive/resolve.h"
+#include "frontend/archive/resolve_cache.h"
+#include "lib/standard_descriptors.h"
 
 int main(int argc, char **argv)
 {

@@ -10,10 +10,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "frontend/client.h"
-#include "frontend/view.h"
+#include "frontend/client/client.h"
+#include "frontend/client/view.h"
 #include "lib/clock.h"
-#include "proto/standard.h"
+#include "lib/standard_descriptors.h"
 
 static int complain(const struct error *err)
 {

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "lib/write_all.h"
-#include "proto/error.h"
+#include "lib/error.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

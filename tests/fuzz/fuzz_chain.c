@@ -1,6 +1,6 @@
 /* The helper's own reading of a signed text and of a Packages file, behind the signature check: an
  * archive's key can be stolen. Includes the file, as what it tries is static there. */
-#include "worker/chain.c"
+#include "helper/worker/verify/chain.c"
 
 #include "fuzz.h"
 

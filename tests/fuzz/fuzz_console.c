@@ -1,6 +1,6 @@
 /* What a hostile guest writes on its console and on its status line. Includes the file, as what it
  * tries is static there. */
-#include "frontend/vm.c"
+#include "frontend/vm/vm.c"
 
 #include "fuzz.h"
 

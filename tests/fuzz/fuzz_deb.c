@@ -1,8 +1,8 @@
 /* Unpacking of a .deb by the front end, which takes kernels out of packages. */
 #include <sys/stat.h>
 
-#include "frontend/deb_files.h"
-#include "frontend/folder.h"
+#include "frontend/archive/deb_files.h"
+#include "frontend/cli/directory.h"
 
 #include "fuzz.h"
 

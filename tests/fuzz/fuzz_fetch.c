@@ -2,8 +2,8 @@
  * that say how long it is. */
 #include <sys/socket.h>
 
-#include "frontend/fetch_client.h"
-#include "frontend/package_set.h"
+#include "frontend/archive/fetch_client.h"
+#include "frontend/archive/package_set.h"
 
 #include "fuzz.h"
 

@@ -1,7 +1,7 @@
 /* A manifest, which a rootfs's scripts can have written. */
 #include <unistd.h>
 
-#include "frontend/manifest.h"
+#include "frontend/rootfs/manifest.h"
 
 #include "fuzz.h"
 

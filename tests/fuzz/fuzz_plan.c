@@ -2,7 +2,7 @@
  * "%package NAME STATE" and its control file, "%conffiles" and "%triggers" and those of the
  * package. Nothing may come to lie beside the tree, and the script calls for each package once.
  * Includes the file for the script's constant parts, which are static there. */
-#include "worker/plan.c"
+#include "helper/worker/unpack/unpack_plan.c"
 
 #include "layout.h"
 #include "lib/write_all.h"

@@ -1,5 +1,5 @@
 /* A profile's text. What it extends is the same text. */
-#include "frontend/profile_parse.h"
+#include "frontend/rootfs/profile_parse.h"
 
 #include "fuzz.h"
 #include "proto/validate.h"

@@ -1,5 +1,5 @@
 /* The front end's reading of a signed text. */
-#include "frontend/release.h"
+#include "frontend/archive/release.h"
 #include "lib/release_text.h"
 
 #include "fuzz.h"

@@ -1,5 +1,5 @@
 /* A task as a parser that is taken over would send it: any bytes of the right length. */
-#include "helper/fields.h"
+#include "helper/parser/fields.h"
 
 #include "fuzz.h"
 

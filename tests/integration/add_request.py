@@ -30,7 +30,7 @@ message Reply {
 """
 HANDLER = """#include <string.h>
 
-#include "helper/serve.h"
+#include "helper/jailer/serve.h"
 
 int handle_sample(struct server *s, const struct task *t, const int *fds, struct outcome *out, struct error **err)
 {
@@ -47,7 +47,7 @@ EDITS = [
     ("proto/requests.h", r"/\* clang-format on \*/\n\Z", FIELDS),
     ("proto/rootlet.proto", r"(?<== NUMBER;\n)(?=\t\}\n)", "\t\tSample sample = NEXT;\n"),
     ("proto/rootlet.proto", r"message Reply \{\n", MESSAGE),
-    ("helper/meson.build", "(?<='look.c',)", " 'sample.c',"),
+    ("helper/meson.build", "(?<='jailer/requests/look.c',)", " 'jailer/requests/sample.c',"),
 ]
 
 
@@ -61,7 +61,7 @@ def add(tree):
         good = good and count == 1
         with open(f"{tree}/{name}", "w", encoding="utf-8") as file:
             file.write(text)
-    with open(f"{tree}/helper/sample.c", "w", encoding="utf-8") as file:
+    with open(f"{tree}/helper/jailer/requests/sample.c", "w", encoding="utf-8") as file:
         file.write(HANDLER)
     return good
 
@@ -126,7 +126,8 @@ with contextlib.ExitStack() as stack:
     shutil.copytree(SOURCE, f"{work}/tree", symlinks=True, ignore=leave_out)
     tap.report(add(f"{work}/tree"), "each place of a request is where the test expects it")
     files = changed(f"{work}/tree")
-    tap.report(files == ["helper/meson.build", "helper/sample.c", "proto/requests.h", "proto/rootlet.proto"], "a request is one row, one message, one file, and that file's name in meson.build", *files)
+    tap.report(files == ["helper/jailer/requests/sample.c", "helper/meson.build", "proto/requests.h", "proto/rootlet.proto"],
+               "a request is one row, one message, one file, and that file's name in meson.build", *files)
     failed = build(f"{work}/tree")
     tap.report(not failed, "the helper is built with it", failed)
     if not failed:

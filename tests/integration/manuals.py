@@ -11,7 +11,7 @@ from support import tap
 from support.world import BUILD, SOURCE, Home
 
 home = Home()
-MAN = f"{SOURCE}/frontend/man"
+MAN = f"{SOURCE}/docs/man"
 PAGE_OF = {"chroot": "shell", "help": None}  # of the others it is the command's own; None: rootlet.1
 # What every command's help and page have, though no table of its own does.
 COMMON = {"--color": "WHEN", "--help": ""}
@@ -116,7 +116,7 @@ def check_statuses():
     shown = exit_statuses(home.run("--help").out)
     tap.report(fragment == shown and len(shown) > 8, "exit statuses: the help's table is the manual's",
                *differences(fragment, shown, "the manual", "the help"))
-    defined = set(re.findall(r"^\s+EXIT_\w+ = (\d+),", read(f"{SOURCE}/frontend/command.h"), re.M))
+    defined = set(re.findall(r"^\s+EXIT_\w+ = (\d+),", read(f"{SOURCE}/frontend/commands/commands.h"), re.M))
     tap.report(defined == set(shown), "exit statuses: every one that there is", defined ^ set(shown))
     for page in sorted(glob.glob(f"{MAN}/*.1.scd")):
         tap.report("\n# EXIT STATUS\n" in read(page) and "\n@EXIT_STATUS@\n" in read(page),
@@ -134,7 +134,7 @@ def check_pages():
         wrong += [f"refers to {other}({number}), which is missing" for other, number in
                   re.findall(r"\*(rootlet[a-z.-]*)\*\((\d)\)", text) if f"{other}.{number}" not in pages]
         tap.report(not wrong, f"page {name}: title and references", *wrong)
-    built = f"{BUILD}/frontend/man"
+    built = f"{BUILD}/docs/man"
     for name in sorted(pages):
         if not os.path.exists(f"{built}/{name}"):
             tap.report(False, f"page {name} is built", "scdoc is missing: ./quickstart --deps-only --tests")
@@ -155,7 +155,7 @@ def check_tools():
         tool = name if here.startswith("*rootlet ") else tool
         written[f"{tool} {name}"] = (default, here)
     wanted = {}
-    for one in json.loads(read(f"{SOURCE}/frontend/tools.json")):
+    for one in json.loads(read(f"{SOURCE}/frontend/mcp/tools.json")):
         words = " ".join(word for word in one["command"]["words"] if word != "--json")
         wanted[f"{one['name']} {one['name']}"] = ("-", f"*rootlet {words}*")
         for name, becomes in one["command"]["arguments"].items():
@@ -177,7 +177,7 @@ def check_tools():
 def stages(*names):
     """What the sources, or those that are named, call their stages."""
     paths = [f"{SOURCE}/{name}" for name in names] or glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True) + \
-        glob.glob(f"{SOURCE}/helper/*.c")
+        glob.glob(f"{SOURCE}/helper/**/*.c", recursive=True)
     return {stage for path in paths for stage in
             re.findall(r'(?:progress_stage|note_progress|serve_progress)\([^;"]*"([^"]*)"', read(path))}
 
@@ -187,7 +187,7 @@ def check_requests():
     table = subprocess.run([f"{BUILD}/proto/list_requests", "markdown"], stdout=subprocess.PIPE, text=True, check=True).stdout
     wanted = re.findall(r"^message Request \{.*?^\}", read(f"{SOURCE}/proto/rootlet.proto"), re.M | re.S)[0].count("=")
     tap.report(table.count("\n") == wanted + 2 and table in read(f"{SOURCE}/SECURITY.md"), "SECURITY.md has the table of requests", table)
-    page = read(f"{BUILD}/frontend/man/rootlet-protocol.7")
+    page = read(f"{BUILD}/docs/man/rootlet-protocol.7")
     names = re.findall(r"^\| (\w+) \|", table, re.M)[1:]
     missing = [name for name in names if not re.search(rf"^T\{{\n{name}\nT\}}", page, re.M)]
     tap.report(len(names) == wanted and not missing, "rootlet-protocol(7) has every request", missing)
@@ -202,14 +202,14 @@ def check_readme():
     lines = [line.strip() for line in session.group(1).splitlines()] if session else []
     lines = [line for line in lines if re.match(r"[A-Z][a-z]+ing\b", line)]
     # Of what is fetched for something else than a rootfs, that is told as well.
-    purposes = {purpose for path in glob.glob(f"{SOURCE}/frontend/*.c") for purpose in
+    purposes = {purpose for path in glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True) for purpose in
                 re.findall(r'\bpurpose = "([^"]*)"', read(path))}
-    known = stages() | {f"{stage} of {purpose}" for stage in stages("frontend/packages.c") for purpose in purposes}
+    known = stages() | {f"{stage} of {purpose}" for stage in stages("frontend/archive/packages.c") for purpose in purposes}
     wrong = [line for line in lines if re.sub(r"  .*", "", line) not in known]
     tap.report(len(lines) > 8 and not wrong, "README's session: every stage is one of the sources", *wrong)
-    missing = [stage for stage in stages("frontend/provision.c") if stage != "Cloning" and stage not in lines]
+    missing = [stage for stage in stages("frontend/rootfs/provision.c") if stage != "Cloning" and stage not in lines]
     tap.report(not missing, "README's session: every stage of a create", *missing)
-    for name in ("README.md", "frontend/man/rootlet.1.scd"):
+    for name in ("README.md", "docs/man/rootlet.1.scd"):
         shown = re.findall(r'"stage":"(.*?)"', read(f"{SOURCE}/{name}"))
         tap.report(shown and set(shown) <= stages(), f"{name}: the stage in its example", *shown)
 

@@ -387,7 +387,7 @@ def test_start_up():
 
 def test_data():
     """tools.json and what it refers to."""
-    with open(f"{SOURCE}/frontend/tools.json", encoding="utf-8") as file:
+    with open(f"{SOURCE}/frontend/mcp/tools.json", encoding="utf-8") as file:
         tools = json.load(file)
     for tool in tools:
         properties, command = tool["inputSchema"]["properties"], tool["command"]

@@ -1,5 +1,5 @@
-"""What programs of fstests need, without a guest: policy/build/fstests.sh gives a built tree its libraries,
-and functions of policy/guest/fstests.sh say what keeps programs from starting, over trees on this host."""
+"""What programs of fstests need, without a guest: frontend/guest/build-fstests.sh gives a built tree its libraries,
+and functions of frontend/guest/fstests.sh say what keeps programs from starting, over trees on this host."""
 import io
 import os
 import re
@@ -35,10 +35,10 @@ def closure():
             info = tarfile.TarInfo(name)
             info.size, info.mode = len(text), mode
             tar.addfile(info, io.BytesIO(text.encode()))
-    done = subprocess.run(["bash", f"{SOURCE}/policy/build/fstests.sh", f"{work}/built"], check=False,
+    done = subprocess.run(["bash", f"{SOURCE}/frontend/guest/build-fstests.sh", f"{work}/built"], check=False,
                           input=sources.getvalue(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH": libraries})
-    if not tap.report(done.returncode == 0, "build/fstests.sh builds", done.stderr.decode()):
+    if not tap.report(done.returncode == 0, "build-fstests.sh builds", done.stderr.decode()):
         return
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
         names = {name.removeprefix("./") for name in tar.getnames()}
@@ -61,7 +61,7 @@ def loader():
 def guest(function, tree, needs="", library=None, before=""):
     """(exit status, output) of FUNCTION of guest/fstests.sh, for TREE; LIBRARY is where the loader looks
     besides."""
-    with open(f"{SOURCE}/policy/guest/fstests.sh", encoding="utf-8") as file:
+    with open(f"{SOURCE}/frontend/guest/fstests.sh", encoding="utf-8") as file:
         functions = re.findall(r"^\w+\(\) \{\n.*?^\}\n", file.read(), re.M | re.S)
     results = folder("results")
     with open(f"{results}/rootlet.needs", "w", encoding="utf-8") as file:

@@ -144,16 +144,16 @@ def network_calls():
 def wanted_files():
     """What an administrator has to find, below the prefix: for each source, what comes of it."""
     files = ["bin/rootlet", "libexec/rootlet/rootlet-helper", "libexec/rootlet/rootlet-worker", "share/rootlet/install-helper",
-             "share/rootlet/policy.conf.example", "share/rootlet/smoke.sh", "share/rootlet/guest/init.sh",
-             "share/rootlet/guest/fstests.sh", "share/rootlet/guest/command.sh", "share/rootlet/build/fstests.sh",
+             "share/rootlet/policy.conf.example", "share/rootlet/guest/smoke.sh", "share/rootlet/guest/init.sh",
+             "share/rootlet/guest/fstests.sh", "share/rootlet/guest/command.sh", "share/rootlet/guest/build-fstests.sh",
              "share/rootlet/apparmor/rootlet-helper.apparmor", "share/rootlet/apparmor/rootlet-userns.apparmor",
              "libexec/rootlet/rootlet-userns",
              "share/bash-completion/completions/rootlet", "share/zsh/site-functions/_rootlet",
              "share/fish/vendor_completions.d/rootlet.fish"]
-    files += [f"share/rootlet/profiles/{name}" for name in os.listdir(f"{SOURCE}/policy/profiles")]
+    files += [f"share/rootlet/profiles/{name}" for name in os.listdir(f"{SOURCE}/frontend/profiles")]
     files += [f"share/rootlet/schemas/{name}" for name in os.listdir(f"{SOURCE}/frontend/schemas")
               if name.endswith(".json")]
-    for name in os.listdir(f"{SOURCE}/frontend/man"):
+    for name in os.listdir(f"{SOURCE}/docs/man"):
         page = re.fullmatch(r"(.+\.(\d))\.scd", name)
         if page and shutil.which("scdoc"):
             files.append(f"share/man/man{page.group(2)}/{page.group(1)}")
@@ -253,7 +253,7 @@ def marked_for_cet():
     if os.uname().machine != "x86_64":
         tap.skip("objects are marked for CET", "x86-64 alone has it")
         return
-    for folder in ("frontend", "helper", "worker", "lib", "proto"):
+    for folder in ("frontend", "helper", "lib", "policy", "proto"):
         objects = [f"{where}/{name}" for where, _, names in os.walk(f"{BUILD}/{folder}") for name in names
                    if name.endswith(".o")]
         unmarked = [path for path in objects if not re.search("IBT, SHSTK", subprocess.run(

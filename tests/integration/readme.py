@@ -16,8 +16,8 @@ LITERAL = r'"((?:[^"\\]|\\.)*)"'
 def literals():
     """All texts in the sources, each as one however many lines it is written on."""
     found = []
-    for folder in ("frontend", "frontend/fstests", "helper", "worker", "lib", "policy", "proto"):
-        for path in glob.glob(f"{SOURCE}/{folder}/*.c"):
+    for folder in ("frontend", "helper", "lib", "policy", "proto"):
+        for path in glob.glob(f"{SOURCE}/{folder}/**/*.c", recursive=True):
             with open(path, encoding="utf-8") as file:
                 text = file.read()
             for run in re.finditer(rf"(?:{LITERAL}\s*)+", text):

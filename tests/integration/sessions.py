@@ -443,7 +443,7 @@ def plant_build(more=b""):
                               "--exclude=./.git", "--null", "-T", "/dev/stdin", "-c"], input=b".\0",
                              stdout=subprocess.PIPE, check=True).stdout
     cache = home.make_folder(f"{home.make_folder(f'{home.cache}/rootlet')}/fstests")
-    with open(f"{SOURCE}/policy/build/fstests.sh", "rb") as file:
+    with open(f"{SOURCE}/frontend/guest/build-fstests.sh", "rb") as file:
         parts = [hashlib.sha256(data).digest() for data in (archive, file.read() + more)]
     folder = f"{cache}/{made['suite']}-{made['arch']}-{hashlib.sha256(b''.join(parts)).hexdigest()}"
     shutil.rmtree(folder, ignore_errors=True)

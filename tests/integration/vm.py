@@ -68,7 +68,7 @@ def guest_script(share, link):
     lines = [f"SHARE={share}; LINK={link}; HOST_HOME={home.folder}"]
     for number, (_, command, _) in enumerate(IN_GUEST):
         lines.append(f"echo '<case {number}>'; {command}; echo '</case>'")
-    with open(f"{SOURCE}/policy/smoke.sh", encoding="utf-8") as file:
+    with open(f"{SOURCE}/frontend/guest/smoke.sh", encoding="utf-8") as file:
         smoke = file.read()
     lines.append(f"echo '<smoke>'\nbash -s <<'END-OF-SMOKE'\n{smoke}\nEND-OF-SMOKE")
     lines.append("echo \"smoke: $?\"; exit 37")

@@ -16,7 +16,7 @@ from support import tap
 from support.world import BUILD, SHARED, SOURCE
 
 # Code that runs with any capability, or decides what may: the tools search it as deeply as they can.
-PRIVILEGED = ("helper/", "worker/", "lib/", "proto/", "policy/")
+PRIVILEGED = ("helper/", "lib/", "proto/", "policy/")
 DIRECTORIES = (*PRIVILEGED, "frontend/", "tests/")
 LEFT_OUT = ("tests/fuzz/", "tests/tools/faulty.c", "tests/tools/reports.c", "tests/tools/solv_realloc.c")
 # In the other code, the search is limited, so that three times as many files take no longer, and checks

@@ -53,7 +53,7 @@ def _entry(path, inner, first):
 
 
 def digest(path, first):
-    """As worker/digest.c takes it of a tree whose ids begin at FIRST, and of how many entries."""
+    """As helper/worker/tree/digest.c takes it of a tree whose ids begin at FIRST, and of how many entries."""
     sums = [_entry(path, "", first)]
     for where, folders, names in os.walk(path):
         for name in folders + names:

@@ -13,7 +13,7 @@ from . import sanitizers
 from .pace import patient
 from .world import BUILD, HELPER
 
-INPUT, REFUSED, TRUST, BUSY, MISSING = 1, 2, 3, 5, 6  # proto/error.h
+INPUT, REFUSED, TRUST, BUSY, MISSING = 1, 2, 3, 5, 6  # lib/error.h
 # The table in proto/requests.h and the field numbers of proto/rootlet.proto.
 _table = json.loads(subprocess.run([f"{BUILD}/proto/list_requests", "json"], stdout=subprocess.PIPE, check=True).stdout)
 VERSION = _table["version"]

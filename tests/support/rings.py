@@ -6,7 +6,7 @@ import re
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DATA = "tests/rings.ini"
-DIRECTORIES = ("helper", "lib", "policy", "proto", "worker")
+DIRECTORIES = ("helper", "lib", "policy", "proto")
 # What is no comment begins with a quote, or is none of these.
 PARTS = re.compile(r"""//(?:\\\n|[^\n])*|/\*.*?\*/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""", re.S)
 

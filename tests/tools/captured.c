@@ -40,7 +40,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "frontend/fetch_process.h"
+#include "frontend/archive/fetch_process.h"
 
 #define PATH_SIZE 512
 

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "lib/task.h"
+#include "proto/task.h"
 
 #define SOCKET 3
 #define UP 40 /* more than any path has parts */

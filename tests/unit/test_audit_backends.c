@@ -1,7 +1,7 @@
 /* The backends of the audit log: which files may take records, and that nothing in a record passes
  * for a field of the journal's. What an audit log looks like: tests/integration/audit.py. */
-#include "helper/audit_backends.h"
-#include "helper/root_files.h"
+#include "helper/audit/audit_backends.h"
+#include "helper/starter/root_files.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* frontend/base.c: a base's name is another one where anything that makes it is another. */
-#include "frontend/base.h"
+/* frontend/rootfs/snapshot.c: a base's name is another one where anything that makes it is another.
+ */
+#include "frontend/rootfs/snapshot.h"
 
 #include "tap.h"
 

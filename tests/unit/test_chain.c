@@ -1,6 +1,6 @@
-/* worker/chain.c: the privileged half's verdict on whole signed files. It works on fixed paths of
- * its jail, so this has a /tmp of its own. */
-#include "worker/chain.h"
+/* helper/worker/verify/chain.c: the privileged half's verdict on whole signed files. It works on
+ * fixed paths of its jail, so this has a /tmp of its own. */
+#include "helper/worker/verify/chain.h"
 
 #include <fcntl.h>
 #include <sched.h>

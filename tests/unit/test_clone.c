@@ -1,6 +1,6 @@
-/* worker/clone.c: a copy of a tree is the same tree, and what is to be shared is left out and
- * listed. lib/output.c, which has what programs say, with it. */
-#include "worker/clone.h"
+/* helper/worker/tree/clone.c: a copy of a tree is the same tree, and what is to be shared is left
+ * out and listed. lib/output.c, which has what programs say, with it. */
+#include "helper/worker/tree/clone.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -11,8 +11,8 @@
 
 #include "lib/output.h"
 #include "lib/write_all.h"
-#include "worker/digest.h"
-#include "worker/walk.h"
+#include "helper/worker/tree/digest.h"
+#include "helper/worker/tree/walk.h"
 #include "tap.h"
 
 #define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"

@@ -1,11 +1,11 @@
-/* worker/count.c: a tree is counted as it is. */
+/* helper/worker/tree/count.c: a tree is counted as it is. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "worker/walk.h"
+#include "helper/worker/tree/walk.h"
 
 #include "lib/write_all.h"
 #include "tap.h"

@@ -1,13 +1,13 @@
-/* worker/database.c: what a package's lists of triggers and of conffiles may hold, which are
- * written where dpkg will read them. */
+/* helper/worker/unpack/database.c: what a package's lists of triggers and of conffiles may hold,
+ * which are written where dpkg will read them. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "lib/beneath.h"
 #include "lib/write_all.h"
-#include "worker/plan.h"
-#include "proto/cleanup.h"
+#include "helper/worker/unpack/unpack_plan.h"
+#include "lib/cleanup.h"
 
 #include "tap.h"
 

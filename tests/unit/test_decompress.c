@@ -1,7 +1,8 @@
-/* frontend/decompress.c, frontend/deb_files.c, frontend/kernel_features.c: no program is started
- * for what rootlet reads, whatever it begins with. libarchive would look for lrzip and others in
- * PATH, so this has programs of these names there, which say that they were started. */
-#include "frontend/decompress.h"
+/* frontend/archive/decompress.c, frontend/archive/deb_files.c, frontend/vm/kernel_features.c: no
+ * program is started for what rootlet reads, whatever it begins with. libarchive would look for
+ * lrzip and others in PATH, so this has programs of these names there, which say that they were
+ * started. */
+#include "frontend/archive/decompress.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -11,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "frontend/deb_files.h"
-#include "frontend/kernel_features.h"
+#include "frontend/archive/deb_files.h"
+#include "frontend/vm/kernel_features.h"
 
 #include "lib/write_all.h"
 #include "tap.h"

@@ -1,6 +1,6 @@
-/* worker/digest.c: whatever makes two trees different makes their digests different, and nothing
- * else does. */
-#include "worker/digest.h"
+/* helper/worker/tree/digest.c: whatever makes two trees different makes their digests different,
+ * and nothing else does. */
+#include "helper/worker/tree/digest.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "lib/write_all.h"
-#include "worker/walk.h"
+#include "helper/worker/tree/walk.h"
 #include "tap.h"
 
 struct entry {

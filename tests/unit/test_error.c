@@ -1,5 +1,5 @@
-/* proto/error.c: codes, messages and who keeps what. */
-#include "proto/error.h"
+/* lib/error.c: codes, messages and who keeps what. */
+#include "lib/error.h"
 
 #include "tap.h"
 

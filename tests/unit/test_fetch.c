@@ -1,14 +1,14 @@
-/* frontend/fetch_client.c and fetch_message.c: a fetch process that was taken over sends what it
- * likes. Nothing of it gets further than an error, and nothing of the set names anything but a file
- * of the cache. */
-#include "frontend/fetch_client.h"
+/* frontend/archive/fetch_client.c and fetch_message.c: a fetch process that was taken over sends
+ * what it likes. Nothing of it gets further than an error, and nothing of the set names anything
+ * but a file of the cache. */
+#include "frontend/archive/fetch_client.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "frontend/package_set.h"
+#include "frontend/archive/package_set.h"
 
 #include "tap.h"
 

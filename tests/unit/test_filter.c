@@ -1,7 +1,7 @@
-/* worker/filter.c: which files of a package are left out. A row is one path under the fstests
- * profile's kind of patterns. Source of what is right: dpkg(1), and dpkg itself, to which
+/* helper/worker/unpack/filter.c: which files of a package are left out. A row is one path under the
+ * fstests profile's kind of patterns. Source of what is right: dpkg(1), and dpkg itself, to which
  * tests/integration/engines.py compares. */
-#include "worker/filter.h"
+#include "helper/worker/unpack/filter.h"
 
 #include "tap.h"
 

@@ -1,6 +1,6 @@
-/* helper/idmap.c and jailer.c: which ids the outer user namespace has, who has none, and who the
- * jailer is on files. Only root can write such maps without a program. */
-#include "helper/jailer.h"
+/* helper/starter/idmap.c and jailer.c: which ids the outer user namespace has, who has none, and
+ * who the jailer is on files. Only root can write such maps without a program. */
+#include "helper/jailer/jailer.h"
 
 #include <fcntl.h>
 #include <sched.h>

@@ -1,8 +1,9 @@
-/* worker/chain.c from a verified release file down: which index and which package a signature
- * covers. It works on fixed paths of its jail, so this has a root of its own. lib/deb822.c with it.
+/* helper/worker/verify/chain.c from a verified release file down: which index and which package a
+ * signature covers. It works on fixed paths of its jail, so this has a root of its own.
+ * lib/deb822.c with it.
  */
-#include "worker/chain.h"
-#include "worker/copy.h"
+#include "helper/worker/verify/chain.h"
+#include "helper/worker/copy.h"
 
 #include <fcntl.h>
 #include <ftw.h>

@@ -1,7 +1,7 @@
-/* frontend/vm_terminal.c: what is typed at a guest's terminal, and what the guest gets of it. */
+/* frontend/vm/vm_terminal.c: what is typed at a guest's terminal, and what the guest gets of it. */
 #include <string.h>
 
-#include "frontend/vm_terminal.h"
+#include "frontend/vm/vm_terminal.h"
 
 #include "tap.h"
 

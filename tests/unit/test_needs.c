@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "frontend/fstests/elf.h"
-#include "frontend/tree.h"
+#include "frontend/cli/tree.h"
 #include "lib/write_all.h"
 #include "tap.h"
 

@@ -1,9 +1,10 @@
-/* worker/plan.c: in which order dpkg is to unpack and to configure what was not simply unpacked. */
+/* helper/worker/unpack/unpack_plan.c: in which order dpkg is to unpack and to configure what was
+ * not simply unpacked. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "worker/plan.h"
+#include "helper/worker/unpack/unpack_plan.h"
 #include "lib/beneath.h"
 
 #include "tap.h"

@@ -1,7 +1,7 @@
-/* helper/parser.c: what the front end's bytes become, and what comes back. A field of a request
- * that does not fit is refused, never cut. */
-#include "helper/parser.h"
-#include "helper/fields.h"
+/* helper/parser/parser.c: what the front end's bytes become, and what comes back. A field of a
+ * request that does not fit is refused, never cut. */
+#include "helper/parser/parser.h"
+#include "helper/parser/fields.h"
 
 #include <poll.h>
 #include <signal.h>

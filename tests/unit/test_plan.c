@@ -1,5 +1,5 @@
-/* frontend/fstests/plan.c: what is left to ask check for. */
-#include "frontend/fstests/plan.h"
+/* frontend/fstests/test_plan.c: what is left to ask check for. */
+#include "frontend/fstests/test_plan.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
-/* frontend/release.c: what a release file says. What counts as signed is test_chain.c's. */
-#include "frontend/release.h"
+/* frontend/archive/release.c: what a release file says. What counts as signed is test_chain.c's. */
+#include "frontend/archive/release.h"
 
-#include "frontend/release_seen.h"
+#include "frontend/client/release_seen.h"
 
 #include "lib/release_text.h"
 

@@ -1,9 +1,9 @@
-/* frontend/resolve.c: which packages are chosen, and what is refused. */
-#include "frontend/resolve.h"
+/* frontend/archive/resolve.c: which packages are chosen, and what is refused. */
+#include "frontend/archive/resolve.h"
 
 #include <fcntl.h>
 
-#include "frontend/resolve_cache.h"
+#include "frontend/archive/resolve_cache.h"
 
 #include "lib/write_all.h"
 #include "tap.h"

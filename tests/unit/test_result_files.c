@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "frontend/folder.h"
+#include "frontend/cli/directory.h"
 #include "lib/write_all.h"
 #include "tap.h"
 

@@ -1,13 +1,13 @@
-/* frontend/fstests/run_folder.c and results.c: the files of a run are replaced in one step, so that
- * a reader, or a run that is killed, has the old one or the new one, never a part. */
-#include "frontend/fstests/run_folder.h"
+/* frontend/fstests/run_directory.c and results.c: the files of a run are replaced in one step, so
+ * that a reader, or a run that is killed, has the old one or the new one, never a part. */
+#include "frontend/fstests/run_directory.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "frontend/folder.h"
+#include "frontend/cli/directory.h"
 #include "frontend/fstests/results.h"
 #include "lib/write_all.h"
 #include "tap.h"

@@ -1,7 +1,7 @@
-/* frontend/schema.c, and what frontend/mcp_tools.c makes of a call. */
-#include "frontend/schema.h"
+/* frontend/mcp/schema.c, and what frontend/mcp/tools.c makes of a call. */
+#include "frontend/mcp/schema.h"
 
-#include "frontend/mcp_tools.h"
+#include "frontend/mcp/tools.h"
 #include "tap.h"
 
 /* NULL: accepted; else a part of the message. */

@@ -1,5 +1,5 @@
-/* frontend/script_log.c: whose script it was that failed, and what it said. */
-#include "frontend/script_log.h"
+/* frontend/rootfs/script_log.c: whose script it was that failed, and what it said. */
+#include "frontend/rootfs/script_log.h"
 
 #include "tap.h"
 

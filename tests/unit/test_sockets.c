@@ -1,5 +1,6 @@
-/* helper/privileges.c: which families of sockets are left to each process of the helper that may
- * call socket(2) at all. Each is tried in a child, as root of a user namespace, before and after.
+/* helper/rights/privileges.c: which families of sockets are left to each process of the helper that
+ * may call socket(2) at all. Each is tried in a child, as root of a user namespace, before and
+ * after.
  */
 #include <errno.h>
 #include <sched.h>
@@ -7,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "helper/privileges.h"
+#include "helper/rights/privileges.h"
 
 #include "tap.h"
 

@@ -1,6 +1,7 @@
-/* frontend/source.c and frontend/apt.c: which mirror, keyring and components a release comes from.
+/* frontend/archive/source.c and frontend/archive/apt.c: which mirror, keyring and components a
+ * release comes from.
  */
-#include "frontend/source.h"
+#include "frontend/archive/source.h"
 
 #include <sys/stat.h>
 

@@ -1,6 +1,6 @@
-/* frontend/sums.c: whatever of a folder changes is found; what has only been touched is not taken
- * for damage, and is read once. */
-#include "frontend/sums.h"
+/* frontend/archive/sums.c: whatever of a folder changes is found; what has only been touched is not
+ * taken for damage, and is read once. */
+#include "frontend/archive/sums.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* helper/fields.c: a task is trusted no further than its shape, field by field, and its description
- * on the record leaves nothing out without saying so. */
-#include "helper/fields.h"
+/* helper/parser/fields.c: a task is trusted no further than its shape, field by field, and its
+ * description on the record leaves nothing out without saying so. */
+#include "helper/parser/fields.h"
 
 #include <sys/socket.h>
 #include <unistd.h>

@@ -1,8 +1,9 @@
-/* frontend/text.c, frontend/suggest.c, and the pieces that frontend/events.c cuts output into. */
-#include "frontend/text.h"
+/* frontend/cli/text.c, frontend/cli/suggest.c, and the pieces that frontend/cli/events.c cuts
+ * output into. */
+#include "frontend/cli/text.h"
 
-#include "frontend/events.h"
-#include "frontend/suggest.h"
+#include "frontend/cli/events.h"
+#include "frontend/cli/suggest.h"
 #include "tap.h"
 
 /* RFC 3629, section 3 and 4: what is well-formed stays, each byte that is not becomes '?'. */

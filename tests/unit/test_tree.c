@@ -1,6 +1,6 @@
-/* frontend/tree.c: a rootfs's own symlinks are followed inside it, whatever else is renamed on the
- * machine meanwhile. */
-#include "frontend/tree.h"
+/* frontend/cli/tree.c: a rootfs's own symlinks are followed inside it, whatever else is renamed on
+ * the machine meanwhile. */
+#include "frontend/cli/tree.h"
 
 #include <fcntl.h>
 #include <signal.h>

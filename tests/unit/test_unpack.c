@@ -1,6 +1,6 @@
-/* worker/deb.c, package.c and extract.c: a package of each kind in a tree of its own. What the
- * result is to be is dpkg's word, to which tests/integration/engines.py compares. */
-#include "worker/package.h"
+/* helper/worker/unpack/deb.c, package.c and extract.c: a package of each kind in a tree of its own.
+ * What the result is to be is dpkg's word, to which tests/integration/engines.py compares. */
+#include "helper/worker/unpack/package.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "lib/write_all.h"
-#include "worker/walk.h"
+#include "helper/worker/tree/walk.h"
 #include "tap.h"
 
 #define ENTRIES 8

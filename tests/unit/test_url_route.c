@@ -1,5 +1,5 @@
-/* frontend/url_route.c: how URLs are reached, by the environment's proxies. */
-#include "frontend/url_route.h"
+/* frontend/archive/url_route.c: how URLs are reached, by the environment's proxies. */
+#include "frontend/archive/url_route.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
-/* frontend/vm_filter.c: the calls that vng and qemu may not make, one by one, and that their
+/* frontend/vm/vm_filter.c: the calls that vng and qemu may not make, one by one, and that their
  * harmless kin goes through. */
-#include "frontend/vm_filter.h"
+#include "frontend/vm/vm_filter.h"
 
 #include <fcntl.h>
 #include <sched.h>

@@ -1,6 +1,6 @@
-/* worker/walk.c: what is done to whole trees, and to paths in them. A build or a package chose what
- * is in there. */
-#include "worker/walk.h"
+/* helper/worker/tree/walk.c: what is done to whole trees, and to paths in them. A build or a
+ * package chose what is in there. */
+#include "helper/worker/tree/walk.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -10,10 +10,11 @@
 #include <unistd.h>
 
 #include "lib/write_all.h"
-#include "proto/cleanup.h"
+#include "lib/cleanup.h"
 #include "tap.h"
 
-#define DEEPER 2100 /* than descriptors last, twice over: DEPTH_MAX in worker/walk.c */
+#define DEEPER 2100 /* than descriptors last, twice over: DEPTH_MAX in helper/worker/tree/walk.c   \
+		     */
 #define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define X256 X64 X64 X64 X64
 #define STRANGE "a\nb"

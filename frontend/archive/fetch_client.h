@@ -1,0 +1,52 @@
+/* The front end's side of the fetch process: requests go out, and what comes back is believed only
+ * as far as it can be checked. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "frontend/archive/fetch_message.h"
+#include "frontend/archive/fetch_process.h"
+#include "frontend/archive/packages.h"
+
+struct fetch {
+	struct origin *origin;
+	struct package_set *set;
+	struct fetch_process process;
+	struct fetch_sandbox sandbox;
+	struct helper *helper;
+	char *indexes, *packages, *kept;   /* directories of the cache */
+	char *local[SANDBOX_READABLE_MAX]; /* of mirrors that are directories */
+	struct progress *progress;
+	bool allow_older, for_rootfs;
+	char *forgetful; /* why no release file is remembered; NULL: they are */
+
+	/* What the request that is under way is about. */
+	bool answered; /* its result is there */
+	const struct wanted *wanted;
+	struct pocket *numbered[FETCH_POCKETS]; /* by the number in messages; NULL: not accepted */
+	struct arrived_release {
+		bool asked, here;
+		uint32_t url;
+		int fd; /* -1: the mirror does not have it */
+	} releases[FETCH_POCKETS];
+	struct fetch_message facts;
+	int (*done)(const struct package *package, void *context, struct error **err);
+	void *context;
+};
+
+int fetch_short_of_memory(struct error **err);
+
+/* ERR_SYSTEM: what the process sent as WHAT cannot be. */
+int fetch_nonsense(const char *what, struct error **err);
+
+/* Sends REQUEST and serves the process up to its result: 0, or -1 with ERR set. A process that gave
+ * no result is ended. */
+int fetch_ask(struct fetch *f, const struct fetch_message *request, struct error **err);
+
+/* The same with a descriptor, which stays the caller's. */
+int fetch_ask_with(struct fetch *f, const struct fetch_message *request, int fd,
+		   struct error **err);
+
+/* Downloads the release files of all pockets, has the helper verify each, and lets the process
+ * parse it then. fetch_verify.c */
+int fetch_verified_releases(struct fetch *f, struct error **err);

@@ -1,0 +1,290 @@
+/* Package lists: which an InRelease names, downloaded, unpacked and checked against it. */
+#include "frontend/archive/fetch_work.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <string.h>
+
+#include "frontend/archive/cache.h"
+#include "lib/write_all.h"
+
+#define INDEX_MAX (512 * 1024 * 1024)
+#define BLOCK_SIZE (256 * 1024)
+
+static int short_of_memory(struct error **err)
+{
+	return error_set(err, ERR_SPACE, "cannot fetch package lists: out of memory");
+}
+
+/* One index that is to be had: its compressed form, and what that must unpack to. */
+struct index_plan {
+	struct work_index *index;
+	const char *what;
+	struct release_file plain, packed;
+};
+
+struct index_plans {
+	struct index_plan *list;
+	size_t count;
+};
+
+static void index_plans_clear(struct index_plans *plans)
+{
+	free(plans->list);
+}
+
+/* Fills in the URLs of the form with SUFFIX: by its hash where the mirror has that, as a name may
+ * lead to a newer file than our InRelease knows. */
+static int index_urls(const struct fetch_work *w, size_t number, const char *component,
+		      const char *suffix, const struct release_file *file, bool by_hash,
+		      struct download *d, struct error **err)
+{
+	const struct work_pocket *pocket = &w->pockets[number];
+	const char *name = fetch_pockets[number];
+	_cleanup_free_ char *folder = NULL, *plain = NULL, *hashed = NULL;
+	char hex[2 * SHA256_LEN + 1];
+	size_t at = 0;
+
+	sha256_to_hex(file->sha256, hex);
+	if (asprintf(&folder, "dists/%s%s%s/%s/binary-%s", w->origin->suite, *name ? "-" : "", name,
+		     component, w->origin->arch) < 0 ||
+	    asprintf(&hashed, "%s/by-hash/SHA256/%s", folder, hex) < 0 ||
+	    asprintf(&plain, "%s/Packages%s", folder, suffix) < 0)
+		return short_of_memory(err);
+	if (by_hash && !(d->urls[at++] = download_url(pocket->mirror, hashed)))
+		return short_of_memory(err);
+	d->urls[at] = download_url(pocket->mirror, plain);
+	return d->urls[at] ? 0 : short_of_memory(err);
+}
+
+/* Which of an index's forms InRelease lists: the plain one always, and the smallest. 1 where the
+ * pocket has the component, 0 where not. */
+static int find_index(const struct release *release, const char *component, const char *arch,
+		      struct index_plan *plan, const char **suffix)
+{
+	static const char *const suffixes[] = { ".xz", ".gz", "" };
+	char path[2 * SUITE_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/binary-%s/Packages", component, arch);
+	if (!release_find(release, path, &plan->plain))
+		return 0;
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
+		*suffix = suffixes[i];
+		snprintf(path, sizeof(path), "%s/binary-%s/Packages%s", component, arch,
+			 suffixes[i]);
+		if (release_find(release, path, &plan->packed))
+			return 1;
+	}
+	return 0;
+}
+
+/* Plans the download of COMPONENT's index, unless the cache has it unpacked. */
+static int plan_index(struct fetch_work *w, size_t number, const char *component,
+		      struct index_plans *plans, struct downloads *d, struct error **err)
+{
+	struct work_pocket *pocket = &w->pockets[number];
+	const char *name = fetch_pockets[number];
+	struct work_index *index = &pocket->indexes[pocket->index_count];
+	struct index_plan *plan = &plans->list[plans->count];
+	struct download *download = &d->list[d->count];
+	const char *suffix;
+	char *what = NULL;
+	int found;
+
+	if (!find_index(pocket->release, component, w->origin->arch, plan, &suffix)) {
+		if (*name)
+			return 0;
+		return error_set(err, ERR_INPUT,
+				 "%s has no component %s for %s; choose others with --components "
+				 "or another --arch",
+				 w->origin->suite, component, w->origin->arch);
+	}
+	if (plan->plain.size > INDEX_MAX || plan->packed.size > INDEX_MAX)
+		return error_set(err, ERR_TRUST, "cannot use Packages of %s: it is too large",
+				 component);
+	pocket->index_count++;
+	memcpy(index->sha256, plan->plain.sha256, SHA256_LEN);
+	if (!(index->component = strdup(component)))
+		return short_of_memory(err);
+	found = cache_find(w->indexes, plan->plain.sha256, plan->plain.size, &index->packages, err);
+	if (found)
+		return found < 0 ? -1 : 0;
+	if (asprintf(&what, "Packages of %s in %s%s%s", component, w->origin->suite,
+		     *name ? "-" : "", name) < 0)
+		return short_of_memory(err);
+	plan->index = index;
+	plan->what = what;
+	*download = (struct download){ .what = what,
+				       .sha256 = plan->packed.sha256,
+				       .size = plan->packed.size };
+	plans->count++;
+	d->count++;
+	return index_urls(w, number, component, suffix, &plan->packed, pocket->release->by_hash,
+			  download, err);
+}
+
+static void archive_closep(struct archive **archive)
+{
+	if (*archive)
+		archive_read_free(*archive);
+}
+
+/* Copies what ARCHIVE has into FD, at most SIZE bytes. */
+static int unpack_data(struct archive *archive, int fd, const struct index_plan *plan,
+		       struct error **err)
+{
+	_cleanup_free_ char *block = malloc(BLOCK_SIZE);
+	uint64_t total = 0;
+	la_ssize_t n = 0;
+
+	while (block && (n = archive_read_data(archive, block, BLOCK_SIZE)) > 0) {
+		total += (uint64_t)n;
+		if (total > plan->plain.size)
+			return error_set(err, ERR_TRUST,
+					 "cannot unpack %s: it is longer than the signed index "
+					 "says; name another mirror with --mirror URL",
+					 plan->what);
+		if (write_all(fd, block, (size_t)n) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot unpack %s", plan->what);
+	}
+	if (!block)
+		return short_of_memory(err);
+	if (n < 0)
+		return error_set(err, ERR_TRUST, "cannot unpack %s: %s", plan->what,
+				 archive_error_string(archive));
+	return 0;
+}
+
+static int unpack(const char *path, int fd, const struct index_plan *plan, struct error **err)
+{
+	_cleanup_(archive_closep) struct archive *archive = archive_read_new();
+	struct archive_entry *entry;
+	int result;
+
+	if (!archive)
+		return short_of_memory(err);
+	/* Else libarchive was built without them and would start a program. */
+	if (archive_read_support_filter_xz(archive) != ARCHIVE_OK ||
+	    archive_read_support_filter_gzip(archive) != ARCHIVE_OK)
+		return error_set(err, ERR_HOST, "cannot unpack %s: libarchive lacks xz or gzip",
+				 plan->what);
+	archive_read_support_format_raw(archive);
+	archive_read_support_format_empty(archive);
+	if (archive_read_open_filename(archive, path, BLOCK_SIZE) != ARCHIVE_OK)
+		return error_set(err, ERR_SYSTEM, "cannot unpack %s: %s", plan->what,
+				 archive_error_string(archive));
+	result = archive_read_next_header(archive, &entry);
+	if (result == ARCHIVE_EOF)
+		return 0;
+	if (result != ARCHIVE_OK)
+		return error_set(err, ERR_TRUST, "cannot unpack %s: %s", plan->what,
+				 archive_error_string(archive));
+	return unpack_data(archive, fd, plan, err);
+}
+
+/* From the compressed form at PACKED to the plain one, which has a place of its own in the cache.
+ * The compressed one stays, as another process may be reading it, until it is old. */
+static int unpack_index(const struct fetch_work *w, const char *packed,
+			const struct index_plan *plan, struct error **err)
+{
+	_cleanup_(cache_draft_end) struct cache_draft draft = CACHE_DRAFT_NONE;
+	const uint8_t *sha256 = plan->plain.sha256;
+
+	if (memcmp(sha256, plan->packed.sha256, SHA256_LEN) != 0) {
+		if (cache_begin_alone(w->indexes, &draft, err) < 0 ||
+		    unpack(packed, draft.fd, plan, err) < 0)
+			return -1;
+		switch (cache_commit(w->indexes, sha256, &draft, err)) {
+		case 0:
+			break;
+		case 1:
+			return error_set(err, ERR_TRUST,
+					 "cannot use %s: its unpacked SHA-256 differs from the "
+					 "signed index; name another mirror with --mirror URL",
+					 plan->what);
+		default:
+			return -1;
+		}
+	}
+	plan->index->packages = cache_file(w->indexes, sha256, err);
+	return plan->index->packages ? 0 : -1;
+}
+
+static size_t component_count(const struct origin *o)
+{
+	size_t n = 0;
+
+	while (o->components[n])
+		n++;
+	return n;
+}
+
+static void clear_indexes(struct work_pocket *pocket)
+{
+	for (size_t i = 0; i < pocket->index_count; i++) {
+		free(pocket->indexes[i].component);
+		free(pocket->indexes[i].packages);
+	}
+	free(pocket->indexes);
+	pocket->indexes = NULL;
+	pocket->index_count = 0;
+}
+
+static int plan_lists(struct fetch_work *w, struct index_plans *plans, struct downloads *d,
+		      struct error **err)
+{
+	size_t components = component_count(w->origin);
+
+	for (size_t i = 0; i < FETCH_POCKETS; i++) {
+		struct work_pocket *pocket = &w->pockets[i];
+
+		clear_indexes(pocket);
+		if (!pocket->release)
+			continue;
+		pocket->indexes = calloc(components + 1, sizeof(*pocket->indexes));
+		if (!pocket->indexes)
+			return short_of_memory(err);
+		for (size_t j = 0; j < components; j++)
+			if (plan_index(w, i, w->origin->components[j], plans, d, err) < 0)
+				return -1;
+	}
+	return 0;
+}
+
+static int tell_lists(struct fetch_work *w, struct error **err)
+{
+	for (uint32_t i = 0; i < FETCH_POCKETS; i++)
+		for (size_t j = 0; j < w->pockets[i].index_count; j++) {
+			const struct work_index *index = &w->pockets[i].indexes[j];
+			struct fetch_message message = { .kind = FETCH_INDEX };
+
+			message.index.pocket = i;
+			memcpy(message.index.sha256, index->sha256, SHA256_LEN);
+			snprintf(message.index.component, sizeof(message.index.component), "%s",
+				 index->component);
+			if (work_send(w, &message, -1, err) < 0)
+				return -1;
+		}
+	return 0;
+}
+
+int work_lists(struct fetch_work *w, struct error **err)
+{
+	size_t most = component_count(w->origin) * FETCH_POCKETS;
+	_cleanup_(downloads_clear) struct downloads d = {
+		.list = calloc(most + 1, sizeof(*d.list)),
+	};
+	_cleanup_(index_plans_clear) struct index_plans plans = {
+		.list = calloc(most + 1, sizeof(*plans.list)),
+	};
+
+	if (!d.list || !plans.list)
+		return short_of_memory(err);
+	if (plan_lists(w, &plans, &d, err) < 0 ||
+	    download_all(w->downloader, d.list, d.count, w->indexes, NULL, w->progress, err) < 0)
+		return -1;
+	for (size_t i = 0; i < plans.count; i++)
+		if (unpack_index(w, d.list[i].path, &plans.list[i], err) < 0)
+			return -1;
+	return tell_lists(w, err);
+}

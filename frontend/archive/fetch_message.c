@@ -1,0 +1,119 @@
+#include "frontend/archive/fetch_message.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "frontend/cli/text.h"
+
+const char *const fetch_pockets[FETCH_POCKETS] = { "", "updates", "security" };
+
+#define TEXTS_MAX 3
+
+/* Where the texts of a kind are. */
+struct text_field {
+	size_t offset, size, count;
+};
+
+#define FIELD_SIZE(member) sizeof(((struct fetch_message *)NULL)->member)
+#define SIZE_OF(member) (offsetof(struct fetch_message, member) + FIELD_SIZE(member))
+#define TEXT(member)                                                                               \
+	{                                                                                          \
+		offsetof(struct fetch_message, member), FIELD_SIZE(member), 1                      \
+	}
+
+static const struct message_layout {
+	size_t size;
+	struct text_field texts[TEXTS_MAX];
+} layouts[FETCH_LAST + 1] = {
+	[FETCH_RELEASES] = { SIZE_OF(releases), { { 0 } } },
+	[FETCH_ACCEPT] = { SIZE_OF(accept), { { 0 } } },
+	[FETCH_WANT] = { SIZE_OF(want), { TEXT(want.word) } },
+	[FETCH_CHOOSE] = { SIZE_OF(choose), { { 0 } } },
+	[FETCH_DOWNLOAD] = { offsetof(struct fetch_message, releases), { { 0 } } },
+	[FETCH_DECOMPRESS] = { offsetof(struct fetch_message, releases), { { 0 } } },
+	[FETCH_UNPACK] = { SIZE_OF(package_number), { { 0 } } },
+	[FETCH_ADDRESSES] = { SIZE_OF(addresses),
+			      { { offsetof(struct fetch_message, addresses.list), INET6_ADDRSTRLEN,
+				  FETCH_ADDRESSES_MAX },
+				TEXT(addresses.why) } },
+	[FETCH_RESULT] = { SIZE_OF(result), { TEXT(result.text) } },
+	[FETCH_STAGE] = { SIZE_OF(stage), { TEXT(stage.text) } },
+	[FETCH_UPDATE] = { SIZE_OF(update), { { 0 } } },
+	[FETCH_NOTE] = { SIZE_OF(note), { TEXT(note.text) } },
+	[FETCH_RESOLVE] = { SIZE_OF(resolve), { TEXT(resolve.host) } },
+	[FETCH_RELEASE] = { SIZE_OF(release), { { 0 } } },
+	[FETCH_FACTS] = { SIZE_OF(facts), { TEXT(facts.date), TEXT(facts.origin) } },
+	[FETCH_INDEX] = { SIZE_OF(index), { TEXT(index.component) } },
+	[FETCH_LEFT_OUT] = { SIZE_OF(left_out), { TEXT(left_out.word) } },
+	[FETCH_PACKAGE] = { SIZE_OF(package),
+			    { TEXT(package.name), TEXT(package.version), TEXT(package.arch) } },
+	[FETCH_ARRIVED] = { SIZE_OF(package_number), { { 0 } } },
+};
+
+void fetch_message_set_error(struct fetch_message *result, bool failed, const struct error *error)
+{
+	if (!failed)
+		return;
+	result->result.code = error ? error->code : ERR_SPACE;
+	result->result.number = error ? error->number : 0;
+	snprintf(result->result.text, sizeof(result->result.text), "%s", error_text(error));
+}
+
+bool fetch_is_sealed(int fd, size_t most)
+{
+	int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
+	struct stat st;
+
+	return seals >= 0 && (seals & FETCH_SEALS) == FETCH_SEALS && fstat(fd, &st) == 0 &&
+	       S_ISREG(st.st_mode) && (uint64_t)st.st_size <= most;
+}
+
+static const struct message_layout *layout_of(const struct fetch_message *message)
+{
+	return message->kind && message->kind <= FETCH_LAST ? &layouts[message->kind] : NULL;
+}
+
+int fetch_message_send(int channel, const struct fetch_message *message, int fd, struct error **err)
+{
+	const struct message_layout *layout = layout_of(message);
+
+	if (!layout)
+		return error_set(err, ERR_SYSTEM, "a message of an unknown kind");
+	return packet_send(channel, message, layout->size, &fd, fd >= 0, err);
+}
+
+static bool take_texts(const struct message_layout *layout, struct fetch_message *message)
+{
+	for (const struct text_field *f = layout->texts; f < layout->texts + TEXTS_MAX; f++)
+		for (size_t i = 0; i < f->count; i++) {
+			char *text = (char *)message + f->offset + i * f->size;
+
+			if (!memchr(text, '\0', f->size))
+				return false;
+			text_clean(text);
+		}
+	return true;
+}
+
+int fetch_message_receive(int channel, struct fetch_message *message, int *fd, struct error **err)
+{
+	int fds[PACKET_FDS_MAX];
+	const struct message_layout *layout;
+	size_t count;
+	ssize_t n;
+
+	*fd = -1;
+	memset(message, 0, sizeof(*message));
+	n = packet_receive(channel, message, sizeof(*message), fds, &count, err);
+	if (n <= 0)
+		return (int)n;
+	layout = n >= (ssize_t)sizeof(message->kind) ? layout_of(message) : NULL;
+	if (count <= 1 && layout && (size_t)n == layout->size && take_texts(layout, message)) {
+		*fd = fds[0];
+		return 1;
+	}
+	for (size_t i = 0; i < count; i++)
+		close(fds[i]);
+	return error_set(err, ERR_INPUT, "a message of a wrong shape");
+}

@@ -1,0 +1,161 @@
+/* InRelease files: downloaded into memory that nobody can change afterwards, and parsed once the
+ * helper has verified the same memory. */
+#include "frontend/archive/fetch_work.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "lib/signature.h"
+#include "lib/write_all.h"
+
+#define INRELEASE_MAX (16 * 1024 * 1024)
+
+static int short_of_memory(struct error **err)
+{
+	return error_set(err, ERR_SPACE, "cannot fetch release files: out of memory");
+}
+
+static char *inrelease_url(const char *mirror, const char *suite, const char *pocket)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (!mirror ||
+	    asprintf(&path, "dists/%s%s%s/InRelease", suite, pocket[0] ? "-" : "", pocket) < 0)
+		return NULL;
+	return download_url(mirror, path);
+}
+
+static int plan_inrelease(const struct fetch_work *w, const char *pocket, struct download *d,
+			  struct error **err)
+{
+	const struct origin *o = w->origin;
+	bool security = strcmp(pocket, "security") == 0;
+	char *what;
+
+	if (asprintf(&what, "InRelease of %s%s%s", o->suite, pocket[0] ? "-" : "", pocket) < 0)
+		return short_of_memory(err);
+	*d = (struct download){ .what = what, .size = INRELEASE_MAX, .optional = pocket[0] };
+	if (security) {
+		for (size_t i = 0; i < SOURCE_POCKET_MIRRORS && i < DOWNLOAD_URLS; i++)
+			d->urls[i] = inrelease_url(o->security[i], o->suite, pocket);
+		if (d->urls[0])
+			return 0;
+	}
+	/* Debian's host configuration may name no place for security, and its archive none. */
+	d->urls[0] = inrelease_url(o->mirror, o->suite, pocket);
+	return d->urls[0] ? 0 : short_of_memory(err);
+}
+
+/* Of what was downloaded, for both processes. */
+static int seal(const struct download *d, struct error **err)
+{
+	_cleanup_close_ int fd = memfd_create("InRelease", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || write_all(fd, d->data, d->length) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, FETCH_SEALS) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot keep %s", d->what);
+	return steal_fd(&fd);
+}
+
+static int tell_release(struct fetch_work *w, uint32_t number, const struct download *d,
+			struct error **err)
+{
+	struct work_pocket *pocket = &w->pockets[number];
+	struct fetch_message message = { .kind = FETCH_RELEASE };
+
+	closep(&pocket->inrelease);
+	pocket->inrelease = d->missing ? -1 : seal(d, err);
+	if (!d->missing && pocket->inrelease < 0)
+		return -1;
+	pocket->url = d->url;
+	message.release.pocket = number;
+	message.release.missing = d->missing;
+	message.release.url = (uint32_t)d->url;
+	return work_send(w, &message, pocket->inrelease, err);
+}
+
+int work_releases(struct fetch_work *w, uint32_t pockets, struct error **err)
+{
+	_cleanup_(downloads_clear) struct downloads d = {
+		.list = calloc(FETCH_POCKETS, sizeof(*d.list)),
+	};
+	uint32_t numbers[FETCH_POCKETS];
+
+	if (!d.list)
+		return short_of_memory(err);
+	for (uint32_t i = 0; i < FETCH_POCKETS; i++) {
+		if (!(pockets >> i & 1))
+			continue;
+		numbers[d.count] = i;
+		if (plan_inrelease(w, fetch_pockets[i], &d.list[d.count++], err) < 0)
+			return -1;
+	}
+	if (download_all(w->downloader, d.list, d.count, w->indexes, NULL, w->progress, err) < 0)
+		return -1;
+	for (size_t i = 0; i < d.count; i++)
+		if (tell_release(w, numbers[i], &d.list[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static char *read_sealed(int fd, size_t *size, struct error **err)
+{
+	_cleanup_free_ char *data = NULL;
+	struct stat st;
+	size_t done = 0;
+	ssize_t n = 1;
+
+	if (fstat(fd, &st) < 0 || !(data = malloc((size_t)st.st_size + 1))) {
+		error_errno(err, ERR_SYSTEM, "cannot read InRelease");
+		return NULL;
+	}
+	for (*size = (size_t)st.st_size; n > 0 && done < *size; done += (size_t)n)
+		n = RETRY_ON_EINTR(pread(fd, data + done, *size - done, (off_t)done));
+	if (done < *size) {
+		error_errno(err, ERR_SYSTEM, "cannot read InRelease");
+		return NULL;
+	}
+	return STEAL_PTR(data);
+}
+
+/* The mirror that the pocket came from: its packages are there as well. */
+static const char *mirror_of(const struct fetch_work *w, uint32_t number)
+{
+	const struct origin *o = w->origin;
+	size_t url = w->pockets[number].url;
+
+	if (strcmp(fetch_pockets[number], "security") == 0 && o->security[url])
+		return o->security[url];
+	return o->mirror;
+}
+
+int work_accept(struct fetch_work *w, uint32_t number, int *inrelease, struct error **err)
+{
+	struct work_pocket *pocket = &w->pockets[number];
+	struct fetch_message message = { .kind = FETCH_FACTS };
+	_cleanup_free_ char *data = NULL, *text = NULL;
+	const char *signature;
+	size_t size, signature_size;
+
+	if (*inrelease >= 0) {
+		closep(&pocket->inrelease);
+		pocket->inrelease = steal_fd(inrelease);
+	}
+	data = read_sealed(pocket->inrelease, &size, err);
+	text = data ? malloc(size + 2) : NULL;
+	if (!text)
+		return short_of_memory(err);
+	/* The helper has done the same: what it verified is the text between the lines. */
+	if (!signature_split(data, size, text, &signature, &signature_size))
+		return error_set(err, ERR_TRUST, "InRelease is not one whole signed text");
+	release_free(&pocket->release);
+	if (release_parse(STEAL_PTR(text), "InRelease", &pocket->release, err) < 0)
+		return -1;
+	pocket->mirror = mirror_of(w, number);
+	snprintf(message.facts.date, sizeof(message.facts.date), "%s", pocket->release->date);
+	snprintf(message.facts.origin, sizeof(message.facts.origin), "%s",
+		 pocket->release->origin ? pocket->release->origin : "");
+	return work_send(w, &message, -1, err);
+}

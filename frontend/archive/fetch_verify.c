@@ -1,0 +1,187 @@
+/* Release files: the helper verifies each before anything of ours parses it. */
+#include "frontend/archive/fetch_client.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "frontend/archive/cache.h"
+#include "frontend/client/release_seen.h"
+#include "lib/release_memory.h"
+
+#define RETRIES 2 /* for a release file that is newer */
+#define RETRY_SECONDS 1
+#define KERNEL_REMEDY "or create the rootfs again from another mirror"
+
+static const char *pocket_mirror(const struct fetch *f, uint32_t number)
+{
+	const struct origin *o = f->origin;
+	uint32_t url = f->releases[number].url;
+
+	return number == 2 && o->security[url] ? o->security[url] : o->mirror;
+}
+
+static void name_release(const struct fetch *f, uint32_t number, char name[static 2 * FETCH_WORD])
+{
+	snprintf(name, 2 * FETCH_WORD, "%s%s%s", f->origin->suite,
+		 *fetch_pockets[number] ? "-" : "", fetch_pockets[number]);
+}
+
+/* POCKETS: a bit for each. */
+static int ask_for_releases(struct fetch *f, uint32_t pockets, struct error **err)
+{
+	struct fetch_message request = { .kind = FETCH_RELEASES };
+	int r;
+
+	for (uint32_t i = 0; i < FETCH_POCKETS; i++) {
+		if (!(pockets >> i & 1))
+			continue;
+		closep(&f->releases[i].fd);
+		f->releases[i] = (struct arrived_release){ .asked = true, .fd = -1 };
+	}
+	request.releases.pockets = pockets;
+	r = fetch_ask(f, &request, err);
+	for (size_t i = 0; i < FETCH_POCKETS; i++)
+		f->releases[i].asked = f->releases[i].asked && !f->releases[i].here;
+	for (uint32_t i = 0; i < FETCH_POCKETS && r == 0; i++)
+		if (pockets >> i & 1 && !f->releases[i].here)
+			r = fetch_nonsense("no release file", err);
+	return r;
+}
+
+/* The helper's verdict: 0, or -1 with ERR set, whose number is ESTALE if it is older than one
+ * before. *STATUS is that of the answer, see rootlet.proto. */
+static int ask_helper(const struct fetch *f, uint32_t number, int *status, struct error **err)
+{
+	_cleanup_close_ int keyring = open(f->origin->keyring, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *place = release_seen_place(pocket_mirror(f, number));
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__CheckRelease message = ROOTLET__CHECK_RELEASE__INIT;
+	struct answer answer;
+
+	if (keyring < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", f->origin->keyring);
+	if (!place)
+		return fetch_short_of_memory(err);
+	message.suite = f->origin->suite;
+	message.pocket = (char *)(uintptr_t)fetch_pockets[number];
+	message.mirror = place;
+	message.older = f->allow_older;
+	request.kind_case = ROOTLET__REQUEST__KIND_CHECK_RELEASE;
+	request.check_release = &message;
+	if (helper_call(f->helper, &request, (int[]){ f->releases[number].fd, keyring }, 2, &answer,
+			err) < 0)
+		return -1;
+	*status = answer.status;
+	return 0;
+}
+
+/* What to do about an old one is not the same for a kernel. */
+static int refuse_older(const struct fetch *f, const struct error *why, struct error **err)
+{
+	const char *remedy = strstr(why->message, RELEASE_REMEDY);
+
+	if (f->for_rootfs || !remedy)
+		return error_set(err, why->code, "%s", why->message);
+	return error_set(err, why->code, "%.*s%s", (int)(remedy - why->message), why->message,
+			 KERNEL_REMEDY);
+}
+
+static void tell_memory(const struct fetch *f, const char *name, int status)
+{
+	if (status == 1)
+		progress_note(f->progress,
+			      "InRelease of %s is older than one before, which is "
+			      "accepted",
+			      name);
+	if (status == 2)
+		progress_note(f->progress,
+			      "that InRelease of %s gets older will not be noticed: the policy "
+			      "allows no rootfs of this release and keyring",
+			      name);
+	else if (f->forgetful)
+		progress_note(f->progress,
+			      "that InRelease of %s gets older will not be noticed: %s", name,
+			      f->forgetful);
+}
+
+/* A mirror has many hosts, and caches lie before it: some may be behind, so an older file is asked
+ * for again before it is refused. */
+static int verify_newest(struct fetch *f, uint32_t number, struct error **err)
+{
+	char name[2 * FETCH_WORD];
+
+	name_release(f, number, name);
+	for (int i = 0;; i++) {
+		_cleanup_error_ struct error *why = NULL;
+		int status = 0;
+
+		if (ask_helper(f, number, &status, &why) == 0) {
+			tell_memory(f, name, status);
+			return 0;
+		}
+		if (!why)
+			return fetch_short_of_memory(err);
+		if (why->code != ERR_TRUST || why->number != ESTALE || i == RETRIES)
+			return refuse_older(f, why, err);
+		progress_note(f->progress, "InRelease of %s is older than one before: asking again",
+			      name);
+		sleep(RETRY_SECONDS);
+		if (ask_for_releases(f, UINT32_C(1) << number, err) < 0)
+			return -1;
+		if (f->releases[number].fd < 0)
+			return error_set(err, ERR_NETWORK,
+					 "InRelease of %s is no longer at the mirror", name);
+	}
+}
+
+/* From here on the process may parse it. */
+static int add_pocket(struct fetch *f, uint32_t number, struct error **err)
+{
+	struct pocket *pocket = &f->set->pockets[f->set->pocket_count++];
+	struct fetch_message request = { .kind = FETCH_ACCEPT };
+	const char *mirror = pocket_mirror(f, number);
+	uint8_t sha256[SHA256_LEN];
+	char hex[2 * SHA256_LEN + 1];
+
+	pocket->name = fetch_pockets[number];
+	pocket->inrelease = steal_fd(&f->releases[number].fd);
+	request.accept.pocket = number;
+	f->facts.kind = 0;
+	if (file_sha256(pocket->inrelease, sha256, err) < 0 || fetch_ask(f, &request, err) < 0)
+		return -1;
+	if (f->facts.kind != FETCH_FACTS)
+		return fetch_nonsense("nothing about a release file", err);
+	sha256_to_hex(sha256, hex);
+	f->numbered[number] = pocket;
+	if (number == 0 && !f->origin->distribution && *f->facts.facts.origin)
+		f->set->distribution = strdup(f->facts.facts.origin);
+	pocket->older = f->allow_older;
+	pocket->date = strdup(f->facts.facts.date);
+	pocket->sha256_hex = strdup(hex);
+	pocket->mirror = strdup(mirror);
+	pocket->place = release_seen_place(mirror);
+	if (!pocket->date || !pocket->sha256_hex || !pocket->mirror || !pocket->place)
+		return fetch_short_of_memory(err);
+	return 0;
+}
+
+int fetch_verified_releases(struct fetch *f, struct error **err)
+{
+	f->set->pockets = calloc(FETCH_POCKETS, sizeof(*f->set->pockets));
+	if (!f->set->pockets)
+		return fetch_short_of_memory(err);
+	if (ask_for_releases(f, (1 << FETCH_POCKETS) - 1, err) < 0)
+		return -1;
+	for (uint32_t i = 0; i < FETCH_POCKETS; i++) {
+		char name[2 * FETCH_WORD];
+
+		name_release(f, i, name);
+		if (f->releases[i].fd < 0)
+			progress_note(f->progress,
+				      "InRelease of %s is not at the mirror: going on without",
+				      name);
+		else if (verify_newest(f, i, err) < 0 || add_pocket(f, i, err) < 0)
+			return -1;
+	}
+	return 0;
+}

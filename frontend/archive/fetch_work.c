@@ -1,0 +1,152 @@
+#include "frontend/archive/fetch_work.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "frontend/archive/cache.h"
+#include "frontend/cli/text.h"
+#include "frontend/cli/word_list.h"
+
+void downloads_clear(struct downloads *d)
+{
+	for (size_t i = 0; d->list && i < d->count; i++) {
+		free((char *)(uintptr_t)d->list[i].what);
+		download_clear(&d->list[i]);
+	}
+	free(d->list);
+}
+
+int work_send(struct fetch_work *w, const struct fetch_message *message, int fd, struct error **err)
+{
+	return fetch_message_send(w->channel, message, fd, err);
+}
+
+/* Its parent has to be there: without it there is nothing to do. */
+static void must_send(const struct fetch_work *w, const struct fetch_message *message)
+{
+	if (fetch_message_send(w->channel, message, -1, NULL) < 0)
+		_exit(0);
+}
+
+static void send_stage(const char *stage, void *context)
+{
+	struct fetch_message message = { .kind = FETCH_STAGE };
+
+	snprintf(message.stage.text, sizeof(message.stage.text), "%s", stage);
+	must_send(context, &message);
+}
+
+static void send_update(const uint64_t counts[static 4], void *context)
+{
+	struct fetch_message message = { .kind = FETCH_UPDATE };
+
+	memcpy(&message.update, counts, sizeof(message.update));
+	must_send(context, &message);
+}
+
+static void send_note(const char *line, void *context)
+{
+	struct fetch_message message = { .kind = FETCH_NOTE };
+
+	snprintf(message.note.text, sizeof(message.note.text), "%s", line);
+	must_send(context, &message);
+}
+
+/* Its parent sends nothing but the answer meanwhile. */
+static int ask_parent(const char *host, uint16_t port, struct fetch_message *answer, void *context,
+		      struct error **err)
+{
+	const struct fetch_work *w = context;
+	struct fetch_message question = { .kind = FETCH_RESOLVE };
+	int fd, r;
+
+	question.resolve.port = port;
+	snprintf(question.resolve.host, sizeof(question.resolve.host), "%s", host);
+	must_send(w, &question);
+	r = fetch_message_receive(w->channel, answer, &fd, err);
+	if (r == 0)
+		_exit(0);
+	if (r < 0)
+		return -1;
+	return answer->kind == FETCH_ADDRESSES && answer->addresses.count <= FETCH_ADDRESSES_MAX
+		       ? 0
+		       : error_set(err, ERR_SYSTEM, "no answer of the front end");
+}
+
+/* libcurl probes for IPv6 by a socket of UDP's, and makes a pair of AF_UNIX ones: neither is on the
+ * list of calls. */
+int fetch_work_prepare(int channel, void *context, struct error **err)
+{
+	struct fetch_work *w = context;
+
+	w->channel = channel;
+	w->tree = w->tree_path ? open(w->tree_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (w->tree_path && w->tree < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", w->tree_path);
+	for (size_t i = 0; i < FETCH_POCKETS; i++)
+		w->pockets[i].inrelease = -1;
+	w->sink = (struct progress_sink){ send_stage, send_update, send_note, w };
+	w->progress = progress_new_relay(&w->sink);
+	if (!w->progress)
+		return error_set(err, ERR_SPACE, "out of memory");
+	w->downloader = downloader_new(ask_parent, w, w->channel, err);
+	return w->downloader ? 0 : -1;
+}
+
+static int add_word(struct fetch_work *w, const struct fetch_message *m, struct error **err)
+{
+	int r = m->want.optional ? words_add(&w->optional, &w->optional_count, m->want.word)
+				 : words_add(&w->wanted, &w->wanted_count, m->want.word);
+
+	return r < 0 ? error_set(err, ERR_SPACE, "out of memory") : 0;
+}
+
+/* A descriptor that is taken is set to -1. */
+static int serve(struct fetch_work *w, const struct fetch_message *m, int *fd, struct error **err)
+{
+	switch (m->kind) {
+	case FETCH_RELEASES:
+		return work_releases(w, m->releases.pockets, err);
+	case FETCH_ACCEPT:
+		return work_accept(w, m->accept.pocket, fd, err);
+	case FETCH_CHOOSE:
+		return work_choose(w, (enum package_base)m->choose.base, err);
+	case FETCH_DOWNLOAD:
+		return work_download(w, err);
+	case FETCH_UNPACK:
+		return work_unpack(w, m->package_number.package, err);
+	default:
+		return error_set(err, ERR_SYSTEM, "the front end asks for what there is not");
+	}
+}
+
+static void send_result(struct fetch_work *w, int r, const struct error *error)
+{
+	struct fetch_message result = { .kind = FETCH_RESULT };
+
+	progress_flush(w->progress);
+	fetch_message_set_error(&result, r < 0, error);
+	must_send(w, &result);
+}
+
+int fetch_work_run(int channel, void *context)
+{
+	struct fetch_work *w = context;
+	struct fetch_message message;
+	int fd;
+
+	while (fetch_message_receive(channel, &message, &fd, NULL) > 0) {
+		_cleanup_error_ struct error *err = NULL;
+		int r;
+
+		if (message.kind == FETCH_WANT) {
+			if (add_word(w, &message, &err) < 0)
+				return 1;
+			continue;
+		}
+		r = serve(w, &message, &fd, &err);
+		closep(&fd);
+		send_result(w, r, err);
+	}
+	return 0;
+}

@@ -1,0 +1,97 @@
+#include "frontend/archive/package_set.h"
+
+#include <string.h>
+
+#include "policy/ini_text.h"
+
+static int short_of_memory(struct error **err)
+{
+	return error_set(err, ERR_SPACE, "cannot list packages: out of memory");
+}
+
+int pocket_add_index(struct pocket *pocket, const char *component, const char *packages,
+		     struct error **err)
+{
+	struct pocket_index *more =
+		reallocarray(pocket->indexes, pocket->index_count + 1, sizeof(*pocket->indexes));
+	struct pocket_index *index;
+
+	if (!more)
+		return short_of_memory(err);
+	pocket->indexes = more;
+	index = &more[pocket->index_count++];
+	*index = (struct pocket_index){ strdup(component), strdup(packages) };
+	return index->component && index->packages ? 0 : short_of_memory(err);
+}
+
+int package_set_add(struct package_set *set, const struct fetch_message *m, struct error **err)
+{
+	struct package *more =
+		reallocarray(set->packages, set->package_count + 1, sizeof(*set->packages));
+	struct package *package;
+
+	if (!more)
+		return short_of_memory(err);
+	set->packages = more;
+	package = &more[set->package_count++];
+	*package = (struct package){
+		.name = strdup(m->package.name),
+		.version = strdup(m->package.version),
+		.arch = strdup(m->package.arch),
+		.size = m->package.size,
+	};
+	memcpy(package->sha256, m->package.sha256, SHA256_LEN);
+	return package->name && package->version && package->arch ? 0 : short_of_memory(err);
+}
+
+static void forget_indexes(struct pocket *pocket)
+{
+	for (size_t i = 0; i < pocket->index_count; i++) {
+		free(pocket->indexes[i].component);
+		free(pocket->indexes[i].packages);
+	}
+	free(pocket->indexes);
+	pocket->indexes = NULL;
+	pocket->index_count = 0;
+}
+
+void package_set_forget_choice(struct package_set *set)
+{
+	for (size_t i = 0; i < set->pocket_count; i++)
+		forget_indexes(&set->pockets[i]);
+	for (size_t i = 0; i < set->package_count; i++) {
+		free(set->packages[i].name);
+		free(set->packages[i].version);
+		free(set->packages[i].arch);
+		free(set->packages[i].path);
+	}
+	free(set->packages);
+	set->packages = NULL;
+	set->package_count = 0;
+	words_free(set->left_out);
+	set->left_out = NULL;
+}
+
+void package_set_free(struct package_set **set)
+{
+	struct package_set *s = *set;
+
+	if (!s)
+		return;
+	package_set_forget_choice(s);
+	for (size_t i = 0; i < s->pocket_count; i++) {
+		closep(&s->pockets[i].inrelease);
+		free(s->pockets[i].date);
+		free(s->pockets[i].sha256_hex);
+		free(s->pockets[i].mirror);
+		free(s->pockets[i].place);
+	}
+	free(s->pockets);
+	free(s->mirror);
+	free(s->keyring);
+	free(s->suite);
+	free(s->arch);
+	free(s->distribution);
+	free(s);
+	*set = NULL;
+}

@@ -1,0 +1,331 @@
+#include "frontend/archive/packages.h"
+
+#include <curl/curl.h>
+#include <string.h>
+
+#include "frontend/archive/cache.h"
+#include "frontend/archive/fetch_client.h"
+#include "frontend/archive/fetch_work.h"
+#include "frontend/vm/kernel.h"
+#include "frontend/archive/package_set.h"
+#include "frontend/commands/permission.h"
+#include "frontend/client/release_seen.h"
+#include "frontend/archive/resolve_cache.h"
+#include "frontend/archive/url_route.h"
+
+#define APT_FOLDER "/etc/apt"
+#define KEEP_PACKAGES (90 * 24 * 60 * 60) /* seconds since the last use */
+#define KEEP_INDEXES (14 * 24 * 60 * 60)
+
+void packages_settle(struct fetch *f)
+{
+	fetch_process_stop(&f->process);
+}
+
+void packages_close(struct fetch **fetch)
+{
+	struct fetch *f = *fetch;
+
+	if (!f)
+		return;
+	packages_settle(f);
+	for (size_t i = 0; i < FETCH_POCKETS; i++)
+		closep(&f->releases[i].fd);
+	for (size_t i = 0; i < SANDBOX_READABLE_MAX; i++)
+		free(f->local[i]);
+	package_set_free(&f->set);
+	origin_free(&f->origin);
+	free(f->forgetful);
+	free(f->indexes);
+	free(f->packages);
+	free(f->kept);
+	free(f);
+	*fetch = NULL;
+}
+
+/* --- what the process is left with --- */
+
+static void plan_port(struct fetch_sandbox *sandbox, uint16_t port)
+{
+	for (size_t i = 0; i < sandbox->port_count; i++)
+		if (sandbox->ports[i] == port)
+			return;
+	if (port && sandbox->port_count < SANDBOX_PORTS_MAX)
+		sandbox->ports[sandbox->port_count++] = port;
+}
+
+/* The port of URL and of its proxy. */
+static int plan_url(struct fetch_sandbox *sandbox, const char *url, struct error **err)
+{
+	struct url_route route;
+
+	if (url_route_find(url, &route, err) < 0)
+		return -1;
+	plan_port(sandbox, route.proxy ? route.proxy_place.port : route.target.port);
+	if (route.names_target)
+		plan_port(sandbox, route.target.port);
+	free(route.proxy);
+	return 0;
+}
+
+/* PATH is the caller's no more. */
+static int plan_directory(struct fetch *f, char *path)
+{
+	struct fetch_sandbox *sandbox = &f->sandbox;
+
+	if (!path || sandbox->readable_count == SANDBOX_READABLE_MAX) {
+		free(path);
+		return -1;
+	}
+	f->local[sandbox->readable_count] = path;
+	sandbox->readable[sandbox->readable_count++] = path;
+	return 0;
+}
+
+/* The two directories of a mirror may be links out of it. */
+static int plan_local(struct fetch *f, const char *url, struct error **err)
+{
+	static const char *const parts[] = { "", "/dists", "/pool" };
+	char *path = curl_easy_unescape(NULL, url + strlen("file://"), 0, NULL), *part;
+
+	for (size_t i = 0; path && i < sizeof(parts) / sizeof(*parts); i++)
+		if (asprintf(&part, "%s%s", path, parts[i]) < 0 || plan_directory(f, part) < 0) {
+			curl_free(path);
+			return fetch_short_of_memory(err);
+		}
+	curl_free(path);
+	return path ? 0 : fetch_short_of_memory(err);
+}
+
+static int plan_mirror(struct fetch *f, const char *mirror, struct error **err)
+{
+	return strncmp(mirror, "file://", strlen("file://")) == 0
+		       ? plan_local(f, mirror, err)
+		       : plan_url(&f->sandbox, mirror, err);
+}
+
+/* A redirect may lead to a standard port, and to another scheme, which has another proxy. */
+static int plan_redirects(struct fetch_sandbox *sandbox, struct error **err)
+{
+	plan_port(sandbox, 80);
+	plan_port(sandbox, 443);
+	return plan_url(sandbox, "http://elsewhere.invalid/", err) < 0
+		       ? -1
+		       : plan_url(sandbox, "https://elsewhere.invalid/", err);
+}
+
+static int plan_sandbox(struct fetch *f, struct error **err)
+{
+	struct fetch_sandbox *sandbox = &f->sandbox;
+	const struct origin *o = f->origin;
+
+	sandbox->writable[sandbox->writable_count++] = f->indexes;
+	sandbox->writable[sandbox->writable_count++] = f->packages;
+	sandbox->writable[sandbox->writable_count++] = f->kept;
+	sandbox->certificates = true;
+	if (plan_mirror(f, o->mirror, err) < 0)
+		return -1;
+	for (size_t i = 0; i < SOURCE_POCKET_MIRRORS && o->security[i]; i++)
+		if (strcmp(o->security[i], o->mirror) != 0 &&
+		    plan_mirror(f, o->security[i], err) < 0)
+			return -1;
+	return plan_redirects(sandbox, err);
+}
+
+/* KEPT: where what libsolv keeps is; NULL: nowhere. TREE: what is unpacked into; NULL: nothing. */
+static int start(struct fetch *f, const char *kept, const char *tree, struct error **err)
+{
+	struct fetch_work work = {
+		.origin = f->origin,
+		.indexes = f->indexes,
+		.packages = f->packages,
+		.kept = kept,
+		.tree_path = tree,
+		.place = kernel_file_place,
+	};
+	const struct fetch_task task = {
+		.prepare = fetch_work_prepare,
+		.run = fetch_work_run,
+		.context = &work,
+	};
+
+	return fetch_process_start(&task, &f->sandbox, &f->process, err);
+}
+
+/* The process gets the release files from here, and looks for all else in the cache. */
+int packages_offline(struct fetch *f, const char *unpack_into, struct error **err)
+{
+	packages_settle(f);
+	f->progress = NULL;
+	f->sandbox = (struct fetch_sandbox){
+		.readable = { f->indexes, f->packages },
+		.readable_count = 2,
+		.tree = unpack_into,
+	};
+	if (start(f, NULL, unpack_into, err) < 0)
+		return -1;
+	for (uint32_t i = 0; i < FETCH_POCKETS; i++) {
+		struct fetch_message request = { .kind = FETCH_ACCEPT, .accept.pocket = i };
+
+		if (f->numbered[i] &&
+		    fetch_ask_with(f, &request, f->numbered[i]->inrelease, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- the steps --- */
+
+/* What the set says of itself. A distribution that is not in our table is called what its archive
+ * calls itself. */
+static int describe(struct fetch *f, struct error **err)
+{
+	const struct origin *o = f->origin;
+	struct package_set *set = f->set;
+
+	if (!set->distribution)
+		set->distribution = strdup(o->distribution ? o->distribution : "unknown");
+	set->mirror = strdup(o->mirror);
+	set->keyring = strdup(o->keyring);
+	set->suite = strdup(o->suite);
+	set->arch = strdup(o->arch);
+	if (!set->mirror || !set->keyring || !set->suite || !set->arch || !set->distribution)
+		return fetch_short_of_memory(err);
+	return 0;
+}
+
+/* Installed, the helper has a memory of its own. */
+static int look_at_memory(struct fetch *f, struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+	_cleanup_close_ int memory = -1;
+
+	if (strcmp(helper_ids(f->helper)->mode, "installed") == 0)
+		return 0;
+	memory = release_seen_open(NULL, &why);
+	if (memory >= 0)
+		return 0;
+	f->forgetful = strdup(error_text(why));
+	return f->forgetful ? 0 : fetch_short_of_memory(err);
+}
+
+/* What is fetched besides the packages of a rootfs is told apart from these. */
+static void fetch_progress_stage(struct progress *progress, const char *name,
+				 const struct source *source)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "%s%s%s", name, source->purpose ? " of " : "",
+		 source->purpose ? source->purpose : "");
+	progress_stage(progress, text);
+}
+
+static int open_all(struct fetch *f, const struct source *source, struct error **err)
+{
+	if (source_plan(source, APT_FOLDER, &f->origin, err) < 0 ||
+	    permission_mirrors(f->origin, err) < 0 ||
+	    (source->allow_older && permission_older(err) < 0))
+		return -1;
+	f->allow_older = source->allow_older;
+	f->for_rootfs = !source->purpose;
+	f->indexes = cache_path("indexes", err);
+	f->packages = f->indexes ? cache_path("packages", err) : NULL;
+	f->kept = f->packages ? cache_path(RESOLVE_CACHE_FOLDER, err) : NULL;
+	if (!f->kept || look_at_memory(f, err) < 0)
+		return -1;
+	fetch_progress_stage(f->progress, "Downloading package lists", source);
+	if (plan_sandbox(f, err) < 0 || start(f, f->kept, NULL, err) < 0 ||
+	    fetch_verified_releases(f, err) < 0)
+		return -1;
+	return describe(f, err);
+}
+
+int packages_open(const struct source *source, struct helper *helper, struct progress *progress,
+		  struct fetch **out, struct error **err)
+{
+	_cleanup_(packages_close) struct fetch *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return fetch_short_of_memory(err);
+	f->process = FETCH_PROCESS_NONE;
+	for (size_t i = 0; i < FETCH_POCKETS; i++)
+		f->releases[i].fd = -1;
+	f->helper = helper;
+	f->progress = progress;
+	f->set = calloc(1, sizeof(*f->set));
+	if (!f->set)
+		return fetch_short_of_memory(err);
+	if (open_all(f, source, err) < 0)
+		return -1;
+	*out = STEAL_PTR(f);
+	return 0;
+}
+
+static int send_wanted(struct fetch *f, const char *const *words, bool optional, struct error **err)
+{
+	for (; words && *words; words++) {
+		struct fetch_message message = { .kind = FETCH_WANT };
+
+		if (strlen(*words) >= sizeof(message.want.word))
+			return error_set(err, ERR_INPUT,
+					 "\"%.80s…\" is too long for a package name", *words);
+		message.want.optional = optional;
+		memcpy(message.want.word, *words, strlen(*words));
+		if (fetch_message_send(f->process.channel, &message, -1, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int packages_choose(struct fetch *f, enum package_base base, const struct wanted *wanted,
+		    struct error **err)
+{
+	struct fetch_message request = { .kind = FETCH_CHOOSE };
+	int r;
+
+	package_set_forget_choice(f->set);
+	request.choose.base = base;
+	f->wanted = wanted;
+	r = send_wanted(f, wanted->packages, false, err);
+	if (r == 0)
+		r = send_wanted(f, wanted->optional, true, err);
+	if (r == 0)
+		r = fetch_ask(f, &request, err);
+	f->wanted = NULL;
+	return r;
+}
+
+int packages_download(struct fetch *f,
+		      int (*done)(const struct package *package, void *context, struct error **err),
+		      void *context, struct error **err)
+{
+	const struct fetch_message request = { .kind = FETCH_DOWNLOAD };
+	int r;
+
+	f->done = done;
+	f->context = context;
+	r = fetch_ask(f, &request, err);
+	f->done = NULL;
+	for (size_t i = 0; i < f->set->package_count && r == 0; i++)
+		if (!f->set->packages[i].path)
+			r = fetch_nonsense("it has not brought a package", err);
+	if (r < 0)
+		return -1;
+	cache_prune(f->packages, KEEP_PACKAGES);
+	cache_prune(f->indexes, KEEP_INDEXES);
+	cache_prune(f->kept, KEEP_INDEXES);
+	return 0;
+}
+
+int packages_unpack(struct fetch *f, size_t package, struct error **err)
+{
+	struct fetch_message request = { .kind = FETCH_UNPACK };
+
+	request.package_number.package = (uint32_t)package;
+	return fetch_ask(f, &request, err);
+}
+
+const struct package_set *packages_set(const struct fetch *f)
+{
+	return f->set;
+}

@@ -1,0 +1,52 @@
+#include "frontend/archive/release.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "lib/deb822.h"
+#include "lib/release_text.h"
+
+/* The value of the first field NAME, in *TO; NULL where there is none. -1 where memory is short. */
+static int field(const char *text, const char *name, char **to)
+{
+	size_t length;
+	const char *value = stanza_field(text, strlen(text), name, &length);
+
+	*to = value ? strndup(value, length) : NULL;
+	return value && !*to ? -1 : 0;
+}
+
+int release_parse(char *text, const char *what, struct release **out, struct error **err)
+{
+	_cleanup_(release_free) struct release *r = calloc(1, sizeof(*r));
+	_cleanup_free_ char *owned = text, *by_hash = NULL;
+
+	if (!r || field(text, "Origin", &r->origin) < 0 || field(text, "Date", &r->date) < 0 ||
+	    field(text, "Acquire-By-Hash", &by_hash) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot read %s", what);
+	r->text = STEAL_PTR(owned);
+	r->by_hash = by_hash && strcasecmp(by_hash, "yes") == 0;
+	r->made = release_text_time(r->text, "Date");
+	if (r->made <= 0)
+		return error_set(err, ERR_TRUST, "cannot trust %s: it has no date", what);
+	*out = STEAL_PTR(r);
+	return 0;
+}
+
+bool release_find(const struct release *r, const char *path, struct release_file *out)
+{
+	return release_text_find(r->text, path, out->sha256, &out->size);
+}
+
+void release_free(struct release **release)
+{
+	struct release *r = *release;
+
+	if (!r)
+		return;
+	free(r->text);
+	free(r->origin);
+	free(r->date);
+	free(r);
+	*release = NULL;
+}

@@ -1,0 +1,642 @@
+#include "frontend/archive/resolve.h"
+
+#include <solv/knownid.h>
+#include <solv/pool.h>
+#include <solv/repo.h>
+#include <solv/repo_deb.h>
+#include <solv/solver.h>
+#include <string.h>
+#include <strings.h>
+
+#include "frontend/archive/resolve_cache.h"
+#include "frontend/cli/text.h"
+#include "frontend/cli/word_list.h"
+
+/* libsolv's MAPSET; with the sanitizers gcc takes its arithmetic for a conversion that loses bits.
+ */
+static void mark(Map *map, Id id)
+{
+	map->map[id >> 3] = (unsigned char)(map->map[id >> 3] | 1 << (id & 7));
+}
+
+#define PROBLEMS_SHOWN 3
+#define ROUNDS_MAX 6
+#define DEB_SIZE_MAX ((uint64_t)16 << 30)
+
+/* What is known of an index besides what libsolv keeps. */
+struct loaded {
+	char *base; /* names of required and essential packages */
+	bool sound; /* all sizes are in the repository */
+};
+
+struct resolution {
+	Pool *pool;
+	struct loaded *loaded;
+	size_t loaded_count;
+	Solver *solver;
+	Queue job;
+	Map settled; /* names that a preference is in JOB for */
+	Map chosen;  /* packages */
+	char **left_out;
+	size_t left_out_count;
+	const char *suite;
+};
+
+static void resolution_clear(struct resolution *r)
+{
+	if (r->solver)
+		solver_free(r->solver);
+	queue_free(&r->job);
+	map_free(&r->settled);
+	map_free(&r->chosen);
+	if (r->pool)
+		pool_free(r->pool);
+	for (size_t i = 0; i < r->loaded_count; i++)
+		free(r->loaded[i].base);
+	free(r->loaded);
+	words_free(r->left_out);
+}
+
+/* The value of field NAME if LINE is that; else NULL. LINE is cut at its end. */
+static char *field_value(char *line, const char *name)
+{
+	size_t length = strlen(name);
+
+	if (strncasecmp(line, name, length) != 0 || line[length] != ':')
+		return NULL;
+	line += length + 1;
+	line += strspn(line, " \t");
+	line[strcspn(line, " \t\r\n")] = '\0';
+	return line;
+}
+
+/* What libsolv does not keep of a paragraph of Packages. */
+struct paragraph {
+	char name[PACKAGE_NAME_MAX + 1];
+	uint8_t sha256[SHA256_LEN];
+	uint64_t size; /* 0: none, or malformed */
+	bool hashed, base;
+};
+
+static void paragraph_line(struct paragraph *p, char *line)
+{
+	char *value, *end;
+
+	if ((value = field_value(line, "Package"))) {
+		snprintf(p->name, sizeof(p->name), "%s", value);
+	} else if ((value = field_value(line, "Essential"))) {
+		p->base = p->base || strcasecmp(value, "yes") == 0;
+	} else if ((value = field_value(line, "Priority"))) {
+		p->base = p->base || strcasecmp(value, "required") == 0;
+	} else if ((value = field_value(line, "SHA256"))) {
+		p->hashed = sha256_from_hex(value, strlen(value), p->sha256);
+	} else if ((value = field_value(line, "Size"))) {
+		errno = 0;
+		p->size = strtoull(value, &end, 10);
+		if (errno || *end || value[0] == '-' || p->size > DEB_SIZE_MAX)
+			p->size = 0;
+	}
+}
+
+/* Calls VISIT for each paragraph of the Packages file PATH. */
+static int each_paragraph(const char *path,
+			  void (*visit)(const struct paragraph *paragraph, void *context),
+			  void *context, struct error **err)
+{
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+	_cleanup_free_ char *line = NULL;
+	struct paragraph paragraph = { 0 };
+	size_t size = 0;
+
+	if (!file)
+		return error_errno(err, ERR_SYSTEM, "cannot read %s", path);
+	while (getline(&line, &size, file) >= 0) {
+		if (line[strspn(line, " \t\r\n")] != '\0') {
+			paragraph_line(&paragraph, line);
+			continue;
+		}
+		visit(&paragraph, context);
+		paragraph = (struct paragraph){ 0 };
+	}
+	if (ferror(file))
+		return error_errno(err, ERR_SYSTEM, "cannot read %s", path);
+	visit(&paragraph, context);
+	return 0;
+}
+
+/* What libsolv leaves out of an index: names of required and essential packages, a line each, and
+ * sizes. */
+struct survey {
+	FILE *base;
+	Repo *repo;
+	Repodata *sizes;
+	Id next;    /* packages are in the order of their paragraphs */
+	bool sound; /* so far each of them has its size */
+};
+
+static bool is_of(const struct paragraph *paragraph, Solvable *s)
+{
+	Id type = 0;
+	const unsigned char *sum = solvable_lookup_bin_checksum(s, SOLVABLE_CHECKSUM, &type);
+
+	return paragraph->hashed && paragraph->size && sum && type == REPOKEY_TYPE_SHA256 &&
+	       memcmp(sum, paragraph->sha256, SHA256_LEN) == 0 &&
+	       strcmp(pool_id2str(s->repo->pool, s->name), paragraph->name) == 0;
+}
+
+static void survey_paragraph(const struct paragraph *paragraph, void *context)
+{
+	struct survey *s = context;
+	Pool *pool = s->repo->pool;
+
+	if (!paragraph->name[0])
+		return;
+	if (paragraph->base && valid_package_name(paragraph->name))
+		fprintf(s->base, "%s\n", paragraph->name);
+	s->sound = s->sound && s->next < s->repo->end && pool->solvables[s->next].repo == s->repo &&
+		   is_of(paragraph, pool_id2solvable(pool, s->next));
+	if (s->sound)
+		repodata_set_num(s->sizes, s->next++, SOLVABLE_DOWNLOADSIZE, paragraph->size);
+}
+
+static int survey(const char *path, Repo *repo, struct loaded *l, struct error **err)
+{
+	size_t size;
+	struct survey s = {
+		.base = open_memstream(&l->base, &size),
+		.repo = repo,
+		.sizes = repo_add_repodata(repo, 0),
+		.next = repo->start,
+		.sound = true,
+	};
+	int r;
+
+	if (!s.base)
+		return error_set(err, ERR_SPACE, "out of memory");
+	r = each_paragraph(path, survey_paragraph, &s, err);
+	repodata_internalize(s.sizes);
+	l->sound = s.sound && s.next == repo->end;
+	return fclose(s.base) == 0 ? r : error_set(err, ERR_SPACE, "out of memory");
+}
+
+static int load_text(struct resolution *r, const struct resolve_index *index, Repo *repo,
+		     struct loaded *l, struct error **err)
+{
+	_cleanup_fclose_ FILE *file = fopen(index->packages, "re");
+
+	if (!file)
+		return error_errno(err, ERR_SYSTEM, "cannot read %s", index->packages);
+	if (repo_add_debpackages(repo, file, 0) != 0 || ferror(file))
+		return error_set(err, ERR_TRUST,
+				 "cannot read the package index %s of %s: it is malformed",
+				 index->packages, r->suite);
+	if (survey(index->packages, repo, l, err) < 0)
+		return -1;
+	if (l->sound && index->kept)
+		resolve_cache_save(index->kept, index->sha256, repo, l->base);
+	return 0;
+}
+
+/* libsolv keeps the number of an index as the repository's, beginning with 1 for the first. */
+static int load(struct resolution *r, const struct resolve_index *indexes, size_t count,
+		struct error **err)
+{
+	r->loaded = calloc(count + 1, sizeof(*r->loaded));
+	if (!r->loaded)
+		return error_set(err, ERR_SPACE, "out of memory");
+	r->loaded_count = count;
+	for (size_t i = 0; i < count; i++) {
+		struct loaded *l = &r->loaded[i];
+		Repo *repo;
+		char name[24];
+
+		snprintf(name, sizeof(name), "%zu", i);
+		repo = repo_create(r->pool, name);
+		l->sound = indexes[i].kept &&
+			   resolve_cache_load(indexes[i].kept, indexes[i].sha256, repo, &l->base);
+		if (!l->sound && load_text(r, &indexes[i], repo, l, err) < 0)
+			return -1;
+		if ((size_t)repo->repoid != i + 1)
+			return error_set(err, ERR_SYSTEM, "cannot read the package index %s",
+					 indexes[i].packages);
+	}
+	pool_createwhatprovides(r->pool);
+	return 0;
+}
+
+static bool installable_named(Pool *pool, Id name)
+{
+	Id p, pp;
+
+	FOR_PROVIDES(p, pp, name)
+	if (pool->solvables[p].name == name && pool_installable(pool, pool_id2solvable(pool, p)))
+		return true;
+	return false;
+}
+
+static bool provided(Pool *pool, Id name)
+{
+	Id p, pp;
+
+	FOR_PROVIDES(p, pp, name)
+	if (pool_installable(pool, pool_id2solvable(pool, p)))
+		return true;
+	return false;
+}
+
+/* By its own name, else by what provides it. False where the indexes know neither. */
+static bool want(struct resolution *r, const char *name)
+{
+	Id id = pool_str2id(r->pool, name, 0);
+
+	if (id && installable_named(r->pool, id))
+		queue_push2(&r->job, SOLVER_INSTALL | SOLVER_SOLVABLE_NAME, id);
+	else if (id && provided(r->pool, id))
+		queue_push2(&r->job, SOLVER_INSTALL | SOLVER_SOLVABLE_PROVIDES, id);
+	else
+		return false;
+	return true;
+}
+
+static void want_base(struct resolution *r, char *names)
+{
+	char *name;
+
+	while ((name = strsep(&names, "\n")))
+		if (*name)
+			want(r, name);
+}
+
+/* The trees that are made here have a merged /usr from the beginning: of the two packages that
+ * promise it, the empty one will do, where the other brings a script and all of perl. debootstrap
+ * does the same. */
+static void prefer_merged_usr(struct resolution *r)
+{
+	Id migrates = pool_str2id(r->pool, "usrmerge", 0);
+
+	if (!migrates)
+		return;
+	queue_push2(&r->job, SOLVER_DISFAVOR | SOLVER_SOLVABLE_NAME, migrates);
+	mark(&r->settled, migrates); /* that is settled */
+}
+
+/* "a|b": the first of them that there is. */
+static bool want_first(struct resolution *r, const char *names)
+{
+	char name[PACKAGE_NAME_MAX + 1];
+
+	for (;; names++) {
+		size_t length = strcspn(names, "|");
+
+		snprintf(name, sizeof(name), "%.*s", (int)length, names);
+		if (want(r, name))
+			return true;
+		names += length;
+		if (!*names)
+			return false;
+	}
+}
+
+static int check_choice(const char *names, struct error **err)
+{
+	if (valid_package_choice(names))
+		return 0;
+	return error_set(err, ERR_INPUT,
+			 "\"%.80s\" is no package name: it may hold a-z, 0-9 and . + - only",
+			 names);
+}
+
+static int want_optional(struct resolution *r, const char *const *optional, struct error **err)
+{
+	for (size_t i = 0; optional && optional[i]; i++) {
+		if (check_choice(optional[i], err) < 0)
+			return -1;
+		if (!want_first(r, optional[i]) &&
+		    words_add(&r->left_out, &r->left_out_count, optional[i]) < 0)
+			return error_set(err, ERR_SPACE, "out of memory");
+	}
+	return 0;
+}
+
+/* All that is not there in one message, so that nobody finds it out name by name. */
+static int want_named(struct resolution *r, const char *const *wanted, struct error **err)
+{
+	_cleanup_free_ char *missing = NULL;
+
+	for (size_t i = 0; wanted && wanted[i]; i++) {
+		char *longer = NULL;
+
+		if (check_choice(wanted[i], err) < 0)
+			return -1;
+		if (want_first(r, wanted[i]))
+			continue;
+		if (asprintf(&longer, "%s%s%s", missing ? missing : "", missing ? ", " : "",
+			     wanted[i]) < 0)
+			return error_set(err, ERR_SYSTEM, "cannot choose packages: out of memory");
+		free(missing);
+		missing = longer;
+	}
+	if (missing)
+		return error_set(err, ERR_INPUT,
+				 "no package %s in %s: none of its components has it; leave it "
+				 "out, or name further ones with --components",
+				 missing, r->suite);
+	return 0;
+}
+
+static int want_all(struct resolution *r, const struct resolve_index *indexes, size_t count,
+		    enum package_base base, const struct wanted *wanted, struct error **err)
+{
+	if (base == BASE_MINIMAL) {
+		for (size_t i = 0; i < count; i++)
+			if (indexes[i].base)
+				want_base(r, r->loaded[i].base);
+		if (!want(r, "apt"))
+			return error_set(
+				err, ERR_INPUT,
+				"%s has no package apt: no rootfs can be made of it; check "
+				"--release, --arch and --components",
+				r->suite);
+		prefer_merged_usr(r);
+	}
+	if (want_optional(r, wanted->optional, err) < 0)
+		return -1;
+	return want_named(r, wanted->packages, err);
+}
+
+/* "nothing provides libx needed by y-1.amd64; …" */
+static int unsolvable(const struct resolution *r, int count, struct error **err)
+{
+	_cleanup_free_ char *all = NULL;
+
+	for (Id problem = 1; problem <= count && problem <= PROBLEMS_SHOWN; problem++) {
+		Id source, target, dependency, rule = solver_findproblemrule(r->solver, problem);
+		SolverRuleinfo type =
+			solver_ruleinfo(r->solver, rule, &source, &target, &dependency);
+		const char *why =
+			solver_problemruleinfo2str(r->solver, type, source, target, dependency);
+		char *longer = NULL;
+
+		if (asprintf(&longer, "%s%s%.300s", all ? all : "", all ? "; " : "", why) < 0)
+			break;
+		free(all);
+		all = longer;
+	}
+	return error_set(
+		err, ERR_INPUT,
+		"cannot choose packages of %s: %s; leave out the package that needs it, or "
+		"name further components with --components",
+		r->suite, all ? text_clean(all) : "they contradict each other");
+}
+
+static bool plain_filename(const char *name)
+{
+	if (!name || name[0] == '/' || name[0] == '\0' || strlen(name) > 512 ||
+	    strncmp(name, "../", 3) == 0 || strstr(name, "/../"))
+		return false;
+	for (; *name; name++)
+		if ((unsigned char)*name <= ' ' || (unsigned char)*name >= 0x7f ||
+		    strchr("?#\\\"%", *name))
+			return false;
+	return true;
+}
+
+static int choose(const struct resolution *r, Id id, struct choice *choice, struct error **err)
+{
+	Solvable *s = pool_id2solvable(r->pool, id);
+	const char *name = pool_id2str(r->pool, s->name);
+	const char *version = pool_id2str(r->pool, s->evr);
+	const char *arch = pool_id2str(r->pool, s->arch);
+	const char *filename;
+	const unsigned char *sum;
+	Id type = 0;
+
+	filename = solvable_lookup_location(s, NULL);
+	if (!valid_package_name(name) || !valid_package_version(version) ||
+	    !valid_archive_word(arch) || !plain_filename(filename))
+		return error_set(err, ERR_TRUST,
+				 "the package index of %s is malformed: it names the package "
+				 "\"%.100s\", version \"%.100s\", file \"%.100s\"",
+				 r->suite, name, version, filename ? filename : "");
+	sum = solvable_lookup_bin_checksum(s, SOLVABLE_CHECKSUM, &type);
+	if (!sum || type != REPOKEY_TYPE_SHA256)
+		return error_set(err, ERR_TRUST, "the package index of %s gives no SHA-256 for %s",
+				 r->suite, name);
+	memcpy(choice->sha256, sum, SHA256_LEN);
+	if (r->loaded[s->repo->repoid - 1].sound)
+		choice->size = solvable_lookup_num(s, SOLVABLE_DOWNLOADSIZE, 0);
+	choice->index = (size_t)s->repo->repoid - 1;
+	choice->id = id;
+	choice->name = strdup(name);
+	choice->version = strdup(version);
+	choice->arch = strdup(arch);
+	choice->filename = strdup(filename);
+	if (!choice->name || !choice->version || !choice->arch || !choice->filename)
+		return error_errno(err, ERR_SYSTEM, "cannot choose packages of %s", r->suite);
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct choice *)a)->name, ((const struct choice *)b)->name);
+}
+
+static int collect(const struct resolution *r, struct choices *out, struct error **err)
+{
+	Queue decisions;
+	int result = 0;
+
+	queue_init(&decisions);
+	solver_get_decisionqueue(r->solver, &decisions);
+	out->list = calloc((size_t)decisions.count + 1, sizeof(*out->list));
+	for (int i = 0; out->list && result == 0 && i < decisions.count; i++)
+		if (decisions.elements[i] > SYSTEMSOLVABLE)
+			result = choose(r, decisions.elements[i], &out->list[out->count++], err);
+	queue_free(&decisions);
+	if (!out->list)
+		return error_errno(err, ERR_SYSTEM, "cannot choose packages of %s", r->suite);
+	if (result == 0 && out->count > PACKAGES_MAX)
+		result = error_set(err, ERR_INPUT,
+				   "%zu packages are too many for a rootfs: it takes %d; leave out "
+				   "some of the profile or of --include",
+				   out->count, PACKAGES_MAX);
+	if (result == 0)
+		qsort(out->list, out->count, sizeof(*out->list), by_name);
+	return result;
+}
+
+/* The choices that come from one index. */
+struct sizing {
+	struct choices *choices;
+	size_t index;
+};
+
+static void take_size(const struct paragraph *paragraph, void *context)
+{
+	const struct sizing *sizing = context;
+	struct choice key = { .name = (char *)(uintptr_t)paragraph->name }, *choice;
+
+	choice = bsearch(&key, sizing->choices->list, sizing->choices->count, sizeof(key), by_name);
+	if (choice && choice->index == sizing->index && paragraph->hashed &&
+	    memcmp(choice->sha256, paragraph->sha256, SHA256_LEN) == 0)
+		choice->size = paragraph->size;
+}
+
+static int take_sizes(const struct resolution *r, const struct resolve_index *indexes,
+		      const char *suite, struct choices *choices, struct error **err)
+{
+	for (size_t i = 0; i < r->loaded_count; i++) {
+		struct sizing sizing = { .choices = choices, .index = i };
+
+		if (!r->loaded[i].sound &&
+		    each_paragraph(indexes[i].packages, take_size, &sizing, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < choices->count; i++)
+		if (!choices->list[i].size)
+			return error_set(err, ERR_TRUST,
+					 "the package index of %s gives no size for %s", suite,
+					 choices->list[i].name);
+	return 0;
+}
+
+static Id name_of(Pool *pool, Id dependency)
+{
+	while (ISRELDEP(dependency))
+		dependency = GETRELDEP(pool, dependency)->name;
+	return dependency;
+}
+
+/* "a | b": prefers a where there is a choice, unless a chosen package is that already. Returns
+ * whether this is new. */
+static bool favour_first(struct resolution *r, Id dependency)
+{
+	Pool *pool = r->pool;
+	Id p, pp, name;
+
+	while (ISRELDEP(dependency) && GETRELDEP(pool, dependency)->flags == REL_OR)
+		dependency = GETRELDEP(pool, dependency)->name;
+	name = name_of(pool, dependency);
+	if (MAPTST(&r->settled, name) || !provided(pool, dependency))
+		return false;
+	FOR_PROVIDES(p, pp, dependency)
+	if (MAPTST(&r->chosen, p))
+		return false;
+	mark(&r->settled, name);
+	if (installable_named(pool, name))
+		queue_push2(&r->job, SOLVER_FAVOR | SOLVER_SOLVABLE_NAME, name);
+	else
+		queue_push2(&r->job, SOLVER_FAVOR | SOLVER_SOLVABLE_PROVIDES, dependency);
+	return true;
+}
+
+/* Asks for the package that has the name of DEPENDENCY where one that only provides it was chosen;
+ * weakly, so that it stays out where it cannot be. Returns whether this is new. */
+static bool want_bearer(struct resolution *r, Id dependency)
+{
+	Pool *pool = r->pool;
+	Id name = name_of(pool, dependency), p, pp;
+	bool there = false;
+
+	if (MAPTST(&r->settled, name))
+		return false;
+	FOR_PROVIDES(p, pp, dependency)
+	{
+		if (pool->solvables[p].name != name)
+			continue;
+		if (MAPTST(&r->chosen, p))
+			return false;
+		there = there || pool_installable(pool, pool_id2solvable(pool, p));
+	}
+	if (!there)
+		return false;
+	mark(&r->settled, name);
+	queue_push2(&r->job, SOLVER_INSTALL | SOLVER_WEAK | SOLVER_SOLVABLE_NAME, name);
+	return true;
+}
+
+/* libsolv takes all that satisfies a dependency for equally good. Debian Policy 7.1 prefers the
+ * first alternative. debootstrap goes by names alone: it wants the package that has the name
+ * (libsystemd0, not libelogind0), and fails without it, provided or not. Returns whether the choice
+ * should be made again. */
+static bool prefer_all(struct resolution *r, const struct choices *choices)
+{
+	bool again = false;
+
+	map_empty(&r->chosen);
+	for (size_t i = 0; i < choices->count; i++)
+		mark(&r->chosen, choices->list[i].id);
+	for (size_t i = 0; i < choices->count; i++) {
+		const Solvable *s = pool_id2solvable(r->pool, choices->list[i].id);
+		const Id *at = s->requires ? s->repo->idarraydata + s->requires : NULL;
+
+		for (; at && *at; at++)
+			if (ISRELDEP(*at) && GETRELDEP(r->pool, *at)->flags == REL_OR)
+				again |= favour_first(r, *at);
+			else
+				again |= want_bearer(r, *at);
+	}
+	return again;
+}
+
+static int solve(struct resolution *r, struct choices *out, struct error **err)
+{
+	int problems;
+
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		choices_clear(out);
+		if (r->solver)
+			solver_free(r->solver);
+		r->solver = solver_create(r->pool);
+		solver_set_flag(r->solver, SOLVER_FLAG_IGNORE_RECOMMENDED, 1);
+		problems = solver_solve(r->solver, &r->job);
+		if (problems)
+			return unsolvable(r, problems, err);
+		if (collect(r, out, err) < 0)
+			return -1;
+		if (!prefer_all(r, out))
+			break;
+	}
+	return 0;
+}
+
+int resolve(const struct resolve_index *indexes, size_t index_count, const char *suite,
+	    const char *arch, enum package_base base, const struct wanted *wanted,
+	    struct choices *out, struct error **err)
+{
+	_cleanup_(resolution_clear) struct resolution r = { .suite = suite };
+
+	queue_init(&r.job);
+	*out = (struct choices){ 0 };
+	r.pool = pool_create();
+	if (pool_setdisttype(r.pool, DISTTYPE_DEB) < 0)
+		return error_set(err, ERR_HOST,
+				 "cannot choose packages: libsolv was built without Debian's; run: "
+				 "apt-get install --reinstall libsolv1 libsolvext1");
+	pool_setarch(r.pool, arch);
+	if (load(&r, indexes, index_count, err) < 0)
+		return -1;
+	map_init(&r.settled, r.pool->ss.nstrings);
+	map_init(&r.chosen, r.pool->nsolvables);
+	if (want_all(&r, indexes, index_count, base, wanted, err) < 0)
+		return -1;
+	if (solve(&r, out, err) < 0 || take_sizes(&r, indexes, suite, out, err) < 0) {
+		choices_clear(out);
+		return -1;
+	}
+	out->left_out = STEAL_PTR(r.left_out);
+	return 0;
+}
+
+void choices_clear(struct choices *choices)
+{
+	for (size_t i = 0; i < choices->count; i++) {
+		free(choices->list[i].name);
+		free(choices->list[i].version);
+		free(choices->list[i].arch);
+		free(choices->list[i].filename);
+	}
+	free(choices->list);
+	words_free(choices->left_out);
+	*choices = (struct choices){ 0 };
+}

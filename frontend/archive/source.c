@@ -1,0 +1,365 @@
+#include "frontend/archive/source.h"
+
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "frontend/cli/text.h"
+#include "lib/cleanup.h"
+#include "proto/validate.h"
+
+#define UBUNTU_MIRROR "http://archive.ubuntu.com/ubuntu"
+#define UBUNTU_PORTS_MIRROR "http://ports.ubuntu.com/ubuntu-ports"
+
+struct distribution {
+	const char *name;
+	const char *keyring, *keyring_package;
+	const char *components[4];
+};
+
+static const struct distribution ubuntu = {
+	"Ubuntu",
+	"/usr/share/keyrings/ubuntu-archive-keyring.gpg",
+	"ubuntu-keyring",
+	{ "main", "universe" }, /* most filesystem tools are in universe */
+};
+
+static const struct distribution debian = {
+	"Debian",
+	"/usr/share/keyrings/debian-archive-keyring.gpg",
+	"debian-archive-keyring",
+	{ "main" },
+};
+
+/* suites[] and suite_distributions[] go by the same index. */
+static const char *const suites[] = { "jammy",	  "noble",  "focal", "bionic",
+				      "bookworm", "trixie", NULL };
+static const struct distribution *const suite_distributions[] = { &ubuntu, &ubuntu, &ubuntu,
+								  &ubuntu, &debian, &debian };
+
+static const struct distribution *distribution_of(const char *suite)
+{
+	size_t i;
+
+	for (i = 0; suites[i]; i++)
+		if (strcmp(suites[i], suite) == 0)
+			return suite_distributions[i];
+	return NULL;
+}
+
+const char *const *source_suites(void)
+{
+	return suites;
+}
+
+const char *source_distribution(const char *suite)
+{
+	const struct distribution *d = suite ? distribution_of(suite) : NULL;
+
+	return d ? d->name : NULL;
+}
+
+const char *source_native_arch(void)
+{
+	static const struct {
+		const char *machine, *arch;
+	} names[] = {
+		{ "x86_64", "amd64" },	  { "aarch64", "arm64" },	{ "armv7l", "armhf" },
+		{ "i686", "i386" },	  { "ppc64le", "ppc64el" },	{ "s390x", "s390x" },
+		{ "riscv64", "riscv64" }, { "loongarch64", "loong64" },
+	};
+	struct utsname host;
+	size_t i;
+
+	if (uname(&host) == 0)
+		for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			if (strcmp(names[i].machine, host.machine) == 0)
+				return names[i].arch;
+	return "amd64";
+}
+
+/* Percent-encodes what may not stand in a URL's path. */
+static char *path_to_url(const char *path)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789-._~+/:@";
+	char *url = malloc(sizeof("file://") + 3 * strlen(path)), *to;
+
+	if (!url)
+		return NULL;
+	to = stpcpy(url, "file://");
+	for (; *path; path++) {
+		if (strchr(plain, *path))
+			*to++ = *path;
+		else
+			to += sprintf(to, "%%%02X", (unsigned int)(unsigned char)*path);
+	}
+	*to = '\0';
+	return url;
+}
+
+static bool mirror_scheme(const char *url)
+{
+	static const char *const known[] = { "http://", "https://", "file:///" };
+	size_t i;
+
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strncmp(url, known[i], strlen(known[i])) == 0 && url[strlen(known[i])] != '\0')
+			return true;
+	return false;
+}
+
+char *source_mirror_url(const char *mirror, struct error **err)
+{
+	_cleanup_free_ char *url = NULL;
+	size_t length;
+
+	if (!text_is_clean(mirror) || (mirror[0] != '/' && strchr(mirror, ' ')))
+		goto malformed;
+	url = mirror[0] == '/' ? path_to_url(mirror) : strdup(mirror);
+	if (!url) {
+		error_errno(err, ERR_SYSTEM, "cannot read the mirror's address");
+		return NULL;
+	}
+	if (!mirror_scheme(url) || strchr(url, '?') || strchr(url, '#'))
+		goto malformed;
+	for (length = strlen(url); url[length - 1] == '/'; length--)
+		url[length - 1] = '\0';
+	return STEAL_PTR(url);
+malformed:
+	error_set(err, ERR_INPUT,
+		  "cannot use the mirror \"%.200s\": its address is no http, https or file URL and "
+		  "no "
+		  "absolute path; pass one of these with --mirror",
+		  mirror);
+	return NULL;
+}
+
+static bool suite_of_debian(const char *suite)
+{
+	static const char *const names[] = {
+		"stable",   "oldstable", "testing", "unstable", "sid",
+		"bullseye", "bookworm",	 "trixie",  "forky",	"duke"
+	};
+	size_t i, length = strcspn(suite, "-/");
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strlen(names[i]) == length && memcmp(names[i], suite, length) == 0)
+			return true;
+	return false;
+}
+
+/* How likely it is that ENTRY is Debian's own archive and not somebody's who uses its suites'
+ * names; 0 = it is not. */
+static int debian_score(const struct apt_entry *entry, const char *suite)
+{
+	const char *folder = strrchr(entry->uri, '/');
+	int score = 0;
+
+	if (strncmp(entry->uri, "http://", 7) != 0 && strncmp(entry->uri, "https://", 8) != 0 &&
+	    strncmp(entry->uri, "file:/", 6) != 0)
+		return 0;
+	if (strstr(entry->keyring, "debian-archive-"))
+		score += 8;
+	if (strstr(entry->uri, "/debian"))
+		score += 4;
+	if (folder && strncmp(folder, "/debian", 7) == 0)
+		score += 2;
+	/* Signed by somebody else's key, or called something else: a stranger. */
+	if ((entry->keyring[0] && score < 8) || score < 4)
+		return 0;
+	return score + (strcmp(entry->suite, suite) == 0);
+}
+
+const struct apt_entry *source_debian_entry(const struct apt_entries *entries, const char *suite,
+					    bool security)
+{
+	const struct apt_entry *best = NULL;
+	int best_score = 0, score;
+	size_t i;
+
+	for (i = 0; i < entries->count; i++) {
+		const struct apt_entry *entry = &entries->list[i];
+		const char *end = strrchr(entry->suite, '-');
+
+		if (!suite_of_debian(entry->suite) ||
+		    security != (end && strcmp(end, "-security") == 0))
+			continue;
+		score = debian_score(entry, suite);
+		if (score > best_score) {
+			best_score = score;
+			best = entry;
+		}
+	}
+	return best;
+}
+
+/* …/debian → …/debian-security, as mirrors have it; NULL where the name does not end so. */
+static char *security_sibling(const char *mirror)
+{
+	size_t length = strlen(mirror);
+	char *sibling = NULL;
+
+	if (length < 7 || strcmp(mirror + length - 7, "/debian") != 0)
+		return NULL;
+	return asprintf(&sibling, "%s-security", mirror) < 0 ? NULL : sibling;
+}
+
+static int plan_debian_mirror(struct origin *origin, const char *apt_folder, struct error **err)
+{
+	_cleanup_(apt_entries_clear) struct apt_entries entries = { 0 };
+	const struct apt_entry *entry;
+
+	if (apt_read(apt_folder, &entries) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot read %s", apt_folder);
+	entry = source_debian_entry(&entries, origin->suite, false);
+	if (!entry)
+		return error_set(err, ERR_HOST,
+				 "no mirror for Debian %s: the apt configuration in %s names none; "
+				 "pass one with --mirror URL",
+				 origin->suite, apt_folder);
+	origin->mirror = source_mirror_url(entry->uri, err);
+	if (!origin->mirror)
+		return -1;
+	entry = source_debian_entry(&entries, origin->suite, true);
+	if (entry && !(origin->security[0] = source_mirror_url(entry->uri, err)))
+		return -1;
+	origin->security[entry ? 1 : 0] = security_sibling(origin->mirror);
+	return 0;
+}
+
+static int plan_mirror(struct origin *origin, const struct source *source,
+		       const struct distribution *distribution, const char *apt_folder,
+		       struct error **err)
+{
+	bool x86 = strcmp(origin->arch, "amd64") == 0 || strcmp(origin->arch, "i386") == 0;
+
+	if (source->mirror) {
+		if (!(origin->mirror = source_mirror_url(source->mirror, err)))
+			return -1;
+		if (!(origin->security[0] = strdup(origin->mirror)))
+			return error_errno(err, ERR_SYSTEM, "cannot plan the download");
+		if (distribution != &ubuntu)
+			origin->security[1] = security_sibling(origin->mirror);
+		return 0;
+	}
+	if (distribution == &debian)
+		return plan_debian_mirror(origin, apt_folder, err);
+	origin->mirror = strdup(x86 ? UBUNTU_MIRROR : UBUNTU_PORTS_MIRROR);
+	origin->security[0] = strdup(x86 ? UBUNTU_MIRROR : UBUNTU_PORTS_MIRROR);
+	if (!origin->mirror || !origin->security[0])
+		return error_errno(err, ERR_SYSTEM, "cannot plan the download");
+	return 0;
+}
+
+/* gpgv takes a keyring name without a slash as one in its own folder, hence the absolute path. */
+static int plan_keyring(struct origin *origin, const struct source *source,
+			const struct distribution *distribution, struct error **err)
+{
+	const char *path = source->keyring ? source->keyring : distribution->keyring;
+
+	origin->keyring = realpath(path, NULL);
+	if (origin->keyring && access(origin->keyring, R_OK) == 0)
+		return 0;
+	if (source->keyring)
+		return error_set(err, ERR_INPUT,
+				 "cannot read the keyring %s: %s; give the file of the archive's "
+				 "keys, such as /usr/share/keyrings/debian-archive-keyring.gpg",
+				 path, strerror(errno));
+	return error_set(
+		err, ERR_HOST,
+		"cannot check %s's signatures: the keyring %s is missing; install it with: "
+		"apt-get install %s (or pass another one with --keyring FILE)",
+		distribution->name, path, distribution->keyring_package);
+}
+
+static int plan_components(struct origin *origin, const struct source *source,
+			   const struct distribution *distribution, struct error **err)
+{
+	static const char *const only_main[] = { "main", NULL };
+	const char *const *from = source->components;
+	size_t i, count;
+
+	if (!from || !from[0])
+		from = distribution ? distribution->components : only_main;
+	for (count = 0; from[count]; count++)
+		if (!valid_archive_word(from[count]))
+			return error_set(err, ERR_INPUT,
+					 "malformed component \"%.48s\": it may hold a-z, 0-9 and "
+					 ". + - only; for example: --components main,universe",
+					 from[count]);
+	origin->components = calloc(count + 1, sizeof(*origin->components));
+	for (i = 0; origin->components && i < count; i++)
+		if (!(origin->components[i] = strdup(from[i])))
+			break;
+	if (!origin->components || i < count)
+		return error_errno(err, ERR_SYSTEM, "cannot plan the download");
+	return 0;
+}
+
+static int plan_check(const struct source *source, const struct distribution *distribution,
+		      struct error **err)
+{
+	if (!valid_archive_word(source->suite))
+		return error_set(err, ERR_INPUT,
+				 "malformed release name: it may hold a-z, 0-9 and . + - only; for "
+				 "example: --release %s",
+				 suites[0]);
+	if (source->arch && !valid_archive_word(source->arch))
+		return error_set(err, ERR_INPUT,
+				 "malformed architecture: it may hold a-z, 0-9 and . + - only; for "
+				 "example: --arch %s",
+				 source_native_arch());
+	/* A stranger's suite is fine with whoever says where it is and whose key signs it. */
+	if (!distribution && (!source->mirror || !source->keyring))
+		return error_set(
+			err, ERR_INPUT,
+			"unknown release %s: known ones are jammy, noble, focal and bionic "
+			"of Ubuntu, bookworm and trixie of Debian; for another one pass "
+			"--mirror and --keyring as well",
+			source->suite);
+	return 0;
+}
+
+int source_plan(const struct source *source, const char *apt_folder, struct origin **out,
+		struct error **err)
+{
+	_cleanup_(origin_free) struct origin *origin = calloc(1, sizeof(*origin));
+	const char *suite = source->suite ? source->suite : suites[0];
+	struct source asked = *source;
+	const struct distribution *distribution = distribution_of(suite);
+
+	asked.suite = suite;
+	if (plan_check(&asked, distribution, err) < 0)
+		return -1;
+	if (!origin || !(origin->suite = strdup(suite)) ||
+	    !(origin->arch = strdup(source->arch ? source->arch : source_native_arch())) ||
+	    (distribution && !(origin->distribution = strdup(distribution->name))))
+		return error_errno(err, ERR_SYSTEM, "cannot plan the download");
+	if (plan_mirror(origin, source, distribution, apt_folder, err) < 0 ||
+	    plan_keyring(origin, source, distribution, err) < 0 ||
+	    plan_components(origin, source, distribution, err) < 0)
+		return -1;
+	*out = STEAL_PTR(origin);
+	return 0;
+}
+
+void origin_free(struct origin **origin)
+{
+	struct origin *o = *origin;
+	size_t i;
+
+	if (!o)
+		return;
+	free(o->suite);
+	free(o->arch);
+	free(o->distribution);
+	free(o->mirror);
+	for (i = 0; i < SOURCE_POCKET_MIRRORS; i++)
+		free(o->security[i]);
+	free(o->keyring);
+	for (i = 0; o->components && o->components[i]; i++)
+		free(o->components[i]);
+	free(o->components);
+	free(o);
+	*origin = NULL;
+}

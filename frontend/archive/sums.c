@@ -1,0 +1,380 @@
+#include "frontend/archive/sums.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "frontend/archive/cache.h"
+#include "frontend/cli/directory.h"
+#include "frontend/cli/tree.h"
+
+#define SUMS ".sums"
+#define DRAFT ".new"
+#define TIMES "# times "
+#define TEXT_MAX ((size_t)64 << 20)
+#define DEPTH_MAX 64
+
+/* Of a file or a folder, now. */
+struct survey {
+	FILE *text;	   /* a line for each; NULL: only times are looked at */
+	EVP_MD_CTX *times; /* and sizes, and which inode it is */
+	char path[PATH_MAX];
+	struct error **err;
+};
+
+static void name_sums(const char *name, char place[static NAME_MAX + 1])
+{
+	snprintf(place, NAME_MAX + 1, "%s%s" SUMS, name ? "." : "", name ? name : "");
+}
+
+void sums_touch(int folder, const char *name)
+{
+	char place[NAME_MAX + 1];
+
+	name_sums(name, place);
+	utimensat(folder, place, NULL, 0);
+}
+
+int64_t sums_used(int folder, const char *name)
+{
+	char place[NAME_MAX + 1];
+	struct stat st;
+
+	name_sums(name, place);
+	return fstatat(folder, place, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : st.st_mtime;
+}
+
+void sums_remove(int folder, const char *name)
+{
+	char place[NAME_MAX + 1];
+
+	name_sums(name, place);
+	unlinkat(folder, place, 0);
+}
+
+/* --- looking --- */
+
+/* As sha256sum writes names, so that each has one line. */
+static void print_name(FILE *f, const char *name)
+{
+	for (; *name; name++)
+		if (*name == '\n')
+			fputs("\\n", f);
+		else if (*name == '\r')
+			fputs("\\r", f);
+		else if (*name == '\\')
+			fputs("\\\\", f);
+		else
+			fputc(*name, f);
+}
+
+static int open_file(const struct survey *s, int folder, const char *name)
+{
+	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		error_errno(s->err, ERR_TRUST, "cannot read %s", s->path);
+	return fd;
+}
+
+static int print_file(struct survey *s, int folder, const char *name, const struct stat *st)
+{
+	_cleanup_close_ int fd = open_file(s, folder, name);
+	char hex[2 * SHA256_LEN + 1];
+	uint8_t sum[SHA256_LEN];
+
+	if (fd < 0 || file_sha256(fd, sum, s->err) < 0)
+		return -1;
+	if (st->st_mode & S_IXUSR) {
+		fputs("# program ", s->text);
+		print_name(s->text, s->path);
+		fputc('\n', s->text);
+	}
+	sha256_to_hex(sum, hex);
+	fprintf(s->text, "%s%s  ", strpbrk(s->path, "\\\n\r") ? "\\" : "", hex);
+	print_name(s->text, s->path);
+	fputc('\n', s->text);
+	return 0;
+}
+
+static int print_entry(struct survey *s, int folder, const char *name, const struct stat *st)
+{
+	char target[PATH_MAX];
+	ssize_t length;
+
+	if (S_ISREG(st->st_mode))
+		return print_file(s, folder, name, st);
+	fprintf(s->text, "# %s ",
+		S_ISDIR(st->st_mode)   ? "folder"
+		: S_ISLNK(st->st_mode) ? "link"
+				       : "special");
+	print_name(s->text, s->path);
+	if (S_ISLNK(st->st_mode)) {
+		length = readlinkat(folder, name, target, sizeof(target) - 1);
+		target[length > 0 ? length : 0] = '\0';
+		fputs(" -> ", s->text);
+		print_name(s->text, target);
+	}
+	fputc('\n', s->text);
+	return 0;
+}
+
+static int survey_folder(struct survey *s, int folder, int depth);
+
+static int survey_entry(struct survey *s, int folder, const char *name, int depth)
+{
+	_cleanup_close_ int below = -1;
+	struct stat st;
+	int64_t facts[4];
+
+	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return error_errno(s->err, ERR_TRUST, "cannot look at %s", s->path);
+	facts[0] = (int64_t)st.st_ino;
+	facts[1] = st.st_ctim.tv_sec;
+	facts[2] = st.st_ctim.tv_nsec;
+	facts[3] = st.st_size;
+	EVP_DigestUpdate(s->times, s->path, strlen(s->path) + 1);
+	EVP_DigestUpdate(s->times, facts, sizeof(facts));
+	if (s->text && print_entry(s, folder, name, &st) < 0)
+		return -1;
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	below = open_file(s, folder, name);
+	return below < 0 ? -1 : survey_folder(s, below, depth + 1);
+}
+
+static int not_dots(const struct dirent *entry)
+{
+	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+static int by_name(const struct dirent **one, const struct dirent **other)
+{
+	return strcmp((*one)->d_name, (*other)->d_name);
+}
+
+static int survey_folder(struct survey *s, int folder, int depth)
+{
+	size_t length = strlen(s->path);
+	struct dirent **entries = NULL;
+	int count = depth > DEPTH_MAX ? -1 : scandirat(folder, ".", &entries, not_dots, by_name);
+	int r = 0;
+
+	if (count < 0)
+		return error_set(s->err, ERR_TRUST, "cannot look through %s", s->path);
+	for (int i = 0; i < count; i++) {
+		const char *name = entries[i]->d_name;
+		size_t room = sizeof(s->path) - length;
+
+		if (r == 0 && (depth > 0 || strncmp(name, SUMS, strlen(SUMS)) != 0)) {
+			if (snprintf(s->path + length, room, "%s%s", length ? "/" : "", name) >=
+			    (int)room)
+				r = error_set(s->err, ERR_TRUST, "a path is too long");
+			else
+				r = survey_entry(s, folder, name, depth);
+			s->path[length] = '\0';
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	return r;
+}
+
+/* TEXT is the caller's; NULL: only the times are wanted. */
+static int survey(int folder, const char *name, char times[static 2 * SHA256_LEN + 1], char **text,
+		  struct error **err)
+{
+	struct survey s = { .times = EVP_MD_CTX_new(), .err = err };
+	uint8_t sum[SHA256_LEN];
+	size_t size;
+	int r = -1;
+
+	if (text)
+		s.text = open_memstream(text, &size);
+	if (!s.times || (text && !s.text) || !EVP_DigestInit_ex(s.times, EVP_sha256(), NULL)) {
+		error_set(err, ERR_SPACE, "out of memory");
+	} else if (name) {
+		snprintf(s.path, sizeof(s.path), "%s", name);
+		r = survey_entry(&s, folder, name, 0);
+	} else {
+		r = survey_folder(&s, folder, 0);
+	}
+	if (s.text && fclose(s.text) != 0 && r == 0)
+		r = error_set(err, ERR_SPACE, "out of memory");
+	if (r == 0)
+		EVP_DigestFinal_ex(s.times, sum, NULL);
+	EVP_MD_CTX_free(s.times);
+	if (r == 0)
+		sha256_to_hex(sum, times);
+	return r;
+}
+
+/* --- comparing --- */
+
+static size_t line_length(const char *text)
+{
+	return strcspn(text, "\n");
+}
+
+/* What a line is about, whatever is left of the line. */
+static const char *name_of(const char *line, int *length)
+{
+	size_t skip = strcspn(line, " \n");
+	const char *arrow;
+
+	if (line[0] == '#' && line[skip] == ' ')
+		skip += 1 + strcspn(line + skip + 1, " \n");
+	line += skip + strspn(line + skip, " ");
+	*length = (int)line_length(line);
+	arrow = memmem(line, (size_t)*length, " -> ", 4);
+	if (arrow)
+		*length = (int)(arrow - line);
+	return line;
+}
+
+/* Of two texts that are not the same, what the first line says that differs. */
+static int tell_difference(const char *was, const char *is, struct error **err)
+{
+	const char *name, *other, *what = "is not there any more";
+	_cleanup_free_ char *line = NULL;
+	int length, other_length;
+
+	while (*was && line_length(was) == line_length(is) &&
+	       strncmp(was, is, line_length(was)) == 0) {
+		was += line_length(was) + (was[line_length(was)] == '\n');
+		is += line_length(is) + (is[line_length(is)] == '\n');
+	}
+	line = strndup(was, line_length(was) + 1);
+	if (!line)
+		return error_set(err, ERR_SPACE, "out of memory");
+	name = name_of(was, &length);
+	other = name_of(is, &other_length);
+	if (length == other_length && strncmp(name, other, (size_t)length) == 0) {
+		what = "is not what it was";
+	} else if (!*was || strstr(is, line)) {
+		name = other;
+		length = other_length;
+		what = "was not there";
+	}
+	return error_set(err, ERR_TRUST, "%.*s %s", length, name, what);
+}
+
+/* The sums that are kept, the caller's. BODY is what follows the times, where it begins with them.
+ */
+static char *read_sums(int folder, const char *name, const char **body, struct error **err)
+{
+	char place[NAME_MAX + 1];
+	size_t size;
+	char *text;
+
+	name_sums(name, place);
+	text = tree_read(folder, place, TEXT_MAX, &size, NULL);
+	if (!text) {
+		error_set(err, ERR_TRUST, "nothing says what it must be");
+		return NULL;
+	}
+	*body = text;
+	if (strncmp(text, TIMES, strlen(TIMES)) == 0)
+		*body += line_length(text) + (text[line_length(text)] == '\n');
+	return text;
+}
+
+static int write_sums(int folder, const char *name, const char *times, const char *body,
+		      struct error **err)
+{
+	char place[NAME_MAX + 1], draft[NAME_MAX + 1 + sizeof(DRAFT)];
+	_cleanup_fclose_ FILE *f = NULL;
+	int fd;
+
+	name_sums(name, place);
+	snprintf(draft, sizeof(draft), "%s" DRAFT, place);
+	unlinkat(folder, draft, 0);
+	fd = openat(folder, draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	f = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (!f) {
+		closep(&fd);
+		return error_errno(err, ERR_SYSTEM, "cannot make %s", draft);
+	}
+	fprintf(f, TIMES "%s\n%s", times, body);
+	if (fflush(f) == 0 && folder_replace_file(folder, draft, fd, place) == 0)
+		return 0;
+	error_errno(err, ERR_SYSTEM, "cannot write %s", place);
+	unlinkat(folder, draft, 0);
+	return -1;
+}
+
+bool sums_exist(int folder, const char *name)
+{
+	char place[NAME_MAX + 1];
+
+	name_sums(name, place);
+	return faccessat(folder, place, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int sums_write(int folder, const char *name, struct error **err)
+{
+	char times[2 * SHA256_LEN + 1];
+	_cleanup_free_ char *text = NULL;
+
+	if (survey(folder, name, times, &text, err) < 0)
+		return error_wrap(err, "cannot take the checksums");
+	return write_sums(folder, name, times, text, err);
+}
+
+/* TIMES are what everything has now. */
+static int verify(int folder, const char *name, const char *body,
+		  char times[static 2 * SHA256_LEN + 1], struct error **err)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (survey(folder, name, times, &text, err) < 0)
+		return -1;
+	return strcmp(body, text) == 0 ? 0 : tell_difference(body, text, err);
+}
+
+int sums_verify(int folder, const char *name, struct error **err)
+{
+	char times[2 * SHA256_LEN + 1];
+	const char *body;
+	_cleanup_free_ char *text = read_sums(folder, name, &body, err);
+
+	return text ? verify(folder, name, body, times, err) : -1;
+}
+
+int sums_check(int folder, const char *name, struct error **err)
+{
+	char times[2 * SHA256_LEN + 1];
+	const char *body;
+	_cleanup_free_ char *text = read_sums(folder, name, &body, err);
+
+	if (!text || survey(folder, name, times, NULL, err) < 0)
+		return -1;
+	if (body > text && strncmp(text + strlen(TIMES), times, 2 * SHA256_LEN) == 0)
+		return 0;
+	if (verify(folder, name, body, times, err) < 0)
+		return -1;
+	return write_sums(folder, name, times, body, err);
+}
+
+int sums_verify_file(int folder, const char *path, struct error **err)
+{
+	_cleanup_close_ int fd = openat(folder, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char hex[2 * SHA256_LEN + 1];
+	_cleanup_free_ char *text = NULL, *line = NULL;
+	uint8_t sum[SHA256_LEN];
+	const char *body;
+
+	if (fd < 0)
+		return error_errno(err, ERR_TRUST, "cannot read %s", path);
+	text = read_sums(folder, NULL, &body, err);
+	if (!text || file_sha256(fd, sum, err) < 0)
+		return -1;
+	sha256_to_hex(sum, hex);
+	if (asprintf(&line, "%s  %s\n", hex, path) < 0)
+		return error_set(err, ERR_SPACE, "out of memory");
+	return strstr(body, line) ? 0 : error_set(err, ERR_TRUST, "%s is not what it was", path);
+}

@@ -1,0 +1,83 @@
+#include "frontend/cli/directory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "lib/cleanup.h"
+
+int folder_make_above(const char *path)
+{
+	_cleanup_free_ char *copy = strdup(path);
+
+	for (char *slash = copy; copy && (slash = strchr(slash + 1, '/'));) {
+		int result;
+
+		*slash = '\0';
+		result = mkdir(copy, 0700);
+		*slash = '/';
+		/* Above a folder that is there, there may be one that nobody can write to. */
+		if (result < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+			return -1;
+	}
+	return copy ? 0 : -1;
+}
+
+int folder_make(const char *path)
+{
+	if (folder_make_above(path) < 0)
+		return -1;
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+int folder_remove(int parent, const char *name)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+	int first = 0;
+
+	if (!folder) {
+		closep(&fd);
+		return unlinkat(parent, name, 0);
+	}
+	while ((entry = readdir(folder)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    folder_remove(fd, entry->d_name) < 0 && !first)
+			first = errno;
+	closedir(folder);
+	if (unlinkat(parent, name, AT_REMOVEDIR) == 0)
+		return 0;
+	/* What is left in it is why it stays. */
+	if (errno == ENOTEMPTY && first)
+		errno = first;
+	return -1;
+}
+
+int folder_publish(int parent, const char *staging, const char *name)
+{
+	/* Checksums alone would not tell: where all times and sizes match, contents are trusted. */
+	if (syncfs(parent) < 0)
+		return -1;
+	if (renameat(parent, staging, parent, name) < 0 &&
+	    ((errno != ENOTEMPTY && errno != EEXIST) ||
+	     renameat2(parent, staging, parent, name, RENAME_EXCHANGE) < 0))
+		return -1;
+	return fsync(parent);
+}
+
+int folder_replace_file(int folder, const char *draft, int fd, const char *name)
+{
+	if (fsync(fd) < 0 || renameat(folder, draft, folder, name) < 0)
+		return -1;
+	return fsync(folder);
+}
+
+int folder_discard(int parent, const char *name)
+{
+	_cleanup_close_ int fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 ? -1 : folder_remove(parent, name);
+}

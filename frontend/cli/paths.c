@@ -1,0 +1,106 @@
+#include "frontend/cli/paths.h"
+
+#include <limits.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <string.h>
+
+static char *join(struct error **err, const char *a, const char *b, const char *c)
+{
+	char *path = NULL;
+
+	if (asprintf(&path, "%s%s%s", a, b, c) >= 0)
+		return path;
+	error_set(err, ERR_SPACE, "out of memory");
+	return NULL;
+}
+
+/* True where this program lies in its build folder; EXE then holds its path. */
+static bool runs_from_build(char exe[static PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", exe, PATH_MAX - 1);
+	size_t length = strlen(ROOTLET_BUILD_DIR);
+
+	if (n <= 0)
+		return false;
+	exe[n] = '\0';
+	return strncmp(exe, ROOTLET_BUILD_DIR, length) == 0 && exe[length] == '/';
+}
+
+/* A program that is installed as NAME, and lies in a build folder at BUILT. */
+static char *find_program(const char *name, const char *built, struct error **err)
+{
+	char exe[PATH_MAX];
+	char *path, *end;
+
+	if (!runs_from_build(exe))
+		return join(err, ROOTLET_LIBEXECDIR, "/", name);
+	for (int i = 0; i < 2; i++)
+		if ((end = strrchr(exe, '/')))
+			*end = '\0';
+	path = join(err, exe, "/", built);
+	if (path && access(path, X_OK) == 0)
+		return path;
+	/* A test program, one folder deeper or shallower. */
+	free(path);
+	return join(err, ROOTLET_BUILD_DIR, "/", built);
+}
+
+char *paths_helper(struct error **err)
+{
+	return find_program("rootlet-helper", "helper/rootlet-helper", err);
+}
+
+char *paths_userns(struct error **err)
+{
+	return find_program("rootlet-userns", "frontend/rootlet-userns", err);
+}
+
+char *paths_data(const char *relative, struct error **err)
+{
+	char exe[PATH_MAX];
+
+	if (runs_from_build(exe))
+		return join(err, ROOTLET_SOURCE_DIR, "/frontend/", relative);
+	return join(err, ROOTLET_DATADIR, "/", relative);
+}
+
+char *paths_home(struct error **err)
+{
+	const char *home = getenv("HOME");
+	const struct passwd *user;
+
+	if (home && home[0] == '/')
+		return join(err, home, "", "");
+	user = getpwuid(getuid());
+	if (user && user->pw_dir && user->pw_dir[0] == '/')
+		return join(err, user->pw_dir, "", "");
+	error_set(err, ERR_MISSING,
+		  "cannot tell your home folder: HOME is not set and the password "
+		  "database has no entry for uid %u; set HOME",
+		  (unsigned)getuid());
+	return NULL;
+}
+
+/* Below $VARIABLE where that is absolute, else below HOME/OTHERWISE. */
+static char *join_base(const char *variable, const char *otherwise, const char *relative,
+		       struct error **err)
+{
+	const char *base = getenv(variable);
+	_cleanup_free_ char *home = NULL;
+
+	if (base && base[0] == '/')
+		return join(err, base, "/rootlet/", relative);
+	home = paths_home(err);
+	return home ? join(err, home, otherwise, relative) : NULL;
+}
+
+char *paths_config(const char *relative, struct error **err)
+{
+	return join_base("XDG_CONFIG_HOME", "/.config/rootlet/", relative, err);
+}
+
+char *paths_state(const char *relative, struct error **err)
+{
+	return join_base("XDG_STATE_HOME", "/.local/state/rootlet/", relative, err);
+}

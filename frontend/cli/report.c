@@ -1,0 +1,71 @@
+#include "frontend/commands/commands.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "frontend/cli/style.h"
+#include "frontend/cli/suggest.h"
+#include "frontend/cli/text.h"
+
+enum exit_status exit_status_of(enum error_code code)
+{
+	static const enum exit_status statuses[] = {
+		[ERR_NONE] = EXIT_OK,	      [ERR_INPUT] = EXIT_USAGE,
+		[ERR_REFUSED] = EXIT_FAILED,  [ERR_TRUST] = EXIT_TRUST,
+		[ERR_EXISTS] = EXIT_EXISTS,   [ERR_BUSY] = EXIT_EXISTS,
+		[ERR_MISSING] = EXIT_FAILED,  [ERR_SPACE] = EXIT_SPACE,
+		[ERR_NETWORK] = EXIT_NETWORK, [ERR_SYSTEM] = EXIT_FAILED,
+		[ERR_PACKAGE] = EXIT_FAILED,  [ERR_INTERRUPTED] = EXIT_INTERRUPTED,
+		[ERR_HOST] = EXIT_HOST,
+	};
+
+	return code <= ERR_LAST ? statuses[code] : EXIT_FAILED;
+}
+
+/* "rootlet COMMAND: ", and the message in what terminals can show. */
+static void print_message(const char *command, const char *message, const char *advice)
+{
+	style_print(stderr, STYLE_BAD, "rootlet%s%s:", command ? " " : "", command ? command : "");
+	style_print(stderr, STYLE_PLAIN, " %s%s\n", message, advice);
+}
+
+int report_error(const char *command, const struct error *err)
+{
+	_cleanup_free_ char *message = err && err->message ? strdup(err->message) : NULL;
+
+	print_message(command, message ? text_clean(message) : "out of memory", "");
+	return err ? (int)exit_status_of(err->code) : EXIT_FAILED;
+}
+
+int report_usage(const char *command, const char *format, ...)
+{
+	_cleanup_free_ char *message = NULL, *advice = NULL;
+	va_list ap;
+
+	va_start(ap, format);
+	if (vasprintf(&message, format, ap) < 0)
+		message = NULL;
+	va_end(ap);
+	if (asprintf(&advice, "; see: rootlet %s%s--help", command ? command : "",
+		     command ? " " : "") < 0)
+		advice = NULL;
+	print_message(command, message ? text_clean(message) : "wrong usage", advice ? advice : "");
+	return EXIT_USAGE;
+}
+
+int report_verb(const char *command, const char *word, const char *const *verbs, size_t count)
+{
+	const char *hint = suggest(word, verbs, count);
+	char *known = NULL;
+	size_t size;
+	FILE *out = open_memstream(&known, &size);
+
+	for (size_t i = 0; out && i < count; i++)
+		fprintf(out, "%s%s", i ? ", " : "", verbs[i]);
+	if (out)
+		fclose(out);
+	report_usage(command, "\"%.80s\" is none of: %s%s%s", word, known ? known : "",
+		     hint ? "; did you mean: " : "", hint ? hint : "");
+	free(known);
+	return EXIT_USAGE;
+}

@@ -1,0 +1,81 @@
+#include "frontend/client/tree_digest.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "frontend/client/view.h"
+#include "lib/write_all.h"
+
+static void name_digest(const char *name, char place[static NAME_MAX + 1])
+{
+	snprintf(place, NAME_MAX + 1, ".%s.digest", name);
+}
+
+int digest_lock(int folder, const char *name, int operation, struct error **err)
+{
+	char place[NAME_MAX + 1];
+	_cleanup_close_ int fd = -1;
+
+	name_digest(name, place);
+	fd = openat(folder, place, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", place);
+	if (flock(fd, operation) == 0)
+		return steal_fd(&fd);
+	if (errno == EWOULDBLOCK)
+		return error_set(err, ERR_BUSY, "%s is in use", name);
+	return error_errno(err, ERR_INTERRUPTED, "cannot lock %s", place);
+}
+
+static int take(struct helper *h, int folder, const char *name, char hex[static 2 * SHA256_LEN + 1],
+		struct error **err)
+{
+	_cleanup_close_ int tree = -1;
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Inspect message = ROOTLET__INSPECT__INIT;
+	struct answer answer;
+
+	if (view_open_at(h, folder, name, &tree, err) < 0)
+		return -1;
+	message.digest = true;
+	request.kind_case = ROOTLET__REQUEST__KIND_INSPECT;
+	request.inspect = &message;
+	if (helper_call(h, &request, &tree, 1, &answer, err) < 0)
+		return -1;
+	if (!answer.digested)
+		return error_set(err, ERR_SYSTEM, "rootlet-helper told no digest");
+	sha256_to_hex(answer.digest, hex);
+	return 0;
+}
+
+int digest_keep(struct helper *h, int lock, int folder, const char *name, struct error **err)
+{
+	char hex[2 * SHA256_LEN + 1];
+
+	if (take(h, folder, name, hex, err) < 0)
+		return -1;
+	if (pwrite_all(lock, hex, 2 * SHA256_LEN, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot keep the digest of %s", name);
+	return 0;
+}
+
+int digest_check(struct helper *h, int lock, int folder, const char *name, struct error **err)
+{
+	char was[2 * SHA256_LEN + 1] = "", is[2 * SHA256_LEN + 1];
+
+	if (pread(lock, was, 2 * SHA256_LEN, 0) != 2 * SHA256_LEN)
+		return error_set(err, ERR_TRUST, "nothing says what it must be");
+	if (take(h, folder, name, is, err) < 0)
+		return -1;
+	return strcmp(was, is) == 0 ? 0 : error_set(err, ERR_TRUST, "its digest differs");
+}
+
+void digest_remove(int folder, const char *name)
+{
+	char place[NAME_MAX + 1];
+
+	name_digest(name, place);
+	unlinkat(folder, place, 0);
+}

@@ -1,0 +1,245 @@
+/* rootlet audit: shows the audit log, and verifies it. */
+#include <string.h>
+
+#include "frontend/commands/audit_verify.h"
+#include "frontend/commands/commands.h"
+#include "frontend/cli/events.h"
+#include "frontend/cli/paths.h"
+#include "frontend/cli/suggest.h"
+#include "frontend/cli/text.h"
+#include "policy/policy.h"
+#include "policy/policy_text.h"
+
+const char audit_help[] =
+	"usage: rootlet audit [show] [FILE…] [--json]\n"
+	"       rootlet audit verify [FILE…] [--journal] [--last HASH] [--json]\n\n"
+	"The audit log has a record of every request that rootlet-helper received. FILE is by "
+	"default\n"
+	"the file that the policy names, if you can read it, else your own:\n"
+	"$XDG_STATE_HOME/rootlet/audit.log. Several files, oldest first, are one log that was "
+	"rotated.\n\n"
+	"  show FILE…    print a line for each request, with its result (default)\n"
+	"  verify FILE…  check the log: report records that were removed, changed or moved, "
+	"requests\n"
+	"                that have no result, and the last hash\n"
+	"  --journal     with verify: compare the log with the journal's entries from "
+	"rootlet-helper,\n"
+	"                and ignore entries that other users forged; needs an installed helper\n"
+	"  --last HASH   with verify: a hash that you saved elsewhere must be in the log; "
+	"otherwise a\n"
+	"                log that was cut off at the end looks whole\n"
+	"  --json        show: the records as they are, one a line; verify: one object\n"
+	"  --color WHEN  auto (default), always or never\n"
+	"  --help\n\n"
+	"Exit status: 0 shown, or whole; 1 failed, or not whole; 2 wrong command line.\n";
+
+static const char *const verbs[] = { "show", "verify" };
+
+enum option_code { OPTION_JSON = 256, OPTION_LAST, OPTION_JOURNAL };
+
+const struct option audit_options[] = {
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "journal", no_argument, NULL, OPTION_JOURNAL },
+	{ "last", required_argument, NULL, OPTION_LAST },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* --- show --- */
+
+/* Intents are shown only where no result follows: a result says all that its intent did. */
+struct listing {
+	bool json;	 /* the records as they stand */
+	json_t *pending; /* intents by the helper that has them open */
+	json_t *damaged; /* lines before the first record of a file: of one that has none, nothing
+			    is shown */
+	bool any;	 /* record, in this file */
+};
+
+static void print_record(const json_t *r)
+{
+	const char *result = audit_text(r, "result"), *message = audit_text(r, "message");
+
+	printf("%.19s %-8s %-7s %-14s %s%s%s", audit_text(r, "time"), audit_text(r, "user"),
+	       audit_text(r, "decision"), audit_text(r, "request"), audit_text(r, "arguments"),
+	       *audit_text(r, "arguments") ? " " : "",
+	       *result ? "" : "(no result: it was killed, or runs)");
+	if (*result)
+		printf("%s%s%s (%s, %" JSON_INTEGER_FORMAT " ms)", result, *message ? ": " : "",
+		       message, audit_text(r, "rule"),
+		       json_integer_value(json_object_get(r, "milliseconds")));
+	printf("\n");
+}
+
+/* A line that is no record is shown all the same. */
+static void show_damaged(struct listing *listing)
+{
+	const json_t *line;
+	size_t i;
+
+	json_array_foreach(listing->damaged, i, line)
+	{
+		if (listing->json)
+			document_print(json_pack("{s:O}", "damaged", line));
+		else
+			puts("(a line that is no record)");
+	}
+	json_array_clear(listing->damaged);
+}
+
+static void show_record(struct listing *listing, json_t *record)
+{
+	json_t *intent;
+	char helper[32];
+
+	snprintf(helper, sizeof(helper), "%" JSON_INTEGER_FORMAT,
+		 json_integer_value(json_object_get(record, "helper")));
+	intent = json_object_get(listing->pending, helper);
+	if (intent && strcmp(audit_text(record, "kind"), "result") != 0)
+		print_record(intent);
+	json_object_del(listing->pending, helper);
+	if (strcmp(audit_text(record, "kind"), "intent") == 0)
+		json_object_set(listing->pending, helper, record);
+	else
+		print_record(record);
+}
+
+static void show_line(const char *line, size_t length, void *context)
+{
+	struct listing *listing = context;
+	json_t *record = json_loadb(line, length, 0, NULL);
+
+	if (!json_is_object(record))
+		json_array_append_new(listing->damaged, json_text(line));
+	else
+		listing->any = true;
+	if (listing->any)
+		show_damaged(listing);
+	if (json_is_object(record) && listing->json) {
+		text_print_json(stdout, line);
+		putchar('\n');
+	} else if (json_is_object(record)) {
+		json_clean(record);
+		show_record(listing, record);
+	}
+	json_decref(record);
+}
+
+/* A file of something else is not shown line by line. */
+static int show_file(struct listing *listing, const char *path, struct error **err)
+{
+	listing->any = false;
+	if (audit_each_line(path, show_line, listing, err) < 0)
+		return -1;
+	if (!listing->any && json_array_size(listing->damaged))
+		return error_set(err, ERR_REFUSED,
+				 "%s is no audit log: none of its lines is a record; see: rootlet "
+				 "audit --help",
+				 path);
+	return 0;
+}
+
+static int show(char **paths, bool json, struct error **err)
+{
+	struct listing listing = {
+		.json = json,
+		.pending = json_object(),
+		.damaged = json_array(),
+	};
+	const char *key;
+	json_t *record;
+	int r = 0;
+
+	for (; *paths && r == 0; paths++)
+		r = show_file(&listing, *paths, err);
+	json_object_foreach(listing.pending, key, record) print_record(record);
+	json_decref(listing.pending);
+	json_decref(listing.damaged);
+	return r;
+}
+
+/* The log that the policy names, if the caller can read it, else their own. */
+static char *find_log(const struct policy *policy, struct error **err)
+{
+	if (policy && policy->path && access(policy->file, R_OK) == 0)
+		return strdup(policy->file);
+	return paths_state("audit.log", err);
+}
+
+/* The log to compare the journal with; NULL without an error if the policy keeps none. */
+static char *find_log_beside_journal(const struct policy *policy, struct error **err)
+{
+	if (!policy->journal) {
+		error_set(
+			err, ERR_HOST,
+			"the journal proves nothing here: %s; without an installed rootlet-helper "
+			"that writes to it, any user can forge its entries",
+			policy->path ? POLICY_PATH " has audit: journal = no"
+				     : "there is no " POLICY_PATH);
+		return NULL;
+	}
+	return strcmp(policy->file, "none") == 0 ? NULL : strdup(policy->file);
+}
+
+static int audit(const char *verb, const struct audit_question *asked, struct error **err)
+{
+	_cleanup_(policy_free) struct policy *policy = NULL;
+	_cleanup_free_ char *found = NULL;
+	char *only[] = { NULL, NULL };
+	struct audit_question question = *asked, *q = &question;
+	int r = policy_load(POLICY_PATH, false, &policy, q->journal ? err : NULL);
+
+	if (r < 0 && q->journal)
+		return -1;
+	if (r < 0)
+		policy_free(&policy);
+	q->policy = policy;
+	if (q->journal)
+		found = find_log_beside_journal(policy, err);
+	else if (!*q->paths)
+		found = find_log(policy, err);
+	if (err && *err)
+		return -1;
+	only[0] = found;
+	if (!*q->paths)
+		q->paths = only;
+	return strcmp(verb, "verify") == 0 ? audit_verify(q, err) : show(q->paths, q->json, err);
+}
+
+/* A mistyped verb would be taken for a missing file. */
+static bool is_mistyped(const char *word)
+{
+	return !strchr(word, '/') && access(word, F_OK) < 0 &&
+	       suggest(word, verbs, sizeof(verbs) / sizeof(*verbs));
+}
+
+int command_audit(int argc, char **argv)
+{
+	_cleanup_error_ struct error *err = NULL;
+	struct audit_question question = { 0 };
+	const char *verb = "show";
+	int option, status;
+
+	while ((option = getopt_long(argc, argv, "", audit_options, NULL)) != -1) {
+		if (option == OPTION_JSON)
+			question.json = true;
+		else if (option == OPTION_JOURNAL)
+			question.journal = true;
+		else
+			question.last = optarg;
+	}
+	if (optind < argc &&
+	    (strcmp(argv[optind], "show") == 0 || strcmp(argv[optind], "verify") == 0))
+		verb = argv[optind++];
+	else if (optind < argc && is_mistyped(argv[optind]))
+		return report_verb(argv[0], argv[optind], verbs, sizeof(verbs) / sizeof(*verbs));
+	if ((question.last || question.journal) && strcmp(verb, "verify") != 0)
+		return report_usage(argv[0], "%s is for verify",
+				    question.last ? "--last" : "--journal");
+	question.paths = argv + optind;
+	status = audit(verb, &question, &err);
+	if (status >= 0)
+		return status;
+	status = report_error(argv[0], err);
+	return question.json ? document_failure(err, status) : status;
+}

@@ -1,0 +1,252 @@
+/* rootlet cache: what is kept below $XDG_CACHE_HOME/rootlet. All of it may go at any time; what is
+ * damaged goes as soon as it is found to be. */
+#include <stdbool.h>
+#include <string.h>
+
+#include "frontend/rootfs/cache_objects.h"
+#include "frontend/commands/commands.h"
+#include "frontend/cli/events.h"
+#include "frontend/cli/interrupt.h"
+#include "frontend/cli/progress.h"
+#include "frontend/cli/text.h"
+#include "frontend/vm/vm_options.h"
+
+const char cache_help[] =
+	"usage: rootlet cache [list] [--json]\n"
+	"       rootlet cache verify [--json]\n"
+	"       rootlet cache prune --max-size SIZE [--json]\n\n"
+	"The cache holds what was downloaded, finished trees that the next create of the same\n"
+	"clones, and what runs boot from and what they built.\n\n"
+	"  list             each kind, how many there are and how large they are (default)\n"
+	"  verify           reads all of it again; what is damaged is removed, and made anew when\n"
+	"                   needed\n"
+	"  prune            removes what was not used for the longest time, and is not in use\n"
+	"  --max-size SIZE  with prune: how much may be left, 10G or 500M\n"
+	"  --json           the same as JSON: list an array, verify and prune one event a line, "
+	"the\n"
+	"                   last of them the result\n"
+	"  --color WHEN     auto (default), always or never\n"
+	"  --help\n\n"
+	"Exit status: 0; 1 failed; 2 wrong command line; 3 verify: something was damaged.\n";
+
+const struct option cache_options[] = {
+	{ "max-size", required_argument, NULL, 'm' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct listing {
+	bool json;
+	struct progress *progress; /* NULL for list */
+	json_t *result;		   /* of verify and prune */
+	struct cache_objects objects;
+};
+
+static void listing_clear(struct listing *l)
+{
+	progress_free(&l->progress);
+	json_decref(l->result);
+	cache_objects_clear(&l->objects);
+}
+
+/* Tells that COUNT objects and BYTES of all are done, and stops where somebody wants to leave. */
+static int go_on(const struct listing *l, size_t count, uint64_t bytes, uint64_t bytes_total,
+		 struct error **err)
+{
+	if (interrupt_caught())
+		return error_set(err, ERR_INTERRUPTED, "interrupted");
+	progress_update(l->progress, count, l->objects.count, bytes, bytes_total);
+	return 0;
+}
+
+static uint64_t total_of(const struct listing *l)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < l->objects.count; i++)
+		total += l->objects.list[i].bytes;
+	return total;
+}
+
+static size_t count_kind(const struct listing *l, size_t kind, uint64_t *bytes)
+{
+	size_t count = 0;
+
+	*bytes = 0;
+	for (size_t i = 0; i < l->objects.count; i++)
+		if (l->objects.list[i].kind == kind) {
+			*bytes += l->objects.list[i].bytes;
+			count++;
+		}
+	return count;
+}
+
+static void show(const struct listing *l)
+{
+	json_t *kinds = l->json ? json_array() : NULL;
+	char size[TEXT_SIZE_LEN];
+
+	if (!l->json)
+		printf("%-10s %8s %8s\n", "KIND", "OBJECTS", "SIZE");
+	for (size_t kind = 0; kind < CACHE_KINDS; kind++) {
+		const char *name = cache_kinds[kind];
+		uint64_t bytes;
+		size_t count = count_kind(l, kind, &bytes);
+
+		if (l->json)
+			json_array_append_new(kinds, json_pack("{s:s, s:I, s:I}", "kind", name,
+							       "objects", (json_int_t)count,
+							       "bytes", (json_int_t)bytes));
+		else
+			printf("%-10s %8zu %8s\n", name, count, text_size(bytes, size));
+	}
+	if (l->json)
+		document_print(kinds);
+}
+
+/* Returns 1 where O was damaged, and is gone, or is not used any more by who comes next. */
+static int verify_object(struct listing *l, const struct cache_object *o, json_t *damaged,
+			 struct error **err)
+{
+	const char *kind = cache_kinds[o->kind];
+	_cleanup_error_ struct error *why = NULL, *stays = NULL;
+
+	if (cache_object_verify(&l->objects, o, &why) == 0)
+		return 0;
+	if (!why || why->code != ERR_TRUST)
+		return error_set(err, why ? why->code : ERR_SPACE, "%s", error_text(why));
+	if (cache_object_remove(&l->objects, o, &stays) < 0 && (!stays || stays->code != ERR_BUSY))
+		return error_set(err, stays ? stays->code : ERR_SPACE, "%s/%s is damaged: %s: %s",
+				 kind, o->name, why->message, error_text(stays));
+	progress_note(l->progress, "damaged, %s: %s/%s: %s", stays ? "still in use" : "removed",
+		      kind, o->name, why->message);
+	json_array_append_new(damaged, json_pack("{s:s, s:s, s:o}", "kind", kind, "name", o->name,
+						 "message", json_text(why->message)));
+	return 1;
+}
+
+static int verify(struct listing *l, size_t *damaged, struct error **err)
+{
+	uint64_t bytes = 0, total = total_of(l);
+	json_t *list = json_array();
+
+	l->result = json_pack("{s:o}", "damaged", list);
+	progress_stage(l->progress, "Reading the cache");
+	for (size_t i = 0; i < l->objects.count; i++) {
+		int r = verify_object(l, &l->objects.list[i], list, err);
+
+		bytes += l->objects.list[i].bytes;
+		if (r < 0 || go_on(l, i + 1, bytes, total, err) < 0)
+			return -1;
+		*damaged += r > 0;
+	}
+	json_object_set_new(l->result, "objects", json_integer((json_int_t)l->objects.count));
+	progress_end(l->progress);
+	if (!l->json)
+		printf("%zu objects, %zu damaged\n", l->objects.count, *damaged);
+	return 0;
+}
+
+static int by_use(const void *a, const void *b)
+{
+	const struct cache_object *one = a, *other = b;
+
+	return (one->used > other->used) - (one->used < other->used);
+}
+
+static int prune(struct listing *l, uint64_t most, struct error **err)
+{
+	uint64_t total = total_of(l), wanted = total > most ? total - most : 0, gone = 0;
+	struct cache_objects *objects = &l->objects;
+	char size[TEXT_SIZE_LEN], left[TEXT_SIZE_LEN];
+
+	progress_stage(l->progress, "Removing from the cache");
+	if (objects->count)
+		qsort(objects->list, objects->count, sizeof(*objects->list), by_use);
+	for (size_t i = 0; i < objects->count && total - gone > most; i++) {
+		_cleanup_error_ struct error *why = NULL;
+
+		if (cache_object_remove(objects, &objects->list[i], &why) == 0)
+			gone += objects->list[i].bytes;
+		else if (!why || why->code != ERR_BUSY)
+			return error_set(err, why ? why->code : ERR_SPACE, "%s", error_text(why));
+		if (go_on(l, i + 1, gone, gone > wanted ? gone : wanted, err) < 0)
+			return -1;
+	}
+	progress_end(l->progress);
+	l->result = json_pack("{s:I, s:I}", "removed_bytes", (json_int_t)gone, "left_bytes",
+			      (json_int_t)(total - gone));
+	if (!l->json)
+		printf("removed %s, left %s\n", text_size(gone, size),
+		       text_size(total - gone, left));
+	return 0;
+}
+
+static int list(struct listing *l, struct error **err)
+{
+	if (cache_objects_scan(&l->objects, err) < 0)
+		return -1;
+	show(l);
+	return 0;
+}
+
+/* Both take long. MOST is for prune. */
+static int verify_or_prune(struct listing *l, bool pruning, uint64_t most, size_t *damaged,
+			   struct error **err)
+{
+	l->progress = progress_new(l->json ? PROGRESS_JSON : PROGRESS_STDOUT);
+	progress_stage(l->progress, "Looking through the cache");
+	if (cache_objects_scan(&l->objects, err) < 0)
+		return -1;
+	return pruning ? prune(l, most, err) : verify(l, damaged, err);
+}
+
+/* Returns the exit status. VERB is one of those below. */
+static int run(const char *verb, uint64_t most, bool json)
+{
+	_cleanup_(listing_clear) struct listing l = { .json = json, .objects = CACHE_OBJECTS_NONE };
+	_cleanup_error_ struct error *err = NULL;
+	bool pruning = strcmp(verb, "prune") == 0, stream = pruning || strcmp(verb, "verify") == 0;
+	size_t damaged = 0;
+	int r, status;
+
+	interrupt_catch();
+	r = stream ? verify_or_prune(&l, pruning, most, &damaged, &err) : list(&l, &err);
+	progress_end(l.progress);
+	status = r < 0 ? report_error("cache", err) : damaged ? EXIT_TRUST : EXIT_OK;
+	if (json && stream)
+		return r < 0 ? event_failure(json_object(), err, status)
+			     : event_result(json_incref(l.result), status);
+	return json && r < 0 ? document_failure(err, status) : status;
+}
+
+int command_cache(int argc, char **argv)
+{
+	static const char *const verbs[] = { "list", "verify", "prune" };
+	const char *verb = "list", *size = NULL;
+	uint64_t most;
+	bool json = false, known = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", cache_options, NULL)) != -1) {
+		if (option == 'j')
+			json = true;
+		else
+			size = optarg;
+	}
+	if (optind < argc)
+		verb = argv[optind++];
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		known = known || strcmp(verb, verbs[i]) == 0;
+	if (!known)
+		return report_verb("cache", verb, verbs, sizeof(verbs) / sizeof(*verbs));
+	if (optind < argc)
+		return report_usage("cache", "\"%.80s\" is one word too many", argv[optind]);
+	if ((strcmp(verb, "prune") == 0) != (size != NULL))
+		return report_usage("cache", "prune needs --max-size, and nothing else takes it");
+	most = size ? parse_size(size, false) : 0;
+	if (size && !most && strcmp(size, "0") != 0)
+		return report_usage("cache", "\"%.80s\" is no size, such as 10G or 500M", size);
+	return run(verb, most, json);
+}

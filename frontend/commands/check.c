@@ -1,0 +1,314 @@
+/* rootlet check: is this rootfs ready, and if not, why not and what to do. Goes on after the first
+ * thing that is wrong, so that one run names them all. */
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "frontend/commands/commands.h"
+#include "frontend/rootfs/contents.h"
+#include "frontend/cli/events.h"
+#include "frontend/rootfs/findings.h"
+#include "frontend/client/inspect.h"
+#include "frontend/cli/interrupt.h"
+#include "frontend/rootfs/manifest.h"
+#include "frontend/rootfs/store.h"
+#include "frontend/cli/style.h"
+#include "frontend/cli/text.h"
+
+const char check_help[] =
+	"usage: rootlet check [--name NAME | --path DIR] [--deep] [--json]\n\n"
+	"Tells whether a rootfs is ready: structure, release, size, users and groups with their\n"
+	"ids, packages against the manifest, id range against the host.\n\n"
+	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
+	"  --path DIR   a rootfs elsewhere\n"
+	"  --deep       also ask dpkg in the rootfs (--audit and --verify); takes seconds\n"
+	"  --json       what was found, as a JSON object\n"
+	"  --color WHEN auto (default), always or never\n"
+	"  --help\n\n"
+	"Exit status: 0 ready; 1 not ready, each reason on a line with what to do; 2 wrong\n"
+	"command line.\n";
+
+enum option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_DEEP, OPTION_JSON };
+
+const struct option check_options[] = {
+	{ "name", required_argument, NULL, OPTION_NAME },
+	{ "path", required_argument, NULL, OPTION_PATH },
+	{ "deep", no_argument, NULL, OPTION_DEEP },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* The first users of a profile are the ones its tests run as; the others are extras. */
+#define PRIMARY_USERS 2
+
+struct check {
+	const char *name, *path;
+	bool deep, json;
+	int directory, rootfs; /* as found (O_PATH), and opened; -1 */
+	unsigned mode;
+	char *folder, *base, *absolute;
+	struct manifest *manifest;
+	struct profile *profile; /* NULL where it is gone or has changed since */
+	bool profile_changed;
+	struct helper *helper;
+	bool sized;
+	struct answer inspection;
+	struct findings findings;
+};
+
+static void check_clear(struct check *c)
+{
+	helper_stop(&c->helper);
+	closep(&c->directory);
+	closep(&c->rootfs);
+	free(c->folder);
+	free(c->base);
+	free(c->absolute);
+	manifest_free(&c->manifest);
+	profile_free(&c->profile);
+	findings_clear(&c->findings);
+}
+
+static void on_log(const char *line, void *context)
+{
+	struct check *c = context;
+
+	findings_add_anew(&c->findings, "dpkg: %s", line);
+}
+
+/* Turns a failure into a reason, unless the user wants to leave. */
+static int as_finding(struct check *c, struct error **err)
+{
+	if (*err && (*err)->code == ERR_INTERRUPTED)
+		return -1;
+	findings_add(&c->findings, "%s", error_text(*err));
+	error_free(err);
+	return 0;
+}
+
+static void check_ids(struct check *c)
+{
+	const struct host_ids *ids = helper_ids(c->helper);
+	const struct manifest *m = c->manifest;
+
+	if (m->first_uid != ids->first_uid || m->first_gid != ids->first_gid ||
+	    m->count > ids->count)
+		findings_add_anew(&c->findings,
+				  "the manifest says host ids %u:%u (%u of them), this host gives "
+				  "you %u:%u (%u)",
+				  m->first_uid, m->first_gid, m->count, ids->first_uid,
+				  ids->first_gid, ids->count);
+}
+
+static int inspect(struct check *c, struct error **err)
+{
+	helper_set_log(c->helper, on_log, c);
+	if (inspect_tree(c->helper, c->rootfs, c->deep, &c->inspection, err) < 0)
+		return as_finding(c, err);
+	c->sized = true;
+	if (c->inspection.foreign)
+		findings_add_anew(&c->findings, "%u files belong to ids outside the rootfs's range",
+				  c->inspection.foreign);
+	return 0;
+}
+
+static void check_manifest(struct check *c)
+{
+	const struct manifest *m = c->manifest;
+	const struct profile *p;
+
+	contents_check_release(c->helper, c->rootfs, m, &c->findings);
+	contents_check_packages(c->helper, c->rootfs, m, &c->findings);
+	if (profile_load(m->profile, &c->profile, NULL) == 0 &&
+	    strcmp(c->profile->sha256, m->profile_sha256) != 0) {
+		c->profile_changed = true;
+		profile_free(&c->profile);
+	}
+	/* An unchanged profile is the better witness: nothing in the rootfs can have edited it. */
+	p = c->profile;
+	contents_check_accounts(c->helper, c->rootfs, p ? p->users : m->users,
+				p ? p->user_count : m->user_count, p ? p->groups : m->groups,
+				p ? p->group_count : m->group_count, &c->findings);
+}
+
+/* The command that makes this very rootfs again. */
+static char *compose_anew(const struct check *c)
+{
+	const struct manifest *m = c->manifest;
+	const char *option = c->path ? " --path " : c->name ? " --name " : "";
+	const char *value = c->path ? c->path : c->name ? c->name : "";
+	char *line = NULL;
+
+	if (asprintf(&line, "rootlet create --force%s%s%s%s%s%s", option, value,
+		     m ? " --release " : "", m ? m->suite : "", m ? " --profile " : "",
+		     m ? m->profile : "") < 0)
+		return NULL;
+	return line;
+}
+
+static int look_inside(struct check *c, struct error **err)
+{
+	struct stat st;
+
+	if (helper_start("check", NULL, &c->helper, err) < 0 ||
+	    store_open(c->helper, c->directory, c->absolute, &c->rootfs, NULL, err) < 0)
+		return as_finding(c, err);
+	if (fstat(c->rootfs, &st) == 0)
+		c->mode = st.st_mode & 07777;
+	manifest_read(c->helper, c->rootfs, &c->manifest, err);
+	c->findings.anew = compose_anew(c);
+	if (!c->findings.anew)
+		return error_set(err, ERR_SPACE, "out of memory");
+	if (!c->manifest) {
+		findings_add_anew(&c->findings, "%s", error_text(*err));
+		error_free(err);
+	}
+	contents_check_structure(c->helper, c->rootfs, &c->findings);
+	if (c->manifest) {
+		check_manifest(c);
+		check_ids(c);
+	}
+	return interrupt_caught() ? error_set(err, ERR_INTERRUPTED, "interrupted")
+				  : inspect(c, err);
+}
+
+static int check(struct check *c, struct error **err)
+{
+	if (store_resolve(c->name, c->path, &c->folder, &c->base, err) < 0)
+		return -1;
+	store_tidy("check", c->folder);
+	if (store_find(c->name, c->path, &c->directory, &c->absolute, err) < 0)
+		return -1;
+	return look_inside(c, err);
+}
+
+static void print_users(const char *label, const struct manifest *m, size_t first, size_t end)
+{
+	if (first >= end)
+		return;
+	fputs(label, stdout);
+	for (size_t i = first; i < end; i++)
+		printf("%s%s", i == first ? " " : ", ", m->users[i].name);
+	putchar('\n');
+}
+
+static void print_facts(const struct check *c)
+{
+	const struct manifest *m = c->manifest;
+	size_t primary;
+	char size[TEXT_SIZE_LEN];
+
+	if (c->sized)
+		printf("Size: %s\n", text_size(c->inspection.bytes, size));
+	if (!m)
+		return;
+	primary = m->user_count < PRIMARY_USERS ? m->user_count : PRIMARY_USERS;
+	printf("%s: %s\n", m->distribution, m->suite);
+	print_users("Test users:", m, 0, primary);
+	print_users("Other users:", m, primary, m->user_count);
+	printf("Packages: %zu\n", m->package_count);
+	if (c->mode & (S_IRWXG | S_IRWXO))
+		printf("Mode: %04o: every local user who gets to it can run its setuid programs; "
+		       "to close it: %s\n",
+		       c->mode, c->findings.anew);
+	if (c->profile_changed)
+		printf("Note: profile %s has changed since; for the new one: %s\n", m->profile,
+		       c->findings.anew);
+}
+
+static json_t *describe(const struct check *c, const char *state)
+{
+	const struct manifest *m = c->manifest;
+	json_t *users = json_array(), *reasons = json_array();
+	char mode[8] = "";
+
+	if (c->rootfs >= 0)
+		snprintf(mode, sizeof(mode), "%04o", c->mode);
+	for (size_t i = 0; m && i < m->user_count; i++)
+		json_array_append_new(users, json_text(m->users[i].name));
+	for (size_t i = 0; i < c->findings.count && i < FINDINGS_MAX; i++)
+		json_array_append_new(reasons, json_text(c->findings.lines[i]));
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
+			 "state", state, "path", json_text(c->absolute), "reasons", reasons, "mode",
+			 json_text(*mode ? mode : NULL), "bytes",
+			 c->sized ? json_integer((json_int_t)c->inspection.bytes) : json_null(),
+			 "distribution", json_text(m ? m->distribution : NULL), "release",
+			 json_text(m ? m->suite : NULL), "arch", json_text(m ? m->arch : NULL),
+			 "profile", json_text(m ? m->profile : NULL), "users", users, "packages",
+			 m ? json_integer((json_int_t)m->package_count) : json_null(),
+			 "profile_changed", c->profile_changed, "created",
+			 m ? json_integer((json_int_t)m->created) : json_null());
+}
+
+static int print_verdict(const struct check *c)
+{
+	const struct findings *f = &c->findings;
+
+	if (c->json) {
+		document_print(describe(c, f->count ? "not-ready" : "ready"));
+		return f->count ? EXIT_FAILED : EXIT_OK;
+	}
+	if (f->count == 0) {
+		style_print(stdout, STYLE_GOOD, "✓ Rootfs is configured and ready at %s\n\n",
+			    c->absolute);
+		print_facts(c);
+		return EXIT_OK;
+	}
+	style_print(stdout, STYLE_BAD, "✗ Rootfs is not ready at %s\n\n", c->absolute);
+	for (size_t i = 0; i < f->count && i < FINDINGS_MAX; i++)
+		printf("  - %s\n", f->lines[i] ? f->lines[i] : "out of memory");
+	if (f->count > FINDINGS_MAX)
+		printf("  - and %zu more\n", f->count - FINDINGS_MAX);
+	putchar('\n');
+	print_facts(c);
+	return EXIT_FAILED;
+}
+
+/* There is no rootfs there: an answer, not a failure. */
+static int print_absence(struct check *c, const struct error *err)
+{
+	text_clean(err->message);
+	if (!c->json) {
+		style_print(stdout, STYLE_BAD, "✗ %s\n", err->message);
+		return EXIT_FAILED;
+	}
+	if (!c->absolute && c->base)
+		c->absolute = store_join(c->folder, c->base);
+	findings_add(&c->findings, "%s", err->message);
+	document_print(describe(c, err->code == ERR_MISSING ? "missing" : "foreign"));
+	return EXIT_FAILED;
+}
+
+int command_check(int argc, char **argv)
+{
+	_cleanup_(check_clear) struct check c = { .directory = -1, .rootfs = -1 };
+	_cleanup_error_ struct error *err = NULL;
+	int option, status;
+
+	while ((option = getopt_long(argc, argv, "", check_options, NULL)) != -1) {
+		switch (option) {
+		case OPTION_NAME:
+			c.name = optarg;
+			break;
+		case OPTION_PATH:
+			c.path = optarg;
+			break;
+		case OPTION_DEEP:
+			c.deep = true;
+			break;
+		case OPTION_JSON:
+			c.json = true;
+			break;
+		}
+	}
+	if (optind < argc)
+		return report_usage("check", "\"%.80s\" is one word too many", argv[optind]);
+	interrupt_catch();
+	if (check(&c, &err) == 0)
+		return print_verdict(&c);
+	if (err && (err->code == ERR_MISSING || err->code == ERR_REFUSED))
+		return print_absence(&c, err);
+	status = report_error("check", err);
+	return c.json ? document_failure(err, status) : status;
+}

@@ -1,0 +1,708 @@
+/* rootlet create: everything that can go wrong without the network is found before the download. */
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "frontend/archive/architecture.h"
+#include "frontend/archive/cache.h"
+#include "frontend/commands/commands.h"
+#include "frontend/cli/events.h"
+#include "frontend/client/inspect.h"
+#include "frontend/cli/interrupt.h"
+#include "frontend/commands/permission.h"
+#include "frontend/rootfs/provision.h"
+#include "frontend/archive/source.h"
+#include "frontend/rootfs/store.h"
+#include "frontend/cli/style.h"
+#include "frontend/cli/suggest.h"
+#include "frontend/cli/text.h"
+#include "frontend/client/view.h"
+#include "policy/ini_text.h"
+#include "proto/validate.h"
+
+#define DEFAULT_SUITE "jammy"
+#define DEFAULT_PROFILE "fstests"
+#define DEFAULT_ENGINE "native"
+#define COMPONENTS_MAX 16
+
+const char create_help[] =
+	"usage: rootlet create [OPTION…]\n\n"
+	"Makes a root filesystem for kernel testing: packages from a distribution's archive,\n"
+	"users and groups from a profile. Needs no sudo, but a range in /etc/subuid and\n"
+	"/etc/subgid.\n\n"
+	"  --name NAME          name in ~/.kerneldev-mcp (default: test-rootfs)\n"
+	"  --path DIR           place elsewhere, instead of --name\n"
+	"  --release SUITE      jammy (default), noble, focal, bionic, bookworm, trixie\n"
+	"                       (--suite is the same)\n"
+	"  --arch ARCH          architecture (default: the host's); another one takes\n"
+	"                       qemu-user-static on the host; no i386 on amd64\n"
+	"  --profile PROFILE    what the rootfs is for (default: fstests): see rootlet profiles\n"
+	"  --force              replace a rootfs that is there, once the new one is whole\n"
+	"  --mirror URL         where packages come from\n"
+	"  --keyring FILE       what signatures are checked against\n"
+	"  --allow-older-release\n"
+	"                       take packages from a release file that is older than the newest\n"
+	"                       that the mirror had before, as after a mirror was restored\n"
+	"  --components LIST    of the archive, \"main,universe\"\n"
+	"  --include LIST       further packages, \"gdb,strace\"; may be given more than once\n"
+	"  --engine native|debootstrap\n"
+	"                       native (default), or debootstrap: slower, with the distribution's "
+	"own\n"
+	"  --tree-mode 0700|0755\n"
+	"                       0700 (default): on the host nobody can enter the rootfs; 0755: "
+	"all\n"
+	"                       local users can, and can run its setuid programs\n"
+	"  --fresh              neither clone a base of the cache nor keep one\n"
+	"  --dry-run            change nothing: print each request that would be made of\n"
+	"                       rootlet-helper, and what the policy says of it (1: one is "
+	"refused)\n"
+	"  --quiet              no progress\n"
+	"  --json               events, one JSON object a line: progress, log, at the end result\n"
+	"  --color WHEN         auto (default), always or never\n"
+	"  --help\n\n"
+	"Exit status: 0 made; 1 failed; 2 wrong command line or profile; 3 wrong signature, hash\n"
+	"or date; 4 mirror; 5 the host lacks something; 6 it exists or is in use; 7 disk full;\n"
+	"130 interrupted. Whatever it is, nothing but cached packages is left behind, and\n"
+	"the output of a package's script that failed, in a file that the message names.\n";
+
+struct create {
+	const char *name, *path, *profile_name, *engine;
+	struct source source;
+	const char *components[COMPONENTS_MAX + 1];
+	char *component_words; /* an argument, which is split in place */
+	char *includes;
+	const char *mode_word;
+	unsigned mode;
+	bool force, fresh, dry_run, quiet, json;
+	bool includes_lost; /* there was no memory for one */
+
+	char *parent, *base;
+	int parent_fd, old; /* descriptors or -1; old: what is to be replaced, as O_PATH */
+	struct profile *profile;
+	struct progress *progress;
+	struct helper *helper;
+	struct fetch *fetch;
+	struct base kept;
+	const struct clone_way *how; /* of a clone; NULL: made */
+	size_t count;		     /* of packages */
+	char **left_out;	     /* of a clone: see struct manifest */
+};
+
+enum option_code {
+	OPTION_NAME = 256,
+	OPTION_PATH,
+	OPTION_RELEASE,
+	OPTION_ARCH,
+	OPTION_PROFILE,
+	OPTION_FORCE,
+	OPTION_MIRROR,
+	OPTION_KEYRING,
+	OPTION_ALLOW_OLDER,
+	OPTION_COMPONENTS,
+	OPTION_INCLUDE,
+	OPTION_ENGINE,
+	OPTION_TREE_MODE,
+	OPTION_FRESH,
+	OPTION_DRY_RUN,
+	OPTION_QUIET,
+	OPTION_JSON,
+};
+
+const struct option create_options[] = {
+	{ "name", required_argument, NULL, OPTION_NAME },
+	{ "path", required_argument, NULL, OPTION_PATH },
+	{ "release", required_argument, NULL, OPTION_RELEASE },
+	{ "suite", required_argument, NULL, OPTION_RELEASE },
+	{ "arch", required_argument, NULL, OPTION_ARCH },
+	{ "profile", required_argument, NULL, OPTION_PROFILE },
+	{ "force", no_argument, NULL, OPTION_FORCE },
+	{ "mirror", required_argument, NULL, OPTION_MIRROR },
+	{ "keyring", required_argument, NULL, OPTION_KEYRING },
+	{ "allow-older-release", no_argument, NULL, OPTION_ALLOW_OLDER },
+	{ "components", required_argument, NULL, OPTION_COMPONENTS },
+	{ "include", required_argument, NULL, OPTION_INCLUDE },
+	{ "engine", required_argument, NULL, OPTION_ENGINE },
+	{ "tree-mode", required_argument, NULL, OPTION_TREE_MODE },
+	{ "fresh", no_argument, NULL, OPTION_FRESH },
+	{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
+	{ "quiet", no_argument, NULL, OPTION_QUIET },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static void create_clear(struct create *c)
+{
+	progress_end(c->progress);
+	helper_stop(&c->helper);
+	progress_free(&c->progress);
+	packages_close(&c->fetch);
+	base_close(&c->kept);
+	words_free(c->left_out);
+	profile_free(&c->profile);
+	closep(&c->old);
+	closep(&c->parent_fd);
+	free(c->parent);
+	free(c->base);
+	free(c->includes);
+}
+
+/* Appends LIST to what earlier --include options gave. */
+static void add_includes(struct create *c, const char *list)
+{
+	char *joined = NULL;
+
+	if (asprintf(&joined, "%s,%s", c->includes ? c->includes : "", list) < 0) {
+		c->includes_lost = true;
+		return;
+	}
+	free(c->includes);
+	c->includes = joined;
+}
+
+static void take_option(struct create *c, int option)
+{
+	switch (option) {
+	case OPTION_NAME:
+		c->name = optarg;
+		break;
+	case OPTION_PATH:
+		c->path = optarg;
+		break;
+	case OPTION_RELEASE:
+		c->source.suite = optarg;
+		break;
+	case OPTION_ARCH:
+		c->source.arch = optarg;
+		break;
+	case OPTION_PROFILE:
+		c->profile_name = optarg;
+		break;
+	case OPTION_FORCE:
+		c->force = true;
+		break;
+	case OPTION_MIRROR:
+		c->source.mirror = optarg;
+		break;
+	case OPTION_KEYRING:
+		c->source.keyring = optarg;
+		break;
+	case OPTION_ALLOW_OLDER:
+		c->source.allow_older = true;
+		break;
+	case OPTION_COMPONENTS:
+		c->component_words = optarg;
+		break;
+	case OPTION_INCLUDE:
+		add_includes(c, optarg);
+		break;
+	case OPTION_ENGINE:
+		c->engine = optarg;
+		break;
+	case OPTION_TREE_MODE:
+		c->mode_word = optarg;
+		break;
+	case OPTION_FRESH:
+		c->fresh = true;
+		break;
+	case OPTION_DRY_RUN:
+		c->dry_run = true;
+		break;
+	case OPTION_QUIET:
+		c->quiet = true;
+		break;
+	case OPTION_JSON:
+		c->json = true;
+		break;
+	}
+}
+
+static int check_components(struct create *c, struct error **err)
+{
+	size_t count = 0;
+	char *rest = NULL, *word;
+
+	if (!c->component_words)
+		return 0;
+	for (word = strtok_r(c->component_words, ", ", &rest); word;
+	     word = strtok_r(NULL, ", ", &rest)) {
+		if (!valid_archive_word(word) || count == COMPONENTS_MAX)
+			return error_set(err, ERR_INPUT, "\"%.80s\" is no component of an archive",
+					 word);
+		c->components[count++] = word;
+	}
+	if (!count)
+		return error_set(err, ERR_INPUT, "--components names none");
+	c->source.components = c->components;
+	return 0;
+}
+
+static int check_release(const struct create *c, struct error **err)
+{
+	const char *const *suites = source_suites();
+	_cleanup_free_ char *known = strdup("");
+	const char *hint, *mean = "; did you mean: ";
+	size_t count = 0;
+
+	if (source_distribution(c->source.suite))
+		return 0;
+	for (; suites[count] && known; count++) {
+		char *longer = NULL;
+
+		if (asprintf(&longer, "%s %s", known, suites[count]) < 0)
+			longer = NULL;
+		free(known);
+		known = longer;
+	}
+	hint = suggest(c->source.suite, suites, count);
+	if (!valid_archive_word(c->source.suite))
+		return error_set(err, ERR_INPUT, "\"%.80s\" is no name for a release%s%s",
+				 c->source.suite, hint ? mean : "", hint ? hint : "");
+	return error_set(err, ERR_INPUT, "release \"%s\" is unknown; there are:%s%s%s",
+			 c->source.suite, known ? known : "", hint ? mean : "", hint ? hint : "");
+}
+
+static int load_profile(struct create *c, struct error **err)
+{
+	char *rest = NULL, *word;
+	char **suite;
+
+	if (profile_load(c->profile_name, &c->profile, err) < 0)
+		return -1;
+	if (profile_choose_release(c->profile, c->source.suite, err) < 0)
+		return -1;
+	for (word = c->includes ? strtok_r(c->includes, ", ", &rest) : NULL; word;
+	     word = strtok_r(NULL, ", ", &rest))
+		if (profile_add_package(c->profile, word, err) < 0)
+			return error_wrap(err, "--include");
+	if (!c->profile->suites)
+		return 0;
+	for (suite = c->profile->suites; *suite; suite++)
+		if (strcmp(*suite, c->source.suite) == 0)
+			return 0;
+	return error_set(err, ERR_INPUT, "profile %s is not for release %s: see suites in %s",
+			 c->profile->name, c->source.suite, c->profile->path);
+}
+
+/* The two modes, with the leading zero or without. */
+static int check_mode(struct create *c, struct error **err)
+{
+	static const unsigned modes[] = { MODE_CLOSED, MODE_ENTERABLE };
+	const char *word = c->mode_word + (*c->mode_word == '0');
+	char text[8];
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		snprintf(text, sizeof(text), "%o", modes[i]);
+		if (strcmp(word, text) != 0)
+			continue;
+		c->mode = modes[i];
+		return 0;
+	}
+	return error_set(err, ERR_INPUT, "--tree-mode \"%.80s\" is unknown; there are: 0700, 0755",
+			 c->mode_word);
+}
+
+static int check_words(const struct create *c, struct error **err)
+{
+	static const char *const engines[] = { "native", "debootstrap" };
+	const char *hint = suggest(c->engine, engines, 2);
+
+	if (c->includes_lost)
+		return error_set(err, ERR_SPACE, "out of memory");
+	if (strcmp(c->engine, "native") != 0 && strcmp(c->engine, "debootstrap") != 0)
+		return error_set(err, ERR_INPUT,
+				 "engine \"%.80s\" is unknown; there are: native, debootstrap%s%s",
+				 c->engine, hint ? "; did you mean: " : "", hint ? hint : "");
+	if (c->source.arch && (architecture_check(c->source.arch, err) < 0 ||
+			       architecture_runs(c->source.arch, err) < 0))
+		return -1;
+	return 0;
+}
+
+/* What is at the destination now. */
+static int check_existing(struct create *c, struct error **err)
+{
+	_cleanup_close_ int tree =
+		openat(c->parent_fd, c->base, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (tree < 0 && errno == ENOENT)
+		return 0;
+	if (tree < 0 && (errno == ELOOP || errno == ENOTDIR))
+		return error_set(err, ERR_EXISTS,
+				 "%s/%s is a symlink or a file, which rootlet does "
+				 "not replace; choose another --name or --path",
+				 c->parent, c->base);
+	if (tree < 0)
+		return error_errno(err, ERR_EXISTS, "%s/%s is there and cannot be opened",
+				   c->parent, c->base);
+	if (!store_may_be_rootfs(tree))
+		return error_set(err, ERR_EXISTS,
+				 "%s/%s is there and was not made by rootlet, which "
+				 "does not replace it; choose another --name or --path",
+				 c->parent, c->base);
+	if (!c->force)
+		return error_set(err, ERR_EXISTS,
+				 "there is a rootfs at %s/%s already; use --force to "
+				 "replace it",
+				 c->parent, c->base);
+	c->old = steal_fd(&tree);
+	return 0;
+}
+
+/* What the helper would refuse to replace in the end is refused now. */
+static int check_replaceable(struct create *c, struct error **err)
+{
+	_cleanup_free_ char *path = store_join(c->parent, c->base);
+	_cleanup_close_ int rootfs = -1;
+	struct answer answer;
+
+	if (permission_mode(c->mode, err) < 0 || (c->force && permission_replace(err) < 0))
+		return -1;
+	if (c->old < 0)
+		return 0;
+	if (!path)
+		return error_set(err, ERR_SPACE, "out of memory");
+	if (store_open(c->helper, c->old, path, &rootfs, NULL, err) < 0)
+		return error_wrap(err, "cannot replace %s", path);
+	if (store_check_unused(rootfs, c->parent, c->base, err) < 0)
+		return -1;
+	if (inspect_tree(c->helper, rootfs, false, &answer, err) < 0)
+		return error_wrap(err, "cannot replace %s", path);
+	return 0;
+}
+
+static int check_destination(struct create *c, struct error **err)
+{
+	if (store_resolve(c->name, c->path, &c->parent, &c->base, err) < 0)
+		return -1;
+	/* Nobody else's business: a setuid program in a rootfs is one of the range's first id. */
+	if (!c->path && !c->dry_run && mkdir(c->parent, 0700) < 0 && errno != EEXIST)
+		return error_errno(err, ERR_SYSTEM, "cannot make the folder %s", c->parent);
+	c->parent_fd = open(c->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->parent_fd < 0 && errno == ENOENT && c->dry_run)
+		return 0;
+	if (c->parent_fd < 0)
+		return error_set(err, ERR_SYSTEM,
+				 "cannot open the folder %s: %s; choose another place with --path",
+				 c->parent, strerror(errno));
+	if (check_existing(c, err) < 0)
+		return -1;
+	if (faccessat(c->parent_fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+		return error_set(err, ERR_SYSTEM,
+				 "cannot write in the folder %s: %s; choose another "
+				 "place with --path",
+				 c->parent, strerror(errno));
+	return 0;
+}
+
+/* The folder of bases, and its lock; none where the policy would not have any there. */
+static int open_base(struct create *c, struct error **err)
+{
+	_cleanup_free_ char *content = permission_content(err);
+	const struct base_recipe recipe = {
+		.set = packages_set(c->fetch),
+		.profile = c->profile,
+		.ids = helper_ids(c->helper),
+		.engine = c->engine,
+		.components = c->source.components,
+		.policy = content,
+	};
+	struct decision d;
+
+	if (!content || base_open(&recipe, c->progress, &c->kept, err) < 0 ||
+	    permission_keep(c->kept.folder, &d, err) < 0)
+		return -1;
+	if (d.allowed)
+		return 0;
+	base_close(&c->kept);
+	progress_note(c->progress, "no base is kept: %s", d.why);
+	return 0;
+}
+
+/* From a base, where there is one that is whole. Returns 1 where it has to be made. */
+static int create_from_base(struct create *c, struct provision *provision, struct error **err)
+{
+	_cleanup_close_ int there = -1;
+	int r;
+
+	if (c->fresh)
+		return 1;
+	if (open_base(c, err) < 0)
+		return -1;
+	if (c->kept.folder < 0)
+		return 1;
+	provision->kept = &c->kept;
+	store_sweep(c->helper, c->kept.folder, c->kept.key);
+	base_prune(c->helper, c->kept.folder);
+	there = base_find(&c->kept);
+	if (there < 0)
+		return 1;
+	r = provision_clone(c->helper, provision, &c->how, &c->count, &c->left_out, err);
+	/* One that is of no use and cannot be removed leaves no place for another. */
+	if (r > 0 && faccessat(c->kept.folder, c->kept.key, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		provision->kept = NULL;
+	return r;
+}
+
+static struct provision plan(const struct create *c)
+{
+	return (struct provision){
+		.parent = c->parent_fd,
+		.base = c->base,
+		.engine = c->engine,
+		.replace = c->force,
+		.mode = c->mode,
+		.profile = c->profile,
+		.fetch = c->fetch,
+		.progress = c->progress,
+	};
+}
+
+static int choose(struct create *c, struct error **err)
+{
+	const struct wanted wanted = {
+		.packages = (const char *const *)c->profile->packages,
+		.optional = (const char *const *)c->profile->optional,
+	};
+
+	if (packages_choose(c->fetch, BASE_MINIMAL, &wanted, err) < 0)
+		return -1;
+	c->count = packages_set(c->fetch)->package_count;
+	return 0;
+}
+
+static int create(struct create *c, struct error **err)
+{
+	struct provision provision;
+	int r;
+
+	interrupt_catch();
+	if (helper_start("create", c->progress, &c->helper, err) < 0)
+		return -1;
+	store_sweep(c->helper, c->parent_fd, NULL);
+	if (check_replaceable(c, err) < 0)
+		return -1;
+	/* Nothing of ours is on the disk yet but the cache, which is made to be cut off. */
+	interrupt_leave();
+	interrupt_watch(helper_channel(c->helper));
+	r = packages_open(&c->source, c->helper, c->progress, &c->fetch, err);
+	interrupt_watch(-1);
+	if (r < 0)
+		return -1;
+	interrupt_catch();
+	provision = plan(c);
+	r = create_from_base(c, &provision, err);
+	if (r <= 0)
+		return r;
+	return choose(c, err) < 0 ? -1 : provision_rootfs(c->helper, &provision, err);
+}
+
+/* What is known of the rootfs whether it was made or not. */
+static json_t *describe(const struct create *c)
+{
+	_cleanup_free_ char *absolute = c->base ? store_join(c->parent, c->base) : NULL;
+
+	return json_pack("{s:o, s:o, s:o, s:o}", "path", json_text(absolute), "release",
+			 json_text(c->source.suite), "profile", json_text(c->profile_name), "mode",
+			 json_text(c->mode == MODE_ENTERABLE ? "0755" : "0700"));
+}
+
+/* What the release has not, of what the profile calls optional. */
+static char *const *left_out(const struct create *c)
+{
+	if (c->how)
+		return c->left_out;
+	return c->fetch ? packages_set(c->fetch)->left_out : NULL;
+}
+
+static json_t *list_left_out(const struct create *c)
+{
+	json_t *array = json_array();
+
+	for (char *const *word = left_out(c); word && *word; word++)
+		json_array_append_new(array, json_text(*word));
+	return array;
+}
+
+static void print_left_out(const struct create *c)
+{
+	char *const *word = left_out(c);
+
+	if (!word || !*word)
+		return;
+	printf("Left out, because %s does not have them:", c->source.suite);
+	for (; *word; word++)
+		printf(" %s", *word);
+	putchar('\n');
+}
+
+/* --- --dry-run --- */
+
+struct asking {
+	json_t *requests; /* NULL: they are printed */
+	int refused;
+};
+
+static void tell(const char *request, const char *arguments, const struct decision *d,
+		 void *context)
+{
+	struct asking *asking = context;
+
+	asking->refused += !d->allowed;
+	if (asking->requests) {
+		json_array_append_new(asking->requests,
+				      json_pack("{s:s, s:o, s:b, s:o, s:o}", "request", request,
+						"arguments", json_text(arguments), "allowed",
+						d->allowed, "rule", json_text(d->rule), "why",
+						json_text(d->allowed ? NULL : d->why)));
+		return;
+	}
+	printf("%-7s %-9s %s%s(%s)\n", d->allowed ? "allowed" : "refused", request, arguments,
+	       *arguments ? " " : "", d->rule);
+	if (!d->allowed)
+		style_print(stdout, STYLE_PLAIN, "%-7s %s\n", "", d->why);
+}
+
+/* 1 if the helper would answer, 0 if it would not, which is told, -1 with ERR set. */
+static int dry_run_start(struct create *c, struct asking *asking, struct error **err)
+{
+	int r = permission_start(tell, asking, err);
+
+	if (r <= 0)
+		return r;
+	return helper_start("create", c->progress, &c->helper, err) < 0 ? -1 : 1;
+}
+
+/* Nothing is asked of the helper but what it says of release files, and no package downloaded.
+ * Returns the exit status, or -1. */
+static int dry_run(struct create *c, struct error **err)
+{
+	_cleanup_free_ char *folder = c->fresh ? NULL : cache_path(BASES_FOLDER, err);
+	_cleanup_free_ char *bases = folder ? realpath(folder, NULL) : NULL;
+	struct asking asking = { .requests = c->json ? json_array() : NULL };
+	struct provision provision;
+	json_t *result;
+	int status, started;
+
+	if (!c->fresh && !folder)
+		return -1;
+	started = dry_run_start(c, &asking, err);
+	if (started < 0 || (started > 0 && (packages_open(&c->source, c->helper, c->progress,
+							  &c->fetch, err) < 0 ||
+					    choose(c, err) < 0))) {
+		json_decref(asking.requests);
+		return -1;
+	}
+	progress_end(c->progress);
+	provision = plan(c);
+	if (started > 0 &&
+	    permission_dry_run(&provision, c->parent, bases, tell, &asking, err) < 0) {
+		json_decref(asking.requests);
+		return -1;
+	}
+	status = asking.refused ? EXIT_FAILED : EXIT_OK;
+	if (!c->json) {
+		print_left_out(c);
+		return status;
+	}
+	result = describe(c);
+	json_object_set_new(result, "left_out", list_left_out(c));
+	json_object_set_new(result, "requests", asking.requests);
+	json_object_set_new(result, "refused", json_integer(asking.refused));
+	return event_result(result, status);
+}
+
+/* --- result --- */
+
+static json_t *list_users(const struct profile *profile)
+{
+	json_t *users = json_array();
+
+	for (size_t i = 0; i < profile->user_count; i++)
+		json_array_append_new(users, json_text(profile->users[i].name));
+	return users;
+}
+
+static int print_result(struct create *c, time_t began)
+{
+	_cleanup_close_ int rootfs = -1;
+	struct answer inspection = { .fd = -1 };
+	json_t *result = describe(c), *bytes = json_null();
+
+	if (view_open_at(c->helper, c->parent_fd, c->base, &rootfs, NULL) == 0 &&
+	    inspect_tree(c->helper, rootfs, false, &inspection, NULL) == 0)
+		bytes = json_integer((json_int_t)inspection.bytes);
+	json_object_set_new(result, "bytes", bytes);
+	json_object_set_new(result, "distribution",
+			    json_text(packages_set(c->fetch)->distribution));
+	json_object_set_new(result, "arch", json_text(packages_set(c->fetch)->arch));
+	json_object_set_new(result, "packages", json_integer((json_int_t)c->count));
+	json_object_set_new(result, "left_out", list_left_out(c));
+	json_object_set_new(result, "users", list_users(c->profile));
+	json_object_set_new(result, "cloned", json_text(c->how ? c->how->word : NULL));
+	json_object_set_new(result, "seconds", json_integer((json_int_t)(time(NULL) - began)));
+	return event_result(result, EXIT_OK);
+}
+
+static void print_done(const struct create *c, time_t began)
+{
+	const struct package_set *set = packages_set(c->fetch);
+	char took[TEXT_DURATION_LEN];
+
+	if (c->quiet)
+		return;
+	printf("Made %s/%s: %s %s, %zu packages, in %s\n", c->parent, c->base, set->distribution,
+	       set->suite, c->count, text_duration((uint64_t)(time(NULL) - began), took));
+	print_left_out(c);
+	if (c->how)
+		printf("Cloned from a base of the cache, by %s%s.\n", c->how->word, c->how->why);
+}
+
+/* Returns the exit status of a dry run, else 0; -1 with ERR set. */
+static int prepare_and_create(struct create *c, struct error **err)
+{
+	if (check_release(c, err) < 0 || check_components(c, err) < 0 || check_words(c, err) < 0 ||
+	    check_mode(c, err) < 0 || load_profile(c, err) < 0 || check_destination(c, err) < 0)
+		return -1;
+	c->progress = progress_new(c->quiet || c->dry_run ? PROGRESS_QUIET
+				   : c->json		  ? PROGRESS_JSON
+							  : PROGRESS_STDOUT);
+	return c->dry_run ? dry_run(c, err) : create(c, err);
+}
+
+int command_create(int argc, char **argv)
+{
+	_cleanup_(create_clear) struct create c = {
+		.profile_name = DEFAULT_PROFILE,
+		.engine = DEFAULT_ENGINE,
+		.mode_word = "0700",
+		.source = { .suite = DEFAULT_SUITE },
+		.parent_fd = -1,
+		.old = -1,
+		.kept = BASE_NONE_OPEN,
+	};
+	_cleanup_error_ struct error *err = NULL;
+	time_t began = time(NULL);
+	int option, status;
+
+	while ((option = getopt_long(argc, argv, "", create_options, NULL)) != -1)
+		take_option(&c, option);
+	if (optind < argc)
+		return report_usage("create", "\"%.80s\" is one word too many", argv[optind]);
+	status = prepare_and_create(&c, &err);
+	if (status < 0) {
+		progress_end(c.progress);
+		/* The helper removes its staging first: what is said then is true. */
+		helper_stop(&c.helper);
+		status = report_error("create", err);
+		return c.json ? event_failure(describe(&c), err, status) : status;
+	}
+	if (c.dry_run)
+		return status;
+	if (c.json)
+		return print_result(&c, began);
+	print_done(&c, began);
+	return EXIT_OK;
+}

@@ -1,0 +1,175 @@
+/* rootlet delete: removes a rootfs, and refuses to touch what is none. */
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "frontend/commands/commands.h"
+#include "frontend/cli/events.h"
+#include "frontend/cli/interrupt.h"
+#include "frontend/rootfs/store.h"
+
+const char delete_help[] =
+	"usage: rootlet delete [--name NAME | --path DIR] [--yes]\n\n"
+	"Removes a rootfs completely. Refuses what was not made by rootlet.\n\n"
+	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
+	"  --path DIR   a rootfs elsewhere\n"
+	"  --yes        do not ask; needed where standard input is no terminal\n"
+	"  --quiet      no progress\n"
+	"  --json       events, one JSON object a line: progress, log, at the end result\n"
+	"  --color WHEN auto (default), always or never\n"
+	"  --help\n\n"
+	"Exit status: 0 removed; 1 not there, not a rootfs, failed, or answered no; 2 wrong\n"
+	"command line; 5 the host lacks something; 6 in use; 130 interrupted (a part that is\n"
+	"already gone stays gone, the rest is removed by the next rootlet command).\n";
+
+enum option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_YES, OPTION_QUIET, OPTION_JSON };
+
+const struct option delete_options[] = {
+	{ "name", required_argument, NULL, OPTION_NAME },
+	{ "path", required_argument, NULL, OPTION_PATH },
+	{ "yes", no_argument, NULL, OPTION_YES },
+	{ "quiet", no_argument, NULL, OPTION_QUIET },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct delete
+{
+	const char *name, *path;
+	bool yes, quiet, json;
+	char *parent, *base, *absolute;
+	int parent_fd;
+	struct progress *progress;
+	struct helper *helper;
+};
+
+static void delete_clear(struct delete *d)
+{
+	helper_stop(&d->helper);
+	progress_free(&d->progress);
+	closep(&d->parent_fd);
+	free(d->parent);
+	free(d->base);
+	free(d->absolute);
+}
+
+static int confirm(const struct delete *d, struct error **err)
+{
+	char answer[16] = "";
+
+	if (d->yes)
+		return 0;
+	/* A question would stand among the events. */
+	if (d->json || !isatty(STDIN_FILENO))
+		return error_set(err, ERR_INPUT, "%s; to remove %s say --yes",
+				 d->json ? "--json does not ask"
+					 : "standard input is no terminal to ask on",
+				 d->absolute);
+	printf("Remove %s completely? [y/N] ", d->absolute);
+	fflush(stdout);
+	if (fgets(answer, sizeof(answer), stdin) &&
+	    (strcmp(answer, "y\n") == 0 || strcmp(answer, "yes\n") == 0))
+		return 0;
+	return error_set(err, ERR_REFUSED, "%s stays: not confirmed", d->absolute);
+}
+
+static int remove_rootfs(struct delete *d, struct error **err)
+{
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Remove message = ROOTLET__REMOVE__INIT;
+
+	progress_stage(d->progress, "Removing files");
+	message.name = d->base;
+	request.kind_case = ROOTLET__REQUEST__KIND_REMOVE;
+	request.remove = &message;
+	return helper_call(d->helper, &request, &d->parent_fd, 1, NULL, err);
+}
+
+/* Where there is none, nobody who wants to remove it needs to be told how one is made. */
+static int find(struct delete *d, int *directory, struct error **err)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (store_resolve(d->name, d->path, &d->parent, &d->base, err) == 0) {
+		store_tidy("delete", d->parent);
+		if (store_find(d->name, d->path, directory, &d->absolute, err) == 0)
+			return 0;
+		path = store_join(d->parent, d->base);
+	}
+	if (!*err || (*err)->code != ERR_MISSING)
+		return -1;
+	error_free(err);
+	return error_set(err, ERR_MISSING, "no rootfs at %s; see: rootlet list",
+			 path	   ? path
+			 : d->path ? d->path
+				   : "~/" STORE_FOLDER);
+}
+
+static int delete_confirmed(struct delete *d, struct error **err)
+{
+	_cleanup_close_ int directory = -1, rootfs = -1;
+
+	/* Looks first, so that a refusal says what is the matter; the helper looks again. */
+	if (find(d, &directory, err) < 0)
+		return -1;
+	d->parent_fd = open(d->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d->parent_fd < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open the folder %s", d->parent);
+	d->progress = progress_new(d->quiet  ? PROGRESS_QUIET
+				   : d->json ? PROGRESS_JSON
+					     : PROGRESS_STDOUT);
+	if (helper_start("delete", d->progress, &d->helper, err) < 0 ||
+	    store_open(d->helper, directory, d->absolute, &rootfs, NULL, err) < 0 ||
+	    store_check_unused(rootfs, d->parent, d->base, err) < 0 || confirm(d, err) < 0)
+		return -1;
+	interrupt_catch();
+	return remove_rootfs(d, err);
+}
+
+static json_t *describe(const struct delete *d)
+{
+	_cleanup_free_ char *path = d->base ? store_join(d->parent, d->base) : NULL;
+
+	return json_pack("{s:o}", "path", json_text(path));
+}
+
+int command_delete(int argc, char **argv)
+{
+	_cleanup_(delete_clear) struct delete d = { .parent_fd = -1 };
+	_cleanup_error_ struct error *err = NULL;
+	int option, status;
+
+	while ((option = getopt_long(argc, argv, "", delete_options, NULL)) != -1) {
+		switch (option) {
+		case OPTION_NAME:
+			d.name = optarg;
+			break;
+		case OPTION_PATH:
+			d.path = optarg;
+			break;
+		case OPTION_YES:
+			d.yes = true;
+			break;
+		case OPTION_QUIET:
+			d.quiet = true;
+			break;
+		case OPTION_JSON:
+			d.json = true;
+			break;
+		}
+	}
+	if (optind < argc)
+		return report_usage("delete", "\"%.80s\" is one word too many", argv[optind]);
+	if (delete_confirmed(&d, &err) < 0) {
+		progress_end(d.progress);
+		status = report_error("delete", err);
+		return d.json ? event_failure(describe(&d), err, status) : status;
+	}
+	progress_end(d.progress);
+	if (d.json)
+		return event_result(describe(&d), EXIT_OK);
+	if (!d.quiet)
+		printf("Removed %s\n", d.absolute);
+	return EXIT_OK;
+}

@@ -1,0 +1,387 @@
+/* rootlet doctor: what this host has and lacks, each with the command that mends it. */
+#include "frontend/commands/doctor.h"
+
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "frontend/archive/cache.h"
+#include "frontend/commands/commands.h"
+#include "frontend/cli/events.h"
+#include "frontend/rootfs/image_cache.h"
+#include "frontend/vm/kvm.h"
+#include "frontend/archive/source.h"
+#include "frontend/rootfs/store.h"
+#include "frontend/cli/style.h"
+#include "frontend/cli/text.h"
+#include "frontend/vm/vng.h"
+
+#define SYSTEM_FOLDERS "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+#define SPACE_NEEDED (2ull << 30)
+#define SPACE_WISHED (6ull << 30)
+
+const char doctor_help[] =
+	"usage: rootlet doctor [--json]\n\n"
+	"Tells what this host must have for rootlet, as ok, warning (something is slower or less\n"
+	"complete) or missing, with the command that mends it. Looks only, changes nothing.\n\n"
+	"  --json        what was found, as a JSON object\n"
+	"  --color WHEN  auto (default), always or never\n"
+	"  --help\n\n"
+	"Exit status: 0 all that is needed is there; 1 something is missing; 2 wrong command "
+	"line.\n";
+
+const struct option doctor_options[] = { { "json", no_argument, NULL, 'j' },
+					 { "help", no_argument, NULL, 'h' },
+					 { NULL, 0, NULL, 0 } };
+
+__attribute__((format(printf, 3, 0))) static void
+set_detail(struct finding *f, enum verdict verdict, const char *format, va_list ap)
+{
+	f->verdict = verdict;
+	vsnprintf(f->detail, sizeof(f->detail), format, ap);
+}
+
+void finding_set(struct finding *f, enum verdict verdict, const char *fix, const char *format, ...)
+{
+	va_list ap;
+
+	snprintf(f->fix, sizeof(f->fix), "%s", fix);
+	va_start(ap, format);
+	set_detail(f, verdict, format, ap);
+	va_end(ap);
+}
+
+/* Other package managers, and other names that they have for Debian's packages. */
+static const char *const managers[][2] = { { "apt-get", "apt install" },
+					   { "dnf", "dnf install" },
+					   { "zypper", "zypper install" },
+					   { "pacman", "pacman -S" } };
+
+static const char *const renamed[][2] = { { "uidmap", "shadow-utils" },
+					  { "gpgv", "gnupg2" },
+					  { "qemu-system-x86", "qemu-system-x86-core" },
+					  { "busybox-static", "busybox" } };
+
+void finding_set_install(struct finding *f, enum verdict verdict, const char *package,
+			 const char *format, ...)
+{
+	const char *install = managers[0][1];
+	va_list ap;
+
+	for (size_t i = 0; i < sizeof(managers) / sizeof(*managers); i++) {
+		_cleanup_free_ char *program = program_find(managers[i][0]);
+
+		if (!program)
+			continue;
+		install = managers[i][1];
+		for (size_t j = 0; i > 0 && j < sizeof(renamed) / sizeof(*renamed); j++)
+			if (strcmp(package, renamed[j][0]) == 0)
+				package = renamed[j][1];
+		break;
+	}
+	snprintf(f->fix, sizeof(f->fix), "%s %s", install, package);
+	va_start(ap, format);
+	set_detail(f, verdict, format, ap);
+	va_end(ap);
+}
+
+void finding_set_join(struct finding *f, enum verdict verdict, const char *group,
+		      const char *format, ...)
+{
+	const struct passwd *user = getpwuid(getuid());
+	va_list ap;
+
+	snprintf(f->fix, sizeof(f->fix),
+		 "usermod --append --groups %s %s, as root, and log in again", group,
+		 user ? user->pw_name : "YOU");
+	va_start(ap, format);
+	set_detail(f, verdict, format, ap);
+	va_end(ap);
+}
+
+char *program_find(const char *name)
+{
+	const char *own = getenv("PATH");
+	_cleanup_free_ char *folders = NULL;
+	char *state = NULL;
+
+	if (asprintf(&folders, "%s:" SYSTEM_FOLDERS, own ? own : "") < 0)
+		return NULL;
+	for (char *folder = strtok_r(folders, ":", &state); folder;
+	     folder = strtok_r(NULL, ":", &state)) {
+		_cleanup_free_ char *path = NULL;
+		struct stat st;
+
+		if (asprintf(&path, "%s/%s", folder, name) < 0)
+			return NULL;
+		if (access(path, X_OK) == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode))
+			return STEAL_PTR(path);
+	}
+	return NULL;
+}
+
+static void probe_program(struct finding *f, enum verdict without, const char *program,
+			  const char *package, const char *why)
+{
+	_cleanup_free_ char *path = program_find(program);
+
+	if (path)
+		finding_set(f, VERDICT_OK, "", "%s", path);
+	else
+		finding_set_install(f, without, package, "%s is not installed%s%s", program,
+				    *why ? "; " : "", why);
+}
+
+static void probe_signatures(struct finding *f)
+{
+	probe_program(f, VERDICT_MISSING, "gpgv", "gpgv", "it checks the archive's signatures");
+}
+
+static void probe_debootstrap(struct finding *f)
+{
+	probe_program(f, VERDICT_WARNING, "debootstrap", "debootstrap",
+		      "create --engine debootstrap needs it");
+}
+
+static void probe_vng(struct finding *f)
+{
+	probe_program(f, VERDICT_MISSING, "vng", "virtme-ng",
+		      "rootlet run needs it; Debian 12 has it from Debian 13: ./quickstart "
+		      "--deps-only");
+}
+
+static void probe_qemu(struct finding *f)
+{
+	probe_program(f, VERDICT_MISSING, "qemu-system-x86_64", "qemu-system-x86",
+		      "rootlet run needs it");
+}
+
+static void probe_modules(struct finding *f)
+{
+	probe_program(f, VERDICT_MISSING, "depmod", "kmod", "rootlet run --kernel distro needs it");
+}
+
+static bool is_static(const char *path)
+{
+	_cleanup_fclose_ FILE *in = fopen(path, "re");
+	static char data[4096];
+	size_t size = in ? fread(data, 1, sizeof(data), in) : 0;
+
+	/* A program that is not static names its interpreter near its beginning. */
+	return size && !memmem(data, size, "ld-linux", strlen("ld-linux")) &&
+	       !memmem(data, size, "ld-musl", strlen("ld-musl"));
+}
+
+static void probe_busybox(struct finding *f)
+{
+	_cleanup_free_ char *path = program_find("busybox");
+
+	if (path && is_static(path))
+		finding_set(f, VERDICT_OK, "", "%s", path);
+	else
+		finding_set_install(
+			f, VERDICT_MISSING, "busybox-static",
+			"there is no static busybox; vng needs one for kernels that have "
+			"9p as a module, as distributions' do");
+}
+
+static void probe_kvm(struct finding *f)
+{
+	char why[160];
+
+	if (kvm_runs(why, sizeof(why)))
+		finding_set(f, VERDICT_OK, "", "/dev/kvm runs a guest");
+	else if (access("/dev/kvm", F_OK) == 0 && access("/dev/kvm", R_OK | W_OK) < 0)
+		finding_set_join(f, VERDICT_WARNING, "kvm",
+				 "%s; guests are emulated, which is slow", why);
+	else
+		finding_set(f, VERDICT_WARNING, "", "%s; guests are emulated, which is slow", why);
+}
+
+/* Guests boot from images made by one of them. */
+static void probe_images(struct finding *f)
+{
+	bool squashfs = image_can_make("squashfs");
+
+	if (image_can_make("erofs") && squashfs)
+		finding_set(f, VERDICT_OK, "", "mkfs.erofs, mksquashfs");
+	else if (image_can_make("erofs"))
+		finding_set_install(f, VERDICT_WARNING, "squashfs-tools",
+				    "no mksquashfs: a kernel with neither erofs nor ext4, such as "
+				    "one of vng --kconfig, boots from the tree itself, slowly");
+	else if (squashfs || image_can_make("ext4"))
+		finding_set_install(f, VERDICT_WARNING, "erofs-utils",
+				    "no mkfs.erofs: images are ext4 or squashfs");
+	else
+		finding_set_install(f, VERDICT_MISSING, "erofs-utils",
+				    "neither mkfs.erofs nor mke2fs nor mksquashfs");
+}
+
+static void probe_virtiofsd(struct finding *f)
+{
+	if (vng_has_virtiofsd())
+		finding_set(f, VERDICT_OK, "", "there, for --root-transport dir");
+	else
+		finding_set(f, VERDICT_OK, "",
+			    "not there, and not needed: --root-transport dir uses 9p");
+}
+
+/* The free space where PATH is or will be. */
+static bool free_space(const char *path, uint64_t *bytes)
+{
+	_cleanup_free_ char *folder = strdup(path);
+	struct statvfs st;
+
+	while (folder && *folder) {
+		char *slash = strrchr(folder, '/');
+
+		if (statvfs(folder, &st) == 0) {
+			*bytes = (uint64_t)st.f_bavail * st.f_frsize;
+			return true;
+		}
+		if (!slash)
+			break;
+		*slash = '\0';
+	}
+	return false;
+}
+
+static void probe_space_in(struct finding *f, const char *folder)
+{
+	uint64_t bytes = 0;
+	char size[TEXT_SIZE_LEN];
+
+	if (!folder || !free_space(folder, &bytes)) {
+		finding_set(f, VERDICT_MISSING, "set HOME", "the folder cannot be told");
+		return;
+	}
+	text_size(bytes, size);
+	if (bytes >= SPACE_WISHED)
+		finding_set(f, VERDICT_OK, "", "%s free for %s", size, folder);
+	else
+		finding_set(f, bytes < SPACE_NEEDED ? VERDICT_MISSING : VERDICT_WARNING,
+			    "make room: a rootfs with its packages takes some 2G", "%s free for %s",
+			    size, folder);
+}
+
+static void probe_store_space(struct finding *f)
+{
+	_cleanup_free_ char *folder = store_folder(NULL);
+
+	probe_space_in(f, folder);
+}
+
+static void probe_cache_space(struct finding *f)
+{
+	_cleanup_free_ char *folder = cache_path("packages", NULL);
+
+	probe_space_in(f, folder);
+}
+
+/* One keyring is enough for the releases of one distribution. */
+static void probe_keyrings(struct finding *f)
+{
+	bool ubuntu = access("/usr/share/keyrings/ubuntu-archive-keyring.gpg", R_OK) == 0;
+	bool debian = access("/usr/share/keyrings/debian-archive-keyring.gpg", R_OK) == 0;
+
+	if (ubuntu && debian)
+		finding_set(f, VERDICT_OK, "", "Ubuntu's and Debian's in /usr/share/keyrings");
+	else if (debian)
+		finding_set_install(f, VERDICT_WARNING, "ubuntu-keyring",
+				    "only Debian's; Ubuntu's releases need --keyring");
+	else if (ubuntu)
+		finding_set_install(f, VERDICT_WARNING, "debian-archive-keyring",
+				    "only Ubuntu's; Debian's releases need --keyring");
+	else
+		finding_set_install(f, VERDICT_MISSING, "ubuntu-keyring debian-archive-keyring",
+				    "neither Ubuntu's nor Debian's in /usr/share/keyrings");
+}
+
+static const struct {
+	const char *what;
+	void (*probe)(struct finding *f);
+} probes[] = {
+	{ "rootlet-helper", probe_helper },
+	{ "policy", probe_policy },
+	{ "sub-id ranges", probe_subids },
+	{ "newuidmap, newgidmap", probe_idmap_programs },
+	{ "user namespaces", probe_namespaces },
+	{ "seal of VMs", probe_seal },
+	{ "kernel", probe_kernel },
+	{ "Landlock", probe_landlock },
+	{ "downloads", probe_downloads },
+	{ "signatures", probe_signatures },
+	{ "keyrings", probe_keyrings },
+	{ "debootstrap", probe_debootstrap },
+	{ "vng", probe_vng },
+	{ "qemu", probe_qemu },
+	{ "static busybox", probe_busybox },
+	{ "depmod", probe_modules },
+	{ "KVM", probe_kvm },
+	{ "root images", probe_images },
+	{ "virtiofsd", probe_virtiofsd },
+	{ "space for rootfs", probe_store_space },
+	{ "space for packages", probe_cache_space },
+};
+
+static const char *const verdicts[] = { "ok", "warning", "missing" };
+
+static void print_finding(const char *what, const struct finding *f)
+{
+	static const enum style styles[] = { STYLE_GOOD, STYLE_WARNING, STYLE_BAD };
+
+	style_print(stdout, styles[f->verdict], "%-8s", verdicts[f->verdict]);
+	style_print(stdout, STYLE_PLAIN, " %-21s %s\n", what, f->detail);
+	if (f->verdict != VERDICT_OK && *f->fix)
+		style_print(stdout, STYLE_PLAIN, "%-8s %-21s   to mend it: %s\n", "", "", f->fix);
+}
+
+static json_t *describe_finding(const char *what, const struct finding *f)
+{
+	bool mend = f->verdict != VERDICT_OK && *f->fix;
+
+	return json_pack("{s:s, s:s, s:o, s:o}", "what", what, "verdict", verdicts[f->verdict],
+			 "detail", json_text(f->detail), "fix", json_text(mend ? f->fix : NULL));
+}
+
+static void print_summary(const unsigned counts[static 3])
+{
+	printf("\n%u ok, %u warning%s, %u missing\n", counts[VERDICT_OK], counts[VERDICT_WARNING],
+	       counts[VERDICT_WARNING] == 1 ? "" : "s", counts[VERDICT_MISSING]);
+}
+
+int command_doctor(int argc, char **argv)
+{
+	unsigned counts[3] = { 0 };
+	json_t *checks = json_array();
+	bool json = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", doctor_options, NULL)) != -1)
+		json = json || option == 'j';
+	if (optind < argc) {
+		json_decref(checks);
+		return report_usage(argv[0], "it takes no argument, not \"%s\"", argv[optind]);
+	}
+	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
+		struct finding finding = { 0 };
+
+		probes[i].probe(&finding);
+		counts[finding.verdict]++;
+		if (json)
+			json_array_append_new(checks, describe_finding(probes[i].what, &finding));
+		else
+			print_finding(probes[i].what, &finding);
+	}
+	if (json)
+		document_print(json_pack("{s:i, s:i, s:i, s:O}", "ok", counts[VERDICT_OK],
+					 "warnings", counts[VERDICT_WARNING], "missing",
+					 counts[VERDICT_MISSING], "checks", checks));
+	else
+		print_summary(counts);
+	json_decref(checks);
+	return counts[VERDICT_MISSING] ? EXIT_FAILED : EXIT_OK;
+}

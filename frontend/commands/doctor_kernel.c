@@ -1,0 +1,272 @@
+#include "frontend/commands/doctor.h"
+
+#include <pwd.h>
+#include <sched.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+
+#include "frontend/client/client.h"
+#include "frontend/vm/userns.h"
+#include "lib/landlock_domain.h"
+#include "policy/subids.h"
+#include "policy/subids_find.h"
+
+#define KERNEL_MAJOR 5
+#define KERNEL_MINOR 15
+
+#define APPARMOR_RULE "kernel.apparmor_restrict_unprivileged_userns"
+#define APPARMOR_PROFILE ROOTLET_DATADIR "/apparmor/rootlet-helper.apparmor"
+
+void probe_subids(struct finding *f)
+{
+	struct passwd *entry = getpwuid(getuid());
+	struct subids subids;
+	char number[16];
+
+	if (helper_is_installed()) {
+		finding_set(f, VERDICT_OK, "", "not needed: the policy gives the range");
+		return;
+	}
+	snprintf(number, sizeof(number), "%u", getuid());
+	if (!subids_find(entry ? entry->pw_name : number, getuid(), &subids))
+		finding_set(f, VERDICT_MISSING, subids.fix, "%s", subids.why);
+	else if (subids.first_uid == SUBIDS_ROOT_FIRST)
+		finding_set(f, VERDICT_OK, "", "root needs no entry in /etc/subuid");
+	else
+		finding_set(f, VERDICT_OK, "", "user ids from %u and group ids from %u on",
+			    subids.first_uid, subids.first_gid);
+}
+
+/* A mapper has to be setuid root or carry file capabilities to map more than the caller's id. */
+static bool may_map(const char *path)
+{
+	struct stat st;
+
+	return (stat(path, &st) == 0 && st.st_uid == 0 && (st.st_mode & S_ISUID)) ||
+	       getxattr(path, "security.capability", NULL, 0) > 0;
+}
+
+void probe_idmap_programs(struct finding *f)
+{
+	_cleanup_free_ char *users = program_find("newuidmap");
+	_cleanup_free_ char *groups = program_find("newgidmap");
+
+	if (helper_is_installed())
+		finding_set(f, VERDICT_OK, "", "not needed: rootlet-helper writes the maps itself");
+	else if (getuid() == 0 && !(users && groups))
+		finding_set(f, VERDICT_OK, "", "not there, and root does not need them");
+	else if (!users || !groups)
+		finding_set_install(f, VERDICT_MISSING, "uidmap", "not installed");
+	else if (getuid() != 0 && (!may_map(users) || !may_map(groups)))
+		finding_set(f, VERDICT_MISSING, "chmod u+s /usr/bin/newuidmap /usr/bin/newgidmap",
+			    "%s and %s have neither the setuid bit nor file capabilities", users,
+			    groups);
+	else
+		finding_set(f, VERDICT_OK, "", "%s and %s", users, groups);
+}
+
+/* -1 where there is no such setting. */
+static long read_setting(const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_fclose_ FILE *in = NULL;
+	long value;
+
+	if (asprintf(&path, "/proc/sys/%s", name) < 0)
+		return -1;
+	in = fopen(path, "re");
+	return in && fscanf(in, "%ld", &value) == 1 ? value : -1;
+}
+
+static bool is_restricted(void)
+{
+	return read_setting("kernel/apparmor_restrict_unprivileged_userns") == 1;
+}
+
+/* Makes one, and in it what needs its root: AppArmor's rule lets the first happen, and takes all
+ * capabilities away in it. Returns 0, or the errno. */
+static int try_namespaces(void)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		if (unshare(CLONE_NEWUSER) < 0 ||
+		    unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC) < 0)
+			_exit(errno < 255 ? errno : 255);
+		_exit(0);
+	}
+	if (child < 0 || RETRY_ON_EINTR(waitpid(child, &status, 0)) < 0 || !WIFEXITED(status))
+		return EAGAIN;
+	return WEXITSTATUS(status);
+}
+
+/* It has made all of its namespaces when it answers. */
+static bool helper_makes_namespaces(void)
+{
+	_cleanup_error_ struct error *ignored = NULL;
+	struct helper *helper = NULL;
+	bool makes = helper_start("doctor", NULL, &helper, &ignored) == 0;
+
+	helper_stop(&helper);
+	return makes;
+}
+
+/* As for a VM: the helper's own namespace, which an installed helper keeps to itself. -1: none. */
+static int open_namespace(void)
+{
+	_cleanup_error_ struct error *ignored = NULL;
+	struct helper *helper = NULL;
+	int userns = -1;
+
+	if (helper_is_installed())
+		return userns_open(&ignored);
+	if (helper_start("doctor", NULL, &helper, &ignored) == 0)
+		helper_open_namespace(helper, &userns, &ignored);
+	helper_stop(&helper);
+	return userns;
+}
+
+/* AppArmor's restriction is per program. This one has no profile, because the user who starts it
+ * can load code into it. */
+static void judge_apparmor(struct finding *f)
+{
+	_cleanup_close_ int userns = -1;
+
+	if (!helper_makes_namespaces()) {
+		finding_set(f, VERDICT_MISSING,
+			    "as root: " ROOTLET_DATADIR "/install-helper, or for user mode: "
+			    "apparmor_parser -r " APPARMOR_PROFILE " (or: sysctl -w " APPARMOR_RULE
+			    "=0)",
+			    "AppArmor forbids them to programs without a profile (the "
+			    "sysctl " APPARMOR_RULE " is 1)");
+		return;
+	}
+	userns = open_namespace();
+	if (userns >= 0)
+		finding_set(f, VERDICT_OK, "", "AppArmor lets rootlet's own programs make them");
+	else
+		finding_set(f, VERDICT_WARNING,
+			    ROOTLET_DATADIR "/install-helper --vm, which gives each member of its "
+					    "group a user namespace",
+			    "AppArmor lets rootlet-helper make them, but not rootlet-userns: "
+			    "rootlet run and rootlet fstests cannot boot a VM");
+}
+
+void probe_namespaces(struct finding *f)
+{
+	int number = try_namespaces();
+
+	if (number == 0)
+		finding_set(f, VERDICT_OK, "", "a user namespace can be made, and others in it");
+	else if (read_setting("user/max_user_namespaces") == 0)
+		finding_set(f, VERDICT_MISSING, "sysctl -w user.max_user_namespaces=15000",
+			    "the sysctl user.max_user_namespaces is 0");
+	else if (read_setting("kernel/unprivileged_userns_clone") == 0)
+		finding_set(
+			f, VERDICT_MISSING, "sysctl -w kernel.unprivileged_userns_clone=1",
+			"the sysctl kernel.unprivileged_userns_clone is 0; no capability of a file "
+			"helps, as each jail is a namespace of its own");
+	else if (is_restricted())
+		judge_apparmor(f);
+	else
+		finding_set(f, VERDICT_MISSING,
+			    "in a container: allow unshare and mount in its seccomp profile",
+			    "a user namespace cannot be made: %s", strerror(number));
+}
+
+/* As process 1 of a pid namespace, and root of the user namespace that this belongs to, which is
+ * made in USERNS, if that is not -1. Returns 0, or the errno. */
+static int try_proc(int userns)
+{
+	int status;
+	pid_t child = fork(), first;
+
+	if (child == 0) {
+		if ((userns >= 0 && setns(userns, CLONE_NEWUSER) < 0) ||
+		    unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID) < 0 || (first = fork()) < 0)
+			_exit(errno < 255 ? errno : 255);
+		if (first == 0)
+			_exit(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+					      mount("proc", "/proc", "proc", 0, NULL) < 0
+				      ? (errno < 255 ? errno : 255)
+				      : 0);
+		_exit(RETRY_ON_EINTR(waitpid(first, &status, 0)) < 0 || !WIFEXITED(status)
+			      ? EAGAIN
+			      : WEXITSTATUS(status));
+	}
+	if (child < 0 || RETRY_ON_EINTR(waitpid(child, &status, 0)) < 0 || !WIFEXITED(status))
+		return EAGAIN;
+	return WEXITSTATUS(status);
+}
+
+void probe_seal(struct finding *f)
+{
+	_cleanup_close_ int userns = is_restricted() ? open_namespace() : -1;
+	int number = try_proc(userns);
+
+	if (number == 0)
+		finding_set(f, VERDICT_OK, "", "a VM gets a /proc of its own");
+	else if (userns < 0 && is_restricted())
+		finding_set(f, VERDICT_WARNING, "see: user namespaces",
+			    "AppArmor forbids the namespaces of a VM");
+	else
+		finding_set(f, VERDICT_WARNING,
+			    "run the container with an unmasked /proc, or rootlet run with "
+			    "--unsealed",
+			    "a VM gets no /proc of its own: %s", strerror(number));
+}
+
+void probe_kernel(struct finding *f)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname name;
+
+	uname(&name);
+	sscanf(name.release, "%u.%u", &major, &minor);
+	if (major > KERNEL_MAJOR || (major == KERNEL_MAJOR && minor >= KERNEL_MINOR))
+		finding_set(f, VERDICT_OK, "", "Linux %s", name.release);
+	else
+		finding_set(f, VERDICT_MISSING, "boot a newer kernel", "Linux %s; %d.%d is needed",
+			    name.release, KERNEL_MAJOR, KERNEL_MINOR);
+}
+
+void probe_landlock(struct finding *f)
+{
+	int version = landlock_version();
+
+	if (version > 0)
+		finding_set(f, VERDICT_OK, "", "version %d: a second lock on the helper's files",
+			    version);
+	else
+		finding_set(f, VERDICT_WARNING,
+			    "boot with lsm=landlock,… on the kernel's command line",
+			    "the kernel has none: the helper's files have one lock less");
+}
+
+/* What holds the process that parses downloads; see fetch_sandbox.h. Interface 4 has TCP ports, 6
+ * abstract sockets and signals, of which seccomp leaves nothing anyway. */
+void probe_downloads(struct finding *f)
+{
+	int version = landlock_version();
+
+	if (version >= 4)
+		finding_set(f, VERDICT_OK, "",
+			    "confined: its part of the cache, ports of mirrors, no program");
+	else if (version > 0)
+		finding_set(f, VERDICT_OK, "",
+			    "confined: its part of the cache, no program; any port, as Landlock "
+			    "before version 4 does not limit them");
+	else
+		finding_set(
+			f, VERDICT_WARNING, "boot with lsm=landlock,… on the kernel's command line",
+			"the kernel has no Landlock: code that parses downloads could open your "
+			"files if it were taken over; it still can start no program and reach no "
+			"local socket or other process");
+}

@@ -1,0 +1,60 @@
+#include "frontend/commands/doctor.h"
+
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "frontend/cli/paths.h"
+#include "policy/grant.h"
+#include "policy/policy_text.h"
+
+bool helper_is_installed(void)
+{
+	_cleanup_free_ char *path = paths_helper(NULL);
+
+	return path && getxattr(path, "security.capability", NULL, 0) > 0;
+}
+
+void probe_helper(struct finding *f)
+{
+	_cleanup_free_ char *path = paths_helper(NULL);
+	struct stat st;
+
+	if (!path || stat(path, &st) < 0)
+		finding_set(f, VERDICT_MISSING, "meson install", "%s is not there",
+			    path ? path : "it");
+	else if (access(path, X_OK) < 0)
+		finding_set_join(f, VERDICT_MISSING, "rootlet",
+				 "%s may be run by the members of one group, and you are none",
+				 path);
+	else if (!helper_is_installed())
+		finding_set(f, VERDICT_OK, "", "%s, without privileges of its own", path);
+	else if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH | S_IXOTH))
+		finding_set(f, VERDICT_MISSING, "policy/install-helper, as root",
+			    "%s has capabilities, and is not root's with mode 0750", path);
+	else
+		finding_set(f, VERDICT_OK, "", "%s, installed: it writes id maps itself", path);
+}
+
+void probe_policy(struct finding *f)
+{
+	_cleanup_(policy_free) struct policy *policy = NULL;
+	_cleanup_error_ struct error *err = NULL;
+	struct caller caller;
+	struct grant g;
+
+	if (policy_load(POLICY_PATH, helper_is_installed(), &policy, &err) < 0 ||
+	    caller_self(&caller, NULL, &err) < 0 || grant_make(&g, policy, &caller, &err) < 0) {
+		finding_set(f, VERDICT_MISSING, "rootlet policy check", "%s", error_text(err));
+		return;
+	}
+	if (!policy->path) {
+		finding_set(f, VERDICT_OK, "", "none: you may do everything with rootlet");
+		return;
+	}
+	if (g.rule)
+		finding_set(f, VERDICT_OK, "", "you are under [allow %s] of " POLICY_PATH,
+			    g.rule->name);
+	else
+		finding_set(f, VERDICT_MISSING, "ask an administrator to name you in " POLICY_PATH,
+			    "no section of it names you: nothing is allowed");
+}

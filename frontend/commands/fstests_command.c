@@ -1,0 +1,747 @@
+/* rootlet fstests: the command line, and the run from its beginning to its summary. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "frontend/commands/commands.h"
+#include "frontend/cli/events.h"
+#include "frontend/fstests/check_words.h"
+#include "frontend/fstests/config.h"
+#include "frontend/fstests/fstests.h"
+#include "frontend/cli/interrupt.h"
+#include "frontend/vm/kernel_features.h"
+#include "frontend/vm/kvm.h"
+#include "frontend/rootfs/manifest.h"
+#include "frontend/rootfs/store.h"
+#include "frontend/cli/text.h"
+#include "frontend/cli/tree.h"
+#include "frontend/vm/vm_options.h"
+#include "lib/clock.h"
+#include "lib/write_all.h"
+
+#define DEFAULT_DEVICES 7
+#define DEFAULT_SIZE (UINT64_C(10) << 30)
+#define SECONDS_MOST (30ul * 24 * 3600)
+#define CONFIG_MOST 65536
+
+/* clang-format off */
+const char fstests_help[] =
+	"usage: rootlet fstests --kernel KERNEL --fstests DIR [OPTION…] [-- TEST…]\n"
+	"\n"
+	"Boots a kernel in a guest that has the users and packages of a rootfs, runs fstests in\n"
+	"it, and says what passed, failed and did not run. TEST… is what fstests' check takes: -g\n"
+	"GROUP, -x GROUP, -X FILE, -e TESTS, -E FILE (anywhere on the host), names of tests\n"
+	"(default: -g quick). A kernel that crashes and a test that does not end are noted, and\n"
+	"the tests behind them run in a fresh VM. Nothing is left of it but the results.\n"
+	"\n"
+	"  --kernel KERNEL     a bzImage, a kernel's build folder, or the word distro\n"
+	"  --keyring FILE      what signatures are checked against (distro, and --build), where\n"
+	"                      the rootfs comes from a mirror of one's own\n"
+	"  --fstests DIR       fstests' tree, built; with --build, its sources\n"
+	"  --build             builds it in a rootfs of the release, once for each state of DIR\n"
+	"  --name NAME         the rootfs, by its name in ~/.kerneldev-mcp (default: test-rootfs)\n"
+	"  --path DIR          a rootfs elsewhere\n"
+	"  --host-root         the host's own filesystem as the guest's root, in place of a rootfs\n"
+	"  --root-transport auto|image|dir\n"
+	"                      how the guest gets its root, as with rootlet run\n"
+	"  --force-9p          with dir: not virtiofs, even where there is a virtiofsd\n"
+	"\n"
+	"  --fstype TYPE       under test: ext4 (default), xfs, btrfs, f2fs, …\n"
+	"  --mkfs COMMAND      makes it, in place of mkfs.TYPE; gets the words of --mkfs-options and\n"
+	"                      the device\n"
+	"  --mkfs-options WORDS\n"
+	"                      fstests' MKFS_OPTIONS\n"
+	"  --mount-options WORDS\n"
+	"                      fstests' MOUNT_OPTIONS\n"
+	"  --config FILE       a configuration of fstests, with sections, each on its own filesystem;\n"
+	"                      devices and directories need not stand in it\n"
+	"  --devices N         disks (default: 7: one for tests, five in the scratch pool, one for\n"
+	"                      the log of writes)\n"
+	"  --device-size SIZE  of each (default: 10G); they are sparse, and gone with the VM\n"
+	"  --device-backing disk|tmpfs\n"
+	"                      where they lie: in $TMPDIR or /var/tmp (default), or in memory\n"
+	"  --device FILE       a block device or file of yours as the next disk; its content goes\n"
+	"  --io-scheduler mq-deadline|none|bfq|kyber\n"
+	"                      of the disks\n"
+	"\n"
+	"  --memory SIZE       of the guest (default: 4G)\n"
+	"  --cpus N            of the guest (default: those of the host, at most 8)\n"
+	"  --unsealed          show vng and qemu all of the host's files, read-only, and its\n"
+	"                      processes, as with rootlet run\n"
+	"  --append WORDS      for the kernel's command line; may be given again\n"
+	"  --vng-arg WORD      a further option for vng; may be given again\n"
+	"  --timeout S         ends the run after S seconds\n"
+	"  --test-timeout S    ends a test that takes longer (default: 3600)\n"
+	"  --stop-on-crash     no further VM after a crash or a test that did not end\n"
+	"\n"
+	"  --results DIR       for the results, in place of ~/.local/state/rootlet/runs/RUN\n"
+	"  --junit FILE        the results for a CI system\n"
+	"  --baseline RUN      says what newly fails, newly passes and still fails since that run\n"
+	"  --json              events, one JSON object a line: what happens, at the end the result\n"
+	"  --quiet             only the summary\n"
+	"  --color WHEN        auto (default), always or never\n"
+	"  --help\n"
+	"\n"
+	"Exit status: 0 all passed; 1 some failed; 2 wrong command line; 3 the kernel crashed; 4 a\n"
+	"test or the run took too long; 5 the tests could not be run; 130 interrupted.\n";
+/* clang-format on */
+
+enum option_code {
+	OPTION_KERNEL = 256,
+	OPTION_KEYRING,
+	OPTION_FSTESTS,
+	OPTION_BUILD,
+	OPTION_NAME,
+	OPTION_PATH,
+	OPTION_HOST_ROOT,
+	OPTION_ROOT_TRANSPORT,
+	OPTION_FORCE_9P,
+	OPTION_UNSEALED,
+	OPTION_FSTYPE,
+	OPTION_MKFS,
+	OPTION_MKFS_OPTIONS,
+	OPTION_MOUNT_OPTIONS,
+	OPTION_CONFIG,
+	OPTION_DEVICES,
+	OPTION_DEVICE_SIZE,
+	OPTION_DEVICE_BACKING,
+	OPTION_DEVICE,
+	OPTION_IO_SCHEDULER,
+	OPTION_MEMORY,
+	OPTION_CPUS,
+	OPTION_APPEND,
+	OPTION_VNG_ARG,
+	OPTION_TIMEOUT,
+	OPTION_TEST_TIMEOUT,
+	OPTION_STOP_ON_CRASH,
+	OPTION_RESULTS,
+	OPTION_JUNIT,
+	OPTION_BASELINE,
+	OPTION_JSON,
+	OPTION_QUIET,
+};
+
+const struct option fstests_options[] = {
+	{ "kernel", required_argument, NULL, OPTION_KERNEL },
+	{ "keyring", required_argument, NULL, OPTION_KEYRING },
+	{ "fstests", required_argument, NULL, OPTION_FSTESTS },
+	{ "build", no_argument, NULL, OPTION_BUILD },
+	{ "name", required_argument, NULL, OPTION_NAME },
+	{ "path", required_argument, NULL, OPTION_PATH },
+	{ "host-root", no_argument, NULL, OPTION_HOST_ROOT },
+	{ "root-transport", required_argument, NULL, OPTION_ROOT_TRANSPORT },
+	{ "force-9p", no_argument, NULL, OPTION_FORCE_9P },
+	{ "unsealed", no_argument, NULL, OPTION_UNSEALED },
+	{ "fstype", required_argument, NULL, OPTION_FSTYPE },
+	{ "mkfs", required_argument, NULL, OPTION_MKFS },
+	{ "mkfs-options", required_argument, NULL, OPTION_MKFS_OPTIONS },
+	{ "mount-options", required_argument, NULL, OPTION_MOUNT_OPTIONS },
+	{ "config", required_argument, NULL, OPTION_CONFIG },
+	{ "devices", required_argument, NULL, OPTION_DEVICES },
+	{ "device-size", required_argument, NULL, OPTION_DEVICE_SIZE },
+	{ "device-backing", required_argument, NULL, OPTION_DEVICE_BACKING },
+	{ "device", required_argument, NULL, OPTION_DEVICE },
+	{ "io-scheduler", required_argument, NULL, OPTION_IO_SCHEDULER },
+	{ "memory", required_argument, NULL, OPTION_MEMORY },
+	{ "cpus", required_argument, NULL, OPTION_CPUS },
+	{ "append", required_argument, NULL, OPTION_APPEND },
+	{ "vng-arg", required_argument, NULL, OPTION_VNG_ARG },
+	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
+	{ "test-timeout", required_argument, NULL, OPTION_TEST_TIMEOUT },
+	{ "stop-on-crash", no_argument, NULL, OPTION_STOP_ON_CRASH },
+	{ "results", required_argument, NULL, OPTION_RESULTS },
+	{ "junit", required_argument, NULL, OPTION_JUNIT },
+	{ "baseline", required_argument, NULL, OPTION_BASELINE },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "quiet", no_argument, NULL, OPTION_QUIET },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* --- the command line ----------------------------------------------------------------------- */
+
+static bool is_word(const char *text)
+{
+	return *text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-_")];
+}
+
+static int set_word(const char **to, const char *option, struct error **err)
+{
+	*to = optarg;
+	if (is_word(optarg))
+		return 0;
+	return error_set(err, ERR_INPUT, "%s \"%s\": a name of lower-case letters and digits",
+			 option, optarg);
+}
+
+static int set_backing(struct fstests_options *o, struct error **err)
+{
+	o->device_memory = strcmp(optarg, "tmpfs") == 0;
+	if (o->device_memory || strcmp(optarg, "disk") == 0)
+		return 0;
+	return error_set(err, ERR_INPUT, "--device-backing %s: it is disk or tmpfs", optarg);
+}
+
+static int set_scheduler(struct fstests_options *o, struct error **err)
+{
+	static const char *const known[] = { "mq-deadline", "none", "bfq", "kyber" };
+
+	o->io_scheduler = optarg;
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (strcmp(optarg, known[i]) == 0)
+			return 0;
+	return error_set(err, ERR_INPUT, "--io-scheduler %s: it is mq-deadline, none, bfq or kyber",
+			 optarg);
+}
+
+static int take_value(struct fstests_options *o, int option, struct error **err)
+{
+	switch (option) {
+	case OPTION_ROOT_TRANSPORT:
+		if (root_transport_parse(optarg, &o->transport))
+			return 0;
+		return error_set(err, ERR_INPUT, "--root-transport %s: it is auto, image or dir",
+				 optarg);
+	case OPTION_FSTYPE:
+		return set_word(&o->fstype, "--fstype", err);
+	case OPTION_DEVICES:
+		return parse_number("--devices", optarg, DEVICES_MAX, &o->device_count, err);
+	case OPTION_DEVICE_SIZE:
+		return parse_disk_size("--device-size", optarg, &o->device_size, err);
+	case OPTION_DEVICE_BACKING:
+		return set_backing(o, err);
+	case OPTION_DEVICE:
+		if (o->device_path_count == DEVICES_MAX)
+			return error_set(err, ERR_INPUT, "more than %d times --device",
+					 DEVICES_MAX);
+		o->device_paths[o->device_path_count++] = optarg;
+		return 0;
+	case OPTION_IO_SCHEDULER:
+		return set_scheduler(o, err);
+	case OPTION_MEMORY:
+		o->memory = optarg;
+		return check_memory(optarg, err);
+	case OPTION_APPEND:
+		return add_append(&o->append, optarg, err);
+	case OPTION_VNG_ARG:
+		if (o->vng_word_count == VNG_WORDS_MAX)
+			return error_set(err, ERR_INPUT, "more than %d times --vng-arg",
+					 VNG_WORDS_MAX);
+		o->vng_words[o->vng_word_count++] = optarg;
+		return 0;
+	case OPTION_TIMEOUT:
+		return parse_number("--timeout", optarg, SECONDS_MOST, &o->timeout, err);
+	default:
+		return parse_number("--test-timeout", optarg, SECONDS_MOST, &o->test_timeout, err);
+	}
+}
+
+/* Those that need no look at their value. */
+static bool take_simple(struct fstests_options *o, int option)
+{
+	switch (option) {
+	case OPTION_KERNEL:
+		o->kernel = optarg;
+		return true;
+	case OPTION_KEYRING:
+		o->keyring = optarg;
+		return true;
+	case OPTION_FSTESTS:
+		o->fstests = optarg;
+		return true;
+	case OPTION_NAME:
+		o->name = optarg;
+		return true;
+	case OPTION_PATH:
+		o->path = optarg;
+		return true;
+	case OPTION_MKFS:
+		o->mkfs = optarg;
+		return true;
+	case OPTION_MKFS_OPTIONS:
+		o->mkfs_options = optarg;
+		return true;
+	case OPTION_MOUNT_OPTIONS:
+		o->mount_options = optarg;
+		return true;
+	case OPTION_CONFIG:
+		o->config = optarg;
+		return true;
+	case OPTION_RESULTS:
+		o->results = optarg;
+		return true;
+	case OPTION_JUNIT:
+		o->junit = optarg;
+		return true;
+	case OPTION_BASELINE:
+		o->baseline = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool take_flag(struct fstests_options *o, int option)
+{
+	bool *flag = option == OPTION_BUILD	      ? &o->build
+		     : option == OPTION_HOST_ROOT     ? &o->host_root
+		     : option == OPTION_FORCE_9P      ? &o->force_9p
+		     : option == OPTION_UNSEALED      ? &o->unsealed
+		     : option == OPTION_STOP_ON_CRASH ? &o->stop_on_crash
+		     : option == OPTION_JSON	      ? &o->json
+		     : option == OPTION_QUIET	      ? &o->quiet
+						      : NULL;
+
+	if (flag)
+		*flag = true;
+	return flag;
+}
+
+static int check_combination(const struct fstests_options *o, struct error **err)
+{
+	if (!o->kernel)
+		return error_set(err, ERR_INPUT,
+				 "--kernel is missing: a bzImage, a build folder, or "
+				 "the word distro");
+	if (!o->fstests)
+		return error_set(err, ERR_INPUT, "--fstests is missing: the folder of fstests");
+	if (o->keyring && !o->build && strcmp(o->kernel, "distro") != 0)
+		return error_set(err, ERR_INPUT,
+				 "--keyring goes with --kernel distro or --build: nothing else is "
+				 "fetched");
+	if (o->host_root && (o->name || o->path || o->build))
+		return error_set(err, ERR_INPUT,
+				 "--host-root uses no rootfs: --name, --path and "
+				 "--build do not go with it");
+	if (o->host_root && strcmp(o->kernel, "distro") == 0)
+		return error_set(err, ERR_INPUT,
+				 "--host-root has no release to take a kernel of: "
+				 "give --kernel a file or a build folder");
+	if (o->device_path_count > o->device_count)
+		return error_set(err, ERR_INPUT, "%u times --device, but --devices %u",
+				 o->device_path_count, o->device_count);
+	return check_words_test(o->tests, o->test_count, o->fstests, err);
+}
+
+/* --- the run -------------------------------------------------------------------------------- */
+
+struct job {
+	struct fstests_options options;
+	char cpus[CPUS_TEXT];
+	char *fstypes; /* that may be under test: --fstype's, and those that --config names */
+	char *tested;  /* "ext4,xfs": which are */
+	struct rootfs rootfs;
+	struct root root;
+	struct fstests_source source;
+	struct check_words words;
+	struct vm_disk disks[VM_DISKS_MAX];
+	struct vm_share shares[VM_SHARES_MAX];
+	char *device_paths[DEVICES_MAX], *results_share;
+	struct results baseline;
+	char *baseline_id;
+	struct fstests_run run;
+};
+
+static void job_clear(struct job *j)
+{
+	rootfs_close(&j->rootfs);
+	progress_free(&j->run.progress);
+	run_folder_close(&j->run.folder);
+	plan_clear(&j->run.plan);
+	results_clear(&j->run.results);
+	results_clear(&j->run.earlier);
+	results_clear(&j->baseline);
+	free(j->baseline_id);
+	for (size_t i = 0; i < j->run.complaint_count; i++) {
+		free(j->run.complaints[i].kind);
+		free(j->run.complaints[i].test);
+		free(j->run.complaints[i].line);
+		free(j->run.complaints[i].trace);
+	}
+	free(j->run.complaints);
+	for (size_t i = 0; i < DEVICES_MAX; i++)
+		free(j->device_paths[i]);
+	free(j->results_share);
+	free(j->fstypes);
+	free(j->tested);
+	source_free(&j->source);
+	check_words_clear(&j->words);
+	root_free(&j->root);
+	free(j->options.append);
+}
+
+static void add_share(struct job *j, const char *host, const char *guest, bool read_only)
+{
+	j->shares[j->run.vm.share_count++] = (struct vm_share){ host, guest, read_only };
+}
+
+static int find_types(struct job *j, struct error **err)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (j->options.config && !(text = file_read(j->options.config, CONFIG_MOST, NULL, err)))
+		return error_wrap(err, "--config");
+	j->fstypes = config_types(j->options.fstype, text);
+	j->tested = config_tested(j->options.fstype, text);
+	return j->fstypes && j->tested ? 0 : error_set(err, ERR_SPACE, "out of memory");
+}
+
+/* Before an image is built for what cannot run. */
+static int read_words(struct job *j, struct error **err)
+{
+	const struct fstests_options *o = &j->options;
+
+	if (source_check(o, err) < 0 ||
+	    check_words_read(o->tests, o->test_count, o->fstests, &j->words, err) < 0)
+		return -1;
+	j->run.words = j->words.words;
+	j->run.word_count = j->words.count;
+	return 0;
+}
+
+static int prepare_root(struct job *j, struct error **err)
+{
+	const struct fstests_options *o = &j->options;
+	struct root_wish wish = {
+		.rootfs = &j->rootfs,
+		.transport = o->transport,
+		.fstypes = j->fstypes,
+		.no_virtiofs = o->force_9p,
+		.progress = j->run.progress,
+	};
+
+	if (o->host_root) {
+		j->root.vm = (struct vm_root){ .kind = VM_ROOT_HOST, .path = "/" };
+		if (kernel_open(o->kernel, &j->rootfs.kernel, err) < 0)
+			return -1;
+		if (j->rootfs.kernel->modules)
+			add_share(j, j->rootfs.kernel->modules, MODULES_SHARE, true);
+		return read_words(j, err);
+	}
+	if (rootfs_open(o->name, o->path, o->kernel, o->keyring, j->run.progress, &j->rootfs, err) <
+		    0 ||
+	    read_words(j, err) < 0 || root_prepare(&wish, &j->root, err) < 0)
+		return -1;
+	helper_stop(&j->rootfs.helper);
+	return 0;
+}
+
+static int add_device(struct job *j, unsigned int number, struct error **err)
+{
+	const struct fstests_options *o = &j->options;
+	struct vm_disk *disk = &j->disks[j->run.vm.disk_count++];
+	struct stat st;
+
+	*disk = (struct vm_disk){ .size = o->device_size, .memory = o->device_memory };
+	snprintf(disk->name, sizeof(disk->name), "device%u", number);
+	if (number >= o->device_path_count)
+		return 0;
+	j->device_paths[number] = realpath(o->device_paths[number], NULL);
+	if (!j->device_paths[number] || stat(j->device_paths[number], &st) < 0)
+		return error_errno(err, ERR_INPUT, "--device %s", o->device_paths[number]);
+	if (!S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode))
+		return error_set(err, ERR_INPUT, "--device %s: neither a block device nor a file",
+				 o->device_paths[number]);
+	if (access(j->device_paths[number], R_OK | W_OK) < 0)
+		return error_errno(err, ERR_INPUT, "--device %s", o->device_paths[number]);
+	disk->path = j->device_paths[number];
+	return 0;
+}
+
+static int prepare_vm(struct job *j, struct error **err)
+{
+	struct vm_config *vm = &j->run.vm;
+	char why[128];
+
+	vm->root = j->root.vm;
+	vm->kernel = j->rootfs.kernel;
+	vm->memory = j->options.memory;
+	vm->cpus = j->cpus;
+	vm->append = j->options.append;
+	vm->vng_words = j->options.vng_words;
+	vm->unsealed = j->options.unsealed;
+	vm->shares = j->shares;
+	vm->disks = j->disks;
+	for (unsigned int i = 0; i < j->options.device_count; i++)
+		if (add_device(j, i, err) < 0)
+			return -1;
+	if (j->source.image)
+		j->disks[vm->disk_count++] = (struct vm_disk){ .name = "rootlet-fstests",
+							       .path = j->source.image,
+							       .read_only = true };
+	else
+		add_share(j, j->source.folder, FSTESTS_SHARE, true);
+	j->run.source = j->source.text;
+	j->run.tree = j->source.folder;
+	vm->kvm = kvm_runs(why, sizeof(why));
+	if (!vm->kvm)
+		progress_note(j->run.progress, "no KVM (%s): the guest is emulated, and slow", why);
+	return 0;
+}
+
+/* What a test took when it last ran on the same filesystem. */
+static void read_earlier(struct job *j)
+{
+	_cleanup_free_ char *first = strndup(j->tested, strcspn(j->tested, ","));
+	char **ids;
+	size_t count;
+
+	if (!first || run_folder_list(&ids, &count, NULL) < 0)
+		return;
+	for (size_t i = count; i-- > 0;) {
+		_cleanup_(run_folder_close) struct run_folder folder = RUN_FOLDER_NONE;
+		_cleanup_(results_clear) struct results results = { 0 };
+		_cleanup_error_ struct error *ignored = NULL;
+
+		if (strstr(ids[i], first) && run_folder_open(ids[i], &folder, &ignored) == 0 &&
+		    results_read(folder.fd, RUN_TESTS, &results, NULL) == 0)
+			for (size_t k = 0; k < results.count; k++) {
+				struct test_result result = results.list[k];
+
+				result.section = "";
+				/* Of what did not run it says nothing. */
+				if (result.status != TEST_UNREACHED &&
+				    result.status != TEST_EXPUNGED &&
+				    !results_find(&j->run.earlier, "", result.name))
+					results_add(&j->run.earlier, &result, NULL);
+			}
+		free(ids[i]);
+	}
+	free(ids);
+}
+
+static int write_result(const struct job *j, const char *name, const char *text, struct error **err)
+{
+	_cleanup_close_ int fd =
+		openat(j->run.folder.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	size_t size = strlen(text);
+
+	if (fd < 0 || write_all(fd, text, size) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write to %s", j->run.folder.path);
+	return 0;
+}
+
+/* The user's configuration of fstests, and the kernel's own, which tests ask for options. */
+static int copy_configs(const struct job *j, struct error **err)
+{
+	_cleanup_(kernel_features_free) struct kernel_features *features =
+		kernel_features_read(j->rootfs.kernel);
+	const char *kernel = kernel_config(features);
+	_cleanup_free_ char *text = NULL;
+
+	if (kernel && write_result(j, RUN_RESULTS "/kernel.config", kernel, err) < 0)
+		return -1;
+	if (!j->options.config)
+		return 0;
+	text = file_read(j->options.config, CONFIG_MOST, NULL, err);
+	return text ? write_result(j, RUN_RESULTS "/local.config", text, err)
+		    : error_wrap(err, "--config");
+}
+
+static int copy_words(struct job *j, struct error **err)
+{
+	_cleanup_close_ int results =
+		openat(j->run.folder.fd, RUN_RESULTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (results < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write to %s", j->run.folder.path);
+	return check_words_write(&j->words, results, err);
+}
+
+/* What was asked for: in the run's folder from the start, so that one that is cut off tells it too.
+ */
+static json_t *describe(const struct job *j)
+{
+	json_t *tests = json_array();
+
+	for (size_t i = 0; i < j->options.test_count; i++)
+		json_array_append_new(tests, json_string(j->options.tests[i]));
+	return json_pack("{s:s, s:I, s:s, s:s*, s:s, s:s*, s:s, s:o, s:s}", "run", j->run.folder.id,
+			 "began", (json_int_t)time(NULL), "kernel", j->rootfs.kernel->image,
+			 "kernel_version", j->rootfs.kernel->version, "fstype", j->tested, "rootfs",
+			 j->rootfs.path, "fstests", j->options.fstests, "tests", tests, "root",
+			 j->root.vm.kind == VM_ROOT_IMAGE  ? "image"
+			 : j->root.vm.kind == VM_ROOT_TREE ? "dir"
+							   : "host");
+}
+
+static int open_run(struct job *j, json_t **record, struct error **err)
+{
+	_cleanup_free_ char *first = strndup(j->tested, strcspn(j->tested, ","));
+
+	if (!first)
+		return error_set(err, ERR_SPACE, "out of memory");
+	if (run_folder_make(first, j->options.results, &j->run.folder, err) < 0 ||
+	    copy_configs(j, err) < 0)
+		return -1;
+	if (copy_words(j, err) < 0)
+		return -1;
+	if (asprintf(&j->results_share, "%s/" RUN_RESULTS, j->run.folder.path) < 0)
+		return error_set(err, ERR_SPACE, "out of memory");
+	add_share(j, j->results_share, RESULTS_SHARE, false);
+	*record = describe(j);
+	if (!*record)
+		return error_set(err, ERR_SPACE, "out of memory");
+	return run_folder_write(&j->run.folder, *record, err);
+}
+
+/* Before there is this run, so that "last" is the one before it. */
+static int read_baseline(struct job *j, struct error **err)
+{
+	_cleanup_(run_folder_close) struct run_folder folder = RUN_FOLDER_NONE;
+
+	if (!j->options.baseline)
+		return 0;
+	if (run_folder_open(j->options.baseline, &folder, err) < 0 ||
+	    results_read(folder.fd, RUN_TESTS, &j->baseline, err) < 0) {
+		if (*err)
+			(*err)->code = ERR_INPUT;
+		return error_wrap(err, "--baseline");
+	}
+	j->baseline_id = STEAL_PTR(folder.id);
+	return 0;
+}
+
+static int prepare(struct job *j, struct error **err)
+{
+	const char *format;
+
+	if (j->options.results && run_folder_check(j->options.results, err) < 0)
+		return -1;
+	if (read_baseline(j, err) < 0 || find_types(j, err) < 0 || prepare_root(j, err) < 0)
+		return -1;
+	format = j->root.vm.kind == VM_ROOT_IMAGE ? j->root.vm.fstype : NULL;
+	if (source_prepare(&j->options, j->rootfs.manifest, format, j->run.progress, &j->source,
+			   err) < 0 ||
+	    check_words_test(j->words.words, j->words.count, j->source.folder, err) < 0 ||
+	    prepare_vm(j, err) < 0)
+		return -1;
+	read_earlier(j);
+	return 0;
+}
+
+static void print_baseline(const struct job *j, json_t *summary)
+{
+	json_object_set_new(summary, "baseline", comparison_to_json(&j->baseline, &j->run.results));
+	if (j->options.json)
+		return;
+	printf("\nsince run %s:\n", j->baseline_id);
+	comparison_print(stdout, &j->baseline, &j->run.results);
+}
+
+/* The record gets what the run came to, and so does the user. WHY: the tests could not be run. */
+static int finish(struct job *j, json_t *record, int status, const struct error *why,
+		  struct error **err)
+{
+	json_t *summary = summary_to_json(&j->run, status);
+
+	progress_end(j->run.progress);
+	json_object_update(record, summary);
+	run_folder_finish(&j->run.folder, record, err);
+	if (!j->options.json && j->run.results.count)
+		summary_print(&j->run, status);
+	if (j->options.baseline)
+		print_baseline(j, summary);
+	if (j->options.json && why)
+		event_failure(summary, why, status);
+	else if (j->options.json)
+		event_result(summary, status);
+	else
+		json_decref(summary);
+	if (j->options.junit)
+		return junit_write(j->options.junit, &j->run.results, j->run.folder.id, err);
+	return 0;
+}
+
+static int exit_of(const struct error *err)
+{
+	return err && err->code == ERR_INTERRUPTED ? FSTESTS_INTERRUPTED
+	       : err && err->code == ERR_INPUT	   ? FSTESTS_USAGE
+						   : FSTESTS_NOT_RUN;
+}
+
+/* ENDED: the result has been printed already. */
+static int report(const struct job *j, bool ended, const struct error *err)
+{
+	int status = exit_of(err);
+
+	report_error("fstests", err);
+	if (!j->options.json || ended)
+		return status;
+	return event_failure(json_pack("{s:o, s:s}", "run", json_text(j->run.folder.id), "status",
+				       fstests_status_name(status)),
+			     err, status);
+}
+
+static int run(struct job *j)
+{
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_error_ struct error *late = NULL;
+	json_t *record = NULL;
+	int status;
+
+	interrupt_catch();
+	j->run.commanded = clock_precise();
+	j->run.options = &j->options;
+	j->run.progress = progress_new(j->options.json	  ? PROGRESS_JSON
+				       : j->options.quiet ? PROGRESS_QUIET
+							  : PROGRESS_AUTO);
+	if (prepare(j, &err) < 0)
+		return report(j, false, err);
+	if (open_run(j, &record, &err) < 0) {
+		json_decref(record);
+		return report(j, false, err);
+	}
+	status = fstests_session(&j->run, &err);
+	if (status < 0)
+		status =
+			err && err->code == ERR_INTERRUPTED ? FSTESTS_INTERRUPTED : FSTESTS_NOT_RUN;
+	if (finish(j, record, status, err, &late) < 0)
+		status = report(j, true, late);
+	json_decref(record);
+	if (err)
+		report_error("fstests", err);
+	return status;
+}
+
+int command_fstests(int argc, char **argv)
+{
+	static char *const quick[] = { (char *)(uintptr_t) "-g", (char *)(uintptr_t) "quick" };
+	_cleanup_(job_clear) struct job j = {
+		.options = { .fstype = "ext4",
+			     .memory = "4G",
+			     .device_count = DEFAULT_DEVICES,
+			     .device_size = DEFAULT_SIZE,
+			     .test_timeout = 3600,
+			     .tests = quick,
+			     .test_count = 2 },
+		.rootfs = ROOTFS_NONE,
+		.root = ROOT_NONE,
+		.run = { .folder = RUN_FOLDER_NONE },
+	};
+	_cleanup_error_ struct error *err = NULL;
+	unsigned int cpus;
+	int option;
+
+	default_cpus(j.cpus);
+	while ((option = getopt_long(argc, argv, "+", fstests_options, NULL)) != -1) {
+		if (option == OPTION_CPUS) {
+			if (parse_number("--cpus", optarg, 255, &cpus, &err) < 0)
+				return report_usage(argv[0], "%s", err->message);
+			snprintf(j.cpus, sizeof(j.cpus), "%u", cpus);
+		} else if (!take_flag(&j.options, option) && !take_simple(&j.options, option) &&
+			   take_value(&j.options, option, &err) < 0) {
+			return report_usage(argv[0], "%s", err->message);
+		}
+	}
+	if (optind < argc) {
+		j.options.tests = argv + optind;
+		j.options.test_count = (size_t)(argc - optind);
+	}
+	if (check_combination(&j.options, &err) < 0)
+		return report_usage(argv[0], "%s", err->message);
+	return run(&j);
+}

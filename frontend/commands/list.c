@@ -1,0 +1,181 @@
+/* rootlet list: every rootfs in the store. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+
+#include "frontend/commands/commands.h"
+#include "frontend/cli/events.h"
+#include "frontend/client/inspect.h"
+#include "frontend/cli/interrupt.h"
+#include "frontend/rootfs/manifest.h"
+#include "frontend/rootfs/store.h"
+#include "frontend/cli/text.h"
+
+#define AGE_WIDTH 12
+
+const char list_help[] =
+	"usage: rootlet list [--json]\n\n"
+	"Shows every rootfs in ~/.kerneldev-mcp with release, size, users and age.\n\n"
+	"  --json  a JSON array: name, path, release, distribution, arch, profile, bytes (null\n"
+	"          where unknown), users, created (seconds since the epoch)\n"
+	"  --color WHEN  auto (default), always or never\n"
+	"  --help\n\n"
+	"Exit status: 0, also where there is none; 1 failed; 2 wrong command line.\n";
+
+const struct option list_options[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct list {
+	bool json;
+	char *folder;
+	int parent;
+	struct helper *helper; /* NULL where not started, or where it cannot be */
+	bool tried;
+	json_t *array;
+	size_t count;
+};
+
+static void list_clear(struct list *l)
+{
+	helper_stop(&l->helper);
+	closep(&l->parent);
+	free(l->folder);
+	json_decref(l->array);
+}
+
+static void print_row(struct list *l, const char *name, const struct manifest *m, const char *size)
+{
+	char age[TEXT_DURATION_LEN];
+
+	if (l->count++ == 0)
+		printf("%-24s %-18s %6s  %-*s %s\n", "NAME", "RELEASE", "SIZE", AGE_WIDTH, "AGE",
+		       "USERS");
+	if (!m) {
+		printf("%-24s broken: see rootlet check --name %s\n", name, name);
+		return;
+	}
+	printf("%-24s %-6s %-11s %6s  %-*s", name, m->distribution, m->suite, size,
+	       m->user_count ? AGE_WIDTH : 0, text_age(time(NULL) - m->created, age));
+	for (size_t i = 0; i < m->user_count; i++)
+		printf("%s%s", i ? ", " : " ", m->users[i].name);
+	putchar('\n');
+}
+
+static void add_object(struct list *l, const char *name, const struct manifest *m,
+		       const struct answer *inspection)
+{
+	json_t *users = json_array(), *object;
+	_cleanup_free_ char *path = NULL;
+
+	if (asprintf(&path, "%s/%s", l->folder, name) < 0)
+		path = NULL;
+	for (size_t i = 0; m && i < m->user_count; i++)
+		json_array_append_new(users, json_text(m->users[i].name));
+	object = json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", json_text(name), "path",
+		json_text(path), "release", json_text(m ? m->suite : NULL), "distribution",
+		json_text(m ? m->distribution : NULL), "arch", json_text(m ? m->arch : NULL),
+		"profile", json_text(m ? m->profile : NULL), "bytes",
+		inspection ? json_integer((json_int_t)inspection->bytes) : json_null(), "users",
+		users, "created", m ? json_integer((json_int_t)m->created) : json_null());
+	json_array_append_new(l->array, object);
+}
+
+/* A store is worth listing on a host that cannot start the helper, only without sizes. */
+static bool want_helper(struct list *l)
+{
+	_cleanup_error_ struct error *err = NULL;
+
+	if (!l->tried && helper_start("list", NULL, &l->helper, &err) < 0)
+		report_error("list", err);
+	l->tried = true;
+	return l->helper != NULL;
+}
+
+static int list_one(struct list *l, const char *name, struct error **err)
+{
+	_cleanup_(manifest_free) struct manifest *m = NULL;
+	_cleanup_close_ int directory = -1, rootfs = -1;
+	_cleanup_free_ char *path = store_join(l->folder, name);
+	struct answer inspection = { .fd = -1 };
+	char size[TEXT_SIZE_LEN] = "?";
+	bool sized = false;
+
+	directory = openat(l->parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (directory < 0 || !store_may_be_rootfs(directory))
+		return 0;
+	if (want_helper(l) && path)
+		sized = store_open(l->helper, directory, path, &rootfs, NULL, err) == 0 &&
+			manifest_read(l->helper, rootfs, &m, err) == 0 &&
+			inspect_tree(l->helper, rootfs, false, &inspection, err) == 0;
+	if (!sized && err && *err && (*err)->code == ERR_INTERRUPTED)
+		return -1;
+	error_free(err);
+	if (sized)
+		text_size(inspection.bytes, size);
+	if (l->json)
+		add_object(l, name, m, sized ? &inspection : NULL);
+	else
+		print_row(l, name, m, size);
+	return 0;
+}
+
+/* In the order of names. */
+static int list_all(struct list *l, struct error **err)
+{
+	struct dirent **entries = NULL;
+	int n = scandirat(l->parent, ".", &entries, NULL, alphasort), r = 0;
+
+	if (n < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot read %s", l->folder);
+	for (int i = 0; i < n; i++) {
+		if (r == 0 && entries[i]->d_name[0] != '.')
+			r = list_one(l, entries[i]->d_name, err);
+		free(entries[i]);
+	}
+	free(entries);
+	return r;
+}
+
+static int list(struct list *l, struct error **err)
+{
+	l->folder = store_folder(err);
+	if (!l->folder)
+		return -1;
+	l->parent = open(l->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (l->parent < 0 && errno == ENOENT)
+		return 0;
+	if (l->parent < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", l->folder);
+	if (store_has_stale(l->parent, NULL) && want_helper(l))
+		store_sweep(l->helper, l->parent, NULL);
+	return list_all(l, err);
+}
+
+int command_list(int argc, char **argv)
+{
+	_cleanup_(list_clear) struct list l = { .parent = -1, .array = json_array() };
+	_cleanup_error_ struct error *err = NULL;
+	int option, status;
+
+	while ((option = getopt_long(argc, argv, "", list_options, NULL)) != -1)
+		l.json = l.json || option == 'j';
+	if (optind < argc)
+		return report_usage("list", "\"%.80s\" is one word too many", argv[optind]);
+	interrupt_catch();
+	if (list(&l, &err) < 0) {
+		status = report_error("list", err);
+		return l.json ? document_failure(err, status) : status;
+	}
+	if (l.json) {
+		document_print(json_incref(l.array));
+	} else if (l.count == 0) {
+		printf("no rootfs in %s; make one with: rootlet create\n", l.folder);
+	}
+	return EXIT_OK;
+}

@@ -1,0 +1,268 @@
+/* rootlet profiles: what a rootfs can be made for. */
+#include <string.h>
+
+#include "frontend/commands/commands.h"
+#include "frontend/cli/events.h"
+#include "frontend/rootfs/profile.h"
+#include "frontend/rootfs/profile_places.h"
+#include "frontend/cli/style.h"
+
+const char profiles_help[] =
+	"usage: rootlet profiles [list | show PROFILE | check FILE] [--json]\n\n"
+	"Shows what a rootfs can be made for, and checks profiles of your own, which are\n"
+	"~/.config/rootlet/profiles/NAME.conf: see man rootlet-profile.\n\n"
+	"  list          every profile (the default)\n"
+	"  show PROFILE  one profile, with all that it has of those it extends\n"
+	"  check FILE    whether a profile's file is right; says the line that is not\n"
+	"  --json        the same as JSON: list an array, show and check an object\n"
+	"  --color WHEN  auto (default), always or never\n"
+	"  --help\n\n"
+	"Exit status: 0 shown, or right; 1 no such profile; 2 the command line or the profile is\n"
+	"wrong.\n";
+
+const struct option profiles_options[] = { { "json", no_argument, NULL, 'j' },
+					   { "help", no_argument, NULL, 'h' },
+					   { NULL, 0, NULL, 0 } };
+
+static json_t *list_words(char *const *words)
+{
+	json_t *array = json_array();
+
+	for (; words && *words; words++)
+		json_array_append_new(array, json_text(*words));
+	return array;
+}
+
+static json_t *describe_user(const struct account *u)
+{
+	return json_pack("{s:o, s:i, s:i, s:o, s:o, s:o}", "name", json_text(u->name), "uid",
+			 (int)u->uid, "gid", (int)u->gid, "groups", list_words(u->groups), "home",
+			 json_text(u->home), "shell", json_text(u->shell));
+}
+
+static const char *rule_of(const struct path_filter *filter)
+{
+	return filter->include ? "path-include" : "path-exclude";
+}
+
+static json_t *list_for_releases(const struct profile *p)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < p->for_release_count; i++) {
+		const struct release_packages *r = &p->for_releases[i];
+
+		json_array_append_new(array, json_pack("{s:o, s:o, s:o}", "releases",
+						       json_text(r->releases), "packages",
+						       list_words(r->packages), "optional",
+						       list_words(r->optional)));
+	}
+	return array;
+}
+
+static json_t *describe(const struct profile *p)
+{
+	json_t *files = json_array(), *groups = json_array(), *users = json_array();
+
+	for (size_t i = 0; i < p->filter_count; i++)
+		json_array_append_new(files,
+				      json_pack("{s:s, s:o}", "rule", rule_of(&p->filters[i]),
+						"pattern", json_text(p->filters[i].pattern)));
+	for (size_t i = 0; i < p->group_count; i++)
+		json_array_append_new(groups,
+				      json_pack("{s:o, s:i}", "name", json_text(p->groups[i].name),
+						"gid", (int)p->groups[i].gid));
+	for (size_t i = 0; i < p->user_count; i++)
+		json_array_append_new(users, describe_user(&p->users[i]));
+	return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+			 json_text(p->name), "path", json_text(p->path), "description",
+			 json_text(p->description), "extends", json_text(p->extends), "sha256",
+			 p->sha256, "suites", list_words(p->suites), "packages",
+			 list_words(p->packages), "optional", list_words(p->optional),
+			 "for_releases", list_for_releases(p), "files", files, "groups", groups,
+			 "users", users);
+}
+
+static void print_words(const char *key, char *const *words)
+{
+	if (!words || !*words)
+		return;
+	printf("%s =", key);
+	for (; *words; words++)
+		printf(" %s", *words);
+	putchar('\n');
+}
+
+/* In lines that ini_text.h can read again. */
+static void print_packages(const char *key, char *const *packages)
+{
+	for (size_t i = 0; packages && packages[i]; i++)
+		printf("%s%s", i == 0 ? key : i % 8 ? " " : "\n\t", packages[i]);
+	if (packages)
+		putchar('\n');
+}
+
+/* As a profile again: what it extends is in it. */
+static void print_profile(const struct profile *p)
+{
+	printf("; %s", p->path);
+	if (p->extends)
+		printf(", which extends %s", p->extends);
+	puts("\n[profile]");
+	printf("description = %s\n", p->description ? p->description : p->name);
+	print_words("suites", p->suites);
+	if (p->package_count || p->optional_count)
+		puts("\n[packages]");
+	print_packages("all = ", p->packages);
+	print_packages("optional = ", p->optional);
+	for (size_t i = 0; i < p->for_release_count; i++) {
+		printf("\n[packages %s]\n", p->for_releases[i].releases);
+		print_packages("all = ", p->for_releases[i].packages);
+		print_packages("optional = ", p->for_releases[i].optional);
+	}
+	if (p->filter_count)
+		puts("\n[files]");
+	for (size_t i = 0; i < p->filter_count; i++)
+		printf("%s = %s\n", rule_of(&p->filters[i]), p->filters[i].pattern);
+	for (size_t i = 0; i < p->group_count; i++)
+		printf("\n[group %s]\ngid = %u\n", p->groups[i].name, p->groups[i].gid);
+	for (size_t i = 0; i < p->user_count; i++) {
+		const struct account *u = &p->users[i];
+
+		printf("\n[user %s]\nuid = %u\ngid = %u\nhome = %s\nshell = %s\n", u->name, u->uid,
+		       u->gid, u->home, u->shell);
+		print_words("groups", u->groups);
+	}
+}
+
+/* In all releases that it is for. */
+static size_t package_count(const struct profile *p)
+{
+	size_t count = p->package_count + p->optional_count;
+
+	for (size_t i = 0; i < p->for_release_count; i++)
+		count += p->for_releases[i].package_count + p->for_releases[i].optional_count;
+	return count;
+}
+
+static void print_row(const struct profile_place *place, const struct profile *p)
+{
+	printf("%-16s %-9s %8zu %5zu  %s\n", place->name, place->own ? "yours" : "built in",
+	       package_count(p), p->user_count, p->description ? p->description : "");
+}
+
+static json_t *describe_row(const struct profile_place *place, const struct profile *p)
+{
+	json_t *row = p ? describe(p) : json_object();
+
+	json_object_set_new(row, "name", json_text(place->name));
+	json_object_set_new(row, "path", json_text(place->path));
+	json_object_set_new(row, "own", json_boolean(place->own));
+	return row;
+}
+
+/* One that is wrong is a row as well, which says so: the others are still good. */
+static void list_one(const struct profile_place *place, json_t *array)
+{
+	_cleanup_(profile_free) struct profile *p = NULL;
+	_cleanup_error_ struct error *err = NULL;
+	json_t *row;
+
+	if (profile_load(place->name, &p, &err) < 0 && !array)
+		style_print(stdout, STYLE_BAD, "%-16s wrong: %s\n", place->name, error_text(err));
+	else if (!array)
+		print_row(place, p);
+	if (!array)
+		return;
+	row = describe_row(place, p);
+	if (!p)
+		json_object_set_new(row, "error", json_text(error_text(err)));
+	json_array_append_new(array, row);
+}
+
+static int list(bool json, struct error **err)
+{
+	struct profile_place *places;
+	json_t *array = json ? json_array() : NULL;
+	size_t count;
+	int r = profile_list(&places, &count, err);
+
+	if (!json)
+		style_print(stdout, STYLE_HEADING, "%-16s %-9s %8s %5s  %s\n", "PROFILE", "WHOSE",
+			    "PACKAGES", "USERS", "WHAT FOR");
+	for (size_t i = 0; r == 0 && i < count; i++)
+		list_one(&places[i], array);
+	profile_list_free(places, count);
+	if (r == 0 && json)
+		document_print(json_incref(array));
+	json_decref(array);
+	return r;
+}
+
+static int show(const char *name, bool json, struct error **err)
+{
+	_cleanup_(profile_free) struct profile *p = NULL;
+
+	if (profile_load(name, &p, err) < 0)
+		return -1;
+	if (json)
+		document_print(describe(p));
+	else
+		print_profile(p);
+	return 0;
+}
+
+static int check(const char *path, bool json, struct error **err)
+{
+	_cleanup_(profile_free) struct profile *p = NULL;
+
+	if (profile_load_file(path, &p, err) < 0)
+		return -1;
+	if (json)
+		document_print(describe(p));
+	else
+		printf("%s is right: %zu packages, %zu groups, %zu users\n", path, package_count(p),
+		       p->group_count, p->user_count);
+	return 0;
+}
+
+/* What the words after the command ask for; -1 with ERR set where it failed, EXIT_USAGE where they
+ * ask for nothing. */
+static int dispatch(int argc, char **argv, bool json, struct error **err)
+{
+	static const struct {
+		const char *name;
+		int (*run)(const char *word, bool json, struct error **err);
+	} rows[] = { { "show", show }, { "check", check } };
+	static const char *const verbs[] = { "list", "show", "check" };
+	const char *word = argc > 0 ? argv[0] : "list";
+
+	if (strcmp(word, "list") == 0 && argc < 2)
+		return list(json, err);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strcmp(word, rows[i].name) == 0 && argc == 2)
+			return rows[i].run(argv[1], json, err);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strcmp(word, rows[i].name) == 0 && argc < 2)
+			return report_usage("profiles", "%s needs one word more", word);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(word, verbs[i]) == 0)
+			return report_usage("profiles", "\"%.80s\" is one word too many",
+					    argv[argc - 1]);
+	return report_verb("profiles", word, verbs, sizeof(verbs) / sizeof(verbs[0]));
+}
+
+int command_profiles(int argc, char **argv)
+{
+	_cleanup_error_ struct error *err = NULL;
+	bool json = false;
+	int option, status;
+
+	while ((option = getopt_long(argc, argv, "", profiles_options, NULL)) != -1)
+		json = json || option == 'j';
+	status = dispatch(argc - optind, argv + optind, json, &err);
+	if (status >= 0)
+		return status;
+	status = report_error(argv[0], err);
+	return json ? document_failure(err, status) : status;
+}

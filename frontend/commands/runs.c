@@ -1,0 +1,300 @@
+/* rootlet runs: what `rootlet fstests` left in its state folder. */
+#include <string.h>
+#include <time.h>
+
+#include "frontend/commands/commands.h"
+#include "frontend/cli/events.h"
+#include "frontend/fstests/fstests.h"
+#include "frontend/cli/text.h"
+#include "frontend/vm/vm_options.h"
+
+#define DEFAULT_KEPT 20
+
+/* clang-format off */
+const char runs_help[] =
+	"usage: rootlet runs [list] [--json]\n"
+	"       rootlet runs show RUN [--json]\n"
+	"       rootlet runs compare RUN RUN [--json]\n"
+	"       rootlet runs prune [--keep N] [--json]\n"
+	"\n"
+	"RUN is an id that list shows, a folder that rootlet fstests --results made, or the word\n"
+	"last.\n"
+	"\n"
+	"  list           every run, with what it came to (the default)\n"
+	"  show RUN       one run: each test that did not pass, and where the logs are\n"
+	"  compare RUN RUN\n"
+	"                 what fails in the second and did not in the first, the reverse, and what\n"
+	"                 fails in both\n"
+	"  prune          removes all but the newest; what --results named stays\n"
+	"\n"
+	"  --keep N       with prune: how many stay (default: 20)\n"
+	"  --json         the same as JSON: list an array, show, compare and prune an object\n"
+	"  --color WHEN   auto (default), always or never\n"
+	"  --help\n"
+	"\n"
+	"Exit status: 0 done; compare: nothing fails newly; 1 failed, no such run; compare:\n"
+	"something fails newly; 2 wrong command line; 6 the run is under way.\n";
+/* clang-format on */
+
+const struct option runs_options[] = { { "json", no_argument, NULL, 'j' },
+				       { "keep", required_argument, NULL, 'k' },
+				       { "help", no_argument, NULL, 'h' },
+				       { NULL, 0, NULL, 0 } };
+
+struct runs {
+	bool json;
+	unsigned int keep;
+};
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "-";
+}
+
+static int count_of(const json_t *record, const char *status)
+{
+	return (int)json_integer_value(json_object_get(json_object_get(record, "counts"), status));
+}
+
+/* "running" where its folder is locked; "cut off" where it is not and no end was written. */
+static const char *state_of(const struct run_folder *run, const json_t *record)
+{
+	if (json_object_get(record, "status"))
+		return text_of(record, "status");
+	return run_folder_busy(run) ? "running" : "cut off";
+}
+
+static void print_row(const struct run_folder *run, const json_t *record)
+{
+	printf("%-28s %-11s %-8s %6d %6d %7d  %s\n", run->id, state_of(run, record),
+	       text_of(record, "fstype"), count_of(record, "pass"),
+	       count_of(record, "fail") + count_of(record, "crash") + count_of(record, "timeout"),
+	       count_of(record, "notrun"), text_of(record, "kernel_version"));
+}
+
+static int list_one(const char *id, json_t *all, bool *first)
+{
+	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
+	_cleanup_error_ struct error *ignored = NULL;
+	json_t *record;
+
+	if (run_folder_open(id, &run, &ignored) < 0)
+		return 0;
+	record = run_folder_read(&run, &ignored);
+	if (!record)
+		return 0;
+	if (all) {
+		json_object_set_new(record, "state", json_string(state_of(&run, record)));
+		json_array_append_new(all, record);
+		return 0;
+	}
+	if (*first)
+		printf("%-28s %-11s %-8s %6s %6s %7s  %s\n", "RUN", "STATE", "FSTYPE", "PASSED",
+		       "FAILED", "NOT RUN", "KERNEL");
+	*first = false;
+	print_row(&run, record);
+	json_decref(record);
+	return 0;
+}
+
+static int list(const struct runs *r, char **words, struct error **err)
+{
+	json_t *all = r->json ? json_array() : NULL;
+	bool first = true;
+	char **ids;
+	size_t count;
+
+	(void)words;
+	if (run_folder_list(&ids, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		list_one(ids[i], all, &first);
+		free(ids[i]);
+	}
+	free(ids);
+	if (r->json)
+		document_print(all);
+	else if (first)
+		puts("no runs yet; see: rootlet fstests --help");
+	return EXIT_OK;
+}
+
+static json_t *results_to_json(const struct results *results)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < results->count; i++)
+		json_array_append_new(all, result_to_json(&results->list[i]));
+	return all;
+}
+
+static void print_run(const struct run_folder *run, const json_t *record,
+		      const struct results *results)
+{
+	printf("run %s: %s\n", run->id, state_of(run, record));
+	printf("  kernel   %s (%s)\n", text_of(record, "kernel_version"),
+	       text_of(record, "kernel"));
+	printf("  rootfs   %s, as %s\n", text_of(record, "rootfs"), text_of(record, "root"));
+	printf("  fstests  %s on %s\n", text_of(record, "fstests"), text_of(record, "fstype"));
+	printf("  folder   %s (check.out, console.log, results/)\n", run->path);
+	results_print(stdout, results);
+	printf("\n%zu passed, %zu failed, %zu not run, %zu crashed, %zu without an end\n",
+	       results_count(results, TEST_PASS), results_count(results, TEST_FAIL),
+	       results_count(results, TEST_NOTRUN), results_count(results, TEST_CRASH),
+	       results_count(results, TEST_TIMEOUT));
+}
+
+/* A run without a single result has no list of them. */
+static int read_run(const char *name, struct run_folder *run, struct results *results,
+		    struct error **err)
+{
+	_cleanup_error_ struct error *missing = NULL;
+
+	if (run_folder_open(name, run, err) < 0)
+		return -1;
+	if (results_read(run->fd, RUN_TESTS, results, &missing) < 0 && missing &&
+	    missing->code != ERR_MISSING) {
+		*err = STEAL_PTR(missing);
+		return -1;
+	}
+	return 0;
+}
+
+static int show(const struct runs *r, char **words, struct error **err)
+{
+	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
+	_cleanup_(results_clear) struct results results = { 0 };
+	json_t *record;
+
+	if (read_run(words[0], &run, &results, err) < 0)
+		return -1;
+	record = run_folder_read(&run, err);
+	if (!record)
+		return -1;
+	if (r->json) {
+		json_object_set_new(record, "state", json_string(state_of(&run, record)));
+		json_object_set_new(record, "tests_ended", results_to_json(&results));
+		document_print(record);
+		return EXIT_OK;
+	}
+	print_run(&run, record, &results);
+	json_decref(record);
+	return EXIT_OK;
+}
+
+static int compare(const struct runs *r, char **words, struct error **err)
+{
+	_cleanup_(run_folder_close) struct run_folder before_run = RUN_FOLDER_NONE;
+	_cleanup_(run_folder_close) struct run_folder after_run = RUN_FOLDER_NONE;
+	_cleanup_(results_clear) struct results before = { 0 };
+	_cleanup_(results_clear) struct results after = { 0 };
+	size_t broken;
+
+	if (read_run(words[0], &before_run, &before, err) < 0 ||
+	    read_run(words[1], &after_run, &after, err) < 0)
+		return -1;
+	if (r->json) {
+		json_t *object = comparison_to_json(&before, &after);
+
+		broken = json_array_size(json_object_get(object, "newly_fails"));
+		document_print(object);
+	} else {
+		broken = comparison_print(stdout, &before, &after);
+	}
+	return broken ? EXIT_FAILED : EXIT_OK;
+}
+
+static int prune(const struct runs *r, char **words, struct error **err)
+{
+	json_t *removed, *failed;
+	size_t count, gone;
+	char **ids;
+
+	(void)words;
+	if (run_folder_list(&ids, &count, err) < 0)
+		return -1;
+	removed = json_array();
+	failed = json_array();
+	for (size_t i = 0; i < count; i++) {
+		_cleanup_error_ struct error *why = NULL;
+
+		if (i + r->keep < count) {
+			if (run_folder_remove(ids[i], &why) == 0) {
+				json_array_append_new(removed, json_text(ids[i]));
+			} else {
+				report_error("runs", why);
+				json_array_append_new(
+					failed,
+					json_pack("{s:o, s:o}", "run", json_text(ids[i]), "message",
+						  json_text(why ? why->message : "")));
+			}
+		}
+		free(ids[i]);
+	}
+	free(ids);
+	gone = json_array_size(removed);
+	if (r->json) {
+		document_print(json_pack("{s:o, s:o, s:I}", "removed", removed, "failed", failed,
+					 "left", (json_int_t)(count - gone)));
+		return EXIT_OK;
+	}
+	printf("removed %zu of %zu runs\n", gone, count);
+	json_decref(removed);
+	json_decref(failed);
+	return EXIT_OK;
+}
+
+static const struct verb {
+	const char *name;
+	int words;
+	int (*run)(const struct runs *r, char **words, struct error **err);
+} verbs[] = {
+	{ "list", 0, list },
+	{ "show", 1, show },
+	{ "compare", 2, compare },
+	{ "prune", 0, prune },
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static int report_no_verb(const char *command, const char *word)
+{
+	const char *names[sizeof(verbs) / sizeof(*verbs)];
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		names[i] = verbs[i].name;
+	return report_verb(command, word, names, sizeof(names) / sizeof(*names));
+}
+
+int command_runs(int argc, char **argv)
+{
+	struct runs runs = { .keep = DEFAULT_KEPT };
+	_cleanup_error_ struct error *err = NULL;
+	const struct verb *verb = &verbs[0];
+	int option, status;
+
+	while ((option = getopt_long(argc, argv, "", runs_options, NULL)) != -1) {
+		if (option == 'j')
+			runs.json = true;
+		else if (parse_number("--keep", optarg, 1000000, &runs.keep, &err) < 0)
+			return report_usage(argv[0], "%s", err->message);
+	}
+	if (optind < argc && !(verb = find_verb(argv[optind++])))
+		return report_no_verb(argv[0], argv[optind - 1]);
+	if (argc - optind != verb->words)
+		return report_usage(argv[0], "%s takes %d run%s, not %d", verb->name, verb->words,
+				    verb->words == 1 ? "" : "s", argc - optind);
+	status = verb->run(&runs, argv + optind, &err);
+	if (status >= 0)
+		return status;
+	status = report_error(argv[0], err);
+	return runs.json ? document_failure(err, status) : status;
+}

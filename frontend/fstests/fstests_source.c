@@ -1,0 +1,452 @@
+/* Where fstests comes from: a tree that the user has built, or one that is built here, in a rootfs
+ * of the release that it is to run in, and kept under the hash of its source. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "frontend/archive/cache.h"
+#include "frontend/cli/child.h"
+#include "frontend/client/tree_digest.h"
+#include "frontend/cli/directory.h"
+#include "frontend/fstests/fstests.h"
+#include "frontend/rootfs/image_cache.h"
+#include "frontend/cli/paths.h"
+#include "frontend/archive/sums.h"
+#include "frontend/cli/text.h"
+#include "frontend/cli/tree.h"
+
+#define BUILD_PROFILE "fstests-build"
+#define STAGING ".new-"
+#define BUILD_SCRIPT "guest/build-fstests.sh"
+#define SCRIPT_MOST 65536
+#define LOG_LINES 1500 /* bytes of the end of a build's log that are shown */
+
+struct build {
+	const char *source; /* the user's tree */
+	const char *keyring;
+	const struct manifest *manifest;
+	char *cache, *rootfs, *program; /* program: this one */
+	char *script;			/* builds, in the jail of the build rootfs */
+	char key[2 * SHA256_LEN + 1];
+	int folder;			/* open on CACHE, locked */
+	int rootfs_folder, rootfs_lock; /* digest_lock() */
+	int archive, log;
+};
+
+static void build_clear(struct build *b)
+{
+	free(b->cache);
+	free(b->rootfs);
+	free(b->program);
+	free(b->script);
+	closep(&b->folder);
+	closep(&b->rootfs_folder);
+	closep(&b->rootfs_lock);
+	closep(&b->archive);
+	closep(&b->log);
+}
+
+static bool has(const char *folder, const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+
+	return asprintf(&path, "%s/%s", folder, name) >= 0 && access(path, F_OK) == 0;
+}
+
+static int check_tree(const char *folder, bool built, struct error **err)
+{
+	if (!has(folder, "check") || !has(folder, "tests"))
+		return error_set(
+			err, ERR_INPUT,
+			"%s is no tree of fstests: it has no check and no tests; get it "
+			"with: git clone git://git.kernel.org/pub/scm/fs/xfs/xfstests-dev.git",
+			folder);
+	if (built && has(folder, "ltp/fsstress.c") && !has(folder, "ltp/fsstress"))
+		return error_set(err, ERR_INPUT,
+				 "fstests in %s is not built; use --build, or run: make -C %s",
+				 folder, folder);
+	return 0;
+}
+
+/* What git knows of the tree or would add to it; else all of it. */
+static int list_files(const struct build *b, int list, struct error **err)
+{
+	const char *git[] = { "git", "-C",	 b->source,  "ls-files",
+			      "-z",  "--cached", "--others", "--exclude-standard",
+			      NULL };
+	const int stdio[3] = { -1, list, -1 };
+	pid_t pid;
+	int status;
+
+	if (has(b->source, ".git")) {
+		if (child_start(git, stdio, &pid, err) < 0)
+			return -1;
+		status = child_wait(pid, err);
+		if (status < 0)
+			return -1;
+		if (status == 0 && lseek(list, 0, SEEK_END) > 0)
+			return 0;
+	}
+	if (ftruncate(list, 0) < 0 || pwrite(list, ".", 2, 0) != 2)
+		return error_errno(err, ERR_SYSTEM, "cannot list the files of fstests");
+	return 0;
+}
+
+/* What the same script makes of the same sources is the same. */
+static int name_build(struct build *b, const uint8_t source[static SHA256_LEN], struct error **err)
+{
+	_cleanup_free_ char *path = paths_data(BUILD_SCRIPT, err);
+	uint8_t sums[2 * SHA256_LEN], sum[SHA256_LEN];
+
+	b->script = path ? file_read(path, SCRIPT_MOST, NULL, err) : NULL;
+	if (!b->script)
+		return -1;
+	memcpy(sums, source, SHA256_LEN);
+	if (!EVP_Digest(b->script, strlen(b->script), sums + SHA256_LEN, NULL, EVP_sha256(),
+			NULL) ||
+	    !EVP_Digest(sums, sizeof(sums), sum, NULL, EVP_sha256(), NULL))
+		return error_set(err, ERR_SYSTEM, "cannot hash the sources of fstests");
+	sha256_to_hex(sum, b->key);
+	return 0;
+}
+
+/* The same files give the same archive. */
+static int archive_source(struct build *b, struct error **err)
+{
+	_cleanup_close_ int list = memfd_create("list", MFD_CLOEXEC);
+	const char *tar[] = { "tar",
+			      "-C",
+			      b->source,
+			      "--sort=name",
+			      "--mtime=@0",
+			      "--owner=0",
+			      "--group=0",
+			      "--numeric-owner",
+			      "--exclude=./.git",
+			      "--null",
+			      "-T",
+			      "/dev/stdin",
+			      "-c",
+			      NULL };
+	int stdio[3] = { list, -1, -1 };
+	uint8_t sum[SHA256_LEN];
+
+	b->archive = memfd_create("fstests.tar", MFD_CLOEXEC);
+	if (list < 0 || b->archive < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot pack fstests");
+	if (list_files(b, list, err) < 0)
+		return -1;
+	lseek(list, 0, SEEK_SET);
+	stdio[1] = b->archive;
+	if (child_run(tar, stdio, "pack fstests", err) < 0 || file_sha256(b->archive, sum, err) < 0)
+		return -1;
+	return name_build(b, sum, err);
+}
+
+static int run_rootlet(const struct build *b, const char *const *words, const char *name,
+		       struct error **err)
+{
+	const int stdio[3] = { -1, b->log, b->log };
+	const char *argv[24] = { b->program };
+
+	for (size_t i = 0; words[i]; i++)
+		argv[i + 1] = words[i];
+	return child_run(argv, stdio, name, err);
+}
+
+typedef int digest_user(struct helper *h, int lock, int folder, const char *name,
+			struct error **err);
+
+/* USE is digest_check() or digest_keep(). */
+static int use_digest(const struct build *b, digest_user *use, struct error **err)
+{
+	const char *name = strrchr(b->rootfs, '/') + 1;
+	struct helper *helper = NULL;
+	int r = helper_start("fstests", NULL, &helper, err);
+
+	if (r == 0)
+		r = use(helper, b->rootfs_lock, b->rootfs_folder, name, err);
+	helper_stop(&helper);
+	return r;
+}
+
+static bool is_ready(const struct build *b, struct progress *progress, struct error **err)
+{
+	const char *check[] = { "check", "--path", b->rootfs, NULL };
+	_cleanup_error_ struct error *why = NULL;
+
+	if (access(b->rootfs, F_OK) < 0)
+		return false;
+	if (use_digest(b, digest_check, &why) == 0 &&
+	    run_rootlet(b, check, "check the rootfs to build in", &why) == 0)
+		return true;
+	if (why && why->code == ERR_INTERRUPTED)
+		*err = STEAL_PTR(why);
+	else if (why && why->code == ERR_TRUST)
+		progress_note(progress,
+			      "not using the rootfs in the cache to build in, which is damaged: %s",
+			      why->message);
+	return false;
+}
+
+/* Made by the same program in the same way as any other. What is built in it leaves nothing there:
+ * it is done in a /tmp of its own. */
+static int make_rootfs(const struct build *b, struct progress *progress, struct error **err)
+{
+	const char *create[] = { "create",
+				 "--quiet",
+				 "--force",
+				 "--path",
+				 b->rootfs,
+				 "--profile",
+				 BUILD_PROFILE,
+				 "--release",
+				 b->manifest->suite,
+				 "--arch",
+				 b->manifest->arch,
+				 "--mirror",
+				 b->manifest->mirror,
+				 b->keyring ? "--keyring" : NULL,
+				 b->keyring,
+				 NULL };
+
+	if (is_ready(b, progress, err))
+		return 0;
+	if (*err)
+		return -1;
+	progress_stage(progress, "Making a rootfs to build fstests in");
+	if (run_rootlet(b, create, "make a rootfs to build fstests in", err) < 0)
+		return -1;
+	return use_digest(b, digest_keep, err);
+}
+
+static int end_pipe(pid_t producer, pid_t consumer, struct error **err)
+{
+	_cleanup_error_ struct error *second = NULL;
+	int first = child_wait(producer, err), last = child_wait(consumer, &second);
+
+	if (first < 0)
+		return -1;
+	if (first == 0 && last == 0)
+		return 0;
+	return error_set(err, ERR_SYSTEM, "cannot build fstests: make failed with status %d",
+			 first ? first : last);
+}
+
+static int compile(const struct build *b, const char *staging, struct error **err)
+{
+	const char *shell[] = { b->program, "shell", "--path",	b->rootfs, "--",
+				"bash",	    "-c",    b->script, NULL };
+	const char *unpack[] = { "tar", "-C", staging, "-x", NULL };
+	_cleanup_close_ int out = -1, in = -1;
+	pid_t producer, consumer;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
+	out = ends[0];
+	in = ends[1];
+	lseek(b->archive, 0, SEEK_SET);
+	if (child_start(shell, (int[3]){ b->archive, in, b->log }, &producer, err) < 0)
+		return -1;
+	closep(&in);
+	in = -1;
+	if (child_start(unpack, (int[3]){ out, -1, b->log }, &consumer, err) < 0) {
+		child_wait(producer, NULL);
+		return -1;
+	}
+	closep(&out);
+	out = -1;
+	return end_pipe(producer, consumer, err);
+}
+
+/* The end of the log is what explains a failure. */
+static int explain(const struct build *b, struct error **err)
+{
+	char text[LOG_LINES + 1];
+	off_t size = lseek(b->log, 0, SEEK_END);
+	ssize_t n;
+
+	if (!*err || (*err)->code != ERR_SYSTEM)
+		return -1;
+	n = pread(b->log, text, LOG_LINES, size > LOG_LINES ? size - LOG_LINES : 0);
+	text[n > 0 ? n : 0] = '\0';
+	text_clean_lines(text);
+	fprintf(stderr, "%s%s", text, n > 0 && text[n - 1] != '\n' ? "\n" : "");
+	return -1;
+}
+
+/* What killed runs left, under whatever key, and what was replaced while a run had it. Only who has
+ * the lock makes any. */
+static void sweep(int cache)
+{
+	int fd = openat(cache, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (!folder) {
+		closep(&fd);
+		return;
+	}
+	for (const struct dirent *entry; (entry = readdir(folder));)
+		if (strncmp(entry->d_name, STAGING, strlen(STAGING)) == 0)
+			folder_discard(cache, entry->d_name);
+	closedir(folder);
+}
+
+/* Gives what was built its name, in place of one that is damaged. */
+static int keep(const struct build *b, const char *staging, const char *name, const char *target,
+		struct error **err)
+{
+	_cleanup_close_ int fd = open(staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (!has(staging, "check"))
+		return error_set(err, ERR_SYSTEM,
+				 "cannot build fstests: there is no check in what came of it");
+	if (fd < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", staging);
+	if (sums_write(fd, NULL, err) < 0)
+		return -1;
+	if (folder_publish(b->folder, name, strrchr(target, '/') + 1) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot keep what was built at %s", target);
+	folder_discard(b->folder, name);
+	return 0;
+}
+
+static int build_tree(struct build *b, const char *target, struct progress *progress,
+		      struct error **err)
+{
+	_cleanup_free_ char *staging = NULL;
+	char name[sizeof(b->key) + 8];
+
+	b->rootfs_lock = digest_lock(b->rootfs_folder, strrchr(b->rootfs, '/') + 1, LOCK_EX, err);
+	if (b->rootfs_lock < 0)
+		return -1;
+	if (make_rootfs(b, progress, err) < 0)
+		return explain(b, err);
+	snprintf(name, sizeof(name), STAGING "%s", b->key);
+	if (asprintf(&staging, "%s/%s", b->cache, name) < 0 || mkdir(staging, 0700) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a folder in %s", b->cache);
+	progress_stage(progress, "Building fstests");
+	if (compile(b, staging, err) < 0) {
+		folder_remove(b->folder, name);
+		return explain(b, err);
+	}
+	if (keep(b, staging, name, target, err) == 0)
+		return 0;
+	folder_remove(b->folder, name);
+	return -1;
+}
+
+static int prepare_build(struct build *b, struct error **err)
+{
+	_cleanup_free_ char *parent = cache_path("build", err);
+
+	b->cache = cache_path("fstests", err);
+	b->program = realpath("/proc/self/exe", NULL);
+	if (!parent || !b->cache)
+		return -1;
+	if (!b->program ||
+	    asprintf(&b->rootfs, "%s/%s-%s", parent, b->manifest->suite, b->manifest->arch) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot prepare the build of fstests");
+	b->folder = open(b->cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	b->rootfs_folder = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	b->log = memfd_create("build.log", MFD_CLOEXEC);
+	if (b->folder < 0 || b->rootfs_folder < 0 || b->log < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", b->cache);
+	/* Two runs at once: the second waits, and finds what the first has built. */
+	if (RETRY_ON_EINTR(flock(b->folder, LOCK_EX)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot lock %s", b->cache);
+	sweep(b->folder);
+	return archive_source(b, err);
+}
+
+/* All of it is read: a run takes minutes, and this less than a second. */
+static bool is_whole(const char *target, struct progress *progress)
+{
+	_cleanup_close_ int fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_error_ struct error *why = NULL;
+
+	if (fd < 0)
+		return false;
+	if (sums_verify(fd, NULL, &why) == 0)
+		return true;
+	progress_note(progress, "not using the fstests in the cache, which is damaged: %s",
+		      error_text(why));
+	return false;
+}
+
+static int find_or_build(const char *source, const char *keyring, const struct manifest *manifest,
+			 struct progress *progress, char **folder, struct error **err)
+{
+	_cleanup_(build_clear) struct build b = {
+		.source = source,
+		.keyring = keyring,
+		.manifest = manifest,
+		.folder = -1,
+		.rootfs_folder = -1,
+		.rootfs_lock = -1,
+		.archive = -1,
+		.log = -1,
+	};
+	_cleanup_free_ char *target = NULL;
+
+	if (prepare_build(&b, err) < 0)
+		return -1;
+	if (asprintf(&target, "%s/%s-%s-%s", b.cache, manifest->suite, manifest->arch, b.key) < 0)
+		return error_set(err, ERR_SPACE, "out of memory");
+	if (!is_whole(target, progress) && build_tree(&b, target, progress, err) < 0)
+		return -1;
+	cache_touch(target);
+	cache_hold(target);
+	*folder = STEAL_PTR(target);
+	return 0;
+}
+
+void source_free(struct fstests_source *source)
+{
+	free(source->folder);
+	free(source->image);
+	*source = (struct fstests_source){ 0 };
+}
+
+static char *open_tree(const struct fstests_options *o, struct error **err)
+{
+	_cleanup_free_ char *tree = realpath(o->fstests, NULL);
+
+	if (!tree && errno != ENOENT) {
+		error_errno(err, ERR_INPUT, "cannot open the tree of fstests %s", o->fstests);
+		return NULL;
+	}
+	return check_tree(tree ? tree : o->fstests, !o->build, err) < 0 ? NULL : STEAL_PTR(tree);
+}
+
+int source_check(const struct fstests_options *o, struct error **err)
+{
+	_cleanup_free_ char *tree = open_tree(o, err);
+
+	return tree ? 0 : -1;
+}
+
+int source_prepare(const struct fstests_options *o, const struct manifest *manifest,
+		   const char *format, struct progress *progress, struct fstests_source *source,
+		   struct error **err)
+{
+	_cleanup_free_ char *tree = open_tree(o, err);
+
+	*source = (struct fstests_source){ 0 };
+	if (!tree)
+		return -1;
+	if (!o->build)
+		source->folder = STEAL_PTR(tree);
+	else if (find_or_build(tree, o->keyring, manifest, progress, &source->folder, err) < 0)
+		return -1;
+	if (format && image_of_folder(source->folder, format, &source->image, err) < 0)
+		return error_wrap(err, "fstests");
+	snprintf(source->text, sizeof(source->text), "%s%s", format ? "disk " : "folder ",
+		 format ? format : FSTESTS_SHARE);
+	return 0;
+}

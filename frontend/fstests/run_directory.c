@@ -1,0 +1,324 @@
+#include "frontend/fstests/run_directory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "frontend/cli/events.h"
+#include "frontend/cli/directory.h"
+#include "frontend/cli/paths.h"
+#include "frontend/cli/tree.h"
+#include "frontend/cli/word_list.h"
+#include "lib/write_all.h"
+
+#define RECORD "run.json"
+#define RECORD_MOST (16u << 20)
+
+void run_folder_close(struct run_folder *run)
+{
+	free(run->id);
+	free(run->path);
+	closep(&run->fd);
+	*run = RUN_FOLDER_NONE;
+}
+
+/* The caller's; NULL with ERR set. */
+static char *runs_path(struct error **err)
+{
+	_cleanup_free_ char *path = paths_state("runs", err);
+
+	if (path && folder_make(path) == 0)
+		return STEAL_PTR(path);
+	if (path)
+		error_errno(err, ERR_SYSTEM, "cannot make the folder of runs %s", path);
+	return NULL;
+}
+
+static bool is_empty(int fd)
+{
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = copy >= 0 ? fdopendir(copy) : NULL;
+	const struct dirent *entry;
+	bool empty = directory;
+
+	if (!directory) {
+		closep(&copy);
+		return false;
+	}
+	while (empty && (entry = readdir(directory)))
+		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+	closedir(directory);
+	return empty;
+}
+
+int run_folder_check(const char *path, struct error **err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return error_errno(err, ERR_INPUT, "cannot use %s for results", path);
+	if (!is_empty(fd))
+		return error_set(err, ERR_EXISTS, "cannot use %s for results: it is not empty",
+				 path);
+	return 0;
+}
+
+/* RUNS/ID, or the user's folder with a link of that name to it. */
+static int place_folder(const char *runs, const char *results, struct run_folder *run,
+			struct error **err)
+{
+	_cleanup_free_ char *link = NULL;
+
+	if (asprintf(&link, "%s/%s", runs, run->id) < 0)
+		return error_set(err, ERR_SPACE, "out of memory");
+	if (!results) {
+		if (mkdir(link, 0700) < 0)
+			return errno == EEXIST
+				       ? 1
+				       : error_errno(err, ERR_SYSTEM, "cannot make %s", link);
+		run->path = STEAL_PTR(link);
+		return 0;
+	}
+	if (mkdir(results, 0755) < 0 && errno != EEXIST)
+		return error_errno(err, ERR_INPUT, "cannot make the folder of results %s", results);
+	run->path = realpath(results, NULL);
+	if (!run->path)
+		return error_errno(err, ERR_INPUT, "cannot use %s for results", results);
+	if (symlink(run->path, link) < 0)
+		return errno == EEXIST ? 1 : error_errno(err, ERR_SYSTEM, "cannot make %s", link);
+	return 0;
+}
+
+static int open_folder(struct run_folder *run, struct error **err)
+{
+	run->fd = open(run->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (run->fd < 0)
+		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_SYSTEM,
+				   "cannot open %s", run->path);
+	return 0;
+}
+
+/* 20261124-153012-ext4, with a number behind it where that is taken. */
+static int choose_id(const char *runs, const char *what, const char *results,
+		     struct run_folder *run, struct error **err)
+{
+	time_t seconds = time(NULL);
+	char when[32];
+	struct tm t;
+
+	strftime(when, sizeof(when), "%Y%m%d-%H%M%S", localtime_r(&seconds, &t));
+	for (int number = 1; number < 1000; number++) {
+		char suffix[8] = "";
+		int result;
+
+		if (number > 1)
+			snprintf(suffix, sizeof(suffix), "-%d", number);
+		free(run->id);
+		free(run->path);
+		run->path = NULL;
+		if (asprintf(&run->id, "%s-%s%s", when, what, suffix) < 0) {
+			run->id = NULL;
+			return error_set(err, ERR_SPACE, "out of memory");
+		}
+		result = place_folder(runs, results, run, err);
+		if (result <= 0)
+			return result;
+	}
+	return error_set(err, ERR_SYSTEM, "cannot make a folder for this run in %s", runs);
+}
+
+static int sync_folder(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : fsync(fd);
+}
+
+int run_folder_make(const char *what, const char *results, struct run_folder *run,
+		    struct error **err)
+{
+	_cleanup_free_ char *runs = runs_path(err);
+
+	*run = RUN_FOLDER_NONE;
+	if (!runs || (results && run_folder_check(results, err) < 0) ||
+	    choose_id(runs, what, results, run, err) < 0 || open_folder(run, err) < 0) {
+		run_folder_close(run);
+		return -1;
+	}
+	if (flock(run->fd, LOCK_EX | LOCK_NB) < 0) {
+		error_errno(err, ERR_BUSY, "cannot lock %s", run->path);
+		run_folder_close(run);
+		return -1;
+	}
+	if (mkdirat(run->fd, RUN_RESULTS, 0755) < 0 || sync_folder(runs) < 0) {
+		error_errno(err, ERR_SYSTEM, "cannot make %s/" RUN_RESULTS, run->path);
+		run_folder_close(run);
+		return -1;
+	}
+	return 0;
+}
+
+static int compare_words(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int run_folder_list(char ***ids, size_t *count, struct error **err)
+{
+	_cleanup_free_ char *runs = runs_path(err);
+	DIR *directory = runs ? opendir(runs) : NULL;
+	const struct dirent *entry;
+	int result = 0;
+
+	*ids = NULL;
+	*count = 0;
+	if (!runs)
+		return -1;
+	if (!directory)
+		return error_errno(err, ERR_SYSTEM, "cannot read %s", runs);
+	while (result == 0 && (entry = readdir(directory)))
+		if (entry->d_name[0] != '.')
+			result = words_add(ids, count, entry->d_name);
+	closedir(directory);
+	if (result < 0) {
+		words_free(*ids);
+		return error_set(err, ERR_SPACE, "out of memory");
+	}
+	if (*count)
+		qsort(*ids, *count, sizeof(**ids), compare_words);
+	return 0;
+}
+
+/* "last" is the newest that can be opened: a link may lead to what the user has removed. */
+static int open_last(struct run_folder *run, struct error **err)
+{
+	_cleanup_error_ struct error *ignored = NULL;
+	char **ids;
+	size_t count;
+	int result = -1;
+
+	if (run_folder_list(&ids, &count, err) < 0)
+		return -1;
+	for (size_t i = count; i-- > 0 && result < 0;) {
+		error_free(&ignored);
+		result = run_folder_open(ids[i], run, &ignored);
+	}
+	for (size_t i = 0; i < count; i++)
+		free(ids[i]);
+	free(ids);
+	if (result < 0)
+		return error_set(err, ERR_MISSING,
+				 "there is no run yet; see: rootlet fstests --help");
+	return 0;
+}
+
+int run_folder_open(const char *name, struct run_folder *run, struct error **err)
+{
+	_cleanup_free_ char *runs = runs_path(err);
+	_cleanup_free_ char *path = NULL;
+
+	*run = RUN_FOLDER_NONE;
+	if (!runs)
+		return -1;
+	if (strcmp(name, "last") == 0)
+		return open_last(run, err);
+	if (*name == '.' || strlen(name) > NAME_MAX)
+		return error_set(err, ERR_INPUT, "\"%s\" is no run", name);
+	if (strchr(name, '/') ? !(path = strdup(name)) : asprintf(&path, "%s/%s", runs, name) < 0)
+		return error_set(err, ERR_SPACE, "out of memory");
+	run->path = realpath(path, NULL);
+	if (!run->path)
+		return error_set(err, ERR_MISSING, "there is no run %s; see: rootlet runs list",
+				 name);
+	run->id = strdup(strrchr(name, '/') ? strrchr(run->path, '/') + 1 : name);
+	if (!run->id || open_folder(run, err) < 0 || faccessat(run->fd, RECORD, F_OK, 0) < 0) {
+		if (run->fd >= 0)
+			error_set(err, ERR_MISSING, "%s holds no run: it has no " RECORD,
+				  run->path);
+		run_folder_close(run);
+		return -1;
+	}
+	return 0;
+}
+
+bool run_folder_busy(const struct run_folder *run)
+{
+	_cleanup_close_ int fd = openat(run->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0;
+}
+
+int run_folder_remove(const char *id, struct error **err)
+{
+	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
+	_cleanup_free_ char *runs = runs_path(err);
+	_cleanup_close_ int fd = -1;
+	_cleanup_error_ struct error *ignored = NULL;
+
+	if (!runs)
+		return -1;
+	fd = open(runs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || strchr(id, '/') || *id == '.')
+		return error_set(err, ERR_INPUT, "\"%s\" is no run", id);
+	if (run_folder_open(id, &run, &ignored) == 0 && run_folder_busy(&run))
+		return error_set(err, ERR_BUSY, "run %s is under way", id);
+	/* A link goes; what the user named for the results stays. */
+	if (folder_remove(fd, id) < 0)
+		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_SYSTEM,
+				   "cannot remove the run %s", id);
+	return 0;
+}
+
+json_t *run_folder_read(const struct run_folder *run, struct error **err)
+{
+	_cleanup_free_ char *text = tree_read(run->fd, RECORD, RECORD_MOST, NULL, err);
+	json_t *object = text ? json_loads(text, 0, NULL) : NULL;
+
+	if (text && !json_is_object(object)) {
+		json_decref(object);
+		error_set(err, ERR_INPUT, "%s/" RECORD " is damaged", run->path);
+		return NULL;
+	}
+	if (object)
+		json_clean(object);
+	return object;
+}
+
+int run_folder_write(const struct run_folder *run, const json_t *object, struct error **err)
+{
+	_cleanup_close_ int fd =
+		openat(run->fd, "." RECORD, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	_cleanup_free_ char *text = json_dumps(object, JSON_INDENT(2));
+
+	if (fd < 0 || !text || write_all(fd, text, strlen(text)) < 0 ||
+	    write_all(fd, "\n", 1) < 0 || folder_replace_file(run->fd, "." RECORD, fd, RECORD) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write %s/" RECORD, run->path);
+	return 0;
+}
+
+int run_folder_finish(const struct run_folder *run, const json_t *object, struct error **err)
+{
+	if (syncfs(run->fd) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write %s to disk", run->path);
+	return run_folder_write(run, object, err);
+}
+
+int run_folder_append(const struct run_folder *run, const char *name, const json_t *object,
+		      struct error **err)
+{
+	_cleanup_close_ int fd =
+		openat(run->fd, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	_cleanup_free_ char *text = json_dumps(object, JSON_COMPACT);
+	_cleanup_free_ char *line = NULL;
+	int length = text ? asprintf(&line, "%s\n", text) : -1;
+
+	if (fd < 0 || length < 0 || write_all(fd, line, (size_t)length) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write %s/%s", run->path, name);
+	return 0;
+}

@@ -1,0 +1,144 @@
+#include "frontend/fstests/test_plan.h"
+
+#include <string.h>
+
+#include "frontend/fstests/check_output.h"
+#include "frontend/cli/tree.h"
+#include "policy/ini_text.h"
+
+#define LIST_MOST (16u << 20)
+
+void plan_clear(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		free(plan->list[i].section);
+		free(plan->list[i].name);
+	}
+	free(plan->list);
+	*plan = (struct plan){ 0 };
+}
+
+bool plan_has(const struct plan *plan, const char *section, const char *name)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (strcmp(plan->list[i].name, name) == 0 &&
+		    strcmp(plan->list[i].section, section) == 0)
+			return true;
+	return false;
+}
+
+static bool plan_add(struct plan *plan, const char *section, const char *name, size_t length)
+{
+	struct planned *added = array_grow(&plan->list, plan->count, sizeof(*added));
+
+	if (!added)
+		return false;
+	added->section = strdup(section);
+	added->name = strndup(name, length);
+	if (!added->section || !added->name) {
+		free(added->section);
+		free(added->name);
+		return false;
+	}
+	plan->count++;
+	return true;
+}
+
+int plan_read(int folder, const char *file, struct plan *plan, struct error **err)
+{
+	static const char mark[] = "SECTION       -- ";
+	_cleanup_free_ char *text = tree_read(folder, file, LIST_MOST, NULL, err);
+	char section[128] = "", *rest = NULL;
+
+	*plan = (struct plan){ 0 };
+	if (!text)
+		return -1;
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		size_t length = test_name_length(line);
+
+		if (strncmp(line, mark, strlen(mark)) == 0)
+			snprintf(section, sizeof(section), "%s", line + strlen(mark));
+		else if (length && !strstr(line + length, "[expunged]") &&
+			 (line[length] == ' ' || !line[length]) &&
+			 !plan_add(plan, section, line, length)) {
+			plan_clear(plan);
+			return error_set(err, ERR_SPACE, "out of memory");
+		}
+	}
+	return 0;
+}
+
+bool plan_of_words(char *const *words, size_t count, struct plan *plan)
+{
+	*plan = (struct plan){ 0 };
+	for (size_t i = 0; i < count; i++) {
+		size_t length = test_name_length(words[i]);
+
+		if (!length || words[i][length] || !plan_add(plan, "", words[i], length)) {
+			plan_clear(plan);
+			return false;
+		}
+	}
+	return count > 0;
+}
+
+void batch_clear(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		free(batch->words[i]);
+	free(batch->words);
+	*batch = (struct batch){ 0 };
+}
+
+static bool batch_add(struct batch *batch, const char *word)
+{
+	char **larger = reallocarray(batch->words, batch->count + 2, sizeof(*larger));
+
+	if (!larger)
+		return false;
+	batch->words = larger;
+	larger[batch->count] = strdup(word);
+	larger[batch->count + 1] = NULL;
+	return larger[batch->count] && ++batch->count;
+}
+
+int batch_of_words(char *const *words, size_t count, struct batch *batch)
+{
+	*batch = (struct batch){ 0 };
+	for (size_t i = 0; i < count; i++)
+		if (!batch_add(batch, words[i])) {
+			batch_clear(batch);
+			return -1;
+		}
+	return 0;
+}
+
+size_t plan_left(const struct plan *plan, const struct results *results)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < plan->count; i++)
+		left += !results_find(results, plan->list[i].section, plan->list[i].name);
+	return left;
+}
+
+bool plan_next(const struct plan *plan, const struct results *results, struct batch *batch)
+{
+	const char *section = NULL;
+
+	*batch = (struct batch){ 0 };
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct planned *test = &plan->list[i];
+
+		if (results_find(results, test->section, test->name) ||
+		    (section && strcmp(section, test->section) != 0))
+			continue;
+		if (!section && *test->section &&
+		    !(batch_add(batch, "-s") && batch_add(batch, test->section)))
+			break;
+		section = test->section;
+		if (!batch_add(batch, test->name))
+			break;
+	}
+	return batch->count > 0;
+}

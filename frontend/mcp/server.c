@@ -1,0 +1,108 @@
+#include "frontend/mcp/server.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+
+#include "frontend/commands/commands.h"
+#include "frontend/cli/interrupt.h"
+#include "frontend/mcp/tools.h"
+
+const char mcp_help[] =
+	"usage: rootlet mcp\n\n"
+	"Serves rootlet's commands as tools, by the Model Context Protocol on standard input and\n"
+	"output, for editors and other programs that start it. Ends when its input does, and the\n"
+	"calls that are under way with it. See man rootlet-mcp for how to set up clients.\n\n"
+	"  --color WHEN  auto (default), always or never\n"
+	"  --help\n\n"
+	"Exit status: 0 its input has ended; 1 failed; 2 wrong command line; 130 interrupted.\n";
+
+const struct option mcp_options[] = { { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+
+/* How long a client that has ended its input may take to read what it asked for before. */
+#define FLUSH_MS 5000
+
+enum { POLL_INPUT, POLL_OUTPUT, POLL_SIGNALS, POLL_CALLS };
+
+static void take_lines(struct server *s)
+{
+	const char *line;
+	size_t length = 0;
+	int r;
+
+	while (wire_has_room(&s->wire) && (r = wire_next(&s->wire, &line, &length)) != 0)
+		rpc_take_line(s, r > 0 ? line : NULL, length);
+}
+
+/* Nothing more is to be done: what is under way ends, and what is said already is still sent. */
+static bool is_leaving(const struct server *s)
+{
+	return s->wire.ended || s->wire.broken || interrupt_caught();
+}
+
+static size_t prepare(const struct server *s, struct pollfd *polled)
+{
+	bool room = wire_has_room(&s->wire), leaving = is_leaving(s);
+
+	polled[POLL_INPUT] =
+		(struct pollfd){ .fd = room && !leaving ? STDIN_FILENO : -1, .events = POLLIN };
+	/* Without anything to write, this still tells that the client does not read any more. */
+	polled[POLL_OUTPUT] = (struct pollfd){ .fd = s->wire.broken ? -1 : STDOUT_FILENO,
+					       .events = wire_has_output(&s->wire) ? POLLOUT : 0 };
+	polled[POLL_SIGNALS] =
+		(struct pollfd){ .fd = interrupt_caught() ? -1 : interrupt_fd(), .events = POLLIN };
+	return POLL_CALLS + call_prepare(s, polled + POLL_CALLS, room || leaving);
+}
+
+static int serve(struct server *s)
+{
+	struct pollfd polled[POLL_CALLS + CALLS_MAX * CALL_POLLED];
+
+	while (!is_leaving(s) || s->calls || (wire_has_output(&s->wire) && !s->wire.broken)) {
+		size_t count = prepare(s, polled);
+		bool last = is_leaving(s) && !s->calls;
+		int ready;
+
+		/* Here, since a signal may have ended the poll() before. */
+		if (is_leaving(s))
+			call_cancel_all(s);
+		ready = poll(polled, count, last ? FLUSH_MS : call_time_left(s));
+		if (ready == 0 && last)
+			break;
+		if (ready < 0)
+			continue;
+		if (polled[POLL_INPUT].revents)
+			wire_read(&s->wire);
+		if (polled[POLL_OUTPUT].revents & (POLLERR | POLLHUP | POLLNVAL))
+			s->wire.broken = true;
+		else if (polled[POLL_OUTPUT].revents)
+			wire_write(&s->wire);
+		call_serve(s, polled + POLL_CALLS);
+		take_lines(s);
+	}
+	return interrupt_caught() ? EXIT_INTERRUPTED : EXIT_OK;
+}
+
+int command_mcp(int argc, char **argv)
+{
+	struct server s = { .level = LEVEL_INFO };
+	int status;
+
+	if (argc > 1)
+		return report_usage(argv[0], "\"%.80s\" is one word too many", argv[1]);
+	s.tools = tools_load();
+	interrupt_catch();
+	signal(SIGPIPE, SIG_IGN);
+	status = serve(&s);
+	/* A client that is gone is the end of any session. */
+	if (s.wire.error && s.wire.error != EPIPE && s.wire.error != ECONNRESET) {
+		_cleanup_error_ struct error *err = NULL;
+
+		errno = s.wire.error;
+		error_errno(&err, ERR_MISSING, "cannot write to standard output");
+		status = report_error(argv[0], err);
+	}
+	wire_clear(&s.wire);
+	json_decref(s.tools);
+	return status;
+}

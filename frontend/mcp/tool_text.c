@@ -1,0 +1,247 @@
+/* What the tools say in words, beside their structured content. */
+#include <string.h>
+#include <time.h>
+
+#include "frontend/mcp/server.h"
+#include "frontend/cli/text.h"
+
+#define SHOWN_FAILURES 10
+
+/* As in check.c. */
+#define PRIMARY_USERS 2
+
+static const char *string(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "";
+}
+
+static const char *error_code(const struct ending *e)
+{
+	return string(json_object_get(e->result, "error"), "code");
+}
+
+/* The size, the release, and the users, as far as they are known. */
+static void print_facts(FILE *out, const json_t *rootfs)
+{
+	const json_t *users = json_object_get(rootfs, "users"), *user;
+	json_int_t bytes = json_integer_value(json_object_get(rootfs, "bytes"));
+	char size[TEXT_SIZE_LEN];
+	size_t i;
+
+	if (bytes > 0)
+		fprintf(out, "Size: %s\n", text_size((uint64_t)bytes, size));
+	if (*string(rootfs, "distribution"))
+		fprintf(out, "%s: %s\n", string(rootfs, "distribution"), string(rootfs, "release"));
+	json_array_foreach(users, i, user) fprintf(out, "%s%s",
+						   i == 0		? "Test users: "
+						   : i == PRIMARY_USERS ? "\nOther users: "
+									: ", ",
+						   json_string_value(user));
+	if (json_array_size(users))
+		fputc('\n', out);
+}
+
+/* Any failure: the message is the command's own. */
+static void print_failure(FILE *out, const struct ending *e)
+{
+	const char *message = string(json_object_get(e->result, "error"), "message");
+
+	if (*message)
+		fprintf(out, "✗ %s\n", message);
+	else if (*e->diagnostics)
+		fputs(e->diagnostics, out);
+	else
+		fprintf(out, "✗ rootlet ended with status %d and said nothing\n", e->status);
+}
+
+static void print_create(FILE *out, const struct ending *e)
+{
+	const char *path = string(e->result, "path");
+
+	if (strcmp(error_code(e), "exists") == 0) {
+		fprintf(out,
+			"✗ Rootfs already exists at %s\n\nUse force=true to recreate, or delete it "
+			"first with delete_test_rootfs\n\n",
+			path);
+		print_failure(out, e);
+		return;
+	}
+	fprintf(out, "✓ Successfully created rootfs at %s\n\nPath: %s\n", path, path);
+	print_facts(out, e->result);
+	fputs("\nYou can now use use_custom_rootfs=true in fstests_vm_boot_and_run\n", out);
+}
+
+static void print_check(FILE *out, const struct ending *e)
+{
+	const char *state = string(e->result, "state"), *path = string(e->result, "path");
+	const json_t *reason;
+	size_t i;
+
+	if (strcmp(state, "missing") == 0) {
+		fprintf(out,
+			"✗ Rootfs does not exist at %s\n\nCreate it with: create_test_rootfs\n",
+			path);
+		return;
+	}
+	if (strcmp(state, "ready") == 0) {
+		fprintf(out, "✓ Rootfs is configured and ready at %s\n\n", path);
+		print_facts(out, e->result);
+		return;
+	}
+	fprintf(out, "⚠ Rootfs exists but is not properly configured at %s\n\n", path);
+	json_array_foreach(json_object_get(e->result, "reasons"), i, reason)
+		fprintf(out, "  - %s\n", json_string_value(reason));
+	if (strcmp(state, "not-ready") == 0)
+		fputs("\nRecreate it with: create_test_rootfs (force=true)\n", out);
+}
+
+static void print_delete(FILE *out, const struct ending *e)
+{
+	if (strcmp(error_code(e), "missing") == 0)
+		fprintf(out, "Rootfs does not exist at %s\n", string(e->result, "path"));
+	else
+		fprintf(out, "✓ Successfully deleted rootfs at %s\n", string(e->result, "path"));
+}
+
+static void print_list(FILE *out, const struct ending *e)
+{
+	const json_t *rootfs;
+	char age[TEXT_DURATION_LEN];
+	size_t i;
+
+	if (!json_array_size(e->result))
+		fputs("There is no rootfs yet. Create one with: create_test_rootfs\n", out);
+	json_array_foreach(e->result, i, rootfs)
+	{
+		json_int_t created = json_integer_value(json_object_get(rootfs, "created"));
+
+		fprintf(out, "%s%s\nPath: %s\n", i ? "\n" : "", string(rootfs, "name"),
+			string(rootfs, "path"));
+		if (!created) {
+			fputs("Broken: see check_test_rootfs\n", out);
+			continue;
+		}
+		print_facts(out, rootfs);
+		fprintf(out, "Age: %s\n", text_age(time(NULL) - created, age));
+	}
+}
+
+static void print_run(FILE *out, const struct ending *e)
+{
+	json_int_t seconds = json_integer_value(json_object_get(e->result, "seconds"));
+
+	if (strcmp(string(e->result, "status"), "timeout") == 0)
+		fprintf(out, "✗ The VM was ended after %lld s: timeout\n\n", (long long)seconds);
+	else
+		fprintf(out, "%s The command ended with exit status %d (%lld s, %s)\n\n",
+			e->status == 0 ? "✓" : "✗", e->status, (long long)seconds,
+			json_is_true(json_object_get(e->result, "kvm")) ? "KVM" : "emulated");
+	fputs(e->output, out);
+	if (*string(e->result, "console"))
+		fprintf(out, "\nThe console's last lines:\n%s\n", string(e->result, "console"));
+}
+
+static void print_doctor(FILE *out, const struct ending *e)
+{
+	const json_t *check;
+	size_t i;
+
+	json_array_foreach(json_object_get(e->result, "checks"), i, check)
+	{
+		fprintf(out, "%-8s %s: %s\n", string(check, "verdict"), string(check, "what"),
+			string(check, "detail"));
+		if (*string(check, "fix"))
+			fprintf(out, "         to mend it: %s\n", string(check, "fix"));
+	}
+}
+
+static void print_counts(FILE *out, const json_t *counts)
+{
+	const char *name, *separator = "";
+	const json_t *count;
+
+	json_object_foreach((json_t *)(uintptr_t)counts, name, count)
+	{
+		fprintf(out, "%s%" JSON_INTEGER_FORMAT " %s", separator, json_integer_value(count),
+			name);
+		separator = ", ";
+	}
+	if (*separator)
+		fputc('\n', out);
+}
+
+/* A failure is a test's name, or an object that has it. */
+static void print_failed_tests(FILE *out, const json_t *failures)
+{
+	const json_t *test;
+	size_t i, count = json_array_size(failures);
+
+	if (count)
+		fprintf(out, "\nFailed Tests (%zu):\n", count);
+	json_array_foreach(failures, i, test)
+	{
+		const char *name = json_string_value(test);
+
+		if (i == SHOWN_FAILURES)
+			break;
+		fprintf(out, "  %zu. %s\n", i + 1, name ? name : string(test, "name"));
+		if (*string(test, "reason"))
+			fprintf(out, "     %s\n", string(test, "reason"));
+	}
+	if (count > SHOWN_FAILURES)
+		fprintf(out, "  ... and %zu more failures\n", count - SHOWN_FAILURES);
+}
+
+static void print_fstests(FILE *out, const struct ending *e)
+{
+	const char *status = string(e->result, "status");
+
+	/* One that is under way, or was cut off, has no status. */
+	status = *status ? status : string(e->result, "state");
+	fprintf(out, "=== fstests Results ===\n\n%s Run %s: %s\n",
+		strcmp(status, "passed") == 0 ? "✓" : "✗", string(e->result, "run"), status);
+	print_counts(out, json_object_get(e->result, "counts"));
+	print_failed_tests(out, json_object_get(e->result, "failures"));
+	if (*string(e->result, "results"))
+		fprintf(out, "\nFull results: %s\n", string(e->result, "results"));
+}
+
+static const struct {
+	const char *tool;
+	void (*print)(FILE *out, const struct ending *e);
+	const char *error; /* one that it has words of its own for */
+} texts[] = {
+	{ "create_test_rootfs", print_create, "exists" },
+	{ "check_test_rootfs", print_check },
+	{ "delete_test_rootfs", print_delete, "missing" },
+	{ "list_test_rootfs", print_list },
+	{ "fstests_vm_boot_and_run", print_fstests },
+	{ "fstests_results", print_fstests },
+	{ "run_in_vm", print_run },
+	{ "doctor", print_doctor },
+};
+
+char *text_of_ending(const struct ending *e)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		bool fine = e->result &&
+			    (!*error_code(e) ||
+			     (texts[i].error && strcmp(error_code(e), texts[i].error) == 0));
+
+		if (strcmp(e->tool, texts[i].tool) == 0)
+			(fine ? texts[i].print : print_failure)(out, e);
+	}
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

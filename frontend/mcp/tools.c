@@ -1,0 +1,208 @@
+#include "frontend/mcp/tools.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "frontend/cli/paths.h"
+#include "frontend/mcp/schema.h"
+
+static const struct {
+	const char *name, *text;
+} embedded[] = {
+#include "schemas.h"
+};
+
+static json_t *embedded_load(const char *name)
+{
+	for (size_t i = 0; i < sizeof(embedded) / sizeof(embedded[0]); i++)
+		if (strcmp(embedded[i].name, name) == 0)
+			return json_loads(embedded[i].text, 0, NULL);
+	return NULL;
+}
+
+/* The schema of the command's own output; an array is wrapped, as a tool's result is an object. */
+static json_t *output_schema(const json_t *tool)
+{
+	json_t *schema = embedded_load(json_string_value(json_object_get(tool, "outputSchema")));
+	const char *wrap = json_string_value(json_object_get(tool, "wrap"));
+
+	json_object_del(schema, "$schema");
+	if (!wrap || !schema)
+		return schema;
+	return json_pack("{s:s, s:[s], s:{s:o}}", "type", "object", "required", wrap, "properties",
+			 wrap, schema);
+}
+
+json_t *tools_load(void)
+{
+	json_t *tools = embedded_load("tools"), *tool;
+	size_t i;
+
+	json_array_foreach(tools, i, tool)
+		json_object_set_new(tool, "outputSchema", output_schema(tool));
+	return tools;
+}
+
+json_t *tools_publish(const json_t *tools)
+{
+	json_t *published = json_deep_copy(tools), *tool;
+	size_t i;
+
+	json_array_foreach(published, i, tool)
+	{
+		json_object_del(tool, "command");
+		json_object_del(tool, "wrap");
+	}
+	return published;
+}
+
+json_t *tool_find(const json_t *tools, const char *name)
+{
+	json_t *tool;
+	size_t i;
+
+	json_array_foreach(tools, i,
+			   tool) if (strcmp(json_string_value(json_object_get(tool, "name")),
+					    name) == 0) return tool;
+	return NULL;
+}
+
+int tool_check(const json_t *tool, json_t *arguments, struct error **err)
+{
+	return schema_check(json_object_get(tool, "inputSchema"), arguments, "arguments", err);
+}
+
+struct words {
+	char **word;
+	size_t count;
+	bool failed; /* memory was short */
+};
+
+/* Takes WORD. */
+static void add(struct words *w, char *word)
+{
+	char **more = word ? reallocarray(w->word, w->count + 2, sizeof(*more)) : NULL;
+
+	if (!more) {
+		free(word);
+		w->failed = true;
+		return;
+	}
+	w->word = more;
+	more[w->count++] = word;
+	more[w->count] = NULL;
+}
+
+/* "--option=value" is one word, so that no value is ever taken for an option. */
+static void add_option(struct words *w, const char *option, const char *value)
+{
+	char *word = NULL;
+
+	if (asprintf(&word, "%s=%s", option, value) < 0)
+		word = NULL;
+	add(w, word);
+}
+
+/* A client has no shell that would do it. */
+static char *expand_home(const char *value)
+{
+	_cleanup_free_ char *home = strncmp(value, "~/", 2) == 0 ? paths_home(NULL) : NULL;
+	char *path = NULL;
+
+	if (!home)
+		return strdup(value);
+	return asprintf(&path, "%s%s", home, value + 1) < 0 ? NULL : path;
+}
+
+static void add_scalar(struct words *w, const char *option, const json_t *value)
+{
+	_cleanup_free_ char *text = json_is_string(value) ? expand_home(json_string_value(value))
+							  : json_dumps(value, JSON_ENCODE_ANY);
+
+	if (!text)
+		w->failed = true;
+	else if (json_is_true(value))
+		add(w, strdup(option));
+	else if (!json_is_false(value))
+		add_option(w, option, text);
+}
+
+/* HOW is an option; or an object, from a boolean's value to the option that it is. */
+static void add_argument(struct words *w, const json_t *how, const json_t *value)
+{
+	const json_t *item;
+	size_t i;
+
+	if (json_is_object(how)) {
+		const char *option = json_string_value(
+			json_object_get(how, json_is_true(value) ? "true" : "false"));
+
+		if (option)
+			add(w, strdup(option));
+	} else if (json_is_array(value)) {
+		json_array_foreach(value, i, item) add_scalar(w, json_string_value(how), item);
+	} else {
+		add_scalar(w, json_string_value(how), value);
+	}
+}
+
+/* What stands behind "--" is the last that is added, whatever the order of the arguments. */
+static void add_operands(struct words *w, const json_t *value)
+{
+	const json_t *item;
+	size_t i;
+
+	add(w, strdup("--"));
+	json_array_foreach(value, i, item) add(w, strdup(json_string_value(item)));
+	if (json_is_string(value))
+		add(w, strdup(json_string_value(value)));
+}
+
+static const json_t *argument_or_default(const json_t *tool, const json_t *arguments,
+					 const char *name)
+{
+	const json_t *given = json_object_get(arguments, name);
+	const json_t *properties =
+		json_object_get(json_object_get(tool, "inputSchema"), "properties");
+
+	return given ? given : json_object_get(json_object_get(properties, name), "default");
+}
+
+int tool_words(const json_t *tool, const json_t *arguments, char ***words, struct error **err)
+{
+	const json_t *command = json_object_get(tool, "command"), *word, *operands = NULL;
+	struct words w = { 0 };
+	const char *name;
+	json_t *how;
+	size_t i;
+
+	add(&w, strdup("rootlet"));
+	json_array_foreach(json_object_get(command, "words"), i, word)
+		add(&w, strdup(json_string_value(word)));
+	json_object_foreach(json_object_get(command, "arguments"), name, how)
+	{
+		const json_t *value = argument_or_default(tool, arguments, name);
+		const char *option = json_string_value(how);
+
+		if (value && option && strcmp(option, "--") == 0)
+			operands = value;
+		else if (value)
+			add_argument(&w, how, value);
+	}
+	if (operands)
+		add_operands(&w, operands);
+	if (!w.failed) {
+		*words = w.word;
+		return 0;
+	}
+	tool_words_free(&w.word);
+	return error_set(err, ERR_SPACE, "out of memory");
+}
+
+void tool_words_free(char ***words)
+{
+	for (char **word = *words; word && *word; word++)
+		free(*word);
+	free(*words);
+	*words = NULL;
+}

@@ -1,0 +1,50 @@
+#include "frontend/rootfs/findings.h"
+
+#include <stdarg.h>
+
+#include "frontend/cli/text.h"
+
+static void keep(struct findings *f, char *line)
+{
+	if (f->count < FINDINGS_MAX)
+		f->lines[f->count] = text_clean(line);
+	else
+		free(line);
+	f->count++;
+}
+
+void findings_add(struct findings *f, const char *format, ...)
+{
+	char *line = NULL;
+	va_list ap;
+
+	va_start(ap, format);
+	if (vasprintf(&line, format, ap) < 0)
+		line = NULL;
+	va_end(ap);
+	keep(f, line);
+}
+
+void findings_add_anew(struct findings *f, const char *format, ...)
+{
+	_cleanup_free_ char *what = NULL;
+	char *line = NULL;
+	va_list ap;
+
+	va_start(ap, format);
+	if (vasprintf(&what, format, ap) < 0)
+		what = NULL;
+	va_end(ap);
+	if (asprintf(&line, "%s; make it anew with: %s", what ? what : "out of memory",
+		     f->anew ? f->anew : "rootlet create --force") < 0)
+		line = NULL;
+	keep(f, line);
+}
+
+void findings_clear(struct findings *f)
+{
+	for (size_t i = 0; i < f->count && i < FINDINGS_MAX; i++)
+		free(f->lines[i]);
+	free(f->anew);
+	*f = (struct findings){ 0 };
+}

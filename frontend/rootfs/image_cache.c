@@ -1,0 +1,268 @@
+#include "frontend/rootfs/image_cache.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "frontend/archive/cache.h"
+#include "frontend/cli/child.h"
+#include "frontend/cli/directory.h"
+#include "frontend/archive/sums.h"
+#include "proto/validate.h"
+
+#define PLACE_DIGITS 16
+#define STATE_DIGITS 32
+#define KEPT_SECONDS (30 * 24 * 60 * 60)
+
+static int name_image(const char *place, const void *state, size_t size, const char *format,
+		      char **name, struct error **err)
+{
+	uint8_t place_sum[SHA256_LEN], state_sum[SHA256_LEN];
+	char place_hex[2 * SHA256_LEN + 1], state_hex[2 * SHA256_LEN + 1];
+
+	if (!EVP_Digest(place, strlen(place), place_sum, NULL, EVP_sha256(), NULL) ||
+	    !EVP_Digest(state, size, state_sum, NULL, EVP_sha256(), NULL))
+		return error_set(err, ERR_SYSTEM, "cannot hash the name of an image");
+	sha256_to_hex(place_sum, place_hex);
+	sha256_to_hex(state_sum, state_hex);
+	if (asprintf(name, "%.*s-%.*s.%s", PLACE_DIGITS, place_hex, STATE_DIGITS, state_hex,
+		     format) < 0)
+		return error_set(err, ERR_SPACE, "out of memory");
+	return 0;
+}
+
+/* What is hidden is sums, of which a killed run or the user may have left no more. */
+static void remove_orphan(int folder, const char *entry)
+{
+	char name[NAME_MAX + 1];
+	size_t length = strlen(entry);
+
+	if (length <= strlen("..sums"))
+		return;
+	snprintf(name, sizeof(name), "%.*s", (int)(length - strlen("..sums")), entry + 1);
+	if (faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		unlinkat(folder, entry, 0);
+}
+
+/* Images of what this place was before, and those that nobody uses, but for one that a run may boot
+ * from once more. */
+static void remove_former(int folder, const char *name)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+	const char *format = strrchr(name, '.');
+	int64_t oldest = time(NULL) - KEPT_SECONDS;
+	const struct dirent *entry;
+
+	if (!directory) {
+		closep(&fd);
+		return;
+	}
+	while ((entry = readdir(directory))) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		if (entry->d_name[0] == '.')
+			remove_orphan(folder, entry->d_name);
+		else if (((dot && strcmp(dot, format) == 0 &&
+			   strncmp(entry->d_name, name, PLACE_DIGITS + 1) == 0) ||
+			  sums_used(folder, entry->d_name) < oldest) &&
+			 folder_discard(folder, entry->d_name) == 0)
+			sums_remove(folder, entry->d_name);
+	}
+	closedir(directory);
+}
+
+static int build_into(int folder, const char *name, image_builder *build, void *context,
+		      struct error **err)
+{
+	_cleanup_close_ int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	char self[32];
+
+	if (fd < 0 || fchmod(fd, 0666) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make an image in the cache");
+	if (build(fd, context, err) < 0)
+		return -1;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	/* A later run trusts times and sizes: after a power cut they must not be all there is. */
+	if (fchmod(fd, 0600) < 0 || fsync(fd) < 0 ||
+	    linkat(AT_FDCWD, self, folder, name, AT_SYMLINK_FOLLOW) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot keep an image in the cache");
+	return sums_write(folder, name, err);
+}
+
+int image_cached(const char *place, const void *state, size_t size, const char *format,
+		 image_builder *build, void *context, char **path, struct error **err)
+{
+	_cleanup_free_ char *parent = cache_path("images", err);
+	_cleanup_free_ char *name = NULL;
+	_cleanup_free_ char *found = NULL;
+	_cleanup_close_ int folder = -1;
+
+	if (!parent || name_image(place, state, size, format, &name, err) < 0)
+		return -1;
+	folder = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0 || asprintf(&found, "%s/%s", parent, name) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", parent);
+	if (RETRY_ON_EINTR(flock(folder, LOCK_EX)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot lock %s", parent);
+	if (sums_check(folder, name, NULL) < 0) {
+		/* A damaged one goes even from under a run: what has it open keeps it. */
+		if (unlinkat(folder, name, 0) == 0)
+			sums_remove(folder, name);
+		remove_former(folder, name);
+		if (build_into(folder, name, build, context, err) < 0)
+			return -1;
+	}
+	/* The image's own time must stay what it was. */
+	sums_touch(folder, name);
+	cache_hold(found);
+	*path = STEAL_PTR(found);
+	return 0;
+}
+
+/* --- a folder of the user's ------------------------------------------------------------------- */
+
+static const struct maker {
+	const char *format, *program;
+} makers[] = { { "erofs", "mkfs.erofs" }, { "ext4", "mke2fs" }, { "squashfs", "mksquashfs" } };
+
+/* Logins of ordinary users often have no sbin in PATH. */
+static bool find_program(const char *format, char path[static 64])
+{
+	static const char *const folders[] = { "/usr/bin", "/usr/sbin", "/bin", "/sbin" };
+
+	for (size_t i = 0; i < sizeof(makers) / sizeof(*makers); i++)
+		for (size_t j = 0; j < sizeof(folders) / sizeof(*folders); j++) {
+			snprintf(path, 64, "%s/%s", folders[j], makers[i].program);
+			if (strcmp(makers[i].format, format) == 0 && access(path, X_OK) == 0)
+				return true;
+		}
+	return false;
+}
+
+bool image_can_make(const char *format)
+{
+	char path[64];
+
+	return find_program(format, path);
+}
+
+/* nftw(3) has no argument for its caller. */
+static struct census {
+	uint64_t bytes, files;
+	EVP_MD_CTX *digest;
+	size_t skip; /* length of the folder's own path */
+} census;
+
+static int visit(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+	const int64_t facts[] = { (int64_t)st->st_ino, st->st_ctim.tv_sec, st->st_ctim.tv_nsec,
+				  st->st_size };
+
+	if (where->level == 1 && strcmp(path + where->base, ".git") == 0)
+		return FTW_SKIP_SUBTREE;
+	/* What is in the folder counts, not when somebody used it: cache_touch(). */
+	if (type == FTW_NS || where->level == 0)
+		return FTW_CONTINUE;
+	/* What is compressed here is not in the image. */
+	census.bytes += st->st_blocks * 512 > st->st_size ? (uint64_t)st->st_blocks * 512
+							  : (uint64_t)(st->st_size + 4095);
+	census.files++;
+	EVP_DigestUpdate(census.digest, path + census.skip, strlen(path + census.skip) + 1);
+	EVP_DigestUpdate(census.digest, facts, sizeof(facts));
+	return FTW_CONTINUE;
+}
+
+static int take_census(const char *folder, uint8_t sum[static SHA256_LEN], struct error **err)
+{
+	int result = -1;
+
+	census = (struct census){ .digest = EVP_MD_CTX_new(), .skip = strlen(folder) };
+	if (census.digest && EVP_DigestInit_ex(census.digest, EVP_sha256(), NULL))
+		result = nftw(folder, visit, 64, FTW_PHYS | FTW_ACTIONRETVAL);
+	if (result == 0)
+		EVP_DigestFinal_ex(census.digest, sum, NULL);
+	EVP_MD_CTX_free(census.digest);
+	if (result != 0)
+		return error_errno(err, ERR_SYSTEM, "cannot look through %s", folder);
+	return 0;
+}
+
+struct folder {
+	const char *path, *format;
+};
+
+static int build_folder(int fd, void *context, struct error **err)
+{
+	const struct folder *f = context;
+	char program[64];
+	const char *erofs[] = { program,
+				"--quiet",
+				"-Eforce-inode-extended",
+				"--all-root",
+				"--exclude-regex=^\\.git$",
+				"/proc/self/fd/0",
+				f->path,
+				NULL };
+	const char *ext4[] = { program,
+			       "-q",
+			       "-F",
+			       "-t",
+			       "ext4",
+			       "-O",
+			       "^has_journal",
+			       "-m",
+			       "0",
+			       "-i",
+			       "4096",
+			       "-E",
+			       "root_owner=0:0",
+			       "-d",
+			       f->path,
+			       "/proc/self/fd/0",
+			       NULL };
+	const char *squashfs[] = { program,
+				   f->path,
+				   "/proc/self/fd/0",
+				   "-noappend",
+				   "-no-progress",
+				   "-quiet",
+				   "-noI",
+				   "-noD",
+				   "-noF",
+				   "-noX",
+				   "-all-root",
+				   "-e",
+				   ".git",
+				   NULL };
+	const int stdio[3] = { fd, -1, STDERR_FILENO };
+	bool sized = strcmp(f->format, "ext4") == 0;
+	const char *const *argv = sized ? ext4 : strcmp(f->format, "erofs") == 0 ? erofs : squashfs;
+	uint64_t size =
+		census.bytes + census.bytes / 5 + census.files * 4096 + (UINT64_C(32) << 20);
+
+	if (!find_program(f->format, program))
+		return error_set(err, ERR_HOST,
+				 "cannot make an image: no program for %s here; run: "
+				 "apt install erofs-utils e2fsprogs squashfs-tools",
+				 f->format);
+	if (sized && ftruncate(fd, (off_t)size) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make an image of %llu bytes",
+				   (unsigned long long)size);
+	return child_run(argv, stdio, "make an image", err);
+}
+
+int image_of_folder(const char *path, const char *format, char **image, struct error **err)
+{
+	struct folder folder = { path, format };
+	uint8_t state[SHA256_LEN];
+
+	if (take_census(path, state, err) < 0)
+		return -1;
+	return image_cached(path, state, sizeof(state), format, build_folder, &folder, image, err);
+}

@@ -1,0 +1,76 @@
+/* Profiles: what a rootfs is for, as an INI file with the sections [profile], [packages],
+ * [files], [group NAME] and [user NAME]. One may extend another: it adds to its packages, and
+ * replaces its users and groups of the same name. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/error.h"
+
+struct account_group {
+	char *name;
+	uint32_t gid;
+	const char *file; /* of the profile's, and the line there, for messages; else NULL */
+	unsigned line;
+};
+
+struct account {
+	char *name;
+	uint32_t uid, gid;
+	char *home, *shell;
+	char **groups; /* supplementary, group_count of them */
+	size_t group_count;
+	const char *file;
+	unsigned line;
+};
+
+/* dpkg's path-exclude or path-include. */
+struct path_filter {
+	char *pattern;
+	bool include;
+};
+
+/* What a section "[packages RELEASE…]" adds for these releases. */
+struct release_packages {
+	char *releases; /* their names, with a blank between them */
+	char **packages, **optional;
+	size_t package_count, optional_count;
+};
+
+struct profile {
+	char *name, *path, *description;
+	char *extends;	 /* the profile that it extends, or NULL */
+	char sha256[65]; /* of the file and all that it extends, in hex */
+	char **files;	 /* which those are, its own first */
+	size_t file_count;
+	char **suites;	 /* NULL-terminated; NULL: any */
+	char **packages; /* NULL-terminated, each once; "a|b": the first that a release has */
+	size_t package_count;
+	char **optional; /* likewise; left out where a release has none of that name */
+	size_t optional_count;
+	struct release_packages *for_releases;
+	size_t for_release_count;
+	struct path_filter *filters; /* in the file's order */
+	size_t filter_count;
+	struct account_group *groups; /* those declared, then those that users' gids imply */
+	size_t group_count;
+	struct account *users; /* in the file's order */
+	size_t user_count;
+};
+
+/* ERR_MISSING where there is none of that name, ERR_INPUT ("FILE:LINE: …") where it is wrong. */
+int profile_load(const char *name, struct profile **out, struct error **err);
+
+/* The profile in a file anywhere, NAME.conf. */
+int profile_load_file(const char *path, struct profile **out, struct error **err);
+void profile_free(struct profile **p);
+
+/* Adds to its packages what it has for RELEASE alone. */
+int profile_choose_release(struct profile *p, const char *release, struct error **err);
+
+/* Adds a package where it is not there yet. */
+int profile_add_package(struct profile *p, const char *package, struct error **err);
+
+void account_clear(struct account *a);

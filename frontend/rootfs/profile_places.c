@@ -1,0 +1,134 @@
+#include "frontend/rootfs/profile_places.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontend/cli/paths.h"
+#include "proto/validate.h"
+
+#define FOLDER "profiles"
+#define SUFFIX ".conf"
+
+/* In the order in which they are looked through. */
+static char *(*const folders[])(const char *relative, struct error **err) = { paths_config,
+									      paths_data };
+
+#define FOLDER_COUNT (sizeof(folders) / sizeof(folders[0]))
+
+char *profile_find(const char *name, struct error **err)
+{
+	_cleanup_free_ char *file = NULL;
+	char *paths[FOLDER_COUNT] = { NULL };
+	char *found = NULL;
+
+	if (asprintf(&file, FOLDER "/%s" SUFFIX, name) < 0) {
+		file = NULL;
+		error_set(err, ERR_SPACE, "out of memory");
+		return NULL;
+	}
+	for (size_t i = 0; i < FOLDER_COUNT && !found; i++) {
+		paths[i] = folders[i](file, err);
+		if (!paths[i])
+			break;
+		if (access(paths[i], F_OK) == 0)
+			found = STEAL_PTR(paths[i]);
+	}
+	if (!found && paths[FOLDER_COUNT - 1])
+		error_set(err, ERR_INPUT,
+			  "no profile \"%s\": neither %s nor %s is there; see: rootlet profiles",
+			  name, paths[0], paths[1]);
+	for (size_t i = 0; i < FOLDER_COUNT; i++)
+		free(paths[i]);
+	return found;
+}
+
+char *profile_name_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *name = strdup(slash ? slash + 1 : path);
+	size_t length = name ? strlen(name) : 0;
+
+	if (length > strlen(SUFFIX) && strcmp(name + length - strlen(SUFFIX), SUFFIX) == 0) {
+		name[length - strlen(SUFFIX)] = '\0';
+		if (valid_rootfs_name(name))
+			return name;
+	}
+	free(name);
+	return NULL;
+}
+
+static bool has(const struct profile_place *places, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(places[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static int add(struct profile_place **places, size_t *count, const char *folder, const char *file,
+	       bool own)
+{
+	_cleanup_free_ char *name = profile_name_of(file), *path = NULL;
+	struct profile_place *more;
+
+	if (!name || has(*places, *count, name))
+		return 0;
+	more = reallocarray(*places, *count + 1, sizeof(**places));
+	if (!more)
+		return -1;
+	*places = more;
+	if (asprintf(&path, "%s/%s", folder, file) < 0) {
+		path = NULL;
+		return -1;
+	}
+	more[*count] = (struct profile_place){ STEAL_PTR(name), STEAL_PTR(path), own };
+	(*count)++;
+	return 0;
+}
+
+/* A folder that is not there has none. */
+static int add_folder(struct profile_place **places, size_t *count, const char *folder, bool own)
+{
+	DIR *entries = opendir(folder);
+	const struct dirent *entry;
+	int r = 0;
+
+	while (entries && r == 0 && (entry = readdir(entries)))
+		r = add(places, count, folder, entry->d_name, own);
+	if (entries)
+		closedir(entries);
+	return r;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(((const struct profile_place *)a)->name,
+		      ((const struct profile_place *)b)->name);
+}
+
+int profile_list(struct profile_place **places, size_t *count, struct error **err)
+{
+	*places = NULL;
+	*count = 0;
+	for (size_t i = 0; i < FOLDER_COUNT; i++) {
+		_cleanup_free_ char *folder = folders[i](FOLDER, err);
+
+		if (!folder)
+			return -1;
+		if (add_folder(places, count, folder, folders[i] == paths_config) < 0)
+			return error_set(err, ERR_SPACE, "out of memory");
+	}
+	if (*count)
+		qsort(*places, *count, sizeof(**places), compare);
+	return 0;
+}
+
+void profile_list_free(struct profile_place *places, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(places[i].name);
+		free(places[i].path);
+	}
+	free(places);
+}

@@ -1,0 +1,334 @@
+#include "frontend/rootfs/provision.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+#include "frontend/rootfs/manifest.h"
+#include "frontend/rootfs/script_log.h"
+#include "frontend/client/view.h"
+
+static char *mutable(const char *s)
+{
+	/* Generated messages have no const, and packing does not write. */
+	return (char *)(uintptr_t)s;
+}
+
+static int open_cached(const char *path, struct error **err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		error_errno(err, ERR_SYSTEM, "cannot open %s", path);
+	return fd;
+}
+
+static int begin(struct helper *h, const struct provision *p, struct error **err)
+{
+	_cleanup_close_ int keyring = open_cached(packages_set(p->fetch)->keyring, err);
+	char filters[FILTERS_MAX][FILTER_PATTERN_SIZE + 1], *pointers[FILTERS_MAX];
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Begin message = ROOTLET__BEGIN__INIT;
+
+	if (keyring < 0)
+		return -1;
+	message.name = mutable(p->base);
+	message.suite = packages_set(p->fetch)->suite;
+	message.arch = packages_set(p->fetch)->arch;
+	message.engine = mutable(p->engine);
+	for (size_t i = 0; i < p->profile->filter_count; i++) {
+		const struct path_filter *filter = &p->profile->filters[i];
+
+		snprintf(filters[i], sizeof(filters[i]), "%c%s", filter->include ? '+' : '-',
+			 filter->pattern);
+		pointers[i] = filters[i];
+	}
+	message.filters = pointers;
+	message.n_filters = p->profile->filter_count;
+	request.kind_case = ROOTLET__REQUEST__KIND_BEGIN;
+	request.begin = &message;
+	return helper_call(h, &request, (int[]){ p->parent, keyring }, 2, NULL, err);
+}
+
+static int hand_over_index(struct helper *h, const struct pocket *pocket,
+			   const struct pocket_index *index, struct error **err)
+{
+	_cleanup_close_ int fd = open_cached(index->packages, err);
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Index message = ROOTLET__INDEX__INIT;
+
+	if (fd < 0)
+		return -1;
+	message.pocket = mutable(pocket->name);
+	message.component = index->component;
+	request.kind_case = ROOTLET__REQUEST__KIND_INDEX;
+	request.index = &message;
+	return helper_call(h, &request, &fd, 1, NULL, err);
+}
+
+static int hand_over_pocket(struct helper *h, const struct pocket *pocket, struct error **err)
+{
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Release message = ROOTLET__RELEASE__INIT;
+
+	message.pocket = mutable(pocket->name);
+	message.mirror = pocket->place;
+	message.older = pocket->older;
+	request.kind_case = ROOTLET__REQUEST__KIND_RELEASE;
+	request.release = &message;
+	if (helper_call(h, &request, &pocket->inrelease, 1, NULL, err) < 0)
+		return -1;
+	for (size_t i = 0; i < pocket->index_count; i++)
+		if (hand_over_index(h, pocket, &pocket->indexes[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+struct handing {
+	struct helper *helper;
+	struct progress *progress;
+};
+
+static int hand_over_package(const struct package *package, void *context, struct error **err)
+{
+	const struct handing *handing = context;
+	_cleanup_close_ int fd = open_cached(package->path, err);
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Package message = ROOTLET__PACKAGE__INIT;
+
+	if (fd < 0)
+		return -1;
+	message.name = package->name;
+	message.sha256.data = (uint8_t *)(uintptr_t)package->sha256;
+	message.sha256.len = sizeof(package->sha256);
+	request.kind_case = ROOTLET__REQUEST__KIND_PACKAGE;
+	request.package = &message;
+	return helper_call(handing->helper, &request, &fd, 1, NULL, err);
+}
+
+/* Packages are unpacked while others are still on their way. */
+static int hand_over(struct helper *h, const struct provision *p, struct error **err)
+{
+	const struct package_set *set = packages_set(p->fetch);
+	struct handing handing = { h, p->progress };
+
+	progress_stage(p->progress, "Verifying signatures and indexes");
+	for (size_t i = 0; i < set->pocket_count; i++)
+		if (hand_over_pocket(h, &set->pockets[i], err) < 0)
+			return -1;
+	progress_stage(p->progress, "Downloading and unpacking packages");
+	return packages_download(p->fetch, hand_over_package, &handing, err);
+}
+
+static int bootstrap(struct helper *h, const struct provision *p, struct error **err)
+{
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Bootstrap message = ROOTLET__BOOTSTRAP__INIT;
+	_cleanup_(script_log_clear) struct script_log log = { 0 };
+	int r;
+
+	progress_stage(p->progress, "Unpacking and configuring");
+	request.kind_case = ROOTLET__REQUEST__KIND_BOOTSTRAP;
+	request.bootstrap = &message;
+	helper_set_log(h, script_log_add, &log);
+	r = helper_call(h, &request, NULL, 0, NULL, err);
+	helper_set_log(h, NULL, NULL);
+	if (r < 0)
+		script_log_explain(&log, p->base, p->progress, err);
+	return r;
+}
+
+static int add_group(struct helper *h, const struct account_group *group, struct error **err)
+{
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__AddGroup message = ROOTLET__ADD_GROUP__INIT;
+
+	message.name = group->name;
+	message.gid = group->gid;
+	request.kind_case = ROOTLET__REQUEST__KIND_ADD_GROUP;
+	request.add_group = &message;
+	return helper_call(h, &request, NULL, 0, NULL, err);
+}
+
+static int add_user(struct helper *h, const struct account *user, struct error **err)
+{
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__AddUser message = ROOTLET__ADD_USER__INIT;
+
+	message.name = user->name;
+	message.uid = user->uid;
+	message.gid = user->gid;
+	message.home = user->home;
+	message.shell = user->shell;
+	message.groups = user->groups;
+	message.n_groups = user->group_count;
+	request.kind_case = ROOTLET__REQUEST__KIND_ADD_USER;
+	request.add_user = &message;
+	return helper_call(h, &request, NULL, 0, NULL, err);
+}
+
+static int add_accounts(struct helper *h, const struct provision *p, struct error **err)
+{
+	const struct profile *profile = p->profile;
+
+	progress_stage(p->progress, "Adding groups and users");
+	for (size_t i = 0; i < profile->group_count; i++)
+		if (add_group(h, &profile->groups[i], err) < 0)
+			return error_wrap(err, "cannot add group %s", profile->groups[i].name);
+	for (size_t i = 0; i < profile->user_count; i++)
+		if (add_user(h, &profile->users[i], err) < 0)
+			return error_wrap(err, "cannot add user %s", profile->users[i].name);
+	return 0;
+}
+
+/* The manifest's strings are the profile's and the package set's: only the list is allocated. */
+static int compose_manifest(const struct helper *h, const struct provision *p, int *fd,
+			    struct error **err)
+{
+	const struct package_set *set = packages_set(p->fetch);
+	const struct host_ids *ids = helper_ids(h);
+	_cleanup_free_ struct manifest_package *packages = NULL;
+	struct manifest m = {
+		.profile = p->profile->name,
+		.profile_sha256 = mutable(p->profile->sha256),
+		.suite = set->suite,
+		.arch = set->arch,
+		.distribution = set->distribution,
+		.mirror = set->mirror,
+		.first_uid = ids->first_uid,
+		.first_gid = ids->first_gid,
+		.count = ids->count,
+		.created = time(NULL),
+		.package_count = set->package_count,
+		.left_out = set->left_out,
+		.users = p->profile->users,
+		.user_count = p->profile->user_count,
+		.groups = p->profile->groups,
+		.group_count = p->profile->group_count,
+	};
+
+	packages = calloc(m.package_count + 1, sizeof(*packages));
+	if (!packages)
+		return error_set(err, ERR_SPACE, "out of memory");
+	for (size_t i = 0; i < m.package_count; i++) {
+		packages[i].name = set->packages[i].name;
+		packages[i].version = set->packages[i].version;
+	}
+	m.packages = packages;
+	return manifest_write(&m, fd, err);
+}
+
+static int publish(struct helper *h, const struct provision *p, int manifest, struct error **err)
+{
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Publish message = ROOTLET__PUBLISH__INIT;
+
+	progress_stage(p->progress, "Writing to disk");
+	message.replace = p->replace;
+	message.mode = p->mode;
+	request.kind_case = ROOTLET__REQUEST__KIND_PUBLISH;
+	request.publish = &message;
+	return helper_call(h, &request, &manifest, 1, NULL, err);
+}
+
+/* Without a base the next create takes longer, and that is all. */
+static int keep(struct helper *h, const struct provision *p, int manifest, struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Keep message = ROOTLET__KEEP__INIT;
+
+	if (!p->kept)
+		return 0;
+	message.name = mutable(p->kept->key);
+	request.kind_case = ROOTLET__REQUEST__KIND_KEEP;
+	request.keep = &message;
+	if (helper_call(h, &request, (int[]){ p->kept->folder, manifest }, 2, NULL, &why) == 0)
+		return 0;
+	if (why && why->code == ERR_INTERRUPTED)
+		return error_set(err, why->code, "%s", why->message);
+	progress_note(p->progress, "not kept as a base: %s", error_text(why));
+	return 0;
+}
+
+int provision_rootfs(struct helper *h, const struct provision *p, struct error **err)
+{
+	_cleanup_close_ int manifest = -1;
+
+	if (begin(h, p, err) < 0 || hand_over(h, p, err) < 0 || bootstrap(h, p, err) < 0 ||
+	    add_accounts(h, p, err) < 0 || compose_manifest(h, p, &manifest, err) < 0 ||
+	    keep(h, p, manifest, err) < 0 || publish(h, p, manifest, err) < 0)
+		return -1;
+	progress_end(p->progress);
+	return 0;
+}
+
+static int clone(struct helper *h, const struct provision *p, const struct clone_way **how,
+		 struct error **err)
+{
+	static const struct clone_way ways[] = {
+		{ "reflinks", "" },
+		{ "hard links",
+		  " below /usr, until something writes: this filesystem has no reflinks" },
+		{ "copies", ": the cache is on another filesystem" },
+	};
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Clone message = ROOTLET__CLONE__INIT;
+	struct answer answer;
+
+	progress_stage(p->progress, "Cloning");
+	message.name = mutable(p->base);
+	message.base_name = mutable(p->kept->key);
+	request.kind_case = ROOTLET__REQUEST__KIND_CLONE;
+	request.clone = &message;
+	if (helper_call(h, &request, (int[]){ p->parent, p->kept->folder }, 2, &answer, err) < 0)
+		return -1;
+	if (answer.status < 1 || answer.status > 3)
+		return error_set(err, ERR_SYSTEM, "rootlet-helper cloned in a way unknown here");
+	*how = &ways[answer.status - 1];
+	return 0;
+}
+
+/* ERR_TRUST if the helper does not take it for a rootfs of rootlet's: it is of no use then. */
+static int read_base(struct helper *h, int directory, struct manifest **manifest,
+		     struct error **err)
+{
+	_cleanup_close_ int base = -1;
+
+	if (view_open(h, directory, &base, NULL, err) == 0 &&
+	    manifest_read(h, base, manifest, err) == 0)
+		return 0;
+	if (err && *err && (*err)->code == ERR_REFUSED)
+		(*err)->code = ERR_TRUST;
+	return -1;
+}
+
+int provision_clone(struct helper *h, const struct provision *p, const struct clone_way **how,
+		    size_t *count, char ***left_out, struct error **err)
+{
+	_cleanup_close_ int directory = base_find(p->kept), fd = -1;
+	_cleanup_(manifest_free) struct manifest *manifest = NULL;
+	_cleanup_error_ struct error *why = NULL, *failed = NULL;
+
+	if (directory < 0 || read_base(h, directory, &manifest, &why) < 0 ||
+	    clone(h, p, how, &why) < 0) {
+		if (why && why->code != ERR_TRUST && why->code != ERR_INPUT &&
+		    why->code != ERR_MISSING)
+			return error_set(err, why->code, "%s", why->message);
+		progress_note(p->progress, "%s: making it anew", why ? why->message : "no base");
+		if (base_remove(h, p->kept->folder, p->kept->key, &failed) == 0)
+			return 1;
+		if (!failed || failed->code != ERR_REFUSED)
+			return error_set(err, failed ? failed->code : ERR_SPACE, "%s",
+					 error_text(failed));
+		progress_note(p->progress, "it stays: %s", failed->message);
+		return 1;
+	}
+	manifest->created = time(NULL);
+	*count = manifest->package_count;
+	if (manifest_write(manifest, &fd, err) < 0 || publish(h, p, fd, err) < 0)
+		return -1;
+	*left_out = STEAL_PTR(manifest->left_out);
+	progress_end(p->progress);
+	return 0;
+}

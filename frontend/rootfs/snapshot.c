@@ -1,0 +1,156 @@
+#include "frontend/rootfs/snapshot.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "frontend/archive/cache.h"
+#include "frontend/cli/interrupt.h"
+
+#define FORMAT 4 /* of what create leaves in the cache; one with another number is rebuilt */
+#define WAIT_MS 200
+#define KEEP_SECONDS (30 * 24 * 60 * 60)
+
+int base_key(const struct base_recipe *r, char key[static 2 * SHA256_LEN + 1])
+{
+	uint8_t sum[SHA256_LEN];
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	int done;
+
+	if (!f)
+		return -1;
+	fprintf(f, "rootlet base %d\nengine %s\nsuite %s\narch %s\nmirror %s\nids %u %u\n", FORMAT,
+		r->engine, r->set->suite, r->set->arch, r->set->mirror, r->ids->first_uid,
+		r->ids->first_gid);
+	for (size_t i = 0; i < r->set->pocket_count; i++)
+		fprintf(f, "pocket %s %s %s\n", r->set->pockets[i].name, r->set->pockets[i].date,
+			r->set->pockets[i].sha256_hex);
+	for (size_t i = 0; r->components && r->components[i]; i++)
+		fprintf(f, "component %s\n", r->components[i]);
+	fprintf(f, "profile %s %s\n", r->profile->name, r->profile->sha256);
+	for (size_t i = 0; i < r->profile->package_count; i++)
+		fprintf(f, "package %s\n", r->profile->packages[i]);
+	for (size_t i = 0; i < r->profile->optional_count; i++)
+		fprintf(f, "optional %s\n", r->profile->optional[i]);
+	fprintf(f, "policy\n%s", r->policy);
+	done = fclose(f);
+	if (done == 0 && EVP_Digest(text, size, sum, NULL, EVP_sha256(), NULL) == 1)
+		sha256_to_hex(sum, key);
+	else
+		done = -1;
+	free(text);
+	return done;
+}
+
+static int wait_for_lock(int lock, struct progress *progress, struct error **err)
+{
+	struct pollfd interrupt = { .fd = interrupt_fd(), .events = POLLIN };
+	bool told = false;
+
+	while (flock(lock, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return error_errno(err, ERR_SYSTEM, "cannot lock a base of the cache");
+		if (!told)
+			progress_note(progress, "another rootlet makes the same: waiting for it");
+		told = true;
+		poll(&interrupt, 1, WAIT_MS);
+		if (interrupt_caught())
+			return error_set(err, ERR_INTERRUPTED, "interrupted");
+	}
+	return 0;
+}
+
+int base_open(const struct base_recipe *recipe, struct progress *progress, struct base *base,
+	      struct error **err)
+{
+	_cleanup_free_ char *folder = cache_path(BASES_FOLDER, err);
+	char name[sizeof(base->key) + 8];
+
+	if (!folder)
+		return -1;
+	if (base_key(recipe, base->key) < 0)
+		return error_set(err, ERR_SYSTEM, "cannot name a base of the cache");
+	base->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(name, sizeof(name), ".%s.lock", base->key);
+	if (base->folder >= 0)
+		base->lock =
+			openat(base->folder, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* The helper, another uid, makes it there. */
+	if (base->lock < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
+	if (wait_for_lock(base->lock, progress, err) < 0)
+		return -1;
+	/* Its time says when the base was last used. */
+	futimens(base->lock, NULL);
+	return 0;
+}
+
+void base_close(struct base *base)
+{
+	closep(&base->folder);
+	closep(&base->lock);
+	base->folder = base->lock = -1;
+}
+
+int base_find(const struct base *base)
+{
+	return base->folder < 0 ? -1
+				: openat(base->folder, base->key,
+					 O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int base_remove(struct helper *h, int folder, const char *key, struct error **err)
+{
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Remove message = ROOTLET__REMOVE__INIT;
+
+	message.name = (char *)(uintptr_t)key;
+	request.kind_case = ROOTLET__REQUEST__KIND_REMOVE;
+	request.remove = &message;
+	return helper_call(h, &request, &folder, 1, NULL, err);
+}
+
+/* The base that ENTRY is the lock of, where it is unused for long and nobody has it now. */
+static void prune_one(struct helper *h, int folder, const char *entry)
+{
+	char key[2 * SHA256_LEN + 1];
+	uint8_t hash[SHA256_LEN];
+	_cleanup_close_ int lock = -1;
+	struct stat st;
+
+	if (strlen(entry) != sizeof(key) + 5 || entry[0] != '.')
+		return;
+	memcpy(key, entry + 1, sizeof(key) - 1);
+	key[sizeof(key) - 1] = '\0';
+	if (!sha256_from_hex(key, sizeof(key) - 1, hash))
+		return;
+	lock = openat(folder, entry, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (lock < 0 || fstat(lock, &st) < 0 || st.st_mtime > time(NULL) - KEEP_SECONDS ||
+	    flock(lock, LOCK_EX | LOCK_NB) < 0)
+		return;
+	base_remove(h, folder, key, NULL);
+	if (faccessat(folder, key, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		unlinkat(folder, entry, 0);
+}
+
+void base_prune(struct helper *h, int folder)
+{
+	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	const struct dirent *entry;
+
+	if (!d) {
+		closep(&copy);
+		return;
+	}
+	while ((entry = readdir(d)))
+		prune_one(h, folder, entry->d_name);
+	closedir(d);
+}

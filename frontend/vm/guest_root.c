@@ -1,0 +1,289 @@
+#include "frontend/vm/guest_root.h"
+
+#include <string.h>
+#include <sys/file.h>
+
+#include "frontend/client/client.h"
+#include "frontend/commands/doctor.h"
+#include "frontend/rootfs/image_cache.h"
+#include "frontend/rootfs/store.h"
+#include "frontend/client/view.h"
+#include "frontend/vm/vng.h"
+#include "proto/validate.h"
+
+bool root_transport_parse(const char *text, enum root_transport *transport)
+{
+	static const char *const names[] = { "auto", "image", "dir" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strcmp(text, names[i]) != 0)
+			continue;
+		*transport = (enum root_transport)i;
+		return true;
+	}
+	return false;
+}
+
+void root_free(struct root *root)
+{
+	free(root->path);
+	closep(&root->userns);
+	*root = ROOT_NONE;
+}
+
+/* An image's format, in order of preference: erofs is built faster and never written to. squashfs
+ * is all that a kernel as `vng --kconfig` makes it has, and there without extended attributes. */
+static const struct format {
+	const char *name, *option, *module;
+	bool last_resort;
+} formats[] = {
+	{ "erofs", "EROFS_FS", "erofs", false },
+	{ "ext4", "EXT4_FS", "ext4", false },
+	{ "squashfs", "SQUASHFS", "squashfs", true },
+};
+
+static bool is_among(const char *fstypes, const char *format)
+{
+	size_t length;
+
+	for (const char *word = fstypes; word && *word; word += length + (word[length] == ' ')) {
+		length = strcspn(word, " ");
+		if (length == strlen(format) && strncmp(word, format, length) == 0)
+			return true;
+		/* One driver serves all three. */
+		if (strcmp(format, "ext4") == 0 && strncmp(word, "ext", 3) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool can_use(const struct format *format, const struct kernel_features *features, bool sure)
+{
+	enum kernel_feature has = kernel_feature(features, format->option, format->module);
+
+	return image_can_make(format->name) && has != FEATURE_ABSENT &&
+	       (has != FEATURE_UNKNOWN || !sure);
+}
+
+/* SURE: only what the kernel certainly has; else what it is not known to lack. One that is not
+ * under test is preferred, but for the last resort. */
+static const struct format *choose_format(const struct root_wish *w,
+					  const struct kernel_features *features, bool sure)
+{
+	const size_t count = sizeof(formats) / sizeof(*formats);
+
+	for (size_t i = 0; i < count; i++)
+		if (!formats[i].last_resort && !is_among(w->fstypes, formats[i].name) &&
+		    can_use(&formats[i], features, sure))
+			return &formats[i];
+	for (size_t i = 0; i < count; i++)
+		if (can_use(&formats[i], features, sure))
+			return &formats[i];
+	return NULL;
+}
+
+/* What an image root needs besides its own filesystem; NULL where all of it is there. */
+static const char *find_lacking(const struct kernel_features *features, bool sure)
+{
+	static const char *const needed[][2] = { { "VIRTIO_BLK", "virtio_blk" },
+						 { "OVERLAY_FS", "overlay" },
+						 { "NET_9P_VIRTIO", "9pnet_virtio" } };
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
+		enum kernel_feature has = kernel_feature(features, needed[i][0], needed[i][1]);
+
+		if (has == FEATURE_ABSENT || (has == FEATURE_UNKNOWN && sure))
+			return needed[i][0];
+	}
+	return NULL;
+}
+
+/* NULL for a tree. With --root-transport auto an image is used only where it is sure to work, but
+ * for an installed helper: what a tree needs, that hands out to nobody. */
+static int choose(const struct root_wish *w, const struct kernel_features *features,
+		  const struct format **format, struct error **err)
+{
+	bool installed = strcmp(helper_ids(w->rootfs->helper)->mode, "installed") == 0;
+	bool sure = w->transport == ROOT_AUTO && !installed;
+	bool image = w->transport == ROOT_IMAGE || installed;
+	const char *lacking = find_lacking(features, sure);
+	const char *else_dir = installed ? "" : ", or use --root-transport dir";
+
+	*format = NULL;
+	if (w->transport == ROOT_DIR && installed)
+		return error_set(err, ERR_REFUSED,
+				 "cannot boot from the tree itself: that takes the namespace of "
+				 "rootlet-helper, which an installed one hands to nobody; use "
+				 "--root-transport image");
+	if (w->transport == ROOT_DIR)
+		return 0;
+	*format = lacking ? NULL : choose_format(w, features, sure);
+	if (*format && is_among(w->fstypes, (*format)->name))
+		progress_note(w->progress,
+			      "the root is an %s image, read-only under overlayfs, though %s is "
+			      "under test: the kernel or this host has nothing else for it",
+			      (*format)->name, (*format)->name);
+	if (*format)
+		return 0;
+	if (image && lacking)
+		return error_set(err, ERR_INPUT,
+				 "cannot boot from an image: the kernel has no CONFIG_%s; "
+				 "build it with that%s",
+				 lacking, else_dir);
+	if (image)
+		return error_set(err, ERR_HOST,
+				 "cannot boot from an image: neither erofs (CONFIG_EROFS_FS and "
+				 "mkfs.erofs) nor ext4 (CONFIG_EXT4_FS and mke2fs) nor squashfs "
+				 "(CONFIG_SQUASHFS and mksquashfs) can be used; "
+				 "run: apt install erofs-utils squashfs-tools%s",
+				 else_dir);
+	progress_note(w->progress,
+		      "the root is the tree itself, which is slow: %s%s; see --root-transport",
+		      lacking ? "the kernel has, or tells, no CONFIG_"
+			      : "no filesystem for an image is common to the kernel and this host",
+		      lacking ? lacking : "");
+	return 0;
+}
+
+static int fingerprint(struct helper *helper, int tree, uint64_t *value, struct error **err)
+{
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Inspect message = ROOTLET__INSPECT__INIT;
+	struct answer answer = { 0 };
+
+	request.kind_case = ROOTLET__REQUEST__KIND_INSPECT;
+	request.inspect = &message;
+	if (helper_call(helper, &request, &tree, 1, &answer, err) < 0)
+		return -1;
+	*value = answer.fingerprint;
+	return 0;
+}
+
+struct building {
+	const struct root_wish *wish;
+	const char *format;
+};
+
+static int build(int fd, void *context, struct error **err)
+{
+	const struct building *b = context;
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__BuildImage message = ROOTLET__BUILD_IMAGE__INIT;
+	int fds[2] = { b->wish->rootfs->tree, fd };
+
+	progress_stage(b->wish->progress, "Building the root image");
+	message.format = (char *)(uintptr_t)b->format;
+	request.kind_case = ROOTLET__REQUEST__KIND_BUILD_IMAGE;
+	request.build_image = &message;
+	return helper_call(b->wish->rootfs->helper, &request, fds, 2, NULL, err);
+}
+
+/* The state of a rootfs is its manifest and all files' times of change. */
+static int find_or_build(const struct root_wish *w, const char *format, struct root *root,
+			 struct error **err)
+{
+	struct building building = { w, format };
+	_cleanup_free_ char *manifest = NULL;
+	_cleanup_free_ char *state = NULL;
+	uint64_t value;
+	size_t size;
+
+	if (fingerprint(w->rootfs->helper, w->rootfs->tree, &value, err) < 0)
+		return -1;
+	manifest = view_read(w->rootfs->helper, w->rootfs->tree, "manifest", &size, err);
+	if (!manifest)
+		return -1;
+	state = malloc(size + sizeof(value));
+	if (!state)
+		return error_set(err, ERR_SPACE, "out of memory");
+	memcpy(state, &value, sizeof(value));
+	memcpy(state + sizeof(value), manifest, size);
+	return image_cached(w->rootfs->path, state, size + sizeof(value), format, build, &building,
+			    &root->path, err);
+}
+
+void rootfs_close(struct rootfs *r)
+{
+	helper_stop(&r->helper);
+	kernel_free(&r->kernel);
+	manifest_free(&r->manifest);
+	free(r->path);
+	closep(&r->directory);
+	closep(&r->tree);
+	*r = ROOTFS_NONE;
+}
+
+static int open_all(const char *name, const char *path, const char *kernel, const char *keyring,
+		    struct progress *progress, struct rootfs *r, struct error **err)
+{
+	bool distribution = strcmp(kernel, "distro") == 0;
+
+	if (!distribution && kernel_open(kernel, &r->kernel, err) < 0)
+		return -1;
+	if (store_find(name, path, &r->directory, &r->path, err) < 0)
+		return -1;
+	/* Under other ids than it was made with, its setuid programs would be somebody's whom the
+	 * guest does not know, and its init would fail. */
+	if (helper_start("run", progress, &r->helper, err) < 0 ||
+	    store_open(r->helper, r->directory, r->path, &r->tree, &r->closed, err) < 0)
+		return -1;
+	if (flock(r->tree, LOCK_SH | LOCK_NB) < 0)
+		return error_set(err, ERR_BUSY, "the rootfs at %s is being replaced or removed",
+				 r->path);
+	if (manifest_read(r->helper, r->tree, &r->manifest, err) < 0)
+		return -1;
+	if (!distribution)
+		return 0;
+	return kernel_distribution(r->manifest, keyring, r->helper, progress, &r->kernel, err);
+}
+
+int rootfs_open(const char *name, const char *path, const char *kernel, const char *keyring,
+		struct progress *progress, struct rootfs *rootfs, struct error **err)
+{
+	*rootfs = ROOTFS_NONE;
+	if (open_all(name, path, kernel, keyring, progress, rootfs, err) == 0)
+		return 0;
+	rootfs_close(rootfs);
+	return -1;
+}
+
+static int prepare(const struct root_wish *w, const struct format *format, struct root *root,
+		   struct error **err)
+{
+	if (format) {
+		root->vm = (struct vm_root){ .kind = VM_ROOT_IMAGE, .fstype = format->name };
+		if (find_or_build(w, format->name, root, err) < 0)
+			return -1;
+		/* Where AppArmor restricts user namespaces, the helper may make one, and we may
+		 * not. */
+		return helper_is_installed()
+			       ? 0
+			       : helper_open_namespace(w->rootfs->helper, &root->userns, err);
+	}
+	if (asprintf(&root->path, "%s%s", w->rootfs->path,
+		     w->rootfs->closed ? "/" VIEW_CLOSED_TREE : "") < 0)
+		root->path = NULL;
+	if (!root->path)
+		return error_set(err, ERR_SPACE, "out of memory");
+	root->vm = (struct vm_root){ .kind = VM_ROOT_TREE,
+				     .virtiofs = !w->no_virtiofs && vng_has_virtiofsd() };
+	return helper_open_namespace(w->rootfs->helper, &root->userns, err);
+}
+
+int root_prepare(const struct root_wish *wish, struct root *root, struct error **err)
+{
+	_cleanup_(kernel_features_free) struct kernel_features *features =
+		kernel_features_read(wish->rootfs->kernel);
+	const struct format *format;
+	int result;
+
+	*root = ROOT_NONE;
+	if (choose(wish, features, &format, err) < 0)
+		return -1;
+	result = prepare(wish, format, root, err);
+	root->vm.path = root->path;
+	root->vm.userns = root->userns;
+	if (result < 0)
+		root_free(root);
+	return result;
+}

@@ -1,0 +1,125 @@
+#include "frontend/vm/host_layout.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+
+#include "frontend/cli/directory.h"
+#include "lib/write_all.h"
+
+static int make(int folder, const char *name, struct error **err)
+{
+	if (mkdirat(folder, name, 0700) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a folder for the VM");
+	return 0;
+}
+
+static int link_to(int folder, const char *name, const char *target, struct error **err)
+{
+	if (target && symlinkat(target, folder, name) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a link for the VM");
+	return 0;
+}
+
+/* A copy: vng asks file(1) what the kernel's version is, and that one follows no link. */
+static int copy_to(int folder, const char *name, const char *source, struct error **err)
+{
+	_cleanup_close_ int from = open(source, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int to = openat(folder, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	ssize_t n = -1;
+
+	while (from >= 0 && to >= 0 && (n = sendfile(to, from, NULL, 1 << 20)) > 0)
+		;
+	return n == 0 ? 0 : error_errno(err, ERR_SYSTEM, "cannot copy %s for the VM", source);
+}
+
+static int place_kernel(int folder, const struct kernel *kernel, struct error **err)
+{
+	_cleanup_free_ char *modules = NULL;
+
+	if (make(folder, "kernel", err) < 0 || make(folder, "kernel/boot", err) < 0 ||
+	    make(folder, "kernel/lib", err) < 0 || make(folder, "kernel/lib/modules", err) < 0 ||
+	    copy_to(folder, "kernel/boot/vmlinuz", kernel->image, err) < 0)
+		return -1;
+	if (!kernel->version || !kernel->modules)
+		return 0;
+	if (asprintf(&modules, "kernel/lib/modules/%s", kernel->version) < 0)
+		return error_set(err, ERR_SPACE, "out of memory");
+	return link_to(folder, modules, kernel->modules, err);
+}
+
+static int place_command(int folder, const struct vm_config *config, struct error **err)
+{
+	_cleanup_close_ int fd = openat(folder, "command", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	size_t size = strlen(config->script);
+
+	if (fd < 0 || write_all(fd, config->script, size) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot prepare the guest's command");
+	return 0;
+}
+
+static int fill(int folder, const struct vm_config *config, struct error **err)
+{
+	if (make(folder, "tmp", err) < 0 || place_kernel(folder, config->kernel, err) < 0 ||
+	    place_command(folder, config, err) < 0)
+		return -1;
+	if (mkfifoat(folder, "console", 0600) < 0 || mkfifoat(folder, "status", 0600) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make the VM's lines");
+	for (size_t i = 0; i < config->share_count; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "share%zu", i);
+		if (link_to(folder, name, config->shares[i].host, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Without a name where they are ours: nothing to leave behind. */
+static int open_disk(const struct vm_disk *disk, struct error **err)
+{
+	const char *folder = getenv("TMPDIR");
+	_cleanup_close_ int fd = -1;
+
+	if (disk->memory)
+		folder = "/dev/shm";
+	else if (!folder || *folder != '/')
+		folder = "/var/tmp";
+	if (disk->path)
+		fd = open(disk->path, (disk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	else
+		fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0 || (!disk->path && ftruncate(fd, (off_t)disk->size) < 0))
+		return error_errno(err, ERR_SYSTEM, "cannot open a disk of the VM: %s",
+				   disk->path ? disk->path : folder);
+	return steal_fd(&fd);
+}
+
+int host_layout_make(const struct vm_config *config, char **folder, int *disks, struct error **err)
+{
+	char path[] = "/tmp/rootlet.XXXXXX";
+	_cleanup_close_ int fd = -1;
+	int result = 0;
+
+	for (size_t i = 0; i < config->disk_count; i++)
+		if ((disks[i] = open_disk(&config->disks[i], err)) < 0)
+			return -1;
+	if (!mkdtemp(path))
+		return error_errno(err, ERR_SYSTEM, "cannot make a folder in /tmp");
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	result = fd < 0 ? error_errno(err, ERR_SYSTEM, "cannot open %s", path)
+			: fill(fd, config, err);
+	*folder = strdup(path);
+	if (result == 0 && *folder)
+		return 0;
+	host_layout_remove(path);
+	free(*folder);
+	*folder = NULL;
+	return result < 0 ? -1 : error_set(err, ERR_SPACE, "out of memory");
+}
+
+void host_layout_remove(const char *folder)
+{
+	folder_remove(AT_FDCWD, folder);
+}

@@ -1,0 +1,361 @@
+#include "frontend/vm/hypervisor.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "frontend/vm/host_layout.h"
+#include "frontend/vm/layout.h"
+#include "frontend/vm/userns.h"
+#include "frontend/vm/vm_filter.h"
+#include "frontend/vm/vng.h"
+#include "proto/channel.h"
+
+/* The caller's id in the level-1 namespace. */
+#define CALLER_ID 65535
+
+/* Reads the tree whatever its modes say. Of all that root of the namespace has, vng keeps this, and
+ * where there is no tree nothing. */
+#define KEPT_CAPABILITY CAP_DAC_READ_SEARCH
+
+/* What the VM's own uts namespace is called, whatever the host is. */
+#define HOST_NAME "rootlet"
+
+static _Noreturn void fail(int channel, const struct error *err)
+{
+	char packet[2048];
+	int length = snprintf(packet, sizeof(packet), "%c%s", 'A' + (int)err->code, err->message);
+	size_t size = (size_t)length < sizeof(packet) ? (size_t)length : sizeof(packet) - 1;
+
+	packet_send(channel, packet, size, NULL, 0, NULL);
+	_exit(125);
+}
+
+int hypervisor_wait(int channel, struct vm_lines *lines, struct error **err)
+{
+	char packet[2049];
+	int fds[PACKET_FDS_MAX];
+	size_t fd_count = 0;
+	ssize_t size = packet_receive(channel, packet, sizeof(packet) - 1, fds, &fd_count, err);
+
+	if (size < 0)
+		return -1;
+	if (size == 0)
+		return error_set(err, ERR_SYSTEM, "the VM's first process ended without a word");
+	packet[size] = '\0';
+	if (strcmp(packet, "ready") == 0 && (fd_count == 2 || fd_count == 4)) {
+		*lines = (struct vm_lines){ fds[0], fds[1], fd_count == 4 ? fds[2] : -1,
+					    fd_count == 4 ? fds[3] : -1 };
+		return 0;
+	}
+	for (size_t i = 0; i < fd_count; i++)
+		close(fds[i]);
+	if (packet[0] <= 'A' || packet[0] > 'A' + (int)ERR_LAST)
+		return error_set(err, ERR_SYSTEM, "the VM's first process made no sense");
+	return error_set(err, (enum error_code)(packet[0] - 'A'), "%s", packet + 1);
+}
+
+/* Capabilities do not survive a change of ids or an exec by themselves: kept over the first by
+ * PR_SET_KEEPCAPS, over the second as ambient. The groups stay: kvm may be one. */
+static int become_caller(const struct vm_config *config, uid_t caller, struct error **err)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+	bool tree = config->root.kind == VM_ROOT_TREE;
+	/* Outside of any namespace of ours there may be nothing to drop, nor the right to. */
+	bool optional = config->root.kind == VM_ROOT_HOST;
+
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot keep a capability for vng");
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if ((!tree || cap != KEPT_CAPABILITY) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 &&
+		    !optional)
+			return error_errno(err, ERR_SYSTEM, "cannot drop capability %d", cap);
+	if (tree &&
+	    (setresgid(caller, caller, caller) < 0 || setresuid(caller, caller, caller) < 0))
+		return error_errno(err, ERR_SYSTEM, "cannot become the caller again");
+	if (tree)
+		data[0].permitted = data[0].inheritable = data[0].effective = 1u << KEPT_CAPABILITY;
+	if (syscall(SYS_capset, &header, data) < 0 ||
+	    (tree && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, KEPT_CAPABILITY, 0, 0) < 0) ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot reduce vng's capabilities");
+	return 0;
+}
+
+/* What vng is given. */
+struct place {
+	uid_t caller; /* whom it runs as */
+	char *folder;
+	int disks[VM_DISKS_MAX];
+};
+
+/* A terminal as standard input becomes the controlling one, for the shell's job control. */
+static _Noreturn void run_vng(const struct vm_config *config, const struct place *place,
+			      const int stdio[3], int channel)
+{
+	_cleanup_error_ struct error *err = NULL;
+
+	signal(SIGPIPE, SIG_DFL);
+	if (setsid() < 0 || chdir("/") < 0)
+		error_errno(&err, ERR_SYSTEM, "cannot prepare vng");
+	for (int i = 0; !err && i < 3; i++)
+		if (dup2(stdio[i], i) < 0)
+			error_errno(&err, ERR_SYSTEM, "cannot prepare vng");
+	if (!err && isatty(0) && ioctl(0, TIOCSCTTY, 0) < 0)
+		error_errno(&err, ERR_SYSTEM, "cannot give vng its terminal");
+	if (!err && become_caller(config, place->caller, &err) == 0 &&
+	    vm_filter_install(config->root.virtiofs, &err) == 0)
+		vng_exec(config, place->folder, place->disks, &err);
+	fail(channel, err);
+}
+
+/* Held open for reading and writing, so that neither side waits for the other to open it. */
+static int open_fifo(const char *folder, const char *name, struct error **err)
+{
+	_cleanup_free_ char *path = NULL;
+	int fd = -1;
+
+	if (asprintf(&path, "%s/%s", folder, name) >= 0)
+		fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		error_errno(err, ERR_SYSTEM, "cannot open the VM's %s", name);
+	return fd;
+}
+
+static void announce(const char *folder, bool terminal, int channel)
+{
+	static const char *const names[] = { "console", "status", VM_TERMINAL_IN, VM_TERMINAL_OUT };
+	_cleanup_error_ struct error *err = NULL;
+	size_t count = terminal ? 4 : 2;
+	int fds[4];
+
+	for (size_t i = 0; i < count && !err; i++)
+		fds[i] = open_fifo(folder, names[i], &err);
+	if (err || packet_send(channel, "ready", strlen("ready"), fds, count, &err) < 0)
+		fail(channel, err);
+	/* Ours too stay open: a FIFO without a reader would make qemu fail. */
+}
+
+/* Written by the signal handler, so that poll() sees a child's end. */
+static int child_pipe[2] = { -1, -1 };
+
+static void child_changed(int number)
+{
+	int saved = errno;
+	ssize_t ignored = write(child_pipe[1], "", 1);
+
+	(void)number;
+	(void)ignored;
+	errno = saved;
+}
+
+/* Waits for vng or for the near side to be gone, whichever is first, and returns the exit status.
+ */
+static int watch(pid_t vng, int channel, int child_ended)
+{
+	for (;;) {
+		struct pollfd polled[2] = { { .fd = channel, .events = POLLIN },
+					    { .fd = child_ended, .events = POLLIN } };
+		char byte;
+		int status;
+
+		if ((poll(polled, 2, -1) < 0 && errno != EINTR) || polled[0].revents)
+			return 125;
+		for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+			if (pid == vng)
+				return WIFEXITED(status) ? WEXITSTATUS(status) : 125;
+		while (read(child_ended, &byte, 1) > 0)
+			;
+	}
+}
+
+/* Without a pid namespace: ends every process that was started in here. What loses its parent
+ * becomes a child of ours, so there is nothing that this does not reach in the end. */
+static void end_children(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	for (;;) {
+		_cleanup_fclose_ FILE *in = fopen(path, "re");
+		int pid, count = 0;
+
+		for (; in && fscanf(in, "%d", &pid) == 1; count++)
+			kill(pid, SIGKILL);
+		if (count == 0)
+			return;
+		while (waitpid(-1, NULL, 0) > 0 && --count > 0)
+			;
+	}
+}
+
+static int make_place(const struct vm_config *config, const struct vng_places *places,
+		      struct place *place, struct error **err)
+{
+	if (config->root.kind == VM_ROOT_HOST) {
+		place->caller = getuid();
+		if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot prepare the VM");
+		return host_layout_make(config, &place->folder, place->disks, err);
+	}
+	place->caller = config->root.kind == VM_ROOT_TREE ? CALLER_ID : 0;
+	place->folder = strdup(VM_FOLDER);
+	if (!place->folder || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot prepare the VM");
+	return layout_make(config, places, place->caller, place->disks, err);
+}
+
+/* Process 1 of the VM's pid namespace, where it has one: when it ends, the kernel kills every other
+ * one in there. */
+static _Noreturn void first_process(const struct vm_config *config, const struct vng_places *places,
+				    const int stdio[3], int channel)
+{
+	struct sigaction action = { .sa_handler = child_changed };
+	_cleanup_error_ struct error *err = NULL;
+	struct place place = { 0 };
+	int status;
+	pid_t vng;
+
+	if (pipe2(child_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
+	    sigaction(SIGCHLD, &action, NULL) < 0) {
+		error_errno(&err, ERR_SYSTEM, "cannot prepare the VM");
+		fail(channel, err);
+	}
+	if (make_place(config, places, &place, &err) < 0)
+		fail(channel, err);
+	announce(place.folder, config->terminal != NULL, channel);
+	vng = fork();
+	if (vng == 0)
+		run_vng(config, &place, stdio, channel);
+	if (vng < 0) {
+		error_errno(&err, ERR_SYSTEM, "cannot start vng");
+		fail(channel, err);
+	}
+	for (int i = 0; i < 3; i++)
+		close(stdio[i]);
+	status = watch(vng, channel, child_pipe[0]);
+	if (config->root.kind == VM_ROOT_HOST) {
+		end_children();
+		host_layout_remove(place.folder);
+	}
+	_exit(status);
+}
+
+static int become_root(struct error **err)
+{
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot become root of the user namespace");
+	return 0;
+}
+
+/* A user namespace inside the helper's, in which the caller is root and nobody else exists, as in
+ * one of userns_open(). AppArmor lets us make it, since we have every capability. As whom vng runs
+ * shows in what the guest writes to shared folders: there its root owns it, and may say so. */
+static int make_userns(struct error **err)
+{
+	bool made;
+
+	if (userns_make(&made) == 0)
+		return 0;
+	if (made)
+		return error_errno(err, ERR_SYSTEM, "cannot map the caller's ids");
+	return error_set(err, ERR_HOST,
+			 "cannot make a user namespace for the VM: %s; see: rootlet doctor",
+			 strerror(errno));
+}
+
+static int enter_userns(const struct vm_root *root, struct error **err)
+{
+	_cleanup_close_ int made = root->userns < 0 ? userns_open(err) : -1;
+	int userns = root->userns < 0 ? made : root->userns;
+
+	if (userns < 0)
+		return -1;
+	/* Ours to enter because we made it. In the helper's we are CALLER_ID, with every
+	 * capability. */
+	if (setns(userns, CLONE_NEWUSER) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot enter the VM's user namespace");
+	if (root->kind == VM_ROOT_TREE)
+		return become_root(err);
+	return root->userns < 0 ? 0 : make_userns(err);
+}
+
+static int enter(const struct vm_config *config, struct error **err)
+{
+	if (config->root.kind == VM_ROOT_HOST)
+		return 0;
+	if (enter_userns(&config->root, err) < 0)
+		return -1;
+	if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET |
+		    CLONE_NEWCGROUP) < 0)
+		return error_errno(err, ERR_HOST, "cannot make the VM's namespaces");
+	if (sethostname(HOST_NAME, strlen(HOST_NAME)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot name the VM's uts namespace");
+	/* Only now: a change of credentials takes it away. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot tie the VM to this program");
+	return 0;
+}
+
+static void close_all_but(const int stdio[3], int channel)
+{
+	int kept[4] = { stdio[0], stdio[1], stdio[2], channel };
+	int first = 3;
+
+	for (;;) {
+		int next = INT32_MAX;
+
+		for (int i = 0; i < 4; i++)
+			if (kept[i] >= first && kept[i] < next)
+				next = kept[i];
+		if (next == INT32_MAX)
+			break;
+		if (next > first)
+			close_range((unsigned)first, (unsigned)next - 1, 0);
+		first = next + 1;
+	}
+	close_range((unsigned)first, ~0u, 0);
+}
+
+_Noreturn void hypervisor_main(const struct vm_config *config, const int stdio[3], int channel)
+{
+	_cleanup_error_ struct error *err = NULL;
+	struct vng_places places = { 0 };
+	pid_t first;
+	int status;
+
+	/* A session of its own: Ctrl-C on the terminal is for the front end, which then ends us. */
+	setsid();
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
+	/* While this is still the caller, with a home and its own Python. */
+	if (!config->unsealed && config->root.kind != VM_ROOT_HOST &&
+	    vng_places_find(&places, &err) < 0)
+		fail(channel, err);
+	if (enter(config, &err) < 0)
+		fail(channel, err);
+	close_all_but(stdio, channel);
+	first = fork();
+	if (first == 0)
+		first_process(config, &places, stdio, channel);
+	if (first < 0) {
+		error_errno(&err, ERR_SYSTEM, "cannot start the VM's first process");
+		fail(channel, err);
+	}
+	for (int i = 0; i < 3; i++)
+		close(stdio[i]);
+	/* Our copy of the channel goes too: its other end must see the first process end. */
+	close(channel);
+	if (RETRY_ON_EINTR(waitpid(first, &status, 0)) < 0)
+		_exit(125);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 125);
+}

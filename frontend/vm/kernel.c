@@ -1,0 +1,151 @@
+#include "frontend/vm/kernel.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "frontend/cli/text.h"
+
+#define IMAGE_SUFFIX "arch/x86/boot/bzImage"
+
+void kernel_free(struct kernel **kernel)
+{
+	struct kernel *k = *kernel;
+
+	if (!k)
+		return;
+	free(k->image);
+	free(k->version);
+	free(k->modules);
+	free(k->build);
+	free(k);
+	*kernel = NULL;
+}
+
+/* The version string lies 0x200 bytes after where the header's field at 0x20E points. Its first
+ * word is what uname says. */
+static char *read_version(int fd, const uint8_t header[static 0x210])
+{
+	unsigned int offset = header[0x20e] | (unsigned int)header[0x20f] << 8;
+	char text[128] = "";
+
+	if (offset == 0 || pread(fd, text, sizeof(text) - 1, (off_t)offset + 0x200) <= 0)
+		return NULL;
+	text[strcspn(text, " \t\n")] = '\0';
+	if (text[0] < '1' || text[0] > '9' || strchr(text, '/') || !text_is_clean(text))
+		return NULL;
+	return strdup(text);
+}
+
+/* The boot protocol's magic, and the 0xAA55 that any boot sector ends with. */
+static int read_image(const char *path, char **version, struct error **err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	uint8_t header[0x210];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, ERR_INPUT, "cannot read the kernel %s", path);
+	if (!S_ISREG(st.st_mode) || pread(fd, header, sizeof(header), 0) != sizeof(header) ||
+	    header[0x1fe] != 0x55 || header[0x1ff] != 0xaa ||
+	    memcmp(header + 0x202, "HdrS", 4) != 0)
+		return error_set(err, ERR_INPUT,
+				 "cannot boot %s: not a kernel (no x86 boot header); give a "
+				 "bzImage, a kernel's build folder, or the word distro",
+				 path);
+	*version = read_version(fd, header);
+	return 0;
+}
+
+static bool is_file(const char *folder, const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+	struct stat st;
+
+	return asprintf(&path, "%s/%s", folder, name) >= 0 && stat(path, &st) == 0 &&
+	       S_ISREG(st.st_mode) && st.st_size > 0;
+}
+
+/* Modules that were installed beside the image: /boot/vmlinuz-V and /lib/modules/V, or the same
+ * below any other folder. */
+static char *find_modules(const char *image, const char *version)
+{
+	_cleanup_free_ char *folder = strdup(image);
+
+	if (!folder || !version)
+		return NULL;
+	for (char *slash; (slash = strrchr(folder, '/'));) {
+		_cleanup_free_ char *path = NULL;
+
+		*slash = '\0';
+		if (asprintf(&path, "%s/lib/modules/%s", folder, version) < 0)
+			return NULL;
+		if (is_file(path, "modules.dep"))
+			return STEAL_PTR(path);
+	}
+	return NULL;
+}
+
+/* What the build folder FOLDER gives to K. modules.order is empty where all is built in. */
+static int open_build(struct kernel *k, const char *folder, struct error **err)
+{
+	_cleanup_free_ char *image = NULL;
+
+	if (asprintf(&image, "%s/" IMAGE_SUFFIX, folder) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
+	/* That it cannot be seen does not say that it was not built. */
+	if (access(image, R_OK) < 0 && errno != ENOENT)
+		return error_errno(err, ERR_INPUT, "cannot read the kernel %s", image);
+	if (!is_file(folder, IMAGE_SUFFIX))
+		return error_set(err, ERR_INPUT,
+				 "no kernel was built in %s: it has no " IMAGE_SUFFIX
+				 "; run: make -C %s bzImage",
+				 folder, folder);
+	k->image = STEAL_PTR(image);
+	if (read_image(k->image, &k->version, err) < 0)
+		return error_wrap(err, "no kernel was built in %s", folder);
+	if (is_file(folder, "modules.order") && !(k->build = strdup(folder)))
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
+	return 0;
+}
+
+static int open_image(struct kernel *k, const char *path, struct error **err)
+{
+	size_t length = strlen(path);
+
+	if (length > strlen("/" IMAGE_SUFFIX) &&
+	    strcmp(path + length - strlen("/" IMAGE_SUFFIX), "/" IMAGE_SUFFIX) == 0) {
+		_cleanup_free_ char *folder = strndup(path, length - strlen("/" IMAGE_SUFFIX));
+
+		if (folder && is_file(folder, ".config"))
+			return open_build(k, folder, err);
+	}
+	k->image = strdup(path);
+	if (!k->image)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", path);
+	if (read_image(path, &k->version, err) < 0)
+		return -1;
+	k->modules = find_modules(path, k->version);
+	return 0;
+}
+
+int kernel_open(const char *path, struct kernel **out, struct error **err)
+{
+	_cleanup_(kernel_free) struct kernel *k = calloc(1, sizeof(*k));
+	_cleanup_free_ char *absolute = realpath(path, NULL);
+	struct stat st;
+
+	if (!k)
+		return error_errno(err, ERR_SYSTEM, "cannot open the kernel %s", path);
+	if (!absolute || stat(absolute, &st) < 0)
+		return error_set(err, ERR_INPUT,
+				 "cannot open the kernel %s: %s; give a bzImage, a kernel's build "
+				 "folder, or the word distro",
+				 path, strerror(errno));
+	if ((S_ISDIR(st.st_mode) ? open_build : open_image)(k, absolute, err) < 0)
+		return -1;
+	*out = STEAL_PTR(k);
+	return 0;
+}

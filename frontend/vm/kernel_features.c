@@ -1,0 +1,277 @@
+#include "frontend/vm/kernel_features.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "frontend/archive/decompress.h"
+#include "frontend/cli/tree.h"
+#include "lib/write_all.h"
+
+#define CONFIG_MOST (4u << 20)
+#define LIST_MOST (16u << 20)
+#define KERNEL_MOST ((size_t)512 << 20) /* decompressed */
+
+struct kernel_features {
+	char *config;		/* text; NULL: none */
+	char *builtin, *depend; /* modules.builtin and modules.dep; NULL: none */
+	bool modules;
+};
+
+void kernel_features_free(struct kernel_features **features)
+{
+	struct kernel_features *f = *features;
+
+	if (!f)
+		return;
+	free(f->config);
+	free(f->builtin);
+	free(f->depend);
+	free(f);
+	*features = NULL;
+}
+
+static char *read_in(const char *folder, const char *name, size_t most)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_error_ struct error *ignored = NULL;
+
+	if (asprintf(&path, "%s/%s", folder, name) < 0)
+		return NULL;
+	return file_read(path, most, NULL, &ignored);
+}
+
+/* A part of a file or of memory as a descriptor, for the decompressor. */
+static int part_of(const void *data, size_t size)
+{
+	_cleanup_close_ int fd = memfd_create("part", MFD_CLOEXEC);
+
+	if (fd < 0 || write_all(fd, data, size) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return -1;
+	return steal_fd(&fd);
+}
+
+static uint32_t little_endian(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* The compressed kernel in a bzImage lies PAYLOAD_OFFSET bytes after its real-mode part. */
+static char *read_payload(const uint8_t *image, size_t image_size, size_t *size)
+{
+	_cleanup_error_ struct error *ignored = NULL;
+	_cleanup_close_ int fd = -1;
+	uint64_t start, length;
+
+	if (image_size < 0x250 || memcmp(image + 0x202, "HdrS", 4) != 0)
+		return NULL;
+	start = (image[0x1f1] ? image[0x1f1] + 1u : 5u) * 512u +
+		(uint64_t)little_endian(image + 0x248);
+	length = little_endian(image + 0x24c);
+	if (length == 0 || start + length > image_size)
+		return NULL;
+	fd = part_of(image + start, length);
+	return fd < 0 ? NULL : decompress(fd, KERNEL_MOST, size, &ignored);
+}
+
+/* IKCONFIG: a gzip file between two marks. */
+static char *find_config(const char *kernel, size_t size)
+{
+	static const char begin[] = "IKCFG_ST", end[] = "IKCFG_ED";
+	_cleanup_error_ struct error *ignored = NULL;
+	_cleanup_close_ int fd = -1;
+	const char *from = memmem(kernel, size, begin, strlen(begin)), *to;
+	size_t length;
+
+	if (!from)
+		return NULL;
+	from += strlen(begin);
+	to = memmem(from, size - (size_t)(from - kernel), end, strlen(end));
+	if (!to)
+		return NULL;
+	fd = part_of(from, (size_t)(to - from));
+	return fd < 0 ? NULL : decompress(fd, CONFIG_MOST, &length, &ignored);
+}
+
+static char *read_ikconfig(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *kernel = NULL;
+	struct stat st;
+	size_t size = 0;
+	void *image;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0)
+		return NULL;
+	image = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (image == MAP_FAILED)
+		return NULL;
+	kernel = read_payload(image, (size_t)st.st_size, &size);
+	munmap(image, (size_t)st.st_size);
+	return kernel ? find_config(kernel, size) : NULL;
+}
+
+/* Of a build folder that made no modules, nothing is known but where its image lies. */
+static char *read_build_config(const char *image)
+{
+	static const char place[] = "arch/x86/boot/bzImage";
+	_cleanup_free_ char *folder = NULL;
+	size_t length = strlen(image);
+
+	if (length <= strlen(place) || strcmp(image + length - strlen(place), place) != 0)
+		return NULL;
+	folder = strndup(image, length - strlen(place));
+	return folder ? read_in(folder, ".config", CONFIG_MOST) : NULL;
+}
+
+/* Where distributions and build folders keep it. */
+static char *read_config(const struct kernel *k)
+{
+	_cleanup_free_ char *folder = strdup(k->image);
+	_cleanup_free_ char *name = NULL;
+	char *slash = folder ? strrchr(folder, '/') : NULL, *config = NULL;
+
+	config = read_build_config(k->image);
+	if (config)
+		return config;
+	if (slash)
+		*slash = '\0';
+	if (slash && k->version && asprintf(&name, "config-%s", k->version) >= 0)
+		config = read_in(folder, name, CONFIG_MOST);
+	if (slash && !config)
+		config = read_in(folder, "config", CONFIG_MOST);
+	if (slash && !config)
+		config = read_in(folder, ".config", CONFIG_MOST);
+	if (!config && k->modules)
+		config = read_in(k->modules, "config", CONFIG_MOST);
+	return config ? config : read_ikconfig(k->image);
+}
+
+struct kernel_features *kernel_features_read(const struct kernel *kernel)
+{
+	struct kernel_features *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->config = read_config(kernel);
+	f->modules = kernel->modules || kernel->build;
+	if (kernel->modules) {
+		f->builtin = read_in(kernel->modules, "modules.builtin", LIST_MOST);
+		f->depend = read_in(kernel->modules, "modules.dep", LIST_MOST);
+	}
+	return f;
+}
+
+/* 'y', 'm', 'n', or 0 where the text does not say. */
+static char config_value(const char *config, const char *option)
+{
+	size_t length = strlen(option);
+	const char *line = config;
+
+	for (; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+		if (strncmp(line, "CONFIG_", 7) == 0 && strncmp(line + 7, option, length) == 0 &&
+		    line[7 + length] == '=')
+			return line[8 + length] == 'm' ? 'm' : 'y';
+	return 'n';
+}
+
+/* Module names have "_" where their files may have "-". */
+static bool same_module(const char *name, const char *file, size_t length)
+{
+	if (strlen(name) != length)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (name[i] != file[i] && !(name[i] == '_' && file[i] == '-'))
+			return false;
+	return true;
+}
+
+/* The line of LIST (modules.dep or modules.builtin) whose file is MODULE's; NULL: none. */
+static const char *find_line(const char *list, const char *module)
+{
+	const char *line = list;
+
+	for (; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		size_t length = strcspn(line, ":\n");
+		const char *base = memrchr(line, '/', length);
+		const char *dot;
+
+		base = base ? base + 1 : line;
+		dot = memchr(base, '.', length - (size_t)(base - line));
+		if (dot && same_module(module, base, (size_t)(dot - base)))
+			return line;
+	}
+	return NULL;
+}
+
+const char *kernel_config(const struct kernel_features *f)
+{
+	return f ? f->config : NULL;
+}
+
+enum kernel_feature kernel_feature(const struct kernel_features *f, const char *option,
+				   const char *module)
+{
+	char value = f && f->config ? config_value(f->config, option) : 0;
+
+	if (value == 'y')
+		return FEATURE_BUILTIN;
+	if (value == 'n')
+		return FEATURE_ABSENT;
+	if (value == 'm')
+		return f->modules ? FEATURE_MODULE : FEATURE_ABSENT;
+	if (!f || !f->depend)
+		return FEATURE_UNKNOWN;
+	if (find_line(f->depend, module))
+		return FEATURE_MODULE;
+	return f->builtin && find_line(f->builtin, module) ? FEATURE_BUILTIN : FEATURE_ABSENT;
+}
+
+bool kernel_has(const struct kernel_features *f, const char *option, const char *module)
+{
+	enum kernel_feature has = kernel_feature(f, option, module);
+
+	return has == FEATURE_MODULE || has == FEATURE_BUILTIN;
+}
+
+static bool add_module(char ***list, size_t *count, const char *path, size_t length)
+{
+	char **larger;
+
+	for (size_t i = 0; i < *count; i++)
+		if (strncmp((*list)[i], path, length) == 0 && !(*list)[i][length])
+			return true;
+	larger = reallocarray(*list, *count + 2, sizeof(*larger));
+	if (!larger)
+		return false;
+	*list = larger;
+	larger[*count] = strndup(path, length);
+	larger[*count + 1] = NULL;
+	return larger[*count] && ++*count;
+}
+
+/* "a.ko: b.ko c.ko": what is needed stands behind, the deepest last. */
+bool modules_needed(const char *folder, const char *module, char ***list, size_t *count)
+{
+	_cleanup_free_ char *text = read_in(folder, "modules.dep", LIST_MOST);
+	const char *line = text ? find_line(text, module) : NULL;
+	const char *end;
+	bool good = true;
+
+	if (!line)
+		return false;
+	end = line + strcspn(line, "\n");
+	while (good && end > line) {
+		const char *word = end;
+
+		while (word > line && word[-1] != ' ')
+			word--;
+		if (end > word)
+			good = add_module(list, count, word,
+					  (size_t)(end - word) - (end[-1] == ':'));
+		end = word > line ? word - 1 : line;
+	}
+	return good;
+}

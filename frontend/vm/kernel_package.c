@@ -1,0 +1,463 @@
+/* kernel_distribution() of kernel.h. In the cache, kernels/VERSION_REVISION/ holds boot/vmlinuz,
+ * boot/config and lib/modules/VERSION, and what they must be (sums.h); kernels/SUITE-ARCH is a link
+ * to the newest of a release. Where signatures were checked against a keyring of the user's own
+ * both names end with its hash.
+ */
+#include "frontend/vm/kernel.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "frontend/archive/cache.h"
+#include "frontend/cli/directory.h"
+#include "frontend/archive/packages.h"
+#include "frontend/archive/sums.h"
+
+#define FRESH_SECONDS (24 * 60 * 60)
+#define KEYS_SIZE (2 * SHA256_LEN + 2)
+#define DEPTH_MAX 64 /* of directories in a kernel package */
+
+extern char **environ;
+
+static bool has_prefix(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* The version in the name of an image or modules package, "linux-image-6.1.0-56-amd64"; NULL for
+ * any other, and for the packages that only depend on the newest one. */
+static const char *package_version(const char *name)
+{
+	static const char *const prefixes[] = { "linux-image-unsigned-", "linux-image-",
+						"linux-modules-extra-", "linux-modules-" };
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
+		if (has_prefix(name, prefixes[i]) && name[strlen(prefixes[i])] >= '0' &&
+		    name[strlen(prefixes[i])] <= '9')
+			return name + strlen(prefixes[i]);
+	return NULL;
+}
+
+static const struct package *find_image(const struct package_set *set)
+{
+	for (size_t i = 0; i < set->package_count; i++)
+		if (has_prefix(set->packages[i].name, "linux-image-") &&
+		    package_version(set->packages[i].name))
+			return &set->packages[i];
+	return NULL;
+}
+
+/* Where a file of a kernel package goes; the rest of it (headers' links, System.map) stays out. */
+char *kernel_file_place(const char *path)
+{
+	if (has_prefix(path, "boot/vmlinuz-"))
+		return strdup("boot/vmlinuz");
+	if (has_prefix(path, "boot/config-"))
+		return strdup("boot/config");
+	if (has_prefix(path, "usr/lib/modules/"))
+		path += strlen("usr/");
+	if (!has_prefix(path, "lib/modules/"))
+		return NULL;
+	return strdup(path);
+}
+
+/* modules.dep and its kin. depmod of some distributions looks below usr/. */
+static int run_depmod(const char *folder, const char *version, struct error **err)
+{
+	const char *argv[] = { "depmod", "-b", folder, version, NULL };
+	static const char *const programs[] = { "/usr/sbin/depmod", "/sbin/depmod",
+						"/usr/bin/depmod" };
+	_cleanup_free_ char *usr = NULL;
+	_cleanup_free_ char *link = NULL;
+	int status = -1;
+	pid_t child;
+
+	if (asprintf(&usr, "%s/usr", folder) < 0 || asprintf(&link, "%s/usr/lib", folder) < 0 ||
+	    mkdir(usr, 0755) < 0 || symlink("../lib", link) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot list the kernel's modules in %s",
+				   folder);
+	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++) {
+		if (posix_spawn(&child, programs[i], NULL, NULL, (char *const *)argv, environ) != 0)
+			continue;
+		if (RETRY_ON_EINTR(waitpid(child, &status, 0)) == child && status == 0)
+			return 0;
+		return error_set(err, ERR_SYSTEM,
+				 "cannot list the kernel's modules in %s: depmod "
+				 "failed",
+				 folder);
+	}
+	return error_set(err, ERR_HOST,
+			 "cannot list the kernel's modules: depmod is not there; "
+			 "run: apt install kmod");
+}
+
+/* Nothing but directories and files of our own, each with one name: what comes after, depmod above
+ * all, writes in there, and a link would lead it elsewhere. DIRECTORY is taken over. */
+static int check_plain(int directory, int depth, struct error **err)
+{
+	DIR *list = depth < DEPTH_MAX ? fdopendir(directory) : NULL;
+	int r = 0;
+
+	if (!list) {
+		closep(&directory);
+		return error_set(err, ERR_INPUT, "a kernel package cannot be listed");
+	}
+	for (const struct dirent *entry; r == 0 && (entry = readdir(list));) {
+		_cleanup_close_ int below = -1;
+		struct stat st;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (fstatat(dirfd(list), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    st.st_uid != geteuid() || (st.st_mode & (S_ISUID | S_ISGID)) ||
+		    (!S_ISDIR(st.st_mode) && (!S_ISREG(st.st_mode) || st.st_nlink != 1)))
+			r = error_set(err, ERR_INPUT, "a kernel package has a strange file");
+		else if (S_ISDIR(st.st_mode)) {
+			below = openat(dirfd(list), entry->d_name,
+				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			r = check_plain(steal_fd(&below), depth + 1, err);
+		}
+	}
+	closedir(list);
+	return r;
+}
+
+/* Has every package of VERSION unpacked into STAGING, which is complete then. FD is open on it. */
+static int fill(struct fetch *f, const char *version, int fd, const char *staging,
+		struct error **err)
+{
+	const struct package_set *set = packages_set(f);
+
+	for (size_t i = 0; i < set->package_count; i++) {
+		const char *has = package_version(set->packages[i].name);
+
+		if (has && strcmp(has, version) == 0 && packages_unpack(f, i, err) < 0)
+			return -1;
+	}
+	packages_settle(f);
+	if (check_plain(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0, err) < 0)
+		return -1;
+	if (faccessat(fd, "boot/vmlinuz", R_OK, 0) < 0)
+		return error_set(err, ERR_INPUT, "the packages of Linux %s hold no kernel",
+				 version);
+	if (run_depmod(staging, version, err) < 0)
+		return -1;
+	return sums_write(fd, NULL, err);
+}
+
+/* What killed runs left, and what was replaced while a run had it. Only who has the lock makes any.
+ */
+static void sweep(int kernels)
+{
+	int fd = openat(kernels, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (!folder) {
+		closep(&fd);
+		return;
+	}
+	for (struct dirent *entry; (entry = readdir(folder));)
+		if (has_prefix(entry->d_name, ".new-") || has_prefix(entry->d_name, ".link-"))
+			folder_discard(kernels, entry->d_name);
+	closedir(folder);
+}
+
+/* Where a kernel is made: beside the others, under a name that sweep() knows. */
+struct staging {
+	int kernels; /* open on PARENT; the caller's */
+	const char *parent;
+	char *path;
+	int fd;
+};
+
+static int staging_make(struct staging *staging, struct error **err)
+{
+	if (asprintf(&staging->path, "%s/.new-XXXXXX", staging->parent) < 0) {
+		staging->path = NULL;
+		return error_set(err, ERR_SPACE, "out of memory");
+	}
+	if (!mkdtemp(staging->path)) {
+		error_errno(err, ERR_SYSTEM, "cannot make a folder in %s", staging->parent);
+		free(staging->path);
+		staging->path = NULL;
+		return -1;
+	}
+	staging->fd = open(staging->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return staging->fd < 0 ? error_errno(err, ERR_SYSTEM, "cannot open %s", staging->path) : 0;
+}
+
+static const char *staging_name(const struct staging *staging)
+{
+	return strrchr(staging->path, '/') + 1;
+}
+
+static void staging_clear(struct staging *staging)
+{
+	closep(&staging->fd);
+	if (staging->path)
+		folder_discard(staging->kernels, staging_name(staging));
+	free(staging->path);
+}
+
+/* Makes kernels/NAME whole or not at all, in place of one that is damaged. */
+static int install(struct fetch *f, const char *version, const char *name,
+		   const struct staging *staging, struct error **err)
+{
+	if (fill(f, version, staging->fd, staging->path, err) < 0)
+		return -1;
+	if (folder_publish(staging->kernels, staging_name(staging), name) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make %s/%s", staging->parent, name);
+	return 0;
+}
+
+/* Makes the link kernels/SUITE-ARCH lead to NAME, in one step. */
+static int point(int kernels, const char *link, const char *name, struct error **err)
+{
+	_cleanup_free_ char *temporary = NULL;
+
+	if (asprintf(&temporary, ".link-%d", (int)getpid()) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot record the kernel");
+	unlinkat(kernels, temporary, 0);
+	if (symlinkat(name, kernels, temporary) < 0 ||
+	    renameat(kernels, temporary, kernels, link) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot record the kernel as %s", link);
+	return 0;
+}
+
+/* What was signed with other keys is not taken for the distribution's: "", or "-" and a hash. */
+static int name_keys(const char *keyring, char keys[static KEYS_SIZE], struct error **err)
+{
+	_cleanup_close_ int fd = -1;
+	uint8_t sum[SHA256_LEN];
+
+	keys[0] = '\0';
+	if (!keyring)
+		return 0;
+	fd = open(keyring, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, ERR_INPUT, "cannot open the keyring %s", keyring);
+	if (file_sha256(fd, sum, err) < 0)
+		return -1;
+	keys[0] = '-';
+	sha256_to_hex(sum, keys + 1);
+	return 0;
+}
+
+/* "6.1.0-56-amd64_6.1.192-2": a kernel can change without its version doing so. */
+static char *folder_name(const struct package *image, const char *keys)
+{
+	char *name;
+
+	if (asprintf(&name, "%s_%s%s", package_version(image->name), image->version, keys) < 0)
+		return NULL;
+	for (char *p = name; *p; p++)
+		if (*p == ':' || *p == '/')
+			*p = '_';
+	return name;
+}
+
+/* All of kernels/NAME, or what the link NAME leads to, is what it was; what is booted is read, not
+ * only looked at. */
+static int check(int kernels, const char *name, struct error **err)
+{
+	_cleanup_close_ int fd = openat(kernels, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_errno(err, ERR_MISSING, "cannot open the kernel %s", name);
+	return sums_check(fd, NULL, err) < 0 ? -1 : sums_verify_file(fd, "boot/vmlinuz", err);
+}
+
+/* All that fetch() and what it calls are about. */
+struct errand {
+	const struct manifest *manifest;
+	const char *keyring, *keys; /* see name_keys() */
+	const char *link;	    /* in KERNELS */
+	struct helper *helper;
+	struct progress *progress;
+	int kernels;
+	const char *parent; /* KERNELS is open on it */
+};
+
+/* What is asked for, and the kernel that it comes to. */
+struct selection {
+	char *meta, *extra; /* packages */
+	const char *packages[2], *optional[2];
+	struct wanted wanted;
+	char *version, *name; /* of the kernel, and of its directory */
+};
+
+static void selection_clear(struct selection *s)
+{
+	free(s->meta);
+	free(s->extra);
+	free(s->version);
+	free(s->name);
+}
+
+/* Has the packages chosen, and names the kernel among them. */
+static int select_kernel(const struct errand *e, struct fetch *f, struct selection *s,
+			 struct error **err)
+{
+	const struct package *image;
+
+	if (packages_choose(f, BASE_NONE, &s->wanted, err) < 0)
+		return error_wrap(err, "cannot fetch the kernel of %s", e->manifest->suite);
+	image = find_image(packages_set(f));
+	if (!image)
+		return error_set(err, ERR_INPUT, "%s of %s brings no kernel", s->meta,
+				 e->manifest->suite);
+	free(s->version);
+	free(s->name);
+	s->version = strdup(package_version(image->name));
+	s->name = folder_name(image, e->keys);
+	return s->version && s->name ? 0 : error_set(err, ERR_SPACE, "out of memory");
+}
+
+/* Ubuntu keeps a part of the modules (some filesystems among them) in a package that only the
+ * variants with all firmware depend on. A release that has no such package is left as it is. */
+static int select_extra(const struct errand *e, struct fetch *f, struct selection *s,
+			struct error **err)
+{
+	_cleanup_error_ struct error *ignored = NULL;
+
+	if (asprintf(&s->extra, "linux-modules-extra-%s", s->version) < 0) {
+		s->extra = NULL;
+		return error_set(err, ERR_SPACE, "out of memory");
+	}
+	s->optional[0] = s->extra;
+	if (select_kernel(e, f, s, &ignored) == 0)
+		return 0;
+	s->optional[0] = NULL;
+	return select_kernel(e, f, s, err);
+}
+
+/* Who talked to the mirror does not say what kernel is booted: a process that never did chooses
+ * again, from the signed release file down, and unpacks what it has hashed itself. */
+static int unpack_again(const struct errand *e, struct fetch *f, struct selection *s,
+			const struct staging *staging, struct error **err)
+{
+	_cleanup_free_ char *name = STEAL_PTR(s->name);
+
+	if (packages_offline(f, staging->path, err) < 0 || select_kernel(e, f, s, err) < 0 ||
+	    packages_download(f, NULL, NULL, err) < 0)
+		return -1;
+	if (strcmp(s->name, name) != 0)
+		return error_set(err, ERR_TRUST,
+				 "the mirror's package lists name the kernel %s, not %s", s->name,
+				 name);
+	return install(f, s->version, s->name, staging, err);
+}
+
+/* Downloads what was chosen, and unpacks it. */
+static int bring(const struct errand *e, struct fetch *f, struct selection *s, struct error **err)
+{
+	_cleanup_(staging_clear) struct staging staging = { e->kernels, e->parent, NULL, -1 };
+
+	progress_stage(e->progress, "Downloading packages of the kernel");
+	if (packages_download(f, NULL, NULL, err) < 0)
+		return error_wrap(err, "cannot fetch the kernel of %s", e->manifest->suite);
+	progress_stage(e->progress, "Unpacking the kernel");
+	return staging_make(&staging, err) < 0 ? -1 : unpack_again(e, f, s, &staging, err);
+}
+
+static int fetch(const struct errand *e, struct error **err)
+{
+	bool ubuntu = e->manifest->distribution && strcmp(e->manifest->distribution, "Ubuntu") == 0;
+	const struct source source = { .suite = e->manifest->suite,
+				       .arch = e->manifest->arch,
+				       .mirror = e->manifest->mirror,
+				       .keyring = e->keyring,
+				       .purpose = "the kernel" };
+	_cleanup_(selection_clear) struct selection s = { .meta = NULL };
+	_cleanup_(packages_close) struct fetch *f = NULL;
+
+	if (asprintf(&s.meta, "linux-image-%s", ubuntu ? "virtual" : e->manifest->arch) < 0) {
+		s.meta = NULL;
+		return error_set(err, ERR_SPACE, "out of memory");
+	}
+	s.packages[0] = s.meta;
+	s.wanted = (struct wanted){ s.packages, s.optional };
+	if (packages_open(&source, e->helper, e->progress, &f, err) < 0)
+		return error_wrap(err, "cannot fetch the kernel of %s", e->manifest->suite);
+	if (select_kernel(e, f, &s, err) < 0)
+		return -1;
+	if (check(e->kernels, s.name, NULL) < 0 &&
+	    ((ubuntu && select_extra(e, f, &s, err) < 0) || bring(e, f, &s, err) < 0))
+		return -1;
+	return point(e->kernels, e->link, s.name, err);
+}
+
+static bool is_fresh(int kernels, const char *link)
+{
+	struct stat st;
+
+	return fstatat(kernels, link, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       time(NULL) - st.st_mtime < FRESH_SECONDS;
+}
+
+/* Whether the kernel in the cache can be used, and (FRESH) without asking the mirror. */
+static bool look(int kernels, const char *link, struct progress *progress, bool *fresh)
+{
+	_cleanup_error_ struct error *why = NULL;
+	bool whole = check(kernels, link, &why) == 0;
+
+	*fresh = whole && is_fresh(kernels, link);
+	if (why && why->code == ERR_TRUST)
+		progress_note(progress, "not using the kernel in the cache, which is damaged: %s",
+			      why->message);
+	return whole;
+}
+
+int kernel_distribution(const struct manifest *manifest, const char *keyring, struct helper *helper,
+			struct progress *progress, struct kernel **out, struct error **err)
+{
+	_cleanup_free_ char *parent = cache_path("kernels", err);
+	_cleanup_free_ char *link = NULL;
+	_cleanup_free_ char *folder = NULL;
+	_cleanup_free_ char *image = NULL;
+	_cleanup_error_ struct error *why = NULL;
+	_cleanup_close_ int kernels = -1;
+	struct errand errand;
+	char keys[KEYS_SIZE];
+	bool whole, fresh;
+
+	if (!parent)
+		return -1;
+	kernels = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (kernels < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", parent);
+	if (name_keys(keyring, keys, err) < 0)
+		return -1;
+	if (asprintf(&link, "%s-%s%s", manifest->suite, manifest->arch, keys) < 0 ||
+	    asprintf(&folder, "%s/%s", parent, link) < 0 ||
+	    asprintf(&image, "%s/boot/vmlinuz", folder) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot fetch a kernel");
+	/* Two runs at once: the second waits, and finds what the first has made. */
+	if (flock(kernels, LOCK_EX) < 0)
+		return error_errno(err, ERR_INTERRUPTED, "cannot lock %s", parent);
+	sweep(kernels);
+	whole = look(kernels, link, progress, &fresh);
+	if (!fresh) {
+		errand = (struct errand){ manifest, keyring,  keys,    link,
+					  helper,   progress, kernels, parent };
+		if (fetch(&errand, &why) < 0) {
+			if (why->code != ERR_NETWORK || !whole) {
+				*err = STEAL_PTR(why);
+				return -1;
+			}
+			progress_note(progress, "using the kernel fetched earlier: %s",
+				      why->message);
+		}
+	}
+	progress_end(progress);
+	cache_touch(folder);
+	cache_hold(folder);
+	return kernel_open(image, out, err);
+}

@@ -1,0 +1,337 @@
+#include "frontend/vm/layout.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "frontend/vm/hypervisor.h"
+#include "frontend/cli/paths.h"
+#include "frontend/vm/sealed_root.h"
+
+int mount_attributes(const char *path, unsigned int flags, uint64_t set, uint64_t clear)
+{
+	struct mount_attr attr = { .attr_set = set, .attr_clr = clear };
+
+	return (int)syscall(SYS_mount_setattr, AT_FDCWD, path, flags, &attr, sizeof(attr));
+}
+
+int bind_at(int fd, const char *target, struct error **err)
+{
+	char source[64];
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot prepare %s", target);
+	if (S_ISDIR(st.st_mode)) {
+		if (mkdir(target, 0755) < 0 && errno != EEXIST)
+			return error_errno(err, ERR_SYSTEM, "cannot make %s", target);
+	} else {
+		_cleanup_close_ int made = open(target, O_CREAT | O_RDONLY | O_CLOEXEC, 0644);
+
+		if (made < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot make %s", target);
+	}
+	snprintf(source, sizeof(source), "/proc/self/fd/%d", fd);
+	if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot mount %s", target);
+	return 0;
+}
+
+static int open_source(const char *path, int *fd, struct error **err)
+{
+	*fd = -1;
+	if (!path)
+		return 0;
+	*fd = open(path, O_PATH | O_CLOEXEC);
+	if (*fd < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", path);
+	return 0;
+}
+
+/* Where a sparse file on disk goes. */
+static const char *temporary_folder(void)
+{
+	const char *folder = getenv("TMPDIR");
+
+	return folder && *folder == '/' ? folder : "/var/tmp";
+}
+
+static int open_sources(const struct vm_config *config, struct layout_sources *s,
+			struct error **err)
+{
+	_cleanup_free_ char *init = NULL;
+	bool tree = config->root.kind == VM_ROOT_TREE;
+
+	/* Descriptors, of which none is open. */
+	memset(s, -1, sizeof(*s));
+	/* vng has the kernel start /bin/sh, which is ours where the root is an image. */
+	if (config->root.kind == VM_ROOT_IMAGE && !(init = paths_data("guest/init.sh", err)))
+		return -1;
+	if (open_source(init, &s->init, err) < 0 ||
+	    open_source(tree ? config->root.path : NULL, &s->root, err) < 0 ||
+	    open_source(config->kernel->image, &s->kernel, err) < 0 ||
+	    open_source(config->kernel->modules, &s->modules, err) < 0 ||
+	    open_source(config->kernel->build, &s->build, err) < 0)
+		return -1;
+	for (size_t i = 0; i < config->share_count; i++)
+		if (open_source(config->shares[i].host, &s->shares[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < config->disk_count; i++) {
+		const struct vm_disk *disk = &config->disks[i];
+		const char *path = disk->path || disk->memory ? disk->path : temporary_folder();
+
+		if (open_source(path, &s->disks[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+bool layout_has_modules(const struct vm_config *config, const struct layout_sources *s)
+{
+	return config->kernel->version && (s->modules >= 0 || s->build >= 0);
+}
+
+/* A kernel's build folder has modules where their sources are. This makes of it what a kernel that
+ * is installed has: the build folder itself as `kernel`, and the lists that depmod makes. */
+static int index_build(const struct vm_config *config, const char *folder, struct error **err)
+{
+	static const char *const lists[] = { "modules.order", "modules.builtin",
+					     "modules.builtin.modinfo" };
+	pid_t child;
+	int status;
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		_cleanup_free_ char *from = NULL;
+		_cleanup_free_ char *to = NULL;
+
+		if (asprintf(&from, "kernel/%s", lists[i]) < 0 ||
+		    asprintf(&to, "%s/%s", folder, lists[i]) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot prepare the kernel's modules");
+		if (symlink(from, to) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot make %s", to);
+	}
+	child = fork();
+	if (child == 0) {
+		execlp("depmod", "depmod", "-b", VM_FOLDER "/kernel", config->kernel->version,
+		       (char *)NULL);
+		execl("/sbin/depmod", "depmod", "-b", VM_FOLDER "/kernel", config->kernel->version,
+		      (char *)NULL);
+		_exit(127);
+	}
+	if (child < 0 || RETRY_ON_EINTR(waitpid(child, &status, 0)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot start depmod");
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		return error_set(err, ERR_HOST,
+				 "cannot list the modules of %s: depmod failed; it is in the "
+				 "package kmod",
+				 config->kernel->build);
+	return 0;
+}
+
+static int place_kernel(const struct vm_config *config, const struct layout_sources *s,
+			struct error **err)
+{
+	_cleanup_free_ char *folder = NULL;
+	_cleanup_free_ char *kernel = NULL;
+
+	if (mkdir(VM_FOLDER "/kernel", 0755) < 0 || mkdir(VM_FOLDER "/kernel/boot", 0755) < 0 ||
+	    mkdir(VM_FOLDER "/kernel/lib", 0755) < 0 || mkdir(MODULES, 0755) < 0 ||
+	    mkdir(VM_FOLDER "/kernel/usr", 0755) < 0 ||
+	    symlink("../lib", VM_FOLDER "/kernel/usr/lib") < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make " VM_FOLDER "/kernel");
+	if (bind_at(s->kernel, VM_IMAGE, err) < 0)
+		return -1;
+	if (!layout_has_modules(config, s))
+		return 0;
+	if (asprintf(&folder, MODULES "/%s", config->kernel->version) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot prepare the kernel's modules");
+	if (s->modules >= 0)
+		return bind_at(s->modules, folder, err);
+	if (mkdir(folder, 0755) < 0 || asprintf(&kernel, "%s/kernel", folder) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make %s", folder);
+	if (bind_at(s->build, kernel, err) < 0)
+		return -1;
+	return index_build(config, folder, err);
+}
+
+/* FIFOs and temporary files belong to vng, which is not root here. */
+static int place_channels(uid_t owner, struct error **err)
+{
+	static const char *const fifos[] = { VM_FOLDER "/console", VM_FOLDER "/status",
+					     VM_FOLDER "/" VM_TERMINAL_IN,
+					     VM_FOLDER "/" VM_TERMINAL_OUT };
+
+	for (size_t i = 0; i < sizeof(fifos) / sizeof(*fifos); i++)
+		if (mkfifo(fifos[i], 0600) < 0 || chown(fifos[i], owner, owner) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot make %s", fifos[i]);
+	if (mkdir(VM_FOLDER "/tmp", 0700) < 0 || chown(VM_FOLDER "/tmp", owner, owner) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make " VM_FOLDER "/tmp");
+	return 0;
+}
+
+/* Opens NAME in FOLDER through a mount of its own that has no place anywhere: it stays writable
+ * when the host's become read-only, and shows nothing else of its folder. */
+static int open_detached(int source, const char *path, int flags, struct error **err)
+{
+	struct stat st;
+	int fd;
+
+	if (bind_at(source, VM_FOLDER "/scratch", err) < 0)
+		return -1;
+	fd = open(VM_FOLDER "/scratch", flags | O_CLOEXEC, 0600);
+	if (fd < 0)
+		error_errno(err, ERR_SYSTEM, "cannot open a disk of the VM: %s", path);
+	if (umount2(VM_FOLDER "/scratch", MNT_DETACH) < 0 && fd >= 0) {
+		closep(&fd);
+		return error_errno(err, ERR_SYSTEM, "cannot detach %s", path);
+	}
+	/* A folder or a file, which the next disk may not be. */
+	if (lstat(VM_FOLDER "/scratch", &st) == 0)
+		(S_ISDIR(st.st_mode) ? rmdir : unlink)(VM_FOLDER "/scratch");
+	return fd;
+}
+
+/* Sparse files without a name, so that there is nothing to leave behind. FOLDER: -1 for memory. */
+static int make_sparse(const struct vm_disk *disk, int folder, uid_t owner, struct error **err)
+{
+	const char *path = disk->memory ? VM_FOLDER : temporary_folder();
+	_cleanup_close_ int source = disk->memory ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)
+						  : fcntl(folder, F_DUPFD_CLOEXEC, 3);
+	_cleanup_close_ int fd = -1;
+
+	if (source < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a disk in %s", path);
+	fd = open_detached(source, path, O_TMPFILE | O_RDWR, err);
+	if (fd < 0)
+		return -1;
+	if (ftruncate(fd, (off_t)disk->size) < 0 || fchown(fd, owner, owner) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a disk of %llu bytes in %s",
+				   (unsigned long long)disk->size, path);
+	return steal_fd(&fd);
+}
+
+static int open_disks(const struct vm_config *config, const struct layout_sources *s, uid_t owner,
+		      int *disks, struct error **err)
+{
+	for (size_t i = 0; i < config->disk_count; i++) {
+		const struct vm_disk *disk = &config->disks[i];
+
+		disks[i] = disk->path ? open_detached(s->disks[i], disk->path,
+						      disk->read_only ? O_RDONLY : O_RDWR, err)
+				      : make_sparse(disk, s->disks[i], owner, err);
+		if (disks[i] < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* vng wants the guest's path of a shared folder to be there on the host too. Sealed, only the root
+ * of its own and the private folder can be written to here; unsealed, the latter may have covered
+ * it. */
+static void make_share_path(const struct vm_config *config, const char *path)
+{
+	_cleanup_free_ char *copy = NULL;
+
+	if (config->unsealed && strncmp(path, VM_FOLDER "/", strlen(VM_FOLDER "/")) != 0)
+		return;
+	copy = strdup(path);
+	for (char *slash = copy ? strchr(copy + 1, '/') : NULL; slash;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(copy, 0755);
+		*slash = '/';
+	}
+	if (copy)
+		mkdir(copy, 0755);
+}
+
+/* Where the host is in sight and qemu may make UNIX sockets, those of the user's session and of the
+ * system are covered: see vm_filter.h. */
+static int hide_sockets(struct error **err)
+{
+	static const char *const folders[] = { "/run", "/tmp" };
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
+		if (mount("rootlet", folders[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+			  "mode=0755") < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot cover %s for the VM",
+					   folders[i]);
+	return 0;
+}
+
+/* qemu faces a guest that may be hostile: of the host it can write what the VM is meant to write.
+ */
+static int seal(const struct vm_config *config, struct error **err)
+{
+	if (!config->unsealed && sealed_root_close(config->kvm, err) < 0)
+		return -1;
+	if (config->unsealed && mount_attributes("/", AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0) < 0)
+		return error_errno(err, ERR_HOST, "cannot make the host read-only for the VM");
+	if (mount_attributes(VM_FOLDER, 0, 0, MOUNT_ATTR_RDONLY) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write to " VM_FOLDER);
+	for (size_t i = 0; i < config->share_count; i++) {
+		char path[64];
+
+		if (config->shares[i].read_only)
+			continue;
+		snprintf(path, sizeof(path), VM_FOLDER "/share%zu", i);
+		if (mount_attributes(path, 0, 0, MOUNT_ATTR_RDONLY) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot share %s",
+					   config->shares[i].host);
+	}
+	return 0;
+}
+
+static void close_sources(const struct vm_config *config, struct layout_sources *s)
+{
+	closep(&s->root);
+	closep(&s->init);
+	closep(&s->kernel);
+	closep(&s->modules);
+	closep(&s->build);
+	for (size_t i = 0; i < config->disk_count; i++)
+		closep(&s->disks[i]);
+	for (size_t i = 0; i < config->share_count; i++)
+		closep(&s->shares[i]);
+}
+
+static int place_shares(const struct vm_config *config, const struct layout_sources *s,
+			struct error **err)
+{
+	for (size_t i = 0; i < config->share_count; i++) {
+		char target[64];
+
+		make_share_path(config, config->shares[i].guest);
+		snprintf(target, sizeof(target), VM_FOLDER "/share%zu", i);
+		if (bind_at(s->shares[i], target, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int layout_make(const struct vm_config *config, const struct vng_places *places, uid_t owner,
+		int *disks, struct error **err)
+{
+	struct layout_sources s;
+
+	/* What happens here must not show on the host, nor the other way round. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot set the VM's mounts apart");
+	if (open_sources(config, &s, err) < 0)
+		return -1;
+	if (!config->unsealed && sealed_root_enter(config, places, owner, err) < 0)
+		return -1;
+	if (mount("rootlet", VM_FOLDER, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot mount " VM_FOLDER);
+	if (open_disks(config, &s, owner, disks, err) < 0 || place_kernel(config, &s, err) < 0 ||
+	    layout_root(config, &s, err) < 0 || place_channels(owner, err) < 0 ||
+	    place_shares(config, &s, err) < 0)
+		return -1;
+	close_sources(config, &s);
+	if (config->unsealed && config->root.virtiofs && hide_sockets(err) < 0)
+		return -1;
+	return seal(config, err);
+}

@@ -1,0 +1,250 @@
+#include "frontend/vm/layout.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "frontend/archive/decompress.h"
+#include "frontend/vm/hypervisor.h"
+#include "frontend/vm/kernel_features.h"
+#include "frontend/vm/vng.h"
+#include "lib/write_all.h"
+
+#define LAYER VM_FOLDER "/layer"
+#define MODULE_MOST ((size_t)256 << 20)
+
+static int write_file(const char *path, const char *data, size_t size, mode_t mode,
+		      struct error **err)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+	if (fd < 0 || write_all(fd, data, size) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write %s", path);
+	return 0;
+}
+
+static int write_command(const struct vm_config *config, const char *path, struct error **err)
+{
+	return write_file(path, config->script, strlen(config->script), 0644, err);
+}
+
+/* --- a rootfs ------------------------------------------------------------------------------- */
+
+/* Makes PATH ("usr/lib/x") in the layer. A folder that the tree has too gets the tree's owner and
+ * mode, because the layer's are the ones that show. */
+static int layer_folder(int tree, const char *path, struct error **err)
+{
+	_cleanup_close_ int below = open(LAYER, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int original = RETRY_ON_EINTR(fcntl(tree, F_DUPFD_CLOEXEC, 3));
+	_cleanup_free_ char *copy = strdup(path);
+	char *state = NULL;
+
+	if (below < 0 || !copy)
+		return error_errno(err, ERR_SYSTEM, "cannot make /%s for the guest", path);
+	for (char *name = strtok_r(copy, "/", &state); name; name = strtok_r(NULL, "/", &state)) {
+		struct stat st = { .st_mode = 0755 };
+		int next;
+
+		/* What a link of the tree's leads to is in the guest under that name already. */
+		if (fstatat(original, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+			return 0;
+		st = (struct stat){ .st_mode = 0755 };
+		next = openat(original, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		closep(&original);
+		original = next;
+		if (original >= 0)
+			fstat(original, &st);
+		if (mkdirat(below, name, 0755) < 0 && errno != EEXIST)
+			return error_errno(err, ERR_SYSTEM, "cannot make /%s for the guest", path);
+		if (fchownat(below, name, st.st_uid, st.st_gid, 0) < 0 ||
+		    fchmodat(below, name, st.st_mode & 07777, 0) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot make /%s for the guest", path);
+		next = openat(below, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		closep(&below);
+		below = next;
+	}
+	return 0;
+}
+
+/* Where this tree looks for modules: /lib is a folder in trees without a merged /usr. */
+static const char *modules_folder(int tree)
+{
+	struct stat st;
+
+	if (fstatat(tree, "lib", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+		return "lib/modules";
+	return "usr/lib/modules";
+}
+
+static int fill_layer(const struct vm_config *config, const struct layout_sources *s,
+		      struct error **err)
+{
+	_cleanup_free_ char *modules = NULL;
+
+	if (mkdir(LAYER, 0755) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make " LAYER);
+	if (layer_folder(s->root, "usr/lib/rootlet", err) < 0)
+		return -1;
+	if (write_command(config, LAYER "/" VNG_GUEST_SCRIPT, err) < 0)
+		return -1;
+	for (size_t i = 0; i < config->share_count; i++)
+		if (layer_folder(s->root, config->shares[i].guest, err) < 0)
+			return -1;
+	if (!layout_has_modules(config, s))
+		return 0;
+	if (asprintf(&modules, "%s/%s", modules_folder(s->root), config->kernel->version) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot prepare the kernel's modules");
+	return layer_folder(s->root, modules, err);
+}
+
+/* The tree under the layer, and the modules on their mount point in it. */
+static int place_tree(const struct vm_config *config, const struct layout_sources *s,
+		      struct error **err)
+{
+	_cleanup_free_ char *from = NULL;
+	_cleanup_free_ char *to = NULL;
+
+	if (fill_layer(config, s, err) < 0 || bind_at(s->root, VM_FOLDER "/tree", err) < 0)
+		return -1;
+	if (mkdir(VM_TREE, 0755) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make " VM_TREE);
+	if (mount("rootlet", VM_TREE, "overlay", MS_RDONLY,
+		  "lowerdir=" LAYER ":" VM_FOLDER "/tree") < 0)
+		return error_errno(err, ERR_HOST,
+				   "cannot put an overlay on %s (Linux 5.11 and newer lets a user "
+				   "namespace do that)",
+				   config->root.path);
+	if (!layout_has_modules(config, s))
+		return 0;
+	if (asprintf(&from, MODULES "/%s", config->kernel->version) < 0 ||
+	    asprintf(&to, VM_TREE "/%s/%s", modules_folder(s->root), config->kernel->version) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot prepare the kernel's modules");
+	if (mount(from, to, NULL, MS_BIND | MS_REC, NULL) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot mount %s", to);
+	return 0;
+}
+
+/* --- an image ------------------------------------------------------------------------------- */
+
+/* What the image root needs before it is there, besides its filesystem's, and what the command's
+ * standard streams need: the rootfs may have no udev to load that. crc32c_generic:
+ * libcrc32c, which erofs and ext4 use, asks for it by an alias ("softdep"), and there is no
+ * modprobe to answer. */
+static const char *const root_modules[] = { "virtio_pci",    "virtio_blk", "virtio_console",
+					    "overlay",	     "9p",	   "9pnet_virtio",
+					    "crc32c_generic" };
+
+/* Decompressed and numbered, since the guest has nothing but insmod for them. A module that is not
+ * there is built in, or the guest says that it is missing. */
+static int place_modules(const struct vm_config *config, struct error **err)
+{
+	_cleanup_free_ char *folder = NULL;
+	char **list = NULL;
+	size_t count = 0;
+	int result = 0;
+
+	if (asprintf(&folder, MODULES "/%s", config->kernel->version) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot prepare the kernel's modules");
+	for (size_t i = 0; i < sizeof(root_modules) / sizeof(*root_modules); i++)
+		modules_needed(folder, root_modules[i], &list, &count);
+	modules_needed(folder, config->root.fstype, &list, &count);
+	for (size_t i = 0; i < count && result == 0; i++) {
+		_cleanup_free_ char *from = NULL;
+		_cleanup_free_ char *data = NULL;
+		_cleanup_close_ int fd = -1;
+		char to[sizeof(VM_TREE) + 48];
+		size_t size;
+
+		snprintf(to, sizeof(to), VM_TREE "/rootlet/modules/%03zu.ko", i);
+		if (asprintf(&from, "%s/%s", folder, list[i]) < 0 ||
+		    (fd = open(from, O_RDONLY | O_CLOEXEC)) < 0)
+			result = error_errno(err, ERR_SYSTEM, "cannot read the module %s", list[i]);
+		else if (!(data = decompress(fd, MODULE_MOST, &size, err)))
+			result = error_wrap(err, "module %s", list[i]);
+		else
+			result = write_file(to, data, size, 0644, err);
+	}
+	for (size_t i = 0; i < count; i++)
+		free(list[i]);
+	free(list);
+	return result;
+}
+
+/* Where Debian, Fedora and others put a busybox that needs no library. */
+static int place_busybox(struct error **err)
+{
+	static const char *const places[] = { "/bin/busybox", "/usr/bin/busybox",
+					      "/usr/lib/busybox/busybox-static",
+					      "/usr/bin/busybox-static", "/sbin/busybox" };
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		_cleanup_close_ int fd = open(places[i], O_PATH | O_CLOEXEC);
+
+		if (fd >= 0)
+			return bind_at(fd, VM_TREE "/bin/busybox", err);
+	}
+	return error_set(err, ERR_HOST,
+			 "cannot boot from an image: there is no busybox for the guest's first "
+			 "steps; run: apt install busybox-static");
+}
+
+static int write_settings(const struct vm_config *config, struct error **err)
+{
+	_cleanup_free_ char *settings = NULL;
+	_cleanup_free_ char *shares = NULL;
+	size_t size;
+	FILE *out = open_memstream(&shares, &size);
+
+	if (!out)
+		return error_errno(err, ERR_SYSTEM, "cannot prepare the guest");
+	for (size_t i = 0; i < config->share_count; i++)
+		fprintf(out, "virtme.initmount%zu %s\n", i, config->shares[i].guest);
+	if (fclose(out) != 0 || asprintf(&settings, "fstype=%s\n", config->root.fstype) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot prepare the guest");
+	if (write_file(VM_TREE "/rootlet/shares", shares, strlen(shares), 0644, err) < 0)
+		return -1;
+	return write_file(VM_TREE "/rootlet/settings", settings, strlen(settings), 0644, err);
+}
+
+/* A root that holds no more than what it takes to get to the image, made in memory. */
+static int place_boot_root(const struct vm_config *config, const struct layout_sources *s,
+			   struct error **err)
+{
+	static const char *const folders[] = { "",	   "/bin",
+					       "/dev",	   "/proc",
+					       "/sys",	   "/run",
+					       "/rootlet", "/rootlet/modules",
+					       "/lib",	   "/lib/modules" };
+	_cleanup_free_ char *from = NULL;
+	_cleanup_free_ char *to = NULL;
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), VM_TREE "%s", folders[i]);
+		if (mkdir(path, 0755) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot make %s", path);
+	}
+	if (place_busybox(err) < 0 || bind_at(s->init, VM_TREE "/bin/sh", err) < 0 ||
+	    write_settings(config, err) < 0 ||
+	    write_command(config, VM_TREE "/rootlet/command", err) < 0)
+		return -1;
+	if (!layout_has_modules(config, s))
+		return 0;
+	if (place_modules(config, err) < 0)
+		return -1;
+	if (asprintf(&from, MODULES "/%s", config->kernel->version) < 0 ||
+	    asprintf(&to, VM_TREE "/lib/modules/%s", config->kernel->version) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot prepare the kernel's modules");
+	if (mkdir(to, 0755) < 0 || mount(from, to, NULL, MS_BIND | MS_REC, NULL) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot mount %s", to);
+	return 0;
+}
+
+/* --- all of them ---------------------------------------------------------------------------- */
+
+int layout_root(const struct vm_config *config, const struct layout_sources *s, struct error **err)
+{
+	return (config->root.kind == VM_ROOT_TREE ? place_tree : place_boot_root)(config, s, err);
+}

@@ -1,0 +1,162 @@
+#include "frontend/vm/vm_filter.h"
+
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#ifdef __x86_64__
+#define NATIVE_ARCH AUDIT_ARCH_X86_64
+#else
+#define NATIVE_ARCH AUDIT_ARCH_AARCH64
+#endif
+
+/* Since Linux 6.6; the same number on all architectures. */
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452
+#endif
+
+/* Numbers from here on are x32's: the same calls again. Source: asm/unistd.h. */
+#define X32_FIRST 0x40000000
+
+#define ELEVATING (S_ISUID | S_ISGID)
+/* O_TMPFILE has O_DIRECTORY's bit, too, which alone creates nothing. */
+#define CREATING (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))
+/* CLONE_NEWTIME lies in the byte that clone() has its signal in. */
+#define NAMESPACES                                                                                 \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
+	 CLONE_NEWPID | CLONE_NEWNET)
+
+/* A call is refused if each of its conditions holds. */
+struct rule {
+	int number;
+	uint32_t answer; /* errno */
+	struct condition {
+		unsigned int argument; /* from 1 on; 0: no condition */
+		uint32_t bits; /* any of these is set in its lower half, where all flags are */
+	} conditions[2];
+};
+
+/* systemd's RestrictSUIDSGID refuses the first group. openat2 and clone3 have their flags in
+ * memory, which no filter can read: their callers fall back to the older calls, which it can.
+ * io_uring opens files and makes sockets past any filter. The kernel's keyrings hold tickets and
+ * keys of the caller's session. */
+static const struct rule rules[] = {
+#ifdef SYS_chmod
+	{ SYS_chmod, EPERM, { { 2, ELEVATING } } },
+	{ SYS_creat, EPERM, { { 2, ELEVATING } } },
+	{ SYS_mkdir, EPERM, { { 2, ELEVATING } } },
+	{ SYS_mknod, EPERM, { { 2, ELEVATING } } },
+	{ SYS_open, EPERM, { { 2, CREATING }, { 3, ELEVATING } } },
+#endif
+	{ SYS_fchmod, EPERM, { { 2, ELEVATING } } },
+	{ SYS_fchmodat, EPERM, { { 3, ELEVATING } } },
+	{ SYS_fchmodat2, EPERM, { { 3, ELEVATING } } },
+	{ SYS_mkdirat, EPERM, { { 3, ELEVATING } } },
+	{ SYS_mknodat, EPERM, { { 3, ELEVATING } } },
+	{ SYS_openat, EPERM, { { 3, CREATING }, { 4, ELEVATING } } },
+	{ SYS_openat2, ENOSYS, { { 0 } } },
+	{ SYS_io_uring_setup, EPERM, { { 0 } } },
+
+	{ SYS_unshare, EPERM, { { 1, NAMESPACES | CLONE_NEWTIME } } },
+	{ SYS_clone, EPERM, { { 1, NAMESPACES } } },
+	{ SYS_clone3, ENOSYS, { { 0 } } },
+
+	{ SYS_add_key, EPERM, { { 0 } } },
+	{ SYS_request_key, EPERM, { { 0 } } },
+	{ SYS_keyctl, EPERM, { { 0 } } },
+};
+
+#define RULES (sizeof(rules) / sizeof(*rules))
+#define PROGRAM_MOST (16 + 8 * RULES)
+
+struct program {
+	struct sock_filter line[PROGRAM_MOST];
+	unsigned short length;
+};
+
+static void add_line(struct program *p, struct sock_filter line)
+{
+	if (p->length < PROGRAM_MOST)
+		p->line[p->length++] = line;
+}
+
+/* Little-endian, as both architectures are: the lower half comes first. */
+static void add_load(struct program *p, unsigned int argument)
+{
+	size_t offset = argument ? offsetof(struct seccomp_data, args[argument - 1])
+				 : offsetof(struct seccomp_data, nr);
+
+	add_line(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
+}
+
+static void add_answer(struct program *p, uint32_t answer)
+{
+	add_line(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, answer));
+}
+
+/* The number is loaded when a rule begins, and when it ends without an answer. */
+static void add_rule(struct program *p, const struct rule *rule)
+{
+	size_t conditions = 0;
+	uint8_t rest;
+
+	while (conditions < 2 && rule->conditions[conditions].argument)
+		conditions++;
+	/* What follows the first line: two for each condition, the answer, the number again. */
+	rest = (uint8_t)(2 * conditions + (conditions ? 2 : 1));
+	add_line(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rule->number,
+						 0, rest));
+	for (size_t i = 0; i < conditions; i++) {
+		add_load(p, rule->conditions[i].argument);
+		/* To the line that loads the number, past the answer. */
+		add_line(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K,
+							 rule->conditions[i].bits, 0,
+							 (uint8_t)(2 * (conditions - i - 1) + 1)));
+	}
+	add_answer(p, SECCOMP_RET_ERRNO | rule->answer);
+	if (conditions)
+		add_load(p, 0);
+}
+
+/* A mount that is read-only still lets one talk to the sockets in it. The network is the VM's own
+ * and empty; socketpair() stays. */
+static void add_sockets(struct program *p, bool unix_sockets)
+{
+	add_line(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3));
+	add_load(p, 1);
+	add_line(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+						 unix_sockets ? AF_UNIX : UINT32_MAX, 1, 0));
+	add_answer(p, SECCOMP_RET_ERRNO | EPERM);
+	add_answer(p, SECCOMP_RET_ALLOW);
+}
+
+int vm_filter_install(bool unix_sockets, struct error **err)
+{
+	struct program p = { .length = 0 };
+	struct sock_fprog filter = { .filter = p.line };
+
+	add_line(&p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+						  offsetof(struct seccomp_data, arch)));
+	add_line(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0));
+	add_answer(&p, SECCOMP_RET_KILL_PROCESS);
+	add_load(&p, 0);
+	add_line(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_FIRST, 0, 1));
+	add_answer(&p, SECCOMP_RET_ERRNO | EPERM);
+	for (size_t i = 0; i < RULES; i++)
+		add_rule(&p, &rules[i]);
+	add_sockets(&p, unix_sockets);
+	filter.len = p.length;
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) < 0)
+		return error_errno(err, ERR_HOST,
+				   "cannot filter vng's system calls; the kernel needs "
+				   "CONFIG_SECCOMP_FILTER");
+	return 0;
+}

@@ -1,0 +1,314 @@
+#include "frontend/vm/vng.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "frontend/cli/child.h"
+#include "frontend/vm/hypervisor.h"
+#include "frontend/cli/paths.h"
+#include "frontend/cli/tree.h"
+
+#define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define SCRIPT_MOST 65536
+
+/* A bus has 32 slots, of which vng and the shared folders take one each, from the first on. So
+ * disks lie eight to a slot, in the order in which the guest names them, in slots that nobody else
+ * takes: on a q35 the last one is the chipset's. Source: PCI 3.0, 6.1. */
+#define PCI_FUNCTIONS 8
+#define DISK_SLOT ((size_t)24)
+_Static_assert(DISK_SLOT + VM_DISKS_MAX / PCI_FUNCTIONS <= 31, "the disks have room on the bus");
+
+static void quote(FILE *out, const char *word)
+{
+	fputc('\'', out);
+	for (; *word; word++) {
+		if (*word == '\'')
+			fputs("'\\''", out);
+		else
+			fputc(*word, out);
+	}
+	fputc('\'', out);
+}
+
+/* The lines that frontend/guest/command.sh wants before it. */
+static void write_settings(FILE *out, const struct vm_config *config)
+{
+	fprintf(out, "tree=%s terminal=", config->root.kind == VM_ROOT_TREE ? "1" : "");
+	if (config->terminal) {
+		quote(out, config->terminal->type);
+		fprintf(out, " rows=%u columns=%u", config->terminal->rows,
+			config->terminal->columns);
+	}
+	fputs("\nset --", out);
+	for (char *const *word = config->argv; word && *word; word++) {
+		fputc(' ', out);
+		quote(out, *word);
+	}
+	fputc('\n', out);
+}
+
+char *vng_guest_script(const struct vm_config *config, struct error **err)
+{
+	_cleanup_free_ char *path = paths_data("guest/command.sh", err);
+	_cleanup_free_ char *rest = path ? file_read(path, SCRIPT_MOST, NULL, err) : NULL;
+	char *text = NULL;
+	size_t size;
+	FILE *out = rest ? open_memstream(&text, &size) : NULL;
+
+	if (!rest)
+		return NULL;
+	if (out) {
+		write_settings(out, config);
+		fputs(rest, out);
+	}
+	if (!out || fclose(out) != 0) {
+		free(text);
+		error_set(err, ERR_SPACE, "out of memory");
+		return NULL;
+	}
+	return text;
+}
+
+/* The console and the status line are FIFOs whose readers are the near side: vng sends the console
+ * to /dev/null, and it is made to go to our FIFO instead. The command's terminal is the guest's
+ * /dev/hvc0, on a pair of FIFOs, which qemu finds under the names terminal.in and terminal.out.
+ * Raw is said of the disks, since qemu guards block 0 of an image whose format it had to guess. vng
+ * closes what it inherited before it starts qemu, so qemu opens them through vng's descriptors. */
+static char *qemu_options(const struct vm_config *config, const char *folder, const int *disks)
+{
+	char self[32] = "";
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	/* Not getpid(): unsealed, /proc is the host's, where this process has another number. */
+	if (readlink("/proc/self", self, sizeof(self) - 1) < 0)
+		self[0] = '\0';
+	fputs("--qemu-opts=-no-reboot", out);
+	if (!config->unsealed)
+		fputs(" -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,"
+		      "resourcecontrol=deny",
+		      out);
+	fprintf(out,
+		" -set chardev.console.path=%s/console"
+		" -chardev file,id=rootlet-status,path=%s/status"
+		" -device virtio-serial-pci"
+		" -device virtserialport,name=" VM_STATUS_PORT ",chardev=rootlet-status",
+		folder, folder);
+	if (config->terminal)
+		fprintf(out,
+			" -chardev pipe,id=rootlet-terminal,path=%s/terminal"
+			" -device virtio-serial-pci"
+			" -device virtconsole,chardev=rootlet-terminal",
+			folder);
+	for (size_t i = 0; i < config->disk_count; i++)
+		fprintf(out,
+			" -drive if=none,id=disk%zu,format=raw,cache=unsafe,discard=unmap,"
+			"readonly=%s,file=/proc/%s/fd/%d"
+			" -device virtio-blk-pci,drive=disk%zu,serial=%s,addr=0x%zx.%zu%s",
+			i, config->disks[i].read_only ? "on" : "off", self, disks[i], i,
+			config->disks[i].name, DISK_SLOT + i / PCI_FUNCTIONS, i % PCI_FUNCTIONS,
+			i % PCI_FUNCTIONS ? "" : ",multifunction=on");
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* Appends words to a NULL-terminated vector of fixed room. */
+struct words {
+	const char *word[256];
+	size_t count;
+};
+
+static void add(struct words *words, const char *word)
+{
+	if (words->count + 1 < sizeof(words->word) / sizeof(*words->word))
+		words->word[words->count++] = word;
+}
+
+static void add_pair(struct words *words, const char *option, const char *value)
+{
+	add(words, option);
+	add(words, value);
+}
+
+/* An option whose value is put together; it lives as long as the process, which becomes vng. */
+static void add_composed(struct words *words, const char *option, const char *format, ...)
+	PRINTF_LIKE(3, 4);
+static void add_composed(struct words *words, const char *option, const char *format, ...)
+{
+	char *value;
+	va_list ap;
+
+	va_start(ap, format);
+	if (vasprintf(&value, format, ap) >= 0)
+		add_pair(words, option, value);
+	va_end(ap);
+}
+
+static void add_root(struct words *words, const struct vm_root *root, const char *folder)
+{
+	if (root->kind != VM_ROOT_HOST)
+		add_composed(words, "--root", "%s/root", folder);
+	if (root->kind != VM_ROOT_TREE || !root->virtiofs)
+		add(words, "--force-9p");
+}
+
+/* loglevel comes after vng's own: a boot that goes wrong leaves its errors, one that goes well
+ * nothing, unless somebody listens. An emulated guest's timer may come too late on a busy host, for
+ * which the kernel's check of it panics; with KVM the kernel leaves that check out by itself. All
+ * processors of an emulated guest have the host's TSC, which the kernel does not believe of more
+ * than one: it takes the HPET, which is slow, and with it a boot on a busy host was seen to hang.
+ */
+static void add_kernel_words(struct words *words, const struct vm_config *config)
+{
+	add_pair(words, "--append",
+		 config->console ? "loglevel=7 panic=-1" : "loglevel=4 panic=-1");
+	if (!config->kvm)
+		add_pair(words, "--append", "no_timer_check tsc=reliable");
+	if (config->append)
+		add_pair(words, "--append", config->append);
+}
+
+/* microvm has no PCI bus, which the disks and the status line are on. */
+static void fill_words(struct words *words, const struct vm_config *config, const char *folder)
+{
+	add(words, "vng");
+	add_composed(words, "--run", "%s/kernel/boot/vmlinuz", folder);
+	add_pair(words, "--name", "rootlet");
+	add_pair(words, "--memory", config->memory);
+	add_pair(words, "--cpus", config->cpus);
+	add(words, "--disable-microvm");
+	if (!config->kvm)
+		add(words, "--disable-kvm");
+	add_root(words, &config->root, folder);
+	for (size_t i = 0; i < config->share_count; i++)
+		add_composed(words, config->shares[i].read_only ? "--rodir" : "--rwdir",
+			     "%s=%s/share%zu", config->shares[i].guest, folder, i);
+	add_kernel_words(words, config);
+	for (const char *const *word = config->vng_words; word && *word; word++)
+		add(words, *word);
+	if (config->root.kind == VM_ROOT_HOST)
+		add_composed(words, "--exec", "sh %s/command", folder);
+	else
+		add_pair(words, "--exec", "sh /" VNG_GUEST_SCRIPT);
+}
+
+/* "virtiofsd 1.10.0" says the one that vng can use; "virtiofsd version 7.2.0" is qemu's own of old,
+ * which needs to be root, and tells its version only where its caller has no supplementary groups.
+ */
+static bool is_virtiofsd(const char *program)
+{
+	_cleanup_close_ int out = memfd_create("version", MFD_CLOEXEC);
+	const char *argv[] = { program, "--version", NULL };
+	_cleanup_error_ struct error *ignored = NULL;
+	char text[64] = "";
+	pid_t pid;
+
+	return out >= 0 && child_start(argv, (int[3]){ -1, out, -1 }, &pid, &ignored) == 0 &&
+	       child_wait(pid, &ignored) == 0 && pread(out, text, sizeof(text) - 1, 0) > 0 &&
+	       strncmp(text, "virtiofsd ", 10) == 0 && isdigit((unsigned char)text[10]);
+}
+
+/* Installed outside of PATH by most distributions. */
+bool vng_has_virtiofsd(void)
+{
+	static const char *const places[] = { "virtiofsd", "/usr/libexec/virtiofsd",
+					      "/usr/lib/virtiofsd/virtiofsd", "/usr/lib/virtiofsd",
+					      "/usr/lib/qemu/virtiofsd" };
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+		if (is_virtiofsd(places[i]))
+			return true;
+	return false;
+}
+
+/* Unprivileged logins often have no sbin in PATH, and vng calls modprobe. */
+char *vng_path(void)
+{
+	const char *own = getenv("PATH");
+	char *path;
+
+	return asprintf(&path, "%s%s" SYSTEM_PATH, own ? own : "", own ? ":" : "") < 0 ? NULL
+										       : path;
+}
+
+/* What a sealed vng keeps of the caller's environment, which else may hold tokens and the paths of
+ * agents' sockets: how to find its installation, how to show text. */
+static bool is_kept(const char *variable)
+{
+	static const char *const kept[] = { "PATH=",	    "LANG=",	   "LANGUAGE=",
+					    "LC_",	    "TERM=",	   "COLORTERM=",
+					    "COLUMNS=",	    "LINES=",	   "LD_LIBRARY_PATH=",
+					    "PYTHONPATH=",  "PYTHONHOME=", "PYTHONUSERBASE=",
+					    "VIRTUAL_ENV=", "PYENV_ROOT=", "PYENV_VERSION=" };
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+		if (strncmp(variable, kept[i], strlen(kept[i])) == 0)
+			return true;
+	return false;
+}
+
+static void reduce_environment(void)
+{
+	char **out = environ;
+
+	for (char **in = environ; in && *in; in++)
+		if (is_kept(*in))
+			*out++ = *in;
+	if (out)
+		*out = NULL;
+}
+
+/* vng has its cache in its home. Python finds what is installed for one user by that of the caller,
+ * though. */
+static void set_environment(const char *folder, bool sealed)
+{
+	_cleanup_free_ char *path = vng_path();
+	_cleanup_free_ char *temporary = NULL;
+	_cleanup_free_ char *base = NULL;
+	const char *home = getenv("HOME");
+
+	if (sealed && home && !getenv("PYTHONUSERBASE") && asprintf(&base, "%s/.local", home) >= 0)
+		setenv("PYTHONUSERBASE", base, 1);
+	if (sealed)
+		reduce_environment();
+	if (path)
+		setenv("PATH", path, 1);
+	if (asprintf(&temporary, "%s/tmp", folder) < 0)
+		return;
+	setenv("TMPDIR", temporary, 1);
+	if (sealed)
+		setenv("HOME", temporary, 1);
+}
+
+int vng_exec(const struct vm_config *config, const char *folder, const int *disks,
+	     struct error **err)
+{
+	struct words words = { 0 };
+	char *options = qemu_options(config, folder, disks);
+
+	if (!options)
+		return error_errno(err, ERR_SYSTEM, "cannot start vng");
+	fill_words(&words, config, folder);
+	add(&words, options);
+	words.word[words.count] = NULL;
+	set_environment(folder, !config->unsealed && config->root.kind != VM_ROOT_HOST);
+	for (size_t i = 0; i < config->disk_count; i++)
+		fcntl(disks[i], F_SETFD, 0);
+	execvp(words.word[0], (char *const *)words.word);
+	if (errno == ENOENT)
+		return error_set(err, ERR_HOST,
+				 "cannot start vng: it is not installed%s; run: rootlet doctor",
+				 config->unsealed ? "" : ", or where only --unsealed shows it");
+	return error_errno(err, ERR_HOST, "cannot start vng");
+}

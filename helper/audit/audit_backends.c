@@ -1,0 +1,234 @@
+#include "helper/audit/audit_backends.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "helper/audit/audit_text.h"
+#include "lib/hash.h"
+#include "helper/starter/root_files.h"
+
+#define SOCKET_SECONDS 5
+/* For 5 s at most: the process that holds the lock writes a few hundred bytes. */
+#define LOCK_PAUSE 5000000 /* ns */
+#define LOCK_TRIES 1000
+
+static void follow(const struct audit *a, struct place *place)
+{
+	place->number = a->last.number + 1;
+	memcpy(place->prev, a->last.hash, sizeof(place->prev));
+}
+
+void entry_chain(const struct audit *a, struct entry *e)
+{
+	struct audit_text t;
+
+	follow(a, &e->place);
+	audit_text_line(&t, e);
+}
+
+/* --- the file --------------------------------------------------------------------------------- */
+
+static int open_file(const struct session *s, int given, struct error **err)
+{
+	const char *path = s->policy->file;
+	int fd;
+
+	if (s->mode == MODE_USER || strcmp(path, "none") == 0)
+		return file_check(given, s->grant.caller.uid, O_RDWR | O_APPEND);
+	closep(&given);
+	fd = root_file_open(s, path, O_RDWR | O_APPEND | O_CREAT);
+	if (fd < 0)
+		return error_errno(err, ERR_HOST, "cannot open the audit log %s", path);
+	fd = file_check(fd, 0, O_RDWR | O_APPEND);
+	return fd >= 0 ? fd
+		       : error_set(err, ERR_HOST,
+				   "the audit log %s must be a file of root's that nobody else can "
+				   "write; run: chown root: %s && chmod go-w %s",
+				   path, path, path);
+}
+
+/* Every caller's helper needs this lock, and callers who own their cgroup can freeze their helper
+ * while it holds it. So after the first failure the next attempts do not wait. */
+static int lock_file(int file, int tries)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE };
+
+	while (flock(file, LOCK_EX | LOCK_NB) < 0) {
+		if ((errno != EWOULDBLOCK && errno != EINTR) || tries-- == 0)
+			return -1;
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+	}
+	return 0;
+}
+
+#define HASH_KEY ",\"hash\":\""
+#define HASH_BYTES (sizeof(HASH_KEY) - 1 + 2 * SHA256_LEN + 2)
+
+/* The hash that LINE ends with; of one that does not, as older records and damaged ones, that of
+ * all of it. */
+static void hash_of_line(const char *line, size_t length, char hex[static 2 * SHA256_LEN + 1])
+{
+	const char *key = line + length - HASH_BYTES, *digits = key + sizeof(HASH_KEY) - 1;
+	uint8_t sum[SHA256_LEN];
+
+	if (length <= HASH_BYTES || memcmp(key, HASH_KEY, sizeof(HASH_KEY) - 1) != 0 ||
+	    !sha256_from_hex(digits, 2 * SHA256_LEN, sum))
+		hash_of(line, length, sum);
+	sha256_to_hex(sum, hex);
+}
+
+/* The last line of FILE; its hash is the next one's "prev". An empty file begins a chain with
+ * zeros. */
+static int find_last(int file, off_t end, struct place *place, bool *cut)
+{
+	char tail[2 * AUDIT_TEXT_MAX + 1];
+	off_t at = end - (off_t)sizeof(tail) + 1;
+	size_t length, start;
+	ssize_t n;
+
+	memset(place->prev, '0', 2 * SHA256_LEN);
+	place->number = 1;
+	n = pread(file, tail, sizeof(tail) - 1, at > 0 ? at : 0);
+	if (n <= 0)
+		return n < 0 ? -1 : 0;
+	length = (size_t)n;
+	tail[length] = '\0';
+	*cut = tail[length - 1] != '\n';
+	length -= !*cut;
+	for (start = length; start > 0 && tail[start - 1] != '\n';)
+		start--;
+	if (sscanf(tail + start, "{\"seq\":%" SCNu64, &place->number) == 1)
+		place->number++;
+	hash_of_line(tail + start, length - start, place->prev);
+	return 0;
+}
+
+/* Appends all of TEXT or nothing, unless somebody else can write to the file meanwhile; moves *END,
+ * where the file ends. */
+static int append(int file, off_t *end, const char *text, size_t length, bool unlocked)
+{
+	ssize_t n = RETRY_ON_EINTR(write(file, text, length));
+
+	if (n == (ssize_t)length) {
+		*end += n;
+		return 0;
+	}
+	if (n > 0 && !unlocked && ftruncate(file, *end) == 0)
+		errno = ENOSPC;
+	return -1;
+}
+
+/* Appends the record behind the last one in the file. That is our own as long as the file ends
+ * where we left it. */
+static int append_record(struct audit *a, int file, struct entry *e)
+{
+	struct audit_text t;
+	bool cut = false;
+	struct stat st;
+
+	if (fstat(file, &st) < 0)
+		return -1;
+	if (st.st_size > 0 && st.st_size == a->end)
+		follow(a, &e->place);
+	else if (find_last(file, st.st_size, &e->place, &cut) < 0)
+		return -1;
+	audit_text_line(&t, e);
+	if ((cut && append(file, &st.st_size, "\n", 1, e->unlocked) < 0) ||
+	    append(file, &st.st_size, t.bytes, t.length, e->unlocked) < 0)
+		return -1;
+	a->end = st.st_size;
+	return 0;
+}
+
+/* All helpers share the lock of the file, so that there is one chain. If another helper does not
+ * release it, the request is recorded all the same: the chain may part there, and the record says
+ * so.
+ */
+static int write_file(struct audit *a, int file, struct entry *e)
+{
+	int result;
+
+	e->unlocked = lock_file(file, a->contended ? 0 : LOCK_TRIES) < 0;
+	if (e->unlocked && errno != EWOULDBLOCK)
+		return -1;
+	a->contended = e->unlocked;
+	result = append_record(a, file, e);
+	if (result < 0)
+		e->place.number = 0;
+	if (!e->unlocked)
+		flock(file, LOCK_UN);
+	return result;
+}
+
+/* --- the journal and syslog ------------------------------------------------------------------- */
+
+int audit_connect(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	/* A daemon that does not read must not hold up the request. */
+	const struct timeval patience = { .tv_sec = SOCKET_SECONDS };
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -1;
+	return steal_fd(&fd);
+}
+
+static int open_socket(bool wanted, const char *name, const char *path, struct error **err)
+{
+	int fd = wanted ? audit_connect(path) : -1;
+
+	if (wanted && fd < 0)
+		return error_errno(err, ERR_HOST, "cannot reach %s at %s", name, path);
+	return fd;
+}
+
+static int open_journal(const struct session *s, int given, struct error **err)
+{
+	(void)given;
+	return open_socket(s->policy->journal, "the journal", JOURNAL_SOCKET, err);
+}
+
+static int open_syslog(const struct session *s, int given, struct error **err)
+{
+	(void)given;
+	return open_socket(s->policy->syslog, "syslog", SYSLOG_SOCKET, err);
+}
+
+static int send_text(int fd, const struct audit_text *t)
+{
+	return send(fd, t->bytes, t->length, MSG_NOSIGNAL) == (ssize_t)t->length ? 0 : -1;
+}
+
+static int write_journal(struct audit *a, int fd, struct entry *e)
+{
+	struct audit_text t;
+
+	(void)a;
+	audit_text_journal(&t, e);
+	return send_text(fd, &t);
+}
+
+static int write_syslog(struct audit *a, int fd, struct entry *e)
+{
+	struct audit_text t;
+
+	(void)a;
+	audit_text_syslog(&t, e);
+	return send_text(fd, &t);
+}
+
+const struct backend audit_backends[AUDIT_BACKENDS] = {
+	[AUDIT_FILE] = { "the file", open_file, write_file },
+	[AUDIT_JOURNAL] = { "the journal", open_journal, write_journal },
+	[AUDIT_SYSLOG] = { "syslog", open_syslog, write_syslog },
+};

@@ -1,0 +1,183 @@
+#include "helper/audit/audit_text.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "lib/hash.h"
+
+#define IDENTIFIER "rootlet-helper"
+
+static const char *const kinds[] = { "", "intent", "result", "refusal" };
+
+/* A control character would begin another line or field. */
+static void add(struct audit_text *t, const char *format, ...) PRINTF_LIKE(2, 3);
+static void add(struct audit_text *t, const char *format, ...)
+{
+	char *at = t->bytes + t->length;
+	size_t room = sizeof(t->bytes) - t->length - 1;
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vsnprintf(at, room, format, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= room)
+		return;
+	t->length += (size_t)n;
+	for (; *at; at++)
+		if (*at < 32 || *at > 126)
+			*at = '?';
+}
+
+static void end_line(struct audit_text *t)
+{
+	t->bytes[t->length++] = '\n';
+}
+
+/* QUOTE is what JSON has around such a value, or "". */
+static void add_field(struct audit_text *t, const char *name, const char *value, const char *quote)
+{
+	if (t->journal) {
+		add(t, "ROOTLET_");
+		for (; *name; name++)
+			add(t, "%c", toupper(*name));
+		add(t, "=%s", value);
+		end_line(t);
+		return;
+	}
+	add(t, ",\"%s\":%s", name, quote);
+	for (; *value; value++)
+		add(t, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
+	add(t, "%s", quote);
+}
+
+static void add_text(struct audit_text *t, const char *name, const char *value)
+{
+	add_field(t, name, value, "\"");
+}
+
+static void add_number(struct audit_text *t, const char *name, int64_t number)
+{
+	char digits[24];
+
+	snprintf(digits, sizeof(digits), "%" PRId64, number);
+	add_field(t, name, digits, "");
+}
+
+/* UINT32_MAX: unknown. */
+static void add_id(struct audit_text *t, const char *name, uint32_t id)
+{
+	if (id != UINT32_MAX)
+		add_number(t, name, id);
+}
+
+static void add_time(struct audit_text *t, const struct timespec *time)
+{
+	char seconds[32], text[64];
+	struct tm tm;
+
+	gmtime_r(&time->tv_sec, &tm);
+	strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text, sizeof(text), "%s.%06ldZ", seconds, time->tv_nsec / 1000);
+	add_text(t, "time", text);
+}
+
+/* All but the place. */
+static void add_fields(struct audit_text *t, const struct entry *e)
+{
+	const struct caller *c = &e->session->grant.caller;
+	const struct record *r = e->record;
+
+	add_time(t, &e->time);
+	add_text(t, "kind", kinds[r->kind]);
+	add_text(t, "request", r->request);
+	add_text(t, "arguments", r->arguments);
+	add_text(t, "decision", r->kind == RECORD_REFUSAL ? "refused" : "allowed");
+	add_text(t, "rule", r->rule);
+	if (r->kind != RECORD_INTENT) {
+		add_text(t, "result", error_code_name(r->code));
+		add_text(t, "message", r->text);
+		add_number(t, "status", r->status);
+		add_number(t, "milliseconds", (int64_t)r->milliseconds);
+	}
+	add_text(t, "mode", mode_name(e->session->mode));
+	add_text(t, "user", c->name);
+	add_number(t, "uid", c->uid);
+	add_number(t, "gid", c->gid);
+	add_number(t, "pid", e->session->front_end);
+	add_number(t, "helper", getpid());
+	add_id(t, "login_uid", e->session->login_uid);
+	add_id(t, "session", e->session->audit_session);
+	if (e->unlocked)
+		add_field(t, "unlocked", "true", "");
+}
+
+void audit_text_line(struct audit_text *t, struct entry *e)
+{
+	uint8_t sum[SHA256_LEN];
+
+	t->length = 0;
+	t->journal = false;
+	add(t, "{\"seq\":%" PRIu64, e->place.number);
+	add_fields(t, e);
+	add_text(t, "prev", e->place.prev);
+	hash_of(t->bytes, t->length, sum);
+	sha256_to_hex(sum, e->place.hash);
+	add_text(t, "hash", e->place.hash);
+	add(t, "}");
+	end_line(t);
+}
+
+static int priority_of(const struct record *r)
+{
+	if (r->kind == RECORD_REFUSAL)
+		return LOG_WARNING;
+	return r->kind == RECORD_RESULT && r->code != ERR_NONE ? LOG_NOTICE : LOG_INFO;
+}
+
+/* For people. */
+static void add_message(struct audit_text *t, const struct entry *e)
+{
+	const struct caller *c = &e->session->grant.caller;
+	const struct record *r = e->record;
+
+	add(t, "%s(%u) %s %s", c->name, c->uid, kinds[r->kind], r->request);
+	if (*r->arguments)
+		add(t, " %s", r->arguments);
+	add(t, " by %s", r->rule);
+	if (r->kind != RECORD_INTENT)
+		add(t, ": %s%s%s", error_code_name(r->code), *r->text ? ": " : "", r->text);
+}
+
+void audit_text_journal(struct audit_text *t, const struct entry *e)
+{
+	t->length = 0;
+	t->journal = true;
+	add(t, "MESSAGE=");
+	add_message(t, e);
+	end_line(t);
+	add(t, "PRIORITY=%d", priority_of(e->record));
+	end_line(t);
+	add(t, "SYSLOG_FACILITY=%d", LOG_FAC(LOG_AUTHPRIV));
+	end_line(t);
+	add(t, "SYSLOG_IDENTIFIER=" IDENTIFIER);
+	end_line(t);
+	add_fields(t, e);
+	if (!e->place.number)
+		return;
+	add_number(t, "seq", (int64_t)e->place.number);
+	add_text(t, "prev", e->place.prev);
+	add_text(t, "hash", e->place.hash);
+}
+
+void audit_text_syslog(struct audit_text *t, const struct entry *e)
+{
+	t->length = 0;
+	add(t, "<%d>" IDENTIFIER "[%d]: ", LOG_AUTHPRIV | priority_of(e->record), getpid());
+	add_message(t, e);
+	if (e->place.number)
+		add(t, " (%" PRIu64 " %s)", e->place.number, e->place.hash);
+}

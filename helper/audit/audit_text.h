@@ -1,0 +1,18 @@
+/* A record of the audit log as text, for each of the backends. Only printable ASCII is in it. */
+#pragma once
+
+#include "helper/audit/audit_backends.h"
+
+#define AUDIT_TEXT_MAX 8192
+
+struct audit_text {
+	char bytes[AUDIT_TEXT_MAX];
+	size_t length;
+	bool journal; /* fields are written as the journal has them; else as JSON has them */
+};
+
+/* A line of JSON. Its hash goes into E's place. */
+void audit_text_line(struct audit_text *t, struct entry *e);
+
+void audit_text_journal(struct audit_text *t, const struct entry *e);
+void audit_text_syslog(struct audit_text *t, const struct entry *e);

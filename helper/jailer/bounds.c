@@ -1,0 +1,110 @@
+#include "helper/jailer/bounds.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+
+#include "helper/jailer/tree_tasks.h"
+
+static void set_limit(__rlimit_resource_t resource, uint64_t most)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit) < 0 || limit.rlim_max <= most)
+		return;
+	limit.rlim_cur = limit.rlim_max = most;
+	setrlimit(resource, &limit);
+}
+
+void bounds_set(const struct policy_rule *rule)
+{
+	if (!rule)
+		return;
+	set_limit(RLIMIT_FSIZE, rule->size_max);
+	set_limit(RLIMIT_AS, rule->memory_max);
+	/* Counts those of the jail's own user namespace, all of its users together. */
+	set_limit(RLIMIT_NPROC, rule->processes_max);
+}
+
+/* How many rootfs FOLDER holds besides NAME, hidden ones as well: the caller can rename them. More
+ * than any limit where that cannot be read. */
+static uint64_t count_rootfs(int folder, const char *name)
+{
+	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	const struct dirent *entry;
+	uint64_t count = 0;
+
+	if (!d)
+		closep(&copy);
+	while (errno = 0, d && (entry = readdir(d))) {
+		_cleanup_close_ int fd = -1;
+
+		if (tree_is_dots(entry->d_name) || strcmp(entry->d_name, name) == 0)
+			continue;
+		fd = openat(folder, entry->d_name,
+			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		count += fd >= 0 && is_rootfs(fd);
+	}
+	if (!d || errno)
+		count = UINT32_MAX;
+	if (d)
+		closedir(d);
+	return count;
+}
+
+/* The name of the rootfs that TASK adds to its first folder, or NULL. */
+static const char *added_name(const struct task *task)
+{
+	switch (task->operation) {
+	case OP_BEGIN:
+		return task->begin.name;
+	case OP_CLONE:
+		return task->clone.name;
+	case OP_KEEP:
+		return task->keep.name;
+	default:
+		return NULL;
+	}
+}
+
+int bounds_claim(const struct server *s, int folder, const char *name, int *lock,
+		 struct error **err)
+{
+	const struct grant *g = &s->session->grant;
+	struct decision d = { .allowed = true };
+
+	if (g->rule->count_max == POLICY_NONE)
+		return 0;
+	/* Opened here: what came with the request may be open in another session as well, and would
+	 * share its lock. */
+	*lock = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*lock < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open the folder");
+	if (serve_lock(s, *lock, err) < 0)
+		return error_wrap(err, "cannot lock the folder of %s", name);
+	policy_decide_limit(g, "max-count", g->rule->count_max, count_rootfs(folder, name) + 1, &d);
+	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s refused: %s", name, d.why);
+}
+
+int bounds_decide(const struct server *s, const struct task *task, const int *fds,
+		  struct decision *d, struct error **err)
+{
+	const struct grant *g = &s->session->grant;
+	const char *name = added_name(task);
+	struct tree_census census = { 0 };
+
+	if (name && g->rule->count_max != POLICY_NONE)
+		policy_decide_limit(g, "max-count", g->rule->count_max,
+				    count_rootfs(fds[0], name) + 1, d);
+	if (!d->allowed || g->rule->size_max == POLICY_NONE ||
+	    (task->operation != OP_PUBLISH && task->operation != OP_KEEP))
+		return 0;
+	/* What cannot be counted is not taken for small. */
+	if (tree_count(s, s->tree, &census, err) < 0)
+		return -1;
+	policy_decide_limit(g, "max-size", g->rule->size_max, census.bytes, d);
+	return 0;
+}

@@ -1,0 +1,312 @@
+#include "helper/jailer/jail.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <stdint.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "helper/starter/idmap.h"
+#include "helper/jailer/loopback.h"
+#include "helper/jailer/mount_api.h"
+#include "helper/jailer/mounts.h"
+#include "helper/rights/privileges.h"
+#include "helper/starter/worker_program.h"
+#include "proto/task.h"
+
+#define HOST_NAME "rootlet"
+
+/* Nothing of the caller's environment: all of it is here. container=lxc keeps debootstrap from
+ * making device nodes and mounts, which no user namespace can. */
+static char *environment[] = {
+	(char *)(uintptr_t) "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	(char *)(uintptr_t) "HOME=/root",
+	(char *)(uintptr_t) "USER=root",
+	(char *)(uintptr_t) "LOGNAME=root",
+	(char *)(uintptr_t) "LANG=C.UTF-8",
+	(char *)(uintptr_t) "TERM=xterm",
+	(char *)(uintptr_t) "DEBIAN_FRONTEND=noninteractive",
+	(char *)(uintptr_t) "DEBCONF_NONINTERACTIVE_SEEN=true",
+	(char *)(uintptr_t) "container=lxc",
+	NULL,
+};
+
+/* Looks USER up in the tree's own files, without the name service switch, which would load the
+ * tree's libraries into us. Formats: passwd(5), group(5). */
+static int become_user(const char *user)
+{
+	_cleanup_fclose_ FILE *passwords = fopen("/etc/passwd", "re");
+	_cleanup_fclose_ FILE *file = fopen("/etc/group", "re");
+	gid_t groups[GROUPS_MAX];
+	struct passwd *entry = NULL;
+	struct group *group;
+	size_t count = 0;
+
+	while (passwords && (entry = fgetpwent(passwords)))
+		if (strcmp(entry->pw_name, user) == 0)
+			break;
+	if (passwords && !entry && ferror(passwords)) {
+		dprintf(2, "rootlet: cannot read /etc/passwd of the rootfs: %s\n", strerror(errno));
+		return -1;
+	}
+	if (!passwords || !entry) {
+		dprintf(2, "rootlet: the rootfs has no user %s\n", user);
+		return -1;
+	}
+	while (file && count < GROUPS_MAX && (group = fgetgrent(file)))
+		for (char **member = group->gr_mem; *member; member++)
+			if (strcmp(*member, user) == 0 && count < GROUPS_MAX)
+				groups[count++] = group->gr_gid;
+	if (file && ferror(file)) {
+		dprintf(2, "rootlet: cannot read /etc/group of the rootfs: %s\n", strerror(errno));
+		return -1;
+	}
+	setenv("HOME", entry->pw_dir, 1);
+	setenv("SHELL", *entry->pw_shell ? entry->pw_shell : "/bin/sh", 1);
+	setenv("USER", user, 1);
+	setenv("LOGNAME", user, 1);
+	if (setgroups(count, groups) < 0 ||
+	    setresgid(entry->pw_gid, entry->pw_gid, entry->pw_gid) < 0 ||
+	    setresuid(entry->pw_uid, entry->pw_uid, entry->pw_uid) < 0)
+		return -1;
+	return 0;
+}
+
+static int take_stdio(const struct jail_spec *spec)
+{
+	_cleanup_close_ int null = -1;
+
+	for (int i = 0; i < 3; i++) {
+		if (spec->stdio[i] < 0 && null < 0)
+			null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (dup2(spec->stdio[i] >= 0 ? spec->stdio[i] : null, i) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The program: a child of the jail's pid 1. */
+static _Noreturn void run_program(const struct jail_spec *spec)
+{
+	char *const *argv = (char *const *)(uintptr_t)spec->argv;
+
+	setsid();
+	environ = environment;
+	if (take_stdio(spec) < 0)
+		_exit(126);
+	if (spec->terminal)
+		ioctl(0, TIOCSCTTY, 0);
+	if (spec->worker)
+		worker_start(spec->program, spec->worker, spec->socket);
+	if (spec->file > 0 && dup2(spec->file, 3) < 0)
+		_exit(126);
+	close_range(spec->file > 0 ? 4 : 3, ~0U, 0);
+	signal(SIGPIPE, SIG_DFL);
+	if (spec->user && strcmp(spec->user, "root") != 0 && become_user(spec->user) < 0)
+		_exit(126);
+	execvp(argv[0], argv);
+	dprintf(2, "rootlet: cannot run %s: %s\n", argv[0], strerror(errno));
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+/* Tools see their staging directory by a mount that shows its path. So their root stays in the
+ * namespace that was set up, and their own has no mount that could be reached from there: what
+ * lists mounts has none for them. Pid 1, whose namespace the other is, gives up its root. Package
+ * code does not get on without such a list; there it has none of the tree (mounts.c). */
+static int hide_mounts(pid_t program, int root)
+{
+	return program == 0 ? (fchdir(root) < 0 ? -1 : chroot(".")) : chroot("/run");
+}
+
+/* Tells the jailer which process we are, as a descriptor: it sees neither our pid nor we its.
+ * Then waits until it has mapped our ids. */
+static int ask_for_ids(int report, struct error **err)
+{
+	_cleanup_close_ int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char go;
+
+	/* Of one that is not dumpable only the host's root could write the maps; installed, this
+	 * one's files are the range's last id's. */
+	if (self < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
+		return error_errno(err, ERR_HOST, "cannot open /proc/self");
+	if (packet_send(report, "", 1, &self, 1, err) < 0)
+		return -1;
+	if (RETRY_ON_EINTR(read(report, &go, 1)) != 1)
+		return error_set(err, ERR_SYSTEM, "no ids for the jail");
+	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot become root of the jail");
+	return prctl(PR_SET_DUMPABLE, 0) < 0
+		       ? error_errno(err, ERR_SYSTEM, "cannot protect the jail")
+		       : 0;
+}
+
+static int set_up(const struct jail_spec *spec, struct jail_place *place, int report,
+		  struct error **err)
+{
+	int r = mounts_take(spec, place, err);
+
+	if (r == 0)
+		r = ask_for_ids(report, err);
+	if (r == 0)
+		r = mounts_enter(spec, place, err);
+	closep(&place->mount);
+	closep(&place->tree);
+	if (r < 0)
+		return -1;
+	if (spec->kind != JAIL_WORK)
+		loopback_up();
+	if (sethostname(HOST_NAME, strlen(HOST_NAME)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot set the jail's host name");
+	return 0;
+}
+
+/* Pid 1 of the jail: reaps, and leaves with the program's status; the kernel ends the rest. */
+static _Noreturn void reap(pid_t program)
+{
+	pid_t pid;
+	int status;
+
+	close_range(0, ~0U, 0);
+	if (privileges_renounce(NULL) < 0)
+		_exit(126);
+	while ((pid = RETRY_ON_EINTR(wait(&status))) > 0)
+		if (pid == program)
+			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	_exit(126);
+}
+
+/* What a program may open that lies outside of the jail. */
+static int file_of(const struct jail_spec *spec)
+{
+	return spec->worker ? spec->program : spec->file > 0 ? spec->file : -1;
+}
+
+/* The program has a mount namespace other than pid 1's, by which ischroot(1) knows a chroot: else
+ * libc6 would restart the init of what it takes for a running system, and wait a second for it. */
+static _Noreturn void jail_child(const struct jail_spec *spec, struct jail_place *place, int report)
+{
+	const enum privilege_set set = spec->kind == JAIL_TREE	 ? PRIVILEGES_JAIL
+				       : spec->kind == JAIL_TOOL ? PRIVILEGES_TOOL
+								 : spec->set;
+	_cleanup_error_ struct error *err = NULL;
+	pid_t program = -1;
+	int root;
+
+	if (set_up(spec, place, report, &err) == 0) {
+		root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		program = (pid_t)syscall(SYS_clone, CLONE_NEWNS | SIGCHLD, NULL, NULL, NULL, NULL);
+		if (program < 0 || (spec->kind == JAIL_TOOL && hide_mounts(program, root) < 0))
+			error_errno(&err, ERR_SYSTEM, "cannot start the jail's program");
+	}
+	if (err || program < 0 || privileges_drop(set, file_of(spec), &err) < 0) {
+		note_result(report, err, 0);
+		_exit(126);
+	}
+	close(report);
+	if (program == 0)
+		run_program(spec);
+	reap(program);
+}
+
+static int write_map(int process, const char *file)
+{
+	_cleanup_close_ int fd = openat(process, file, O_WRONLY | O_CLOEXEC);
+	char map[32];
+	int length = snprintf(map, sizeof(map), "0 0 %u\n", RANGE_COUNT);
+
+	return fd >= 0 && write(fd, map, (size_t)length) == length ? 0 : -1;
+}
+
+/* Maps the child's ids (never the caller's) and waits until it is set up or says why not. */
+static int watch_set_up(int report, struct error **err)
+{
+	struct note note = { 0 };
+	int fds[PACKET_FDS_MAX];
+	size_t count;
+	ssize_t n = packet_receive(report, &note, sizeof(note), fds, &count, err);
+
+	/* Of our own code still: no package's has run. */
+	if (n == 1 && count == 1) {
+		if (write_map(fds[0], "uid_map") < 0 || write_map(fds[0], "gid_map") < 0) {
+			error_errno(err, ERR_SYSTEM, "cannot map the jail's ids");
+			close(fds[0]);
+			return -1;
+		}
+		close(fds[0]);
+		if (RETRY_ON_EINTR(write(report, "", 1)) != 1)
+			return error_errno(err, ERR_SYSTEM, "cannot start the jail");
+		n = packet_receive(report, &note, sizeof(note), fds, &count, err);
+		if (n == 0)
+			return 0;
+	}
+	if (n == (ssize_t)sizeof(note) && note_error(&note, err) < 0)
+		return -1;
+	return error_set(err, ERR_SYSTEM, "the jail died while it was set up");
+}
+
+int jail_start(const struct jail_spec *spec, struct jail *jail, struct error **err)
+{
+	/* Of one with two trees mounts.c makes the mount namespace. */
+	const unsigned long flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+				    CLONE_NEWNET | CLONE_NEWCGROUP | SIGCHLD |
+				    (spec->source > 0 ? 0 : CLONE_NEWNS);
+	_cleanup_close_ int ours = -1, theirs = -1;
+	struct jail_place place;
+	int ends[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
+	ours = ends[0];
+	theirs = ends[1];
+	if (mounts_choose(spec, &place, err) < 0)
+		return -1;
+	jail->pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
+	if (jail->pid == 0) {
+		close(ours);
+		jail_child(spec, &place, theirs);
+	}
+	r = jail->pid < 0 ? error_errno(err, ERR_HOST,
+					"cannot make the jail's namespaces; see: sysctl "
+					"user.max_user_namespaces")
+			  : 0;
+	if (chdir("/") < 0 && r == 0)
+		r = error_errno(err, ERR_SYSTEM, "cannot leave the rootfs");
+	closep(&theirs);
+	theirs = -1;
+	if (jail->pid < 0)
+		return -1;
+	jail->pidfd = pidfd_open(jail->pid, 0);
+	if (r == 0 && jail->pidfd < 0)
+		r = error_errno(err, ERR_SYSTEM, "cannot watch the jail");
+	if (r == 0)
+		r = watch_set_up(ours, err);
+	if (r < 0)
+		jail_end(jail);
+	return r;
+}
+
+int jail_reap(struct jail *jail)
+{
+	int status = 0;
+
+	if (jail->pid > 0 && RETRY_ON_EINTR(waitpid(jail->pid, &status, 0)) < 0)
+		status = 126 << 8;
+	closep(&jail->pidfd);
+	*jail = JAIL_NONE;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int jail_end(struct jail *jail)
+{
+	if (jail->pid > 0)
+		kill(jail->pid, SIGKILL);
+	return jail_reap(jail);
+}

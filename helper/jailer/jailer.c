@@ -1,0 +1,144 @@
+#include "helper/jailer/jailer.h"
+
+#include <linux/securebits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "helper/parser/parser.h"
+#include "helper/rights/privileges.h"
+#include "helper/jailer/serve.h"
+
+int jailer_leave_host(struct error **err)
+{
+	if (unshare(IDMAP_HOST_PARTS) < 0)
+		return idmap_explain("namespaces",
+				     "user.max_net_namespaces user.max_ipc_namespaces "
+				     "user.max_uts_namespaces",
+				     err);
+	return 0;
+}
+
+int jailer_act_for_caller(struct error **err)
+{
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0 ||
+	    setresgid(SPARE_ID, SPARE_ID, SPARE_ID) < 0 ||
+	    setresuid(SPARE_ID, SPARE_ID, SPARE_ID) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot become the range's spare id");
+	/* These calls tell only what was before. */
+	setfsgid(CALLER_ID);
+	setfsuid(CALLER_ID);
+	if (setfsgid(SPARE_ID + 1) != (int)CALLER_ID || setfsuid(SPARE_ID + 1) != (int)CALLER_ID)
+		return error_set(err, ERR_SYSTEM, "cannot reach files as the caller");
+	return 0;
+}
+
+/* Each change of an id makes the kernel forget what to send when the parent dies, and may let the
+ * process be dumped: prctl(2), PR_SET_PDEATHSIG; commit_creds() of the kernel. */
+static void take_file_ids(uid_t id)
+{
+	setfsgid(id);
+	setfsuid(id);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+		_exit(1);
+}
+
+int jailer_make_for_range(void)
+{
+	take_file_ids(0);
+	return 0;
+}
+
+void jailer_make_for_caller(const int *ignored)
+{
+	(void)ignored;
+	take_file_ids(CALLER_ID);
+}
+
+/* How the start went, as record_receive() takes it. */
+static int tell_starter(int records, const struct error *error)
+{
+	struct record r = { .code = error ? error->code : ERR_NONE };
+
+	snprintf(r.text, sizeof(r.text), "%s", error && error->message ? error->message : "");
+	return packet_send(records, &r, sizeof(r), NULL, 0, NULL);
+}
+
+/* The parser, child of the jailer. Returns the jailer's end of what connects them, or -1. */
+static int start_parser(const struct starter *s, struct error **err)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (packet_pair(ends, err) < 0)
+		return -1;
+	pid = fork();
+	if (pid < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot start the parser");
+	if (pid == 0) {
+		close(ends[0]);
+		close(s->records[0]);
+		closep(&(int){ s->session.rollback.fd });
+		closep(&(int){ s->key });
+		closep(&(int){ s->worker });
+		if (privileges_drop(PRIVILEGES_PARSER, -1, err) < 0)
+			_exit(1);
+		parser_run(CHANNEL, ends[1]);
+	}
+	close(ends[1]);
+	close(CHANNEL);
+	return ends[0];
+}
+
+/* Without a parser, standard error is the only place for an error. */
+static _Noreturn void give_up(const struct error *err)
+{
+	fprintf(stderr, "%s\n", error_text(err));
+	_exit(1);
+}
+
+/* The end of the pipe also shows that the parent died before its death could be signalled. */
+static void wait_for_ids(const struct starter *s)
+{
+	char byte;
+
+	if (read(s->mapped[0], &byte, 1) != 1)
+		_exit(1);
+	close(s->mapped[0]);
+}
+
+_Noreturn void jailer_run(struct starter *s)
+{
+	bool installed = s->session.mode == MODE_INSTALLED;
+	_cleanup_error_ struct error *err = NULL;
+	int parser = -1, left;
+
+	close(s->mapped[1]);
+	close(s->records[1]);
+	audit_close(&s->audit);
+	left = jailer_leave_host(&err);
+	if (tell_starter(s->records[0], err) < 0 || left < 0)
+		_exit(1);
+	if (installed) {
+		wait_for_ids(s);
+		if (jailer_act_for_caller(&err) < 0)
+			give_up(err);
+	}
+	/* As pid 1 of the namespace it takes everything in there with it. Without the audit process
+	 * nothing may be done, because nothing can be recorded. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
+	    privileges_drop(PRIVILEGES_JAILER, -1, &err) == 0)
+		parser = start_parser(s, &err);
+	if (parser < 0)
+		give_up(err);
+	if (!installed)
+		wait_for_ids(s);
+	/* Its maps are written. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		_exit(1);
+	if (packet_send(parser, "", 1, NULL, 0, NULL) < 0)
+		_exit(1);
+	_exit(serve(parser, s->records[0], s->key, s->worker, &s->session, &s->map));
+}

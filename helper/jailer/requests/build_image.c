@@ -1,0 +1,98 @@
+/* A rootfs as a filesystem image. The host's mkfs runs in the tool jail, which sees the tree as the
+ * guest will (the ids are those of the rootfs) and can change nothing of it. */
+#include "helper/jailer/serve.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "helper/jailer/tree_tasks.h"
+
+#define IMAGE "/proc/self/fd/3" /* how the program opens the image anew */
+/* How a jail ends whose program is not there, or is none. */
+#define NOT_FOUND 127
+#define NOT_STARTED 126
+
+static const struct format {
+	const char *name, *package;
+	const char *argv[20];
+	bool sized; /* the file must have its size beforehand */
+} formats[] = {
+	/* Extended inodes have a time of modification each, and ids of more than 16 bits. */
+	{ "erofs",
+	  "erofs-utils",
+	  { "mkfs.erofs", "--quiet", "-Eforce-inode-extended", IMAGE, "/staging" },
+	  false },
+	{ "ext4",
+	  "e2fsprogs",
+	  { "mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-i", "4096", "-d",
+	    "/staging", "-E", "root_owner=0:0", IMAGE },
+	  true },
+	/* Not compressed: reading it costs an emulated guest nothing. */
+	{ "squashfs",
+	  "squashfs-tools",
+	  { "mksquashfs", "/staging", IMAGE, "-noappend", "-no-progress", "-quiet", "-noI", "-noD",
+	    "-noF", "-noX" },
+	  false },
+};
+
+static const struct format *format_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
+		if (strcmp(formats[i].name, name) == 0)
+			return &formats[i];
+	return NULL;
+}
+
+/* Room for the content, an inode for each file (mke2fs makes one per 4096 bytes, of 256 bytes) and
+ * its share of a directory block, and some for what mke2fs cannot foresee. What stays empty is a
+ * hole. */
+static int set_size(const struct server *s, int tree, int image, struct error **err)
+{
+	struct tree_census census;
+	uint64_t size;
+
+	if (tree_count(s, tree, &census, err) < 0)
+		return -1;
+	size = census.content + census.content / 5 + census.files * 4096 + (UINT64_C(32) << 20);
+	if (ftruncate(image, (off_t)size) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make an image of %llu bytes",
+				   (unsigned long long)size);
+	return 0;
+}
+
+int handle_build_image(struct server *s, const struct task *t, const int *fds, struct outcome *out,
+		       struct error **err)
+{
+	const struct format *format = format_find(t->build_image.format);
+	struct output output = { 0 };
+	struct jail_spec spec = {
+		.kind = JAIL_TOOL,
+		.root = fds[0],
+		.read_only = true,
+		.file = fds[1],
+	};
+	char tail[1024];
+	int status;
+
+	(void)out;
+	if (!format)
+		return error_set(err, ERR_INPUT, "BuildImage refused: no image format \"%s\"",
+				 t->build_image.format);
+	if (format->sized && set_size(s, fds[0], fds[1], err) < 0)
+		return -1;
+	spec.argv = format->argv;
+	status = serve_jail(s, &spec, &output, err);
+	if (status <= 0)
+		return status;
+	if (status == NOT_FOUND || status == NOT_STARTED)
+		return error_set(err, ERR_HOST,
+				 "cannot build the root image: there is no %s; run: "
+				 "apt install %s",
+				 format->argv[0], format->package);
+	output_tail(&output, tail, sizeof(tail));
+	if (output.full || tree_disk_full(fds[1]))
+		return error_set(err, ERR_SPACE, "cannot build the root image: no space left");
+	return error_set(err, ERR_SYSTEM,
+			 "cannot build the root image: %s failed with status %d: %s",
+			 format->argv[0], status, tail);
+}

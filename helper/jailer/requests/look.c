@@ -1,0 +1,128 @@
+/* What the front end may learn of a rootfs that it cannot enter: that it is one, the text of a few
+ * files, and which of some paths are there. Nothing here leads into the tree: a file is handed out
+ * as a copy, because through a descriptor of the tree's own file the caller could run it. */
+#include "helper/jailer/serve.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "lib/beneath.h"
+#include "lib/write_all.h"
+
+#define TEXT_MAX (1 << 20)
+#define STATUS_MAX (32 << 20)
+
+/* All that can be read. Each must be readable by every user in the rootfs as well. */
+static const struct readable {
+	const char *name, *path;
+	off_t most; /* bytes */
+} files[] = {
+	{ "manifest", "etc/rootlet/manifest.json", MANIFEST_MAX },
+	{ "os-release", "etc/os-release", TEXT_MAX },
+	{ "passwd", "etc/passwd", TEXT_MAX },
+	{ "group", "etc/group", TEXT_MAX },
+	{ "dpkg-status", "var/lib/dpkg/status", STATUS_MAX },
+};
+
+/* A directory that is open for reading leads nowhere either: to go on from it takes the right to
+ * enter it. It holds the lock of a rootfs that is in use. */
+int handle_open(struct server *s, const struct task *t, const int *fds, struct outcome *out,
+		struct error **err)
+{
+	_cleanup_close_ int folder = tree_open_own(fds[0], ".", O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int tree = -1;
+	bool closed = false;
+
+	(void)s;
+	(void)t;
+	if (folder < 0)
+		return error_errno(err, ERR_REFUSED, "cannot open the rootfs");
+	if (!is_rootfs(folder))
+		return error_set(err, ERR_MISSING, "the directory is no rootfs of rootlet");
+	tree = rootfs_tree(folder, &closed);
+	if (tree < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open the rootfs");
+	out->status = closed;
+	out->fd = steal_fd(&folder);
+	return 0;
+}
+
+static const struct readable *find_readable(const char *name)
+{
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if (strcmp(files[i].name, name) == 0)
+			return &files[i];
+	return NULL;
+}
+
+/* SIZE bytes, and no more if the file grows meanwhile. The offset of TO stays at its start. */
+static int copy_text(int from, int to, off_t size)
+{
+	char data[16384];
+	ssize_t n = 0;
+
+	for (off_t at = 0; at < size; at += n) {
+		off_t left = size - at;
+		size_t most = left < (off_t)sizeof(data) ? (size_t)left : sizeof(data);
+
+		n = RETRY_ON_EINTR(pread(from, data, most, at));
+		if (n <= 0)
+			return (int)n;
+		if (pwrite_all(to, data, (size_t)n, at) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int handle_read(struct server *s, const struct task *t, const int *fds, struct outcome *out,
+		struct error **err)
+{
+	const struct readable *file = find_readable(t->read.file);
+	_cleanup_close_ int fd = -1, copy = -1;
+	struct stat st;
+
+	(void)s;
+	if (!file)
+		return error_set(err, ERR_INPUT, "Read refused: there is no file \"%s\" to read",
+				 t->read.file);
+	fd = tree_open_inside(fds[0], file->path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err,
+				   errno == ENOENT || errno == ENOTDIR ? ERR_MISSING : ERR_SYSTEM,
+				   "cannot open %s", file->path);
+	if (!S_ISREG(st.st_mode) || st.st_size > file->most || !(st.st_mode & S_IROTH))
+		return error_set(err, ERR_INPUT,
+				 "%s is no regular file of at most %lld bytes that every user can "
+				 "read",
+				 file->path, (long long)file->most);
+	copy = memfd_create(file->name, MFD_CLOEXEC);
+	if (copy < 0 || copy_text(fd, copy, st.st_size) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot read %s", file->path);
+	out->fd = steal_fd(&copy);
+	return 0;
+}
+
+static char kind_of(int tree, const char *path)
+{
+	_cleanup_close_ int fd = tree_open_inside(tree, path, O_PATH);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return '-';
+	return S_ISDIR(st.st_mode) ? 'd' : S_ISREG(st.st_mode) ? 'f' : 'o';
+}
+
+int handle_find(struct server *s, const struct task *t, const int *fds, struct outcome *out,
+		struct error **err)
+{
+	struct note note = { .kind = NOTE_FOUND };
+	char *kind = note.text;
+
+	(void)out;
+	(void)err;
+	for (const char *path = NULL; (path = words_next(&t->find.paths, path));)
+		*kind++ = kind_of(fds[0], path);
+	return note_send(s->parser, &note, -1);
+}

@@ -1,0 +1,276 @@
+/* Bases: finished trees in the cache, to be cloned. One is a rootfs as any other, named by the hash
+ * of all that made it. /etc/rootlet/digest in it has its digest, the hash of its manifest, and that
+ * of what the policy said when it was made. The cache is the caller's: an installed helper knows
+ * what it has made itself by a MAC of these three lines, under a key that the caller cannot read.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <nettle/memops.h>
+
+#include "helper/jailer/bounds.h"
+#include "lib/hash.h"
+#include "helper/jailer/serve.h"
+#include "helper/starter/root_files.h"
+#include "helper/jailer/jailer.h"
+#include "helper/jailer/tree_tasks.h"
+#include "lib/write_all.h"
+#include "policy/policy_text.h"
+
+#define DIGEST OWN_FOLDER "/digest"
+#define DIGEST_TEXT_MAX 512
+#define DIGEST_LINES 3
+
+/* The MAC of LENGTH bytes of TEXT, for a range of ids. Empty in other modes than installed, where
+ * all is the caller's own. The key is in memory no longer than that: much is forked from here. */
+static int make_mac(const struct server *s, const char *text, size_t length,
+		    char hex[static 2 * SHA256_LEN + 1], struct error **err)
+{
+	const uint32_t ids[] = { s->map->first_uid, s->map->first_gid };
+	uint8_t key[SNAPSHOT_KEY_BYTES], sum[SHA256_LEN];
+	struct hmac_sha256_ctx mac;
+
+	*hex = '\0';
+	if (s->session->mode != MODE_INSTALLED)
+		return 0;
+	if (s->key < 0 || pread(s->key, key, sizeof(key), 0) != (ssize_t)sizeof(key))
+		return error_set(
+			err, ERR_TRUST,
+			"rootlet-helper has no key for snapshots of the cache, " SNAPSHOT_KEY_PATH
+			"; ask an administrator to run install-helper again");
+	hmac_sha256_set_key(&mac, sizeof(key), key);
+	hmac_sha256_update(&mac, sizeof(ids), (const uint8_t *)ids);
+	hmac_sha256_update(&mac, length, (const uint8_t *)text);
+	hmac_sha256_digest(&mac, sizeof(sum), sum);
+	explicit_bzero(key, sizeof(key));
+	explicit_bzero(&mac, sizeof(mac));
+	sha256_to_hex(sum, hex);
+	return 0;
+}
+
+/* Behind the lines that the MAC is of; NULL where TEXT has fewer. */
+static const char *find_mac(const char *text)
+{
+	for (int line = 0; text && line < DIGEST_LINES; line++)
+		if ((text = strchr(text, '\n')))
+			text++;
+	return text;
+}
+
+static int check_mac(const struct server *s, const char *known, struct error **err)
+{
+	const char *text = known ? known : "", *mac = find_mac(text);
+	char hex[2 * SHA256_LEN + 1];
+
+	if (make_mac(s, text, mac ? (size_t)(mac - text) : 0, hex, err) < 0)
+		return -1;
+	if (*hex && (!mac || strlen(mac) < strlen(hex) || !memeql_sec(mac, hex, strlen(hex))))
+		return error_set(err, ERR_TRUST,
+				 "the base was not made by the rootlet-helper of this host, or "
+				 "was changed: its MAC differs");
+	return 0;
+}
+
+/* The lines that say whether a base is whole. A clone gets a manifest of its own, made of the
+ * base's: that has to be as whole as the rest. */
+static int print_digest(int base, const struct tree_digest *digest,
+			char text[static DIGEST_TEXT_MAX], struct error **err)
+{
+	char tree_hex[2 * SHA256_LEN + 1], manifest_hex[2 * SHA256_LEN + 1];
+	_cleanup_free_ char *manifest = NULL;
+	uint8_t sum[SHA256_LEN];
+	size_t size;
+
+	manifest = tree_read_file(base, OWN_MANIFEST, MANIFEST_MAX, &size);
+	if (!manifest)
+		return error_errno(err, ERR_TRUST, "cannot read the base's manifest");
+	hash_of(manifest, size, sum);
+	sha256_to_hex(sum, manifest_hex);
+	sha256_to_hex(digest->sum, tree_hex);
+	snprintf(text, DIGEST_TEXT_MAX, "%s %" PRIu64 "\n%s\n", tree_hex, digest->count,
+		 manifest_hex);
+	return 0;
+}
+
+/* What the policy says of what a rootfs may be made of, as a hash. */
+static int hash_rule(const struct server *s, char hex[static 2 * SHA256_LEN + 1],
+		     struct error **err)
+{
+	_cleanup_free_ char *content = policy_rule_content(s->session->grant.rule);
+	uint8_t sum[SHA256_LEN];
+
+	if (!content)
+		return error_set(err, ERR_SPACE, "out of memory");
+	hash_of(content, strlen(content), sum);
+	sha256_to_hex(sum, hex);
+	return 0;
+}
+
+static int write_digest(const struct server *s, int tree, const struct tree_digest *digest,
+			struct error **err)
+{
+	char text[DIGEST_TEXT_MAX], rule[2 * SHA256_LEN + 1], mac[2 * SHA256_LEN + 1];
+	_cleanup_close_ int fd = -1;
+	size_t length;
+	_for_range_;
+
+	if (hash_rule(s, rule, err) < 0 || print_digest(tree, digest, text, err) < 0)
+		return -1;
+	length = strlen(text);
+	length += (size_t)snprintf(text + length, sizeof(text) - length, "%s\n", rule);
+	if (make_mac(s, text, length, mac, err) < 0)
+		return -1;
+	if (*mac)
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s\n", mac);
+	fd = tree_open_beneath(tree, DIGEST, O_WRONLY | O_CREAT | O_EXCL, 0644);
+	if (fd < 0 || fchown(fd, 0, 0) < 0 || write_all(fd, text, length) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write the base's digest");
+	return 0;
+}
+
+static int check_digest(int base, const char *known, const struct tree_digest *digest,
+			struct error **err)
+{
+	char text[DIGEST_TEXT_MAX];
+
+	if (print_digest(base, digest, text, err) < 0)
+		return -1;
+	if (!known || strncmp(known, text, strlen(text)) != 0)
+		return error_set(err, ERR_TRUST, "the base is damaged: its digest differs");
+	return 0;
+}
+
+/* A clone is made of what the base was: of that the policy is asked as when it was unpacked. */
+static int check_rule(const struct server *s, const char *known, struct error **err)
+{
+	const char *line = known ? strchr(known, '\n') : NULL;
+	char rule[2 * SHA256_LEN + 1];
+
+	if (hash_rule(s, rule, err) < 0)
+		return -1;
+	/* The third. */
+	line = line ? strchr(line + 1, '\n') : NULL;
+	if (!line || strncmp(line + 1, rule, strlen(rule)) != 0)
+		return error_set(err, ERR_TRUST,
+				 "the base was made when the policy allowed other things");
+	return 0;
+}
+
+/* A base that another rootlet makes or removes at this moment is none. The folder must be the
+ * caller's: nothing in a tree can be, as a jail does not know his id, and what is the range root's
+ * in a folder of his was put there by rootlet. */
+static int open_base(int folder, const char *name, struct error **err)
+{
+	_cleanup_close_ int base = tree_open_own(folder, name, O_RDONLY | O_DIRECTORY);
+	struct stat st;
+
+	if (base < 0)
+		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_REFUSED,
+				   "cannot open base %s", name);
+	if (fstat(folder, &st) < 0 || st.st_uid != CALLER_ID)
+		return error_set(err, ERR_REFUSED, "the folder of base %s is not yours", name);
+	if (!is_sound_rootfs(base))
+		return error_set(err, ERR_TRUST, "%s is no base of rootlet", name);
+	if (flock(base, LOCK_SH | LOCK_NB) < 0)
+		return error_set(err, ERR_BUSY, "base %s is in use", name);
+	return steal_fd(&base);
+}
+
+int handle_clone(struct server *s, const struct task *t, const int *fds, struct outcome *out,
+		 struct error **err)
+{
+	_cleanup_close_ int folder = open_base(fds[1], t->clone.base_name, err);
+	_cleanup_close_ int base = folder < 0 ? -1 : rootfs_tree(folder, NULL);
+	_cleanup_free_ char *known = NULL;
+	struct tree_digest digest;
+	enum clone_way way;
+	size_t size;
+
+	if (folder < 0)
+		return -1;
+	if (base < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open base %s", t->clone.base_name);
+	known = tree_read_file(base, DIGEST, DIGEST_TEXT_MAX, &size);
+	if (check_mac(s, known, err) < 0 || check_rule(s, known, err) < 0)
+		return -1;
+	if (staging_make(s, fds[0], t->clone.name, err) < 0 ||
+	    tree_clone(s, base, s->tree, &way, &digest, err) < 0 ||
+	    check_digest(base, known, &digest, err) < 0) {
+		build_abandon(s);
+		return -1;
+	}
+	s->phase = WHEN_BUILT;
+	out->status = (int)way;
+	return 0;
+}
+
+static int fill(const struct server *s, int base, int manifest, struct error **err)
+{
+	struct tree_digest digest;
+	enum clone_way way;
+
+	if (tree_clone(s, s->tree, base, &way, &digest, err) < 0 ||
+	    manifest_place(base, manifest, err) < 0 || write_digest(s, base, &digest, err) < 0)
+		return -1;
+	if (fchmod(base, 0755) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot set the mode of the base");
+	return 0;
+}
+
+/* Fills the base where the caller cannot look, and gives it its name last: his it never is. */
+static int keep(struct server *s, int folder, const char *staging, const char *name, int manifest,
+		struct error **err)
+{
+	_cleanup_close_ int base = -1, lock = -1;
+	_cleanup_close_ int hidden = staging_open(s, folder, staging, &base, err);
+	int r;
+
+	if (hidden < 0)
+		return -1;
+	r = fill(s, base, manifest, err);
+	if (r == 0)
+		r = staging_close(hidden, base, err);
+	if (r == 0 && syncfs(base) < 0)
+		r = error_errno(err, ERR_SYSTEM, "cannot write the base to disk");
+	if (r == 0)
+		r = bounds_claim(s, folder, name, &lock, err);
+	if (r == 0 && renameat2(hidden, STAGED_CLOSED, folder, name, RENAME_NOREPLACE) < 0)
+		r = error_errno(err, errno == EEXIST ? ERR_EXISTS : ERR_SYSTEM,
+				"cannot give the base its name");
+	if (r == 0 && fsync(folder) < 0)
+		r = error_errno(err, ERR_SYSTEM, "cannot write the base's name to disk");
+	tree_remove(s, folder, staging, hidden, NULL);
+	return r;
+}
+
+int handle_keep(struct server *s, const struct task *t, const int *fds, struct outcome *out,
+		struct error **err)
+{
+	char staging[ROOTFS_NAME_MAX + 32], mac[2 * SHA256_LEN + 1];
+
+	(void)out;
+	/* Without a key it would be of no use. */
+	if (make_mac(s, "", 0, mac, err) < 0 ||
+	    remove_stale(s, fds[0], STAGING_PREFIX, t->keep.name, err) < 0)
+		return -1;
+	snprintf(staging, sizeof(staging), "%s%s", STAGING_PREFIX, t->keep.name);
+	return keep(s, fds[0], staging, t->keep.name, fds[1], err);
+}
+
+int handle_verify(struct server *s, const struct task *t, const int *fds, struct outcome *out,
+		  struct error **err)
+{
+	_cleanup_free_ char *known = NULL;
+	struct tree_digest digest;
+	size_t size;
+
+	(void)t;
+	(void)out;
+	known = tree_read_file(fds[0], DIGEST, DIGEST_TEXT_MAX, &size);
+	if (check_mac(s, known, err) < 0 || tree_digest(s, fds[0], &digest, err) < 0)
+		return -1;
+	return check_digest(fds[0], known, &digest, err);
+}

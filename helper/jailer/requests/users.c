@@ -1,0 +1,78 @@
+/* Accounts and commands: programs of the tree, in the jail. */
+#include "helper/jailer/serve.h"
+
+#include <string.h>
+
+static int run_tool(struct server *s, const char *const *argv, struct error **err)
+{
+	struct output output = { 0 };
+	struct jail_spec spec = { .kind = JAIL_TREE, .root = s->tree, .argv = argv };
+	int status = serve_jail(s, &spec, &output, err);
+	char tail[1024];
+
+	if (status <= 0)
+		return status;
+	output_tail(&output, tail, sizeof(tail));
+	return error_set(err, ERR_PACKAGE, "%s failed with status %d: %s", argv[0], status, tail);
+}
+
+int handle_add_group(struct server *s, const struct task *t, const int *fds, struct outcome *out,
+		     struct error **err)
+{
+	char gid[16];
+	const char *argv[] = { "groupadd", "-g", gid, "--", t->add_group.name, NULL };
+
+	(void)fds;
+	(void)out;
+	snprintf(gid, sizeof(gid), "%u", t->add_group.gid);
+	return run_tool(s, argv, err);
+}
+
+/* useradd(8) locks the password ("!") unless it is given one. */
+int handle_add_user(struct server *s, const struct task *t, const int *fds, struct outcome *out,
+		    struct error **err)
+{
+	char uid[16], gid[16], groups[GROUPS_MAX * (ACCOUNT_SIZE + 1)] = "";
+	const char *argv[16] = {
+		"useradd",	   "-u", uid, "-g", gid, "-d", t->add_user.home, "-s",
+		t->add_user.shell, "-m", NULL
+	};
+	size_t argc = 10, used = 0;
+
+	(void)fds;
+	(void)out;
+	snprintf(uid, sizeof(uid), "%u", t->add_user.uid);
+	snprintf(gid, sizeof(gid), "%u", t->add_user.gid);
+	for (const char *group = NULL; (group = words_next(&t->add_user.groups, group));)
+		used += (size_t)snprintf(groups + used, sizeof(groups) - used, "%s%s",
+					 used ? "," : "", group);
+	if (*groups) {
+		argv[argc++] = "-G";
+		argv[argc++] = groups;
+	}
+	argv[argc++] = "--";
+	argv[argc] = t->add_user.name;
+	return run_tool(s, argv, err);
+}
+
+int handle_execute(struct server *s, const struct task *t, const int *fds, struct outcome *out,
+		   struct error **err)
+{
+	const char *argv[ARGV_MAX + 1] = { 0 };
+	struct jail_spec spec = {
+		.kind = JAIL_TREE,
+		.root = fds[0],
+		.argv = argv,
+		.user = t->execute.user,
+		.terminal = t->execute.terminal,
+		.stdio = { fds[1], fds[2], fds[3] },
+	};
+	size_t argc = 0;
+	int status;
+
+	for (const char *word = NULL; (word = words_next(&t->execute.argv, word));)
+		argv[argc++] = word;
+	status = serve_jail(s, &spec, NULL, err);
+	out->status = status;
+	return status < 0 ? -1 : 0;
+}

@@ -1,0 +1,80 @@
+#include "helper/jailer/stage.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "helper/jailer/serve.h"
+
+int stage_start(const struct server *s, struct stage *stage, struct jail_spec spec,
+		struct error **err)
+{
+	int ends[2], r;
+
+	if (packet_pair(ends, err) < 0)
+		return -1;
+	stage->socket = ends[0];
+	spec.program = s->worker;
+	spec.socket = ends[1];
+	/* Ours are /dev/null, which most of these jails do not have, and the diagnostics. */
+	for (int i = 0; i < 3; i++)
+		spec.stdio[i] = i;
+	r = jail_start(&spec, &stage->jail, err);
+	close(ends[1]);
+	if (r < 0)
+		stage_end(stage);
+	return r;
+}
+
+/* Of the descriptors that a worker sends, only one is kept: the result's, if it is wanted. */
+static int receive_note(const struct stage *stage, struct note *note, int *fd, struct error **err)
+{
+	int fds[PACKET_FDS_MAX];
+	size_t count;
+	ssize_t n = packet_receive(stage->socket, note, sizeof(*note), fds, &count, NULL);
+	bool keep = fd && n == (ssize_t)sizeof(*note) && note->kind == NOTE_RESULT && count == 1;
+
+	for (size_t i = keep; i < count; i++)
+		close(fds[i]);
+	if (keep)
+		*fd = fds[0];
+	if (n != (ssize_t)sizeof(*note))
+		return error_set(err, ERR_SYSTEM, "rootlet-worker ended before its time");
+	note->text[sizeof(note->text) - 1] = '\0';
+	return 0;
+}
+
+static int wait_for_note(const struct server *s, const struct stage *stage, struct error **err)
+{
+	struct pollfd polled[1 + WITNESSES] = { { .fd = stage->socket, .events = POLLIN } };
+
+	serve_watch_witnesses(s, polled + 1);
+	while (!polled[0].revents) {
+		if (RETRY_ON_EINTR(poll(polled, 1 + WITNESSES, 1000)) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot wait for rootlet-worker");
+		if (serve_check_witnesses(polled + 1, err) < 0 || serve_check_time(s, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int stage_wait(const struct server *s, const struct stage *stage, bool watch, struct note *note,
+	       int *fd, struct error **err)
+{
+	if (fd)
+		*fd = -1;
+	do {
+		if ((watch && wait_for_note(s, stage, err) < 0) ||
+		    receive_note(stage, note, fd, err) < 0)
+			return -1;
+		if (note->kind == NOTE_PROGRESS)
+			serve_progress(s, note->text, note->progress.done, note->progress.total);
+	} while (note->kind != NOTE_RESULT);
+	return note_error(note, err);
+}
+
+void stage_end(struct stage *stage)
+{
+	closep(&stage->socket);
+	stage->socket = -1;
+	jail_end(&stage->jail);
+}

@@ -1,0 +1,157 @@
+#include "helper/parser/fields.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define OF_TEXT(of, check) .kind = FIELD_TEXT, .valid_text = (check)
+#define OF_NUMBER(of, check) .kind = FIELD_NUMBER, .valid_number = (check)
+#define OF_MODE(of, check) .kind = FIELD_NUMBER, .octal = true, .valid_number = (check)
+#define OF_FLAG(of, check) .kind = FIELD_FLAG
+#define OF_HASH(of, check) .kind = FIELD_HASH
+#define OF_WORDS(of, check) .kind = FIELD_WORDS, .least = 1, .most = (of), .valid_text = (check)
+#define OF_LIST(of, check) .kind = FIELD_WORDS, .most = (of), .valid_text = (check)
+#define OF_COMMAND(of, check) .kind = FIELD_COMMAND, .least = 1, .most = (of), .valid_text = (check)
+/* The name of a member cannot be in parentheses. NOLINTBEGIN(bugprone-macro-parentheses) */
+#define FIELD(request, kind, member, of, check, what)                                              \
+	{ OF_##kind(of, check), .name = #member, .label = what "",                                 \
+	  .offset = offsetof(struct task, request.member),                                         \
+	  .size = sizeof(((struct task *)0)->request.member) },
+/* NOLINTEND(bugprone-macro-parentheses) */
+#define ROW(NAME, ...) [OP_##NAME] = (const struct field[]){ NAME##_FIELDS(FIELD){ 0 } },
+
+static const struct field *const fields[OP_COUNT] = { [OP_NONE] = (const struct field[]){ { 0 } },
+						      REQUESTS(ROW) };
+
+const struct field *task_fields(uint32_t operation)
+{
+	return fields[operation < OP_COUNT ? operation : OP_NONE];
+}
+
+static int check_words(const struct field *f, const struct words *words, struct error **err)
+{
+	if (!words_sound(words) || words->count < f->least || words->count > f->most)
+		return error_set(err, ERR_INPUT, "request refused: wrong number of words in %s",
+				 f->name);
+	if (f->kind == FIELD_COMMAND && !*words->text)
+		return error_set(err, ERR_INPUT, "request refused: wrong name of a program");
+	for (const char *word = NULL; (word = words_next(words, word));)
+		if (!f->valid_text(word))
+			return error_set(err, ERR_INPUT, "request refused: wrong %s", f->label);
+	return 0;
+}
+
+static int check_field(const struct field *f, const void *at, struct error **err)
+{
+	uint32_t number;
+	bool good = true;
+
+	switch (f->kind) {
+	case FIELD_TEXT:
+		good = memchr(at, '\0', f->size) && f->valid_text(at);
+		break;
+	case FIELD_NUMBER:
+		memcpy(&number, at, sizeof(number));
+		good = f->valid_number(number);
+		break;
+	case FIELD_WORDS:
+	case FIELD_COMMAND:
+		return check_words(f, at, err);
+	case FIELD_FLAG:
+	case FIELD_HASH:
+		break;
+	}
+	return good ? 0 : error_set(err, ERR_INPUT, "request refused: wrong %s", f->label);
+}
+
+int task_check(const struct task *t, struct error **err)
+{
+	if (t->operation == OP_NONE)
+		return error_set(err, ERR_INPUT, "request refused: %.*s",
+				 (int)strnlen(t->why, sizeof(t->why)), t->why);
+	if (t->operation >= OP_COUNT)
+		return error_set(err, ERR_INPUT, "request refused: it is of an unknown kind");
+	for (const struct field *f = task_fields(t->operation); f->name; f++)
+		if (check_field(f, (const char *)t + f->offset, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* Text that is cut at the end of its room, and then ends in "...". */
+struct description {
+	char *into;
+	size_t size, used;
+	bool cut;
+};
+
+static void add(struct description *d, const char *format, ...) PRINTF_LIKE(2, 3);
+static void add(struct description *d, const char *format, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vsnprintf(d->into + d->used, d->size - d->used, format, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	d->cut = d->cut || (size_t)n >= d->size - d->used;
+	d->used += (size_t)n < d->size - d->used ? (size_t)n : d->size - d->used - 1;
+}
+
+/* Of words that are not sound, only their number is shown. */
+static void describe_words(struct description *d, const struct field *f, const struct words *words)
+{
+	if (!words_sound(words)) {
+		add(d, "(%u)", words->count);
+		return;
+	}
+	for (const char *word = NULL; !d->cut && (word = words_next(words, word));)
+		add(d, "%s%s",
+		    word == words->text	       ? ""
+		    : f->kind == FIELD_COMMAND ? " "
+					       : ",",
+		    word);
+}
+
+static void describe_field(struct description *d, const struct field *f, const void *at)
+{
+	char hex[2 * SHA256_LEN + 1];
+	uint32_t number;
+
+	add(d, "%s=", f->name);
+	switch (f->kind) {
+	case FIELD_TEXT:
+		add(d, "%.*s", (int)strnlen(at, f->size), (const char *)at);
+		break;
+	case FIELD_NUMBER:
+		memcpy(&number, at, sizeof(number));
+		add(d, f->octal ? "%04o" : "%u", number);
+		break;
+	case FIELD_FLAG:
+		add(d, "%u", *(const uint8_t *)at);
+		break;
+	case FIELD_HASH:
+		sha256_to_hex(at, hex);
+		add(d, "%s", hex);
+		break;
+	case FIELD_WORDS:
+	case FIELD_COMMAND:
+		describe_words(d, f, at);
+		break;
+	}
+	add(d, " ");
+}
+
+void task_describe(const struct task *t, const char *folders, char *into, size_t size)
+{
+	struct description d = { .into = into, .size = size };
+
+	into[0] = '\0';
+	add(&d, "%s", folders);
+	for (const struct field *f = task_fields(t->operation); f->name; f++)
+		describe_field(&d, f, (const char *)t + f->offset);
+	if (d.used && into[d.used - 1] == ' ' && !d.cut)
+		into[d.used - 1] = '\0';
+	if (d.cut)
+		memcpy(into + size - 4, "...", 4);
+}

@@ -1,0 +1,77 @@
+#include "helper/starter/own_ids.h"
+
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include "policy/subids_find.h"
+
+int own_ids_find(const struct caller *caller, struct idmap *map, struct error **err)
+{
+	struct subids subids;
+
+	if (!subids_find(caller->name, caller->uid, &subids))
+		return error_set(err, ERR_HOST,
+				 "cannot map user ids: %s; ask an administrator to run: %s",
+				 subids.why, subids.fix);
+	map->first_uid = subids.first_uid;
+	map->first_gid = subids.first_gid;
+	return 0;
+}
+
+/* newuidmap PID 0 FIRST 65535 65535 CALLER 1; its complaint goes to our standard error. Returns 0,
+ * or what the program's exit status is said to be. */
+static int start(const char *program, pid_t pid, uint32_t first, uint32_t caller, pid_t *child)
+{
+	char pid_text[16], first_text[16], caller_text[16], count[16];
+	const char *argv[] = { program, pid_text,    "0", first_text, count,
+			       count,	caller_text, "1", NULL };
+	char *environment[] = { NULL };
+	int r;
+
+	snprintf(pid_text, sizeof(pid_text), "%d", pid);
+	snprintf(first_text, sizeof(first_text), "%u", first);
+	snprintf(caller_text, sizeof(caller_text), "%u", caller);
+	snprintf(count, sizeof(count), "%u", RANGE_COUNT);
+	r = posix_spawn(child, program, NULL, NULL, (char **)(uintptr_t)argv, environment);
+	return r == 0 ? 0 : r == ENOENT ? 127 : 126;
+}
+
+static int end(pid_t child)
+{
+	int status;
+
+	if (RETRY_ON_EINTR(waitpid(child, &status, 0)) < 0 || !WIFEXITED(status))
+		return 126;
+	return WEXITSTATUS(status);
+}
+
+/* Both at a time: most of what they take is their start. */
+static int run(const struct idmap *map, pid_t pid, const struct caller *caller)
+{
+	pid_t users = -1, groups = -1;
+	int r = start("/usr/bin/newuidmap", pid, map->first_uid, caller->uid, &users);
+	int s = start("/usr/bin/newgidmap", pid, map->first_gid, caller->gid, &groups);
+
+	if (r == 0)
+		r = end(users);
+	if (s == 0)
+		s = end(groups);
+	return r ? r : s;
+}
+
+int own_ids_write(const struct idmap *map, pid_t pid, const struct caller *caller,
+		  struct error **err)
+{
+	int code = run(map, pid, caller);
+
+	if (code == 0)
+		return 0;
+	if (code == 127)
+		return error_set(err, ERR_HOST,
+				 "cannot map user ids: /usr/bin/newuidmap or newgidmap is not "
+				 "there; ask an administrator to run: apt install uidmap");
+	return error_set(err, ERR_HOST,
+			 "cannot map user ids: newuidmap or newgidmap refused the range, or lacks "
+			 "its setuid bit; ask an administrator to run: apt install --reinstall "
+			 "uidmap");
+}

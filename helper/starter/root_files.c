@@ -1,0 +1,82 @@
+#include "helper/starter/root_files.h"
+
+#include <fcntl.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+
+#include "helper/rights/privileges.h"
+
+#define MEMORY_DIRECTORY "/var/lib/rootlet"
+
+int root_file_open(const struct session *s, const char *path, int flags)
+{
+	const int safely = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int fd;
+
+	if (s->mode != MODE_INSTALLED)
+		return open(path, flags | safely, 0600);
+	if (privileges_raise() < 0)
+		return -1;
+	setfsgid(0);
+	setfsuid(0);
+	fd = open(path, flags | safely, 0600);
+	setfsuid(getuid());
+	setfsgid(getgid());
+	return fd;
+}
+
+int file_check(int fd, uid_t owner, int flags)
+{
+	int have = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+	struct stat st;
+
+	if (have >= 0 && (have & (O_ACCMODE | O_APPEND)) == flags && fstat(fd, &st) == 0 &&
+	    S_ISREG(st.st_mode) && st.st_uid == owner && !(st.st_mode & (S_IWGRP | S_IWOTH)) &&
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
+		return fd;
+	closep(&fd);
+	return -1;
+}
+
+/* For messages: whoever reads them may have to remove it. */
+static void name_memory(struct rollback *r, int given)
+{
+	char link[32];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", given);
+	length = given < 0 ? -1 : readlink(link, r->path, sizeof(r->path));
+	if (length > 0 && (size_t)length < sizeof(r->path))
+		r->path[length] = '\0';
+	else
+		snprintf(r->path, sizeof(r->path), "the memory of release files");
+}
+
+void rollback_open(struct session *s, int given)
+{
+	struct rollback *r = &s->rollback;
+	uid_t caller = s->grant.caller.uid;
+
+	r->signer = s->mode == MODE_INSTALLED;
+	if (!r->signer) {
+		name_memory(r, given);
+		r->fd = file_check(given, caller, O_RDWR);
+		return;
+	}
+	closep(&given);
+	snprintf(r->path, sizeof(r->path), MEMORY_DIRECTORY "/releases.%u", caller);
+	r->fd = file_check(root_file_open(s, r->path, O_RDWR | O_CREAT), 0, O_RDWR);
+}
+
+int snapshot_key_open(const struct session *s)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	if (s->mode == MODE_INSTALLED)
+		fd = file_check(root_file_open(s, SNAPSHOT_KEY_PATH, O_RDONLY), 0, O_RDONLY);
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_mode & (S_IRWXG | S_IRWXO) ||
+	    st.st_size < SNAPSHOT_KEY_BYTES)
+		return -1;
+	return steal_fd(&fd);
+}

@@ -1,0 +1,96 @@
+#include "helper/worker/tree/tree_jobs.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "proto/task.h"
+#include "helper/worker/tree/clone.h"
+#include "helper/worker/tree/digest.h"
+#include "helper/worker/jobs.h"
+#include "helper/worker/tree/walk.h"
+
+struct work {
+	int tree, source; /* SOURCE: -1 where there is none */
+	int names;	  /* a result, or -1 */
+	struct note note;
+};
+
+/* Opens the trees, has RUN work on them, and tells how that went. */
+static int work(int socket, int (*run)(struct work *w, struct error **err))
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	struct work w = { .names = -1, .note = { .kind = NOTE_RESULT } };
+	_cleanup_close_ int tree = open("/tree", flags), source = open("/source", flags);
+	_cleanup_error_ struct error *err = NULL;
+	int r;
+
+	w.tree = tree;
+	w.source = source;
+	r = tree < 0 ? error_errno(&err, ERR_SYSTEM, "cannot open the tree") : run(&w, &err);
+	if (r < 0)
+		note_set_error(&w.note, err);
+	r = note_send(socket, &w.note, w.names);
+	closep(&w.names);
+	return r < 0;
+}
+
+static int count(struct work *w, struct error **err)
+{
+	return count_tree(w->tree, &w->note.tree.census, err);
+}
+
+static int mounts(struct work *w, struct error **err)
+{
+	return check_mounts(w->tree, err);
+}
+
+static int digest(struct work *w, struct error **err)
+{
+	return digest_tree(w->tree, &w->note.tree.digest, err);
+}
+
+static int empty(struct work *w, struct error **err)
+{
+	return empty_tree(w->tree, err);
+}
+
+static int clone_by(struct work *w, enum clone_way way, struct error **err)
+{
+	int r = clone_tree(w->source, w->tree, &way, &w->names, err);
+
+	w->note.status = (int)way;
+	return r;
+}
+
+static int clone_whole(struct work *w, struct error **err)
+{
+	return clone_by(w, CLONE_COPY, err);
+}
+
+static int clone_to_link(struct work *w, struct error **err)
+{
+	return clone_by(w, CLONE_LINK, err);
+}
+
+static int linked(struct work *w, struct error **err)
+{
+	return clone_linked(w->source, w->tree, &w->names, err);
+}
+
+int trees_run(const char *what, int socket)
+{
+	static const struct {
+		const char *name;
+		int (*run)(struct work *w, struct error **err);
+	} jobs[] = {
+		{ "count", count },	    { "check-mounts", mounts },
+		{ "digest", digest },	    { "empty", empty },
+		{ "clone", clone_whole },   { "clone-to-link", clone_to_link },
+		{ "clone-linked", linked },
+	};
+
+	for (size_t i = 0; i < sizeof(jobs) / sizeof(*jobs); i++)
+		if (strcmp(what, jobs[i].name) == 0)
+			return work(socket, jobs[i].run);
+	return NO_SUCH_JOB;
+}

@@ -1,0 +1,360 @@
+#include "helper/worker/unpack/unpacker.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "helper/worker/copy.h"
+#include "helper/worker/unpack/package.h"
+#include "helper/worker/unpack/unpack_plan.h"
+#include "helper/worker/processors.h"
+#include "proto/task.h"
+#include "lib/beneath.h"
+
+/* Each may need the 8 MiB that xz -6 wants: together they are to stay below 96 MiB, which is why
+ * there are no more of them where there are more processors. */
+#define WORKERS_MAX 8
+#define COPY_NAME_SIZE (PACKAGE_NAME_MAX + 8)
+
+struct worker {
+	int socket;
+	struct package *busy_with;
+};
+
+struct unpacker {
+	struct layout layout;
+	bool native; /* the engine; for debootstrap's there are only filters to apply */
+	struct worker workers[WORKERS_MAX];
+	size_t worker_count;
+	struct plan plan;
+	struct error *failure; /* the first of any worker */
+};
+
+/* What a worker gets; the descriptor of the .deb goes with it. */
+struct job {
+	char name[PACKAGE_NAME_MAX + 1];
+	bool first, preinst_later;
+};
+
+/* --- worker --- */
+
+static _Noreturn void work(const struct layout *layout, int socket)
+{
+	struct job job;
+
+	for (;;) {
+		_cleanup_error_ struct error *err = NULL;
+		int fds[PACKET_FDS_MAX], state;
+		size_t count;
+
+		if (packet_receive(socket, &job, sizeof(job), fds, &count, NULL) != sizeof(job) ||
+		    count != 1)
+			_exit(0);
+		state = package_unpack(layout, job.name, fds[0], job.first, job.preinst_later,
+				       &err);
+		close(fds[0]);
+		if (state < 0 && !err)
+			error_set(&err, ERR_SYSTEM, "out of memory");
+		note_result(socket, state < 0 ? err : NULL, state);
+	}
+}
+
+static int start_worker(struct unpacker *u, struct error **err)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (packet_pair(ends, err) < 0)
+		return -1;
+	pid = fork();
+	if (pid < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot start a process that unpacks");
+	if (pid == 0) {
+		/* Else no worker would see the end of another one. */
+		for (size_t i = 0; i < u->worker_count; i++)
+			close(u->workers[i].socket);
+		close(ends[0]);
+		work(&u->layout, ends[1]);
+	}
+	close(ends[1]);
+	u->workers[u->worker_count++] = (struct worker){ .socket = ends[0] };
+	return 0;
+}
+
+static int start_workers(struct unpacker *u, struct error **err)
+{
+	size_t count = processors(WORKERS_MAX);
+
+	while (u->worker_count < count)
+		if (start_worker(u, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* --- supervisor --- */
+
+/* The copy of a package's archive in the work folder, from where dpkg takes those that are kept. No
+ * name of a package has a "_". */
+static void name_copy(const char *package, char file[static COPY_NAME_SIZE])
+{
+	snprintf(file, COPY_NAME_SIZE, "%s_.deb", package);
+}
+
+static void take_result(struct unpacker *u, struct worker *w)
+{
+	char file[COPY_NAME_SIZE];
+	struct note note;
+	int none[PACKET_FDS_MAX];
+	size_t n;
+
+	if (packet_receive(w->socket, &note, sizeof(note), none, &n, NULL) != sizeof(note)) {
+		error_set(&u->failure, ERR_PACKAGE, "package %s: the process that unpacks it died",
+			  w->busy_with->name);
+	} else if (note_error(&note, &u->failure) == 0) {
+		w->busy_with->state = (enum package_state)note.status;
+		name_copy(w->busy_with->name, file);
+		if (w->busy_with->state != PACKAGE_KEPT && unlinkat(u->layout.work, file, 0) < 0)
+			error_errno(&u->failure, ERR_SYSTEM, "cannot remove %s", file);
+	}
+	w->busy_with = NULL;
+}
+
+/* Waits for what busy workers have to say, or (ALL) for all of them. -1 where one has failed. */
+static int wait_for_workers(struct unpacker *u, bool all, struct error **err)
+{
+	for (;;) {
+		struct pollfd fds[WORKERS_MAX];
+		size_t busy = 0;
+
+		for (size_t i = 0; i < u->worker_count; i++) {
+			fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
+			if (u->workers[i].busy_with) {
+				fds[i].fd = u->workers[i].socket;
+				busy++;
+			}
+		}
+		if (u->failure)
+			return error_set(err, u->failure->code, "%s", u->failure->message);
+		if (busy == 0 || (!all && busy < u->worker_count))
+			return 0;
+		if (RETRY_ON_EINTR(poll(fds, u->worker_count, -1)) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot wait for a package");
+		for (size_t i = 0; i < u->worker_count; i++)
+			if (fds[i].revents && u->workers[i].busy_with)
+				take_result(u, &u->workers[i]);
+	}
+}
+
+static int give(struct unpacker *u, struct package *p, int fd, bool first, bool preinst_later,
+		struct error **err)
+{
+	struct job job = { .first = first, .preinst_later = preinst_later };
+	struct worker *w = u->workers;
+
+	if (wait_for_workers(u, false, err) < 0)
+		return -1;
+	while (w->busy_with)
+		w++;
+	memcpy(job.name, p->name, sizeof(job.name));
+	w->busy_with = p;
+	return packet_send(w->socket, &job, sizeof(job), &fd, 1, err);
+}
+
+static int write_filters(const struct unpacker *u, struct error **err)
+{
+	const struct words *filters = &u->layout.filters;
+	const char *filter = NULL;
+	_cleanup_close_ int folder = -1;
+	_cleanup_fclose_ FILE *file = NULL;
+	int fd;
+
+	if (filters->count == 0)
+		return 0;
+	folder = tree_make_folders(u->layout.tree, "etc/dpkg/dpkg.cfg.d");
+	fd = folder < 0 ? -1
+			: openat(folder, "rootlet", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	file = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!file)
+		return error_errno(err, ERR_SYSTEM, "cannot write dpkg's configuration");
+	fputs("# What the profile of this rootfs leaves out.\n", file);
+	while ((filter = words_next(filters, filter)))
+		fprintf(file, "path-%s=%s\n", *filter == '+' ? "include" : "exclude", filter + 1);
+	if (fflush(file) != 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write dpkg's configuration");
+	return 0;
+}
+
+/* debootstrap leaves these, and no newer ones, with folders of their own. */
+static bool is_merged(const char *suite)
+{
+	static const char *const apart[] = { "trusty", "xenial", "bionic", "cosmic", "jessie" };
+
+	for (size_t i = 0; i < sizeof(apart) / sizeof(*apart); i++)
+		if (strcmp(suite, apart[i]) == 0)
+			return false;
+	return true;
+}
+
+static int begin(struct unpacker *u, const struct task *t, struct error **err)
+{
+	struct layout *l = &u->layout;
+
+	l->tree = open("/tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (l->tree < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open the tree");
+	l->merged = is_merged(t->begin.suite);
+	l->filters = t->begin.filters;
+	memcpy(l->arch, t->begin.arch, sizeof(l->arch));
+	u->native = strcmp(t->begin.engine, "native") == 0;
+	if (!u->native)
+		return write_filters(u, err);
+	closep(&(int){ tree_make_folders(l->tree, DPKG_INFO) });
+	l->work = tree_make_folders(l->tree, WORK);
+	if (l->work < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make /" WORK);
+	if (write_filters(u, err) < 0)
+		return -1;
+	return start_workers(u, err);
+}
+
+static int open_copy(const struct unpacker *u, const char *file, int flags, struct error **err)
+{
+	int fd = openat(u->layout.work, file, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	return fd < 0 ? error_errno(err, ERR_SYSTEM, "cannot open %s", file) : fd;
+}
+
+/* This process hashes, and parses no archive. Those that do get a copy whose hash is right, and
+ * which the caller cannot change. */
+static int copy_package(const struct unpacker *u, const struct task *t, int deb, struct error **err)
+{
+	const char *name = t->package.name;
+	char file[COPY_NAME_SIZE];
+	_cleanup_close_ int copy = -1;
+	uint8_t sum[SHA256_LEN];
+	struct stat st;
+	uint64_t size;
+
+	name_copy(name, file);
+	copy = open_copy(u, file, O_WRONLY | O_CREAT | O_EXCL, err);
+	if (copy < 0)
+		return -1;
+	if (fstat(deb, &st) < 0)
+		return error_errno(err, ERR_SYSTEM, "package %s: cannot read it", name);
+	if (copy_hashed(deb, copy, (uint64_t)st.st_size, sum, &size, err) < 0)
+		return error_wrap(err, "package %s", name);
+	if (memcmp(sum, t->package.sha256, SHA256_LEN) != 0)
+		return error_set(err, ERR_TRUST, "package %s: hash differs from the signed index",
+				 name);
+	return open_copy(u, file, O_RDONLY, err);
+}
+
+/* The first one is alone, as it gives the folders their modes. */
+static int take_package(struct unpacker *u, const struct task *t, int fd, struct error **err)
+{
+	struct package *p = plan_add(&u->plan, t->package.name, err);
+	_cleanup_close_ int copy = p ? copy_package(u, t, fd, err) : -1;
+	bool first = u->plan.count == 1;
+
+	if (copy < 0 || give(u, p, copy, first, false, err) < 0)
+		return -1;
+	return first ? wait_for_workers(u, true, err) : 0;
+}
+
+/* A package that dpkg itself needs, with a preinst: its files come first, as nothing could run that
+ * preinst before they are there. */
+static int unpack_again(struct unpacker *u, struct package *p, struct error **err)
+{
+	char file[COPY_NAME_SIZE];
+	_cleanup_close_ int copy = -1;
+
+	name_copy(p->name, file);
+	copy = open_copy(u, file, O_RDONLY, err);
+	return copy < 0 ? -1 : give(u, p, copy, false, true, err);
+}
+
+static int finish(struct unpacker *u, struct error **err)
+{
+	if (wait_for_workers(u, true, err) < 0 || plan_read(&u->plan, &u->layout, err) < 0)
+		return -1;
+	for (size_t i = 0; i < u->plan.count; i++) {
+		struct package *p = &u->plan.packages[i];
+
+		if (p->base && p->state == PACKAGE_KEPT && unpack_again(u, p, err) < 0)
+			return -1;
+	}
+	if (wait_for_workers(u, true, err) < 0)
+		return -1;
+	return plan_write(&u->plan, &u->layout, err);
+}
+
+/* debootstrap's first stage knows no filters: what they leave out goes again. PATH is FOLDER's. */
+static int sweep(const struct words *filters, int folder, char path[static PATH_LENGTH_MAX],
+		 struct error **err)
+{
+	_cleanup_(tree_close_folder) DIR *d = tree_open_folder(folder, ".");
+	size_t length = strlen(path);
+	struct dirent *entry;
+
+	while (errno = 0, d && (entry = readdir(d))) {
+		bool below = entry->d_type == DT_DIR, link = entry->d_type == DT_LNK;
+		_cleanup_close_ int next = -1;
+
+		if (tree_is_dots(entry->d_name))
+			continue;
+		if (snprintf(path + length, PATH_LENGTH_MAX - length, "/%s", entry->d_name) >=
+		    (int)(PATH_LENGTH_MAX - length))
+			return error_set(err, ERR_PACKAGE, "a path is too long: %.200s", path);
+		if (below) {
+			next = openat(folder, entry->d_name,
+				      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			if (next < 0 || sweep(filters, next, path, err) < 0)
+				return error_errno(err, ERR_SYSTEM, "cannot open %.200s", path);
+		}
+		if (filters_skip(filters, path, below || link) &&
+		    unlinkat(folder, entry->d_name, below ? AT_REMOVEDIR : 0) < 0 &&
+		    errno != ENOTEMPTY)
+			return error_errno(err, ERR_SYSTEM, "cannot remove %.200s", path);
+	}
+	path[length] = '\0';
+	return d && !errno ? 0 : error_errno(err, ERR_SYSTEM, "cannot look through the tree");
+}
+
+static int step(struct unpacker *u, const struct task *t, int fd, struct error **err)
+{
+	switch (t->operation) {
+	case OP_BEGIN:
+		return begin(u, t, err);
+	case OP_PACKAGE:
+		return take_package(u, t, fd, err);
+	case OP_BOOTSTRAP:
+		if (u->native)
+			return finish(u, err);
+		return sweep(&u->layout.filters, u->layout.tree, (char[PATH_LENGTH_MAX]){ 0 }, err);
+	default:
+		return error_set(err, ERR_REFUSED, "the unpacker does not know this request");
+	}
+}
+
+int unpacker_run(int socket)
+{
+	static struct unpacker u;
+	static struct task task;
+
+	for (;;) {
+		_cleanup_error_ struct error *err = NULL;
+		int fds[PACKET_FDS_MAX], r;
+		size_t count;
+
+		if (packet_receive(socket, &task, sizeof(task), fds, &count, NULL) != sizeof(task))
+			return 0;
+		r = step(&u, &task, fds[0], &err);
+		for (size_t i = 0; i < count; i++)
+			closep(&fds[i]);
+		if (r < 0 && !err)
+			error_set(&err, ERR_SYSTEM, "out of memory");
+		note_result(socket, r < 0 ? err : NULL, 0);
+	}
+}

@@ -1,0 +1,316 @@
+#include "helper/worker/verify/chain.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "lib/hash.h"
+#include "lib/read_all.h"
+#include "lib/release_text.h"
+#include "lib/signature.h"
+#include "helper/worker/copy.h"
+
+#define KEYRING "/tmp/keyring"
+#define SIGNED "/tmp/InRelease"
+#define TEXT "/tmp/Release"
+#define STATUS "/tmp/status"
+#define KEYRING_MAX (16 << 20)
+#define RELEASE_MAX (16 << 20)
+#define INDEX_MAX (UINT64_C(1) << 30)
+
+static int copy_to(int from, const char *path, uint64_t most, uint8_t sum[static SHA256_LEN],
+		   uint64_t *size, struct error **err)
+{
+	_cleanup_close_ int to = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (to < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make %s", path);
+	return copy_hashed(from, to, most, sum, size, err);
+}
+
+/* A whole small file as a string. */
+static char *slurp(const char *path, size_t most, size_t *size)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || (size_t)st.st_size > most)
+		return NULL;
+	return read_all(fd, (size_t)st.st_size, size);
+}
+
+static int take_keyring(int keyring, struct error **err)
+{
+	uint8_t sum[SHA256_LEN];
+	uint64_t size;
+
+	if (copy_to(keyring, KEYRING, KEYRING_MAX, sum, &size, err) < 0)
+		return error_wrap(err, "cannot take the keyring");
+	return 0;
+}
+
+int chain_begin(struct chain *c, const struct task *task, int keyring, struct error **err)
+{
+	memcpy(c->suite, task->begin.suite, sizeof(c->suite));
+	memcpy(c->arch, task->begin.arch, sizeof(c->arch));
+	c->copies = strcmp(task->begin.engine, "debootstrap") == 0;
+	if (take_keyring(keyring, err) < 0)
+		return -1;
+	if (mkdir(MIRROR, 0755) < 0 || mkdir(MIRROR "/pool", 0755) < 0 ||
+	    mkdir(STAGING "/lists", 0700) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make the folders of the mirror");
+	return 0;
+}
+
+/* One signed text and nothing before it: what gpgv puts out is then all that the file says. */
+static int check_armor(struct error **err)
+{
+	size_t size, signature_size;
+	_cleanup_free_ char *file = slurp(SIGNED, RELEASE_MAX, &size);
+	_cleanup_free_ char *text = file ? malloc(size + 2) : NULL;
+	const char *signature;
+
+	if (!text || !signature_split(file, size, text, &signature, &signature_size))
+		return error_set(
+			err, ERR_TRUST,
+			"it is not one whole signed text, but cut short, altered or a page of "
+			"something between here and the mirror; try again later, or name another "
+			"mirror with --mirror URL");
+	return 0;
+}
+
+static pid_t start_gpgv(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int status = open(STATUS, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+		if (status >= 0 && dup2(status, 1) == 1) {
+			close(3);
+			execl("/usr/bin/gpgv", "gpgv", "--homedir", "/tmp", "--keyring", KEYRING,
+			      "--status-fd", "1", "--output", TEXT, SIGNED, (char *)NULL);
+		}
+		_exit(127);
+	}
+	return pid;
+}
+
+static int verify_signature(struct error **err)
+{
+	_cleanup_free_ char *status = NULL;
+	const char *wrong;
+	size_t size;
+	pid_t pid;
+	int code;
+
+	if (check_armor(err) < 0)
+		return -1;
+	unlink(TEXT);
+	pid = start_gpgv();
+	if (pid < 0 || RETRY_ON_EINTR(waitpid(pid, &code, 0)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot start gpgv");
+	if (WIFEXITED(code) && WEXITSTATUS(code) == 127)
+		return error_set(err, ERR_HOST, "there is no gpgv; run: apt install gpgv");
+	status = slurp(STATUS, RELEASE_MAX, &size);
+	wrong = status ? signature_judge(status) : "gpgv failed";
+	if (!wrong)
+		return 0;
+	return error_set(err, ERR_TRUST,
+			 "its signature is not good: %s; name another mirror with --mirror URL or "
+			 "the right keyring with --keyring FILE",
+			 wrong);
+}
+
+/* Whose archive it is, as a word; cut off where it is long. */
+static void take_origin(const char *text, char origin[static WORD_SIZE])
+{
+	size_t size = 0;
+	const char *found = stanza_field(text, strlen(text), "Origin", &size);
+
+	snprintf(origin, WORD_SIZE, "%.*s", size < WORD_SIZE ? (int)size : WORD_SIZE - 1,
+		 found ? found : "");
+	for (char *c = origin; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			*c = '_';
+}
+
+int chain_release(struct chain *c, const char *pocket, int inrelease, struct error **err)
+{
+	struct chain_pocket *p = &c->pockets[c->pocket_count];
+	_cleanup_free_ char *text = NULL;
+	uint8_t sum[SHA256_LEN];
+	uint64_t copied;
+	size_t size;
+
+	if (c->pocket_count == CHAIN_POCKETS_MAX)
+		return error_set(err, ERR_REFUSED, "too many pockets");
+	if (copy_to(inrelease, SIGNED, RELEASE_MAX, sum, &copied, err) < 0 ||
+	    verify_signature(err) < 0)
+		return error_wrap(err, "InRelease of %s%s%s", c->suite, *pocket ? "-" : "", pocket);
+	text = slurp(TEXT, RELEASE_MAX, &size);
+	if (!text || strlen(text) != size)
+		return error_set(err, ERR_TRUST, "InRelease of %s: it is no text", c->suite);
+	if (release_text_check(text, c->suite, pocket, time(NULL), err) < 0)
+		return error_wrap(err, "InRelease of %s%s%s", c->suite, *pocket ? "-" : "", pocket);
+	p->date = release_text_time(text, "Date");
+	take_origin(text, p->origin);
+	snprintf(p->name, sizeof(p->name), "%s", pocket);
+	p->release = STEAL_PTR(text);
+	c->pocket_count++;
+	return 0;
+}
+
+int chain_check_release(struct chain *c, const struct task *task, int inrelease, int keyring,
+			struct error **err)
+{
+	memcpy(c->suite, task->check_release.suite, sizeof(c->suite));
+	if (take_keyring(keyring, err) < 0)
+		return -1;
+	return chain_release(c, task->check_release.pocket, inrelease, err);
+}
+
+static int add_stanza(struct chain *c, const char *text, size_t length)
+{
+	struct stanza s = { .text = text, .length = (uint32_t)length };
+	size_t size;
+	const char *hash = stanza_field(text, length, "SHA256", &size);
+	const char *bytes;
+
+	if (!hash || !sha256_from_hex(hash, size, s.sha256))
+		return 0;
+	bytes = stanza_field(text, length, "Size", &size);
+	s.size = bytes && size < 20 ? strtoumax(bytes, NULL, 10) : 0;
+	if (c->stanza_count == c->stanza_room) {
+		size_t room = c->stanza_room ? 2 * c->stanza_room : 65536;
+		struct stanza *more = reallocarray(c->stanzas, room, sizeof(*more));
+
+		if (!more)
+			return -1;
+		c->stanzas = more;
+		c->stanza_room = room;
+	}
+	c->stanzas[c->stanza_count++] = s;
+	c->sorted = false;
+	return 0;
+}
+
+static int scan_index(struct chain *c, const struct chain_index *index)
+{
+	/* An empty index is not mapped. */
+	const char *at = index->text, *end = at ? at + index->size : NULL, *stanza;
+	size_t length;
+
+	while ((stanza = stanza_next(&at, end, &length)))
+		if (add_stanza(c, stanza, length) < 0)
+			return -1;
+	return 0;
+}
+
+static int map_index(struct chain *c, int fd, uint64_t size, struct error **err)
+{
+	struct chain_index *index = &c->indexes[c->index_count];
+
+	index->size = size;
+	index->text = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+	if (index->text == MAP_FAILED)
+		return error_errno(err, ERR_SYSTEM, "cannot map an index");
+	c->index_count++;
+	if (scan_index(c, index) < 0)
+		return error_set(err, ERR_SPACE, "out of memory");
+	return 0;
+}
+
+int chain_index(struct chain *c, const char *pocket, const char *component, int packages,
+		struct error **err)
+{
+	const struct chain_pocket *p = NULL;
+	char path[256], copy[64];
+	uint8_t want[SHA256_LEN], have[SHA256_LEN];
+	uint64_t want_size, size;
+	_cleanup_close_ int fd = -1;
+
+	for (size_t i = 0; i < c->pocket_count; i++)
+		if (strcmp(c->pockets[i].name, pocket) == 0)
+			p = &c->pockets[i];
+	if (!p || c->index_count == CHAIN_INDEXES_MAX)
+		return error_set(err, ERR_REFUSED, "index refused: its pocket has no InRelease");
+	snprintf(path, sizeof(path), "%s/binary-%s/Packages", component, c->arch);
+	if (!release_text_find(p->release, path, want, &want_size) || want_size > INDEX_MAX)
+		return error_set(err, ERR_TRUST, "InRelease of %s does not name %s", c->suite,
+				 path);
+	snprintf(copy, sizeof(copy), STAGING "/lists/%zu", c->index_count);
+	fd = open(copy, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make %s", copy);
+	if (copy_hashed(packages, fd, want_size, have, &size, err) < 0)
+		return error_wrap(err, "%s of %s", path, c->suite);
+	if (size != want_size || memcmp(have, want, SHA256_LEN) != 0)
+		return error_set(err, ERR_TRUST, "%s of %s: hash differs from the signed InRelease",
+				 path, c->suite);
+	return map_index(c, fd, size, err);
+}
+
+static int compare_stanzas(const void *a, const void *b)
+{
+	return memcmp(((const struct stanza *)a)->sha256, ((const struct stanza *)b)->sha256,
+		      SHA256_LEN);
+}
+
+static const struct stanza *find_stanza(struct chain *c, const uint8_t sha256[static SHA256_LEN])
+{
+	struct stanza key = { 0 };
+
+	if (!c->sorted) {
+		qsort(c->stanzas, c->stanza_count, sizeof(*c->stanzas), compare_stanzas);
+		c->sorted = true;
+	}
+	memcpy(key.sha256, sha256, SHA256_LEN);
+	return bsearch(&key, c->stanzas, c->stanza_count, sizeof(key), compare_stanzas);
+}
+
+static int keep_package(struct chain *c, const struct stanza *s, const char *name, int deb,
+			struct error **err)
+{
+	struct chosen *chosen = &c->chosen[c->chosen_count];
+	char hex[2 * SHA256_LEN + 1], path[256];
+	uint8_t have[SHA256_LEN];
+	uint64_t size = 0;
+
+	sha256_to_hex(s->sha256, hex);
+	snprintf(path, sizeof(path), MIRROR "/pool/%s.deb", hex);
+	if (copy_to(deb, path, s->size, have, &size, err) < 0)
+		return error_wrap(err, "package %s", name);
+	if (size != s->size || memcmp(have, s->sha256, SHA256_LEN) != 0)
+		return error_set(err, ERR_TRUST, "package %s: hash differs from the signed index",
+				 name);
+	snprintf(chosen->name, sizeof(chosen->name), "%s", name);
+	chosen->stanza = *s;
+	c->chosen_count++;
+	return 0;
+}
+
+int chain_package(struct chain *c, const char *name, const uint8_t sha256[static SHA256_LEN],
+		  int deb, struct error **err)
+{
+	const struct stanza *s = c->stanza_count ? find_stanza(c, sha256) : NULL;
+	struct stat st;
+
+	if (c->chosen_count == PACKAGES_MAX)
+		return error_set(err, ERR_REFUSED, "more than %d packages", PACKAGES_MAX);
+	if (!s || !stanza_field_is(s->text, s->length, "Package", name) ||
+	    (!stanza_field_is(s->text, s->length, "Architecture", c->arch) &&
+	     !stanza_field_is(s->text, s->length, "Architecture", "all")))
+		return error_set(err, ERR_TRUST,
+				 "package %s: no signed index names it with this "
+				 "hash",
+				 name);
+	if (fstat(deb, &st) < 0 || (uint64_t)st.st_size != s->size)
+		return error_set(err, ERR_TRUST, "package %s: size differs from the signed index",
+				 name);
+	return c->copies ? keep_package(c, s, name, deb, err) : 0;
+}

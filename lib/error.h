@@ -1,0 +1,67 @@
+/* Errors are values: a typed code, the errno behind it (0 if none) and one message in the form
+ * "what failed, on what: why; what to do". They travel in a Result message unchanged. */
+#pragma once
+
+#include <stdarg.h>
+
+#include "lib/cleanup.h"
+
+enum error_code {
+	ERR_NONE = 0,
+	ERR_INPUT = 1,	      /* what was asked for has a wrong shape */
+	ERR_REFUSED = 2,      /* well-formed, but not allowed or out of order */
+	ERR_TRUST = 3,	      /* signature, hash or expiry */
+	ERR_EXISTS = 4,	      /* the destination is there already */
+	ERR_BUSY = 5,	      /* somebody else works on it */
+	ERR_MISSING = 6,      /* a file, program or rootfs that must be there is not */
+	ERR_SPACE = 7,	      /* disk or memory full */
+	ERR_NETWORK = 8,      /* mirror does not answer or answers wrongly */
+	ERR_SYSTEM = 9,	      /* a system call failed */
+	ERR_PACKAGE = 10,     /* a program run inside the tree failed */
+	ERR_INTERRUPTED = 11, /* Ctrl-C or a limit in time */
+	ERR_HOST = 12,	      /* the host lacks what rootlet needs: see `rootlet doctor` */
+	ERR_LAST = ERR_HOST,
+};
+
+struct error {
+	enum error_code code;
+	int number; /* errno, or 0 */
+	char *message;
+};
+
+/* Makes *ERR (freed by error_free) unless ERR is NULL or already holds one. Always returns -1, so
+ * that `return error_set(...)` reads as it should. */
+int error_set(struct error **err, enum error_code code, const char *format, ...) PRINTF_LIKE(3, 4);
+
+int error_vset(struct error **err, enum error_code code, const char *format, va_list ap)
+	PRINTF_LIKE(3, 0);
+
+/* As error_set with ": strerror(errno)" appended and errno kept. ENOSPC and EDQUOT become
+ * ERR_SPACE whatever CODE says. */
+int error_errno(struct error **err, enum error_code code, const char *format, ...)
+	PRINTF_LIKE(3, 4);
+
+/* Puts "context: " before the message. Always returns -1. */
+int error_wrap(struct error **err, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Lets compilers and analyzers see that the three return -1. Otherwise they follow paths on which a
+ * function fails and its caller goes on. */
+static inline int error_returned(int result)
+{
+	(void)result;
+	return -1;
+}
+
+#define error_set(...) error_returned(error_set(__VA_ARGS__))
+#define error_errno(...) error_returned(error_errno(__VA_ARGS__))
+#define error_wrap(...) error_returned(error_wrap(__VA_ARGS__))
+
+/* The message of ERROR, never NULL: an error, or its message, is missing if memory was short. */
+const char *error_text(const struct error *error);
+
+void error_free(struct error **err);
+
+/* The code's stable name ("trust", "busy"), for --json and logs. */
+const char *error_code_name(enum error_code code);
+
+#define _cleanup_error_ _cleanup_(error_free)
