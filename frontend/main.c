@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "frontend/commands/commands.h"
-#include "frontend/commands/commandline.h"
-#include "frontend/commands/complete.h"
 #include "frontend/cli/style.h"
 #include "frontend/cli/suggest.h"
 #include "frontend/cli/text.h"
+#include "frontend/commands/commandline.h"
+#include "frontend/commands/commands.h"
+#include "frontend/commands/complete.h"
 #include "lib/standard_descriptors.h"
 
 static int command_help(int argc, char **argv);

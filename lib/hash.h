@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proto/validate.h"
+#include "lib/hex.h"
 
 static inline void hash_end(struct sha256_ctx *hash, uint8_t sum[static SHA256_LEN])
 {

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "lib/deb822.h"
-#include "proto/validate.h"
+#include "lib/names.h"
 
 #define CLOCK_SKEW (60 * 60) /* seconds by which two clocks may differ */
 #define FIELD_MAX 128	     /* longer than the name of any suite and pocket */

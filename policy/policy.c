@@ -5,12 +5,12 @@
 #include <sys/param.h>
 #include <sys/stat.h>
 
+#include "lib/names.h"
 #include "lib/read_all.h"
 #include "policy/canonical.h"
-#include "policy/ini_text.h"
+#include "lib/ini_text.h"
 #include "policy/operations.h"
 #include "policy/subids.h"
-#include "lib/names.h"
 
 #define BYTES_MAX (256 * 1024) /* of the file: with it, the words, rules and ranges are bounded */
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "policy/ini_text.h"
+#include "lib/ini_text.h"
 
 static char *join(char *const *words)
 {

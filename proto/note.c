@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "proto/task.h"
+#include "proto/note.h"
 
 int note_send(int channel, const struct note *note, int fd)
 {

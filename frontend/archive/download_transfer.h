@@ -1,10 +1,12 @@
-/* One file on its way: an attempt by libcurl, and what becomes of its end. For download.c alone. */
+/* One file on its way: an attempt by libcurl, and what becomes of its end. For downloader.c alone.
+ */
 #pragma once
 
 #include <curl/curl.h>
 
 #include "frontend/archive/cache.h"
 #include "frontend/archive/download.h"
+#include "frontend/archive/download_route.h"
 
 enum transfer_state { STATE_WAITING, STATE_HELD, STATE_RUNNING, STATE_DONE };
 

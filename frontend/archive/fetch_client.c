@@ -5,9 +5,9 @@
 
 #include "frontend/archive/cache.h"
 #include "frontend/archive/host_lookup.h"
-#include "frontend/cli/interrupt.h"
 #include "frontend/archive/package_set.h"
 #include "frontend/archive/url_route.h"
+#include "frontend/cli/interrupt.h"
 #include "frontend/cli/word_list.h"
 
 #define INRELEASE_MAX (16 * 1024 * 1024)
@@ -255,7 +255,7 @@ int fetch_ask_with(struct fetch *f, const struct fetch_message *request, int fd,
 		r = serve(f, err);
 	/* What it sends from here on would be taken for the answer to something else. */
 	if (r < 0 && !f->answered)
-		packages_settle(f);
+		fetch_process_stop(&f->process);
 	return r < 0 ? -1 : 0;
 }
 

@@ -6,7 +6,11 @@
 
 #include "frontend/archive/fetch_message.h"
 #include "frontend/archive/fetch_process.h"
-#include "frontend/archive/packages.h"
+#include "frontend/archive/package_set.h"
+#include "frontend/archive/resolve.h"
+#include "frontend/archive/source.h"
+#include "frontend/cli/progress.h"
+#include "frontend/client/client.h"
 
 struct fetch {
 	struct origin *origin;
@@ -46,7 +50,3 @@ int fetch_ask(struct fetch *f, const struct fetch_message *request, struct error
 /* The same with a descriptor, which stays the caller's. */
 int fetch_ask_with(struct fetch *f, const struct fetch_message *request, int fd,
 		   struct error **err);
-
-/* Downloads the release files of all pockets, has the helper verify each, and lets the process
- * parse it then. fetch_verify.c */
-int fetch_verified_releases(struct fetch *f, struct error **err);

@@ -1,5 +1,5 @@
 /* Package lists: which an InRelease names, downloaded, unpacked and checked against it. */
-#include "frontend/archive/fetch_work.h"
+#include "frontend/archive/fetch_lists.h"
 
 #include <archive.h>
 #include <archive_entry.h>

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "proto/channel.h"
 #include "lib/error.h"
+#include "proto/channel.h"
 #include "proto/validate.h"
 
 #define FETCH_POCKETS 3

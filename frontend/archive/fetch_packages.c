@@ -1,12 +1,13 @@
 /* The choice of packages, and what becomes of the chosen ones. */
-#include "frontend/archive/fetch_work.h"
+#include "frontend/archive/fetch_packages.h"
 
 #include <string.h>
 
 #include "frontend/archive/cache.h"
 #include "frontend/archive/deb_files.h"
+#include "frontend/archive/fetch_lists.h"
 #include "frontend/archive/resolve_cache.h"
-#include "policy/ini_text.h"
+#include "lib/ini_text.h"
 
 static int short_of_memory(struct error **err)
 {

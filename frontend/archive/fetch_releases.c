@@ -1,6 +1,6 @@
 /* InRelease files: downloaded into memory that nobody can change afterwards, and parsed once the
  * helper has verified the same memory. */
-#include "frontend/archive/fetch_work.h"
+#include "frontend/archive/fetch_releases.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Release files: the helper verifies each before anything of ours parses it. */
-#include "frontend/archive/fetch_client.h"
+#include "frontend/archive/fetch_verify.h"
 
 #include <fcntl.h>
 #include <string.h>

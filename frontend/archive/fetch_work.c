@@ -4,22 +4,10 @@
 #include <string.h>
 
 #include "frontend/archive/cache.h"
+#include "frontend/archive/fetch_packages.h"
+#include "frontend/archive/fetch_releases.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
-
-void downloads_clear(struct downloads *d)
-{
-	for (size_t i = 0; d->list && i < d->count; i++) {
-		free((char *)(uintptr_t)d->list[i].what);
-		download_clear(&d->list[i]);
-	}
-	free(d->list);
-}
-
-int work_send(struct fetch_work *w, const struct fetch_message *message, int fd, struct error **err)
-{
-	return fetch_message_send(w->channel, message, fd, err);
-}
 
 /* Its parent has to be there: without it there is nothing to do. */
 static void must_send(const struct fetch_work *w, const struct fetch_message *message)

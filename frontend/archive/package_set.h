@@ -1,8 +1,42 @@
-/* How the set of packages.h grows. */
+/* Chosen packages, and the signed lists that they come from. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "frontend/archive/fetch_message.h"
-#include "frontend/archive/packages.h"
+
+struct pocket_index {
+	char *component;
+	char *packages; /* path: uncompressed Packages in the cache */
+};
+
+struct pocket {
+	const char *name; /* "", "updates", "security" */
+	int inrelease;	  /* descriptor: sealed, and verified by the helper */
+	struct pocket_index *indexes;
+	size_t index_count;
+	char *date, *sha256_hex; /* of the InRelease */
+	char *mirror;
+	char *place; /* the mirror as release_seen_place() spells it */
+	bool older;  /* an older one is accepted */
+};
+
+struct package {
+	char *name, *version, *arch;
+	uint8_t sha256[SHA256_LEN];
+	uint64_t size;
+	char *path; /* .deb in the cache; NULL: it has not arrived */
+};
+
+struct package_set {
+	char *mirror, *keyring /* path */, *suite, *arch;
+	char *distribution; /* "Ubuntu", "Debian", or what the archive says of itself */
+	struct pocket *pockets;
+	size_t pocket_count;
+	struct package *packages;
+	size_t package_count;
+	char **left_out; /* see resolve.h */
+};
 
 /* Each returns 0, or -1 with ERR set. */
 int pocket_add_index(struct pocket *pocket, const char *component, const char *packages,

@@ -5,13 +5,14 @@
 
 #include "frontend/archive/cache.h"
 #include "frontend/archive/fetch_client.h"
+#include "frontend/archive/fetch_verify.h"
 #include "frontend/archive/fetch_work.h"
-#include "frontend/vm/kernel.h"
+#include "frontend/archive/kernel_files.h"
 #include "frontend/archive/package_set.h"
-#include "frontend/commands/permission.h"
-#include "frontend/client/release_seen.h"
+#include "frontend/archive/permission.h"
 #include "frontend/archive/resolve_cache.h"
 #include "frontend/archive/url_route.h"
+#include "frontend/client/release_seen.h"
 
 #define APT_FOLDER "/etc/apt"
 #define KEEP_PACKAGES (90 * 24 * 60 * 60) /* seconds since the last use */

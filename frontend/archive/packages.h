@@ -4,49 +4,11 @@
  * says: paths follow from hashes, and the helper checks the hashes. */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "frontend/client/client.h"
-#include "frontend/cli/progress.h"
+#include "frontend/archive/package_set.h"
 #include "frontend/archive/resolve.h"
 #include "frontend/archive/source.h"
-#include "lib/error.h"
-#include "proto/validate.h"
-
-struct pocket_index {
-	char *component;
-	char *packages; /* path: uncompressed Packages in the cache */
-};
-
-struct pocket {
-	const char *name; /* "", "updates", "security" */
-	int inrelease;	  /* descriptor: sealed, and verified by the helper */
-	struct pocket_index *indexes;
-	size_t index_count;
-	char *date, *sha256_hex; /* of the InRelease */
-	char *mirror;
-	char *place; /* the mirror as release_seen_place() spells it */
-	bool older;  /* an older one is accepted */
-};
-
-struct package {
-	char *name, *version, *arch;
-	uint8_t sha256[SHA256_LEN];
-	uint64_t size;
-	char *path; /* .deb in the cache; NULL: it has not arrived */
-};
-
-struct package_set {
-	char *mirror, *keyring /* path */, *suite, *arch;
-	char *distribution; /* "Ubuntu", "Debian", or what the archive says of itself */
-	struct pocket *pockets;
-	size_t pocket_count;
-	struct package *packages;
-	size_t package_count;
-	char **left_out; /* see resolve.h */
-};
+#include "frontend/cli/progress.h"
+#include "frontend/client/client.h"
 
 /* A step's results stand in packages_set(): after packages_open the pockets and what the set says
  * of itself, after packages_choose the indexes and packages, base-files first, after

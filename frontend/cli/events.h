@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "frontend/commands/commands.h"
+#include "frontend/cli/report.h"
 
 /* Any bytes as a JSON string; null for NULL. What is not UTF-8 becomes '?'. */
 json_t *json_text(const char *s);

@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "frontend/commands/commands.h"
+#include "frontend/cli/report.h"
 
 static volatile sig_atomic_t caught, hurried;
 static int event = -1;

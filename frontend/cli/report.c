@@ -1,4 +1,4 @@
-#include "frontend/commands/commands.h"
+#include "frontend/cli/report.h"
 
 #include <stdarg.h>
 #include <string.h>

@@ -9,12 +9,13 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 #include "frontend/cli/directory.h"
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/paths.h"
-#include "frontend/client/release_seen.h"
 #include "frontend/cli/text.h"
+#include "frontend/client/release_seen.h"
 #include "proto/channel.h"
 
 #define CHANNEL_IN_HELPER 3
@@ -406,4 +407,11 @@ void helper_stop(struct helper **h)
 	closep(&(*h)->diagnostics);
 	free(*h);
 	*h = NULL;
+}
+
+bool helper_is_installed(void)
+{
+	_cleanup_free_ char *path = paths_helper(NULL);
+
+	return path && getxattr(path, "security.capability", NULL, 0) > 0;
 }

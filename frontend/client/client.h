@@ -60,3 +60,6 @@ int helper_open_namespace(struct helper *h, int *userns, struct error **err);
 
 /* Closes the channel and waits for the helper to have cleaned up and left. */
 void helper_stop(struct helper **h);
+
+/* rootlet-helper has capabilities from its file: sub-id ranges and newuidmap are not needed. */
+bool helper_is_installed(void);

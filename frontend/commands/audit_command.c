@@ -1,12 +1,13 @@
 /* rootlet audit: shows the audit log, and verifies it. */
 #include <string.h>
 
-#include "frontend/commands/audit_verify.h"
-#include "frontend/commands/commands.h"
 #include "frontend/cli/events.h"
 #include "frontend/cli/paths.h"
 #include "frontend/cli/suggest.h"
 #include "frontend/cli/text.h"
+#include "frontend/commands/audit_lines.h"
+#include "frontend/commands/audit_verify.h"
+#include "frontend/commands/commands.h"
 #include "policy/policy.h"
 #include "policy/policy_text.h"
 

@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "frontend/commands/audit_verify.h"
 #include "frontend/cli/child.h"
+#include "frontend/commands/audit_lines.h"
 #include "policy/grant.h"
 #include "policy/subids.h"
 

@@ -8,8 +8,8 @@
 #include <jansson.h>
 #include <stddef.h>
 
-#include "policy/policy.h"
 #include "lib/error.h"
+#include "policy/policy.h"
 
 /* The helper's entries, oldest first, as journalctl prints them in JSON; a new reference. FORGED
  * counts the entries that claim to be the helper's and are not. NULL with ERR_HOST if journalctl

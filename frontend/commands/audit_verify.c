@@ -6,10 +6,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "frontend/commands/audit_journal.h"
-#include "frontend/commands/commands.h"
 #include "frontend/cli/events.h"
 #include "frontend/cli/text.h"
+#include "frontend/commands/audit_journal.h"
+#include "frontend/commands/audit_lines.h"
+#include "frontend/commands/commands.h"
 #include "proto/validate.h"
 
 /* The latest records, one of which may be followed: by the next file after a rotation, or if
@@ -33,31 +34,6 @@ struct chain {
 	json_t *open;	      /* intents without a result so far, by the pid of their helper */
 	json_t *known;	      /* hash: sequence number, of all records; NULL: not needed */
 };
-
-int audit_each_line(const char *path, audit_visit *function, void *context, struct error **err)
-{
-	_cleanup_fclose_ FILE *f = fopen(path, "re");
-	_cleanup_free_ char *line = NULL;
-	size_t size = 0;
-	ssize_t n;
-
-	if (!f)
-		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_SYSTEM,
-				   "cannot open the audit log %s", path);
-	while ((n = getline(&line, &size, f)) > 0) {
-		if (line[n - 1] == '\n')
-			line[--n] = '\0';
-		function(line, (size_t)n, context);
-	}
-	return 0;
-}
-
-const char *audit_text(const json_t *record, const char *key)
-{
-	const char *text = json_string_value(json_object_get(record, key));
-
-	return text ? text : "";
-}
 
 static uint64_t sequence_of(const json_t *record)
 {

@@ -3,12 +3,11 @@
  * log". */
 #pragma once
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "policy/policy.h"
 #include "lib/error.h"
+#include "policy/policy.h"
 
 struct audit_question {
 	char **paths;	  /* NULL-terminated, oldest first; may be empty with JOURNAL */
@@ -20,10 +19,3 @@ struct audit_question {
 /* Prints what it finds. Returns the exit status, or -1 with ERR set if a file or the journal cannot
  * be read. */
 int audit_verify(const struct audit_question *question, struct error **err);
-
-/* Calls FUNCTION for each line of the file, without its newline. */
-typedef void audit_visit(const char *line, size_t length, void *context);
-int audit_each_line(const char *path, audit_visit *function, void *context, struct error **err);
-
-/* The text of a member; "" if there is none. */
-const char *audit_text(const json_t *record, const char *key);

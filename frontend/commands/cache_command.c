@@ -3,12 +3,12 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "frontend/rootfs/cache_objects.h"
-#include "frontend/commands/commands.h"
 #include "frontend/cli/events.h"
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/progress.h"
 #include "frontend/cli/text.h"
+#include "frontend/commands/commands.h"
+#include "frontend/rootfs/cache_objects.h"
 #include "frontend/vm/vm_options.h"
 
 const char cache_help[] =

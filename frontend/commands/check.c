@@ -4,16 +4,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "frontend/commands/commands.h"
-#include "frontend/rootfs/contents.h"
 #include "frontend/cli/events.h"
-#include "frontend/rootfs/findings.h"
-#include "frontend/client/inspect.h"
 #include "frontend/cli/interrupt.h"
-#include "frontend/rootfs/manifest.h"
-#include "frontend/rootfs/store.h"
 #include "frontend/cli/style.h"
 #include "frontend/cli/text.h"
+#include "frontend/client/inspect.h"
+#include "frontend/commands/commands.h"
+#include "frontend/rootfs/contents.h"
+#include "frontend/rootfs/findings.h"
+#include "frontend/rootfs/manifest.h"
+#include "frontend/rootfs/profile_load.h"
+#include "frontend/rootfs/store.h"
 
 const char check_help[] =
 	"usage: rootlet check [--name NAME | --path DIR] [--deep] [--json]\n\n"

@@ -1,11 +1,11 @@
-/* One row per command (the table is in main.c) and what all commands share: exit statuses and the
- * way an error is shown. argv[0] is the command's name; getopt_long() reads the rest. */
+/* The commands: a row for each (the table is in main.c). argv[0] is the command's name;
+ * getopt_long() reads the rest. */
 #pragma once
 
 #include <getopt.h>
 #include <stdbool.h>
 
-#include "lib/error.h"
+#include "frontend/cli/report.h"
 
 /* The help is the command's specification: a line of it that begins with two spaces names an option
  * and the kind of its value ("  --name NAME  …") or a word that is given ("  show PROFILE  …").
@@ -41,33 +41,3 @@ COMMAND_DECLARE(doctor);
 COMMAND_DECLARE(policy);
 COMMAND_DECLARE(audit);
 COMMAND_DECLARE(mcp);
-
-/* `shell` returns the command's own status, `run` the guest command's, or one of the last two. */
-enum exit_status {
-	EXIT_OK = 0,
-	EXIT_FAILED = 1,	/* it did not work; `check`: not ready */
-	EXIT_USAGE = 2,		/* the command line or a profile is wrong */
-	EXIT_TRUST = 3,		/* a signature, hash or date is wrong */
-	EXIT_NETWORK = 4,	/* the mirror does not answer, or wrongly */
-	EXIT_HOST = 5,		/* the host lacks something: `rootlet doctor` */
-	EXIT_EXISTS = 6,	/* it is there already, or in use */
-	EXIT_SPACE = 7,		/* the disk is full */
-	EXIT_TIMEOUT = 124,	/* `run`: --timeout passed */
-	EXIT_VM = 125,		/* `run`: the VM itself failed */
-	EXIT_INTERRUPTED = 130, /* Ctrl-C, SIGTERM or SIGHUP */
-};
-
-/* The one table from error codes to exit statuses. */
-enum exit_status exit_status_of(enum error_code code);
-
-/* Prints "rootlet COMMAND: message" on standard error and returns the exit status. ERR stays the
- * caller's. */
-int report_error(const char *command, const struct error *err);
-
-/* "rootlet COMMAND: message" and a pointer to --help; returns EXIT_USAGE. COMMAND may be NULL:
- * rootlet itself. */
-int report_usage(const char *command, const char *format, ...) PRINTF_LIKE(2, 3);
-
-/* The same for WORD, which is none of the words that COMMAND takes first; says which may be meant.
- */
-int report_verb(const char *command, const char *word, const char *const *verbs, size_t count);

@@ -4,9 +4,9 @@
 #include <limits.h>
 #include <string.h>
 
+#include "frontend/archive/source.h"
 #include "frontend/cli/paths.h"
 #include "frontend/rootfs/profile_places.h"
-#include "frontend/archive/source.h"
 #include "frontend/rootfs/store.h"
 
 #define STATE_DEFAULT "/.local/state"

@@ -7,19 +7,21 @@
 
 #include "frontend/archive/architecture.h"
 #include "frontend/archive/cache.h"
-#include "frontend/commands/commands.h"
-#include "frontend/cli/events.h"
-#include "frontend/client/inspect.h"
-#include "frontend/cli/interrupt.h"
-#include "frontend/commands/permission.h"
-#include "frontend/rootfs/provision.h"
+#include "frontend/archive/permission.h"
 #include "frontend/archive/source.h"
-#include "frontend/rootfs/store.h"
+#include "frontend/cli/events.h"
+#include "frontend/cli/interrupt.h"
 #include "frontend/cli/style.h"
 #include "frontend/cli/suggest.h"
 #include "frontend/cli/text.h"
+#include "frontend/client/inspect.h"
 #include "frontend/client/view.h"
-#include "policy/ini_text.h"
+#include "frontend/commands/commands.h"
+#include "frontend/commands/dry_run.h"
+#include "frontend/rootfs/profile_load.h"
+#include "frontend/rootfs/provision.h"
+#include "frontend/rootfs/store.h"
+#include "lib/ini_text.h"
 #include "proto/validate.h"
 
 #define DEFAULT_SUITE "jammy"
@@ -566,9 +568,9 @@ static void tell(const char *request, const char *arguments, const struct decisi
 }
 
 /* 1 if the helper would answer, 0 if it would not, which is told, -1 with ERR set. */
-static int dry_run_start(struct create *c, struct asking *asking, struct error **err)
+static int start_dry_run(struct create *c, struct asking *asking, struct error **err)
 {
-	int r = permission_start(tell, asking, err);
+	int r = dry_run_start(tell, asking, err);
 
 	if (r <= 0)
 		return r;
@@ -588,7 +590,7 @@ static int dry_run(struct create *c, struct error **err)
 
 	if (!c->fresh && !folder)
 		return -1;
-	started = dry_run_start(c, &asking, err);
+	started = start_dry_run(c, &asking, err);
 	if (started < 0 || (started > 0 && (packages_open(&c->source, c->helper, c->progress,
 							  &c->fetch, err) < 0 ||
 					    choose(c, err) < 0))) {
@@ -597,8 +599,7 @@ static int dry_run(struct create *c, struct error **err)
 	}
 	progress_end(c->progress);
 	provision = plan(c);
-	if (started > 0 &&
-	    permission_dry_run(&provision, c->parent, bases, tell, &asking, err) < 0) {
+	if (started > 0 && dry_run_requests(&provision, c->parent, bases, tell, &asking, err) < 0) {
 		json_decref(asking.requests);
 		return -1;
 	}

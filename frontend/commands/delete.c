@@ -3,9 +3,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "frontend/commands/commands.h"
 #include "frontend/cli/events.h"
 #include "frontend/cli/interrupt.h"
+#include "frontend/commands/commands.h"
 #include "frontend/rootfs/store.h"
 
 const char delete_help[] =

@@ -1,25 +1,23 @@
 /* rootlet doctor: what this host has and lacks, each with the command that mends it. */
-#include "frontend/commands/doctor.h"
+#include "frontend/commands/commands.h"
 
-#include <pwd.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "frontend/archive/cache.h"
-#include "frontend/commands/commands.h"
-#include "frontend/cli/events.h"
-#include "frontend/rootfs/image_cache.h"
-#include "frontend/vm/kvm.h"
 #include "frontend/archive/source.h"
-#include "frontend/rootfs/store.h"
+#include "frontend/cli/events.h"
 #include "frontend/cli/style.h"
 #include "frontend/cli/text.h"
+#include "frontend/commands/doctor_kernel.h"
+#include "frontend/commands/doctor_policy.h"
+#include "frontend/rootfs/image_cache.h"
+#include "frontend/rootfs/store.h"
+#include "frontend/vm/kvm.h"
 #include "frontend/vm/vng.h"
 
-#define SYSTEM_FOLDERS "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 #define SPACE_NEEDED (2ull << 30)
 #define SPACE_WISHED (6ull << 30)
 
@@ -36,92 +34,6 @@ const char doctor_help[] =
 const struct option doctor_options[] = { { "json", no_argument, NULL, 'j' },
 					 { "help", no_argument, NULL, 'h' },
 					 { NULL, 0, NULL, 0 } };
-
-__attribute__((format(printf, 3, 0))) static void
-set_detail(struct finding *f, enum verdict verdict, const char *format, va_list ap)
-{
-	f->verdict = verdict;
-	vsnprintf(f->detail, sizeof(f->detail), format, ap);
-}
-
-void finding_set(struct finding *f, enum verdict verdict, const char *fix, const char *format, ...)
-{
-	va_list ap;
-
-	snprintf(f->fix, sizeof(f->fix), "%s", fix);
-	va_start(ap, format);
-	set_detail(f, verdict, format, ap);
-	va_end(ap);
-}
-
-/* Other package managers, and other names that they have for Debian's packages. */
-static const char *const managers[][2] = { { "apt-get", "apt install" },
-					   { "dnf", "dnf install" },
-					   { "zypper", "zypper install" },
-					   { "pacman", "pacman -S" } };
-
-static const char *const renamed[][2] = { { "uidmap", "shadow-utils" },
-					  { "gpgv", "gnupg2" },
-					  { "qemu-system-x86", "qemu-system-x86-core" },
-					  { "busybox-static", "busybox" } };
-
-void finding_set_install(struct finding *f, enum verdict verdict, const char *package,
-			 const char *format, ...)
-{
-	const char *install = managers[0][1];
-	va_list ap;
-
-	for (size_t i = 0; i < sizeof(managers) / sizeof(*managers); i++) {
-		_cleanup_free_ char *program = program_find(managers[i][0]);
-
-		if (!program)
-			continue;
-		install = managers[i][1];
-		for (size_t j = 0; i > 0 && j < sizeof(renamed) / sizeof(*renamed); j++)
-			if (strcmp(package, renamed[j][0]) == 0)
-				package = renamed[j][1];
-		break;
-	}
-	snprintf(f->fix, sizeof(f->fix), "%s %s", install, package);
-	va_start(ap, format);
-	set_detail(f, verdict, format, ap);
-	va_end(ap);
-}
-
-void finding_set_join(struct finding *f, enum verdict verdict, const char *group,
-		      const char *format, ...)
-{
-	const struct passwd *user = getpwuid(getuid());
-	va_list ap;
-
-	snprintf(f->fix, sizeof(f->fix),
-		 "usermod --append --groups %s %s, as root, and log in again", group,
-		 user ? user->pw_name : "YOU");
-	va_start(ap, format);
-	set_detail(f, verdict, format, ap);
-	va_end(ap);
-}
-
-char *program_find(const char *name)
-{
-	const char *own = getenv("PATH");
-	_cleanup_free_ char *folders = NULL;
-	char *state = NULL;
-
-	if (asprintf(&folders, "%s:" SYSTEM_FOLDERS, own ? own : "") < 0)
-		return NULL;
-	for (char *folder = strtok_r(folders, ":", &state); folder;
-	     folder = strtok_r(NULL, ":", &state)) {
-		_cleanup_free_ char *path = NULL;
-		struct stat st;
-
-		if (asprintf(&path, "%s/%s", folder, name) < 0)
-			return NULL;
-		if (access(path, X_OK) == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode))
-			return STEAL_PTR(path);
-	}
-	return NULL;
-}
 
 static void probe_program(struct finding *f, enum verdict without, const char *program,
 			  const char *package, const char *why)

@@ -1,4 +1,4 @@
-#include "frontend/commands/doctor.h"
+#include "frontend/commands/doctor_kernel.h"
 
 #include <pwd.h>
 #include <sched.h>

@@ -1,18 +1,11 @@
-#include "frontend/commands/doctor.h"
+#include "frontend/commands/doctor_policy.h"
 
 #include <sys/stat.h>
-#include <sys/xattr.h>
 
 #include "frontend/cli/paths.h"
+#include "frontend/client/client.h"
 #include "policy/grant.h"
 #include "policy/policy_text.h"
-
-bool helper_is_installed(void)
-{
-	_cleanup_free_ char *path = paths_helper(NULL);
-
-	return path && getxattr(path, "security.capability", NULL, 0) > 0;
-}
 
 void probe_helper(struct finding *f)
 {

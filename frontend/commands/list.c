@@ -5,13 +5,13 @@
 #include <string.h>
 #include <time.h>
 
-#include "frontend/commands/commands.h"
 #include "frontend/cli/events.h"
-#include "frontend/client/inspect.h"
 #include "frontend/cli/interrupt.h"
+#include "frontend/cli/text.h"
+#include "frontend/client/inspect.h"
+#include "frontend/commands/commands.h"
 #include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/store.h"
-#include "frontend/cli/text.h"
 
 #define AGE_WIDTH 12
 

@@ -1,11 +1,11 @@
 /* rootlet policy: what root's policy says, of a file or for the caller, and what is compiled in. */
 #include <string.h>
 
-#include "frontend/commands/commands.h"
-#include "frontend/commands/doctor.h"
 #include "frontend/cli/events.h"
 #include "frontend/cli/style.h"
 #include "frontend/cli/tree.h"
+#include "frontend/client/client.h"
+#include "frontend/commands/commands.h"
 #include "policy/grant.h"
 #include "policy/policy_text.h"
 #include "policy/privilege_rules.h"

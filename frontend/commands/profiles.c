@@ -1,11 +1,11 @@
 /* rootlet profiles: what a rootfs can be made for. */
 #include <string.h>
 
-#include "frontend/commands/commands.h"
 #include "frontend/cli/events.h"
-#include "frontend/rootfs/profile.h"
-#include "frontend/rootfs/profile_places.h"
 #include "frontend/cli/style.h"
+#include "frontend/commands/commands.h"
+#include "frontend/rootfs/profile_load.h"
+#include "frontend/rootfs/profile_places.h"
 
 const char profiles_help[] =
 	"usage: rootlet profiles [list | show PROFILE | check FILE] [--json]\n\n"

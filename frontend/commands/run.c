@@ -7,17 +7,18 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "frontend/commands/commands.h"
 #include "frontend/cli/events.h"
 #include "frontend/cli/interrupt.h"
+#include "frontend/cli/progress.h"
+#include "frontend/commands/commands.h"
+#include "frontend/rootfs/manifest.h"
+#include "frontend/rootfs/store.h"
+#include "frontend/vm/guest_root.h"
 #include "frontend/vm/kernel.h"
 #include "frontend/vm/kvm.h"
-#include "frontend/rootfs/manifest.h"
-#include "frontend/cli/progress.h"
-#include "frontend/vm/guest_root.h"
-#include "frontend/rootfs/store.h"
 #include "frontend/vm/vm.h"
 #include "frontend/vm/vm_options.h"
+#include "frontend/vm/vm_terminal.h"
 
 /* clang-format off */
 const char run_help[] =

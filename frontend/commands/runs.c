@@ -2,10 +2,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "frontend/commands/commands.h"
 #include "frontend/cli/events.h"
-#include "frontend/fstests/fstests.h"
 #include "frontend/cli/text.h"
+#include "frontend/commands/commands.h"
+#include "frontend/fstests/fstests.h"
+#include "frontend/fstests/summary.h"
 #include "frontend/vm/vm_options.h"
 
 #define DEFAULT_KEPT 20

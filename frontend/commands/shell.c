@@ -3,12 +3,12 @@
 #include <string.h>
 #include <sys/file.h>
 
-#include "frontend/commands/commands.h"
 #include "frontend/cli/interrupt.h"
-#include "frontend/rootfs/store.h"
-#include "frontend/commands/shell_terminal.h"
 #include "frontend/cli/text.h"
 #include "frontend/client/view.h"
+#include "frontend/commands/commands.h"
+#include "frontend/commands/shell_terminal.h"
+#include "frontend/rootfs/store.h"
 #include "proto/validate.h"
 
 #define NOT_FOUND 127 /* as of a shell */

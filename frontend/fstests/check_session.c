@@ -4,16 +4,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "frontend/fstests/check_output.h"
-#include "frontend/fstests/check_words.h"
-#include "frontend/fstests/fstests.h"
-#include "frontend/fstests/kernel_log.h"
-#include "frontend/fstests/needs.h"
-#include "frontend/fstests/result_files.h"
+#include "frontend/fstests/check_session.h"
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/paths.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
+#include "frontend/fstests/check_output.h"
+#include "frontend/fstests/check_words.h"
+#include "frontend/fstests/display.h"
+#include "frontend/fstests/kernel_log.h"
+#include "frontend/fstests/needs.h"
+#include "frontend/fstests/result_files.h"
 #include "lib/clock.h"
 #include "lib/write_all.h"
 

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "frontend/cli/tree.h"
 #include "frontend/fstests/check_output.h"
 #include "frontend/fstests/fstests.h"
-#include "frontend/cli/tree.h"
 #include "lib/write_all.h"
 
 #define FILE_MOST (1u << 20)

@@ -4,8 +4,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "frontend/fstests/display.h"
 #include "frontend/cli/events.h"
-#include "frontend/fstests/fstests.h"
 #include "frontend/cli/text.h"
 
 /* Of the tests that are left: what each took in an earlier run, else what one takes on average. */

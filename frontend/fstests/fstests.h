@@ -4,10 +4,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "frontend/fstests/test_plan.h"
+#include "frontend/cli/progress.h"
 #include "frontend/fstests/results.h"
 #include "frontend/fstests/run_directory.h"
-#include "frontend/cli/progress.h"
+#include "frontend/fstests/test_plan.h"
 #include "frontend/vm/guest_root.h"
 #include "frontend/vm/vm.h"
 
@@ -80,52 +80,3 @@ struct fstests_run {
 	unsigned int boots;
 	bool crashed; /* the kernel did, under a test or between two */
 };
-
-/* session.c: boots as often as it takes. Returns what it came to, or -1 with ERR set where the
- * tests could not be run (or ERR_INTERRUPTED). ERR is set with FSTESTS_NOT_RUN as well, where check
- * ran a part of them only. */
-int fstests_session(struct fstests_run *run, struct error **err);
-
-/* display.c: what the user sees meanwhile, or --json's events. */
-void display_begin(const struct fstests_run *run);
-void display_started(const struct fstests_run *run, const char *section, const char *name);
-void display_ended(const struct fstests_run *run, const struct test_result *result);
-void display_kernel(const struct fstests_run *run, const struct complaint *complaint);
-void display_boot(const struct fstests_run *run, const char *why);
-void display_complaint(const struct fstests_run *run, const char *line); /* of check */
-void display_corrected(const struct fstests_run *run, int count);
-void display_tick(const struct fstests_run *run, const char *name, double since);
-
-/* source.c: fstests itself. Fills VM's disks or shares at *AT and SOURCE. */
-struct fstests_source {
-	char *folder; /* built; absolute */
-	char *image;  /* of it, or NULL */
-	char text[64];
-};
-
-/* ERR_INPUT where there is no tree of fstests, or one that is not built and without --build. */
-int source_check(const struct fstests_options *options, struct error **err);
-
-/* Finds the tree, builds it with --build (in a rootfs of the release of MANIFEST), and makes an
- * image of FORMAT (NULL: none, it is shared as a folder). ERR_INPUT where it is no tree of fstests,
- * or not built. */
-int source_prepare(const struct fstests_options *options, const struct manifest *manifest,
-		   const char *format, struct progress *progress, struct fstests_source *source,
-		   struct error **err);
-void source_free(struct fstests_source *source);
-
-/* summary.c */
-void summary_print(const struct fstests_run *run, int status);
-json_t *summary_to_json(const struct fstests_run *run, int status);
-const char *fstests_status_name(int status); /* "passed", … */
-
-/* What failed, with its first lines, and the reasons for what did not run. */
-void results_print(FILE *out, const struct results *results);
-
-/* What fails in AFTER and did not in BEFORE, and so on; returns the number of those. */
-size_t comparison_print(FILE *out, const struct results *before, const struct results *after);
-json_t *comparison_to_json(const struct results *before, const struct results *after);
-
-/* junit.c */
-int junit_write(const char *path, const struct results *results, const char *suite,
-		struct error **err);

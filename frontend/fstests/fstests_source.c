@@ -8,16 +8,16 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "frontend/fstests/fstests_source.h"
 #include "frontend/archive/cache.h"
-#include "frontend/cli/child.h"
-#include "frontend/client/tree_digest.h"
-#include "frontend/cli/directory.h"
-#include "frontend/fstests/fstests.h"
-#include "frontend/rootfs/image_cache.h"
-#include "frontend/cli/paths.h"
 #include "frontend/archive/sums.h"
+#include "frontend/cli/child.h"
+#include "frontend/cli/directory.h"
+#include "frontend/cli/paths.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
+#include "frontend/client/tree_digest.h"
+#include "frontend/rootfs/image_cache.h"
 
 #define BUILD_PROFILE "fstests-build"
 #define STAGING ".new-"

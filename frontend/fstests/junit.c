@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "frontend/fstests/fstests.h"
+#include "frontend/fstests/junit.h"
 
 /* Control characters that XML 1.0 does not have become '?'; what is no ASCII, too. */
 static void escape(FILE *out, const char *text)

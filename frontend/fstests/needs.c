@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "frontend/fstests/elf.h"
 #include "frontend/cli/tree.h"
+#include "frontend/fstests/elf.h"
 
 #define PROGRAM_MOST (256u << 20) /* bytes; those of fstests have less than one MiB */
 #define WANTS_MOST 16384	  /* different ones of a tree; fstests has some sixty */

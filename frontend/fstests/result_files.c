@@ -3,9 +3,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "frontend/fstests/kernel_log.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
+#include "frontend/fstests/kernel_log.h"
 
 #define NOTRUN_MOST 4096
 #define OUTPUT_MOST 4096

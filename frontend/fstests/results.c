@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "frontend/cli/events.h"
 #include "frontend/cli/directory.h"
+#include "frontend/cli/events.h"
 #include "frontend/cli/tree.h"
 
 #define LIST_MOST (64u << 20)

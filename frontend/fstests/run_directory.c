@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "frontend/cli/events.h"
 #include "frontend/cli/directory.h"
+#include "frontend/cli/events.h"
 #include "frontend/cli/paths.h"
 #include "frontend/cli/tree.h"
 #include "frontend/cli/word_list.h"

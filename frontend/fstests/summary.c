@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "frontend/fstests/fstests.h"
+#include "frontend/fstests/summary.h"
 #include "frontend/cli/style.h"
 #include "frontend/cli/text.h"
 #include "lib/clock.h"

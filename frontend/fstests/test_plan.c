@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "frontend/fstests/check_output.h"
 #include "frontend/cli/tree.h"
-#include "policy/ini_text.h"
+#include "frontend/fstests/check_output.h"
+#include "lib/ini_text.h"
 
 #define LIST_MOST (16u << 20)
 

@@ -1,4 +1,5 @@
-/* Calls of tools under way: one child each, whose events become notifications and the result. */
+#include "frontend/mcp/call.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -8,7 +9,7 @@
 #include <sys/wait.h>
 
 #include "frontend/cli/events.h"
-#include "frontend/mcp/server.h"
+#include "frontend/mcp/tool_text.h"
 #include "frontend/mcp/tools.h"
 #include "lib/clock.h"
 
@@ -29,7 +30,7 @@ struct tail {
 
 struct call {
 	struct call *next;
-	struct request request;
+	struct rpc_request request;
 	const json_t *tool;
 	json_t *arguments, *token;
 	pid_t pid;
@@ -84,7 +85,7 @@ static void call_free(struct call *c)
  */
 
 /* Progress has to grow with every notification: it counts stages, and within one its share. */
-static void notify_progress(struct server *s, struct call *c, double share, const char *message)
+static void notify_progress(struct mcp_server *s, struct call *c, double share, const char *message)
 {
 	double progress = c->stages + share;
 
@@ -98,7 +99,7 @@ static void notify_progress(struct server *s, struct call *c, double share, cons
 			     "message", json_text(message)));
 }
 
-static void take_progress(struct server *s, struct call *c, const json_t *event)
+static void take_progress(struct mcp_server *s, struct call *c, const json_t *event)
 {
 	const char *stage = json_string_value(json_object_get(event, "stage"));
 	json_int_t done = json_integer_value(json_object_get(event, "done"));
@@ -119,7 +120,7 @@ static void take_progress(struct server *s, struct call *c, const json_t *event)
 	notify_progress(s, c, total > 0 ? 0.9 * (double)done / (double)total : 0, message);
 }
 
-static void take_log(struct server *s, struct call *c, const json_t *event)
+static void take_log(struct mcp_server *s, struct call *c, const json_t *event)
 {
 	const char *line = json_string_value(json_object_get(event, "line"));
 
@@ -128,7 +129,7 @@ static void take_log(struct server *s, struct call *c, const json_t *event)
 }
 
 /* What the kernel under test complained about. */
-static void take_kernel(struct server *s, struct call *c, const json_t *event)
+static void take_kernel(struct mcp_server *s, struct call *c, const json_t *event)
 {
 	const char *line = json_string_value(json_object_get(event, "line"));
 
@@ -136,7 +137,7 @@ static void take_kernel(struct server *s, struct call *c, const json_t *event)
 		rpc_log(s, LEVEL_WARNING, name_of(c), line);
 }
 
-static void take_output(struct server *s, struct call *c, const json_t *event)
+static void take_output(struct mcp_server *s, struct call *c, const json_t *event)
 {
 	const char *text = json_string_value(json_object_get(event, "text"));
 
@@ -146,7 +147,7 @@ static void take_output(struct server *s, struct call *c, const json_t *event)
 	rpc_log(s, LEVEL_DEBUG, name_of(c), text);
 }
 
-static void take_test(struct server *s, struct call *c, const json_t *event)
+static void take_test(struct mcp_server *s, struct call *c, const json_t *event)
 {
 	const char *name = json_string_value(json_object_get(event, "name"));
 	const char *status = json_string_value(json_object_get(event, "status"));
@@ -156,7 +157,7 @@ static void take_test(struct server *s, struct call *c, const json_t *event)
 	notify_progress(s, c, 0, message);
 }
 
-static void take_result(struct server *s, struct call *c, const json_t *event)
+static void take_result(struct mcp_server *s, struct call *c, const json_t *event)
 {
 	(void)s;
 	json_decref(c->result);
@@ -165,14 +166,14 @@ static void take_result(struct server *s, struct call *c, const json_t *event)
 
 static const struct {
 	const char *event;
-	void (*take)(struct server *s, struct call *c, const json_t *event);
+	void (*take)(struct mcp_server *s, struct call *c, const json_t *event);
 } events[] = {
 	{ "progress", take_progress }, { "log", take_log },	  { "output", take_output },
 	{ "test", take_test },	       { "kernel", take_kernel }, { "result", take_result },
 };
 
 /* A line without "event" is a document, and the result as it is. */
-static void take_line(struct server *s, struct call *c, const char *line, size_t length)
+static void take_line(struct mcp_server *s, struct call *c, const char *line, size_t length)
 {
 	json_t *event = json_loadb(line, length, JSON_DECODE_ANY, NULL);
 	const char *kind = json_string_value(json_object_get(event, "event"));
@@ -185,7 +186,7 @@ static void take_line(struct server *s, struct call *c, const char *line, size_t
 	json_decref(event);
 }
 
-static void take_lines(struct server *s, struct call *c, const char *data, size_t size)
+static void take_lines(struct mcp_server *s, struct call *c, const char *data, size_t size)
 {
 	while (size > 0) {
 		const char *newline = memchr(data, '\n', size);
@@ -220,9 +221,9 @@ static json_t *structured_content(struct call *c)
 	return json_incref(c->result);
 }
 
-static void call_answer(struct server *s, struct call *c, int status)
+static void call_answer(struct mcp_server *s, struct call *c, int status)
 {
-	struct ending e = {
+	struct call_ending e = {
 		.tool = name_of(c),
 		.arguments = c->arguments,
 		.result = c->result,
@@ -230,7 +231,7 @@ static void call_answer(struct server *s, struct call *c, int status)
 		.diagnostics = c->diagnostics.text ? c->diagnostics.text : "",
 		.status = status,
 	};
-	_cleanup_free_ char *text = text_of_ending(&e);
+	_cleanup_free_ char *text = tool_text(&e);
 	json_t *structured = structured_content(c), *result;
 	bool failed = !structured || json_object_get(structured, "error");
 
@@ -323,7 +324,7 @@ static void call_insist(struct call *c)
 	kill(c->pid, SIGUSR1);
 }
 
-void call_start(struct server *s, struct request *r, const json_t *tool, json_t *arguments,
+void call_start(struct mcp_server *s, struct rpc_request *r, const json_t *tool, json_t *arguments,
 		json_t *token)
 {
 	struct call *c = calloc(1, sizeof(*c));
@@ -359,7 +360,7 @@ void call_start(struct server *s, struct request *r, const json_t *tool, json_t 
 	tool_words_free(&words);
 }
 
-static struct call *find(const struct server *s, const json_t *id)
+static struct call *find(const struct mcp_server *s, const json_t *id)
 {
 	struct call *c = s->calls;
 
@@ -368,12 +369,12 @@ static struct call *find(const struct server *s, const json_t *id)
 	return c;
 }
 
-bool call_exists(const struct server *s, const json_t *id)
+bool call_exists(const struct mcp_server *s, const json_t *id)
 {
 	return find(s, id);
 }
 
-void call_cancel(struct server *s, const json_t *id)
+void call_cancel(struct mcp_server *s, const json_t *id)
 {
 	struct call *c = find(s, id);
 
@@ -381,7 +382,7 @@ void call_cancel(struct server *s, const json_t *id)
 		call_stop(c);
 }
 
-void call_cancel_all(struct server *s)
+void call_cancel_all(struct mcp_server *s)
 {
 	for (struct call *c = s->calls; c; c = c->next)
 		call_stop(c);
@@ -390,7 +391,7 @@ void call_cancel_all(struct server *s)
 /* --- poll loop ---------------------------------------------------------------------------------
  */
 
-size_t call_prepare(const struct server *s, struct pollfd *polled, bool listen)
+size_t call_prepare(const struct mcp_server *s, struct pollfd *polled, bool listen)
 {
 	size_t count = 0;
 
@@ -402,7 +403,7 @@ size_t call_prepare(const struct server *s, struct pollfd *polled, bool listen)
 	return count;
 }
 
-int call_time_left(const struct server *s)
+int call_time_left(const struct mcp_server *s)
 {
 	int64_t least = -1;
 
@@ -418,7 +419,7 @@ int call_time_left(const struct server *s)
 }
 
 /* One block. False where nothing more is there now. */
-static bool read_out(struct server *s, struct call *c)
+static bool read_out(struct mcp_server *s, struct call *c)
 {
 	char data[16384];
 	ssize_t n = c->out < 0 ? -1 : read(c->out, data, sizeof(data));
@@ -448,7 +449,7 @@ static bool read_error(struct call *c)
 
 /* The child has ended. What it left in its pipes is still read; what a process of its own might
  * still write is not waited for. */
-static void call_end(struct server *s, struct call *c)
+static void call_end(struct mcp_server *s, struct call *c)
 {
 	int status = 0;
 
@@ -463,7 +464,7 @@ static void call_end(struct server *s, struct call *c)
 	s->call_count--;
 }
 
-void call_serve(struct server *s, const struct pollfd *polled)
+void call_serve(struct mcp_server *s, const struct pollfd *polled)
 {
 	struct call **link = &s->calls, *c;
 

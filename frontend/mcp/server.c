@@ -4,43 +4,34 @@
 #include <signal.h>
 #include <string.h>
 
-#include "frontend/commands/commands.h"
 #include "frontend/cli/interrupt.h"
+#include "frontend/cli/report.h"
+#include "frontend/mcp/call.h"
+#include "frontend/mcp/methods.h"
 #include "frontend/mcp/tools.h"
-
-const char mcp_help[] =
-	"usage: rootlet mcp\n\n"
-	"Serves rootlet's commands as tools, by the Model Context Protocol on standard input and\n"
-	"output, for editors and other programs that start it. Ends when its input does, and the\n"
-	"calls that are under way with it. See man rootlet-mcp for how to set up clients.\n\n"
-	"  --color WHEN  auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0 its input has ended; 1 failed; 2 wrong command line; 130 interrupted.\n";
-
-const struct option mcp_options[] = { { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 
 /* How long a client that has ended its input may take to read what it asked for before. */
 #define FLUSH_MS 5000
 
 enum { POLL_INPUT, POLL_OUTPUT, POLL_SIGNALS, POLL_CALLS };
 
-static void take_lines(struct server *s)
+static void take_lines(struct mcp_server *s)
 {
 	const char *line;
 	size_t length = 0;
 	int r;
 
 	while (wire_has_room(&s->wire) && (r = wire_next(&s->wire, &line, &length)) != 0)
-		rpc_take_line(s, r > 0 ? line : NULL, length);
+		methods_take_line(s, r > 0 ? line : NULL, length);
 }
 
 /* Nothing more is to be done: what is under way ends, and what is said already is still sent. */
-static bool is_leaving(const struct server *s)
+static bool is_leaving(const struct mcp_server *s)
 {
 	return s->wire.ended || s->wire.broken || interrupt_caught();
 }
 
-static size_t prepare(const struct server *s, struct pollfd *polled)
+static size_t prepare(const struct mcp_server *s, struct pollfd *polled)
 {
 	bool room = wire_has_room(&s->wire), leaving = is_leaving(s);
 
@@ -54,7 +45,7 @@ static size_t prepare(const struct server *s, struct pollfd *polled)
 	return POLL_CALLS + call_prepare(s, polled + POLL_CALLS, room || leaving);
 }
 
-static int serve(struct server *s)
+static int serve(struct mcp_server *s)
 {
 	struct pollfd polled[POLL_CALLS + CALLS_MAX * CALL_POLLED];
 
@@ -83,13 +74,11 @@ static int serve(struct server *s)
 	return interrupt_caught() ? EXIT_INTERRUPTED : EXIT_OK;
 }
 
-int command_mcp(int argc, char **argv)
+int mcp_serve(const char *command)
 {
-	struct server s = { .level = LEVEL_INFO };
+	struct mcp_server s = { .level = LEVEL_INFO };
 	int status;
 
-	if (argc > 1)
-		return report_usage(argv[0], "\"%.80s\" is one word too many", argv[1]);
 	s.tools = tools_load();
 	interrupt_catch();
 	signal(SIGPIPE, SIG_IGN);
@@ -100,7 +89,7 @@ int command_mcp(int argc, char **argv)
 
 		errno = s.wire.error;
 		error_errno(&err, ERR_MISSING, "cannot write to standard output");
-		status = report_error(argv[0], err);
+		status = report_error(command, err);
 	}
 	wire_clear(&s.wire);
 	json_decref(s.tools);

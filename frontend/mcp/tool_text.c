@@ -2,7 +2,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "frontend/mcp/server.h"
+#include "frontend/mcp/tool_text.h"
 #include "frontend/cli/text.h"
 
 #define SHOWN_FAILURES 10
@@ -17,7 +17,7 @@ static const char *string(const json_t *object, const char *key)
 	return value ? value : "";
 }
 
-static const char *error_code(const struct ending *e)
+static const char *error_code(const struct call_ending *e)
 {
 	return string(json_object_get(e->result, "error"), "code");
 }
@@ -44,7 +44,7 @@ static void print_facts(FILE *out, const json_t *rootfs)
 }
 
 /* Any failure: the message is the command's own. */
-static void print_failure(FILE *out, const struct ending *e)
+static void print_failure(FILE *out, const struct call_ending *e)
 {
 	const char *message = string(json_object_get(e->result, "error"), "message");
 
@@ -56,7 +56,7 @@ static void print_failure(FILE *out, const struct ending *e)
 		fprintf(out, "✗ rootlet ended with status %d and said nothing\n", e->status);
 }
 
-static void print_create(FILE *out, const struct ending *e)
+static void print_create(FILE *out, const struct call_ending *e)
 {
 	const char *path = string(e->result, "path");
 
@@ -73,7 +73,7 @@ static void print_create(FILE *out, const struct ending *e)
 	fputs("\nYou can now use use_custom_rootfs=true in fstests_vm_boot_and_run\n", out);
 }
 
-static void print_check(FILE *out, const struct ending *e)
+static void print_check(FILE *out, const struct call_ending *e)
 {
 	const char *state = string(e->result, "state"), *path = string(e->result, "path");
 	const json_t *reason;
@@ -97,7 +97,7 @@ static void print_check(FILE *out, const struct ending *e)
 		fputs("\nRecreate it with: create_test_rootfs (force=true)\n", out);
 }
 
-static void print_delete(FILE *out, const struct ending *e)
+static void print_delete(FILE *out, const struct call_ending *e)
 {
 	if (strcmp(error_code(e), "missing") == 0)
 		fprintf(out, "Rootfs does not exist at %s\n", string(e->result, "path"));
@@ -105,7 +105,7 @@ static void print_delete(FILE *out, const struct ending *e)
 		fprintf(out, "✓ Successfully deleted rootfs at %s\n", string(e->result, "path"));
 }
 
-static void print_list(FILE *out, const struct ending *e)
+static void print_list(FILE *out, const struct call_ending *e)
 {
 	const json_t *rootfs;
 	char age[TEXT_DURATION_LEN];
@@ -128,7 +128,7 @@ static void print_list(FILE *out, const struct ending *e)
 	}
 }
 
-static void print_run(FILE *out, const struct ending *e)
+static void print_run(FILE *out, const struct call_ending *e)
 {
 	json_int_t seconds = json_integer_value(json_object_get(e->result, "seconds"));
 
@@ -143,7 +143,7 @@ static void print_run(FILE *out, const struct ending *e)
 		fprintf(out, "\nThe console's last lines:\n%s\n", string(e->result, "console"));
 }
 
-static void print_doctor(FILE *out, const struct ending *e)
+static void print_doctor(FILE *out, const struct call_ending *e)
 {
 	const json_t *check;
 	size_t i;
@@ -194,7 +194,7 @@ static void print_failed_tests(FILE *out, const json_t *failures)
 		fprintf(out, "  ... and %zu more failures\n", count - SHOWN_FAILURES);
 }
 
-static void print_fstests(FILE *out, const struct ending *e)
+static void print_fstests(FILE *out, const struct call_ending *e)
 {
 	const char *status = string(e->result, "status");
 
@@ -210,7 +210,7 @@ static void print_fstests(FILE *out, const struct ending *e)
 
 static const struct {
 	const char *tool;
-	void (*print)(FILE *out, const struct ending *e);
+	void (*print)(FILE *out, const struct call_ending *e);
 	const char *error; /* one that it has words of its own for */
 } texts[] = {
 	{ "create_test_rootfs", print_create, "exists" },
@@ -223,7 +223,7 @@ static const struct {
 	{ "doctor", print_doctor },
 };
 
-char *text_of_ending(const struct ending *e)
+char *tool_text(const struct call_ending *e)
 {
 	char *text = NULL;
 	size_t size;

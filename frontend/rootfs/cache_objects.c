@@ -7,15 +7,15 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "frontend/rootfs/snapshot.h"
 #include "frontend/archive/cache.h"
-#include "frontend/client/tree_digest.h"
+#include "frontend/archive/resolve_cache.h"
+#include "frontend/archive/sums.h"
 #include "frontend/cli/directory.h"
 #include "frontend/client/inspect.h"
-#include "frontend/archive/resolve_cache.h"
-#include "frontend/rootfs/store.h"
-#include "frontend/archive/sums.h"
+#include "frontend/client/tree_digest.h"
 #include "frontend/client/view.h"
+#include "frontend/rootfs/snapshot.h"
+#include "frontend/rootfs/store.h"
 
 /* What the objects of a kind are. */
 enum form {

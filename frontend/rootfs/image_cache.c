@@ -10,9 +10,9 @@
 #include <time.h>
 
 #include "frontend/archive/cache.h"
+#include "frontend/archive/sums.h"
 #include "frontend/cli/child.h"
 #include "frontend/cli/directory.h"
-#include "frontend/archive/sums.h"
 #include "proto/validate.h"
 
 #define PLACE_DIGITS 16

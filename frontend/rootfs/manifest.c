@@ -8,8 +8,8 @@
 #include <time.h>
 
 #include "frontend/cli/text.h"
-#include "frontend/client/view.h"
 #include "frontend/cli/word_list.h"
+#include "frontend/client/view.h"
 #include "lib/write_all.h"
 #include "proto/validate.h"
 

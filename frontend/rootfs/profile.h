@@ -60,11 +60,6 @@ struct profile {
 	size_t user_count;
 };
 
-/* ERR_MISSING where there is none of that name, ERR_INPUT ("FILE:LINE: …") where it is wrong. */
-int profile_load(const char *name, struct profile **out, struct error **err);
-
-/* The profile in a file anywhere, NAME.conf. */
-int profile_load_file(const char *path, struct profile **out, struct error **err);
 void profile_free(struct profile **p);
 
 /* Adds to its packages what it has for RELEASE alone. */
@@ -74,3 +69,8 @@ int profile_choose_release(struct profile *p, const char *release, struct error 
 int profile_add_package(struct profile *p, const char *package, struct error **err);
 
 void account_clear(struct account *a);
+
+/* NULL: there is none of that NAME. */
+struct account_group *profile_group(const struct profile *p, const char *name);
+struct account_group *profile_add_group(struct profile *p, const char *name, const char *file,
+					unsigned line);

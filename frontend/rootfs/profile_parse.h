@@ -1,4 +1,4 @@
-/* What profile.c and its parser share. */
+/* Parses profiles. */
 #pragma once
 
 #include "frontend/rootfs/profile.h"
@@ -10,7 +10,3 @@ typedef int profile_extend(const char *name, void *context, struct error **err);
  * profile. ERR_INPUT ("FILE:LINE: …") where it is wrong. */
 int profile_parse(struct profile *profile, const char *file, const char *text,
 		  profile_extend *extend, void *context, struct error **err);
-
-struct account_group *profile_group(const struct profile *p, const char *name);
-struct account_group *profile_add_group(struct profile *p, const char *name, const char *file,
-					unsigned line);

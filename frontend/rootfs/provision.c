@@ -4,9 +4,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "frontend/client/view.h"
 #include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/script_log.h"
-#include "frontend/client/view.h"
 
 static char *mutable(const char *s)
 {

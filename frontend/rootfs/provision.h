@@ -3,11 +3,11 @@
 
 #include <stdbool.h>
 
-#include "frontend/rootfs/snapshot.h"
-#include "frontend/client/client.h"
 #include "frontend/archive/packages.h"
-#include "frontend/rootfs/profile.h"
 #include "frontend/cli/progress.h"
+#include "frontend/client/client.h"
+#include "frontend/rootfs/profile.h"
+#include "frontend/rootfs/snapshot.h"
 
 struct provision {
 	int parent;	    /* the folder that is to hold the rootfs */

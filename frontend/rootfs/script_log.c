@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "frontend/cli/events.h"
 #include "frontend/cli/directory.h"
+#include "frontend/cli/events.h"
 #include "frontend/cli/paths.h"
 #include "lib/write_all.h"
 

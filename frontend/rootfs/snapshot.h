@@ -2,8 +2,8 @@
  * clones in place of making the same once more. */
 #pragma once
 
-#include "frontend/client/client.h"
 #include "frontend/archive/packages.h"
+#include "frontend/client/client.h"
 #include "frontend/rootfs/profile.h"
 
 #define BASES_FOLDER "bases"

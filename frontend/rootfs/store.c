@@ -7,11 +7,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "frontend/rootfs/manifest.h"
 #include "frontend/cli/paths.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 #include "frontend/client/view.h"
+#include "frontend/rootfs/manifest.h"
 #include "proto/validate.h"
 
 static const char *const leftovers[] = { ".rootlet-staging.", ".rootlet-trash." };

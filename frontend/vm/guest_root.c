@@ -4,10 +4,10 @@
 #include <sys/file.h>
 
 #include "frontend/client/client.h"
-#include "frontend/commands/doctor.h"
+#include "frontend/client/view.h"
 #include "frontend/rootfs/image_cache.h"
 #include "frontend/rootfs/store.h"
-#include "frontend/client/view.h"
+#include "frontend/vm/kernel_package.h"
 #include "frontend/vm/vng.h"
 #include "proto/validate.h"
 

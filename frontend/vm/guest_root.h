@@ -3,10 +3,10 @@
  * by all runs until the rootfs changes. */
 #pragma once
 
-#include "frontend/client/client.h"
-#include "frontend/vm/kernel_features.h"
-#include "frontend/rootfs/manifest.h"
 #include "frontend/cli/progress.h"
+#include "frontend/client/client.h"
+#include "frontend/rootfs/manifest.h"
+#include "frontend/vm/kernel_features.h"
 #include "frontend/vm/vm.h"
 
 enum root_transport { ROOT_AUTO, ROOT_IMAGE, ROOT_DIR };

@@ -2,7 +2,7 @@
  * namespace. Its name has only letters and digits; what lies elsewhere is a link in it. */
 #pragma once
 
-#include "frontend/vm/vm.h"
+#include "frontend/vm/vm_config.h"
 
 /* Makes the folder and opens the disks (descriptors, the caller's). FOLDER is the caller's to free.
  * Returns 0, or -1 with ERR set and nothing left. */

@@ -15,6 +15,8 @@
 #include "frontend/vm/host_layout.h"
 #include "frontend/vm/layout.h"
 #include "frontend/vm/userns.h"
+#include "frontend/vm/userns_make.h"
+#include "frontend/vm/vm_directory.h"
 #include "frontend/vm/vm_filter.h"
 #include "frontend/vm/vng.h"
 #include "proto/channel.h"

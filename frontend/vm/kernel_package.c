@@ -1,9 +1,9 @@
-/* kernel_distribution() of kernel.h. In the cache, kernels/VERSION_REVISION/ holds boot/vmlinuz,
+/* In the cache, kernels/VERSION_REVISION/ holds boot/vmlinuz,
  * boot/config and lib/modules/VERSION, and what they must be (sums.h); kernels/SUITE-ARCH is a link
  * to the newest of a release. Where signatures were checked against a keyring of the user's own
  * both names end with its hash.
  */
-#include "frontend/vm/kernel.h"
+#include "frontend/vm/kernel_package.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -16,9 +16,9 @@
 #include <time.h>
 
 #include "frontend/archive/cache.h"
-#include "frontend/cli/directory.h"
 #include "frontend/archive/packages.h"
 #include "frontend/archive/sums.h"
+#include "frontend/cli/directory.h"
 
 #define FRESH_SECONDS (24 * 60 * 60)
 #define KEYS_SIZE (2 * SHA256_LEN + 2)
@@ -52,20 +52,6 @@ static const struct package *find_image(const struct package_set *set)
 		    package_version(set->packages[i].name))
 			return &set->packages[i];
 	return NULL;
-}
-
-/* Where a file of a kernel package goes; the rest of it (headers' links, System.map) stays out. */
-char *kernel_file_place(const char *path)
-{
-	if (has_prefix(path, "boot/vmlinuz-"))
-		return strdup("boot/vmlinuz");
-	if (has_prefix(path, "boot/config-"))
-		return strdup("boot/config");
-	if (has_prefix(path, "usr/lib/modules/"))
-		path += strlen("usr/");
-	if (!has_prefix(path, "lib/modules/"))
-		return NULL;
-	return strdup(path);
 }
 
 /* modules.dep and its kin. depmod of some distributions looks below usr/. */

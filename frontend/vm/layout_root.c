@@ -1,4 +1,4 @@
-#include "frontend/vm/layout.h"
+#include "frontend/vm/layout_root.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 
 #include "frontend/archive/decompress.h"
-#include "frontend/vm/hypervisor.h"
 #include "frontend/vm/kernel_features.h"
+#include "frontend/vm/layout_mounts.h"
 #include "frontend/vm/vng.h"
 #include "lib/write_all.h"
 
@@ -27,6 +27,11 @@ static int write_file(const char *path, const char *data, size_t size, mode_t mo
 static int write_command(const struct vm_config *config, const char *path, struct error **err)
 {
 	return write_file(path, config->script, strlen(config->script), 0644, err);
+}
+
+bool layout_has_modules(const struct vm_config *config, const struct layout_sources *s)
+{
+	return config->kernel->version && (s->modules >= 0 || s->build >= 0);
 }
 
 /* --- a rootfs ------------------------------------------------------------------------------- */

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "frontend/vm/hypervisor.h"
-#include "frontend/vm/layout.h"
+#include "frontend/vm/layout_mounts.h"
+#include "frontend/vm/vm_directory.h"
 
 #define HOST "/host"
 #define KVM "/dev/kvm"

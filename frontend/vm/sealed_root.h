@@ -3,7 +3,7 @@
  * few devices of /dev; no home, no /run, no /tmp. Read-only from sealed_root_close() on. */
 #pragma once
 
-#include "frontend/vm/vm.h"
+#include "frontend/vm/vm_config.h"
 #include "frontend/vm/vng_places.h"
 
 /* Called as process 1 of a pid namespace and root of a user namespace, in a mount namespace of its

@@ -3,7 +3,7 @@
  * it make one, and not rootlet, into which its caller can load code: see SECURITY.md. */
 #include <fcntl.h>
 
-#include "frontend/vm/userns.h"
+#include "frontend/vm/userns_make.h"
 #include "proto/channel.h"
 
 #define CHANNEL 3

@@ -1,8 +1,10 @@
+#include "frontend/vm/userns_make.h"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 
-#include "frontend/vm/userns.h"
+#include "lib/cleanup.h"
 
 static int write_text(const char *file, const char *text)
 {

@@ -11,10 +11,10 @@
 #include <termios.h>
 #include <time.h>
 
-#include "frontend/vm/hypervisor.h"
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/stream.h"
 #include "frontend/cli/text.h"
+#include "frontend/vm/hypervisor.h"
 #include "frontend/vm/vm_options.h"
 #include "frontend/vm/vm_terminal.h"
 #include "frontend/vm/vng.h"

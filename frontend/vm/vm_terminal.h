@@ -6,8 +6,13 @@
 #include <termios.h>
 
 #include "frontend/cli/stream.h"
-#include "frontend/vm/vm.h"
+#include "frontend/vm/vm_config.h"
 #include "lib/error.h"
+
+/* The caller's terminal. Returns false if COMMAND (else a shell) gets none: if standard input or
+ * output is not a terminal, or standard error, which a terminal would join to them, or if it
+ * belongs to a job in the foreground that is not ours. */
+bool vm_terminal_find(struct vm_terminal *terminal, bool command);
 
 /* Keys on their way to the guest. "~." at the start of a line is for us; "~~" sends one "~". */
 struct vm_keys {

@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "frontend/cli/child.h"
-#include "frontend/vm/hypervisor.h"
 #include "frontend/cli/paths.h"
 #include "frontend/cli/tree.h"
+#include "frontend/vm/vm_directory.h"
+#include "frontend/vm/vng_places.h"
 
-#define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define SCRIPT_MOST 65536
 
 /* A bus has 32 slots, of which vng and the shared folders take one each, from the first on. So
@@ -233,15 +233,6 @@ bool vng_has_virtiofsd(void)
 }
 
 /* Unprivileged logins often have no sbin in PATH, and vng calls modprobe. */
-char *vng_path(void)
-{
-	const char *own = getenv("PATH");
-	char *path;
-
-	return asprintf(&path, "%s%s" SYSTEM_PATH, own ? own : "", own ? ":" : "") < 0 ? NULL
-										       : path;
-}
-
 /* What a sealed vng keeps of the caller's environment, which else may hold tokens and the paths of
  * agents' sockets: how to find its installation, how to show text. */
 static bool is_kept(const char *variable)

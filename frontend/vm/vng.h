@@ -1,13 +1,10 @@
 /* vng's command line, and the script that it has the guest run. */
 #pragma once
 
-#include "frontend/vm/vm.h"
+#include "frontend/vm/vm_config.h"
 
 /* Whether there is a virtiofsd that vng can use, where vng looks for one. */
 bool vng_has_virtiofsd(void);
-
-/* What vng_exec() sets PATH to: the caller's own and the system's. The caller's to free. */
-char *vng_path(void);
 
 /* Replaces the process by vng, which keeps DISKS open for qemu to open them again; returns only
  * where that failed, with ERR set. FOLDER is laid out as hypervisor.h says, and has no character in

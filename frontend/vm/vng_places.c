@@ -9,7 +9,8 @@
 
 #include "frontend/cli/child.h"
 #include "frontend/cli/paths.h"
-#include "frontend/vm/vng.h"
+
+#define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* What root installs and everybody may read. The last two are Nix's and Guix's. */
 static const char *const system_places[] = { "/usr",	"/bin",	      "/sbin",
@@ -271,6 +272,15 @@ static int find_all(struct search *s, struct error **err)
 	    add_program(s, "virtiofsd", err) < 0 || add_program(s, "file", err) < 0)
 		return -1;
 	return add_library_path(s, err);
+}
+
+char *vng_path(void)
+{
+	const char *own = getenv("PATH");
+	char *path;
+
+	return asprintf(&path, "%s%s" SYSTEM_PATH, own ? own : "", own ? ":" : "") < 0 ? NULL
+										       : path;
 }
 
 int vng_places_find(struct vng_places *places, struct error **err)

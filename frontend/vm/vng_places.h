@@ -12,6 +12,9 @@ struct vng_places {
 	size_t count;
 };
 
+/* What vng_exec() sets PATH to: the caller's own and the system's. The caller's to free. */
+char *vng_path(void);
+
 /* Follows PATH as vng_exec() sets it, and may run vng's Python. Returns 0 and what is the caller's
  * to free, or -1 with ERR set. */
 int vng_places_find(struct vng_places *places, struct error **err);

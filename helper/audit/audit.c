@@ -70,17 +70,6 @@ int audit_write(struct audit *a, const struct record *r, struct error **err)
 	return failed ? error_errno(err, ERR_HOST, "cannot record the request in %s", failed) : 0;
 }
 
-bool record_receive(int socket, struct record *r)
-{
-	if (RETRY_ON_EINTR(recv(socket, r, sizeof(*r), MSG_TRUNC)) != (ssize_t)sizeof(*r))
-		return false;
-	r->request[sizeof(r->request) - 1] = '\0';
-	r->arguments[sizeof(r->arguments) - 1] = '\0';
-	r->rule[sizeof(r->rule) - 1] = '\0';
-	r->text[sizeof(r->text) - 1] = '\0';
-	return true;
-}
-
 void audit_serve(struct audit *a, int socket)
 {
 	struct record record;

@@ -11,8 +11,8 @@
 #include <time.h>
 
 #include "helper/audit/audit_text.h"
-#include "lib/hash.h"
 #include "helper/starter/root_files.h"
+#include "lib/hash.h"
 
 #define SOCKET_SECONDS 5
 /* For 5 s at most: the process that holds the lock writes a few hundred bytes. */

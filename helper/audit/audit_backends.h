@@ -4,22 +4,10 @@
  * it. Formats: systemd's native journal protocol, RFC 3164 as /dev/log takes it. */
 #pragma once
 
-#include <time.h>
-
-#include "helper/audit/audit.h"
+#include "helper/audit/audit_log.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 #define SYSLOG_SOCKET "/dev/log"
-
-/* A record on its way to the backends. The file gives it its place; the others write that, too:
- * what is cut off from the end of the file is still named there. */
-struct entry {
-	const struct session *session;
-	const struct record *record;
-	struct timespec time;
-	struct place place; /* number 0: it is in no file that there should be */
-	bool unlocked;	    /* it is written without the lock of the file */
-};
 
 struct backend {
 	const char *name;

@@ -1,7 +1,7 @@
 /* A record of the audit log as text, for each of the backends. Only printable ASCII is in it. */
 #pragma once
 
-#include "helper/audit/audit_backends.h"
+#include "helper/audit/audit_log.h"
 
 #define AUDIT_TEXT_MAX 8192
 

@@ -1,7 +1,8 @@
 /* The jailer's side of the audit process. */
 #pragma once
 
-#include "helper/audit/audit.h"
+#include "helper/audit/record.h"
+#include "lib/error.h"
 
 /* Has RECORD written. -1 with ERR_HOST if it is not and has to be, or with ERR_SYSTEM if the audit
  * process has exited. */

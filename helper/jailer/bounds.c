@@ -6,6 +6,8 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 
+#include "helper/jailer/rootfs.h"
+#include "helper/jailer/serve.h"
 #include "helper/jailer/tree_tasks.h"
 
 static void set_limit(__rlimit_resource_t resource, uint64_t most)

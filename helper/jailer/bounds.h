@@ -1,7 +1,7 @@
 /* The policy's limits on sizes and counts, which only the helper can see. */
 #pragma once
 
-#include "helper/jailer/serve.h"
+#include "helper/jailer/server.h"
 #include "policy/decide.h"
 
 /* Sets what the kernel can enforce for this process and all that it starts. RULE may be NULL. */

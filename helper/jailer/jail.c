@@ -14,12 +14,13 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "helper/starter/idmap.h"
 #include "helper/jailer/loopback.h"
 #include "helper/jailer/mount_api.h"
 #include "helper/jailer/mounts.h"
-#include "helper/rights/privileges.h"
+#include "helper/starter/idmap.h"
+#include "helper/starter/privileges.h"
 #include "helper/starter/worker_program.h"
+#include "proto/note.h"
 #include "proto/task.h"
 
 #define HOST_NAME "rootlet"

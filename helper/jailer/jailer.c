@@ -7,9 +7,10 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "helper/jailer/dispatch.h"
 #include "helper/parser/parser.h"
-#include "helper/rights/privileges.h"
-#include "helper/jailer/serve.h"
+#include "helper/starter/idmap.h"
+#include "helper/starter/privileges.h"
 
 int jailer_leave_host(struct error **err)
 {
@@ -33,28 +34,6 @@ int jailer_act_for_caller(struct error **err)
 	if (setfsgid(SPARE_ID + 1) != (int)CALLER_ID || setfsuid(SPARE_ID + 1) != (int)CALLER_ID)
 		return error_set(err, ERR_SYSTEM, "cannot reach files as the caller");
 	return 0;
-}
-
-/* Each change of an id makes the kernel forget what to send when the parent dies, and may let the
- * process be dumped: prctl(2), PR_SET_PDEATHSIG; commit_creds() of the kernel. */
-static void take_file_ids(uid_t id)
-{
-	setfsgid(id);
-	setfsuid(id);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
-		_exit(1);
-}
-
-int jailer_make_for_range(void)
-{
-	take_file_ids(0);
-	return 0;
-}
-
-void jailer_make_for_caller(const int *ignored)
-{
-	(void)ignored;
-	take_file_ids(CALLER_ID);
 }
 
 /* How the start went, as record_receive() takes it. */
@@ -140,5 +119,5 @@ _Noreturn void jailer_run(struct starter *s)
 		_exit(1);
 	if (packet_send(parser, "", 1, NULL, 0, NULL) < 0)
 		_exit(1);
-	_exit(serve(parser, s->records[0], s->key, s->worker, &s->session, &s->map));
+	_exit(dispatch_serve(parser, s->records[0], s->key, s->worker, &s->session, &s->map));
 }

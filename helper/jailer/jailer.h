@@ -3,7 +3,7 @@
 #pragma once
 
 #include "helper/audit/audit.h"
-#include "helper/starter/idmap.h"
+#include "helper/starter/ids.h"
 
 #define CHANNEL 3 /* to the front end */
 
@@ -30,12 +30,3 @@ int jailer_leave_host(struct error **err);
  * for everything else. So the caller can neither stop nor kill the process, nor write its files in
  * /proc: kill(2), proc(5). Keeps the capabilities. */
 int jailer_act_for_caller(struct error **err);
-
-/* What the jailer makes in a tree from here on to the end of the block belongs to the range's first
- * ids from its first moment on: a helper that is killed leaves nothing in there whose owner no jail
- * knows. */
-#define _for_range_                                                                                \
-	__attribute__((unused)) _cleanup_(jailer_make_for_caller) int for_range =                  \
-		jailer_make_for_range()
-int jailer_make_for_range(void);
-void jailer_make_for_caller(const int *ignored);

@@ -3,7 +3,8 @@
 
 #include <limits.h>
 
-#include "helper/jailer/jail.h"
+#include "helper/jailer/jail_spec.h"
+#include "lib/error.h"
 
 /* Where the jail's tree or staging directory is. */
 struct jail_place {

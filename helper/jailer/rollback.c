@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "lib/release_memory.h"
+#include "proto/note.h"
 
 int rollback_check(const struct rollback *r, const struct release_claim *claim,
 		   const struct note *note, struct error **err)

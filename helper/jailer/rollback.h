@@ -4,7 +4,8 @@
  * signed: a front end that was taken over could name another mirror each time. */
 #pragma once
 
-#include "helper/rights/session.h"
+#include "helper/starter/session.h"
+#include "proto/note.h"
 #include "proto/task.h"
 
 /* What the front end says of a release file. */

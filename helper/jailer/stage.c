@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "helper/jailer/serve.h"
+#include "proto/note.h"
 
 int stage_start(const struct server *s, struct stage *stage, struct jail_spec spec,
 		struct error **err)
@@ -77,4 +78,12 @@ void stage_end(struct stage *stage)
 	closep(&stage->socket);
 	stage->socket = -1;
 	jail_end(&stage->jail);
+}
+
+int stage_ask(const struct server *s, const struct stage *stage, const struct task *task,
+	      const int *fds, size_t count, struct note *note, struct error **err)
+{
+	if (packet_send(stage->socket, task, sizeof(*task), fds, count, err) < 0)
+		return -1;
+	return stage_wait(s, stage, true, note, NULL, err);
 }

@@ -3,18 +3,8 @@
  */
 #pragma once
 
-#include "helper/jailer/jail.h"
-#include "proto/task.h"
-
-struct server;
-
-/* A jail, and the jailer's end of the worker's socket. */
-struct stage {
-	struct jail jail;
-	int socket;
-};
-
-#define STAGE_NONE ((struct stage){ .jail = JAIL_NONE, .socket = -1 })
+#include "helper/jailer/server.h"
+#include "proto/note.h"
 
 /* Starts the jail of SPEC, whose socket is made here. Returns 0, or -1 with ERR set and nothing
  * left. */
@@ -30,3 +20,7 @@ int stage_wait(const struct server *s, const struct stage *stage, bool watch, st
 
 /* Ends the jail and all in it. */
 void stage_end(struct stage *stage);
+
+/* Sends TASK with FDS to the worker of STAGE, and waits for its result, NOTE. */
+int stage_ask(const struct server *s, const struct stage *stage, const struct task *task,
+	      const int *fds, size_t count, struct note *note, struct error **err);

@@ -3,8 +3,9 @@
 #include <poll.h>
 #include <string.h>
 
-#include "helper/rights/privileges.h"
 #include "helper/parser/fields.h"
+#include "helper/starter/privileges.h"
+#include "proto/note.h"
 #include "rootlet.pb-c.h"
 
 static void request_free(Rootlet__Request **request)

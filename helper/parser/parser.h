@@ -2,8 +2,8 @@
  * that come back. It holds no capability and may make a handful of system calls. */
 #pragma once
 
-#include "proto/task.h"
 #include "lib/error.h"
+#include "proto/task.h"
 
 /* Serves CHANNEL (to the front end) and JAILER until either closes. Never returns. */
 _Noreturn void parser_run(int channel, int jailer);

@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 
 #include "helper/starter/own_ids.h"
-#include "helper/rights/privileges.h"
+#include "helper/starter/privileges.h"
 #include "policy/subids.h"
 
 _Static_assert(SUBIDS_NEEDED == RANGE_COUNT + 1, "a range has a spare id");

@@ -5,15 +5,8 @@
 #include <sched.h>
 #include <stdint.h>
 
-#include "helper/rights/session.h"
-#include "proto/tree_facts.h"
-
-#define CALLER_ID 65535u /* the caller, in the outer user namespace */
-#define SPARE_ID 65536u	 /* the range's last id, which no file has; in installed mode only */
-
-struct idmap {
-	uint32_t first_uid, first_gid;
-};
+#include "helper/starter/ids.h"
+#include "helper/starter/session.h"
 
 /* Chooses the caller's range. In installed mode the process is the range's spare id from then on,
  * which is nobody's: to it the user namespace belongs, over which the caller has no right. Returns

@@ -2,7 +2,8 @@
  * which it can do nothing that the caller could not. */
 #pragma once
 
-#include "helper/starter/idmap.h"
+#include "helper/starter/ids.h"
+#include "policy/grant.h"
 
 /* Chooses the caller's range. Returns 0, or -1 with ERR_HOST and the command that an administrator
  * has to run. */

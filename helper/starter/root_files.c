@@ -4,7 +4,7 @@
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 
-#include "helper/rights/privileges.h"
+#include "helper/starter/privileges.h"
 
 #define MEMORY_DIRECTORY "/var/lib/rootlet"
 

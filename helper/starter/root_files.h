@@ -2,7 +2,7 @@
  * are root's, and are opened before it gives up its rights. */
 #pragma once
 
-#include "helper/rights/session.h"
+#include "helper/starter/session.h"
 
 #define SNAPSHOT_KEY_PATH "/etc/rootlet/snapshot.key" /* of policy/install-helper */
 #define SNAPSHOT_KEY_BYTES 32

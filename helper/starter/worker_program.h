@@ -2,7 +2,7 @@
  * descriptor that was opened beforehand: in a jail there is no path to it. */
 #pragma once
 
-#include "helper/rights/session.h"
+#include "helper/starter/session.h"
 
 /* Opens the program, which lies beside rootlet-helper; in installed mode it and its directory must
  * be root's. PROGRAM becomes a descriptor, or -1 if its code is linked into this program. Returns

@@ -9,7 +9,5 @@
  */
 #pragma once
 
-#define NO_SUCH_JOB 2 /* exit status */
-
 /* Does WHAT for the other end of SOCKET until that closes. Returns an exit status. */
 int worker_run(const char *what, int socket);

@@ -12,5 +12,5 @@ int main(int argc, char **argv)
 		return worker_run(argv[1], 3);
 	fprintf(stderr,
 		"rootlet-worker is started by rootlet-helper, not by hand; run: rootlet --help\n");
-	return NO_SUCH_JOB;
+	return 2; /* as for a job that there is not */
 }

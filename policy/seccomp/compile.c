@@ -17,8 +17,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "policy/privilege_rules.h"
 #include "lib/standard_descriptors.h"
+#include "policy/privilege_rules.h"
 
 /* Any number above what libseccomp knows: calls newer than that "do not exist". */
 #define CALL_NUMBERS 1024

@@ -11,8 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "lib/write_all.h"
 #include "lib/error.h"
+#include "lib/write_all.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

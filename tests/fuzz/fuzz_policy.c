@@ -1,7 +1,7 @@
 /* A policy's text, and decisions by whatever it says. */
 #include "policy/decide.h"
-#include "policy/policy_text.h"
 #include "policy/operations.h"
+#include "policy/policy_text.h"
 
 #include "fuzz.h"
 

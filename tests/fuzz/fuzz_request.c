@@ -1,7 +1,7 @@
 /* The parser: bytes of the front end become a task, which is checked, described and decided upon.
  */
-#include "helper/parser/parser.h"
 #include "helper/parser/fields.h"
+#include "helper/parser/parser.h"
 #include "policy/decide.h"
 
 #include "fuzz.h"

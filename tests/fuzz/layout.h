@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "helper/worker/unpack/package.h"
 #include "helper/worker/tree/walk.h"
+#include "helper/worker/unpack/package.h"
 
 #include "fuzz.h"
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "helper/rights/privileges.h"
+#include "helper/starter/privileges.h"
 
 /* What a compiler cannot see through. */
 static volatile int zero, greatest = INT_MAX;

@@ -39,7 +39,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "helper/rights/privileges.h"
+#include "helper/starter/privileges.h"
 
 #define NUMBERS 1024
 #define PATIENCE 400	/* milliseconds */

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "proto/note.h"
 #include "proto/task.h"
 
 #define SOCKET 3

@@ -1,5 +1,6 @@
 /* helper/audit/audit.c and its backend for files: the chain of records in a file, which other
  * helpers write as well, and the process that outlives a killed request. */
+#include "helper/audit/audit.h"
 #include "helper/jailer/audit_client.h"
 
 #include <fcntl.h>

@@ -9,10 +9,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "lib/output.h"
-#include "lib/write_all.h"
 #include "helper/worker/tree/digest.h"
 #include "helper/worker/tree/walk.h"
+#include "lib/output.h"
+#include "lib/write_all.h"
 #include "tap.h"
 
 #define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"

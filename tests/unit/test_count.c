@@ -7,6 +7,7 @@
 
 #include "helper/worker/tree/walk.h"
 
+#include "helper/worker/tree/count.h"
 #include "lib/write_all.h"
 #include "tap.h"
 

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "lib/beneath.h"
-#include "lib/write_all.h"
 #include "helper/worker/unpack/unpack_plan.h"
+#include "lib/beneath.h"
 #include "lib/cleanup.h"
+#include "lib/write_all.h"
 
+#include "helper/worker/unpack/database.h"
 #include "tap.h"
 
 #define TRIGGERS "var/lib/dpkg/triggers/"

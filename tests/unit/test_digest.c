@@ -7,8 +7,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "lib/write_all.h"
 #include "helper/worker/tree/walk.h"
+#include "lib/write_all.h"
 #include "tap.h"
 
 struct entry {

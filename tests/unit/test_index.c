@@ -2,8 +2,8 @@
  * signature covers. It works on fixed paths of its jail, so this has a root of its own.
  * lib/deb822.c with it.
  */
-#include "helper/worker/verify/chain.h"
 #include "helper/worker/copy.h"
+#include "helper/worker/verify/chain.h"
 
 #include <fcntl.h>
 #include <ftw.h>

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "frontend/fstests/fstests.h"
+#include "frontend/fstests/junit.h"
 #include "tap.h"
 
 static const struct test_result rows[] = {

@@ -1,4 +1,4 @@
-/* helper/rights/landlock.c: what each kind of access leaves of the files. Each row is tried in a
+/* helper/starter/landlock.c: what each kind of access leaves of the files. Each row is tried in a
  * child, before and after: before, it has to work, or the row would say nothing. Then what the
  * processes of the helper are under, once they have dropped what they drop. */
 #include <errno.h>
@@ -13,8 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "helper/rights/landlock.h"
-#include "helper/rights/privileges.h"
+#include "helper/starter/landlock.h"
+#include "helper/starter/privileges.h"
 
 #include "tap.h"
 

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "frontend/fstests/elf.h"
 #include "frontend/cli/tree.h"
+#include "frontend/fstests/elf.h"
 #include "lib/write_all.h"
 #include "tap.h"
 

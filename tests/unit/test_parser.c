@@ -1,7 +1,7 @@
 /* helper/parser/parser.c: what the front end's bytes become, and what comes back. A field of a
  * request that does not fit is refused, never cut. */
-#include "helper/parser/parser.h"
 #include "helper/parser/fields.h"
+#include "helper/parser/parser.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proto/note.h"
 #include "rootlet.pb-c.h"
 #include "tap.h"
 

@@ -1,6 +1,6 @@
 /* frontend/rootfs/profile.c: the profile format. A row is a file and what it gets: NULL for a good
  * one, else a part of the message. */
-#include "frontend/rootfs/profile.h"
+#include "frontend/rootfs/profile_load.h"
 
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
-/* helper/rights/privileges.c: which families of sockets are left to each process of the helper that
- * may call socket(2) at all. Each is tried in a child, as root of a user namespace, before and
+/* helper/starter/privileges.c: which families of sockets are left to each process of the helper
+ * that may call socket(2) at all. Each is tried in a child, as root of a user namespace, before and
  * after.
  */
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "helper/rights/privileges.h"
+#include "helper/starter/privileges.h"
 
 #include "tap.h"
 

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proto/note.h"
 #include "tap.h"
 
 static struct task task;

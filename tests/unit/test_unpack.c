@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "lib/write_all.h"
 #include "helper/worker/tree/walk.h"
+#include "lib/write_all.h"
 #include "tap.h"
 
 #define ENTRIES 8

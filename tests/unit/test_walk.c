@@ -9,12 +9,13 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "lib/write_all.h"
 #include "lib/cleanup.h"
+#include "lib/write_all.h"
 #include "tap.h"
 
-#define DEEPER 2100 /* than descriptors last, twice over: DEPTH_MAX in helper/worker/tree/walk.c   \
-		     */
+#define DEEPER                                                                                     \
+	2100 /* than descriptors last, twice over: DEPTH_MAX in helper/worker/tree/walk.c          \
+	      */
 #define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define X256 X64 X64 X64 X64
 #define STRANGE "a\nb"

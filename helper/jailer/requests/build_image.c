@@ -1,6 +1,10 @@
 /* A rootfs as a filesystem image. The host's mkfs runs in the tool jail, which sees the tree as the
  * guest will (the ids are those of the rootfs) and can change nothing of it. */
+#include "helper/jailer/handlers.h"
+#include "helper/jailer/jail_run.h"
+#include "helper/jailer/rootfs.h"
 #include "helper/jailer/serve.h"
+#include "helper/jailer/staging.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -81,7 +85,7 @@ int handle_build_image(struct server *s, const struct task *t, const int *fds, s
 	if (format->sized && set_size(s, fds[0], fds[1], err) < 0)
 		return -1;
 	spec.argv = format->argv;
-	status = serve_jail(s, &spec, &output, err);
+	status = jail_run(s, &spec, &output, err);
 	if (status <= 0)
 		return status;
 	if (status == NOT_FOUND || status == NOT_STARTED)

@@ -1,7 +1,11 @@
 /* What the front end may learn of a rootfs that it cannot enter: that it is one, the text of a few
  * files, and which of some paths are there. Nothing here leads into the tree: a file is handed out
  * as a copy, because through a descriptor of the tree's own file the caller could run it. */
+#include "helper/jailer/handlers.h"
+#include "helper/jailer/jail_run.h"
+#include "helper/jailer/rootfs.h"
 #include "helper/jailer/serve.h"
+#include "helper/jailer/staging.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -10,6 +14,7 @@
 
 #include "lib/beneath.h"
 #include "lib/write_all.h"
+#include "proto/note.h"
 
 #define TEXT_MAX (1 << 20)
 #define STATUS_MAX (32 << 20)

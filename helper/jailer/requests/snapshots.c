@@ -12,11 +12,16 @@
 #include <nettle/memops.h>
 
 #include "helper/jailer/bounds.h"
-#include "lib/hash.h"
+#include "helper/jailer/file_ids.h"
+#include "helper/jailer/handlers.h"
+#include "helper/jailer/jail_run.h"
+#include "helper/jailer/rootfs.h"
 #include "helper/jailer/serve.h"
-#include "helper/starter/root_files.h"
-#include "helper/jailer/jailer.h"
+#include "helper/jailer/staging.h"
+#include "helper/jailer/tree_clone.h"
 #include "helper/jailer/tree_tasks.h"
+#include "helper/starter/root_files.h"
+#include "lib/hash.h"
 #include "lib/write_all.h"
 #include "policy/policy_text.h"
 
@@ -199,7 +204,7 @@ int handle_clone(struct server *s, const struct task *t, const int *fds, struct 
 	if (staging_make(s, fds[0], t->clone.name, err) < 0 ||
 	    tree_clone(s, base, s->tree, &way, &digest, err) < 0 ||
 	    check_digest(base, known, &digest, err) < 0) {
-		build_abandon(s);
+		staging_abandon(s);
 		return -1;
 	}
 	s->phase = WHEN_BUILT;

@@ -1,5 +1,6 @@
 /* Accounts and commands: programs of the tree, in the jail. */
-#include "helper/jailer/serve.h"
+#include "helper/jailer/handlers.h"
+#include "helper/jailer/jail_run.h"
 
 #include <string.h>
 
@@ -7,7 +8,7 @@ static int run_tool(struct server *s, const char *const *argv, struct error **er
 {
 	struct output output = { 0 };
 	struct jail_spec spec = { .kind = JAIL_TREE, .root = s->tree, .argv = argv };
-	int status = serve_jail(s, &spec, &output, err);
+	int status = jail_run(s, &spec, &output, err);
 	char tail[1024];
 
 	if (status <= 0)
@@ -53,26 +54,4 @@ int handle_add_user(struct server *s, const struct task *t, const int *fds, stru
 	argv[argc++] = "--";
 	argv[argc] = t->add_user.name;
 	return run_tool(s, argv, err);
-}
-
-int handle_execute(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		   struct error **err)
-{
-	const char *argv[ARGV_MAX + 1] = { 0 };
-	struct jail_spec spec = {
-		.kind = JAIL_TREE,
-		.root = fds[0],
-		.argv = argv,
-		.user = t->execute.user,
-		.terminal = t->execute.terminal,
-		.stdio = { fds[1], fds[2], fds[3] },
-	};
-	size_t argc = 0;
-	int status;
-
-	for (const char *word = NULL; (word = words_next(&t->execute.argv, word));)
-		argv[argc++] = word;
-	status = serve_jail(s, &spec, NULL, err);
-	out->status = status;
-	return status < 0 ? -1 : 0;
 }

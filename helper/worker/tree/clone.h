@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "proto/tree_facts.h"
 #include "lib/error.h"
+#include "proto/tree_facts.h"
 
 /* Copies FROM into the empty directory TO. WAY is CLONE_LINK if files below /usr are to be linked,
  * else CLONE_COPY; it becomes CLONE_REFLINK if that is possible. With CLONE_LINK, TO gets none of

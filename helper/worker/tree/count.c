@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "helper/worker/tree/count.h"
 #include "helper/worker/tree/walk.h"
 
 /* The range's last id, nobody's. The kernel shows an id that is not mapped as this one, too. */

@@ -9,12 +9,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/beneath.h"
-#include "lib/hash.h"
-#include "proto/task.h"
-#include "lib/write_all.h"
 #include "helper/worker/processors.h"
 #include "helper/worker/tree/walk.h"
+#include "lib/beneath.h"
+#include "lib/hash.h"
+#include "lib/write_all.h"
+#include "proto/note.h"
+#include "proto/task.h"
 
 #define QUEUE_BYTES (1 << 20)
 #define ATTRIBUTES_MAX 1024 /* of one file */

@@ -2,8 +2,8 @@
  * are processors, each a child of who asks. */
 #pragma once
 
-#include "proto/tree_facts.h"
 #include "lib/error.h"
+#include "proto/tree_facts.h"
 
 #define DIGEST_PROCESSES_MAX 8 /* with the caller's */
 #define DIGEST_ENTRIES_MAX (UINT64_C(1) << 22)

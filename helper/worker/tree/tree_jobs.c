@@ -3,11 +3,12 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "proto/task.h"
 #include "helper/worker/tree/clone.h"
+#include "helper/worker/tree/count.h"
 #include "helper/worker/tree/digest.h"
-#include "helper/worker/jobs.h"
 #include "helper/worker/tree/walk.h"
+#include "proto/note.h"
+#include "proto/task.h"
 
 struct work {
 	int tree, source; /* SOURCE: -1 where there is none */

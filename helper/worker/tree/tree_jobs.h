@@ -1,6 +1,8 @@
 /* Work on a whole tree, which is /tree. */
 #pragma once
 
+#define NO_SUCH_JOB 2 /* exit status */
+
 /* Does WHAT, and tells its result to the other end of SOCKET:
  *
  *   count, digest, check-mounts  look through it

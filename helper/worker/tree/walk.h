@@ -29,9 +29,6 @@ int walk(struct walk *w, int tree);
 /* Why it has failed, and where: "cannot WHAT: …". ERR_BUSY for a mount. Returns -1. */
 int walk_explain(struct walk *w, const char *what, struct error **err);
 
-/* Counts what is in TREE, and TREE itself. */
-int count_tree(int tree, struct tree_census *census, struct error **err);
-
 /* 0 if nothing is mounted below TREE, else -1 with ERR_BUSY that says where. */
 int check_mounts(int tree, struct error **err);
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "helper/worker/unpack/unpack_plan.h"
+#include "helper/worker/unpack/database.h"
 #include "lib/beneath.h"
 
 #define DPKG "var/lib/dpkg"

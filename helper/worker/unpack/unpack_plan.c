@@ -4,41 +4,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "helper/worker/verify/chain.h"
+#include "helper/worker/unpack/database.h"
 #include "lib/beneath.h"
+#include "lib/deb822.h"
 
 #define CONTROL_MAX (1 << 20)
-
-struct package *plan_add(struct plan *plan, const char *name, struct error **err)
-{
-	struct package *p = &plan->packages[plan->count];
-
-	for (size_t i = 0; i < plan->count; i++)
-		if (strcmp(plan->packages[i].name, name) == 0) {
-			error_set(err, ERR_REFUSED, "package %s: it was handed over already", name);
-			return NULL;
-		}
-	if (plan->count == PACKAGES_MAX) {
-		error_set(err, ERR_REFUSED, "more than %d packages", PACKAGES_MAX);
-		return NULL;
-	}
-	snprintf(p->name, sizeof(p->name), "%s", name);
-	plan->count++;
-	return p;
-}
-
-const char *package_field(const struct package *p, const char *field, size_t *size)
-{
-	return stanza_lines(p->control, p->control_size, field, size);
-}
-
-void package_database_name(const struct package *p, const struct layout *layout, char *out,
-			   size_t size)
-{
-	bool same = stanza_field_is(p->control, p->control_size, "Multi-Arch", "same");
-
-	snprintf(out, size, "%s%s%s", p->name, same ? ":" : "", same ? layout->arch : "");
-}
 
 static int read_control(struct package *p, int work, struct error **err)
 {

@@ -7,11 +7,12 @@
 #include <sys/stat.h>
 
 #include "helper/worker/copy.h"
+#include "helper/worker/processors.h"
 #include "helper/worker/unpack/package.h"
 #include "helper/worker/unpack/unpack_plan.h"
-#include "helper/worker/processors.h"
-#include "proto/task.h"
 #include "lib/beneath.h"
+#include "proto/note.h"
+#include "proto/task.h"
 
 /* Each may need the 8 MiB that xz -6 wants: together they are to stay below 96 MiB, which is why
  * there are no more of them where there are more processors. */

@@ -8,11 +8,11 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "helper/worker/copy.h"
 #include "lib/hash.h"
 #include "lib/read_all.h"
 #include "lib/release_text.h"
 #include "lib/signature.h"
-#include "helper/worker/copy.h"
 
 #define KEYRING "/tmp/keyring"
 #define SIGNED "/tmp/InRelease"

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proto/task.h"
 #include "lib/deb822.h"
+#include "proto/task.h"
 
 #define STAGING "/staging"
 #define MIRROR STAGING "/mirror"

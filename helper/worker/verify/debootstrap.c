@@ -5,9 +5,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "lib/output.h"
-#include "lib/beneath.h"
 #include "helper/worker/copy.h"
+#include "lib/beneath.h"
+#include "lib/output.h"
+#include "proto/note.h"
 
 #define SCRIPTS "/usr/share/debootstrap/scripts/"
 

@@ -4,6 +4,7 @@
 
 #include "helper/worker/verify/chain.h"
 #include "helper/worker/verify/debootstrap.h"
+#include "proto/note.h"
 
 static int verifier_step(struct chain *c, const struct task *t, const int *fds, int socket,
 			 struct error **err)

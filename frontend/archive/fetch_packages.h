@@ -1,0 +1,9 @@
+/* The requests of the fetch process about packages. Each returns 0, or -1 with ERR set. */
+#pragma once
+
+#include "frontend/archive/fetch_state.h"
+#include "frontend/archive/resolve.h"
+
+int work_choose(struct fetch_work *w, enum package_base base, struct error **err);
+int work_download(struct fetch_work *w, struct error **err);
+int work_unpack(struct fetch_work *w, uint32_t package, struct error **err);

@@ -1,0 +1,57 @@
+/* What the fetch process knows: set up by its parent, then grown by each request. */
+#pragma once
+
+#include "frontend/archive/downloader.h"
+#include "frontend/archive/fetch_message.h"
+#include "frontend/archive/release.h"
+#include "frontend/archive/source.h"
+#include "frontend/cli/progress.h"
+
+struct work_index {
+	char *component;
+	char *packages; /* path: uncompressed Packages in the cache */
+	uint8_t sha256[SHA256_LEN];
+};
+
+struct work_pocket {
+	int inrelease;		 /* the sealed file that the parent has as well; -1: none */
+	size_t url;		 /* which of the pocket's mirrors had it */
+	struct release *release; /* NULL: not accepted */
+	const char *mirror;
+	struct work_index *indexes;
+	size_t index_count;
+};
+
+struct work_package {
+	char *name, *version, *arch, *url, *path;
+	uint8_t sha256[SHA256_LEN];
+	uint64_t size;
+};
+
+struct fetch_work {
+	/* Set by whoever starts it, and not freed here. */
+	const struct origin *origin;
+	const char *indexes, *packages, *kept; /* directories of the cache; KEPT may be NULL */
+	const char *tree_path; /* directory that packages are unpacked into; NULL: none */
+	char *(*place)(const char *path); /* see deb_files.h */
+
+	int channel, tree;
+	struct downloader *downloader;
+	struct progress *progress;
+	struct progress_sink sink;
+	struct work_pocket pockets[FETCH_POCKETS];
+	struct work_package *list;
+	size_t count;
+	char **wanted, **optional; /* for the next choice */
+	size_t wanted_count, optional_count;
+};
+
+/* Downloads that are planned one after the other, and freed together. */
+struct downloads {
+	struct download *list;
+	size_t count;
+};
+void downloads_clear(struct downloads *d);
+
+int work_send(struct fetch_work *w, const struct fetch_message *message, int fd,
+	      struct error **err);

@@ -1,0 +1,109 @@
+#include "frontend/archive/permission.h"
+
+#include <string.h>
+
+#include "policy/directory.h"
+#include "policy/policy_text.h"
+
+int permission_load(struct policy **policy, struct grant *g, struct error **err)
+{
+	struct caller caller;
+
+	if (policy_load(POLICY_PATH, false, policy, err) < 0 || caller_self(&caller, NULL, err) < 0)
+		return -1;
+	return grant_make(g, *policy, &caller, err);
+}
+
+static int check_mirror(const struct grant *g, const char *url, struct error **err)
+{
+	struct decision d;
+
+	policy_decide_mirror(g, url, &d);
+	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s", d.why);
+}
+
+int permission_mirrors(const struct origin *origin, struct error **err)
+{
+	_cleanup_(policy_free) struct policy *policy = NULL;
+	struct grant g;
+
+	if (permission_load(&policy, &g, err) < 0)
+		return -1;
+	/* Who is under no section is told so by the helper, for everything at once. */
+	if (!g.rule)
+		return 0;
+	if (check_mirror(&g, origin->mirror, err) < 0)
+		return -1;
+	for (size_t i = 0; i < SOURCE_POCKET_MIRRORS && origin->security[i]; i++)
+		if (check_mirror(&g, origin->security[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+/* ERR_REFUSED with the reason if the policy does not allow it. */
+static int permission_require(const struct question *q, struct error **err)
+{
+	_cleanup_(policy_free) struct policy *policy = NULL;
+	struct decision d;
+	struct grant g;
+
+	if (permission_load(&policy, &g, err) < 0)
+		return -1;
+	policy_decide(&g, q, &d);
+	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s", d.why);
+}
+
+int permission_older(struct error **err)
+{
+	const struct question q = { .request = "Release", .keyring = -1, .older = true };
+
+	return permission_require(&q, err);
+}
+
+char *permission_content(struct error **err)
+{
+	_cleanup_(policy_free) struct policy *policy = NULL;
+	struct grant g;
+	char *text;
+
+	if (permission_load(&policy, &g, err) < 0)
+		return NULL;
+	text = g.rule ? policy_rule_content(g.rule) : strdup("");
+	if (!text)
+		error_set(err, ERR_SPACE, "out of memory");
+	return text;
+}
+
+int permission_keep(int folder, struct decision *d, struct error **err)
+{
+	_cleanup_(policy_free) struct policy *policy = NULL;
+	struct question q = { .request = "Keep", .keyring = -1 };
+	_cleanup_close_ int own = -1;
+	char path[PATH_MAX];
+	struct grant g;
+
+	if (permission_load(&policy, &g, err) < 0)
+		return -1;
+	if (policy->path) {
+		own = directory_open(folder, path, err);
+		if (own < 0)
+			return -1;
+		q.folder = path;
+	}
+	policy_decide(&g, &q, d);
+	return 0;
+}
+
+int permission_mode(unsigned mode, struct error **err)
+{
+	const struct question q = { .request = "Publish", .keyring = -1, .mode = mode };
+
+	return permission_require(&q, err);
+}
+
+int permission_replace(struct error **err)
+{
+	const struct question q = { .request = "Publish", .keyring = -1, .replaces = true };
+
+	return permission_require(&q, err);
+}

@@ -1,0 +1,12 @@
+/* What the running kernel and /etc can say. */
+#pragma once
+
+#include "frontend/commands/finding.h"
+
+void probe_subids(struct finding *f);
+void probe_idmap_programs(struct finding *f);
+void probe_namespaces(struct finding *f);
+void probe_seal(struct finding *f);
+void probe_kernel(struct finding *f);
+void probe_landlock(struct finding *f);
+void probe_downloads(struct finding *f);

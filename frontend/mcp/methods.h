@@ -1,0 +1,7 @@
+/* The methods of the Model Context Protocol. */
+#pragma once
+
+#include "frontend/mcp/rpc.h"
+
+/* Takes one line of input, or (NULL) one that was too long. */
+void methods_take_line(struct mcp_server *s, const char *line, size_t length);

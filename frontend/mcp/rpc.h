@@ -1,0 +1,66 @@
+/* JSON-RPC 2.0: the answers and notifications of an MCP server to its client. */
+#pragma once
+
+#include "frontend/mcp/wire.h"
+
+/* JSON-RPC 2.0, section 5.1. */
+enum rpc_error {
+	RPC_PARSE_ERROR = -32700,
+	RPC_INVALID_REQUEST = -32600,
+	RPC_METHOD_NOT_FOUND = -32601,
+	RPC_INVALID_PARAMS = -32602,
+	RPC_INTERNAL_ERROR = -32603,
+};
+
+/* What differs between the protocol's revisions. */
+struct rpc_revision {
+	const char *name;
+	bool batches;
+	/* Wrong arguments are the tool's failure, which a model can read and mend, and not one of
+	 * the protocol. */
+	bool arguments_by_tool;
+};
+
+/* The responses to the requests of one array, which go out together. */
+struct rpc_batch {
+	size_t pending;
+	json_t *responses;
+};
+
+/* Whom to answer. ID is a reference of its owner's; BATCH is NULL for a request on its own. */
+struct rpc_request {
+	json_t *id;
+	struct rpc_batch *batch;
+};
+
+struct call;
+
+struct mcp_server {
+	struct wire wire;
+	json_t *tools;
+	const struct rpc_revision *revision; /* NULL before initialize */
+	unsigned level;			     /* of the messages that the client wants */
+	struct call *calls;
+	size_t call_count;
+};
+
+/* Each answers R, whose id is released. RESULT is taken. */
+void rpc_reply(struct mcp_server *s, struct rpc_request *r, json_t *result);
+void rpc_reply_error(struct mcp_server *s, struct rpc_request *r, enum rpc_error code,
+		     const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* R gets no answer: it was cancelled. */
+void rpc_drop(struct mcp_server *s, struct rpc_request *r);
+
+/* One request of B is settled; the last one sends the answers. */
+void rpc_batch_settle(struct mcp_server *s, struct rpc_batch *b);
+
+/* PARAMS is taken. */
+void rpc_notify(struct mcp_server *s, const char *method, json_t *params);
+
+/* notifications/message, if the client wants that level. */
+enum rpc_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_NOTICE, LEVEL_WARNING };
+void rpc_log(struct mcp_server *s, enum rpc_level level, const char *logger, const char *text);
+
+/* The least level that the client wants. False if NAME is none. */
+bool rpc_set_level(struct mcp_server *s, const char *name);

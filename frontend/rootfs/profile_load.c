@@ -1,0 +1,202 @@
+#include "frontend/rootfs/profile_load.h"
+
+#include <openssl/evp.h>
+#include <string.h>
+
+#include "frontend/cli/tree.h"
+#include "frontend/cli/word_list.h"
+#include "frontend/rootfs/profile_parse.h"
+#include "frontend/rootfs/profile_places.h"
+#include "proto/validate.h"
+
+#define PROFILE_BYTES_MAX (256 * 1024)
+
+/* How many profiles may extend one another; also what ends a circle of them. */
+#define EXTEND_MAX 8
+
+/* The group that USER's gid is to mean: a declared one, or one of its own. */
+static int complete_primary_group(struct profile *p, const struct account *user, struct error **err)
+{
+	struct account_group *group;
+
+	for (size_t i = 0; i < p->group_count; i++)
+		if (p->groups[i].gid == user->gid)
+			return 0;
+	if (profile_group(p, user->name))
+		return error_set(err, ERR_INPUT,
+				 "%s:%u: user %s has gid %u, but group %s has another; "
+				 "declare a group with gid %u",
+				 user->file, user->line, user->name, user->gid, user->name,
+				 user->gid);
+	group = profile_add_group(p, user->name, user->file, user->line);
+	if (!group)
+		return error_set(err, ERR_SPACE, "out of memory");
+	group->gid = user->gid;
+	return 0;
+}
+
+static int complete_user(struct profile *p, struct account *user, struct error **err)
+{
+	if (!user->uid)
+		return error_set(err, ERR_INPUT, "%s:%u: user %s has no uid", user->file,
+				 user->line, user->name);
+	if (!user->gid)
+		user->gid = user->uid;
+	for (const struct account *other = p->users; other < user; other++)
+		if (other->uid == user->uid)
+			return error_set(err, ERR_INPUT,
+					 "%s:%u: users %s and %s have the same uid %u", user->file,
+					 user->line, other->name, user->name, user->uid);
+	if (!user->home && asprintf(&user->home, "/home/%s", user->name) < 0)
+		user->home = NULL;
+	if (!user->shell)
+		user->shell = strdup("/bin/bash");
+	if (!user->home || !user->shell)
+		return error_set(err, ERR_SPACE, "out of memory");
+	return complete_primary_group(p, user, err);
+}
+
+/* What only the whole file can tell: missing ids, ids given twice, groups that nobody declares. */
+static int complete(struct profile *p, struct error **err)
+{
+	for (size_t i = 0; i < p->group_count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (p->groups[i].gid == p->groups[j].gid)
+				return error_set(err, ERR_INPUT,
+						 "%s:%u: groups %s and %s have the same gid %u",
+						 p->groups[i].file, p->groups[i].line,
+						 p->groups[j].name, p->groups[i].name,
+						 p->groups[i].gid);
+	for (size_t i = 0; i < p->user_count; i++)
+		if (complete_user(p, &p->users[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < p->user_count; i++)
+		for (size_t j = 0; j < p->users[i].group_count; j++)
+			if (!profile_group(p, p->users[i].groups[j]))
+				return error_set(err, ERR_INPUT,
+						 "%s:%u: user %s is to be in group %s, "
+						 "which no section declares",
+						 p->users[i].file, p->users[i].line,
+						 p->users[i].name, p->users[i].groups[j]);
+	return 0;
+}
+
+/* A profile and what it extends, read one inside the other. */
+struct loading {
+	struct profile *profile;
+	EVP_MD_CTX *hash; /* of all their texts */
+};
+
+static void hash_freep(EVP_MD_CTX **hash)
+{
+	EVP_MD_CTX_free(*hash);
+}
+
+static int read_extended(const char *name, void *context, struct error **err);
+
+/* The first file is the profile itself; a NUL, which no text holds, parts its text from the next.
+ */
+static int read_file(struct loading *l, const char *path, struct error **err)
+{
+	struct profile *p = l->profile;
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
+
+	if (words_add(&p->files, &p->file_count, path) < 0)
+		return error_set(err, ERR_SPACE, "out of memory");
+	text = file_read(path, PROFILE_BYTES_MAX, &size, err);
+	if (!text)
+		return -1;
+	if (strlen(text) != size)
+		return error_set(err, ERR_INPUT, "%s: has NUL bytes", path);
+	if ((p->file_count > 1 && EVP_DigestUpdate(l->hash, "", 1) != 1) ||
+	    EVP_DigestUpdate(l->hash, text, size) != 1)
+		return error_set(err, ERR_SYSTEM, "cannot hash %s", path);
+	return profile_parse(p, p->files[p->file_count - 1], text, read_extended, l, err);
+}
+
+/* What was said already, before the profile that is extended, stays said. */
+static int read_beneath(struct loading *l, const char *path, struct error **err)
+{
+	struct profile *p = l->profile;
+	char *description = STEAL_PTR(p->description), **suites = STEAL_PTR(p->suites);
+	int r = read_file(l, path, err);
+
+	if (description) {
+		free(p->description);
+		p->description = description;
+	}
+	if (suites) {
+		words_free(p->suites);
+		p->suites = suites;
+	}
+	return r;
+}
+
+static int read_extended(const char *name, void *context, struct error **err)
+{
+	struct loading *l = context;
+	struct profile *p = l->profile;
+	_cleanup_free_ char *path = profile_find(name, err);
+
+	if (!path)
+		return -1;
+	for (size_t i = 0; i < p->file_count; i++)
+		if (strcmp(p->files[i], path) == 0)
+			return error_set(err, ERR_INPUT, "profile %s extends itself", name);
+	if (p->file_count == EXTEND_MAX)
+		return error_set(err, ERR_INPUT, "more than %d profiles extend one another",
+				 EXTEND_MAX);
+	if (p->file_count == 1 && !(p->extends = strdup(name)))
+		return error_set(err, ERR_SPACE, "out of memory");
+	return read_beneath(l, path, err);
+}
+
+static int load(const char *name, const char *path, struct profile **out, struct error **err)
+{
+	_cleanup_(profile_free) struct profile *p = calloc(1, sizeof(*p));
+	_cleanup_(hash_freep) EVP_MD_CTX *hash = EVP_MD_CTX_new();
+	struct loading l = { .profile = p, .hash = hash };
+	uint8_t sum[EVP_MAX_MD_SIZE];
+
+	if (!p || !hash || !(p->name = strdup(name)) || !(p->path = strdup(path)))
+		return error_set(err, ERR_SPACE, "out of memory");
+	if (EVP_DigestInit_ex(hash, EVP_sha256(), NULL) != 1)
+		return error_set(err, ERR_SYSTEM, "cannot hash %s", path);
+	if (read_file(&l, path, err) < 0)
+		return -1;
+	if (EVP_DigestFinal_ex(hash, sum, NULL) != 1)
+		return error_set(err, ERR_SYSTEM, "cannot hash %s", path);
+	sha256_to_hex(sum, p->sha256);
+	if (complete(p, err) < 0)
+		return -1;
+	*out = STEAL_PTR(p);
+	return 0;
+}
+
+int profile_load(const char *name, struct profile **out, struct error **err)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (!valid_rootfs_name(name))
+		return error_set(
+			err, ERR_INPUT,
+			"\"%.80s\" is no name for a profile; a file is taken as one by: cp "
+			"FILE ~/.config/rootlet/profiles/NAME.conf, then: --profile NAME",
+			name);
+	path = profile_find(name, err);
+	return path ? load(name, path, out, err) : -1;
+}
+
+int profile_load_file(const char *path, struct profile **out, struct error **err)
+{
+	_cleanup_free_ char *name = profile_name_of(path);
+
+	if (!name)
+		return error_set(
+			err, ERR_INPUT,
+			"%s: the name of a profile's file ends in .conf, and what is before "
+			"that is the profile's name",
+			path);
+	return load(name, path, out, err);
+}

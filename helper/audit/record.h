@@ -1,0 +1,20 @@
+/* What the jailer tells the audit process of a request. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum record_kind { RECORD_INTENT = 1, RECORD_RESULT, RECORD_REFUSAL };
+
+/* What the jailer tells about one request. Texts are of any content. */
+struct record {
+	uint32_t kind;
+	uint32_t code;	/* enum error_code, of a result or refusal */
+	int32_t status; /* exit status, of a result */
+	uint64_t milliseconds;
+	char request[24], arguments[1024], rule[128], text[256];
+};
+
+/* Receives one record, and terminates its texts. Returns false if the other end has closed, or sent
+ * anything else. */
+bool record_receive(int socket, struct record *record);

@@ -1,0 +1,79 @@
+#include "helper/jailer/configure.h"
+
+#include <string.h>
+
+#include "helper/jailer/jail_run.h"
+#include "helper/jailer/serve.h"
+#include "lib/beneath.h"
+
+struct configuration {
+	struct server *server;
+	uint64_t done, total;
+};
+
+/* What dpkg and debootstrap say as they go. */
+static void count_line(const char *line, void *context)
+{
+	static const char *const steps[] = { "Setting up ", "Unpacking ", "I: Unpacking ",
+					     "I: Configuring " };
+	struct configuration *c = context;
+
+	/* The front end keeps it for the case that a script fails. */
+	serve_log(c->server, line);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+		if (strncmp(line, steps[i], strlen(steps[i])) == 0)
+			serve_progress(c->server, "Configuring", ++c->done, c->total);
+}
+
+/* As in a chroot of a real host: scripts ask for the host's name, some for one with a dot in it. A
+ * guest needs them as well. */
+#define NAMES                                                                                      \
+	"[ -s /etc/hostname ] || echo rootlet >/etc/hostname\n"                                    \
+	"[ -s /etc/hosts ] || printf '127.0.0.1 localhost\\n"                                      \
+	"127.0.1.1 rootlet.localdomain rootlet\\n"                                                 \
+	"::1 localhost ip6-localhost ip6-loopback\\n' >/etc/hosts\n"
+
+#define NATIVE "sh -e /var/lib/dpkg/rootlet/_plan\n"
+
+/* debootstrap keeps start-stop-daemon(8) from starting services, but nothing else: invoke-rc.d(8)
+ * asks policy-rc.d. The native engine has its plan write one. */
+#define DEBOOTSTRAP                                                                                \
+	"printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d\n"                                \
+	"chmod 755 /usr/sbin/policy-rc.d\n"                                                        \
+	"/debootstrap/debootstrap --second-stage || {\n"                                           \
+	"  log=/debootstrap/debootstrap.log\n"                                                     \
+	"  [ -e $log ] || log=/var/log/bootstrap.log\n"                                            \
+	"  grep -m 1 'No space left' $log || :\n"                                                  \
+	"  tail -n 1000 $log; exit 1; }\n"                                                         \
+	"rm -rf /usr/sbin/policy-rc.d /debootstrap /var/cache/apt/archives/*.deb "                 \
+	"/var/lib/apt/lists/*_*\n"
+
+/* What is left of the mirror goes. */
+#define FINISH "echo '# made by rootlet from verified packages' >/etc/apt/sources.list\n"
+
+int configure_tree(struct server *s, struct error **err)
+{
+	const char *script = s->native ? NAMES NATIVE FINISH : NAMES DEBOOTSTRAP FINISH;
+	const char *const argv[] = { "sh", "-ec", script, NULL };
+	struct configuration progress = { .server = s, .total = s->package_count };
+	struct output output = { .line = count_line, .context = &progress };
+	struct jail_spec spec = { .kind = JAIL_TREE, .root = s->tree, .argv = argv };
+	int status;
+	char tail[1024];
+
+	/* debootstrap unpacks a second time, and says so. */
+	progress.total *= s->native ? 1 : 2;
+	status = jail_run(s, &spec, &output, err);
+	if (status <= 0)
+		return status;
+	output_tail(&output, tail, sizeof(tail));
+	if (output.full || tree_disk_full(s->tree))
+		return error_set(err, ERR_SPACE,
+				 "cannot configure packages: no space left on the disk of %s; make "
+				 "room, or choose another place with --path",
+				 s->name);
+	return error_set(err, ERR_PACKAGE, "%s failed with status %d: %s",
+			 s->native ? "configuring packages with dpkg"
+				   : "debootstrap's second stage",
+			 status, tail);
+}

@@ -1,0 +1,337 @@
+#include "helper/jailer/dispatch.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "helper/jailer/audit_client.h"
+#include "helper/jailer/bounds.h"
+#include "helper/jailer/handlers.h"
+#include "helper/jailer/rootfs.h"
+#include "helper/jailer/serve.h"
+#include "helper/jailer/staging.h"
+#include "helper/parser/fields.h"
+#include "helper/starter/privileges.h"
+#include "lib/clock.h"
+#include "policy/decide.h"
+#include "policy/directory.h"
+#include "proto/note.h"
+
+#define REFUSALS_MAX 1000 /* in a row; then the session ends */
+
+#define ROW(NAME, Name, name, word, fds, when, seconds, caps)                                      \
+	[OP_##NAME] = { #Name, fds, when, seconds, caps, handle_##name },
+static const struct row {
+	const char *name, *fds;
+	unsigned when, seconds;
+	uint32_t caps;
+	handler *handle;
+} table[OP_COUNT] = { [OP_NONE] = { .name = "None", .fds = "" }, REQUESTS(ROW) };
+#undef ROW
+
+static bool fits(char kind, int fd)
+{
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || (flags & O_PATH && kind != 'o') || fstat(fd, &st) < 0)
+		return false;
+	switch (kind) {
+	case 'd':
+	case 'o':
+	case 't':
+		return S_ISDIR(st.st_mode);
+	case 'w':
+		return S_ISREG(st.st_mode) && (flags & O_ACCMODE) == O_RDWR && st.st_size == 0;
+	case 'f':
+		return S_ISREG(st.st_mode) && (flags & O_ACCMODE) != O_WRONLY;
+	default:
+		return !S_ISDIR(st.st_mode) && !S_ISBLK(st.st_mode);
+	}
+}
+
+static int check_row(const struct server *s, const struct row *row, const int *fds, size_t count,
+		     struct error **err)
+{
+	if (s->greeted == (row->handle == handle_hello))
+		return error_set(err, ERR_REFUSED, "%s refused: Hello comes first, and once",
+				 row->name);
+	if (!(row->when & s->phase))
+		return error_set(err, ERR_REFUSED, "%s refused: it is out of order", row->name);
+	if (count != strlen(row->fds))
+		return error_set(err, ERR_INPUT, "%s refused: it takes %zu descriptors, not %zu",
+				 row->name, strlen(row->fds), count);
+	for (size_t i = 0; i < count; i++) {
+		if (!fits(row->fds[i], fds[i]))
+			return error_set(err, ERR_INPUT,
+					 "%s refused: descriptor %zu is of the "
+					 "wrong kind",
+					 row->name, i + 1);
+		if (row->fds[i] == 't' && !is_sound_rootfs(fds[i]))
+			return error_set(
+				err, ERR_REFUSED,
+				"%s refused: the folder is no rootfs of rootlet, or others "
+				"can write in it, or it was made with other host ids than "
+				"yours, which begin at %u",
+				row->name, s->map->first_uid);
+	}
+	return 0;
+}
+
+#define DIRECTORIES_MAX 2
+
+/* A directory that came with a request, as this process has opened it itself. */
+struct directory {
+	int fd; /* -1: it could not */
+	char path[PATH_MAX];
+	struct error *why;
+};
+
+struct directories {
+	struct directory at[DIRECTORIES_MAX];
+	size_t count;
+	int tree; /* -1, or of the rootfs: rootfs_tree() */
+};
+
+static void close_directories(struct directories *d)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		closep(&d->at[i].fd);
+		error_free(&d->at[i].why);
+	}
+	closep(&d->tree);
+}
+
+/* From here on the caller's own descriptors are not used: those in FDS are replaced. They stay open
+ * until the request is done, and so do the locks that they have. */
+static void open_directories(struct directories *d, const struct row *row, int *fds, size_t count)
+{
+	*d = (struct directories){ .tree = -1 };
+	while (d->count < count && d->count < strspn(row->fds, "dot")) {
+		struct directory *one = &d->at[d->count];
+		int given = fds[d->count];
+
+		one->fd = fits(row->fds[d->count], given)
+				  ? directory_open(given, one->path, &one->why)
+				  : -1;
+		if (one->fd >= 0)
+			fds[d->count] = one->fd;
+		d->count++;
+	}
+}
+
+/* Handlers work in the tree of a rootfs, wherever that is. */
+static int enter_tree(const struct row *row, struct directories *d, int *fds, struct error **err)
+{
+	if (*row->fds != 't')
+		return 0;
+	d->tree = rootfs_tree(fds[0], NULL);
+	if (d->tree < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open the tree of the rootfs");
+	fds[0] = d->tree;
+	return 0;
+}
+
+/* Without a policy no path counts: a directory of another mount namespace of the caller's own is as
+ * good as any. */
+static int check_directories(const struct server *s, const struct row *row, struct directories *d,
+			     struct error **err)
+{
+	for (size_t i = 0; i < d->count && s->session->policy->path; i++) {
+		struct directory *one = &d->at[i];
+
+		if (one->why) {
+			*err = STEAL_PTR(one->why);
+			return error_wrap(err, "%s refused", row->name);
+		}
+		if (one->fd >= 0 && !keeps_owners(s, one->fd))
+			return error_set(
+				err, ERR_REFUSED,
+				"%s refused: the filesystem of %s is not one that "
+				"rootlet-helper trusts to tell whose a file is (" OWNERS_KEPT
+				"); choose a directory on another with --path",
+				row->name, one->path);
+	}
+	return 0;
+}
+
+/* What the policy says of TASK, and of each of its directories. */
+static int ask_policy(const struct server *s, const struct row *row, const struct task *task,
+		      const int *fds, const struct directories *directories, struct decision *d,
+		      struct error **err)
+{
+	struct question q = { .request = row->name, .keyring = -1 };
+	size_t count = s->session->policy->path ? directories->count : 0;
+
+	if (task->operation == OP_BEGIN) {
+		q.suite = task->begin.suite;
+		q.engine = task->begin.engine;
+		q.keyring = fds[1];
+	} else if (task->operation == OP_PACKAGE) {
+		q.package = task->package.name;
+	} else if (task->operation == OP_RELEASE) {
+		q.older = task->release.older;
+	} else if (task->operation == OP_PUBLISH) {
+		q.replaces = task->publish.replace;
+		q.mode = task->publish.mode;
+	}
+	policy_decide(&s->session->grant, &q, d);
+	for (size_t i = 0; i < count && d->allowed; i++) {
+		q.folder = directories->at[i].path;
+		policy_decide(&s->session->grant, &q, d);
+	}
+	if (d->allowed && bounds_decide(s, task, fds, d, err) < 0)
+		return error_wrap(err, "%s refused", row->name);
+	return d->allowed ? 0 : error_set(err, ERR_REFUSED, "%s refused: %s", row->name, d->why);
+}
+
+/* Its shape, its descriptors, its order, and the policy, in this order. RULE then says which of
+ * them decided. */
+static int judge(const struct server *s, const struct row *row, const struct task *task,
+		 const int *fds, size_t count, struct directories *directories, struct record *r,
+		 struct error **err)
+{
+	struct decision d = { .rule = "" };
+	int result;
+
+	snprintf(r->rule, sizeof(r->rule), "shape");
+	if (task_check(task, err) < 0)
+		return -1;
+	snprintf(r->rule, sizeof(r->rule), "descriptors");
+	if (check_directories(s, row, directories, err) < 0)
+		return -1;
+	snprintf(r->rule, sizeof(r->rule), "order");
+	if (check_row(s, row, fds, count, err) < 0)
+		return -1;
+	result = ask_policy(s, row, task, fds, directories, &d, err);
+	snprintf(r->rule, sizeof(r->rule), "%s", d.rule);
+	return result;
+}
+
+static void take_outcome(struct record *r, const struct error *err, const struct outcome *out)
+{
+	r->code = err ? err->code : ERR_NONE;
+	r->status = err ? 0 : out->status;
+	snprintf(r->text, sizeof(r->text), "%s", err && err->message ? err->message : "");
+}
+
+/* "folder=PATH " for each folder or rootfs that came with the request, whatever becomes of it. Each
+ * has a part of SIZE, so that what is asked for has some, too. */
+static void describe_folders(const struct directories *d, char *into, size_t size)
+{
+	const size_t room = 384;
+	size_t used = 0;
+
+	into[0] = '\0';
+	for (size_t i = 0; i < d->count && size - used > room; i++) {
+		const char *text = d->at[i].fd >= 0 ? d->at[i].path : "?";
+		bool cut = strlen(text) > room - 32;
+
+		used += (size_t)snprintf(into + used, size - used, "folder=%.*s%s ", (int)room - 32,
+					 text, cut ? "..." : "");
+	}
+}
+
+/* Seconds: the lower one of the row's and the policy's, 0: none. */
+static unsigned limit_of(const struct server *s, const struct row *row)
+{
+	uint64_t most = s->session->grant.rule ? s->session->grant.rule->seconds_max : POLICY_NONE;
+
+	if (most > INT_MAX || (row->seconds && row->seconds < most))
+		return row->seconds;
+	return (unsigned)most;
+}
+
+/* The one way to a handler: what is judged, and is on the record, is done. */
+static int dispatch(struct server *s, const struct task *task, int *fds, size_t count,
+		    struct outcome *out, struct error **err)
+{
+	const struct row *row = &table[task->operation < OP_COUNT ? task->operation : OP_NONE];
+	_cleanup_(close_directories) struct directories directories;
+	struct record r = { .kind = RECORD_INTENT };
+	int64_t began = clock_milliseconds();
+	char folders[sizeof(r.arguments)];
+	int result;
+
+	s->limit = limit_of(s, row);
+	s->deadline = s->limit ? serve_now() + s->limit : INT64_MAX;
+	snprintf(r.request, sizeof(r.request), "%s", row->name);
+	open_directories(&directories, row, fds, count);
+	describe_folders(&directories, folders, sizeof(folders));
+	task_describe(task, folders, r.arguments, sizeof(r.arguments));
+	result = judge(s, row, task, fds, count, &directories, &r, err);
+	if (result < 0) {
+		r.kind = RECORD_REFUSAL;
+		take_outcome(&r, err ? *err : NULL, out);
+	}
+	s->refusals = result < 0 ? s->refusals + 1 : 0;
+	if (audit_ask(s->audit, &r, err) < 0 || result < 0)
+		return -1;
+	result = enter_tree(row, &directories, fds, err);
+	if (result == 0)
+		result = privileges_use(row->caps, err);
+	if (result == 0)
+		result = row->handle(s, task, fds, out, err);
+	if (privileges_use(CAPS_ALL, NULL) < 0)
+		_exit(1);
+	r.kind = RECORD_RESULT;
+	r.milliseconds = (uint64_t)(clock_milliseconds() - began);
+	take_outcome(&r, result < 0 ? *err : NULL, out);
+	audit_ask(s->audit, &r, NULL);
+	return result;
+}
+
+/* Answers one task. False where the parser is gone. */
+static bool answer(struct server *s)
+{
+	static struct task task;
+	_cleanup_error_ struct error *err = NULL;
+	struct outcome out = { .fd = -1 };
+	struct note note = { .kind = NOTE_RESULT };
+	int received[PACKET_FDS_MAX], fds[PACKET_FDS_MAX], r;
+	size_t count;
+	ssize_t n = packet_receive(s->parser, &task, sizeof(task), received, &count, &err);
+
+	if (n != (ssize_t)sizeof(task))
+		return false;
+	memcpy(fds, received, sizeof(fds));
+	if (dispatch(s, &task, fds, count, &out, &err) < 0) {
+		if (!err)
+			error_set(&err, ERR_SYSTEM, "out of memory");
+		note_result(s->parser, err, 0);
+		r = 0;
+	} else {
+		note.status = out.status;
+		r = note_send(s->parser, &note, out.fd);
+	}
+	for (size_t i = 0; i < count; i++)
+		closep(&received[i]);
+	closep(&out.fd);
+	/* Each is a line of a record that may be root's. */
+	return r == 0 && s->refusals < REFUSALS_MAX;
+}
+
+int dispatch_serve(int parser, int audit, int key, int worker, const struct session *session,
+		   const struct idmap *map)
+{
+	struct server s = {
+		.parser = parser,
+		.phase = WHEN_IDLE,
+		.audit = audit,
+		.key = key,
+		.worker = worker,
+		.session = session,
+		.map = map,
+		.parent = -1,
+		.staging = -1,
+		.tree = -1,
+		.verifier = STAGE_NONE,
+		.unpacker = STAGE_NONE,
+	};
+
+	bounds_set(session->grant.rule);
+	while (answer(&s))
+		;
+	staging_abandon(&s);
+	return 0;
+}

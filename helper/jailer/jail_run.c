@@ -1,0 +1,82 @@
+#include "helper/jailer/jail_run.h"
+
+#include <fcntl.h>
+#include <poll.h>
+
+#include "helper/jailer/serve.h"
+#include "helper/jailer/tree_clone.h"
+#include "helper/jailer/tree_tasks.h"
+
+static void drain(int fd, struct output *output)
+{
+	char data[8192];
+	ssize_t n;
+
+	while (fd >= 0 && (n = RETRY_ON_EINTR(read(fd, data, sizeof(data)))) > 0)
+		output_feed(output, data, (size_t)n);
+	if (output)
+		output_feed(output, "\n", 1);
+}
+
+/* Until the jail has ended. */
+static int watch_jail(struct server *s, const struct jail *jail, int text, struct output *output,
+		      struct error **err)
+{
+	struct pollfd fds[2 + WITNESSES] = {
+		{ .fd = jail->pidfd, .events = POLLIN },
+		{ .fd = text, .events = POLLIN },
+	};
+	char data[8192];
+	ssize_t n;
+
+	serve_watch_witnesses(s, fds + 2);
+	for (;;) {
+		if (poll(fds, 2 + WITNESSES, 1000) < 0 && errno != EINTR)
+			return error_errno(err, ERR_SYSTEM, "cannot wait for the jail");
+		if (serve_check_witnesses(fds + 2, err) < 0)
+			return -1;
+		if (serve_check_time(s, err) < 0)
+			return -1;
+		if (fds[1].revents) {
+			n = read(text, data, sizeof(data));
+			if (n > 0)
+				output_feed(output, data, (size_t)n);
+			else if (n == 0)
+				fds[1].fd = -1;
+		}
+		if (fds[0].revents)
+			return 0;
+	}
+}
+
+int jail_run(struct server *s, const struct jail_spec *spec, struct output *output,
+	     struct error **err)
+{
+	_cleanup_close_ int text = -1, theirs = -1;
+	struct jail_spec own = *spec;
+	struct jail jail = JAIL_NONE;
+	int ends[2], status;
+
+	/* Before any program that is in it runs: none may write to another tree's files. */
+	if (spec->kind == JAIL_TREE && tree_break_links(s, spec->root, err) < 0)
+		return -1;
+	if (output) {
+		if (pipe2(ends, O_CLOEXEC) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
+		text = ends[0];
+		theirs = own.stdio[1] = own.stdio[2] = ends[1];
+		own.stdio[0] = -1;
+	}
+	if (jail_start(&own, &jail, err) < 0)
+		return -1;
+	closep(&theirs);
+	theirs = -1;
+	if (watch_jail(s, &jail, text, output, err) < 0) {
+		jail_end(&jail);
+		return -1;
+	}
+	status = jail_reap(&jail);
+	if (output)
+		drain(text, output);
+	return status;
+}

@@ -1,0 +1,42 @@
+/* The first request of a session, and one that needs nothing else. */
+#include <fcntl.h>
+
+#include "helper/jailer/handlers.h"
+#include "proto/note.h"
+
+int handle_hello(struct server *s, const struct task *task, const int *fds, struct outcome *out,
+		 struct error **err)
+{
+	struct note note = {
+		.kind = NOTE_HELLO,
+		.ids = { s->map->first_uid, s->map->first_gid, RANGE_COUNT },
+	};
+
+	(void)fds;
+	(void)out;
+	if (task->hello.version != PROTOCOL_VERSION)
+		return error_set(err, ERR_REFUSED,
+				 "rootlet speaks version %u of the protocol, rootlet-helper %u: "
+				 "install both anew",
+				 task->hello.version, PROTOCOL_VERSION);
+	s->greeted = true;
+	snprintf(note.text, sizeof(note.text), "%s", mode_name(s->session->mode));
+	return note_send(s->parser, &note, -1);
+}
+
+int handle_open_namespace(struct server *s, const struct task *task, const int *fds,
+			  struct outcome *out, struct error **err)
+{
+	(void)task;
+	(void)fds;
+	/* It belongs to the caller already, but for that mode: there it would lead past the policy.
+	 */
+	if (s->session->mode == MODE_INSTALLED)
+		return error_set(err, ERR_REFUSED,
+				 "OpenNamespace refused: an installed rootlet-helper hands its "
+				 "namespace to nobody");
+	out->fd = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+	if (out->fd < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open the user namespace");
+	return 0;
+}

@@ -1,0 +1,139 @@
+#include "helper/jailer/rootfs.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#include "helper/jailer/tree_tasks.h"
+
+#define MANIFEST "etc/rootlet/manifest.json"
+/* In no header of the kernel. */
+#define BCACHEFS_MAGIC 0xca451a4e
+#define ZFS_MAGIC 0x2fc12fc1
+
+/* dpkg's own findings: it prints nothing where all is well. "c" marks a configuration file, which
+ * may well differ. What path-exclude left out counts as missing, though ("missing", before
+ * dpkg 1.20
+ * "??5??????"): that is taken off here. */
+int remove_stale(const struct server *s, int parent, const char *prefix, const char *name,
+		 struct error **err)
+{
+	char hidden[ROOTFS_NAME_MAX + 32];
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	snprintf(hidden, sizeof(hidden), "%s%s", prefix, name);
+	fd = tree_open_own(parent, hidden, O_RDONLY | O_DIRECTORY);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot look at %s", hidden);
+	if (st.st_uid != 0 && st.st_uid != CALLER_ID)
+		return error_set(err, ERR_REFUSED, "%s is not of rootlet: remove it by hand",
+				 hidden);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return error_set(err, ERR_BUSY, "another rootlet works on %s: wait for its end",
+				 name);
+	/* For a moment after it is made it is the caller's, and empty. */
+	if (st.st_uid == CALLER_ID)
+		return unlinkat(parent, hidden, AT_REMOVEDIR) < 0
+			       ? error_errno(err, ERR_REFUSED, "cannot remove %s", hidden)
+			       : 0;
+	/* What is made there is one folder further down: this one was renamed, by who may make
+	 * rootfs and not delete them. */
+	if (strcmp(prefix, STAGING_PREFIX) == 0 && is_rootfs(fd))
+		return error_set(err, ERR_REFUSED, "%s is a rootfs: rename it", hidden);
+	return tree_remove(s, parent, hidden, fd, err);
+}
+
+/* Nobody but the range's first id, outside of any jail, puts anything into a closed directory. A
+ * tree has an /etc; one whose users took that away can at most pass for another tree of theirs. */
+int rootfs_tree(int folder, bool *closed)
+{
+	_cleanup_close_ int etc = tree_open_own(folder, "etc", O_PATH);
+	_cleanup_close_ int tree = -1;
+
+	if (etc < 0 && errno == ENOENT)
+		tree = tree_open_own(folder, CLOSED_TREE, O_RDONLY | O_DIRECTORY);
+	if (closed)
+		*closed = tree >= 0;
+	return tree >= 0 ? steal_fd(&tree) : tree_open_own(folder, ".", O_RDONLY | O_DIRECTORY);
+}
+
+bool is_rootfs(int folder)
+{
+	_cleanup_close_ int tree = rootfs_tree(folder, NULL);
+	_cleanup_close_ int manifest = -1;
+	struct stat st;
+
+	if (tree >= 0)
+		manifest = tree_open_beneath(tree, MANIFEST, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	return manifest >= 0 && fstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0;
+}
+
+/* A filesystem of the caller's own program, or of another host's, can say of any file that it is
+ * any owner's. An overlay tells what its layers do: it can only be root's, as one of the caller's
+ * is in a mount namespace of the caller's own, from which no descriptor is taken. So is a tmpfs. */
+bool keeps_owners(const struct server *s, int folder)
+{
+	static const __fsword_t kept[] = { EXT4_SUPER_MAGIC,  XFS_SUPER_MAGIC,
+					   BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC,
+					   BCACHEFS_MAGIC,    ZFS_MAGIC,
+					   TMPFS_MAGIC,	      OVERLAYFS_SUPER_MAGIC };
+	struct statfs fs;
+
+	if (s->session->mode != MODE_INSTALLED)
+		return true;
+	if (fstatfs(folder, &fs) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+		if (fs.f_type == kept[i])
+			return true;
+	return false;
+}
+
+/* FD is the range root's and nobody else can write to it. */
+static bool is_roots(int fd, mode_t type)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type && st.st_uid == 0 &&
+	       !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+bool is_sound_rootfs(int folder)
+{
+	_cleanup_close_ int tree = rootfs_tree(folder, NULL);
+	_cleanup_close_ int own = -1, manifest = -1;
+
+	if (tree >= 0)
+		own = tree_open_own(tree, "etc/rootlet", O_PATH | O_DIRECTORY);
+	if (own >= 0)
+		manifest = tree_open_own(own, "manifest.json", O_PATH);
+	return is_roots(folder, S_IFDIR) && is_roots(tree, S_IFDIR) && is_roots(own, S_IFDIR) &&
+	       is_roots(manifest, S_IFREG);
+}
+
+int claim_rootfs(const struct server *s, int parent, const char *name, int *tree,
+		 struct error **err)
+{
+	_cleanup_close_ int fd = tree_open_own(parent, name, O_RDONLY | O_DIRECTORY);
+
+	if (fd < 0)
+		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_REFUSED,
+				   "cannot open rootfs %s", name);
+	if (!is_rootfs(fd))
+		return error_set(err, ERR_REFUSED,
+				 "%s is no rootfs of rootlet: it has no %s, or "
+				 "belongs to another range of ids",
+				 name, MANIFEST);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return error_set(err, ERR_BUSY, "rootfs %s is in use: end what runs in it", name);
+	if (tree_check_mounts(s, fd, err) < 0)
+		return error_wrap(err, "rootfs %s", name);
+	*tree = steal_fd(&fd);
+	return 0;
+}

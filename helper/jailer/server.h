@@ -1,0 +1,42 @@
+/* The state of the jailer: one for each front end. */
+#pragma once
+
+#include "helper/jailer/jail.h"
+#include "helper/starter/ids.h"
+#include "helper/starter/session.h"
+#include "proto/task.h"
+
+/* A jail, and the jailer's end of the worker's socket. */
+struct stage {
+	struct jail jail;
+	int socket;
+};
+
+#define STAGE_NONE ((struct stage){ .jail = JAIL_NONE, .socket = -1 })
+
+struct server {
+	int parser; /* socket */
+	int audit;  /* socket of audit_serve() */
+	int key;    /* snapshot_key_open() */
+	int worker; /* worker_open() */
+	const struct session *session;
+	const struct idmap *map;
+	bool greeted;
+	uint32_t refusals; /* in a row */
+	unsigned limit;	   /* seconds that the request may take; 0: any number */
+	int64_t deadline;  /* serve_now() at which they have passed */
+	unsigned phase;	   /* WHEN_IDLE, WHEN_BUILDING or WHEN_BUILT */
+
+	/* the tree that is being made; build.c */
+	int parent, staging, tree; /* descriptors or -1 */
+	char name[ROOTFS_NAME_MAX + 1], staging_name[ROOTFS_NAME_MAX + 32];
+	char suite[WORD_SIZE];
+	uint32_t package_count;
+	bool native; /* the engine */
+	struct stage verifier, unpacker;
+};
+
+struct outcome {
+	int status; /* of execute */
+	int fd;	    /* sent with the result; -1: none; closed after it */
+};

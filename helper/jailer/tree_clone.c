@@ -1,0 +1,265 @@
+#include "helper/jailer/tree_clone.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "helper/jailer/file_ids.h"
+#include "helper/jailer/rootfs.h"
+#include "helper/jailer/serve.h"
+#include "helper/jailer/staging.h"
+#include "helper/jailer/tree_tasks.h"
+#include "lib/beneath.h"
+#include "lib/read_all.h"
+#include "proto/note.h"
+
+#define NAMES_MAX (64 << 20) /* bytes of a list of files */
+#define TRIAL ".rootlet-trial"
+#define COPIES "copies" /* in OWN_FOLDER */
+
+struct placing {
+	const struct server *server;
+	int from, to;
+	bool move; /* else link */
+	struct error **err;
+};
+
+/* The list as text that ends with two more NULs. Whatever it holds, what is done with it stays in
+ * the two trees. */
+static char *read_list(int fd, struct error **err)
+{
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+	size_t size = 0, most;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > NAMES_MAX) {
+		error_set(err, ERR_SYSTEM, "rootlet-worker sent no list of files");
+		return NULL;
+	}
+	/* One byte more than there is, for the second NUL. */
+	most = (size_t)st.st_size + 1;
+	text = lseek(fd, 0, SEEK_SET) == 0 ? read_all(fd, most, &size) : NULL;
+	if (!text || size == most) {
+		error_errno(err, ERR_SYSTEM, "cannot read a list of files");
+		return NULL;
+	}
+	text[size + 1] = '\0';
+	return STEAL_PTR(text);
+}
+
+/* Only there does a tree get files of its own before a program in it can write to one. */
+static bool is_below_usr(const char *path)
+{
+	return strncmp(path, "usr", 3) == 0 && (path[3] == '/' || path[3] == '\0');
+}
+
+static int place_one(const struct placing *p, int from, int to, const char *path, const char *name)
+{
+	int r = -1;
+
+	errno = EINVAL;
+	if (is_below_usr(path) && !strchr(name, '/') && !tree_is_dots(name))
+		r = p->move ? renameat(from, name, to, name) : linkat(from, name, to, name, 0);
+	return r == 0 ? 0
+		      : error_errno(p->err, ERR_SYSTEM, "cannot %s /%.300s/%.255s",
+				    p->move ? "replace" : "link", path, name);
+}
+
+/* The directory PATH, whose NAMES are a NUL each. Its times are to stay what they are. */
+static int place_directory(const struct placing *p, const char *path, const char *names)
+{
+	_cleanup_close_ int from = tree_open_own(p->from, path, O_PATH | O_DIRECTORY);
+	_cleanup_close_ int to = tree_open_own(p->to, path, O_RDONLY | O_DIRECTORY);
+	struct timespec times[2];
+	struct stat st;
+
+	if (from < 0 || to < 0 || fstat(to, &st) < 0)
+		return error_errno(p->err, ERR_SYSTEM, "cannot open /%.300s", path);
+	for (; *names; names += strlen(names) + 1)
+		if (place_one(p, from, to, path, names) < 0)
+			return -1;
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	if (futimens(to, times) < 0)
+		return error_errno(p->err, ERR_SYSTEM, "cannot set the time of /%.300s", path);
+	return serve_go_on(p->server, 0, p->err);
+}
+
+static int place_all(const struct placing *p, int list)
+{
+	_cleanup_free_ char *text = read_list(list, p->err);
+	const char *at = text;
+
+	while (at && *at) {
+		const char *path = at, *names = path + strlen(path) + 1;
+
+		if (place_directory(p, path, names) < 0)
+			return -1;
+		for (at = names; *at; at += strlen(at) + 1)
+			;
+		at++;
+	}
+	return text ? 0 : -1;
+}
+
+/* --- clones --- */
+
+/* Tries on one file, which is there in every tree. */
+static bool can_link(int from, int to)
+{
+	_cleanup_close_ int directory = tree_open_beneath(from, "var/lib/dpkg", O_PATH, 0);
+	bool can = directory >= 0 && linkat(directory, "status", to, TRIAL, 0) == 0;
+
+	unlinkat(to, TRIAL, 0);
+	return can;
+}
+
+/* The mark of a tree that shares files already, or of a package's making, which does no harm as
+ * long as it is a file: -1 where it is something else, or none. */
+static int open_mark(int folder, const char *path)
+{
+	_cleanup_close_ int mark = tree_open_own(folder, path, O_RDONLY | O_NONBLOCK);
+	struct stat st;
+
+	if (mark < 0 || fstat(mark, &st) < 0)
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+		return -1;
+	}
+	return steal_fd(&mark);
+}
+
+/* Nobody outside the tree is to open it: who opens it can lock it. */
+static int make_mark(int folder)
+{
+	_cleanup_close_ int mark =
+		tree_open_beneath(folder, "linked", O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	if (mark < 0 && errno == EEXIST)
+		mark = open_mark(folder, "linked");
+	return mark < 0 ? -1 : fchown(mark, 0, 0);
+}
+
+static int mark_linked(int tree, struct error **err)
+{
+	_for_range_;
+	_cleanup_close_ int folder = tree_make_folders(tree, OWN_FOLDER);
+
+	if (folder < 0 || fchownat(folder, "", 0, 0, AT_EMPTY_PATH) < 0 || make_mark(folder) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot mark a tree that shares files");
+	return 0;
+}
+
+/* A worker writes what TO has for itself; links are made when that has ended, so that nothing that
+ * can write to TO ever has one of another tree's files in it. */
+static int link_files(const struct server *s, int from, int to, int list, struct error **err)
+{
+	const struct placing p = { .server = s, .from = from, .to = to, .err = err };
+
+	if (mark_linked(from, err) < 0 || mark_linked(to, err) < 0)
+		return -1;
+	return place_all(&p, list);
+}
+
+int tree_clone(const struct server *s, int from, int to, enum clone_way *way,
+	       struct tree_digest *digest, struct error **err)
+{
+	const bool linking = can_link(from, to);
+	const struct jail_spec spec = {
+		.worker = linking ? "clone-to-link" : "clone",
+		.set = PRIVILEGES_COPIER,
+		.root = to,
+		.source = from,
+	};
+	_cleanup_close_ int list = -1;
+	struct note note;
+
+	if (tree_task_run(s, spec, true, &note, &list, err) < 0)
+		return -1;
+	*way = note.status == CLONE_REFLINK ? CLONE_REFLINK : linking ? CLONE_LINK : CLONE_COPY;
+	if (*way == CLONE_LINK && link_files(s, from, to, list, err) < 0)
+		return -1;
+	return tree_digest(s, to, digest, err);
+}
+
+/* --- files of its own --- */
+
+/* An empty directory for copies, beside the mark: its descriptor, or -1. One that a killed helper
+ * left is removed. */
+static int make_place(const struct server *s, int own, struct error **err)
+{
+	_cleanup_close_ int old = tree_open_own(own, COPIES, O_RDONLY | O_DIRECTORY);
+	int fd = -1;
+
+	if (old >= 0 && tree_remove(s, own, COPIES, old, err) < 0)
+		return -1;
+	{
+		_for_range_;
+
+		if (mkdirat(own, COPIES, 0700) == 0)
+			fd = tree_open_own(own, COPIES, O_RDONLY | O_DIRECTORY);
+	}
+	return fd < 0 ? error_errno(err, ERR_SYSTEM, "cannot make /" OWN_FOLDER "/" COPIES) : fd;
+}
+
+static int replace_files(const struct server *s, int tree, int copies, struct error **err)
+{
+	const struct placing p = {
+		.server = s,
+		.from = copies,
+		.to = tree,
+		.move = true,
+		.err = err,
+	};
+	const struct jail_spec spec = {
+		.worker = "clone-linked",
+		.set = PRIVILEGES_COPIER,
+		.root = copies,
+		.source = tree,
+	};
+	_cleanup_close_ int list = -1;
+	struct note note;
+
+	return tree_task_run(s, spec, true, &note, &list, err) < 0 ? -1 : place_all(&p, list);
+}
+
+/* The copies are made by a worker that cannot write to the tree. */
+static int break_links(const struct server *s, int tree, struct error **err)
+{
+	_cleanup_close_ int own = tree_open_own(tree, OWN_FOLDER, O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int copies = -1;
+	int r;
+
+	if (own < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open /" OWN_FOLDER);
+	copies = make_place(s, own, err);
+	if (copies < 0)
+		return -1;
+	r = replace_files(s, tree, copies, err);
+	return tree_remove(s, own, COPIES, copies, err) < 0 ? -1 : r;
+}
+
+/* One helper at a time; who waited finds it done. What runs in the tree can lock the mark as well,
+ * so nobody waits for ever. */
+int tree_break_links(const struct server *s, int tree, struct error **err)
+{
+	_cleanup_close_ int mark = open_mark(tree, LINKED_MARK);
+	struct stat st;
+
+	if (mark < 0)
+		return errno == ENOENT ? 0
+				       : error_errno(err, ERR_SYSTEM, "cannot open /%s of the tree",
+						     LINKED_MARK);
+	if (serve_lock(s, mark, err) < 0)
+		return error_wrap(err, "cannot lock /%s", LINKED_MARK);
+	if (fstat(mark, &st) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot look at /%s", LINKED_MARK);
+	if (st.st_nlink == 0)
+		return 0;
+	if (break_links(s, tree, err) < 0)
+		return -1;
+	if (unlinkat(tree, LINKED_MARK, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot remove /%s", LINKED_MARK);
+	return 0;
+}

@@ -1,0 +1,139 @@
+#include "helper/starter/privileges.h"
+
+#include <cap-ng.h>
+#include <linux/seccomp.h>
+#include <linux/securebits.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "helper/starter/landlock.h"
+
+#include "seccomp_filters.h"
+
+#define FILES_MAX 4096
+#define PROCESSES_MAX 4096 /* in a jail: none of its scripts takes all that the host has */
+
+static int apply_capabilities(uint64_t capabilities, bool bounding, struct error **err)
+{
+	capng_select_t select = bounding ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS;
+
+	/* Who calls: what clone(2) has made the library takes for its parent. */
+	capng_setpid(0);
+	capng_clear(select);
+	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
+		if (capabilities >> cap & 1)
+			capng_update(CAPNG_ADD,
+				     CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET, cap);
+	if (capng_apply(select) != 0)
+		return error_errno(err, ERR_SYSTEM, "cannot drop capabilities");
+	return 0;
+}
+
+static int load(const struct sock_fprog *filter)
+{
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter);
+}
+
+int privileges_limit_cores(void)
+{
+	const struct rlimit one = { 1, 1 };
+	const struct rlimit none = { 0, 0 };
+
+	/* Lower already, it cannot be raised. */
+	return setrlimit(RLIMIT_CORE, &one) < 0 ? setrlimit(RLIMIT_CORE, &none) : 0;
+}
+
+static int lower(__rlimit_resource_t resource, rlim_t most)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit) < 0)
+		return -1;
+	if (limit.rlim_max > most)
+		limit.rlim_max = most;
+	limit.rlim_cur = limit.rlim_max;
+	return setrlimit(resource, &limit);
+}
+
+static int limit(const struct privileges *p)
+{
+	if (privileges_limit_cores() < 0 || lower(RLIMIT_NOFILE, FILES_MAX) < 0)
+		return -1;
+	return p->contained ? lower(RLIMIT_NPROC, PROCESSES_MAX) : 0;
+}
+
+/* Memory of our own processes that can be written never becomes code; programs that they run decide
+ * that themselves. Kernels before 6.3 have no such call, and before 6.6 none that is not inherited.
+ */
+static void refuse_new_code(const struct privileges *p)
+{
+	const int set_mdwe = 65, refuse_exec_gain = 1, no_inherit = 2;
+
+	prctl(set_mdwe, p->kill ? refuse_exec_gain : refuse_exec_gain | no_inherit, 0, 0, 0);
+}
+
+int privileges_drop(enum privilege_set set, int file, struct error **err)
+{
+	const struct privileges *p = &privilege_sets[set];
+	/* No capability for being root but those kept; none comes back by changing ids, nor goes
+	 * where the jailer does: idmap_make_for_range(). */
+	const unsigned long bits = SECBIT_NO_CAP_AMBIENT_RAISE |
+				   SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
+				   SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED |
+				   (set == PRIVILEGES_JAILER ? SECBIT_NO_SETUID_FIXUP : 0);
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || limit(p) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot limit the %s", p->name);
+	/* The parser comes from the jailer, which has its bits locked already. */
+	if (set != PRIVILEGES_PARSER && prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot lock the securebits of the %s",
+				   p->name);
+	if (apply_capabilities(p->capabilities, set != PRIVILEGES_PARSER, err) < 0)
+		return error_wrap(err, "%s", p->name);
+	/* Nobody may look into these processes, not even the same user. The jailer has no ids yet,
+	 * and has to be dumpable until then: see idmap_fork. */
+	if (set != PRIVILEGES_JAILER && prctl(PR_SET_DUMPABLE, 0) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot protect the %s", p->name);
+	refuse_new_code(p);
+	if (landlock_enter(p->files, file, err) < 0)
+		return error_wrap(err, "%s", p->name);
+	/* The list last: it refuses the call that loads filters. Of all filters the kernel takes
+	 * the strictest answer. */
+	if (load(&argument_filters[set]) < 0 || load(&list_filters[set]) < 0)
+		return error_errno(err, ERR_HOST,
+				   "cannot load the seccomp list of the %s; the kernel needs "
+				   "CONFIG_SECCOMP_FILTER",
+				   p->name);
+	return 0;
+}
+
+int privileges_use(uint32_t caps, struct error **err)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot read capabilities");
+	data[0].effective = data[0].permitted & caps;
+	if (syscall(SYS_capset, &header, data) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot choose capabilities");
+	return 0;
+}
+
+int privileges_renounce(struct error **err)
+{
+	return apply_capabilities(0, false, err);
+}
+
+int privileges_raise(void)
+{
+	return capng_get_caps_process() < 0 ||
+			       capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE, CAP_SETUID, CAP_SETGID,
+					     -1) < 0 ||
+			       capng_apply(CAPNG_SELECT_CAPS) < 0
+		       ? -1
+		       : 0;
+}

@@ -1,0 +1,39 @@
+/* Whom the helper serves, with which rights, and under which policy: decided once, from what the
+ * kernel and root's files say, before anything is read from the channel. */
+#pragma once
+
+#include "policy/grant.h"
+
+enum mode {
+	MODE_USER,	/* without a right of its own: newuidmap writes the maps */
+	MODE_INSTALLED, /* with cap_setuid and cap_setgid from its file, until the maps are written
+			 */
+	MODE_ROOT,
+};
+
+/* The memory of release dates (rollback.h). */
+struct rollback {
+	int fd;	     /* -1: none */
+	bool signer; /* keyed by the signed Origin, as the caller's word on the mirror is nothing */
+	char path[512]; /* for messages */
+};
+
+struct session {
+	enum mode mode;
+	struct policy *policy;
+	struct grant grant;
+	struct rollback rollback;
+	pid_t front_end;		   /* the process that made the channel */
+	uint32_t login_uid, audit_session; /* audit(8); UINT32_MAX: none */
+};
+
+/* ERR_HOST or ERR_REFUSED if the host or its policy forbid to go on. CHANNEL leads to the front
+ * end. In installed mode ISOLATE is for the process that asks name services. */
+int session_open(struct session *s, int channel, accounts_isolate *isolate, struct error **err);
+
+/* ERR_HOST if the caller has set limits that would cut the audit log short (files, seconds) or the
+ * work (descriptors). To be called when the caller can no longer set any: prlimit(2). */
+int session_check_limits(const struct session *s, struct error **err);
+
+/* "user", "installed", "root" */
+const char *mode_name(enum mode mode);

@@ -1,0 +1,8 @@
+/* dpkg's database. */
+#pragma once
+
+#include "helper/worker/unpack/package_list.h"
+
+/* Writes dpkg's database for the packages that are unpacked, and puts the conffiles of base
+ * packages in place. */
+int database_write(const struct plan *plan, const struct layout *layout, struct error **err);
