@@ -7,6 +7,7 @@
 #undef error_set
 #undef error_errno
 #undef error_wrap
+#undef error_no_memory
 
 static const char *const names[] = {
 	[ERR_NONE] = "none",	   [ERR_INPUT] = "input",     [ERR_REFUSED] = "refused",
@@ -87,6 +88,12 @@ int error_wrap(struct error **err, const char *format, ...)
 		free((*err)->message);
 		(*err)->message = message;
 	}
+	return -1;
+}
+
+int error_no_memory(struct error **err)
+{
+	put(err, ERR_SPACE, 0, strdup("out of memory"));
 	return -1;
 }
 

@@ -41,10 +41,13 @@ int error_vset(struct error **err, enum error_code code, const char *format, va_
 int error_errno(struct error **err, enum error_code code, const char *format, ...)
 	PRINTF_LIKE(3, 4);
 
+/* ERR_SPACE: "out of memory". */
+int error_no_memory(struct error **err);
+
 /* Puts "context: " before the message. Always returns -1. */
 int error_wrap(struct error **err, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Lets compilers and analyzers see that the three return -1. Otherwise they follow paths on which a
+/* Lets compilers and analyzers see that these return -1. Otherwise they follow paths on which a
  * function fails and its caller goes on. */
 static inline int error_returned(int result)
 {
@@ -55,6 +58,7 @@ static inline int error_returned(int result)
 #define error_set(...) error_returned(error_set(__VA_ARGS__))
 #define error_errno(...) error_returned(error_errno(__VA_ARGS__))
 #define error_wrap(...) error_returned(error_wrap(__VA_ARGS__))
+#define error_no_memory(err) error_returned(error_no_memory(err))
 
 /* The message of ERROR, never NULL: an error, or its message, is missing if memory was short. */
 const char *error_text(const struct error *error);

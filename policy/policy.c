@@ -409,7 +409,7 @@ int policy_parse(const char *path, const char *text, struct policy **out, struct
 			    .ini = { .path = path, .text = text, .handler = parse_key } };
 
 	if (!policy)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	policy->path = path;
 	p.ini.context = &p;
 	if (!take_presets(&p, false, policy) || ini_text_parse(&p.ini, err) < 0 ||
@@ -459,7 +459,7 @@ int policy_load(const char *path, bool required, struct policy **out, struct err
 
 	*out = NULL;
 	if (!above)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
 		return !required ? open_to_all(out, err)
 				 : error_set(err, ERR_REFUSED,

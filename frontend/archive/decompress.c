@@ -41,7 +41,7 @@ static int open_raw(struct archive *a, int fd, struct error **err)
 	struct archive_entry *entry;
 
 	if (!a)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	if (!decompress_support(a) || archive_read_support_format_raw(a) != ARCHIVE_OK ||
 	    archive_read_support_format_empty(a) != ARCHIVE_OK ||
 	    archive_read_open_fd(a, fd, 65536) != ARCHIVE_OK)
@@ -76,7 +76,7 @@ static char *decompress_here(int fd, size_t most, size_t *size, struct error **e
 				wanted = most;
 			larger = realloc(data, wanted + 1);
 			if (!larger) {
-				error_set(err, ERR_SPACE, "out of memory");
+				error_no_memory(err);
 				return NULL;
 			}
 			data = larger;
@@ -93,7 +93,7 @@ static char *decompress_here(int fd, size_t most, size_t *size, struct error **e
 		used += (size_t)n;
 	}
 	if (!data && !(data = malloc(1))) {
-		error_set(err, ERR_SPACE, "out of memory");
+		error_no_memory(err);
 		return NULL;
 	}
 	data[used] = '\0';
@@ -152,7 +152,7 @@ static char *take(int fd, size_t most, size_t *size, struct error **err)
 	for (; data && n > 0 && done < *size; done += (size_t)n)
 		n = RETRY_ON_EINTR(pread(fd, data + done, *size - done, (off_t)done));
 	if (!data || done < *size) {
-		error_set(err, ERR_SPACE, "out of memory");
+		error_no_memory(err);
 		return NULL;
 	}
 	data[*size] = '\0';

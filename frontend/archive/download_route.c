@@ -91,7 +91,7 @@ static int find_entry(struct download_routes *r, const struct url_place *place, 
 		return error_set(err, ERR_NETWORK, "%s", answer.addresses.why);
 	made = compose_entry(place, &answer);
 	if (!made)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	*entry = remember(r, place, made);
 	return 0;
 }
@@ -109,7 +109,7 @@ static int add_place(struct download_routes *r, const struct url_place *place, c
 		return found;
 	longer = curl_slist_append(*resolve, entry);
 	if (!longer)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	*resolve = longer;
 	return 0;
 }

@@ -367,7 +367,7 @@ static int follow(struct transfer *t, struct error **err)
 			    REDIRECTS_MAX);
 	to = strdup(to);
 	if (!to)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	free(t->redirect);
 	t->redirect = to;
 	return 0;

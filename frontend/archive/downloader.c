@@ -197,7 +197,7 @@ int download_all(struct downloader *downloader, struct download *list, size_t co
 
 	b.list = calloc(count + 1, sizeof(*b.list));
 	if (!b.list)
-		return error_set(err, ERR_SYSTEM, "cannot download: out of memory");
+		return error_no_memory(err);
 	for (b.count = 0; b.count < count; b.count++)
 		b.list[b.count] =
 			(struct transfer){ .job = &list[b.count], .draft = CACHE_DRAFT_NONE };
@@ -225,7 +225,7 @@ struct downloader *downloader_new(download_ask *ask, void *context, int hangup, 
 	d->fresh = curl_slist_append(NULL, "Cache-Control: max-age=0");
 	d->routes = download_routes_new(ask, context);
 	if (!d->multi || !d->fresh || !d->routes) {
-		error_set(err, ERR_SYSTEM, "cannot download: out of memory");
+		error_no_memory(err);
 		downloader_free(&d);
 		return NULL;
 	}

@@ -12,11 +12,6 @@
 
 #define INRELEASE_MAX (16 * 1024 * 1024)
 
-int fetch_short_of_memory(struct error **err)
-{
-	return error_set(err, ERR_SPACE, "cannot fetch packages: out of memory");
-}
-
 int fetch_nonsense(const char *what, struct error **err)
 {
 	return error_set(err, ERR_SYSTEM, "the fetch process sent nonsense: %s", what);
@@ -93,9 +88,8 @@ static int take_left_out(struct fetch *f, const struct fetch_message *m, struct 
 		count++;
 	if (!f->wanted || !was_optional(f->wanted, m->left_out.word))
 		return fetch_nonsense("a package that is left out", err);
-	return words_add(&f->set->left_out, &count, m->left_out.word) < 0
-		       ? fetch_short_of_memory(err)
-		       : 0;
+	return words_add(&f->set->left_out, &count, m->left_out.word) < 0 ? error_no_memory(err)
+									  : 0;
 }
 
 static int take_package(struct fetch *f, const struct fetch_message *m, struct error **err)

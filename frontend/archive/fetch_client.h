@@ -38,8 +38,6 @@ struct fetch {
 	void *context;
 };
 
-int fetch_short_of_memory(struct error **err);
-
 /* ERR_SYSTEM: what the process sent as WHAT cannot be. */
 int fetch_nonsense(const char *what, struct error **err);
 

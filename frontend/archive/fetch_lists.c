@@ -11,11 +11,6 @@
 #define INDEX_MAX (512 * 1024 * 1024)
 #define BLOCK_SIZE (256 * 1024)
 
-static int short_of_memory(struct error **err)
-{
-	return error_set(err, ERR_SPACE, "cannot fetch package lists: out of memory");
-}
-
 /* One index that is to be had: its compressed form, and what that must unpack to. */
 struct index_plan {
 	struct work_index *index;
@@ -50,11 +45,11 @@ static int index_urls(const struct fetch_work *w, size_t number, const char *com
 		     component, w->origin->arch) < 0 ||
 	    asprintf(&hashed, "%s/by-hash/SHA256/%s", folder, hex) < 0 ||
 	    asprintf(&plain, "%s/Packages%s", folder, suffix) < 0)
-		return short_of_memory(err);
+		return error_no_memory(err);
 	if (by_hash && !(d->urls[at++] = download_url(pocket->mirror, hashed)))
-		return short_of_memory(err);
+		return error_no_memory(err);
 	d->urls[at] = download_url(pocket->mirror, plain);
-	return d->urls[at] ? 0 : short_of_memory(err);
+	return d->urls[at] ? 0 : error_no_memory(err);
 }
 
 /* Which of an index's forms InRelease lists: the plain one always, and the smallest. 1 where the
@@ -105,13 +100,13 @@ static int plan_index(struct fetch_work *w, size_t number, const char *component
 	pocket->index_count++;
 	memcpy(index->sha256, plan->plain.sha256, SHA256_LEN);
 	if (!(index->component = strdup(component)))
-		return short_of_memory(err);
+		return error_no_memory(err);
 	found = cache_find(w->indexes, plan->plain.sha256, plan->plain.size, &index->packages, err);
 	if (found)
 		return found < 0 ? -1 : 0;
 	if (asprintf(&what, "Packages of %s in %s%s%s", component, w->origin->suite,
 		     *name ? "-" : "", name) < 0)
-		return short_of_memory(err);
+		return error_no_memory(err);
 	plan->index = index;
 	plan->what = what;
 	*download = (struct download){ .what = what,
@@ -148,7 +143,7 @@ static int unpack_data(struct archive *archive, int fd, const struct index_plan 
 			return error_errno(err, ERR_SYSTEM, "cannot unpack %s", plan->what);
 	}
 	if (!block)
-		return short_of_memory(err);
+		return error_no_memory(err);
 	if (n < 0)
 		return error_set(err, ERR_TRUST, "cannot unpack %s: %s", plan->what,
 				 archive_error_string(archive));
@@ -162,7 +157,7 @@ static int unpack(const char *path, int fd, const struct index_plan *plan, struc
 	int result;
 
 	if (!archive)
-		return short_of_memory(err);
+		return error_no_memory(err);
 	/* Else libarchive was built without them and would start a program. */
 	if (archive_read_support_filter_xz(archive) != ARCHIVE_OK ||
 	    archive_read_support_filter_gzip(archive) != ARCHIVE_OK)
@@ -243,7 +238,7 @@ static int plan_lists(struct fetch_work *w, struct index_plans *plans, struct do
 			continue;
 		pocket->indexes = calloc(components + 1, sizeof(*pocket->indexes));
 		if (!pocket->indexes)
-			return short_of_memory(err);
+			return error_no_memory(err);
 		for (size_t j = 0; j < components; j++)
 			if (plan_index(w, i, w->origin->components[j], plans, d, err) < 0)
 				return -1;
@@ -279,7 +274,7 @@ int work_lists(struct fetch_work *w, struct error **err)
 	};
 
 	if (!d.list || !plans.list)
-		return short_of_memory(err);
+		return error_no_memory(err);
 	if (plan_lists(w, &plans, &d, err) < 0 ||
 	    download_all(w->downloader, d.list, d.count, w->indexes, NULL, w->progress, err) < 0)
 		return -1;

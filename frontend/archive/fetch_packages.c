@@ -9,11 +9,6 @@
 #include "frontend/archive/resolve_cache.h"
 #include "lib/ini_text.h"
 
-static int short_of_memory(struct error **err)
-{
-	return error_set(err, ERR_SPACE, "cannot choose packages: out of memory");
-}
-
 static void clear_kept(struct resolve_index **all)
 {
 	for (struct resolve_index *index = *all; index && index->packages; index++)
@@ -66,7 +61,7 @@ static int take_packages(struct fetch_work *w, struct choices *choices, const ch
 	clear_packages(w);
 	w->list = calloc(choices->count + 1, sizeof(*w->list));
 	if (!w->list)
-		return short_of_memory(err);
+		return error_no_memory(err);
 	for (size_t i = 0; i < choices->count; i++) {
 		struct choice *from = &choices->list[i];
 		struct work_package to = { .size = from->size };
@@ -78,7 +73,7 @@ static int take_packages(struct fetch_work *w, struct choices *choices, const ch
 		memcpy(to.sha256, from->sha256, SHA256_LEN);
 		w->list[w->count++] = to;
 		if (!to.url)
-			return short_of_memory(err);
+			return error_no_memory(err);
 		if (strcmp(to.name, "base-files") == 0) {
 			w->list[w->count - 1] = w->list[0];
 			w->list[0] = to;
@@ -137,7 +132,7 @@ static int choose(struct fetch_work *w, enum package_base base, struct error **e
 	/* NOLINTNEXTLINE: the size of a pointer is meant. */
 	mirrors = calloc(count + 1, sizeof(*mirrors));
 	if (!all || !mirrors)
-		return short_of_memory(err);
+		return error_no_memory(err);
 	if (list_indexes(w, all, mirrors, err) < 0 ||
 	    resolve(all, count, w->origin->suite, w->origin->arch, base, &wanted, &choices, err) <
 		    0 ||
@@ -173,7 +168,7 @@ static int arrive(const struct download *download, void *context, struct error *
 	free(a->work->list[number].path);
 	a->work->list[number].path = strdup(download->path);
 	if (!a->work->list[number].path)
-		return short_of_memory(err);
+		return error_no_memory(err);
 	message.package_number.package = (uint32_t)number;
 	return work_send(a->work, &message, -1, err);
 }
@@ -184,11 +179,11 @@ static int plan_package(const struct work_package *package, struct download *dow
 	char *what;
 
 	if (asprintf(&what, "package %s", package->name) < 0)
-		return short_of_memory(err);
+		return error_no_memory(err);
 	*download =
 		(struct download){ .what = what, .sha256 = package->sha256, .size = package->size };
 	download->urls[0] = strdup(package->url);
-	return download->urls[0] ? 0 : short_of_memory(err);
+	return download->urls[0] ? 0 : error_no_memory(err);
 }
 
 /* The first is there before the others are asked for. */
@@ -202,7 +197,7 @@ int work_download(struct fetch_work *w, struct error **err)
 	size_t first = w->count > 0;
 
 	if (!d.list)
-		return short_of_memory(err);
+		return error_no_memory(err);
 	while (d.count < w->count) {
 		const struct work_package *package = &w->list[d.count];
 

@@ -12,11 +12,6 @@
 
 #define INRELEASE_MAX (16 * 1024 * 1024)
 
-static int short_of_memory(struct error **err)
-{
-	return error_set(err, ERR_SPACE, "cannot fetch release files: out of memory");
-}
-
 static char *inrelease_url(const char *mirror, const char *suite, const char *pocket)
 {
 	_cleanup_free_ char *path = NULL;
@@ -35,7 +30,7 @@ static int plan_inrelease(const struct fetch_work *w, const char *pocket, struct
 	char *what;
 
 	if (asprintf(&what, "InRelease of %s%s%s", o->suite, pocket[0] ? "-" : "", pocket) < 0)
-		return short_of_memory(err);
+		return error_no_memory(err);
 	*d = (struct download){ .what = what, .size = INRELEASE_MAX, .optional = pocket[0] };
 	if (security) {
 		for (size_t i = 0; i < SOURCE_POCKET_MIRRORS && i < DOWNLOAD_URLS; i++)
@@ -45,7 +40,7 @@ static int plan_inrelease(const struct fetch_work *w, const char *pocket, struct
 	}
 	/* Debian's host configuration may name no place for security, and its archive none. */
 	d->urls[0] = inrelease_url(o->mirror, o->suite, pocket);
-	return d->urls[0] ? 0 : short_of_memory(err);
+	return d->urls[0] ? 0 : error_no_memory(err);
 }
 
 /* Of what was downloaded, for both processes. */
@@ -84,7 +79,7 @@ int work_releases(struct fetch_work *w, uint32_t pockets, struct error **err)
 	uint32_t numbers[FETCH_POCKETS];
 
 	if (!d.list)
-		return short_of_memory(err);
+		return error_no_memory(err);
 	for (uint32_t i = 0; i < FETCH_POCKETS; i++) {
 		if (!(pockets >> i & 1))
 			continue;
@@ -146,7 +141,7 @@ int work_accept(struct fetch_work *w, uint32_t number, int *inrelease, struct er
 	data = read_sealed(pocket->inrelease, &size, err);
 	text = data ? malloc(size + 2) : NULL;
 	if (!text)
-		return short_of_memory(err);
+		return error_no_memory(err);
 	/* The helper has done the same: what it verified is the text between the lines. */
 	if (!signature_split(data, size, text, &signature, &signature_size))
 		return error_set(err, ERR_TRUST, "InRelease is not one whole signed text");

@@ -66,14 +66,14 @@ int fetch_sandbox_clear_environment(struct error **err)
 		const char *value = getenv(kept[i]);
 
 		if (value && !(values[i] = strdup(value)))
-			r = error_set(err, ERR_SPACE, "out of memory");
+			r = error_no_memory(err);
 	}
 	for (char **one = environ; one && *one; one++)
 		explicit_bzero(*one, strlen(*one));
 	clearenv();
 	for (size_t i = 0; i < count; i++) {
 		if (values[i] && setenv(kept[i], values[i], 1) < 0)
-			r = error_set(err, ERR_SPACE, "out of memory");
+			r = error_no_memory(err);
 		free(values[i]);
 	}
 	return r;

@@ -61,7 +61,7 @@ static int ask_helper(const struct fetch *f, uint32_t number, int *status, struc
 	if (keyring < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", f->origin->keyring);
 	if (!place)
-		return fetch_short_of_memory(err);
+		return error_no_memory(err);
 	message.suite = f->origin->suite;
 	message.pocket = (char *)(uintptr_t)fetch_pockets[number];
 	message.mirror = place;
@@ -120,7 +120,7 @@ static int verify_newest(struct fetch *f, uint32_t number, struct error **err)
 			return 0;
 		}
 		if (!why)
-			return fetch_short_of_memory(err);
+			return error_no_memory(err);
 		if (why->code != ERR_TRUST || why->number != ESTALE || i == RETRIES)
 			return refuse_older(f, why, err);
 		progress_note(f->progress, "InRelease of %s is older than one before: asking again",
@@ -161,7 +161,7 @@ static int add_pocket(struct fetch *f, uint32_t number, struct error **err)
 	pocket->mirror = strdup(mirror);
 	pocket->place = release_seen_place(mirror);
 	if (!pocket->date || !pocket->sha256_hex || !pocket->mirror || !pocket->place)
-		return fetch_short_of_memory(err);
+		return error_no_memory(err);
 	return 0;
 }
 
@@ -169,7 +169,7 @@ int fetch_verified_releases(struct fetch *f, struct error **err)
 {
 	f->set->pockets = calloc(FETCH_POCKETS, sizeof(*f->set->pockets));
 	if (!f->set->pockets)
-		return fetch_short_of_memory(err);
+		return error_no_memory(err);
 	if (ask_for_releases(f, (1 << FETCH_POCKETS) - 1, err) < 0)
 		return -1;
 	for (uint32_t i = 0; i < FETCH_POCKETS; i++) {

@@ -76,7 +76,7 @@ int fetch_work_prepare(int channel, void *context, struct error **err)
 	w->sink = (struct progress_sink){ send_stage, send_update, send_note, w };
 	w->progress = progress_new_relay(&w->sink);
 	if (!w->progress)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	w->downloader = downloader_new(ask_parent, w, w->channel, err);
 	return w->downloader ? 0 : -1;
 }
@@ -86,7 +86,7 @@ static int add_word(struct fetch_work *w, const struct fetch_message *m, struct 
 	int r = m->want.optional ? words_add(&w->optional, &w->optional_count, m->want.word)
 				 : words_add(&w->wanted, &w->wanted_count, m->want.word);
 
-	return r < 0 ? error_set(err, ERR_SPACE, "out of memory") : 0;
+	return r < 0 ? error_no_memory(err) : 0;
 }
 
 /* A descriptor that is taken is set to -1. */

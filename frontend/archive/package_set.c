@@ -4,11 +4,6 @@
 
 #include "lib/ini_text.h"
 
-static int short_of_memory(struct error **err)
-{
-	return error_set(err, ERR_SPACE, "cannot list packages: out of memory");
-}
-
 int pocket_add_index(struct pocket *pocket, const char *component, const char *packages,
 		     struct error **err)
 {
@@ -17,11 +12,11 @@ int pocket_add_index(struct pocket *pocket, const char *component, const char *p
 	struct pocket_index *index;
 
 	if (!more)
-		return short_of_memory(err);
+		return error_no_memory(err);
 	pocket->indexes = more;
 	index = &more[pocket->index_count++];
 	*index = (struct pocket_index){ strdup(component), strdup(packages) };
-	return index->component && index->packages ? 0 : short_of_memory(err);
+	return index->component && index->packages ? 0 : error_no_memory(err);
 }
 
 int package_set_add(struct package_set *set, const struct fetch_message *m, struct error **err)
@@ -31,7 +26,7 @@ int package_set_add(struct package_set *set, const struct fetch_message *m, stru
 	struct package *package;
 
 	if (!more)
-		return short_of_memory(err);
+		return error_no_memory(err);
 	set->packages = more;
 	package = &more[set->package_count++];
 	*package = (struct package){
@@ -41,7 +36,7 @@ int package_set_add(struct package_set *set, const struct fetch_message *m, stru
 		.size = m->package.size,
 	};
 	memcpy(package->sha256, m->package.sha256, SHA256_LEN);
-	return package->name && package->version && package->arch ? 0 : short_of_memory(err);
+	return package->name && package->version && package->arch ? 0 : error_no_memory(err);
 }
 
 static void forget_indexes(struct pocket *pocket)

@@ -92,10 +92,10 @@ static int plan_local(struct fetch *f, const char *url, struct error **err)
 	for (size_t i = 0; path && i < sizeof(parts) / sizeof(*parts); i++)
 		if (asprintf(&part, "%s%s", path, parts[i]) < 0 || plan_directory(f, part) < 0) {
 			curl_free(path);
-			return fetch_short_of_memory(err);
+			return error_no_memory(err);
 		}
 	curl_free(path);
-	return path ? 0 : fetch_short_of_memory(err);
+	return path ? 0 : error_no_memory(err);
 }
 
 static int plan_mirror(struct fetch *f, const char *mirror, struct error **err)
@@ -191,7 +191,7 @@ static int describe(struct fetch *f, struct error **err)
 	set->suite = strdup(o->suite);
 	set->arch = strdup(o->arch);
 	if (!set->mirror || !set->keyring || !set->suite || !set->arch || !set->distribution)
-		return fetch_short_of_memory(err);
+		return error_no_memory(err);
 	return 0;
 }
 
@@ -207,7 +207,7 @@ static int look_at_memory(struct fetch *f, struct error **err)
 	if (memory >= 0)
 		return 0;
 	f->forgetful = strdup(error_text(why));
-	return f->forgetful ? 0 : fetch_short_of_memory(err);
+	return f->forgetful ? 0 : error_no_memory(err);
 }
 
 /* What is fetched besides the packages of a rootfs is told apart from these. */
@@ -247,7 +247,7 @@ int packages_open(const struct source *source, struct helper *helper, struct pro
 	_cleanup_(packages_close) struct fetch *f = calloc(1, sizeof(*f));
 
 	if (!f)
-		return fetch_short_of_memory(err);
+		return error_no_memory(err);
 	f->process = FETCH_PROCESS_NONE;
 	for (size_t i = 0; i < FETCH_POCKETS; i++)
 		f->releases[i].fd = -1;
@@ -255,7 +255,7 @@ int packages_open(const struct source *source, struct helper *helper, struct pro
 	f->progress = progress;
 	f->set = calloc(1, sizeof(*f->set));
 	if (!f->set)
-		return fetch_short_of_memory(err);
+		return error_no_memory(err);
 	if (open_all(f, source, err) < 0)
 		return -1;
 	*out = STEAL_PTR(f);

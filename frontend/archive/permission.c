@@ -70,7 +70,7 @@ char *permission_content(struct error **err)
 		return NULL;
 	text = g.rule ? policy_rule_content(g.rule) : strdup("");
 	if (!text)
-		error_set(err, ERR_SPACE, "out of memory");
+		error_no_memory(err);
 	return text;
 }
 

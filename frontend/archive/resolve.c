@@ -172,11 +172,11 @@ static int survey(const char *path, Repo *repo, struct loaded *l, struct error *
 	int r;
 
 	if (!s.base)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	r = each_paragraph(path, survey_paragraph, &s, err);
 	repodata_internalize(s.sizes);
 	l->sound = s.sound && s.next == repo->end;
-	return fclose(s.base) == 0 ? r : error_set(err, ERR_SPACE, "out of memory");
+	return fclose(s.base) == 0 ? r : error_no_memory(err);
 }
 
 static int load_text(struct resolution *r, const struct resolve_index *index, Repo *repo,
@@ -203,7 +203,7 @@ static int load(struct resolution *r, const struct resolve_index *indexes, size_
 {
 	r->loaded = calloc(count + 1, sizeof(*r->loaded));
 	if (!r->loaded)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	r->loaded_count = count;
 	for (size_t i = 0; i < count; i++) {
 		struct loaded *l = &r->loaded[i];
@@ -313,7 +313,7 @@ static int want_optional(struct resolution *r, const char *const *optional, stru
 			return -1;
 		if (!want_first(r, optional[i]) &&
 		    words_add(&r->left_out, &r->left_out_count, optional[i]) < 0)
-			return error_set(err, ERR_SPACE, "out of memory");
+			return error_no_memory(err);
 	}
 	return 0;
 }
@@ -332,7 +332,7 @@ static int want_named(struct resolution *r, const char *const *wanted, struct er
 			continue;
 		if (asprintf(&longer, "%s%s%s", missing ? missing : "", missing ? ", " : "",
 			     wanted[i]) < 0)
-			return error_set(err, ERR_SYSTEM, "cannot choose packages: out of memory");
+			return error_no_memory(err);
 		free(missing);
 		missing = longer;
 	}

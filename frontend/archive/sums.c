@@ -196,7 +196,7 @@ static int survey(int folder, const char *name, char times[static 2 * SHA256_LEN
 	if (text)
 		s.text = open_memstream(text, &size);
 	if (!s.times || (text && !s.text) || !EVP_DigestInit_ex(s.times, EVP_sha256(), NULL)) {
-		error_set(err, ERR_SPACE, "out of memory");
+		error_no_memory(err);
 	} else if (name) {
 		snprintf(s.path, sizeof(s.path), "%s", name);
 		r = survey_entry(&s, folder, name, 0);
@@ -204,7 +204,7 @@ static int survey(int folder, const char *name, char times[static 2 * SHA256_LEN
 		r = survey_folder(&s, folder, 0);
 	}
 	if (s.text && fclose(s.text) != 0 && r == 0)
-		r = error_set(err, ERR_SPACE, "out of memory");
+		r = error_no_memory(err);
 	if (r == 0)
 		EVP_DigestFinal_ex(s.times, sum, NULL);
 	EVP_MD_CTX_free(s.times);
@@ -250,7 +250,7 @@ static int tell_difference(const char *was, const char *is, struct error **err)
 	}
 	line = strndup(was, line_length(was) + 1);
 	if (!line)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	name = name_of(was, &length);
 	other = name_of(is, &other_length);
 	if (length == other_length && strncmp(name, other, (size_t)length) == 0) {
@@ -375,6 +375,6 @@ int sums_verify_file(int folder, const char *path, struct error **err)
 		return -1;
 	sha256_to_hex(sum, hex);
 	if (asprintf(&line, "%s  %s\n", hex, path) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	return strstr(body, line) ? 0 : error_set(err, ERR_TRUST, "%s is not what it was", path);
 }

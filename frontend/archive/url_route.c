@@ -197,7 +197,7 @@ int url_route_find(const char *url, struct url_route *route, struct error **err)
 	if (!proxy || (exempt && url_is_exempt(exempt, route->target.host)))
 		return 0;
 	if (asprintf(&full, "%s%s", strstr(proxy, "://") ? "" : "http://", proxy) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	if (!read_place(full, CURLU_NON_SUPPORT_SCHEME,
 			has_scheme(full, "https") ? 443 : PROXY_PORT, &route->proxy_place))
 		return error_set(

@@ -11,7 +11,7 @@ static char *join(struct error **err, const char *a, const char *b, const char *
 
 	if (asprintf(&path, "%s%s%s", a, b, c) >= 0)
 		return path;
-	error_set(err, ERR_SPACE, "out of memory");
+	error_no_memory(err);
 	return NULL;
 }
 

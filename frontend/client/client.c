@@ -338,7 +338,7 @@ int helper_start(const char *purpose, struct progress *progress, struct helper *
 	struct helper *h = calloc(1, sizeof(*h));
 
 	if (!h)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	h->channel = h->diagnostics = -1;
 	h->pid = -1;
 	h->progress = progress;

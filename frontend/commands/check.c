@@ -160,7 +160,7 @@ static int look_inside(struct check *c, struct error **err)
 	manifest_read(c->helper, c->rootfs, &c->manifest, err);
 	c->findings.anew = compose_anew(c);
 	if (!c->findings.anew)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	if (!c->manifest) {
 		findings_add_anew(&c->findings, "%s", error_text(*err));
 		error_free(err);

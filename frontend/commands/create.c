@@ -312,7 +312,7 @@ static int check_words(const struct create *c, struct error **err)
 	const char *hint = suggest(c->engine, engines, 2);
 
 	if (c->includes_lost)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	if (strcmp(c->engine, "native") != 0 && strcmp(c->engine, "debootstrap") != 0)
 		return error_set(err, ERR_INPUT,
 				 "engine \"%.80s\" is unknown; there are: native, debootstrap%s%s",
@@ -365,7 +365,7 @@ static int check_replaceable(struct create *c, struct error **err)
 	if (c->old < 0)
 		return 0;
 	if (!path)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	if (store_open(c->helper, c->old, path, &rootfs, NULL, err) < 0)
 		return error_wrap(err, "cannot replace %s", path);
 	if (store_check_unused(rootfs, c->parent, c->base, err) < 0)

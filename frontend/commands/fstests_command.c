@@ -390,7 +390,7 @@ static int find_types(struct job *j, struct error **err)
 		return error_wrap(err, "--config");
 	j->fstypes = config_types(j->options.fstype, text);
 	j->tested = config_tested(j->options.fstype, text);
-	return j->fstypes && j->tested ? 0 : error_set(err, ERR_SPACE, "out of memory");
+	return j->fstypes && j->tested ? 0 : error_no_memory(err);
 }
 
 /* Before an image is built for what cannot run. */
@@ -577,18 +577,18 @@ static int open_run(struct job *j, json_t **record, struct error **err)
 	_cleanup_free_ char *first = strndup(j->tested, strcspn(j->tested, ","));
 
 	if (!first)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	if (run_folder_make(first, j->options.results, &j->run.folder, err) < 0 ||
 	    copy_configs(j, err) < 0)
 		return -1;
 	if (copy_words(j, err) < 0)
 		return -1;
 	if (asprintf(&j->results_share, "%s/" RUN_RESULTS, j->run.folder.path) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	add_share(j, j->results_share, RESULTS_SHARE, false);
 	*record = describe(j);
 	if (!*record)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	return run_folder_write(&j->run.folder, *record, err);
 }
 

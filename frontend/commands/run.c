@@ -197,7 +197,7 @@ static int add_share(struct run *r, const char *host, const char *guest, struct 
 				 VM_SHARES_MAX);
 	*share = (struct vm_share){ strdup(host), strdup(guest), false };
 	r->config.share_count++;
-	return share->host && share->guest ? 0 : error_set(err, ERR_SPACE, "out of memory");
+	return share->host && share->guest ? 0 : error_no_memory(err);
 }
 
 /* What is shared is what the path leads to now. The guest has it there, and where its user says. */

@@ -69,7 +69,7 @@ int terminal_new(struct terminal **out, int streams[static 3], bool *controlling
 	bool any = false;
 
 	if (!t)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	t->master = t->slave = t->resized = -1;
 	t->input = isatty(STDIN_FILENO);
 	t->output = isatty(STDOUT_FILENO) ? STDOUT_FILENO : STDERR_FILENO;

@@ -307,7 +307,7 @@ static int start_parsers(struct session *s, struct error **err)
 	s->output = check_output_new(&events);
 	s->log = kernel_log_new(kernel_complained, s);
 	if (!s->output || !s->log)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	*s->test = *s->why = *s->trace = *s->last = *s->complaint = '\0';
 	s->hung = s->exhausted = false;
 	s->fatal = 0;
@@ -347,7 +347,7 @@ static int boot(struct session *s, const struct batch *batch, struct vm_result *
 	add_environment(&environment, s->run, s->run->plan.count == 0);
 	argv = command_of(&environment, script, batch);
 	if (!argv || start_parsers(s, err) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	config.argv = argv;
 	config.output = take_output;
 	config.console = take_console;
@@ -521,7 +521,7 @@ static int run_batches(struct session *s, struct batch *batch, struct error **er
 		    !plan_next(&s->run->plan, &s->run->results, batch))
 			return 0;
 		if (check_words_keep(s->run->words, s->run->word_count, batch) < 0)
-			return error_set(err, ERR_SPACE, "out of memory");
+			return error_no_memory(err);
 		display_boot(s->run, *s->why ? s->why : NULL);
 	}
 }
@@ -559,7 +559,7 @@ int fstests_session(struct fstests_run *run, struct error **err)
 	if (!run->options->config)
 		plan_of_words(run->words, run->word_count, &run->plan);
 	if (batch_of_words(run->words, run->word_count, &batch) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	run->began = clock_precise();
 	display_begin(run);
 	if (open_files(&s, err) == 0 && needs_write(run->tree, s.results_fd, err) == 0)

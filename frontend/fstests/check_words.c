@@ -164,7 +164,7 @@ int check_words_test(char *const *words, size_t count, const char *tree, struct 
 	int result = 0;
 
 	if (!out)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	for (size_t i = 0; i < count && result == 0 && !late; i += word_span(words, count, i)) {
 		result = test_shape(words[i], i + 1 < count ? words[i + 1] : NULL, err);
 		if (result == 0)
@@ -173,7 +173,7 @@ int check_words_test(char *const *words, size_t count, const char *tree, struct 
 		named = named || words[i][0] != '-';
 	}
 	if (fclose(out) != 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	if (result == 0 && size)
 		return error_set(err, ERR_INPUT, "%s", text);
 	return result;
@@ -200,7 +200,7 @@ static int read_file(const char *path, const char *tree, struct check_file *file
 	bool relative = *path != '/' && access(path, F_OK) < 0;
 
 	if (relative && asprintf(&inside, "%s/%s", tree, path) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	if (relative && access(inside, F_OK) < 0)
 		return error_set(err, ERR_INPUT,
 				 "check's -E %s: there is no such file, neither here nor in %s",
@@ -222,7 +222,7 @@ static int test_names(const char *name, const char *tree, struct error **err)
 	DIR *tests;
 
 	if (asprintf(&path, "%s/tests", tree) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	tests = opendir(path);
 	if (!tests)
 		return error_errno(err, ERR_INPUT, "cannot open %s", path);
@@ -249,7 +249,7 @@ static int add_file(struct check_words *w, const char *path, const char *tree, c
 	struct check_file *larger = reallocarray(w->files, w->file_count + 1, sizeof(*larger));
 
 	if (!larger)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	w->files = larger;
 	larger[w->file_count] = (struct check_file){ 0 };
 	if (read_file(path, tree, &larger[w->file_count], err) < 0)
@@ -257,7 +257,7 @@ static int add_file(struct check_words *w, const char *path, const char *tree, c
 	if (asprintf(word, RESULTS_SHARE "/" GUEST_FILE, ++w->file_count) >= 0)
 		return 0;
 	*word = NULL;
-	return error_set(err, ERR_SPACE, "out of memory");
+	return error_no_memory(err);
 }
 
 static int add_value(struct check_words *w, const char *option, const char *value, const char *tree,
@@ -272,7 +272,7 @@ static int add_value(struct check_words *w, const char *option, const char *valu
 		if (add_file(w, value, tree, word, err) < 0)
 			return -1;
 	} else if (!(*word = strdup(value))) {
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	}
 	w->count++;
 	return 0;
@@ -283,12 +283,12 @@ int check_words_read(char *const *words, size_t count, const char *tree, struct 
 {
 	*out = (struct check_words){ .words = calloc(count + 1, sizeof(*out->words)) };
 	if (!out->words)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	for (size_t i = 0, next; i < count; i = next) {
 		next = i + word_span(words, count, i);
 		out->words[out->count] = strdup(words[i]);
 		if (!out->words[out->count])
-			return error_set(err, ERR_SPACE, "out of memory");
+			return error_no_memory(err);
 		out->count++;
 		if (next - i == 2 && add_value(out, words[i], words[i + 1], tree, err) < 0)
 			return -1;

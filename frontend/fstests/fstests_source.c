@@ -397,7 +397,7 @@ static int find_or_build(const char *source, const char *keyring, const struct m
 	if (prepare_build(&b, err) < 0)
 		return -1;
 	if (asprintf(&target, "%s/%s-%s-%s", b.cache, manifest->suite, manifest->arch, b.key) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	if (!is_whole(target, progress) && build_tree(&b, target, progress, err) < 0)
 		return -1;
 	cache_touch(target);

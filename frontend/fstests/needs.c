@@ -237,7 +237,7 @@ static int write_programs(const struct needs *n, FILE *out, struct error **err)
 	_cleanup_free_ bool *met = calloc(n->want_count + 1, sizeof(*met));
 
 	if (!met)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	for (;;) {
 		const struct program *best = NULL;
 		size_t most = 0;

@@ -178,7 +178,7 @@ static int take_failures(char *words, const char *section, struct results *resul
 			continue;
 		reason = strdup(IN_LOG);
 		if (!reason)
-			return error_set(err, ERR_SPACE, "out of memory");
+			return error_no_memory(err);
 		free((char *)(uintptr_t)result->reason);
 		result->reason = reason;
 		result->status = TEST_FAIL;
@@ -198,7 +198,7 @@ static int compare_section(int folder, const char *section, struct results *resu
 	int count = 0;
 
 	if (asprintf(&path, "%s%scheck.log", section, *section ? "/" : "") < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	log = tree_read_start(folder, path, LOG_MOST, &ignored);
 	if (!log)
 		return 0;

@@ -55,7 +55,7 @@ int results_add(struct results *r, const struct test_result *result, struct erro
 	if (!larger || !copy.section || !copy.name || (result->reason && !copy.reason) ||
 	    (result->detail && !copy.detail)) {
 		result_clear(&copy);
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	}
 	r->list[r->count++] = copy;
 	return 0;

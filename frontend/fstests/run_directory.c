@@ -76,7 +76,7 @@ static int place_folder(const char *runs, const char *results, struct run_folder
 	_cleanup_free_ char *link = NULL;
 
 	if (asprintf(&link, "%s/%s", runs, run->id) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	if (!results) {
 		if (mkdir(link, 0700) < 0)
 			return errno == EEXIST
@@ -124,7 +124,7 @@ static int choose_id(const char *runs, const char *what, const char *results,
 		run->path = NULL;
 		if (asprintf(&run->id, "%s-%s%s", when, what, suffix) < 0) {
 			run->id = NULL;
-			return error_set(err, ERR_SPACE, "out of memory");
+			return error_no_memory(err);
 		}
 		result = place_folder(runs, results, run, err);
 		if (result <= 0)
@@ -188,7 +188,7 @@ int run_folder_list(char ***ids, size_t *count, struct error **err)
 	closedir(directory);
 	if (result < 0) {
 		words_free(*ids);
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	}
 	if (*count)
 		qsort(*ids, *count, sizeof(**ids), compare_words);
@@ -231,7 +231,7 @@ int run_folder_open(const char *name, struct run_folder *run, struct error **err
 	if (*name == '.' || strlen(name) > NAME_MAX)
 		return error_set(err, ERR_INPUT, "\"%s\" is no run", name);
 	if (strchr(name, '/') ? !(path = strdup(name)) : asprintf(&path, "%s/%s", runs, name) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	run->path = realpath(path, NULL);
 	if (!run->path)
 		return error_set(err, ERR_MISSING, "there is no run %s; see: rootlet runs list",

@@ -62,7 +62,7 @@ int plan_read(int folder, const char *file, struct plan *plan, struct error **er
 			 (line[length] == ' ' || !line[length]) &&
 			 !plan_add(plan, section, line, length)) {
 			plan_clear(plan);
-			return error_set(err, ERR_SPACE, "out of memory");
+			return error_no_memory(err);
 		}
 	}
 	return 0;

@@ -56,7 +56,7 @@ static int check_sizes(const json_t *schema, const json_t *value, const char *wh
 	_cleanup_free_ char *length = NULL;
 
 	if (asprintf(&length, "%s: length", where) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	if (json_is_integer(value) &&
 	    (check_bound(schema, "minimum", json_integer_value(value), false, where, err) < 0 ||
 	     check_bound(schema, "maximum", json_integer_value(value), true, where, err) < 0))
@@ -81,7 +81,7 @@ static int check_items(const json_t *schema, json_t *value, const char *where, s
 		_cleanup_free_ char *inner = NULL;
 
 		if (items && asprintf(&inner, "%s[%zu]", where, i) < 0)
-			return error_set(err, ERR_SPACE, "out of memory");
+			return error_no_memory(err);
 		if (items && schema_check(items, item, inner, err) < 0)
 			return -1;
 	}

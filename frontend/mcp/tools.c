@@ -196,7 +196,7 @@ int tool_words(const json_t *tool, const json_t *arguments, char ***words, struc
 		return 0;
 	}
 	tool_words_free(&w.word);
-	return error_set(err, ERR_SPACE, "out of memory");
+	return error_no_memory(err);
 }
 
 void tool_words_free(char ***words)

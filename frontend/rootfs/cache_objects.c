@@ -97,7 +97,7 @@ static int measure_folder(struct cache_object *o, struct error **err)
 	if (!parent)
 		return -1;
 	if (asprintf(&path, "%s/%s", parent, o->name) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	if (nftw(path, add_bytes, 64, FTW_PHYS) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot look through %s", path);
 	o->bytes = folder_bytes;
@@ -110,7 +110,7 @@ static int add(struct cache_objects *objects, size_t kind, const char *name, con
 	struct cache_object *more = reallocarray(objects->list, objects->count + 1, sizeof(*more));
 
 	if (!more)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	objects->list = more;
 	more += objects->count++;
 	*more = (struct cache_object){ .kind = kind,

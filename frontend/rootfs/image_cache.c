@@ -32,7 +32,7 @@ static int name_image(const char *place, const void *state, size_t size, const c
 	sha256_to_hex(state_sum, state_hex);
 	if (asprintf(name, "%.*s-%.*s.%s", PLACE_DIGITS, place_hex, STATE_DIGITS, state_hex,
 		     format) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	return 0;
 }
 

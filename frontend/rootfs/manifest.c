@@ -204,7 +204,7 @@ int manifest_parse(const char *text, size_t size, struct manifest **out, struct 
 	uint32_t format = 0;
 
 	if (!m)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
 	if (!root)
 		return error_set(err, ERR_INPUT, "%s, line %d: %s", MANIFEST_PATH, where.line,

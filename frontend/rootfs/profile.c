@@ -53,7 +53,7 @@ int profile_choose_release(struct profile *p, const char *release, struct error 
 		if (is_listed(more->releases, release) &&
 		    (add_words(&p->packages, &p->package_count, more->packages) < 0 ||
 		     add_words(&p->optional, &p->optional_count, more->optional) < 0))
-			return error_set(err, ERR_SPACE, "out of memory");
+			return error_no_memory(err);
 	}
 	return 0;
 }
@@ -63,7 +63,7 @@ int profile_add_package(struct profile *p, const char *package, struct error **e
 	if (!valid_package_name(package))
 		return error_set(err, ERR_INPUT, "\"%.120s\" is no name for a package", package);
 	if (words_add(&p->packages, &p->package_count, package) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	return 0;
 }
 

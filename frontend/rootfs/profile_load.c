@@ -30,7 +30,7 @@ static int complete_primary_group(struct profile *p, const struct account *user,
 				 user->gid);
 	group = profile_add_group(p, user->name, user->file, user->line);
 	if (!group)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	group->gid = user->gid;
 	return 0;
 }
@@ -52,7 +52,7 @@ static int complete_user(struct profile *p, struct account *user, struct error *
 	if (!user->shell)
 		user->shell = strdup("/bin/bash");
 	if (!user->home || !user->shell)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	return complete_primary_group(p, user, err);
 }
 
@@ -103,7 +103,7 @@ static int read_file(struct loading *l, const char *path, struct error **err)
 	size_t size = 0;
 
 	if (words_add(&p->files, &p->file_count, path) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	text = file_read(path, PROFILE_BYTES_MAX, &size, err);
 	if (!text)
 		return -1;
@@ -148,7 +148,7 @@ static int read_extended(const char *name, void *context, struct error **err)
 		return error_set(err, ERR_INPUT, "more than %d profiles extend one another",
 				 EXTEND_MAX);
 	if (p->file_count == 1 && !(p->extends = strdup(name)))
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	return read_beneath(l, path, err);
 }
 
@@ -160,7 +160,7 @@ static int load(const char *name, const char *path, struct profile **out, struct
 	uint8_t sum[EVP_MAX_MD_SIZE];
 
 	if (!p || !hash || !(p->name = strdup(name)) || !(p->path = strdup(path)))
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	if (EVP_DigestInit_ex(hash, EVP_sha256(), NULL) != 1)
 		return error_set(err, ERR_SYSTEM, "cannot hash %s", path);
 	if (read_file(&l, path, err) < 0)

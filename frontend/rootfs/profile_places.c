@@ -24,7 +24,7 @@ char *profile_find(const char *name, struct error **err)
 
 	if (asprintf(&file, FOLDER "/%s" SUFFIX, name) < 0) {
 		file = NULL;
-		error_set(err, ERR_SPACE, "out of memory");
+		error_no_memory(err);
 		return NULL;
 	}
 	for (size_t i = 0; i < FOLDER_COUNT && !found; i++) {
@@ -117,7 +117,7 @@ int profile_list(struct profile_place **places, size_t *count, struct error **er
 		if (!folder)
 			return -1;
 		if (add_folder(places, count, folder, folders[i] == paths_config) < 0)
-			return error_set(err, ERR_SPACE, "out of memory");
+			return error_no_memory(err);
 	}
 	if (*count)
 		qsort(*places, *count, sizeof(**places), compare);

@@ -209,7 +209,7 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 
 	packages = calloc(m.package_count + 1, sizeof(*packages));
 	if (!packages)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	for (size_t i = 0; i < m.package_count; i++) {
 		packages[i].name = set->packages[i].name;
 		packages[i].version = set->packages[i].version;

@@ -259,6 +259,6 @@ void script_log_explain(const struct script_log *log, const char *name, struct p
 			  output && *output ? "; its last words: " : "", output ? output : "",
 			  path ? "; all output: " : "", path ? path : "");
 	else
-		error_set(err, old->code, "%s%s%s", old->message ? old->message : "out of memory",
-			  path ? "; all output: " : "", path ? path : "");
+		error_set(err, old->code, "%s%s%s", error_text(old), path ? "; all output: " : "",
+			  path ? path : "");
 }

@@ -22,7 +22,7 @@ char *store_folder(struct error **err)
 	char *folder = NULL;
 
 	if (home && asprintf(&folder, "%s/" STORE_FOLDER, home) < 0) {
-		error_set(err, ERR_SPACE, "out of memory");
+		error_no_memory(err);
 		return NULL;
 	}
 	return folder;
@@ -43,7 +43,7 @@ static int resolve_name(const char *name, char **parent, char **base, struct err
 		return -1;
 	copy = strdup(name);
 	if (!copy)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	*parent = STEAL_PTR(folder);
 	*base = STEAL_PTR(copy);
 	return 0;
@@ -57,7 +57,7 @@ static int resolve_path(const char *path, char **parent, char **base, struct err
 	char *slash;
 
 	if (!copy)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	while (n > 1 && copy[n - 1] == '/')
 		copy[--n] = '\0';
 	slash = strrchr(copy, '/');
@@ -159,7 +159,7 @@ int store_find(const char *name, const char *path, int *directory, char **absolu
 		return -1;
 	full = store_join(parent, base);
 	if (!full)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	fd = open(full, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return report_missing(full, name, path, err);

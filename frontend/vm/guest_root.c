@@ -195,7 +195,7 @@ static int find_or_build(const struct root_wish *w, const char *format, struct r
 		return -1;
 	state = malloc(size + sizeof(value));
 	if (!state)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	memcpy(state, &value, sizeof(value));
 	memcpy(state + sizeof(value), manifest, size);
 	return image_cached(w->rootfs->path, state, size + sizeof(value), format, build, &building,
@@ -264,7 +264,7 @@ static int prepare(const struct root_wish *w, const struct format *format, struc
 		     w->rootfs->closed ? "/" VIEW_CLOSED_TREE : "") < 0)
 		root->path = NULL;
 	if (!root->path)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	root->vm = (struct vm_root){ .kind = VM_ROOT_TREE,
 				     .virtiofs = !w->no_virtiofs && vng_has_virtiofsd() };
 	return helper_open_namespace(w->rootfs->helper, &root->userns, err);

@@ -45,7 +45,7 @@ static int place_kernel(int folder, const struct kernel *kernel, struct error **
 	if (!kernel->version || !kernel->modules)
 		return 0;
 	if (asprintf(&modules, "kernel/lib/modules/%s", kernel->version) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	return link_to(folder, modules, kernel->modules, err);
 }
 
@@ -116,7 +116,7 @@ int host_layout_make(const struct vm_config *config, char **folder, int *disks, 
 	host_layout_remove(path);
 	free(*folder);
 	*folder = NULL;
-	return result < 0 ? -1 : error_set(err, ERR_SPACE, "out of memory");
+	return result < 0 ? -1 : error_no_memory(err);
 }
 
 void host_layout_remove(const char *folder)

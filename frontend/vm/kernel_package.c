@@ -167,7 +167,7 @@ static int staging_make(struct staging *staging, struct error **err)
 {
 	if (asprintf(&staging->path, "%s/.new-XXXXXX", staging->parent) < 0) {
 		staging->path = NULL;
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	}
 	if (!mkdtemp(staging->path)) {
 		error_errno(err, ERR_SYSTEM, "cannot make a folder in %s", staging->parent);
@@ -303,7 +303,7 @@ static int select_kernel(const struct errand *e, struct fetch *f, struct selecti
 	free(s->name);
 	s->version = strdup(package_version(image->name));
 	s->name = folder_name(image, e->keys);
-	return s->version && s->name ? 0 : error_set(err, ERR_SPACE, "out of memory");
+	return s->version && s->name ? 0 : error_no_memory(err);
 }
 
 /* Ubuntu keeps a part of the modules (some filesystems among them) in a package that only the
@@ -315,7 +315,7 @@ static int select_extra(const struct errand *e, struct fetch *f, struct selectio
 
 	if (asprintf(&s->extra, "linux-modules-extra-%s", s->version) < 0) {
 		s->extra = NULL;
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	}
 	s->optional[0] = s->extra;
 	if (select_kernel(e, f, s, &ignored) == 0)
@@ -366,7 +366,7 @@ static int fetch(const struct errand *e, struct error **err)
 
 	if (asprintf(&s.meta, "linux-image-%s", ubuntu ? "virtual" : e->manifest->arch) < 0) {
 		s.meta = NULL;
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	}
 	s.packages[0] = s.meta;
 	s.wanted = (struct wanted){ s.packages, s.optional };

@@ -37,7 +37,7 @@ static int make_above(const char *path, struct error **err)
 			return error_errno(err, ERR_SYSTEM, "cannot make %s for the VM", copy);
 		*slash = '/';
 	}
-	return copy ? 0 : error_set(err, ERR_SPACE, "out of memory");
+	return copy ? 0 : error_no_memory(err);
 }
 
 /* Whether PATH is visible already, as part of a directory that was shown before. */
@@ -136,7 +136,7 @@ static int show(const char *path, struct error **err)
 	int result = 1;
 
 	if (!w)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	snprintf(w->rest, sizeof(w->rest), "%s", path);
 	while (result > 0 && *w->rest)
 		result = step(w, err);

@@ -68,7 +68,7 @@ char *vng_guest_script(const struct vm_config *config, struct error **err)
 	}
 	if (!out || fclose(out) != 0) {
 		free(text);
-		error_set(err, ERR_SPACE, "out of memory");
+		error_no_memory(err);
 		return NULL;
 	}
 	return text;

@@ -72,11 +72,11 @@ static int add_place(struct search *s, const char *path, struct error **err)
 			return 0;
 	more = realloc(p->path, (p->count + 1) * sizeof(*more));
 	if (!more)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	p->path = more;
 	p->path[p->count] = strdup(path);
 	if (!p->path[p->count])
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	p->count++;
 	return 0;
 }
@@ -88,7 +88,7 @@ static int add_parts(struct search *s, const char *folder, const char *const *pa
 		_cleanup_free_ char *path = NULL;
 
 		if (asprintf(&path, "%s/%s", folder, parts[i]) < 0)
-			return error_set(err, ERR_SPACE, "out of memory");
+			return error_no_memory(err);
 		if (add_place(s, path, err) < 0)
 			return -1;
 	}
@@ -110,7 +110,7 @@ static int add_surroundings(struct search *s, const char *real, struct error **e
 	char *slash = folder ? strrchr(folder, '/') : NULL;
 
 	if (!slash)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	*slash = '\0';
 	if (has(folder, "virtme_ng"))
 		return add_parts(s, folder, checkout_parts,

@@ -297,7 +297,7 @@ static bool answer(struct server *s)
 	memcpy(fds, received, sizeof(fds));
 	if (dispatch(s, &task, fds, count, &out, &err) < 0) {
 		if (!err)
-			error_set(&err, ERR_SYSTEM, "out of memory");
+			error_no_memory(&err);
 		note_result(s->parser, err, 0);
 		r = 0;
 	} else {

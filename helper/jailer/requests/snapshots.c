@@ -108,7 +108,7 @@ static int hash_rule(const struct server *s, char hex[static 2 * SHA256_LEN + 1]
 	uint8_t sum[SHA256_LEN];
 
 	if (!content)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	hash_of(content, strlen(content), sum);
 	sha256_to_hex(sum, hex);
 	return 0;

@@ -307,7 +307,7 @@ static int clone_below(struct cloning *c, int from, int to, int depth)
 	int r = names ? read_folder(c, from, to, depth, names) : -1;
 
 	if (!names || fclose(names) != 0)
-		return error_set(c->err, ERR_SPACE, "out of memory");
+		return error_no_memory(c->err);
 	if (r == 0 && size && c->list)
 		fprintf(c->list, "%s%c", c->path, '\0');
 	if (r == 0 && size && c->list && fwrite(text, 1, size, c->list) == size)

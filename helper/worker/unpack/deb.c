@@ -68,7 +68,7 @@ int deb_open(struct deb *d, const char *name, int fd, struct error **err)
 	d->tar = NULL;
 	d->outer = archive_read_new();
 	if (!d->outer)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	archive_read_support_format_ar(d->outer);
 	if (archive_read_open(d->outer, d, NULL, read_file, NULL) != ARCHIVE_OK)
 		return complain(d, d->outer, err);
@@ -104,7 +104,7 @@ int deb_member(struct deb *d, const char *member, struct error **err)
 		return -1;
 	d->tar = archive_read_new();
 	if (!d->tar)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	if (strncmp(name, member, length) != 0 || !support(d->tar, name + length))
 		return error_set(err, ERR_PACKAGE,
 				 "package %s: malformed archive: \"%.32s\" where %s should be",

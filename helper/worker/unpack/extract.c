@@ -307,7 +307,7 @@ static int remember(struct extraction *x, const char *path, struct error **err)
 	if (more)
 		x->listed = more;
 	if (!more || asprintf(&more[x->listed_count], "/%s", path) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	fprintf(x->list, "%s\n", more[x->listed_count++]);
 	return 0;
 }

@@ -65,7 +65,7 @@ static int take_control_file(struct deb *d, struct control *c, struct archive_en
 	file->size = (size_t)size;
 	file->data = calloc(1, file->size + 1);
 	if (!file->data)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	c->count++;
 	c->bytes += file->size;
 	if (archive_read_data(d->tar, file->data, file->size) != (la_ssize_t)file->size)
@@ -159,7 +159,7 @@ static int unpack_data(const struct layout *l, struct deb *d, const struct contr
 	int r = -1;
 
 	if (!x.list || !x.md5sums)
-		error_set(err, ERR_SPACE, "out of memory");
+		error_no_memory(err);
 	else if (deb_member(d, "data.tar", err) == 0)
 		r = extract(&x, err);
 	if (x.list)

@@ -57,7 +57,7 @@ static _Noreturn void work(const struct layout *layout, int socket)
 				       &err);
 		close(fds[0]);
 		if (state < 0 && !err)
-			error_set(&err, ERR_SYSTEM, "out of memory");
+			error_no_memory(&err);
 		note_result(socket, state < 0 ? err : NULL, state);
 	}
 }
@@ -355,7 +355,7 @@ int unpacker_run(int socket)
 		for (size_t i = 0; i < count; i++)
 			closep(&fds[i]);
 		if (r < 0 && !err)
-			error_set(&err, ERR_SYSTEM, "out of memory");
+			error_no_memory(&err);
 		note_result(socket, r < 0 ? err : NULL, 0);
 	}
 }

@@ -221,7 +221,7 @@ static int map_index(struct chain *c, int fd, uint64_t size, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot map an index");
 	c->index_count++;
 	if (scan_index(c, index) < 0)
-		return error_set(err, ERR_SPACE, "out of memory");
+		return error_no_memory(err);
 	return 0;
 }
 
