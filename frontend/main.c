@@ -149,7 +149,7 @@ static int command_help(int argc, char **argv)
 }
 
 /* COMMAND is set as soon as it is known. */
-static int run(int argc, char **argv, const struct command **command)
+static int main_run(int argc, char **argv, const struct command **command)
 {
 	_cleanup_free_ char *help = compose_help();
 	int status = commandline_scan_global(help ? help : head, argc, argv);
@@ -202,6 +202,6 @@ int main(int argc, char **argv)
 	int status;
 
 	setlocale(LC_CTYPE, "");
-	status = run(argc, argv, &command);
+	status = main_run(argc, argv, &command);
 	return finish_output(command, status, open_at_start);
 }

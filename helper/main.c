@@ -85,7 +85,7 @@ static int check_channel(struct error **err)
 }
 
 /* Without a parser, standard error is the only place for an error. */
-static int complain(const struct error *err)
+static int starter_complain(const struct error *err)
 {
 	fprintf(stderr, "%s\n", error_text(err));
 	return 1;
@@ -94,7 +94,7 @@ static int complain(const struct error *err)
 /* Answers the front end's first request with ERR, whatever it asks for. The request is taken from
  * the queue, unread: closing the channel with a request in the queue would reset it and lose the
  * answer. */
-static int refuse(struct audit *audit, const struct error *err)
+static int starter_refuse(struct audit *audit, const struct error *err)
 {
 	struct record record = { .kind = RECORD_REFUSAL, .request = "Hello", .rule = "start" };
 	char byte;
@@ -134,7 +134,7 @@ static int become_audit_process(struct starter *s, pid_t jailer_pid)
 	if (s->session.mode == MODE_INSTALLED && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return 1;
 	if (privileges_drop(PRIVILEGES_AUDIT, -1, &err) < 0)
-		return complain(err);
+		return starter_complain(err);
 	audit_serve(&s->audit, s->records[1]);
 	close(s->records[1]);
 	if (RETRY_ON_EINTR(waitpid(jailer_pid, &status, 0)) < 0)
@@ -165,7 +165,7 @@ static int leave_first_process(struct error **err)
 }
 
 /* Opens and makes what the processes in the outer user namespace share. */
-static int prepare(struct starter *s, struct error **err)
+static int starter_prepare(struct starter *s, struct error **err)
 {
 	bool installed = s->session.mode == MODE_INSTALLED;
 	/* From here on the caller of an installed helper cannot stop it while it holds the log's
@@ -215,19 +215,19 @@ int main(void)
 
 	leave_outside();
 	if (check_channel(&err) < 0)
-		return complain(err);
+		return starter_complain(err);
 	if (session_open(&s.session, CHANNEL, idmap_become_nobody, &err) < 0) {
 		audit_open_to_refuse(&s.audit, &s.session);
-		return refuse(&s.audit, err);
+		return starter_refuse(&s.audit, err);
 	}
-	if (prepare(&s, &err) < 0 || (pid = idmap_fork(&err)) < 0)
-		return refuse(&s.audit, err);
+	if (starter_prepare(&s, &err) < 0 || (pid = idmap_fork(&err)) < 0)
+		return starter_refuse(&s.audit, err);
 	if (pid == 0)
 		jailer_run(&s);
 	if (join_jailer(&s, pid, &err) < 0) {
 		kill(pid, SIGKILL);
 		RETRY_ON_EINTR(waitpid(pid, NULL, 0));
-		return refuse(&s.audit, err);
+		return starter_refuse(&s.audit, err);
 	}
 	return become_audit_process(&s, pid);
 }

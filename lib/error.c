@@ -18,8 +18,8 @@ static const char *const names[] = {
 };
 
 /* What FORMAT says, and behind that ": WHY" (NULL: nothing). NULL where memory is short. */
-static char *compose(const char *format, va_list ap, const char *why) PRINTF_LIKE(1, 0);
-static char *compose(const char *format, va_list ap, const char *why)
+static char *error_compose(const char *format, va_list ap, const char *why) PRINTF_LIKE(1, 0);
+static char *error_compose(const char *format, va_list ap, const char *why)
 {
 	_cleanup_free_ char *what = NULL;
 	char *message;
@@ -46,7 +46,7 @@ static void put(struct error **err, enum error_code code, int number, char *mess
 
 int error_vset(struct error **err, enum error_code code, const char *format, va_list ap)
 {
-	put(err, code, 0, compose(format, ap, NULL));
+	put(err, code, 0, error_compose(format, ap, NULL));
 	return -1;
 }
 
@@ -68,7 +68,7 @@ int error_errno(struct error **err, enum error_code code, const char *format, ..
 	if (number == ENOSPC || number == EDQUOT)
 		code = ERR_SPACE;
 	va_start(ap, format);
-	put(err, code, number, compose(format, ap, strerror(number)));
+	put(err, code, number, error_compose(format, ap, strerror(number)));
 	va_end(ap);
 	errno = number;
 	return -1;
@@ -82,7 +82,7 @@ int error_wrap(struct error **err, const char *format, ...)
 	if (!err || !*err || !(*err)->message)
 		return -1;
 	va_start(ap, format);
-	message = compose(format, ap, (*err)->message);
+	message = error_compose(format, ap, (*err)->message);
 	va_end(ap);
 	if (message) {
 		free((*err)->message);

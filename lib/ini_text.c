@@ -63,7 +63,7 @@ static int complain_empty(struct ini_text *t)
 
 /* Hands inih one line. It would split a line longer than its buffer and read on in the middle, and
  * it does not report a section without keys. */
-static char *read_line(char *line, int size, void *context)
+static char *ini_read_line(char *line, int size, void *context)
 {
 	struct ini_text *t = context;
 	size_t n = strcspn(t->text, "\n");
@@ -88,7 +88,7 @@ static char *read_line(char *line, int size, void *context)
 	return line;
 }
 
-static int take_key(void *context, const char *section, const char *key, const char *value)
+static int ini_take_key(void *context, const char *section, const char *key, const char *value)
 {
 	struct ini_text *t = context;
 
@@ -98,7 +98,7 @@ static int take_key(void *context, const char *section, const char *key, const c
 
 int ini_text_parse(struct ini_text *t, struct error **err)
 {
-	int line = ini_parse_stream(read_line, t, take_key, t);
+	int line = ini_parse_stream(ini_read_line, t, ini_take_key, t);
 
 	if (!t->error && line) {
 		t->line = (unsigned)line;

@@ -38,7 +38,7 @@ static struct handled handled_by(int version, bool signals)
 }
 
 /* The kernel refuses rights to the content of a directory for what is none. */
-static int add_rule(int ruleset, int fd, uint64_t access)
+static int landlock_add_rule(int ruleset, int fd, uint64_t access)
 {
 	const uint64_t of_files = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |
 				  LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_TRUNCATE |
@@ -53,13 +53,13 @@ static int add_rule(int ruleset, int fd, uint64_t access)
 	return (int)r;
 }
 
-static int add_place(int ruleset, const struct landlock_place *place, uint64_t handled)
+static int landlock_add_place(int ruleset, const struct landlock_place *place, uint64_t handled)
 {
 	_cleanup_close_ int fd = place->path ? open(place->path, O_PATH | O_CLOEXEC) : -1;
 
 	if (!place->path)
-		return add_rule(ruleset, place->fd, place->access & handled);
-	return fd < 0 ? 0 : add_rule(ruleset, fd, place->access & handled);
+		return landlock_add_rule(ruleset, place->fd, place->access & handled);
+	return fd < 0 ? 0 : landlock_add_rule(ruleset, fd, place->access & handled);
 }
 
 static int add_port(int ruleset, uint16_t port)
@@ -81,7 +81,7 @@ int landlock_domain_enter(const struct landlock_domain *domain, struct error **e
 		return 0;
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, size, 0);
 	for (size_t i = 0; ruleset >= 0 && r == 0 && i < domain->place_count; i++)
-		r = add_place(ruleset, &domain->places[i], handled.files);
+		r = landlock_add_place(ruleset, &domain->places[i], handled.files);
 	for (size_t i = 0; ruleset >= 0 && r == 0 && handled.network && i < domain->port_count; i++)
 		r = add_port(ruleset, domain->ports[i]);
 	if (ruleset < 0 || r < 0 || syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)

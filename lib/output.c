@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void end_line(struct output *o)
+static void output_end_line(struct output *o)
 {
 	if (o->length == 0)
 		return;
@@ -21,7 +21,7 @@ void output_feed(struct output *o, const char *data, size_t size)
 		unsigned char c = (unsigned char)data[i];
 
 		if (c == '\n' || c == '\r' || o->length == sizeof(o->current) - 1)
-			end_line(o);
+			output_end_line(o);
 		if (c != '\n' && c != '\r')
 			o->current[o->length++] = (char)(c < 32 || c == 127 ? '?' : c);
 	}

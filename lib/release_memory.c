@@ -31,7 +31,7 @@ struct line {
 };
 
 /* Where an entry is in the file, and which of its two lines is to be written next. */
-struct place {
+struct memory_place {
 	size_t entry, spare;
 	struct line line;
 };
@@ -81,7 +81,7 @@ static bool is_zero(const char *data)
 	return true;
 }
 
-static void read_line(const char *data, struct line *line)
+static void memory_read_line(const char *data, struct line *line)
 {
 	char text[LINE_SIZE + 1], *end, *at;
 
@@ -108,20 +108,20 @@ static void read_line(const char *data, struct line *line)
 
 /* The entry's line that counts. Both are damaged, or one is and none is valid where a first write
  * was cut off: that is as if there had been none. */
-static enum state read_entry(const char *data, size_t entry, struct place *place)
+static enum state read_entry(const char *data, size_t entry, struct memory_place *place)
 {
 	struct line lines[2];
 	size_t best;
 
-	read_line(data + 2 * entry * LINE_SIZE, &lines[0]);
-	read_line(data + (2 * entry + 1) * LINE_SIZE, &lines[1]);
+	memory_read_line(data + 2 * entry * LINE_SIZE, &lines[0]);
+	memory_read_line(data + (2 * entry + 1) * LINE_SIZE, &lines[1]);
 	if (lines[0].state != VALID && lines[1].state != VALID)
 		best = 0;
 	else if (lines[0].state != VALID || lines[1].state != VALID)
 		best = lines[0].state == VALID ? 0 : 1;
 	else
 		best = lines[0].seen > lines[1].seen ? 0 : 1;
-	*place = (struct place){ .entry = entry, .spare = 1 - best, .line = lines[best] };
+	*place = (struct memory_place){ .entry = entry, .spare = 1 - best, .line = lines[best] };
 	if (lines[best].state == VALID)
 		return VALID;
 	return lines[0].state == DAMAGED && lines[1].state == DAMAGED ? DAMAGED : EMPTY;
@@ -136,10 +136,10 @@ static int complain_damaged(const char *path, struct error **err)
 }
 
 /* The entry of KEY, or the one to put it in, whose line then has another key or none. */
-static int find(const char *data, const char *path, const char *key, struct place *found,
-		struct error **err)
+static int memory_find(const char *data, const char *path, const char *key,
+		       struct memory_place *found, struct error **err)
 {
-	struct place place;
+	struct memory_place place;
 	bool any = false, empty = false;
 
 	for (size_t i = 0; i < RELEASE_MEMORY_ENTRIES; i++) {
@@ -160,7 +160,8 @@ static int find(const char *data, const char *path, const char *key, struct plac
 	return 0;
 }
 
-static int write_line(int fd, const char *path, const struct place *place, struct error **err)
+static int write_line(int fd, const char *path, const struct memory_place *place,
+		      struct error **err)
 {
 	char text[LINE_SIZE + 1], sum[SUM_DIGITS + 1];
 	const off_t at = (off_t)(2 * place->entry + place->spare) * LINE_SIZE;
@@ -208,10 +209,10 @@ static int take_locked(int fd, const char *path, const char *key, int64_t date, 
 		       int64_t *newest, struct error **err)
 {
 	_cleanup_free_ char *data = read_memory(fd, path, err);
-	struct place place = { 0 };
+	struct memory_place place = { 0 };
 	bool known;
 
-	if (!data || find(data, path, key, &place, err) < 0)
+	if (!data || memory_find(data, path, key, &place, err) < 0)
 		return -1;
 	known = place.line.state == VALID && strcmp(place.line.key, key) == 0;
 	if (known && date < place.line.date) {

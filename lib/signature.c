@@ -9,7 +9,7 @@
 
 /* The line at *AT, without its end and the white space there, which no signature covers.
  * False at the end of the text. */
-static bool next_line(const char **at, const char *end, const char **line, size_t *length)
+static bool signature_next_line(const char **at, const char *end, const char **line, size_t *length)
 {
 	const char *stop;
 
@@ -35,7 +35,7 @@ static bool skip_armor_headers(const char **at, const char *end)
 	const char *line;
 	size_t length;
 
-	while (next_line(at, end, &line, &length)) {
+	while (signature_next_line(at, end, &line, &length)) {
 		if (length == 0)
 			return true;
 		if (length < 6 || memcmp(line, "Hash: ", 6) != 0)
@@ -46,12 +46,13 @@ static bool skip_armor_headers(const char **at, const char *end)
 
 /* Takes the signed text, with its dashes unescaped, into TEXT (as long as the file) up to the
  * line that begins the signature. The last line end is not signed. */
-static bool take_text(const char **at, const char *end, char *text, const char **signature)
+static bool signature_take_text(const char **at, const char *end, char *text,
+				const char **signature)
 {
 	const char *line;
 	size_t length, used = 0;
 
-	while (*signature = *at, next_line(at, end, &line, &length)) {
+	while (*signature = *at, signature_next_line(at, end, &line, &length)) {
 		if (line_is(line, length, SIGNATURE_LINE)) {
 			text[used ? used - 1 : 0] = '\0';
 			return true;
@@ -76,12 +77,12 @@ bool signature_split(const char *data, size_t size, char *text, const char **sig
 	size_t length;
 	bool ended = false;
 
-	if (memchr(data, '\0', size) || !next_line(&at, end, &line, &length) ||
+	if (memchr(data, '\0', size) || !signature_next_line(&at, end, &line, &length) ||
 	    !line_is(line, length, MESSAGE_LINE) || !skip_armor_headers(&at, end) ||
-	    !take_text(&at, end, text, signature))
+	    !signature_take_text(&at, end, text, signature))
 		return false;
 	*signature_size = (size_t)(end - *signature);
-	while (next_line(&at, end, &line, &length)) {
+	while (signature_next_line(&at, end, &line, &length)) {
 		if ((ended && length) || line_is(line, length, SIGNATURE_LINE) ||
 		    line_is(line, length, MESSAGE_LINE))
 			return false;

@@ -35,7 +35,7 @@ static bool is_roots_alone(int directory)
 }
 
 /* Puts the target of LINK before what is to be done. */
-static int follow(struct resolving *r, int link)
+static int path_follow(struct resolving *r, int link)
 {
 	char target[PATH_MAX], rest[PATH_MAX];
 	ssize_t length = readlinkat(link, "", target, sizeof(target) - 1);
@@ -66,7 +66,7 @@ static int go_up(struct resolving *r)
 	return slash ? go_to(r, openat(r->at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC)) : 0;
 }
 
-static int append(struct resolving *r, const char *text)
+static int path_append(struct resolving *r, const char *text)
 {
 	size_t used = strlen(r->done);
 	size_t room = sizeof(r->done) - used;
@@ -78,7 +78,7 @@ static int append(struct resolving *r, const char *text)
 }
 
 /* One component. Returns 1 where there is more to resolve, 0 where the rest is to stay as it is. */
-static int step(struct resolving *r)
+static int path_step(struct resolving *r)
 {
 	_cleanup_close_ int next = -1;
 	char name[NAME_MAX + 1];
@@ -95,12 +95,12 @@ static int step(struct resolving *r)
 		return 0;
 	memmove(r->todo, r->todo + skip + length, strlen(r->todo + skip + length) + 1);
 	if (S_ISLNK(st.st_mode))
-		return follow(r, next) < 0 ? -1 : 1;
+		return path_follow(r, next) < 0 ? -1 : 1;
 	if (strcmp(name, ".") == 0)
 		return 1;
 	if (strcmp(name, "..") == 0)
 		return go_up(r) < 0 ? -1 : 1;
-	return append(r, name) < 0 || go_to(r, steal_fd(&next)) < 0 ? -1 : 1;
+	return path_append(r, name) < 0 || go_to(r, steal_fd(&next)) < 0 ? -1 : 1;
 }
 
 int directory_canonical(const char *path, char canonical[static PATH_MAX])
@@ -111,10 +111,10 @@ int directory_canonical(const char *path, char canonical[static PATH_MAX])
 	if (more > 0)
 		memcpy(r.todo, path, strlen(path) + 1);
 	while (more > 0)
-		more = step(&r);
+		more = path_step(&r);
 	closep(&r.at);
 	if (more == 0 && r.todo[strspn(r.todo, "/")])
-		more = append(&r, r.todo + strspn(r.todo, "/"));
+		more = path_append(&r, r.todo + strspn(r.todo, "/"));
 	memcpy(canonical, r.done, sizeof(r.done));
 	return more;
 }

@@ -21,8 +21,8 @@ static void decide(const struct grant *g, struct decision *d, bool allowed, cons
 }
 
 /* Refuses: what, and where that stands. */
-static void refuse(const struct grant *g, struct decision *d, const char *key, const char *what,
-		   const char *which)
+static void decision_refuse(const struct grant *g, struct decision *d, const char *key,
+			    const char *what, const char *which)
 {
 	decide(g, d, false, key);
 	snprintf(d->why, sizeof(d->why),
@@ -58,7 +58,7 @@ static bool folder_allowed(const struct grant *g, const char *path)
 	return false;
 }
 
-static bool is_file(const struct keyring *k, const struct stat *st)
+static bool keyring_is_file(const struct keyring *k, const struct stat *st)
 {
 	return k->file == st->st_ino && k->device == st->st_dev;
 }
@@ -74,8 +74,8 @@ static bool keyring_allowed(const struct grant *g, int keyring)
 		return false;
 	for (size_t i = 0; words[i]; i++)
 		if (strcmp(words[i], "*") == 0 ||
-		    (i < KEYRINGS_MAX && is_file(&g->keyrings[i], &have) &&
-		     stat(words[i], &want) == 0 && is_file(&g->keyrings[i], &want)))
+		    (i < KEYRINGS_MAX && keyring_is_file(&g->keyrings[i], &have) &&
+		     stat(words[i], &want) == 0 && keyring_is_file(&g->keyrings[i], &want)))
 			return true;
 	return false;
 }
@@ -117,24 +117,24 @@ void policy_decide(const struct grant *g, const struct question *q, struct decis
 	decide(g, d, true, "operations");
 	if (!operation ||
 	    (operation->operation && !has_word(g->rule->operations, operation->operation)))
-		refuse(g, d, "operations", "operation",
-		       operation ? operation->operation : q->request);
+		decision_refuse(g, d, "operations", "operation",
+				operation ? operation->operation : q->request);
 	else if (q->replaces && !has_word(g->rule->operations, "delete"))
-		refuse(g, d, "operations", "operation", "delete");
+		decision_refuse(g, d, "operations", "operation", "delete");
 	else if (q->folder && !folder_allowed(g, q->folder))
-		refuse(g, d, "folders", "a rootfs in", q->folder);
+		decision_refuse(g, d, "folders", "a rootfs in", q->folder);
 	else if (q->suite && !has_word(g->rule->releases, q->suite))
-		refuse(g, d, "releases", "release", q->suite);
+		decision_refuse(g, d, "releases", "release", q->suite);
 	else if (q->keyring >= 0 && !keyring_allowed(g, q->keyring))
-		refuse(g, d, "keyrings", "this keyring", "");
+		decision_refuse(g, d, "keyrings", "this keyring", "");
 	else if (q->package && package_denied(g, q->package))
-		refuse(g, d, "deny-packages", "package", q->package);
+		decision_refuse(g, d, "deny-packages", "package", q->package);
 	else if (q->older && !g->rule->older_releases)
-		refuse(g, d, "older-releases", "option", "--allow-older-release");
+		decision_refuse(g, d, "older-releases", "option", "--allow-older-release");
 	else if (q->engine && !has_word(g->rule->engines, q->engine))
-		refuse(g, d, "engines", "engine", q->engine);
+		decision_refuse(g, d, "engines", "engine", q->engine);
 	else if (q->mode && !mode_allowed(g, q->mode))
-		refuse(g, d, "tree-modes", "a rootfs of mode", mode_text(q->mode, mode));
+		decision_refuse(g, d, "tree-modes", "a rootfs of mode", mode_text(q->mode, mode));
 }
 
 /* A prefix up to a whole component of the path. */
@@ -151,7 +151,7 @@ void policy_decide_mirror(const struct grant *g, const char *url, struct decisio
 			return;
 	}
 	if (g->rule)
-		refuse(g, d, "mirrors", "mirror", url);
+		decision_refuse(g, d, "mirrors", "mirror", url);
 	else
 		d->allowed = false;
 }
@@ -165,5 +165,5 @@ void policy_decide_limit(const struct grant *g, const char *key, uint64_t limit,
 	snprintf(number, sizeof(number), "%ju, where at most %ju", (uintmax_t)value,
 		 (uintmax_t)limit);
 	if (limit != POLICY_NONE && value > limit)
-		refuse(g, d, key, "a value of", number);
+		decision_refuse(g, d, key, "a value of", number);
 }

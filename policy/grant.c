@@ -47,7 +47,8 @@ static int in_group(const struct caller *c, const char *word, struct error **err
 }
 
 /* Likewise. */
-static int names(const struct policy_rule *rule, const struct caller *c, struct error **err)
+static int grant_names_caller(const struct policy_rule *rule, const struct caller *c,
+			      struct error **err)
 {
 	char number[16];
 	int found;
@@ -82,7 +83,7 @@ int grant_make(struct grant *g, const struct policy *policy, const struct caller
 
 	*g = (struct grant){ .policy = policy, .caller = *caller };
 	for (size_t i = 0; i < policy->rule_count && named == 0; i++) {
-		named = names(&policy->rules[i], caller, err);
+		named = grant_names_caller(&policy->rules[i], caller, err);
 		if (named > 0)
 			g->rule = &policy->rules[i];
 	}

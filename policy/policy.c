@@ -5,10 +5,10 @@
 #include <sys/param.h>
 #include <sys/stat.h>
 
+#include "lib/ini_text.h"
 #include "lib/names.h"
 #include "lib/read_all.h"
 #include "policy/canonical.h"
-#include "lib/ini_text.h"
 #include "policy/operations.h"
 #include "policy/subids.h"
 
@@ -107,14 +107,14 @@ const struct policy_key policy_keys[] = {
 
 const size_t policy_key_count = sizeof(policy_keys) / sizeof(*policy_keys);
 
-struct parser {
+struct policy_parser {
 	struct policy *policy;
 	struct ini_text ini;
 	uint32_t given_in_file, given_in_rule; /* a bit for each key */
 };
 
 /* Puts the canonical path of each word in its place. */
-static int resolve_words(struct parser *p, char **words)
+static int resolve_words(struct policy_parser *p, char **words)
 {
 	char path[PATH_MAX];
 
@@ -129,7 +129,7 @@ static int resolve_words(struct parser *p, char **words)
 	return 1;
 }
 
-static int take_words(struct parser *p, const struct policy_key *key, char ***words,
+static int take_words(struct policy_parser *p, const struct policy_key *key, char ***words,
 		      const char *value)
 {
 	char **taken = ini_words(&p->ini, value, key->what, key->valid);
@@ -142,7 +142,8 @@ static int take_words(struct parser *p, const struct policy_key *key, char ***wo
 }
 
 /* A number, or with SUFFIXES a size such as 512M or 2G; "none" is POLICY_NONE. */
-static int take_number(struct parser *p, const char *value, bool suffixes, uint64_t *number)
+static int policy_take_number(struct policy_parser *p, const char *value, bool suffixes,
+			      uint64_t *number)
 {
 	static const char letters[] = "KMGT";
 	char *end = NULL;
@@ -164,7 +165,7 @@ static int take_number(struct parser *p, const char *value, bool suffixes, uint6
 	return 1;
 }
 
-static int take_switch(struct parser *p, const char *value, bool *on)
+static int take_switch(struct policy_parser *p, const char *value, bool *on)
 {
 	*on = strcmp(value, "yes") == 0;
 	return *on || strcmp(value, "no") == 0
@@ -172,7 +173,7 @@ static int take_switch(struct parser *p, const char *value, bool *on)
 		       : ini_complain(&p->ini, "\"%s\": say yes or no", value);
 }
 
-static int take_file(struct parser *p, const char *value, char **file)
+static int take_file(struct policy_parser *p, const char *value, char **file)
 {
 	char *copy;
 
@@ -186,7 +187,7 @@ static int take_file(struct parser *p, const char *value, char **file)
 	return 1;
 }
 
-static int take_id(struct parser *p, const char *value, uint32_t *id)
+static int take_id(struct policy_parser *p, const char *value, uint32_t *id)
 {
 	char *end;
 	unsigned long long n = strtoull(value, &end, 10);
@@ -201,7 +202,7 @@ static int take_id(struct parser *p, const char *value, uint32_t *id)
 	return 1;
 }
 
-static int take_uids(struct parser *p, const char *value)
+static int take_uids(struct policy_parser *p, const char *value)
 {
 	unsigned from, to;
 	char more;
@@ -219,7 +220,8 @@ static int take_uids(struct parser *p, const char *value)
 	return 1;
 }
 
-static int take_value(struct parser *p, const struct policy_key *key, void *base, const char *value)
+static int policy_take_value(struct policy_parser *p, const struct policy_key *key, void *base,
+			     const char *value)
 {
 	void *field = (char *)base + key->offset;
 
@@ -229,7 +231,7 @@ static int take_value(struct parser *p, const struct policy_key *key, void *base
 		return take_words(p, key, field, value);
 	case POLICY_LIMIT:
 	case POLICY_SIZE:
-		return take_number(p, value, key->kind == POLICY_SIZE, field);
+		return policy_take_number(p, value, key->kind == POLICY_SIZE, field);
 	case POLICY_SWITCH:
 		return take_switch(p, value, field);
 	case POLICY_FILE:
@@ -242,17 +244,17 @@ static int take_value(struct parser *p, const struct policy_key *key, void *base
 	return ini_complain(&p->ini, "a key of no kind");
 }
 
-static int take_presets(struct parser *p, bool of_rule, void *base)
+static int take_presets(struct policy_parser *p, bool of_rule, void *base)
 {
 	for (size_t i = 0; i < policy_key_count; i++)
 		if ((strcmp(policy_keys[i].section, "allow") == 0) == of_rule &&
-		    !take_value(p, &policy_keys[i], base, policy_keys[i].preset))
+		    !policy_take_value(p, &policy_keys[i], base, policy_keys[i].preset))
 			return 0;
 	return 1;
 }
 
-static int take_key(struct parser *p, const char *section, void *base, uint32_t *given,
-		    const char *name, const char *value)
+static int policy_take_key(struct policy_parser *p, const char *section, void *base,
+			   uint32_t *given, const char *name, const char *value)
 {
 	for (size_t i = 0; i < policy_key_count; i++) {
 		if (strcmp(policy_keys[i].section, section) != 0 ||
@@ -265,13 +267,13 @@ static int take_key(struct parser *p, const char *section, void *base, uint32_t 
 					    "line",
 					    name);
 		*given |= UINT32_C(1) << i;
-		return take_value(p, &policy_keys[i], base, value);
+		return policy_take_value(p, &policy_keys[i], base, value);
 	}
 	return ini_complain(&p->ini, "unknown key \"%s\" in [%s]; see policy.conf.example", name,
 			    section);
 }
 
-static int take_range(struct parser *p, const char *user, const char *value)
+static int take_range(struct policy_parser *p, const char *user, const char *value)
 {
 	struct policy *policy = p->policy;
 	struct policy_range *range;
@@ -289,7 +291,7 @@ static int take_range(struct parser *p, const char *user, const char *value)
 	return take_id(p, value, &range->first);
 }
 
-static struct policy_rule *rule_of(struct parser *p, const char *name)
+static struct policy_rule *policy_rule_of(struct policy_parser *p, const char *name)
 {
 	struct policy *policy = p->policy;
 	struct policy_rule *rule;
@@ -318,21 +320,21 @@ static struct policy_rule *rule_of(struct parser *p, const char *name)
 	return take_presets(p, true, rule) ? rule : NULL;
 }
 
-static int parse_key(void *context, const char *section, const char *name, const char *value)
+static int policy_parse_key(void *context, const char *section, const char *name, const char *value)
 {
-	struct parser *p = context;
+	struct policy_parser *p = context;
 	struct policy_rule *rule;
 
 	if (strncmp(section, "allow ", 6) == 0) {
-		rule = rule_of(p, section + 6);
-		return rule ? take_key(p, "allow", rule, &p->given_in_rule, name, value) : 0;
+		rule = policy_rule_of(p, section + 6);
+		return rule ? policy_take_key(p, "allow", rule, &p->given_in_rule, name, value) : 0;
 	}
 	if (strcmp(section, "ids") == 0 && strncmp(name, "user ", 5) == 0)
 		return take_range(p, name + 5, value);
 	if (strcmp(section, "ids") == 0 || strcmp(section, "audit") == 0) {
 		if (strcmp(section, "ids") == 0 && !p->policy->ids_line)
 			p->policy->ids_line = p->ini.line;
-		return take_key(p, section, p->policy, &p->given_in_file, name, value);
+		return policy_take_key(p, section, p->policy, &p->given_in_file, name, value);
 	}
 	return ini_complain(&p->ini,
 			    "unknown section [%s]: there are [allow NAME], [ids] and [audit]",
@@ -405,8 +407,9 @@ static int check_required(const struct policy *p, struct error **err)
 int policy_parse(const char *path, const char *text, struct policy **out, struct error **err)
 {
 	struct policy *policy = *out = calloc(1, sizeof(*policy));
-	struct parser p = { .policy = policy,
-			    .ini = { .path = path, .text = text, .handler = parse_key } };
+	struct policy_parser p = {
+		.policy = policy, .ini = { .path = path, .text = text, .handler = policy_parse_key }
+	};
 
 	if (!policy)
 		return error_no_memory(err);

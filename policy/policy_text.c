@@ -4,7 +4,7 @@
 
 #include "lib/ini_text.h"
 
-static char *join(char *const *words)
+static char *policy_text_join(char *const *words)
 {
 	char *text = NULL;
 	size_t size;
@@ -42,7 +42,7 @@ char *policy_rule_value(const struct policy_rule *rule, const struct policy_key 
 	if (strcmp(key->section, "allow") != 0)
 		return NULL;
 	if (key->kind == POLICY_WORDS || key->kind == POLICY_PATHS)
-		return join(*(char *const *const *)field);
+		return policy_text_join(*(char *const *const *)field);
 	if (key->kind == POLICY_SWITCH)
 		return strdup(*(const bool *)field ? "yes" : "no");
 	return number_text(*(const uint64_t *)field, key->kind == POLICY_SIZE);

@@ -40,7 +40,7 @@ const struct call_list *const *privileges_lists(const struct privileges *p)
 	return lists[p - privilege_sets];
 }
 
-static bool has(const char *const *calls, const char *name)
+static bool privilege_has(const char *const *calls, const char *name)
 {
 	for (; *calls; calls++)
 		if (strcmp(*calls, name) == 0)
@@ -51,7 +51,7 @@ static bool has(const char *const *calls, const char *name)
 bool privileges_list(const struct privileges *p, const char *name)
 {
 	for (const struct call_list *const *list = privileges_lists(p); *list; list++)
-		if (has((*list)->calls, name))
+		if (privilege_has((*list)->calls, name))
 			return true;
 	return false;
 }
@@ -79,5 +79,5 @@ bool privileges_sync_call(const char *name)
 	static const char *const calls[] = { "fsync",		"fdatasync", "sync", "msync",
 					     "sync_file_range", "syncfs",    NULL };
 
-	return has(calls, name);
+	return privilege_has(calls, name);
 }

@@ -16,8 +16,8 @@ struct given {
 };
 
 /* END becomes the first id behind every range in the file, whosever it is. */
-static void read_file(const char *file, const char *name, uid_t uid, struct given *given,
-		      uint64_t *end)
+static void subids_read_file(const char *file, const char *name, uid_t uid, struct given *given,
+			     uint64_t *end)
 {
 	_cleanup_fclose_ FILE *f = fopen(file, "re");
 	_cleanup_(subids_line_clear) struct subids_line l = { 0 };
@@ -42,8 +42,8 @@ static void read_file(const char *file, const char *name, uid_t uid, struct give
 		given->unread = errno;
 }
 
-static void explain(const char *file, const char *name, const struct given *given,
-		    struct subids *subids)
+static void subids_explain(const char *file, const char *name, const struct given *given,
+			   struct subids *subids)
 {
 	char *why = subids->why;
 
@@ -66,8 +66,8 @@ bool subids_find_in(const char *users, const char *groups, const char *name, uid
 	uint64_t end = FREE_FIRST;
 
 	*subids = (struct subids){ 0 };
-	read_file(users, name, uid, &given[0], &end);
-	read_file(groups, name, uid, &given[1], &end);
+	subids_read_file(users, name, uid, &given[0], &end);
+	subids_read_file(groups, name, uid, &given[1], &end);
 	for (int i = 0; i < 2; i++)
 		if (uid == 0 && !given[i].pieces && !given[i].unread)
 			given[i] = (struct given){ 0, SUBIDS_NEEDED, SUBIDS_ROOT_FIRST, 0 };
@@ -75,7 +75,8 @@ bool subids_find_in(const char *users, const char *groups, const char *name, uid
 	subids->first_gid = given[1].first;
 	if (subids->first_uid && subids->first_gid)
 		return true;
-	explain(subids->first_uid ? groups : users, name, &given[!!subids->first_uid], subids);
+	subids_explain(subids->first_uid ? groups : users, name, &given[!!subids->first_uid],
+		       subids);
 	snprintf(subids->fix, sizeof(subids->fix),
 		 "usermod --add-subuids %" PRIu64 "-%" PRIu64 " --add-subgids %" PRIu64 "-%" PRIu64
 		 " %.64s",

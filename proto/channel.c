@@ -8,7 +8,7 @@
 /* One more than allowed, so that a surplus descriptor is seen and refused rather than dropped. */
 #define CONTROL_FDS (PACKET_FDS_MAX + 1)
 
-union control {
+union control_message {
 	struct cmsghdr align;
 	char bytes[CMSG_SPACE(CONTROL_FDS * sizeof(int))];
 };
@@ -16,7 +16,7 @@ union control {
 static int send_packet(int channel, const void *data, size_t size, const int *fds, size_t fd_count,
 		       int flags, struct error **err)
 {
-	union control control = { 0 };
+	union control_message control = { 0 };
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = size };
 	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
 
@@ -98,7 +98,7 @@ static int take_descriptors(struct msghdr *message, int *fds, size_t *count)
 ssize_t packet_receive(int channel, void *data, size_t size, int fds[static PACKET_FDS_MAX],
 		       size_t *fd_count, struct error **err)
 {
-	union control control = { 0 };
+	union control_message control = { 0 };
 	struct iovec iov = { .iov_base = data, .iov_len = size };
 	struct msghdr message = {
 		.msg_iov = &iov,

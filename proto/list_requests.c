@@ -8,7 +8,7 @@
 #include "proto/requests.h"
 #include "rootlet.pb-c.h"
 
-static const struct row {
+static const struct listed_request {
 	const char *name, *word, *fds;
 	unsigned when, seconds, caps;
 } rows[] = {
@@ -76,7 +76,7 @@ static const char *caps_text(unsigned caps)
 }
 
 /* HEAD begins a row, each cell begins with CELL, and END ends a row. */
-static void print_table(const char *head, const char *cell, const char *end)
+static void list_requests_print_table(const char *head, const char *cell, const char *end)
 {
 	for (size_t i = 0; i < ROW_COUNT; i++) {
 		printf("%s%s%s", head, rows[i].name, cell);
@@ -99,12 +99,12 @@ int main(int argc, char **argv)
 	} else if (strcmp(form, "scdoc") == 0) {
 		printf("[[ *Request*\n:[ *Descriptors*\n:[ *When*\n:[ *Limit*\n:[ "
 		       "*Capabilities*\n:[ *Policy*\n");
-		print_table("|[ ", "\n:[ ", "\n");
+		list_requests_print_table("|[ ", "\n:[ ", "\n");
 	} else if (strcmp(form, "markdown") == 0) {
 		printf("| request | descriptors | when | time limit | capabilities | policy word "
 		       "|\n"
 		       "|---|---|---|---|---|---|\n");
-		print_table("| ", " | ", " |\n");
+		list_requests_print_table("| ", " | ", " |\n");
 	} else {
 		fprintf(stderr, "usage: list_requests json|scdoc|markdown\n");
 		return 2;

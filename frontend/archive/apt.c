@@ -54,7 +54,7 @@ static int entries_cross(struct apt_entries *entries, char *uris, const char *su
 	return 0;
 }
 
-enum field {
+enum apt_field {
 	FIELD_TYPES,
 	FIELD_URIS,
 	FIELD_SUITES,
@@ -70,7 +70,7 @@ static const char *const field_names[] = {
 };
 #define FIELD_COUNT (sizeof(field_names) / sizeof(field_names[0]))
 
-static bool list_has(const char *list, const char *word)
+static bool apt_list_has(const char *list, const char *word)
 {
 	size_t length = strlen(word), span;
 
@@ -91,7 +91,7 @@ static int paragraph_end(struct apt_entries *entries, char *fields[static FIELD_
 
 	if (enabled)
 		enabled += strspn(enabled, BLANK);
-	if (fields[FIELD_TYPES] && list_has(fields[FIELD_TYPES], "deb") && fields[FIELD_URIS] &&
+	if (fields[FIELD_TYPES] && apt_list_has(fields[FIELD_TYPES], "deb") && fields[FIELD_URIS] &&
 	    fields[FIELD_SUITES] && !(enabled && strncasecmp(enabled, "no", 2) == 0))
 		result = entries_cross(entries, fields[FIELD_URIS], fields[FIELD_SUITES],
 				       fields[FIELD_COMPONENTS] ? fields[FIELD_COMPONENTS] : "",

@@ -7,13 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "frontend/archive/archive_reader.h"
 #include "frontend/archive/decompress.h"
-
-static void archive_closep(struct archive **ar)
-{
-	if (*ar)
-		archive_read_free(*ar);
-}
 
 /* The inner archive, data.tar, reads what the outer one, ar, gives. */
 struct member {
@@ -21,7 +16,7 @@ struct member {
 	char buffer[65536];
 };
 
-static ssize_t read_member(struct archive *inner, void *context, const void **data)
+static ssize_t deb_files_read_member(struct archive *inner, void *context, const void **data)
 {
 	struct member *m = context;
 	la_ssize_t size = archive_read_data(m->outer, m->buffer, sizeof(m->buffer));
@@ -81,8 +76,8 @@ static int write_entry(struct archive *data, int folder, const char *path, struc
 	return 0;
 }
 
-static int unpack_data(struct archive *data, int folder, char *(*place)(const char *path),
-		       struct error **err)
+static int deb_files_unpack_data(struct archive *data, int folder, char *(*place)(const char *path),
+				 struct error **err)
 {
 	struct archive_entry *entry;
 	int status;
@@ -121,8 +116,8 @@ static int open_data(struct archive *outer, struct error **err)
 int deb_files_unpack(const char *deb, int folder, char *(*place)(const char *path),
 		     struct error **err)
 {
-	_cleanup_(archive_closep) struct archive *outer = archive_read_new();
-	_cleanup_(archive_closep) struct archive *data = archive_read_new();
+	_cleanup_archive_ struct archive *outer = archive_read_new();
+	_cleanup_archive_ struct archive *data = archive_read_new();
 	_cleanup_free_ struct member *member = calloc(1, sizeof(*member));
 
 	if (!outer || !data || !member)
@@ -138,10 +133,10 @@ int deb_files_unpack(const char *deb, int folder, char *(*place)(const char *pat
 				 archive_error_string(outer));
 	if (open_data(outer, err) < 0)
 		return error_wrap(err, "cannot unpack %s", deb);
-	if (archive_read_open(data, member, NULL, read_member, NULL) != ARCHIVE_OK)
+	if (archive_read_open(data, member, NULL, deb_files_read_member, NULL) != ARCHIVE_OK)
 		return error_set(err, ERR_INPUT, "cannot unpack %s: %s", deb,
 				 archive_error_string(data));
-	if (unpack_data(data, folder, place, err) < 0)
+	if (deb_files_unpack_data(data, folder, place, err) < 0)
 		return error_wrap(err, "cannot unpack %s", deb);
 	return 0;
 }

@@ -8,14 +8,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "frontend/archive/archive_reader.h"
 #include "frontend/archive/fetch_message.h"
 #include "frontend/archive/fetch_process.h"
 #include "lib/write_all.h"
-
-static void archive_closep(struct archive **a)
-{
-	archive_read_free(*a);
-}
 
 bool decompress_support(struct archive *a)
 {
@@ -58,7 +54,7 @@ static int open_raw(struct archive *a, int fd, struct error **err)
 
 static char *decompress_here(int fd, size_t most, size_t *size, struct error **err)
 {
-	_cleanup_(archive_closep) struct archive *a = archive_read_new();
+	_cleanup_archive_ struct archive *a = archive_read_new();
 	_cleanup_free_ char *data = NULL;
 	size_t room = 0, used = 0;
 	int more = open_raw(a, fd, err);
@@ -103,7 +99,7 @@ static char *decompress_here(int fd, size_t most, size_t *size, struct error **e
 
 /* --- in a process that has nothing --- */
 
-struct work {
+struct decompress_work {
 	size_t most;
 };
 
@@ -117,9 +113,9 @@ static int write_sealed(const char *data, size_t size, struct error **err)
 }
 
 /* The file comes with the one request; its offset is shared with whoever opened it. */
-static int run(int channel, void *context)
+static int decompress_serve(int channel, void *context)
 {
-	const struct work *work = context;
+	const struct decompress_work *work = context;
 	struct fetch_message request, result = { .kind = FETCH_RESULT };
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_close_ int from = -1, to = -1;
@@ -136,7 +132,7 @@ static int run(int channel, void *context)
 }
 
 /* What the process has sent, at most MOST bytes. */
-static char *take(int fd, size_t most, size_t *size, struct error **err)
+static char *decompress_receive(int fd, size_t most, size_t *size, struct error **err)
 {
 	_cleanup_free_ char *data = NULL;
 	struct stat st;
@@ -159,7 +155,7 @@ static char *take(int fd, size_t most, size_t *size, struct error **err)
 	return STEAL_PTR(data);
 }
 
-static int ask(int channel, int fd, int *out, struct error **err)
+static int decompress_in_child(int channel, int fd, int *out, struct error **err)
 {
 	const struct fetch_message request = { .kind = FETCH_DECOMPRESS };
 	struct fetch_message result = { .kind = 0 };
@@ -178,16 +174,16 @@ static int ask(int channel, int fd, int *out, struct error **err)
 char *decompress(int fd, size_t most, size_t *size, struct error **err)
 {
 	static const struct fetch_sandbox nothing = { .writable_count = 0 };
-	struct work work = { most };
-	const struct fetch_task task = { .run = run, .context = &work };
+	struct decompress_work work = { most };
+	const struct fetch_task task = { .run = decompress_serve, .context = &work };
 	struct fetch_process process;
 	_cleanup_close_ int out = -1;
 	char *data = NULL;
 
 	if (fetch_process_start(&task, &nothing, &process, err) < 0)
 		return NULL;
-	if (ask(process.channel, fd, &out, err) == 0)
-		data = take(out, most, size, err);
+	if (decompress_in_child(process.channel, fd, &out, err) == 0)
+		data = decompress_receive(out, most, size, err);
 	fetch_process_stop(&process);
 	return data;
 }

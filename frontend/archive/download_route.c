@@ -57,7 +57,8 @@ static char *compose_entry(const struct url_place *place, const struct fetch_mes
 	return fclose(out) == 0 ? entry : (free(entry), NULL);
 }
 
-static const char *remember(struct download_routes *r, const struct url_place *place, char *entry)
+static const char *route_remember(struct download_routes *r, const struct url_place *place,
+				  char *entry)
 {
 	struct host *host = &r->hosts[r->count < HOSTS_MAX ? r->count++ : HOSTS_MAX - 1];
 
@@ -92,14 +93,14 @@ static int find_entry(struct download_routes *r, const struct url_place *place, 
 	made = compose_entry(place, &answer);
 	if (!made)
 		return error_no_memory(err);
-	*entry = remember(r, place, made);
+	*entry = route_remember(r, place, made);
 	return 0;
 }
 
 /* libcurl does not look up what is an address. */
-static int add_place(struct download_routes *r, const struct url_place *place, const char *kind,
-		     struct curl_slist **resolve, char why[static CURL_ERROR_SIZE],
-		     struct error **err)
+static int route_add_place(struct download_routes *r, const struct url_place *place,
+			   const char *kind, struct curl_slist **resolve,
+			   char why[static CURL_ERROR_SIZE], struct error **err)
 {
 	const char *entry;
 	struct curl_slist *longer;
@@ -139,9 +140,9 @@ int download_route_set(struct download_routes *r, CURL *easy, const char *url,
 		return -1;
 	proxy = route.proxy;
 	if (proxy)
-		found = add_place(r, &route.proxy_place, "proxy", resolve, why, err);
+		found = route_add_place(r, &route.proxy_place, "proxy", resolve, why, err);
 	if (found == 0 && route.names_target)
-		found = add_place(r, &route.target, "host", resolve, why, err);
+		found = route_add_place(r, &route.target, "host", resolve, why, err);
 	if (found != 0)
 		return found;
 	/* What was decided here is not decided again. */

@@ -18,10 +18,10 @@
 #define WORTHWHILE (1024 * 1024)
 
 /* "cannot download WHAT from URL: WHY". The URL is shown without a user's name and password. */
-static int fail(const struct transfer *t, enum error_code code, struct error **err,
-		const char *format, ...) PRINTF_LIKE(4, 5);
-static int fail(const struct transfer *t, enum error_code code, struct error **err,
-		const char *format, ...)
+static int transfer_fail(const struct transfer *t, enum error_code code, struct error **err,
+			 const char *format, ...) PRINTF_LIKE(4, 5);
+static int transfer_fail(const struct transfer *t, enum error_code code, struct error **err,
+			 const char *format, ...)
 {
 	const char *url = t->job->urls[t->job->url];
 	const char *host = strstr(url, "://") ? strstr(url, "://") + 3 : url;
@@ -173,18 +173,20 @@ static int differs(struct transfer *t, struct error **err)
 		return 0;
 	}
 	if (oversize)
-		return fail(t, ERR_TRUST, err,
-			    "it is longer than the %ju bytes that are allowed; try again "
-			    "later, or name another mirror with --mirror URL",
-			    (uintmax_t)t->job->size);
+		return transfer_fail(t, ERR_TRUST, err,
+				     "it is longer than the %ju bytes that are allowed; try again "
+				     "later, or name another mirror with --mirror URL",
+				     (uintmax_t)t->job->size);
 	if (size != t->job->size)
-		return fail(t, ERR_TRUST, err,
-			    "its size is %ju bytes where the signed index says %ju; try again "
-			    "later, or name another mirror with --mirror URL",
-			    (uintmax_t)size, (uintmax_t)t->job->size);
-	return fail(t, ERR_TRUST, err,
-		    "its SHA-256 differs from the signed index; try again later, or name another "
-		    "mirror with --mirror URL");
+		return transfer_fail(
+			t, ERR_TRUST, err,
+			"its size is %ju bytes where the signed index says %ju; try again "
+			"later, or name another mirror with --mirror URL",
+			(uintmax_t)size, (uintmax_t)t->job->size);
+	return transfer_fail(
+		t, ERR_TRUST, err,
+		"its SHA-256 differs from the signed index; try again later, or name another "
+		"mirror with --mirror URL");
 }
 
 int transfer_complete(struct download_batch *b, struct transfer *t, struct error **err)
@@ -251,19 +253,22 @@ static const char *status_text(long status)
 	return "";
 }
 
-static int give_up(const struct transfer *t, CURLcode code, long status, struct error **err)
+static int transfer_give_up(const struct transfer *t, CURLcode code, long status,
+			    struct error **err)
 {
 	if (code == CURLE_HTTP_RETURNED_ERROR)
-		return fail(t, ERR_NETWORK, err,
-			    "the mirror answers %ld%s; name another one with --mirror URL", status,
-			    status_text(status));
+		return transfer_fail(t, ERR_NETWORK, err,
+				     "the mirror answers %ld%s; name another one with --mirror URL",
+				     status, status_text(status));
 	if (code == CURLE_FILE_COULDNT_READ_FILE)
-		return fail(t, ERR_NETWORK, err,
-			    "it cannot be read there; give --mirror the folder that has dists and "
-			    "pool in it");
-	return fail(t, ERR_NETWORK, err,
-		    "%s; check the network and the proxy, or name another mirror with --mirror URL",
-		    t->message[0] ? t->message : curl_easy_strerror(code));
+		return transfer_fail(
+			t, ERR_NETWORK, err,
+			"it cannot be read there; give --mirror the folder that has dists and "
+			"pool in it");
+	return transfer_fail(
+		t, ERR_NETWORK, err,
+		"%s; check the network and the proxy, or name another mirror with --mirror URL",
+		t->message[0] ? t->message : curl_easy_strerror(code));
 }
 
 /* No file at this URL: the next one, if there is one. */
@@ -278,7 +283,7 @@ static int absent(struct download_batch *b, struct transfer *t, CURLcode code, s
 		return 0;
 	}
 	if (!job->optional)
-		return give_up(t, code, 404, err);
+		return transfer_give_up(t, code, 404, err);
 	job->missing = true;
 	transfer_finish(b, t);
 	return 0;
@@ -324,7 +329,7 @@ static int broken(struct download_batch *b, struct transfer *t, CURLcode code, s
 	if (t->at < t->began + WORTHWHILE)
 		t->attempts++;
 	if (!passes(code, status) || t->attempts >= ATTEMPTS)
-		return give_up(t, code, status, err);
+		return transfer_give_up(t, code, status, err);
 	back_off(t);
 	transfer_forget_redirects(t);
 	if (!t->job->sha256)
@@ -347,7 +352,7 @@ static bool is_http(const char *url)
 }
 
 /* On to where the answer leads, at once. */
-static int follow(struct transfer *t, struct error **err)
+static int transfer_follow(struct transfer *t, struct error **err)
 {
 	char *to = NULL;
 	long status = 0;
@@ -355,16 +360,18 @@ static int follow(struct transfer *t, struct error **err)
 	curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to);
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (!to)
-		return give_up(t, CURLE_HTTP_RETURNED_ERROR, status, err);
+		return transfer_give_up(t, CURLE_HTTP_RETURNED_ERROR, status, err);
 	if (!is_http(to))
-		return fail(t, ERR_NETWORK, err,
-			    "the mirror redirects to an address that is neither http nor https; "
-			    "name another one with --mirror URL");
+		return transfer_fail(
+			t, ERR_NETWORK, err,
+			"the mirror redirects to an address that is neither http nor https; "
+			"name another one with --mirror URL");
 	if (++t->redirects > REDIRECTS_MAX)
-		return fail(t, ERR_NETWORK, err,
-			    "the mirror redirects more than %d times; name another one with "
-			    "--mirror URL",
-			    REDIRECTS_MAX);
+		return transfer_fail(
+			t, ERR_NETWORK, err,
+			"the mirror redirects more than %d times; name another one with "
+			"--mirror URL",
+			REDIRECTS_MAX);
 	to = strdup(to);
 	if (!to)
 		return error_no_memory(err);
@@ -386,7 +393,7 @@ int transfer_ended(struct download_batch *b, struct transfer *t, CURLcode code, 
 	} else if (t->oversize) {
 		result = differs(t, err);
 	} else if (code == CURLE_OK && redirected(t)) {
-		result = follow(t, err);
+		result = transfer_follow(t, err);
 	} else if (code == CURLE_OK) {
 		result = transfer_complete(b, t, err);
 	} else {

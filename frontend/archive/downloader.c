@@ -11,7 +11,7 @@
 #define TICK_MS 250
 #define HELD_MS 50
 #define HELD_STALL_MS 30000 /* Returns 1 where the cache has it. */
-static int find(struct download_batch *b, struct transfer *t, struct error **err)
+static int downloader_find(struct download_batch *b, struct transfer *t, struct error **err)
 {
 	int found = cache_find(b->folder, t->job->sha256, t->job->size, &t->job->path, err);
 
@@ -42,7 +42,7 @@ static int hold(struct download_batch *b, struct transfer *t, uint64_t bytes, st
 }
 
 /* Looks into the cache, then takes up what an earlier attempt left. */
-static int prepare(struct download_batch *b, struct transfer *t, struct error **err)
+static int downloader_prepare(struct download_batch *b, struct transfer *t, struct error **err)
 {
 	struct download *job = t->job;
 	uint64_t other;
@@ -51,14 +51,14 @@ static int prepare(struct download_batch *b, struct transfer *t, struct error **
 	t->whole = true;
 	if (!job->sha256)
 		return 0;
-	r = find(b, t, err);
+	r = downloader_find(b, t, err);
 	if (r != 0)
 		return r < 0 ? -1 : 0;
 	r = cache_begin(b->folder, job->sha256, &t->draft, &other, err);
 	if (r != 0)
 		return r < 0 ? -1 : hold(b, t, other, err);
 	/* Another may have brought it between these two looks. */
-	r = t->draft.kept ? 0 : find(b, t, err);
+	r = t->draft.kept ? 0 : downloader_find(b, t, err);
 	if (r != 0) {
 		cache_draft_end(&t->draft);
 		return r < 0 ? -1 : 0;
@@ -81,7 +81,8 @@ static int look_again(struct download_batch *b, struct error **err)
 	for (size_t i = 0; i < b->count; i++) {
 		struct transfer *t = &b->list[i];
 
-		if (t->state == STATE_HELD && t->not_before <= now && prepare(b, t, err) < 0)
+		if (t->state == STATE_HELD && t->not_before <= now &&
+		    downloader_prepare(b, t, err) < 0)
 			return -1;
 		held += t->state == STATE_HELD;
 	}
@@ -100,7 +101,7 @@ static int start_ready(struct download_batch *b, struct error **err)
 	return 0;
 }
 
-static void show(const struct download_batch *b, struct progress *progress)
+static void downloader_show(const struct download_batch *b, struct progress *progress)
 {
 	uint64_t files = b->watch ? b->watch->files : 0;
 	uint64_t bytes = b->watch ? b->watch->bytes : 0, total = bytes;
@@ -133,7 +134,7 @@ static int take_ended(struct download_batch *b, struct error **err)
 }
 
 /* Tells whoever watches what is there now. */
-static int tell(struct download_batch *b, struct error **err)
+static int downloader_tell(struct download_batch *b, struct error **err)
 {
 	for (size_t i = 0; b->watch && i < b->count; i++) {
 		struct transfer *t = &b->list[i];
@@ -147,7 +148,7 @@ static int tell(struct download_batch *b, struct error **err)
 	return 0;
 }
 
-static int serve(struct download_batch *b, struct progress *progress, struct error **err)
+static int downloader_serve(struct download_batch *b, struct progress *progress, struct error **err)
 {
 	struct curl_waitfd hangup = { .fd = b->with->hangup, .events = CURL_WAIT_POLLIN };
 	int running, taken, held;
@@ -159,9 +160,9 @@ static int serve(struct download_batch *b, struct progress *progress, struct err
 		if (curl_multi_perform(b->with->multi, &running) != CURLM_OK)
 			return error_set(err, ERR_SYSTEM, "cannot download: libcurl fails");
 		taken = take_ended(b, err);
-		if (taken < 0 || tell(b, err) < 0)
+		if (taken < 0 || downloader_tell(b, err) < 0)
 			return -1;
-		show(b, progress);
+		downloader_show(b, progress);
 		/* Where some have ended others can begin, and of file:// there is nothing to wait
 		 * for. */
 		if (!taken)
@@ -172,7 +173,7 @@ static int serve(struct download_batch *b, struct progress *progress, struct err
 	return 0;
 }
 
-static void batch_clear(struct download_batch *b)
+static void downloader_batch_clear(struct download_batch *b)
 {
 	for (size_t i = 0; b->list && i < b->count; i++) {
 		struct transfer *t = &b->list[i];
@@ -189,7 +190,7 @@ int download_all(struct downloader *downloader, struct download *list, size_t co
 		 const char *folder, const struct download_watch *watch, struct progress *progress,
 		 struct error **err)
 {
-	_cleanup_(batch_clear) struct download_batch b = {
+	_cleanup_(downloader_batch_clear) struct download_batch b = {
 		.with = downloader,
 		.folder = folder,
 		.watch = watch,
@@ -202,13 +203,13 @@ int download_all(struct downloader *downloader, struct download *list, size_t co
 		b.list[b.count] =
 			(struct transfer){ .job = &list[b.count], .draft = CACHE_DRAFT_NONE };
 	for (size_t i = 0; i < count; i++)
-		if (prepare(&b, &b.list[i], err) < 0)
+		if (downloader_prepare(&b, &b.list[i], err) < 0)
 			return -1;
 	/* What has to be fetched is on its way while what is there is told of. */
-	if (start_ready(&b, err) < 0 || tell(&b, err) < 0)
+	if (start_ready(&b, err) < 0 || downloader_tell(&b, err) < 0)
 		return -1;
-	show(&b, progress);
-	return serve(&b, progress, err);
+	downloader_show(&b, progress);
+	return downloader_serve(&b, progress, err);
 }
 
 struct downloader *downloader_new(download_ask *ask, void *context, int hangup, struct error **err)

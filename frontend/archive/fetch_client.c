@@ -80,7 +80,7 @@ static bool was_optional(const struct wanted *wanted, const char *word)
 	return false;
 }
 
-static int take_left_out(struct fetch *f, const struct fetch_message *m, struct error **err)
+static int fetch_take_left_out(struct fetch *f, const struct fetch_message *m, struct error **err)
 {
 	size_t count = 0;
 
@@ -92,7 +92,7 @@ static int take_left_out(struct fetch *f, const struct fetch_message *m, struct 
 									  : 0;
 }
 
-static int take_package(struct fetch *f, const struct fetch_message *m, struct error **err)
+static int fetch_take_package(struct fetch *f, const struct fetch_message *m, struct error **err)
 {
 	if (!f->wanted || !valid_package_name(m->package.name) ||
 	    !valid_package_version(m->package.version) || !valid_archive_word(m->package.arch) ||
@@ -141,7 +141,7 @@ static int answer_resolve(struct fetch *f, const struct fetch_message *m, struct
 	return fetch_message_send(f->process.channel, &answer, -1, err);
 }
 
-static int take_result(struct fetch *f, const struct fetch_message *m, struct error **err)
+static int fetch_take_result(struct fetch *f, const struct fetch_message *m, struct error **err)
 {
 	f->answered = true;
 	if (m->result.code == ERR_NONE)
@@ -153,11 +153,12 @@ static int take_result(struct fetch *f, const struct fetch_message *m, struct er
 
 /* Returns 1 for the result, 0 for anything before it, -1 with ERR set. A descriptor that is taken
  * is set to -1. */
-static int take_message(struct fetch *f, const struct fetch_message *m, int *fd, struct error **err)
+static int fetch_take_message(struct fetch *f, const struct fetch_message *m, int *fd,
+			      struct error **err)
 {
 	switch (m->kind) {
 	case FETCH_RESULT:
-		return take_result(f, m, err);
+		return fetch_take_result(f, m, err);
 	case FETCH_STAGE:
 		progress_stage(f->progress, m->stage.text);
 		return 0;
@@ -178,9 +179,9 @@ static int take_message(struct fetch *f, const struct fetch_message *m, int *fd,
 	case FETCH_INDEX:
 		return take_index(f, m, err);
 	case FETCH_LEFT_OUT:
-		return take_left_out(f, m, err);
+		return fetch_take_left_out(f, m, err);
 	case FETCH_PACKAGE:
-		return take_package(f, m, err);
+		return fetch_take_package(f, m, err);
 	case FETCH_ARRIVED:
 		return take_arrived(f, m, err);
 	default:
@@ -214,7 +215,7 @@ static int wait_for_message(const struct fetch *f, struct error **err)
 }
 
 /* One message. */
-static int serve(struct fetch *f, struct error **err)
+static int fetch_serve(struct fetch *f, struct error **err)
 {
 	_cleanup_close_ int fd = -1;
 	struct fetch_message message;
@@ -229,7 +230,7 @@ static int serve(struct fetch *f, struct error **err)
 		return error_wrap(err, "the fetch process sent nonsense");
 	if (r == 0)
 		return fetch_process_lost(fetch_process_stop(&f->process), err);
-	return take_message(f, &message, &fd, err);
+	return fetch_take_message(f, &message, &fd, err);
 }
 
 /* Sends REQUEST and serves the process up to the result. One that is of no more use is ended. */
@@ -246,7 +247,7 @@ int fetch_ask_with(struct fetch *f, const struct fetch_message *request, int fd,
 		return error_set(err, ERR_SYSTEM, "cannot ask the fetch process");
 	f->answered = false;
 	while (r == 0)
-		r = serve(f, err);
+		r = fetch_serve(f, err);
 	/* What it sends from here on would be taken for the answer to something else. */
 	if (r < 0 && !f->answered)
 		fetch_process_stop(&f->process);

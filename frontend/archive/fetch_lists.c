@@ -5,6 +5,7 @@
 #include <archive_entry.h>
 #include <string.h>
 
+#include "frontend/archive/archive_reader.h"
 #include "frontend/archive/cache.h"
 #include "lib/write_all.h"
 
@@ -118,15 +119,9 @@ static int plan_index(struct fetch_work *w, size_t number, const char *component
 			  download, err);
 }
 
-static void archive_closep(struct archive **archive)
-{
-	if (*archive)
-		archive_read_free(*archive);
-}
-
 /* Copies what ARCHIVE has into FD, at most SIZE bytes. */
-static int unpack_data(struct archive *archive, int fd, const struct index_plan *plan,
-		       struct error **err)
+static int lists_decompress_data(struct archive *archive, int fd, const struct index_plan *plan,
+				 struct error **err)
 {
 	_cleanup_free_ char *block = malloc(BLOCK_SIZE);
 	uint64_t total = 0;
@@ -152,7 +147,7 @@ static int unpack_data(struct archive *archive, int fd, const struct index_plan 
 
 static int unpack(const char *path, int fd, const struct index_plan *plan, struct error **err)
 {
-	_cleanup_(archive_closep) struct archive *archive = archive_read_new();
+	_cleanup_archive_ struct archive *archive = archive_read_new();
 	struct archive_entry *entry;
 	int result;
 
@@ -174,7 +169,7 @@ static int unpack(const char *path, int fd, const struct index_plan *plan, struc
 	if (result != ARCHIVE_OK)
 		return error_set(err, ERR_TRUST, "cannot unpack %s: %s", plan->what,
 				 archive_error_string(archive));
-	return unpack_data(archive, fd, plan, err);
+	return lists_decompress_data(archive, fd, plan, err);
 }
 
 /* From the compressed form at PACKED to the plain one, which has a place of its own in the cache.

@@ -55,8 +55,8 @@ static void clear_packages(struct fetch_work *w)
 }
 
 /* The directories that base-files has are to have its modes, so it comes first. */
-static int take_packages(struct fetch_work *w, struct choices *choices, const char *const *mirrors,
-			 struct error **err)
+static int fetch_packages_take(struct fetch_work *w, struct choices *choices,
+			       const char *const *mirrors, struct error **err)
 {
 	clear_packages(w);
 	w->list = calloc(choices->count + 1, sizeof(*w->list));
@@ -115,7 +115,7 @@ static void forget_wanted(struct fetch_work *w)
 	w->wanted_count = w->optional_count = 0;
 }
 
-static int choose(struct fetch_work *w, enum package_base base, struct error **err)
+static int fetch_packages_choose(struct fetch_work *w, enum package_base base, struct error **err)
 {
 	const struct wanted wanted = {
 		.packages = (const char *const *)w->wanted,
@@ -136,7 +136,7 @@ static int choose(struct fetch_work *w, enum package_base base, struct error **e
 	if (list_indexes(w, all, mirrors, err) < 0 ||
 	    resolve(all, count, w->origin->suite, w->origin->arch, base, &wanted, &choices, err) <
 		    0 ||
-	    take_packages(w, &choices, mirrors, err) < 0)
+	    fetch_packages_take(w, &choices, mirrors, err) < 0)
 		return -1;
 	return tell_choices(w, &choices, err);
 }
@@ -147,7 +147,7 @@ int work_choose(struct fetch_work *w, enum package_base base, struct error **err
 
 	if (r == 0) {
 		progress_stage(w->progress, "Choosing packages");
-		r = choose(w, base, err);
+		r = fetch_packages_choose(w, base, err);
 	}
 	forget_wanted(w);
 	return r;

@@ -39,8 +39,9 @@ static int leave_parent(pid_t parent, int channel, struct error **err)
 }
 
 /* The first message says whether it could be confined. */
-static _Noreturn void run(const struct fetch_task *task, const struct fetch_sandbox *sandbox,
-			  pid_t parent, int channel)
+static _Noreturn void fetch_process_run(const struct fetch_task *task,
+					const struct fetch_sandbox *sandbox, pid_t parent,
+					int channel)
 {
 	struct fetch_message ready = { .kind = FETCH_RESULT };
 	struct error *err = NULL;
@@ -82,7 +83,7 @@ int fetch_process_start(const struct fetch_task *task, const struct fetch_sandbo
 	sigprocmask(SIG_BLOCK, &all, &before);
 	process->pid = fork();
 	if (process->pid == 0)
-		run(task, sandbox, us, ends[1]);
+		fetch_process_run(task, sandbox, us, ends[1]);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(ends[1]);
 	process->channel = ends[0];

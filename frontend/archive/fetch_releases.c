@@ -44,7 +44,7 @@ static int plan_inrelease(const struct fetch_work *w, const char *pocket, struct
 }
 
 /* Of what was downloaded, for both processes. */
-static int seal(const struct download *d, struct error **err)
+static int fetch_releases_seal(const struct download *d, struct error **err)
 {
 	_cleanup_close_ int fd = memfd_create("InRelease", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -61,7 +61,7 @@ static int tell_release(struct fetch_work *w, uint32_t number, const struct down
 	struct fetch_message message = { .kind = FETCH_RELEASE };
 
 	closep(&pocket->inrelease);
-	pocket->inrelease = d->missing ? -1 : seal(d, err);
+	pocket->inrelease = d->missing ? -1 : fetch_releases_seal(d, err);
 	if (!d->missing && pocket->inrelease < 0)
 		return -1;
 	pocket->url = d->url;

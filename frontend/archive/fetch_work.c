@@ -90,7 +90,8 @@ static int add_word(struct fetch_work *w, const struct fetch_message *m, struct 
 }
 
 /* A descriptor that is taken is set to -1. */
-static int serve(struct fetch_work *w, const struct fetch_message *m, int *fd, struct error **err)
+static int fetch_work_serve(struct fetch_work *w, const struct fetch_message *m, int *fd,
+			    struct error **err)
 {
 	switch (m->kind) {
 	case FETCH_RELEASES:
@@ -132,7 +133,7 @@ int fetch_work_run(int channel, void *context)
 				return 1;
 			continue;
 		}
-		r = serve(w, &message, &fd, &err);
+		r = fetch_work_serve(w, &message, &fd, &err);
 		closep(&fd);
 		send_result(w, r, err);
 	}

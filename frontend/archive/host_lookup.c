@@ -40,7 +40,7 @@ static void look_up(const char *host, uint16_t port, struct fetch_message *answe
 		freeaddrinfo(list);
 }
 
-static _Noreturn void run(const char *host, uint16_t port, int to, pid_t parent)
+static _Noreturn void lookup_run(const char *host, uint16_t port, int to, pid_t parent)
 {
 	struct fetch_message answer = { .kind = FETCH_ADDRESSES };
 	sigset_t none;
@@ -92,7 +92,7 @@ int host_lookup(const char *host, uint16_t port, struct fetch_message *answer, s
 	sigprocmask(SIG_BLOCK, &all, &before);
 	pid = fork();
 	if (pid == 0)
-		run(host, port, to, us);
+		lookup_run(host, port, to, us);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot look up a host");

@@ -98,7 +98,7 @@ static int plan_local(struct fetch *f, const char *url, struct error **err)
 	return path ? 0 : error_no_memory(err);
 }
 
-static int plan_mirror(struct fetch *f, const char *mirror, struct error **err)
+static int packages_plan_mirror(struct fetch *f, const char *mirror, struct error **err)
 {
 	return strncmp(mirror, "file://", strlen("file://")) == 0
 		       ? plan_local(f, mirror, err)
@@ -124,17 +124,17 @@ static int plan_sandbox(struct fetch *f, struct error **err)
 	sandbox->writable[sandbox->writable_count++] = f->packages;
 	sandbox->writable[sandbox->writable_count++] = f->kept;
 	sandbox->certificates = true;
-	if (plan_mirror(f, o->mirror, err) < 0)
+	if (packages_plan_mirror(f, o->mirror, err) < 0)
 		return -1;
 	for (size_t i = 0; i < SOURCE_POCKET_MIRRORS && o->security[i]; i++)
 		if (strcmp(o->security[i], o->mirror) != 0 &&
-		    plan_mirror(f, o->security[i], err) < 0)
+		    packages_plan_mirror(f, o->security[i], err) < 0)
 			return -1;
 	return plan_redirects(sandbox, err);
 }
 
 /* KEPT: where what libsolv keeps is; NULL: nowhere. TREE: what is unpacked into; NULL: nothing. */
-static int start(struct fetch *f, const char *kept, const char *tree, struct error **err)
+static int packages_start(struct fetch *f, const char *kept, const char *tree, struct error **err)
 {
 	struct fetch_work work = {
 		.origin = f->origin,
@@ -163,7 +163,7 @@ int packages_offline(struct fetch *f, const char *unpack_into, struct error **er
 		.readable_count = 2,
 		.tree = unpack_into,
 	};
-	if (start(f, NULL, unpack_into, err) < 0)
+	if (packages_start(f, NULL, unpack_into, err) < 0)
 		return -1;
 	for (uint32_t i = 0; i < FETCH_POCKETS; i++) {
 		struct fetch_message request = { .kind = FETCH_ACCEPT, .accept.pocket = i };
@@ -179,7 +179,7 @@ int packages_offline(struct fetch *f, const char *unpack_into, struct error **er
 
 /* What the set says of itself. A distribution that is not in our table is called what its archive
  * calls itself. */
-static int describe(struct fetch *f, struct error **err)
+static int packages_describe(struct fetch *f, struct error **err)
 {
 	const struct origin *o = f->origin;
 	struct package_set *set = f->set;
@@ -221,7 +221,7 @@ static void fetch_progress_stage(struct progress *progress, const char *name,
 	progress_stage(progress, text);
 }
 
-static int open_all(struct fetch *f, const struct source *source, struct error **err)
+static int packages_open_stores(struct fetch *f, const struct source *source, struct error **err)
 {
 	if (source_plan(source, APT_FOLDER, &f->origin, err) < 0 ||
 	    permission_mirrors(f->origin, err) < 0 ||
@@ -235,10 +235,10 @@ static int open_all(struct fetch *f, const struct source *source, struct error *
 	if (!f->kept || look_at_memory(f, err) < 0)
 		return -1;
 	fetch_progress_stage(f->progress, "Downloading package lists", source);
-	if (plan_sandbox(f, err) < 0 || start(f, f->kept, NULL, err) < 0 ||
+	if (plan_sandbox(f, err) < 0 || packages_start(f, f->kept, NULL, err) < 0 ||
 	    fetch_verified_releases(f, err) < 0)
 		return -1;
-	return describe(f, err);
+	return packages_describe(f, err);
 }
 
 int packages_open(const struct source *source, struct helper *helper, struct progress *progress,
@@ -256,7 +256,7 @@ int packages_open(const struct source *source, struct helper *helper, struct pro
 	f->set = calloc(1, sizeof(*f->set));
 	if (!f->set)
 		return error_no_memory(err);
-	if (open_all(f, source, err) < 0)
+	if (packages_open_stores(f, source, err) < 0)
 		return -1;
 	*out = STEAL_PTR(f);
 	return 0;

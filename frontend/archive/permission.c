@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "policy/directory.h"
 #include "policy/policy_text.h"
+#include "policy/reopen.h"
 
 int permission_load(struct policy **policy, struct grant *g, struct error **err)
 {

@@ -126,7 +126,7 @@ static int each_paragraph(const char *path,
 
 /* What libsolv leaves out of an index: names of required and essential packages, a line each, and
  * sizes. */
-struct survey {
+struct resolve_survey {
 	FILE *base;
 	Repo *repo;
 	Repodata *sizes;
@@ -146,7 +146,7 @@ static bool is_of(const struct paragraph *paragraph, Solvable *s)
 
 static void survey_paragraph(const struct paragraph *paragraph, void *context)
 {
-	struct survey *s = context;
+	struct resolve_survey *s = context;
 	Pool *pool = s->repo->pool;
 
 	if (!paragraph->name[0])
@@ -159,10 +159,10 @@ static void survey_paragraph(const struct paragraph *paragraph, void *context)
 		repodata_set_num(s->sizes, s->next++, SOLVABLE_DOWNLOADSIZE, paragraph->size);
 }
 
-static int survey(const char *path, Repo *repo, struct loaded *l, struct error **err)
+static int resolve_survey(const char *path, Repo *repo, struct loaded *l, struct error **err)
 {
 	size_t size;
-	struct survey s = {
+	struct resolve_survey s = {
 		.base = open_memstream(&l->base, &size),
 		.repo = repo,
 		.sizes = repo_add_repodata(repo, 0),
@@ -190,7 +190,7 @@ static int load_text(struct resolution *r, const struct resolve_index *index, Re
 		return error_set(err, ERR_TRUST,
 				 "cannot read the package index %s of %s: it is malformed",
 				 index->packages, r->suite);
-	if (survey(index->packages, repo, l, err) < 0)
+	if (resolve_survey(index->packages, repo, l, err) < 0)
 		return -1;
 	if (l->sound && index->kept)
 		resolve_cache_save(index->kept, index->sha256, repo, l->base);
@@ -198,8 +198,8 @@ static int load_text(struct resolution *r, const struct resolve_index *index, Re
 }
 
 /* libsolv keeps the number of an index as the repository's, beginning with 1 for the first. */
-static int load(struct resolution *r, const struct resolve_index *indexes, size_t count,
-		struct error **err)
+static int resolve_load(struct resolution *r, const struct resolve_index *indexes, size_t count,
+			struct error **err)
 {
 	r->loaded = calloc(count + 1, sizeof(*r->loaded));
 	if (!r->loaded)
@@ -401,7 +401,8 @@ static bool plain_filename(const char *name)
 	return true;
 }
 
-static int choose(const struct resolution *r, Id id, struct choice *choice, struct error **err)
+static int resolve_choose(const struct resolution *r, Id id, struct choice *choice,
+			  struct error **err)
 {
 	Solvable *s = pool_id2solvable(r->pool, id);
 	const char *name = pool_id2str(r->pool, s->name);
@@ -436,7 +437,7 @@ static int choose(const struct resolution *r, Id id, struct choice *choice, stru
 	return 0;
 }
 
-static int by_name(const void *a, const void *b)
+static int resolve_by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct choice *)a)->name, ((const struct choice *)b)->name);
 }
@@ -451,7 +452,8 @@ static int collect(const struct resolution *r, struct choices *out, struct error
 	out->list = calloc((size_t)decisions.count + 1, sizeof(*out->list));
 	for (int i = 0; out->list && result == 0 && i < decisions.count; i++)
 		if (decisions.elements[i] > SYSTEMSOLVABLE)
-			result = choose(r, decisions.elements[i], &out->list[out->count++], err);
+			result = resolve_choose(r, decisions.elements[i], &out->list[out->count++],
+						err);
 	queue_free(&decisions);
 	if (!out->list)
 		return error_errno(err, ERR_SYSTEM, "cannot choose packages of %s", r->suite);
@@ -461,7 +463,7 @@ static int collect(const struct resolution *r, struct choices *out, struct error
 				   "some of the profile or of --include",
 				   out->count, PACKAGES_MAX);
 	if (result == 0)
-		qsort(out->list, out->count, sizeof(*out->list), by_name);
+		qsort(out->list, out->count, sizeof(*out->list), resolve_by_name);
 	return result;
 }
 
@@ -476,7 +478,8 @@ static void take_size(const struct paragraph *paragraph, void *context)
 	const struct sizing *sizing = context;
 	struct choice key = { .name = (char *)(uintptr_t)paragraph->name }, *choice;
 
-	choice = bsearch(&key, sizing->choices->list, sizing->choices->count, sizeof(key), by_name);
+	choice = bsearch(&key, sizing->choices->list, sizing->choices->count, sizeof(key),
+			 resolve_by_name);
 	if (choice && choice->index == sizing->index && paragraph->hashed &&
 	    memcmp(choice->sha256, paragraph->sha256, SHA256_LEN) == 0)
 		choice->size = paragraph->size;
@@ -500,7 +503,7 @@ static int take_sizes(const struct resolution *r, const struct resolve_index *in
 	return 0;
 }
 
-static Id name_of(Pool *pool, Id dependency)
+static Id resolve_name_of(Pool *pool, Id dependency)
 {
 	while (ISRELDEP(dependency))
 		dependency = GETRELDEP(pool, dependency)->name;
@@ -516,7 +519,7 @@ static bool favour_first(struct resolution *r, Id dependency)
 
 	while (ISRELDEP(dependency) && GETRELDEP(pool, dependency)->flags == REL_OR)
 		dependency = GETRELDEP(pool, dependency)->name;
-	name = name_of(pool, dependency);
+	name = resolve_name_of(pool, dependency);
 	if (MAPTST(&r->settled, name) || !provided(pool, dependency))
 		return false;
 	FOR_PROVIDES(p, pp, dependency)
@@ -535,7 +538,7 @@ static bool favour_first(struct resolution *r, Id dependency)
 static bool want_bearer(struct resolution *r, Id dependency)
 {
 	Pool *pool = r->pool;
-	Id name = name_of(pool, dependency), p, pp;
+	Id name = resolve_name_of(pool, dependency), p, pp;
 	bool there = false;
 
 	if (MAPTST(&r->settled, name))
@@ -614,7 +617,7 @@ int resolve(const struct resolve_index *indexes, size_t index_count, const char 
 				 "cannot choose packages: libsolv was built without Debian's; run: "
 				 "apt-get install --reinstall libsolv1 libsolvext1");
 	pool_setarch(r.pool, arch);
-	if (load(&r, indexes, index_count, err) < 0)
+	if (resolve_load(&r, indexes, index_count, err) < 0)
 		return -1;
 	map_init(&r.settled, r.pool->ss.nstrings);
 	map_init(&r.chosen, r.pool->nsolvables);

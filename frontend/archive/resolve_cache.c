@@ -112,7 +112,8 @@ static int keep_key(Repo *repo, Repokey *key, void *context)
 }
 
 /* Under a name of its own first: there is never half of one. */
-static void publish(const char *path, const struct header *h, const char *body, size_t size)
+static void resolve_cache_publish(const char *path, const struct header *h, const char *body,
+				  size_t size)
 {
 	const char *slash = strrchr(path, '/');
 	_cleanup_free_ char *draft = NULL;
@@ -145,7 +146,7 @@ void resolve_cache_save(const char *path, const uint8_t index[static SHA256_LEN]
 	fputs(base, f);
 	good = repo_write_filtered(repo, f, keep_key, NULL, NULL) == 0;
 	if (fclose(f) == 0 && good && hash_body(&h, body, size, h.sum))
-		publish(path, &h, body, size);
+		resolve_cache_publish(path, &h, body, size);
 }
 
 int resolve_cache_verify(int fd, struct error **err)

@@ -227,9 +227,9 @@ static int plan_debian_mirror(struct origin *origin, const char *apt_folder, str
 	return 0;
 }
 
-static int plan_mirror(struct origin *origin, const struct source *source,
-		       const struct distribution *distribution, const char *apt_folder,
-		       struct error **err)
+static int source_plan_mirror(struct origin *origin, const struct source *source,
+			      const struct distribution *distribution, const char *apt_folder,
+			      struct error **err)
 {
 	bool x86 = strcmp(origin->arch, "amd64") == 0 || strcmp(origin->arch, "i386") == 0;
 
@@ -335,7 +335,7 @@ int source_plan(const struct source *source, const char *apt_folder, struct orig
 	    !(origin->arch = strdup(source->arch ? source->arch : source_native_arch())) ||
 	    (distribution && !(origin->distribution = strdup(distribution->name))))
 		return error_errno(err, ERR_SYSTEM, "cannot plan the download");
-	if (plan_mirror(origin, source, distribution, apt_folder, err) < 0 ||
+	if (source_plan_mirror(origin, source, distribution, apt_folder, err) < 0 ||
 	    plan_keyring(origin, source, distribution, err) < 0 ||
 	    plan_components(origin, source, distribution, err) < 0)
 		return -1;

@@ -19,7 +19,7 @@
 #define DEPTH_MAX 64
 
 /* Of a file or a folder, now. */
-struct survey {
+struct sums_survey {
 	FILE *text;	   /* a line for each; NULL: only times are looked at */
 	EVP_MD_CTX *times; /* and sizes, and which inode it is */
 	char path[PATH_MAX];
@@ -59,7 +59,7 @@ void sums_remove(int folder, const char *name)
 /* --- looking --- */
 
 /* As sha256sum writes names, so that each has one line. */
-static void print_name(FILE *f, const char *name)
+static void sums_print_name(FILE *f, const char *name)
 {
 	for (; *name; name++)
 		if (*name == '\n')
@@ -72,7 +72,7 @@ static void print_name(FILE *f, const char *name)
 			fputc(*name, f);
 }
 
-static int open_file(const struct survey *s, int folder, const char *name)
+static int sums_open_file(const struct sums_survey *s, int folder, const char *name)
 {
 	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
@@ -81,9 +81,9 @@ static int open_file(const struct survey *s, int folder, const char *name)
 	return fd;
 }
 
-static int print_file(struct survey *s, int folder, const char *name, const struct stat *st)
+static int print_file(struct sums_survey *s, int folder, const char *name, const struct stat *st)
 {
-	_cleanup_close_ int fd = open_file(s, folder, name);
+	_cleanup_close_ int fd = sums_open_file(s, folder, name);
 	char hex[2 * SHA256_LEN + 1];
 	uint8_t sum[SHA256_LEN];
 
@@ -91,17 +91,17 @@ static int print_file(struct survey *s, int folder, const char *name, const stru
 		return -1;
 	if (st->st_mode & S_IXUSR) {
 		fputs("# program ", s->text);
-		print_name(s->text, s->path);
+		sums_print_name(s->text, s->path);
 		fputc('\n', s->text);
 	}
 	sha256_to_hex(sum, hex);
 	fprintf(s->text, "%s%s  ", strpbrk(s->path, "\\\n\r") ? "\\" : "", hex);
-	print_name(s->text, s->path);
+	sums_print_name(s->text, s->path);
 	fputc('\n', s->text);
 	return 0;
 }
 
-static int print_entry(struct survey *s, int folder, const char *name, const struct stat *st)
+static int print_entry(struct sums_survey *s, int folder, const char *name, const struct stat *st)
 {
 	char target[PATH_MAX];
 	ssize_t length;
@@ -112,20 +112,20 @@ static int print_entry(struct survey *s, int folder, const char *name, const str
 		S_ISDIR(st->st_mode)   ? "folder"
 		: S_ISLNK(st->st_mode) ? "link"
 				       : "special");
-	print_name(s->text, s->path);
+	sums_print_name(s->text, s->path);
 	if (S_ISLNK(st->st_mode)) {
 		length = readlinkat(folder, name, target, sizeof(target) - 1);
 		target[length > 0 ? length : 0] = '\0';
 		fputs(" -> ", s->text);
-		print_name(s->text, target);
+		sums_print_name(s->text, target);
 	}
 	fputc('\n', s->text);
 	return 0;
 }
 
-static int survey_folder(struct survey *s, int folder, int depth);
+static int survey_folder(struct sums_survey *s, int folder, int depth);
 
-static int survey_entry(struct survey *s, int folder, const char *name, int depth)
+static int survey_entry(struct sums_survey *s, int folder, const char *name, int depth)
 {
 	_cleanup_close_ int below = -1;
 	struct stat st;
@@ -143,7 +143,7 @@ static int survey_entry(struct survey *s, int folder, const char *name, int dept
 		return -1;
 	if (!S_ISDIR(st.st_mode))
 		return 0;
-	below = open_file(s, folder, name);
+	below = sums_open_file(s, folder, name);
 	return below < 0 ? -1 : survey_folder(s, below, depth + 1);
 }
 
@@ -152,16 +152,17 @@ static int not_dots(const struct dirent *entry)
 	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
 }
 
-static int by_name(const struct dirent **one, const struct dirent **other)
+static int sums_by_name(const struct dirent **one, const struct dirent **other)
 {
 	return strcmp((*one)->d_name, (*other)->d_name);
 }
 
-static int survey_folder(struct survey *s, int folder, int depth)
+static int survey_folder(struct sums_survey *s, int folder, int depth)
 {
 	size_t length = strlen(s->path);
 	struct dirent **entries = NULL;
-	int count = depth > DEPTH_MAX ? -1 : scandirat(folder, ".", &entries, not_dots, by_name);
+	int count =
+		depth > DEPTH_MAX ? -1 : scandirat(folder, ".", &entries, not_dots, sums_by_name);
 	int r = 0;
 
 	if (count < 0)
@@ -185,10 +186,10 @@ static int survey_folder(struct survey *s, int folder, int depth)
 }
 
 /* TEXT is the caller's; NULL: only the times are wanted. */
-static int survey(int folder, const char *name, char times[static 2 * SHA256_LEN + 1], char **text,
-		  struct error **err)
+static int sums_survey(int folder, const char *name, char times[static 2 * SHA256_LEN + 1],
+		       char **text, struct error **err)
 {
-	struct survey s = { .times = EVP_MD_CTX_new(), .err = err };
+	struct sums_survey s = { .times = EVP_MD_CTX_new(), .err = err };
 	uint8_t sum[SHA256_LEN];
 	size_t size;
 	int r = -1;
@@ -215,13 +216,13 @@ static int survey(int folder, const char *name, char times[static 2 * SHA256_LEN
 
 /* --- comparing --- */
 
-static size_t line_length(const char *text)
+static size_t sums_line_length(const char *text)
 {
 	return strcspn(text, "\n");
 }
 
 /* What a line is about, whatever is left of the line. */
-static const char *name_of(const char *line, int *length)
+static const char *sums_name_of(const char *line, int *length)
 {
 	size_t skip = strcspn(line, " \n");
 	const char *arrow;
@@ -229,7 +230,7 @@ static const char *name_of(const char *line, int *length)
 	if (line[0] == '#' && line[skip] == ' ')
 		skip += 1 + strcspn(line + skip + 1, " \n");
 	line += skip + strspn(line + skip, " ");
-	*length = (int)line_length(line);
+	*length = (int)sums_line_length(line);
 	arrow = memmem(line, (size_t)*length, " -> ", 4);
 	if (arrow)
 		*length = (int)(arrow - line);
@@ -243,16 +244,16 @@ static int tell_difference(const char *was, const char *is, struct error **err)
 	_cleanup_free_ char *line = NULL;
 	int length, other_length;
 
-	while (*was && line_length(was) == line_length(is) &&
-	       strncmp(was, is, line_length(was)) == 0) {
-		was += line_length(was) + (was[line_length(was)] == '\n');
-		is += line_length(is) + (is[line_length(is)] == '\n');
+	while (*was && sums_line_length(was) == sums_line_length(is) &&
+	       strncmp(was, is, sums_line_length(was)) == 0) {
+		was += sums_line_length(was) + (was[sums_line_length(was)] == '\n');
+		is += sums_line_length(is) + (is[sums_line_length(is)] == '\n');
 	}
-	line = strndup(was, line_length(was) + 1);
+	line = strndup(was, sums_line_length(was) + 1);
 	if (!line)
 		return error_no_memory(err);
-	name = name_of(was, &length);
-	other = name_of(is, &other_length);
+	name = sums_name_of(was, &length);
+	other = sums_name_of(is, &other_length);
 	if (length == other_length && strncmp(name, other, (size_t)length) == 0) {
 		what = "is not what it was";
 	} else if (!*was || strstr(is, line)) {
@@ -279,7 +280,7 @@ static char *read_sums(int folder, const char *name, const char **body, struct e
 	}
 	*body = text;
 	if (strncmp(text, TIMES, strlen(TIMES)) == 0)
-		*body += line_length(text) + (text[line_length(text)] == '\n');
+		*body += sums_line_length(text) + (text[sums_line_length(text)] == '\n');
 	return text;
 }
 
@@ -320,18 +321,18 @@ int sums_write(int folder, const char *name, struct error **err)
 	char times[2 * SHA256_LEN + 1];
 	_cleanup_free_ char *text = NULL;
 
-	if (survey(folder, name, times, &text, err) < 0)
+	if (sums_survey(folder, name, times, &text, err) < 0)
 		return error_wrap(err, "cannot take the checksums");
 	return write_sums(folder, name, times, text, err);
 }
 
 /* TIMES are what everything has now. */
-static int verify(int folder, const char *name, const char *body,
-		  char times[static 2 * SHA256_LEN + 1], struct error **err)
+static int sums_verify_one(int folder, const char *name, const char *body,
+			   char times[static 2 * SHA256_LEN + 1], struct error **err)
 {
 	_cleanup_free_ char *text = NULL;
 
-	if (survey(folder, name, times, &text, err) < 0)
+	if (sums_survey(folder, name, times, &text, err) < 0)
 		return -1;
 	return strcmp(body, text) == 0 ? 0 : tell_difference(body, text, err);
 }
@@ -342,7 +343,7 @@ int sums_verify(int folder, const char *name, struct error **err)
 	const char *body;
 	_cleanup_free_ char *text = read_sums(folder, name, &body, err);
 
-	return text ? verify(folder, name, body, times, err) : -1;
+	return text ? sums_verify_one(folder, name, body, times, err) : -1;
 }
 
 int sums_check(int folder, const char *name, struct error **err)
@@ -351,11 +352,11 @@ int sums_check(int folder, const char *name, struct error **err)
 	const char *body;
 	_cleanup_free_ char *text = read_sums(folder, name, &body, err);
 
-	if (!text || survey(folder, name, times, NULL, err) < 0)
+	if (!text || sums_survey(folder, name, times, NULL, err) < 0)
 		return -1;
 	if (body > text && strncmp(text + strlen(TIMES), times, 2 * SHA256_LEN) == 0)
 		return 0;
-	if (verify(folder, name, body, times, err) < 0)
+	if (sums_verify_one(folder, name, body, times, err) < 0)
 		return -1;
 	return write_sums(folder, name, times, body, err);
 }

@@ -39,7 +39,7 @@ static void curl_urlp(CURLU **url)
 #define _cleanup_curl_ _cleanup_(curl_stringp)
 
 /* "[::1]" loses its brackets, a name the dot at its end. */
-static bool take_host(const char *from, char to[static FETCH_HOST_SIZE])
+static bool url_take_host(const char *from, char to[static FETCH_HOST_SIZE])
 {
 	size_t length = strlen(from);
 
@@ -70,7 +70,7 @@ static bool read_place(const char *text, unsigned flags, uint16_t default_port,
 	    curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
 	    strlen(scheme) >= sizeof(place->scheme) ||
 	    curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-	    !take_host(host, place->host))
+	    !url_take_host(host, place->host))
 		return false;
 	if (curl_url_get(url, CURLUPART_PORT, &port, default_port ? 0 : CURLU_DEFAULT_PORT) ==
 	    CURLUE_OK)

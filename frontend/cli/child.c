@@ -14,7 +14,7 @@
 #define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* Between fork and exec. */
-static _Noreturn void run(const char *const *argv, const int stdio[3], pid_t parent)
+static _Noreturn void child_become(const char *const *argv, const int stdio[3], pid_t parent)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), kept[3];
 	sigset_t none;
@@ -52,7 +52,7 @@ int child_start(const char *const *argv, const int stdio[3], pid_t *pid, struct 
 	*pid = fork();
 	if (*pid == 0) {
 		extend_path();
-		run(argv, stdio, us);
+		child_become(argv, stdio, us);
 	}
 	if (*pid < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot start %s", argv[0]);
@@ -60,7 +60,7 @@ int child_start(const char *const *argv, const int stdio[3], pid_t *pid, struct 
 }
 
 /* Returns whether a signal came before the child's end. */
-static bool wait_for_end(pid_t pid)
+static bool child_wait_for_end(pid_t pid)
 {
 	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd polled[2] = { { .fd = pidfd, .events = POLLIN },
@@ -74,7 +74,7 @@ static bool wait_for_end(pid_t pid)
 
 int child_wait(pid_t pid, struct error **err)
 {
-	bool interrupted = wait_for_end(pid);
+	bool interrupted = child_wait_for_end(pid);
 	int status;
 
 	if (interrupted)

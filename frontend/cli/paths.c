@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-static char *join(struct error **err, const char *a, const char *b, const char *c)
+static char *paths_join(struct error **err, const char *a, const char *b, const char *c)
 {
 	char *path = NULL;
 
@@ -28,32 +28,32 @@ static bool runs_from_build(char exe[static PATH_MAX])
 }
 
 /* A program that is installed as NAME, and lies in a build folder at BUILT. */
-static char *find_program(const char *name, const char *built, struct error **err)
+static char *paths_find_program(const char *name, const char *built, struct error **err)
 {
 	char exe[PATH_MAX];
 	char *path, *end;
 
 	if (!runs_from_build(exe))
-		return join(err, ROOTLET_LIBEXECDIR, "/", name);
+		return paths_join(err, ROOTLET_LIBEXECDIR, "/", name);
 	for (int i = 0; i < 2; i++)
 		if ((end = strrchr(exe, '/')))
 			*end = '\0';
-	path = join(err, exe, "/", built);
+	path = paths_join(err, exe, "/", built);
 	if (path && access(path, X_OK) == 0)
 		return path;
 	/* A test program, one folder deeper or shallower. */
 	free(path);
-	return join(err, ROOTLET_BUILD_DIR, "/", built);
+	return paths_join(err, ROOTLET_BUILD_DIR, "/", built);
 }
 
 char *paths_helper(struct error **err)
 {
-	return find_program("rootlet-helper", "helper/rootlet-helper", err);
+	return paths_find_program("rootlet-helper", "helper/rootlet-helper", err);
 }
 
 char *paths_userns(struct error **err)
 {
-	return find_program("rootlet-userns", "frontend/rootlet-userns", err);
+	return paths_find_program("rootlet-userns", "frontend/rootlet-userns", err);
 }
 
 char *paths_data(const char *relative, struct error **err)
@@ -61,8 +61,8 @@ char *paths_data(const char *relative, struct error **err)
 	char exe[PATH_MAX];
 
 	if (runs_from_build(exe))
-		return join(err, ROOTLET_SOURCE_DIR, "/frontend/", relative);
-	return join(err, ROOTLET_DATADIR, "/", relative);
+		return paths_join(err, ROOTLET_SOURCE_DIR, "/frontend/", relative);
+	return paths_join(err, ROOTLET_DATADIR, "/", relative);
 }
 
 char *paths_home(struct error **err)
@@ -71,10 +71,10 @@ char *paths_home(struct error **err)
 	const struct passwd *user;
 
 	if (home && home[0] == '/')
-		return join(err, home, "", "");
+		return paths_join(err, home, "", "");
 	user = getpwuid(getuid());
 	if (user && user->pw_dir && user->pw_dir[0] == '/')
-		return join(err, user->pw_dir, "", "");
+		return paths_join(err, user->pw_dir, "", "");
 	error_set(err, ERR_MISSING,
 		  "cannot tell your home folder: HOME is not set and the password "
 		  "database has no entry for uid %u; set HOME",
@@ -90,9 +90,9 @@ static char *join_base(const char *variable, const char *otherwise, const char *
 	_cleanup_free_ char *home = NULL;
 
 	if (base && base[0] == '/')
-		return join(err, base, "/rootlet/", relative);
+		return paths_join(err, base, "/rootlet/", relative);
 	home = paths_home(err);
-	return home ? join(err, home, otherwise, relative) : NULL;
+	return home ? paths_join(err, home, otherwise, relative) : NULL;
 }
 
 char *paths_config(const char *relative, struct error **err)

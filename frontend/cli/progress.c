@@ -83,8 +83,8 @@ void progress_free(struct progress **p)
 }
 
 /* Appends to LINE, which holds LINE_MAX_BYTES; what does not fit is cut. */
-static void append(char *line, const char *format, ...) PRINTF_LIKE(2, 3);
-static void append(char *line, const char *format, ...)
+static void progress_append(char *line, const char *format, ...) PRINTF_LIKE(2, 3);
+static void progress_append(char *line, const char *format, ...)
 {
 	size_t used = strlen(line);
 	va_list ap;
@@ -103,31 +103,31 @@ static void append_rate(const struct progress *p, char *line)
 		return;
 	rate = (double)(p->bytes - p->first_bytes) / elapsed;
 	if (p->bytes > p->first_bytes)
-		append(line, "  %s/s", text_size((uint64_t)rate, text));
+		progress_append(line, "  %s/s", text_size((uint64_t)rate, text));
 	if (p->bytes_total > p->bytes && rate > 0)
 		left = (double)(p->bytes_total - p->bytes) / rate;
 	else if (!p->bytes_total && p->items_total > p->items && p->items > p->first_items)
 		left = (double)(p->items_total - p->items) * elapsed /
 		       (double)(p->items - p->first_items);
 	if (left >= 0)
-		append(line, "  %s left", text_duration((uint64_t)(left + 0.5), text));
+		progress_append(line, "  %s left", text_duration((uint64_t)(left + 0.5), text));
 }
 
-static void compose(const struct progress *p, char line[static LINE_MAX_BYTES])
+static void progress_compose(const struct progress *p, char line[static LINE_MAX_BYTES])
 {
 	char text[TEXT_SIZE_LEN];
 
 	snprintf(line, LINE_MAX_BYTES, "%s", p->stage);
 	if (*p->status)
-		append(line, "  %s", p->status);
+		progress_append(line, "  %s", p->status);
 	if (p->items_total)
-		append(line, "  %" PRIu64 "/%" PRIu64, p->items, p->items_total);
+		progress_append(line, "  %" PRIu64 "/%" PRIu64, p->items, p->items_total);
 	else if (p->items)
-		append(line, "  %" PRIu64, p->items);
+		progress_append(line, "  %" PRIu64, p->items);
 	if (p->bytes || p->bytes_total)
-		append(line, "  %s", text_size(p->bytes, text));
+		progress_append(line, "  %s", text_size(p->bytes, text));
 	if (p->bytes_total)
-		append(line, " of %s", text_size(p->bytes_total, text));
+		progress_append(line, " of %s", text_size(p->bytes_total, text));
 	append_rate(p, line);
 }
 
@@ -138,7 +138,7 @@ static void set_count(json_t *event, const char *name, uint64_t count, bool know
 		json_object_set_new(event, name, json_integer((json_int_t)count));
 }
 
-static void print_event(const struct progress *p)
+static void progress_print_event(const struct progress *p)
 {
 	json_t *event = json_pack("{s:o}", "stage", json_text(p->stage));
 
@@ -177,10 +177,10 @@ static void draw(struct progress *p)
 	if (!p->terminal && is_told(p))
 		return;
 	if (p->json) {
-		print_event(p);
+		progress_print_event(p);
 		return;
 	}
-	compose(p, line);
+	progress_compose(p, line);
 	if (p->terminal) {
 		if (ioctl(fileno(p->out), TIOCGWINSZ, &size) == 0 && size.ws_col > 1)
 			width = size.ws_col;

@@ -149,3 +149,8 @@ const char *text_age(int64_t seconds, char out[static TEXT_DURATION_LEN])
 		 n == 1 ? "" : "s");
 	return out;
 }
+
+bool text_has_prefix(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}

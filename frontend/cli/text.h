@@ -34,3 +34,6 @@ const char *text_duration(uint64_t seconds, char out[static TEXT_DURATION_LEN]);
 
 /* "40 seconds", "3 hours", "12 days". */
 const char *text_age(int64_t seconds, char out[static TEXT_DURATION_LEN]);
+
+/* Whether TEXT begins with PREFIX. */
+bool text_has_prefix(const char *text, const char *prefix);

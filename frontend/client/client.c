@@ -193,7 +193,7 @@ int helper_channel(const struct helper *h)
 	return h->channel;
 }
 
-static void take_log(struct helper *h, char *line)
+static void client_take_log(struct helper *h, char *line)
 {
 	text_clean(line);
 	if (h->log)
@@ -202,7 +202,8 @@ static void take_log(struct helper *h, char *line)
 		progress_note(h->progress, "%s", line);
 }
 
-static int take_result(const Rootlet__Result *result, struct answer *answer, struct error **err)
+static int client_take_result(const Rootlet__Result *result, struct answer *answer,
+			      struct error **err)
 {
 	if (result->code == ERR_NONE) {
 		if (answer)
@@ -237,7 +238,7 @@ static int take_reply(struct helper *h, const Rootlet__Reply *reply, struct answ
 {
 	switch (reply->kind_case) {
 	case ROOTLET__REPLY__KIND_RESULT:
-		return take_result(reply->result, answer, err);
+		return client_take_result(reply->result, answer, err);
 	case ROOTLET__REPLY__KIND_HELLO:
 		return take_hello(h, reply->hello, err);
 	case ROOTLET__REPLY__KIND_PROGRESS:
@@ -245,7 +246,7 @@ static int take_reply(struct helper *h, const Rootlet__Reply *reply, struct answ
 		progress_update(h->progress, reply->progress->done, reply->progress->total, 0, 0);
 		return 0;
 	case ROOTLET__REPLY__KIND_LOG:
-		take_log(h, reply->log->line);
+		client_take_log(h, reply->log->line);
 		return 0;
 	case ROOTLET__REPLY__KIND_INSPECTION:
 		if (answer) {
@@ -383,7 +384,7 @@ int helper_open_namespace(struct helper *h, int *userns, struct error **err)
 
 /* It removes its staging first, for which a hurry does not wait: all of it ends with its first
  * process, whose user namespace is ours to kill in. */
-static void wait_for_end(pid_t pid)
+static void client_wait_for_end(pid_t pid)
 {
 	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
@@ -403,7 +404,7 @@ void helper_stop(struct helper **h)
 		return;
 	closep(&(*h)->channel);
 	if ((*h)->pid > 0)
-		wait_for_end((*h)->pid);
+		client_wait_for_end((*h)->pid);
 	closep(&(*h)->diagnostics);
 	free(*h);
 	*h = NULL;

@@ -29,8 +29,8 @@ int digest_lock(int folder, const char *name, int operation, struct error **err)
 	return error_errno(err, ERR_INTERRUPTED, "cannot lock %s", place);
 }
 
-static int take(struct helper *h, int folder, const char *name, char hex[static 2 * SHA256_LEN + 1],
-		struct error **err)
+static int tree_digest_take(struct helper *h, int folder, const char *name,
+			    char hex[static 2 * SHA256_LEN + 1], struct error **err)
 {
 	_cleanup_close_ int tree = -1;
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
@@ -54,7 +54,7 @@ int digest_keep(struct helper *h, int lock, int folder, const char *name, struct
 {
 	char hex[2 * SHA256_LEN + 1];
 
-	if (take(h, folder, name, hex, err) < 0)
+	if (tree_digest_take(h, folder, name, hex, err) < 0)
 		return -1;
 	if (pwrite_all(lock, hex, 2 * SHA256_LEN, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot keep the digest of %s", name);
@@ -67,7 +67,7 @@ int digest_check(struct helper *h, int lock, int folder, const char *name, struc
 
 	if (pread(lock, was, 2 * SHA256_LEN, 0) != 2 * SHA256_LEN)
 		return error_set(err, ERR_TRUST, "nothing says what it must be");
-	if (take(h, folder, name, is, err) < 0)
+	if (tree_digest_take(h, folder, name, is, err) < 0)
 		return -1;
 	return strcmp(was, is) == 0 ? 0 : error_set(err, ERR_TRUST, "its digest differs");
 }

@@ -36,7 +36,7 @@ const char audit_help[] =
 
 static const char *const verbs[] = { "show", "verify" };
 
-enum option_code { OPTION_JSON = 256, OPTION_LAST, OPTION_JOURNAL };
+enum audit_option { OPTION_JSON = 256, OPTION_LAST, OPTION_JOURNAL };
 
 const struct option audit_options[] = {
 	{ "json", no_argument, NULL, OPTION_JSON },
@@ -49,7 +49,7 @@ const struct option audit_options[] = {
 /* --- show --- */
 
 /* Intents are shown only where no result follows: a result says all that its intent did. */
-struct listing {
+struct audit_listing {
 	bool json;	 /* the records as they stand */
 	json_t *pending; /* intents by the helper that has them open */
 	json_t *damaged; /* lines before the first record of a file: of one that has none, nothing
@@ -73,7 +73,7 @@ static void print_record(const json_t *r)
 }
 
 /* A line that is no record is shown all the same. */
-static void show_damaged(struct listing *listing)
+static void show_damaged(struct audit_listing *listing)
 {
 	const json_t *line;
 	size_t i;
@@ -88,7 +88,7 @@ static void show_damaged(struct listing *listing)
 	json_array_clear(listing->damaged);
 }
 
-static void show_record(struct listing *listing, json_t *record)
+static void show_record(struct audit_listing *listing, json_t *record)
 {
 	json_t *intent;
 	char helper[32];
@@ -107,7 +107,7 @@ static void show_record(struct listing *listing, json_t *record)
 
 static void show_line(const char *line, size_t length, void *context)
 {
-	struct listing *listing = context;
+	struct audit_listing *listing = context;
 	json_t *record = json_loadb(line, length, 0, NULL);
 
 	if (!json_is_object(record))
@@ -127,7 +127,7 @@ static void show_line(const char *line, size_t length, void *context)
 }
 
 /* A file of something else is not shown line by line. */
-static int show_file(struct listing *listing, const char *path, struct error **err)
+static int show_file(struct audit_listing *listing, const char *path, struct error **err)
 {
 	listing->any = false;
 	if (audit_each_line(path, show_line, listing, err) < 0)
@@ -140,9 +140,9 @@ static int show_file(struct listing *listing, const char *path, struct error **e
 	return 0;
 }
 
-static int show(char **paths, bool json, struct error **err)
+static int audit_show(char **paths, bool json, struct error **err)
 {
-	struct listing listing = {
+	struct audit_listing listing = {
 		.json = json,
 		.pending = json_object(),
 		.damaged = json_array(),
@@ -204,7 +204,8 @@ static int audit(const char *verb, const struct audit_question *asked, struct er
 	only[0] = found;
 	if (!*q->paths)
 		q->paths = only;
-	return strcmp(verb, "verify") == 0 ? audit_verify(q, err) : show(q->paths, q->json, err);
+	return strcmp(verb, "verify") == 0 ? audit_verify(q, err)
+					   : audit_show(q->paths, q->json, err);
 }
 
 /* A mistyped verb would be taken for a missing file. */

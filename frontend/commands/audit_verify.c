@@ -22,7 +22,7 @@ struct hashes {
 	size_t count; /* added so far; the last RECENT_MAX are kept */
 };
 
-struct chain {
+struct record_chain {
 	const char *path;
 	const char *wanted; /* a hash that must be in the log, or NULL */
 	uint64_t line, records, faults, first_number, last_number;
@@ -42,9 +42,9 @@ static uint64_t sequence_of(const json_t *record)
 
 /* --- what was found --------------------------------------------------------------------------- */
 
-static void remark_at(struct chain *c, uint64_t line, const char *format, va_list ap)
+static void remark_at(struct record_chain *c, uint64_t line, const char *format, va_list ap)
 	PRINTF_LIKE(3, 0);
-static void remark_at(struct chain *c, uint64_t line, const char *format, va_list ap)
+static void remark_at(struct record_chain *c, uint64_t line, const char *format, va_list ap)
 {
 	_cleanup_free_ char *message = NULL;
 
@@ -63,8 +63,8 @@ static void remark_at(struct chain *c, uint64_t line, const char *format, va_lis
 }
 
 /* Worth knowing, and no fault. */
-static void remark(struct chain *c, const char *format, ...) PRINTF_LIKE(2, 3);
-static void remark(struct chain *c, const char *format, ...)
+static void remark(struct record_chain *c, const char *format, ...) PRINTF_LIKE(2, 3);
+static void remark(struct record_chain *c, const char *format, ...)
 {
 	va_list ap;
 
@@ -73,8 +73,8 @@ static void remark(struct chain *c, const char *format, ...)
 	va_end(ap);
 }
 
-static void complain(struct chain *c, const char *format, ...) PRINTF_LIKE(2, 3);
-static void complain(struct chain *c, const char *format, ...)
+static void verify_complain(struct record_chain *c, const char *format, ...) PRINTF_LIKE(2, 3);
+static void verify_complain(struct record_chain *c, const char *format, ...)
 {
 	va_list ap;
 
@@ -105,7 +105,8 @@ static size_t hashes_since(const struct hashes *h, const char *hash)
 
 /* A record ends with the hash of everything before that. Records of the first format have none, and
  * count by the hash of the whole line; none of them comes after one that has. */
-static void check_own_hash(struct chain *c, const char *line, size_t length, const json_t *record)
+static void check_own_hash(struct record_chain *c, const char *line, size_t length,
+			   const json_t *record)
 {
 	const char *own = audit_text(record, "hash");
 	bool ends = length > HASH_BYTES && strlen(own) == 2 * SHA256_LEN &&
@@ -116,8 +117,8 @@ static void check_own_hash(struct chain *c, const char *line, size_t length, con
 	    1)
 		sha256_to_hex(sum, c->last);
 	if (record && (ends ? strcmp(c->last, own) != 0 : c->hashed))
-		complain(c, "record %" PRIu64 " was changed: its hash does not match",
-			 sequence_of(record));
+		verify_complain(c, "record %" PRIu64 " was changed: its hash does not match",
+				sequence_of(record));
 	if (ends) {
 		snprintf(c->last, sizeof(c->last), "%s", own);
 		c->hashed = true;
@@ -127,7 +128,7 @@ static void check_own_hash(struct chain *c, const char *line, size_t length, con
 /* Records that are written without the file's lock, because another rootlet-helper holds it, may
  * follow from any of the last ones, and so may the record of the helper that held the lock. With
  * the next record that is written under the lock there is one chain again. */
-static bool follows(struct chain *c, const char *prev, bool unlocked)
+static bool follows(struct record_chain *c, const char *prev, bool unlocked)
 {
 	bool last = strcmp(prev, c->last) == 0;
 
@@ -138,7 +139,7 @@ static bool follows(struct chain *c, const char *prev, bool unlocked)
 	return last || hashes_since(&c->heads, prev) != SIZE_MAX;
 }
 
-static void check_order(struct chain *c, const json_t *record)
+static void check_order(struct record_chain *c, const json_t *record)
 {
 	const char *prev = audit_text(record, "prev");
 	uint64_t number = sequence_of(record);
@@ -153,16 +154,16 @@ static void check_order(struct chain *c, const json_t *record)
 	if (c->begun && follows(c, prev, unlocked))
 		return;
 	if (c->begun && number == c->last_number + 1)
-		complain(c,
-			 "record %" PRIu64
-			 " does not follow from the one before it: one of the two "
-			 "was changed",
-			 number);
+		verify_complain(c,
+				"record %" PRIu64
+				" does not follow from the one before it: one of the two "
+				"was changed",
+				number);
 	else if (c->begun)
-		complain(c, "record %" PRIu64 " comes after %" PRIu64 ": %s", number,
-			 c->last_number,
-			 number > c->last_number ? "the records between them were removed"
-						 : "they were moved, or one was put in");
+		verify_complain(c, "record %" PRIu64 " comes after %" PRIu64 ": %s", number,
+				c->last_number,
+				number > c->last_number ? "the records between them were removed"
+							: "they were moved, or one was put in");
 	else if (number != 1 || strspn(prev, "0") != 2 * SHA256_LEN)
 		remark(c,
 		       "the log begins with record %" PRIu64 ": the earlier ones are in an older "
@@ -172,7 +173,7 @@ static void check_order(struct chain *c, const json_t *record)
 
 /* A rotated log begins with a copy of the last record of the file before it. A helper that was at
  * work may have added records to that file afterwards. */
-static bool is_carried_over(struct chain *c, const json_t *record)
+static bool is_carried_over(struct record_chain *c, const json_t *record)
 {
 	size_t since = hashes_since(&c->recent, audit_text(record, "hash"));
 
@@ -203,7 +204,7 @@ static bool is_running(const json_t *intent)
 /* The process that writes the log also records the end of requests whose processes were killed. It
  * must itself have been killed, or the machine stopped. In user mode the caller may do that to
  * their own processes at any time; in installed mode only by killing their whole cgroup. */
-static void report_open(struct chain *c, const json_t *intent)
+static void report_open(struct record_chain *c, const json_t *intent)
 {
 	static const char format[] =
 		"record %" PRIu64 ": %s by %s (uid %" JSON_INTEGER_FORMAT ") at %.19s has no "
@@ -212,15 +213,15 @@ static void report_open(struct chain *c, const json_t *intent)
 
 	c->path = audit_text(intent, "path");
 	c->line = (uint64_t)json_integer_value(json_object_get(intent, "line"));
-	(fault ? complain : remark)(c, format, sequence_of(intent), audit_text(intent, "request"),
-				    audit_text(intent, "user"),
-				    json_integer_value(json_object_get(intent, "uid")),
-				    audit_text(intent, "time"));
+	(fault ? verify_complain : remark)(
+		c, format, sequence_of(intent), audit_text(intent, "request"),
+		audit_text(intent, "user"), json_integer_value(json_object_get(intent, "uid")),
+		audit_text(intent, "time"));
 }
 
 /* A helper does one request after the other, so an intent of the same helper ends the wait for the
  * result of the last. */
-static void follow_request(struct chain *c, json_t *record)
+static void follow_request(struct record_chain *c, json_t *record)
 {
 	const char *kind = audit_text(record, "kind"), *path = c->path;
 	uint64_t line = c->line;
@@ -244,7 +245,7 @@ static void follow_request(struct chain *c, json_t *record)
 	json_object_set(c->open, helper, record);
 }
 
-static void report_unfinished(struct chain *c)
+static void report_unfinished(struct record_chain *c)
 {
 	const char *helper;
 	json_t *intent;
@@ -256,15 +257,15 @@ static void report_unfinished(struct chain *c)
 
 /* --- all lines -------------------------------------------------------------------------------- */
 
-static void begin_record(struct chain *c, const json_t *record)
+static void begin_record(struct record_chain *c, const json_t *record)
 {
 	if (!record)
-		complain(c, "it is no record: cut short, or changed");
+		verify_complain(c, "it is no record: cut short, or changed");
 	else
 		check_order(c, record);
 }
 
-static void end_record(struct chain *c, const json_t *record)
+static void end_record(struct record_chain *c, const json_t *record)
 {
 	uint64_t number = sequence_of(record);
 
@@ -282,7 +283,7 @@ static void end_record(struct chain *c, const json_t *record)
 
 static void check_line(const char *line, size_t length, void *context)
 {
-	struct chain *c = context;
+	struct record_chain *c = context;
 	json_t *record = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
 	bool carried = is_carried_over(c, record);
 
@@ -325,23 +326,24 @@ static bool is_apart(const json_t *entry)
 	return strcmp(audit_text(entry, "ROOTLET_RULE"), "start") == 0 || !entry_number(entry);
 }
 
-static void compare_entry(struct chain *c, const json_t *entry)
+static void compare_entry(struct record_chain *c, const json_t *entry)
 {
 	char time[32];
 
 	if (json_object_get(c->known, audit_text(entry, "ROOTLET_HASH")))
 		json_object_set_new(c->known, audit_text(entry, "ROOTLET_HASH"), json_true());
 	else if (!is_apart(entry) && entry_number(entry) >= c->first_number)
-		complain(c,
-			 "the journal has record %" PRIu64 " (%s by %s at %s), and the log does "
-			 "not: it was removed or changed there",
-			 entry_number(entry), audit_text(entry, "ROOTLET_REQUEST"),
-			 audit_text(entry, "ROOTLET_USER"), entry_time(entry, time));
+		verify_complain(c,
+				"the journal has record %" PRIu64
+				" (%s by %s at %s), and the log does "
+				"not: it was removed or changed there",
+				entry_number(entry), audit_text(entry, "ROOTLET_REQUEST"),
+				audit_text(entry, "ROOTLET_USER"), entry_time(entry, time));
 }
 
 /* Between two records that the journal has, the chain proves the others. Behind the last one that
  * it has, nothing does. */
-static void compare_log(struct chain *c)
+static void compare_log(struct record_chain *c)
 {
 	size_t missing = 0, tail = 0;
 	const char *hash;
@@ -364,16 +366,16 @@ static void compare_log(struct chain *c)
 		       "limit (journald.conf(5)): the hashes of later ones prove them",
 		       missing);
 	if (!begun && c->records)
-		complain(c, "the journal has none of these records");
+		verify_complain(c, "the journal has none of these records");
 	else if (tail)
-		complain(c,
-			 "the last %zu records are not in the journal: they were put in, or "
-			 "journald dropped them (journald.conf(5), RateLimitBurst=)",
-			 tail);
+		verify_complain(c,
+				"the last %zu records are not in the journal: they were put in, or "
+				"journald dropped them (journald.conf(5), RateLimitBurst=)",
+				tail);
 }
 
 /* Without a file the records of each helper are a chain of their own, in the journal. */
-static void check_journal_chain(struct chain *c, const json_t *entries)
+static void check_journal_chain(struct record_chain *c, const json_t *entries)
 {
 	json_t *known = json_object(), *entry;
 	char time[32];
@@ -386,19 +388,20 @@ static void check_journal_chain(struct chain *c, const json_t *entries)
 		c->records++;
 		if (entry_number(entry) > 1 &&
 		    !json_object_get(known, audit_text(entry, "ROOTLET_PREV")))
-			complain(c,
-				 "record %" PRIu64 " (%s by %s at %s) follows from one that the "
-				 "journal does not have: journald dropped it (journald.conf(5), "
-				 "RateLimitBurst=), or it is too old",
-				 entry_number(entry), audit_text(entry, "ROOTLET_REQUEST"),
-				 audit_text(entry, "ROOTLET_USER"), entry_time(entry, time));
+			verify_complain(
+				c,
+				"record %" PRIu64 " (%s by %s at %s) follows from one that the "
+				"journal does not have: journald dropped it (journald.conf(5), "
+				"RateLimitBurst=), or it is too old",
+				entry_number(entry), audit_text(entry, "ROOTLET_REQUEST"),
+				audit_text(entry, "ROOTLET_USER"), entry_time(entry, time));
 		snprintf(c->last, sizeof(c->last), "%.64s", audit_text(entry, "ROOTLET_HASH"));
 		c->last_number = entry_number(entry);
 	}
 	json_decref(known);
 }
 
-static int check_journal(struct chain *c, const struct audit_question *q, struct error **err)
+static int check_journal(struct record_chain *c, const struct audit_question *q, struct error **err)
 {
 	size_t forged, i;
 	json_t *entries = audit_journal_read(q->policy, &forged, err), *entry;
@@ -425,7 +428,7 @@ static int check_journal(struct chain *c, const struct audit_question *q, struct
 
 /* --- the verdict ------------------------------------------------------------------------------ */
 
-static void print_verdict(struct chain *c)
+static void verify_print_verdict(struct record_chain *c)
 {
 	if (c->remarks) {
 		document_print(json_pack("{s:I, s:I, s:O, s:I, s:o}", "records",
@@ -440,7 +443,7 @@ static void print_verdict(struct chain *c)
 	       *c->last ? c->last : "none");
 }
 
-static int check_all(struct chain *c, const struct audit_question *q, struct error **err)
+static int check_all(struct record_chain *c, const struct audit_question *q, struct error **err)
 {
 	for (char **path = q->paths; *path; path++) {
 		c->path = *path;
@@ -451,13 +454,13 @@ static int check_all(struct chain *c, const struct audit_question *q, struct err
 	}
 	report_unfinished(c);
 	if (q->last && !c->found)
-		complain(c, "no record has the hash %s: the end was cut off", q->last);
+		verify_complain(c, "no record has the hash %s: the end was cut off", q->last);
 	return q->journal ? check_journal(c, q, err) : 0;
 }
 
 int audit_verify(const struct audit_question *q, struct error **err)
 {
-	struct chain c = {
+	struct record_chain c = {
 		.wanted = q->last,
 		.remarks = q->json ? json_array() : NULL,
 		.open = json_object(),
@@ -466,7 +469,7 @@ int audit_verify(const struct audit_question *q, struct error **err)
 	int r = check_all(&c, q, err);
 
 	if (r == 0) {
-		print_verdict(&c);
+		verify_print_verdict(&c);
 		r = c.faults ? EXIT_FAILED : EXIT_OK;
 	}
 	json_decref(c.remarks);

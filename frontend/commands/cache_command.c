@@ -36,14 +36,14 @@ const struct option cache_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-struct listing {
+struct cache_listing {
 	bool json;
 	struct progress *progress; /* NULL for list */
 	json_t *result;		   /* of verify and prune */
 	struct cache_objects objects;
 };
 
-static void listing_clear(struct listing *l)
+static void listing_clear(struct cache_listing *l)
 {
 	progress_free(&l->progress);
 	json_decref(l->result);
@@ -51,7 +51,7 @@ static void listing_clear(struct listing *l)
 }
 
 /* Tells that COUNT objects and BYTES of all are done, and stops where somebody wants to leave. */
-static int go_on(const struct listing *l, size_t count, uint64_t bytes, uint64_t bytes_total,
+static int go_on(const struct cache_listing *l, size_t count, uint64_t bytes, uint64_t bytes_total,
 		 struct error **err)
 {
 	if (interrupt_caught())
@@ -60,7 +60,7 @@ static int go_on(const struct listing *l, size_t count, uint64_t bytes, uint64_t
 	return 0;
 }
 
-static uint64_t total_of(const struct listing *l)
+static uint64_t total_of(const struct cache_listing *l)
 {
 	uint64_t total = 0;
 
@@ -69,7 +69,7 @@ static uint64_t total_of(const struct listing *l)
 	return total;
 }
 
-static size_t count_kind(const struct listing *l, size_t kind, uint64_t *bytes)
+static size_t count_kind(const struct cache_listing *l, size_t kind, uint64_t *bytes)
 {
 	size_t count = 0;
 
@@ -82,7 +82,7 @@ static size_t count_kind(const struct listing *l, size_t kind, uint64_t *bytes)
 	return count;
 }
 
-static void show(const struct listing *l)
+static void cache_show(const struct cache_listing *l)
 {
 	json_t *kinds = l->json ? json_array() : NULL;
 	char size[TEXT_SIZE_LEN];
@@ -106,7 +106,7 @@ static void show(const struct listing *l)
 }
 
 /* Returns 1 where O was damaged, and is gone, or is not used any more by who comes next. */
-static int verify_object(struct listing *l, const struct cache_object *o, json_t *damaged,
+static int verify_object(struct cache_listing *l, const struct cache_object *o, json_t *damaged,
 			 struct error **err)
 {
 	const char *kind = cache_kinds[o->kind];
@@ -126,7 +126,7 @@ static int verify_object(struct listing *l, const struct cache_object *o, json_t
 	return 1;
 }
 
-static int verify(struct listing *l, size_t *damaged, struct error **err)
+static int cache_verify(struct cache_listing *l, size_t *damaged, struct error **err)
 {
 	uint64_t bytes = 0, total = total_of(l);
 	json_t *list = json_array();
@@ -155,7 +155,7 @@ static int by_use(const void *a, const void *b)
 	return (one->used > other->used) - (one->used < other->used);
 }
 
-static int prune(struct listing *l, uint64_t most, struct error **err)
+static int cache_remove_old(struct cache_listing *l, uint64_t most, struct error **err)
 {
 	uint64_t total = total_of(l), wanted = total > most ? total - most : 0, gone = 0;
 	struct cache_objects *objects = &l->objects;
@@ -183,36 +183,37 @@ static int prune(struct listing *l, uint64_t most, struct error **err)
 	return 0;
 }
 
-static int list(struct listing *l, struct error **err)
+static int cache_list(struct cache_listing *l, struct error **err)
 {
 	if (cache_objects_scan(&l->objects, err) < 0)
 		return -1;
-	show(l);
+	cache_show(l);
 	return 0;
 }
 
 /* Both take long. MOST is for prune. */
-static int verify_or_prune(struct listing *l, bool pruning, uint64_t most, size_t *damaged,
+static int verify_or_prune(struct cache_listing *l, bool pruning, uint64_t most, size_t *damaged,
 			   struct error **err)
 {
 	l->progress = progress_new(l->json ? PROGRESS_JSON : PROGRESS_STDOUT);
 	progress_stage(l->progress, "Looking through the cache");
 	if (cache_objects_scan(&l->objects, err) < 0)
 		return -1;
-	return pruning ? prune(l, most, err) : verify(l, damaged, err);
+	return pruning ? cache_remove_old(l, most, err) : cache_verify(l, damaged, err);
 }
 
 /* Returns the exit status. VERB is one of those below. */
-static int run(const char *verb, uint64_t most, bool json)
+static int cache_run(const char *verb, uint64_t most, bool json)
 {
-	_cleanup_(listing_clear) struct listing l = { .json = json, .objects = CACHE_OBJECTS_NONE };
+	_cleanup_(listing_clear) struct cache_listing l = { .json = json,
+							    .objects = CACHE_OBJECTS_NONE };
 	_cleanup_error_ struct error *err = NULL;
 	bool pruning = strcmp(verb, "prune") == 0, stream = pruning || strcmp(verb, "verify") == 0;
 	size_t damaged = 0;
 	int r, status;
 
 	interrupt_catch();
-	r = stream ? verify_or_prune(&l, pruning, most, &damaged, &err) : list(&l, &err);
+	r = stream ? verify_or_prune(&l, pruning, most, &damaged, &err) : cache_list(&l, &err);
 	progress_end(l.progress);
 	status = r < 0 ? report_error("cache", err) : damaged ? EXIT_TRUST : EXIT_OK;
 	if (json && stream)
@@ -248,5 +249,5 @@ int command_cache(int argc, char **argv)
 	most = size ? parse_size(size, false) : 0;
 	if (size && !most && strcmp(size, "0") != 0)
 		return report_usage("cache", "\"%.80s\" is no size, such as 10G or 500M", size);
-	return run(verb, most, json);
+	return cache_run(verb, most, json);
 }

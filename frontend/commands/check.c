@@ -8,7 +8,7 @@
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/style.h"
 #include "frontend/cli/text.h"
-#include "frontend/client/inspect.h"
+#include "frontend/client/inspection.h"
 #include "frontend/commands/commands.h"
 #include "frontend/rootfs/contents.h"
 #include "frontend/rootfs/findings.h"
@@ -29,7 +29,7 @@ const char check_help[] =
 	"Exit status: 0 ready; 1 not ready, each reason on a line with what to do; 2 wrong\n"
 	"command line.\n";
 
-enum option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_DEEP, OPTION_JSON };
+enum check_option { OPTION_NAME = 256, OPTION_PATH, OPTION_DEEP, OPTION_JSON };
 
 const struct option check_options[] = {
 	{ "name", required_argument, NULL, OPTION_NAME },
@@ -174,7 +174,7 @@ static int look_inside(struct check *c, struct error **err)
 				  : inspect(c, err);
 }
 
-static int check(struct check *c, struct error **err)
+static int check_rootfs(struct check *c, struct error **err)
 {
 	if (store_resolve(c->name, c->path, &c->folder, &c->base, err) < 0)
 		return -1;
@@ -194,7 +194,7 @@ static void print_users(const char *label, const struct manifest *m, size_t firs
 	putchar('\n');
 }
 
-static void print_facts(const struct check *c)
+static void check_print_facts(const struct check *c)
 {
 	const struct manifest *m = c->manifest;
 	size_t primary;
@@ -218,7 +218,7 @@ static void print_facts(const struct check *c)
 		       c->findings.anew);
 }
 
-static json_t *describe(const struct check *c, const char *state)
+static json_t *check_describe(const struct check *c, const char *state)
 {
 	const struct manifest *m = c->manifest;
 	json_t *users = json_array(), *reasons = json_array();
@@ -242,18 +242,18 @@ static json_t *describe(const struct check *c, const char *state)
 			 m ? json_integer((json_int_t)m->created) : json_null());
 }
 
-static int print_verdict(const struct check *c)
+static int check_print_verdict(const struct check *c)
 {
 	const struct findings *f = &c->findings;
 
 	if (c->json) {
-		document_print(describe(c, f->count ? "not-ready" : "ready"));
+		document_print(check_describe(c, f->count ? "not-ready" : "ready"));
 		return f->count ? EXIT_FAILED : EXIT_OK;
 	}
 	if (f->count == 0) {
 		style_print(stdout, STYLE_GOOD, "✓ Rootfs is configured and ready at %s\n\n",
 			    c->absolute);
-		print_facts(c);
+		check_print_facts(c);
 		return EXIT_OK;
 	}
 	style_print(stdout, STYLE_BAD, "✗ Rootfs is not ready at %s\n\n", c->absolute);
@@ -262,7 +262,7 @@ static int print_verdict(const struct check *c)
 	if (f->count > FINDINGS_MAX)
 		printf("  - and %zu more\n", f->count - FINDINGS_MAX);
 	putchar('\n');
-	print_facts(c);
+	check_print_facts(c);
 	return EXIT_FAILED;
 }
 
@@ -277,7 +277,7 @@ static int print_absence(struct check *c, const struct error *err)
 	if (!c->absolute && c->base)
 		c->absolute = store_join(c->folder, c->base);
 	findings_add(&c->findings, "%s", err->message);
-	document_print(describe(c, err->code == ERR_MISSING ? "missing" : "foreign"));
+	document_print(check_describe(c, err->code == ERR_MISSING ? "missing" : "foreign"));
 	return EXIT_FAILED;
 }
 
@@ -306,8 +306,8 @@ int command_check(int argc, char **argv)
 	if (optind < argc)
 		return report_usage("check", "\"%.80s\" is one word too many", argv[optind]);
 	interrupt_catch();
-	if (check(&c, &err) == 0)
-		return print_verdict(&c);
+	if (check_rootfs(&c, &err) == 0)
+		return check_print_verdict(&c);
 	if (err && (err->code == ERR_MISSING || err->code == ERR_REFUSED))
 		return print_absence(&c, err);
 	status = report_error("check", err);

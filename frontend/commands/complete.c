@@ -13,7 +13,7 @@
 
 /* A word of a help text that is to be completed, "--name" or "show", and the kind of value that it
  * takes ("NAME"; empty: none), how often ("RUN RUN", "FILE…"). */
-struct entry {
+struct completion_entry {
 	char word[32], kind[32], text[96];
 	unsigned times;
 };
@@ -145,7 +145,7 @@ static bool is_kind(const char *word)
 }
 
 /* What follows the word: " NAME", " RUN RUN", " FILE…" or text. Returns where that begins. */
-static const char *read_kind(const char *line, struct entry *e)
+static const char *read_kind(const char *line, struct completion_entry *e)
 {
 	static const char many[] = "…";
 	size_t length;
@@ -167,7 +167,7 @@ static const char *read_kind(const char *line, struct entry *e)
 }
 
 /* The next line of the form "  WORD [KIND]  text" at *TEXT, which then is behind it. */
-static bool next_entry(const char **text, struct entry *e)
+static bool next_entry(const char **text, struct completion_entry *e)
 {
 	while (**text) {
 		const char *line = *text;
@@ -189,7 +189,8 @@ static bool next_entry(const char **text, struct entry *e)
 
 /* The kind of value that WORD takes as the next after PASSED others, or NULL where it takes none.
  */
-static const char *kind_of(const char *help, const char *word, unsigned passed, struct entry *e)
+static const char *complete_kind_of(const char *help, const char *word, unsigned passed,
+				    struct completion_entry *e)
 {
 	while (next_entry(&help, e))
 		if (strcmp(e->word, word) == 0)
@@ -199,7 +200,7 @@ static const char *kind_of(const char *help, const char *word, unsigned passed, 
 
 /* The kind of value that comes after WORDS: the last option's, or the first word's. */
 static const char *kind_after(const char *help, int count, char **words, bool *verb,
-			      struct entry *e)
+			      struct completion_entry *e)
 {
 	const char *first = NULL, *kind;
 	unsigned passed = 0;
@@ -207,7 +208,7 @@ static const char *kind_after(const char *help, int count, char **words, bool *v
 	*verb = false;
 	for (int i = 0; i < count; i++) {
 		if (words[i][0] == '-') {
-			kind = kind_of(help, words[i], 0, e);
+			kind = complete_kind_of(help, words[i], 0, e);
 			if (kind && i == count - 1)
 				return kind;
 			i += kind != NULL;
@@ -218,12 +219,12 @@ static const char *kind_after(const char *help, int count, char **words, bool *v
 		}
 	}
 	*verb = first;
-	return first ? kind_of(help, first, passed, e) : NULL;
+	return first ? complete_kind_of(help, first, passed, e) : NULL;
 }
 
 static void offer_entries(const char *help, bool options)
 {
-	struct entry e;
+	struct completion_entry e;
 
 	while (next_entry(&help, &e))
 		if ((e.word[0] == '-') == options && !is_kind(e.word))
@@ -239,7 +240,7 @@ static void offer_commands(const struct command *commands, size_t count)
 static void complete_words(const struct command *c, int argc, char **argv)
 {
 	const char *word = argv[argc - 1], *equals = strchr(word, '='), *kind;
-	struct entry e;
+	struct completion_entry e;
 	bool verb;
 
 	for (int i = 0; i < argc - 1; i++)
@@ -250,7 +251,7 @@ static void complete_words(const struct command *c, int argc, char **argv)
 	if (strncmp(word, "--", 2) == 0 && equals) {
 		_cleanup_free_ char *name = strndup(word, (size_t)(equals - word));
 
-		kind = name ? kind_of(c->help, name, 0, &e) : NULL;
+		kind = name ? complete_kind_of(c->help, name, 0, &e) : NULL;
 		offer_kind(kind ? kind : "");
 		return;
 	}

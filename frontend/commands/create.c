@@ -14,7 +14,7 @@
 #include "frontend/cli/style.h"
 #include "frontend/cli/suggest.h"
 #include "frontend/cli/text.h"
-#include "frontend/client/inspect.h"
+#include "frontend/client/inspection.h"
 #include "frontend/client/view.h"
 #include "frontend/commands/commands.h"
 #include "frontend/commands/dry_run.h"
@@ -87,12 +87,12 @@ struct create {
 	struct helper *helper;
 	struct fetch *fetch;
 	struct base kept;
-	const struct clone_way *how; /* of a clone; NULL: made */
-	size_t count;		     /* of packages */
-	char **left_out;	     /* of a clone: see struct manifest */
+	const struct clone_report *how; /* of a clone; NULL: made */
+	size_t count;			/* of packages */
+	char **left_out;		/* of a clone: see struct manifest */
 };
 
-enum option_code {
+enum create_option {
 	OPTION_NAME = 256,
 	OPTION_PATH,
 	OPTION_RELEASE,
@@ -164,7 +164,7 @@ static void add_includes(struct create *c, const char *list)
 	c->includes = joined;
 }
 
-static void take_option(struct create *c, int option)
+static void create_take_option(struct create *c, int option)
 {
 	switch (option) {
 	case OPTION_NAME:
@@ -306,7 +306,7 @@ static int check_mode(struct create *c, struct error **err)
 			 c->mode_word);
 }
 
-static int check_words(const struct create *c, struct error **err)
+static int create_check_words(const struct create *c, struct error **err)
 {
 	static const char *const engines[] = { "native", "debootstrap" };
 	const char *hint = suggest(c->engine, engines, 2);
@@ -400,7 +400,7 @@ static int check_destination(struct create *c, struct error **err)
 }
 
 /* The folder of bases, and its lock; none where the policy would not have any there. */
-static int open_base(struct create *c, struct error **err)
+static int create_open_base(struct create *c, struct error **err)
 {
 	_cleanup_free_ char *content = permission_content(err);
 	const struct base_recipe recipe = {
@@ -431,7 +431,7 @@ static int create_from_base(struct create *c, struct provision *provision, struc
 
 	if (c->fresh)
 		return 1;
-	if (open_base(c, err) < 0)
+	if (create_open_base(c, err) < 0)
 		return -1;
 	if (c->kept.folder < 0)
 		return 1;
@@ -462,7 +462,7 @@ static struct provision plan(const struct create *c)
 	};
 }
 
-static int choose(struct create *c, struct error **err)
+static int create_choose(struct create *c, struct error **err)
 {
 	const struct wanted wanted = {
 		.packages = (const char *const *)c->profile->packages,
@@ -475,7 +475,7 @@ static int choose(struct create *c, struct error **err)
 	return 0;
 }
 
-static int create(struct create *c, struct error **err)
+static int create_rootfs(struct create *c, struct error **err)
 {
 	struct provision provision;
 	int r;
@@ -498,11 +498,11 @@ static int create(struct create *c, struct error **err)
 	r = create_from_base(c, &provision, err);
 	if (r <= 0)
 		return r;
-	return choose(c, err) < 0 ? -1 : provision_rootfs(c->helper, &provision, err);
+	return create_choose(c, err) < 0 ? -1 : provision_rootfs(c->helper, &provision, err);
 }
 
 /* What is known of the rootfs whether it was made or not. */
-static json_t *describe(const struct create *c)
+static json_t *create_describe(const struct create *c)
 {
 	_cleanup_free_ char *absolute = c->base ? store_join(c->parent, c->base) : NULL;
 
@@ -547,8 +547,8 @@ struct asking {
 	int refused;
 };
 
-static void tell(const char *request, const char *arguments, const struct decision *d,
-		 void *context)
+static void create_tell(const char *request, const char *arguments, const struct decision *d,
+			void *context)
 {
 	struct asking *asking = context;
 
@@ -570,7 +570,7 @@ static void tell(const char *request, const char *arguments, const struct decisi
 /* 1 if the helper would answer, 0 if it would not, which is told, -1 with ERR set. */
 static int start_dry_run(struct create *c, struct asking *asking, struct error **err)
 {
-	int r = dry_run_start(tell, asking, err);
+	int r = dry_run_start(create_tell, asking, err);
 
 	if (r <= 0)
 		return r;
@@ -593,13 +593,14 @@ static int dry_run(struct create *c, struct error **err)
 	started = start_dry_run(c, &asking, err);
 	if (started < 0 || (started > 0 && (packages_open(&c->source, c->helper, c->progress,
 							  &c->fetch, err) < 0 ||
-					    choose(c, err) < 0))) {
+					    create_choose(c, err) < 0))) {
 		json_decref(asking.requests);
 		return -1;
 	}
 	progress_end(c->progress);
 	provision = plan(c);
-	if (started > 0 && dry_run_requests(&provision, c->parent, bases, tell, &asking, err) < 0) {
+	if (started > 0 &&
+	    dry_run_requests(&provision, c->parent, bases, create_tell, &asking, err) < 0) {
 		json_decref(asking.requests);
 		return -1;
 	}
@@ -608,7 +609,7 @@ static int dry_run(struct create *c, struct error **err)
 		print_left_out(c);
 		return status;
 	}
-	result = describe(c);
+	result = create_describe(c);
 	json_object_set_new(result, "left_out", list_left_out(c));
 	json_object_set_new(result, "requests", asking.requests);
 	json_object_set_new(result, "refused", json_integer(asking.refused));
@@ -630,7 +631,7 @@ static int print_result(struct create *c, time_t began)
 {
 	_cleanup_close_ int rootfs = -1;
 	struct answer inspection = { .fd = -1 };
-	json_t *result = describe(c), *bytes = json_null();
+	json_t *result = create_describe(c), *bytes = json_null();
 
 	if (view_open_at(c->helper, c->parent_fd, c->base, &rootfs, NULL) == 0 &&
 	    inspect_tree(c->helper, rootfs, false, &inspection, NULL) == 0)
@@ -664,13 +665,14 @@ static void print_done(const struct create *c, time_t began)
 /* Returns the exit status of a dry run, else 0; -1 with ERR set. */
 static int prepare_and_create(struct create *c, struct error **err)
 {
-	if (check_release(c, err) < 0 || check_components(c, err) < 0 || check_words(c, err) < 0 ||
-	    check_mode(c, err) < 0 || load_profile(c, err) < 0 || check_destination(c, err) < 0)
+	if (check_release(c, err) < 0 || check_components(c, err) < 0 ||
+	    create_check_words(c, err) < 0 || check_mode(c, err) < 0 || load_profile(c, err) < 0 ||
+	    check_destination(c, err) < 0)
 		return -1;
 	c->progress = progress_new(c->quiet || c->dry_run ? PROGRESS_QUIET
 				   : c->json		  ? PROGRESS_JSON
 							  : PROGRESS_STDOUT);
-	return c->dry_run ? dry_run(c, err) : create(c, err);
+	return c->dry_run ? dry_run(c, err) : create_rootfs(c, err);
 }
 
 int command_create(int argc, char **argv)
@@ -689,7 +691,7 @@ int command_create(int argc, char **argv)
 	int option, status;
 
 	while ((option = getopt_long(argc, argv, "", create_options, NULL)) != -1)
-		take_option(&c, option);
+		create_take_option(&c, option);
 	if (optind < argc)
 		return report_usage("create", "\"%.80s\" is one word too many", argv[optind]);
 	status = prepare_and_create(&c, &err);
@@ -698,7 +700,7 @@ int command_create(int argc, char **argv)
 		/* The helper removes its staging first: what is said then is true. */
 		helper_stop(&c.helper);
 		status = report_error("create", err);
-		return c.json ? event_failure(describe(&c), err, status) : status;
+		return c.json ? event_failure(create_describe(&c), err, status) : status;
 	}
 	if (c.dry_run)
 		return status;

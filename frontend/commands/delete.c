@@ -22,7 +22,7 @@ const char delete_help[] =
 	"command line; 5 the host lacks something; 6 in use; 130 interrupted (a part that is\n"
 	"already gone stays gone, the rest is removed by the next rootlet command).\n";
 
-enum option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_YES, OPTION_QUIET, OPTION_JSON };
+enum delete_option { OPTION_NAME = 256, OPTION_PATH, OPTION_YES, OPTION_QUIET, OPTION_JSON };
 
 const struct option delete_options[] = {
 	{ "name", required_argument, NULL, OPTION_NAME },
@@ -74,7 +74,7 @@ static int confirm(const struct delete *d, struct error **err)
 	return error_set(err, ERR_REFUSED, "%s stays: not confirmed", d->absolute);
 }
 
-static int remove_rootfs(struct delete *d, struct error **err)
+static int delete_remove_rootfs(struct delete *d, struct error **err)
 {
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Remove message = ROOTLET__REMOVE__INIT;
@@ -87,7 +87,7 @@ static int remove_rootfs(struct delete *d, struct error **err)
 }
 
 /* Where there is none, nobody who wants to remove it needs to be told how one is made. */
-static int find(struct delete *d, int *directory, struct error **err)
+static int delete_find(struct delete *d, int *directory, struct error **err)
 {
 	_cleanup_free_ char *path = NULL;
 
@@ -111,7 +111,7 @@ static int delete_confirmed(struct delete *d, struct error **err)
 	_cleanup_close_ int directory = -1, rootfs = -1;
 
 	/* Looks first, so that a refusal says what is the matter; the helper looks again. */
-	if (find(d, &directory, err) < 0)
+	if (delete_find(d, &directory, err) < 0)
 		return -1;
 	d->parent_fd = open(d->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->parent_fd < 0)
@@ -124,10 +124,10 @@ static int delete_confirmed(struct delete *d, struct error **err)
 	    store_check_unused(rootfs, d->parent, d->base, err) < 0 || confirm(d, err) < 0)
 		return -1;
 	interrupt_catch();
-	return remove_rootfs(d, err);
+	return delete_remove_rootfs(d, err);
 }
 
-static json_t *describe(const struct delete *d)
+static json_t *delete_describe(const struct delete *d)
 {
 	_cleanup_free_ char *path = d->base ? store_join(d->parent, d->base) : NULL;
 
@@ -164,11 +164,11 @@ int command_delete(int argc, char **argv)
 	if (delete_confirmed(&d, &err) < 0) {
 		progress_end(d.progress);
 		status = report_error("delete", err);
-		return d.json ? event_failure(describe(&d), err, status) : status;
+		return d.json ? event_failure(delete_describe(&d), err, status) : status;
 	}
 	progress_end(d.progress);
 	if (d.json)
-		return event_result(describe(&d), EXIT_OK);
+		return event_result(delete_describe(&d), EXIT_OK);
 	if (!d.quiet)
 		printf("Removed %s\n", d.absolute);
 	return EXIT_OK;

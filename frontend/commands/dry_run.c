@@ -12,7 +12,7 @@
 #include "policy/subids_find.h"
 
 /* How many rootfs FOLDER holds besides NAME: the helper counts so, too. */
-static uint64_t count_rootfs(int folder, const char *name)
+static uint64_t dry_run_count_rootfs(int folder, const char *name)
 {
 	int copy = folder < 0 ? -1 : openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
@@ -41,9 +41,9 @@ struct dry_run {
 	void *context;
 };
 
-static void ask(struct dry_run *run, const struct question *q, const char *format, ...)
+static void dry_run_ask(struct dry_run *run, const struct question *q, const char *format, ...)
 	PRINTF_LIKE(3, 4);
-static void ask(struct dry_run *run, const struct question *q, const char *format, ...)
+static void dry_run_ask(struct dry_run *run, const struct question *q, const char *format, ...)
 {
 	struct decision d;
 	char arguments[256];
@@ -64,9 +64,9 @@ static void ask_releases(struct dry_run *run, const struct package_set *set)
 	for (size_t i = 0; i < set->pocket_count; i++) {
 		const struct pocket *pocket = &set->pockets[i];
 
-		ask(run, &(struct question){ "CheckRelease", .keyring = -1 },
-		    "suite=%s pocket=%s mirror=%s%s", set->suite, pocket->name, pocket->place,
-		    pocket->older ? " older=1" : "");
+		dry_run_ask(run, &(struct question){ "CheckRelease", .keyring = -1 },
+			    "suite=%s pocket=%s mirror=%s%s", set->suite, pocket->name,
+			    pocket->place, pocket->older ? " older=1" : "");
 	}
 }
 
@@ -75,28 +75,31 @@ static void ask_packages(struct dry_run *run, const struct package_set *set)
 	for (size_t i = 0; i < set->pocket_count; i++) {
 		const struct pocket *pocket = &set->pockets[i];
 
-		ask(run, &(struct question){ "Release", .keyring = -1, .older = pocket->older },
-		    "pocket=%s mirror=%s%s", pocket->name, pocket->place,
-		    pocket->older ? " older=1" : "");
+		dry_run_ask(run,
+			    &(struct question){ "Release", .keyring = -1, .older = pocket->older },
+			    "pocket=%s mirror=%s%s", pocket->name, pocket->place,
+			    pocket->older ? " older=1" : "");
 		for (size_t j = 0; j < pocket->index_count; j++)
-			ask(run, &(struct question){ "Index", .keyring = -1 },
-			    "pocket=%s component=%s", pocket->name, pocket->indexes[j].component);
+			dry_run_ask(run, &(struct question){ "Index", .keyring = -1 },
+				    "pocket=%s component=%s", pocket->name,
+				    pocket->indexes[j].component);
 	}
 	for (size_t i = 0; i < set->package_count; i++)
-		ask(run,
-		    &(struct question){ "Package", .package = set->packages[i].name,
-					.keyring = -1 },
-		    "name=%s version=%s", set->packages[i].name, set->packages[i].version);
+		dry_run_ask(run,
+			    &(struct question){ "Package", .package = set->packages[i].name,
+						.keyring = -1 },
+			    "name=%s version=%s", set->packages[i].name, set->packages[i].version);
 }
 
 static void ask_accounts(struct dry_run *run, const struct profile *profile)
 {
 	for (size_t i = 0; i < profile->group_count; i++)
-		ask(run, &(struct question){ "AddGroup", .keyring = -1 }, "name=%s gid=%u",
-		    profile->groups[i].name, profile->groups[i].gid);
+		dry_run_ask(run, &(struct question){ "AddGroup", .keyring = -1 }, "name=%s gid=%u",
+			    profile->groups[i].name, profile->groups[i].gid);
 	for (size_t i = 0; i < profile->user_count; i++)
-		ask(run, &(struct question){ "AddUser", .keyring = -1 }, "name=%s uid=%u gid=%u",
-		    profile->users[i].name, profile->users[i].uid, profile->users[i].gid);
+		dry_run_ask(run, &(struct question){ "AddUser", .keyring = -1 },
+			    "name=%s uid=%u gid=%u", profile->users[i].name, profile->users[i].uid,
+			    profile->users[i].gid);
 }
 
 /* Whether there are the ids without which the helper does not answer. */
@@ -134,12 +137,12 @@ int dry_run_start(dry_run_tell *tell, void *context, struct error **err)
 static void ask_first(struct dry_run *run, const struct provision *p, const char *folder)
 {
 	if (p->parent >= 0 && store_has_stale(p->parent, NULL))
-		ask(run, &(struct question){ "Remove", .folder = folder, .keyring = -1 },
-		    "folder=%s stale=1, of what killed runs left", folder);
+		dry_run_ask(run, &(struct question){ "Remove", .folder = folder, .keyring = -1 },
+			    "folder=%s stale=1, of what killed runs left", folder);
 	if (p->parent >= 0 && p->replace &&
 	    faccessat(p->parent, p->base, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		ask(run, &(struct question){ "Inspect", .folder = folder, .keyring = -1 },
-		    "folder=%s/%s deep=0", folder, p->base);
+		dry_run_ask(run, &(struct question){ "Inspect", .folder = folder, .keyring = -1 },
+			    "folder=%s/%s deep=0", folder, p->base);
 }
 
 /* Whether the policy would have a base in BASES. One that it would not have is not asked for. */
@@ -165,26 +168,28 @@ int dry_run_requests(const struct provision *p, const char *folder, const char *
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", set->keyring);
 	if (permission_load(&policy, &run.grant, err) < 0)
 		return -1;
-	run.rootfs = count_rootfs(p->parent, p->base) + 1;
+	run.rootfs = dry_run_count_rootfs(p->parent, p->base) + 1;
 	ask_first(&run, p, folder);
 	ask_releases(&run, set);
 	if (has_bases(&run, bases))
-		ask(&run, &(struct question){ "Clone", .folder = folder, .keyring = -1 },
-		    "name=%s folder=%s folder=%s, then Publish, where a base is there; else:",
-		    p->base, folder, bases);
-	ask(&run,
-	    &(struct question){ "Begin", .suite = set->suite, .engine = p->engine, .folder = folder,
-				.keyring = keyring },
-	    "name=%s suite=%s arch=%s engine=%s folder=%s keyring=%s", p->base, set->suite,
-	    set->arch, p->engine, folder, set->keyring);
+		dry_run_ask(
+			&run, &(struct question){ "Clone", .folder = folder, .keyring = -1 },
+			"name=%s folder=%s folder=%s, then Publish, where a base is there; else:",
+			p->base, folder, bases);
+	dry_run_ask(&run,
+		    &(struct question){ "Begin", .suite = set->suite, .engine = p->engine,
+					.folder = folder, .keyring = keyring },
+		    "name=%s suite=%s arch=%s engine=%s folder=%s keyring=%s", p->base, set->suite,
+		    set->arch, p->engine, folder, set->keyring);
 	ask_packages(&run, set);
-	ask(&run, &(struct question){ "Bootstrap", .keyring = -1 }, "%s", "");
+	dry_run_ask(&run, &(struct question){ "Bootstrap", .keyring = -1 }, "%s", "");
 	ask_accounts(&run, p->profile);
 	if (has_bases(&run, bases))
-		ask(&run, &(struct question){ "Keep", .folder = bases, .keyring = -1 }, "folder=%s",
-		    bases);
-	ask(&run,
-	    &(struct question){ "Publish", .keyring = -1, .replaces = p->replace, .mode = p->mode },
-	    "replace=%d mode=%04o", p->replace, p->mode);
+		dry_run_ask(&run, &(struct question){ "Keep", .folder = bases, .keyring = -1 },
+			    "folder=%s", bases);
+	dry_run_ask(&run,
+		    &(struct question){ "Publish", .keyring = -1, .replaces = p->replace,
+					.mode = p->mode },
+		    "replace=%d mode=%04o", p->replace, p->mode);
 	return 0;
 }

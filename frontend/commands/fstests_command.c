@@ -93,7 +93,7 @@ const char fstests_help[] =
 	"test or the run took too long; 5 the tests could not be run; 130 interrupted.\n";
 /* clang-format on */
 
-enum option_code {
+enum fstests_option {
 	OPTION_KERNEL = 256,
 	OPTION_KEYRING,
 	OPTION_FSTESTS,
@@ -201,7 +201,7 @@ static int set_scheduler(struct fstests_options *o, struct error **err)
 			 optarg);
 }
 
-static int take_value(struct fstests_options *o, int option, struct error **err)
+static int fstests_take_value(struct fstests_options *o, int option, struct error **err)
 {
 	switch (option) {
 	case OPTION_ROOT_TRANSPORT:
@@ -332,7 +332,7 @@ static int check_combination(const struct fstests_options *o, struct error **err
 
 /* --- the run -------------------------------------------------------------------------------- */
 
-struct job {
+struct fstests_job {
 	struct fstests_options options;
 	char cpus[CPUS_TEXT];
 	char *fstypes; /* that may be under test: --fstype's, and those that --config names */
@@ -349,12 +349,12 @@ struct job {
 	struct fstests_run run;
 };
 
-static void job_clear(struct job *j)
+static void job_clear(struct fstests_job *j)
 {
 	rootfs_close(&j->rootfs);
 	progress_free(&j->run.progress);
 	run_folder_close(&j->run.folder);
-	plan_clear(&j->run.plan);
+	test_plan_clear(&j->run.plan);
 	results_clear(&j->run.results);
 	results_clear(&j->run.earlier);
 	results_clear(&j->baseline);
@@ -377,12 +377,13 @@ static void job_clear(struct job *j)
 	free(j->options.append);
 }
 
-static void add_share(struct job *j, const char *host, const char *guest, bool read_only)
+static void fstests_add_share(struct fstests_job *j, const char *host, const char *guest,
+			      bool read_only)
 {
 	j->shares[j->run.vm.share_count++] = (struct vm_share){ host, guest, read_only };
 }
 
-static int find_types(struct job *j, struct error **err)
+static int find_types(struct fstests_job *j, struct error **err)
 {
 	_cleanup_free_ char *text = NULL;
 
@@ -394,7 +395,7 @@ static int find_types(struct job *j, struct error **err)
 }
 
 /* Before an image is built for what cannot run. */
-static int read_words(struct job *j, struct error **err)
+static int read_words(struct fstests_job *j, struct error **err)
 {
 	const struct fstests_options *o = &j->options;
 
@@ -406,7 +407,7 @@ static int read_words(struct job *j, struct error **err)
 	return 0;
 }
 
-static int prepare_root(struct job *j, struct error **err)
+static int prepare_root(struct fstests_job *j, struct error **err)
 {
 	const struct fstests_options *o = &j->options;
 	struct root_wish wish = {
@@ -422,7 +423,7 @@ static int prepare_root(struct job *j, struct error **err)
 		if (kernel_open(o->kernel, &j->rootfs.kernel, err) < 0)
 			return -1;
 		if (j->rootfs.kernel->modules)
-			add_share(j, j->rootfs.kernel->modules, MODULES_SHARE, true);
+			fstests_add_share(j, j->rootfs.kernel->modules, MODULES_SHARE, true);
 		return read_words(j, err);
 	}
 	if (rootfs_open(o->name, o->path, o->kernel, o->keyring, j->run.progress, &j->rootfs, err) <
@@ -433,7 +434,7 @@ static int prepare_root(struct job *j, struct error **err)
 	return 0;
 }
 
-static int add_device(struct job *j, unsigned int number, struct error **err)
+static int add_device(struct fstests_job *j, unsigned int number, struct error **err)
 {
 	const struct fstests_options *o = &j->options;
 	struct vm_disk *disk = &j->disks[j->run.vm.disk_count++];
@@ -455,7 +456,7 @@ static int add_device(struct job *j, unsigned int number, struct error **err)
 	return 0;
 }
 
-static int prepare_vm(struct job *j, struct error **err)
+static int prepare_vm(struct fstests_job *j, struct error **err)
 {
 	struct vm_config *vm = &j->run.vm;
 	char why[128];
@@ -477,7 +478,7 @@ static int prepare_vm(struct job *j, struct error **err)
 							       .path = j->source.image,
 							       .read_only = true };
 	else
-		add_share(j, j->source.folder, FSTESTS_SHARE, true);
+		fstests_add_share(j, j->source.folder, FSTESTS_SHARE, true);
 	j->run.source = j->source.text;
 	j->run.tree = j->source.folder;
 	vm->kvm = kvm_runs(why, sizeof(why));
@@ -487,7 +488,7 @@ static int prepare_vm(struct job *j, struct error **err)
 }
 
 /* What a test took when it last ran on the same filesystem. */
-static void read_earlier(struct job *j)
+static void read_earlier(struct fstests_job *j)
 {
 	_cleanup_free_ char *first = strndup(j->tested, strcspn(j->tested, ","));
 	char **ids;
@@ -517,7 +518,8 @@ static void read_earlier(struct job *j)
 	free(ids);
 }
 
-static int write_result(const struct job *j, const char *name, const char *text, struct error **err)
+static int write_result(const struct fstests_job *j, const char *name, const char *text,
+			struct error **err)
 {
 	_cleanup_close_ int fd =
 		openat(j->run.folder.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -529,7 +531,7 @@ static int write_result(const struct job *j, const char *name, const char *text,
 }
 
 /* The user's configuration of fstests, and the kernel's own, which tests ask for options. */
-static int copy_configs(const struct job *j, struct error **err)
+static int copy_configs(const struct fstests_job *j, struct error **err)
 {
 	_cleanup_(kernel_features_free) struct kernel_features *features =
 		kernel_features_read(j->rootfs.kernel);
@@ -545,7 +547,7 @@ static int copy_configs(const struct job *j, struct error **err)
 		    : error_wrap(err, "--config");
 }
 
-static int copy_words(struct job *j, struct error **err)
+static int fstests_copy_words(struct fstests_job *j, struct error **err)
 {
 	_cleanup_close_ int results =
 		openat(j->run.folder.fd, RUN_RESULTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -557,7 +559,7 @@ static int copy_words(struct job *j, struct error **err)
 
 /* What was asked for: in the run's folder from the start, so that one that is cut off tells it too.
  */
-static json_t *describe(const struct job *j)
+static json_t *fstests_describe(const struct fstests_job *j)
 {
 	json_t *tests = json_array();
 
@@ -572,7 +574,7 @@ static json_t *describe(const struct job *j)
 							   : "host");
 }
 
-static int open_run(struct job *j, json_t **record, struct error **err)
+static int open_run(struct fstests_job *j, json_t **record, struct error **err)
 {
 	_cleanup_free_ char *first = strndup(j->tested, strcspn(j->tested, ","));
 
@@ -581,19 +583,19 @@ static int open_run(struct job *j, json_t **record, struct error **err)
 	if (run_folder_make(first, j->options.results, &j->run.folder, err) < 0 ||
 	    copy_configs(j, err) < 0)
 		return -1;
-	if (copy_words(j, err) < 0)
+	if (fstests_copy_words(j, err) < 0)
 		return -1;
 	if (asprintf(&j->results_share, "%s/" RUN_RESULTS, j->run.folder.path) < 0)
 		return error_no_memory(err);
-	add_share(j, j->results_share, RESULTS_SHARE, false);
-	*record = describe(j);
+	fstests_add_share(j, j->results_share, RESULTS_SHARE, false);
+	*record = fstests_describe(j);
 	if (!*record)
 		return error_no_memory(err);
 	return run_folder_write(&j->run.folder, *record, err);
 }
 
 /* Before there is this run, so that "last" is the one before it. */
-static int read_baseline(struct job *j, struct error **err)
+static int read_baseline(struct fstests_job *j, struct error **err)
 {
 	_cleanup_(run_folder_close) struct run_folder folder = RUN_FOLDER_NONE;
 
@@ -609,7 +611,7 @@ static int read_baseline(struct job *j, struct error **err)
 	return 0;
 }
 
-static int prepare(struct job *j, struct error **err)
+static int fstests_prepare(struct fstests_job *j, struct error **err)
 {
 	const char *format;
 
@@ -627,7 +629,7 @@ static int prepare(struct job *j, struct error **err)
 	return 0;
 }
 
-static void print_baseline(const struct job *j, json_t *summary)
+static void print_baseline(const struct fstests_job *j, json_t *summary)
 {
 	json_object_set_new(summary, "baseline", comparison_to_json(&j->baseline, &j->run.results));
 	if (j->options.json)
@@ -637,8 +639,8 @@ static void print_baseline(const struct job *j, json_t *summary)
 }
 
 /* The record gets what the run came to, and so does the user. WHY: the tests could not be run. */
-static int finish(struct job *j, json_t *record, int status, const struct error *why,
-		  struct error **err)
+static int fstests_finish(struct fstests_job *j, json_t *record, int status,
+			  const struct error *why, struct error **err)
 {
 	json_t *summary = summary_to_json(&j->run, status);
 
@@ -668,7 +670,7 @@ static int exit_of(const struct error *err)
 }
 
 /* ENDED: the result has been printed already. */
-static int report(const struct job *j, bool ended, const struct error *err)
+static int fstests_report(const struct fstests_job *j, bool ended, const struct error *err)
 {
 	int status = exit_of(err);
 
@@ -680,7 +682,7 @@ static int report(const struct job *j, bool ended, const struct error *err)
 			     err, status);
 }
 
-static int run(struct job *j)
+static int fstests_run_tests(struct fstests_job *j)
 {
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_error_ struct error *late = NULL;
@@ -693,18 +695,18 @@ static int run(struct job *j)
 	j->run.progress = progress_new(j->options.json	  ? PROGRESS_JSON
 				       : j->options.quiet ? PROGRESS_QUIET
 							  : PROGRESS_AUTO);
-	if (prepare(j, &err) < 0)
-		return report(j, false, err);
+	if (fstests_prepare(j, &err) < 0)
+		return fstests_report(j, false, err);
 	if (open_run(j, &record, &err) < 0) {
 		json_decref(record);
-		return report(j, false, err);
+		return fstests_report(j, false, err);
 	}
 	status = fstests_session(&j->run, &err);
 	if (status < 0)
 		status =
 			err && err->code == ERR_INTERRUPTED ? FSTESTS_INTERRUPTED : FSTESTS_NOT_RUN;
-	if (finish(j, record, status, err, &late) < 0)
-		status = report(j, true, late);
+	if (fstests_finish(j, record, status, err, &late) < 0)
+		status = fstests_report(j, true, late);
 	json_decref(record);
 	if (err)
 		report_error("fstests", err);
@@ -714,7 +716,7 @@ static int run(struct job *j)
 int command_fstests(int argc, char **argv)
 {
 	static char *const quick[] = { (char *)(uintptr_t) "-g", (char *)(uintptr_t) "quick" };
-	_cleanup_(job_clear) struct job j = {
+	_cleanup_(job_clear) struct fstests_job j = {
 		.options = { .fstype = "ext4",
 			     .memory = "4G",
 			     .device_count = DEFAULT_DEVICES,
@@ -737,7 +739,7 @@ int command_fstests(int argc, char **argv)
 				return report_usage(argv[0], "%s", err->message);
 			snprintf(j.cpus, sizeof(j.cpus), "%u", cpus);
 		} else if (!take_flag(&j.options, option) && !take_simple(&j.options, option) &&
-			   take_value(&j.options, option, &err) < 0) {
+			   fstests_take_value(&j.options, option, &err) < 0) {
 			return report_usage(argv[0], "%s", err->message);
 		}
 	}
@@ -747,5 +749,5 @@ int command_fstests(int argc, char **argv)
 	}
 	if (check_combination(&j.options, &err) < 0)
 		return report_usage(argv[0], "%s", err->message);
-	return run(&j);
+	return fstests_run_tests(&j);
 }

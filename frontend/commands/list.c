@@ -8,7 +8,7 @@
 #include "frontend/cli/events.h"
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/text.h"
-#include "frontend/client/inspect.h"
+#include "frontend/client/inspection.h"
 #include "frontend/commands/commands.h"
 #include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/store.h"
@@ -48,7 +48,8 @@ static void list_clear(struct list *l)
 	json_decref(l->array);
 }
 
-static void print_row(struct list *l, const char *name, const struct manifest *m, const char *size)
+static void list_print_row(struct list *l, const char *name, const struct manifest *m,
+			   const char *size)
 {
 	char age[TEXT_DURATION_LEN];
 
@@ -97,7 +98,7 @@ static bool want_helper(struct list *l)
 	return l->helper != NULL;
 }
 
-static int list_one(struct list *l, const char *name, struct error **err)
+static int list_rootfs(struct list *l, const char *name, struct error **err)
 {
 	_cleanup_(manifest_free) struct manifest *m = NULL;
 	_cleanup_close_ int directory = -1, rootfs = -1;
@@ -121,7 +122,7 @@ static int list_one(struct list *l, const char *name, struct error **err)
 	if (l->json)
 		add_object(l, name, m, sized ? &inspection : NULL);
 	else
-		print_row(l, name, m, size);
+		list_print_row(l, name, m, size);
 	return 0;
 }
 
@@ -135,14 +136,14 @@ static int list_all(struct list *l, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot read %s", l->folder);
 	for (int i = 0; i < n; i++) {
 		if (r == 0 && entries[i]->d_name[0] != '.')
-			r = list_one(l, entries[i]->d_name, err);
+			r = list_rootfs(l, entries[i]->d_name, err);
 		free(entries[i]);
 	}
 	free(entries);
 	return r;
 }
 
-static int list(struct list *l, struct error **err)
+static int list_print(struct list *l, struct error **err)
 {
 	l->folder = store_folder(err);
 	if (!l->folder)
@@ -168,7 +169,7 @@ int command_list(int argc, char **argv)
 	if (optind < argc)
 		return report_usage("list", "\"%.80s\" is one word too many", argv[optind]);
 	interrupt_catch();
-	if (list(&l, &err) < 0) {
+	if (list_print(&l, &err) < 0) {
 		status = report_error("list", err);
 		return l.json ? document_failure(err, status) : status;
 	}

@@ -1,5 +1,5 @@
 #include "frontend/commands/commands.h"
-#include "frontend/mcp/server.h"
+#include "frontend/mcp/mcp_server.h"
 
 const char mcp_help[] =
 	"usage: rootlet mcp\n\n"

@@ -34,7 +34,7 @@ const struct option policy_options[] = { { "json", no_argument, NULL, 'j' },
 					 { "help", no_argument, NULL, 'h' },
 					 { NULL, 0, NULL, 0 } };
 
-static int check(const char *path, bool json, struct error **err)
+static int policy_check(const char *path, bool json, struct error **err)
 {
 	_cleanup_(policy_free) struct policy *policy = NULL;
 	_cleanup_free_ char *text = NULL;
@@ -146,7 +146,7 @@ static json_t *describe_grant(const struct policy *policy, const struct grant *g
 			 policy->required);
 }
 
-static int show(const char *path, bool json, struct error **err)
+static int policy_show(const char *path, bool json, struct error **err)
 {
 	_cleanup_(policy_free) struct policy *policy = NULL;
 	struct caller caller;
@@ -296,13 +296,15 @@ static int show_sets(const char *path, bool json, struct error **err)
 	return EXIT_OK;
 }
 
-static const struct verb {
+static const struct policy_verb {
 	const char *name;
 	int words; /* at most */
 	int (*run)(const char *path, bool json, struct error **err);
-} verbs[] = { { "check", 1, check }, { "show", 0, show }, { "seccomp", 0, show_sets } };
+} verbs[] = { { "check", 1, policy_check },
+	      { "show", 0, policy_show },
+	      { "seccomp", 0, show_sets } };
 
-static int report_no_verb(const char *command, const char *word)
+static int policy_report_no_verb(const char *command, const char *word)
 {
 	const char *names[sizeof(verbs) / sizeof(*verbs)];
 
@@ -314,7 +316,7 @@ static int report_no_verb(const char *command, const char *word)
 int command_policy(int argc, char **argv)
 {
 	_cleanup_error_ struct error *err = NULL;
-	const struct verb *verb = NULL;
+	const struct policy_verb *verb = NULL;
 	bool json = false;
 	int option, status;
 
@@ -324,7 +326,7 @@ int command_policy(int argc, char **argv)
 		if (strcmp(argv[optind], verbs[i].name) == 0)
 			verb = &verbs[i];
 	if (!verb)
-		return optind < argc ? report_no_verb(argv[0], argv[optind])
+		return optind < argc ? policy_report_no_verb(argv[0], argv[optind])
 				     : report_usage(argv[0], "say check, show or seccomp");
 	optind++;
 	if (argc - optind > verb->words)

@@ -40,7 +40,7 @@ static json_t *describe_user(const struct account *u)
 			 json_text(u->home), "shell", json_text(u->shell));
 }
 
-static const char *rule_of(const struct path_filter *filter)
+static const char *profiles_rule_of(const struct path_filter *filter)
 {
 	return filter->include ? "path-include" : "path-exclude";
 }
@@ -60,14 +60,14 @@ static json_t *list_for_releases(const struct profile *p)
 	return array;
 }
 
-static json_t *describe(const struct profile *p)
+static json_t *profiles_describe(const struct profile *p)
 {
 	json_t *files = json_array(), *groups = json_array(), *users = json_array();
 
 	for (size_t i = 0; i < p->filter_count; i++)
-		json_array_append_new(files,
-				      json_pack("{s:s, s:o}", "rule", rule_of(&p->filters[i]),
-						"pattern", json_text(p->filters[i].pattern)));
+		json_array_append_new(files, json_pack("{s:s, s:o}", "rule",
+						       profiles_rule_of(&p->filters[i]), "pattern",
+						       json_text(p->filters[i].pattern)));
 	for (size_t i = 0; i < p->group_count; i++)
 		json_array_append_new(groups,
 				      json_pack("{s:o, s:i}", "name", json_text(p->groups[i].name),
@@ -123,7 +123,7 @@ static void print_profile(const struct profile *p)
 	if (p->filter_count)
 		puts("\n[files]");
 	for (size_t i = 0; i < p->filter_count; i++)
-		printf("%s = %s\n", rule_of(&p->filters[i]), p->filters[i].pattern);
+		printf("%s = %s\n", profiles_rule_of(&p->filters[i]), p->filters[i].pattern);
 	for (size_t i = 0; i < p->group_count; i++)
 		printf("\n[group %s]\ngid = %u\n", p->groups[i].name, p->groups[i].gid);
 	for (size_t i = 0; i < p->user_count; i++) {
@@ -145,7 +145,7 @@ static size_t package_count(const struct profile *p)
 	return count;
 }
 
-static void print_row(const struct profile_place *place, const struct profile *p)
+static void profiles_print_row(const struct profile_place *place, const struct profile *p)
 {
 	printf("%-16s %-9s %8zu %5zu  %s\n", place->name, place->own ? "yours" : "built in",
 	       package_count(p), p->user_count, p->description ? p->description : "");
@@ -153,7 +153,7 @@ static void print_row(const struct profile_place *place, const struct profile *p
 
 static json_t *describe_row(const struct profile_place *place, const struct profile *p)
 {
-	json_t *row = p ? describe(p) : json_object();
+	json_t *row = p ? profiles_describe(p) : json_object();
 
 	json_object_set_new(row, "name", json_text(place->name));
 	json_object_set_new(row, "path", json_text(place->path));
@@ -162,7 +162,7 @@ static json_t *describe_row(const struct profile_place *place, const struct prof
 }
 
 /* One that is wrong is a row as well, which says so: the others are still good. */
-static void list_one(const struct profile_place *place, json_t *array)
+static void profiles_list_one(const struct profile_place *place, json_t *array)
 {
 	_cleanup_(profile_free) struct profile *p = NULL;
 	_cleanup_error_ struct error *err = NULL;
@@ -171,7 +171,7 @@ static void list_one(const struct profile_place *place, json_t *array)
 	if (profile_load(place->name, &p, &err) < 0 && !array)
 		style_print(stdout, STYLE_BAD, "%-16s wrong: %s\n", place->name, error_text(err));
 	else if (!array)
-		print_row(place, p);
+		profiles_print_row(place, p);
 	if (!array)
 		return;
 	row = describe_row(place, p);
@@ -180,7 +180,7 @@ static void list_one(const struct profile_place *place, json_t *array)
 	json_array_append_new(array, row);
 }
 
-static int list(bool json, struct error **err)
+static int profiles_list(bool json, struct error **err)
 {
 	struct profile_place *places;
 	json_t *array = json ? json_array() : NULL;
@@ -191,7 +191,7 @@ static int list(bool json, struct error **err)
 		style_print(stdout, STYLE_HEADING, "%-16s %-9s %8s %5s  %s\n", "PROFILE", "WHOSE",
 			    "PACKAGES", "USERS", "WHAT FOR");
 	for (size_t i = 0; r == 0 && i < count; i++)
-		list_one(&places[i], array);
+		profiles_list_one(&places[i], array);
 	profile_list_free(places, count);
 	if (r == 0 && json)
 		document_print(json_incref(array));
@@ -199,27 +199,27 @@ static int list(bool json, struct error **err)
 	return r;
 }
 
-static int show(const char *name, bool json, struct error **err)
+static int profiles_show(const char *name, bool json, struct error **err)
 {
 	_cleanup_(profile_free) struct profile *p = NULL;
 
 	if (profile_load(name, &p, err) < 0)
 		return -1;
 	if (json)
-		document_print(describe(p));
+		document_print(profiles_describe(p));
 	else
 		print_profile(p);
 	return 0;
 }
 
-static int check(const char *path, bool json, struct error **err)
+static int profiles_check(const char *path, bool json, struct error **err)
 {
 	_cleanup_(profile_free) struct profile *p = NULL;
 
 	if (profile_load_file(path, &p, err) < 0)
 		return -1;
 	if (json)
-		document_print(describe(p));
+		document_print(profiles_describe(p));
 	else
 		printf("%s is right: %zu packages, %zu groups, %zu users\n", path, package_count(p),
 		       p->group_count, p->user_count);
@@ -228,17 +228,17 @@ static int check(const char *path, bool json, struct error **err)
 
 /* What the words after the command ask for; -1 with ERR set where it failed, EXIT_USAGE where they
  * ask for nothing. */
-static int dispatch(int argc, char **argv, bool json, struct error **err)
+static int profiles_dispatch(int argc, char **argv, bool json, struct error **err)
 {
 	static const struct {
 		const char *name;
 		int (*run)(const char *word, bool json, struct error **err);
-	} rows[] = { { "show", show }, { "check", check } };
+	} rows[] = { { "show", profiles_show }, { "check", profiles_check } };
 	static const char *const verbs[] = { "list", "show", "check" };
 	const char *word = argc > 0 ? argv[0] : "list";
 
 	if (strcmp(word, "list") == 0 && argc < 2)
-		return list(json, err);
+		return profiles_list(json, err);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (strcmp(word, rows[i].name) == 0 && argc == 2)
 			return rows[i].run(argv[1], json, err);
@@ -260,7 +260,7 @@ int command_profiles(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", profiles_options, NULL)) != -1)
 		json = json || option == 'j';
-	status = dispatch(argc - optind, argv + optind, json, &err);
+	status = profiles_dispatch(argc - optind, argv + optind, json, &err);
 	if (status >= 0)
 		return status;
 	status = report_error(argv[0], err);

@@ -68,7 +68,7 @@ const char run_help[] =
 	"5 the host lacks something; 6 the rootfs is being replaced or removed; 130 interrupted.\n";
 /* clang-format on */
 
-enum option_code {
+enum run_option {
 	OPTION_KERNEL = 256,
 	OPTION_KEYRING,
 	OPTION_NAME,
@@ -176,7 +176,7 @@ static char *absolute_as_given(const char *path, const char *target)
 
 /* vng pastes such paths into a shell line and into qemu's comma lists, so what may stand in one is
  * what both leave alone. */
-static int add_share(struct run *r, const char *host, const char *guest, struct error **err)
+static int run_add_share(struct run *r, const char *host, const char *guest, struct error **err)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 				    "/._+@%-";
@@ -222,9 +222,9 @@ static int add_rwdir(struct run *r, const char *folder, struct error **err)
 	if (access(absolute, R_OK | W_OK | X_OK) < 0)
 		return error_errno(err, ERR_INPUT, "cannot share the folder %s", absolute);
 	given = absolute_as_given(folder, absolute);
-	if (add_share(r, absolute, absolute, err) < 0)
+	if (run_add_share(r, absolute, absolute, err) < 0)
 		return -1;
-	return given ? add_share(r, absolute, given, err) : 0;
+	return given ? run_add_share(r, absolute, given, err) : 0;
 }
 
 static int add_disk(struct run *r, const char *size, struct error **err)
@@ -241,7 +241,7 @@ static int add_disk(struct run *r, const char *size, struct error **err)
 	return 0;
 }
 
-static int take_option(struct run *r, int option, struct error **err)
+static int run_take_option(struct run *r, int option, struct error **err)
 {
 	unsigned int number;
 
@@ -288,7 +288,7 @@ static int take_option(struct run *r, int option, struct error **err)
 	}
 }
 
-static int prepare(struct run *r, struct error **err)
+static int run_prepare(struct run *r, struct error **err)
 {
 	struct root_wish wish = {
 		.rootfs = &r->rootfs,
@@ -311,7 +311,7 @@ static int prepare(struct run *r, struct error **err)
 }
 
 /* What the run is about, and how it ended. */
-static json_t *describe(const struct run *r, const char *status, const struct vm_result *result)
+static json_t *run_describe(const struct run *r, const char *status, const struct vm_result *result)
 {
 	return json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "status", status, "path",
 			 json_text(r->rootfs.path), "kernel", json_text(r->kernel_path), "kvm",
@@ -333,7 +333,7 @@ static int report_failure(const struct run *r, const struct vm_result *result, b
 	status = report_error("run", err);
 	if (in_vm && (!err || err->code == ERR_SYSTEM))
 		status = EXIT_VM;
-	return r->json ? event_failure(describe(r, "failed", result), err, status) : status;
+	return r->json ? event_failure(run_describe(r, "failed", result), err, status) : status;
 }
 
 static int report_timeout(const struct run *r, const struct vm_result *result)
@@ -343,12 +343,12 @@ static int report_timeout(const struct run *r, const struct vm_result *result)
 	fprintf(stderr, "rootlet run: the VM was ended: --timeout %u has passed\n",
 		r->config.timeout);
 	if (r->json)
-		event_result(describe(r, "timeout", result), EXIT_TIMEOUT);
+		event_result(run_describe(r, "timeout", result), EXIT_TIMEOUT);
 	return EXIT_TIMEOUT;
 }
 
 /* The two streams of the command, as events. */
-struct output {
+struct run_output {
 	struct run *run;
 	struct output_events out, error;
 };
@@ -356,24 +356,24 @@ struct output {
 /* A terminal that is the guest's does not go back to the first column by itself. */
 static void end_boot(void *context)
 {
-	struct output *o = context;
+	struct run_output *o = context;
 
 	progress_end(o->run->progress);
 	if (o->run->progress && o->run->config.terminal)
 		fputs("\r", stderr);
 }
 
-static void boot_again(const char *why, void *context)
+static void run_boot_again(const char *why, void *context)
 {
-	struct output *o = context;
+	struct run_output *o = context;
 
 	progress_note(o->run->progress, "%s; booting once more", why);
 	progress_stage(o->run->progress, "Booting the kernel");
 }
 
-static void take_output(int fd, const char *data, size_t size, void *context)
+static void run_take_output(int fd, const char *data, size_t size, void *context)
 {
-	struct output *o = context;
+	struct run_output *o = context;
 
 	output_events_take(fd == STDERR_FILENO ? &o->error : &o->out, data, size);
 }
@@ -388,14 +388,14 @@ static int watch_reader(void *context)
 /* As vm_run(), with what the guest says as events where those are asked for. */
 static int run_vm(struct run *r, struct vm_result *result, struct error **err)
 {
-	struct output output = { .run = r, .out.stream = "stdout", .error.stream = "stderr" };
+	struct run_output output = { .run = r, .out.stream = "stdout", .error.stream = "stderr" };
 	int status;
 
 	r->config.started = end_boot;
-	r->config.again = boot_again;
+	r->config.again = run_boot_again;
 	r->config.context = &output;
 	if (r->json) {
-		r->config.output = take_output;
+		r->config.output = run_take_output;
 		r->config.watch = watch_reader;
 	}
 	progress_stage(r->progress, "Booting the kernel");
@@ -409,7 +409,7 @@ static int run_vm(struct run *r, struct vm_result *result, struct error **err)
 	return status;
 }
 
-static int run(struct run *r)
+static int run_guest(struct run *r)
 {
 	_cleanup_error_ struct error *err = NULL;
 	struct vm_result result = { 0 };
@@ -418,7 +418,7 @@ static int run(struct run *r)
 	r->progress = progress_new(r->quiet  ? PROGRESS_QUIET
 				   : r->json ? PROGRESS_JSON
 					     : PROGRESS_AUTO);
-	if (prepare(r, &err) < 0)
+	if (run_prepare(r, &err) < 0)
 		return report_failure(r, &result, false, err);
 	r->config.root = r->root.vm;
 	r->config.kernel = r->rootfs.kernel;
@@ -431,7 +431,7 @@ static int run(struct run *r)
 	if (result.timed_out)
 		return report_timeout(r, &result);
 	if (r->json)
-		event_result(describe(r, "exited", &result), result.status);
+		event_result(run_describe(r, "exited", &result), result.status);
 	return result.status;
 }
 
@@ -450,7 +450,7 @@ int command_run(int argc, char **argv)
 			r.quiet = true;
 		else if (option == OPTION_JSON)
 			r.json = true;
-		else if (take_option(&r, option, &err) < 0)
+		else if (run_take_option(&r, option, &err) < 0)
 			return report_usage(argv[0], "%s", err->message);
 	}
 	if (!r.kernel_path)
@@ -466,5 +466,5 @@ int command_run(int argc, char **argv)
 	if (!r.config.argv && !r.config.terminal)
 		return report_usage(argv[0], "a shell needs a terminal%s; give a command after --",
 				    r.json ? ", and --json has none" : "");
-	return run(&r);
+	return run_guest(&r);
 }

@@ -67,7 +67,7 @@ static const char *state_of(const struct run_folder *run, const json_t *record)
 	return run_folder_busy(run) ? "running" : "cut off";
 }
 
-static void print_row(const struct run_folder *run, const json_t *record)
+static void runs_print_row(const struct run_folder *run, const json_t *record)
 {
 	printf("%-28s %-11s %-8s %6d %6d %7d  %s\n", run->id, state_of(run, record),
 	       text_of(record, "fstype"), count_of(record, "pass"),
@@ -75,7 +75,7 @@ static void print_row(const struct run_folder *run, const json_t *record)
 	       count_of(record, "notrun"), text_of(record, "kernel_version"));
 }
 
-static int list_one(const char *id, json_t *all, bool *first)
+static int runs_list_one(const char *id, json_t *all, bool *first)
 {
 	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
 	_cleanup_error_ struct error *ignored = NULL;
@@ -95,12 +95,12 @@ static int list_one(const char *id, json_t *all, bool *first)
 		printf("%-28s %-11s %-8s %6s %6s %7s  %s\n", "RUN", "STATE", "FSTYPE", "PASSED",
 		       "FAILED", "NOT RUN", "KERNEL");
 	*first = false;
-	print_row(&run, record);
+	runs_print_row(&run, record);
 	json_decref(record);
 	return 0;
 }
 
-static int list(const struct runs *r, char **words, struct error **err)
+static int runs_list(const struct runs *r, char **words, struct error **err)
 {
 	json_t *all = r->json ? json_array() : NULL;
 	bool first = true;
@@ -111,7 +111,7 @@ static int list(const struct runs *r, char **words, struct error **err)
 	if (run_folder_list(&ids, &count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		list_one(ids[i], all, &first);
+		runs_list_one(ids[i], all, &first);
 		free(ids[i]);
 	}
 	free(ids);
@@ -131,8 +131,8 @@ static json_t *results_to_json(const struct results *results)
 	return all;
 }
 
-static void print_run(const struct run_folder *run, const json_t *record,
-		      const struct results *results)
+static void runs_print_one(const struct run_folder *run, const json_t *record,
+			   const struct results *results)
 {
 	printf("run %s: %s\n", run->id, state_of(run, record));
 	printf("  kernel   %s (%s)\n", text_of(record, "kernel_version"),
@@ -163,7 +163,7 @@ static int read_run(const char *name, struct run_folder *run, struct results *re
 	return 0;
 }
 
-static int show(const struct runs *r, char **words, struct error **err)
+static int runs_show(const struct runs *r, char **words, struct error **err)
 {
 	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
 	_cleanup_(results_clear) struct results results = { 0 };
@@ -180,12 +180,12 @@ static int show(const struct runs *r, char **words, struct error **err)
 		document_print(record);
 		return EXIT_OK;
 	}
-	print_run(&run, record, &results);
+	runs_print_one(&run, record, &results);
 	json_decref(record);
 	return EXIT_OK;
 }
 
-static int compare(const struct runs *r, char **words, struct error **err)
+static int runs_compare(const struct runs *r, char **words, struct error **err)
 {
 	_cleanup_(run_folder_close) struct run_folder before_run = RUN_FOLDER_NONE;
 	_cleanup_(run_folder_close) struct run_folder after_run = RUN_FOLDER_NONE;
@@ -207,7 +207,7 @@ static int compare(const struct runs *r, char **words, struct error **err)
 	return broken ? EXIT_FAILED : EXIT_OK;
 }
 
-static int prune(const struct runs *r, char **words, struct error **err)
+static int runs_prune(const struct runs *r, char **words, struct error **err)
 {
 	json_t *removed, *failed;
 	size_t count, gone;
@@ -247,18 +247,18 @@ static int prune(const struct runs *r, char **words, struct error **err)
 	return EXIT_OK;
 }
 
-static const struct verb {
+static const struct runs_verb {
 	const char *name;
 	int words;
 	int (*run)(const struct runs *r, char **words, struct error **err);
 } verbs[] = {
-	{ "list", 0, list },
-	{ "show", 1, show },
-	{ "compare", 2, compare },
-	{ "prune", 0, prune },
+	{ "list", 0, runs_list },
+	{ "show", 1, runs_show },
+	{ "compare", 2, runs_compare },
+	{ "prune", 0, runs_prune },
 };
 
-static const struct verb *find_verb(const char *name)
+static const struct runs_verb *find_verb(const char *name)
 {
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 		if (strcmp(verbs[i].name, name) == 0)
@@ -266,7 +266,7 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
-static int report_no_verb(const char *command, const char *word)
+static int runs_report_no_verb(const char *command, const char *word)
 {
 	const char *names[sizeof(verbs) / sizeof(*verbs)];
 
@@ -279,7 +279,7 @@ int command_runs(int argc, char **argv)
 {
 	struct runs runs = { .keep = DEFAULT_KEPT };
 	_cleanup_error_ struct error *err = NULL;
-	const struct verb *verb = &verbs[0];
+	const struct runs_verb *verb = &verbs[0];
 	int option, status;
 
 	while ((option = getopt_long(argc, argv, "", runs_options, NULL)) != -1) {
@@ -289,7 +289,7 @@ int command_runs(int argc, char **argv)
 			return report_usage(argv[0], "%s", err->message);
 	}
 	if (optind < argc && !(verb = find_verb(argv[optind++])))
-		return report_no_verb(argv[0], argv[optind - 1]);
+		return runs_report_no_verb(argv[0], argv[optind - 1]);
 	if (argc - optind != verb->words)
 		return report_usage(argv[0], "%s takes %d run%s, not %d", verb->name, verb->words,
 				    verb->words == 1 ? "" : "s", argc - optind);

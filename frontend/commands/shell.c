@@ -26,7 +26,7 @@ const char shell_help[] =
 	"Exit status: the command's own, 128 + N where signal N ended it; 1 failed; 2 wrong\n"
 	"command line; 5 the host lacks something; 6 the rootfs is being replaced or removed.\n";
 
-enum option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_USER };
+enum shell_option { OPTION_NAME = 256, OPTION_PATH, OPTION_USER };
 
 const struct option shell_options[] = {
 	{ "name", required_argument, NULL, OPTION_NAME },
@@ -62,7 +62,7 @@ static bool is_number(const char *text)
 	return *text && !text[strspn(text, "0123456789")];
 }
 
-static int check_words(const struct shell *s, struct error **err)
+static int shell_check_words(const struct shell *s, struct error **err)
 {
 	size_t bytes = 0;
 
@@ -160,7 +160,7 @@ static void explain_missing(struct shell *s)
 
 static int shell(struct shell *s, struct answer *answer, struct error **err)
 {
-	if (check_words(s, err) < 0 ||
+	if (shell_check_words(s, err) < 0 ||
 	    store_find(s->name, s->path, &s->directory, &s->absolute, err) < 0)
 		return -1;
 	interrupt_catch();

@@ -118,7 +118,7 @@ static bool pump(int from, int to)
 }
 
 /* What the command wrote before it ended. */
-static void drain(const struct terminal *t)
+static void terminal_drain(const struct terminal *t)
 {
 	struct pollfd ready = { .fd = t->master, .events = POLLIN };
 
@@ -127,7 +127,7 @@ static void drain(const struct terminal *t)
 			break;
 }
 
-static void serve(struct terminal *t, struct pollfd *fds)
+static void terminal_serve(struct terminal *t, struct pollfd *fds)
 {
 	struct signalfd_siginfo info;
 
@@ -158,11 +158,11 @@ int terminal_relay(struct terminal *t, struct helper *h, struct answer *answer, 
 				continue;
 			return error_errno(err, ERR_SYSTEM, "cannot wait for the command");
 		}
-		serve(t, fds);
+		terminal_serve(t, fds);
 		if (fds[0].revents)
 			r = helper_receive(h, answer, err);
 	}
-	drain(t);
+	terminal_drain(t);
 	return r < 0 ? -1 : 0;
 }
 

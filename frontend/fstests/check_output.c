@@ -56,7 +56,7 @@ size_t test_name_length(const char *text)
 	return rest < NAME_SIZE ? rest : 0;
 }
 
-static void report(struct check_output *c)
+static void check_output_report(struct check_output *c)
 {
 	struct test_result result = {
 		.section = c->section,
@@ -73,9 +73,9 @@ static void report(struct check_output *c)
 	c->judged = false;
 }
 
-static void start(struct check_output *c, size_t length)
+static void check_output_start(struct check_output *c, size_t length)
 {
-	report(c);
+	check_output_report(c);
 	memcpy(c->name, c->line, length);
 	c->name[length] = '\0';
 	c->began = clock_precise();
@@ -129,7 +129,7 @@ static bool has_two_times(const char *text)
 }
 
 /* The rest of the line that the test's name began. */
-static void judge(struct check_output *c, const char *rest)
+static void check_output_judge(struct check_output *c, const char *rest)
 {
 	const char *mark;
 
@@ -189,7 +189,7 @@ static bool take_complaint(struct check_output *c, size_t name)
 	for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++) {
 		if (name || strncmp(c->line, starts[i], strlen(starts[i])) != 0)
 			continue;
-		report(c);
+		check_output_report(c);
 		if (c->events.complained)
 			c->events.complained(c->line, NULL, c->events.context);
 		return true;
@@ -215,7 +215,7 @@ static void take_more(struct check_output *c, const char *line)
 	snprintf(c->detail + used, sizeof(c->detail) - used, "%s%s", used ? "\n" : "", line);
 }
 
-static void take_line(struct check_output *c)
+static void check_output_take_line(struct check_output *c)
 {
 	static const char section[] = "SECTION       -- ";
 	size_t length = test_name_length(c->line);
@@ -223,7 +223,7 @@ static void take_line(struct check_output *c)
 	if (take_complaint(c, length))
 		return;
 	if (ends_test(c->line))
-		report(c);
+		check_output_report(c);
 	if (strncmp(c->line, section, strlen(section)) == 0) {
 		snprintf(c->section, sizeof(c->section), "%s", c->line + strlen(section));
 		if (c->events.section)
@@ -232,8 +232,8 @@ static void take_line(struct check_output *c)
 	}
 	if (length && (c->line[length] == ' ' || c->line[length] == '\t' || !c->line[length])) {
 		if (!c->seen)
-			start(c, length);
-		judge(c, c->line + length);
+			check_output_start(c, length);
+		check_output_judge(c, c->line + length);
 		return;
 	}
 	if (*c->name && c->judged)
@@ -251,7 +251,7 @@ static void look_ahead(struct check_output *c)
 	c->line[c->length] = '\0';
 	length = test_name_length(c->line);
 	if (length && c->line[length] == ' ' && c->line[length + 1] && c->line[length + 1] != '-')
-		start(c, length);
+		check_output_start(c, length);
 }
 
 void check_output_feed(struct check_output *c, const char *data, size_t size)
@@ -259,7 +259,7 @@ void check_output_feed(struct check_output *c, const char *data, size_t size)
 	for (size_t i = 0; i < size; i++) {
 		if (data[i] == '\n') {
 			c->line[c->length] = '\0';
-			take_line(c);
+			check_output_take_line(c);
 			c->length = 0;
 			c->seen = false;
 		} else if (data[i] != '\r' && c->length < LINE_SIZE - 1) {
@@ -272,6 +272,6 @@ void check_output_feed(struct check_output *c, const char *data, size_t size)
 const char *check_output_end(struct check_output *c)
 {
 	if (c->judged)
-		report(c);
+		check_output_report(c);
 	return *c->name ? c->name : NULL;
 }

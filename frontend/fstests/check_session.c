@@ -24,7 +24,7 @@
 #define LAST_LINES 1024
 #define FATAL_SECONDS 5 /* for the rest of the trace, and a panic behind it */
 
-struct session {
+struct check_session {
 	struct fstests_run *run;
 	struct check_output *output;
 	struct kernel_log *log;
@@ -48,17 +48,17 @@ struct session {
 
 /* --- what the parsers say ------------------------------------------------------------------- */
 
-static void read_plan(struct session *s)
+static void read_plan(struct check_session *s)
 {
 	_cleanup_error_ struct error *ignored = NULL;
 
 	if (s->run->plan.count == 0)
-		plan_read(s->run->folder.fd, LIST, &s->run->plan, &ignored);
+		test_plan_read(s->run->folder.fd, LIST, &s->run->plan, &ignored);
 }
 
 static void test_started(const char *section, const char *name, void *context)
 {
-	struct session *s = context;
+	struct check_session *s = context;
 
 	read_plan(s);
 	snprintf(s->test, sizeof(s->test), "%s", name);
@@ -70,7 +70,7 @@ static void test_started(const char *section, const char *name, void *context)
 	display_started(s->run, section, name);
 }
 
-static void keep_result(struct session *s, const struct test_result *result)
+static void keep_result(struct check_session *s, const struct test_result *result)
 {
 	json_t *object = result_to_json(result);
 
@@ -83,7 +83,7 @@ static void keep_result(struct session *s, const struct test_result *result)
 
 /* A program that does not start says nothing of the kernel: what its test came to is no result, and
  * the run ends here. */
-static bool lacks_program(struct session *s, const struct test_result *result)
+static bool lacks_program(struct check_session *s, const struct test_result *result)
 {
 	_cleanup_free_ char *line = result_files_unstartable(s->results_fd, result);
 
@@ -97,7 +97,7 @@ static bool lacks_program(struct session *s, const struct test_result *result)
 static void test_ended(const struct test_result *result, void *context)
 {
 	static struct result_text text;
-	struct session *s = context;
+	struct check_session *s = context;
 	struct test_result whole = *result;
 
 	if (s->err || lacks_program(s, result))
@@ -107,7 +107,7 @@ static void test_ended(const struct test_result *result, void *context)
 	*s->test = '\0';
 }
 
-static void keep_refusal(struct session *s)
+static void keep_refusal(struct check_session *s)
 {
 	if (!*s->refusal)
 		snprintf(s->refusal, sizeof(s->refusal), "%s", s->complaint);
@@ -116,7 +116,7 @@ static void keep_refusal(struct session *s)
 /* Of a test that a pattern matched it says so by the way: there are more files in the directory. */
 static void check_complained(const char *line, const char *unknown, void *context)
 {
-	struct session *s = context;
+	struct check_session *s = context;
 	bool asked = !unknown;
 
 	for (size_t i = 0; unknown && i < s->run->word_count; i++)
@@ -131,7 +131,7 @@ static void check_complained(const char *line, const char *unknown, void *contex
 	display_complaint(s->run, line);
 }
 
-static void keep_complaint(struct session *s, const struct incident *incident)
+static void keep_complaint(struct check_session *s, const struct incident *incident)
 {
 	struct fstests_run *run = s->run;
 	struct complaint *larger =
@@ -156,7 +156,7 @@ static void keep_complaint(struct session *s, const struct incident *incident)
 /* The first that ends a kernel explains the crash; a panic is what follows from it. */
 static void kernel_complained(const struct incident *incident, void *context)
 {
-	struct session *s = context;
+	struct check_session *s = context;
 	bool fatal = incident->kind == INCIDENT_PANIC || incident->kind == INCIDENT_OOPS ||
 		     strncmp(incident->line, "kernel BUG at ", 14) == 0;
 
@@ -170,13 +170,13 @@ static void kernel_complained(const struct incident *incident, void *context)
 
 /* --- what the VM says ----------------------------------------------------------------------- */
 
-static void keep(struct session *s, int fd, const char *data, size_t size)
+static void check_session_keep(struct check_session *s, int fd, const char *data, size_t size)
 {
 	if (write_all(fd, data, size) < 0)
 		error_errno(&s->err, ERR_SYSTEM, "cannot write to %s", s->run->folder.path);
 }
 
-static void keep_last(struct session *s, const char *data, size_t size)
+static void keep_last(struct check_session *s, const char *data, size_t size)
 {
 	if (size > LAST_LINES) {
 		data += size - LAST_LINES;
@@ -193,29 +193,29 @@ static void keep_last(struct session *s, const char *data, size_t size)
 	s->last[s->last_length] = '\0';
 }
 
-static void take_output(int fd, const char *data, size_t size, void *context)
+static void check_session_take_output(int fd, const char *data, size_t size, void *context)
 {
-	struct session *s = context;
+	struct check_session *s = context;
 
 	(void)fd;
-	keep(s, s->output_fd, data, size);
+	check_session_keep(s, s->output_fd, data, size);
 	keep_last(s, data, size);
 	check_output_feed(s->output, data, size);
 }
 
 static void take_console(const char *data, size_t size, void *context)
 {
-	struct session *s = context;
+	struct check_session *s = context;
 
-	keep(s, s->console_fd, data, size);
+	check_session_keep(s, s->console_fd, data, size);
 	kernel_log_feed(s->log, data, size);
 }
 
 /* Ends the boot where the test, or the run, has used up its time, or nothing can be kept. After an
  * oops a kernel goes on without what it held: what passes or fails then says nothing. */
-static int watch(void *context)
+static int check_session_watch(void *context)
 {
-	struct session *s = context;
+	struct check_session *s = context;
 	const struct fstests_options *o = s->run->options;
 	double now = clock_precise();
 
@@ -229,18 +229,18 @@ static int watch(void *context)
 
 /* --- one boot ------------------------------------------------------------------------------- */
 
-struct words {
+struct guest_words {
 	char *word[64 + DEVICES_MAX];
 	size_t count;
 };
 
-static void words_clear(struct words *w)
+static void words_clear(struct guest_words *w)
 {
 	for (size_t i = 0; i < w->count; i++)
 		free(w->word[i]);
 }
 
-static void add_variable(struct words *w, const char *name, const char *value)
+static void add_variable(struct guest_words *w, const char *name, const char *value)
 {
 	if (value && w->count < sizeof(w->word) / sizeof(*w->word) &&
 	    asprintf(&w->word[w->count], "%s=%s", name, value) >= 0)
@@ -259,7 +259,7 @@ static char *device_names(const struct fstests_run *run)
 	return out && fclose(out) == 0 ? text : NULL;
 }
 
-static void add_environment(struct words *w, const struct fstests_run *run, bool list)
+static void add_environment(struct guest_words *w, const struct fstests_run *run, bool list)
 {
 	const struct fstests_options *o = run->options;
 	_cleanup_free_ char *devices = device_names(run);
@@ -278,7 +278,8 @@ static void add_environment(struct words *w, const struct fstests_run *run, bool
 
 /* env VARIABLE=… bash -c SCRIPT rootlet-fstests CHECK'S-WORDS…; the vector is the caller's, its
  * words are not. */
-static char **command_of(const struct words *environment, char *script, const struct batch *batch)
+static char **command_of(const struct guest_words *environment, char *script,
+			 const struct batch *batch)
 {
 	char **argv = calloc(environment->count + batch->count + 6, sizeof(*argv));
 	size_t n = 0;
@@ -297,7 +298,7 @@ static char **command_of(const struct words *environment, char *script, const st
 	return argv;
 }
 
-static int start_parsers(struct session *s, struct error **err)
+static int start_parsers(struct check_session *s, struct error **err)
 {
 	const struct check_events events = { .started = test_started,
 					     .ended = test_ended,
@@ -316,28 +317,28 @@ static int start_parsers(struct session *s, struct error **err)
 	return 0;
 }
 
-static void stop_parsers(struct session *s)
+static void stop_parsers(struct check_session *s)
 {
 	check_output_free(&s->output);
 	kernel_log_free(&s->log);
 }
 
 /* What the first kernel said is no result. */
-static void boot_again(const char *why, void *context)
+static void check_session_boot_again(const char *why, void *context)
 {
-	struct session *s = context;
+	struct check_session *s = context;
 
 	progress_note(s->run->progress, "%s; booting once more", why);
 	stop_parsers(s);
 	start_parsers(s, &s->err);
 }
 
-static int boot(struct session *s, const struct batch *batch, struct vm_result *result,
-		struct error **err)
+static int check_session_boot(struct check_session *s, const struct batch *batch,
+			      struct vm_result *result, struct error **err)
 {
 	_cleanup_free_ char *path = paths_data("guest/fstests.sh", err);
 	_cleanup_free_ char *script = path ? file_read(path, SCRIPT_MOST, NULL, err) : NULL;
-	_cleanup_(words_clear) struct words environment = { 0 };
+	_cleanup_(words_clear) struct guest_words environment = { 0 };
 	_cleanup_free_ char **argv = NULL;
 	struct vm_config config = s->run->vm;
 	int status;
@@ -349,10 +350,10 @@ static int boot(struct session *s, const struct batch *batch, struct vm_result *
 	if (!argv || start_parsers(s, err) < 0)
 		return error_no_memory(err);
 	config.argv = argv;
-	config.output = take_output;
+	config.output = check_session_take_output;
 	config.console = take_console;
-	config.watch = watch;
-	config.again = boot_again;
+	config.watch = check_session_watch;
+	config.again = check_session_boot_again;
 	config.context = s;
 	s->run->boots++;
 	status = vm_run(&config, result, err);
@@ -363,7 +364,7 @@ static int boot(struct session *s, const struct batch *batch, struct vm_result *
 /* --- what a boot came to -------------------------------------------------------------------- */
 
 /* The test that was running when the boot ended did not come to its own end. */
-static void blame(struct session *s, enum test_status status, const char *reason)
+static void blame(struct check_session *s, enum test_status status, const char *reason)
 {
 	const struct test_result result = {
 		.section = s->section,
@@ -379,7 +380,7 @@ static void blame(struct session *s, enum test_status status, const char *reason
 }
 
 /* The last line that the script printed, where that says why nothing could be run. */
-static char *find_reason(struct session *s)
+static char *find_reason(struct check_session *s)
 {
 	static char nothing[] = "it printed nothing";
 	char *line = s->last;
@@ -393,11 +394,11 @@ static char *find_reason(struct session *s)
 	return *line ? text_clean(line) : nothing;
 }
 
-enum verdict { VERDICT_DONE, VERDICT_AGAIN, VERDICT_STOP, VERDICT_ERROR };
+enum run_verdict { VERDICT_DONE, VERDICT_AGAIN, VERDICT_STOP, VERDICT_ERROR };
 
 /* A boot that the kernel, the VM or we ended. WHY: an error's text, where there is one. */
-static enum verdict judge_broken(struct session *s, const struct vm_result *result, const char *why,
-				 struct error **err)
+static enum run_verdict judge_broken(struct check_session *s, const struct vm_result *result,
+				     const char *why, struct error **err)
 {
 	bool running = *s->test;
 	char text[128];
@@ -429,8 +430,8 @@ static enum verdict judge_broken(struct session *s, const struct vm_result *resu
 	return s->run->options->stop_on_crash ? VERDICT_STOP : VERDICT_AGAIN;
 }
 
-static enum verdict judge(struct session *s, int status, const struct vm_result *result,
-			  struct error **err)
+static enum run_verdict check_session_judge(struct check_session *s, int status,
+					    const struct vm_result *result, struct error **err)
 {
 	_cleanup_error_ struct error *why = NULL;
 
@@ -464,9 +465,9 @@ static enum verdict judge(struct session *s, int status, const struct vm_result 
 }
 
 /* What was planned and not reached is part of the results, so that nobody takes it for passed. */
-static void note_unreached(struct session *s)
+static void note_unreached(struct check_session *s)
 {
-	const struct plan *plan = &s->run->plan;
+	const struct test_plan *plan = &s->run->plan;
 
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct test_result result = { .section = plan->list[i].section,
@@ -478,7 +479,7 @@ static void note_unreached(struct session *s)
 	}
 }
 
-static int conclude(const struct session *s)
+static int conclude(const struct check_session *s)
 {
 	const struct results *r = &s->run->results;
 
@@ -493,14 +494,14 @@ static int conclude(const struct session *s)
 }
 
 /* Boots until nothing of the plan is left, or a boot has done nothing of it. */
-static int run_batches(struct session *s, struct batch *batch, struct error **err)
+static int run_batches(struct check_session *s, struct batch *batch, struct error **err)
 {
 	size_t left = SIZE_MAX;
 
 	for (;;) {
 		struct vm_result result = { 0 };
-		int status = boot(s, batch, &result, err);
-		enum verdict verdict = judge(s, status, &result, err);
+		int status = check_session_boot(s, batch, &result, err);
+		enum run_verdict verdict = check_session_judge(s, status, &result, err);
 		size_t before = left;
 
 		stop_parsers(s);
@@ -517,8 +518,8 @@ static int run_batches(struct session *s, struct batch *batch, struct error **er
 		/* Sections that a crash kept from their turn are left, even where this batch is
 		 * done. */
 		if (verdict == VERDICT_STOP || (verdict == VERDICT_DONE && s->run->boots == 1) ||
-		    (left = plan_left(&s->run->plan, &s->run->results)) >= before ||
-		    !plan_next(&s->run->plan, &s->run->results, batch))
+		    (left = test_plan_left(&s->run->plan, &s->run->results)) >= before ||
+		    !test_plan_next(&s->run->plan, &s->run->results, batch))
 			return 0;
 		if (check_words_keep(s->run->words, s->run->word_count, batch) < 0)
 			return error_no_memory(err);
@@ -527,7 +528,7 @@ static int run_batches(struct session *s, struct batch *batch, struct error **er
 }
 
 /* check's own list has the last word on what passed. */
-static int compare_with_log(struct session *s, struct error **err)
+static int compare_with_log(struct check_session *s, struct error **err)
 {
 	struct results *results = &s->run->results;
 	int changed = result_files_compare(s->results_fd, results, err);
@@ -537,7 +538,7 @@ static int compare_with_log(struct session *s, struct error **err)
 	return changed > 0 ? results_write(s->run->folder.fd, RUN_TESTS, results, err) : changed;
 }
 
-static int open_files(struct session *s, struct error **err)
+static int open_files(struct check_session *s, struct error **err)
 {
 	const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
 
@@ -551,13 +552,15 @@ static int open_files(struct session *s, struct error **err)
 
 int fstests_session(struct fstests_run *run, struct error **err)
 {
-	struct session s = { .run = run, .output_fd = -1, .console_fd = -1, .results_fd = -1 };
+	struct check_session s = {
+		.run = run, .output_fd = -1, .console_fd = -1, .results_fd = -1
+	};
 	_cleanup_(batch_clear) struct batch batch = { 0 };
 	int result = -1;
 
 	/* A configuration has sections, of which only check knows. */
 	if (!run->options->config)
-		plan_of_words(run->words, run->word_count, &run->plan);
+		test_plan_of_words(run->words, run->word_count, &run->plan);
 	if (batch_of_words(run->words, run->word_count, &batch) < 0)
 		return error_no_memory(err);
 	run->began = clock_precise();

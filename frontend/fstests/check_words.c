@@ -91,7 +91,7 @@ static size_t word_span(char *const *words, size_t count, size_t i)
 /* --- what is wrong with them ------------------------------------------------------------------ */
 
 /* As check looks: some line of the directory's list of groups begins with the name. */
-static bool list_has(const char *text, const char *name)
+static bool check_words_list_has(const char *text, const char *name)
 {
 	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line != '\0')
 		if (strncmp(line, name, strlen(name)) == 0)
@@ -125,7 +125,7 @@ static bool is_unknown(const char *tree, const char *test)
 		return errno == ENOENT && access(tests, F_OK) == 0;
 	/* There is none before fstests is built. */
 	text = file_read(list, GROUP_LIST_MOST, NULL, NULL);
-	return text && !list_has(text, name);
+	return text && !check_words_list_has(text, name);
 }
 
 /* "-g quick" in one word is what people quote by mistake; check shows its usage. */
@@ -144,7 +144,7 @@ static int test_shape(const char *word, const char *next, struct error **err)
 }
 
 /* What check says of a word, in its own terms. */
-static void complain(FILE *out, const char *word, bool named, const char *tree)
+static void check_words_complain(FILE *out, const char *word, bool named, const char *tree)
 {
 	if (*word == '-' && named)
 		fprintf(out,
@@ -168,7 +168,7 @@ int check_words_test(char *const *words, size_t count, const char *tree, struct 
 	for (size_t i = 0; i < count && result == 0 && !late; i += word_span(words, count, i)) {
 		result = test_shape(words[i], i + 1 < count ? words[i + 1] : NULL, err);
 		if (result == 0)
-			complain(out, words[i], named, tree);
+			check_words_complain(out, words[i], named, tree);
 		late = named && words[i][0] == '-';
 		named = named || words[i][0] != '-';
 	}
@@ -193,8 +193,8 @@ void check_words_clear(struct check_words *w)
 }
 
 /* Where the user is, as of any file on a command line; else in the tree, as check itself looks. */
-static int read_file(const char *path, const char *tree, struct check_file *file,
-		     struct error **err)
+static int check_words_read_file(const char *path, const char *tree, struct check_file *file,
+				 struct error **err)
 {
 	_cleanup_free_ char *inside = NULL;
 	bool relative = *path != '/' && access(path, F_OK) < 0;
@@ -243,8 +243,8 @@ static int test_names(const char *name, const char *tree, struct error **err)
 			 name, path);
 }
 
-static int add_file(struct check_words *w, const char *path, const char *tree, char **word,
-		    struct error **err)
+static int check_words_add_file(struct check_words *w, const char *path, const char *tree,
+				char **word, struct error **err)
 {
 	struct check_file *larger = reallocarray(w->files, w->file_count + 1, sizeof(*larger));
 
@@ -252,7 +252,7 @@ static int add_file(struct check_words *w, const char *path, const char *tree, c
 		return error_no_memory(err);
 	w->files = larger;
 	larger[w->file_count] = (struct check_file){ 0 };
-	if (read_file(path, tree, &larger[w->file_count], err) < 0)
+	if (check_words_read_file(path, tree, &larger[w->file_count], err) < 0)
 		return -1;
 	if (asprintf(word, RESULTS_SHARE "/" GUEST_FILE, ++w->file_count) >= 0)
 		return 0;
@@ -269,7 +269,7 @@ static int add_value(struct check_words *w, const char *option, const char *valu
 	if (known && known->kind == WORD_EXCLUDE_NAMES && test_names(value, tree, err) < 0)
 		return -1;
 	if (known && known->kind == WORD_EXCLUDE_FILE) {
-		if (add_file(w, value, tree, word, err) < 0)
+		if (check_words_add_file(w, value, tree, word, err) < 0)
 			return -1;
 	} else if (!(*word = strdup(value))) {
 		return error_no_memory(err);

@@ -54,7 +54,7 @@ char *config_types(const char *first, const char *text)
 	return fclose(out) == 0 ? types : NULL;
 }
 
-static bool is_listed(const char *list, const char *type, size_t length)
+static bool config_is_listed(const char *list, const char *type, size_t length)
 {
 	for (; *list; list += strcspn(list, ","), list += *list != '\0')
 		if (strcspn(list, ",") == length && strncmp(list, type, length) == 0)
@@ -78,7 +78,7 @@ char *config_tested(const char *first, const char *text)
 			return NULL;
 		/* Where there are no sections it is a script, and this may be an expression. */
 		if (strspn(type, plain) < length || !length ||
-		    (list && is_listed(list, type, length)))
+		    (list && config_is_listed(list, type, length)))
 			continue;
 		if (asprintf(&longer, "%s%s%.*s", list ? list : "", list ? "," : "", (int)length,
 			     type) < 0)

@@ -33,8 +33,8 @@ static double seconds_left(const struct fstests_run *run)
 	return known || run->results.count ? left : -1;
 }
 
-static void compose(const struct fstests_run *run, const char *name, double since, char *text,
-		    size_t size)
+static void display_compose(const struct fstests_run *run, const char *name, double since,
+			    char *text, size_t size)
 {
 	const struct results *r = &run->results;
 	size_t failed = results_count(r, TEST_FAIL) + results_count(r, TEST_CRASH) +
@@ -71,7 +71,7 @@ void display_tick(const struct fstests_run *run, const char *name, double since)
 
 	if (!*name && !run->results.count)
 		return;
-	compose(run, name, since, text, sizeof(text));
+	display_compose(run, name, since, text, sizeof(text));
 	progress_status(run->progress, text);
 }
 

@@ -15,13 +15,13 @@ struct elf {
 };
 
 /* Where a field stands in the 32-bit and the 64-bit form, and its bytes. */
-struct field {
+struct elf_field {
 	uint8_t at32, size32, at64, size64;
 };
 
 #define FIELD(type, name)                                                                          \
-	((struct field){ offsetof(Elf32_##type, name), sizeof(((Elf32_##type *)0)->name),          \
-			 offsetof(Elf64_##type, name), sizeof(((Elf64_##type *)0)->name) })
+	((struct elf_field){ offsetof(Elf32_##type, name), sizeof(((Elf32_##type *)0)->name),      \
+			     offsetof(Elf64_##type, name), sizeof(((Elf64_##type *)0)->name) })
 
 static uint64_t number(const struct elf *e, uint64_t at, size_t bytes)
 {
@@ -34,13 +34,13 @@ static uint64_t number(const struct elf *e, uint64_t at, size_t bytes)
 	return value;
 }
 
-static uint64_t value_of(const struct elf *e, uint64_t at, struct field f)
+static uint64_t value_of(const struct elf *e, uint64_t at, struct elf_field f)
 {
 	return e->wide ? number(e, at + f.at64, f.size64) : number(e, at + f.at32, f.size32);
 }
 
 /* NULL where it does not end within the file. */
-static const char *string(const struct elf *e, uint64_t at)
+static const char *elf_string(const struct elf *e, uint64_t at)
 {
 	if (at >= e->size || !memchr(e->data + at, '\0', e->size - at))
 		return NULL;
@@ -115,11 +115,11 @@ static void visit_versions(const struct elf *e, const struct dynamic *d, elf_vis
 
 	for (; next && at < e->size && seen < ENTRIES_MOST; at += next, seen++) {
 		const char *library =
-			string(e, d->strings + value_of(e, at, FIELD(Verneed, vn_file)));
+			elf_string(e, d->strings + value_of(e, at, FIELD(Verneed, vn_file)));
 		uint64_t version = at + value_of(e, at, FIELD(Verneed, vn_aux));
 
 		for (more = 1; more && version < e->size && seen < ENTRIES_MOST; seen++) {
-			const char *name = string(
+			const char *name = elf_string(
 				e, d->strings + value_of(e, version, FIELD(Vernaux, vna_name)));
 
 			if (library && name)
@@ -137,7 +137,7 @@ static void visit_libraries(const struct elf *e, const struct dynamic *d, elf_vi
 	uint64_t tag, value;
 
 	for (uint64_t i = 0; value = dynamic_value(e, d, i, &tag), tag != DT_NULL; i++) {
-		const char *name = tag == DT_NEEDED ? string(e, d->strings + value) : NULL;
+		const char *name = tag == DT_NEEDED ? elf_string(e, d->strings + value) : NULL;
 
 		if (name)
 			visit(name, NULL, context);
@@ -156,7 +156,7 @@ static void read_dynamic(const struct elf *e, struct elf_program *program, elf_v
 	if (!path)
 		path = find_dynamic(e, &d, DT_RPATH);
 	if (path)
-		program->path = string(e, d.strings + path);
+		program->path = elf_string(e, d.strings + path);
 	if (!visit)
 		return;
 	visit_libraries(e, &d, visit, context);
@@ -172,7 +172,7 @@ struct elf_program elf_read(const void *data, size_t size, elf_visitor *visit, v
 		return program;
 	e.wide = e.data[EI_CLASS] == ELFCLASS64;
 	e.big = e.data[EI_DATA] == ELFDATA2MSB;
-	program.loader = string(&e, segment(&e, PT_INTERP));
+	program.loader = elf_string(&e, segment(&e, PT_INTERP));
 	if (program.loader)
 		read_dynamic(&e, &program, visit, context);
 	return program;

@@ -68,7 +68,7 @@ struct fstests_run {
 	const char *tree;    /* fstests on the host, built */
 	char *const *words;  /* check's, as the guest gets them */
 	size_t word_count;
-	struct plan plan; /* empty until it is known */
+	struct test_plan plan; /* empty until it is known */
 	struct results results;
 	struct complaint *complaints;
 	size_t complaint_count;

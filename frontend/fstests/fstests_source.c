@@ -50,7 +50,7 @@ static void build_clear(struct build *b)
 	closep(&b->log);
 }
 
-static bool has(const char *folder, const char *name)
+static bool fstests_source_has(const char *folder, const char *name)
 {
 	_cleanup_free_ char *path = NULL;
 
@@ -59,13 +59,14 @@ static bool has(const char *folder, const char *name)
 
 static int check_tree(const char *folder, bool built, struct error **err)
 {
-	if (!has(folder, "check") || !has(folder, "tests"))
+	if (!fstests_source_has(folder, "check") || !fstests_source_has(folder, "tests"))
 		return error_set(
 			err, ERR_INPUT,
 			"%s is no tree of fstests: it has no check and no tests; get it "
 			"with: git clone git://git.kernel.org/pub/scm/fs/xfs/xfstests-dev.git",
 			folder);
-	if (built && has(folder, "ltp/fsstress.c") && !has(folder, "ltp/fsstress"))
+	if (built && fstests_source_has(folder, "ltp/fsstress.c") &&
+	    !fstests_source_has(folder, "ltp/fsstress"))
 		return error_set(err, ERR_INPUT,
 				 "fstests in %s is not built; use --build, or run: make -C %s",
 				 folder, folder);
@@ -82,7 +83,7 @@ static int list_files(const struct build *b, int list, struct error **err)
 	pid_t pid;
 	int status;
 
-	if (has(b->source, ".git")) {
+	if (fstests_source_has(b->source, ".git")) {
 		if (child_start(git, stdio, &pid, err) < 0)
 			return -1;
 		status = child_wait(pid, err);
@@ -174,7 +175,8 @@ static int use_digest(const struct build *b, digest_user *use, struct error **er
 	return r;
 }
 
-static bool is_ready(const struct build *b, struct progress *progress, struct error **err)
+static bool fstests_source_is_ready(const struct build *b, struct progress *progress,
+				    struct error **err)
 {
 	const char *check[] = { "check", "--path", b->rootfs, NULL };
 	_cleanup_error_ struct error *why = NULL;
@@ -214,7 +216,7 @@ static int make_rootfs(const struct build *b, struct progress *progress, struct 
 				 b->keyring,
 				 NULL };
 
-	if (is_ready(b, progress, err))
+	if (fstests_source_is_ready(b, progress, err))
 		return 0;
 	if (*err)
 		return -1;
@@ -265,7 +267,7 @@ static int compile(const struct build *b, const char *staging, struct error **er
 }
 
 /* The end of the log is what explains a failure. */
-static int explain(const struct build *b, struct error **err)
+static int fstests_source_explain(const struct build *b, struct error **err)
 {
 	char text[LOG_LINES + 1];
 	off_t size = lseek(b->log, 0, SEEK_END);
@@ -282,7 +284,7 @@ static int explain(const struct build *b, struct error **err)
 
 /* What killed runs left, under whatever key, and what was replaced while a run had it. Only who has
  * the lock makes any. */
-static void sweep(int cache)
+static void fstests_source_sweep(int cache)
 {
 	int fd = openat(cache, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
@@ -298,12 +300,12 @@ static void sweep(int cache)
 }
 
 /* Gives what was built its name, in place of one that is damaged. */
-static int keep(const struct build *b, const char *staging, const char *name, const char *target,
-		struct error **err)
+static int fstests_source_keep(const struct build *b, const char *staging, const char *name,
+			       const char *target, struct error **err)
 {
 	_cleanup_close_ int fd = open(staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (!has(staging, "check"))
+	if (!fstests_source_has(staging, "check"))
 		return error_set(err, ERR_SYSTEM,
 				 "cannot build fstests: there is no check in what came of it");
 	if (fd < 0)
@@ -326,16 +328,16 @@ static int build_tree(struct build *b, const char *target, struct progress *prog
 	if (b->rootfs_lock < 0)
 		return -1;
 	if (make_rootfs(b, progress, err) < 0)
-		return explain(b, err);
+		return fstests_source_explain(b, err);
 	snprintf(name, sizeof(name), STAGING "%s", b->key);
 	if (asprintf(&staging, "%s/%s", b->cache, name) < 0 || mkdir(staging, 0700) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a folder in %s", b->cache);
 	progress_stage(progress, "Building fstests");
 	if (compile(b, staging, err) < 0) {
 		folder_remove(b->folder, name);
-		return explain(b, err);
+		return fstests_source_explain(b, err);
 	}
-	if (keep(b, staging, name, target, err) == 0)
+	if (fstests_source_keep(b, staging, name, target, err) == 0)
 		return 0;
 	folder_remove(b->folder, name);
 	return -1;
@@ -360,7 +362,7 @@ static int prepare_build(struct build *b, struct error **err)
 	/* Two runs at once: the second waits, and finds what the first has built. */
 	if (RETRY_ON_EINTR(flock(b->folder, LOCK_EX)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot lock %s", b->cache);
-	sweep(b->folder);
+	fstests_source_sweep(b->folder);
 	return archive_source(b, err);
 }
 
@@ -379,8 +381,9 @@ static bool is_whole(const char *target, struct progress *progress)
 	return false;
 }
 
-static int find_or_build(const char *source, const char *keyring, const struct manifest *manifest,
-			 struct progress *progress, char **folder, struct error **err)
+static int fstests_source_find_or_build(const char *source, const char *keyring,
+					const struct manifest *manifest, struct progress *progress,
+					char **folder, struct error **err)
 {
 	_cleanup_(build_clear) struct build b = {
 		.source = source,
@@ -413,7 +416,7 @@ void source_free(struct fstests_source *source)
 	*source = (struct fstests_source){ 0 };
 }
 
-static char *open_tree(const struct fstests_options *o, struct error **err)
+static char *fstests_source_open(const struct fstests_options *o, struct error **err)
 {
 	_cleanup_free_ char *tree = realpath(o->fstests, NULL);
 
@@ -426,7 +429,7 @@ static char *open_tree(const struct fstests_options *o, struct error **err)
 
 int source_check(const struct fstests_options *o, struct error **err)
 {
-	_cleanup_free_ char *tree = open_tree(o, err);
+	_cleanup_free_ char *tree = fstests_source_open(o, err);
 
 	return tree ? 0 : -1;
 }
@@ -435,14 +438,15 @@ int source_prepare(const struct fstests_options *o, const struct manifest *manif
 		   const char *format, struct progress *progress, struct fstests_source *source,
 		   struct error **err)
 {
-	_cleanup_free_ char *tree = open_tree(o, err);
+	_cleanup_free_ char *tree = fstests_source_open(o, err);
 
 	*source = (struct fstests_source){ 0 };
 	if (!tree)
 		return -1;
 	if (!o->build)
 		source->folder = STEAL_PTR(tree);
-	else if (find_or_build(tree, o->keyring, manifest, progress, &source->folder, err) < 0)
+	else if (fstests_source_find_or_build(tree, o->keyring, manifest, progress, &source->folder,
+					      err) < 0)
 		return -1;
 	if (format && image_of_folder(source->folder, format, &source->image, err) < 0)
 		return error_wrap(err, "fstests");

@@ -13,7 +13,7 @@
 
 /* A line is of the first row whose words are all in it, in order; the more special stand before the
  * more general. */
-static const struct rule {
+static const struct log_rule {
 	enum incident_kind kind;
 	const char *words[3];
 } rules[] = {
@@ -120,7 +120,7 @@ static const char *skip_time(const char *line)
 	return line;
 }
 
-static const struct rule *classify(const char *line)
+static const struct log_rule *classify(const char *line)
 {
 	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
 		const char *at = line;
@@ -148,7 +148,7 @@ static void close_incident(struct kernel_log *k)
 	k->open = false;
 }
 
-static void append(struct kernel_log *k, const char *line)
+static void kernel_log_append(struct kernel_log *k, const char *line)
 {
 	size_t used = strlen(k->trace);
 
@@ -165,7 +165,7 @@ static void open_incident(struct kernel_log *k, enum incident_kind kind, const c
 	*k->trace = '\0';
 	snprintf(k->head, sizeof(k->head), "%s", line);
 	snprintf(k->head_test, sizeof(k->head_test), "%s", k->test);
-	append(k, line);
+	kernel_log_append(k, line);
 }
 
 /* One thing that goes wrong says so in several lines: the second tells nothing new. */
@@ -181,11 +181,11 @@ static bool belongs_to_open(const struct kernel_log *k, enum incident_kind kind)
 	       (kind == INCIDENT_OOPS && k->kind == INCIDENT_BUG);
 }
 
-static void take_line(struct kernel_log *k)
+static void kernel_log_take_line(struct kernel_log *k)
 {
 	static const char mark[] = "run fstests ";
 	const char *line = skip_time(text_clean(k->line));
-	const struct rule *rule;
+	const struct log_rule *rule;
 	const char *test;
 
 	if (strncmp(line, mark, strlen(mark)) == 0) {
@@ -198,7 +198,7 @@ static void take_line(struct kernel_log *k)
 	if (rule && !belongs_to_open(k, rule->kind)) {
 		open_incident(k, rule->kind, line);
 	} else if (k->open) {
-		append(k, line);
+		kernel_log_append(k, line);
 		if (strncmp(line, "---[ end ", 9) == 0 && k->kind != INCIDENT_PANIC)
 			close_incident(k);
 	}
@@ -209,7 +209,7 @@ void kernel_log_feed(struct kernel_log *k, const char *data, size_t size)
 	for (size_t i = 0; i < size; i++) {
 		if (data[i] == '\n') {
 			k->line[k->length] = '\0';
-			take_line(k);
+			kernel_log_take_line(k);
 			k->length = 0;
 		} else if (data[i] != '\r' && k->length < LINE_SIZE - 1) {
 			k->line[k->length++] = data[i] ? data[i] : ' ';
@@ -221,7 +221,7 @@ void kernel_log_end(struct kernel_log *k)
 {
 	if (k->length) {
 		k->line[k->length] = '\0';
-		take_line(k);
+		kernel_log_take_line(k);
 		k->length = 0;
 	}
 	close_incident(k);

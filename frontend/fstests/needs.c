@@ -18,7 +18,7 @@
 #define WANTS_MOST 16384	  /* different ones of a tree; fstests has some sixty */
 #define FIRST_LINE 256		  /* of a script, as long as the kernel reads */
 
-struct program {
+struct needed_program {
 	char *name;	 /* relative to the tree */
 	char *loader;	 /* or the script's interpreter */
 	char *command;	 /* of a script that env starts; else NULL */
@@ -29,7 +29,7 @@ struct program {
 
 struct needs {
 	const char *tree;
-	struct program *programs;
+	struct needed_program *programs;
 	size_t program_count;
 	char **wants; /* "LIBRARY VERSION PATH" */
 	size_t want_count;
@@ -77,7 +77,7 @@ static uint32_t number_want(struct needs *n, char *want)
 static void add_want(const char *library, const char *version, void *context)
 {
 	struct needs *n = context;
-	struct program *p = &n->programs[n->program_count];
+	struct needed_program *p = &n->programs[n->program_count];
 	uint32_t *larger = reallocarray(p->wants, p->want_count + 1, sizeof(*larger));
 	char *want;
 
@@ -91,23 +91,24 @@ static void add_want(const char *library, const char *version, void *context)
 	p->wants[p->want_count++] = number_want(n, want);
 }
 
-static struct program *next_program(struct needs *n)
+static struct needed_program *next_program(struct needs *n)
 {
-	struct program *larger = reallocarray(n->programs, n->program_count + 1, sizeof(*larger));
+	struct needed_program *larger =
+		reallocarray(n->programs, n->program_count + 1, sizeof(*larger));
 
 	if (!larger) {
 		n->failed = true;
 		return NULL;
 	}
 	n->programs = larger;
-	n->programs[n->program_count] = (struct program){ 0 };
+	n->programs[n->program_count] = (struct needed_program){ 0 };
 	return &n->programs[n->program_count];
 }
 
 /* It counts once it has a name; what is of no use is written over by the next. */
 static void keep_program(struct needs *n, const char *name, const char *loader)
 {
-	struct program *p = &n->programs[n->program_count];
+	struct needed_program *p = &n->programs[n->program_count];
 
 	p->name = strdup(name);
 	p->loader = strdup(loader);
@@ -138,7 +139,7 @@ static void read_script(struct needs *n, char *line, const char *name)
 {
 	char *rest = NULL;
 	const char *interpreter, *last, *command;
-	struct program *p;
+	struct needed_program *p;
 
 	line[strcspn(line, "\n")] = '\0';
 	interpreter = strtok_r(line, " \t", &rest);
@@ -174,7 +175,7 @@ static bool is_plain(const char *name)
 	return true;
 }
 
-static void read_file(struct needs *n, const char *path, const char *name)
+static void needs_read_file(struct needs *n, const char *path, const char *name)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char start[FIRST_LINE + 1];
@@ -189,7 +190,7 @@ static void read_file(struct needs *n, const char *path, const char *name)
 		read_script(n, start + 2, name);
 }
 
-static int by_name(const FTSENT **a, const FTSENT **b)
+static int needs_by_name(const FTSENT **a, const FTSENT **b)
 {
 	return strcmp((*a)->fts_name, (*b)->fts_name);
 }
@@ -200,10 +201,10 @@ static bool is_skipped(const FTSENT *entry)
 	       (strcmp(entry->fts_name, ".git") == 0 || strcmp(entry->fts_name, ".rootlet") == 0);
 }
 
-static int walk(struct needs *n, struct error **err)
+static int needs_walk(struct needs *n, struct error **err)
 {
 	char *roots[] = { (char *)(uintptr_t)n->tree, NULL };
-	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
+	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, needs_by_name);
 	size_t skip = strlen(n->tree) + 1;
 
 	if (!fts)
@@ -212,7 +213,7 @@ static int walk(struct needs *n, struct error **err)
 		if (entry->fts_info == FTS_D && is_skipped(entry))
 			fts_set(fts, entry, FTS_SKIP);
 		else if (entry->fts_info == FTS_F && entry->fts_statp->st_mode & S_IXUSR)
-			read_file(n, entry->fts_path, entry->fts_path + skip);
+			needs_read_file(n, entry->fts_path, entry->fts_path + skip);
 	}
 	fts_close(fts);
 	return n->failed ? error_set(err, ERR_SPACE,
@@ -222,7 +223,7 @@ static int walk(struct needs *n, struct error **err)
 }
 
 /* How much of what P wants nobody listed so far wants. */
-static size_t count_new(const struct program *p, const bool *met)
+static size_t count_new(const struct needed_program *p, const bool *met)
 {
 	size_t count = 0;
 
@@ -239,7 +240,7 @@ static int write_programs(const struct needs *n, FILE *out, struct error **err)
 	if (!met)
 		return error_no_memory(err);
 	for (;;) {
-		const struct program *best = NULL;
+		const struct needed_program *best = NULL;
 		size_t most = 0;
 
 		for (size_t i = 0; i < n->program_count; i++) {
@@ -258,7 +259,7 @@ static int write_programs(const struct needs *n, FILE *out, struct error **err)
 	}
 }
 
-static bool same_start(const struct program *a, const struct program *b)
+static bool same_start(const struct needed_program *a, const struct needed_program *b)
 {
 	return b->script && strcmp(a->loader, b->loader) == 0 &&
 	       strcmp(a->command ? a->command : "", b->command ? b->command : "") == 0;
@@ -267,7 +268,7 @@ static bool same_start(const struct program *a, const struct program *b)
 static void write_scripts(const struct needs *n, FILE *out)
 {
 	for (size_t i = 0; i < n->program_count; i++) {
-		const struct program *p = &n->programs[i];
+		const struct needed_program *p = &n->programs[i];
 		bool told = !p->script;
 
 		for (size_t k = 0; k < i && !told; k++)
@@ -278,7 +279,7 @@ static void write_scripts(const struct needs *n, FILE *out)
 	}
 }
 
-static int write_all(const struct needs *n, int folder, struct error **err)
+static int needs_write_text(const struct needs *n, int folder, struct error **err)
 {
 	int fd = openat(folder, NEEDS_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 			0644);
@@ -302,7 +303,7 @@ int needs_write(const char *tree, int folder, struct error **err)
 {
 	_cleanup_(needs_clear) struct needs needs = { .tree = tree };
 
-	if (walk(&needs, err) < 0)
+	if (needs_walk(&needs, err) < 0)
 		return -1;
-	return write_all(&needs, folder, err);
+	return needs_write_text(&needs, folder, err);
 }

@@ -18,8 +18,8 @@
 #define IN_LOG "check.log has it among the failures"
 
 /* The start of [SECTION/]NAME.SUFFIX; NULL where there is none. The caller's to free. */
-static char *read_file(int folder, const struct test_result *result, const char *suffix,
-		       size_t most)
+static char *result_files_read_file(int folder, const struct test_result *result,
+				    const char *suffix, size_t most)
 {
 	_cleanup_error_ struct error *ignored = NULL;
 	_cleanup_free_ char *path = NULL;
@@ -30,7 +30,7 @@ static char *read_file(int folder, const struct test_result *result, const char 
 	return tree_read_start(folder, path, most, &ignored);
 }
 
-static void add_line(struct result_text *text, const char *line, size_t length)
+static void result_files_add_line(struct result_text *text, const char *line, size_t length)
 {
 	size_t used = strlen(text->detail);
 	size_t room = sizeof(text->detail) - used;
@@ -50,7 +50,7 @@ static void add_lines(struct result_text *text, const char *lines)
 	while (*lines) {
 		size_t length = strcspn(lines, "\n");
 
-		add_line(text, lines, length);
+		result_files_add_line(text, lines, length);
 		lines += length + (lines[length] == '\n');
 	}
 }
@@ -111,7 +111,7 @@ static void take_dmesg(const char *file, struct test_result *result, struct resu
 	}
 }
 
-static bool names(const char *text, const char *what)
+static bool result_files_names(const char *text, const char *what)
 {
 	return text && strstr(text, what);
 }
@@ -123,7 +123,8 @@ void result_files_add(int folder, struct test_result *result, struct result_text
 
 	*text->reason = *text->detail = '\0';
 	if (result->status == TEST_NOTRUN) {
-		_cleanup_free_ char *reason = read_file(folder, result, "notrun", NOTRUN_MOST);
+		_cleanup_free_ char *reason =
+			result_files_read_file(folder, result, "notrun", NOTRUN_MOST);
 
 		if (reason)
 			take_notrun(reason, result, text);
@@ -133,15 +134,16 @@ void result_files_add(int folder, struct test_result *result, struct result_text
 		return;
 	if (result->detail)
 		snprintf(text->detail, sizeof(text->detail), "%s", result->detail);
-	if (!names(result->detail, "+++ ") &&
-	    (output = read_file(folder, result, "out.bad", OUTPUT_MOST))) {
+	if (!result_files_names(result->detail, "+++ ") &&
+	    (output = result_files_read_file(folder, result, "out.bad", OUTPUT_MOST))) {
 		if (*output)
-			add_line(text, "it printed:", strlen("it printed:"));
+			result_files_add_line(text, "it printed:", strlen("it printed:"));
 		add_lines(text, output);
 	}
 	/* With KEEP_DMESG there is one of every test. */
-	if ((names(result->reason, "_check_dmesg") || names(result->detail, "_check_dmesg")) &&
-	    (kernel = read_file(folder, result, "dmesg", DMESG_MOST)))
+	if ((result_files_names(result->reason, "_check_dmesg") ||
+	     result_files_names(result->detail, "_check_dmesg")) &&
+	    (kernel = result_files_read_file(folder, result, "dmesg", DMESG_MOST)))
 		take_dmesg(kernel, result, text);
 	result->detail = *text->detail ? text->detail : NULL;
 }
@@ -308,7 +310,7 @@ char *result_files_unstartable(int folder, const struct test_result *result)
 
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
 		_cleanup_free_ char *text =
-			read_file(folder, result, suffixes[i], UNSTARTABLE_MOST);
+			result_files_read_file(folder, result, suffixes[i], UNSTARTABLE_MOST);
 		char *line = text ? find_unstartable(text) : NULL;
 
 		if (line)

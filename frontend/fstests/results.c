@@ -120,7 +120,7 @@ static bool status_parse(const char *text, enum test_status *status)
 	return false;
 }
 
-static int add_line(struct results *r, const char *line, size_t length, struct error **err)
+static int results_add_line(struct results *r, const char *line, size_t length, struct error **err)
 {
 	json_t *object = json_loadb(line, length, 0, NULL);
 	struct test_result result = { .section = "" };
@@ -156,7 +156,7 @@ int results_read(int folder, const char *name, struct results *r, struct error *
 		end = strchr(line, '\n');
 		if (!end)
 			break;
-		if (add_line(r, line, (size_t)(end - line), err) < 0) {
+		if (results_add_line(r, line, (size_t)(end - line), err) < 0) {
 			results_clear(r);
 			return -1;
 		}

@@ -38,7 +38,7 @@ static char *runs_path(struct error **err)
 	return NULL;
 }
 
-static bool is_empty(int fd)
+static bool run_directory_is_empty(int fd)
 {
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *directory = copy >= 0 ? fdopendir(copy) : NULL;
@@ -63,7 +63,7 @@ int run_folder_check(const char *path, struct error **err)
 		return 0;
 	if (fd < 0)
 		return error_errno(err, ERR_INPUT, "cannot use %s for results", path);
-	if (!is_empty(fd))
+	if (!run_directory_is_empty(fd))
 		return error_set(err, ERR_EXISTS, "cannot use %s for results: it is not empty",
 				 path);
 	return 0;
@@ -95,7 +95,7 @@ static int place_folder(const char *runs, const char *results, struct run_folder
 	return 0;
 }
 
-static int open_folder(struct run_folder *run, struct error **err)
+static int run_directory_open_folder(struct run_folder *run, struct error **err)
 {
 	run->fd = open(run->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (run->fd < 0)
@@ -147,7 +147,8 @@ int run_folder_make(const char *what, const char *results, struct run_folder *ru
 
 	*run = RUN_FOLDER_NONE;
 	if (!runs || (results && run_folder_check(results, err) < 0) ||
-	    choose_id(runs, what, results, run, err) < 0 || open_folder(run, err) < 0) {
+	    choose_id(runs, what, results, run, err) < 0 ||
+	    run_directory_open_folder(run, err) < 0) {
 		run_folder_close(run);
 		return -1;
 	}
@@ -237,7 +238,8 @@ int run_folder_open(const char *name, struct run_folder *run, struct error **err
 		return error_set(err, ERR_MISSING, "there is no run %s; see: rootlet runs list",
 				 name);
 	run->id = strdup(strrchr(name, '/') ? strrchr(run->path, '/') + 1 : name);
-	if (!run->id || open_folder(run, err) < 0 || faccessat(run->fd, RECORD, F_OK, 0) < 0) {
+	if (!run->id || run_directory_open_folder(run, err) < 0 ||
+	    faccessat(run->fd, RECORD, F_OK, 0) < 0) {
 		if (run->fd >= 0)
 			error_set(err, ERR_MISSING, "%s holds no run: it has no " RECORD,
 				  run->path);

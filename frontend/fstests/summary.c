@@ -32,7 +32,7 @@ static bool is_bad(enum test_status status)
 	return status == TEST_FAIL || status == TEST_CRASH || status == TEST_TIMEOUT;
 }
 
-static void print_name(FILE *out, const struct test_result *r)
+static void summary_print_name(FILE *out, const struct test_result *r)
 {
 	fprintf(out, "%s%s%s", r->section, *r->section ? " " : "", r->name);
 }
@@ -67,7 +67,7 @@ static void print_bad(FILE *out, const struct results *results)
 			r->status == TEST_FAIL	  ? "failed:  "
 			: r->status == TEST_CRASH ? "crashed: "
 						  : "no end:  ");
-		print_name(out, r);
+		summary_print_name(out, r);
 		fprintf(out, " (%.0f s)%s%s\n", r->seconds, r->reason ? ": " : "",
 			r->reason ? r->reason : "");
 		if (r->detail)
@@ -106,7 +106,7 @@ static void print_not_run(FILE *out, const struct results *results)
 		for (size_t k = i; k < results->count; k++)
 			if (same_reason(&results->list[k], reason)) {
 				fputc(' ', out);
-				print_name(out, &results->list[k]);
+				summary_print_name(out, &results->list[k]);
 			}
 		fputc('\n', out);
 	}
@@ -213,7 +213,7 @@ static size_t print_changes(FILE *out, const struct results *before, const struc
 		if (change_of(then, now) != wanted)
 			continue;
 		fprintf(out, "%s: ", changes[wanted].text);
-		print_name(out, now);
+		summary_print_name(out, now);
 		fprintf(out, " (%s before, %s now)\n",
 			then ? test_status_name(then->status) : "absent",
 			test_status_name(now->status));

@@ -8,17 +8,17 @@
 
 #define LIST_MOST (16u << 20)
 
-void plan_clear(struct plan *plan)
+void test_plan_clear(struct test_plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++) {
 		free(plan->list[i].section);
 		free(plan->list[i].name);
 	}
 	free(plan->list);
-	*plan = (struct plan){ 0 };
+	*plan = (struct test_plan){ 0 };
 }
 
-bool plan_has(const struct plan *plan, const char *section, const char *name)
+bool test_plan_has(const struct test_plan *plan, const char *section, const char *name)
 {
 	for (size_t i = 0; i < plan->count; i++)
 		if (strcmp(plan->list[i].name, name) == 0 &&
@@ -27,7 +27,8 @@ bool plan_has(const struct plan *plan, const char *section, const char *name)
 	return false;
 }
 
-static bool plan_add(struct plan *plan, const char *section, const char *name, size_t length)
+static bool test_plan_add(struct test_plan *plan, const char *section, const char *name,
+			  size_t length)
 {
 	struct planned *added = array_grow(&plan->list, plan->count, sizeof(*added));
 
@@ -44,13 +45,13 @@ static bool plan_add(struct plan *plan, const char *section, const char *name, s
 	return true;
 }
 
-int plan_read(int folder, const char *file, struct plan *plan, struct error **err)
+int test_plan_read(int folder, const char *file, struct test_plan *plan, struct error **err)
 {
 	static const char mark[] = "SECTION       -- ";
 	_cleanup_free_ char *text = tree_read(folder, file, LIST_MOST, NULL, err);
 	char section[128] = "", *rest = NULL;
 
-	*plan = (struct plan){ 0 };
+	*plan = (struct test_plan){ 0 };
 	if (!text)
 		return -1;
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
@@ -60,22 +61,22 @@ int plan_read(int folder, const char *file, struct plan *plan, struct error **er
 			snprintf(section, sizeof(section), "%s", line + strlen(mark));
 		else if (length && !strstr(line + length, "[expunged]") &&
 			 (line[length] == ' ' || !line[length]) &&
-			 !plan_add(plan, section, line, length)) {
-			plan_clear(plan);
+			 !test_plan_add(plan, section, line, length)) {
+			test_plan_clear(plan);
 			return error_no_memory(err);
 		}
 	}
 	return 0;
 }
 
-bool plan_of_words(char *const *words, size_t count, struct plan *plan)
+bool test_plan_of_words(char *const *words, size_t count, struct test_plan *plan)
 {
-	*plan = (struct plan){ 0 };
+	*plan = (struct test_plan){ 0 };
 	for (size_t i = 0; i < count; i++) {
 		size_t length = test_name_length(words[i]);
 
-		if (!length || words[i][length] || !plan_add(plan, "", words[i], length)) {
-			plan_clear(plan);
+		if (!length || words[i][length] || !test_plan_add(plan, "", words[i], length)) {
+			test_plan_clear(plan);
 			return false;
 		}
 	}
@@ -113,7 +114,7 @@ int batch_of_words(char *const *words, size_t count, struct batch *batch)
 	return 0;
 }
 
-size_t plan_left(const struct plan *plan, const struct results *results)
+size_t test_plan_left(const struct test_plan *plan, const struct results *results)
 {
 	size_t left = 0;
 
@@ -122,7 +123,8 @@ size_t plan_left(const struct plan *plan, const struct results *results)
 	return left;
 }
 
-bool plan_next(const struct plan *plan, const struct results *results, struct batch *batch)
+bool test_plan_next(const struct test_plan *plan, const struct results *results,
+		    struct batch *batch)
 {
 	const char *section = NULL;
 

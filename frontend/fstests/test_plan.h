@@ -10,19 +10,19 @@ struct planned {
 	char *section, *name; /* section "" : none */
 };
 
-struct plan {
+struct test_plan {
 	struct planned *list;
 	size_t count;
 };
 
 /* From what `check -n` printed. */
-int plan_read(int folder, const char *file, struct plan *plan, struct error **err);
+int test_plan_read(int folder, const char *file, struct test_plan *plan, struct error **err);
 
 /* From check's own words, where they name tests one by one and nothing else: true, else false. */
-bool plan_of_words(char *const *words, size_t count, struct plan *plan);
+bool test_plan_of_words(char *const *words, size_t count, struct test_plan *plan);
 
-bool plan_has(const struct plan *plan, const char *section, const char *name);
-void plan_clear(struct plan *plan);
+bool test_plan_has(const struct test_plan *plan, const char *section, const char *name);
+void test_plan_clear(struct test_plan *plan);
 
 /* What check is to be asked for in one boot; words[0] on. */
 struct batch {
@@ -31,11 +31,12 @@ struct batch {
 };
 
 /* How many of the plan have no result. */
-size_t plan_left(const struct plan *plan, const struct results *results);
+size_t test_plan_left(const struct test_plan *plan, const struct results *results);
 
 /* What is left to do of one section after RESULTS; sections of the plan come one after the other,
  * so that each call gives a batch of the first one that is not done. Returns false where nothing is
  * left. ITSELF is the caller's to clear. */
-bool plan_next(const struct plan *plan, const struct results *results, struct batch *batch);
+bool test_plan_next(const struct test_plan *plan, const struct results *results,
+		    struct batch *batch);
 int batch_of_words(char *const *words, size_t count, struct batch *batch);
 void batch_clear(struct batch *batch);

@@ -44,7 +44,7 @@ struct call {
 	int64_t deadline; /* of one that was cancelled: when to do more about it */
 };
 
-static const char *name_of(const struct call *c)
+static const char *call_name_of(const struct call *c)
 {
 	return json_string_value(json_object_get(c->tool, "name"));
 }
@@ -120,12 +120,12 @@ static void take_progress(struct mcp_server *s, struct call *c, const json_t *ev
 	notify_progress(s, c, total > 0 ? 0.9 * (double)done / (double)total : 0, message);
 }
 
-static void take_log(struct mcp_server *s, struct call *c, const json_t *event)
+static void call_take_log(struct mcp_server *s, struct call *c, const json_t *event)
 {
 	const char *line = json_string_value(json_object_get(event, "line"));
 
 	if (line)
-		rpc_log(s, LEVEL_INFO, name_of(c), line);
+		rpc_log(s, LEVEL_INFO, call_name_of(c), line);
 }
 
 /* What the kernel under test complained about. */
@@ -134,17 +134,17 @@ static void take_kernel(struct mcp_server *s, struct call *c, const json_t *even
 	const char *line = json_string_value(json_object_get(event, "line"));
 
 	if (line)
-		rpc_log(s, LEVEL_WARNING, name_of(c), line);
+		rpc_log(s, LEVEL_WARNING, call_name_of(c), line);
 }
 
-static void take_output(struct mcp_server *s, struct call *c, const json_t *event)
+static void call_take_output(struct mcp_server *s, struct call *c, const json_t *event)
 {
 	const char *text = json_string_value(json_object_get(event, "text"));
 
 	if (!text)
 		return;
 	tail_add(&c->output, text, strlen(text));
-	rpc_log(s, LEVEL_DEBUG, name_of(c), text);
+	rpc_log(s, LEVEL_DEBUG, call_name_of(c), text);
 }
 
 static void take_test(struct mcp_server *s, struct call *c, const json_t *event)
@@ -157,7 +157,7 @@ static void take_test(struct mcp_server *s, struct call *c, const json_t *event)
 	notify_progress(s, c, 0, message);
 }
 
-static void take_result(struct mcp_server *s, struct call *c, const json_t *event)
+static void call_take_result(struct mcp_server *s, struct call *c, const json_t *event)
 {
 	(void)s;
 	json_decref(c->result);
@@ -168,25 +168,25 @@ static const struct {
 	const char *event;
 	void (*take)(struct mcp_server *s, struct call *c, const json_t *event);
 } events[] = {
-	{ "progress", take_progress }, { "log", take_log },	  { "output", take_output },
-	{ "test", take_test },	       { "kernel", take_kernel }, { "result", take_result },
+	{ "progress", take_progress }, { "log", call_take_log },  { "output", call_take_output },
+	{ "test", take_test },	       { "kernel", take_kernel }, { "result", call_take_result },
 };
 
 /* A line without "event" is a document, and the result as it is. */
-static void take_line(struct mcp_server *s, struct call *c, const char *line, size_t length)
+static void call_take_line(struct mcp_server *s, struct call *c, const char *line, size_t length)
 {
 	json_t *event = json_loadb(line, length, JSON_DECODE_ANY, NULL);
 	const char *kind = json_string_value(json_object_get(event, "event"));
 
 	if (event && !kind)
-		take_result(s, c, event);
+		call_take_result(s, c, event);
 	for (size_t i = 0; kind && i < sizeof(events) / sizeof(events[0]); i++)
 		if (strcmp(kind, events[i].event) == 0)
 			events[i].take(s, c, event);
 	json_decref(event);
 }
 
-static void take_lines(struct mcp_server *s, struct call *c, const char *data, size_t size)
+static void call_take_lines(struct mcp_server *s, struct call *c, const char *data, size_t size)
 {
 	while (size > 0) {
 		const char *newline = memchr(data, '\n', size);
@@ -195,7 +195,7 @@ static void take_lines(struct mcp_server *s, struct call *c, const char *data, s
 		c->line_too_long = !tail_add(&c->line, data, n) || c->line_too_long;
 		if (newline) {
 			if (!c->line_too_long)
-				take_line(s, c, c->line.text, c->line.length);
+				call_take_line(s, c, c->line.text, c->line.length);
 			c->line.length = 0;
 			c->line_too_long = false;
 		}
@@ -224,7 +224,7 @@ static json_t *structured_content(struct call *c)
 static void call_answer(struct mcp_server *s, struct call *c, int status)
 {
 	struct call_ending e = {
-		.tool = name_of(c),
+		.tool = call_name_of(c),
 		.arguments = c->arguments,
 		.result = c->result,
 		.output = c->output.text ? c->output.text : "",
@@ -360,7 +360,7 @@ void call_start(struct mcp_server *s, struct rpc_request *r, const json_t *tool,
 	tool_words_free(&words);
 }
 
-static struct call *find(const struct mcp_server *s, const json_t *id)
+static struct call *call_find(const struct mcp_server *s, const json_t *id)
 {
 	struct call *c = s->calls;
 
@@ -371,12 +371,12 @@ static struct call *find(const struct mcp_server *s, const json_t *id)
 
 bool call_exists(const struct mcp_server *s, const json_t *id)
 {
-	return find(s, id);
+	return call_find(s, id);
 }
 
 void call_cancel(struct mcp_server *s, const json_t *id)
 {
-	struct call *c = find(s, id);
+	struct call *c = call_find(s, id);
 
 	if (c)
 		call_stop(c);
@@ -425,7 +425,7 @@ static bool read_out(struct mcp_server *s, struct call *c)
 	ssize_t n = c->out < 0 ? -1 : read(c->out, data, sizeof(data));
 
 	if (n > 0)
-		take_lines(s, c, data, (size_t)n);
+		call_take_lines(s, c, data, (size_t)n);
 	if (n == 0) {
 		closep(&c->out);
 		c->out = -1;

@@ -147,7 +147,8 @@ static void handle_notification(struct mcp_server *s, const char *method, const 
 		call_cancel(s, id);
 }
 
-static void refuse(struct mcp_server *s, struct rpc_batch *b, enum rpc_error code, const char *why)
+static void methods_refuse(struct mcp_server *s, struct rpc_batch *b, enum rpc_error code,
+			   const char *why)
 {
 	struct rpc_request r = { .id = json_null(), .batch = b };
 
@@ -156,7 +157,7 @@ static void refuse(struct mcp_server *s, struct rpc_batch *b, enum rpc_error cod
 	rpc_reply_error(s, &r, code, "%s", why);
 }
 
-static void take_message(struct mcp_server *s, struct rpc_batch *b, const json_t *message)
+static void methods_take_message(struct mcp_server *s, struct rpc_batch *b, const json_t *message)
 {
 	const json_t *version = json_object_get(message, "jsonrpc");
 	const char *method = json_string_value(json_object_get(message, "method"));
@@ -169,7 +170,7 @@ static void take_message(struct mcp_server *s, struct rpc_batch *b, const json_t
 		return;
 	if (!json_string_value(version) || strcmp(json_string_value(version), "2.0") != 0 ||
 	    !method || (id && !is_id(id))) {
-		refuse(s, b, RPC_INVALID_REQUEST, "Invalid Request");
+		methods_refuse(s, b, RPC_INVALID_REQUEST, "Invalid Request");
 	} else if (!id) {
 		handle_notification(s, method, params);
 	} else {
@@ -191,20 +192,20 @@ static void take_batch(struct mcp_server *s, const json_t *messages)
 	size_t i;
 
 	if (!s->revision || !s->revision->batches || json_array_size(messages) == 0) {
-		refuse(s, NULL, RPC_INVALID_REQUEST,
-		       json_array_size(messages) ? "this revision has no batches"
-						 : "Invalid Request: an empty batch");
+		methods_refuse(s, NULL, RPC_INVALID_REQUEST,
+			       json_array_size(messages) ? "this revision has no batches"
+							 : "Invalid Request: an empty batch");
 		return;
 	}
 	b = calloc(1, sizeof(*b));
 	if (!b || !(b->responses = json_array())) {
 		free(b);
-		refuse(s, NULL, RPC_INTERNAL_ERROR, "out of memory");
+		methods_refuse(s, NULL, RPC_INTERNAL_ERROR, "out of memory");
 		return;
 	}
 	/* Held until all of it is read: its first request may be answered at once. */
 	b->pending = 1;
-	json_array_foreach(messages, i, message) take_message(s, b, message);
+	json_array_foreach(messages, i, message) methods_take_message(s, b, message);
 	rpc_batch_settle(s, b);
 }
 
@@ -214,17 +215,17 @@ void methods_take_line(struct mcp_server *s, const char *line, size_t length)
 	json_t *message;
 
 	if (!line) {
-		refuse(s, NULL, RPC_INVALID_REQUEST, "message of more than 1 MiB");
+		methods_refuse(s, NULL, RPC_INVALID_REQUEST, "message of more than 1 MiB");
 		return;
 	}
 	if (strspn(line, " \t\r") >= length)
 		return;
 	message = json_loadb(line, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
 	if (!message)
-		refuse(s, NULL, RPC_PARSE_ERROR, "Parse error");
+		methods_refuse(s, NULL, RPC_PARSE_ERROR, "Parse error");
 	else if (json_is_array(message))
 		take_batch(s, message);
 	else
-		take_message(s, NULL, message);
+		methods_take_message(s, NULL, message);
 	json_decref(message);
 }

@@ -10,7 +10,7 @@
 /* As in check.c. */
 #define PRIMARY_USERS 2
 
-static const char *string(const json_t *object, const char *key)
+static const char *tool_text_string(const json_t *object, const char *key)
 {
 	const char *value = json_string_value(json_object_get(object, key));
 
@@ -19,11 +19,11 @@ static const char *string(const json_t *object, const char *key)
 
 static const char *error_code(const struct call_ending *e)
 {
-	return string(json_object_get(e->result, "error"), "code");
+	return tool_text_string(json_object_get(e->result, "error"), "code");
 }
 
 /* The size, the release, and the users, as far as they are known. */
-static void print_facts(FILE *out, const json_t *rootfs)
+static void tool_text_print_facts(FILE *out, const json_t *rootfs)
 {
 	const json_t *users = json_object_get(rootfs, "users"), *user;
 	json_int_t bytes = json_integer_value(json_object_get(rootfs, "bytes"));
@@ -32,8 +32,9 @@ static void print_facts(FILE *out, const json_t *rootfs)
 
 	if (bytes > 0)
 		fprintf(out, "Size: %s\n", text_size((uint64_t)bytes, size));
-	if (*string(rootfs, "distribution"))
-		fprintf(out, "%s: %s\n", string(rootfs, "distribution"), string(rootfs, "release"));
+	if (*tool_text_string(rootfs, "distribution"))
+		fprintf(out, "%s: %s\n", tool_text_string(rootfs, "distribution"),
+			tool_text_string(rootfs, "release"));
 	json_array_foreach(users, i, user) fprintf(out, "%s%s",
 						   i == 0		? "Test users: "
 						   : i == PRIMARY_USERS ? "\nOther users: "
@@ -46,7 +47,7 @@ static void print_facts(FILE *out, const json_t *rootfs)
 /* Any failure: the message is the command's own. */
 static void print_failure(FILE *out, const struct call_ending *e)
 {
-	const char *message = string(json_object_get(e->result, "error"), "message");
+	const char *message = tool_text_string(json_object_get(e->result, "error"), "message");
 
 	if (*message)
 		fprintf(out, "✗ %s\n", message);
@@ -58,7 +59,7 @@ static void print_failure(FILE *out, const struct call_ending *e)
 
 static void print_create(FILE *out, const struct call_ending *e)
 {
-	const char *path = string(e->result, "path");
+	const char *path = tool_text_string(e->result, "path");
 
 	if (strcmp(error_code(e), "exists") == 0) {
 		fprintf(out,
@@ -69,13 +70,14 @@ static void print_create(FILE *out, const struct call_ending *e)
 		return;
 	}
 	fprintf(out, "✓ Successfully created rootfs at %s\n\nPath: %s\n", path, path);
-	print_facts(out, e->result);
+	tool_text_print_facts(out, e->result);
 	fputs("\nYou can now use use_custom_rootfs=true in fstests_vm_boot_and_run\n", out);
 }
 
 static void print_check(FILE *out, const struct call_ending *e)
 {
-	const char *state = string(e->result, "state"), *path = string(e->result, "path");
+	const char *state = tool_text_string(e->result, "state"),
+		   *path = tool_text_string(e->result, "path");
 	const json_t *reason;
 	size_t i;
 
@@ -87,7 +89,7 @@ static void print_check(FILE *out, const struct call_ending *e)
 	}
 	if (strcmp(state, "ready") == 0) {
 		fprintf(out, "✓ Rootfs is configured and ready at %s\n\n", path);
-		print_facts(out, e->result);
+		tool_text_print_facts(out, e->result);
 		return;
 	}
 	fprintf(out, "⚠ Rootfs exists but is not properly configured at %s\n\n", path);
@@ -100,12 +102,13 @@ static void print_check(FILE *out, const struct call_ending *e)
 static void print_delete(FILE *out, const struct call_ending *e)
 {
 	if (strcmp(error_code(e), "missing") == 0)
-		fprintf(out, "Rootfs does not exist at %s\n", string(e->result, "path"));
+		fprintf(out, "Rootfs does not exist at %s\n", tool_text_string(e->result, "path"));
 	else
-		fprintf(out, "✓ Successfully deleted rootfs at %s\n", string(e->result, "path"));
+		fprintf(out, "✓ Successfully deleted rootfs at %s\n",
+			tool_text_string(e->result, "path"));
 }
 
-static void print_list(FILE *out, const struct call_ending *e)
+static void tool_text_print_list(FILE *out, const struct call_ending *e)
 {
 	const json_t *rootfs;
 	char age[TEXT_DURATION_LEN];
@@ -117,30 +120,31 @@ static void print_list(FILE *out, const struct call_ending *e)
 	{
 		json_int_t created = json_integer_value(json_object_get(rootfs, "created"));
 
-		fprintf(out, "%s%s\nPath: %s\n", i ? "\n" : "", string(rootfs, "name"),
-			string(rootfs, "path"));
+		fprintf(out, "%s%s\nPath: %s\n", i ? "\n" : "", tool_text_string(rootfs, "name"),
+			tool_text_string(rootfs, "path"));
 		if (!created) {
 			fputs("Broken: see check_test_rootfs\n", out);
 			continue;
 		}
-		print_facts(out, rootfs);
+		tool_text_print_facts(out, rootfs);
 		fprintf(out, "Age: %s\n", text_age(time(NULL) - created, age));
 	}
 }
 
-static void print_run(FILE *out, const struct call_ending *e)
+static void tool_text_print_run(FILE *out, const struct call_ending *e)
 {
 	json_int_t seconds = json_integer_value(json_object_get(e->result, "seconds"));
 
-	if (strcmp(string(e->result, "status"), "timeout") == 0)
+	if (strcmp(tool_text_string(e->result, "status"), "timeout") == 0)
 		fprintf(out, "✗ The VM was ended after %lld s: timeout\n\n", (long long)seconds);
 	else
 		fprintf(out, "%s The command ended with exit status %d (%lld s, %s)\n\n",
 			e->status == 0 ? "✓" : "✗", e->status, (long long)seconds,
 			json_is_true(json_object_get(e->result, "kvm")) ? "KVM" : "emulated");
 	fputs(e->output, out);
-	if (*string(e->result, "console"))
-		fprintf(out, "\nThe console's last lines:\n%s\n", string(e->result, "console"));
+	if (*tool_text_string(e->result, "console"))
+		fprintf(out, "\nThe console's last lines:\n%s\n",
+			tool_text_string(e->result, "console"));
 }
 
 static void print_doctor(FILE *out, const struct call_ending *e)
@@ -150,10 +154,10 @@ static void print_doctor(FILE *out, const struct call_ending *e)
 
 	json_array_foreach(json_object_get(e->result, "checks"), i, check)
 	{
-		fprintf(out, "%-8s %s: %s\n", string(check, "verdict"), string(check, "what"),
-			string(check, "detail"));
-		if (*string(check, "fix"))
-			fprintf(out, "         to mend it: %s\n", string(check, "fix"));
+		fprintf(out, "%-8s %s: %s\n", tool_text_string(check, "verdict"),
+			tool_text_string(check, "what"), tool_text_string(check, "detail"));
+		if (*tool_text_string(check, "fix"))
+			fprintf(out, "         to mend it: %s\n", tool_text_string(check, "fix"));
 	}
 }
 
@@ -186,9 +190,9 @@ static void print_failed_tests(FILE *out, const json_t *failures)
 
 		if (i == SHOWN_FAILURES)
 			break;
-		fprintf(out, "  %zu. %s\n", i + 1, name ? name : string(test, "name"));
-		if (*string(test, "reason"))
-			fprintf(out, "     %s\n", string(test, "reason"));
+		fprintf(out, "  %zu. %s\n", i + 1, name ? name : tool_text_string(test, "name"));
+		if (*tool_text_string(test, "reason"))
+			fprintf(out, "     %s\n", tool_text_string(test, "reason"));
 	}
 	if (count > SHOWN_FAILURES)
 		fprintf(out, "  ... and %zu more failures\n", count - SHOWN_FAILURES);
@@ -196,16 +200,17 @@ static void print_failed_tests(FILE *out, const json_t *failures)
 
 static void print_fstests(FILE *out, const struct call_ending *e)
 {
-	const char *status = string(e->result, "status");
+	const char *status = tool_text_string(e->result, "status");
 
 	/* One that is under way, or was cut off, has no status. */
-	status = *status ? status : string(e->result, "state");
+	status = *status ? status : tool_text_string(e->result, "state");
 	fprintf(out, "=== fstests Results ===\n\n%s Run %s: %s\n",
-		strcmp(status, "passed") == 0 ? "✓" : "✗", string(e->result, "run"), status);
+		strcmp(status, "passed") == 0 ? "✓" : "✗", tool_text_string(e->result, "run"),
+		status);
 	print_counts(out, json_object_get(e->result, "counts"));
 	print_failed_tests(out, json_object_get(e->result, "failures"));
-	if (*string(e->result, "results"))
-		fprintf(out, "\nFull results: %s\n", string(e->result, "results"));
+	if (*tool_text_string(e->result, "results"))
+		fprintf(out, "\nFull results: %s\n", tool_text_string(e->result, "results"));
 }
 
 static const struct {
@@ -216,10 +221,10 @@ static const struct {
 	{ "create_test_rootfs", print_create, "exists" },
 	{ "check_test_rootfs", print_check },
 	{ "delete_test_rootfs", print_delete, "missing" },
-	{ "list_test_rootfs", print_list },
+	{ "list_test_rootfs", tool_text_print_list },
 	{ "fstests_vm_boot_and_run", print_fstests },
 	{ "fstests_results", print_fstests },
-	{ "run_in_vm", print_run },
+	{ "run_in_vm", tool_text_print_run },
 	{ "doctor", print_doctor },
 };
 

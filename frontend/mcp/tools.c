@@ -72,14 +72,14 @@ int tool_check(const json_t *tool, json_t *arguments, struct error **err)
 	return schema_check(json_object_get(tool, "inputSchema"), arguments, "arguments", err);
 }
 
-struct words {
+struct tool_words_list {
 	char **word;
 	size_t count;
 	bool failed; /* memory was short */
 };
 
 /* Takes WORD. */
-static void add(struct words *w, char *word)
+static void tools_add(struct tool_words_list *w, char *word)
 {
 	char **more = word ? reallocarray(w->word, w->count + 2, sizeof(*more)) : NULL;
 
@@ -94,13 +94,13 @@ static void add(struct words *w, char *word)
 }
 
 /* "--option=value" is one word, so that no value is ever taken for an option. */
-static void add_option(struct words *w, const char *option, const char *value)
+static void add_option(struct tool_words_list *w, const char *option, const char *value)
 {
 	char *word = NULL;
 
 	if (asprintf(&word, "%s=%s", option, value) < 0)
 		word = NULL;
-	add(w, word);
+	tools_add(w, word);
 }
 
 /* A client has no shell that would do it. */
@@ -114,7 +114,7 @@ static char *expand_home(const char *value)
 	return asprintf(&path, "%s%s", home, value + 1) < 0 ? NULL : path;
 }
 
-static void add_scalar(struct words *w, const char *option, const json_t *value)
+static void add_scalar(struct tool_words_list *w, const char *option, const json_t *value)
 {
 	_cleanup_free_ char *text = json_is_string(value) ? expand_home(json_string_value(value))
 							  : json_dumps(value, JSON_ENCODE_ANY);
@@ -122,13 +122,13 @@ static void add_scalar(struct words *w, const char *option, const json_t *value)
 	if (!text)
 		w->failed = true;
 	else if (json_is_true(value))
-		add(w, strdup(option));
+		tools_add(w, strdup(option));
 	else if (!json_is_false(value))
 		add_option(w, option, text);
 }
 
 /* HOW is an option; or an object, from a boolean's value to the option that it is. */
-static void add_argument(struct words *w, const json_t *how, const json_t *value)
+static void add_argument(struct tool_words_list *w, const json_t *how, const json_t *value)
 {
 	const json_t *item;
 	size_t i;
@@ -138,7 +138,7 @@ static void add_argument(struct words *w, const json_t *how, const json_t *value
 			json_object_get(how, json_is_true(value) ? "true" : "false"));
 
 		if (option)
-			add(w, strdup(option));
+			tools_add(w, strdup(option));
 	} else if (json_is_array(value)) {
 		json_array_foreach(value, i, item) add_scalar(w, json_string_value(how), item);
 	} else {
@@ -147,15 +147,15 @@ static void add_argument(struct words *w, const json_t *how, const json_t *value
 }
 
 /* What stands behind "--" is the last that is added, whatever the order of the arguments. */
-static void add_operands(struct words *w, const json_t *value)
+static void add_operands(struct tool_words_list *w, const json_t *value)
 {
 	const json_t *item;
 	size_t i;
 
-	add(w, strdup("--"));
-	json_array_foreach(value, i, item) add(w, strdup(json_string_value(item)));
+	tools_add(w, strdup("--"));
+	json_array_foreach(value, i, item) tools_add(w, strdup(json_string_value(item)));
 	if (json_is_string(value))
-		add(w, strdup(json_string_value(value)));
+		tools_add(w, strdup(json_string_value(value)));
 }
 
 static const json_t *argument_or_default(const json_t *tool, const json_t *arguments,
@@ -171,14 +171,14 @@ static const json_t *argument_or_default(const json_t *tool, const json_t *argum
 int tool_words(const json_t *tool, const json_t *arguments, char ***words, struct error **err)
 {
 	const json_t *command = json_object_get(tool, "command"), *word, *operands = NULL;
-	struct words w = { 0 };
+	struct tool_words_list w = { 0 };
 	const char *name;
 	json_t *how;
 	size_t i;
 
-	add(&w, strdup("rootlet"));
+	tools_add(&w, strdup("rootlet"));
 	json_array_foreach(json_object_get(command, "words"), i, word)
-		add(&w, strdup(json_string_value(word)));
+		tools_add(&w, strdup(json_string_value(word)));
 	json_object_foreach(json_object_get(command, "arguments"), name, how)
 	{
 		const json_t *value = argument_or_default(tool, arguments, name);

@@ -77,7 +77,7 @@ int wire_next(struct wire *w, const char **line, size_t *length)
 	return wire_next(w, line, length);
 }
 
-static bool make_room(struct wire *w, size_t size)
+static bool wire_make_room(struct wire *w, size_t size)
 {
 	size_t room = w->out_room ? w->out_room : READ_SIZE;
 	char *bigger;
@@ -104,7 +104,7 @@ void wire_send(struct wire *w, json_t *message)
 	size_t size = text ? strlen(text) : 0;
 
 	json_decref(message);
-	if (!text || !make_room(w, size + 1)) {
+	if (!text || !wire_make_room(w, size + 1)) {
 		w->broken = true;
 		return;
 	}

@@ -11,7 +11,7 @@
 #include "frontend/archive/resolve_cache.h"
 #include "frontend/archive/sums.h"
 #include "frontend/cli/directory.h"
-#include "frontend/client/inspect.h"
+#include "frontend/client/inspection.h"
 #include "frontend/client/tree_digest.h"
 #include "frontend/client/view.h"
 #include "frontend/rootfs/snapshot.h"
@@ -48,7 +48,8 @@ static int start_helper(struct cache_objects *objects, struct error **err)
 	return objects->helper ? 0 : helper_start("cache", NULL, &objects->helper, err);
 }
 
-static int open_folder(const struct cache_objects *objects, size_t kind, const char *name)
+static int cache_objects_open_folder(const struct cache_objects *objects, size_t kind,
+				     const char *name)
 {
 	return openat(objects->folders[kind], name,
 		      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -104,8 +105,8 @@ static int measure_folder(struct cache_object *o, struct error **err)
 	return 0;
 }
 
-static int add(struct cache_objects *objects, size_t kind, const char *name, const struct stat *st,
-	       struct error **err)
+static int cache_objects_add(struct cache_objects *objects, size_t kind, const char *name,
+			     const struct stat *st, struct error **err)
 {
 	struct cache_object *more = reallocarray(objects->list, objects->count + 1, sizeof(*more));
 
@@ -124,7 +125,7 @@ static int add(struct cache_objects *objects, size_t kind, const char *name, con
 	return forms[kind] == FORM_FOLDER ? measure_folder(more, err) : 0;
 }
 
-static bool is_rootfs(int folder, const char *name)
+static bool cache_objects_is_rootfs(int folder, const char *name)
 {
 	_cleanup_close_ int tree =
 		openat(folder, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -143,7 +144,8 @@ static bool is_object(int folder, enum form form, const char *name, const struct
 		return false;
 	if (form == FORM_FILE)
 		return S_ISREG(st->st_mode);
-	return S_ISDIR(st->st_mode) && (form == FORM_FOLDER || is_rootfs(folder, name));
+	return S_ISDIR(st->st_mode) &&
+	       (form == FORM_FOLDER || cache_objects_is_rootfs(folder, name));
 }
 
 static int scan_folder(struct cache_objects *objects, size_t kind, struct error **err)
@@ -165,7 +167,7 @@ static int scan_folder(struct cache_objects *objects, size_t kind, struct error 
 	while (r == 0 && (entry = readdir(d)))
 		if (fstatat(*folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    is_object(*folder, forms[kind], entry->d_name, &st))
-			r = add(objects, kind, entry->d_name, &st, err);
+			r = cache_objects_add(objects, kind, entry->d_name, &st, err);
 	closedir(d);
 	return r;
 }
@@ -200,8 +202,8 @@ static int remove_base(struct cache_objects *objects, const struct cache_object 
 }
 
 /* The helper looks whether it is in use; nobody may be about to use it, either. */
-static int remove_rootfs(struct cache_objects *objects, const struct cache_object *o,
-			 struct error **err)
+static int cache_objects_remove_rootfs(struct cache_objects *objects, const struct cache_object *o,
+				       struct error **err)
 {
 	int folder = objects->folders[o->kind];
 	_cleanup_close_ int lock = digest_lock(folder, o->name, LOCK_EX | LOCK_NB, err);
@@ -240,7 +242,7 @@ int cache_object_remove(struct cache_objects *objects, const struct cache_object
 	case FORM_BASE:
 		return remove_base(objects, o, err);
 	case FORM_ROOTFS:
-		return remove_rootfs(objects, o, err);
+		return cache_objects_remove_rootfs(objects, o, err);
 	case FORM_FILE:
 	case FORM_FOLDER:
 		return remove_held(folder, o, err);
@@ -301,7 +303,7 @@ static int verify_sums(const struct cache_objects *objects, const struct cache_o
 		       struct error **err)
 {
 	const char *name = forms[o->kind] == FORM_FILE ? o->name : NULL;
-	_cleanup_close_ int fd = open_folder(objects, o->kind, name ? "." : o->name);
+	_cleanup_close_ int fd = cache_objects_open_folder(objects, o->kind, name ? "." : o->name);
 	_cleanup_error_ struct error *why = NULL;
 
 	if (fd < 0)

@@ -4,7 +4,7 @@
 
 #include "frontend/cli/text.h"
 
-static void keep(struct findings *f, char *line)
+static void findings_keep(struct findings *f, char *line)
 {
 	if (f->count < FINDINGS_MAX)
 		f->lines[f->count] = text_clean(line);
@@ -22,7 +22,7 @@ void findings_add(struct findings *f, const char *format, ...)
 	if (vasprintf(&line, format, ap) < 0)
 		line = NULL;
 	va_end(ap);
-	keep(f, line);
+	findings_keep(f, line);
 }
 
 void findings_add_anew(struct findings *f, const char *format, ...)
@@ -38,7 +38,7 @@ void findings_add_anew(struct findings *f, const char *format, ...)
 	if (asprintf(&line, "%s; make it anew with: %s", what ? what : "out of memory",
 		     f->anew ? f->anew : "rootlet create --force") < 0)
 		line = NULL;
-	keep(f, line);
+	findings_keep(f, line);
 }
 
 void findings_clear(struct findings *f)

@@ -132,7 +132,7 @@ static const struct maker {
 } makers[] = { { "erofs", "mkfs.erofs" }, { "ext4", "mke2fs" }, { "squashfs", "mksquashfs" } };
 
 /* Logins of ordinary users often have no sbin in PATH. */
-static bool find_program(const char *format, char path[static 64])
+static bool image_find_program(const char *format, char path[static 64])
 {
 	static const char *const folders[] = { "/usr/bin", "/usr/sbin", "/bin", "/sbin" };
 
@@ -149,7 +149,7 @@ bool image_can_make(const char *format)
 {
 	char path[64];
 
-	return find_program(format, path);
+	return image_find_program(format, path);
 }
 
 /* nftw(3) has no argument for its caller. */
@@ -246,7 +246,7 @@ static int build_folder(int fd, void *context, struct error **err)
 	uint64_t size =
 		census.bytes + census.bytes / 5 + census.files * 4096 + (UINT64_C(32) << 20);
 
-	if (!find_program(f->format, program))
+	if (!image_find_program(f->format, program))
 		return error_set(err, ERR_HOST,
 				 "cannot make an image: no program for %s here; run: "
 				 "apt install erofs-utils e2fsprogs squashfs-tools",

@@ -22,7 +22,7 @@ static void json_free(json_t **json)
 }
 
 /* A text field whose shape VALID (NULL: anything printable) accepts; the caller's to free. */
-static char *take_text(const json_t *object, const char *key, bool (*valid)(const char *))
+static char *manifest_take_text(const json_t *object, const char *key, bool (*valid)(const char *))
 {
 	const char *text = json_string_value(json_object_get(object, key));
 
@@ -32,7 +32,7 @@ static char *take_text(const json_t *object, const char *key, bool (*valid)(cons
 	return strdup(text);
 }
 
-static bool take_number(const json_t *object, const char *key, uint32_t *out)
+static bool manifest_take_number(const json_t *object, const char *key, uint32_t *out)
 {
 	const json_t *value = json_object_get(object, key);
 	json_int_t n = json_integer_value(value);
@@ -55,7 +55,7 @@ static bool valid_hash(const char *s)
 	return sha256_from_hex(s, strlen(s), sum);
 }
 
-static bool take_packages(json_t *object, struct manifest *m)
+static bool manifest_take_packages(json_t *object, struct manifest *m)
 {
 	size_t count = json_object_size(object);
 	const char *name;
@@ -71,7 +71,7 @@ static bool take_packages(json_t *object, struct manifest *m)
 		struct manifest_package *p = &m->packages[m->package_count++];
 
 		if (!valid_package_name(name) || !(p->name = strdup(name)) ||
-		    !(p->version = take_text(object, name, valid_version)))
+		    !(p->version = manifest_take_text(object, name, valid_version)))
 			return false;
 	}
 	return true;
@@ -91,8 +91,9 @@ static bool take_groups(const json_t *array, struct manifest *m)
 	{
 		struct account_group *g = &m->groups[m->group_count++];
 
-		g->name = take_text(item, "name", valid_account_name);
-		if (!g->name || !take_number(item, "gid", &g->gid) || !valid_account_id(g->gid))
+		g->name = manifest_take_text(item, "name", valid_account_name);
+		if (!g->name || !manifest_take_number(item, "gid", &g->gid) ||
+		    !valid_account_id(g->gid))
 			return false;
 	}
 	return true;
@@ -133,11 +134,12 @@ static bool take_users(const json_t *array, struct manifest *m)
 	{
 		struct account *u = &m->users[m->user_count++];
 
-		u->name = take_text(item, "name", valid_account_name);
-		u->home = take_text(item, "home", valid_inner_path);
-		u->shell = take_text(item, "shell", valid_inner_path);
-		if (!u->name || !u->home || !u->shell || !take_number(item, "uid", &u->uid) ||
-		    !take_number(item, "gid", &u->gid) || !valid_account_id(u->uid) ||
+		u->name = manifest_take_text(item, "name", valid_account_name);
+		u->home = manifest_take_text(item, "home", valid_inner_path);
+		u->shell = manifest_take_text(item, "shell", valid_inner_path);
+		if (!u->name || !u->home || !u->shell ||
+		    !manifest_take_number(item, "uid", &u->uid) ||
+		    !manifest_take_number(item, "gid", &u->gid) || !valid_account_id(u->uid) ||
 		    !valid_account_id(u->gid) ||
 		    !take_memberships(json_object_get(item, "groups"), u))
 			return false;
@@ -158,7 +160,7 @@ static bool take_time(const json_t *root, int64_t *out)
 }
 
 /* Not there in a manifest of an older rootlet, nor where nothing was left out. */
-static bool take_left_out(const json_t *array, struct manifest *m)
+static bool manifest_take_left_out(const json_t *array, struct manifest *m)
 {
 	const json_t *word;
 	size_t i, count = 0;
@@ -180,18 +182,18 @@ static bool take_all(const json_t *root, struct manifest *m)
 {
 	const json_t *range = json_object_get(root, "id_range");
 
-	m->profile = take_text(root, "profile", valid_rootfs_name);
-	m->profile_sha256 = take_text(root, "profile_sha256", valid_hash);
-	m->suite = take_text(root, "suite", valid_archive_word);
-	m->arch = take_text(root, "arch", valid_archive_word);
-	m->distribution = take_text(root, "distribution", NULL);
-	m->mirror = take_text(root, "mirror", NULL);
+	m->profile = manifest_take_text(root, "profile", valid_rootfs_name);
+	m->profile_sha256 = manifest_take_text(root, "profile_sha256", valid_hash);
+	m->suite = manifest_take_text(root, "suite", valid_archive_word);
+	m->arch = manifest_take_text(root, "arch", valid_archive_word);
+	m->distribution = manifest_take_text(root, "distribution", NULL);
+	m->mirror = manifest_take_text(root, "mirror", NULL);
 	return m->profile && m->profile_sha256 && m->suite && m->arch && m->distribution &&
-	       m->mirror && take_number(range, "first_uid", &m->first_uid) &&
-	       take_number(range, "first_gid", &m->first_gid) &&
-	       take_number(range, "count", &m->count) && take_time(root, &m->created) &&
-	       take_packages(json_object_get(root, "packages"), m) &&
-	       take_left_out(json_object_get(root, "left_out"), m) &&
+	       m->mirror && manifest_take_number(range, "first_uid", &m->first_uid) &&
+	       manifest_take_number(range, "first_gid", &m->first_gid) &&
+	       manifest_take_number(range, "count", &m->count) && take_time(root, &m->created) &&
+	       manifest_take_packages(json_object_get(root, "packages"), m) &&
+	       manifest_take_left_out(json_object_get(root, "left_out"), m) &&
 	       take_groups(json_object_get(root, "groups"), m) &&
 	       take_users(json_object_get(root, "users"), m);
 }
@@ -209,7 +211,7 @@ int manifest_parse(const char *text, size_t size, struct manifest **out, struct 
 	if (!root)
 		return error_set(err, ERR_INPUT, "%s, line %d: %s", MANIFEST_PATH, where.line,
 				 where.text);
-	if (!take_number(root, "format", &format) || format != MANIFEST_FORMAT)
+	if (!manifest_take_number(root, "format", &format) || format != MANIFEST_FORMAT)
 		return error_set(err, ERR_INPUT,
 				 "%s: format %u, this rootlet knows %d; use the "
 				 "rootlet that made it",

@@ -27,7 +27,7 @@ struct account_group *profile_add_group(struct profile *p, const char *name, con
 }
 
 /* Whether WORD is one of LIST, which has a blank between them. */
-static bool is_listed(const char *list, const char *word)
+static bool profile_is_listed(const char *list, const char *word)
 {
 	size_t length = strlen(word);
 
@@ -37,7 +37,7 @@ static bool is_listed(const char *list, const char *word)
 	return false;
 }
 
-static int add_words(char ***words, size_t *count, char *const *more)
+static int profile_add_words(char ***words, size_t *count, char *const *more)
 {
 	for (; more && *more; more++)
 		if (words_add(words, count, *more) < 0)
@@ -50,9 +50,9 @@ int profile_choose_release(struct profile *p, const char *release, struct error 
 	for (size_t i = 0; i < p->for_release_count; i++) {
 		const struct release_packages *more = &p->for_releases[i];
 
-		if (is_listed(more->releases, release) &&
-		    (add_words(&p->packages, &p->package_count, more->packages) < 0 ||
-		     add_words(&p->optional, &p->optional_count, more->optional) < 0))
+		if (profile_is_listed(more->releases, release) &&
+		    (profile_add_words(&p->packages, &p->package_count, more->packages) < 0 ||
+		     profile_add_words(&p->optional, &p->optional_count, more->optional) < 0))
 			return error_no_memory(err);
 	}
 	return 0;

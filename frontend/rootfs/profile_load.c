@@ -57,7 +57,7 @@ static int complete_user(struct profile *p, struct account *user, struct error *
 }
 
 /* What only the whole file can tell: missing ids, ids given twice, groups that nobody declares. */
-static int complete(struct profile *p, struct error **err)
+static int profile_complete(struct profile *p, struct error **err)
 {
 	for (size_t i = 0; i < p->group_count; i++)
 		for (size_t j = 0; j < i; j++)
@@ -96,7 +96,7 @@ static int read_extended(const char *name, void *context, struct error **err);
 
 /* The first file is the profile itself; a NUL, which no text holds, parts its text from the next.
  */
-static int read_file(struct loading *l, const char *path, struct error **err)
+static int profile_read_file(struct loading *l, const char *path, struct error **err)
 {
 	struct profile *p = l->profile;
 	_cleanup_free_ char *text = NULL;
@@ -120,7 +120,7 @@ static int read_beneath(struct loading *l, const char *path, struct error **err)
 {
 	struct profile *p = l->profile;
 	char *description = STEAL_PTR(p->description), **suites = STEAL_PTR(p->suites);
-	int r = read_file(l, path, err);
+	int r = profile_read_file(l, path, err);
 
 	if (description) {
 		free(p->description);
@@ -152,7 +152,8 @@ static int read_extended(const char *name, void *context, struct error **err)
 	return read_beneath(l, path, err);
 }
 
-static int load(const char *name, const char *path, struct profile **out, struct error **err)
+static int profile_load_from(const char *name, const char *path, struct profile **out,
+			     struct error **err)
 {
 	_cleanup_(profile_free) struct profile *p = calloc(1, sizeof(*p));
 	_cleanup_(hash_freep) EVP_MD_CTX *hash = EVP_MD_CTX_new();
@@ -163,12 +164,12 @@ static int load(const char *name, const char *path, struct profile **out, struct
 		return error_no_memory(err);
 	if (EVP_DigestInit_ex(hash, EVP_sha256(), NULL) != 1)
 		return error_set(err, ERR_SYSTEM, "cannot hash %s", path);
-	if (read_file(&l, path, err) < 0)
+	if (profile_read_file(&l, path, err) < 0)
 		return -1;
 	if (EVP_DigestFinal_ex(hash, sum, NULL) != 1)
 		return error_set(err, ERR_SYSTEM, "cannot hash %s", path);
 	sha256_to_hex(sum, p->sha256);
-	if (complete(p, err) < 0)
+	if (profile_complete(p, err) < 0)
 		return -1;
 	*out = STEAL_PTR(p);
 	return 0;
@@ -185,7 +186,7 @@ int profile_load(const char *name, struct profile **out, struct error **err)
 			"FILE ~/.config/rootlet/profiles/NAME.conf, then: --profile NAME",
 			name);
 	path = profile_find(name, err);
-	return path ? load(name, path, out, err) : -1;
+	return path ? profile_load_from(name, path, out, err) : -1;
 }
 
 int profile_load_file(const char *path, struct profile **out, struct error **err)
@@ -198,5 +199,5 @@ int profile_load_file(const char *path, struct profile **out, struct error **err
 			"%s: the name of a profile's file ends in .conf, and what is before "
 			"that is the profile's name",
 			path);
-	return load(name, path, out, err);
+	return profile_load_from(name, path, out, err);
 }

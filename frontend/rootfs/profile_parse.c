@@ -11,7 +11,7 @@
 /* inih cuts a section's name at 49 bytes; "packages " is a part of it. */
 #define RELEASES_MAX 40
 
-struct parser {
+struct profile_parser {
 	struct profile *profile;
 	struct ini_text ini; /* its path lives as long as the profile */
 	profile_extend *extend;
@@ -20,8 +20,8 @@ struct parser {
 };
 
 /* Adds each word of VALUE that WORDS does not have. */
-static int add_words(struct ini_text *t, const char *value, const char *what, size_t most,
-		     bool (*valid)(const char *), char ***words, size_t *count)
+static int profile_parse_words(struct ini_text *t, const char *value, const char *what, size_t most,
+			       bool (*valid)(const char *), char ***words, size_t *count)
 {
 	char **taken = ini_words(t, value, what, valid);
 
@@ -34,7 +34,7 @@ static int add_words(struct ini_text *t, const char *value, const char *what, si
 	return !t->error;
 }
 
-static int parse_id(struct parser *p, const char *value, uint32_t *id)
+static int parse_id(struct profile_parser *p, const char *value, uint32_t *id)
 {
 	char *end;
 	unsigned long n = strtoul(value, &end, 10);
@@ -49,7 +49,7 @@ static int parse_id(struct parser *p, const char *value, uint32_t *id)
 	return 1;
 }
 
-static int parse_inner_path(struct parser *p, const char *value, char **path)
+static int parse_inner_path(struct profile_parser *p, const char *value, char **path)
 {
 	if (!valid_inner_path(value))
 		return ini_complain(&p->ini, "\"%s\" is no absolute path of a rootfs", value);
@@ -60,7 +60,7 @@ static int parse_inner_path(struct parser *p, const char *value, char **path)
 }
 
 /* What is extended is read first, so that what stands here can add to it and replace it. */
-static int parse_extend(struct parser *p, const char *value)
+static int parse_extend(struct profile_parser *p, const char *value)
 {
 	const struct profile *profile = p->profile;
 
@@ -80,7 +80,7 @@ static int parse_extend(struct parser *p, const char *value)
 }
 
 /* Releases of its own replace those of what it extends. */
-static int parse_suites(struct parser *p, const char *value)
+static int parse_suites(struct profile_parser *p, const char *value)
 {
 	struct profile *profile = p->profile;
 	size_t count = 0;
@@ -92,11 +92,11 @@ static int parse_suites(struct parser *p, const char *value)
 	p->suites_given = true;
 	while (profile->suites && profile->suites[count])
 		count++;
-	return add_words(&p->ini, value, "release", 64, valid_archive_word, &profile->suites,
-			 &count);
+	return profile_parse_words(&p->ini, value, "release", 64, valid_archive_word,
+				   &profile->suites, &count);
 }
 
-static int parse_profile_key(struct parser *p, const char *key, const char *value)
+static int parse_profile_key(struct profile_parser *p, const char *key, const char *value)
 {
 	struct profile *profile = p->profile;
 
@@ -115,7 +115,7 @@ static int parse_profile_key(struct parser *p, const char *key, const char *valu
 }
 
 /* Each word of VALUE is a pattern; their order decides. */
-static int parse_files_key(struct parser *p, const char *key, const char *value)
+static int parse_files_key(struct profile_parser *p, const char *key, const char *value)
 {
 	bool include = strcmp(key, "path-include") == 0;
 	_cleanup_free_ char *copy = strdup(value);
@@ -146,7 +146,8 @@ static int parse_files_key(struct parser *p, const char *key, const char *value)
 	return copy ? 1 : ini_complain(&p->ini, "out of memory");
 }
 
-static int parse_group_key(struct parser *p, const char *name, const char *key, const char *value)
+static int parse_group_key(struct profile_parser *p, const char *name, const char *key,
+			   const char *value)
 {
 	struct account_group *group = profile_group(p->profile, name);
 
@@ -167,14 +168,14 @@ static int parse_group_key(struct parser *p, const char *name, const char *key, 
 	return group ? parse_id(p, value, &group->gid) : ini_complain(&p->ini, "out of memory");
 }
 
-static int user_start(struct account *user, const char *name, struct parser *p)
+static int user_start(struct account *user, const char *name, struct profile_parser *p)
 {
 	*user = (struct account){ .name = strdup(name), .file = p->ini.path, .line = p->ini.line };
 	return user->name ? 0 : -1;
 }
 
 /* The user whose section this is. One of a profile that is extended is started anew. */
-static struct account *user_of(struct parser *p, const char *name)
+static struct account *user_of(struct profile_parser *p, const char *name)
 {
 	struct profile *profile = p->profile;
 	struct account *user;
@@ -195,7 +196,8 @@ static struct account *user_of(struct parser *p, const char *name)
 	return user;
 }
 
-static int parse_user_key(struct parser *p, const char *name, const char *key, const char *value)
+static int parse_user_key(struct profile_parser *p, const char *name, const char *key,
+			  const char *value)
 {
 	struct account *user;
 
@@ -209,8 +211,8 @@ static int parse_user_key(struct parser *p, const char *name, const char *key, c
 	if (strcmp(key, "gid") == 0)
 		return parse_id(p, value, &user->gid);
 	if (strcmp(key, "groups") == 0)
-		return add_words(&p->ini, value, "name for a group", GROUPS_MAX, valid_account_name,
-				 &user->groups, &user->group_count);
+		return profile_parse_words(&p->ini, value, "name for a group", GROUPS_MAX,
+					   valid_account_name, &user->groups, &user->group_count);
 	if (strcmp(key, "home") == 0)
 		return parse_inner_path(p, value, &user->home);
 	if (strcmp(key, "shell") == 0)
@@ -224,18 +226,18 @@ static int parse_user_key(struct parser *p, const char *name, const char *key, c
 		key);
 }
 
-static int add_packages(struct parser *p, const char *key, const char *value,
+static int add_packages(struct profile_parser *p, const char *key, const char *value,
 			struct release_packages *to)
 {
 	bool optional = strcmp(key, "optional") == 0;
 
-	return add_words(&p->ini, value, "name for a package", PACKAGES_MAX, valid_package_choice,
-			 optional ? &to->optional : &to->packages,
-			 optional ? &to->optional_count : &to->package_count);
+	return profile_parse_words(&p->ini, value, "name for a package", PACKAGES_MAX,
+				   valid_package_choice, optional ? &to->optional : &to->packages,
+				   optional ? &to->optional_count : &to->package_count);
 }
 
 /* A name that no release has would hide what is listed for it. */
-static bool check_releases(struct parser *p, const char *releases)
+static bool check_releases(struct profile_parser *p, const char *releases)
 {
 	_cleanup_free_ char *copy = strdup(releases);
 	char *rest = NULL, *word = copy ? strtok_r(copy, " ", &rest) : NULL;
@@ -253,7 +255,7 @@ static bool check_releases(struct parser *p, const char *releases)
 
 /* Any key of [packages RELEASE…]. A section of the same releases, here or in what this extends,
  * goes on. */
-static int parse_release_key(struct parser *p, const char *releases, const char *key,
+static int parse_release_key(struct profile_parser *p, const char *releases, const char *key,
 			     const char *value)
 {
 	struct profile *profile = p->profile;
@@ -272,7 +274,7 @@ static int parse_release_key(struct parser *p, const char *releases, const char 
 }
 
 /* Any key of [packages]. */
-static int parse_packages_key(struct parser *p, const char *key, const char *value)
+static int parse_packages_key(struct profile_parser *p, const char *key, const char *value)
 {
 	struct profile *profile = p->profile;
 	struct release_packages all = { NULL, profile->packages, profile->optional,
@@ -286,9 +288,9 @@ static int parse_packages_key(struct parser *p, const char *key, const char *val
 	return r;
 }
 
-static int parse_key(void *context, const char *section, const char *key, const char *value)
+static int profile_parse_key(void *context, const char *section, const char *key, const char *value)
 {
-	struct parser *p = context;
+	struct profile_parser *p = context;
 
 	if (strcmp(section, "profile") == 0)
 		return parse_profile_key(p, key, value);
@@ -312,9 +314,9 @@ static int parse_key(void *context, const char *section, const char *key, const 
 int profile_parse(struct profile *profile, const char *file, const char *text,
 		  profile_extend *extend, void *context, struct error **err)
 {
-	struct parser p = {
+	struct profile_parser p = {
 		.profile = profile,
-		.ini = { .path = file, .text = text, .handler = parse_key, .context = &p },
+		.ini = { .path = file, .text = text, .handler = profile_parse_key, .context = &p },
 		.extend = extend,
 		.context = context,
 	};

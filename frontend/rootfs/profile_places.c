@@ -58,7 +58,7 @@ char *profile_name_of(const char *path)
 	return NULL;
 }
 
-static bool has(const struct profile_place *places, size_t count, const char *name)
+static bool places_has(const struct profile_place *places, size_t count, const char *name)
 {
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(places[i].name, name) == 0)
@@ -66,13 +66,13 @@ static bool has(const struct profile_place *places, size_t count, const char *na
 	return false;
 }
 
-static int add(struct profile_place **places, size_t *count, const char *folder, const char *file,
-	       bool own)
+static int places_add(struct profile_place **places, size_t *count, const char *folder,
+		      const char *file, bool own)
 {
 	_cleanup_free_ char *name = profile_name_of(file), *path = NULL;
 	struct profile_place *more;
 
-	if (!name || has(*places, *count, name))
+	if (!name || places_has(*places, *count, name))
 		return 0;
 	more = reallocarray(*places, *count + 1, sizeof(**places));
 	if (!more)
@@ -95,13 +95,13 @@ static int add_folder(struct profile_place **places, size_t *count, const char *
 	int r = 0;
 
 	while (entries && r == 0 && (entry = readdir(entries)))
-		r = add(places, count, folder, entry->d_name, own);
+		r = places_add(places, count, folder, entry->d_name, own);
 	if (entries)
 		closedir(entries);
 	return r;
 }
 
-static int compare(const void *a, const void *b)
+static int places_compare(const void *a, const void *b)
 {
 	return strcmp(((const struct profile_place *)a)->name,
 		      ((const struct profile_place *)b)->name);
@@ -120,7 +120,7 @@ int profile_list(struct profile_place **places, size_t *count, struct error **er
 			return error_no_memory(err);
 	}
 	if (*count)
-		qsort(*places, *count, sizeof(**places), compare);
+		qsort(*places, *count, sizeof(**places), places_compare);
 	return 0;
 }
 

@@ -23,7 +23,7 @@ static int open_cached(const char *path, struct error **err)
 	return fd;
 }
 
-static int begin(struct helper *h, const struct provision *p, struct error **err)
+static int provision_begin(struct helper *h, const struct provision *p, struct error **err)
 {
 	_cleanup_close_ int keyring = open_cached(packages_set(p->fetch)->keyring, err);
 	char filters[FILTERS_MAX][FILTER_PATTERN_SIZE + 1], *pointers[FILTERS_MAX];
@@ -218,7 +218,8 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 	return manifest_write(&m, fd, err);
 }
 
-static int publish(struct helper *h, const struct provision *p, int manifest, struct error **err)
+static int provision_publish(struct helper *h, const struct provision *p, int manifest,
+			     struct error **err)
 {
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Publish message = ROOTLET__PUBLISH__INIT;
@@ -232,7 +233,8 @@ static int publish(struct helper *h, const struct provision *p, int manifest, st
 }
 
 /* Without a base the next create takes longer, and that is all. */
-static int keep(struct helper *h, const struct provision *p, int manifest, struct error **err)
+static int provision_keep(struct helper *h, const struct provision *p, int manifest,
+			  struct error **err)
 {
 	_cleanup_error_ struct error *why = NULL;
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
@@ -255,18 +257,19 @@ int provision_rootfs(struct helper *h, const struct provision *p, struct error *
 {
 	_cleanup_close_ int manifest = -1;
 
-	if (begin(h, p, err) < 0 || hand_over(h, p, err) < 0 || bootstrap(h, p, err) < 0 ||
-	    add_accounts(h, p, err) < 0 || compose_manifest(h, p, &manifest, err) < 0 ||
-	    keep(h, p, manifest, err) < 0 || publish(h, p, manifest, err) < 0)
+	if (provision_begin(h, p, err) < 0 || hand_over(h, p, err) < 0 ||
+	    bootstrap(h, p, err) < 0 || add_accounts(h, p, err) < 0 ||
+	    compose_manifest(h, p, &manifest, err) < 0 || provision_keep(h, p, manifest, err) < 0 ||
+	    provision_publish(h, p, manifest, err) < 0)
 		return -1;
 	progress_end(p->progress);
 	return 0;
 }
 
-static int clone(struct helper *h, const struct provision *p, const struct clone_way **how,
+static int clone(struct helper *h, const struct provision *p, const struct clone_report **how,
 		 struct error **err)
 {
-	static const struct clone_way ways[] = {
+	static const struct clone_report ways[] = {
 		{ "reflinks", "" },
 		{ "hard links",
 		  " below /usr, until something writes: this filesystem has no reflinks" },
@@ -303,7 +306,7 @@ static int read_base(struct helper *h, int directory, struct manifest **manifest
 	return -1;
 }
 
-int provision_clone(struct helper *h, const struct provision *p, const struct clone_way **how,
+int provision_clone(struct helper *h, const struct provision *p, const struct clone_report **how,
 		    size_t *count, char ***left_out, struct error **err)
 {
 	_cleanup_close_ int directory = base_find(p->kept), fd = -1;
@@ -326,7 +329,7 @@ int provision_clone(struct helper *h, const struct provision *p, const struct cl
 	}
 	manifest->created = time(NULL);
 	*count = manifest->package_count;
-	if (manifest_write(manifest, &fd, err) < 0 || publish(h, p, fd, err) < 0)
+	if (manifest_write(manifest, &fd, err) < 0 || provision_publish(h, p, fd, err) < 0)
 		return -1;
 	*left_out = STEAL_PTR(manifest->left_out);
 	progress_end(p->progress);

@@ -26,7 +26,7 @@ struct provision {
 int provision_rootfs(struct helper *h, const struct provision *p, struct error **err);
 
 /* How the files of a clone and its base are shared, and why so. */
-struct clone_way {
+struct clone_report {
 	const char *word, *why; /* "hard links", " below /usr, …" */
 };
 
@@ -34,5 +34,5 @@ struct clone_way {
  * there are, *LEFT_OUT (the caller's to free) what its manifest says of that. Returns 1 where the
  * base was damaged or of no use: it is gone, where the policy allows that, and nothing else has
  * happened. */
-int provision_clone(struct helper *h, const struct provision *p, const struct clone_way **how,
+int provision_clone(struct helper *h, const struct provision *p, const struct clone_report **how,
 		    size_t *count, char ***left_out, struct error **err);

@@ -30,7 +30,7 @@ static void drop_half(struct script_log *log)
 	log->cut = true;
 }
 
-static bool make_room(struct script_log *log, size_t length)
+static bool script_log_make_room(struct script_log *log, size_t length)
 {
 	size_t room = log->room ? log->room : 4096;
 	char *bigger;
@@ -54,7 +54,7 @@ void script_log_add(const char *line, void *context)
 
 	if (log->size + length + 1 > TEXT_MAX)
 		drop_half(log);
-	if (!make_room(log, length))
+	if (!script_log_make_room(log, length))
 		return;
 	memcpy(log->text + log->size, line, length);
 	log->size += length;
@@ -64,19 +64,19 @@ void script_log_add(const char *line, void *context)
 
 /* --- whose script it was --- */
 
-static bool starts(const char *line, const char *with)
+static bool script_log_starts(const char *line, const char *with)
 {
 	return strncmp(line, with, strlen(with)) == 0;
 }
 
-static size_t line_length(const char *line)
+static size_t script_log_line_length(const char *line)
 {
 	return strcspn(line, "\n");
 }
 
-static const char *next_line(const char *line)
+static const char *script_log_next_line(const char *line)
 {
-	line += line_length(line);
+	line += script_log_line_length(line);
 	return line + (*line == '\n');
 }
 
@@ -87,7 +87,7 @@ static bool begins_package(const char *line)
 					     "Processing triggers for ", "Removing " };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (starts(line, words[i]))
+		if (script_log_starts(line, words[i]))
 			return true;
 	return false;
 }
@@ -117,13 +117,14 @@ static bool is_dpkg_error(const char *line, struct script_failure *f)
 {
 	static const char package[] = "dpkg: error processing package ",
 			  archive[] = "dpkg: error processing archive ";
-	const char *reason = next_line(line), *end = line + line_length(line), *name;
+	const char *reason = script_log_next_line(line), *end = line + script_log_line_length(line),
+		   *name;
 
-	if (starts(line, package)) {
+	if (script_log_starts(line, package)) {
 		name = line + strlen(package);
 		if (!take_name(f, name, strcspn(name, " \n")))
 			return false;
-	} else if (starts(line, archive)) {
+	} else if (script_log_starts(line, archive)) {
 		const char *path = line + strlen(archive);
 
 		name = path;
@@ -135,8 +136,8 @@ static bool is_dpkg_error(const char *line, struct script_failure *f)
 	} else {
 		return false;
 	}
-	take_reason(f, reason, line_length(reason));
-	return !starts(f->reason, "dependency problems");
+	take_reason(f, reason, script_log_line_length(reason));
+	return !script_log_starts(f->reason, "dependency problems");
 }
 
 /* "NAME: its preinst script failed with status 1": the plan's own words. */
@@ -145,22 +146,22 @@ static bool is_preinst_error(const char *line, struct script_failure *f)
 	static const char words[] = ": its preinst script failed with status ";
 	size_t name = strcspn(line, ": \n");
 
-	if (!starts(line + name, words) || !take_name(f, line, name))
+	if (!script_log_starts(line + name, words) || !take_name(f, line, name))
 		return false;
-	take_reason(f, line + name + 2, line_length(line) - name - 2);
+	take_reason(f, line + name + 2, script_log_line_length(line) - name - 2);
 	return true;
 }
 
 bool script_log_find(const char *text, struct script_failure *failure)
 {
 	*failure = (struct script_failure){ .output = text };
-	for (const char *line = text; *line; line = next_line(line)) {
+	for (const char *line = text; *line; line = script_log_next_line(line)) {
 		if (is_dpkg_error(line, failure) || is_preinst_error(line, failure)) {
 			failure->length = (size_t)(line - failure->output);
 			return true;
 		}
 		if (begins_package(line))
-			failure->output = next_line(line);
+			failure->output = script_log_next_line(line);
 	}
 	*failure = (struct script_failure){ 0 };
 	return false;
@@ -190,11 +191,11 @@ static char *join_output(const struct script_failure *f)
 	if (!out)
 		return NULL;
 	for (const char *line = last_lines(f->output, f->length); line < end;
-	     line = next_line(line)) {
-		size_t length = line_length(line);
+	     line = script_log_next_line(line)) {
+		size_t length = script_log_line_length(line);
 
 		fprintf(out, "%.*s%s", (int)(length < LINE_SHOWN ? length : LINE_SHOWN), line,
-			next_line(line) < end ? "; " : "");
+			script_log_next_line(line) < end ? "; " : "");
 	}
 	if (fclose(out) == 0)
 		return joined;
@@ -202,14 +203,15 @@ static char *join_output(const struct script_failure *f)
 	return NULL;
 }
 
-static void print_event(const struct script_failure *f, const char *path, struct progress *progress)
+static void script_log_print_event(const struct script_failure *f, const char *path,
+				   struct progress *progress)
 {
 	json_t *lines = json_array();
 	const char *end = f->output + f->length;
 
 	for (const char *line = last_lines(f->output, f->length); line < end;
-	     line = next_line(line)) {
-		_cleanup_free_ char *copy = strndup(line, line_length(line));
+	     line = script_log_next_line(line)) {
+		_cleanup_free_ char *copy = strndup(line, script_log_line_length(line));
 
 		json_array_append_new(lines, json_text(copy));
 	}
@@ -219,7 +221,7 @@ static void print_event(const struct script_failure *f, const char *path, struct
 }
 
 /* The place of the file, the caller's to free; NULL where it could not be written. */
-static char *write_file(const struct script_log *log, const char *name)
+static char *script_log_write_file(const struct script_log *log, const char *name)
 {
 	_cleanup_free_ char *relative = NULL, *path = NULL;
 	_cleanup_close_ int fd = -1;
@@ -247,10 +249,10 @@ void script_log_explain(const struct script_log *log, const char *name, struct p
 
 	if (!err || !*err || (*err)->code != ERR_PACKAGE || !log->size)
 		return;
-	path = write_file(log, name);
+	path = script_log_write_file(log, name);
 	found = script_log_find(log->text, &f);
 	if (found) {
-		print_event(&f, path, progress);
+		script_log_print_event(&f, path, progress);
 		output = join_output(&f);
 	}
 	old = STEAL_PTR(*err);

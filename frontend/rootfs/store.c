@@ -256,7 +256,7 @@ struct sweep {
 	int parent;
 };
 
-static bool visit_remove(const char *name, void *context)
+static bool store_visit_remove(const char *name, void *context)
 {
 	const struct sweep *sweep = context;
 	_cleanup_error_ struct error *err = NULL;
@@ -278,7 +278,7 @@ void store_sweep(struct helper *helper, int parent, const char *name)
 {
 	struct sweep sweep = { .helper = helper, .parent = parent };
 
-	walk_leftovers(parent, name, visit_remove, &sweep);
+	walk_leftovers(parent, name, store_visit_remove, &sweep);
 }
 
 void store_tidy(const char *purpose, const char *folder)

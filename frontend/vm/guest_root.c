@@ -33,7 +33,7 @@ void root_free(struct root *root)
 
 /* An image's format, in order of preference: erofs is built faster and never written to. squashfs
  * is all that a kernel as `vng --kconfig` makes it has, and there without extended attributes. */
-static const struct format {
+static const struct root_format {
 	const char *name, *option, *module;
 	bool last_resort;
 } formats[] = {
@@ -57,7 +57,8 @@ static bool is_among(const char *fstypes, const char *format)
 	return false;
 }
 
-static bool can_use(const struct format *format, const struct kernel_features *features, bool sure)
+static bool can_use(const struct root_format *format, const struct kernel_features *features,
+		    bool sure)
 {
 	enum kernel_feature has = kernel_feature(features, format->option, format->module);
 
@@ -67,8 +68,8 @@ static bool can_use(const struct format *format, const struct kernel_features *f
 
 /* SURE: only what the kernel certainly has; else what it is not known to lack. One that is not
  * under test is preferred, but for the last resort. */
-static const struct format *choose_format(const struct root_wish *w,
-					  const struct kernel_features *features, bool sure)
+static const struct root_format *choose_format(const struct root_wish *w,
+					       const struct kernel_features *features, bool sure)
 {
 	const size_t count = sizeof(formats) / sizeof(*formats);
 
@@ -100,8 +101,8 @@ static const char *find_lacking(const struct kernel_features *features, bool sur
 
 /* NULL for a tree. With --root-transport auto an image is used only where it is sure to work, but
  * for an installed helper: what a tree needs, that hands out to nobody. */
-static int choose(const struct root_wish *w, const struct kernel_features *features,
-		  const struct format **format, struct error **err)
+static int guest_root_choose(const struct root_wish *w, const struct kernel_features *features,
+			     const struct root_format **format, struct error **err)
 {
 	bool installed = strcmp(helper_ids(w->rootfs->helper)->mode, "installed") == 0;
 	bool sure = w->transport == ROOT_AUTO && !installed;
@@ -179,8 +180,8 @@ static int build(int fd, void *context, struct error **err)
 }
 
 /* The state of a rootfs is its manifest and all files' times of change. */
-static int find_or_build(const struct root_wish *w, const char *format, struct root *root,
-			 struct error **err)
+static int guest_root_find_or_build(const struct root_wish *w, const char *format,
+				    struct root *root, struct error **err)
 {
 	struct building building = { w, format };
 	_cleanup_free_ char *manifest = NULL;
@@ -213,8 +214,9 @@ void rootfs_close(struct rootfs *r)
 	*r = ROOTFS_NONE;
 }
 
-static int open_all(const char *name, const char *path, const char *kernel, const char *keyring,
-		    struct progress *progress, struct rootfs *r, struct error **err)
+static int guest_root_open_all(const char *name, const char *path, const char *kernel,
+			       const char *keyring, struct progress *progress, struct rootfs *r,
+			       struct error **err)
 {
 	bool distribution = strcmp(kernel, "distro") == 0;
 
@@ -241,18 +243,18 @@ int rootfs_open(const char *name, const char *path, const char *kernel, const ch
 		struct progress *progress, struct rootfs *rootfs, struct error **err)
 {
 	*rootfs = ROOTFS_NONE;
-	if (open_all(name, path, kernel, keyring, progress, rootfs, err) == 0)
+	if (guest_root_open_all(name, path, kernel, keyring, progress, rootfs, err) == 0)
 		return 0;
 	rootfs_close(rootfs);
 	return -1;
 }
 
-static int prepare(const struct root_wish *w, const struct format *format, struct root *root,
-		   struct error **err)
+static int guest_root_prepare(const struct root_wish *w, const struct root_format *format,
+			      struct root *root, struct error **err)
 {
 	if (format) {
 		root->vm = (struct vm_root){ .kind = VM_ROOT_IMAGE, .fstype = format->name };
-		if (find_or_build(w, format->name, root, err) < 0)
+		if (guest_root_find_or_build(w, format->name, root, err) < 0)
 			return -1;
 		/* Where AppArmor restricts user namespaces, the helper may make one, and we may
 		 * not. */
@@ -274,13 +276,13 @@ int root_prepare(const struct root_wish *wish, struct root *root, struct error *
 {
 	_cleanup_(kernel_features_free) struct kernel_features *features =
 		kernel_features_read(wish->rootfs->kernel);
-	const struct format *format;
+	const struct root_format *format;
 	int result;
 
 	*root = ROOT_NONE;
-	if (choose(wish, features, &format, err) < 0)
+	if (guest_root_choose(wish, features, &format, err) < 0)
 		return -1;
-	result = prepare(wish, format, root, err);
+	result = guest_root_prepare(wish, format, root, err);
 	root->vm.path = root->path;
 	root->vm.userns = root->userns;
 	if (result < 0)

@@ -8,7 +8,7 @@
 #include "frontend/cli/directory.h"
 #include "lib/write_all.h"
 
-static int make(int folder, const char *name, struct error **err)
+static int host_layout_create(int folder, const char *name, struct error **err)
 {
 	if (mkdirat(folder, name, 0700) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a folder for the VM");
@@ -23,7 +23,7 @@ static int link_to(int folder, const char *name, const char *target, struct erro
 }
 
 /* A copy: vng asks file(1) what the kernel's version is, and that one follows no link. */
-static int copy_to(int folder, const char *name, const char *source, struct error **err)
+static int host_layout_copy_to(int folder, const char *name, const char *source, struct error **err)
 {
 	_cleanup_close_ int from = open(source, O_RDONLY | O_CLOEXEC);
 	_cleanup_close_ int to = openat(folder, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -34,13 +34,15 @@ static int copy_to(int folder, const char *name, const char *source, struct erro
 	return n == 0 ? 0 : error_errno(err, ERR_SYSTEM, "cannot copy %s for the VM", source);
 }
 
-static int place_kernel(int folder, const struct kernel *kernel, struct error **err)
+static int host_layout_place_kernel(int folder, const struct kernel *kernel, struct error **err)
 {
 	_cleanup_free_ char *modules = NULL;
 
-	if (make(folder, "kernel", err) < 0 || make(folder, "kernel/boot", err) < 0 ||
-	    make(folder, "kernel/lib", err) < 0 || make(folder, "kernel/lib/modules", err) < 0 ||
-	    copy_to(folder, "kernel/boot/vmlinuz", kernel->image, err) < 0)
+	if (host_layout_create(folder, "kernel", err) < 0 ||
+	    host_layout_create(folder, "kernel/boot", err) < 0 ||
+	    host_layout_create(folder, "kernel/lib", err) < 0 ||
+	    host_layout_create(folder, "kernel/lib/modules", err) < 0 ||
+	    host_layout_copy_to(folder, "kernel/boot/vmlinuz", kernel->image, err) < 0)
 		return -1;
 	if (!kernel->version || !kernel->modules)
 		return 0;
@@ -59,9 +61,10 @@ static int place_command(int folder, const struct vm_config *config, struct erro
 	return 0;
 }
 
-static int fill(int folder, const struct vm_config *config, struct error **err)
+static int host_layout_fill(int folder, const struct vm_config *config, struct error **err)
 {
-	if (make(folder, "tmp", err) < 0 || place_kernel(folder, config->kernel, err) < 0 ||
+	if (host_layout_create(folder, "tmp", err) < 0 ||
+	    host_layout_place_kernel(folder, config->kernel, err) < 0 ||
 	    place_command(folder, config, err) < 0)
 		return -1;
 	if (mkfifoat(folder, "console", 0600) < 0 || mkfifoat(folder, "status", 0600) < 0)
@@ -109,7 +112,7 @@ int host_layout_make(const struct vm_config *config, char **folder, int *disks, 
 		return error_errno(err, ERR_SYSTEM, "cannot make a folder in /tmp");
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	result = fd < 0 ? error_errno(err, ERR_SYSTEM, "cannot open %s", path)
-			: fill(fd, config, err);
+			: host_layout_fill(fd, config, err);
 	*folder = strdup(path);
 	if (result == 0 && *folder)
 		return 0;

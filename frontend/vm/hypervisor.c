@@ -31,7 +31,7 @@
 /* What the VM's own uts namespace is called, whatever the host is. */
 #define HOST_NAME "rootlet"
 
-static _Noreturn void fail(int channel, const struct error *err)
+static _Noreturn void hypervisor_fail(int channel, const struct error *err)
 {
 	char packet[2048];
 	int length = snprintf(packet, sizeof(packet), "%c%s", 'A' + (int)err->code, err->message);
@@ -94,14 +94,14 @@ static int become_caller(const struct vm_config *config, uid_t caller, struct er
 }
 
 /* What vng is given. */
-struct place {
+struct vm_place {
 	uid_t caller; /* whom it runs as */
 	char *folder;
 	int disks[VM_DISKS_MAX];
 };
 
 /* A terminal as standard input becomes the controlling one, for the shell's job control. */
-static _Noreturn void run_vng(const struct vm_config *config, const struct place *place,
+static _Noreturn void run_vng(const struct vm_config *config, const struct vm_place *place,
 			      const int stdio[3], int channel)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -117,7 +117,7 @@ static _Noreturn void run_vng(const struct vm_config *config, const struct place
 	if (!err && become_caller(config, place->caller, &err) == 0 &&
 	    vm_filter_install(config->root.virtiofs, &err) == 0)
 		vng_exec(config, place->folder, place->disks, &err);
-	fail(channel, err);
+	hypervisor_fail(channel, err);
 }
 
 /* Held open for reading and writing, so that neither side waits for the other to open it. */
@@ -133,7 +133,7 @@ static int open_fifo(const char *folder, const char *name, struct error **err)
 	return fd;
 }
 
-static void announce(const char *folder, bool terminal, int channel)
+static void hypervisor_announce(const char *folder, bool terminal, int channel)
 {
 	static const char *const names[] = { "console", "status", VM_TERMINAL_IN, VM_TERMINAL_OUT };
 	_cleanup_error_ struct error *err = NULL;
@@ -143,7 +143,7 @@ static void announce(const char *folder, bool terminal, int channel)
 	for (size_t i = 0; i < count && !err; i++)
 		fds[i] = open_fifo(folder, names[i], &err);
 	if (err || packet_send(channel, "ready", strlen("ready"), fds, count, &err) < 0)
-		fail(channel, err);
+		hypervisor_fail(channel, err);
 	/* Ours too stay open: a FIFO without a reader would make qemu fail. */
 }
 
@@ -162,7 +162,7 @@ static void child_changed(int number)
 
 /* Waits for vng or for the near side to be gone, whichever is first, and returns the exit status.
  */
-static int watch(pid_t vng, int channel, int child_ended)
+static int hypervisor_watch(pid_t vng, int channel, int child_ended)
 {
 	for (;;) {
 		struct pollfd polled[2] = { { .fd = channel, .events = POLLIN },
@@ -200,8 +200,8 @@ static void end_children(void)
 	}
 }
 
-static int make_place(const struct vm_config *config, const struct vng_places *places,
-		      struct place *place, struct error **err)
+static int hypervisor_make_place(const struct vm_config *config, const struct vng_places *places,
+				 struct vm_place *place, struct error **err)
 {
 	if (config->root.kind == VM_ROOT_HOST) {
 		place->caller = getuid();
@@ -223,28 +223,28 @@ static _Noreturn void first_process(const struct vm_config *config, const struct
 {
 	struct sigaction action = { .sa_handler = child_changed };
 	_cleanup_error_ struct error *err = NULL;
-	struct place place = { 0 };
+	struct vm_place place = { 0 };
 	int status;
 	pid_t vng;
 
 	if (pipe2(child_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
 	    sigaction(SIGCHLD, &action, NULL) < 0) {
 		error_errno(&err, ERR_SYSTEM, "cannot prepare the VM");
-		fail(channel, err);
+		hypervisor_fail(channel, err);
 	}
-	if (make_place(config, places, &place, &err) < 0)
-		fail(channel, err);
-	announce(place.folder, config->terminal != NULL, channel);
+	if (hypervisor_make_place(config, places, &place, &err) < 0)
+		hypervisor_fail(channel, err);
+	hypervisor_announce(place.folder, config->terminal != NULL, channel);
 	vng = fork();
 	if (vng == 0)
 		run_vng(config, &place, stdio, channel);
 	if (vng < 0) {
 		error_errno(&err, ERR_SYSTEM, "cannot start vng");
-		fail(channel, err);
+		hypervisor_fail(channel, err);
 	}
 	for (int i = 0; i < 3; i++)
 		close(stdio[i]);
-	status = watch(vng, channel, child_pipe[0]);
+	status = hypervisor_watch(vng, channel, child_pipe[0]);
 	if (config->root.kind == VM_ROOT_HOST) {
 		end_children();
 		host_layout_remove(place.folder);
@@ -291,7 +291,7 @@ static int enter_userns(const struct vm_root *root, struct error **err)
 	return root->userns < 0 ? 0 : make_userns(err);
 }
 
-static int enter(const struct vm_config *config, struct error **err)
+static int hypervisor_enter(const struct vm_config *config, struct error **err)
 {
 	if (config->root.kind == VM_ROOT_HOST)
 		return 0;
@@ -342,16 +342,16 @@ _Noreturn void hypervisor_main(const struct vm_config *config, const int stdio[3
 	/* While this is still the caller, with a home and its own Python. */
 	if (!config->unsealed && config->root.kind != VM_ROOT_HOST &&
 	    vng_places_find(&places, &err) < 0)
-		fail(channel, err);
-	if (enter(config, &err) < 0)
-		fail(channel, err);
+		hypervisor_fail(channel, err);
+	if (hypervisor_enter(config, &err) < 0)
+		hypervisor_fail(channel, err);
 	close_all_but(stdio, channel);
 	first = fork();
 	if (first == 0)
 		first_process(config, &places, stdio, channel);
 	if (first < 0) {
 		error_errno(&err, ERR_SYSTEM, "cannot start the VM's first process");
-		fail(channel, err);
+		hypervisor_fail(channel, err);
 	}
 	for (int i = 0; i < 3; i++)
 		close(stdio[i]);

@@ -59,7 +59,7 @@ static int read_image(const char *path, char **version, struct error **err)
 	return 0;
 }
 
-static bool is_file(const char *folder, const char *name)
+static bool kernel_is_file(const char *folder, const char *name)
 {
 	_cleanup_free_ char *path = NULL;
 	struct stat st;
@@ -82,7 +82,7 @@ static char *find_modules(const char *image, const char *version)
 		*slash = '\0';
 		if (asprintf(&path, "%s/lib/modules/%s", folder, version) < 0)
 			return NULL;
-		if (is_file(path, "modules.dep"))
+		if (kernel_is_file(path, "modules.dep"))
 			return STEAL_PTR(path);
 	}
 	return NULL;
@@ -98,7 +98,7 @@ static int open_build(struct kernel *k, const char *folder, struct error **err)
 	/* That it cannot be seen does not say that it was not built. */
 	if (access(image, R_OK) < 0 && errno != ENOENT)
 		return error_errno(err, ERR_INPUT, "cannot read the kernel %s", image);
-	if (!is_file(folder, IMAGE_SUFFIX))
+	if (!kernel_is_file(folder, IMAGE_SUFFIX))
 		return error_set(err, ERR_INPUT,
 				 "no kernel was built in %s: it has no " IMAGE_SUFFIX
 				 "; run: make -C %s bzImage",
@@ -106,7 +106,7 @@ static int open_build(struct kernel *k, const char *folder, struct error **err)
 	k->image = STEAL_PTR(image);
 	if (read_image(k->image, &k->version, err) < 0)
 		return error_wrap(err, "no kernel was built in %s", folder);
-	if (is_file(folder, "modules.order") && !(k->build = strdup(folder)))
+	if (kernel_is_file(folder, "modules.order") && !(k->build = strdup(folder)))
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
 	return 0;
 }
@@ -119,7 +119,7 @@ static int open_image(struct kernel *k, const char *path, struct error **err)
 	    strcmp(path + length - strlen("/" IMAGE_SUFFIX), "/" IMAGE_SUFFIX) == 0) {
 		_cleanup_free_ char *folder = strndup(path, length - strlen("/" IMAGE_SUFFIX));
 
-		if (folder && is_file(folder, ".config"))
+		if (folder && kernel_is_file(folder, ".config"))
 			return open_build(k, folder, err);
 	}
 	k->image = strdup(path);

@@ -19,17 +19,13 @@
 #include "frontend/archive/packages.h"
 #include "frontend/archive/sums.h"
 #include "frontend/cli/directory.h"
+#include "frontend/cli/text.h"
 
 #define FRESH_SECONDS (24 * 60 * 60)
 #define KEYS_SIZE (2 * SHA256_LEN + 2)
 #define DEPTH_MAX 64 /* of directories in a kernel package */
 
 extern char **environ;
-
-static bool has_prefix(const char *text, const char *prefix)
-{
-	return strncmp(text, prefix, strlen(prefix)) == 0;
-}
 
 /* The version in the name of an image or modules package, "linux-image-6.1.0-56-amd64"; NULL for
  * any other, and for the packages that only depend on the newest one. */
@@ -39,7 +35,7 @@ static const char *package_version(const char *name)
 						"linux-modules-extra-", "linux-modules-" };
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
-		if (has_prefix(name, prefixes[i]) && name[strlen(prefixes[i])] >= '0' &&
+		if (text_has_prefix(name, prefixes[i]) && name[strlen(prefixes[i])] >= '0' &&
 		    name[strlen(prefixes[i])] <= '9')
 			return name + strlen(prefixes[i]);
 	return NULL;
@@ -48,7 +44,7 @@ static const char *package_version(const char *name)
 static const struct package *find_image(const struct package_set *set)
 {
 	for (size_t i = 0; i < set->package_count; i++)
-		if (has_prefix(set->packages[i].name, "linux-image-") &&
+		if (text_has_prefix(set->packages[i].name, "linux-image-") &&
 		    package_version(set->packages[i].name))
 			return &set->packages[i];
 	return NULL;
@@ -116,8 +112,8 @@ static int check_plain(int directory, int depth, struct error **err)
 }
 
 /* Has every package of VERSION unpacked into STAGING, which is complete then. FD is open on it. */
-static int fill(struct fetch *f, const char *version, int fd, const char *staging,
-		struct error **err)
+static int kernel_package_fill(struct fetch *f, const char *version, int fd, const char *staging,
+			       struct error **err)
 {
 	const struct package_set *set = packages_set(f);
 
@@ -140,7 +136,7 @@ static int fill(struct fetch *f, const char *version, int fd, const char *stagin
 
 /* What killed runs left, and what was replaced while a run had it. Only who has the lock makes any.
  */
-static void sweep(int kernels)
+static void kernel_package_sweep(int kernels)
 {
 	int fd = openat(kernels, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
@@ -150,7 +146,8 @@ static void sweep(int kernels)
 		return;
 	}
 	for (struct dirent *entry; (entry = readdir(folder));)
-		if (has_prefix(entry->d_name, ".new-") || has_prefix(entry->d_name, ".link-"))
+		if (text_has_prefix(entry->d_name, ".new-") ||
+		    text_has_prefix(entry->d_name, ".link-"))
 			folder_discard(kernels, entry->d_name);
 	closedir(folder);
 }
@@ -163,7 +160,7 @@ struct staging {
 	int fd;
 };
 
-static int staging_make(struct staging *staging, struct error **err)
+static int kernel_package_make_staging(struct staging *staging, struct error **err)
 {
 	if (asprintf(&staging->path, "%s/.new-XXXXXX", staging->parent) < 0) {
 		staging->path = NULL;
@@ -196,7 +193,7 @@ static void staging_clear(struct staging *staging)
 static int install(struct fetch *f, const char *version, const char *name,
 		   const struct staging *staging, struct error **err)
 {
-	if (fill(f, version, staging->fd, staging->path, err) < 0)
+	if (kernel_package_fill(f, version, staging->fd, staging->path, err) < 0)
 		return -1;
 	if (folder_publish(staging->kernels, staging_name(staging), name) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make %s/%s", staging->parent, name);
@@ -251,7 +248,7 @@ static char *folder_name(const struct package *image, const char *keys)
 
 /* All of kernels/NAME, or what the link NAME leads to, is what it was; what is booted is read, not
  * only looked at. */
-static int check(int kernels, const char *name, struct error **err)
+static int kernel_package_check(int kernels, const char *name, struct error **err)
 {
 	_cleanup_close_ int fd = openat(kernels, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -326,8 +323,8 @@ static int select_extra(const struct errand *e, struct fetch *f, struct selectio
 
 /* Who talked to the mirror does not say what kernel is booted: a process that never did chooses
  * again, from the signed release file down, and unpacks what it has hashed itself. */
-static int unpack_again(const struct errand *e, struct fetch *f, struct selection *s,
-			const struct staging *staging, struct error **err)
+static int kernel_package_unpack_again(const struct errand *e, struct fetch *f, struct selection *s,
+				       const struct staging *staging, struct error **err)
 {
 	_cleanup_free_ char *name = STEAL_PTR(s->name);
 
@@ -350,7 +347,9 @@ static int bring(const struct errand *e, struct fetch *f, struct selection *s, s
 	if (packages_download(f, NULL, NULL, err) < 0)
 		return error_wrap(err, "cannot fetch the kernel of %s", e->manifest->suite);
 	progress_stage(e->progress, "Unpacking the kernel");
-	return staging_make(&staging, err) < 0 ? -1 : unpack_again(e, f, s, &staging, err);
+	return kernel_package_make_staging(&staging, err) < 0
+		       ? -1
+		       : kernel_package_unpack_again(e, f, s, &staging, err);
 }
 
 static int fetch(const struct errand *e, struct error **err)
@@ -374,7 +373,7 @@ static int fetch(const struct errand *e, struct error **err)
 		return error_wrap(err, "cannot fetch the kernel of %s", e->manifest->suite);
 	if (select_kernel(e, f, &s, err) < 0)
 		return -1;
-	if (check(e->kernels, s.name, NULL) < 0 &&
+	if (kernel_package_check(e->kernels, s.name, NULL) < 0 &&
 	    ((ubuntu && select_extra(e, f, &s, err) < 0) || bring(e, f, &s, err) < 0))
 		return -1;
 	return point(e->kernels, e->link, s.name, err);
@@ -389,10 +388,11 @@ static bool is_fresh(int kernels, const char *link)
 }
 
 /* Whether the kernel in the cache can be used, and (FRESH) without asking the mirror. */
-static bool look(int kernels, const char *link, struct progress *progress, bool *fresh)
+static bool kernel_package_look(int kernels, const char *link, struct progress *progress,
+				bool *fresh)
 {
 	_cleanup_error_ struct error *why = NULL;
-	bool whole = check(kernels, link, &why) == 0;
+	bool whole = kernel_package_check(kernels, link, &why) == 0;
 
 	*fresh = whole && is_fresh(kernels, link);
 	if (why && why->code == ERR_TRUST)
@@ -428,8 +428,8 @@ int kernel_distribution(const struct manifest *manifest, const char *keyring, st
 	/* Two runs at once: the second waits, and finds what the first has made. */
 	if (flock(kernels, LOCK_EX) < 0)
 		return error_errno(err, ERR_INTERRUPTED, "cannot lock %s", parent);
-	sweep(kernels);
-	whole = look(kernels, link, progress, &fresh);
+	kernel_package_sweep(kernels);
+	whole = kernel_package_look(kernels, link, progress, &fresh);
 	if (!fresh) {
 		errand = (struct errand){ manifest, keyring,  keys,    link,
 					  helper,   progress, kernels, parent };

@@ -20,7 +20,7 @@
 #define GUEST_CODE 0x1000
 
 /* How the probe's process ends, and what each means. */
-enum outcome { RUNS, NO_DEVICE, NO_ACCESS, NO_VM, NO_RUN, TOO_SLOW, OUTCOMES };
+enum kvm_outcome { RUNS, NO_DEVICE, NO_ACCESS, NO_VM, NO_RUN, TOO_SLOW, OUTCOMES };
 
 static const char *const reasons[OUTCOMES] = {
 	[RUNS] = "",
@@ -61,7 +61,7 @@ static int set_registers(int vcpu)
 }
 
 /* API: Documentation/virt/kvm/api.rst of Linux. Leaks what its process's end frees. */
-static enum outcome try_guest(void)
+static enum kvm_outcome try_guest(void)
 {
 	int device = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	int vm, vcpu, size;
@@ -93,7 +93,7 @@ static enum outcome try_guest(void)
 }
 
 /* In a process of its own, which may hang in the kernel: then it is left to init. */
-static enum outcome probe(void)
+static enum kvm_outcome probe(void)
 {
 	pid_t child = fork();
 	struct pollfd ended = { .events = POLLIN };
@@ -115,7 +115,7 @@ static enum outcome probe(void)
 	if (RETRY_ON_EINTR(waitpid(child, &status, 0)) < 0 || !WIFEXITED(status) ||
 	    WEXITSTATUS(status) >= OUTCOMES)
 		return NO_RUN;
-	return (enum outcome)WEXITSTATUS(status);
+	return (enum kvm_outcome)WEXITSTATUS(status);
 }
 
 /* What a remembered outcome holds for: this boot, this device with these rights. */
@@ -136,7 +136,7 @@ static char *situation(void)
 	return text;
 }
 
-static bool recall(const char *path, const char *now, enum outcome *outcome)
+static bool recall(const char *path, const char *now, enum kvm_outcome *outcome)
 {
 	_cleanup_fclose_ FILE *in = fopen(path, "re");
 	char line[256];
@@ -145,11 +145,11 @@ static bool recall(const char *path, const char *now, enum outcome *outcome)
 	if (!in || !fgets(line, sizeof(line), in) || strcmp(line, now) != 0 ||
 	    fscanf(in, "%d", &number) != 1 || number < 0 || number >= OUTCOMES)
 		return false;
-	*outcome = (enum outcome)number;
+	*outcome = (enum kvm_outcome)number;
 	return true;
 }
 
-static void remember(const char *path, const char *now, enum outcome outcome)
+static void kvm_remember(const char *path, const char *now, enum kvm_outcome outcome)
 {
 	_cleanup_free_ char *staging = NULL;
 	FILE *file;
@@ -174,14 +174,14 @@ bool kvm_runs(char *why, size_t size)
 	_cleanup_free_ char *folder = cache_path("host", &ignored);
 	_cleanup_free_ char *path = NULL;
 	_cleanup_free_ char *now = situation();
-	enum outcome outcome;
+	enum kvm_outcome outcome;
 
 	if (folder && asprintf(&path, "%s/kvm", folder) < 0)
 		path = NULL;
 	if (!path || !now || !recall(path, now, &outcome)) {
 		outcome = probe();
 		if (path && now)
-			remember(path, now, outcome);
+			kvm_remember(path, now, outcome);
 	}
 	if (size)
 		snprintf(why, size, "%s", reasons[outcome]);

@@ -98,8 +98,8 @@ static int index_build(const struct vm_config *config, const char *folder, struc
 	return 0;
 }
 
-static int place_kernel(const struct vm_config *config, const struct layout_sources *s,
-			struct error **err)
+static int layout_place_kernel(const struct vm_config *config, const struct layout_sources *s,
+			       struct error **err)
 {
 	_cleanup_free_ char *folder = NULL;
 	_cleanup_free_ char *kernel = NULL;
@@ -231,7 +231,7 @@ static int hide_sockets(struct error **err)
 
 /* qemu faces a guest that may be hostile: of the host it can write what the VM is meant to write.
  */
-static int seal(const struct vm_config *config, struct error **err)
+static int layout_seal(const struct vm_config *config, struct error **err)
 {
 	if (!config->unsealed && sealed_root_close(config->kvm, err) < 0)
 		return -1;
@@ -293,12 +293,12 @@ int layout_make(const struct vm_config *config, const struct vng_places *places,
 		return -1;
 	if (mount("rootlet", VM_FOLDER, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot mount " VM_FOLDER);
-	if (open_disks(config, &s, owner, disks, err) < 0 || place_kernel(config, &s, err) < 0 ||
-	    layout_root(config, &s, err) < 0 || place_channels(owner, err) < 0 ||
-	    place_shares(config, &s, err) < 0)
+	if (open_disks(config, &s, owner, disks, err) < 0 ||
+	    layout_place_kernel(config, &s, err) < 0 || layout_root(config, &s, err) < 0 ||
+	    place_channels(owner, err) < 0 || place_shares(config, &s, err) < 0)
 		return -1;
 	close_sources(config, &s);
 	if (config->unsealed && config->root.virtiofs && hide_sockets(err) < 0)
 		return -1;
-	return seal(config, err);
+	return layout_seal(config, err);
 }

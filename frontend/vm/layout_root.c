@@ -14,8 +14,8 @@
 #define LAYER VM_FOLDER "/layer"
 #define MODULE_MOST ((size_t)256 << 20)
 
-static int write_file(const char *path, const char *data, size_t size, mode_t mode,
-		      struct error **err)
+static int layout_root_write_file(const char *path, const char *data, size_t size, mode_t mode,
+				  struct error **err)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 
@@ -26,7 +26,7 @@ static int write_file(const char *path, const char *data, size_t size, mode_t mo
 
 static int write_command(const struct vm_config *config, const char *path, struct error **err)
 {
-	return write_file(path, config->script, strlen(config->script), 0644, err);
+	return layout_root_write_file(path, config->script, strlen(config->script), 0644, err);
 }
 
 bool layout_has_modules(const struct vm_config *config, const struct layout_sources *s)
@@ -168,7 +168,7 @@ static int place_modules(const struct vm_config *config, struct error **err)
 		else if (!(data = decompress(fd, MODULE_MOST, &size, err)))
 			result = error_wrap(err, "module %s", list[i]);
 		else
-			result = write_file(to, data, size, 0644, err);
+			result = layout_root_write_file(to, data, size, 0644, err);
 	}
 	for (size_t i = 0; i < count; i++)
 		free(list[i]);
@@ -194,7 +194,7 @@ static int place_busybox(struct error **err)
 			 "steps; run: apt install busybox-static");
 }
 
-static int write_settings(const struct vm_config *config, struct error **err)
+static int layout_root_write_settings(const struct vm_config *config, struct error **err)
 {
 	_cleanup_free_ char *settings = NULL;
 	_cleanup_free_ char *shares = NULL;
@@ -207,9 +207,11 @@ static int write_settings(const struct vm_config *config, struct error **err)
 		fprintf(out, "virtme.initmount%zu %s\n", i, config->shares[i].guest);
 	if (fclose(out) != 0 || asprintf(&settings, "fstype=%s\n", config->root.fstype) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the guest");
-	if (write_file(VM_TREE "/rootlet/shares", shares, strlen(shares), 0644, err) < 0)
+	if (layout_root_write_file(VM_TREE "/rootlet/shares", shares, strlen(shares), 0644, err) <
+	    0)
 		return -1;
-	return write_file(VM_TREE "/rootlet/settings", settings, strlen(settings), 0644, err);
+	return layout_root_write_file(VM_TREE "/rootlet/settings", settings, strlen(settings), 0644,
+				      err);
 }
 
 /* A root that holds no more than what it takes to get to the image, made in memory. */
@@ -232,7 +234,7 @@ static int place_boot_root(const struct vm_config *config, const struct layout_s
 			return error_errno(err, ERR_SYSTEM, "cannot make %s", path);
 	}
 	if (place_busybox(err) < 0 || bind_at(s->init, VM_TREE "/bin/sh", err) < 0 ||
-	    write_settings(config, err) < 0 ||
+	    layout_root_write_settings(config, err) < 0 ||
 	    write_command(config, VM_TREE "/rootlet/command", err) < 0)
 		return -1;
 	if (!layout_has_modules(config, s))

@@ -63,7 +63,7 @@ static int bind_host(const char *path, const char *source, struct error **err)
 }
 
 /* A path of the host's on the way to what it leads to. */
-struct walk {
+struct path_walk {
 	char done[PATH_MAX]; /* real directories, or "" for the root */
 	char rest[PATH_MAX]; /* relative to it */
 	int links;
@@ -71,7 +71,8 @@ struct walk {
 
 /* Makes the same link as the host has at W->done "/" NAME, and goes on with its target. Returns 1,
  * 0 if it leads nowhere, or -1 with ERR set. */
-static int follow(struct walk *w, const char *link, const char *source, struct error **err)
+static int sealed_root_follow(struct path_walk *w, const char *link, const char *source,
+			      struct error **err)
 {
 	char target[PATH_MAX], rest[2 * PATH_MAX];
 	ssize_t size = readlink(source, target, sizeof(target) - 1);
@@ -95,7 +96,7 @@ static int follow(struct walk *w, const char *link, const char *source, struct e
 }
 
 /* One component. Returns 1, 0 if there is no such file, or -1 with ERR set. */
-static int step(struct walk *w, struct error **err)
+static int sealed_root_step(struct path_walk *w, struct error **err)
 {
 	char name[PATH_MAX], path[2 * PATH_MAX], source[2 * PATH_MAX + sizeof(HOST)];
 	size_t skipped = strspn(w->rest, "/");
@@ -121,16 +122,16 @@ static int step(struct walk *w, struct error **err)
 	if (lstat(source, &st) < 0)
 		return 0;
 	if (S_ISLNK(st.st_mode))
-		return follow(w, path, source, err);
+		return sealed_root_follow(w, path, source, err);
 	memcpy(w->done, path, (size_t)size + 1);
 	return 1;
 }
 
 /* Shows the host's PATH at the same path, with all links on the way to it, so that whatever leads
  * there on the host does so here. What is not there is not shown. */
-static int show(const char *path, struct error **err)
+static int sealed_root_show(const char *path, struct error **err)
 {
-	_cleanup_free_ struct walk *w = calloc(1, sizeof(*w));
+	_cleanup_free_ struct path_walk *w = calloc(1, sizeof(*w));
 	char source[PATH_MAX + sizeof(HOST)];
 	struct stat st;
 	int result = 1;
@@ -139,7 +140,7 @@ static int show(const char *path, struct error **err)
 		return error_no_memory(err);
 	snprintf(w->rest, sizeof(w->rest), "%s", path);
 	while (result > 0 && *w->rest)
-		result = step(w, err);
+		result = sealed_root_step(w, err);
 	if (result <= 0)
 		return result;
 	snprintf(source, sizeof(source), HOST "%s", w->done);
@@ -153,13 +154,13 @@ static int make_devices(bool kvm, struct error **err)
 	if (mkdir("/dev", 0755) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make the VM's /dev");
 	for (size_t i = 0; i < sizeof(devices) / sizeof(*devices); i++)
-		if (show(devices[i], err) < 0)
+		if (sealed_root_show(devices[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < sizeof(device_links) / sizeof(*device_links); i++)
 		if (symlink(device_links[i].target, device_links[i].name) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot make the VM's %s",
 					   device_links[i].name);
-	return kvm ? show(KVM, err) : 0;
+	return kvm ? sealed_root_show(KVM, err) : 0;
 }
 
 /* Python asks who it runs as. The host's own list is nobody's business in here. */
@@ -231,7 +232,7 @@ int sealed_root_enter(const struct vm_config *config, const struct vng_places *p
 	    make_users(owner, err) < 0)
 		return -1;
 	for (size_t i = 0; i < places->count; i++)
-		if (show(places->path[i], err) < 0)
+		if (sealed_root_show(places->path[i], err) < 0)
 			return -1;
 	return make_own_folder(places, err);
 }

@@ -11,7 +11,7 @@
 
 #define CHANNEL_IN_PROGRAM 3
 
-static int start(const char *path, int channel, pid_t *child, struct error **err)
+static int userns_start(const char *path, int channel, pid_t *child, struct error **err)
 {
 	char *const argv[] = { (char *)(uintptr_t) "rootlet-userns", NULL };
 	char *const environment[] = { NULL };
@@ -57,7 +57,7 @@ int userns_open(struct error **err)
 		return -1;
 	ours = ends[0];
 	theirs = ends[1];
-	if (start(path, theirs, &child, err) < 0)
+	if (userns_start(path, theirs, &child, err) < 0)
 		return -1;
 	close(steal_fd(&theirs));
 	fd = receive(ours, err);

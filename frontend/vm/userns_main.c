@@ -8,7 +8,7 @@
 
 #define CHANNEL 3
 
-static int make(void)
+static int userns_make_here(void)
 {
 	bool made;
 
@@ -17,7 +17,7 @@ static int make(void)
 
 int main(void)
 {
-	_cleanup_close_ int fd = make();
+	_cleanup_close_ int fd = userns_make_here();
 	int number = fd < 0 ? errno : 0;
 
 	return packet_send(CHANNEL, &number, sizeof(number), &fd, fd < 0 ? 0 : 1, NULL) < 0;

@@ -117,7 +117,7 @@ static int use_lines(struct vm *vm, const struct vm_lines *lines, struct error *
 	return vm_screen_begin(&vm->screen, vm->sizes, err);
 }
 
-static int start(struct vm *vm, struct error **err)
+static int vm_start(struct vm *vm, struct error **err)
 {
 	int stdio[3] = { -1, -1, -1 };
 	struct vm_lines lines;
@@ -274,7 +274,7 @@ static bool serve_input(struct vm *vm, const struct pollfd *in)
 
 /* Standard output and the status come by ways of their own: whichever is first. The end of a pipe
  * (POLLHUP) is that of the VM. */
-static void announce(struct vm *vm, const struct pollfd *out, const struct pollfd *error)
+static void vm_announce(struct vm *vm, const struct pollfd *out, const struct pollfd *error)
 {
 	if (vm->announced || !(vm->started || (out->revents | error->revents) & POLLIN))
 		return;
@@ -300,7 +300,7 @@ static int check_output(const struct vm *vm, struct error **err)
 }
 
 /* Serves the VM until it ends by itself (0), its time is over (1), or the caller wants it (2). */
-static int serve(struct vm *vm, struct error **err)
+static int vm_serve(struct vm *vm, struct error **err)
 {
 	enum { IN, OUT, ERROR, CONSOLE, STATUS, ENDED, SIGNALS, RESIZED, POLLED };
 	int wanted = -1;
@@ -326,7 +326,7 @@ static int serve(struct vm *vm, struct error **err)
 		if (interrupt_caught())
 			return error_set(err, ERR_INTERRUPTED, "the VM was stopped by a signal");
 		read_status(vm);
-		announce(vm, &polled[OUT], &polled[ERROR]);
+		vm_announce(vm, &polled[OUT], &polled[ERROR]);
 		if (polled[RESIZED].revents)
 			vm_screen_resize(&vm->screen);
 		if (!serve_input(vm, &polled[IN]))
@@ -413,7 +413,7 @@ static bool is_transient(const struct vm *vm, int late)
 }
 
 /* What the VM's end means. LATE as serve() has it. */
-static int judge(const struct vm *vm, int late, struct vm_result *result, struct error **err)
+static int vm_judge(const struct vm *vm, int late, struct vm_result *result, struct error **err)
 {
 	char hint[320];
 
@@ -443,7 +443,7 @@ static int judge(const struct vm *vm, int late, struct vm_result *result, struct
 			 hint);
 }
 
-static void drain(struct vm *vm)
+static void vm_drain(struct vm *vm)
 {
 	if (!vm->config->output) {
 		stream_drain(&vm->out);
@@ -475,8 +475,8 @@ static int add_root_disk(struct vm_config *config, struct vm_disk disks[static V
 }
 
 /* One boot. AGAIN is set where another one is worth it. DEADLINE as in struct vm. */
-static int boot(const struct vm_config *config, int64_t deadline, struct vm_result *result,
-		bool *again, struct error **err)
+static int vm_boot(const struct vm_config *config, int64_t deadline, struct vm_result *result,
+		   bool *again, struct error **err)
 {
 	_cleanup_(vm_cleanup) struct vm vm = {
 		.config = config,
@@ -492,18 +492,18 @@ static int boot(const struct vm_config *config, int64_t deadline, struct vm_resu
 
 	vm.in.from = vm.in.to = vm.out.from = vm.out.to = vm.error.from = vm.error.to = -1;
 	*result = (struct vm_result){ 0 };
-	if (start(&vm, err) < 0)
+	if (vm_start(&vm, err) < 0)
 		return -1;
-	late = serve(&vm, err);
+	late = vm_serve(&vm, err);
 	if (late < 0)
 		return -1;
-	drain(&vm);
+	vm_drain(&vm);
 	if (check_output(&vm, err) < 0)
 		return -1;
 	vm_screen_end(&vm.screen);
 	copy_last_lines(&vm, result);
 	*again = (!deadline || clock_milliseconds() < deadline) && is_transient(&vm, late);
-	return judge(&vm, late, result, err);
+	return vm_judge(&vm, late, result, err);
 }
 
 int vm_run(const struct vm_config *given, struct vm_result *result, struct error **err)
@@ -523,12 +523,12 @@ int vm_run(const struct vm_config *given, struct vm_result *result, struct error
 	config.script = script = vng_guest_script(&config, err);
 	if (!script || add_root_disk(&config, disks, err) < 0)
 		return -1;
-	status = boot(&config, deadline, result, &again, &first);
+	status = vm_boot(&config, deadline, result, &again, &first);
 	if (again) {
 		if (config.again)
 			config.again(first->message, config.context);
 		error_free(&first);
-		status = boot(&config, deadline, result, &again, &first);
+		status = vm_boot(&config, deadline, result, &again, &first);
 	}
 	*err = STEAL_PTR(first);
 	return status;

@@ -35,7 +35,7 @@
 	 CLONE_NEWPID | CLONE_NEWNET)
 
 /* A call is refused if each of its conditions holds. */
-struct rule {
+struct filter_rule {
 	int number;
 	uint32_t answer; /* errno */
 	struct condition {
@@ -48,7 +48,7 @@ struct rule {
  * memory, which no filter can read: their callers fall back to the older calls, which it can.
  * io_uring opens files and makes sockets past any filter. The kernel's keyrings hold tickets and
  * keys of the caller's session. */
-static const struct rule rules[] = {
+static const struct filter_rule rules[] = {
 #ifdef SYS_chmod
 	{ SYS_chmod, EPERM, { { 2, ELEVATING } } },
 	{ SYS_creat, EPERM, { { 2, ELEVATING } } },
@@ -77,33 +77,34 @@ static const struct rule rules[] = {
 #define RULES (sizeof(rules) / sizeof(*rules))
 #define PROGRAM_MOST (16 + 8 * RULES)
 
-struct program {
+struct filter_program {
 	struct sock_filter line[PROGRAM_MOST];
 	unsigned short length;
 };
 
-static void add_line(struct program *p, struct sock_filter line)
+static void vm_filter_add_line(struct filter_program *p, struct sock_filter line)
 {
 	if (p->length < PROGRAM_MOST)
 		p->line[p->length++] = line;
 }
 
 /* Little-endian, as both architectures are: the lower half comes first. */
-static void add_load(struct program *p, unsigned int argument)
+static void vm_filter_add_load(struct filter_program *p, unsigned int argument)
 {
 	size_t offset = argument ? offsetof(struct seccomp_data, args[argument - 1])
 				 : offsetof(struct seccomp_data, nr);
 
-	add_line(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
+	vm_filter_add_line(
+		p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
 }
 
-static void add_answer(struct program *p, uint32_t answer)
+static void add_answer(struct filter_program *p, uint32_t answer)
 {
-	add_line(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, answer));
+	vm_filter_add_line(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, answer));
 }
 
 /* The number is loaded when a rule begins, and when it ends without an answer. */
-static void add_rule(struct program *p, const struct rule *rule)
+static void vm_filter_add_rule(struct filter_program *p, const struct filter_rule *rule)
 {
 	size_t conditions = 0;
 	uint8_t rest;
@@ -112,46 +113,50 @@ static void add_rule(struct program *p, const struct rule *rule)
 		conditions++;
 	/* What follows the first line: two for each condition, the answer, the number again. */
 	rest = (uint8_t)(2 * conditions + (conditions ? 2 : 1));
-	add_line(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rule->number,
-						 0, rest));
+	vm_filter_add_line(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+							   (uint32_t)rule->number, 0, rest));
 	for (size_t i = 0; i < conditions; i++) {
-		add_load(p, rule->conditions[i].argument);
+		vm_filter_add_load(p, rule->conditions[i].argument);
 		/* To the line that loads the number, past the answer. */
-		add_line(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K,
-							 rule->conditions[i].bits, 0,
-							 (uint8_t)(2 * (conditions - i - 1) + 1)));
+		vm_filter_add_line(p, (struct sock_filter)BPF_JUMP(
+					      BPF_JMP | BPF_JSET | BPF_K, rule->conditions[i].bits,
+					      0, (uint8_t)(2 * (conditions - i - 1) + 1)));
 	}
 	add_answer(p, SECCOMP_RET_ERRNO | rule->answer);
 	if (conditions)
-		add_load(p, 0);
+		vm_filter_add_load(p, 0);
 }
 
 /* A mount that is read-only still lets one talk to the sockets in it. The network is the VM's own
  * and empty; socketpair() stays. */
-static void add_sockets(struct program *p, bool unix_sockets)
+static void add_sockets(struct filter_program *p, bool unix_sockets)
 {
-	add_line(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3));
-	add_load(p, 1);
-	add_line(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-						 unix_sockets ? AF_UNIX : UINT32_MAX, 1, 0));
+	vm_filter_add_line(
+		p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3));
+	vm_filter_add_load(p, 1);
+	vm_filter_add_line(p,
+			   (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+							unix_sockets ? AF_UNIX : UINT32_MAX, 1, 0));
 	add_answer(p, SECCOMP_RET_ERRNO | EPERM);
 	add_answer(p, SECCOMP_RET_ALLOW);
 }
 
 int vm_filter_install(bool unix_sockets, struct error **err)
 {
-	struct program p = { .length = 0 };
+	struct filter_program p = { .length = 0 };
 	struct sock_fprog filter = { .filter = p.line };
 
-	add_line(&p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-						  offsetof(struct seccomp_data, arch)));
-	add_line(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0));
+	vm_filter_add_line(&p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+							    offsetof(struct seccomp_data, arch)));
+	vm_filter_add_line(
+		&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0));
 	add_answer(&p, SECCOMP_RET_KILL_PROCESS);
-	add_load(&p, 0);
-	add_line(&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_FIRST, 0, 1));
+	vm_filter_add_load(&p, 0);
+	vm_filter_add_line(
+		&p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_FIRST, 0, 1));
 	add_answer(&p, SECCOMP_RET_ERRNO | EPERM);
 	for (size_t i = 0; i < RULES; i++)
-		add_rule(&p, &rules[i]);
+		vm_filter_add_rule(&p, &rules[i]);
 	add_sockets(&p, unix_sockets);
 	filter.len = p.length;
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) < 0)

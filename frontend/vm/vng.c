@@ -36,7 +36,7 @@ static void quote(FILE *out, const char *word)
 }
 
 /* The lines that frontend/guest/command.sh wants before it. */
-static void write_settings(FILE *out, const struct vm_config *config)
+static void vng_write_settings(FILE *out, const struct vm_config *config)
 {
 	fprintf(out, "tree=%s terminal=", config->root.kind == VM_ROOT_TREE ? "1" : "");
 	if (config->terminal) {
@@ -63,7 +63,7 @@ char *vng_guest_script(const struct vm_config *config, struct error **err)
 	if (!rest)
 		return NULL;
 	if (out) {
-		write_settings(out, config);
+		vng_write_settings(out, config);
 		fputs(rest, out);
 	}
 	if (!out || fclose(out) != 0) {
@@ -124,27 +124,27 @@ static char *qemu_options(const struct vm_config *config, const char *folder, co
 }
 
 /* Appends words to a NULL-terminated vector of fixed room. */
-struct words {
+struct vng_words {
 	const char *word[256];
 	size_t count;
 };
 
-static void add(struct words *words, const char *word)
+static void vng_add(struct vng_words *words, const char *word)
 {
 	if (words->count + 1 < sizeof(words->word) / sizeof(*words->word))
 		words->word[words->count++] = word;
 }
 
-static void add_pair(struct words *words, const char *option, const char *value)
+static void add_pair(struct vng_words *words, const char *option, const char *value)
 {
-	add(words, option);
-	add(words, value);
+	vng_add(words, option);
+	vng_add(words, value);
 }
 
 /* An option whose value is put together; it lives as long as the process, which becomes vng. */
-static void add_composed(struct words *words, const char *option, const char *format, ...)
+static void add_composed(struct vng_words *words, const char *option, const char *format, ...)
 	PRINTF_LIKE(3, 4);
-static void add_composed(struct words *words, const char *option, const char *format, ...)
+static void add_composed(struct vng_words *words, const char *option, const char *format, ...)
 {
 	char *value;
 	va_list ap;
@@ -155,12 +155,12 @@ static void add_composed(struct words *words, const char *option, const char *fo
 	va_end(ap);
 }
 
-static void add_root(struct words *words, const struct vm_root *root, const char *folder)
+static void add_root(struct vng_words *words, const struct vm_root *root, const char *folder)
 {
 	if (root->kind != VM_ROOT_HOST)
 		add_composed(words, "--root", "%s/root", folder);
 	if (root->kind != VM_ROOT_TREE || !root->virtiofs)
-		add(words, "--force-9p");
+		vng_add(words, "--force-9p");
 }
 
 /* loglevel comes after vng's own: a boot that goes wrong leaves its errors, one that goes well
@@ -169,7 +169,7 @@ static void add_root(struct words *words, const struct vm_root *root, const char
  * processors of an emulated guest have the host's TSC, which the kernel does not believe of more
  * than one: it takes the HPET, which is slow, and with it a boot on a busy host was seen to hang.
  */
-static void add_kernel_words(struct words *words, const struct vm_config *config)
+static void add_kernel_words(struct vng_words *words, const struct vm_config *config)
 {
 	add_pair(words, "--append",
 		 config->console ? "loglevel=7 panic=-1" : "loglevel=4 panic=-1");
@@ -180,23 +180,23 @@ static void add_kernel_words(struct words *words, const struct vm_config *config
 }
 
 /* microvm has no PCI bus, which the disks and the status line are on. */
-static void fill_words(struct words *words, const struct vm_config *config, const char *folder)
+static void fill_words(struct vng_words *words, const struct vm_config *config, const char *folder)
 {
-	add(words, "vng");
+	vng_add(words, "vng");
 	add_composed(words, "--run", "%s/kernel/boot/vmlinuz", folder);
 	add_pair(words, "--name", "rootlet");
 	add_pair(words, "--memory", config->memory);
 	add_pair(words, "--cpus", config->cpus);
-	add(words, "--disable-microvm");
+	vng_add(words, "--disable-microvm");
 	if (!config->kvm)
-		add(words, "--disable-kvm");
+		vng_add(words, "--disable-kvm");
 	add_root(words, &config->root, folder);
 	for (size_t i = 0; i < config->share_count; i++)
 		add_composed(words, config->shares[i].read_only ? "--rodir" : "--rwdir",
 			     "%s=%s/share%zu", config->shares[i].guest, folder, i);
 	add_kernel_words(words, config);
 	for (const char *const *word = config->vng_words; word && *word; word++)
-		add(words, *word);
+		vng_add(words, *word);
 	if (config->root.kind == VM_ROOT_HOST)
 		add_composed(words, "--exec", "sh %s/command", folder);
 	else
@@ -285,13 +285,13 @@ static void set_environment(const char *folder, bool sealed)
 int vng_exec(const struct vm_config *config, const char *folder, const int *disks,
 	     struct error **err)
 {
-	struct words words = { 0 };
+	struct vng_words words = { 0 };
 	char *options = qemu_options(config, folder, disks);
 
 	if (!options)
 		return error_errno(err, ERR_SYSTEM, "cannot start vng");
 	fill_words(&words, config, folder);
-	add(&words, options);
+	vng_add(&words, options);
 	words.word[words.count] = NULL;
 	set_environment(folder, !config->unsealed && config->root.kind != VM_ROOT_HOST);
 	for (size_t i = 0; i < config->disk_count; i++)

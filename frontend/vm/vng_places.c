@@ -57,7 +57,7 @@ static bool is_system(const char *path)
 }
 
 /* Takes PATH if it exists. A home, and what holds one, is not taken whatever names it. */
-static int add_place(struct search *s, const char *path, struct error **err)
+static int vng_places_add_place(struct search *s, const char *path, struct error **err)
 {
 	_cleanup_free_ char *real = realpath(path, NULL);
 	struct vng_places *p = s->places;
@@ -89,13 +89,13 @@ static int add_parts(struct search *s, const char *folder, const char *const *pa
 
 		if (asprintf(&path, "%s/%s", folder, parts[i]) < 0)
 			return error_no_memory(err);
-		if (add_place(s, path, err) < 0)
+		if (vng_places_add_place(s, path, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static bool has(const char *folder, const char *name)
+static bool vng_places_has(const char *folder, const char *name)
 {
 	_cleanup_free_ char *path = NULL;
 
@@ -112,7 +112,7 @@ static int add_surroundings(struct search *s, const char *real, struct error **e
 	if (!slash)
 		return error_no_memory(err);
 	*slash = '\0';
-	if (has(folder, "virtme_ng"))
+	if (vng_places_has(folder, "virtme_ng"))
 		return add_parts(s, folder, checkout_parts,
 				 sizeof(checkout_parts) / sizeof(*checkout_parts), err);
 	slash = strrchr(folder, '/');
@@ -124,16 +124,16 @@ static int add_surroundings(struct search *s, const char *real, struct error **e
 		return add_parts(s, folder, prefix_parts,
 				 sizeof(prefix_parts) / sizeof(*prefix_parts), err);
 	}
-	if (!has(folder, "qemu-bundle"))
+	if (!vng_places_has(folder, "qemu-bundle"))
 		return 0;
-	if (add_place(s, folder, err) < 0)
+	if (vng_places_add_place(s, folder, err) < 0)
 		return -1;
 	*slash = '\0';
 	return add_parts(s, folder, (const char *const[]){ "pc-bios" }, 1, err);
 }
 
 /* The first program NAME in PATH; the caller's to free, NULL if there is none. */
-static char *find_program(const char *name)
+static char *vng_places_find_program(const char *name)
 {
 	_cleanup_free_ char *path = vng_path();
 	char *state = NULL;
@@ -168,7 +168,7 @@ static char *read_interpreter(const char *program)
 	do
 		word = strtok_r(NULL, " \t\n", &state);
 	while (word && (*word == '-' || strchr(word, '=')));
-	return word ? find_program(word) : NULL;
+	return word ? vng_places_find_program(word) : NULL;
 }
 
 /* Where this Python finds virtme-ng: its module path, with what user sites, *.pth files and
@@ -196,7 +196,7 @@ static int add_python(struct search *s, const char *python, struct error **err)
 	rewind(in);
 	while (fgets(line, sizeof(line), in)) {
 		line[strcspn(line, "\n")] = '\0';
-		if (!is_system(line) && add_place(s, line, err) < 0)
+		if (!is_system(line) && vng_places_add_place(s, line, err) < 0)
 			return -1;
 		/* Scripts lie beside the packages of a checkout. */
 		if (!is_system(line) && strlen(line) > strlen("/virtme_ng") &&
@@ -210,7 +210,7 @@ static int add_python(struct search *s, const char *python, struct error **err)
 /* A program of that name, with what it needs. One that is missing is vng's to complain of. */
 static int add_program(struct search *s, const char *name, struct error **err)
 {
-	char *path = *name == '/' ? strdup(name) : find_program(name);
+	char *path = *name == '/' ? strdup(name) : vng_places_find_program(name);
 	bool foreign = false;
 	int result = 0;
 
@@ -221,7 +221,7 @@ static int add_program(struct search *s, const char *name, struct error **err)
 
 		if (!real)
 			break;
-		result = add_place(s, path, err);
+		result = vng_places_add_place(s, path, err);
 		/* A venv's Python leads out of it. */
 		if (result == 0 && !is_system(path))
 			result = add_surroundings(s, path, err);
@@ -249,7 +249,7 @@ static int add_library_path(struct search *s, struct error **err)
 
 	for (char *dir = copy ? strtok_r(copy, ":", &state) : NULL; dir;
 	     dir = strtok_r(NULL, ":", &state))
-		if (add_place(s, dir, err) < 0)
+		if (vng_places_add_place(s, dir, err) < 0)
 			return -1;
 	return 0;
 }
@@ -262,10 +262,10 @@ static int find_all(struct search *s, struct error **err)
 	uname(&host);
 	snprintf(qemu, sizeof(qemu), "qemu-system-%s", host.machine);
 	for (size_t i = 0; i < sizeof(system_places) / sizeof(*system_places); i++)
-		if (add_place(s, system_places[i], err) < 0)
+		if (vng_places_add_place(s, system_places[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++)
-		if (add_place(s, settings[i], err) < 0)
+		if (vng_places_add_place(s, settings[i], err) < 0)
 			return -1;
 	if (add_program(s, "vng", err) < 0 || add_program(s, "virtme-run", err) < 0 ||
 	    add_program(s, qemu, err) < 0 || add_program(s, "qemu-kvm", err) < 0 ||

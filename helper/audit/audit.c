@@ -7,7 +7,7 @@
 #include "helper/audit/audit_backends.h"
 
 /* Nothing is written yet: the chain begins with zeros. */
-static void begin(struct audit *a, const struct session *s)
+static void audit_begin(struct audit *a, const struct session *s)
 {
 	*a = (struct audit){ .session = s };
 	memset(a->fds, -1, sizeof(a->fds));
@@ -19,7 +19,7 @@ int audit_open(struct audit *a, const struct session *s, int given, struct error
 	_cleanup_error_ struct error *error = NULL;
 	bool any = false;
 
-	begin(a, s);
+	audit_begin(a, s);
 	a->required = s->policy->required;
 	/* It reads a file at its first use, which is over once the system calls are listed. */
 	tzset();
@@ -37,7 +37,7 @@ int audit_open(struct audit *a, const struct session *s, int given, struct error
 
 void audit_open_to_refuse(struct audit *a, const struct session *s)
 {
-	begin(a, NULL);
+	audit_begin(a, NULL);
 	if (s->mode != MODE_INSTALLED || !*s->grant.caller.name)
 		return;
 	a->session = s;
@@ -54,7 +54,7 @@ void audit_close(struct audit *a)
 
 int audit_write(struct audit *a, const struct record *r, struct error **err)
 {
-	struct entry e = { .session = a->session, .record = r };
+	struct audit_entry e = { .session = a->session, .record = r };
 	const char *failed = NULL;
 
 	clock_gettime(CLOCK_REALTIME, &e.time);

@@ -19,23 +19,23 @@
 #define LOCK_PAUSE 5000000 /* ns */
 #define LOCK_TRIES 1000
 
-static void follow(const struct audit *a, struct place *place)
+static void backend_follow(const struct audit *a, struct chain_place *place)
 {
 	place->number = a->last.number + 1;
 	memcpy(place->prev, a->last.hash, sizeof(place->prev));
 }
 
-void entry_chain(const struct audit *a, struct entry *e)
+void entry_chain(const struct audit *a, struct audit_entry *e)
 {
 	struct audit_text t;
 
-	follow(a, &e->place);
+	backend_follow(a, &e->place);
 	audit_text_line(&t, e);
 }
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-static int open_file(const struct session *s, int given, struct error **err)
+static int backend_open_file(const struct session *s, int given, struct error **err)
 {
 	const char *path = s->policy->file;
 	int fd;
@@ -86,7 +86,7 @@ static void hash_of_line(const char *line, size_t length, char hex[static 2 * SH
 
 /* The last line of FILE; its hash is the next one's "prev". An empty file begins a chain with
  * zeros. */
-static int find_last(int file, off_t end, struct place *place, bool *cut)
+static int find_last(int file, off_t end, struct chain_place *place, bool *cut)
 {
 	char tail[2 * AUDIT_TEXT_MAX + 1];
 	off_t at = end - (off_t)sizeof(tail) + 1;
@@ -112,7 +112,7 @@ static int find_last(int file, off_t end, struct place *place, bool *cut)
 
 /* Appends all of TEXT or nothing, unless somebody else can write to the file meanwhile; moves *END,
  * where the file ends. */
-static int append(int file, off_t *end, const char *text, size_t length, bool unlocked)
+static int backend_append(int file, off_t *end, const char *text, size_t length, bool unlocked)
 {
 	ssize_t n = RETRY_ON_EINTR(write(file, text, length));
 
@@ -127,7 +127,7 @@ static int append(int file, off_t *end, const char *text, size_t length, bool un
 
 /* Appends the record behind the last one in the file. That is our own as long as the file ends
  * where we left it. */
-static int append_record(struct audit *a, int file, struct entry *e)
+static int append_record(struct audit *a, int file, struct audit_entry *e)
 {
 	struct audit_text t;
 	bool cut = false;
@@ -136,12 +136,12 @@ static int append_record(struct audit *a, int file, struct entry *e)
 	if (fstat(file, &st) < 0)
 		return -1;
 	if (st.st_size > 0 && st.st_size == a->end)
-		follow(a, &e->place);
+		backend_follow(a, &e->place);
 	else if (find_last(file, st.st_size, &e->place, &cut) < 0)
 		return -1;
 	audit_text_line(&t, e);
-	if ((cut && append(file, &st.st_size, "\n", 1, e->unlocked) < 0) ||
-	    append(file, &st.st_size, t.bytes, t.length, e->unlocked) < 0)
+	if ((cut && backend_append(file, &st.st_size, "\n", 1, e->unlocked) < 0) ||
+	    backend_append(file, &st.st_size, t.bytes, t.length, e->unlocked) < 0)
 		return -1;
 	a->end = st.st_size;
 	return 0;
@@ -151,7 +151,7 @@ static int append_record(struct audit *a, int file, struct entry *e)
  * release it, the request is recorded all the same: the chain may part there, and the record says
  * so.
  */
-static int write_file(struct audit *a, int file, struct entry *e)
+static int backend_write_file(struct audit *a, int file, struct audit_entry *e)
 {
 	int result;
 
@@ -209,7 +209,7 @@ static int send_text(int fd, const struct audit_text *t)
 	return send(fd, t->bytes, t->length, MSG_NOSIGNAL) == (ssize_t)t->length ? 0 : -1;
 }
 
-static int write_journal(struct audit *a, int fd, struct entry *e)
+static int write_journal(struct audit *a, int fd, struct audit_entry *e)
 {
 	struct audit_text t;
 
@@ -218,7 +218,7 @@ static int write_journal(struct audit *a, int fd, struct entry *e)
 	return send_text(fd, &t);
 }
 
-static int write_syslog(struct audit *a, int fd, struct entry *e)
+static int write_syslog(struct audit *a, int fd, struct audit_entry *e)
 {
 	struct audit_text t;
 
@@ -228,7 +228,7 @@ static int write_syslog(struct audit *a, int fd, struct entry *e)
 }
 
 const struct backend audit_backends[AUDIT_BACKENDS] = {
-	[AUDIT_FILE] = { "the file", open_file, write_file },
+	[AUDIT_FILE] = { "the file", backend_open_file, backend_write_file },
 	[AUDIT_JOURNAL] = { "the journal", open_journal, write_journal },
 	[AUDIT_SYSLOG] = { "syslog", open_syslog, write_syslog },
 };

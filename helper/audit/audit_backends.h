@@ -14,7 +14,7 @@ struct backend {
 	/* A descriptor, or -1: with ERR set, or not wanted. GIVEN is as for audit_open(). */
 	int (*open)(const struct session *session, int given, struct error **err);
 	/* 0, or -1 with errno set. */
-	int (*write)(struct audit *a, int fd, struct entry *e);
+	int (*write)(struct audit *a, int fd, struct audit_entry *e);
 };
 
 extern const struct backend audit_backends[AUDIT_BACKENDS];
@@ -23,4 +23,4 @@ extern const struct backend audit_backends[AUDIT_BACKENDS];
 int audit_connect(const char *path);
 
 /* Chains E to the last record of A. */
-void entry_chain(const struct audit *a, struct entry *e);
+void entry_chain(const struct audit *a, struct audit_entry *e);

@@ -13,8 +13,8 @@
 static const char *const kinds[] = { "", "intent", "result", "refusal" };
 
 /* A control character would begin another line or field. */
-static void add(struct audit_text *t, const char *format, ...) PRINTF_LIKE(2, 3);
-static void add(struct audit_text *t, const char *format, ...)
+static void text_add(struct audit_text *t, const char *format, ...) PRINTF_LIKE(2, 3);
+static void text_add(struct audit_text *t, const char *format, ...)
 {
 	char *at = t->bytes + t->length;
 	size_t room = sizeof(t->bytes) - t->length - 1;
@@ -32,31 +32,32 @@ static void add(struct audit_text *t, const char *format, ...)
 			*at = '?';
 }
 
-static void end_line(struct audit_text *t)
+static void text_end_line(struct audit_text *t)
 {
 	t->bytes[t->length++] = '\n';
 }
 
 /* QUOTE is what JSON has around such a value, or "". */
-static void add_field(struct audit_text *t, const char *name, const char *value, const char *quote)
+static void text_add_field(struct audit_text *t, const char *name, const char *value,
+			   const char *quote)
 {
 	if (t->journal) {
-		add(t, "ROOTLET_");
+		text_add(t, "ROOTLET_");
 		for (; *name; name++)
-			add(t, "%c", toupper(*name));
-		add(t, "=%s", value);
-		end_line(t);
+			text_add(t, "%c", toupper(*name));
+		text_add(t, "=%s", value);
+		text_end_line(t);
 		return;
 	}
-	add(t, ",\"%s\":%s", name, quote);
+	text_add(t, ",\"%s\":%s", name, quote);
 	for (; *value; value++)
-		add(t, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
-	add(t, "%s", quote);
+		text_add(t, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
+	text_add(t, "%s", quote);
 }
 
 static void add_text(struct audit_text *t, const char *name, const char *value)
 {
-	add_field(t, name, value, "\"");
+	text_add_field(t, name, value, "\"");
 }
 
 static void add_number(struct audit_text *t, const char *name, int64_t number)
@@ -64,7 +65,7 @@ static void add_number(struct audit_text *t, const char *name, int64_t number)
 	char digits[24];
 
 	snprintf(digits, sizeof(digits), "%" PRId64, number);
-	add_field(t, name, digits, "");
+	text_add_field(t, name, digits, "");
 }
 
 /* UINT32_MAX: unknown. */
@@ -86,7 +87,7 @@ static void add_time(struct audit_text *t, const struct timespec *time)
 }
 
 /* All but the place. */
-static void add_fields(struct audit_text *t, const struct entry *e)
+static void add_fields(struct audit_text *t, const struct audit_entry *e)
 {
 	const struct caller *c = &e->session->grant.caller;
 	const struct record *r = e->record;
@@ -112,23 +113,23 @@ static void add_fields(struct audit_text *t, const struct entry *e)
 	add_id(t, "login_uid", e->session->login_uid);
 	add_id(t, "session", e->session->audit_session);
 	if (e->unlocked)
-		add_field(t, "unlocked", "true", "");
+		text_add_field(t, "unlocked", "true", "");
 }
 
-void audit_text_line(struct audit_text *t, struct entry *e)
+void audit_text_line(struct audit_text *t, struct audit_entry *e)
 {
 	uint8_t sum[SHA256_LEN];
 
 	t->length = 0;
 	t->journal = false;
-	add(t, "{\"seq\":%" PRIu64, e->place.number);
+	text_add(t, "{\"seq\":%" PRIu64, e->place.number);
 	add_fields(t, e);
 	add_text(t, "prev", e->place.prev);
 	hash_of(t->bytes, t->length, sum);
 	sha256_to_hex(sum, e->place.hash);
 	add_text(t, "hash", e->place.hash);
-	add(t, "}");
-	end_line(t);
+	text_add(t, "}");
+	text_end_line(t);
 }
 
 static int priority_of(const struct record *r)
@@ -139,32 +140,32 @@ static int priority_of(const struct record *r)
 }
 
 /* For people. */
-static void add_message(struct audit_text *t, const struct entry *e)
+static void add_message(struct audit_text *t, const struct audit_entry *e)
 {
 	const struct caller *c = &e->session->grant.caller;
 	const struct record *r = e->record;
 
-	add(t, "%s(%u) %s %s", c->name, c->uid, kinds[r->kind], r->request);
+	text_add(t, "%s(%u) %s %s", c->name, c->uid, kinds[r->kind], r->request);
 	if (*r->arguments)
-		add(t, " %s", r->arguments);
-	add(t, " by %s", r->rule);
+		text_add(t, " %s", r->arguments);
+	text_add(t, " by %s", r->rule);
 	if (r->kind != RECORD_INTENT)
-		add(t, ": %s%s%s", error_code_name(r->code), *r->text ? ": " : "", r->text);
+		text_add(t, ": %s%s%s", error_code_name(r->code), *r->text ? ": " : "", r->text);
 }
 
-void audit_text_journal(struct audit_text *t, const struct entry *e)
+void audit_text_journal(struct audit_text *t, const struct audit_entry *e)
 {
 	t->length = 0;
 	t->journal = true;
-	add(t, "MESSAGE=");
+	text_add(t, "MESSAGE=");
 	add_message(t, e);
-	end_line(t);
-	add(t, "PRIORITY=%d", priority_of(e->record));
-	end_line(t);
-	add(t, "SYSLOG_FACILITY=%d", LOG_FAC(LOG_AUTHPRIV));
-	end_line(t);
-	add(t, "SYSLOG_IDENTIFIER=" IDENTIFIER);
-	end_line(t);
+	text_end_line(t);
+	text_add(t, "PRIORITY=%d", priority_of(e->record));
+	text_end_line(t);
+	text_add(t, "SYSLOG_FACILITY=%d", LOG_FAC(LOG_AUTHPRIV));
+	text_end_line(t);
+	text_add(t, "SYSLOG_IDENTIFIER=" IDENTIFIER);
+	text_end_line(t);
 	add_fields(t, e);
 	if (!e->place.number)
 		return;
@@ -173,11 +174,11 @@ void audit_text_journal(struct audit_text *t, const struct entry *e)
 	add_text(t, "hash", e->place.hash);
 }
 
-void audit_text_syslog(struct audit_text *t, const struct entry *e)
+void audit_text_syslog(struct audit_text *t, const struct audit_entry *e)
 {
 	t->length = 0;
-	add(t, "<%d>" IDENTIFIER "[%d]: ", LOG_AUTHPRIV | priority_of(e->record), getpid());
+	text_add(t, "<%d>" IDENTIFIER "[%d]: ", LOG_AUTHPRIV | priority_of(e->record), getpid());
 	add_message(t, e);
 	if (e->place.number)
-		add(t, " (%" PRIu64 " %s)", e->place.number, e->place.hash);
+		text_add(t, " (%" PRIu64 " %s)", e->place.number, e->place.hash);
 }

@@ -12,7 +12,7 @@ struct audit_text {
 };
 
 /* A line of JSON. Its hash goes into E's place. */
-void audit_text_line(struct audit_text *t, struct entry *e);
+void audit_text_line(struct audit_text *t, struct audit_entry *e);
 
-void audit_text_journal(struct audit_text *t, const struct entry *e);
-void audit_text_syslog(struct audit_text *t, const struct entry *e);
+void audit_text_journal(struct audit_text *t, const struct audit_entry *e);
+void audit_text_syslog(struct audit_text *t, const struct audit_entry *e);

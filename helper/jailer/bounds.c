@@ -32,7 +32,7 @@ void bounds_set(const struct policy_rule *rule)
 
 /* How many rootfs FOLDER holds besides NAME, hidden ones as well: the caller can rename them. More
  * than any limit where that cannot be read. */
-static uint64_t count_rootfs(int folder, const char *name)
+static uint64_t bounds_count_rootfs(int folder, const char *name)
 {
 	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
@@ -87,7 +87,8 @@ int bounds_claim(const struct server *s, int folder, const char *name, int *lock
 		return error_errno(err, ERR_SYSTEM, "cannot open the folder");
 	if (serve_lock(s, *lock, err) < 0)
 		return error_wrap(err, "cannot lock the folder of %s", name);
-	policy_decide_limit(g, "max-count", g->rule->count_max, count_rootfs(folder, name) + 1, &d);
+	policy_decide_limit(g, "max-count", g->rule->count_max,
+			    bounds_count_rootfs(folder, name) + 1, &d);
 	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s refused: %s", name, d.why);
 }
 
@@ -100,7 +101,7 @@ int bounds_decide(const struct server *s, const struct task *task, const int *fd
 
 	if (name && g->rule->count_max != POLICY_NONE)
 		policy_decide_limit(g, "max-count", g->rule->count_max,
-				    count_rootfs(fds[0], name) + 1, d);
+				    bounds_count_rootfs(fds[0], name) + 1, d);
 	if (!d->allowed || g->rule->size_max == POLICY_NONE ||
 	    (task->operation != OP_PUBLISH && task->operation != OP_KEEP))
 		return 0;

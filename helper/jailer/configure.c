@@ -12,7 +12,7 @@ struct configuration {
 };
 
 /* What dpkg and debootstrap say as they go. */
-static void count_line(const char *line, void *context)
+static void configure_count_line(const char *line, void *context)
 {
 	static const char *const steps[] = { "Setting up ", "Unpacking ", "I: Unpacking ",
 					     "I: Configuring " };
@@ -56,7 +56,7 @@ int configure_tree(struct server *s, struct error **err)
 	const char *script = s->native ? NAMES NATIVE FINISH : NAMES DEBOOTSTRAP FINISH;
 	const char *const argv[] = { "sh", "-ec", script, NULL };
 	struct configuration progress = { .server = s, .total = s->package_count };
-	struct output output = { .line = count_line, .context = &progress };
+	struct output output = { .line = configure_count_line, .context = &progress };
 	struct jail_spec spec = { .kind = JAIL_TREE, .root = s->tree, .argv = argv };
 	int status;
 	char tail[1024];

@@ -14,14 +14,14 @@
 #include "helper/starter/privileges.h"
 #include "lib/clock.h"
 #include "policy/decide.h"
-#include "policy/directory.h"
+#include "policy/reopen.h"
 #include "proto/note.h"
 
 #define REFUSALS_MAX 1000 /* in a row; then the session ends */
 
 #define ROW(NAME, Name, name, word, fds, when, seconds, caps)                                      \
 	[OP_##NAME] = { #Name, fds, when, seconds, caps, handle_##name },
-static const struct row {
+static const struct request_row {
 	const char *name, *fds;
 	unsigned when, seconds;
 	uint32_t caps;
@@ -50,8 +50,8 @@ static bool fits(char kind, int fd)
 	}
 }
 
-static int check_row(const struct server *s, const struct row *row, const int *fds, size_t count,
-		     struct error **err)
+static int check_row(const struct server *s, const struct request_row *row, const int *fds,
+		     size_t count, struct error **err)
 {
 	if (s->greeted == (row->handle == handle_hello))
 		return error_set(err, ERR_REFUSED, "%s refused: Hello comes first, and once",
@@ -104,7 +104,8 @@ static void close_directories(struct directories *d)
 
 /* From here on the caller's own descriptors are not used: those in FDS are replaced. They stay open
  * until the request is done, and so do the locks that they have. */
-static void open_directories(struct directories *d, const struct row *row, int *fds, size_t count)
+static void open_directories(struct directories *d, const struct request_row *row, int *fds,
+			     size_t count)
 {
 	*d = (struct directories){ .tree = -1 };
 	while (d->count < count && d->count < strspn(row->fds, "dot")) {
@@ -121,7 +122,8 @@ static void open_directories(struct directories *d, const struct row *row, int *
 }
 
 /* Handlers work in the tree of a rootfs, wherever that is. */
-static int enter_tree(const struct row *row, struct directories *d, int *fds, struct error **err)
+static int dispatch_enter_tree(const struct request_row *row, struct directories *d, int *fds,
+			       struct error **err)
 {
 	if (*row->fds != 't')
 		return 0;
@@ -134,8 +136,8 @@ static int enter_tree(const struct row *row, struct directories *d, int *fds, st
 
 /* Without a policy no path counts: a directory of another mount namespace of the caller's own is as
  * good as any. */
-static int check_directories(const struct server *s, const struct row *row, struct directories *d,
-			     struct error **err)
+static int check_directories(const struct server *s, const struct request_row *row,
+			     struct directories *d, struct error **err)
 {
 	for (size_t i = 0; i < d->count && s->session->policy->path; i++) {
 		struct directory *one = &d->at[i];
@@ -156,9 +158,9 @@ static int check_directories(const struct server *s, const struct row *row, stru
 }
 
 /* What the policy says of TASK, and of each of its directories. */
-static int ask_policy(const struct server *s, const struct row *row, const struct task *task,
-		      const int *fds, const struct directories *directories, struct decision *d,
-		      struct error **err)
+static int ask_policy(const struct server *s, const struct request_row *row,
+		      const struct task *task, const int *fds,
+		      const struct directories *directories, struct decision *d, struct error **err)
 {
 	struct question q = { .request = row->name, .keyring = -1 };
 	size_t count = s->session->policy->path ? directories->count : 0;
@@ -187,9 +189,9 @@ static int ask_policy(const struct server *s, const struct row *row, const struc
 
 /* Its shape, its descriptors, its order, and the policy, in this order. RULE then says which of
  * them decided. */
-static int judge(const struct server *s, const struct row *row, const struct task *task,
-		 const int *fds, size_t count, struct directories *directories, struct record *r,
-		 struct error **err)
+static int dispatch_judge(const struct server *s, const struct request_row *row,
+			  const struct task *task, const int *fds, size_t count,
+			  struct directories *directories, struct record *r, struct error **err)
 {
 	struct decision d = { .rule = "" };
 	int result;
@@ -233,7 +235,7 @@ static void describe_folders(const struct directories *d, char *into, size_t siz
 }
 
 /* Seconds: the lower one of the row's and the policy's, 0: none. */
-static unsigned limit_of(const struct server *s, const struct row *row)
+static unsigned limit_of(const struct server *s, const struct request_row *row)
 {
 	uint64_t most = s->session->grant.rule ? s->session->grant.rule->seconds_max : POLICY_NONE;
 
@@ -243,10 +245,11 @@ static unsigned limit_of(const struct server *s, const struct row *row)
 }
 
 /* The one way to a handler: what is judged, and is on the record, is done. */
-static int dispatch(struct server *s, const struct task *task, int *fds, size_t count,
-		    struct outcome *out, struct error **err)
+static int dispatch_request(struct server *s, const struct task *task, int *fds, size_t count,
+			    struct outcome *out, struct error **err)
 {
-	const struct row *row = &table[task->operation < OP_COUNT ? task->operation : OP_NONE];
+	const struct request_row *row =
+		&table[task->operation < OP_COUNT ? task->operation : OP_NONE];
 	_cleanup_(close_directories) struct directories directories;
 	struct record r = { .kind = RECORD_INTENT };
 	int64_t began = clock_milliseconds();
@@ -259,7 +262,7 @@ static int dispatch(struct server *s, const struct task *task, int *fds, size_t 
 	open_directories(&directories, row, fds, count);
 	describe_folders(&directories, folders, sizeof(folders));
 	task_describe(task, folders, r.arguments, sizeof(r.arguments));
-	result = judge(s, row, task, fds, count, &directories, &r, err);
+	result = dispatch_judge(s, row, task, fds, count, &directories, &r, err);
 	if (result < 0) {
 		r.kind = RECORD_REFUSAL;
 		take_outcome(&r, err ? *err : NULL, out);
@@ -267,7 +270,7 @@ static int dispatch(struct server *s, const struct task *task, int *fds, size_t 
 	s->refusals = result < 0 ? s->refusals + 1 : 0;
 	if (audit_ask(s->audit, &r, err) < 0 || result < 0)
 		return -1;
-	result = enter_tree(row, &directories, fds, err);
+	result = dispatch_enter_tree(row, &directories, fds, err);
 	if (result == 0)
 		result = privileges_use(row->caps, err);
 	if (result == 0)
@@ -295,7 +298,7 @@ static bool answer(struct server *s)
 	if (n != (ssize_t)sizeof(task))
 		return false;
 	memcpy(fds, received, sizeof(fds));
-	if (dispatch(s, &task, fds, count, &out, &err) < 0) {
+	if (dispatch_request(s, &task, fds, count, &out, &err) < 0) {
 		if (!err)
 			error_no_memory(&err);
 		note_result(s->parser, err, 0);

@@ -17,11 +17,9 @@
 #include "helper/jailer/loopback.h"
 #include "helper/jailer/mount_api.h"
 #include "helper/jailer/mounts.h"
-#include "helper/starter/idmap.h"
 #include "helper/starter/privileges.h"
 #include "helper/starter/worker_program.h"
 #include "proto/note.h"
-#include "proto/task.h"
 
 #define HOST_NAME "rootlet"
 
@@ -95,7 +93,7 @@ static int take_stdio(const struct jail_spec *spec)
 }
 
 /* The program: a child of the jail's pid 1. */
-static _Noreturn void run_program(const struct jail_spec *spec)
+static _Noreturn void jail_run_program(const struct jail_spec *spec)
 {
 	char *const *argv = (char *const *)(uintptr_t)spec->argv;
 
@@ -213,11 +211,11 @@ static _Noreturn void jail_child(const struct jail_spec *spec, struct jail_place
 	}
 	close(report);
 	if (program == 0)
-		run_program(spec);
+		jail_run_program(spec);
 	reap(program);
 }
 
-static int write_map(int process, const char *file)
+static int jail_write_map(int process, const char *file)
 {
 	_cleanup_close_ int fd = openat(process, file, O_WRONLY | O_CLOEXEC);
 	char map[32];
@@ -236,7 +234,8 @@ static int watch_set_up(int report, struct error **err)
 
 	/* Of our own code still: no package's has run. */
 	if (n == 1 && count == 1) {
-		if (write_map(fds[0], "uid_map") < 0 || write_map(fds[0], "gid_map") < 0) {
+		if (jail_write_map(fds[0], "uid_map") < 0 ||
+		    jail_write_map(fds[0], "gid_map") < 0) {
 			error_errno(err, ERR_SYSTEM, "cannot map the jail's ids");
 			close(fds[0]);
 			return -1;

@@ -5,9 +5,8 @@
 
 #include "helper/jailer/serve.h"
 #include "helper/jailer/tree_clone.h"
-#include "helper/jailer/tree_tasks.h"
 
-static void drain(int fd, struct output *output)
+static void jail_drain(int fd, struct output *output)
 {
 	char data[8192];
 	ssize_t n;
@@ -77,6 +76,6 @@ int jail_run(struct server *s, const struct jail_spec *spec, struct output *outp
 	}
 	status = jail_reap(&jail);
 	if (output)
-		drain(text, output);
+		jail_drain(text, output);
 	return status;
 }

@@ -72,7 +72,7 @@ static int start_parser(const struct starter *s, struct error **err)
 }
 
 /* Without a parser, standard error is the only place for an error. */
-static _Noreturn void give_up(const struct error *err)
+static _Noreturn void jailer_give_up(const struct error *err)
 {
 	fprintf(stderr, "%s\n", error_text(err));
 	_exit(1);
@@ -103,7 +103,7 @@ _Noreturn void jailer_run(struct starter *s)
 	if (installed) {
 		wait_for_ids(s);
 		if (jailer_act_for_caller(&err) < 0)
-			give_up(err);
+			jailer_give_up(err);
 	}
 	/* As pid 1 of the namespace it takes everything in there with it. Without the audit process
 	 * nothing may be done, because nothing can be recorded. */
@@ -111,7 +111,7 @@ _Noreturn void jailer_run(struct starter *s)
 	    privileges_drop(PRIVILEGES_JAILER, -1, &err) == 0)
 		parser = start_parser(s, &err);
 	if (parser < 0)
-		give_up(err);
+		jailer_give_up(err);
 	if (!installed)
 		wait_for_ids(s);
 	/* Its maps are written. */

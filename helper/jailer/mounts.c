@@ -19,7 +19,7 @@ static const char *const devices[DEVICES] = { "null", "zero", "full", "random", 
 #define TREE_MOUNT (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 #define READ_ONLY (MOUNT_ATTR_RDONLY | TREE_MOUNT)
 
-static int set_attributes(int mount, uint64_t attributes, unsigned flags)
+static int mounts_set_attributes(int mount, uint64_t attributes, unsigned flags)
 {
 	struct mount_attr attr = { .attr_set = attributes };
 
@@ -32,7 +32,7 @@ static int copy_mount(const char *path, uint64_t attributes, unsigned flags, str
 	_cleanup_close_ int fd =
 		open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 
-	if (fd < 0 || set_attributes(fd, attributes, flags & AT_RECURSIVE) < 0)
+	if (fd < 0 || mounts_set_attributes(fd, attributes, flags & AT_RECURSIVE) < 0)
 		return error_errno(err, ERR_HOST, "cannot take %s into the jail",
 				   strcmp(path, ".") == 0 ? "the tree" : path);
 	return steal_fd(&fd);
@@ -132,7 +132,7 @@ static int take_usr_part(int root, const char *name, struct error **err)
 	return fd < 0 ? -1 : attach(fd, root, name, true, err);
 }
 
-static int take_host(int root, struct error **err)
+static int mounts_take_host(int root, struct error **err)
 {
 	static const char *const parts[] = { "bin", "sbin", "lib", "lib32", "lib64", "libx32" };
 	_cleanup_close_ int usr = copy_mount("/usr", READ_ONLY, AT_RECURSIVE, err);
@@ -219,7 +219,7 @@ static int take_above(const struct jail_spec *spec, struct jail_place *place, st
 	/* There are mounts below it, which no copy of this namespace may uncover. */
 	if (place->mount < 0 && errno == EINVAL)
 		place->mount = open_tree(AT_FDCWD, ".", flags | AT_RECURSIVE);
-	if (place->mount < 0 || set_attributes(place->mount, TREE_MOUNT, AT_RECURSIVE) < 0)
+	if (place->mount < 0 || mounts_set_attributes(place->mount, TREE_MOUNT, AT_RECURSIVE) < 0)
 		return error_errno(err, ERR_HOST, "cannot take the rootfs into the jail");
 	place->tree = find_tree(spec, place, err);
 	return place->tree < 0 ? -1 : cover_folder(place->mount, err);
@@ -252,7 +252,7 @@ static int compose_tool_root(int staging, struct error **err)
 	_cleanup_close_ int root =
 		new_mount("tmpfs", "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
 
-	if (root < 0 || cover_folder(root, err) < 0 || take_host(root, err) < 0 ||
+	if (root < 0 || cover_folder(root, err) < 0 || mounts_take_host(root, err) < 0 ||
 	    (staging >= 0 && attach(staging, root, "staging", true, err) < 0))
 		return -1;
 	return steal_fd(&root);
@@ -273,7 +273,8 @@ static int make_covers(struct error **err)
 	if (fd < 0)
 		return -1;
 	closep(&(int){ openat(fd, "file", O_CREAT | O_EXCL | O_CLOEXEC | O_WRONLY, 0444) });
-	if (mkdirat(fd, "directory", 0555) < 0 || set_attributes(fd, MOUNT_ATTR_RDONLY, 0) < 0)
+	if (mkdirat(fd, "directory", 0555) < 0 ||
+	    mounts_set_attributes(fd, MOUNT_ATTR_RDONLY, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make covers for the jail's /proc");
 	return steal_fd(&fd);
 }
@@ -299,7 +300,7 @@ static int cover_part(int root, int covers, const char *name, struct error **err
 		cover = covers < 0 ? open_tree(part, "", flags | AT_EMPTY_PATH)
 				   : open_tree(covers, S_ISDIR(st.st_mode) ? "directory" : "file",
 					       flags);
-	if (cover < 0 || set_attributes(cover, MOUNT_ATTR_RDONLY, 0) < 0 ||
+	if (cover < 0 || mounts_set_attributes(cover, MOUNT_ATTR_RDONLY, 0) < 0 ||
 	    move_mount(cover, "", part, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot cover /%s in the jail", path);
 	return 0;
@@ -320,7 +321,7 @@ static int mask_proc(int root, int covers, struct error **err)
  * enter: so that is named by its descriptor, and the old root is put where the tree is. Then COVERS
  * over the directory that the tree is in: no path leads there any more, not even from outside of
  * the new root. */
-static int enter_tree(const struct jail_place *place, int covers, struct error **err)
+static int mounts_enter_tree(const struct jail_place *place, int covers, struct error **err)
 {
 	_cleanup_close_ int copy = -1;
 	char mount[32], tree[32];
@@ -432,7 +433,7 @@ static int enter_work(const struct jail_spec *spec, struct error **err)
 	if (root < 0 || cover_folder(root, err) < 0 || attach(tree, root, "tree", true, err) < 0 ||
 	    (source >= 0 && attach(source, root, "source", true, err) < 0))
 		return -1;
-	if (set_attributes(root, MOUNT_ATTR_RDONLY, 0) < 0)
+	if (mounts_set_attributes(root, MOUNT_ATTR_RDONLY, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot close the jail's root");
 	return pivot(root, err);
 }
@@ -464,7 +465,7 @@ int mounts_enter(const struct jail_spec *spec, struct jail_place *place, struct 
 	else if (!covered && cover_folder(root, err) < 0)
 		root = -1;
 	if (root >= 0)
-		r = covered ? enter_tree(place, covers, err) : pivot(root, err);
+		r = covered ? mounts_enter_tree(place, covers, err) : pivot(root, err);
 	if (r == 0)
 		r = fill_root(root, proc, covers, covered, nodes, err);
 	for (size_t i = 0; i < DEVICES; i++)

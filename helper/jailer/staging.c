@@ -48,7 +48,7 @@ static int drop_acls(int folder)
 	return 0;
 }
 
-static bool is_empty(int folder)
+static bool staging_is_empty(int folder)
 {
 	_cleanup_(tree_close_folder) DIR *d = tree_open_folder(folder, ".");
 	const struct dirent *entry;
@@ -67,7 +67,7 @@ static int take_staging(int parent, const char *name, int staging, struct error 
 	/* Somebody who took it for stale between the two calls has removed it. */
 	if (flock(staging, LOCK_EX | LOCK_NB) < 0 || !tree_is(parent, name, staging))
 		return error_set(err, ERR_BUSY, "another rootlet works on %s", name);
-	if (fstat(staging, &st) < 0 || st.st_uid != CALLER_ID || !is_empty(staging))
+	if (fstat(staging, &st) < 0 || st.st_uid != CALLER_ID || !staging_is_empty(staging))
 		return error_set(err, ERR_REFUSED, "somebody exchanged %s meanwhile", name);
 	if (fchown(staging, 0, 0) < 0 || drop_acls(staging) < 0 || fchmod(staging, 0700) < 0) {
 		error_errno(err, ERR_SYSTEM, "cannot give %s its owner", name);
@@ -75,7 +75,7 @@ static int take_staging(int parent, const char *name, int staging, struct error 
 		return -1;
 	}
 	/* Until now he could. */
-	if (!is_empty(staging))
+	if (!staging_is_empty(staging))
 		return error_set(err, ERR_REFUSED, "somebody put something into %s", name);
 	return 0;
 }

@@ -5,9 +5,7 @@
 #include <sys/stat.h>
 
 #include "helper/jailer/file_ids.h"
-#include "helper/jailer/rootfs.h"
 #include "helper/jailer/serve.h"
-#include "helper/jailer/staging.h"
 #include "helper/jailer/tree_tasks.h"
 #include "lib/beneath.h"
 #include "lib/read_all.h"
@@ -187,7 +185,7 @@ int tree_clone(const struct server *s, int from, int to, enum clone_way *way,
 
 /* An empty directory for copies, beside the mark: its descriptor, or -1. One that a killed helper
  * left is removed. */
-static int make_place(const struct server *s, int own, struct error **err)
+static int clone_make_place(const struct server *s, int own, struct error **err)
 {
 	_cleanup_close_ int old = tree_open_own(own, COPIES, O_RDONLY | O_DIRECTORY);
 	int fd = -1;
@@ -233,7 +231,7 @@ static int break_links(const struct server *s, int tree, struct error **err)
 
 	if (own < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open /" OWN_FOLDER);
-	copies = make_place(s, own, err);
+	copies = clone_make_place(s, own, err);
 	if (copies < 0)
 		return -1;
 	r = replace_files(s, tree, copies, err);

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "helper/jailer/serve.h"
 #include "helper/jailer/stage.h"
 #include "proto/note.h"
 
@@ -22,8 +21,8 @@ int tree_task_run(const struct server *s, struct jail_spec spec, bool watch, str
 	return r;
 }
 
-static int look(const struct server *s, const char *job, int tree, struct note *note,
-		struct error **err)
+static int tree_task_look(const struct server *s, const char *job, int tree, struct note *note,
+			  struct error **err)
 {
 	const struct jail_spec spec = {
 		.worker = job,
@@ -39,7 +38,7 @@ int tree_count(const struct server *s, int tree, struct tree_census *census, str
 {
 	struct note note;
 
-	if (look(s, "count", tree, &note, err) < 0)
+	if (tree_task_look(s, "count", tree, &note, err) < 0)
 		return -1;
 	*census = note.tree.census;
 	return 0;
@@ -49,7 +48,7 @@ int tree_digest(const struct server *s, int tree, struct tree_digest *digest, st
 {
 	struct note note;
 
-	if (look(s, "digest", tree, &note, err) < 0)
+	if (tree_task_look(s, "digest", tree, &note, err) < 0)
 		return -1;
 	*digest = note.tree.digest;
 	return 0;
@@ -59,7 +58,7 @@ int tree_check_mounts(const struct server *s, int tree, struct error **err)
 {
 	struct note note;
 
-	return look(s, "check-mounts", tree, &note, err);
+	return tree_task_look(s, "check-mounts", tree, &note, err);
 }
 
 int tree_remove(const struct server *s, int parent, const char *name, int tree, struct error **err)

@@ -27,7 +27,7 @@ const struct field *task_fields(uint32_t operation)
 	return fields[operation < OP_COUNT ? operation : OP_NONE];
 }
 
-static int check_words(const struct field *f, const struct words *words, struct error **err)
+static int fields_check_words(const struct field *f, const struct words *words, struct error **err)
 {
 	if (!words_sound(words) || words->count < f->least || words->count > f->most)
 		return error_set(err, ERR_INPUT, "request refused: wrong number of words in %s",
@@ -55,7 +55,7 @@ static int check_field(const struct field *f, const void *at, struct error **err
 		break;
 	case FIELD_WORDS:
 	case FIELD_COMMAND:
-		return check_words(f, at, err);
+		return fields_check_words(f, at, err);
 	case FIELD_FLAG:
 	case FIELD_HASH:
 		break;
@@ -83,8 +83,8 @@ struct description {
 	bool cut;
 };
 
-static void add(struct description *d, const char *format, ...) PRINTF_LIKE(2, 3);
-static void add(struct description *d, const char *format, ...)
+static void fields_add(struct description *d, const char *format, ...) PRINTF_LIKE(2, 3);
+static void fields_add(struct description *d, const char *format, ...)
 {
 	va_list ap;
 	int n;
@@ -102,15 +102,15 @@ static void add(struct description *d, const char *format, ...)
 static void describe_words(struct description *d, const struct field *f, const struct words *words)
 {
 	if (!words_sound(words)) {
-		add(d, "(%u)", words->count);
+		fields_add(d, "(%u)", words->count);
 		return;
 	}
 	for (const char *word = NULL; !d->cut && (word = words_next(words, word));)
-		add(d, "%s%s",
-		    word == words->text	       ? ""
-		    : f->kind == FIELD_COMMAND ? " "
-					       : ",",
-		    word);
+		fields_add(d, "%s%s",
+			   word == words->text	      ? ""
+			   : f->kind == FIELD_COMMAND ? " "
+						      : ",",
+			   word);
 }
 
 static void describe_field(struct description *d, const struct field *f, const void *at)
@@ -118,28 +118,28 @@ static void describe_field(struct description *d, const struct field *f, const v
 	char hex[2 * SHA256_LEN + 1];
 	uint32_t number;
 
-	add(d, "%s=", f->name);
+	fields_add(d, "%s=", f->name);
 	switch (f->kind) {
 	case FIELD_TEXT:
-		add(d, "%.*s", (int)strnlen(at, f->size), (const char *)at);
+		fields_add(d, "%.*s", (int)strnlen(at, f->size), (const char *)at);
 		break;
 	case FIELD_NUMBER:
 		memcpy(&number, at, sizeof(number));
-		add(d, f->octal ? "%04o" : "%u", number);
+		fields_add(d, f->octal ? "%04o" : "%u", number);
 		break;
 	case FIELD_FLAG:
-		add(d, "%u", *(const uint8_t *)at);
+		fields_add(d, "%u", *(const uint8_t *)at);
 		break;
 	case FIELD_HASH:
 		sha256_to_hex(at, hex);
-		add(d, "%s", hex);
+		fields_add(d, "%s", hex);
 		break;
 	case FIELD_WORDS:
 	case FIELD_COMMAND:
 		describe_words(d, f, at);
 		break;
 	}
-	add(d, " ");
+	fields_add(d, " ");
 }
 
 void task_describe(const struct task *t, const char *folders, char *into, size_t size)
@@ -147,7 +147,7 @@ void task_describe(const struct task *t, const char *folders, char *into, size_t
 	struct description d = { .into = into, .size = size };
 
 	into[0] = '\0';
-	add(&d, "%s", folders);
+	fields_add(&d, "%s", folders);
 	for (const struct field *f = task_fields(t->operation); f->name; f++)
 		describe_field(&d, f, (const char *)t + f->offset);
 	if (d.used && into[d.used - 1] == ' ' && !d.cut)

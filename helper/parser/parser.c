@@ -21,7 +21,7 @@ static void close_all(int *fds, size_t count)
 }
 
 /* False if FROM (NULL counts as "") does not fit. */
-static bool copy_text(char *to, size_t size, const char *from)
+static bool parser_copy_text(char *to, size_t size, const char *from)
 {
 	size_t length = from ? strlen(from) : 0;
 
@@ -39,7 +39,7 @@ static bool copy_hash(uint8_t to[static SHA256_LEN], const ProtobufCBinaryData *
 	return true;
 }
 
-static bool copy_words(struct words *to, size_t count, char *const *from)
+static bool parser_copy_words(struct words *to, size_t count, char *const *from)
 {
 	for (size_t i = 0; i < count; i++)
 		if (!words_append(to, from[i]))
@@ -73,7 +73,7 @@ static bool translate(const struct field *f, const ProtobufCMessage *message, ch
 	from += d->offset;
 	switch (f->kind) {
 	case FIELD_TEXT:
-		return copy_text(to, f->size, *(char *const *)(const void *)from);
+		return parser_copy_text(to, f->size, *(char *const *)(const void *)from);
 	case FIELD_NUMBER:
 		memcpy(to, from, sizeof(uint32_t));
 		return true;
@@ -84,10 +84,10 @@ static bool translate(const struct field *f, const ProtobufCMessage *message, ch
 		return copy_hash((uint8_t *)to, (const void *)from);
 	case FIELD_WORDS:
 	case FIELD_COMMAND:
-		return copy_words((void *)to,
-				  *(const size_t *)(const void *)((const char *)message +
-								  d->quantifier_offset),
-				  *(char *const *const *)(const void *)from);
+		return parser_copy_words((void *)to,
+					 *(const size_t *)(const void *)((const char *)message +
+									 d->quantifier_offset),
+					 *(char *const *const *)(const void *)from);
 	}
 	return false;
 }

@@ -15,7 +15,7 @@
 _Static_assert(SUBIDS_NEEDED == RANGE_COUNT + 1, "a range has a spare id");
 
 /* With the two capabilities, which root has as well, no program is needed. */
-static int write_map(pid_t pid, const char *file, uint32_t first, uint32_t caller, bool spare)
+static int idmap_write_map(pid_t pid, const char *file, uint32_t first, uint32_t caller, bool spare)
 {
 	char path[64], map[128];
 	_cleanup_close_ int fd = -1;
@@ -132,8 +132,8 @@ int idmap_write(const struct session *session, const struct idmap *map, pid_t ch
 
 	if (session->mode == MODE_USER)
 		return own_ids_write(map, child, caller, err);
-	if (write_map(child, "uid_map", map->first_uid, caller->uid, installed) < 0 ||
-	    write_map(child, "gid_map", map->first_gid, caller->gid, installed) < 0)
+	if (idmap_write_map(child, "uid_map", map->first_uid, caller->uid, installed) < 0 ||
+	    idmap_write_map(child, "gid_map", map->first_gid, caller->gid, installed) < 0)
 		return error_set(err, ERR_HOST,
 				 "cannot map user ids: the kernel refused the maps; is this a "
 				 "container that lacks the ids?");

@@ -20,7 +20,8 @@ int own_ids_find(const struct caller *caller, struct idmap *map, struct error **
 
 /* newuidmap PID 0 FIRST 65535 65535 CALLER 1; its complaint goes to our standard error. Returns 0,
  * or what the program's exit status is said to be. */
-static int start(const char *program, pid_t pid, uint32_t first, uint32_t caller, pid_t *child)
+static int own_ids_start(const char *program, pid_t pid, uint32_t first, uint32_t caller,
+			 pid_t *child)
 {
 	char pid_text[16], first_text[16], caller_text[16], count[16];
 	const char *argv[] = { program, pid_text,    "0", first_text, count,
@@ -46,11 +47,11 @@ static int end(pid_t child)
 }
 
 /* Both at a time: most of what they take is their start. */
-static int run(const struct idmap *map, pid_t pid, const struct caller *caller)
+static int own_ids_exec(const struct idmap *map, pid_t pid, const struct caller *caller)
 {
 	pid_t users = -1, groups = -1;
-	int r = start("/usr/bin/newuidmap", pid, map->first_uid, caller->uid, &users);
-	int s = start("/usr/bin/newgidmap", pid, map->first_gid, caller->gid, &groups);
+	int r = own_ids_start("/usr/bin/newuidmap", pid, map->first_uid, caller->uid, &users);
+	int s = own_ids_start("/usr/bin/newgidmap", pid, map->first_gid, caller->gid, &groups);
 
 	if (r == 0)
 		r = end(users);
@@ -62,7 +63,7 @@ static int run(const struct idmap *map, pid_t pid, const struct caller *caller)
 int own_ids_write(const struct idmap *map, pid_t pid, const struct caller *caller,
 		  struct error **err)
 {
-	int code = run(map, pid, caller);
+	int code = own_ids_exec(map, pid, caller);
 
 	if (code == 0)
 		return 0;

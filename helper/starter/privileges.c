@@ -32,7 +32,7 @@ static int apply_capabilities(uint64_t capabilities, bool bounding, struct error
 	return 0;
 }
 
-static int load(const struct sock_fprog *filter)
+static int privileges_load(const struct sock_fprog *filter)
 {
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter);
 }
@@ -102,7 +102,7 @@ int privileges_drop(enum privilege_set set, int file, struct error **err)
 		return error_wrap(err, "%s", p->name);
 	/* The list last: it refuses the call that loads filters. Of all filters the kernel takes
 	 * the strictest answer. */
-	if (load(&argument_filters[set]) < 0 || load(&list_filters[set]) < 0)
+	if (privileges_load(&argument_filters[set]) < 0 || privileges_load(&list_filters[set]) < 0)
 		return error_errno(err, ERR_HOST,
 				   "cannot load the seccomp list of the %s; the kernel needs "
 				   "CONFIG_SECCOMP_FILTER",

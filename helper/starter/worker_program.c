@@ -34,19 +34,19 @@ _Noreturn void worker_start(int program, const char *what, int socket)
 
 #else
 
-static int refuse(const char *path, struct error **err)
+static int worker_refuse(const char *path, struct error **err)
 {
 	return error_errno(err, ERR_HOST, "cannot open %s; install rootlet again", path);
 }
 
 /* Whoever can write there, or can give rootlet-helper another name, could put another program in
  * the place of this one: with capabilities, only what is root's counts. */
-static int check_owner(const struct session *s, int fd, const char *path, struct error **err)
+static int worker_check_owner(const struct session *s, int fd, const char *path, struct error **err)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
-		return refuse(path, err);
+		return worker_refuse(path, err);
 	if (s->mode == MODE_INSTALLED && (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH)))
 		return error_set(err, ERR_HOST,
 				 "others than root can write to %s; install rootlet again", path);
@@ -63,18 +63,18 @@ int worker_open(const struct session *s, int *program, struct error **err)
 	path[length < 0 ? 0 : length] = '\0';
 	slash = strrchr(path, '/');
 	if (!slash)
-		return refuse("/proc/self/exe", err);
+		return worker_refuse("/proc/self/exe", err);
 	*slash = '\0';
 	directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (directory < 0)
-		return refuse(path, err);
+		return worker_refuse(path, err);
 	fd = openat(directory, "rootlet-worker", O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (check_owner(s, directory, path, err) < 0)
+	if (worker_check_owner(s, directory, path, err) < 0)
 		return -1;
 	strncat(path, "/rootlet-worker", sizeof(path) - strlen(path) - 1);
 	if (fd < 0)
-		return refuse(path, err);
-	if (check_owner(s, fd, path, err) < 0)
+		return worker_refuse(path, err);
+	if (worker_check_owner(s, fd, path, err) < 0)
 		return -1;
 	*program = fcntl(fd, F_DUPFD_CLOEXEC, ABOVE);
 	return *program < 0 ? error_errno(err, ERR_SYSTEM, "cannot keep %s open", path) : 0;

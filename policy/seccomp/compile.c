@@ -25,7 +25,7 @@
 
 static const char *without_set = "", *without_call = "";
 
-static bool is_listed(const struct privileges *p, const char *name)
+static bool compile_is_listed(const struct privileges *p, const char *name)
 {
 	return privileges_list(p, name) &&
 	       (strcmp(without_set, p->name) != 0 || strcmp(without_call, name) != 0);
@@ -44,7 +44,7 @@ static int add_calls(scmp_filter_ctx filter, const struct privileges *p)
 		/* clone3's flags lie in memory, where a filter cannot look: libraries fall back. */
 		if (p->contained && privileges_sync_call(name))
 			r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), number, 0);
-		else if (is_listed(p, name))
+		else if (compile_is_listed(p, name))
 			r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
 		else if (!p->kill && strcmp(name, "clone3") != 0)
 			r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 0);
@@ -54,7 +54,7 @@ static int add_calls(scmp_filter_ctx filter, const struct privileges *p)
 }
 
 /* Room for a filter: more is an error of the lists. */
-struct program {
+struct compiled_program {
 	struct sock_filter steps[BPF_MAXINSNS];
 	size_t count;
 };
@@ -63,7 +63,8 @@ struct program {
 #define NUMBER offsetof(struct seccomp_data, nr)
 
 /* Skips YES or NO steps after a condition. */
-static void add_step(struct program *p, unsigned code, unsigned value, size_t yes, size_t no)
+static void add_step(struct compiled_program *p, unsigned code, unsigned value, size_t yes,
+		     size_t no)
 {
 	if (p->count < BPF_MAXINSNS && yes <= JUMP_MAX && no <= JUMP_MAX)
 		p->steps[p->count++] =
@@ -72,19 +73,19 @@ static void add_step(struct program *p, unsigned code, unsigned value, size_t ye
 		p->count = BPF_MAXINSNS;
 }
 
-static void add_load(struct program *p, size_t offset)
+static void compile_add_load(struct compiled_program *p, size_t offset)
 {
 	add_step(p, BPF_LD | BPF_W | BPF_ABS, (unsigned)offset, 0, 0);
 }
 
-static void add_load_half(struct program *p, unsigned argument, bool upper)
+static void add_load_half(struct compiled_program *p, unsigned argument, bool upper)
 {
 	size_t half = upper == (__BYTE_ORDER == __LITTLE_ENDIAN) ? 4 : 0;
 
-	add_load(p, offsetof(struct seccomp_data, args) + 8 * argument + half);
+	compile_add_load(p, offsetof(struct seccomp_data, args) + 8 * argument + half);
 }
 
-static void add_return(struct program *p, unsigned answer)
+static void add_return(struct compiled_program *p, unsigned answer)
 {
 	add_step(p, BPF_RET | BPF_K, answer, 0, 0);
 }
@@ -112,8 +113,8 @@ static unsigned refusal(const struct privileges *p, const char *call)
 
 /* Goes on where the argument of RULE is what any of the set's lists takes, else refuses. The
  * accumulator is the call's number before and after it. */
-static void add_rule(struct program *program, const struct privileges *p,
-		     const struct argument_rule *rule, int number)
+static void compile_add_rule(struct compiled_program *program, const struct privileges *p,
+			     const struct argument_rule *rule, int number)
 {
 	unsigned values[JUMP_MAX], bits = 0;
 	size_t count = 0;
@@ -137,18 +138,18 @@ static void add_rule(struct program *program, const struct privileges *p,
 		for (size_t i = 0; i < count; i++)
 			add_step(program, BPF_JMP | BPF_JEQ | BPF_K, values[i], count - i, 0);
 	add_return(program, refusal(p, rule->call));
-	add_load(program, NUMBER);
+	compile_add_load(program, NUMBER);
 }
 
 /* A limit of 1 keeps the kernel from handing a crash to the host's handler, core(5). It stays: to
  * set it does nothing, and to set it and ask for the old one in one call is refused. */
-static void add_core_limit(struct program *p)
+static void add_core_limit(struct compiled_program *p)
 {
 	add_step(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_setrlimit, 0, 4);
 	add_load_half(p, 0, false);
 	add_step(p, BPF_JMP | BPF_JEQ | BPF_K, RLIMIT_CORE, 0, 1);
 	add_return(p, SECCOMP_RET_ERRNO);
-	add_load(p, NUMBER);
+	compile_add_load(p, NUMBER);
 	add_step(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_prlimit64, 0, 13);
 	add_load_half(p, 1, false);
 	add_step(p, BPF_JMP | BPF_JEQ | BPF_K, RLIMIT_CORE, 0, 10);
@@ -162,20 +163,20 @@ static void add_core_limit(struct program *p)
 	add_step(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1);
 	add_return(p, SECCOMP_RET_ERRNO);
 	add_return(p, SECCOMP_RET_ERRNO | EPERM);
-	add_load(p, NUMBER);
+	compile_add_load(p, NUMBER);
 }
 
 /* The other filter looks at the architecture: of each call the kernel takes the strictest answer.
  */
-static int add_arguments(struct program *program, const struct privileges *p)
+static int add_arguments(struct compiled_program *program, const struct privileges *p)
 {
-	add_load(program, NUMBER);
+	compile_add_load(program, NUMBER);
 	for (const struct call_list *const *list = privileges_lists(p); *list; list++)
 		for (const struct argument_rule *r = (*list)->arguments; r->call; r++) {
 			int number = seccomp_syscall_resolve_name(r->call);
 
 			if (number >= 0 && privileges_is_first(p, r))
-				add_rule(program, p, r, number);
+				compile_add_rule(program, p, r, number);
 		}
 	if (p->contained && !p->kill)
 		add_core_limit(program);
@@ -209,7 +210,7 @@ static int print(scmp_filter_ctx filter, int r, const struct privileges *p, cons
 	return r;
 }
 
-static int print_list(const struct privileges *p)
+static int compile_print_list(const struct privileges *p)
 {
 	scmp_filter_ctx filter =
 		seccomp_init(p->kill ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(ENOSYS));
@@ -223,7 +224,7 @@ static int print_list(const struct privileges *p)
 
 static int print_arguments(const struct privileges *p)
 {
-	static struct program program;
+	static struct compiled_program program;
 	int r;
 
 	program.count = 0;
@@ -236,7 +237,7 @@ static int print_arguments(const struct privileges *p)
 }
 
 /* By enum privilege_set. */
-static void print_table(const char *name, const char *what)
+static void compile_print_table(const char *name, const char *what)
 {
 	printf("static const struct sock_fprog %s[] = {\n", name);
 	for (const struct privileges *p = privilege_sets; p < privilege_sets + PRIVILEGES_COUNT;
@@ -259,10 +260,10 @@ int main(int argc, char **argv)
 	for (size_t i = 0; r == 0 && i < PRIVILEGES_COUNT; i++) {
 		r = print_arguments(&privilege_sets[i]);
 		if (r == 0)
-			r = print_list(&privilege_sets[i]);
+			r = compile_print_list(&privilege_sets[i]);
 	}
-	print_table("argument_filters", "arguments");
-	print_table("list_filters", "list");
+	compile_print_table("argument_filters", "arguments");
+	compile_print_table("list_filters", "list");
 	if (r < 0 || fflush(stdout) != 0 || ferror(stdout)) {
 		fprintf(stderr, "compile: %s\n", strerror(r < 0 ? -r : errno));
 		return 1;

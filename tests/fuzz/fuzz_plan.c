@@ -10,7 +10,7 @@
 #define PACKAGES 32
 #define CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 +-._:/\n"
 
-static struct plan plan;
+static struct unpack_plan plan;
 
 struct part {
 	const char *conffiles, *triggers;
@@ -44,7 +44,7 @@ static struct layout make_layout(int parent)
 static void take_package(const struct layout *layout, char *text)
 {
 	char *state = strpbrk(text, " \n"), *control = strchr(text, '\n');
-	struct package *p;
+	struct unpacked_package *p;
 	char letter;
 
 	if (!state || !control || plan.count == PACKAGES)

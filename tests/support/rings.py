@@ -30,6 +30,11 @@ def sources():
                   for folder, _, names in os.walk(f"{SOURCE}/{top}") for name in names if name.endswith((".c", ".h")))
 
 
+def expand(path, alone):
+    """The files that PATH stands for: those of a directory, but for those named ALONE."""
+    return [found for found in sources() if found.startswith(path) and found not in alone] if path.endswith("/") else [path]
+
+
 class Rings:
     """FILES {ring: paths}, LINES {ring: count} and TARGETS {sum of rings, as "a + b": lines at most}."""
 
@@ -37,7 +42,9 @@ class Rings:
         data = configparser.ConfigParser(interpolation=None, delimiters=("=",), comment_prefixes=(";",))
         data.optionxform = str
         data.read_string(read(DATA))
-        self.files = {name: data[name]["files"].split() for name in data.sections() if name != "targets"}
+        named = {name: data[name]["files"].split() for name in data.sections() if name != "targets"}
+        alone = {path for paths in named.values() for path in paths}
+        self.files = {name: [found for path in paths for found in expand(path, alone)] for name, paths in named.items()}
         self.lines = {name: sum(lines_of_code(read(path)) for path in paths) for name, paths in self.files.items()}
         self.targets = {name: int(most) for name, most in data["targets"].items()}
 

@@ -1,5 +1,6 @@
 /* The backends of the audit log: which files may take records, and that nothing in a record passes
  * for a field of the journal's. What an audit log looks like: tests/integration/audit.py. */
+#include "helper/audit/audit.h"
 #include "helper/audit/audit_backends.h"
 #include "helper/starter/root_files.h"
 
@@ -20,7 +21,7 @@ static struct session session = {
 	.audit_session = 7,
 };
 
-static int write_to(enum audit_backend backend, int fd, struct entry *e)
+static int write_to(enum audit_backend backend, int fd, struct audit_entry *e)
 {
 	struct audit a = { .session = &session, .fds = { -1, -1, -1 } };
 
@@ -30,7 +31,7 @@ static int write_to(enum audit_backend backend, int fd, struct entry *e)
 static void check_fields(void)
 {
 	struct record record = { .kind = RECORD_REFUSAL, .code = ERR_REFUSED };
-	struct entry e = { .session = &session, .record = &record };
+	struct audit_entry e = { .session = &session, .record = &record };
 	char text[8192] = "\n";
 	int ends[2];
 	ssize_t n;

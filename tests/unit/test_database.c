@@ -83,7 +83,7 @@ static void fill(int tree, size_t row)
 static void check_row(size_t row)
 {
 	static char control[] = "Package: toy\nVersion: 1\nArchitecture: all\n";
-	static struct plan plan;
+	static struct unpack_plan plan;
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_free_ char *text = NULL;
 	struct layout layout = { .arch = "amd64", .work = -1 };
@@ -96,7 +96,7 @@ static void check_row(size_t row)
 	layout.tree = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	fill(layout.tree, row);
 	plan.count = 1;
-	plan.packages[0] = (struct package){
+	plan.packages[0] = (struct unpacked_package){
 		.name = "toy",
 		.state = PACKAGE_UNPACKED,
 		.control = control,

@@ -1,7 +1,7 @@
-/* policy/directory.c: of a policy's path only root's links are followed, and those only where root
+/* policy/reopen.c: of a policy's path only root's links are followed, and those only where root
  * alone can exchange them. What others own needs root here, to be made. */
 #include "policy/canonical.h"
-#include "policy/directory.h"
+#include "policy/reopen.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

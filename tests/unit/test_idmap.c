@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "helper/starter/idmap.h"
 #include "lib/write_all.h"
 #include "tap.h"
 

@@ -90,14 +90,14 @@ static const struct row rows[] = {
 };
 
 static char folder[] = "/tmp/rootlet-test-order.XXXXXX";
-static struct plan plan;
+static struct unpack_plan plan;
 
 /* One line of ROW's PACKAGES: unpacked, kept, or with a preinst that is still to be run. */
 static bool add(char *line, int work)
 {
 	struct error *err = NULL;
 	char *rest = line, *name = strsep(&rest, " "), *state = strsep(&rest, " "), *field;
-	struct package *p = plan_add(&plan, name, &err);
+	struct unpacked_package *p = plan_add(&plan, name, &err);
 	int fd = openat(work, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
 

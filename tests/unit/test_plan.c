@@ -36,17 +36,17 @@ static void of_words(void)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct plan plan;
+		struct test_plan plan;
 		size_t count = 0;
 
 		while (rows[i].words[count])
 			count++;
-		tap_check(plan_of_words((char *const *)rows[i].words, count, &plan) ==
+		tap_check(test_plan_of_words((char *const *)rows[i].words, count, &plan) ==
 					  (rows[i].count > 0) &&
 				  plan.count == rows[i].count,
 			  "words that begin with %s",
 			  rows[i].words[0] ? rows[i].words[0] : "nothing");
-		plan_clear(&plan);
+		test_plan_clear(&plan);
 	}
 }
 
@@ -67,7 +67,7 @@ static void add(struct results *results, const char *section, const char *name)
 
 static void left(int folder)
 {
-	struct plan plan;
+	struct test_plan plan;
 	struct results results = { 0 };
 	struct batch batch = { 0 };
 
@@ -75,26 +75,27 @@ static void left(int folder)
 		   "SECTION       -- a\nFSTYP         -- ext4\n\ngeneric/001\ngeneric/002 \n"
 		   "generic/003       [expunged]\ngeneric/004\nSECTION       -- b\n"
 		   "generic/001\ngeneric/002\nRan: \nPassed all 0 tests\n");
-	tap_check(plan_read(folder, "list", &plan, NULL) == 0 && plan.count == 5,
+	tap_check(test_plan_read(folder, "list", &plan, NULL) == 0 && plan.count == 5,
 		  "check -n: what is left out is not planned");
-	tap_check(plan_has(&plan, "a", "generic/004") && !plan_has(&plan, "b", "generic/004"),
+	tap_check(test_plan_has(&plan, "a", "generic/004") &&
+			  !test_plan_has(&plan, "b", "generic/004"),
 		  "check -n: by section");
 	add(&results, "a", "generic/001");
 	add(&results, "a", "generic/002");
-	tap_check(plan_next(&plan, &results, &batch) &&
+	tap_check(test_plan_next(&plan, &results, &batch) &&
 			  strcmp(words_of(&batch), "-s a generic/004") == 0,
 		  "what is left of the first section: %s", words_of(&batch));
 	batch_clear(&batch);
 	add(&results, "a", "generic/004");
-	tap_check(plan_next(&plan, &results, &batch) &&
+	tap_check(test_plan_next(&plan, &results, &batch) &&
 			  strcmp(words_of(&batch), "-s b generic/001 generic/002") == 0,
 		  "then the second: %s", words_of(&batch));
 	batch_clear(&batch);
 	add(&results, "b", "generic/002");
 	add(&results, "b", "generic/001");
-	tap_check(plan_left(&plan, &results) == 0 && !plan_next(&plan, &results, &batch),
+	tap_check(test_plan_left(&plan, &results) == 0 && !test_plan_next(&plan, &results, &batch),
 		  "then nothing");
-	plan_clear(&plan);
+	test_plan_clear(&plan);
 	results_clear(&results);
 }
 

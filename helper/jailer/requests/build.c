@@ -12,7 +12,7 @@
 #include "helper/jailer/rootfs.h"
 #include "helper/jailer/stage.h"
 #include "helper/jailer/staging.h"
-#include "helper/jailer/tree_tasks.h"
+#include "lib/beneath.h"
 #include "proto/note.h"
 
 /* A link of the chain that does not hold ends the build: nothing of it is kept. */
@@ -23,8 +23,8 @@ static int abandon_failed(struct server *s, int r)
 	return r;
 }
 
-static int ask(struct server *s, const struct stage *stage, const struct task *task, const int *fds,
-	       size_t count, struct error **err)
+static int build_ask_worker(struct server *s, const struct stage *stage, const struct task *task,
+			    const int *fds, size_t count, struct error **err)
 {
 	struct note note;
 
@@ -47,7 +47,7 @@ static int ask_release(struct server *s, const struct task *t, const int *fds, s
 	return rollback_check(&s->session->rollback, &claim, &note, err) < 0 ? -1 : 0;
 }
 
-static int begin(struct server *s, const struct task *t, const int *fds, struct error **err)
+static int build_begin(struct server *s, const struct task *t, const int *fds, struct error **err)
 {
 	struct jail_spec verify = { .kind = JAIL_TOOL, .worker = "verify" };
 	struct jail_spec unpack = {
@@ -64,16 +64,16 @@ static int begin(struct server *s, const struct task *t, const int *fds, struct 
 	verify.root = s->staging;
 	unpack.root = s->tree;
 	if (stage_start(s, &s->verifier, verify, err) < 0 ||
-	    ask(s, &s->verifier, t, fds + 1, 1, err) < 0 ||
+	    build_ask_worker(s, &s->verifier, t, fds + 1, 1, err) < 0 ||
 	    stage_start(s, &s->unpacker, unpack, err) < 0)
 		return -1;
-	return ask(s, &s->unpacker, t, NULL, 0, err);
+	return build_ask_worker(s, &s->unpacker, t, NULL, 0, err);
 }
 
 int handle_begin(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		 struct error **err)
 {
-	int r = begin(s, t, fds, err);
+	int r = build_begin(s, t, fds, err);
 
 	(void)out;
 	if (r == 0)
@@ -92,17 +92,17 @@ int handle_index(struct server *s, const struct task *t, const int *fds, struct 
 		 struct error **err)
 {
 	(void)out;
-	return abandon_failed(s, ask(s, &s->verifier, t, fds, 1, err));
+	return abandon_failed(s, build_ask_worker(s, &s->verifier, t, fds, 1, err));
 }
 
 int handle_package(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		   struct error **err)
 {
-	int r = ask(s, &s->verifier, t, fds, 1, err);
+	int r = build_ask_worker(s, &s->verifier, t, fds, 1, err);
 
 	(void)out;
 	if (r == 0 && s->native)
-		r = ask(s, &s->unpacker, t, fds, 1, err);
+		r = build_ask_worker(s, &s->unpacker, t, fds, 1, err);
 	s->package_count += r == 0;
 	return abandon_failed(s, r);
 }
@@ -129,8 +129,8 @@ int handle_bootstrap(struct server *s, const struct task *t, const int *fds, str
 {
 	(void)fds;
 	(void)out;
-	if ((!s->native && ask(s, &s->verifier, t, NULL, 0, err) < 0) ||
-	    ask(s, &s->unpacker, t, NULL, 0, err) < 0) {
+	if ((!s->native && build_ask_worker(s, &s->verifier, t, NULL, 0, err) < 0) ||
+	    build_ask_worker(s, &s->unpacker, t, NULL, 0, err) < 0) {
 		staging_abandon(s);
 		return -1;
 	}

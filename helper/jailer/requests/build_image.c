@@ -1,14 +1,11 @@
 /* A rootfs as a filesystem image. The host's mkfs runs in the tool jail, which sees the tree as the
  * guest will (the ids are those of the rootfs) and can change nothing of it. */
-#include "helper/jailer/handlers.h"
 #include "helper/jailer/jail_run.h"
-#include "helper/jailer/rootfs.h"
-#include "helper/jailer/serve.h"
-#include "helper/jailer/staging.h"
 
 #include <string.h>
 #include <unistd.h>
 
+#include "helper/jailer/handlers.h"
 #include "helper/jailer/tree_tasks.h"
 
 #define IMAGE "/proc/self/fd/3" /* how the program opens the image anew */
@@ -16,7 +13,7 @@
 #define NOT_FOUND 127
 #define NOT_STARTED 126
 
-static const struct format {
+static const struct image_format {
 	const char *name, *package;
 	const char *argv[20];
 	bool sized; /* the file must have its size beforehand */
@@ -39,7 +36,7 @@ static const struct format {
 	  false },
 };
 
-static const struct format *format_find(const char *name)
+static const struct image_format *format_find(const char *name)
 {
 	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
 		if (strcmp(formats[i].name, name) == 0)
@@ -67,7 +64,7 @@ static int set_size(const struct server *s, int tree, int image, struct error **
 int handle_build_image(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		       struct error **err)
 {
-	const struct format *format = format_find(t->build_image.format);
+	const struct image_format *format = format_find(t->build_image.format);
 	struct output output = { 0 };
 	struct jail_spec spec = {
 		.kind = JAIL_TOOL,

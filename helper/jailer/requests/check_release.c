@@ -1,10 +1,6 @@
 /* A verdict on an InRelease file for a front end that parses none before there is one. */
-#include "helper/jailer/handlers.h"
-#include "helper/jailer/jail_run.h"
-#include "helper/jailer/rootfs.h"
-#include "helper/jailer/serve.h"
-#include "helper/jailer/staging.h"
 
+#include "helper/jailer/handlers.h"
 #include "helper/jailer/rollback.h"
 #include "helper/jailer/stage.h"
 #include "policy/decide.h"

@@ -1,17 +1,14 @@
 /* What the front end may learn of a rootfs that it cannot enter: that it is one, the text of a few
  * files, and which of some paths are there. Nothing here leads into the tree: a file is handed out
  * as a copy, because through a descriptor of the tree's own file the caller could run it. */
-#include "helper/jailer/handlers.h"
-#include "helper/jailer/jail_run.h"
 #include "helper/jailer/rootfs.h"
-#include "helper/jailer/serve.h"
-#include "helper/jailer/staging.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "helper/jailer/handlers.h"
 #include "lib/beneath.h"
 #include "lib/write_all.h"
 #include "proto/note.h"
@@ -63,7 +60,7 @@ static const struct readable *find_readable(const char *name)
 }
 
 /* SIZE bytes, and no more if the file grows meanwhile. The offset of TO stays at its start. */
-static int copy_text(int from, int to, off_t size)
+static int look_copy_text(int from, int to, off_t size)
 {
 	char data[16384];
 	ssize_t n = 0;
@@ -103,13 +100,13 @@ int handle_read(struct server *s, const struct task *t, const int *fds, struct o
 				 "read",
 				 file->path, (long long)file->most);
 	copy = memfd_create(file->name, MFD_CLOEXEC);
-	if (copy < 0 || copy_text(fd, copy, st.st_size) < 0)
+	if (copy < 0 || look_copy_text(fd, copy, st.st_size) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot read %s", file->path);
 	out->fd = steal_fd(&copy);
 	return 0;
 }
 
-static char kind_of(int tree, const char *path)
+static char look_kind_of(int tree, const char *path)
 {
 	_cleanup_close_ int fd = tree_open_inside(tree, path, O_PATH);
 	struct stat st;
@@ -128,6 +125,6 @@ int handle_find(struct server *s, const struct task *t, const int *fds, struct o
 	(void)out;
 	(void)err;
 	for (const char *path = NULL; (path = words_next(&t->find.paths, path));)
-		*kind++ = kind_of(fds[0], path);
+		*kind++ = look_kind_of(fds[0], path);
 	return note_send(s->parser, &note, -1);
 }

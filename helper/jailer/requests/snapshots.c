@@ -14,9 +14,7 @@
 #include "helper/jailer/bounds.h"
 #include "helper/jailer/file_ids.h"
 #include "helper/jailer/handlers.h"
-#include "helper/jailer/jail_run.h"
 #include "helper/jailer/rootfs.h"
-#include "helper/jailer/serve.h"
 #include "helper/jailer/staging.h"
 #include "helper/jailer/tree_clone.h"
 #include "helper/jailer/tree_tasks.h"
@@ -167,7 +165,7 @@ static int check_rule(const struct server *s, const char *known, struct error **
 /* A base that another rootlet makes or removes at this moment is none. The folder must be the
  * caller's: nothing in a tree can be, as a jail does not know his id, and what is the range root's
  * in a folder of his was put there by rootlet. */
-static int open_base(int folder, const char *name, struct error **err)
+static int snapshot_open_base(int folder, const char *name, struct error **err)
 {
 	_cleanup_close_ int base = tree_open_own(folder, name, O_RDONLY | O_DIRECTORY);
 	struct stat st;
@@ -187,7 +185,7 @@ static int open_base(int folder, const char *name, struct error **err)
 int handle_clone(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		 struct error **err)
 {
-	_cleanup_close_ int folder = open_base(fds[1], t->clone.base_name, err);
+	_cleanup_close_ int folder = snapshot_open_base(fds[1], t->clone.base_name, err);
 	_cleanup_close_ int base = folder < 0 ? -1 : rootfs_tree(folder, NULL);
 	_cleanup_free_ char *known = NULL;
 	struct tree_digest digest;
@@ -212,7 +210,7 @@ int handle_clone(struct server *s, const struct task *t, const int *fds, struct 
 	return 0;
 }
 
-static int fill(const struct server *s, int base, int manifest, struct error **err)
+static int snapshot_fill(const struct server *s, int base, int manifest, struct error **err)
 {
 	struct tree_digest digest;
 	enum clone_way way;
@@ -226,8 +224,8 @@ static int fill(const struct server *s, int base, int manifest, struct error **e
 }
 
 /* Fills the base where the caller cannot look, and gives it its name last: his it never is. */
-static int keep(struct server *s, int folder, const char *staging, const char *name, int manifest,
-		struct error **err)
+static int snapshot_keep(struct server *s, int folder, const char *staging, const char *name,
+			 int manifest, struct error **err)
 {
 	_cleanup_close_ int base = -1, lock = -1;
 	_cleanup_close_ int hidden = staging_open(s, folder, staging, &base, err);
@@ -235,7 +233,7 @@ static int keep(struct server *s, int folder, const char *staging, const char *n
 
 	if (hidden < 0)
 		return -1;
-	r = fill(s, base, manifest, err);
+	r = snapshot_fill(s, base, manifest, err);
 	if (r == 0)
 		r = staging_close(hidden, base, err);
 	if (r == 0 && syncfs(base) < 0)
@@ -262,7 +260,7 @@ int handle_keep(struct server *s, const struct task *t, const int *fds, struct o
 	    remove_stale(s, fds[0], STAGING_PREFIX, t->keep.name, err) < 0)
 		return -1;
 	snprintf(staging, sizeof(staging), "%s%s", STAGING_PREFIX, t->keep.name);
-	return keep(s, fds[0], staging, t->keep.name, fds[1], err);
+	return snapshot_keep(s, fds[0], staging, t->keep.name, fds[1], err);
 }
 
 int handle_verify(struct server *s, const struct task *t, const int *fds, struct outcome *out,

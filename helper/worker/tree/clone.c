@@ -37,7 +37,7 @@ struct cloning {
 	struct error **err;
 };
 
-static int fail(const struct cloning *c, const char *what)
+static int clone_fail(const struct cloning *c, const char *what)
 {
 	return error_errno(c->err, ERR_SYSTEM, "cannot %s /%.300s", what, c->path);
 }
@@ -66,10 +66,10 @@ static int copy_by_hand(struct cloning *c, int from, int to)
 
 	while ((n = RETRY_ON_EINTR(pread(from, data, sizeof(data), at))) > 0) {
 		if (pwrite_all(to, data, (size_t)n, at) < 0)
-			return fail(c, "copy");
+			return clone_fail(c, "copy");
 		at += n;
 	}
-	return n < 0 ? fail(c, "copy") : 0;
+	return n < 0 ? clone_fail(c, "copy") : 0;
 }
 
 static int copy_data(struct cloning *c, int from, int to)
@@ -88,10 +88,10 @@ static int set_facts(int from, int to, const struct stat *st, struct cloning *c)
 	const struct timespec times[] = { st->st_atim, st->st_mtim };
 
 	if (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 07777) < 0)
-		return fail(c, "set the owner of");
+		return clone_fail(c, "set the owner of");
 	if (tree_each_attribute(from, set_attribute, &to) < 0)
-		return fail(c, "copy the attributes of");
-	return futimens(to, times) < 0 ? fail(c, "set the time of") : 0;
+		return clone_fail(c, "copy the attributes of");
+	return futimens(to, times) < 0 ? clone_fail(c, "set the time of") : 0;
 }
 
 static int copy_file(struct cloning *c, int file, int to, const char *name, const struct stat *st)
@@ -100,7 +100,7 @@ static int copy_file(struct cloning *c, int file, int to, const char *name, cons
 		openat(to, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (copy < 0)
-		return fail(c, "copy");
+		return clone_fail(c, "copy");
 	if ((c->way != CLONE_REFLINK || ioctl(copy, FICLONE, file) < 0) &&
 	    copy_data(c, file, copy) < 0)
 		return -1;
@@ -166,7 +166,7 @@ static int share_twin(struct cloning *c, int to, const char *name, const char *t
 		 slash ? twin : ".");
 	fd = tree_open_beneath(c->to, folder, O_PATH | O_DIRECTORY, 0);
 	if (fd < 0 || linkat(fd, slash ? slash + 1 : twin, to, name, 0) < 0)
-		return fail(c, "link");
+		return clone_fail(c, "link");
 	return 0;
 }
 
@@ -203,14 +203,14 @@ static int clone_link(struct cloning *c, int from, int to, const char *name)
 	struct stat st;
 
 	if (length < 0 || fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(c, "read the link");
+		return clone_fail(c, "read the link");
 	target[length] = '\0';
 	times[0] = st.st_atim;
 	times[1] = st.st_mtim;
 	if (symlinkat(target, to, name) < 0 ||
 	    fchownat(to, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(c, "copy");
+		return clone_fail(c, "copy");
 	return 0;
 }
 
@@ -229,7 +229,7 @@ static int clone_folder(struct cloning *c, int from, int to, const char *name, i
 	if (mkdirat(to, name, 0700) == 0)
 		copy = tree_open_own(to, name, O_RDONLY | O_DIRECTORY);
 	if (copy < 0)
-		return fail(c, "copy");
+		return clone_fail(c, "copy");
 	if (clone_below(c, folder, copy, depth + 1) < 0)
 		return -1;
 	return set_facts(folder, copy, &st, c);
@@ -243,7 +243,7 @@ static mode_t type_of(const struct cloning *c, int folder, const struct dirent *
 	if (entry->d_type != DT_UNKNOWN)
 		return DTTOIF(entry->d_type);
 	if (fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		fail(c, "look at");
+		clone_fail(c, "look at");
 		return 0;
 	}
 	return st.st_mode & S_IFMT;
@@ -295,7 +295,7 @@ static int read_folder(struct cloning *c, int from, int to, int depth, FILE *nam
 			return -1;
 		c->path[length] = '\0';
 	}
-	return errno ? fail(c, "look through") : 0;
+	return errno ? clone_fail(c, "look through") : 0;
 }
 
 /* What is listed of a folder is together, though others are read meanwhile. */
@@ -361,7 +361,7 @@ static int clone_all(struct cloning *c)
 	struct stat st;
 
 	if (fstat(c->from, &st) < 0)
-		return fail(c, "look at");
+		return clone_fail(c, "look at");
 	if (clone_below(c, c->from, c->to, 0) < 0)
 		return -1;
 	return set_facts(c->from, c->to, &st, c);
@@ -392,7 +392,7 @@ int clone_linked(int from, int to, int *names, struct error **err)
 	if (usr >= 0 && mkdirat(to, "usr", 0700) == 0)
 		copy = tree_open_own(to, "usr", O_RDONLY | O_DIRECTORY);
 	if (copy < 0)
-		fail(&c, "open");
+		clone_fail(&c, "open");
 	else if (open_list(&c) == 0)
 		r = clone_below(&c, usr, copy, 0);
 	return close_list(&c, r, names);

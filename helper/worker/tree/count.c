@@ -16,7 +16,7 @@ static uint64_t hash_byte(uint64_t hash, unsigned char byte)
 }
 
 /* stx_ctime: nothing but the kernel's own clock sets it. */
-static uint64_t hash_entry(const char *name, const struct statx *st)
+static uint64_t count_hash_entry(const char *name, const struct statx *st)
 {
 	const uint64_t facts[] = { st->stx_ino, (uint64_t)st->stx_ctime.tv_sec,
 				   st->stx_ctime.tv_nsec, st->stx_size };
@@ -112,7 +112,7 @@ static int visit_count(struct walk *w, int folder, const char *name, const struc
 	struct tree_census *census = count->census;
 	uint64_t allocated = st->stx_blocks * 512, whole = (st->stx_size + 4095) / 4096 * 4096;
 
-	census->fingerprint += hash_entry(name, st);
+	census->fingerprint += count_hash_entry(name, st);
 	census->files++;
 	if (is_foreign(folder, name, st))
 		census->foreign++;

@@ -44,7 +44,7 @@ static void drop(int *fd)
 }
 
 /* With its length before it no field can pass for a part of another. */
-static void add_field(struct sha256_ctx *hash, const void *data, size_t size)
+static void digest_add_field(struct sha256_ctx *hash, const void *data, size_t size)
 {
 	const uint64_t length = size;
 
@@ -79,8 +79,8 @@ static int add_attribute(void *context, const char *name, const void *value, siz
 		return -1;
 	}
 	sha256_init(&hash);
-	add_field(&hash, name, strlen(name));
-	add_field(&hash, value, size);
+	digest_add_field(&hash, name, strlen(name));
+	digest_add_field(&hash, value, size);
 	hash_end(&hash, a->sums[a->count++]);
 	return 0;
 }
@@ -94,7 +94,7 @@ static int add_attributes(struct sha256_ctx *hash, int fd)
 	if (fd >= 0 && tree_each_attribute(fd, add_attribute, &a) < 0)
 		return -1;
 	hash_sums(a.sums, a.count, sum);
-	add_field(hash, sum, sizeof(sum));
+	digest_add_field(hash, sum, sizeof(sum));
 	return 0;
 }
 
@@ -115,21 +115,22 @@ static int add_content(struct sha256_ctx *hash, int fd, const char *path, struct
 	if (n < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot read /%.300s", path);
 	hash_end(&content, sum);
-	add_field(hash, sum, sizeof(sum));
+	digest_add_field(hash, sum, sizeof(sum));
 	return 0;
 }
 
 /* Of a file or directory FD is a descriptor, else -1; TARGET is of a link, else "". */
-static int hash_entry(const struct digesting *d, const char *path, const uint32_t facts[static 3],
-		      int fd, const char *target, struct error **err)
+static int digest_hash_entry(const struct digesting *d, const char *path,
+			     const uint32_t facts[static 3], int fd, const char *target,
+			     struct error **err)
 {
 	uint8_t sum[SHA256_LEN];
 	struct sha256_ctx hash;
 
 	sha256_init(&hash);
-	add_field(&hash, path, strlen(path));
-	add_field(&hash, facts, 3 * sizeof(*facts));
-	add_field(&hash, target, strlen(target));
+	digest_add_field(&hash, path, strlen(path));
+	digest_add_field(&hash, facts, 3 * sizeof(*facts));
+	digest_add_field(&hash, target, strlen(target));
 	if (add_attributes(&hash, fd) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot read the attributes of /%.300s", path);
 	if (S_ISREG(facts[0]) && add_content(&hash, fd, path, err) < 0)
@@ -147,8 +148,8 @@ static int hash_open(const struct digesting *d, const char *path, mode_t type, s
 	_cleanup_close_ int fd = tree_open_entry(d->tree, path, flags, type, path, &st, err);
 
 	return fd < 0 ? -1
-		      : hash_entry(d, path, (uint32_t[]){ st.st_mode, st.st_uid, st.st_gid }, fd,
-				   "", err);
+		      : digest_hash_entry(d, path, (uint32_t[]){ st.st_mode, st.st_uid, st.st_gid },
+					  fd, "", err);
 }
 
 /* Until the queue is empty and nobody can write to it any more. */
@@ -220,7 +221,7 @@ static int open_sums(void)
 }
 
 /* The caller hashes what there is no room for in the queue. */
-static int add_file(struct digesting *d, const char *path, struct error **err)
+static int digest_add_file(struct digesting *d, const char *path, struct error **err)
 {
 	size_t size = strlen(path);
 
@@ -238,7 +239,7 @@ static int add_link(const struct digesting *d, int directory, const char *name, 
 	if (length < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot read the link /%.300s", path);
 	target[length] = '\0';
-	return hash_entry(d, path, facts, -1, target, err);
+	return digest_hash_entry(d, path, facts, -1, target, err);
 }
 
 static int visit_digest(struct walk *w, int directory, const char *name, const struct statx *st)
@@ -253,12 +254,12 @@ static int visit_digest(struct walk *w, int directory, const char *name, const s
 		return error_set(&w->error, ERR_INPUT, "the tree has more than %" PRIu64 " files",
 				 DIGEST_ENTRIES_MAX);
 	if (S_ISREG(st->stx_mode))
-		return add_file(d, w->path, &w->error);
+		return digest_add_file(d, w->path, &w->error);
 	if (S_ISDIR(st->stx_mode))
 		return hash_open(d, w->path, S_IFDIR, &w->error);
 	if (S_ISLNK(st->stx_mode))
 		return add_link(d, directory, name, w->path, facts, &w->error);
-	return hash_entry(d, w->path, facts, -1, "", &w->error);
+	return digest_hash_entry(d, w->path, facts, -1, "", &w->error);
 }
 
 /* The tree's own directory, but for its mode. */
@@ -269,7 +270,8 @@ static int add_top(struct digesting *d, struct error **err)
 	d->added++;
 	if (fstat(d->tree, &st) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot look at the tree");
-	return hash_entry(d, "", (uint32_t[]){ S_IFDIR, st.st_uid, st.st_gid }, d->tree, "", err);
+	return digest_hash_entry(d, "", (uint32_t[]){ S_IFDIR, st.st_uid, st.st_gid }, d->tree, "",
+				 err);
 }
 
 static int hear_process(const struct digesting *d, struct error **err)
@@ -315,7 +317,7 @@ static void end_processes(struct digesting *d)
 	drop(&d->sums);
 }
 
-static int run(struct digesting *d, struct tree_digest *digest, struct error **err)
+static int digest_tasks_run(struct digesting *d, struct tree_digest *digest, struct error **err)
 {
 	struct walk w = { .visit = visit_digest, .context = d, .skip = OWN_FOLDER, .top = -1 };
 	int r = 0;
@@ -346,7 +348,7 @@ int digest_tree(int tree, struct tree_digest *digest, struct error **err)
 		return error_errno(err, ERR_SPACE, "cannot make a file in memory");
 	r = start_processes(&d, err);
 	if (r == 0)
-		r = run(&d, digest, err);
+		r = digest_tasks_run(&d, digest, err);
 	end_processes(&d);
 	return r;
 }

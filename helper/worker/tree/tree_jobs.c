@@ -10,17 +10,17 @@
 #include "proto/note.h"
 #include "proto/task.h"
 
-struct work {
+struct tree_job {
 	int tree, source; /* SOURCE: -1 where there is none */
 	int names;	  /* a result, or -1 */
 	struct note note;
 };
 
 /* Opens the trees, has RUN work on them, and tells how that went. */
-static int work(int socket, int (*run)(struct work *w, struct error **err))
+static int tree_job_do(int socket, int (*run)(struct tree_job *w, struct error **err))
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-	struct work w = { .names = -1, .note = { .kind = NOTE_RESULT } };
+	struct tree_job w = { .names = -1, .note = { .kind = NOTE_RESULT } };
 	_cleanup_close_ int tree = open("/tree", flags), source = open("/source", flags);
 	_cleanup_error_ struct error *err = NULL;
 	int r;
@@ -35,27 +35,27 @@ static int work(int socket, int (*run)(struct work *w, struct error **err))
 	return r < 0;
 }
 
-static int count(struct work *w, struct error **err)
+static int count(struct tree_job *w, struct error **err)
 {
 	return count_tree(w->tree, &w->note.tree.census, err);
 }
 
-static int mounts(struct work *w, struct error **err)
+static int mounts(struct tree_job *w, struct error **err)
 {
 	return check_mounts(w->tree, err);
 }
 
-static int digest(struct work *w, struct error **err)
+static int digest(struct tree_job *w, struct error **err)
 {
 	return digest_tree(w->tree, &w->note.tree.digest, err);
 }
 
-static int empty(struct work *w, struct error **err)
+static int empty(struct tree_job *w, struct error **err)
 {
 	return empty_tree(w->tree, err);
 }
 
-static int clone_by(struct work *w, enum clone_way way, struct error **err)
+static int clone_by(struct tree_job *w, enum clone_way way, struct error **err)
 {
 	int r = clone_tree(w->source, w->tree, &way, &w->names, err);
 
@@ -63,17 +63,17 @@ static int clone_by(struct work *w, enum clone_way way, struct error **err)
 	return r;
 }
 
-static int clone_whole(struct work *w, struct error **err)
+static int clone_whole(struct tree_job *w, struct error **err)
 {
 	return clone_by(w, CLONE_COPY, err);
 }
 
-static int clone_to_link(struct work *w, struct error **err)
+static int clone_to_link(struct tree_job *w, struct error **err)
 {
 	return clone_by(w, CLONE_LINK, err);
 }
 
-static int linked(struct work *w, struct error **err)
+static int linked(struct tree_job *w, struct error **err)
 {
 	return clone_linked(w->source, w->tree, &w->names, err);
 }
@@ -82,7 +82,7 @@ int trees_run(const char *what, int socket)
 {
 	static const struct {
 		const char *name;
-		int (*run)(struct work *w, struct error **err);
+		int (*run)(struct tree_job *w, struct error **err);
 	} jobs[] = {
 		{ "count", count },	    { "check-mounts", mounts },
 		{ "digest", digest },	    { "empty", empty },
@@ -92,6 +92,6 @@ int trees_run(const char *what, int socket)
 
 	for (size_t i = 0; i < sizeof(jobs) / sizeof(*jobs); i++)
 		if (strcmp(what, jobs[i].name) == 0)
-			return work(socket, jobs[i].run);
+			return tree_job_do(socket, jobs[i].run);
 	return NO_SUCH_JOB;
 }

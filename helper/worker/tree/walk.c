@@ -61,7 +61,7 @@ static int walk_entry(struct walk *w, int directory, const char *name, unsigned 
 }
 
 /* Puts NAME behind the path of its directory, which has LENGTH bytes. */
-static void enter(struct walk *w, size_t length, const char *name)
+static void walk_enter(struct walk *w, size_t length, const char *name)
 {
 	size_t room = sizeof(w->path) - length;
 
@@ -90,7 +90,7 @@ static int walk_directory(struct walk *w, int parent, const char *name, unsigned
 	while ((errno = 0, entry = readdir(d))) {
 		if (tree_is_dots(entry->d_name))
 			continue;
-		enter(w, length, entry->d_name);
+		walk_enter(w, length, entry->d_name);
 		if (!(w->skip && !w->cut && strcmp(w->path, w->skip) == 0) &&
 		    walk_entry(w, dirfd(d), entry->d_name, depth) < 0)
 			return -1;
@@ -146,7 +146,8 @@ int check_mounts(int tree, struct error **err)
 	return walk_explain(&w, "remove it", err);
 }
 
-static int visit_remove(struct walk *w, int directory, const char *name, const struct statx *st)
+static int walk_visit_remove(struct walk *w, int directory, const char *name,
+			     const struct statx *st)
 {
 	(void)w;
 	return unlinkat(directory, name, S_ISDIR(st->stx_mode) ? AT_REMOVEDIR : 0);
@@ -154,7 +155,7 @@ static int visit_remove(struct walk *w, int directory, const char *name, const s
 
 int empty_tree(int tree, struct error **err)
 {
-	struct walk w = { .visit = visit_remove, .top = tree };
+	struct walk w = { .visit = walk_visit_remove, .top = tree };
 
 	do
 		if (walk(&w, tree) < 0)

@@ -11,11 +11,11 @@
 #define MEMBER_MAX (16 << 20)
 
 /* A line of a member of PACKAGE's control archive. Returns 0 or -1 with ERR set. */
-typedef int line_visitor(const struct package *p, const struct layout *layout, char *line,
+typedef int line_visitor(const struct unpacked_package *p, const struct layout *layout, char *line,
 			 void *context, struct error **err);
 
-static int each_line(const struct package *p, const struct layout *layout, const char *kind,
-		     line_visitor *visit, void *context, struct error **err)
+static int each_line(const struct unpacked_package *p, const struct layout *layout,
+		     const char *kind, line_visitor *visit, void *context, struct error **err)
 {
 	_cleanup_close_ int info = tree_open_beneath(layout->tree, DPKG_INFO, O_PATH, 0);
 	char name[PACKAGE_NAME_MAX + SUITE_MAX + 2], file[sizeof(name) + 16];
@@ -41,7 +41,7 @@ struct status {
 	bool any; /* conffile, of this package */
 };
 
-static int write_conffile(const struct package *p, const struct layout *layout, char *line,
+static int write_conffile(const struct unpacked_package *p, const struct layout *layout, char *line,
 			  void *context, struct error **err)
 {
 	struct status *s = context;
@@ -54,8 +54,8 @@ static int write_conffile(const struct package *p, const struct layout *layout, 
 	return 0;
 }
 
-static int write_stanza(const struct package *p, const struct layout *layout, FILE *f,
-			struct error **err)
+static int database_write_stanza(const struct unpacked_package *p, const struct layout *layout,
+				 FILE *f, struct error **err)
 {
 	struct status s = { .file = f };
 	size_t size = p->control_size;
@@ -71,21 +71,21 @@ static int write_stanza(const struct package *p, const struct layout *layout, FI
 }
 
 /* A stream to NAME in FOLDER, which is made anew. */
-static FILE *create(int folder, const char *name)
+static FILE *database_create(int folder, const char *name)
 {
 	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 
 	return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
-static int write_status(const struct plan *plan, const struct layout *layout, int folder,
+static int write_status(const struct unpack_plan *plan, const struct layout *layout, int folder,
 			struct error **err)
 {
-	_cleanup_fclose_ FILE *f = create(folder, "status");
+	_cleanup_fclose_ FILE *f = database_create(folder, "status");
 
 	for (size_t i = 0; f && i < plan->count; i++)
 		if (plan->packages[i].state != PACKAGE_KEPT &&
-		    write_stanza(&plan->packages[i], layout, f, err) < 0)
+		    database_write_stanza(&plan->packages[i], layout, f, err) < 0)
 			return -1;
 	if (!f || fflush(f) != 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write dpkg's status");
@@ -100,7 +100,7 @@ struct triggers {
 };
 
 /* "interest-noawait /usr/share/man": who wants to know. */
-static int write_interest(const struct package *p, const struct layout *layout, char *line,
+static int write_interest(const struct unpacked_package *p, const struct layout *layout, char *line,
 			  void *context, struct error **err)
 {
 	struct triggers *t = context;
@@ -130,10 +130,11 @@ static int write_interest(const struct package *p, const struct layout *layout, 
 	return 0;
 }
 
-static int write_triggers(const struct plan *plan, const struct layout *layout, struct error **err)
+static int write_triggers(const struct unpack_plan *plan, const struct layout *layout,
+			  struct error **err)
 {
 	_cleanup_close_ int folder = tree_make_folders(layout->tree, DPKG "/triggers");
-	_cleanup_fclose_ FILE *paths = folder < 0 ? NULL : create(folder, "File");
+	_cleanup_fclose_ FILE *paths = folder < 0 ? NULL : database_create(folder, "File");
 	struct triggers t = { .folder = folder, .paths = paths };
 
 	for (size_t i = 0; paths && i < plan->count; i++)
@@ -149,7 +150,7 @@ static int write_triggers(const struct plan *plan, const struct layout *layout, 
 
 /* Until base packages are configured, other packages' scripts need their conffiles, too: debconf's,
  * say. dpkg finds them identical to what it puts there. */
-static int place_conffile(const struct package *p, const struct layout *layout, char *line,
+static int place_conffile(const struct unpacked_package *p, const struct layout *layout, char *line,
 			  void *context, struct error **err)
 {
 	char from[PATH_LENGTH_MAX];
@@ -173,7 +174,8 @@ static int place_conffile(const struct package *p, const struct layout *layout, 
 	return 0;
 }
 
-static int place_conffiles(const struct plan *plan, const struct layout *layout, struct error **err)
+static int place_conffiles(const struct unpack_plan *plan, const struct layout *layout,
+			   struct error **err)
 {
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan->packages[i].base && each_line(&plan->packages[i], layout, "conffiles",
@@ -186,12 +188,12 @@ static int place_conffiles(const struct plan *plan, const struct layout *layout,
 
 static int write_constant(int folder, const char *name, const char *text)
 {
-	_cleanup_fclose_ FILE *f = create(folder, name);
+	_cleanup_fclose_ FILE *f = database_create(folder, name);
 
 	return !f || fputs(text, f) == EOF || fflush(f) != 0 ? -1 : 0;
 }
 
-int database_write(const struct plan *plan, const struct layout *layout, struct error **err)
+int database_write(const struct unpack_plan *plan, const struct layout *layout, struct error **err)
 {
 	_cleanup_close_ int folder = tree_make_folders(layout->tree, DPKG);
 	_cleanup_close_ int info = tree_make_folders(layout->tree, DPKG_INFO);

@@ -5,4 +5,4 @@
 
 /* Writes dpkg's database for the packages that are unpacked, and puts the conffiles of base
  * packages in place. */
-int database_write(const struct plan *plan, const struct layout *layout, struct error **err);
+int database_write(const struct unpack_plan *plan, const struct layout *layout, struct error **err);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static la_ssize_t read_file(struct archive *ar, void *context, const void **data)
+static la_ssize_t deb_read_file(struct archive *ar, void *context, const void **data)
 {
 	struct deb *d = context;
 	ssize_t n = RETRY_ON_EINTR(read(d->fd, d->block, sizeof(d->block)));
@@ -15,7 +15,7 @@ static la_ssize_t read_file(struct archive *ar, void *context, const void **data
 	return n;
 }
 
-static la_ssize_t read_member(struct archive *ar, void *context, const void **data)
+static la_ssize_t deb_read_member(struct archive *ar, void *context, const void **data)
 {
 	struct deb *d = context;
 	la_ssize_t n = archive_read_data(d->outer, d->member, sizeof(d->member));
@@ -26,7 +26,7 @@ static la_ssize_t read_member(struct archive *ar, void *context, const void **da
 	return n;
 }
 
-static int complain(struct deb *d, struct archive *ar, struct error **err)
+static int deb_complain(struct deb *d, struct archive *ar, struct error **err)
 {
 	const char *why = ar ? archive_error_string(ar) : NULL;
 
@@ -40,9 +40,9 @@ static const char *next_member(struct deb *d, struct error **err)
 	const char *name = NULL;
 
 	if (archive_read_next_header(d->outer, &entry) != ARCHIVE_OK)
-		complain(d, d->outer, err);
+		deb_complain(d, d->outer, err);
 	else if (!(name = archive_entry_pathname(entry)))
-		complain(d, NULL, err);
+		deb_complain(d, NULL, err);
 	return name;
 }
 
@@ -70,8 +70,8 @@ int deb_open(struct deb *d, const char *name, int fd, struct error **err)
 	if (!d->outer)
 		return error_no_memory(err);
 	archive_read_support_format_ar(d->outer);
-	if (archive_read_open(d->outer, d, NULL, read_file, NULL) != ARCHIVE_OK)
-		return complain(d, d->outer, err);
+	if (archive_read_open(d->outer, d, NULL, deb_read_file, NULL) != ARCHIVE_OK)
+		return deb_complain(d, d->outer, err);
 	return check_version(d, err);
 }
 
@@ -111,8 +111,8 @@ int deb_member(struct deb *d, const char *member, struct error **err)
 				 d->name, name, member);
 	archive_read_support_format_tar(d->tar);
 	archive_read_support_format_empty(d->tar);
-	if (archive_read_open(d->tar, d, NULL, read_member, NULL) != ARCHIVE_OK)
-		return complain(d, d->tar, err);
+	if (archive_read_open(d->tar, d, NULL, deb_read_member, NULL) != ARCHIVE_OK)
+		return deb_complain(d, d->tar, err);
 	return 0;
 }
 
@@ -122,7 +122,7 @@ int deb_entry(struct deb *d, struct archive_entry **entry, struct error **err)
 
 	if (r == ARCHIVE_OK)
 		return 1;
-	return r == ARCHIVE_EOF ? 0 : complain(d, d->tar, err);
+	return r == ARCHIVE_EOF ? 0 : deb_complain(d, d->tar, err);
 }
 
 void deb_close(struct deb *d)

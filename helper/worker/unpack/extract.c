@@ -52,7 +52,7 @@ static int malformed(const struct extraction *x, const char *path, const char *w
 			 why);
 }
 
-static int fail(const struct extraction *x, const char *path, struct error **err)
+static int extract_fail(const struct extraction *x, const char *path, struct error **err)
 {
 	return error_errno(err, ERR_SYSTEM, "package %s: cannot unpack \"%.200s\"", x->deb->name,
 			   path);
@@ -101,7 +101,7 @@ static int locate(const struct extraction *x, const char *path, char place[stati
 	memcpy(name, path, length);
 	name[length] = '\0';
 	if (extract_alias(x->layout, name) < 0)
-		return fail(x, name, err);
+		return extract_fail(x, name, err);
 	if (snprintf(place, PATH_LENGTH_MAX, "usr/%s", path) >= PATH_LENGTH_MAX)
 		return malformed(x, path, "is too long", err);
 	return 0;
@@ -127,7 +127,7 @@ static int open_parent(struct extraction *x, const char *place, const char **nam
 		return 0;
 	if (errno == ELOOP || errno == ENOTDIR)
 		return malformed(x, place, "leads through a symlink or a file", err);
-	return fail(x, place, err);
+	return extract_fail(x, place, err);
 }
 
 static bool is_conffile(const struct extraction *x, const char *path)
@@ -147,7 +147,7 @@ static bool is_conffile(const struct extraction *x, const char *path)
 }
 
 /* Owner, mode (which a change of owner resets) and time of what is open as FD. */
-static int set_attributes(int fd, struct archive_entry *entry)
+static int extract_set_attributes(int fd, struct archive_entry *entry)
 {
 	const struct timespec times[] = { { archive_entry_mtime(entry), 0 },
 					  { archive_entry_mtime(entry), 0 } };
@@ -169,13 +169,13 @@ static int extract_folder(struct extraction *x, struct archive_entry *entry, con
 		return -1;
 	made = mkdirat(x->parent_fd, name, 0755) == 0;
 	if (!made && errno != EEXIST)
-		return fail(x, place, err);
+		return extract_fail(x, place, err);
 	/* As with dpkg, a folder that is there stays as it is. */
 	if (!made && !x->first)
 		return 0;
 	fd = openat(x->parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || set_attributes(fd, entry) < 0)
-		return fail(x, place, err);
+	if (fd < 0 || extract_set_attributes(fd, entry) < 0)
+		return extract_fail(x, place, err);
 	return 0;
 }
 
@@ -192,12 +192,12 @@ static int extract_symlink(struct extraction *x, struct archive_entry *entry, co
 		return -1;
 	if (symlinkat(target, x->parent_fd, name) < 0) {
 		x->leave_to_dpkg = errno == EEXIST;
-		return errno == EEXIST ? 0 : fail(x, place, err);
+		return errno == EEXIST ? 0 : extract_fail(x, place, err);
 	}
 	if (fchownat(x->parent_fd, name, (uid_t)archive_entry_uid(entry),
 		     (gid_t)archive_entry_gid(entry), AT_SYMLINK_NOFOLLOW) < 0 ||
 	    utimensat(x->parent_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(x, place, err);
+		return extract_fail(x, place, err);
 	return 0;
 }
 
@@ -229,7 +229,7 @@ static int extract_hard_link(struct extraction *x, struct archive_entry *entry, 
 	folder = tree_open_beneath(x->layout->tree, slash ? target : ".", O_PATH | O_DIRECTORY, 0);
 	if (folder < 0 || linkat(folder, slash ? slash + 1 : target, x->parent_fd, name, 0) < 0) {
 		x->leave_to_dpkg = errno == EEXIST;
-		return errno == EEXIST ? 0 : fail(x, place, err);
+		return errno == EEXIST ? 0 : extract_fail(x, place, err);
 	}
 	return 0;
 }
@@ -248,7 +248,7 @@ static int write_content(struct extraction *x, const char *path, int fd, struct 
 		if (offset != at)
 			return malformed(x, path, "is a file with holes", err);
 		if (write_all(fd, data, size) < 0)
-			return fail(x, path, err);
+			return extract_fail(x, path, err);
 		if (sums)
 			md5_update(sums, size, data);
 		at += (int64_t)size;
@@ -258,7 +258,7 @@ static int write_content(struct extraction *x, const char *path, int fd, struct 
 	return malformed(x, path, "cannot be unpacked: the archive is damaged", err);
 }
 
-static int write_file(struct extraction *x, const char *path, int fd, struct error **err)
+static int extract_write_file(struct extraction *x, const char *path, int fd, struct error **err)
 {
 	struct md5_ctx md5;
 	uint8_t sum[MD5_DIGEST_SIZE];
@@ -291,13 +291,13 @@ static int extract_file(struct extraction *x, struct archive_entry *entry, const
 		return 0;
 	}
 	if (fd < 0)
-		return fail(x, path, err);
-	if (write_file(x, path, fd, err) < 0)
+		return extract_fail(x, path, err);
+	if (extract_write_file(x, path, fd, err) < 0)
 		return -1;
-	return set_attributes(fd, entry) < 0 ? fail(x, path, err) : 0;
+	return extract_set_attributes(fd, entry) < 0 ? extract_fail(x, path, err) : 0;
 }
 
-static int remember(struct extraction *x, const char *path, struct error **err)
+static int extract_remember(struct extraction *x, const char *path, struct error **err)
 {
 	char **more = x->listed;
 
@@ -319,8 +319,8 @@ static bool owner_is_known(struct archive_entry *entry)
 	       archive_entry_gid(entry) <= STATIC_ID_MAX;
 }
 
-static int check_owner(struct extraction *x, struct archive_entry *entry, const char *path,
-		       struct error **err)
+static int extract_check_owner(struct extraction *x, struct archive_entry *entry, const char *path,
+			       struct error **err)
 {
 	if (archive_entry_uid(entry) < 0 || archive_entry_uid(entry) > ID_MAX ||
 	    archive_entry_gid(entry) < 0 || archive_entry_gid(entry) > ID_MAX)
@@ -341,7 +341,7 @@ static int record_alias(const struct extraction *x, struct archive_entry *entry,
 	int length = snprintf(line, sizeof(line), "%s %o %ju\n", name, archive_entry_perm(entry),
 			      (uintmax_t)archive_entry_mtime(entry));
 
-	return fd < 0 || write_all(fd, line, (size_t)length) < 0 ? fail(x, name, err) : 0;
+	return fd < 0 || write_all(fd, line, (size_t)length) < 0 ? extract_fail(x, name, err) : 0;
 }
 
 static int extract_plain(struct extraction *x, struct archive_entry *entry, const char *path,
@@ -380,7 +380,7 @@ static int extract_entry(struct extraction *x, struct archive_entry *entry, stru
 
 	if (!name || !plain_path(name, path))
 		return malformed(x, name ? name : "", "is no path below the tree", err);
-	if (check_owner(x, entry, path, err) < 0 || remember(x, path, err) < 0)
+	if (extract_check_owner(x, entry, path, err) < 0 || extract_remember(x, path, err) < 0)
 		return -1;
 	if (strcmp(path, ".") == 0)
 		return 0;

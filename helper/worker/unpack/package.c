@@ -19,18 +19,18 @@ struct control_file {
 	size_t size;
 };
 
-struct control {
+struct control_files {
 	struct control_file files[CONTROL_FILES_MAX];
 	size_t count, bytes;
 };
 
-static void control_clear(struct control *c)
+static void control_clear(struct control_files *c)
 {
 	for (size_t i = 0; i < c->count; i++)
 		free(c->files[i].data);
 }
 
-static const struct control_file *control_find(const struct control *c, const char *kind)
+static const struct control_file *control_find(const struct control_files *c, const char *kind)
 {
 	for (size_t i = 0; i < c->count; i++)
 		if (strcmp(c->files[i].kind, kind) == 0)
@@ -44,7 +44,7 @@ static bool valid_kind(const char *s)
 	return s && valid_archive_word(s) && strlen(s) < KIND_MAX;
 }
 
-static int take_control_file(struct deb *d, struct control *c, struct archive_entry *entry,
+static int take_control_file(struct deb *d, struct control_files *c, struct archive_entry *entry,
 			     struct error **err)
 {
 	const char *name = archive_entry_pathname(entry);
@@ -75,7 +75,8 @@ static int take_control_file(struct deb *d, struct control *c, struct archive_en
 }
 
 /* Returns the file "control" of them; NULL on error. */
-static const struct control_file *read_control(struct deb *d, struct control *c, struct error **err)
+static const struct control_file *package_read_control(struct deb *d, struct control_files *c,
+						       struct error **err)
 {
 	const struct control_file *control;
 	struct archive_entry *entry;
@@ -94,8 +95,8 @@ static const struct control_file *read_control(struct deb *d, struct control *c,
 	return NULL;
 }
 
-static int write_file(int folder, const char *name, const void *data, size_t size, mode_t mode,
-		      struct error **err)
+static int package_write_file(int folder, const char *name, const void *data, size_t size,
+			      mode_t mode, struct error **err)
 {
 	_cleanup_close_ int fd =
 		openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -106,7 +107,7 @@ static int write_file(int folder, const char *name, const void *data, size_t siz
 }
 
 /* "attr", or "libattr1:amd64" where several architectures of it can be there. */
-static void database_name(const struct layout *l, const char *name, const struct control *c,
+static void database_name(const struct layout *l, const char *name, const struct control_files *c,
 			  char *out, size_t size)
 {
 	const struct control_file *control = control_find(c, "control");
@@ -115,7 +116,7 @@ static void database_name(const struct layout *l, const char *name, const struct
 	snprintf(out, size, "%s%s%s", name, same ? ":" : "", same ? l->arch : "");
 }
 
-static int write_info(const struct layout *l, const char *name, const struct control *c,
+static int write_info(const struct layout *l, const char *name, const struct control_files *c,
 		      const char *list, size_t list_size, const char *sums, size_t sums_size,
 		      struct error **err)
 {
@@ -131,18 +132,18 @@ static int write_info(const struct layout *l, const char *name, const struct con
 		if (strcmp(f->kind, "control") == 0)
 			continue;
 		snprintf(file, sizeof(file), "%s.%s", base, f->kind);
-		if (write_file(info, file, f->data, f->size, f->mode, err) < 0)
+		if (package_write_file(info, file, f->data, f->size, f->mode, err) < 0)
 			return -1;
 	}
 	snprintf(file, sizeof(file), "%s.list", base);
-	if (write_file(info, file, list, list_size, 0644, err) < 0)
+	if (package_write_file(info, file, list, list_size, 0644, err) < 0)
 		return -1;
 	snprintf(file, sizeof(file), "%s.md5sums", base);
-	return sums ? write_file(info, file, sums, sums_size, 0644, err) : 0;
+	return sums ? package_write_file(info, file, sums, sums_size, 0644, err) : 0;
 }
 
-static int unpack_data(const struct layout *l, struct deb *d, const struct control *c, bool first,
-		       struct error **err)
+static int package_unpack_data(const struct layout *l, struct deb *d, const struct control_files *c,
+			       bool first, struct error **err)
 {
 	const struct control_file *conffiles = control_find(c, "conffiles");
 	_cleanup_free_ char *list = NULL, *sums = NULL;
@@ -175,15 +176,15 @@ static int unpack_data(const struct layout *l, struct deb *d, const struct contr
 	return control_find(c, "preinst") ? PACKAGE_AHEAD : PACKAGE_UNPACKED;
 }
 
-static bool starts(const char *line, const char *with)
+static bool package_starts(const char *line, const char *with)
 {
 	return strncmp(line, with, strlen(with)) == 0;
 }
 
 static bool is_statement(const char *line)
 {
-	return line[0] != '\n' && line[0] != '#' && !starts(line, "set -e\n") &&
-	       !starts(line, "exit 0\n");
+	return line[0] != '\n' && line[0] != '#' && !package_starts(line, "set -e\n") &&
+	       !package_starts(line, "exit 0\n");
 }
 
 /* What debhelper(7) has put into a preinst, between comments that say which part of it did, is
@@ -197,12 +198,13 @@ static bool is_idle(const struct control_file *preinst)
 	bool inside = false;
 
 	while (*line) {
-		const char *part = starts(line, begin) ? line + strlen(begin) : NULL;
+		const char *part = package_starts(line, begin) ? line + strlen(begin) : NULL;
 
-		if (part && !starts(part, "dh_installdeb/") && !starts(part, "dh_installinit/") &&
-		    !starts(part, "dh_installsystemd/"))
+		if (part && !package_starts(part, "dh_installdeb/") &&
+		    !package_starts(part, "dh_installinit/") &&
+		    !package_starts(part, "dh_installsystemd/"))
 			return false;
-		if (part || starts(line, end))
+		if (part || package_starts(line, end))
 			inside = part;
 		else if (!inside && is_statement(line))
 			return false;
@@ -213,7 +215,7 @@ static bool is_idle(const struct control_file *preinst)
 }
 
 /* Flags of conffiles (deb-conffiles(5)) are dpkg's to interpret. */
-static bool for_dpkg(const struct control *c, bool preinst_later)
+static bool for_dpkg(const struct control_files *c, bool preinst_later)
 {
 	const struct control_file *conffiles = control_find(c, "conffiles");
 	const struct control_file *preinst = control_find(c, "preinst");
@@ -225,19 +227,19 @@ static bool for_dpkg(const struct control *c, bool preinst_later)
 static int unpack_open(const struct layout *l, struct deb *d, bool first, bool preinst_later,
 		       struct error **err)
 {
-	_cleanup_(control_clear) struct control c = { .count = 0 };
+	_cleanup_(control_clear) struct control_files c = { .count = 0 };
 	const struct control_file *control;
 
 	if (deb_member(d, "control.tar", err) < 0)
 		return -1;
-	control = read_control(d, &c, err);
+	control = package_read_control(d, &c, err);
 	if (!control)
 		return -1;
-	if (write_file(l->work, d->name, control->data, control->size, 0644, err) < 0)
+	if (package_write_file(l->work, d->name, control->data, control->size, 0644, err) < 0)
 		return -1;
 	if (for_dpkg(&c, preinst_later))
 		return PACKAGE_KEPT;
-	return unpack_data(l, d, &c, first, err);
+	return package_unpack_data(l, d, &c, first, err);
 }
 
 int package_unpack(const struct layout *l, const char *name, int fd, bool first, bool preinst_later,

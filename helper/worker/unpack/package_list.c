@@ -4,9 +4,9 @@
 
 #include "lib/deb822.h"
 
-struct package *plan_add(struct plan *plan, const char *name, struct error **err)
+struct unpacked_package *plan_add(struct unpack_plan *plan, const char *name, struct error **err)
 {
-	struct package *p = &plan->packages[plan->count];
+	struct unpacked_package *p = &plan->packages[plan->count];
 
 	for (size_t i = 0; i < plan->count; i++)
 		if (strcmp(plan->packages[i].name, name) == 0) {
@@ -22,12 +22,12 @@ struct package *plan_add(struct plan *plan, const char *name, struct error **err
 	return p;
 }
 
-const char *package_field(const struct package *p, const char *field, size_t *size)
+const char *package_field(const struct unpacked_package *p, const char *field, size_t *size)
 {
 	return stanza_lines(p->control, p->control_size, field, size);
 }
 
-void package_database_name(const struct package *p, const struct layout *layout, char *out,
+void package_database_name(const struct unpacked_package *p, const struct layout *layout, char *out,
 			   size_t size)
 {
 	bool same = stanza_field_is(p->control, p->control_size, "Multi-Arch", "same");

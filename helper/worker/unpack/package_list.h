@@ -3,7 +3,7 @@
 
 #include "helper/worker/unpack/package.h"
 
-struct package {
+struct unpacked_package {
 	char name[PACKAGE_NAME_MAX + 1];
 	enum package_state state;
 	char *control; /* its control file */
@@ -13,17 +13,17 @@ struct package {
 	bool configured; /* likewise */
 };
 
-struct plan {
-	struct package packages[PACKAGES_MAX];
+struct unpack_plan {
+	struct unpacked_package packages[PACKAGES_MAX];
 	size_t count;
 };
 
 /* NULL with ERR set where NAME is there already, or there is no more room. */
-struct package *plan_add(struct plan *plan, const char *name, struct error **err);
+struct unpacked_package *plan_add(struct unpack_plan *plan, const char *name, struct error **err);
 
 /* FIELD of the package with its continuation lines, or NULL. */
-const char *package_field(const struct package *p, const char *field, size_t *size);
+const char *package_field(const struct unpacked_package *p, const char *field, size_t *size);
 
 /* "libattr1:amd64" where that is the name in dpkg's database, else "attr". */
-void package_database_name(const struct package *p, const struct layout *layout, char *out,
+void package_database_name(const struct unpacked_package *p, const struct layout *layout, char *out,
 			   size_t size);

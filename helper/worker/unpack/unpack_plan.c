@@ -10,7 +10,7 @@
 
 #define CONTROL_MAX (1 << 20)
 
-static int read_control(struct package *p, int work, struct error **err)
+static int plan_read_control(struct unpacked_package *p, int work, struct error **err)
 {
 	p->control = tree_read_file(work, p->name, CONTROL_MAX, &p->control_size);
 	if (!p->control)
@@ -46,7 +46,7 @@ static bool next_name(struct names *n)
 	return true;
 }
 
-static struct names names_of(const struct package *p, const char *field)
+static struct names names_of(const struct unpacked_package *p, const char *field)
 {
 	size_t size = 0;
 	const char *value = package_field(p, field, &size);
@@ -54,7 +54,7 @@ static struct names names_of(const struct package *p, const char *field)
 	return (struct names){ .at = value, .end = value ? value + size : value };
 }
 
-static bool provides(const struct package *p, const char *name)
+static bool provides(const struct unpacked_package *p, const char *name)
 {
 	struct names n = names_of(p, "Provides");
 
@@ -68,14 +68,15 @@ static bool provides(const struct package *p, const char *name)
 
 /* --- base --- */
 
-static bool mark_needed(struct plan *plan, const struct package *by, const char *field)
+static bool mark_needed(struct unpack_plan *plan, const struct unpacked_package *by,
+			const char *field)
 {
 	struct names n = names_of(by, field);
 	bool more = false;
 
 	while (next_name(&n))
 		for (size_t i = 0; i < plan->count; i++) {
-			struct package *p = &plan->packages[i];
+			struct unpacked_package *p = &plan->packages[i];
 
 			if (!p->base && provides(p, n.name))
 				p->base = more = true;
@@ -84,12 +85,12 @@ static bool mark_needed(struct plan *plan, const struct package *by, const char 
 }
 
 /* The essential packages, dpkg, and all that they depend on. */
-static void mark_base(struct plan *plan)
+static void mark_base(struct unpack_plan *plan)
 {
 	bool more = true;
 
 	for (size_t i = 0; i < plan->count; i++) {
-		struct package *p = &plan->packages[i];
+		struct unpacked_package *p = &plan->packages[i];
 
 		p->base = strcmp(p->name, "dpkg") == 0 ||
 			  stanza_field_is(p->control, p->control_size, "Essential", "yes");
@@ -104,10 +105,10 @@ static void mark_base(struct plan *plan)
 	}
 }
 
-int plan_read(struct plan *plan, const struct layout *layout, struct error **err)
+int plan_read(struct unpack_plan *plan, const struct layout *layout, struct error **err)
 {
 	for (size_t i = 0; i < plan->count; i++)
-		if (read_control(&plan->packages[i], layout->work, err) < 0)
+		if (plan_read_control(&plan->packages[i], layout->work, err) < 0)
 			return -1;
 	mark_base(plan);
 	return 0;
@@ -152,7 +153,7 @@ static const char aliases[] =
 static const char epilogue[] = "dpkg --configure --pending\n"
 			       "rm -rf /usr/sbin/policy-rc.d /var/lib/dpkg/rootlet\n";
 
-static void write_preinst(const struct package *p, const struct layout *layout, FILE *f)
+static void write_preinst(const struct unpacked_package *p, const struct layout *layout, FILE *f)
 {
 	char name[PACKAGE_NAME_MAX + SUITE_MAX + 2], arch[SUITE_MAX + 1] = "";
 	size_t size;
@@ -167,11 +168,11 @@ static void write_preinst(const struct package *p, const struct layout *layout, 
 
 /* What has /etc/passwd first, as all others may ask for an owner; then what the others' scripts may
  * rely on. */
-static void write_preinsts(const struct plan *plan, const struct layout *layout, FILE *f)
+static void write_preinsts(const struct unpack_plan *plan, const struct layout *layout, FILE *f)
 {
 	for (int pass = 0; pass < 3; pass++)
 		for (size_t i = 0; i < plan->count; i++) {
-			const struct package *p = &plan->packages[i];
+			const struct unpacked_package *p = &plan->packages[i];
 			int turn = strcmp(p->name, "base-passwd") == 0 ? 0 : p->base ? 1 : 2;
 
 			if (p->state == PACKAGE_AHEAD && turn == pass)
@@ -181,7 +182,7 @@ static void write_preinsts(const struct plan *plan, const struct layout *layout,
 
 /* One call of dpkg for all packages that are CHOSEN. What they trigger waits for the end, where it
  * runs once. */
-static void write_unpack(struct plan *plan, const bool *chosen, FILE *f)
+static void write_unpack(struct unpack_plan *plan, const bool *chosen, FILE *f)
 {
 	/* The order is right; what a trigger is pending for counts as unconfigured, though. */
 	fputs("dpkg --no-triggers --force-depends --unpack", f);
@@ -193,7 +194,7 @@ static void write_unpack(struct plan *plan, const bool *chosen, FILE *f)
 	fputs("\n", f);
 }
 
-static void write_configure(struct plan *plan, const bool *chosen, FILE *f)
+static void write_configure(struct unpack_plan *plan, const bool *chosen, FILE *f)
 {
 	fputs("dpkg --no-triggers --configure", f);
 	for (size_t i = 0; i < plan->count; i++)
@@ -205,7 +206,7 @@ static void write_configure(struct plan *plan, const bool *chosen, FILE *f)
 }
 
 /* Each group of alternatives in Pre-Depends has a configured one, or none that is there at all. */
-static bool is_ready(const struct plan *plan, const struct package *p)
+static bool plan_is_ready(const struct unpack_plan *plan, const struct unpacked_package *p)
 {
 	struct names n = names_of(p, "Pre-Depends");
 	size_t group = SIZE_MAX;
@@ -228,8 +229,8 @@ static bool is_ready(const struct plan *plan, const struct package *p)
 
 /* Whether one alternative of GROUP in FIELD of P is configured already: the others do not matter
  * then. */
-static bool is_met(const struct plan *plan, const struct package *p, const char *field,
-		   size_t group)
+static bool is_met(const struct unpack_plan *plan, const struct unpacked_package *p,
+		   const char *field, size_t group)
 {
 	struct names n = names_of(p, field);
 
@@ -242,7 +243,8 @@ static bool is_met(const struct plan *plan, const struct package *p, const char 
 
 /* Into NEEDED: all that is to be configured before P can be unpacked. False where some of it is not
  * unpacked itself. */
-static bool collect_needed(const struct plan *plan, const struct package *p, bool *needed)
+static bool collect_needed(const struct unpack_plan *plan, const struct unpacked_package *p,
+			   bool *needed)
 {
 	static const char *const fields[] = { "Pre-Depends", "Depends" };
 	bool possible = true;
@@ -255,7 +257,7 @@ static bool collect_needed(const struct plan *plan, const struct package *p, boo
 			if (is_met(plan, p, fields[k], n.group))
 				continue;
 			for (size_t i = 0; i < plan->count; i++) {
-				const struct package *other = &plan->packages[i];
+				const struct unpacked_package *other = &plan->packages[i];
 
 				if (needed[i] || other->configured || !provides(other, n.name))
 					continue;
@@ -269,7 +271,7 @@ static bool collect_needed(const struct plan *plan, const struct package *p, boo
 }
 
 /* Configures what some package waits for. False where there is none that this would help. */
-static bool write_needed(struct plan *plan, FILE *f)
+static bool write_needed(struct unpack_plan *plan, FILE *f)
 {
 	static bool needed[PACKAGES_MAX];
 
@@ -286,7 +288,7 @@ static bool write_needed(struct plan *plan, FILE *f)
 }
 
 /* Unpacks what dpkg is to unpack, as soon as what its preinst may rely on is configured. */
-static void write_rounds(struct plan *plan, FILE *f)
+static void write_rounds(struct unpack_plan *plan, FILE *f)
 {
 	static bool chosen[PACKAGES_MAX];
 
@@ -294,9 +296,9 @@ static void write_rounds(struct plan *plan, FILE *f)
 		size_t left = 0, ready = 0;
 
 		for (size_t i = 0; i < plan->count; i++) {
-			const struct package *p = &plan->packages[i];
+			const struct unpacked_package *p = &plan->packages[i];
 
-			chosen[i] = !p->unpacked && is_ready(plan, p);
+			chosen[i] = !p->unpacked && plan_is_ready(plan, p);
 			left += !p->unpacked;
 			ready += chosen[i];
 		}
@@ -311,13 +313,13 @@ static void write_rounds(struct plan *plan, FILE *f)
 	}
 }
 
-static void write_base(struct plan *plan, FILE *f)
+static void write_base(struct unpack_plan *plan, FILE *f)
 {
 	static bool chosen[PACKAGES_MAX];
 	size_t count = 0;
 
 	for (size_t i = 0; i < plan->count; i++) {
-		struct package *p = &plan->packages[i];
+		struct unpacked_package *p = &plan->packages[i];
 
 		p->unpacked = p->state != PACKAGE_KEPT;
 		chosen[i] = p->base && !p->unpacked;
@@ -326,7 +328,7 @@ static void write_base(struct plan *plan, FILE *f)
 	if (count)
 		write_unpack(plan, chosen, f);
 	for (size_t i = 0; i < plan->count; i++) {
-		struct package *p = &plan->packages[i];
+		struct unpacked_package *p = &plan->packages[i];
 
 		/* Users and groups, which hardly anything depends on. */
 		if (!p->base || strcmp(p->name, "base-passwd") != 0)
@@ -337,7 +339,7 @@ static void write_base(struct plan *plan, FILE *f)
 	}
 }
 
-static bool all_unpacked(const struct plan *plan)
+static bool all_unpacked(const struct unpack_plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++)
 		if (!plan->packages[i].unpacked)
@@ -345,13 +347,13 @@ static bool all_unpacked(const struct plan *plan)
 	return true;
 }
 
-static void write_script(struct plan *plan, const struct layout *layout, FILE *f)
+static void write_script(struct unpack_plan *plan, const struct layout *layout, FILE *f)
 {
 	static bool chosen[PACKAGES_MAX];
 	size_t size;
 
 	for (size_t i = 0; i < plan->count; i++) {
-		const struct package *p = &plan->packages[i];
+		const struct unpacked_package *p = &plan->packages[i];
 		const char *version = package_field(p, "Version", &size);
 
 		chosen[i] = p->base;
@@ -369,7 +371,7 @@ static void write_script(struct plan *plan, const struct layout *layout, FILE *f
 	fputs(epilogue, f);
 }
 
-int plan_write(struct plan *plan, const struct layout *layout, struct error **err)
+int plan_write(struct unpack_plan *plan, const struct layout *layout, struct error **err)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	int fd;

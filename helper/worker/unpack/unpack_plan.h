@@ -6,7 +6,7 @@
 #include "helper/worker/unpack/package_list.h"
 
 /* Reads the control files of all packages and says which are base. */
-int plan_read(struct plan *plan, const struct layout *layout, struct error **err);
+int plan_read(struct unpack_plan *plan, const struct layout *layout, struct error **err);
 
 /* Writes the plan. */
-int plan_write(struct plan *plan, const struct layout *layout, struct error **err);
+int plan_write(struct unpack_plan *plan, const struct layout *layout, struct error **err);

@@ -21,7 +21,7 @@
 
 struct worker {
 	int socket;
-	struct package *busy_with;
+	struct unpacked_package *busy_with;
 };
 
 struct unpacker {
@@ -29,21 +29,21 @@ struct unpacker {
 	bool native; /* the engine; for debootstrap's there are only filters to apply */
 	struct worker workers[WORKERS_MAX];
 	size_t worker_count;
-	struct plan plan;
+	struct unpack_plan plan;
 	struct error *failure; /* the first of any worker */
 };
 
 /* What a worker gets; the descriptor of the .deb goes with it. */
-struct job {
+struct unpack_job {
 	char name[PACKAGE_NAME_MAX + 1];
 	bool first, preinst_later;
 };
 
 /* --- worker --- */
 
-static _Noreturn void work(const struct layout *layout, int socket)
+static _Noreturn void unpacker_work(const struct layout *layout, int socket)
 {
-	struct job job;
+	struct unpack_job job;
 
 	for (;;) {
 		_cleanup_error_ struct error *err = NULL;
@@ -77,7 +77,7 @@ static int start_worker(struct unpacker *u, struct error **err)
 		for (size_t i = 0; i < u->worker_count; i++)
 			close(u->workers[i].socket);
 		close(ends[0]);
-		work(&u->layout, ends[1]);
+		unpacker_work(&u->layout, ends[1]);
 	}
 	close(ends[1]);
 	u->workers[u->worker_count++] = (struct worker){ .socket = ends[0] };
@@ -103,7 +103,7 @@ static void name_copy(const char *package, char file[static COPY_NAME_SIZE])
 	snprintf(file, COPY_NAME_SIZE, "%s_.deb", package);
 }
 
-static void take_result(struct unpacker *u, struct worker *w)
+static void unpacker_take_result(struct unpacker *u, struct worker *w)
 {
 	char file[COPY_NAME_SIZE];
 	struct note note;
@@ -144,14 +144,14 @@ static int wait_for_workers(struct unpacker *u, bool all, struct error **err)
 			return error_errno(err, ERR_SYSTEM, "cannot wait for a package");
 		for (size_t i = 0; i < u->worker_count; i++)
 			if (fds[i].revents && u->workers[i].busy_with)
-				take_result(u, &u->workers[i]);
+				unpacker_take_result(u, &u->workers[i]);
 	}
 }
 
-static int give(struct unpacker *u, struct package *p, int fd, bool first, bool preinst_later,
-		struct error **err)
+static int give(struct unpacker *u, struct unpacked_package *p, int fd, bool first,
+		bool preinst_later, struct error **err)
 {
-	struct job job = { .first = first, .preinst_later = preinst_later };
+	struct unpack_job job = { .first = first, .preinst_later = preinst_later };
 	struct worker *w = u->workers;
 
 	if (wait_for_workers(u, false, err) < 0)
@@ -198,7 +198,7 @@ static bool is_merged(const char *suite)
 	return true;
 }
 
-static int begin(struct unpacker *u, const struct task *t, struct error **err)
+static int unpacker_begin(struct unpacker *u, const struct task *t, struct error **err)
 {
 	struct layout *l = &u->layout;
 
@@ -253,9 +253,10 @@ static int copy_package(const struct unpacker *u, const struct task *t, int deb,
 }
 
 /* The first one is alone, as it gives the folders their modes. */
-static int take_package(struct unpacker *u, const struct task *t, int fd, struct error **err)
+static int unpacker_take_package(struct unpacker *u, const struct task *t, int fd,
+				 struct error **err)
 {
-	struct package *p = plan_add(&u->plan, t->package.name, err);
+	struct unpacked_package *p = plan_add(&u->plan, t->package.name, err);
 	_cleanup_close_ int copy = p ? copy_package(u, t, fd, err) : -1;
 	bool first = u->plan.count == 1;
 
@@ -266,7 +267,7 @@ static int take_package(struct unpacker *u, const struct task *t, int fd, struct
 
 /* A package that dpkg itself needs, with a preinst: its files come first, as nothing could run that
  * preinst before they are there. */
-static int unpack_again(struct unpacker *u, struct package *p, struct error **err)
+static int unpacker_unpack_again(struct unpacker *u, struct unpacked_package *p, struct error **err)
 {
 	char file[COPY_NAME_SIZE];
 	_cleanup_close_ int copy = -1;
@@ -276,14 +277,14 @@ static int unpack_again(struct unpacker *u, struct package *p, struct error **er
 	return copy < 0 ? -1 : give(u, p, copy, false, true, err);
 }
 
-static int finish(struct unpacker *u, struct error **err)
+static int unpacker_finish(struct unpacker *u, struct error **err)
 {
 	if (wait_for_workers(u, true, err) < 0 || plan_read(&u->plan, &u->layout, err) < 0)
 		return -1;
 	for (size_t i = 0; i < u->plan.count; i++) {
-		struct package *p = &u->plan.packages[i];
+		struct unpacked_package *p = &u->plan.packages[i];
 
-		if (p->base && p->state == PACKAGE_KEPT && unpack_again(u, p, err) < 0)
+		if (p->base && p->state == PACKAGE_KEPT && unpacker_unpack_again(u, p, err) < 0)
 			return -1;
 	}
 	if (wait_for_workers(u, true, err) < 0)
@@ -292,8 +293,8 @@ static int finish(struct unpacker *u, struct error **err)
 }
 
 /* debootstrap's first stage knows no filters: what they leave out goes again. PATH is FOLDER's. */
-static int sweep(const struct words *filters, int folder, char path[static PATH_LENGTH_MAX],
-		 struct error **err)
+static int unpacker_sweep(const struct words *filters, int folder,
+			  char path[static PATH_LENGTH_MAX], struct error **err)
 {
 	_cleanup_(tree_close_folder) DIR *d = tree_open_folder(folder, ".");
 	size_t length = strlen(path);
@@ -311,7 +312,7 @@ static int sweep(const struct words *filters, int folder, char path[static PATH_
 		if (below) {
 			next = openat(folder, entry->d_name,
 				      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-			if (next < 0 || sweep(filters, next, path, err) < 0)
+			if (next < 0 || unpacker_sweep(filters, next, path, err) < 0)
 				return error_errno(err, ERR_SYSTEM, "cannot open %.200s", path);
 		}
 		if (filters_skip(filters, path, below || link) &&
@@ -323,17 +324,18 @@ static int sweep(const struct words *filters, int folder, char path[static PATH_
 	return d && !errno ? 0 : error_errno(err, ERR_SYSTEM, "cannot look through the tree");
 }
 
-static int step(struct unpacker *u, const struct task *t, int fd, struct error **err)
+static int unpacker_step(struct unpacker *u, const struct task *t, int fd, struct error **err)
 {
 	switch (t->operation) {
 	case OP_BEGIN:
-		return begin(u, t, err);
+		return unpacker_begin(u, t, err);
 	case OP_PACKAGE:
-		return take_package(u, t, fd, err);
+		return unpacker_take_package(u, t, fd, err);
 	case OP_BOOTSTRAP:
 		if (u->native)
-			return finish(u, err);
-		return sweep(&u->layout.filters, u->layout.tree, (char[PATH_LENGTH_MAX]){ 0 }, err);
+			return unpacker_finish(u, err);
+		return unpacker_sweep(&u->layout.filters, u->layout.tree,
+				      (char[PATH_LENGTH_MAX]){ 0 }, err);
 	default:
 		return error_set(err, ERR_REFUSED, "the unpacker does not know this request");
 	}
@@ -351,7 +353,7 @@ int unpacker_run(int socket)
 
 		if (packet_receive(socket, &task, sizeof(task), fds, &count, NULL) != sizeof(task))
 			return 0;
-		r = step(&u, &task, fds[0], &err);
+		r = unpacker_step(&u, &task, fds[0], &err);
 		for (size_t i = 0; i < count; i++)
 			closep(&fds[i]);
 		if (r < 0 && !err)

@@ -22,8 +22,8 @@
 #define RELEASE_MAX (16 << 20)
 #define INDEX_MAX (UINT64_C(1) << 30)
 
-static int copy_to(int from, const char *path, uint64_t most, uint8_t sum[static SHA256_LEN],
-		   uint64_t *size, struct error **err)
+static int chain_copy_to(int from, const char *path, uint64_t most, uint8_t sum[static SHA256_LEN],
+			 uint64_t *size, struct error **err)
 {
 	_cleanup_close_ int to = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
@@ -48,7 +48,7 @@ static int take_keyring(int keyring, struct error **err)
 	uint8_t sum[SHA256_LEN];
 	uint64_t size;
 
-	if (copy_to(keyring, KEYRING, KEYRING_MAX, sum, &size, err) < 0)
+	if (chain_copy_to(keyring, KEYRING, KEYRING_MAX, sum, &size, err) < 0)
 		return error_wrap(err, "cannot take the keyring");
 	return 0;
 }
@@ -149,7 +149,7 @@ int chain_release(struct chain *c, const char *pocket, int inrelease, struct err
 
 	if (c->pocket_count == CHAIN_POCKETS_MAX)
 		return error_set(err, ERR_REFUSED, "too many pockets");
-	if (copy_to(inrelease, SIGNED, RELEASE_MAX, sum, &copied, err) < 0 ||
+	if (chain_copy_to(inrelease, SIGNED, RELEASE_MAX, sum, &copied, err) < 0 ||
 	    verify_signature(err) < 0)
 		return error_wrap(err, "InRelease of %s%s%s", c->suite, *pocket ? "-" : "", pocket);
 	text = slurp(TEXT, RELEASE_MAX, &size);
@@ -283,7 +283,7 @@ static int keep_package(struct chain *c, const struct stanza *s, const char *nam
 
 	sha256_to_hex(s->sha256, hex);
 	snprintf(path, sizeof(path), MIRROR "/pool/%s.deb", hex);
-	if (copy_to(deb, path, s->size, have, &size, err) < 0)
+	if (chain_copy_to(deb, path, s->size, have, &size, err) < 0)
 		return error_wrap(err, "package %s", name);
 	if (size != s->size || memcmp(have, s->sha256, SHA256_LEN) != 0)
 		return error_set(err, ERR_TRUST, "package %s: hash differs from the signed index",

@@ -18,7 +18,7 @@ struct progress_state {
 };
 
 /* The stanza with a Filename of our mirror; every other field is the archive's. */
-static int write_stanza(FILE *f, const struct chosen *chosen)
+static int debootstrap_write_stanza(FILE *f, const struct chosen *chosen)
 {
 	const char *text = chosen->stanza.text, *end = text + chosen->stanza.length;
 	char hex[2 * SHA256_LEN + 1];
@@ -39,7 +39,7 @@ static int write_packages(const struct chain *c, const char *path, struct error 
 	_cleanup_fclose_ FILE *f = fopen(path, "we");
 
 	for (size_t i = 0; f && i < c->chosen_count; i++)
-		if (write_stanza(f, &c->chosen[i]) < 0)
+		if (debootstrap_write_stanza(f, &c->chosen[i]) < 0)
 			return error_set(err, ERR_TRUST, "package %s: the index names no file",
 					 c->chosen[i].name);
 	if (!f || fflush(f) != 0)
@@ -111,7 +111,7 @@ static char *include_option(const struct chain *c)
 	return option;
 }
 
-static void count_line(const char *line, void *context)
+static void debootstrap_count_line(const char *line, void *context)
 {
 	struct progress_state *p = context;
 
@@ -120,7 +120,7 @@ static void count_line(const char *line, void *context)
 		note_progress(p->channel, "Unpacking base packages", ++p->done, 0);
 }
 
-static _Noreturn void run(const char *const *argv, int text)
+static _Noreturn void debootstrap_run(const char *const *argv, int text)
 {
 	int null = open("/dev/null", O_RDWR);
 
@@ -132,7 +132,8 @@ static _Noreturn void run(const char *const *argv, int text)
 }
 
 /* Runs ARGV and feeds what it prints to OUTPUT. Returns its exit status or -1. */
-static int run_program(const char *const *argv, struct output *output, struct error **err)
+static int debootstrap_run_program(const char *const *argv, struct output *output,
+				   struct error **err)
 {
 	char data[8192];
 	int ends[2], status;
@@ -142,7 +143,7 @@ static int run_program(const char *const *argv, struct output *output, struct er
 	if (pipe2(ends, O_CLOEXEC) < 0 || (pid = fork()) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot start %s", argv[0]);
 	if (pid == 0)
-		run(argv, ends[1]);
+		debootstrap_run(argv, ends[1]);
 	close(ends[1]);
 	while ((n = RETRY_ON_EINTR(read(ends[0], data, sizeof(data)))) > 0)
 		output_feed(output, data, (size_t)n);
@@ -170,7 +171,7 @@ static const char *script_of(const struct chain *c)
 int debootstrap_first_stage(const struct chain *c, int channel, struct error **err)
 {
 	struct progress_state progress = { .channel = channel };
-	struct output output = { .line = count_line, .context = &progress };
+	struct output output = { .line = debootstrap_count_line, .context = &progress };
 	_cleanup_free_ char *include = include_option(c);
 	char arch[WORD_SIZE + 8], tail[1024];
 	const char *argv[] = {
@@ -186,7 +187,7 @@ int debootstrap_first_stage(const struct chain *c, int channel, struct error **e
 	snprintf(arch, sizeof(arch), "--arch=%s", c->arch);
 	if (lay_out(c, err) < 0)
 		return -1;
-	status = run_program(argv, &output, err);
+	status = debootstrap_run_program(argv, &output, err);
 	if (status <= 0)
 		return status;
 	if (status == 127)

@@ -1,4 +1,4 @@
-#include "frontend/client/inspect.h"
+#include "frontend/client/inspection.h"
 
 int inspect_tree(struct helper *h, int tree, bool deep, struct answer *answer, struct error **err)
 {

@@ -1,4 +1,4 @@
-#include "frontend/mcp/server.h"
+#include "frontend/mcp/mcp_server.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -15,7 +15,7 @@
 
 enum { POLL_INPUT, POLL_OUTPUT, POLL_SIGNALS, POLL_CALLS };
 
-static void take_lines(struct mcp_server *s)
+static void mcp_take_lines(struct mcp_server *s)
 {
 	const char *line;
 	size_t length = 0;
@@ -31,7 +31,7 @@ static bool is_leaving(const struct mcp_server *s)
 	return s->wire.ended || s->wire.broken || interrupt_caught();
 }
 
-static size_t prepare(const struct mcp_server *s, struct pollfd *polled)
+static size_t mcp_prepare(const struct mcp_server *s, struct pollfd *polled)
 {
 	bool room = wire_has_room(&s->wire), leaving = is_leaving(s);
 
@@ -45,12 +45,12 @@ static size_t prepare(const struct mcp_server *s, struct pollfd *polled)
 	return POLL_CALLS + call_prepare(s, polled + POLL_CALLS, room || leaving);
 }
 
-static int serve(struct mcp_server *s)
+static int mcp_loop(struct mcp_server *s)
 {
 	struct pollfd polled[POLL_CALLS + CALLS_MAX * CALL_POLLED];
 
 	while (!is_leaving(s) || s->calls || (wire_has_output(&s->wire) && !s->wire.broken)) {
-		size_t count = prepare(s, polled);
+		size_t count = mcp_prepare(s, polled);
 		bool last = is_leaving(s) && !s->calls;
 		int ready;
 
@@ -69,7 +69,7 @@ static int serve(struct mcp_server *s)
 		else if (polled[POLL_OUTPUT].revents)
 			wire_write(&s->wire);
 		call_serve(s, polled + POLL_CALLS);
-		take_lines(s);
+		mcp_take_lines(s);
 	}
 	return interrupt_caught() ? EXIT_INTERRUPTED : EXIT_OK;
 }
@@ -82,7 +82,7 @@ int mcp_serve(const char *command)
 	s.tools = tools_load();
 	interrupt_catch();
 	signal(SIGPIPE, SIG_IGN);
-	status = serve(&s);
+	status = mcp_loop(&s);
 	/* A client that is gone is the end of any session. */
 	if (s.wire.error && s.wire.error != EPIPE && s.wire.error != ECONNRESET) {
 		_cleanup_error_ struct error *err = NULL;

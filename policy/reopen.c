@@ -1,4 +1,4 @@
-#include "policy/directory.h"
+#include "policy/reopen.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
