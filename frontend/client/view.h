@@ -8,7 +8,7 @@
 
 #include "frontend/client/client.h"
 
-/* A closed rootfs has its tree as this. helper/jailer/serve.h */
+/* A closed rootfs has its tree as this; helper/jailer/rootfs.h. */
 #define VIEW_CLOSED_TREE "rootfs"
 
 /* Opens a rootfs by a descriptor of its directory (O_PATH will do). *ROOTFS is the caller's: all

@@ -29,7 +29,7 @@ const char check_help[] =
 	"Exit status: 0 ready; 1 not ready, each reason on a line with what to do; 2 wrong\n"
 	"command line.\n";
 
-enum check_option { OPTION_NAME = 256, OPTION_PATH, OPTION_DEEP, OPTION_JSON };
+enum check_option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_DEEP, OPTION_JSON };
 
 const struct option check_options[] = {
 	{ "name", required_argument, NULL, OPTION_NAME },

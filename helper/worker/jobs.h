@@ -5,7 +5,7 @@
  *
  *   verify  in the tool jail: the chain of trust, and debootstrap's first stage   (verifier.c)
  *   unpack  sees the new tree: unpacks packages                                   (unpacker.c)
- *   and other jobs that look through a tree, clone or empty it                    (trees.c)
+ *   and other jobs that look through a tree, clone or empty it                    (tree_jobs.c)
  */
 #pragma once
 

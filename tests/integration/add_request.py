@@ -30,7 +30,7 @@ message Reply {
 """
 HANDLER = """#include <string.h>
 
-#include "helper/jailer/serve.h"
+#include "helper/jailer/handlers.h"
 
 int handle_sample(struct server *s, const struct task *t, const int *fds, struct outcome *out, struct error **err)
 {

@@ -116,7 +116,7 @@ def check_statuses():
     shown = exit_statuses(home.run("--help").out)
     tap.report(fragment == shown and len(shown) > 8, "exit statuses: the help's table is the manual's",
                *differences(fragment, shown, "the manual", "the help"))
-    defined = set(re.findall(r"^\s+EXIT_\w+ = (\d+),", read(f"{SOURCE}/frontend/commands/commands.h"), re.M))
+    defined = set(re.findall(r"^\s+EXIT_\w+ = (\d+),", read(f"{SOURCE}/frontend/cli/report.h"), re.M))
     tap.report(defined == set(shown), "exit statuses: every one that there is", defined ^ set(shown))
     for page in sorted(glob.glob(f"{MAN}/*.1.scd")):
         tap.report("\n# EXIT STATUS\n" in read(page) and "\n@EXIT_STATUS@\n" in read(page),

@@ -243,7 +243,7 @@ def one_program(home, tree):
                "run: one program", *lines, outcome)
     home.run("-c", "cd source && git init -q . && git add -A && git -c user.name=a -c user.email=a@b commit -qm a",
              program="/bin/sh")
-    others = ["static/analyze", "static/style", "static/sizes", "fuzz/fuzz"]
+    others = ["static/analyze", "static/style", "static/sizes", "static/layers", "fuzz/fuzz"]
     for what, path, words, chosen in (
             ("nothing", None, [], []), ("a unit test", "tests/unit/test_two.c", [], ["unit/two"]),
             ("what no row knows", "strange", [], ["unit/one", "unit/two", *others]),

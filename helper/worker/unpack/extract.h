@@ -34,7 +34,7 @@ struct extraction {
 
 /* In the work folder: a line "bin 755 SECONDS" for each directory /bin and its like that a package
  * holds while here it is a link: its name, mode and time. Where base-files diverts the name (noble,
- * trixie), dpkg would make it under the other name, and the plan does (plan.c). */
+ * trixie), dpkg would make it under the other name, and the plan does (unpack_plan.c). */
 #define ALIASES "_aliases"
 
 /* Reads the open data member to its end. ERR_PACKAGE where a name is absolute, has "..", or leads
