@@ -1,0 +1,143 @@
+"""Plain English: no word of tests/prose.ini in what people read. With paths as arguments: lists what is wrong in
+these, and only that."""
+import configparser
+import io
+import os
+import re
+import subprocess
+import sys
+import tokenize
+
+from support import rings, tap
+
+DATA = "tests/prose.ini"
+# Recorded from elsewhere, or data.
+FOREIGN = ("tests/recorded/", "tests/fuzz/seeds/", "tests/prose.ini", "LICENSE")
+C_PARTS = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
+# In comments: `code`, names with "_" or "()", paths, CAPITALS and options.
+CODE = re.compile(r"`[^`\n]*`|\b\w+\(\)|\b\w*_\w*\b|[\w.-]*/[\w./*-]*|(?<!\w)--?[a-z][\w-]*|\b[\w-]+\.\w+\b|\b[A-Z]{2,}\w*=\S*")
+
+
+def words_of(text):
+    """TEXT without what is code in it, of the same length."""
+    return CODE.sub(lambda match: " " * len(match.group()), text)
+
+
+def blank(text):
+    """Of what TEXT was, only its lines."""
+    return re.sub(r"[^\n]", " ", text)
+
+
+def prose_of_c(text):
+    """Comments and messages; what is left is blank."""
+    out, at = [], 0
+    for match in C_PARTS.finditer(text):
+        part = match.group()
+        out.append(blank(text[at:match.start()]))
+        # A message has words; a single word is a name.
+        keep = part[0] == "/" or part[0] == '"' and " " in part.strip('" ')
+        line = text[text.rfind("\n", 0, match.start()) + 1:match.start()]
+        out.append(part if keep and "#include" not in line else blank(part))
+        at = match.end()
+    return "".join([*out, blank(text[at:])])
+
+
+def prose_of_python(text):
+    lines = [" " * len(line) for line in text.split("\n")]
+
+    def put(row, column, part):
+        for i, piece in enumerate(part.split("\n")):
+            if row + i < len(lines):
+                lines[row + i] = lines[row + i][:column if i == 0 else 0] + piece
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT or token.type == tokenize.STRING and " " in token.string:
+            put(token.start[0] - 1, token.start[1], token.string)
+    return "\n".join(lines)
+
+
+def prose_of_comments(text):
+    """Of files whose comments begin with # or ;."""
+    return "\n".join(line if re.match(r"\s*[#;](?!!)", line) else re.sub(r"^.*?(?=\s#\s|$)", lambda m: " " * len(m.group()), line)
+                     for line in text.split("\n"))
+
+
+def prose_of_document(text):
+    """Markdown and scdoc, without blocks of code and what is set in bold as code."""
+    text = re.sub(r"^(```|~~~).*?^\1", lambda match: blank(match.group()), text, flags=re.M | re.S)
+    text = re.sub(r"^(\t| {4}).*$", lambda match: " " * len(match.group()), text, flags=re.M)
+    return re.sub(r"\*[^*\n]+\*|_[^_\n]+_", lambda match: " " * len(match.group()), text)
+
+
+def prose_of_json(text):
+    """What is under "description" and "title"."""
+    return "\n".join(line if re.match(r'\s*"(description|title)"', line) else "" for line in text.split("\n"))
+
+
+KINDS = (
+    (r".*\.[ch]$", prose_of_c), (r".*\.proto$", prose_of_c), (r".*\.md$", prose_of_document), (r".*\.scd$", prose_of_document),
+    (r".*\.py$|tests/(bench/run|coverage|count|select|sizes|tools/\w+)$", prose_of_python), (r".*\.json$", prose_of_json),
+    (r".*(\.sh|\.ini|\.conf|\.example|\.list|\.argued|meson\.build|meson\.options|quickstart|install-helper|tests/run|\.ci/run)$",
+     prose_of_comments),
+)
+
+
+def prose_of(path, text):
+    for pattern, extract in KINDS:
+        if re.match(pattern, path):
+            try:
+                return words_of(extract(text))
+            except (tokenize.TokenError, SyntaxError):
+                return ""
+    return ""
+
+
+def read_words():
+    data = configparser.ConfigParser(interpolation=None, delimiters=(" = ",), comment_prefixes=(";",))
+    data.optionxform = str
+    data.read_string(rings.read(DATA))
+    return [(re.compile(pattern, re.I), instead) for pattern, instead in data["words"].items()]
+
+
+def complaints(path, text, words):
+    prose = prose_of(path, text)
+    for pattern, instead in words:
+        for match in pattern.finditer(prose):
+            line = prose.count("\n", 0, match.start()) + 1
+            yield f"{path}:{line}: {match.group().strip()!r}: write: {instead}"
+
+
+def files():
+    done = subprocess.run(["git", "-C", rings.SOURCE, "ls-files"], stdout=subprocess.PIPE, text=True, check=False)
+    found = done.stdout.split("\n")[:-1] or [
+        os.path.relpath(f"{folder}/{name}", rings.SOURCE) for folder, _, names in os.walk(rings.SOURCE) for name in names]
+    return [path for path in found if not path.startswith((*FOREIGN, "build", ".git/")) and os.path.isfile(f"{rings.SOURCE}/{path}")]
+
+
+# (file, text, whether something is wrong)
+SAMPLES = (
+    ("a.c", '/* The folder. */\n', True), ("a.c", 'int folder; /* `folder` */\n', False),
+    ("a.c", 'error_set(err, "no folder %s", x);\n', True), ("a.c", 'f("folder");\n', False),
+    ("a.md", "A folder.\n", True), ("a.md", "```\nfolder\n```\n`folder`\n", False), ("a.scd", "*folder* is\n", False),
+    ("a.py", 'x("makes it anew")\n', True), ("a.py", "folder = 1  # his\n", True), ("a.py", "folder = 1\n", False),
+    ("a.sh", "# mends it\n", True), ("a.sh", "folder=1\n", False), ("a.json", '"description": "of a folder"\n', True),
+    ("a.json", '"folder": 1\n', False), ("a.ini", "; a folder\n", True),
+)
+
+
+def main():
+    words = read_words()
+    if len(sys.argv) > 1:
+        wanted = [path for path in files() if path.startswith(tuple(sys.argv[1:]))]
+        for path in wanted:
+            for line in complaints(path, rings.read(path), words):
+                print(line)
+        return
+    for path, text, wrong in SAMPLES:
+        tap.report(bool(list(complaints(path, text, words))) == wrong, f"{path}: {text.strip()!r}")
+    found = [line for path in files() for line in complaints(path, rings.read(path), words)]
+    tap.report(len(files()) > 400, "the files are found", len(files()))
+    tap.report(not found, f"no word of {DATA} is used", f"{len(found)} times", *found[:40])
+    tap.done()
+
+
+main()
