@@ -52,7 +52,7 @@ def command_for(end):
     return next(shlex.split(line) for line in lines if f" -o {end}" in line)
 
 
-COMPILE = command_for("helper/libhelper.a.p/privileges.c.o")
+COMPILE = command_for("helper/libhelper.a.p/starter_privileges.c.o")
 LINK = command_for("helper/rootlet-helper ")
 
 
@@ -63,7 +63,7 @@ def build_without(name, call):
     with open(f"{folder}/seccomp_filters.h", "w", encoding="ascii") as file:
         subprocess.run([f"{BUILD}/policy/compile_filters", *([name, call] if name else [])], check=True, stdout=file)
     compiled, helper = f"{folder}/privileges.o", f"{folder}/rootlet-helper"
-    words = [compiled if word.endswith("/privileges.c.o") else word for word in COMPILE]
+    words = [compiled if word.endswith("_privileges.c.o") else word for word in COMPILE]
     # Before the header that the build made.
     subprocess.run([words[0], f"-I{folder}", *words[1:]], cwd=BUILD, check=True)
     # An object is taken before the one of its name in a library.
