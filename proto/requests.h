@@ -17,8 +17,7 @@
 
 #define CAPS_NONE 0u
 #define CAPS_LOOK (1u << CAP_DAC_OVERRIDE) /* to enter a closed rootfs */
-#define CAPS_JAIL                                                                                  \
-	(1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_SETFCAP) /* to map a jail's ids */
+#define CAPS_JAIL (1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_SETFCAP) /* to map ids */
 #define CAPS_VIEW (CAPS_LOOK | CAPS_JAIL)
 #define CAPS_ALL (CAPS_VIEW | 1u << CAP_CHOWN | 1u << CAP_FOWNER)
 
