@@ -1,5 +1,5 @@
-/* Prints the table of requests, for what is no C: list_requests json (for the tests' own client),
- * scdoc (for rootlet-protocol(7)) or markdown (for SECURITY.md). Runs at build time only. */
+/* Prints the table of requests: list_requests json (for the tests' client), scdoc (for
+ * rootlet-protocol(7)) or markdown (for SECURITY.md). Runs at build time only. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,7 +75,7 @@ static const char *caps_text(unsigned caps)
 				   : "all";
 }
 
-/* HEAD begins a row, each cell begins with CELL, and END ends a row. */
+/* HEAD starts a row, CELL separates two cells, END ends a row. */
 static void list_requests_print_table(const char *head, const char *cell, const char *end)
 {
 	for (size_t i = 0; i < ROW_COUNT; i++) {
@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 	if (strcmp(form, "json") == 0) {
 		print_json();
 	} else if (strcmp(form, "scdoc") == 0) {
-		printf("[[ *Request*\n:[ *Descriptors*\n:[ *When*\n:[ *Limit*\n:[ "
+		printf("[[ *Request*\n:[ *Descriptors*\n:[ *When*\n:[ *Time limit*\n:[ "
 		       "*Capabilities*\n:[ *Policy*\n");
 		list_requests_print_table("|[ ", "\n:[ ", "\n");
 	} else if (strcmp(form, "markdown") == 0) {

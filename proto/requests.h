@@ -1,9 +1,9 @@
-/* Every request of rootlet.proto in one table. From it come the helper's dispatch, its checks of
- * fields and descriptors, the text of audit records, the words of a policy, rootlet-protocol(7) and
- * a table in SECURITY.md.
+/* One table with every request of rootlet.proto. The helper's dispatch, the checks of fields and
+ * descriptors, the text of audit records, the policy words, the table in rootlet-protocol(7) and
+ * the one in SECURITY.md are generated from it.
  *
- * To add a request: a row and its fields here, a message in rootlet.proto, and a file in helper/
- * with its handler, which is called handle_ and the name. */
+ * To add a request, add a row and its fields here, a message in rootlet.proto, and a file in
+ * helper/jailer/requests/ with its handler, handle_NAME. */
 #pragma once
 
 #include <linux/capability.h>
@@ -17,27 +17,26 @@
 
 #define CAPS_NONE 0u
 #define CAPS_LOOK (1u << CAP_DAC_OVERRIDE) /* to enter a closed rootfs */
-#define CAPS_JAIL (1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_SETFCAP) /* to map its ids */
+#define CAPS_JAIL (1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_SETFCAP) /* to map ids */
 #define CAPS_VIEW (CAPS_LOOK | CAPS_JAIL)
 #define CAPS_ALL (CAPS_VIEW | 1u << CAP_CHOWN | 1u << CAP_FOWNER)
 
 #define MINUTE 60u
 #define HOUR (60 * MINUTE)
 
-/* REQUEST(NAME, Name, name, word, fds, when, seconds, caps), in the order of the numbers in
- * rootlet.proto
+/* REQUEST(NAME, Name, name, word, fds, when, seconds, caps), ordered by number in rootlet.proto
  *
- * word     under which a policy allows it; NULL: it needs no permission
- * fds      the descriptors that travel with it, a letter each:
+ * word     policy word that allows it; NULL: needs no permission
+ * fds      descriptors that it carries, one letter each:
  *            d  directory
  *            o  directory that need not be open for reading
  *            t  directory of a rootfs (d, o and t come first)
- *            f  regular file that is open for reading
- *            w  empty regular file that is open for reading and writing
- *            s  anything that a command can read or write, except a directory or a disk
- * when     the phases of a build in which it is accepted
+ *            f  regular file, open for reading
+ *            w  empty regular file, open for reading and writing
+ *            s  anything that a command can read or write, except a directory or a block device
+ * when     phases of a build in which it is accepted
  * seconds  time limit; 0: none. A policy can set a lower one.
- * caps     what the handler can use of the jailer's capabilities */
+ * caps     the jailer's capabilities that the handler can use */
 /* clang-format off */
 #define REQUESTS(REQUEST) \
 	REQUEST(HELLO,       Hello,      hello,       NULL,     "",     WHEN_IDLE,     0,           CAPS_NONE) \
@@ -62,13 +61,14 @@
 	REQUEST(FIND,        Find,       find,        NULL,     "t",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
 	REQUEST(CHECK_RELEASE, CheckRelease, check_release, NULL, "ff", WHEN_IDLE,     HOUR,        CAPS_VIEW)
 
-/* The fields of each, as rootlet.proto names them and in the order in which an audit record has them:
- * FIELD(request, TEXT, name, size with its NUL, validator, what it is in a refusal)
- * FIELD(request, NUMBER or MODE (shown in octal), name, , validator, what it is)
+/* The fields of each request, named as in rootlet.proto, in the order of an audit record. LABEL names
+ * the field in an error message:
+ * FIELD(request, TEXT, name, size including the NUL, validator, LABEL)
+ * FIELD(request, NUMBER or MODE (printed in octal), name, , validator, LABEL)
  * FIELD(request, FLAG, name, , , )
  * FIELD(request, HASH, name, , , )
- * FIELD(request, WORDS (one or more), LIST (or none) or COMMAND (shown with blanks), name, most
- *       words, validator of each, what each is) */
+ * FIELD(request, WORDS (at least one), LIST (may be empty) or COMMAND (printed with blanks), name,
+ *       maximum number of words, validator of each word, LABEL of a word) */
 #define HELLO_FIELDS(FIELD) \
 	FIELD(hello, NUMBER, version, , valid_any_number, "version") \
 	FIELD(hello, TEXT, purpose, SUITE_MAX + 1, valid_archive_word, "purpose")
@@ -115,15 +115,15 @@
 #define OPEN_NAMESPACE_FIELDS(FIELD)
 #define CLONE_FIELDS(FIELD) \
 	FIELD(clone, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "rootfs name") \
-	FIELD(clone, TEXT, base_name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "base name")
+	FIELD(clone, TEXT, base_name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "snapshot name")
 #define KEEP_FIELDS(FIELD) \
-	FIELD(keep, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "base name")
+	FIELD(keep, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "snapshot name")
 #define VERIFY_FIELDS(FIELD)
 #define BUILD_IMAGE_FIELDS(FIELD) \
 	FIELD(build_image, TEXT, format, SUITE_MAX + 1, valid_archive_word, "image format")
 #define OPEN_FIELDS(FIELD)
 #define READ_FIELDS(FIELD) \
-	FIELD(read, TEXT, file, SUITE_MAX + 1, valid_archive_word, "name of a file")
+	FIELD(read, TEXT, file, SUITE_MAX + 1, valid_archive_word, "file name")
 #define FIND_FIELDS(FIELD) \
 	FIELD(find, WORDS, paths, FIND_MAX, valid_inner_path, "path")
 #define CHECK_RELEASE_FIELDS(FIELD) \

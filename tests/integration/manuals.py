@@ -162,11 +162,11 @@ def check_tools():
             default = one["inputSchema"]["properties"][name].get("default")
             default = " ".join(default) if isinstance(default, list) else json.dumps(default).strip('"')
             if name in one["inputSchema"].get("required", []):
-                default = "needed"
+                default = "required"
             elif default == "null":
                 default = "~/.kerneldev-mcp/test-rootfs" if name.endswith("rootfs_path") else "-"
-            here = (f"*{becomes['false']}* where it is false" if isinstance(becomes, dict) else
-                    "the words behind *--*" if becomes == "--" else f"*{becomes}*")
+            here = (f"*{becomes['false']}* if false" if isinstance(becomes, dict) else
+                    "arguments after *--*" if becomes == "--" else f"*{becomes}*")
             wanted[f"{one['name']} {name}"] = (default, here)
         missing = set(one["inputSchema"]["properties"]) ^ set(one["command"]["arguments"])
         tap.report(not missing, f"tool {one['name']}: every parameter becomes something", missing)

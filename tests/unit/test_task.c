@@ -248,14 +248,14 @@ static void check_others(void)
 	task.add_group.gid = 65533;
 	check("a whole AddGroup", NULL);
 	CHECK_FIELD(one_word(OP_REMOVE), task.remove.name, "..", "rootfs name");
-	CHECK_FIELD(one_word(OP_KEEP), task.keep.name, "a/b", "base name");
+	CHECK_FIELD(one_word(OP_KEEP), task.keep.name, "a/b", "snapshot name");
 	CHECK_FIELD(one_word(OP_BUILD_IMAGE), task.build_image.format, "a b", "image format");
 	one_word(OP_CLONE);
 	SET(task.clone.name, "one");
 	SET(task.clone.base_name, "two");
 	check("a whole Clone", NULL);
 	SET(task.clone.base_name, ".");
-	check("a clone of what is no name", "base name");
+	check("a clone of what is no name", "snapshot name");
 	SET(task.clone.name, "");
 	check("a clone without a name", "rootfs name");
 }
