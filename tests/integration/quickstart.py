@@ -18,7 +18,7 @@ NO_SUDO = "#!/bin/sh\nexit 1\n"
 
 
 def missing_packages():
-    """Neither root nor sudo: the line that an administrator has to run, and nothing is done."""
+    """With neither root nor sudo, quickstart prints the command for an administrator and does nothing."""
     home = Home()
     if home.user.uid in (None, 0) and os.geteuid() == 0:
         tap.skip("quickstart: missing packages", "needs a user who is not root")
@@ -151,7 +151,7 @@ def no_archive():
         said = f"using Debian {fallback} from this host's mirror" in outcome.out
         tap.report(outcome.status == 1 and not wrong and said == (len(tried) > 1) and
                    re.findall(r"^quickstart: creating the rootfs: (\w+)$", outcome.out, re.M) == tried and
-                   re.search(r"^quickstart: cannot create the rootfs: rootlet create failed \(exit status \d\)$", outcome.err, re.M) and
+                   re.search(r"^quickstart: cannot create the rootfs: .* \(exit status \d\)$", outcome.err, re.M) and
                    not os.path.exists(f"{home.store}/test-rootfs"),
                    f"quickstart {' '.join(line)}: no archive can be reached", *wrong, outcome)
 
