@@ -194,22 +194,23 @@ def check_requests():
 
 
 def check_readme():
-    """README names every command; what it shows was said by today's."""
+    """README.md and docs/usage.md name every command; README's session and examples show stages that exist."""
     text = read(f"{SOURCE}/README.md")
-    missing = [name for name in commands() if not re.search(rf"`(rootlet )?{name}\b", text)]
-    tap.report(not missing, "README names every command", missing)
-    session = re.search(r"^What the first one says(?:.|\n)*?:\n\n((?:\t.*\n|\n(?=\t))+)", text, re.M)
+    for name in ("README.md", "docs/usage.md"):
+        missing = [one for one in commands() if not re.search(rf"`(rootlet )?{one}\b", read(f"{SOURCE}/{name}"))]
+        tap.report(not missing, f"{name} names every command", missing)
+    session = re.search(r"^`quickstart` prints(?:.|\n)*?:\n\n((?:\t.*\n|\n(?=\t))+)", text, re.M)
     lines = [line.strip() for line in session.group(1).splitlines()] if session else []
     lines = [line for line in lines if re.match(r"[A-Z][a-z]+ing\b", line)]
-    # Of what is fetched for something else than a rootfs, that is told as well.
+    # If something other than a rootfs is downloaded, the stage names it.
     purposes = {purpose for path in glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True) for purpose in
                 re.findall(r'\bpurpose = "([^"]*)"', read(path))}
     known = stages() | {f"{stage} of {purpose}" for stage in stages("frontend/archive/packages.c") for purpose in purposes}
     wrong = [line for line in lines if re.sub(r"  .*", "", line) not in known]
-    tap.report(len(lines) > 8 and not wrong, "README's session: every stage is one of the sources", *wrong)
+    tap.report(len(lines) > 8 and not wrong, "README's session: every stage is in the sources", *wrong)
     missing = [stage for stage in stages("frontend/rootfs/provision.c") if stage != "Cloning" and stage not in lines]
     tap.report(not missing, "README's session: every stage of a create", *missing)
-    for name in ("README.md", "docs/man/rootlet.1.scd"):
+    for name in ("docs/programs.md", "docs/man/rootlet.1.scd"):
         shown = re.findall(r'"stage":"(.*?)"', read(f"{SOURCE}/{name}"))
         tap.report(shown and set(shown) <= stages(), f"{name}: the stage in its example", *shown)
 

@@ -18,7 +18,7 @@ NO_SUDO = "#!/bin/sh\nexit 1\n"
 
 
 def missing_packages():
-    """Neither root nor sudo: the line that an administrator has to run, and nothing is done."""
+    """With neither root nor sudo, quickstart prints the command for an administrator and does nothing."""
     home = Home()
     if home.user.uid in (None, 0) and os.geteuid() == 0:
         tap.skip("quickstart: missing packages", "needs a user who is not root")
@@ -52,10 +52,10 @@ def without_vng():
 
 def words():
     home = Home()
-    for line, status, says in (("--help", 0, "usage: ./quickstart"), ("--nosuch", 2, '"--nosuch" is unknown\nusage:'),
-                               ("word", 2, '"word" is unknown\nusage:'),
+    for line, status, says in (("--help", 0, "usage: ./quickstart"), ("--nosuch", 2, 'unexpected argument: "--nosuch"\nusage:'),
+                               ("word", 2, 'unexpected argument: "word"\nusage:'),
                                ("--release", 2, "--release needs a value: one of jammy"),
-                               ("--release bookwrm", 2, "--release bookwrm: there are jammy")):
+                               ("--release bookwrm", 2, 'unknown release "bookwrm"; choose one of: jammy')):
         outcome = home.run(*line.split(), program=QUICKSTART, seconds=60)
         tap.report(outcome.status == status and says in outcome.out + outcome.err,
                    f"quickstart {line}", outcome)
@@ -110,7 +110,7 @@ def another_release():
     there, asked = apt.host_suite(), "noble" if apt.host_suite() != "noble" else "jammy"
     outcome = home.run("--release", asked, program=QUICKSTART, seconds=600)
     tap.report(outcome.status == 1 and home.run("check").status == 0 and
-               re.search(rf"test-rootfs is {there}, not {asked}; replace it: .*rootlet create --release {asked} --force$",
+               re.search(rf"test-rootfs is {there}, not {asked}; to replace it, run: .*rootlet create --release {asked} --force$",
                          outcome.err, re.M), "quickstart: another release is there", outcome)
 
 
@@ -131,7 +131,7 @@ def moved_source():
     third = home.run(program=f"{home.folder}/two \u00e4/quickstart", seconds=120)
     with open(f"{home.folder}/two \u00e4/build/word", encoding="utf-8") as file:
         word = file.read()
-    again = ["making it again" in outcome.out for outcome in (first, second, third)]
+    again = ["rebuilding it" in outcome.out for outcome in (first, second, third)]
     tap.report(word == "two" and again == [False, True, False] and not first.status and not second.status
                and not third.status, "quickstart: the source directory was moved", word, str(again), first, second, third)
 
@@ -148,10 +148,10 @@ def no_archive():
         with Tidy(home) as tidy:
             outcome = home.run(*line, program=QUICKSTART, seconds=900, environment=dead)
             wrong = tidy.complaints()
-        said = f"taking Debian's {fallback} from this host's mirror" in outcome.out
+        said = f"using Debian {fallback} from this host's mirror" in outcome.out
         tap.report(outcome.status == 1 and not wrong and said == (len(tried) > 1) and
-                   re.findall(r"^quickstart: making the rootfs: (\w+)$", outcome.out, re.M) == tried and
-                   re.search(r"^quickstart: no rootfs was made \(exit status \d\)$", outcome.err, re.M) and
+                   re.findall(r"^quickstart: creating the rootfs: (\w+)$", outcome.out, re.M) == tried and
+                   re.search(r"^quickstart: cannot create the rootfs: .* \(exit status \d\)$", outcome.err, re.M) and
                    not os.path.exists(f"{home.store}/test-rootfs"),
                    f"quickstart {' '.join(line)}: no archive can be reached", *wrong, outcome)
 

@@ -1,20 +1,33 @@
-"""What README.md and SECURITY.md say: each message that is explained is one that the programs can say, each
-number of system calls is that of the lists, each test that is to break a promise is one that is run."""
+"""The documents match the code: the programs can print each message that docs/troubleshooting.md explains, the numbers
+of system calls are those of the lists, exit statuses are those of the code, links lead to files, and each promise of
+SECURITY.md names tests that run."""
 import glob
 import json
+import os
 import re
 import subprocess
 
 from support import sanitizers, tap
 from support.world import ROOTLET, SOURCE
 
-# In a message of the README: what stands for something else there, or is left out.
+# The parts of an explained message that vary or are left out.
 VARIABLE = re.compile(r'…|"you"|/[a-z]+(?:/[a-z]+)*')
 LITERAL = r'"((?:[^"\\]|\\.)*)"'
+DOCUMENTS = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "NEWS.md", "docs/**/*.md")
+
+
+def read(name):
+    with open(f"{SOURCE}/{name}", encoding="utf-8") as file:
+        return file.read()
+
+
+def documents():
+    return sorted(os.path.relpath(path, SOURCE) for pattern in DOCUMENTS
+                  for path in glob.glob(f"{SOURCE}/{pattern}", recursive=True))
 
 
 def literals():
-    """All texts in the sources, each as one however many lines it is written on."""
+    """Every string literal in the sources; adjacent ones are joined as the compiler joins them."""
     found = []
     for folder in ("frontend", "helper", "lib", "policy", "proto"):
         for path in glob.glob(f"{SOURCE}/{folder}/**/*.c", recursive=True):
@@ -27,41 +40,68 @@ def literals():
 
 
 def explained():
-    """The messages of the first column, without those that only name an exit status."""
-    with open(f"{SOURCE}/README.md", encoding="utf-8") as file:
-        section = file.read().partition("## When something fails\n")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| (.*?) \| ", section, re.M)
+    """The messages in the first column, without rows that only name an exit status."""
+    rows = re.findall(r"^\| (.*?) \| ", read("docs/troubleshooting.md"), re.M)
     return [message for row in rows for message in re.findall(r"`([^`]+)`", row)]
 
 
-def read(name):
-    with open(f"{SOURCE}/{name}", encoding="utf-8") as file:
-        return file.read()
+def check_messages():
+    texts, messages = literals(), explained()
+    tap.report(len(messages) >= 12 and len(texts) > 1000, "the explained messages and the sources' strings are found",
+               len(messages), len(texts))
+    for message in messages:
+        pieces = [piece.strip() for piece in VARIABLE.split(message) if len(piece.strip()) > 3]
+        tap.report(pieces and any(all(piece in text for piece in pieces) for text in texts),
+                   f"docs/troubleshooting.md: the programs can print: {message}", *pieces)
 
 
 def numbers_of_calls():
     done = subprocess.run([ROOTLET, "policy", "seccomp", "--json"], stdout=subprocess.PIPE, check=True)
     calls = {row["process"]: row["calls"] for row in json.loads(done.stdout)}
-    # The jailer's own are what is in no jail's list.
+    # The jailer's own are those that no jail's list has.
     count = {name: len(names) for name, names in calls.items()}
     count["jailer"] = len(set(calls["jailer"]) - set(calls["jail"]))
-    told = re.search(r"policy/seccomp\): (\d+), (\d+), (\d+) and (\d+) for its own processes \(the last besides\s+those of the "
-                     r"jails that it starts\), (\d+) to (\d+) for `rootlet-worker`, (\d+) for the tool jail, (\d+) for package\s"
-                     r"scripts;", read("README.md"))
-    workers = [count[name] for name in ("unpacker", "reader", "copier", "remover")]
-    wanted = [count[name] for name in ("waiter", "audit", "parser", "jailer")]
-    wanted += [min(workers), max(workers), count["tool"], count["jail"]]
-    tap.report(told and [int(number) for number in told.groups()] == wanted,
-               "README.md: how many system calls each process may make", told and told.groups(), wanted)
+    told = dict(re.findall(r"^\| (\w+) \|.*\| (\d+)(?: of its own)? \|$", read("docs/architecture.md"), re.M))
+    wanted = {name: str(number) for name, number in count.items() if name != "tool"}
+    wanted["verifier"] = str(count["tool"])
+    tap.report(told == wanted, "docs/architecture.md: how many system calls each process may make", told, wanted)
     told = dict(re.findall(r"^\| (\w+) \|.*\| (\d+) system calls", read("SECURITY.md"), re.M))
     wanted = {name: str(count[name])
               for name in ("waiter", "parser", "unpacker", "reader", "copier", "remover", "fetch")}
-    tap.report(told == wanted,
-               "SECURITY.md: how many system calls who reads what is hostile may make", told, count)
+    tap.report(told == wanted, "SECURITY.md: how many system calls a process that reads hostile input may make", told, count)
+
+
+def exit_statuses():
+    table = read("docs/usage.md").partition("## Exit statuses\n")[2].partition("\n## ")[0]
+    told = set(re.findall(r"^\| (\d+) \|", table, re.M))
+    defined = set(re.findall(r"^\s+EXIT_\w+ = (\d+),", read("frontend/cli/report.h"), re.M))
+    tap.report(len(defined) > 8 and told == defined, "docs/usage.md: every exit status", told ^ defined)
+
+
+def heading_anchors(text):
+    """As GitHub makes them."""
+    return {re.sub(r"[^\w\- ]", "", line).strip().lower().replace(" ", "-")
+            for line in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
+def links():
+    for name in documents():
+        wrong = []
+        for link in re.findall(r"\]\(([^)\s]+)\)", read(name)):
+            path, _, anchor = link.partition("#")
+            target = os.path.normpath(os.path.join(os.path.dirname(name), path)) if path else name
+            if not re.match(r"\w+:", link) and (not os.path.exists(f"{SOURCE}/{target}") or
+                                                anchor and anchor not in heading_anchors(read(target))):
+                wrong.append(link)
+        tap.report(not wrong, f"{name}: every link leads somewhere", *wrong)
+    files = {word for name in documents() for word in re.findall(
+        r"`((?:frontend|helper|lib|policy|proto|tests|docs)/[\w./-]+)`", read(name))}
+    missing = [path for path in sorted(files) if "NAME" not in path and not os.path.exists(f"{SOURCE}/{path}")]
+    tap.report(len(files) > 20 and not missing, "every source file that a document names exists", *missing)
 
 
 def promises():
-    """Each row of the table names tests, by folder and name."""
+    """Each row of the table names tests, by directory and name."""
     table = read("SECURITY.md").partition("## What is promised\n")[2].partition("\n\n`")[0]
     rows = re.findall(r"^\| (\d+)\. .* \| (.*) \|$", table, re.M)
     built = read("tests/meson.build")
@@ -73,18 +113,13 @@ def promises():
     wrong = [one for one in named if one.partition("/")[2] not in tests.get(one.partition("/")[0], ())]
     tap.report([int(number) for number, _ in rows] == list(range(1, len(rows) + 1)) and len(rows) >= 12 and
                len(named) >= 20 and all("`" in cell for _, cell in rows) and not wrong,
-               "SECURITY.md: each promise has a test, and each of those is one that is run", len(rows), len(named), *wrong)
+               "SECURITY.md: each promise names tests, and each of them runs", len(rows), len(named), *wrong)
 
 
-texts = literals()
-messages = explained()
-tap.report(len(messages) >= 12 and len(texts) > 1000, "the README's messages and the sources' texts are found",
-           len(messages), len(texts))
-for message in messages:
-    pieces = [piece.strip() for piece in VARIABLE.split(message) if len(piece.strip()) > 3]
-    tap.report(pieces and any(all(piece in text for piece in pieces) for text in texts),
-               f"a message of the README's can be said: {message}", *pieces)
-if not sanitizers.watched():  # their runtimes have calls of their own
+check_messages()
+if not sanitizers.watched():  # the sanitizers' runtimes make calls of their own
     numbers_of_calls()
+exit_statuses()
+links()
 promises()
 tap.done()

@@ -15,7 +15,7 @@ Each mutation in FILE (default: mutations.ini beside this program) is a section:
 Works in a copy of the source tree (DIR, else a temporary one), so nothing here changes. A mutation that does not
 compile counts as an error: it tests nothing. In the end each case that noticed one must pass in the unchanged copy,
 or its failure proved nothing. Runs the tests as the user that calls it; the environment is that of a single `meson
-test` (README.md). Says as it goes what noticed each; then one TAP case for each mutation: "ok" if a test noticed it.
+test` (CONTRIBUTING.md). Says as it goes what noticed each; then one TAP case for each mutation: "ok" if a test noticed it.
 Exit status 0 if each was noticed.
 
 --check only compares FILE with the source tree, and prints which mutations no longer fit."""
