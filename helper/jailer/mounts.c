@@ -171,8 +171,7 @@ int mounts_choose(const struct jail_spec *spec, struct jail_place *place, struct
 	ssize_t length;
 
 	*place = (struct jail_place){ .mount = -1, .tree = -1 };
-	/* The jail's root covers the working directory: choose /proc, which the jail mounts
-	 * anew. */
+	/* The jail's root covers the working directory: /proc will do, as the jail gets its own. */
 	if (spec->root < 0)
 		return chdir("/proc") < 0 ? error_errno(err, ERR_SYSTEM, "cannot enter /proc") : 0;
 	if (statx(spec->root, "", AT_EMPTY_PATH, 0, &st) < 0)
