@@ -8,11 +8,10 @@
 #include "lib/error.h"
 
 struct ini_text {
-	const char *path; /* for messages */
-	const char *text; /* the rest of the text */
-	ini_handler
-		handler; /* gets each key; returns 1 if it is good, 0 (ini_complain()) to stop */
-	void *context;	 /* of HANDLER */
+	const char *path;    /* for messages */
+	const char *text;    /* the rest of the text */
+	ini_handler handler; /* gets each key; 1: good; 0 (ini_complain()): stop */
+	void *context;	     /* of HANDLER */
 	struct error *error; /* the first complaint */
 	unsigned line;
 	unsigned section_line;	/* of the current section's header */

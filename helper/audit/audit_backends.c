@@ -71,8 +71,8 @@ static int lock_file(int file, int tries)
 #define HASH_KEY ",\"hash\":\""
 #define HASH_BYTES (sizeof(HASH_KEY) - 1 + 2 * SHA256_LEN + 2)
 
-/* The hash that LINE ends with. A line without one, which is an older record or damaged, stands for
- * itself: the hash of the whole line. */
+/* The hash at the end of LINE. If it has none, because it is an older record or damaged, the hash
+ * of the whole line. */
 static void hash_of_line(const char *line, size_t length, char hex[static 2 * SHA256_LEN + 1])
 {
 	const char *key = line + length - HASH_BYTES, *digits = key + sizeof(HASH_KEY) - 1;

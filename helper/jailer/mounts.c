@@ -33,7 +33,7 @@ static int copy_mount(const char *path, uint64_t attributes, unsigned flags, str
 		open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 
 	if (fd < 0 || mounts_set_attributes(fd, attributes, flags & AT_RECURSIVE) < 0)
-		return error_errno(err, ERR_HOST, "cannot take %s into the jail",
+		return error_errno(err, ERR_HOST, "cannot mount %s in the jail",
 				   strcmp(path, ".") == 0 ? "the tree" : path);
 	return steal_fd(&fd);
 }
@@ -159,9 +159,9 @@ static int cover_folder(int root, struct error **err)
 }
 
 /* A list of mounts shows the path of each mount's root within its filesystem, unless the process's
- * root is deeper inside that mount. So the mount is of the directory above the tree, and
+ * root is deeper inside that mount. So the jail mounts the directory above the tree, and
  * mounts_enter_tree() covers it, so that only the tree can be reached. A tree that is itself a
- * mount point has no directory above it there. */
+ * mount point has no directory above it in its mount. */
 int mounts_choose(const struct jail_spec *spec, struct jail_place *place, struct error **err)
 {
 	_cleanup_close_ int above = -1;
@@ -175,7 +175,7 @@ int mounts_choose(const struct jail_spec *spec, struct jail_place *place, struct
 	if (spec->root < 0)
 		return chdir("/proc") < 0 ? error_errno(err, ERR_SYSTEM, "cannot enter /proc") : 0;
 	if (statx(spec->root, "", AT_EMPTY_PATH, 0, &st) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot look at the rootfs");
+		return error_errno(err, ERR_SYSTEM, "cannot stat the rootfs");
 	if (spec->kind == JAIL_TREE && !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT)) {
 		snprintf(link, sizeof(link), "/proc/self/fd/%d", spec->root);
 		length = readlink(link, path, sizeof(path) - 1);
@@ -222,7 +222,7 @@ static int take_above(const struct jail_spec *spec, struct jail_place *place, st
 	if (place->mount < 0 && errno == EINVAL)
 		place->mount = open_tree(AT_FDCWD, ".", flags | AT_RECURSIVE);
 	if (place->mount < 0 || mounts_set_attributes(place->mount, TREE_MOUNT, AT_RECURSIVE) < 0)
-		return error_errno(err, ERR_HOST, "cannot take the rootfs into the jail");
+		return error_errno(err, ERR_HOST, "cannot mount the rootfs in the jail");
 	place->tree = find_tree(spec, place, err);
 	return place->tree < 0 ? -1 : cover_folder(place->mount, err);
 }
@@ -411,7 +411,7 @@ static int take_work_tree(bool read_only, struct error **err)
 	if (why && why->number == EINVAL)
 		return error_set(err, ERR_BUSY,
 				 "something is mounted in the rootfs; find it with findmnt and "
-				 "unmount it");
+				 "remove it with umount");
 	return why ? error_set(err, why->code, "%s", why->message) : -1;
 }
 

@@ -15,12 +15,11 @@ int rollback_check(const struct rollback *r, const struct release_claim *claim,
 
 	snprintf(name, sizeof(name), "%s%s%s", claim->suite, *pocket ? "-" : "", pocket);
 	if (r->fd < 0 && r->signer)
-		return error_set(
-			err, ERR_HOST,
-			"cannot remember the release file of %s, so a later rollback would "
-			"go unnoticed: cannot open %s; ask an administrator to run: "
-			"install-helper",
-			name, r->path);
+		return error_set(err, ERR_HOST,
+				 "cannot remember the release file of %s, so a later "
+				 "rollback would go unnoticed: cannot open %s; ask an "
+				 "administrator to run: install-helper",
+				 name, r->path);
 	if (r->fd < 0)
 		return 0;
 	if (r->signer)

@@ -26,7 +26,7 @@ int remove_stale(const struct server *s, int parent, const char *prefix, const c
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot look at %s", hidden);
+		return error_errno(err, ERR_SYSTEM, "cannot stat %s", hidden);
 	if (st.st_uid != 0 && st.st_uid != CALLER_ID)
 		return error_set(err, ERR_REFUSED, "%s was not made by rootlet; remove it yourself",
 				 hidden);

@@ -1,4 +1,4 @@
-/* What happens while a request runs: the front end is kept informed, and its peers are watched. */
+/* What happens while a request runs: the front end gets progress, and the peers are watched. */
 #pragma once
 
 #include <poll.h>

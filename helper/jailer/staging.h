@@ -9,8 +9,8 @@
 #define STAGED_CLOSED "closed"
 
 /* Creates and locks the directory NAME in PARENT, which only the range's first id can enter, with
- * an empty directory "tree" in it, which *TREE becomes. The lock lasts until the last process that
- * holds it is gone. Returns the directory's descriptor, or -1 with ERR set. */
+ * an empty directory "tree" in it; *TREE becomes open on that. The lock lasts until the last
+ * process that holds it is gone. Returns the directory's descriptor, or -1 with ERR set. */
 int staging_open(const struct server *s, int parent, const char *name, int *tree,
 		 struct error **err);
 

@@ -45,7 +45,8 @@ static char *read_list(int fd, struct error **err)
 	return STEAL_PTR(text);
 }
 
-/* Only there does a tree get its own files before a program in it could write to shared ones. */
+/* Only files below /usr may be shared: a tree gets its own copies only there, before a program in
+ * it could write to them. */
 static bool is_below_usr(const char *path)
 {
 	return strncmp(path, "usr", 3) == 0 && (path[3] == '/' || path[3] == '\0');
@@ -253,7 +254,7 @@ int tree_break_links(const struct server *s, int tree, struct error **err)
 	if (serve_lock(s, mark, err) < 0)
 		return error_wrap(err, "cannot lock /%s", LINKED_MARK);
 	if (fstat(mark, &st) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot look at /%s", LINKED_MARK);
+		return error_errno(err, ERR_SYSTEM, "cannot stat /%s", LINKED_MARK);
 	if (st.st_nlink == 0)
 		return 0;
 	if (break_links(s, tree, err) < 0)

@@ -134,7 +134,7 @@ int handle_bootstrap(struct server *s, const struct task *t, const int *fds, str
 		staging_abandon(s);
 		return -1;
 	}
-	/* Our own processes must be gone when the tree's programs run, which could reach them. */
+	/* End our own processes before the tree's programs run, which could reach them. */
 	stage_end(&s->verifier);
 	stage_end(&s->unpacker);
 	if (configure_tree(s, err) < 0 || make_null(s->tree, err) < 0) {

@@ -42,8 +42,7 @@ static int make_mac(const struct server *s, const char *text, size_t length,
 		return 0;
 	if (s->key < 0 || pread(s->key, key, sizeof(key), 0) != (ssize_t)sizeof(key))
 		return error_set(err, ERR_TRUST,
-				 "rootlet-helper has no usable snapshot "
-				 "key " SNAPSHOT_KEY_PATH
+				 "rootlet-helper has no usable snapshot key " SNAPSHOT_KEY_PATH
 				 "; ask an administrator to run install-helper again");
 	hmac_sha256_set_key(&mac, sizeof(key), key);
 	hmac_sha256_update(&mac, sizeof(ids), (const uint8_t *)ids);
@@ -55,8 +54,7 @@ static int make_mac(const struct server *s, const char *text, size_t length,
 	return 0;
 }
 
-/* The text after the lines that the MAC covers; NULL if TEXT has fewer lines.
- */
+/* The text after the lines that the MAC covers; NULL if TEXT has fewer lines. */
 static const char *find_mac(const char *text)
 {
 	for (int line = 0; text && line < DIGEST_LINES; line++)
@@ -74,14 +72,13 @@ static int check_mac(const struct server *s, const char *known, struct error **e
 		return -1;
 	if (*hex && (!mac || strlen(mac) < strlen(hex) || !memeql_sec(mac, hex, strlen(hex))))
 		return error_set(err, ERR_TRUST,
-				 "the snapshot was not made by the "
-				 "rootlet-helper of this host, or "
+				 "the snapshot was not made by the rootlet-helper of this host, or "
 				 "was changed: its MAC differs");
 	return 0;
 }
 
-/* The lines that show whether a snapshot is intact. A clone's manifest is made
- * from the snapshot's, so that must be intact as well. */
+/* The lines that show whether a snapshot is intact. A clone's manifest is made from the snapshot's,
+ * so that must be intact as well. */
 static int print_digest(int base, const struct tree_digest *digest,
 			char text[static DIGEST_TEXT_MAX], struct error **err)
 {
@@ -149,8 +146,8 @@ static int check_digest(int base, const char *known, const struct tree_digest *d
 	return 0;
 }
 
-/* A clone is made of what the snapshot was made of, so the policy must still
- * say the same about that. */
+/* A clone is made of what the snapshot was made of, so the policy must still say the same about
+ * that. */
 static int check_rule(const struct server *s, const char *known, struct error **err)
 {
 	const char *line = known ? strchr(known, '\n') : NULL;
@@ -166,10 +163,10 @@ static int check_rule(const struct server *s, const char *known, struct error **
 	return 0;
 }
 
-/* Opens and locks a snapshot. One that another rootlet makes or removes at this
- * moment does not count. The directory must be the caller's: none inside a tree
- * can be, because a jail does not know the caller's id. So whatever belongs to
- * the range's root in there was put there by rootlet. */
+/* Opens and locks a snapshot. One that another rootlet makes or removes at this moment does not
+ * count. The directory must be the caller's: none inside a tree can be, because a jail does not
+ * know the caller's id. So whatever belongs to the range's root in there was put there by
+ * rootlet. */
 static int snapshot_open_base(int folder, const char *name, struct error **err)
 {
 	_cleanup_close_ int base = tree_open_own(folder, name, O_RDONLY | O_DIRECTORY);
@@ -229,8 +226,7 @@ static int snapshot_fill(const struct server *s, int base, int manifest, struct 
 	return 0;
 }
 
-/* Fills the snapshot where the caller cannot look, and names it last. The
- * caller never owns it. */
+/* Fills the snapshot where the caller cannot look, and names it last. The caller never owns it. */
 static int snapshot_keep(struct server *s, int folder, const char *staging, const char *name,
 			 int manifest, struct error **err)
 {

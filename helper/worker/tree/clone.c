@@ -243,7 +243,7 @@ static mode_t type_of(const struct cloning *c, int folder, const struct dirent *
 	if (entry->d_type != DT_UNKNOWN)
 		return DTTOIF(entry->d_type);
 	if (fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		clone_fail(c, "look at");
+		clone_fail(c, "stat");
 		return 0;
 	}
 	return st.st_mode & S_IFMT;
@@ -286,7 +286,7 @@ static int read_folder(struct cloning *c, int from, int to, int depth, FILE *nam
 	struct dirent *entry;
 
 	if (!d || depth > DEPTH_MAX)
-		return error_set(c->err, ERR_SYSTEM, "cannot look through /%.300s", c->path);
+		return error_set(c->err, ERR_SYSTEM, "cannot read /%.300s", c->path);
 	while ((errno = 0, entry = readdir(d))) {
 		if (tree_is_dots(entry->d_name))
 			continue;
@@ -295,7 +295,7 @@ static int read_folder(struct cloning *c, int from, int to, int depth, FILE *nam
 			return -1;
 		c->path[length] = '\0';
 	}
-	return errno ? clone_fail(c, "look through") : 0;
+	return errno ? clone_fail(c, "read") : 0;
 }
 
 /* Collects the names of one directory, so that they are together in the list even though other
@@ -352,7 +352,7 @@ static int close_list(struct cloning *c, int r, int *names)
 		return r;
 	if (r == 0 && (fflush(c->list) != 0 || ferror(c->list) ||
 		       (*names = fcntl(fileno(c->list), F_DUPFD_CLOEXEC, 0)) < 0))
-		r = error_errno(c->err, ERR_SPACE, "cannot keep a list of files");
+		r = error_errno(c->err, ERR_SPACE, "cannot store a list of files");
 	fclose(c->list);
 	return r;
 }
@@ -362,7 +362,7 @@ static int clone_all(struct cloning *c)
 	struct stat st;
 
 	if (fstat(c->from, &st) < 0)
-		return clone_fail(c, "look at");
+		return clone_fail(c, "stat");
 	if (clone_below(c, c->from, c->to, 0) < 0)
 		return -1;
 	return set_facts(c->from, c->to, &st, c);

@@ -135,7 +135,7 @@ int count_tree(int tree, struct tree_census *census, struct error **err)
 	*census = (struct tree_census){ 0 };
 	if (statx(tree, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &st) < 0 ||
 	    visit_count(&w, tree, ".", &st) < 0 || walk(&w, tree) < 0)
-		r = walk_explain(&w, "look through the rootfs", err);
+		r = walk_explain(&w, "read the rootfs", err);
 	seen_clear(&count.seen);
 	return r;
 }

@@ -137,7 +137,7 @@ static int digest_hash_entry(const struct digesting *d, const char *path,
 		return -1;
 	hash_end(&hash, sum);
 	if (write_all(d->sums, sum, sizeof(sum)) < 0)
-		return error_errno(err, ERR_SPACE, "cannot keep the hash of /%.300s", path);
+		return error_errno(err, ERR_SPACE, "cannot store the hash of /%.300s", path);
 	return 0;
 }
 
@@ -269,7 +269,7 @@ static int add_top(struct digesting *d, struct error **err)
 
 	d->added++;
 	if (fstat(d->tree, &st) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot look at the tree");
+		return error_errno(err, ERR_SYSTEM, "cannot stat the tree");
 	return digest_hash_entry(d, "", (uint32_t[]){ S_IFDIR, st.st_uid, st.st_gid }, d->tree, "",
 				 err);
 }

@@ -122,7 +122,7 @@ int walk_explain(struct walk *w, const char *what, struct error **err)
 	if (errno == EXDEV)
 		return error_set(err, ERR_BUSY,
 				 "cannot %s: something is mounted on /%.400s%s; find it with "
-				 "findmnt and unmount it first",
+				 "findmnt and remove it with umount",
 				 what, w->path, more);
 	return error_errno(err, ERR_SYSTEM, "cannot %s: /%.400s%s", what, w->path, more);
 }

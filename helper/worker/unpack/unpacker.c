@@ -322,7 +322,7 @@ static int unpacker_sweep(const struct words *filters, int folder,
 			return error_errno(err, ERR_SYSTEM, "cannot remove %.200s", path);
 	}
 	path[length] = '\0';
-	return d && !errno ? 0 : error_errno(err, ERR_SYSTEM, "cannot look through the tree");
+	return d && !errno ? 0 : error_errno(err, ERR_SYSTEM, "cannot read the tree");
 }
 
 static int unpacker_step(struct unpacker *u, const struct task *t, int fd, struct error **err)

@@ -49,7 +49,7 @@ static int take_keyring(int keyring, struct error **err)
 	uint64_t size;
 
 	if (chain_copy_to(keyring, KEYRING, KEYRING_MAX, sum, &size, err) < 0)
-		return error_wrap(err, "cannot take the keyring");
+		return error_wrap(err, "cannot copy the keyring");
 	return 0;
 }
 
