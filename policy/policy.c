@@ -159,9 +159,8 @@ static int policy_take_number(struct policy_parser *p, const char *value, bool s
 	if (letter)
 		end++;
 	if (value[0] < '0' || value[0] > '9' || *end || errno || n > UINT32_MAX || n == 0)
-		return ini_complain(&p->ini,
-				    "\"%s\" is not a %s: write none, or one that is at least 1",
-				    value, suffixes ? "size (512M, 2G)" : "number");
+		return ini_complain(&p->ini, "\"%s\" is not a %s (none, or at least 1)", value,
+				    suffixes ? "size (512M, 2G)" : "number");
 	*number = n << (letter ? 10 * (letter - letters + 1) : 0);
 	return 1;
 }
@@ -215,8 +214,7 @@ static int take_uids(struct policy_parser *p, const char *value)
 	}
 	if (sscanf(value, "%9u-%9u%c", &from, &to, &more) != 2 || from == 0 || to < from)
 		return ini_complain(&p->ini,
-				    "\"%s\" is neither a span of user ids (1000-5095) nor none",
-				    value);
+				    "\"%s\" is neither a span of uids (1000-5095) nor none", value);
 	p->policy->uid_from = from;
 	p->policy->uid_to = to;
 	return 1;

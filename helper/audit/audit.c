@@ -28,8 +28,7 @@ int audit_open(struct audit *a, const struct session *s, int given, struct error
 		any = any || a->fds[i] >= 0;
 	}
 	if (!error && !any)
-		error_set(&error, ERR_HOST,
-			  "cannot record requests: no backend of the audit log is available");
+		error_set(&error, ERR_HOST, "cannot record requests: no audit backend is usable");
 	if (!error || !a->required)
 		return 0;
 	return error_set(err, ERR_HOST, "%s; %s has audit: required = yes, so no request is served",

@@ -50,12 +50,11 @@ int idmap_explain(const char *what, const char *settings, struct error **err)
 	int number = errno;
 
 	if (is_apparmors(number))
-		return error_set(
-			err, ERR_HOST,
-			"cannot create %s: AppArmor forbids it (the sysctl " APPARMOR_RULE
-			" is 1) unless rootlet-helper has its profile; ask an administrator "
-			"to load it; to see which one, run: rootlet doctor",
-			what);
+		return error_set(err, ERR_HOST,
+				 "cannot create %s: AppArmor forbids it without a profile (the "
+				 "sysctl " APPARMOR_RULE " is 1); ask an administrator to load the "
+				 "profile; to see which one, run: rootlet doctor",
+				 what);
 	/* ENOSPC means that a sysctl's limit was reached, not that a disk is full. */
 	return error_set(err, ERR_HOST, "cannot create %s: %s; to see the limits, run: sysctl %s",
 			 what, strerror(number), settings);

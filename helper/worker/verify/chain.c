@@ -79,8 +79,7 @@ static int check_armor(struct error **err)
 			err, ERR_TRUST,
 			"it is not one complete signed text: it was cut short or altered, or it is "
 			"a page from a proxy; try again later, or name another mirror with "
-			"--mirror "
-			"URL");
+			"--mirror URL");
 	return 0;
 }
 
