@@ -13,7 +13,7 @@
 /* openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS, close-on-exec. -1 with errno set. */
 int tree_open_beneath(int folder, const char *path, int flags, mode_t mode);
 
-/* Likewise, but only for what exists on the directory's own mount: otherwise errno is EXDEV. */
+/* As above, but only for what exists on the directory's own mount: otherwise errno is EXDEV. */
 int tree_open_own(int folder, const char *path, int flags);
 
 /* openat2(2) with RESOLVE_IN_ROOT: links are followed as in a process whose root is the given

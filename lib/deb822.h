@@ -13,7 +13,7 @@ const char *stanza_next(const char **at, const char *end, size_t *length);
  * no such field. *SIZE becomes its length. */
 const char *stanza_field(const char *text, size_t length, const char *field, size_t *size);
 
-/* Likewise, with the field's continuation lines, which begin with a blank. */
+/* As above, with the field's continuation lines, which begin with a blank. */
 const char *stanza_lines(const char *text, size_t length, const char *field, size_t *size);
 
 /* Whether FIELD exists and is exactly VALUE. */

@@ -75,8 +75,8 @@ static int check_times(const char *text, const char *name, int64_t now, struct e
 				 date ? "date that can be read" : "date");
 	if (until < 0)
 		return error_set(err, ERR_TRUST,
-				 "cannot trust the release file of %s: the date until which it is "
-				 "valid cannot be read",
+				 "cannot trust the release file of %s: its Valid-Until date cannot "
+				 "be read",
 				 name);
 	if (date > now + CLOCK_SKEW)
 		return error_set(err, ERR_TRUST,

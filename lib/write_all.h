@@ -7,5 +7,5 @@
  * written. */
 int write_all(int fd, const void *data, size_t size);
 
-/* Likewise, at offset AT; FD's own offset does not change. */
+/* As above, at offset AT; FD's own offset does not change. */
 int pwrite_all(int fd, const void *data, size_t size, off_t at);

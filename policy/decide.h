@@ -24,7 +24,7 @@ struct decision {
 void policy_decide(const struct grant *grant, const struct question *question,
 		   struct decision *decision);
 
-/* Likewise, for what only the front end, or only the helper, can see. */
+/* As above, for what only the front end, or only the helper, can see. */
 void policy_decide_mirror(const struct grant *grant, const char *url, struct decision *decision);
 void policy_decide_limit(const struct grant *grant, const char *key, uint64_t limit, uint64_t value,
 			 struct decision *decision);

@@ -46,7 +46,7 @@ static int in_group(const struct caller *c, const char *word, struct error **err
 	return 0;
 }
 
-/* Likewise. */
+/* Returns 1, 0, or -1 with ERR set. */
 static int grant_names_caller(const struct policy_rule *rule, const struct caller *c,
 			      struct error **err)
 {

@@ -337,7 +337,7 @@ static int policy_parse_key(void *context, const char *section, const char *name
 		return policy_take_key(p, section, p->policy, &p->given_in_file, name, value);
 	}
 	return ini_complain(&p->ini,
-			    "unknown section [%s]; valid are [allow NAME], [ids] and [audit]",
+			    "unknown section [%s]; there are only [allow NAME], [ids] and [audit]",
 			    section);
 }
 

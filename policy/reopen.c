@@ -38,8 +38,8 @@ int directory_open(int fd, char path[static PATH_MAX], struct error **err)
 		own = directory_open_path(path, O_RDONLY | O_DIRECTORY);
 	if (own < 0 || !is_same_directory(fd, own))
 		return error_set(err, ERR_REFUSED,
-				 "the directory is not at %s for rootlet-helper: it is on a mount "
-				 "of another namespace, was moved, or cannot be read",
+				 "rootlet-helper does not find the directory at %s: it is on a "
+				 "mount of another namespace, was moved, or cannot be read",
 				 path);
 	return steal_fd(&own);
 }

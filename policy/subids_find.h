@@ -17,6 +17,6 @@ struct subids {
  * if not, WHY and FIX are set. */
 bool subids_find(const char *name, uid_t uid, struct subids *subids);
 
-/* Likewise, with other files. */
+/* As above, with other files. */
 bool subids_find_in(const char *users, const char *groups, const char *name, uid_t uid,
 		    struct subids *subids);

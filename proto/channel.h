@@ -20,7 +20,7 @@ int packet_pair(int ends[static 2], struct error **err);
 int packet_send(int channel, const void *data, size_t size, const int *fds, size_t fd_count,
 		struct error **err);
 
-/* Likewise, without descriptors and without waiting: 1 if there is no room for it now. */
+/* As above, without descriptors and without waiting: 1 if there is no room for it now. */
 int packet_offer(int channel, const void *data, size_t size, struct error **err);
 
 /* Receives one packet into DATA (SIZE bytes long). Returns its length, 0 if the peer has closed

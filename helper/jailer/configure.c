@@ -70,7 +70,7 @@ int configure_tree(struct server *s, struct error **err)
 	if (output.full || tree_disk_full(s->tree))
 		return error_set(err, ERR_SPACE,
 				 "cannot configure packages: no space left on the disk of %s; free "
-				 "some, or choose another directory with --path",
+				 "some space, or choose another directory with --path",
 				 s->name);
 	return error_set(err, ERR_PACKAGE, "%s failed with status %d: %s",
 			 s->native ? "configuring packages with dpkg"

@@ -18,7 +18,7 @@ int rootfs_tree(int folder, bool *closed);
  * counts. */
 bool is_rootfs(int folder);
 
-/* Likewise, and only that id can have put anything there, so its programs may run as the jail's
+/* As above, and only that id can have put anything there, so its programs may run as the jail's
  * root. A directory in a tree that everybody can write to, such as /var/tmp, does not qualify. */
 bool is_sound_rootfs(int folder);
 

@@ -33,10 +33,10 @@ static int fields_check_words(const struct field *f, const struct words *words, 
 		return error_set(err, ERR_INPUT, "request refused: wrong number of words in %s",
 				 f->name);
 	if (f->kind == FIELD_COMMAND && !*words->text)
-		return error_set(err, ERR_INPUT, "request refused: wrong program name");
+		return error_set(err, ERR_INPUT, "request refused: invalid program name");
 	for (const char *word = NULL; (word = words_next(words, word));)
 		if (!f->valid_text(word))
-			return error_set(err, ERR_INPUT, "request refused: wrong %s", f->label);
+			return error_set(err, ERR_INPUT, "request refused: invalid %s", f->label);
 	return 0;
 }
 
@@ -60,7 +60,7 @@ static int check_field(const struct field *f, const void *at, struct error **err
 	case FIELD_HASH:
 		break;
 	}
-	return good ? 0 : error_set(err, ERR_INPUT, "request refused: wrong %s", f->label);
+	return good ? 0 : error_set(err, ERR_INPUT, "request refused: invalid %s", f->label);
 }
 
 int task_check(const struct task *t, struct error **err)

@@ -118,7 +118,7 @@ int privileges_use(uint32_t caps, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot read capabilities");
 	data[0].effective = data[0].permitted & caps;
 	if (syscall(SYS_capset, &header, data) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot choose capabilities");
+		return error_errno(err, ERR_SYSTEM, "cannot set capabilities");
 	return 0;
 }
 

@@ -49,7 +49,7 @@ int session_check_limits(const struct session *s, struct error **err)
 	size.rlim_cur = size.rlim_max;
 	seconds.rlim_cur = seconds.rlim_max;
 	return setrlimit(RLIMIT_FSIZE, &size) < 0 || setrlimit(RLIMIT_CPU, &seconds) < 0
-		       ? error_errno(err, ERR_SYSTEM, "cannot raise the limits")
+		       ? error_errno(err, ERR_SYSTEM, "cannot raise the resource limits")
 		       : 0;
 }
 

@@ -76,7 +76,7 @@ int handle_build_image(struct server *s, const struct task *t, const int *fds, s
 
 	(void)out;
 	if (!format)
-		return error_set(err, ERR_INPUT, "BuildImage refused: no image format \"%s\"",
+		return error_set(err, ERR_INPUT, "BuildImage refused: unknown image format \"%s\"",
 				 t->build_image.format);
 	if (format->sized && set_size(s, fds[0], fds[1], err) < 0)
 		return -1;

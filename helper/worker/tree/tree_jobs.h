@@ -8,8 +8,8 @@
  *   count, digest, check-mounts  read it
  *   empty                        removes everything in it
  *   clone                        copies /source into it
- *   clone-to-link                likewise, except for the files that the jailer links
- *   clone-linked                 likewise, but only files below usr/ that have several names
+ *   clone-to-link                the same, except for the files that the jailer links
+ *   clone-linked                 the same, but only files below usr/ that have several names
  *
  * Returns an exit status. */
 int trees_run(const char *what, int socket);

@@ -217,7 +217,7 @@ static int extract_hard_link(struct extraction *x, struct archive_entry *entry, 
 	while (i < x->listed_count && strcmp(x->listed[i], absolute) != 0)
 		i++;
 	if (i == x->listed_count)
-		return malformed(x, place, "is a hard link to what its package does not hold", err);
+		return malformed(x, place, "is a hard link to a file not in its package", err);
 	if (is_conffile(x, path) || filters_skip(&x->layout->filters, absolute, false)) {
 		x->leave_to_dpkg = true;
 		return 0;
@@ -246,7 +246,7 @@ static int write_content(struct extraction *x, const char *path, int fd, struct 
 
 	while ((r = archive_read_data_block(x->deb->tar, &data, &size, &offset)) == ARCHIVE_OK) {
 		if (offset != at)
-			return malformed(x, path, "is a file with holes", err);
+			return malformed(x, path, "is a sparse file", err);
 		if (write_all(fd, data, size) < 0)
 			return extract_fail(x, path, err);
 		if (sums)

@@ -91,7 +91,7 @@ static const struct control_file *package_read_control(struct deb *d, struct con
 	if (control && strlen(control->data) == control->size &&
 	    stanza_field_is(control->data, control->size, "Package", d->name))
 		return control;
-	error_set(err, ERR_PACKAGE, "package %s: its control file names another", d->name);
+	error_set(err, ERR_PACKAGE, "package %s: its control file names another package", d->name);
 	return NULL;
 }
 

@@ -73,7 +73,7 @@ static int start_worker(struct unpacker *u, struct error **err)
 	if (pid < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot start an unpacking process");
 	if (pid == 0) {
-		/* Otherwise no worker would notice that its own socket was closed. */
+		/* Otherwise earlier workers would not notice that the supervisor has exited. */
 		for (size_t i = 0; i < u->worker_count; i++)
 			close(u->workers[i].socket);
 		close(ends[0]);

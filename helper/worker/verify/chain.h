@@ -56,7 +56,7 @@ struct chain {
 int chain_begin(struct chain *c, const struct task *task, int keyring, struct error **err);
 int chain_release(struct chain *c, const char *pocket, int inrelease, struct error **err);
 
-/* Likewise, for one file without a build, against a KEYRING of its own. */
+/* As above, for one file without a build, against a KEYRING of its own. */
 int chain_check_release(struct chain *c, const struct task *task, int inrelease, int keyring,
 			struct error **err);
 int chain_index(struct chain *c, const char *pocket, const char *component, int packages,

@@ -198,8 +198,8 @@ int debootstrap_first_stage(const struct chain *c, int channel, struct error **e
 	staging = open(STAGING, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (output.full || tree_disk_full(staging))
 		return error_set(err, ERR_SPACE,
-				 "cannot unpack packages: no space left on the disk; free some, or "
-				 "choose another directory with --path");
+				 "cannot unpack packages: no space left on the disk; free some "
+				 "space, or choose another directory with --path");
 	return error_set(err, ERR_PACKAGE, "debootstrap's first stage failed with status %d: %s",
 			 status, tail);
 }
