@@ -1,14 +1,14 @@
-/* rootlet-helper: started by rootlet with descriptor 3 as its channel, and by nobody else.
- * Descriptor 4 may be the caller's own audit log (audit.h), and 5 their memory of release dates
- * (rollback.h). What is in this file is the starter; it becomes the audit process.
+/* rootlet-helper. Only rootlet starts it, with descriptor 3 as its channel. Descriptor 4 may be the
+ * caller's own audit log (audit.h), and 5 their memory of release dates (rollback.h). This file is
+ * the starter, which becomes the audit process.
  *
- *   waiter   installed: the process that the caller started; waits for the next
+ *   waiter   installed mode: the process that the caller started; waits for the next one
  *   audit    in the outer user namespace, but not in its pid namespace; writes the audit log
  *            (audit.c)
  *   jailer   pid 1 of the outer user namespace; starts jails, gives trees their names; never sees
  *            protobuf (jailer.c, serve.c)
- *   parser   reads what the front end sends; holds nothing                      (parser.c)
- *   jails    one for each thing that package code does                          (jail.c)
+ *   parser   reads what the front end sends; holds no rights                    (parser.c)
+ *   jails    one for each run of package code                                   (jail.c)
  *   worker   in jails: rootlet-worker, another program                          (worker.c)
  */
 #include <fcntl.h>
@@ -35,21 +35,22 @@
 #define MEMORY 5
 #define PATIENCE_SECONDS 600 /* with a front end that does not read */
 
-/* Keeps nothing that the caller set up but the channel, the log and the memory: no environment, no
- * descriptor, no working directory, no signal mask, no timer. */
+/* Drops whatever the caller set up, except the channel, the log and the memory: environment,
+ * descriptors, working directory, signal mask and timers. */
 static void leave_outside(void)
 {
 	const struct itimerval never = { 0 };
 	sigset_t none;
 
-	/* Nobody can read its memory or write its files in /proc, and a crash leaves no file. Each
-	 * change of ids undoes the first. */
+	/* No other process can read its memory or write its files in /proc, and a crash leaves no
+	 * file. Each change of ids undoes the first call. */
 	prctl(PR_SET_DUMPABLE, 0);
 	privileges_limit_cores();
 	clearenv();
 	close_range(MEMORY + 1, ~0U, 0);
 	standard_descriptors_open();
-	/* A file that is opened later must not get the number of one that was not given. */
+	/* A file that is opened later must not get the number of a descriptor that was not
+	 * passed. */
 	for (int fd = CHANNEL; fd <= MEMORY; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY | O_CLOEXEC) != fd)
 			_exit(1);
@@ -62,7 +63,7 @@ static void leave_outside(void)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	umask(022);
-	/* A session of its own: no terminal, no Ctrl-C. The front end has done so already. */
+	/* A new session: no terminal, no Ctrl-C. The front end usually has made it already. */
 	setsid();
 }
 
@@ -72,7 +73,8 @@ static int check_channel(struct error **err)
 	int type = 0;
 	socklen_t size = sizeof(type);
 
-	/* A job of a shell's does not get a session of its own, and its terminal could stop it. */
+	/* A shell makes its jobs group leaders, for which setsid() fails, and their terminal could
+	 * stop them. */
 	if (getsockopt(CHANNEL, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_SEQPACKET ||
 	    getsid(0) != getpid())
 		return error_set(err, ERR_REFUSED,
@@ -103,7 +105,7 @@ static int starter_refuse(struct audit *audit, const struct error *err)
 	snprintf(record.text, sizeof(record.text), "%s", err && err->message ? err->message : "");
 	if (audit->session)
 		audit_write(audit, &record, NULL);
-	/* The answer is packed without any right. */
+	/* Pack the answer without any rights. */
 	if (privileges_renounce(NULL) < 0)
 		return 1;
 	if (RETRY_ON_EINTR(recv(CHANNEL, &byte, sizeof(byte), MSG_TRUNC)) <= 0)
@@ -112,7 +114,7 @@ static int starter_refuse(struct audit *audit, const struct error *err)
 	return 1;
 }
 
-/* Writes the audit log until the jailer has left. */
+/* Writes the audit log until the jailer has exited. */
 static int become_audit_process(struct starter *s, pid_t jailer_pid)
 {
 	static const int stops[] = { SIGTSTP, SIGTTIN, SIGTTOU };
@@ -130,7 +132,8 @@ static int become_audit_process(struct starter *s, pid_t jailer_pid)
 	/* It must not stop while it holds the log's lock. */
 	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
 		signal(stops[i], SIG_IGN);
-	/* If the first process dies, everything ends. A change of ids would undo this: prctl(2). */
+	/* If the first process dies, everything ends. Another change of ids would undo this:
+	 * prctl(2). */
 	if (s->session.mode == MODE_INSTALLED && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return 1;
 	if (privileges_drop(PRIVILEGES_AUDIT, -1, &err) < 0)
@@ -142,9 +145,8 @@ static int become_audit_process(struct starter *s, pid_t jailer_pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-/* Continues in a child: something that the caller was allowed to do to the process that they
- * started, such as prlimit(2), may still take effect there. The parent waits and returns the exit
- * status. */
+/* Continues in a child: whatever the caller was allowed to do to the process that they started,
+ * such as prlimit(2), may still affect that one. The parent waits and returns the exit status. */
 static int leave_first_process(struct error **err)
 {
 	pid_t pid = fork();
@@ -155,8 +157,8 @@ static int leave_first_process(struct error **err)
 	if (pid == 0)
 		return 0;
 	close_range(CHANNEL, ~0U, 0);
-	/* It may drop its bounding set only in a user namespace of its own. If it cannot make one,
-	 * the child cannot either, and reports that. */
+	/* The waiter may drop its bounding set only in a user namespace of its own. If it cannot
+	 * create one, the child cannot either, and reports that. */
 	if ((unshare(CLONE_NEWUSER) == 0 ? privileges_drop(PRIVILEGES_WAITER, -1, NULL)
 					 : privileges_renounce(NULL)) < 0 ||
 	    RETRY_ON_EINTR(waitpid(pid, &status, 0)) < 0)
@@ -164,13 +166,13 @@ static int leave_first_process(struct error **err)
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
-/* Opens and makes what the processes in the outer user namespace share. */
+/* Opens and creates what the processes in the outer user namespace share. */
 static int starter_prepare(struct starter *s, struct error **err)
 {
 	bool installed = s->session.mode == MODE_INSTALLED;
-	/* From here on the caller of an installed helper cannot stop it while it holds the log's
-	 * lock, nor set its limits. A caller without a range is refused at the end, so that this is
-	 * recorded. */
+	/* From here on, the caller of an installed helper cannot stop it while it holds the log's
+	 * lock, nor set its limits. A caller without a range is refused at the end, so that the
+	 * refusal is recorded. */
 	int mapped = idmap_open(&s->session, &s->map, err);
 
 	if (installed && leave_first_process(err) < 0)
@@ -192,7 +194,7 @@ static int starter_prepare(struct starter *s, struct error **err)
 	return 0;
 }
 
-/* Gives the jailer its ids, and joins it. */
+/* Gives the jailer its ids, and joins its namespaces. */
 static int join_jailer(const struct starter *s, pid_t jailer_pid, struct error **err)
 {
 	_cleanup_close_ int process = pidfd_open(jailer_pid, 0);
@@ -201,7 +203,7 @@ static int join_jailer(const struct starter *s, pid_t jailer_pid, struct error *
 	if (idmap_write(&s->session, &s->map, jailer_pid, err) < 0)
 		return -1;
 	if (!record_receive(s->records[1], &start))
-		return error_set(err, ERR_SYSTEM, "the jailer died while it was set up");
+		return error_set(err, ERR_SYSTEM, "the jailer exited during its setup");
 	if (start.code != ERR_NONE)
 		return error_set(err, start.code, "%s", start.text);
 	return idmap_join(process, err);

@@ -11,7 +11,7 @@
 #include "lib/read_all.h"
 #include "lib/write_all.h"
 
-#define ROOM_LEAST (16u << 20) /* bytes; with less a package of middling size does not unpack */
+#define ROOM_LEAST (16u << 20) /* bytes; with less, a package of average size does not unpack */
 #define FILES_LEAST 256
 #define OPEN_TRIES 1000
 #define NAMES_MAX 65536 /* of extended attributes: XATTR_LIST_MAX */
@@ -52,7 +52,8 @@ int tree_open_inside(int folder, const char *path, int flags)
 	};
 	int fd = -1;
 
-	/* openat2(2): EAGAIN says that something was renamed meanwhile, anywhere on the machine. */
+	/* openat2(2): EAGAIN means that something, anywhere on the host, was renamed at the same
+	 * time. */
 	for (unsigned i = 0; i < OPEN_TRIES; i++) {
 		fd = (int)RETRY_ON_EINTR(syscall(SYS_openat2, folder, path, &how, sizeof(how)));
 		if (fd >= 0 || errno != EAGAIN)
@@ -69,7 +70,8 @@ bool tree_is(int folder, const char *name, int fd)
 	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
-/* Each part in a folder that is open: a link among them would lead out of the tree. */
+/* Each component is created in an open directory, because a link among them would lead out of the
+ * tree. */
 int tree_make_folders(int folder, const char *path)
 {
 	_cleanup_close_ int at = tree_open_beneath(folder, ".", O_PATH | O_DIRECTORY, 0);
@@ -129,7 +131,7 @@ int tree_open_entry(int folder, const char *name, int flags, mode_t type, const 
 	if (fd < 0 || fstat(fd, st) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open /%.300s", path);
 	if ((st->st_mode & S_IFMT) != type)
-		return error_set(err, ERR_BUSY, "/%.300s changed while it was read", path);
+		return error_set(err, ERR_BUSY, "/%.300s changed while it was being read", path);
 	return steal_fd(&fd);
 }
 

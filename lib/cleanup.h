@@ -1,5 +1,5 @@
 /* Scope-bound ownership: a variable marked _cleanup_free_ or _cleanup_close_ releases what it holds
- * when it leaves its scope. STEAL_* hand that ownership on. */
+ * at the end of its scope. STEAL_* pass that ownership on. */
 #pragma once
 
 #include <errno.h>
@@ -51,7 +51,7 @@ static inline int steal_fd(int *fd)
 		taken_;                                                                            \
 	})
 
-/* As in unistd.h of glibc, which has it for `long int` alone. */
+/* Like TEMP_FAILURE_RETRY in glibc's unistd.h, which supports only `long int`. */
 #define RETRY_ON_EINTR(expression)                                                                 \
 	({                                                                                         \
 		__typeof__(expression) result_;                                                    \

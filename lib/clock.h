@@ -1,4 +1,4 @@
-/* Time that passes, whatever the date is set to: clock_gettime(2), CLOCK_MONOTONIC. */
+/* Elapsed time, independent of the date: clock_gettime(2), CLOCK_MONOTONIC. */
 #pragma once
 
 #include <stdint.h>

@@ -17,7 +17,7 @@ static const char *const names[] = {
 	[ERR_HOST] = "host",
 };
 
-/* What FORMAT says, and behind that ": WHY" (NULL: nothing). NULL where memory is short. */
+/* Formats a message and appends ": WHY" (NULL: nothing). NULL if out of memory. */
 static char *error_compose(const char *format, va_list ap, const char *why) PRINTF_LIKE(1, 0);
 static char *error_compose(const char *format, va_list ap, const char *why)
 {
@@ -31,7 +31,7 @@ static char *error_compose(const char *format, va_list ap, const char *why)
 	return asprintf(&message, "%s: %s", what, why) < 0 ? NULL : message;
 }
 
-/* MESSAGE is the error's then, or freed. */
+/* Takes ownership of MESSAGE. */
 static void put(struct error **err, enum error_code code, int number, char *message)
 {
 	struct error *e;

@@ -1,5 +1,5 @@
-/* Errors are values: a typed code, the errno behind it (0 if none) and one message in the form
- * "what failed, on what: why; what to do". They travel in a Result message unchanged. */
+/* Errors are values: a typed code, the errno behind it (0 if none) and a message of the form "what
+ * failed, on what: why; how to fix it". They travel in a Result message unchanged. */
 #pragma once
 
 #include <stdarg.h>
@@ -8,17 +8,17 @@
 
 enum error_code {
 	ERR_NONE = 0,
-	ERR_INPUT = 1,	      /* what was asked for has a wrong shape */
+	ERR_INPUT = 1,	      /* the request is malformed */
 	ERR_REFUSED = 2,      /* well-formed, but not allowed or out of order */
 	ERR_TRUST = 3,	      /* signature, hash or expiry */
-	ERR_EXISTS = 4,	      /* the destination is there already */
-	ERR_BUSY = 5,	      /* somebody else works on it */
-	ERR_MISSING = 6,      /* a file, program or rootfs that must be there is not */
+	ERR_EXISTS = 4,	      /* the destination exists already */
+	ERR_BUSY = 5,	      /* somebody else is using it */
+	ERR_MISSING = 6,      /* a required file, program or rootfs is missing */
 	ERR_SPACE = 7,	      /* disk or memory full */
-	ERR_NETWORK = 8,      /* mirror does not answer or answers wrongly */
+	ERR_NETWORK = 8,      /* the mirror does not answer, or answers wrongly */
 	ERR_SYSTEM = 9,	      /* a system call failed */
-	ERR_PACKAGE = 10,     /* a program run inside the tree failed */
-	ERR_INTERRUPTED = 11, /* Ctrl-C or a limit in time */
+	ERR_PACKAGE = 10,     /* a program that ran in the tree failed */
+	ERR_INTERRUPTED = 11, /* Ctrl-C or a time limit */
 	ERR_HOST = 12,	      /* the host lacks what rootlet needs: see `rootlet doctor` */
 	ERR_LAST = ERR_HOST,
 };
@@ -29,15 +29,15 @@ struct error {
 	char *message;
 };
 
-/* Makes *ERR (freed by error_free) unless ERR is NULL or already holds one. Always returns -1, so
- * that `return error_set(...)` reads as it should. */
+/* Sets *ERR (freed by error_free()) unless ERR is NULL or *ERR is set already. Always returns -1,
+ * so that callers can write `return error_set(...)`. */
 int error_set(struct error **err, enum error_code code, const char *format, ...) PRINTF_LIKE(3, 4);
 
 int error_vset(struct error **err, enum error_code code, const char *format, va_list ap)
 	PRINTF_LIKE(3, 0);
 
-/* As error_set with ": strerror(errno)" appended and errno kept. ENOSPC and EDQUOT become
- * ERR_SPACE whatever CODE says. */
+/* Like error_set(), with ": strerror(errno)" appended and errno preserved. ENOSPC and EDQUOT become
+ * ERR_SPACE, whatever CODE is. */
 int error_errno(struct error **err, enum error_code code, const char *format, ...)
 	PRINTF_LIKE(3, 4);
 
@@ -47,7 +47,7 @@ int error_no_memory(struct error **err);
 /* Puts "context: " before the message. Always returns -1. */
 int error_wrap(struct error **err, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Lets compilers and analyzers see that these return -1. Otherwise they follow paths on which a
+/* Tells compilers and analyzers that these return -1. Otherwise they follow paths on which a
  * function fails and its caller goes on. */
 static inline int error_returned(int result)
 {
@@ -60,7 +60,7 @@ static inline int error_returned(int result)
 #define error_wrap(...) error_returned(error_wrap(__VA_ARGS__))
 #define error_no_memory(err) error_returned(error_no_memory(err))
 
-/* The message of ERROR, never NULL: an error, or its message, is missing if memory was short. */
+/* The message of ERROR, never NULL: an error, or its message, is missing if memory ran out. */
 const char *error_text(const struct error *error);
 
 void error_free(struct error **err);

@@ -1,4 +1,4 @@
-/* Hashes, by nettle: one of libcrypto would read its configuration, load providers and take two
+/* Hashes, by nettle: libcrypto would read its configuration, load providers and take two
  * milliseconds before the helper has done anything. */
 #pragma once
 

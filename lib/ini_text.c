@@ -44,7 +44,7 @@ char **ini_words(struct ini_text *t, const char *value, const char *what,
 
 	for (size_t i = 0; good && word; i++, word = strtok_r(NULL, " \t,", &rest)) {
 		if (!valid(word))
-			ini_complain(t, "\"%s\" is no %s", word, what);
+			ini_complain(t, "\"%s\" is not a valid %s", word, what);
 		words[i] = t->error ? NULL : strdup(word);
 		good = words[i];
 	}
@@ -61,8 +61,8 @@ static int complain_empty(struct ini_text *t)
 	return ini_complain(t, "a section without a key");
 }
 
-/* Hands inih one line. It would split a line longer than its buffer and read on in the middle, and
- * it does not report a section without keys. */
+/* Passes one line to inih. inih would split a line that is longer than its buffer and continue in
+ * the middle, and it does not report a section without keys. */
 static char *ini_read_line(char *line, int size, void *context)
 {
 	struct ini_text *t = context;
@@ -78,7 +78,7 @@ static char *ini_read_line(char *line, int size, void *context)
 	if (t->text[0] == '[')
 		t->empty_section = t->section_line = t->line;
 	if (n + 2 > (size_t)size) {
-		ini_complain(t, "a line of more than %d bytes; go on in the next one, indented",
+		ini_complain(t, "a line of more than %d bytes; continue it in an indented line",
 			     size - 2);
 		return NULL;
 	}

@@ -1,4 +1,4 @@
-/* INI files by inih, from memory, with errors that name file and line: profiles and the policy. */
+/* Parses INI files (profiles and the policy) from memory with inih. Errors name file and line. */
 #pragma once
 
 #include <ini.h>
@@ -9,26 +9,27 @@
 
 struct ini_text {
 	const char *path;    /* for messages */
-	const char *text;    /* what is left to read */
-	ini_handler handler; /* gets each key; 1: good, 0 (ini_complain()) ends the parsing */
+	const char *text;    /* the rest of the text */
+	ini_handler handler; /* gets each key; 1: good; 0 (ini_complain()): stop */
 	void *context;	     /* of HANDLER */
 	struct error *error; /* the first complaint */
 	unsigned line;
-	unsigned section_line;	/* of the header above it */
-	unsigned empty_section; /* the line of a header that no key has followed yet, or 0 */
+	unsigned section_line;	/* of the current section's header */
+	unsigned empty_section; /* the line of a header without a key so far, or 0 */
 };
 
-/* Hands every key of T->text to T's handler. Returns 0, or -1 with ERR_INPUT set. */
+/* Passes every key of T->text to T's handler. Returns 0, or -1 with ERR_INPUT set. */
 int ini_text_parse(struct ini_text *t, struct error **err);
 
-/* "PATH:LINE: message" into T's error, unless it has one; returns 0. */
+/* Sets T's error to "PATH:LINE: message", unless it is set already. Returns 0. */
 int ini_complain(struct ini_text *t, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* The words of VALUE, between blanks and commas, NULL-terminated; the caller's to free. VALID must
- * accept each; WHAT names the kind in a complaint. NULL with T's error set. */
+/* Splits VALUE at blanks and commas into a NULL-terminated array, which the caller frees. VALID
+ * must accept each word; WHAT names the kind of word in messages. NULL with T's error set. */
 char **ini_words(struct ini_text *t, const char *value, const char *what,
 		 bool (*valid)(const char *));
 void words_free(char **words);
 
-/* Grows *ARRAY of COUNT elements of SIZE bytes by a zeroed one; NULL where memory is short. */
+/* Appends a zeroed element to *ARRAY, which has COUNT elements of SIZE bytes. Returns it, or NULL
+ * if out of memory. */
 void *array_grow(void *array, size_t count, size_t size);

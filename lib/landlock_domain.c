@@ -9,7 +9,7 @@
 #define SIGNAL UINT64_C(2)	    /* 6 */
 #define RULE_NET_PORT 2		    /* enum landlock_rule_type */
 
-/* The kernel's structures, in the form of interfaces 6 and 4. */
+/* The kernel's structures, as of interface versions 6 and 4. */
 struct handled {
 	uint64_t files, network, scopes;
 };
@@ -37,7 +37,7 @@ static struct handled handled_by(int version, bool signals)
 	return h;
 }
 
-/* The kernel refuses rights to the content of a directory for what is none. */
+/* For files, the kernel refuses rights that apply to directories only. */
 static int landlock_add_rule(int ruleset, int fd, uint64_t access)
 {
 	const uint64_t of_files = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |
@@ -73,7 +73,7 @@ int landlock_domain_enter(const struct landlock_domain *domain, struct error **e
 {
 	int version = landlock_version(), r = 0;
 	struct handled handled = handled_by(version, domain->signals);
-	/* An older kernel takes no longer structure than its own. */
+	/* An older kernel accepts no structure longer than its own. */
 	size_t size = version >= 6 ? sizeof(handled) : version >= 4 ? 16 : 8;
 	_cleanup_close_ int ruleset = -1;
 

@@ -1,5 +1,5 @@
-/* Names that may stand in root's policy, and cross the channel. What they may consist of is listed
- * letter by letter: isalpha() and its like follow the environment. */
+/* Names that may occur in root's policy and on the channel. Their characters are listed one by one,
+ * because isalpha() and the like depend on the locale. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 #define NAME_LOWER "abcdefghijklmnopqrstuvwxyz"
 #define NAME_ALL NAME_LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ" NAME_DIGITS
 
-/* 1 to MOST bytes: the first is one of FIRST, the others of FIRST or FURTHER. */
+/* 1 to MOST bytes: the first is in FIRST, the others in FIRST or FURTHER. */
 bool valid_name(const char *s, size_t most, const char *first, const char *further);
 
 /* One path component: [A-Za-z0-9_.+-], not starting with "." or "-", at most ROOTFS_NAME_MAX. */

@@ -1,4 +1,4 @@
-/* What a program prints, line by line, and its last lines for an error message. The text is not
+/* The output of a program, line by line, and its last lines for an error message. The text is not
  * trusted: control characters become "?". */
 #pragma once
 
@@ -15,7 +15,7 @@ struct output {
 	size_t length;
 	char kept[OUTPUT_KEPT][160];
 	size_t count;
-	bool full; /* one of them said that the disk is (strerror(ENOSPC)) */
+	bool full; /* a line said that the disk is full (strerror(ENOSPC)) */
 };
 
 void output_feed(struct output *o, const char *data, size_t size);

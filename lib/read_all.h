@@ -1,8 +1,8 @@
-/* Reads a file, pipe or memory file into memory, a bounded part of it. */
+/* Reads a bounded part of a file, pipe or memfd into memory. */
 #pragma once
 
 #include <stddef.h>
 
-/* What is left to read of FD, up to MOST bytes, and a NUL behind them; the caller's to free. *SIZE
- * is its length: MOST if there may be more. NULL with errno set if it cannot be read. */
+/* Reads the rest of FD, at most MOST bytes, and appends a NUL. The caller frees it. *SIZE becomes
+ * its length: MOST if there may be more. NULL with errno set on failure. */
 char *read_all(int fd, size_t most, size_t *size);

@@ -13,7 +13,7 @@
 
 #include "lib/write_all.h"
 
-#define LINE_SIZE 512 /* a sector: none of a line is written without the rest */
+#define LINE_SIZE 512 /* one sector, so that a line is written completely or not at all */
 #define MAGIC "rootlet-release 1 "
 #define SUM_DIGITS 16
 #define BODY_AT (sizeof(MAGIC) - 1 + SUM_DIGITS + 1)
@@ -30,7 +30,7 @@ struct line {
 	char key[RELEASE_KEY_MAX + 1];
 };
 
-/* Where an entry is in the file, and which of its two lines is to be written next. */
+/* An entry's place in the file, and which of its two lines is to be written next. */
 struct memory_place {
 	size_t entry, spare;
 	struct line line;
@@ -63,7 +63,7 @@ int release_memory_refuse(const char *name, int64_t date, int64_t newest, const 
 			 remedy);
 }
 
-/* FNV-1a, against damage: nobody who could write the file needs to forge it. */
+/* FNV-1a, against damage: anyone who can write to the file has no need to forge it. */
 static uint64_t checksum(const char *data, size_t size)
 {
 	uint64_t sum = UINT64_C(0xcbf29ce484222325);
@@ -106,8 +106,8 @@ static void memory_read_line(const char *data, struct line *line)
 	line->state = VALID;
 }
 
-/* The entry's line that counts. Both are damaged, or one is and none is valid where a first write
- * was cut off: that is as if there had been none. */
+/* The entry's valid line. If a first write was cut off, one line is damaged and none is valid: that
+ * counts as an empty entry. If both are damaged, so is the entry. */
 static enum state read_entry(const char *data, size_t entry, struct memory_place *place)
 {
 	struct line lines[2];
@@ -130,12 +130,12 @@ static enum state read_entry(const char *data, size_t entry, struct memory_place
 static int complain_damaged(const char *path, struct error **err)
 {
 	return error_set(err, ERR_HOST,
-			 "%s, which remembers the newest release files, is damaged; without it an "
-			 "older one would not be noticed; to begin again: rm %s",
+			 "%s, which remembers the newest release files, is damaged; without it, an "
+			 "older release file would go unnoticed; to start over, run: rm %s",
 			 path, path);
 }
 
-/* The entry of KEY, or the one to put it in, whose line then has another key or none. */
+/* The entry of KEY, or else the one to put it in, whose line is empty or has another key. */
 static int memory_find(const char *data, const char *path, const char *key,
 		       struct memory_place *found, struct error **err)
 {
@@ -180,7 +180,7 @@ static int write_line(int fd, const char *path, const struct memory_place *place
 	return 0;
 }
 
-/* The whole memory, with zeros behind its end; the caller's to free. */
+/* Reads the whole memory, padded with zeros. The caller frees it. */
 static char *read_memory(int fd, const char *path, struct error **err)
 {
 	_cleanup_free_ char *data = calloc(1, (size_t)MEMORY_MAX);
@@ -221,7 +221,7 @@ static int take_locked(int fd, const char *path, const char *key, int64_t date, 
 	}
 	if (known && date == place.line.date && now - place.line.seen < SEEN_INTERVAL)
 		return 0;
-	/* Of the entry's two lines this one has to count, whatever the clock says. */
+	/* This must become the valid one of the entry's two lines, whatever the clock says. */
 	place.line.seen = now > place.line.seen ? now : place.line.seen + 1;
 	place.line.date = date;
 	snprintf(place.line.key, sizeof(place.line.key), "%s", key);
@@ -237,12 +237,12 @@ int release_memory_take(int fd, const char *path, const char *key, int64_t date,
 		return error_set(err, ERR_INPUT, "the address of the mirror is too long");
 	for (const char *c = key; *c; c++)
 		if (*c < ' ' || *c > '~')
-			return error_set(err, ERR_INPUT, "the address of the mirror is no ASCII");
+			return error_set(err, ERR_INPUT, "the address of the mirror is not ASCII");
 	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return error_errno(err, ERR_SYSTEM, "cannot lock %s", path);
 		if (i == LOCK_STEPS)
-			return error_set(err, ERR_BUSY, "another rootlet keeps %s locked", path);
+			return error_set(err, ERR_BUSY, "another rootlet has locked %s", path);
 		poll(NULL, 0, LOCK_STEP_MS);
 	}
 	result = take_locked(fd, path, key, date, now, newest, err);

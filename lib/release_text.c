@@ -11,7 +11,7 @@
 #define CLOCK_SKEW (60 * 60) /* seconds by which two clocks may differ */
 #define FIELD_MAX 128	     /* longer than the name of any suite and pocket */
 
-/* The field as a string, cut off where it is longer; false if TEXT has none. */
+/* Copies the field as a string, cut off if it is too long. False if TEXT does not have it. */
 static bool take_field(const char *text, const char *name, char value[static FIELD_MAX])
 {
 	size_t size = 0;
@@ -50,7 +50,8 @@ int64_t release_text_time(const char *text, const char *field)
 	return take_field(text, field, value) ? parse_time(value) : 0;
 }
 
-/* Debian's pockets have a Codename of their own, Ubuntu's a Suite that begins with the Codename. */
+/* Debian's pockets have a Codename of their own; Ubuntu's have a Suite that begins with the
+ * Codename. */
 static bool is_for(const char *text, const char *want)
 {
 	char code[FIELD_MAX], suite[FIELD_MAX];
@@ -74,8 +75,8 @@ static int check_times(const char *text, const char *name, int64_t now, struct e
 				 date ? "date that can be read" : "date");
 	if (until < 0)
 		return error_set(err, ERR_TRUST,
-				 "cannot trust the release file of %s: the date until which it is "
-				 "valid cannot be read",
+				 "cannot trust the release file of %s: its Valid-Until date cannot "
+				 "be read",
 				 name);
 	if (date > now + CLOCK_SKEW)
 		return error_set(err, ERR_TRUST,
@@ -109,13 +110,13 @@ int release_text_check(const char *text, const char *suite, const char *pocket, 
 	return check_times(text, name, now, err);
 }
 
-/* " HASH SIZE PATH"; false where LINE is not that of PATH. */
+/* Parses " HASH SIZE PATH". False if LINE is not the entry of PATH. */
 static bool parse_entry(const char *line, size_t length, const char *path,
 			uint8_t sha256[static SHA256_LEN], uint64_t *size)
 {
 	char entry[512], hex[2 * SHA256_LEN + 1], name[256];
 
-	/* sscanf() takes the length of all that follows: cut it here. */
+	/* sscanf() measures the whole rest of the text, so cut the line first. */
 	if (length >= sizeof(entry))
 		return false;
 	memcpy(entry, line, length);

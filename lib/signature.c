@@ -7,8 +7,8 @@
 #define SIGNATURE_LINE "-----BEGIN PGP SIGNATURE-----"
 #define END_LINE "-----END PGP SIGNATURE-----"
 
-/* The line at *AT, without its end and the white space there, which no signature covers.
- * False at the end of the text. */
+/* Takes the line at *AT, without its end and trailing white space, which no signature covers. False
+ * at the end of the text. */
 static bool signature_next_line(const char **at, const char *end, const char **line, size_t *length)
 {
 	const char *stop;
@@ -29,7 +29,7 @@ static bool line_is(const char *line, size_t length, const char *text)
 	return length == strlen(text) && memcmp(line, text, length) == 0;
 }
 
-/* Skips "Hash: SHA256" and its like up to the empty line: nothing but that is allowed there. */
+/* Skips headers such as "Hash: SHA256" up to the empty line; nothing else is allowed there. */
 static bool skip_armor_headers(const char **at, const char *end)
 {
 	const char *line;
@@ -44,8 +44,8 @@ static bool skip_armor_headers(const char **at, const char *end)
 	return false;
 }
 
-/* Takes the signed text, with its dashes unescaped, into TEXT (as long as the file) up to the
- * line that begins the signature. The last line end is not signed. */
+/* Copies the signed text, with dashes unescaped, to TEXT (as long as the file), up to the line that
+ * begins the signature. The last line end is not signed. */
 static bool signature_take_text(const char **at, const char *end, char *text,
 				const char **signature)
 {
@@ -91,7 +91,7 @@ bool signature_split(const char *data, size_t size, char *text, const char **sig
 	return ended;
 }
 
-/* Accepted digests, by their numbers in RFC 4880 section 9.4: the others are weak or not used. */
+/* Accepted digests, by their numbers in RFC 4880 section 9.4. All others are weak or unused. */
 static const char *const accepted[] = { "8" /* SHA-256 */, "9" /* SHA-384 */, "10" /* SHA-512 */ };
 
 static bool is_accepted(const char *digest)
@@ -102,8 +102,8 @@ static bool is_accepted(const char *digest)
 	return false;
 }
 
-/* Each signature has one of these lines, and GOODSIG a VALIDSIG later. NULL: it may still be good.
- */
+/* Each signature has one of these lines, and after GOODSIG a VALIDSIG. NULL: it may still be
+ * good. */
 static const struct {
 	const char *word, *wrong;
 } verdicts[] = {

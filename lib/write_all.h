@@ -1,10 +1,11 @@
-/* Writes all of it, however often write(2) takes only a part or a signal comes between. */
+/* Writes all of the data, despite short writes and signals. */
 #pragma once
 
 #include <sys/types.h>
 
-/* SIZE bytes of DATA, where FD stands. 0, or -1 with errno set and a part of it written. */
+/* Writes SIZE bytes of DATA at FD's offset. Returns 0, or -1 with errno set and part of it
+ * written. */
 int write_all(int fd, const void *data, size_t size);
 
-/* The same from offset AT on, which leaves FD where it stands. */
+/* As above, at offset AT; FD's own offset does not change. */
 int pwrite_all(int fd, const void *data, size_t size, off_t at);

@@ -7,19 +7,19 @@
 #include <sys/wait.h>
 
 #define GETENT "/usr/bin/getent"
-#define GETENT_NONE 2 /* its exit status for a key that no database has; getent(1) */
+#define GETENT_NONE 2 /* getent(1)'s exit status if no database has the key */
 
-/* name:password:id, and of a user :gid:comment:home */
+/* name:password:id, and for a user :gid:comment:home */
 enum { NAME, PASSWORD, ID, GID, COMMENT, HOME, FIELDS };
 
-/* Comments, and the C library's own marks of other databases, from before nsswitch.conf: no users
- * and no groups. */
+/* Comments, and the C library's old marks that refer to other databases (from before
+ * nsswitch.conf): neither users nor groups. */
 static bool is_mark(const char *name)
 {
 	return strchr("+-#", *name);
 }
 
-/* Reads entries to the end of F, and keeps the first that is KEY's. */
+/* Reads F until the first entry that matches KEY, or to the end. */
 static bool read_entries(FILE *f, const char *database, const char *key, struct host_account *found)
 {
 	_cleanup_free_ char *line = NULL;
@@ -78,10 +78,9 @@ static int ask_getent(const char *database, const char *key, accounts_isolate *i
 		return 1;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == GETENT_NONE)
 		return 0;
-	/* Not "none": a rule that names somebody must not be passed over because a server is down.
-	 */
+	/* Not "none": a rule that names somebody must not be skipped because a server is down. */
 	return error_set(err, ERR_HOST,
-			 "cannot tell whether the host has %s in its database %s: " GETENT
+			 "cannot determine whether %s exists in the host's database %s: " GETENT
 			 " failed; try: getent %s %s",
 			 key, database, database, key);
 }

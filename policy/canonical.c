@@ -10,9 +10,9 @@
 
 #include "lib/cleanup.h"
 
-#define LINKS_MAX 40 /* as the kernel: path_resolution(7) */
+#define LINKS_MAX 40 /* the kernel's limit: path_resolution(7) */
 
-/* A path that is being resolved: what is behind AT is DONE, and TODO follows. */
+/* A path that is being resolved: AT is the directory DONE, and TODO follows. */
 struct resolving {
 	int at; /* O_PATH */
 	char done[PATH_MAX], todo[PATH_MAX];
@@ -34,7 +34,7 @@ static bool is_roots_alone(int directory)
 	       (!(st.st_mode & (S_IWGRP | S_IWOTH)) || st.st_mode & S_ISVTX);
 }
 
-/* Puts the target of LINK before what is to be done. */
+/* Puts the target of LINK in front of the rest. */
 static int path_follow(struct resolving *r, int link)
 {
 	char target[PATH_MAX], rest[PATH_MAX];
@@ -56,7 +56,7 @@ static int path_follow(struct resolving *r, int link)
 	return go_to(r, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-/* To the directory above, which is what DONE says, as there is no link in that. */
+/* Goes to the directory above, which is also what DONE says, because no link is left in that. */
 static int go_up(struct resolving *r)
 {
 	char *slash = strrchr(r->done, '/');
@@ -77,7 +77,8 @@ static int path_append(struct resolving *r, const char *text)
 	return -1;
 }
 
-/* One component. Returns 1 where there is more to resolve, 0 where the rest is to stay as it is. */
+/* Resolves one component. Returns 1 if there is more to resolve, 0 if the rest stays as it is, or
+ * -1 with errno set. */
 static int path_step(struct resolving *r)
 {
 	_cleanup_close_ int next = -1;

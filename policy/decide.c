@@ -20,7 +20,7 @@ static void decide(const struct grant *g, struct decision *d, bool allowed, cons
 		snprintf(d->rule, sizeof(d->rule), "allow %s: %s", g->rule->name, key);
 }
 
-/* Refuses: what, and where that stands. */
+/* Refuses, and says what is not allowed and by which line. */
 static void decision_refuse(const struct grant *g, struct decision *d, const char *key,
 			    const char *what, const char *which)
 {
@@ -63,8 +63,8 @@ static bool keyring_is_file(const struct keyring *k, const struct stat *st)
 	return k->file == st->st_ino && k->device == st->st_dev;
 }
 
-/* The very file that the policy names, and named when it was root's, so that its content is what
- * root put there. */
+/* It must be the very file that the policy names, and have belonged to root when the grant was
+ * made, so that its content is what root put there. */
 static bool keyring_allowed(const struct grant *g, int keyring)
 {
 	char **words = g->rule->keyrings;
@@ -110,7 +110,7 @@ void policy_decide(const struct grant *g, const struct question *q, struct decis
 		decide(g, d, false, "");
 		snprintf(d->why, sizeof(d->why),
 			 "%s is not allowed: no [allow …] section of %s names "
-			 "%s or a group of his",
+			 "%s or one of their groups",
 			 q->request, g->policy->path, g->caller.name);
 		return;
 	}
@@ -137,7 +137,7 @@ void policy_decide(const struct grant *g, const struct question *q, struct decis
 		decision_refuse(g, d, "tree-modes", "a rootfs of mode", mode_text(q->mode, mode));
 }
 
-/* A prefix up to a whole component of the path. */
+/* A rule matches as a prefix that ends at a component of the path. */
 void policy_decide_mirror(const struct grant *g, const char *url, struct decision *d)
 {
 	decide(g, d, true, "mirrors");
@@ -162,8 +162,7 @@ void policy_decide_limit(const struct grant *g, const char *key, uint64_t limit,
 	char number[64];
 
 	decide(g, d, true, key);
-	snprintf(number, sizeof(number), "%ju, where at most %ju", (uintmax_t)value,
-		 (uintmax_t)limit);
+	snprintf(number, sizeof(number), "%ju (maximum: %ju)", (uintmax_t)value, (uintmax_t)limit);
 	if (limit != POLICY_NONE && value > limit)
 		decision_refuse(g, d, key, "a value of", number);
 }

@@ -24,7 +24,7 @@ int caller_self(struct caller *c, accounts_isolate *isolate, struct error **err)
 		memcpy(c->home, path, strlen(path) + 1);
 	count = getgroups(CALLER_GROUPS_MAX, c->groups);
 	if (count < 0)
-		return error_errno(err, ERR_HOST, "cannot tell the caller's groups");
+		return error_errno(err, ERR_HOST, "cannot read the caller's groups");
 	c->group_count = (size_t)count;
 	return 0;
 }
@@ -46,7 +46,7 @@ static int in_group(const struct caller *c, const char *word, struct error **err
 	return 0;
 }
 
-/* Likewise. */
+/* Returns 1, 0, or -1 with ERR set. */
 static int grant_names_caller(const struct policy_rule *rule, const struct caller *c,
 			      struct error **err)
 {
@@ -111,13 +111,13 @@ int policy_range(const struct grant *g, uint32_t *first, struct error **err)
 	if (!g->rule)
 		return error_set(
 			err, ERR_REFUSED,
-			"nothing is allowed: no [allow …] section of %s names %s or one of "
-			"their groups; ask an administrator",
+			"nothing is allowed: no [allow …] section of %s names %s or one of their "
+			"groups; ask an administrator to add one",
 			p->path, g->caller.name);
 	if (policy_find_range(p, g->caller.name, g->caller.uid, first))
 		return 0;
 	return error_set(err, ERR_REFUSED,
 			 "[ids] of %s gives %s (uid %u) no range of ids; ask an administrator to "
-			 "add there: user %s = FIRST",
+			 "add this line there: user %s = FIRST",
 			 p->path, g->caller.name, g->caller.uid, g->caller.name);
 }

@@ -1,4 +1,4 @@
-/* Who the caller is, and what root's policy grants them. */
+/* The caller, and what root's policy grants them. */
 #pragma once
 
 #include <limits.h>
@@ -13,11 +13,11 @@
 struct caller {
 	uid_t uid;
 	gid_t gid;
-	char name[64];	/* the uid's digits where the password database has none */
-	char home[256]; /* as directory_canonical() has it; empty where there is none */
+	char name[64];	/* the uid's digits if the password database has no name */
+	char home[256]; /* as resolved by directory_canonical(); may be empty */
 	gid_t groups[CALLER_GROUPS_MAX];
 	size_t group_count;
-	accounts_isolate *isolate; /* how names of groups are looked up */
+	accounts_isolate *isolate; /* for looking up names of groups */
 };
 
 /* A policy as it applies to one caller. */
@@ -25,25 +25,25 @@ struct grant {
 	const struct policy *policy;
 	const struct policy_rule *rule; /* NULL: no section names them */
 	struct caller caller;
-	/* Those of the rule's keyrings that are root's; else file is 0. They are looked at where
-	 * root is root: the helper asks in a user namespace, in which root is nobody. */
+	/* The rule's keyrings that belong to root; file is 0 for the others. They are looked up
+	 * while root is root: later the helper is in a user namespace in which root is nobody. */
 	struct keyring {
 		dev_t device;
 		ino_t file;
 	} keyrings[KEYRINGS_MAX];
 };
 
-/* Whoever runs this process: its real ids and its groups. ISOLATE is for the process that looks up
- * what /etc/passwd and /etc/group do not have: see accounts.h. */
+/* The user that runs this process: its real ids and its groups. ISOLATE is for the process that
+ * looks up what is not in /etc/passwd and /etc/group: see accounts.h. */
 int caller_self(struct caller *caller, accounts_isolate *isolate, struct error **err);
 
-/* The section of POLICY that CALLER is under. Returns 0, or -1 with ERR set and no section if a
- * group could not be looked up. */
+/* Finds the section of POLICY that applies to CALLER. Returns 0, or -1 with ERR set and no section
+ * if a group could not be looked up. */
 int grant_make(struct grant *grant, const struct policy *policy, const struct caller *caller,
 	       struct error **err);
 
-/* First id of the range that [ids] gives to a user; false if it gives none. */
+/* The first id of the range that [ids] gives to a user. False if it gives none. */
 bool policy_find_range(const struct policy *policy, const char *name, uid_t uid, uint32_t *first);
 
-/* First id of the caller's range by [ids]. ERR_REFUSED if the policy gives them none. */
+/* The first id of the caller's range by [ids]. ERR_REFUSED if the policy gives them none. */
 int policy_range(const struct grant *grant, uint32_t *first, struct error **err);

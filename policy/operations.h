@@ -1,5 +1,5 @@
-/* Every request of proto/rootlet.proto, and the word under which a policy allows it. What is not in
- * this table no policy can allow. */
+/* Every request of proto/rootlet.proto, and the word by which a policy allows it. A policy cannot
+ * allow anything that is not in this table. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,5 +16,5 @@ extern const size_t operation_count;
 /* The request's row, or NULL. */
 const struct operation_name *operation_find(const char *request);
 
-/* A word that a policy's "operations" may have. */
+/* Whether WORD may occur in a policy's "operations". */
 bool valid_operation(const char *word);

@@ -12,11 +12,11 @@
 #include "policy/operations.h"
 #include "policy/subids.h"
 
-#define BYTES_MAX (256 * 1024) /* of the file: with it, the words, rules and ranges are bounded */
+#define BYTES_MAX (256 * 1024) /* of the file; this also bounds words, rules and ranges */
 
 #ifndef __clang__
-/* gcc's analyzer loses a pointer that is stored at an offset out of a table, as all values here
- * are. */
+/* gcc's analyzer loses track of pointers that are stored at an offset from a table, as all values
+ * here are. */
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif
 
@@ -45,7 +45,7 @@ static bool valid_file(const char *s)
 	return s[0] == '/' && s[1] && !strstr(s, "//") && !strstr(s, "/./") && !strstr(s, "/../");
 }
 
-/* The directory is compared with what the kernel says, which has neither dots nor links in it. */
+/* The directory is compared with the kernel's path, which contains neither dots nor links. */
 static bool valid_folder(const char *s)
 {
 	const char *rest = s[0] == '~' ? s + 1 : s;
@@ -77,19 +77,19 @@ static bool valid_mode(const char *s)
 
 /* clang-format off */
 const struct policy_key policy_keys[] = {
-	{ "allow", "users", "", POLICY_WORDS, RULE(users), valid_user, "name of a user" },
-	{ "allow", "groups", "", POLICY_WORDS, RULE(groups), valid_group, "name of a group" },
+	{ "allow", "users", "", POLICY_WORDS, RULE(users), valid_user, "user name" },
+	{ "allow", "groups", "", POLICY_WORDS, RULE(groups), valid_group, "group name" },
 	{ "allow", "operations", "create check delete shell run", POLICY_WORDS, RULE(operations),
 	  valid_operation, "operation" },
-	{ "allow", "folders", "~", POLICY_PATHS, RULE(folders), valid_folder, "folder" },
+	{ "allow", "folders", "~", POLICY_PATHS, RULE(folders), valid_folder, "directory" },
 	{ "allow", "releases", "*", POLICY_WORDS, RULE(releases), valid_release, "release" },
 	{ "allow", "mirrors", "*", POLICY_WORDS, RULE(mirrors), valid_mirror_prefix, "mirror" },
 	{ "allow", "keyrings", "/usr/share/keyrings/ubuntu-archive-keyring.gpg "
 	  "/usr/share/keyrings/debian-archive-keyring.gpg", POLICY_PATHS, RULE(keyrings), valid_keyring,
-	  "keyring's path" },
+	  "keyring path" },
 	{ "allow", "deny-packages", "", POLICY_WORDS, RULE(denied_packages), valid_word, "package" },
 	{ "allow", "engines", "debootstrap native", POLICY_WORDS, RULE(engines), valid_archive_word, "engine" },
-	{ "allow", "tree-modes", "0700", POLICY_WORDS, RULE(tree_modes), valid_mode, "mode of a rootfs" },
+	{ "allow", "tree-modes", "0700", POLICY_WORDS, RULE(tree_modes), valid_mode, "rootfs mode" },
 	{ "allow", "older-releases", "no", POLICY_SWITCH, RULE(older_releases), NULL, NULL },
 	{ "allow", "max-size", "16G", POLICY_SIZE, RULE(size_max), NULL, NULL },
 	{ "allow", "max-count", "32", POLICY_LIMIT, RULE(count_max), NULL, NULL },
@@ -113,7 +113,7 @@ struct policy_parser {
 	uint32_t given_in_file, given_in_rule; /* a bit for each key */
 };
 
-/* Puts the canonical path of each word in its place. */
+/* Replaces each word by its canonical path. */
 static int resolve_words(struct policy_parser *p, char **words)
 {
 	char path[PATH_MAX];
@@ -141,7 +141,7 @@ static int take_words(struct policy_parser *p, const struct policy_key *key, cha
 	return key->kind == POLICY_PATHS ? resolve_words(p, taken) : 1;
 }
 
-/* A number, or with SUFFIXES a size such as 512M or 2G; "none" is POLICY_NONE. */
+/* A number or, with SUFFIXES, a size such as 512M or 2G. "none" is POLICY_NONE. */
 static int policy_take_number(struct policy_parser *p, const char *value, bool suffixes,
 			      uint64_t *number)
 {
@@ -159,7 +159,7 @@ static int policy_take_number(struct policy_parser *p, const char *value, bool s
 	if (letter)
 		end++;
 	if (value[0] < '0' || value[0] > '9' || *end || errno || n > UINT32_MAX || n == 0)
-		return ini_complain(&p->ini, "\"%s\" is no %s: say none, or one from 1 on", value,
+		return ini_complain(&p->ini, "\"%s\" is not a %s (none, or at least 1)", value,
 				    suffixes ? "size (512M, 2G)" : "number");
 	*number = n << (letter ? 10 * (letter - letters + 1) : 0);
 	return 1;
@@ -170,7 +170,7 @@ static int take_switch(struct policy_parser *p, const char *value, bool *on)
 	*on = strcmp(value, "yes") == 0;
 	return *on || strcmp(value, "no") == 0
 		       ? 1
-		       : ini_complain(&p->ini, "\"%s\": say yes or no", value);
+		       : ini_complain(&p->ini, "\"%s\": write yes or no", value);
 }
 
 static int take_file(struct policy_parser *p, const char *value, char **file)
@@ -178,7 +178,7 @@ static int take_file(struct policy_parser *p, const char *value, char **file)
 	char *copy;
 
 	if (strcmp(value, "none") != 0 && !valid_file(value))
-		return ini_complain(&p->ini, "\"%s\" is no absolute path, nor none", value);
+		return ini_complain(&p->ini, "\"%s\" is neither an absolute path nor none", value);
 	copy = strdup(value);
 	if (!copy)
 		return ini_complain(&p->ini, "out of memory");
@@ -195,7 +195,7 @@ static int take_id(struct policy_parser *p, const char *value, uint32_t *id)
 	if (value[0] < '0' || value[0] > '9' || *end || n < POLICY_SLOT ||
 	    n > UINT32_MAX - POLICY_SLOT)
 		return ini_complain(&p->ini,
-				    "\"%s\" is no id from which %u are free for a range: "
+				    "\"%s\" is not an id that can start a range of %u: write "
 				    "one between %u and %u",
 				    value, POLICY_RANGE, POLICY_SLOT, UINT32_MAX - POLICY_SLOT);
 	*id = (uint32_t)n;
@@ -213,8 +213,8 @@ static int take_uids(struct policy_parser *p, const char *value)
 		return 1;
 	}
 	if (sscanf(value, "%9u-%9u%c", &from, &to, &more) != 2 || from == 0 || to < from)
-		return ini_complain(&p->ini, "\"%s\" is no span of user ids (1000-5095), nor none",
-				    value);
+		return ini_complain(&p->ini,
+				    "\"%s\" is neither a span of uids (1000-5095) nor none", value);
 	p->policy->uid_from = from;
 	p->policy->uid_to = to;
 	return 1;
@@ -241,7 +241,7 @@ static int policy_take_value(struct policy_parser *p, const struct policy_key *k
 	case POLICY_UIDS:
 		return take_uids(p, value);
 	}
-	return ini_complain(&p->ini, "a key of no kind");
+	return ini_complain(&p->ini, "a key of an unknown kind");
 }
 
 static int take_presets(struct policy_parser *p, bool of_rule, void *base)
@@ -260,10 +260,10 @@ static int policy_take_key(struct policy_parser *p, const char *section, void *b
 		if (strcmp(policy_keys[i].section, section) != 0 ||
 		    strcmp(policy_keys[i].name, name) != 0)
 			continue;
-		/* inih gives an indented line as the same key again. */
+		/* inih reports an indented line as the same key again. */
 		if (*given >> i & 1)
 			return ini_complain(&p->ini,
-					    "\"%s\" is given twice, or goes on in a second "
+					    "\"%s\" is given twice, or continues in a second "
 					    "line",
 					    name);
 		*given |= UINT32_C(1) << i;
@@ -279,7 +279,7 @@ static int take_range(struct policy_parser *p, const char *user, const char *val
 	struct policy_range *range;
 
 	if (!valid_account_name(user))
-		return ini_complain(&p->ini, "\"%s\" is no name for a user", user);
+		return ini_complain(&p->ini, "\"%s\" is not a valid user name", user);
 	for (size_t i = 0; i < policy->range_count; i++)
 		if (strcmp(policy->ranges[i].user, user) == 0)
 			return ini_complain(&p->ini, "user %s has a range already", user);
@@ -306,7 +306,7 @@ static struct policy_rule *policy_rule_of(struct policy_parser *p, const char *n
 		return NULL;
 	}
 	if (!valid_rootfs_name(name)) {
-		ini_complain(&p->ini, "\"%s\" is no name for a section", name);
+		ini_complain(&p->ini, "\"%s\" is not a valid section name", name);
 		return NULL;
 	}
 	rule = array_grow(&policy->rules, policy->rule_count, sizeof(*rule));
@@ -337,18 +337,18 @@ static int policy_parse_key(void *context, const char *section, const char *name
 		return policy_take_key(p, section, p->policy, &p->given_in_file, name, value);
 	}
 	return ini_complain(&p->ini,
-			    "unknown section [%s]: there are [allow NAME], [ids] and [audit]",
+			    "unknown section [%s]; there are only [allow NAME], [ids] and [audit]",
 			    section);
 }
 
-/* Host ids that somebody has, up to the one before END; none if that is FIRST. */
+/* A span of host ids that somebody has: FIRST to END - 1; empty if they are equal. */
 struct span {
 	uint64_t first, end;
 	const char *whose;
 	unsigned line;
 };
 
-/* Span number 0 is what root has without a line of its own, 1 is that of the user ids. */
+/* Span 0 is root's when root has no line of its own; span 1 covers the user ids. */
 static struct span span_of(const struct policy *p, size_t number)
 {
 	uint64_t uids = p->uid_to < p->uid_from ? 0 : p->uid_to - p->uid_from + 1;
@@ -377,13 +377,13 @@ static int check_apart(const struct policy *p, size_t number, size_t before, str
 			 p->path, a.line, a.whose, b.whose, (uintmax_t)from, (uintmax_t)end - 1);
 }
 
-/* No id is given to two: neither by two lines, nor by a line and by the span of user ids. */
+/* No id may be given out twice, neither by two lines nor by a line and the span of user ids. */
 static int check_ranges(const struct policy *p, struct error **err)
 {
 	if (span_of(p, 1).end > UINT32_MAX)
 		return error_set(err, ERR_INPUT,
-				 "%s:%u: the ranges of user ids %u to %u, from %u "
-				 "on, go beyond the last id",
+				 "%s:%u: the ranges of user ids %u to %u, which start at "
+				 "%u, go beyond the last id",
 				 p->path, p->ids_line, p->uid_from, p->uid_to, p->first);
 	for (size_t i = 1; i < p->range_count + 2; i++)
 		for (size_t j = 0; j < i; j++)
@@ -392,14 +392,14 @@ static int check_ranges(const struct policy *p, struct error **err)
 	return 0;
 }
 
-/* journald and syslog drop what exceeds their rate limits, and report success all the same. */
+/* journald and syslog drop records beyond their rate limits, and still report success. */
 static int check_required(const struct policy *p, struct error **err)
 {
 	if (!p->required || strcmp(p->file, "none") != 0)
 		return 0;
 	return error_set(err, ERR_INPUT,
-			 "%s: audit: required = yes needs a file: the journal and syslog drop "
-			 "records over their rate limits and do not say so; write: file = "
+			 "%s: audit: required = yes needs a file, because the journal and syslog "
+			 "silently drop records beyond their rate limits; write: file = "
 			 "/var/log/rootlet/audit.log",
 			 p->path);
 }
@@ -421,7 +421,7 @@ int policy_parse(const char *path, const char *text, struct policy **out, struct
 	return check_required(policy, err);
 }
 
-/* Everybody may do everything. */
+/* The policy without a file: everybody may do everything. */
 static int open_to_all(struct policy **out, struct error **err)
 {
 	return policy_parse(NULL,
@@ -432,9 +432,8 @@ static int open_to_all(struct policy **out, struct error **err)
 			    out, err);
 }
 
-/* Opens a file or directory of root's. Whoever else can write it, or exchange it, would be its
- * author.
- */
+/* Opens a file or directory of root's. Anyone else who could write or replace it would decide what
+ * it says. */
 static int open_roots(const char *path, int flags, mode_t type, struct error **err)
 {
 	_cleanup_close_ int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -443,11 +442,11 @@ static int open_roots(const char *path, int flags, mode_t type, struct error **e
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_errno(err, ERR_HOST, "cannot open %s", path);
 	if ((st.st_mode & S_IFMT) != type)
-		return error_set(err, ERR_HOST, "%s is no %s", path,
+		return error_set(err, ERR_HOST, "%s is not a %s", path,
 				 type == S_IFREG ? "regular file" : "directory");
 	if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH))
 		return error_set(err, ERR_HOST,
-				 "%s is refused: it must be root's and writable by "
+				 "%s is refused: it must belong to root and be writable by "
 				 "nobody else; run: chown root: %s && chmod go-w %s",
 				 path, path, path);
 	return steal_fd(&fd);
@@ -466,9 +465,9 @@ int policy_load(const char *path, bool required, struct policy **out, struct err
 	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
 		return !required ? open_to_all(out, err)
 				 : error_set(err, ERR_REFUSED,
-					     "there is no %s, and without it rootlet-helper, "
-					     "which is installed with privileges, does nothing for "
-					     "anybody; an administrator can begin with "
+					     "%s is missing, and without it an installed "
+					     "rootlet-helper refuses every request; ask an "
+					     "administrator to create it from "
 					     "policy.conf.example",
 					     path);
 	directory = open_roots(above, O_PATH, S_IFDIR, err);

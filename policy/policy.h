@@ -1,6 +1,6 @@
-/* /etc/rootlet/policy.conf: who may do what, written by root, enforced by the helper. The keys,
- * with what each means and its default, are in policy.conf.example; here is their table. A caller
- * is under the first [allow …] section that names them, and under no other. */
+/* /etc/rootlet/policy.conf: who may do what, written by root and enforced by the helper.
+ * policy.conf.example explains the keys and their defaults; the table is here. The first [allow …]
+ * section that names a caller applies to them, and no other. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,9 +11,9 @@
 #include "lib/error.h"
 
 #define POLICY_PATH "/etc/rootlet/policy.conf"
-#define POLICY_RANGE 65535u    /* ids of one caller's range */
-#define POLICY_SLOT 65536u     /* ids from one range's start to the next */
-#define POLICY_NONE UINT64_MAX /* a limit that does not limit */
+#define POLICY_RANGE 65535u    /* ids in one caller's range */
+#define POLICY_SLOT 65536u     /* distance between the starts of two ranges */
+#define POLICY_NONE UINT64_MAX /* no limit */
 
 struct policy_rule {
 	char *name;
@@ -31,7 +31,7 @@ struct policy_range {
 };
 
 struct policy {
-	const char *path; /* for messages; NULL: there is no file, and all is allowed */
+	const char *path; /* for messages; NULL: no file exists, and everything is allowed */
 	struct policy_rule *rules;
 	size_t rule_count;
 
@@ -48,7 +48,7 @@ struct policy {
 
 enum policy_kind {
 	POLICY_WORDS,
-	POLICY_PATHS, /* words, of which root's links are followed */
+	POLICY_PATHS, /* words, in which root's links are resolved */
 	POLICY_LIMIT,
 	POLICY_SIZE,
 	POLICY_SWITCH,
@@ -57,25 +57,24 @@ enum policy_kind {
 	POLICY_UIDS,
 };
 
-/* A key of the file, with its default as it would stand there. */
+/* A key of the file. The default is written as it would be in the file. */
 struct policy_key {
 	const char *section, *name, *preset;
 	enum policy_kind kind;
 	size_t offset; /* in struct policy_rule for a key of [allow …], else in struct policy */
 	bool (*valid)(const char *word);
-	const char *what; /* one of its words is, for messages */
+	const char *what; /* what one of its words is, for messages */
 };
 
 extern const struct policy_key policy_keys[];
 extern const size_t policy_key_count;
 
-/* Parses TEXT; to be called where root is uid 0 (policy/canonical.h). ERR_INPUT names PATH (which
- * stays the caller's) and the line. *OUT is the caller's to free, after an error as well: the
- * helper keeps it to its end, others have policy_free(). */
+/* Parses TEXT. Must be called where root is uid 0 (policy/canonical.h). ERR_INPUT names PATH, which
+ * must outlive *OUT, and the line. *OUT is the caller's to free, even after an error: the helper
+ * keeps it until it exits, others call policy_free(). */
 int policy_parse(const char *path, const char *text, struct policy **out, struct error **err);
 
-/* Loads POLICY_PATH. Without a file: ERR_REFUSED if REQUIRED, else a policy without a path, by
- * which everybody may do everything. ERR_HOST if the file or its directory is not root's alone to
- * write.
- */
+/* Loads POLICY_PATH. If there is no such file: ERR_REFUSED if REQUIRED, else a policy without a
+ * path, by which everybody may do everything. ERR_HOST if anyone but root can write to the file or
+ * its directory. */
 int policy_load(const char *path, bool required, struct policy **out, struct error **err);

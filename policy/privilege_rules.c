@@ -19,8 +19,8 @@
 
 #define LISTS_MAX 3 /* of one set */
 
-/* A filter is inherited, so the jailer's lists hold what its children need, and its default is an
- * error: theirs must be able to see ENOSYS. */
+/* Filters are inherited, so the jailer's lists include what its children need, and its default is
+ * an error, because the children's lists must be able to answer ENOSYS. */
 static const struct call_list *const lists[PRIVILEGES_COUNT][LISTS_MAX + 1] = {
 	[PRIVILEGES_WAITER] = { &waiter_list },
 	[PRIVILEGES_AUDIT] = { &audit_list },

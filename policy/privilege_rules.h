@@ -1,5 +1,5 @@
-/* The system calls of each process: policy/seccomp/NAME.list. They are compiled into filters when
- * rootlet is built, so only that compiler and `rootlet policy seccomp` look at them. */
+/* The system calls of each process: policy/seccomp/NAME.list. They are compiled into filters at
+ * build time, so that only that compiler and `rootlet policy seccomp` use them. */
 #pragma once
 
 #include <stddef.h>
@@ -11,11 +11,12 @@ struct argument_value {
 	uint32_t value;
 };
 
-/* What a call may be told: the kernel looks at the lower 32 bits of these arguments only. */
+/* The values that an argument may have. The kernel looks only at the lower 32 bits of these
+ * arguments. */
 struct argument_rule {
 	const char *call;  /* NULL ends an array */
-	unsigned argument; /* from 0 on */
-	bool bits;	   /* none but these bits; else one of these values */
+	unsigned argument; /* starts at 0 */
+	bool bits;	   /* only these bits; else one of these values */
 	const struct argument_value *values;
 };
 
@@ -24,18 +25,18 @@ struct call_list {
 	const struct argument_rule *arguments;
 };
 
-/* The set's lists: what it may call is their union. NULL after the last. */
+/* The lists of a set, whose union it may call; NULL after the last. */
 const struct call_list *const *privileges_lists(const struct privileges *p);
 
-/* The call NAME is on one of the set's lists. */
+/* Whether the call NAME is on one of the set's lists. */
 bool privileges_list(const struct privileges *p, const char *name);
 
-/* RULE is the first of the set's about its argument: those of its other lists add to it. */
+/* Whether RULE is the set's first rule for its argument; those in its other lists add to it. */
 bool privileges_is_first(const struct privileges *p, const struct argument_rule *rule);
 
-/* The rule of LIST about the argument of RULE, or NULL. */
+/* LIST's rule for the argument of RULE, or NULL. */
 const struct argument_rule *privileges_rule(const struct call_list *list,
 					    const struct argument_rule *rule);
 
-/* A call that writes to the disk at once: contained sets take it and do nothing. */
+/* Whether the call writes to disk at once. In contained sets such calls succeed and do nothing. */
 bool privileges_sync_call(const char *name);

@@ -17,15 +17,15 @@ const struct privileges privilege_sets[PRIVILEGES_COUNT] = {
 			      CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) |
 				      CAP(SETUID) | CAP(SETGID) | CAP(SETFCAP) | CAP(KILL),
 			      false, true, FILES_TREE },
-	/* What it unpacks for debootstrap dpkg unpacks anew, in the tree's jail, but for folders,
-	 * which keep their setgid bit only with FSETID; images hold what only its owner may read.
-	 */
+	/* What it unpacks for debootstrap, dpkg unpacks again in the tree's jail, except for
+	 * directories, which keep their setgid bit only with FSETID. DAC_READ_SEARCH: images
+	 * contain files that only their owner may read. */
 	[PRIVILEGES_TOOL] = { "tool", CAP(CHOWN) | CAP(DAC_READ_SEARCH) | CAP(FSETID),
 			      false, true, FILES_TOOL },
 	[PRIVILEGES_UNPACK] = { "unpacker",
 				CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID),
 				true, true, FILES_TREE },
-	/* FOWNER: to see whether an owner is mapped (count.c). */
+	/* FOWNER: to find out whether an owner is mapped (count.c). */
 	[PRIVILEGES_READER] = { "reader",
 				CAP(DAC_READ_SEARCH) | CAP(FOWNER),
 				true, true, FILES_TREE },

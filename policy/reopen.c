@@ -6,12 +6,12 @@
 
 #include "policy/canonical.h"
 
-/* Linux 6.8: an id that no other mount ever has. Older kernels ignore the bit and give the id that
- * another mount can have once this one is gone. Source: statx(2). */
+/* Since Linux 6.8, an id that is never reused. Older kernels ignore this bit and return an id that
+ * another mount can get once this one is gone. Source: statx(2). */
 #define MOUNT_ID_UNIQUE 0x4000u
 #define MOUNT_IDS (STATX_MNT_ID | MOUNT_ID_UNIQUE)
 
-/* Both are open, so neither mount can be gone, nor its id another's. */
+/* Both are open, so neither mount can be gone and its id reused. */
 static bool is_same_directory(int a, int b)
 {
 	struct statx x, y;
@@ -32,14 +32,14 @@ int directory_open(int fd, char path[static PATH_MAX], struct error **err)
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	length = readlink(link, path, PATH_MAX - 1);
 	if (length <= 0)
-		return error_errno(err, ERR_SYSTEM, "cannot tell where the directory is");
+		return error_errno(err, ERR_SYSTEM, "cannot determine the path of the directory");
 	path[length] = '\0';
 	if (*path == '/')
 		own = directory_open_path(path, O_RDONLY | O_DIRECTORY);
 	if (own < 0 || !is_same_directory(fd, own))
 		return error_set(err, ERR_REFUSED,
-				 "the directory is not at %s where rootlet-helper looks: it is on "
-				 "a mount of another namespace, was moved, or cannot be read",
+				 "rootlet-helper does not find the directory at %s: it is on a "
+				 "mount of another namespace, was moved, or cannot be read",
 				 path);
 	return steal_fd(&own);
 }

@@ -39,7 +39,7 @@ int subids_check_untaken(const char *name, uint32_t first, struct error **err)
 					"overlaps that of %.64s in %s; ask an administrator to "
 					"move one",
 					name, first, l.owner, files[i]);
-		/* What could not be read may be what overlaps. */
+		/* The part that could not be read may be the one that overlaps. */
 		if (!f || ferror(f))
 			return error_errno(err, ERR_HOST, "cannot read %s", files[i]);
 	}

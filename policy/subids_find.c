@@ -5,17 +5,17 @@
 
 #include "policy/subids.h"
 
-#define FREE_FIRST 100000u /* as useradd(8) begins: SUB_UID_MIN */
+#define FREE_FIRST 100000u /* where useradd(8) starts: SUB_UID_MIN */
 
-/* What one file gives. */
+/* What a user gets from one file. */
 struct given {
 	unsigned int pieces;
 	uint64_t longest; /* ids */
 	uint32_t first;	  /* of the first piece that is long enough */
-	int unread;	  /* errno, if there is a file that cannot be read to its end; else 0 */
+	int unread;	  /* errno if the file exists but cannot be read to its end; else 0 */
 };
 
-/* END becomes the first id behind every range in the file, whosever it is. */
+/* *END becomes the first id after every range in the file, no matter whose. */
 static void subids_read_file(const char *file, const char *name, uid_t uid, struct given *given,
 			     uint64_t *end)
 {

@@ -1,5 +1,5 @@
-/* The ranges of ids that /etc/subuid and /etc/subgid give a user. The helper takes its ids from
- * them, unless it is installed; the front end tells beforehand what it will find. */
+/* The ranges of ids that /etc/subuid and /etc/subgid give a user. A helper that is not installed
+ * takes its ids from them; the front end reports in advance what it will find. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,15 +8,15 @@
 
 struct subids {
 	uint32_t first_uid, first_gid;
-	char why[320]; /* there is no range that is long enough: a clause */
-	char fix[160]; /* the command of an administrator's that gives one */
+	char why[320]; /* why no range is long enough: a clause */
+	char fix[160]; /* the command by which an administrator adds one */
 };
 
-/* The first range that is long enough in each of the two files, of the user NAME or UID. Root that
- * has no range gets one that nobody else is given. Returns whether there is one in both; else WHY
- * and FIX are set. */
+/* Finds the first range that is long enough in each of the two files, for the user NAME or UID. If
+ * root has no range, it gets one that is given to nobody else. Returns whether both files have one;
+ * if not, WHY and FIX are set. */
 bool subids_find(const char *name, uid_t uid, struct subids *subids);
 
-/* The same with other files. */
+/* As above, with other files. */
 bool subids_find_in(const char *users, const char *groups, const char *name, uid_t uid,
 		    struct subids *subids);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* One more than allowed, so that a surplus descriptor is seen and refused rather than dropped. */
+/* One more than allowed, so that a surplus descriptor is noticed and refused, not dropped. */
 #define CONTROL_FDS (PACKET_FDS_MAX + 1)
 
 union control_message {
@@ -22,8 +22,8 @@ static int send_packet(int channel, const void *data, size_t size, const int *fd
 
 	if (size > PACKET_MAX || fd_count > PACKET_FDS_MAX)
 		return error_set(err, ERR_INPUT,
-				 "message of %zu bytes with %zu descriptors: at most "
-				 "%d and %d fit in a packet",
+				 "cannot send a message of %zu bytes with %zu descriptors: "
+				 "a packet holds at most %d and %d",
 				 size, fd_count, PACKET_MAX, PACKET_FDS_MAX);
 	if (fd_count) {
 		struct cmsghdr *header = &control.align;
@@ -40,7 +40,7 @@ static int send_packet(int channel, const void *data, size_t size, const int *fd
 	if (errno == EAGAIN && flags)
 		return 1;
 	if (errno == EPIPE || errno == ECONNRESET)
-		return error_set(err, ERR_INTERRUPTED, "the other side of the channel is gone");
+		return error_set(err, ERR_INTERRUPTED, "the peer closed the channel");
 	return error_errno(err, ERR_SYSTEM, "cannot send a message of %zu bytes", size);
 }
 
@@ -62,7 +62,7 @@ int packet_offer(int channel, const void *data, size_t size, struct error **err)
 	return send_packet(channel, data, size, NULL, 0, MSG_DONTWAIT, err);
 }
 
-/* Moves what SCM_RIGHTS brought into FDS, or closes all of it where it is too much. */
+/* Moves the descriptors of SCM_RIGHTS to FDS, or closes all of them if there are too many. */
 static int take_descriptors(struct msghdr *message, int *fds, size_t *count)
 {
 	struct cmsghdr *header;

@@ -1,4 +1,4 @@
-/* What a process of the helper tells the one that asked: progress, then a result. */
+/* What a process of the helper sends to the one that gave it a task: progress, then a result. */
 #pragma once
 
 #include <stdbool.h>
@@ -30,27 +30,27 @@ struct note {
 			uint32_t first_uid, first_gid, count;
 		} ids;
 		struct {
-			int64_t date; /* of the verifier's: seconds since 1970 */
+			int64_t date; /* from the verifier: seconds since 1970 */
 			char origin[WORD_SIZE];
 		} release;
 		struct {
 			struct tree_census census;
-			uint8_t digested; /* NOTE_INSPECTION: whether there is one */
+			uint8_t digested; /* NOTE_INSPECTION: whether there is a digest */
 			struct tree_digest digest;
 		} tree;
 	};
 	char text[NOTE_TEXT_SIZE]; /* message, line, stage, mode or kinds, by kind */
 };
 
-/* Sends NOTE with at most one descriptor (FD, or -1, stays the caller's). Returns 0 or -1. */
+/* Sends NOTE with at most one descriptor (FD or -1, which stays open). Returns 0 or -1. */
 int note_send(int channel, const struct note *note, int fd);
 
-/* The helpers for the four common notes. A failure to send shows in the next receive. */
+/* For common notes. If one cannot be sent, the next receive fails. */
 void note_progress(int channel, const char *stage, uint64_t done, uint64_t total);
 void note_result(int channel, const struct error *error, int status);
 
-/* Puts ERROR into a result; NULL: there was no memory for one. */
+/* Puts ERROR into a result. NULL: there was no memory for one. */
 void note_set_error(struct note *note, const struct error *error);
 
-/* What a result tells, whoever sent it: 0, or -1 with ERR set. */
+/* The outcome in a result, whose sender is not trusted: 0, or -1 with ERR set. */
 int note_error(struct note *note, struct error **err);

@@ -1,6 +1,6 @@
-/* What passes between the helper's processes: fixed-size records, so that nothing after the parser
- * has to unpack anything. A task goes parser → jailer (→ worker), notes come back; the last one is
- * a result. A record is trusted no further than task_check() says. */
+/* What passes between the helper's processes: records of fixed size, so that nothing after the
+ * parser has to unpack anything. A task goes parser → jailer (→ worker). Notes come back, the last
+ * of which is a result. No record is trusted further than task_check() has checked it. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 
 #define OPERATION(NAME, ...) OP_##NAME,
 enum operation {
-	OP_NONE, /* not a request at all: that is recorded as well */
+	OP_NONE, /* not a request; that is recorded as well */
 	REQUESTS(OPERATION) OP_COUNT,
 };
 #undef OPERATION
@@ -20,8 +20,8 @@ enum operation {
 #define WORD_SIZE (SUITE_MAX + 1)
 #define ACCOUNT_SIZE (ACCOUNT_NAME_MAX + 1)
 
-/* The message of each request: its fields as requests.h lists them. A yes or no is a byte, since a
- * parser that is taken over could send a bool that is neither. */
+/* The message of each request, with its fields as requests.h lists them. A flag is a byte, because
+ * a parser that was taken over could send a bool that is neither true nor false. */
 #define MEMBER_TEXT(name, size) char name[size];
 #define MEMBER_NUMBER(name, size) uint32_t name;
 #define MEMBER_MODE(name, size) uint32_t name;
@@ -37,7 +37,7 @@ enum operation {
 	} name;
 struct task {
 	uint32_t operation;
-	char why[64]; /* OP_NONE: what is wrong with it */
+	char why[64]; /* OP_NONE: what is wrong with the request */
 	union {
 		REQUESTS(MESSAGE)
 	};

@@ -1,6 +1,6 @@
-/* The shape of every field that crosses the channel. The front end calls these for friendly
- * messages; the helper calls the same ones again, and there they decide.
- * Each returns true where the value is well-formed, and never looks past its terminating NUL. */
+/* The form of every field that crosses the channel. The front end calls these for friendly
+ * messages; the helper calls the same functions again, and there they decide. Each returns true if
+ * the value is well-formed, and never looks past its terminating NUL. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,7 +16,7 @@
 #define GROUPS_MAX 16
 #define ID_MAX_IN_ROOTFS 65533 /* 65534 is nobody */
 #define ARGV_MAX 256
-#define WORDS_BYTES_MAX 16384 /* of a list in a request, each with its NUL */
+#define WORDS_BYTES_MAX 16384 /* of a list in a request, including each word's NUL */
 #define PACKAGES_MAX 4000
 #define MANIFEST_MAX (1024 * 1024)
 #define PATH_LENGTH_MAX 4096
@@ -34,37 +34,37 @@ bool valid_package_name(const char *s);
 /* Debian Policy 5.6.12: [A-Za-z0-9.+~:-]+, at most VERSION_MAX. */
 bool valid_package_version(const char *s);
 
-/* One or more of these with "|" between them. */
+/* One or more of these, separated by "|". */
 bool valid_package_choice(const char *s);
 
-/* 1 to ID_MAX_IN_ROOTFS: neither root nor nobody can be asked for. */
+/* 1 to ID_MAX_IN_ROOTFS: neither root nor nobody can be requested. */
 bool valid_account_id(uint32_t id);
 
-/* Absolute path inside the rootfs without "..", control characters, ":" or spaces. */
+/* An absolute path inside the rootfs without "..", control characters, ":" or spaces. */
 bool valid_inner_path(const char *s);
 
-/* Absolute fnmatch(3) pattern of printable ASCII without blanks, shorter than FILTER_PATTERN_SIZE.
- */
+/* An absolute fnmatch(3) pattern of printable ASCII without blanks, shorter than
+ * FILTER_PATTERN_SIZE. */
 bool valid_filter_pattern(const char *s);
 
-/* "-" or "+" and such a pattern. */
+/* "-" or "+", then such a pattern. */
 bool valid_filter(const char *s);
 
-/* "", "updates", "security". */
+/* "", "updates" or "security". */
 bool valid_pocket(const char *s);
 
-/* "" or an http, https or file URL in printable ASCII without blanks: it becomes part of a key. */
+/* "", or an http, https or file URL in printable ASCII without blanks: it becomes part of a key. */
 bool valid_mirror(const char *s);
 
-/* "native", "debootstrap". */
+/* "native" or "debootstrap". */
 bool valid_engine(const char *s);
 
 /* valid_account_name(), or "root". */
 bool valid_user_or_root(const char *s);
 
-/* Whatever has its own limits elsewhere: any number, any argument of a command. */
+/* For fields whose limits are checked elsewhere: any number, any argument of a command. */
 bool valid_any_number(uint32_t number);
 bool valid_argument(const char *s);
 
-/* One of the modes that a rootfs may be published with. */
+/* Whether a rootfs may be published with this mode. */
 bool valid_tree_mode(uint32_t mode);

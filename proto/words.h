@@ -1,5 +1,5 @@
-/* Words packed one after the other, each with its NUL: a list of fixed size that has no pointers,
- * so that it can pass between processes. */
+/* Words packed one after the other, each with its NUL: a list of fixed size without pointers, which
+ * can pass between processes. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,11 +13,11 @@ struct words {
 	char text[WORDS_BYTES_MAX];
 };
 
-/* Appends WORD. False if there is no room. */
+/* Appends WORD. Returns false if there is no room. */
 bool words_append(struct words *words, const char *word);
 
-/* Whether there are COUNT words in BYTES bytes, which somebody else has written. */
+/* Whether BYTES bytes contain COUNT words; another process may have written them. */
 bool words_sound(const struct words *words);
 
-/* The word after WORD (NULL: the first one), or NULL after the last. WORDS are sound. */
+/* The word after WORD (NULL: the first one), or NULL after the last. WORDS must be sound. */
 const char *words_next(const struct words *words, const char *word);

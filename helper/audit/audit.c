@@ -6,7 +6,7 @@
 
 #include "helper/audit/audit_backends.h"
 
-/* Nothing is written yet: the chain begins with zeros. */
+/* Starts an empty chain: its first "prev" is all zeros. */
 static void audit_begin(struct audit *a, const struct session *s)
 {
 	*a = (struct audit){ .session = s };
@@ -21,17 +21,17 @@ int audit_open(struct audit *a, const struct session *s, int given, struct error
 
 	audit_begin(a, s);
 	a->required = s->policy->required;
-	/* It reads a file at its first use, which is over once the system calls are listed. */
+	/* tzset() reads a file at its first use, which the seccomp filter will forbid. */
 	tzset();
 	for (size_t i = 0; i < AUDIT_BACKENDS && !error; i++) {
 		a->fds[i] = audit_backends[i].open(s, given, &error);
 		any = any || a->fds[i] >= 0;
 	}
 	if (!error && !any)
-		error_set(&error, ERR_HOST, "there is no place to record requests");
+		error_set(&error, ERR_HOST, "cannot record requests: no audit backend is usable");
 	if (!error || !a->required)
 		return 0;
-	return error_set(err, ERR_HOST, "%s; %s has audit: required = yes, so nothing is done",
+	return error_set(err, ERR_HOST, "%s; %s has audit: required = yes, so no request is served",
 			 error->message, s->policy->path);
 }
 
@@ -58,8 +58,8 @@ int audit_write(struct audit *a, const struct record *r, struct error **err)
 	const char *failed = NULL;
 
 	clock_gettime(CLOCK_REALTIME, &e.time);
-	/* Without a file each helper has a chain of its own, so that its records can be counted
-	 * elsewhere. */
+	/* Without a file, each helper chains its own records, so that readers of the journal or
+	 * syslog can tell whether any are missing. */
 	if (a->fds[AUDIT_FILE] < 0)
 		entry_chain(a, &e);
 	for (size_t i = 0; i < AUDIT_BACKENDS; i++)
@@ -88,7 +88,7 @@ void audit_serve(struct audit *a, int socket)
 		a->pending.kind = RECORD_RESULT;
 		a->pending.code = ERR_INTERRUPTED;
 		snprintf(a->pending.text, sizeof(a->pending.text),
-			 "rootlet-helper was ended in it");
+			 "rootlet-helper was killed during this request");
 		audit_write(a, &a->pending, NULL);
 	}
 }

@@ -15,7 +15,7 @@
 #include "lib/hash.h"
 
 #define SOCKET_SECONDS 5
-/* For 5 s at most: the process that holds the lock writes a few hundred bytes. */
+/* Wait for at most 5 s: the process that holds the lock only writes a few hundred bytes. */
 #define LOCK_PAUSE 5000000 /* ns */
 #define LOCK_TRIES 1000
 
@@ -49,8 +49,8 @@ static int backend_open_file(const struct session *s, int given, struct error **
 	fd = file_check(fd, 0, O_RDWR | O_APPEND);
 	return fd >= 0 ? fd
 		       : error_set(err, ERR_HOST,
-				   "the audit log %s must be a file of root's that nobody else can "
-				   "write; run: chown root: %s && chmod go-w %s",
+				   "the audit log %s must belong to root, and nobody else may "
+				   "write to it; run: chown root: %s && chmod go-w %s",
 				   path, path, path);
 }
 
@@ -71,8 +71,8 @@ static int lock_file(int file, int tries)
 #define HASH_KEY ",\"hash\":\""
 #define HASH_BYTES (sizeof(HASH_KEY) - 1 + 2 * SHA256_LEN + 2)
 
-/* The hash that LINE ends with; of one that does not, as older records and damaged ones, that of
- * all of it. */
+/* The hash at the end of LINE. If it has none, because it is an older record or damaged, the hash
+ * of the whole line. */
 static void hash_of_line(const char *line, size_t length, char hex[static 2 * SHA256_LEN + 1])
 {
 	const char *key = line + length - HASH_BYTES, *digits = key + sizeof(HASH_KEY) - 1;
@@ -84,8 +84,8 @@ static void hash_of_line(const char *line, size_t length, char hex[static 2 * SH
 	sha256_to_hex(sum, hex);
 }
 
-/* The last line of FILE; its hash is the next one's "prev". An empty file begins a chain with
- * zeros. */
+/* Reads the number and hash of FILE's last line: the hash becomes the next record's "prev". An
+ * empty file starts a chain with zeros. *CUT: the last line has no newline. */
 static int find_last(int file, off_t end, struct chain_place *place, bool *cut)
 {
 	char tail[2 * AUDIT_TEXT_MAX + 1];
@@ -110,8 +110,8 @@ static int find_last(int file, off_t end, struct chain_place *place, bool *cut)
 	return 0;
 }
 
-/* Appends all of TEXT or nothing, unless somebody else can write to the file meanwhile; moves *END,
- * where the file ends. */
+/* Appends all of TEXT or nothing, unless somebody else can write to the file at the same time
+ * (UNLOCKED). Advances *END, the end of the file. */
 static int backend_append(int file, off_t *end, const char *text, size_t length, bool unlocked)
 {
 	ssize_t n = RETRY_ON_EINTR(write(file, text, length));
@@ -125,8 +125,8 @@ static int backend_append(int file, off_t *end, const char *text, size_t length,
 	return -1;
 }
 
-/* Appends the record behind the last one in the file. That is our own as long as the file ends
- * where we left it. */
+/* Appends the record to the file's chain. If the file still ends where we left it, the last record
+ * is our own. */
 static int append_record(struct audit *a, int file, struct audit_entry *e)
 {
 	struct audit_text t;
@@ -147,10 +147,9 @@ static int append_record(struct audit *a, int file, struct audit_entry *e)
 	return 0;
 }
 
-/* All helpers share the lock of the file, so that there is one chain. If another helper does not
- * release it, the request is recorded all the same: the chain may part there, and the record says
- * so.
- */
+/* All helpers share the file's lock, so that there is a single chain. If another helper does not
+ * release the lock, the request is recorded all the same: the chain may fork there, and the record
+ * says that it was written unlocked. */
 static int backend_write_file(struct audit *a, int file, struct audit_entry *e)
 {
 	int result;

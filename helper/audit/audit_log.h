@@ -8,9 +8,9 @@
 #include "helper/starter/session.h"
 #include "lib/hex.h"
 
-/* Where a record stands in its chain. */
+/* A record's place in its chain. */
 struct chain_place {
-	uint64_t number; /* from 1 on */
+	uint64_t number; /* starts at 1 */
 	char prev[2 * SHA256_LEN + 1], hash[2 * SHA256_LEN + 1];
 };
 
@@ -20,18 +20,18 @@ struct audit {
 	const struct session *session;
 	bool required;
 	int fds[AUDIT_BACKENDS]; /* -1: not written to */
-	struct chain_place last; /* of what was recorded last */
-	off_t end;		 /* of the file, behind that; 0: unknown */
-	bool contended;		 /* the lock could not be had last time */
+	struct chain_place last; /* of the last record */
+	off_t end;		 /* of the file, after the last record; 0: unknown */
+	bool contended;		 /* the last attempt to lock the file failed */
 	struct record pending;	 /* an intent without its result; kind 0: none */
 };
 
-/* A record on its way to the backends. The file gives it its place; the others write that, too:
- * what is cut off from the end of the file is still named there. */
+/* A record on its way to the backends. The file assigns the place, and the other backends record it
+ * as well, so that they still name records that were cut off the end of the file. */
 struct audit_entry {
 	const struct session *session;
 	const struct record *record;
 	struct timespec time;
-	struct chain_place place; /* number 0: it is in no file that there should be */
-	bool unlocked;		  /* it is written without the lock of the file */
+	struct chain_place place; /* number 0: writing it to the file failed */
+	bool unlocked;		  /* it was written without the file's lock */
 };

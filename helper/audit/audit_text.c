@@ -12,7 +12,7 @@
 
 static const char *const kinds[] = { "", "intent", "result", "refusal" };
 
-/* A control character would begin another line or field. */
+/* Replaces control characters, which could start another line or field. */
 static void text_add(struct audit_text *t, const char *format, ...) PRINTF_LIKE(2, 3);
 static void text_add(struct audit_text *t, const char *format, ...)
 {
@@ -37,7 +37,7 @@ static void text_end_line(struct audit_text *t)
 	t->bytes[t->length++] = '\n';
 }
 
-/* QUOTE is what JSON has around such a value, or "". */
+/* QUOTE surrounds the value in JSON; it may be "". */
 static void text_add_field(struct audit_text *t, const char *name, const char *value,
 			   const char *quote)
 {
@@ -86,7 +86,7 @@ static void add_time(struct audit_text *t, const struct timespec *time)
 	add_text(t, "time", text);
 }
 
-/* All but the place. */
+/* All fields except the place in the chain. */
 static void add_fields(struct audit_text *t, const struct audit_entry *e)
 {
 	const struct caller *c = &e->session->grant.caller;
@@ -139,7 +139,7 @@ static int priority_of(const struct record *r)
 	return r->kind == RECORD_RESULT && r->code != ERR_NONE ? LOG_NOTICE : LOG_INFO;
 }
 
-/* For people. */
+/* The human-readable summary. */
 static void add_message(struct audit_text *t, const struct audit_entry *e)
 {
 	const struct caller *c = &e->session->grant.caller;

@@ -1,4 +1,4 @@
-/* A record of the audit log as text, for each of the backends. Only printable ASCII is in it. */
+/* Formats a record of the audit log as text for each backend: printable ASCII only. */
 #pragma once
 
 #include "helper/audit/audit_log.h"
@@ -8,10 +8,10 @@
 struct audit_text {
 	char bytes[AUDIT_TEXT_MAX];
 	size_t length;
-	bool journal; /* fields are written as the journal has them; else as JSON has them */
+	bool journal; /* write fields in the journal's format; else in JSON */
 };
 
-/* A line of JSON. Its hash goes into E's place. */
+/* A line of JSON. Its hash is stored in E's place. */
 void audit_text_line(struct audit_text *t, struct audit_entry *e);
 
 void audit_text_journal(struct audit_text *t, const struct audit_entry *e);

@@ -1,4 +1,4 @@
-/* What the jailer tells the audit process of a request. */
+/* What the jailer reports about a request to the audit process. */
 #pragma once
 
 #include <stdbool.h>
@@ -6,7 +6,7 @@
 
 enum record_kind { RECORD_INTENT = 1, RECORD_RESULT, RECORD_REFUSAL };
 
-/* What the jailer tells about one request. Texts are of any content. */
+/* One report. The texts may contain anything. */
 struct record {
 	uint32_t kind;
 	uint32_t code;	/* enum error_code, of a result or refusal */
@@ -15,6 +15,6 @@ struct record {
 	char request[24], arguments[1024], rule[128], text[256];
 };
 
-/* Receives one record, and terminates its texts. Returns false if the other end has closed, or sent
+/* Receives one record and terminates its texts. Returns false if the peer closed the socket or sent
  * anything else. */
 bool record_receive(int socket, struct record *record);

@@ -26,12 +26,12 @@ void bounds_set(const struct policy_rule *rule)
 		return;
 	set_limit(RLIMIT_FSIZE, rule->size_max);
 	set_limit(RLIMIT_AS, rule->memory_max);
-	/* Counts those of the jail's own user namespace, all of its users together. */
+	/* Counts the processes of the jail's own user namespace, for all of its users together. */
 	set_limit(RLIMIT_NPROC, rule->processes_max);
 }
 
-/* How many rootfs FOLDER holds besides NAME, hidden ones as well: the caller can rename them. More
- * than any limit where that cannot be read. */
+/* How many rootfs the directory holds besides NAME, including hidden ones, because the caller can
+ * rename them. More than any limit if the directory cannot be read. */
 static uint64_t bounds_count_rootfs(int folder, const char *name)
 {
 	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -57,7 +57,7 @@ static uint64_t bounds_count_rootfs(int folder, const char *name)
 	return count;
 }
 
-/* The name of the rootfs that TASK adds to its first folder, or NULL. */
+/* The name of the rootfs that TASK adds to its first directory, or NULL. */
 static const char *added_name(const struct task *task)
 {
 	switch (task->operation) {
@@ -80,13 +80,13 @@ int bounds_claim(const struct server *s, int folder, const char *name, int *lock
 
 	if (g->rule->count_max == POLICY_NONE)
 		return 0;
-	/* Opened here: what came with the request may be open in another session as well, and would
-	 * share its lock. */
+	/* Opened here: the descriptor that came with the request may be open in another session as
+	 * well, which would then share this lock. */
 	*lock = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*lock < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open the folder");
+		return error_errno(err, ERR_SYSTEM, "cannot open the directory");
 	if (serve_lock(s, *lock, err) < 0)
-		return error_wrap(err, "cannot lock the folder of %s", name);
+		return error_wrap(err, "cannot lock the directory of %s", name);
 	policy_decide_limit(g, "max-count", g->rule->count_max,
 			    bounds_count_rootfs(folder, name) + 1, &d);
 	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s refused: %s", name, d.why);
@@ -105,7 +105,7 @@ int bounds_decide(const struct server *s, const struct task *task, const int *fd
 	if (!d->allowed || g->rule->size_max == POLICY_NONE ||
 	    (task->operation != OP_PUBLISH && task->operation != OP_KEEP))
 		return 0;
-	/* What cannot be counted is not taken for small. */
+	/* A tree that cannot be counted is refused, not taken for a small one. */
 	if (tree_count(s, s->tree, &census, err) < 0)
 		return -1;
 	policy_decide_limit(g, "max-size", g->rule->size_max, census.bytes, d);

@@ -1,18 +1,19 @@
-/* The policy's limits on sizes and counts, which only the helper can see. */
+/* The policy's limits on sizes and counts, which only the helper can measure. */
 #pragma once
 
 #include "helper/jailer/server.h"
 #include "policy/decide.h"
 
-/* Sets what the kernel can enforce for this process and all that it starts. RULE may be NULL. */
+/* Sets the limits that the kernel enforces, for this process and its children. RULE may be NULL. */
 void bounds_set(const struct policy_rule *rule);
 
-/* Refuses in D where TASK would make one rootfs too many, or leave one that is too large. -1 with
- * ERR set where that cannot be told. */
+/* Refuses TASK, in D, if it would make one rootfs too many, or leave one that is too large. -1 with
+ * ERR set if that cannot be determined. */
 int bounds_decide(const struct server *s, const struct task *task, const int *fds,
 		  struct decision *d, struct error **err);
 
-/* Locks FOLDER by *LOCK, which the caller closes once NAME is there, and refuses where that would
- * be one rootfs too many by now: sessions at once have all been told yes before. */
+/* Locks the directory and counts again: concurrent sessions may all have passed bounds_decide(). -1
+ * with ERR set if NAME would be one rootfs too many. The function's caller closes *LOCK once NAME
+ * exists. */
 int bounds_claim(const struct server *s, int folder, const char *name, int *lock,
 		 struct error **err);

@@ -11,22 +11,22 @@ struct configuration {
 	uint64_t done, total;
 };
 
-/* What dpkg and debootstrap say as they go. */
+/* Counts the progress lines of dpkg and debootstrap. */
 static void configure_count_line(const char *line, void *context)
 {
 	static const char *const steps[] = { "Setting up ", "Unpacking ", "I: Unpacking ",
 					     "I: Configuring " };
 	struct configuration *c = context;
 
-	/* The front end keeps it for the case that a script fails. */
+	/* The front end saves the log in case a script fails. */
 	serve_log(c->server, line);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
 		if (strncmp(line, steps[i], strlen(steps[i])) == 0)
 			serve_progress(c->server, "Configuring", ++c->done, c->total);
 }
 
-/* As in a chroot of a real host: scripts ask for the host's name, some for one with a dot in it. A
- * guest needs them as well. */
+/* As on a real host: scripts ask for the host name, some for one with a dot in it. A guest needs
+ * these files as well. */
 #define NAMES                                                                                      \
 	"[ -s /etc/hostname ] || echo rootlet >/etc/hostname\n"                                    \
 	"[ -s /etc/hosts ] || printf '127.0.0.1 localhost\\n"                                      \
@@ -35,8 +35,8 @@ static void configure_count_line(const char *line, void *context)
 
 #define NATIVE "sh -e /var/lib/dpkg/rootlet/_plan\n"
 
-/* debootstrap keeps start-stop-daemon(8) from starting services, but nothing else: invoke-rc.d(8)
- * asks policy-rc.d. The native engine has its plan write one. */
+/* debootstrap disables start-stop-daemon(8), which is not enough: invoke-rc.d(8) asks policy-rc.d.
+ * With the native engine, the plan writes that file. */
 #define DEBOOTSTRAP                                                                                \
 	"printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d\n"                                \
 	"chmod 755 /usr/sbin/policy-rc.d\n"                                                        \
@@ -48,7 +48,7 @@ static void configure_count_line(const char *line, void *context)
 	"rm -rf /usr/sbin/policy-rc.d /debootstrap /var/cache/apt/archives/*.deb "                 \
 	"/var/lib/apt/lists/*_*\n"
 
-/* What is left of the mirror goes. */
+/* Removes the mirror from sources.list. */
 #define FINISH "echo '# made by rootlet from verified packages' >/etc/apt/sources.list\n"
 
 int configure_tree(struct server *s, struct error **err)
@@ -61,7 +61,7 @@ int configure_tree(struct server *s, struct error **err)
 	int status;
 	char tail[1024];
 
-	/* debootstrap unpacks a second time, and says so. */
+	/* debootstrap unpacks again, and prints a line for each package. */
 	progress.total *= s->native ? 1 : 2;
 	status = jail_run(s, &spec, &output, err);
 	if (status <= 0)
@@ -69,8 +69,8 @@ int configure_tree(struct server *s, struct error **err)
 	output_tail(&output, tail, sizeof(tail));
 	if (output.full || tree_disk_full(s->tree))
 		return error_set(err, ERR_SPACE,
-				 "cannot configure packages: no space left on the disk of %s; make "
-				 "room, or choose another place with --path",
+				 "cannot configure packages: no space left on the disk of %s; free "
+				 "some space, or choose another directory with --path",
 				 s->name);
 	return error_set(err, ERR_PACKAGE, "%s failed with status %d: %s",
 			 s->native ? "configuring packages with dpkg"

@@ -3,6 +3,6 @@
 
 #include "helper/jailer/server.h"
 
-/* Has the tree's own dpkg configure what is unpacked, and leaves in the tree what no package does.
- * */
+/* Has the tree's own dpkg configure the unpacked packages, and writes the files that no package
+ * provides. */
 int configure_tree(struct server *s, struct error **err);

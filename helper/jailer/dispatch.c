@@ -54,8 +54,8 @@ static int check_row(const struct server *s, const struct request_row *row, cons
 		     size_t count, struct error **err)
 {
 	if (s->greeted == (row->handle == handle_hello))
-		return error_set(err, ERR_REFUSED, "%s refused: Hello comes first, and once",
-				 row->name);
+		return error_set(err, ERR_REFUSED,
+				 "%s refused: Hello must come first, and only once", row->name);
 	if (!(row->when & s->phase))
 		return error_set(err, ERR_REFUSED, "%s refused: it is out of order", row->name);
 	if (count != strlen(row->fds))
@@ -70,8 +70,8 @@ static int check_row(const struct server *s, const struct request_row *row, cons
 		if (row->fds[i] == 't' && !is_sound_rootfs(fds[i]))
 			return error_set(
 				err, ERR_REFUSED,
-				"%s refused: the folder is no rootfs of rootlet, or others "
-				"can write in it, or it was made with other host ids than "
+				"%s refused: the directory is not a rootfs made by rootlet, others "
+				"can write to it, or it was made with host ids other than "
 				"yours, which begin at %u",
 				row->name, s->map->first_uid);
 	}
@@ -80,9 +80,9 @@ static int check_row(const struct server *s, const struct request_row *row, cons
 
 #define DIRECTORIES_MAX 2
 
-/* A directory that came with a request, as this process has opened it itself. */
+/* A directory that came with a request, reopened by this process. */
 struct directory {
-	int fd; /* -1: it could not */
+	int fd; /* -1: reopening failed */
 	char path[PATH_MAX];
 	struct error *why;
 };
@@ -90,7 +90,7 @@ struct directory {
 struct directories {
 	struct directory at[DIRECTORIES_MAX];
 	size_t count;
-	int tree; /* -1, or of the rootfs: rootfs_tree() */
+	int tree; /* the rootfs's tree, from rootfs_tree(), or -1 */
 };
 
 static void close_directories(struct directories *d)
@@ -102,8 +102,8 @@ static void close_directories(struct directories *d)
 	closep(&d->tree);
 }
 
-/* From here on the caller's own descriptors are not used: those in FDS are replaced. They stay open
- * until the request is done, and so do the locks that they have. */
+/* Replaces the caller's directory descriptors in FDS by our own; the caller's are not used after
+ * this. They stay open until the request is done, and so do their locks. */
 static void open_directories(struct directories *d, const struct request_row *row, int *fds,
 			     size_t count)
 {
@@ -121,7 +121,7 @@ static void open_directories(struct directories *d, const struct request_row *ro
 	}
 }
 
-/* Handlers work in the tree of a rootfs, wherever that is. */
+/* Handlers get the tree of a rootfs, whether the rootfs is closed or open. */
 static int dispatch_enter_tree(const struct request_row *row, struct directories *d, int *fds,
 			       struct error **err)
 {
@@ -134,7 +134,7 @@ static int dispatch_enter_tree(const struct request_row *row, struct directories
 	return 0;
 }
 
-/* Without a policy no path counts: a directory of another mount namespace of the caller's own is as
+/* Without a policy, paths do not matter: a directory in a mount namespace of the caller's own is as
  * good as any. */
 static int check_directories(const struct server *s, const struct request_row *row,
 			     struct directories *d, struct error **err)
@@ -149,15 +149,15 @@ static int check_directories(const struct server *s, const struct request_row *r
 		if (one->fd >= 0 && !keeps_owners(s, one->fd))
 			return error_set(
 				err, ERR_REFUSED,
-				"%s refused: the filesystem of %s is not one that "
-				"rootlet-helper trusts to tell whose a file is (" OWNERS_KEPT
-				"); choose a directory on another with --path",
+				"%s refused: rootlet-helper does not trust the filesystem of %s to "
+				"report the owners of files (only " OWNERS_KEPT
+				"); choose a directory on one of these with --path",
 				row->name, one->path);
 	}
 	return 0;
 }
 
-/* What the policy says of TASK, and of each of its directories. */
+/* Asks the policy about TASK and about each of its directories. */
 static int ask_policy(const struct server *s, const struct request_row *row,
 		      const struct task *task, const int *fds,
 		      const struct directories *directories, struct decision *d, struct error **err)
@@ -187,8 +187,8 @@ static int ask_policy(const struct server *s, const struct request_row *row,
 	return d->allowed ? 0 : error_set(err, ERR_REFUSED, "%s refused: %s", row->name, d->why);
 }
 
-/* Its shape, its descriptors, its order, and the policy, in this order. RULE then says which of
- * them decided. */
+/* Checks the request's shape, its directories and descriptors, its order, and the policy, in this
+ * order. R's rule then names the check that decided. */
 static int dispatch_judge(const struct server *s, const struct request_row *row,
 			  const struct task *task, const int *fds, size_t count,
 			  struct directories *directories, struct record *r, struct error **err)
@@ -217,8 +217,8 @@ static void take_outcome(struct record *r, const struct error *err, const struct
 	snprintf(r->text, sizeof(r->text), "%s", err && err->message ? err->message : "");
 }
 
-/* "folder=PATH " for each folder or rootfs that came with the request, whatever becomes of it. Each
- * has a part of SIZE, so that what is asked for has some, too. */
+/* Writes `folder=PATH ` for each directory or rootfs of the request, whether or not it is allowed.
+ * Each path is limited to a part of SIZE, so that there is room for the arguments. */
 static void describe_folders(const struct directories *d, char *into, size_t size)
 {
 	const size_t room = 384;
@@ -234,7 +234,7 @@ static void describe_folders(const struct directories *d, char *into, size_t siz
 	}
 }
 
-/* Seconds: the lower one of the row's and the policy's, 0: none. */
+/* The time limit in seconds: the lower of the row's and the policy's; 0: none. */
 static unsigned limit_of(const struct server *s, const struct request_row *row)
 {
 	uint64_t most = s->session->grant.rule ? s->session->grant.rule->seconds_max : POLICY_NONE;
@@ -244,7 +244,7 @@ static unsigned limit_of(const struct server *s, const struct request_row *row)
 	return (unsigned)most;
 }
 
-/* The one way to a handler: what is judged, and is on the record, is done. */
+/* The only way to a handler: a request is judged and recorded before it runs. */
 static int dispatch_request(struct server *s, const struct task *task, int *fds, size_t count,
 			    struct outcome *out, struct error **err)
 {
@@ -284,7 +284,8 @@ static int dispatch_request(struct server *s, const struct task *task, int *fds,
 	return result;
 }
 
-/* Answers one task. False where the parser is gone. */
+/* Answers one task. False if the session ends: the parser has exited, or too many requests in a row
+ * were refused. */
 static bool answer(struct server *s)
 {
 	static struct task task;
@@ -310,7 +311,7 @@ static bool answer(struct server *s)
 	for (size_t i = 0; i < count; i++)
 		closep(&received[i]);
 	closep(&out.fd);
-	/* Each is a line of a record that may be root's. */
+	/* Each refusal adds a line to an audit log that may be root's. */
 	return r == 0 && s->refusals < REFUSALS_MAX;
 }
 

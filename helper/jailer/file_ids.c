@@ -7,8 +7,8 @@
 
 #include "helper/starter/ids.h"
 
-/* Each change of an id makes the kernel forget what to send when the parent dies, and may let the
- * process be dumped: prctl(2), PR_SET_PDEATHSIG; commit_creds() of the kernel. */
+/* Whenever an id changes, the kernel clears the parent-death signal and may make the process
+ * dumpable: prctl(2), PR_SET_PDEATHSIG; the kernel's commit_creds(). */
 static void take_file_ids(uid_t id)
 {
 	setfsgid(id);

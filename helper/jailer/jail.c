@@ -23,8 +23,8 @@
 
 #define HOST_NAME "rootlet"
 
-/* Nothing of the caller's environment: all of it is here. container=lxc keeps debootstrap from
- * making device nodes and mounts, which no user namespace can. */
+/* The complete environment: nothing comes from the caller. container=lxc keeps debootstrap from
+ * creating device nodes and mounts, which no user namespace can. */
 static char *environment[] = {
 	(char *)(uintptr_t) "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	(char *)(uintptr_t) "HOME=/root",
@@ -38,8 +38,8 @@ static char *environment[] = {
 	NULL,
 };
 
-/* Looks USER up in the tree's own files, without the name service switch, which would load the
- * tree's libraries into us. Formats: passwd(5), group(5). */
+/* Looks USER up in the tree's own files. The name service switch would load the tree's libraries
+ * into this process. Formats: passwd(5), group(5). */
 static int become_user(const char *user)
 {
 	_cleanup_fclose_ FILE *passwords = fopen("/etc/passwd", "re");
@@ -92,7 +92,7 @@ static int take_stdio(const struct jail_spec *spec)
 	return 0;
 }
 
-/* The program: a child of the jail's pid 1. */
+/* Runs the program, a child of the jail's pid 1. */
 static _Noreturn void jail_run_program(const struct jail_spec *spec)
 {
 	char *const *argv = (char *const *)(uintptr_t)spec->argv;
@@ -116,24 +116,24 @@ static _Noreturn void jail_run_program(const struct jail_spec *spec)
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-/* Tools see their staging directory by a mount that shows its path. So their root stays in the
- * namespace that was set up, and their own has no mount that could be reached from there: what
- * lists mounts has none for them. Pid 1, whose namespace the other is, gives up its root. Package
- * code does not get on without such a list; there it has none of the tree (mounts.c). */
+/* A tool's staging directory is a mount, and a list of mounts would show its host path. So the
+ * program's root stays in the namespace that was set up, while its own namespace has no mount that
+ * can be reached from there: its list is empty. Pid 1, which stays in the first namespace, leaves
+ * that root. Package code needs the list; mounts.c keeps the tree's path out of it. */
 static int hide_mounts(pid_t program, int root)
 {
 	return program == 0 ? (fchdir(root) < 0 ? -1 : chroot(".")) : chroot("/run");
 }
 
-/* Tells the jailer which process we are, as a descriptor: it sees neither our pid nor we its.
- * Then waits until it has mapped our ids. */
+/* Sends the jailer a descriptor of this process, because neither sees the other's pid. Then waits
+ * until the jailer has mapped our ids. */
 static int ask_for_ids(int report, struct error **err)
 {
 	_cleanup_close_ int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char go;
 
-	/* Of one that is not dumpable only the host's root could write the maps; installed, this
-	 * one's files are the range's last id's. */
+	/* Only the host's root can write the maps of a process that is not dumpable. In installed
+	 * mode, the /proc files of this one belong to the range's last id while it is dumpable. */
 	if (self < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
 		return error_errno(err, ERR_HOST, "cannot open /proc/self");
 	if (packet_send(report, "", 1, &self, 1, err) < 0)
@@ -167,7 +167,7 @@ static int set_up(const struct jail_spec *spec, struct jail_place *place, int re
 	return 0;
 }
 
-/* Pid 1 of the jail: reaps, and leaves with the program's status; the kernel ends the rest. */
+/* Pid 1 of the jail: reaps, and exits with the program's status; the kernel kills the rest. */
 static _Noreturn void reap(pid_t program)
 {
 	pid_t pid;
@@ -182,14 +182,15 @@ static _Noreturn void reap(pid_t program)
 	_exit(126);
 }
 
-/* What a program may open that lies outside of the jail. */
+/* The file outside of the jail that the program may open, or -1. */
 static int file_of(const struct jail_spec *spec)
 {
 	return spec->worker ? spec->program : spec->file > 0 ? spec->file : -1;
 }
 
-/* The program has a mount namespace other than pid 1's, by which ischroot(1) knows a chroot: else
- * libc6 would restart the init of what it takes for a running system, and wait a second for it. */
+/* The program gets a mount namespace other than pid 1's, by which ischroot(1) recognizes a chroot.
+ * Otherwise libc6 would take the jail for a running system, restart its init and wait a second for
+ * it. */
 static _Noreturn void jail_child(const struct jail_spec *spec, struct jail_place *place, int report)
 {
 	const enum privilege_set set = spec->kind == JAIL_TREE	 ? PRIVILEGES_JAIL
@@ -224,7 +225,7 @@ static int jail_write_map(int process, const char *file)
 	return fd >= 0 && write(fd, map, (size_t)length) == length ? 0 : -1;
 }
 
-/* Maps the child's ids (never the caller's) and waits until it is set up or says why not. */
+/* Maps the child's ids (never the caller's) and waits until it is set up or reports an error. */
 static int watch_set_up(int report, struct error **err)
 {
 	struct note note = { 0 };
@@ -232,7 +233,7 @@ static int watch_set_up(int report, struct error **err)
 	size_t count;
 	ssize_t n = packet_receive(report, &note, sizeof(note), fds, &count, err);
 
-	/* Of our own code still: no package's has run. */
+	/* This still comes from our own code: no package code has run yet. */
 	if (n == 1 && count == 1) {
 		if (jail_write_map(fds[0], "uid_map") < 0 ||
 		    jail_write_map(fds[0], "gid_map") < 0) {
@@ -249,12 +250,12 @@ static int watch_set_up(int report, struct error **err)
 	}
 	if (n == (ssize_t)sizeof(note) && note_error(&note, err) < 0)
 		return -1;
-	return error_set(err, ERR_SYSTEM, "the jail died while it was set up");
+	return error_set(err, ERR_SYSTEM, "the jail exited during its setup");
 }
 
 int jail_start(const struct jail_spec *spec, struct jail *jail, struct error **err)
 {
-	/* Of one with two trees mounts.c makes the mount namespace. */
+	/* If there are two trees, mounts.c creates the mount namespace. */
 	const unsigned long flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
 				    CLONE_NEWNET | CLONE_NEWCGROUP | SIGCHLD |
 				    (spec->source > 0 ? 0 : CLONE_NEWNS);

@@ -17,7 +17,7 @@ static void jail_drain(int fd, struct output *output)
 		output_feed(output, "\n", 1);
 }
 
-/* Until the jail has ended. */
+/* Waits until the jail has exited. */
 static int watch_jail(struct server *s, const struct jail *jail, int text, struct output *output,
 		      struct error **err)
 {
@@ -56,7 +56,7 @@ int jail_run(struct server *s, const struct jail_spec *spec, struct output *outp
 	struct jail jail = JAIL_NONE;
 	int ends[2], status;
 
-	/* Before any program that is in it runs: none may write to another tree's files. */
+	/* Before any program of the tree runs: none may write to another tree's files. */
 	if (spec->kind == JAIL_TREE && tree_break_links(s, spec->root, err) < 0)
 		return -1;
 	if (output) {

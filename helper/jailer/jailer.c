@@ -28,15 +28,15 @@ int jailer_act_for_caller(struct error **err)
 	    setresgid(SPARE_ID, SPARE_ID, SPARE_ID) < 0 ||
 	    setresuid(SPARE_ID, SPARE_ID, SPARE_ID) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot become the range's spare id");
-	/* These calls tell only what was before. */
+	/* These calls only return the previous id, so check with another call. */
 	setfsgid(CALLER_ID);
 	setfsuid(CALLER_ID);
 	if (setfsgid(SPARE_ID + 1) != (int)CALLER_ID || setfsuid(SPARE_ID + 1) != (int)CALLER_ID)
-		return error_set(err, ERR_SYSTEM, "cannot reach files as the caller");
+		return error_set(err, ERR_SYSTEM, "cannot use the caller's id for files");
 	return 0;
 }
 
-/* How the start went, as record_receive() takes it. */
+/* Reports the outcome of the start, in the form that record_receive() takes. */
 static int tell_starter(int records, const struct error *error)
 {
 	struct record r = { .code = error ? error->code : ERR_NONE };
@@ -45,7 +45,8 @@ static int tell_starter(int records, const struct error *error)
 	return packet_send(records, &r, sizeof(r), NULL, 0, NULL);
 }
 
-/* The parser, child of the jailer. Returns the jailer's end of what connects them, or -1. */
+/* Starts the parser, a child of the jailer. Returns the jailer's end of their socket pair, or
+ * -1. */
 static int start_parser(const struct starter *s, struct error **err)
 {
 	int ends[2];
@@ -78,7 +79,7 @@ static _Noreturn void jailer_give_up(const struct error *err)
 	_exit(1);
 }
 
-/* The end of the pipe also shows that the parent died before its death could be signalled. */
+/* End of file means that the parent died, even if that was too early for its death signal. */
 static void wait_for_ids(const struct starter *s)
 {
 	char byte;
@@ -105,8 +106,8 @@ _Noreturn void jailer_run(struct starter *s)
 		if (jailer_act_for_caller(&err) < 0)
 			jailer_give_up(err);
 	}
-	/* As pid 1 of the namespace it takes everything in there with it. Without the audit process
-	 * nothing may be done, because nothing can be recorded. */
+	/* The jailer dies with the audit process: without that, nothing can be recorded, so nothing
+	 * may be done. As pid 1 of its namespace, the jailer takes everything in there along. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
 	    privileges_drop(PRIVILEGES_JAILER, -1, &err) == 0)
 		parser = start_parser(s, &err);
@@ -114,7 +115,7 @@ _Noreturn void jailer_run(struct starter *s)
 		jailer_give_up(err);
 	if (!installed)
 		wait_for_ids(s);
-	/* Its maps are written. */
+	/* Its maps are written, so it no longer has to be dumpable. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		_exit(1);
 	if (packet_send(parser, "", 1, NULL, 0, NULL) < 0)

@@ -7,8 +7,8 @@
 
 #define LOOPBACK 1 /* the first interface of every network namespace */
 
-/* One message of rtnetlink(7): libnl's own part for that, libnl-route, would take as long to load
- * as all else. */
+/* Sends a single message of rtnetlink(7). libnl-route, which libnl has for that, would take as long
+ * to load as everything else. */
 void loopback_up(void)
 {
 	struct nl_sock *sock = nl_socket_alloc();

@@ -1,5 +1,5 @@
-/* The loopback interface of a jail, which has no other. */
+/* The loopback interface, the only one in a jail. */
 #pragma once
 
-/* Best effort: without it a package script that talks to itself fails, and nothing else. */
+/* Best effort: if it fails, only package scripts that connect to themselves fail. */
 void loopback_up(void);

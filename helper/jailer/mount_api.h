@@ -1,5 +1,5 @@
-/* The kernel's mount API and pidfd_open(2), for a glibc older than 2.36, which has no names for
- * them (Ubuntu 22.04). Sources: fsopen(2), move_mount(2), mount_setattr(2), linux/mount.h. */
+/* The kernel's mount API and pidfd_open(2), for glibc before 2.36 (Ubuntu 22.04), which has no
+ * wrappers for them. Sources: fsopen(2), move_mount(2), mount_setattr(2), linux/mount.h. */
 #pragma once
 
 #include <features.h>

@@ -33,12 +33,12 @@ static int copy_mount(const char *path, uint64_t attributes, unsigned flags, str
 		open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 
 	if (fd < 0 || mounts_set_attributes(fd, attributes, flags & AT_RECURSIVE) < 0)
-		return error_errno(err, ERR_HOST, "cannot take %s into the jail",
+		return error_errno(err, ERR_HOST, "cannot mount %s in the jail",
 				   strcmp(path, ".") == 0 ? "the tree" : path);
 	return steal_fd(&fd);
 }
 
-/* A detached new filesystem. */
+/* Creates a detached filesystem. */
 static int new_mount(const char *type, const char *mode, unsigned attributes, struct error **err)
 {
 	_cleanup_close_ int context = fsopen(type, FSOPEN_CLOEXEC);
@@ -51,8 +51,8 @@ static int new_mount(const char *type, const char *mode, unsigned attributes, st
 	if (fd < 0)
 		return error_errno(
 			err, ERR_HOST,
-			"cannot mount a %s of its own in the jail; a container that "
-			"covers parts of /proc forbids it: run it with an unmasked /proc",
+			"cannot mount a new %s in the jail; in a container that masks parts of "
+			"/proc, the kernel forbids it: run the container with an unmasked /proc",
 			type);
 	return fd;
 }
@@ -76,8 +76,8 @@ static int attach(int mount, int root, const char *name, bool folder, struct err
 	return 0;
 }
 
-/* From a root that covers the working directory into it, then the old one away: nothing of the host
- * can be named any more. */
+/* Pivots into ROOT, which covers the working directory, and detaches the old root. After that,
+ * nothing on the host can be named. */
 static int pivot(int root, struct error **err)
 {
 	if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
@@ -111,7 +111,7 @@ static int fill_dev(int root, const int nodes[DEVICES], struct error **err)
 	return 0;
 }
 
-/* /bin and its like are links into /usr on a merged host; elsewhere folders of their own. */
+/* On a merged-/usr host, /bin and the like are links into /usr; elsewhere they are directories. */
 static int take_usr_part(int root, const char *name, struct error **err)
 {
 	char path[16], target[64];
@@ -150,7 +150,7 @@ static int mounts_take_host(int root, struct error **err)
 	return cache < 0 ? 0 : attach(cache, root, "etc/ld.so.cache", false, err);
 }
 
-/* A mount has to be attached somewhere before anything can be mounted on it. */
+/* A mount must be attached somewhere before anything can be mounted on it. */
 static int cover_folder(int root, struct error **err)
 {
 	if (move_mount(root, "", AT_FDCWD, ".", MOVE_MOUNT_F_EMPTY_PATH) < 0)
@@ -158,9 +158,10 @@ static int cover_folder(int root, struct error **err)
 	return 0;
 }
 
-/* A mount shows the path of its root within its filesystem, unless the process's root is further
- * down in it. So what is mounted is the directory above the tree, of which nothing but the tree can
- * be reached: enter_tree covers it. A tree that is a mount itself has none above. */
+/* A list of mounts shows the path of each mount's root within its filesystem, unless the process's
+ * root is deeper inside that mount. So the jail mounts the directory above the tree, and
+ * mounts_enter_tree() covers it, so that only the tree can be reached. A tree that is itself a
+ * mount point has no directory above it in its mount. */
 int mounts_choose(const struct jail_spec *spec, struct jail_place *place, struct error **err)
 {
 	_cleanup_close_ int above = -1;
@@ -170,11 +171,11 @@ int mounts_choose(const struct jail_spec *spec, struct jail_place *place, struct
 	ssize_t length;
 
 	*place = (struct jail_place){ .mount = -1, .tree = -1 };
-	/* The jail's root is mounted over the working directory: one of which it has its own. */
+	/* The jail's root covers the working directory: /proc will do, as the jail gets its own. */
 	if (spec->root < 0)
 		return chdir("/proc") < 0 ? error_errno(err, ERR_SYSTEM, "cannot enter /proc") : 0;
 	if (statx(spec->root, "", AT_EMPTY_PATH, 0, &st) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot look at the rootfs");
+		return error_errno(err, ERR_SYSTEM, "cannot stat the rootfs");
 	if (spec->kind == JAIL_TREE && !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT)) {
 		snprintf(link, sizeof(link), "/proc/self/fd/%d", spec->root);
 		length = readlink(link, path, sizeof(path) - 1);
@@ -182,7 +183,8 @@ int mounts_choose(const struct jail_spec *spec, struct jail_place *place, struct
 		name = strrchr(path, '/');
 		above = openat(spec->root, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (!name || above < 0)
-			return error_errno(err, ERR_SYSTEM, "cannot tell the name of the rootfs");
+			return error_errno(err, ERR_SYSTEM,
+					   "cannot determine the name of the rootfs");
 		name++;
 	}
 	snprintf(place->name, sizeof(place->name), "%s", name);
@@ -191,7 +193,7 @@ int mounts_choose(const struct jail_spec *spec, struct jail_place *place, struct
 	return 0;
 }
 
-/* The tree by its name in the mount of the directory above it. */
+/* Opens the tree by its name in the mount of the directory above it. */
 static int find_tree(const struct jail_spec *spec, const struct jail_place *place,
 		     struct error **err)
 {
@@ -207,7 +209,7 @@ static int find_tree(const struct jail_spec *spec, const struct jail_place *plac
 		return error_errno(err, ERR_SYSTEM, "cannot open the rootfs in its directory");
 	if (is.st_dev != should.st_dev || is.st_ino != should.st_ino)
 		return error_set(err, ERR_BUSY,
-				 "the rootfs has been moved meanwhile; run the command again");
+				 "the rootfs was moved in the meantime; run the command again");
 	return steal_fd(&fd);
 }
 
@@ -216,11 +218,11 @@ static int take_above(const struct jail_spec *spec, struct jail_place *place, st
 	const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
 
 	place->mount = open_tree(AT_FDCWD, ".", flags);
-	/* There are mounts below it, which no copy of this namespace may uncover. */
+	/* There are mounts below it, and no copy of this namespace may uncover what they hide. */
 	if (place->mount < 0 && errno == EINVAL)
 		place->mount = open_tree(AT_FDCWD, ".", flags | AT_RECURSIVE);
 	if (place->mount < 0 || mounts_set_attributes(place->mount, TREE_MOUNT, AT_RECURSIVE) < 0)
-		return error_errno(err, ERR_HOST, "cannot take the rootfs into the jail");
+		return error_errno(err, ERR_HOST, "cannot mount the rootfs in the jail");
 	place->tree = find_tree(spec, place, err);
 	return place->tree < 0 ? -1 : cover_folder(place->mount, err);
 }
@@ -238,15 +240,14 @@ int mounts_take(const struct jail_spec *spec, struct jail_place *place, struct e
 		return 0;
 	if (make_private(err) < 0)
 		return -1;
-	/* A staging directory can only be entered by the jail's root. */
+	/* Only the jail's root can enter a staging directory: mounts_enter() does the rest then. */
 	if (!*place->name || syscall(SYS_faccessat2, AT_FDCWD, ".", X_OK, AT_EACCESS) < 0)
 		return 0;
 	return take_above(spec, place, err);
 }
 
-/* The tool jail's root: of the host /usr, read-only; of the user the staging folder, if there is
- * one.
- */
+/* Builds the tool jail's root: the host's /usr, read-only, and the user's staging directory, if
+ * there is one. */
 static int compose_tool_root(int staging, struct error **err)
 {
 	_cleanup_close_ int root =
@@ -257,7 +258,7 @@ static int compose_tool_root(int staging, struct error **err)
 		return -1;
 	return steal_fd(&root);
 }
-/* What of /proc tells of the host, or is for the host's root alone: each of them is covered. */
+/* The files of /proc that describe the host, or are for the host's root only. All are covered. */
 static const char *const masked[] = {
 	"acpi",	 "asound",	"bootconfig", "cmdline",    "interrupts",
 	"kcore", "key-users",	"keys",	      "locks",	    "latency_stats",
@@ -265,7 +266,7 @@ static const char *const masked[] = {
 };
 static const char *const fixed[] = { "bus", "fs", "irq", "sys", "sysrq-trigger" };
 
-/* An empty file and an empty directory to cover others with, detached and read-only. */
+/* Creates an empty file and an empty directory to cover others with, detached and read-only. */
 static int make_covers(struct error **err)
 {
 	_cleanup_close_ int fd = new_mount("tmpfs", "0755", TREE_MOUNT | MOUNT_ATTR_NOEXEC, err);
@@ -279,7 +280,7 @@ static int make_covers(struct error **err)
 	return steal_fd(&fd);
 }
 
-/* Covers /proc/NAME by what is empty or, with COVERS -1, by itself, read-only. */
+/* Covers /proc/NAME by something empty or, if COVERS is -1, by itself, read-only. */
 static int cover_part(int root, int covers, const char *name, struct error **err)
 {
 	struct open_how how = {
@@ -293,7 +294,7 @@ static int cover_part(int root, int covers, const char *name, struct error **err
 
 	snprintf(path, sizeof(path), "proc/%s", name);
 	part = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-	/* A kernel has not all of them. */
+	/* Not every kernel has all of them. */
 	if (part < 0 && errno == ENOENT)
 		return 0;
 	if (part >= 0 && fstat(part, &st) == 0)
@@ -317,10 +318,10 @@ static int mask_proc(int root, int covers, struct error **err)
 	return 0;
 }
 
-/* As pivot, but into the tree below PLACE's mount, whose own root the jail may have no right to
- * enter: so that is named by its descriptor, and the old root is put where the tree is. Then COVERS
- * over the directory that the tree is in: no path leads there any more, not even from outside of
- * the new root. */
+/* Like pivot(), but into the tree below PLACE's mount. The jail may have no right to enter the root
+ * of that mount, so name it by its descriptor and put the old root where the tree is. Then mount
+ * COVERS over the directory that holds the tree: no path leads there any longer, not even from
+ * outside of the new root. */
 static int mounts_enter_tree(const struct jail_place *place, int covers, struct error **err)
 {
 	_cleanup_close_ int copy = -1;
@@ -331,23 +332,23 @@ static int mounts_enter_tree(const struct jail_place *place, int covers, struct 
 	if (syscall(SYS_pivot_root, mount, tree) < 0 || fchdir(place->tree) < 0 ||
 	    umount2(".", MNT_DETACH) < 0 || chroot(".") < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot enter the rootfs");
-	/* What is mounted in the tree is not for the jail: then there is no copy without it. */
+	/* Mounts inside the tree must stay out of the jail. If there are any, this copy fails. */
 	copy = open_tree(AT_FDCWD, ".", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (copy < 0)
 		return error_set(err, ERR_HOST,
-				 "cannot take the rootfs into the jail: something is mounted in "
-				 "it; see: findmnt; unmount it and run the command again");
+				 "cannot mount the rootfs in the jail: something is mounted in "
+				 "it; find it with findmnt, unmount it and run the command again");
 	if (move_mount(covers, "", place->mount, "",
 		       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot enter the rootfs");
 	return 0;
 }
 
-/* What is mounted in the jail's ROOT, which the process is in. */
+/* Mounts everything else in the jail's ROOT. The process is already in it. */
 static int fill_root(int root, int proc, int covers, bool covered, const int nodes[DEVICES],
 		     struct error **err)
 {
-	/* Covers must be attached before they can be taken from: if nowhere else, below /proc. */
+	/* Covers must be attached before they can be copied: if nowhere else, below /proc. */
 	if ((!covered && attach(covers, root, "proc", true, err) < 0) ||
 	    attach(proc, root, "proc", true, err) < 0 || mask_proc(root, covers, err) < 0 ||
 	    fill_dev(root, nodes, err) < 0 || attach_tmpfs(root, "tmp", "1777", err) < 0)
@@ -368,10 +369,10 @@ static int take_devices(int nodes[DEVICES], struct error **err)
 	return 0;
 }
 
-/* Of two directories that were opened elsewhere: into a copy of a mount namespace the kernel
- * carries nothing along but the working directory. So another process makes a copy, with the source
- * as that, and takes from it a mount that is attached nowhere. That goes into the descriptor which
- * both share. */
+/* Takes the source of two directories that were opened elsewhere. When the kernel copies a mount
+ * namespace, it carries over only the working directory. So a child process makes a copy with the
+ * source as its working directory, and takes a detached mount of it from that copy. It puts the
+ * mount into the descriptor that both processes share. */
 static int take_source(int source, struct error **err)
 {
 	_cleanup_close_ int fd = open("/", O_PATH | O_CLOEXEC);
@@ -391,12 +392,12 @@ static int take_source(int source, struct error **err)
 	if (status != 0)
 		return error_set(
 			err, ERR_HOST,
-			"cannot take the tree to be cloned into the jail: something is "
-			"mounted in it; see: findmnt; unmount it and run the command again");
+			"cannot mount the tree to be cloned in the jail: something is mounted in "
+			"it; find it with findmnt, unmount it and run the command again");
 	return steal_fd(&fd);
 }
 
-/* Mounts may be in a tree that is only looked through: they are told of then. */
+/* A tree that is only read may have mounts in it: the worker then reports them. */
 static int take_work_tree(bool read_only, struct error **err)
 {
 	const uint64_t attributes = (read_only ? READ_ONLY : TREE_MOUNT) | MOUNT_ATTR_NOEXEC;
@@ -409,8 +410,8 @@ static int take_work_tree(bool read_only, struct error **err)
 		return copy_mount(".", attributes, AT_RECURSIVE, err);
 	if (why && why->number == EINVAL)
 		return error_set(err, ERR_BUSY,
-				 "something is mounted in the rootfs; unmount that first: findmnt "
-				 "shows it, umount removes it");
+				 "something is mounted in the rootfs; find it with findmnt and "
+				 "remove it with umount");
 	return why ? error_set(err, why->code, "%s", why->message) : -1;
 }
 
@@ -434,7 +435,7 @@ static int enter_work(const struct jail_spec *spec, struct error **err)
 	    (source >= 0 && attach(source, root, "source", true, err) < 0))
 		return -1;
 	if (mounts_set_attributes(root, MOUNT_ATTR_RDONLY, 0) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot close the jail's root");
+		return error_errno(err, ERR_SYSTEM, "cannot make the jail's root read-only");
 	return pivot(root, err);
 }
 
@@ -454,7 +455,7 @@ int mounts_enter(const struct jail_spec *spec, struct jail_place *place, struct 
 		return -1;
 	if (spec->root >= 0 && place->mount < 0)
 		return -1;
-	/* While the host's /proc can be seen: the kernel asks for that. */
+	/* While the host's /proc is visible: the kernel requires that for a new one. */
 	proc = new_mount("proc", NULL, TREE_MOUNT | MOUNT_ATTR_NOEXEC, err);
 	covers = proc < 0 ? -1 : make_covers(err);
 	if (covers < 0 || take_devices(nodes, err) < 0)

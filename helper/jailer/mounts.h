@@ -1,4 +1,4 @@
-/* The mounts of a jail: what it sees of the host is decided here and nowhere else. */
+/* The mounts of a jail. This file alone decides what a jail sees of the host. */
 #pragma once
 
 #include <limits.h>
@@ -6,22 +6,22 @@
 #include "helper/jailer/jail_spec.h"
 #include "lib/error.h"
 
-/* Where the jail's tree or staging directory is. */
+/* The location of the jail's tree or staging directory. */
 struct jail_place {
-	char name[NAME_MAX + 1]; /* of the tree in the directory above it; "" where that is not used
-				  */
+	char name[NAME_MAX + 1]; /* of the tree in the directory above it; "": not used */
 	int mount;		 /* of that directory, or of the tree or staging directory itself */
-	int tree;		 /* in MOUNT, where that is of the directory above; else -1 */
+	int tree;		 /* in MOUNT, if that is of the directory above; else -1 */
 };
 
-/* For the jailer: makes what the jail is to take its working directory. A child's is carried into
- * its copy of the mounts: so that can be mounted there without a path. */
+/* For the jailer: makes the directory that the jail takes over its working directory. The kernel
+ * carries a child's working directory into its copy of the mounts, so that it can be mounted there
+ * without a path. */
 int mounts_choose(const struct jail_spec *spec, struct jail_place *place, struct error **err);
 
-/* In the jail's own mount namespace, with that working directory, while it still is who the jailer
- * is: finds the tree in the directory above it, which is the caller's. */
+/* In the jail's own mount namespace, with that working directory and still with the jailer's ids:
+ * finds the tree in the directory above it, which is the caller's. */
 int mounts_take(const struct jail_spec *spec, struct jail_place *place, struct error **err);
 
-/* Then, as the jail's root: builds the jail's root, pivots into it and lets go of everything else.
- * The caller closes what is open in PLACE. */
+/* Then, as the jail's root: builds the jail's root directory, pivots into it and drops everything
+ * else. The function's caller closes the descriptors in PLACE. */
 int mounts_enter(const struct jail_spec *spec, struct jail_place *place, struct error **err);

@@ -16,9 +16,9 @@ int rollback_check(const struct rollback *r, const struct release_claim *claim,
 	snprintf(name, sizeof(name), "%s%s%s", claim->suite, *pocket ? "-" : "", pocket);
 	if (r->fd < 0 && r->signer)
 		return error_set(err, ERR_HOST,
-				 "cannot remember the release file of %s, so that an older one "
-				 "would not be noticed: %s cannot be opened; an administrator has "
-				 "to run: install-helper",
+				 "cannot remember the release file of %s, so a later "
+				 "rollback would go unnoticed: cannot open %s; ask an "
+				 "administrator to run: install-helper",
 				 name, r->path);
 	if (r->fd < 0)
 		return 0;

@@ -10,14 +10,10 @@
 #include "helper/jailer/tree_tasks.h"
 
 #define MANIFEST "etc/rootlet/manifest.json"
-/* In no header of the kernel. */
+/* Not in any header of the kernel. */
 #define BCACHEFS_MAGIC 0xca451a4e
 #define ZFS_MAGIC 0x2fc12fc1
 
-/* dpkg's own findings: it prints nothing where all is well. "c" marks a configuration file, which
- * may well differ. What path-exclude left out counts as missing, though ("missing", before
- * dpkg 1.20
- * "??5??????"): that is taken off here. */
 int remove_stale(const struct server *s, int parent, const char *prefix, const char *name,
 		 struct error **err)
 {
@@ -30,27 +26,28 @@ int remove_stale(const struct server *s, int parent, const char *prefix, const c
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot look at %s", hidden);
+		return error_errno(err, ERR_SYSTEM, "cannot stat %s", hidden);
 	if (st.st_uid != 0 && st.st_uid != CALLER_ID)
-		return error_set(err, ERR_REFUSED, "%s is not of rootlet: remove it by hand",
+		return error_set(err, ERR_REFUSED, "%s was not made by rootlet; remove it yourself",
 				 hidden);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return error_set(err, ERR_BUSY, "another rootlet works on %s: wait for its end",
-				 name);
-	/* For a moment after it is made it is the caller's, and empty. */
+		return error_set(err, ERR_BUSY,
+				 "another rootlet is working on %s; wait until it ends", name);
+	/* For a moment after its creation, it is empty and belongs to the caller. */
 	if (st.st_uid == CALLER_ID)
 		return unlinkat(parent, hidden, AT_REMOVEDIR) < 0
 			       ? error_errno(err, ERR_REFUSED, "cannot remove %s", hidden)
 			       : 0;
-	/* What is made there is one folder further down: this one was renamed, by who may make
-	 * rootfs and not delete them. */
+	/* Trees are made one directory further down. So this is a finished rootfs, renamed by a
+	 * caller who may make rootfs but not delete them. */
 	if (strcmp(prefix, STAGING_PREFIX) == 0 && is_rootfs(fd))
-		return error_set(err, ERR_REFUSED, "%s is a rootfs: rename it", hidden);
+		return error_set(err, ERR_REFUSED, "%s is a rootfs; rename it", hidden);
 	return tree_remove(s, parent, hidden, fd, err);
 }
 
-/* Nobody but the range's first id, outside of any jail, puts anything into a closed directory. A
- * tree has an /etc; one whose users took that away can at most pass for another tree of theirs. */
+/* Only the range's first id, outside of any jail, can put anything into a closed directory. Every
+ * tree has an /etc. If its users remove that, the directory can at most pass for another tree of
+ * theirs. */
 int rootfs_tree(int folder, bool *closed)
 {
 	_cleanup_close_ int etc = tree_open_own(folder, "etc", O_PATH);
@@ -74,9 +71,9 @@ bool is_rootfs(int folder)
 	return manifest >= 0 && fstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0;
 }
 
-/* A filesystem of the caller's own program, or of another host's, can say of any file that it is
- * any owner's. An overlay tells what its layers do: it can only be root's, as one of the caller's
- * is in a mount namespace of the caller's own, from which no descriptor is taken. So is a tmpfs. */
+/* On a filesystem of the caller's own program, or of another host, any file can claim any owner. An
+ * overlay reports what its layers do, but it can only be root's: a caller's own is in a mount
+ * namespace of their own, from which no descriptor is accepted. The same holds for a tmpfs. */
 bool keeps_owners(const struct server *s, int folder)
 {
 	static const __fsword_t kept[] = { EXT4_SUPER_MAGIC,  XFS_SUPER_MAGIC,
@@ -95,7 +92,7 @@ bool keeps_owners(const struct server *s, int folder)
 	return false;
 }
 
-/* FD is the range root's and nobody else can write to it. */
+/* FD belongs to the range's root, and nobody else can write to it. */
 static bool is_roots(int fd, mode_t type)
 {
 	struct stat st;
@@ -127,11 +124,11 @@ int claim_rootfs(const struct server *s, int parent, const char *name, int *tree
 				   "cannot open rootfs %s", name);
 	if (!is_rootfs(fd))
 		return error_set(err, ERR_REFUSED,
-				 "%s is no rootfs of rootlet: it has no %s, or "
+				 "%s is not a rootfs made by rootlet: it has no %s, or "
 				 "belongs to another range of ids",
 				 name, MANIFEST);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return error_set(err, ERR_BUSY, "rootfs %s is in use: end what runs in it", name);
+		return error_set(err, ERR_BUSY, "rootfs %s is in use; stop what runs in it", name);
 	if (tree_check_mounts(s, fd, err) < 0)
 		return error_wrap(err, "rootfs %s", name);
 	*tree = steal_fd(&fd);

@@ -23,7 +23,7 @@ void serve_watch_witnesses(const struct server *s, struct pollfd fds[static WITN
 int serve_check_witnesses(const struct pollfd fds[static WITNESSES], struct error **err)
 {
 	if (fds[0].revents)
-		return error_set(err, ERR_INTERRUPTED, "the front end left");
+		return error_set(err, ERR_INTERRUPTED, "the front end exited");
 	if (fds[1].revents)
 		return audit_lost(err);
 	return 0;
@@ -74,7 +74,7 @@ int serve_lock(const struct server *s, int fd, struct error **err)
 
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
-			return error_errno(err, ERR_SYSTEM, "the lock cannot be taken");
+			return error_errno(err, ERR_SYSTEM, "cannot take the lock");
 		if (serve_now() >= end)
 			return error_set(err, ERR_INTERRUPTED, "it took longer than %d s",
 					 LOCK_SECONDS);

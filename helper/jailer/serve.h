@@ -1,21 +1,21 @@
-/* What goes on while a request is carried out: the front end is told, and watched. */
+/* What happens while a request runs: the front end gets progress, and the peers are watched. */
 #pragma once
 
 #include <poll.h>
 
 #include "helper/jailer/server.h"
 
-/* Seconds of the monotonic clock, for limits. */
+/* Seconds of the monotonic clock, for deadlines. */
 int64_t serve_now(void);
 
-/* To the front end: progress, which one that does not read misses, and a line of what a jail says,
- * for which the jailer waits up to the deadline. */
+/* Messages to the front end. Progress is dropped if the front end does not read it. For a line of a
+ * jail's output, the jailer waits until the deadline. */
 void serve_progress(const struct server *s, const char *stage, uint64_t done, uint64_t total);
 void serve_log(const struct server *s, const char *line);
 
-/* For poll(2): who has to be there while anything is done. They send nothing meanwhile, so that all
- * that comes is their end: serve_check_witnesses() is -1 then, with ERR_INTERRUPTED if it is the
- * front end's. */
+/* For poll(2): the peers that must be alive while a request runs. They send nothing during that, so
+ * any event means that one has exited: serve_check_witnesses() is -1 then, with ERR_INTERRUPTED if
+ * it was the front end. */
 #define WITNESSES 2
 void serve_watch_witnesses(const struct server *s, struct pollfd fds[static WITNESSES]);
 int serve_check_witnesses(const struct pollfd fds[static WITNESSES], struct error **err);
@@ -23,10 +23,10 @@ int serve_check_witnesses(const struct pollfd fds[static WITNESSES], struct erro
 /* -1 with ERR_INTERRUPTED if the request's time limit has passed. */
 int serve_check_time(const struct server *s, struct error **err);
 
-/* For what is done without a jail, every now and then: -1 with ERR_INTERRUPTED if the front end has
- * left (for which it waits PAUSE ms) or the request's time limit has passed. */
+/* For work without a jail, to be called every now and then. Waits up to PAUSE ms. -1 with
+ * ERR_INTERRUPTED if the front end has exited or the request's time limit has passed. */
 int serve_go_on(const struct server *s, int pause, struct error **err);
 
-/* Locks FD, which another process may have locked. -1 with ERR_INTERRUPTED after two minutes, and
- * as serve_go_on(). */
+/* Locks FD, which another process may have locked. -1 with ERR_INTERRUPTED after two minutes, or as
+ * for serve_go_on(). */
 int serve_lock(const struct server *s, int fd, struct error **err);

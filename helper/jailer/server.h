@@ -1,4 +1,4 @@
-/* The state of the jailer: one for each front end. */
+/* The state of the jailer, one per front end. */
 #pragma once
 
 #include "helper/jailer/jail.h"
@@ -23,11 +23,11 @@ struct server {
 	const struct idmap *map;
 	bool greeted;
 	uint32_t refusals; /* in a row */
-	unsigned limit;	   /* seconds that the request may take; 0: any number */
-	int64_t deadline;  /* serve_now() at which they have passed */
+	unsigned limit;	   /* time limit of the request in seconds; 0: none */
+	int64_t deadline;  /* serve_now() at which it has passed */
 	unsigned phase;	   /* WHEN_IDLE, WHEN_BUILDING or WHEN_BUILT */
 
-	/* the tree that is being made; build.c */
+	/* the tree that is being built; build.c */
 	int parent, staging, tree; /* descriptors or -1 */
 	char name[ROOTFS_NAME_MAX + 1], staging_name[ROOTFS_NAME_MAX + 32];
 	char suite[WORD_SIZE];
@@ -37,6 +37,6 @@ struct server {
 };
 
 struct outcome {
-	int status; /* of execute */
+	int status; /* goes with the result; its meaning depends on the request */
 	int fd;	    /* sent with the result; -1: none; closed after it */
 };

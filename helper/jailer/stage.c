@@ -16,7 +16,8 @@ int stage_start(const struct server *s, struct stage *stage, struct jail_spec sp
 	stage->socket = ends[0];
 	spec.program = s->worker;
 	spec.socket = ends[1];
-	/* Ours are /dev/null, which most of these jails do not have, and the diagnostics. */
+	/* Inherited: /dev/null, which most of these jails lack, and standard error for
+	 * diagnostics. */
 	for (int i = 0; i < 3; i++)
 		spec.stdio[i] = i;
 	r = jail_start(&spec, &stage->jail, err);
@@ -26,7 +27,7 @@ int stage_start(const struct server *s, struct stage *stage, struct jail_spec sp
 	return r;
 }
 
-/* Of the descriptors that a worker sends, only one is kept: the result's, if it is wanted. */
+/* Of the descriptors that a worker sends, keeps only the result's, if it is wanted. */
 static int receive_note(const struct stage *stage, struct note *note, int *fd, struct error **err)
 {
 	int fds[PACKET_FDS_MAX];
@@ -39,7 +40,7 @@ static int receive_note(const struct stage *stage, struct note *note, int *fd, s
 	if (keep)
 		*fd = fds[0];
 	if (n != (ssize_t)sizeof(*note))
-		return error_set(err, ERR_SYSTEM, "rootlet-worker ended before its time");
+		return error_set(err, ERR_SYSTEM, "rootlet-worker exited unexpectedly");
 	note->text[sizeof(note->text) - 1] = '\0';
 	return 0;
 }

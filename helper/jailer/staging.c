@@ -36,7 +36,8 @@ void staging_abandon(struct server *s)
 	staging_forget(s);
 }
 
-/* What a folder of the caller's has given on: it would let others in whatever the mode says. */
+/* Removes ACLs inherited from the caller's directory: they would let others in regardless of the
+ * mode. */
 static int drop_acls(int folder)
 {
 	static const char *const names[] = { "system.posix_acl_default",
@@ -58,25 +59,25 @@ static bool staging_is_empty(int folder)
 	return d && !entry && errno == 0;
 }
 
-/* Takes STAGING from the caller, who may have put something of his in the place of what was made
- * for him: from here on he can neither enter it nor change what is in it. */
+/* Takes STAGING from the caller, who may have replaced the directory that was just made. From here
+ * on they can neither enter it nor change what is in it. */
 static int take_staging(int parent, const char *name, int staging, struct error **err)
 {
 	struct stat st;
 
-	/* Somebody who took it for stale between the two calls has removed it. */
+	/* A process that took it for stale may have removed it between the two calls. */
 	if (flock(staging, LOCK_EX | LOCK_NB) < 0 || !tree_is(parent, name, staging))
-		return error_set(err, ERR_BUSY, "another rootlet works on %s", name);
+		return error_set(err, ERR_BUSY, "another rootlet is working on %s", name);
 	if (fstat(staging, &st) < 0 || st.st_uid != CALLER_ID || !staging_is_empty(staging))
-		return error_set(err, ERR_REFUSED, "somebody exchanged %s meanwhile", name);
+		return error_set(err, ERR_REFUSED, "%s was replaced in the meantime", name);
 	if (fchown(staging, 0, 0) < 0 || drop_acls(staging) < 0 || fchmod(staging, 0700) < 0) {
-		error_errno(err, ERR_SYSTEM, "cannot give %s its owner", name);
+		error_errno(err, ERR_SYSTEM, "cannot set the owner of %s", name);
 		unlinkat(parent, name, AT_REMOVEDIR);
 		return -1;
 	}
-	/* Until now he could. */
+	/* Until now, the caller could write to it. */
 	if (!staging_is_empty(staging))
-		return error_set(err, ERR_REFUSED, "somebody put something into %s", name);
+		return error_set(err, ERR_REFUSED, "%s was filled in the meantime", name);
 	return 0;
 }
 
@@ -118,7 +119,7 @@ int staging_close(int staging, int tree, struct error **err)
 	_cleanup_close_ int closed = -1;
 	_for_range_;
 
-	/* The tool jail could write beside the tree: what is there already is not ours. */
+	/* The tool jail can write to the staging directory: what is there already is not ours. */
 	if (mkdirat(staging, STAGED_CLOSED, 0700) == 0)
 		closed = tree_open_own(staging, STAGED_CLOSED, O_RDONLY | O_DIRECTORY);
 	if (closed < 0 || fchown(closed, 0, 0) < 0 || drop_acls(closed) < 0 ||
@@ -126,7 +127,7 @@ int staging_close(int staging, int tree, struct error **err)
 	    renameat2(staging, STAGED_TREE, closed, CLOSED_TREE, RENAME_NOREPLACE) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot close the tree");
 	if (!tree_is(closed, CLOSED_TREE, tree))
-		return error_set(err, ERR_TRUST, "the staging tree was exchanged");
+		return error_set(err, ERR_TRUST, "the staging tree was replaced");
 	return 0;
 }
 
@@ -134,7 +135,7 @@ int staging_make(struct server *s, int parent, const char *name, struct error **
 {
 	s->parent = fcntl(parent, F_DUPFD_CLOEXEC, 0);
 	if (s->parent < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot keep the folder");
+		return error_errno(err, ERR_SYSTEM, "cannot keep the directory open");
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->staging_name, sizeof(s->staging_name), "%s%s", STAGING_PREFIX, s->name);
 	if (remove_stale(s, s->parent, STAGING_PREFIX, s->name, err) == 0)
@@ -162,14 +163,14 @@ static int copy_manifest(int from, int to, struct error **err)
 	return n < 0 ? error_errno(err, ERR_SYSTEM, "cannot read the manifest") : 0;
 }
 
-/* The tree's scripts have run: a link in place of the folder or file is a refusal. */
+/* The tree's scripts have run: a link in place of the directory or the file is refused. */
 int manifest_place(int tree, int from, struct error **err)
 {
 	_cleanup_close_ int etc = tree_open_beneath(tree, "etc", O_RDONLY | O_DIRECTORY, 0);
 	_cleanup_close_ int folder = -1, to = -1;
 	_for_range_;
 
-	/* It is there already in a tree that shares files. */
+	/* In a tree that shares files, the directory exists already. */
 	if (etc >= 0 && (mkdirat(etc, "rootlet", 0755) == 0 || errno == EEXIST))
 		folder = tree_open_beneath(etc, "rootlet", O_RDONLY | O_DIRECTORY, 0);
 	if (folder >= 0)

@@ -1,5 +1,5 @@
-/* Where a tree is made: a directory beside its destination that nobody but the range's first id
- * can enter. */
+/* The directory in which a tree is built: it lies beside the destination, and only the range's
+ * first id can enter it. */
 #pragma once
 
 #include "helper/jailer/server.h"
@@ -8,22 +8,22 @@
 #define STAGED_TREE "tree"
 #define STAGED_CLOSED "closed"
 
-/* Makes and locks the folder NAME in PARENT, which nobody but the range's first id can enter, with
- * an empty folder "tree" in it, which TREE is open on. The lock goes with the last process that
- * holds it. Returns its descriptor, or -1 with ERR set. */
+/* Creates and locks the directory NAME in PARENT, which only the range's first id can enter, with
+ * an empty directory "tree" in it; *TREE becomes open on that. The lock lasts until the last
+ * process that holds it is gone. Returns the directory's descriptor, or -1 with ERR set. */
 int staging_open(const struct server *s, int parent, const char *name, int *tree,
 		 struct error **err);
 
-/* Makes and locks the staging folder for NAME in the folder PARENT, and an empty tree in it, all of
- * which S holds then. */
+/* Creates and locks the staging directory for NAME in PARENT, with an empty tree in it. S holds all
+ * of it then. */
 int staging_make(struct server *s, int parent, const char *name, struct error **err);
 
-/* Puts the tree of STAGING into a directory of its own there that only the range's first id can
+/* Moves the tree of STAGING into a directory of its own there, which only the range's first id can
  * enter. Returns 0, or -1 with ERR set: ERR_TRUST if it is not TREE. */
 int staging_close(int staging, int tree, struct error **err);
 
-/* Writes the manifest into a tree. */
+/* Copies the manifest FROM into TREE. */
 int manifest_place(int tree, int from, struct error **err);
 
-/* Ends the verifier and removes the staging, if there is one. */
+/* Ends the verifier and the unpacker, and removes the staging directory, if there is one. */
 void staging_abandon(struct server *s);

@@ -22,8 +22,8 @@ struct placing {
 	struct error **err;
 };
 
-/* The list as text that ends with two more NULs. Whatever it holds, what is done with it stays in
- * the two trees. */
+/* Reads the list as text that ends with two more NULs. Whatever it contains, nothing outside of the
+ * two trees can be affected. */
 static char *read_list(int fd, struct error **err)
 {
 	_cleanup_free_ char *text = NULL;
@@ -34,7 +34,7 @@ static char *read_list(int fd, struct error **err)
 		error_set(err, ERR_SYSTEM, "rootlet-worker sent no list of files");
 		return NULL;
 	}
-	/* One byte more than there is, for the second NUL. */
+	/* One byte more than the file has, for the second NUL. */
 	most = (size_t)st.st_size + 1;
 	text = lseek(fd, 0, SEEK_SET) == 0 ? read_all(fd, most, &size) : NULL;
 	if (!text || size == most) {
@@ -45,7 +45,8 @@ static char *read_list(int fd, struct error **err)
 	return STEAL_PTR(text);
 }
 
-/* Only there does a tree get files of its own before a program in it can write to one. */
+/* Only files below /usr may be shared: a tree gets its own copies only there, before a program in
+ * it could write to them. */
 static bool is_below_usr(const char *path)
 {
 	return strncmp(path, "usr", 3) == 0 && (path[3] == '/' || path[3] == '\0');
@@ -63,7 +64,8 @@ static int place_one(const struct placing *p, int from, int to, const char *path
 				    p->move ? "replace" : "link", path, name);
 }
 
-/* The directory PATH, whose NAMES are a NUL each. Its times are to stay what they are. */
+/* Places the files of the directory PATH. NAMES are terminated by a NUL each. The directory's times
+ * stay as they are. */
 static int place_directory(const struct placing *p, const char *path, const char *names)
 {
 	_cleanup_close_ int from = tree_open_own(p->from, path, O_PATH | O_DIRECTORY);
@@ -102,7 +104,7 @@ static int place_all(const struct placing *p, int list)
 
 /* --- clones --- */
 
-/* Tries on one file, which is there in every tree. */
+/* Tries it on one file, which exists in every tree. */
 static bool can_link(int from, int to)
 {
 	_cleanup_close_ int directory = tree_open_beneath(from, "var/lib/dpkg", O_PATH, 0);
@@ -112,8 +114,8 @@ static bool can_link(int from, int to)
 	return can;
 }
 
-/* The mark of a tree that shares files already, or of a package's making, which does no harm as
- * long as it is a file: -1 where it is something else, or none. */
+/* The mark of a tree that shares files. A package may have made it, which does no harm as long as
+ * it is a regular file. -1 if it is something else, or missing. */
 static int open_mark(int folder, const char *path)
 {
 	_cleanup_close_ int mark = tree_open_own(folder, path, O_RDONLY | O_NONBLOCK);
@@ -128,7 +130,7 @@ static int open_mark(int folder, const char *path)
 	return steal_fd(&mark);
 }
 
-/* Nobody outside the tree is to open it: who opens it can lock it. */
+/* No process outside of the tree may open the mark, because it could then lock it. */
 static int make_mark(int folder)
 {
 	_cleanup_close_ int mark =
@@ -149,8 +151,8 @@ static int mark_linked(int tree, struct error **err)
 	return 0;
 }
 
-/* A worker writes what TO has for itself; links are made when that has ended, so that nothing that
- * can write to TO ever has one of another tree's files in it. */
+/* The worker writes the files that are TO's own. Links are made after it has exited, so that no
+ * process that can write to TO ever has another tree's file in it. */
 static int link_files(const struct server *s, int from, int to, int list, struct error **err)
 {
 	const struct placing p = { .server = s, .from = from, .to = to, .err = err };
@@ -183,8 +185,8 @@ int tree_clone(const struct server *s, int from, int to, enum clone_way *way,
 
 /* --- files of its own --- */
 
-/* An empty directory for copies, beside the mark: its descriptor, or -1. One that a killed helper
- * left is removed. */
+/* Makes an empty directory for copies beside the mark, and returns its descriptor, or -1. Removes
+ * one that a killed helper left. */
 static int clone_make_place(const struct server *s, int own, struct error **err)
 {
 	_cleanup_close_ int old = tree_open_own(own, COPIES, O_RDONLY | O_DIRECTORY);
@@ -222,7 +224,7 @@ static int replace_files(const struct server *s, int tree, int copies, struct er
 	return tree_task_run(s, spec, true, &note, &list, err) < 0 ? -1 : place_all(&p, list);
 }
 
-/* The copies are made by a worker that cannot write to the tree. */
+/* Copies are made by a worker that cannot write to the tree. */
 static int break_links(const struct server *s, int tree, struct error **err)
 {
 	_cleanup_close_ int own = tree_open_own(tree, OWN_FOLDER, O_RDONLY | O_DIRECTORY);
@@ -238,8 +240,8 @@ static int break_links(const struct server *s, int tree, struct error **err)
 	return tree_remove(s, own, COPIES, copies, err) < 0 ? -1 : r;
 }
 
-/* One helper at a time; who waited finds it done. What runs in the tree can lock the mark as well,
- * so nobody waits for ever. */
+/* One helper at a time: one that waited finds the work done. Programs in the tree can lock the mark
+ * as well, so the wait has a time limit. */
 int tree_break_links(const struct server *s, int tree, struct error **err)
 {
 	_cleanup_close_ int mark = open_mark(tree, LINKED_MARK);
@@ -252,7 +254,7 @@ int tree_break_links(const struct server *s, int tree, struct error **err)
 	if (serve_lock(s, mark, err) < 0)
 		return error_wrap(err, "cannot lock /%s", LINKED_MARK);
 	if (fstat(mark, &st) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot look at /%s", LINKED_MARK);
+		return error_errno(err, ERR_SYSTEM, "cannot stat /%s", LINKED_MARK);
 	if (st.st_nlink == 0)
 		return 0;
 	if (break_links(s, tree, err) < 0)

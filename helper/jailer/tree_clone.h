@@ -3,9 +3,10 @@
 
 #include "helper/jailer/server.h"
 
-/* Clones FROM into the empty directory TO, and takes the digest of what was made. *WAY is how. */
+/* Clones FROM into the empty directory TO, and computes the digest of the clone. *WAY becomes how
+ * it was cloned. */
 int tree_clone(const struct server *s, int from, int to, enum clone_way *way,
 	       struct tree_digest *digest, struct error **err);
 
-/* Gives TREE files of its own in place of those that it shares with others by hard links. */
+/* Breaks TREE's hard links to other trees: gives it its own copies of the files that it shares. */
 int tree_break_links(const struct server *s, int tree, struct error **err);

@@ -33,10 +33,10 @@ static int fields_check_words(const struct field *f, const struct words *words, 
 		return error_set(err, ERR_INPUT, "request refused: wrong number of words in %s",
 				 f->name);
 	if (f->kind == FIELD_COMMAND && !*words->text)
-		return error_set(err, ERR_INPUT, "request refused: wrong name of a program");
+		return error_set(err, ERR_INPUT, "request refused: invalid program name");
 	for (const char *word = NULL; (word = words_next(words, word));)
 		if (!f->valid_text(word))
-			return error_set(err, ERR_INPUT, "request refused: wrong %s", f->label);
+			return error_set(err, ERR_INPUT, "request refused: invalid %s", f->label);
 	return 0;
 }
 
@@ -60,7 +60,7 @@ static int check_field(const struct field *f, const void *at, struct error **err
 	case FIELD_HASH:
 		break;
 	}
-	return good ? 0 : error_set(err, ERR_INPUT, "request refused: wrong %s", f->label);
+	return good ? 0 : error_set(err, ERR_INPUT, "request refused: invalid %s", f->label);
 }
 
 int task_check(const struct task *t, struct error **err)
@@ -69,14 +69,14 @@ int task_check(const struct task *t, struct error **err)
 		return error_set(err, ERR_INPUT, "request refused: %.*s",
 				 (int)strnlen(t->why, sizeof(t->why)), t->why);
 	if (t->operation >= OP_COUNT)
-		return error_set(err, ERR_INPUT, "request refused: it is of an unknown kind");
+		return error_set(err, ERR_INPUT, "request refused: unknown request");
 	for (const struct field *f = task_fields(t->operation); f->name; f++)
 		if (check_field(f, (const char *)t + f->offset, err) < 0)
 			return -1;
 	return 0;
 }
 
-/* Text that is cut at the end of its room, and then ends in "...". */
+/* Text that is cut off at the end of its buffer, and then ends in "...". */
 struct description {
 	char *into;
 	size_t size, used;
@@ -98,7 +98,7 @@ static void fields_add(struct description *d, const char *format, ...)
 	d->used += (size_t)n < d->size - d->used ? (size_t)n : d->size - d->used - 1;
 }
 
-/* Of words that are not sound, only their number is shown. */
+/* If the words are malformed, only their number is shown. */
 static void describe_words(struct description *d, const struct field *f, const struct words *words)
 {
 	if (!words_sound(words)) {

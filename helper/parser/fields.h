@@ -1,5 +1,5 @@
-/* The fields of requests, as proto/requests.h lists them: how the parser fills them in, and what
- * the jailer checks and records. */
+/* The fields of requests, as proto/requests.h lists them: the parser fills them in, the jailer
+ * checks and records them. */
 #pragma once
 
 #include "proto/task.h"
@@ -19,13 +19,15 @@ struct field {
 	};
 };
 
-/* The fields of OPERATION, which end with one that has no name; those of OP_NONE for a number that
- * is no operation. */
+/* The fields of OPERATION, terminated by one without a name. An unknown operation has those of
+ * OP_NONE. */
 const struct field *task_fields(uint32_t operation);
 
-/* Every field of TASK has its shape. Returns 0 or -1 with ERR_INPUT that names the field. */
+/* Checks that every field of TASK is well-formed. Returns 0, or -1 with ERR_INPUT that names the
+ * field. */
 int task_check(const struct task *task, struct error **err);
 
-/* What TASK asks for in one line, for the audit log: "name=x suite=jammy", after FOLDERS, which is
- * empty or ends with a blank. Its fields may be of any shape; what has no room ends in "...". */
+/* Describes in one line what TASK asks for, for the audit log: "name=x suite=jammy", after
+ * `folders`, which is empty or ends with a blank. Fields may be malformed; text that does not fit
+ * is cut off and ends in "...". */
 void task_describe(const struct task *task, const char *folders, char *into, size_t size);

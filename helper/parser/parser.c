@@ -20,7 +20,7 @@ static void close_all(int *fds, size_t count)
 		closep(&fds[i]);
 }
 
-/* False if FROM (NULL counts as "") does not fit. */
+/* Returns false if FROM (NULL counts as "") does not fit. */
 static bool parser_copy_text(char *to, size_t size, const char *from)
 {
 	size_t length = from ? strlen(from) : 0;
@@ -60,7 +60,7 @@ static const struct {
 	[FIELD_COMMAND] = { PROTOBUF_C_TYPE_STRING, PROTOBUF_C_LABEL_REPEATED },
 };
 
-/* FROM is a message, TO the task. False if the field does not fit. */
+/* Copies the field from MESSAGE to TASK. Returns false if it does not fit. */
 static bool translate(const struct field *f, const ProtobufCMessage *message, char *task)
 {
 	const ProtobufCFieldDescriptor *d =
@@ -94,10 +94,10 @@ static bool translate(const struct field *f, const ProtobufCMessage *message, ch
 
 #define SAME_NUMBER(NAME, ...)                                                                     \
 	_Static_assert((int)OP_##NAME == (int)ROOTLET__REQUEST__KIND_##NAME,                       \
-		       "requests.h has the order of rootlet.proto");
+		       "requests.h must have the order of rootlet.proto");
 REQUESTS(SAME_NUMBER)
 
-/* Whether each field is well-formed is task_check()'s business. */
+/* task_check() checks whether each field is well-formed. */
 bool parser_translate(const unsigned char *packet, size_t size, struct task *task)
 {
 	_cleanup_(request_free) Rootlet__Request *request =
@@ -168,8 +168,8 @@ static size_t note_pack(struct note *note, unsigned char *packet)
 	return rootlet__reply__pack(&reply, packet);
 }
 
-/* Passes one note on. Returns 1 where it was a result, 0 where more follow; a side that is gone
- * ends the process. */
+/* Passes one note on. Returns 1 if it was a result, 0 if more follow. Ends the process if either
+ * side is gone. */
 static int relay_note(int channel, int jailer, unsigned char *packet)
 {
 	struct note note;
@@ -186,8 +186,8 @@ static int relay_note(int channel, int jailer, unsigned char *packet)
 	return note.kind == NOTE_RESULT;
 }
 
-/* Until the result. A front end that sends or leaves meanwhile ends the session, which is how
- * Ctrl-C reaches the jail. */
+/* Passes notes on until the result. A front end that sends anything or exits in the meantime ends
+ * the session. This is how Ctrl-C reaches the jail. */
 static void relay(int channel, int jailer, unsigned char *packet)
 {
 	struct pollfd fds[] = {
@@ -225,7 +225,7 @@ _Noreturn void parser_run(int channel, int jailer)
 	int none[PACKET_FDS_MAX];
 	size_t n_none;
 
-	/* Until then it may have to be another who answers what the front end sends. */
+	/* Until the jailer is ready, another process may have to answer the front end. */
 	if (packet_receive(jailer, packet, 1, none, &n_none, NULL) != 1)
 		_exit(0);
 	for (;;) {

@@ -14,7 +14,7 @@
 
 _Static_assert(SUBIDS_NEEDED == RANGE_COUNT + 1, "a range has a spare id");
 
-/* With the two capabilities, which root has as well, no program is needed. */
+/* CAP_SETUID and CAP_SETGID, which root has as well, allow this without newuidmap(1). */
 static int idmap_write_map(pid_t pid, const char *file, uint32_t first, uint32_t caller, bool spare)
 {
 	char path[64], map[128];
@@ -33,8 +33,8 @@ static int idmap_write_map(pid_t pid, const char *file, uint32_t first, uint32_t
 
 #define APPARMOR_RULE "kernel.apparmor_restrict_unprivileged_userns"
 
-/* AppArmor's rule either forbids a user namespace, or lets it be made and takes all capabilities
- * away in it. Source: Linux of Ubuntu, security/apparmor/lsm.c. */
+/* AppArmor's rule either forbids a user namespace, or allows it but takes away all capabilities in
+ * it. Source: Linux of Ubuntu, security/apparmor/lsm.c. */
 static bool is_apparmors(int number)
 {
 	_cleanup_close_ int fd = open("/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
@@ -51,12 +51,12 @@ int idmap_explain(const char *what, const char *settings, struct error **err)
 
 	if (is_apparmors(number))
 		return error_set(err, ERR_HOST,
-				 "cannot make %s: AppArmor forbids it (the sysctl " APPARMOR_RULE
-				 " is 1) to a rootlet-helper without its profile; ask an "
-				 "administrator to load that; which one: rootlet doctor",
+				 "cannot create %s: AppArmor forbids it without a profile (the "
+				 "sysctl " APPARMOR_RULE " is 1); ask an administrator to load the "
+				 "profile; to see which one, run: rootlet doctor",
 				 what);
-	/* ENOSPC is a sysctl's limit here, and no full disk. */
-	return error_set(err, ERR_HOST, "cannot make %s: %s; see what forbids it with: sysctl %s",
+	/* ENOSPC means that a sysctl's limit was reached, not that a disk is full. */
+	return error_set(err, ERR_HOST, "cannot create %s: %s; to see the limits, run: sysctl %s",
 			 what, strerror(number), settings);
 }
 
@@ -73,8 +73,8 @@ static int choose_range(const struct session *session, struct idmap *map, struct
 }
 
 /* The owner of a user namespace has every right over it. So the owner must not be the caller, who
- * could enter it, nor an id that is mapped there, which a caller can get by a setuid program in a
- * rootfs. A range has one id more than jails have. Sources: user_namespaces(7), ptrace(2). */
+ * could enter it, nor an id that is mapped in it, which a caller can get by a setuid program in a
+ * rootfs. A range has one id more than jails use. Sources: user_namespaces(7), ptrace(2). */
 static int become_spare(const struct idmap *map, struct error **err)
 {
 	uid_t uid = map->first_uid + RANGE_COUNT;
@@ -99,7 +99,7 @@ int idmap_open(const struct session *session, struct idmap *map, struct error **
 
 	if (session->mode != MODE_INSTALLED)
 		return r;
-	/* A caller without a range is refused by a process that they cannot stop, either. */
+	/* A caller without a range is also refused by a process that they cannot stop. */
 	if (r < 0)
 		map->first_uid = map->first_gid = SUBIDS_ROOT_FIRST;
 	return become_spare(map, r < 0 ? NULL : err) < 0 ? -1 : r;

@@ -7,7 +7,7 @@
 #define START (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE)
 #define PLACES_MAX 16
 
-/* What is not there is left out. */
+/* Paths that do not exist are left out. */
 static const struct landlock_place tool_places[] = {
 	{ "/usr", -1, RUN },
 	{ "/bin", -1, RUN },
@@ -40,9 +40,9 @@ int landlock_enter(enum file_access files, int file, struct error **err)
 	struct landlock_domain domain = { .places = places };
 	int version = landlock_version();
 
-	/* Whoever is in a domain cannot mount, and of one that leaves files alone nobody below can
-	 * move any between folders: none at all for the jailer. Interface 1 forbids such moves to
-	 * all, and dpkg cannot do without. */
+	/* A process in a Landlock domain cannot mount. Even a domain that does not cover files
+	 * forbids its processes and their children to move files between directories. So the jailer
+	 * has no domain at all. Interface 1 always forbids such moves, and dpkg needs them. */
 	if (files == FILES_ANY || (version == 1 && (files == FILES_TREE || files == FILES_TOOL)))
 		return 0;
 	if (files == FILES_TREE)

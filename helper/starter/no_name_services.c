@@ -1,7 +1,7 @@
-/* Libraries have several functions in one object: with those that the helper calls come others,
- * which it does not call, and which want these: capng_change_id() of libcap-ng, and libnl's that
- * turn names into addresses and protocols. The C library's would bring name services and, with
- * them, the loading of libraries. */
+/* A library's object file has several functions. So besides the functions that the helper calls,
+ * the linker takes others, which it does not call: capng_change_id() of libcap-ng, and those of
+ * libnl that resolve addresses and protocols. They need the functions below. The C library's own
+ * would bring in name services and, with them, the loading of libraries. */
 #include <errno.h>
 #include <grp.h>
 #include <netdb.h>

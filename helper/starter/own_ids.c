@@ -18,8 +18,9 @@ int own_ids_find(const struct caller *caller, struct idmap *map, struct error **
 	return 0;
 }
 
-/* newuidmap PID 0 FIRST 65535 65535 CALLER 1; its complaint goes to our standard error. Returns 0,
- * or what the program's exit status is said to be. */
+/* Starts newuidmap PID 0 FIRST 65535 65535 CALLER 1. Its error messages go to our standard error.
+ * Returns 0, or the exit status that stands for the failure: 127 if the program is missing, else
+ * 126. */
 static int own_ids_start(const char *program, pid_t pid, uint32_t first, uint32_t caller,
 			 pid_t *child)
 {
@@ -46,7 +47,7 @@ static int end(pid_t child)
 	return WEXITSTATUS(status);
 }
 
-/* Both at a time: most of what they take is their start. */
+/* Runs both at the same time: they spend most of it on their start. */
 static int own_ids_exec(const struct idmap *map, pid_t pid, const struct caller *caller)
 {
 	pid_t users = -1, groups = -1;
@@ -69,8 +70,8 @@ int own_ids_write(const struct idmap *map, pid_t pid, const struct caller *calle
 		return 0;
 	if (code == 127)
 		return error_set(err, ERR_HOST,
-				 "cannot map user ids: /usr/bin/newuidmap or newgidmap is not "
-				 "there; ask an administrator to run: apt install uidmap");
+				 "cannot map user ids: /usr/bin/newuidmap or newgidmap is "
+				 "missing; ask an administrator to run: apt install uidmap");
 	return error_set(err, ERR_HOST,
 			 "cannot map user ids: newuidmap or newgidmap refused the range, or lacks "
 			 "its setuid bit; ask an administrator to run: apt install --reinstall "

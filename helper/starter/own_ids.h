@@ -1,5 +1,5 @@
-/* Where the helper is not installed: ids that the caller has without it, by subuid(5), and with
- * which it can do nothing that the caller could not. */
+/* For a helper that is not installed: ids that the caller has anyway, by subuid(5). With them, the
+ * helper can do nothing that the caller could not do. */
 #pragma once
 
 #include "helper/starter/ids.h"
@@ -9,7 +9,7 @@
  * has to run. */
 int own_ids_find(const struct caller *caller, struct idmap *map, struct error **err);
 
-/* User mode, in which the helper has no rights of its own: newuidmap(1) and newgidmap(1) give the
- * process PID its ids, those of MAP, and the caller's. Returns 0, or -1 with ERR_HOST. */
+/* User mode, in which the helper has no rights of its own: newuidmap(1) and newgidmap(1) map the
+ * ids of MAP, and the caller's, for the process PID. Returns 0, or -1 with ERR_HOST. */
 int own_ids_write(const struct idmap *map, pid_t pid, const struct caller *caller,
 		  struct error **err);

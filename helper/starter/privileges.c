@@ -14,13 +14,13 @@
 #include "seccomp_filters.h"
 
 #define FILES_MAX 4096
-#define PROCESSES_MAX 4096 /* in a jail: none of its scripts takes all that the host has */
+#define PROCESSES_MAX 4096 /* in a jail, so that no script uses up the host's */
 
 static int apply_capabilities(uint64_t capabilities, bool bounding, struct error **err)
 {
 	capng_select_t select = bounding ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS;
 
-	/* Who calls: what clone(2) has made the library takes for its parent. */
+	/* Our own pid: after clone(2), the library would use the parent's. */
 	capng_setpid(0);
 	capng_clear(select);
 	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
@@ -42,7 +42,7 @@ int privileges_limit_cores(void)
 	const struct rlimit one = { 1, 1 };
 	const struct rlimit none = { 0, 0 };
 
-	/* Lower already, it cannot be raised. */
+	/* If the limit is lower already, it cannot be raised. */
 	return setrlimit(RLIMIT_CORE, &one) < 0 ? setrlimit(RLIMIT_CORE, &none) : 0;
 }
 
@@ -65,9 +65,8 @@ static int limit(const struct privileges *p)
 	return p->contained ? lower(RLIMIT_NPROC, PROCESSES_MAX) : 0;
 }
 
-/* Memory of our own processes that can be written never becomes code; programs that they run decide
- * that themselves. Kernels before 6.3 have no such call, and before 6.6 none that is not inherited.
- */
+/* In our own processes, writable memory never becomes code; the programs that they run decide that
+ * for themselves. Kernels before 6.3 lack this call, and before 6.6 it is always inherited. */
 static void refuse_new_code(const struct privileges *p)
 {
 	const int set_mdwe = 65, refuse_exec_gain = 1, no_inherit = 2;
@@ -78,8 +77,8 @@ static void refuse_new_code(const struct privileges *p)
 int privileges_drop(enum privilege_set set, int file, struct error **err)
 {
 	const struct privileges *p = &privilege_sets[set];
-	/* No capability for being root but those kept; none comes back by changing ids, nor goes
-	 * where the jailer does: idmap_make_for_range(). */
+	/* Being root gives no capability but those kept. Changing ids brings none back, and takes
+	 * none from the jailer: file_ids_for_range(). */
 	const unsigned long bits = SECBIT_NO_CAP_AMBIENT_RAISE |
 				   SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
 				   SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED |
@@ -87,21 +86,21 @@ int privileges_drop(enum privilege_set set, int file, struct error **err)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || limit(p) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot limit the %s", p->name);
-	/* The parser comes from the jailer, which has its bits locked already. */
+	/* The parser is a child of the jailer, which has locked its bits already. */
 	if (set != PRIVILEGES_PARSER && prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot lock the securebits of the %s",
 				   p->name);
 	if (apply_capabilities(p->capabilities, set != PRIVILEGES_PARSER, err) < 0)
 		return error_wrap(err, "%s", p->name);
-	/* Nobody may look into these processes, not even the same user. The jailer has no ids yet,
-	 * and has to be dumpable until then: see idmap_fork. */
+	/* No process may look into these, not even one of the same user. The jailer has no ids yet,
+	 * and must be dumpable until then: see idmap_fork(). */
 	if (set != PRIVILEGES_JAILER && prctl(PR_SET_DUMPABLE, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot protect the %s", p->name);
 	refuse_new_code(p);
 	if (landlock_enter(p->files, file, err) < 0)
 		return error_wrap(err, "%s", p->name);
-	/* The list last: it refuses the call that loads filters. Of all filters the kernel takes
-	 * the strictest answer. */
+	/* The list comes last, because it refuses the call that loads filters. The kernel takes the
+	 * strictest answer of all filters. */
 	if (privileges_load(&argument_filters[set]) < 0 || privileges_load(&list_filters[set]) < 0)
 		return error_errno(err, ERR_HOST,
 				   "cannot load the seccomp list of the %s; the kernel needs "
@@ -119,7 +118,7 @@ int privileges_use(uint32_t caps, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot read capabilities");
 	data[0].effective = data[0].permitted & caps;
 	if (syscall(SYS_capset, &header, data) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot choose capabilities");
+		return error_errno(err, ERR_SYSTEM, "cannot set capabilities");
 	return 0;
 }
 

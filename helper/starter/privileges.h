@@ -5,22 +5,22 @@
 #include "lib/error.h"
 #include "policy/privilege_sets.h"
 
-/* Keeps the capabilities of the set's row, sets no_new_privs and loads its system calls. FILE (or
- * -1) is an open file that may be opened anew, or a program (O_PATH) that may be started. Cannot be
- * undone. Returns 0 or -1 with ERR set. */
+/* Keeps the capabilities of the set's row, sets no_new_privs and loads its system call filter. FILE
+ * (or -1) is an open file that may be reopened, or a program (O_PATH) that may be started. Cannot
+ * be undone. Returns 0, or -1 with ERR set. */
 int privileges_drop(enum privilege_set set, int file, struct error **err);
 
-/* No core dump of this process or of those that it starts: neither a file nor, as a limit of 0
- * would not keep it, one that the host's handler gets. Source: core(5). */
+/* Prevents core dumps of this process and its children: a file, and also one that goes to the
+ * host's handler, which a limit of 0 would not prevent. Source: core(5). */
 int privileges_limit_cores(void);
 
-/* Of the capabilities that are left, those of CAPS (bits) are in effect from now on. They are in
- * proto/ requests.h. */
+/* Of the capabilities that are left, makes those of CAPS (bits) effective, and no others. The bits
+ * are in proto/requests.h. */
 int privileges_use(uint32_t caps, struct error **err);
 
-/* Gives up every capability that is left. Cannot be undone. */
+/* Gives up all capabilities that are left. Cannot be undone. */
 int privileges_renounce(struct error **err);
 
-/* Installed, before they are given up: makes the capabilities effective that the file gave. Returns
- * 0, or -1 with errno set. */
+/* In installed mode, before they are given up: makes the capabilities that the file gave effective.
+ * Returns 0, or -1 with errno set. */
 int privileges_raise(void);

@@ -38,7 +38,7 @@ int file_check(int fd, uid_t owner, int flags)
 	return -1;
 }
 
-/* For messages: whoever reads them may have to remove it. */
+/* For messages: the user may have to remove the file. */
 static void name_memory(struct rollback *r, int given)
 {
 	char link[32];

@@ -22,8 +22,8 @@ static enum mode find_mode(void)
 {
 	if (getuid() == 0)
 		return MODE_ROOT;
-	/* AT_SECURE tells those of a file from ambient ones, which root of a container's namespace
-	 * hands on. Source: getauxval(3). */
+	/* AT_SECURE tells a file's capabilities from ambient ones, which the root of a container's
+	 * namespace passes on. Source: getauxval(3). */
 	if (getauxval(AT_SECURE) && capng_get_caps_process() == 0 &&
 	    capng_have_capability(CAPNG_PERMITTED, CAP_SETUID) == 1 &&
 	    capng_have_capability(CAPNG_PERMITTED, CAP_SETGID) == 1)
@@ -37,19 +37,19 @@ int session_check_limits(const struct session *s, struct error **err)
 
 	if (getrlimit(RLIMIT_FSIZE, &size) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0 ||
 	    getrlimit(RLIMIT_CPU, &seconds) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot tell the limits");
+		return error_errno(err, ERR_SYSTEM, "cannot read the resource limits");
 	if (size.rlim_max != RLIM_INFINITY || files.rlim_max < FILES_LEAST ||
 	    (s->mode == MODE_INSTALLED && seconds.rlim_max != RLIM_INFINITY))
 		return error_set(
 			err, ERR_HOST,
-			"rootlet-helper needs files of any size, %d descriptors and, where it is "
-			"installed, time without end, and this session allows less; see: ulimit "
-			"-H -f -n -t",
+			"rootlet-helper needs files of unlimited size, %d descriptors and, if it "
+			"is installed, unlimited CPU time, but this session allows less; to see "
+			"its limits, run: ulimit -H -f -n -t",
 			FILES_LEAST);
 	size.rlim_cur = size.rlim_max;
 	seconds.rlim_cur = seconds.rlim_max;
 	return setrlimit(RLIMIT_FSIZE, &size) < 0 || setrlimit(RLIMIT_CPU, &seconds) < 0
-		       ? error_errno(err, ERR_SYSTEM, "cannot raise the limits")
+		       ? error_errno(err, ERR_SYSTEM, "cannot raise the resource limits")
 		       : 0;
 }
 
@@ -71,14 +71,14 @@ int session_open(struct session *s, int channel, accounts_isolate *isolate, stru
 	int known;
 
 	s->mode = find_mode();
-	/* In user mode there are newuidmap and newgidmap to run, which have rights of their own. */
+	/* In user mode, newuidmap and newgidmap have to run, with rights of their own. */
 	if (s->mode != MODE_USER && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot renounce new privileges");
 	getsockopt(channel, SOL_SOCKET, SO_PEERCRED, &peer, &size);
 	s->front_end = peer.pid;
 	s->login_uid = read_number("/proc/self/loginuid");
 	s->audit_session = read_number("/proc/self/sessionid");
-	/* First, so that a refusal can be recorded. */
+	/* The caller comes first, so that a refusal can be recorded. */
 	known = caller_self(&caller, s->mode == MODE_INSTALLED ? isolate : NULL, err);
 	s->grant.caller = caller;
 	if (known < 0 || policy_load(POLICY_PATH, s->mode == MODE_INSTALLED, &s->policy, err) < 0)

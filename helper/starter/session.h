@@ -1,11 +1,11 @@
-/* Whom the helper serves, with which rights, and under which policy: decided once, from what the
- * kernel and root's files say, before anything is read from the channel. */
+/* The caller, the rights with which they are served, and the policy. All of this is decided once,
+ * from what the kernel and root's files say, before anything is read from the channel. */
 #pragma once
 
 #include "policy/grant.h"
 
 enum mode {
-	MODE_USER,	/* without a right of its own: newuidmap writes the maps */
+	MODE_USER,	/* no rights of its own: newuidmap writes the maps */
 	MODE_INSTALLED, /* with cap_setuid and cap_setgid from its file, until the maps are written
 			 */
 	MODE_ROOT,
@@ -13,8 +13,9 @@ enum mode {
 
 /* The memory of release dates (rollback.h). */
 struct rollback {
-	int fd;	     /* -1: none */
-	bool signer; /* keyed by the signed Origin, as the caller's word on the mirror is nothing */
+	int fd;		/* -1: none */
+	bool signer;	/* keyed by the signed Origin, as the caller's word on the mirror proves
+			   nothing */
 	char path[512]; /* for messages */
 };
 
@@ -23,16 +24,16 @@ struct session {
 	struct policy *policy;
 	struct grant grant;
 	struct rollback rollback;
-	pid_t front_end;		   /* the process that made the channel */
+	pid_t front_end;		   /* the process that created the channel */
 	uint32_t login_uid, audit_session; /* audit(8); UINT32_MAX: none */
 };
 
-/* ERR_HOST or ERR_REFUSED if the host or its policy forbid to go on. CHANNEL leads to the front
- * end. In installed mode ISOLATE is for the process that asks name services. */
+/* ERR_HOST or ERR_REFUSED if the host or its policy forbids the session. CHANNEL leads to the front
+ * end. In installed mode, ISOLATE is for the process that asks name services. */
 int session_open(struct session *s, int channel, accounts_isolate *isolate, struct error **err);
 
-/* ERR_HOST if the caller has set limits that would cut the audit log short (files, seconds) or the
- * work (descriptors). To be called when the caller can no longer set any: prlimit(2). */
+/* ERR_HOST if the caller has set limits that would cut off the audit log (file size, CPU time) or
+ * the work (descriptors). Must be called when the caller can no longer set any: prlimit(2). */
 int session_check_limits(const struct session *s, struct error **err);
 
 /* "user", "installed", "root" */

@@ -11,8 +11,8 @@
 #endif
 
 #define SOCKET 3
-#define PROGRAM 4 /* closed by its start */
-#define ABOVE 10  /* of both */
+#define PROGRAM 4 /* close-on-exec */
+#define ABOVE 10  /* above both */
 
 #ifdef WORKER_INSIDE
 
@@ -36,11 +36,11 @@ _Noreturn void worker_start(int program, const char *what, int socket)
 
 static int worker_refuse(const char *path, struct error **err)
 {
-	return error_errno(err, ERR_HOST, "cannot open %s; install rootlet again", path);
+	return error_errno(err, ERR_HOST, "cannot open %s; reinstall rootlet", path);
 }
 
-/* Whoever can write there, or can give rootlet-helper another name, could put another program in
- * the place of this one: with capabilities, only what is root's counts. */
+/* Anyone who can write there, or give rootlet-helper another name, could put another program in
+ * place of this one. So a helper with capabilities accepts only what is root's. */
 static int worker_check_owner(const struct session *s, int fd, const char *path, struct error **err)
 {
 	struct stat st;
@@ -49,7 +49,7 @@ static int worker_check_owner(const struct session *s, int fd, const char *path,
 		return worker_refuse(path, err);
 	if (s->mode == MODE_INSTALLED && (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH)))
 		return error_set(err, ERR_HOST,
-				 "others than root can write to %s; install rootlet again", path);
+				 "users other than root can write to %s; reinstall rootlet", path);
 	return 0;
 }
 

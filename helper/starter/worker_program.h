@@ -1,5 +1,5 @@
-/* rootlet-worker, the program that reads package data. It is started in jails only, from a
- * descriptor that was opened beforehand: in a jail there is no path to it. */
+/* rootlet-worker, the program that reads package data. It is started only in jails, from a
+ * descriptor that was opened beforehand, because no path in a jail leads to it. */
 #pragma once
 
 #include "helper/starter/session.h"
@@ -9,6 +9,6 @@
  * 0, or -1 with ERR set: ERR_HOST. */
 int worker_open(const struct session *session, int *program, struct error **err);
 
-/* In a jail, with the rights that the worker is to have: becomes PROGRAM, which does the
- * job WHAT (helper/worker/jobs.h) for the other end of SOCKET. */
+/* Called in a jail, with the rights that the worker is to have. Becomes PROGRAM, which does the job
+ * WHAT (helper/worker/jobs.h) for the peer of SOCKET. */
 _Noreturn void worker_start(int program, const char *what, int socket);

@@ -1,4 +1,5 @@
-/* How many processes it takes to keep this one's processors busy: at least one, at most MOST. */
+/* How many processes it takes to keep this process's processors busy: at least one, at most
+ * MOST. */
 #pragma once
 
 #include <sched.h>

@@ -1,7 +1,7 @@
-/* At build time: turns the lists into the filters that rootlet-helper loads, as a C header on
- * standard output. So there is no compiler of filters in the helper.
+/* At build time: compiles the lists into the filters that rootlet-helper loads, and prints them as
+ * a C header. So the helper contains no compiler of filters.
  *
- *   compile [SET CALL]   as if SET did not list CALL: for tests
+ *   compile [SET CALL]   as if CALL were not listed for SET: for tests
  *
  * Sources: seccomp(2), seccomp_export_bpf(3). */
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include "lib/standard_descriptors.h"
 #include "policy/privilege_rules.h"
 
-/* Any number above what libseccomp knows: calls newer than that "do not exist". */
+/* Above every number that libseccomp knows: newer calls "do not exist". */
 #define CALL_NUMBERS 1024
 
 static const char *without_set = "", *without_call = "";
@@ -31,7 +31,7 @@ static bool compile_is_listed(const struct privileges *p, const char *name)
 	       (strcmp(without_set, p->name) != 0 || strcmp(without_call, name) != 0);
 }
 
-/* One rule for each call that libseccomp knows: allowed, a success that does nothing, or EPERM. */
+/* Adds a rule for each call that libseccomp knows: allowed, a success without effect, or EPERM. */
 static int add_calls(scmp_filter_ctx filter, const struct privileges *p)
 {
 	int r = 0;
@@ -41,7 +41,8 @@ static int add_calls(scmp_filter_ctx filter, const struct privileges *p)
 
 		if (!name)
 			continue;
-		/* clone3's flags lie in memory, where a filter cannot look: libraries fall back. */
+		/* clone3's flags are in memory, where a filter cannot see them: libraries fall back
+		 * to clone. */
 		if (p->contained && privileges_sync_call(name))
 			r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), number, 0);
 		else if (compile_is_listed(p, name))
@@ -53,7 +54,7 @@ static int add_calls(scmp_filter_ctx filter, const struct privileges *p)
 	return r;
 }
 
-/* Room for a filter: more is an error of the lists. */
+/* Room for a filter; if it is full, the lists are wrong. */
 struct compiled_program {
 	struct sock_filter steps[BPF_MAXINSNS];
 	size_t count;
@@ -62,7 +63,7 @@ struct compiled_program {
 #define JUMP_MAX 255 /* steps that a condition can skip */
 #define NUMBER offsetof(struct seccomp_data, nr)
 
-/* Skips YES or NO steps after a condition. */
+/* A condition skips YES or NO steps. */
 static void add_step(struct compiled_program *p, unsigned code, unsigned value, size_t yes,
 		     size_t no)
 {
@@ -90,7 +91,7 @@ static void add_return(struct compiled_program *p, unsigned answer)
 	add_step(p, BPF_RET | BPF_K, answer, 0, 0);
 }
 
-/* What a refused argument gets: what a kernel says, or a file, that does not have it. */
+/* The answer to a refused argument: that of a kernel or a file without this feature. */
 static unsigned refusal(const struct privileges *p, const char *call)
 {
 	static const struct {
@@ -111,8 +112,8 @@ static unsigned refusal(const struct privileges *p, const char *call)
 	return SECCOMP_RET_ERRNO | EPERM;
 }
 
-/* Goes on where the argument of RULE is what any of the set's lists takes, else refuses. The
- * accumulator is the call's number before and after it. */
+/* Continues if one of the set's lists allows the argument of RULE, else refuses the call. The
+ * accumulator holds the call's number before and after. */
 static void compile_add_rule(struct compiled_program *program, const struct privileges *p,
 			     const struct argument_rule *rule, int number)
 {
@@ -141,8 +142,9 @@ static void compile_add_rule(struct compiled_program *program, const struct priv
 	compile_add_load(program, NUMBER);
 }
 
-/* A limit of 1 keeps the kernel from handing a crash to the host's handler, core(5). It stays: to
- * set it does nothing, and to set it and ask for the old one in one call is refused. */
+/* A limit of 1 keeps the kernel from passing crashes to the host's handler: core(5). It must stay:
+ * setting it has no effect, and setting it while asking for the old one in the same call is
+ * refused. */
 static void add_core_limit(struct compiled_program *p)
 {
 	add_step(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_setrlimit, 0, 4);
@@ -166,8 +168,8 @@ static void add_core_limit(struct compiled_program *p)
 	compile_add_load(p, NUMBER);
 }
 
-/* The other filter looks at the architecture: of each call the kernel takes the strictest answer.
- */
+/* The other filter checks the architecture; for each call, the kernel takes the strictest
+ * answer. */
 static int add_arguments(struct compiled_program *program, const struct privileges *p)
 {
 	compile_add_load(program, NUMBER);
@@ -189,7 +191,7 @@ static void print_step(const struct sock_filter *step)
 	printf("\t{ 0x%04x, %u, %u, 0x%08x },\n", step->code, step->jt, step->jf, step->k);
 }
 
-/* Prints FILTER, which has failed before where R is below 0, as an array. */
+/* Prints FILTER as an array, unless an earlier step failed (R < 0). */
 static int print(scmp_filter_ctx filter, int r, const struct privileges *p, const char *what)
 {
 	int fd = memfd_create("filter", 0);
@@ -217,7 +219,7 @@ static int compile_print_list(const struct privileges *p)
 
 	if (!filter)
 		return -ENOMEM;
-	/* A binary tree of numbers in place of a chain: the filter runs at every call. */
+	/* A binary tree of numbers instead of a chain, because the filter runs at every call. */
 	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	return print(filter, add_calls(filter, p), p, "list");
 }
@@ -236,7 +238,7 @@ static int print_arguments(const struct privileges *p)
 	return r;
 }
 
-/* By enum privilege_set. */
+/* Indexed by enum privilege_set. */
 static void compile_print_table(const char *name, const char *what)
 {
 	printf("static const struct sock_fprog %s[] = {\n", name);

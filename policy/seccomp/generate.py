@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 """Turns LIST.list files into a C header with one struct call_list LIST_list each.
 
-A line of a list names calls, or narrows an argument of one: "CALL NUMBER = VALUE…" takes these values
-alone, "CALL NUMBER & BIT…" no other bits. More lines about the same argument add to it. A value is the
-C name of a constant, or NAME:NUMBER where not every system's headers have that name.
+A line of a list names calls, or restricts an argument of one: "CALL NUMBER = VALUE…" allows only these
+values, "CALL NUMBER & BIT…" only these bits. More lines about the same argument add to it. A value is
+the C name of a constant, or NAME:NUMBER if the headers of some systems lack that name.
 
 usage: generate.py [--also FILE] FILE…
---also adds the calls of that list to each of the others."""
+--also adds the calls of that list to each other list."""
 import argparse
 import os
 import re
@@ -29,12 +29,12 @@ def parse(path):
                 calls += line.split()
     for call in calls:
         if not re.fullmatch(r"[a-z0-9_]+", call) or calls.count(call) > 1:
-            sys.exit(f"{path}: {call}: no system call, or twice")
+            sys.exit(f"{path}: {call}: not a system call, or listed twice")
     for (call, argument, operator), values in arguments.items():
         other = (call, argument, "&" if operator == "=" else "=")
         wrong = [value for value in values if not VALUE.fullmatch(value) or values.count(value) > 1]
         if other in arguments or wrong:
-            sys.exit(f"{path}: {call} {argument}: values and bits, or wrong ones: {wrong}")
+            sys.exit(f"{path}: {call} {argument}: both values and bits, or malformed ones: {wrong}")
     return calls, arguments
 
 
@@ -70,5 +70,5 @@ print("#pragma once\n")
 for name, (calls, arguments) in lists.items():
     unknown = [call for call, _, _ in arguments if call not in listed]
     if unknown:
-        sys.exit(f"{name}.list: on no list: {unknown}")
+        sys.exit(f"{name}.list: restricted but not listed: {unknown}")
     print_list(name, calls, arguments)

@@ -432,7 +432,7 @@ def word_of_the_caller():
         except OSError as error:
             tap.skip("a filesystem of the caller's", str(error))
             return
-        tap.report(helper.greeting.code == 0 and answer.code == REFUSED and "whose a file is" in answer.message,
+        tap.report(helper.greeting.code == 0 and answer.code == REFUSED and "does not trust" in answer.message,
                    f"a tree on FUSE that {'a user' if as_user else 'root'} has mounted: refused", done.stdout,
                    helper.greeting, answer)
 

@@ -18,7 +18,7 @@ ORDERS = b"the worker's orders: "
 SECRET = "of-the-host"
 # CHOWN DAC_OVERRIDE FOWNER SETGID SETUID SETFCAP; of these DAC_OVERRIDE SETGID SETUID SETFCAP (proto/requests.h)
 JAILER, VIEWER = "00000000800000cb", "00000000800000c2"
-ENDED = "rootlet-worker ended before its time"
+ENDED = "rootlet-worker exited unexpectedly"
 AT = mirror()
 home = Home()
 

@@ -99,9 +99,9 @@ def check(home, tree):
     protocol.REQUESTS["Sample"] = (row["number"], row["fields"])
     log, file = f"{home.folder}/audit.log", home.write("file", "")
     rows = (
-        ("with a wrong name", home.folder, "wrong sample's name", {"name": "a b", "number": 7}),
+        ("with a wrong name", home.folder, "invalid sample's name", {"name": "a b", "number": 7}),
         ("with a name that is too long", home.folder, "malformed", {"name": "x" * 9, "number": 7}),
-        ("with a wrong number", home.folder, "wrong sample's number", {"name": "x", "number": 0}),
+        ("with a wrong number", home.folder, "invalid sample's number", {"name": "x", "number": 0}),
         ("without its descriptor", None, "takes 1 descriptors, not 0", {"name": "x", "number": 7}),
         ("with another kind of descriptor", file, "wrong kind", {"name": "x", "number": 7}))
     with protocol.Helper(home.user, program=f"{tree}/build/helper/rootlet-helper", record=log) as helper:

@@ -182,7 +182,7 @@ def base_in_use():
     with Helper(home.user) as helper, opened(home.store, tree) as (store, base):
         fcntl.flock(base, fcntl.LOCK_EX)
         answer = helper.ask("Clone", [store, store], name="new", base_name="base")
-    tap.report(answer.code == 5 and "base base is in use" in answer.message and not home.leftovers(),
+    tap.report(answer.code == 5 and "snapshot base is in use" in answer.message and not home.leftovers(),
                "a snapshot that is in use is not cloned", answer, *home.leftovers())
 
 

@@ -44,7 +44,7 @@ static const struct signed_file {
 	{ "header", "signed text" },
 	{ "valid-until-ahead", NULL },
 	{ "valid-until-passed", "expired" },
-	{ "valid-until-unreadable", "valid cannot be read" },
+	{ "valid-until-unreadable", "Valid-Until date cannot be read" },
 	{ "date-ahead", "in the future" },
 	{ "date-missing", "date" },
 	{ "date-unreadable", "date" },

@@ -53,7 +53,8 @@ static const struct {
 	  ":3: a section" },
 	{ "a line that is neither", "[packages]\nbash\n", ":2: neither" },
 	{ "a package that is none", "[packages]\nx = bash -rf\n", ":2: \"-rf\" is no" },
-	{ "a package with a slash", "[packages]\nx = ../../etc\n", "is no name for a package" },
+	{ "a package with a slash", "[packages]\nx = ../../etc\n",
+	  "is not a valid name for a package" },
 	{ "uid of root", "[user a]\nuid = 0\n", ":2: \"0\" is no id" },
 	{ "uid of nobody", "[user a]\nuid = 65534\n", ":2: \"65534\" is no id" },
 	{ "uid beyond 32 bits", "[user a]\nuid = 4294967297\n", "is no id" },
@@ -292,7 +293,8 @@ static const struct {
 	{ "a path", "[profile]\nextend = ../base\n", ":2: \"../base\" is no name" },
 	{ "itself", "[profile]\nextend = test\n", "profile test extends itself" },
 	{ "a circle", "[profile]\nextend = circle\n", "extends itself" },
-	{ "a wrong one", "[profile]\nextend = wrong\n", "wrong.conf:2: \"-x\" is no name" },
+	{ "a wrong one", "[profile]\nextend = wrong\n",
+	  "wrong.conf:2: \"-x\" is not a valid name" },
 };
 
 static void check_extensions(void)

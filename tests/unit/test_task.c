@@ -146,7 +146,7 @@ static void check_execute(void)
 	check("no command", "number of words");
 	words_append(&task.execute.argv, "");
 	words_append(&task.execute.argv, "x");
-	check("a command without a name", "name of a program");
+	check("a command without a name", "program name");
 }
 
 static void find(void)
@@ -219,7 +219,7 @@ static void check_others(void)
 	SET(task.check_release.mirror, "ftp://example.org");
 	check("CheckRelease: mirror", "mirror");
 	one_word(OP_COUNT);
-	check("an operation that nobody knows", "unknown kind");
+	check("an operation that nobody knows", "unknown request");
 	for (size_t i = 0; i < sizeof(mirrors) / sizeof(*mirrors); i++) {
 		one_word(OP_RELEASE);
 		SET(task.release.mirror, mirrors[i].mirror);

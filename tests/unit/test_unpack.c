@@ -248,7 +248,7 @@ static const struct row rows[] = {
 	  .entries = { { "./usr/bin/toy", "behind it", 'S', 0644, 0 } },
 	  .state = -1,
 	  .code = ERR_PACKAGE,
-	  .says = "is a file with holes" },
+	  .says = "is a sparse file" },
 	{ .what = "a symlink to nowhere",
 	  .entries = { { "./usr/bin/toy", "", '2', 0777, 0 } },
 	  .state = -1,
@@ -321,22 +321,22 @@ static const struct row rows[] = {
 	  .entries = { PLAIN("./../evil") },
 	  .state = -1,
 	  .code = ERR_PACKAGE,
-	  .says = "no path below the tree" },
+	  .says = "not a path below the tree" },
 	{ .what = "a path that goes up on its way",
 	  .entries = { PLAIN("./usr/../../evil") },
 	  .state = -1,
 	  .code = ERR_PACKAGE,
-	  .says = "no path below the tree" },
+	  .says = "not a path below the tree" },
 	{ .what = "an absolute path",
 	  .entries = { PLAIN("/tmp/evil") },
 	  .state = -1,
 	  .code = ERR_PACKAGE,
-	  .says = "no path below the tree" },
+	  .says = "not a path below the tree" },
 	{ .what = "a name of two lines",
 	  .entries = { PLAIN("./usr/bin/a\nb") },
 	  .state = -1,
 	  .code = ERR_PACKAGE,
-	  .says = "no path below the tree" },
+	  .says = "not a path below the tree" },
 	{ .what = "a path through a symlink",
 	  .entries = { { "./way", "/var/tmp", '2', 0777, 0 }, PLAIN("./way/evil") },
 	  .state = -1,
@@ -352,7 +352,7 @@ static const struct row rows[] = {
 	  .before = "etc/shadow",
 	  .state = -1,
 	  .code = ERR_PACKAGE,
-	  .says = "what its package does not hold" },
+	  .says = "to a file not in its package" },
 	{ .what = "a hard link out of the tree",
 	  .entries = { { "./usr/bin/toy", "../etc/shadow", '1', 0644, 0 } },
 	  .state = -1,
@@ -497,7 +497,7 @@ static void check_files(void)
 	check_file("what is no archive", ERR_PACKAGE, "malformed archive");
 	begin_deb();
 	add_member(&deb, "debian-binary", "3.0\n", 4);
-	check_file("another format", ERR_PACKAGE, "no .deb of format 2");
+	check_file("another format", ERR_PACKAGE, "not a .deb of format 2");
 	begin_deb();
 	add_member(&deb, "debian-binary", "2.0\n", 4);
 	add_member(&deb, "data.tar", "", 0);

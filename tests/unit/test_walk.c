@@ -75,7 +75,7 @@ static bool mount_at(int tree, const char *name)
 /* The message has a name that a terminal can show, of a path however long. */
 static void check_mount(void)
 {
-	static const char *const says[] = { "something is mounted on /a?b in it",
+	static const char *const says[] = { "something is mounted on /a?b; find",
 					    "/" X64 X64 X64 "x" };
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_close_ int tree = open_tree_of("mounts");

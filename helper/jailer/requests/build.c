@@ -1,5 +1,5 @@
-/* A tree from nothing to its name. It grows in a staging folder beside its destination, which
- * nobody but the range's first id can enter, and gets its name by one rename. */
+/* Builds a tree from nothing to its final name. The tree grows in a staging directory beside its
+ * destination, which only the range's first id can enter, and gets its name by one rename. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,7 +15,7 @@
 #include "lib/beneath.h"
 #include "proto/note.h"
 
-/* A link of the chain that does not hold ends the build: nothing of it is kept. */
+/* If any link of the chain of trust fails, the build ends and nothing of it is kept. */
 static int abandon_failed(struct server *s, int r)
 {
 	if (r < 0)
@@ -31,7 +31,7 @@ static int build_ask_worker(struct server *s, const struct stage *stage, const s
 	return stage_ask(s, stage, task, fds, count, &note, err);
 }
 
-/* A release file that is accepted must be as new as any before. */
+/* An accepted release file must not be older than any that was accepted before. */
 static int ask_release(struct server *s, const struct task *t, const int *fds, struct error **err)
 {
 	const struct release_claim claim = {
@@ -107,8 +107,8 @@ int handle_package(struct server *s, const struct task *t, const int *fds, struc
 	return abandon_failed(s, r);
 }
 
-/* No user namespace can make device nodes. A guest mounts devtmpfs here; what redirects to
- * /dev/null before that finds a file at least. */
+/* No user namespace can create device nodes. A guest mounts devtmpfs here; until then, redirections
+ * to /dev/null at least find a file. */
 static int make_null(int tree, struct error **err)
 {
 	_cleanup_close_ int dev = tree_open_beneath(tree, "dev", O_RDONLY | O_DIRECTORY, 0);
@@ -134,7 +134,7 @@ int handle_bootstrap(struct server *s, const struct task *t, const int *fds, str
 		staging_abandon(s);
 		return -1;
 	}
-	/* Nothing of ours is in the tree's reach when its own programs run. */
+	/* End our own processes before the tree's programs run, which could reach them. */
 	stage_end(&s->verifier);
 	stage_end(&s->unpacker);
 	if (configure_tree(s, err) < 0 || make_null(s->tree, err) < 0) {
@@ -145,8 +145,8 @@ int handle_bootstrap(struct server *s, const struct task *t, const int *fds, str
 	return 0;
 }
 
-/* After a rename: what was STAGED is in the staging directory again, and OLD (-1: there was none)
- * has its name. */
+/* Undoes a rename: STAGED is in the staging directory again, and OLD (-1: there was no old rootfs)
+ * has its name back. */
 static void take_name_back(const struct server *s, const char *staged, int old)
 {
 	if (old >= 0)
@@ -155,8 +155,8 @@ static void take_name_back(const struct server *s, const char *staged, int old)
 		renameat2(s->parent, s->name, s->staging, staged, RENAME_NOREPLACE);
 }
 
-/* Names STAGED, which is in the staging directory. OLD becomes the rootfs that had the name, locked
- * until it is removed: nobody is to begin to use it while it goes. -1: there was none. */
+/* Gives STAGED, an entry of the staging directory, its final name. *OLD becomes the rootfs that had
+ * this name, or -1. It stays locked until it is removed, so that nobody starts to use it. */
 static int give_name(struct server *s, const char *staged, bool replace, int *old,
 		     struct error **err)
 {
@@ -178,10 +178,10 @@ static int give_name(struct server *s, const char *staged, bool replace, int *ol
 				   "cannot give the rootfs its name %s", s->name);
 	if (*old >= 0 && !tree_is(s->staging, staged, *old)) {
 		take_name_back(s, staged, *old);
-		return error_set(err, ERR_BUSY, "somebody exchanged %s meanwhile: try again",
-				 s->name);
+		return error_set(err, ERR_BUSY,
+				 "%s was replaced in the meantime; run the command again", s->name);
 	}
-	/* Before anything of the old tree goes, the new one's name is on disk. */
+	/* The new name must be on disk before any part of the old tree is removed. */
 	if (fsync(s->parent) == 0)
 		return 0;
 	error_errno(err, ERR_SYSTEM, "cannot write the name %s to disk", s->name);
@@ -203,10 +203,10 @@ int handle_publish(struct server *s, const struct task *t, const int *fds, struc
 		r = manifest_place(s->tree, fds[0], err);
 	if (r == 0 && closed)
 		r = staging_close(s->staging, s->tree, err);
-	/* The tool jail could write beside the tree. */
+	/* The tool jail can write to the staging directory: check that this is still our tree. */
 	else if (r == 0 && !tree_is(s->staging, STAGED_TREE, s->tree))
-		r = error_set(err, ERR_TRUST, "the staging tree of %s was exchanged", s->name);
-	/* Once, for all that the jail's sync calls did not do. */
+		r = error_set(err, ERR_TRUST, "the staging tree of %s was replaced", s->name);
+	/* Once, for all sync calls in the jails, which do nothing. */
 	if (r == 0 && syncfs(s->tree) < 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot write the rootfs to disk");
 	if (r == 0)

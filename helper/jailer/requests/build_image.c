@@ -1,5 +1,5 @@
-/* A rootfs as a filesystem image. The host's mkfs runs in the tool jail, which sees the tree as the
- * guest will (the ids are those of the rootfs) and can change nothing of it. */
+/* Builds a filesystem image of a rootfs. The host's mkfs runs in the tool jail, where it sees the
+ * tree as the guest will (with the rootfs's own ids) and cannot change it. */
 #include "helper/jailer/jail_run.h"
 
 #include <string.h>
@@ -8,17 +8,17 @@
 #include "helper/jailer/handlers.h"
 #include "helper/jailer/tree_tasks.h"
 
-#define IMAGE "/proc/self/fd/3" /* how the program opens the image anew */
-/* How a jail ends whose program is not there, or is none. */
+#define IMAGE "/proc/self/fd/3" /* how the program reopens the image */
+/* Exit statuses of a jail whose program is missing, or is not a program. */
 #define NOT_FOUND 127
 #define NOT_STARTED 126
 
 static const struct image_format {
 	const char *name, *package;
 	const char *argv[20];
-	bool sized; /* the file must have its size beforehand */
+	bool sized; /* the file must have its final size beforehand */
 } formats[] = {
-	/* Extended inodes have a time of modification each, and ids of more than 16 bits. */
+	/* Extended inodes have their own modification times, and ids of more than 16 bits. */
 	{ "erofs",
 	  "erofs-utils",
 	  { "mkfs.erofs", "--quiet", "-Eforce-inode-extended", IMAGE, "/staging" },
@@ -28,7 +28,7 @@ static const struct image_format {
 	  { "mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-i", "4096", "-d",
 	    "/staging", "-E", "root_owner=0:0", IMAGE },
 	  true },
-	/* Not compressed: reading it costs an emulated guest nothing. */
+	/* Not compressed: an emulated guest then reads it at no cost. */
 	{ "squashfs",
 	  "squashfs-tools",
 	  { "mksquashfs", "/staging", IMAGE, "-noappend", "-no-progress", "-quiet", "-noI", "-noD",
@@ -44,9 +44,8 @@ static const struct image_format *format_find(const char *name)
 	return NULL;
 }
 
-/* Room for the content, an inode for each file (mke2fs makes one per 4096 bytes, of 256 bytes) and
- * its share of a directory block, and some for what mke2fs cannot foresee. What stays empty is a
- * hole. */
+/* Room for the content, an inode for each file (mke2fs makes one of 256 bytes per 4096 bytes) and
+ * its share of a directory block, and some reserve for mke2fs. Unused space is a hole. */
 static int set_size(const struct server *s, int tree, int image, struct error **err)
 {
 	struct tree_census census;
@@ -77,7 +76,7 @@ int handle_build_image(struct server *s, const struct task *t, const int *fds, s
 
 	(void)out;
 	if (!format)
-		return error_set(err, ERR_INPUT, "BuildImage refused: no image format \"%s\"",
+		return error_set(err, ERR_INPUT, "BuildImage refused: unknown image format \"%s\"",
 				 t->build_image.format);
 	if (format->sized && set_size(s, fds[0], fds[1], err) < 0)
 		return -1;
@@ -87,7 +86,7 @@ int handle_build_image(struct server *s, const struct task *t, const int *fds, s
 		return status;
 	if (status == NOT_FOUND || status == NOT_STARTED)
 		return error_set(err, ERR_HOST,
-				 "cannot build the root image: there is no %s; run: "
+				 "cannot build the root image: %s is missing; run: "
 				 "apt install %s",
 				 format->argv[0], format->package);
 	output_tail(&output, tail, sizeof(tail));

@@ -1,4 +1,4 @@
-/* A verdict on an InRelease file for a front end that parses none before there is one. */
+/* Verifies an InRelease file for the front end, which does not parse it before that. */
 
 #include "helper/jailer/handlers.h"
 #include "helper/jailer/rollback.h"
@@ -12,7 +12,7 @@ enum release_verdict {
 	VERDICT_NOT_COMPARED
 }; /* see rootlet.proto */
 
-/* gpgv and what reads its output run as in a build. */
+/* gpgv, and the code that reads its output, run as in a build. */
 static int ask_verifier(const struct server *s, const struct task *t, const int *fds,
 			struct note *note, struct error **err)
 {
@@ -26,8 +26,8 @@ static int ask_verifier(const struct server *s, const struct task *t, const int 
 	return r;
 }
 
-/* In installed mode the memory counts for what a rootfs may be made from: any other keyring would
- * fill it with dates, and names, of the caller's choice. */
+/* In installed mode, the memory covers only what a rootfs may be made from: with any other keyring,
+ * callers could fill it with dates and names of their choice. */
 static bool may_compare(const struct server *s, const struct task *t, int keyring)
 {
 	const struct question q = {

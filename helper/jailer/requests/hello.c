@@ -1,4 +1,4 @@
-/* The first request of a session, and one that needs nothing else. */
+/* Hello, the first request of a session, and OpenNamespace. */
 #include <fcntl.h>
 
 #include "helper/jailer/handlers.h"
@@ -16,8 +16,8 @@ int handle_hello(struct server *s, const struct task *task, const int *fds, stru
 	(void)out;
 	if (task->hello.version != PROTOCOL_VERSION)
 		return error_set(err, ERR_REFUSED,
-				 "rootlet speaks version %u of the protocol, rootlet-helper %u: "
-				 "install both anew",
+				 "rootlet speaks protocol version %u, rootlet-helper version %u; "
+				 "reinstall both",
 				 task->hello.version, PROTOCOL_VERSION);
 	s->greeted = true;
 	snprintf(note.text, sizeof(note.text), "%s", mode_name(s->session->mode));
@@ -29,12 +29,12 @@ int handle_open_namespace(struct server *s, const struct task *task, const int *
 {
 	(void)task;
 	(void)fds;
-	/* It belongs to the caller already, but for that mode: there it would lead past the policy.
-	 */
+	/* Except in installed mode, the caller owns it already. There it would bypass the
+	 * policy. */
 	if (s->session->mode == MODE_INSTALLED)
 		return error_set(err, ERR_REFUSED,
-				 "OpenNamespace refused: an installed rootlet-helper hands its "
-				 "namespace to nobody");
+				 "OpenNamespace refused: an installed rootlet-helper does not hand "
+				 "out its namespace");
 	out->fd = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
 	if (out->fd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open the user namespace");

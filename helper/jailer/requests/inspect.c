@@ -1,4 +1,4 @@
-/* Looks through a finished rootfs. */
+/* Inspects a finished rootfs. */
 #include "helper/jailer/handlers.h"
 #include "helper/jailer/jail_run.h"
 #include "helper/jailer/serve.h"
@@ -12,6 +12,9 @@ static void log_line(const char *line, void *context)
 	serve_log(s, line);
 }
 
+/* Logs dpkg's findings; it prints nothing if all is well. "c" marks a configuration file, which may
+ * well differ. Files left out by path-exclude count as missing ("missing"; before dpkg 1.20,
+ * "??5??????"): the script removes those lines. */
 static int ask_dpkg(struct server *s, int tree, struct error **err)
 {
 	static const char *const argv[] = {

@@ -1,6 +1,6 @@
-/* What the front end may learn of a rootfs that it cannot enter: that it is one, the text of a few
- * files, and which of some paths are there. Nothing here leads into the tree: a file is handed out
- * as a copy, because through a descriptor of the tree's own file the caller could run it. */
+/* What the front end may learn about a rootfs that it cannot enter: that it is one, the text of a
+ * few files, and which of some paths exist. Nothing here gives access to the tree. Files are handed
+ * out as copies, because the caller could execute a tree's own file through its descriptor. */
 #include "helper/jailer/rootfs.h"
 
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #define TEXT_MAX (1 << 20)
 #define STATUS_MAX (32 << 20)
 
-/* All that can be read. Each must be readable by every user in the rootfs as well. */
+/* All files that can be read. Each must also be readable by every user in the rootfs. */
 static const struct readable {
 	const char *name, *path;
 	off_t most; /* bytes */
@@ -28,8 +28,8 @@ static const struct readable {
 	{ "dpkg-status", "var/lib/dpkg/status", STATUS_MAX },
 };
 
-/* A directory that is open for reading leads nowhere either: to go on from it takes the right to
- * enter it. It holds the lock of a rootfs that is in use. */
+/* A descriptor of a directory gives no access, even if it is open for reading: to go on from there
+ * takes the right to enter the directory. It holds the lock of a rootfs in use. */
 int handle_open(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		struct error **err)
 {
@@ -42,7 +42,7 @@ int handle_open(struct server *s, const struct task *t, const int *fds, struct o
 	if (folder < 0)
 		return error_errno(err, ERR_REFUSED, "cannot open the rootfs");
 	if (!is_rootfs(folder))
-		return error_set(err, ERR_MISSING, "the directory is no rootfs of rootlet");
+		return error_set(err, ERR_MISSING, "the directory is not a rootfs made by rootlet");
 	tree = rootfs_tree(folder, &closed);
 	if (tree < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open the rootfs");
@@ -59,7 +59,8 @@ static const struct readable *find_readable(const char *name)
 	return NULL;
 }
 
-/* SIZE bytes, and no more if the file grows meanwhile. The offset of TO stays at its start. */
+/* Copies SIZE bytes, and no more if the file grows in the meantime. TO's offset stays at the
+ * start. */
 static int look_copy_text(int from, int to, off_t size)
 {
 	char data[16384];
@@ -87,8 +88,7 @@ int handle_read(struct server *s, const struct task *t, const int *fds, struct o
 
 	(void)s;
 	if (!file)
-		return error_set(err, ERR_INPUT, "Read refused: there is no file \"%s\" to read",
-				 t->read.file);
+		return error_set(err, ERR_INPUT, "Read refused: unknown file \"%s\"", t->read.file);
 	fd = tree_open_inside(fds[0], file->path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_errno(err,
@@ -96,8 +96,8 @@ int handle_read(struct server *s, const struct task *t, const int *fds, struct o
 				   "cannot open %s", file->path);
 	if (!S_ISREG(st.st_mode) || st.st_size > file->most || !(st.st_mode & S_IROTH))
 		return error_set(err, ERR_INPUT,
-				 "%s is no regular file of at most %lld bytes that every user can "
-				 "read",
+				 "%s is not a regular file of at most %lld bytes that every user "
+				 "can read",
 				 file->path, (long long)file->most);
 	copy = memfd_create(file->name, MFD_CLOEXEC);
 	if (copy < 0 || look_copy_text(fd, copy, st.st_size) < 0)

@@ -20,16 +20,17 @@ int handle_remove(struct server *s, const struct task *t, const int *fds, struct
 		return remove_stale(s, fds[0], STAGING_PREFIX, name, err);
 	if (claim_rootfs(s, fds[0], name, &tree, err) < 0)
 		return -1;
-	/* Out of sight first: half of a tree is never to be found under its name. */
+	/* Rename it first: nobody must ever find half a tree under its name. */
 	snprintf(trash, sizeof(trash), "%s%s", TRASH_PREFIX, name);
 	if (renameat2(fds[0], name, fds[0], trash, RENAME_NOREPLACE) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot remove rootfs %s", name);
 	if (!tree_is(fds[0], trash, tree)) {
 		renameat2(fds[0], trash, fds[0], name, RENAME_NOREPLACE);
-		return error_set(err, ERR_BUSY, "somebody exchanged %s meanwhile: try again", name);
+		return error_set(err, ERR_BUSY,
+				 "%s was replaced in the meantime; run the command again", name);
 	}
-	/* Nor after a power cut: filesystems may write what is done to other folders in any order.
-	 */
+	/* Not even after a power failure: filesystems may write changes of other directories to
+	 * disk in any order. */
 	if (fsync(fds[0]) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot remove rootfs %s", name);
 	return tree_remove(s, fds[0], trash, tree, err);

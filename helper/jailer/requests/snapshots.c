@@ -1,8 +1,8 @@
-/* Bases: finished trees in the cache, to be cloned. One is a rootfs as any other, named by the hash
- * of all that made it. /etc/rootlet/digest in it has its digest, the hash of its manifest, and that
- * of what the policy said when it was made. The cache is the caller's: an installed helper knows
- * what it has made itself by a MAC of these three lines, under a key that the caller cannot read.
- */
+/* Snapshots: finished trees in the cache, to be cloned. A snapshot is a rootfs like any other,
+ * named by the hash of everything that it was made from. Its /etc/rootlet/digest holds its digest,
+ * the hash of its manifest, and the hash of what the policy said when it was made. The cache
+ * belongs to the caller. So an installed helper recognizes its own snapshots by a MAC over these
+ * three lines, under a key that the caller cannot read. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
@@ -27,8 +27,9 @@
 #define DIGEST_TEXT_MAX 512
 #define DIGEST_LINES 3
 
-/* The MAC of LENGTH bytes of TEXT, for a range of ids. Empty in other modes than installed, where
- * all is the caller's own. The key is in memory no longer than that: much is forked from here. */
+/* The MAC of LENGTH bytes of TEXT, for this range of ids. Empty in modes other than installed,
+ * where everything belongs to the caller. The key stays in memory no longer than this call, because
+ * this process forks a lot. */
 static int make_mac(const struct server *s, const char *text, size_t length,
 		    char hex[static 2 * SHA256_LEN + 1], struct error **err)
 {
@@ -40,10 +41,9 @@ static int make_mac(const struct server *s, const char *text, size_t length,
 	if (s->session->mode != MODE_INSTALLED)
 		return 0;
 	if (s->key < 0 || pread(s->key, key, sizeof(key), 0) != (ssize_t)sizeof(key))
-		return error_set(
-			err, ERR_TRUST,
-			"rootlet-helper has no key for snapshots of the cache, " SNAPSHOT_KEY_PATH
-			"; ask an administrator to run install-helper again");
+		return error_set(err, ERR_TRUST,
+				 "rootlet-helper has no usable snapshot key " SNAPSHOT_KEY_PATH
+				 "; ask an administrator to run install-helper again");
 	hmac_sha256_set_key(&mac, sizeof(key), key);
 	hmac_sha256_update(&mac, sizeof(ids), (const uint8_t *)ids);
 	hmac_sha256_update(&mac, length, (const uint8_t *)text);
@@ -54,7 +54,7 @@ static int make_mac(const struct server *s, const char *text, size_t length,
 	return 0;
 }
 
-/* Behind the lines that the MAC is of; NULL where TEXT has fewer. */
+/* The text after the lines that the MAC covers; NULL if TEXT has fewer lines. */
 static const char *find_mac(const char *text)
 {
 	for (int line = 0; text && line < DIGEST_LINES; line++)
@@ -72,13 +72,13 @@ static int check_mac(const struct server *s, const char *known, struct error **e
 		return -1;
 	if (*hex && (!mac || strlen(mac) < strlen(hex) || !memeql_sec(mac, hex, strlen(hex))))
 		return error_set(err, ERR_TRUST,
-				 "the base was not made by the rootlet-helper of this host, or "
+				 "the snapshot was not made by the rootlet-helper of this host, or "
 				 "was changed: its MAC differs");
 	return 0;
 }
 
-/* The lines that say whether a base is whole. A clone gets a manifest of its own, made of the
- * base's: that has to be as whole as the rest. */
+/* The lines that show whether a snapshot is intact. A clone's manifest is made from the snapshot's,
+ * so that must be intact as well. */
 static int print_digest(int base, const struct tree_digest *digest,
 			char text[static DIGEST_TEXT_MAX], struct error **err)
 {
@@ -89,7 +89,7 @@ static int print_digest(int base, const struct tree_digest *digest,
 
 	manifest = tree_read_file(base, OWN_MANIFEST, MANIFEST_MAX, &size);
 	if (!manifest)
-		return error_errno(err, ERR_TRUST, "cannot read the base's manifest");
+		return error_errno(err, ERR_TRUST, "cannot read the snapshot's manifest");
 	hash_of(manifest, size, sum);
 	sha256_to_hex(sum, manifest_hex);
 	sha256_to_hex(digest->sum, tree_hex);
@@ -98,7 +98,7 @@ static int print_digest(int base, const struct tree_digest *digest,
 	return 0;
 }
 
-/* What the policy says of what a rootfs may be made of, as a hash. */
+/* The hash of what the policy says about what a rootfs may be made of. */
 static int hash_rule(const struct server *s, char hex[static 2 * SHA256_LEN + 1],
 		     struct error **err)
 {
@@ -130,7 +130,7 @@ static int write_digest(const struct server *s, int tree, const struct tree_dige
 		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s\n", mac);
 	fd = tree_open_beneath(tree, DIGEST, O_WRONLY | O_CREAT | O_EXCL, 0644);
 	if (fd < 0 || fchown(fd, 0, 0) < 0 || write_all(fd, text, length) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write the base's digest");
+		return error_errno(err, ERR_SYSTEM, "cannot write the snapshot's digest");
 	return 0;
 }
 
@@ -142,11 +142,12 @@ static int check_digest(int base, const char *known, const struct tree_digest *d
 	if (print_digest(base, digest, text, err) < 0)
 		return -1;
 	if (!known || strncmp(known, text, strlen(text)) != 0)
-		return error_set(err, ERR_TRUST, "the base is damaged: its digest differs");
+		return error_set(err, ERR_TRUST, "the snapshot is damaged: its digest differs");
 	return 0;
 }
 
-/* A clone is made of what the base was: of that the policy is asked as when it was unpacked. */
+/* A clone is made of what the snapshot was made of, so the policy must still say the same about
+ * that. */
 static int check_rule(const struct server *s, const char *known, struct error **err)
 {
 	const char *line = known ? strchr(known, '\n') : NULL;
@@ -154,17 +155,18 @@ static int check_rule(const struct server *s, const char *known, struct error **
 
 	if (hash_rule(s, rule, err) < 0)
 		return -1;
-	/* The third. */
+	/* The third line. */
 	line = line ? strchr(line + 1, '\n') : NULL;
 	if (!line || strncmp(line + 1, rule, strlen(rule)) != 0)
 		return error_set(err, ERR_TRUST,
-				 "the base was made when the policy allowed other things");
+				 "the policy has changed since the snapshot was made");
 	return 0;
 }
 
-/* A base that another rootlet makes or removes at this moment is none. The folder must be the
- * caller's: nothing in a tree can be, as a jail does not know his id, and what is the range root's
- * in a folder of his was put there by rootlet. */
+/* Opens and locks a snapshot. One that another rootlet makes or removes at this moment does not
+ * count. The directory must be the caller's: none inside a tree can be, because a jail does not
+ * know the caller's id. So whatever belongs to the range's root in there was put there by
+ * rootlet. */
 static int snapshot_open_base(int folder, const char *name, struct error **err)
 {
 	_cleanup_close_ int base = tree_open_own(folder, name, O_RDONLY | O_DIRECTORY);
@@ -172,13 +174,14 @@ static int snapshot_open_base(int folder, const char *name, struct error **err)
 
 	if (base < 0)
 		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_REFUSED,
-				   "cannot open base %s", name);
+				   "cannot open snapshot %s", name);
 	if (fstat(folder, &st) < 0 || st.st_uid != CALLER_ID)
-		return error_set(err, ERR_REFUSED, "the folder of base %s is not yours", name);
+		return error_set(err, ERR_REFUSED, "the directory of snapshot %s is not yours",
+				 name);
 	if (!is_sound_rootfs(base))
-		return error_set(err, ERR_TRUST, "%s is no base of rootlet", name);
+		return error_set(err, ERR_TRUST, "%s is not a snapshot made by rootlet", name);
 	if (flock(base, LOCK_SH | LOCK_NB) < 0)
-		return error_set(err, ERR_BUSY, "base %s is in use", name);
+		return error_set(err, ERR_BUSY, "snapshot %s is in use", name);
 	return steal_fd(&base);
 }
 
@@ -195,7 +198,7 @@ int handle_clone(struct server *s, const struct task *t, const int *fds, struct 
 	if (folder < 0)
 		return -1;
 	if (base < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open base %s", t->clone.base_name);
+		return error_errno(err, ERR_SYSTEM, "cannot open snapshot %s", t->clone.base_name);
 	known = tree_read_file(base, DIGEST, DIGEST_TEXT_MAX, &size);
 	if (check_mac(s, known, err) < 0 || check_rule(s, known, err) < 0)
 		return -1;
@@ -219,11 +222,11 @@ static int snapshot_fill(const struct server *s, int base, int manifest, struct 
 	    manifest_place(base, manifest, err) < 0 || write_digest(s, base, &digest, err) < 0)
 		return -1;
 	if (fchmod(base, 0755) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot set the mode of the base");
+		return error_errno(err, ERR_SYSTEM, "cannot set the mode of the snapshot");
 	return 0;
 }
 
-/* Fills the base where the caller cannot look, and gives it its name last: his it never is. */
+/* Fills the snapshot where the caller cannot look, and names it last. The caller never owns it. */
 static int snapshot_keep(struct server *s, int folder, const char *staging, const char *name,
 			 int manifest, struct error **err)
 {
@@ -237,14 +240,14 @@ static int snapshot_keep(struct server *s, int folder, const char *staging, cons
 	if (r == 0)
 		r = staging_close(hidden, base, err);
 	if (r == 0 && syncfs(base) < 0)
-		r = error_errno(err, ERR_SYSTEM, "cannot write the base to disk");
+		r = error_errno(err, ERR_SYSTEM, "cannot write the snapshot to disk");
 	if (r == 0)
 		r = bounds_claim(s, folder, name, &lock, err);
 	if (r == 0 && renameat2(hidden, STAGED_CLOSED, folder, name, RENAME_NOREPLACE) < 0)
 		r = error_errno(err, errno == EEXIST ? ERR_EXISTS : ERR_SYSTEM,
-				"cannot give the base its name");
+				"cannot give the snapshot its name");
 	if (r == 0 && fsync(folder) < 0)
-		r = error_errno(err, ERR_SYSTEM, "cannot write the base's name to disk");
+		r = error_errno(err, ERR_SYSTEM, "cannot write the snapshot's name to disk");
 	tree_remove(s, folder, staging, hidden, NULL);
 	return r;
 }
@@ -255,7 +258,7 @@ int handle_keep(struct server *s, const struct task *t, const int *fds, struct o
 	char staging[ROOTFS_NAME_MAX + 32], mac[2 * SHA256_LEN + 1];
 
 	(void)out;
-	/* Without a key it would be of no use. */
+	/* Without a key, the snapshot could never be cloned. */
 	if (make_mac(s, "", 0, mac, err) < 0 ||
 	    remove_stale(s, fds[0], STAGING_PREFIX, t->keep.name, err) < 0)
 		return -1;

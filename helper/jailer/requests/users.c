@@ -1,4 +1,4 @@
-/* Accounts and commands: programs of the tree, in the jail. */
+/* AddGroup and AddUser: run programs of the tree in the jail. */
 #include "helper/jailer/handlers.h"
 #include "helper/jailer/jail_run.h"
 

@@ -15,10 +15,9 @@
 #define DEPTH_MAX 1000
 #define TRIAL ".rootlet-trial"
 #define COPY_AT_ONCE (1 << 22)
-#define LINKS_MOST 32000 /* of one file; the least that a filesystem allows is ext4's, 65,000 */
+#define LINKS_MOST 32000 /* per file; ext4 allows the fewest of all filesystems, 65,000 */
 
-/* A file of several names: the one that came first, by device (a subvolume has its own) and inode.
- */
+/* The first name of a file with several names, by device (a subvolume has its own) and inode. */
 struct twin {
 	struct twin *next;
 	dev_t device;
@@ -29,11 +28,11 @@ struct twin {
 struct cloning {
 	int from, to;
 	enum clone_way way;
-	bool linked; /* nothing but files below /usr that have several names */
-	FILE *list;  /* of names; NULL: none is wanted */
+	bool linked; /* only files below /usr that have several names */
+	FILE *list;  /* of names; NULL: not wanted */
 	struct twin *twins;
-	void *index;		    /* of them: tsearch(3) */
-	char path[PATH_LENGTH_MAX]; /* where we are */
+	void *index;		    /* of these: tsearch(3) */
+	char path[PATH_LENGTH_MAX]; /* of the current entry */
 	struct error **err;
 };
 
@@ -57,7 +56,7 @@ static int set_attribute(void *context, const char *name, const void *value, siz
 
 /* --- files --- */
 
-/* By hand: a filesystem may not copy between these two, or not at all. */
+/* For filesystems that do not support copying between these two, or at all. */
 static int copy_by_hand(struct cloning *c, int from, int to)
 {
 	static char data[1 << 17];
@@ -82,7 +81,7 @@ static int copy_data(struct cloning *c, int from, int to)
 	return n == 0 ? 0 : copy_by_hand(c, from, to);
 }
 
-/* What a new file, or a folder that is filled, gets last. */
+/* To be called last, for a new file or for a directory once it is filled. */
 static int set_facts(int from, int to, const struct stat *st, struct cloning *c)
 {
 	const struct timespec times[] = { st->st_atim, st->st_mtim };
@@ -116,7 +115,7 @@ static int compare_twins(const void *one, const void *other)
 	return (a->inode > b->inode) - (a->inode < b->inode);
 }
 
-/* The path of the first name of the file, where there was one; else this one is it. */
+/* The path of the file's first name; NULL if this is the first, which is recorded then. */
 static const char *find_twin(struct cloning *c, const struct stat *st)
 {
 	const struct twin key = { .device = st->st_dev, .inode = st->st_ino };
@@ -155,7 +154,7 @@ static void forget_twins(struct cloning *c)
 	}
 }
 
-/* The tree's own links stay links, whatever becomes of those to other trees. */
+/* Hard links within the tree are kept, whatever happens to those to other trees. */
 static int share_twin(struct cloning *c, int to, const char *name, const char *twin)
 {
 	char folder[PATH_LENGTH_MAX];
@@ -175,7 +174,8 @@ static bool may_share(const struct cloning *c)
 	return strncmp(c->path, "usr/", 4) == 0 && strncmp(c->path, "usr/local/", 10) != 0;
 }
 
-/* NAMES are those of one directory that are listed. */
+/* Appends NAME to NAMES, the list of this directory, if the jailer is to link or replace the
+ * file. */
 static int clone_file(struct cloning *c, int from, int to, const char *name, FILE *names)
 {
 	struct stat st;
@@ -235,7 +235,7 @@ static int clone_folder(struct cloning *c, int from, int to, const char *name, i
 	return set_facts(folder, copy, &st, c);
 }
 
-/* What the folder says of an entry is only a hint: whoever opens it looks again. */
+/* The type in a directory entry is only a hint: opening the entry checks it again. */
 static mode_t type_of(const struct cloning *c, int folder, const struct dirent *entry)
 {
 	struct stat st;
@@ -243,7 +243,7 @@ static mode_t type_of(const struct cloning *c, int folder, const struct dirent *
 	if (entry->d_type != DT_UNKNOWN)
 		return DTTOIF(entry->d_type);
 	if (fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		clone_fail(c, "look at");
+		clone_fail(c, "stat");
 		return 0;
 	}
 	return st.st_mode & S_IFMT;
@@ -264,12 +264,12 @@ static int clone_entry(struct cloning *c, int from, int to, const struct dirent 
 	case S_IFLNK:
 		return c->linked ? 0 : clone_link(c, from, to, entry->d_name);
 	default:
-		/* Pipes and sockets of what once ran, which a copy does without. */
+		/* Pipes and sockets of programs that ran once. A copy does not need them. */
 		return 0;
 	}
 }
 
-/* Puts NAME behind the path of the folder, which has LENGTH bytes. */
+/* Appends NAME to the path of its directory, which has LENGTH bytes. */
 static int enter_path(struct cloning *c, size_t length, const char *name)
 {
 	size_t room = sizeof(c->path) - length;
@@ -286,7 +286,7 @@ static int read_folder(struct cloning *c, int from, int to, int depth, FILE *nam
 	struct dirent *entry;
 
 	if (!d || depth > DEPTH_MAX)
-		return error_set(c->err, ERR_SYSTEM, "cannot look through /%.300s", c->path);
+		return error_set(c->err, ERR_SYSTEM, "cannot read /%.300s", c->path);
 	while ((errno = 0, entry = readdir(d))) {
 		if (tree_is_dots(entry->d_name))
 			continue;
@@ -295,10 +295,11 @@ static int read_folder(struct cloning *c, int from, int to, int depth, FILE *nam
 			return -1;
 		c->path[length] = '\0';
 	}
-	return errno ? clone_fail(c, "look through") : 0;
+	return errno ? clone_fail(c, "read") : 0;
 }
 
-/* What is listed of a folder is together, though others are read meanwhile. */
+/* Collects the names of one directory, so that they are together in the list even though other
+ * directories are read in between. */
 static int clone_below(struct cloning *c, int from, int to, int depth)
 {
 	_cleanup_free_ char *text = NULL;
@@ -317,7 +318,7 @@ static int clone_below(struct cloning *c, int from, int to, int depth)
 
 /* --- ways --- */
 
-/* Tries on one file, which is there in every tree. */
+/* Tries it on one file, which exists in every tree. */
 static bool can_reflink(int from, int to)
 {
 	_cleanup_close_ int file =
@@ -342,7 +343,7 @@ static int open_list(struct cloning *c)
 	return 0;
 }
 
-/* Ends the list, which becomes *NAMES, or -1 if R is. */
+/* Ends the list. *NAMES becomes its descriptor, or -1 if there is no list or R is -1. */
 static int close_list(struct cloning *c, int r, int *names)
 {
 	*names = -1;
@@ -351,7 +352,7 @@ static int close_list(struct cloning *c, int r, int *names)
 		return r;
 	if (r == 0 && (fflush(c->list) != 0 || ferror(c->list) ||
 		       (*names = fcntl(fileno(c->list), F_DUPFD_CLOEXEC, 0)) < 0))
-		r = error_errno(c->err, ERR_SPACE, "cannot keep a list of files");
+		r = error_errno(c->err, ERR_SPACE, "cannot store a list of files");
 	fclose(c->list);
 	return r;
 }
@@ -361,7 +362,7 @@ static int clone_all(struct cloning *c)
 	struct stat st;
 
 	if (fstat(c->from, &st) < 0)
-		return clone_fail(c, "look at");
+		return clone_fail(c, "stat");
 	if (clone_below(c, c->from, c->to, 0) < 0)
 		return -1;
 	return set_facts(c->from, c->to, &st, c);

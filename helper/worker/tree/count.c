@@ -5,7 +5,7 @@
 #include "helper/worker/tree/count.h"
 #include "helper/worker/tree/walk.h"
 
-/* The range's last id, nobody's. The kernel shows an id that is not mapped as this one, too. */
+/* The range's last id, which is nobody's. The kernel also shows unmapped ids as this one. */
 #define LAST_OWN (RANGE_COUNT - 1)
 #define SEEN_MAX ((size_t)1 << 22) /* inodes: 64 MiB; beyond them, each name counts as a file */
 
@@ -15,7 +15,7 @@ static uint64_t hash_byte(uint64_t hash, unsigned char byte)
 	return (hash ^ byte) * UINT64_C(0x100000001b3);
 }
 
-/* stx_ctime: nothing but the kernel's own clock sets it. */
+/* stx_ctime: only the kernel's own clock sets it. */
 static uint64_t count_hash_entry(const char *name, const struct statx *st)
 {
 	const uint64_t facts[] = { st->stx_ino, (uint64_t)st->stx_ctime.tv_sec,
@@ -30,9 +30,9 @@ static uint64_t count_hash_entry(const char *name, const struct statx *st)
 	return hash;
 }
 
-/* Whether the owner that is shown as LAST_OWN is an id outside the range: over what such an id owns
- * we have no capabilities, and the kernel wants one for O_NOATIME (inode_owner_or_capable), if not
- * for the mode. Other kinds of files cannot be asked without leaving a trace in them. */
+/* Whether the owner shown as LAST_OWN is an id outside the range. We have no capabilities over
+ * files of such an id, and the kernel requires one for O_NOATIME (inode_owner_or_capable), if not
+ * for the mode already. Other kinds of files cannot be checked without leaving a trace in them. */
 static bool is_unmapped(int folder, const char *name, const struct statx *st)
 {
 	int type = S_ISDIR(st->stx_mode) ? O_DIRECTORY : 0;
@@ -52,7 +52,8 @@ static bool is_foreign(int folder, const char *name, const struct statx *st)
 	       is_unmapped(folder, name, st);
 }
 
-/* Inodes with several names that were counted: an open hash, at most half full. 0 is no inode. */
+/* The inodes with several names that were counted: an open-addressing hash table, at most half
+ * full. 0 is not an inode. */
 struct seen {
 	uint64_t *slot;
 	size_t size, used; /* SIZE: a power of 2 */
@@ -86,7 +87,7 @@ static bool seen_grow(struct seen *s)
 	return true;
 }
 
-/* Returns whether INODE was there before. One for which there is no room was not. */
+/* Returns whether INODE was there before. If there is no room for it, it was not. */
 static bool seen_before(struct seen *s, uint64_t inode)
 {
 	uint64_t *slot;
@@ -116,7 +117,7 @@ static int visit_count(struct walk *w, int folder, const char *name, const struc
 	census->files++;
 	if (is_foreign(folder, name, st))
 		census->foreign++;
-	/* Other names may be in other trees, which share the file with this one. */
+	/* The other names may be in other trees, which share the file with this one. */
 	if (!S_ISDIR(st->stx_mode) && st->stx_nlink > 1 && seen_before(&count->seen, st->stx_ino))
 		return 0;
 	census->bytes += allocated;
@@ -134,7 +135,7 @@ int count_tree(int tree, struct tree_census *census, struct error **err)
 	*census = (struct tree_census){ 0 };
 	if (statx(tree, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &st) < 0 ||
 	    visit_count(&w, tree, ".", &st) < 0 || walk(&w, tree) < 0)
-		r = walk_explain(&w, "look through the rootfs", err);
+		r = walk_explain(&w, "read the rootfs", err);
 	seen_clear(&count.seen);
 	return r;
 }

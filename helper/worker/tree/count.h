@@ -1,8 +1,8 @@
-/* What a tree holds, as numbers. */
+/* Counts and sizes of what a tree contains. */
 #pragma once
 
 #include "lib/error.h"
 #include "proto/tree_facts.h"
 
-/* Counts what is in TREE, and TREE itself. */
+/* Counts TREE and everything in it. */
 int count_tree(int tree, struct tree_census *census, struct error **err);

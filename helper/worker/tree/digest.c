@@ -20,22 +20,22 @@
 #define QUEUE_BYTES (1 << 20)
 #define ATTRIBUTES_MAX 1024 /* of one file */
 #ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 8U /* Linux 6.3, where a host can insist on it: memfd_create(2) */
+#define MFD_NOEXEC_SEAL 8U /* since Linux 6.3; a host can require it: memfd_create(2) */
 #endif
 
 typedef uint8_t sum256[SHA256_LEN];
 
 struct digesting {
 	int tree;
-	int sums; /* a file in memory: those of the entries, as all processes append them; or -1 */
+	int sums;	/* a memfd to which all processes append the hashes of entries; or -1 */
 	uint64_t added; /* entries */
-	int queue[2];	/* paths, each a packet: the end to read, the end to write; or -1 */
-	int results;	/* what the processes say in the end; or -1 */
+	int queue[2];	/* paths, one per packet: the read end, the write end; or -1 */
+	int results;	/* the final results of the processes; or -1 */
 	pid_t processes[DIGEST_PROCESSES_MAX];
 	size_t count;
 };
 
-_Static_assert(sizeof(struct note) <= 4096, "a process's last words are more than PIPE_BUF");
+_Static_assert(sizeof(struct note) <= 4096, "a process's result must not exceed PIPE_BUF");
 
 static void drop(int *fd)
 {
@@ -43,7 +43,7 @@ static void drop(int *fd)
 	*fd = -1;
 }
 
-/* With its length before it no field can pass for a part of another. */
+/* The length comes first, so that no field can pass for part of another. */
 static void digest_add_field(struct sha256_ctx *hash, const void *data, size_t size)
 {
 	const uint64_t length = size;
@@ -57,7 +57,7 @@ static int compare_sums(const void *a, const void *b)
 	return memcmp(a, b, SHA256_LEN);
 }
 
-/* One for COUNT others, in whatever order they were found: sorts them. */
+/* One hash of COUNT hashes, in whatever order they were found: sorts them. */
 static void hash_sums(sum256 *sums, size_t count, uint8_t sum[static SHA256_LEN])
 {
 	qsort(sums, count, SHA256_LEN, compare_sums);
@@ -98,7 +98,7 @@ static int add_attributes(struct sha256_ctx *hash, int fd)
 	return 0;
 }
 
-/* As a field: of a file's content, whose length may still change, the hash. */
+/* Adds a file's content as a field: its hash, because the length may still change. */
 static int add_content(struct sha256_ctx *hash, int fd, const char *path, struct error **err)
 {
 	static unsigned char data[1 << 17];
@@ -119,7 +119,7 @@ static int add_content(struct sha256_ctx *hash, int fd, const char *path, struct
 	return 0;
 }
 
-/* Of a file or directory FD is a descriptor, else -1; TARGET is of a link, else "". */
+/* FD is a descriptor of a file or directory, else -1. TARGET is a link's target, else "". */
 static int digest_hash_entry(const struct digesting *d, const char *path,
 			     const uint32_t facts[static 3], int fd, const char *target,
 			     struct error **err)
@@ -137,7 +137,7 @@ static int digest_hash_entry(const struct digesting *d, const char *path,
 		return -1;
 	hash_end(&hash, sum);
 	if (write_all(d->sums, sum, sizeof(sum)) < 0)
-		return error_errno(err, ERR_SPACE, "cannot keep the hash of /%.300s", path);
+		return error_errno(err, ERR_SPACE, "cannot store the hash of /%.300s", path);
 	return 0;
 }
 
@@ -152,7 +152,7 @@ static int hash_open(const struct digesting *d, const char *path, mode_t type, s
 					  fd, "", err);
 }
 
-/* Until the queue is empty and nobody can write to it any more. */
+/* Hashes files until the queue is empty and nobody can write to it any longer. */
 static int hash_queue(struct digesting *d, struct error **err)
 {
 	char path[PATH_LENGTH_MAX];
@@ -171,7 +171,7 @@ static _Noreturn void run_process(struct digesting *d, int results)
 	_cleanup_error_ struct error *err = NULL;
 	struct note note = { 0 };
 
-	/* Whoever else held the end to write would keep the queue open for ever. */
+	/* Any process that held the write end would keep the queue open forever. */
 	drop(&d->queue[1]);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		_exit(1);
@@ -192,7 +192,7 @@ static int start_processes(struct digesting *d, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
 	d->results = ends[0];
 	results = ends[1];
-	/* A packet for each write: pipe(2), O_DIRECT. */
+	/* One packet per write: pipe(2), O_DIRECT. */
 	if (pipe2(d->queue, O_CLOEXEC | O_DIRECT) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
 	fcntl(d->queue[1], F_SETPIPE_SZ, QUEUE_BYTES);
@@ -200,7 +200,7 @@ static int start_processes(struct digesting *d, struct error **err)
 		pid_t pid = fork();
 
 		if (pid < 0)
-			return error_errno(err, ERR_SYSTEM, "cannot start a process that hashes");
+			return error_errno(err, ERR_SYSTEM, "cannot start a hashing process");
 		if (pid == 0)
 			run_process(d, results);
 		d->processes[d->count++] = pid;
@@ -210,7 +210,7 @@ static int start_processes(struct digesting *d, struct error **err)
 		       : 0;
 }
 
-/* Appended to, as processes that share a position in such a file can overwrite each other's. */
+/* Append mode: processes that share a file position could overwrite each other's hashes. */
 static int open_sums(void)
 {
 	_cleanup_close_ int fd = memfd_create("sums", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
@@ -220,7 +220,7 @@ static int open_sums(void)
 	return fd < 0 || fcntl(fd, F_SETFL, O_APPEND) < 0 ? -1 : steal_fd(&fd);
 }
 
-/* The caller hashes what there is no room for in the queue. */
+/* If the queue is full, this process hashes the file itself. */
 static int digest_add_file(struct digesting *d, const char *path, struct error **err)
 {
 	size_t size = strlen(path);
@@ -249,7 +249,7 @@ static int visit_digest(struct walk *w, int directory, const char *name, const s
 
 	if (w->cut)
 		return error_set(&w->error, ERR_SYSTEM, "a path is too long: /%.300s", w->path);
-	/* What is in memory for each is bounded. */
+	/* Bounds the memory that all entries take. */
 	if (d->added++ == DIGEST_ENTRIES_MAX)
 		return error_set(&w->error, ERR_INPUT, "the tree has more than %" PRIu64 " files",
 				 DIGEST_ENTRIES_MAX);
@@ -262,14 +262,14 @@ static int visit_digest(struct walk *w, int directory, const char *name, const s
 	return digest_hash_entry(d, w->path, facts, -1, "", &w->error);
 }
 
-/* The tree's own directory, but for its mode. */
+/* The tree's own directory, without its mode. */
 static int add_top(struct digesting *d, struct error **err)
 {
 	struct stat st;
 
 	d->added++;
 	if (fstat(d->tree, &st) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot look at the tree");
+		return error_errno(err, ERR_SYSTEM, "cannot stat the tree");
 	return digest_hash_entry(d, "", (uint32_t[]){ S_IFDIR, st.st_uid, st.st_gid }, d->tree, "",
 				 err);
 }
@@ -279,11 +279,11 @@ static int hear_process(const struct digesting *d, struct error **err)
 	struct note note;
 
 	if (RETRY_ON_EINTR(read(d->results, &note, sizeof(note))) != (ssize_t)sizeof(note))
-		return error_set(err, ERR_SYSTEM, "a process that hashes died");
+		return error_set(err, ERR_SYSTEM, "a hashing process died");
 	return note_error(&note, err);
 }
 
-/* Every entry that was added has left its sum. */
+/* Every entry that was added must have left its hash. */
 static int hash_tree(const struct digesting *d, struct tree_digest *digest, struct error **err)
 {
 	const size_t size = (size_t)d->added * SHA256_LEN;

@@ -1,11 +1,11 @@
-/* What a tree is, in one number. The content of its files is hashed by as many processes as there
- * are processors, each a child of who asks. */
+/* The digest of a whole tree. File contents are hashed by one process per processor, each a child
+ * of the process that asks. */
 #pragma once
 
 #include "lib/error.h"
 #include "proto/tree_facts.h"
 
-#define DIGEST_PROCESSES_MAX 8 /* with the caller's */
+#define DIGEST_PROCESSES_MAX 8 /* including the process that asks */
 #define DIGEST_ENTRIES_MAX (UINT64_C(1) << 22)
 
 /* The digest of TREE, a descriptor. ERR_INPUT if it has too many entries. */

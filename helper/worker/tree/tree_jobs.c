@@ -11,12 +11,12 @@
 #include "proto/task.h"
 
 struct tree_job {
-	int tree, source; /* SOURCE: -1 where there is none */
+	int tree, source; /* SOURCE: -1 if there is no other tree */
 	int names;	  /* a result, or -1 */
 	struct note note;
 };
 
-/* Opens the trees, has RUN work on them, and tells how that went. */
+/* Opens the trees, has RUN work on them, and reports the result. */
 static int tree_job_do(int socket, int (*run)(struct tree_job *w, struct error **err))
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;

@@ -3,14 +3,13 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* Directories in directories: each that is open takes a descriptor, of which there are 4096 at
- * most.
- */
+/* How deep directories may be nested: each open one takes a descriptor, and there are at most
+ * 4096. */
 #define DEPTH_MAX 1000
 #define SHOWN 400 /* of a path */
 
-/* A tree may be deeper than descriptors last: what lies too deep continues at the top, where it is
- * come across once more. */
+/* Trees may be deeper than the descriptors last. A directory that is too deep is moved to the top,
+ * where the walk finds it again. */
 static int hoist(struct walk *w, int directory, const char *name)
 {
 	char moved[32];
@@ -46,7 +45,7 @@ static int walk_entry(struct walk *w, int directory, const char *name, unsigned 
 
 	if (statx(directory, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &st) < 0)
 		return -1;
-	/* What is mounted here is not the tree's: to empty it would be somebody's data lost. */
+	/* A mount is not part of the tree: emptying it would destroy somebody else's data. */
 	if (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) {
 		errno = EXDEV;
 		return -1;
@@ -60,7 +59,7 @@ static int walk_entry(struct walk *w, int directory, const char *name, unsigned 
 	return w->visit(w, directory, name, &st);
 }
 
-/* Puts NAME behind the path of its directory, which has LENGTH bytes. */
+/* Appends NAME to the path of its directory, which has LENGTH bytes. */
 static void walk_enter(struct walk *w, size_t length, const char *name)
 {
 	size_t room = sizeof(w->path) - length;
@@ -122,8 +121,8 @@ int walk_explain(struct walk *w, const char *what, struct error **err)
 			*c = '?';
 	if (errno == EXDEV)
 		return error_set(err, ERR_BUSY,
-				 "cannot %s: something is mounted on /%.400s%s in it; unmount that "
-				 "first: findmnt shows it, umount removes it",
+				 "cannot %s: something is mounted on /%.400s%s; find it with "
+				 "findmnt and remove it with umount",
 				 what, w->path, more);
 	return error_errno(err, ERR_SYSTEM, "cannot %s: /%.400s%s", what, w->path, more);
 }

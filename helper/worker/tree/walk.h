@@ -1,5 +1,5 @@
-/* One walk through a tree, which may hold anything. It follows no link and enters no other mount.
- */
+/* A walk through a tree, which may contain anything. Follows no links and enters no other
+ * mounts. */
 #pragma once
 
 #include <stdbool.h>
@@ -10,27 +10,28 @@
 #include "proto/tree_facts.h"
 
 struct walk {
-	/* What to do with NAME in DIRECTORY, which PATH is; directories are visited after what is
-	 * in them. -1 ends the walk: with ERROR, or errno, as its reason. */
+	/* Called for each NAME in DIRECTORY; PATH is its path. Directories are visited after their
+	 * content. -1 ends the walk, and ERROR or errno is the reason. */
 	int (*visit)(struct walk *w, int directory, const char *name, const struct statx *st);
 	void *context;
-	const char *skip; /* a path that is passed over, or NULL */
-	int top;	  /* where directories go that lie too deep; -1: they are an error */
-	unsigned hoisted; /* how many did */
+	const char *skip; /* a path to skip, or NULL */
+	int top;	  /* where directories that are too deep are moved; -1: they are an error */
+	unsigned hoisted; /* how many were moved */
 	struct error *error;
-	char path[PATH_LENGTH_MAX]; /* below the top; what has no room is left out, and CUT */
+	char path[PATH_LENGTH_MAX]; /* below the top; names that do not fit are left out and counted
+				       in CUT */
 	unsigned cut;
 };
 
-/* Visits all that is in TREE (the caller's), but not TREE itself. Returns 0, or -1 with W->error or
- * errno set: ELOOP if a directory lies too deep, EXDEV if something is mounted in there. */
+/* Visits everything in TREE, which stays open, but not TREE itself. Returns 0, or -1 with W->error
+ * or errno set: ELOOP if a directory is too deep, EXDEV if something is mounted in the tree. */
 int walk(struct walk *w, int tree);
 
-/* Why it has failed, and where: "cannot WHAT: …". ERR_BUSY for a mount. Returns -1. */
+/* Reports why the walk failed, and where: "cannot WHAT: …". ERR_BUSY for a mount. Returns -1. */
 int walk_explain(struct walk *w, const char *what, struct error **err);
 
-/* 0 if nothing is mounted below TREE, else -1 with ERR_BUSY that says where. */
+/* Returns 0 if nothing is mounted below TREE, else -1 with ERR_BUSY; the message says where. */
 int check_mounts(int tree, struct error **err);
 
-/* Removes all that is in TREE. */
+/* Removes everything in TREE. */
 int empty_tree(int tree, struct error **err);

@@ -1,4 +1,4 @@
-/* dpkg's database for packages of which dpkg knows nothing yet. Formats: deb-control(5),
+/* Writes dpkg's database for packages that dpkg does not know yet. Formats: deb-control(5),
  * deb-triggers(5), and what dpkg itself writes. */
 #include <fcntl.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #define DPKG "var/lib/dpkg"
 #define MEMBER_MAX (16 << 20)
 
-/* A line of a member of PACKAGE's control archive. Returns 0 or -1 with ERR set. */
+/* Handles a line of a member of PACKAGE's control archive. Returns 0, or -1 with ERR set. */
 typedef int line_visitor(const struct unpacked_package *p, const struct layout *layout, char *line,
 			 void *context, struct error **err);
 
@@ -38,7 +38,7 @@ static int each_line(const struct unpacked_package *p, const struct layout *layo
 
 struct status {
 	FILE *file;
-	bool any; /* conffile, of this package */
+	bool any; /* this package has a conffile */
 };
 
 static int write_conffile(const struct unpacked_package *p, const struct layout *layout, char *line,
@@ -70,7 +70,7 @@ static int database_write_stanza(const struct unpacked_package *p, const struct 
 	return 0;
 }
 
-/* A stream to NAME in FOLDER, which is made anew. */
+/* Creates NAME in the directory, replacing its content, and returns a stream to it. */
 static FILE *database_create(int folder, const char *name)
 {
 	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -99,7 +99,7 @@ struct triggers {
 	FILE *paths; /* the file "File" */
 };
 
-/* "interest-noawait /usr/share/man": who wants to know. */
+/* A line such as "interest-noawait /usr/share/man" names a path that the package watches. */
 static int write_interest(const struct unpacked_package *p, const struct layout *layout, char *line,
 			  void *context, struct error **err)
 {
@@ -148,8 +148,8 @@ static int write_triggers(const struct unpack_plan *plan, const struct layout *l
 
 /* --- conffiles --- */
 
-/* Until base packages are configured, other packages' scripts need their conffiles, too: debconf's,
- * say. dpkg finds them identical to what it puts there. */
+/* Until base packages are configured, the scripts of other packages need their conffiles as well,
+ * such as debconf's. dpkg finds them identical to its own. */
 static int place_conffile(const struct unpacked_package *p, const struct layout *layout, char *line,
 			  void *context, struct error **err)
 {

@@ -56,7 +56,7 @@ static int check_version(struct deb *d, struct error **err)
 	if (strcmp(name, "debian-binary") != 0 ||
 	    archive_read_data(d->outer, version, sizeof(version)) != sizeof(version) ||
 	    memcmp(version, "2.", sizeof(version)) != 0)
-		return error_set(err, ERR_PACKAGE, "package %s: it is no .deb of format 2",
+		return error_set(err, ERR_PACKAGE, "package %s: it is not a .deb of format 2",
 				 d->name);
 	return 0;
 }
@@ -75,7 +75,7 @@ int deb_open(struct deb *d, const char *name, int fd, struct error **err)
 	return check_version(d, err);
 }
 
-/* Only what is compiled in: libarchive would start a program for the other kinds. */
+/* Only what is compiled in: for other kinds, libarchive would start a program. */
 static bool support(struct archive *tar, const char *suffix)
 {
 	if (strcmp(suffix, "") == 0)
@@ -96,7 +96,7 @@ int deb_member(struct deb *d, const char *member, struct error **err)
 
 	archive_read_free(d->tar);
 	d->tar = NULL;
-	/* deb(5): members that begin with "_" are to be passed over. */
+	/* deb(5): members whose names begin with "_" must be skipped. */
 	do
 		name = next_member(d, err);
 	while (name && name[0] == '_');

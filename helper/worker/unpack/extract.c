@@ -58,8 +58,8 @@ static int extract_fail(const struct extraction *x, const char *path, struct err
 			   path);
 }
 
-/* NAME without "./" and the slash at its end ("." for the root), and with every component a plain
- * one. NULL where it is not so. */
+/* NAME without "./" and a trailing slash ("." for the root). NULL if any component is not a plain
+ * name. */
 static const char *plain_path(const char *name, char path[static PATH_LENGTH_MAX])
 {
 	size_t length;
@@ -87,7 +87,7 @@ static const char *plain_path(const char *name, char path[static PATH_LENGTH_MAX
 	}
 }
 
-/* The place in the tree of PATH: below usr/ where its first folder is a link to there. */
+/* The place of PATH in the tree: below usr/ if its first directory is a link to there. */
 static int locate(const struct extraction *x, const char *path, char place[static PATH_LENGTH_MAX],
 		  struct error **err)
 {
@@ -107,7 +107,8 @@ static int locate(const struct extraction *x, const char *path, char place[stati
 	return 0;
 }
 
-/* Opens the folder of PLACE into x->parent_fd (where it is not that already); *NAME is the rest. */
+/* Opens the directory of PLACE as x->parent_fd, unless it is that already. *NAME becomes the
+ * rest. */
 static int open_parent(struct extraction *x, const char *place, const char **name,
 		       struct error **err)
 {
@@ -146,7 +147,7 @@ static bool is_conffile(const struct extraction *x, const char *path)
 	return false;
 }
 
-/* Owner, mode (which a change of owner resets) and time of what is open as FD. */
+/* Sets the owner, the mode (which a change of owner resets) and the time of FD. */
 static int extract_set_attributes(int fd, struct archive_entry *entry)
 {
 	const struct timespec times[] = { { archive_entry_mtime(entry), 0 },
@@ -170,7 +171,7 @@ static int extract_folder(struct extraction *x, struct archive_entry *entry, con
 	made = mkdirat(x->parent_fd, name, 0755) == 0;
 	if (!made && errno != EEXIST)
 		return extract_fail(x, place, err);
-	/* As with dpkg, a folder that is there stays as it is. */
+	/* Like dpkg, leave an existing directory as it is. */
 	if (!made && !x->first)
 		return 0;
 	fd = openat(x->parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -201,7 +202,7 @@ static int extract_symlink(struct extraction *x, struct archive_entry *entry, co
 	return 0;
 }
 
-/* Only to what the same archive holds: nothing else has it reason to name. */
+/* Hard links may lead only to files of the same archive: it has no reason to name any other. */
 static int extract_hard_link(struct extraction *x, struct archive_entry *entry, const char *place,
 			     struct error **err)
 {
@@ -216,7 +217,7 @@ static int extract_hard_link(struct extraction *x, struct archive_entry *entry, 
 	while (i < x->listed_count && strcmp(x->listed[i], absolute) != 0)
 		i++;
 	if (i == x->listed_count)
-		return malformed(x, place, "is a hard link to what its package does not hold", err);
+		return malformed(x, place, "is a hard link to a file not in its package", err);
 	if (is_conffile(x, path) || filters_skip(&x->layout->filters, absolute, false)) {
 		x->leave_to_dpkg = true;
 		return 0;
@@ -234,8 +235,7 @@ static int extract_hard_link(struct extraction *x, struct archive_entry *entry, 
 	return 0;
 }
 
-/* The content of ENTRY into FD, and its MD5 sum, where there is none yet, into the list of these.
- */
+/* Writes the content of ENTRY to FD, and adds it to the MD5 sum, if one is wanted. */
 static int write_content(struct extraction *x, const char *path, int fd, struct md5_ctx *sums,
 			 struct error **err)
 {
@@ -246,7 +246,7 @@ static int write_content(struct extraction *x, const char *path, int fd, struct 
 
 	while ((r = archive_read_data_block(x->deb->tar, &data, &size, &offset)) == ARCHIVE_OK) {
 		if (offset != at)
-			return malformed(x, path, "is a file with holes", err);
+			return malformed(x, path, "is a sparse file", err);
 		if (write_all(fd, data, size) < 0)
 			return extract_fail(x, path, err);
 		if (sums)
@@ -301,7 +301,7 @@ static int extract_remember(struct extraction *x, const char *path, struct error
 {
 	char **more = x->listed;
 
-	/* Room is doubled when the count is a power of two. */
+	/* Double the room whenever the count is a power of two. */
 	if ((x->listed_count & (x->listed_count - 1)) == 0)
 		more = reallocarray(more, x->listed_count ? 2 * x->listed_count : 1, sizeof(*more));
 	if (more)
@@ -312,7 +312,7 @@ static int extract_remember(struct extraction *x, const char *path, struct error
 	return 0;
 }
 
-/* dpkg goes by the names of owners. Below 100 the numbers say the same on every system. */
+/* dpkg goes by the names of owners. Below 100, the numbers mean the same on every system. */
 static bool owner_is_known(struct archive_entry *entry)
 {
 	return archive_entry_uid(entry) <= STATIC_ID_MAX &&
@@ -329,8 +329,8 @@ static int extract_check_owner(struct extraction *x, struct archive_entry *entry
 	return 0;
 }
 
-/* What dpkg would make of the directory NAME, /bin or its like, only a diversion tells, and none is
- * there before the first preinst has run. Processes beside this one append to the file, too. */
+/* What dpkg would make of the directory NAME, such as /bin, depends on diversions, and none exists
+ * before the first preinst has run. Processes beside this one append to the file as well. */
 static int record_alias(const struct extraction *x, struct archive_entry *entry, const char *name,
 			struct error **err)
 {
@@ -356,7 +356,7 @@ static int extract_plain(struct extraction *x, struct archive_entry *entry, cons
 		return 0;
 	if (locate(x, path, place, err) < 0)
 		return -1;
-	/* The link itself is there now; trixie's base-files holds it. */
+	/* The link itself exists by now; trixie's base-files contains it. */
 	if (x->layout->merged && extract_aliased(path, &length) && !path[length])
 		return type == AE_IFDIR ? record_alias(x, entry, path, err) : 0;
 	if (archive_entry_hardlink(entry))
@@ -379,7 +379,7 @@ static int extract_entry(struct extraction *x, struct archive_entry *entry, stru
 	char path[PATH_LENGTH_MAX];
 
 	if (!name || !plain_path(name, path))
-		return malformed(x, name ? name : "", "is no path below the tree", err);
+		return malformed(x, name ? name : "", "is not a path below the tree", err);
 	if (extract_check_owner(x, entry, path, err) < 0 || extract_remember(x, path, err) < 0)
 		return -1;
 	if (strcmp(path, ".") == 0)

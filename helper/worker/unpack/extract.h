@@ -1,16 +1,16 @@
-/* Writes the data archive of one package into the tree, as dpkg would before anything of it is
- * configured: conffiles get the suffix ".dpkg-new". Runs in the unpack jail, whose root is the
- * tree, beside other processes that do the same with other packages. */
+/* Writes the data archive of one package into the tree, as dpkg would before it configures the
+ * package: conffiles get the suffix ".dpkg-new". Runs in the unpack jail, whose root is the tree,
+ * beside other processes that do the same with other packages. */
 #pragma once
 
 #include "helper/worker/unpack/deb.h"
 #include "helper/worker/unpack/filter.h"
 
-/* What holds for all packages of a tree. */
+/* What is the same for all packages of a tree. */
 struct layout {
 	int tree;    /* descriptor of the tree's root */
-	int work;    /* of the folder with what is only there while packages are unpacked */
-	bool merged; /* /bin and its like are links into /usr */
+	int work;    /* of the directory that exists only while packages are unpacked */
+	bool merged; /* /bin and the like are links into /usr */
 	char arch[SUITE_MAX + 1];
 	struct words filters;
 };
@@ -19,31 +19,33 @@ struct extraction {
 	const struct layout *layout;
 	struct deb *deb;
 	const char *conffiles; /* the control file of that name, or NULL */
-	bool first;	       /* its folders' modes and owners hold, whoever made them */
-	bool sums;	       /* write MD5SUMS */
-	FILE *list, *md5sums;  /* as in dpkg's database; memory streams of the caller's */
-	/* Set where dpkg itself has to unpack the package: another one has a file of the same name,
-	 * or it has what is dpkg's to interpret. What was written then stays. */
+	bool first;	       /* set the mode and owner of directories that exist already, too */
+	bool sums;	       /* write the package's md5sums */
+	FILE *list, *md5sums;  /* as in dpkg's database; memory streams of the function's caller */
+	/* Set if dpkg itself has to unpack the package: another one has a file of the same name, or
+	 * the package has something that only dpkg may interpret. What was written then stays. */
 	bool leave_to_dpkg;
 
-	char parent[PATH_LENGTH_MAX]; /* the folder that PARENT_FD is */
+	char parent[PATH_LENGTH_MAX]; /* the directory that PARENT_FD is open on */
 	int parent_fd;
 	char **listed;
 	size_t listed_count;
 };
 
-/* In the work folder: a line "bin 755 SECONDS" for each directory /bin and its like that a package
- * holds while here it is a link: its name, mode and time. Where base-files diverts the name (noble,
- * trixie), dpkg would make it under the other name, and the plan does (unpack_plan.c). */
+/* A file in the work directory, with a line "bin 755 SECONDS" for each directory, such as /bin,
+ * that a package contains but that is a link here: its name, mode and time. If base-files diverts
+ * the name (noble, trixie), dpkg would create it under the other name, and so does the plan
+ * (unpack_plan.c). */
 #define ALIASES "_aliases"
 
-/* Reads the open data member to its end. ERR_PACKAGE where a name is absolute, has "..", or leads
- * through a symlink, a hard link's target is not of the same package, or there is a device. */
+/* Reads the open data member to its end. ERR_PACKAGE if a name is absolute, has "..", or leads
+ * through a symlink, if a hard link's target is not in the same package, or if there is a
+ * device. */
 int extract(struct extraction *x, struct error **err);
 
-/* Makes /NAME (bin, sbin, lib…) a link into /usr. */
+/* Makes /NAME (bin, sbin, lib, …) a link into /usr. */
 int extract_alias(const struct layout *layout, const char *name);
 
-/* Whether PATH (without "/" in front) begins with a folder that is a link into /usr where that is
- * merged; *LENGTH is the length of its first component then. */
+/* Whether PATH (without a leading "/") begins with a directory that is a link into /usr on a merged
+ * system. *LENGTH becomes the length of its first component. */
 bool extract_aliased(const char *path, size_t *length);

@@ -3,8 +3,8 @@
 #include <fnmatch.h>
 #include <string.h>
 
-/* Whether what PATTERN brings back could lie below PATH. dpkg(1) only keeps what is as deep as the
- * part of the pattern without wildcards; the directories above are needed as well. */
+/* Whether PATTERN could bring back anything below PATH. dpkg(1) keeps only directories as deep as
+ * the part of the pattern without wildcards; those above are needed as well. */
 static bool leads_to(const char *path, const char *pattern)
 {
 	size_t length = strcspn(pattern, "*?[\\"), above = strlen(path);

@@ -1,11 +1,12 @@
-/* What of a package's files is left out: dpkg's path-exclude and path-include, with its meaning.
- * Source: dpkg(1), fnmatch(3). */
+/* Which of a package's files are left out: dpkg's path-exclude and path-include, with the same
+ * meaning. Sources: dpkg(1), fnmatch(3). */
 #pragma once
 
 #include <stdbool.h>
 
 #include "proto/words.h"
 
-/* FILTERS are as Begin has them: "-" or "+" and a pattern each. PATH is absolute. FOLDER: it is a
- * folder or a symlink, which stays where a pattern that brings files back begins with it. */
+/* Whether to leave out PATH, which is absolute. FILTERS are as in Begin: each is "-" or "+" and a
+ * pattern. The flag says that it is a directory or a symlink: then it stays if a pattern that
+ * brings files back begins with it. */
 bool filters_skip(const struct words *filters, const char *path, bool folder);

@@ -38,7 +38,7 @@ static const struct control_file *control_find(const struct control_files *c, co
 	return NULL;
 }
 
-/* As dpkg: the name of a kind of file, never a path. */
+/* As in dpkg: the name of a kind of file, never a path. */
 static bool valid_kind(const char *s)
 {
 	return s && valid_archive_word(s) && strlen(s) < KIND_MAX;
@@ -74,7 +74,7 @@ static int take_control_file(struct deb *d, struct control_files *c, struct arch
 	return 0;
 }
 
-/* Returns the file "control" of them; NULL on error. */
+/* Reads all control files and returns the one named "control"; NULL on error. */
 static const struct control_file *package_read_control(struct deb *d, struct control_files *c,
 						       struct error **err)
 {
@@ -91,7 +91,7 @@ static const struct control_file *package_read_control(struct deb *d, struct con
 	if (control && strlen(control->data) == control->size &&
 	    stanza_field_is(control->data, control->size, "Package", d->name))
 		return control;
-	error_set(err, ERR_PACKAGE, "package %s: its control file names another", d->name);
+	error_set(err, ERR_PACKAGE, "package %s: its control file names another package", d->name);
 	return NULL;
 }
 
@@ -106,7 +106,7 @@ static int package_write_file(int folder, const char *name, const void *data, si
 	return 0;
 }
 
-/* "attr", or "libattr1:amd64" where several architectures of it can be there. */
+/* "attr", or "libattr1:amd64" if several architectures of it can be installed at the same time. */
 static void database_name(const struct layout *l, const char *name, const struct control_files *c,
 			  char *out, size_t size)
 {
@@ -187,9 +187,9 @@ static bool is_statement(const char *line)
 	       !package_starts(line, "exit 0\n");
 }
 
-/* What debhelper(7) has put into a preinst, between comments that say which part of it did, is
- * about an older version: on a first installation it does nothing, before the files are there or
- * after. */
+/* The parts that debhelper(7) puts into a preinst, between comments that name the tool, are about
+ * older versions. On a first installation they do nothing, whether the package's files exist or
+ * not. */
 static bool is_idle(const struct control_file *preinst)
 {
 	static const char begin[] = "# Automatically added by ",
@@ -214,7 +214,7 @@ static bool is_idle(const struct control_file *preinst)
 	return !inside && line == preinst->data + preinst->size;
 }
 
-/* Flags of conffiles (deb-conffiles(5)) are dpkg's to interpret. */
+/* Only dpkg may interpret flags of conffiles (deb-conffiles(5)). */
 static bool for_dpkg(const struct control_files *c, bool preinst_later)
 {
 	const struct control_file *conffiles = control_find(c, "conffiles");

@@ -10,7 +10,7 @@ struct unpacked_package *plan_add(struct unpack_plan *plan, const char *name, st
 
 	for (size_t i = 0; i < plan->count; i++)
 		if (strcmp(plan->packages[i].name, name) == 0) {
-			error_set(err, ERR_REFUSED, "package %s: it was handed over already", name);
+			error_set(err, ERR_REFUSED, "package %s: it was sent twice", name);
 			return NULL;
 		}
 	if (plan->count == PACKAGES_MAX) {

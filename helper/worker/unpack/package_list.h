@@ -1,4 +1,4 @@
-/* The packages of a new tree, as its plan and its database have them. */
+/* The packages of a new tree, as the plan and the database see them. */
 #pragma once
 
 #include "helper/worker/unpack/package.h"
@@ -8,8 +8,8 @@ struct unpacked_package {
 	enum package_state state;
 	char *control; /* its control file */
 	size_t control_size;
-	bool base;	 /* dpkg needs it, or it is essential: its scripts may rely on none else */
-	bool unpacked;	 /* while the plan is made: at this point of it */
+	bool base;	 /* dpkg needs it, or it is essential: its scripts may not rely on others */
+	bool unpacked;	 /* while the plan is made: at this point of the plan */
 	bool configured; /* likewise */
 };
 
@@ -18,12 +18,12 @@ struct unpack_plan {
 	size_t count;
 };
 
-/* NULL with ERR set where NAME is there already, or there is no more room. */
+/* Adds a package. NULL with ERR set if NAME exists already, or there is no more room. */
 struct unpacked_package *plan_add(struct unpack_plan *plan, const char *name, struct error **err);
 
 /* FIELD of the package with its continuation lines, or NULL. */
 const char *package_field(const struct unpacked_package *p, const char *field, size_t *size);
 
-/* "libattr1:amd64" where that is the name in dpkg's database, else "attr". */
+/* The package's name in dpkg's database: "libattr1:amd64" or "attr". */
 void package_database_name(const struct unpacked_package *p, const struct layout *layout, char *out,
 			   size_t size);

@@ -84,7 +84,7 @@ static bool mark_needed(struct unpack_plan *plan, const struct unpacked_package 
 	return more;
 }
 
-/* The essential packages, dpkg, and all that they depend on. */
+/* The essential packages, dpkg, and everything that they depend on. */
 static void mark_base(struct unpack_plan *plan)
 {
 	bool more = true;
@@ -119,7 +119,8 @@ int plan_read(struct unpack_plan *plan, const struct layout *layout, struct erro
 static const char prologue[] =
 	"# Written by rootlet.\n"
 	"cd /var/lib/dpkg\n"
-	/* As dpkg does it, down to the folder, where debconf(7) looks for the package's name. */
+	/* As dpkg does it, including the directory where debconf(7) looks for the package's
+	 * name. */
 	"preinst() {\n"
 	"  echo \"Preparing to unpack $1 ...\"\n"
 	"  mkdir tmp.ci\n"
@@ -134,14 +135,14 @@ static const char prologue[] =
 	"  { echo \"$1: its preinst script failed with status $?\"; exit 1; }\n"
 	"  rm -r tmp.ci\n"
 	"}\n"
-	/* debootstrap and mmdebstrap leave it so, and scripts ask whether it is there. */
+	/* debootstrap and mmdebstrap leave this file, and scripts check whether it exists. */
 	"[ -e /etc/fstab ] || echo '# UNCONFIGURED FSTAB FOR BASE SYSTEM' >/etc/fstab\n"
-	/* Scripts start no service: invoke-rc.d(8) asks this. */
+	/* Scripts must not start services: invoke-rc.d(8) asks this. */
 	"printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d\n"
 	"chmod 755 /usr/sbin/policy-rc.d\n";
 
-/* As if dpkg had unpacked them behind base-files: a directory whose name is diverted gets
- * the other one. Sorted, as the lines come in any order. */
+/* As if dpkg had unpacked them after base-files: a directory whose name is diverted gets the other
+ * name. Sorted, because the lines come in any order. */
 static const char aliases[] =
 	"[ ! -e rootlet/" ALIASES " ] || sort rootlet/" ALIASES " | while read name mode time; do\n"
 	"  other=$(dpkg-divert --truename /$name)\n"
@@ -166,8 +167,8 @@ static void write_preinst(const struct unpacked_package *p, const struct layout 
 		fprintf(f, "preinst %s %s %s\n", p->name, arch, name);
 }
 
-/* What has /etc/passwd first, as all others may ask for an owner; then what the others' scripts may
- * rely on. */
+/* First the package that provides /etc/passwd, because all others may look up an owner; then those
+ * that other scripts may rely on. */
 static void write_preinsts(const struct unpack_plan *plan, const struct layout *layout, FILE *f)
 {
 	for (int pass = 0; pass < 3; pass++)
@@ -180,11 +181,10 @@ static void write_preinsts(const struct unpack_plan *plan, const struct layout *
 		}
 }
 
-/* One call of dpkg for all packages that are CHOSEN. What they trigger waits for the end, where it
- * runs once. */
+/* Calls dpkg once for all CHOSEN packages. Their triggers run once, at the end. */
 static void write_unpack(struct unpack_plan *plan, const bool *chosen, FILE *f)
 {
-	/* The order is right; what a trigger is pending for counts as unconfigured, though. */
+	/* The order is right, but a package with a pending trigger counts as unconfigured. */
 	fputs("dpkg --no-triggers --force-depends --unpack", f);
 	for (size_t i = 0; i < plan->count; i++)
 		if (chosen[i]) {
@@ -205,7 +205,7 @@ static void write_configure(struct unpack_plan *plan, const bool *chosen, FILE *
 	fputs("\n", f);
 }
 
-/* Each group of alternatives in Pre-Depends has a configured one, or none that is there at all. */
+/* In each group of alternatives in Pre-Depends, one is configured, or none of them exists. */
 static bool plan_is_ready(const struct unpack_plan *plan, const struct unpacked_package *p)
 {
 	struct names n = names_of(p, "Pre-Depends");
@@ -227,8 +227,8 @@ static bool plan_is_ready(const struct unpack_plan *plan, const struct unpacked_
 	return !there || met;
 }
 
-/* Whether one alternative of GROUP in FIELD of P is configured already: the others do not matter
- * then. */
+/* Whether one alternative of GROUP in P's FIELD is configured already, so that the others do not
+ * matter. */
 static bool is_met(const struct unpack_plan *plan, const struct unpacked_package *p,
 		   const char *field, size_t group)
 {
@@ -241,15 +241,16 @@ static bool is_met(const struct unpack_plan *plan, const struct unpacked_package
 	return false;
 }
 
-/* Into NEEDED: all that is to be configured before P can be unpacked. False where some of it is not
- * unpacked itself. */
+/* Collects in NEEDED all that must be configured before P can be unpacked. False if some of it is
+ * not unpacked itself. */
 static bool collect_needed(const struct unpack_plan *plan, const struct unpacked_package *p,
 			   bool *needed)
 {
 	static const char *const fields[] = { "Pre-Depends", "Depends" };
 	bool possible = true;
 
-	/* For P itself only the first: the others must be configurable, so for them both. */
+	/* For P itself only Pre-Depends. The others must be configurable, so for them both
+	 * fields. */
 	for (size_t k = 0; k < 2 && !(k == 1 && !p->unpacked); k++) {
 		struct names n = names_of(p, fields[k]);
 
@@ -270,7 +271,7 @@ static bool collect_needed(const struct unpack_plan *plan, const struct unpacked
 	return possible;
 }
 
-/* Configures what some package waits for. False where there is none that this would help. */
+/* Configures what some package waits for. False if that would not help any package. */
 static bool write_needed(struct unpack_plan *plan, FILE *f)
 {
 	static bool needed[PACKAGES_MAX];
@@ -287,7 +288,7 @@ static bool write_needed(struct unpack_plan *plan, FILE *f)
 	return false;
 }
 
-/* Unpacks what dpkg is to unpack, as soon as what its preinst may rely on is configured. */
+/* Has dpkg unpack each remaining package, as soon as what its preinst may rely on is configured. */
 static void write_rounds(struct unpack_plan *plan, FILE *f)
 {
 	static bool chosen[PACKAGES_MAX];
@@ -306,7 +307,7 @@ static void write_rounds(struct unpack_plan *plan, FILE *f)
 			return;
 		if (ready == 0 && write_needed(plan, f))
 			continue;
-		/* A circle: dpkg may complain of it. */
+		/* A dependency cycle: dpkg may complain about it. */
 		for (size_t i = 0; ready == 0 && i < plan->count; i++)
 			chosen[i] = !plan->packages[i].unpacked;
 		write_unpack(plan, chosen, f);
@@ -330,7 +331,7 @@ static void write_base(struct unpack_plan *plan, FILE *f)
 	for (size_t i = 0; i < plan->count; i++) {
 		struct unpacked_package *p = &plan->packages[i];
 
-		/* Users and groups, which hardly anything depends on. */
+		/* Users and groups, which hardly any package depends on explicitly. */
 		if (!p->base || strcmp(p->name, "base-passwd") != 0)
 			continue;
 		fputs("dpkg --no-triggers --force-depends --configure base-passwd\n", f);
@@ -377,7 +378,7 @@ int plan_write(struct unpack_plan *plan, const struct layout *layout, struct err
 	int fd;
 
 	if (plan->count == 0)
-		return error_set(err, ERR_REFUSED, "Bootstrap refused: no package was handed over");
+		return error_set(err, ERR_REFUSED, "Bootstrap refused: no package was sent");
 	if (database_write(plan, layout, err) < 0)
 		return -1;
 	fd = openat(layout->work, "_plan", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

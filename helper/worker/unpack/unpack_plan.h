@@ -1,11 +1,11 @@
-/* What is left for dpkg once the packages are unpacked: a database in which they are so, and a
- * shell script, /var/lib/dpkg/rootlet/_plan, that has dpkg do the rest in an order that Debian
- * Policy 6.5 and 7.2 allow. Formats: deb-control(5), deb-triggers(5), dpkg's status file. */
+/* What is left for dpkg once the packages are unpacked: a database that says so, and a shell
+ * script, /var/lib/dpkg/rootlet/_plan, that has dpkg do the rest in an order that Debian Policy 6.5
+ * and 7.2 allow. Formats: deb-control(5), deb-triggers(5), dpkg's status file. */
 #pragma once
 
 #include "helper/worker/unpack/package_list.h"
 
-/* Reads the control files of all packages and says which are base. */
+/* Reads the control files of all packages and marks the base packages. */
 int plan_read(struct unpack_plan *plan, const struct layout *layout, struct error **err);
 
 /* Writes the plan. */

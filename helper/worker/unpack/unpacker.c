@@ -14,8 +14,8 @@
 #include "proto/note.h"
 #include "proto/task.h"
 
-/* Each may need the 8 MiB that xz -6 wants: together they are to stay below 96 MiB, which is why
- * there are no more of them where there are more processors. */
+/* Each may need 8 MiB for xz -6. Together they must stay below 96 MiB, so there are no more of them
+ * even if there are more processors. */
 #define WORKERS_MAX 8
 #define COPY_NAME_SIZE (PACKAGE_NAME_MAX + 8)
 
@@ -26,14 +26,14 @@ struct worker {
 
 struct unpacker {
 	struct layout layout;
-	bool native; /* the engine; for debootstrap's there are only filters to apply */
+	bool native; /* the engine; debootstrap's only needs filters applied */
 	struct worker workers[WORKERS_MAX];
 	size_t worker_count;
 	struct unpack_plan plan;
-	struct error *failure; /* the first of any worker */
+	struct error *failure; /* the first failure of any worker */
 };
 
-/* What a worker gets; the descriptor of the .deb goes with it. */
+/* Sent to a worker, together with the descriptor of the .deb. */
 struct unpack_job {
 	char name[PACKAGE_NAME_MAX + 1];
 	bool first, preinst_later;
@@ -71,9 +71,9 @@ static int start_worker(struct unpacker *u, struct error **err)
 		return -1;
 	pid = fork();
 	if (pid < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot start a process that unpacks");
+		return error_errno(err, ERR_SYSTEM, "cannot start an unpacking process");
 	if (pid == 0) {
-		/* Else no worker would see the end of another one. */
+		/* Otherwise earlier workers would not notice that the supervisor has exited. */
 		for (size_t i = 0; i < u->worker_count; i++)
 			close(u->workers[i].socket);
 		close(ends[0]);
@@ -96,8 +96,8 @@ static int start_workers(struct unpacker *u, struct error **err)
 
 /* --- supervisor --- */
 
-/* The copy of a package's archive in the work folder, from where dpkg takes those that are kept. No
- * name of a package has a "_". */
+/* The copy of a package's archive in the work directory, from where dpkg takes those that are kept
+ * for it. No package name contains a "_". */
 static void name_copy(const char *package, char file[static COPY_NAME_SIZE])
 {
 	snprintf(file, COPY_NAME_SIZE, "%s_.deb", package);
@@ -111,7 +111,7 @@ static void unpacker_take_result(struct unpacker *u, struct worker *w)
 	size_t n;
 
 	if (packet_receive(w->socket, &note, sizeof(note), none, &n, NULL) != sizeof(note)) {
-		error_set(&u->failure, ERR_PACKAGE, "package %s: the process that unpacks it died",
+		error_set(&u->failure, ERR_PACKAGE, "package %s: its unpacking process died",
 			  w->busy_with->name);
 	} else if (note_error(&note, &u->failure) == 0) {
 		w->busy_with->state = (enum package_state)note.status;
@@ -122,7 +122,7 @@ static void unpacker_take_result(struct unpacker *u, struct worker *w)
 	w->busy_with = NULL;
 }
 
-/* Waits for what busy workers have to say, or (ALL) for all of them. -1 where one has failed. */
+/* Waits until any busy worker has finished, or (ALL) all of them. -1 if one has failed. */
 static int wait_for_workers(struct unpacker *u, bool all, struct error **err)
 {
 	for (;;) {
@@ -187,7 +187,7 @@ static int write_filters(const struct unpacker *u, struct error **err)
 	return 0;
 }
 
-/* debootstrap leaves these, and no newer ones, with folders of their own. */
+/* For these suites, and none after them, debootstrap leaves /bin and the like as directories. */
 static bool is_merged(const char *suite)
 {
 	static const char *const apart[] = { "trusty", "xenial", "bionic", "cosmic", "jessie" };
@@ -227,8 +227,8 @@ static int open_copy(const struct unpacker *u, const char *file, int flags, stru
 	return fd < 0 ? error_errno(err, ERR_SYSTEM, "cannot open %s", file) : fd;
 }
 
-/* This process hashes, and parses no archive. Those that do get a copy whose hash is right, and
- * which the caller cannot change. */
+/* This process hashes the archive and does not parse it. Those that parse get a copy with the right
+ * hash, which the caller cannot change. */
 static int copy_package(const struct unpacker *u, const struct task *t, int deb, struct error **err)
 {
 	const char *name = t->package.name;
@@ -252,7 +252,7 @@ static int copy_package(const struct unpacker *u, const struct task *t, int deb,
 	return open_copy(u, file, O_RDONLY, err);
 }
 
-/* The first one is alone, as it gives the folders their modes. */
+/* The first package is unpacked alone, because it gives directories their modes. */
 static int unpacker_take_package(struct unpacker *u, const struct task *t, int fd,
 				 struct error **err)
 {
@@ -265,8 +265,8 @@ static int unpacker_take_package(struct unpacker *u, const struct task *t, int f
 	return first ? wait_for_workers(u, true, err) : 0;
 }
 
-/* A package that dpkg itself needs, with a preinst: its files come first, as nothing could run that
- * preinst before they are there. */
+/* For a package that dpkg itself needs and that has a preinst: its files come first, because
+ * nothing could run the preinst before they exist. */
 static int unpacker_unpack_again(struct unpacker *u, struct unpacked_package *p, struct error **err)
 {
 	char file[COPY_NAME_SIZE];
@@ -292,7 +292,8 @@ static int unpacker_finish(struct unpacker *u, struct error **err)
 	return plan_write(&u->plan, &u->layout, err);
 }
 
-/* debootstrap's first stage knows no filters: what they leave out goes again. PATH is FOLDER's. */
+/* debootstrap's first stage knows no filters: removes what they leave out. PATH is the
+ * directory's. */
 static int unpacker_sweep(const struct words *filters, int folder,
 			  char path[static PATH_LENGTH_MAX], struct error **err)
 {
@@ -321,7 +322,7 @@ static int unpacker_sweep(const struct words *filters, int folder,
 			return error_errno(err, ERR_SYSTEM, "cannot remove %.200s", path);
 	}
 	path[length] = '\0';
-	return d && !errno ? 0 : error_errno(err, ERR_SYSTEM, "cannot look through the tree");
+	return d && !errno ? 0 : error_errno(err, ERR_SYSTEM, "cannot read the tree");
 }
 
 static int unpacker_step(struct unpacker *u, const struct task *t, int fd, struct error **err)

@@ -32,7 +32,7 @@ static int chain_copy_to(int from, const char *path, uint64_t most, uint8_t sum[
 	return copy_hashed(from, to, most, sum, size, err);
 }
 
-/* A whole small file as a string. */
+/* Reads a whole small file as a string. */
 static char *slurp(const char *path, size_t most, size_t *size)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -49,7 +49,7 @@ static int take_keyring(int keyring, struct error **err)
 	uint64_t size;
 
 	if (chain_copy_to(keyring, KEYRING, KEYRING_MAX, sum, &size, err) < 0)
-		return error_wrap(err, "cannot take the keyring");
+		return error_wrap(err, "cannot copy the keyring");
 	return 0;
 }
 
@@ -62,11 +62,11 @@ int chain_begin(struct chain *c, const struct task *task, int keyring, struct er
 		return -1;
 	if (mkdir(MIRROR, 0755) < 0 || mkdir(MIRROR "/pool", 0755) < 0 ||
 	    mkdir(STAGING "/lists", 0700) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make the folders of the mirror");
+		return error_errno(err, ERR_SYSTEM, "cannot make the directories of the mirror");
 	return 0;
 }
 
-/* One signed text and nothing before it: what gpgv puts out is then all that the file says. */
+/* One signed text and nothing before it, so that gpgv's output is all that the file says. */
 static int check_armor(struct error **err)
 {
 	size_t size, signature_size;
@@ -77,9 +77,9 @@ static int check_armor(struct error **err)
 	if (!text || !signature_split(file, size, text, &signature, &signature_size))
 		return error_set(
 			err, ERR_TRUST,
-			"it is not one whole signed text, but cut short, altered or a page of "
-			"something between here and the mirror; try again later, or name another "
-			"mirror with --mirror URL");
+			"it is not one complete signed text: it was cut short or altered, or it is "
+			"a page from a proxy; try again later, or name another mirror with "
+			"--mirror URL");
 	return 0;
 }
 
@@ -115,18 +115,18 @@ static int verify_signature(struct error **err)
 	if (pid < 0 || RETRY_ON_EINTR(waitpid(pid, &code, 0)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot start gpgv");
 	if (WIFEXITED(code) && WEXITSTATUS(code) == 127)
-		return error_set(err, ERR_HOST, "there is no gpgv; run: apt install gpgv");
+		return error_set(err, ERR_HOST, "gpgv is missing; run: apt install gpgv");
 	status = slurp(STATUS, RELEASE_MAX, &size);
 	wrong = status ? signature_judge(status) : "gpgv failed";
 	if (!wrong)
 		return 0;
 	return error_set(err, ERR_TRUST,
-			 "its signature is not good: %s; name another mirror with --mirror URL or "
+			 "its signature is not valid: %s; name another mirror with --mirror URL or "
 			 "the right keyring with --keyring FILE",
 			 wrong);
 }
 
-/* Whose archive it is, as a word; cut off where it is long. */
+/* The archive's origin, as one word, cut off if it is long. */
 static void take_origin(const char *text, char origin[static WORD_SIZE])
 {
 	size_t size = 0;
@@ -154,7 +154,7 @@ int chain_release(struct chain *c, const char *pocket, int inrelease, struct err
 		return error_wrap(err, "InRelease of %s%s%s", c->suite, *pocket ? "-" : "", pocket);
 	text = slurp(TEXT, RELEASE_MAX, &size);
 	if (!text || strlen(text) != size)
-		return error_set(err, ERR_TRUST, "InRelease of %s: it is no text", c->suite);
+		return error_set(err, ERR_TRUST, "InRelease of %s: it is not text", c->suite);
 	if (release_text_check(text, c->suite, pocket, time(NULL), err) < 0)
 		return error_wrap(err, "InRelease of %s%s%s", c->suite, *pocket ? "-" : "", pocket);
 	p->date = release_text_time(text, "Date");

@@ -1,6 +1,6 @@
-/* The chain of trust: keyring → InRelease → Packages → .deb. What has passed is copied, so that
- * nobody can change it afterwards. Runs in the verifier.
- * Formats: Debian's repository format, deb822(5), gpgv(1). */
+/* The chain of trust: keyring → InRelease → Packages → .deb. Whatever has passed is copied, so that
+ * nobody can change it afterwards. Runs in the verifier. Formats: Debian's repository format,
+ * deb822(5), gpgv(1). */
 #pragma once
 
 #include <stddef.h>
@@ -29,7 +29,7 @@ struct stanza {
 struct chain_pocket {
 	char name[WORD_SIZE];
 	char *release; /* the signed text */
-	int64_t date;  /* of it */
+	int64_t date;  /* its date */
 	char origin[WORD_SIZE];
 };
 
@@ -40,29 +40,29 @@ struct chosen {
 
 struct chain {
 	char suite[WORD_SIZE], arch[WORD_SIZE];
-	bool copies; /* packages are kept, for debootstrap; else only named */
+	bool copies; /* copy packages, for debootstrap; else only check their names */
 	struct chain_pocket pockets[CHAIN_POCKETS_MAX];
 	size_t pocket_count;
 	struct chain_index indexes[CHAIN_INDEXES_MAX];
 	size_t index_count;
-	struct stanza *stanzas; /* by hash, where SORTED */
+	struct stanza *stanzas; /* by hash if SORTED */
 	size_t stanza_count, stanza_room;
 	bool sorted;
 	struct chosen chosen[PACKAGES_MAX];
 	size_t chosen_count;
 };
 
-/* Each returns 0 or -1 with ERR set: ERR_TRUST where a link of the chain does not hold. */
+/* Each returns 0, or -1 with ERR set: ERR_TRUST if a link of the chain fails. */
 int chain_begin(struct chain *c, const struct task *task, int keyring, struct error **err);
 int chain_release(struct chain *c, const char *pocket, int inrelease, struct error **err);
 
-/* The same for one file that no build follows, against a KEYRING of its own. */
+/* As above, for one file without a build, against a KEYRING of its own. */
 int chain_check_release(struct chain *c, const struct task *task, int inrelease, int keyring,
 			struct error **err);
 int chain_index(struct chain *c, const char *pocket, const char *component, int packages,
 		struct error **err);
 
-/* That a signed index names a package with this hash and DEB's size; with COPIES also that DEB has
- * this hash, and keeps what was hashed. Else the unpacker hashes it: unpacker.c. */
+/* Checks that a signed index names a package with this hash and DEB's size. With COPIES, also
+ * checks that DEB has this hash, and keeps a copy. Otherwise the unpacker hashes it: unpacker.c. */
 int chain_package(struct chain *c, const char *name, const uint8_t sha256[static SHA256_LEN],
 		  int deb, struct error **err);

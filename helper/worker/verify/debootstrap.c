@@ -17,7 +17,7 @@ struct progress_state {
 	uint64_t done, total;
 };
 
-/* The stanza with a Filename of our mirror; every other field is the archive's. */
+/* Writes the stanza with a Filename in our mirror; every other field is the archive's. */
 static int debootstrap_write_stanza(FILE *f, const struct chosen *chosen)
 {
 	const char *text = chosen->stanza.text, *end = text + chosen->stanza.length;
@@ -87,7 +87,7 @@ static int lay_out(const struct chain *c, struct error **err)
 	return write_release(c, release, path, err);
 }
 
-/* "--include=" and all that debootstrap would not take by itself. */
+/* "--include=" with everything that debootstrap would not install by itself. */
 static char *include_option(const struct chain *c)
 {
 	char *option = NULL;
@@ -131,7 +131,7 @@ static _Noreturn void debootstrap_run(const char *const *argv, int text)
 	_exit(127);
 }
 
-/* Runs ARGV and feeds what it prints to OUTPUT. Returns its exit status or -1. */
+/* Runs ARGV and feeds its output to OUTPUT. Returns its exit status, or -1 with ERR set. */
 static int debootstrap_run_program(const char *const *argv, struct output *output,
 				   struct error **err)
 {
@@ -154,7 +154,8 @@ static int debootstrap_run_program(const char *const *argv, struct output *outpu
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* debootstrap's script of the suite, or what newer suites of the distribution link to. */
+/* NULL if debootstrap has a script for the suite; else the script that newer suites of the
+ * distribution link to. */
 static const char *script_of(const struct chain *c)
 {
 	char path[256];
@@ -183,7 +184,7 @@ int debootstrap_first_stage(const struct chain *c, int channel, struct error **e
 	int status;
 
 	if (!include || c->chosen_count == 0)
-		return error_set(err, ERR_REFUSED, "Bootstrap refused: no package was handed over");
+		return error_set(err, ERR_REFUSED, "Bootstrap refused: no package was sent");
 	snprintf(arch, sizeof(arch), "--arch=%s", c->arch);
 	if (lay_out(c, err) < 0)
 		return -1;
@@ -192,13 +193,13 @@ int debootstrap_first_stage(const struct chain *c, int channel, struct error **e
 		return status;
 	if (status == 127)
 		return error_set(err, ERR_HOST,
-				 "there is no debootstrap; run: apt install debootstrap");
+				 "debootstrap is missing; run: apt install debootstrap");
 	output_tail(&output, tail, sizeof(tail));
 	staging = open(STAGING, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (output.full || tree_disk_full(staging))
 		return error_set(err, ERR_SPACE,
-				 "cannot unpack packages: no space left on the disk; "
-				 "make room, or choose another place with --path");
+				 "cannot unpack packages: no space left on the disk; free some "
+				 "space, or choose another directory with --path");
 	return error_set(err, ERR_PACKAGE, "debootstrap's first stage failed with status %d: %s",
 			 status, tail);
 }

@@ -29,7 +29,7 @@ static int verifier_step(struct chain *c, const struct task *t, const int *fds, 
 	}
 }
 
-/* The result, and for whoever remembers it what an accepted release file says of itself. */
+/* Sends the result, with the date and origin of an accepted release file for the rollback check. */
 static void answer_task(const struct chain *c, const struct task *t, bool failed,
 			const struct error *err, int socket)
 {
