@@ -53,7 +53,7 @@ struct fetch_message {
 	uint32_t kind;
 	union {
 		struct {
-			uint32_t pockets; /* a bit for each of fetch_pockets */
+			uint32_t pockets; /* one bit for each of fetch_pockets */
 		} releases;
 		struct {
 			uint32_t pocket;

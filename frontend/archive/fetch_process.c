@@ -117,8 +117,8 @@ int fetch_process_lost(int status, struct error **err)
 {
 	if (status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
 		return error_set(err, ERR_SYSTEM,
-				 "the fetch process exited: it made a system call that its seccomp "
-				 "list does not have; see: journalctl -k");
+				 "the fetch process exited: it made a system call that is not on "
+				 "its seccomp list; see: journalctl -k");
 	if (status >= 0 && WIFSIGNALED(status))
 		return error_set(err, ERR_SYSTEM,
 				 "the fetch process was killed by signal %d (%s); see: "

@@ -27,7 +27,7 @@
 struct helper {
 	pid_t pid;
 	int channel;
-	int diagnostics; /* memfd: the helper's standard error, which must be no terminal */
+	int diagnostics; /* memfd: the helper's standard error, which must not be a terminal */
 	struct host_ids ids;
 	struct progress *progress;
 	void (*log)(const char *line, void *context);

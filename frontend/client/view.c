@@ -56,7 +56,7 @@ char *view_read(struct helper *h, int rootfs, const char *file, size_t *size, st
 	return descriptor_read(copy, file, TEXT_MOST, size, err);
 }
 
-/* At most FIND_MAX paths. */
+/* COUNT is at most FIND_MAX. */
 static int find_some(struct helper *h, int rootfs, char **paths, size_t count, char *kinds,
 		     struct error **err)
 {

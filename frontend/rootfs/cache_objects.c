@@ -22,8 +22,8 @@ enum form {
 	FORM_HASHED, /* files named by their hash */
 	FORM_KEPT,   /* files with a checksum, named by the hash of an index */
 	FORM_BASE,   /* snapshots: trees owned by the sub-range, with a digest inside */
-	FORM_FILE,   /* the user's files with checksums; users of one hold a lock: cache_hold() */
-	FORM_FOLDER, /* the user's directories, likewise */
+	FORM_FILE,   /* the user's files, with checksums; locked while in use: cache_hold() */
+	FORM_FOLDER, /* directories, likewise */
 	FORM_ROOTFS, /* trees owned by the sub-range, with a digest beside them: tree_digest.h */
 };
 

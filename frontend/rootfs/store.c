@@ -88,7 +88,7 @@ int store_resolve(const char *name, const char *path, char **parent, char **base
 		  struct error **err)
 {
 	if (name && path)
-		return error_set(err, ERR_INPUT, "--name and --path exclude each other");
+		return error_set(err, ERR_INPUT, "--name and --path are mutually exclusive");
 	if (path)
 		return resolve_path(path, parent, base, err);
 	return resolve_name(name ? name : STORE_DEFAULT_NAME, parent, base, err);
