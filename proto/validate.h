@@ -20,7 +20,6 @@
 #define PACKAGES_MAX 4000
 #define MANIFEST_MAX (1024 * 1024)
 #define PATH_LENGTH_MAX 4096
-#define INNER_PATH_MAX 255
 #define FILTERS_MAX 32
 #define FILTER_PATTERN_SIZE 128
 #define FIND_MAX 32 /* paths at a time */

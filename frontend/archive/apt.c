@@ -30,7 +30,8 @@ static int entry_add(struct apt_entries *entries, struct apt_entry add)
 	return 0;
 }
 
-/* Adds each of URIS with each of SUITES; both are lists separated by blanks, and cut up here. */
+/* Adds every pair of one of URIS and one of SUITES. Both are lists separated by blanks; URIS is
+ * modified. */
 static int entries_cross(struct apt_entries *entries, char *uris, const char *suites,
 			 const char *components, const char *keyring)
 {
@@ -82,7 +83,7 @@ static bool apt_list_has(const char *list, const char *word)
 	return false;
 }
 
-/* Ends a paragraph: adds what it describes and empties FIELDS. */
+/* Ends a paragraph: adds the entries that it describes and clears FIELDS. */
 static int paragraph_end(struct apt_entries *entries, char *fields[static FIELD_COUNT])
 {
 	const char *enabled = fields[FIELD_ENABLED];
@@ -104,7 +105,7 @@ static int paragraph_end(struct apt_entries *entries, char *fields[static FIELD_
 }
 
 /* Stores "Name: value", or appends a continuation line to the field LAST. Returns the field that a
- * continuation would belong to, -1 where it is none of ours. */
+ * following continuation line belongs to, or -1 if it is not one of FIELDS. */
 static int field_line(char *fields[static FIELD_COUNT], const char *line, int last)
 {
 	char *joined = NULL;
@@ -193,7 +194,7 @@ int apt_parse_list(const char *text, struct apt_entries *entries)
 	return 0;
 }
 
-/* Returns the whole of a small file, or NULL. */
+/* Returns the contents of a small file, or NULL. */
 static char *file_text(const char *path)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -10,7 +10,7 @@
 
 #define BINFMT_FOLDER "/proc/sys/fs/binfmt_misc"
 
-/* As Debian names it, and as qemu does. */
+/* Architecture names of Debian and of qemu. */
 static const struct {
 	const char *arch, *qemu;
 } architectures[] = {
@@ -43,11 +43,11 @@ int architecture_check(const char *arch, struct error **err)
 		length += (size_t)snprintf(known + length, sizeof(known) - length, " %s", names[i]);
 	}
 	hint = suggest(arch, names, ARCHITECTURES);
-	return error_set(err, ERR_INPUT, "architecture \"%.80s\" is unknown; there are:%s%s%s",
-			 arch, known, hint ? "; did you mean: " : "", hint ? hint : "");
+	return error_set(err, ERR_INPUT, "unknown architecture \"%.80s\"; known are:%s%s%s", arch,
+			 known, hint ? "; did you mean: " : "", hint ? hint : "");
 }
 
-/* Flag F: the kernel holds the emulator open, so that it need not be in the rootfs as well. */
+/* Requires flag F: the kernel then holds the emulator open, so it need not be in the rootfs. */
 static bool has_emulator(const char *qemu)
 {
 	_cleanup_fclose_ FILE *in = NULL;
@@ -64,9 +64,9 @@ static bool has_emulator(const char *qemu)
 	return enabled && fixed;
 }
 
-/* Whether the kernel of a NATIVE host usually runs programs of ARCH, through a second table of
- * system calls. The jail allows the first alone (policy/seccomp), and no emulator registers for the
- * other. */
+/* Whether the kernel of a NATIVE host can usually run programs of ARCH, through a second system
+ * call table. The jail allows only the native table (policy/seccomp), and no emulator is registered
+ * for the other one. */
 static bool has_second_table(const char *native, const char *arch)
 {
 	static const struct {
@@ -91,14 +91,15 @@ int architecture_runs(const char *arch, struct error **err)
 	if (strcmp(arch, native) == 0 || (qemu && has_emulator(qemu)))
 		return 0;
 	if (has_second_table(native, arch))
-		return error_set(err, ERR_HOST,
-				 "cannot make a rootfs of %s on this host of %s: package scripts "
-				 "run in a jail that allows the kernel's 64-bit system calls only; "
-				 "use --arch %s, or a host of %s",
-				 arch, native, native, arch);
+		return error_set(
+			err, ERR_HOST,
+			"cannot create a %s rootfs on this %s host: package scripts run in "
+			"a jail that allows only the kernel's 64-bit system calls; "
+			"use --arch %s, or a host with %s",
+			arch, native, native, arch);
 	return error_set(err, ERR_HOST,
-			 "cannot make a rootfs of %s on this host of %s: the kernel knows no "
-			 "emulator that runs its programs in any root (" BINFMT_FOLDER
+			 "cannot create a %s rootfs on this %s host: the kernel has no emulator "
+			 "for it that works in any root (" BINFMT_FOLDER
 			 "/qemu-%s, enabled, with flag F); ask an administrator to run: apt "
 			 "install qemu-user-static binfmt-support",
 			 arch, native, qemu ? qemu : arch);

@@ -1,13 +1,12 @@
-/* The architectures of an archive, and whether programs of one can run here: those of a package are
- * run while a rootfs is made. */
+/* Architectures, and whether this host can run their programs: building a rootfs runs the scripts
+ * of its packages. */
 #pragma once
 
 #include "lib/error.h"
 
-/* ERR_INPUT where no archive has an architecture ARCH, as Debian names them; the message has those
- * that there are. */
+/* ERR_INPUT if ARCH is not a Debian architecture name; the message lists the known ones. */
 int architecture_check(const char *arch, struct error **err);
 
-/* ERR_HOST where ARCH is neither this host's own nor one that the kernel has an emulator for which
- * works in any root. Source: Documentation/admin-guide/binfmt-misc.rst of Linux. */
+/* ERR_HOST unless ARCH is native or the kernel has an emulator for it that works in any root.
+ * Source: Documentation/admin-guide/binfmt-misc.rst of Linux. */
 int architecture_runs(const char *arch, struct error **err);

@@ -1,4 +1,4 @@
-/* Readers of libarchive. */
+/* Cleanup for libarchive readers. */
 #pragma once
 
 #include <archive.h>

@@ -14,7 +14,7 @@
 
 #define BLOCK_SIZE (256 * 1024)
 
-/* The XDG base directory rules: a relative path in the variable counts as none. */
+/* XDG base directory rules: a relative path in the variable is ignored. */
 static char *cache_base(void)
 {
 	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -41,18 +41,18 @@ char *cache_path(const char *subdirectory, struct error **err)
 
 	if (!base) {
 		error_set(err, ERR_HOST,
-			  "no folder for the cache: neither XDG_CACHE_HOME nor HOME is set; set "
+			  "no directory for the cache: neither XDG_CACHE_HOME nor HOME is set; set "
 			  "HOME");
 		return NULL;
 	}
 	if (asprintf(&path, "%s/%s", base, subdirectory) < 0) {
-		error_errno(err, ERR_SYSTEM, "cannot make the cache folder");
+		error_errno(err, ERR_SYSTEM, "cannot create the cache directory");
 		return NULL;
 	}
 	if (folder_make(path) == 0 && access(path, W_OK | X_OK) == 0)
 		return path;
 	error_errno(err, ERR_HOST,
-		    "cannot write to the cache folder %s (set XDG_CACHE_HOME to one that can be)",
+		    "cannot write to the cache directory %s (set XDG_CACHE_HOME to a writable one)",
 		    path);
 	free(path);
 	return NULL;
@@ -83,18 +83,18 @@ int file_sha256(int fd, uint8_t sha256[static SHA256_LEN], struct error **err)
 	ssize_t n;
 
 	if (!context || !block || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1)
-		return error_set(err, ERR_SYSTEM, "cannot take a SHA-256: libcrypto refuses");
+		return error_set(err, ERR_SYSTEM, "cannot compute a SHA-256: libcrypto failed");
 	while ((n = RETRY_ON_EINTR(pread(fd, block, BLOCK_SIZE, at))) > 0) {
 		EVP_DigestUpdate(context, block, (size_t)n);
 		at += n;
 	}
 	if (n < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot read a file of the cache");
+		return error_errno(err, ERR_SYSTEM, "cannot read a file in the cache");
 	EVP_DigestFinal_ex(context, sha256, NULL);
 	return 0;
 }
 
-/* Opened without following a link, as whoever could plant one could have us write elsewhere. */
+/* Does not follow links: anyone who could plant one could redirect our writes. */
 int cache_find(const char *folder, const uint8_t sha256[static SHA256_LEN], uint64_t size,
 	       char **path, struct error **err)
 {
@@ -128,18 +128,18 @@ int cache_begin_alone(const char *folder, struct cache_draft *draft, struct erro
 	*draft = CACHE_DRAFT_NONE;
 	if (asprintf(&draft->path, "%s/.XXXXXX.part", folder) < 0) {
 		draft->path = NULL;
-		return error_errno(err, ERR_SYSTEM, "cannot make a file in %s", folder);
+		return error_errno(err, ERR_SYSTEM, "cannot create a file in %s", folder);
 	}
 	draft->private = true;
 	draft->fd = mkostemps(draft->path, 5, O_CLOEXEC);
 	if (draft->fd < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a file in %s", folder);
+		return error_errno(err, ERR_SYSTEM, "cannot create a file in %s", folder);
 	return 0;
 }
 
-/* 0 where the lock is ours and the name still leads to this file, 1 where another has it, -1 where
- * there are no locks. Without the second test, we could write into a file that was renamed to its
- * final name meanwhile. */
+/* Returns 0 if we got the lock and the name still refers to this file, 1 if another process holds
+ * it, -1 if the filesystem has no locks. Without the check of the name we could write to a file
+ * that was renamed to its final name in the meantime. */
 static int draft_lock(const struct cache_draft *draft, struct stat *ours)
 {
 	struct stat named;
@@ -163,11 +163,11 @@ int cache_begin(const char *folder, const uint8_t sha256[static SHA256_LEN],
 	sha256_to_hex(sha256, hex);
 	if (asprintf(&draft->path, "%s/.%s.part", folder, hex) < 0) {
 		draft->path = NULL;
-		return error_errno(err, ERR_SYSTEM, "cannot make a file in %s", folder);
+		return error_errno(err, ERR_SYSTEM, "cannot create a file in %s", folder);
 	}
 	draft->fd = open(draft->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (draft->fd < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make %s", draft->path);
+		return error_errno(err, ERR_SYSTEM, "cannot create %s", draft->path);
 	locked = draft_lock(draft, &st);
 	if (locked == 0) {
 		draft->kept = (uint64_t)st.st_size;
@@ -195,7 +195,7 @@ int cache_commit(const char *folder, const uint8_t sha256[static SHA256_LEN],
 		return 1;
 	}
 	if (fchmod(draft->fd, 0644) < 0 || rename(draft->path, file) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make %s", file);
+		return error_errno(err, ERR_SYSTEM, "cannot create %s", file);
 	closep(&draft->fd);
 	free(draft->path);
 	*draft = CACHE_DRAFT_NONE;
@@ -219,7 +219,7 @@ int cache_store(const char *folder, const void *data, size_t size,
 	_cleanup_(cache_draft_end) struct cache_draft draft = CACHE_DRAFT_NONE;
 
 	if (EVP_Digest(data, size, sha256, NULL, EVP_sha256(), NULL) != 1)
-		return error_set(err, ERR_SYSTEM, "cannot take a SHA-256: libcrypto refuses");
+		return error_set(err, ERR_SYSTEM, "cannot compute a SHA-256: libcrypto failed");
 	if (cache_begin_alone(folder, &draft, err) < 0)
 		return -1;
 	if (write_all(draft.fd, data, size) < 0)
@@ -240,7 +240,7 @@ void cache_hold(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	/* Its end is the process's. */
+	/* The descriptor stays open, and the lock held, until the process exits. */
 	if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0)
 		closep(&fd);
 }

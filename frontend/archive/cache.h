@@ -1,6 +1,6 @@
-/* Files named by their SHA-256 below $XDG_CACHE_HOME/rootlet. A file is under its name only when it
- * is whole, and its hash is taken again each time it is used: what went bad is fetched again.
- * Any number of processes may use the cache at once; a partial file belongs to whoever locks it. */
+/* A cache of files named by their SHA-256, below $XDG_CACHE_HOME/rootlet. Only complete files get
+ * their final name. Each use hashes the file again; a damaged one is downloaded again. Any number
+ * of processes can use the cache at once; a partial file belongs to the process that locks it. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,58 +9,57 @@
 #include "lib/error.h"
 #include "proto/validate.h"
 
-/* $XDG_CACHE_HOME/rootlet/SUBDIRECTORY (else below ~/.cache), made 0700 where missing. The result
- * is the caller's; NULL with ERR set. */
+/* $XDG_CACHE_HOME/rootlet/SUBDIRECTORY (by default below ~/.cache), created with mode 0700 if
+ * missing. The caller frees the result; NULL with ERR set. */
 char *cache_path(const char *subdirectory, struct error **err);
 
-/* FOLDER/HEX; the caller's. */
+/* FOLDER/HEX; the caller frees it. */
 char *cache_file(const char *folder, const uint8_t sha256[static SHA256_LEN], struct error **err);
 
-/* Returns 1 where the cache holds the file whole (*PATH is then the caller's), 0 where it does not,
- * -1 with ERR set. One that has another SIZE or hash is removed. */
+/* Returns 1 if the cache has the complete file (the caller frees *PATH), 0 if not, -1 with ERR set.
+ * Removes a file with another SIZE or hash. */
 int cache_find(const char *folder, const uint8_t sha256[static SHA256_LEN], uint64_t size,
 	       char **path, struct error **err);
 
-/* A file on its way into the cache; the descriptor is open for reading and writing. */
+/* A file being added to the cache; the descriptor is open for reading and writing. */
 struct cache_draft {
 	int fd;
-	uint64_t kept; /* bytes that an earlier attempt left */
-	bool private;  /* nobody can go on with it later */
+	uint64_t kept; /* bytes left by an earlier attempt */
+	bool private;  /* no other attempt can resume it */
 	char *path;    /* of the partial file */
 };
 #define CACHE_DRAFT_NONE ((struct cache_draft){ .fd = -1 })
 
-/* Starts, or goes on with, a file: takes the partial file that an earlier attempt left. Returns 1
- * where another process works on that one now (or we ourselves do), which has brought *OTHER bytes;
- * DRAFT is none then. */
+/* Starts a file, or resumes the partial file of an earlier attempt. Returns 1 if another process
+ * (or this one) is working on it: *OTHER is then the number of bytes it has so far, and DRAFT is
+ * none. */
 int cache_begin(const char *folder, const uint8_t sha256[static SHA256_LEN],
 		struct cache_draft *draft, uint64_t *other, struct error **err);
 
-/* Starts a file whatever others do. */
+/* Starts a private file, regardless of other processes. */
 int cache_begin_alone(const char *folder, struct cache_draft *draft, struct error **err);
 
-/* Puts the draft under its name where its hash is SHA256. Returns 0 and ends the draft, 1 where the
- * hash differs (the draft is then emptied, and still open), -1 with ERR set. */
+/* Gives the draft its final name if its hash is SHA256. Returns 0 and ends the draft, 1 if the hash
+ * differs (the draft is then empty, and still open), -1 with ERR set. */
 int cache_commit(const char *folder, const uint8_t sha256[static SHA256_LEN],
 		 struct cache_draft *draft, struct error **err);
 
-/* Ends a draft that was not committed. What it holds is kept for the next attempt. */
+/* Ends an uncommitted draft. The next attempt can resume it. */
 void cache_draft_end(struct cache_draft *draft);
 
 /* Stores SIZE bytes under their own hash. */
 int cache_store(const char *folder, const void *data, size_t size,
 		uint8_t sha256[static SHA256_LEN], char **path, struct error **err);
 
-/* Says that PATH, a file or a folder of the cache, is in use until this process ends: `rootlet
- * cache prune` passes over it. Failures are passed over. */
+/* Marks PATH, a file or directory of the cache, as in use until this process exits: `rootlet cache
+ * prune` then skips it. Ignores failures. */
 void cache_hold(const char *path);
 
-/* Says that PATH was used now: cache_prune() goes by that. A link is not followed. Failures are
- * passed over. */
+/* Marks PATH as used now, for cache_prune(). Does not follow links. Ignores failures. */
 void cache_touch(const char *path);
 
-/* Removes what nobody used for SECONDS. Failures are passed over. */
+/* Removes files unused for SECONDS. Ignores failures. */
 void cache_prune(const char *folder, int64_t seconds);
 
-/* Hash of the whole file behind FD, whose offset it leaves alone. */
+/* Hashes the whole file behind FD without moving its offset. */
 int file_sha256(int fd, uint8_t sha256[static SHA256_LEN], struct error **err);

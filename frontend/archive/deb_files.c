@@ -10,7 +10,7 @@
 #include "frontend/archive/archive_reader.h"
 #include "frontend/archive/decompress.h"
 
-/* The inner archive, data.tar, reads what the outer one, ar, gives. */
+/* The inner archive (data.tar) reads its data from the outer one (ar). */
 struct member {
 	struct archive *outer;
 	char buffer[65536];
@@ -43,9 +43,9 @@ int deb_files_folder(int folder, const char *relative, const char **name, struct
 		memcpy(component, relative, (size_t)(slash - relative));
 		component[slash - relative] = '\0';
 		if (strcmp(component, "..") == 0)
-			return error_set(err, ERR_INPUT, "a path in a package leaves its tree");
+			return error_set(err, ERR_INPUT, "a path in a package contains \"..\"");
 		if (mkdirat(below, component, 0755) < 0 && errno != EEXIST)
-			return error_errno(err, ERR_SYSTEM, "cannot make %s", component);
+			return error_errno(err, ERR_SYSTEM, "cannot create %s", component);
 		next = openat(below, component, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		closep(&below);
 		below = next;
@@ -53,7 +53,7 @@ int deb_files_folder(int folder, const char *relative, const char **name, struct
 			return error_errno(err, ERR_SYSTEM, "cannot open %s", component);
 	}
 	if (!*relative || strcmp(relative, "..") == 0 || strcmp(relative, ".") == 0)
-		return error_set(err, ERR_INPUT, "a path in a package has no name");
+		return error_set(err, ERR_INPUT, "a path in a package has no file name");
 	*name = relative;
 	return steal_fd(&below);
 }

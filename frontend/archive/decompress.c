@@ -21,7 +21,7 @@ bool decompress_support(struct archive *a)
 		archive_read_support_filter_lz4,  archive_read_support_filter_zstd,
 	};
 
-	/* ARCHIVE_WARN: the library was built without this one and would start a program. */
+	/* ARCHIVE_WARN: the library was built without this filter and would run a program. */
 	for (size_t i = 0; i < sizeof(filters) / sizeof(*filters); i++)
 		if (filters[i](a) != ARCHIVE_OK) {
 			archive_set_error(a, ENOSYS,
@@ -79,7 +79,7 @@ static char *decompress_here(int fd, size_t most, size_t *size, struct error **e
 			room = wanted;
 		}
 		n = more ? archive_read_data(a, data + used, room - used) : 0;
-		/* Rubbish after the data, such as a kernel's padding, is no fault of the data. */
+		/* Garbage after the data, such as a kernel's padding, is not an error. */
 		if (n < 0 && used == 0) {
 			error_set(err, ERR_INPUT, "cannot decompress: %s", archive_error_string(a));
 			return NULL;
@@ -97,7 +97,7 @@ static char *decompress_here(int fd, size_t most, size_t *size, struct error **e
 	return STEAL_PTR(data);
 }
 
-/* --- in a process that has nothing --- */
+/* --- in a confined process --- */
 
 struct decompress_work {
 	size_t most;
@@ -112,7 +112,7 @@ static int write_sealed(const char *data, size_t size, struct error **err)
 	return steal_fd(&fd);
 }
 
-/* The file comes with the one request; its offset is shared with whoever opened it. */
+/* Gets the file with its only request; shares the file's offset with the process that opened it. */
 static int decompress_serve(int channel, void *context)
 {
 	const struct decompress_work *work = context;
@@ -131,7 +131,7 @@ static int decompress_serve(int channel, void *context)
 	return fetch_message_send(channel, &result, to, NULL) < 0;
 }
 
-/* What the process has sent, at most MOST bytes. */
+/* Reads the data that the process sent, at most MOST bytes. */
 static char *decompress_receive(int fd, size_t most, size_t *size, struct error **err)
 {
 	_cleanup_free_ char *data = NULL;
@@ -140,7 +140,8 @@ static char *decompress_receive(int fd, size_t most, size_t *size, struct error 
 	ssize_t n = 1;
 
 	if (!fetch_is_sealed(fd, most) || fstat(fd, &st) < 0) {
-		error_set(err, ERR_SYSTEM, "cannot decompress: the process sent nonsense");
+		error_set(err, ERR_SYSTEM,
+			  "cannot decompress: the child process sent invalid data");
 		return NULL;
 	}
 	*size = (size_t)st.st_size;
@@ -164,9 +165,8 @@ static int decompress_in_child(int channel, int fd, int *out, struct error **err
 	if (r == 0)
 		r = fetch_message_receive(channel, &result, out, err);
 	if (r <= 0 || result.kind != FETCH_RESULT)
-		return error_set(
-			err, ERR_SYSTEM,
-			"cannot decompress: the process for that ended; see: journalctl -k");
+		return error_set(err, ERR_SYSTEM,
+				 "cannot decompress: the child process exited; see: journalctl -k");
 	return result.result.code ? error_set(err, result.result.code, "%s", result.result.text)
 				  : 0;
 }

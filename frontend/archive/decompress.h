@@ -1,5 +1,4 @@
-/* Whatever a kernel's parts are compressed with: gzip, xz, zstd, lz4, bzip2, lzma, or not at all.
- */
+/* Decompresses the parts of a kernel: gzip, xz, zstd, lz4, bzip2, lzma, or uncompressed. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,12 +6,12 @@
 
 #include "lib/error.h"
 
-/* The first MOST bytes of what FD holds, decompressed; the caller's to free, and never NULL unless
- * ERR is set. FD is read from its offset on. What follows the compressed data is ignored. Runs in a
- * process that has nothing else (fetch_sandbox.h): the data may be a stranger's. */
+/* Decompresses FD from its offset on and returns the first MOST bytes, which the caller frees; NULL
+ * with ERR set. Ignores anything after the compressed data. Runs in a confined process
+ * (fetch_sandbox.h), because the data may be untrusted. */
 char *decompress(int fd, size_t most, size_t *size, struct error **err);
 
-/* Lets ARCHIVE read these compressions and no other: for the rest libarchive starts programs that
- * the file names. False, with the archive's error set, if libarchive was built without one. */
+/* Enables only these compressions for ARCHIVE: for others libarchive runs programs that the file
+ * names. False, with the archive's error set, if libarchive was built without one of them. */
 struct archive;
 bool decompress_support(struct archive *archive);

@@ -12,8 +12,6 @@ void download_clear(struct download *download)
 	*download = (struct download){ 0 };
 }
 
-/* then what another process is to bring is fetched here as well */
-
 char *download_url(const char *base, const char *path)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

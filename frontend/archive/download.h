@@ -1,4 +1,4 @@
-/* A file that is to be downloaded, and what came of it. */
+/* A file to download, and the result. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,28 +11,28 @@
 
 struct download {
 	const char *what;	   /* for messages: "package attr" */
-	char *urls[DOWNLOAD_URLS]; /* the next is asked where the one before does not exist */
-	const uint8_t *sha256;	   /* NULL: into memory */
-	uint64_t size;		   /* exactly; the most that is taken where there is no hash */
-	bool optional;		   /* that no URL exists is no error */
+	char *urls[DOWNLOAD_URLS]; /* tried in order while the file does not exist */
+	const uint8_t *sha256;	   /* NULL: download to memory */
+	uint64_t size;		   /* exact size; an upper limit if there is no hash */
+	bool optional;		   /* no error if it exists at none of the URLs */
 
 	/* Results. */
 	char *path; /* in the cache */
-	char *data; /* in memory; a NUL follows its LENGTH bytes */
+	char *data; /* in memory, followed by a NUL */
 	size_t length;
-	size_t url;   /* which of URLS had it */
-	bool missing; /* none had it */
+	size_t url;   /* index of the URL that had it */
+	bool missing; /* none of the URLs had it */
 };
 
-/* Told of each file as soon as it is there. What it returns below 0 ends it all. */
+/* Called for each file as soon as it is complete. A negative return value aborts the downloads. */
 struct download_watch {
 	int (*done)(const struct download *download, void *context, struct error **err);
 	void *context;
-	uint64_t files, bytes; /* of the same stage that are there already: progress counts them */
+	uint64_t files, bytes; /* already downloaded in this stage, added to the progress counts */
 };
 
 /* Frees the results and the URLs. */
 void download_clear(struct download *download);
 
-/* BASE/PATH with what may not stand in a URL's path percent-encoded; the caller's. */
+/* BASE/PATH, with PATH percent-encoded for a URL; the caller frees it. */
 char *download_url(const char *base, const char *path);

@@ -5,7 +5,7 @@
 
 #include "frontend/archive/url_route.h"
 
-#define HOSTS_MAX 64 /* whose addresses are remembered */
+#define HOSTS_MAX 64 /* hosts whose addresses are remembered */
 
 struct host {
 	char name[FETCH_HOST_SIZE];
@@ -39,7 +39,7 @@ void download_routes_free(struct download_routes **routes)
 	*routes = NULL;
 }
 
-/* "HOST:PORT:ADDRESS,ADDRESS"; the caller's. */
+/* "HOST:PORT:ADDRESS,ADDRESS"; the caller frees it. */
 static char *compose_entry(const struct url_place *place, const struct fetch_message *answer)
 {
 	char *entry = NULL;
@@ -69,7 +69,7 @@ static const char *route_remember(struct download_routes *r, const struct url_pl
 	return entry;
 }
 
-/* The parent is asked for addresses as well: it says which ports may be connected to. */
+/* Asks the parent even if the host is an address: it also decides which ports are allowed. */
 static int find_entry(struct download_routes *r, const struct url_place *place, const char *kind,
 		      const char **entry, char why[static CURL_ERROR_SIZE], struct error **err)
 {
@@ -97,7 +97,7 @@ static int find_entry(struct download_routes *r, const struct url_place *place, 
 	return 0;
 }
 
-/* libcurl does not look up what is an address. */
+/* A numeric address needs no entry: libcurl does not resolve it. */
 static int route_add_place(struct download_routes *r, const struct url_place *place,
 			   const char *kind, struct curl_slist **resolve,
 			   char why[static CURL_ERROR_SIZE], struct error **err)
@@ -115,7 +115,7 @@ static int route_add_place(struct download_routes *r, const struct url_place *pl
 	return 0;
 }
 
-/* As curl(1) takes them. */
+/* Honours the same variables as curl(1). */
 static void set_certificates(CURL *easy)
 {
 	const char *bundle = getenv("CURL_CA_BUNDLE"), *file = getenv("SSL_CERT_FILE");
@@ -145,7 +145,7 @@ int download_route_set(struct download_routes *r, CURL *easy, const char *url,
 		found = route_add_place(r, &route.target, "host", resolve, why, err);
 	if (found != 0)
 		return found;
-	/* What was decided here is not decided again. */
+	/* Keep libcurl from deciding about the proxy again. */
 	curl_easy_setopt(easy, CURLOPT_PROXY, proxy ? proxy : "");
 	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 	curl_easy_setopt(easy, CURLOPT_RESOLVE, *resolve);

@@ -10,14 +10,14 @@
 #define ATTEMPTS 4
 #define CONNECT_SECONDS 15L
 #define STALL_SECONDS 20L
-#define STALL_RATE 64L /* bytes a second */
+#define STALL_RATE 64L /* bytes per second */
 #define REDIRECTS_MAX 5
 #define BACKOFF_MS 500
 #define BACKOFF_MAX_MS 30000
-/* An attempt that brought as much was worth it, and is not counted. */
+/* An attempt that gets this many bytes does not count as failed. */
 #define WORTHWHILE (1024 * 1024)
 
-/* "cannot download WHAT from URL: WHY". The URL is shown without a user's name and password. */
+/* "cannot download WHAT from URL: WHY". Shows the URL without user name and password. */
 static int transfer_fail(const struct transfer *t, enum error_code code, struct error **err,
 			 const char *format, ...) PRINTF_LIKE(4, 5);
 static int transfer_fail(const struct transfer *t, enum error_code code, struct error **err,
@@ -43,7 +43,7 @@ static int write_memory(struct transfer *t, const char *data, size_t size)
 	char *longer = realloc(t->job->data, (size_t)t->at + size + 1);
 
 	if (!longer)
-		return error_errno(&t->err, ERR_SYSTEM, "cannot keep %s", t->job->what);
+		return error_errno(&t->err, ERR_SYSTEM, "cannot store %s", t->job->what);
 	memcpy(longer + t->at, data, size);
 	longer[t->at + size] = '\0';
 	t->job->data = longer;
@@ -63,14 +63,14 @@ static bool is_redirect(long status)
 	return status >= 300 && status < 400;
 }
 
-/* libcurl's: takes anything but SIZE as "abort". */
+/* Callback of libcurl, which aborts if this returns anything but SIZE. */
 static size_t on_data(char *data, size_t one, size_t size, void *context)
 {
 	struct transfer *t = context;
 	long status = 0;
 
 	(void)one;
-	/* What a redirect says besides where to. */
+	/* Ignore the body of a redirect. */
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (is_redirect(status))
 		return size;
@@ -158,8 +158,8 @@ void transfer_finish(struct download_batch *b, struct transfer *t)
 	b->done++;
 }
 
-/* Size or hash is another. Where a part of it came from an earlier attempt, that part may be the
- * one that is wrong; a proxy may have spoilt it as well: all of it is fetched once more. */
+/* Handles a wrong size or hash: downloads the whole file again. A part from an earlier attempt may
+ * be the wrong one, or a proxy may have corrupted the data. */
 static int differs(struct transfer *t, struct error **err)
 {
 	bool oversize = t->oversize, again = ++t->attempts < (t->whole ? 2 : ATTEMPTS);
@@ -174,13 +174,13 @@ static int differs(struct transfer *t, struct error **err)
 	}
 	if (oversize)
 		return transfer_fail(t, ERR_TRUST, err,
-				     "it is longer than the %ju bytes that are allowed; try again "
+				     "it is longer than the allowed %ju bytes; try again "
 				     "later, or name another mirror with --mirror URL",
 				     (uintmax_t)t->job->size);
 	if (size != t->job->size)
 		return transfer_fail(
 			t, ERR_TRUST, err,
-			"its size is %ju bytes where the signed index says %ju; try again "
+			"its size is %ju bytes, but the signed index says %ju; try again "
 			"later, or name another mirror with --mirror URL",
 			(uintmax_t)size, (uintmax_t)t->job->size);
 	return transfer_fail(
@@ -193,7 +193,7 @@ int transfer_complete(struct download_batch *b, struct transfer *t, struct error
 {
 	if (!t->job->sha256) {
 		if (!t->job->data && !(t->job->data = strdup("")))
-			return error_errno(err, ERR_SYSTEM, "cannot keep %s", t->job->what);
+			return error_errno(err, ERR_SYSTEM, "cannot store %s", t->job->what);
 		t->job->length = (size_t)t->at;
 		transfer_finish(b, t);
 		return 0;
@@ -212,7 +212,7 @@ int transfer_complete(struct download_batch *b, struct transfer *t, struct error
 	}
 }
 
-/* Waits longer each time, and not exactly as long as others do that failed at the same moment. */
+/* Doubles the wait each time, with jitter to spread transfers that failed together. */
 static void back_off(struct transfer *t)
 {
 	curl_off_t asked = 0;
@@ -235,10 +235,10 @@ static const char *status_text(long status)
 		long status;
 		const char *text;
 	} rows[] = {
-		{ 401, " (it wants a password)" },
+		{ 401, " (password required)" },
 		{ 403, " (forbidden)" },
 		{ 404, " (not found)" },
-		{ 407, " (the proxy wants a password)" },
+		{ 407, " (proxy password required)" },
 		{ 410, " (gone)" },
 		{ 429, " (too many requests)" },
 		{ 500, " (internal error)" },
@@ -258,20 +258,20 @@ static int transfer_give_up(const struct transfer *t, CURLcode code, long status
 {
 	if (code == CURLE_HTTP_RETURNED_ERROR)
 		return transfer_fail(t, ERR_NETWORK, err,
-				     "the mirror answers %ld%s; name another one with --mirror URL",
+				     "the mirror replied %ld%s; name another one with --mirror URL",
 				     status, status_text(status));
 	if (code == CURLE_FILE_COULDNT_READ_FILE)
 		return transfer_fail(
 			t, ERR_NETWORK, err,
-			"it cannot be read there; give --mirror the folder that has dists and "
-			"pool in it");
+			"the file cannot be read; pass --mirror the directory that contains dists "
+			"and pool");
 	return transfer_fail(
 		t, ERR_NETWORK, err,
 		"%s; check the network and the proxy, or name another mirror with --mirror URL",
 		t->message[0] ? t->message : curl_easy_strerror(code));
 }
 
-/* No file at this URL: the next one, if there is one. */
+/* The file does not exist at this URL: try the next one, if any. */
 static int absent(struct download_batch *b, struct transfer *t, CURLcode code, struct error **err)
 {
 	struct download *job = t->job;
@@ -320,7 +320,7 @@ static int broken(struct download_batch *b, struct transfer *t, CURLcode code, s
 	if (code == CURLE_FILE_COULDNT_READ_FILE ||
 	    (code == CURLE_HTTP_RETURNED_ERROR && (status == 404 || status == 410)))
 		return absent(b, t, code, err);
-	/* It cannot go on where we stopped: from the start, then. */
+	/* The server cannot resume: start over. */
 	if (t->began && (code == CURLE_RANGE_ERROR || code == CURLE_BAD_DOWNLOAD_RESUME ||
 			 (code == CURLE_HTTP_RETURNED_ERROR && status == 416))) {
 		t->state = STATE_WAITING;
@@ -351,7 +351,7 @@ static bool is_http(const char *url)
 	return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
 }
 
-/* On to where the answer leads, at once. */
+/* Follows a redirect at once. */
 static int transfer_follow(struct transfer *t, struct error **err)
 {
 	char *to = NULL;
@@ -364,7 +364,7 @@ static int transfer_follow(struct transfer *t, struct error **err)
 	if (!is_http(to))
 		return transfer_fail(
 			t, ERR_NETWORK, err,
-			"the mirror redirects to an address that is neither http nor https; "
+			"the mirror redirects to a URL that is neither http nor https; "
 			"name another one with --mirror URL");
 	if (++t->redirects > REDIRECTS_MAX)
 		return transfer_fail(
@@ -411,7 +411,7 @@ int transfer_start(struct download_batch *b, struct transfer *t, struct error **
 	t->began = t->at;
 	t->easy = curl_easy_init();
 	if (!t->easy)
-		return error_set(err, ERR_SYSTEM, "cannot download %s: libcurl does not start",
+		return error_set(err, ERR_SYSTEM, "cannot download %s: cannot start libcurl",
 				 t->job->what);
 	set_options(b, t);
 	if (is_http(url_of(t)))
@@ -426,7 +426,7 @@ int transfer_start(struct download_batch *b, struct transfer *t, struct error **
 		return r;
 	}
 	if (curl_multi_add_handle(b->with->multi, t->easy) != CURLM_OK)
-		return error_set(err, ERR_SYSTEM, "cannot download %s: libcurl refuses",
+		return error_set(err, ERR_SYSTEM, "cannot download %s: libcurl failed",
 				 t->job->what);
 	t->state = STATE_RUNNING;
 	b->running++;

@@ -10,7 +10,10 @@
 #define HOST_CONNECTIONS 6
 #define TICK_MS 250
 #define HELD_MS 50
-#define HELD_STALL_MS 30000 /* Returns 1 where the cache has it. */
+/* If another process makes no progress for this long, its files are downloaded here as well. */
+#define HELD_STALL_MS 30000
+
+/* Returns 1 if the cache has the file. */
 static int downloader_find(struct download_batch *b, struct transfer *t, struct error **err)
 {
 	int found = cache_find(b->folder, t->job->sha256, t->job->size, &t->job->path, err);
@@ -23,8 +26,8 @@ static int downloader_find(struct download_batch *b, struct transfer *t, struct 
 	return 1;
 }
 
-/* Leaves it to the other process, which has BYTES of it, as long as that brings anything at all:
- * what it has not begun yet waits for its turn there. */
+/* Leaves the file to the other process, which has BYTES of it, as long as any held file makes
+ * progress: the other process may have this one still in its queue. */
 static int hold(struct download_batch *b, struct transfer *t, uint64_t bytes, struct error **err)
 {
 	int64_t now = clock_milliseconds();
@@ -41,7 +44,7 @@ static int hold(struct download_batch *b, struct transfer *t, uint64_t bytes, st
 	return cache_begin_alone(b->folder, &t->draft, err) < 0 ? -1 : transfer_start_over(t, err);
 }
 
-/* Looks into the cache, then takes up what an earlier attempt left. */
+/* Looks in the cache, then resumes the partial file of an earlier attempt. */
 static int downloader_prepare(struct download_batch *b, struct transfer *t, struct error **err)
 {
 	struct download *job = t->job;
@@ -57,7 +60,7 @@ static int downloader_prepare(struct download_batch *b, struct transfer *t, stru
 	r = cache_begin(b->folder, job->sha256, &t->draft, &other, err);
 	if (r != 0)
 		return r < 0 ? -1 : hold(b, t, other, err);
-	/* Another may have brought it between these two looks. */
+	/* Another process may have finished it between the lookup and the lock. */
 	r = t->draft.kept ? 0 : downloader_find(b, t, err);
 	if (r != 0) {
 		cache_draft_end(&t->draft);
@@ -71,7 +74,7 @@ static int downloader_prepare(struct download_batch *b, struct transfer *t, stru
 	return t->at == job->size ? transfer_complete(b, t, err) : 0;
 }
 
-/* What others have brought meanwhile, or have left to us. Returns how many are still theirs, or
+/* Takes files that other processes have finished or abandoned. Returns how many are still held, or
  * -1. */
 static int look_again(struct download_batch *b, struct error **err)
 {
@@ -89,7 +92,7 @@ static int look_again(struct download_batch *b, struct error **err)
 	return held;
 }
 
-/* Begins what has no attempt behind it or has waited long enough. */
+/* Starts transfers that are new or have waited long enough. */
 static int start_ready(struct download_batch *b, struct error **err)
 {
 	int64_t now = clock_milliseconds();
@@ -115,7 +118,7 @@ static void downloader_show(const struct download_batch *b, struct progress *pro
 	progress_update(progress, files + b->done, files + b->count, bytes, total);
 }
 
-/* Returns how many have ended. */
+/* Returns how many transfers have ended. */
 static int take_ended(struct download_batch *b, struct error **err)
 {
 	struct transfer *t;
@@ -133,7 +136,7 @@ static int take_ended(struct download_batch *b, struct error **err)
 	return count;
 }
 
-/* Tells whoever watches what is there now. */
+/* Calls the watch for each newly finished file. */
 static int downloader_tell(struct download_batch *b, struct error **err)
 {
 	for (size_t i = 0; b->watch && i < b->count; i++) {
@@ -158,13 +161,13 @@ static int downloader_serve(struct download_batch *b, struct progress *progress,
 		if (held < 0 || start_ready(b, err) < 0)
 			return -1;
 		if (curl_multi_perform(b->with->multi, &running) != CURLM_OK)
-			return error_set(err, ERR_SYSTEM, "cannot download: libcurl fails");
+			return error_set(err, ERR_SYSTEM, "cannot download: libcurl failed");
 		taken = take_ended(b, err);
 		if (taken < 0 || downloader_tell(b, err) < 0)
 			return -1;
 		downloader_show(b, progress);
-		/* Where some have ended others can begin, and of file:// there is nothing to wait
-		 * for. */
+		/* If transfers have ended, others can start at once; for file:// libcurl has
+		 * nothing to poll. */
 		if (!taken)
 			curl_multi_poll(b->with->multi, &hangup, 1, held ? HELD_MS : TICK_MS, NULL);
 		if (hangup.revents)
@@ -205,7 +208,7 @@ int download_all(struct downloader *downloader, struct download *list, size_t co
 	for (size_t i = 0; i < count; i++)
 		if (downloader_prepare(&b, &b.list[i], err) < 0)
 			return -1;
-	/* What has to be fetched is on its way while what is there is told of. */
+	/* Start the downloads first: they run while the watch handles cached files. */
 	if (start_ready(&b, err) < 0 || downloader_tell(&b, err) < 0)
 		return -1;
 	downloader_show(&b, progress);
@@ -217,7 +220,7 @@ struct downloader *downloader_new(download_ask *ask, void *context, int hangup, 
 	struct downloader *d = calloc(1, sizeof(*d));
 
 	if (!d || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-		error_set(err, ERR_SYSTEM, "cannot download: libcurl does not start");
+		error_set(err, ERR_SYSTEM, "cannot download: cannot start libcurl");
 		free(d);
 		return NULL;
 	}

@@ -1,8 +1,8 @@
-/* Fetches files over http and https: many at once, few per host, each gone on with where it broke.
- * Redirects are followed one by one, so that each host is asked for (download_route.h). What is
- * known by hash goes into the cache and is not asked for where it is there, or where another
- * process fetches it already: that one is waited for as long as it goes on. What is not known by
- * hash goes into memory. */
+/* Downloads files over http and https: many in parallel, few per host, resumed after a failure.
+ * Follows redirects one at a time, so that the parent is asked about each host (download_route.h).
+ * Files with a known hash go to the cache. Those that are already there are not downloaded; for
+ * those that another process is downloading, this waits as long as that process makes progress.
+ * Files without a known hash go to memory. */
 #pragma once
 
 #include "frontend/archive/download.h"
@@ -11,14 +11,14 @@
 
 struct downloader;
 
-/* Connections are kept from one download_all() to the next. HANGUP is polled: if it can be read
- * while files are on their way, there is no use in going on. Returns NULL with ERR set. */
+/* Keeps connections open from one download_all() to the next. Polls HANGUP: if it becomes readable
+ * during a download, the download is interrupted. Returns NULL with ERR set. */
 struct downloader *downloader_new(download_ask *ask, void *context, int hangup, struct error **err);
 void downloader_free(struct downloader **downloader);
 
-/* Fetches all of LIST, those with a hash into the cache's FOLDER. Stops at the first that fails:
- * ERR_NETWORK, ERR_TRUST where size or hash is another, ERR_SPACE, ERR_INTERRUPTED. WATCH may be
- * NULL. What came until then is kept for the next attempt. */
+/* Downloads all of LIST; files with a hash go to a directory of the cache. Stops at the first
+ * failure: ERR_NETWORK, ERR_TRUST if the size or hash differs, ERR_SPACE, ERR_INTERRUPTED. WATCH
+ * may be NULL. The next attempt resumes partial files. */
 int download_all(struct downloader *downloader, struct download *list, size_t count,
 		 const char *folder, const struct download_watch *watch, struct progress *progress,
 		 struct error **err);

@@ -14,7 +14,7 @@
 
 int fetch_nonsense(const char *what, struct error **err)
 {
-	return error_set(err, ERR_SYSTEM, "the fetch process sent nonsense: %s", what);
+	return error_set(err, ERR_SYSTEM, "the fetch process sent an invalid message: %s", what);
 }
 
 static int take_release(struct fetch *f, const struct fetch_message *m, int *fd, struct error **err)
@@ -24,14 +24,14 @@ static int take_release(struct fetch *f, const struct fetch_message *m, int *fd,
 
 	if (m->release.pocket >= FETCH_POCKETS || m->release.missing > 1 ||
 	    !f->releases[m->release.pocket].asked || f->releases[m->release.pocket].here)
-		return fetch_nonsense("a release file", err);
+		return fetch_nonsense("release file", err);
 	release = &f->releases[m->release.pocket];
 	if (m->release.missing ? m->release.pocket == 0 || *fd >= 0
 			       : !fetch_is_sealed(*fd, INRELEASE_MAX))
-		return fetch_nonsense("a release file", err);
+		return fetch_nonsense("release file", err);
 	if (m->release.url && (!security || m->release.url >= SOURCE_POCKET_MIRRORS ||
 			       !f->origin->security[m->release.url]))
-		return fetch_nonsense("the mirror of a release file", err);
+		return fetch_nonsense("mirror of a release file", err);
 	release->here = true;
 	release->url = m->release.url;
 	release->fd = steal_fd(fd);
@@ -65,8 +65,8 @@ static int take_index(struct fetch *f, const struct fetch_message *m, struct err
 		return -1;
 	if (!f->wanted || !pocket || !has_component(f->origin, m->index.component) ||
 	    pocket_has_index(pocket, m->index.component))
-		return fetch_nonsense("a package list", err);
-	/* The process cannot: the call would take any path. */
+		return fetch_nonsense("package list", err);
+	/* The sandbox denies this call, as it would accept any path. */
 	cache_touch(path);
 	cache_touch(kept);
 	return pocket_add_index(pocket, m->index.component, path, err);
@@ -87,7 +87,7 @@ static int fetch_take_left_out(struct fetch *f, const struct fetch_message *m, s
 	while (f->set->left_out && f->set->left_out[count])
 		count++;
 	if (!f->wanted || !was_optional(f->wanted, m->left_out.word))
-		return fetch_nonsense("a package that is left out", err);
+		return fetch_nonsense("omitted package", err);
 	return words_add(&f->set->left_out, &count, m->left_out.word) < 0 ? error_no_memory(err)
 									  : 0;
 }
@@ -97,7 +97,7 @@ static int fetch_take_package(struct fetch *f, const struct fetch_message *m, st
 	if (!f->wanted || !valid_package_name(m->package.name) ||
 	    !valid_package_version(m->package.version) || !valid_archive_word(m->package.arch) ||
 	    f->set->package_count >= PACKAGES_MAX)
-		return fetch_nonsense("a package", err);
+		return fetch_nonsense("package", err);
 	return package_set_add(f->set, m, err);
 }
 
@@ -108,7 +108,7 @@ static int take_arrived(struct fetch *f, const struct fetch_message *m, struct e
 					  : NULL;
 
 	if (!package || package->path)
-		return fetch_nonsense("a package that has arrived", err);
+		return fetch_nonsense("arrived package", err);
 	package->path = cache_file(f->packages, package->sha256, err);
 	if (!package->path)
 		return -1;
@@ -129,12 +129,12 @@ static int answer_resolve(struct fetch *f, const struct fetch_message *m, struct
 	struct fetch_message answer = { .kind = FETCH_ADDRESSES };
 
 	if (!url_host_is_valid(m->resolve.host))
-		return fetch_nonsense("the name of a host", err);
+		return fetch_nonsense("host name", err);
 	if (!is_planned(f, m->resolve.port)) {
 		answer.addresses.code = ERR_REFUSED;
 		snprintf(answer.addresses.why, sizeof(answer.addresses.why),
-			 "it leads to port %u of %.40s, where no mirror or proxy is",
-			 m->resolve.port, m->resolve.host);
+			 "port %u of %.40s is not that of a mirror or proxy", m->resolve.port,
+			 m->resolve.host);
 	} else if (host_lookup(m->resolve.host, (uint16_t)m->resolve.port, &answer, err) < 0) {
 		return -1;
 	}
@@ -151,8 +151,8 @@ static int fetch_take_result(struct fetch *f, const struct fetch_message *m, str
 	return -1;
 }
 
-/* Returns 1 for the result, 0 for anything before it, -1 with ERR set. A descriptor that is taken
- * is set to -1. */
+/* Returns 1 for the result, 0 for any message before it, -1 with ERR set. Sets *FD to -1 if it
+ * takes the descriptor. */
 static int fetch_take_message(struct fetch *f, const struct fetch_message *m, int *fd,
 			      struct error **err)
 {
@@ -185,11 +185,11 @@ static int fetch_take_message(struct fetch *f, const struct fetch_message *m, in
 	case FETCH_ARRIVED:
 		return take_arrived(f, m, err);
 	default:
-		return fetch_nonsense("a message of an unknown kind", err);
+		return fetch_nonsense("unknown kind", err);
 	}
 }
 
-/* Until it says something, or (ERR_INTERRUPTED) the user wants to leave. */
+/* Waits for a message, or fails with ERR_INTERRUPTED if the user interrupts. */
 static int wait_for_message(const struct fetch *f, struct error **err)
 {
 	struct pollfd fds[] = {
@@ -207,14 +207,14 @@ static int wait_for_message(const struct fetch *f, struct error **err)
 			continue;
 		if (fds[2].revents)
 			return error_set(err, ERR_SYSTEM,
-					 "the download was stopped, as rootlet-helper left: it was "
-					 "killed; see: journalctl -k");
+					 "download stopped: rootlet-helper was killed; see: "
+					 "journalctl -k");
 		if (fds[0].revents)
 			return 0;
 	}
 }
 
-/* One message. */
+/* Handles one message. */
 static int fetch_serve(struct fetch *f, struct error **err)
 {
 	_cleanup_close_ int fd = -1;
@@ -227,28 +227,29 @@ static int fetch_serve(struct fetch *f, struct error **err)
 	if (r < 0 && err && *err && (*err)->code == ERR_INPUT)
 		(*err)->code = ERR_SYSTEM;
 	if (r < 0)
-		return error_wrap(err, "the fetch process sent nonsense");
+		return error_wrap(err, "the fetch process sent an invalid message");
 	if (r == 0)
 		return fetch_process_lost(fetch_process_stop(&f->process), err);
 	return fetch_take_message(f, &message, &fd, err);
 }
 
-/* Sends REQUEST and serves the process up to the result. One that is of no more use is ended. */
+/* Sends REQUEST and serves the process up to its result. Stops a process that is no longer usable.
+ */
 int fetch_ask_with(struct fetch *f, const struct fetch_message *request, int fd, struct error **err)
 {
 	_cleanup_error_ struct error *gone = NULL;
 	int r = 0;
 
 	if (f->process.channel < 0)
-		return error_set(err, ERR_SYSTEM, "the fetch process has ended");
-	/* Why it is gone its end says. */
+		return error_set(err, ERR_SYSTEM, "the fetch process has exited");
+	/* If it has exited, fetch_serve() reports why. */
 	if (fetch_message_send(f->process.channel, request, fd, &gone) < 0 &&
 	    (!gone || gone->code != ERR_INTERRUPTED))
-		return error_set(err, ERR_SYSTEM, "cannot ask the fetch process");
+		return error_set(err, ERR_SYSTEM, "cannot send a request to the fetch process");
 	f->answered = false;
 	while (r == 0)
 		r = fetch_serve(f, err);
-	/* What it sends from here on would be taken for the answer to something else. */
+	/* Otherwise its late messages would be taken for replies to the next request. */
 	if (r < 0 && !f->answered)
 		fetch_process_stop(&f->process);
 	return r < 0 ? -1 : 0;

@@ -1,5 +1,4 @@
-/* The front end's side of the fetch process: requests go out, and what comes back is believed only
- * as far as it can be checked. */
+/* The front end's side of the fetch process: sends requests, and validates all that comes back. */
 #pragma once
 
 #include <stdbool.h>
@@ -19,15 +18,15 @@ struct fetch {
 	struct fetch_sandbox sandbox;
 	struct helper *helper;
 	char *indexes, *packages, *kept;   /* directories of the cache */
-	char *local[SANDBOX_READABLE_MAX]; /* of mirrors that are directories */
+	char *local[SANDBOX_READABLE_MAX]; /* of mirrors that are local directories */
 	struct progress *progress;
 	bool allow_older, for_rootfs;
-	char *forgetful; /* why no release file is remembered; NULL: they are */
+	char *forgetful; /* why release files are not remembered; NULL: they are */
 
-	/* What the request that is under way is about. */
-	bool answered; /* its result is there */
+	/* State of the current request. */
+	bool answered; /* its result has arrived */
 	const struct wanted *wanted;
-	struct pocket *numbered[FETCH_POCKETS]; /* by the number in messages; NULL: not accepted */
+	struct pocket *numbered[FETCH_POCKETS]; /* by number in messages; NULL: not accepted */
 	struct arrived_release {
 		bool asked, here;
 		uint32_t url;
@@ -38,13 +37,13 @@ struct fetch {
 	void *context;
 };
 
-/* ERR_SYSTEM: what the process sent as WHAT cannot be. */
+/* Sets ERR_SYSTEM: the process sent an invalid WHAT. */
 int fetch_nonsense(const char *what, struct error **err);
 
-/* Sends REQUEST and serves the process up to its result: 0, or -1 with ERR set. A process that gave
- * no result is ended. */
+/* Sends REQUEST and serves the process up to its result. Returns 0, or -1 with ERR set. Stops a
+ * process that sends no result. */
 int fetch_ask(struct fetch *f, const struct fetch_message *request, struct error **err);
 
-/* The same with a descriptor, which stays the caller's. */
+/* The same with a descriptor, which the caller still closes. */
 int fetch_ask_with(struct fetch *f, const struct fetch_message *request, int fd,
 		   struct error **err);

@@ -1,4 +1,4 @@
-/* Package lists: which an InRelease names, downloaded, unpacked and checked against it. */
+/* Package lists: finds them in an InRelease, downloads, unpacks and checks them against it. */
 #include "frontend/archive/fetch_lists.h"
 
 #include <archive.h>
@@ -12,7 +12,7 @@
 #define INDEX_MAX (512 * 1024 * 1024)
 #define BLOCK_SIZE (256 * 1024)
 
-/* One index that is to be had: its compressed form, and what that must unpack to. */
+/* An index to download: its compressed form, and the file it must unpack to. */
 struct index_plan {
 	struct work_index *index;
 	const char *what;
@@ -29,8 +29,8 @@ static void index_plans_clear(struct index_plans *plans)
 	free(plans->list);
 }
 
-/* Fills in the URLs of the form with SUFFIX: by its hash where the mirror has that, as a name may
- * lead to a newer file than our InRelease knows. */
+/* Sets the URLs of the form with SUFFIX: by hash if the mirror supports it, because the file of
+ * that name may be newer than our InRelease. */
 static int index_urls(const struct fetch_work *w, size_t number, const char *component,
 		      const char *suffix, const struct release_file *file, bool by_hash,
 		      struct download *d, struct error **err)
@@ -53,8 +53,8 @@ static int index_urls(const struct fetch_work *w, size_t number, const char *com
 	return d->urls[at] ? 0 : error_no_memory(err);
 }
 
-/* Which of an index's forms InRelease lists: the plain one always, and the smallest. 1 where the
- * pocket has the component, 0 where not. */
+/* Finds an index in InRelease: the plain form, and the smallest form. Returns 1 if the pocket has
+ * the component, 0 if not. */
 static int find_index(const struct release *release, const char *component, const char *arch,
 		      struct index_plan *plan, const char **suffix)
 {
@@ -119,7 +119,7 @@ static int plan_index(struct fetch_work *w, size_t number, const char *component
 			  download, err);
 }
 
-/* Copies what ARCHIVE has into FD, at most SIZE bytes. */
+/* Copies the data of ARCHIVE to FD; fails if it is longer than the signed size. */
 static int lists_decompress_data(struct archive *archive, int fd, const struct index_plan *plan,
 				 struct error **err)
 {
@@ -153,7 +153,7 @@ static int unpack(const char *path, int fd, const struct index_plan *plan, struc
 
 	if (!archive)
 		return error_no_memory(err);
-	/* Else libarchive was built without them and would start a program. */
+	/* Otherwise libarchive was built without them and would run a program. */
 	if (archive_read_support_filter_xz(archive) != ARCHIVE_OK ||
 	    archive_read_support_filter_gzip(archive) != ARCHIVE_OK)
 		return error_set(err, ERR_HOST, "cannot unpack %s: libarchive lacks xz or gzip",
@@ -172,8 +172,8 @@ static int unpack(const char *path, int fd, const struct index_plan *plan, struc
 	return lists_decompress_data(archive, fd, plan, err);
 }
 
-/* From the compressed form at PACKED to the plain one, which has a place of its own in the cache.
- * The compressed one stays, as another process may be reading it, until it is old. */
+/* Unpacks the compressed form at PACKED to the plain one, a separate file in the cache. Leaves the
+ * compressed one until it is old, because another process may be reading it. */
 static int unpack_index(const struct fetch_work *w, const char *packed,
 			const struct index_plan *plan, struct error **err)
 {

@@ -3,5 +3,5 @@
 
 #include "frontend/archive/fetch_state.h"
 
-/* Brings those of all accepted pockets into the cache. Returns 0, or -1 with ERR set. */
+/* Adds the lists of all accepted pockets to the cache. Returns 0, or -1 with ERR set. */
 int work_lists(struct fetch_work *w, struct error **err);

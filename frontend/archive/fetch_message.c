@@ -10,7 +10,7 @@ const char *const fetch_pockets[FETCH_POCKETS] = { "", "updates", "security" };
 
 #define TEXTS_MAX 3
 
-/* Where the texts of a kind are. */
+/* Position of a text in the messages of a kind. */
 struct text_field {
 	size_t offset, size, count;
 };
@@ -115,5 +115,5 @@ int fetch_message_receive(int channel, struct fetch_message *message, int *fd, s
 	}
 	for (size_t i = 0; i < count; i++)
 		close(fds[i]);
-	return error_set(err, ERR_INPUT, "a message of a wrong shape");
+	return error_set(err, ERR_INPUT, "a malformed message");
 }

@@ -1,6 +1,6 @@
-/* What passes between the front end and its fetch process: records of a fixed layout, one to a
- * packet. Each is as long as its kind says. The front end believes nothing of what it receives:
- * fetch_message_receive() checks shapes, and whoever takes a record what it says. */
+/* The protocol between the front end and its fetch process: records of a fixed layout, one per
+ * packet, whose length depends on the kind. The front end trusts nothing that it receives:
+ * fetch_message_receive() checks the layout, and its caller checks the contents. */
 #pragma once
 
 #include <arpa/inet.h>
@@ -19,27 +19,27 @@ extern const char *const fetch_pockets[FETCH_POCKETS]; /* "", "updates", "securi
 #define FETCH_ADDRESSES_MAX 16
 #define FETCH_LABEL_SIZE 128
 #define FETCH_WORD_SIZE 1024
-#define FETCH_TEXT_SIZE 3072 /* a message fits into a pipe at once: PIPE_BUF */
+#define FETCH_TEXT_SIZE 3072 /* a message fits in an atomic pipe write: PIPE_BUF */
 #define FETCH_WORD (SUITE_MAX + 1)
 #define FETCH_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 enum fetch_kind {
-	/* Asked by the front end; each but FETCH_WANT and FETCH_ADDRESSES ends with a FETCH_RESULT.
+	/* Sent by the front end; each but FETCH_WANT and FETCH_ADDRESSES ends with a FETCH_RESULT.
 	 */
 	FETCH_RELEASES = 1, /* download InRelease files: FETCH_RELEASE for each */
-	FETCH_ACCEPT,	  /* the helper has verified this one, or what comes with it: FETCH_FACTS */
-	FETCH_WANT,	  /* a package for the next FETCH_CHOOSE */
-	FETCH_CHOOSE,	  /* FETCH_INDEX, FETCH_LEFT_OUT and FETCH_PACKAGE for each */
-	FETCH_DOWNLOAD,	  /* all chosen packages: FETCH_ARRIVED for each */
-	FETCH_UNPACK,	  /* the files of one package into the directory for that */
-	FETCH_DECOMPRESS, /* the file that comes with it: decompress.h */
-	FETCH_ADDRESSES,  /* the answer to FETCH_RESOLVE */
+	FETCH_ACCEPT,	    /* the helper has verified ours, or the attached file: FETCH_FACTS */
+	FETCH_WANT,	    /* a package for the next FETCH_CHOOSE */
+	FETCH_CHOOSE,	    /* FETCH_INDEX, FETCH_LEFT_OUT and FETCH_PACKAGE for each */
+	FETCH_DOWNLOAD,	    /* all chosen packages: FETCH_ARRIVED for each */
+	FETCH_UNPACK,	    /* the files of one package into the tree directory */
+	FETCH_DECOMPRESS,   /* the attached file: decompress.h */
+	FETCH_ADDRESSES,    /* the reply to FETCH_RESOLVE */
 	/* Sent by the fetch process. */
 	FETCH_RESULT,
-	FETCH_STAGE, /* these three as progress.h has them */
+	FETCH_STAGE, /* these three as in progress.h */
 	FETCH_UPDATE,
 	FETCH_NOTE,
-	FETCH_RESOLVE, /* where is this host? */
+	FETCH_RESOLVE, /* asks for the addresses of a host */
 	FETCH_RELEASE, /* carries the file as a sealed descriptor unless it is missing */
 	FETCH_FACTS,
 	FETCH_INDEX,
@@ -53,7 +53,7 @@ struct fetch_message {
 	uint32_t kind;
 	union {
 		struct {
-			uint32_t pockets; /* a bit for each of fetch_pockets */
+			uint32_t pockets; /* one bit for each of fetch_pockets */
 		} releases;
 		struct {
 			uint32_t pocket;
@@ -66,7 +66,7 @@ struct fetch_message {
 			uint32_t base; /* enum package_base */
 		} choose;
 		struct {
-			uint32_t package; /* its number, as they were told */
+			uint32_t package; /* its number, in the order sent */
 		} package_number;
 		struct {
 			uint32_t code, count; /* enum error_code */
@@ -92,7 +92,7 @@ struct fetch_message {
 			char host[FETCH_HOST_SIZE];
 		} resolve;
 		struct {
-			uint32_t pocket, missing, url; /* which of a pocket's mirrors had it */
+			uint32_t pocket, missing, url; /* URL: index of the mirror that had it */
 		} release;
 		struct {
 			char date[FETCH_LABEL_SIZE], origin[FETCH_LABEL_SIZE];
@@ -113,18 +113,17 @@ struct fetch_message {
 	};
 };
 
-/* Puts the reason into a FETCH_RESULT if something FAILED; ERROR NULL: there was no memory for one.
- */
+/* If FAILED, sets the error of a FETCH_RESULT from ERROR; NULL if there was no memory for one. */
 void fetch_message_set_error(struct fetch_message *result, bool failed, const struct error *error);
 
-/* FD is a file in memory of at most MOST bytes that nobody can change any more. */
+/* Whether FD is a memory file of at most MOST bytes that can no longer change. */
 bool fetch_is_sealed(int fd, size_t most);
 
-/* FD (or -1) goes with it and stays the caller's. Returns 0, or -1 with ERR set: ERR_INTERRUPTED if
- * the other side is gone. */
+/* Sends FD (-1: none) with the message; the caller still closes it. Returns 0, or -1 with ERR set:
+ * ERR_INTERRUPTED if the peer has gone. */
 int fetch_message_send(int channel, const struct fetch_message *message, int fd,
 		       struct error **err);
 
-/* Returns 1, 0 if the other side is gone, -1 with ERR set: ERR_INPUT if it is no message. Its texts
- * then end within their room and are clean (text_clean). *FD is -1 or the caller's. */
+/* Returns 1, 0 if the peer has gone, -1 with ERR set: ERR_INPUT if the message is malformed. Its
+ * texts are NUL-terminated and clean (text_clean). *FD is -1 or the caller's to close. */
 int fetch_message_receive(int channel, struct fetch_message *message, int *fd, struct error **err);

@@ -1,4 +1,4 @@
-/* The choice of packages, and what becomes of the chosen ones. */
+/* Chooses packages, and downloads and unpacks the chosen ones. */
 #include "frontend/archive/fetch_packages.h"
 
 #include <string.h>
@@ -16,8 +16,8 @@ static void clear_kept(struct resolve_index **all)
 	free(*all);
 }
 
-/* What is kept of an index has its hash as its name in another directory. Which pocket each index
- * of ALL is of goes to MIRRORS, as the mirror that it came from. */
+/* The resolver's cache of an index is named by the index's hash, in another directory. Sets MIRRORS
+ * to the mirror that each index of ALL came from. */
 static int list_indexes(const struct fetch_work *w, struct resolve_index *all, const char **mirrors,
 			struct error **err)
 {
@@ -26,7 +26,7 @@ static int list_indexes(const struct fetch_work *w, struct resolve_index *all, c
 	for (size_t i = 0; i < FETCH_POCKETS; i++) {
 		const struct work_pocket *pocket = &w->pockets[i];
 
-		/* What is essential is the release's first component's to say. */
+		/* The release's first component determines the essential packages. */
 		for (size_t j = 0; j < pocket->index_count; j++, count++) {
 			all[count].packages = pocket->indexes[j].packages;
 			all[count].base = i == 0 && j == 0;
@@ -54,7 +54,7 @@ static void clear_packages(struct fetch_work *w)
 	w->count = 0;
 }
 
-/* The directories that base-files has are to have its modes, so it comes first. */
+/* Puts base-files first: its directories must get the modes that it gives them. */
 static int fetch_packages_take(struct fetch_work *w, struct choices *choices,
 			       const char *const *mirrors, struct error **err)
 {
@@ -129,7 +129,7 @@ static int fetch_packages_choose(struct fetch_work *w, enum package_base base, s
 	for (size_t i = 0; i < FETCH_POCKETS; i++)
 		count += w->pockets[i].index_count;
 	all = calloc(count + 1, sizeof(*all));
-	/* NOLINTNEXTLINE: the size of a pointer is meant. */
+	/* NOLINTNEXTLINE: the size of a pointer is intended. */
 	mirrors = calloc(count + 1, sizeof(*mirrors));
 	if (!all || !mirrors)
 		return error_no_memory(err);
@@ -153,7 +153,7 @@ int work_choose(struct fetch_work *w, enum package_base base, struct error **err
 	return r;
 }
 
-/* Passes on what the downloader tells. */
+/* Forwards the downloader's notifications to the parent. */
 struct arrival {
 	struct fetch_work *work;
 	const struct download *list;
@@ -186,7 +186,7 @@ static int plan_package(const struct work_package *package, struct download *dow
 	return download->urls[0] ? 0 : error_no_memory(err);
 }
 
-/* The first is there before the others are asked for. */
+/* Downloads the first package before requesting the others. */
 int work_download(struct fetch_work *w, struct error **err)
 {
 	_cleanup_(downloads_clear) struct downloads d = {
@@ -215,6 +215,6 @@ int work_download(struct fetch_work *w, struct error **err)
 int work_unpack(struct fetch_work *w, uint32_t package, struct error **err)
 {
 	if (w->tree < 0 || package >= w->count || !w->list[package].path)
-		return error_set(err, ERR_INPUT, "there is no such package to unpack");
+		return error_set(err, ERR_INPUT, "no such package to unpack");
 	return deb_files_unpack(w->list[package].path, w->tree, w->place, err);
 }

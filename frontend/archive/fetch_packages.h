@@ -1,4 +1,4 @@
-/* The requests of the fetch process about packages. Each returns 0, or -1 with ERR set. */
+/* Package requests of the fetch process. Each returns 0, or -1 with ERR set. */
 #pragma once
 
 #include "frontend/archive/fetch_state.h"

@@ -22,7 +22,7 @@ static int leave_parent(pid_t parent, int channel, struct error **err)
 		_exit(1);
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
-	/* TLS libraries write to connections that a mirror has closed. */
+	/* TLS libraries write to connections that the mirror has closed. */
 	signal(SIGPIPE, SIG_IGN);
 	setsid();
 	for (int fd = 0; fd < 3; fd++)
@@ -38,7 +38,7 @@ static int leave_parent(pid_t parent, int channel, struct error **err)
 	return fetch_sandbox_clear_environment(err);
 }
 
-/* The first message says whether it could be confined. */
+/* Its first message says whether it has been confined. */
 static _Noreturn void fetch_process_run(const struct fetch_task *task,
 					const struct fetch_sandbox *sandbox, pid_t parent,
 					int channel)
@@ -55,7 +55,7 @@ static _Noreturn void fetch_process_run(const struct fetch_task *task,
 	_exit(task->run(channel, task->context));
 }
 
-/* Of our own code still: nothing has been downloaded. */
+/* This message can be trusted: the process has downloaded nothing yet. */
 static int wait_until_ready(struct fetch_process *process, struct error **err)
 {
 	struct fetch_message ready;
@@ -65,7 +65,7 @@ static int wait_until_ready(struct fetch_process *process, struct error **err)
 		return 0;
 	if (r > 0)
 		return error_set(err, ready.result.code, "%s", ready.result.text);
-	return r < 0 ? -1 : error_set(err, ERR_SYSTEM, "the fetch process does not start");
+	return r < 0 ? -1 : error_set(err, ERR_SYSTEM, "the fetch process did not start");
 }
 
 int fetch_process_start(const struct fetch_task *task, const struct fetch_sandbox *sandbox,
@@ -78,7 +78,7 @@ int fetch_process_start(const struct fetch_task *task, const struct fetch_sandbo
 	*process = FETCH_PROCESS_NONE;
 	if (packet_pair(ends, err) < 0)
 		return -1;
-	/* No signal may find the new process with our handlers, which it would run. */
+	/* Block signals: the child must not run our handlers. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
 	process->pid = fork();
@@ -117,12 +117,12 @@ int fetch_process_lost(int status, struct error **err)
 {
 	if (status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
 		return error_set(err, ERR_SYSTEM,
-				 "the fetch process ended: its seccomp list does not have a system "
-				 "call that it made; see: journalctl -k");
+				 "the fetch process exited: it made a system call that is not on "
+				 "its seccomp list; see: journalctl -k");
 	if (status >= 0 && WIFSIGNALED(status))
 		return error_set(err, ERR_SYSTEM,
-				 "the fetch process ended: it was killed by signal %d (%s); see: "
+				 "the fetch process was killed by signal %d (%s); see: "
 				 "journalctl -k",
 				 WTERMSIG(status), strsignal(WTERMSIG(status)));
-	return error_set(err, ERR_SYSTEM, "the fetch process ended without an answer");
+	return error_set(err, ERR_SYSTEM, "the fetch process exited without a reply");
 }

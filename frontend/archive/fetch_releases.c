@@ -1,5 +1,5 @@
-/* InRelease files: downloaded into memory that nobody can change afterwards, and parsed once the
- * helper has verified the same memory. */
+/* InRelease files: downloads them to sealed memory files, and parses each once the helper has
+ * verified the same memory file. */
 #include "frontend/archive/fetch_releases.h"
 
 #include <fcntl.h>
@@ -38,19 +38,19 @@ static int plan_inrelease(const struct fetch_work *w, const char *pocket, struct
 		if (d->urls[0])
 			return 0;
 	}
-	/* Debian's host configuration may name no place for security, and its archive none. */
+	/* The host's configuration may name no security mirror for Debian, and the archive none. */
 	d->urls[0] = inrelease_url(o->mirror, o->suite, pocket);
 	return d->urls[0] ? 0 : error_no_memory(err);
 }
 
-/* Of what was downloaded, for both processes. */
+/* Puts a downloaded file into a sealed memfd for both processes. */
 static int fetch_releases_seal(const struct download *d, struct error **err)
 {
 	_cleanup_close_ int fd = memfd_create("InRelease", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd < 0 || write_all(fd, d->data, d->length) < 0 ||
 	    fcntl(fd, F_ADD_SEALS, FETCH_SEALS) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot keep %s", d->what);
+		return error_errno(err, ERR_SYSTEM, "cannot store %s", d->what);
 	return steal_fd(&fd);
 }
 
@@ -115,7 +115,7 @@ static char *read_sealed(int fd, size_t *size, struct error **err)
 	return STEAL_PTR(data);
 }
 
-/* The mirror that the pocket came from: its packages are there as well. */
+/* The mirror that the pocket came from, which also has its packages. */
 static const char *mirror_of(const struct fetch_work *w, uint32_t number)
 {
 	const struct origin *o = w->origin;
@@ -142,9 +142,9 @@ int work_accept(struct fetch_work *w, uint32_t number, int *inrelease, struct er
 	text = data ? malloc(size + 2) : NULL;
 	if (!text)
 		return error_no_memory(err);
-	/* The helper has done the same: what it verified is the text between the lines. */
+	/* The helper splits it the same way: it verified the text between the markers. */
 	if (!signature_split(data, size, text, &signature, &signature_size))
-		return error_set(err, ERR_TRUST, "InRelease is not one whole signed text");
+		return error_set(err, ERR_TRUST, "InRelease is not a single signed text");
 	release_free(&pocket->release);
 	if (release_parse(STEAL_PTR(text), "InRelease", &pocket->release, err) < 0)
 		return -1;

@@ -15,15 +15,15 @@
 
 #include "seccomp_filters.h"
 
-#define MEMORY_MAX ((rlim_t)4 << 30)	     /* an index of 512M and what libsolv makes of it */
+#define MEMORY_MAX ((rlim_t)4 << 30)	     /* a 512 MiB index and libsolv's data for it */
 #define FILE_MAX ((rlim_t)16 << 30)	     /* a package */
-#define DESCRIPTORS_MAX (PACKAGES_MAX + 256) /* a part of each package that is to come */
+#define DESCRIPTORS_MAX (PACKAGES_MAX + 256) /* a partial file for each pending package */
 
 #ifndef __has_feature
 #define __has_feature(feature) 0
 #endif
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-#define SANITIZED 1 /* its shadow takes more than any limit of memory */
+#define SANITIZED 1 /* its shadow memory exceeds any limit */
 #else
 #define SANITIZED 0
 #endif
@@ -32,8 +32,8 @@
 	(LANDLOCK_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |             \
 	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_TRUNCATE)
 
-/* What libcurl's TLS libraries read: keys of authorities, and where these are links, what those
- * lead to. One that is missing is left out. */
+/* Certificates for libcurl's TLS libraries, and directories that links among them point to.
+ * Missing ones are skipped. */
 static const char *const certificates[] = {
 	"/etc/ssl",
 	"/etc/pki",
@@ -79,7 +79,7 @@ int fetch_sandbox_clear_environment(struct error **err)
 	return r;
 }
 
-/* Returns how many places these are. */
+/* Returns how many places it added. */
 static size_t add_certificates(struct landlock_place places[static PLACES_MAX])
 {
 	size_t count = 0;
@@ -132,7 +132,7 @@ static int lower_limit(int resource, rlim_t most)
 	return setrlimit((__rlimit_resource_t)resource, &limit);
 }
 
-/* A limit of 1 keeps the kernel from handing a crash to the host's handler, core(5). */
+/* A core limit of 1 keeps the kernel from running the host's crash handler; see core(5). */
 static int limit_resources(struct error **err)
 {
 	if (lower_limit(RLIMIT_CORE, 1) < 0 || lower_limit(RLIMIT_FSIZE, FILE_MAX) < 0 ||
@@ -143,7 +143,7 @@ static int limit_resources(struct error **err)
 	return 0;
 }
 
-/* Root's, if root runs rootlet. */
+/* Only root has any to drop. */
 static int drop_capabilities(struct error **err)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -169,7 +169,7 @@ int fetch_sandbox_enter(const struct fetch_sandbox *sandbox, struct error **err)
 	if (limit_resources(err) < 0 || enter_landlock(sandbox, err) < 0 ||
 	    drop_capabilities(err) < 0)
 		return -1;
-	/* The list first allows no further filter: arguments, then calls. */
+	/* The list forbids loading more filters, so load the argument filter first. */
 	if (load_filter(&argument_filters[PRIVILEGES_FETCH]) < 0 ||
 	    load_filter(&list_filters[PRIVILEGES_FETCH]) < 0)
 		return error_errno(err, ERR_HOST,

@@ -1,4 +1,4 @@
-/* What the fetch process knows: set up by its parent, then grown by each request. */
+/* State of the fetch process: set up by its parent, then extended by each request. */
 #pragma once
 
 #include "frontend/archive/downloader.h"
@@ -14,8 +14,8 @@ struct work_index {
 };
 
 struct work_pocket {
-	int inrelease;		 /* the sealed file that the parent has as well; -1: none */
-	size_t url;		 /* which of the pocket's mirrors had it */
+	int inrelease;		 /* the sealed file, shared with the parent; -1: none */
+	size_t url;		 /* index of the pocket's mirror that had it */
 	struct release *release; /* NULL: not accepted */
 	const char *mirror;
 	struct work_index *indexes;
@@ -29,10 +29,10 @@ struct work_package {
 };
 
 struct fetch_work {
-	/* Set by whoever starts it, and not freed here. */
+	/* Set by the parent, and not freed here. */
 	const struct origin *origin;
 	const char *indexes, *packages, *kept; /* directories of the cache; KEPT may be NULL */
-	const char *tree_path; /* directory that packages are unpacked into; NULL: none */
+	const char *tree_path;		  /* directory in which packages are unpacked; NULL: none */
 	char *(*place)(const char *path); /* see deb_files.h */
 
 	int channel, tree;
@@ -46,7 +46,7 @@ struct fetch_work {
 	size_t wanted_count, optional_count;
 };
 
-/* Downloads that are planned one after the other, and freed together. */
+/* Downloads that are planned one by one and freed together. */
 struct downloads {
 	struct download *list;
 	size_t count;

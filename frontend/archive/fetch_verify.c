@@ -1,4 +1,4 @@
-/* Release files: the helper verifies each before anything of ours parses it. */
+/* Release files: the helper verifies each before any of our code parses it. */
 #include "frontend/archive/fetch_verify.h"
 
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include "frontend/client/release_seen.h"
 #include "lib/release_memory.h"
 
-#define RETRIES 2 /* for a release file that is newer */
+#define RETRIES 2 /* to get a newer release file */
 #define RETRY_SECONDS 1
 #define KERNEL_REMEDY "or create the rootfs again from another mirror"
 
@@ -26,7 +26,7 @@ static void name_release(const struct fetch *f, uint32_t number, char name[stati
 		 *fetch_pockets[number] ? "-" : "", fetch_pockets[number]);
 }
 
-/* POCKETS: a bit for each. */
+/* POCKETS has one bit per pocket. */
 static int ask_for_releases(struct fetch *f, uint32_t pockets, struct error **err)
 {
 	struct fetch_message request = { .kind = FETCH_RELEASES };
@@ -44,12 +44,12 @@ static int ask_for_releases(struct fetch *f, uint32_t pockets, struct error **er
 		f->releases[i].asked = f->releases[i].asked && !f->releases[i].here;
 	for (uint32_t i = 0; i < FETCH_POCKETS && r == 0; i++)
 		if (pockets >> i & 1 && !f->releases[i].here)
-			r = fetch_nonsense("no release file", err);
+			r = fetch_nonsense("release file is missing", err);
 	return r;
 }
 
-/* The helper's verdict: 0, or -1 with ERR set, whose number is ESTALE if it is older than one
- * before. *STATUS is that of the answer, see rootlet.proto. */
+/* Asks the helper: 0, or -1 with ERR set, with number ESTALE if the file is older than one seen
+ * before. *STATUS is that of the reply; see rootlet.proto. */
 static int ask_helper(const struct fetch *f, uint32_t number, int *status, struct error **err)
 {
 	_cleanup_close_ int keyring = open(f->origin->keyring, O_RDONLY | O_CLOEXEC);
@@ -75,7 +75,7 @@ static int ask_helper(const struct fetch *f, uint32_t number, int *status, struc
 	return 0;
 }
 
-/* What to do about an old one is not the same for a kernel. */
+/* The remedy for an old file is a different one for a kernel. */
 static int refuse_older(const struct fetch *f, const struct error *why, struct error **err)
 {
 	const char *remedy = strstr(why->message, RELEASE_REMEDY);
@@ -90,22 +90,22 @@ static void tell_memory(const struct fetch *f, const char *name, int status)
 {
 	if (status == 1)
 		progress_note(f->progress,
-			      "InRelease of %s is older than one before, which is "
-			      "accepted",
+			      "InRelease of %s is older than one seen before, but older ones are "
+			      "allowed",
 			      name);
 	if (status == 2)
 		progress_note(f->progress,
-			      "that InRelease of %s gets older will not be noticed: the policy "
-			      "allows no rootfs of this release and keyring",
+			      "cannot remember InRelease of %s to detect older ones later: the "
+			      "policy allows no rootfs of this release and keyring",
 			      name);
 	else if (f->forgetful)
 		progress_note(f->progress,
-			      "that InRelease of %s gets older will not be noticed: %s", name,
-			      f->forgetful);
+			      "cannot remember InRelease of %s to detect older ones later: %s",
+			      name, f->forgetful);
 }
 
-/* A mirror has many hosts, and caches lie before it: some may be behind, so an older file is asked
- * for again before it is refused. */
+/* Mirrors have many hosts, with caches in front of them, and some may lag behind. So an older file
+ * is downloaded again before it is refused. */
 static int verify_newest(struct fetch *f, uint32_t number, struct error **err)
 {
 	char name[2 * FETCH_WORD];
@@ -123,18 +123,19 @@ static int verify_newest(struct fetch *f, uint32_t number, struct error **err)
 			return error_no_memory(err);
 		if (why->code != ERR_TRUST || why->number != ESTALE || i == RETRIES)
 			return refuse_older(f, why, err);
-		progress_note(f->progress, "InRelease of %s is older than one before: asking again",
+		progress_note(f->progress,
+			      "InRelease of %s is older than one seen before: downloading it again",
 			      name);
 		sleep(RETRY_SECONDS);
 		if (ask_for_releases(f, UINT32_C(1) << number, err) < 0)
 			return -1;
 		if (f->releases[number].fd < 0)
 			return error_set(err, ERR_NETWORK,
-					 "InRelease of %s is no longer at the mirror", name);
+					 "the mirror no longer has InRelease of %s", name);
 	}
 }
 
-/* From here on the process may parse it. */
+/* Allows the process to parse the file. */
 static int add_pocket(struct fetch *f, uint32_t number, struct error **err)
 {
 	struct pocket *pocket = &f->set->pockets[f->set->pocket_count++];
@@ -150,7 +151,7 @@ static int add_pocket(struct fetch *f, uint32_t number, struct error **err)
 	if (file_sha256(pocket->inrelease, sha256, err) < 0 || fetch_ask(f, &request, err) < 0)
 		return -1;
 	if (f->facts.kind != FETCH_FACTS)
-		return fetch_nonsense("nothing about a release file", err);
+		return fetch_nonsense("facts about a release file are missing", err);
 	sha256_to_hex(sha256, hex);
 	f->numbered[number] = pocket;
 	if (number == 0 && !f->origin->distribution && *f->facts.facts.origin)
@@ -178,7 +179,7 @@ int fetch_verified_releases(struct fetch *f, struct error **err)
 		name_release(f, i, name);
 		if (f->releases[i].fd < 0)
 			progress_note(f->progress,
-				      "InRelease of %s is not at the mirror: going on without",
+				      "the mirror has no InRelease of %s: continuing without it",
 				      name);
 		else if (verify_newest(f, i, err) < 0 || add_pocket(f, i, err) < 0)
 			return -1;

@@ -9,7 +9,7 @@
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
 
-/* Its parent has to be there: without it there is nothing to do. */
+/* Exits if the parent has gone: there is nothing left to do. */
 static void must_send(const struct fetch_work *w, const struct fetch_message *message)
 {
 	if (fetch_message_send(w->channel, message, -1, NULL) < 0)
@@ -40,7 +40,7 @@ static void send_note(const char *line, void *context)
 	must_send(context, &message);
 }
 
-/* Its parent sends nothing but the answer meanwhile. */
+/* The parent sends nothing but the reply until then. */
 static int ask_parent(const char *host, uint16_t port, struct fetch_message *answer, void *context,
 		      struct error **err)
 {
@@ -58,11 +58,11 @@ static int ask_parent(const char *host, uint16_t port, struct fetch_message *ans
 		return -1;
 	return answer->kind == FETCH_ADDRESSES && answer->addresses.count <= FETCH_ADDRESSES_MAX
 		       ? 0
-		       : error_set(err, ERR_SYSTEM, "no answer of the front end");
+		       : error_set(err, ERR_SYSTEM, "no reply from the front end");
 }
 
-/* libcurl probes for IPv6 by a socket of UDP's, and makes a pair of AF_UNIX ones: neither is on the
- * list of calls. */
+/* Starts libcurl before the sandbox: it probes for IPv6 with a UDP socket and makes an AF_UNIX
+ * socket pair, and the seccomp list allows neither. */
 int fetch_work_prepare(int channel, void *context, struct error **err)
 {
 	struct fetch_work *w = context;
@@ -89,7 +89,7 @@ static int add_word(struct fetch_work *w, const struct fetch_message *m, struct 
 	return r < 0 ? error_no_memory(err) : 0;
 }
 
-/* A descriptor that is taken is set to -1. */
+/* Sets *FD to -1 if it takes the descriptor. */
 static int fetch_work_serve(struct fetch_work *w, const struct fetch_message *m, int *fd,
 			    struct error **err)
 {
@@ -105,7 +105,7 @@ static int fetch_work_serve(struct fetch_work *w, const struct fetch_message *m,
 	case FETCH_UNPACK:
 		return work_unpack(w, m->package_number.package, err);
 	default:
-		return error_set(err, ERR_SYSTEM, "the front end asks for what there is not");
+		return error_set(err, ERR_SYSTEM, "unknown request from the front end");
 	}
 }
 

@@ -1,5 +1,5 @@
-/* What the fetch process does: InRelease files, package lists, the choice, packages. All of it is
- * confined (fetch_sandbox.h); what it finds goes to its parent as messages. */
+/* The work of the fetch process: InRelease files, package lists, choosing packages, downloads. All
+ * of it is confined (fetch_sandbox.h); results go to the parent as messages. */
 #pragma once
 
 #include "frontend/archive/fetch_state.h"

@@ -12,7 +12,7 @@
 
 #include "frontend/cli/interrupt.h"
 
-/* One of each is enough of what getaddrinfo(3) lists for each kind of socket. */
+/* Asks for one socket type, because getaddrinfo(3) lists each address once per type. */
 static void look_up(const char *host, uint16_t port, struct fetch_message *answer)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
@@ -50,7 +50,7 @@ static _Noreturn void lookup_run(const char *host, uint16_t port, int to, pid_t 
 		_exit(1);
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
-	/* Ctrl-C is its parent's to hear of. */
+	/* The parent handles Ctrl-C. */
 	signal(SIGINT, SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -59,7 +59,7 @@ static _Noreturn void lookup_run(const char *host, uint16_t port, int to, pid_t 
 	_exit(n == (ssize_t)sizeof(answer) ? 0 : 1);
 }
 
-_Static_assert(sizeof(struct fetch_message) <= PIPE_BUF, "an answer is read at once");
+_Static_assert(sizeof(struct fetch_message) <= PIPE_BUF, "a pipe write must be atomic");
 
 static int wait_for_answer(int from, struct fetch_message *answer, struct error **err)
 {
@@ -72,7 +72,8 @@ static int wait_for_answer(int from, struct fetch_message *answer, struct error 
 		if (interrupt_caught())
 			return error_set(err, ERR_INTERRUPTED, "interrupted while downloading");
 	if (read(from, answer, sizeof(*answer)) != (ssize_t)sizeof(*answer))
-		return error_set(err, ERR_SYSTEM, "the lookup of a host failed");
+		return error_set(err, ERR_SYSTEM,
+				 "cannot look up a host: the lookup process failed");
 	return 0;
 }
 
@@ -84,10 +85,10 @@ int host_lookup(const char *host, uint16_t port, struct fetch_message *answer, s
 	int ends[2], r;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
+		return error_errno(err, ERR_SYSTEM, "cannot create a pipe");
 	from = ends[0];
 	to = ends[1];
-	/* As for the helper: no signal may find the new process with our handlers. */
+	/* Block signals: as with the helper, the child must not run our handlers. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
 	pid = fork();

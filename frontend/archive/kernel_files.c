@@ -4,7 +4,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Where a file of a kernel package goes; the rest of it (headers' links, System.map) stays out. */
 char *kernel_file_place(const char *path)
 {
 	if (text_has_prefix(path, "boot/vmlinuz-"))

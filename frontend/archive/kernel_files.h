@@ -1,6 +1,6 @@
-/* Which files of a kernel package are unpacked. */
+/* Chooses the files of a kernel package to unpack. */
 #pragma once
 
-/* Where a file of a kernel package goes, the caller's to free; NULL: it stays out. See deb_files.h.
- */
+/* The path at which to unpack a file of a kernel package, which the caller frees; NULL to skip the
+ * file, such as System.map or links to headers. See deb_files.h. */
 char *kernel_file_place(const char *path);

@@ -1,4 +1,4 @@
-/* Chosen packages, and the signed lists that they come from. */
+/* Chosen packages, and the signed lists that contain them. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,25 +12,25 @@ struct pocket_index {
 
 struct pocket {
 	const char *name; /* "", "updates", "security" */
-	int inrelease;	  /* descriptor: sealed, and verified by the helper */
+	int inrelease;	  /* sealed descriptor, verified by the helper */
 	struct pocket_index *indexes;
 	size_t index_count;
 	char *date, *sha256_hex; /* of the InRelease */
 	char *mirror;
-	char *place; /* the mirror as release_seen_place() spells it */
-	bool older;  /* an older one is accepted */
+	char *place; /* the mirror, as release_seen_place() spells it */
+	bool older;  /* older release files are accepted */
 };
 
 struct package {
 	char *name, *version, *arch;
 	uint8_t sha256[SHA256_LEN];
 	uint64_t size;
-	char *path; /* .deb in the cache; NULL: it has not arrived */
+	char *path; /* .deb in the cache; NULL: not downloaded yet */
 };
 
 struct package_set {
 	char *mirror, *keyring /* path */, *suite, *arch;
-	char *distribution; /* "Ubuntu", "Debian", or what the archive says of itself */
+	char *distribution; /* "Ubuntu", "Debian", or the Origin field of the archive */
 	struct pocket *pockets;
 	size_t pocket_count;
 	struct package *packages;
@@ -42,10 +42,10 @@ struct package_set {
 int pocket_add_index(struct pocket *pocket, const char *component, const char *packages,
 		     struct error **err);
 
-/* MESSAGE is a FETCH_PACKAGE that was checked. */
+/* MESSAGE is a validated FETCH_PACKAGE. */
 int package_set_add(struct package_set *set, const struct fetch_message *message,
 		    struct error **err);
 
-/* Indexes and packages go, pockets stay. */
+/* Removes indexes and packages, but not pockets. */
 void package_set_forget_choice(struct package_set *set);
 void package_set_free(struct package_set **set);

@@ -44,7 +44,7 @@ void packages_close(struct fetch **fetch)
 	*fetch = NULL;
 }
 
-/* --- what the process is left with --- */
+/* --- the sandbox of the process --- */
 
 static void plan_port(struct fetch_sandbox *sandbox, uint16_t port)
 {
@@ -55,7 +55,7 @@ static void plan_port(struct fetch_sandbox *sandbox, uint16_t port)
 		sandbox->ports[sandbox->port_count++] = port;
 }
 
-/* The port of URL and of its proxy. */
+/* Allows the port of URL, or of its proxy. */
 static int plan_url(struct fetch_sandbox *sandbox, const char *url, struct error **err)
 {
 	struct url_route route;
@@ -69,7 +69,7 @@ static int plan_url(struct fetch_sandbox *sandbox, const char *url, struct error
 	return 0;
 }
 
-/* PATH is the caller's no more. */
+/* Takes ownership of PATH. */
 static int plan_directory(struct fetch *f, char *path)
 {
 	struct fetch_sandbox *sandbox = &f->sandbox;
@@ -83,7 +83,7 @@ static int plan_directory(struct fetch *f, char *path)
 	return 0;
 }
 
-/* The two directories of a mirror may be links out of it. */
+/* The dists and pool directories of a mirror may be links to other places. */
 static int plan_local(struct fetch *f, const char *url, struct error **err)
 {
 	static const char *const parts[] = { "", "/dists", "/pool" };
@@ -105,7 +105,7 @@ static int packages_plan_mirror(struct fetch *f, const char *mirror, struct erro
 		       : plan_url(&f->sandbox, mirror, err);
 }
 
-/* A redirect may lead to a standard port, and to another scheme, which has another proxy. */
+/* A redirect may lead to a standard port, or to the other scheme, which may have another proxy. */
 static int plan_redirects(struct fetch_sandbox *sandbox, struct error **err)
 {
 	plan_port(sandbox, 80);
@@ -133,7 +133,7 @@ static int plan_sandbox(struct fetch *f, struct error **err)
 	return plan_redirects(sandbox, err);
 }
 
-/* KEPT: where what libsolv keeps is; NULL: nowhere. TREE: what is unpacked into; NULL: nothing. */
+/* KEPT: directory of the resolver's cache, or NULL. TREE: directory to unpack into, or NULL. */
 static int packages_start(struct fetch *f, const char *kept, const char *tree, struct error **err)
 {
 	struct fetch_work work = {
@@ -153,7 +153,7 @@ static int packages_start(struct fetch *f, const char *kept, const char *tree, s
 	return fetch_process_start(&task, &f->sandbox, &f->process, err);
 }
 
-/* The process gets the release files from here, and looks for all else in the cache. */
+/* Sends the process the release files; everything else must be in the cache. */
 int packages_offline(struct fetch *f, const char *unpack_into, struct error **err)
 {
 	packages_settle(f);
@@ -177,8 +177,8 @@ int packages_offline(struct fetch *f, const char *unpack_into, struct error **er
 
 /* --- the steps --- */
 
-/* What the set says of itself. A distribution that is not in our table is called what its archive
- * calls itself. */
+/* Fills in the set's description. A distribution that is not in our table gets the name that its
+ * archive gives itself. */
 static int packages_describe(struct fetch *f, struct error **err)
 {
 	const struct origin *o = f->origin;
@@ -195,7 +195,7 @@ static int packages_describe(struct fetch *f, struct error **err)
 	return 0;
 }
 
-/* Installed, the helper has a memory of its own. */
+/* An installed helper has its own record of the release files seen. */
 static int look_at_memory(struct fetch *f, struct error **err)
 {
 	_cleanup_error_ struct error *why = NULL;
@@ -210,7 +210,7 @@ static int look_at_memory(struct fetch *f, struct error **err)
 	return f->forgetful ? 0 : error_no_memory(err);
 }
 
-/* What is fetched besides the packages of a rootfs is told apart from these. */
+/* Names the purpose of downloads other than the packages of a rootfs. */
 static void fetch_progress_stage(struct progress *progress, const char *name,
 				 const struct source *source)
 {
@@ -309,7 +309,7 @@ int packages_download(struct fetch *f,
 	f->done = NULL;
 	for (size_t i = 0; i < f->set->package_count && r == 0; i++)
 		if (!f->set->packages[i].path)
-			r = fetch_nonsense("it has not brought a package", err);
+			r = fetch_nonsense("package is missing", err);
 	if (r < 0)
 		return -1;
 	cache_prune(f->packages, KEEP_PACKAGES);

@@ -1,7 +1,7 @@
-/* From what the user wants to packages in the cache: release files, lists, choice, downloads. All
- * of it happens in a confined process (fetch_work.h). This half starts it, looks up hosts for it,
- * has the helper verify release files before anything parses them, and believes nothing that it
- * says: paths follow from hashes, and the helper checks the hashes. */
+/* From a request to packages in the cache: release files, lists, choice, downloads. All of that
+ * runs in a confined process (fetch_work.h). The code here starts the process, resolves hosts for
+ * it, and has the helper verify release files before anything parses them. It trusts nothing that
+ * the process says: paths are derived from hashes, and the helper checks the hashes. */
 #pragma once
 
 #include "frontend/archive/package_set.h"
@@ -10,35 +10,35 @@
 #include "frontend/cli/progress.h"
 #include "frontend/client/client.h"
 
-/* A step's results stand in packages_set(): after packages_open the pockets and what the set says
- * of itself, after packages_choose the indexes and packages, base-files first, after
- * packages_download their paths. DONE (or NULL) is told of each package as soon as it is in the
- * cache. After a failure only packages_close() makes sense, but for ERR_INPUT of packages_choose().
+/* packages_set() has the results of each step: the pockets and description after packages_open(),
+ * the indexes and packages (base-files first) after packages_choose(), and the packages' paths
+ * after packages_download(). DONE (may be NULL) is called for each package as soon as it is in the
+ * cache. After a failure call only packages_close(), except after ERR_INPUT from packages_choose().
  */
 struct fetch;
 
-/* HELPER verifies; it and PROGRESS stay the caller's, and outlive the result. */
+/* HELPER verifies. It and PROGRESS remain the caller's, and must outlive the result. */
 int packages_open(const struct source *source, struct helper *helper, struct progress *progress,
 		  struct fetch **out, struct error **err);
 
-/* ERR_TRUST for a wrong signature, hash or date, ERR_NETWORK where the mirror does not give what it
- * must have, ERR_INPUT where it has not what was asked for. May be called again. */
+/* ERR_TRUST for a wrong signature, hash or date, ERR_NETWORK if the mirror lacks a required file,
+ * ERR_INPUT if it lacks a requested package. Can be called again. */
 int packages_choose(struct fetch *fetch, enum package_base base, const struct wanted *wanted,
 		    struct error **err);
 int packages_download(struct fetch *fetch,
 		      int (*done)(const struct package *package, void *context, struct error **err),
 		      void *context, struct error **err);
 
-/* Goes on with a new process, which talks to no network and believes nothing that the one before
- * has written but what the release files sign: all has to be in the cache, and is hashed again.
- * Choose and download have to follow. UNPACK_INTO is a directory for packages_unpack(). Shows no
- * progress. */
+/* Continues with a new process that has no network and trusts nothing that the previous one wrote
+ * beyond what the release files sign: everything must be in the cache, and is hashed again. Call
+ * packages_choose() and packages_download() next. UNPACK_INTO is a directory for packages_unpack().
+ * Shows no progress. */
 int packages_offline(struct fetch *fetch, const char *unpack_into, struct error **err);
 
-/* Unpacks the kernel's files of a package that has arrived, after packages_offline(). */
+/* Unpacks the kernel files of a downloaded package, after packages_offline(). */
 int packages_unpack(struct fetch *fetch, size_t package, struct error **err);
 
-/* Ends the process, so that nothing changes any more what it has written; the set stays. */
+/* Stops the process, so that its files can no longer change. The set remains. */
 void packages_settle(struct fetch *fetch);
 
 const struct package_set *packages_set(const struct fetch *fetch);

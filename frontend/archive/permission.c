@@ -29,7 +29,7 @@ int permission_mirrors(const struct origin *origin, struct error **err)
 
 	if (permission_load(&policy, &g, err) < 0)
 		return -1;
-	/* Who is under no section is told so by the helper, for everything at once. */
+	/* If no section applies to the user, let the helper say so, once for everything. */
 	if (!g.rule)
 		return 0;
 	if (check_mirror(&g, origin->mirror, err) < 0)
@@ -40,7 +40,7 @@ int permission_mirrors(const struct origin *origin, struct error **err)
 	return 0;
 }
 
-/* ERR_REFUSED with the reason if the policy does not allow it. */
+/* ERR_REFUSED, with the reason, if the policy does not allow it. */
 static int permission_require(const struct question *q, struct error **err)
 {
 	_cleanup_(policy_free) struct policy *policy = NULL;

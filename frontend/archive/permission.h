@@ -1,28 +1,28 @@
-/* What root's policy would say, asked by the front end: for messages before the work, and for
- * mirrors, which only the front end sees. The helper asks again, and decides. */
+/* The front end's own checks of root's policy: for error messages before any work is done, and for
+ * mirrors, which only the front end sees. The helper checks again, and its decision counts. */
 #pragma once
 
 #include "frontend/archive/source.h"
 #include "policy/decide.h"
 
-/* The policy, the caller's to free, and what it grants this user. */
+/* Loads the policy, which the caller frees, and this user's grant. */
 int permission_load(struct policy **policy, struct grant *grant, struct error **err);
 
-/* ERR_REFUSED where the policy does not allow one of the mirrors. */
+/* ERR_REFUSED if the policy forbids one of the mirrors. */
 int permission_mirrors(const struct origin *origin, struct error **err);
 
-/* ERR_REFUSED where --allow-older-release may not be used. */
+/* ERR_REFUSED if the policy forbids --allow-older-release. */
 int permission_older(struct error **err);
 
-/* What the policy says of what a rootfs may be made of, as text; the caller's to free. NULL with
- * ERR set. */
+/* The policy's rules on the contents of a rootfs, as text that the caller frees. NULL with ERR
+ * set. */
 char *permission_content(struct error **err);
 
-/* Whether a base may be kept in FOLDER. D's reason lives as long as D. */
+/* Whether a snapshot may be saved in the given directory. D's reason lives as long as D. */
 int permission_keep(int folder, struct decision *d, struct error **err);
 
-/* ERR_REFUSED where no rootfs may be published with MODE. */
+/* ERR_REFUSED if the policy forbids publishing a rootfs with MODE. */
 int permission_mode(unsigned mode, struct error **err);
 
-/* ERR_REFUSED where no rootfs may be replaced. */
+/* ERR_REFUSED if the policy forbids replacing a rootfs. */
 int permission_replace(struct error **err);

@@ -6,7 +6,7 @@
 #include "lib/deb822.h"
 #include "lib/release_text.h"
 
-/* The value of the first field NAME, in *TO; NULL where there is none. -1 where memory is short. */
+/* Sets *TO to the value of the first field NAME, or NULL. Returns -1 if out of memory. */
 static int field(const char *text, const char *name, char **to)
 {
 	size_t length;

@@ -1,5 +1,5 @@
-/* The text of a pocket's InRelease: what it says of itself, and the hashes that it lists. The
- * helper has verified its signature and dates. Format: DebianRepository/Format in Debian's wiki. */
+/* The text of a pocket's InRelease: its description, and the hashes that it lists. The helper has
+ * verified its signature and dates. Format: DebianRepository/Format in Debian's wiki. */
 #pragma once
 
 #include <stdbool.h>
@@ -10,11 +10,11 @@
 #include "lib/error.h"
 #include "proto/validate.h"
 
-/* What the signature covers, parsed. ORIGIN is NULL if the file has none. */
+/* The signed text, parsed. ORIGIN is NULL if the file has no such field. */
 struct release {
-	char *text; /* what is below points to nothing of it */
+	char *text; /* the fields below do not point into it */
 	char *origin, *date;
-	int64_t made; /* DATE in seconds since 1970 */
+	int64_t made; /* DATE in seconds since the epoch */
 	bool by_hash;
 };
 
@@ -23,12 +23,12 @@ struct release_file {
 	uint64_t size;
 };
 
-/* Parses a signed text, which it takes over whatever comes of it. ERR_TRUST where a field is
- * missing or malformed. */
+/* Parses a signed text. Takes ownership of TEXT, even on failure. ERR_TRUST if a field is missing
+ * or malformed. */
 int release_parse(char *text, const char *what, struct release **out, struct error **err);
 
-/* The entry for PATH ("main/binary-amd64/Packages.xz"); false where there is none or it is
- * malformed. */
+/* Finds the entry for PATH ("main/binary-amd64/Packages.xz"); false if it is missing or malformed.
+ */
 bool release_find(const struct release *release, const char *path, struct release_file *out);
 
 void release_free(struct release **release);

@@ -12,8 +12,7 @@
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
 
-/* libsolv's MAPSET; with the sanitizers gcc takes its arithmetic for a conversion that loses bits.
- */
+/* libsolv's MAPSET, with a cast: with sanitizers gcc warns about its narrowing conversion. */
 static void mark(Map *map, Id id)
 {
 	map->map[id >> 3] = (unsigned char)(map->map[id >> 3] | 1 << (id & 7));
@@ -23,10 +22,10 @@ static void mark(Map *map, Id id)
 #define ROUNDS_MAX 6
 #define DEB_SIZE_MAX ((uint64_t)16 << 30)
 
-/* What is known of an index besides what libsolv keeps. */
+/* Data of an index that libsolv does not store. */
 struct loaded {
 	char *base; /* names of required and essential packages */
-	bool sound; /* all sizes are in the repository */
+	bool sound; /* the repository has all sizes */
 };
 
 struct resolution {
@@ -35,7 +34,7 @@ struct resolution {
 	size_t loaded_count;
 	Solver *solver;
 	Queue job;
-	Map settled; /* names that a preference is in JOB for */
+	Map settled; /* names that have a preference in JOB */
 	Map chosen;  /* packages */
 	char **left_out;
 	size_t left_out_count;
@@ -57,7 +56,7 @@ static void resolution_clear(struct resolution *r)
 	words_free(r->left_out);
 }
 
-/* The value of field NAME if LINE is that; else NULL. LINE is cut at its end. */
+/* The value of field NAME if LINE has it, or NULL. Cuts LINE after the value. */
 static char *field_value(char *line, const char *name)
 {
 	size_t length = strlen(name);
@@ -70,11 +69,11 @@ static char *field_value(char *line, const char *name)
 	return line;
 }
 
-/* What libsolv does not keep of a paragraph of Packages. */
+/* The fields of a Packages paragraph that libsolv drops. */
 struct paragraph {
 	char name[PACKAGE_NAME_MAX + 1];
 	uint8_t sha256[SHA256_LEN];
-	uint64_t size; /* 0: none, or malformed */
+	uint64_t size; /* 0: missing or malformed */
 	bool hashed, base;
 };
 
@@ -124,14 +123,14 @@ static int each_paragraph(const char *path,
 	return 0;
 }
 
-/* What libsolv leaves out of an index: names of required and essential packages, a line each, and
- * sizes. */
+/* Collects what libsolv drops from an index: sizes, and the names of required and essential
+ * packages, one per line. */
 struct resolve_survey {
 	FILE *base;
 	Repo *repo;
 	Repodata *sizes;
-	Id next;    /* packages are in the order of their paragraphs */
-	bool sound; /* so far each of them has its size */
+	Id next;    /* packages have the order of their paragraphs */
+	bool sound; /* each package so far has its size */
 };
 
 static bool is_of(const struct paragraph *paragraph, Solvable *s)
@@ -197,7 +196,7 @@ static int load_text(struct resolution *r, const struct resolve_index *index, Re
 	return 0;
 }
 
-/* libsolv keeps the number of an index as the repository's, beginning with 1 for the first. */
+/* The code relies on libsolv numbering its repositories from 1, in the order of the indexes. */
 static int resolve_load(struct resolution *r, const struct resolve_index *indexes, size_t count,
 			struct error **err)
 {
@@ -244,7 +243,8 @@ static bool provided(Pool *pool, Id name)
 	return false;
 }
 
-/* By its own name, else by what provides it. False where the indexes know neither. */
+/* Wants a package by name, or else one that provides the name. False if the indexes have neither.
+ */
 static bool want(struct resolution *r, const char *name)
 {
 	Id id = pool_str2id(r->pool, name, 0);
@@ -267,9 +267,8 @@ static void want_base(struct resolution *r, char *names)
 			want(r, name);
 }
 
-/* The trees that are made here have a merged /usr from the beginning: of the two packages that
- * promise it, the empty one will do, where the other brings a script and all of perl. debootstrap
- * does the same. */
+/* Trees are created with a merged /usr. Of the two packages that promise one, the empty one is
+ * enough; usrmerge brings a script and all of perl. debootstrap does the same. */
 static void prefer_merged_usr(struct resolution *r)
 {
 	Id migrates = pool_str2id(r->pool, "usrmerge", 0);
@@ -277,10 +276,10 @@ static void prefer_merged_usr(struct resolution *r)
 	if (!migrates)
 		return;
 	queue_push2(&r->job, SOLVER_DISFAVOR | SOLVER_SOLVABLE_NAME, migrates);
-	mark(&r->settled, migrates); /* that is settled */
+	mark(&r->settled, migrates);
 }
 
-/* "a|b": the first of them that there is. */
+/* Wants the first available package of "a|b". */
 static bool want_first(struct resolution *r, const char *names)
 {
 	char name[PACKAGE_NAME_MAX + 1];
@@ -302,7 +301,7 @@ static int check_choice(const char *names, struct error **err)
 	if (valid_package_choice(names))
 		return 0;
 	return error_set(err, ERR_INPUT,
-			 "\"%.80s\" is no package name: it may hold a-z, 0-9 and . + - only",
+			 "\"%.80s\" is not a package name: only a-z, 0-9 and . + - are allowed",
 			 names);
 }
 
@@ -318,7 +317,7 @@ static int want_optional(struct resolution *r, const char *const *optional, stru
 	return 0;
 }
 
-/* All that is not there in one message, so that nobody finds it out name by name. */
+/* Reports all missing packages in one message. */
 static int want_named(struct resolution *r, const char *const *wanted, struct error **err)
 {
 	_cleanup_free_ char *missing = NULL;
@@ -338,8 +337,8 @@ static int want_named(struct resolution *r, const char *const *wanted, struct er
 	}
 	if (missing)
 		return error_set(err, ERR_INPUT,
-				 "no package %s in %s: none of its components has it; leave it "
-				 "out, or name further ones with --components",
+				 "no package %s in %s: none of the chosen components has it; leave "
+				 "it out, or add components with --components",
 				 missing, r->suite);
 	return 0;
 }
@@ -352,11 +351,10 @@ static int want_all(struct resolution *r, const struct resolve_index *indexes, s
 			if (indexes[i].base)
 				want_base(r, r->loaded[i].base);
 		if (!want(r, "apt"))
-			return error_set(
-				err, ERR_INPUT,
-				"%s has no package apt: no rootfs can be made of it; check "
-				"--release, --arch and --components",
-				r->suite);
+			return error_set(err, ERR_INPUT,
+					 "%s has no package apt, which every rootfs needs; check "
+					 "--release, --arch and --components",
+					 r->suite);
 		prefer_merged_usr(r);
 	}
 	if (want_optional(r, wanted->optional, err) < 0)
@@ -385,8 +383,8 @@ static int unsolvable(const struct resolution *r, int count, struct error **err)
 	return error_set(
 		err, ERR_INPUT,
 		"cannot choose packages of %s: %s; leave out the package that needs it, or "
-		"name further components with --components",
-		r->suite, all ? text_clean(all) : "they contradict each other");
+		"add components with --components",
+		r->suite, all ? text_clean(all) : "they conflict with each other");
 }
 
 static bool plain_filename(const char *name)
@@ -421,7 +419,7 @@ static int resolve_choose(const struct resolution *r, Id id, struct choice *choi
 				 r->suite, name, version, filename ? filename : "");
 	sum = solvable_lookup_bin_checksum(s, SOLVABLE_CHECKSUM, &type);
 	if (!sum || type != REPOKEY_TYPE_SHA256)
-		return error_set(err, ERR_TRUST, "the package index of %s gives no SHA-256 for %s",
+		return error_set(err, ERR_TRUST, "the package index of %s has no SHA-256 for %s",
 				 r->suite, name);
 	memcpy(choice->sha256, sum, SHA256_LEN);
 	if (r->loaded[s->repo->repoid - 1].sound)
@@ -459,15 +457,15 @@ static int collect(const struct resolution *r, struct choices *out, struct error
 		return error_errno(err, ERR_SYSTEM, "cannot choose packages of %s", r->suite);
 	if (result == 0 && out->count > PACKAGES_MAX)
 		result = error_set(err, ERR_INPUT,
-				   "%zu packages are too many for a rootfs: it takes %d; leave out "
-				   "some of the profile or of --include",
+				   "%zu packages are too many: a rootfs can have %d; remove some "
+				   "from the profile or from --include",
 				   out->count, PACKAGES_MAX);
 	if (result == 0)
 		qsort(out->list, out->count, sizeof(*out->list), resolve_by_name);
 	return result;
 }
 
-/* The choices that come from one index. */
+/* The choices from one index. */
 struct sizing {
 	struct choices *choices;
 	size_t index;
@@ -498,7 +496,7 @@ static int take_sizes(const struct resolution *r, const struct resolve_index *in
 	for (size_t i = 0; i < choices->count; i++)
 		if (!choices->list[i].size)
 			return error_set(err, ERR_TRUST,
-					 "the package index of %s gives no size for %s", suite,
+					 "the package index of %s has no size for %s", suite,
 					 choices->list[i].name);
 	return 0;
 }
@@ -510,8 +508,8 @@ static Id resolve_name_of(Pool *pool, Id dependency)
 	return dependency;
 }
 
-/* "a | b": prefers a where there is a choice, unless a chosen package is that already. Returns
- * whether this is new. */
+/* For "a | b", prefers a if it is available, unless a chosen package already satisfies a. Returns
+ * whether this adds a preference. */
 static bool favour_first(struct resolution *r, Id dependency)
 {
 	Pool *pool = r->pool;
@@ -533,8 +531,9 @@ static bool favour_first(struct resolution *r, Id dependency)
 	return true;
 }
 
-/* Asks for the package that has the name of DEPENDENCY where one that only provides it was chosen;
- * weakly, so that it stays out where it cannot be. Returns whether this is new. */
+/* If a chosen package only provides the name in DEPENDENCY, asks for the package of that name;
+ * weakly, so that it is left out if it cannot be installed. Returns whether this adds a
+ * preference. */
 static bool want_bearer(struct resolution *r, Id dependency)
 {
 	Pool *pool = r->pool;
@@ -558,10 +557,10 @@ static bool want_bearer(struct resolution *r, Id dependency)
 	return true;
 }
 
-/* libsolv takes all that satisfies a dependency for equally good. Debian Policy 7.1 prefers the
- * first alternative. debootstrap goes by names alone: it wants the package that has the name
- * (libsystemd0, not libelogind0), and fails without it, provided or not. Returns whether the choice
- * should be made again. */
+/* To libsolv, all packages that satisfy a dependency are equally good. Debian Policy 7.1 prefers
+ * the first alternative. debootstrap looks only at names: it needs the package of that name
+ * (libsystemd0, not libelogind0), and fails without it even if another package provides it. Returns
+ * whether to solve again. */
 static bool prefer_all(struct resolution *r, const struct choices *choices)
 {
 	bool again = false;
@@ -613,9 +612,10 @@ int resolve(const struct resolve_index *indexes, size_t index_count, const char 
 	*out = (struct choices){ 0 };
 	r.pool = pool_create();
 	if (pool_setdisttype(r.pool, DISTTYPE_DEB) < 0)
-		return error_set(err, ERR_HOST,
-				 "cannot choose packages: libsolv was built without Debian's; run: "
-				 "apt-get install --reinstall libsolv1 libsolvext1");
+		return error_set(
+			err, ERR_HOST,
+			"cannot choose packages: libsolv was built without Debian support; "
+			"run: apt-get install --reinstall libsolv1 libsolvext1");
 	pool_setarch(r.pool, arch);
 	if (resolve_load(&r, indexes, index_count, err) < 0)
 		return -1;

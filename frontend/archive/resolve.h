@@ -1,5 +1,5 @@
-/* Chooses packages: what is wanted and all it depends on, from the Packages files of all pockets.
- * Recommended packages are left out. The same input always gives the same choice. */
+/* Chooses packages: the wanted ones and all their dependencies, from the Packages files of all
+ * pockets. Recommended packages are left out. The same input always gives the same choice. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,43 +11,43 @@
 
 enum package_base {
 	BASE_MINIMAL, /* required + essential + apt, then WANTED */
-	BASE_NONE,    /* WANTED and what they depend on only */
+	BASE_NONE,    /* only WANTED and their dependencies */
 };
 
 struct resolve_index {
 	const char *packages; /* path of an uncompressed Packages file */
-	bool base;	      /* says what is required and essential */
-	/* Path of what resolve_cache.h keeps of it, made where it is not there, and the SHA-256 of
-	 * PACKAGES; NULL: nothing is kept. */
+	bool base;	      /* its required and essential packages count */
+	/* Path of its file in resolve_cache.h's format, which is created if missing, and the
+	 * SHA-256 of PACKAGES; NULL: not cached. */
 	const char *kept;
 	uint8_t sha256[SHA256_LEN];
 };
 
-/* A chosen package. FILENAME is its place at the mirror of the pocket that INDEX belongs to; it
- * is the archive's word, good for a URL and never for a path here. */
+/* A chosen package. FILENAME is its path at the mirror of INDEX's pocket. It comes from the
+ * archive, so use it only in URLs, never as a path on this host. */
 struct choice {
 	char *name, *version, *arch, *filename;
 	uint8_t sha256[SHA256_LEN];
 	uint64_t size;
 	size_t index;
-	int id; /* libsolv's */
+	int id; /* in libsolv */
 };
 
 struct choices {
-	struct choice *list; /* by name */
+	struct choice *list; /* sorted by name */
 	size_t count;
-	char **left_out; /* NULL-terminated: what of OPTIONAL is in no index; NULL: nothing */
+	char **left_out; /* NULL-terminated: words of OPTIONAL that no index has; NULL: none */
 };
 
-/* What is asked for: names of packages, NULL-terminated (or NULL). "a|b" is the first of them that
- * an index has. */
+/* The requested packages: NULL-terminated lists of names, or NULL. "a|b" means the first of them
+ * that an index has. */
 struct wanted {
 	const char *const *packages;
-	const char *const *optional; /* left out where no index has it */
+	const char *const *optional; /* left out if no index has them */
 };
 
-/* SUITE is for messages. ERR_INPUT where a package of WANTED is in no index or something that it
- * needs is not, ERR_TRUST where an index is malformed. */
+/* SUITE is for messages. ERR_INPUT if no index has a package of WANTED or one of its dependencies,
+ * ERR_TRUST if an index is malformed. */
 int resolve(const struct resolve_index *indexes, size_t index_count, const char *suite,
 	    const char *arch, enum package_base base, const struct wanted *wanted,
 	    struct choices *out, struct error **err);

@@ -14,7 +14,7 @@
 #define FORMAT "rootlet-solv 1 "
 #define FILE_MAX ((off_t)256 << 20)
 
-/* Then come, under the checksum, BASE_SIZE bytes of names and what libsolv wrote. */
+/* Followed, and covered by the checksum, by BASE_SIZE bytes of names and libsolv's output. */
 struct header {
 	char format[40];
 	uint8_t index[SHA256_LEN], sum[SHA256_LEN];
@@ -43,7 +43,7 @@ static bool hash_body(const struct header *h, const char *body, size_t size,
 	return done;
 }
 
-/* What follows the header, the caller's; NULL where the file is not whole. */
+/* Reads the part after the header, which the caller frees; NULL if the file is damaged. */
 static char *read_body(int fd, struct header *h, size_t *size)
 {
 	_cleanup_free_ char *body = NULL;
@@ -94,7 +94,7 @@ bool resolve_cache_load(const char *path, const uint8_t index[static SHA256_LEN]
 	return false;
 }
 
-/* What the choice goes by, and no more: descriptions are most of an index. */
+/* Keeps only fields that affect the choice: descriptions are most of an index. */
 static int keep_key(Repo *repo, Repokey *key, void *context)
 {
 	static const Id kept[] = {
@@ -111,7 +111,7 @@ static int keep_key(Repo *repo, Repokey *key, void *context)
 	return KEY_STORAGE_DROPPED;
 }
 
-/* Under a name of its own first: there is never half of one. */
+/* Writes to a temporary name first, so that a file is never incomplete. */
 static void resolve_cache_publish(const char *path, const struct header *h, const char *body,
 				  size_t size)
 {
@@ -156,5 +156,5 @@ int resolve_cache_verify(int fd, struct error **err)
 	char *body = read_body(fd, &h, &size);
 
 	free(body);
-	return body ? 0 : error_set(err, ERR_TRUST, "its checksum does not hold");
+	return body ? 0 : error_set(err, ERR_TRUST, "its checksum is wrong");
 }

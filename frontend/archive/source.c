@@ -30,7 +30,7 @@ static const struct distribution debian = {
 	{ "main" },
 };
 
-/* suites[] and suite_distributions[] go by the same index. */
+/* suites[] and suite_distributions[] have the same index. */
 static const char *const suites[] = { "jammy",	  "noble",  "focal", "bionic",
 				      "bookworm", "trixie", NULL };
 static const struct distribution *const suite_distributions[] = { &ubuntu, &ubuntu, &ubuntu,
@@ -77,7 +77,7 @@ const char *source_native_arch(void)
 	return "amd64";
 }
 
-/* Percent-encodes what may not stand in a URL's path. */
+/* The file:// URL of PATH, percent-encoded. */
 static char *path_to_url(const char *path)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -117,7 +117,7 @@ char *source_mirror_url(const char *mirror, struct error **err)
 		goto malformed;
 	url = mirror[0] == '/' ? path_to_url(mirror) : strdup(mirror);
 	if (!url) {
-		error_errno(err, ERR_SYSTEM, "cannot read the mirror's address");
+		error_errno(err, ERR_SYSTEM, "cannot read the mirror's URL");
 		return NULL;
 	}
 	if (!mirror_scheme(url) || strchr(url, '?') || strchr(url, '#'))
@@ -127,9 +127,8 @@ char *source_mirror_url(const char *mirror, struct error **err)
 	return STEAL_PTR(url);
 malformed:
 	error_set(err, ERR_INPUT,
-		  "cannot use the mirror \"%.200s\": its address is no http, https or file URL and "
-		  "no "
-		  "absolute path; pass one of these with --mirror",
+		  "cannot use the mirror \"%.200s\": it is neither an http, https or file URL nor "
+		  "an absolute path; pass one of these with --mirror",
 		  mirror);
 	return NULL;
 }
@@ -148,8 +147,8 @@ static bool suite_of_debian(const char *suite)
 	return false;
 }
 
-/* How likely it is that ENTRY is Debian's own archive and not somebody's who uses its suites'
- * names; 0 = it is not. */
+/* How likely ENTRY is Debian's own archive, not a third-party one with the same suite names; 0 if
+ * it is not. */
 static int debian_score(const struct apt_entry *entry, const char *suite)
 {
 	const char *folder = strrchr(entry->uri, '/');
@@ -164,7 +163,7 @@ static int debian_score(const struct apt_entry *entry, const char *suite)
 		score += 4;
 	if (folder && strncmp(folder, "/debian", 7) == 0)
 		score += 2;
-	/* Signed by somebody else's key, or called something else: a stranger. */
+	/* Signed with another key, or named differently: a third-party archive. */
 	if ((entry->keyring[0] && score < 8) || score < 4)
 		return 0;
 	return score + (strcmp(entry->suite, suite) == 0);
@@ -193,7 +192,7 @@ const struct apt_entry *source_debian_entry(const struct apt_entries *entries, c
 	return best;
 }
 
-/* …/debian → …/debian-security, as mirrors have it; NULL where the name does not end so. */
+/* …/debian → …/debian-security, as on Debian's mirrors; NULL if MIRROR does not end in /debian. */
 static char *security_sibling(const char *mirror)
 {
 	size_t length = strlen(mirror);
@@ -251,7 +250,7 @@ static int source_plan_mirror(struct origin *origin, const struct source *source
 	return 0;
 }
 
-/* gpgv takes a keyring name without a slash as one in its own folder, hence the absolute path. */
+/* The path must be absolute: gpgv looks for a name without a slash in its own directory. */
 static int plan_keyring(struct origin *origin, const struct source *source,
 			const struct distribution *distribution, struct error **err)
 {
@@ -262,7 +261,7 @@ static int plan_keyring(struct origin *origin, const struct source *source,
 		return 0;
 	if (source->keyring)
 		return error_set(err, ERR_INPUT,
-				 "cannot read the keyring %s: %s; give the file of the archive's "
+				 "cannot read the keyring %s: %s; pass a file with the archive's "
 				 "keys, such as /usr/share/keyrings/debian-archive-keyring.gpg",
 				 path, strerror(errno));
 	return error_set(
@@ -284,8 +283,8 @@ static int plan_components(struct origin *origin, const struct source *source,
 	for (count = 0; from[count]; count++)
 		if (!valid_archive_word(from[count]))
 			return error_set(err, ERR_INPUT,
-					 "malformed component \"%.48s\": it may hold a-z, 0-9 and "
-					 ". + - only; for example: --components main,universe",
+					 "malformed component \"%.48s\": only a-z, 0-9 and . + - "
+					 "are allowed; for example: --components main,universe",
 					 from[count]);
 	origin->components = calloc(count + 1, sizeof(*origin->components));
 	for (i = 0; origin->components && i < count; i++)
@@ -301,21 +300,21 @@ static int plan_check(const struct source *source, const struct distribution *di
 {
 	if (!valid_archive_word(source->suite))
 		return error_set(err, ERR_INPUT,
-				 "malformed release name: it may hold a-z, 0-9 and . + - only; for "
+				 "malformed release name: only a-z, 0-9 and . + - are allowed; for "
 				 "example: --release %s",
 				 suites[0]);
 	if (source->arch && !valid_archive_word(source->arch))
 		return error_set(err, ERR_INPUT,
-				 "malformed architecture: it may hold a-z, 0-9 and . + - only; for "
+				 "malformed architecture: only a-z, 0-9 and . + - are allowed; for "
 				 "example: --arch %s",
 				 source_native_arch());
-	/* A stranger's suite is fine with whoever says where it is and whose key signs it. */
+	/* An unknown suite is fine if the user names its mirror and the key that signs it. */
 	if (!distribution && (!source->mirror || !source->keyring))
 		return error_set(
 			err, ERR_INPUT,
-			"unknown release %s: known ones are jammy, noble, focal and bionic "
-			"of Ubuntu, bookworm and trixie of Debian; for another one pass "
-			"--mirror and --keyring as well",
+			"unknown release %s: known are jammy, noble, focal and bionic "
+			"of Ubuntu, bookworm and trixie of Debian; for another one also pass "
+			"--mirror and --keyring",
 			source->suite);
 	return 0;
 }

@@ -1,5 +1,5 @@
-/* Where packages come from: the known releases, their default mirrors and keyrings.
- * Looks at nothing but the host's apt configuration and keyrings; goes to no network. */
+/* Where packages come from: known releases, their default mirrors and keyrings. Reads only the
+ * host's apt configuration and keyrings; does not access the network. */
 #pragma once
 
 #include <stdbool.h>
@@ -10,41 +10,41 @@
 
 #define SOURCE_POCKET_MIRRORS 2
 
-/* What the user asked for; NULL = default for the suite. */
+/* The user's choices; NULL is the default for the suite. */
 struct source {
 	const char *suite, *arch, *mirror, *keyring;
 	const char *const *components; /* NULL-terminated or NULL */
 	const char *purpose;	       /* for progress: "the kernel"; NULL: a rootfs */
-	bool allow_older;	       /* release files that are older than ones before */
+	bool allow_older;	       /* accept release files older than ones seen before */
 };
 
-/* What that comes to. Mirrors are http://, https:// or file:// URLs without a slash at the end. */
+/* The result. Mirrors are http://, https:// or file:// URLs without a trailing slash. */
 struct origin {
 	char *suite, *arch;
 	char *distribution; /* "Ubuntu", "Debian", or NULL for a suite that is not in the table */
 	char *mirror;
-	char *security[SOURCE_POCKET_MIRRORS]; /* tried in this order; NULL = no further */
+	char *security[SOURCE_POCKET_MIRRORS]; /* tried in this order; NULL: no more */
 	char *keyring;
 	char **components; /* NULL-terminated */
 };
 
-/* Known releases, NULL-terminated, and whose they are (NULL where unknown). */
+/* Known releases, NULL-terminated, and the distribution of one (NULL if unknown). */
 const char *const *source_suites(void);
 const char *source_distribution(const char *suite);
 
 /* The host's architecture as Debian writes it, "amd64". */
 const char *source_native_arch(void);
 
-/* Fills in every default. APT_FOLDER is "/etc/apt". ERR_INPUT for what is malformed or unknown,
- * ERR_HOST where the keyring is missing or no mirror can be named. */
+/* Fills in all defaults. APT_FOLDER is "/etc/apt". ERR_INPUT if something is malformed or unknown,
+ * ERR_HOST if the keyring or a mirror is missing. */
 int source_plan(const struct source *source, const char *apt_folder, struct origin **out,
 		struct error **err);
 void origin_free(struct origin **origin);
 
-/* An absolute path or a URL as a URL without trailing slashes; ERR_INPUT for other schemes.
- * The result is the caller's. */
+/* Turns an absolute path or a URL into a URL without trailing slashes, which the caller frees.
+ * ERR_INPUT for other schemes. */
 char *source_mirror_url(const char *mirror, struct error **err);
 
-/* Which of the host's entries is Debian's archive for SUITE (or its security pocket's), or NULL. */
+/* The host's apt entry for Debian's archive of SUITE (or for its security pocket), or NULL. */
 const struct apt_entry *source_debian_entry(const struct apt_entries *entries, const char *suite,
 					    bool security);

@@ -18,10 +18,10 @@
 #define TEXT_MAX ((size_t)64 << 20)
 #define DEPTH_MAX 64
 
-/* Of a file or a folder, now. */
+/* The current state of a file or directory. */
 struct sums_survey {
-	FILE *text;	   /* a line for each; NULL: only times are looked at */
-	EVP_MD_CTX *times; /* and sizes, and which inode it is */
+	FILE *text;	   /* one line per entry; NULL: only collect times */
+	EVP_MD_CTX *times; /* digest of times, sizes and inode numbers */
 	char path[PATH_MAX];
 	struct error **err;
 };
@@ -56,9 +56,9 @@ void sums_remove(int folder, const char *name)
 	unlinkat(folder, place, 0);
 }
 
-/* --- looking --- */
+/* --- scanning --- */
 
-/* As sha256sum writes names, so that each has one line. */
+/* Escapes names as sha256sum(1) does, so that each stays on one line. */
 static void sums_print_name(FILE *f, const char *name)
 {
 	for (; *name; name++)
@@ -132,7 +132,7 @@ static int survey_entry(struct sums_survey *s, int folder, const char *name, int
 	int64_t facts[4];
 
 	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return error_errno(s->err, ERR_TRUST, "cannot look at %s", s->path);
+		return error_errno(s->err, ERR_TRUST, "cannot stat %s", s->path);
 	facts[0] = (int64_t)st.st_ino;
 	facts[1] = st.st_ctim.tv_sec;
 	facts[2] = st.st_ctim.tv_nsec;
@@ -166,7 +166,7 @@ static int survey_folder(struct sums_survey *s, int folder, int depth)
 	int r = 0;
 
 	if (count < 0)
-		return error_set(s->err, ERR_TRUST, "cannot look through %s", s->path);
+		return error_set(s->err, ERR_TRUST, "cannot scan %s", s->path);
 	for (int i = 0; i < count; i++) {
 		const char *name = entries[i]->d_name;
 		size_t room = sizeof(s->path) - length;
@@ -185,7 +185,7 @@ static int survey_folder(struct sums_survey *s, int folder, int depth)
 	return r;
 }
 
-/* TEXT is the caller's; NULL: only the times are wanted. */
+/* The caller frees TEXT; NULL: only get the times. */
 static int sums_survey(int folder, const char *name, char times[static 2 * SHA256_LEN + 1],
 		       char **text, struct error **err)
 {
@@ -221,7 +221,7 @@ static size_t sums_line_length(const char *text)
 	return strcspn(text, "\n");
 }
 
-/* What a line is about, whatever is left of the line. */
+/* The file name in a line, even if the line is damaged. */
 static const char *sums_name_of(const char *line, int *length)
 {
 	size_t skip = strcspn(line, " \n");
@@ -237,10 +237,10 @@ static const char *sums_name_of(const char *line, int *length)
 	return line;
 }
 
-/* Of two texts that are not the same, what the first line says that differs. */
+/* Reports the first line that differs between two different texts. */
 static int tell_difference(const char *was, const char *is, struct error **err)
 {
-	const char *name, *other, *what = "is not there any more";
+	const char *name, *other, *what = "is missing";
 	_cleanup_free_ char *line = NULL;
 	int length, other_length;
 
@@ -255,17 +255,17 @@ static int tell_difference(const char *was, const char *is, struct error **err)
 	name = sums_name_of(was, &length);
 	other = sums_name_of(is, &other_length);
 	if (length == other_length && strncmp(name, other, (size_t)length) == 0) {
-		what = "is not what it was";
+		what = "has changed";
 	} else if (!*was || strstr(is, line)) {
 		name = other;
 		length = other_length;
-		what = "was not there";
+		what = "was added";
 	}
 	return error_set(err, ERR_TRUST, "%.*s %s", length, name, what);
 }
 
-/* The sums that are kept, the caller's. BODY is what follows the times, where it begins with them.
- */
+/* Reads the saved checksums, which the caller frees. Sets BODY to the part after the line of times,
+ * if there is one. */
 static char *read_sums(int folder, const char *name, const char **body, struct error **err)
 {
 	char place[NAME_MAX + 1];
@@ -275,7 +275,7 @@ static char *read_sums(int folder, const char *name, const char **body, struct e
 	name_sums(name, place);
 	text = tree_read(folder, place, TEXT_MAX, &size, NULL);
 	if (!text) {
-		error_set(err, ERR_TRUST, "nothing says what it must be");
+		error_set(err, ERR_TRUST, "its checksums are missing");
 		return NULL;
 	}
 	*body = text;
@@ -298,7 +298,7 @@ static int write_sums(int folder, const char *name, const char *times, const cha
 	f = fd >= 0 ? fdopen(fd, "w") : NULL;
 	if (!f) {
 		closep(&fd);
-		return error_errno(err, ERR_SYSTEM, "cannot make %s", draft);
+		return error_errno(err, ERR_SYSTEM, "cannot create %s", draft);
 	}
 	fprintf(f, TIMES "%s\n%s", times, body);
 	if (fflush(f) == 0 && folder_replace_file(folder, draft, fd, place) == 0)
@@ -322,11 +322,11 @@ int sums_write(int folder, const char *name, struct error **err)
 	_cleanup_free_ char *text = NULL;
 
 	if (sums_survey(folder, name, times, &text, err) < 0)
-		return error_wrap(err, "cannot take the checksums");
+		return error_wrap(err, "cannot compute checksums");
 	return write_sums(folder, name, times, text, err);
 }
 
-/* TIMES are what everything has now. */
+/* Sets TIMES to the current times. */
 static int sums_verify_one(int folder, const char *name, const char *body,
 			   char times[static 2 * SHA256_LEN + 1], struct error **err)
 {
@@ -377,5 +377,5 @@ int sums_verify_file(int folder, const char *path, struct error **err)
 	sha256_to_hex(sum, hex);
 	if (asprintf(&line, "%s  %s\n", hex, path) < 0)
 		return error_no_memory(err);
-	return strstr(body, line) ? 0 : error_set(err, ERR_TRUST, "%s is not what it was", path);
+	return strstr(body, line) ? 0 : error_set(err, ERR_TRUST, "%s has changed", path);
 }

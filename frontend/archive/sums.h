@@ -1,6 +1,6 @@
-/* What files of the cache must be, kept beside them as sha256sum(1) does: .sums in a folder says it
- * of all that is in the folder, .NAME.sums of the file NAME. What that program has no word for
- * (folders, links, programs) are comments to it, as are the times that everything had. */
+/* Checksums of cache files, in sha256sum(1) format: .sums in a directory covers everything in it,
+ * .NAME.sums the file NAME beside it. Data that sha256sum does not know (directories, links,
+ * executables, and all times) is in comments. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,23 +8,23 @@
 
 #include "lib/error.h"
 
-/* Of the file NAME in FOLDER, or (NAME is NULL) of all that is in FOLDER, as it is now. */
+/* Records the current state of the file NAME, or of the whole directory if NAME is NULL. */
 int sums_write(int folder, const char *name, struct error **err);
 
 bool sums_exist(int folder, const char *name);
 
-/* Reads all again. ERR_TRUST where something is not what it was, or where there are no sums. */
+/* Reads everything again. ERR_TRUST if anything has changed, or if there are no checksums. */
 int sums_verify(int folder, const char *name, struct error **err);
 
-/* The same for each use: reads only where a size or a time of change is another. Then the sums are
- * written anew, so that only one may do it at a time. */
+/* A quick check for each use: reads only if a size or change time differs. It then rewrites the
+ * checksums, so callers must hold a lock. */
 int sums_check(int folder, const char *name, struct error **err);
 
-/* Reads the file PATH of a FOLDER that has sums. */
+/* Verifies the file PATH in a directory that has checksums. */
 int sums_verify_file(int folder, const char *path, struct error **err);
 
-/* Their own time says when what they are of was last used, where that must keep its own. 0 where
- * there are none. */
+/* The mtime of the checksum file records the last use of its object, whose own times must not
+ * change. 0 if there are no checksums. */
 void sums_touch(int folder, const char *name);
 int64_t sums_used(int folder, const char *name);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define PROXY_PORT 1080 /* curl's, for a proxy that names none and is not https:// */
+#define PROXY_PORT 1080 /* curl's default for proxies other than https:// */
 
 bool url_host_is_address(const char *host)
 {
@@ -38,7 +38,7 @@ static void curl_urlp(CURLU **url)
 
 #define _cleanup_curl_ _cleanup_(curl_stringp)
 
-/* "[::1]" loses its brackets, a name the dot at its end. */
+/* Removes the brackets of "[::1]" and the trailing dot of a name. */
 static bool url_take_host(const char *from, char to[static FETCH_HOST_SIZE])
 {
 	size_t length = strlen(from);
@@ -58,7 +58,7 @@ static bool url_take_host(const char *from, char to[static FETCH_HOST_SIZE])
 	return url_host_is_valid(to);
 }
 
-/* FLAGS are curl_url_set()'s; DEFAULT_PORT is taken if the URL names no port, unless that is 0. */
+/* FLAGS are those of curl_url_set(). DEFAULT_PORT applies if the URL has no port; 0: curl's own. */
 static bool read_place(const char *text, unsigned flags, uint16_t default_port,
 		       struct url_place *place)
 {
@@ -85,7 +85,7 @@ bool url_place_read(const char *url, struct url_place *place)
 	return read_place(url, 0, 0, place);
 }
 
-/* An empty variable counts as none. */
+/* An empty variable counts as unset. */
 static const char *variable(const char *name)
 {
 	const char *value = getenv(name);
@@ -93,7 +93,7 @@ static const char *variable(const char *name)
 	return value && *value ? value : NULL;
 }
 
-/* http_proxy is not read in capitals: a web server sets HTTP_PROXY to a header of its client's. */
+/* HTTP_PROXY in capitals is not read: a web server sets it from a header that its client sends. */
 static const char *proxy_of(const char *scheme)
 {
 	bool https = strcmp(scheme, "https") == 0;
@@ -113,7 +113,7 @@ static bool same_bits(const unsigned char *a, const unsigned char *b, unsigned l
 	return memcmp(a, b, whole) == 0 && (rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
 }
 
-/* "10.0.0.0/8" and HOST, both of one family. */
+/* Whether HOST, an address, is in TOKEN: a network like "10.0.0.0/8", or an address. */
 static bool is_in_network(const char *token, const char *host)
 {
 	static const struct {
@@ -200,12 +200,11 @@ int url_route_find(const char *url, struct url_route *route, struct error **err)
 		return error_no_memory(err);
 	if (!read_place(full, CURLU_NON_SUPPORT_SCHEME,
 			has_scheme(full, "https") ? 443 : PROXY_PORT, &route->proxy_place))
-		return error_set(
-			err, ERR_NETWORK,
-			"the proxy that the environment names is malformed; check %s_proxy "
-			"and all_proxy",
-			route->target.scheme);
-	/* These proxies are told an address, others the name. */
+		return error_set(err, ERR_NETWORK,
+				 "the proxy in the environment is malformed; check %s_proxy and "
+				 "all_proxy",
+				 route->target.scheme);
+	/* These proxies get an address; others get the name. */
 	route->names_target = has_scheme(full, "socks4") || has_scheme(full, "socks5");
 	route->proxy = STEAL_PTR(full);
 	return 0;

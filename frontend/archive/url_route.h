@@ -1,5 +1,5 @@
-/* How an http or https URL is reached: which host and port is connected to, by which proxy of the
- * environment. As curl(1) reads http_proxy, https_proxy, all_proxy, no_proxy and their like. */
+/* How to reach an http or https URL: which host and port to connect to, and through which proxy.
+ * Reads http_proxy, https_proxy, all_proxy, no_proxy and so on as curl(1) does. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,23 +16,23 @@ struct url_place {
 
 struct url_route {
 	struct url_place target;
-	char *proxy; /* URL, or NULL: none; the caller's to free */
+	char *proxy; /* URL, which the caller frees; NULL: none */
 	struct url_place proxy_place;
-	bool names_target; /* the target's own name has to be looked up as well, or alone */
+	bool names_target; /* the target's name must be looked up, too or alone */
 };
 
-/* False if URL is malformed, or has a host or port that cannot be. */
+/* False if URL is malformed, or its host or port is not valid. */
 bool url_place_read(const char *url, struct url_place *place);
 
-/* ERR_NETWORK if URL, or the proxy that the environment names for it, is malformed. */
+/* ERR_NETWORK if URL, or the proxy for it in the environment, is malformed. */
 int url_route_find(const char *url, struct url_route *route, struct error **err);
 
-/* Whether no_proxy's value LIST names HOST: "*", names, whose subdomains count as well, addresses,
- * and networks as in 10.0.0.0/8. */
+/* Whether LIST, the value of no_proxy, matches HOST. LIST is "*", or contains names, which include
+ * their subdomains, addresses, and networks like 10.0.0.0/8. */
 bool url_is_exempt(const char *list, const char *host);
 
-/* HOST is an IPv4 or IPv6 address. */
+/* Whether HOST is an IPv4 or IPv6 address. */
 bool url_host_is_address(const char *host);
 
-/* What may be looked up: a name of letters, digits, - _ and ., or an address. */
+/* Whether HOST may be looked up: a name of letters, digits, - _ and ., or an address. */
 bool url_host_is_valid(const char *host);

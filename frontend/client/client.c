@@ -22,17 +22,17 @@
 #define RECORD_IN_HELPER 4
 #define MEMORY_IN_HELPER 5
 #define DIAGNOSTICS_MAX 4096
-#define HURRY_MS 50 /* between two looks at whether there is one */
+#define HURRY_MS 50 /* how often to poll interrupt_hurried() */
 
 struct helper {
 	pid_t pid;
 	int channel;
-	int diagnostics; /* memfd: the helper's standard error, which must be no terminal */
+	int diagnostics; /* memfd: the helper's standard error, which must not be a terminal */
 	struct host_ids ids;
 	struct progress *progress;
 	void (*log)(const char *line, void *context);
 	void *log_context;
-	bool gone; /* the channel is of no more use */
+	bool gone; /* the channel is dead */
 	unsigned char packet[PACKET_MAX];
 };
 
@@ -42,7 +42,8 @@ static void reply_free(Rootlet__Reply **reply)
 		rootlet__reply__free_unpacked(*reply, NULL);
 }
 
-/* Between fork and exec: only async-signal-safe calls. Where exec fails, errno goes to STATUS. */
+/* Runs between fork and exec: only async-signal-safe calls. If exec fails, writes errno to STATUS.
+ */
 static _Noreturn void helper_exec(const char *path, int channel, int diagnostics, int record,
 				  int memory, int status)
 {
@@ -53,7 +54,7 @@ static _Noreturn void helper_exec(const char *path, int channel, int diagnostics
 	ssize_t n;
 
 	setsid();
-	/* Numbers above those that are overwritten below; the originals are close-on-exec. */
+	/* Move to numbers above those overwritten below; the originals are close-on-exec. */
 	channel = fcntl(channel, F_DUPFD_CLOEXEC, 10);
 	diagnostics = fcntl(diagnostics, F_DUPFD_CLOEXEC, 10);
 	status = fcntl(status, F_DUPFD_CLOEXEC, 10);
@@ -61,7 +62,7 @@ static _Noreturn void helper_exec(const char *path, int channel, int diagnostics
 	memory = fcntl(memory, F_DUPFD_CLOEXEC, 10);
 	if (null >= 0 && channel >= 0 && dup2(null, 0) >= 0 && dup2(null, 1) >= 0 &&
 	    dup2(diagnostics, 2) >= 0 && dup2(channel, CHANNEL_IN_HELPER) >= 0) {
-		/* The helper closes what it did not ask for, too; this keeps it from seeing it. */
+		/* The helper closes unknown descriptors too; this way it never even has them. */
 		close_range(CHANNEL_IN_HELPER + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 		if (record >= 0)
 			dup2(record, RECORD_IN_HELPER);
@@ -93,8 +94,8 @@ static pid_t helper_fork(const char *path, int channel, int diagnostics, int rec
 	return pid;
 }
 
-/* The caller's own record of requests, which the helper writes where it has no better place. One
- * that cannot be had is no reason to fail: it proves nothing against its owner. */
+/* Opens the caller's own audit log, which the helper writes if it has no better place. A failure is
+ * not an error: this log proves nothing against its owner. */
 static int open_record(void)
 {
 	_cleanup_free_ char *path = paths_state("audit.log", NULL);
@@ -115,11 +116,11 @@ static int helper_spawn(struct helper *h, struct error **err)
 		return -1;
 	h->diagnostics = memfd_create("diagnostics", MFD_CLOEXEC);
 	if (h->diagnostics < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make the channel to rootlet-helper");
+		return error_errno(err, ERR_SYSTEM, "cannot create the channel to rootlet-helper");
 	h->channel = pair[0];
 	theirs = pair[1];
 	if (pipe2(status, O_CLOEXEC) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
+		return error_errno(err, ERR_SYSTEM, "cannot create a pipe");
 	status_read = status[0];
 	status_write = status[1];
 	h->pid = helper_fork(path, theirs, h->diagnostics, record, memory, status_write);
@@ -131,15 +132,15 @@ static int helper_spawn(struct helper *h, struct error **err)
 		errno = number;
 		if (number == ENOENT)
 			return error_set(err, ERR_HOST,
-					 "cannot start %s: it is not there; install "
-					 "rootlet completely with: meson install",
+					 "cannot start %s: it does not exist; install all of "
+					 "rootlet with: meson install",
 					 path);
 		return error_errno(err, ERR_HOST, "cannot start %s", path);
 	}
 	return 0;
 }
 
-/* Adds the end of what the helper wrote to its standard error: why it left, if it could tell. */
+/* Adds the end of the helper's standard error, which says why it exited if it could tell. */
 static int helper_lost(struct helper *h, struct error **err)
 {
 	char text[DIAGNOSTICS_MAX + 1];
@@ -155,12 +156,12 @@ static int helper_lost(struct helper *h, struct error **err)
 		text[n] = '\0';
 		for (char *c = text; (c = strchr(c, '\n'));)
 			*c = ';';
-		return error_set(err, ERR_SYSTEM, "rootlet-helper left without an answer: %s",
+		return error_set(err, ERR_SYSTEM, "rootlet-helper exited without a reply: %s",
 				 text);
 	}
 	return error_set(err, ERR_SYSTEM,
-			 "rootlet-helper left without an answer: it was killed, or "
-			 "a seccomp list stopped it; see: journalctl -k");
+			 "rootlet-helper exited without a reply: it was killed, or "
+			 "its seccomp filter stopped it; see: journalctl -k");
 }
 
 int helper_send(struct helper *h, const Rootlet__Request *request, const int *fds, size_t fd_count,
@@ -172,12 +173,12 @@ int helper_send(struct helper *h, const Rootlet__Request *request, const int *fd
 	if (h->gone)
 		return helper_lost(h, err);
 	if (size > PACKET_MAX)
-		return error_set(err, ERR_INPUT, "request of %zu bytes: at most %d fit in a packet",
+		return error_set(err, ERR_INPUT, "request of %zu bytes: a packet holds at most %d",
 				 size, PACKET_MAX);
 	rootlet__request__pack(request, h->packet);
 	if (packet_send(h->channel, h->packet, size, fds, fd_count, &error) == 0)
 		return 0;
-	/* The reason may be waiting in the channel: let the receiver find it. */
+	/* The reason may already be in the channel; let the receiver find it. */
 	if (error && error->code == ERR_INTERRUPTED) {
 		error_free(&error);
 		return 0;
@@ -222,8 +223,8 @@ static int take_hello(struct helper *h, const Rootlet__HelloReply *hello, struct
 {
 	if (hello->version != PROTOCOL_VERSION)
 		return error_set(err, ERR_HOST,
-				 "rootlet-helper speaks version %u of the protocol, "
-				 "this program %u: install both anew",
+				 "rootlet-helper speaks protocol version %u, this program "
+				 "speaks version %u; reinstall both",
 				 hello->version, PROTOCOL_VERSION);
 	snprintf(h->ids.mode, sizeof(h->ids.mode), "%s", hello->mode ? hello->mode : "");
 	text_clean(h->ids.mode);
@@ -291,7 +292,7 @@ int helper_receive(struct helper *h, struct answer *answer, struct error **err)
 	return take_reply(h, reply, answer, err);
 }
 
-/* Until a reply can be read, or (ERR_INTERRUPTED) the user wants to leave. */
+/* Waits until a reply can be read, or fails with ERR_INTERRUPTED if the user interrupts. */
 static int helper_wait(struct helper *h, struct error **err)
 {
 	struct pollfd fds[] = {
@@ -382,8 +383,9 @@ int helper_open_namespace(struct helper *h, int *userns, struct error **err)
 	return 0;
 }
 
-/* It removes its staging first, for which a hurry does not wait: all of it ends with its first
- * process, whose user namespace is ours to kill in. */
+/* Waits for the helper, which removes its staging tree before it exits. If interrupt_hurried() says
+ * not to wait for that, kills the helper's first process, which takes the others with it. We may,
+ * because its user namespace is ours. */
 static void client_wait_for_end(pid_t pid)
 {
 	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -18,7 +18,7 @@ int release_seen_open(char **path, struct error **err)
 	if (!own)
 		return -1;
 	if (folder_make_above(own) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make the directory of %s", own);
+		return error_errno(err, ERR_SYSTEM, "cannot create the directory of %s", own);
 	fd = open(own, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", own);
@@ -27,7 +27,7 @@ int release_seen_open(char **path, struct error **err)
 	return fd;
 }
 
-/* The length of ":80" or ":443" at the end of AUTHORITY, else 0. */
+/* The length of a default port (":80" or ":443") at the end of AUTHORITY, or 0. */
 static size_t default_port(const char *scheme, const char *authority, size_t length)
 {
 	const char *port = strncasecmp(scheme, "http:", 5) == 0 ? ":80" : ":443";

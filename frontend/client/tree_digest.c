@@ -45,7 +45,7 @@ static int tree_digest_take(struct helper *h, int folder, const char *name,
 	if (helper_call(h, &request, &tree, 1, &answer, err) < 0)
 		return -1;
 	if (!answer.digested)
-		return error_set(err, ERR_SYSTEM, "rootlet-helper told no digest");
+		return error_set(err, ERR_SYSTEM, "rootlet-helper sent no digest");
 	sha256_to_hex(answer.digest, hex);
 	return 0;
 }
@@ -57,7 +57,7 @@ int digest_keep(struct helper *h, int lock, int folder, const char *name, struct
 	if (tree_digest_take(h, folder, name, hex, err) < 0)
 		return -1;
 	if (pwrite_all(lock, hex, 2 * SHA256_LEN, 0) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot keep the digest of %s", name);
+		return error_errno(err, ERR_SYSTEM, "cannot save the digest of %s", name);
 	return 0;
 }
 
@@ -66,7 +66,7 @@ int digest_check(struct helper *h, int lock, int folder, const char *name, struc
 	char was[2 * SHA256_LEN + 1] = "", is[2 * SHA256_LEN + 1];
 
 	if (pread(lock, was, 2 * SHA256_LEN, 0) != 2 * SHA256_LEN)
-		return error_set(err, ERR_TRUST, "nothing says what it must be");
+		return error_set(err, ERR_TRUST, "its saved digest is missing");
 	if (tree_digest_take(h, folder, name, is, err) < 0)
 		return -1;
 	return strcmp(was, is) == 0 ? 0 : error_set(err, ERR_TRUST, "its digest differs");

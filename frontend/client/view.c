@@ -50,13 +50,13 @@ char *view_read(struct helper *h, int rootfs, const char *file, size_t *size, st
 		return NULL;
 	copy = answer.fd;
 	if (copy < 0) {
-		error_set(err, ERR_SYSTEM, "rootlet-helper sent no %s", file);
+		error_set(err, ERR_SYSTEM, "rootlet-helper did not send %s", file);
 		return NULL;
 	}
 	return descriptor_read(copy, file, TEXT_MOST, size, err);
 }
 
-/* At most FIND_MAX paths. */
+/* COUNT is at most FIND_MAX. */
 static int find_some(struct helper *h, int rootfs, char **paths, size_t count, char *kinds,
 		     struct error **err)
 {
@@ -71,7 +71,7 @@ static int find_some(struct helper *h, int rootfs, char **paths, size_t count, c
 	if (helper_call(h, &request, &rootfs, 1, &answer, err) < 0)
 		return -1;
 	if (strlen(answer.found) != count)
-		return error_set(err, ERR_SYSTEM, "rootlet-helper answered for other paths");
+		return error_set(err, ERR_SYSTEM, "rootlet-helper replied for other paths");
 	memcpy(kinds, answer.found, count);
 	return 0;
 }

@@ -17,14 +17,14 @@
 #include "frontend/rootfs/snapshot.h"
 #include "frontend/rootfs/store.h"
 
-/* What the objects of a kind are. */
+/* How the objects of a kind are stored. */
 enum form {
-	FORM_HASHED, /* files, whose name is their hash */
-	FORM_KEPT,   /* files with a checksum, whose name is the hash of an index */
-	FORM_BASE,   /* trees with a digest in them, which belong to the sub-range */
-	FORM_FILE,   /* files, and folders of the user's, with sums; who uses one holds a lock: */
-	FORM_FOLDER, /* cache_hold() */
-	FORM_ROOTFS, /* trees that belong to the sub-range, with a digest beside them: digest.h */
+	FORM_HASHED, /* files named by their hash */
+	FORM_KEPT,   /* files with a checksum, named by the hash of an index */
+	FORM_BASE,   /* snapshots: trees owned by the sub-range, with a digest inside */
+	FORM_FILE,   /* the user's files, with checksums; locked while in use: cache_hold() */
+	FORM_FOLDER, /* directories, likewise */
+	FORM_ROOTFS, /* trees owned by the sub-range, with a digest beside them: tree_digest.h */
 };
 
 const char *const cache_kinds[CACHE_KINDS] = { "packages",   "indexes", RESOLVE_CACHE_FOLDER,
@@ -55,9 +55,9 @@ static int cache_objects_open_folder(const struct cache_objects *objects, size_t
 		      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* --- looking through --- */
+/* --- scanning --- */
 
-/* A base was last used when its lock was last taken. */
+/* The last use of a snapshot is when its lock was last taken. */
 static int measure_tree(struct cache_objects *objects, struct cache_object *o, struct error **err)
 {
 	_cleanup_close_ int tree = -1;
@@ -77,7 +77,7 @@ static int measure_tree(struct cache_objects *objects, struct cache_object *o, s
 	return 0;
 }
 
-/* nftw(3) has no argument for its caller. */
+/* nftw(3) passes no context to its callback. */
 static uint64_t folder_bytes;
 
 static int add_bytes(const char *path, const struct stat *st, int type, struct FTW *where)
@@ -100,7 +100,7 @@ static int measure_folder(struct cache_object *o, struct error **err)
 	if (asprintf(&path, "%s/%s", parent, o->name) < 0)
 		return error_no_memory(err);
 	if (nftw(path, add_bytes, 64, FTW_PHYS) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot look through %s", path);
+		return error_errno(err, ERR_SYSTEM, "cannot scan %s", path);
 	o->bytes = folder_bytes;
 	return 0;
 }
@@ -133,7 +133,7 @@ static bool cache_objects_is_rootfs(int folder, const char *name)
 	return tree >= 0 && store_may_be_rootfs(tree);
 }
 
-/* What else is there is on its way, or leads to what is. */
+/* Other entries are unfinished, or locks and links of objects. */
 static bool is_object(int folder, enum form form, const char *name, const struct stat *st)
 {
 	uint8_t hash[SHA256_LEN];
@@ -162,7 +162,7 @@ static int scan_folder(struct cache_objects *objects, size_t kind, struct error 
 	if (!d || *folder < 0) {
 		if (d)
 			closedir(d);
-		return error_errno(err, ERR_SYSTEM, "cannot look through the cache");
+		return error_errno(err, ERR_SYSTEM, "cannot scan the cache");
 	}
 	while (r == 0 && (entry = readdir(d)))
 		if (fstatat(*folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -182,7 +182,7 @@ int cache_objects_scan(struct cache_objects *objects, struct error **err)
 
 /* --- removing --- */
 
-/* Not while a create uses it. */
+/* Fails if a create is using it. */
 static int remove_base(struct cache_objects *objects, const struct cache_object *o,
 		       struct error **err)
 {
@@ -193,7 +193,7 @@ static int remove_base(struct cache_objects *objects, const struct cache_object 
 	lock = openat(objects->folders[o->kind], name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
 		      0600);
 	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
-		return error_errno(err, ERR_BUSY, "base %.12s is in use", o->name);
+		return error_errno(err, ERR_BUSY, "snapshot %.12s is in use", o->name);
 	if (start_helper(objects, err) < 0 ||
 	    base_remove(objects->helper, objects->folders[o->kind], o->name, err) < 0)
 		return -1;
@@ -201,7 +201,7 @@ static int remove_base(struct cache_objects *objects, const struct cache_object 
 	return 0;
 }
 
-/* The helper looks whether it is in use; nobody may be about to use it, either. */
+/* The helper refuses if the rootfs is in use; the lock covers processes about to use it. */
 static int cache_objects_remove_rootfs(struct cache_objects *objects, const struct cache_object *o,
 				       struct error **err)
 {
@@ -215,7 +215,7 @@ static int cache_objects_remove_rootfs(struct cache_objects *objects, const stru
 	return 0;
 }
 
-/* Who looks for one holds the lock of its folder until it has that of the object. */
+/* A process that looks up an object holds its directory's lock until it has locked the object. */
 static int remove_held(int folder, const struct cache_object *o, struct error **err)
 {
 	_cleanup_close_ int lock = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -267,7 +267,7 @@ static int verify_base(struct cache_objects *objects, const struct cache_object 
 
 	request.kind_case = ROOTLET__REQUEST__KIND_VERIFY;
 	request.verify = &message;
-	/* Somebody else has removed it. */
+	/* Another process has removed it. */
 	if (faccessat(objects->folders[o->kind], o->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	if (start_helper(objects, err) < 0 ||
@@ -291,14 +291,14 @@ static int verify_file(const struct cache_objects *objects, const struct cache_o
 	if (file_sha256(fd, have, err) < 0)
 		return -1;
 	if (memcmp(want, have, SHA256_LEN) != 0)
-		return error_set(err, ERR_TRUST, "its hash is not its name");
+		return error_set(err, ERR_TRUST, "its hash differs from its name");
 	return 0;
 }
 
 /* The process that builds an image keeps the directory locked until the checksums are written. So
  * an image without checksums was never finished: nothing uses it, and it is removed. A directory
- * that is replaced stays while anybody has it locked. What is damaged loses its checksums, so that
- * it is not used even if it cannot be removed. */
+ * that is being replaced stays while anyone has it locked. A damaged object loses its checksums, so
+ * that it is not used even if it cannot be removed. */
 static int verify_sums(const struct cache_objects *objects, const struct cache_object *o,
 		       struct error **err)
 {
@@ -325,7 +325,7 @@ static int verify_sums(const struct cache_objects *objects, const struct cache_o
 	return -1;
 }
 
-/* Waits for who makes it or works in it. */
+/* Waits for a process that builds it or builds in it. */
 static int verify_rootfs(struct cache_objects *objects, const struct cache_object *o,
 			 struct error **err)
 {

@@ -9,14 +9,14 @@
 #include "frontend/client/view.h"
 #include "lib/deb822.h"
 
-#define NAMED_PACKAGES 5 /* differences that are named before the rest is counted */
+#define NAMED_PACKAGES 5 /* differences listed by name; the rest is only counted */
 
 static char *read_or_find(struct helper *h, int rootfs, const char *file, struct findings *f)
 {
 	_cleanup_error_ struct error *err = NULL;
 	char *text = view_read(h, rootfs, file, NULL, &err);
 
-	/* What is not there at all, the structure's check has found. */
+	/* contents_check_structure() reports missing files. */
 	if (!text && !(err && err->code == ERR_MISSING))
 		findings_add_anew(f, "%s", error_text(err));
 	return text;
@@ -26,7 +26,7 @@ void contents_check_structure(struct helper *h, int rootfs, struct findings *f)
 {
 	static const struct {
 		const char *path;
-		char kind; /* as view_find() says it */
+		char kind; /* as in view_find() */
 	} wanted[] = {
 		{ "/usr", 'd' },
 		{ "/etc", 'd' },
@@ -65,7 +65,7 @@ void contents_check_structure(struct helper *h, int rootfs, struct findings *f)
 			findings_add_anew(f, "%s is missing", paths[i]);
 }
 
-/* The value of KEY in os-release(5), unquoted, in place; NULL where it is not there. */
+/* The value of KEY in os-release(5), unquoted in place; NULL if it is missing. */
 static const char *os_release_value(char *text, const char *key)
 {
 	size_t length = strlen(key);
@@ -148,8 +148,8 @@ static void check_user(char *text, const struct account *want, struct findings *
 	findings_add_anew(f, "user %s (uid %u) is missing", want->name, want->uid);
 }
 
-/* What is at each user's home, as view_find() says it; the caller's to free. NULL: a finding tells
- * why. */
+/* The type of each user's home, as in view_find(); the caller frees it. NULL after adding a finding
+ * that says why. */
 static char *find_homes(struct helper *h, int rootfs, const struct account *users, size_t count,
 			struct findings *f)
 {
@@ -193,12 +193,12 @@ void contents_check_accounts(struct helper *h, int rootfs, const struct account 
 	}
 }
 
-/* A stanza of dpkg's status file: the fields that matter here, each a string. */
+/* The fields of a stanza of dpkg's status file that matter here. */
 struct installed {
 	char *package, *status, *version;
 };
 
-/* The next one, whose fields end in place; false at the end. */
+/* Reads the next stanza and terminates its fields in place; false at the end. */
 static bool next_installed(const char **at, const char *end, struct installed *p)
 {
 	static const char *const names[] = { "Package", "Status", "Version" };
@@ -214,7 +214,7 @@ static bool next_installed(const char **at, const char *end, struct installed *p
 	return stanza;
 }
 
-/* Sets FOUND[i] to the version that is installed of the manifest's package i. */
+/* Sets FOUND[i] to the installed version of the manifest's package i. */
 static void find_installed(char *status, const struct manifest *m, const char **found)
 {
 	struct hsearch_data table = { 0 };
@@ -263,6 +263,6 @@ void contents_check_packages(struct helper *h, int rootfs, const struct manifest
 					  want->version);
 	}
 	if (different > NAMED_PACKAGES)
-		findings_add_anew(f, "%zu further packages differ from the manifest",
+		findings_add_anew(f, "%zu more packages differ from the manifest",
 				  different - NAMED_PACKAGES);
 }

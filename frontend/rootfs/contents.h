@@ -1,6 +1,5 @@
-/* Compares what lies in a rootfs with what should: structure, release, accounts, packages.
- * Only reads, through the helper; each difference becomes a finding. ROOTFS is what view_open()
- * gave. */
+/* Compares a rootfs with its expected structure, release, accounts and packages. Reads through the
+ * helper and changes nothing; each difference becomes a finding. ROOTFS comes from view_open(). */
 #pragma once
 
 #include "frontend/client/client.h"

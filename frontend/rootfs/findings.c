@@ -35,7 +35,7 @@ void findings_add_anew(struct findings *f, const char *format, ...)
 	if (vasprintf(&what, format, ap) < 0)
 		what = NULL;
 	va_end(ap);
-	if (asprintf(&line, "%s; make it anew with: %s", what ? what : "out of memory",
+	if (asprintf(&line, "%s; rebuild the rootfs with: %s", what ? what : "out of memory",
 		     f->anew ? f->anew : "rootlet create --force") < 0)
 		line = NULL;
 	findings_keep(f, line);

@@ -1,4 +1,4 @@
-/* What `check` finds wrong: reasons, each on a line with what to do about it. */
+/* The problems that `check` finds: one line each, with the fix. */
 #pragma once
 
 #include <stddef.h>
@@ -9,14 +9,14 @@
 
 struct findings {
 	char *lines[FINDINGS_MAX];
-	size_t count; /* may exceed FINDINGS_MAX: the rest was counted only */
-	char *anew;   /* the command that makes this rootfs anew */
+	size_t count; /* may exceed FINDINGS_MAX: the rest was only counted */
+	char *anew;   /* the command that rebuilds this rootfs */
 };
 
 void findings_add(struct findings *f, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* The same for what only a new rootfs mends: says the command. */
+/* For a problem that only rebuilding the rootfs fixes: appends the command. */
 void findings_add_anew(struct findings *f, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Releases what it holds. */
+/* Frees the findings. */
 void findings_clear(struct findings *f);

@@ -36,7 +36,7 @@ static int name_image(const char *place, const void *state, size_t size, const c
 	return 0;
 }
 
-/* What is hidden is sums, of which a killed run or the user may have left no more. */
+/* Hidden files are checksums. Removes those whose image a killed run or the user removed. */
 static void remove_orphan(int folder, const char *entry)
 {
 	char name[NAME_MAX + 1];
@@ -49,8 +49,8 @@ static void remove_orphan(int folder, const char *entry)
 		unlinkat(folder, entry, 0);
 }
 
-/* Images of what this place was before, and those that nobody uses, but for one that a run may boot
- * from once more. */
+/* Removes images of older states of this place, and images unused for a month. An image that a run
+ * holds stays: it may boot from it again. */
 static void remove_former(int folder, const char *name)
 {
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -84,14 +84,14 @@ static int build_into(int folder, const char *name, image_builder *build, void *
 	char self[32];
 
 	if (fd < 0 || fchmod(fd, 0666) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make an image in the cache");
+		return error_errno(err, ERR_SYSTEM, "cannot create an image in the cache");
 	if (build(fd, context, err) < 0)
 		return -1;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	/* A later run trusts times and sizes: after a power cut they must not be all there is. */
+	/* Later runs trust times and sizes, so the data must survive a power cut as well. */
 	if (fchmod(fd, 0600) < 0 || fsync(fd) < 0 ||
 	    linkat(AT_FDCWD, self, folder, name, AT_SYMLINK_FOLLOW) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot keep an image in the cache");
+		return error_errno(err, ERR_SYSTEM, "cannot save an image in the cache");
 	return sums_write(folder, name, err);
 }
 
@@ -111,27 +111,27 @@ int image_cached(const char *place, const void *state, size_t size, const char *
 	if (RETRY_ON_EINTR(flock(folder, LOCK_EX)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot lock %s", parent);
 	if (sums_check(folder, name, NULL) < 0) {
-		/* A damaged one goes even from under a run: what has it open keeps it. */
+		/* Remove a damaged image even if a run uses it: the run has it open. */
 		if (unlinkat(folder, name, 0) == 0)
 			sums_remove(folder, name);
 		remove_former(folder, name);
 		if (build_into(folder, name, build, context, err) < 0)
 			return -1;
 	}
-	/* The image's own time must stay what it was. */
+	/* Record the use elsewhere: the image's own timestamps must not change. */
 	sums_touch(folder, name);
 	cache_hold(found);
 	*path = STEAL_PTR(found);
 	return 0;
 }
 
-/* --- a folder of the user's ------------------------------------------------------------------- */
+/* --- images of the user's directories --------------------------------------------------------- */
 
 static const struct maker {
 	const char *format, *program;
 } makers[] = { { "erofs", "mkfs.erofs" }, { "ext4", "mke2fs" }, { "squashfs", "mksquashfs" } };
 
-/* Logins of ordinary users often have no sbin in PATH. */
+/* Ordinary users often have no sbin directory in PATH. */
 static bool image_find_program(const char *format, char path[static 64])
 {
 	static const char *const folders[] = { "/usr/bin", "/usr/sbin", "/bin", "/sbin" };
@@ -152,11 +152,11 @@ bool image_can_make(const char *format)
 	return image_find_program(format, path);
 }
 
-/* nftw(3) has no argument for its caller. */
+/* nftw(3) passes no context to its callback. */
 static struct census {
 	uint64_t bytes, files;
 	EVP_MD_CTX *digest;
-	size_t skip; /* length of the folder's own path */
+	size_t skip; /* length of the directory's own path */
 } census;
 
 static int visit(const char *path, const struct stat *st, int type, struct FTW *where)
@@ -166,10 +166,10 @@ static int visit(const char *path, const struct stat *st, int type, struct FTW *
 
 	if (where->level == 1 && strcmp(path + where->base, ".git") == 0)
 		return FTW_SKIP_SUBTREE;
-	/* What is in the folder counts, not when somebody used it: cache_touch(). */
+	/* Skip the directory itself: cache_touch() changes its times. */
 	if (type == FTW_NS || where->level == 0)
 		return FTW_CONTINUE;
-	/* What is compressed here is not in the image. */
+	/* The image does not keep the source filesystem's compression or holes. */
 	census.bytes += st->st_blocks * 512 > st->st_size ? (uint64_t)st->st_blocks * 512
 							  : (uint64_t)(st->st_size + 4095);
 	census.files++;
@@ -189,7 +189,7 @@ static int take_census(const char *folder, uint8_t sum[static SHA256_LEN], struc
 		EVP_DigestFinal_ex(census.digest, sum, NULL);
 	EVP_MD_CTX_free(census.digest);
 	if (result != 0)
-		return error_errno(err, ERR_SYSTEM, "cannot look through %s", folder);
+		return error_errno(err, ERR_SYSTEM, "cannot scan %s", folder);
 	return 0;
 }
 
@@ -248,11 +248,11 @@ static int build_folder(int fd, void *context, struct error **err)
 
 	if (!image_find_program(f->format, program))
 		return error_set(err, ERR_HOST,
-				 "cannot make an image: no program for %s here; run: "
+				 "cannot create an image: no program for %s found; run: "
 				 "apt install erofs-utils e2fsprogs squashfs-tools",
 				 f->format);
 	if (sized && ftruncate(fd, (off_t)size) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make an image of %llu bytes",
+		return error_errno(err, ERR_SYSTEM, "cannot create an image of %llu bytes",
 				   (unsigned long long)size);
 	return child_run(argv, stdio, "make an image", err);
 }

@@ -1,5 +1,5 @@
-/* Filesystem images in the cache, each named by the place of what it is made of and by the state in
- * which that was: images/PLACE-STATE.FORMAT. One that is damaged is made anew: sums.h. */
+/* Filesystem images in the cache, named by the path of their source and its state:
+ * images/PLACE-STATE.FORMAT. A damaged image is rebuilt: see sums.h. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,17 +7,17 @@
 
 #include "lib/error.h"
 
-/* Writes the image into FD, an empty file that anybody may write to and nobody can reach. */
+/* Writes the image to FD, an empty, unlinked file that anyone with the descriptor may write to. */
 typedef int image_builder(int fd, void *context, struct error **err);
 
-/* Finds or builds the image of PLACE in STATE (SIZE bytes). Two callers at once build it once. What
- * there is of PLACE in other states goes; so does what was not used for a month. PATH is the
- * caller's. */
+/* Finds or builds the image of PLACE in STATE (SIZE bytes); concurrent callers build it once.
+ * Removes images of PLACE in other states, and all images unused for a month. The caller frees
+ * PATH. */
 int image_cached(const char *place, const void *state, size_t size, const char *format,
 		 image_builder *build, void *context, char **path, struct error **err);
 
-/* A folder of the user's as an image of FORMAT ("erofs", "ext4", "squashfs"), without its .git. */
+/* An image of a user's directory, without its .git, in FORMAT "erofs", "ext4" or "squashfs". */
 int image_of_folder(const char *path, const char *format, char **image, struct error **err);
 
-/* Whether this host has the program that makes images of FORMAT. */
+/* Whether this host has the program that makes images in FORMAT. */
 bool image_can_make(const char *format);

@@ -21,7 +21,7 @@ static void json_free(json_t **json)
 	json_decref(*json);
 }
 
-/* A text field whose shape VALID (NULL: anything printable) accepts; the caller's to free. */
+/* A text field that VALID accepts (NULL: anything printable); the caller frees it. */
 static char *manifest_take_text(const json_t *object, const char *key, bool (*valid)(const char *))
 {
 	const char *text = json_string_value(json_object_get(object, key));
@@ -159,7 +159,7 @@ static bool take_time(const json_t *root, int64_t *out)
 	return true;
 }
 
-/* Not there in a manifest of an older rootlet, nor where nothing was left out. */
+/* Missing if nothing was left out, and in manifests of older versions. */
 static bool manifest_take_left_out(const json_t *array, struct manifest *m)
 {
 	const json_t *word;
@@ -213,11 +213,11 @@ int manifest_parse(const char *text, size_t size, struct manifest **out, struct 
 				 where.text);
 	if (!manifest_take_number(root, "format", &format) || format != MANIFEST_FORMAT)
 		return error_set(err, ERR_INPUT,
-				 "%s: format %u, this rootlet knows %d; use the "
-				 "rootlet that made it",
+				 "%s: format %u is not supported, only %d is; use the "
+				 "version of rootlet that made the rootfs",
 				 MANIFEST_PATH, format, MANIFEST_FORMAT);
 	if (!take_all(root, m))
-		return error_set(err, ERR_INPUT, "%s: a field is missing or has a wrong shape",
+		return error_set(err, ERR_INPUT, "%s: a field is missing or malformed",
 				 MANIFEST_PATH);
 	*out = STEAL_PTR(m);
 	return 0;
@@ -248,7 +248,7 @@ static json_t *pack_accounts(const struct manifest *m, json_t *users)
 	return users;
 }
 
-/* NULL where memory is short. */
+/* NULL if out of memory. */
 static json_t *pack(const struct manifest *m)
 {
 	json_t *packages = json_object(), *groups = json_array(), *left_out = NULL;

@@ -26,7 +26,7 @@ struct account_group *profile_add_group(struct profile *p, const char *name, con
 	return group;
 }
 
-/* Whether WORD is one of LIST, which has a blank between them. */
+/* Whether WORD is in LIST, whose words are separated by single spaces. */
 static bool profile_is_listed(const char *list, const char *word)
 {
 	size_t length = strlen(word);
@@ -61,7 +61,7 @@ int profile_choose_release(struct profile *p, const char *release, struct error 
 int profile_add_package(struct profile *p, const char *package, struct error **err)
 {
 	if (!valid_package_name(package))
-		return error_set(err, ERR_INPUT, "\"%.120s\" is no name for a package", package);
+		return error_set(err, ERR_INPUT, "\"%.120s\" is not a valid package name", package);
 	if (words_add(&p->packages, &p->package_count, package) < 0)
 		return error_no_memory(err);
 	return 0;

@@ -1,6 +1,6 @@
-/* Profiles: what a rootfs is for, as an INI file with the sections [profile], [packages],
- * [files], [group NAME] and [user NAME]. One may extend another: it adds to its packages, and
- * replaces its users and groups of the same name. */
+/* Profiles describe the purpose of a rootfs: INI files with the sections [profile], [packages],
+ * [files], [group NAME] and [user NAME]. A profile can extend another: it adds packages, and
+ * replaces users and groups of the same name. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 struct account_group {
 	char *name;
 	uint32_t gid;
-	const char *file; /* of the profile's, and the line there, for messages; else NULL */
+	const char *file; /* the profile that declares it, for messages, or NULL */
 	unsigned line;
 };
 
@@ -26,15 +26,15 @@ struct account {
 	unsigned line;
 };
 
-/* dpkg's path-exclude or path-include. */
+/* dpkg's path-exclude and path-include. */
 struct path_filter {
 	char *pattern;
 	bool include;
 };
 
-/* What a section "[packages RELEASE…]" adds for these releases. */
+/* The packages that a section "[packages RELEASE…]" adds for these releases. */
 struct release_packages {
-	char *releases; /* their names, with a blank between them */
+	char *releases; /* names, separated by single spaces */
 	char **packages, **optional;
 	size_t package_count, optional_count;
 };
@@ -42,19 +42,19 @@ struct release_packages {
 struct profile {
 	char *name, *path, *description;
 	char *extends;	 /* the profile that it extends, or NULL */
-	char sha256[65]; /* of the file and all that it extends, in hex */
-	char **files;	 /* which those are, its own first */
+	char sha256[65]; /* of the file and all profiles that it extends, in hex */
+	char **files;	 /* the paths of those, its own first */
 	size_t file_count;
 	char **suites;	 /* NULL-terminated; NULL: any */
-	char **packages; /* NULL-terminated, each once; "a|b": the first that a release has */
+	char **packages; /* NULL-terminated, no duplicates; "a|b": the first that a release has */
 	size_t package_count;
-	char **optional; /* likewise; left out where a release has none of that name */
+	char **optional; /* likewise; left out if the release has none of them */
 	size_t optional_count;
 	struct release_packages *for_releases;
 	size_t for_release_count;
 	struct path_filter *filters; /* in the file's order */
 	size_t filter_count;
-	struct account_group *groups; /* those declared, then those that users' gids imply */
+	struct account_group *groups; /* declared groups, then those that users' gids imply */
 	size_t group_count;
 	struct account *users; /* in the file's order */
 	size_t user_count;
@@ -62,15 +62,15 @@ struct profile {
 
 void profile_free(struct profile **p);
 
-/* Adds to its packages what it has for RELEASE alone. */
+/* Adds the packages that the profile has for RELEASE only. */
 int profile_choose_release(struct profile *p, const char *release, struct error **err);
 
-/* Adds a package where it is not there yet. */
+/* Adds a package unless the profile already has it. */
 int profile_add_package(struct profile *p, const char *package, struct error **err);
 
 void account_clear(struct account *a);
 
-/* NULL: there is none of that NAME. */
+/* NULL if there is no group NAME. */
 struct account_group *profile_group(const struct profile *p, const char *name);
 struct account_group *profile_add_group(struct profile *p, const char *name, const char *file,
 					unsigned line);

@@ -11,10 +11,10 @@
 
 #define PROFILE_BYTES_MAX (256 * 1024)
 
-/* How many profiles may extend one another; also what ends a circle of them. */
+/* The longest chain of profiles that extend each other; this also ends a cycle. */
 #define EXTEND_MAX 8
 
-/* The group that USER's gid is to mean: a declared one, or one of its own. */
+/* Makes sure that USER's gid has a group: a declared one, or else one of the user's own. */
 static int complete_primary_group(struct profile *p, const struct account *user, struct error **err)
 {
 	struct account_group *group;
@@ -24,7 +24,7 @@ static int complete_primary_group(struct profile *p, const struct account *user,
 			return 0;
 	if (profile_group(p, user->name))
 		return error_set(err, ERR_INPUT,
-				 "%s:%u: user %s has gid %u, but group %s has another; "
+				 "%s:%u: user %s has gid %u, but group %s has a different gid; "
 				 "declare a group with gid %u",
 				 user->file, user->line, user->name, user->gid, user->name,
 				 user->gid);
@@ -56,7 +56,7 @@ static int complete_user(struct profile *p, struct account *user, struct error *
 	return complete_primary_group(p, user, err);
 }
 
-/* What only the whole file can tell: missing ids, ids given twice, groups that nobody declares. */
+/* Checks that need the whole file: missing ids, duplicate ids, undeclared groups. */
 static int profile_complete(struct profile *p, struct error **err)
 {
 	for (size_t i = 0; i < p->group_count; i++)
@@ -74,14 +74,14 @@ static int profile_complete(struct profile *p, struct error **err)
 		for (size_t j = 0; j < p->users[i].group_count; j++)
 			if (!profile_group(p, p->users[i].groups[j]))
 				return error_set(err, ERR_INPUT,
-						 "%s:%u: user %s is to be in group %s, "
-						 "which no section declares",
+						 "%s:%u: user %s is a member of group %s, "
+						 "which is not declared",
 						 p->users[i].file, p->users[i].line,
 						 p->users[i].name, p->users[i].groups[j]);
 	return 0;
 }
 
-/* A profile and what it extends, read one inside the other. */
+/* A profile and the profiles that it extends, which are read recursively. */
 struct loading {
 	struct profile *profile;
 	EVP_MD_CTX *hash; /* of all their texts */
@@ -94,7 +94,7 @@ static void hash_freep(EVP_MD_CTX **hash)
 
 static int read_extended(const char *name, void *context, struct error **err);
 
-/* The first file is the profile itself; a NUL, which no text holds, parts its text from the next.
+/* The first file is the profile itself. Hashes a NUL between the texts, which cannot contain one.
  */
 static int profile_read_file(struct loading *l, const char *path, struct error **err)
 {
@@ -108,14 +108,14 @@ static int profile_read_file(struct loading *l, const char *path, struct error *
 	if (!text)
 		return -1;
 	if (strlen(text) != size)
-		return error_set(err, ERR_INPUT, "%s: has NUL bytes", path);
+		return error_set(err, ERR_INPUT, "%s: contains NUL bytes", path);
 	if ((p->file_count > 1 && EVP_DigestUpdate(l->hash, "", 1) != 1) ||
 	    EVP_DigestUpdate(l->hash, text, size) != 1)
 		return error_set(err, ERR_SYSTEM, "cannot hash %s", path);
 	return profile_parse(p, p->files[p->file_count - 1], text, read_extended, l, err);
 }
 
-/* What was said already, before the profile that is extended, stays said. */
+/* Reads an extended profile; it does not override keys before "extend". */
 static int read_beneath(struct loading *l, const char *path, struct error **err)
 {
 	struct profile *p = l->profile;
@@ -145,7 +145,7 @@ static int read_extended(const char *name, void *context, struct error **err)
 		if (strcmp(p->files[i], path) == 0)
 			return error_set(err, ERR_INPUT, "profile %s extends itself", name);
 	if (p->file_count == EXTEND_MAX)
-		return error_set(err, ERR_INPUT, "more than %d profiles extend one another",
+		return error_set(err, ERR_INPUT, "more than %d profiles extend each other",
 				 EXTEND_MAX);
 	if (p->file_count == 1 && !(p->extends = strdup(name)))
 		return error_no_memory(err);
@@ -182,8 +182,8 @@ int profile_load(const char *name, struct profile **out, struct error **err)
 	if (!valid_rootfs_name(name))
 		return error_set(
 			err, ERR_INPUT,
-			"\"%.80s\" is no name for a profile; a file is taken as one by: cp "
-			"FILE ~/.config/rootlet/profiles/NAME.conf, then: --profile NAME",
+			"\"%.80s\" is not a valid profile name; to use a file, run: cp "
+			"FILE ~/.config/rootlet/profiles/NAME.conf, and give --profile NAME",
 			name);
 	path = profile_find(name, err);
 	return path ? profile_load_from(name, path, out, err) : -1;
@@ -196,8 +196,8 @@ int profile_load_file(const char *path, struct profile **out, struct error **err
 	if (!name)
 		return error_set(
 			err, ERR_INPUT,
-			"%s: the name of a profile's file ends in .conf, and what is before "
-			"that is the profile's name",
+			"%s: the file name of a profile must be NAME.conf, where NAME is a "
+			"valid profile name",
 			path);
 	return profile_load_from(name, path, out, err);
 }

@@ -3,8 +3,8 @@
 
 #include "frontend/rootfs/profile.h"
 
-/* ERR_MISSING where there is none of that name, ERR_INPUT ("FILE:LINE: …") where it is wrong. */
+/* ERR_INPUT if there is no such profile, or ("FILE:LINE: …") if it is malformed. */
 int profile_load(const char *name, struct profile **out, struct error **err);
 
-/* The profile in a file anywhere, NAME.conf. */
+/* Reads a profile from NAME.conf in any directory. */
 int profile_load_file(const char *path, struct profile **out, struct error **err);

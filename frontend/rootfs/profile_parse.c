@@ -1,4 +1,4 @@
-/* The text of a profile into its struct, every value checked as it comes. */
+/* Parses the text of a profile into its struct, and checks each value as it is read. */
 #include "frontend/rootfs/profile_parse.h"
 
 #include <stdbool.h>
@@ -8,7 +8,7 @@
 #include "frontend/cli/word_list.h"
 #include "proto/validate.h"
 
-/* inih cuts a section's name at 49 bytes; "packages " is a part of it. */
+/* inih truncates a section name at 49 bytes, including "packages ". */
 #define RELEASES_MAX 40
 
 struct profile_parser {
@@ -19,7 +19,7 @@ struct profile_parser {
 	bool extended, suites_given;
 };
 
-/* Adds each word of VALUE that WORDS does not have. */
+/* Adds the words of VALUE that are not in WORDS yet. */
 static int profile_parse_words(struct ini_text *t, const char *value, const char *what, size_t most,
 			       bool (*valid)(const char *), char ***words, size_t *count)
 {
@@ -41,7 +41,7 @@ static int parse_id(struct profile_parser *p, const char *value, uint32_t *id)
 
 	if (value[0] < '0' || value[0] > '9' || *end || n > UINT32_MAX ||
 	    !valid_account_id((uint32_t)n))
-		return ini_complain(&p->ini, "\"%s\" is no id between 1 and %d", value,
+		return ini_complain(&p->ini, "\"%s\" is not an id between 1 and %d", value,
 				    ID_MAX_IN_ROOTFS);
 	if (*id)
 		return ini_complain(&p->ini, "given twice");
@@ -52,14 +52,14 @@ static int parse_id(struct profile_parser *p, const char *value, uint32_t *id)
 static int parse_inner_path(struct profile_parser *p, const char *value, char **path)
 {
 	if (!valid_inner_path(value))
-		return ini_complain(&p->ini, "\"%s\" is no absolute path of a rootfs", value);
+		return ini_complain(&p->ini, "\"%s\" is not an absolute path in a rootfs", value);
 	if (*path)
 		return ini_complain(&p->ini, "given twice");
 	*path = strdup(value);
 	return *path ? 1 : ini_complain(&p->ini, "out of memory");
 }
 
-/* What is extended is read first, so that what stands here can add to it and replace it. */
+/* The extended profile is read first, so that this one can add to it and override it. */
 static int parse_extend(struct profile_parser *p, const char *value)
 {
 	const struct profile *profile = p->profile;
@@ -68,10 +68,9 @@ static int parse_extend(struct profile_parser *p, const char *value)
 		return ini_complain(&p->ini, "given twice");
 	if (profile->package_count || profile->optional_count || profile->for_release_count ||
 	    profile->group_count || profile->user_count)
-		return ini_complain(&p->ini,
-				    "extend has to stand before packages, groups and users");
+		return ini_complain(&p->ini, "extend must come before packages, groups and users");
 	if (!valid_rootfs_name(value))
-		return ini_complain(&p->ini, "\"%.80s\" is no name for a profile", value);
+		return ini_complain(&p->ini, "\"%.80s\" is not a valid profile name", value);
 	p->extended = true;
 	if (p->extend(value, p->context, &p->ini.error) == 0)
 		return 1;
@@ -79,7 +78,7 @@ static int parse_extend(struct profile_parser *p, const char *value)
 	return 0;
 }
 
-/* Releases of its own replace those of what it extends. */
+/* A profile's own releases replace those of the profile it extends. */
 static int parse_suites(struct profile_parser *p, const char *value)
 {
 	struct profile *profile = p->profile;
@@ -110,11 +109,11 @@ static int parse_profile_key(struct profile_parser *p, const char *key, const ch
 	if (strcmp(key, "suites") == 0)
 		return parse_suites(p, value);
 	return ini_complain(
-		&p->ini, "unknown key \"%s\" in [profile]: it has description, extend and suites",
-		key);
+		&p->ini,
+		"unknown key \"%s\" in [profile]: known are description, extend and suites", key);
 }
 
-/* Each word of VALUE is a pattern; their order decides. */
+/* Each word of VALUE is a pattern; their order matters. */
 static int parse_files_key(struct profile_parser *p, const char *key, const char *value)
 {
 	bool include = strcmp(key, "path-include") == 0;
@@ -124,7 +123,7 @@ static int parse_files_key(struct profile_parser *p, const char *key, const char
 
 	if (!include && strcmp(key, "path-exclude") != 0)
 		return ini_complain(&p->ini,
-				    "unknown key \"%s\" in [files]: it has path-exclude and "
+				    "unknown key \"%s\" in [files]: known are path-exclude and "
 				    "path-include",
 				    key);
 	for (word = copy ? strtok_r(copy, " \t", &rest) : NULL; word;
@@ -133,8 +132,9 @@ static int parse_files_key(struct profile_parser *p, const char *key, const char
 
 		if (!valid_filter_pattern(word))
 			return ini_complain(
-				&p->ini, "\"%.150s\" is no absolute pattern of less than %d bytes",
-				word, FILTER_PATTERN_SIZE);
+				&p->ini,
+				"\"%.150s\" is not an absolute pattern of less than %d bytes", word,
+				FILTER_PATTERN_SIZE);
 		if (profile->filter_count == FILTERS_MAX)
 			return ini_complain(&p->ini, "more than %d patterns", FILTERS_MAX);
 		filter = array_grow(&profile->filters, profile->filter_count, sizeof(*filter));
@@ -152,12 +152,12 @@ static int parse_group_key(struct profile_parser *p, const char *name, const cha
 	struct account_group *group = profile_group(p->profile, name);
 
 	if (!valid_account_name(name))
-		return ini_complain(&p->ini, "\"%s\" is no name for a group", name);
+		return ini_complain(&p->ini, "\"%s\" is not a valid group name", name);
 	if (strcmp(key, "comment") == 0)
 		return 1;
 	if (strcmp(key, "gid") != 0)
-		return ini_complain(&p->ini,
-				    "unknown key \"%s\" of a group: it has gid and comment", key);
+		return ini_complain(
+			&p->ini, "unknown key \"%s\" in [group]: known are gid and comment", key);
 	if (group && group->file != p->ini.path) {
 		group->gid = 0;
 		group->file = p->ini.path;
@@ -174,7 +174,7 @@ static int user_start(struct account *user, const char *name, struct profile_par
 	return user->name ? 0 : -1;
 }
 
-/* The user whose section this is. One of a profile that is extended is started anew. */
+/* The user of this section. A user of the same name from an extended profile is reset. */
 static struct account *user_of(struct profile_parser *p, const char *name)
 {
 	struct profile *profile = p->profile;
@@ -202,7 +202,7 @@ static int parse_user_key(struct profile_parser *p, const char *name, const char
 	struct account *user;
 
 	if (!valid_account_name(name))
-		return ini_complain(&p->ini, "\"%s\" is no name for a user", name);
+		return ini_complain(&p->ini, "\"%s\" is not a valid user name", name);
 	user = user_of(p, name);
 	if (!user)
 		return ini_complain(&p->ini, "out of memory");
@@ -211,7 +211,7 @@ static int parse_user_key(struct profile_parser *p, const char *name, const char
 	if (strcmp(key, "gid") == 0)
 		return parse_id(p, value, &user->gid);
 	if (strcmp(key, "groups") == 0)
-		return profile_parse_words(&p->ini, value, "name for a group", GROUPS_MAX,
+		return profile_parse_words(&p->ini, value, "group name", GROUPS_MAX,
 					   valid_account_name, &user->groups, &user->group_count);
 	if (strcmp(key, "home") == 0)
 		return parse_inner_path(p, value, &user->home);
@@ -221,7 +221,7 @@ static int parse_user_key(struct profile_parser *p, const char *name, const char
 		return 1;
 	return ini_complain(
 		&p->ini,
-		"unknown key \"%s\" of a user: it has uid, gid, groups, home, shell and "
+		"unknown key \"%s\" in [user]: known are uid, gid, groups, home, shell and "
 		"comment",
 		key);
 }
@@ -231,12 +231,12 @@ static int add_packages(struct profile_parser *p, const char *key, const char *v
 {
 	bool optional = strcmp(key, "optional") == 0;
 
-	return profile_parse_words(&p->ini, value, "name for a package", PACKAGES_MAX,
+	return profile_parse_words(&p->ini, value, "package name", PACKAGES_MAX,
 				   valid_package_choice, optional ? &to->optional : &to->packages,
 				   optional ? &to->optional_count : &to->package_count);
 }
 
-/* A name that no release has would hide what is listed for it. */
+/* Reject unknown releases: a typo would silently drop the packages listed for them. */
 static bool check_releases(struct profile_parser *p, const char *releases)
 {
 	_cleanup_free_ char *copy = strdup(releases);
@@ -245,16 +245,17 @@ static bool check_releases(struct profile_parser *p, const char *releases)
 	if (!word)
 		return ini_complain(&p->ini, "[packages RELEASE...] names no release");
 	if (strlen(releases) >= RELEASES_MAX)
-		return ini_complain(&p->ini, "too many releases in one section; write another one");
+		return ini_complain(&p->ini,
+				    "too many releases in one section; use several sections");
 	for (; word; word = strtok_r(NULL, " ", &rest))
 		if (!source_distribution(word))
-			return ini_complain(&p->ini, "\"%.60s\" is no release that rootlet knows",
-					    word);
+			return ini_complain(&p->ini,
+					    "\"%.60s\" is not a release that rootlet knows", word);
 	return true;
 }
 
-/* Any key of [packages RELEASE…]. A section of the same releases, here or in what this extends,
- * goes on. */
+/* Any key of [packages RELEASE…]. Sections for the same releases, here or in an extended profile,
+ * add up. */
 static int parse_release_key(struct profile_parser *p, const char *releases, const char *key,
 			     const char *value)
 {
@@ -306,7 +307,7 @@ static int profile_parse_key(void *context, const char *section, const char *key
 		return parse_user_key(p, section + 5, key, value);
 	return ini_complain(
 		&p->ini,
-		"unknown section [%s]: there are [profile], [packages], [packages RELEASE...], "
+		"unknown section [%s]: known are [profile], [packages], [packages RELEASE...], "
 		"[files], [group NAME] and [user NAME]",
 		section);
 }

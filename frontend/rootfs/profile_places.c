@@ -10,7 +10,7 @@
 #define FOLDER "profiles"
 #define SUFFIX ".conf"
 
-/* In the order in which they are looked through. */
+/* In search order. */
 static char *(*const folders[])(const char *relative, struct error **err) = { paths_config,
 									      paths_data };
 
@@ -36,7 +36,7 @@ char *profile_find(const char *name, struct error **err)
 	}
 	if (!found && paths[FOLDER_COUNT - 1])
 		error_set(err, ERR_INPUT,
-			  "no profile \"%s\": neither %s nor %s is there; see: rootlet profiles",
+			  "no profile \"%s\": neither %s nor %s exists; see: rootlet profiles",
 			  name, paths[0], paths[1]);
 	for (size_t i = 0; i < FOLDER_COUNT; i++)
 		free(paths[i]);
@@ -87,7 +87,7 @@ static int places_add(struct profile_place **places, size_t *count, const char *
 	return 0;
 }
 
-/* A folder that is not there has none. */
+/* A missing directory counts as empty. */
 static int add_folder(struct profile_place **places, size_t *count, const char *folder, bool own)
 {
 	DIR *entries = opendir(folder);

@@ -1,5 +1,5 @@
-/* Where profiles lie: the user's own in $XDG_CONFIG_HOME/rootlet/profiles, then those that came
- * with rootlet. One of the user's hides one of the same name. */
+/* Where profiles are: the user's own in $XDG_CONFIG_HOME/rootlet/profiles, then those installed
+ * with rootlet. The user's profile hides an installed one of the same name. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,12 +12,13 @@ struct profile_place {
 	bool own; /* the user's */
 };
 
-/* The profile's file, the caller's to free; NULL and ERR_MISSING where there is none. */
+/* The path of the profile's file, which the caller frees; NULL with ERR_INPUT if it does not exist.
+ */
 char *profile_find(const char *name, struct error **err);
 
-/* "fstests" for "…/fstests.conf"; NULL where a profile cannot have that name. The caller's. */
+/* "fstests" for "…/fstests.conf", which the caller frees; NULL if that is not a valid name. */
 char *profile_name_of(const char *path);
 
-/* Every profile that there is, each name once, in the order of names. The caller's to free. */
+/* All profiles, sorted by name, without hidden ones. The caller frees them. */
 int profile_list(struct profile_place **places, size_t *count, struct error **err);
 void profile_list_free(struct profile_place *places, size_t count);

@@ -10,7 +10,7 @@
 
 static char *mutable(const char *s)
 {
-	/* Generated messages have no const, and packing does not write. */
+	/* Generated messages have no const, but packing does not write to them. */
 	return (char *)(uintptr_t)s;
 }
 
@@ -106,7 +106,7 @@ static int hand_over_package(const struct package *package, void *context, struc
 	return helper_call(handing->helper, &request, &fd, 1, NULL, err);
 }
 
-/* Packages are unpacked while others are still on their way. */
+/* The helper unpacks packages while others are still being downloaded. */
 static int hand_over(struct helper *h, const struct provision *p, struct error **err)
 {
 	const struct package_set *set = packages_set(p->fetch);
@@ -181,7 +181,7 @@ static int add_accounts(struct helper *h, const struct provision *p, struct erro
 	return 0;
 }
 
-/* The manifest's strings are the profile's and the package set's: only the list is allocated. */
+/* The manifest borrows its strings from the profile and the package set; only the list is new. */
 static int compose_manifest(const struct helper *h, const struct provision *p, int *fd,
 			    struct error **err)
 {
@@ -232,7 +232,7 @@ static int provision_publish(struct helper *h, const struct provision *p, int ma
 	return helper_call(h, &request, &manifest, 1, NULL, err);
 }
 
-/* Without a base the next create takes longer, and that is all. */
+/* A failure is not an error: without a snapshot the next create only takes longer. */
 static int provision_keep(struct helper *h, const struct provision *p, int manifest,
 			  struct error **err)
 {
@@ -249,7 +249,7 @@ static int provision_keep(struct helper *h, const struct provision *p, int manif
 		return 0;
 	if (why && why->code == ERR_INTERRUPTED)
 		return error_set(err, why->code, "%s", why->message);
-	progress_note(p->progress, "not kept as a base: %s", error_text(why));
+	progress_note(p->progress, "cannot save the snapshot: %s", error_text(why));
 	return 0;
 }
 
@@ -287,12 +287,12 @@ static int clone(struct helper *h, const struct provision *p, const struct clone
 	if (helper_call(h, &request, (int[]){ p->parent, p->kept->folder }, 2, &answer, err) < 0)
 		return -1;
 	if (answer.status < 1 || answer.status > 3)
-		return error_set(err, ERR_SYSTEM, "rootlet-helper cloned in a way unknown here");
+		return error_set(err, ERR_SYSTEM, "rootlet-helper cloned in an unknown way");
 	*how = &ways[answer.status - 1];
 	return 0;
 }
 
-/* ERR_TRUST if the helper does not take it for a rootfs of rootlet's: it is of no use then. */
+/* ERR_TRUST if the helper does not recognise it as a rootfs: then it is useless as a snapshot. */
 static int read_base(struct helper *h, int directory, struct manifest **manifest,
 		     struct error **err)
 {
@@ -318,13 +318,13 @@ int provision_clone(struct helper *h, const struct provision *p, const struct cl
 		if (why && why->code != ERR_TRUST && why->code != ERR_INPUT &&
 		    why->code != ERR_MISSING)
 			return error_set(err, why->code, "%s", why->message);
-		progress_note(p->progress, "%s: making it anew", why ? why->message : "no base");
+		progress_note(p->progress, "%s: rebuilding it", why ? why->message : "no snapshot");
 		if (base_remove(h, p->kept->folder, p->kept->key, &failed) == 0)
 			return 1;
 		if (!failed || failed->code != ERR_REFUSED)
 			return error_set(err, failed ? failed->code : ERR_SPACE, "%s",
 					 error_text(failed));
-		progress_note(p->progress, "it stays: %s", failed->message);
+		progress_note(p->progress, "cannot remove the snapshot: %s", failed->message);
 		return 1;
 	}
 	manifest->created = time(NULL);

@@ -62,7 +62,7 @@ void script_log_add(const char *line, void *context)
 	log->text[log->size] = '\0';
 }
 
-/* --- whose script it was --- */
+/* --- finding the script that failed --- */
 
 static bool script_log_starts(const char *line, const char *with)
 {
@@ -80,7 +80,7 @@ static const char *script_log_next_line(const char *line)
 	return line + (*line == '\n');
 }
 
-/* A script's output follows one of these. */
+/* A script's output follows one of these lines. */
 static bool begins_package(const char *line)
 {
 	static const char *const words[] = { "Setting up ", "Unpacking ", "Preparing to unpack ",
@@ -111,8 +111,8 @@ static void take_reason(struct script_failure *f, const char *line, size_t lengt
 }
 
 /* "dpkg: error processing package NAME (--configure):", or "… archive …/NAME_1_all.deb
- * (--unpack):", and the reason in the next line. What only waits for another one is not at fault.
- */
+ * (--unpack):", with the reason on the next line. A package that only waits for another one is not
+ * the cause. */
 static bool is_dpkg_error(const char *line, struct script_failure *f)
 {
 	static const char package[] = "dpkg: error processing package ",
@@ -140,7 +140,7 @@ static bool is_dpkg_error(const char *line, struct script_failure *f)
 	return !script_log_starts(f->reason, "dependency problems");
 }
 
-/* "NAME: its preinst script failed with status 1": the plan's own words. */
+/* "NAME: its preinst script failed with status 1", as unpack_plan.c words it. */
 static bool is_preinst_error(const char *line, struct script_failure *f)
 {
 	static const char words[] = ": its preinst script failed with status ";
@@ -167,9 +167,9 @@ bool script_log_find(const char *text, struct script_failure *failure)
 	return false;
 }
 
-/* --- what is said --- */
+/* --- reporting --- */
 
-/* Where the last lines of TEXT begin. */
+/* The start of the last LINES_SHOWN lines of TEXT. */
 static const char *last_lines(const char *text, size_t length)
 {
 	const char *at = text + length;
@@ -180,7 +180,7 @@ static const char *last_lines(const char *text, size_t length)
 	return at;
 }
 
-/* "line; line", the caller's to free. */
+/* "line; line"; the caller frees it. */
 static char *join_output(const struct script_failure *f)
 {
 	const char *end = f->output + f->length;
@@ -220,7 +220,7 @@ static void script_log_print_event(const struct script_failure *f, const char *p
 				 json_text(f->reason), "output", lines, "log", json_text(path)));
 }
 
-/* The place of the file, the caller's to free; NULL where it could not be written. */
+/* The path of the log file, which the caller frees; NULL if it could not be written. */
 static char *script_log_write_file(const struct script_log *log, const char *name)
 {
 	_cleanup_free_ char *relative = NULL, *path = NULL;
@@ -258,7 +258,7 @@ void script_log_explain(const struct script_log *log, const char *name, struct p
 	old = STEAL_PTR(*err);
 	if (found)
 		error_set(err, old->code, "package %s: %s%s%s%s%s", f.package, f.reason,
-			  output && *output ? "; its last words: " : "", output ? output : "",
+			  output && *output ? "; its last output: " : "", output ? output : "",
 			  path ? "; all output: " : "", path ? path : "");
 	else
 		error_set(err, old->code, "%s%s%s", error_text(old), path ? "; all output: " : "",

@@ -1,6 +1,6 @@
-/* What packages' scripts print while a rootfs is configured, kept for the case that one of them
- * fails: then it says whose it was and how it ended, and the text stays in a file. The text is a
- * package's: it is shown, and nothing follows from it. */
+/* Collects the output of package scripts while a rootfs is configured. If a script fails, this
+ * names its package and the reason, and saves the output to a file. Packages write that output, so
+ * it is only displayed, never acted on. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,29 +12,29 @@
 #define SCRIPT_REASON_SIZE 256
 
 struct script_log {
-	char *text; /* lines; of more than a mebibyte the last part */
+	char *text; /* lines; only the last part if there is more than 1 MiB */
 	size_t size, room;
-	bool cut; /* something before TEXT is gone */
+	bool cut; /* earlier lines were dropped */
 };
 
 void script_log_clear(struct script_log *log);
 
-/* Takes a line, for helper_set_log(); CONTEXT is the log. */
+/* Adds a line, as a callback for helper_set_log(); CONTEXT is the log. */
 void script_log_add(const char *line, void *context);
 
 struct script_failure {
 	char package[PACKAGE_NAME_MAX + SUITE_MAX + 2]; /* as dpkg names it, "libc6:amd64" */
-	char reason[SCRIPT_REASON_SIZE];		/* dpkg's words */
-	const char *output; /* in the text: what the package's script printed, whole lines */
+	char reason[SCRIPT_REASON_SIZE];		/* as dpkg words it */
+	const char *output; /* points into the text: the script's output, whole lines */
 	size_t length;
 };
 
-/* The first package in TEXT that failed by itself, not for another one's sake. False where there is
- * none. Source: what dpkg(1) prints in the C locale, and the plan of
+/* Finds the first package in TEXT that failed by itself, not because of another one. False if there
+ * is none. Source: the output of dpkg(1) in the C locale, and of the plan in
  * helper/worker/unpack/unpack_plan.c. */
 bool script_log_find(const char *text, struct script_failure *failure);
 
-/* Where ERR says that configuring packages failed: writes the file, puts package, reason and last
- * lines into the message, and prints an event "script" with --json. NAME is the rootfs's. */
+/* If ERR is ERR_PACKAGE: writes the log file, adds the package, the reason and the last lines to
+ * the message, and prints a "script" event with --json. NAME is that of the rootfs. */
 void script_log_explain(const struct script_log *log, const char *name, struct progress *progress,
 			struct error **err);

@@ -12,7 +12,7 @@
 #include "frontend/archive/cache.h"
 #include "frontend/cli/interrupt.h"
 
-#define FORMAT 4 /* of what create leaves in the cache; one with another number is rebuilt */
+#define FORMAT 4 /* of the snapshots; those with another number are rebuilt */
 #define WAIT_MS 200
 #define KEEP_SECONDS (30 * 24 * 60 * 60)
 
@@ -56,9 +56,10 @@ static int wait_for_lock(int lock, struct progress *progress, struct error **err
 
 	while (flock(lock, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK)
-			return error_errno(err, ERR_SYSTEM, "cannot lock a base of the cache");
+			return error_errno(err, ERR_SYSTEM, "cannot lock a snapshot in the cache");
 		if (!told)
-			progress_note(progress, "another rootlet makes the same: waiting for it");
+			progress_note(progress,
+				      "another rootlet is building the same: waiting for it");
 		told = true;
 		poll(&interrupt, 1, WAIT_MS);
 		if (interrupt_caught())
@@ -76,18 +77,18 @@ int base_open(const struct base_recipe *recipe, struct progress *progress, struc
 	if (!folder)
 		return -1;
 	if (base_key(recipe, base->key) < 0)
-		return error_set(err, ERR_SYSTEM, "cannot name a base of the cache");
+		return error_set(err, ERR_SYSTEM, "cannot name a snapshot in the cache");
 	base->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	snprintf(name, sizeof(name), ".%s.lock", base->key);
 	if (base->folder >= 0)
 		base->lock =
 			openat(base->folder, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	/* The helper, another uid, makes it there. */
+	/* Only the lock is made here: the helper, with another uid, creates the snapshot. */
 	if (base->lock < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
 	if (wait_for_lock(base->lock, progress, err) < 0)
 		return -1;
-	/* Its time says when the base was last used. */
+	/* The lock's mtime records the last use of the snapshot. */
 	futimens(base->lock, NULL);
 	return 0;
 }
@@ -117,7 +118,7 @@ int base_remove(struct helper *h, int folder, const char *key, struct error **er
 	return helper_call(h, &request, &folder, 1, NULL, err);
 }
 
-/* The base that ENTRY is the lock of, where it is unused for long and nobody has it now. */
+/* Removes the snapshot whose lock file is ENTRY, if it was unused for a month and is not in use. */
 static void prune_one(struct helper *h, int folder, const char *entry)
 {
 	char key[2 * SHA256_LEN + 1];

@@ -1,5 +1,5 @@
-/* Bases in the cache: finished trees, each named by the hash of all that made it, which `create`
- * clones in place of making the same once more. */
+/* Snapshots in the cache: finished trees, each named by the hash of everything that it was built
+ * from. `create` clones one instead of building the same tree again. */
 #pragma once
 
 #include "frontend/archive/packages.h"
@@ -14,30 +14,31 @@ struct base {
 };
 #define BASE_NONE_OPEN ((struct base){ .folder = -1, .lock = -1 })
 
-/* What a base is made of, besides the pockets of SET. */
+/* Everything that determines a snapshot, including the pockets of SET. */
 struct base_recipe {
-	const struct package_set *set; /* its pockets and words; packages follow from them */
+	const struct package_set
+		*set; /* its pockets, suite, arch and mirror determine the packages */
 	const struct profile *profile;
 	const struct host_ids *ids;
 	const char *engine;
 	const char *const *components; /* NULL: the default */
-	const char *policy;	       /* of what it may be made: permission_content() */
+	const char *policy;	       /* which packages it allows: permission_content() */
 };
 
-/* The name of the base that RECIPE makes, in hex: another one where anything in it is another.
- * Returns -1 where it cannot be had, which is for want of memory. */
+/* The name of RECIPE's snapshot, in hex: it changes with anything in RECIPE. Returns -1 if out of
+ * memory. */
 int base_key(const struct base_recipe *recipe, char key[static 2 * SHA256_LEN + 1]);
 
-/* Names the base and locks it: who makes the same at this moment is waited for. */
+/* Names and locks the snapshot; waits for a process that is building the same one. */
 int base_open(const struct base_recipe *recipe, struct progress *progress, struct base *base,
 	      struct error **err);
 void base_close(struct base *base);
 
-/* The base, as O_PATH; -1 where there is none. */
+/* Opens the snapshot with O_PATH; -1 if it does not exist. */
 int base_find(const struct base *base);
 
-/* Removes what nobody used for a month. Failures are passed over. */
+/* Removes snapshots unused for a month. Ignores failures. */
 void base_prune(struct helper *h, int folder);
 
-/* Removes one that is damaged, or of no use any more. */
+/* Removes a snapshot that is damaged or no longer useful. */
 int base_remove(struct helper *h, int folder, const char *key, struct error **err);

@@ -34,9 +34,9 @@ static int resolve_name(const char *name, char **parent, char **base, struct err
 
 	if (!valid_rootfs_name(name))
 		return error_set(err, ERR_INPUT,
-				 "\"%.80s\" is no name for a rootfs: use 1 to %d "
+				 "\"%.80s\" is not a valid rootfs name: use 1 to %d "
 				 "letters, digits, \"_\", \".\", \"+\" and \"-\", beginning with a "
-				 "letter, a digit or \"_\"; for a place elsewhere use --path",
+				 "letter, a digit or \"_\"; for another directory use --path",
 				 name, ROOTFS_NAME_MAX);
 	folder = store_folder(err);
 	if (!folder)
@@ -49,7 +49,7 @@ static int resolve_name(const char *name, char **parent, char **base, struct err
 	return 0;
 }
 
-/* PATH without slashes at its end, as folder and last component. */
+/* Splits PATH, without trailing slashes, into directory and last component. */
 static int resolve_path(const char *path, char **parent, char **base, struct error **err)
 {
 	_cleanup_free_ char *copy = strdup(path), *folder = NULL, *name = NULL;
@@ -64,21 +64,21 @@ static int resolve_path(const char *path, char **parent, char **base, struct err
 	name = strdup(slash ? slash + 1 : copy);
 	if (!name || !valid_rootfs_name(name))
 		return error_set(err, ERR_INPUT,
-				 "\"%.200s\" cannot be a rootfs: its last component "
+				 "\"%.200s\" is not a valid rootfs path: its last component "
 				 "must be 1 to %d letters, digits, \"_\", \".\", \"+\" and \"-\", "
 				 "beginning with a letter, a digit or \"_\"",
 				 path, ROOTFS_NAME_MAX);
 	if (slash)
 		*slash = '\0';
-	/* A folder that is there is shown without symlinks and dots; opening decides later. */
+	/* Only for display, without symlinks and dots; opening it is the real check. */
 	folder = realpath(!slash ? "." : *copy ? copy : "/", NULL);
 	if (!folder && errno == ENOENT)
 		return error_set(err, ERR_MISSING,
-				 "the folder of %s is not there; make it with: mkdir "
+				 "the directory of %s does not exist; create it with: mkdir "
 				 "-p %s",
 				 path, copy);
 	if (!folder)
-		return error_errno(err, ERR_SYSTEM, "cannot open the folder of %s", path);
+		return error_errno(err, ERR_SYSTEM, "cannot open the directory of %s", path);
 	*parent = STEAL_PTR(folder);
 	*base = STEAL_PTR(name);
 	return 0;
@@ -88,7 +88,7 @@ int store_resolve(const char *name, const char *path, char **parent, char **base
 		  struct error **err)
 {
 	if (name && path)
-		return error_set(err, ERR_INPUT, "--name and --path exclude each other");
+		return error_set(err, ERR_INPUT, "--name and --path are mutually exclusive");
 	if (path)
 		return resolve_path(path, parent, base, err);
 	return resolve_name(name ? name : STORE_DEFAULT_NAME, parent, base, err);
@@ -165,7 +165,7 @@ int store_find(const char *name, const char *path, int *directory, char **absolu
 		return report_missing(full, name, path, err);
 	if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
 		return error_set(err, ERR_REFUSED,
-				 "%s is no folder, or a symlink: give the rootfs's "
+				 "%s is not a directory, or is a symlink; give the rootfs's "
 				 "own path",
 				 full);
 	if (fd < 0)
@@ -185,13 +185,13 @@ int store_open(struct helper *h, int directory, const char *absolute, int *rootf
 	struct stat st;
 
 	if (fstat(directory, &st) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot look at %s", absolute);
+		return error_errno(err, ERR_SYSTEM, "cannot stat %s", absolute);
 	if (st.st_uid == geteuid())
 		return report_foreign(absolute, err);
 	if (st.st_uid != ids->first_uid || st.st_gid != ids->first_gid)
 		return error_set(err, ERR_HOST,
-				 "the rootfs at %s was made with host ids %u:%u, this host gives "
-				 "you %u:%u; restore the range in /etc/subuid and /etc/subgid; "
+				 "the rootfs at %s was made with host ids %u:%u, but yours are "
+				 "now %u:%u; restore the range in /etc/subuid and /etc/subgid; "
 				 "without it, only root can remove the rootfs: rm -r %s",
 				 absolute, (unsigned)st.st_uid, (unsigned)st.st_gid, ids->first_uid,
 				 ids->first_gid, absolute);
@@ -204,7 +204,7 @@ int store_open(struct helper *h, int directory, const char *absolute, int *rootf
 	return -1;
 }
 
-/* The rootfs's name in ENTRY where that is staging or trash, else NULL. */
+/* The name of the rootfs whose staging or trash directory ENTRY is, or NULL. */
 static const char *leftover_of(const char *entry)
 {
 	for (size_t i = 0; i < sizeof(leftovers) / sizeof(leftovers[0]); i++) {
@@ -216,7 +216,7 @@ static const char *leftover_of(const char *entry)
 	return NULL;
 }
 
-/* The first leftover in PARENT that VISIT (with CONTEXT) returns true for ends the walk. */
+/* Walks the leftovers in PARENT until VISIT (called with CONTEXT) returns true. */
 static bool walk_leftovers(int parent, const char *name,
 			   bool (*visit)(const char *name, void *context), void *context)
 {
@@ -269,8 +269,8 @@ static bool store_visit_remove(const char *name, void *context)
 	request.remove = &removal;
 	if (helper_call(sweep->helper, &request, &sweep->parent, 1, NULL, &err) < 0 && err &&
 	    err->code != ERR_BUSY && err->code != ERR_MISSING && err->code != ERR_INTERRUPTED)
-		fprintf(stderr, "rootlet: what a killed run left of \"%s\" stays: %s\n", name,
-			text_clean(err->message));
+		fprintf(stderr, "rootlet: cannot remove leftovers of a killed run of \"%s\": %s\n",
+			name, text_clean(err->message));
 	return false;
 }
 

@@ -77,7 +77,7 @@ def rows(server):
         "create --force": Row([*source, "--path", TREE, "--force", "--fresh"], SPACE, "",
                               lambda: os.lstat(TREE).st_ino, lambda: None, replaces=True),
         # Which costs time, the next time, and nothing else.
-        "a base": Row([*source, "--path", f"{home.folder}/kept"], 0, "not kept as a base: .*No space left", bases,
+        "a base": Row([*source, "--path", f"{home.folder}/kept"], 0, "cannot save the snapshot: .*No space left", bases,
                       without_base),
         "a clone": Row([*source, "--path", f"{POINT}/clone"], SPACE, "", lambda: os.path.lexists(f"{POINT}/clone"),
                        with_base),

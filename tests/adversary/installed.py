@@ -280,7 +280,7 @@ def snapshots(home, create):
             file.truncate(sum(map(len, lines[:-1])))
     full = create("full")
     tap.report(full.status == 0 and "Cloned" not in full.out and
-               "its MAC differs: making it anew" in full.out + full.err,
+               "its MAC differs: rebuilding it" in full.out + full.err,
                "a snapshot without a MAC: create says so, and makes it anew", full)
 
 

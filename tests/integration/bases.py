@@ -396,21 +396,21 @@ def pruned_by_age(home, server):
 
 # What of an object that is kept with sums can be damaged, and what is said of it.
 KEPT = {
-    "a bit of an image": ("images/0123-4567.erofs", lambda at: flip(at), "0123-4567.erofs is not what it was"),
+    "a bit of an image": ("images/0123-4567.erofs", lambda at: flip(at), "0123-4567.erofs has changed"),
     "a bit of an image's sums": ("images/0123-4567.erofs", lambda at: flip(sums_of(at)), ""),
-    "a bit of a kernel": ("kernels/6.1_1", lambda at: flip(f"{at}/boot/vmlinuz"), "boot/vmlinuz is not what it was"),
-    "a bit of a module": ("kernels/6.1_1", lambda at: flip(f"{at}/lib/modules/6.1/toy.ko"), "toy.ko is not what"),
-    "a link of a kernel": ("kernels/6.1_1", lambda at: relink(f"{at}/usr"), "usr is not what it was"),
-    "a module less": ("kernels/6.1_1", lambda at: os.unlink(f"{at}/lib/modules/6.1/toy.ko"), "is not there any more"),
-    "a module more": ("kernels/6.1_1", lambda at: open(f"{at}/lib/modules/6.1/more.ko", "w").close(), "was not there"),
-    "a kernel without sums": ("kernels/6.1_1", lambda at: os.unlink(f"{at}/.sums"), "nothing says what it must be"),
-    "a bit of fstests": ("fstests/x-y", lambda at: flip(f"{at}/check"), "check is not what it was"),
-    "a mode of fstests": ("fstests/x-y", lambda at: os.chmod(f"{at}/check", 0o755), "check is not what it was"),
-    "a link of fstests": ("fstests/x-y", lambda at: relink(f"{at}/link"), "link is not what it was"),
+    "a bit of a kernel": ("kernels/6.1_1", lambda at: flip(f"{at}/boot/vmlinuz"), "boot/vmlinuz has changed"),
+    "a bit of a module": ("kernels/6.1_1", lambda at: flip(f"{at}/lib/modules/6.1/toy.ko"), "toy.ko has changed"),
+    "a link of a kernel": ("kernels/6.1_1", lambda at: relink(f"{at}/usr"), "usr has changed"),
+    "a module less": ("kernels/6.1_1", lambda at: os.unlink(f"{at}/lib/modules/6.1/toy.ko"), "is missing"),
+    "a module more": ("kernels/6.1_1", lambda at: open(f"{at}/lib/modules/6.1/more.ko", "w").close(), "was added"),
+    "a kernel without sums": ("kernels/6.1_1", lambda at: os.unlink(f"{at}/.sums"), "its checksums are missing"),
+    "a bit of fstests": ("fstests/x-y", lambda at: flip(f"{at}/check"), "check has changed"),
+    "a mode of fstests": ("fstests/x-y", lambda at: os.chmod(f"{at}/check", 0o755), "check has changed"),
+    "a link of fstests": ("fstests/x-y", lambda at: relink(f"{at}/link"), "link has changed"),
     "a bit of a rootfs to build in": ("build/jammy-x", lambda at: flip(f"{trees.inside(at)}/etc/debian_version"), "its digest differs"),
     "a link of a rootfs to build in": ("build/jammy-x", lambda at: relink(f"{trees.inside(at)}/bin"), "its digest differs"),
-    "a rootfs without a digest": ("build/jammy-x", lambda at: os.unlink(digest_of(at)), "nothing says what it must be"),
-    "fstests without sums": ("fstests/x-y", lambda at: os.unlink(f"{at}/.sums"), "nothing says what it must be"),
+    "a rootfs without a digest": ("build/jammy-x", lambda at: os.unlink(digest_of(at)), "its saved digest is missing"),
+    "fstests without sums": ("fstests/x-y", lambda at: os.unlink(f"{at}/.sums"), "its checksums are missing"),
 }
 
 

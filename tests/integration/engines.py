@@ -294,9 +294,9 @@ def failing(at):
             script = next((event for event in events if event["event"] == "script"), {})
             result = events[-1].get("error", {}).get("message", "") if events else ""
             text = open(log, encoding="utf-8").read() if os.path.exists(log) else ""
-            tap.report(outcome.status == 1 and re.search(r"^package odd-fails: .*exit status 3; its last words: "
+            tap.report(outcome.status == 1 and re.search(r"^package odd-fails: .*exit status 3; its last output: "
                        rf"odd word 3; .*no such thing; all output: {log}$", result), f"{engine}: a script that fails: "
-                       "the message has its last words", outcome)
+                       "the message has its last output", outcome)
             tap.report(script.get("package") == "odd-fails" and script.get("log") == log and
                        script.get("output", [])[-2:] == ["odd word 7", "?[2Jno such thing"],
                        f"{engine}: a script that fails: an event", script)

@@ -169,7 +169,7 @@ STAGES = {
     "downloading packages": Fault(r"/dpkg_[^/]*\.deb$", "stall", 1000),
 }
 ENDS = {
-    "kill -9 of the fetch process": (lambda front, fetch: kill(fetch), FAILED, ["fetch process ended", "signal 9"]),
+    "kill -9 of the fetch process": (lambda front, fetch: kill(fetch), FAILED, ["fetch process was killed", "signal 9"]),
     "kill -9 of the front end": (lambda front, fetch: kill(front.pid), -signal.SIGKILL, []),
     "Ctrl-C": (lambda front, fetch: kill(front.pid, signal.SIGINT), INTERRUPTED, ["interrupted"]),
     "Ctrl-C of the whole terminal": (lambda front, fetch: os.killpg(front.pid, signal.SIGINT), INTERRUPTED, ["interrupted"]),

@@ -233,7 +233,7 @@ def test_calls():
                 ("check_test_rootfs", {}, False, f"✗ Rootfs does not exist at {missing}\n\n"
                                                  "Create it with: create_test_rootfs"),
                 ("check_test_rootfs", {"rootfs_path": "~/.kerneldev-mcp/test-rootfs"}, None, "✗ "),
-                ("check_test_rootfs", {"rootfs_path": "--help"}, True, "cannot be a rootfs"),
+                ("check_test_rootfs", {"rootfs_path": "--help"}, True, "not a valid rootfs path"),
                 ("list_test_rootfs", {}, False, "There is no rootfs yet"),
                 ("delete_test_rootfs", {}, True, f"Rootfs does not exist at {missing}"),
                 ("create_test_rootfs", {"ubuntu_release": "warty"}, True, '"warty" is unknown'),

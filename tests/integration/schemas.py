@@ -127,7 +127,7 @@ home.write(f".cache/rootlet/packages/{WHOLE}", b"whole")
 home.write(f".cache/rootlet/packages/{DAMAGED}", b"dAmaged")
 for what, words, status, name, holds, stage in (
         ("cache verify, one is damaged", ["verify"], 3, "cache-verify", {"objects": 2, "damaged": [
-            {"kind": "packages", "name": DAMAGED, "message": "its hash is not its name"}]}, "Reading the cache"),
+            {"kind": "packages", "name": DAMAGED, "message": "its hash differs from its name"}]}, "Reading the cache"),
         ("cache verify, all are whole", ["verify"], 0, "cache-verify", {"objects": 1, "damaged": []}, "Reading the cache"),
         ("cache prune, nothing has to go", ["prune", "--max-size", "1G"], 0, "cache-prune",
          {"removed_bytes": 0, "left_bytes": 4096}, "Removing from the cache"),

@@ -342,7 +342,7 @@ static void check_results(void)
 	closep(&t.theirs);
 	t.theirs = -1;
 	tap_check(ask(&t, &third) == -1 && third && third->code == ERR_SYSTEM &&
-			  strstr(third->message, "without an answer"),
+			  strstr(third->message, "without a reply"),
 		  "no answer");
 	end(&t);
 }
