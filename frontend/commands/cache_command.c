@@ -14,20 +14,22 @@
 const char cache_help[] =
 	"usage: rootlet cache [list] [--json]\n"
 	"       rootlet cache verify [--json]\n"
-	"       rootlet cache prune --max-size SIZE [--json]\n\n"
-	"The cache holds what was downloaded, finished trees that the next create of the same\n"
-	"clones, and what runs boot from and what they built.\n\n"
-	"  list             each kind, how many there are and how large they are (default)\n"
-	"  verify           reads all of it again; what is damaged is removed, and made anew when\n"
+	"       rootlet cache prune --max-size SIZE [--json]\n"
+	"\n"
+	"The cache holds downloads, snapshots (finished trees that the next create with the same\n"
+	"settings clones), the images that guests boot from, and builds of fstests.\n"
+	"\n"
+	"  list             list each kind of object, how many there are and their size (default)\n"
+	"  verify           read everything and remove what is damaged; rootlet rebuilds it when\n"
 	"                   needed\n"
-	"  prune            removes what was not used for the longest time, and is not in use\n"
-	"  --max-size SIZE  with prune: how much may be left, 10G or 500M\n"
-	"  --json           the same as JSON: list an array, verify and prune one event a line, "
-	"the\n"
-	"                   last of them the result\n"
+	"  prune            remove what was not used for the longest time, unless it is in use\n"
+	"  --max-size SIZE  with prune: how much to keep, such as 10G or 500M\n"
+	"  --json           JSON output: an array for list; events for verify and prune, one per\n"
+	"                   line, and finally the result\n"
 	"  --color WHEN     auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0; 1 failed; 2 wrong command line; 3 verify: something was damaged.\n";
+	"  --help\n"
+	"\n"
+	"Exit status: 0 done; 1 failed; 2 wrong command line; 3 verify: something was damaged.\n";
 
 const struct option cache_options[] = {
 	{ "max-size", required_argument, NULL, 'm' },

@@ -17,17 +17,20 @@
 #include "frontend/rootfs/store.h"
 
 const char check_help[] =
-	"usage: rootlet check [--name NAME | --path DIR] [--deep] [--json]\n\n"
-	"Tells whether a rootfs is ready: structure, release, size, users and groups with their\n"
-	"ids, packages against the manifest, id range against the host.\n\n"
+	"usage: rootlet check [--name NAME | --path DIR] [--deep] [--json]\n"
+	"\n"
+	"Checks whether a rootfs is ready: its structure, release, size, users and groups with\n"
+	"their ids, its packages against the manifest, and its id range against the host's.\n"
+	"\n"
 	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
-	"  --path DIR   a rootfs elsewhere\n"
-	"  --deep       also ask dpkg in the rootfs (--audit and --verify); takes seconds\n"
-	"  --json       what was found, as a JSON object\n"
+	"  --path DIR   path of a rootfs elsewhere\n"
+	"  --deep       also run dpkg --audit and dpkg --verify in the rootfs; takes seconds\n"
+	"  --json       print the findings as a JSON object\n"
 	"  --color WHEN auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0 ready; 1 not ready, each reason on a line with what to do; 2 wrong\n"
-	"command line.\n";
+	"  --help\n"
+	"\n"
+	"Exit status: 0 ready; 1 not ready: prints each reason and how to fix it; 2 wrong command\n"
+	"line.\n";
 
 enum check_option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_DEEP, OPTION_JSON };
 

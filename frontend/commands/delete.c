@@ -9,18 +9,21 @@
 #include "frontend/rootfs/store.h"
 
 const char delete_help[] =
-	"usage: rootlet delete [--name NAME | --path DIR] [--yes]\n\n"
-	"Removes a rootfs completely. Refuses what was not made by rootlet.\n\n"
+	"usage: rootlet delete [--name NAME | --path DIR] [--yes]\n"
+	"\n"
+	"Deletes a rootfs completely. Refuses to delete anything that rootlet did not create.\n"
+	"\n"
 	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
-	"  --path DIR   a rootfs elsewhere\n"
-	"  --yes        do not ask; needed where standard input is no terminal\n"
-	"  --quiet      no progress\n"
-	"  --json       events, one JSON object a line: progress, log, at the end result\n"
+	"  --path DIR   path of a rootfs elsewhere\n"
+	"  --yes        do not ask; required if standard input is not a terminal\n"
+	"  --quiet      no progress output\n"
+	"  --json       JSON events, one per line: progress, log, and finally result\n"
 	"  --color WHEN auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0 removed; 1 not there, not a rootfs, failed, or answered no; 2 wrong\n"
-	"command line; 5 the host lacks something; 6 in use; 130 interrupted (a part that is\n"
-	"already gone stays gone, the rest is removed by the next rootlet command).\n";
+	"  --help\n"
+	"\n"
+	"Exit status: 0 deleted; 1 no such rootfs, not a rootfs, failed, or not confirmed; 2\n"
+	"wrong command line; 5 the host lacks something; 6 in use; 130 interrupted (what is\n"
+	"already deleted stays deleted, and the next rootlet command removes the rest).\n";
 
 enum delete_option { OPTION_NAME = 256, OPTION_PATH, OPTION_YES, OPTION_QUIET, OPTION_JSON };
 

@@ -22,13 +22,17 @@
 #define SPACE_WISHED (6ull << 30)
 
 const char doctor_help[] =
-	"usage: rootlet doctor [--json]\n\n"
-	"Tells what this host must have for rootlet, as ok, warning (something is slower or less\n"
-	"complete) or missing, with the command that mends it. Looks only, changes nothing.\n\n"
-	"  --json        what was found, as a JSON object\n"
+	"usage: rootlet doctor [--json]\n"
+	"\n"
+	"Checks whether this host has what rootlet needs. Prints ok, warning (something is slower\n"
+	"or less complete) or missing for each item, and the command that fixes it. Changes\n"
+	"nothing.\n"
+	"\n"
+	"  --json        print the findings as a JSON object\n"
 	"  --color WHEN  auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0 all that is needed is there; 1 something is missing; 2 wrong command "
+	"  --help\n"
+	"\n"
+	"Exit status: 0 the host has all that is needed; 1 something is missing; 2 wrong command\n"
 	"line.\n";
 
 const struct option doctor_options[] = { { "json", no_argument, NULL, 'j' },

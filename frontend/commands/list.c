@@ -16,13 +16,16 @@
 #define AGE_WIDTH 12
 
 const char list_help[] =
-	"usage: rootlet list [--json]\n\n"
-	"Shows every rootfs in ~/.kerneldev-mcp with release, size, users and age.\n\n"
-	"  --json  a JSON array: name, path, release, distribution, arch, profile, bytes (null\n"
-	"          where unknown), users, created (seconds since the epoch)\n"
+	"usage: rootlet list [--json]\n"
+	"\n"
+	"Lists every rootfs in ~/.kerneldev-mcp with its release, size, users and age.\n"
+	"\n"
+	"  --json  print a JSON array: name, path, release, distribution, arch, profile, bytes\n"
+	"          (null if unknown), users, created (seconds since the epoch)\n"
 	"  --color WHEN  auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0, also where there is none; 1 failed; 2 wrong command line.\n";
+	"  --help\n"
+	"\n"
+	"Exit status: 0 done, even if there is no rootfs; 1 failed; 2 wrong command line.\n";
 
 const struct option list_options[] = {
 	{ "json", no_argument, NULL, 'j' },

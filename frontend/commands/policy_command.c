@@ -16,19 +16,21 @@
 const char policy_help[] =
 	"usage: rootlet policy check [FILE] [--json]\n"
 	"       rootlet policy show [--json]\n"
-	"       rootlet policy seccomp [--json]\n\n"
-	"What an administrator allows with rootlet-helper: see man rootlet-policy.conf.\n\n"
-	"  check FILE    whether FILE (default: /etc/rootlet/policy.conf) is a right policy; says\n"
-	"                the line that is not\n"
-	"  show          which section of the policy is about you, what it allows, your host ids\n"
-	"  seccomp       the system calls that each process of rootlet-helper may make, with its\n"
-	"                capabilities, as they are compiled in\n"
-	"  --json        the same as JSON: check and show an object, seccomp an array\n"
+	"       rootlet policy seccomp [--json]\n"
+	"\n"
+	"Shows what an administrator allows rootlet-helper to do: see man rootlet-policy.conf.\n"
+	"\n"
+	"  check FILE    find errors in FILE (default: /etc/rootlet/policy.conf)\n"
+	"  show          show the policy section that applies to you, what it allows, and your\n"
+	"                host ids\n"
+	"  seccomp       show the system calls and capabilities that each process of\n"
+	"                rootlet-helper is compiled to have\n"
+	"  --json        JSON output: an array for seccomp, otherwise an object\n"
 	"  --color WHEN  auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0 shown, or right; 1 failed, or show: nothing is allowed; 2 the command "
-	"line\n"
-	"or the policy is wrong; 5 the policy is not root's alone.\n";
+	"  --help\n"
+	"\n"
+	"Exit status: 0 shown, or valid; 1 failed, or show: nothing is allowed; 2 wrong command\n"
+	"line, or the policy is not valid; 5 the policy can be written by users other than root.\n";
 
 const struct option policy_options[] = { { "json", no_argument, NULL, 'j' },
 					 { "help", no_argument, NULL, 'h' },

@@ -8,17 +8,20 @@
 #include "frontend/rootfs/profile_places.h"
 
 const char profiles_help[] =
-	"usage: rootlet profiles [list | show PROFILE | check FILE] [--json]\n\n"
-	"Shows what a rootfs can be made for, and checks profiles of your own, which are\n"
-	"~/.config/rootlet/profiles/NAME.conf: see man rootlet-profile.\n\n"
-	"  list          every profile (the default)\n"
-	"  show PROFILE  one profile, with all that it has of those it extends\n"
-	"  check FILE    whether a profile's file is right; says the line that is not\n"
-	"  --json        the same as JSON: list an array, show and check an object\n"
+	"usage: rootlet profiles [list | show PROFILE | check FILE] [--json]\n"
+	"\n"
+	"Shows the profiles that a rootfs can be created with, and checks your own. Those are in\n"
+	"~/.config/rootlet/profiles/NAME.conf: see man rootlet-profile.\n"
+	"\n"
+	"  list          list all profiles (default)\n"
+	"  show PROFILE  show one profile, including what it inherits from those it extends\n"
+	"  check FILE    find errors in a profile\n"
+	"  --json        JSON output: an array for list, otherwise an object\n"
 	"  --color WHEN  auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0 shown, or right; 1 no such profile; 2 the command line or the profile is\n"
-	"wrong.\n";
+	"  --help\n"
+	"\n"
+	"Exit status: 0 shown, or valid; 1 no such profile; 2 wrong command line, or the profile\n"
+	"is not valid.\n";
 
 const struct option profiles_options[] = { { "json", no_argument, NULL, 'j' },
 					   { "help", no_argument, NULL, 'h' },

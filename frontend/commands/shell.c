@@ -15,16 +15,19 @@
 
 const char shell_help[] =
 	"usage: rootlet shell [--name NAME | --path DIR] [--user USER] [-- COMMAND [ARGUMENT…]]\n"
-	"       rootlet chroot …  (the same)\n\n"
-	"Runs a command (default: a login shell) inside a rootfs, for looking around. It sees no\n"
-	"file, process or network of the host, and cannot mount.\n\n"
+	"       rootlet chroot …  (the same)\n"
+	"\n"
+	"Runs a command (default: a login shell) in a rootfs, confined to a jail: it sees no\n"
+	"files, processes or network of the host, and cannot mount.\n"
+	"\n"
 	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
-	"  --path DIR   a rootfs elsewhere\n"
-	"  --user USER  of the rootfs, by name or number (default: root)\n"
+	"  --path DIR   path of a rootfs elsewhere\n"
+	"  --user USER  user of the rootfs, by name or uid (default: root)\n"
 	"  --color WHEN auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: the command's own, 128 + N where signal N ended it; 1 failed; 2 wrong\n"
-	"command line; 5 the host lacks something; 6 the rootfs is being replaced or removed.\n";
+	"  --help\n"
+	"\n"
+	"Exit status: the command's own, or 128 + N if signal N killed it; 1 failed; 2 wrong\n"
+	"command line; 5 the host lacks something; 6 the rootfs is being replaced or deleted.\n";
 
 enum shell_option { OPTION_NAME = 256, OPTION_PATH, OPTION_USER };
 
