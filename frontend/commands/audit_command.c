@@ -48,13 +48,13 @@ const struct option audit_options[] = {
 
 /* --- show --- */
 
-/* Intents are shown only where no result follows: a result says all that its intent did. */
+/* An intent is shown only if no result follows, since a result repeats all of it. */
 struct audit_listing {
-	bool json;	 /* the records as they stand */
-	json_t *pending; /* intents by the helper that has them open */
-	json_t *damaged; /* lines before the first record of a file: of one that has none, nothing
-			    is shown */
-	bool any;	 /* record, in this file */
+	bool json;	 /* print the records as they are */
+	json_t *pending; /* intents without a result so far, by the pid of their helper */
+	json_t *damaged; /* lines before the first record of a file; a file without records is
+			    not shown */
+	bool any;	 /* this file has a record */
 };
 
 static void print_record(const json_t *r)
@@ -64,7 +64,7 @@ static void print_record(const json_t *r)
 	printf("%.19s %-8s %-7s %-14s %s%s%s", audit_text(r, "time"), audit_text(r, "user"),
 	       audit_text(r, "decision"), audit_text(r, "request"), audit_text(r, "arguments"),
 	       *audit_text(r, "arguments") ? " " : "",
-	       *result ? "" : "(no result: it was killed, or runs)");
+	       *result ? "" : "(no result: killed, or still running)");
 	if (*result)
 		printf("%s%s%s (%s, %" JSON_INTEGER_FORMAT " ms)", result, *message ? ": " : "",
 		       message, audit_text(r, "rule"),
@@ -72,7 +72,7 @@ static void print_record(const json_t *r)
 	printf("\n");
 }
 
-/* A line that is no record is shown all the same. */
+/* A line that is not a record is shown as well. */
 static void show_damaged(struct audit_listing *listing)
 {
 	const json_t *line;
@@ -83,7 +83,7 @@ static void show_damaged(struct audit_listing *listing)
 		if (listing->json)
 			document_print(json_pack("{s:O}", "damaged", line));
 		else
-			puts("(a line that is no record)");
+			puts("(a line that is not a record)");
 	}
 	json_array_clear(listing->damaged);
 }
@@ -126,7 +126,7 @@ static void show_line(const char *line, size_t length, void *context)
 	json_decref(record);
 }
 
-/* A file of something else is not shown line by line. */
+/* Refuses a file that has no records at all. */
 static int show_file(struct audit_listing *listing, const char *path, struct error **err)
 {
 	listing->any = false;
@@ -134,8 +134,8 @@ static int show_file(struct audit_listing *listing, const char *path, struct err
 		return -1;
 	if (!listing->any && json_array_size(listing->damaged))
 		return error_set(err, ERR_REFUSED,
-				 "%s is no audit log: none of its lines is a record; see: rootlet "
-				 "audit --help",
+				 "%s is not an audit log: none of its lines is a record; see: "
+				 "rootlet audit --help",
 				 path);
 	return 0;
 }

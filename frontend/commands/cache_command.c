@@ -1,5 +1,5 @@
-/* rootlet cache: what is kept below $XDG_CACHE_HOME/rootlet. All of it may go at any time; what is
- * damaged goes as soon as it is found to be. */
+/* rootlet cache: lists, verifies and prunes $XDG_CACHE_HOME/rootlet. Everything in there may be
+ * removed at any time. Damaged objects are removed as soon as they are found. */
 #include <stdbool.h>
 #include <string.h>
 
@@ -52,7 +52,7 @@ static void listing_clear(struct cache_listing *l)
 	cache_objects_clear(&l->objects);
 }
 
-/* Tells that COUNT objects and BYTES of all are done, and stops where somebody wants to leave. */
+/* Reports that COUNT objects and BYTES of BYTES_TOTAL are done. Fails after an interrupt. */
 static int go_on(const struct cache_listing *l, size_t count, uint64_t bytes, uint64_t bytes_total,
 		 struct error **err)
 {
@@ -107,7 +107,8 @@ static void cache_show(const struct cache_listing *l)
 		document_print(kinds);
 }
 
-/* Returns 1 where O was damaged, and is gone, or is not used any more by who comes next. */
+/* Returns 1 if O is damaged. It is removed; if it is in use, it stays, and later users ignore it.
+ */
 static int verify_object(struct cache_listing *l, const struct cache_object *o, json_t *damaged,
 			 struct error **err)
 {
@@ -193,7 +194,7 @@ static int cache_list(struct cache_listing *l, struct error **err)
 	return 0;
 }
 
-/* Both take long. MOST is for prune. */
+/* These two take a while, and show progress. MOST is for prune. */
 static int verify_or_prune(struct cache_listing *l, bool pruning, uint64_t most, size_t *damaged,
 			   struct error **err)
 {
@@ -204,7 +205,7 @@ static int verify_or_prune(struct cache_listing *l, bool pruning, uint64_t most,
 	return pruning ? cache_remove_old(l, most, err) : cache_verify(l, damaged, err);
 }
 
-/* Returns the exit status. VERB is one of those below. */
+/* VERB is list, verify or prune. Returns the exit status. */
 static int cache_run(const char *verb, uint64_t most, bool json)
 {
 	_cleanup_(listing_clear) struct cache_listing l = { .json = json,
@@ -245,11 +246,12 @@ int command_cache(int argc, char **argv)
 	if (!known)
 		return report_verb("cache", verb, verbs, sizeof(verbs) / sizeof(*verbs));
 	if (optind < argc)
-		return report_usage("cache", "\"%.80s\" is one word too many", argv[optind]);
+		return report_usage("cache", "unexpected argument: \"%.80s\"", argv[optind]);
 	if ((strcmp(verb, "prune") == 0) != (size != NULL))
 		return report_usage("cache", "prune needs --max-size, and nothing else takes it");
 	most = size ? parse_size(size, false) : 0;
 	if (size && !most && strcmp(size, "0") != 0)
-		return report_usage("cache", "\"%.80s\" is no size, such as 10G or 500M", size);
+		return report_usage("cache", "invalid size \"%.80s\": give one such as 10G or 500M",
+				    size);
 	return cache_run(verb, most, json);
 }

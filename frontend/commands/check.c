@@ -1,5 +1,5 @@
-/* rootlet check: is this rootfs ready, and if not, why not and what to do. Goes on after the first
- * thing that is wrong, so that one run names them all. */
+/* rootlet check: reports whether a rootfs is ready, and if not, why and how to fix it. Continues
+ * after a problem, so that one run reports all of them. */
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -43,17 +43,17 @@ const struct option check_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-/* The first users of a profile are the ones its tests run as; the others are extras. */
+/* Tests run as the first users of a profile; the others are extras. */
 #define PRIMARY_USERS 2
 
 struct check {
 	const char *name, *path;
 	bool deep, json;
-	int directory, rootfs; /* as found (O_PATH), and opened; -1 */
+	int directory, rootfs; /* as found (O_PATH), and as opened; or -1 */
 	unsigned mode;
 	char *folder, *base, *absolute;
 	struct manifest *manifest;
-	struct profile *profile; /* NULL where it is gone or has changed since */
+	struct profile *profile; /* NULL if it is gone or has changed since */
 	bool profile_changed;
 	struct helper *helper;
 	bool sized;
@@ -81,7 +81,7 @@ static void on_log(const char *line, void *context)
 	findings_add_anew(&c->findings, "dpkg: %s", line);
 }
 
-/* Turns a failure into a reason, unless the user wants to leave. */
+/* Turns an error into a finding, unless it is an interrupt. */
 static int as_finding(struct check *c, struct error **err)
 {
 	if (*err && (*err)->code == ERR_INTERRUPTED)
@@ -99,8 +99,8 @@ static void check_ids(struct check *c)
 	if (m->first_uid != ids->first_uid || m->first_gid != ids->first_gid ||
 	    m->count > ids->count)
 		findings_add_anew(&c->findings,
-				  "the manifest says host ids %u:%u (%u of them), this host gives "
-				  "you %u:%u (%u)",
+				  "the manifest has host ids %u:%u (%u of them), but this host "
+				  "gives you %u:%u (%u)",
 				  m->first_uid, m->first_gid, m->count, ids->first_uid,
 				  ids->first_gid, ids->count);
 }
@@ -129,14 +129,15 @@ static void check_manifest(struct check *c)
 		c->profile_changed = true;
 		profile_free(&c->profile);
 	}
-	/* An unchanged profile is the better witness: nothing in the rootfs can have edited it. */
+	/* Trust an unchanged profile over the manifest, which code in the rootfs can have edited.
+	 */
 	p = c->profile;
 	contents_check_accounts(c->helper, c->rootfs, p ? p->users : m->users,
 				p ? p->user_count : m->user_count, p ? p->groups : m->groups,
 				p ? p->group_count : m->group_count, &c->findings);
 }
 
-/* The command that makes this very rootfs again. */
+/* The command that rebuilds this rootfs; the caller frees it. NULL if out of memory. */
 static char *compose_anew(const struct check *c)
 {
 	const struct manifest *m = c->manifest;
@@ -213,12 +214,12 @@ static void check_print_facts(const struct check *c)
 	print_users("Other users:", m, primary, m->user_count);
 	printf("Packages: %zu\n", m->package_count);
 	if (c->mode & (S_IRWXG | S_IRWXO))
-		printf("Mode: %04o: every local user who gets to it can run its setuid programs; "
-		       "to close it: %s\n",
+		printf("Mode: %04o: every local user who can reach it can run its setuid programs; "
+		       "to close it, run: %s\n",
 		       c->mode, c->findings.anew);
 	if (c->profile_changed)
-		printf("Note: profile %s has changed since; for the new one: %s\n", m->profile,
-		       c->findings.anew);
+		printf("Note: profile %s has changed since; to apply the changes, run: %s\n",
+		       m->profile, c->findings.anew);
 }
 
 static json_t *check_describe(const struct check *c, const char *state)
@@ -269,7 +270,7 @@ static int check_print_verdict(const struct check *c)
 	return EXIT_FAILED;
 }
 
-/* There is no rootfs there: an answer, not a failure. */
+/* For check, a missing rootfs is a result and not an error. */
 static int print_absence(struct check *c, const struct error *err)
 {
 	text_clean(err->message);
@@ -307,7 +308,7 @@ int command_check(int argc, char **argv)
 		}
 	}
 	if (optind < argc)
-		return report_usage("check", "\"%.80s\" is one word too many", argv[optind]);
+		return report_usage("check", "unexpected argument: \"%.80s\"", argv[optind]);
 	interrupt_catch();
 	if (check_rootfs(&c, &err) == 0)
 		return check_print_verdict(&c);

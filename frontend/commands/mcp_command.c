@@ -18,6 +18,6 @@ const struct option mcp_options[] = { { "help", no_argument, NULL, 'h' }, { NULL
 int command_mcp(int argc, char **argv)
 {
 	if (argc > 1)
-		return report_usage(argv[0], "\"%.80s\" is one word too many", argv[1]);
+		return report_usage(argv[0], "unexpected argument: \"%.80s\"", argv[1]);
 	return mcp_serve(argv[0]);
 }

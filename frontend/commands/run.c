@@ -138,8 +138,8 @@ static void run_clear(struct run *r)
 	free(r->append);
 }
 
-/* PATH from the root on as its user gave it, symbolic links and all, if that is a way to TARGET:
- * "." is where the shell says it is. NULL: there is no such way, or memory is short. */
+/* Returns PATH as an absolute path that keeps its symbolic links, relative to the shell's $PWD; the
+ * caller frees it. NULL if it does not lead to TARGET, or if out of memory. */
 static char *absolute_as_given(const char *path, const char *target)
 {
 	const char *shell = getenv("PWD");
@@ -154,8 +154,8 @@ static char *absolute_as_given(const char *path, const char *target)
 		shell = physical ? physical : "";
 	if (asprintf(&given, "%s/%s", *path == '/' ? "" : shell, path) < 0)
 		return NULL;
-	/* "//", "/./" and a "/" at the end say nothing; what ".." leaves is no link that it left.
-	 */
+	/* Normalize "//", "/./", "/.." and a "/" at the end as text. If a ".." follows a symbolic
+	 * link, the result is another path, which realpath() shows below. */
 	for (const char *p = given + strspn(given, "/"); *p; p += strspn(p, "/")) {
 		size_t word = strcspn(p, "/");
 
@@ -174,8 +174,8 @@ static char *absolute_as_given(const char *path, const char *target)
 	return resolved && strcmp(resolved, target) == 0 ? STEAL_PTR(given) : NULL;
 }
 
-/* vng pastes such paths into a shell line and into qemu's comma lists, so what may stand in one is
- * what both leave alone. */
+/* vng pastes these paths into a shell command and into qemu's comma-separated options, so only
+ * characters that are special to neither are allowed. */
 static int run_add_share(struct run *r, const char *host, const char *guest, struct error **err)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -183,24 +183,26 @@ static int run_add_share(struct run *r, const char *host, const char *guest, str
 	struct vm_share *share = &r->shares[r->config.share_count];
 
 	if (guest[strspn(guest, plain)])
-		return error_set(err, ERR_INPUT,
-				 "cannot share the folder \"%s\": vng takes only letters, digits "
-				 "and /._+@%%- in its path",
-				 guest);
+		return error_set(
+			err, ERR_INPUT,
+			"cannot share the directory \"%s\": vng takes only letters, digits "
+			"and /._+@%%- in its path",
+			guest);
 	for (size_t i = 0; i < r->config.share_count; i++)
 		if (strcmp(r->shares[i].guest, guest) == 0)
 			return 0;
 	if (r->config.share_count == VM_SHARES_MAX)
 		return error_set(err, ERR_INPUT,
-				 "more than %d folders to share (one through a symbolic link "
-				 "counts twice)",
+				 "cannot share more than %d directories (one through a symbolic "
+				 "link counts twice)",
 				 VM_SHARES_MAX);
 	*share = (struct vm_share){ strdup(host), strdup(guest), false };
 	r->config.share_count++;
 	return share->host && share->guest ? 0 : error_no_memory(err);
 }
 
-/* What is shared is what the path leads to now. The guest has it there, and where its user says. */
+/* Shares the directory that the path leads to now. The guest sees it at its real path and at the
+ * path as given. */
 static int add_rwdir(struct run *r, const char *folder, struct error **err)
 {
 	_cleanup_free_ char *absolute = realpath(folder, NULL);
@@ -208,19 +210,21 @@ static int add_rwdir(struct run *r, const char *folder, struct error **err)
 	struct stat st;
 
 	if (!*folder)
-		return error_set(err, ERR_INPUT, "--rwdir: the path of the folder is empty");
+		return error_set(err, ERR_INPUT, "--rwdir: the path is empty");
 	if (!absolute && errno == ENOENT)
-		return error_set(err, ERR_INPUT,
-				 "cannot share the folder %s: it is not there; make it with: mkdir "
-				 "-p %s",
-				 folder, folder);
+		return error_set(
+			err, ERR_INPUT,
+			"cannot share the directory %s: it does not exist; create it with: "
+			"mkdir -p %s",
+			folder, folder);
 	if (!absolute || stat(absolute, &st) < 0)
-		return error_errno(err, ERR_INPUT, "cannot share the folder %s", folder);
+		return error_errno(err, ERR_INPUT, "cannot share the directory %s", folder);
 	if (!S_ISDIR(st.st_mode) || strcmp(absolute, "/") == 0)
-		return error_set(err, ERR_INPUT, "cannot share %s: not a folder to give away",
+		return error_set(err, ERR_INPUT,
+				 "cannot share %s: not a directory, or the host's root directory",
 				 absolute);
 	if (access(absolute, R_OK | W_OK | X_OK) < 0)
-		return error_errno(err, ERR_INPUT, "cannot share the folder %s", absolute);
+		return error_errno(err, ERR_INPUT, "cannot share the directory %s", absolute);
 	given = absolute_as_given(folder, absolute);
 	if (run_add_share(r, absolute, absolute, err) < 0)
 		return -1;
@@ -231,9 +235,10 @@ static int add_disk(struct run *r, const char *size, struct error **err)
 {
 	struct vm_disk *disk = &r->disks[r->config.disk_count];
 
-	/* One is the root's. */
+	/* One disk is for the root. */
 	if (r->config.disk_count == VM_DISKS_MAX - 1)
-		return error_set(err, ERR_INPUT, "more than %d times --disk", VM_DISKS_MAX - 1);
+		return error_set(err, ERR_INPUT, "--disk is given more than %d times",
+				 VM_DISKS_MAX - 1);
 	*disk = (struct vm_disk){ 0 };
 	if (parse_disk_size("--disk", size, &disk->size, err) < 0)
 		return -1;
@@ -275,7 +280,7 @@ static int run_take_option(struct run *r, int option, struct error **err)
 	case OPTION_ROOT_TRANSPORT:
 		if (root_transport_parse(optarg, &r->transport))
 			return 0;
-		return error_set(err, ERR_INPUT, "--root-transport %s: it is auto, image or dir",
+		return error_set(err, ERR_INPUT, "--root-transport %s: must be auto, image or dir",
 				 optarg);
 	case OPTION_FORCE_9P:
 		r->force_9p = true;
@@ -320,13 +325,13 @@ static json_t *run_describe(const struct run *r, const char *status, const struc
 			 json_text(*result->console ? result->console : NULL));
 }
 
-/* In the VM a system call that failed is the VM's failure. */
+/* IN_VM: the VM was started, and a failed system call counts as its failure. */
 static int report_failure(const struct run *r, const struct vm_result *result, bool in_vm,
 			  const struct error *err)
 {
 	int status;
 
-	/* Its last line belongs before the reason. */
+	/* Its last line belongs before the error. */
 	progress_end(r->progress);
 	if (*result->console)
 		fprintf(stderr, "the console's last lines:\n%s\n", result->console);
@@ -340,20 +345,20 @@ static int report_timeout(const struct run *r, const struct vm_result *result)
 {
 	if (*result->console)
 		fprintf(stderr, "the console's last lines:\n%s\n", result->console);
-	fprintf(stderr, "rootlet run: the VM was ended: --timeout %u has passed\n",
+	fprintf(stderr, "rootlet run: the VM was stopped: --timeout %u expired\n",
 		r->config.timeout);
 	if (r->json)
 		event_result(run_describe(r, "timeout", result), EXIT_TIMEOUT);
 	return EXIT_TIMEOUT;
 }
 
-/* The two streams of the command, as events. */
+/* The two output streams of the command, which become events. */
 struct run_output {
 	struct run *run;
 	struct output_events out, error;
 };
 
-/* A terminal that is the guest's does not go back to the first column by itself. */
+/* The terminal is in raw mode for the guest: a newline alone does not start at column 1. */
 static void end_boot(void *context)
 {
 	struct run_output *o = context;
@@ -367,7 +372,7 @@ static void run_boot_again(const char *why, void *context)
 {
 	struct run_output *o = context;
 
-	progress_note(o->run->progress, "%s; booting once more", why);
+	progress_note(o->run->progress, "%s; booting again", why);
 	progress_stage(o->run->progress, "Booting the kernel");
 }
 
@@ -378,14 +383,14 @@ static void run_take_output(int fd, const char *data, size_t size, void *context
 	output_events_take(fd == STDERR_FILENO ? &o->error : &o->out, data, size);
 }
 
-/* Nobody reads the events any more: the VM is for nobody. */
+/* Stops the VM when its events cannot be written: nobody reads them. */
 static int watch_reader(void *context)
 {
 	(void)context;
 	return ferror(stdout) ? 0 : -1;
 }
 
-/* As vm_run(), with what the guest says as events where those are asked for. */
+/* Like vm_run(). With --json, the guest's output becomes events. */
 static int run_vm(struct run *r, struct vm_result *result, struct error **err)
 {
 	struct run_output output = { .run = r, .out.stream = "stdout", .error.stream = "stderr" };
@@ -405,7 +410,7 @@ static int run_vm(struct run *r, struct vm_result *result, struct error **err)
 	output_events_flush(&output.error);
 	if (status == 0 && result->ended)
 		return error_set(err, ERR_INTERRUPTED,
-				 "the VM was stopped: nobody reads its output any more");
+				 "the VM was stopped: nobody reads its output");
 	return status;
 }
 
@@ -454,11 +459,11 @@ int command_run(int argc, char **argv)
 			return report_usage(argv[0], "%s", err->message);
 	}
 	if (!r.kernel_path)
-		return report_usage(argv[0], "--kernel is missing: a bzImage, a build folder, or "
-					     "the word distro");
+		return report_usage(argv[0], "--kernel is missing: give a bzImage, a kernel build "
+					     "directory, or the word distro");
 	if (r.keyring && strcmp(r.kernel_path, "distro") != 0)
 		return report_usage(argv[0], "--keyring goes with --kernel distro: nothing else is "
-					     "fetched");
+					     "downloaded");
 	if (optind < argc)
 		r.config.argv = argv + optind;
 	if (!r.json && vm_terminal_find(&r.terminal, r.config.argv != NULL))

@@ -1,4 +1,4 @@
-/* rootlet runs: what `rootlet fstests` left in its state folder. */
+/* rootlet runs: the results of `rootlet fstests` in its state directory. */
 #include <string.h>
 #include <time.h>
 
@@ -59,7 +59,7 @@ static int count_of(const json_t *record, const char *status)
 	return (int)json_integer_value(json_object_get(json_object_get(record, "counts"), status));
 }
 
-/* "running" where its folder is locked; "cut off" where it is not and no end was written. */
+/* "running" if its directory is locked; "cut off" if it is not locked and has no final status. */
 static const char *state_of(const struct run_folder *run, const json_t *record)
 {
 	if (json_object_get(record, "status"))
@@ -139,15 +139,15 @@ static void runs_print_one(const struct run_folder *run, const json_t *record,
 	       text_of(record, "kernel"));
 	printf("  rootfs   %s, as %s\n", text_of(record, "rootfs"), text_of(record, "root"));
 	printf("  fstests  %s on %s\n", text_of(record, "fstests"), text_of(record, "fstype"));
-	printf("  folder   %s (check.out, console.log, results/)\n", run->path);
+	printf("  logs     %s (check.out, console.log, results/)\n", run->path);
 	results_print(stdout, results);
-	printf("\n%zu passed, %zu failed, %zu not run, %zu crashed, %zu without an end\n",
+	printf("\n%zu passed, %zu failed, %zu not run, %zu crashed, %zu timed out\n",
 	       results_count(results, TEST_PASS), results_count(results, TEST_FAIL),
 	       results_count(results, TEST_NOTRUN), results_count(results, TEST_CRASH),
 	       results_count(results, TEST_TIMEOUT));
 }
 
-/* A run without a single result has no list of them. */
+/* A run without results has no file of them, which is no error. */
 static int read_run(const char *name, struct run_folder *run, struct results *results,
 		    struct error **err)
 {

@@ -237,7 +237,7 @@ def test_calls():
                 ("list_test_rootfs", {}, False, "There is no rootfs yet"),
                 ("delete_test_rootfs", {}, True, f"Rootfs does not exist at {missing}"),
                 ("create_test_rootfs", {"ubuntu_release": "warty"}, True, '"warty" is unknown'),
-                ("create_test_rootfs", {"ubuntu_release": "--help"}, True, "is no name for a release"),
+                ("create_test_rootfs", {"ubuntu_release": "--help"}, True, "invalid release name"),
                 ("create_test_rootfs", {"profile": "nosuch"}, True, 'no profile "nosuch"'),
                 ("run_in_vm", {"kernel_path": "/no/such", "command": ["--help"]}, True, "/no/such"),
                 ("run_in_vm", {"kernel_path": "distro", "command": ["true"], "memory": "1"}, True,
