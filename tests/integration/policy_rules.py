@@ -31,7 +31,7 @@ def policy_file(text):
 def commands():
     rows = [
         Case("policy: without a word", ["policy"], 2, "missing: check, show or seccomp"),
-        Case("policy: an unknown word", ["policy", "write"], 2, "none of: check, show, seccomp"),
+        Case("policy: an unknown word", ["policy", "write"], 2, "not one of: check, show, seccomp"),
         Case("policy show x", ["policy", "show", "x"], 2, "unexpected argument: \"x\""),
         Case("policy --help", ["policy", "--help"], 0, ["usage: rootlet policy", "Exit status"]),
         Case("policy check: the example", ["policy", "check", EXAMPLE], 0, "is valid: 1 section"),

@@ -86,7 +86,7 @@ MEANT = {
     "cache lst": "list", "cache purne --max-size 1G": "prune", "runs shwo last": "show", "runs zzz": None,
     "profiles chekc x": "check", "policy seccmop": "seccomp", "audit vrify": "verify", "audit verfy x.log": "verify",
 }
-CASES += [Case(f"mistyped: {line}", line.split(), 2, rf"did you mean: {meant}\b" if meant else "unknown|no command|none of",
+CASES += [Case(f"mistyped: {line}", line.split(), 2, rf"did you mean: {meant}\b" if meant else "unknown|no command|not one of",
                () if meant else ("did you mean",)) for line, meant in MEANT.items()]
 CASES += [
     Case("an abbreviation that could be two", ["create", "--qu", "--p", "x"], 2, '"--p" is ambiguous'),

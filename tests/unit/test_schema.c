@@ -9,22 +9,23 @@ static const struct {
 	const char *schema, *value, *says;
 } rows[] = {
 	{ "{\"type\":\"string\"}", "\"x\"", NULL },
-	{ "{\"type\":\"string\"}", "1", "v: not of type string but integer" },
-	{ "{\"type\":\"integer\"}", "1.0", "not of type integer but number" },
+	{ "{\"type\":\"string\"}", "1", "v: must be of type string, not integer" },
+	{ "{\"type\":\"integer\"}", "1.0", "must be of type integer, not number" },
 	{ "{\"type\":\"boolean\"}", "false", NULL },
-	{ "{\"type\":\"boolean\"}", "null", "not of type boolean but null" },
+	{ "{\"type\":\"boolean\"}", "null", "must be of type boolean, not null" },
 	{ "{\"type\":\"integer\",\"minimum\":3}", "3", NULL },
 	{ "{\"type\":\"integer\",\"minimum\":3}", "2", "v 2: at least 3" },
 	{ "{\"type\":\"integer\",\"maximum\":3}", "4", "v 4: at most 3" },
 	{ "{\"type\":\"integer\",\"minimum\":3}", "99999999999999999999", NULL },
 	{ "{\"enum\":[\"a\",\"b\"]}", "\"b\"", NULL },
-	{ "{\"enum\":[\"a\",\"b\"]}", "\"c\"", "v: none of [\"a\", \"b\"]" },
+	{ "{\"enum\":[\"a\",\"b\"]}", "\"c\"", "v: must be one of [\"a\", \"b\"]" },
 	{ "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", "[\"a\"]", NULL },
 	{ "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", "[\"a\",2]", "v[1]: not of" },
 	{ "{\"type\":\"array\",\"minItems\":1}", "[]", "v: length 0: at least 1" },
 	{ "{\"type\":\"string\",\"minLength\":1}", "\"\"", "v: length 0: at least 1" },
 	{ "{\"type\":\"object\",\"required\":[\"a\"]}", "{}", "v: a is missing" },
-	{ "{\"type\":\"object\",\"additionalProperties\":false}", "{\"a\":1}", "v: there is no a" },
+	{ "{\"type\":\"object\",\"additionalProperties\":false}", "{\"a\":1}",
+	  "v: unknown property a" },
 	{ "{\"type\":\"object\"}", "{\"a\":1}", NULL },
 	{ "{\"properties\":{\"a\":{\"type\":\"string\"}}}", "{\"a\":1}", "a: not of type string" },
 };
@@ -71,11 +72,8 @@ static const struct {
 	  "rootlet fstests --json --kernel=k --fstests=f --fstype=ext4 --timeout=300 --memory=4G "
 	  "--cpus=4 --io-scheduler=mq-deadline --host-root -- -g quick" },
 	{ "fstests_vm_boot_and_run",
-	  "{\"kernel_path\":\"k\",\"fstests_path\":\"f\",\"use_custom_rootfs\":true,\"force_9p\":"
-	  "true,"
-	  "\"custom_rootfs_path\":\"/r\",\"tests\":[\"generic/"
-	  "001\"],\"extra_args\":[\"--verbose\"],"
-	  "\"custom_mkfs_command\":\"mkfs.x -q\",\"io_scheduler\":\"none\"}",
+	  "{\"kernel_path\":\"k\",\"fstests_path\":\"f\",\"use_custom_rootfs\":true,\"force_9p\":true,\"custom_rootfs_path\":\"/r\",\"tests\":[\"generic/001\"],\"extra_args\":[\"--verbose\"],\"custom_mkfs_command\":\"mkfs.x "
+	  "-q\",\"io_scheduler\":\"none\"}",
 	  "rootlet fstests --json --kernel=k --fstests=f --fstype=ext4 --timeout=300 --memory=4G "
 	  "--cpus=4 --force-9p --io-scheduler=none --vng-arg=--verbose --mkfs=mkfs.x -q --path=/r "
 	  "-- "
