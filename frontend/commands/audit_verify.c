@@ -91,7 +91,7 @@ static void hashes_add(struct hashes *h, const char *hash)
 	snprintf(h->list[h->count++ % RECENT_MAX], sizeof(h->list[0]), "%s", hash);
 }
 
-/* How many records came after the one with this hash; SIZE_MAX if it is not among the kept. */
+/* How many records came after the one with this hash; SIZE_MAX if it is no longer stored. */
 static size_t hashes_since(const struct hashes *h, const char *hash)
 {
 	for (size_t age = 0; age < h->count && age < RECENT_MAX; age++)

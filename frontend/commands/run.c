@@ -372,7 +372,7 @@ static void run_boot_again(const char *why, void *context)
 {
 	struct run_output *o = context;
 
-	progress_note(o->run->progress, "%s; booting again", why);
+	progress_note(o->run->progress, "%s; booting once more", why);
 	progress_stage(o->run->progress, "Booting the kernel");
 }
 

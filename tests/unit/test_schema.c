@@ -20,14 +20,15 @@ static const struct {
 	{ "{\"enum\":[\"a\",\"b\"]}", "\"b\"", NULL },
 	{ "{\"enum\":[\"a\",\"b\"]}", "\"c\"", "v: must be one of [\"a\", \"b\"]" },
 	{ "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", "[\"a\"]", NULL },
-	{ "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", "[\"a\",2]", "v[1]: not of" },
+	{ "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", "[\"a\",2]", "v[1]: must be of" },
 	{ "{\"type\":\"array\",\"minItems\":1}", "[]", "v: length 0: at least 1" },
 	{ "{\"type\":\"string\",\"minLength\":1}", "\"\"", "v: length 0: at least 1" },
 	{ "{\"type\":\"object\",\"required\":[\"a\"]}", "{}", "v: a is missing" },
 	{ "{\"type\":\"object\",\"additionalProperties\":false}", "{\"a\":1}",
 	  "v: unknown property a" },
 	{ "{\"type\":\"object\"}", "{\"a\":1}", NULL },
-	{ "{\"properties\":{\"a\":{\"type\":\"string\"}}}", "{\"a\":1}", "a: not of type string" },
+	{ "{\"properties\":{\"a\":{\"type\":\"string\"}}}", "{\"a\":1}",
+	  "a: must be of type string" },
 };
 
 static void check_rows(void)
@@ -72,8 +73,11 @@ static const struct {
 	  "rootlet fstests --json --kernel=k --fstests=f --fstype=ext4 --timeout=300 --memory=4G "
 	  "--cpus=4 --io-scheduler=mq-deadline --host-root -- -g quick" },
 	{ "fstests_vm_boot_and_run",
-	  "{\"kernel_path\":\"k\",\"fstests_path\":\"f\",\"use_custom_rootfs\":true,\"force_9p\":true,\"custom_rootfs_path\":\"/r\",\"tests\":[\"generic/001\"],\"extra_args\":[\"--verbose\"],\"custom_mkfs_command\":\"mkfs.x "
-	  "-q\",\"io_scheduler\":\"none\"}",
+	  "{\"kernel_path\":\"k\",\"fstests_path\":\"f\",\"use_custom_rootfs\":true,\"force_9p\":"
+	  "true,"
+	  "\"custom_rootfs_path\":\"/r\",\"tests\":[\"generic/"
+	  "001\"],\"extra_args\":[\"--verbose\"],"
+	  "\"custom_mkfs_command\":\"mkfs.x -q\",\"io_scheduler\":\"none\"}",
 	  "rootlet fstests --json --kernel=k --fstests=f --fstype=ext4 --timeout=300 --memory=4G "
 	  "--cpus=4 --force-9p --io-scheduler=none --vng-arg=--verbose --mkfs=mkfs.x -q --path=/r "
 	  "-- "
