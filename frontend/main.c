@@ -48,7 +48,7 @@ static const struct command commands[] = {
 	{ "profiles", "show and check the profiles that a rootfs is created with", command_profiles,
 	  profiles_help, profiles_options },
 	{ "cache", "list, verify and prune the cache", command_cache, cache_help, cache_options },
-	{ "doctor", "check whether this host has what rootlet needs", command_doctor, doctor_help,
+	{ "doctor", "report what this host has and lacks", command_doctor, doctor_help,
 	  doctor_options },
 	{ "policy", "check and show what an administrator allows", command_policy, policy_help,
 	  policy_options },

@@ -271,6 +271,6 @@ void probe_downloads(struct finding *f)
 		finding_set(
 			f, VERDICT_WARNING, "boot with lsm=landlock,… on the kernel's command line",
 			"the kernel has no Landlock: if the code that parses downloads were taken "
-			"over, it could open your files; it could still start no program, and "
-			"reach no local socket or other process");
+			"over, it could open your files, but still start no program and reach no "
+			"local socket or other process");
 }

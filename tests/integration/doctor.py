@@ -113,7 +113,7 @@ def namespaces_by_name():
 
 
 def landlock():
-    for row, says in (("Landlock", "has none"), ("downloads", "no Landlock: .* open your files .* no program")):
+    for row, says in (("Landlock", "has none"), ("downloads", "no Landlock: .* open your files, .* no program")):
         doctor(f"a kernel without Landlock: {row}", "warning", row, says, "boot with lsm=landlock", status=0,
                before=[f"{BUILD}/tests/deny", "landlock"])
     doctor("this kernel's Landlock", "(ok|warning)", "downloads", "(part of the cache|no Landlock)")
