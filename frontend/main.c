@@ -1,4 +1,4 @@
-/* rootlet: the command line. Every command is one row of the table and one file of its own. */
+/* The rootlet command line. Each command is a row of the table and has a file of its own. */
 #include <locale.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,12 +15,15 @@
 static int command_help(int argc, char **argv);
 
 static const char help_help[] =
-	"usage: rootlet help [COMMAND]\n\n"
-	"Shows how a command is used, or which commands there are. The manuals tell more: man\n"
-	"rootlet, man rootlet-create and so on.\n\n"
+	"usage: rootlet help [COMMAND]\n"
+	"\n"
+	"Shows how to use a command, or lists the commands. For more, see the manuals: man\n"
+	"rootlet, man rootlet-create and so on.\n"
+	"\n"
 	"  COMMAND       one of those that rootlet help lists\n"
 	"  --color WHEN  auto (default), always or never\n"
-	"  --help\n\n"
+	"  --help\n"
+	"\n"
 	"Exit status: 0 shown; 2 no such command.\n";
 
 static const struct option help_options[] = { { "help", no_argument, NULL, 'h' },
@@ -29,32 +32,30 @@ static const struct option help_options[] = { { "help", no_argument, NULL, 'h' }
 static const struct command commands[] = {
 	{ "create", "make a root filesystem for kernel testing", command_create, create_help,
 	  create_options, .acts = true },
-	{ "check", "tell whether a rootfs is ready, and if not, why", command_check, check_help,
-	  check_options },
-	{ "list", "show every rootfs in the store", command_list, list_help, list_options },
-	{ "delete", "remove a rootfs completely", command_delete, delete_help, delete_options,
+	{ "check", "check whether a rootfs is ready", command_check, check_help, check_options },
+	{ "list", "list every rootfs in the store", command_list, list_help, list_options },
+	{ "delete", "delete a rootfs completely", command_delete, delete_help, delete_options,
 	  .acts = true },
-	{ "shell", "run a command inside a rootfs, for looking around", command_shell, shell_help,
+	{ "shell", "run a command in a jail inside a rootfs", command_shell, shell_help,
 	  shell_options, true },
-	{ "chroot", "another name of shell", command_shell, shell_help, shell_options, true },
+	{ "chroot", "the same as shell", command_shell, shell_help, shell_options, true },
 	{ "run", "boot a kernel on a rootfs and run a command in it", command_run, run_help,
 	  run_options, true },
-	{ "fstests", "run fstests on a kernel and say what passed", command_fstests, fstests_help,
-	  fstests_options, true, true },
-	{ "runs", "show, compare and remove what fstests left", command_runs, runs_help,
+	{ "fstests", "run fstests on a kernel and report the results", command_fstests,
+	  fstests_help, fstests_options, true, true },
+	{ "runs", "show, compare and delete results of fstests", command_runs, runs_help,
 	  runs_options },
-	{ "profiles", "show what a rootfs can be made for", command_profiles, profiles_help,
-	  profiles_options },
-	{ "cache", "what is kept for the next create: list, verify, prune", command_cache,
-	  cache_help, cache_options },
-	{ "doctor", "tell what this host has and lacks", command_doctor, doctor_help,
+	{ "profiles", "show and check the profiles that a rootfs is created with", command_profiles,
+	  profiles_help, profiles_options },
+	{ "cache", "list, verify and prune the cache", command_cache, cache_help, cache_options },
+	{ "doctor", "report what this host has and lacks", command_doctor, doctor_help,
 	  doctor_options },
-	{ "policy", "tell what an administrator allows, and what is compiled in", command_policy,
-	  policy_help, policy_options },
+	{ "policy", "check and show what an administrator allows", command_policy, policy_help,
+	  policy_options },
 	{ "audit", "show or verify the audit log", command_audit, audit_help, audit_options },
-	{ "mcp", "serve these commands as tools, by the Model Context Protocol", command_mcp,
+	{ "mcp", "serve these commands as tools over the Model Context Protocol", command_mcp,
 	  mcp_help, mcp_options },
-	{ "help", "show how a command is used", command_help, help_help, help_options },
+	{ "help", "show how to use a command", command_help, help_help, help_options },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -62,30 +63,29 @@ static const struct command commands[] = {
 static const char head[] =
 	"usage: rootlet COMMAND [OPTION…]\n"
 	"       rootlet COMMAND --help | help COMMAND | --help | --version\n\n"
-	"Makes root filesystems for kernel testing, without sudo, and boots kernels on\n"
-	"them.\n\n"
+	"Creates root filesystems for kernel testing without sudo, and boots kernels on them.\n\n"
 	"Commands:\n";
 
 static const char tail[] =
 	"\nOptions of every command:\n"
 	"  --color WHEN  auto (default: on a terminal, unless NO_COLOR is set), always or never\n"
-	"  --help        how it is used\n"
+	"  --help        show how to use the command\n"
 	"\nExit status of every command but fstests:\n"
 	"  0    done; check: ready\n"
 	"  1    failed; check: not ready\n"
 	"  2    the command line or a profile is wrong\n"
 	"  3    a signature, a hash or a date is wrong\n"
-	"  4    the mirror does not answer, or wrongly\n"
+	"  4    the mirror does not answer, or sends something wrong\n"
 	"  5    the host lacks something: see rootlet doctor\n"
-	"  6    it exists already, or is in use\n"
+	"  6    it already exists, or is in use\n"
 	"  7    the disk is full\n"
-	"  124  run: its --timeout has passed\n"
+	"  124  run: the --timeout expired\n"
 	"  125  run: the VM failed\n"
 	"  130  interrupted\n"
-	"shell and run return the status of the command they ran; of fstests 3, 4 and 5 mean\n"
-	"something else: see rootlet fstests --help.\n";
+	"shell and run return the status of the command that they ran. For fstests, 3, 4 and 5\n"
+	"have other meanings: see rootlet fstests --help.\n";
 
-/* The caller's to free; NULL where memory is short. */
+/* The caller frees the text. NULL if out of memory. */
 static char *compose_help(void)
 {
 	char *text = NULL;
@@ -136,7 +136,7 @@ static int command_help(int argc, char **argv)
 	const struct command *command;
 
 	if (argc > 2)
-		return report_usage(argv[0], "\"%.80s\" is one word too many", argv[2]);
+		return report_usage(argv[0], "unexpected argument: \"%.80s\"", argv[2]);
 	if (argc < 2) {
 		style_print(stdout, STYLE_PLAIN, "%s", text ? text : head);
 		return EXIT_OK;
@@ -148,7 +148,7 @@ static int command_help(int argc, char **argv)
 	return EXIT_OK;
 }
 
-/* COMMAND is set as soon as it is known. */
+/* Sets COMMAND as soon as it is known, for finish_output(). */
 static int main_run(int argc, char **argv, const struct command **command)
 {
 	_cleanup_free_ char *help = compose_help();
@@ -172,13 +172,15 @@ static int main_run(int argc, char **argv, const struct command **command)
 	return status >= 0 ? status : (*command)->main(argc, argv);
 }
 
-/* What could not be printed was not done. Of fstests, 1 would say that tests failed. */
+/* A command fails if its output cannot be written. For fstests, status 1 would mean that tests
+ * failed. */
 static int finish_output(const struct command *command, int status, bool open_at_start)
 {
 	_cleanup_error_ struct error *err = NULL;
 	bool failed = ferror(stdout) != 0;
 
-	/* What cannot be written is dropped with the reason: one byte more tells it again. */
+	/* stdio has dropped the output and the errno: write one more byte to get the errno again.
+	 */
 	if (failed)
 		putchar('\n');
 	errno = 0;

@@ -13,7 +13,7 @@
 
 #define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* Between fork and exec. */
+/* Runs between fork and exec. */
 static _Noreturn void child_become(const char *const *argv, const int stdio[3], pid_t parent)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), kept[3];
@@ -21,7 +21,7 @@ static _Noreturn void child_become(const char *const *argv, const int stdio[3], 
 
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
 		_exit(126);
-	/* Copies first: one of them may be a number that is overwritten. */
+	/* Duplicate them first: a dup2() below may overwrite one of them. */
 	for (int i = 0; i < 3; i++)
 		kept[i] = fcntl(stdio[i] < 0 ? null : stdio[i], F_DUPFD_CLOEXEC, 3);
 	for (int i = 0; i < 3; i++)
@@ -35,7 +35,7 @@ static _Noreturn void child_become(const char *const *argv, const int stdio[3], 
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-/* Logins of ordinary users often have no sbin in PATH. */
+/* The PATH of ordinary users often has no sbin. */
 static void extend_path(void)
 {
 	const char *own = getenv("PATH");
@@ -59,7 +59,7 @@ int child_start(const char *const *argv, const int stdio[3], pid_t *pid, struct 
 	return 0;
 }
 
-/* Returns whether a signal came before the child's end. */
+/* Returns whether this process got a signal before the child exited. */
 static bool child_wait_for_end(pid_t pid)
 {
 	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -95,7 +95,7 @@ int child_run(const char *const *argv, const int stdio[3], const char *name, str
 		return -1;
 	status = child_wait(pid, err);
 	if (status == 127)
-		return error_set(err, ERR_HOST, "cannot %s: there is no %s here; install it", name,
+		return error_set(err, ERR_HOST, "cannot %s: %s is not installed; install it", name,
 				 argv[0]);
 	if (status > 0)
 		return error_set(err, ERR_SYSTEM, "cannot %s: %s failed with status %d", name,

@@ -1,17 +1,18 @@
-/* Programs that a command has others do its work with: they end when it ends. */
+/* Child programs that do part of a command's work. They end when the command ends. */
 #pragma once
 
 #include <sys/types.h>
 
 #include "lib/error.h"
 
-/* Starts ARGV (argv[0] is looked up in PATH and the folders of system programs). STDIO: descriptors
- * that stay the caller's; -1: /dev/null. The child gets SIGTERM when the caller dies. */
+/* Starts ARGV; argv[0] is looked up in PATH and the system's program directories. STDIO:
+ * descriptors, which stay the caller's; -1: /dev/null. The child gets SIGTERM when the caller dies.
+ */
 int child_start(const char *const *argv, const int stdio[3], pid_t *pid, struct error **err);
 
-/* Waits for its end and returns its exit status (128 + the number of a signal). After a signal to
- * us (see interrupt.h) it is ended first, and ERR is ERR_INTERRUPTED. */
+/* Waits for the child to exit. Returns its exit status (128 + N if signal N killed it), or -1 with
+ * ERR set. If this process gets a signal (see interrupt.h), it ends the child; ERR_INTERRUPTED. */
 int child_wait(pid_t pid, struct error **err);
 
-/* Both. NAME is for the message where it fails: "cannot NAME: tar failed with status 2". */
+/* Starts and waits. NAME is for the error message: "cannot NAME: tar failed with status 2". */
 int child_run(const char *const *argv, const int stdio[3], const char *name, struct error **err);

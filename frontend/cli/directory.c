@@ -18,7 +18,7 @@ int folder_make_above(const char *path)
 		*slash = '\0';
 		result = mkdir(copy, 0700);
 		*slash = '/';
-		/* Above a folder that is there, there may be one that nobody can write to. */
+		/* An existing directory can be below one that is not writable. */
 		if (result < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
 			return -1;
 	}
@@ -50,7 +50,7 @@ int folder_remove(int parent, const char *name)
 	closedir(folder);
 	if (unlinkat(parent, name, AT_REMOVEDIR) == 0)
 		return 0;
-	/* What is left in it is why it stays. */
+	/* Report why an entry could not be removed. */
 	if (errno == ENOTEMPTY && first)
 		errno = first;
 	return -1;
@@ -58,7 +58,8 @@ int folder_remove(int parent, const char *name)
 
 int folder_publish(int parent, const char *staging, const char *name)
 {
-	/* Checksums alone would not tell: where all times and sizes match, contents are trusted. */
+	/* A later check would not notice lost contents: it trusts files whose times and sizes
+	 * match. */
 	if (syncfs(parent) < 0)
 		return -1;
 	if (renameat(parent, staging, parent, name) < 0 &&

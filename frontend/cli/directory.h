@@ -1,25 +1,25 @@
-/* Folders of the user's own. */
+/* Directories that belong to the user. */
 #pragma once
 
-/* Makes PATH (absolute) and what is missing above it, 0700; what is there keeps its mode. Returns 0
- * or -1 with errno set. */
+/* Makes PATH (absolute) and its missing parents with mode 0700. Existing directories keep their
+ * mode. Returns 0, or -1 with errno set. */
 int folder_make(const char *path);
 
-/* The same for the folders above PATH alone. */
+/* The same, but makes only the parents of PATH. */
 int folder_make_above(const char *path);
 
-/* Removes NAME in PARENT, with all below it where it is a folder; a link goes, what it leads to
- * stays. Returns 0 or -1 with errno set. */
+/* Removes NAME in PARENT, recursively if it is a directory. Does not follow symbolic links. Returns
+ * 0, or -1 with errno set. */
 int folder_remove(int parent, const char *name);
 
-/* Renames the directory STAGING to NAME in one step; if there is a NAME, the two are exchanged. All
- * of it is on disk before it has the name, and the name before this returns. Returns 0 or -1 with
- * errno set. */
+/* Atomically renames the directory STAGING to NAME, or exchanges them if NAME exists. The contents
+ * are on disk before the rename, and the rename before this returns. Returns 0, or -1 with errno
+ * set. */
 int folder_publish(int parent, const char *staging, const char *name);
 
-/* Replaces NAME in FOLDER by the file DRAFT, which is open as FD. After a power cut NAME is the old
- * file or the new one, and complete. Returns 0 or -1 with errno set. */
+/* Replaces NAME in `folder` with the file DRAFT, which is open as FD. After a power failure NAME is
+ * either the old or the new file, and complete. Returns 0, or -1 with errno set. */
 int folder_replace_file(int folder, const char *draft, int fd, const char *name);
 
-/* As folder_remove(), but what somebody holds a lock of stays, with errno EWOULDBLOCK. */
+/* Like folder_remove(), but fails with EWOULDBLOCK if another process holds a lock on it. */
 int folder_discard(int parent, const char *name);

@@ -79,7 +79,7 @@ static void print_output(struct output_events *o, size_t length)
 	memmove(o->text, o->text + length, o->length);
 }
 
-/* Where a full buffer is cut: after its last line, else before a character that is not complete. */
+/* Where to cut a full buffer: after its last newline, else before an incomplete character. */
 static size_t cut_of(const struct output_events *o)
 {
 	const char *newline = memrchr(o->text, '\n', o->length);

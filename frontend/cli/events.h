@@ -1,5 +1,5 @@
-/* What --json prints. A long command prints a stream: one JSON object a line, each with "event":
- * progress, log or output, and at its end one result. Any other command prints one document. The
+/* The output of --json. A long command prints a stream of JSON objects, one per line, each with an
+ * "event": progress, log or output, and finally one result. Other commands print one document. The
  * schemas are in frontend/schemas. */
 #pragma once
 
@@ -7,23 +7,23 @@
 
 #include "frontend/cli/report.h"
 
-/* Any bytes as a JSON string; null for NULL. What is not UTF-8 becomes '?'. */
+/* Any bytes as a JSON string, or null for NULL. Bytes that are not UTF-8 become '?'. */
 json_t *json_text(const char *s);
 
-/* Makes every string in JSON, which was read from a file, fit to be shown: text_clean_lines(). */
+/* Applies text_clean_lines() to every string in JSON, which was read from a file. */
 void json_clean(json_t *json);
 
-/* One line of a stream. Takes FIELDS. */
+/* Prints one line of a stream. Takes ownership of FIELDS. */
 void event_print(const char *event, json_t *fields);
 
-/* The last line: FIELDS (taken) and the exit status, which is returned. */
+/* Prints the last line: FIELDS (of which it takes ownership) and STATUS. Returns STATUS. */
 int event_result(json_t *fields, int status);
 
-/* The same for a failure, with the error that STATUS comes from. */
+/* The same for a failure; adds the error. */
 int event_failure(json_t *fields, const struct error *err, int status);
 
-/* What another program says on one of its streams: whole lines become events as they come, and the
- * rest when it is flushed or too long. */
+/* The output of another program on one of its streams. Complete lines become events at once, the
+ * rest when it is flushed or gets too long. */
 struct output_events {
 	const char *stream; /* "stdout" or "stderr" */
 	char text[4096 + 1];
@@ -33,8 +33,8 @@ struct output_events {
 void output_events_take(struct output_events *o, const char *data, size_t size);
 void output_events_flush(struct output_events *o);
 
-/* A document on a line of its own. Takes it. */
+/* Prints DOCUMENT on one line. Takes ownership of it. */
 void document_print(json_t *document);
 
-/* The document of a failure; returns STATUS. */
+/* Prints the document for a failure. Returns STATUS. */
 int document_failure(const struct error *err, int status);

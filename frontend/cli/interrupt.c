@@ -50,8 +50,8 @@ static void set_handler(void (*handler)(int))
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		struct sigaction old;
 
-		/* nohup(1) means it; the SIGINT that a script's background jobs ignore is one
-		 * that somebody sends on purpose when it comes. */
+		/* Leave SIGHUP ignored, for nohup(1). Shells ignore SIGINT in background jobs of
+		 * scripts, but a SIGINT that arrives there was sent on purpose. */
 		if (numbers[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0 &&
 		    old.sa_handler == SIG_IGN)
 			continue;

@@ -1,26 +1,26 @@
-/* What SIGINT, SIGTERM and SIGHUP do at this moment. There is one state for the process, as there
- * is one disposition per signal. */
+/* What SIGINT, SIGTERM and SIGHUP do. The state is global, as signal dispositions are. */
 #pragma once
 
 #include <stdbool.h>
 
-/* Leave at once with status 130: for stages that have nothing to clean up. */
+/* From now on, a signal exits at once with status 130: for stages that need no cleanup. */
 void interrupt_leave(void);
 
-/* Note it: interrupt_caught() becomes true, interrupt_fd() readable, blocking calls return EINTR.
- * A second signal does no more, because a clean-up that is cut short leaves things behind. */
+/* From now on, a signal makes interrupt_caught() true and interrupt_fd() readable, and blocking
+ * calls return EINTR. A second signal does nothing more, so that it cannot cut the cleanup short.
+ */
 void interrupt_catch(void);
 
 bool interrupt_caught(void);
 
-/* Whether SIGUSR1 has come since interrupt_catch(): whoever wants this process to leave does not
- * wait for its clean-up, which is left to the next command. */
+/* Whether SIGUSR1 came after interrupt_catch(): the sender does not wait for the cleanup, which is
+ * left to the next command. */
 bool interrupt_hurried(void);
 
-/* A descriptor to poll for POLLIN, ours for good; -1 before the first interrupt_catch(). */
+/* A descriptor to poll for POLLIN, which stays open; -1 before the first interrupt_catch(). */
 int interrupt_fd(void);
 
-/* One more descriptor for what waits on others: where it can be read (the helper's channel, say),
- * there is no use in going on. -1: none. */
+/* One more descriptor that ends a wait when it becomes readable, such as the helper's channel. -1:
+ * none. */
 void interrupt_watch(int fd);
 int interrupt_watched(void);

@@ -15,7 +15,7 @@ static char *paths_join(struct error **err, const char *a, const char *b, const 
 	return NULL;
 }
 
-/* True where this program lies in its build folder; EXE then holds its path. */
+/* Whether this program is in its build directory; EXE is then its path. */
 static bool runs_from_build(char exe[static PATH_MAX])
 {
 	ssize_t n = readlink("/proc/self/exe", exe, PATH_MAX - 1);
@@ -27,7 +27,7 @@ static bool runs_from_build(char exe[static PATH_MAX])
 	return strncmp(exe, ROOTLET_BUILD_DIR, length) == 0 && exe[length] == '/';
 }
 
-/* A program that is installed as NAME, and lies in a build folder at BUILT. */
+/* The path of a program, which is NAME if installed, and BUILT in a build directory. */
 static char *paths_find_program(const char *name, const char *built, struct error **err)
 {
 	char exe[PATH_MAX];
@@ -41,7 +41,7 @@ static char *paths_find_program(const char *name, const char *built, struct erro
 	path = paths_join(err, exe, "/", built);
 	if (path && access(path, X_OK) == 0)
 		return path;
-	/* A test program, one folder deeper or shallower. */
+	/* This is a test program, at another depth. */
 	free(path);
 	return paths_join(err, ROOTLET_BUILD_DIR, "/", built);
 }
@@ -76,13 +76,13 @@ char *paths_home(struct error **err)
 	if (user && user->pw_dir && user->pw_dir[0] == '/')
 		return paths_join(err, user->pw_dir, "", "");
 	error_set(err, ERR_MISSING,
-		  "cannot tell your home folder: HOME is not set and the password "
+		  "cannot find your home directory: HOME is not set and the password "
 		  "database has no entry for uid %u; set HOME",
 		  (unsigned)getuid());
 	return NULL;
 }
 
-/* Below $VARIABLE where that is absolute, else below HOME/OTHERWISE. */
+/* Below $VARIABLE if that is absolute, else below $HOME/OTHERWISE. */
 static char *join_base(const char *variable, const char *otherwise, const char *relative,
 		       struct error **err)
 {

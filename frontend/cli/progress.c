@@ -12,22 +12,22 @@
 #include "lib/clock.h"
 
 #define LINE_MAX_BYTES 256
-#define TERMINAL_INTERVAL 0.1 /* seconds between two drawings */
+#define TERMINAL_INTERVAL 0.1 /* seconds between two updates */
 #define PLAIN_INTERVAL 10.0
 #define JSON_INTERVAL 0.5
-#define PLAIN_STATUS_INTERVAL 60.0 /* what a status says, lines of their own say as well */
+#define PLAIN_STATUS_INTERVAL 60.0 /* longer: lines of their own repeat what a status says */
 
 struct progress {
-	const struct progress_sink *sink; /* NULL: shown here */
-	uint64_t relayed[4];		  /* the last update; RELAY: it is still to be passed on */
+	const struct progress_sink *sink; /* NULL: print it here */
+	uint64_t relayed[4];		  /* the last update; RELAY: it was not sent yet */
 	bool relay;
 	FILE *out;
 	bool json, terminal, drawn, open;
 	char stage[80];
 	uint64_t items, items_total, bytes, bytes_total;
-	uint64_t first_items, first_bytes; /* what the stage's first update had: from the cache */
-	char status[LINE_MAX_BYTES / 2];   /* "" : none */
-	bool updated, told; /* TOLD: has a line or an event, of which the last had these: */
+	uint64_t first_items, first_bytes; /* of the stage's first update: from the cache */
+	char status[LINE_MAX_BYTES / 2];   /* "": none */
+	bool updated, told; /* TOLD: a line or event was printed; TOLD_COUNTS: the last one */
 	uint64_t told_counts[4];
 	double began, shown;
 };
@@ -64,7 +64,7 @@ void progress_flush(struct progress *p)
 	p->sink->update(p->relayed, p->sink->context);
 }
 
-/* The first of a stage at once, as the rate goes by it. */
+/* Sends the first update of a stage at once, since the rate is based on it. */
 static void relay_update(struct progress *p, const uint64_t counts[static 4])
 {
 	p->relay = p->relay || memcmp(p->relayed, counts, sizeof(p->relayed)) != 0;
@@ -82,7 +82,7 @@ void progress_free(struct progress **p)
 	*p = NULL;
 }
 
-/* Appends to LINE, which holds LINE_MAX_BYTES; what does not fit is cut. */
+/* Appends to LINE, which has LINE_MAX_BYTES; truncates what does not fit. */
 static void progress_append(char *line, const char *format, ...) PRINTF_LIKE(2, 3);
 static void progress_append(char *line, const char *format, ...)
 {
@@ -131,7 +131,7 @@ static void progress_compose(const struct progress *p, char line[static LINE_MAX
 	append_rate(p, line);
 }
 
-/* A total of 0 is one that is not known: left out. */
+/* Adds a count to an event, if it is known. */
 static void set_count(json_t *event, const char *name, uint64_t count, bool known)
 {
 	if (known)
@@ -156,7 +156,7 @@ static double interval_of(const struct progress *p)
 	return p->terminal ? TERMINAL_INTERVAL : PLAIN_INTERVAL;
 }
 
-/* A line or an event that says what the last one said is none. */
+/* Whether the last line or event had the same numbers. */
 static bool is_told(struct progress *p)
 {
 	const uint64_t counts[4] = { p->items, p->items_total, p->bytes, p->bytes_total };
@@ -237,7 +237,7 @@ void progress_update(struct progress *p, uint64_t items, uint64_t items_total, u
 		p->first_bytes = bytes;
 		p->updated = true;
 	}
-	/* A retry may take bytes back; a rate must not turn negative. */
+	/* A retry may lower the count; the rate must not become negative. */
 	if (bytes < p->first_bytes)
 		p->first_bytes = bytes;
 	if (items < p->first_items)

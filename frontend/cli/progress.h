@@ -1,6 +1,6 @@
-/* What a long command shows while it works: one line that is rewritten on a terminal, a plain line
- * per stage (and one now and then) where standard output is none, nothing at all when quiet.
- * A NULL progress is allowed everywhere and says nothing. */
+/* The progress of a long command. On a terminal it is one line that is rewritten; elsewhere, a line
+ * per stage and one now and then; nothing if quiet. NULL is allowed everywhere, and prints nothing.
+ */
 #pragma once
 
 #include <jansson.h>
@@ -10,15 +10,15 @@
 
 struct progress;
 
-/* AUTO shows on standard error and leaves standard output to what the command prints; STDOUT is for
- * a command that prints nothing else; JSON prints events. */
+/* AUTO prints on standard error, and leaves standard output to the command; STDOUT is for commands
+ * that print nothing else; JSON prints events. */
 enum progress_mode { PROGRESS_AUTO, PROGRESS_QUIET, PROGRESS_STDOUT, PROGRESS_JSON };
 
-/* Returns NULL where MODE is quiet or memory is short; both mean silence. */
+/* Returns NULL if MODE is quiet, or if out of memory; both mean silence. */
 struct progress *progress_new(enum progress_mode mode);
 void progress_free(struct progress **p);
 
-/* Where a process that shows nothing itself passes on what is shown. */
+/* The backend of a process that passes its progress on instead of printing it. */
 struct progress_sink {
 	void (*stage)(const char *stage, void *context);
 	void (*update)(const uint64_t counts[static 4], void *context); /* of progress_update() */
@@ -26,28 +26,28 @@ struct progress_sink {
 	void *context;
 };
 
-/* SINK stays the caller's. NULL if memory is short. */
+/* The backend stays the caller's. NULL if out of memory. */
 struct progress *progress_new_relay(const struct progress_sink *sink);
 
-/* Passes on the last update, which may have come too soon after the one before. */
+/* Sends the last update, which may have been held back by the rate limit. */
 void progress_flush(struct progress *p);
 
-/* Starts a stage, "Downloading packages"; the one before it ends. */
+/* Starts a stage, such as "Downloading packages", and ends the previous one. */
 void progress_stage(struct progress *p, const char *stage);
 
-/* ITEMS are packages, BYTES what was moved; a total of 0 is unknown. The rate and the time left are
- * derived here. Cheap enough to be called for every block. */
+/* ITEMS are packages, BYTES those transferred. A total of 0 is unknown. Derives the rate and the
+ * time left. Cheap enough to call for every block. */
 void progress_update(struct progress *p, uint64_t items, uint64_t items_total, uint64_t bytes,
 		     uint64_t bytes_total);
 
-/* What the line says behind the stage's name, in place of what progress_update() has it say. */
+/* Text to show after the stage's name, instead of the numbers of progress_update(). */
 void progress_status(struct progress *p, const char *text);
 
-/* One line of its own, above the progress line. */
+/* Prints a line of its own, above the progress line. */
 void progress_note(struct progress *p, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* With --json an event of another kind; nothing else. Takes FIELDS. */
+/* Prints another kind of event with --json, else nothing. Takes ownership of FIELDS. */
 void progress_event(const struct progress *p, const char *event, json_t *fields);
 
-/* Ends the last stage and leaves the cursor on a fresh line. */
+/* Ends the last stage, and leaves the cursor on a new line. */
 void progress_end(struct progress *p);

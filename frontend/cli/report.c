@@ -22,7 +22,7 @@ enum exit_status exit_status_of(enum error_code code)
 	return code <= ERR_LAST ? statuses[code] : EXIT_FAILED;
 }
 
-/* "rootlet COMMAND: ", and the message in what terminals can show. */
+/* Prints "rootlet COMMAND: " and the message. */
 static void print_message(const char *command, const char *message, const char *advice)
 {
 	style_print(stderr, STYLE_BAD, "rootlet%s%s:", command ? " " : "", command ? command : "");
@@ -64,7 +64,7 @@ int report_verb(const char *command, const char *word, const char *const *verbs,
 		fprintf(out, "%s%s", i ? ", " : "", verbs[i]);
 	if (out)
 		fclose(out);
-	report_usage(command, "\"%.80s\" is none of: %s%s%s", word, known ? known : "",
+	report_usage(command, "\"%.80s\" is not one of: %s%s%s", word, known ? known : "",
 		     hint ? "; did you mean: " : "", hint ? hint : "");
 	free(known);
 	return EXIT_USAGE;

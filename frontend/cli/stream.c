@@ -26,7 +26,7 @@ static bool would_wait(void)
 	return errno == EAGAIN || errno == EINTR;
 }
 
-/* Returns false where nothing was moved: closed, or it would have to wait. */
+/* Returns false if nothing was copied: the stream is closed, or would have to wait. */
 static bool move(struct stream *s)
 {
 	ssize_t size;
@@ -57,7 +57,7 @@ void stream_serve(struct stream *s, const struct pollfd *polled)
 {
 	if (!polled->revents || s->from < 0 || !move(s))
 		return;
-	/* What was just read usually can be written. Where TO blocks, the reader sets the pace. */
+	/* What was just read can usually be written. If TO blocks, wait for its reader. */
 	if (s->sent < s->held)
 		move(s);
 }

@@ -34,7 +34,7 @@ bool style_set_color(const char *when)
 	return false;
 }
 
-/* NO_COLOR counts where it is set and not empty: no-color.org. */
+/* NO_COLOR counts if it is set and not empty: no-color.org. */
 static bool is_colored(FILE *out)
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -56,7 +56,7 @@ static void print_ascii(FILE *out, const char *text)
 			fputs(plain[i][1], out);
 			text += strlen(plain[i][0]);
 		} else {
-			/* Half of a character could be a control to such a terminal. */
+			/* Such a terminal could take part of a character for a control. */
 			fputc((unsigned char)*text < 0x80 ? *text : '?', out);
 			text++;
 		}

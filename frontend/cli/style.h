@@ -1,5 +1,5 @@
-/* How text looks: colours where a terminal shows them, and plain ASCII where the locale has no
- * UTF-8. What --color and the environment say of it is decided here. */
+/* How text looks: colours on a terminal, and plain ASCII if the locale is not UTF-8. Depends on
+ * --color and the environment. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,10 +8,10 @@
 
 enum style { STYLE_PLAIN, STYLE_GOOD, STYLE_WARNING, STYLE_BAD, STYLE_HEADING };
 
-/* WHEN is "auto", "always" or "never"; false for another word. Without a call it is auto: on a
+/* WHEN is "auto", "always" or "never"; returns false if it is not. The default is auto: on a
  * terminal that is not dumb, unless $NO_COLOR is set. */
 bool style_set_color(const char *when);
 
-/* As fprintf(), in STYLE. Marks such as "✓" and "…" in FORMAT or what it takes become ASCII where
- * the locale is not UTF-8. */
+/* Like fprintf(), in STYLE. If the locale is not UTF-8, marks such as "✓" and "…" in the output
+ * become ASCII. */
 void style_print(FILE *out, enum style style, const char *format, ...) PRINTF_LIKE(3, 4);

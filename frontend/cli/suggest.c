@@ -8,7 +8,7 @@
 #define WORD_MAX 48
 #define PREFIX_MIN 3
 
-/* Nobody means another word by capitals. */
+/* Ignores case. */
 static bool same(char a, char b)
 {
 	return tolower((unsigned char)a) == tolower((unsigned char)b);
@@ -19,7 +19,7 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Optimal string alignment: Levenshtein's distance and exchanges of neighbours. */
+/* Optimal string alignment: Levenshtein distance with swaps of neighbours. */
 static size_t distance(const char *a, const char *b)
 {
 	size_t rows[3][WORD_MAX + 1];

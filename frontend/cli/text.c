@@ -5,10 +5,11 @@
 
 #include "lib/cleanup.h"
 
-/* How many bytes the character at P has; 0 where it is none. */
+/* The number of bytes of the UTF-8 character at P; 0 if it is not one. */
 static size_t character_length(const unsigned char *p)
 {
-	/* The second byte's bounds keep out what is over-long, surrogate, or beyond U+10FFFF. */
+	/* The bounds of the second byte exclude overlong forms, surrogates and code points beyond
+	 * U+10FFFF. */
 	static const struct {
 		unsigned char first, last, low, high;
 		size_t length;
@@ -29,13 +30,14 @@ static size_t character_length(const unsigned char *p)
 	return rows[i].length;
 }
 
-/* C0, DEL, and C1, which terminals obey as well: U+009B begins what ESC [ does. ECMA-48. */
+/* C0, DEL, and C1, which terminals obey as well: U+009B is the same as ESC [. Source: ECMA-48. */
 static bool is_control(const unsigned char *p)
 {
 	return *p < ' ' || *p == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0);
 }
 
-/* Turns what is not to be shown into '?', but for the controls in KEPT. True if there was any. */
+/* Replaces invalid bytes and controls with '?', except the controls in KEPT. Returns whether there
+ * were any. */
 static bool clean(char *s, const char *kept)
 {
 	bool any = false;

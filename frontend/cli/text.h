@@ -1,4 +1,4 @@
-/* How sizes, durations and text that others wrote are shown. */
+/* How to print sizes, durations and untrusted text. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,24 +9,24 @@
 #define TEXT_SIZE_LEN 24
 #define TEXT_DURATION_LEN 24
 
-/* The one filter for what others wrote (packages, guests, mirrors, files) before a terminal shows
- * it: every control character of S (C0, DEL and C1) and every byte that is no UTF-8, which another
- * terminal might take for one, becomes '?', byte by byte. Returns S. */
+/* The only filter for untrusted text (from packages, guests, mirrors, files) before it is printed
+ * on a terminal. Each byte of a control character in S (C0, DEL and C1) becomes '?', and so does
+ * each byte that is not UTF-8, which some terminals might take for a control. Returns S. */
 char *text_clean(char *s);
 
-/* The same for several lines: newlines and tabs stay. */
+/* The same for several lines: keeps newlines and tabs. */
 char *text_clean_lines(char *s);
 
-/* True if text_clean() would change nothing; false as well if memory is short. */
+/* Whether text_clean() would change nothing; false if out of memory. */
 bool text_is_clean(const char *s);
 
-/* Prints JSON, which is UTF-8, with DEL and C1 as \u escapes: JSON lets them stand as they are. */
+/* Prints JSON, which is UTF-8, with DEL and C1, which JSON does not escape, as \u escapes. */
 void text_print_json(FILE *out, const char *json);
 
-/* Turns every byte of S that is not part of well-formed UTF-8 (RFC 3629) into '?'. Returns S. */
+/* Replaces every byte of S that is not well-formed UTF-8 (RFC 3629) with '?'. Returns S. */
 char *text_utf8(char *s);
 
-/* As `du -h`: powers of 1024, rounded up, "450M", "1.2G". */
+/* Like `du -h`: powers of 1024, rounded up, "450M", "1.2G". */
 const char *text_size(uint64_t bytes, char out[static TEXT_SIZE_LEN]);
 
 /* "0:42", "12:05", "1:02:33". */

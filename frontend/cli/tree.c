@@ -7,7 +7,7 @@
 
 #include "lib/read_all.h"
 
-/* Against whoever does nothing but rename: some hundredth of the tries fail then. */
+/* If a process does nothing but rename, about one try in a hundred fails. */
 #define OPEN_TRIES 1000
 
 int tree_open(int tree, const char *path, int flags)
@@ -19,8 +19,8 @@ int tree_open(int tree, const char *path, int flags)
 
 	int fd = -1;
 
-	/* openat2(2): EAGAIN says no more than that something was renamed meanwhile, anywhere on
-	 * the machine, so that ".." could not be trusted. */
+	/* openat2(2): EAGAIN means that something was renamed meanwhile, anywhere on the machine,
+	 * so that ".." could not be trusted. */
 	for (unsigned i = 0; i < OPEN_TRIES; i++) {
 		fd = (int)RETRY_ON_EINTR(syscall(SYS_openat2, tree, path, &how, sizeof(how)));
 		if (fd >= 0 || errno != EAGAIN)
@@ -59,7 +59,8 @@ char *descriptor_read(int fd, const char *path, size_t most, size_t *size, struc
 		return NULL;
 	}
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > most) {
-		error_set(err, ERR_INPUT, "%s is no regular file of at most %zu bytes", path, most);
+		error_set(err, ERR_INPUT, "%s is not a regular file of at most %zu bytes", path,
+			  most);
 		return NULL;
 	}
 	return read_up_to(fd, (size_t)st.st_size, path, size, err);
@@ -67,7 +68,7 @@ char *descriptor_read(int fd, const char *path, size_t most, size_t *size, struc
 
 char *tree_read(int tree, const char *path, size_t most, size_t *size, struct error **err)
 {
-	/* O_NONBLOCK: a pipe in place of the file must not hold us up. */
+	/* O_NONBLOCK: the file may be a pipe, on which open() must not block. */
 	_cleanup_close_ int fd = tree_open(tree, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 
 	return descriptor_read(fd, path, most, size, err);

@@ -9,7 +9,7 @@ int words_add(char ***words, size_t *count, const char *word)
 	for (size_t i = 0; i < *count; i++)
 		if (strcmp((*words)[i], word) == 0)
 			return 0;
-	/* The NULL at the end is counted as an element while it grows. */
+	/* Count the terminating NULL as an element while growing. */
 	end = array_grow(words, *count + 1, sizeof(char *));
 	if (!end)
 		return -1;

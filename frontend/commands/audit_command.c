@@ -13,26 +13,26 @@
 
 const char audit_help[] =
 	"usage: rootlet audit [show] [FILE…] [--json]\n"
-	"       rootlet audit verify [FILE…] [--journal] [--last HASH] [--json]\n\n"
-	"The audit log has a record of every request that rootlet-helper received. FILE is by "
-	"default\n"
-	"the file that the policy names, if you can read it, else your own:\n"
-	"$XDG_STATE_HOME/rootlet/audit.log. Several files, oldest first, are one log that was "
-	"rotated.\n\n"
+	"       rootlet audit verify [FILE…] [--journal] [--last HASH] [--json]\n"
+	"\n"
+	"Shows or verifies the audit log, which has a record of every request that rootlet-helper\n"
+	"received. By default FILE is the one that the policy names, if you can read it,\n"
+	"otherwise your own: $XDG_STATE_HOME/rootlet/audit.log. Several files, oldest first, are\n"
+	"read as one log that was rotated.\n"
+	"\n"
 	"  show FILE…    print a line for each request, with its result (default)\n"
-	"  verify FILE…  check the log: report records that were removed, changed or moved, "
-	"requests\n"
-	"                that have no result, and the last hash\n"
-	"  --journal     with verify: compare the log with the journal's entries from "
-	"rootlet-helper,\n"
-	"                and ignore entries that other users forged; needs an installed helper\n"
-	"  --last HASH   with verify: a hash that you saved elsewhere must be in the log; "
-	"otherwise a\n"
-	"                log that was cut off at the end looks whole\n"
-	"  --json        show: the records as they are, one a line; verify: one object\n"
+	"  verify FILE…  check the log: report records that were removed, changed or moved,\n"
+	"                requests that have no result, and the last hash\n"
+	"  --journal     with verify: compare the log with rootlet-helper's entries in the\n"
+	"                journal, and ignore entries that other users forged; needs an installed\n"
+	"                helper\n"
+	"  --last HASH   with verify: a hash that you saved elsewhere and that must be in the\n"
+	"                log; without it, a log that was truncated at the end looks complete\n"
+	"  --json        show: the records as they are, one per line; verify: one object\n"
 	"  --color WHEN  auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0 shown, or whole; 1 failed, or not whole; 2 wrong command line.\n";
+	"  --help\n"
+	"\n"
+	"Exit status: 0 shown, or intact; 1 failed, or not intact; 2 wrong command line.\n";
 
 static const char *const verbs[] = { "show", "verify" };
 
@@ -48,13 +48,13 @@ const struct option audit_options[] = {
 
 /* --- show --- */
 
-/* Intents are shown only where no result follows: a result says all that its intent did. */
+/* An intent is shown only if no result follows, since a result repeats all of it. */
 struct audit_listing {
-	bool json;	 /* the records as they stand */
-	json_t *pending; /* intents by the helper that has them open */
-	json_t *damaged; /* lines before the first record of a file: of one that has none, nothing
-			    is shown */
-	bool any;	 /* record, in this file */
+	bool json;	 /* print the records as they are */
+	json_t *pending; /* intents without a result so far, by the pid of their helper */
+	json_t *damaged; /* lines before the first record of a file; a file without records is
+			    not shown */
+	bool any;	 /* this file has a record */
 };
 
 static void print_record(const json_t *r)
@@ -64,7 +64,7 @@ static void print_record(const json_t *r)
 	printf("%.19s %-8s %-7s %-14s %s%s%s", audit_text(r, "time"), audit_text(r, "user"),
 	       audit_text(r, "decision"), audit_text(r, "request"), audit_text(r, "arguments"),
 	       *audit_text(r, "arguments") ? " " : "",
-	       *result ? "" : "(no result: it was killed, or runs)");
+	       *result ? "" : "(no result: killed, or still running)");
 	if (*result)
 		printf("%s%s%s (%s, %" JSON_INTEGER_FORMAT " ms)", result, *message ? ": " : "",
 		       message, audit_text(r, "rule"),
@@ -72,7 +72,7 @@ static void print_record(const json_t *r)
 	printf("\n");
 }
 
-/* A line that is no record is shown all the same. */
+/* A line that is not a record is shown as well. */
 static void show_damaged(struct audit_listing *listing)
 {
 	const json_t *line;
@@ -83,7 +83,7 @@ static void show_damaged(struct audit_listing *listing)
 		if (listing->json)
 			document_print(json_pack("{s:O}", "damaged", line));
 		else
-			puts("(a line that is no record)");
+			puts("(a line that is not a record)");
 	}
 	json_array_clear(listing->damaged);
 }
@@ -126,7 +126,7 @@ static void show_line(const char *line, size_t length, void *context)
 	json_decref(record);
 }
 
-/* A file of something else is not shown line by line. */
+/* Refuses a file that has no records at all. */
 static int show_file(struct audit_listing *listing, const char *path, struct error **err)
 {
 	listing->any = false;
@@ -134,8 +134,8 @@ static int show_file(struct audit_listing *listing, const char *path, struct err
 		return -1;
 	if (!listing->any && json_array_size(listing->damaged))
 		return error_set(err, ERR_REFUSED,
-				 "%s is no audit log: none of its lines is a record; see: rootlet "
-				 "audit --help",
+				 "%s is not an audit log: none of its lines is a record; see: "
+				 "rootlet audit --help",
 				 path);
 	return 0;
 }

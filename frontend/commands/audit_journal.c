@@ -20,7 +20,7 @@ static const char *const query[] = { "journalctl",
 				     "SYSLOG_IDENTIFIER=rootlet-helper",
 				     NULL };
 
-/* UINT32_MAX: it is no number. */
+/* UINT32_MAX if it is not a number. */
 static uint32_t number_of(const json_t *entry, const char *key)
 {
 	const char *text = audit_text(entry, key);
@@ -31,8 +31,8 @@ static uint32_t number_of(const json_t *entry, const char *key)
 	return (uint32_t)number;
 }
 
-/* Whether the helper that serves the user whom the entry names sent it. A caller who has no range
- * is refused by a process with the spare id of root's range. */
+/* Whether the entry was sent by the helper of the user that it names. Callers without a range are
+ * refused by a process with the spare id of root's range. */
 static bool is_helpers(const struct policy *policy, const json_t *entry)
 {
 	uint32_t sender = number_of(entry, "_UID"), uid = number_of(entry, "ROOTLET_UID"), first;
@@ -87,7 +87,7 @@ json_t *audit_journal_read(const struct policy *policy, size_t *forged, struct e
 		return entries;
 	json_decref(entries);
 	if (status == 127)
-		error_set(err, ERR_HOST, "cannot read the journal: there is no journalctl");
+		error_set(err, ERR_HOST, "cannot read the journal: journalctl is not installed");
 	else if (status >= 0)
 		error_set(err, ERR_HOST,
 			  "cannot read the journal: journalctl failed with status %d", status);

@@ -10,5 +10,5 @@
 typedef void audit_visit(const char *line, size_t length, void *context);
 int audit_each_line(const char *path, audit_visit *function, void *context, struct error **err);
 
-/* The text of a member; "" if there is none. */
+/* The text of a member; "" if it is missing or not a string. */
 const char *audit_text(const json_t *record, const char *key);

@@ -13,8 +13,8 @@
 #include "frontend/commands/commands.h"
 #include "proto/validate.h"
 
-/* The latest records, one of which may be followed: by the next file after a rotation, or if
- * records were written without the file's lock. */
+/* The latest records. A record may follow from any of these after a rotation, or if records were
+ * written without the file's lock. */
 #define RECENT_MAX 64
 
 struct hashes {
@@ -27,10 +27,10 @@ struct record_chain {
 	const char *wanted; /* a hash that must be in the log, or NULL */
 	uint64_t line, records, faults, first_number, last_number;
 	bool found, begun, hashed, starts_file;
-	json_t *remarks; /* NULL: they are printed */
+	json_t *remarks; /* NULL: print them */
 	char last[2 * SHA256_LEN + 1];
 	struct hashes recent; /* of this file */
-	struct hashes heads;  /* since the chain may have parted; none: it is one chain */
+	struct hashes heads;  /* since the chain may have forked; none: it has not */
 	json_t *open;	      /* intents without a result so far, by the pid of their helper */
 	json_t *known;	      /* hash: sequence number, of all records; NULL: not needed */
 };
@@ -62,7 +62,7 @@ static void remark_at(struct record_chain *c, uint64_t line, const char *format,
 		printf("%s\n", message ? message : "out of memory");
 }
 
-/* Worth knowing, and no fault. */
+/* For what is worth knowing, but is no fault. */
 static void remark(struct record_chain *c, const char *format, ...) PRINTF_LIKE(2, 3);
 static void remark(struct record_chain *c, const char *format, ...)
 {
@@ -91,7 +91,7 @@ static void hashes_add(struct hashes *h, const char *hash)
 	snprintf(h->list[h->count++ % RECENT_MAX], sizeof(h->list[0]), "%s", hash);
 }
 
-/* How many records came after the one with this hash; SIZE_MAX if it is not among the kept. */
+/* How many records came after the one with this hash; SIZE_MAX if it is no longer stored. */
 static size_t hashes_since(const struct hashes *h, const char *hash)
 {
 	for (size_t age = 0; age < h->count && age < RECENT_MAX; age++)
@@ -103,8 +103,8 @@ static size_t hashes_since(const struct hashes *h, const char *hash)
 #define HASH_KEY ",\"hash\":\""
 #define HASH_BYTES (sizeof(HASH_KEY) - 1 + 2 * SHA256_LEN + 2)
 
-/* A record ends with the hash of everything before that. Records of the first format have none, and
- * count by the hash of the whole line; none of them comes after one that has. */
+/* A record ends with the hash of everything before it. Records of the first format have none: they
+ * are identified by the hash of the whole line, and never follow a record that has one. */
 static void check_own_hash(struct record_chain *c, const char *line, size_t length,
 			   const json_t *record)
 {
@@ -163,7 +163,7 @@ static void check_order(struct record_chain *c, const json_t *record)
 		verify_complain(c, "record %" PRIu64 " comes after %" PRIu64 ": %s", number,
 				c->last_number,
 				number > c->last_number ? "the records between them were removed"
-							: "they were moved, or one was put in");
+							: "they were moved, or one was inserted");
 	else if (number != 1 || strspn(prev, "0") != 2 * SHA256_LEN)
 		remark(c,
 		       "the log begins with record %" PRIu64 ": the earlier ones are in an older "
@@ -189,7 +189,7 @@ static bool is_carried_over(struct record_chain *c, const json_t *record)
 
 /* --- requests without a result ---------------------------------------------------------------- */
 
-/* Whether the helper that recorded it runs, on this host. */
+/* Whether the helper that recorded it still runs, on this host. */
 static bool is_running(const json_t *intent)
 {
 	_cleanup_fclose_ FILE *f = NULL;
@@ -219,8 +219,7 @@ static void report_open(struct record_chain *c, const json_t *intent)
 		audit_text(intent, "time"));
 }
 
-/* A helper does one request after the other, so an intent of the same helper ends the wait for the
- * result of the last. */
+/* A helper serves one request at a time. If it has a new intent, the last one gets no result. */
 static void follow_request(struct record_chain *c, json_t *record)
 {
 	const char *kind = audit_text(record, "kind"), *path = c->path;
@@ -260,7 +259,7 @@ static void report_unfinished(struct record_chain *c)
 static void begin_record(struct record_chain *c, const json_t *record)
 {
 	if (!record)
-		verify_complain(c, "it is no record: cut short, or changed");
+		verify_complain(c, "not a record: it was truncated or changed");
 	else
 		check_order(c, record);
 }
@@ -320,7 +319,7 @@ static const char *entry_time(const json_t *entry, char text[static 32])
 	return text;
 }
 
-/* What is refused before there is a policy to read is in the journal alone. */
+/* Requests refused before the policy was read are in the journal only. */
 static bool is_apart(const json_t *entry)
 {
 	return strcmp(audit_text(entry, "ROOTLET_RULE"), "start") == 0 || !entry_number(entry);
@@ -335,14 +334,14 @@ static void compare_entry(struct record_chain *c, const json_t *entry)
 	else if (!is_apart(entry) && entry_number(entry) >= c->first_number)
 		verify_complain(c,
 				"the journal has record %" PRIu64
-				" (%s by %s at %s), and the log does "
-				"not: it was removed or changed there",
+				" (%s by %s at %s), but the log does not: it was removed or "
+				"changed there",
 				entry_number(entry), audit_text(entry, "ROOTLET_REQUEST"),
 				audit_text(entry, "ROOTLET_USER"), entry_time(entry, time));
 }
 
-/* Between two records that the journal has, the chain proves the others. Behind the last one that
- * it has, nothing does. */
+/* The chain proves the records between two that the journal has. Nothing proves those after the
+ * last one that it has. */
 static void compare_log(struct record_chain *c)
 {
 	size_t missing = 0, tail = 0;
@@ -362,19 +361,20 @@ static void compare_log(struct record_chain *c)
 	}
 	if (missing)
 		remark(c,
-		       "%zu records are missing in the journal, which drops entries over its rate "
-		       "limit (journald.conf(5)): the hashes of later ones prove them",
+		       "%zu records are missing from the journal, which drops entries over its "
+		       "rate limit (journald.conf(5)): the hashes of later ones prove them",
 		       missing);
 	if (!begun && c->records)
 		verify_complain(c, "the journal has none of these records");
 	else if (tail)
-		verify_complain(c,
-				"the last %zu records are not in the journal: they were put in, or "
-				"journald dropped them (journald.conf(5), RateLimitBurst=)",
-				tail);
+		verify_complain(
+			c,
+			"the last %zu records are not in the journal: they were inserted, or "
+			"journald dropped them (journald.conf(5), RateLimitBurst=)",
+			tail);
 }
 
-/* Without a file the records of each helper are a chain of their own, in the journal. */
+/* Without a file, the records of each helper form their own chain in the journal. */
 static void check_journal_chain(struct record_chain *c, const json_t *entries)
 {
 	json_t *known = json_object(), *entry;
@@ -418,9 +418,8 @@ static int check_journal(struct record_chain *c, const struct audit_question *q,
 	}
 	if (forged)
 		remark(c,
-		       "the journal has %zu entries that claim to be rootlet-helper's and were "
-		       "sent "
-		       "by another uid: they were ignored",
+		       "the journal has %zu entries that claim to be from rootlet-helper, but "
+		       "were sent by another uid: they were ignored",
 		       forged);
 	json_decref(entries);
 	return 0;
@@ -454,7 +453,8 @@ static int check_all(struct record_chain *c, const struct audit_question *q, str
 	}
 	report_unfinished(c);
 	if (q->last && !c->found)
-		verify_complain(c, "no record has the hash %s: the end was cut off", q->last);
+		verify_complain(c, "no record has the hash %s: the end of the log was cut off",
+				q->last);
 	return q->journal ? check_journal(c, q, err) : 0;
 }
 

@@ -1,5 +1,5 @@
-/* rootlet cache: what is kept below $XDG_CACHE_HOME/rootlet. All of it may go at any time; what is
- * damaged goes as soon as it is found to be. */
+/* rootlet cache: lists, verifies and prunes $XDG_CACHE_HOME/rootlet. Everything in there may be
+ * removed at any time. Damaged objects are removed as soon as they are found. */
 #include <stdbool.h>
 #include <string.h>
 
@@ -14,20 +14,22 @@
 const char cache_help[] =
 	"usage: rootlet cache [list] [--json]\n"
 	"       rootlet cache verify [--json]\n"
-	"       rootlet cache prune --max-size SIZE [--json]\n\n"
-	"The cache holds what was downloaded, finished trees that the next create of the same\n"
-	"clones, and what runs boot from and what they built.\n\n"
-	"  list             each kind, how many there are and how large they are (default)\n"
-	"  verify           reads all of it again; what is damaged is removed, and made anew when\n"
+	"       rootlet cache prune --max-size SIZE [--json]\n"
+	"\n"
+	"The cache holds downloads, snapshots (finished trees that the next create with the same\n"
+	"settings clones), the images that guests boot from, and builds of fstests.\n"
+	"\n"
+	"  list             list each kind of object, how many there are and their size (default)\n"
+	"  verify           read everything and remove what is damaged; rootlet rebuilds it when\n"
 	"                   needed\n"
-	"  prune            removes what was not used for the longest time, and is not in use\n"
-	"  --max-size SIZE  with prune: how much may be left, 10G or 500M\n"
-	"  --json           the same as JSON: list an array, verify and prune one event a line, "
-	"the\n"
-	"                   last of them the result\n"
+	"  prune            remove what was not used for the longest time, unless it is in use\n"
+	"  --max-size SIZE  with prune: how much to keep, such as 10G or 500M\n"
+	"  --json           JSON output: an array for list; events for verify and prune, one per\n"
+	"                   line, and finally the result\n"
 	"  --color WHEN     auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0; 1 failed; 2 wrong command line; 3 verify: something was damaged.\n";
+	"  --help\n"
+	"\n"
+	"Exit status: 0 done; 1 failed; 2 wrong command line; 3 verify: something was damaged.\n";
 
 const struct option cache_options[] = {
 	{ "max-size", required_argument, NULL, 'm' },
@@ -50,7 +52,7 @@ static void listing_clear(struct cache_listing *l)
 	cache_objects_clear(&l->objects);
 }
 
-/* Tells that COUNT objects and BYTES of all are done, and stops where somebody wants to leave. */
+/* Reports that COUNT objects and BYTES of BYTES_TOTAL are done. Fails after an interrupt. */
 static int go_on(const struct cache_listing *l, size_t count, uint64_t bytes, uint64_t bytes_total,
 		 struct error **err)
 {
@@ -105,7 +107,8 @@ static void cache_show(const struct cache_listing *l)
 		document_print(kinds);
 }
 
-/* Returns 1 where O was damaged, and is gone, or is not used any more by who comes next. */
+/* Returns 1 if O is damaged. It is removed; if it is in use, it stays, and later users ignore it.
+ */
 static int verify_object(struct cache_listing *l, const struct cache_object *o, json_t *damaged,
 			 struct error **err)
 {
@@ -191,7 +194,7 @@ static int cache_list(struct cache_listing *l, struct error **err)
 	return 0;
 }
 
-/* Both take long. MOST is for prune. */
+/* These two take a while, and show progress. MOST is for prune. */
 static int verify_or_prune(struct cache_listing *l, bool pruning, uint64_t most, size_t *damaged,
 			   struct error **err)
 {
@@ -202,7 +205,7 @@ static int verify_or_prune(struct cache_listing *l, bool pruning, uint64_t most,
 	return pruning ? cache_remove_old(l, most, err) : cache_verify(l, damaged, err);
 }
 
-/* Returns the exit status. VERB is one of those below. */
+/* VERB is list, verify or prune. Returns the exit status. */
 static int cache_run(const char *verb, uint64_t most, bool json)
 {
 	_cleanup_(listing_clear) struct cache_listing l = { .json = json,
@@ -243,11 +246,12 @@ int command_cache(int argc, char **argv)
 	if (!known)
 		return report_verb("cache", verb, verbs, sizeof(verbs) / sizeof(*verbs));
 	if (optind < argc)
-		return report_usage("cache", "\"%.80s\" is one word too many", argv[optind]);
+		return report_usage("cache", "unexpected argument: \"%.80s\"", argv[optind]);
 	if ((strcmp(verb, "prune") == 0) != (size != NULL))
 		return report_usage("cache", "prune needs --max-size, and nothing else takes it");
 	most = size ? parse_size(size, false) : 0;
 	if (size && !most && strcmp(size, "0") != 0)
-		return report_usage("cache", "\"%.80s\" is no size, such as 10G or 500M", size);
+		return report_usage("cache", "invalid size \"%.80s\": give one such as 10G or 500M",
+				    size);
 	return cache_run(verb, most, json);
 }

@@ -1,5 +1,5 @@
-/* rootlet check: is this rootfs ready, and if not, why not and what to do. Goes on after the first
- * thing that is wrong, so that one run names them all. */
+/* rootlet check: reports whether a rootfs is ready, and if not, why and how to fix it. Continues
+ * after a problem, so that one run reports all of them. */
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,17 +17,20 @@
 #include "frontend/rootfs/store.h"
 
 const char check_help[] =
-	"usage: rootlet check [--name NAME | --path DIR] [--deep] [--json]\n\n"
-	"Tells whether a rootfs is ready: structure, release, size, users and groups with their\n"
-	"ids, packages against the manifest, id range against the host.\n\n"
+	"usage: rootlet check [--name NAME | --path DIR] [--deep] [--json]\n"
+	"\n"
+	"Checks whether a rootfs is ready: its structure, release, size, users and groups with\n"
+	"their ids, its packages against the manifest, and its id range against the host's.\n"
+	"\n"
 	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
-	"  --path DIR   a rootfs elsewhere\n"
-	"  --deep       also ask dpkg in the rootfs (--audit and --verify); takes seconds\n"
-	"  --json       what was found, as a JSON object\n"
+	"  --path DIR   path of a rootfs elsewhere\n"
+	"  --deep       also run dpkg --audit and dpkg --verify in the rootfs; takes seconds\n"
+	"  --json       print the findings as a JSON object\n"
 	"  --color WHEN auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0 ready; 1 not ready, each reason on a line with what to do; 2 wrong\n"
-	"command line.\n";
+	"  --help\n"
+	"\n"
+	"Exit status: 0 ready; 1 not ready: prints each reason and how to fix it; 2 wrong command\n"
+	"line.\n";
 
 enum check_option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_DEEP, OPTION_JSON };
 
@@ -40,17 +43,17 @@ const struct option check_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-/* The first users of a profile are the ones its tests run as; the others are extras. */
+/* Tests run as the first users of a profile; the others are extras. */
 #define PRIMARY_USERS 2
 
 struct check {
 	const char *name, *path;
 	bool deep, json;
-	int directory, rootfs; /* as found (O_PATH), and opened; -1 */
+	int directory, rootfs; /* as found (O_PATH), and as opened; or -1 */
 	unsigned mode;
 	char *folder, *base, *absolute;
 	struct manifest *manifest;
-	struct profile *profile; /* NULL where it is gone or has changed since */
+	struct profile *profile; /* NULL if it is gone or has changed since */
 	bool profile_changed;
 	struct helper *helper;
 	bool sized;
@@ -78,7 +81,7 @@ static void on_log(const char *line, void *context)
 	findings_add_anew(&c->findings, "dpkg: %s", line);
 }
 
-/* Turns a failure into a reason, unless the user wants to leave. */
+/* Turns an error into a finding, unless it is an interrupt. */
 static int as_finding(struct check *c, struct error **err)
 {
 	if (*err && (*err)->code == ERR_INTERRUPTED)
@@ -96,8 +99,8 @@ static void check_ids(struct check *c)
 	if (m->first_uid != ids->first_uid || m->first_gid != ids->first_gid ||
 	    m->count > ids->count)
 		findings_add_anew(&c->findings,
-				  "the manifest says host ids %u:%u (%u of them), this host gives "
-				  "you %u:%u (%u)",
+				  "the manifest has host ids %u:%u (%u of them), but this host "
+				  "gives you %u:%u (%u)",
 				  m->first_uid, m->first_gid, m->count, ids->first_uid,
 				  ids->first_gid, ids->count);
 }
@@ -126,14 +129,15 @@ static void check_manifest(struct check *c)
 		c->profile_changed = true;
 		profile_free(&c->profile);
 	}
-	/* An unchanged profile is the better witness: nothing in the rootfs can have edited it. */
+	/* Trust an unchanged profile over the manifest, which code in the rootfs can have edited.
+	 */
 	p = c->profile;
 	contents_check_accounts(c->helper, c->rootfs, p ? p->users : m->users,
 				p ? p->user_count : m->user_count, p ? p->groups : m->groups,
 				p ? p->group_count : m->group_count, &c->findings);
 }
 
-/* The command that makes this very rootfs again. */
+/* The command that rebuilds this rootfs; the caller frees it. NULL if out of memory. */
 static char *compose_anew(const struct check *c)
 {
 	const struct manifest *m = c->manifest;
@@ -210,12 +214,12 @@ static void check_print_facts(const struct check *c)
 	print_users("Other users:", m, primary, m->user_count);
 	printf("Packages: %zu\n", m->package_count);
 	if (c->mode & (S_IRWXG | S_IRWXO))
-		printf("Mode: %04o: every local user who gets to it can run its setuid programs; "
-		       "to close it: %s\n",
+		printf("Mode: %04o: every local user who can reach it can run its setuid programs; "
+		       "to close it, run: %s\n",
 		       c->mode, c->findings.anew);
 	if (c->profile_changed)
-		printf("Note: profile %s has changed since; for the new one: %s\n", m->profile,
-		       c->findings.anew);
+		printf("Note: profile %s has changed since; to apply the changes, run: %s\n",
+		       m->profile, c->findings.anew);
 }
 
 static json_t *check_describe(const struct check *c, const char *state)
@@ -266,7 +270,7 @@ static int check_print_verdict(const struct check *c)
 	return EXIT_FAILED;
 }
 
-/* There is no rootfs there: an answer, not a failure. */
+/* For check, a missing rootfs is a result and not an error. */
 static int print_absence(struct check *c, const struct error *err)
 {
 	text_clean(err->message);
@@ -304,7 +308,7 @@ int command_check(int argc, char **argv)
 		}
 	}
 	if (optind < argc)
-		return report_usage("check", "\"%.80s\" is one word too many", argv[optind]);
+		return report_usage("check", "unexpected argument: \"%.80s\"", argv[optind]);
 	interrupt_catch();
 	if (check_rootfs(&c, &err) == 0)
 		return check_print_verdict(&c);

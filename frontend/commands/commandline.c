@@ -12,7 +12,7 @@ enum { OPTION_COLOR = 0x10000, OPTION_VERSION };
 
 static const struct option color_option = { "color", required_argument, NULL, OPTION_COLOR };
 
-/* How often the word, without its dashes and value, begins the name of an option. */
+/* Counts the options whose names begin with NAME, up to its "=". */
 static size_t count_matches(const struct option *options, const char *name)
 {
 	size_t length = strcspn(name, "="), count = 0;
@@ -57,15 +57,15 @@ static int report_wrong(const char *command, int result, char **argv, const stru
 	return report_unknown(command, word, options);
 }
 
-/* -1 where it is one of them. */
+/* -1 if the value is valid. */
 static int take_color(const char *command)
 {
 	if (style_set_color(optarg))
 		return -1;
-	return report_usage(command, "--color %s: not auto, always or never", optarg);
+	return report_usage(command, "--color %s: must be auto, always or never", optarg);
 }
 
-/* Takes WORDS, which are pointers of ARGV, out of it. */
+/* Removes WORDS, which are elements of ARGV, from ARGV. */
 static void take_out(int *argc, char **argv, char *const *words, size_t count)
 {
 	int kept = 0;

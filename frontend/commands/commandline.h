@@ -1,13 +1,12 @@
-/* What every command line has in common: --help, --color, and the message for an option that the
- * command does not have. */
+/* What all command lines have in common: --help, --color, and the errors for wrong options. */
 #pragma once
 
 #include "frontend/commands/commands.h"
 
-/* Looks at the options of COMMAND's line and takes out of it what is everyone's. Returns -1 where
- * the command is to go on, with getopt_long() ready to begin; else the exit status. */
+/* Checks the options of COMMAND's line, and handles and removes the common ones. Returns -1 if the
+ * command should go on, with getopt_long() ready to start; else the exit status. */
 int commandline_scan(const struct command *command, int *argc, char **argv);
 
-/* The same for what stands before the command, which argv[optind] is then. HELP is rootlet's own.
+/* The same for the options before the command, which is then argv[optind]. HELP is rootlet's own.
  */
 int commandline_scan_global(const char *help, int argc, char **argv);

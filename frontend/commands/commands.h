@@ -1,4 +1,4 @@
-/* The commands: a row for each (the table is in main.c). argv[0] is the command's name;
+/* The commands. The table in main.c has a row for each. argv[0] is the command's name;
  * getopt_long() reads the rest. */
 #pragma once
 
@@ -7,18 +7,18 @@
 
 #include "frontend/cli/report.h"
 
-/* The help is the command's specification: a line of it that begins with two spaces names an option
- * and the kind of its value ("  --name NAME  …") or a word that is given ("  show PROFILE  …").
- * Completion reads these lines, and a test holds the manual to them. */
+/* The help text is parsed: a line that begins with two spaces names an option and the kind of its
+ * value ("  --name NAME  …"), or a subcommand ("  show PROFILE  …"). Completion reads these lines,
+ * and a test compares the manual with them. */
 struct command {
 	const char *name;
 	const char *summary;
 	int (*main)(int argc, char **argv);
 	const char *help;
-	const struct option *options; /* what MAIN hands getopt_long() */
-	bool runs_command;	      /* from its first word on, the line is another command's */
-	/* What it prints is about its work, not the work: a standard output that was closed when it
-	 * started is no failure. */
+	const struct option *options; /* what MAIN passes to getopt_long() */
+	bool runs_command; /* from the first non-option on, the line is another command */
+	/* Its output only reports its work, so it does not fail if standard output was closed from
+	 * the start. */
 	bool acts;
 };
 

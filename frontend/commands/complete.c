@@ -11,8 +11,8 @@
 
 #define STATE_DEFAULT "/.local/state"
 
-/* A word of a help text that is to be completed, "--name" or "show", and the kind of value that it
- * takes ("NAME"; empty: none), how often ("RUN RUN", "FILE…"). */
+/* An option or subcommand of a help text, "--name" or "show", the kind of value that it takes
+ * ("NAME"; empty: none), and how many of them ("RUN RUN", "FILE…"). */
 struct completion_entry {
 	char word[32], kind[32], text[96];
 	unsigned times;
@@ -26,7 +26,7 @@ static void offer(const char *word, const char *text)
 		puts(word);
 }
 
-/* The folders in PATH that do not hide, or nothing. */
+/* Offers the directories in PATH that are not hidden. */
 static void offer_folders(const char *path)
 {
 	DIR *folder = opendir(path);
@@ -103,7 +103,7 @@ static void offer_colors(void)
 	offer("never", NULL);
 }
 
-/* What the capital words of the help texts stand for. */
+/* How to complete the kinds of values in the help texts. */
 static const struct {
 	const char *kind;
 	void (*offer)(void);
@@ -129,7 +129,7 @@ static void offer_kind(const char *kind)
 	}
 }
 
-/* Copies what is at TEXT up to a character of END, as far as there is room. */
+/* Copies TEXT up to a character of END, or as much as fits. Returns where TEXT goes on. */
 static const char *copy_until(const char *text, const char *end, char *out, size_t room)
 {
 	size_t n = strcspn(text, end);
@@ -138,13 +138,14 @@ static const char *copy_until(const char *text, const char *end, char *out, size
 	return text + n;
 }
 
-/* A kind is in capitals, or a choice: "NAME", "image|dir". */
+/* A kind is a word in capitals or a choice: "NAME", "image|dir". */
 static bool is_kind(const char *word)
 {
 	return (word[0] >= 'A' && word[0] <= 'Z') || memchr(word, '|', strcspn(word, " \n"));
 }
 
-/* What follows the word: " NAME", " RUN RUN", " FILE…" or text. Returns where that begins. */
+/* Reads what follows the word: " NAME", " RUN RUN", " FILE…" or nothing. Returns where the
+ * description begins. */
 static const char *read_kind(const char *line, struct completion_entry *e)
 {
 	static const char many[] = "…";
@@ -166,7 +167,7 @@ static const char *read_kind(const char *line, struct completion_entry *e)
 	return line;
 }
 
-/* The next line of the form "  WORD [KIND]  text" at *TEXT, which then is behind it. */
+/* Reads the next line of the form "  WORD [KIND]  text", and moves *TEXT past it. */
 static bool next_entry(const char **text, struct completion_entry *e)
 {
 	while (**text) {
@@ -187,8 +188,7 @@ static bool next_entry(const char **text, struct completion_entry *e)
 	return false;
 }
 
-/* The kind of value that WORD takes as the next after PASSED others, or NULL where it takes none.
- */
+/* The kind of value that WORD takes after PASSED others, or NULL if it takes no more. */
 static const char *complete_kind_of(const char *help, const char *word, unsigned passed,
 				    struct completion_entry *e)
 {
@@ -198,7 +198,8 @@ static const char *complete_kind_of(const char *help, const char *word, unsigned
 	return NULL;
 }
 
-/* The kind of value that comes after WORDS: the last option's, or the first word's. */
+/* The kind of value that comes next after WORDS: that of the last option, or of the subcommand.
+ * *VERB: whether there is a subcommand. */
 static const char *kind_after(const char *help, int count, char **words, bool *verb,
 			      struct completion_entry *e)
 {
@@ -261,7 +262,7 @@ static void complete_words(const struct command *c, int argc, char **argv)
 	} else if (word[0] == '-') {
 		offer_entries(c->help, true);
 	} else if (c->runs_command) {
-		offer("--", "the command follows");
+		offer("--", "end of the options");
 	} else if (!verb) {
 		offer_entries(c->help, false);
 	}
@@ -272,7 +273,7 @@ int complete(const struct command *commands, size_t count, int argc, char **argv
 	if (argc < 1)
 		return EXIT_USAGE;
 	if (argc == 1 && argv[0][0] == '-') {
-		offer("--help", "how rootlet is used");
+		offer("--help", "show how to use rootlet");
 		offer("--version", NULL);
 		offer("--color", "auto, always or never");
 		return EXIT_OK;

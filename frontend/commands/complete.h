@@ -5,6 +5,6 @@
 
 #define COMPLETE_COMMAND "__complete"
 
-/* ARGV are the words after "rootlet", the last of them the one to complete. Prints a candidate a
- * line, "WORD" or "WORD<tab>what it is"; ":files" or ":folders" where the shell knows better. */
+/* ARGV holds the words after "rootlet"; the last one is completed. Prints one candidate per line,
+ * "WORD" or "WORD<tab>description", and `:files` or `:folders` if the shell should offer those. */
 int complete(const struct command *commands, size_t count, int argc, char **argv);

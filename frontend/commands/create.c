@@ -1,4 +1,4 @@
-/* rootlet create: everything that can go wrong without the network is found before the download. */
+/* rootlet create. Finds everything that can fail without the network before it downloads. */
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
@@ -30,66 +30,68 @@
 #define COMPONENTS_MAX 16
 
 const char create_help[] =
-	"usage: rootlet create [OPTION…]\n\n"
-	"Makes a root filesystem for kernel testing: packages from a distribution's archive,\n"
-	"users and groups from a profile. Needs no sudo, but a range in /etc/subuid and\n"
-	"/etc/subgid.\n\n"
+	"usage: rootlet create [OPTION…]\n"
+	"\n"
+	"Creates a root filesystem for kernel testing. Its packages come from a distribution's\n"
+	"archive, its users and groups from a profile. Needs no sudo, only a range of ids in\n"
+	"/etc/subuid and /etc/subgid.\n"
+	"\n"
 	"  --name NAME          name in ~/.kerneldev-mcp (default: test-rootfs)\n"
-	"  --path DIR           place elsewhere, instead of --name\n"
+	"  --path DIR           path of the new rootfs, instead of --name\n"
 	"  --release SUITE      jammy (default), noble, focal, bionic, bookworm, trixie\n"
 	"                       (--suite is the same)\n"
-	"  --arch ARCH          architecture (default: the host's); another one takes\n"
-	"                       qemu-user-static on the host; no i386 on amd64\n"
+	"  --arch ARCH          architecture (default: the host's); a foreign one needs\n"
+	"                       qemu-user-static on the host; amd64 hosts cannot do i386\n"
 	"  --profile PROFILE    what the rootfs is for (default: fstests): see rootlet profiles\n"
-	"  --force              replace a rootfs that is there, once the new one is whole\n"
-	"  --mirror URL         where packages come from\n"
-	"  --keyring FILE       what signatures are checked against\n"
+	"  --force              replace an existing rootfs, once the new one is complete\n"
+	"  --mirror URL         mirror to download packages from\n"
+	"  --keyring FILE       keys to verify signatures with\n"
 	"  --allow-older-release\n"
-	"                       take packages from a release file that is older than the newest\n"
-	"                       that the mirror had before, as after a mirror was restored\n"
-	"  --components LIST    of the archive, \"main,universe\"\n"
-	"  --include LIST       further packages, \"gdb,strace\"; may be given more than once\n"
+	"                       accept a release file that is older than the newest one seen from\n"
+	"                       this mirror, as after the mirror was restored from a backup\n"
+	"  --components LIST    archive components, such as \"main,universe\"\n"
+	"  --include LIST       additional packages, such as \"gdb,strace\"; may be repeated\n"
 	"  --engine native|debootstrap\n"
-	"                       native (default), or debootstrap: slower, with the distribution's "
-	"own\n"
+	"                       native (default), or debootstrap: the distribution's own tool,\n"
+	"                       which is slower\n"
 	"  --tree-mode 0700|0755\n"
-	"                       0700 (default): on the host nobody can enter the rootfs; 0755: "
-	"all\n"
-	"                       local users can, and can run its setuid programs\n"
-	"  --fresh              neither clone a base of the cache nor keep one\n"
-	"  --dry-run            change nothing: print each request that would be made of\n"
-	"                       rootlet-helper, and what the policy says of it (1: one is "
-	"refused)\n"
-	"  --quiet              no progress\n"
-	"  --json               events, one JSON object a line: progress, log, at the end result\n"
+	"                       0700 (default): no user of the host can enter the rootfs; 0755:\n"
+	"                       all local users can, and can run its setuid programs\n"
+	"  --fresh              do not clone a cached snapshot, and do not save one\n"
+	"  --dry-run            change nothing; print each request to rootlet-helper and whether\n"
+	"                       the policy allows it (exit status 1 if it refuses any)\n"
+	"  --quiet              no progress output\n"
+	"  --json               JSON events, one per line: progress, log, and finally result\n"
 	"  --color WHEN         auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0 made; 1 failed; 2 wrong command line or profile; 3 wrong signature, hash\n"
-	"or date; 4 mirror; 5 the host lacks something; 6 it exists or is in use; 7 disk full;\n"
-	"130 interrupted. Whatever it is, nothing but cached packages is left behind, and\n"
-	"the output of a package's script that failed, in a file that the message names.\n";
+	"  --help\n"
+	"\n"
+	"Exit status: 0 created; 1 failed; 2 wrong command line or profile; 3 wrong signature,\n"
+	"hash or date; 4 mirror; 5 the host lacks something; 6 it exists or is in use; 7 disk\n"
+	"full; 130 interrupted. A create that fails leaves only cached packages and, if a\n"
+	"package's script failed, a file with the script's output, which the error message "
+	"names.\n";
 
 struct create {
 	const char *name, *path, *profile_name, *engine;
 	struct source source;
 	const char *components[COMPONENTS_MAX + 1];
-	char *component_words; /* an argument, which is split in place */
+	char *component_words; /* from argv; split in place */
 	char *includes;
 	const char *mode_word;
 	unsigned mode;
 	bool force, fresh, dry_run, quiet, json;
-	bool includes_lost; /* there was no memory for one */
+	bool includes_lost; /* out of memory for one */
 
 	char *parent, *base;
-	int parent_fd, old; /* descriptors or -1; old: what is to be replaced, as O_PATH */
+	int parent_fd, old; /* or -1; old: the rootfs to replace (O_PATH) */
 	struct profile *profile;
 	struct progress *progress;
 	struct helper *helper;
 	struct fetch *fetch;
 	struct base kept;
-	const struct clone_report *how; /* of a clone; NULL: made */
-	size_t count;			/* of packages */
-	char **left_out;		/* of a clone: see struct manifest */
+	const struct clone_report *how; /* how it was cloned; NULL: built */
+	size_t count;			/* packages in the rootfs */
+	char **left_out;		/* if cloned: see struct manifest */
 };
 
 enum create_option {
@@ -231,12 +233,12 @@ static int check_components(struct create *c, struct error **err)
 	for (word = strtok_r(c->component_words, ", ", &rest); word;
 	     word = strtok_r(NULL, ", ", &rest)) {
 		if (!valid_archive_word(word) || count == COMPONENTS_MAX)
-			return error_set(err, ERR_INPUT, "\"%.80s\" is no component of an archive",
+			return error_set(err, ERR_INPUT, "invalid archive component \"%.80s\"",
 					 word);
 		c->components[count++] = word;
 	}
 	if (!count)
-		return error_set(err, ERR_INPUT, "--components names none");
+		return error_set(err, ERR_INPUT, "--components is empty");
 	c->source.components = c->components;
 	return 0;
 }
@@ -260,9 +262,9 @@ static int check_release(const struct create *c, struct error **err)
 	}
 	hint = suggest(c->source.suite, suites, count);
 	if (!valid_archive_word(c->source.suite))
-		return error_set(err, ERR_INPUT, "\"%.80s\" is no name for a release%s%s",
+		return error_set(err, ERR_INPUT, "invalid release name \"%.80s\"%s%s",
 				 c->source.suite, hint ? mean : "", hint ? hint : "");
-	return error_set(err, ERR_INPUT, "release \"%s\" is unknown; there are:%s%s%s",
+	return error_set(err, ERR_INPUT, "release \"%s\" is unknown; known releases:%s%s%s",
 			 c->source.suite, known ? known : "", hint ? mean : "", hint ? hint : "");
 }
 
@@ -284,11 +286,11 @@ static int load_profile(struct create *c, struct error **err)
 	for (suite = c->profile->suites; *suite; suite++)
 		if (strcmp(*suite, c->source.suite) == 0)
 			return 0;
-	return error_set(err, ERR_INPUT, "profile %s is not for release %s: see suites in %s",
+	return error_set(err, ERR_INPUT, "profile %s does not support release %s: see suites in %s",
 			 c->profile->name, c->source.suite, c->profile->path);
 }
 
-/* The two modes, with the leading zero or without. */
+/* Takes the two modes with or without a leading zero. */
 static int check_mode(struct create *c, struct error **err)
 {
 	static const unsigned modes[] = { MODE_CLOSED, MODE_ENTERABLE };
@@ -302,7 +304,7 @@ static int check_mode(struct create *c, struct error **err)
 		c->mode = modes[i];
 		return 0;
 	}
-	return error_set(err, ERR_INPUT, "--tree-mode \"%.80s\" is unknown; there are: 0700, 0755",
+	return error_set(err, ERR_INPUT, "--tree-mode \"%.80s\" is neither 0700 nor 0755",
 			 c->mode_word);
 }
 
@@ -314,16 +316,17 @@ static int create_check_words(const struct create *c, struct error **err)
 	if (c->includes_lost)
 		return error_no_memory(err);
 	if (strcmp(c->engine, "native") != 0 && strcmp(c->engine, "debootstrap") != 0)
-		return error_set(err, ERR_INPUT,
-				 "engine \"%.80s\" is unknown; there are: native, debootstrap%s%s",
-				 c->engine, hint ? "; did you mean: " : "", hint ? hint : "");
+		return error_set(
+			err, ERR_INPUT,
+			"engine \"%.80s\" is unknown; known engines: native, debootstrap%s%s",
+			c->engine, hint ? "; did you mean: " : "", hint ? hint : "");
 	if (c->source.arch && (architecture_check(c->source.arch, err) < 0 ||
 			       architecture_runs(c->source.arch, err) < 0))
 		return -1;
 	return 0;
 }
 
-/* What is at the destination now. */
+/* Refuses a destination that exists, unless it is a rootfs and --force is given; that is C->old. */
 static int check_existing(struct create *c, struct error **err)
 {
 	_cleanup_close_ int tree =
@@ -333,16 +336,16 @@ static int check_existing(struct create *c, struct error **err)
 		return 0;
 	if (tree < 0 && (errno == ELOOP || errno == ENOTDIR))
 		return error_set(err, ERR_EXISTS,
-				 "%s/%s is a symlink or a file, which rootlet does "
-				 "not replace; choose another --name or --path",
+				 "%s/%s is a symlink or a file, which rootlet does not "
+				 "replace; choose another --name or --path",
 				 c->parent, c->base);
 	if (tree < 0)
-		return error_errno(err, ERR_EXISTS, "%s/%s is there and cannot be opened",
-				   c->parent, c->base);
+		return error_errno(err, ERR_EXISTS, "%s/%s exists, but cannot be opened", c->parent,
+				   c->base);
 	if (!store_may_be_rootfs(tree))
 		return error_set(err, ERR_EXISTS,
-				 "%s/%s is there and was not made by rootlet, which "
-				 "does not replace it; choose another --name or --path",
+				 "%s/%s exists and was not made by rootlet; choose another "
+				 "--name or --path",
 				 c->parent, c->base);
 	if (!c->force)
 		return error_set(err, ERR_EXISTS,
@@ -353,7 +356,7 @@ static int check_existing(struct create *c, struct error **err)
 	return 0;
 }
 
-/* What the helper would refuse to replace in the end is refused now. */
+/* Refuses now what the helper would refuse to replace at the end. */
 static int check_replaceable(struct create *c, struct error **err)
 {
 	_cleanup_free_ char *path = store_join(c->parent, c->base);
@@ -379,27 +382,28 @@ static int check_destination(struct create *c, struct error **err)
 {
 	if (store_resolve(c->name, c->path, &c->parent, &c->base, err) < 0)
 		return -1;
-	/* Nobody else's business: a setuid program in a rootfs is one of the range's first id. */
+	/* 0700, since setuid programs in a rootfs run as the range's first id. */
 	if (!c->path && !c->dry_run && mkdir(c->parent, 0700) < 0 && errno != EEXIST)
-		return error_errno(err, ERR_SYSTEM, "cannot make the folder %s", c->parent);
+		return error_errno(err, ERR_SYSTEM, "cannot create the directory %s", c->parent);
 	c->parent_fd = open(c->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->parent_fd < 0 && errno == ENOENT && c->dry_run)
 		return 0;
 	if (c->parent_fd < 0)
-		return error_set(err, ERR_SYSTEM,
-				 "cannot open the folder %s: %s; choose another place with --path",
-				 c->parent, strerror(errno));
+		return error_set(
+			err, ERR_SYSTEM,
+			"cannot open the directory %s: %s; choose another place with --path",
+			c->parent, strerror(errno));
 	if (check_existing(c, err) < 0)
 		return -1;
 	if (faccessat(c->parent_fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
 		return error_set(err, ERR_SYSTEM,
-				 "cannot write in the folder %s: %s; choose another "
-				 "place with --path",
+				 "cannot write to the directory %s: %s; choose another place with "
+				 "--path",
 				 c->parent, strerror(errno));
 	return 0;
 }
 
-/* The folder of bases, and its lock; none where the policy would not have any there. */
+/* Opens and locks the directory of snapshots, unless the policy allows no snapshots there. */
 static int create_open_base(struct create *c, struct error **err)
 {
 	_cleanup_free_ char *content = permission_content(err);
@@ -419,11 +423,11 @@ static int create_open_base(struct create *c, struct error **err)
 	if (d.allowed)
 		return 0;
 	base_close(&c->kept);
-	progress_note(c->progress, "no base is kept: %s", d.why);
+	progress_note(c->progress, "no snapshot is saved: %s", d.why);
 	return 0;
 }
 
-/* From a base, where there is one that is whole. Returns 1 where it has to be made. */
+/* Clones a snapshot if there is an intact one. Returns 1 if the rootfs has to be built. */
 static int create_from_base(struct create *c, struct provision *provision, struct error **err)
 {
 	_cleanup_close_ int there = -1;
@@ -442,7 +446,7 @@ static int create_from_base(struct create *c, struct provision *provision, struc
 	if (there < 0)
 		return 1;
 	r = provision_clone(c->helper, provision, &c->how, &c->count, &c->left_out, err);
-	/* One that is of no use and cannot be removed leaves no place for another. */
+	/* If an unusable snapshot could not be removed, a new one cannot take its name. */
 	if (r > 0 && faccessat(c->kept.folder, c->kept.key, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		provision->kept = NULL;
 	return r;
@@ -486,7 +490,8 @@ static int create_rootfs(struct create *c, struct error **err)
 	store_sweep(c->helper, c->parent_fd, NULL);
 	if (check_replaceable(c, err) < 0)
 		return -1;
-	/* Nothing of ours is on the disk yet but the cache, which is made to be cut off. */
+	/* An interrupt may end the process here: only the cache is on disk, and it survives that.
+	 */
 	interrupt_leave();
 	interrupt_watch(helper_channel(c->helper));
 	r = packages_open(&c->source, c->helper, c->progress, &c->fetch, err);
@@ -501,7 +506,7 @@ static int create_rootfs(struct create *c, struct error **err)
 	return create_choose(c, err) < 0 ? -1 : provision_rootfs(c->helper, &provision, err);
 }
 
-/* What is known of the rootfs whether it was made or not. */
+/* The fields that are known even if the create failed. */
 static json_t *create_describe(const struct create *c)
 {
 	_cleanup_free_ char *absolute = c->base ? store_join(c->parent, c->base) : NULL;
@@ -511,7 +516,7 @@ static json_t *create_describe(const struct create *c)
 			 json_text(c->mode == MODE_ENTERABLE ? "0755" : "0700"));
 }
 
-/* What the release has not, of what the profile calls optional. */
+/* The optional packages of the profile that the release does not have. */
 static char *const *left_out(const struct create *c)
 {
 	if (c->how)
@@ -543,7 +548,7 @@ static void print_left_out(const struct create *c)
 /* --- --dry-run --- */
 
 struct asking {
-	json_t *requests; /* NULL: they are printed */
+	json_t *requests; /* NULL: print them */
 	int refused;
 };
 
@@ -567,7 +572,7 @@ static void create_tell(const char *request, const char *arguments, const struct
 		style_print(stdout, STYLE_PLAIN, "%-7s %s\n", "", d->why);
 }
 
-/* 1 if the helper would answer, 0 if it would not, which is told, -1 with ERR set. */
+/* Returns 1 if the helper would answer, 0 if not (which is reported), or -1 with ERR set. */
 static int start_dry_run(struct create *c, struct asking *asking, struct error **err)
 {
 	int r = dry_run_start(create_tell, asking, err);
@@ -577,8 +582,8 @@ static int start_dry_run(struct create *c, struct asking *asking, struct error *
 	return helper_start("create", c->progress, &c->helper, err) < 0 ? -1 : 1;
 }
 
-/* Nothing is asked of the helper but what it says of release files, and no package downloaded.
- * Returns the exit status, or -1. */
+/* Asks the helper only to verify release files, and downloads no packages. Returns the exit status,
+ * or -1 with ERR set. */
 static int dry_run(struct create *c, struct error **err)
 {
 	_cleanup_free_ char *folder = c->fresh ? NULL : cache_path(BASES_FOLDER, err);
@@ -659,10 +664,10 @@ static void print_done(const struct create *c, time_t began)
 	       set->suite, c->count, text_duration((uint64_t)(time(NULL) - began), took));
 	print_left_out(c);
 	if (c->how)
-		printf("Cloned from a base of the cache, by %s%s.\n", c->how->word, c->how->why);
+		printf("Cloned from a cached snapshot, with %s%s.\n", c->how->word, c->how->why);
 }
 
-/* Returns the exit status of a dry run, else 0; -1 with ERR set. */
+/* Returns the exit status of a dry run, 0 after a create, or -1 with ERR set. */
 static int prepare_and_create(struct create *c, struct error **err)
 {
 	if (check_release(c, err) < 0 || check_components(c, err) < 0 ||
@@ -693,11 +698,12 @@ int command_create(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", create_options, NULL)) != -1)
 		create_take_option(&c, option);
 	if (optind < argc)
-		return report_usage("create", "\"%.80s\" is one word too many", argv[optind]);
+		return report_usage("create", "unexpected argument: \"%.80s\"", argv[optind]);
 	status = prepare_and_create(&c, &err);
 	if (status < 0) {
 		progress_end(c.progress);
-		/* The helper removes its staging first: what is said then is true. */
+		/* The helper removes its staging tree when it stops; report the error after that.
+		 */
 		helper_stop(&c.helper);
 		status = report_error("create", err);
 		return c.json ? event_failure(create_describe(&c), err, status) : status;

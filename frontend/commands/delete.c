@@ -1,4 +1,4 @@
-/* rootlet delete: removes a rootfs, and refuses to touch what is none. */
+/* rootlet delete: deletes a rootfs, and refuses to touch anything else. */
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
@@ -9,18 +9,21 @@
 #include "frontend/rootfs/store.h"
 
 const char delete_help[] =
-	"usage: rootlet delete [--name NAME | --path DIR] [--yes]\n\n"
-	"Removes a rootfs completely. Refuses what was not made by rootlet.\n\n"
+	"usage: rootlet delete [--name NAME | --path DIR] [--yes]\n"
+	"\n"
+	"Deletes a rootfs completely. Refuses to delete anything that rootlet did not create.\n"
+	"\n"
 	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
-	"  --path DIR   a rootfs elsewhere\n"
-	"  --yes        do not ask; needed where standard input is no terminal\n"
-	"  --quiet      no progress\n"
-	"  --json       events, one JSON object a line: progress, log, at the end result\n"
+	"  --path DIR   path of a rootfs elsewhere\n"
+	"  --yes        do not ask; required if standard input is not a terminal\n"
+	"  --quiet      no progress output\n"
+	"  --json       JSON events, one per line: progress, log, and finally result\n"
 	"  --color WHEN auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0 removed; 1 not there, not a rootfs, failed, or answered no; 2 wrong\n"
-	"command line; 5 the host lacks something; 6 in use; 130 interrupted (a part that is\n"
-	"already gone stays gone, the rest is removed by the next rootlet command).\n";
+	"  --help\n"
+	"\n"
+	"Exit status: 0 deleted; 1 no such rootfs, not a rootfs, failed, or not confirmed; 2\n"
+	"wrong command line; 5 the host lacks something; 6 in use; 130 interrupted (what is\n"
+	"already deleted stays deleted, and the next rootlet command removes the rest).\n";
 
 enum delete_option { OPTION_NAME = 256, OPTION_PATH, OPTION_YES, OPTION_QUIET, OPTION_JSON };
 
@@ -60,18 +63,18 @@ static int confirm(const struct delete *d, struct error **err)
 
 	if (d->yes)
 		return 0;
-	/* A question would stand among the events. */
+	/* With --json, standard output is for events. */
 	if (d->json || !isatty(STDIN_FILENO))
-		return error_set(err, ERR_INPUT, "%s; to remove %s say --yes",
+		return error_set(err, ERR_INPUT, "cannot ask whether to delete %s: %s; use --yes",
+				 d->absolute,
 				 d->json ? "--json does not ask"
-					 : "standard input is no terminal to ask on",
-				 d->absolute);
-	printf("Remove %s completely? [y/N] ", d->absolute);
+					 : "standard input is not a terminal");
+	printf("Delete %s completely? [y/N] ", d->absolute);
 	fflush(stdout);
 	if (fgets(answer, sizeof(answer), stdin) &&
 	    (strcmp(answer, "y\n") == 0 || strcmp(answer, "yes\n") == 0))
 		return 0;
-	return error_set(err, ERR_REFUSED, "%s stays: not confirmed", d->absolute);
+	return error_set(err, ERR_REFUSED, "%s was not deleted: not confirmed", d->absolute);
 }
 
 static int delete_remove_rootfs(struct delete *d, struct error **err)
@@ -86,7 +89,7 @@ static int delete_remove_rootfs(struct delete *d, struct error **err)
 	return helper_call(d->helper, &request, &d->parent_fd, 1, NULL, err);
 }
 
-/* Where there is none, nobody who wants to remove it needs to be told how one is made. */
+/* Replaces the usual error for a missing rootfs, which says how to create one. */
 static int delete_find(struct delete *d, int *directory, struct error **err)
 {
 	_cleanup_free_ char *path = NULL;
@@ -110,12 +113,12 @@ static int delete_confirmed(struct delete *d, struct error **err)
 {
 	_cleanup_close_ int directory = -1, rootfs = -1;
 
-	/* Looks first, so that a refusal says what is the matter; the helper looks again. */
+	/* The helper checks all of this again. Checking here gives better error messages. */
 	if (delete_find(d, &directory, err) < 0)
 		return -1;
 	d->parent_fd = open(d->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->parent_fd < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open the folder %s", d->parent);
+		return error_errno(err, ERR_SYSTEM, "cannot open the directory %s", d->parent);
 	d->progress = progress_new(d->quiet  ? PROGRESS_QUIET
 				   : d->json ? PROGRESS_JSON
 					     : PROGRESS_STDOUT);
@@ -160,7 +163,7 @@ int command_delete(int argc, char **argv)
 		}
 	}
 	if (optind < argc)
-		return report_usage("delete", "\"%.80s\" is one word too many", argv[optind]);
+		return report_usage("delete", "unexpected argument: \"%.80s\"", argv[optind]);
 	if (delete_confirmed(&d, &err) < 0) {
 		progress_end(d.progress);
 		status = report_error("delete", err);

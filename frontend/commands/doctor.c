@@ -1,4 +1,5 @@
-/* rootlet doctor: what this host has and lacks, each with the command that mends it. */
+/* rootlet doctor: checks whether the host has what rootlet needs, and prints the command that fixes
+ * each problem. */
 #include "frontend/commands/commands.h"
 
 #include <stdint.h>
@@ -22,13 +23,17 @@
 #define SPACE_WISHED (6ull << 30)
 
 const char doctor_help[] =
-	"usage: rootlet doctor [--json]\n\n"
-	"Tells what this host must have for rootlet, as ok, warning (something is slower or less\n"
-	"complete) or missing, with the command that mends it. Looks only, changes nothing.\n\n"
-	"  --json        what was found, as a JSON object\n"
+	"usage: rootlet doctor [--json]\n"
+	"\n"
+	"Checks whether this host has what rootlet needs. Prints ok, warning (something is slower\n"
+	"or less complete) or missing for each item, and the command that fixes it. Changes\n"
+	"nothing.\n"
+	"\n"
+	"  --json        print the findings as a JSON object\n"
 	"  --color WHEN  auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0 all that is needed is there; 1 something is missing; 2 wrong command "
+	"  --help\n"
+	"\n"
+	"Exit status: 0 the host has all that is needed; 1 something is missing; 2 wrong command\n"
 	"line.\n";
 
 const struct option doctor_options[] = { { "json", no_argument, NULL, 'j' },
@@ -49,7 +54,7 @@ static void probe_program(struct finding *f, enum verdict without, const char *p
 
 static void probe_signatures(struct finding *f)
 {
-	probe_program(f, VERDICT_MISSING, "gpgv", "gpgv", "it checks the archive's signatures");
+	probe_program(f, VERDICT_MISSING, "gpgv", "gpgv", "it verifies the archive's signatures");
 }
 
 static void probe_debootstrap(struct finding *f)
@@ -60,9 +65,10 @@ static void probe_debootstrap(struct finding *f)
 
 static void probe_vng(struct finding *f)
 {
-	probe_program(f, VERDICT_MISSING, "vng", "virtme-ng",
-		      "rootlet run needs it; Debian 12 has it from Debian 13: ./quickstart "
-		      "--deps-only");
+	probe_program(
+		f, VERDICT_MISSING, "vng", "virtme-ng",
+		"rootlet run needs it; on Debian 12, ./quickstart --deps-only installs that of "
+		"Debian 13");
 }
 
 static void probe_qemu(struct finding *f)
@@ -82,7 +88,7 @@ static bool is_static(const char *path)
 	static char data[4096];
 	size_t size = in ? fread(data, 1, sizeof(data), in) : 0;
 
-	/* A program that is not static names its interpreter near its beginning. */
+	/* A dynamically linked program names its interpreter near its start. */
 	return size && !memmem(data, size, "ld-linux", strlen("ld-linux")) &&
 	       !memmem(data, size, "ld-musl", strlen("ld-musl"));
 }
@@ -94,10 +100,9 @@ static void probe_busybox(struct finding *f)
 	if (path && is_static(path))
 		finding_set(f, VERDICT_OK, "", "%s", path);
 	else
-		finding_set_install(
-			f, VERDICT_MISSING, "busybox-static",
-			"there is no static busybox; vng needs one for kernels that have "
-			"9p as a module, as distributions' do");
+		finding_set_install(f, VERDICT_MISSING, "busybox-static",
+				    "no static busybox is installed; vng needs one for kernels "
+				    "that have 9p as a module, such as those of distributions");
 }
 
 static void probe_kvm(struct finding *f)
@@ -113,7 +118,7 @@ static void probe_kvm(struct finding *f)
 		finding_set(f, VERDICT_WARNING, "", "%s; guests are emulated, which is slow", why);
 }
 
-/* Guests boot from images made by one of them. */
+/* Any of these can make the images that guests boot from. */
 static void probe_images(struct finding *f)
 {
 	bool squashfs = image_can_make("squashfs");
@@ -121,27 +126,29 @@ static void probe_images(struct finding *f)
 	if (image_can_make("erofs") && squashfs)
 		finding_set(f, VERDICT_OK, "", "mkfs.erofs, mksquashfs");
 	else if (image_can_make("erofs"))
-		finding_set_install(f, VERDICT_WARNING, "squashfs-tools",
-				    "no mksquashfs: a kernel with neither erofs nor ext4, such as "
-				    "one of vng --kconfig, boots from the tree itself, slowly");
+		finding_set_install(
+			f, VERDICT_WARNING, "squashfs-tools",
+			"no mksquashfs: a kernel with neither erofs nor ext4, such as one "
+			"configured by vng --kconfig, boots from the tree itself, which is "
+			"slow");
 	else if (squashfs || image_can_make("ext4"))
 		finding_set_install(f, VERDICT_WARNING, "erofs-utils",
 				    "no mkfs.erofs: images are ext4 or squashfs");
 	else
 		finding_set_install(f, VERDICT_MISSING, "erofs-utils",
-				    "neither mkfs.erofs nor mke2fs nor mksquashfs");
+				    "no mkfs.erofs, mke2fs or mksquashfs");
 }
 
 static void probe_virtiofsd(struct finding *f)
 {
 	if (vng_has_virtiofsd())
-		finding_set(f, VERDICT_OK, "", "there, for --root-transport dir");
+		finding_set(f, VERDICT_OK, "", "installed: --root-transport dir uses it");
 	else
 		finding_set(f, VERDICT_OK, "",
-			    "not there, and not needed: --root-transport dir uses 9p");
+			    "not installed, and not needed: --root-transport dir uses 9p");
 }
 
-/* The free space where PATH is or will be. */
+/* The free space for PATH, which need not exist yet. */
 static bool free_space(const char *path, uint64_t *bytes)
 {
 	_cleanup_free_ char *folder = strdup(path);
@@ -167,7 +174,7 @@ static void probe_space_in(struct finding *f, const char *folder)
 	char size[TEXT_SIZE_LEN];
 
 	if (!folder || !free_space(folder, &bytes)) {
-		finding_set(f, VERDICT_MISSING, "set HOME", "the folder cannot be told");
+		finding_set(f, VERDICT_MISSING, "set HOME", "the directory is unknown");
 		return;
 	}
 	text_size(bytes, size);
@@ -175,8 +182,8 @@ static void probe_space_in(struct finding *f, const char *folder)
 		finding_set(f, VERDICT_OK, "", "%s free for %s", size, folder);
 	else
 		finding_set(f, bytes < SPACE_NEEDED ? VERDICT_MISSING : VERDICT_WARNING,
-			    "make room: a rootfs with its packages takes some 2G", "%s free for %s",
-			    size, folder);
+			    "make room: a rootfs with its packages takes about 2G",
+			    "%s free for %s", size, folder);
 }
 
 static void probe_store_space(struct finding *f)
@@ -193,7 +200,7 @@ static void probe_cache_space(struct finding *f)
 	probe_space_in(f, folder);
 }
 
-/* One keyring is enough for the releases of one distribution. */
+/* The releases of a distribution need only its own keyring. */
 static void probe_keyrings(struct finding *f)
 {
 	bool ubuntu = access("/usr/share/keyrings/ubuntu-archive-keyring.gpg", R_OK) == 0;
@@ -248,7 +255,7 @@ static void print_finding(const char *what, const struct finding *f)
 	style_print(stdout, styles[f->verdict], "%-8s", verdicts[f->verdict]);
 	style_print(stdout, STYLE_PLAIN, " %-21s %s\n", what, f->detail);
 	if (f->verdict != VERDICT_OK && *f->fix)
-		style_print(stdout, STYLE_PLAIN, "%-8s %-21s   to mend it: %s\n", "", "", f->fix);
+		style_print(stdout, STYLE_PLAIN, "%-8s %-21s   fix: %s\n", "", "", f->fix);
 }
 
 static json_t *describe_finding(const char *what, const struct finding *f)
@@ -276,7 +283,7 @@ int command_doctor(int argc, char **argv)
 		json = json || option == 'j';
 	if (optind < argc) {
 		json_decref(checks);
-		return report_usage(argv[0], "it takes no argument, not \"%s\"", argv[optind]);
+		return report_usage(argv[0], "unexpected argument: \"%s\"", argv[optind]);
 	}
 	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
 		struct finding finding = { 0 };

@@ -30,7 +30,7 @@ void probe_subids(struct finding *f)
 	char number[16];
 
 	if (helper_is_installed()) {
-		finding_set(f, VERDICT_OK, "", "not needed: the policy gives the range");
+		finding_set(f, VERDICT_OK, "", "not needed: the policy assigns the range");
 		return;
 	}
 	snprintf(number, sizeof(number), "%u", getuid());
@@ -39,11 +39,11 @@ void probe_subids(struct finding *f)
 	else if (subids.first_uid == SUBIDS_ROOT_FIRST)
 		finding_set(f, VERDICT_OK, "", "root needs no entry in /etc/subuid");
 	else
-		finding_set(f, VERDICT_OK, "", "user ids from %u and group ids from %u on",
+		finding_set(f, VERDICT_OK, "", "user ids from %u, group ids from %u",
 			    subids.first_uid, subids.first_gid);
 }
 
-/* A mapper has to be setuid root or carry file capabilities to map more than the caller's id. */
+/* newuidmap needs the setuid bit or file capabilities to map more than the caller's own id. */
 static bool may_map(const char *path)
 {
 	struct stat st;
@@ -60,7 +60,7 @@ void probe_idmap_programs(struct finding *f)
 	if (helper_is_installed())
 		finding_set(f, VERDICT_OK, "", "not needed: rootlet-helper writes the maps itself");
 	else if (getuid() == 0 && !(users && groups))
-		finding_set(f, VERDICT_OK, "", "not there, and root does not need them");
+		finding_set(f, VERDICT_OK, "", "not installed, and root does not need them");
 	else if (!users || !groups)
 		finding_set_install(f, VERDICT_MISSING, "uidmap", "not installed");
 	else if (getuid() != 0 && (!may_map(users) || !may_map(groups)))
@@ -71,7 +71,7 @@ void probe_idmap_programs(struct finding *f)
 		finding_set(f, VERDICT_OK, "", "%s and %s", users, groups);
 }
 
-/* -1 where there is no such setting. */
+/* -1 if the kernel has no such setting. */
 static long read_setting(const char *name)
 {
 	_cleanup_free_ char *path = NULL;
@@ -89,8 +89,8 @@ static bool is_restricted(void)
 	return read_setting("kernel/apparmor_restrict_unprivileged_userns") == 1;
 }
 
-/* Makes one, and in it what needs its root: AppArmor's rule lets the first happen, and takes all
- * capabilities away in it. Returns 0, or the errno. */
+/* Makes a user namespace, and others inside it: AppArmor's restriction allows the first, but takes
+ * away all capabilities in it. Returns 0 or an errno. */
 static int try_namespaces(void)
 {
 	int status;
@@ -107,7 +107,7 @@ static int try_namespaces(void)
 	return WEXITSTATUS(status);
 }
 
-/* It has made all of its namespaces when it answers. */
+/* When the helper answers, it has made all of its namespaces. */
 static bool helper_makes_namespaces(void)
 {
 	_cleanup_error_ struct error *ignored = NULL;
@@ -118,7 +118,8 @@ static bool helper_makes_namespaces(void)
 	return makes;
 }
 
-/* As for a VM: the helper's own namespace, which an installed helper keeps to itself. -1: none. */
+/* Opens a user namespace as for a VM: the helper's own, or a separate one if the helper is
+ * installed and keeps its own to itself. Returns -1 on failure. */
 static int open_namespace(void)
 {
 	_cleanup_error_ struct error *ignored = NULL;
@@ -133,8 +134,8 @@ static int open_namespace(void)
 	return userns;
 }
 
-/* AppArmor's restriction is per program. This one has no profile, because the user who starts it
- * can load code into it. */
+/* AppArmor's restriction is per program. This program has no profile, because users can load code
+ * into it. */
 static void judge_apparmor(struct finding *f)
 {
 	_cleanup_close_ int userns = -1;
@@ -164,15 +165,14 @@ void probe_namespaces(struct finding *f)
 	int number = try_namespaces();
 
 	if (number == 0)
-		finding_set(f, VERDICT_OK, "", "a user namespace can be made, and others in it");
+		finding_set(f, VERDICT_OK, "", "user namespaces can be made, and nested");
 	else if (read_setting("user/max_user_namespaces") == 0)
 		finding_set(f, VERDICT_MISSING, "sysctl -w user.max_user_namespaces=15000",
 			    "the sysctl user.max_user_namespaces is 0");
 	else if (read_setting("kernel/unprivileged_userns_clone") == 0)
-		finding_set(
-			f, VERDICT_MISSING, "sysctl -w kernel.unprivileged_userns_clone=1",
-			"the sysctl kernel.unprivileged_userns_clone is 0; no capability of a file "
-			"helps, as each jail is a namespace of its own");
+		finding_set(f, VERDICT_MISSING, "sysctl -w kernel.unprivileged_userns_clone=1",
+			    "the sysctl kernel.unprivileged_userns_clone is 0; file capabilities "
+			    "do not help, since each jail has a user namespace of its own");
 	else if (is_restricted())
 		judge_apparmor(f);
 	else
@@ -181,8 +181,8 @@ void probe_namespaces(struct finding *f)
 			    "a user namespace cannot be made: %s", strerror(number));
 }
 
-/* As process 1 of a pid namespace, and root of the user namespace that this belongs to, which is
- * made in USERNS, if that is not -1. Returns 0, or the errno. */
+/* Mounts a /proc as process 1 of a new pid namespace and root of a new user namespace, which is
+ * made inside USERNS if that is not -1. Returns 0 or an errno. */
 static int try_proc(int userns)
 {
 	int status;
@@ -242,31 +242,35 @@ void probe_landlock(struct finding *f)
 	int version = landlock_version();
 
 	if (version > 0)
-		finding_set(f, VERDICT_OK, "", "version %d: a second lock on the helper's files",
+		finding_set(f, VERDICT_OK, "",
+			    "version %d: further restricts the files that the helper can access",
 			    version);
 	else
 		finding_set(f, VERDICT_WARNING,
 			    "boot with lsm=landlock,… on the kernel's command line",
-			    "the kernel has none: the helper's files have one lock less");
+			    "the kernel has none: the files that the helper can access are less "
+			    "restricted");
 }
 
-/* What holds the process that parses downloads; see fetch_sandbox.h. Interface 4 has TCP ports, 6
- * abstract sockets and signals, of which seccomp leaves nothing anyway. */
+/* How the process that parses downloads is confined: see fetch_sandbox.h. Landlock version 4 limits
+ * TCP ports. Version 6 limits abstract sockets and signals, which seccomp forbids anyway. */
 void probe_downloads(struct finding *f)
 {
 	int version = landlock_version();
 
 	if (version >= 4)
 		finding_set(f, VERDICT_OK, "",
-			    "confined: its part of the cache, ports of mirrors, no program");
+			    "confined to its part of the cache and the ports of mirrors; cannot "
+			    "start programs");
 	else if (version > 0)
-		finding_set(f, VERDICT_OK, "",
-			    "confined: its part of the cache, no program; any port, as Landlock "
-			    "before version 4 does not limit them");
+		finding_set(
+			f, VERDICT_OK, "",
+			"confined to its part of the cache; cannot start programs, but can use any "
+			"port: Landlock before version 4 does not limit ports");
 	else
 		finding_set(
 			f, VERDICT_WARNING, "boot with lsm=landlock,… on the kernel's command line",
-			"the kernel has no Landlock: code that parses downloads could open your "
-			"files if it were taken over; it still can start no program and reach no "
+			"the kernel has no Landlock: if the code that parses downloads were taken "
+			"over, it could open your files, but still start no program and reach no "
 			"local socket or other process");
 }

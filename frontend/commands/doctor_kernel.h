@@ -1,4 +1,4 @@
-/* What the running kernel and /etc can say. */
+/* The probes that look at the running kernel and at /etc. */
 #pragma once
 
 #include "frontend/commands/finding.h"

@@ -13,17 +13,18 @@ void probe_helper(struct finding *f)
 	struct stat st;
 
 	if (!path || stat(path, &st) < 0)
-		finding_set(f, VERDICT_MISSING, "meson install", "%s is not there",
-			    path ? path : "it");
+		finding_set(f, VERDICT_MISSING, "meson install", "%s is missing",
+			    path ? path : "rootlet-helper");
 	else if (access(path, X_OK) < 0)
-		finding_set_join(f, VERDICT_MISSING, "rootlet",
-				 "%s may be run by the members of one group, and you are none",
-				 path);
+		finding_set_join(
+			f, VERDICT_MISSING, "rootlet",
+			"%s can be run by the members of one group, and you are not one of them",
+			path);
 	else if (!helper_is_installed())
 		finding_set(f, VERDICT_OK, "", "%s, without privileges of its own", path);
 	else if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH | S_IXOTH))
 		finding_set(f, VERDICT_MISSING, "policy/install-helper, as root",
-			    "%s has capabilities, and is not root's with mode 0750", path);
+			    "%s has capabilities, but is not owned by root with mode 0750", path);
 	else
 		finding_set(f, VERDICT_OK, "", "%s, installed: it writes id maps itself", path);
 }
@@ -49,5 +50,5 @@ void probe_policy(struct finding *f)
 			    g.rule->name);
 	else
 		finding_set(f, VERDICT_MISSING, "ask an administrator to name you in " POLICY_PATH,
-			    "no section of it names you: nothing is allowed");
+			    "no section names you: nothing is allowed");
 }

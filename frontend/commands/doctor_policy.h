@@ -1,4 +1,4 @@
-/* What an administrator has installed. */
+/* The probes that look at what an administrator installed. */
 #pragma once
 
 #include "frontend/commands/finding.h"

@@ -11,7 +11,10 @@
 #include "policy/policy_text.h"
 #include "policy/subids_find.h"
 
-/* How many rootfs FOLDER holds besides NAME: the helper counts so, too. */
+/* As in the audit log. */
+#define DIRECTORY_ARGUMENT "folder=%s"
+
+/* Counts the rootfs in `folder` other than NAME, as the helper does. */
 static uint64_t dry_run_count_rootfs(int folder, const char *name)
 {
 	int copy = folder < 0 ? -1 : openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -36,7 +39,7 @@ static uint64_t dry_run_count_rootfs(int folder, const char *name)
 
 struct dry_run {
 	struct grant grant;
-	uint64_t rootfs; /* in the folder, with the new one */
+	uint64_t rootfs; /* in the directory, including the new one */
 	dry_run_tell *tell;
 	void *context;
 };
@@ -102,7 +105,7 @@ static void ask_accounts(struct dry_run *run, const struct profile *profile)
 			    profile->users[i].gid);
 }
 
-/* Whether there are the ids without which the helper does not answer. */
+/* Whether the caller has a range of ids. Without one, the helper does not answer. */
 static bool has_ids(const struct dry_run *run)
 {
 	const struct caller *caller = &run->grant.caller;
@@ -133,19 +136,19 @@ int dry_run_start(dry_run_tell *tell, void *context, struct error **err)
 	return d.allowed;
 }
 
-/* What is done before the first request of the work itself. */
+/* The requests that come before those of the create itself. */
 static void ask_first(struct dry_run *run, const struct provision *p, const char *folder)
 {
 	if (p->parent >= 0 && store_has_stale(p->parent, NULL))
 		dry_run_ask(run, &(struct question){ "Remove", .folder = folder, .keyring = -1 },
-			    "folder=%s stale=1, of what killed runs left", folder);
+			    DIRECTORY_ARGUMENT " stale=1, left by killed runs", folder);
 	if (p->parent >= 0 && p->replace &&
 	    faccessat(p->parent, p->base, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		dry_run_ask(run, &(struct question){ "Inspect", .folder = folder, .keyring = -1 },
-			    "folder=%s/%s deep=0", folder, p->base);
+			    DIRECTORY_ARGUMENT "/%s deep=0", folder, p->base);
 }
 
-/* Whether the policy would have a base in BASES. One that it would not have is not asked for. */
+/* Whether the policy allows snapshots in `bases`. If not, none is requested. */
 static bool has_bases(const struct dry_run *run, const char *bases)
 {
 	struct decision d;
@@ -172,21 +175,21 @@ int dry_run_requests(const struct provision *p, const char *folder, const char *
 	ask_first(&run, p, folder);
 	ask_releases(&run, set);
 	if (has_bases(&run, bases))
-		dry_run_ask(
-			&run, &(struct question){ "Clone", .folder = folder, .keyring = -1 },
-			"name=%s folder=%s folder=%s, then Publish, where a base is there; else:",
-			p->base, folder, bases);
+		dry_run_ask(&run, &(struct question){ "Clone", .folder = folder, .keyring = -1 },
+			    "name=%s " DIRECTORY_ARGUMENT " " DIRECTORY_ARGUMENT
+			    ", then Publish, if there is a snapshot; else:",
+			    p->base, folder, bases);
 	dry_run_ask(&run,
 		    &(struct question){ "Begin", .suite = set->suite, .engine = p->engine,
 					.folder = folder, .keyring = keyring },
-		    "name=%s suite=%s arch=%s engine=%s folder=%s keyring=%s", p->base, set->suite,
-		    set->arch, p->engine, folder, set->keyring);
+		    "name=%s suite=%s arch=%s engine=%s " DIRECTORY_ARGUMENT " keyring=%s", p->base,
+		    set->suite, set->arch, p->engine, folder, set->keyring);
 	ask_packages(&run, set);
 	dry_run_ask(&run, &(struct question){ "Bootstrap", .keyring = -1 }, "%s", "");
 	ask_accounts(&run, p->profile);
 	if (has_bases(&run, bases))
 		dry_run_ask(&run, &(struct question){ "Keep", .folder = bases, .keyring = -1 },
-			    "folder=%s", bases);
+			    DIRECTORY_ARGUMENT, bases);
 	dry_run_ask(&run,
 		    &(struct question){ "Publish", .keyring = -1, .replaces = p->replace,
 					.mode = p->mode },

@@ -24,7 +24,7 @@ void finding_set(struct finding *f, enum verdict verdict, const char *fix, const
 	va_end(ap);
 }
 
-/* Other package managers, and other names that they have for Debian's packages. */
+/* Package managers, and the names of Debian's packages in those other than apt. */
 static const char *const managers[][2] = { { "apt-get", "apt install" },
 					   { "dnf", "dnf install" },
 					   { "zypper", "zypper install" },

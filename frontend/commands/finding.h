@@ -1,5 +1,5 @@
-/* What `rootlet doctor` finds out: each row of the table in doctor.c is one probe, and gives one
- * finding. Probes change nothing. */
+/* The findings of `rootlet doctor`. Each row of the table in doctor.c is a probe: it makes one
+ * finding, and changes nothing. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,25 +8,25 @@
 
 enum verdict { VERDICT_OK, VERDICT_WARNING, VERDICT_MISSING };
 
-/* DETAIL is what was found; FIX the command (or advice) that mends it, empty where there is none.
- */
+/* DETAIL is what was found, FIX the command or advice that fixes it; empty: no fix is known. */
 struct finding {
 	enum verdict verdict;
 	char detail[256];
 	char fix[256];
 };
 
-/* Each fills the whole of its argument. */
+/* The functions below set all fields of F. This one takes FIX as it is. */
 void finding_set(struct finding *f, enum verdict verdict, const char *fix, const char *format, ...)
 	PRINTF_LIKE(4, 5);
 
-/* The host's own command that installs the package which Debian calls PACKAGE: "apt install X". */
+/* FIX becomes the host's command to install PACKAGE, which is Debian's name: "apt install X". */
 void finding_set_install(struct finding *f, enum verdict verdict, const char *package,
 			 const char *format, ...) PRINTF_LIKE(4, 5);
 
-/* The command that makes the caller a member of GROUP; root runs it, so his name is in it. */
+/* FIX becomes the command that adds the user to GROUP. Root runs it, so it names the user. */
 void finding_set_join(struct finding *f, enum verdict verdict, const char *group,
 		      const char *format, ...) PRINTF_LIKE(4, 5);
 
-/* Whether a program is in PATH or one of the sbin folders; its path then (the caller's to free). */
+/* Looks a program up in PATH and in the sbin directories. Returns its path, which the caller frees,
+ * or NULL. */
 char *program_find(const char *name);

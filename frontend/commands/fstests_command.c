@@ -1,4 +1,4 @@
-/* rootlet fstests: the command line, and the run from its beginning to its summary. */
+/* rootlet fstests: the command line, and a run from start to summary. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
@@ -35,62 +35,65 @@
 const char fstests_help[] =
 	"usage: rootlet fstests --kernel KERNEL --fstests DIR [OPTION…] [-- TEST…]\n"
 	"\n"
-	"Boots a kernel in a guest that has the users and packages of a rootfs, runs fstests in\n"
-	"it, and says what passed, failed and did not run. TEST… is what fstests' check takes: -g\n"
-	"GROUP, -x GROUP, -X FILE, -e TESTS, -E FILE (anywhere on the host), names of tests\n"
-	"(default: -g quick). A kernel that crashes and a test that does not end are noted, and\n"
-	"the tests behind them run in a fresh VM. Nothing is left of it but the results.\n"
+	"Boots a kernel in a guest with the users and packages of a rootfs, runs fstests there,\n"
+	"and reports what passed, failed and did not run. TEST… are arguments for fstests' check:\n"
+	"-g GROUP, -x GROUP, -X FILE, -e TESTS, -E FILE (anywhere on the host), test names\n"
+	"(default: -g quick). If a test crashes the kernel or does not end, that is recorded, and\n"
+	"the remaining tests run in a new VM. Only the results stay on the host.\n"
 	"\n"
-	"  --kernel KERNEL     a bzImage, a kernel's build folder, or the word distro\n"
-	"  --keyring FILE      what signatures are checked against (distro, and --build), where\n"
-	"                      the rootfs comes from a mirror of one's own\n"
-	"  --fstests DIR       fstests' tree, built; with --build, its sources\n"
-	"  --build             builds it in a rootfs of the release, once for each state of DIR\n"
-	"  --name NAME         the rootfs, by its name in ~/.kerneldev-mcp (default: test-rootfs)\n"
-	"  --path DIR          a rootfs elsewhere\n"
-	"  --host-root         the host's own filesystem as the guest's root, in place of a rootfs\n"
+	"  --kernel KERNEL     a bzImage, a kernel build directory, or the word distro\n"
+	"  --keyring FILE      keys to verify signatures with (distro, and --build), if the\n"
+	"                      rootfs comes from your own mirror\n"
+	"  --fstests DIR       the fstests tree, built; with --build, its sources\n"
+	"  --build             build fstests in a rootfs of the same release, once per state of\n"
+	"                      DIR\n"
+	"  --name NAME         name of the rootfs in ~/.kerneldev-mcp (default: test-rootfs)\n"
+	"  --path DIR          path of a rootfs elsewhere\n"
+	"  --host-root         use the host's own filesystem as the guest's root, not a rootfs\n"
 	"  --root-transport auto|image|dir\n"
-	"                      how the guest gets its root, as with rootlet run\n"
-	"  --force-9p          with dir: not virtiofs, even where there is a virtiofsd\n"
+	"                      how the guest gets its root, as in rootlet run\n"
+	"  --force-9p          with dir: use 9p even if there is a virtiofsd\n"
 	"\n"
-	"  --fstype TYPE       under test: ext4 (default), xfs, btrfs, f2fs, …\n"
-	"  --mkfs COMMAND      makes it, in place of mkfs.TYPE; gets the words of --mkfs-options and\n"
-	"                      the device\n"
+	"  --fstype TYPE       filesystem under test: ext4 (default), xfs, btrfs, f2fs, …\n"
+	"  --mkfs COMMAND      format with COMMAND instead of mkfs.TYPE; its arguments are those\n"
+	"                      of --mkfs-options and the device\n"
 	"  --mkfs-options WORDS\n"
 	"                      fstests' MKFS_OPTIONS\n"
 	"  --mount-options WORDS\n"
 	"                      fstests' MOUNT_OPTIONS\n"
-	"  --config FILE       a configuration of fstests, with sections, each on its own filesystem;\n"
-	"                      devices and directories need not stand in it\n"
-	"  --devices N         disks (default: 7: one for tests, five in the scratch pool, one for\n"
-	"                      the log of writes)\n"
-	"  --device-size SIZE  of each (default: 10G); they are sparse, and gone with the VM\n"
+	"  --config FILE       an fstests configuration with sections, each with its own\n"
+	"                      filesystem; it need not name devices or directories\n"
+	"  --devices N         number of disks (default: 7: one test device, five in the scratch\n"
+	"                      pool, one for log writes)\n"
+	"  --device-size SIZE  size of each (default: 10G); sparse, and discarded with the VM\n"
 	"  --device-backing disk|tmpfs\n"
-	"                      where they lie: in $TMPDIR or /var/tmp (default), or in memory\n"
-	"  --device FILE       a block device or file of yours as the next disk; its content goes\n"
+	"                      where the disks are: in $TMPDIR or /var/tmp (default), or in\n"
+	"                      memory\n"
+	"  --device FILE       use this block device or file as the next disk; its data is lost\n"
 	"  --io-scheduler mq-deadline|none|bfq|kyber\n"
-	"                      of the disks\n"
+	"                      I/O scheduler of the disks\n"
 	"\n"
-	"  --memory SIZE       of the guest (default: 4G)\n"
-	"  --cpus N            of the guest (default: those of the host, at most 8)\n"
-	"  --unsealed          show vng and qemu all of the host's files, read-only, and its\n"
-	"                      processes, as with rootlet run\n"
-	"  --append WORDS      for the kernel's command line; may be given again\n"
-	"  --vng-arg WORD      a further option for vng; may be given again\n"
-	"  --timeout S         ends the run after S seconds\n"
-	"  --test-timeout S    ends a test that takes longer (default: 3600)\n"
-	"  --stop-on-crash     no further VM after a crash or a test that did not end\n"
+	"  --memory SIZE       memory of the guest (default: 4G)\n"
+	"  --cpus N            CPUs of the guest (default: as many as the host has, at most 8)\n"
+	"  --unsealed          let vng and qemu see all of the host's files, read-only, and its\n"
+	"                      processes, as in rootlet run\n"
+	"  --append WORDS      words for the kernel command line; may be repeated\n"
+	"  --vng-arg WORD      an additional argument for vng; may be repeated\n"
+	"  --timeout S         end the run after S seconds\n"
+	"  --test-timeout S    end a test after S seconds (default: 3600)\n"
+	"  --stop-on-crash     boot no new VM after a crash or a test that did not end\n"
 	"\n"
-	"  --results DIR       for the results, in place of ~/.local/state/rootlet/runs/RUN\n"
-	"  --junit FILE        the results for a CI system\n"
-	"  --baseline RUN      says what newly fails, newly passes and still fails since that run\n"
-	"  --json              events, one JSON object a line: what happens, at the end the result\n"
-	"  --quiet             only the summary\n"
+	"  --results DIR       directory for the results, not ~/.local/state/rootlet/runs/RUN\n"
+	"  --junit FILE        also write the results as JUnit XML, for a CI system\n"
+	"  --baseline RUN      compare with that run: what newly fails or passes, what still\n"
+	"                      fails\n"
+	"  --json              JSON events, one per line, and finally the result\n"
+	"  --quiet             print only the summary\n"
 	"  --color WHEN        auto (default), always or never\n"
 	"  --help\n"
 	"\n"
-	"Exit status: 0 all passed; 1 some failed; 2 wrong command line; 3 the kernel crashed; 4 a\n"
-	"test or the run took too long; 5 the tests could not be run; 130 interrupted.\n";
+	"Exit status: 0 all passed; 1 some failed; 2 wrong command line; 3 the kernel crashed; 4\n"
+	"a test or the run took too long; 5 the tests could not be run; 130 interrupted.\n";
 /* clang-format on */
 
 enum fstests_option {
@@ -177,8 +180,9 @@ static int set_word(const char **to, const char *option, struct error **err)
 	*to = optarg;
 	if (is_word(optarg))
 		return 0;
-	return error_set(err, ERR_INPUT, "%s \"%s\": a name of lower-case letters and digits",
-			 option, optarg);
+	return error_set(err, ERR_INPUT,
+			 "%s \"%s\": must have only lower-case letters, digits, - and _", option,
+			 optarg);
 }
 
 static int set_backing(struct fstests_options *o, struct error **err)
@@ -186,7 +190,7 @@ static int set_backing(struct fstests_options *o, struct error **err)
 	o->device_memory = strcmp(optarg, "tmpfs") == 0;
 	if (o->device_memory || strcmp(optarg, "disk") == 0)
 		return 0;
-	return error_set(err, ERR_INPUT, "--device-backing %s: it is disk or tmpfs", optarg);
+	return error_set(err, ERR_INPUT, "--device-backing %s: must be disk or tmpfs", optarg);
 }
 
 static int set_scheduler(struct fstests_options *o, struct error **err)
@@ -197,8 +201,8 @@ static int set_scheduler(struct fstests_options *o, struct error **err)
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
 		if (strcmp(optarg, known[i]) == 0)
 			return 0;
-	return error_set(err, ERR_INPUT, "--io-scheduler %s: it is mq-deadline, none, bfq or kyber",
-			 optarg);
+	return error_set(err, ERR_INPUT,
+			 "--io-scheduler %s: must be mq-deadline, none, bfq or kyber", optarg);
 }
 
 static int fstests_take_value(struct fstests_options *o, int option, struct error **err)
@@ -207,7 +211,7 @@ static int fstests_take_value(struct fstests_options *o, int option, struct erro
 	case OPTION_ROOT_TRANSPORT:
 		if (root_transport_parse(optarg, &o->transport))
 			return 0;
-		return error_set(err, ERR_INPUT, "--root-transport %s: it is auto, image or dir",
+		return error_set(err, ERR_INPUT, "--root-transport %s: must be auto, image or dir",
 				 optarg);
 	case OPTION_FSTYPE:
 		return set_word(&o->fstype, "--fstype", err);
@@ -219,7 +223,7 @@ static int fstests_take_value(struct fstests_options *o, int option, struct erro
 		return set_backing(o, err);
 	case OPTION_DEVICE:
 		if (o->device_path_count == DEVICES_MAX)
-			return error_set(err, ERR_INPUT, "more than %d times --device",
+			return error_set(err, ERR_INPUT, "--device is given more than %d times",
 					 DEVICES_MAX);
 		o->device_paths[o->device_path_count++] = optarg;
 		return 0;
@@ -232,7 +236,7 @@ static int fstests_take_value(struct fstests_options *o, int option, struct erro
 		return add_append(&o->append, optarg, err);
 	case OPTION_VNG_ARG:
 		if (o->vng_word_count == VNG_WORDS_MAX)
-			return error_set(err, ERR_INPUT, "more than %d times --vng-arg",
+			return error_set(err, ERR_INPUT, "--vng-arg is given more than %d times",
 					 VNG_WORDS_MAX);
 		o->vng_words[o->vng_word_count++] = optarg;
 		return 0;
@@ -243,7 +247,7 @@ static int fstests_take_value(struct fstests_options *o, int option, struct erro
 	}
 }
 
-/* Those that need no look at their value. */
+/* Options whose values are not checked here. */
 static bool take_simple(struct fstests_options *o, int option)
 {
 	switch (option) {
@@ -307,25 +311,29 @@ static bool take_flag(struct fstests_options *o, int option)
 static int check_combination(const struct fstests_options *o, struct error **err)
 {
 	if (!o->kernel)
-		return error_set(err, ERR_INPUT,
-				 "--kernel is missing: a bzImage, a build folder, or "
-				 "the word distro");
+		return error_set(
+			err, ERR_INPUT,
+			"--kernel is missing: give a bzImage, a kernel build directory, or "
+			"the word distro");
 	if (!o->fstests)
-		return error_set(err, ERR_INPUT, "--fstests is missing: the folder of fstests");
+		return error_set(err, ERR_INPUT,
+				 "--fstests is missing: give the fstests directory");
 	if (o->keyring && !o->build && strcmp(o->kernel, "distro") != 0)
 		return error_set(err, ERR_INPUT,
 				 "--keyring goes with --kernel distro or --build: nothing else is "
-				 "fetched");
+				 "downloaded");
 	if (o->host_root && (o->name || o->path || o->build))
-		return error_set(err, ERR_INPUT,
-				 "--host-root uses no rootfs: --name, --path and "
-				 "--build do not go with it");
+		return error_set(
+			err, ERR_INPUT,
+			"--host-root uses no rootfs: it does not go with --name, --path or "
+			"--build");
 	if (o->host_root && strcmp(o->kernel, "distro") == 0)
-		return error_set(err, ERR_INPUT,
-				 "--host-root has no release to take a kernel of: "
-				 "give --kernel a file or a build folder");
+		return error_set(
+			err, ERR_INPUT,
+			"--host-root has no release for --kernel distro: give a bzImage or "
+			"a kernel build directory");
 	if (o->device_path_count > o->device_count)
-		return error_set(err, ERR_INPUT, "%u times --device, but --devices %u",
+		return error_set(err, ERR_INPUT, "--device is given %u times, but --devices is %u",
 				 o->device_path_count, o->device_count);
 	return check_words_test(o->tests, o->test_count, o->fstests, err);
 }
@@ -335,8 +343,8 @@ static int check_combination(const struct fstests_options *o, struct error **err
 struct fstests_job {
 	struct fstests_options options;
 	char cpus[CPUS_TEXT];
-	char *fstypes; /* that may be under test: --fstype's, and those that --config names */
-	char *tested;  /* "ext4,xfs": which are */
+	char *fstypes; /* that may be tested: --fstype's and those in --config */
+	char *tested;  /* that are tested: "ext4,xfs" */
 	struct rootfs rootfs;
 	struct root root;
 	struct fstests_source source;
@@ -394,7 +402,7 @@ static int find_types(struct fstests_job *j, struct error **err)
 	return j->fstypes && j->tested ? 0 : error_no_memory(err);
 }
 
-/* Before an image is built for what cannot run. */
+/* Checks the sources and the arguments before an image is built for them. */
 static int read_words(struct fstests_job *j, struct error **err)
 {
 	const struct fstests_options *o = &j->options;
@@ -448,7 +456,8 @@ static int add_device(struct fstests_job *j, unsigned int number, struct error *
 	if (!j->device_paths[number] || stat(j->device_paths[number], &st) < 0)
 		return error_errno(err, ERR_INPUT, "--device %s", o->device_paths[number]);
 	if (!S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode))
-		return error_set(err, ERR_INPUT, "--device %s: neither a block device nor a file",
+		return error_set(err, ERR_INPUT,
+				 "--device %s: neither a block device nor a regular file",
 				 o->device_paths[number]);
 	if (access(j->device_paths[number], R_OK | W_OK) < 0)
 		return error_errno(err, ERR_INPUT, "--device %s", o->device_paths[number]);
@@ -487,7 +496,7 @@ static int prepare_vm(struct fstests_job *j, struct error **err)
 	return 0;
 }
 
-/* What a test took when it last ran on the same filesystem. */
+/* Reads how long each test took when it last ran on the same filesystem. */
 static void read_earlier(struct fstests_job *j)
 {
 	_cleanup_free_ char *first = strndup(j->tested, strcspn(j->tested, ","));
@@ -507,7 +516,7 @@ static void read_earlier(struct fstests_job *j)
 				struct test_result result = results.list[k];
 
 				result.section = "";
-				/* Of what did not run it says nothing. */
+				/* Tests that did not run have no duration. */
 				if (result.status != TEST_UNREACHED &&
 				    result.status != TEST_EXPUNGED &&
 				    !results_find(&j->run.earlier, "", result.name))
@@ -530,7 +539,7 @@ static int write_result(const struct fstests_job *j, const char *name, const cha
 	return 0;
 }
 
-/* The user's configuration of fstests, and the kernel's own, which tests ask for options. */
+/* Copies the user's fstests configuration, and the kernel's, in which tests look up options. */
 static int copy_configs(const struct fstests_job *j, struct error **err)
 {
 	_cleanup_(kernel_features_free) struct kernel_features *features =
@@ -557,8 +566,8 @@ static int fstests_copy_words(struct fstests_job *j, struct error **err)
 	return check_words_write(&j->words, results, err);
 }
 
-/* What was asked for: in the run's folder from the start, so that one that is cut off tells it too.
- */
+/* The parameters of the run. They are stored before it starts, so that a run that is cut off has
+ * them too. */
 static json_t *fstests_describe(const struct fstests_job *j)
 {
 	json_t *tests = json_array();
@@ -594,7 +603,7 @@ static int open_run(struct fstests_job *j, json_t **record, struct error **err)
 	return run_folder_write(&j->run.folder, *record, err);
 }
 
-/* Before there is this run, so that "last" is the one before it. */
+/* Called before this run's directory is made, so that "last" is the previous run. */
 static int read_baseline(struct fstests_job *j, struct error **err)
 {
 	_cleanup_(run_folder_close) struct run_folder folder = RUN_FOLDER_NONE;
@@ -638,7 +647,7 @@ static void print_baseline(const struct fstests_job *j, json_t *summary)
 	comparison_print(stdout, &j->baseline, &j->run.results);
 }
 
-/* The record gets what the run came to, and so does the user. WHY: the tests could not be run. */
+/* Stores and prints the outcome of the run. WHY: why the tests could not be run, or NULL. */
 static int fstests_finish(struct fstests_job *j, json_t *record, int status,
 			  const struct error *why, struct error **err)
 {
@@ -669,7 +678,7 @@ static int exit_of(const struct error *err)
 						   : FSTESTS_NOT_RUN;
 }
 
-/* ENDED: the result has been printed already. */
+/* ENDED: the result event has been printed already. */
 static int fstests_report(const struct fstests_job *j, bool ended, const struct error *err)
 {
 	int status = exit_of(err);

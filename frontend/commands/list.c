@@ -16,13 +16,16 @@
 #define AGE_WIDTH 12
 
 const char list_help[] =
-	"usage: rootlet list [--json]\n\n"
-	"Shows every rootfs in ~/.kerneldev-mcp with release, size, users and age.\n\n"
-	"  --json  a JSON array: name, path, release, distribution, arch, profile, bytes (null\n"
-	"          where unknown), users, created (seconds since the epoch)\n"
+	"usage: rootlet list [--json]\n"
+	"\n"
+	"Lists every rootfs in ~/.kerneldev-mcp with its release, size, users and age.\n"
+	"\n"
+	"  --json  print a JSON array: name, path, release, distribution, arch, profile, bytes\n"
+	"          (null if unknown), users, created (seconds since the epoch)\n"
 	"  --color WHEN  auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0, also where there is none; 1 failed; 2 wrong command line.\n";
+	"  --help\n"
+	"\n"
+	"Exit status: 0 done, even if there is no rootfs; 1 failed; 2 wrong command line.\n";
 
 const struct option list_options[] = {
 	{ "json", no_argument, NULL, 'j' },
@@ -34,7 +37,7 @@ struct list {
 	bool json;
 	char *folder;
 	int parent;
-	struct helper *helper; /* NULL where not started, or where it cannot be */
+	struct helper *helper; /* NULL if not started, or if that failed */
 	bool tried;
 	json_t *array;
 	size_t count;
@@ -87,7 +90,7 @@ static void add_object(struct list *l, const char *name, const struct manifest *
 	json_array_append_new(l->array, object);
 }
 
-/* A store is worth listing on a host that cannot start the helper, only without sizes. */
+/* If the helper cannot start, the store is still listed, but without sizes. */
 static bool want_helper(struct list *l)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -126,7 +129,7 @@ static int list_rootfs(struct list *l, const char *name, struct error **err)
 	return 0;
 }
 
-/* In the order of names. */
+/* Sorted by name. */
 static int list_all(struct list *l, struct error **err)
 {
 	struct dirent **entries = NULL;
@@ -167,7 +170,7 @@ int command_list(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", list_options, NULL)) != -1)
 		l.json = l.json || option == 'j';
 	if (optind < argc)
-		return report_usage("list", "\"%.80s\" is one word too many", argv[optind]);
+		return report_usage("list", "unexpected argument: \"%.80s\"", argv[optind]);
 	interrupt_catch();
 	if (list_print(&l, &err) < 0) {
 		status = report_error("list", err);
@@ -176,7 +179,7 @@ int command_list(int argc, char **argv)
 	if (l.json) {
 		document_print(json_incref(l.array));
 	} else if (l.count == 0) {
-		printf("no rootfs in %s; make one with: rootlet create\n", l.folder);
+		printf("no rootfs in %s; create one with: rootlet create\n", l.folder);
 	}
 	return EXIT_OK;
 }

@@ -1,4 +1,5 @@
-/* rootlet policy: what root's policy says, of a file or for the caller, and what is compiled in. */
+/* rootlet policy: checks a policy, and shows what it allows the caller and which system calls and
+ * capabilities are compiled in. */
 #include <string.h>
 
 #include "frontend/cli/events.h"
@@ -16,19 +17,21 @@
 const char policy_help[] =
 	"usage: rootlet policy check [FILE] [--json]\n"
 	"       rootlet policy show [--json]\n"
-	"       rootlet policy seccomp [--json]\n\n"
-	"What an administrator allows with rootlet-helper: see man rootlet-policy.conf.\n\n"
-	"  check FILE    whether FILE (default: /etc/rootlet/policy.conf) is a right policy; says\n"
-	"                the line that is not\n"
-	"  show          which section of the policy is about you, what it allows, your host ids\n"
-	"  seccomp       the system calls that each process of rootlet-helper may make, with its\n"
-	"                capabilities, as they are compiled in\n"
-	"  --json        the same as JSON: check and show an object, seccomp an array\n"
+	"       rootlet policy seccomp [--json]\n"
+	"\n"
+	"Shows what an administrator allows rootlet-helper to do: see man rootlet-policy.conf.\n"
+	"\n"
+	"  check FILE    find errors in FILE (default: /etc/rootlet/policy.conf)\n"
+	"  show          show the policy section that applies to you, what it allows, and your\n"
+	"                host ids\n"
+	"  seccomp       show the system calls and capabilities that each process of\n"
+	"                rootlet-helper is compiled to have\n"
+	"  --json        JSON output: an array for seccomp, otherwise an object\n"
 	"  --color WHEN  auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0 shown, or right; 1 failed, or show: nothing is allowed; 2 the command "
-	"line\n"
-	"or the policy is wrong; 5 the policy is not root's alone.\n";
+	"  --help\n"
+	"\n"
+	"Exit status: 0 shown, or valid; 1 failed, or show: nothing is allowed; 2 wrong command\n"
+	"line, or the policy is not valid; 5 the policy can be written by users other than root.\n";
 
 const struct option policy_options[] = { { "json", no_argument, NULL, 'j' },
 					 { "help", no_argument, NULL, 'h' },
@@ -41,7 +44,7 @@ static int policy_check(const char *path, bool json, struct error **err)
 	size_t size = 0;
 
 	if (!path) {
-		/* A helper without privileges needs none. */
+		/* A helper without privileges needs no policy. */
 		if (policy_load(POLICY_PATH, helper_is_installed(), &policy, err) < 0)
 			return -1;
 	} else {
@@ -49,7 +52,7 @@ static int policy_check(const char *path, bool json, struct error **err)
 		if (!text)
 			return -1;
 		if (strlen(text) != size)
-			return error_set(err, ERR_INPUT, "%s: has NUL bytes", path);
+			return error_set(err, ERR_INPUT, "%s: contains NUL bytes", path);
 		if (policy_parse(path, text, &policy, err) < 0)
 			return -1;
 	}
@@ -61,7 +64,7 @@ static int policy_check(const char *path, bool json, struct error **err)
 		       ", and rootlet-helper has no privileges of its own:\n"
 		       "everything is allowed.\n");
 	else
-		printf("%s is right: %zu section%s\n", policy->path, policy->rule_count,
+		printf("%s is valid: %zu section%s\n", policy->path, policy->rule_count,
 		       policy->rule_count == 1 ? "" : "s");
 	return EXIT_OK;
 }
@@ -99,20 +102,21 @@ static void print_grant(const struct policy *policy, const struct grant *g)
 		return;
 	}
 	if (!g->rule) {
-		style_print(stdout, STYLE_PLAIN,
-			    "Nothing is allowed: no [allow …] section of %s names %s (uid %u) or a "
-			    "group of his.\n",
-			    policy->path, g->caller.name, g->caller.uid);
+		style_print(
+			stdout, STYLE_PLAIN,
+			"Nothing is allowed: no [allow …] section of %s names %s (uid %u) or one "
+			"of their groups.\n",
+			policy->path, g->caller.name, g->caller.uid);
 		return;
 	}
-	printf("%s (uid %u) is under [allow %s], line %u of %s, the first that names him\n",
+	printf("%s (uid %u) is under [allow %s], line %u of %s, the first that names them\n",
 	       g->caller.name, g->caller.uid, g->rule->name, g->rule->line, policy->path);
 	show_rule(g->rule);
 	show_ids(g);
 	printf("requests are recorded in: %s%s%s%s\n",
 	       strcmp(policy->file, "none") == 0 ? "the caller's own file" : policy->file,
 	       policy->journal ? ", the journal" : "", policy->syslog ? ", syslog" : "",
-	       policy->required ? "; what cannot be recorded is not done" : "");
+	       policy->required ? "; requests that cannot be recorded are refused" : "");
 }
 
 static json_t *describe_rule(const struct policy_rule *rule)
@@ -167,7 +171,7 @@ static int policy_show(const char *path, bool json, struct error **err)
 
 /* --- seccomp --- */
 
-/* The calls of one list, or the names of a set's capabilities, in lines of text. */
+/* Prints WORD on this line, or on a new one if it does not fit. */
 static void print_word(const char *word, size_t *width)
 {
 	size_t length = strlen(word) + 1;
@@ -180,7 +184,7 @@ static void print_word(const char *word, size_t *width)
 	*width += length;
 }
 
-/* The capabilities that a set may hold. Numbers: capability.h of Linux. */
+/* The capabilities that a set may hold. Numbers: linux/capability.h. */
 static const struct {
 	unsigned number;
 	const char *name;
@@ -201,7 +205,7 @@ static void print_capabilities(uint64_t set)
 	printf("\n");
 }
 
-/* Calls EACH for every argument that P narrows. */
+/* Calls EACH for every argument that P restricts. */
 static void for_each_argument(const struct privileges *p,
 			      void (*each)(const struct privileges *p,
 					   const struct argument_rule *rule, json_t *into),
@@ -220,7 +224,7 @@ static void print_argument(const struct privileges *p, const struct argument_rul
 
 	(void)into;
 	printf("  %s, argument %u, %s\n   ", rule->call, rule->argument + 1,
-	       rule->bits ? "no bits but" : "one of");
+	       rule->bits ? "only the bits" : "one of");
 	for (const struct call_list *const *list = privileges_lists(p); *list; list++) {
 		const struct argument_rule *r = privileges_rule(*list, rule);
 
@@ -253,9 +257,9 @@ static void print_set(const struct privileges *p)
 	printf("%s\n", p->name);
 	print_capabilities(p->capabilities);
 	printf("  any other call: %s\n",
-	       p->kill ? "ends the process" : "EPERM; ENOSYS where it is newer than the list");
+	       p->kill ? "ends the process" : "EPERM, or ENOSYS if it is newer than the list");
 	if (p->contained)
-		printf("  calls that write to disk at once, and core limits, do nothing\n");
+		printf("  calls that flush to disk, and core limits, do nothing\n");
 	printf("  calls:\n   ");
 	for (const struct call_list *const *list = privileges_lists(p); *list; list++)
 		for (const char *const *call = (*list)->calls; *call; call++, count++)
@@ -326,11 +330,13 @@ int command_policy(int argc, char **argv)
 		if (strcmp(argv[optind], verbs[i].name) == 0)
 			verb = &verbs[i];
 	if (!verb)
-		return optind < argc ? policy_report_no_verb(argv[0], argv[optind])
-				     : report_usage(argv[0], "say check, show or seccomp");
+		return optind < argc
+			       ? policy_report_no_verb(argv[0], argv[optind])
+			       : report_usage(argv[0],
+					      "an argument is missing: check, show or seccomp");
 	optind++;
 	if (argc - optind > verb->words)
-		return report_usage(argv[0], "\"%.80s\" is one word too many", argv[argc - 1]);
+		return report_usage(argv[0], "unexpected argument: \"%.80s\"", argv[argc - 1]);
 	status = verb->run(argv[optind], json, &err);
 	if (status >= 0)
 		return status;

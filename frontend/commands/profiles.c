@@ -1,4 +1,4 @@
-/* rootlet profiles: what a rootfs can be made for. */
+/* rootlet profiles: shows and checks the profiles that a rootfs is created with. */
 #include <string.h>
 
 #include "frontend/cli/events.h"
@@ -8,17 +8,20 @@
 #include "frontend/rootfs/profile_places.h"
 
 const char profiles_help[] =
-	"usage: rootlet profiles [list | show PROFILE | check FILE] [--json]\n\n"
-	"Shows what a rootfs can be made for, and checks profiles of your own, which are\n"
-	"~/.config/rootlet/profiles/NAME.conf: see man rootlet-profile.\n\n"
-	"  list          every profile (the default)\n"
-	"  show PROFILE  one profile, with all that it has of those it extends\n"
-	"  check FILE    whether a profile's file is right; says the line that is not\n"
-	"  --json        the same as JSON: list an array, show and check an object\n"
+	"usage: rootlet profiles [list | show PROFILE | check FILE] [--json]\n"
+	"\n"
+	"Shows the profiles that a rootfs can be created with, and checks your own. Those are in\n"
+	"~/.config/rootlet/profiles/NAME.conf: see man rootlet-profile.\n"
+	"\n"
+	"  list          list all profiles (default)\n"
+	"  show PROFILE  show one profile, including what it inherits from those it extends\n"
+	"  check FILE    find errors in a profile\n"
+	"  --json        JSON output: an array for list, otherwise an object\n"
 	"  --color WHEN  auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: 0 shown, or right; 1 no such profile; 2 the command line or the profile is\n"
-	"wrong.\n";
+	"  --help\n"
+	"\n"
+	"Exit status: 0 shown, or valid; 1 no such profile; 2 wrong command line, or the profile\n"
+	"is not valid.\n";
 
 const struct option profiles_options[] = { { "json", no_argument, NULL, 'j' },
 					   { "help", no_argument, NULL, 'h' },
@@ -93,7 +96,7 @@ static void print_words(const char *key, char *const *words)
 	putchar('\n');
 }
 
-/* In lines that ini_text.h can read again. */
+/* Breaks lines so that ini_text.h can read them. */
 static void print_packages(const char *key, char *const *packages)
 {
 	for (size_t i = 0; packages && packages[i]; i++)
@@ -102,7 +105,7 @@ static void print_packages(const char *key, char *const *packages)
 		putchar('\n');
 }
 
-/* As a profile again: what it extends is in it. */
+/* Prints a profile that can be read again. What it inherits is included. */
 static void print_profile(const struct profile *p)
 {
 	printf("; %s", p->path);
@@ -135,7 +138,7 @@ static void print_profile(const struct profile *p)
 	}
 }
 
-/* In all releases that it is for. */
+/* Counts the packages for all releases together. */
 static size_t package_count(const struct profile *p)
 {
 	size_t count = p->package_count + p->optional_count;
@@ -161,7 +164,7 @@ static json_t *describe_row(const struct profile_place *place, const struct prof
 	return row;
 }
 
-/* One that is wrong is a row as well, which says so: the others are still good. */
+/* An invalid profile gets a row with its error, and the others are still listed. */
 static void profiles_list_one(const struct profile_place *place, json_t *array)
 {
 	_cleanup_(profile_free) struct profile *p = NULL;
@@ -169,7 +172,7 @@ static void profiles_list_one(const struct profile_place *place, json_t *array)
 	json_t *row;
 
 	if (profile_load(place->name, &p, &err) < 0 && !array)
-		style_print(stdout, STYLE_BAD, "%-16s wrong: %s\n", place->name, error_text(err));
+		style_print(stdout, STYLE_BAD, "%-16s invalid: %s\n", place->name, error_text(err));
 	else if (!array)
 		profiles_print_row(place, p);
 	if (!array)
@@ -188,8 +191,8 @@ static int profiles_list(bool json, struct error **err)
 	int r = profile_list(&places, &count, err);
 
 	if (!json)
-		style_print(stdout, STYLE_HEADING, "%-16s %-9s %8s %5s  %s\n", "PROFILE", "WHOSE",
-			    "PACKAGES", "USERS", "WHAT FOR");
+		style_print(stdout, STYLE_HEADING, "%-16s %-9s %8s %5s  %s\n", "PROFILE", "ORIGIN",
+			    "PACKAGES", "USERS", "DESCRIPTION");
 	for (size_t i = 0; r == 0 && i < count; i++)
 		profiles_list_one(&places[i], array);
 	profile_list_free(places, count);
@@ -221,13 +224,12 @@ static int profiles_check(const char *path, bool json, struct error **err)
 	if (json)
 		document_print(profiles_describe(p));
 	else
-		printf("%s is right: %zu packages, %zu groups, %zu users\n", path, package_count(p),
+		printf("%s is valid: %zu packages, %zu groups, %zu users\n", path, package_count(p),
 		       p->group_count, p->user_count);
 	return 0;
 }
 
-/* What the words after the command ask for; -1 with ERR set where it failed, EXIT_USAGE where they
- * ask for nothing. */
+/* Runs the subcommand in ARGV. Returns the exit status, or -1 with ERR set. */
 static int profiles_dispatch(int argc, char **argv, bool json, struct error **err)
 {
 	static const struct {
@@ -244,10 +246,10 @@ static int profiles_dispatch(int argc, char **argv, bool json, struct error **er
 			return rows[i].run(argv[1], json, err);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (strcmp(word, rows[i].name) == 0 && argc < 2)
-			return report_usage("profiles", "%s needs one word more", word);
+			return report_usage("profiles", "%s needs an argument", word);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(word, verbs[i]) == 0)
-			return report_usage("profiles", "\"%.80s\" is one word too many",
+			return report_usage("profiles", "unexpected argument: \"%.80s\"",
 					    argv[argc - 1]);
 	return report_verb("profiles", word, verbs, sizeof(verbs) / sizeof(verbs[0]));
 }

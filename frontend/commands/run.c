@@ -24,48 +24,48 @@
 const char run_help[] =
 	"usage: rootlet run --kernel KERNEL [OPTION…] [-- COMMAND [ARGUMENT…]]\n"
 	"\n"
-	"Boots a kernel with vng on a rootfs and runs COMMAND (default: a login shell) in it as\n"
-	"root of the guest, with its output here and its exit status. The guest can change\n"
-	"nothing of the rootfs: what it writes there is in its memory.\n"
+	"Boots a kernel on a rootfs with vng and runs COMMAND (default: a login shell) as root in\n"
+	"the guest. Shows the command's output and returns its exit status. The guest cannot\n"
+	"change the rootfs: its writes go to memory and are lost when the VM exits.\n"
 	"\n"
-	"On a terminal COMMAND gets one, as under ssh -t, with Ctrl-C and resizing; type ~. at\n"
-	"the start of a line to end the VM. If any standard stream of yours is no terminal,\n"
-	"COMMAND has three separate streams.\n"
+	"On a terminal, COMMAND gets a terminal too, as with ssh -t: Ctrl-C and resizing work,\n"
+	"and ~. at the start of a line ends the VM. If any of your standard streams is not a\n"
+	"terminal, COMMAND gets three separate streams.\n"
 	"\n"
-	"  --kernel KERNEL  a bzImage, a kernel's build folder, or the word distro: the kernel\n"
-	"                   package of the rootfs's release, fetched and verified as those are\n"
-	"  --keyring FILE   what signatures are checked against (distro), where the rootfs comes\n"
-	"                   from a mirror of one's own\n"
+	"  --kernel KERNEL  a bzImage, a kernel build directory, or the word distro: the kernel\n"
+	"                   package of the rootfs's release, which is downloaded and verified\n"
+	"  --keyring FILE   keys to verify signatures with (distro), if the rootfs comes from\n"
+	"                   your own mirror\n"
 	"  --name NAME      name in ~/.kerneldev-mcp (default: test-rootfs)\n"
-	"  --path DIR       a rootfs elsewhere\n"
-	"  --memory SIZE    of the guest (default: 2G)\n"
-	"  --cpus N         of the guest (default: those of the host, at most 8)\n"
-	"  --rwdir DIR      a directory of the host that the guest may write to, at the same path\n"
-	"                   there (through a symbolic link: also at the path that it leads to);\n"
-	"                   may be given again\n"
-	"  --disk SIZE      a scratch disk, empty, gone with the VM: /dev/vda; may be given\n"
-	"                   again, for /dev/vdb and so on\n"
+	"  --path DIR       path of a rootfs elsewhere\n"
+	"  --memory SIZE    memory of the guest (default: 2G)\n"
+	"  --cpus N         CPUs of the guest (default: as many as the host has, at most 8)\n"
+	"  --rwdir DIR      a host directory that the guest may write to, at the same path (if\n"
+	"                   DIR is a symbolic link, also at the path it points to); may be\n"
+	"                   repeated\n"
+	"  --disk SIZE      an empty scratch disk, discarded with the VM: /dev/vda; repeat it for\n"
+	"                   /dev/vdb and so on\n"
 	"  --root-transport auto|image|dir\n"
-	"                   how the guest gets its root: as a disk image of the rootfs, built once\n"
-	"                   and kept in the cache; or the tree itself, which every kernel can use\n"
-	"                   that has 9p, but which is slow. auto (default): an image where the\n"
-	"                   kernel is known to have what that needs\n"
-	"  --force-9p       with dir: not virtiofs, even where there is a virtiofsd\n"
-	"  --unsealed       show vng and qemu all of the host's files, read-only, and its processes:\n"
-	"                   for hosts that allow no /proc of the VM's own, and a vng installed where\n"
-	"                   rootlet does not find all of it\n"
-	"  --append WORDS   for the kernel's command line; may be given again\n"
-	"  --timeout S      ends the VM after S seconds, with exit status 124\n"
-	"  --quiet          no progress display\n"
-	"  --json           events, one JSON object a line: progress, log, output (a piece of what\n"
-	"                   COMMAND says), at the end result\n"
+	"                   how the guest gets its root. image: a disk image of the rootfs, built\n"
+	"                   once and cached; dir: the tree itself, which works with any kernel\n"
+	"                   that has 9p, but is slow; auto (default): an image if the kernel is\n"
+	"                   known to support it\n"
+	"  --force-9p       with dir: use 9p even if there is a virtiofsd\n"
+	"  --unsealed       let vng and qemu see all of the host's files, read-only, and its\n"
+	"                   processes: for hosts where a VM cannot have its own /proc, and for\n"
+	"                   vng installations that rootlet does not find completely\n"
+	"  --append WORDS   words for the kernel command line; may be repeated\n"
+	"  --timeout S      end the VM after S seconds, with exit status 124\n"
+	"  --quiet          no progress output\n"
+	"  --json           JSON events, one per line: progress, log, output (a piece of\n"
+	"                   COMMAND's output), and finally result\n"
 	"  --color WHEN     auto (default), always or never\n"
 	"  --help\n"
 	"\n"
-	"Exit status: COMMAND's own (127 where the guest does not have it); 124 the timeout has\n"
-	"passed; 125 the VM failed: the kernel panicked, or did not boot; 1 no such rootfs;\n"
-	"2 wrong command line, or no kernel there; 4 the mirror does not answer (distro);\n"
-	"5 the host lacks something; 6 the rootfs is being replaced or removed; 130 interrupted.\n";
+	"Exit status: COMMAND's own (127 if the guest does not have it); 124 the timeout expired;\n"
+	"125 the VM failed: the kernel panicked, or did not boot; 1 no such rootfs; 2 wrong\n"
+	"command line, or no such kernel; 4 the mirror failed (distro); 5 the host lacks\n"
+	"something; 6 the rootfs is being replaced or deleted; 130 interrupted.\n";
 /* clang-format on */
 
 enum run_option {
@@ -138,8 +138,8 @@ static void run_clear(struct run *r)
 	free(r->append);
 }
 
-/* PATH from the root on as its user gave it, symbolic links and all, if that is a way to TARGET:
- * "." is where the shell says it is. NULL: there is no such way, or memory is short. */
+/* Returns PATH as an absolute path that keeps its symbolic links, relative to the shell's $PWD; the
+ * caller frees it. NULL if it does not lead to TARGET, or if out of memory. */
 static char *absolute_as_given(const char *path, const char *target)
 {
 	const char *shell = getenv("PWD");
@@ -154,8 +154,8 @@ static char *absolute_as_given(const char *path, const char *target)
 		shell = physical ? physical : "";
 	if (asprintf(&given, "%s/%s", *path == '/' ? "" : shell, path) < 0)
 		return NULL;
-	/* "//", "/./" and a "/" at the end say nothing; what ".." leaves is no link that it left.
-	 */
+	/* Normalize "//", "/./", "/.." and a "/" at the end as text. If a ".." follows a symbolic
+	 * link, the result is another path, which realpath() shows below. */
 	for (const char *p = given + strspn(given, "/"); *p; p += strspn(p, "/")) {
 		size_t word = strcspn(p, "/");
 
@@ -174,8 +174,8 @@ static char *absolute_as_given(const char *path, const char *target)
 	return resolved && strcmp(resolved, target) == 0 ? STEAL_PTR(given) : NULL;
 }
 
-/* vng pastes such paths into a shell line and into qemu's comma lists, so what may stand in one is
- * what both leave alone. */
+/* vng pastes these paths into a shell command and into qemu's comma-separated options, so only
+ * characters that are special to neither are allowed. */
 static int run_add_share(struct run *r, const char *host, const char *guest, struct error **err)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -183,24 +183,26 @@ static int run_add_share(struct run *r, const char *host, const char *guest, str
 	struct vm_share *share = &r->shares[r->config.share_count];
 
 	if (guest[strspn(guest, plain)])
-		return error_set(err, ERR_INPUT,
-				 "cannot share the folder \"%s\": vng takes only letters, digits "
-				 "and /._+@%%- in its path",
-				 guest);
+		return error_set(
+			err, ERR_INPUT,
+			"cannot share the directory \"%s\": vng takes only letters, digits "
+			"and /._+@%%- in its path",
+			guest);
 	for (size_t i = 0; i < r->config.share_count; i++)
 		if (strcmp(r->shares[i].guest, guest) == 0)
 			return 0;
 	if (r->config.share_count == VM_SHARES_MAX)
 		return error_set(err, ERR_INPUT,
-				 "more than %d folders to share (one through a symbolic link "
-				 "counts twice)",
+				 "cannot share more than %d directories (one through a symbolic "
+				 "link counts twice)",
 				 VM_SHARES_MAX);
 	*share = (struct vm_share){ strdup(host), strdup(guest), false };
 	r->config.share_count++;
 	return share->host && share->guest ? 0 : error_no_memory(err);
 }
 
-/* What is shared is what the path leads to now. The guest has it there, and where its user says. */
+/* Shares the directory that the path leads to now. The guest sees it at its real path and at the
+ * path as given. */
 static int add_rwdir(struct run *r, const char *folder, struct error **err)
 {
 	_cleanup_free_ char *absolute = realpath(folder, NULL);
@@ -208,19 +210,21 @@ static int add_rwdir(struct run *r, const char *folder, struct error **err)
 	struct stat st;
 
 	if (!*folder)
-		return error_set(err, ERR_INPUT, "--rwdir: the path of the folder is empty");
+		return error_set(err, ERR_INPUT, "--rwdir: the path is empty");
 	if (!absolute && errno == ENOENT)
-		return error_set(err, ERR_INPUT,
-				 "cannot share the folder %s: it is not there; make it with: mkdir "
-				 "-p %s",
-				 folder, folder);
+		return error_set(
+			err, ERR_INPUT,
+			"cannot share the directory %s: it does not exist; create it with: "
+			"mkdir -p %s",
+			folder, folder);
 	if (!absolute || stat(absolute, &st) < 0)
-		return error_errno(err, ERR_INPUT, "cannot share the folder %s", folder);
+		return error_errno(err, ERR_INPUT, "cannot share the directory %s", folder);
 	if (!S_ISDIR(st.st_mode) || strcmp(absolute, "/") == 0)
-		return error_set(err, ERR_INPUT, "cannot share %s: not a folder to give away",
+		return error_set(err, ERR_INPUT,
+				 "cannot share %s: not a directory, or the host's root directory",
 				 absolute);
 	if (access(absolute, R_OK | W_OK | X_OK) < 0)
-		return error_errno(err, ERR_INPUT, "cannot share the folder %s", absolute);
+		return error_errno(err, ERR_INPUT, "cannot share the directory %s", absolute);
 	given = absolute_as_given(folder, absolute);
 	if (run_add_share(r, absolute, absolute, err) < 0)
 		return -1;
@@ -231,9 +235,10 @@ static int add_disk(struct run *r, const char *size, struct error **err)
 {
 	struct vm_disk *disk = &r->disks[r->config.disk_count];
 
-	/* One is the root's. */
+	/* One disk is for the root. */
 	if (r->config.disk_count == VM_DISKS_MAX - 1)
-		return error_set(err, ERR_INPUT, "more than %d times --disk", VM_DISKS_MAX - 1);
+		return error_set(err, ERR_INPUT, "--disk is given more than %d times",
+				 VM_DISKS_MAX - 1);
 	*disk = (struct vm_disk){ 0 };
 	if (parse_disk_size("--disk", size, &disk->size, err) < 0)
 		return -1;
@@ -275,7 +280,7 @@ static int run_take_option(struct run *r, int option, struct error **err)
 	case OPTION_ROOT_TRANSPORT:
 		if (root_transport_parse(optarg, &r->transport))
 			return 0;
-		return error_set(err, ERR_INPUT, "--root-transport %s: it is auto, image or dir",
+		return error_set(err, ERR_INPUT, "--root-transport %s: must be auto, image or dir",
 				 optarg);
 	case OPTION_FORCE_9P:
 		r->force_9p = true;
@@ -320,13 +325,13 @@ static json_t *run_describe(const struct run *r, const char *status, const struc
 			 json_text(*result->console ? result->console : NULL));
 }
 
-/* In the VM a system call that failed is the VM's failure. */
+/* IN_VM: the VM was started, and a failed system call counts as its failure. */
 static int report_failure(const struct run *r, const struct vm_result *result, bool in_vm,
 			  const struct error *err)
 {
 	int status;
 
-	/* Its last line belongs before the reason. */
+	/* Its last line belongs before the error. */
 	progress_end(r->progress);
 	if (*result->console)
 		fprintf(stderr, "the console's last lines:\n%s\n", result->console);
@@ -340,20 +345,20 @@ static int report_timeout(const struct run *r, const struct vm_result *result)
 {
 	if (*result->console)
 		fprintf(stderr, "the console's last lines:\n%s\n", result->console);
-	fprintf(stderr, "rootlet run: the VM was ended: --timeout %u has passed\n",
+	fprintf(stderr, "rootlet run: the VM was stopped: --timeout %u expired\n",
 		r->config.timeout);
 	if (r->json)
 		event_result(run_describe(r, "timeout", result), EXIT_TIMEOUT);
 	return EXIT_TIMEOUT;
 }
 
-/* The two streams of the command, as events. */
+/* The two output streams of the command, which become events. */
 struct run_output {
 	struct run *run;
 	struct output_events out, error;
 };
 
-/* A terminal that is the guest's does not go back to the first column by itself. */
+/* The terminal is in raw mode for the guest: a newline alone does not start at column 1. */
 static void end_boot(void *context)
 {
 	struct run_output *o = context;
@@ -378,14 +383,14 @@ static void run_take_output(int fd, const char *data, size_t size, void *context
 	output_events_take(fd == STDERR_FILENO ? &o->error : &o->out, data, size);
 }
 
-/* Nobody reads the events any more: the VM is for nobody. */
+/* Stops the VM when its events cannot be written: nobody reads them. */
 static int watch_reader(void *context)
 {
 	(void)context;
 	return ferror(stdout) ? 0 : -1;
 }
 
-/* As vm_run(), with what the guest says as events where those are asked for. */
+/* Like vm_run(). With --json, the guest's output becomes events. */
 static int run_vm(struct run *r, struct vm_result *result, struct error **err)
 {
 	struct run_output output = { .run = r, .out.stream = "stdout", .error.stream = "stderr" };
@@ -405,7 +410,7 @@ static int run_vm(struct run *r, struct vm_result *result, struct error **err)
 	output_events_flush(&output.error);
 	if (status == 0 && result->ended)
 		return error_set(err, ERR_INTERRUPTED,
-				 "the VM was stopped: nobody reads its output any more");
+				 "the VM was stopped: nobody reads its output");
 	return status;
 }
 
@@ -454,11 +459,11 @@ int command_run(int argc, char **argv)
 			return report_usage(argv[0], "%s", err->message);
 	}
 	if (!r.kernel_path)
-		return report_usage(argv[0], "--kernel is missing: a bzImage, a build folder, or "
-					     "the word distro");
+		return report_usage(argv[0], "--kernel is missing: give a bzImage, a kernel build "
+					     "directory, or the word distro");
 	if (r.keyring && strcmp(r.kernel_path, "distro") != 0)
 		return report_usage(argv[0], "--keyring goes with --kernel distro: nothing else is "
-					     "fetched");
+					     "downloaded");
 	if (optind < argc)
 		r.config.argv = argv + optind;
 	if (!r.json && vm_terminal_find(&r.terminal, r.config.argv != NULL))

@@ -1,4 +1,4 @@
-/* rootlet runs: what `rootlet fstests` left in its state folder. */
+/* rootlet runs: the results of `rootlet fstests` in its state directory. */
 #include <string.h>
 #include <time.h>
 
@@ -18,23 +18,23 @@ const char runs_help[] =
 	"       rootlet runs compare RUN RUN [--json]\n"
 	"       rootlet runs prune [--keep N] [--json]\n"
 	"\n"
-	"RUN is an id that list shows, a folder that rootlet fstests --results made, or the word\n"
-	"last.\n"
+	"Shows, compares and deletes the results of rootlet fstests. RUN is an id that list\n"
+	"shows, a directory made by rootlet fstests --results, or the word last.\n"
 	"\n"
-	"  list           every run, with what it came to (the default)\n"
-	"  show RUN       one run: each test that did not pass, and where the logs are\n"
+	"  list           list all runs and how they ended (default)\n"
+	"  show RUN       show each test of a run that did not pass, and where the logs are\n"
 	"  compare RUN RUN\n"
-	"                 what fails in the second and did not in the first, the reverse, and what\n"
-	"                 fails in both\n"
-	"  prune          removes all but the newest; what --results named stays\n"
+	"                 show what fails only in the second run, what fails only in the first,\n"
+	"                 and what fails in both\n"
+	"  prune          delete all but the newest runs; keeps those made with --results\n"
 	"\n"
-	"  --keep N       with prune: how many stay (default: 20)\n"
-	"  --json         the same as JSON: list an array, show, compare and prune an object\n"
+	"  --keep N       with prune: how many runs to keep (default: 20)\n"
+	"  --json         JSON output: an array for list, otherwise an object\n"
 	"  --color WHEN   auto (default), always or never\n"
 	"  --help\n"
 	"\n"
-	"Exit status: 0 done; compare: nothing fails newly; 1 failed, no such run; compare:\n"
-	"something fails newly; 2 wrong command line; 6 the run is under way.\n";
+	"Exit status: 0 done; compare: nothing newly fails; 1 failed, no such run; compare:\n"
+	"something newly fails; 2 wrong command line; 6 the run is in progress.\n";
 /* clang-format on */
 
 const struct option runs_options[] = { { "json", no_argument, NULL, 'j' },
@@ -59,7 +59,7 @@ static int count_of(const json_t *record, const char *status)
 	return (int)json_integer_value(json_object_get(json_object_get(record, "counts"), status));
 }
 
-/* "running" where its folder is locked; "cut off" where it is not and no end was written. */
+/* "running" if its directory is locked; "cut off" if it is not locked and has no final status. */
 static const char *state_of(const struct run_folder *run, const json_t *record)
 {
 	if (json_object_get(record, "status"))
@@ -139,15 +139,15 @@ static void runs_print_one(const struct run_folder *run, const json_t *record,
 	       text_of(record, "kernel"));
 	printf("  rootfs   %s, as %s\n", text_of(record, "rootfs"), text_of(record, "root"));
 	printf("  fstests  %s on %s\n", text_of(record, "fstests"), text_of(record, "fstype"));
-	printf("  folder   %s (check.out, console.log, results/)\n", run->path);
+	printf("  logs     %s (check.out, console.log, results/)\n", run->path);
 	results_print(stdout, results);
-	printf("\n%zu passed, %zu failed, %zu not run, %zu crashed, %zu without an end\n",
+	printf("\n%zu passed, %zu failed, %zu not run, %zu crashed, %zu timed out\n",
 	       results_count(results, TEST_PASS), results_count(results, TEST_FAIL),
 	       results_count(results, TEST_NOTRUN), results_count(results, TEST_CRASH),
 	       results_count(results, TEST_TIMEOUT));
 }
 
-/* A run without a single result has no list of them. */
+/* A run without results has no file of them, which is no error. */
 static int read_run(const char *name, struct run_folder *run, struct results *results,
 		    struct error **err)
 {

@@ -1,4 +1,4 @@
-/* rootlet shell (and chroot): a command in the jail of a rootfs. */
+/* rootlet shell (and chroot): runs a command in a jail inside a rootfs. */
 #include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
@@ -11,20 +11,23 @@
 #include "frontend/rootfs/store.h"
 #include "proto/validate.h"
 
-#define NOT_FOUND 127 /* as of a shell */
+#define NOT_FOUND 127 /* what a shell returns for a missing command */
 
 const char shell_help[] =
 	"usage: rootlet shell [--name NAME | --path DIR] [--user USER] [-- COMMAND [ARGUMENT…]]\n"
-	"       rootlet chroot …  (the same)\n\n"
-	"Runs a command (default: a login shell) inside a rootfs, for looking around. It sees no\n"
-	"file, process or network of the host, and cannot mount.\n\n"
+	"       rootlet chroot …  (the same)\n"
+	"\n"
+	"Runs a command (default: a login shell) in a rootfs, confined to a jail: it sees no\n"
+	"files, processes or network of the host, and cannot mount.\n"
+	"\n"
 	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
-	"  --path DIR   a rootfs elsewhere\n"
-	"  --user USER  of the rootfs, by name or number (default: root)\n"
+	"  --path DIR   path of a rootfs elsewhere\n"
+	"  --user USER  user of the rootfs, by name or uid (default: root)\n"
 	"  --color WHEN auto (default), always or never\n"
-	"  --help\n\n"
-	"Exit status: the command's own, 128 + N where signal N ended it; 1 failed; 2 wrong\n"
-	"command line; 5 the host lacks something; 6 the rootfs is being replaced or removed.\n";
+	"  --help\n"
+	"\n"
+	"Exit status: the command's own, or 128 + N if signal N killed it; 1 failed; 2 wrong\n"
+	"command line; 5 the host lacks something; 6 the rootfs is being replaced or deleted.\n";
 
 enum shell_option { OPTION_NAME = 256, OPTION_PATH, OPTION_USER };
 
@@ -40,7 +43,7 @@ struct shell {
 	const char *name, *path, *user;
 	char **argv;
 	size_t argc;
-	int directory, rootfs; /* as found (O_PATH), and opened */
+	int directory, rootfs; /* as found (O_PATH), and as opened */
 	char *absolute;
 	char *account; /* the user's name */
 	struct helper *helper;
@@ -67,18 +70,19 @@ static int shell_check_words(const struct shell *s, struct error **err)
 	size_t bytes = 0;
 
 	if (strcmp(s->user, "root") != 0 && !valid_account_name(s->user) && !is_number(s->user))
-		return error_set(err, ERR_INPUT, "\"%.80s\" is no name for a user", s->user);
+		return error_set(err, ERR_INPUT, "invalid user name \"%.80s\"", s->user);
 	for (size_t i = 0; i < s->argc; i++)
 		bytes += strlen(s->argv[i]) + 1;
 	if (s->argc > ARGV_MAX || bytes > WORDS_BYTES_MAX)
 		return error_set(err, ERR_INPUT,
-				 "a command of %zu words and %zu bytes: at most %d and "
+				 "the command has %zu words and %zu bytes, the limits are %d and "
 				 "%d; put it in a script in the rootfs",
 				 s->argc, bytes, ARGV_MAX, WORDS_BYTES_MAX);
 	return 0;
 }
 
-/* The name of the user whom LINE of passwd(5) is about, if that is USER, by name or number. */
+/* If LINE of passwd(5) is for USER, a name or uid, returns the name, which the caller frees; else
+ * NULL. */
 static char *match_user(const char *line, const char *user)
 {
 	size_t name = strcspn(line, ":\n"), length = strlen(user);
@@ -92,7 +96,7 @@ static char *match_user(const char *line, const char *user)
 	return NULL;
 }
 
-/* The helper looks as well, for the name; here it can be told before a jail is there. */
+/* The helper looks the name up too. This finds a missing user before a jail is set up. */
 static int find_user(struct shell *s, struct error **err)
 {
 	_cleanup_free_ char *passwd = view_read(s->helper, s->rootfs, "passwd", NULL, err);
@@ -128,8 +132,8 @@ static int execute(struct shell *s, struct answer *answer, struct error **err)
 	return terminal_relay(s->terminal, s->helper, answer, err);
 }
 
-/* A command that is not there says nothing itself. One that is may have ended so for its own
- * reasons. */
+/* Explains status 127 if the command is missing: nothing else has printed an error. A command that
+ * exists may return 127 for reasons of its own. */
 static void explain_missing(struct shell *s)
 {
 	static const char *const folders[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
@@ -140,7 +144,7 @@ static void explain_missing(struct shell *s)
 	const char *asked[FOLDERS + 1];
 	bool there = false;
 
-	/* One with a slash is a path of its own. */
+	/* A command with a slash is a path, and not searched for. */
 	snprintf(paths[0], sizeof(paths[0]), "%s%.250s", *s->argv[0] == '/' ? "" : "/", s->argv[0]);
 	for (size_t i = 0; i < FOLDERS; i++)
 		snprintf(paths[i + 1], sizeof(paths[0]), "%s/%.200s", folders[i], s->argv[0]);
@@ -152,9 +156,8 @@ static void explain_missing(struct shell *s)
 		there = there || kinds[i] != '-';
 	if (!there)
 		fprintf(stderr,
-			"rootlet shell: there is no command %s in the rootfs at %s; add its "
-			"package: "
-			"rootlet create --force --include PACKAGE\n",
+			"rootlet shell: there is no command %s in the rootfs at %s; to add its "
+			"package, run: rootlet create --force --include PACKAGE\n",
 			word ? text_clean(word) : "", s->absolute);
 }
 
@@ -184,7 +187,7 @@ int command_shell(int argc, char **argv)
 	struct answer answer = { .fd = -1 };
 	int option;
 
-	/* "+": what follows the first word that is no option belongs to the command. */
+	/* "+": everything from the first non-option on belongs to the command. */
 	while ((option = getopt_long(argc, argv, "+", shell_options, NULL)) != -1) {
 		switch (option) {
 		case OPTION_NAME:

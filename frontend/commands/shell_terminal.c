@@ -13,7 +13,7 @@
 
 struct terminal {
 	bool input;	   /* standard input is a terminal */
-	int output;	   /* where its output goes: our standard output or error */
+	int output;	   /* our standard output or error, which its output goes to */
 	int master, slave; /* -1: none of our streams is a terminal */
 	int resized;	   /* signalfd of SIGWINCH */
 	struct termios saved;
@@ -28,7 +28,7 @@ static void copy_size(const struct terminal *t)
 		ioctl(t->master, TIOCSWINSZ, &size);
 }
 
-/* Every key goes to the command's terminal, Ctrl-C as well: it makes the signal of it in there. */
+/* Passes every key to the command's terminal. There, Ctrl-C becomes a signal. */
 static void make_raw(struct terminal *t)
 {
 	struct termios raw;
@@ -92,7 +92,7 @@ static void write_patiently(int fd, const char *data, size_t size)
 		if (n < 0 && errno == EAGAIN) {
 			struct pollfd wait = { .fd = fd, .events = POLLOUT };
 
-			/* Whoever does not read for a second does not get the rest. */
+			/* Drop the rest if the reader takes nothing for a second. */
 			if (poll(&wait, 1, 1000) <= 0)
 				return;
 			continue;
@@ -106,7 +106,7 @@ static void write_patiently(int fd, const char *data, size_t size)
 	}
 }
 
-/* One block. False where nothing more can come. */
+/* Copies one block. False at the end of the input, or after an error. */
 static bool pump(int from, int to)
 {
 	char block[4096];
@@ -117,7 +117,7 @@ static bool pump(int from, int to)
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-/* What the command wrote before it ended. */
+/* Copies what the command wrote before it ended. */
 static void terminal_drain(const struct terminal *t)
 {
 	struct pollfd ready = { .fd = t->master, .events = POLLIN };

@@ -1,8 +1,8 @@
-# Completion of rootlet for bash. What can follow, rootlet itself knows: see frontend/commands/complete.c.
+# bash completion for rootlet. rootlet itself generates the candidates: see frontend/commands/complete.c.
 
 _rootlet() {
 	local words=() line cur=${COMP_WORDS[COMP_CWORD]} i
-	# bash splits at "=": put "--name=x" together again.
+	# bash splits words at "=": join "--name=x" again.
 	for ((i = 1; i <= COMP_CWORD; i++)); do
 		if ((${#words[@]})) && { [[ ${COMP_WORDS[i]} == = && ${words[-1]} == --* ]] ||
 			[[ ${words[-1]} == --*= ]]; }; then

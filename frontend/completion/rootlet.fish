@@ -1,4 +1,4 @@
-# Completion of rootlet for fish. What can follow, rootlet itself knows: see frontend/commands/complete.c.
+# fish completion for rootlet. rootlet itself generates the candidates: see frontend/commands/complete.c.
 
 function __rootlet_complete
     set -l words (commandline -opc)

@@ -17,12 +17,12 @@
 #define DIAGNOSTICS_KEPT 4096
 #define LINE_BYTES_MAX MESSAGE_MAX
 
-/* A call that is cancelled is gone within a second: so long its child may take to clean up before
- * it is told to leave that to the next command (SIGUSR1), and then to do so. */
+/* A cancelled call ends within a second. Its child has GRACE_MS to clean up. Then SIGUSR1 tells it
+ * to leave that to the next command, for which it has HURRY_MS. */
 #define GRACE_MS 600
 #define HURRY_MS 100
 
-/* The end of a text, of which no more than MAX bytes are kept. */
+/* The last MAX bytes of a text. */
 struct tail {
 	char *text;
 	size_t length, max;
@@ -41,7 +41,7 @@ struct call {
 	char stage[80];
 	double progress, stages;
 	bool cancelled, hurried, killed;
-	int64_t deadline; /* of one that was cancelled: when to do more about it */
+	int64_t deadline; /* if cancelled: when to take the next step */
 };
 
 static const char *call_name_of(const struct call *c)
@@ -49,7 +49,7 @@ static const char *call_name_of(const struct call *c)
 	return json_string_value(json_object_get(c->tool, "name"));
 }
 
-/* Returns false where something in front was lost. */
+/* Returns false if bytes at the start were dropped. */
 static bool tail_add(struct tail *t, const char *data, size_t size)
 {
 	size_t skipped = size > t->max ? size - t->max : 0, gone = 0;
@@ -84,7 +84,8 @@ static void call_free(struct call *c)
 /* --- events ------------------------------------------------------------------------------------
  */
 
-/* Progress has to grow with every notification: it counts stages, and within one its share. */
+/* Progress must grow with every notification: it is the number of stages, plus a share of this one.
+ */
 static void notify_progress(struct mcp_server *s, struct call *c, double share, const char *message)
 {
 	double progress = c->stages + share;
@@ -128,7 +129,7 @@ static void call_take_log(struct mcp_server *s, struct call *c, const json_t *ev
 		rpc_log(s, LEVEL_INFO, call_name_of(c), line);
 }
 
-/* What the kernel under test complained about. */
+/* A complaint of the kernel under test. */
 static void take_kernel(struct mcp_server *s, struct call *c, const json_t *event)
 {
 	const char *line = json_string_value(json_object_get(event, "line"));
@@ -172,7 +173,7 @@ static const struct {
 	{ "test", take_test },	       { "kernel", take_kernel }, { "result", call_take_result },
 };
 
-/* A line without "event" is a document, and the result as it is. */
+/* A line without "event" is a document, which is the result. */
 static void call_take_line(struct mcp_server *s, struct call *c, const char *line, size_t length)
 {
 	json_t *event = json_loadb(line, length, JSON_DECODE_ANY, NULL);
@@ -245,8 +246,8 @@ static void call_answer(struct mcp_server *s, struct call *c, int status)
 /* --- children ----------------------------------------------------------------------------------
  */
 
-/* Between fork and exec. The child dies with the server, whatever that one dies of, by the signal
- * after which it cleans up. */
+/* Runs between fork and exec. When the server dies, the child gets the signal after which it cleans
+ * up. */
 static _Noreturn void child_exec(char *const *words, int out, int error, pid_t parent)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -254,12 +255,12 @@ static _Noreturn void child_exec(char *const *words, int out, int error, pid_t p
 
 	sigemptyset(&none);
 	signal(SIGPIPE, SIG_DFL);
-	/* A handler of ours would tell the server, with which it shares its eventfd. */
+	/* Our handlers would notify the server, whose eventfd the child still shares. */
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGUSR1, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	/* A group of its own, so that a Ctrl-C on a terminal is the server's to deal with. */
+	/* A process group of its own, so that only the server gets a Ctrl-C on a terminal. */
 	setpgid(0, 0);
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent && null >= 0 &&
 	    dup2(null, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
@@ -311,7 +312,7 @@ static void call_stop(struct call *c)
 	kill(c->pid, SIGTERM);
 }
 
-/* The child goes on after the time it had. */
+/* The child did not exit in time. */
 static void call_insist(struct call *c)
 {
 	if (c->hurried) {
@@ -333,7 +334,7 @@ void call_start(struct mcp_server *s, struct rpc_request *r, const json_t *tool,
 
 	if (!c || s->call_count == CALLS_MAX) {
 		rpc_reply_error(s, r, RPC_INTERNAL_ERROR, "%s",
-				c ? "too many calls are under way" : "out of memory");
+				c ? "too many calls are in progress" : "out of memory");
 		free(c);
 		return;
 	}
@@ -418,7 +419,7 @@ int call_time_left(const struct mcp_server *s)
 	return (int)least;
 }
 
-/* One block. False where nothing more is there now. */
+/* Reads one block. Returns false if there is no more for now. */
 static bool read_out(struct mcp_server *s, struct call *c)
 {
 	char data[16384];
@@ -447,8 +448,8 @@ static bool read_error(struct call *c)
 	return n > 0;
 }
 
-/* The child has ended. What it left in its pipes is still read; what a process of its own might
- * still write is not waited for. */
+/* The child has exited. Reads what is left in its pipes, but does not wait for more, which a
+ * process of its own might write. */
 static void call_end(struct mcp_server *s, struct call *c)
 {
 	int status = 0;

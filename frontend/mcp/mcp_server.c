@@ -10,7 +10,7 @@
 #include "frontend/mcp/methods.h"
 #include "frontend/mcp/tools.h"
 
-/* How long a client that has ended its input may take to read what it asked for before. */
+/* How long to wait for a client that closed its end to read the remaining answers. */
 #define FLUSH_MS 5000
 
 enum { POLL_INPUT, POLL_OUTPUT, POLL_SIGNALS, POLL_CALLS };
@@ -25,7 +25,7 @@ static void mcp_take_lines(struct mcp_server *s)
 		methods_take_line(s, r > 0 ? line : NULL, length);
 }
 
-/* Nothing more is to be done: what is under way ends, and what is said already is still sent. */
+/* Whether the server should stop: it cancels all calls, and still sends the queued answers. */
 static bool is_leaving(const struct mcp_server *s)
 {
 	return s->wire.ended || s->wire.broken || interrupt_caught();
@@ -37,7 +37,7 @@ static size_t mcp_prepare(const struct mcp_server *s, struct pollfd *polled)
 
 	polled[POLL_INPUT] =
 		(struct pollfd){ .fd = room && !leaving ? STDIN_FILENO : -1, .events = POLLIN };
-	/* Without anything to write, this still tells that the client does not read any more. */
+	/* Even with nothing to write, this shows that the client stopped reading. */
 	polled[POLL_OUTPUT] = (struct pollfd){ .fd = s->wire.broken ? -1 : STDOUT_FILENO,
 					       .events = wire_has_output(&s->wire) ? POLLOUT : 0 };
 	polled[POLL_SIGNALS] =
@@ -54,7 +54,7 @@ static int mcp_loop(struct mcp_server *s)
 		bool last = is_leaving(s) && !s->calls;
 		int ready;
 
-		/* Here, since a signal may have ended the poll() before. */
+		/* Check here, since a signal may have interrupted the last poll(). */
 		if (is_leaving(s))
 			call_cancel_all(s);
 		ready = poll(polled, count, last ? FLUSH_MS : call_time_left(s));
@@ -83,7 +83,7 @@ int mcp_serve(const char *command)
 	interrupt_catch();
 	signal(SIGPIPE, SIG_IGN);
 	status = mcp_loop(&s);
-	/* A client that is gone is the end of any session. */
+	/* A client that disconnects is the normal end of a session. */
 	if (s.wire.error && s.wire.error != EPIPE && s.wire.error != ECONNRESET) {
 		_cleanup_error_ struct error *err = NULL;
 

@@ -1,6 +1,6 @@
-/* `rootlet mcp`: a server of the Model Context Protocol on standard input and output: one process,
- * one poll loop. */
+/* `rootlet mcp`: a Model Context Protocol server on standard input and output. One process, one
+ * poll loop. */
 #pragma once
 
-/* Serves until the input ends. COMMAND is for messages. Returns the exit status. */
+/* Serves until the end of the input. COMMAND is for error messages. Returns the exit status. */
 int mcp_serve(const char *command);

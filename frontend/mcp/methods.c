@@ -6,7 +6,7 @@
 #include "frontend/mcp/call.h"
 #include "frontend/mcp/tools.h"
 
-/* The newest first: it is offered to a client that wants one that is not here. */
+/* Newest first. A client that wants an unknown revision is offered the newest. */
 static const struct rpc_revision revisions[] = {
 	{ "2025-11-25", .arguments_by_tool = true },
 	{ "2025-06-18" },
@@ -15,9 +15,9 @@ static const struct rpc_revision revisions[] = {
 };
 
 static const char instructions[] =
-	"Makes root filesystems for kernel testing without root privileges, boots kernels on them "
-	"in VMs, and runs fstests there. Begin with check_test_rootfs; where there is none, "
-	"create_test_rootfs makes one. doctor tells what the host lacks.";
+	"Creates root filesystems for kernel testing without root privileges, boots kernels on "
+	"them in VMs, and runs fstests there. Start with check_test_rootfs. If there is no rootfs, "
+	"create one with create_test_rootfs. doctor reports what the host lacks.";
 
 static bool is_id(const json_t *id)
 {
@@ -33,7 +33,7 @@ static void handle_initialize(struct mcp_server *s, struct rpc_request *r, const
 		return;
 	}
 	if (s->revision) {
-		rpc_reply_error(s, r, RPC_INVALID_REQUEST, "initialized already");
+		rpc_reply_error(s, r, RPC_INVALID_REQUEST, "already initialized");
 		return;
 	}
 	s->revision = &revisions[0];
@@ -55,7 +55,7 @@ static void handle_ping(struct mcp_server *s, struct rpc_request *r, const json_
 
 static void handle_list(struct mcp_server *s, struct rpc_request *r, const json_t *params)
 {
-	/* All tools are one page, so that no cursor can be one of ours. */
+	/* All tools fit on one page, so no cursor is valid. */
 	if (json_object_get(params, "cursor"))
 		rpc_reply_error(s, r, RPC_INVALID_PARAMS, "unknown cursor");
 	else
@@ -69,7 +69,7 @@ static void handle_level(struct mcp_server *s, struct rpc_request *r, const json
 	if (level && rpc_set_level(s, level))
 		rpc_reply(s, r, json_object());
 	else
-		rpc_reply_error(s, r, RPC_INVALID_PARAMS, "level is none of those that there are");
+		rpc_reply_error(s, r, RPC_INVALID_PARAMS, "level is unknown");
 }
 
 static void refuse_arguments(struct mcp_server *s, struct rpc_request *r, const struct error *err)
@@ -94,14 +94,14 @@ static void handle_call(struct mcp_server *s, struct rpc_request *r, const json_
 	_cleanup_error_ struct error *err = NULL;
 
 	if (!name)
-		rpc_reply_error(s, r, RPC_INVALID_PARAMS, "name is missing, or no string");
+		rpc_reply_error(s, r, RPC_INVALID_PARAMS, "name is missing, or not a string");
 	else if (!tool)
 		rpc_reply_error(s, r, RPC_INVALID_PARAMS, "Unknown tool: %.80s", name);
 	else if (arguments && !json_is_object(arguments))
-		rpc_reply_error(s, r, RPC_INVALID_PARAMS, "arguments is no object");
+		rpc_reply_error(s, r, RPC_INVALID_PARAMS, "arguments is not an object");
 	else if (token && !is_id(token))
 		rpc_reply_error(s, r, RPC_INVALID_PARAMS,
-				"progressToken is neither string nor integer");
+				"progressToken is neither a string nor an integer");
 	else if (tool_check(tool, arguments ? arguments : none, &err) < 0)
 		refuse_arguments(s, r, err);
 	else
@@ -112,7 +112,7 @@ static void handle_call(struct mcp_server *s, struct rpc_request *r, const json_
 static const struct {
 	const char *name;
 	void (*handle)(struct mcp_server *s, struct rpc_request *r, const json_t *params);
-	bool early; /* before initialize as well */
+	bool early; /* allowed before initialize */
 } methods[] = {
 	{ "initialize", handle_initialize, true },
 	{ "ping", handle_ping, true },
@@ -128,9 +128,9 @@ static void handle_request(struct mcp_server *s, struct rpc_request *r, const ch
 		if (strcmp(method, methods[i].name) != 0)
 			continue;
 		if (!s->revision && !methods[i].early)
-			rpc_reply_error(s, r, RPC_INVALID_REQUEST, "initialize comes first");
+			rpc_reply_error(s, r, RPC_INVALID_REQUEST, "initialize must come first");
 		else if (params && !json_is_object(params))
-			rpc_reply_error(s, r, RPC_INVALID_PARAMS, "params is no object");
+			rpc_reply_error(s, r, RPC_INVALID_PARAMS, "params is not an object");
 		else
 			methods[i].handle(s, r, params);
 		return;
@@ -138,7 +138,7 @@ static void handle_request(struct mcp_server *s, struct rpc_request *r, const ch
 	rpc_reply_error(s, r, RPC_METHOD_NOT_FOUND, "Method not found: %.80s", method);
 }
 
-/* Those that are not known, or malformed, are ignored, as a notification has no answer. */
+/* Ignores unknown and malformed notifications, since notifications have no answer. */
 static void handle_notification(struct mcp_server *s, const char *method, const json_t *params)
 {
 	const json_t *id = json_object_get(params, "requestId");
@@ -164,7 +164,7 @@ static void methods_take_message(struct mcp_server *s, struct rpc_batch *b, cons
 	json_t *id = json_object_get(message, "id"), *params = json_object_get(message, "params");
 	struct rpc_request r = { .id = id, .batch = b };
 
-	/* We ask nothing, so that a response answers nothing of ours. */
+	/* Ignore responses: this server sends no requests. */
 	if (json_is_object(message) && !json_object_get(message, "method") &&
 	    (json_object_get(message, "result") || json_object_get(message, "error")))
 		return;
@@ -179,7 +179,7 @@ static void methods_take_message(struct mcp_server *s, struct rpc_batch *b, cons
 			b->pending++;
 		if (call_exists(s, id))
 			rpc_reply_error(s, &r, RPC_INVALID_REQUEST,
-					"a request with this id is under way");
+					"a request with this id is in progress");
 		else
 			handle_request(s, &r, method, params);
 	}
@@ -193,7 +193,7 @@ static void take_batch(struct mcp_server *s, const json_t *messages)
 
 	if (!s->revision || !s->revision->batches || json_array_size(messages) == 0) {
 		methods_refuse(s, NULL, RPC_INVALID_REQUEST,
-			       json_array_size(messages) ? "this revision has no batches"
+			       json_array_size(messages) ? "this protocol revision has no batches"
 							 : "Invalid Request: an empty batch");
 		return;
 	}
@@ -203,7 +203,8 @@ static void take_batch(struct mcp_server *s, const json_t *messages)
 		methods_refuse(s, NULL, RPC_INTERNAL_ERROR, "out of memory");
 		return;
 	}
-	/* Held until all of it is read: its first request may be answered at once. */
+	/* Hold the batch until all of it is read, since its first request may be answered at once.
+	 */
 	b->pending = 1;
 	json_array_foreach(messages, i, message) methods_take_message(s, b, message);
 	rpc_batch_settle(s, b);
@@ -215,7 +216,7 @@ void methods_take_line(struct mcp_server *s, const char *line, size_t length)
 	json_t *message;
 
 	if (!line) {
-		methods_refuse(s, NULL, RPC_INVALID_REQUEST, "message of more than 1 MiB");
+		methods_refuse(s, NULL, RPC_INVALID_REQUEST, "the message is larger than 1 MiB");
 		return;
 	}
 	if (strspn(line, " \t\r") >= length)

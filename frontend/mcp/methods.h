@@ -3,5 +3,5 @@
 
 #include "frontend/mcp/rpc.h"
 
-/* Takes one line of input, or (NULL) one that was too long. */
+/* Handles one line of input. NULL: it was too long. */
 void methods_take_line(struct mcp_server *s, const char *line, size_t length);

@@ -5,7 +5,7 @@
 
 #include "frontend/cli/events.h"
 
-/* RFC 5424's, which the protocol takes over. Those of enum rpc_level come first. */
+/* The levels of RFC 5424, as the protocol names them. Starts with those of enum rpc_level. */
 static const char *const levels[] = { "debug", "info",	   "notice", "warning",
 				      "error", "critical", "alert",  "emergency" };
 

@@ -21,7 +21,7 @@ static int check_type(const json_t *schema, const json_t *value, const char *whe
 
 	if (!type || strcmp(type, type_name(value)) == 0)
 		return 0;
-	return error_set(err, ERR_INPUT, "%s: not of type %s but %s", where, type,
+	return error_set(err, ERR_INPUT, "%s: must be of type %s, not %s", where, type,
 			 type_name(value));
 }
 
@@ -35,7 +35,7 @@ static int check_enum(const json_t *schema, json_t *value, const char *where, st
 		return 0;
 	json_array_foreach(choices, i, choice) if (json_equal(choice, value)) return 0;
 	text = json_dumps(choices, JSON_ENCODE_ANY);
-	return error_set(err, ERR_INPUT, "%s: none of %s", where, text ? text : "what there is");
+	return error_set(err, ERR_INPUT, "%s: must be one of %s", where, text ? text : "the enum");
 }
 
 static int check_bound(const json_t *schema, const char *keyword, json_int_t have, bool upper,
@@ -111,7 +111,7 @@ static int check_properties(const json_t *schema, json_t *value, const char *whe
 		const json_t *inner = json_object_get(properties, key);
 
 		if (!inner && closed)
-			return error_set(err, ERR_INPUT, "%s: there is no %.80s", where, key);
+			return error_set(err, ERR_INPUT, "%s: unknown property %.80s", where, key);
 		if (inner && schema_check(inner, member, key, err) < 0)
 			return -1;
 	}

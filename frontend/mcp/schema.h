@@ -6,5 +6,5 @@
 
 #include "lib/error.h"
 
-/* ERR_INPUT with a message that names what is wrong, beginning with WHERE. */
+/* Returns 0, or -1 with ERR_INPUT and a message that begins with WHERE. */
 int schema_check(const json_t *schema, json_t *value, const char *where, struct error **err);

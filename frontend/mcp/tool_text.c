@@ -1,4 +1,4 @@
-/* What the tools say in words, beside their structured content. */
+/* The text of the tools' results, besides their structured content. */
 #include <string.h>
 #include <time.h>
 
@@ -22,7 +22,7 @@ static const char *error_code(const struct call_ending *e)
 	return tool_text_string(json_object_get(e->result, "error"), "code");
 }
 
-/* The size, the release, and the users, as far as they are known. */
+/* Prints the size, the release and the users, if known. */
 static void tool_text_print_facts(FILE *out, const json_t *rootfs)
 {
 	const json_t *users = json_object_get(rootfs, "users"), *user;
@@ -44,7 +44,7 @@ static void tool_text_print_facts(FILE *out, const json_t *rootfs)
 		fputc('\n', out);
 }
 
-/* Any failure: the message is the command's own. */
+/* Prints any failure, with the command's own message. */
 static void print_failure(FILE *out, const struct call_ending *e)
 {
 	const char *message = tool_text_string(json_object_get(e->result, "error"), "message");
@@ -54,7 +54,7 @@ static void print_failure(FILE *out, const struct call_ending *e)
 	else if (*e->diagnostics)
 		fputs(e->diagnostics, out);
 	else
-		fprintf(out, "✗ rootlet ended with status %d and said nothing\n", e->status);
+		fprintf(out, "✗ rootlet exited with status %d and no message\n", e->status);
 }
 
 static void print_create(FILE *out, const struct call_ending *e)
@@ -136,9 +136,9 @@ static void tool_text_print_run(FILE *out, const struct call_ending *e)
 	json_int_t seconds = json_integer_value(json_object_get(e->result, "seconds"));
 
 	if (strcmp(tool_text_string(e->result, "status"), "timeout") == 0)
-		fprintf(out, "✗ The VM was ended after %lld s: timeout\n\n", (long long)seconds);
+		fprintf(out, "✗ The VM was stopped after %lld s: timeout\n\n", (long long)seconds);
 	else
-		fprintf(out, "%s The command ended with exit status %d (%lld s, %s)\n\n",
+		fprintf(out, "%s The command exited with status %d (%lld s, %s)\n\n",
 			e->status == 0 ? "✓" : "✗", e->status, (long long)seconds,
 			json_is_true(json_object_get(e->result, "kvm")) ? "KVM" : "emulated");
 	fputs(e->output, out);
@@ -157,7 +157,7 @@ static void print_doctor(FILE *out, const struct call_ending *e)
 		fprintf(out, "%-8s %s: %s\n", tool_text_string(check, "verdict"),
 			tool_text_string(check, "what"), tool_text_string(check, "detail"));
 		if (*tool_text_string(check, "fix"))
-			fprintf(out, "         to mend it: %s\n", tool_text_string(check, "fix"));
+			fprintf(out, "         fix: %s\n", tool_text_string(check, "fix"));
 	}
 }
 
@@ -176,7 +176,7 @@ static void print_counts(FILE *out, const json_t *counts)
 		fputc('\n', out);
 }
 
-/* A failure is a test's name, or an object that has it. */
+/* A failure is the name of a test, or an object with the name. */
 static void print_failed_tests(FILE *out, const json_t *failures)
 {
 	const json_t *test;
@@ -202,7 +202,7 @@ static void print_fstests(FILE *out, const struct call_ending *e)
 {
 	const char *status = tool_text_string(e->result, "status");
 
-	/* One that is under way, or was cut off, has no status. */
+	/* A run that is in progress or was cut off has no status. */
 	status = *status ? status : tool_text_string(e->result, "state");
 	fprintf(out, "=== fstests Results ===\n\n%s Run %s: %s\n",
 		strcmp(status, "passed") == 0 ? "✓" : "✗", tool_text_string(e->result, "run"),
@@ -216,7 +216,7 @@ static void print_fstests(FILE *out, const struct call_ending *e)
 static const struct {
 	const char *tool;
 	void (*print)(FILE *out, const struct call_ending *e);
-	const char *error; /* one that it has words of its own for */
+	const char *error; /* code of an error that PRINT handles */
 } texts[] = {
 	{ "create_test_rootfs", print_create, "exists" },
 	{ "check_test_rootfs", print_check },

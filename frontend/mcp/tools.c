@@ -20,7 +20,7 @@ static json_t *embedded_load(const char *name)
 	return NULL;
 }
 
-/* The schema of the command's own output; an array is wrapped, as a tool's result is an object. */
+/* The schema of the command's output. Arrays are wrapped, since a tool's result is an object. */
 static json_t *output_schema(const json_t *tool)
 {
 	json_t *schema = embedded_load(json_string_value(json_object_get(tool, "outputSchema")));
@@ -75,10 +75,10 @@ int tool_check(const json_t *tool, json_t *arguments, struct error **err)
 struct tool_words_list {
 	char **word;
 	size_t count;
-	bool failed; /* memory was short */
+	bool failed; /* out of memory */
 };
 
-/* Takes WORD. */
+/* Takes ownership of WORD. */
 static void tools_add(struct tool_words_list *w, char *word)
 {
 	char **more = word ? reallocarray(w->word, w->count + 2, sizeof(*more)) : NULL;
@@ -93,7 +93,7 @@ static void tools_add(struct tool_words_list *w, char *word)
 	more[w->count] = NULL;
 }
 
-/* "--option=value" is one word, so that no value is ever taken for an option. */
+/* Passes "--option=value" as one word, so that no value is taken for an option. */
 static void add_option(struct tool_words_list *w, const char *option, const char *value)
 {
 	char *word = NULL;
@@ -103,7 +103,7 @@ static void add_option(struct tool_words_list *w, const char *option, const char
 	tools_add(w, word);
 }
 
-/* A client has no shell that would do it. */
+/* Expands "~/", since clients have no shell to do it. */
 static char *expand_home(const char *value)
 {
 	_cleanup_free_ char *home = strncmp(value, "~/", 2) == 0 ? paths_home(NULL) : NULL;
@@ -127,7 +127,7 @@ static void add_scalar(struct tool_words_list *w, const char *option, const json
 		add_option(w, option, text);
 }
 
-/* HOW is an option; or an object, from a boolean's value to the option that it is. */
+/* HOW is an option, or an object that maps the values of a boolean to options. */
 static void add_argument(struct tool_words_list *w, const json_t *how, const json_t *value)
 {
 	const json_t *item;
@@ -146,7 +146,7 @@ static void add_argument(struct tool_words_list *w, const json_t *how, const jso
 	}
 }
 
-/* What stands behind "--" is the last that is added, whatever the order of the arguments. */
+/* Adds "--" and what follows it. Called last, whatever the order of the arguments. */
 static void add_operands(struct tool_words_list *w, const json_t *value)
 {
 	const json_t *item;

@@ -1,23 +1,23 @@
-/* The tools that `rootlet mcp` offers. Each is an object in frontend/mcp/tools.json: what the
- * client is told of it, and the command line that its arguments become. */
+/* The tools that `rootlet mcp` offers. Each is an object in frontend/mcp/tools.json: what clients
+ * get to see of it, and how its arguments become a command line. */
 #pragma once
 
 #include <jansson.h>
 
 #include "lib/error.h"
 
-/* All of them, as they are in the file, with their output schemas; NULL where memory is short. */
+/* Loads all tools of the file, with their output schemas. NULL if out of memory. */
 json_t *tools_load(void);
 
-/* What tools/list answers. A new reference. */
+/* The answer to tools/list. Returns a new reference. */
 json_t *tools_publish(const json_t *tools);
 
-/* NULL where there is none of that name; belongs to TOOLS. */
+/* Returns the tool called NAME, which belongs to TOOLS, or NULL. */
 json_t *tool_find(const json_t *tools, const char *name);
 
-/* ERR_INPUT where ARGUMENTS are not what the tool takes. */
+/* Returns 0, or -1 with ERR_INPUT if ARGUMENTS do not match the tool's schema. */
 int tool_check(const json_t *tool, json_t *arguments, struct error **err);
 
-/* The command line for a call, NULL-terminated, beginning with "rootlet". */
+/* Sets *WORDS to the command line of a call, NULL-terminated, starting with "rootlet". */
 int tool_words(const json_t *tool, const json_t *arguments, char ***words, struct error **err);
 void tool_words_free(char ***words);

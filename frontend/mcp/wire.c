@@ -7,8 +7,8 @@
 #define READ_SIZE 65536
 #define IN_ROOM (MESSAGE_MAX + READ_SIZE)
 
-/* With so much in the queue, the client does not read: neither its requests nor the commands that
- * work for it are listened to until it does. */
+/* With this much queued, the client is not reading. Until it does, read neither its requests nor
+ * the output of its calls. */
 #define OUT_MAX (4 * MESSAGE_MAX)
 
 void wire_clear(struct wire *w)
@@ -113,8 +113,9 @@ void wire_send(struct wire *w, json_t *message)
 	w->out_length += size + 1;
 }
 
-/* Standard output's flags are shared with whoever started us, so it is not made non-blocking: a
- * socket takes what it can, and a pipe that poll() reports takes PIPE_BUF bytes (pipe(7)). */
+/* The flags of standard output are shared with our parent, so it cannot be made non-blocking. A
+ * socket takes what it can; a pipe that poll() reports as writable takes PIPE_BUF bytes (pipe(7)).
+ */
 static ssize_t write_some(const char *data, size_t size)
 {
 	ssize_t n = send(STDOUT_FILENO, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);

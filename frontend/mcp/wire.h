@@ -1,5 +1,5 @@
-/* JSON messages, one a line, on standard input and output: the protocol's stdio transport. What is
- * read and what waits to be written is bounded, and neither blocks. */
+/* JSON messages, one per line, on standard input and output: the protocol's stdio transport. Input
+ * and output buffers are bounded, and nothing blocks. */
 #pragma once
 
 #include <jansson.h>
@@ -7,33 +7,33 @@
 
 #include "lib/cleanup.h"
 
-/* Bytes of a message; what is longer is refused as a whole. */
+/* Bytes of a message. Longer ones are refused. */
 #define MESSAGE_MAX (1024 * 1024)
 
 struct wire {
 	char *in, *out;
 	size_t in_length, in_start, in_searched;
 	size_t out_length, out_sent, out_room;
-	bool skipping; /* the rest of a line that is too long */
-	bool ended;    /* nothing more comes */
-	bool broken;   /* nobody reads any more */
-	int error;     /* errno of the write that failed; 0: none did */
+	bool skipping; /* the rest of an overlong line */
+	bool ended;    /* end of input */
+	bool broken;   /* the client stopped reading */
+	int error;     /* errno of a failed write, or 0 */
 };
 
 void wire_clear(struct wire *w);
 
-/* False where so much waits to be written that nothing more should be made. */
+/* False if so much output is queued that no more should be produced. */
 bool wire_has_room(const struct wire *w);
 bool wire_has_output(const struct wire *w);
 
-/* Reads what is there. */
+/* Reads the available input. */
 void wire_read(struct wire *w);
 
-/* The next line: 1 with LINE, good until the next call; 0 where none is whole yet; -1 for one that
- * is too long. */
+/* Returns 1 and sets LINE, which is valid until the next call; 0 if no line is complete yet; -1 if
+ * the line is too long. */
 int wire_next(struct wire *w, const char **line, size_t *length);
 
-/* Queues MESSAGE. Takes it. */
+/* Queues MESSAGE, and takes ownership of it. */
 void wire_send(struct wire *w, json_t *message);
 
 /* Writes what can be written at once. */

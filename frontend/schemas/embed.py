@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Turns JSON files into a C table, name and text, so that the program carries them with it."""
+"""Turns JSON files into a C table of names and texts, which is compiled into the program."""
 import json
 import os
 import sys
@@ -7,7 +7,7 @@ import sys
 
 def literal(text):
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    # A string literal of any length is fine for gcc and clang; C17 promises 4095 characters only.
+    # gcc and clang take string literals of any length; C17 guarantees only 4095 characters.
     return f'"{escaped}"'
 
 

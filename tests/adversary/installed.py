@@ -271,7 +271,7 @@ def rights(pids, row):
 def snapshots(home, create):
     """What the helper has saved is cloned; one that it has not is no help, and no hindrance."""
     cloned = create("cloned")
-    tap.report(cloned.status == 0 and "Cloned from a base" in cloned.out,
+    tap.report(cloned.status == 0 and "Cloned from a cached snapshot" in cloned.out,
                "the next create clones what the first has saved", cloned)
     folder = f"{home.cache}/rootlet/bases"
     for base in (name for name in os.listdir(folder) if name[0] != "."):

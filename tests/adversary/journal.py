@@ -102,7 +102,7 @@ def compared():
     forged = journal_fields(lines_of()[-1]) | {"ROOTLET_SEQ": 900, "ROOTLET_HASH": "ab" * 32}
     send_entry(USER.uid, **forged)
     claim(0, "an entry that the caller forged is ignored", " 0 faults",
-          "1 entries that claim to be rootlet-helper's and were sent by another uid")
+          "1 entries that claim to be from rootlet-helper, but were sent by another uid")
     send_entry(SPARE + 65536, **forged)
     claim(0, "so is one with the reserved id of another range", " 0 faults", "2 entries that claim")
     whole = lines_of()
@@ -115,7 +115,7 @@ def compared():
     JOURNAL.start()
     claim(1, "records that journald did not get, at the end of the log, are not proven", "are not in the journal")
     requests()
-    claim(0, "later records prove the ones that journald did not get", " 0 faults", "are missing in the journal")
+    claim(0, "later records prove the ones that journald did not get", " 0 faults", "are missing from the journal")
     value = json.loads(verify("--journal", "--json").out)
     tap.report(value["faults"] == 0 and any(one["path"] == "journal" for one in value["remarks"]),
                "audit verify --journal --json names the journal", value)

@@ -216,9 +216,9 @@ def damage():
                                 f":{len(lines)}: record {len(lines)} was changed"),
         "removed": (lines[:middle] + lines[middle + 1:], f":{middle + 1}: .*removed"),
         "moved": (lines[:middle] + [lines[middle + 1], lines[middle]] + lines[middle + 2:], f":{middle + 1}: "),
-        "doubled": (lines[:middle + 1] + lines[middle:], f":{middle + 2}: .*moved, or one was put in"),
+        "doubled": (lines[:middle + 1] + lines[middle:], f":{middle + 2}: .*moved, or one was inserted"),
         "cut short": (lines[:middle] + [lines[middle][:50] + "\n"] + lines[middle + 1:],
-                      f":{middle + 1}: it is no record"),
+                      f":{middle + 1}: not a record"),
         "put in": (lines[:middle] + [lines[middle].replace("check", "other")] + lines[middle:],
                    f":{middle + 2}: "),
     }

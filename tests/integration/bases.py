@@ -24,7 +24,7 @@ PACKAGES = f"{SCRATCH}/{os.getpid()}.capable"
 AT = mirror().with_packages(PACKAGES, [debs.capable(f"{PACKAGES}.debs", mirrors.arch())])
 NETWORK = 4
 OWN = [(r"/etc/rootlet/(manifest.json|digest|linked)", None, "each tree's own")]
-CLONED = "^Cloned from a base of the cache, by (reflinks|hard links|copies)(.*)"
+CLONED = "^Cloned from a cached snapshot, with (reflinks|hard links|copies)(.*)"
 WHY = {"reflinks": ".",
        "hard links": " below /usr, until something writes: this filesystem has no reflinks.",
        "copies": ": the cache is on another filesystem."}

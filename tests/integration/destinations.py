@@ -88,11 +88,11 @@ home_case = Case("delete of $HOME", ["delete", "--path", home.folder, "--yes"], 
 play(home_case, home)
 
 unwritable = Case("create in an unwritable folder", ["create", "--path", "shut/x"], 1,
-                  "cannot write in the folder .*shut.*--path", setup=make("shut/!"))
+                  "cannot write to the directory .*shut.*--path", setup=make("shut/!"))
 if AS_ROOT and Home().user.uid in (None, 0):
     tap.skip(unwritable.what, "no unprivileged user: root may write anywhere")
 else:
     play(unwritable, Home())
 play(Case("create where others own the folder", ["create", "--path", "/usr/lib/x"], 1,
-          "cannot write in the folder /usr/lib"), Home())
+          "cannot write to the directory /usr/lib"), Home())
 tap.done()

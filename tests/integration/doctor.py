@@ -16,7 +16,7 @@ APPARMOR = "kernel.apparmor_restrict_unprivileged_userns"
 def doctor(what, verdict, row, says, fix="", status=None, **more):
     """The ROW of doctor's table has VERDICT, matches SAYS, and is mended by what matches FIX."""
     outcome = home.run("doctor", seconds=120, **more)
-    mended = rf"\n +to mend it: .*{fix}" if fix else ""
+    mended = rf"\n +fix: .*{fix}" if fix else ""
     good = re.search(rf"^{verdict} +{re.escape(row)} +.*{says}.*{mended}", outcome.out, re.M)
     expected = (verdict == "missing") if status is None else status
     tap.report(bool(good) and outcome.status == expected, f"doctor: {what}", outcome)
@@ -108,12 +108,12 @@ def namespaces_by_name():
     doctor("unprivileged_userns_clone is 0, and nothing that it forbids", "ok", "user namespaces", "can be made", **host)
     both = {**host, "before": [*host["before"], f"{BUILD}/tests/deny", str(errno.EPERM)]}
     doctor("unprivileged_userns_clone is 0", "missing", "user namespaces",
-           r"the sysctl kernel\.unprivileged_userns_clone is 0; no capability of a file helps",
+           r"the sysctl kernel\.unprivileged_userns_clone is 0; file capabilities do not help",
            r"sysctl -w kernel\.unprivileged_userns_clone=1", **both)
 
 
 def landlock():
-    for row, says in (("Landlock", "has none"), ("downloads", "no Landlock: .* open your files .* no program")):
+    for row, says in (("Landlock", "has none"), ("downloads", "no Landlock: .* open your files, .* no program")):
         doctor(f"a kernel without Landlock: {row}", "warning", row, says, "boot with lsm=landlock", status=0,
                before=[f"{BUILD}/tests/deny", "landlock"])
     doctor("this kernel's Landlock", "(ok|warning)", "downloads", "(part of the cache|no Landlock)")
@@ -123,12 +123,12 @@ def virtiofsd():
     """qemu's own of old calls itself otherwise, and is not what vng can use."""
     path = {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}
     os.chmod(home.write("bin/virtiofsd", "#!/bin/sh\necho virtiofsd 1.10.0\n"), 0o755)
-    doctor("a virtiofsd", "ok", "virtiofsd", "there, for --root-transport dir", environment=path)
+    doctor("a virtiofsd", "ok", "virtiofsd", "installed: --root-transport dir", environment=path)
     if os.path.exists("/usr/libexec/virtiofsd") or os.path.exists("/usr/lib/virtiofsd"):
         tap.skip("doctor: a virtiofsd of old", "the host has a newer one")
         return
     os.chmod(home.write("bin/virtiofsd", "#!/bin/sh\necho virtiofsd version 7.2.0\n"), 0o755)
-    doctor("a virtiofsd of old", "ok", "virtiofsd", "not there, and not needed", environment=path)
+    doctor("a virtiofsd of old", "ok", "virtiofsd", "not installed, and not needed", environment=path)
 
 
 kernels()

@@ -102,7 +102,7 @@ def namespaces():
         tap.skip("create where user.max_user_namespaces is 0",
                  f"unshare cannot lower it here: {possible.stderr.decode().strip()}")
     else:
-        forbidden(limit, "sysctl", r"namespace", r"the sysctl user\.max_user_namespaces is 0\n +to mend it: sysctl -w "
+        forbidden(limit, "sysctl", r"namespace", r"the sysctl user\.max_user_namespaces is 0\n +fix: sysctl -w "
                   r"user\.max_user_namespaces=[1-9]")
 
 
@@ -179,7 +179,7 @@ def absent():
         outcome = home.run("doctor", before=without(home, path), **NOBODY)
         verdict = "warning" if what in WARNINGS else "missing"
         tap.report(outcome.status == (verdict == "missing") and re.search(
-            rf"^{verdict} +{what} .*\n.*to mend it: .*{package}", outcome.out, re.M),
+            rf"^{verdict} +{what} .*\n.*fix: .*{package}", outcome.out, re.M),
             f"doctor without {path}", outcome)
         if path in NEEDED:
             with Server(AT.root) as server, Tidy(home) as tidy:

@@ -87,10 +87,10 @@ REFUSED = [
 
 # Arguments that a tool does not take, and what must be said of them.
 BAD_ARGUMENTS = [
-    ("an unknown argument", "check_test_rootfs", {"path": "/x"}, "there is no path"),
-    ("a path that is a number", "check_test_rootfs", {"rootfs_path": 7}, "rootfs_path: not of type string"),
-    ("a force that is a string", "create_test_rootfs", {"force": "yes"}, "force: not of type boolean"),
-    ("a path that is null", "delete_test_rootfs", {"rootfs_path": None}, "rootfs_path: not of type"),
+    ("an unknown argument", "check_test_rootfs", {"path": "/x"}, "unknown property path"),
+    ("a path that is a number", "check_test_rootfs", {"rootfs_path": 7}, "rootfs_path: must be of type string"),
+    ("a force that is a string", "create_test_rootfs", {"force": "yes"}, "force: must be of type boolean"),
+    ("a path that is null", "delete_test_rootfs", {"rootfs_path": None}, "rootfs_path: must be of type"),
     ("no kernel", "run_in_vm", {"command": ["true"]}, "kernel_path is missing"),
     ("no command", "run_in_vm", {"kernel_path": "distro", "command": []}, "length 0: at least 1"),
     ("a command that is a string", "run_in_vm", {"kernel_path": "x", "command": "ls"}, "type array"),
@@ -98,7 +98,7 @@ BAD_ARGUMENTS = [
     ("a timeout that is too short", "fstests_vm_boot_and_run",
      {"kernel_path": "x", "fstests_path": "y", "timeout": 59}, "timeout 59: at least 60"),
     ("a timeout with a fraction", "fstests_vm_boot_and_run",
-     {"kernel_path": "x", "fstests_path": "y", "timeout": 60.5}, "timeout: not of type integer"),
+     {"kernel_path": "x", "fstests_path": "y", "timeout": 60.5}, "timeout: must be of type integer"),
     ("a scheduler that there is not", "fstests_vm_boot_and_run",
      {"kernel_path": "x", "fstests_path": "y", "io_scheduler": "cfq"}, "mq-deadline"),
     ("too many cpus", "run_in_vm", {"kernel_path": "x", "command": ["ls"], "cpus": 1000}, "at most 255"),
@@ -237,7 +237,7 @@ def test_calls():
                 ("list_test_rootfs", {}, False, "There is no rootfs yet"),
                 ("delete_test_rootfs", {}, True, f"Rootfs does not exist at {missing}"),
                 ("create_test_rootfs", {"ubuntu_release": "warty"}, True, '"warty" is unknown'),
-                ("create_test_rootfs", {"ubuntu_release": "--help"}, True, "is no name for a release"),
+                ("create_test_rootfs", {"ubuntu_release": "--help"}, True, "invalid release name"),
                 ("create_test_rootfs", {"profile": "nosuch"}, True, 'no profile "nosuch"'),
                 ("run_in_vm", {"kernel_path": "/no/such", "command": ["--help"]}, True, "/no/such"),
                 ("run_in_vm", {"kernel_path": "distro", "command": ["true"], "memory": "1"}, True,

@@ -171,7 +171,7 @@ def usage():
             ("a size that is none", mini.words("--device-size", "big"), "not a size"),
             ("a directory as a device", mini.words("--device", "/etc"), "neither a block device nor a"),
             ("more devices than disks", mini.words("--devices", "1", "--device", "/dev/null", "--device",
-                                                   "/dev/null"), "2 times --device"),
+                                                   "/dev/null"), "--device is given 2 times"),
             ("a baseline that is not there", mini.words("--baseline", "nosuch"), "no run nosuch"),
             ("--host-root with a rootfs", mini.words("--host-root", "--name", "x"), "uses no rootfs"),
             ("runs with an unknown word", ["runs", "remove"], "list, show, compare, prune"),

@@ -186,7 +186,7 @@ await attempt("fstests_results", async () => {
 });
 await attempt("wrong arguments", async () => {
   const result = await call("run_in_vm", { kernel_path: "distro", command: "ls" });
-  report(result.isError && text(result).includes("not of type array"), "wrong arguments", result);
+  report(result.isError && text(result).includes("must be of type array"), "wrong arguments", result);
 });
 await attempt("an unknown tool", async () => {
   const error = await rejection(call("no_such_tool"));

@@ -9,24 +9,26 @@ static const struct {
 	const char *schema, *value, *says;
 } rows[] = {
 	{ "{\"type\":\"string\"}", "\"x\"", NULL },
-	{ "{\"type\":\"string\"}", "1", "v: not of type string but integer" },
-	{ "{\"type\":\"integer\"}", "1.0", "not of type integer but number" },
+	{ "{\"type\":\"string\"}", "1", "v: must be of type string, not integer" },
+	{ "{\"type\":\"integer\"}", "1.0", "must be of type integer, not number" },
 	{ "{\"type\":\"boolean\"}", "false", NULL },
-	{ "{\"type\":\"boolean\"}", "null", "not of type boolean but null" },
+	{ "{\"type\":\"boolean\"}", "null", "must be of type boolean, not null" },
 	{ "{\"type\":\"integer\",\"minimum\":3}", "3", NULL },
 	{ "{\"type\":\"integer\",\"minimum\":3}", "2", "v 2: at least 3" },
 	{ "{\"type\":\"integer\",\"maximum\":3}", "4", "v 4: at most 3" },
 	{ "{\"type\":\"integer\",\"minimum\":3}", "99999999999999999999", NULL },
 	{ "{\"enum\":[\"a\",\"b\"]}", "\"b\"", NULL },
-	{ "{\"enum\":[\"a\",\"b\"]}", "\"c\"", "v: none of [\"a\", \"b\"]" },
+	{ "{\"enum\":[\"a\",\"b\"]}", "\"c\"", "v: must be one of [\"a\", \"b\"]" },
 	{ "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", "[\"a\"]", NULL },
-	{ "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", "[\"a\",2]", "v[1]: not of" },
+	{ "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}", "[\"a\",2]", "v[1]: must be of" },
 	{ "{\"type\":\"array\",\"minItems\":1}", "[]", "v: length 0: at least 1" },
 	{ "{\"type\":\"string\",\"minLength\":1}", "\"\"", "v: length 0: at least 1" },
 	{ "{\"type\":\"object\",\"required\":[\"a\"]}", "{}", "v: a is missing" },
-	{ "{\"type\":\"object\",\"additionalProperties\":false}", "{\"a\":1}", "v: there is no a" },
+	{ "{\"type\":\"object\",\"additionalProperties\":false}", "{\"a\":1}",
+	  "v: unknown property a" },
 	{ "{\"type\":\"object\"}", "{\"a\":1}", NULL },
-	{ "{\"properties\":{\"a\":{\"type\":\"string\"}}}", "{\"a\":1}", "a: not of type string" },
+	{ "{\"properties\":{\"a\":{\"type\":\"string\"}}}", "{\"a\":1}",
+	  "a: must be of type string" },
 };
 
 static void check_rows(void)
