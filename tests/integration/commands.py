@@ -308,7 +308,7 @@ def no_fstests():
     kernel = home.write("bzImage", vng.kernel())
     for what, folder in (("that is none", f"{home.folder}/config"), ("that is not there", f"{home.folder}/nosuch")):
         play(Case(f"fstests: a tree {what}", ["fstests", "--kernel", kernel, "--fstests", folder], 2,
-                  rf"{folder} is no tree of fstests.*git clone", ["Building"]), home)
+                  rf"{folder} is not an fstests tree.*git clone", ["Building"]), home)
 
 
 def no_boot():
