@@ -329,7 +329,7 @@ static void check_session_boot_again(const char *why, void *context)
 {
 	struct check_session *s = context;
 
-	progress_note(s->run->progress, "%s; booting again", why);
+	progress_note(s->run->progress, "%s; booting once more", why);
 	stop_parsers(s);
 	start_parsers(s, &s->err);
 }

@@ -550,7 +550,7 @@ def boots_once_more():
                                text=b"typed", seconds=120,
                                environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
             wrong = tidy.complaints()
-        again = outcome.err.count("; booting again")
+        again = outcome.err.count("; booting once more")
         tap.report(outcome.status == status and outcome.out == out and not wrong and
                    again == wanted, f"a kernel that dies {what}", again,
                    *wrong, outcome)

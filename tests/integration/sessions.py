@@ -311,7 +311,7 @@ esac
 def busy_host():
     run = Run(BUSY, tests=["generic/001"])
     lines = [event["line"] for event in run.events if event["event"] == "log"]
-    notes = [line for line in lines if "; booting again" in line]
+    notes = [line for line in lines if "; booting once more" in line]
     run.says(run.outcome.status == 0 and run.last.get("status") == "passed" and len(notes) == 1 and
              run.tests.get("generic/001", {}).get("status") == "pass",
              "a kernel that dies at boot, as on a busy host, is no crash: there is one more boot", notes,

@@ -172,7 +172,7 @@ def usage():
             ("a directory as a device", mini.words("--device", "/etc"), "neither a block device nor a"),
             ("more devices than disks", mini.words("--devices", "1", "--device", "/dev/null", "--device",
                                                    "/dev/null"), "2 times --device"),
-            ("a baseline that is not there", mini.words("--baseline", "nosuch"), "no run nosuch"),
+            ("a baseline that is not there", mini.words("--baseline", "nosuch"), "run nosuch does not exist"),
             ("--host-root with a rootfs", mini.words("--host-root", "--name", "x"), "uses no rootfs"),
             ("runs with an unknown word", ["runs", "remove"], "list, show, compare, prune"),
             ("runs show without a run", ["runs", "show"], "takes 1 run")):
