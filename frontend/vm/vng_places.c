@@ -32,7 +32,7 @@ static const char *const checkout_parts[] = { "vng",	   "virtme-run",	"bin",
 					      "virtme",	   "virtme_ng",		"virtme_ng_init",
 					      "virtme-ng", "virtme-mkinitramfs" };
 
-/* A script's interpreter may be a link to another script … */
+/* An interpreter may itself be a script with an interpreter, and so on. */
 #define INTERPRETERS_MOST 4
 
 struct search {
