@@ -15,13 +15,13 @@
 struct check_output {
 	struct check_events events;
 	char section[NAME_SIZE];
-	char line[LINE_SIZE]; /* up to now; what is longer is cut */
+	char line[LINE_SIZE]; /* the current line, truncated if too long */
 	size_t length;
-	bool seen; /* the test that LINE begins with was reported as started */
+	bool seen; /* the test named at the start of LINE was reported as started */
 
-	/* the test whose result is not reported yet */
+	/* the test whose result has not been reported yet */
 	char name[NAME_SIZE]; /* "" : none */
-	bool judged;	      /* its first line is whole */
+	bool judged;	      /* its first line is complete */
 	enum test_status status;
 	double began, seconds;
 	char reason[512], detail[DETAIL_SIZE];
@@ -85,7 +85,7 @@ static void check_output_start(struct check_output *c, size_t length)
 		c->events.started(c->section, c->name, c->events.context);
 }
 
-/* Of what is in brackets no more than that: "[failed, exit status 1]- output mismatch (see …)". */
+/* Keeps only a bracketed reason: "[failed, exit status 1]- output mismatch (see …)". */
 static void set_reason(struct check_output *c, const char *text)
 {
 	const char *end;
@@ -100,7 +100,7 @@ static void set_reason(struct check_output *c, const char *text)
 	text_clean(c->reason);
 }
 
-/* "4s ...  5s" or "  5s": the last is what it took. */
+/* "4s ... 5s" or " 5s": the last number is the duration. */
 static bool parse_seconds(const char *text, double *seconds)
 {
 	const char *end = text + strlen(text), *p;
@@ -117,7 +117,7 @@ static bool parse_seconds(const char *text, double *seconds)
 	return true;
 }
 
-/* "[15:04:05] [15:04:09]": with check -T, the end follows the start; there is no count then. */
+/* "[15:04:05] [15:04:09]": check -T prints start and end times instead of a duration. */
 static bool has_two_times(const char *text)
 {
 	int times = 0;
@@ -128,7 +128,7 @@ static bool has_two_times(const char *text)
 	return times == 2;
 }
 
-/* The rest of the line that the test's name began. */
+/* Judges a test by the rest of the line that its name began. */
 static void check_output_judge(struct check_output *c, const char *rest)
 {
 	const char *mark;
@@ -169,8 +169,9 @@ static bool ends_test(const char *line)
 	return false;
 }
 
-/* "generic/9999 - unknown test, ignored", "Arguments before tests, please!", "check: failed to mkfs
- * $TEST_DEV using specified options", "common/rc: could not mount …": none is about a test. */
+/* Handles lines that are not about a running test: "generic/9999 - unknown test, ignored",
+ * "Arguments before tests, please!", "check: failed to mkfs $TEST_DEV using specified options",
+ * "common/rc: could not mount …". */
 static bool take_complaint(struct check_output *c, size_t name)
 {
 	static const char *const starts[] = { "Arguments before tests, please!",
@@ -197,7 +198,7 @@ static bool take_complaint(struct check_output *c, size_t name)
 	return false;
 }
 
-/* A line that follows a test's own: of a failure, the difference above all. */
+/* Handles the lines after a test's first one, such as the diff of a failure. */
 static void take_more(struct check_output *c, const char *line)
 {
 	size_t used = strlen(c->detail);
@@ -240,8 +241,8 @@ static void check_output_take_line(struct check_output *c)
 		take_more(c, c->line);
 }
 
-/* check pads the name before the test begins, and ends the line after it. A dash behind the name
- * begins what it says of a test that does not run. */
+/* check prints the padded name before the test begins and the rest of the line after it ends. A
+ * dash after the name begins a message about a test that does not run. */
 static void look_ahead(struct check_output *c)
 {
 	size_t length;

@@ -1,5 +1,5 @@
-/* The boots of one run. Each asks check for what is left; a kernel that crashes or a test that
- * hangs ends a boot, and the tests behind it get another one. */
+/* The boots of one run. Each asks check for the remaining tests. A crashed kernel or a hung test
+ * ends a boot; the tests after it run in the next one. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,26 +22,26 @@
 #define LIST RUN_RESULTS "/rootlet.list"
 #define SET_UP_FAILED 120
 #define LAST_LINES 1024
-#define FATAL_SECONDS 5 /* for the rest of the trace, and a panic behind it */
+#define FATAL_SECONDS 5 /* time for the rest of the trace, and for a panic after it */
 
 struct check_session {
 	struct fstests_run *run;
 	struct check_output *output;
 	struct kernel_log *log;
 	int output_fd, console_fd, results_fd;
-	char refusal[256]; /* why check did not do all that it was asked for; "" : it did */
+	char refusal[256]; /* why check did not run everything requested; "" if it did */
 
-	/* this boot */
-	char test[128], section[128]; /* "" : none is running */
-	double began;		      /* of the test, and of the boot */
+	/* state of the current boot */
+	char test[128], section[128]; /* "" if none is running */
+	double began;		      /* start of the test and of the boot */
 	double boot_began;
-	double fatal;	     /* when the kernel said that it is broken; 0: it did not */
-	bool hung;	     /* ended by us: the test's time was over */
-	bool exhausted;	     /* the run's was */
-	size_t ended;	     /* tests */
-	char complaint[256]; /* of check, about its words or configuration; "" : none */
-	char trace[INCIDENT_TRACE_MAX], why[256]; /* of the crash */
-	char last[LAST_LINES + 1];		  /* of what was printed */
+	double fatal;	     /* when the kernel reported a fatal error; 0 if it did not */
+	bool hung;	     /* we ended the boot: the test's time was up */
+	bool exhausted;	     /* we ended the boot: the run's time was up */
+	size_t ended;	     /* number of tests that ended */
+	char complaint[256]; /* check's complaint about its arguments or setup; "" if none */
+	char trace[INCIDENT_TRACE_MAX], why[256]; /* about the crash */
+	char last[LAST_LINES + 1];		  /* the end of the output */
 	size_t last_length;
 	struct error *err; /* the first failure in a callback */
 };
@@ -81,8 +81,8 @@ static void keep_result(struct check_session *s, const struct test_result *resul
 	display_ended(s->run, result);
 }
 
-/* A program that does not start says nothing of the kernel: what its test came to is no result, and
- * the run ends here. */
+/* A program that does not start says nothing about the kernel: the test has no result, and the run
+ * ends here. */
 static bool lacks_program(struct check_session *s, const struct test_result *result)
 {
 	_cleanup_free_ char *line = result_files_unstartable(s->results_fd, result);
@@ -113,7 +113,8 @@ static void keep_refusal(struct check_session *s)
 		snprintf(s->refusal, sizeof(s->refusal), "%s", s->complaint);
 }
 
-/* Of a test that a pattern matched it says so by the way: there are more files in the directory. */
+/* Ignores complaints about tests that only a pattern matched: a test directory also contains other
+ * files. */
 static void check_complained(const char *line, const char *unknown, void *context)
 {
 	struct check_session *s = context;
@@ -153,7 +154,7 @@ static void keep_complaint(struct check_session *s, const struct incident *incid
 	display_kernel(run, c);
 }
 
-/* The first that ends a kernel explains the crash; a panic is what follows from it. */
+/* The first fatal incident explains the crash; a panic only follows from it. */
 static void kernel_complained(const struct incident *incident, void *context)
 {
 	struct check_session *s = context;
@@ -211,8 +212,8 @@ static void take_console(const char *data, size_t size, void *context)
 	kernel_log_feed(s->log, data, size);
 }
 
-/* Ends the boot where the test, or the run, has used up its time, or nothing can be kept. After an
- * oops a kernel goes on without what it held: what passes or fails then says nothing. */
+/* Ends the boot if the test's or the run's time is up, or if results cannot be saved. Also ends it
+ * after an oops: the kernel goes on with resources lost, so later results would mean nothing. */
 static int check_session_watch(void *context)
 {
 	struct check_session *s = context;
@@ -276,8 +277,8 @@ static void add_environment(struct guest_words *w, const struct fstests_run *run
 	add_variable(w, "TEST_FS_MOUNT_OPTS", o->mount_options);
 }
 
-/* env VARIABLE=… bash -c SCRIPT rootlet-fstests CHECK'S-WORDS…; the vector is the caller's, its
- * words are not. */
+/* Builds: env VARIABLE=… bash -c SCRIPT rootlet-fstests ARGUMENT…, the arguments being check's. The
+ * caller frees the vector but not its strings. */
 static char **command_of(const struct guest_words *environment, char *script,
 			 const struct batch *batch)
 {
@@ -323,7 +324,7 @@ static void stop_parsers(struct check_session *s)
 	kernel_log_free(&s->log);
 }
 
-/* What the first kernel said is no result. */
+/* Discard what the first kernel printed: it is no result. */
 static void check_session_boot_again(const char *why, void *context)
 {
 	struct check_session *s = context;
@@ -363,7 +364,7 @@ static int check_session_boot(struct check_session *s, const struct batch *batch
 
 /* --- what a boot came to -------------------------------------------------------------------- */
 
-/* The test that was running when the boot ended did not come to its own end. */
+/* Records a result for the test that was running when the boot ended. */
 static void blame(struct check_session *s, enum test_status status, const char *reason)
 {
 	const struct test_result result = {
@@ -379,7 +380,7 @@ static void blame(struct check_session *s, enum test_status status, const char *
 	*s->test = '\0';
 }
 
-/* The last line that the script printed, where that says why nothing could be run. */
+/* Returns the last message of the guest script, which says why nothing ran. */
 static char *find_reason(struct check_session *s)
 {
 	static char nothing[] = "it printed nothing";
@@ -396,7 +397,7 @@ static char *find_reason(struct check_session *s)
 
 enum run_verdict { VERDICT_DONE, VERDICT_AGAIN, VERDICT_STOP, VERDICT_ERROR };
 
-/* A boot that the kernel, the VM or we ended. WHY: an error's text, where there is one. */
+/* Judges a boot ended by the kernel, the VM or us. WHY is an error message, or NULL. */
 static enum run_verdict judge_broken(struct check_session *s, const struct vm_result *result,
 				     const char *why, struct error **err)
 {
@@ -405,18 +406,19 @@ static enum run_verdict judge_broken(struct check_session *s, const struct vm_re
 
 	if (s->exhausted) {
 		if (running)
-			blame(s, TEST_TIMEOUT, "the run's --timeout has passed");
+			blame(s, TEST_TIMEOUT, "the run's --timeout expired");
 		return VERDICT_STOP;
 	}
 	if (s->hung) {
-		snprintf(text, sizeof(text), "no end after %u s (--test-timeout)",
+		snprintf(text, sizeof(text), "timed out after %u s (--test-timeout)",
 			 s->run->options->test_timeout);
 		blame(s, TEST_TIMEOUT, text);
 	} else if (running) {
 		s->run->crashed = true;
 		blame(s, TEST_CRASH, *s->why ? s->why : why);
 	} else if (s->ended == 0) {
-		/* Only of a boot that did not get to the tests: the rest is in the run's files. */
+		/* Show the console only if no test was reached; otherwise it is in the run's files.
+		 */
 		if (!result->started && *result->console && !s->run->options->json)
 			fprintf(stderr, "the console's last lines:\n%s\n", result->console);
 		error_set(err, ERR_SYSTEM, "cannot run the tests: %s",
@@ -451,20 +453,20 @@ static enum run_verdict check_session_judge(struct check_session *s, int status,
 	}
 	if (why || result->ended || result->timed_out)
 		return judge_broken(s, result, why ? why->message : NULL, err);
-	/* 0 of check says that all passed, also where there were none to run. */
+	/* check also returns 0 if there was nothing to run. */
 	if (s->ended == 0 && (result->status > 0 || s->run->plan.count > 0 || *s->test)) {
 		error_set(err, ERR_INPUT, "cannot run the tests: %s", find_reason(s));
 		return VERDICT_ERROR;
 	}
 	if (*s->test)
-		return judge_broken(s, result, "check ended before the test did", err);
-	/* It exits with 1 if tests failed as well: what it said last tells one from the other. */
+		return judge_broken(s, result, "check exited before the test ended", err);
+	/* check also exits with 1 if tests failed; its complaint tells the two apart. */
 	if (result->status > 0 && *s->complaint)
 		keep_refusal(s);
 	return VERDICT_DONE;
 }
 
-/* What was planned and not reached is part of the results, so that nobody takes it for passed. */
+/* Records planned tests that were not reached, so that nobody counts them as passed. */
 static void note_unreached(struct check_session *s)
 {
 	const struct test_plan *plan = &s->run->plan;
@@ -493,7 +495,7 @@ static int conclude(const struct check_session *s)
 									       : FSTESTS_PASSED;
 }
 
-/* Boots until nothing of the plan is left, or a boot has done nothing of it. */
+/* Boots until the plan is complete or a boot makes no progress. */
 static int run_batches(struct check_session *s, struct batch *batch, struct error **err)
 {
 	size_t left = SIZE_MAX;
@@ -506,7 +508,8 @@ static int run_batches(struct check_session *s, struct batch *batch, struct erro
 
 		stop_parsers(s);
 		batch_clear(batch);
-		/* What ran before is a result; what cannot be reached any more is told in it. */
+		/* Earlier results stay valid; tests that can no longer be reached are recorded as
+		 * such. */
 		if (verdict == VERDICT_ERROR && s->run->results.count && *err &&
 		    ((*err)->code == ERR_SYSTEM || (*err)->code == ERR_INPUT)) {
 			display_boot(s->run, (*err)->message);
@@ -515,8 +518,7 @@ static int run_batches(struct check_session *s, struct batch *batch, struct erro
 		}
 		if (verdict == VERDICT_ERROR)
 			return -1;
-		/* Sections that a crash kept from their turn are left, even where this batch is
-		 * done. */
+		/* After a crash, other sections may be left even if this batch is complete. */
 		if (verdict == VERDICT_STOP || (verdict == VERDICT_DONE && s->run->boots == 1) ||
 		    (left = test_plan_left(&s->run->plan, &s->run->results)) >= before ||
 		    !test_plan_next(&s->run->plan, &s->run->results, batch))
@@ -527,7 +529,7 @@ static int run_batches(struct check_session *s, struct batch *batch, struct erro
 	}
 }
 
-/* check's own list has the last word on what passed. */
+/* check.log is authoritative about which tests failed. */
 static int compare_with_log(struct check_session *s, struct error **err)
 {
 	struct results *results = &s->run->results;
@@ -558,7 +560,7 @@ int fstests_session(struct fstests_run *run, struct error **err)
 	_cleanup_(batch_clear) struct batch batch = { 0 };
 	int result = -1;
 
-	/* A configuration has sections, of which only check knows. */
+	/* Only check knows the sections of a configuration. */
 	if (!run->options->config)
 		test_plan_of_words(run->words, run->word_count, &run->plan);
 	if (batch_of_words(run->words, run->word_count, &batch) < 0)
@@ -579,7 +581,6 @@ int fstests_session(struct fstests_run *run, struct error **err)
 		return -1;
 	result = conclude(&s);
 	if (result == FSTESTS_NOT_RUN)
-		error_set(err, ERR_INPUT, "check did not run all that it was asked for: %s",
-			  s.refusal);
+		error_set(err, ERR_INPUT, "check did not run everything requested: %s", s.refusal);
 	return result;
 }

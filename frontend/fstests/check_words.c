@@ -16,13 +16,13 @@
 #define GROUP_LIST_MOST (1u << 20)
 #define GUEST_FILE "rootlet.exclude.%zu"
 
-/* What an option of check is about. How tests run matters in every boot of a run; which ones do is
- * settled by the plan. */
+/* What an option of check controls. How tests run matters in every boot of a run; which tests run
+ * is in the plan. */
 enum word_kind {
 	WORD_HOW,
 	WORD_WHICH,
-	WORD_EXCLUDE_FILE,  /* a file anywhere */
-	WORD_EXCLUDE_NAMES, /* a name that files below tests/… have */
+	WORD_EXCLUDE_FILE,  /* names a file anywhere */
+	WORD_EXCLUDE_NAMES, /* names files below tests/… */
 };
 
 /* clang-format off */
@@ -73,8 +73,8 @@ static const struct check_option *find_option(const char *word)
 	return NULL;
 }
 
-/* How many of WORDS, from WORDS[I] on, one option or test takes. Of an option that only a newer
- * check knows, what follows is taken for its value if it looks like nothing else. */
+/* Returns how many words, from WORDS[I] on, one option or test uses. If an option is unknown (a
+ * newer check), the next word counts as its value unless it looks like an option or a test. */
 static size_t word_span(char *const *words, size_t count, size_t i)
 {
 	const struct check_option *option = find_option(words[i]);
@@ -90,7 +90,7 @@ static size_t word_span(char *const *words, size_t count, size_t i)
 
 /* --- what is wrong with them ------------------------------------------------------------------ */
 
-/* As check looks: some line of the directory's list of groups begins with the name. */
+/* As in check: some line of the directory's group.list begins with the name. */
 static bool check_words_list_has(const char *text, const char *name)
 {
 	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line != '\0')
@@ -99,8 +99,8 @@ static bool check_words_list_has(const char *text, const char *name)
 	return false;
 }
 
-/* Whether TREE is known to lack the test. Not of patterns: check ignores much of what they match,
- * and rightly. */
+/* Whether TREE certainly lacks the test. Patterns are not judged: check rightly ignores much of
+ * what they match. */
 static bool is_unknown(const char *tree, const char *test)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -123,33 +123,32 @@ static bool is_unknown(const char *tree, const char *test)
 		return false;
 	if (access(folder, F_OK) < 0)
 		return errno == ENOENT && access(tests, F_OK) == 0;
-	/* There is none before fstests is built. */
+	/* group.list does not exist until fstests is built. */
 	text = file_read(list, GROUP_LIST_MOST, NULL, NULL);
 	return text && !check_words_list_has(text, name);
 }
 
-/* "-g quick" in one word is what people quote by mistake; check shows its usage. */
+/* Users may quote "-g quick" as one argument by mistake; check would only print its usage. */
 static int test_shape(const char *word, const char *next, struct error **err)
 {
 	const struct check_option *option = find_option(word);
 	const char *space = strchr(word, ' ');
 
 	if (*word == '-' && space)
-		return error_set(err, ERR_INPUT, "\"%s\" is one word; give two: -- %.*s %s", word,
-				 (int)(space - word), word, space + strspn(space, " "));
+		return error_set(err, ERR_INPUT, "\"%s\" is one argument; pass two: -- %.*s %s",
+				 word, (int)(space - word), word, space + strspn(space, " "));
 	if (option && option->value && !next)
-		return error_set(err, ERR_INPUT, "check's option %s takes a value, and has none",
-				 word);
+		return error_set(err, ERR_INPUT, "check's option %s needs a value", word);
 	return 0;
 }
 
-/* What check says of a word, in its own terms. */
+/* Writes check's own complaint about a word. */
 static void check_words_complain(FILE *out, const char *word, bool named, const char *tree)
 {
 	if (*word == '-' && named)
 		fprintf(out,
-			"%s\"%s\" comes too late (Arguments before tests, please!): check's own "
-			"options go before the names of tests, those of rootlet before the --",
+			"%s\"%s\" is misplaced (Arguments before tests, please!): put check's "
+			"options before the test names, and rootlet's before the --",
 			ftell(out) > 0 ? "; " : "", word);
 	else if (*word != '-' && is_unknown(tree, word))
 		fprintf(out, "%s%s - unknown test", ftell(out) > 0 ? "; " : "", word);
@@ -192,7 +191,8 @@ void check_words_clear(struct check_words *w)
 	*w = (struct check_words){ 0 };
 }
 
-/* Where the user is, as of any file on a command line; else in the tree, as check itself looks. */
+/* Tries the working directory first, as for any file on a command line, then the tree, as check
+ * does. */
 static int check_words_read_file(const char *path, const char *tree, struct check_file *file,
 				 struct error **err)
 {
@@ -202,9 +202,8 @@ static int check_words_read_file(const char *path, const char *tree, struct chec
 	if (relative && asprintf(&inside, "%s/%s", tree, path) < 0)
 		return error_no_memory(err);
 	if (relative && access(inside, F_OK) < 0)
-		return error_set(err, ERR_INPUT,
-				 "check's -E %s: there is no such file, neither here nor in %s",
-				 path, tree);
+		return error_set(err, ERR_INPUT, "check's -E %s: no such file here or in %s", path,
+				 tree);
 	file->text = file_read(relative ? inside : path, FILE_MOST, &file->size, err);
 	if (file->text)
 		return 0;
@@ -213,7 +212,7 @@ static int check_words_read_file(const char *path, const char *tree, struct chec
 	return error_wrap(err, "check's -E");
 }
 
-/* check takes the name below each directory of tests, and there only. */
+/* check looks for the name in each directory below tests, and nowhere else. */
 static int test_names(const char *name, const char *tree, struct error **err)
 {
 	_cleanup_free_ char *path = NULL;
@@ -238,8 +237,8 @@ static int test_names(const char *name, const char *tree, struct error **err)
 	if (found)
 		return 0;
 	return error_set(err, ERR_INPUT,
-			 "check's -X %s: no directory below %s has a file of that name; for one "
-			 "file with names such as generic/001, use: -E FILE",
+			 "check's -X %s: no directory below %s contains a file of that name; for a "
+			 "list of tests such as generic/001, use: -E FILE",
 			 name, path);
 }
 

@@ -1,6 +1,6 @@
-/* The words that fstests' check is given: what is wrong with them, before a guest is booted to find
- * out; the files that they name; and which of them a later boot of the same run needs.
- * Source: check of fstests. */
+/* The arguments for fstests' check: finds mistakes in them before a guest boots, reads the files
+ * that they name, and selects those that later boots of the same run need. Source: check of
+ * fstests. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,8 +9,8 @@
 #include "frontend/fstests/test_plan.h"
 #include "lib/error.h"
 
-/* ERR_INPUT where check would refuse WORDS, or ignore one that its user means: an option behind the
- * names of tests, one without its value, a test that the built tree TREE (NULL: unknown) lacks. */
+/* Sets ERR_INPUT if check would reject WORDS or ignore some of them: an option after a test name,
+ * an option without its value, or a test that the built tree TREE (NULL if unknown) lacks. */
 int check_words_test(char *const *words, size_t count, const char *tree, struct error **err);
 
 struct check_file {
@@ -18,7 +18,7 @@ struct check_file {
 	size_t size; /* bytes */
 };
 
-/* The words as check gets them in the guest, and the content of the files that they name. */
+/* The arguments as passed to check in the guest, and the contents of the files that they name. */
 struct check_words {
 	char **words; /* NULL-terminated */
 	size_t count;
@@ -26,16 +26,16 @@ struct check_words {
 	size_t file_count;
 };
 
-/* Reads the file of each -E, below the working directory or else below the fstests tree TREE, and
- * has the word name the guest's copy of it. ERR_INPUT where there is none: check would exclude
- * nothing, and not say so. OUT is the caller's to clear. */
+/* Reads the file of each -E, relative to the working directory or else to the fstests tree TREE,
+ * and replaces the argument with the path of the guest's copy. Sets ERR_INPUT if a file is missing:
+ * check would exclude nothing, silently. The caller clears OUT. */
 int check_words_read(char *const *words, size_t count, const char *tree, struct check_words *out,
 		     struct error **err);
 
-/* Writes those files into the directory that is RESULTS_SHARE in the guest. */
+/* Writes these files into the directory that is RESULTS_SHARE in the guest. */
 int check_words_write(const struct check_words *words, int results, struct error **err);
 void check_words_clear(struct check_words *words);
 
-/* Puts the options that say how tests run, not which, before the words of BATCH. Returns -1 if
- * memory is short. */
+/* Prepends the options that say how tests run, not which ones, to the words of BATCH. Returns -1 if
+ * out of memory. */
 int check_words_keep(char *const *words, size_t count, struct batch *batch);

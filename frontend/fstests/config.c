@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Behind "FSTYP=" or "FSTYP =", with "export " before it or not; NULL: another line. */
+/* Returns the text after "FSTYP=" or "FSTYP =", with or without "export " before it, or NULL. */
 static const char *find_value(const char *line)
 {
 	static const char name[] = "FSTYP", export[] = "export ";
@@ -20,8 +20,8 @@ static const char *find_value(const char *line)
 	return *line == '=' ? line + 1 + strspn(line + 1, " \t") : NULL;
 }
 
-/* The next type that TEXT gives, LENGTH bytes of what it returns, and TEXT goes on behind it; NULL:
- * no further one. SECTIONS counts the headers on the way. */
+/* Returns the next type in TEXT, LENGTH bytes long, and moves TEXT past it; NULL if there are no
+ * more. Adds the section headers on the way to SECTIONS. */
 static const char *next_type(const char **text, size_t *length, unsigned int *sections)
 {
 	const char *value = NULL;
@@ -73,10 +73,10 @@ char *config_tested(const char *first, const char *text)
 	while ((type = next_type(&text, &length, &sections))) {
 		char *longer;
 
-		/* What the first section leaves open is what the command line says. */
+		/* If the first section sets no type, the command line's applies. */
 		if (!list && sections > 1 && !(list = strdup(first)))
 			return NULL;
-		/* Where there are no sections it is a script, and this may be an expression. */
+		/* Without sections the configuration is a script, and this may be an expression. */
 		if (strspn(type, plain) < length || !length ||
 		    (list && config_is_listed(list, type, length)))
 			continue;

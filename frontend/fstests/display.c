@@ -1,5 +1,5 @@
-/* What is seen of a run while it goes on: lines and a progress line for people, or one JSON object
- * a line for programs. */
+/* The display of a run: lines and a progress line for people, or one JSON object per line for
+ * programs. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
@@ -8,7 +8,8 @@
 #include "frontend/cli/events.h"
 #include "frontend/cli/text.h"
 
-/* Of the tests that are left: what each took in an earlier run, else what one takes on average. */
+/* Estimates the time for the remaining tests: each one's duration in an earlier run, or else the
+ * average of this run. Returns -1 if unknown. */
 static double seconds_left(const struct fstests_run *run)
 {
 	size_t known = 0, unknown = 0;
@@ -87,7 +88,7 @@ void display_started(const struct fstests_run *run, const char *section, const c
 	progress_end(run->progress);
 	event = json_pack("{s:s, s:o, s:o, s:I}", "stage", "Testing", "section", json_text(section),
 			  "name", json_text(name), "done", (json_int_t)run->results.count);
-	/* Absent where it is not known. */
+	/* Omit the total if it is unknown. */
 	if (run->plan.count)
 		json_object_set_new(event, "total", json_integer((json_int_t)run->plan.count));
 	event_print("progress", event);
@@ -122,7 +123,7 @@ void display_boot(const struct fstests_run *run, const char *why)
 	if (run->options->json)
 		event_print("boot", json_pack("{s:o}", "reason", json_text(why)));
 	else
-		progress_note(run->progress, "going on in a new VM%s%s", why ? " after: " : "",
+		progress_note(run->progress, "continuing in a new VM%s%s", why ? " after: " : "",
 			      why ? why : "");
 }
 
@@ -133,6 +134,7 @@ void display_complaint(const struct fstests_run *run, const char *line)
 
 void display_corrected(const struct fstests_run *run, int count)
 {
-	progress_note(run->progress, "%d test%s that passed by the output failed by check.log",
+	progress_note(run->progress,
+		      "%d test%s passed according to the output but failed according to check.log",
 		      count, count == 1 ? "" : "s");
 }

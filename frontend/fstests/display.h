@@ -1,4 +1,4 @@
-/* What the user sees while tests run, or --json's events. */
+/* What the user sees while tests run, or the events of --json. */
 #pragma once
 
 #include "frontend/fstests/fstests.h"
@@ -8,6 +8,6 @@ void display_started(const struct fstests_run *run, const char *section, const c
 void display_ended(const struct fstests_run *run, const struct test_result *result);
 void display_kernel(const struct fstests_run *run, const struct complaint *complaint);
 void display_boot(const struct fstests_run *run, const char *why);
-void display_complaint(const struct fstests_run *run, const char *line); /* of check */
+void display_complaint(const struct fstests_run *run, const char *line); /* check's */
 void display_corrected(const struct fstests_run *run, int count);
 void display_tick(const struct fstests_run *run, const char *name, double since);

@@ -5,16 +5,16 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Of a table, more than any program has: a damaged one may have no end. */
+/* Maximum table length, more than any program has: a damaged table may never end. */
 #define ENTRIES_MOST 4096
 
 struct elf {
 	const uint8_t *data;
 	size_t size;
-	bool wide, big; /* 64 bits; most significant byte first */
+	bool wide, big; /* 64-bit; big-endian */
 };
 
-/* Where a field stands in the 32-bit and the 64-bit form, and its bytes. */
+/* A field's offset and size in the 32-bit and the 64-bit format. */
 struct elf_field {
 	uint8_t at32, size32, at64, size64;
 };
@@ -39,7 +39,7 @@ static uint64_t value_of(const struct elf *e, uint64_t at, struct elf_field f)
 	return e->wide ? number(e, at + f.at64, f.size64) : number(e, at + f.at32, f.size32);
 }
 
-/* NULL where it does not end within the file. */
+/* Returns NULL if the string does not end within the file. */
 static const char *elf_string(const struct elf *e, uint64_t at)
 {
 	if (at >= e->size || !memchr(e->data + at, '\0', e->size - at))
@@ -47,7 +47,7 @@ static const char *elf_string(const struct elf *e, uint64_t at)
 	return (const char *)e->data + at;
 }
 
-/* The program header number I. */
+/* Returns the offset of program header I. */
 static uint64_t header_at(const struct elf *e, uint64_t i)
 {
 	return value_of(e, 0, FIELD(Ehdr, e_phoff)) + i * value_of(e, 0, FIELD(Ehdr, e_phentsize));
@@ -58,7 +58,7 @@ static uint64_t header_count(const struct elf *e)
 	return value_of(e, 0, FIELD(Ehdr, e_phnum));
 }
 
-/* The file's place of an address in memory; the file's size where there is none. */
+/* Returns the file offset of a memory address, or the file's size if no segment contains it. */
 static uint64_t place_of(const struct elf *e, uint64_t address)
 {
 	for (uint64_t i = 0; i < header_count(e); i++) {
@@ -72,7 +72,8 @@ static uint64_t place_of(const struct elf *e, uint64_t address)
 	return e->size;
 }
 
-/* The start of the first segment of this type; the file's size where there is none. */
+/* Returns the file offset of the first segment of this type, or the file's size if it is missing.
+ */
 static uint64_t segment(const struct elf *e, uint32_t type)
 {
 	for (uint64_t i = 0; i < header_count(e); i++)
@@ -82,11 +83,11 @@ static uint64_t segment(const struct elf *e, uint32_t type)
 }
 
 struct dynamic {
-	uint64_t at, entry; /* the table, and the bytes of an entry */
+	uint64_t at, entry; /* offset of the table, and size of an entry in bytes */
 	uint64_t strings;
 };
 
-/* The value of entry number I, and its TAG; DT_NULL behind the last. */
+/* Returns the value of entry I and sets TAG, to DT_NULL after the last entry. */
 static uint64_t dynamic_value(const struct elf *e, const struct dynamic *d, uint64_t i,
 			      uint64_t *tag)
 {
@@ -106,7 +107,7 @@ static uint64_t find_dynamic(const struct elf *e, const struct dynamic *d, uint6
 	return 0;
 }
 
-/* Entries of Elf32 and Elf64 are the same here. */
+/* Elf32 and Elf64 entries have the same layout here. */
 static void visit_versions(const struct elf *e, const struct dynamic *d, elf_visitor *visit,
 			   void *context)
 {

@@ -1,4 +1,4 @@
-/* What the parts of `rootlet fstests` share: what the user wants, and the run that comes of it. */
+/* Shared by the parts of `rootlet fstests`: the user's options, and the run. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,12 +11,13 @@
 #include "frontend/vm/guest_root.h"
 #include "frontend/vm/vm.h"
 
-/* Places in the guest, which frontend/guest/fstests.sh knows too. */
+/* Paths in the guest; frontend/guest/fstests.sh also uses them. */
 #define FSTESTS_SHARE "/opt/rootlet/source"
 #define RESULTS_SHARE "/opt/rootlet/results"
 #define MODULES_SHARE "/opt/rootlet/modules"
 
-/* What helps where the guest lacks what fstests' programs need; the guest says it too. */
+/* The advice if the guest lacks something that fstests' programs need; the guest script prints it,
+ * too. */
 #define FSTESTS_LACKS_FIX                                                                          \
 	"let rootlet build fstests (--build), or create the rootfs with the missing package "      \
 	"(rootlet create --include PACKAGE)"
@@ -36,15 +37,15 @@ struct fstests_options {
 	char *append;
 	const char *vng_words[VNG_WORDS_MAX + 1];
 	size_t vng_word_count;
-	unsigned int timeout, test_timeout; /* seconds; 0: none */
+	unsigned int timeout, test_timeout; /* seconds; 0 for none */
 	bool host_root, build, stop_on_crash, json, quiet, force_9p, unsealed;
 	enum root_transport transport;
 	const char *results, *junit, *baseline;
-	char *const *tests; /* check's words */
+	char *const *tests; /* check's arguments */
 	size_t test_count;
 };
 
-/* Exit statuses of their own: what a run came to. */
+/* Exit statuses of `rootlet fstests`: the outcome of a run. */
 enum fstests_exit {
 	FSTESTS_PASSED = 0,
 	FSTESTS_FAILED = 1,
@@ -55,7 +56,7 @@ enum fstests_exit {
 	FSTESTS_INTERRUPTED = 130,
 };
 
-/* Something the kernel complained of. */
+/* A kernel message about something wrong. */
 struct complaint {
 	char *kind, *test, *line, *trace;
 };
@@ -65,18 +66,19 @@ struct fstests_run {
 	struct run_folder folder;
 	struct vm_config vm; /* without the command */
 	const char *source;  /* ROOTLET_SOURCE of frontend/guest/fstests.sh */
-	const char *tree;    /* fstests on the host, built */
-	char *const *words;  /* check's, as the guest gets them */
+	const char *tree;    /* the built fstests tree on the host */
+	char *const *words;  /* check's arguments, as the guest gets them */
 	size_t word_count;
-	struct test_plan plan; /* empty until it is known */
+	struct test_plan plan; /* empty until known */
 	struct results results;
 	struct complaint *complaints;
 	size_t complaint_count;
-	struct results earlier; /* newest of each test in earlier runs, for its seconds */
+	struct results
+		earlier; /* the newest result of each test in earlier runs, for its duration */
 	struct progress *progress;
-	/* Seconds of the monotonic clock: the command, its first boot, the guest's first test (0:
-	 * there was none). */
+	/* Monotonic clock in seconds: start of the command, of its first boot, and of the guest's
+	 * first test (0 if none). */
 	double commanded, began, first_test;
 	unsigned int boots;
-	bool crashed; /* the kernel did, under a test or between two */
+	bool crashed; /* the kernel crashed, during a test or between tests */
 };

@@ -1,5 +1,5 @@
-/* Where fstests comes from: a tree that the user has built, or one that is built here, in a rootfs
- * of the release that it is to run in, and kept under the hash of its source. */
+/* Provides fstests: a tree that the user has built, or one built here, in a rootfs of the release
+ * that it will run in, and cached under the hash of its sources. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -23,14 +23,14 @@
 #define STAGING ".new-"
 #define BUILD_SCRIPT "guest/build-fstests.sh"
 #define SCRIPT_MOST 65536
-#define LOG_LINES 1500 /* bytes of the end of a build's log that are shown */
+#define LOG_LINES 1500 /* how many bytes of the end of a build log are shown */
 
 struct build {
 	const char *source; /* the user's tree */
 	const char *keyring;
 	const struct manifest *manifest;
-	char *cache, *rootfs, *program; /* program: this one */
-	char *script;			/* builds, in the jail of the build rootfs */
+	char *cache, *rootfs, *program; /* program: our own path */
+	char *script;			/* builds fstests in the jail of the build rootfs */
 	char key[2 * SHA256_LEN + 1];
 	int folder;			/* open on CACHE, locked */
 	int rootfs_folder, rootfs_lock; /* digest_lock() */
@@ -60,11 +60,10 @@ static bool fstests_source_has(const char *folder, const char *name)
 static int check_tree(const char *folder, bool built, struct error **err)
 {
 	if (!fstests_source_has(folder, "check") || !fstests_source_has(folder, "tests"))
-		return error_set(
-			err, ERR_INPUT,
-			"%s is no tree of fstests: it has no check and no tests; get it "
-			"with: git clone git://git.kernel.org/pub/scm/fs/xfs/xfstests-dev.git",
-			folder);
+		return error_set(err, ERR_INPUT,
+				 "%s is not an fstests tree: check or tests is missing; run: git "
+				 "clone git://git.kernel.org/pub/scm/fs/xfs/xfstests-dev.git",
+				 folder);
 	if (built && fstests_source_has(folder, "ltp/fsstress.c") &&
 	    !fstests_source_has(folder, "ltp/fsstress"))
 		return error_set(err, ERR_INPUT,
@@ -73,7 +72,7 @@ static int check_tree(const char *folder, bool built, struct error **err)
 	return 0;
 }
 
-/* What git knows of the tree or would add to it; else all of it. */
+/* Lists the files that git tracks or would add; without git, all files. */
 static int list_files(const struct build *b, int list, struct error **err)
 {
 	const char *git[] = { "git", "-C",	 b->source,  "ls-files",
@@ -97,7 +96,7 @@ static int list_files(const struct build *b, int list, struct error **err)
 	return 0;
 }
 
-/* What the same script makes of the same sources is the same. */
+/* The same script makes the same build from the same sources. */
 static int name_build(struct build *b, const uint8_t source[static SHA256_LEN], struct error **err)
 {
 	_cleanup_free_ char *path = paths_data(BUILD_SCRIPT, err);
@@ -115,7 +114,7 @@ static int name_build(struct build *b, const uint8_t source[static SHA256_LEN], 
 	return 0;
 }
 
-/* The same files give the same archive. */
+/* The same files produce the same archive. */
 static int archive_source(struct build *b, struct error **err)
 {
 	_cleanup_close_ int list = memfd_create("list", MFD_CLOEXEC);
@@ -190,13 +189,13 @@ static bool fstests_source_is_ready(const struct build *b, struct progress *prog
 		*err = STEAL_PTR(why);
 	else if (why && why->code == ERR_TRUST)
 		progress_note(progress,
-			      "not using the rootfs in the cache to build in, which is damaged: %s",
+			      "the build rootfs in the cache is damaged, rebuilding it: %s",
 			      why->message);
 	return false;
 }
 
-/* Made by the same program in the same way as any other. What is built in it leaves nothing there:
- * it is done in a /tmp of its own. */
+/* Creates the build rootfs as any other, with this program. A build leaves nothing in it: it runs
+ * in a private /tmp. */
 static int make_rootfs(const struct build *b, struct progress *progress, struct error **err)
 {
 	const char *create[] = { "create",
@@ -220,8 +219,8 @@ static int make_rootfs(const struct build *b, struct progress *progress, struct 
 		return 0;
 	if (*err)
 		return -1;
-	progress_stage(progress, "Making a rootfs to build fstests in");
-	if (run_rootlet(b, create, "make a rootfs to build fstests in", err) < 0)
+	progress_stage(progress, "Creating a rootfs to build fstests in");
+	if (run_rootlet(b, create, "create a rootfs to build fstests in", err) < 0)
 		return -1;
 	return use_digest(b, digest_keep, err);
 }
@@ -266,7 +265,7 @@ static int compile(const struct build *b, const char *staging, struct error **er
 	return end_pipe(producer, consumer, err);
 }
 
-/* The end of the log is what explains a failure. */
+/* Prints the end of the log, which explains a failure. */
 static int fstests_source_explain(const struct build *b, struct error **err)
 {
 	char text[LOG_LINES + 1];
@@ -282,8 +281,8 @@ static int fstests_source_explain(const struct build *b, struct error **err)
 	return -1;
 }
 
-/* What killed runs left, under whatever key, and what was replaced while a run had it. Only who has
- * the lock makes any. */
+/* Removes what killed runs left behind, under any key, and trees that were replaced while in use.
+ * Only the holder of the lock creates such directories. */
 static void fstests_source_sweep(int cache)
 {
 	int fd = openat(cache, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -299,7 +298,7 @@ static void fstests_source_sweep(int cache)
 	closedir(folder);
 }
 
-/* Gives what was built its name, in place of one that is damaged. */
+/* Gives the built tree its final name, replacing a damaged one. */
 static int fstests_source_keep(const struct build *b, const char *staging, const char *name,
 			       const char *target, struct error **err)
 {
@@ -307,13 +306,13 @@ static int fstests_source_keep(const struct build *b, const char *staging, const
 
 	if (!fstests_source_has(staging, "check"))
 		return error_set(err, ERR_SYSTEM,
-				 "cannot build fstests: there is no check in what came of it");
+				 "cannot build fstests: the build produced no check script");
 	if (fd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", staging);
 	if (sums_write(fd, NULL, err) < 0)
 		return -1;
 	if (folder_publish(b->folder, name, strrchr(target, '/') + 1) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot keep what was built at %s", target);
+		return error_errno(err, ERR_SYSTEM, "cannot save the built tree at %s", target);
 	folder_discard(b->folder, name);
 	return 0;
 }
@@ -331,7 +330,7 @@ static int build_tree(struct build *b, const char *target, struct progress *prog
 		return fstests_source_explain(b, err);
 	snprintf(name, sizeof(name), STAGING "%s", b->key);
 	if (asprintf(&staging, "%s/%s", b->cache, name) < 0 || mkdir(staging, 0700) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a folder in %s", b->cache);
+		return error_errno(err, ERR_SYSTEM, "cannot create a directory in %s", b->cache);
 	progress_stage(progress, "Building fstests");
 	if (compile(b, staging, err) < 0) {
 		folder_remove(b->folder, name);
@@ -359,14 +358,14 @@ static int prepare_build(struct build *b, struct error **err)
 	b->log = memfd_create("build.log", MFD_CLOEXEC);
 	if (b->folder < 0 || b->rootfs_folder < 0 || b->log < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", b->cache);
-	/* Two runs at once: the second waits, and finds what the first has built. */
+	/* If two runs start at once, the second waits and then finds the first one's build. */
 	if (RETRY_ON_EINTR(flock(b->folder, LOCK_EX)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot lock %s", b->cache);
 	fstests_source_sweep(b->folder);
 	return archive_source(b, err);
 }
 
-/* All of it is read: a run takes minutes, and this less than a second. */
+/* Reads the whole tree: this takes less than a second, a run takes minutes. */
 static bool is_whole(const char *target, struct progress *progress)
 {
 	_cleanup_close_ int fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -376,7 +375,7 @@ static bool is_whole(const char *target, struct progress *progress)
 		return false;
 	if (sums_verify(fd, NULL, &why) == 0)
 		return true;
-	progress_note(progress, "not using the fstests in the cache, which is damaged: %s",
+	progress_note(progress, "the fstests build in the cache is damaged, rebuilding it: %s",
 		      error_text(why));
 	return false;
 }
@@ -421,7 +420,7 @@ static char *fstests_source_open(const struct fstests_options *o, struct error *
 	_cleanup_free_ char *tree = realpath(o->fstests, NULL);
 
 	if (!tree && errno != ENOENT) {
-		error_errno(err, ERR_INPUT, "cannot open the tree of fstests %s", o->fstests);
+		error_errno(err, ERR_INPUT, "cannot open the fstests tree %s", o->fstests);
 		return NULL;
 	}
 	return check_tree(tree ? tree : o->fstests, !o->build, err) < 0 ? NULL : STEAL_PTR(tree);

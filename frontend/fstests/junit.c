@@ -1,11 +1,11 @@
-/* Results as JUnit's XML, which CI systems show. Format: the schema of the Jenkins xUnit plug-in.
+/* Results as JUnit XML, which CI systems display. Format: the schema of the Jenkins xUnit plug-in.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "frontend/fstests/junit.h"
 
-/* Control characters that XML 1.0 does not have become '?'; what is no ASCII, too. */
+/* Replaces control characters that XML 1.0 forbids, and everything that is not ASCII, with '?'. */
 static void escape(FILE *out, const char *text)
 {
 	for (; text && *text; text++) {

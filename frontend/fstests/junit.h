@@ -1,4 +1,4 @@
-/* Results as JUnit has them. */
+/* Writes results as JUnit XML. */
 #pragma once
 
 #include "frontend/fstests/results.h"

@@ -11,8 +11,8 @@
 #define TEST_SIZE 128
 #define TRACE_LINES 80
 
-/* A line is of the first row whose words are all in it, in order; the more special stand before the
- * more general. */
+/* A line matches the first row whose words it contains in this order; more specific rows come
+ * before more general ones. */
 static const struct log_rule {
 	enum incident_kind kind;
 	const char *words[3];
@@ -105,7 +105,7 @@ void kernel_log_free(struct kernel_log **k)
 	*k = NULL;
 }
 
-/* Behind "[   12.345678] " or "[   12.345678][  T123] ". */
+/* Skips "[ 12.345678] " or "[ 12.345678][ T123] ". */
 static const char *skip_time(const char *line)
 {
 	while (*line == '[') {
@@ -168,15 +168,15 @@ static void open_incident(struct kernel_log *k, enum incident_kind kind, const c
 	kernel_log_append(k, line);
 }
 
-/* One thing that goes wrong says so in several lines: the second tells nothing new. */
+/* One problem is often reported in several lines: the later ones are not new incidents. */
 static bool belongs_to_open(const struct kernel_log *k, enum incident_kind kind)
 {
 	if (!k->open)
 		return false;
 	if (kind == k->kind)
 		return kind == INCIDENT_OOPS || kind == INCIDENT_OOM || kind == INCIDENT_STALL;
-	/* "DEBUG_LOCKS_WARN_ON(…)" is followed by "WARNING: CPU: …", "kernel BUG at" by "Oops:
-	 * invalid opcode". */
+	/* "WARNING: CPU: …" follows "DEBUG_LOCKS_WARN_ON(…)", and "Oops: invalid opcode" follows
+	 * "kernel BUG at". */
 	return (kind == INCIDENT_WARNING && k->kind == INCIDENT_LOCKDEP && k->lines <= 2) ||
 	       (kind == INCIDENT_OOPS && k->kind == INCIDENT_BUG);
 }

@@ -1,8 +1,7 @@
-/* Reads a guest's console while it is printed and picks out what a kernel says when something is
- * wrong, with the trace behind it and the test that was running ("run fstests NAME at …").
- * Sources: lib/bug.c, kernel/panic.c, kernel/locking/lockdep.c, kernel/hung_task.c,
- * kernel/watchdog.c, mm/kasan/report.c, kernel/kcsan/report.c, lib/ubsan.c, mm/oom_kill.c of Linux.
- */
+/* Reads a guest's console as it is printed and extracts the kernel's reports of problems, each with
+ * its trace and the test that was running ("run fstests NAME at …"). Sources: Linux lib/bug.c,
+ * kernel/panic.c, kernel/locking/lockdep.c, kernel/hung_task.c, kernel/watchdog.c,
+ * mm/kasan/report.c, kernel/kcsan/report.c, lib/ubsan.c, mm/oom_kill.c. */
 #pragma once
 
 #include <stddef.h>
@@ -19,7 +18,7 @@ enum incident_kind {
 	INCIDENT_LOCKDEP,
 	INCIDENT_HUNG_TASK,
 	INCIDENT_LOCKUP, /* soft or hard */
-	INCIDENT_STALL,	 /* RCU's */
+	INCIDENT_STALL,	 /* RCU */
 	INCIDENT_OOM,
 	INCIDENT_LEAK, /* kmemleak */
 	INCIDENT_WARNING,
@@ -28,9 +27,9 @@ enum incident_kind {
 
 struct incident {
 	enum incident_kind kind;
-	const char *test;  /* "" where none was running */
-	const char *line;  /* the line that tells, without its time */
-	const char *trace; /* it and what follows, at most INCIDENT_TRACE_MAX bytes */
+	const char *test;  /* "" if none was running */
+	const char *line;  /* the line that reports it, without its timestamp */
+	const char *trace; /* this line and those after it, at most INCIDENT_TRACE_MAX bytes */
 };
 
 #define INCIDENT_TRACE_MAX 8192
@@ -39,7 +38,8 @@ const char *incident_name(enum incident_kind kind); /* "panic", "hung task", …
 
 struct kernel_log;
 
-/* INCIDENT is called once the trace is whole: with the next incident, the next test, or the end. */
+/* INCIDENT is called when the trace is complete: at the next incident, the next test, or the end.
+ */
 struct kernel_log *kernel_log_new(void (*incident)(const struct incident *incident, void *context),
 				  void *context);
 void kernel_log_feed(struct kernel_log *k, const char *data, size_t size);

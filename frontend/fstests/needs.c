@@ -14,15 +14,15 @@
 #include "frontend/cli/tree.h"
 #include "frontend/fstests/elf.h"
 
-#define PROGRAM_MOST (256u << 20) /* bytes; those of fstests have less than one MiB */
-#define WANTS_MOST 16384	  /* different ones of a tree; fstests has some sixty */
-#define FIRST_LINE 256		  /* of a script, as long as the kernel reads */
+#define PROGRAM_MOST (256u << 20) /* bytes; fstests' programs have less than 1 MiB */
+#define WANTS_MOST 16384	  /* different needs of one tree; fstests has about sixty */
+#define FIRST_LINE 256		  /* bytes of a script's first line, as many as the kernel reads */
 
 struct needed_program {
 	char *name;	 /* relative to the tree */
 	char *loader;	 /* or the script's interpreter */
-	char *command;	 /* of a script that env starts; else NULL */
-	uint32_t *wants; /* numbers of needs.wants */
+	char *command;	 /* of a script started by env; otherwise NULL */
+	uint32_t *wants; /* indexes into needs.wants */
 	size_t want_count;
 	bool script;
 };
@@ -33,7 +33,7 @@ struct needs {
 	size_t program_count;
 	char **wants; /* "LIBRARY VERSION PATH" */
 	size_t want_count;
-	const char *path; /* of the program that is being read */
+	const char *path; /* of the program being read */
 	bool failed;	  /* out of memory */
 };
 
@@ -51,7 +51,7 @@ static void needs_clear(struct needs *n)
 	free(n->wants);
 }
 
-/* The number of WANT, which is kept or freed. */
+/* Returns the index of WANT. Takes over or frees WANT. */
 static uint32_t number_want(struct needs *n, char *want)
 {
 	char **larger;
@@ -105,7 +105,7 @@ static struct needed_program *next_program(struct needs *n)
 	return &n->programs[n->program_count];
 }
 
-/* It counts once it has a name; what is of no use is written over by the next. */
+/* Adds the program at the end of the list. Until then, the next program reuses the entry. */
 static void keep_program(struct needs *n, const char *name, const char *loader)
 {
 	struct needed_program *p = &n->programs[n->program_count];
@@ -134,7 +134,7 @@ static void read_program(struct needs *n, const char *path, const char *name)
 	keep_program(n, name, elf.loader);
 }
 
-/* LINE is what follows "#!". */
+/* LINE is the text after "#!". */
 static void read_script(struct needs *n, char *line, const char *name)
 {
 	char *rest = NULL;
@@ -155,7 +155,7 @@ static void read_script(struct needs *n, char *line, const char *name)
 	keep_program(n, name, interpreter);
 }
 
-/* What tests and check call. Other scripts of fstests are for its developers. */
+/* Whether tests or check call the program. Other scripts of fstests are for its developers. */
 static bool is_for_tests(const char *name)
 {
 	static const char *const places[] = { "src/", "ltp/", "common/", "tests/", "lib/" };
@@ -166,7 +166,7 @@ static bool is_for_tests(const char *name)
 	return strcmp(name, "check") == 0;
 }
 
-/* They go through a file of lines and words. */
+/* Names must fit into a file of lines and words. */
 static bool is_plain(const char *name)
 {
 	for (; *name; name++)
@@ -208,7 +208,7 @@ static int needs_walk(struct needs *n, struct error **err)
 	size_t skip = strlen(n->tree) + 1;
 
 	if (!fts)
-		return error_errno(err, ERR_SYSTEM, "cannot look through %s", n->tree);
+		return error_errno(err, ERR_SYSTEM, "cannot read the directory tree %s", n->tree);
 	for (FTSENT *entry; !n->failed && (entry = fts_read(fts));) {
 		if (entry->fts_info == FTS_D && is_skipped(entry))
 			fts_set(fts, entry, FTS_SKIP);
@@ -222,7 +222,7 @@ static int needs_walk(struct needs *n, struct error **err)
 			 : 0;
 }
 
-/* How much of what P wants nobody listed so far wants. */
+/* Counts P's needs that no listed program has. */
 static size_t count_new(const struct needed_program *p, const bool *met)
 {
 	size_t count = 0;
@@ -232,7 +232,7 @@ static size_t count_new(const struct needed_program *p, const bool *met)
 	return count;
 }
 
-/* The fewest programs, or nearly, that want all that any of them wants. */
+/* Writes a nearly minimal set of programs that together have all the needs. */
 static int write_programs(const struct needs *n, FILE *out, struct error **err)
 {
 	_cleanup_free_ bool *met = calloc(n->want_count + 1, sizeof(*met));

@@ -15,9 +15,9 @@
 #define UNSTARTABLE_MOST (4u << 20)
 #define MOUNTED "/mnt/" /* frontend/guest/fstests.sh mounts the test filesystems there */
 
-#define IN_LOG "check.log has it among the failures"
+#define IN_LOG "check.log lists it as failed"
 
-/* The start of [SECTION/]NAME.SUFFIX; NULL where there is none. The caller's to free. */
+/* Returns the start of [SECTION/]NAME.SUFFIX, or NULL if it cannot be read. The caller frees it. */
 static char *result_files_read_file(int folder, const struct test_result *result,
 				    const char *suffix, size_t most)
 {
@@ -55,7 +55,7 @@ static void add_lines(struct result_text *text, const char *lines)
 	}
 }
 
-/* Its lines as one. */
+/* Joins the file's lines into one reason. */
 static void take_notrun(const char *file, struct test_result *result, struct result_text *text)
 {
 	size_t used = 0;
@@ -88,7 +88,7 @@ static void keep_first(const struct incident *incident, void *context)
 	snprintf(first->trace, sizeof(first->trace), "%s", incident->trace);
 }
 
-/* What the kernel complained of first; where that is nothing we know, the end of the file. */
+/* Takes the first known kernel incident or, if none is known, the end of the file. */
 static void take_dmesg(const char *file, struct test_result *result, struct result_text *text)
 {
 	struct first first = { .found = false };
@@ -140,7 +140,7 @@ void result_files_add(int folder, struct test_result *result, struct result_text
 			result_files_add_line(text, "it printed:", strlen("it printed:"));
 		add_lines(text, output);
 	}
-	/* With KEEP_DMESG there is one of every test. */
+	/* With KEEP_DMESG every test has a dmesg file. */
 	if ((result_files_names(result->reason, "_check_dmesg") ||
 	     result_files_names(result->detail, "_check_dmesg")) &&
 	    (kernel = result_files_read_file(folder, result, "dmesg", DMESG_MOST)))
@@ -148,7 +148,7 @@ void result_files_add(int folder, struct test_result *result, struct result_text
 	result->detail = *text->detail ? text->detail : NULL;
 }
 
-/* The result of a test that passed, and did so each time that it ran. */
+/* Returns the last result of a test that passed every time it ran, or NULL. */
 static struct test_result *find_passed(struct results *results, const char *section,
 				       const char *name)
 {
@@ -216,7 +216,7 @@ static int compare_section(int folder, const char *section, struct results *resu
 	return count;
 }
 
-/* The results of a section come one after the other; each has a check.log of its own. */
+/* Results of the same section are adjacent; each section has its own check.log. */
 int result_files_compare(int folder, struct results *results, struct error **err)
 {
 	const char *section = NULL;
@@ -238,7 +238,7 @@ int result_files_compare(int folder, struct results *results, struct error **err
 
 /* --- programs that do not start --------------------------------------------------------------- */
 
-/* What is said of one, behind its name. */
+/* Error messages, as they follow the program's name. */
 static const struct saying {
 	const char *mark, *also;
 } sayings[] = {
@@ -249,7 +249,7 @@ static const struct saying {
 	{ ": cannot execute binary file: Exec format error", NULL },
 };
 
-/* /usr/bin/env is what the kernel calls for "#!/usr/bin/env NAME"; a test writes env. */
+/* The kernel runs /usr/bin/env for "#!/usr/bin/env NAME"; a test would call plain env. */
 static bool env_misses(const char *line)
 {
 	static const char end[] = "No such file or directory";
@@ -259,8 +259,8 @@ static bool env_misses(const char *line)
 	       strcmp(line + length - strlen(end), end) == 0;
 }
 
-/* A program is named by its path in fstests or in the system, or as in PATH; a test that copies one
- * names the copy. */
+/* A program appears by its path in fstests or in the system, or by its name in PATH. A test that
+ * copies a program uses the copy's name. */
 static bool is_of_test(const char *name)
 {
 	static const char *const relative[] = { "src/", "ltp/", "common/", "tests/", "check" };
@@ -275,7 +275,7 @@ static bool is_of_test(const char *name)
 	return true;
 }
 
-/* The shell and the loader name more than the program: "./common/rc: line 3: src/x: …". */
+/* The shell and the loader print more than the program's name: "./common/rc: line 3: src/x: …". */
 static bool says_unstartable(const char *line)
 {
 	for (size_t i = 0; i < sizeof(sayings) / sizeof(*sayings); i++) {
@@ -293,7 +293,7 @@ static bool says_unstartable(const char *line)
 	return env_misses(line);
 }
 
-/* The first such line of TEXT, which is changed. */
+/* Returns the first such line of TEXT, which it modifies. The caller frees it. */
 static char *find_unstartable(char *text)
 {
 	char *rest = NULL;

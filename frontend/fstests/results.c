@@ -79,7 +79,7 @@ size_t results_count(const struct results *r, enum test_status status)
 	return count;
 }
 
-/* Guests write what they like: what is no UTF-8 becomes '?'. */
+/* Guests can write anything: replaces invalid UTF-8 with '?'. */
 static json_t *text_to_json(const char *text)
 {
 	_cleanup_free_ char *copy = NULL;

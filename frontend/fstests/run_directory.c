@@ -26,7 +26,7 @@ void run_folder_close(struct run_folder *run)
 	*run = RUN_FOLDER_NONE;
 }
 
-/* The caller's; NULL with ERR set. */
+/* The caller frees the result; NULL with ERR set. */
 static char *runs_path(struct error **err)
 {
 	_cleanup_free_ char *path = paths_state("runs", err);
@@ -34,7 +34,7 @@ static char *runs_path(struct error **err)
 	if (path && folder_make(path) == 0)
 		return STEAL_PTR(path);
 	if (path)
-		error_errno(err, ERR_SYSTEM, "cannot make the folder of runs %s", path);
+		error_errno(err, ERR_SYSTEM, "cannot create the runs directory %s", path);
 	return NULL;
 }
 
@@ -69,7 +69,7 @@ int run_folder_check(const char *path, struct error **err)
 	return 0;
 }
 
-/* RUNS/ID, or the user's folder with a link of that name to it. */
+/* Creates RUNS/ID, or a link of that name to the user's directory. Returns 1 if the id is taken. */
 static int place_folder(const char *runs, const char *results, struct run_folder *run,
 			struct error **err)
 {
@@ -86,7 +86,8 @@ static int place_folder(const char *runs, const char *results, struct run_folder
 		return 0;
 	}
 	if (mkdir(results, 0755) < 0 && errno != EEXIST)
-		return error_errno(err, ERR_INPUT, "cannot make the folder of results %s", results);
+		return error_errno(err, ERR_INPUT, "cannot create the results directory %s",
+				   results);
 	run->path = realpath(results, NULL);
 	if (!run->path)
 		return error_errno(err, ERR_INPUT, "cannot use %s for results", results);
@@ -104,7 +105,7 @@ static int run_directory_open_folder(struct run_folder *run, struct error **err)
 	return 0;
 }
 
-/* 20261124-153012-ext4, with a number behind it where that is taken. */
+/* "20261124-153012-ext4", with a number appended if that id is taken. */
 static int choose_id(const char *runs, const char *what, const char *results,
 		     struct run_folder *run, struct error **err)
 {
@@ -130,7 +131,7 @@ static int choose_id(const char *runs, const char *what, const char *results,
 		if (result <= 0)
 			return result;
 	}
-	return error_set(err, ERR_SYSTEM, "cannot make a folder for this run in %s", runs);
+	return error_set(err, ERR_SYSTEM, "cannot create a directory for this run in %s", runs);
 }
 
 static int sync_folder(const char *path)
@@ -196,7 +197,8 @@ int run_folder_list(char ***ids, size_t *count, struct error **err)
 	return 0;
 }
 
-/* "last" is the newest that can be opened: a link may lead to what the user has removed. */
+/* "last" is the newest run that can be opened: a link may point to a directory that the user has
+ * removed. */
 static int open_last(struct run_folder *run, struct error **err)
 {
 	_cleanup_error_ struct error *ignored = NULL;
@@ -214,8 +216,7 @@ static int open_last(struct run_folder *run, struct error **err)
 		free(ids[i]);
 	free(ids);
 	if (result < 0)
-		return error_set(err, ERR_MISSING,
-				 "there is no run yet; see: rootlet fstests --help");
+		return error_set(err, ERR_MISSING, "no runs yet; see: rootlet fstests --help");
 	return 0;
 }
 
@@ -230,18 +231,18 @@ int run_folder_open(const char *name, struct run_folder *run, struct error **err
 	if (strcmp(name, "last") == 0)
 		return open_last(run, err);
 	if (*name == '.' || strlen(name) > NAME_MAX)
-		return error_set(err, ERR_INPUT, "\"%s\" is no run", name);
+		return error_set(err, ERR_INPUT, "\"%s\" is not a run id", name);
 	if (strchr(name, '/') ? !(path = strdup(name)) : asprintf(&path, "%s/%s", runs, name) < 0)
 		return error_no_memory(err);
 	run->path = realpath(path, NULL);
 	if (!run->path)
-		return error_set(err, ERR_MISSING, "there is no run %s; see: rootlet runs list",
+		return error_set(err, ERR_MISSING, "run %s does not exist; see: rootlet runs list",
 				 name);
 	run->id = strdup(strrchr(name, '/') ? strrchr(run->path, '/') + 1 : name);
 	if (!run->id || run_directory_open_folder(run, err) < 0 ||
 	    faccessat(run->fd, RECORD, F_OK, 0) < 0) {
 		if (run->fd >= 0)
-			error_set(err, ERR_MISSING, "%s holds no run: it has no " RECORD,
+			error_set(err, ERR_MISSING, "%s is not a run: " RECORD " is missing",
 				  run->path);
 		run_folder_close(run);
 		return -1;
@@ -267,10 +268,10 @@ int run_folder_remove(const char *id, struct error **err)
 		return -1;
 	fd = open(runs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || strchr(id, '/') || *id == '.')
-		return error_set(err, ERR_INPUT, "\"%s\" is no run", id);
+		return error_set(err, ERR_INPUT, "\"%s\" is not a run id", id);
 	if (run_folder_open(id, &run, &ignored) == 0 && run_folder_busy(&run))
-		return error_set(err, ERR_BUSY, "run %s is under way", id);
-	/* A link goes; what the user named for the results stays. */
+		return error_set(err, ERR_BUSY, "run %s is still in progress", id);
+	/* Removes only the link if the user chose the results directory. */
 	if (folder_remove(fd, id) < 0)
 		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_SYSTEM,
 				   "cannot remove the run %s", id);

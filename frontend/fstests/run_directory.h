@@ -1,15 +1,15 @@
-/* Where the runs are: $XDG_STATE_HOME/rootlet/runs/ID/, one folder each (or a link to the folder
- * that
- * --results named). In it:
+/* The directories of runs: $XDG_STATE_HOME/rootlet/runs/ID/, or a link of that name to the
+ * directory given with --results. Contents:
  *
- *   run.json        what was asked for, and in the end how it went
- *   tests.jsonl     a line for each test that has ended    (results.h)
- *   kernel.jsonl    a line for each thing the kernel complained of
- *   check.out       what fstests' check printed
- *   console.log     what the kernel printed, over all boots
+ *   run.json        the request and, in the end, the outcome
+ *   tests.jsonl     a line for each test that has ended (results.h)
+ *   kernel.jsonl    a line for each problem that the kernel reported
+ *   check.out       the output of fstests' check
+ *   console.log     the kernel's console, over all boots
  *   results/        fstests' own files; the guest writes them
  *
- * A run holds a lock on its folder, so that one that was cut off can be told from one under way. */
+ * A run holds a lock on its directory, which distinguishes an active run from one that was cut off.
+ */
 #pragma once
 
 #include <jansson.h>
@@ -24,39 +24,38 @@
 #define RUN_RESULTS "results"
 
 struct run_folder {
-	char *id, *path; /* path: absolute */
+	char *id, *path; /* the path is absolute */
 	int fd;
 };
 
 #define RUN_FOLDER_NONE ((struct run_folder){ .fd = -1 })
 
-/* Whether PATH can be given as RESULTS below: it is not there, or an empty folder. */
+/* Checks that PATH is usable as RESULTS below: missing, or an empty directory. */
 int run_folder_check(const char *path, struct error **err);
 
-/* Makes a new one, locked. WHAT goes into its id ("ext4"). RESULTS: a folder that is empty or not
- * there yet; NULL: below the state folder. */
+/* Creates and locks a new run directory. WHAT becomes part of the id ("ext4"). RESULTS is an empty
+ * or missing directory; NULL means below the state directory. */
 int run_folder_make(const char *what, const char *results, struct run_folder *run,
 		    struct error **err);
 
-/* Opens one by its id, "last", or its path. ERR_MISSING where there is none. */
+/* Opens a run by its id, "last", or its path. Sets ERR_MISSING if it does not exist. */
 int run_folder_open(const char *name, struct run_folder *run, struct error **err);
 void run_folder_close(struct run_folder *run);
 
-/* Whether its run is under way. */
+/* Whether the run is still in progress. */
 bool run_folder_busy(const struct run_folder *run);
 
-/* Ids of all, oldest first, as a NULL-terminated vector that belongs to the caller, words and all.
- */
+/* Lists all ids, oldest first, as a NULL-terminated vector. The caller frees it and its strings. */
 int run_folder_list(char ***ids, size_t *count, struct error **err);
 
-/* Removes one with all that is in it. ERR_BUSY where its run is under way. */
+/* Removes a run and its files. Sets ERR_BUSY if it is still in progress. */
 int run_folder_remove(const char *id, struct error **err);
 
-/* run.json as an object (a new reference), or written in one step. */
+/* Reads run.json as an object (a new reference), or replaces it atomically. */
 json_t *run_folder_read(const struct run_folder *run, struct error **err);
 int run_folder_write(const struct run_folder *run, const json_t *object, struct error **err);
 
-/* The last run.json: what it sums up is on disk before it. */
+/* Writes the final run.json, after syncing the files that it sums up. */
 int run_folder_finish(const struct run_folder *run, const json_t *object, struct error **err);
 
 /* Appends one line to a file of the run. */

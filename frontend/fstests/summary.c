@@ -1,4 +1,4 @@
-/* What a run came to, for people and for programs; and how two runs differ. */
+/* Summaries of a run, for people and for programs, and comparisons of two runs. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -66,7 +66,7 @@ static void print_bad(FILE *out, const struct results *results)
 		fprintf(out, "\n%s ",
 			r->status == TEST_FAIL	  ? "failed:  "
 			: r->status == TEST_CRASH ? "crashed: "
-						  : "no end:  ");
+						  : "timeout: ");
 		summary_print_name(out, r);
 		fprintf(out, " (%.0f s)%s%s\n", r->seconds, r->reason ? ": " : "",
 			r->reason ? r->reason : "");
@@ -75,7 +75,7 @@ static void print_bad(FILE *out, const struct results *results)
 	}
 }
 
-/* The reason of a test that did not run; NULL for any other. */
+/* Returns the reason of a test that did not run, or NULL for any other test. */
 static const char *reason_of(const struct test_result *r)
 {
 	if (r->status != TEST_NOTRUN)
@@ -88,7 +88,7 @@ static bool same_reason(const struct test_result *r, const char *reason)
 	return reason_of(r) && strcmp(reason_of(r), reason) == 0;
 }
 
-/* Each reason once, with the tests that gave it. */
+/* Prints each reason once, with the tests that gave it. */
 static void print_not_run(FILE *out, const struct results *results)
 {
 	const char *space = "\n";

@@ -1,4 +1,4 @@
-/* What is said of a run at its end. */
+/* The summary at the end of a run. */
 #pragma once
 
 #include <jansson.h>
@@ -10,9 +10,11 @@ void summary_print(const struct fstests_run *run, int status);
 json_t *summary_to_json(const struct fstests_run *run, int status);
 const char *fstests_status_name(int status); /* "passed", … */
 
-/* What failed, with its first lines, and the reasons for what did not run. */
+/* Prints the failed tests with the first lines of their output, and the reasons of tests that did
+ * not run. */
 void results_print(FILE *out, const struct results *results);
 
-/* What fails in AFTER and did not in BEFORE, and so on; returns the number of those. */
+/* Prints which tests newly fail, newly pass and still fail in AFTER compared with BEFORE. Returns
+ * the number of new failures. */
 size_t comparison_print(FILE *out, const struct results *before, const struct results *after);
 json_t *comparison_to_json(const struct results *before, const struct results *after);

@@ -1,4 +1,4 @@
-/* Which tests a run is to do, and with which words check is asked for what is left of them. */
+/* The tests of a run, and check's arguments for the remaining ones. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 #include "frontend/fstests/results.h"
 
 struct planned {
-	char *section, *name; /* section "" : none */
+	char *section, *name; /* section "" if none */
 };
 
 struct test_plan {
@@ -15,27 +15,26 @@ struct test_plan {
 	size_t count;
 };
 
-/* From what `check -n` printed. */
+/* Reads a plan from the output of `check -n`. */
 int test_plan_read(int folder, const char *file, struct test_plan *plan, struct error **err);
 
-/* From check's own words, where they name tests one by one and nothing else: true, else false. */
+/* Makes a plan from check's arguments. Returns false if they are anything but single test names. */
 bool test_plan_of_words(char *const *words, size_t count, struct test_plan *plan);
 
 bool test_plan_has(const struct test_plan *plan, const char *section, const char *name);
 void test_plan_clear(struct test_plan *plan);
 
-/* What check is to be asked for in one boot; words[0] on. */
+/* check's arguments for one boot. */
 struct batch {
 	char **words; /* NULL-terminated */
 	size_t count;
 };
 
-/* How many of the plan have no result. */
+/* Returns how many planned tests have no result. */
 size_t test_plan_left(const struct test_plan *plan, const struct results *results);
 
-/* What is left to do of one section after RESULTS; sections of the plan come one after the other,
- * so that each call gives a batch of the first one that is not done. Returns false where nothing is
- * left. ITSELF is the caller's to clear. */
+/* Builds a batch with the remaining tests of the first unfinished section; the plan's sections are
+ * contiguous. Returns false if nothing is left. The caller clears BATCH. */
 bool test_plan_next(const struct test_plan *plan, const struct results *results,
 		    struct batch *batch);
 int batch_of_words(char *const *words, size_t count, struct batch *batch);

@@ -1,20 +1,20 @@
 #!/bin/bash
-# Builds fstests in the jail of a build rootfs: sources come in as a tar archive on standard input
-# and go out, built, on standard output. (The install-sh of fstests installs nowhere but in the
-# final place.) Built trees are cached under a hash of their sources and of this file.
+# Builds fstests in the jail of a build rootfs. Reads the sources as a tar archive from standard input
+# and writes the built tree as a tar archive to standard output, since fstests' install-sh can install
+# only to the final path. Built trees are cached under a hash of their sources and of this file.
 #
-# usage: fstests.sh [FOLDER]
+# usage: build-fstests.sh [DIRECTORY]
 #
-# FOLDER is where it builds (default: /tmp/fstests); it must not exist.
+# Builds in DIRECTORY (default: /tmp/fstests), which must not exist.
 #
-# The rootfs that runs the tree may lack libraries that the build rootfs has. So they go with the
-# tree, and frontend/guest/fstests.sh offers them to a guest that does not have its own:
+# The rootfs that runs the tree may lack libraries of the build rootfs, so the tree carries them, and
+# frontend/guest/fstests.sh provides those that the guest lacks:
 #
-#   .rootlet/lib/SONAME  the libraries that the programs of the tree load, and the libraries of
-#                        those, without the files of the C library, which every rootfs has
-#   .rootlet/needs       "SONAME PATH" of each: where the build rootfs has it
+#   .rootlet/lib/SONAME  the libraries that the tree's programs load, directly or indirectly, except
+#                        the C library, which every rootfs has
+#   .rootlet/needs       a line "SONAME PATH" for each, with its path in the build rootfs
 
-# Names of the ELF programs below the current folder, each with a NUL behind it.
+# Prints the names of the ELF programs below the current directory, each followed by a NUL.
 list_programs() {
 	local file magic
 	find . -type f -perm -100 -print0 | while IFS= read -r -d '' file; do
@@ -23,12 +23,12 @@ list_programs() {
 	done 2>/dev/null
 }
 
-# What ldd prints on standard input becomes "SONAME PATH", each once.
+# Converts the output of ldd to unique lines "SONAME PATH".
 list_libraries() {
 	sed -n 's/^[[:space:]]*\([^ /]*\) => \(\/[^ ]*\) (0x[0-9a-f]*)$/\1 \2/p' | sort -u -k 1,1
 }
 
-# Names of the C library's files: they fit only each other and the loader.
+# Prints the names of the C library's files, which work only with each other and their own loader.
 list_libc() {
 	local package
 	for package in libc6 libc6.1; do
@@ -40,7 +40,7 @@ carry_libraries() {
 	local name path libc
 	libc=$'\n'$(list_libc)$'\n'
 	mkdir -p .rootlet/lib
-	# ldd's status says only that some program was static.
+	# ldd fails if any program is static.
 	{ list_programs | xargs -0 -r ldd 2>/dev/null || :; } | list_libraries |
 		while read -r name path; do
 			[[ $libc != *$'\n'"$name"$'\n'* ]] || continue

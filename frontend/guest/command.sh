@@ -1,15 +1,15 @@
 # shellcheck shell=sh disable=SC2154
-# In every guest: runs the command. rootlet puts lines before this which set the words of the command
-# ("$@"; none: a login shell) and
+# Runs the command in every guest. rootlet prepends lines that set the command's words ("$@"; none for a
+# login shell) and
 #
 #   tree           set if / is the rootfs itself, which the guest cannot write to
-#   terminal       set if the command gets a terminal: its type, for TERM
-#   rows, columns  of the terminal
+#   terminal       the terminal's type, for TERM; empty if the command gets none
+#   rows, columns  the terminal's size
 #
-# It writes "started" and "exit N" to the port rootlet.status. With a terminal, standard input is lines
-# "ROWS COLUMNS", one each time the size changes.
+# Writes "started" and "exit N" to the port rootlet.status. With a terminal, standard input receives a
+# line "ROWS COLUMNS" each time the size changes.
 
-# udev makes links by name, but an odd kernel may leave it without having done so.
+# Searches sysfs, since with some kernels udev does not create its links by name.
 find_status_port() {
 	tries=0
 	while [ "$tries" -lt 600 ]; do
@@ -25,8 +25,8 @@ find_status_port() {
 	return 1
 }
 
-# vng's init starts udev as a child of process 1. Until systemd 243, such a udevd kills all that is in
-# its cgroup when it is idle.
+# vng's init starts udevd as a child of process 1. Before systemd 243, such a udevd kills everything in
+# its cgroup when it becomes idle.
 leave_cgroup() {
 	group=/sys/fs/cgroup/rootlet
 	mkdir $group && for pid in $PPID $$; do
@@ -34,14 +34,14 @@ leave_cgroup() {
 	done
 } 2>/dev/null
 
-# Puts a layer in memory over / and moves to it what vng's init has mounted. pivot_root changes the
-# root of every process, that init's too.
+# Mounts an overlay in memory over / and moves the mounts of vng's init to it. pivot_root changes the
+# root of every process, including that init.
 make_root_writable() {
 	new=/run/rootlet-root
 	layers=lowerdir=/,upperdir=$new/upper,workdir=$new/work
 	mkdir -p $new && mount -t tmpfs -o mode=0755,size=75% layer $new &&
 		mkdir $new/upper $new/work $new/root || return
-	# 9p has inode numbers of 64 bits, which leave overlayfs no room for its own.
+	# 9p uses all 64 bits of inode numbers, so overlayfs has no spare bits for xino.
 	mount -t overlay -o "xino=off,$layers" overlay $new/root 2>/dev/null ||
 		mount -t overlay -o "$layers" overlay $new/root || return
 	points=
@@ -55,8 +55,8 @@ make_root_writable() {
 	mkdir -p $new/root/.rootlet && cd $new/root && pivot_root . .rootlet || return
 	cd / || return
 	mount --move /.rootlet/proc /proc
-	# vng's init mounts at the same time on /usr and on /lib, which may be below it: what is covered
-	# cannot be moved, and nobody misses it.
+	# vng's init mounts on /usr and /lib concurrently, and /lib may be below /usr. A covered mount
+	# cannot be moved, and is not needed.
 	for point in $points; do
 		[ "$point" = /proc ] || mount --move "/.rootlet$point" "$point" 2>/dev/null
 	done
@@ -64,9 +64,9 @@ make_root_writable() {
 	umount -l $new && rmdir $new
 }
 
-# As under ssh -t. The command is not the leader of its session: when that one ends, the kernel drops
-# what it has not sent yet, so its shell waits until all is sent (stty does that). A trap, unlike a
-# signal that is ignored, is not passed on.
+# Runs the command as ssh -t does. When the session leader exits, the kernel discards unsent output. So
+# the leader is a shell, which outlives the command and drains the terminal with stty. It uses a trap
+# because, unlike ignored signals, the command does not inherit it.
 run_on_terminal() (
 	exec 8<&0 7<>/dev/hvc0
 	stty rows "$rows" cols "$columns" iutf8 <&7
@@ -86,7 +86,7 @@ run_on_terminal() (
 		<&7 >&7 2>&7 7>&- 8<&- 9>&-
 )
 
-# The kernel passes on what it does not know: vng's words for an init of its own.
+# Unset vng's words for its own init: the kernel passes unknown parameters on as environment variables.
 for name in $(env | sed -n 's/^\(virtme_[A-Za-z0-9_]*\|nr_open\)=.*/\1/p'); do
 	unset "$name"
 done
@@ -96,7 +96,7 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/r
 [ -z "$tree" ] || make_root_writable ||
 	echo "rootlet: the guest cannot write to / and /root: its kernel has no overlayfs" >&2
 find_status_port || exit 1
-# The command does not inherit the port: a process that it leaves behind would hold it.
+# The command does not inherit the port, or a process that it leaves behind would keep it open.
 exec 9>"$port" || exit 1
 if [ -n "$terminal" ]; then
 	run_on_terminal "$@"

@@ -1,19 +1,19 @@
 #!/bin/bash
-# In the guest: prepares the devices and runs fstests' check with the arguments it is given. What it
-# is to do stands in the environment:
+# Runs in the guest: prepares the devices and runs fstests' check with this script's arguments. Input
+# from the environment:
 #
 #   ROOTLET_FSTYPE      the filesystem under test
-#   ROOTLET_DEVICES     serial numbers of the disks: one for tests, the scratch pool, one for the log
-#                       of writes where there are more than two
-#   ROOTLET_SCHEDULER   their I/O scheduler; empty: the kernel's choice
-#   ROOTLET_MKFS        a command in place of mkfs.FSTYPE, which gets the words of MKFS_OPTIONS and the device
-#   ROOTLET_SOURCE      where fstests' tree comes from: "disk FSTYPE" (serial number rootlet-fstests),
-#                       "folder PATH"
-#   ROOTLET_CONFIG      set where the results folder holds a local.config of the user's
-#   ROOTLET_LIST        set where the list of tests is wanted, as results/rootlet.list
-#   MKFS_OPTIONS, MOUNT_OPTIONS, TEST_FS_MOUNT_OPTS as fstests has them
+#   ROOTLET_DEVICES     serial numbers of the disks: the test disk, the scratch pool and, if there are
+#                       more than two, the log-writes disk
+#   ROOTLET_SCHEDULER   their I/O scheduler; empty for the kernel's default
+#   ROOTLET_MKFS        a command to run instead of mkfs.FSTYPE, with MKFS_OPTIONS and the device
+#   ROOTLET_SOURCE      where the fstests tree is: "disk FSTYPE" (serial number rootlet-fstests) or
+#                       `folder PATH`
+#   ROOTLET_CONFIG      set if the results directory contains the user's local.config
+#   ROOTLET_LIST        set to save the list of tests as results/rootlet.list
+#   MKFS_OPTIONS, MOUNT_OPTIONS, TEST_FS_MOUNT_OPTS as in fstests
 #
-# Exit status: check's own, or 120 after a line "rootlet: WHY" where the tests could not begin.
+# Exit status: check's, or 120 after a line "rootlet: WHY" if the tests could not start.
 
 results=/opt/rootlet/results
 fstests=/opt/rootlet/fstests
@@ -23,7 +23,7 @@ fail() {
 	exit 120
 }
 
-# The node of the disk with this serial number, which takes a moment to come.
+# Prints the device node of the disk with this serial number, which may take a moment to appear.
 disk_of() {
 	local tries name
 	for ((tries = 0; tries < 600; tries++)); do
@@ -38,7 +38,7 @@ disk_of() {
 	fail "the guest has no disk $1"
 }
 
-# Read-only below, in memory above: tests write beside themselves.
+# Mounts fstests read-only with an overlay in memory: tests write into their own directories.
 mount_fstests() {
 	local kind=${ROOTLET_SOURCE%% *} what=${ROOTLET_SOURCE#* } lower=/run/rootlet/fstests disk
 	mkdir -p "$lower/lower" "$lower/layer" "$fstests"
@@ -50,11 +50,11 @@ mount_fstests() {
 	fi
 	mount -t tmpfs -o mode=0755 layer "$lower/layer" && mkdir "$lower/layer/upper" "$lower/layer/work" &&
 		mount -t overlay -o "lowerdir=$lower/lower,upperdir=$lower/layer/upper,workdir=$lower/layer/work" \
-			fstests "$fstests" || fail "cannot mount a layer over fstests"
+			fstests "$fstests" || fail "cannot mount an overlay over fstests"
 }
 
-# Libraries that came with fstests (.rootlet/lib, see build-fstests.sh), for those that this root does
-# not have: never in place of its own. A setuid program, and one of another user, finds them too.
+# Provides the libraries that came with fstests (.rootlet/lib, see build-fstests.sh) if this root lacks
+# them; never replaces its own. Setuid programs and those of other users find them, too.
 offer_libraries() {
 	local carried=$fstests/.rootlet/lib offered=/run/rootlet/lib own name added=''
 	[[ -d $carried ]] || return 0
@@ -63,19 +63,19 @@ offer_libraries() {
 	for name in "$carried"/*; do
 		name=${name##*/}
 		[[ $own == *$'\n\t'"$name ("* ]] && continue
-		ln -sf "$carried/$name" "$offered/$name" || fail "cannot offer $name to programs"
+		ln -sf "$carried/$name" "$offered/$name" || fail "cannot provide the library $name"
 		added=1
 	done
 	[[ -n $added ]] || return 0
 	printf 'include /etc/ld.so.conf\n%s\n' "$offered" >/run/rootlet/ld.so.conf
-	# Over the root's own, which may be read-only.
+	# Bind-mounted over the root's own cache, which may be read-only.
 	ldconfig -X -f /run/rootlet/ld.so.conf -C /run/rootlet/ld.so.cache &&
 		mount --bind /run/rootlet/ld.so.cache /etc/ld.so.cache ||
-		fail "cannot offer libraries to programs"
+		fail "cannot provide the libraries of fstests"
 }
 
-# What keeps programs of fstests from starting is an error of the run, not of the tests that call
-# them. results/rootlet.needs names what to try: frontend/fstests/needs.h.
+# If programs of fstests cannot start, the run fails, not the tests that call them.
+# results/rootlet.needs lists what to check: see frontend/fstests/needs.h.
 check_programs() {
 	local kind what program command said lacks=()
 	[[ -e $results/rootlet.needs ]] || return 0
@@ -105,34 +105,34 @@ set_scheduler() {
 		fail "the kernel has no I/O scheduler $ROOTLET_SCHEDULER: $(cat "$queue")"
 }
 
-# What check starts with: by fstests' own reading of the first section of the configuration, else what
-# rootlet was told. Prints a line each of the filesystem, its options and the device.
+# Prints what check starts with: the filesystem, its mkfs options and the device, one per line. They come
+# from the first section of the configuration, as fstests reads it, or else from rootlet's options.
 first_section() {
 	local read=''
 	[[ -z $ROOTLET_CONFIG || ! -e common/config ]] || read=$(
 		[[ ! -e common/exit ]] || . common/exit
-		export here=$PWD # for what is read next
+		export here=$PWD # common/config needs it
 		. common/config >/dev/null 2>&1
-		# An overlay lies on a filesystem of its own.
+		# An overlay lies on another filesystem.
 		if [[ $FSTYP == overlay ]]; then
 			FSTYP=${OVL_BASE_FSTYP:-$ROOTLET_FSTYPE} TEST_DEV=$OVL_BASE_TEST_DEV
 		fi
 		printf '%s\n' "$FSTYP" "$MKFS_OPTIONS" "$TEST_DEV"
 	)
-	# Of a configuration that it does not take, check itself says what is wrong.
+	# If the configuration is invalid, check itself will say why.
 	printf '%s\n' "${read:-$ROOTLET_FSTYPE
 $MKFS_OPTIONS
 $TEST_DEV}"
 }
 
-# check mounts TEST_DEV before it looks at any section but the first, and makes it from the second on
-# where that is of another type.
+# check mounts TEST_DEV before it reads any section but the first, and recreates its filesystem for a
+# later section of another type.
 make_test_device() {
 	local first type device words output
 	mapfile -t first < <(first_section)
 	type=${first[0]} device=${first[2]}
 	read -ra words <<<"${first[1]}"
-	# A disk of the guest's root, or none at all, which check does not mount either.
+	# Anything else is a disk of the guest's root, or no disk at all; check does not mount it either.
 	[[ " ${devices[*]} " == *" $device "* ]] || return 0
 	modprobe -q "$type" 2>/dev/null
 	umount "$TEST_DIR" 2>/dev/null
@@ -169,18 +169,18 @@ write_config() {
 	if [[ -n $ROOTLET_CONFIG ]]; then
 		export HOST_OPTIONS=$results/local.config RECREATE_TEST_DEV=true
 	else
-		# Not the one that a tree of the user's may hold, for another machine.
+		# Ignore a local.config in the user's tree, which is for another machine.
 		rm -f "$fstests/local.config"
 	fi
 }
 
 read -ra serials <<<"$ROOTLET_DEVICES"
 devices=()
-# On the host's root, vng names the modules by their path there, which may be below a folder that it
-# covers, such as /var/tmp.
+# With the host's root, vng links to the modules by their host path, which may be below a directory that
+# it covers, such as /var/tmp.
 modules=/lib/modules/$(uname -r)
 [[ ! -d /opt/rootlet/modules || -d $modules/kernel ]] || ln -sfn /opt/rootlet/modules "$modules"
-# udev may not have come to it yet, nor be there at all.
+# udev may not have loaded it yet, or may be missing.
 modprobe -q virtio_blk 2>/dev/null
 mount_fstests
 offer_libraries
@@ -191,17 +191,17 @@ for serial in "${serials[@]}"; do
 	set_scheduler "$device"
 	devices+=("$device")
 done
-[[ -x $fstests/check ]] || fail "the tree of fstests has no program check"
+[[ -x $fstests/check ]] || fail "the fstests tree has no check script"
 cd "$fstests" || exit 120
-# Where vng exports the root, not all of it can be written.
+# If vng exports the root, parts of it are read-only.
 mkdir -p /mnt/test /mnt/scratch 2>/dev/null || {
 	mount -t tmpfs mnt /mnt && mkdir /mnt/test /mnt/scratch
-} || fail "cannot make folders to mount on"
+} || fail "cannot create the mount points"
 write_config "${devices[@]}"
 make_test_device
 if [[ -n $ROOTLET_LIST ]]; then
 	./check -n "$@" >"$results/rootlet.list" 2>&1
-	# It goes through the sections, and leaves the filesystem of the last one.
+	# check -n goes through all sections and leaves the last one's filesystem.
 	[[ -z $ROOTLET_CONFIG ]] || make_test_device
 fi
 ./check "$@" 2>&1

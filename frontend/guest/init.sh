@@ -1,23 +1,23 @@
 #!/bin/busybox sh
 # shellcheck shell=dash
-# The first process of a guest whose root is a disk image. vng has the kernel start /bin/sh of the
-# root that it exports over 9p, with vng's own init as argument; that root is a directory which holds
-# little more than this script under that name. The script mounts the image and a layer in memory
-# over it and pivots into that. There the rootfs's own shell goes on with it: nothing of busybox runs
-# any more, nor can it be found. It starts udev and the command.
+# The first process of a guest whose root is a disk image. vng makes the kernel start /bin/sh of the
+# root that it exports over 9p, with vng's own init as argument. That root is a directory that contains
+# little more than this script, as /bin/sh. The script mounts the image and an overlay in memory, and
+# pivots into it. The rootfs's own shell then continues this script, with busybox neither running nor
+# visible any more, and starts udev and the command.
 #
-# /rootlet/settings  a shell variable: fstype, of the image
-# /rootlet/shares    lines "TAG PATH": directories of the host, for the guest's PATH
-# /rootlet/modules/  what the kernel must load first, in order
+# /rootlet/settings  sets a shell variable: fstype, the image's filesystem
+# /rootlet/shares    lines "TAG PATH": mount the host directory TAG at PATH
+# /rootlet/modules/  modules to load first, in this order
 # /rootlet/command   the script to run
 
-# <2>: shown at every log level that rootlet boots with.
+# <2> is printed at every log level that rootlet boots with.
 die() {
 	echo "<2>rootlet: $*" >/dev/kmsg
 	power_off
 }
 
-# sysrq first: the rootfs may have no poweroff, and the kernel no sysrq. Where it has neither, the
+# Tries sysrq first: the rootfs may lack poweroff, and the kernel may lack sysrq. Without either, the
 # host ends the guest.
 power_off() {
 	sync
@@ -45,7 +45,7 @@ find_disk() {
 		tries=$((tries + 1))
 		sleep 0.1
 	done
-	die "no disk with the root image: the kernel has no virtio_blk"
+	die "the disk with the root image is missing: the kernel has no virtio_blk"
 }
 
 mount_root() {
@@ -69,7 +69,7 @@ fill_root() {
 	mkdir -p $root/dev/pts $root/dev/shm $root/run/rootlet $root/run/boot
 	mount -t devpts -o gid=5,mode=620,ptmxmode=666,nosuid,noexec devpts $root/dev/pts
 	mount -t tmpfs -o mode=1777,nosuid,nodev shm $root/dev/shm
-	# What a kernel may lack. (There is no /dev/null at this moment.)
+	# The kernel may lack any of these. (/dev/null does not exist at this point.)
 	for what in debugfs:kernel/debug tracefs:kernel/tracing configfs:kernel/config \
 		securityfs:kernel/security cgroup2:fs/cgroup; do
 		mount -t "${what%%:*}" "${what%%:*}" "$root/sys/${what#*:}" 2>/run/lacking
@@ -99,8 +99,8 @@ boot() {
 	mount -t sysfs -o nosuid,noexec,nodev sys /sys
 	grep -q ' /dev devtmpfs' /proc/mounts || mount -t devtmpfs -o mode=0755,nosuid dev /dev
 	for module in /rootlet/modules/*.ko; do
-		# Those that vng's initramfs has loaded are refused, and so is what the kernel cannot use:
-		# what is missed then says so itself.
+		# Ignore errors: vng's initramfs may have loaded a module already, and a missing one
+		# causes a clear error later.
 		[ ! -e "$module" ] || insmod "$module" 2>/dev/null
 	done
 	find_disk
@@ -111,7 +111,7 @@ boot() {
 	ifconfig lo up
 	cp /rootlet/command $root/run/rootlet/command
 	cp "$0" $root/run/rootlet/init
-	chroot $root /bin/sh -c : || die "the rootfs has no /bin/sh that runs"
+	chroot $root /bin/sh -c : || die "the rootfs has no working /bin/sh"
 	export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 	cd $root || die "cannot enter the root"
 	/run/bin/busybox pivot_root . run/boot
@@ -126,16 +126,16 @@ start_udev() {
 	udevd=/usr/lib/systemd/systemd-udevd
 	[ -x $udevd ] || udevd=/lib/systemd/systemd-udevd
 	[ -x $udevd ] || return
-	# Not as a child of process 1: until systemd 243, such a udevd takes its cgroup for its own and
-	# kills all that is in there when it is idle.
+	# Not as a child of process 1: before systemd 243, such a udevd assumes that its cgroup is its own
+	# and kills everything in it when it becomes idle.
 	sh -c '"$0" --daemon >/dev/null 2>&1; :' $udevd
 	udevadm trigger --type=subsystems --action=add
 	udevadm trigger --type=devices --action=add
 	udevadm settle --timeout=60
 }
 
-# Prints the device of a port of vng's. The kernel learns a port's name from the host some time after
-# it has found the port, which udevadm settle does not wait for.
+# Prints the device of one of vng's ports. The kernel learns a port's name from the host some time after
+# it finds the port; udevadm settle does not wait for that.
 port() {
 	tries=0
 	while [ "$tries" -lt 600 ]; do
@@ -170,7 +170,7 @@ again)
 	boot
 	;;
 *)
-	# Programs run from memory, not from 9p, which keeps nothing of what it has read.
+	# Run programs from memory, not from 9p, which does not cache.
 	/bin/busybox mount -t tmpfs -o mode=0755 tmpfs /run
 	/bin/busybox mkdir /run/bin
 	/bin/busybox cp /bin/busybox /run/bin/busybox

@@ -1,9 +1,9 @@
 #!/bin/bash
 # A smoke suite for a rootfs of the fstests profile, run as root in the guest:
 #	rootlet run --kernel distro --disk 512M -- bash -c "$(cat frontend/guest/smoke.sh)"
-# Makes a filesystem on the first scratch disk and does with it, as fsqa and as fsgqa2, what a test
-# of a filesystem relies on. Every check prints "ok N - what" or "not ok N - what", then what the
-# command said. The last line is "N passed, N failed"; the exit status is 0 where none failed.
+# Makes a filesystem on the first scratch disk and checks on it, as fsqa and fsgqa2, the operations that
+# filesystem tests rely on. Every check prints "ok N - what", or "not ok N - what" and the command's
+# output. The last line is "N passed, N failed"; the exit status is 0 if none failed.
 
 disk=${SMOKE_DISK:-/dev/vda}
 mnt=/run/smoke
@@ -15,7 +15,7 @@ as() {
 	runuser -u "$user" -- "$@"
 }
 
-# Runs a command (words) and counts it by its exit status.
+# Runs a command and counts it as passed or failed by its exit status.
 check() {
 	local what=$1 out
 	shift
@@ -27,7 +27,7 @@ check() {
 	fi
 }
 
-# The same, for what has to be refused. To fail for any other reason is not enough.
+# The same for a command that must be refused; failing for any other reason does not count.
 check_refused() {
 	local what=$1
 	shift
@@ -44,13 +44,13 @@ refused() {
 	[[ $out == *"Permission denied"* || $out == *"Operation not permitted"* ]]
 }
 
-# Disks appear some tenths of a second after their driver is loaded.
+# Disks appear a few tenths of a second after their driver is loaded.
 wait_for_disk() {
 	for _ in {1..100}; do
 		[[ -b $disk ]] && return
 		sleep 0.1
 	done
-	echo "$disk does not appear"
+	echo "$disk did not appear"
 	return 1
 }
 
@@ -66,7 +66,7 @@ prints() {
 	return 1
 }
 
-# The block that passes the limit has to fail with "Disk quota exceeded", and the file stays short.
+# The write that exceeds the limit must fail with "Disk quota exceeded", leaving a short file.
 quota_stops() {
 	as fsqa dd if=/dev/zero of=$mnt/fsqa/big bs=64k count=64 2>&1 | grep -q 'quota exceeded' &&
 		(($(stat -c %s $mnt/fsqa/big) < 64 * 65536))
@@ -77,11 +77,11 @@ quota_counts() {
 }
 
 make_filesystem() {
-	check "a scratch disk is there" wait_for_disk
+	check "the scratch disk exists" wait_for_disk
 	check "mkfs.ext4 with quota" mkfs.ext4 -q -F -O quota "$disk"
 	mkdir -p $mnt
 	check "mount" mount -t ext4 -o usrquota,grpquota "$disk" $mnt
-	check "it is an ext4" prints ext4 findmnt -n -o FSTYPE $mnt
+	check "it is ext4" prints ext4 findmnt -n -o FSTYPE $mnt
 }
 
 check_users() {
@@ -91,16 +91,16 @@ check_users() {
 	check "su works as root" su fsqa -c true
 	chmod 755 $mnt
 	for user in fsqa fsgqa2; do
-		check "$user gets a folder" install -d -o $user -g $user -m 700 $mnt/$user
+		check "$user gets a directory" install -d -o $user -g $user -m 700 $mnt/$user
 	done
 }
 
 check_permissions() {
-	check "fsqa writes in its own folder" as fsqa sh -c "echo secret >$mnt/fsqa/file"
+	check "fsqa writes in its own directory" as fsqa sh -c "echo secret >$mnt/fsqa/file"
 	check "the file is fsqa's" prints 1000:1000 stat -c %u:%g $mnt/fsqa/file
 	check_refused "fsqa writes beside it" as fsqa touch $mnt/file
-	check_refused "fsgqa2 reads in fsqa's folder" as fsgqa2 cat $mnt/fsqa/file
-	check_refused "fsgqa2 changes fsqa's file's mode" as fsgqa2 chmod 777 $mnt/fsqa/file
+	check_refused "fsgqa2 reads in fsqa's directory" as fsgqa2 cat $mnt/fsqa/file
+	check_refused "fsgqa2 changes the mode of fsqa's file" as fsgqa2 chmod 777 $mnt/fsqa/file
 	check_refused "fsqa gives its file away" as fsqa chown fsgqa2 $mnt/fsqa/file
 	chmod 711 $mnt/fsqa
 	as fsqa chmod 640 $mnt/fsqa/file
@@ -110,17 +110,17 @@ check_permissions() {
 	check_refused "fsgqa2 writes a file of mode 644" as fsgqa2 sh -c "echo x >$mnt/fsqa/file"
 	install -d -m 1777 $mnt/sticky
 	as fsqa touch $mnt/sticky/file
-	check_refused "fsgqa2 removes fsqa's file from a sticky folder" as fsgqa2 rm -f $mnt/sticky/file
+	check_refused "fsgqa2 removes fsqa's file from a sticky directory" as fsgqa2 rm -f $mnt/sticky/file
 }
 
 check_acls() {
 	as fsqa sh -c "umask 077; echo shared >$mnt/fsqa/acl"
 	check_refused "fsgqa2 reads without an ACL" as fsgqa2 cat $mnt/fsqa/acl
 	check "fsqa sets an ACL" as fsqa setfacl -m u:fsgqa2:r $mnt/fsqa/acl
-	check "the ACL is there" bash -c "getfacl -p $mnt/fsqa/acl | grep -q '^user:fsgqa2:r--'"
+	check "the ACL is set" bash -c "getfacl -p $mnt/fsqa/acl | grep -q '^user:fsgqa2:r--'"
 	check "fsgqa2 reads by the ACL" prints shared as fsgqa2 cat $mnt/fsqa/acl
 	check_refused "fsgqa2 writes by the ACL" as fsgqa2 sh -c "echo x >$mnt/fsqa/acl"
-	check "fsqa takes the ACL away" as fsqa setfacl -b $mnt/fsqa/acl
+	check "fsqa removes the ACL" as fsqa setfacl -b $mnt/fsqa/acl
 	check_refused "fsgqa2 reads after that" as fsgqa2 cat $mnt/fsqa/acl
 }
 
@@ -155,11 +155,11 @@ check_data() {
 		sh -c "echo old >$mnt/fsqa/o && mv -f $mnt/fsqa/renamed $mnt/fsqa/o"
 	check_refused "fsgqa2 renames fsqa's file" as fsgqa2 mv $mnt/fsqa/o $mnt/fsqa/p
 	check "hard link" as fsqa ln $mnt/fsqa/o $mnt/fsqa/linked
-	check "fsync of the folder" sync $mnt/fsqa
+	check "fsync of the directory" sync $mnt/fsqa
 	check "umount" umount $mnt
 	check "fsck finds nothing" fsck.ext4 -f -n "$disk"
 	check "mount again" mount -t ext4 "$disk" $mnt
-	check "the data is as it was" prints "$sum" sh -c "sha256sum <$mnt/fsqa/linked"
+	check "the data is unchanged" prints "$sum" sh -c "sha256sum <$mnt/fsqa/linked"
 	check "umount again" umount $mnt
 }
 

@@ -31,8 +31,9 @@ void root_free(struct root *root)
 	*root = ROOT_NONE;
 }
 
-/* An image's format, in order of preference: erofs is built faster and never written to. squashfs
- * is all that a kernel as `vng --kconfig` makes it has, and there without extended attributes. */
+/* Image formats, in order of preference. erofs is faster to build and is never written to. squashfs
+ * is the only one in a kernel configured by `vng --kconfig`, which leaves out its extended
+ * attributes. */
 static const struct root_format {
 	const char *name, *option, *module;
 	bool last_resort;
@@ -50,7 +51,7 @@ static bool is_among(const char *fstypes, const char *format)
 		length = strcspn(word, " ");
 		if (length == strlen(format) && strncmp(word, format, length) == 0)
 			return true;
-		/* One driver serves all three. */
+		/* One driver handles ext2, ext3 and ext4. */
 		if (strcmp(format, "ext4") == 0 && strncmp(word, "ext", 3) == 0)
 			return true;
 	}
@@ -66,8 +67,9 @@ static bool can_use(const struct root_format *format, const struct kernel_featur
 	       (has != FEATURE_UNKNOWN || !sure);
 }
 
-/* SURE: only what the kernel certainly has; else what it is not known to lack. One that is not
- * under test is preferred, but for the last resort. */
+/* With SURE, picks only a format that the kernel certainly has; otherwise any that it is not known
+ * to lack. Prefers a format that is not under test, and uses the last resort only if nothing else
+ * works. */
 static const struct root_format *choose_format(const struct root_wish *w,
 					       const struct kernel_features *features, bool sure)
 {
@@ -83,7 +85,8 @@ static const struct root_format *choose_format(const struct root_wish *w,
 	return NULL;
 }
 
-/* What an image root needs besides its own filesystem; NULL where all of it is there. */
+/* Returns an option that an image root needs besides its filesystem and that is missing, or NULL.
+ */
 static const char *find_lacking(const struct kernel_features *features, bool sure)
 {
 	static const char *const needed[][2] = { { "VIRTIO_BLK", "virtio_blk" },
@@ -99,8 +102,9 @@ static const char *find_lacking(const struct kernel_features *features, bool sur
 	return NULL;
 }
 
-/* NULL for a tree. With --root-transport auto an image is used only where it is sure to work, but
- * for an installed helper: what a tree needs, that hands out to nobody. */
+/* Sets FORMAT to NULL for a tree. With --root-transport auto, chooses an image only if it is sure
+ * to work. An installed helper always gets an image: a tree needs the helper's user namespace,
+ * which an installed helper gives to no one. */
 static int guest_root_choose(const struct root_wish *w, const struct kernel_features *features,
 			     const struct root_format **format, struct error **err)
 {
@@ -113,35 +117,35 @@ static int guest_root_choose(const struct root_wish *w, const struct kernel_feat
 	*format = NULL;
 	if (w->transport == ROOT_DIR && installed)
 		return error_set(err, ERR_REFUSED,
-				 "cannot boot from the tree itself: that takes the namespace of "
-				 "rootlet-helper, which an installed one hands to nobody; use "
+				 "cannot boot from the tree itself: this needs rootlet-helper's "
+				 "user namespace, which an installed helper does not share; use "
 				 "--root-transport image");
 	if (w->transport == ROOT_DIR)
 		return 0;
 	*format = lacking ? NULL : choose_format(w, features, sure);
 	if (*format && is_among(w->fstypes, (*format)->name))
 		progress_note(w->progress,
-			      "the root is an %s image, read-only under overlayfs, though %s is "
-			      "under test: the kernel or this host has nothing else for it",
+			      "the root is an %s image, read-only under overlayfs, although %s is "
+			      "under test: the kernel and this host support no other image format",
 			      (*format)->name, (*format)->name);
 	if (*format)
 		return 0;
 	if (image && lacking)
-		return error_set(err, ERR_INPUT,
-				 "cannot boot from an image: the kernel has no CONFIG_%s; "
-				 "build it with that%s",
-				 lacking, else_dir);
+		return error_set(
+			err, ERR_INPUT,
+			"cannot boot from an image: the kernel has no CONFIG_%s; enable it%s",
+			lacking, else_dir);
 	if (image)
-		return error_set(err, ERR_HOST,
-				 "cannot boot from an image: neither erofs (CONFIG_EROFS_FS and "
-				 "mkfs.erofs) nor ext4 (CONFIG_EXT4_FS and mke2fs) nor squashfs "
-				 "(CONFIG_SQUASHFS and mksquashfs) can be used; "
-				 "run: apt install erofs-utils squashfs-tools%s",
-				 else_dir);
+		return error_set(
+			err, ERR_HOST,
+			"cannot boot from an image: neither erofs (CONFIG_EROFS_FS and mkfs.erofs) "
+			"nor ext4 (CONFIG_EXT4_FS and mke2fs) nor squashfs (CONFIG_SQUASHFS and "
+			"mksquashfs) is available; run: apt install erofs-utils squashfs-tools%s",
+			else_dir);
 	progress_note(w->progress,
-		      "the root is the tree itself, which is slow: %s%s; see --root-transport",
-		      lacking ? "the kernel has, or tells, no CONFIG_"
-			      : "no filesystem for an image is common to the kernel and this host",
+		      "using the tree itself as root, which is slow: %s%s; see --root-transport",
+		      lacking ? "the kernel lacks, or may lack, CONFIG_"
+			      : "the kernel and this host have no image filesystem in common",
 		      lacking ? lacking : "");
 	return 0;
 }
@@ -179,7 +183,7 @@ static int build(int fd, void *context, struct error **err)
 	return helper_call(b->wish->rootfs->helper, &request, fds, 2, NULL, err);
 }
 
-/* The state of a rootfs is its manifest and all files' times of change. */
+/* The state of a rootfs is its manifest plus the change times of all its files. */
 static int guest_root_find_or_build(const struct root_wish *w, const char *format,
 				    struct root *root, struct error **err)
 {
@@ -224,8 +228,8 @@ static int guest_root_open_all(const char *name, const char *path, const char *k
 		return -1;
 	if (store_find(name, path, &r->directory, &r->path, err) < 0)
 		return -1;
-	/* Under other ids than it was made with, its setuid programs would be somebody's whom the
-	 * guest does not know, and its init would fail. */
+	/* With ids other than those it was made with, setuid programs in the rootfs would belong to
+	 * a user that the guest does not know, and its init would fail. */
 	if (helper_start("run", progress, &r->helper, err) < 0 ||
 	    store_open(r->helper, r->directory, r->path, &r->tree, &r->closed, err) < 0)
 		return -1;
@@ -256,8 +260,8 @@ static int guest_root_prepare(const struct root_wish *w, const struct root_forma
 		root->vm = (struct vm_root){ .kind = VM_ROOT_IMAGE, .fstype = format->name };
 		if (guest_root_find_or_build(w, format->name, root, err) < 0)
 			return -1;
-		/* Where AppArmor restricts user namespaces, the helper may make one, and we may
-		 * not. */
+		/* If AppArmor restricts user namespaces, the helper may create one, but we may not.
+		 */
 		return helper_is_installed()
 			       ? 0
 			       : helper_open_namespace(w->rootfs->helper, &root->userns, err);

@@ -1,6 +1,6 @@
-/* The root that a guest gets of a rootfs: an image of it on a disk, or the tree itself. An image is
- * built once by the helper, kept in the cache under what the rootfs is at that moment, and shared
- * by all runs until the rootfs changes. */
+/* The guest's root filesystem: an image of the rootfs on a disk, or the tree itself. The helper
+ * builds an image once. The cache keeps it under a hash of the rootfs's state, and all runs share
+ * it until the rootfs changes. */
 #pragma once
 
 #include "frontend/cli/progress.h"
@@ -12,18 +12,18 @@
 enum root_transport { ROOT_AUTO, ROOT_IMAGE, ROOT_DIR };
 
 struct root {
-	struct vm_root vm; /* what it points at belongs to us */
+	struct vm_root vm; /* its strings and descriptor are ours */
 	char *path;
 	int userns;
 };
 
 #define ROOT_NONE ((struct root){ .userns = -1 })
 
-/* A rootfs that a kernel is to be booted on, and the kernel. */
+/* A rootfs to boot, and the kernel to boot it with. */
 struct rootfs {
-	int directory; /* as found (O_PATH) */
-	int tree;      /* locked, so that nobody replaces or removes it meanwhile */
-	bool closed;   /* the tree is in the directory */
+	int directory; /* O_PATH */
+	int tree;      /* locked, so that nothing replaces or removes it */
+	bool closed;   /* the tree is a subdirectory of the directory */
 	char *path;    /* absolute */
 	struct manifest *manifest;
 	struct kernel *kernel;
@@ -35,22 +35,23 @@ struct rootfs {
 struct root_wish {
 	const struct rootfs *rootfs;
 	enum root_transport transport;
-	const char *fstypes; /* under test, which the root should not have: words; NULL: none is */
+	const char *fstypes; /* filesystems under test, separated by spaces; the root should use
+				another one. May be NULL */
 	bool no_virtiofs;
 	struct progress *progress;
 };
 
-/* "auto", "image", "dir". Returns false for anything else. */
+/* "auto", "image" or "dir". Returns false for anything else. */
 bool root_transport_parse(const char *text, enum root_transport *transport);
 
-/* NAME and PATH as in store.h; KERNEL as in kernel.h, or "distro", then KEYRING as there. ERR_HOST
- * where the range of ids is another than the rootfs was made with: this is found before anything is
- * downloaded. */
+/* NAME and PATH are as in store.h. KERNEL is a path as in kernel.h, or "distro", which uses KEYRING
+ * as described there. Sets ERR_HOST if the rootfs was made with another id range; checks this
+ * before it downloads anything. */
 int rootfs_open(const char *name, const char *path, const char *kernel, const char *keyring,
 		struct progress *progress, struct rootfs *rootfs, struct error **err);
 void rootfs_close(struct rootfs *rootfs);
 
-/* Decides, says so where it is not what one would expect, and builds the image where there is none.
- */
+/* Chooses the transport, prints a note if the choice is unexpected, and builds the image if it is
+ * missing. */
 int root_prepare(const struct root_wish *wish, struct root *root, struct error **err);
 void root_free(struct root *root);

@@ -11,18 +11,19 @@
 static int host_layout_create(int folder, const char *name, struct error **err)
 {
 	if (mkdirat(folder, name, 0700) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a folder for the VM");
+		return error_errno(err, ERR_SYSTEM, "cannot create a directory for the VM");
 	return 0;
 }
 
 static int link_to(int folder, const char *name, const char *target, struct error **err)
 {
 	if (target && symlinkat(target, folder, name) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a link for the VM");
+		return error_errno(err, ERR_SYSTEM, "cannot create a link for the VM");
 	return 0;
 }
 
-/* A copy: vng asks file(1) what the kernel's version is, and that one follows no link. */
+/* Copied, not linked: vng asks file(1) for the kernel's version, and file(1) does not follow links.
+ */
 static int host_layout_copy_to(int folder, const char *name, const char *source, struct error **err)
 {
 	_cleanup_close_ int from = open(source, O_RDONLY | O_CLOEXEC);
@@ -68,7 +69,7 @@ static int host_layout_fill(int folder, const struct vm_config *config, struct e
 	    place_command(folder, config, err) < 0)
 		return -1;
 	if (mkfifoat(folder, "console", 0600) < 0 || mkfifoat(folder, "status", 0600) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make the VM's lines");
+		return error_errno(err, ERR_SYSTEM, "cannot create the VM's FIFOs");
 	for (size_t i = 0; i < config->share_count; i++) {
 		char name[32];
 
@@ -79,7 +80,7 @@ static int host_layout_fill(int folder, const struct vm_config *config, struct e
 	return 0;
 }
 
-/* Without a name where they are ours: nothing to leave behind. */
+/* Our own disks have no name, so nothing is left behind. */
 static int open_disk(const struct vm_disk *disk, struct error **err)
 {
 	const char *folder = getenv("TMPDIR");
@@ -94,7 +95,7 @@ static int open_disk(const struct vm_disk *disk, struct error **err)
 	else
 		fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0 || (!disk->path && ftruncate(fd, (off_t)disk->size) < 0))
-		return error_errno(err, ERR_SYSTEM, "cannot open a disk of the VM: %s",
+		return error_errno(err, ERR_SYSTEM, "cannot open the VM's disk %s",
 				   disk->path ? disk->path : folder);
 	return steal_fd(&fd);
 }
@@ -109,7 +110,7 @@ int host_layout_make(const struct vm_config *config, char **folder, int *disks, 
 		if ((disks[i] = open_disk(&config->disks[i], err)) < 0)
 			return -1;
 	if (!mkdtemp(path))
-		return error_errno(err, ERR_SYSTEM, "cannot make a folder in /tmp");
+		return error_errno(err, ERR_SYSTEM, "cannot create a directory in /tmp");
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	result = fd < 0 ? error_errno(err, ERR_SYSTEM, "cannot open %s", path)
 			: host_layout_fill(fd, config, err);

@@ -1,10 +1,11 @@
-/* The private folder of a VM whose root is the host's: a real one, since there is no mount
- * namespace. Its name has only letters and digits; what lies elsewhere is a link in it. */
+/* The private directory of a VM whose root is the host's. It is a real directory, since there is no
+ * mount namespace. Its name contains only letters, digits, "/" and "."; it holds symbolic links to
+ * what lies elsewhere. */
 #pragma once
 
 #include "frontend/vm/vm_config.h"
 
-/* Makes the folder and opens the disks (descriptors, the caller's). FOLDER is the caller's to free.
- * Returns 0, or -1 with ERR set and nothing left. */
+/* Creates the directory and opens the disks. The caller closes `disks` and frees `folder`. Returns
+ * 0, or -1 with ERR set and the directory removed. */
 int host_layout_make(const struct vm_config *config, char **folder, int *disks, struct error **err);
 void host_layout_remove(const char *folder);

@@ -21,14 +21,13 @@
 #include "frontend/vm/vng.h"
 #include "proto/channel.h"
 
-/* The caller's id in the level-1 namespace. */
+/* The caller's id in the outer user namespace. */
 #define CALLER_ID 65535
 
-/* Reads the tree whatever its modes say. Of all that root of the namespace has, vng keeps this, and
- * where there is no tree nothing. */
+/* The only capability that vng keeps, and only for a tree: it reads files whatever their modes. */
 #define KEPT_CAPABILITY CAP_DAC_READ_SEARCH
 
-/* What the VM's own uts namespace is called, whatever the host is. */
+/* The host name in the VM's own uts namespace. */
 #define HOST_NAME "rootlet"
 
 static _Noreturn void hypervisor_fail(int channel, const struct error *err)
@@ -51,7 +50,7 @@ int hypervisor_wait(int channel, struct vm_lines *lines, struct error **err)
 	if (size < 0)
 		return -1;
 	if (size == 0)
-		return error_set(err, ERR_SYSTEM, "the VM's first process ended without a word");
+		return error_set(err, ERR_SYSTEM, "the VM's first process exited unexpectedly");
 	packet[size] = '\0';
 	if (strcmp(packet, "ready") == 0 && (fd_count == 2 || fd_count == 4)) {
 		*lines = (struct vm_lines){ fds[0], fds[1], fd_count == 4 ? fds[2] : -1,
@@ -61,18 +60,20 @@ int hypervisor_wait(int channel, struct vm_lines *lines, struct error **err)
 	for (size_t i = 0; i < fd_count; i++)
 		close(fds[i]);
 	if (packet[0] <= 'A' || packet[0] > 'A' + (int)ERR_LAST)
-		return error_set(err, ERR_SYSTEM, "the VM's first process made no sense");
+		return error_set(err, ERR_SYSTEM, "the VM's first process sent an invalid reply");
 	return error_set(err, (enum error_code)(packet[0] - 'A'), "%s", packet + 1);
 }
 
-/* Capabilities do not survive a change of ids or an exec by themselves: kept over the first by
- * PR_SET_KEEPCAPS, over the second as ambient. The groups stay: kvm may be one. */
+/* Capabilities do not by themselves survive a change of ids or an exec: PR_SET_KEEPCAPS keeps them
+ * over the first, the ambient set over the second. The supplementary groups stay: kvm may be one of
+ * them. */
 static int become_caller(const struct vm_config *config, uid_t caller, struct error **err)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { 0 };
 	bool tree = config->root.kind == VM_ROOT_TREE;
-	/* Outside of any namespace of ours there may be nothing to drop, nor the right to. */
+	/* Without a namespace of our own, we may have no capabilities, nor the right to drop any.
+	 */
 	bool optional = config->root.kind == VM_ROOT_HOST;
 
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
@@ -93,14 +94,15 @@ static int become_caller(const struct vm_config *config, uid_t caller, struct er
 	return 0;
 }
 
-/* What vng is given. */
+/* Where vng runs, and its disks. */
 struct vm_place {
-	uid_t caller; /* whom it runs as */
+	uid_t caller; /* the uid that vng runs as */
 	char *folder;
 	int disks[VM_DISKS_MAX];
 };
 
-/* A terminal as standard input becomes the controlling one, for the shell's job control. */
+/* If standard input is a terminal, it becomes the controlling terminal, for job control in the
+ * shell. */
 static _Noreturn void run_vng(const struct vm_config *config, const struct vm_place *place,
 			      const int stdio[3], int channel)
 {
@@ -113,14 +115,14 @@ static _Noreturn void run_vng(const struct vm_config *config, const struct vm_pl
 		if (dup2(stdio[i], i) < 0)
 			error_errno(&err, ERR_SYSTEM, "cannot prepare vng");
 	if (!err && isatty(0) && ioctl(0, TIOCSCTTY, 0) < 0)
-		error_errno(&err, ERR_SYSTEM, "cannot give vng its terminal");
+		error_errno(&err, ERR_SYSTEM, "cannot set vng's controlling terminal");
 	if (!err && become_caller(config, place->caller, &err) == 0 &&
 	    vm_filter_install(config->root.virtiofs, &err) == 0)
 		vng_exec(config, place->folder, place->disks, &err);
 	hypervisor_fail(channel, err);
 }
 
-/* Held open for reading and writing, so that neither side waits for the other to open it. */
+/* Opened for reading and writing, so that neither side blocks until the other opens it. */
 static int open_fifo(const char *folder, const char *name, struct error **err)
 {
 	_cleanup_free_ char *path = NULL;
@@ -144,10 +146,10 @@ static void hypervisor_announce(const char *folder, bool terminal, int channel)
 		fds[i] = open_fifo(folder, names[i], &err);
 	if (err || packet_send(channel, "ready", strlen("ready"), fds, count, &err) < 0)
 		hypervisor_fail(channel, err);
-	/* Ours too stay open: a FIFO without a reader would make qemu fail. */
+	/* Our copies stay open: without a reader on a FIFO, qemu would fail. */
 }
 
-/* Written by the signal handler, so that poll() sees a child's end. */
+/* The signal handler writes to it, so that poll() notices when a child exits. */
 static int child_pipe[2] = { -1, -1 };
 
 static void child_changed(int number)
@@ -160,8 +162,7 @@ static void child_changed(int number)
 	errno = saved;
 }
 
-/* Waits for vng or for the near side to be gone, whichever is first, and returns the exit status.
- */
+/* Waits until vng exits or the parent is gone, and returns the exit status. */
 static int hypervisor_watch(pid_t vng, int channel, int child_ended)
 {
 	for (;;) {
@@ -180,8 +181,8 @@ static int hypervisor_watch(pid_t vng, int channel, int child_ended)
 	}
 }
 
-/* Without a pid namespace: ends every process that was started in here. What loses its parent
- * becomes a child of ours, so there is nothing that this does not reach in the end. */
+/* Ends all our descendants if there is no pid namespace. We are a subreaper: orphaned descendants
+ * become our children, so this reaches every process in the end. */
 static void end_children(void)
 {
 	char path[64];
@@ -216,8 +217,8 @@ static int hypervisor_make_place(const struct vm_config *config, const struct vn
 	return layout_make(config, places, place->caller, place->disks, err);
 }
 
-/* Process 1 of the VM's pid namespace, where it has one: when it ends, the kernel kills every other
- * one in there. */
+/* Process 1 of the VM's pid namespace, if it has one: when it exits, the kernel kills every other
+ * process in it. */
 static _Noreturn void first_process(const struct vm_config *config, const struct vng_places *places,
 				    const int stdio[3], int channel)
 {
@@ -259,9 +260,10 @@ static int become_root(struct error **err)
 	return 0;
 }
 
-/* A user namespace inside the helper's, in which the caller is root and nobody else exists, as in
- * one of userns_open(). AppArmor lets us make it, since we have every capability. As whom vng runs
- * shows in what the guest writes to shared folders: there its root owns it, and may say so. */
+/* Makes a user namespace inside the helper's in which the caller is root and no other user exists,
+ * as userns_open() does. AppArmor allows it, since we have every capability. The ids that vng runs
+ * with matter in shared directories: in this namespace root owns the files that the guest writes,
+ * and may chown and chmod them. */
 static int make_userns(struct error **err)
 {
 	bool made;
@@ -282,8 +284,8 @@ static int enter_userns(const struct vm_root *root, struct error **err)
 
 	if (userns < 0)
 		return -1;
-	/* Ours to enter because we made it. In the helper's we are CALLER_ID, with every
-	 * capability. */
+	/* We may enter it because we made it. In the helper's namespace we are CALLER_ID, with
+	 * every capability. */
 	if (setns(userns, CLONE_NEWUSER) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot enter the VM's user namespace");
 	if (root->kind == VM_ROOT_TREE)
@@ -299,12 +301,12 @@ static int hypervisor_enter(const struct vm_config *config, struct error **err)
 		return -1;
 	if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET |
 		    CLONE_NEWCGROUP) < 0)
-		return error_errno(err, ERR_HOST, "cannot make the VM's namespaces");
+		return error_errno(err, ERR_HOST, "cannot create the VM's namespaces");
 	if (sethostname(HOST_NAME, strlen(HOST_NAME)) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot name the VM's uts namespace");
-	/* Only now: a change of credentials takes it away. */
+		return error_errno(err, ERR_SYSTEM, "cannot set the VM's host name");
+	/* Must come last: a change of credentials clears it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot tie the VM to this program");
+		return error_errno(err, ERR_SYSTEM, "cannot set the VM's parent-death signal");
 	return 0;
 }
 
@@ -335,11 +337,12 @@ _Noreturn void hypervisor_main(const struct vm_config *config, const int stdio[3
 	pid_t first;
 	int status;
 
-	/* A session of its own: Ctrl-C on the terminal is for the front end, which then ends us. */
+	/* Our own session, so that Ctrl-C on the terminal reaches only the front end, which then
+	 * ends us. */
 	setsid();
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
-	/* While this is still the caller, with a home and its own Python. */
+	/* Must run while we are still the caller, with their home directory and Python. */
 	if (!config->unsealed && config->root.kind != VM_ROOT_HOST &&
 	    vng_places_find(&places, &err) < 0)
 		hypervisor_fail(channel, err);
@@ -355,7 +358,7 @@ _Noreturn void hypervisor_main(const struct vm_config *config, const int stdio[3
 	}
 	for (int i = 0; i < 3; i++)
 		close(stdio[i]);
-	/* Our copy of the channel goes too: its other end must see the first process end. */
+	/* Close our copy too, so that its other end sees the first process exit. */
 	close(channel);
 	if (RETRY_ON_EINTR(waitpid(first, &status, 0)) < 0)
 		_exit(125);

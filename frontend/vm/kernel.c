@@ -24,8 +24,8 @@ void kernel_free(struct kernel **kernel)
 	*kernel = NULL;
 }
 
-/* The version string lies 0x200 bytes after where the header's field at 0x20E points. Its first
- * word is what uname says. */
+/* The header field at 0x20E holds the offset of the version string, minus 0x200. The string's first
+ * word is what `uname -r` prints. */
 static char *read_version(int fd, const uint8_t header[static 0x210])
 {
 	unsigned int offset = header[0x20e] | (unsigned int)header[0x20f] << 8;
@@ -39,7 +39,7 @@ static char *read_version(int fd, const uint8_t header[static 0x210])
 	return strdup(text);
 }
 
-/* The boot protocol's magic, and the 0xAA55 that any boot sector ends with. */
+/* Checks the boot protocol's magic, and the 0xAA55 that ends every boot sector. */
 static int read_image(const char *path, char **version, struct error **err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -52,8 +52,8 @@ static int read_image(const char *path, char **version, struct error **err)
 	    header[0x1fe] != 0x55 || header[0x1ff] != 0xaa ||
 	    memcmp(header + 0x202, "HdrS", 4) != 0)
 		return error_set(err, ERR_INPUT,
-				 "cannot boot %s: not a kernel (no x86 boot header); give a "
-				 "bzImage, a kernel's build folder, or the word distro",
+				 "cannot boot %s: not a kernel (no x86 boot header); use a "
+				 "bzImage, a kernel build directory, or: distro",
 				 path);
 	*version = read_version(fd, header);
 	return 0;
@@ -68,8 +68,8 @@ static bool kernel_is_file(const char *folder, const char *name)
 	       S_ISREG(st.st_mode) && st.st_size > 0;
 }
 
-/* Modules that were installed beside the image: /boot/vmlinuz-V and /lib/modules/V, or the same
- * below any other folder. */
+/* Finds modules installed with the image: /lib/modules/V for /boot/vmlinuz-V, or the same layout
+ * below any other directory. */
 static char *find_modules(const char *image, const char *version)
 {
 	_cleanup_free_ char *folder = strdup(image);
@@ -88,24 +88,24 @@ static char *find_modules(const char *image, const char *version)
 	return NULL;
 }
 
-/* What the build folder FOLDER gives to K. modules.order is empty where all is built in. */
+/* Fills K from a build directory. modules.order is empty if everything is built in. */
 static int open_build(struct kernel *k, const char *folder, struct error **err)
 {
 	_cleanup_free_ char *image = NULL;
 
 	if (asprintf(&image, "%s/" IMAGE_SUFFIX, folder) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
-	/* That it cannot be seen does not say that it was not built. */
+	/* An unreadable image may still have been built. */
 	if (access(image, R_OK) < 0 && errno != ENOENT)
 		return error_errno(err, ERR_INPUT, "cannot read the kernel %s", image);
 	if (!kernel_is_file(folder, IMAGE_SUFFIX))
 		return error_set(err, ERR_INPUT,
-				 "no kernel was built in %s: it has no " IMAGE_SUFFIX
+				 "no kernel has been built in %s: " IMAGE_SUFFIX " is missing"
 				 "; run: make -C %s bzImage",
 				 folder, folder);
 	k->image = STEAL_PTR(image);
 	if (read_image(k->image, &k->version, err) < 0)
-		return error_wrap(err, "no kernel was built in %s", folder);
+		return error_wrap(err, "no kernel has been built in %s", folder);
 	if (kernel_is_file(folder, "modules.order") && !(k->build = strdup(folder)))
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
 	return 0;
@@ -141,8 +141,8 @@ int kernel_open(const char *path, struct kernel **out, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot open the kernel %s", path);
 	if (!absolute || stat(absolute, &st) < 0)
 		return error_set(err, ERR_INPUT,
-				 "cannot open the kernel %s: %s; give a bzImage, a kernel's build "
-				 "folder, or the word distro",
+				 "cannot open the kernel %s: %s; use a bzImage, a kernel build "
+				 "directory, or: distro",
 				 path, strerror(errno));
 	if ((S_ISDIR(st.st_mode) ? open_build : open_image)(k, absolute, err) < 0)
 		return -1;

@@ -1,19 +1,19 @@
-/* The kernel that `rootlet run` boots: a bzImage, a kernel's build folder, or the kernel package of
- * the rootfs's own release, fetched and verified like any other package, and unpacked in the cache.
- */
+/* The kernel that `rootlet run` boots: a bzImage, a kernel build directory, or the kernel package
+ * of the rootfs's release, which is downloaded and verified like any other package and unpacked in
+ * the cache. */
 #pragma once
 
 #include "lib/error.h"
 
 struct kernel {
 	char *image;   /* absolute path of a bzImage */
-	char *version; /* what `uname -r` will say; NULL where the image does not */
-	char *modules; /* absolute path of …/lib/modules/VERSION; NULL: none */
-	char *build;   /* a build folder whose modules are to be used; NULL: none */
+	char *version; /* as `uname -r` prints it; NULL if the image does not contain it */
+	char *modules; /* absolute path of …/lib/modules/VERSION; NULL if none */
+	char *build;   /* build directory to take modules from; NULL if none */
 };
 
-/* PATH: an image or a build folder. ERR_MISSING where it is not there, ERR_INPUT where it is not a
- * kernel. Format of the image: Documentation/arch/x86/boot.rst of Linux. */
+/* PATH is an image or a build directory. Sets ERR_INPUT if it does not exist or is not a kernel.
+ * Image format: Linux Documentation/arch/x86/boot.rst. */
 int kernel_open(const char *path, struct kernel **out, struct error **err);
 
 void kernel_free(struct kernel **kernel);

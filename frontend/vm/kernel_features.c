@@ -15,8 +15,8 @@
 #define KERNEL_MOST ((size_t)512 << 20) /* decompressed */
 
 struct kernel_features {
-	char *config;		/* text; NULL: none */
-	char *builtin, *depend; /* modules.builtin and modules.dep; NULL: none */
+	char *config;		/* text, or NULL */
+	char *builtin, *depend; /* modules.builtin and modules.dep, or NULL */
 	bool modules;
 };
 
@@ -43,7 +43,7 @@ static char *read_in(const char *folder, const char *name, size_t most)
 	return file_read(path, most, NULL, &ignored);
 }
 
-/* A part of a file or of memory as a descriptor, for the decompressor. */
+/* Copies data into a memfd, since the decompressor reads from a descriptor. */
 static int part_of(const void *data, size_t size)
 {
 	_cleanup_close_ int fd = memfd_create("part", MFD_CLOEXEC);
@@ -58,7 +58,7 @@ static uint32_t little_endian(const uint8_t *p)
 	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-/* The compressed kernel in a bzImage lies PAYLOAD_OFFSET bytes after its real-mode part. */
+/* The compressed kernel in a bzImage starts payload_offset bytes after the real-mode part. */
 static char *read_payload(const uint8_t *image, size_t image_size, size_t *size)
 {
 	_cleanup_error_ struct error *ignored = NULL;
@@ -76,7 +76,7 @@ static char *read_payload(const uint8_t *image, size_t image_size, size_t *size)
 	return fd < 0 ? NULL : decompress(fd, KERNEL_MOST, size, &ignored);
 }
 
-/* IKCONFIG: a gzip file between two marks. */
+/* IKCONFIG: a gzip file between two markers. */
 static char *find_config(const char *kernel, size_t size)
 {
 	static const char begin[] = "IKCFG_ST", end[] = "IKCFG_ED";
@@ -113,7 +113,7 @@ static char *read_ikconfig(const char *path)
 	return kernel ? find_config(kernel, size) : NULL;
 }
 
-/* Of a build folder that made no modules, nothing is known but where its image lies. */
+/* If a build directory has no modules, the image's path is all we know. */
 static char *read_build_config(const char *image)
 {
 	static const char place[] = "arch/x86/boot/bzImage";
@@ -126,7 +126,7 @@ static char *read_build_config(const char *image)
 	return folder ? read_in(folder, ".config", CONFIG_MOST) : NULL;
 }
 
-/* Where distributions and build folders keep it. */
+/* Looks where distributions and build directories put it. */
 static char *read_config(const struct kernel *k)
 {
 	_cleanup_free_ char *folder = strdup(k->image);
@@ -164,7 +164,7 @@ struct kernel_features *kernel_features_read(const struct kernel *kernel)
 	return f;
 }
 
-/* 'y', 'm', 'n', or 0 where the text does not say. */
+/* Returns 'y', 'm' or 'n'. */
 static char config_value(const char *config, const char *option)
 {
 	size_t length = strlen(option);
@@ -177,7 +177,7 @@ static char config_value(const char *config, const char *option)
 	return 'n';
 }
 
-/* Module names have "_" where their files may have "-". */
+/* Module names have "_" where file names may have "-". */
 static bool same_module(const char *name, const char *file, size_t length)
 {
 	if (strlen(name) != length)
@@ -188,7 +188,7 @@ static bool same_module(const char *name, const char *file, size_t length)
 	return true;
 }
 
-/* The line of LIST (modules.dep or modules.builtin) whose file is MODULE's; NULL: none. */
+/* Returns the line of LIST (modules.dep or modules.builtin) for MODULE's file, or NULL. */
 static const char *find_line(const char *list, const char *module)
 {
 	const char *line = list;
@@ -252,7 +252,7 @@ static bool add_module(char ***list, size_t *count, const char *path, size_t len
 	return larger[*count] && ++*count;
 }
 
-/* "a.ko: b.ko c.ko": what is needed stands behind, the deepest last. */
+/* Reads "a.ko: b.ko c.ko" backwards: dependencies follow the module, the deepest last. */
 bool modules_needed(const char *folder, const char *module, char ***list, size_t *count)
 {
 	_cleanup_free_ char *text = read_in(folder, "modules.dep", LIST_MOST);

@@ -1,6 +1,6 @@
-/* What a kernel can do, told before it is booted: from the configuration beside it or in it
- * (IKCONFIG), else from the lists of its modules. Sources: scripts/extract-ikconfig and
- * Documentation/arch/x86/boot.rst of Linux, modules.dep(5). */
+/* Which features a kernel has, determined before it boots: from the configuration file beside it or
+ * embedded in it (IKCONFIG), otherwise from its module lists. Sources: Linux
+ * scripts/extract-ikconfig and Documentation/arch/x86/boot.rst, modules.dep(5). */
 #pragma once
 
 #include <stdbool.h>
@@ -9,30 +9,30 @@
 #include "frontend/vm/kernel.h"
 
 enum kernel_feature {
-	FEATURE_UNKNOWN, /* there is nothing that tells */
+	FEATURE_UNKNOWN, /* no configuration and no module lists */
 	FEATURE_ABSENT,
-	FEATURE_MODULE, /* and the module is there */
+	FEATURE_MODULE, /* a module, and it is installed */
 	FEATURE_BUILTIN,
 };
 
 struct kernel_features;
 
-/* Never fails: what cannot be read is unknown. The caller's to free. */
+/* Never fails: what it cannot read counts as unknown. The caller frees the result. */
 struct kernel_features *kernel_features_read(const struct kernel *kernel);
 void kernel_features_free(struct kernel_features **features);
 
-/* The configuration's text; NULL if it was not found. FEATURES' own. */
+/* The text of the configuration, or NULL if not found. FEATURES owns it. */
 const char *kernel_config(const struct kernel_features *features);
 
-/* OPTION without CONFIG_, "EROFS_FS"; MODULE is the name that modprobe knows, "erofs". */
+/* OPTION lacks its CONFIG_ prefix ("EROFS_FS"); MODULE is the name for modprobe ("erofs"). */
 enum kernel_feature kernel_feature(const struct kernel_features *features, const char *option,
 				   const char *module);
 
-/* True where it is certainly there. */
+/* Returns true if the feature is certainly present. */
 bool kernel_has(const struct kernel_features *features, const char *option, const char *module);
 
-/* The file of MODULE and of all that it needs, in the order in which they have to be loaded, as
- * paths below FOLDER (…/lib/modules/VERSION), whose modules.dep names them. LIST, a NULL-terminated
- * vector, and its words are the caller's; what is already in LIST is not added again. Returns false
- * where there is no such module. */
+/* Appends the files of MODULE and of all its dependencies to LIST, in load order, as paths relative
+ * to `folder` (…/lib/modules/VERSION), which holds modules.dep. Skips files already in LIST. LIST
+ * is NULL-terminated; the caller frees it and its strings. Returns false if modules.dep does not
+ * list MODULE, or if out of memory. */
 bool modules_needed(const char *folder, const char *module, char ***list, size_t *count);

@@ -1,7 +1,6 @@
-/* In the cache, kernels/VERSION_REVISION/ holds boot/vmlinuz,
- * boot/config and lib/modules/VERSION, and what they must be (sums.h); kernels/SUITE-ARCH is a link
- * to the newest of a release. Where signatures were checked against a keyring of the user's own
- * both names end with its hash.
+/* Cache layout: kernels/VERSION_REVISION/ holds boot/vmlinuz, boot/config, lib/modules/VERSION and
+ * their checksums (sums.h). kernels/SUITE-ARCH is a symbolic link to the newest kernel of a
+ * release. If signatures were checked against the user's own keyring, both names end with its hash.
  */
 #include "frontend/vm/kernel_package.h"
 
@@ -23,12 +22,12 @@
 
 #define FRESH_SECONDS (24 * 60 * 60)
 #define KEYS_SIZE (2 * SHA256_LEN + 2)
-#define DEPTH_MAX 64 /* of directories in a kernel package */
+#define DEPTH_MAX 64 /* maximum directory depth in a kernel package */
 
 extern char **environ;
 
-/* The version in the name of an image or modules package, "linux-image-6.1.0-56-amd64"; NULL for
- * any other, and for the packages that only depend on the newest one. */
+/* Returns the version in the name of an image or modules package ("linux-image-6.1.0-56-amd64"), or
+ * NULL for any other package, including metapackages. */
 static const char *package_version(const char *name)
 {
 	static const char *const prefixes[] = { "linux-image-unsigned-", "linux-image-",
@@ -50,7 +49,7 @@ static const struct package *find_image(const struct package_set *set)
 	return NULL;
 }
 
-/* modules.dep and its kin. depmod of some distributions looks below usr/. */
+/* Creates modules.dep and related files. Some distributions' depmod looks below usr/. */
 static int run_depmod(const char *folder, const char *version, struct error **err)
 {
 	const char *argv[] = { "depmod", "-b", folder, version, NULL };
@@ -63,7 +62,7 @@ static int run_depmod(const char *folder, const char *version, struct error **er
 
 	if (asprintf(&usr, "%s/usr", folder) < 0 || asprintf(&link, "%s/usr/lib", folder) < 0 ||
 	    mkdir(usr, 0755) < 0 || symlink("../lib", link) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot list the kernel's modules in %s",
+		return error_errno(err, ERR_SYSTEM, "cannot index the kernel's modules in %s",
 				   folder);
 	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++) {
 		if (posix_spawn(&child, programs[i], NULL, NULL, (char *const *)argv, environ) != 0)
@@ -71,17 +70,15 @@ static int run_depmod(const char *folder, const char *version, struct error **er
 		if (RETRY_ON_EINTR(waitpid(child, &status, 0)) == child && status == 0)
 			return 0;
 		return error_set(err, ERR_SYSTEM,
-				 "cannot list the kernel's modules in %s: depmod "
-				 "failed",
-				 folder);
+				 "cannot index the kernel's modules in %s: depmod failed", folder);
 	}
-	return error_set(err, ERR_HOST,
-			 "cannot list the kernel's modules: depmod is not there; "
-			 "run: apt install kmod");
+	return error_set(
+		err, ERR_HOST,
+		"cannot index the kernel's modules: depmod is missing; run: apt install kmod");
 }
 
-/* Nothing but directories and files of our own, each with one name: what comes after, depmod above
- * all, writes in there, and a link would lead it elsewhere. DIRECTORY is taken over. */
+/* Accepts only directories and regular files that are ours and have a single link. depmod and
+ * others write in this tree next, and a link could lead them elsewhere. Takes over DIRECTORY. */
 static int check_plain(int directory, int depth, struct error **err)
 {
 	DIR *list = depth < DEPTH_MAX ? fdopendir(directory) : NULL;
@@ -89,7 +86,7 @@ static int check_plain(int directory, int depth, struct error **err)
 
 	if (!list) {
 		closep(&directory);
-		return error_set(err, ERR_INPUT, "a kernel package cannot be listed");
+		return error_set(err, ERR_INPUT, "cannot list a directory of a kernel package");
 	}
 	for (const struct dirent *entry; r == 0 && (entry = readdir(list));) {
 		_cleanup_close_ int below = -1;
@@ -100,7 +97,9 @@ static int check_plain(int directory, int depth, struct error **err)
 		if (fstatat(dirfd(list), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    st.st_uid != geteuid() || (st.st_mode & (S_ISUID | S_ISGID)) ||
 		    (!S_ISDIR(st.st_mode) && (!S_ISREG(st.st_mode) || st.st_nlink != 1)))
-			r = error_set(err, ERR_INPUT, "a kernel package has a strange file");
+			r = error_set(err, ERR_INPUT,
+				      "a kernel package contains a link, a special file, or a file "
+				      "with unexpected owner or mode");
 		else if (S_ISDIR(st.st_mode)) {
 			below = openat(dirfd(list), entry->d_name,
 				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -111,7 +110,7 @@ static int check_plain(int directory, int depth, struct error **err)
 	return r;
 }
 
-/* Has every package of VERSION unpacked into STAGING, which is complete then. FD is open on it. */
+/* Unpacks every package of VERSION into STAGING and completes it. FD is open on STAGING. */
 static int kernel_package_fill(struct fetch *f, const char *version, int fd, const char *staging,
 			       struct error **err)
 {
@@ -127,15 +126,15 @@ static int kernel_package_fill(struct fetch *f, const char *version, int fd, con
 	if (check_plain(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0, err) < 0)
 		return -1;
 	if (faccessat(fd, "boot/vmlinuz", R_OK, 0) < 0)
-		return error_set(err, ERR_INPUT, "the packages of Linux %s hold no kernel",
+		return error_set(err, ERR_INPUT, "the packages of Linux %s contain no kernel",
 				 version);
 	if (run_depmod(staging, version, err) < 0)
 		return -1;
 	return sums_write(fd, NULL, err);
 }
 
-/* What killed runs left, and what was replaced while a run had it. Only who has the lock makes any.
- */
+/* Removes what killed runs left behind, and kernels that were replaced while in use. Only the
+ * holder of the lock creates such files. */
 static void kernel_package_sweep(int kernels)
 {
 	int fd = openat(kernels, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -152,9 +151,10 @@ static void kernel_package_sweep(int kernels)
 	closedir(folder);
 }
 
-/* Where a kernel is made: beside the others, under a name that sweep() knows. */
+/* Staging directory for a kernel, beside the others, with a name that kernel_package_sweep()
+ * removes. */
 struct staging {
-	int kernels; /* open on PARENT; the caller's */
+	int kernels; /* open on PARENT; owned by the caller */
 	const char *parent;
 	char *path;
 	int fd;
@@ -167,7 +167,7 @@ static int kernel_package_make_staging(struct staging *staging, struct error **e
 		return error_no_memory(err);
 	}
 	if (!mkdtemp(staging->path)) {
-		error_errno(err, ERR_SYSTEM, "cannot make a folder in %s", staging->parent);
+		error_errno(err, ERR_SYSTEM, "cannot create a directory in %s", staging->parent);
 		free(staging->path);
 		staging->path = NULL;
 		return -1;
@@ -189,18 +189,18 @@ static void staging_clear(struct staging *staging)
 	free(staging->path);
 }
 
-/* Makes kernels/NAME whole or not at all, in place of one that is damaged. */
+/* Creates kernels/NAME atomically, replacing a damaged one. */
 static int install(struct fetch *f, const char *version, const char *name,
 		   const struct staging *staging, struct error **err)
 {
 	if (kernel_package_fill(f, version, staging->fd, staging->path, err) < 0)
 		return -1;
 	if (folder_publish(staging->kernels, staging_name(staging), name) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make %s/%s", staging->parent, name);
+		return error_errno(err, ERR_SYSTEM, "cannot create %s/%s", staging->parent, name);
 	return 0;
 }
 
-/* Makes the link kernels/SUITE-ARCH lead to NAME, in one step. */
+/* Points the link kernels/SUITE-ARCH to NAME, atomically. */
 static int point(int kernels, const char *link, const char *name, struct error **err)
 {
 	_cleanup_free_ char *temporary = NULL;
@@ -214,7 +214,8 @@ static int point(int kernels, const char *link, const char *name, struct error *
 	return 0;
 }
 
-/* What was signed with other keys is not taken for the distribution's: "", or "-" and a hash. */
+/* Sets KEYS to "", or to "-" and the keyring's hash, so that a kernel signed with other keys is
+ * never taken for the distribution's. */
 static int name_keys(const char *keyring, char keys[static KEYS_SIZE], struct error **err)
 {
 	_cleanup_close_ int fd = -1;
@@ -233,7 +234,7 @@ static int name_keys(const char *keyring, char keys[static KEYS_SIZE], struct er
 	return 0;
 }
 
-/* "6.1.0-56-amd64_6.1.192-2": a kernel can change without its version doing so. */
+/* "6.1.0-56-amd64_6.1.192-2": a package can be revised without a new kernel version. */
 static char *folder_name(const struct package *image, const char *keys)
 {
 	char *name;
@@ -246,8 +247,8 @@ static char *folder_name(const struct package *image, const char *keys)
 	return name;
 }
 
-/* All of kernels/NAME, or what the link NAME leads to, is what it was; what is booted is read, not
- * only looked at. */
+/* Checks kernels/NAME, which may be the link, against its checksums. Reads the kernel image in
+ * full; the other files are only checked with stat. */
 static int kernel_package_check(int kernels, const char *name, struct error **err)
 {
 	_cleanup_close_ int fd = openat(kernels, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -257,7 +258,7 @@ static int kernel_package_check(int kernels, const char *name, struct error **er
 	return sums_check(fd, NULL, err) < 0 ? -1 : sums_verify_file(fd, "boot/vmlinuz", err);
 }
 
-/* All that fetch() and what it calls are about. */
+/* The context of fetch() and its callees. */
 struct errand {
 	const struct manifest *manifest;
 	const char *keyring, *keys; /* see name_keys() */
@@ -268,7 +269,7 @@ struct errand {
 	const char *parent; /* KERNELS is open on it */
 };
 
-/* What is asked for, and the kernel that it comes to. */
+/* The requested packages, and the kernel found for them. */
 struct selection {
 	char *meta, *extra; /* packages */
 	const char *packages[2], *optional[2];
@@ -284,7 +285,7 @@ static void selection_clear(struct selection *s)
 	free(s->name);
 }
 
-/* Has the packages chosen, and names the kernel among them. */
+/* Resolves the packages and finds the kernel among them. */
 static int select_kernel(const struct errand *e, struct fetch *f, struct selection *s,
 			 struct error **err)
 {
@@ -294,7 +295,7 @@ static int select_kernel(const struct errand *e, struct fetch *f, struct selecti
 		return error_wrap(err, "cannot fetch the kernel of %s", e->manifest->suite);
 	image = find_image(packages_set(f));
 	if (!image)
-		return error_set(err, ERR_INPUT, "%s of %s brings no kernel", s->meta,
+		return error_set(err, ERR_INPUT, "%s of %s does not depend on a kernel", s->meta,
 				 e->manifest->suite);
 	free(s->version);
 	free(s->name);
@@ -303,8 +304,8 @@ static int select_kernel(const struct errand *e, struct fetch *f, struct selecti
 	return s->version && s->name ? 0 : error_no_memory(err);
 }
 
-/* Ubuntu keeps a part of the modules (some filesystems among them) in a package that only the
- * variants with all firmware depend on. A release that has no such package is left as it is. */
+/* Ubuntu ships some modules, including some filesystems, in a package that only the variants with
+ * all firmware depend on. If the release has no such package, goes on without it. */
 static int select_extra(const struct errand *e, struct fetch *f, struct selection *s,
 			struct error **err)
 {
@@ -321,8 +322,9 @@ static int select_extra(const struct errand *e, struct fetch *f, struct selectio
 	return select_kernel(e, f, s, err);
 }
 
-/* Who talked to the mirror does not say what kernel is booted: a process that never did chooses
- * again, from the signed release file down, and unpacks what it has hashed itself. */
+/* A process that has talked to the mirror must not decide which kernel is booted. A process that
+ * never did resolves the packages again, from the signed release file on, and unpacks files that it
+ * has hashed itself. */
 static int kernel_package_unpack_again(const struct errand *e, struct fetch *f, struct selection *s,
 				       const struct staging *staging, struct error **err)
 {
@@ -338,7 +340,7 @@ static int kernel_package_unpack_again(const struct errand *e, struct fetch *f, 
 	return install(f, s->version, s->name, staging, err);
 }
 
-/* Downloads what was chosen, and unpacks it. */
+/* Downloads and unpacks the chosen packages. */
 static int bring(const struct errand *e, struct fetch *f, struct selection *s, struct error **err)
 {
 	_cleanup_(staging_clear) struct staging staging = { e->kernels, e->parent, NULL, -1 };
@@ -387,7 +389,8 @@ static bool is_fresh(int kernels, const char *link)
 	       time(NULL) - st.st_mtime < FRESH_SECONDS;
 }
 
-/* Whether the kernel in the cache can be used, and (FRESH) without asking the mirror. */
+/* Returns whether the kernel in the cache is intact; sets FRESH if it is also recent enough to skip
+ * the mirror. */
 static bool kernel_package_look(int kernels, const char *link, struct progress *progress,
 				bool *fresh)
 {
@@ -396,7 +399,8 @@ static bool kernel_package_look(int kernels, const char *link, struct progress *
 
 	*fresh = whole && is_fresh(kernels, link);
 	if (why && why->code == ERR_TRUST)
-		progress_note(progress, "not using the kernel in the cache, which is damaged: %s",
+		progress_note(progress,
+			      "the kernel in the cache is damaged, downloading it again: %s",
 			      why->message);
 	return whole;
 }
@@ -425,7 +429,7 @@ int kernel_distribution(const struct manifest *manifest, const char *keyring, st
 	    asprintf(&folder, "%s/%s", parent, link) < 0 ||
 	    asprintf(&image, "%s/boot/vmlinuz", folder) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot fetch a kernel");
-	/* Two runs at once: the second waits, and finds what the first has made. */
+	/* If two runs start at once, the second waits and then finds the first one's kernel. */
 	if (flock(kernels, LOCK_EX) < 0)
 		return error_errno(err, ERR_INTERRUPTED, "cannot lock %s", parent);
 	kernel_package_sweep(kernels);

@@ -6,9 +6,9 @@
 #include "frontend/rootfs/manifest.h"
 #include "frontend/vm/kernel.h"
 
-/* The kernel of the release that MANIFEST tells, from its mirror, whose signatures are checked
- * by HELPER against KEYRING (NULL: the release's own; a manifest has no say in that, as what runs
- * in the rootfs could write it). One that was fetched within a day is used as it is; an older one
- * too, with a note, where the mirror does not answer. */
+/* Provides the kernel of MANIFEST's release, from its mirror. HELPER checks the signatures against
+ * KEYRING (NULL: the release's own). The manifest cannot name a keyring, since code in the rootfs
+ * can write the manifest. Uses a kernel fetched within the last day without asking the mirror; if
+ * the mirror does not answer, uses an older one, with a note. */
 int kernel_distribution(const struct manifest *manifest, const char *keyring, struct helper *helper,
 			struct progress *progress, struct kernel **out, struct error **err);

@@ -19,24 +19,24 @@
 #define DEADLINE_MS 2000
 #define GUEST_CODE 0x1000
 
-/* How the probe's process ends, and what each means. */
+/* Exit statuses of the probe process. */
 enum kvm_outcome { RUNS, NO_DEVICE, NO_ACCESS, NO_VM, NO_RUN, TOO_SLOW, OUTCOMES };
 
 static const char *const reasons[OUTCOMES] = {
 	[RUNS] = "",
-	[NO_DEVICE] = "there is no /dev/kvm",
-	[NO_ACCESS] = "/dev/kvm may not be opened by this user",
-	[NO_VM] = "/dev/kvm opens, but makes no VM",
-	[NO_RUN] = "/dev/kvm makes a VM, but does not run it",
-	[TOO_SLOW] = "/dev/kvm makes a VM, but runs it slower than emulation does",
+	[NO_DEVICE] = "/dev/kvm does not exist",
+	[NO_ACCESS] = "this user cannot open /dev/kvm",
+	[NO_VM] = "/dev/kvm opens but cannot create a VM",
+	[NO_RUN] = "/dev/kvm creates a VM but cannot run it",
+	[TOO_SLOW] = "/dev/kvm creates a VM but runs it slower than emulation",
 };
 
-/* mov $2^26, %ecx; 1: dec %ecx; jnz 1b; hlt. A processor needs some 50 ms for it. A KVM that has to
- * interpret what it cannot run (seen: in a VM that does not pass virtualisation on) takes a single
- * instruction well enough, and minutes for these; a kernel would not even unpack itself. */
+/* mov $2^26, %ecx; 1: dec %ecx; jnz 1b; hlt. A processor takes about 50 ms. A KVM that falls back
+ * to interpreting (seen in a VM without nested virtualization) handles a single instruction well
+ * enough but takes minutes for this loop; a kernel would not even finish unpacking itself. */
 static const uint8_t guest_code[] = { 0xb9, 0x00, 0x00, 0x00, 0x04, 0xff, 0xc9, 0x75, 0xfc, 0xf4 };
 
-/* Protected mode as a kernel begins in it: flat segments of 4 GiB, no paging. */
+/* Protected mode as at a kernel's entry: flat 4 GiB segments, no paging. */
 static int set_registers(int vcpu)
 {
 	const struct kvm_segment data = { .limit = UINT32_MAX,
@@ -60,7 +60,7 @@ static int set_registers(int vcpu)
 	return ioctl(vcpu, KVM_SET_REGS, &registers);
 }
 
-/* API: Documentation/virt/kvm/api.rst of Linux. Leaks what its process's end frees. */
+/* API: Linux Documentation/virt/kvm/api.rst. Frees nothing: the process exits right after. */
 static enum kvm_outcome try_guest(void)
 {
 	int device = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -92,7 +92,7 @@ static enum kvm_outcome try_guest(void)
 	return RUNS;
 }
 
-/* In a process of its own, which may hang in the kernel: then it is left to init. */
+/* Runs in its own process, since it may hang in the kernel; a hung one is left to init. */
 static enum kvm_outcome probe(void)
 {
 	pid_t child = fork();
@@ -118,7 +118,8 @@ static enum kvm_outcome probe(void)
 	return (enum kvm_outcome)WEXITSTATUS(status);
 }
 
-/* What a remembered outcome holds for: this boot, this device with these rights. */
+/* The conditions under which a cached result is valid: this boot, and this device with these
+ * permissions. */
 static char *situation(void)
 {
 	_cleanup_fclose_ FILE *in = fopen("/proc/sys/kernel/random/boot_id", "re");

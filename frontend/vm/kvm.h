@@ -1,9 +1,9 @@
-/* Whether KVM really runs a guest here. /dev/kvm can be there, open, and yet never boot one. */
+/* Whether KVM can run a guest. /dev/kvm can exist and open, yet never boot one. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Runs a guest that counts, with a deadline of two seconds; what comes out is remembered until the
- * next boot. Where it is false, WHY (SIZE bytes) gets the reason as a phrase. */
+/* Runs a small counting guest, with a time limit of two seconds, and caches the result until the
+ * next host boot. If it returns false, WHY (SIZE bytes) holds the reason. */
 bool kvm_runs(char *why, size_t size);

@@ -23,7 +23,7 @@ static int open_source(const char *path, int *fd, struct error **err)
 	return 0;
 }
 
-/* Where a sparse file on disk goes. */
+/* The directory for sparse files on disk. */
 static const char *temporary_folder(void)
 {
 	const char *folder = getenv("TMPDIR");
@@ -37,9 +37,9 @@ static int open_sources(const struct vm_config *config, struct layout_sources *s
 	_cleanup_free_ char *init = NULL;
 	bool tree = config->root.kind == VM_ROOT_TREE;
 
-	/* Descriptors, of which none is open. */
+	/* All descriptors start as -1. */
 	memset(s, -1, sizeof(*s));
-	/* vng has the kernel start /bin/sh, which is ours where the root is an image. */
+	/* vng makes the kernel start /bin/sh, which is our init if the root is an image. */
 	if (config->root.kind == VM_ROOT_IMAGE && !(init = paths_data("guest/init.sh", err)))
 		return -1;
 	if (open_source(init, &s->init, err) < 0 ||
@@ -61,8 +61,8 @@ static int open_sources(const struct vm_config *config, struct layout_sources *s
 	return 0;
 }
 
-/* A kernel's build folder has modules where their sources are. This makes of it what a kernel that
- * is installed has: the build folder itself as `kernel`, and the lists that depmod makes. */
+/* In a kernel build directory, modules lie beside their sources. This gives it the layout of an
+ * installed kernel: the build directory itself as `kernel`, and the lists that depmod makes. */
 static int index_build(const struct vm_config *config, const char *folder, struct error **err)
 {
 	static const char *const lists[] = { "modules.order", "modules.builtin",
@@ -92,8 +92,8 @@ static int index_build(const struct vm_config *config, const char *folder, struc
 		return error_errno(err, ERR_SYSTEM, "cannot start depmod");
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return error_set(err, ERR_HOST,
-				 "cannot list the modules of %s: depmod failed; it is in the "
-				 "package kmod",
+				 "cannot index the modules of %s: depmod failed; if it is missing, "
+				 "run: apt install kmod",
 				 config->kernel->build);
 	return 0;
 }
@@ -124,7 +124,7 @@ static int layout_place_kernel(const struct vm_config *config, const struct layo
 	return index_build(config, folder, err);
 }
 
-/* FIFOs and temporary files belong to vng, which is not root here. */
+/* FIFOs and temporary files belong to vng, which does not run as root here. */
 static int place_channels(uid_t owner, struct error **err)
 {
 	static const char *const fifos[] = { VM_FOLDER "/console", VM_FOLDER "/status",
@@ -139,8 +139,8 @@ static int place_channels(uid_t owner, struct error **err)
 	return 0;
 }
 
-/* Opens NAME in FOLDER through a mount of its own that has no place anywhere: it stays writable
- * when the host's become read-only, and shows nothing else of its folder. */
+/* Opens SOURCE through a temporary mount of its own: the descriptor stays writable when the host's
+ * mounts become read-only, and reveals nothing else of its directory. */
 static int open_detached(int source, const char *path, int flags, struct error **err)
 {
 	struct stat st;
@@ -150,18 +150,18 @@ static int open_detached(int source, const char *path, int flags, struct error *
 		return -1;
 	fd = open(VM_FOLDER "/scratch", flags | O_CLOEXEC, 0600);
 	if (fd < 0)
-		error_errno(err, ERR_SYSTEM, "cannot open a disk of the VM: %s", path);
+		error_errno(err, ERR_SYSTEM, "cannot open the VM's disk %s", path);
 	if (umount2(VM_FOLDER "/scratch", MNT_DETACH) < 0 && fd >= 0) {
 		closep(&fd);
 		return error_errno(err, ERR_SYSTEM, "cannot detach %s", path);
 	}
-	/* A folder or a file, which the next disk may not be. */
+	/* The mount point was a directory or a file; the next disk may need the other. */
 	if (lstat(VM_FOLDER "/scratch", &st) == 0)
 		(S_ISDIR(st.st_mode) ? rmdir : unlink)(VM_FOLDER "/scratch");
 	return fd;
 }
 
-/* Sparse files without a name, so that there is nothing to leave behind. FOLDER: -1 for memory. */
+/* Creates an unnamed sparse file, so that nothing is left behind. `folder` is -1 for memory. */
 static int make_sparse(const struct vm_disk *disk, int folder, uid_t owner, struct error **err)
 {
 	const char *path = disk->memory ? VM_FOLDER : temporary_folder();
@@ -170,12 +170,12 @@ static int make_sparse(const struct vm_disk *disk, int folder, uid_t owner, stru
 	_cleanup_close_ int fd = -1;
 
 	if (source < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a disk in %s", path);
+		return error_errno(err, ERR_SYSTEM, "cannot create a disk in %s", path);
 	fd = open_detached(source, path, O_TMPFILE | O_RDWR, err);
 	if (fd < 0)
 		return -1;
 	if (ftruncate(fd, (off_t)disk->size) < 0 || fchown(fd, owner, owner) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a disk of %llu bytes in %s",
+		return error_errno(err, ERR_SYSTEM, "cannot create a disk of %llu bytes in %s",
 				   (unsigned long long)disk->size, path);
 	return steal_fd(&fd);
 }
@@ -195,9 +195,9 @@ static int open_disks(const struct vm_config *config, const struct layout_source
 	return 0;
 }
 
-/* vng wants the guest's path of a shared folder to be there on the host too. Sealed, only the root
- * of its own and the private folder can be written to here; unsealed, the latter may have covered
- * it. */
+/* vng requires that a shared directory's guest path also exists on the host. Sealed, only our own
+ * root and the private directory are writable here; unsealed, the private directory may have
+ * covered the path. */
 static void make_share_path(const struct vm_config *config, const char *path)
 {
 	_cleanup_free_ char *copy = NULL;
@@ -215,8 +215,8 @@ static void make_share_path(const struct vm_config *config, const char *path)
 		mkdir(copy, 0755);
 }
 
-/* Where the host is in sight and qemu may make UNIX sockets, those of the user's session and of the
- * system are covered: see vm_filter.h. */
+/* If the host is visible and qemu may create UNIX sockets, hides those of the user's session and of
+ * the system: see vm_filter.h. */
 static int hide_sockets(struct error **err)
 {
 	static const char *const folders[] = { "/run", "/tmp" };
@@ -224,13 +224,13 @@ static int hide_sockets(struct error **err)
 	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
 		if (mount("rootlet", folders[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 			  "mode=0755") < 0)
-			return error_errno(err, ERR_SYSTEM, "cannot cover %s for the VM",
+			return error_errno(err, ERR_SYSTEM, "cannot hide the host's %s from the VM",
 					   folders[i]);
 	return 0;
 }
 
-/* qemu faces a guest that may be hostile: of the host it can write what the VM is meant to write.
- */
+/* The guest may take over qemu, so leave only those mounts writable that the VM is meant to write
+ * to. */
 static int layout_seal(const struct vm_config *config, struct error **err)
 {
 	if (!config->unsealed && sealed_root_close(config->kvm, err) < 0)
@@ -284,9 +284,9 @@ int layout_make(const struct vm_config *config, const struct vng_places *places,
 {
 	struct layout_sources s;
 
-	/* What happens here must not show on the host, nor the other way round. */
+	/* Mounts must not propagate to the host, nor from it. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot set the VM's mounts apart");
+		return error_errno(err, ERR_SYSTEM, "cannot make the VM's mounts private");
 	if (open_sources(config, &s, err) < 0)
 		return -1;
 	if (!config->unsealed && sealed_root_enter(config, places, owner, err) < 0)

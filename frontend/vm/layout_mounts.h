@@ -6,7 +6,7 @@
 
 #include "lib/error.h"
 
-/* glibc has these from 2.36 on. */
+/* glibc 2.36 and newer define these. */
 #ifndef MOUNT_ATTR_RDONLY
 #define MOUNT_ATTR_RDONLY 0x00000001
 #define MOUNT_ATTR_NOSUID 0x00000002
@@ -16,8 +16,8 @@ struct mount_attr {
 };
 #endif
 
-/* As mount_setattr(2): FLAGS 0 or AT_RECURSIVE. Returns 0, or -1 with errno set. */
+/* Wraps mount_setattr(2). FLAGS is 0 or AT_RECURSIVE. Returns 0, or -1 with errno set. */
 int mount_attributes(const char *path, unsigned int flags, uint64_t set, uint64_t clear);
 
-/* Binds what FD is open on to TARGET, which is made: a folder or an empty file. */
+/* Bind-mounts the file or directory open as FD on TARGET, which it creates if needed. */
 int bind_at(int fd, const char *target, struct error **err);

@@ -36,8 +36,8 @@ bool layout_has_modules(const struct vm_config *config, const struct layout_sour
 
 /* --- a rootfs ------------------------------------------------------------------------------- */
 
-/* Makes PATH ("usr/lib/x") in the layer. A folder that the tree has too gets the tree's owner and
- * mode, because the layer's are the ones that show. */
+/* Creates PATH ("usr/lib/x") in the layer. A directory that also exists in the tree gets the owner
+ * and mode that it has there, because the layer's are the visible ones. */
 static int layer_folder(int tree, const char *path, struct error **err)
 {
 	_cleanup_close_ int below = open(LAYER, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -51,7 +51,8 @@ static int layer_folder(int tree, const char *path, struct error **err)
 		struct stat st = { .st_mode = 0755 };
 		int next;
 
-		/* What a link of the tree's leads to is in the guest under that name already. */
+		/* The guest already sees the target of a symbolic link in the tree under this name.
+		 */
 		if (fstatat(original, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
 			return 0;
 		st = (struct stat){ .st_mode = 0755 };
@@ -72,7 +73,7 @@ static int layer_folder(int tree, const char *path, struct error **err)
 	return 0;
 }
 
-/* Where this tree looks for modules: /lib is a folder in trees without a merged /usr. */
+/* Where this tree expects modules: /lib is a real directory in trees without a merged /usr. */
 static const char *modules_folder(int tree)
 {
 	struct stat st;
@@ -103,7 +104,7 @@ static int fill_layer(const struct vm_config *config, const struct layout_source
 	return layer_folder(s->root, modules, err);
 }
 
-/* The tree under the layer, and the modules on their mount point in it. */
+/* Mounts the layer over the tree, and the modules on their mount point in it. */
 static int place_tree(const struct vm_config *config, const struct layout_sources *s,
 		      struct error **err)
 {
@@ -117,8 +118,8 @@ static int place_tree(const struct vm_config *config, const struct layout_source
 	if (mount("rootlet", VM_TREE, "overlay", MS_RDONLY,
 		  "lowerdir=" LAYER ":" VM_FOLDER "/tree") < 0)
 		return error_errno(err, ERR_HOST,
-				   "cannot put an overlay on %s (Linux 5.11 and newer lets a user "
-				   "namespace do that)",
+				   "cannot mount an overlay on %s in a user namespace (needs Linux "
+				   "5.11 or newer)",
 				   config->root.path);
 	if (!layout_has_modules(config, s))
 		return 0;
@@ -132,16 +133,16 @@ static int place_tree(const struct vm_config *config, const struct layout_source
 
 /* --- an image ------------------------------------------------------------------------------- */
 
-/* What the image root needs before it is there, besides its filesystem's, and what the command's
- * standard streams need: the rootfs may have no udev to load that. crc32c_generic:
- * libcrc32c, which erofs and ext4 use, asks for it by an alias ("softdep"), and there is no
- * modprobe to answer. */
+/* Modules needed before the image root is mounted, besides its filesystem's, and those for the
+ * command's standard streams, which a rootfs without udev would not load. crc32c_generic:
+ * libcrc32c, which erofs and ext4 use, requests it by an alias ("softdep"), and no modprobe is
+ * there to resolve it. */
 static const char *const root_modules[] = { "virtio_pci",    "virtio_blk", "virtio_console",
 					    "overlay",	     "9p",	   "9pnet_virtio",
 					    "crc32c_generic" };
 
-/* Decompressed and numbered, since the guest has nothing but insmod for them. A module that is not
- * there is built in, or the guest says that it is missing. */
+/* Stores modules decompressed and numbered, since the guest has only insmod to load them. A module
+ * that is not found is built in, or the guest will report it as missing. */
 static int place_modules(const struct vm_config *config, struct error **err)
 {
 	_cleanup_free_ char *folder = NULL;
@@ -176,7 +177,7 @@ static int place_modules(const struct vm_config *config, struct error **err)
 	return result;
 }
 
-/* Where Debian, Fedora and others put a busybox that needs no library. */
+/* Where Debian, Fedora and others install a static busybox. */
 static int place_busybox(struct error **err)
 {
 	static const char *const places[] = { "/bin/busybox", "/usr/bin/busybox",
@@ -190,8 +191,8 @@ static int place_busybox(struct error **err)
 			return bind_at(fd, VM_TREE "/bin/busybox", err);
 	}
 	return error_set(err, ERR_HOST,
-			 "cannot boot from an image: there is no busybox for the guest's first "
-			 "steps; run: apt install busybox-static");
+			 "cannot boot from an image: the guest's init needs a static busybox, "
+			 "which is not installed; run: apt install busybox-static");
 }
 
 static int layout_root_write_settings(const struct vm_config *config, struct error **err)
@@ -214,7 +215,7 @@ static int layout_root_write_settings(const struct vm_config *config, struct err
 				      err);
 }
 
-/* A root that holds no more than what it takes to get to the image, made in memory. */
+/* Builds a minimal root in memory that can find and mount the image. */
 static int place_boot_root(const struct vm_config *config, const struct layout_sources *s,
 			   struct error **err)
 {

@@ -12,7 +12,7 @@
 
 #define HOST "/host"
 #define KVM "/dev/kvm"
-/* As many as the kernel follows. Source: path_resolution(7). */
+/* The kernel's own limit. Source: path_resolution(7). */
 #define LINKS_MOST 40
 
 static const char *const devices[] = { "/dev/null", "/dev/zero", "/dev/full", "/dev/random",
@@ -25,7 +25,7 @@ static const struct {
 		     { "/dev/stdout", "/proc/self/fd/1" },
 		     { "/dev/stderr", "/proc/self/fd/2" } };
 
-/* Makes the directories above PATH. Those on a mount of the host's are there already. */
+/* Creates the parent directories of PATH. Those on a host mount already exist. */
 static int make_above(const char *path, struct error **err)
 {
 	_cleanup_free_ char *copy = strdup(path);
@@ -40,7 +40,7 @@ static int make_above(const char *path, struct error **err)
 	return copy ? 0 : error_no_memory(err);
 }
 
-/* Whether PATH is visible already, as part of a directory that was shown before. */
+/* Whether PATH is already visible as part of a directory mounted earlier. */
 static bool is_shown(const char *path, const struct stat *host)
 {
 	struct stat st;
@@ -56,21 +56,21 @@ static int bind_host(const char *path, const char *source, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s for the VM", path);
 	if (make_above(path, err) < 0 || bind_at(fd, path, err) < 0)
 		return -1;
-	/* At once: what is made in here afterwards must not land on the host. */
+	/* Do this now: nothing created in here later may land on the host. */
 	if (mount_attributes(path, AT_RECURSIVE, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, 0) < 0)
 		return error_errno(err, ERR_HOST, "cannot make %s read-only for the VM", path);
 	return 0;
 }
 
-/* A path of the host's on the way to what it leads to. */
+/* A host path that is being resolved. */
 struct path_walk {
-	char done[PATH_MAX]; /* real directories, or "" for the root */
-	char rest[PATH_MAX]; /* relative to it */
+	char done[PATH_MAX]; /* resolved directories, or "" for the root */
+	char rest[PATH_MAX]; /* still to resolve, relative to DONE */
 	int links;
 };
 
-/* Makes the same link as the host has at W->done "/" NAME, and goes on with its target. Returns 1,
- * 0 if it leads nowhere, or -1 with ERR set. */
+/* Copies the host's symbolic link at LINK and continues with its target. Returns 1, 0 if it leads
+ * nowhere, or -1 with ERR set. */
 static int sealed_root_follow(struct path_walk *w, const char *link, const char *source,
 			      struct error **err)
 {
@@ -83,7 +83,7 @@ static int sealed_root_follow(struct path_walk *w, const char *link, const char 
 	target[size] = '\0';
 	if (make_above(link, err) < 0)
 		return -1;
-	/* In a directory that is shown it is there already. */
+	/* In a directory mounted from the host, the link already exists. */
 	if (symlink(target, link) < 0 && errno != EEXIST && errno != EROFS)
 		return error_errno(err, ERR_SYSTEM, "cannot make %s for the VM", link);
 	length = snprintf(rest, sizeof(rest), "%s/%s", target, w->rest);
@@ -95,7 +95,7 @@ static int sealed_root_follow(struct path_walk *w, const char *link, const char 
 	return 1;
 }
 
-/* One component. Returns 1, 0 if there is no such file, or -1 with ERR set. */
+/* Resolves one component. Returns 1, 0 if it does not exist, or -1 with ERR set. */
 static int sealed_root_step(struct path_walk *w, struct error **err)
 {
 	char name[PATH_MAX], path[2 * PATH_MAX], source[2 * PATH_MAX + sizeof(HOST)];
@@ -127,8 +127,8 @@ static int sealed_root_step(struct path_walk *w, struct error **err)
 	return 1;
 }
 
-/* Shows the host's PATH at the same path, with all links on the way to it, so that whatever leads
- * there on the host does so here. What is not there is not shown. */
+/* Mounts the host's PATH at the same path, with all symbolic links on the way to it, so that every
+ * name that resolves on the host also resolves here. Skips paths that do not exist. */
 static int sealed_root_show(const char *path, struct error **err)
 {
 	_cleanup_free_ struct path_walk *w = calloc(1, sizeof(*w));
@@ -163,7 +163,7 @@ static int make_devices(bool kvm, struct error **err)
 	return kvm ? sealed_root_show(KVM, err) : 0;
 }
 
-/* Python asks who it runs as. The host's own list is nobody's business in here. */
+/* Python looks up its own user. The host's user list stays hidden. */
 static int make_users(uid_t owner, struct error **err)
 {
 	_cleanup_fclose_ FILE *users = NULL;
@@ -171,23 +171,24 @@ static int make_users(uid_t owner, struct error **err)
 
 	if (mkdir("/etc", 0755) < 0 || !(users = fopen("/etc/passwd", "wxe")) ||
 	    !(groups = fopen("/etc/group", "wxe")))
-		return error_errno(err, ERR_SYSTEM, "cannot make the VM's list of users");
+		return error_errno(err, ERR_SYSTEM,
+				   "cannot create the VM's /etc/passwd and /etc/group");
 	fprintf(users, "vng:x:%u:%u::" VM_FOLDER "/tmp:/bin/sh\n", owner, owner);
 	fprintf(groups, "vng:x:%u:\n", owner);
 	return 0;
 }
 
-/* The host's stays visible until this is done: the kernel lets a user namespace mount one only
- * where nothing of a /proc that it sees is covered. */
+/* The host's /proc must stay visible until this is done: the kernel lets a user namespace mount
+ * proc only if it already sees one with nothing covered. */
 static int mount_proc(struct error **err)
 {
 	if (mkdir("/proc", 0755) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make the VM's /proc");
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		return error_set(err, ERR_HOST,
-				 "cannot seal the VM: it gets no /proc of its own: %s; containers "
-				 "that hide parts of theirs allow none; to run with the host's "
-				 "files and processes in qemu's sight: --unsealed",
+				 "cannot seal the VM: cannot mount a new /proc: %s; containers "
+				 "that mask parts of /proc do not allow it; use --unsealed to run "
+				 "with the host's files and processes visible to qemu",
 				 strerror(errno));
 	return 0;
 }
@@ -199,13 +200,13 @@ static int change_root(struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot make the VM's root directory");
 	if (syscall(SYS_pivot_root, VM_FOLDER, VM_FOLDER HOST) < 0 || chdir("/") < 0)
 		return error_set(err, ERR_HOST,
-				 "cannot seal the VM: the root directory cannot be changed: %s; to "
-				 "run with the host's files in qemu's sight: --unsealed",
+				 "cannot seal the VM: cannot change the root directory: %s; use "
+				 "--unsealed to run with the host's files visible to qemu",
 				 strerror(errno));
 	return 0;
 }
 
-/* What vng needs may be there already, and would be hidden. */
+/* Fails if files that vng needs are below VM_FOLDER, where the VM's own would hide them. */
 static int make_own_folder(const struct vng_places *places, struct error **err)
 {
 	if (mkdir(VM_FOLDER, 0755) == 0)
@@ -221,7 +222,7 @@ static int make_own_folder(const struct vng_places *places, struct error **err)
 				"; take that out of PATH, or install vng elsewhere",
 				places->path[i]);
 	return error_set(err, ERR_HOST,
-			 "cannot seal the VM: what vng needs leads to " VM_FOLDER
+			 "cannot seal the VM: files that vng needs are below " VM_FOLDER
 			 ", where the VM has files of its own; install vng elsewhere");
 }
 
@@ -237,7 +238,7 @@ int sealed_root_enter(const struct vm_config *config, const struct vng_places *p
 	return make_own_folder(places, err);
 }
 
-/* A device that the host does not have was not shown. */
+/* The host may lack the device; then it was skipped. */
 static int open_device(const char *path, struct error **err)
 {
 	if (mount_attributes(path, 0, 0, MOUNT_ATTR_NODEV) < 0 && errno != ENOENT)
@@ -248,7 +249,7 @@ static int open_device(const char *path, struct error **err)
 int sealed_root_close(bool kvm, struct error **err)
 {
 	if (umount2(HOST, MNT_DETACH) < 0 || rmdir(HOST) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot take the host's files from the VM");
+		return error_errno(err, ERR_SYSTEM, "cannot unmount the host's files from the VM");
 	if (mount_attributes("/", AT_RECURSIVE,
 			     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0) < 0)
 		return error_errno(err, ERR_HOST, "cannot make the VM's root read-only");

@@ -26,7 +26,7 @@ static int userns_start(const char *path, int channel, pid_t *child, struct erro
 	return r == 0 ? 0 : error_errno(err, ERR_HOST, "cannot start %s", path);
 }
 
-/* The program's one packet: an errno, or 0 with the namespace. */
+/* Receives the program's only packet: an errno, or 0 and the namespace. */
 static int receive(int channel, struct error **err)
 {
 	int fds[PACKET_FDS_MAX], number;

@@ -1,6 +1,6 @@
-/* rootlet-userns: makes the user namespace of a VM, in which the caller is root and nobody else
- * exists, and hands it over on descriptor 3. Linked statically, so that an AppArmor profile can let
- * it make one, and not rootlet, into which its caller can load code: see SECURITY.md. */
+/* rootlet-userns: creates a VM's user namespace, in which the caller is root and no other user
+ * exists, and sends it over descriptor 3. It is static, so that an AppArmor profile can let it, but
+ * not rootlet, create one: callers can load code into rootlet. See SECURITY.md. */
 #include <fcntl.h>
 
 #include "frontend/vm/userns_make.h"

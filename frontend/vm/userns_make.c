@@ -21,7 +21,7 @@ int userns_make(bool *made)
 	snprintf(uids, sizeof(uids), "0 %u 1", geteuid());
 	snprintf(gids, sizeof(gids), "0 %u 1", getegid());
 	*made = unshare(CLONE_NEWUSER) == 0;
-	/* AppArmor may let that happen, and then takes every capability away. */
+	/* AppArmor may allow the unshare but then deny every capability. */
 	return *made && write_text("/proc/self/setgroups", "deny") == 0 &&
 			       write_text("/proc/self/uid_map", uids) == 0 &&
 			       write_text("/proc/self/gid_map", gids) == 0

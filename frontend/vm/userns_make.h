@@ -3,6 +3,6 @@
 
 #include <stdbool.h>
 
-/* Puts this process into a new user namespace in which its own ids are 0 and there are no others.
- * Returns 0, or -1 with errno set; MADE says whether there is a namespace. */
+/* Moves this process into a new user namespace in which its own ids are 0 and no others exist.
+ * Returns 0, or -1 with errno set; MADE tells whether the namespace was created. */
 int userns_make(bool *made);

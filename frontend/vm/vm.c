@@ -24,11 +24,11 @@
 #define SHOWN_LINES 20
 #define PANIC "Kernel panic - not syncing"
 
-/* How long a guest may take to power off after its command, and to die after a panic. */
+/* How long a guest may take to power off after its command, or to die after a panic. */
 #define GRACE_SECONDS 20
 #define STUCK_MS 300
 
-/* With less, distributions' kernels and their initramfs have been seen not to start. */
+/* Distribution kernels and their initramfs have been seen to fail with less. */
 #define MEMORY_USUAL (UINT64_C(256) << 20)
 
 struct vm {
@@ -36,23 +36,23 @@ struct vm {
 	pid_t pid;
 	int pidfd, channel, console, status;
 	struct stream in, out, error;
-	struct vm_screen screen; /* if the command has a terminal */
-	int sizes;		 /* for the guest: the terminal's; -1: none */
+	struct vm_screen screen; /* used if the command has a terminal */
+	int sizes;		 /* pipe that sends the terminal's sizes to the guest; -1 if none */
 	bool started, announced, exited, panicked;
 	int exit_status;
-	int64_t deadline, grace; /* milliseconds of the monotonic clock; 0: none */
+	int64_t deadline, grace; /* milliseconds of the monotonic clock; 0 if none */
 	char line[64];
 	size_t line_length;
 	char text[CONSOLE_KEPT + 1]; /* the console's last bytes */
-	char panic[256];	     /* the panic's own line */
+	char panic[256];	     /* the line of the panic */
 	size_t text_length;
 };
 
 static void vm_cleanup(struct vm *vm)
 {
 	vm_screen_end(&vm->screen);
-	/* The channel's end ends the first process, and that one's end has waited for every other.
-	 * The signal is for one that is stuck. */
+	/* Closing the channel ends the first process, and with it all the others. The signal is
+	 * for one that is stuck. */
 	closep(&vm->channel);
 	if (vm->pid > 0) {
 		struct pollfd ended = { .fd = vm->pidfd, .events = POLLIN };
@@ -70,8 +70,8 @@ static void vm_cleanup(struct vm *vm)
 	stream_close(&vm->error);
 }
 
-/* The pipes are made by us, not by the hypervisor: vng opens them again by their /proc names, which
- * their owner may. */
+/* We make the pipes, not the hypervisor process: vng reopens them by their /proc names, which only
+ * their owner may do. */
 static int open_pipes(struct vm *vm, int stdio[3], struct error **err)
 {
 	int pipes[3][2];
@@ -93,14 +93,14 @@ static int open_pipes(struct vm *vm, int stdio[3], struct error **err)
 		fcntl(vm->error.from, F_SETFL, O_NONBLOCK);
 	}
 	if (vm->config->terminal) {
-		/* The first pipe takes the terminal's sizes; the others carry complaints. */
+		/* The first pipe carries the terminal's sizes, the last one error messages. */
 		vm->sizes = pipes[0][1];
 		vm->in.to = vm->in.from = -1;
 		stream_close(&vm->out);
 		close(pipes[1][1]);
 		stdio[1] = fcntl(pipes[2][1], F_DUPFD_CLOEXEC, 3);
 	}
-	/* A job in the background that reads its terminal is stopped. */
+	/* A background job that reads from its terminal is stopped. */
 	if (isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) != getpgrp())
 		stream_close(&vm->in);
 	return 0;
@@ -158,7 +158,7 @@ static void keep_console(struct vm *vm, const char *data, size_t size)
 	vm->text[vm->text_length] = '\0';
 }
 
-/* A panic prints whatever the log level is, and that line may scroll out of what is kept. */
+/* A panic message appears at any log level. Keep its line, which may scroll out of the buffer. */
 static void find_panic(struct vm *vm)
 {
 	const char *panic = strstr(vm->text, PANIC);
@@ -171,8 +171,8 @@ static void find_panic(struct vm *vm)
 	snprintf(vm->panic, sizeof(vm->panic), "%.*s", (int)strcspn(panic, "\n") + 1, panic);
 }
 
-/* One block, and false where there is none: a guest that never stops writing must not keep us from
- * the clock, nor from Ctrl-C. */
+/* Reads one block; returns false if there was nothing to read. It does not loop, because a guest
+ * that never stops writing must not keep us from checking deadlines and Ctrl-C. */
 static bool read_console(struct vm *vm)
 {
 	char data[CONSOLE_KEPT / 4];
@@ -187,7 +187,7 @@ static bool read_console(struct vm *vm)
 	return true;
 }
 
-/* What the command prints, where the caller takes it. */
+/* Reads the command's output for config->output. */
 static bool read_output(struct vm *vm, struct stream *s, int fd)
 {
 	char data[CONSOLE_KEPT / 4];
@@ -215,7 +215,8 @@ static void take_status(struct vm *vm)
 	}
 }
 
-/* Likewise. Written by the guest, which may write anything. */
+/* Reads one block of status lines, as read_console() does. The guest writes them and may write
+ * anything. */
 static bool read_status(struct vm *vm)
 {
 	char data[256];
@@ -244,7 +245,8 @@ static int time_left(const struct vm *vm)
 	return left < 0 ? 0 : (int)left;
 }
 
-/* How long to wait for the next event: for the VM's own time, or the caller's. */
+/* How long to wait for the next event: until our own deadline or the caller's, whichever is first.
+ */
 static int time_to_wait(const struct vm *vm, int wanted)
 {
 	int left = time_left(vm);
@@ -263,7 +265,7 @@ static void serve_output(struct vm *vm, const struct pollfd *out, const struct p
 	stream_serve(&vm->error, error);
 }
 
-/* Returns false if the user ends the VM. */
+/* Returns false if the user ended the VM. */
 static bool serve_input(struct vm *vm, const struct pollfd *in)
 {
 	if (vm->config->terminal && !vm_screen_read_keys(&vm->screen, &vm->in, in))
@@ -272,8 +274,8 @@ static bool serve_input(struct vm *vm, const struct pollfd *in)
 	return true;
 }
 
-/* Standard output and the status come by ways of their own: whichever is first. The end of a pipe
- * (POLLHUP) is that of the VM. */
+/* Standard output and the status arrive on separate channels; the first one counts. POLLHUP on a
+ * pipe means that the VM has ended. */
 static void vm_announce(struct vm *vm, const struct pollfd *out, const struct pollfd *error)
 {
 	if (vm->announced || !(vm->started || (out->revents | error->revents) & POLLIN))
@@ -293,13 +295,13 @@ static int check_output(const struct vm *vm, struct error **err)
 		return 0;
 	if (broken == EPIPE || broken == EIO)
 		return error_set(err, ERR_INTERRUPTED,
-				 "the VM was stopped: nobody reads its output any more");
+				 "stopped the VM: the reader of its output is gone");
 	errno = broken;
-	return error_errno(err, ERR_MISSING, "the VM was stopped: cannot write to standard %s",
+	return error_errno(err, ERR_MISSING, "stopped the VM: cannot write to standard %s",
 			   vm->out.broken ? "output" : "error");
 }
 
-/* Serves the VM until it ends by itself (0), its time is over (1), or the caller wants it (2). */
+/* Serves the VM until it exits (returns 0), its time is up (1), or config->watch ends it (2). */
 static int vm_serve(struct vm *vm, struct error **err)
 {
 	enum { IN, OUT, ERROR, CONSOLE, STATUS, ENDED, SIGNALS, RESIZED, POLLED };
@@ -314,7 +316,7 @@ static int vm_serve(struct vm *vm, struct error **err)
 			[RESIZED] = { .fd = vm->screen.resized, .events = POLLIN },
 		};
 
-		/* Until the command begins, another boot may need what is there. */
+		/* Leave the input alone until the command starts: a second boot may need it. */
 		if (vm->announced)
 			stream_prepare(&vm->in, &polled[IN]);
 		else
@@ -332,7 +334,7 @@ static int vm_serve(struct vm *vm, struct error **err)
 		if (!serve_input(vm, &polled[IN]))
 			return error_set(err, ERR_INTERRUPTED, "the VM was stopped by ~.");
 		serve_output(vm, &polled[OUT], &polled[ERROR]);
-		/* The guest would wait for ever for room in a pipe that nobody empties. */
+		/* Without a reader on the pipe, the guest would block forever. */
 		if (check_output(vm, err) < 0)
 			return -1;
 		read_console(vm);
@@ -345,7 +347,7 @@ static int vm_serve(struct vm *vm, struct error **err)
 	}
 }
 
-/* The last lines of the console, or nothing where it is empty. */
+/* Returns the last lines of the console, or an empty string. */
 static const char *find_last_lines(const struct vm *vm)
 {
 	const char *p = vm->text + vm->text_length;
@@ -356,7 +358,7 @@ static const char *find_last_lines(const struct vm *vm)
 	return p;
 }
 
-/* The guest wrote it: what could drive the terminal it is shown on becomes '?'. */
+/* The guest wrote the text: replaces characters that could control a terminal with '?'. */
 static void copy_last_lines(const struct vm *vm, struct vm_result *result)
 {
 	const char *lines = find_last_lines(vm);
@@ -369,7 +371,7 @@ static void copy_last_lines(const struct vm *vm, struct vm_result *result)
 	text_clean_lines(result->console);
 }
 
-/* Why a boot may have come to nothing. */
+/* Describes possible reasons for a failed boot. */
 static void explain_boot(const struct vm *vm, char *text, size_t size)
 {
 	const struct kernel *k = vm->config->kernel;
@@ -381,38 +383,37 @@ static void explain_boot(const struct vm *vm, char *text, size_t size)
 		return;
 	if (memory < MEMORY_USUAL)
 		length = (size_t)snprintf(text, size,
-					  "; %s may be too little to boot with: see --memory",
+					  "; %s of memory may be too little to boot; see --memory",
 					  vm->config->memory);
 	if (!k->modules && !k->build && length < size)
 		snprintf(text + length, size - length,
-			 "; no modules of this kernel were found (lib/modules/%s beside the image "
-			 "or "
-			 "above it), and it may lack what is not built in",
+			 "; no modules were found for this kernel (lib/modules/%s beside the image "
+			 "or in a directory above it); it may need drivers that are not built in",
 			 k->version ? k->version : "VERSION");
 }
 
-/* Panics of a kernel that has waited for something too long, by its own clock. */
+/* Panics of a kernel that waited too long for something, by its own clock. */
 static const char *const transient[] = {
 	"IO-APIC + timer doesn't work",
 	"softlockup: hung tasks",
 	"hung_task: blocked tasks",
 };
 
-/* Whether another boot may go better. An emulated guest with two processors was seen to reset on a
- * busy host, in the middle of its boot and without a panic. LATE as serve() has it. */
+/* Whether a second boot may succeed. An emulated guest with two processors has been seen to reset
+ * during boot on a busy host, without a panic. LATE is the result of vm_serve(). */
 static bool is_transient(const struct vm *vm, int late)
 {
 	if (vm->started || vm->exited)
 		return false;
 	if (!vm->panicked)
-		return !late && vm->text_length > 0; /* without text no kernel has run */
+		return !late && vm->text_length > 0; /* without console text no kernel has run */
 	for (size_t i = 0; i < sizeof(transient) / sizeof(*transient); i++)
 		if (strstr(vm->panic, transient[i]))
 			return true;
 	return false;
 }
 
-/* What the VM's end means. LATE as serve() has it. */
+/* Decides what the end of the VM means. LATE is the result of vm_serve(). */
 static int vm_judge(const struct vm *vm, int late, struct vm_result *result, struct error **err)
 {
 	char hint[320];
@@ -431,7 +432,7 @@ static int vm_judge(const struct vm *vm, int late, struct vm_result *result, str
 		return 0;
 	}
 	if (late) {
-		/* Only a boot that did not end is explained by its console. */
+		/* The console explains only a boot that did not finish. */
 		if (vm->started)
 			result->console[0] = '\0';
 		result->timed_out = late == 1;
@@ -449,22 +450,22 @@ static void vm_drain(struct vm *vm)
 		stream_drain(&vm->out);
 		stream_drain(&vm->error);
 	}
-	/* Nobody writes any more: what is left in the lines has an end. */
+	/* The writers are gone, so what is left in the FIFOs is finite. */
 	while (read_console(vm) || read_status(vm) ||
 	       (vm->config->output && (read_output(vm, &vm->out, STDOUT_FILENO) ||
 				       read_output(vm, &vm->error, STDERR_FILENO))))
 		;
 }
 
-/* An image is the last of the disks, so that the others have the same names whatever the root is.
- */
+/* Adds the image as the last disk, so that the other disks' names do not depend on the kind of
+ * root. */
 static int add_root_disk(struct vm_config *config, struct vm_disk disks[static VM_DISKS_MAX],
 			 struct error **err)
 {
 	if (config->root.kind != VM_ROOT_IMAGE)
 		return 0;
 	if (config->disk_count >= VM_DISKS_MAX)
-		return error_set(err, ERR_INPUT, "more than %d disks", VM_DISKS_MAX - 1);
+		return error_set(err, ERR_INPUT, "too many disks: at most %d", VM_DISKS_MAX - 1);
 	if (config->disk_count)
 		memcpy(disks, config->disks, config->disk_count * sizeof(*disks));
 	disks[config->disk_count++] = (struct vm_disk){ .name = "rootlet-root",
@@ -474,7 +475,7 @@ static int add_root_disk(struct vm_config *config, struct vm_disk disks[static V
 	return 0;
 }
 
-/* One boot. AGAIN is set where another one is worth it. DEADLINE as in struct vm. */
+/* Boots once. Sets AGAIN if a second boot is worthwhile. DEADLINE is as in struct vm. */
 static int vm_boot(const struct vm_config *config, int64_t deadline, struct vm_result *result,
 		   bool *again, struct error **err)
 {

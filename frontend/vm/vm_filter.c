@@ -23,31 +23,31 @@
 #define SYS_fchmodat2 452
 #endif
 
-/* Numbers from here on are x32's: the same calls again. Source: asm/unistd.h. */
+/* Numbers from here on are x32 variants of the same calls. Source: asm/unistd.h. */
 #define X32_FIRST 0x40000000
 
 #define ELEVATING (S_ISUID | S_ISGID)
-/* O_TMPFILE has O_DIRECTORY's bit, too, which alone creates nothing. */
+/* O_TMPFILE includes the bit of O_DIRECTORY, which alone creates nothing. */
 #define CREATING (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))
-/* CLONE_NEWTIME lies in the byte that clone() has its signal in. */
+/* CLONE_NEWTIME overlaps the byte that holds the signal number in clone(). */
 #define NAMESPACES                                                                                 \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
 	 CLONE_NEWPID | CLONE_NEWNET)
 
-/* A call is refused if each of its conditions holds. */
+/* A call is refused if all its conditions hold. */
 struct filter_rule {
 	int number;
 	uint32_t answer; /* errno */
 	struct condition {
-		unsigned int argument; /* from 1 on; 0: no condition */
-		uint32_t bits; /* any of these is set in its lower half, where all flags are */
+		unsigned int argument; /* from 1; 0 for no condition */
+		uint32_t bits; /* matches if any is set in the lower half, which holds all flags */
 	} conditions[2];
 };
 
-/* systemd's RestrictSUIDSGID refuses the first group. openat2 and clone3 have their flags in
- * memory, which no filter can read: their callers fall back to the older calls, which it can.
- * io_uring opens files and makes sockets past any filter. The kernel's keyrings hold tickets and
- * keys of the caller's session. */
+/* The first group is the same as in systemd's RestrictSUIDSGID. openat2 and clone3 have their flags
+ * in memory, where no filter can read them; on ENOSYS their callers fall back to the older calls.
+ * io_uring opens files and creates sockets without passing any filter. The kernel's keyrings hold
+ * tickets and keys of the caller's session. */
 static const struct filter_rule rules[] = {
 #ifdef SYS_chmod
 	{ SYS_chmod, EPERM, { { 2, ELEVATING } } },
@@ -88,7 +88,7 @@ static void vm_filter_add_line(struct filter_program *p, struct sock_filter line
 		p->line[p->length++] = line;
 }
 
-/* Little-endian, as both architectures are: the lower half comes first. */
+/* Both architectures are little-endian: the lower half comes first. */
 static void vm_filter_add_load(struct filter_program *p, unsigned int argument)
 {
 	size_t offset = argument ? offsetof(struct seccomp_data, args[argument - 1])
@@ -103,7 +103,7 @@ static void add_answer(struct filter_program *p, uint32_t answer)
 	vm_filter_add_line(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, answer));
 }
 
-/* The number is loaded when a rule begins, and when it ends without an answer. */
+/* On entry to a rule, and on fallthrough from it, the accumulator holds the call number. */
 static void vm_filter_add_rule(struct filter_program *p, const struct filter_rule *rule)
 {
 	size_t conditions = 0;
@@ -111,13 +111,13 @@ static void vm_filter_add_rule(struct filter_program *p, const struct filter_rul
 
 	while (conditions < 2 && rule->conditions[conditions].argument)
 		conditions++;
-	/* What follows the first line: two for each condition, the answer, the number again. */
+	/* Skips two instructions per condition, the answer, and the reload of the number. */
 	rest = (uint8_t)(2 * conditions + (conditions ? 2 : 1));
 	vm_filter_add_line(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
 							   (uint32_t)rule->number, 0, rest));
 	for (size_t i = 0; i < conditions; i++) {
 		vm_filter_add_load(p, rule->conditions[i].argument);
-		/* To the line that loads the number, past the answer. */
+		/* Jumps past the answer, to the reload of the number. */
 		vm_filter_add_line(p, (struct sock_filter)BPF_JUMP(
 					      BPF_JMP | BPF_JSET | BPF_K, rule->conditions[i].bits,
 					      0, (uint8_t)(2 * (conditions - i - 1) + 1)));
@@ -127,8 +127,8 @@ static void vm_filter_add_rule(struct filter_program *p, const struct filter_rul
 		vm_filter_add_load(p, 0);
 }
 
-/* A mount that is read-only still lets one talk to the sockets in it. The network is the VM's own
- * and empty; socketpair() stays. */
+/* A read-only mount does not stop connections to sockets in it. The network is the VM's own and
+ * empty; socketpair() stays allowed. */
 static void add_sockets(struct filter_program *p, bool unix_sockets)
 {
 	vm_filter_add_line(

@@ -51,8 +51,8 @@ int parse_disk_size(const char *name, const char *text, uint64_t *bytes, struct 
 	*bytes = parse_size(text, false);
 	if (*bytes < 512 || *bytes % 512)
 		return error_set(err, ERR_INPUT,
-				 "%s %s: not a size in whole sectors of at most 8388607T, such as "
-				 "10G",
+				 "%s %s: not a size in multiples of 512 bytes, at most 8388607T; "
+				 "example: 10G",
 				 name, text);
 	return 0;
 }
@@ -64,14 +64,14 @@ int check_memory(const char *text, struct error **err)
 	struct sysinfo host;
 
 	if (bytes < MEMORY_LEAST)
-		return error_set(err, ERR_INPUT, "--memory %s: not a size from 64M on, such as 2G",
-				 text);
+		return error_set(err, ERR_INPUT,
+				 "--memory %s: not a size of at least 64M; example: 2G", text);
 	if (sysinfo(&host) < 0)
 		return 0;
 	most = ((uint64_t)host.totalram + host.totalswap) * host.mem_unit;
 	if (bytes <= most)
 		return 0;
-	return error_set(err, ERR_INPUT, "--memory %s: this host has %s, swap included", text,
+	return error_set(err, ERR_INPUT, "--memory %s: this host has only %s, including swap", text,
 			 text_size(most, size));
 }
 
@@ -80,19 +80,19 @@ int add_append(char **append, const char *words, struct error **err)
 	char *both;
 	bool quoted = false;
 
-	/* vng takes a value in double quotes as one, and gives the kernel its own quotes for it. */
+	/* vng treats a value in double quotes as one word, and quotes it for the kernel itself. */
 	for (const char *p = words; *p; p++) {
 		quoted = quoted != (*p == '"');
 		if (iscntrl((unsigned char)*p) || strchr("'\\`", *p))
 			return error_set(err, ERR_INPUT,
-					 "--append: no control characters, backslashes or quotes "
-					 "but double ones, which the kernel knows");
+					 "--append: control characters, backslashes, single quotes "
+					 "and backquotes are not allowed");
 	}
 	if (quoted)
-		return error_set(err, ERR_INPUT,
-				 "--append %s: a double quote without its other one; it is: "
-				 "dyndbg=\"file foo.c +p\"",
-				 words);
+		return error_set(
+			err, ERR_INPUT,
+			"--append %s: unmatched double quote; example: dyndbg=\"file foo.c +p\"",
+			words);
 	if (asprintf(&both, "%s%s%s", *append ? *append : "", *append ? " " : "", words) < 0)
 		return error_errno(err, ERR_SYSTEM, "--append");
 	free(*append);

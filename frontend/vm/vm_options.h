@@ -1,5 +1,4 @@
-/* What the command lines of `run` and `fstests` have in common: sizes, numbers and words for the
- * VM. */
+/* Parses sizes, numbers and words common to the command lines of `run` and `fstests`. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,22 +8,23 @@
 
 #define CPUS_TEXT 16
 
-/* A size with a unit, "512M"; a bare number is in MiB where MEGABYTES, else in bytes. Returns 0
- * for what is none or does not fit. */
+/* Parses a size with a unit ("512M"). A bare number is in MiB if MEGABYTES, otherwise in bytes.
+ * Returns 0 if TEXT is not a size or is too large. */
 uint64_t parse_size(const char *text, bool megabytes);
 
-/* From 1 to LIMIT; NAME is the option's, for the message. */
+/* Parses a number from 1 to LIMIT. NAME is the option's, for the message. */
 int parse_number(const char *name, const char *text, unsigned long limit, unsigned int *number,
 		 struct error **err);
 
-/* A disk's: whole sectors. */
+/* Parses a disk size: a multiple of 512 bytes. */
 int parse_disk_size(const char *name, const char *text, uint64_t *bytes, struct error **err);
 
-/* A guest's memory: enough to boot. */
+/* Checks that a guest can boot with this much memory and that the host has it. */
 int check_memory(const char *text, struct error **err);
 
-/* Joins WORDS to *APPEND, which is the caller's and may be NULL. vng takes no quotes in there. */
+/* Appends WORDS to *APPEND, which may be NULL and which the caller frees. Rejects characters that
+ * vng cannot pass on. */
 int add_append(char **append, const char *words, struct error **err);
 
-/* Those of the host, at most eight. */
+/* The number of the host's processors, at most eight. */
 void default_cpus(char text[static CPUS_TEXT]);

@@ -39,7 +39,7 @@ int vm_screen_begin(struct vm_screen *s, int sizes, struct error **err)
 	return 0;
 }
 
-/* A guest that takes no more of these has other worries. */
+/* Write errors are ignored: a guest that reads no sizes has worse problems. */
 void vm_screen_resize(struct vm_screen *s)
 {
 	struct signalfd_siginfo info;
@@ -51,7 +51,7 @@ void vm_screen_resize(struct vm_screen *s)
 		dprintf(s->sizes, "%u %u\n", size.ws_row, size.ws_col);
 }
 
-/* What was typed before is not lost: the guest gets it. */
+/* TCSADRAIN keeps keys typed earlier: the guest gets them. */
 void vm_screen_make_raw(struct vm_screen *s)
 {
 	struct termios raw;

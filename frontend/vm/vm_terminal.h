@@ -1,4 +1,4 @@
-/* The near side of a guest's terminal: the caller's own, raw while the command runs. */
+/* The host side of a guest's terminal: the caller's own, in raw mode while the command runs. */
 #pragma once
 
 #include <poll.h>
@@ -9,34 +9,34 @@
 #include "frontend/vm/vm_config.h"
 #include "lib/error.h"
 
-/* The caller's terminal. Returns false if COMMAND (else a shell) gets none: if standard input or
- * output is not a terminal, or standard error, which a terminal would join to them, or if it
- * belongs to a job in the foreground that is not ours. */
+/* Describes the caller's terminal. Returns false if standard input or output is not a terminal.
+ * With COMMAND (otherwise a shell), also returns false if standard error is not one, since a
+ * terminal would merge it with standard output, or if another job is in the foreground. */
 bool vm_terminal_find(struct vm_terminal *terminal, bool command);
 
-/* Keys on their way to the guest. "~." at the start of a line is for us; "~~" sends one "~". */
+/* Filters keys for the guest. "~." at the start of a line ends the VM; "~~" sends one "~". */
 struct vm_keys {
-	bool in_line; /* the last key was no Return */
-	bool tilde;   /* a "~" at the start of a line is held back */
+	bool in_line; /* the last key was not Return */
+	bool tilde;   /* a "~" at the start of a line is pending */
 };
 
 struct vm_screen {
 	struct termios saved;
 	struct vm_keys keys;
-	bool raw;    /* the caller's terminal, to be restored from SAVED */
-	int resized; /* signalfd of SIGWINCH; -1: none */
-	int sizes;   /* takes a line "ROWS COLUMNS" per size; the caller's */
+	bool raw;    /* the terminal is raw and must be restored from SAVED */
+	int resized; /* signalfd for SIGWINCH; -1 if none */
+	int sizes;   /* receives a line "ROWS COLUMNS" for each size; owned by the caller */
 };
 
-/* From now on the size is passed on: as it is, and as it changes. */
+/* Starts sending the size: once now, then after every change. */
 int vm_screen_begin(struct vm_screen *s, int sizes, struct error **err);
 void vm_screen_resize(struct vm_screen *s);
 void vm_screen_make_raw(struct vm_screen *s);
 void vm_screen_end(struct vm_screen *s);
 
-/* Reads keys into S, where it is empty. Returns false after "~.". */
+/* Reads keys into S if it is empty. Returns false after "~.". */
 bool vm_screen_read_keys(struct vm_screen *screen, struct stream *s, const struct pollfd *polled);
 
-/* Takes what is for us out of SIZE bytes; OUT has room for SIZE + 1. Sets END after "~.".
- * Returns how many bytes are in OUT. */
+/* Removes our escape sequences from SIZE bytes; OUT has room for SIZE + 1. Sets END after "~.".
+ * Returns the number of bytes in OUT. */
 size_t vm_keys_filter(struct vm_keys *keys, const char *data, size_t size, char *out, bool *end);

@@ -16,9 +16,9 @@
 
 #define SCRIPT_MOST 65536
 
-/* A bus has 32 slots, of which vng and the shared folders take one each, from the first on. So
- * disks lie eight to a slot, in the order in which the guest names them, in slots that nobody else
- * takes: on a q35 the last one is the chipset's. Source: PCI 3.0, 6.1. */
+/* A PCI bus has 32 slots. vng and the shared directories take one each, from the first on. The
+ * disks take slots that nothing else uses, eight per slot, in the order in which the guest names
+ * them; on a q35, the last slot belongs to the chipset. Source: PCI 3.0, 6.1. */
 #define PCI_FUNCTIONS 8
 #define DISK_SLOT ((size_t)24)
 _Static_assert(DISK_SLOT + VM_DISKS_MAX / PCI_FUNCTIONS <= 31, "the disks have room on the bus");
@@ -35,7 +35,7 @@ static void quote(FILE *out, const char *word)
 	fputc('\'', out);
 }
 
-/* The lines that frontend/guest/command.sh wants before it. */
+/* Writes the lines that must precede frontend/guest/command.sh. */
 static void vng_write_settings(FILE *out, const struct vm_config *config)
 {
 	fprintf(out, "tree=%s terminal=", config->root.kind == VM_ROOT_TREE ? "1" : "");
@@ -74,11 +74,11 @@ char *vng_guest_script(const struct vm_config *config, struct error **err)
 	return text;
 }
 
-/* The console and the status line are FIFOs whose readers are the near side: vng sends the console
- * to /dev/null, and it is made to go to our FIFO instead. The command's terminal is the guest's
- * /dev/hvc0, on a pair of FIFOs, which qemu finds under the names terminal.in and terminal.out.
- * Raw is said of the disks, since qemu guards block 0 of an image whose format it had to guess. vng
- * closes what it inherited before it starts qemu, so qemu opens them through vng's descriptors. */
+/* The console and the status line are FIFOs that our parent reads. vng sends the console to
+ * /dev/null; -set redirects it to our FIFO. The command's terminal is the guest's /dev/hvc0, on a
+ * pair of FIFOs that qemu finds under the names terminal.in and terminal.out. The disks are
+ * explicitly raw, since qemu protects block 0 of an image whose format it had to guess. vng closes
+ * inherited descriptors before it starts qemu, so qemu opens the disks through vng's. */
 static char *qemu_options(const struct vm_config *config, const char *folder, const int *disks)
 {
 	char self[32] = "";
@@ -88,7 +88,7 @@ static char *qemu_options(const struct vm_config *config, const char *folder, co
 
 	if (!out)
 		return NULL;
-	/* Not getpid(): unsealed, /proc is the host's, where this process has another number. */
+	/* Not getpid(): unsealed, /proc is the host's, where this process has another pid. */
 	if (readlink("/proc/self", self, sizeof(self) - 1) < 0)
 		self[0] = '\0';
 	fputs("--qemu-opts=-no-reboot", out);
@@ -123,7 +123,7 @@ static char *qemu_options(const struct vm_config *config, const char *folder, co
 	return text;
 }
 
-/* Appends words to a NULL-terminated vector of fixed room. */
+/* A NULL-terminated argument vector of fixed size. */
 struct vng_words {
 	const char *word[256];
 	size_t count;
@@ -141,7 +141,7 @@ static void add_pair(struct vng_words *words, const char *option, const char *va
 	vng_add(words, value);
 }
 
-/* An option whose value is put together; it lives as long as the process, which becomes vng. */
+/* Adds an option with a formatted value, which is never freed: the process becomes vng. */
 static void add_composed(struct vng_words *words, const char *option, const char *format, ...)
 	PRINTF_LIKE(3, 4);
 static void add_composed(struct vng_words *words, const char *option, const char *format, ...)
@@ -163,12 +163,11 @@ static void add_root(struct vng_words *words, const struct vm_root *root, const 
 		vng_add(words, "--force-9p");
 }
 
-/* loglevel comes after vng's own: a boot that goes wrong leaves its errors, one that goes well
- * nothing, unless somebody listens. An emulated guest's timer may come too late on a busy host, for
- * which the kernel's check of it panics; with KVM the kernel leaves that check out by itself. All
- * processors of an emulated guest have the host's TSC, which the kernel does not believe of more
- * than one: it takes the HPET, which is slow, and with it a boot on a busy host was seen to hang.
- */
+/* Our loglevel overrides vng's: a failed boot leaves its errors and a good one nothing, unless
+ * config->console is set. On a busy host an emulated guest's timer may fire too late, and the
+ * kernel's timer check then panics; with KVM the kernel skips this check. All processors of an
+ * emulated guest share the host's TSC, but with more than one the kernel distrusts it and takes the
+ * HPET, which is slow: a boot on a busy host has been seen to hang with it. */
 static void add_kernel_words(struct vng_words *words, const struct vm_config *config)
 {
 	add_pair(words, "--append",
@@ -179,7 +178,7 @@ static void add_kernel_words(struct vng_words *words, const struct vm_config *co
 		add_pair(words, "--append", config->append);
 }
 
-/* microvm has no PCI bus, which the disks and the status line are on. */
+/* microvm has no PCI bus, which the disks and the status line need. */
 static void fill_words(struct vng_words *words, const struct vm_config *config, const char *folder)
 {
 	vng_add(words, "vng");
@@ -203,9 +202,9 @@ static void fill_words(struct vng_words *words, const struct vm_config *config, 
 		add_pair(words, "--exec", "sh /" VNG_GUEST_SCRIPT);
 }
 
-/* "virtiofsd 1.10.0" says the one that vng can use; "virtiofsd version 7.2.0" is qemu's own of old,
- * which needs to be root, and tells its version only where its caller has no supplementary groups.
- */
+/* The virtiofsd that vng can use prints "virtiofsd 1.10.0". qemu's old one prints "virtiofsd
+ * version 7.2.0"; it must run as root, and prints its version only if its caller has no
+ * supplementary groups. */
 static bool is_virtiofsd(const char *program)
 {
 	_cleanup_close_ int out = memfd_create("version", MFD_CLOEXEC);
@@ -219,7 +218,7 @@ static bool is_virtiofsd(const char *program)
 	       strncmp(text, "virtiofsd ", 10) == 0 && isdigit((unsigned char)text[10]);
 }
 
-/* Installed outside of PATH by most distributions. */
+/* Most distributions install it outside PATH. */
 bool vng_has_virtiofsd(void)
 {
 	static const char *const places[] = { "virtiofsd", "/usr/libexec/virtiofsd",
@@ -232,9 +231,8 @@ bool vng_has_virtiofsd(void)
 	return false;
 }
 
-/* Unprivileged logins often have no sbin in PATH, and vng calls modprobe. */
-/* What a sealed vng keeps of the caller's environment, which else may hold tokens and the paths of
- * agents' sockets: how to find its installation, how to show text. */
+/* The environment variables that a sealed vng keeps: those that locate its installation or affect
+ * how text is shown. Others may hold tokens, or paths of agents' sockets. */
 static bool is_kept(const char *variable)
 {
 	static const char *const kept[] = { "PATH=",	    "LANG=",	   "LANGUAGE=",
@@ -260,8 +258,8 @@ static void reduce_environment(void)
 		*out = NULL;
 }
 
-/* vng has its cache in its home. Python finds what is installed for one user by that of the caller,
- * though. */
+/* Points HOME, and so vng's cache, into the VM's directory. Python still finds packages in the
+ * caller's ~/.local. */
 static void set_environment(const char *folder, bool sealed)
 {
 	_cleanup_free_ char *path = vng_path();
@@ -299,7 +297,7 @@ int vng_exec(const struct vm_config *config, const char *folder, const int *disk
 	execvp(words.word[0], (char *const *)words.word);
 	if (errno == ENOENT)
 		return error_set(err, ERR_HOST,
-				 "cannot start vng: it is not installed%s; run: rootlet doctor",
-				 config->unsealed ? "" : ", or where only --unsealed shows it");
+				 "cannot start vng: not installed%s; run: rootlet doctor",
+				 config->unsealed ? "" : ", or visible only with --unsealed");
 	return error_errno(err, ERR_HOST, "cannot start vng");
 }

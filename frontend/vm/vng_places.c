@@ -12,35 +12,35 @@
 
 #define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* What root installs and everybody may read. The last two are Nix's and Guix's. */
+/* Directories that root owns and everyone may read. The last two belong to Nix and Guix. */
 static const char *const system_places[] = { "/usr",	"/bin",	      "/sbin",
 					     "/lib",	"/lib32",     "/lib64",
 					     "/libx32", "/nix/store", "/gnu/store" };
 
-/* Of /etc: what ld.so, libmagic, qemu and links of Debian's alternatives need. */
+/* Parts of /etc that ld.so, libmagic, qemu and Debian's alternatives links need. */
 static const char *const settings[] = { "/etc/ld.so.cache", "/etc/ld-musl-x86_64.path",
 					"/etc/alternatives", "/etc/magic", "/etc/qemu" };
 
-/* Of a prefix that has a program in bin: a venv has pyvenv.cfg, pyenv its shims and versions. */
+/* Parts of a prefix with programs in bin. A venv has pyvenv.cfg; pyenv has shims and versions. */
 static const char *const prefix_parts[] = { "bin",	  "sbin",	   "lib",
 					    "lib64",	  "libexec",	   "pyvenv.cfg",
 					    "share/qemu", "share/seabios", "share/misc",
 					    "shims",	  "versions",	   "version" };
 
-/* Of a checkout of virtme-ng. */
+/* Parts of a virtme-ng checkout. */
 static const char *const checkout_parts[] = { "vng",	   "virtme-run",	"bin",
 					      "virtme",	   "virtme_ng",		"virtme_ng_init",
 					      "virtme-ng", "virtme-mkinitramfs" };
 
-/* A script may name an interpreter that is a link to a script … */
+/* An interpreter may itself be a script with an interpreter, and so on. */
 #define INTERPRETERS_MOST 4
 
 struct search {
 	struct vng_places *places;
-	char *home; /* NULL: there is none */
+	char *home; /* NULL if unknown */
 };
 
-/* PATH begins with ROOT or is it. */
+/* Whether PATH is ROOT or below it. */
 static bool lies_in(const char *path, const char *root)
 {
 	size_t length = strlen(root);
@@ -56,7 +56,7 @@ static bool is_system(const char *path)
 	return false;
 }
 
-/* Takes PATH if it exists. A home, and what holds one, is not taken whatever names it. */
+/* Adds PATH if it exists. Never adds a home directory or one of its parents, whatever names it. */
 static int vng_places_add_place(struct search *s, const char *path, struct error **err)
 {
 	_cleanup_free_ char *real = realpath(path, NULL);
@@ -102,8 +102,8 @@ static bool vng_places_has(const char *folder, const char *name)
 	return asprintf(&path, "%s/%s", folder, name) >= 0 && access(path, F_OK) == 0;
 }
 
-/* The surroundings of a program that is not the system's: its prefix, a checkout of virtme-ng, or
- * the directory in which qemu was built. */
+/* Adds the surroundings of a program that is not part of the system: its prefix, a virtme-ng
+ * checkout, or qemu's build directory. */
 static int add_surroundings(struct search *s, const char *real, struct error **err)
 {
 	_cleanup_free_ char *folder = strdup(real);
@@ -132,7 +132,7 @@ static int add_surroundings(struct search *s, const char *real, struct error **e
 	return add_parts(s, folder, (const char *const[]){ "pc-bios" }, 1, err);
 }
 
-/* The first program NAME in PATH; the caller's to free, NULL if there is none. */
+/* Returns the first NAME in PATH, or NULL if not found. The caller frees it. */
 static char *vng_places_find_program(const char *name)
 {
 	_cleanup_free_ char *path = vng_path();
@@ -151,8 +151,8 @@ static char *vng_places_find_program(const char *name)
 	return NULL;
 }
 
-/* The interpreter of a script, looked for in PATH where env(1) does; the caller's to free, NULL if
- * PROGRAM is no script. */
+/* Returns the interpreter of a script, searched for in PATH if the script uses env(1), or NULL if
+ * PROGRAM is not a script. The caller frees it. */
 static char *read_interpreter(const char *program)
 {
 	_cleanup_fclose_ FILE *in = fopen(program, "re");
@@ -171,8 +171,8 @@ static char *read_interpreter(const char *program)
 	return word ? vng_places_find_program(word) : NULL;
 }
 
-/* Where this Python finds virtme-ng: its module path, with what user sites, *.pth files and
- * editable installations add, and the packages. */
+/* Adds the places where this Python finds virtme-ng: its module path, including user sites, *.pth
+ * files and editable installs, and the packages. */
 static int add_python(struct search *s, const char *python, struct error **err)
 {
 	static const char question[] =
@@ -189,7 +189,7 @@ static int add_python(struct search *s, const char *python, struct error **err)
 	char line[PATH_MAX];
 	pid_t pid;
 
-	/* If it cannot be asked, vng will say why it does not start. */
+	/* If this fails, vng will report why it does not start. */
 	if (!in || child_start(argv, (int[3]){ -1, out, -1 }, &pid, &ignored) < 0 ||
 	    child_wait(pid, &ignored) < 0)
 		return 0;
@@ -198,7 +198,7 @@ static int add_python(struct search *s, const char *python, struct error **err)
 		line[strcspn(line, "\n")] = '\0';
 		if (!is_system(line) && vng_places_add_place(s, line, err) < 0)
 			return -1;
-		/* Scripts lie beside the packages of a checkout. */
+		/* In a checkout, the scripts lie beside the packages. */
 		if (!is_system(line) && strlen(line) > strlen("/virtme_ng") &&
 		    strcmp(line + strlen(line) - strlen("/virtme_ng"), "/virtme_ng") == 0 &&
 		    add_surroundings(s, line, err) < 0)
@@ -207,7 +207,7 @@ static int add_python(struct search *s, const char *python, struct error **err)
 	return 0;
 }
 
-/* A program of that name, with what it needs. One that is missing is vng's to complain of. */
+/* Adds a program and what it needs. vng will report a missing one. */
 static int add_program(struct search *s, const char *name, struct error **err)
 {
 	char *path = *name == '/' ? strdup(name) : vng_places_find_program(name);
@@ -222,7 +222,7 @@ static int add_program(struct search *s, const char *name, struct error **err)
 		if (!real)
 			break;
 		result = vng_places_add_place(s, path, err);
-		/* A venv's Python leads out of it. */
+		/* A venv's Python is a link out of the venv. */
 		if (result == 0 && !is_system(path))
 			result = add_surroundings(s, path, err);
 		if (result == 0 && !is_system(real))
@@ -240,7 +240,7 @@ static int add_program(struct search *s, const char *name, struct error **err)
 	return result;
 }
 
-/* A library path of the caller's, which vng_exec() leaves in the environment. */
+/* Adds the caller's library path, which vng_exec() keeps in the environment. */
 static int add_library_path(struct search *s, struct error **err)
 {
 	const char *value = getenv("LD_LIBRARY_PATH");
@@ -274,6 +274,7 @@ static int find_all(struct search *s, struct error **err)
 	return add_library_path(s, err);
 }
 
+/* Includes sbin: vng calls modprobe, and unprivileged logins often lack sbin in PATH. */
 char *vng_path(void)
 {
 	const char *own = getenv("PATH");

@@ -1,6 +1,6 @@
-/* Where vng and the programs that it starts are installed: the system's directories, and, if they
- * are in a home, a checkout, a venv or another prefix, those parts of it that hold programs and
- * libraries. A home itself is never among them. */
+/* Finds where vng and the programs that it starts are installed: the system's directories and, if
+ * vng is in a home directory (in a checkout, a venv or another prefix), the parts of it that hold
+ * programs and libraries. Never includes a home directory itself. */
 #pragma once
 
 #include <stddef.h>
@@ -8,14 +8,14 @@
 #include "lib/error.h"
 
 struct vng_places {
-	char **path; /* absolute, as PATH and links name them; each exists */
+	char **path; /* absolute, as named by PATH and links; each exists */
 	size_t count;
 };
 
-/* What vng_exec() sets PATH to: the caller's own and the system's. The caller's to free. */
+/* Returns the PATH for vng_exec(): the caller's and the system's. The caller frees it. */
 char *vng_path(void);
 
-/* Follows PATH as vng_exec() sets it, and may run vng's Python. Returns 0 and what is the caller's
- * to free, or -1 with ERR set. */
+/* Searches the PATH of vng_exec(); may run vng's Python. Returns 0, or -1 with ERR set. Release
+ * PLACES with vng_places_free(). */
 int vng_places_find(struct vng_places *places, struct error **err);
 void vng_places_free(struct vng_places *places);

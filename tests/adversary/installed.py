@@ -392,7 +392,7 @@ def runs(home, rootlet):
         found = [name for name in os.listdir(images) if name[0] != "."] if os.path.isdir(images) else []
         what = " ".join(["run", *words])
         if status == 1:
-            tap.report(outcome.status == 1 and not found and "hands to nobody; use --root-transport image" in outcome.err,
+            tap.report(outcome.status == 1 and not found and "does not share; use --root-transport image" in outcome.err,
                        f"{what}: there is no namespace to boot the tree in", outcome)
             continue
         magic = [open(f"{images}/{name}", "rb").read(1028)[1024:] for name in found]

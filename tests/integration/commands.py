@@ -308,7 +308,7 @@ def no_fstests():
     kernel = home.write("bzImage", vng.kernel())
     for what, folder in (("that is none", f"{home.folder}/config"), ("that is not there", f"{home.folder}/nosuch")):
         play(Case(f"fstests: a tree {what}", ["fstests", "--kernel", kernel, "--fstests", folder], 2,
-                  rf"{folder} is no tree of fstests.*git clone", ["Building"]), home)
+                  rf"{folder} is not an fstests tree.*git clone", ["Building"]), home)
 
 
 def no_boot():
@@ -319,7 +319,7 @@ def no_boot():
                            environment=environment)
         wrong = tidy.complaints()
     tap.report(outcome.status == 125 and not wrong and re.search(
-        "100M may be too little to boot with: see --memory; no modules of this kernel were found", outcome.err),
+        "100M of memory may be too little to boot; see --memory; no modules were found for this kernel", outcome.err),
                "run: a guest that does not boot, with little memory and no modules", *wrong, outcome)
     # The guest's command gets its standard input once it has begun, which it says at the path of its status.
     os.chmod(home.write("bin/vng", "#!/bin/sh\nfor word; do case $word in *path=*/status*) at=${word%%/status*};; esac; done\n"

@@ -68,7 +68,7 @@ def kvm():
         return
     file = home.write("no-kvm", "")
     os.chmod(file, 0o666)
-    doctor("a /dev/kvm that opens, and is none", "warning", "KVM", "opens, but makes no VM", status=0,
+    doctor("a /dev/kvm that opens, and is none", "warning", "KVM", "opens but cannot create a VM", status=0,
            **covered(("/dev/kvm", file)))
     # What was found is remembered in the cache, for this device and boot.
     hanging = {"LD_PRELOAD": f"{BUILD}/tests/pretend.so", "PRETEND": "kvm-hangs",
@@ -77,7 +77,7 @@ def kvm():
            status=0, environment=hanging, **covered(("/dev/kvm", file)))
     tap.report(not processes_left(10), "doctor: what hung is not left behind")
     os.chmod(file, 0)
-    doctor("a /dev/kvm that is not the user's", "warning", "KVM", "may not be opened by this user",
+    doctor("a /dev/kvm that is not the user's", "warning", "KVM", "this user cannot open /dev/kvm",
            f"usermod --append --groups kvm {home.user.name}, as root", status=0, **covered(("/dev/kvm", file)))
 
 

@@ -320,7 +320,7 @@ def unsealed():
         return
     os.chmod(home.write("bin/vng", f"#!/bin/bash\necho exit 0 >{STATUS}\n"), 0o755)
     for what, words, wanted, says in (
-            ("is refused", [], 5, "cannot seal the VM: .*Operation not permitted; .*: --unsealed$"),
+            ("is refused", [], 5, "cannot seal the VM: .*Operation not permitted; .*; use --unsealed "),
             ("and --unsealed is the way out", ["--unsealed"], 0, "")):
         with Tidy(home) as tidy:
             outcome = home.run("run", "--path", TREE, "--kernel", KERNEL, *words, "--", "true",
@@ -683,7 +683,7 @@ def kernels_of_ones_own():
                    f"modules, with the {root} as root", *wrong, out, err)
     os.unlink(image)
     status, out, err, _ = run(TELL, image=folder)
-    tap.report(status == 2 and f"no kernel was built in {folder}" in err and f"make -C {folder} bzImage" in err,
+    tap.report(status == 2 and f"no kernel has been built in {folder}" in err and f"make -C {folder} bzImage" in err,
                "--kernel with a build folder in which nothing is built yet", status, err)
 
 
@@ -774,7 +774,7 @@ def damaged():
     for what, damage in KERNEL_DAMAGES.items():
         damage(plant_kernel())
         status, _, err, _ = run_image()[1]
-        tap.report(status not in (0, FAILED_VM) and re.search("kernel in the cache, which is damaged: ", err),
+        tap.report(status not in (0, FAILED_VM) and re.search("kernel in the cache is damaged, ", err),
                    f"run: a kernel of which {what} is damaged is not booted", status, err)
         verify = home.run("cache", "verify")
         tap.report(verify.status == 3 and f"damaged, removed: kernels/{TOY}_1: " in verify.out and not kept("kernels"),

@@ -245,12 +245,12 @@ def test_calls():
                 ("fstests_vm_boot_and_run", {"kernel_path": "/no/such", "fstests_path": "/no/such"}, True,
                  "/no/such"),
                 ("fstests_vm_boot_and_run", {"kernel_path": "x", "fstests_path": "y", "tests": ["-g quick"]}, True,
-                 "is one word; give two: -- -g quick"),
+                 "is one argument; pass two: -- -g quick"),
                 ("fstests_vm_boot_and_run", {"kernel_path": "x", "fstests_path": "y", "tests": ["generic/001", "-b"]}, True,
-                 "comes too late"),
+                 "is misplaced"),
                 ("fstests_vm_boot_and_run", {"kernel_path": "/no/kernel", "fstests_path": "y",
                                              "tests": ["-e", "generic/001", "-g", "quick"]}, True, "/no/kernel"),
-                ("fstests_results", {}, True, "there is no run yet"), ("fstests_results", {"run": "--help"}, True, "--help"),
+                ("fstests_results", {}, True, "no runs yet"), ("fstests_results", {"run": "--help"}, True, "--help"),
                 ("doctor", {}, False, "sub-id ranges")):
             result = (server.call(tool, arguments) or {}).get("result", {})
             text = "".join(part.get("text", "") for part in result.get("content", []))

@@ -150,7 +150,7 @@ fcntl.flock(fd, fcntl.LOCK_EX)
 value, wrong = document("runs-prune", home.run("runs", "prune", "--keep", "1", "--json"))
 os.close(fd)
 tap.report(not wrong and value["removed"] == ["20260101-2"] and value["left"] == 2 and
-           value["failed"] == [{"run": "20260101-1", "message": "run 20260101-1 is under way"}],
+           value["failed"] == [{"run": "20260101-1", "message": "run 20260101-1 is still in progress"}],
            "--json: runs prune", *wrong, value)
 # What show prints is a profile again, the same but for where it comes from.
 home.write("config/rootlet/profiles/rules.conf", "[profile]\nextend = fstests\nsuites = jammy noble\n[packages]\n"

@@ -392,7 +392,7 @@ def check_kernel_again():
                 same = os.path.samestat(os.fstat(before), os.stat(kernel))
             tap.report(outcome.status == verify.status == 0 and (
                        same if what == "nothing" else
-                       not same and "in the cache, which is damaged: " in outcome.err),
+                       not same and "the kernel in the cache is damaged, " in outcome.err),
                        f"run --kernel distro: where {what} is damaged the kernel is "
                        + ("used" if what == "nothing" else "made anew"), outcome, verify)
         used = os.open(f"{kernel}/lib", os.O_RDONLY | os.O_DIRECTORY)

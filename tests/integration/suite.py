@@ -33,7 +33,7 @@ def everything():
                                  ("generic/003", "notrun", "^this kernel has no such thing; and no other$"),
                                  ("generic/004", "expunged", ""),
                                  ("mini/101", "crash", "sysrq triggered crash"),
-                                 ("mini/102", "timeout", r"no end after 60 s"),
+                                 ("mini/102", "timeout", r"timed out after 60 s"),
                                  ("mini/103", "pass", ""), ("mini/104", "pass", ""),
                                  ("mini/105", "fail", r"^in dmesg: WARNING: CPU: 0 PID: 1 at fs/mini/file.c:34"),
                                  ("mini/106", "pass", "")):
@@ -86,7 +86,7 @@ def everything():
 def shown(run):
     play(Case("runs list", ["runs"], 0, [rf"^{run} +crashed +ext4 +4 +4 +2 "]), home)
     play(Case("runs show", ["runs", "show", run], 0,
-              [r"^crashed:  mini/101 \(\d+ s\): Kernel panic", r"^no end:   mini/102",
+              [r"^crashed:  mini/101 \(\d+ s\): Kernel panic", r"^timeout:  mini/102",
                r"^failed:   generic/002 .*output mismatch\n +--- ", r"^failed:   mini/105 .*: in dmesg: WARNING",
                r"^not run: this kernel has no such thing; and no other: generic/003 generic/005$",
                r"check.out, console.log"]), home)
@@ -95,7 +95,7 @@ def shown(run):
                        ("runs-compare", ["runs", "compare", run, run])):
         value, wrong = document(name, home.run(*line, "--json"))
         tap.report(bool(value) and not wrong, f"--json of {' '.join(line[:2])} fits its schema", *wrong)
-    play(Case("runs show of none", ["runs", "show", "nosuch"], 1, "no run nosuch.*runs list"), home)
+    play(Case("runs show of none", ["runs", "show", "nosuch"], 1, "run nosuch does not exist.*runs list"), home)
     play(Case("runs compare with itself", ["runs", "compare", run, run], 0,
               "0 newly fail, 0 newly pass, 4 still fail"), home)
 
@@ -152,27 +152,27 @@ def as_wished(path, device):
 
 def usage():
     for what, command, says in (
-            ("\"-g quick\" in one word", mini.words(tests=["-g quick"]), "is one word.*-- -g quick"),
+            ("\"-g quick\" in one word", mini.words(tests=["-g quick"]), "is one argument.*-- -g quick"),
             ("an option behind a test, and tests that there are not", mini.words(
                 tests=["generic/001", "generic/9999", "generic/9", "-x", "shutdown"]),
              "generic/9999 - unknown test; generic/9 - unknown test; .*Arguments before tests, please!"),
             ("a test of a directory that there is not", mini.words(tests=["xfs/001"]), "xfs/001 - unknown test"),
             ("-E of a file that is not there", mini.words(tests=["-E", "nosuch", "generic/001"]),
-             "-E nosuch: there is no such file, neither here nor in"),
+             "-E nosuch: no such file here or in"),
             ("-X of a name that no directory has", mini.words(tests=["-X", "/etc/passwd", "generic/001"]),
              "-X /etc/passwd: no directory below .* use: -E FILE"),
-            ("an option without its value", mini.words(tests=["-g"]), "-g takes a value"),
+            ("an option without its value", mini.words(tests=["-g"]), "-g needs a value"),
             ("no kernel", ["fstests", "--fstests", mini.tree], "--kernel is missing"),
             ("no fstests", ["fstests", "--kernel", "distro"], "--fstests is missing"),
             ("a directory without fstests", ["fstests", "--kernel", "distro", "--path", mini.rootfs, "--fstests", "/etc"],
-             "no tree of fstests"),
+             "is not an fstests tree"),
             ("an unknown scheduler", mini.words("--io-scheduler", "cfq"), "mq-deadline, none, bfq or kyber"),
             ("an unknown backing", mini.words("--device-backing", "tape"), "disk or tmpfs"),
             ("a size that is none", mini.words("--device-size", "big"), "not a size"),
             ("a directory as a device", mini.words("--device", "/etc"), "neither a block device nor a"),
             ("more devices than disks", mini.words("--devices", "1", "--device", "/dev/null", "--device",
                                                    "/dev/null"), "--device is given 2 times"),
-            ("a baseline that is not there", mini.words("--baseline", "nosuch"), "no run nosuch"),
+            ("a baseline that is not there", mini.words("--baseline", "nosuch"), "run nosuch does not exist"),
             ("--host-root with a rootfs", mini.words("--host-root", "--name", "x"), "uses no rootfs"),
             ("runs with an unknown word", ["runs", "remove"], "list, show, compare, prune"),
             ("runs show without a run", ["runs", "show"], "takes 1 run")):

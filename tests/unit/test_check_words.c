@@ -56,9 +56,9 @@ static void wrong(void)
 		{ "001", "001 - unknown test" },
 		{ "generic/001|-x|shutdown", "Arguments before tests, please!" },
 		{ "generic/9999|generic/9|-x|shutdown",
-		  "generic/9999 - unknown test; generic/9 - unknown test; \"-x\" comes too late" },
-		{ "-g quick", "is one word; give two: -- -g quick" },
-		{ "-T|-g", "-g takes a value" },
+		  "generic/9999 - unknown test; generic/9 - unknown test; \"-x\" is misplaced" },
+		{ "-g quick", "is one argument; pass two: -- -g quick" },
+		{ "-T|-g", "-g needs a value" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
