@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "lib/cleanup.h"
+#include "lib/read_all.h"
 
 #define APT_FILE_MAX (1024 * 1024)
 #define BLANK " \t\r\n"
@@ -198,18 +199,12 @@ int apt_parse_list(const char *text, struct apt_entries *entries)
 static char *file_text(const char *path)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	_cleanup_free_ char *text = NULL;
 	struct stat st;
-	ssize_t n;
+	size_t size;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > APT_FILE_MAX ||
-	    !(text = malloc((size_t)st.st_size + 1)))
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > APT_FILE_MAX)
 		return NULL;
-	n = RETRY_ON_EINTR(read(fd, text, (size_t)st.st_size));
-	if (n < 0)
-		return NULL;
-	text[n] = '\0';
-	return STEAL_PTR(text);
+	return read_all(fd, (size_t)st.st_size, &size);
 }
 
 static int read_one(const char *folder, const char *name, struct apt_entries *entries)

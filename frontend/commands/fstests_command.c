@@ -652,10 +652,11 @@ static int fstests_finish(struct fstests_job *j, json_t *record, int status,
 			  const struct error *why, struct error **err)
 {
 	json_t *summary = summary_to_json(&j->run, status);
+	int r;
 
 	progress_end(j->run.progress);
 	json_object_update(record, summary);
-	run_folder_finish(&j->run.folder, record, err);
+	r = run_folder_finish(&j->run.folder, record, err);
 	if (!j->options.json && j->run.results.count)
 		summary_print(&j->run, status);
 	if (j->options.baseline)
@@ -666,9 +667,10 @@ static int fstests_finish(struct fstests_job *j, json_t *record, int status,
 		event_result(summary, status);
 	else
 		json_decref(summary);
-	if (j->options.junit)
-		return junit_write(j->options.junit, &j->run.results, j->run.folder.id, err);
-	return 0;
+	if (j->options.junit &&
+	    junit_write(j->options.junit, &j->run.results, j->run.folder.id, err) < 0)
+		r = -1;
+	return r;
 }
 
 static int exit_of(const struct error *err)

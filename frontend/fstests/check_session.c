@@ -348,8 +348,10 @@ static int check_session_boot(struct check_session *s, const struct batch *batch
 		return -1;
 	add_environment(&environment, s->run, s->run->plan.count == 0);
 	argv = command_of(&environment, script, batch);
-	if (!argv || start_parsers(s, err) < 0)
+	if (!argv)
 		return error_no_memory(err);
+	if (start_parsers(s, err) < 0)
+		return -1;
 	config.argv = argv;
 	config.output = check_session_take_output;
 	config.console = take_console;

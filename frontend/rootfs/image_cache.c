@@ -159,7 +159,7 @@ static struct census {
 	size_t skip; /* length of the directory's own path */
 } census;
 
-static int visit(const char *path, const struct stat *st, int type, struct FTW *where)
+static int image_visit(const char *path, const struct stat *st, int type, struct FTW *where)
 {
 	const int64_t facts[] = { (int64_t)st->st_ino, st->st_ctim.tv_sec, st->st_ctim.tv_nsec,
 				  st->st_size };
@@ -184,7 +184,7 @@ static int take_census(const char *folder, uint8_t sum[static SHA256_LEN], struc
 
 	census = (struct census){ .digest = EVP_MD_CTX_new(), .skip = strlen(folder) };
 	if (census.digest && EVP_DigestInit_ex(census.digest, EVP_sha256(), NULL))
-		result = nftw(folder, visit, 64, FTW_PHYS | FTW_ACTIONRETVAL);
+		result = nftw(folder, image_visit, 64, FTW_PHYS | FTW_ACTIONRETVAL);
 	if (result == 0)
 		EVP_DigestFinal_ex(census.digest, sum, NULL);
 	EVP_MD_CTX_free(census.digest);

@@ -91,7 +91,8 @@ static const char *find_lacking(const struct kernel_features *features, bool sur
 {
 	static const char *const needed[][2] = { { "VIRTIO_BLK", "virtio_blk" },
 						 { "OVERLAY_FS", "overlay" },
-						 { "NET_9P_VIRTIO", "9pnet_virtio" } };
+						 { "NET_9P_VIRTIO", "9pnet_virtio" },
+						 { "9P_FS", "9p" } };
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
 		enum kernel_feature has = kernel_feature(features, needed[i][0], needed[i][1]);

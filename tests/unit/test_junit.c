@@ -1,5 +1,7 @@
 /* frontend/fstests/junit.c: what CI systems read. */
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "frontend/fstests/fstests.h"
@@ -61,6 +63,20 @@ static void check_lines(const char *text)
 	}
 }
 
+/* A reader that has the old file open keeps all of it. */
+static void check_replaced(const char *path, const struct results *results)
+{
+	_cleanup_free_ char *draft = NULL;
+	struct stat before, after;
+
+	tap_check(stat(path, &before) == 0 && junit_write(path, results, "run", NULL) == 0 &&
+			  stat(path, &after) == 0 && before.st_ino != after.st_ino,
+		  "an older file is replaced, not rewritten");
+	tap_check(asprintf(&draft, "/tmp/.%s.rootlet", strrchr(path, '/') + 1) > 0 &&
+			  access(draft, F_OK) < 0,
+		  "no draft is left");
+}
+
 int main(void)
 {
 	char path[] = "/tmp/rootlet-test-junit.XXXXXX", text[8192] = "";
@@ -73,6 +89,8 @@ int main(void)
 		if (results_add(&results, &rows[i], NULL) < 0)
 			return 1;
 	tap_check(fd >= 0 && junit_write(path, &results, "run > 1", NULL) == 0, "it is written");
+	close(fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = read(fd, text, sizeof(text) - 1);
 	text[n > 0 ? n : 0] = '\0';
 	check_lines(text);
@@ -80,6 +98,7 @@ int main(void)
 			  err->code == ERR_SYSTEM && strstr(err->message, "/nowhere/x.xml"),
 		  "where it cannot be made, that is an error");
 	error_free(&err);
+	check_replaced(path, &results);
 	tap_check(junit_write("/dev/full", &results, "run", &err) == -1 && err,
 		  "and where it cannot be written");
 	results_clear(&results);
