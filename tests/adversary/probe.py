@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""What a caller tries on processes of rootlet-helper, run as him: probe.py PID…
-Prints "PID ATTEMPT ERROR" for each, ERROR being "0" where it came through."""
+"""What a caller tries on processes of rootlet-helper; run as the caller: probe.py PID…
+Prints "PID ATTEMPT ERROR" for each attempt; ERROR is "0" if it succeeded."""
 import ctypes
 import errno
 import os

@@ -265,7 +265,7 @@ def strike_run(home, server):
         outcome = home.run(*words, **run_command(home))
         wrong = tidy.complaints() + parts_left(home)
     images = glob.glob(f"{home.cache}/rootlet/images/*")
-    tap.report(outcome.status == 0 and len(images) == 1 and not wrong, "{method} while run is {what}: the next run works", *wrong,
+    tap.report(outcome.status == 0 and len(images) == 1 and not wrong, "after interrupted runs, the next run works", *wrong,
                images, outcome)
 
 

@@ -1,8 +1,8 @@
-"""The helper's suites on the kernels that people have: those of jammy (5.15, Landlock 1), bookworm (6.1) and noble
-(6.8, where AppArmor restricts user namespaces). Each runs in a guest, with the release's own programs, kernel and
-libraries, on the programs that this build made. What runs there is tools/kernel_guest.py.
+"""The helper's suites on kernels in common use: those of jammy (5.15, Landlock 1), bookworm (6.1) and noble (6.8, where
+AppArmor restricts user namespaces). Each runs in a guest with the release's own programs, kernel and libraries, and
+this build's programs. tools/kernel_guest.py runs in the guest.
 
-kernels.py [RELEASE…] [PROGRAM…]   default: all three, and the programs below"""
+kernels.py [RELEASE…] [PROGRAM…]   default: all three releases, and the programs below"""
 import glob
 import os
 import re
@@ -17,7 +17,7 @@ from support.world import mirror as test_mirror
 PACKAGES = ("uidmap gpgv gnupg libsolv1 libsolvext1 libjansson4 python3 libcap2-bin passwd iproute2 strace procps "
             "xz-utils zstd e2fsprogs busybox-static erofs-utils squashfs-tools debootstrap linux-libc-dev libseccomp2 "
             "binutils file")
-# Release: the libraries whose packages have other names elsewhere, components, options for its kernel.
+# Release: the library packages whose names vary, components, kernel options.
 RELEASES = {
     "jammy": ("libcurl4 libarchive13 libssl3", "main,universe", ""),
     "bookworm": ("libcurl4 libarchive13 libssl3", "main", ""),
@@ -26,17 +26,17 @@ RELEASES = {
 PROGRAMS = ("unit/test_landlock", "unit/test_filter", "unit/test_idmap", "integration/privileges", "integration/jail",
             "integration/attack", "integration/lists", "adversary/lists", "adversary/frontend", "adversary/between",
             "adversary/policy_paths", "adversary/users", "adversary/packages", "adversary/installed")
-SECONDS = 3 * 3600  # for all of them in an emulated guest
-# jammy's has no symbol versions, about which the dynamic linker would warn in each program: the guest gets this host's.
+SECONDS = 3 * 3600  # for all programs in an emulated guest
+# jammy's library has no symbol versions, so the dynamic linker would warn in each program: use this host's.
 LIBRARY = "libjansson.so.4"
 
 
 def pack(share, release):
-    """One archive of what the guest needs, under the same paths as here: over 9p many files take long."""
+    """Packs everything the guest needs into one archive, with the same paths as here: many files are slow over 9p."""
     staged = f"{share}/mirror"
     at = test_mirror()
     shutil.copytree(at.folder, staged, ignore=shutil.ignore_patterns("S.*"))
-    # A guest of another release would make the mirror again, of its own packages.
+    # A guest of another release would rebuild the mirror from its own packages.
     mirror.claim(staged, release)
     installed.stage(f"{share}/installed").check_returncode()
     tar = ["tar", "-C", "/", "--owner=0", "--group=0", "--mode=go=u-w", f"--file={share}/all.tar", "--exclude=*.p",
@@ -49,12 +49,12 @@ def pack(share, release):
 
 
 def report_all(release, outcome, programs):
-    """What each program in the guest has printed; each must have come to its end."""
+    """Reports the output of each program in the guest; each must have completed."""
     for program in programs:
         found = re.search(rf"^== {program}\n(.*?)^== end: (.*)$", outcome.out, re.M | re.S)
-        text, status = found.groups() if found else ("", "it never ended")
+        text, status = found.groups() if found else ("", "it did not end")
         count = guest.pass_on(text, f"{release}: {program}")
-        tap.report(count > 0, f"{release}: {program} comes to its end", status, text[-2000:] or outcome)
+        tap.report(count > 0, f"{release}: {program} completes", status, text[-2000:] or outcome)
         tap.note(f"{release}: {program}: {status}")
 
 
@@ -66,7 +66,7 @@ def run_in(release, programs):
                f"[profile]\nextend = minimal\n[packages]\nguest = {packages}\n")
     outcome = home.run("create", "--release", release, "--profile", "guest", "--components", components, "--quiet",
                        seconds=1800)
-    if not tap.report(outcome.status == 0, f"{release}: a rootfs to test the kernel with", outcome):
+    if not tap.report(outcome.status == 0, f"{release}: a rootfs for the guest is created", outcome):
         return
     share = home.make_folder(f"{SCRATCH}/{os.getpid()}.{release}")
     pack(share, release)
@@ -85,7 +85,7 @@ def run_in(release, programs):
 
 def main():
     if not AS_ROOT:
-        tap.skip("the suites of the helper on other kernels", "needs root, to run rootlet as another user")
+        tap.skip("the helper's suites on other kernels", "needs root to run rootlet as another user")
         tap.done()
     releases = [word for word in sys.argv[1:] if word in RELEASES] or list(RELEASES)
     programs = [word for word in sys.argv[1:] if "/" in word] or list(PROGRAMS)

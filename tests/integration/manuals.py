@@ -1,5 +1,5 @@
-"""What a command says of itself: its table of options, its --help and its manual page have to say the
-same. Reads the sources beside what was built from them."""
+"""A command's table of options, its --help and its manual page must agree. Reads the sources as well as the built
+files."""
 import glob
 import json
 import os
@@ -12,8 +12,8 @@ from support.world import BUILD, SOURCE, Home
 
 home = Home()
 MAN = f"{SOURCE}/docs/man"
-PAGE_OF = {"chroot": "shell", "help": None}  # of the others it is the command's own; None: rootlet.1
-# What every command's help and page have, though no table of its own does.
+PAGE_OF = {"chroot": "shell", "help": None}  # the others have their own page; None: rootlet.1
+# In every command's help and page, but not in its table.
 COMMON = {"--color": "WHEN", "--help": ""}
 
 
@@ -27,7 +27,7 @@ def commands():
 
 
 def of_help(text):
-    """{word: kind of value} of the lines that name an option or a word."""
+    """Returns {word: kind of value} for the lines that name an option or a word."""
     found = {}
     for word, kind in re.findall(r"^  (-?-?[a-z][a-z0-9-]*)(?: ([A-Z]+|[a-z0-9-]+(?:\|[a-z0-9-]+)+)…?)?(?= |$)", text, re.M):
         found[word] = kind
@@ -35,7 +35,7 @@ def of_help(text):
 
 
 def of_table(command):
-    """{option: takes a value} of the struct option in the source."""
+    """Returns {option: takes a value} from the struct option in the source."""
     for path in glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True):
         match = re.search(rf"const struct option {command}_options\[\] = \{{(.*?)\n?\s*\{{ NULL", read(path), re.S)
         if match:
@@ -50,7 +50,7 @@ def expand(text):
 
 
 def of_page(text):
-    """{word: kind of value} of the definitions in a page's source."""
+    """Returns {word: kind of value} for the definitions in a page's source."""
     found = {}
     for line in re.findall(r"^(\*.*)$", text, re.M):
         for word, kind in re.findall(r"\*(--[a-z0-9-]+|[a-z]+)\*(?: _([A-Za-z0-9|-]+)_)?", line):
@@ -63,7 +63,7 @@ def options(words):
 
 
 def differences(a, b, where_a, where_b):
-    """Both ways, values included."""
+    """Compares both ways, including values."""
     wrong = [f"{word} is in {where_a}, not in {where_b}" for word in a if word not in b]
     wrong += [f"{word} is in {where_b}, not in {where_a}" for word in b if word not in a]
     return wrong + [f"{word}: {a[word] or 'no value'} in {where_a}, {b[word] or 'no value'} in {where_b}"
@@ -74,22 +74,22 @@ def check_command(command):
     name = PAGE_OF.get(command, command)
     page = f"{MAN}/rootlet{'-' if name else ''}{name or ''}.1.scd"
     shown, helped = home.run(command, "--help").out, home.run("help", command).out
-    tap.report(shown == helped and shown.startswith("usage: rootlet"), f"{command} --help is help {command}")
+    tap.report(shown == helped and shown.startswith("usage: rootlet"), f"{command} --help equals help {command}")
     said = of_help(shown)
     table = of_table(name or command)
-    aliases = {"--suite": "--release"}  # in the table and the page; the help has it in a remark
-    wrong = ["it has no table of options"] if table is None else [
+    aliases = {"--suite": "--release"}  # in the table and the page; the help mentions it in a remark
+    wrong = ["there is no table of options"] if table is None else [
         f"{option} is in the table, not in the help" for option in table
         if option not in said and f"({option} is the same)" not in shown]
     wrong += [f"{option} is in the help, not in the table" for option in options(said)
               if option not in (table or {}) and option not in COMMON]
-    wrong += [f"{option}: whether it takes a value" for option, takes in (table or {}).items()
+    wrong += [f"{option}: table and help disagree on whether it takes a value" for option, takes in (table or {}).items()
               if option in said and bool(said[option]) != takes]
     wrong += [f"{option} {kind} is not in the help" for option, kind in COMMON.items()
               if said.get(option) != kind]
-    tap.report(not wrong, f"{command}: the help says what it takes", *wrong)
+    tap.report(not wrong, f"{command}: the help lists its options", *wrong)
     if not os.path.exists(page):
-        tap.report(False, f"{command}: it has a manual page", f"{page} is missing")
+        tap.report(False, f"{command}: has a manual page", f"{page} is missing")
         return
     written = of_page(expand(read(page)).partition("# OPTIONS")[2].partition("\n# ")[0])
     if command == "help":
@@ -98,15 +98,15 @@ def check_command(command):
         if alias in written and name_of_it in written:
             written.pop(alias)
     wrong = differences(options(said), options(written), "the help", "the page")
-    tap.report(not wrong, f"{command}: the page has the options of the help, and the reverse", *wrong)
+    tap.report(not wrong, f"{command}: page and help have the same options", *wrong)
     words = {word: kind for word, kind in said.items() if word[0] != "-"}
     body = of_page(read(page))
     wrong = [f"{word} {kind}" for word, kind in words.items() if body.get(word) != kind]
-    tap.report(not wrong, f"{command}: the page has the words of the help", *wrong)
+    tap.report(not wrong, f"{command}: page and help have the same words", *wrong)
 
 
 def exit_statuses(text):
-    """{number: meaning}, of the help's table or the manual's."""
+    """Returns {number: meaning} from the table in the help or the manual."""
     return dict(re.findall(r"^  (\d+) +(.*)$", text, re.M)) or \
         dict(re.findall(r"^\|\[ \*(\d+)\*\n:\[ (.*)$", text, re.M))
 
@@ -114,10 +114,10 @@ def exit_statuses(text):
 def check_statuses():
     fragment = exit_statuses(read(f"{MAN}/exit-status.scd"))
     shown = exit_statuses(home.run("--help").out)
-    tap.report(fragment == shown and len(shown) > 8, "exit statuses: the help's table is the manual's",
+    tap.report(fragment == shown and len(shown) > 8, "exit statuses: help and manual have the same table",
                *differences(fragment, shown, "the manual", "the help"))
     defined = set(re.findall(r"^\s+EXIT_\w+ = (\d+),", read(f"{SOURCE}/frontend/cli/report.h"), re.M))
-    tap.report(defined == set(shown), "exit statuses: every one that there is", defined ^ set(shown))
+    tap.report(defined == set(shown), "exit statuses: the table is complete", defined ^ set(shown))
     for page in sorted(glob.glob(f"{MAN}/*.1.scd")):
         tap.report("\n# EXIT STATUS\n" in read(page) and "\n@EXIT_STATUS@\n" in read(page),
                    f"exit statuses: the table is in {os.path.basename(page)}")
@@ -128,12 +128,12 @@ def check_pages():
     pages = {name: text for name, text in sources.items() if re.search(r"\.\d$", name)}
     for name, text in sorted(pages.items()):
         title, _, section = name.rpartition(".")
-        wrong = [] if text.startswith(f"{title}({section})\n") else ["its title is another"]
+        wrong = [] if text.startswith(f"{title}({section})\n") else ["the title differs"]
         if not re.search(rf"^# NAME\n\n{re.escape(title)}.* - ", text, re.M):
-            wrong.append("its NAME is another")
+            wrong.append("the NAME differs")
         wrong += [f"refers to {other}({number}), which is missing" for other, number in
                   re.findall(r"\*(rootlet[a-z.-]*)\*\((\d)\)", text) if f"{other}.{number}" not in pages]
-        tap.report(not wrong, f"page {name}: title and references", *wrong)
+        tap.report(not wrong, f"page {name}: has the right title and references", *wrong)
     built = f"{BUILD}/docs/man"
     for name in sorted(pages):
         if not os.path.exists(f"{built}/{name}"):
@@ -144,11 +144,11 @@ def check_pages():
         complaints = [line for line in done.stderr.splitlines() if "can't break line" not in line and
                       "cannot adjust line" not in line]
         tap.report(done.returncode == 0 and not complaints and "@" not in done.stdout.replace("you@", ""),
-                   f"page {name} can be shown", *complaints)
+                   f"page {name} can be formatted", *complaints)
 
 
 def check_tools():
-    """rootlet-mcp(1) has every tool and parameter, its default, and what it becomes."""
+    """rootlet-mcp(1) lists every tool and parameter, its default, and its option."""
     rows = re.findall(r"^\|\[ [*_](\w+)[*_]\n:\[ (.*)\n:\[ (.*)$", read(f"{MAN}/rootlet-mcp.1.scd"), re.M)
     written, tool = {}, ""
     for name, default, here in rows:
@@ -169,13 +169,13 @@ def check_tools():
                     "the words behind *--*" if becomes == "--" else f"*{becomes}*")
             wanted[f"{one['name']} {name}"] = (default, here)
         missing = set(one["inputSchema"]["properties"]) ^ set(one["command"]["arguments"])
-        tap.report(not missing, f"tool {one['name']}: every parameter becomes something", missing)
+        tap.report(not missing, f"tool {one['name']}: every parameter maps to something", missing)
     wrong = differences(wanted, written, "tools.json", "rootlet-mcp(1)")
     tap.report(not wrong, "rootlet-mcp(1) has every tool and parameter", *wrong)
 
 
 def stages(*names):
-    """What the sources, or those that are named, call their stages."""
+    """Returns the stage names in the sources, or in the named ones."""
     paths = [f"{SOURCE}/{name}" for name in names] or glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True) + \
         glob.glob(f"{SOURCE}/helper/**/*.c", recursive=True)
     return {stage for path in paths for stage in
@@ -183,7 +183,7 @@ def stages(*names):
 
 
 def check_requests():
-    """The table of requests in SECURITY.md is the one in proto/requests.h, and rootlet-protocol(7) has it."""
+    """SECURITY.md and rootlet-protocol(7) have the table of requests from proto/requests.h."""
     table = subprocess.run([f"{BUILD}/proto/list_requests", "markdown"], stdout=subprocess.PIPE, text=True, check=True).stdout
     wanted = re.findall(r"^message Request \{.*?^\}", read(f"{SOURCE}/proto/rootlet.proto"), re.M | re.S)[0].count("=")
     tap.report(table.count("\n") == wanted + 2 and table in read(f"{SOURCE}/SECURITY.md"), "SECURITY.md has the table of requests", table)
@@ -194,27 +194,27 @@ def check_requests():
 
 
 def check_readme():
-    """README names every command; what it shows was said by today's."""
+    """README names every command, and its sample output is current."""
     text = read(f"{SOURCE}/README.md")
     missing = [name for name in commands() if not re.search(rf"`(rootlet )?{name}\b", text)]
     tap.report(not missing, "README names every command", missing)
     session = re.search(r"^What the first one says(?:.|\n)*?:\n\n((?:\t.*\n|\n(?=\t))+)", text, re.M)
     lines = [line.strip() for line in session.group(1).splitlines()] if session else []
     lines = [line for line in lines if re.match(r"[A-Z][a-z]+ing\b", line)]
-    # Of what is fetched for something else than a rootfs, that is told as well.
+    # Stages of downloads other than for a rootfs also name their purpose.
     purposes = {purpose for path in glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True) for purpose in
                 re.findall(r'\bpurpose = "([^"]*)"', read(path))}
     known = stages() | {f"{stage} of {purpose}" for stage in stages("frontend/archive/packages.c") for purpose in purposes}
     wrong = [line for line in lines if re.sub(r"  .*", "", line) not in known]
-    tap.report(len(lines) > 8 and not wrong, "README's session: every stage is one of the sources", *wrong)
+    tap.report(len(lines) > 8 and not wrong, "README's session: every stage exists in the sources", *wrong)
     missing = [stage for stage in stages("frontend/rootfs/provision.c") if stage != "Cloning" and stage not in lines]
-    tap.report(not missing, "README's session: every stage of a create", *missing)
+    tap.report(not missing, "README's session: shows every stage of a create", *missing)
     for name in ("README.md", "docs/man/rootlet.1.scd"):
         shown = re.findall(r'"stage":"(.*?)"', read(f"{SOURCE}/{name}"))
-        tap.report(shown and set(shown) <= stages(), f"{name}: the stage in its example", *shown)
+        tap.report(shown and set(shown) <= stages(), f"{name}: the stage in its example exists", *shown)
 
 
-tap.report(len(commands()) > 8, "there are commands", commands())
+tap.report(len(commands()) > 8, "the commands are found", commands())
 for one in commands():
     check_command(one)
 check_statuses()

@@ -1,5 +1,4 @@
-"""The README's first command: what it does where packages are missing, and all of the main job, with
-the rootfs of this host's own release there already."""
+"""The README's first command: missing packages, and the main job with an existing rootfs of this host's release."""
 import os
 import re
 import shutil
@@ -8,7 +7,7 @@ from support import apt, tap
 from support.world import NOBODY, SOURCE, Home, Tidy, fstests_rootfs, shared_cache, without
 
 QUICKSTART = f"{SOURCE}/quickstart"
-# A package manager's database in which two packages are not installed.
+# A fake package database that lacks two packages.
 DPKG_QUERY = """#!/bin/sh
 for last; do :; done
 case $last in gpgv|uidmap) exit 1 ;; esac
@@ -18,10 +17,10 @@ NO_SUDO = "#!/bin/sh\nexit 1\n"
 
 
 def missing_packages():
-    """Neither root nor sudo: the line that an administrator has to run, and nothing is done."""
+    """With neither root nor sudo, it prints the command for an administrator and does nothing."""
     home = Home()
     if home.user.uid in (None, 0) and os.geteuid() == 0:
-        tap.skip("quickstart: missing packages", "needs a user who is not root")
+        tap.skip("quickstart: missing packages", "needs a user other than root")
         return
     for name, script in (("dpkg-query", DPKG_QUERY), ("sudo", NO_SUDO)):
         os.chmod(home.write(f"bin/{name}", script), 0o755)
@@ -34,20 +33,20 @@ def missing_packages():
         tap.report(outcome.status == 1 and re.search(line, outcome.err, re.M) and not wrong and
                    re.search(r"missing: (uidmap gpgv|gpgv uidmap)$", outcome.out, re.M) and
                    not os.path.exists(home.store),
-                   f"quickstart {' '.join(words)}: missing packages", *wrong, outcome)
+                   f"quickstart {' '.join(words)}: names missing packages", *wrong, outcome)
 
 
 def without_vng():
-    """On a host that has all but virtme-ng, that alone is what is missing."""
+    """On a host that lacks only virtme-ng, only that is missing."""
     home = Home()
     if os.geteuid() != 0 or home.user.uid in (None, 0):
-        tap.skip("quickstart: no virtme-ng", "needs root, to hide it, and a user who is not")
+        tap.skip("quickstart: names missing virtme-ng", "needs root to hide it, and another user")
         return
     os.chmod(home.write("bin/sudo", NO_SUDO), 0o755)
     outcome = home.run("--deps-only", program=QUICKSTART, seconds=120, before=without(home, "/usr/bin/vng"),
                        environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"}, **NOBODY)
     tap.report(outcome.status == 1 and re.search(r"missing: virtme-ng$", outcome.out, re.M),
-               "quickstart: no virtme-ng", outcome)
+               "quickstart: names missing virtme-ng", outcome)
 
 
 def words():
@@ -61,11 +60,11 @@ def words():
                    f"quickstart {line}", outcome)
     known = re.search(r"one of (.*)", home.run("--release", program=QUICKSTART).err).group(1)
     tap.report(f"there are: {known};" in home.run("create", "--release", "bookwrm").err,
-               "quickstart knows the releases of rootlet create", known)
+               "quickstart and rootlet create know the same releases", known)
 
 
 def no_apt():
-    """A system of another kind: what has to be installed is told."""
+    """On other distributions, it lists what must be installed."""
     home = Home()
     for name in ("bash", "dirname"):
         home.make_folder(f"{home.folder}/bin")
@@ -75,11 +74,11 @@ def no_apt():
     outcome = home.run(script, "--deps-only", program=f"{home.folder}/bin/bash", seconds=60,
                        environment={"PATH": f"{home.folder}/bin"})
     tap.report(outcome.status == 1 and re.search(r"gcc, .*pkg-config or pkgconf, .*uidmap, .*virtme-ng$", outcome.err),
-               "quickstart: no apt-get", outcome)
+               "quickstart: lists the requirements without apt-get", outcome)
 
 
 def main_job():
-    """Everything is installed, the rootfs is there: doctor, check, boot, smoke suite, summary."""
+    """With everything installed and an existing rootfs: doctor, check, boot, smoke suite, summary."""
     home = fstests_rootfs()
     inode = os.lstat(f"{home.store}/test-rootfs").st_ino
     with Tidy(home) as tidy:
@@ -87,36 +86,36 @@ def main_job():
         wrong = tidy.complaints()
     tap.report(outcome.status == 0 and not wrong, "quickstart does the main job", *wrong, outcome)
     for what, pattern in {
-            "says that all packages are there": "all packages are installed",
-            "uses the rootfs that is there": "ready: using it",
+            "says that all packages are installed": "all packages are installed",
+            "uses the existing rootfs": "ready: using it",
             "checks it": "✓ Rootfs is configured and ready at",
             "ends with a summary": r"(?s)quickstart: summary\n.*test-rootfs.*time: \d+ s",
-            "tells how rootlet is found": r'export PATH="\$PATH:/.*/frontend"\nnext: rootlet run '}.items():
+            "prints the PATH for rootlet": r'export PATH="\$PATH:/.*/frontend"\nnext: rootlet run '}.items():
         tap.report(bool(re.search(pattern, outcome.out)), f"quickstart {what}", outcome)
-    tap.report(os.lstat(f"{home.store}/test-rootfs").st_ino == inode, "quickstart makes no second one")
+    tap.report(os.lstat(f"{home.store}/test-rootfs").st_ino == inode, "quickstart does not create a second rootfs")
     smoke = re.search(r"^smoke suite: (\d+) passed, 0 failed$", outcome.out.replace("\r", ""), re.M)
-    tap.report(bool(smoke) and int(smoke.group(1)) > 40, "quickstart: the smoke suite", outcome)
+    tap.report(bool(smoke) and int(smoke.group(1)) > 40, "quickstart: the smoke suite passes", outcome)
 
 
     folder = re.search(r'export PATH="\$PATH:(/.*)"', outcome.out)
     page = folder and home.run("-w", "rootlet-create", program="/usr/bin/man", seconds=60,
                                environment={"PATH": f"/usr/bin:/bin:{folder.group(1)}"})
-    tap.report(page and page.status == 0 and "rootlet-create.1" in page.out, "quickstart: manuals are found as well", page)
+    tap.report(page and page.status == 0 and "rootlet-create.1" in page.out, "quickstart: the printed PATH also finds the manuals", page)
 
 
 def another_release():
-    """The rootfs that is there is of another release than is asked for: it stays, and that is told."""
+    """If the existing rootfs has a different release, quickstart keeps it and says so."""
     home = fstests_rootfs()
     there, asked = apt.host_suite(), "noble" if apt.host_suite() != "noble" else "jammy"
     outcome = home.run("--release", asked, program=QUICKSTART, seconds=600)
     tap.report(outcome.status == 1 and home.run("check").status == 0 and
                re.search(rf"test-rootfs is {there}, not {asked}; replace it: .*rootlet create --release {asked} --force$",
-                         outcome.err, re.M), "quickstart: another release is there", outcome)
+                         outcome.err, re.M), "quickstart: keeps a rootfs of another release", outcome)
 
 
 def moved_source():
-    """A source directory that was copied or moved with its build directory: that one is made again, as
-    meson would go on building the old source. Also where meson's own record has to escape the name."""
+    """A source directory that was copied or moved together with its build directory: quickstart recreates the build
+    directory, because meson would go on building the old source. Also tests names that meson's record escapes."""
     home = Home()
     with open(QUICKSTART, encoding="utf-8") as file:
         script = file.read()
@@ -133,13 +132,13 @@ def moved_source():
         word = file.read()
     again = ["making it again" in outcome.out for outcome in (first, second, third)]
     tap.report(word == "two" and again == [False, True, False] and not first.status and not second.status
-               and not third.status, "quickstart: the source directory was moved", word, str(again), first, second, third)
+               and not third.status, "quickstart: handles a moved source directory", word, str(again), first, second, third)
 
 
 def no_archive():
-    """Ubuntu's archive cannot be reached: a Debian release is tried, unless a release was asked for. From
-    here nothing can be reached, so that one fails as well."""
-    home = Home(cache=shared_cache())  # which holds the programs that quickstart has built
+    """If Ubuntu's archive cannot be reached, a Debian release is tried unless a release was named. No archive can be reached
+    here, so that fails as well."""
+    home = Home(cache=shared_cache())  # has the programs that quickstart has built
     dead = {"http_proxy": "http://127.0.0.1:9/", "https_proxy": "http://127.0.0.1:9/"}
     with open("/etc/os-release", encoding="utf-8") as file:
         debian = re.search(r"^ID=debian$", file.read(), re.M)

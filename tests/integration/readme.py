@@ -1,5 +1,5 @@
-"""What README.md and SECURITY.md say: each message that is explained is one that the programs can say, each
-number of system calls is that of the lists, each test that is to break a promise is one that is run."""
+"""Facts in README.md and SECURITY.md: each message they explain exists in the programs, each number of system calls
+matches the lists, and each test named for a promise exists."""
 import glob
 import json
 import re
@@ -8,13 +8,13 @@ import subprocess
 from support import sanitizers, tap
 from support.world import ROOTLET, SOURCE
 
-# In a message of the README: what stands for something else there, or is left out.
+# Placeholders and omissions in README's messages.
 VARIABLE = re.compile(r'…|"you"|/[a-z]+(?:/[a-z]+)*')
 LITERAL = r'"((?:[^"\\]|\\.)*)"'
 
 
 def literals():
-    """All texts in the sources, each as one however many lines it is written on."""
+    """Returns all strings in the sources, each joined if it spans several lines."""
     found = []
     for folder in ("frontend", "helper", "lib", "policy", "proto"):
         for path in glob.glob(f"{SOURCE}/{folder}/**/*.c", recursive=True):
@@ -27,7 +27,7 @@ def literals():
 
 
 def explained():
-    """The messages of the first column, without those that only name an exit status."""
+    """Returns the messages in the first column, without those that only name an exit status."""
     with open(f"{SOURCE}/README.md", encoding="utf-8") as file:
         section = file.read().partition("## When something fails\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (.*?) \| ", section, re.M)
@@ -42,7 +42,7 @@ def read(name):
 def numbers_of_calls():
     done = subprocess.run([ROOTLET, "policy", "seccomp", "--json"], stdout=subprocess.PIPE, check=True)
     calls = {row["process"]: row["calls"] for row in json.loads(done.stdout)}
-    # The jailer's own are what is in no jail's list.
+    # The jailer's own calls are those that are on no jail's list.
     count = {name: len(names) for name, names in calls.items()}
     count["jailer"] = len(set(calls["jailer"]) - set(calls["jail"]))
     told = re.search(r"policy/seccomp\): (\d+), (\d+), (\d+) and (\d+) for its own processes \(the last besides\s+those of the "
@@ -52,16 +52,16 @@ def numbers_of_calls():
     wanted = [count[name] for name in ("waiter", "audit", "parser", "jailer")]
     wanted += [min(workers), max(workers), count["tool"], count["jail"]]
     tap.report(told and [int(number) for number in told.groups()] == wanted,
-               "README.md: how many system calls each process may make", told and told.groups(), wanted)
+               "README.md: has the right number of system calls per process", told and told.groups(), wanted)
     told = dict(re.findall(r"^\| (\w+) \|.*\| (\d+) system calls", read("SECURITY.md"), re.M))
     wanted = {name: str(count[name])
               for name in ("waiter", "parser", "unpacker", "reader", "copier", "remover", "fetch")}
     tap.report(told == wanted,
-               "SECURITY.md: how many system calls who reads what is hostile may make", told, count)
+               "SECURITY.md: has the right number of system calls for processes that read hostile data", told, count)
 
 
 def promises():
-    """Each row of the table names tests, by folder and name."""
+    """Each row of the table names tests, by directory and name."""
     table = read("SECURITY.md").partition("## What is promised\n")[2].partition("\n\n`")[0]
     rows = re.findall(r"^\| (\d+)\. .* \| (.*) \|$", table, re.M)
     built = read("tests/meson.build")
@@ -73,18 +73,18 @@ def promises():
     wrong = [one for one in named if one.partition("/")[2] not in tests.get(one.partition("/")[0], ())]
     tap.report([int(number) for number, _ in rows] == list(range(1, len(rows) + 1)) and len(rows) >= 12 and
                len(named) >= 20 and all("`" in cell for _, cell in rows) and not wrong,
-               "SECURITY.md: each promise has a test, and each of those is one that is run", len(rows), len(named), *wrong)
+               "SECURITY.md: each promise has tests, and these exist", len(rows), len(named), *wrong)
 
 
 texts = literals()
 messages = explained()
-tap.report(len(messages) >= 12 and len(texts) > 1000, "the README's messages and the sources' texts are found",
+tap.report(len(messages) >= 12 and len(texts) > 1000, "README's messages and the sources' strings are found",
            len(messages), len(texts))
 for message in messages:
     pieces = [piece.strip() for piece in VARIABLE.split(message) if len(piece.strip()) > 3]
     tap.report(pieces and any(all(piece in text for piece in pieces) for text in texts),
-               f"a message of the README's can be said: {message}", *pieces)
-if not sanitizers.watched():  # their runtimes have calls of their own
+               f"a README message exists in the sources: {message}", *pieces)
+if not sanitizers.watched():  # sanitizer runtimes make extra calls
     numbers_of_calls()
 promises()
 tap.done()
