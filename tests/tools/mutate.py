@@ -9,16 +9,16 @@ Each mutation in FILE (default: mutations.ini beside this program) is a section:
     file = helper/x.c         relative to the source tree
     old = text                one line or several; must occur exactly once
     new = text
-    tests = program …         as `meson test` takes them, the quickest first
-    fixed = yes               one of the set that ./tests/run --long tries: --fixed
+    tests = program …         as for `meson test`, the quickest first
+    fixed = yes               in the set that ./tests/run --long tries (--fixed)
 
-Works in a copy of the source tree (DIR, else a temporary one), so nothing here changes. A mutation that does not
-compile counts as an error: it tests nothing. In the end each case that noticed one must pass in the unchanged copy,
-or its failure proved nothing. Runs the tests as the user that calls it; the environment is that of a single `meson
-test` (README.md). Says as it goes what noticed each; then one TAP case for each mutation: "ok" if a test noticed it.
-Exit status 0 if each was noticed.
+Works in a copy of the source tree (DIR, or a temporary one), so nothing here changes. A mutation that does not compile
+is an error: it tests nothing. At the end, each case that noticed a mutation must pass in the unchanged copy; otherwise
+its failure proves nothing. Runs the tests as the calling user, with the environment of a single `meson test` (see
+README.md). Prints what noticed each mutation, then a TAP case for each: "ok" if a test noticed it. Exit status: 0 if
+all were noticed.
 
---check only compares FILE with the source tree, and prints which mutations no longer fit."""
+--check only compares FILE with the source tree and prints the mutations that no longer fit."""
 import argparse
 import configparser
 import contextlib
@@ -33,7 +33,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
-SECONDS = 1200  # for a test program
+SECONDS = 1200  # per test program
 
 
 def call(words, folder, environment=None):
@@ -42,14 +42,14 @@ def call(words, folder, environment=None):
 
 
 def left_out(folder, names):
-    """Builds, at the top, and what is not source."""
+    """Returns the names not to copy: top-level build directories and files that are not source."""
     return [name for name in names if name in (".git", "__pycache__") or
             (folder == SOURCE and name.startswith("build"))]
 
 
 def make_copy(folder):
     shutil.copytree(SOURCE, folder, symlinks=True, dirs_exist_ok=True, ignore=left_out)
-    # Other users run the tests' commands from there.
+    # Other users run test commands from there.
     os.chmod(folder, 0o755)
     done = call(["meson", "setup", "build"], folder)
     return done if done.returncode else call(["ninja", "-C", "build"], folder)
@@ -64,15 +64,15 @@ def mutations(path):
 
 
 def unfold(text):
-    """configparser strips indentation, which a "|" at the beginning of each further line keeps."""
+    """configparser strips indentation; a "|" at the start of each further line preserves it."""
     return "\n".join(line.removeprefix("|") for line in text.split("\n"))
 
 
 def misfit(folder, one):
-    """Why the mutation does not fit the source tree, or ""."""
+    """Returns why the mutation does not fit the source tree, or ""."""
     path = os.path.join(folder, one["file"])
     if not os.path.exists(path):
-        return f"there is no {one['file']}"
+        return f"{one['file']} does not exist"
     with open(path, encoding="utf-8") as file:
         count = file.read().count(unfold(one["old"]))
     if count != 1:
@@ -94,7 +94,7 @@ def change(folder, one):
 
 
 def results(log):
-    """{program: [(good, case)]} from meson's log. A program that broke off has a case that failed."""
+    """Returns {program: [(good, case)]} from meson's log. A program that exited early gets a failed case."""
     found = {}
     with open(log, encoding="utf-8") as file:
         for program in map(json.loads, file):
@@ -107,8 +107,8 @@ def results(log):
 
 
 def run_tests(folder, names, **environment):
-    """See results(). The rootfs of one run is not used by the next: a mutation may have spoiled it."""
-    scratch = f"{folder}/s"  # short, as sockets and the lines of a policy limit how long a path below it may be
+    """See results(). Runs do not share rootfs: a mutation may have damaged one."""
+    scratch = f"{folder}/s"  # short, because sockets and policy lines limit the length of paths below it
     environment = {**os.environ, "ROOTLET_TEST_LONG": "0", **environment}
     environment.pop("ROOTLET_TEST_SCRATCH", None)
     if os.geteuid() == 0:
@@ -118,7 +118,7 @@ def run_tests(folder, names, **environment):
     with contextlib.suppress(FileNotFoundError):
         os.unlink(log)
     try:
-        # A TERM makes meson end its tests.
+        # On SIGTERM, meson ends its tests.
         call(["timeout", "--foreground", str(SECONDS * len(names)), "meson", "test", "-C", "build", "--no-rebuild",
               "--timeout-multiplier", "4", "--num-processes", "2", "--logbase", "mutate", *names], folder, environment)
         return results(log) if os.path.exists(log) else {}
@@ -127,13 +127,13 @@ def run_tests(folder, names, **environment):
 
 
 def targets(folder, one):
-    """What has to be built for its tests: for unit tests, only those programs."""
+    """Returns the targets to build for its tests: for unit tests, only those programs."""
     programs = [f"tests/test_{test}" for test in one["tests"].split()]
     return programs if all(os.path.exists(f"{folder}/build/{path}") for path in programs) else []
 
 
 def try_one(folder, one):
-    """(program, case) that noticed it, and why nothing did."""
+    """Returns the (program, case) that noticed it, and otherwise why none did."""
     wrong = misfit(folder, one)
     if wrong:
         return None, wrong
@@ -161,7 +161,7 @@ def passes(cases, case):
 
 
 def fail_unchanged(folder, noticed):
-    """Those of the (program, case) that fail without any mutation, too."""
+    """Returns those of the (program, case) pairs that also fail without a mutation."""
     if not noticed or call(["ninja", "-C", "build"], folder).returncode:
         return noticed
     ran = run_tests(folder, sorted({program for program, _ in noticed}),
@@ -170,10 +170,10 @@ def fail_unchanged(folder, noticed):
 
 
 def try_all(folder, chosen):
-    """Prints what becomes of each mutation; returns how many were not noticed."""
+    """Prints the result of each mutation; returns the number that no test noticed."""
     done = make_copy(folder)
     if done.returncode:
-        print(f"Bail out! the copy cannot be built\n{done.stdout[-2000:]}")
+        print(f"Bail out! cannot build the copy\n{done.stdout[-2000:]}")
         return len(chosen)
     found = {}
     for name, one in chosen.items():
@@ -185,7 +185,7 @@ def try_all(folder, chosen):
     survived = 0
     for number, (name, (by, why)) in enumerate(found.items(), 1):
         if by in failing:
-            by, why = None, f"{by[0]} fails without it, too: {by[1]}"
+            by, why = None, f"{by[0]} also fails without it: {by[1]}"
         survived += not by
         print(f"{'ok' if by else 'not ok'} {number} - {name}", *(f"# {line}" for line in why.splitlines()), sep="\n")
     print(f"1..{len(found)}")
@@ -193,7 +193,7 @@ def try_all(folder, chosen):
 
 
 def choose(parser, words):
-    """The mutations that the command line names."""
+    """Returns the mutations that the command line names."""
     known = mutations(words.mutations)
     unknown = [name for name in words.names if name not in known]
     if unknown:

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""Records what tests/integration/releases.py resolves against: for each release a reduced copy of its
-archive's signed indexes, and the packages that each profile gets from the whole ones.
+"""Records data for tests/integration/releases.py: for each release, a reduced copy of the archive's signed indexes, and
+the packages that each profile gets from the complete ones.
 
-    tests/tools/record_releases.py ROOTLET FOLDER
+tests/tools/record_releases.py ROOTLET FOLDER
 
-FOLDER is tests/recorded/releases. Of the indexes stay the stanzas of what any profile gets and of what
-these packages' dependencies name, with the fields that matter to a choice, by every pocket that has
-them. They are signed with a key that is made for it and thrown away. Needs the network, as rootlet
-create does, and a cache ($XDG_CACHE_HOME), where rootlet leaves the indexes that it has verified."""
+FOLDER is tests/recorded/releases. The reduced indexes keep the stanzas of packages that any profile gets or that
+their dependencies name, from every pocket that has them, with the fields that affect the choice. They are signed with
+a temporary key. Needs the network, like rootlet create, and a cache ($XDG_CACHE_HOME), where rootlet leaves the indexes
+that it verified."""
 import hashlib
 import io
 import json
@@ -36,7 +36,7 @@ def names_in(value):
 
 
 def resolve(rootlet, release, profile):
-    """What create would install, as "name=NAME version=VERSION", and what it would leave out."""
+    """Returns what create would install, as "name=NAME version=VERSION", and what it would leave out."""
     done = subprocess.run([rootlet, "create", "--dry-run", "--json", "--fresh", "--release", release, "--arch", ARCH,
                            "--profile", profile, "--name", "recorded"], stdout=subprocess.PIPE, check=False)
     result = json.loads(done.stdout.splitlines()[-1])
@@ -47,7 +47,7 @@ def resolve(rootlet, release, profile):
 
 
 class Archive:
-    """The newest InRelease of each pocket in the cache, and the indexes that it lists."""
+    """Finds the newest InRelease of each pocket in the cache, and the indexes that it lists."""
 
     def __init__(self, cache, release):
         self.cache, self.pockets = cache, {}
@@ -65,7 +65,7 @@ class Archive:
                 self.pockets.setdefault(pocket, []).append((os.path.getmtime(f"{cache}/{name}"), text, fields))
 
     def indexes(self, pocket, components):
-        """(fields of InRelease, {component: stanzas}) of the newest whose indexes are there."""
+        """Returns (fields of InRelease, {component: stanzas}) of the newest one whose indexes exist."""
         for _, text, fields in sorted(self.pockets[pocket], key=lambda entry: entry[0], reverse=True):
             found = {}
             for component in components:
@@ -80,7 +80,7 @@ class Archive:
 
 
 def reduce(indexes, chosen):
-    """{pocket: {component: text}}."""
+    """Returns {pocket: {component: text}}."""
     names = set()
     for _, components in indexes.values():
         for stanza in (stanza for stanzas in components.values() for stanza in stanzas):
