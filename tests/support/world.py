@@ -1,10 +1,10 @@
-"""Where a test runs: the unprivileged user, folders of its own, the built rootlet, and what a command
-left behind. ./tests/run says where in the environment; without it, defaults do.
+"""The test environment: the unprivileged user, private directories, the built rootlet, and checks for leftovers of a
+command. ./tests/run sets these variables; there are defaults.
 
-ROOTLET_BUILD         the build folder
-ROOTLET_TEST_USER     whom commands run as, where the tests run as root
-ROOTLET_TEST_SHARED   what is kept between runs (downloads, the test mirror)
-ROOTLET_TEST_SCRATCH  what one run makes; whoever set it removes it
+ROOTLET_BUILD         the build directory
+ROOTLET_TEST_USER     the user that commands run as, if the tests run as root
+ROOTLET_TEST_SHARED   files kept between runs (downloads, the test mirror)
+ROOTLET_TEST_SCRATCH  files of one run; removed by the program that set it
 """
 import atexit
 import contextlib
