@@ -1,6 +1,6 @@
-"""What a caller can do between two steps of their own helper: forge snapshots and trees, replace directories while they
-are created, change files between check and copy, hold locks, and cause operations that never end. The trees contain
-only a few hand-made files, so this is quick."""
+"""What a caller can do between two steps of their own helper: forge snapshots and trees, replace directories
+while they are created, change files between check and copy, hold locks, and cause operations that never end.
+The trees contain only a few hand-made files, so this is quick."""
 import array
 import contextlib
 import fcntl
@@ -63,7 +63,8 @@ def fresh(name):
 
 def traced(*inject):
     """Returns a command prefix that delays some of the helper's calls."""
-    return ["strace", "-f", "-qq", "-u", home.user.name, "-o", "/dev/null", "-e", "trace=mkdirat,linkat,copy_file_range",
+    return ["strace", "-f", "-qq", "-u", home.user.name, "-o", "/dev/null", "-e",
+            "trace=mkdirat,linkat,copy_file_range",
             *(word for one in inject for word in ("-e", f"inject={one}"))]
 
 
@@ -80,7 +81,8 @@ def ask_aside(helper, kind, paths, **fields):
 
 
 def as_caller(*words):
-    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd="/",
+    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          cwd="/",
                           **home.user.switch())
 
 
@@ -89,21 +91,25 @@ def as_caller(*words):
 def spoil(path, what):
     caller = (home.user.uid, home.user.gid)
     own, manifest = f"{path}/etc/rootlet", f"{path}/etc/rootlet/manifest.json"
-    {"it is world-writable": lambda: os.chmod(path, 0o1777), "it is group-writable": lambda: os.chmod(path, 0o775),
+    {"it is world-writable": lambda: os.chmod(path, 0o1777),
+     "it is group-writable": lambda: os.chmod(path, 0o775),
      "the caller owns it": lambda: os.chown(path, *caller),
      "the caller owns its manifest": lambda: os.chown(manifest, *caller),
      "its manifest is world-writable": lambda: os.chmod(manifest, 0o666),
      "the caller owns its etc/rootlet": lambda: os.chown(own, *caller),
      "its etc/rootlet is world-writable": lambda: os.chmod(own, 0o777),
      "its manifest is a link": lambda: (os.rename(manifest, f"{own}/x"), os.symlink("x", manifest)),
-     "its manifest is a pipe": lambda: (os.unlink(manifest), os.mkfifo(manifest, 0o644), os.chown(manifest, FIRST, FIRST)),
+     "its manifest is a pipe": lambda:
+     (os.unlink(manifest), os.mkfifo(manifest, 0o644), os.chown(manifest, FIRST, FIRST)),
      "nothing is wrong": lambda: None}[what]()
 
 
 def forged():
-    """What a caller can create in a tree's /var/tmp, or beside it, counts neither as a rootfs nor as a snapshot."""
+    """What a caller can create in a tree's /var/tmp, or beside it, counts neither as a rootfs nor as a
+    snapshot."""
     for what in ("nothing is wrong", "it is world-writable", "it is group-writable", "the caller owns it",
-                 "the caller owns its manifest", "its manifest is world-writable", "the caller owns its etc/rootlet",
+                 "the caller owns its manifest", "its manifest is world-writable",
+                 "the caller owns its etc/rootlet",
                  "its etc/rootlet is world-writable", "its manifest is a link", "its manifest is a pipe"):
         folder, bases = fresh("trees"), fresh("bases")
         base = make(f"{bases}/base")
@@ -120,7 +126,8 @@ def forged():
     make(f"{tree}/var/base")
     with Helper(home.user, seconds=20) as helper, opened(fresh("new"), f"{tree}/var") as fds:
         answer = helper.ask("Clone", fds, name="new", base_name="base")
-    tap.report(answer.code == REFUSED and "not yours" in answer.message, "a snapshot inside a tree is not accepted", answer)
+    tap.report(answer.code == REFUSED and "not yours" in answer.message,
+               "a snapshot inside a tree is not accepted", answer)
     bases = fresh("bases")
     make(f"{bases}/tree")
     os.mkdir(f"{bases}/base")
@@ -153,8 +160,10 @@ def kept():
                     wrong.add(f"{st.st_uid} {st.st_mode:o}")
         thread.join()
     st = os.lstat(f"{kept_in}/kept") if os.path.isdir(f"{kept_in}/kept") else None
-    tap.report(cloned.code == 0 and answers[0].code == 0 and looks and not wrong and st and st.st_uid == FIRST,
-               "Keep: the range's first id owns the new snapshot, and only it can enter", cloned, answers, looks, *wrong)
+    tap.report(cloned.code == 0 and answers[0].code == 0 and looks and not wrong and st and
+               st.st_uid == FIRST,
+               "Keep: the range's first id owns the new snapshot, and only it can enter", cloned, answers,
+               looks, *wrong)
     tap.report(os.listdir(kept_in) == ["kept"], "Keep: leaves nothing else behind", os.listdir(kept_in))
     with Helper(home.user, seconds=60) as helper, opened(f"{kept_in}/kept") as fds:
         answer = helper.ask("Verify", fds)
@@ -171,13 +180,15 @@ def exchanged():
     for kind in ("tree", "staging", "content"):
         folder, evil = fresh("trees"), fresh("evil")
         staging = f"{folder}/.rootlet-staging.new"
-        with Helper(home.user, seconds=60, before=traced(f"mkdirat:delay_exit={patient(0.7) * 1e6:.0f}")) as helper:
+        with Helper(home.user, seconds=60,
+                    before=traced(f"mkdirat:delay_exit={patient(0.7) * 1e6:.0f}")) as helper:
             thread, answers = ask_aside(helper, "Clone", (folder, bases), name="new", base_name="base")
             wait_until(lambda: os.path.isdir(staging if kind != "tree" else f"{staging}/tree"), 20)
             if kind == "tree":
                 done = as_caller("sh", "-c", f"mv {staging}/tree {folder}/was && mv {evil} {staging}/tree")
             elif kind == "staging":
-                done = as_caller("sh", "-c", f"mv {staging} {folder}/was && mkdir -p {evil}/tree && mv {evil} {staging}")
+                done = as_caller("sh", "-c",
+                                 f"mv {staging} {folder}/was && mkdir -p {evil}/tree && mv {evil} {staging}")
             else:
                 done = as_caller("mkdir", "-m", "777", f"{staging}/tree")
             thread.join()
@@ -202,7 +213,8 @@ def inherited():
     none = 0xffffffff
     try:
         for one in (folder, kept_in):
-            os.setxattr(one, "system.posix_acl_default", acl((1, 7, none), (2, 7, home.user.uid), (4, 5, none),
+            os.setxattr(one, "system.posix_acl_default",
+                        acl((1, 7, none), (2, 7, home.user.uid), (4, 5, none),
                                                              (0x10, 7, none), (0x20, 5, none)))
     except OSError:
         tap.skip("ACLs", "this filesystem does not support them")
@@ -214,11 +226,14 @@ def inherited():
             answer = helper.ask("Clone", fds, name="new", base_name="base")
         with opened(kept_in, MANIFEST) as fds:
             kept_answer = helper.ask("Keep", fds, name="kept")
-        wrong = [(path, os.listxattr(path)) for path in (staging, f"{staging}/tree", f"{staging}/tree/usr/bin",
-                                                         kept_base, f"{kept_base}/rootfs", f"{kept_base}/rootfs/usr/bin",
+        wrong = [(path, os.listxattr(path))
+                 for path in (staging, f"{staging}/tree", f"{staging}/tree/usr/bin",
+                                                         kept_base, f"{kept_base}/rootfs",
+                              f"{kept_base}/rootfs/usr/bin",
                                                          f"{kept_base}/rootfs/etc/rootlet")
                  if any("acl" in name for name in os.listxattr(path))]
-    tap.report(answer.code == kept_answer.code == 0 and not wrong, "a tree does not inherit the directory's default ACL",
+    tap.report(answer.code == kept_answer.code == 0 and not wrong,
+               "a tree does not inherit the directory's default ACL",
                answer, kept_answer, *wrong)
 
 
@@ -229,11 +244,13 @@ def changed():
     if not shutil.which("strace"):
         tap.skip("files that change while they are copied", "strace is missing")
         return
-    for what, call, name in (("replaced", "linkat", "usr/bin/tool"), ("rewritten", "copy_file_range", "etc/file")):
+    for what, call, name in (("replaced", "linkat", "usr/bin/tool"),
+                             ("rewritten", "copy_file_range", "etc/file")):
         folder, bases = fresh("trees"), fresh("bases")
         base = make(f"{bases}/base")
         linked = os.stat(f"{base}/usr/bin/tool").st_dev == os.stat(folder).st_dev
-        with Helper(home.user, seconds=60, before=traced(f"{call}:delay_enter={patient(1.5) * 1e6:.0f}")) as helper:
+        with Helper(home.user, seconds=60,
+                    before=traced(f"{call}:delay_enter={patient(1.5) * 1e6:.0f}")) as helper:
             thread, answers = ask_aside(helper, "Clone", (folder, bases), name="new", base_name="base")
             copy = f"{folder}/.rootlet-staging.new/tree"
             # At this point the other files exist; of this one there is at most an empty copy.
@@ -266,7 +283,8 @@ def leaves(what, path, kind, paths, check=None, **fields):
     began = time.monotonic()
     status = helper.leave(15)
     left = processes_left(5)
-    tap.report(waits and status is not None and not left, f"{what}: the helper exits with its front end", path, answers,
+    tap.report(waits and status is not None and not left, f"{what}: the helper exits with its front end",
+               path, answers,
                status, f"{time.monotonic() - began:.1f} s", *left)
 
 
@@ -314,7 +332,8 @@ def outside():
         with opened(fresh("kept"), MANIFEST) as fds:
             answer = helper.ask("Keep", fds, name="kept")
     tap.report(cloned.code == 0 and answer.code > 0 and os.listdir(victim) == [],
-               "a tree whose /etc links to a host directory: nothing is created there", answer, os.listdir(victim))
+               "a tree whose /etc links to a host directory: nothing is created there", answer,
+               os.listdir(victim))
 
 
 # --- the audit log ---
@@ -327,15 +346,18 @@ def recorded():
         fcntl.flock(file, fcntl.LOCK_EX)
         began = time.monotonic()
         answer = helper.ask("Remove", (), name="..")
-    tap.report(answer.code > 0 and time.monotonic() - began < 20, "a locked audit log does not stop the helper",
+    tap.report(answer.code > 0 and time.monotonic() - began < 20,
+               "a locked audit log does not stop the helper",
                answer, f"{time.monotonic() - began:.1f} s")
     with open(f"/proc/{helper.process.pid}/status", encoding="ascii") as file:
         ignored = int(dict(line.split(":\t", 1) for line in file if ":\t" in line)["SigIgn"], 16)
     stops = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
-    tap.report(all(ignored >> number - 1 & 1 for number in stops), "the audit process ignores the stop signals of a terminal",
+    tap.report(all(ignored >> number - 1 & 1 for number in stops),
+               "the audit process ignores the stop signals of a terminal",
                f"{ignored:x}")
     helper.leave()
-    helper = Helper(home.user, seconds=20, before=["setpriv", f"--reuid={home.user.uid}", f"--regid={home.user.gid}",
+    helper = Helper(home.user, seconds=20,
+                    before=["setpriv", f"--reuid={home.user.uid}", f"--regid={home.user.gid}",
                                                    "--clear-groups", "python3", "-c", SWITCH])
     tap.report(helper.greeting.code == -1 and helper.leave(10) == 1,
                "a helper that cannot create its own session does nothing", helper.greeting)
@@ -347,7 +369,8 @@ def unread():
     """A front end that does not read a jail's output cannot keep it alive past its time limit."""
     tree = make(f"{fresh('trees')}/loud")
     shutil.copy("/bin/busybox", f"{tree}/usr/bin/busybox")
-    put(f"{tree}/usr/bin/sh", b"#!/usr/bin/busybox sh\nwhile :; do echo 0123456789012345678901234567890123456789; done\n", 0o755)
+    put(f"{tree}/usr/bin/sh",
+        b"#!/usr/bin/busybox sh\nwhile :; do echo 0123456789012345678901234567890123456789; done\n", 0o755)
     give(tree)
     installed.enter()
     installed.allow(home.user, "max-seconds = 3")
@@ -356,10 +379,12 @@ def unread():
     def loud():
         return [pid for pid in children(helper.process.pid) if "/usr/bin/sh" in command_of(pid)]
     with opened(tree) as fds:
-        helper.channel.sendmsg([request("Inspect", deep=1)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+        helper.channel.sendmsg([request("Inspect", deep=1)],
+                               [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
     began, runs = time.monotonic(), wait_until(loud, 10)
     ended = wait_until(lambda: not loud(), 20)
-    tap.report(runs and ended and time.monotonic() - began < 10, "a front end that does not read: its request ends "
+    tap.report(runs and ended and time.monotonic() - began < 10,
+               "a front end that does not read: its request ends "
                "in time", runs, ended, f"{time.monotonic() - began:.1f} s")
     helper.channel.close()
 
@@ -367,7 +392,8 @@ def unread():
 # --- counts ---
 
 def counted():
-    """max-count is checked when the name is given, counts hidden names, and works across simultaneous sessions."""
+    """max-count is checked when the name is given, counts hidden names, and works across simultaneous
+    sessions."""
     bases, folder = fresh("bases"), fresh("trees")
     make(f"{bases}/base")
     installed.enter()
@@ -389,13 +415,15 @@ def counted():
     second = ask(helpers[1], "Publish", (MANIFEST,), mode=0o700)
     for helper in helpers:
         helper.leave()
-    tap.report(all(one.code == 0 for one in cloned) and waits and first[0].code == 0 and second.code == REFUSED and
+    tap.report(all(one.code == 0 for one in cloned) and waits and first[0].code == 0 and
+               second.code == REFUSED and
                "max-count" in second.message and os.listdir(folder) == ["n0"],
                "max-count: the second of two simultaneous sessions is refused", cloned, waits, first, second)
     os.rename(f"{folder}/n0", f"{folder}/.n0")
     with Helper(home.user) as helper:
         answer = ask(helper, "Clone", (folder, bases), name="n1", base_name="base")
-    tap.report(answer.code == REFUSED and "max-count" in answer.message, "max-count: a hidden name counts", answer)
+    tap.report(answer.code == REFUSED and "max-count" in answer.message, "max-count: a hidden name counts",
+               answer)
 
 
 def timed():
@@ -403,14 +431,17 @@ def timed():
     bases, folder = fresh("bases"), fresh("trees")
     tree = make(f"{bases}/base")
     for what, code in (("a small tree", 0), ("a sparse file of 1 TiB", None)):
-        for kind, paths, fields in (("Verify", (tree,), {}), ("Clone", (folder, bases), {"name": "new", "base_name": "base"})):
+        for kind, paths, fields in (("Verify", (tree,), {}),
+                                    ("Clone", (folder, bases), {"name": "new", "base_name": "base"})):
             installed.allow(home.user, "max-seconds = 3")
             began = time.monotonic()
             with Helper(home.user, seconds=30) as helper, opened(*paths) as fds:
                 answer = helper.ask(kind, fds, **fields)
             seconds = time.monotonic() - began
-            good = answer.code == 0 if code == 0 else "took longer than 3 s" in answer.message and 2 < seconds < 20
-            tap.report(good, f"max-seconds: {kind} of {what} is {'done' if code == 0 else 'stopped'}", answer, f"{seconds:.1f} s")
+            good = answer.code == 0 if code == 0 else \
+                "took longer than 3 s" in answer.message and 2 < seconds < 20
+            tap.report(good, f"max-seconds: {kind} of {what} is {'done' if code == 0 else 'stopped'}",
+                       answer, f"{seconds:.1f} s")
         with open(f"{tree}/usr/sparse", "wb") as file:
             file.truncate(1 << 40)
         give(f"{tree}/usr")
@@ -422,18 +453,22 @@ def word_of_the_caller():
     installed.allow(home.user)
     uid = installed.range_of(home.user)
     folder = 0o40755
-    nodes = {1: (folder, {"etc": 2}), 2: (folder, {"rootlet": 3}), 3: (folder, {"manifest.json": 4}), 4: (0o100644, {})}
+    nodes = {1: (folder, {"etc": 2}), 2: (folder, {"rootlet": 3}), 3: (folder, {"manifest.json": 4}),
+             4: (0o100644, {})}
     path = fresh("fuse")
     for as_user in (True, False):
         try:
-            with fuse.mounted(path, nodes, uid, as_user), Helper(home.user, program=installed.HELPER) as helper:
+            with fuse.mounted(path, nodes, uid, as_user), Helper(home.user,
+                                                                 program=installed.HELPER) as helper:
                 with opened(path) as fds:
                     answer = helper.ask("Inspect", fds)
         except OSError as error:
             tap.skip("a filesystem controlled by the caller", str(error))
             return
-        tap.report(helper.greeting.code == 0 and answer.code == REFUSED and "whose a file is" in answer.message,
-                   f"a tree on FUSE that {'a user' if as_user else 'root'} has mounted is refused", done.stdout,
+        tap.report(helper.greeting.code == 0 and answer.code == REFUSED and
+                   "whose a file is" in answer.message,
+                   f"a tree on FUSE that {'a user' if as_user else 'root'} has mounted is refused",
+                   done.stdout,
                    helper.greeting, answer)
 
 

@@ -1,5 +1,6 @@
-"""The front end's fetch process, after an attacker has taken it over: what it can do in its sandbox, and the same outside,
-where each attempt must succeed or it proves nothing; and the resources that the process of a real create has."""
+"""The front end's fetch process, after an attacker has taken it over: what it can do in its sandbox, and the
+same outside, where each attempt must succeed or it proves nothing; and the resources that the process of a
+real create has."""
 import contextlib
 import ctypes
 import os
@@ -12,7 +13,8 @@ import threading
 from support import mirror as mirrors
 from support import sanitizers, tap
 from support.server import Fault, Server
-from support.world import (AS_ROOT, BUILD, KEPT, Home, children, command_of, mirror, processes_left, wait_until)
+from support.world import (AS_ROOT, BUILD, KEPT, Home, children, command_of, mirror, processes_left,
+                           wait_until)
 
 AT = mirror()
 # Actions that a host may forbid to everyone, so they prove nothing here, with the host's errno.
@@ -36,7 +38,8 @@ def landlock_version():
 def layout(home):
     """Creates the user's directories: a home, and a cache with files that do not concern the process."""
     folder = home.make_folder(f"{home.folder}/captured")
-    for name in ("home", "cache", "cache/indexes", "cache/packages", "cache/solv", "cache/bases", "cache/kernels",
+    for name in ("home", "cache", "cache/indexes", "cache/packages", "cache/solv", "cache/bases",
+                 "cache/kernels",
                  "cache/kernels/one", "cache/kernels/.new"):
         home.make_folder(f"{folder}/{name}")
     os.symlink(f"{folder}/home/file", f"{folder}/cache/packages/link")
@@ -45,8 +48,8 @@ def layout(home):
 
 @contextlib.contextmanager
 def listening(home, name):
-    """Returns the path of a listening socket in /run/user. A packet socket is beside it, and an abstract one is called
-    NAME."""
+    """Returns the path of a listening socket in /run/user. A packet socket is beside it, and an abstract one
+    is called NAME."""
     uid, gid = home.user.ids()
     folder = f"/run/user/{uid}"
     made = AS_ROOT and not os.path.isdir(folder)
@@ -57,7 +60,8 @@ def listening(home, name):
         os.chown(folder, uid, gid)
     path = f"{folder}/rootlet-test.{os.getpid()}"
     sockets = []
-    for address, kind in ((path, socket.SOCK_STREAM), (f"{path}.packets", socket.SOCK_SEQPACKET), (f"\0{name}", socket.SOCK_STREAM)):
+    for address, kind in ((path, socket.SOCK_STREAM), (f"{path}.packets", socket.SOCK_SEQPACKET),
+                          (f"\0{name}", socket.SOCK_STREAM)):
         one = socket.socket(socket.AF_UNIX, kind)
         one.bind(address)
         one.listen(64)
@@ -115,12 +119,16 @@ def captured(*more, version):
     other_socket, other_port = listen_tcp()
     where = " without Landlock" if more else ""
     with listening(home, name) as path, victim(home) as (pid, terminal), mirror_socket, other_socket:
-        done = subprocess.run([f"{BUILD}/tests/captured", folder, str(mirror_port), str(other_port), str(pid), terminal, path,
-                               name, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
-                              cwd=home.folder, env={"PATH": "/usr/bin:/bin", "SECRET": "of-the-user"}, timeout=300,
+        done = subprocess.run([f"{BUILD}/tests/captured", folder, str(mirror_port), str(other_port),
+                               str(pid), terminal, path,
+                               name, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              check=False,
+                              cwd=home.folder, env={"PATH": "/usr/bin:/bin", "SECRET": "of-the-user"},
+                              timeout=300,
                               **home.user.switch())
     rows = [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]
-    tap.report(done.returncode == 0 and len(rows) > 60, f"captured{where}: every attempt was made", done.returncode,
+    tap.report(done.returncode == 0 and len(rows) > 60, f"captured{where}: every attempt was made",
+               done.returncode,
                done.stderr[-500:], done.stdout[-300:])
     for what, outside, inside, kind in rows:
         if kind == "work":
@@ -128,7 +136,8 @@ def captured(*more, version):
         elif outside in FORBIDDEN.get(what, ()):
             tap.skip(f"captured{where}: {what}", f"not possible on this host: {outside}")
         elif version < SINCE.get(kind, 0):
-            tap.report(outside == "0", f"captured{where}: {what}: this kernel cannot prevent that", outside, inside)
+            tap.report(outside == "0", f"captured{where}: {what}: this kernel cannot prevent that", outside,
+                       inside)
         else:
             tap.report(outside == "0" and inside not in ("0", "unstarted", None),
                        f"captured{where}: it cannot {what}", f"outside {outside}, inside {inside}")
@@ -149,11 +158,13 @@ def holds():
     home = Home()
     with open(home.write("open-file", "secret"), encoding="utf-8") as secret, \
             Server(AT.root, [Fault("(Packages|by-hash)", "stall", 10)]) as server:
-        front = home.start("create", "--fresh", "--release", mirrors.SUITE, "--profile", "test", "--mirror", server.url,
+        front = home.start("create", "--fresh", "--release", mirrors.SUITE, "--profile", "test", "--mirror",
+                           server.url,
                            "--keyring", AT.keyring, "--quiet", pass_fds=[secret.fileno()],
                            environment={"SECRET": "of-the-user", "no_proxy": "127.0.0.1"})
         server.wait_for("(Packages|by-hash)")
-        pid = wait_until(lambda: next((one for one in children(front.pid) if command_of(one).startswith(command_of(front.pid))),
+        pid = wait_until(lambda: next((one for one in children(front.pid)
+                                       if command_of(one).startswith(command_of(front.pid))),
                                       None), 10)
         status = status_of(pid)
         links = {int(fd): os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
@@ -171,19 +182,24 @@ def holds():
     tap.report(all(int(status[name], 16) == 0 for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")),
                "the fetch process: has no capabilities", status)
     tap.report(session == pid and cwd == "/" and owner == 0 and pid not in (front.pid, os.getsid(0)),
-               "the fetch process: has its own session, no user directory as cwd, and is not dumpable", session, cwd, owner)
+               "the fetch process: has its own session, no user directory as cwd, and is not dumpable",
+               session, cwd, owner)
     tap.report(all(links.get(fd) == "/dev/null" for fd in range(3)),
                "the fetch process: has /dev/null instead of the user's terminal", links)
-    # The channel, libcurl's descriptors and connections; InRelease in memory; the partial files that it writes.
-    known = re.compile(rf"socket:|anon_inode:\[(eventfd|eventpoll)\]|pipe:|/memfd:InRelease|{re.escape(home.cache)}/rootlet/")
+    # The channel, libcurl's descriptors and connections; InRelease in memory; the partial files that it
+    # writes.
+    known = re.compile(rf"socket:|anon_inode:\[(eventfd|eventpoll)\]|pipe:|"
+                       rf"/memfd:InRelease|{re.escape(home.cache)}/rootlet/")
     odd = {fd: link for fd, link in links.items() if fd > 2 and not known.match(link)}
-    tap.report(not odd and len(links) > 4, "the fetch process: has no other descriptors of the front end", odd, links)
+    tap.report(not odd and len(links) > 4, "the fetch process: has no other descriptors of the front end",
+               odd, links)
     tap.report(not environment.strip(b"\0"), "the fetch process: has an empty environment", environment[:200])
     tap.report(limits["Max core file size"] in ("0", "1") and limits["Max processes"] == "0" and
                int(limits["Max open files"]) < 5000 and
                # Sanitizers map more than any limit.
                limits["Max address space"] == ("unlimited" if sanitizers.watched() else str(4 << 30)) and
-               limits["Max file size"] == str(16 << 30), "the fetch process: has the right resource limits", limits)
+               limits["Max file size"] == str(16 << 30), "the fetch process: has the right resource limits",
+               limits)
     tap.report(ended, "the fetch process ends with the front end")
 
 

@@ -1,6 +1,6 @@
-"""A malicious front end, beyond integration/attack.py: every field of every request in every form, every kind of
-descriptor in every position and phase, floods, silence, and files and directories that change between check and use.
-Refusals are typed, memory and time are bounded, and nothing else changes."""
+"""A malicious front end, beyond integration/attack.py: every field of every request in every form, every kind
+of descriptor in every position and phase, floods, silence, and files and directories that change between
+check and use. Refusals are typed, memory and time are bounded, and nothing else changes."""
 import array
 import contextlib
 import fcntl
@@ -20,7 +20,8 @@ from support import debs, forms, tap
 from support import mirror as mirrors
 from support.pace import patient
 from support.protocol import INPUT, REQUESTS, TRUST, Helper, opened, request
-from support.world import (AS_ROOT, SCRATCH, Home, children, command_of, mirror, processes_left, small_rootfs, wait_until)
+from support.world import (AS_ROOT, SCRATCH, Home, children, command_of, mirror, processes_left,
+                           small_rootfs, wait_until)
 
 BURST = 10000
 PACKAGE = 10  # lib/error.h
@@ -77,7 +78,8 @@ class Session:
 # --- fields ---
 
 def fields():
-    """Sends requests without descriptors, so that a well-formed one is refused next, for those or for its order."""
+    """Sends requests without descriptors, so that a well-formed one is refused next, for those or for its
+    order."""
     for kind in REQUESTS:
         session, wrong, tried = Session(), [], {True: 0, False: 0}
         for name, what, packet, good in forms.forms(kind):
@@ -86,7 +88,8 @@ def fields():
             wrong += [f"{name}: {what}: {complaint}"] if complaint else []
         wrong += session.leave() + untouched()
         tap.report(not wrong and (tried[False] > 1 or not REQUESTS[kind][1]),
-                   f"{kind}: {tried[False]} malformed fields are refused for that, {tried[True]} valid ones are not",
+                   f"{kind}: {tried[False]} malformed fields are refused for that, {tried[True]} valid ones "
+                   "are not",
                    *wrong[:10])
 
 
@@ -102,16 +105,21 @@ def strange():
     pipe = os.pipe()
     fds = {
         "the host's root": os.open("/", os.O_RDONLY), "/proc/self": os.open("/proc/self", os.O_RDONLY),
-        "/proc": os.open("/proc", os.O_RDONLY), "/sys": os.open("/sys", os.O_RDONLY), "/dev": os.open("/dev", os.O_RDONLY),
+        "/proc": os.open("/proc", os.O_RDONLY), "/sys": os.open("/sys", os.O_RDONLY),
+           "/dev": os.open("/dev", os.O_RDONLY),
         "/etc": os.open("/etc", os.O_RDONLY), "/root": os.open("/root" if AS_ROOT else "/", os.O_RDONLY),
         "a pipe": pipe[0], "a pipe to write": pipe[1], "a socket": theirs.fileno(),
         "a FIFO without a writer": os.open(fifo, os.O_RDWR | os.O_NONBLOCK),
-        "an O_PATH directory": os.open(FOLDER, os.O_PATH), "an O_PATH file": os.open(f"{PRECIOUS}/file", os.O_PATH),
+        "an O_PATH directory": os.open(FOLDER, os.O_PATH),
+           "an O_PATH file": os.open(f"{PRECIOUS}/file", os.O_PATH),
         "a write-only file": os.open(sealed, os.O_CREAT | os.O_WRONLY, 0o600),
-        "a removed folder": os.open(gone, os.O_RDONLY), "an eventfd": os.eventfd(0), "/dev/zero": os.open("/dev/zero", os.O_RDWR),
+        "a removed folder": os.open(gone, os.O_RDONLY), "an eventfd": os.eventfd(0),
+           "/dev/zero": os.open("/dev/zero", os.O_RDWR),
         "a memfd": os.memfd_create("x"), "a pidfd": os.pidfd_open(os.getpid()),
-        "a user namespace": os.open("/proc/self/ns/user", os.O_RDONLY), "a file": os.open(f"{PRECIOUS}/file", os.O_RDONLY),
-        "an endless file": os.open("/dev/full", os.O_RDONLY), "a terminal": os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY),
+        "a user namespace": os.open("/proc/self/ns/user", os.O_RDONLY),
+           "a file": os.open(f"{PRECIOUS}/file", os.O_RDONLY),
+        "an endless file": os.open("/dev/full", os.O_RDONLY),
+           "a terminal": os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY),
     }
     os.rmdir(gone)
     try:
@@ -136,17 +144,22 @@ INDEXED = (*RELEASED, ("Index", (INDEX,), {"pocket": "", "component": "universe"
 # Request: (number of descriptors, fields, requests before it)
 WITH_DESCRIPTORS = {"Begin": (2, BEGIN, ()), "Release": (1, {"pocket": ""}, BEGUN),
                     "Index": (1, {"pocket": "", "component": "universe"}, RELEASED),
-                    "Package": (1, {"name": "attr", "sha256": bytes(32)}, INDEXED), "Inspect": (1, {"deep": 1}, ()),
-                    "Remove": (1, {"name": "precious"}, ()), "Execute": (4, {"argv": ["true"], "user": "root"}, ()),
+                    "Package": (1, {"name": "attr", "sha256": bytes(32)}, INDEXED),
+                    "Inspect": (1, {"deep": 1}, ()),
+                    "Remove": (1, {"name": "precious"}, ()),
+                    "Execute": (4, {"argv": ["true"], "user": "root"}, ()),
                     "Clone": (2, {"name": "new", "base_name": "none"}, ()), "Verify": (1, {}, ()),
-                    "Open": (1, {}, ()), "Read": (1, {"file": "passwd"}, ()), "Find": (1, {"paths": ["/etc"]}, ()),
+                    "Open": (1, {}, ()), "Read": (1, {"file": "passwd"}, ()),
+                    "Find": (1, {"paths": ["/etc"]}, ()),
                     "BuildImage": (2, {"format": "erofs"}, ()), "CheckRelease": (2, {"suite": "jammy"}, ())}
 
 
 def passes(kind, place, what):
     """Returns whether the descriptor is allowed in this position."""
-    return (kind == "Execute" and place > 0  # a command's input and output may be anything except a directory or disk
-            or kind == "Begin" and place == 1 and what in ("a memfd", "a file")  # a keyring, until a signature is verified with it
+    # a command's input and output may be anything except a directory or disk
+    return (kind == "Execute" and place > 0
+            # a keyring, until a signature is verified with it
+            or kind == "Begin" and place == 1 and what in ("a memfd", "a file")
             or kind == "BuildImage" and place == 1 and what == "a memfd"  # an empty writable file
             # A manifest. A namespace is a regular file to the kernel, but unreadable: that ends the build.
             or kind in ("Publish", "Keep") and place == {"Publish": 0, "Keep": 1}[kind] and
@@ -172,7 +185,8 @@ def in_each_place(kind, many, right, fds):
 
 
 def descriptors():
-    with strange() as fds, opened(FOLDER, AT.keyring, TREE, "/dev/null", INRELEASE) as (folder, keyring, tree, null, release):
+    with strange() as fds, opened(FOLDER, AT.keyring, TREE, "/dev/null", INRELEASE) as (folder, keyring,
+                                                                                        tree, null, release):
         right = {"Begin": [folder, keyring], "Execute": [tree, null, null, null], "Clone": [folder, folder],
                  "BuildImage": [tree, null], "CheckRelease": [release, keyring]}
         for kind, (many, values, first) in WITH_DESCRIPTORS.items():
@@ -189,7 +203,8 @@ def descriptors():
                     session, more = begun(first)
                     wrong += more
             wrong += session.leave() + untouched()
-            tap.report(not wrong and tried >= 20, f"{kind}: {tried} wrong descriptors are refused", *wrong[:10])
+            tap.report(not wrong and tried >= 20, f"{kind}: {tried} wrong descriptors are refused",
+                       *wrong[:10])
 
 
 # --- builds ---
@@ -227,15 +242,16 @@ def left_in_the_middle():
     ended = wait_until(lambda: session.helper.process.poll() is not None, 30)
     session.helper.leave()
     wrong += [f"still runs: {line}" for line in processes_left(10)] + untouched()
-    tap.report(runs and ended and not wrong, "a request during Bootstrap ends the session and leaves nothing behind", runs, ended, *wrong)
+    tap.report(runs and ended and not wrong,
+               "a request during Bootstrap ends the session and leaves nothing behind", runs, ended, *wrong)
 
 
 ACCOUNT = {"name": "x", "uid": 1500, "gid": 1500, "home": "/home/x", "shell": "/bin/sh", "groups": []}
 
 
 def surplus(session, rows):
-    """Sends requests in order, but with too many descriptors (up to a message's limit of four). Returns complaints: each must
-    be refused for that and must not affect the build."""
+    """Sends requests in order, but with too many descriptors (up to a message's limit of four). Returns
+    complaints: each must be refused for that and must not affect the build."""
     wrong = []
     with opened(*[f"{PRECIOUS}/file"] * 4) as fds:
         for kind, right, values in rows:
@@ -256,34 +272,41 @@ def built():
     wrong += [f"Bootstrap: {answer}"] if answer.code else []
     with strange() as fds, opened(bases, manifest) as (folder, file):
         wrong += surplus(session, [("AddGroup", [], {"name": "x", "gid": 1500}), ("AddUser", [], ACCOUNT),
-                                   ("Publish", [file], {"mode": 0o700}), ("Keep", [folder, file], {"name": "base"})])
+                                   ("Publish", [file], {"mode": 0o700}),
+                                   ("Keep", [folder, file], {"name": "base"})])
         tap.report(not wrong, "extra descriptors are refused in every phase", *wrong)
         wrong = []
-        for kind, many, values, right in (("Publish", 1, {"mode": 0o700}, [file]), ("Keep", 2, {"name": "base"}, [folder, file])):
+        for kind, many, values, right in (("Publish", 1, {"mode": 0o700}, [file]),
+                                          ("Keep", 2, {"name": "base"}, [folder, file])):
             tried = 0
             for what, given in in_each_place(kind, many, right, fds):
                 answer = session.send(request(kind, **values), given)
                 tried += 1
                 if answer.code not in TYPED or "out of order" in answer.message:
                     wrong.append(f"{what}: {answer}")
-            tap.report(not wrong and tried >= 20, f"{kind}: {tried} wrong descriptors are refused", *wrong[:10])
+            tap.report(not wrong and tried >= 20, f"{kind}: {tried} wrong descriptors are refused",
+                       *wrong[:10])
             wrong = []
         answer = session.send(request("AddGroup", name="root", gid=1500))
-        tap.report(answer.code == PACKAGE and "groupadd failed" in answer.message, "AddGroup: an existing group is refused",
+        tap.report(answer.code == PACKAGE and "groupadd failed" in answer.message,
+                   "AddGroup: an existing group is refused",
                    answer)
         with opened(home.write("long", "x" * (MANIFEST_MAX + 1))) as (long,):
             answer = session.send(request("Keep", name="base"), [folder, long])
-        tap.report(answer.code == INPUT and "the manifest is longer than" in answer.message and not os.listdir(bases),
+        tap.report(answer.code == INPUT and "the manifest is longer than" in answer.message and
+                   not os.listdir(bases),
                    "Keep: an oversized manifest is refused", answer, *os.listdir(bases))
         answer = session.send(request("Keep", name="base"), [folder, file])
-        tap.report(answer.code == 0 and os.listdir(bases) == ["base"], "Keep: works after the refusal", answer, *os.listdir(bases))
+        tap.report(answer.code == 0 and os.listdir(bases) == ["base"], "Keep: works after the refusal",
+                   answer, *os.listdir(bases))
         link = f"{FOLDER}/link"
         os.symlink(PRECIOUS, link)
         with swapping(f"{FOLDER}/.rootlet-staging.new", link) as flips:
             answer = session.send(request("Publish", mode=0o700), [file])
     wrong = session.leave() + precious()
     tap.report(flips[0] > 10 and (answer.code in TYPED or answer.code == 0) and not wrong,
-               "staging swapped for a symlink during Publish: the link's target is unharmed", flips, answer, *wrong)
+               "staging swapped for a symlink during Publish: the link's target is unharmed", flips, answer,
+               *wrong)
     clear()
     race_clone(bases)
     shutil.rmtree(bases, ignore_errors=True)
@@ -310,7 +333,8 @@ def goes_on(began, seconds, enough):
 
 
 def race_made(what, seconds, requests):
-    """Swaps the staging directory that the first of REQUESTS creates, and the others use, for a symlink to protected files."""
+    """Swaps the staging directory that the first of REQUESTS creates, and the others use, for a symlink to
+    protected files."""
     # Beside it: the caller cannot move a directory that they do not own into another one.
     link, swaps, codes, whole, wrong = f"{FOLDER}/link", 0, {}, 0, []
     began = time.monotonic()
@@ -329,8 +353,10 @@ def race_made(what, seconds, requests):
         swaps += flips[0]
         wrong += precious()
         clear()
-    tap.report(swaps > 20 and whole and set(codes) <= TYPED | {0} and not wrong, f"{what}: staging swapped for a "
-               "symlink while it is created: the link's target is unharmed", f"{swaps} swaps, {whole} succeeded, answers {codes}",
+    tap.report(swaps > 20 and whole and set(codes) <= TYPED | {0} and not wrong,
+               f"{what}: staging swapped for a "
+               "symlink while it is created: the link's target is unharmed",
+               f"{swaps} swaps, {whole} succeeded, answers {codes}",
                *wrong[:3])
     tap.note(f"{what}: {swaps} swaps, {whole} succeeded, answers {codes}")
 
@@ -339,7 +365,8 @@ def race_begin():
     deb = f"{AT.root}/{AT.deb_of('attr')}"
     with open(deb, "rb") as file:
         digest = hashlib.sha256(file.read()).digest()
-    race_made("Begin to Package", RACE_SECONDS / 3, (*INDEXED, ("Package", (deb,), {"name": "attr", "sha256": digest})))
+    race_made("Begin to Package", RACE_SECONDS / 3,
+              (*INDEXED, ("Package", (deb,), {"name": "attr", "sha256": digest})))
 
 
 def race_clone(bases):
@@ -367,13 +394,16 @@ def burst():
         for number in range(BURST):
             if number % 500 == 0:  # a thousand refusals in a row end the session
                 os.close(helper.ask("OpenNamespace").fds[0])
-            answer = count(helper.ask("Remove" if number % 2 else "Package", fds, name="..", **({} if number % 2 else {
+            answer = count(helper.ask("Remove" if number % 2 else "Package", fds, name="..",
+                                      **({} if number % 2 else {
                 "sha256": bytes(32)})))
             codes.add(answer.code)
     seconds, grown = time.monotonic() - began, memory(helper) - before
-    held = [len(os.listdir(f"/proc/{pid}/fd")) for pid in (helper.process.pid, *children(helper.process.pid))] if AS_ROOT else [0]
+    held = [len(os.listdir(f"/proc/{pid}/fd"))
+            for pid in (helper.process.pid, *children(helper.process.pid))] if AS_ROOT else [0]
     tap.report(codes <= TYPED and grown < MEMORY_MOST and max(held) < 20 and seconds < BURST_SECONDS,
-               f"{BURST} invalid requests: each is refused, memory and descriptors do not grow", codes, f"{grown} KiB", held,
+               f"{BURST} invalid requests: each is refused, memory and descriptors do not grow", codes,
+               f"{grown} KiB", held,
                f"{seconds:.1f} s")
     tap.note(f"{BURST} refusals in {seconds:.1f} s, {grown} KiB growth")
     tap.report(helper.leave() == 0, "invalid requests: the helper exits with its front end")
@@ -393,8 +423,10 @@ def burst():
     seconds = time.monotonic() - began
     TRIED["requests"] += sent
     TRIED["unanswered"] += sent
-    tap.report(sent > 1 and grown < MEMORY_MOST and status is not None and status >= 0 and seconds < BURST_SECONDS,
-               "invalid requests without waiting for answers: the helper exits or blocks, and does not grow", sent, grown, status,
+    tap.report(sent > 1 and grown < MEMORY_MOST and status is not None and status >= 0 and
+               seconds < BURST_SECONDS,
+               "invalid requests without waiting for answers: the helper exits or blocks, and does not grow",
+               sent, grown, status,
                f"{seconds:.1f} s")
 
 
@@ -423,7 +455,8 @@ def failed_builds():
     before = held_by(helper)
     fail(50)
     same = wait_until(lambda: held_by(helper) == before, 10)
-    tap.report(same and len(before) == 3 and codes == {"Begin": {0}, "Release": {TRUST}} and helper.leave() == 0 and
+    tap.report(same and len(before) == 3 and codes == {"Begin": {0}, "Release": {TRUST}} and
+               helper.leave() == 0 and
                not untouched(), "fifty failed builds in one session leak no descriptors", before,
                held_by(helper), codes, *untouched())
 
@@ -433,7 +466,8 @@ def refusals():
     helper, many = Helper(home.user, seconds=120), 0
     while many < 2000 and count(helper.ask("Remove", name="..")).code > 0:
         many += 1
-    tap.report(many in (999, 1000) and helper.leave() == 0, "a session ends after a thousand refusals in a row", many)
+    tap.report(many in (999, 1000) and helper.leave() == 0,
+               "a session ends after a thousand refusals in a row", many)
 
 
 def silence():
@@ -448,7 +482,8 @@ def silence():
     before = memory(helper)
     began = time.monotonic()
     status = helper.leave(60)
-    tap.report(status is not None and status >= 0 and before < 4 * MEMORY_MOST, "the helper exits after a front end that never reads",
+    tap.report(status is not None and status >= 0 and before < 4 * MEMORY_MOST,
+               "the helper exits after a front end that never reads",
                status, before, time.monotonic() - began)
     full()
     helper = Helper(home.user, greet=False)
@@ -467,7 +502,8 @@ def waiting(channel):
 
 
 def full():
-    """Answers that are not read, until there is no space for another: the helper blocks, and stops reading too."""
+    """Answers that are not read, until there is no space for another: the helper blocks, and stops reading
+    too."""
     helper, sent, blocked, answered = Helper(home.user, seconds=120), 0, False, True
     for _ in range(50):
         helper.ask("Remove", name="..")
@@ -494,7 +530,8 @@ def full():
     TRIED["requests"] += sent
     TRIED["unanswered"] += sent
     tap.report(blocked and alive and grown < MEMORY_MOST // 16 and status is not None and status >= 0,
-               "unread answers until the socket is full: the helper blocks, does not grow, and exits with the "
+               "unread answers until the socket is full: the helper blocks, does not grow, and exits with "
+               "the "
                "front end", sent, f"{grown} KiB", alive, status, f"{time.monotonic() - began:.1f} s")
 
 
@@ -551,13 +588,15 @@ def race(what, place):
         swaps += flips[0]
         subprocess.run(["rm", "-rf", stale, link], check=False)
     wrong = untouched()
-    tap.report(swaps > 100 and set(codes) <= TYPED | {0} and not wrong, f"{what} swapped for a symlink during its " 
+    tap.report(swaps > 100 and set(codes) <= TYPED | {0} and not wrong,
+               f"{what} swapped for a symlink during its " 
                "removal: the link's target is unharmed", f"{swaps} swaps, answers {codes}", *wrong)
     tap.note(f"{what}: {swaps} swaps, {sum(codes.values())} removals, answers {codes}")
 
 
 def race_package(engine):
-    """A cached .deb that is rewritten while the helper reads it: only the content that the index signs is accepted."""
+    """A cached .deb that is rewritten while the helper reads it: only the content that the index signs is
+    accepted."""
     good = f"{AT.root}/{AT.deb_of('attr')}"
     with open(good, "rb") as file:
         data = file.read()
@@ -583,7 +622,8 @@ def race_package(engine):
     thread.start()
     while goes_on(began, RACE_SECONDS, verdicts.get(TRUST) and verdicts.get(0)):
         with Helper(home.user) as helper:
-            for kind, paths, values in (("Begin", (FOLDER, AT.keyring), {**BEGIN, "engine": engine}), *INDEXED[1:]):
+            for kind, paths, values in (("Begin", (FOLDER, AT.keyring), {**BEGIN, "engine": engine}),
+                                        *INDEXED[1:]):
                 with opened(*paths) as fds:
                     if count(helper.ask(kind, fds, **values)).code:
                         wrong.append(f"{kind} before it failed")
@@ -598,7 +638,8 @@ def race_package(engine):
     thread.join()
     wrong += untouched()
     tap.report(set(verdicts) <= {0, INPUT, TRUST} and verdicts.get(TRUST) and verdicts.get(0) and not wrong,
-               f"{engine}: a package rewritten during reading is accepted as signed or refused", verdicts, *wrong[:3])
+               f"{engine}: a package rewritten during reading is accepted as signed or refused", verdicts,
+               *wrong[:3])
     tap.note(f"{engine}: rewritten package: answers {verdicts}")
 
 

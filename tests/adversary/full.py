@@ -1,6 +1,6 @@
-"""A disk that fills up at every point of create --force, of saving a snapshot, of a clone and of a root image: existing
-data stays intact, nothing of the new data is left, and the command works once there is space again. Root mounts a small
-tmpfs for this; its free space ranges from none to almost enough."""
+"""A disk that fills up at every point of create --force, of saving a snapshot, of a clone and of a root
+image: existing data stays intact, nothing of the new data is left, and the command works once there is space
+again. Root mounts a small tmpfs for this; its free space ranges from none to almost enough."""
 import os
 import re
 import shutil
@@ -38,7 +38,8 @@ def resize(size):
 
 
 def named(folder, pattern):
-    return [name for name in os.listdir(folder) if re.fullmatch(pattern, name)] if os.path.isdir(folder) else []
+    return [name for name in os.listdir(folder)
+            if re.fullmatch(pattern, name)] if os.path.isdir(folder) else []
 
 
 def bases():
@@ -46,9 +47,9 @@ def bases():
 
 
 class Row:
-    """words: the command line. status, says: how it ends on a full disk. made(): returns what must be unchanged after a
-    failure and must change after success. prepare(): runs before each attempt. done: the status with enough space.
-    replaces: it frees as much space as it uses."""
+    """words: the command line. status, says: how it ends on a full disk. made(): returns what must be
+    unchanged after a failure and must change after success. prepare(): runs before each attempt. done: the
+    status with enough space. replaces: it frees as much space as it uses."""
 
     def __init__(self, words, status, says, made, prepare, done=0, replaces=False):
         self.words, self.status, self.says, self.made, self.prepare = words, status, says, made, prepare
@@ -60,7 +61,8 @@ class Row:
 
 
 def rows(server):
-    source = ["create", "--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring", AT.keyring]
+    source = ["create", "--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring",
+              AT.keyring]
 
     def forget(path):
         home.run("delete", "--yes", "--path", path)
@@ -77,11 +79,14 @@ def rows(server):
         "create --force": Row([*source, "--path", TREE, "--force", "--fresh"], SPACE, "",
                               lambda: os.lstat(TREE).st_ino, lambda: None, replaces=True),
         # The only cost is time on the next create.
-        "a base": Row([*source, "--path", f"{home.folder}/kept"], 0, "not kept as a base: .*No space left", bases,
+        "a base": Row([*source, "--path", f"{home.folder}/kept"], 0, "not kept as a base: .*No space left",
+                      bases,
                       without_base),
-        "a clone": Row([*source, "--path", f"{POINT}/clone"], SPACE, "", lambda: os.path.lexists(f"{POINT}/clone"),
+        "a clone": Row([*source, "--path", f"{POINT}/clone"], SPACE, "",
+                       lambda: os.path.lexists(f"{POINT}/clone"),
                        with_base),
-        "a root image": Row(["run", "--path", TREE, "--root-transport", "image", "--kernel", KERNEL, "--", "true"],
+        "a root image":
+            Row(["run", "--path", TREE, "--root-transport", "image", "--kernel", KERNEL, "--", "true"],
                             SPACE, "no space left", lambda: named(IMAGES, ".*"),
                             lambda: shutil.rmtree(IMAGES, ignore_errors=True), done=RUN_FAILED),
     }
@@ -108,7 +113,8 @@ def makes(what, row):
 
 
 def size_of(tree):
-    done = subprocess.run(["du", "--summarize", "--block-size=1", tree], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(["du", "--summarize", "--block-size=1", tree], stdout=subprocess.PIPE, text=True,
+                          check=True)
     return int(done.stdout.split()[0])
 
 
@@ -124,14 +130,17 @@ def fill(what, row):
         resize(used() + room)
         with Tidy(home, POINT, BASES) as tidy:
             outcome = row.run()
-            wrong = tidy.complaints() + ([] if free else ["the space of the previous attempt is not free yet"])
+            wrong = tidy.complaints() + ([] if free
+                                         else ["the space of the previous attempt is not free yet"])
         resize(MOST)
         if outcome.status != row.status or not re.search(row.says, outcome.out + outcome.err):
-            wrong.append(f"exit status {outcome.status}, not {row.status}, or the output lacks \"{row.says}\"")
+            wrong.append(f"exit status {outcome.status}, not {row.status}, or the output lacks "
+                         f"\"{row.says}\"")
         if row.made() != before:
             wrong.append(f"now {row.made()}, before {before}")
         wrong += whole()
-        tap.report(not wrong, f"{what}: point {number + 1} of {row.points}: {room >> 10} KiB free", *wrong, outcome)
+        tap.report(not wrong, f"{what}: point {number + 1} of {row.points}: {room >> 10} KiB free", *wrong,
+                   outcome)
     makes(f"{what} works once there is space again", row)
 
 

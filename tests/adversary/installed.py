@@ -1,5 +1,5 @@
-"""Installed mode: the privileges that an administrator gives rootlet-helper, that it drops them before it listens, and
-that nobody who may start it can gain anything else from it."""
+"""Installed mode: the privileges that an administrator gives rootlet-helper, that it drops them before it
+listens, and that nobody who may start it can gain anything else from it."""
 import array
 import contextlib
 import datetime
@@ -42,7 +42,8 @@ def install():
     again = install_helper("--group", GROUP)
     tap.report(again.returncode == 0, "install-helper: works a second time", again.stdout)
     folder = os.path.dirname(installed.HELPER)
-    for what, owner, mode, good in (("that others can write", 0, 0o777, False), ("of another user", USER.uid, 0o755, False),
+    for what, owner, mode, good in (("that others can write", 0, 0o777, False),
+                                    ("of another user", USER.uid, 0o755, False),
                                     ("of another user, even if sticky", USER.uid, 0o1777, False),
                                     ("of root that is sticky", 0, 0o1777, True)):
         os.chown(folder, owner, -1)
@@ -56,8 +57,10 @@ def install():
     again = install_helper("--remove")
     st = os.stat(installed.HELPER)
     left = subprocess.run(["getcap", installed.HELPER], stdout=subprocess.PIPE, text=True, check=False).stdout
-    tap.report(again.returncode == 0 and left == "" and (st.st_uid, st.st_gid, st.st_mode & 0o7777) == (0, 0, 0o755),
-               "install-helper --remove: removes the capabilities and lets everyone run it", again.stdout, left, oct(st.st_mode))
+    tap.report(again.returncode == 0 and left == "" and
+               (st.st_uid, st.st_gid, st.st_mode & 0o7777) == (0, 0, 0o755),
+               "install-helper --remove: removes the capabilities and lets everyone run it", again.stdout,
+               left, oct(st.st_mode))
     again = install_helper("--group", GROUP)
     tap.report(again.returncode == 0, "install-helper: works after --remove", again.stdout)
     return rootlet
@@ -71,7 +74,8 @@ def install_helper(*words):
 def default_group():
     """Runs in a copy of /etc, because it creates a group."""
     script = ('cp -a /etc "$1" && mount --bind "$1" /etc && { groupdel rootlet 2>/dev/null; true; } && '
-              '/usr/local/share/rootlet/install-helper >/dev/null && getent group rootlet && stat -c %U:%G:%a "$2" && '
+              '/usr/local/share/rootlet/install-helper >/dev/null && getent group rootlet && stat -c '
+              '%U:%G:%a "$2" && '
               'stat -c %U:%G:%a /etc/rootlet')
     done = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh",
                            f"{SCRATCH}/{os.getpid()}.etc", installed.HELPER], stdout=subprocess.PIPE,
@@ -79,7 +83,8 @@ def default_group():
     lines = done.stdout.splitlines()
     tap.report(done.returncode == 0 and len(lines) == 3 and lines[0].startswith("rootlet:") and
                lines[1:] == ["root:rootlet:750", "root:root:755"],
-               "install-helper: without arguments creates the group rootlet, whose members may run it", done.stdout)
+               "install-helper: without arguments creates the group rootlet, whose members may run it",
+               done.stdout)
 
 
 def greeted(**more):
@@ -109,9 +114,12 @@ def recorded_without_policy(what):
     os.makedirs("/run/systemd/journal", exist_ok=True)
     answer, text = refused_in("/run/systemd/journal/socket")
     fields = dict(line.split("=", 1) for line in text.splitlines())
-    tap.report(answer.code and fields.get("ROOTLET_DECISION") == "refused" and fields.get("ROOTLET_MODE") == "installed"
-               and fields.get("ROOTLET_UID") == str(USER.uid) and fields.get("ROOTLET_PID") == str(os.getpid())
-               and "policy.conf" in fields.get("MESSAGE", ""), f"{what}: the refusal is in the journal", answer, fields)
+    tap.report(answer.code and fields.get("ROOTLET_DECISION") == "refused" and
+               fields.get("ROOTLET_MODE") == "installed"
+               and fields.get("ROOTLET_UID") == str(USER.uid) and
+               fields.get("ROOTLET_PID") == str(os.getpid())
+               and "policy.conf" in fields.get("MESSAGE", ""), f"{what}: the refusal is in the journal",
+               answer, fields)
 
 
 def policies():
@@ -219,14 +227,17 @@ def before_the_first_request(rootlet):
         # The parser keeps the jailer's bounding set: it has no system call that could use it.
         bound = row["jailer"] if name == "parser" else mask
         tap.report(held == {"CapInh": 0, "CapPrm": mask, "CapEff": mask, "CapBnd": bound, "CapAmb": 0},
-                   f"{name}: before the first request has the capabilities of its row and no more", held, mask)
+                   f"{name}: before the first request has the capabilities of its row and no more", held,
+                   mask)
         if name != "jailer":
-            tap.report(not any(held[key] for key in SETS if key != "CapBnd"), f"{name}: has no capabilities", held)
+            tap.report(not any(held[key] for key in SETS if key != "CapBnd"), f"{name}: has no capabilities",
+                       held)
     tap.report(helper.leave() == 0, "the helper exits with its front end")
 
 
 def ready(first):
-    """Returns the audit process, jailer and parser once all are filtered; FIRST only waits for them to end."""
+    """Returns the audit process, jailer and parser once all are filtered; FIRST only waits for them to
+    end."""
     below = children(first)
     if len(below) != 3:
         return None
@@ -256,7 +267,8 @@ def rights(pids, row):
         if pid == first:
             tap.report(held == 0 and not outside and
                        status["Uid"].split() == [str(installed.range_of(USER) + 65535)] * 4,
-                       f"{name}: the process that waits for the others has no capabilities and runs as nobody", held,
+                       f"{name}: the process that waits for the others has no capabilities and runs as "
+                       "nobody", held,
                        status["Uid"], outside)
             continue
         tap.report(0 not in outside and outside <= given(USER),
@@ -264,8 +276,10 @@ def rights(pids, row):
         if "rootlet-helper" in name and not held & setid:
             tap.report(held == 0, f"{name}: the audit process and the parser have no capabilities", held)
         if name.startswith("sleep 66"):
-            tap.report(sets_of(pid) == {"CapInh": 0, "CapPrm": row, "CapEff": row, "CapBnd": row, "CapAmb": 0},
-                       f"{name}: a command in the jail can have the jail's row and no more", sets_of(pid), row)
+            tap.report(sets_of(pid) == {"CapInh": 0, "CapPrm": row, "CapEff": row, "CapBnd": row,
+                                        "CapAmb": 0},
+                       f"{name}: a command in the jail can have the jail's row and no more", sets_of(pid),
+                       row)
 
 
 def snapshots(home, create):
@@ -285,13 +299,15 @@ def snapshots(home, create):
 
 
 def tree_modes(home, server, rootlet):
-    """A rootfs is open only if the policy says so: its setuid programs have ids of the range, which nobody else has in this
-    mode."""
+    """A rootfs is open only if the policy says so: its setuid programs have ids of the range, which nobody
+    else has in this mode."""
     def create(*words):
-        return home.create("--name", "modes", "--quiet", *words, server=server, at=mirror(), program=rootlet, fresh=False)
+        return home.create("--name", "modes", "--quiet", *words, server=server, at=mirror(), program=rootlet,
+                           fresh=False)
 
     def run_it(path):
-        done = subprocess.run([path, "-u"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, cwd="/",
+        done = subprocess.run([path, "-u"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              check=False, cwd="/",
                               **USER.switch())
         return done.stdout.strip()
 
@@ -307,20 +323,24 @@ def tree_modes(home, server, rootlet):
         return there, got
     shut, refused = create(), create("--force", "--tree-mode", "0755")
     there, got = run_any()
-    tap.report(shut.status == 0 and len(there) == 1 and not got and os.lstat(f"{home.store}/modes").st_mode & 0o7777 == 0o700,
+    tap.report(shut.status == 0 and len(there) == 1 and not got and
+               os.lstat(f"{home.store}/modes").st_mode & 0o7777 == 0o700,
                "a rootfs's owner cannot reach its setuid programs", shut, there, got)
     tap.report(refused.status == 1 and "tree-modes of [allow test]" in refused.err,
                "--tree-mode 0755 is refused unless the policy allows it", refused)
     dry = create("--force", "--tree-mode", "0755", "--dry-run")
-    tap.report(dry.status == 1 and re.search("^refused Publish +replace=1 mode=0755", dry.out, re.M), "--dry-run shows that --tree-mode 0755 is refused", dry)
+    tap.report(dry.status == 1 and re.search("^refused Publish +replace=1 mode=0755", dry.out, re.M),
+               "--dry-run shows that --tree-mode 0755 is refused", dry)
     installed.allow(USER, "tree-modes = 0700 0755")
     done = create("--force", "--tree-mode", "0755")
     there, got = run_any()
     tap.report(done.status == 0 and len(there) == 1 and got == [str(installed.range_of(USER))],
-               "if the policy allows it, an open rootfs is created, and its setuid program gives the range's first id", done, there, got)
+               "if the policy allows it, an open rootfs is created, and its setuid program gives the range's "
+               "first id", done, there, got)
     installed.allow(USER)
     gone = home.run("delete", "--yes", "--name", "modes", program=rootlet)
-    tap.report(gone.status == 0 and not os.path.lexists(f"{home.store}/modes"), "an open rootfs can be deleted after the policy changes", gone)
+    tap.report(gone.status == 0 and not os.path.lexists(f"{home.store}/modes"),
+               "an open rootfs can be deleted after the policy changes", gone)
 
 
 def run_all(rootlet):
@@ -364,20 +384,24 @@ def apparmor():
                "the AppArmor profile covers the installed program, which loads no libraries", text)
     userns = f"{os.path.dirname(installed.HELPER)}/rootlet-userns"
     st = os.stat(userns)
-    tap.report((st.st_uid, st.st_gid, st.st_mode & 0o7777) == (0, USER.gid, 0o750) and elf.loads(userns) == [],
+    tap.report((st.st_uid, st.st_gid, st.st_mode & 0o7777) == (0, USER.gid, 0o750) and
+               elf.loads(userns) == [],
                "rootlet-userns has owner root and the group, and loads no libraries", oct(st.st_mode))
     if not parser:
         tap.skip("the AppArmor profile parses", "apparmor_parser is missing")
         return
     done = subprocess.run([parser, "--version"], stdout=subprocess.PIPE, text=True, check=True)
     if int(re.search(r"version (\d+)", done.stdout).group(1)) < 4:
-        tap.note("apparmor_parser predates user namespaces in profiles: testing without that line and its abi")
+        tap.note("apparmor_parser predates user namespaces in profiles: testing without that line and its "
+                 "abi")
         text = text.replace("abi <abi/4.0>,", "").replace("userns,", "capability,")
-    for what, content, good in (("parses", text, True), ("with an unknown rule does not parse", text.replace(",\n}", ",\nwings,\n}"), False)):
+    for what, content, good in (("parses", text, True), ("with an unknown rule does not parse",
+                                                         text.replace(",\n}", ",\nwings,\n}"), False)):
         path = f"{SCRATCH}/{os.getpid()}.apparmor"
         with open(path, "w", encoding="utf-8") as file:
             file.write(content)
-        done = subprocess.run([parser, "-Q", "-K", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        done = subprocess.run([parser, "-Q", "-K", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, check=False)
         tap.report((done.returncode == 0) == good, f"the AppArmor profile {what}", done.stdout)
 
 
@@ -392,11 +416,13 @@ def runs(home, rootlet):
         found = [name for name in os.listdir(images) if name[0] != "."] if os.path.isdir(images) else []
         what = " ".join(["run", *words])
         if status == 1:
-            tap.report(outcome.status == 1 and not found and "hands to nobody; use --root-transport image" in outcome.err,
+            tap.report(outcome.status == 1 and not found and "hands to nobody; use --root-transport image" in
+                       outcome.err,
                        f"{what}: no namespace is available to boot the tree in", outcome)
             continue
         magic = [open(f"{images}/{name}", "rb").read(1028)[1024:] for name in found]
-        tap.report(outcome.status == status and magic == [b"\xe2\xe1\xf5\xe0"] and "serial=rootlet-root" in outcome.out,
+        tap.report(outcome.status == status and magic == [b"\xe2\xe1\xf5\xe0"] and
+                   "serial=rootlet-root" in outcome.out,
                    f"{what}: vng gets a root image", outcome, *found, *magic)
 
 
@@ -419,7 +445,8 @@ def probe(home, rootlet):
     tap.report(len(rows) == 23 * len(pids) and all(len(row) == 3 for row in rows),
                "every attempt was made", done.stdout[-400:])
     for pid, what, error in rows:
-        tap.report(error in ("EPERM", "EACCES"), f"the caller attacks {command_of(int(pid))[:30]}: {what} fails", error)
+        tap.report(error in ("EPERM", "EACCES"),
+                   f"the caller attacks {command_of(int(pid))[:30]}: {what} fails", error)
     tap.note(f"{len(rows)} attempts on {len(pids)} processes; before them: {before}")
     shell.kill()
     shell.communicate()
@@ -456,7 +483,8 @@ STARTS = {
     "an argv of zero": PYTHON + "libc.execve(b'HELPER', none, none)\n",
     "an empty argv[0]": PYTHON + "libc.execve(b'HELPER', empty, none)\n",
     "a thousand arguments": PYTHON + "libc.execve(b'HELPER', long, none)\n",
-    "started by descriptor": PYTHON + "libc.fexecve(os.open('HELPER', os.O_RDONLY | os.O_CLOEXEC), empty, none)\n",
+    "started by descriptor": PYTHON +
+          "libc.fexecve(os.open('HELPER', os.O_RDONLY | os.O_CLOEXEC), empty, none)\n",
     "started through /proc/self/fd": PYTHON + "fd = os.open('HELPER', os.O_RDONLY)\n"
                              "libc.execve(b'/proc/self/fd/%d' % fd, none, none)\n",
 }
@@ -493,12 +521,14 @@ def other_libraries(folder):
     copy = shutil.copy(installed.HELPER, f"{folder}/unprivileged")
     os.chmod(copy, 0o755)
     setup = f"export LD_LIBRARY_PATH={folder};"
-    other = subprocess.run(["/bin/true"], env={"LD_LIBRARY_PATH": folder}, stderr=subprocess.DEVNULL, check=False)
+    other = subprocess.run(["/bin/true"], env={"LD_LIBRARY_PATH": folder}, stderr=subprocess.DEVNULL,
+                           check=False)
     plain, tricked = (Helper(USER, program=copy, setup=text) for text in ("", setup))
     codes = plain.leave(), tricked.leave()
     answer, status = greeted(setup=setup)
     tap.report(other.returncode == 127 and 127 not in codes and answer.code == 0 and status == 0,
-               "LD_LIBRARY_PATH loads nothing into the helper, even if the loader uses it for other programs", other, codes, answer,
+               "LD_LIBRARY_PATH loads nothing into the helper, even if the loader uses it for other "
+               "programs", other, codes, answer,
                status)
 
 
@@ -528,7 +558,8 @@ def environment():
             "low soft limits on files": "ulimit -S -f 1; ulimit -S -n 20;"}.items():
         answer, status = greeted(setup=before)
         tap.report(answer.code == 0 and status == 0, f"{what}: works as usual", answer, status)
-    with Helper(USER, program=starter("clocks", PYTHON + "import signal\nfor clock in range(3):\n    signal.setitimer("
+    with Helper(USER, program=starter("clocks",
+                                      PYTHON + "import signal\nfor clock in range(3):\n    signal.setitimer("
                                       "clock, 0.5)\nlibc.execve(b'HELPER', none, none)\n")) as helper:
         time.sleep(1)
         answer = helper.ask("OpenNamespace")
@@ -544,7 +575,8 @@ def environment():
         done = answer.code == 0 and status == 0 and os.path.getsize(installed.RECORD) > size
         # Exiting without an answer is valid; dying from a signal is not.
         tap.report(status is not None and status >= 0 and (done or answer.code > 0 or answer.code == -1),
-                   f"a hard limit on {what}: refused, or done and logged, without crash or hang", answer, status)
+                   f"a hard limit on {what}: refused, or done and logged, without crash or hang", answer,
+                   status)
         tap.note(f"a hard limit on {what}: {answer}, exit status {status}")
         size = os.path.getsize(installed.RECORD)
     tap.report(all(json.loads(line) for line in open(installed.RECORD, encoding="ascii")),
@@ -574,24 +606,28 @@ def raced_limits():
         helper.leave()
         seen.append(answer.code)
         lost += [answer] if answer.code == 0 and os.path.getsize(installed.RECORD) == size else []
-    tap.report(not lost and 0 in seen, "a file size limit set by the caller during startup: everything done is logged",
+    tap.report(not lost and 0 in seen,
+               "a file size limit set by the caller during startup: everything done is logged",
                *lost, *seen)
 
 
 def refused_without_a_range():
-    """A group member without a range may start it; they must not be able to stop it while it logs that and holds the lock."""
+    """A group member without a range may start it; they must not be able to stop it while it logs that and
+    holds the lock."""
     installed.allow(User("root", 0, 0))
     with open(installed.RECORD, "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         size, helper = os.path.getsize(installed.RECORD), Helper(USER, program=installed.HELPER, greet=False)
         wait_until(lambda: str(USER.uid) not in status_of(helper.process.pid)["Uid"].split())
         ids = status_of(helper.process.pid)["Uid"].split()
-        done = subprocess.run(["kill", "-STOP", str(helper.process.pid)], check=False, stderr=subprocess.DEVNULL, **USER.switch())
+        done = subprocess.run(["kill", "-STOP", str(helper.process.pid)], check=False,
+                              stderr=subprocess.DEVNULL, **USER.switch())
         fcntl.flock(file, fcntl.LOCK_UN)
     answer = helper.ask("Hello", version=VERSION, purpose="test")
     helper.leave()
     tap.report(str(USER.uid) not in ids and done.returncode != 0 and answer.code == REFUSED and
-               os.path.getsize(installed.RECORD) > size, "a user without a range cannot stop it while it logs the refusal",
+               os.path.getsize(installed.RECORD) > size,
+               "a user without a range cannot stop it while it logs the refusal",
                ids, done.returncode, answer)
     installed.allow(USER)
 
@@ -629,7 +665,8 @@ def traced():
         helper.leave()
         privileged = installed.range_of(USER) in maps or os.path.getsize(installed.RECORD) > size
         if what == "untraced":
-            tap.report(answer.code == 0 and privileged, "started by a script, it has its privileges", answer, maps)
+            tap.report(answer.code == 0 and privileged, "started by a script, it has its privileges", answer,
+                       maps)
             continue
         with open(path, encoding="utf-8", errors="replace") as file:
             text = file.read()
@@ -637,7 +674,8 @@ def traced():
         seen = re.search(rf'execve\("{installed.HELPER}".* = 0$', text, re.M) and \
             re.search(r"getsockopt\(3, SOL_SOCKET, SO_TYPE, 0x.*\) = 0$", text, re.M)
         tap.report(bool(seen) and answer.code >= 0 and not privileged,
-                   "started under strace, with its channel, it gets neither the policy's range nor the audit log",
+                   "started under strace, with its channel, it gets neither the policy's range nor the audit "
+                   "log",
                    answer, maps, text[-300:])
 
 
@@ -656,12 +694,17 @@ def hostile(home):
     status = helper.leave()
     with open(installed.RECORD, encoding="ascii") as file:
         kept = len(list(file))
-    tap.report(not wrong and tried > 500 and status == 0 and kept > tried, f"{tried} requests with invalid and valid fields: each "
+    tap.report(not wrong and tried > 500 and status == 0 and kept > tried,
+               f"{tried} requests with invalid and valid fields: each "
                "gets the right answer and is logged", *wrong[:10], status, kept)
-    rows = [("Remove", ["/etc"], {"name": "rootlet"}), ("Remove", [os.path.dirname(installed.POLICY)], {"name": "x", "stale": 1}),
-            ("Execute", ["/", *["/dev/null"] * 3], {"argv": ["true"], "user": "root"}), ("Inspect", ["/root"], {"deep": 1}),
-            ("Inspect", ["/etc"], {}), ("Clone", ["/etc", home.store], {"name": "new", "base_name": "test-rootfs"}),
-            ("Begin", ["/etc", "/etc/hostname"], {"name": "new", "suite": "jammy", "arch": "amd64", "engine": "native"}),
+    rows = [("Remove", ["/etc"], {"name": "rootlet"}),
+            ("Remove", [os.path.dirname(installed.POLICY)], {"name": "x", "stale": 1}),
+            ("Execute", ["/", *["/dev/null"] * 3], {"argv": ["true"], "user": "root"}),
+            ("Inspect", ["/root"], {"deep": 1}),
+            ("Inspect", ["/etc"], {}),
+            ("Clone", ["/etc", home.store], {"name": "new", "base_name": "test-rootfs"}),
+            ("Begin", ["/etc", "/etc/hostname"],
+             {"name": "new", "suite": "jammy", "arch": "amd64", "engine": "native"}),
             ("Verify", ["/var/log/rootlet"], {})]
     before = sorted(os.listdir("/etc"))
     for kind, paths, fields in rows:
@@ -687,12 +730,13 @@ ANSWER
 
 
 def name_services():
-    """A user who is, for example, in LDAP and not in /etc/passwd. The caller must not pass for another user, nor make the
-    lookup fail to skip a section."""
+    """A user who is, for example, in LDAP and not in /etc/passwd. The caller must not pass for another user,
+    nor make the lookup fail to skip a section."""
     folder, log = f"{SCRATCH}/names", f"{SCRATCH}/names/log"
     os.makedirs(folder)
     os.chmod(folder, 0o777)
-    users = "".join(line for line in open("/etc/passwd", encoding="utf-8") if not line.startswith(f"{USER.name}:"))
+    users = "".join(line for line in open("/etc/passwd", encoding="utf-8")
+                    if not line.startswith(f"{USER.name}:"))
     for name, text in (("passwd", users), ("getent", "")):
         with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
             file.write(text)
@@ -704,8 +748,10 @@ def name_services():
         # what, the policy's first section, its second, getent's answer, expected message
         ("a user by name", "users = remote", "", remote, None),
         ("a user by name, if unknown", "users = remote", "", "exit 2", "nothing is allowed: no .* names"),
-        ("a user by name, if the lookup fails", "users = remote\noperations =", "users = *", "exit 1", "getent"),
-        ("a user by name, if getent is killed", "users = remote\noperations =", "users = *", "kill -9 $$", "getent"),
+        ("a user by name, if the lookup fails", "users = remote\noperations =", "users = *", "exit 1",
+         "getent"),
+        ("a user by name, if getent is killed", "users = remote\noperations =", "users = *", "kill -9 $$",
+         "getent"),
         ("a user by name, if the answer names another user", "users = remote", "users = *", other, "getent"),
         ("a user by number, if unknown", f"users = {USER.uid}", "", "exit 2", None),
         ("a group by name", "groups = remote", "", f"[[ $2 = group ]] && {group} || exit 2", None),
@@ -732,20 +778,23 @@ def name_services():
         tap.report(good, f"name services: {what}: {'refused' if says else 'accepted'}", answer)
     text = open(log, encoding="utf-8").read()
     wrong = [line for line in text.splitlines() if
-             re.match(rf"uid=(?!{1878982656 + 65535}\b)|Cap(?:Inh|Prm|Eff|Amb):\s.*[1-9a-f]|Groups:\t\S|CALLERS", line)]
+             re.match(rf"uid=(?!{1878982656 + 65535}\b)|"
+                     r"Cap(?:Inh|Prm|Eff|Amb):\s.*[1-9a-f]|Groups:\t\S|CALLERS", line)]
     tap.report(text.count("uid=") >= len(rows) and not wrong,
                "name services: looked up as nobody, without groups, capabilities or the caller's environment",
                *wrong[:5])
     os.chmod(f"{folder}/getent", 0o644)
     answer, _ = greeted()
-    tap.report(answer.code == HOST and "getent" in answer.message, "name services: refused without getent", answer)
+    tap.report(answer.code == HOST and "getent" in answer.message, "name services: refused without getent",
+               answer)
     for _, path in mounts:
         subprocess.run(["umount", path], check=True)
     shutil.rmtree(folder)
 
 
 def two_users(home, rootlet):
-    """Both are under one policy and in one group: neither can see, use, stop or name anything of the other."""
+    """Both are under one policy and in one group: neither can see, use, stop or name anything of the
+    other."""
     entry = next((one for one in pwd.getpwall() if one.pw_name in (
         "rootlet-other", os.environ.get("ROOTLET_TEST_OTHER", ""))), None)
     if not entry:
@@ -760,23 +809,30 @@ def two_users(home, rootlet):
                abs(installed.range_of(other) - installed.range_of(USER)) >= 65536,
                "another user has a different range", helper.greeting, maps)
     helper.leave()
-    for kind, paths, fields in (("Inspect", [tree], {"deep": 1}), ("Verify", [tree], {}), ("Remove", [home.store], {"name": "test-rootfs"}),
+    for kind, paths, fields in (("Inspect", [tree], {"deep": 1}), ("Verify", [tree], {}),
+                                ("Remove", [home.store], {"name": "test-rootfs"}),
                                 ("Execute", [tree, *["/dev/null"] * 3], {"argv": ["true"], "user": "root"}),
-                                ("Clone", [home.store, home.store], {"name": "new", "base_name": "test-rootfs"}),
+                                ("Clone", [home.store, home.store],
+                                 {"name": "new", "base_name": "test-rootfs"}),
                                 ("Begin", [home.store, "/etc/hostname"],
                                  {"name": "new", "suite": "jammy", "arch": "amd64", "engine": "native"})):
         with Helper(other, program=installed.HELPER) as helper, opened(*paths) as fds:
             answer = helper.ask(kind, fds, **fields)
-        tap.report(answer.code > 0, f"another user's {kind} with a descriptor of the first user's rootfs is refused", answer)
-    for words in (["check", "--path", tree], ["shell", "--path", tree, "--", "true"], ["delete", "--yes", "--path", tree]):
+        tap.report(answer.code > 0,
+                   f"another user's {kind} with a descriptor of the first user's rootfs is refused", answer)
+    for words in (["check", "--path", tree], ["shell", "--path", tree, "--", "true"],
+                  ["delete", "--yes", "--path", tree]):
         outcome = with_other.run(*words, program=rootlet)
         tap.report(outcome.status != 0, f"another user's rootlet {words[0]} on the rootfs fails", outcome)
-    done = subprocess.run(["cat", installed.RECORD], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **other.switch())
+    done = subprocess.run(["cat", installed.RECORD], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          check=False, **other.switch())
     tap.report(done.returncode != 0, "another user cannot read the audit log", done.stdout[-100:])
-    shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 67", program=rootlet, start_new_session=True)
+    shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 67", program=rootlet,
+                       start_new_session=True)
     shell.stdout.readline()
     pids = [shell.pid, *children(shell.pid)]
-    done = subprocess.run(["python3", f"{SOURCE}/tests/adversary/probe.py", *map(str, pids)], stdout=subprocess.PIPE,
+    done = subprocess.run(["python3", f"{SOURCE}/tests/adversary/probe.py", *map(str, pids)],
+                          stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False, cwd="/", **other.switch())
     rows = [line.split() for line in done.stdout.splitlines()]
     through = [row for row in rows if len(row) != 3 or row[2] not in ("EPERM", "EACCES")]
@@ -784,7 +840,8 @@ def two_users(home, rootlet):
                "another user's attacks on the helper's processes all fail", *through, done.stdout[-300:])
     shell.kill()
     shell.communicate()
-    tap.report(sorted(os.listdir(home.store)) == ["cloned", "full", "test-rootfs"] and not processes_left(20), "the rootfs is unchanged after another user's attempts",
+    tap.report(sorted(os.listdir(home.store)) == ["cloned", "full", "test-rootfs"] and
+               not processes_left(20), "the rootfs is unchanged after another user's attempts",
                *os.listdir(home.store))
     installed.allow(USER)
 
@@ -835,7 +892,8 @@ def rolled_back(home):
     os.path.exists(f"{home.folder}/own") and os.unlink(f"{home.folder}/own")
     for word in ("http://one", "http://two", ""):
         ask(old, TRUST, f"an older one is refused, as from \"{word}\"", mirror=word)
-    answer = ask(old, REFUSED, "accepting an older one needs the policy's permission", mirror="http://one", older=1)
+    answer = ask(old, REFUSED, "accepting an older one needs the policy's permission", mirror="http://one",
+                 older=1)
     tap.report("older-releases" in answer.message, "rollback, installed: the refusal names the key", answer)
     not_compared(home, at, new, old, kept)
     installed.allow(USER, "older-releases = yes")
@@ -847,7 +905,8 @@ def rolled_back(home):
         file.seek(0)
         file.write(b"x" * len(data))
     answer = ask(new, HOST, "a damaged memory is not silently restarted")
-    tap.report(f"rm {kept}" in answer.message, "rollback, installed: the message says what root must do", answer)
+    tap.report(f"rm {kept}" in answer.message, "rollback, installed: the message says what root must do",
+               answer)
     os.unlink(kept)
     with open(kept, "wb"):
         os.chown(kept, USER.uid, -1)
@@ -855,7 +914,8 @@ def rolled_back(home):
     os.unlink(kept)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", "/var/lib/rootlet"], check=True)
     answer = ask(new, HOST, "a release file that cannot be remembered is refused")
-    tap.report("install-helper" in answer.message, "rollback, installed: the message names the command", answer)
+    tap.report("install-helper" in answer.message, "rollback, installed: the message names the command",
+               answer)
     subprocess.run(["umount", "/var/lib/rootlet"], check=True)
 
 
@@ -869,7 +929,8 @@ def fronts(home, rootlet):
     alive = len(children(shell.pid))
     kill(shell.pid, signal.SIGKILL)
     shell.communicate()
-    tap.report(alive >= 3 and not processes_left(20), "after a stopped front end is killed, no helper process remains")
+    tap.report(alive >= 3 and not processes_left(20),
+               "after a stopped front end is killed, no helper process remains")
     # The caller can cause such deaths: with a timer, or with a memory limit in their own cgroup.
     for what, place in (("the waiter", 0), ("the audit process", 1), ("the jailer", 2), ("the parser", 3)):
         with opened(f"{home.store}/test-rootfs", *["/dev/null"] * 3) as fds:
@@ -877,7 +938,8 @@ def fronts(home, rootlet):
             all_of_it = (helper.process.pid, *wait_until(lambda: ready(helper.process.pid), 20))
             helper.channel.sendmsg([request("Execute", argv=["sleep", "69"], user="root")], [
                 (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
-            wait_until(lambda: any(command_of(pid).startswith("sleep 69") for pid in children(helper.process.pid)), 20)
+            wait_until(lambda: any(command_of(pid).startswith("sleep 69")
+                                   for pid in children(helper.process.pid)), 20)
             kill(all_of_it[place], signal.SIGKILL)
             ended = wait_until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in all_of_it), 20)
         tap.report(ended and not processes_left(20), f"if {what} of the helper dies, the whole helper exits")

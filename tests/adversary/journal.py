@@ -1,5 +1,5 @@
-"""An installed helper's audit log with a real systemd-journald: what `rootlet audit verify --journal` finds, which
-entries it trusts, and rotated logs."""
+"""An installed helper's audit log with a real systemd-journald: what `rootlet audit verify --journal` finds,
+which entries it trusts, and rotated logs."""
 import json
 import os
 import shutil
@@ -28,7 +28,8 @@ class Journal:
         os.makedirs("/run/systemd/journald.conf.d")
         os.makedirs("/run/systemd/journal")
         with open("/run/systemd/journald.conf.d/test.conf", "w", encoding="ascii") as file:
-            file.write("[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=\nForwardToSyslog=no\nForwardToWall=no\n")
+            file.write("[Journal]\nStorage=volatile\nReadKMsg=no\n"
+                   "Audit=\nForwardToSyslog=no\nForwardToWall=no\n")
 
     def start(self):
         self.process = subprocess.Popen(["unshare", "--net", "--ipc", JOURNALD], stderr=subprocess.DEVNULL)
@@ -91,7 +92,8 @@ def write_lines(lines, path=LOG):
 
 def journal_fields(line):
     record = json.loads(line)
-    names = {"request": "REQUEST", "rule": "RULE", "user": "USER", "uid": "UID", "seq": "SEQ", "prev": "PREV", "hash": "HASH"}
+    names = {"request": "REQUEST", "rule": "RULE", "user": "USER", "uid": "UID", "seq": "SEQ",
+             "prev": "PREV", "hash": "HASH"}
     return {"SYSLOG_IDENTIFIER": "rootlet-helper", "MESSAGE": "x"} | \
         {f"ROOTLET_{name}": record[key] for key, name in names.items()}
 
@@ -104,7 +106,8 @@ def compared():
     claim(0, "an entry that the caller forged is ignored", " 0 faults",
           "1 entries that claim to be rootlet-helper's and were sent by another uid")
     send_entry(SPARE + 65536, **forged)
-    claim(0, "a forged entry with the reserved id of another range is ignored", " 0 faults", "2 entries that claim")
+    claim(0, "a forged entry with the reserved id of another range is ignored", " 0 faults",
+          "2 entries that claim")
     whole = lines_of()
     write_lines(whole[:-2])
     claim(1, "records removed from the end of the log are noticed", f"the journal has record {len(whole)} ",
@@ -113,9 +116,11 @@ def compared():
     JOURNAL.stop()
     requests()
     JOURNAL.start()
-    claim(1, "records that journald did not get, at the end of the log, are not proven", "are not in the journal")
+    claim(1, "records that journald did not get, at the end of the log, are not proven",
+          "are not in the journal")
     requests()
-    claim(0, "later records prove the ones that journald did not get", " 0 faults", "are missing in the journal")
+    claim(0, "later records prove the ones that journald did not get", " 0 faults",
+          "are missing in the journal")
     value = json.loads(verify("--journal", "--json").out)
     tap.report(value["faults"] == 0 and any(one["path"] == "journal" for one in value["remarks"]),
                "audit verify --journal --json names the journal", value)
@@ -130,7 +135,8 @@ def waiting_helper():
 
 
 def without_result():
-    """The log after cgroup.kill during a request, which also kills the audit process. (integration/audit kills one process.)"""
+    """The log after cgroup.kill during a request, which also kills the audit process. (integration/audit
+    kills one process.)"""
     helper = waiting_helper()
     whole = lines_of()
     at = max(i for i, line in enumerate(whole) if json.loads(line)["kind"] == "intent")
@@ -150,7 +156,8 @@ def without_file():
     JOURNAL.start()
     requests()
     claim(0, "without a file, the journal's chains are intact", " 0 faults")
-    entry = journal_fields(lines_of()[-1]) | {"ROOTLET_SEQ": 7, "ROOTLET_PREV": "cd" * 32, "ROOTLET_HASH": "ef" * 32}
+    entry = journal_fields(lines_of()[-1]) | {"ROOTLET_SEQ": 7, "ROOTLET_PREV": "cd" * 32,
+                                              "ROOTLET_HASH": "ef" * 32}
     send_entry(SPARE, **entry)
     claim(1, "without a file, a gap in a helper's chain is noticed",
           "record 7 ", "follows from one that the journal does not have")
@@ -173,14 +180,17 @@ def rotated():
     helper = waiting_helper()
     done = subprocess.run(["/usr/sbin/logrotate", "--force", "--state", state, config],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    tap.report(done.returncode == 0 and os.path.exists(f"{LOG}.1") and os.stat(LOG).st_mode & 0o7777 == 0o600 and
-               os.stat(LOG).st_uid == 0, "logrotate rotates the log; the new file has owner root and mode 0600", done.stdout)
+    tap.report(done.returncode == 0 and os.path.exists(f"{LOG}.1") and
+               os.stat(LOG).st_mode & 0o7777 == 0o600 and
+               os.stat(LOG).st_uid == 0,
+               "logrotate rotates the log; the new file has owner root and mode 0600", done.stdout)
     with opened(HOME.folder) as fds:
         helper.ask("Remove", fds, name="none")
     helper.leave()
     requests()
     outcome = verify(f"{LOG}.1", LOG)
-    tap.report(outcome.status == 0 and " 0 faults" in outcome.out and "added to the older file" in outcome.out,
+    tap.report(outcome.status == 0 and " 0 faults" in outcome.out and
+               "added to the older file" in outcome.out,
                "the old and the new file form one log, including records from a running helper", outcome)
     lines = lines_of(f"{LOG}.1")
     write_lines(lines[:-6], f"{ROOT.folder}/short")

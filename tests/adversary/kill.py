@@ -1,6 +1,7 @@
-"""SIGKILL to any process, at random moments of create, create --force, saving a snapshot, a clone, delete and a root
-image: either the old or the new rootfs passes `rootlet check --deep`; every other rootfs and the cache are intact; after
-the next command, no staging, mount or process remains. Only signals that hit a process count."""
+"""SIGKILL to any process, at random moments of create, create --force, saving a snapshot, a clone, delete and
+a root image: either the old or the new rootfs passes `rootlet check --deep`; every other rootfs and the cache
+are intact; after the next command, no staging, mount or process remains. Only signals that hit a process
+count."""
 import json
 import os
 import random
@@ -39,17 +40,20 @@ def victims(front):
 
 def rows(server):
     """Returns {what: (arguments, rootfs, whether it must exist at the end)}."""
-    source = ["--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring", AT.keyring, "--quiet"]
+    source = ["--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring", AT.keyring,
+              "--quiet"]
     return {"create": (["create", "--fresh", "--name", "new", *source], "new", False),
             "create --force": (["create", "--force", "--fresh", *source], "test-rootfs", True),
             "create, saving a snapshot": (["create", "--name", "kept", *source], "kept", False),
             "clone": (["create", "--name", "clone", *source], "clone", False),
             "delete": (["delete", "--yes", "--name", "clone"], "clone", False),
-            "image": (["run", "--root-transport", "image", "--kernel", KERNEL, "--", "true"], "test-rootfs", True)}
+            "image":
+            (["run", "--root-transport", "image", "--kernel", KERNEL, "--", "true"], "test-rootfs", True)}
 
 
 def bases():
-    return [name for name in os.listdir(BASES) if re.fullmatch(r"\w{64}", name)] if os.path.isdir(BASES) else []
+    return [name for name in os.listdir(BASES)
+            if re.fullmatch(r"\w{64}", name)] if os.path.isdir(BASES) else []
 
 
 def remove_bases():
@@ -62,7 +66,8 @@ def remove_bases():
 
 def prepare(what, table):
     """Prepares the state that WHAT needs."""
-    if what in ("clone", "delete") and not bases() or what == "delete" and not os.path.lexists(f"{home.store}/clone"):
+    if what in ("clone",
+                "delete") and not bases() or what == "delete" and not os.path.lexists(f"{home.store}/clone"):
         home.run(*table["clone"][0], "--force")
     if what in ("create", "create, saving a snapshot", "clone"):
         home.run("delete", "--yes", "--name", table[what][1])
@@ -80,7 +85,8 @@ def spans(table):
         before = len(bases())
         outcome = home.run(*(word for word in words if word != "--quiet"), environment=PATH)
         took[what] = outcome.seconds
-        good = outcome.status == (125 if what == "image" else 0) and ("Cloned" in outcome.out) == (what == "clone")
+        good = outcome.status == (125 if what == "image"
+                                  else 0) and ("Cloned" in outcome.out) == (what == "clone")
         good = good and len(bases()) - before == (what == "create, saving a snapshot")
         tap.report(good, f"{what} works without a kill", outcome)
     tap.note(", ".join(f"{what}: {seconds:.1f} s" for what, seconds in took.items()))

@@ -15,8 +15,8 @@ from support.world import (BUILD, HELPER, ROOTLET, SCRATCH, Home, mirror, plain_
 NUMBERS = 1024  # as in tools/lists.c
 USER = plain_user()
 SYNC = {"fsync", "fdatasync", "sync", "msync", "sync_file_range", "syncfs"}
-# In a contained set, setting RLIMIT_CORE does nothing (the kernel ignores the upper half of the number); setting and
-# getting it in one call is refused.
+# In a contained set, setting RLIMIT_CORE does nothing (the kernel ignores the upper half of the number);
+# setting and getting it in one call is refused.
 LIMITS = {"setrlimit": {"0": ["0x4", "0x100000004"]}, "prlimit64": {"0": ["0x4"], "EPERM": ["0x4"]}}
 EXPECTED = expected()
 SETS = list(EXPECTED)  # in the order of enum privilege_set
@@ -26,7 +26,8 @@ CAPABILITIES = ("chown dac_override dac_read_search fowner fsetid kill setgid se
                 "sys_tty_config mknod lease audit_write audit_control setfcap").split()
 
 
-# uretprobe and uprobe: since 6.14, they cannot be filtered, and they only work in the kernel's own trampolines.
+# uretprobe and uprobe: since 6.14, they cannot be filtered, and they only work in the kernel's own
+# trampolines.
 UNFILTERED = {"335": "ILL", "336": "ENXIO"}
 
 
@@ -90,7 +91,8 @@ def printed(name, one, row):
     wrong = [key for key in set(told_arguments) | set(one.arguments) if key not in told_arguments or
              key not in one.arguments or not one.arguments[key][1] & told_arguments[key]]
     tap.report(listed == one.calls and not wrong and (row["otherwise"] == "kill") == ("kill" in one.kind) and
-               row["without_sync"] == ("contained" in one.kind), f"list {name}: policy seccomp --json prints it correctly",
+               row["without_sync"] == ("contained" in one.kind),
+               f"list {name}: policy seccomp --json prints it correctly",
                *sorted(listed ^ one.calls), *wrong, row["otherwise"], row["without_sync"])
 
 
@@ -101,7 +103,8 @@ def calls():
     for name, one in EXPECTED.items():
         mine = [sweep for sweep in sweeps if sweep.partition(":")[0] in one.calls]
         done = subprocess.run(["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child",
-                               f"{BUILD}/tests/lists", name, *mine], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               f"{BUILD}/tests/lists", name, *mine], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE,
                               text=True, check=False, cwd="/", **USER.switch())
         rows = [line.split() for line in done.stdout.splitlines()]
         arguments(name, one, [row[1:] for row in rows if row[:1] == ["@"]])
@@ -110,7 +113,8 @@ def calls():
         passed = sum(row[1] in one.calls for row in rows)
         known = sum(row[1] != "?" for row in rows)
         tap.report(len(rows) == NUMBERS and known > 330 and not wrong and 0 < passed < known,
-                   f"list {name}: of all calls up to {NUMBERS - 1}, exactly the expected ones pass", len(rows), *wrong[:20],
+                   f"list {name}: of all calls up to {NUMBERS - 1}, exactly the expected ones pass",
+                   len(rows), *wrong[:20],
                    done.stderr[-300:])
         tap.note(f"list {name}: {passed} of {known} calls allowed")
         printed(name, one, rows_told[name])
@@ -118,10 +122,12 @@ def calls():
 
 def symbol(path, name):
     """Returns (file offset, size) of a variable."""
-    text = subprocess.run(["readelf", "-W", "-s", "-S", path], stdout=subprocess.PIPE, text=True, check=True).stdout
+    text = subprocess.run(["readelf", "-W", "-s", "-S", path], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout
     found = re.search(rf"^\s*\d+: ([0-9a-f]+)\s+(\d+) OBJECT .* (\d+) {name}$", text, re.M)
     section = re.search(rf"^\s*\[\s*{found.group(3)}\] \S+\s+\S+\s+([0-9a-f]+) ([0-9a-f]+) ", text, re.M)
-    return int(found.group(1), 16) - int(section.group(1), 16) + int(section.group(2), 16), int(found.group(2))
+    return int(found.group(1), 16) - int(section.group(1), 16) + int(section.group(2),
+                                                                     16), int(found.group(2))
 
 
 def built_without(number, bit):
@@ -139,7 +145,8 @@ def built_without(number, bit):
 
 
 # A package with files of another user: daemon has the same id everywhere.
-OWNED = {"entries": [("./var/lib/odd-owned/", "dir", (1, 1), 0o700), ("./var/lib/odd-owned/tool", b"x", (1, 1), 0o4755)]}
+OWNED = {"entries":
+         [("./var/lib/odd-owned/", "dir", (1, 1), 0o700), ("./var/lib/odd-owned/tool", b"x", (1, 1), 0o4755)]}
 # debootstrap unpacks required packages itself; dpkg then leaves directories unchanged.
 REQUIRED = {"fields": "Priority: required\n", "entries": [("./var/odd-required/", "dir", (0, 50), 0o2775)]}
 ODD = "odd-owned,odd-required,odd-capable"
@@ -151,7 +158,8 @@ perl -MPOSIX -e '$p = fork; if (!$p) { setuid(1000); sleep 30; exit } sleep 1; e
 """
 # Package files to which dpkg or tar must give the right owner and mode.
 KEPT = ("test -g /usr/bin/chage && test $(stat -c %G /usr/bin/chage) = shadow && test -u /usr/bin/passwd && "
-        "test $(stat -c %a:%G /var/mail) = 2775:mail && test $(stat -c %a:%u /var/lib/odd-owned/tool) = 4755:1 && "
+        "test $(stat -c %a:%G /var/mail) = 2775:mail && test $(stat -c %a:%u /var/lib/odd-owned/tool) = "
+        "4755:1 && "
         "test $(stat -c %a:%g /var/odd-required) = 2775:50")
 
 
@@ -181,7 +189,8 @@ def use(home):
     """Uses an existing rootfs; returns the first step that fails, or None."""
     if not has_image(home):
         return "a root image"
-    for step in (["shell", "--user", "fsqa", "--", "id"], ["shell", "--", "sh", "-c", SCRIPT], ["check", "--deep"],
+    for step in (["shell", "--user", "fsqa", "--", "id"], ["shell", "--", "sh", "-c", SCRIPT],
+                 ["check", "--deep"],
                  ["shell", "--", "sh", "-c", KEPT]):
         if home.run(*step).status:
             return " ".join(step)[:20]
@@ -199,7 +208,8 @@ def has_image(home):
 
 
 def capabilities(at):
-    """A helper that lacks a capability must fail at something. Tries an existing rootfs first, which is quickest."""
+    """A helper that lacks a capability must fail at something. Tries an existing rootfs first, which is
+    quickest."""
     made = Home(user=USER)
     with Server(at.root) as server:
         outcome = made.create("--include", ODD, server=server, at=at)
@@ -213,7 +223,8 @@ def capabilities(at):
             helper, _ = built_without(number, bit)
             # Most work in the tool jail is for debootstrap.
             lives = LIVES[2:] if name == "tool" else LIVES
-            failed = with_helper(helper, lambda home=home, lives=lives: use(made) or whole_life(home, at, lives))
+            failed = with_helper(helper, lambda home=home, lives=lives: use(made) or
+                                 whole_life(home, at, lives))
             tap.report(failed is not None, f"set {name}: {CAPABILITIES[bit]} is needed", failed)
             tap.note(f"set {name} without {CAPABILITIES[bit]}: {failed} fails")
             home.remove()

@@ -1,5 +1,5 @@
-"""Packages signed by a trusted key that try to exhaust the host or leave something on it, under a policy with limits. See
-integration/scripts.py for packages that try to see or reach the host."""
+"""Packages signed by a trusted key that try to exhaust the host or leave something on it, under a policy with
+limits. See integration/scripts.py for packages that try to see or reach the host."""
 import os
 import re
 import shutil
@@ -19,7 +19,8 @@ home.write("precious/file", "of-the-host")
 # Sanitizer runtimes reserve terabytes of address space.
 LIMITS = ["max-processes = 300", "max-size = 512M", *([] if sanitizers.watched() else ["max-memory = 2G"])]
 ENTRIES = 1000000 if LONG else 20000
-BOMB = bytes((1 << 30) if LONG else (600 << 20))  # more than max-size, of zeros that compress to almost nothing
+# more than max-size, of zeros that compress to almost nothing
+BOMB = bytes((1 << 30) if LONG else (600 << 20))
 
 
 def hello(*lines):
@@ -34,23 +35,29 @@ def deep(levels):
 
 # As many processes as possible, until they all end: the script itself starts nothing after that.
 BOMBS = "exec perl -e '$e = time + 15; if (!fork) { fork while time < $e; exit } sleep 20'"
-# name: (what it tries, scripts, archive entries, exit status, message). Packages that stay within limits and leave
-# nothing behind may succeed: 0.
+# name: (what it tries, scripts, archive entries, exit status, message). Packages that stay within limits and
+# leave nothing behind may succeed: 0.
 PACKAGES = {
     "forks": ("forks without end", hello(BOMBS), (), 0, ""),
     "sleeps": ("sleeps forever", hello("sleep 100000"), (), 130, "took longer than"),
     "fills": ("fills the disk", hello("cat /dev/zero >/root/big"), (), 1, "Publish refused: .*max-size"),
-    "eats": ("eats all memory", hello("perl -e '@a = map { q(x) x 500_000_000 } 1 .. 20' && exit 1"), (), 0, ""),
-    "stays": ("leaves daemons behind", hello("for i in 1 2 3; do (setsid sh -c 'trap \"\" TERM HUP INT; sleep 5002' &) ; done"),
+    "eats": ("eats all memory", hello("perl -e '@a = map { q(x) x 500_000_000 } 1 .. 20' && exit 1"), (), 0,
+             ""),
+    "stays": ("leaves daemons behind",
+              hello("for i in 1 2 3; do (setsid sh -c 'trap \"\" TERM HUP INT; sleep 5002' &) ; done"),
               (), 0, ""),
     "names": ("has names that are too long", {}, [("./" + "n" * 256, b"x")], 1, "File name too long"),
     "deep": ("has names of the maximum length", {}, deep(15), 0, ""),
     "deeper": ("has paths too long to open", {}, deep(17), 1, "package evil-deeper"),
-    "many": (f"has {ENTRIES} files", {}, [("./many", "dir")] + [(f"./many/{i}", b"") for i in range(ENTRIES)], 0, ""),
-    "bomb": ("unpacks to more than the limit", {}, [("./bomb", BOMB)], 1, 'cannot unpack "bomb": File too large'),
+    "many": (f"has {ENTRIES} files", {},
+             [("./many", "dir")] + [(f"./many/{i}", b"") for i in range(ENTRIES)], 0, ""),
+    "bomb": ("unpacks to more than the limit", {}, [("./bomb", BOMB)], 1,
+             'cannot unpack "bomb": File too large'),
     "climbs": ("links out of the tree, and writes through the links", {}, [
-        ("./a", f"-> {PRECIOUS}"), ("./a/escaped", b"x"), ("./b", "-> ../../../../../.."), (f"./b{PRECIOUS}/escaped", b"x"),
-        ("./c", f"=> {PRECIOUS}/file"), ("./d", f"-> {PRECIOUS}/file"), ("./d", b"changed")], 1, "leads through a symlink"),
+        ("./a", f"-> {PRECIOUS}"), ("./a/escaped", b"x"), ("./b", "-> ../../../../../.."),
+                                                                           (f"./b{PRECIOUS}/escaped", b"x"),
+        ("./c", f"=> {PRECIOUS}/file"), ("./d", f"-> {PRECIOUS}/file"), ("./d", b"changed")], 1,
+               "leads through a symlink"),
     "marked": ("sets file capabilities and setuid bits", hello(
         "cp /usr/bin/id /usr/bin/sleep /root/; chmod 4755 /root/id; chmod 755 /root",
         "setfattr -n security.capability -v 0x0100000202000000000000000000000000000000 /root/sleep",
@@ -65,7 +72,8 @@ def create(name, scripts, entries):
         at = AT.with_packages(folder, [deb])
         # The effect of the bits can only be tested in an open rootfs.
         mode = ["--tree-mode", "0755"] if name == "marked" else []
-        outcome = home.create(*mode, "--name", name, "--include", package, "--quiet", server=server, at=at, seconds=1500)
+        outcome = home.create(*mode, "--name", name, "--include", package, "--quiet", server=server, at=at,
+                              seconds=1500)
         wrong = tidy.complaints(60)
     shutil.rmtree(folder, ignore_errors=True)
     return outcome, wrong
@@ -79,7 +87,8 @@ def host_is_as_before():
 
 def marked(tree):
     """Checks the effect of the bits on the host, for any user."""
-    done = subprocess.run([f"{tree}/root/id", "-u"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    done = subprocess.run([f"{tree}/root/id", "-u"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True,
                           check=False, cwd="/", **home.user.switch())
     owner = os.lstat(tree).st_uid
     tap.report(done.stdout.strip() in ("", str(home.user.uid), str(owner)) and done.stdout.strip() != "0",
@@ -98,7 +107,8 @@ for key, (what, scripts, entries, status, says) in PACKAGES.items():
     if key == "eats" and sanitizers.watched():
         continue
     # Long enough for a whole create on a slow machine, except to test the limit itself.
-    installed.allow(home.user, *LIMITS, "tree-modes = 0700 0755", f"max-seconds = {90 if key in ('forks', 'sleeps') else 3000}")
+    installed.allow(home.user, *LIMITS, "tree-modes = 0700 0755",
+                    f"max-seconds = {90 if key in ('forks', 'sleeps') else 3000}")
     outcome, wrong = create(key, scripts, entries)
     wrong += host_is_as_before()
     if outcome.status != status or not re.search(says, outcome.err):
@@ -109,7 +119,8 @@ for key, (what, scripts, entries, status, says) in PACKAGES.items():
         wrong.append("more than one message")
     tried += 1
     stopped += tap.report(not wrong, f"a package that {what} does no harm", *wrong, outcome)
-    tap.note(f"{key}: exit status {outcome.status} after {outcome.seconds:.0f} s: {outcome.err.strip()[-200:]}")
+    tap.note(f"{key}: exit status {outcome.status} after {outcome.seconds:.0f} s: "
+             f"{outcome.err.strip()[-200:]}")
     if key == "marked" and outcome.status == 0:
         marked(f"{home.store}/{key}")
     home.run("delete", "--yes", "--name", key)

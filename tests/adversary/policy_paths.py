@@ -1,6 +1,6 @@
-"""Installed mode with a caller who may create, check and delete in their home: directories elsewhere that pose as being in
-it, and snapshots that the caller made. All are refused: their contents do not change, and the audit log shows no path in
-the home for them. Genuine ones are accepted."""
+"""Installed mode with a caller who may create, check and delete in their home: directories elsewhere that
+pose as being in it, and snapshots that the caller made. All are refused: their contents do not change, and
+the audit log shows no path in the home for them. Genuine ones are accepted."""
 import contextlib
 import json
 import os

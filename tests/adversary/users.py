@@ -35,7 +35,8 @@ TREE = f"{VICTIM.store}/test-rootfs"
 
 def as_attacker(*words):
     # Through a shell, so that a program that cannot be run is an answer too.
-    done = subprocess.run(["sh", "-c", 'exec "$@"', "sh", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd="/",
+    done = subprocess.run(["sh", "-c", 'exec "$@"', "sh", *words], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False, cwd="/",
                           **ATTACKER.user.switch())
     return done.returncode, done.stdout
 
@@ -43,14 +44,19 @@ def as_attacker(*words):
 def paths():
     """The other user knows the path, and the home directory may be open."""
     for what, words in {
-            "list its store": ["ls", VICTIM.store], "read its manifest": ["cat", f"{TREE}/etc/rootlet/manifest.json"],
-            "run a program in it": [f"{TREE}/usr/bin/true"], "write in its store": ["touch", f"{VICTIM.store}/x"],
-            "list its cache": ["ls", f"{VICTIM.cache}/rootlet"], "list its state": ["ls", f"{VICTIM.folder}/state/rootlet"],
+            "list its store": ["ls", VICTIM.store],
+                        "read its manifest": ["cat", f"{TREE}/etc/rootlet/manifest.json"],
+            "run a program in it": [f"{TREE}/usr/bin/true"],
+                        "write in its store": ["touch", f"{VICTIM.store}/x"],
+            "list its cache": ["ls", f"{VICTIM.cache}/rootlet"],
+                        "list its state": ["ls", f"{VICTIM.folder}/state/rootlet"],
             "read its audit log": ["cat", f"{VICTIM.folder}/state/rootlet/audit.log"]}.items():
         status, text = as_attacker(*words)
         tap.report(status != 0, f"another user cannot {what}", text)
-    make = ["create", "--release", "jammy", "--profile", "test", "--mirror", SERVER.url, "--keyring", AT.keyring, "--path"]
-    for words in (["check", "--path", TREE], ["shell", "--path", TREE, "--", "true"], ["delete", "--yes", "--path", TREE],
+    make = ["create", "--release", "jammy", "--profile", "test", "--mirror", SERVER.url, "--keyring",
+            AT.keyring, "--path"]
+    for words in (["check", "--path", TREE], ["shell", "--path", TREE, "--", "true"],
+                  ["delete", "--yes", "--path", TREE],
                   [*make, TREE, "--force"], [*make, f"{VICTIM.store}/new"],
                   ["run", "--path", TREE, "--kernel", "distro", "--", "true"]):
         outcome = ATTACKER.run(*words, seconds=120)
@@ -63,7 +69,8 @@ def descriptors():
     rows = [("Remove", [VICTIM.store], {"name": "test-rootfs"}), ("Inspect", [TREE], {"deep": 1}),
             ("Remove", [VICTIM.store], {"name": "test-rootfs", "stale": 1}),
             ("Execute", [TREE, *["/dev/null"] * 3], {"argv": ["touch", "/root/x"], "user": "root"}),
-            ("Begin", [VICTIM.store, AT.keyring], {"name": "new", "suite": "jammy", "arch": arch(), "engine": "native"})]
+            ("Begin", [VICTIM.store, AT.keyring],
+             {"name": "new", "suite": "jammy", "arch": arch(), "engine": "native"})]
     for kind, names, fields in rows:
         with Helper(ATTACKER.user) as helper, opened(*names) as fds:
             answer = helper.ask(kind, fds, **fields)
@@ -72,7 +79,8 @@ def descriptors():
         tap.report((answer.code > 0 or harmless) and "request refused" not in answer.message,
                    f"another user's helper with the directory's descriptor refuses {kind}", answer)
         tap.note(f"{kind}: {answer.message}")
-    tap.report(os.listdir(VICTIM.store) == ["test-rootfs"], "another user changes nothing in the store", os.listdir(VICTIM.store))
+    tap.report(os.listdir(VICTIM.store) == ["test-rootfs"], "another user changes nothing in the store",
+               os.listdir(VICTIM.store))
 
 
 def processes():
@@ -85,7 +93,8 @@ def processes():
     rows = [line.split() for line in text.splitlines()]
     through = [row for row in rows if len(row) == 3 and row[2] not in ("EPERM", "EACCES")]
     # The front end, the helper's three processes, the command.
-    tap.report(sleeps and len(pids) >= 5 and len(rows) == 23 * len(pids) and not through, "attacks on another user's processes all fail",
+    tap.report(sleeps and len(pids) >= 5 and len(rows) == 23 * len(pids) and not through,
+               "attacks on another user's processes all fail",
                *through, text[-300:])
     tap.note(f"{len(rows)} attempts on {len(pids)} processes of another user")
     tap.report(shell.poll() is None, "attacked processes still run")

@@ -1,5 +1,6 @@
-"""rootlet-worker, after an attacker has taken it over, in each of its jobs: tests/tools/worker_attack.c runs in its place,
-with its privileges, in its jail. It cannot reach or change anything beyond the tree that it works on."""
+"""rootlet-worker, after an attacker has taken it over, in each of its jobs: tests/tools/worker_attack.c runs
+in its place, with its privileges, in its jail. It cannot reach or change anything beyond the tree that it
+works on."""
 import array
 import os
 import re
@@ -11,12 +12,14 @@ from support import tap
 from support.mirror import arch
 from support.protocol import Helper, opened, request
 from support.server import Server
-from support.world import (AS_ROOT, BUILD, HELPER, SCRATCH, Home, children, command_of, field_of, mirror, processes_left,
+from support.world import (AS_ROOT, BUILD, HELPER, SCRATCH, Home, children, command_of, field_of, mirror,
+                           processes_left,
                            wait_until)
 
 ORDERS = b"the worker's orders: "
 SECRET = "of-the-host"
-# CHOWN DAC_OVERRIDE FOWNER SETGID SETUID SETFCAP; of these DAC_OVERRIDE SETGID SETUID SETFCAP (proto/requests.h)
+# CHOWN DAC_OVERRIDE FOWNER SETGID SETUID SETFCAP; of these DAC_OVERRIDE SETGID SETUID SETFCAP
+# (proto/requests.h)
 JAILER, VIEWER = "00000000800000cb", "00000000800000c2"
 ENDED = "rootlet-worker ended before its time"
 AT = mirror()
@@ -56,7 +59,8 @@ def snapshot():
 # The request for each job: (request, its directories and files, its fields).
 def requests(rootfs):
     bases, base = snapshot()
-    begin = ("Begin", [home.store, AT.keyring], {"name": "new", "suite": "jammy", "arch": arch(), "engine": "native"})
+    begin = ("Begin", [home.store, AT.keyring],
+             {"name": "new", "suite": "jammy", "arch": arch(), "engine": "native"})
     return {
         "verify": begin, "unpack": begin,
         "count": ("Inspect", [rootfs], {}), "digest": ("Inspect", [rootfs], {"digest": 1}),
@@ -75,7 +79,8 @@ def state():
     for where, folders, names in os.walk(f"{bases}/{base}"):
         for name in folders + names:
             st = os.lstat(f"{where}/{name}")
-            files[f"{where}/{name}"] = (st.st_mode, st.st_uid, st.st_gid, st.st_size, st.st_mtime_ns, st.st_ino)
+            files[f"{where}/{name}"] = (st.st_mode, st.st_uid, st.st_gid, st.st_size, st.st_mtime_ns,
+                                        st.st_ino)
     return sorted(os.listdir(home.folder)), files
 
 
@@ -127,7 +132,7 @@ def attempt(job, attack, says, rootfs, server):
         wrong.append(f"{answer}")
     if answer.code == 0 or SECRET in answer.message:
         wrong.append(f"the attack succeeded: {answer}")
-    wrong += [] if before == state() else ["a snapshot or the home folder changed"]
+    wrong += [] if before == state() else ["a snapshot or the home directory changed"]
     tap.report(not wrong, f"{job}: {attack}", *wrong)
     shutil.rmtree(folder)
     # The attacker does not remove what a refused request leaves behind.
@@ -143,10 +148,13 @@ def effective(job, kind, wanted, rootfs):
     _, paths, fields = requests(rootfs)[job]
     folder = armed(job.removeprefix("verify-"), "wait", "")
     with Helper(home.user, program=f"{folder}/rootlet-helper") as helper, opened(*paths) as fds:
-        helper.channel.sendmsg([request(kind, **fields)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+        helper.channel.sendmsg([request(kind, **fields)],
+                               [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
         wait_until(lambda: any("rootlet-worker" in command_of(pid) for pid in children(helper.process.pid)))
-        found = {field_of(pid, "CapEff") for pid in children(helper.process.pid) if field_of(pid, "CapPrm") == JAILER}
-    tap.report(found == {wanted}, f"{kind}: the jailer has the right effective capabilities", found, processes_left(30))
+        found = {field_of(pid, "CapEff") for pid in children(helper.process.pid)
+                 if field_of(pid, "CapPrm") == JAILER}
+    tap.report(found == {wanted}, f"{kind}: the jailer has the right effective capabilities", found,
+               processes_left(30))
     shutil.rmtree(folder)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Runs each fuzz target in tests/fuzz from its seeds for ROOTLET_FUZZ_SECONDS (6), one more in parallel than there are
-processors. One TAP case per target; an input that crashes a target is written below the build directory and named.
+"""Runs each fuzz target in tests/fuzz from its seeds for ROOTLET_FUZZ_SECONDS (6), one more in parallel than
+there are processors. One TAP case per target; an input that crashes a target is written below the build
+directory and named.
 
 run.py [TARGET…]"""
 import os
@@ -15,7 +16,8 @@ from support import tap  # noqa: E402
 
 BUILD = os.environ["ROOTLET_BUILD"]
 SECONDS = int(os.environ.get("ROOTLET_FUZZ_SECONDS", "6"))
-LONGEST = {"deb": 20000, "unpack": 24000, "plan": 8192, "chain": 8192, "request": 4096, "task": 20000, "kernel_log": 12000, "fetch": 12000}
+LONGEST = {"deb": 20000, "unpack": 24000, "plan": 8192, "chain": 8192, "request": 4096, "task": 20000,
+           "kernel_log": 12000, "fetch": 12000}
 # Targets whose seeds are recorded files.
 RECORDED = {"check_output": "check", "kernel_log": "kernel"}
 TARGETS = sorted(name[5:-2] for name in os.listdir(HERE) if name.startswith("fuzz_") and name.endswith(".c"))
@@ -34,10 +36,12 @@ def fuzz(target):
     work = f"{BUILD}/fuzz-work/{target}"
     os.makedirs(f"{work}/corpus", exist_ok=True)
     seeds = f"{HERE}/../recorded/{RECORDED[target]}" if target in RECORDED else f"{HERE}/seeds/{target}"
-    words = [f"{BUILD}/tests/fuzz/fuzz_{target}", f"-max_total_time={SECONDS}", "-timeout=60", "-print_final_stats=1",
+    words = [f"{BUILD}/tests/fuzz/fuzz_{target}", f"-max_total_time={SECONDS}", "-timeout=60",
+             "-print_final_stats=1",
              "-rss_limit_mb=2048", f"-max_len={LONGEST.get(target, 4096)}", f"-artifact_prefix={work}/",
              f"{work}/corpus", seeds]
-    done = subprocess.run([*in_memory(f"{work}/room"), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    done = subprocess.run([*in_memory(f"{work}/room"), *words], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT,
                           errors="replace", check=False,
                           env={"PATH": "/usr/bin:/bin", "FUZZ_ROOM": f"{work}/room",
                                "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1",

@@ -1,5 +1,5 @@
-"""Adding a request takes one row with its fields, one message, and one file with its handler (listed in meson.build). The
-test adds a sample to a copy of the sources, builds the helper and sends it the request."""
+"""Adding a request takes one row with its fields, one message, and one file with its handler (listed in
+meson.build). The test adds a sample to a copy of the sources, builds the helper and sends it the request."""
 import contextlib
 import filecmp
 import json
@@ -57,7 +57,8 @@ def add(tree):
     for name, old, new in EDITS:
         with open(f"{tree}/{name}", encoding="utf-8") as file:
             text = file.read()
-        text, count = re.subn(old.replace("NUMBER", str(last)), lambda _, new=new: new.replace("NEXT", str(last + 1)), text)
+        text, count = re.subn(old.replace("NUMBER", str(last)), lambda _,
+                              new=new: new.replace("NEXT", str(last + 1)), text)
         good = good and count == 1
         with open(f"{tree}/{name}", "w", encoding="utf-8") as file:
             file.write(text)
@@ -79,22 +80,26 @@ def same(one, other):
 
 def changed(tree):
     """Returns the files of TREE that differ from the source tree."""
-    files = [os.path.relpath(f"{folder}/{name}", tree) for folder, _, names in os.walk(tree) for name in names]
+    files = [os.path.relpath(f"{folder}/{name}", tree) for folder, _, names in os.walk(tree)
+             for name in names]
     return sorted(name for name in files if not same(f"{SOURCE}/{name}", f"{tree}/{name}"))
 
 
 def build(tree):
     """Returns what failed, or an empty string."""
     for command in (["meson", "setup", f"{tree}/build", tree],
-                    ["ninja", "-C", f"{tree}/build", "helper/rootlet-helper", "helper/rootlet-worker", "proto/list_requests"]):
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+                    ["ninja", "-C", f"{tree}/build", "helper/rootlet-helper", "helper/rootlet-worker",
+                     "proto/list_requests"]):
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False)
         if done.returncode:
             return done.stdout
     return ""
 
 
 def check(home, tree):
-    table = subprocess.run([f"{tree}/build/proto/list_requests", "json"], stdout=subprocess.PIPE, check=True).stdout
+    table = subprocess.run([f"{tree}/build/proto/list_requests", "json"], stdout=subprocess.PIPE,
+                           check=True).stdout
     row = json.loads(table)["requests"]["Sample"]
     protocol.REQUESTS["Sample"] = (row["number"], row["fields"])
     log, file = f"{home.folder}/audit.log", home.write("file", "")
@@ -126,8 +131,10 @@ with contextlib.ExitStack() as stack:
     shutil.copytree(SOURCE, f"{work}/tree", symlinks=True, ignore=leave_out)
     tap.report(add(f"{work}/tree"), "every place to add a request is where the test expects it")
     files = changed(f"{work}/tree")
-    tap.report(files == ["helper/jailer/requests/sample.c", "helper/meson.build", "proto/requests.h", "proto/rootlet.proto"],
-               "adding a request takes one row, one message, one file, and that file's name in meson.build", *files)
+    tap.report(files == ["helper/jailer/requests/sample.c", "helper/meson.build", "proto/requests.h",
+                         "proto/rootlet.proto"],
+               "adding a request takes one row, one message, one file, and that file's name in meson.build",
+               *files)
     failed = build(f"{work}/tree")
     tap.report(not failed, "the helper builds with the new request", failed)
     if not failed:

@@ -1,8 +1,8 @@
-"""AppArmor's restriction of user namespaces as on Ubuntu: noble's kernel in a guest, with the restriction on, and rootlet
-installed with its profile. tools/apparmor_guest.py runs in the guest.
+"""AppArmor's restriction of user namespaces as on Ubuntu: noble's kernel in a guest, with the restriction on,
+and rootlet installed with its profile. tools/apparmor_guest.py runs in the guest.
 
-The caller's code cannot gain capabilities in a user namespace by being preloaded into rootlet's programs, and gets
-none at all if the helper is installed. Creating rootfs still works."""
+The caller's code cannot gain capabilities in a user namespace by being preloaded into rootlet's programs, and
+gets none at all if the helper is installed. Creating rootfs still works."""
 import os
 import shutil
 import subprocess
@@ -11,7 +11,8 @@ from support import guest, installed, tap
 from support.world import AS_ROOT, BUILD, SCRATCH, SOURCE, Home, mirror, shared_cache
 
 SHARE = f"{SCRATCH}/{os.getpid()}.guest"
-PACKAGES = ("apparmor uidmap gpgv libcurl4t64 libsolv1 libsolvext1 libarchive13t64 libjansson4 libssl3t64 python3 "
+PACKAGES = ("apparmor uidmap gpgv libcurl4t64 libsolv1 libsolvext1 libarchive13t64 libjansson4 libssl3t64 "
+            "python3 "
             "libcap2-bin passwd iproute2")
 
 
@@ -22,7 +23,8 @@ def stage(user):
     at = mirror()
     shutil.copytree(at.root, f"{SHARE}/mirror")
     shutil.copy(at.keyring, SHARE)
-    shutil.copytree(f"{SOURCE}/tests/support", f"{SHARE}/tests/support", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(f"{SOURCE}/tests/support", f"{SHARE}/tests/support",
+                    ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(f"{SOURCE}/tests/tools/apparmor_guest.py", f"{SHARE}/tests")
     for name in ("userns_attack", "userns_attack_preloaded.so"):
         shutil.copy(f"{BUILD}/tests/{name}", SHARE)
@@ -32,7 +34,8 @@ def stage(user):
 
 def try_in_guest():
     home = Home(cache=shared_cache())
-    home.write("config/rootlet/profiles/guest.conf", f"[profile]\nextend = minimal\n[packages]\nguest = {PACKAGES}\n")
+    home.write("config/rootlet/profiles/guest.conf",
+               f"[profile]\nextend = minimal\n[packages]\nguest = {PACKAGES}\n")
     outcome = home.run("create", "--release", "noble", "--profile", "guest", "--components", "main,universe",
                        "--quiet", seconds=1800)
     if not tap.report(outcome.status == 0, "a noble rootfs with apparmor is created", outcome):
@@ -40,10 +43,12 @@ def try_in_guest():
     stage(home.user)
     outcome = home.run("run", "--quiet", "--kernel", "distro", "--memory", "3G", "--timeout", "6000",
                        "--append", "apparmor=1 security=apparmor", "--rwdir", SHARE, "--",
-                       "env", f"PYTHONPATH={SHARE}/tests", "python3", "-B", f"{SHARE}/tests/apparmor_guest.py", SHARE,
+                       "env", f"PYTHONPATH={SHARE}/tests", "python3", "-B",
+                       f"{SHARE}/tests/apparmor_guest.py", SHARE,
                        seconds=6200)
     tap.report(guest.pass_on(outcome.out, "guest") > 20 and
-               outcome.status == (1 if "\nnot ok" in f"\n{outcome.out}" else 0), "the guest ran all cases", outcome)
+               outcome.status == (1 if "\nnot ok" in f"\n{outcome.out}" else 0), "the guest ran all cases",
+               outcome)
     shutil.rmtree(SHARE, ignore_errors=True)
 
 

@@ -1,6 +1,6 @@
-"""rootlet-helper against a malicious front end: malformed requests, requests out of order or about objects that rootlet
-did not create, and the wrong number or kind of file descriptors. The helper refuses each with a typed error, changes
-nothing, and exits when the front end disconnects."""
+"""rootlet-helper against a malicious front end: malformed requests, requests out of order or about objects
+that rootlet did not create, and the wrong number or kind of file descriptors. The helper refuses each with a
+typed error, changes nothing, and exits when the front end disconnects."""
 import datetime
 import errno
 import hashlib
@@ -33,7 +33,7 @@ DEVICE = "/dev/zero"
 
 
 def listing():
-    """Returns everything below FOLDER with owner, mode and symlink target."""
+    """Returns everything below `folder` with owner, mode and symlink target."""
     seen = []
     for where, folders, names in os.walk(FOLDER):
         for name in sorted(folders + names):
@@ -115,20 +115,23 @@ BAD_IDS = {"root": 0, "nobody": 65534, "65535": 65535, "beyond the range": 70000
 BAD_PATHS = {"relative": "home", "with ..": "/home/../../etc", "with a colon": "/a:b",
              "with a newline": "/a\nb", "nothing": "", "of 5000 bytes": "/" + "x" * 5000}
 
-# (request, field, bad values); the other fields are valid. The parser checks the form before the order, so each
-# is refused for its form.
+# (request, field, bad values); the other fields are valid. The parser checks the form before the order, so
+# each is refused for its form.
 FIELDS = [
     ("Begin", "name", BAD_NAMES), ("Begin", "suite", BAD_WORDS), ("Begin", "arch", BAD_WORDS),
     ("Begin", "engine", {"unknown": "magic", "nothing": "", "a path": "/bin/sh"}),
     ("Begin", "filters", {what: [filter] * count for what, filter, count in (
-        ("relative", "-usr/*", 1), ("without a sign", "/usr/*", 1), ("another sign", "!/usr/*", 1), ("a sign", "-", 1),
+        ("relative", "-usr/*", 1), ("without a sign", "/usr/*", 1), ("another sign", "!/usr/*", 1),
+                                                                             ("a sign", "-", 1),
         ("nothing", "", 1), ("with a newline", "-/a\nforce-all", 1), ("with a blank", "-/a b", 1),
         ("of 200 bytes", "-/" + "x" * 198, 1), ("thirty-three", "+/a", 33))}),
     ("Clone", "name", BAD_NAMES), ("Clone", "base_name", BAD_NAMES), ("Keep", "name", BAD_NAMES),
     ("Remove", "name", BAD_NAMES), ("Release", "pocket", dict(list(BAD_WORDS.items())[:2] + [
         ("unknown", "proposed")])),
-    ("CheckRelease", "suite", BAD_WORDS), ("CheckRelease", "pocket", {"a slash": "a/b", "unknown": "proposed"}),
-    ("CheckRelease", "mirror", {"a blank": "http://a b", "another scheme": "ftp://a", "301 bytes": "http://" + "x" * 294}),
+    ("CheckRelease", "suite", BAD_WORDS),
+          ("CheckRelease", "pocket", {"a slash": "a/b", "unknown": "proposed"}),
+    ("CheckRelease", "mirror",
+     {"a blank": "http://a b", "another scheme": "ftp://a", "301 bytes": "http://" + "x" * 294}),
     ("Index", "pocket", {"a slash": "a/b", "unknown": "proposed"}), ("Index", "component", BAD_WORDS),
     ("Package", "name", BAD_WORDS),
     ("Package", "sha256", {"nothing": b"", "31 bytes": bytes(31), "33 bytes": bytes(33)}),
@@ -272,8 +275,8 @@ def absent():
 
 
 def programs():
-    """If a host program that runs in a jail is missing, the answer names its package. rootlet checks for these programs
-    first, so only another front end gets this far."""
+    """If a host program that runs in a jail is missing, the answer names its package. rootlet checks for
+    these programs first, so only another front end gets this far."""
     installed.enter("the host's programs")
     for program in ("gpgv", "mkfs.erofs"):
         subprocess.run(["mount", "--bind", "/dev/null", shutil.which(program)], check=True)
@@ -285,7 +288,8 @@ def programs():
     image = home.write("empty", "")
     with Helper(home.user) as helper, opened(TREE, lambda: os.open(image, os.O_RDWR)) as fds:
         answer = helper.ask("BuildImage", fds, format="erofs")
-    tap.report(answer.code == HOST and "apt install erofs-utils" in answer.message, "BuildImage: without mkfs.erofs",
+    tap.report(answer.code == HOST and "apt install erofs-utils" in answer.message,
+               "BuildImage: without mkfs.erofs",
                answer)
 
 
@@ -320,7 +324,8 @@ def without_build(old, memory):
     ask(INRELEASE, TRUST, "for another pocket", pocket="updates")
     ask(FILE, TRUST, "unsigned")
     ask(INRELEASE, TRUST, "with an invalid keyring", keyring=FILE)
-    refuse("CheckRelease during a build", "CheckRelease", (INRELEASE, AT.keyring), (REFUSED,), (BEGIN,), suite="jammy")
+    refuse("CheckRelease during a build", "CheckRelease", (INRELEASE, AT.keyring), (REFUSED,), (BEGIN,),
+           suite="jammy")
 
 
 def rolled_back():
@@ -342,13 +347,15 @@ def rolled_back():
     ask(INRELEASE, row, {0}, "a newer one is accepted")
     answer = ask(old, row, {TRUST}, "an older one is refused")
     newest = re.search(r"^Date: (.*)$", AT.released(), re.M).group(1)
-    tap.report(then in answer.message and newest in answer.message and "--allow-older-release" in answer.message,
+    tap.report(then in answer.message and newest in answer.message and
+               "--allow-older-release" in answer.message,
                "rollback: the refusal names both dates and the option", answer)
     ask(old, {**row, "older": 1}, {0}, "an older one with the option to accept it")
     ask(old, row, {TRUST}, "accepting an older one does not change the memory")
     ask(INRELEASE, row, {0}, "the newest is accepted again")
     ask(old, {"mirror": "http://two"}, {0}, "another mirror has its own entry")
-    ask(home.write("words", AT.inrelease(Origin="two words")), {"mirror": "http://three"}, {0}, "an origin of two words")
+    ask(home.write("words", AT.inrelease(Origin="two words")), {"mirror": "http://three"}, {0},
+        "an origin of two words")
     ask(old, row, {0}, "without a memory the caller's own file is accepted", given=None)
     without_build(old, memory)
     for what, mirror_word in (("a blank", "http://a b"), ("a newline", "http://a\nb"),
@@ -392,8 +399,10 @@ def untrusted():
     refuse("Package: altered, with its actual hash", "Package", [f"{folder}/deb"], (TRUST,), ACCEPTED,
            name="dpkg", sha256=hashlib.sha256(files["deb"]).digest())
     refuse("Package: larger than the index says, with debootstrap", "Package", [f"{folder}/more"], (TRUST,), (
-        (BEGIN[0], BEGIN[1], {**BEGIN[2], "engine": "debootstrap"}), *ACCEPTED[1:]), name="dpkg", sha256=digest)
-    refuse("Package: with another package's name", "Package", [base], (TRUST,), ACCEPTED, name="tar", sha256=digest)
+        (BEGIN[0], BEGIN[1], {**BEGIN[2], "engine": "debootstrap"}), *ACCEPTED[1:]), name="dpkg",
+           sha256=digest)
+    refuse("Package: with another package's name", "Package", [base], (TRUST,), ACCEPTED, name="tar",
+           sha256=digest)
     refuse("Package: from an index that was not sent", "Package", [attr], (TRUST,), ACCEPTED,
            name="attr", sha256=hashlib.sha256(open(attr, "rb").read()).digest())
     refuse("Bootstrap: without packages", "Bootstrap", (), (INPUT, REFUSED, MISSING, TRUST), ACCEPTED)
@@ -418,7 +427,8 @@ def ends_the_build(engine):
         left = os.path.lexists(staging)
         after = helper.ask("Bootstrap")
     tap.report([one.code for one in answers] == [0, 0, 0, TRUST] and there and not left,
-               f"{engine}: a package with a wrong hash ends the build before the front end disconnects", there, left,
+               f"{engine}: a package with a wrong hash ends the build before the front end disconnects",
+               there, left,
                *answers)
     tap.report(after.code == REFUSED and "out of order" in after.message,
                f"{engine}: a build that failed cannot be continued", after)
@@ -505,7 +515,8 @@ def mutations():
 
 
 def images():
-    """BuildImage writes only to the file it was given, which must be empty and open for reading and writing."""
+    """BuildImage writes only to the file it was given, which must be empty and open for reading and
+    writing."""
     def scratch(size=0):
         path = home.write("image", b"x" * size)
         os.chmod(path, 0o666)
@@ -529,7 +540,8 @@ def images():
             os.close(fd)
     refuse("BuildImage: a directory that is not a rootfs", "BuildImage", [FOLDER, FILE], format="erofs")
     refuse("BuildImage: without a file", "BuildImage", [TREE], format="erofs")
-    for name, at, magic in (("erofs", 1024, b"\xe2\xe1\xf5\xe0"), ("ext4", 1024 + 56, b"\x53\xef"), ("squashfs", 0, b"hsqs")):
+    for name, at, magic in (("erofs", 1024, b"\xe2\xe1\xf5\xe0"), ("ext4", 1024 + 56, b"\x53\xef"),
+                            ("squashfs", 0, b"hsqs")):
         helper, tree = Helper(home.user, seconds=300), os.open(TREE, os.O_RDONLY | os.O_DIRECTORY)
         image = os.open(scratch(), os.O_RDWR)
         answer = helper.ask("BuildImage", [tree, image], format=name)

@@ -1,4 +1,5 @@
-"""The audit log: its contents with each backend, failures to write it, and how `rootlet audit verify` finds tampering."""
+"""The audit log: its contents with each backend, failures to write it, and how `rootlet audit verify` finds
+tampering."""
 import datetime
 import fcntl
 import hashlib
@@ -50,8 +51,10 @@ def own_record():
     tap.report((first["uid"], first["gid"]) == home.user.ids() and first["pid"] > 0 and
                first["mode"] == "user" and first["rule"] == "no policy" and first["decision"] == "allowed",
                "a record has the user, the mode and the rule", first)
-    tap.report([one["seq"] for one in seen] == list(range(1, len(seen) + 1)), "the sequence numbers have no gap")
-    play(Case("audit: shows the requests", ["audit"], 0, [f"Execute +folder={TREE} user=root terminal=0 argv=sh -c exit 7"]), home)
+    tap.report([one["seq"] for one in seen] == list(range(1, len(seen) + 1)),
+               "the sequence numbers have no gap")
+    play(Case("audit: shows the requests", ["audit"], 0,
+              [f"Execute +folder={TREE} user=root terminal=0 argv=sh -c exit 7"]), home)
     play(Case("audit show --json", ["audit", "show", "--json"], 0, '"request":"Execute"'), home)
     # As with a compressed rotated log: a pipe cannot be read twice.
     piped = home.run("-c", f"cat {OWN} | {ROOTLET} audit show /dev/stdin", program="/bin/sh")
@@ -60,7 +63,8 @@ def own_record():
     wrong += [error for line in lines for error in errors("audit-show", line)]
     tap.report(not wrong and len(lines) == len(seen), "audit show --json: every line fits its schema", *wrong)
     value, wrong = document("audit-verify", home.run("audit", "verify", "--json"))
-    tap.report(not wrong and value["records"] >= len(seen), "audit verify --json fits its schema", *wrong, value)
+    tap.report(not wrong and value["records"] >= len(seen), "audit verify --json fits its schema", *wrong,
+               value)
     play(Case("audit verify", ["audit", "verify"], 0, r"\d+ records, 0 faults"), home)
 
 
@@ -69,22 +73,27 @@ def arguments():
     folder, image = home.make_folder(f"{home.folder}/trees"), home.write("image", "")
     os.chmod(image, 0o666)
     null = ["/dev/null"] * 3
-    account = {"name": "x", "uid": 1500, "gid": 1500, "home": "/home/x", "shell": "/bin/sh", "groups": ["a", "b"]}
+    account = {"name": "x", "uid": 1500, "gid": 1500, "home": "/home/x", "shell": "/bin/sh",
+               "groups": ["a", "b"]}
     rows = {
-        "Begin": ([folder, "/dev/null"], {"name": "new", "suite": "jammy", "arch": "amd64", "engine": "native", "filters": [
+        "Begin": ([folder, "/dev/null"],
+                  {"name": "new", "suite": "jammy", "arch": "amd64", "engine": "native", "filters": [
             "-/usr/share/doc/*", "+/usr/share/doc/x"]},
                   f"folder={folder} name=new suite=jammy arch=amd64 engine=native "
                   "filters=-/usr/share/doc/*,+/usr/share/doc/x"),
         "Execute": ([TREE, *null], {"argv": ["true", "x" * 2000], "user": "root", "terminal": 0},
                     f"folder={TREE} user=root terminal=0 argv=true xxx"),
-        "Inspect": ([TREE], {"deep": 0}, f"folder={TREE} deep=0 digest=0"), "Verify": ([TREE], {}, f"folder={TREE}"),
-        "Open": ([TREE], {}, f"folder={TREE}"), "Read": ([TREE], {"file": "passwd"}, f"folder={TREE} file=passwd"),
+        "Inspect": ([TREE], {"deep": 0}, f"folder={TREE} deep=0 digest=0"),
+            "Verify": ([TREE], {}, f"folder={TREE}"),
+        "Open": ([TREE], {}, f"folder={TREE}"),
+            "Read": ([TREE], {"file": "passwd"}, f"folder={TREE} file=passwd"),
         "Find": ([TREE], {"paths": ["/etc", "/no"]}, f"folder={TREE} paths=/etc,/no"),
         "Publish": (["/dev/null"], {"replace": 1, "mode": 0o700}, "replace=1 mode=0700"),
         "Remove": ([folder], {"name": "none"}, f"folder={folder} name=none stale=0"),
         "Clone": ([folder, home.folder], {"name": "new", "base_name": "none"},
                   f"folder={folder} folder={home.folder} name=new base_name=none"),
-        "BuildImage": ([TREE, lambda: os.open(image, os.O_RDWR)], {"format": "xfs"}, f"folder={TREE} format=xfs"),
+        "BuildImage":
+            ([TREE, lambda: os.open(image, os.O_RDWR)], {"format": "xfs"}, f"folder={TREE} format=xfs"),
         "AddUser": ([], account, "name=x uid=1500 gid=1500 home=/home/x shell=/bin/sh groups=a,b")}
     path = f"{home.folder}/arguments.log"
     for kind, (paths, fields, says) in rows.items():
@@ -110,7 +119,8 @@ def who():
     """Records have the caller's login uid and audit session from the kernel, the time, and the duration."""
     path = f"{home.folder}/who.log"
     began = time.time()
-    with Helper(home.user, record=path, before=logged_in()) as helper, opened(TREE, *["/dev/null"] * 3) as fds:
+    with Helper(home.user, record=path,
+                before=logged_in()) as helper, opened(TREE, *["/dev/null"] * 3) as fds:
         front = os.getpid()
         answer = helper.ask("Execute", fds, argv=["sleep", "1"], user="root")
         with open(f"/proc/{helper.process.pid}/sessionid", encoding="ascii") as file:
@@ -122,12 +132,15 @@ def who():
     none = (1 << 32) - 1
     tap.report(answer.code == 0 and {one.get("login_uid", none) for one in seen} == {login} and
                {one.get("session", none) for one in seen} == {session} and
-               {one["pid"] for one in seen} == {front} and {one["helper"] for one in seen} == {helper.process.pid},
-               "a record has the login uid, the audit session, the front end and the helper", login, session, last)
+               {one["pid"] for one in seen} == {front} and
+               {one["helper"] for one in seen} == {helper.process.pid},
+               "a record has the login uid, the audit session, the front end and the helper", login, session,
+               last)
     if login == none:
         tap.skip("a known login uid", "the kernel has none (CONFIG_AUDIT)")
     else:
-        tap.report(login == home.user.ids()[0] and session != none, "the login uid is the right one", login, session)
+        tap.report(login == home.user.ids()[0] and session != none, "the login uid is the right one", login,
+                   session)
     times = [datetime.datetime.fromisoformat(one["time"].replace("Z", "+00:00")).timestamp() for one in seen]
     tap.report(began - 0.001 <= times[0] and times == sorted(times) and times[-1] <= ended + 0.001 and
                1000 <= last["milliseconds"] <= (ended - began) * 1000 and times[-1] - times[0] >= 1,
@@ -188,7 +201,8 @@ def killed():
     tap.report(last["kind"] == "intent" and last["request"] == "Execute",
                "kill -9 of the audit process: the intent is logged", last)
     play(Case("audit show: a killed request", ["audit"], 0, r"Execute.*no result"), home)
-    play(Case("audit verify names a killed request, which is not a fault in user mode", ["audit", "verify"], 0,
+    play(Case("audit verify names a killed request, which is not a fault in user mode", ["audit", "verify"],
+              0,
               [rf"record {last['seq']}: Execute by {last['user']}.* has no result", " 0 faults"]), home)
 
 
@@ -205,16 +219,20 @@ def damage():
     middle = len(lines) // 2
     edited = lines[middle].replace('"decision":"allowed"', '"decision":"refused"')
     rows = {
-        "changed": (lines[:middle] + [edited] + lines[middle + 1:], f":{middle + 1}: record {middle + 1} was changed"),
+        "changed": (lines[:middle] + [edited] + lines[middle + 1:],
+                    f":{middle + 1}: record {middle + 1} was changed"),
         "changed, with a new valid hash": (lines[:middle] + [anew(edited)] + lines[middle + 1:],
                                                     f":{middle + 2}: .*one of the two was changed"),
-        "changed, without its hash": (lines[:middle] + [re.sub(',"hash".*', "}", edited)] + lines[middle + 1:],
+        "changed, without its hash":
+            (lines[:middle] + [re.sub(',"hash".*', "}", edited)] + lines[middle + 1:],
                                             f":{middle + 1}: record {middle + 1} was changed"),
-        "changed at the start of the log": ([lines[0].replace('"allowed"', '"refused"')] + lines[1:], ":1: record 1 was changed"),
+        "changed at the start of the log":
+            ([lines[0].replace('"allowed"', '"refused"')] + lines[1:], ":1: record 1 was changed"),
         "changed at the end of the log": (lines[:-1] + [lines[-1].replace('"allowed"', '"refused"')],
                                 f":{len(lines)}: record {len(lines)} was changed"),
         "removed": (lines[:middle] + lines[middle + 1:], f":{middle + 1}: .*removed"),
-        "moved": (lines[:middle] + [lines[middle + 1], lines[middle]] + lines[middle + 2:], f":{middle + 1}: "),
+        "moved": (lines[:middle] + [lines[middle + 1], lines[middle]] + lines[middle + 2:],
+                  f":{middle + 1}: "),
         "duplicated": (lines[:middle + 1] + lines[middle:], f":{middle + 2}: .*moved, or one was put in"),
         "cut short": (lines[:middle] + [lines[middle][:50] + "\n"] + lines[middle + 1:],
                       f":{middle + 1}: it is no record"),
@@ -225,7 +243,8 @@ def damage():
         path = home.write(f"damaged-{re.sub('[ ,]+', '-', what)}", "".join(text))
         play(Case(f"audit verify: a record that was {what}", ["audit", "verify", path], 1, []), home)
         outcome = home.run("audit", "verify", path)
-        tap.report(bool(re.search(says, outcome.out)), f"audit verify: locates a record that was {what}", says, outcome)
+        tap.report(bool(re.search(says, outcome.out)), f"audit verify: locates a record that was {what}",
+                   says, outcome)
     tap.report(all(anew(line) == line for line in lines), "each record ends with the hash of its text")
     headless = home.write("headless", "".join(lines[1:]))
     play(Case("audit verify: says which records are missing at the start", ["audit", "verify", headless], 0,
@@ -237,8 +256,10 @@ def damage():
     play(Case("audit verify --last: notices a changed last record with a new valid hash",
               ["audit", "verify", "--last", last, forged], 1, f"no record has the hash {last}"), home)
     short = home.write("cut-off", "".join(lines[:-2]))
-    play(Case("audit verify --last: accepts a complete log", ["audit", "verify", "--last", last], 0, " 0 faults"), home)
-    play(Case("audit verify --last: notices a truncated log", ["audit", "verify", "--last", last, short], 1, []), home)
+    play(Case("audit verify --last: accepts a complete log", ["audit", "verify", "--last", last], 0,
+              " 0 faults"), home)
+    play(Case("audit verify --last: notices a truncated log", ["audit", "verify", "--last", last, short], 1,
+              []), home)
     halves = [home.write("old", "".join(lines[:middle])), home.write("new", "".join(lines[middle:]))]
     play(Case("audit verify: accepts a rotated log", ["audit", "verify", *halves], 0, " 0 faults"), home)
 
@@ -249,8 +270,8 @@ def behind(line, other):
 
 
 def locked_out():
-    """A frozen helper holds the log's lock: requests are logged all the same, and the chain may fork there. When it
-    continues, it appends a record from before the fork."""
+    """A frozen helper holds the log's lock: requests are logged all the same, and the chain may fork there.
+    When it continues, it appends a record from before the fork."""
     path = home.write("kept", "")
     with Helper(home.user, seconds=60, record=path) as helper, open(path, "rb") as file:
         helper.ask("Remove", (), name="..")
@@ -265,33 +286,39 @@ def locked_out():
     with open(path, encoding="ascii") as file:
         lines = file.read().splitlines(keepends=True)
     before, (one, two), after = lines[:-3], lines[-3:-1], lines[-1]
-    tap.report([bool(json.loads(line).get("unlocked")) for line in lines] == [False] * len(before) + [True, True, False] and
+    tap.report([bool(json.loads(line).get("unlocked")) for line in lines] == [False] * len(before) +
+               [True, True, False] and
                len(before) == 3 and took[0] < 20 and took[1] < 1,
                "a locked log: requests are logged, with a mark", *lines, took)
     play(Case("audit verify: accepts records written without the lock", ["audit", "verify", path], 0,
               [" 0 faults", r":4: record 4 was written without the file's lock"]), home)
     late = anew(one.replace(',"unlocked":true', ""))
     rows = {"the frozen helper's record is last": (before + [one, two, late], 0),
-            "the next record follows the frozen helper's": (before + [one, two, late, behind(after, late)], 0),
-            "one follows a record that has changed": (before + [one, behind(two, before[-1]), behind(after, two)], 1),
+            "the next record follows the frozen helper's":
+            (before + [one, two, late, behind(after, late)], 0),
+            "one follows a record that has changed":
+            (before + [one, behind(two, before[-1]), behind(after, two)], 1),
             "two unlocked records follow the same one": (before + [one, behind(two, before[-1])], 0),
             "the first unlocked record was removed": (before + [two, after], 1),
             "the second unlocked record was removed": (before + [one, after], 1),
             "the record before them was removed": (before[:-1] + [one, two, after], 1),
             "a record after them was removed": (lines + [behind(after, late)], 1)}
     for what, (text, status) in rows.items():
-        play(Case(f"audit verify, without the lock: {what}", ["audit", "verify", home.write("parted", "".join(text))],
+        play(Case(f"audit verify, without the lock: {what}",
+                  ["audit", "verify", home.write("parted", "".join(text))],
                   status, " 0 faults" if status == 0 else r" [1-9] fault"), home)
 
 
 def chained(entries):
     """Whether each journal entry has the number and hash of the one before it."""
-    return all(int(one["ROOTLET_SEQ"]) == int(before["ROOTLET_SEQ"]) + 1 and one["ROOTLET_PREV"] == before["ROOTLET_HASH"]
+    return all(int(one["ROOTLET_SEQ"]) == int(before["ROOTLET_SEQ"]) + 1 and
+               one["ROOTLET_PREV"] == before["ROOTLET_HASH"]
                for before, one in zip(entries, entries[1:]))
 
 
 # Journal fields and the members of a record; a missing member means a missing field.
-KEYS = ("time", "kind", "request", "arguments", "decision", "rule", "result", "message", "status", "milliseconds", "mode",
+KEYS = ("time", "kind", "request", "arguments", "decision", "rule", "result", "message", "status",
+        "milliseconds", "mode",
         "user", "uid", "gid", "pid", "helper", "login_uid", "session", "seq", "prev", "hash")
 PRIORITIES = {"refusal": 4, "result": 5, "intent": 6}
 
@@ -303,18 +330,22 @@ def priority_of(record):
 def differing(entry, record):
     """Returns the differences between the journal's ENTRY and RECORD."""
     wanted = {f"ROOTLET_{key.upper()}": str(record[key]) if key in record else None for key in KEYS}
-    wanted |= {"PRIORITY": str(priority_of(record)), "SYSLOG_FACILITY": "10", "SYSLOG_IDENTIFIER": "rootlet-helper"}
+    wanted |= {"PRIORITY": str(priority_of(record)), "SYSLOG_FACILITY": "10",
+               "SYSLOG_IDENTIFIER": "rootlet-helper"}
     message = f"{record['user']}({record['uid']}) {record['kind']} {record['request']}"
     wrong = [(key, entry.get(key), value) for key, value in wanted.items() if entry.get(key) != value]
-    return wrong + ([] if entry.get("MESSAGE", "").startswith(message) else [("MESSAGE", entry.get("MESSAGE"), message)])
+    return wrong + ([] if entry.get("MESSAGE", "").startswith(message)
+                    else [("MESSAGE", entry.get("MESSAGE"), message)])
 
 
 def syslog_line(record):
     """Returns the syslog line for RECORD, as a regular expression."""
     arguments = f" {re.escape(record['arguments'])}" if record["arguments"] else ""
     outcome = "" if record["kind"] == "intent" else f": {record['result']}.*"
-    return (rf"<{80 + priority_of(record)}>rootlet-helper\[\d+\]: {record['user']}\({record['uid']}\) {record['kind']} "
-            rf"{record['request']}{arguments} by {re.escape(record['rule'])}{outcome} \({record['seq']} {record['hash']}\)")
+    return (rf"<{80 + priority_of(record)}>rootlet-helper\[\d+\]: {record['user']}\({record['uid']}\) "
+            rf"{record['kind']} "
+            rf"{record['request']}{arguments} by {re.escape(record['rule'])}{outcome} \({record['seq']} "
+            rf"{record['hash']}\)")
 
 
 def of_all_kinds(path):
@@ -336,8 +367,10 @@ def by_value(entries, lines):
     kinds = of_all_kinds(path)
     tap.report({one["kind"] for one in kinds} == set(PRIORITIES) and
                any(one["kind"] == "result" and one["result"] != "none" for one in kinds) and
-               any(one.get("milliseconds", 0) >= 100 for one in kinds), "the log has records of every kind", *kinds)
-    found = wait_until(lambda: [one for one in entries() if one.get("ROOTLET_HASH") == kinds[-1]["hash"]]) or []
+               any(one.get("milliseconds", 0) >= 100 for one in kinds), "the log has records of every kind",
+               *kinds)
+    found = wait_until(lambda: [one for one in entries()
+                                if one.get("ROOTLET_HASH") == kinds[-1]["hash"]]) or []
     found = {one.get("ROOTLET_HASH"): one for one in entries()} if found else {}
     wrong = [one for record in kinds for one in differing(found.get(record["hash"], {}), record)]
     tap.report(not wrong, "the journal has all members of each record", *wrong[:20])
@@ -406,29 +439,35 @@ def backends():
     for name, _, _ in listening:
         wait_until(lambda name=name: any(own["hash"] in one for one in got[name]))
     journal = [dict(line.split("=", 1) for line in entry.splitlines()) for entry in got["journal"]]
-    wanted = {"MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "ROOTLET_REQUEST", "ROOTLET_DECISION", "ROOTLET_RULE",
+    wanted = {"MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "ROOTLET_REQUEST", "ROOTLET_DECISION",
+              "ROOTLET_RULE",
               "ROOTLET_UID", "ROOTLET_GID", "ROOTLET_PID", "ROOTLET_MODE", "ROOTLET_HASH",
               "ROOTLET_SEQ", "ROOTLET_PREV"}
     tap.report(outcome.status == 0 and journal and wanted <= set(journal[-1]) and
                journal[-1]["SYSLOG_IDENTIFIER"] == "rootlet-helper" and
-               journal[-1]["ROOTLET_REQUEST"] == own["request"], "the journal gets the fields", outcome, *journal[-1:])
+               journal[-1]["ROOTLET_REQUEST"] == own["request"], "the journal gets the fields", outcome,
+               *journal[-1:])
     if journal:
         play(Case("the journal's hash anchors the file", ["audit", "verify", "--last",
                   journal[-1]["ROOTLET_HASH"], OWN], 0, " 0 faults"), home)
         tap.report(len(journal) > 2 and chained(journal) and
-                   all(journal[-1][f"ROOTLET_{key.upper()}"] == str(own[key]) for key in ("seq", "prev", "hash")),
+                   all(journal[-1][f"ROOTLET_{key.upper()}"] == str(own[key])
+                       for key in ("seq", "prev", "hash")),
                    "the journal has each record's number, its hash and the previous hash", *journal[-2:])
         with Helper(home.user) as helper:
             helper.ask("Remove")
         # Two records for Hello, and the refusal.
         wait_until(lambda: len(got["journal"]) > len(journal) + 2)
-        alone = [dict(line.split("=", 1) for line in entry.splitlines()) for entry in got["journal"]][len(journal):]
+        alone = [dict(line.split("=", 1) for line in entry.splitlines())
+                 for entry in got["journal"]][len(journal):]
         tap.report(len(alone) > 2 and chained(alone) and alone[0]["ROOTLET_SEQ"] == "1",
                    "without a file, each helper's records form a chain in the journal", *alone)
-    tap.report(got["syslog"] and "rootlet-helper[" in got["syslog"][-1] and got["syslog"][-1].startswith("<8"),
+    tap.report(got["syslog"] and "rootlet-helper[" in got["syslog"][-1] and
+               got["syslog"][-1].startswith("<8"),
                "syslog gets the lines", *got["syslog"][-1:])
     if len(listening) == 2:
-        by_value(lambda: [dict(line.split("=", 1) for line in one.splitlines()) for one in got["journal"]], got["syslog"])
+        by_value(lambda: [dict(line.split("=", 1) for line in one.splitlines()) for one in got["journal"]],
+                 got["syslog"])
     for name, path, listener in listening:
         listener.close()
         os.unlink(path)
@@ -439,7 +478,8 @@ def backends():
     for required, status in (("no", 0), ("yes", 5)):
         installed.set_policy(text + f"required = {required}\n")
         outcome = shell("true")
-        tap.report(outcome.status == status, f"no journal, required = {required}: exit status {status}", outcome)
+        tap.report(outcome.status == status, f"no journal, required = {required}: exit status {status}",
+                   outcome)
 
 
 def full_disk():
@@ -461,7 +501,8 @@ def full_disk():
                "with required = yes, a full log disk stops all requests", done, refused)
     with open(installed.RECORD, "rb") as file:
         data = file.read()
-    tap.report(data.endswith(b"\n") and records(installed.RECORD), "a full log disk leaves no partial record", data[-80:])
+    tap.report(data.endswith(b"\n") and records(installed.RECORD),
+               "a full log disk leaves no partial record", data[-80:])
     subprocess.run(["umount", "/var/log/rootlet"], check=True)
 
 

@@ -1,5 +1,5 @@
-"""Snapshots in the cache: how they are cloned, that a change to one clone reaches no other, that damage is found and
-never used, and that two simultaneous creates share one snapshot."""
+"""Snapshots in the cache: how they are cloned, that a change to one clone reaches no other, that damage is
+found and never used, and that two simultaneous creates share one snapshot."""
 import fcntl
 import hashlib
 import json
@@ -60,7 +60,8 @@ def clone(home, server):
     tap.report(first.status == 0 and said[0] is None, "the first create saves a snapshot", first)
     tap.report(second.status == 0 and way_of(second) == way_here(home),
                "the second create clones it and says how and why", way_here(home), second)
-    tap.report(third.status == 0 and said[1] == way_of(second), "create --json clones it and says how", said, third)
+    tap.report(third.status == 0 and said[1] == way_of(second), "create --json clones it and says how", said,
+               third)
     tap.report(len(bases(home)) == 1, "there is one snapshot", bases(home))
     for name in ("first", "second"):
         check = home.run("check", "--name", name)
@@ -82,7 +83,8 @@ def same(made, tree, how=""):
 
 # In place, so that trees that share the file would change as well.
 CHANGES = {"writes into a program": "echo changed >>/usr/bin/attr",
-           "writes into one of two hard links": "ln /usr/bin/getfacl /usr/bin/two; echo changed >>/usr/bin/two",
+           "writes into one of two hard links":
+           "ln /usr/bin/getfacl /usr/bin/two; echo changed >>/usr/bin/two",
            "changes a mode": "chmod 600 /usr/bin/setfattr", "changes an owner": "chown 5:5 /usr/bin/chacl",
            "truncates a file": ": >/usr/share/bash-completion/bash_completion; : >/usr/bin/getfattr",
            "writes into a file of /etc": "echo changed >>/etc/passwd",
@@ -106,10 +108,12 @@ def isolated(home, how=""):
                    *wrong[:20])
     changed = trees.differences(before[f"{home.store}/first"], trees.census(f"{home.store}/second"), OWN)
     tap.report(len(changed) >= len(CHANGES), f"the clone{how} itself changes", *changed[:20])
-    tap.report(not any("attributes" in line for line in changed), f"the clone's attributes do not change{how}",
+    tap.report(not any("attributes" in line for line in changed),
+               f"the clone's attributes do not change{how}",
                *changed)
     verify = home.run("cache", "verify")
-    tap.report(verify.status == 0 and re.search(r", 0 damaged$", verify.out, re.M), f"cache verify finds no damage{how}",
+    tap.report(verify.status == 0 and re.search(r", 0 damaged$", verify.out, re.M),
+               f"cache verify finds no damage{how}",
                verify)
 
 
@@ -165,7 +169,8 @@ def keys(home, server):
             ("the engine", ["--engine", "debootstrap"], (), ""),
             ("a package of --include", ["--include", "hostname"], (), ""),
             ("the components", ["--components", "main,universe"], (), ""),
-            ("the profile", [], (), "[files]\npath-exclude = /usr/share/man/*\n"), ("nothing else", [], (), "")]
+            ("the profile", [], (), "[files]\npath-exclude = /usr/share/man/*\n"),
+            ("nothing else", [], (), "")]
     os.rename(packages, f"{packages}.away")
     for what, words, faults, profile in rows:
         home.write("config/rootlet/profiles/test.conf", PROFILE + profile)
@@ -193,7 +198,8 @@ DAMAGES = {
     "a mode": (lambda base: os.chmod(f"{base}/usr/bin/chacl", 0o700),
                lambda base: os.chmod(f"{base}/usr/bin/chacl", 0o755)),
     "an owner": (lambda base: os.chown(f"{base}/usr/bin/chacl", 1, 1),
-                 lambda base: os.chown(f"{base}/usr/bin/chacl", os.lstat(base).st_uid, os.lstat(base).st_gid)),
+                 lambda base: os.chown(f"{base}/usr/bin/chacl", os.lstat(base).st_uid,
+                                       os.lstat(base).st_gid)),
     "a link": (lambda base: (os.unlink(f"{base}/bin"), os.symlink("tmp", f"{base}/bin"),
                              os.lchown(f"{base}/bin", os.lstat(base).st_uid, os.lstat(base).st_gid)),
                lambda base: (os.unlink(f"{base}/bin"), os.symlink("usr/bin", f"{base}/bin"),
@@ -217,10 +223,12 @@ def damaged(home, server):
         with Helper(home.user, seconds=300) as helper, opened(base) as fds:
             answer = helper.ask("Verify", fds)
         undo(trees.inside(base))
-        tap.report(answer.code == (0 if what == "nothing" else TRUST), f"a snapshot with {what} changed", answer)
+        tap.report(answer.code == (0 if what == "nothing" else TRUST), f"a snapshot with {what} changed",
+                   answer)
     for what, damage in {"a bit of a program": DAMAGES["a bit of a program"][0],
                          "a bit of the manifest": DAMAGES["a bit of the manifest"][0],
-                         "its manifest's owner": lambda base: os.chown(f"{base}/etc/rootlet/manifest.json", 1, 1),
+                         "its manifest's owner": lambda base:
+                         os.chown(f"{base}/etc/rootlet/manifest.json", 1, 1),
                          "its manifest": lambda base: open(f"{base}/etc/rootlet/manifest.json", "w").write(
                              "{")}.items():
         with opened(base) as (before,):  # while it is open, its inode number is not reused
@@ -325,7 +333,8 @@ def held(home, server):
             took = time.monotonic() - began
             wrong = tidy.complaints()
         tap.report(process.returncode == status and not wrong and not early and took < patient(most) and
-                   server.requests.count(package) == (status == 0), f"a create {what}", early, f"{took:.1f} s",
+                   server.requests.count(package) == (status == 0), f"a create {what}", early,
+                   f"{took:.1f} s",
                    *wrong, *out)
 
 
@@ -342,7 +351,8 @@ def objects(home, *kinds):
 def furnish(home, server):
     """Creates what runs leave in the cache: an image, a kernel, a build rootfs and its result."""
     folder = f"{home.cache}/rootlet"
-    for name in ("images/0123-4567.erofs", "kernels/6.1_1/boot/vmlinuz", "kernels/6.1_1/lib/modules/6.1/toy.ko",
+    for name in ("images/0123-4567.erofs", "kernels/6.1_1/boot/vmlinuz",
+                 "kernels/6.1_1/lib/modules/6.1/toy.ko",
                  "fstests/x-y/check"):
         home.make_folder(home.cache)
         subprocess.run(["install", "-D", "-m", "600", "/dev/stdin", f"{folder}/{name}"], input=b"x" * 100000,
@@ -355,7 +365,8 @@ def furnish(home, server):
     sums.write(f"{folder}/fstests/x-y")
     if AS_ROOT:
         for kind in ("images", "kernels", "fstests"):
-            subprocess.run(["chown", "-R", f"{home.user.uid}:{home.user.gid}", f"{home.cache}/rootlet/{kind}"],
+            subprocess.run(["chown", "-R", f"{home.user.uid}:{home.user.gid}",
+                            f"{home.cache}/rootlet/{kind}"],
                            check=True)
     os.makedirs(f"{home.cache}/rootlet/build", exist_ok=True)
     if AS_ROOT:
@@ -381,10 +392,12 @@ def prune_one(home):
 def pruned_by_age(home, server):
     made, folder = furnish(home, server), f"{home.cache}/rootlet"
     verify = home.run("cache", "verify")
-    tap.report(made.status == 0 and verify.status == 0 and f"\n{len(objects(home))} objects, 0 damaged" in verify.out,
+    tap.report(made.status == 0 and verify.status == 0 and f"\n{len(objects(home))} objects, 0 damaged" in
+               verify.out,
                "cache verify reads objects of every kind", made, verify, objects(home))
     package, base = sorted(objects(home, "packages"))[3], f"bases/{bases(home)[0]}"
-    order = [(package, package), ("kernels/6.1_1", "kernels/6.1_1"), ("images/0123-4567.erofs", "images/.0123-4567.erofs.sums"),
+    order = [(package, package), ("kernels/6.1_1", "kernels/6.1_1"),
+             ("images/0123-4567.erofs", "images/.0123-4567.erofs.sums"),
              (base, f"bases/.{base[6:]}.lock"), ("fstests/x-y",) * 2]
     for number, (_, clock) in enumerate(order):
         os.utime(f"{folder}/{clock}", (10**9 + number, 10**9 + number))
@@ -396,21 +409,32 @@ def pruned_by_age(home, server):
 
 # How an object that has checksums can be damaged, and what is reported.
 KEPT = {
-    "a bit of an image": ("images/0123-4567.erofs", lambda at: flip(at), "0123-4567.erofs is not what it was"),
+    "a bit of an image":
+        ("images/0123-4567.erofs", lambda at: flip(at), "0123-4567.erofs is not what it was"),
     "a bit of an image's sums": ("images/0123-4567.erofs", lambda at: flip(sums_of(at)), ""),
-    "a bit of a kernel": ("kernels/6.1_1", lambda at: flip(f"{at}/boot/vmlinuz"), "boot/vmlinuz is not what it was"),
-    "a bit of a module": ("kernels/6.1_1", lambda at: flip(f"{at}/lib/modules/6.1/toy.ko"), "toy.ko is not what"),
+    "a bit of a kernel":
+        ("kernels/6.1_1", lambda at: flip(f"{at}/boot/vmlinuz"), "boot/vmlinuz is not what it was"),
+    "a bit of a module":
+        ("kernels/6.1_1", lambda at: flip(f"{at}/lib/modules/6.1/toy.ko"), "toy.ko is not what"),
     "a link of a kernel": ("kernels/6.1_1", lambda at: relink(f"{at}/usr"), "usr is not what it was"),
-    "a missing module": ("kernels/6.1_1", lambda at: os.unlink(f"{at}/lib/modules/6.1/toy.ko"), "is not there any more"),
-    "an extra module": ("kernels/6.1_1", lambda at: open(f"{at}/lib/modules/6.1/more.ko", "w").close(), "was not there"),
-    "a kernel without sums": ("kernels/6.1_1", lambda at: os.unlink(f"{at}/.sums"), "nothing says what it must be"),
+    "a missing module":
+        ("kernels/6.1_1", lambda at: os.unlink(f"{at}/lib/modules/6.1/toy.ko"), "is not there any more"),
+    "an extra module":
+        ("kernels/6.1_1", lambda at: open(f"{at}/lib/modules/6.1/more.ko", "w").close(), "was not there"),
+    "a kernel without sums":
+        ("kernels/6.1_1", lambda at: os.unlink(f"{at}/.sums"), "nothing says what it must be"),
     "a bit of fstests": ("fstests/x-y", lambda at: flip(f"{at}/check"), "check is not what it was"),
-    "a mode of fstests": ("fstests/x-y", lambda at: os.chmod(f"{at}/check", 0o755), "check is not what it was"),
+    "a mode of fstests":
+        ("fstests/x-y", lambda at: os.chmod(f"{at}/check", 0o755), "check is not what it was"),
     "a link of fstests": ("fstests/x-y", lambda at: relink(f"{at}/link"), "link is not what it was"),
-    "a bit of a rootfs to build in": ("build/jammy-x", lambda at: flip(f"{trees.inside(at)}/etc/debian_version"), "its digest differs"),
-    "a link of a rootfs to build in": ("build/jammy-x", lambda at: relink(f"{trees.inside(at)}/bin"), "its digest differs"),
-    "a rootfs without a digest": ("build/jammy-x", lambda at: os.unlink(digest_of(at)), "nothing says what it must be"),
-    "fstests without sums": ("fstests/x-y", lambda at: os.unlink(f"{at}/.sums"), "nothing says what it must be"),
+    "a bit of a rootfs to build in":
+        ("build/jammy-x", lambda at: flip(f"{trees.inside(at)}/etc/debian_version"), "its digest differs"),
+    "a link of a rootfs to build in":
+        ("build/jammy-x", lambda at: relink(f"{trees.inside(at)}/bin"), "its digest differs"),
+    "a rootfs without a digest":
+        ("build/jammy-x", lambda at: os.unlink(digest_of(at)), "nothing says what it must be"),
+    "fstests without sums":
+        ("fstests/x-y", lambda at: os.unlink(f"{at}/.sums"), "nothing says what it must be"),
 }
 
 
@@ -430,7 +454,8 @@ def relink(path):
 def verified_sums(home, server):
     """Sizes and times need not change; damaged objects are removed, intact ones kept."""
     if not AS_ROOT:
-        tap.skip("cache verify finds damage in objects with checksums", "needs root to damage another user's files")
+        tap.skip("cache verify finds damage in objects with checksums",
+                 "needs root to damage another user's files")
         return
     folder = f"{home.cache}/rootlet"
     for what, (name, damage, says) in {"nothing": ("", lambda at: None, ""), **KEPT}.items():
@@ -513,7 +538,8 @@ with Server(AT.root) as served:
     isolated(home)
     damaged(home, served)
     at_once(home, served)
-    fetched_once(home, served, "of different packages", [("--include", "odd-capable"), ("--include", "hostname")])
+    fetched_once(home, served, "of different packages",
+                 [("--include", "odd-capable"), ("--include", "hostname")])
     fetched_once(home, served, "fresh", [("--fresh",), ("--fresh",)])
     held(home, served)
     verified(home)

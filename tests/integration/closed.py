@@ -1,5 +1,6 @@
-"""A rootfs is closed: no user of the host, not even its owner, can reach a setuid program in it, and yet every command
-works on it. --tree-mode 0755 opens it. A rootfs from an older version, which is open, works as before."""
+"""A rootfs is closed: no user of the host, not even its owner, can reach a setuid program in it, and yet
+every command works on it. --tree-mode 0755 opens it. A rootfs from an older version, which is open, works as
+before."""
 import json
 import os
 import re
@@ -10,7 +11,8 @@ from support import tap
 from support.protocol import INPUT, MISSING, REFUSED, Helper, opened
 from support.server import Server
 from support.trees import inside
-from support.world import (AS_ROOT, KEPT, Case, Home, Tidy, User, children, judge, mirror, plain_user, play, user_named,
+from support.world import (AS_ROOT, KEPT, Case, Home, Tidy, User, children, judge, mirror, plain_user, play,
+                           user_named,
                            wait_until)
 
 AT = mirror()
@@ -34,13 +36,15 @@ def mark(home, *which):
 
 
 def as_user(user, *words):
-    done = subprocess.run(["sh", "-c", 'exec "$@"', "sh", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    done = subprocess.run(["sh", "-c", 'exec "$@"', "sh", *words], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT,
                           text=True, check=False, cwd="/", **user.switch())
     return done.returncode, done.stdout
 
 
 def attempts(rootfs):
-    """Returns {what: command} for access that must fail, for both layouts: a closed rootfs has its tree one level down."""
+    """Returns {what: command} for access that must fail, for both layouts: a closed rootfs has its tree one
+    level down."""
     places = [f"{rootfs}/rootfs/{PROGRAM}", f"{rootfs}/{PROGRAM}"]
     by_any = " || ".join
     return {"run it": ["sh", "-c", by_any(f"{one} -u" for one in places)],
@@ -60,7 +64,8 @@ def unreachable(rootfs, who, user):
 def reachable(rootfs, who, user):
     owner = os.lstat(rootfs).st_uid
     status, text = as_user(user, f"{rootfs}/{PROGRAM}", "-u")
-    tap.report(status == 0 and text.strip() == str(owner), f"--tree-mode 0755: {who} can run it, and gets the range's id",
+    tap.report(status == 0 and text.strip() == str(owner),
+               f"--tree-mode 0755: {who} can run it, and gets the range's id",
                status, text, owner)
     for what in ("list the directory", "enter the directory"):
         status, text = as_user(user, *attempts(rootfs)[what])
@@ -78,19 +83,22 @@ def modes(home, server):
     """Creates a rootfs of each mode, and checks the snapshot that the first one saved."""
     for name, words, mode in (("shut", [], 0o700), ("open", ["--tree-mode", "0755"], 0o755),
                               ("shut-again", ["--tree-mode", "700"], 0o700)):
-        outcome = home.run("create", "--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring",
+        outcome = home.run("create", "--release", "jammy", "--profile", "test", "--mirror", server.url,
+                           "--keyring",
                            AT.keyring, "--name", name, "--json", *words)
         result = json.loads(outcome.out.splitlines()[-1]) if outcome.out else {}
         path = f"{home.store}/{name}"
         st = os.lstat(path) if os.path.lexists(path) else None
-        tap.report(outcome.status == 0 and stat.S_IMODE(st.st_mode) == mode and result.get("mode") == f"{mode:04o}" and
+        tap.report(outcome.status == 0 and stat.S_IMODE(st.st_mode) == mode and
+                   result.get("mode") == f"{mode:04o}" and
                    st.st_uid >= 65536 and os.path.lexists(f"{path}/rootfs") == (mode == 0o700),
                    f"create {' '.join(words)}: mode {mode:04o}", st, outcome)
     with open(home.state("audit.log"), encoding="utf-8") as file:
         said = re.findall(r"replace=0 mode=(\d+)", file.read())
     tap.report(set(said) == {"0700", "0755"}, "the audit log records the modes", said)
     outcome = home.run("create", "--tree-mode", "0777")
-    tap.report(outcome.status == 2 and "there are: 0700, 0755" in outcome.err, "create --tree-mode 0777 is refused", outcome)
+    tap.report(outcome.status == 2 and "there are: 0700, 0755" in outcome.err,
+               "create --tree-mode 0777 is refused", outcome)
 
 
 def snapshot(home):
@@ -116,12 +124,16 @@ def commands(home, name, rootfs):
     which = ["--name", name]
     play(Case(f"check of {name}", ["check", *which, "--deep"], 0, r"\A✓"), home)
     play(Case(f"list with {name}", ["list"], 0, rf"^{name} +Ubuntu jammy +[\d.]+M .*fsqa"), home)
-    play(Case(f"shell in {name}, as root", ["shell", *which, "--", "stat", "-c", "%a %u", "/"], 0, r"^755 0$"), home)
-    play(Case(f"shell in {name}, as a user, who can enter /", ["shell", *which, "--user", "1000", "--", "sh", "-ec",
+    play(Case(f"shell in {name}, as root", ["shell", *which, "--", "stat", "-c", "%a %u", "/"], 0,
+              r"^755 0$"), home)
+    play(Case(f"shell in {name}, as a user, who can enter /",
+              ["shell", *which, "--user", "1000", "--", "sh", "-ec",
                                                              "id -u; cat /etc/os-release"], 0,
               [r"^1000$", "^VERSION_CODENAME=jammy"]), home)
-    play(Case(f"shell in {name}: no such user", ["shell", *which, "--user", "nosuch", "--", "true"], 1, "no user nosuch"), home)
-    play(Case(f"shell in {name}: no such command", ["shell", *which, "--", "nosuchcmd"], 127, "no command nosuchcmd"), home)
+    play(Case(f"shell in {name}: no such user", ["shell", *which, "--user", "nosuch", "--", "true"], 1,
+              "no user nosuch"), home)
+    play(Case(f"shell in {name}: no such command", ["shell", *which, "--", "nosuchcmd"], 127,
+              "no command nosuchcmd"), home)
     play(Case(f"create over {name}", ["create", *which], 6, "use --force"), home)
     busy = home.start("shell", *which, "--", "sh", "-c", "echo in; read end", stdin=subprocess.PIPE)
     busy.stdout.readline()
@@ -136,20 +148,24 @@ def commands(home, name, rootfs):
 def wrong_modes(home):
     """check reports an open rootfs, and the command that it suggests closes it."""
     found = home.run("check", "--name", "open")
-    tap.report(found.status == 0 and re.search(r"^Mode: 0755: .*rootlet create --force --name open ", found.out, re.M),
+    tap.report(found.status == 0 and
+               re.search(r"^Mode: 0755: .*rootlet create --force --name open ", found.out, re.M),
                "check shows the mode of an open rootfs and how to close it", found)
-    tap.report("Mode:" not in home.run("check", "--name", "shut").out, "check shows no mode for a closed rootfs")
+    tap.report("Mode:" not in home.run("check", "--name", "shut").out,
+               "check shows no mode for a closed rootfs")
     found = json.loads(home.run("check", "--name", "open", "--json").out)
     tap.report(found.get("mode") == "0755", "check --json: has the mode", found)
 
 
 def replaced(home, server):
     """Replaces an open rootfs with a closed one and the reverse; the old one is gone each time."""
-    for words, mode in (([], 0o700), (["--tree-mode", "0755"], 0o755), (["--tree-mode", "0755"], 0o755), ([], 0o700),
+    for words, mode in (([], 0o700), (["--tree-mode", "0755"], 0o755), (["--tree-mode", "0755"], 0o755),
+                        ([], 0o700),
                         ([], 0o700)):
         before = os.lstat(f"{home.store}/open").st_ino
         with Tidy(home) as tidy:
-            outcome = home.create("--name", "open", "--force", "--quiet", *words, server=server, at=AT, fresh=False)
+            outcome = home.create("--name", "open", "--force", "--quiet", *words, server=server, at=AT,
+                                  fresh=False)
             wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
         st = os.lstat(f"{home.store}/open")
         tap.report(not wrong and st.st_ino != before and stat.S_IMODE(st.st_mode) == mode,
@@ -159,7 +175,8 @@ def replaced(home, server):
 
 def staging(home, server):
     """From the first moment of a build, the owner cannot enter any of its hidden directories."""
-    process = home.start("create", "--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring",
+    process = home.start("create", "--release", "jammy", "--profile", "test", "--mirror", server.url,
+                         "--keyring",
                          AT.keyring, "--fresh", "--name", "made", "--tree-mode", "0755", "--quiet")
     hidden, seen, wrong = f"{home.store}/.rootlet-staging.made", 0, []
     while process.poll() is None:
@@ -176,7 +193,8 @@ def staging(home, server):
             if status == 0:
                 wrong.append(text)
     process.communicate()
-    tap.report(seen > 50 and not wrong and process.returncode == 0, "a tree is never reachable while it is being built", seen,
+    tap.report(seen > 50 and not wrong and process.returncode == 0,
+               "a tree is never reachable while it is being built", seen,
                *wrong[:5], process.returncode)
 
 
@@ -185,15 +203,19 @@ def older(home):
     home.run("delete", "--yes", "--name", "made")
     subprocess.run(["cp", "-a", inside(f"{home.store}/shut"), f"{home.store}/older"], check=True)
     st = os.lstat(f"{home.store}/older")
-    tap.report(stat.S_IMODE(st.st_mode) == 0o755 and os.path.exists(f"{home.store}/older/etc/rootlet/manifest.json"),
+    tap.report(stat.S_IMODE(st.st_mode) == 0o755 and
+               os.path.exists(f"{home.store}/older/etc/rootlet/manifest.json"),
                "a rootfs from an older version works")
     commands(home, "older", f"{home.store}/older")
-    play(Case("check of a rootfs from an older version", ["check", "--name", "older"], 0, r"^Mode: 0755"), home)
-    play(Case("delete of a rootfs from an older version", ["delete", "--yes", "--name", "older"], 0, "^Removed"), home)
+    play(Case("check of a rootfs from an older version", ["check", "--name", "older"], 0, r"^Mode: 0755"),
+         home)
+    play(Case("delete of a rootfs from an older version", ["delete", "--yes", "--name", "older"], 0,
+              "^Removed"), home)
 
 
 # The text of the requested file, or None if the helper must refuse.
-READS = {"manifest": b'"suite"', "os-release": b"VERSION_CODENAME=jammy", "passwd": b"root:x:0:0", "group": b"root:x:0",
+READS = {"manifest": b'"suite"', "os-release": b"VERSION_CODENAME=jammy", "passwd": b"root:x:0:0",
+         "group": b"root:x:0",
          "dpkg-status": b"Package: ", "shadow": None, "etc": None, "passwd-": None}
 # How root in the rootfs may tamper with a file.
 SPOILS = {"a link to a file that only root may read": "ln -sf shadow /etc/group",
@@ -214,28 +236,34 @@ def protocol(home):
             return
         rootfs = answer.fds[0]
         inside_it = os.stat(rootfs)
-        tap.report(stat.S_IMODE(inside_it.st_mode) == 0o700, "Open: the descriptor is of the closed directory")
+        tap.report(stat.S_IMODE(inside_it.st_mode) == 0o700,
+                   "Open: the descriptor is of the closed directory")
         probe = (f"import os\nfor path in ('rootfs', 'rootfs/{PROGRAM}', '..', '.'):\n"
                  f"    try: os.stat(path, dir_fd={rootfs}); print('came to', path)\n"
                  f"    except PermissionError: pass\n"
                  f"try: os.fchdir({rootfs}); print('entered')\nexcept PermissionError: pass\n"
-                 f"try: os.stat('/proc/self/fd/{rootfs}/rootfs'); print('by proc')\nexcept PermissionError: pass\n")
+                 f"try: os.stat('/proc/self/fd/{rootfs}/rootfs'); print('by proc')\nexcept PermissionError: "
+                 "pass\n")
         done = subprocess.run(["python3", "-c", probe], pass_fds=[rootfs], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, check=False, **home.user.switch())
-        tap.report(done.returncode == 0 and not done.stdout, "Open: the descriptor does not let the owner in", done)
+        tap.report(done.returncode == 0 and not done.stdout,
+                   "Open: the descriptor does not let the owner in", done)
         for name, text in READS.items():
             answer = helper.ask("Read", [rootfs], file=name)
             got = os.pread(answer.fds[0], 1 << 25, 0) if answer.fds else b""
             place = os.readlink(f"/proc/self/fd/{answer.fds[0]}") if answer.fds else ""
             tap.report((answer.code == INPUT and not answer.fds) if text is None else
                        answer.code == 0 and text in got and place.startswith("/memfd:"),
-                       f"Read of {name}: {'is refused' if text is None else 'returns a copy'}", answer, got[:80], place)
+                       f"Read of {name}: {'is refused' if text is None else 'returns a copy'}", answer,
+                       got[:80], place)
         paths = ["/", "/usr", "/bin/sh", "/etc/passwd", "/nosuch", "/etc/nosuch/x", "/dev/null", "/home/fsqa"]
         answer = helper.ask("Find", [rootfs], paths=paths)
         tap.report(answer.kinds == "ddff--fd", "Find: returns a letter per path", answer)
         with opened(home.folder) as fds:
-            answers = [helper.ask("Open", fds), helper.ask("Read", fds, file="passwd"), helper.ask("Find", fds, paths=["/"])]
-        tap.report([one.code for one in answers] == [MISSING, REFUSED, REFUSED], "Open, Read and Find refuse a directory that is not a rootfs", *answers)
+            answers = [helper.ask("Open", fds), helper.ask("Read", fds, file="passwd"),
+                       helper.ask("Find", fds, paths=["/"])]
+        tap.report([one.code for one in answers] == [MISSING, REFUSED, REFUSED],
+                   "Open, Read and Find refuse a directory that is not a rootfs", *answers)
         os.close(rootfs)
 
 
@@ -247,11 +275,14 @@ def spoiled(home):
             answer = helper.ask("Read", fds, file="group")
         for fd in answer.fds:
             os.close(fd)
-        tap.report(broke.status == 0 and answer.code > 0 and not answer.fds, f"Read refuses a file that is {what}", broke,
+        tap.report(broke.status == 0 and answer.code > 0 and not answer.fds,
+                   f"Read refuses a file that is {what}", broke,
                    answer)
         check = home.run("check", "--name", "shut")
-        tap.report(check.status == 1 and "root:" not in check.out, f"check copes with a file that is {what}", check)
-        home.run("shell", "--name", "shut", "--", "sh", "-c", "rm -rf /etc/group; cp -p /root/group /etc/group")
+        tap.report(check.status == 1 and "root:" not in check.out, f"check copes with a file that is {what}",
+                   check)
+        home.run("shell", "--name", "shut", "--", "sh", "-c",
+                 "rm -rf /etc/group; cp -p /root/group /etc/group")
     play(Case("check of the restored rootfs", ["check", "--name", "shut"], 0, r"\A✓"), home)
 
 
@@ -290,7 +321,8 @@ def main():
             unreachable(f"{home.store}/shut", who, user)
             reachable(f"{home.store}/open", who, user)
             status, text = as_user(user, "sh", "-c", f"ls {kept} || stat {kept}/rootfs/usr/bin/attr")
-            tap.report(status != 0 and "Permission denied" in text, f"{who} cannot look into the snapshot", text)
+            tap.report(status != 0 and "Permission denied" in text, f"{who} cannot look into the snapshot",
+                       text)
         commands(home, "shut", f"{home.store}/shut")
         commands(home, "open", f"{home.store}/open")
         wrong_modes(home)
@@ -301,7 +333,8 @@ def main():
     older(home)
     for name in ("shut", "shut-again", "open"):
         play(Case(f"delete of {name}", ["delete", "--yes", "--name", name], 0, "^Removed"), home)
-    tap.report(wait_until(lambda: not os.listdir(home.store), 5), "nothing remains in the store", os.listdir(home.store))
+    tap.report(wait_until(lambda: not os.listdir(home.store), 5), "nothing remains in the store",
+               os.listdir(home.store))
     as_host_root()
     tap.done()
 

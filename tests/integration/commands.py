@@ -70,8 +70,8 @@ def check_manifest():
 
 
 def second_create(server):
-    """Everything is in the cache, so only InRelease is requested, to see if it has changed. This saves the snapshot that
-    later creates here clone: they are not about how a tree is built."""
+    """Everything is in the cache, so only InRelease is requested, to see if it has changed. This saves the
+    snapshot that later creates here clone: they are not about how a tree is built."""
     with Tidy(home) as tidy:
         source = ["--mirror", server.url, "--keyring", AT.keyring, "--profile", "test"]
         outcome = home.run("create", "--suite", mirrors.SUITE, "--arch", mirrors.arch(), "--name", "second",
@@ -95,7 +95,8 @@ def refused_create():
 
 
 def taken_meanwhile():
-    """A directory that appears under the rootfs name during create is kept: a plain rename(2) would replace an empty one."""
+    """A directory that appears under the rootfs name during create is kept: a plain rename(2) would replace
+    an empty one."""
     path = f"{home.store}/taken"
 
     def take(body):
@@ -155,13 +156,15 @@ def check_and_list():
     home.run("shell", "--name", "second", "--", "sed", "-i", 's/"created": *"[0-9]*/"created": "2001/',
              "/etc/rootlet/manifest.json")
     play(Case("list: takes the age from the manifest", ["list"], 0, [r"^second .*M +\d{4,} days +fsqa",
-                                                                     r"^test-rootfs .* (second|minute)s? "]), home)
+                                                                     r"^test-rootfs .* (second|minute)s? "]),
+         home)
 
 
 def owners():
     """The range is ids 0 to 65534; the last is nobody's. Unmapped ids also appear as 65534."""
     tree = inside(f"{home.store}/second")
-    home.run("shell", "--name", "second", "--", "sh", "-ec", "cd /root; mkdir d; echo >f; ln -s f l; mkfifo p; "
+    home.run("shell", "--name", "second", "--", "sh", "-ec",
+             "cd /root; mkdir d; echo >f; ln -s f l; mkfifo p; "
              "chmod 0 f; chown -h 65534:65534 d f l p")
     play(Case("check: files of nobody are valid", ["check", "--name", "second"], 0, "✓"), home)
     first = os.lstat(tree).st_uid
@@ -193,7 +196,8 @@ SHELL = [
     Case("shell: no such program", ["shell", "--", "/no/such"], 127),
     Case("shell: no such command", ["shell", "--", "nosuchcmd"], 127,
          "there is no command nosuchcmd in the rootfs at .*--include PACKAGE$"),
-    Case("shell: a command that itself exits with 127", ["shell", "--", "sh", "-c", "exit 127"], 127, (), ["no command"]),
+    Case("shell: a command that itself exits with 127", ["shell", "--", "sh", "-c", "exit 127"], 127, (),
+         ["no command"]),
     Case("shell: root by default", ["shell", "--", "id"], 0, r"uid=0\(root\) gid=0\(root\)"),
     Case("shell: as fsqa", ["shell", "--user", "fsqa", "--", "id"], 0,
          r"uid=1000\(fsqa\) gid=1000\(fsqa\) groups=.*1002\(fsgqa\)"),
@@ -276,7 +280,8 @@ def damage():
             home.run("shell", "--", "sh", "-c", mend)
     outcome = home.run("shell", "--", "sh", "-c", "echo x >>/usr/share/doc/attr/copyright")
     play(Case("check --deep finds an altered file", ["check", "--deep"], 1, "attr/copyright"), home)
-    home.run("shell", "--", "sed", "-i", "/^Package: attr$/,/^$/s/^Status: .*/Status: install ok half-configured/",
+    home.run("shell", "--", "sed", "-i",
+             "/^Package: attr$/,/^$/s/^Status: .*/Status: install ok half-configured/",
              "/var/lib/dpkg/status")
     play(Case("check --deep shows what dpkg --audit reports", ["check", "--deep"], 1,
               [r"dpkg: .*only half configured", r"dpkg: +attr "]), home)
@@ -306,7 +311,8 @@ def hostile_tree():
 def no_fstests():
     """The error comes before a root image is built."""
     kernel = home.write("bzImage", vng.kernel())
-    for what, folder in (("that is something else", f"{home.folder}/config"), ("that does not exist", f"{home.folder}/nosuch")):
+    for what, folder in (("that is something else", f"{home.folder}/config"),
+                         ("that does not exist", f"{home.folder}/nosuch")):
         play(Case(f"fstests: a tree {what}", ["fstests", "--kernel", kernel, "--fstests", folder], 2,
                   rf"{folder} is no tree of fstests.*git clone", ["Building"]), home)
 
@@ -319,16 +325,20 @@ def no_boot():
                            environment=environment)
         wrong = tidy.complaints()
     tap.report(outcome.status == 125 and not wrong and re.search(
-        "100M may be too little to boot with: see --memory; no modules of this kernel were found", outcome.err),
+        "100M may be too little to boot with: see --memory; no modules of this kernel were found",
+                                                                 outcome.err),
                "run: names little memory and missing modules if a guest does not boot", *wrong, outcome)
     # The guest's command gets its standard input after it reports on the status channel that it has started.
-    os.chmod(home.write("bin/vng", "#!/bin/sh\nfor word; do case $word in *path=*/status*) at=${word%%/status*};; esac; done\n"
+    os.chmod(home.write("bin/vng",
+                        "#!/bin/sh\nfor word; do case $word in *path=*/status*) at=${word%%/status*};; esac; "
+                        "done\n"
                         'echo started >"${at##*path=}/status"\nwc -c\nsleep 2\nexit 3\n'), 0o755)
     for what, how, status, out, err in (
             ("without standard input", "<&-", 125, r"\A0\n\Z", "."),
             ("with a full disk", ">/dev/full", 7, "", "cannot write to standard output: No space left"),
             ("without standard output", ">&-", 1, "", "cannot write to standard output: Bad file")):
-        outcome = home.run("run", "--kernel", kernel, "--timeout", "100", "--", "true", environment=environment,
+        outcome = home.run("run", "--kernel", kernel, "--timeout", "100", "--", "true",
+                           environment=environment,
                            before=["sh", "-c", f'exec "$@" {how}', "sh"], seconds=90)
         tap.report(outcome.status == status and re.search(out, outcome.out) and re.search(err, outcome.err),
                    f"run {what}", outcome)
@@ -339,7 +349,8 @@ def busy():
     shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 60")
     shell.stdout.readline()
     outcome = home.run("delete", "--yes")
-    tap.report(outcome.status == 6 and os.path.isdir(TREE) and f"the rootfs at {TREE} is in use; wait" in outcome.err and
+    tap.report(outcome.status == 6 and os.path.isdir(TREE) and f"the rootfs at {TREE} is in use; wait" in
+               outcome.err and
                "Removing" not in outcome.out, "delete: refuses a rootfs in use", outcome)
     with Server(AT.root) as server:
         outcome = home.create("--force", server=server, at=AT)
@@ -361,7 +372,8 @@ def on_terminal():
                       environment={"XDG_CACHE_HOME": f"{home.folder}/cold"}) as terminal:
             ended = terminal.wait(600)
         wrong = tidy.complaints()
-    tap.report(ended == 0 and not wrong, "create on a terminal succeeds", ended, *wrong, terminal.text[-1500:])
+    tap.report(ended == 0 and not wrong, "create on a terminal succeeds", ended, *wrong,
+               terminal.text[-1500:])
     for what, pattern in {
             "the stage": r"\rDownloading and unpacking packages", "the packages": r"packages +\d+/\d+",
             "the bytes": r"[\d.]+[KM] of [\d.]+M", "the rate": r"[\d.]+[KM]/s",
@@ -378,7 +390,8 @@ def elsewhere(server):
         outcome = home.create("--path", "else.where", server=server, at=AT, fresh=False,
                               before=["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"])
         wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
-    tap.report(not wrong and os.path.isdir(path), "create --path works without standard input, output and error",
+    tap.report(not wrong and os.path.isdir(path),
+               "create --path works without standard input, output and error",
                *wrong, outcome)
     play(Case("check --path", ["check", "--path", path], 0, "ready at .*else.where"), home)
     play(Case("list shows only rootfs in the store", ["list"], 0, (), ["else.where"]), home)

@@ -1,5 +1,5 @@
-"""Command line completion in real shells. A row is a line up to the cursor, with words that must and must not be offered
-for its last word. Each is tried with rootlet itself, bash, zsh and fish."""
+"""Command line completion in real shells. A row is a line up to the cursor, with words that must and must not
+be offered for its last word. Each is tried with rootlet itself, bash, zsh and fish."""
 import os
 import re
 import shlex
@@ -55,7 +55,8 @@ EQUALS = [("rootlet create --release=boo", ["bookworm"], ["jammy"]),
 home = Home()
 work = home.make_folder(f"{home.folder}/work")
 for name in ("first-one", "second-one", ".hidden"):
-    home.make_folder(f"{home.store}/{name}") if os.path.isdir(home.store) or home.make_folder(home.store) else None
+    home.make_folder(f"{home.store}/{name}") \
+        if os.path.isdir(home.store) or home.make_folder(home.store) else None
 home.write(".kerneldev-mcp/a-file", "")
 for name in ("a-run", ".hidden-run"):
     home.write(f"state/rootlet/runs/{name}/run.json", "{}")
@@ -73,13 +74,15 @@ def words_of(line):
 
 
 def of_rootlet(line):
-    """rootlet offers everything that is valid there; the shell filters by what is typed, and completes files."""
+    """rootlet offers everything that is valid there; the shell filters by what is typed, and completes
+    files."""
     lines = home.run("__complete", *words_of(line)).out.splitlines()
     typed = words_of(line)[-1].partition("=")[2] if "=" in line else words_of(line)[-1]
     offered = [entry.split("\t")[0] for entry in lines if entry.startswith(typed)]
     for directive, wanted in ((":files", os.path.exists), (":folders", os.path.isdir)):
         if directive in lines:
-            offered += [name for name in os.listdir(work) if wanted(f"{work}/{name}") and name.startswith(typed)]
+            offered += [name for name in os.listdir(work) if wanted(f"{work}/{name}") and
+                        name.startswith(typed)]
     return offered
 
 

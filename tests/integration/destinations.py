@@ -7,8 +7,8 @@ from support.world import AS_ROOT, Case, Home, play
 
 
 def make(*steps):
-    """Returns a setup function that creates files in the home directory: "name/" a directory, "name=text" a file,
-    "name>target" a symlink, "name/!" a directory without write permission."""
+    """Returns a setup function that creates files in the home directory: "name/" a directory, "name=text" a
+    file, "name>target" a symlink, "name/!" a directory without write permission."""
     def setup(home):
         for step in steps:
             if step.endswith("/!"):

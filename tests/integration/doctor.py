@@ -1,5 +1,5 @@
-"""What `rootlet doctor` reports on hosts that lack something: an old kernel, a full disk, a KVM that does not run,
-AppArmor's restriction. hosts.py tests missing programs."""
+"""What `rootlet doctor` reports on hosts that lack something: an old kernel, a full disk, a KVM that does not
+run, AppArmor's restriction. hosts.py tests missing programs."""
 import contextlib
 import errno
 import os
@@ -23,7 +23,8 @@ def doctor(what, verdict, row, says, fix="", status=None, **more):
 
 
 def covered(*pairs):
-    """Returns a command prefix that runs a command as the user with each SOURCE bind-mounted over its PATH."""
+    """Returns a command prefix that runs a command as the user with each SOURCE bind-mounted over its
+    PATH."""
     mounts = " && ".join(f"mount --bind {source} {path}" for path, source in pairs)
     return {"before": ["unshare", "--mount", "--propagation", "private", "sh", "-c",
                        f"{mounts} && exec setpriv --reuid {home.user.uid} --regid {home.user.gid} "
@@ -51,7 +52,8 @@ def seal():
     doctor("this host's /proc", "ok", "seal of VMs", "a VM gets a /proc of its own")
     if AS_ROOT:
         doctor("a partly covered /proc", "warning", "seal of VMs",
-               "no /proc of its own: Operation not permitted", "--unsealed", **covered(("/proc/version", "/dev/null")))
+               "no /proc of its own: Operation not permitted", "--unsealed",
+               **covered(("/proc/version", "/dev/null")))
 
 
 def disks():
@@ -78,7 +80,8 @@ def kvm():
     tap.report(not processes_left(10), "doctor: leaves no hung processes behind")
     os.chmod(file, 0)
     doctor("a /dev/kvm that the user may not open", "warning", "KVM", "may not be opened by this user",
-           f"usermod --append --groups kvm {home.user.name}, as root", status=0, **covered(("/dev/kvm", file)))
+           f"usermod --append --groups kvm {home.user.name}, as root", status=0,
+           **covered(("/dev/kvm", file)))
 
 
 def apparmor():
@@ -89,12 +92,14 @@ def apparmor():
     both = {**host, "before": [*host["before"], f"{BUILD}/tests/deny", str(errno.EPERM)]}
     doctor("AppArmor's restriction without a profile", "missing", "user namespaces",
            f"AppArmor forbids them to programs without a profile .*{APPARMOR}",
-           f"as root: /.*/share/rootlet/install-helper, or for user mode: apparmor_parser -r /.*/rootlet-helper.apparmor .*sysctl -w {APPARMOR}=0",
+           "as root: /.*/share/rootlet/install-helper, or for user mode: apparmor_parser -r "
+           f"/.*/rootlet-helper.apparmor .*sysctl -w {APPARMOR}=0",
            **both)
     alone = {"LD_PRELOAD": f"{BUILD}/tests/pretend.so", "PRETEND": "apparmor"}
     doctor("AppArmor's restriction with a profile for the helper only", "ok", "user namespaces",
            "AppArmor lets rootlet's own programs make them", environment=alone, **host)
-    doctor("no restriction, but this program cannot create a namespace", "missing", "user namespaces", "cannot be made",
+    doctor("no restriction, but this program cannot create a namespace", "missing", "user namespaces",
+           "cannot be made",
            environment=alone)
 
 
@@ -105,7 +110,8 @@ def namespaces_by_name():
         return
     home.write("older/unprivileged_userns_clone", "0\n")
     host = covered(("/proc/sys/kernel", f"{home.folder}/older"))
-    doctor("unprivileged_userns_clone is 0 but does not apply", "ok", "user namespaces", "can be made", **host)
+    doctor("unprivileged_userns_clone is 0 but does not apply", "ok", "user namespaces", "can be made",
+           **host)
     both = {**host, "before": [*host["before"], f"{BUILD}/tests/deny", str(errno.EPERM)]}
     doctor("unprivileged_userns_clone is 0", "missing", "user namespaces",
            r"the sysctl kernel\.unprivileged_userns_clone is 0; no capability of a file helps",
@@ -113,7 +119,8 @@ def namespaces_by_name():
 
 
 def landlock():
-    for row, says in (("Landlock", "has none"), ("downloads", "no Landlock: .* open your files .* no program")):
+    for row, says in (("Landlock", "has none"),
+                      ("downloads", "no Landlock: .* open your files .* no program")):
         doctor(f"a kernel without Landlock: {row}", "warning", row, says, "boot with lsm=landlock", status=0,
                before=[f"{BUILD}/tests/deny", "landlock"])
     doctor("this kernel's Landlock", "(ok|warning)", "downloads", "(part of the cache|no Landlock)")

@@ -1,9 +1,9 @@
-"""Power cuts: nothing gets its name before it is on disk, and nothing old is removed before the new name is on disk.
-Each publishing command runs under strace, and the order of its calls is checked: data → fsync or syncfs → rename or
-link → fsync of the directory. Add every new place where files get names to PLACES.
+"""Power cuts: nothing gets its name before it is on disk, and nothing old is removed before the new name is
+on disk. Each publishing command runs under strace, and the order of its calls is checked: data → fsync or
+syncfs → rename or link → fsync of the directory. Add every new place where files get names to PLACES.
 
-This cannot see whether a sync has an effect. In jails it has none (policy/seccomp); adversary/lists.py checks that
-the publishing process is not in one. power.py simulates real power cuts in a guest."""
+This cannot see whether a sync has an effect. In jails it has none (policy/seccomp); adversary/lists.py checks
+that the publishing process is not in one. power.py simulates real power cuts in a guest."""
 import os
 import re
 import shutil
@@ -19,8 +19,8 @@ REMOVALS = ("unlink", "unlinkat", "rmdir")
 TRACED = ",".join((*WRITES, *SYNCS, *NAMES, *REMOVALS, "execve", "exit_group"))
 
 # Places (below the home) where files get names, and what must be on disk: "data" of a file or a whole "tree"
-# before the name is, "name" before the command continues. Files whose checksum every reader verifies need nothing:
-# they are downloaded again.
+# before the name is, "name" before the command continues. Files whose checksum every reader verifies need
+# nothing: they are downloaded again.
 CHECKED = ()
 PLACES = [
     (r"\.kerneldev-mcp/\w[^/]*", ("tree", "name")),
@@ -35,9 +35,10 @@ PLACES = [
     (r"rootlet/runs/[\w-]+", ("name",)),                   # a link to the --results directory
     (r"run/(run\.json|tests\.jsonl)", ("data", "name")),
 ]
-# Names of unpublished files: staging, parts of a clone, temporary links. Also a jail's root, a tmpfs that covers its
-# mount point.
-DRAFTS = re.compile(r"(^|/)(\.rootlet-(staging|part)|\.link-\d)|\.part$|/\.new-\w+/(?!\.sums$)|/run/\.run\.json$|"
+# Names of unpublished files: staging, parts of a clone, temporary links. Also a jail's root, a tmpfs that
+# covers its mount point.
+DRAFTS = re.compile(r"(^|/)(\.rootlet-(staging|part)|\.link-\d)|\.part$|/\.new-\w+/(?!\.sums$)|"
+                    r"/run/\.run\.json$|"
                     r"\.kerneldev-mcp/\w+/rootfs/(bin|sbin|lib\w*)$")
 
 CALL = re.compile(r"^(\d+) +(\w+)\((.*)\) += (-?\d+|\?)")
@@ -71,7 +72,8 @@ def calls(path):
                 begun[part.group(1), part.group(2)] = part.group(3)
                 continue
             if part := RESUMED.match(line):
-                line = f"{part.group(1)} {part.group(2)}({begun.pop((part.group(1), part.group(2)), '')}{part.group(3)}"
+                line = f"{part.group(1)} {part.group(2)}(" \
+                f"{begun.pop((part.group(1), part.group(2)), '')}{part.group(3)}"
             whole = CALL.match(line)
             if whole and not whole.group(4).startswith("-"):
                 yield Call(*whole.group(1, 2, 3))
@@ -87,7 +89,8 @@ def data_is_on_disk(before, call, source, tree):
                 (one.path == source or source == f"/proc/self/fd/{one.fd}"):
             return True
         # The audit log is not published, and id maps are not on disk.
-        if one.name in WRITES and one.path.startswith("/") and not re.search(r"/audit\.log$|^/(dev|proc)/", one.path):
+        if one.name in WRITES and one.path.startswith("/") and not re.search(r"/audit\.log$|^/(dev|proc)/",
+                                                                             one.path):
             return False
     return False
 
@@ -134,9 +137,11 @@ def judge(path, home):
 
 
 def traced(what, home, expected, run, folder=None):
-    """Calls RUN(more arguments of Home.run) under strace. EXPECTED: parts of the PLACES that it must reach."""
+    """Calls RUN(more arguments of Home.run) under strace. EXPECTED: parts of the PLACES that it must
+    reach."""
     path = f"{SCRATCH}/{os.getpid()}.trace"
-    before = ["strace", "-f", "-y", "-qq", "-s", "4096", "-o", path, "-e", f"trace={TRACED}", "-e", "signal=none"]
+    before = ["strace", "-f", "-y", "-qq", "-s", "4096", "-o", path, "-e", f"trace={TRACED}", "-e",
+              "signal=none"]
     if AS_ROOT:
         before += ["-u", home.user.name]
     outcome = run(before=before, **(NOBODY if AS_ROOT else {}))
@@ -172,12 +177,14 @@ def commands():
         return lambda **more: home.create("--name", name, *words, server=server, at=at, fresh=False, **more)
 
     def run(**more):
-        return home.run("run", "--name", "one", "--kernel", "distro", "--keyring", at.keyring, "--root-transport",
+        return home.run("run", "--name", "one", "--kernel", "distro", "--keyring", at.keyring,
+                        "--root-transport",
                         "image", "--", "true",
                         environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"}, **more)
 
     with Server(at.root) as server:
-        traced("create syncs the rootfs and its snapshot", home, ("mcp/\\w", "bases", "packages", "releases"), create())
+        traced("create syncs the rootfs and its snapshot", home,
+               ("mcp/\\w", "bases", "packages", "releases"), create())
         traced("create --force syncs the rootfs that replaces another", home, ("mcp/\\w",), create("--force"))
         traced("run syncs the kernel and the rootfs image", home, ("kernels/\\d", "images"), run)
         failing_disk(home, create)

@@ -1,8 +1,8 @@
-"""The native engine against debootstrap and mmdebstrap: the same packages give the same tree, file by file, and the same
-dpkg database, for every available suite. A table lists the allowed differences.
+"""The native engine against debootstrap and mmdebstrap: the same packages give the same tree, file by file,
+and the same dpkg database, for every available suite. A table lists the allowed differences.
 
-With --long, the packages of profile fstests are also compared, but only with debootstrap: mmdebstrap does not create
-the profile's accounts. The small set is compared with both."""
+With --long, the packages of profile fstests are also compared, but only with debootstrap: mmdebstrap does not
+create the profile's accounts. The small set is compared with both."""
 import json
 import os
 import re
@@ -74,8 +74,8 @@ def compare_mmdebstrap(suite, home, cache):
 
 
 def compare_suite(suite, source, cache=None, attributed=()):
-    """SOURCE: create's options for the archive. The profile has no accounts: mmdebstrap creates none. ATTRIBUTED: files that
-    must have extended attributes, so that these are compared."""
+    """SOURCE: create's options for the archive. The profile has no accounts: mmdebstrap creates none.
+    ATTRIBUTED: files that must have extended attributes, so that these are compared."""
     home = Home(cache=cache)
     home.write("config/rootlet/profiles/plain.conf", "[packages]\nall = attr acl\n[files]\n"
                "path-exclude = /usr/share/doc/* /usr/share/man/*\n"
@@ -108,7 +108,8 @@ ODD = {
     "odd-gz": {"suffix": "gz", "entries": [("./usr/share/odd-gz", b"gz")]},
     "odd-xz": {"suffix": "xz", "entries": [("./usr/share/odd-xz", b"xz")]},
     "odd-zst": {"suffix": "zst", "entries": [("./usr/share/odd-zst", b"zst"), ("./usr/share/odd-name "
-                                              "\u00e9", b"x"), ("./usr/share/odd-twin", "=> ./usr/share/odd-zst")]},
+                                              "\u00e9", b"x"),
+                                             ("./usr/share/odd-twin", "=> ./usr/share/odd-zst")]},
     "odd-divert": {"scripts": {"preinst": DIVERT}, "entries": [("./usr/share/odd-divert", b"x"),
                                                                ("./usr/bin/attr", b"#!/bin/sh\n")]},
     "odd-replaces": {"fields": "Replaces: acl\n", "entries": [("./usr/bin/chacl", b"replaced")]},
@@ -135,7 +136,8 @@ ADDED = "# Automatically added by {}/13.1\necho $1 $2 $DPKG_MAINTSCRIPT_PACKAGE 
         "# End automatically added section\n"
 for odd, script in {"odd-idle": "set -e\n\n# of debhelper\n" + ADDED.format("dh_installdeb") +
                                 ADDED.format("dh_installinit") + "exit 0\n",
-                    "odd-statement": ADDED.format("dh_installdeb") + ":\n", "odd-nul": ADDED.format("dh_installdeb") + "\0\n",
+                    "odd-statement": ADDED.format("dh_installdeb") + ":\n",
+                    "odd-nul": ADDED.format("dh_installdeb") + "\0\n",
                     "odd-part": ADDED.format("dh_of-somebody"),
                     "odd-open": ADDED.format("dh_installsystemd").replace("# End", "# No end")}.items():
     ODD[odd] = {"scripts": {"preinst": "#!/bin/sh\n" + script}, "entries": [(f"./usr/share/{odd}", b"x")]}
@@ -178,7 +180,8 @@ def watch(home, process, gate):
     """Checks this while the last package is still downloading."""
     tree = f"{home.store}/.rootlet-staging.test-rootfs/tree"
     there = wait_until(lambda: os.path.exists(f"{tree}/usr/share/odd-gz") or process.poll() is not None, 120)
-    tap.report(there and process.poll() is None, "native: unpacks packages while others are still downloading",
+    tap.report(there and process.poll() is None,
+               "native: unpacks packages while others are still downloading",
                os.listdir(home.store) if os.path.isdir(home.store) else "")
     most = min(len(os.sched_getaffinity(0)), 8)
     seen = workers_of(process.pid)
@@ -202,7 +205,8 @@ def odd_packages(at):
         err = process.communicate(timeout=600)[1].decode()
     if tap.report(process.returncode == 0, "native: installs packages that are each unusual in one way", err):
         seen = home.run("shell", "--", "bash", "-xc", ODD_SHELL)
-        tap.report(seen.status == 0 and "all-of-it" in seen.out, "native: handles compressions, a diversion, a shared "
+        tap.report(seen.status == 0 and "all-of-it" in seen.out,
+                   "native: handles compressions, a diversion, a shared "
                    "file, a conffile, triggers and filters as dpkg does", seen)
         with open(later, "rb") as deb:
             seen = home.run("shell", "--", "sh", "-ec", "cat >/tmp/x.deb; dpkg -i /tmp/x.deb; cd /usr/share; "
@@ -219,8 +223,8 @@ UNMERGED = {"usr-is-merged": {"fields": "Multi-Arch: foreign\n"},
 
 
 def unmerged(at):
-    """An old release: /bin and /usr/bin are separate directories. Needs packages from before base-files shipped the
-    links."""
+    """An old release: /bin and /usr/bin are separate directories. Needs packages from before base-files
+    shipped the links."""
     what = "native: a release whose /usr is not merged"
     if apt.host_suite() not in ("bookworm", "bullseye", "jammy"):
         tap.skip(what, "this host's packages are too new")
@@ -236,7 +240,8 @@ def unmerged(at):
         file.write(signed)
     home = Home()
     with Server(other.root) as server:
-        outcome = home.create("--release", "bionic", "--include", "odd-bin", "--quiet", server=server, at=other)
+        outcome = home.create("--release", "bionic", "--include", "odd-bin", "--quiet", server=server,
+                              at=other)
     seen = home.run("shell", "--", "sh", "-xec", "test ! -L /bin; test ! -L /lib; test ! -e /bin/odd-usr; "
                     "test -x /bin/odd-bin; test ! -e /usr/bin/odd-bin; test -z \"$(dpkg --audit)\"; "
                     "dpkg --verify odd-bin; echo all-of-it")
@@ -248,7 +253,8 @@ def unmerged(at):
 def _divert_aliases(tree):
     """Creates a base-files like noble's, which diverts the links into /usr."""
     with open(f"{tree}/DEBIAN/preinst", "w", encoding="utf-8") as file:
-        file.write("#!/bin/sh\nset -e\nfor d in bin lib sbin lib32; do dpkg-divert --package base-files --add "
+        file.write("#!/bin/sh\nset -e\nfor d in bin lib sbin lib32; do dpkg-divert --package base-files "
+                   "--add "
                    "--no-rename --divert /$d.usr-is-merged /$d; done\n")
     os.chmod(f"{tree}/DEBIAN/preinst", 0o755)
 
@@ -258,8 +264,8 @@ ALIASES = {"odd-bin": {"entries": [("./bin/", "dir", (0, 0), 0o755), ("./bin/odd
 
 
 def diverted(at):
-    """After base-files diverts /bin, dpkg creates a package's ./bin/ as the directory that the diversion names. The result
-    must not depend on which unpacker process had the package, or when."""
+    """After base-files diverts /bin, dpkg creates a package's ./bin/ as the directory that the diversion
+    names. The result must not depend on which unpacker process had the package, or when."""
     folder = f"{SCRATCH}/{os.getpid()}.diverted"
     os.makedirs(f"{folder}.debs")
     base = mirrors.repack(f"{at.root}/{at.deb_of('base-files')}", f"{folder}.debs", _divert_aliases)
@@ -270,10 +276,12 @@ def diverted(at):
         outcome = home.create("--include", ",".join(ALIASES), "--quiet", server=server, at=other)
     check = home.run("check", "--deep")
     seen = home.run("shell", "--", "sh", "-xec", "for d in bin lib sbin; do test -d /$d.usr-is-merged; "
-                    "test -L /$d; done; test -x /usr/bin/odd-bin; test \"$(stat -c %a /lib32.usr-is-merged)\" = 711; "
+                    "test -L /$d; done; test -x /usr/bin/odd-bin; test \"$(stat -c %a "
+                    "/lib32.usr-is-merged)\" = 711; "
                     "dpkg -S /bin.usr-is-merged; echo all-of-it")
     tap.report(outcome.status == 0 and check.status == 0 and seen.status == 0 and "all-of-it" in seen.out,
-               "native: creates directories whose names base-files diverts as dpkg does", outcome, check, seen)
+               "native: creates directories whose names base-files diverts as dpkg does", outcome, check,
+               seen)
     shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(f"{folder}.debs", ignore_errors=True)
     home.remove()
@@ -282,20 +290,24 @@ def diverted(at):
 def failing(at):
     """The message, an event and a file name a failed script and its last output."""
     folder = f"{SCRATCH}/{os.getpid()}.failing"
-    script = "#!/bin/sh\nfor i in 1 2 3 4 5 6 7; do echo odd word $i; done\nprintf '\\033[2Jno such thing\\n' >&2\nexit 3\n"
+    script = "#!/bin/sh\nfor i in 1 2 3 4 5 6 7; do echo odd word $i; done\n" \
+        "printf '\\033[2Jno such thing\\n' >&2\nexit 3\n"
     made = [debs.make(f"{folder}.debs", "odd-fails", mirrors.arch(), {"postinst": script}),
             debs.make(f"{folder}.debs", "odd-waits", mirrors.arch(), {}, fields="Depends: odd-fails\n")]
     other, home = at.with_packages(folder, made), Home()
     log = f"{home.folder}/state/rootlet/logs/create-test-rootfs.log"
     with Server(other.root) as server:
         for engine in ("native", "debootstrap"):
-            outcome = home.create("--include", "odd-waits", "--json", "--engine", engine, server=server, at=other)
+            outcome = home.create("--include", "odd-waits", "--json", "--engine", engine, server=server,
+                                  at=other)
             events = [json.loads(line) for line in outcome.out.splitlines()]
             script = next((event for event in events if event["event"] == "script"), {})
             result = events[-1].get("error", {}).get("message", "") if events else ""
             text = open(log, encoding="utf-8").read() if os.path.exists(log) else ""
-            tap.report(outcome.status == 1 and re.search(r"^package odd-fails: .*exit status 3; its last words: "
-                       rf"odd word 3; .*no such thing; all output: {log}$", result), f"{engine}: a script that fails: "
+            tap.report(outcome.status == 1 and
+                       re.search(r"^package odd-fails: .*exit status 3; its last words: "
+                       rf"odd word 3; .*no such thing; all output: {log}$", result),
+                       f"{engine}: a script that fails: "
                        "the message has its last output", outcome)
             tap.report(script.get("package") == "odd-fails" and script.get("log") == log and
                        script.get("output", [])[-2:] == ["odd word 7", "?[2Jno such thing"],
@@ -313,8 +325,8 @@ DEBIAN = ("bookworm", "trixie")
 
 
 def real_source(suite):
-    """Returns create's options for SUITE, or None if no mirror in the host's apt configuration has it. An unreachable
-    mirror does not count as lacking it: then create fails, and so does the test."""
+    """Returns create's options for SUITE, or None if no mirror in the host's apt configuration has it. An
+    unreachable mirror does not count as lacking it: then create fails, and so does the test."""
     if apt.host_source(suite):
         return []
     for other in filter(apt.host_source, DEBIAN):
@@ -337,7 +349,8 @@ def main():
     diverted(at)
     failing(at)
     folder = f"{SCRATCH}/{os.getpid()}.asks"
-    asking = at.with_packages(folder, [debs.make(f"{folder}.debs", "odd-asks", mirrors.arch(), **ODD["odd-asks"]),
+    asking = at.with_packages(folder, [debs.make(f"{folder}.debs", "odd-asks", mirrors.arch(),
+                                                 **ODD["odd-asks"]),
                                        debs.capable(f"{folder}.debs", mirrors.arch())])
     with Server(asking.root) as server:
         compare_suite(mirrors.SUITE, ["--mirror", server.url, "--keyring", at.keyring, "--include",

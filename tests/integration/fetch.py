@@ -1,5 +1,6 @@
-"""The front end's fetch process: name lookups by its parent, redirects, proxies, https, local mirrors, and its death at
-any moment. Each ends with one message and the documented exit status, and leaves nothing behind."""
+"""The front end's fetch process: name lookups by its parent, redirects, proxies, https, local mirrors, and
+its death at any moment. Each ends with one message and the documented exit status, and leaves nothing
+behind."""
 import os
 import re
 import signal
@@ -8,7 +9,8 @@ import subprocess
 from support import mirror as mirrors
 from support import tap, vng
 from support.server import Fault, Server
-from support.world import (AS_ROOT, BUILD, NOBODY, SCRATCH, Case, Home, Tidy, children, judge, kill, mirror, processes_left,
+from support.world import (AS_ROOT, BUILD, NOBODY, SCRATCH, Case, Home, Tidy, children, judge, kill, mirror,
+                           processes_left,
                            wait_until)
 
 AT = mirror()
@@ -40,8 +42,10 @@ def redirects():
         ("to an unknown name", lambda path: f"http://{HIDES}/{path}", None, NETWORK, [HIDES, "resolve"]),
         ("to a port that no mirror uses", "127.0.0.1", 9, NETWORK, ["port 9 of 127.0.0.1"]),
         ("to an invalid name", lambda path: f"http://a%20b/{path}", None, NETWORK, ["malformed"]),
-        ("to another scheme", lambda path: f"ftp://127.0.0.1/{path}", None, NETWORK, ["neither http nor https"]),
-        ("to a local file", lambda path: f"file://{AT.root}/{path}", None, NETWORK, ["neither http nor https"]),
+        ("to another scheme", lambda path: f"ftp://127.0.0.1/{path}", None, NETWORK,
+         ["neither http nor https"]),
+        ("to a local file", lambda path: f"file://{AT.root}/{path}", None, NETWORK,
+         ["neither http nor https"]),
         ("to itself", lambda path: f"/{path}", None, NETWORK, ["redirects more than 5 times"]),
         ("to nowhere", lambda path: None, None, NETWORK, ["302"]),
     ]
@@ -58,7 +62,8 @@ def redirects():
             wrong, outcome = create(home, server, what=what, status=status, says=says,
                                     **(hosts_file(home, "mirror.test") if to == "mirror.test" else {}))
             there = isinstance(to, str) and f"{to}:{own}" in server.hosts
-        tap.report(not wrong and (status or there), f"a redirect {what}: exit status {status}", *wrong, outcome,
+        tap.report(not wrong and (status or there), f"a redirect {what}: exit status {status}", *wrong,
+                   outcome,
                    server.hosts)
 
 
@@ -82,12 +87,14 @@ def proxies():
             break
         home = Home()
         with Server(AT.root) as server, Tidy(home) as tidy:
-            outcome = home.run("create", "--mirror", "http://mirror.invalid/", "--keyring", AT.keyring, "--profile", "test",
+            outcome = home.run("create", "--mirror", "http://mirror.invalid/", "--keyring", AT.keyring,
+                               "--profile", "test",
                                "--release", mirrors.SUITE, "--fresh", "--quiet",
                                environment={"http_proxy": f"http://{name}:{server.server_address[1]}"},
                                **hosts_file(home, "proxy.test"))
             wrong = judge(Case("", ["create"], status, says), outcome, home, tidy)
-        tap.report(not wrong and (status or server.proxied > 50), f"the proxy {name}: exit status {status}", *wrong, outcome)
+        tap.report(not wrong and (status or server.proxied > 50), f"the proxy {name}: exit status {status}",
+                   *wrong, outcome)
     home = Home()
     with Server(AT.root) as server:
         wrong, outcome = create(home, server, status=NETWORK, says=["proxy", "malformed"],
@@ -97,8 +104,10 @@ def proxies():
 
 def certificate(folder, *more):
     path = f"{folder}/server.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", path, "-out", f"{path}.crt",
-                    "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", *more], check=True,
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", path, "-out",
+                    f"{path}.crt",
+                    "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", *more],
+                   check=True,
                    stderr=subprocess.DEVNULL)
     with open(path, "a", encoding="ascii") as to, open(f"{path}.crt", encoding="ascii") as crt:
         to.write(crt.read())
@@ -128,7 +137,8 @@ def local_mirrors():
         for part in os.listdir(AT.root):
             os.symlink(f"{AT.root}/{part}", f"{folder}/{part}")
         with Tidy(home) as tidy:
-            outcome = home.run("create", "--mirror", folder, "--keyring", AT.keyring, "--profile", "test", "--fresh",
+            outcome = home.run("create", "--mirror", folder, "--keyring", AT.keyring, "--profile", "test",
+                               "--fresh",
                                "--release", mirrors.SUITE, "--quiet")
             wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
         tap.report(not wrong, f'a local mirror "{name}" with links', *wrong, outcome)
@@ -136,12 +146,15 @@ def local_mirrors():
 
 def without_landlock():
     if not AS_ROOT:
-        tap.skip("create works on a kernel without Landlock", "needs root: newuidmap's setuid bit is ignored under another user's filter")
+        tap.skip("create works on a kernel without Landlock",
+                 "needs root: newuidmap's setuid bit is ignored under another user's filter")
         return
     home = Home()
     with Server(AT.root) as server:
-        wrong, outcome = create(home, server, before=[f"{BUILD}/tests/deny", "landlock", "setpriv", "--reuid", home.user.name,
-                                                      "--regid", str(home.user.gid), "--clear-groups"], **NOBODY)
+        wrong, outcome = create(home, server, before=[f"{BUILD}/tests/deny", "landlock", "setpriv",
+                                                      "--reuid", home.user.name,
+                                                      "--regid", str(home.user.gid), "--clear-groups"],
+                                **NOBODY)
     tap.report(not wrong, "create works on a kernel without Landlock", *wrong, outcome)
 
 
@@ -169,10 +182,12 @@ STAGES = {
     "downloading packages": Fault(r"/dpkg_[^/]*\.deb$", "stall", 1000),
 }
 ENDS = {
-    "kill -9 of the fetch process": (lambda front, fetch: kill(fetch), FAILED, ["fetch process ended", "signal 9"]),
+    "kill -9 of the fetch process":
+        (lambda front, fetch: kill(fetch), FAILED, ["fetch process ended", "signal 9"]),
     "kill -9 of the front end": (lambda front, fetch: kill(front.pid), -signal.SIGKILL, []),
     "Ctrl-C": (lambda front, fetch: kill(front.pid, signal.SIGINT), INTERRUPTED, ["interrupted"]),
-    "Ctrl-C of the whole terminal": (lambda front, fetch: os.killpg(front.pid, signal.SIGINT), INTERRUPTED, ["interrupted"]),
+    "Ctrl-C of the whole terminal":
+        (lambda front, fetch: os.killpg(front.pid, signal.SIGINT), INTERRUPTED, ["interrupted"]),
 }
 
 
@@ -184,7 +199,8 @@ def ends():
         for what, (strike, status, says) in ENDS.items():
             home = Home()
             with Server(AT.root, [fault]) as server, Tidy(home) as tidy:
-                front = home.start("create", "--fresh", "--release", mirrors.SUITE, "--profile", "test", "--mirror",
+                front = home.start("create", "--fresh", "--release", mirrors.SUITE, "--profile", "test",
+                                   "--mirror",
                                    server.url, "--keyring", AT.keyring, "--quiet", start_new_session=True)
                 reached = server.wait_for(fault.pattern)
                 fetch = fetch_process(front)
@@ -203,17 +219,21 @@ def ends():
                 parts = [name for where, _, files in os.walk(f"{home.cache}/rootlet") for name in files
                          if re.fullmatch(r"\.\w{6}\.part", name)]
             tap.report(fetch and reached and front.returncode == status and not wrong and not names and
-                       (not parts or "kill" in what), f"{what} while {stage}: exit status {status}", *wrong, front.returncode,
+                       (not parts or "kill" in what), f"{what} while {stage}: exit status {status}", *wrong,
+                       front.returncode,
                        err, names, parts)
 
 
 def seen():
-    """strace shows that the process opens only TCP sockets, runs no program, and reads no resolver configuration."""
+    """strace shows that the process opens only TCP sockets, runs no program, and reads no resolver
+    configuration."""
     if not AS_ROOT:
-        tap.skip("strace of the fetch process", "needs root: newuidmap's setuid bit is ignored under another user's strace")
+        tap.skip("strace of the fetch process",
+                 "needs root: newuidmap's setuid bit is ignored under another user's strace")
         return
     home, path = Home(), f"{SCRATCH}/{os.getpid()}.trace"
-    before = ["strace", "-f", "-qq", "-o", path, "-e", "trace=%net,%process,open,openat,socket,prctl,landlock_restrict_self",
+    before = ["strace", "-f", "-qq", "-o", path, "-e",
+              "trace=%net,%process,open,openat,socket,prctl,landlock_restrict_self",
               "-e", "signal=none", "-u", home.user.name]
     with Server(AT.root) as server:
         outcome = home.create("--quiet", server=server, at=AT, before=before, **NOBODY)
@@ -232,18 +252,22 @@ def seen():
     sockets = [call for call in after if call.startswith("socket(")]
     opened = [re.search('"([^"]*)"', call).group(1) for call in after
               if call.startswith("open") and '"' in call and "= -1" not in call]
-    foreign = [name for name in opened if name.startswith("/") and not name.startswith((f"{home.cache}/rootlet/", "/etc/ssl"))]
+    foreign = [name for name in opened if name.startswith("/") and
+               not name.startswith((f"{home.cache}/rootlet/", "/etc/ssl"))]
     tap.report(outcome.status == 0 and len(connects) == len(mine) == 1 and sockets and
                all(call.startswith("socket(AF_INET, SOCK_STREAM") for call in sockets) and
                not any(call.startswith(("execve", "clone", "fork", "vfork")) for call in after),
-               "only one process connects to the mirror, over TCP, and it starts no program", outcome, connects, mine, sockets[:3])
-    tap.report(len(opened) > 50 and not foreign, "that process opens only files in its cache", foreign[:5], len(opened))
+               "only one process connects to the mirror, over TCP, and it starts no program", outcome,
+               connects, mine, sockets[:3])
+    tap.report(len(opened) > 50 and not foreign, "that process opens only files in its cache", foreign[:5],
+               len(opened))
 
 
 def kernel_seen():
     """The process that unpacks a kernel has never talked to the mirror."""
     if not AS_ROOT:
-        tap.skip("strace of unpacking a kernel", "needs root: newuidmap's setuid bit is ignored under another user's strace")
+        tap.skip("strace of unpacking a kernel",
+                 "needs root: newuidmap's setuid bit is ignored under another user's strace")
         return
     home, path = Home(), f"{SCRATCH}/{os.getpid()}.kernel-trace"
     folder = f"{home.folder}/at"
@@ -251,15 +275,18 @@ def kernel_seen():
     os.chmod(home.write("bin/vng", "#!/bin/sh\necho exit 0 >/mnt/status\n"), 0o755)
     with Server(at.root) as server:
         made = home.create("--quiet", server=server, at=at)
-        outcome = home.run("run", "--kernel", "distro", "--keyring", at.keyring, "--root-transport", "image", "--", "true",
-                           before=["strace", "-f", "-qq", "-o", path, "-e", "trace=connect,openat,mkdirat", "-e", "signal=none",
+        outcome = home.run("run", "--kernel", "distro", "--keyring", at.keyring, "--root-transport", "image",
+                           "--", "true",
+                           before=["strace", "-f", "-qq", "-o", path, "-e", "trace=connect,openat,mkdirat",
+                                   "-e", "signal=none",
                                    "-u", home.user.name],
                            environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"}, **NOBODY)
     with open(path, encoding="utf-8", errors="replace") as file:
         lines = [line.split(None, 1) for line in file]
     connects = {pid for pid, call in lines if call.startswith("connect(") and "AF_INET" in call}
     unpacks = {pid for pid, call in lines if re.match(r'openat\(\d+, "vmlinuz", .*O_CREAT', call)}
-    tap.report(made.status == outcome.status == 0 and len(connects) == len(unpacks) == 1 and not connects & unpacks,
+    tap.report(made.status == outcome.status == 0 and len(connects) == len(unpacks) == 1 and
+               not connects & unpacks,
                "the process that unpacks a kernel has never talked to the mirror", outcome, connects, unpacks)
 
 

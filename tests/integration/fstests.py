@@ -43,7 +43,8 @@ outcome = home.run("shell", "--", "sh", "-c", f"for p in {' '.join(PROGRAMS)}; d
 tap.report(outcome.status == 0 and not outcome.out.strip(), "every program of the profile is installed",
            outcome)
 case("dpkg --audit finds nothing", ["shell", "--", "dpkg", "--audit"], 0, (), ["."])
-case("the group fsgqa has its gid and member", ["shell", "--", "getent", "group", "fsgqa"], 0, r"^fsgqa:x:1002:.*fsqa")
+case("the group fsgqa has its gid and member", ["shell", "--", "getent", "group", "fsgqa"], 0,
+     r"^fsgqa:x:1002:.*fsqa")
 case("sudo is setuid root inside the rootfs", ["shell", "--", "sh", "-c", "stat -c %u:%a $(which sudo)"],
      0, "^0:4755$")
 with open(f"{INSIDE}/etc/rootlet/manifest.json", encoding="utf-8") as file:
@@ -57,7 +58,8 @@ tap.report(not os.listdir(f"{INSIDE}/dev") or os.path.exists(f"{INSIDE}/dev/null
 documents = [path for where, _, names in os.walk(f"{INSIDE}/usr/share/doc") for name in names
              if not os.path.islink(path := f"{where}/{name}")]
 others = [path for path in documents if os.path.basename(path) != "copyright"]
-tap.report(len(documents) > 100 and not others, "copyright files are the only documentation unpacked", len(documents),
+tap.report(len(documents) > 100 and not others, "copyright files are the only documentation unpacked",
+           len(documents),
            *others[:20])
 with open(f"{home.folder}/made", encoding="utf-8") as file:
     tap.note(f"create took {float(file.read()):.0f} s, {len(manifest['packages'])} packages")

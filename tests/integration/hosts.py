@@ -1,5 +1,5 @@
-"""Hosts with problems: no range of ids, a range that is too small, forbidden user namespaces, or a different range than
-the one a rootfs was made with."""
+"""Hosts with problems: no range of ids, a range that is too small, forbidden user namespaces, or a different
+range than the one a rootfs was made with."""
 import contextlib
 import errno
 import glob
@@ -102,7 +102,8 @@ def namespaces():
         tap.skip("create when user.max_user_namespaces is 0",
                  f"unshare cannot lower it here: {possible.stderr.decode().strip()}")
     else:
-        forbidden(limit, "sysctl", r"namespace", r"the sysctl user\.max_user_namespaces is 0\n +to mend it: sysctl -w "
+        forbidden(limit, "sysctl", r"namespace",
+                  r"the sysctl user\.max_user_namespaces is 0\n +to mend it: sysctl -w "
                   r"user\.max_user_namespaces=[1-9]")
 
 
@@ -150,7 +151,8 @@ def good_host():
     outcome = home.run("doctor")
     tap.report(outcome.status == 0 and re.search(r"^\d+ ok, \d+ warnings?, 0 missing", outcome.out,
                                                  re.M), "doctor on this host", outcome)
-    for what in ("gpgv|signatures", "debootstrap", "vng", "qemu", "KVM", "space", "root images", "keyring", "kernel",
+    for what in ("gpgv|signatures", "debootstrap", "vng", "qemu", "KVM", "space", "root images", "keyring",
+                 "kernel",
                  "namespace", "sub"):
         tap.report(bool(re.search(what, outcome.out)), f"doctor checks: {what}", outcome)
 
@@ -212,7 +214,8 @@ def lazily():
     for words in (["help"], ["help", "create"], ["--version"], ["list"], ["list", "--json"], ["profiles"],
                   ["profiles", "show", "fstests"], ["cache"], ["runs"], ["policy", "seccomp"]):
         outcome = home.run(*words, **hidden)
-        tap.report(outcome.status == 0 and not outcome.err, f"no helper is started for: {' '.join(words)}", outcome)
+        tap.report(outcome.status == 0 and not outcome.err, f"no helper is started for: {' '.join(words)}",
+                   outcome)
     outcome = home.run("create", "--profile", "test", "--release", "jammy", "--mirror", "http://127.0.0.1:9/",
                        "--keyring", AT.keyring, **hidden)
     tap.report(outcome.status == HOST and re.search("cannot start .*rootlet-helper", outcome.err),

@@ -1,5 +1,5 @@
-"""The sandbox around vng and qemu. A test program replaces vng: it can reach what a guest that took over qemu could, and
-prints what a hostile guest might. No VM is booted."""
+"""The sandbox around vng and qemu. A test program replaces vng: it can reach what a guest that took over qemu
+could, and prints what a hostile guest might. No VM is booted."""
 import ctypes
 import errno
 import fcntl
@@ -59,7 +59,8 @@ NAME = socket.gethostname()
 
 
 def perl(code):
-    """Returns a command that succeeds if the Perl code CODE is true. System call numbers are those of x86-64."""
+    """Returns a command that succeeds if the Perl code CODE is true. System call numbers are those of
+    x86-64."""
     return f"perl -MSocket -e 'exit(({code}) ? 0 : 1)'"
 
 
@@ -70,7 +71,8 @@ def unix(kind, then):
 # Runs a command with a key in a new session keyring, as a login has.
 KEYED = ["perl", "-e", "$t = q(user), $d = q(rootlet-session), $v = q(x), syscall(250, 1, 0), "
          "syscall(248, $t, $d, $v, 1, -3), exec @ARGV"]
-# How to show that an attack works outside the sandbox: as the same user, or with other means that it needs there.
+# How to show that an attack works outside the sandbox: as the same user, or with other means that it needs
+# there.
 AS_USER = []
 IN_NAMESPACES = ["unshare", "--user", "--map-root-user", "--mount"]
 AS_HOST_ROOT = "as root"
@@ -95,7 +97,8 @@ ATTACKS = {
     "mounts": ("mount -t tmpfs none /mnt", IN_NAMESPACES),
     "gains privileges from a setuid program": ("setpriv --dump | grep -q 'no_new_privs: 0'", AS_USER),
     "holds more than one capability": (
-        "perl -ne '/^CapEff:\\s+(\\w+)/ && exit(unpack(q(%32b*), pack(q(H*), $1)) > 1 ? 0 : 1)' /proc/self/status",
+        "perl -ne '/^CapEff:\\s+(\\w+)/ && exit(unpack(q(%32b*), pack(q(H*), $1)) > 1 ? 0 : 1)' "
+                                       "/proc/self/status",
         IN_NAMESPACES),
     "signals a user's process": ("kill -0 VICTIM", AS_USER),
     "sees a user's process": (f"grep -qa '{MARK[:-1]}[{MARK[-1]}]' /proc/*/cmdline", AS_USER),
@@ -121,14 +124,17 @@ ATTACKS = {
     "uses the caller's keyrings": (perl("$t = q(user), $d = q(rootlet), $v = q(x), "
                                          "syscall(248, $t, $d, $v, 1, -2) > 0"), AS_USER),  # add_key
     "asks for a key of the caller's session": (
-        perl("$t = q(user), $d = q(rootlet-session), syscall(249, $t, $d, 0, 0) > 0"), AS_USER),  # request_key
-    "creates a user namespace with clone": (perl("($p = syscall(56, 0x10000011, 0, 0, 0, 0)) || exit(0), $p > 0"), AS_USER),
+        # request_key
+        perl("$t = q(user), $d = q(rootlet-session), syscall(249, $t, $d, 0, 0) > 0"), AS_USER),
+    "creates a user namespace with clone":
+           (perl("($p = syscall(56, 0x10000011, 0, 0, 0, 0)) || exit(0), $p > 0"), AS_USER),
     "creates a user namespace with clone3": (perl("$c = pack(q(Q8), 0x10000000, 0, 0, 0, 17, 0, 0, 0), "
                                        "($p = syscall(435, $c, 64)) || exit(0), $p > 0"), AS_USER),
     "looks up a keyring": (perl("syscall(250, 0, -2, 1) > 0"), AS_USER),  # keyctl, KEYCTL_GET_KEYRING_ID
     "creates an io_uring": (perl("$p = qq(\\0) x 120, syscall(425, 1, $p) >= 0"), AS_USER),
 }
-# Ways to set the setuid or setgid bit of a file (or directory); $f is its path in the shared directory, $m the mode.
+# Ways to set the setuid or setgid bit of a file (or directory); $f is its path in the shared directory, $m
+# the mode.
 BITS = {
     "chmod": "open(F, q(>), $f) && syscall(90, $f, $m) == 0",
     "fchmod": "open(F, q(>), $f) && syscall(91, fileno(F), $m) == 0",
@@ -181,7 +187,8 @@ class Victims:
             os.mknod(f"{SHARE}/device", 0o20666, os.makedev(1, 9))  # urandom
             os.chmod(f"{SHARE}/device", 0o666)
         self.process = home.start("-e", "sleep 4994", MARK, program="/usr/bin/perl",
-                                  environment={"SECRET": SECRET}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                  environment={"SECRET": SECRET}, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL)
         self.key = os.getpid() | 0x52000000
         self.memory = subprocess.run(["perl", "-e", f"print shmget({self.key}, 4096, 01666)"], check=True,
                                      text=True, stdout=subprocess.PIPE, **home.user.switch()).stdout
@@ -258,7 +265,8 @@ def attacks_work(victims):
         user = {} if how == AS_HOST_ROOT else home.user.switch()
         script = ["bash", "-c", f"( {filled(attack, places)} )"]
         with open(f"{home.folder}/open-file", encoding="utf-8") as opened:
-            done = subprocess.run([*KEYED, *([] if how == AS_HOST_ROOT else how), *script], stdin=subprocess.DEVNULL,
+            done = subprocess.run([*KEYED, *([] if how == AS_HOST_ROOT else how), *script],
+                                  stdin=subprocess.DEVNULL,
                                   capture_output=True, pass_fds=[opened.fileno()], check=False,
                                   env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SECRET": SECRET}, **user)
         tap.report(done.returncode == 0, f"outside the sandbox, the attack {what}", done)
@@ -381,7 +389,8 @@ VENV = ".local/share/pipx/venvs/virtme"
 
 
 def in_venv():
-    subprocess.run([PYTHON, "-m", "venv", "--without-pip", f"{home.folder}/{VENV}"], check=True, **home.user.switch())
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", f"{home.folder}/{VENV}"], check=True,
+                   **home.user.switch())
     python_vng(f"{VENV}/bin/vng", f"{home.folder}/{VENV}/bin/python3")
     module(f"{VENV}/{USER_SITE.removeprefix('.local/')}")
     link(".local/bin/vng", "../share/pipx/venvs/virtme/bin/vng")
@@ -392,7 +401,8 @@ def of_pyenv():
     root = f"{home.folder}/.pyenv"
     for name, script in (("shims/vng", f"exec {root}/libexec/pyenv exec vng"),
                          ("libexec/pyenv", f"exec {root}/versions/3/bin/vng"),
-                         ("versions/3/bin/vng", f"PYTHONPATH={root}/versions/3/lib exec {root}/versions/3/bin/python3 "
+                         ("versions/3/bin/vng",
+                          f"PYTHONPATH={root}/versions/3/lib exec {root}/versions/3/bin/python3 "
                                                 "-c 'import virtme_ng.run'")):
         os.chmod(home.write(f".pyenv/{name}", f"#!/usr/bin/env bash\n{script}\n"), 0o755)
     link(".pyenv/versions/3/bin/python3", PYTHON)
@@ -410,7 +420,8 @@ def installations():
                                "true", environment={"PATH": path})
             wrong = tidy.complaints()
         tap.report(outcome.status == 0 and "mine: False" in outcome.out and not wrong,
-                   f"vng installed {what} starts and sees nothing else in the home directory", *wrong, outcome)
+                   f"vng installed {what} starts and sees nothing else in the home directory", *wrong,
+                   outcome)
         for folder in (".local", "src", "links", ".pyenv"):
             shutil.rmtree(f"{home.folder}/{folder}", ignore_errors=True)
 
@@ -423,13 +434,16 @@ def below_mnt():
     in_checkout()
     user = home.user
     before = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
-              f"mount -t tmpfs -o mode=755 tests /mnt && mkdir /mnt/work && mount --bind {home.folder}/src /mnt/work && "
+              f"mount -t tmpfs -o mode=755 tests /mnt && mkdir /mnt/work && mount --bind {home.folder}/src "
+              "/mnt/work && "
               f'exec setpriv --reuid {user.uid} --regid {user.gid} --init-groups "$@"', "sh"]
     with Tidy(home) as tidy:
-        outcome = home.run("run", "--path", TREE, "--kernel", KERNEL, "--root-transport", "image", "--", "true",
+        outcome = home.run("run", "--path", TREE, "--kernel", KERNEL, "--root-transport", "image", "--",
+                           "true",
                            before=before, environment={"PATH": "/mnt/work/virtme-ng:/usr/bin:/bin"}, **NOBODY)
         wrong = tidy.complaints()
-    tap.report(outcome.status == 5 and re.search("vng needs /mnt/work/virtme-ng.*, but the VM has files of its own at /mnt",
+    tap.report(outcome.status == 5 and
+               re.search("vng needs /mnt/work/virtme-ng.*, but the VM has files of its own at /mnt",
                outcome.err) and not wrong, "vng below /mnt: run fails and says what to do", *wrong, outcome)
     for folder in ("src", "links"):
         shutil.rmtree(f"{home.folder}/{folder}")
@@ -525,20 +539,25 @@ RESET = "[    1.831959] pci 0000:00:18.7: BAR 0"
 DEATHS = {
     # what: (last console line, what happens before, exit status, standard output, whether it is booted again)
     "of a timer failure": (f"Kernel panic - not syncing: {TIMER}", "", 7, "typed", True),
-    "of a timer failure twice": (f"Kernel panic - not syncing: {TIMER}", "rmdir /mnt/share0/booted", FAILED_VM, "", True),
-    "of another panic": ("Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)", "", FAILED_VM,
+    "of a timer failure twice":
+          (f"Kernel panic - not syncing: {TIMER}", "rmdir /mnt/share0/booted", FAILED_VM, "", True),
+    "of another panic":
+          ("Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)", "", FAILED_VM,
                           "", False),
-    "of a timer failure while the command runs": (f"Kernel panic - not syncing: {TIMER}", f"echo started >{STATUS}; sleep 1",
+    "of a timer failure while the command runs":
+          (f"Kernel panic - not syncing: {TIMER}", f"echo started >{STATUS}; sleep 1",
                                             FAILED_VM, "", False),
     "without a panic": (RESET, "", 7, "typed", True),
     "without a panic twice": (RESET, "rmdir /mnt/share0/booted", FAILED_VM, "", True),
-    "without a panic while the command runs": (RESET, f"echo started >{STATUS}; sleep 1", FAILED_VM, "", False),
+    "without a panic while the command runs":
+          (RESET, f"echo started >{STATUS}; sleep 1", FAILED_VM, "", False),
     "before it prints anything": ("", "", FAILED_VM, "", False),
 }
 
 
 def boots_once_more():
-    """It is booted again only once, and only for failures that a busy host causes. No standard input is lost."""
+    """It is booted again only once, and only for failures that a busy host causes. No standard input is
+    lost."""
     for what, (last, before, status, out, wanted) in DEATHS.items():
         says = f"echo {shlex.quote(last)} >{CONSOLE}; " if last else ""
         script = DIES % {"before": before, "death": says + ("sleep 600" if "panic - " in last else "exit 1"),
@@ -590,17 +609,20 @@ def as_json():
         wrong += more
         text = {name: "".join(event["text"] for event in events if event.get("stream") == name)
                 for name in ("stdout", "stderr")}
-        tap.report(not wrong and code == status and result["status"] == ends and ("error" in result) == (ends == "failed") and
+        tap.report(not wrong and code == status and result["status"] == ends and
+                   ("error" in result) == (ends == "failed") and
                    text == {"stdout": said, "stderr": complained} and result["seconds"] <= seconds + 1,
                    f"run --json: {what}", *wrong, code, out[-1000:], err)
 
 
 def shows_boot():
     """Booting is a stage of its own until the guest's first output; no stage is reported twice."""
-    words = f"echo booted >{CONSOLE}; sleep 1; echo started >{STATUS}; sleep 1; echo out; sleep 1; echo exit 0 >{STATUS}"
+    words = f"echo booted >{CONSOLE}; sleep 1; echo started >{STATUS}; " \
+        f"sleep 1; echo out; sleep 1; echo exit 0 >{STATUS}"
     code, out, err, _ = run(words)
     lines = err.splitlines()
-    tap.report(code == 0 and out == "out\n" and lines[-1:] == ["Booting the kernel"] and len(lines) == len(set(lines)),
+    tap.report(code == 0 and out == "out\n" and lines[-1:] == ["Booting the kernel"] and
+               len(lines) == len(set(lines)),
                "run shows that the kernel is booting", code, out, err)
     told, result, wrong = stream("run", Outcome(*run(words, "--json")))
     events = [event["stage"] for event in told if event["event"] == "progress"]
@@ -682,7 +704,8 @@ def kernels_of_ones_own():
                    f"modules, with the {root} as root", *wrong, out, err)
     os.unlink(image)
     status, out, err, _ = run(TELL, image=folder)
-    tap.report(status == 2 and f"no kernel was built in {folder}" in err and f"make -C {folder} bzImage" in err,
+    tap.report(status == 2 and f"no kernel was built in {folder}" in err and
+               f"make -C {folder} bzImage" in err,
                "--kernel with a build directory without a kernel image", status, err)
 
 
@@ -690,7 +713,8 @@ def size_of_guest():
     """How the options reach vng; vm.py checks from inside the guest."""
     default = min(os.cpu_count(), 8)
     for what, words, memory, cpus in (("default", (), "2G", default),
-                                      ("--memory and --cpus", ("--memory", "768M", "--cpus", "5"), "768M", 5)):
+                                      ("--memory and --cpus", ("--memory", "768M", "--cpus", "5"), "768M",
+                                       5)):
         status, out, err, _ = run(f"printf '%s ' \"$@\"; echo exit 0 >{STATUS}", *words)
         tap.report(status == 0 and f"--memory {memory} --cpus {cpus} " in out,
                    f"the guest's memory and processors: {what}", status, out, err)
@@ -707,7 +731,8 @@ def plant_kernel():
     with open(f"{inside(TREE)}/etc/rootlet/manifest.json", encoding="utf-8") as file:
         made = json.load(file)
     kernel(f".cache/rootlet/kernels/{TOY}_1/boot/vmlinuz", TOY)
-    home.write(f".cache/rootlet/kernels/{TOY}_1/boot/config", "".join(f"CONFIG_{o}=y\n" for o in IMAGE_OPTIONS))
+    home.write(f".cache/rootlet/kernels/{TOY}_1/boot/config",
+               "".join(f"CONFIG_{o}=y\n" for o in IMAGE_OPTIONS))
     home.write(f".cache/rootlet/kernels/{TOY}_1/lib/modules/{TOY}/modules.order", "")
     home.write(f".cache/rootlet/kernels/{TOY}_1/lib/modules/{TOY}/toy.ko", "module")
     folder = f"{home.cache}/rootlet/kernels"
@@ -720,7 +745,8 @@ def plant_kernel():
 
 
 def run_image():
-    """Runs with a mirror that does not answer, so only the cached kernel is available. Returns whether it built an image."""
+    """Runs with a mirror that does not answer, so only the cached kernel is available. Returns whether it
+    built an image."""
     outcome = run(f"echo exit 0 >{STATUS}", "--root-transport", "image", image="distro")
     return "Building the root image" in outcome[2], outcome
 
@@ -754,8 +780,10 @@ def damaged():
     sums.flip(image)
     found, gone = home.run("cache", "verify"), not kept("images")
     built, again = run_image()
-    tap.report(found.status == 3 and "damaged, removed: images/" in found.out and gone and again[0] == 0 and built and
-               os.path.exists(image), "cache verify finds an image with a flipped bit, and run rebuilds it", found, again)
+    tap.report(found.status == 3 and "damaged, removed: images/" in found.out and gone and again[0] == 0 and
+               built and
+               os.path.exists(image), "cache verify finds an image with a flipped bit, and run rebuilds it",
+               found, again)
     sums.flip(image)
     built, again = run_image()
     tap.report(again[0] == 0 and built and os.path.exists(image),
@@ -764,7 +792,8 @@ def damaged():
     os.unlink(f"{os.path.dirname(image)}/.{os.path.basename(image)}.sums")
     verify = home.run("cache", "verify")
     tap.report(verify.status == 0 and "damaged" not in verify.out.replace(", 0 damaged", "") and
-               not os.path.exists(image), "cache verify removes an unfinished image and does not call it damaged",
+               not os.path.exists(image),
+               "cache verify removes an unfinished image and does not call it damaged",
                verify, kept("images"))
     built, again = run_image()
     tap.report(again[0] == 0 and built, "the next run rebuilds an unfinished image", again)
@@ -776,7 +805,8 @@ def damaged():
         tap.report(status not in (0, FAILED_VM) and re.search("kernel in the cache, which is damaged: ", err),
                    f"run: does not boot a kernel with damage to {what}", status, err)
         verify = home.run("cache", "verify")
-        tap.report(verify.status == 3 and f"damaged, removed: kernels/{TOY}_1: " in verify.out and not kept("kernels"),
+        tap.report(verify.status == 3 and f"damaged, removed: kernels/{TOY}_1: " in verify.out and
+                   not kept("kernels"),
                    "cache verify removes a kernel with damage to {what}", verify, kept("kernels"))
 
 
@@ -788,14 +818,16 @@ def pruned():
     before, outcome = kept("images"), home.run("cache", "prune", "--max-size", "0")
     tap.report(outcome.status == 0 and before and kept("images") == before,
                "cache prune keeps the images of a run in progress", outcome, before, kept("images"))
-    tap.report(kept("kernels") == [f"{TOY}_1"], "cache prune keeps the kernel of a run in progress", outcome, kept("kernels"))
+    tap.report(kept("kernels") == [f"{TOY}_1"], "cache prune keeps the kernel of a run in progress", outcome,
+               kept("kernels"))
     os.chmod(home.write("other/vng", "#!/bin/sh\nexit 3\n"), 0o755)
     words = {"environment": {"PATH": f"{home.folder}/other:/usr/bin:/bin"}}
     another = ["run", "--path", TREE, "--kernel", KERNEL, "--root-transport", "image", "--", "true"]
     for name in before:
         sums.flip(f"{home.cache}/rootlet/images/{name}")
     outcome = home.run(*another, **words)
-    tap.report(outcome.status == FAILED_VM and kept("images") == before, "a damaged image that is in use is rebuilt",
+    tap.report(outcome.status == FAILED_VM and kept("images") == before,
+               "a damaged image that is in use is rebuilt",
                outcome, before, kept("images"))
     process.kill()
     process.communicate()
@@ -803,30 +835,38 @@ def pruned():
     wait_until(lambda: b"up" in (process.stdout.readline() or b""), 60)
     changed = home.run("shell", "--path", TREE, "--", "touch", "/root/changed")
     outcome = home.run(*another, **words)
-    tap.report(changed.status == 0 and set(before) < set(kept("images")), "a second run's image of the changed rootfs "
+    tap.report(changed.status == 0 and set(before) < set(kept("images")),
+               "a second run's image of the changed rootfs "
                "does not replace the first one's", changed, outcome, before, kept("images"))
     kill(process.pid, signal.SIGINT)
     process.communicate(timeout=300)
     outcome = home.run("cache", "prune", "--max-size", "0")
     tap.report(outcome.status == 0 and not kept("images") and not kept("kernels"),
                "cache prune removes them after the run", outcome, kept("images"), kept("kernels"))
-    tap.report(not [name for name in os.listdir(f"{home.cache}/rootlet/images")], "cache prune removes their checksums",
+    tap.report(not [name for name in os.listdir(f"{home.cache}/rootlet/images")],
+               "cache prune removes their checksums",
                os.listdir(f"{home.cache}/rootlet/images"))
 
 
 def restricted():
-    """If AppArmor lets only the helper create a user namespace, a VM is sandboxed in one nested inside the helper's."""
-    os.chmod(home.write("bin/vng", "#!/bin/sh\ngrep -c . /proc/self/uid_map; id -u; printf '%s\\n' \"$@\"\n"), 0o755)
+    """If AppArmor lets only the helper create a user namespace, a VM is sandboxed in one nested inside the
+    helper's."""
+    os.chmod(home.write("bin/vng",
+                        "#!/bin/sh\ngrep -c . /proc/self/uid_map; id -u; printf '%s\\n' \"$@\"\n"), 0o755)
     own = {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}
     pretend = {"LD_PRELOAD": f"{BUILD}/tests/pretend.so", "PRETEND": "apparmor"}
     outcome = home.run("doctor", environment=pretend)
-    tap.report(re.search("^missing +user namespaces", outcome.out, re.M), "doctor: rootlet may not create user namespaces", outcome)
+    tap.report(re.search("^missing +user namespaces", outcome.out, re.M),
+               "doctor: rootlet may not create user namespaces", outcome)
     for transport, ids in (("image", r"\A1\n0\n"), ("dir", r"\A3\n65535\n|\A2\n65535\n")):
         for environment, what in ((own, "may"), ({**own, **pretend}, "may not")):
-            outcome = home.run("run", "--path", TREE, "--kernel", KERNEL, "--root-transport", transport, "--", "true",
+            outcome = home.run("run", "--path", TREE, "--kernel", KERNEL, "--root-transport", transport,
+                               "--", "true",
                                environment=environment)
-            tap.report(outcome.status == FAILED_VM and re.search(ids, outcome.out) and "--qemu-opts" in outcome.out,
-                       f"rootlet {what} create a user namespace: a VM is sandboxed, with --root-transport {transport}", outcome)
+            tap.report(outcome.status == FAILED_VM and re.search(ids, outcome.out) and
+                       "--qemu-opts" in outcome.out,
+                       f"rootlet {what} create a user namespace: a VM is sandboxed, with --root-transport "
+                       f"{transport}", outcome)
 
 
 attacked = Victims()

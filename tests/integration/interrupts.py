@@ -1,5 +1,6 @@
-"""Ctrl-C, and kill -9 of either half, in each stage of create, of run before its VM, in delete and in check. Afterwards
-the old rootfs is intact, or there is none, and after the next command no process, mount or staging directory remains."""
+"""Ctrl-C, and kill -9 of either half, in each stage of create, of run before its VM, in delete and in check.
+Afterwards the old rootfs is intact, or no rootfs exists, and after the next command no process, mount or staging
+directory remains."""
 import glob
 import os
 import random
@@ -30,8 +31,8 @@ STAGES = {
     "adding users": "Adding groups",
     "writing to disk": "Writing",
 }
-# The stages to test without --long, for a kill of the helper, a kill of the front end, and Ctrl-C. While users are
-# added, there is a jail just as while packages are configured.
+# The stages to test without --long, for a kill of the helper, a kill of the front end, and Ctrl-C. While
+# users are added, there is a jail just as while packages are configured.
 SHORT = {"unpacking", "asking for InRelease", "downloading packages", "configuring", "writing to disk"}
 
 
@@ -79,8 +80,8 @@ def strike(home, name, method, *words):
 
 
 def strike_down(home, front, method, tidy, may_wait=False):
-    """Returns complaints about the end of FRONT, and its standard error. Only a disk write in progress MAY delay the end,
-    and only as long as the write takes."""
+    """Returns complaints about the end of FRONT, and its standard error. Only a disk write in progress MAY
+    delay the end, and only as long as the write takes."""
     wrong = []
     METHODS[method](front)
     began = time.monotonic()
@@ -130,7 +131,8 @@ def strike_all(home, with_old):
 
 
 def strike_anywhere(home, seconds):
-    """kill -9 at moments between stages, with --force over the old rootfs. SECONDS: the duration of a whole create."""
+    """kill -9 at moments between stages, with --force over the old rootfs. SECONDS: the duration of a whole
+    create."""
     chance = random.Random(7)
     tree = f"{home.store}/test-rootfs"
     instants = 60 if LONG else 6
@@ -155,8 +157,8 @@ def strike_anywhere(home, seconds):
 
 
 def strike_delete(home, server):
-    """Interrupts delete: what remains is either intact or removed by the next command. The next rootfs are cloned from
-    SERVER's snapshot: how they are made does not matter here."""
+    """Interrupts delete: what remains is either intact or removed by the next command. The next rootfs are
+    cloned from SERVER's snapshot: how they are made does not matter here."""
     tree = f"{home.store}/test-rootfs"
     for method in METHODS:
         if method == "SIGTERM" and not LONG:
@@ -209,7 +211,8 @@ RUN_STAGES = {
 
 def kernel_packages(folder):
     """A kernel header that allows booting from an image, padded so that it takes a while."""
-    config = "".join(f"CONFIG_{name}=y\n" for name in ("NET_9P_VIRTIO", "VIRTIO_BLK", "OVERLAY_FS", "EROFS_FS",
+    config = "".join(f"CONFIG_{name}=y\n"
+                     for name in ("NET_9P_VIRTIO", "VIRTIO_BLK", "OVERLAY_FS", "EROFS_FS",
                                                       "EXT4_FS"))
     files = [("./boot", "dir"), (f"./boot/vmlinuz-{TOY}", vng.kernel(TOY)),
              (f"./boot/config-{TOY}", config.encode()), ("./lib/modules", "dir"),
@@ -220,8 +223,8 @@ def kernel_packages(folder):
 
 
 def run_command(home):
-    """Arguments of Home.start for `run` with our program instead of vng, and the mirror's key in place of the Ubuntu archive
-    key that kernels are verified with."""
+    """Arguments of Home.start for `run` with our program instead of vng, and the mirror's key in place of the
+    Ubuntu archive key that kernels are verified with."""
     os.chmod(home.write("bin/vng", "#!/bin/sh\necho exit 0 >/mnt/status\n"), 0o755)
     return {"before": ["unshare", "--mount", "--propagation", "private", "sh", "-c",
                        f"mount --bind {AT.keyring} {UBUNTU} && exec setpriv --reuid {home.user.uid} "
@@ -237,10 +240,11 @@ def parts_left(home):
 
 
 def strike_run(home, server):
-    """Everything that run does before the VM starts; vm.py and hypervisor.py test the VM. SERVER is the mirror of the
-    rootfs, and has a kernel."""
+    """Everything that run does before the VM starts; vm.py and hypervisor.py test the VM. SERVER is the
+    mirror of the rootfs, and has a kernel."""
     if not AS_ROOT or not os.path.exists(UBUNTU):
-        tap.skip("run interrupted before its VM", "needs root, and Ubuntu's keyring to mount another one over")
+        tap.skip("run interrupted before its VM",
+                 "needs root, and Ubuntu's keyring to mount another one over")
         return
     words = ["run", "--kernel", "distro", "--", "true"]
     for what, (stage, methods) in RUN_STAGES.items():
@@ -265,7 +269,8 @@ def strike_run(home, server):
         outcome = home.run(*words, **run_command(home))
         wrong = tidy.complaints() + parts_left(home)
     images = glob.glob(f"{home.cache}/rootlet/images/*")
-    tap.report(outcome.status == 0 and len(images) == 1 and not wrong, "after interrupted runs, the next run works", *wrong,
+    tap.report(outcome.status == 0 and len(images) == 1 and not wrong,
+               "after interrupted runs, the next run works", *wrong,
                images, outcome)
 
 

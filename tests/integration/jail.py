@@ -85,8 +85,8 @@ def newer_than_filters(name):
 
 
 def every_call():
-    """Makes each call that is on none of the jail's lists, with meaningless arguments. The filter itself must refuse it:
-    the result is EPERM, although the program has set allowed calls to fail with ENOSYS."""
+    """Makes each call that is on none of the jail's lists, with meaningless arguments. The filter itself must
+    refuse it: the result is EPERM, although the program has set allowed calls to fail with ENOSYS."""
     listed = set(SYNC) | expected()["jail"].calls
     with open(f"{BUILD}/tests/syscalls", "rb") as file:
         program = file.read()
@@ -101,7 +101,8 @@ def every_call():
         wanted = "ENOSYS" if name == "clone3" or newer_than_filters(name) else "EPERM"
         tap.report(said.get(str(number)) == wanted, f"the unlisted call {name} is refused",
                    said.get(str(number)))
-    tap.report(sum(said.get(str(number)) == "EPERM" for number in calls) > 50, "most unlisted calls fail with EPERM")
+    tap.report(sum(said.get(str(number)) == "EPERM" for number in calls) > 50,
+               "most unlisted calls fail with EPERM")
 
 
 def visible():
@@ -117,18 +118,22 @@ def visible():
         ("lo is the only network interface", "tail -n +3 /proc/net/dev | cut -d: -f1", None,
          r"(eth|ens|enp|wlan|docker)"),
         ("there is no route", "cat /proc/net/route | tail -n +2 | wc -l", r"^0$", None),
-        ("it has its own host name", "cat /proc/sys/kernel/hostname", None, rf"^{re.escape(platform.node())}$"),
+        ("it has its own host name", "cat /proc/sys/kernel/hostname", None,
+         rf"^{re.escape(platform.node())}$"),
         ("the caller's home is not visible", f"ls {home.folder} 2>&1", "No such file", None),
-        ("the caller's environment is not passed on", "env", r"^PATH=", r"(XDG_|ROOTLET|secret-of-the-caller)"),
+        ("the caller's environment is not passed on", "env", r"^PATH=",
+         r"(XDG_|ROOTLET|secret-of-the-caller)"),
         ("the caller's file descriptors are closed", "ls /proc/self/fd | wc -l", r"^[34]$", None),
         ("/proc/sysrq-trigger cannot be opened", "echo h >/proc/sysrq-trigger && echo open", None, "open"),
         ("/proc/cmdline is covered", "wc -c </proc/cmdline", r"^0$", None),
         ("the cover is read-only", "echo x >/proc/cmdline && echo written", None, "written"),
         # Some belong to the jail's own namespaces, so only the cover protects them.
-        ("kernel settings cannot be written", "find /proc/sys -type f | wc -l; find /proc/sys -type f -writable",
+        ("kernel settings cannot be written",
+         "find /proc/sys -type f | wc -l; find /proc/sys -type f -writable",
          r"^\d{3,}$", "/proc/sys"),
         ("it can list its own mounts", "cut -d' ' -f5 /proc/self/mountinfo", r"^/proc$", r"^/$"),
-        ("a crash leaves no core dump", "for i in 1 2; do grep '^Max core' /proc/self/limits; ulimit -S -c 0; done",
+        ("a crash leaves no core dump",
+         "for i in 1 2; do grep '^Max core' /proc/self/limits; ulimit -S -c 0; done",
          r"\A(Max core file size +1 +1 +bytes *\n){2}\Z", None),
         ("/proc/kcore cannot be read", "head -c 1 /proc/kcore | wc -c", r"^0$", None),
         ("/dev has only the basic devices", "ls /dev", r"^null$", r"^(sd|vd|nvme|kvm|mem|kmsg|loop)"),
@@ -142,7 +147,8 @@ def visible():
         ("mknod of a disk is refused", "mknod /root/disk b 8 0 2>&1", "not permitted|denied", None),
         ("chown to a foreign id is refused", "touch /root/f && chown 70000 /root/f 2>&1",
          "Invalid argument", None),
-        ("the number of processes is limited", "grep '^Max processes' /proc/self/limits", r"\b4096 +4096\b", None),
+        ("the number of processes is limited", "grep '^Max processes' /proc/self/limits", r"\b4096 +4096\b",
+         None),
         ("no_new_privs is set", "grep NoNewPrivs /proc/self/status", r"1$", None),
         ("a seccomp filter is active", "grep Seccomp: /proc/self/status", r"2$", None),
     ]
@@ -170,8 +176,8 @@ def telling(text):
 
 
 def host_is_hidden():
-    """Nothing readable in a jail contains a path, name, cgroup or command line of the host. The same files outside a
-    jail do contain them; otherwise this would prove nothing."""
+    """Nothing readable in a jail contains a path, name, cgroup or command line of the host. The same files
+    outside a jail do contain them; otherwise this would prove nothing."""
     seen = subprocess.run(["sh", "-c", TELLING], cwd=home.folder, stdout=subprocess.PIPE, check=False,
                           stderr=subprocess.DEVNULL).stdout.decode(errors="replace")
     tap.report(len(telling(seen)) >= 2, "outside a jail, these files reveal the host", *telling(seen))
@@ -207,8 +213,10 @@ def no_way_out():
               "exit(connect($s, sockaddr_in(22, inet_aton('127.0.0.1'))) ? 1 : 0)")
     outcome = home.run("shell", "--", "perl", "-e", script)
     tap.report(outcome.status == 0, "in the jail: the host's loopback cannot be reached", outcome)
-    outcome = inside("grep -w lo /proc/net/dev && ! grep -E '^ *(eth|en|wl)' /proc/net/dev && grep -w 127.0.0.1 /proc/net/fib_trie")
-    tap.report(outcome.status == 0, "in the jail: its own loopback interface is up, and is the only one", outcome)
+    outcome = inside("grep -w lo /proc/net/dev && ! grep -E '^ *(eth|en|wl)' /proc/net/dev && grep -w "
+                     "127.0.0.1 /proc/net/fib_trie")
+    tap.report(outcome.status == 0, "in the jail: its own loopback interface is up, and is the only one",
+               outcome)
     outcome = inside("test ! -e /run/dbus/system_bus_socket -a ! -e /run/systemd/private")
     tap.report(outcome.status == 0, "in the jail: the host's service sockets are not visible", outcome)
 

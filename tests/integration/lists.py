@@ -1,5 +1,5 @@
-"""Removes one system call at a time from the lists of the helper's own processes, rebuilds the helper, and checks that
-something fails: a call whose removal breaks nothing does not belong on its list."""
+"""Removes one system call at a time from the lists of the helper's own processes, rebuilds the helper, and
+checks that something fails: a call whose removal breaks nothing does not belong on its list."""
 import json
 import os
 import re
@@ -14,7 +14,8 @@ from support import mirror as mirrors
 from support import tap
 from support.pace import patient
 from support.protocol import INPUT, Helper, opened, request
-from support.world import (AS_ROOT, BUILD, SCRATCH, SOURCE, Home, children, command_of, mirror, processes_left,
+from support.world import (AS_ROOT, BUILD, SCRATCH, SOURCE, Home, children, command_of, mirror,
+                           processes_left,
                            small_rootfs, wait_until)
 
 AT = mirror()
@@ -26,12 +27,13 @@ RECORD = f"{home.folder}/record"
 LISTS = ("parser", "audit", "jailer")
 # Calls that a session as short as the one below does not need.
 ELSEWHERE = {
-    ("jailer", "unshare"): "only cloning a snapshot needs it: bases",
+    ("jailer", "unshare"): "only cloning a snapshot needs it: integration/bases",
     ("jailer", "syncfs"): "create needs it to publish: commands",
     ("audit", "fstat"): "fstat(3) uses the other call here: depends on the C library",
     ("audit", "newfstatat"): "likewise",
     ("audit", "ftruncate"): "removes a partial record when the disk is full: adversary/full",
-    ("audit", "clock_nanosleep"): "waits between attempts to lock a log that another helper has locked: audit",
+    ("audit", "clock_nanosleep"):
+             "waits between attempts to lock a log that another helper has locked: audit",
     ("audit", "clock_gettime"): "only called if the clock cannot be read through the vDSO",
     ("jailer", "landlock_create_ruleset"): "without it the kernel appears to lack Landlock: unit/landlock",
     ("parser", "exit_group"): "without it the filter kills the parser at exit; only the kernel log shows it",
@@ -61,7 +63,8 @@ def build_without(name, call):
     folder = f"{SCRATCH}/lists.{os.getpid()}"
     os.makedirs(folder, mode=0o755, exist_ok=True)
     with open(f"{folder}/seccomp_filters.h", "w", encoding="ascii") as file:
-        subprocess.run([f"{BUILD}/policy/compile_filters", *([name, call] if name else [])], check=True, stdout=file)
+        subprocess.run([f"{BUILD}/policy/compile_filters", *([name, call] if name else [])], check=True,
+                       stdout=file)
     compiled, helper = f"{folder}/privileges.o", f"{folder}/rootlet-helper"
     words = [compiled if word.endswith("/privileges.c.o") else word for word in COMPILE]
     # Takes precedence over the header that the build generated.
@@ -75,8 +78,8 @@ def build_without(name, call):
 
 
 def interrupt(helper, answered):
-    """Stops and continues all of the helper's processes while they wait for an Execute, unless it has already been
-    ANSWERED that it failed."""
+    """Stops and continues all of the helper's processes while they wait for an Execute, unless it has already
+    been ANSWERED that it failed."""
     wait_until(lambda: answered.is_set() or
                any(command_of(pid).startswith("sleep") for pid in children(helper.process.pid)))
     pids = [helper.process.pid, *children(helper.process.pid)]

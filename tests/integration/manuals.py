@@ -1,5 +1,5 @@
-"""A command's table of options, its --help and its manual page must agree. Reads the sources as well as the built
-files."""
+"""A command's table of options, its --help and its manual page must agree. Reads the sources as well as the
+built files."""
 import glob
 import json
 import os
@@ -29,7 +29,8 @@ def commands():
 def of_help(text):
     """Returns {word: kind of value} for the lines that name an option or a word."""
     found = {}
-    for word, kind in re.findall(r"^  (-?-?[a-z][a-z0-9-]*)(?: ([A-Z]+|[a-z0-9-]+(?:\|[a-z0-9-]+)+)…?)?(?= |$)", text, re.M):
+    for word, kind in re.findall(r"^  (-?-?[a-z][a-z0-9-]*)(?: ([A-Z]+|[a-z0-9-]+(?:\|[a-z0-9-]+)+)…?)?(?= "
+                                 r"|$)", text, re.M):
         found[word] = kind
     return found
 
@@ -37,7 +38,8 @@ def of_help(text):
 def of_table(command):
     """Returns {option: takes a value} from the struct option in the source."""
     for path in glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True):
-        match = re.search(rf"const struct option {command}_options\[\] = \{{(.*?)\n?\s*\{{ NULL", read(path), re.S)
+        match = re.search(rf"const struct option {command}_options\[\] = \{{(.*?)\n?\s*\{{ NULL", read(path),
+                          re.S)
         if match:
             return {f"--{name}": takes == "required" for name, takes in re.findall(
                 r'\{ "([a-z0-9-]+)", (no|required)_argument', match.group(1))}
@@ -74,7 +76,8 @@ def check_command(command):
     name = PAGE_OF.get(command, command)
     page = f"{MAN}/rootlet{'-' if name else ''}{name or ''}.1.scd"
     shown, helped = home.run(command, "--help").out, home.run("help", command).out
-    tap.report(shown == helped and shown.startswith("usage: rootlet"), f"{command} --help equals help {command}")
+    tap.report(shown == helped and shown.startswith("usage: rootlet"),
+               f"{command} --help equals help {command}")
     said = of_help(shown)
     table = of_table(name or command)
     aliases = {"--suite": "--release"}  # in the table and the page; the help mentions it in a remark
@@ -83,7 +86,8 @@ def check_command(command):
         if option not in said and f"({option} is the same)" not in shown]
     wrong += [f"{option} is in the help, not in the table" for option in options(said)
               if option not in (table or {}) and option not in COMMON]
-    wrong += [f"{option}: table and help disagree on whether it takes a value" for option, takes in (table or {}).items()
+    wrong += [f"{option}: table and help disagree on whether it takes a value" for option,
+              takes in (table or {}).items()
               if option in said and bool(said[option]) != takes]
     wrong += [f"{option} {kind} is not in the help" for option, kind in COMMON.items()
               if said.get(option) != kind]
@@ -139,7 +143,8 @@ def check_pages():
         if not os.path.exists(f"{built}/{name}"):
             tap.report(False, f"page {name} is built", "scdoc is missing: ./quickstart --deps-only --tests")
             continue
-        done = subprocess.run([shutil.which("groff"), "-Kutf8", "-t", "-man", "-Tutf8", "-ww", "-rLL=100n", f"{built}/{name}"],
+        done = subprocess.run([shutil.which("groff"), "-Kutf8", "-t", "-man", "-Tutf8", "-ww", "-rLL=100n",
+                               f"{built}/{name}"],
                               capture_output=True, text=True, check=False)
         complaints = [line for line in done.stderr.splitlines() if "can't break line" not in line and
                       "cannot adjust line" not in line]
@@ -176,7 +181,8 @@ def check_tools():
 
 def stages(*names):
     """Returns the stage names in the sources, or in the named ones."""
-    paths = [f"{SOURCE}/{name}" for name in names] or glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True) + \
+    paths = [f"{SOURCE}/{name}" for name in names] or glob.glob(f"{SOURCE}/frontend/**/*.c",
+                                                                recursive=True) + \
         glob.glob(f"{SOURCE}/helper/**/*.c", recursive=True)
     return {stage for path in paths for stage in
             re.findall(r'(?:progress_stage|note_progress|serve_progress)\([^;"]*"([^"]*)"', read(path))}
@@ -184,9 +190,12 @@ def stages(*names):
 
 def check_requests():
     """SECURITY.md and rootlet-protocol(7) have the table of requests from proto/requests.h."""
-    table = subprocess.run([f"{BUILD}/proto/list_requests", "markdown"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    wanted = re.findall(r"^message Request \{.*?^\}", read(f"{SOURCE}/proto/rootlet.proto"), re.M | re.S)[0].count("=")
-    tap.report(table.count("\n") == wanted + 2 and table in read(f"{SOURCE}/SECURITY.md"), "SECURITY.md has the table of requests", table)
+    table = subprocess.run([f"{BUILD}/proto/list_requests", "markdown"], stdout=subprocess.PIPE, text=True,
+                           check=True).stdout
+    wanted = re.findall(r"^message Request \{.*?^\}", read(f"{SOURCE}/proto/rootlet.proto"),
+                        re.M | re.S)[0].count("=")
+    tap.report(table.count("\n") == wanted + 2 and table in read(f"{SOURCE}/SECURITY.md"),
+               "SECURITY.md has the table of requests", table)
     page = read(f"{BUILD}/docs/man/rootlet-protocol.7")
     names = re.findall(r"^\| (\w+) \|", table, re.M)[1:]
     missing = [name for name in names if not re.search(rf"^T\{{\n{name}\nT\}}", page, re.M)]
@@ -204,10 +213,12 @@ def check_readme():
     # Stages of downloads other than for a rootfs also name their purpose.
     purposes = {purpose for path in glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True) for purpose in
                 re.findall(r'\bpurpose = "([^"]*)"', read(path))}
-    known = stages() | {f"{stage} of {purpose}" for stage in stages("frontend/archive/packages.c") for purpose in purposes}
+    known = stages() | {f"{stage} of {purpose}" for stage in stages("frontend/archive/packages.c")
+                        for purpose in purposes}
     wrong = [line for line in lines if re.sub(r"  .*", "", line) not in known]
     tap.report(len(lines) > 8 and not wrong, "README's session: every stage exists in the sources", *wrong)
-    missing = [stage for stage in stages("frontend/rootfs/provision.c") if stage != "Cloning" and stage not in lines]
+    missing = [stage for stage in stages("frontend/rootfs/provision.c") if stage != "Cloning" and
+               stage not in lines]
     tap.report(not missing, "README's session: shows every stage of a create", *missing)
     for name in ("README.md", "docs/man/rootlet.1.scd"):
         shown = re.findall(r'"stage":"(.*?)"', read(f"{SOURCE}/{name}"))

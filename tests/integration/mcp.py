@@ -1,5 +1,5 @@
-"""The protocol of `rootlet mcp`: what it requires, and what a client should not send. Needs no helper, no rootfs and no
-network."""
+"""The protocol of `rootlet mcp`: what it requires, and what a client should not send. Needs no helper, no
+rootfs and no network."""
 import contextlib
 import json
 import os
@@ -119,9 +119,11 @@ def test_revisions():
                        f"revision {wanted}: the server answers {expected}", answer)
             tap.report(server.end() == 0, f"revision {wanted}: the server exits at end of input")
     with Server(home) as server:
-        tap.report(error_of(server.request("tools/list")) == INVALID, "before initialize, tools/list is refused")
+        tap.report(error_of(server.request("tools/list")) == INVALID,
+                   "before initialize, tools/list is refused")
         tap.report("result" in server.request("ping"), "before initialize, ping is answered")
-        tap.report(error_of(server.request("initialize", {})) == PARAMS, "initialize without a revision is refused")
+        tap.report(error_of(server.request("initialize", {})) == PARAMS,
+                   "initialize without a revision is refused")
         tap.report("result" in server.initialize(), "a valid initialize after a refused one works")
 
 
@@ -141,7 +143,8 @@ def test_refusals():
                 "an unknown notification": {"jsonrpc": "2.0", "method": "notifications/nosuch"},
                 "a cancellation without a request": {"jsonrpc": "2.0", "method": "notifications/cancelled",
                                               "params": {"requestId": "nothing"}},
-                "a cancellation without params": {"jsonrpc": "2.0", "method": "notifications/cancelled"}}.items():
+                "a cancellation without params":
+                              {"jsonrpc": "2.0", "method": "notifications/cancelled"}}.items():
             server.send(message)
             number = server.start("ping")
             answer = server.read()
@@ -149,7 +152,8 @@ def test_refusals():
         server.send(b'{"jsonrpc":"2.0","id":"in pieces",')
         time.sleep(0.1)
         server.send(b'"method":"ping"}\r\n')
-        tap.report((server.read() or {}).get("id") == "in pieces", "a message in two pieces, with CRLF, is answered")
+        tap.report((server.read() or {}).get("id") == "in pieces",
+                   "a message in two pieces, with CRLF, is answered")
         tap.report(server.end() == 0, "the server exits at end of input")
         tap.report(not server.process.stderr.read(), "the server prints nothing on standard error")
 
@@ -213,7 +217,8 @@ def test_tools():
                                                        "openWorldHint")
                   if not isinstance(tool["annotations"].get(hint), bool)]
         wrong += [f"{key} is published" for key in ("command", "wrap") if key in tool]
-        tap.report(not wrong and tool["description"], f"tool {name}: has schemas, descriptions and annotations",
+        tap.report(not wrong and tool["description"],
+                   f"tool {name}: has schemas, descriptions and annotations",
                    *wrong)
         tap.note(f"{name}: input schema {len(json.dumps(tool['inputSchema'], separators=(',', ':')))} bytes, "
                  f"output schema {len(json.dumps(tool['outputSchema'], separators=(',', ':')))} bytes")
@@ -244,13 +249,17 @@ def test_calls():
                  "--memory 1"),
                 ("fstests_vm_boot_and_run", {"kernel_path": "/no/such", "fstests_path": "/no/such"}, True,
                  "/no/such"),
-                ("fstests_vm_boot_and_run", {"kernel_path": "x", "fstests_path": "y", "tests": ["-g quick"]}, True,
+                ("fstests_vm_boot_and_run", {"kernel_path": "x", "fstests_path": "y", "tests": ["-g quick"]},
+                 True,
                  "is one word; give two: -- -g quick"),
-                ("fstests_vm_boot_and_run", {"kernel_path": "x", "fstests_path": "y", "tests": ["generic/001", "-b"]}, True,
+                ("fstests_vm_boot_and_run",
+                 {"kernel_path": "x", "fstests_path": "y", "tests": ["generic/001", "-b"]}, True,
                  "comes too late"),
                 ("fstests_vm_boot_and_run", {"kernel_path": "/no/kernel", "fstests_path": "y",
-                                             "tests": ["-e", "generic/001", "-g", "quick"]}, True, "/no/kernel"),
-                ("fstests_results", {}, True, "there is no run yet"), ("fstests_results", {"run": "--help"}, True, "--help"),
+                                             "tests": ["-e", "generic/001", "-g", "quick"]}, True,
+                 "/no/kernel"),
+                ("fstests_results", {}, True, "there is no run yet"),
+                                              ("fstests_results", {"run": "--help"}, True, "--help"),
                 ("doctor", {}, False, "sub-id ranges")):
             result = (server.call(tool, arguments) or {}).get("result", {})
             text = "".join(part.get("text", "") for part in result.get("content", []))
@@ -319,8 +328,8 @@ def test_slow_reader():
 
 
 def test_noise():
-    """Valid messages with some bytes changed, removed or doubled (always the same ones): every answer is JSON, and the
-    server survives."""
+    """Valid messages with some bytes changed, removed or doubled (always the same ones): every answer is
+    JSON, and the server survives."""
     noise = random.Random(1)
     seeds = [json.dumps(message).encode() for message in (
         ask("ping"), ask("tools/list", params={}), ask("logging/setLevel", params={"level": "error"}),
@@ -345,9 +354,11 @@ def test_noise():
                 data = data or bytearray(b"{")
             server.send(bytes(data).replace(b"\n", b" ") + b"\n")
         number = server.start("ping", id="the last")
-        tap.report(server.wait_for(lambda m: isinstance(m, dict) and m.get("id") == "the last", 300) is not None,
+        tap.report(server.wait_for(lambda m: isinstance(m, dict) and m.get("id") == "the last",
+                                   300) is not None,
                    "the server survives 1500 corrupted messages", server.process.poll(), number)
-        tap.report(server.end(120) == 0 and not processes_left(20), "the server exits normally after corrupted messages")
+        tap.report(server.end(120) == 0 and not processes_left(20),
+                   "the server exits normally after corrupted messages")
 
 
 def test_ends():
@@ -363,7 +374,8 @@ def test_ends():
         server.process.stdout.close()
         with contextlib.suppress(BrokenPipeError):  # it may notice before it has an answer to send
             server.send(ask("ping"))
-        tap.report(wait_until(lambda: server.process.poll() == 0), "the server exits when its output is closed",
+        tap.report(wait_until(lambda: server.process.poll() == 0),
+                   "the server exits when its output is closed",
                    server.process.poll())
     with Server(home) as server:
         server.send(ask("initialize", params={"protocolVersion": NEWEST}))

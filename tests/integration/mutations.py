@@ -1,5 +1,5 @@
-"""Checks that the tests notice faults: tools/mutate.py applies each mutation of the fixed set in tools/mutations.ini to a
-copy of the source tree and runs the tests that should fail."""
+"""Checks that the tests notice faults: tools/mutate.py applies each mutation of the fixed set in
+tools/mutations.ini to a copy of the source tree and runs the tests that should fail."""
 import os
 
 from support import tap

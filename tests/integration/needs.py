@@ -1,6 +1,6 @@
-"""Libraries and interpreters that fstests programs need, tested without a guest: frontend/guest/build-fstests.sh adds
-libraries to a built tree, and functions of frontend/guest/fstests.sh, run on trees on this host, report what keeps
-programs from starting."""
+"""Libraries and interpreters that fstests programs need, tested without a guest:
+frontend/guest/build-fstests.sh adds libraries to a built tree, and functions of frontend/guest/fstests.sh,
+run on trees on this host, report what keeps programs from starting."""
 import io
 import os
 import re
@@ -50,7 +50,8 @@ def closure():
     tap.report(f".rootlet/lib/{SONAME}" in names, "the output has the library of its program", names)
     tap.report(not any(re.search(r"lib/(libc|libm|ld-linux.*)\.so", name) for name in names),
                "the output has no files of the C library", names)
-    tap.report(record == f"{SONAME} {libraries}/{SONAME}\n", "the record says where each library came from", record)
+    tap.report(record == f"{SONAME} {libraries}/{SONAME}\n", "the record says where each library came from",
+               record)
     tap.report(".rootlet/lib/of-the-user" not in names, "a .rootlet in the sources is not copied", names)
 
 
@@ -60,7 +61,8 @@ def loader():
 
 
 def guest(function, tree, needs="", library=None, before=""):
-    """Runs FUNCTION of guest/fstests.sh on TREE; returns (exit status, output). LIBRARY is an extra library path."""
+    """Runs FUNCTION of guest/fstests.sh on TREE; returns (exit status, output). LIBRARY is an extra library
+    path."""
     with open(f"{SOURCE}/frontend/guest/fstests.sh", encoding="utf-8") as file:
         functions = re.findall(r"^\w+\(\) \{\n.*?^\}\n", file.read(), re.M | re.S)
     results = folder("results")

@@ -1,8 +1,8 @@
-"""Compares rootlet's verdicts with those of running check by hand. Runs tests of the real fstests with rootlet (profile
-fstests) and by hand: with check in a plain vng guest whose root has everything (profile fstests-build, with fstests
-built in it), on the same kernel, disks and mkfs, without rootlet code. A test fails if the two verdicts differ, or if
-they differ from the one recorded for this kernel. Needs root, because the plain guest's tree has files of several
-users, and ROOTLET_FSTESTS, an fstests source tree.
+"""Compares rootlet's verdicts with those of running check by hand. Runs tests of the real fstests with
+rootlet (profile fstests) and by hand: with check in a plain vng guest whose root has everything (profile
+fstests-build, with fstests built in it), on the same kernel, disks and mkfs, without rootlet code. A test
+fails if the two verdicts differ, or if they differ from the one recorded for this kernel. Needs root, because
+the plain guest's tree has files of several users, and ROOTLET_FSTESTS, an fstests source tree.
 
 oracle.py [OPTION…] [TEST…]   default: the first twenty tests of recorded/fstests/ext4.list; with
                               ROOTLET_TEST_LONG=1, all of the three lists
@@ -46,8 +46,8 @@ CPUS = "1"  # emulated guests take twice as long with two
 TEST_SECONDS = 3600  # after that, it counts as hung
 SUITE = apt.host_suite()
 
-# The commands to type, with virtio-blk device names. The last disk has the tree that vng booted, because programs take
-# seconds to start over 9p.
+# The commands to type, with virtio-blk device names. The last disk has the tree that vng booted, because
+# programs take seconds to start over 9p.
 BY_HAND = """
 exec >/opt/results/check.out 2>&1
 modprobe virtio_blk; modprobe {fstype}; modprobe ext4
@@ -141,8 +141,8 @@ def sources_name():
 
 
 def hand_tree(home):
-    """Returns a root with everything: a rootfs of profile fstests-build with fstests built in it, and the kernel modules.
-    Its files have the same owners on this host as in the guest."""
+    """Returns a root with everything: a rootfs of profile fstests-build with fstests built in it, and the
+    kernel modules. Its files have the same owners on this host as in the guest."""
     place = f"{SHARED}/oracle"
     tree = f"{place}/{SUITE}-{sources_name()}"
     os.makedirs(place, exist_ok=True)
@@ -156,7 +156,8 @@ def hand_tree(home):
             built = home.run(*shell, "bash", "-c", "mkdir -p /opt/xfstests && cd /opt/xfstests && "
                              "tar -x --no-same-owner && make -j2 >/tmp/l 2>&1 || { tail /tmp/l; exit 1; }",
                              stdin=sources.stdout, seconds=3600)
-        if not tap.report(outcome.status == 0 == built.status, "a root for check by hand is created", outcome, built):
+        if not tap.report(outcome.status == 0 == built.status, "a root for check by hand is created",
+                          outcome, built):
             tap.done()
         shutil.rmtree(f"{tree}.new", ignore_errors=True)
         os.makedirs(f"{tree}.new")
@@ -180,8 +181,8 @@ def runs_kvm(home):
 
 
 def run_vng(words, progress):
-    """Runs vng on its own terminal until it ends or PROGRESS (a file) does not change for too long. Returns whether it
-    ended by itself, and its last output."""
+    """Runs vng on its own terminal until it ends or PROGRESS (a file) does not change for too long. Returns
+    whether it ended by itself, and its last output."""
     said = bytearray()
     near, far = pty.openpty()
     with open(os.devnull, "rb") as nothing:
@@ -212,7 +213,8 @@ def run_vng(words, progress):
 
 
 def read_hand(results, tests):
-    """Reads check's RESULTS. Returns the verdicts of the tests that it began, whether it completed, and its output."""
+    """Reads check's RESULTS. Returns the verdicts of the tests that it began, whether it completed, and its
+    output."""
     seen = {}
     text = ""
     with contextlib.suppress(OSError), open(f"{results}/check.out", errors="replace") as file:
@@ -298,7 +300,8 @@ def recorded(fstype):
 
 def record(fstype, known):
     with open(f"{LISTS}/{fstype}.verdicts", "w", encoding="utf-8") as file:
-        file.write("# KERNEL TEST VERDICT, on which rootlet and check by hand agree: integration/oracle.py.\n")
+        file.write("# KERNEL TEST VERDICT, on which rootlet and check by hand agree: "
+                   "integration/oracle.py.\n")
         file.writelines(f"{kernel} {test} {verdict}\n" for (kernel, test), verdict in sorted(known.items()))
 
 
@@ -346,7 +349,8 @@ def main():
     options = arguments()
     if not FSTESTS or not AS_ROOT:
         tap.skip("rootlet's verdicts match check by hand",
-                 "check by hand needs root" if FSTESTS else "ROOTLET_FSTESTS does not name an fstests source tree")
+                 "check by hand needs root" if FSTESTS
+                 else "ROOTLET_FSTESTS does not name an fstests source tree")
         tap.done()
     home = fstests_rootfs()
     for fstype in options.fstype or (sorted(MKFS) if LONG else ["ext4"]):

@@ -52,7 +52,8 @@ def shown():
     play(Case("policy show: shows the section that applies", ["policy", "show"], 0,
               [rf"^{USER.name} .* is under \[allow test\], line 1", "releases +jammy", "max-size +2G",
                "900000000 to 900065534", "recorded in: /var/log"]), home)
-    play(Case("doctor: names the section that applies", ["doctor"], 0, r"policy +you are under \[allow test\]"), home)
+    play(Case("doctor: names the section that applies", ["doctor"], 0,
+              r"policy +you are under \[allow test\]"), home)
     installed.set_policy("[allow x]\nusers = nobody\n")
     play(Case("policy show: no section applies", ["policy", "show"], 1, [], check=None), home)
     for locale, says in (("C.UTF-8", "no [allow …] section"), ("C", "no [allow ...] section")):
@@ -61,11 +62,13 @@ def shown():
     for status in (0, 1):
         installed.set_policy(f"[allow x]\nusers = {USER.name if status == 0 else 'nobody'}\nmax-size = 2G\n")
         value, wrong = document("policy-show", home.run("policy", "show", "--json"))
-        tap.report(not wrong and value["allowed"] == (status == 0) and value["section"] == ("x" if status == 0 else None) and
+        tap.report(not wrong and value["allowed"] == (status == 0) and
+                   value["section"] == ("x" if status == 0 else None) and
                    value["allows"].get("max-size") == ("2G" if status == 0 else None),
                    f"policy show --json under a policy: exit status {status}", *wrong, value)
     installed.set_policy("[allow x]\nusers = nobody\n", 0o666)
-    play(Case("policy show: a policy that other users can write", ["policy", "show"], 5, ["root's", "chmod"]), home)
+    play(Case("policy show: a policy that other users can write", ["policy", "show"], 5,
+              ["root's", "chmod"]), home)
 
 
 def dry_run():
@@ -74,7 +77,8 @@ def dry_run():
                  AT.keyring, "--dry-run"]
         os.path.exists(installed.POLICY) and os.unlink(installed.POLICY)
         play(Case("dry run without a policy", words, 0,
-                  [r"^allowed Begin +name=test-rootfs suite=jammy.*\(no policy\)", r"^allowed Package +name=dpkg",
+                  [r"^allowed Begin +name=test-rootfs suite=jammy.*\(no policy\)",
+                   r"^allowed Package +name=dpkg",
                    r"^allowed AddUser +name=fsqa uid=1000", r"^allowed Publish"], [r"^refused"]), home)
         tap.report(not any(".deb" in path for path in server.requests),
                    "a dry run downloads no packages", *server.requests[-3:])
@@ -90,13 +94,15 @@ def dry_run():
         _, result, wrong = stream("create", outcome)
         refused = [one for one in (result or {}).get("requests", []) if not one["allowed"]]
         tap.report(outcome.status == 1 and not wrong and result["refused"] == len(refused) == 2 and
-                   {one["request"] for one in refused} == {"Begin", "Package"}, "dry run --json", *wrong, *refused)
+                   {one["request"] for one in refused} == {"Begin", "Package"}, "dry run --json", *wrong,
+                   *refused)
         del words[-2:]
         installed.allow(USER, "mirrors = https://mirror.example")
         del server.requests[:]
         play(Case("create: a mirror that is not allowed", words[:-1], 1,
                   [f"mirror {server.url}", "is not allowed", "mirrors of"]), home)
-        tap.report(not server.requests, "create: a mirror that is not allowed gets no request", *server.requests)
+        tap.report(not server.requests, "create: a mirror that is not allowed gets no request",
+                   *server.requests)
 
 
 def requests_of(text):
@@ -130,7 +136,8 @@ def dry_run_is_true():
     other = Home()
     record = f"{other.folder}/state/rootlet/audit.log"
     with Server(AT.root) as server:
-        source = ["create", "--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring", AT.keyring]
+        source = ["create", "--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring",
+                  AT.keyring]
         for what, more in (("", []), (", --fresh", ["--fresh", "--name", "two"])):
             told = requests_of(other.run(*source, *more, "--dry-run").out)
             size = len(recorded(record)) if os.path.exists(record) else 0
@@ -143,9 +150,11 @@ def dry_run_is_true():
             wrong = [(one, about) for one, (kind, about) in zip(told, done)
                      if one.split()[0] != kind or not words_of(one) <= words_of(about)]
             tap.report(made.status == 0 and len(told) == len(done) > 60 and not wrong,
-                       f"a dry run{what}: create then makes the same requests and no others", made, len(told), len(done),
+                       f"a dry run{what}: create then makes the same requests and no others", made,
+                       len(told), len(done),
                        *wrong[:3], told[:3], done[:3])
-            tap.report(("Keep" in {kind for kind, _ in done}) == (not more), f"a dry run{what}: shows whether a snapshot is saved")
+            tap.report(("Keep" in {kind for kind, _ in done}) == (not more),
+                       f"a dry run{what}: shows whether a snapshot is saved")
         stale = other.make_folder(f"{other.store}/.rootlet-staging.x")
         installed.allow(USER, "max-count = 2")
         outcome = other.run(*source, "--name", "three", "--dry-run")
@@ -191,9 +200,11 @@ def enforced():
         ("deny-packages = a?l", package, (begin, release, index), "deny-packages"),
         ("engines = debootstrap", begin, (), "engines"),
         ("operations = create delete shell run", ("Verify", (TREE,), {}), (), "operations"),
-        ("operations = create check delete shell", ("BuildImage", (TREE, empty_file), {"format": "erofs"}), (),
+        ("operations = create check delete shell", ("BuildImage", (TREE, empty_file), {"format": "erofs"}),
+         (),
          "operations"),
-        ("operations = check", ("Clone", (folder, folder), {"name": "new", "base_name": "none"}), (), "operations"),
+        ("operations = check", ("Clone", (folder, folder), {"name": "new", "base_name": "none"}), (),
+         "operations"),
         ("operations = check", ("Keep", (folder, AT.keyring), {"name": "none"}), (), "order"),
     ]
     for line, (kind, paths, fields), first, key in rows:
@@ -246,7 +257,8 @@ def named_groups():
         installed.set_policy(f"[allow x]\ngroups = {group}\noperations = shell\n{ids}")
         with Helper(USER) as helper:
             tap.report(helper.greeting.code == (0 if good else REFUSED),
-                       f"groups = {group}: {'matches' if good else 'does not match'} a member of {own}", helper.greeting)
+                       f"groups = {group}: {'matches' if good else 'does not match'} a member of {own}",
+                       helper.greeting)
 
 
 def empty_file():
@@ -257,20 +269,24 @@ def empty_file():
 
 
 def not_deleted(trees, folder, base):
-    """A user who may create rootfs but not delete them can neither replace one nor remove one as a killed run's leftovers."""
-    with opened(trees, folder) as fds, opened(home.write("manifest", "{}")) as manifest, Helper(USER) as helper:
+    """A user who may create rootfs but not delete them can neither replace one nor remove one as a killed
+    run's leftovers."""
+    with opened(trees, folder) as fds, opened(home.write("manifest",
+                                                         "{}")) as manifest, Helper(USER) as helper:
         made = helper.ask("Clone", fds, name="old", base_name=base)
         refused = helper.ask("Publish", manifest, replace=1, mode=0o700)
         opened_up = helper.ask("Publish", manifest, mode=0o755)
         kept = helper.ask("Publish", manifest, replace=0, mode=0o700)
-    tap.report(made.code == kept.code == 0 and refused.code == REFUSED and "operation delete" in refused.message,
+    tap.report(made.code == kept.code == 0 and refused.code == REFUSED and
+               "operation delete" in refused.message,
                "Publish that replaces a rootfs is refused without the right to delete", made, refused, kept)
     tap.report(opened_up.code == REFUSED and "tree-modes" in opened_up.message,
                "Publish of an open rootfs is refused without tree-modes", opened_up)
     os.rename(f"{trees}/old", f"{trees}/.rootlet-staging.zz")
     with opened(trees, AT.keyring) as fds, Helper(USER) as helper:
         answer = helper.ask("Begin", fds, **{**BEGIN, "name": "zz"})
-    tap.report(answer.code == REFUSED and "is a rootfs" in answer.message and os.path.exists(f"{trees}/.rootlet-staging.zz/rootfs/etc"),
+    tap.report(answer.code == REFUSED and "is a rootfs" in answer.message and
+               os.path.exists(f"{trees}/.rootlet-staging.zz/rootfs/etc"),
                "a rootfs named like a killed run's leftovers is not removed as one", answer)
     shutil.rmtree(f"{trees}/.rootlet-staging.zz")
 
@@ -290,28 +306,33 @@ def bases():
         tap.report(made.status == cloned.status == 0 and "Cloned" in cloned.out and len(there()) == 1,
                    "a snapshot is saved and cloned under a policy", made, cloned)
         clone = ("Clone", (trees, folder), {"name": "new", "base_name": there()[0]})
-        for line, code, says in (("deny-packages = nothing*", 0, ""), ("deny-packages = nothing*\nmax-seconds = 1000", 0, ""),
+        for line, code, says in (("deny-packages = nothing*", 0, ""),
+                                 ("deny-packages = nothing*\nmax-seconds = 1000", 0, ""),
                                  ("deny-packages = nothing*\nreleases = jammy", TRUST, "policy allowed"),
                                  ("deny-packages = acl", TRUST, "policy allowed")):
             installed.allow(USER, line)
             answer = ask(*clone[:2], **clone[2])
             tap.report(answer.code == code and says in answer.message,
-                       f"{line.replace(chr(10), ', ')}: cloning that snapshot is {'refused' if code else 'allowed'}", answer)
+                       f"{line.replace(chr(10), ', ')}: cloning that snapshot is "
+                       f"{'refused' if code else 'allowed'}", answer)
         for what, only in (("the snapshot directory", trees), ("the rootfs directory", folder)):
             installed.allow(USER, "deny-packages = nothing*", folders=only)
             answer = ask(*clone[:2], **clone[2])
-            tap.report(answer.code == REFUSED and "folders" in answer.message, f"folders without {what}: Clone is refused",
+            tap.report(answer.code == REFUSED and "folders" in answer.message,
+                       f"folders without {what}: Clone is refused",
                        answer)
         installed.allow(USER, "deny-packages = nothing*", "max-count = 1")
         answer = ask("Clone", (home.store, folder), **clone[2])
-        tap.report(answer.code == REFUSED and "max-count" in answer.message, "max-count: a clone counts", answer)
+        tap.report(answer.code == REFUSED and "max-count" in answer.message, "max-count: a clone counts",
+                   answer)
         outcome = create("three")
         tap.report(outcome.status == 1 and "max-count" in outcome.err and len(there()) == 1,
                    "max-count: create reports it and leaves the snapshot alone", outcome)
         installed.allow(USER, "deny-packages = other*", "operations = create check")
         outcome = create("three")
         tap.report(outcome.status == 0 and "Cloned" not in outcome.out and len(there()) == 2,
-                   "a different policy: create saves another snapshot, and need not remove the first", outcome)
+                   "a different policy: create saves another snapshot, and need not remove the first",
+                   outcome)
         outcome = home.create("--name", "three", "--force", server=server, at=AT, fresh=False)
         tap.report(outcome.status == 1 and "operation delete is not allowed" in outcome.err,
                    "without the right to delete, create --force fails at once", outcome)
@@ -320,11 +341,14 @@ def bases():
                         folders=f"{home.store} {home.folder}/clones")
         home.run("delete", "--yes", "--name", "one")
         outcome = home.create("--path", f"{trees}/four", server=server, at=AT, fresh=False)
-        tap.report(outcome.status == 0 and "no base is kept" in outcome.out + outcome.err and len(there()) == 2,
-                   "the policy does not allow the cache directory: create continues without a snapshot", outcome)
+        tap.report(outcome.status == 0 and "no base is kept" in outcome.out + outcome.err and
+                   len(there()) == 2,
+                   "the policy does not allow the cache directory: create continues without a snapshot",
+                   outcome)
         installed.allow(USER)
         verified = home.run("cache", "verify")
-        tap.report(verified.status == 0 and ", 0 damaged" in verified.out, "no snapshot counts as damaged because of a policy", verified)
+        tap.report(verified.status == 0 and ", 0 damaged" in verified.out,
+                   "no snapshot counts as damaged because of a policy", verified)
 
 
 def other_mounts():
@@ -333,8 +357,10 @@ def other_mounts():
     installed.allow(USER, folders=allowed)
     mine, theirs = socket.socketpair()
     script = (f"mount --bind {folder} {allowed} && exec python3 -c 'import os, socket; s = socket.socket("
-              f"fileno={theirs.fileno()}); socket.send_fds(s, [b\"x\"], [os.open(\"{allowed}\", 0)]); s.recv(1)'")
-    process = subprocess.Popen(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script], cwd="/",
+              f"fileno={theirs.fileno()}); socket.send_fds(s, [b\"x\"], [os.open(\"{allowed}\", 0)]); "
+              "s.recv(1)'")
+    process = subprocess.Popen(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
+                               cwd="/",
                                pass_fds=[theirs.fileno()], **USER.switch())
     theirs.close()
     _, fds, _, _ = socket.recv_fds(mine, 10, 1)
@@ -344,7 +370,8 @@ def other_mounts():
     process.wait()
     tap.report(len(fds) == 1 and answer.code == REFUSED and "another namespace" in answer.message,
                "a caller's own mount does not make another directory an allowed one", answer)
-    tap.report(os.listdir(folder) == [] and os.listdir(allowed) == [], "nothing was created in either directory")
+    tap.report(os.listdir(folder) == [] and os.listdir(allowed) == [],
+               "nothing was created in either directory")
 
 
 def limits():
@@ -353,7 +380,8 @@ def limits():
             ("max-seconds = 3", "sleep 60", r"took longer than 3 s"),
             ("max-size = 1M", "head -c 4M /dev/zero >/root/big", None),
             ("max-memory = 256M", "perl -e '$x = q(x) x 800000000'", None),
-            ("max-processes = 20", "i=0; while [ $i -lt 60 ]; do sleep 2 & i=$((i + 1)); done; exit 0", None)):
+            ("max-processes = 20", "i=0; while [ $i -lt 60 ]; do sleep 2 & i=$((i + 1)); done; exit 0",
+             None)):
         if sanitizers.watched() and line.startswith("max-memory"):
             continue  # sanitizer runtimes reserve terabytes of address space
         installed.allow(USER, line)
@@ -370,7 +398,8 @@ def limits():
 
 
 def size_of_tree():
-    """Many small files, each within the limit: the tree exceeds it when it is published or saved as a snapshot."""
+    """Many small files, each within the limit: the tree exceeds it when it is published or saved as a
+    snapshot."""
     package, folder = "evil-large", f"{home.folder}/large"
     entries = [(f"./large/{number}", bytes(1 << 20)) for number in range(120)]
     deb = debs.make(f"{folder}.debs", package, mirrors.arch(), {}, [("./large", "dir"), *entries])
@@ -380,10 +409,12 @@ def size_of_tree():
             installed.allow(USER, f"max-size = {limit}")
             outcome = home.create("--name", "large", "--include", package, server=server, at=at, fresh=fresh)
             there = os.path.lexists(f"{home.store}/large")
-            tap.report((outcome.status == 0) == there == good and (good or "Publish refused" in outcome.err and
+            tap.report((outcome.status == 0) == there == good and
+                       (good or "Publish refused" in outcome.err and
                                                                    "max-size" in outcome.err) and
                        (good or fresh or "Keep refused" in outcome.out + outcome.err),
-                       f"max-size = {limit}{'' if fresh else ', with a snapshot to save'}: a tree of many small files is "
+                       f"max-size = {limit}{'' if fresh else ', with a snapshot to save'}: a tree of many "
+                       "small files is "
                        f"{'published' if good else 'refused'}", outcome)
     home.run("delete", "--yes", "--name", "large")
 

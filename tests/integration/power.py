@@ -1,6 +1,6 @@
-"""Real power cuts: rootlet publishes files in a guest with the release's kernel, on a disk whose writes dm-log-writes
-records; then the log is replayed up to many points, and the result checked (tools/power_guest.py). durable.py, which
-always runs, checks the order of system calls."""
+"""Real power cuts: rootlet publishes files in a guest with the release's kernel, on a disk whose writes
+dm-log-writes records; then the log is replayed up to many points, and the result checked
+(tools/power_guest.py). durable.py, which always runs, checks the order of system calls."""
 import os
 import re
 import shutil
@@ -50,8 +50,10 @@ def main():
     share = fill(home)
     try:
         outcome = home.run("run", "--kernel", "distro", "--disk", "2G", "--disk", "6G", "--disk", "2G",
-                           "--rwdir", share, "--memory", "2G", "--cpus", "2", "--timeout", SECONDS - 300, "--", "python3",
-                           f"{share}/power_guest.py", share, BUILD, "/dev/vda", "/dev/vdb", "/dev/vdc", seconds=SECONDS)
+                           "--rwdir", share, "--memory", "2G", "--cpus", "2", "--timeout", SECONDS - 300,
+                           "--", "python3",
+                           f"{share}/power_guest.py", share, BUILD, "/dev/vda", "/dev/vdb", "/dev/vdc",
+                           seconds=SECONDS)
     finally:
         shutil.rmtree(share)
     count = guest.pass_on(outcome.out.replace("\r", ""), "guest")

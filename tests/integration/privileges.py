@@ -1,5 +1,5 @@
-"""What rootlet may do on the host: no socket except the channel, no setuid bit, and, if root is the caller, no work as
-the host's root."""
+"""What rootlet may do on the host: no socket except the channel, no setuid bit, and, if root is the caller,
+no work as the host's root."""
 import array
 import ctypes
 import json
@@ -26,7 +26,8 @@ def trace(home, words, folder):
     """Runs rootlet under strace; returns strace's lines in order of time."""
     path = f"{folder}/trace"
     before = ["strace", "-f", "-qq", "-s", "200", "--decode-pids=pidns", "-o", path, "-e",
-              "trace=network,execve,execveat,clone,clone3,fork,vfork,landlock_restrict_self", "-e", "signal=none"]
+              "trace=network,execve,execveat,clone,clone3,fork,vfork,landlock_restrict_self", "-e",
+              "signal=none"]
     if AS_ROOT:
         # newuidmap's setuid bit only works under root's strace.
         before += ["-u", home.user.name]
@@ -36,8 +37,8 @@ def trace(home, words, folder):
 
 
 def made_by(rest):
-    """Returns the process that a clone created, as strace numbers it, or None: a pid in the caller's own namespace has a
-    different number for strace."""
+    """Returns the process that a clone created, as strace numbers it, or None: a pid in the caller's own
+    namespace has a different number for strace."""
     made = re.search(r"= (\d+)(?: /\* (\d+) in strace's PID NS \*/)?$", rest)
     return made and (made.group(2) or made.group(1))
 
@@ -77,7 +78,8 @@ def resumed_clones(lines):
 def sockets(home, words, what, expected=frozenset()):
     outcome, lines = trace(home, words, SCRATCH)
     calls = below_helper(resumed_clones(lines))
-    if not tap.report(outcome.status == 0 and calls, f"strace of {what}: the command works and its calls are seen",
+    if not tap.report(outcome.status == 0 and calls,
+                      f"strace of {what}: the command works and its calls are seen",
                       outcome, len(lines)):
         return
     programs = {os.path.basename(rest.split('"')[1]) for _, name, rest in calls if name == "execve"}
@@ -103,8 +105,9 @@ def landlock_version():
 
 
 def domains(calls, what):
-    """Which processes enter a Landlock domain: the audit process and the parser, which start nothing afterwards; and
-    rootlet-worker, in each jail that has it. unit/landlock checks the domain of programs in a jail by what they can open."""
+    """Which processes enter a Landlock domain: the audit process and the parser, which start nothing
+    afterwards; and rootlet-worker, in each jail that has it. unit/landlock checks the domain of programs in a
+    jail by what they can open."""
     entered, started, made = set(), {}, set()
     for pid, name, rest in calls:
         if name == "landlock_restrict_self" and rest.endswith("= 0"):
@@ -114,10 +117,13 @@ def domains(calls, what):
         elif name in ("clone", "clone3", "fork", "vfork") and pid in started:
             made.add(started[pid])
     wanted = {"create by native": {"verify", "unpack"}, "delete": {"check-mounts", "empty"}}.get(what, set())
-    tap.report(wanted <= set(started.values()) and set(started) <= entered and len(entered) >= 2 + 2 * len(started),
-               f"strace of {what}: the audit process, the parser, and rootlet-worker in its jails enter a Landlock domain",
+    tap.report(wanted <= set(started.values()) and set(started) <= entered and
+               len(entered) >= 2 + 2 * len(started),
+               f"strace of {what}: the audit process, the parser, and rootlet-worker in its jails enter a "
+               "Landlock domain",
                started, len(entered))
-    tap.report(("unpack" in made) == (what == "create by native"), f"strace of {what}: the unpacker uses its own processes",
+    tap.report(("unpack" in made) == (what == "create by native"),
+               f"strace of {what}: the unpacker uses its own processes",
                *made)
 
 
@@ -134,7 +140,8 @@ def network_calls():
         rows = [("native", {"gpgv", "dpkg", "useradd", "groupadd"}),
                 ("debootstrap", {"gpgv", "debootstrap", "dpkg-deb", "dpkg"})]
         for engine, programs in rows if LONG else rows[:1]:
-            sockets(own, ["create", "--fresh", "--engine", engine, "--name", f"by-{engine}", "--release", "jammy",
+            sockets(own, ["create", "--fresh", "--engine", engine, "--name", f"by-{engine}", "--release",
+                          "jammy",
                            "--profile", "test", "--mirror", server.url, "--keyring", at.keyring, "--quiet"],
                     f"create by {engine}", programs)
     sockets(own, ["delete", "--name", "by-native", "--yes"], "delete")
@@ -142,10 +149,14 @@ def network_calls():
 
 def wanted_files():
     """Returns the files that must be installed below the prefix, for each source."""
-    files = ["bin/rootlet", "libexec/rootlet/rootlet-helper", "libexec/rootlet/rootlet-worker", "share/rootlet/install-helper",
-             "share/rootlet/policy.conf.example", "share/rootlet/guest/smoke.sh", "share/rootlet/guest/init.sh",
-             "share/rootlet/guest/fstests.sh", "share/rootlet/guest/command.sh", "share/rootlet/guest/build-fstests.sh",
-             "share/rootlet/apparmor/rootlet-helper.apparmor", "share/rootlet/apparmor/rootlet-userns.apparmor",
+    files = ["bin/rootlet", "libexec/rootlet/rootlet-helper", "libexec/rootlet/rootlet-worker",
+             "share/rootlet/install-helper",
+             "share/rootlet/policy.conf.example", "share/rootlet/guest/smoke.sh",
+             "share/rootlet/guest/init.sh",
+             "share/rootlet/guest/fstests.sh", "share/rootlet/guest/command.sh",
+             "share/rootlet/guest/build-fstests.sh",
+             "share/rootlet/apparmor/rootlet-helper.apparmor",
+             "share/rootlet/apparmor/rootlet-userns.apparmor",
              "libexec/rootlet/rootlet-userns",
              "share/bash-completion/completions/rootlet", "share/zsh/site-functions/_rootlet",
              "share/fish/vendor_completions.d/rootlet.fish"]
@@ -178,7 +189,8 @@ def installed_files():
     tap.report(len(loaded) == 2 and not any(loaded.values()) and elf.loads(f"{target}{PREFIX}/bin/rootlet"),
                "no program with an AppArmor profile loads a library", loaded)
     worker = f"{target}{PREFIX}/libexec/rootlet/rootlet-worker"
-    tap.report(not elf.loads(worker), "rootlet-worker loads no libraries, as its jail has none", elf.loads(worker))
+    tap.report(not elf.loads(worker), "rootlet-worker loads no libraries, as its jail has none",
+               elf.loads(worker))
     others = [name for name in os.listdir(f"{target}{PREFIX}/share/rootlet/apparmor") if
               name.rpartition(".")[0] not in ("rootlet-helper", "rootlet-userns")]
     tap.report(not others, "there are no other AppArmor profiles", *others)
@@ -198,18 +210,25 @@ def installed_files():
 
 
 def code():
-    """The program that may have capabilities cannot unpack or decompress; the program that can never has any."""
+    """The program that may have capabilities cannot unpack or decompress; the program that can never has
+    any."""
     unpacks = re.compile(r"_?(archive_(read|write|entry)_|lzma_|ZSTD_|inflate|deflate|BZ2_)")
     worker = f"{os.path.dirname(HELPER)}/rootlet-worker"
-    has = {path: sorted(name for name in elf.functions(path) if unpacks.match(name)) for path in (HELPER, worker)}
-    tap.report(len(elf.functions(HELPER)) > 500 and not has[HELPER], "rootlet-helper has no code to unpack or decompress",
+    has = {path: sorted(name for name in elf.functions(path) if unpacks.match(name))
+           for path in (HELPER, worker)}
+    tap.report(len(elf.functions(HELPER)) > 500 and not has[HELPER],
+               "rootlet-helper has no code to unpack or decompress",
                *has[HELPER][:10])
     tap.report(len(has[worker]) > 100, "rootlet-worker has code to unpack and decompress", *has[worker])
-    done = subprocess.run([worker, "unpack"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    done = subprocess.run([worker, "unpack"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT,
                           text=True, check=False, timeout=60)
-    tap.report(done.returncode == 0 and not done.stdout, "rootlet-worker started by hand exits without a socket", done)
-    done = subprocess.run([worker], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60)
-    tap.report(done.returncode == 2 and "not by hand" in done.stdout, "rootlet-worker started by hand with a socket says what starts it", done)
+    tap.report(done.returncode == 0 and not done.stdout,
+               "rootlet-worker started by hand exits without a socket", done)
+    done = subprocess.run([worker], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          timeout=60)
+    tap.report(done.returncode == 2 and "not by hand" in done.stdout,
+               "rootlet-worker started by hand with a socket says what starts it", done)
 
 
 def owners_of_tree():
@@ -276,7 +295,8 @@ def check_descriptors(home, pids):
 
 def fortify_level(compiler):
     """Returns 3 if the compiler supports it (gcc 12, clang 9), otherwise 2."""
-    tried = subprocess.run([compiler, "-O2", "-Werror", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3", "-c", "-x", "c",
+    tried = subprocess.run([compiler, "-O2", "-Werror", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3", "-c",
+                            "-x", "c",
                             "-o", "/dev/null", "-"], input=b"#include <stdio.h>\n", check=False,
                            stderr=subprocess.DEVNULL)
     return 2 if tried.returncode else 3
@@ -327,7 +347,8 @@ def helper_process():
 
 
 def surplus_descriptor():
-    """An extra descriptor from the helper's parent (rootlet passes none) is closed in all of its processes."""
+    """An extra descriptor from the helper's parent (rootlet passes none) is closed in all of its
+    processes."""
     home = small_rootfs()
     path = home.write(f"{os.getpid()}/open-file", "secret")
     with opened(f"{home.store}/test-rootfs", *["/dev/null"] * 3) as fds:
@@ -342,7 +363,8 @@ def surplus_descriptor():
 
 
 # What the helper inherits besides descriptors: blocked signals, a timer that would kill it, a umask.
-HANDED_DOWN = ["perl", "-MPOSIX", "-e", "sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM, SIGUSR1)); alarm 1; "
+HANDED_DOWN = ["perl", "-MPOSIX", "-e",
+               "sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM, SIGUSR1)); alarm 1; "
                "umask 077; exec @ARGV"]
 
 
@@ -375,10 +397,12 @@ process_vm_readv userfaultfd perf_event_open open_by_handle_at fsetxattr setxatt
 
 
 def unpack_jail():
-    """While packages are unpacked, the processes that read them see only the tree and may do almost nothing."""
+    """While packages are unpacked, the processes that read them see only the tree and may do almost
+    nothing."""
     calls = expected()["unpacker"].calls
     surplus = calls & set(NEVER_WHILE_UNPACKING)
-    tap.report(surplus == {"execveat"} and len(calls) < 60, "unpack.list: allows no mount, socket or device, and no program except "
+    tap.report(surplus == {"execveat"} and len(calls) < 60,
+               "unpack.list: allows no mount, socket or device, and no program except "
                "rootlet-worker", surplus, len(calls))
     if not AS_ROOT:
         tap.skip("the unpack jail", "needs root to inspect another user's process")
@@ -441,7 +465,8 @@ def root_mode():
     tap.report(os.lstat(tree).st_uid >= 65536, "root mode: the tree does not belong to the host's root")
     shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 65")
     shell.stdout.readline()
-    asleep = wait_until(lambda: [pid for pid in children(shell.pid) if command_of(pid).startswith("sleep 65")], 10)
+    asleep = wait_until(lambda: [pid for pid in children(shell.pid)
+                                 if command_of(pid).startswith("sleep 65")], 10)
     maps = []
     for pid in asleep or []:
         with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
@@ -460,16 +485,18 @@ def root_mode():
 
 
 def by_hand():
-    """A helper started by hand (without a channel, with the wrong kind, or without its own session) says what to run
-    instead and does nothing else."""
+    """A helper started by hand (without a channel, with the wrong kind, or without its own session) says what
+    to run instead and does nothing else."""
     user = Home().user
     for what, kind, job in (("without a channel", None, False), ("with a stream", socket.SOCK_STREAM, False),
                             ("as a job", socket.SOCK_SEQPACKET, True)):
         ours, theirs = socket.socketpair(socket.AF_UNIX, kind or socket.SOCK_STREAM)
         with ours, theirs:
             done = subprocess.run(["bash", "-c", f"exec {HELPER} 3<&{theirs.fileno() if kind else '-'}"],
-                                  pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                  preexec_fn=os.setpgrp if job else None, check=False, timeout=60, **user.switch())
+                                  pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True,
+                                  preexec_fn=os.setpgrp if job else None, check=False, timeout=60,
+                                  **user.switch())
         tap.report(done.returncode == 1 and not done.stdout and
                    done.stderr == "rootlet-helper is started by rootlet, not by hand; run: rootlet --help\n",
                    f"rootlet-helper {what} refuses to run", done)

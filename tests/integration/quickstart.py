@@ -1,4 +1,5 @@
-"""The README's first command: missing packages, and the main job with an existing rootfs of this host's release."""
+"""The README's first command: missing packages, and the main job with an existing rootfs of this host's
+release."""
 import os
 import re
 import shutil
@@ -24,12 +25,14 @@ def missing_packages():
         return
     for name, script in (("dpkg-query", DPKG_QUERY), ("sudo", NO_SUDO)):
         os.chmod(home.write(f"bin/{name}", script), 0o755)
-    for words in ([], ["--deps-only"], ["--tests", "--deps-only"], ["--tests", "--long"], ["--tests", "--coverage"]):
+    for words in ([], ["--deps-only"], ["--tests", "--deps-only"], ["--tests", "--long"],
+                  ["--tests", "--coverage"]):
         with Tidy(home) as tidy:
             outcome = home.run(*words, program=QUICKSTART, seconds=120, environment={
                 "PATH": f"{home.folder}/bin:/usr/bin:/bin"})
             wrong = tidy.complaints()
-        line = re.escape(f"{QUICKSTART} --deps-only") + "".join(f" {word}" for word in words if word != "--deps-only") + "$"
+        line = re.escape(f"{QUICKSTART} --deps-only") + "".join(f" {word}" for word in words
+                                                                if word != "--deps-only") + "$"
         tap.report(outcome.status == 1 and re.search(line, outcome.err, re.M) and not wrong and
                    re.search(r"missing: (uidmap gpgv|gpgv uidmap)$", outcome.out, re.M) and
                    not os.path.exists(home.store),
@@ -51,7 +54,8 @@ def without_vng():
 
 def words():
     home = Home()
-    for line, status, says in (("--help", 0, "usage: ./quickstart"), ("--nosuch", 2, '"--nosuch" is unknown\nusage:'),
+    for line, status, says in (("--help", 0, "usage: ./quickstart"),
+                               ("--nosuch", 2, '"--nosuch" is unknown\nusage:'),
                                ("word", 2, '"word" is unknown\nusage:'),
                                ("--release", 2, "--release needs a value: one of jammy"),
                                ("--release bookwrm", 2, "--release bookwrm: there are jammy")):
@@ -73,7 +77,8 @@ def no_apt():
         script = home.write("quickstart", re.sub(r"(?m)^PATH=\$PATH:.*$", "", file.read()))
     outcome = home.run(script, "--deps-only", program=f"{home.folder}/bin/bash", seconds=60,
                        environment={"PATH": f"{home.folder}/bin"})
-    tap.report(outcome.status == 1 and re.search(r"gcc, .*pkg-config or pkgconf, .*uidmap, .*virtme-ng$", outcome.err),
+    tap.report(outcome.status == 1 and
+               re.search(r"gcc, .*pkg-config or pkgconf, .*uidmap, .*virtme-ng$", outcome.err),
                "quickstart: lists the requirements without apt-get", outcome)
 
 
@@ -92,7 +97,8 @@ def main_job():
             "ends with a summary": r"(?s)quickstart: summary\n.*test-rootfs.*time: \d+ s",
             "prints the PATH for rootlet": r'export PATH="\$PATH:/.*/frontend"\nnext: rootlet run '}.items():
         tap.report(bool(re.search(pattern, outcome.out)), f"quickstart {what}", outcome)
-    tap.report(os.lstat(f"{home.store}/test-rootfs").st_ino == inode, "quickstart does not create a second rootfs")
+    tap.report(os.lstat(f"{home.store}/test-rootfs").st_ino == inode,
+               "quickstart does not create a second rootfs")
     smoke = re.search(r"^smoke suite: (\d+) passed, 0 failed$", outcome.out.replace("\r", ""), re.M)
     tap.report(bool(smoke) and int(smoke.group(1)) > 40, "quickstart: the smoke suite passes", outcome)
 
@@ -100,7 +106,8 @@ def main_job():
     folder = re.search(r'export PATH="\$PATH:(/.*)"', outcome.out)
     page = folder and home.run("-w", "rootlet-create", program="/usr/bin/man", seconds=60,
                                environment={"PATH": f"/usr/bin:/bin:{folder.group(1)}"})
-    tap.report(page and page.status == 0 and "rootlet-create.1" in page.out, "quickstart: the printed PATH also finds the manuals", page)
+    tap.report(page and page.status == 0 and "rootlet-create.1" in page.out,
+               "quickstart: the printed PATH also finds the manuals", page)
 
 
 def another_release():
@@ -109,18 +116,21 @@ def another_release():
     there, asked = apt.host_suite(), "noble" if apt.host_suite() != "noble" else "jammy"
     outcome = home.run("--release", asked, program=QUICKSTART, seconds=600)
     tap.report(outcome.status == 1 and home.run("check").status == 0 and
-               re.search(rf"test-rootfs is {there}, not {asked}; replace it: .*rootlet create --release {asked} --force$",
+               re.search(rf"test-rootfs is {there}, not {asked}; replace it: .*rootlet create --release "
+                         rf"{asked} --force$",
                          outcome.err, re.M), "quickstart: keeps a rootfs of another release", outcome)
 
 
 def moved_source():
-    """A source directory that was copied or moved together with its build directory: quickstart recreates the build
-    directory, because meson would go on building the old source. Also tests names that meson's record escapes."""
+    """A source directory that was copied or moved together with its build directory: quickstart recreates the
+    build directory, because meson would go on building the old source. Also tests names that meson's record
+    escapes."""
     home = Home()
     with open(QUICKSTART, encoding="utf-8") as file:
         script = file.read()
     os.chmod(home.write("one \u00e4/quickstart", re.sub(r"(?m)^main_job$", "build", script)), 0o755)
-    home.write("one \u00e4/meson.build", "project('clone')\nconfigure_file(input: 'word', output: 'word', copy: true)\n")
+    home.write("one \u00e4/meson.build",
+               "project('clone')\nconfigure_file(input: 'word', output: 'word', copy: true)\n")
     home.write("one \u00e4/word", "one")
     first = home.run(program=f"{home.folder}/one \u00e4/quickstart", seconds=120)
     home.run("-a", "one \u00e4", "two \u00e4", program="/bin/cp")
@@ -132,12 +142,13 @@ def moved_source():
         word = file.read()
     again = ["making it again" in outcome.out for outcome in (first, second, third)]
     tap.report(word == "two" and again == [False, True, False] and not first.status and not second.status
-               and not third.status, "quickstart: handles a moved source directory", word, str(again), first, second, third)
+               and not third.status, "quickstart: handles a moved source directory", word, str(again), first,
+               second, third)
 
 
 def no_archive():
-    """If Ubuntu's archive cannot be reached, a Debian release is tried unless a release was named. No archive can be reached
-    here, so that fails as well."""
+    """If Ubuntu's archive cannot be reached, a Debian release is tried unless a release was named. No archive
+    can be reached here, so that fails as well."""
     home = Home(cache=shared_cache())  # has the programs that quickstart has built
     dead = {"http_proxy": "http://127.0.0.1:9/", "https_proxy": "http://127.0.0.1:9/"}
     with open("/etc/os-release", encoding="utf-8") as file:

@@ -1,5 +1,5 @@
-"""Facts in README.md and SECURITY.md: each message they explain exists in the programs, each number of system calls
-matches the lists, and each test named for a promise exists."""
+"""Facts in README.md and SECURITY.md: each message they explain exists in the programs, each number of system
+calls matches the lists, and each test named for a promise exists."""
 import glob
 import json
 import re
@@ -45,8 +45,10 @@ def numbers_of_calls():
     # The jailer's own calls are those that are on no jail's list.
     count = {name: len(names) for name, names in calls.items()}
     count["jailer"] = len(set(calls["jailer"]) - set(calls["jail"]))
-    told = re.search(r"policy/seccomp\): (\d+), (\d+), (\d+) and (\d+) for its own processes \(the last besides\s+those of the "
-                     r"jails that it starts\), (\d+) to (\d+) for `rootlet-worker`, (\d+) for the tool jail, (\d+) for package\s"
+    told = re.search(r"policy/seccomp\): (\d+), (\d+), (\d+) and (\d+) for its own processes \(the last "
+                     r"besides\s+those of the "
+                     r"jails that it starts\), (\d+) to (\d+) for `rootlet-worker`, (\d+) for the tool jail, "
+                     r"(\d+) for package\s"
                      r"scripts;", read("README.md"))
     workers = [count[name] for name in ("unpacker", "reader", "copier", "remover")]
     wanted = [count[name] for name in ("waiter", "audit", "parser", "jailer")]
@@ -57,7 +59,8 @@ def numbers_of_calls():
     wanted = {name: str(count[name])
               for name in ("waiter", "parser", "unpacker", "reader", "copier", "remover", "fetch")}
     tap.report(told == wanted,
-               "SECURITY.md: has the right number of system calls for processes that read hostile data", told, count)
+               "SECURITY.md: has the right number of system calls for processes that read hostile data",
+               told, count)
 
 
 def promises():
@@ -66,7 +69,8 @@ def promises():
     rows = re.findall(r"^\| (\d+)\. .* \| (.*) \|$", table, re.M)
     built = read("tests/meson.build")
     tests = {}
-    for folder, name in (("unit", "unit_tests"), ("integration", "python_tests"), ("adversary", "adversary_tests")):
+    for folder, name in (("unit", "unit_tests"), ("integration", "python_tests"),
+                         ("adversary", "adversary_tests")):
         block = re.search(rf"^{name} = \{{\n(.*?)^\}}", built, re.M | re.S).group(1)
         tests[folder] = set(re.findall(r"^  '(\w+)':", block, re.M))
     named = [one for _, cell in rows for one in re.findall(r"`(\w+/\w+)`", cell)]

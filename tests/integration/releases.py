@@ -1,6 +1,6 @@
 """Every profile on every release. Checks what create would install and skip, using recorded indexes
-(tests/tools/record_releases.py). With --long, uses the live archives: rootfs are created by both engines, checked by
-dpkg, compared file by file, and booted.
+(tests/tools/record_releases.py). With --long, uses the live archives: rootfs are created by both engines,
+checked by dpkg, compared file by file, and booted.
 
 To run a part: releases.py [--part recorded|profiles|groups]… [--only PROFILE|GROUP]… [RELEASE…]"""
 import argparse
@@ -48,7 +48,8 @@ def recorded(release):
                                                   f"{RECORDED}/keyring.gpg")
             want = expected[profile]
             tap.report(packages == want["packages"] and len(packages) > 80,
-                       f"{release}, {profile}: the right packages are chosen", set(packages) ^ set(want["packages"]), outcome)
+                       f"{release}, {profile}: the right packages are chosen",
+                       set(packages) ^ set(want["packages"]), outcome)
             tap.report(left_out == LEFT_OUT.get((release, profile), want["left_out"]),
                        f"{release}, {profile}: the right packages are left out", left_out)
     home.remove()
@@ -71,13 +72,15 @@ def live(what, home, name, *words):
 
 def boots(what, home, name):
     """Boots the rootfs with the release's own kernel."""
-    ran = home.run("run", "--name", name, "--kernel", "distro", "--timeout", "1200", "--", "uname", "-r", seconds=1500)
+    ran = home.run("run", "--name", name, "--kernel", "distro", "--timeout", "1200", "--", "uname", "-r",
+                   seconds=1500)
     tap.report(ran.status == 0 and re.fullmatch(r"\d+\.\d+\.\d+-\S+\s*", ran.out), f"{what}: it boots", ran)
     tap.note(f"{what}: {ran.out.strip()} boots and ends in {ran.seconds:.0f} s")
 
 
 def both(what, home, *words, times=1, boot=False):
-    """Runs the native engine TIMES times and debootstrap once: all give the same tree. With BOOT, one is booted."""
+    """Runs the native engine TIMES times and debootstrap once: all give the same tree. With BOOT, one is
+    booted."""
     names = [f"native{i}" for i in range(times)]
     good = [name for name in names if live(f"{what}, native", home, name, *words)]
     made = live(f"{what}, debootstrap", home, "debootstrap", "--engine", "debootstrap", *words)
@@ -86,7 +89,8 @@ def both(what, home, *words, times=1, boot=False):
         for name in good:
             wrong = trees.differences(other, trees.census(f"{home.store}/{name}"),
                                       trees.EVERYWHERE + trees.DEBOOTSTRAP)
-            tap.report(not wrong, f"{what}, {name} has the same files as with debootstrap", *wrong[:40], len(wrong))
+            tap.report(not wrong, f"{what}, {name} has the same files as with debootstrap", *wrong[:40],
+                       len(wrong))
     if boot and good:
         boots(what, home, good[0])
     for name in [*names, "debootstrap"]:
@@ -98,7 +102,8 @@ def profiles_live(release, only):
     for profile in PROFILES:
         times = NATIVE_TIMES if profile in ("minimal", "fstests") else 1
         if not only or profile in only:
-            both(f"{release}, {profile}", home, "--release", release, "--profile", profile, times=times, boot=True)
+            both(f"{release}, {profile}", home, "--release", release, "--profile", profile, times=times,
+                 boot=True)
     home.remove()
 
 

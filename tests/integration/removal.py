@@ -1,5 +1,6 @@
-"""What delete and create --force remove, and what they must not: mounts inside a rootfs, and files that another process
-puts in its place. The test rootfs are made by hand: a directory of the range's first id with a manifest counts as one."""
+"""What delete and create --force remove, and what they must not: mounts inside a rootfs, and files that
+another process puts in its place. The test rootfs are made by hand: a directory of the range's first id with
+a manifest counts as one."""
 import contextlib
 import ctypes
 import fcntl
@@ -68,7 +69,8 @@ def mounts_stay():
     with mounted(data, point):
         refused(home, "delete of a rootfs with a directory mounted in it", ["delete", "--yes"], keeps)
         with Server(at.root) as server:
-            refused(home, "create --force over a rootfs with a directory mounted in it fails before any download",
+            refused(home, "create --force over a rootfs with a directory mounted in it fails before any "
+                    "download",
                     ["create", "--force", "--profile", "test", "--mirror", server.url, "--keyring",
                      at.keyring], keeps, server)
         outcome = home.run("check")
@@ -128,7 +130,8 @@ def is_locked(path):
 
 
 def exchanged_stays():
-    """Between the helper's check and the removal, a front end puts another directory in the rootfs's place."""
+    """Between the helper's check and the removal, a front end puts another directory in the rootfs's
+    place."""
     home, answers = Home(), []
     tree = make_rootfs(home)
     other = make_rootfs(home, "other")
@@ -170,7 +173,8 @@ def others_stay():
             there = os.path.exists(path)
             fcntl.flock(folder, fcntl.LOCK_UN)
             answers.append(helper.ask("Remove", [store], name=name, stale=stale))
-        tap.report(tuple(one.code for one in answers) == codes and there and os.path.exists(path) == bool(uid),
+        tap.report(tuple(one.code for one in answers) == codes and there and
+                   os.path.exists(path) == bool(uid),
                    f"{what} stays", *answers)
 
 

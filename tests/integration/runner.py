@@ -1,6 +1,6 @@
-"""tests/count: everything that can go wrong in a test program counts as a failure. tests/run, with its tools replaced
-by fakes: what it prints, what it runs, and that an interrupt ends all of it. The benchmark refuses to run if a peer
-is missing. Every mutation still fits the code.""" 
+"""tests/count: everything that can go wrong in a test program counts as a failure. tests/run, with its tools
+replaced by fakes: what it prints, what it runs, and that an interrupt ends all of it. The benchmark refuses
+to run if a peer is missing. Every mutation still fits the code."""
 import json
 import os
 import re
@@ -10,7 +10,8 @@ import subprocess
 
 from support import tap
 from support.terminal import Terminal
-from support.world import AS_ROOT, BUILD, NOBODY, SCRATCH, SOURCE, Home, command_of, kill, plain_user, wait_until, without
+from support.world import (AS_ROOT, BUILD, NOBODY, SCRATCH, SOURCE, Home, command_of, kill, plain_user,
+                           wait_until, without)
 
 GOOD = "ok 1 - a\nok 2 - b\n1..2\n"
 
@@ -60,12 +61,16 @@ def budgets():
     with open(path, "w", encoding="utf-8") as file:
         for number in range(11):
             suite, seconds = ("fuzz", 2.5) if number else ("cli", 99.6)
-            json.dump({"name": f"rootlet:{suite} / p{number}", "stdout": f"# time: 90.0 s, processor: {seconds} s\n{GOOD}",
+            json.dump({"name": f"rootlet:{suite} / p{number}",
+                       "stdout": f"# time: 90.0 s, processor: {seconds} s\n{GOOD}",
                        "stderr": "", "result": "OK", "duration": 90, "returncode": 0}, file)
             file.write("\n")
-    done = subprocess.run([f"{SOURCE}/tests/count", path], stdout=subprocess.PIPE, text=True, check=False, timeout=60)
-    tap.report("\nprocessor time of cli: 100 s of 55 s: OVER BUDGET\nprocessor time of fuzz: 25 s of 40 s\n" in done.stdout
-               and "\nlongest: cli/p0 90 s, processor 100 s\n" in done.stdout, "count: a budget for each suite",
+    done = subprocess.run([f"{SOURCE}/tests/count", path], stdout=subprocess.PIPE, text=True, check=False,
+                          timeout=60)
+    tap.report("\nprocessor time of cli: 100 s of 55 s: OVER BUDGET\n"
+               "processor time of fuzz: 25 s of 40 s\n" in done.stdout
+               and "\nlongest: cli/p0 90 s, processor 100 s\n" in done.stdout,
+               "count: a budget for each suite",
                done.stdout)
 
 
@@ -79,8 +84,10 @@ def without_a_peer():
         peers = re.findall(r'"([^"]+)"', re.search(r"^PEERS = \[(.*?)\]", file.read(), re.M | re.S).group(1))
     here = [(peer, shutil.which(peer)) for peer in peers]
     for peer, path in filter(lambda one: one[1], here):
-        outcome = home.run(BUILD, program=bench, before=without(home, os.path.realpath(path)), **NOBODY, seconds=60)
-        tap.report(outcome.status == 2 and re.search(rf"^bench: a peer is missing; install: .*\b{re.escape(peer)}\b",
+        outcome = home.run(BUILD, program=bench, before=without(home, os.path.realpath(path)), **NOBODY,
+                           seconds=60)
+        tap.report(outcome.status == 2 and
+                   re.search(rf"^bench: a peer is missing; install: .*\b{re.escape(peer)}\b",
                                                      outcome.err, re.M), f"bench: {peer} is missing", outcome)
     tap.report(any(path for _, path in here), "bench: some peers are installed", here)
 
@@ -90,7 +97,8 @@ def mutations_fit():
     mutate = f"{SOURCE}/tests/tools/mutate.py"
     done = subprocess.run([mutate, "--check"], stdout=subprocess.PIPE, text=True, check=False, timeout=60)
     tap.report(done.returncode == 0, "mutations: each fits the source tree", done.stdout)
-    done = subprocess.run([mutate, "--fixed", "--list"], stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+    done = subprocess.run([mutate, "--fixed", "--list"], stdout=subprocess.PIPE, text=True, check=False,
+                          timeout=60)
     tap.report(len(done.stdout.splitlines()) == 20, "mutations: twenty are in the fixed set", done)
 
 
@@ -178,7 +186,8 @@ def hanging(home):
         with open(f"{home.folder}/stand/scratch", encoding="utf-8") as file:
             scratch = file.read().strip()
         found = ["it never began"] if len(pids) != 2 or not scratch else []
-        found += [f"{pid} runs: {command_of(pid)}" for pid in pids if not wait_until(lambda: not command_of(pid), 5)]
+        found += [f"{pid} runs: {command_of(pid)}" for pid in pids
+                  if not wait_until(lambda: not command_of(pid), 5)]
         for pid in pids:
             kill(pid)
         return found + ([f"{scratch} still exists"] if scratch and os.path.exists(scratch) else [])
@@ -228,11 +237,13 @@ def shuffled(home, tree):
 
 def suite_long(home, tree):
     """It takes hours, so it only runs on request."""
-    for words, runs in (([], False), (["--long"], True), (["long"], True), (["unit", "three"], True), (["unit"], False),
+    for words, runs in (([], False), (["--long"], True), (["long"], True), (["unit", "three"], True),
+                        (["unit"], False),
                         (["--long", "unit"], False)):
         lines, outcome = words_for_meson(home, tree, *words)
         tap.report(lines and any(" --suite long" in line for line in lines) == runs,
-                   f"{' '.join(['run', *words])}: suite long is {'runs' if runs else 'is left out'}", *lines, outcome)
+                   f"{' '.join(['run', *words])}: suite long is {'runs' if runs else 'is left out'}", *lines,
+                   outcome)
 
 
 def one_program(home, tree):
@@ -240,7 +251,8 @@ def one_program(home, tree):
     lines, outcome = words_for_meson(home, tree, "unit/one")
     tap.report(len(lines) == 2 and all(line.endswith(" --suite unit one") for line in lines),
                "run: one program can be named", *lines, outcome)
-    home.run("-c", "cd source && git init -q . && git add -A && git -c user.name=a -c user.email=a@b commit -qm a",
+    home.run("-c", "cd source && git init -q . && git add -A && git -c user.name=a -c user.email=a@b commit "
+             "-qm a",
              program="/bin/sh")
     others = ["static/analyze", "static/style", "static/sizes", "static/layers", "fuzz/fuzz"]
     for what, path, words, chosen in (
@@ -250,7 +262,8 @@ def one_program(home, tree):
         if path:
             home.write(f"source/{path}", "changed")
         outcome = home.run("--changed", *words, program=f"{home.folder}/source/tests/select", seconds=60)
-        tap.report(outcome.status == 0 and outcome.out.split() == chosen, f"select --changed: {what}", outcome)
+        tap.report(outcome.status == 0 and outcome.out.split() == chosen, f"select --changed: {what}",
+                   outcome)
 
 
 def coverage_run(home, tree):
@@ -259,13 +272,15 @@ def coverage_run(home, tree):
     home.write("stand/words", "")
     outcome = home.run("--coverage", "unit/one", seconds=60, **tree)
     profiles = f"{home.folder}/source/build-coverage/profiles"
-    tap.report(outcome.out.endswith("\n2 passed, 1 failed, 0 skipped\n") and "build-clang" not in outcome.out and
+    tap.report(outcome.out.endswith("\n2 passed, 1 failed, 0 skipped\n") and
+               "build-clang" not in outcome.out and
                "build-tests" not in outcome.out, "run --coverage: builds only once", outcome)
     tap.report(0 < outcome.out.find("2/2 unit / two") < outcome.out.find("table of coverage"),
                "run --coverage: the table comes after the tests", outcome)
     tap.report(sorted(os.listdir(profiles)) == ["rootlet", "rootlet-helper"] and
                all(os.stat(f"{profiles}/{name}").st_mode & 0o777 == 0o666 for name in os.listdir(profiles)),
-               "run --coverage: the counters start at zero and every user can write to them", os.listdir(profiles), outcome)
+               "run --coverage: the counters start at zero and every user can write to them",
+               os.listdir(profiles), outcome)
     with open(f"{home.folder}/stand/coverage", encoding="utf-8") as file:
         words = file.read().split()
     tap.report(words == [f"{home.folder}/source/build-coverage"],
@@ -286,7 +301,8 @@ REACHED = {
     "a reason whose pattern matches only half": ("helper/x.c", (2, 0), "* return\n",
                                    {1: "helper/x.c:4: return -1", 2: "coverage.argued:1"}),
     "a reason that matches no code": ("helper/x.c", (2, 1), "\nhelper/x.c exit\n", {2: "coverage.argued:2"}),
-    "an unreached function is reported without its regions": ("helper/x.c", (0, 0), "", {1: "helper/x.c:2: f()"}),
+    "an unreached function is reported without its regions":
+           ("helper/x.c", (0, 0), "", {1: "helper/x.c:2: f()"}),
     "an unreached function with a reason": ("helper/x.c", (0, 0), r"helper/x.c f\(\)" + "\n", {}),
     "a directory that is not checked": ("frontend/x.c", (0, 0), "", {}),
 }
@@ -322,7 +338,8 @@ def reached():
 
 def sanitized(home, tree):
     """Suites that run on the sanitizer build only with --long."""
-    for what, words, builds in (("without --long, on one build", [], ["tests"]), ("with --long, on both builds", ["--long"], ["clang", "tests"])):
+    for what, words, builds in (("without --long, on one build", [], ["tests"]),
+                                ("with --long, on both builds", ["--long"], ["clang", "tests"])):
         for suite in ("integration", "adversary"):
             outcome = home.run(*words, suite, seconds=60, **tree)
             tap.report(re.findall(rf"^testing build-(\w+): {suite}$", outcome.out, re.M) == builds,
@@ -337,7 +354,8 @@ def interrupted(home, tree):
         os.kill(process.pid, number)
         out = process.communicate(timeout=300)[0].decode()
         wrong = left()
-        tap.report(process.returncode == 130 and out.endswith("\n0 passed, 1 failed, 0 skipped\n") and not wrong,
+        tap.report(process.returncode == 130 and out.endswith("\n0 passed, 1 failed, 0 skipped\n") and
+                   not wrong,
                    f"run: {number.name} ends the whole run", process.returncode, *wrong, out)
     left = hanging(home)
     with Terminal(home, "unit", **tree) as terminal:
@@ -345,7 +363,8 @@ def interrupted(home, tree):
         terminal.type("\x03")
         status = terminal.wait(60)
         wrong = left()
-        tap.report(status == 130 and terminal.text.endswith("\n0 passed, 1 failed, 0 skipped\r\n") and not wrong,
+        tap.report(status == 130 and terminal.text.endswith("\n0 passed, 1 failed, 0 skipped\r\n") and
+                   not wrong,
                    "run: Ctrl-C ends the whole run", status, *wrong, terminal.text)
 
 

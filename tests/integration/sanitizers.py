@@ -1,5 +1,5 @@
-"""Sanitizer findings in every process of the helper are reported, although most of these processes cannot open files
-and may make only a few system calls."""
+"""Sanitizer findings in every process of the helper are reported, although most of these processes cannot
+open files and may make only a few system calls."""
 import subprocess
 
 from support import sanitizers, tap
@@ -18,7 +18,8 @@ def mistake(name, fault):
     lines = sanitizers.reports()
     # A report ends with its summary.
     tap.report(done.returncode == 1 and any(fault in line for line in lines) and
-               any("faulty.c:" in line for line in lines) and any(line.startswith("SUMMARY: ") for line in lines),
+               any("faulty.c:" in line for line in lines) and
+               any(line.startswith("SUMMARY: ") for line in lines),
                f"{name}: {fault} is reported", f"exit status {done.returncode}", *lines, done.stderr)
 
 
@@ -40,7 +41,8 @@ def mapped():
             without += [] if path in maps else [f"{pid} {command_of(pid)}"]
     process.terminate()
     process.communicate()
-    tap.report(asleep and seen >= 4 and not without, "each process of rootlet-helper has the file for reports",
+    tap.report(asleep and seen >= 4 and not without,
+               "each process of rootlet-helper has the file for reports",
                seen, *without)
 
 

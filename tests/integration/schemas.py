@@ -27,14 +27,17 @@ for name, value in (("create", {"event": "result", "exit_status": 0, "path": Non
                     ("run", {"event": "result", "exit_status": 0}), ("doctor", {"ok": 1}),
                     ("events", {"event": "progress", "stage": "x", "more": 1}), ("profiles-show", {}),
                     ("profiles-list", [{}]), ("fstests", {"run": "x", "status": "good"}),
-                    ("runs-list", [{}]), ("runs-show", {}), ("runs-compare", {}), ("runs-prune", {}), ("cache-list", [{}]), ("cache-list", {}),
+                    ("runs-list", [{}]), ("runs-show", {}), ("runs-compare", {}), ("runs-prune", {}),
+                    ("cache-list", [{}]), ("cache-list", {}),
                     ("cache-verify", {}), ("cache-prune", {}), ("policy-check", {}), ("policy-show", {}),
-                    ("policy-seccomp", [{}]), ("policy-seccomp", {}), ("audit-show", {}), ("audit-verify", {}),
+                    ("policy-seccomp", [{}]), ("policy-seccomp", {}), ("audit-show", {}),
+                    ("audit-verify", {}),
                     ("create", {"event": "result", "exit_status": 1, "path": None, "release": "jammy",
                                 "profile": "x", "requests": []})):
     tap.report(bool(errors(name, value)), f"schema {name} rejects invalid values")
 
-RECORD = [f'{{"seq":{number},"time":"2026-01-01T00:00:00.000000Z","kind":"refusal","request":"Hello","arguments":"",'
+RECORD = [f'{{"seq":{number},"time":"2026-01-01T00:00:00.000000Z",'
+          f'"kind":"refusal","request":"Hello","arguments":"",'
           f'"decision":"refused","rule":"start","result":"host","message":"x","status":0,"milliseconds":1,'
           f'"mode":"user","user":"x","uid":1,"gid":1,"pid":2,"helper":3,"prev":"{prev * 64}"}}\n'
           for number, prev in ((1, "0"), (2, "1"))]
@@ -46,7 +49,8 @@ home.write("config/rootlet/profiles/wrong.conf", "[packages]\nbash\n")
 home.write("config/rootlet/profiles/odd.conf", "[profile]\ndescription = \u00e4\n[packages]\na = bash\n")
 DOCUMENTS = [
     # what, words, exit status, schema, expected members
-    ("check of a missing rootfs", ["check"], 1, "check", {"state": "missing", "path": MISSING, "bytes": None}),
+    ("check of a missing rootfs", ["check"], 1, "check",
+     {"state": "missing", "path": MISSING, "bytes": None}),
     ("check of another directory", ["check", "--path", "config"], 1, "check", {"state": "foreign"}),
     ("check of an invalid name", ["check", "--name", "a/b"], 2, "check", {"exit_status": 2}),
     ("list of an empty store", ["list"], 0, "list", []),
@@ -57,23 +61,29 @@ DOCUMENTS = [
     ("cache", ["cache"], 0, "cache-list", [{"kind": kind, "objects": 0, "bytes": 0} for kind in
                                            ("packages", "indexes", "solv", "bases", "images", "kernels",
                                             "build", "fstests")]),
-    ("policy check", ["policy", "check", "right.policy"], 0, "policy-check", {"path": "right.policy", "sections": 1}),
+    ("policy check", ["policy", "check", "right.policy"], 0, "policy-check",
+     {"path": "right.policy", "sections": 1}),
     ("policy check without a policy", ["policy", "check"], 0, "policy-check", {"path": None, "sections": 0}),
-    ("policy check of an invalid policy", ["policy", "check", "wrong.policy"], 2, "policy-check", {"exit_status": 2}),
+    ("policy check of an invalid policy", ["policy", "check", "wrong.policy"], 2, "policy-check",
+     {"exit_status": 2}),
     ("policy show", ["policy", "show"], None, "policy-show",
      {"user": home.user.name, "uid": home.user.ids()[0]}),
     ("policy seccomp", ["policy", "seccomp"], 0, "policy-seccomp", None),
     ("audit", ["audit", "whole.log"], 0, "audit-show", {"seq": 1, "result": "host"}),
-    ("audit show of a missing log", ["audit", "show", "wrong.policy.none"], 1, "audit-show", {"exit_status": 1}),
-    ("audit verify", ["audit", "verify", "whole.log"], 0, "audit-verify", {"faults": 0, "records": 1, "remarks": []}),
+    ("audit show of a missing log", ["audit", "show", "wrong.policy.none"], 1, "audit-show",
+     {"exit_status": 1}),
+    ("audit verify", ["audit", "verify", "whole.log"], 0, "audit-verify",
+     {"faults": 0, "records": 1, "remarks": []}),
     ("audit verify of a damaged log", ["audit", "verify", "damaged.log"], 1, "audit-verify", {"faults": 1}),
-    ("audit verify without the last record", ["audit", "verify", "--last", "1" * 64, "whole.log"], 1, "audit-verify",
+    ("audit verify without the last record", ["audit", "verify", "--last", "1" * 64, "whole.log"], 1,
+     "audit-verify",
      {"faults": 1}),
     ("runs compare of unknown runs", ["runs", "compare", "no", "such"], None, "runs-compare", {}),
     ("profiles", ["profiles"], 0, "profiles-list", {}),
     ("profiles show", ["profiles", "show", "fstests-build"], 0, "profiles-show",
      {"extends": "fstests", "name": "fstests-build"}),
-    ("profiles show of an unknown profile", ["profiles", "show", "nosuch"], 2, "profiles-show", {"exit_status": 2}),
+    ("profiles show of an unknown profile", ["profiles", "show", "nosuch"], 2, "profiles-show",
+     {"exit_status": 2}),
     ("profiles check", ["profiles", "check", "config/rootlet/profiles/odd.conf"], 0, "profiles-show",
      {"description": "\u00e4", "extends": None}),
     ("profiles check of an invalid profile", ["profiles", "check", "config/rootlet/profiles/wrong.conf"], 2,
@@ -88,8 +98,10 @@ STREAMS = [
     ("delete of a missing rootfs", ["delete", "--yes"], 1, "delete", "missing"),
     ("delete without --yes", ["delete"], 1, "delete", "missing"),
     ("run in a missing rootfs", ["run", "--kernel", "distro", "--", "true"], 1, "run", "missing"),
-    ("fstests without a kernel", ["fstests", "--kernel", "/no/such", "--fstests", "/no/such"], None, "fstests", None),
-    ("fstests in a missing rootfs", ["fstests", "--kernel", "distro", "--fstests", "config"], None, "fstests", "missing"),
+    ("fstests without a kernel", ["fstests", "--kernel", "/no/such", "--fstests", "/no/such"], None,
+     "fstests", None),
+    ("fstests in a missing rootfs", ["fstests", "--kernel", "distro", "--fstests", "config"], None,
+     "fstests", "missing"),
     ("run without a kernel", ["run", "--kernel", "config", "--", "true"], None, "run", None),
 ]
 for what, words, status, name, holds in DOCUMENTS:
@@ -127,8 +139,10 @@ home.write(f".cache/rootlet/packages/{WHOLE}", b"whole")
 home.write(f".cache/rootlet/packages/{DAMAGED}", b"dAmaged")
 for what, words, status, name, holds, stage in (
         ("cache verify with a damaged object", ["verify"], 3, "cache-verify", {"objects": 2, "damaged": [
-            {"kind": "packages", "name": DAMAGED, "message": "its hash is not its name"}]}, "Reading the cache"),
-        ("cache verify without damage", ["verify"], 0, "cache-verify", {"objects": 1, "damaged": []}, "Reading the cache"),
+            {"kind": "packages", "name": DAMAGED, "message": "its hash is not its name"}]},
+         "Reading the cache"),
+        ("cache verify without damage", ["verify"], 0, "cache-verify", {"objects": 1, "damaged": []},
+         "Reading the cache"),
         ("cache prune that removes nothing", ["prune", "--max-size", "1G"], 0, "cache-prune",
          {"removed_bytes": 0, "left_bytes": 4096}, "Removing from the cache"),
         ("cache prune that removes", ["prune", "--max-size", "0"], 0, "cache-prune",
@@ -153,17 +167,22 @@ tap.report(not wrong and value["removed"] == ["20260101-2"] and value["left"] ==
            value["failed"] == [{"run": "20260101-1", "message": "run 20260101-1 is under way"}],
            "runs prune --json reports the run in progress", *wrong, value)
 # The output of show is a valid profile, equal except for its source.
-home.write("config/rootlet/profiles/rules.conf", "[profile]\nextend = fstests\nsuites = jammy noble\n[packages]\n"
+home.write("config/rootlet/profiles/rules.conf",
+           "[profile]\nextend = fstests\nsuites = jammy noble\n[packages]\n"
            "a = gdb\n[files]\npath-exclude = /usr/share/zoneinfo/* /opt/*\npath-include = /opt/kept\n"
-           "path-exclude = /opt/kept/not\n[group many]\ngid = 1500\n[user more]\nuid = 1501\ngroups = many fsgqa\n")
-for name in [row["name"] for row in document("profiles-list", home.run("profiles", "--json"))[0] if "error" not in row]:
+           "path-exclude = /opt/kept/not\n[group many]\ngid = 1500\n[user more]\nuid = 1501\ngroups = many "
+           "fsgqa\n")
+for name in [row["name"] for row in document("profiles-list", home.run("profiles", "--json"))[0]
+             if "error" not in row]:
     shown, wrong = document("profiles-show", home.run("profiles", "show", name, "--json"))
     home.write(f"again/{name}.conf", home.run("profiles", "show", name).out)
     again, more = document("profiles-show", home.run("profiles", "check", f"again/{name}.conf", "--json"))
-    wrong += more + [f"{key}: {shown[key]}, then {again.get(key)}" for key in ("suites", "packages", "files", "groups", "users")
+    wrong += more + [f"{key}: {shown[key]}, then {again.get(key)}"
+                     for key in ("suites", "packages", "files", "groups", "users")
                      if shown[key] != again.get(key)]
     if name == "rules" and [(one["rule"], one["pattern"]) for one in shown["files"]][-4:] != [
-            ("path-exclude", "/usr/share/zoneinfo/*"), ("path-exclude", "/opt/*"), ("path-include", "/opt/kept"),
+            ("path-exclude", "/usr/share/zoneinfo/*"), ("path-exclude", "/opt/*"), ("path-include",
+                                                                                    "/opt/kept"),
             ("path-exclude", "/opt/kept/not")]:
         wrong.append(f"files: {shown['files']}")
     tap.report(not wrong, f"profiles show {name} prints a valid profile", *wrong)
@@ -172,5 +191,6 @@ tap.report(outcome.status == 2 and "--json has none" in outcome.err, "--json is 
 path = home.make_folder(os.fsencode(home.folder) + b"/\xff\xfe")
 outcome = home.run("check", "--json", "--path", os.fsdecode(path) + "/x")
 value, wrong = document("check", outcome)
-tap.report(not wrong and value["path"].endswith("/??/x"), "--json escapes a path that is not UTF-8", *wrong, outcome)
+tap.report(not wrong and value["path"].endswith("/??/x"), "--json escapes a path that is not UTF-8", *wrong,
+           outcome)
 tap.done()

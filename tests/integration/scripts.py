@@ -1,5 +1,5 @@
-"""Packages signed by a trusted key whose scripts and archives attack the host: what they can see and reach from the jail
-of `rootlet create`, and what they leave behind."""
+"""Packages signed by a trusted key whose scripts and archives attack the host: what they can see and reach
+from the jail of `rootlet create`, and what they leave behind."""
 import os
 import re
 import shutil
@@ -18,8 +18,8 @@ PRECIOUS = home.make_folder(f"{home.folder}/precious")
 home.write("precious/file", "of-the-host")
 ABSTRACT = f"rootlet-test-{os.getpid()}"
 
-# What a postinst tries in the rootfs's shell; the command succeeds if the attack does. System call numbers are those
-# of x86-64 (a missing program would prove nothing).
+# What a postinst tries in the rootfs's shell; the command succeeds if the attack does. System call numbers
+# are those of x86-64 (a missing program would prove nothing).
 ATTACKS = {
     "sees a file of the host": f"test -e {PRECIOUS}/file",
     "sees a file of the host by escaping a chroot": "perl -e 'mkdir q(/root/c); chroot q(/root/c) or exit 1; "
@@ -45,16 +45,21 @@ ATTACKS = {
     "creates a kernel log device": "mknod /root/kmsg c 1 11",
     "sets a core handler": "echo '|/bin/sh' >/proc/sys/kernel/core_pattern",
     "sets the host's name": "perl -e '$n = q(pwned); exit(syscall(170, $n, 5) == 0 ? 0 : 1)'",  # sethostname
-    "traces its own process": "perl -e '$p = fork; if (!$p) { sleep 5; exit } $r = syscall(101, 16, $p, 0, 0); "
+    "traces its own process":
+           "perl -e '$p = fork; if (!$p) { sleep 5; exit } $r = syscall(101, 16, $p, 0, 0); "
         "kill 9, $p; exit($r == 0 ? 0 : 1)'",  # ptrace, PTRACE_ATTACH
     "lets itself be traced": "perl -e 'exit(syscall(101, 0, 0, 0, 0) == 0 ? 0 : 1)'",  # PTRACE_TRACEME
     "traces pid 1": "perl -e 'exit(syscall(101, 0x4206, 1, 0, 0) == 0 ? 0 : 1)'",  # PTRACE_SEIZE
-    "reads another process's memory": "perl -e '$p = fork; if (!$p) { sleep 5; exit } open(F, q(<), qq(/proc/$p/mem)); "
-        "$b = q(x) x 16; $a = pack(q(QQ), unpack(q(Q), pack(q(P), $b)), 16); $r = syscall(310, $p, $a, 1, $a, 1, 0); "
+    "reads another process's memory":
+           "perl -e '$p = fork; if (!$p) { sleep 5; exit } open(F, q(<), qq(/proc/$p/mem)); "
+        "$b = q(x) x 16; $a = pack(q(QQ), unpack(q(Q), pack(q(P), $b)), 16); $r = syscall(310, $p, $a, 1, "
+           "$a, 1, 0); "
         "kill 9, $p; exit($r > 0 ? 0 : 1)'",  # process_vm_readv
     "calls SysRq": "echo h >/proc/sysrq-trigger",
-    "loads a module": "perl -e '$m = qq(\\x7fELF) . qq(\\0) x 4096; $o = q(); $r = syscall(175, $m, length $m, "
-        "$o); exit($r == 0 || $! == 8 ? 0 : 1)'",  # init_module: ENOEXEC comes from the loader, after all checks
+    "loads a module":
+           "perl -e '$m = qq(\\x7fELF) . qq(\\0) x 4096; $o = q(); $r = syscall(175, $m, length $m, "
+        # init_module: ENOEXEC comes from the loader, after all checks
+        "$o); exit($r == 0 || $! == 8 ? 0 : 1)'",
     "reads the kernel log": "dmesg",
     "has a route": "test $(wc -l </proc/net/route) -gt 1",
     "has an interface": "tail -n +3 /proc/net/dev | cut -d: -f1 | grep -v -w lo",
@@ -82,8 +87,8 @@ def postinst():
 
 
 def create(name, *words, status=0, says=(), scripts=None, entries=(), archives=None):
-    """Runs `create --name NAME` from a mirror that also has and includes the package evil-NAME (or one for each of ARCHIVES,
-    {name: entries}). Returns (outcome, complaints). STATUS None: any status."""
+    """Runs `create --name NAME` from a mirror that also has and includes the package evil-NAME (or one for
+    each of ARCHIVES, {name: entries}). Returns (outcome, complaints). STATUS None: any status."""
     packages = archives or {name: entries}
     folder = f"{SCRATCH}/{os.getpid()}.{name}"
     with Server(f"{folder}/mirror") as server, Tidy(home) as tidy:
@@ -92,7 +97,8 @@ def create(name, *words, status=0, says=(), scripts=None, entries=(), archives=N
         made = [debs.make(f"{folder}.debs", f"evil-{one}", mirrors.arch(), filled, its)
                 for one, its in packages.items()]
         at = AT.with_packages(folder, made)
-        outcome = home.create("--name", name, "--include", ",".join(f"evil-{one}" for one in packages), *words,
+        outcome = home.create("--name", name, "--include", ",".join(f"evil-{one}" for one in packages),
+                              *words,
                               server=server, at=at, environment={"SECRET": "of-the-caller"})
         if status is None:
             wrong = tidy.complaints()
@@ -118,12 +124,14 @@ for file in SETTINGS; do mount --bind /root/plain $file || exit 99; done &&
 exec 3<&SOCKET && cd / || exit 99; if ( ATTACK ) >/dev/null; then exit 0; else exit 1; fi"""
 SETTINGS = [path for path in ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger") if os.path.exists(path)]
 # Root of a user namespace can do these four; tests without root cannot do more.
-CALLS = ("sets the host's name", "traces its own process", "lets itself be traced", "reads another process's memory")
+CALLS = ("sets the host's name", "traces its own process", "lets itself be traced",
+         "reads another process's memory")
 
 
 def takes_modules():
     """Whether the kernel loads modules, and checks their format before their signature."""
-    for path, closed in (("/sys/module/module/parameters/sig_enforce", "Y"), ("/sys/kernel/security/lockdown", "[integrity]"),
+    for path, closed in (("/sys/module/module/parameters/sig_enforce", "Y"),
+                         ("/sys/kernel/security/lockdown", "[integrity]"),
                          ("/sys/kernel/security/lockdown", "[confidentiality]")):
         if os.path.exists(path):
             with open(path, encoding="ascii") as file:
@@ -138,9 +146,11 @@ def impossible(what):
         capabilities = int(dict(line.split(":\t") for line in file if ":\t" in line)["CapEff"], 16)
     with open("/proc/net/route", encoding="ascii") as file:
         route = len(list(file)) > 1
-    has = {"loads a module": capabilities >> 16 & 1 and takes_modules(), "opens a raw socket": capabilities >> 13 & 1,
+    has = {"loads a module": capabilities >> 16 & 1 and takes_modules(),
+           "opens a raw socket": capabilities >> 13 & 1,
            "reads the kernel log": capabilities >> 34 & 1, "raises its priority": capabilities >> 23 & 1,
-           "creates a disk device": capabilities >> 27 & 1, "creates a kernel log device": capabilities >> 27 & 1,
+           "creates a disk device": capabilities >> 27 & 1,
+           "creates a kernel log device": capabilities >> 27 & 1,
            "calls SysRq": "/proc/sysrq-trigger" in SETTINGS, "has a route": route,
            "has an interface": len(os.listdir("/sys/class/net")) > 1}
     return UNSHOWN.get(what) or (None if has.get(what, True) else "the host does not allow it")
@@ -150,11 +160,13 @@ def attacks_work():
     """Outside a jail, the attacks succeed; otherwise their failure would prove nothing."""
     if not AS_ROOT:
         for what in CALLS:
-            done = subprocess.run(["unshare", "--user", "--map-root-user", "--uts", "sh", "-c", ATTACKS[what]],
+            done = subprocess.run(["unshare", "--user", "--map-root-user", "--uts", "sh", "-c",
+                                   ATTACKS[what]],
                                   stderr=subprocess.PIPE, check=False, cwd="/")
             tap.report(done.returncode == 0, f"outside a jail, the attack {what}", done)
         return
-    abstract, mirrored, held = (socket.socket(kind) for kind in (socket.AF_UNIX, socket.AF_INET, socket.AF_UNIX))
+    abstract, mirrored, held = (socket.socket(kind)
+                                for kind in (socket.AF_UNIX, socket.AF_INET, socket.AF_UNIX))
     abstract.bind(f"\0{ABSTRACT}")
     mirrored.bind(("127.0.0.1", 0))
     for listener in (abstract, mirrored):
@@ -169,8 +181,10 @@ def attacks_work():
             processes = [] if what == "sees a process of the host" else ["--pid", "--fork", "--kill-child"]
             script = OUTSIDE.replace("SETTINGS", " ".join(SETTINGS)).replace("SOCKET", str(held.fileno()))\
                 .replace("ATTACK", attack).replace("PORT", str(mirrored.getsockname()[1]))
-            done = subprocess.run(["unshare", "--mount", "--propagation", "private", "--uts", *processes, "sh", "-c", script],
-                                  stdin=file, stderr=subprocess.PIPE, pass_fds=[held.fileno()], check=False, cwd="/",
+            done = subprocess.run(["unshare", "--mount", "--propagation", "private", "--uts", *processes,
+                                   "sh", "-c", script],
+                                  stdin=file, stderr=subprocess.PIPE, pass_fds=[held.fileno()], check=False,
+                                  cwd="/",
                                   env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "XDG_X": "of-the-caller"})
             tap.report(done.returncode == 0, f"outside a jail, the attack {what}", done)
 
@@ -204,7 +218,8 @@ def spy():
 # Each of them makes create fail, and the host is unchanged.
 ARCHIVES = {
     "inside": ("links to a file of another package", [("./got", "=> ./etc/shells")]),
-    "planted": ("writes through a link of another package", [("./usr/share/common-licenses/GPL/escaped", b"x")]),
+    "planted": ("writes through a link of another package",
+                [("./usr/share/common-licenses/GPL/escaped", b"x")]),
     "dotdot": ("climbs with ..", [("./../../../../../../.." + PRECIOUS + "/escaped", b"x")]),
     "absolute": ("has absolute paths", [(PRECIOUS + "/escaped", b"x")]),
     "symlink": ("writes through its own symlink", [("./way", f"-> {PRECIOUS}"),
@@ -223,7 +238,8 @@ def archives():
         if LONG:
             by_debootstrap(f"an archive that {what}", name, {name: entries})
     # One dpkg run gets them all: refusing one does not keep it from the next.
-    by_debootstrap("all such archives at once", "all", {name: entries for name, (_, entries) in ARCHIVES.items()})
+    by_debootstrap("all such archives at once", "all",
+                   {name: entries for name, (_, entries) in ARCHIVES.items()})
 
 
 def by_debootstrap(what, name, packages):
@@ -241,9 +257,11 @@ def by_debootstrap(what, name, packages):
 
 # Traps that a script leaves in the tree for the helper's publish step.
 TRAPS = {
-    "manifest": ("/etc/rootlet is a symlink to the host", f"rm -rf /etc/rootlet; ln -s {PRECIOUS} /etc/rootlet"),
+    "manifest": ("/etc/rootlet is a symlink to the host",
+                 f"rm -rf /etc/rootlet; ln -s {PRECIOUS} /etc/rootlet"),
     "etc": ("/etc is a symlink to the host", f"mv /etc /etc.old; ln -s {PRECIOUS} /etc"),
-    "passwd": ("/etc/passwd is a symlink to the host", f"mv /etc/passwd /etc/p; ln -s {PRECIOUS}/file /etc/passwd"),
+    "passwd": ("/etc/passwd is a symlink to the host",
+               f"mv /etc/passwd /etc/p; ln -s {PRECIOUS}/file /etc/passwd"),
     "homes": ("/home is a symlink to the host", f"rm -rf /home; ln -s {PRECIOUS} /home"),
     "dpkg": ("dpkg's status is a FIFO", "cd /var/lib/dpkg; (sleep 1; rm status; mkfifo status) & exit 0"),
 }
@@ -272,7 +290,8 @@ def failures():
         outcome, wrong = create(name, status=1, says=says, scripts={"postinst": f"#!/bin/sh\n{script}\n"})
         if os.path.lexists(f"{home.store}/{name}"):
             wrong.append("a rootfs exists")
-        tap.report(not wrong, f"a script that {what} ends create with one message and no trace", *wrong, outcome)
+        tap.report(not wrong, f"a script that {what} ends create with one message and no trace", *wrong,
+                   outcome)
 
 
 attacks_work()

@@ -1,5 +1,5 @@
-"""`rootlet mcp` with an independent client, the official SDK in tests/mcp. It calls every tool, boots a kernel with one,
-and cancels two while this program watches their processes."""
+"""`rootlet mcp` with an independent client, the official SDK in tests/mcp. It calls every tool, boots a
+kernel with one, and cancels two while this program watches their processes."""
 import hashlib
 import json
 import os
@@ -68,14 +68,16 @@ def follow(process):
             watch_end(process, said["mark"])
         elif "good" in said:
             cases += 1
-            tap.report(said["good"], f"SDK: {said['what']}", json.dumps(said["seen"], ensure_ascii=False)[:3000])
+            tap.report(said["good"], f"SDK: {said['what']}",
+                       json.dumps(said["seen"], ensure_ascii=False)[:3000])
     return process.wait(60) == 0 and cases > 20
 
 
 NODE_NEEDED = 18
 version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
 if int(version.lstrip("v").partition(".")[0] or 0) < NODE_NEEDED:
-    tap.skip("rootlet mcp and the official SDK", f"the SDK needs node {NODE_NEEDED}, this host has {version.strip()}")
+    tap.skip("rootlet mcp and the official SDK",
+             f"the SDK needs node {NODE_NEEDED}, this host has {version.strip()}")
     tap.done()
 boot = fstests_rootfs()
 AT = mirror()

@@ -1,5 +1,5 @@
-"""Mirrors that do not answer, answer wrongly, or serve altered files: rootlet prints one message, exits with the
-documented status, and leaves no rootfs and no other trace."""
+"""Mirrors that do not answer, answer wrongly, or serve altered files: rootlet prints one message, exits with
+the documented status, and leaves no rootfs and no other trace."""
 import datetime
 import fcntl
 import hashlib
@@ -109,11 +109,12 @@ def play_row(row, home):
 
 
 def check_architectures():
-    """An architecture that the host cannot run is refused before any request to the mirror; one that the mirror does not
-    have is refused by its index. The entries are binfmt_misc's on such hosts."""
+    """An architecture that the host cannot run is refused before any request to the mirror; one that the
+    mirror does not have is refused by its index. The entries are binfmt_misc's on such hosts."""
     home = Home()
     enabled = "enabled\ninterpreter /usr/bin/qemu-riscv64-static\nflags: {}\noffset 0\nmagic 7f454c46\n"
-    rows = [("that the host cannot run", None, 5, "qemu-user-static"), ("that works only in the host's root", enabled.format("OC"), 5, "flag F"),
+    rows = [("that the host cannot run", None, 5, "qemu-user-static"),
+            ("that works only in the host's root", enabled.format("OC"), 5, "flag F"),
             ("that is switched off", enabled.format("F").replace("enabled", "disabled"), 5, "enabled"),
             ("that the mirror does not have", enabled.format("OCF"), 2, "riscv64.*--arch")]
     if not AS_ROOT:
@@ -128,10 +129,12 @@ def check_architectures():
                   f'--regid {home.user.gid} --clear-groups "$@"', "sh"]
         for more in ([], ["--dry-run"]):
             with Server(AT.root) as server, Tidy(home) as tidy:
-                outcome = home.create("--arch", "riscv64", *more, server=server, at=AT, before=before, **NOBODY)
+                outcome = home.create("--arch", "riscv64", *more, server=server, at=AT, before=before,
+                                      **NOBODY)
                 wrong = judge(Case("", ["create", *more], status, says), outcome, home, tidy)
             tap.report(not wrong and bool(server.requests) == (status == 2),
-                       f"an architecture {what}{': dry run' if more else ''}", *wrong, server.requests, outcome)
+                       f"an architecture {what}{': dry run' if more else ''}", *wrong, server.requests,
+                       outcome)
 
 
 def check_no_answer():
@@ -145,7 +148,8 @@ def check_no_answer():
     tap.report(not wrong, "a mirror that refuses connections", *wrong, outcome)
     outcome = home.run("create", "--mirror", url, "--keyring", AT.keyring, "--profile", "test", "--json")
     told = [line for line in outcome.out.splitlines() if '"progress"' in line]
-    tap.report(told and len(told) == len(set(told)), "a mirror that refuses connections: no event is told twice", outcome)
+    tap.report(told and len(told) == len(set(told)),
+               "a mirror that refuses connections: no event is told twice", outcome)
     with Tidy(home) as tidy:
         outcome = home.run("create", "--mirror", "http://mirror.invalid/ubuntu", "--keyring",
                            AT.keyring, "--profile", "test")
@@ -257,9 +261,11 @@ def check_older():
                                                        "--allow-older-release"]), outcome, home, tidy)
         asked = len([path for path in server.requests if re.search(INRELEASE, path)])
         tap.report(not wrong and asked == 3,
-                   "an older release file is requested twice more, then refused with both dates", *wrong, asked, outcome)
+                   "an older release file is requested twice more, then refused with both dates", *wrong,
+                   asked, outcome)
         again = dry_run(url=f"http://someone:secret@{server.url[7:]}//")
-        tap.report(again.status == TRUST, "an older release file is refused however the mirror is spelled", again)
+        tap.report(again.status == TRUST, "an older release file is refused however the mirror is spelled",
+                   again)
         with open(seen, encoding="ascii") as file:
             tap.report("secret" not in file.read().replace("\0", ""), "passwords are not remembered")
         accepted, after = dry_run("--allow-older-release"), dry_run()
@@ -317,7 +323,8 @@ def check_back_off():
 def check_local_words():
     """Wrong --mirror and --keyring."""
     for what, words, status, *says in (
-            ("a directory that is not a mirror", ["--mirror", "/var/tmp", "--keyring", AT.keyring], NETWORK, "dists and pool"),
+            ("a directory that is not a mirror", ["--mirror", "/var/tmp", "--keyring", AT.keyring], NETWORK,
+             "dists and pool"),
             ("ftp", ["--mirror", "ftp://127.0.0.1/x"], 2),
             ("a relative path", ["--mirror", "some/where"], 2, "some/where"),
             ("a query", ["--mirror", "http://127.0.0.1/?x"], 2),
@@ -337,8 +344,8 @@ def check_local_words():
 
 
 def check_kernel():
-    """The kernel for a rootfs comes from the mirror of that rootfs, but the keys come from the command line: programs in
-    the rootfs could have changed what it says about keys."""
+    """The kernel for a rootfs comes from the mirror of that rootfs, but the keys come from the command line:
+    programs in the rootfs could have changed what it says about keys."""
     home = Home()
     with Server(AT.root) as server:
         made = home.create(server=server, at=AT)
@@ -378,13 +385,16 @@ def check_kernel_again():
         made = home.create(server=server, at=at)
 
         def run():
-            return home.run("run", "--kernel", "distro", "--keyring", at.keyring, "--root-transport", "image", "--",
+            return home.run("run", "--kernel", "distro", "--keyring", at.keyring, "--root-transport",
+                            "image", "--",
                             "true", environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
 
         first = run()
-        kernel = next((f"{kernels}/{name}" for name in os.listdir(kernels) if name.startswith(f"{TOY}_1")), kernel)
+        kernel = next((f"{kernels}/{name}" for name in os.listdir(kernels) if name.startswith(f"{TOY}_1")),
+                      kernel)
         tap.report(made.status == 0 and first.status == 0 and os.path.exists(f"{kernel}/.sums"),
-                   "run --kernel distro: a kernel is downloaded and cached with its checksums", made, first, os.listdir(kernels))
+                   "run --kernel distro: a kernel is downloaded and cached with its checksums", made, first,
+                   os.listdir(kernels))
         for what, damage in KERNEL_DAMAGES.items():
             with opened(kernel) as (before,):  # while it is open, its inode number is not reused
                 damage(kernel)
@@ -394,13 +404,14 @@ def check_kernel_again():
                        same if what == "nothing" else
                        not same and "in the cache, which is damaged: " in outcome.err),
                        f"run --kernel distro: with damage to {what}, the kernel is "
-                       + ("used" if what == "nothing" else "made anew"), outcome, verify)
+                       + ("used" if what == "nothing" else "replaced"), outcome, verify)
         used = os.open(f"{kernel}/lib", os.O_RDONLY | os.O_DIRECTORY)
         lock = os.open(kernel, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(lock, fcntl.LOCK_SH)
         sums.flip(f"{kernel}/boot/vmlinuz")
         outcome = run()
-        tap.report(outcome.status == 0 and os.listdir(used) and os.fstat(lock).st_ino != os.stat(kernel).st_ino,
+        tap.report(outcome.status == 0 and os.listdir(used) and
+                   os.fstat(lock).st_ino != os.stat(kernel).st_ino,
                    "a kernel that is replaced during a run stays for that run", outcome)
         os.close(lock)
         outcome = run()

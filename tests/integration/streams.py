@@ -174,13 +174,15 @@ def breaks():
                 if "cancelled" in what:
                     ping = client.request("ping")
                     silent = not any(m.get("id") == number for m in client.seen)
-                    tap.report(ping and silent, f"create {what} in \"{stage}\" gets no answer, and the server "
+                    tap.report(ping and silent,
+                               f"create {what} in \"{stage}\" gets no answer, and the server "
                                "goes on", client.seen[-3:])
                     client.end()
                 # The next command removes what there was no time to remove.
                 home.run("list")
                 wrong = tidy.complaints()
-            tap.report(reached and "id" not in reached and helpers and took is not None and took < SOON and not wrong and
+            tap.report(reached and "id" not in reached and helpers and took is not None and took < SOON and
+                       not wrong and
                        not os.path.lexists(TREE),
                        f"create {what} in \"{stage}\": ends soon and leaves nothing behind",
                        f"reached: {reached}, helpers: {helpers}, took: {took}", *client.seen, *wrong)

@@ -1,5 +1,5 @@
-"""rootlet fstests on the miniature fstests in tests/fstests-mini, with a real kernel: tests that pass, fail, do not run,
-crash the kernel and hang; what is reported, and what remains."""
+"""rootlet fstests on the miniature fstests in tests/fstests-mini, with a real kernel: tests that pass, fail,
+do not run, crash the kernel and hang; what is reported, and what remains."""
 import glob
 import json
 import os
@@ -22,7 +22,8 @@ def everything():
     junit = f"{home.folder}/junit.xml"
     exclude = home.write("exclude.list", "# of another machine\ngeneric/004 # hangs\n")
     before = mini.state()
-    outcome, seen, last, wrong = mini.run_json("--test-timeout", "60", "--junit", junit, "--mkfs-options", "-b 2048",
+    outcome, seen, last, wrong = mini.run_json("--test-timeout", "60", "--junit", junit, "--mkfs-options",
+                                               "-b 2048",
                                                tests=["-g", "all", "-E", exclude])
     tap.report(outcome.status == 3 and last.get("event") == "result" and
                last.get("status") == "crashed" and last.get("exit_status") == 3,
@@ -35,7 +36,8 @@ def everything():
                                  ("mini/101", "crash", "sysrq triggered crash"),
                                  ("mini/102", "timeout", r"no end after 60 s"),
                                  ("mini/103", "pass", ""), ("mini/104", "pass", ""),
-                                 ("mini/105", "fail", r"^in dmesg: WARNING: CPU: 0 PID: 1 at fs/mini/file.c:34"),
+                                 ("mini/105", "fail",
+                                  r"^in dmesg: WARNING: CPU: 0 PID: 1 at fs/mini/file.c:34"),
                                  ("mini/106", "pass", "")):
         event = tests.get(name, {})
         tap.report(event.get("status") == status and re.search(reason, event.get("reason", "")),
@@ -56,9 +58,11 @@ def everything():
                progress[-1:])
     folder = last.get("results", "")
     tap.report(sorted(os.listdir(folder)) == ["check.out", "console.log", "kernel.jsonl", "results",
-                                              "run.json", "tests.jsonl"], "the run directory has the right files", folder)
+                                              "run.json", "tests.jsonl"],
+               "the run directory has the right files", folder)
     tap.report(os.path.exists(f"{folder}/results/mini/101.full") and
-               open(f"{folder}/results/mini/101.full", encoding="utf-8").read() == "the last line before it\n",
+               open(f"{folder}/results/mini/101.full",
+                    encoding="utf-8").read() == "the last line before it\n",
                "a test's output is kept up to the last line before a crash")
     with open(f"{folder}/results/mini/106.full", encoding="utf-8") as file:
         seen = file.read()
@@ -87,7 +91,8 @@ def shown(run):
     play(Case("runs list", ["runs"], 0, [rf"^{run} +crashed +ext4 +4 +4 +2 "]), home)
     play(Case("runs show", ["runs", "show", run], 0,
               [r"^crashed:  mini/101 \(\d+ s\): Kernel panic", r"^no end:   mini/102",
-               r"^failed:   generic/002 .*output mismatch\n +--- ", r"^failed:   mini/105 .*: in dmesg: WARNING",
+               r"^failed:   generic/002 .*output mismatch\n +--- ",
+               r"^failed:   mini/105 .*: in dmesg: WARNING",
                r"^not run: this kernel has no such thing; and no other: generic/003 generic/005$",
                r"check.out, console.log"]), home)
     play(Case("runs show last --json", ["runs", "show", "last", "--json"], 0, f'"run": ?"{run}"'), home)
@@ -127,7 +132,8 @@ def lines_and_baseline(run):
                    outcome)
     tap.report(os.path.exists(f"{results}/run.json"), "--results DIR")
     as_wished(f"{results}/results/mini/106.full", device)
-    play(Case("fstests --results: a directory that is not empty", mini.words("--results", results), 5, "not empty"),
+    play(Case("fstests --results: a directory that is not empty", mini.words("--results", results), 5,
+              "not empty"),
          home)
     play(Case("runs compare", ["runs", "compare", run, "last"], 1, "1 newly fail, 1 newly pass"), home)
     mini.copy()
@@ -139,8 +145,10 @@ def as_wished(path, device):
         seen = file.read()
     for what, pattern in {"there is one test disk, five scratch disks and one log disk":
                               rf"^test {512 << 20}\n(scratch {512 << 20}\n){{5}}log {512 << 20}$",
-                          "--io-scheduler applies to each disk": r"^(scheduler .*\[none\].*\n){7}(?!scheduler)",
-                          "--mkfs applies": "^inode 512$", "--mkfs-options applies with --mkfs": "^block 1024$", "--mount-options applies": r"^/dev/\S+ /mnt/test ext4 \S*noatime",
+                          "--io-scheduler applies to each disk":
+                          r"^(scheduler .*\[none\].*\n){7}(?!scheduler)",
+                          "--mkfs applies": "^inode 512$", "--mkfs-options applies with --mkfs":
+                          "^block 1024$", "--mount-options applies": r"^/dev/\S+ /mnt/test ext4 \S*noatime",
                           "--cpus": "^cpus 2$", "--memory": r"^memory (8|9|10)\d{5}$",
                           "--append applies": r"^words .*\bmini\.word=1\b",
                           "--append keeps quotes": r'^words .*"mini\.quoted=a b"'}.items():
@@ -164,7 +172,8 @@ def usage():
             ("an option without its value", mini.words(tests=["-g"]), "-g takes a value"),
             ("no kernel", ["fstests", "--fstests", mini.tree], "--kernel is missing"),
             ("no fstests", ["fstests", "--kernel", "distro"], "--fstests is missing"),
-            ("a directory without fstests", ["fstests", "--kernel", "distro", "--path", mini.rootfs, "--fstests", "/etc"],
+            ("a directory without fstests",
+             ["fstests", "--kernel", "distro", "--path", mini.rootfs, "--fstests", "/etc"],
              "no tree of fstests"),
             ("an unknown scheduler", mini.words("--io-scheduler", "cfq"), "mq-deadline, none, bfq or kyber"),
             ("an unknown backing", mini.words("--device-backing", "tape"), "disk or tmpfs"),

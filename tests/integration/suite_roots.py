@@ -29,8 +29,8 @@ def other_roots():
 
 
 def image():
-    """An image is built once, rebuilt after the tree changes, and never written to. The rootfs and the cache are private to
-    this test."""
+    """An image is built once, rebuilt after the tree changes, and never written to. The rootfs and the cache
+    are private to this test."""
     own = {"XDG_CACHE_HOME": home.make_folder(f"{home.folder}/images-of-mine")}
     images = f"{home.folder}/images-of-mine/rootlet/images"
     made = home.run("create", "--release", apt.host_suite(), "--quiet", seconds=1500)
@@ -40,7 +40,8 @@ def image():
         return {name: os.stat(f"{images}/{name}").st_ino for name in os.listdir(images)}
 
     def boot():
-        return home.run("run", "--kernel", mini.distribution_kernel(), "--root-transport", "image", *QUICK, "--",
+        return home.run("run", "--kernel", mini.distribution_kernel(), "--root-transport", "image", *QUICK,
+                        "--",
                         "sh", "-c", "echo changed >/etc/hostname; mount | grep ' / '; cat /etc/of-the-shell",
                         seconds=PATIENCE, environment=own)
 

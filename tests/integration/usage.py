@@ -7,7 +7,8 @@ from support import tap
 from support.terminal import Terminal
 from support.world import Case, Home, play
 
-COMMANDS = ["create", "check", "list", "delete", "shell", "chroot", "run", "fstests", "runs", "profiles", "cache",
+COMMANDS = ["create", "check", "list", "delete", "shell", "chroot", "run", "fstests", "runs", "profiles",
+            "cache",
             "doctor", "policy", "audit", "mcp", "help"]
 
 # Each command, and what its help must contain.
@@ -20,7 +21,8 @@ OPTIONS = {
     "shell": ["--name", "--path", "--user"],
     "run": ["--kernel", "--memory", "--cpus", "--rwdir", "--timeout", "--name", "--path"],
     "fstests": ["--kernel", "--fstests", "--mkfs-options", "--device-backing",
-                r"0 all passed; 1 some failed; 2 wrong command line; 3 the kernel crashed; 4 a\s+test or the run "
+                r"0 all passed; 1 some failed; 2 wrong command line; 3 the kernel crashed; 4 a\s+test or the "
+                r"run "
                 r"took too long; 5 the tests could not be run; 130 interrupted"],
     "profiles": ["list", "show PROFILE", "check FILE", "--json"],
     "cache": ["list", "verify", "prune", "--max-size", "--json"],
@@ -84,9 +86,11 @@ MEANT = {
     "delete --ye5": "--yes", "run --kernl x": "--kernel", "list --jsn": "--json", "--hlep": "--help",
     "check --zzzzzz": None, "doctor --colour never": "--color",
     "cache lst": "list", "cache purne --max-size 1G": "prune", "runs shwo last": "show", "runs zzz": None,
-    "profiles chekc x": "check", "policy seccmop": "seccomp", "audit vrify": "verify", "audit verfy x.log": "verify",
+    "profiles chekc x": "check", "policy seccmop": "seccomp", "audit vrify": "verify",
+         "audit verfy x.log": "verify",
 }
-CASES += [Case(f"mistyped: {line}", line.split(), 2, rf"did you mean: {meant}\b" if meant else "unknown|no command|none of",
+CASES += [Case(f"mistyped: {line}", line.split(), 2, rf"did you mean: {meant}\b" if meant
+               else "unknown|no command|none of",
                () if meant else ("did you mean",)) for line, meant in MEANT.items()]
 CASES += [
     Case("an ambiguous abbreviation", ["create", "--qu", "--p", "x"], 2, '"--p" is ambiguous'),
@@ -96,9 +100,11 @@ CASES += [
     Case("--color before the command", ["--color", "never", "list"], 0, "no rootfs in"),
     Case("--color after the command's arguments", ["profiles", "list", "--color=never"], 0, "fstests"),
     Case("--color twice", ["list", "--color", "always", "--color=never"], 0, "no rootfs in", ["\033"]),
-    Case("--color after a command to run belongs to that command", ["shell", "ls", "--color=blue"], 1, "no rootfs at"),
+    Case("--color after a command to run belongs to that command", ["shell", "ls", "--color=blue"], 1,
+         "no rootfs at"),
     Case("help of two commands", ["help", "create", "check"], 2, "one word too many"),
-    Case("profiles", ["profiles"], 0, [r"^fstests +built in +\d+ +4 ", "^minimal ", "^fstests-build ", "^ltp ",
+    Case("profiles", ["profiles"], 0,
+         [r"^fstests +built in +\d+ +4 ", "^minimal ", "^fstests-build ", "^ltp ",
                                        "^blktests ", "^kselftest ", "^test +yours"]),
     Case("profiles show", ["profiles", "show", "fstests-build"], 0,
          ["which extends fstests", "xfslibs-dev", r"\[user fsqa\]", "uid = 1000"]),
@@ -108,7 +114,8 @@ CASES += [
     Case("profiles check of a valid profile", ["profiles", "check", "config/rootlet/profiles/test.conf"], 0,
          "is right: 2 packages, 3 groups, 2 users"),
     Case("profiles check of an invalid profile", ["profiles", "check", "wrong.conf"], 2, r"wrong\.conf:2: "),
-    Case("profiles check of a file not named *.conf", ["profiles", "check", "/etc/passwd"], 2, r"ends in \.conf"),
+    Case("profiles check of a file not named *.conf", ["profiles", "check", "/etc/passwd"], 2,
+         r"ends in \.conf"),
     Case("profiles check of a missing file", ["profiles", "check", "nosuch.conf"], 1, "nosuch.conf"),
 ]
 CASES += [
@@ -120,7 +127,8 @@ CASES += [
     Case("create: a release that is a path", ["create", "--release", "../etc"], 2, "no name for a"),
     Case("create: a release that is an option", ["create", "--release=--x"], 2, "no name for a"),
     Case("create: an unknown profile", ["create", "--profile", "nosuch"], 2, 'no profile "nosuch"'),
-    Case("create: a profile that is a path", ["create", "--profile", "../x"], 2, r"no name for a.*cp FILE ~/\.config/.*--profile NAME"),
+    Case("create: a profile that is a path", ["create", "--profile", "../x"], 2,
+         r"no name for a.*cp FILE ~/\.config/.*--profile NAME"),
     Case("create: an unknown engine", ["create", "--engine", "magic"], 2, '"magic" is unknown'),
     Case("create: an invalid package name", ["create", "--include", "bash,-rf"], 2, '"-rf" is no'),
     Case("create: an invalid component", ["create", "--components", "main,../x"], 2, "component"),
@@ -129,24 +137,31 @@ CASES += [
            [f"{arch}.*64-bit system calls only; use --arch {native}, or a host of {arch}$"], ["qemu"])
       for machine, native, archs in (("x86_64", "amd64", ["i386"]), ("aarch64", "arm64", ["armhf", "armel"]))
       if platform.machine() == machine for arch in archs for more in ([], ["--dry-run"])],
-    Case("create: an unknown architecture", ["create", "--arch", "arm65"], 2, '"arm65" is unknown; there are: amd64 arm64'),
+    Case("create: an unknown architecture", ["create", "--arch", "arm65"], 2,
+         '"arm65" is unknown; there are: amd64 arm64'),
     Case("run without a kernel", ["run", "--", "true"], 2, "--kernel is missing"),
-    Case("run: a keyring that nothing uses", ["run", "--kernel", "/no/such", "--keyring", "x", "--", "true"], 2, "goes with"),
-    Case("fstests: a keyring that nothing uses", ["fstests", "--kernel", "/no/such", "--fstests", "/tmp", "--keyring", "x"], 2,
+    Case("run: a keyring that nothing uses", ["run", "--kernel", "/no/such", "--keyring", "x", "--", "true"],
+         2, "goes with"),
+    Case("fstests: a keyring that nothing uses",
+         ["fstests", "--kernel", "/no/such", "--fstests", "/tmp", "--keyring", "x"], 2,
          "goes with"),
-    Case("run: too little memory", ["run", "--kernel", "distro", "--memory", "1"], 2, "--memory 1.*such as 2G"),
+    Case("run: too little memory", ["run", "--kernel", "distro", "--memory", "1"], 2,
+         "--memory 1.*such as 2G"),
     Case("run: more memory than the host has", ["run", "--kernel", "distro", "--memory", "900T"], 2,
          r"--memory 900T: this host has [\d.]+[MGT]"),
-    Case("run: a disk that is too large", ["run", "--kernel", "distro", "--disk", "9000000T"], 2, "at most 8388607T"),
+    Case("run: a disk that is too large", ["run", "--kernel", "distro", "--disk", "9000000T"], 2,
+         "at most 8388607T"),
     Case("run: a missing kernel", ["run", "--kernel", "/no/such", "--", "true"], 2,
          "/no/such: No such file.*give a bzImage, a kernel's build folder"),
     Case("run: an unreadable build directory", ["run", "--kernel", "closed", "--", "true"], 2,
          "cannot read the kernel .*closed/arch/x86/boot/bzImage: Permission denied"),
     Case("run: a build directory without a kernel", ["run", "--kernel", "config", "--", "true"], 2,
          "has no arch/x86/boot/bzImage; run: make -C /.*/config bzImage"),
-    Case("run: quotes that the kernel does not support", ["run", "--kernel", "distro", "--append", "a='b c'", "--",
+    Case("run: quotes that the kernel does not support",
+         ["run", "--kernel", "distro", "--append", "a='b c'", "--",
                                                       "true"], 2, "--append: no .* quotes but double ones"),
-    Case("run: an unterminated quote", ["run", "--kernel", "distro", "--append", 'dyndbg="file a.c', "--", "true"], 2,
+    Case("run: an unterminated quote",
+         ["run", "--kernel", "distro", "--append", 'dyndbg="file a.c', "--", "true"], 2,
          "without its other one"),
     Case("run: --cpus without a number", ["run", "--kernel", "distro", "--cpus", "many"], 2, "--cpus many"),
     Case("run: a timeout of zero", ["run", "--kernel", "distro", "--timeout", "0"], 2, "--timeout 0"),
@@ -154,17 +169,21 @@ CASES += [
                                              "--", "true"], 2, "mkdir -p /no/such"),
     Case("run: --rwdir with an empty path", ["run", "--kernel", "distro", "--rwdir", "", "--", "true"], 2,
          "--rwdir: the path of the folder is empty"),
-    Case("run: --rwdir with the host's root", ["run", "--kernel", "distro", "--rwdir", "/", "--", "true"], 2, "/"),
+    Case("run: --rwdir with the host's root", ["run", "--kernel", "distro", "--rwdir", "/", "--", "true"], 2,
+         "/"),
     Case("shell: an invalid user name", ["shell", "--user", "a:b", "--", "true"], 2, "no name for"),
-    Case("create: a directory that cannot be opened", ["create", "--path", "closed/tree"], 1, "choose another place with --path"),
-    Case("audit show of a file that is not an audit log", ["audit", "show", "/etc/passwd"], 1, "/etc/passwd is no audit log", ["a line that"]),
+    Case("create: a directory that cannot be opened", ["create", "--path", "closed/tree"], 1,
+         "choose another place with --path"),
+    Case("audit show of a file that is not an audit log", ["audit", "show", "/etc/passwd"], 1,
+         "/etc/passwd is no audit log", ["a line that"]),
     Case("list of an empty store", ["list"], 0, "no rootfs in .*rootlet create"),
     Case("list --json of an empty store", ["list", "--json"], 0, r"^\[\]"),
     Case("check of a missing rootfs", ["check"], 1),
     Case("check of a missing path in /", ["check", "--path", "/nosuch", "--json"], 1, '"path": ?"/nosuch"'),
     Case("check of a directory that is not a rootfs", ["check", "--path", "/tmp", "--json"], 1,
          ['"path": ?"/tmp"', "was not made by rootlet.*see: rootlet list"]),
-    Case("delete of a missing rootfs", ["delete", "--yes"], 1, "no rootfs at .*test-rootfs; see: rootlet list$", ["create"]),
+    Case("delete of a missing rootfs", ["delete", "--yes"], 1,
+         "no rootfs at .*test-rootfs; see: rootlet list$", ["create"]),
     Case("delete in a missing directory", ["delete", "--yes", "--path", "/no/such/tree"], 1,
          "no rootfs at /no/such/tree; see: rootlet list$", ["mkdir"]),
     Case("shell in a missing rootfs", ["shell", "--", "true"], 1, "no rootfs at .*rootlet create"),
@@ -183,25 +202,30 @@ LOOKS = [
     ("the C locale", ["check"], {"LC_ALL": "C"}, "[failed] no rootfs", "✗"),
     ("help in the C locale", ["run", "--help"], {"LC_ALL": "C"}, "[OPTION...]", "…"),
     ("--color always", ["check", "--color", "always"], {}, "\033[31m✗ no rootfs", "[failed]"),
-    ("--color always, despite NO_COLOR", ["check", "--color=always"], {"NO_COLOR": "1"}, "\033[31m", "[failed]"),
+    ("--color always, despite NO_COLOR", ["check", "--color=always"], {"NO_COLOR": "1"}, "\033[31m",
+     "[failed]"),
 ]
 home.write("state/rootlet/runs/a-run/run.json", '{"status": "failed"}')
 home.write("state/rootlet/runs/a-run/tests.jsonl", json.dumps({
     "name": "generic/001", "status": "fail", "seconds": 1, "detail": "line\n" * 30}) + "\n")
 LOOKS += [("a truncated diff", ["runs", "show", "a-run"], {}, "\n    …\n", "..."),
-          ("a truncated diff in the C locale", ["runs", "show", "a-run"], {"LC_ALL": "C"}, "\n    ...\n", "…")]
+          ("a truncated diff in the C locale", ["runs", "show", "a-run"], {"LC_ALL": "C"}, "\n    ...\n",
+           "…")]
 for what, words, environment, has, lacks in LOOKS:
     outcome = home.run(*words, environment=environment)
     tap.report(has in outcome.out and lacks not in outcome.out, f"looks: {what}", repr(outcome.out))
-for words in [["--help"], ["doctor"], ["profiles"], ["policy", "seccomp"], *([name, "--help"] for name in COMMANDS)]:
+for words in [["--help"], ["doctor"], ["profiles"], ["policy", "seccomp"],
+              *([name, "--help"] for name in COMMANDS)]:
     outcome = home.run(*words, environment={"LC_ALL": "C"})
-    tap.report(outcome.out and outcome.out.isascii(), f"looks: {' '.join(words)} in the C locale is ASCII", outcome)
+    tap.report(outcome.out and outcome.out.isascii(), f"looks: {' '.join(words)} in the C locale is ASCII",
+               outcome)
 # Every command that prints: failing to write output is an error.
 PRINTS = [["--version"], ["--help"], ["help"], ["help", "create"], ["list"], ["list", "--json"], ["check"],
           ["check", "--json"], ["delete", "--json"], ["doctor"], ["doctor", "--json"], ["profiles"],
           ["profiles", "--json"], ["profiles", "show", "fstests"], ["policy", "show"],
           ["policy", "show", "--json"], ["policy", "seccomp"], ["runs"], ["runs", "--json"],
-          ["runs", "show", "a-run"], ["cache"], ["cache", "--json"], ["__complete", ""], ["mcp"], *([name, "--help"] for name in COMMANDS)]
+          ["runs", "show", "a-run"], ["cache"], ["cache", "--json"], ["__complete", ""], ["mcp"],
+          *([name, "--help"] for name in COMMANDS)]
 for words in PRINTS:
     for what, where in (("a full disk", ">/dev/full"), ("no standard output", ">&-")):
         if where == ">&-" and words[0] in ("create", "delete", "fstests"):

@@ -1,5 +1,5 @@
-"""Kernels booted on the rootfs: the release's own, files that are not kernels, one that panics, commands that never end,
-and front ends that die. An emulated boot takes a minute, so one boot serves many cases."""
+"""Kernels booted on the rootfs: the release's own, files that are not kernels, one that panics, commands that
+never end, and front ends that die. An emulated boot takes a minute, so one boot serves many cases."""
 import glob
 import json
 import os
@@ -41,7 +41,8 @@ IN_GUEST = [
      "echo by-the-link >$LINK/file && cat $LINK-real/file && "
      "grep -c \" $LINK\\(-real\\)\\? 9p \" /proc/mounts",
      "^by-the-link\n2$"),
-    ("the guest cannot set a setuid bit in the shared directory", "cp /bin/true $SHARE/bit && chmod 4755 $SHARE/bit 2>&1; "
+    ("the guest cannot set a setuid bit in the shared directory",
+     "cp /bin/true $SHARE/bit && chmod 4755 $SHARE/bit 2>&1; "
      "cp /bin/true /tmp/bit && chmod 4755 /tmp/bit && stat -c %a $SHARE/bit /tmp/bit",
      r"Operation not permitted\n755\n4755$"),
     ("the user's home is not visible", "ls $HOST_HOME/config 2>&1", "No such file"),
@@ -59,7 +60,8 @@ IN_GUEST = [
     ("the clock source is the TSC or KVM's, not the slow HPET",
      "cat /sys/devices/system/clocksource/clocksource0/current_clocksource", "^(tsc(-early)?|kvm-clock)$"),
     # The kernel reserves some of it.
-    ("--memory sets the memory size", "awk '/^MemTotal/ { print ($2 > 600000 && $2 < 900000) }' /proc/meminfo",
+    ("--memory sets the memory size",
+     "awk '/^MemTotal/ { print ($2 > 600000 && $2 < 900000) }' /proc/meminfo",
      "^1$"),
 ]
 
@@ -83,7 +85,8 @@ def one_boot():
     more_disks = [word for number in range(2, 32) for word in ("--disk", number * 512)]
     with Tidy(home) as tidy:
         outcome = home.run("run", "--kernel", "distro", "--disk", "512M", *more_disks, "--rwdir", share,
-                           "--rwdir", "./link/", "--memory", "900M", "--cpus", "3", "--timeout", "1500", "--", "bash",
+                           "--rwdir", "./link/", "--memory", "900M", "--cpus", "3", "--timeout", "1500",
+                           "--", "bash",
                            "-c", guest_script(share, link), seconds=1600)
         wrong = tidy.complaints()
     out = outcome.out.replace("\r\n", "\n")
@@ -98,12 +101,14 @@ def one_boot():
     smoke = out.partition("<smoke>")[2]
     for good, what in re.findall(r"^(ok|not ok) \d+ - (.*)$", smoke, re.M):
         tap.report(good == "ok", f"smoke: {what}", smoke if good != "ok" else "")
-    tap.report("smoke: 0" in smoke and "passed, 0 failed" in smoke, "smoke: the whole suite passes", smoke[-500:])
+    tap.report("smoke: 0" in smoke and "passed, 0 failed" in smoke, "smoke: the whole suite passes",
+               smoke[-500:])
     path = f"{share}/file"
     tap.report(os.path.exists(path) and (home.user.uid is None or
                                          os.lstat(path).st_uid == home.user.uid),
                "run: files that the guest wrote in the shared directory belong to the user")
-    tap.report(os.path.islink(link) and os.path.exists(f"{link}-real/file"), "run: a shared symlink remains a symlink")
+    tap.report(os.path.islink(link) and os.path.exists(f"{link}-real/file"),
+               "run: a shared symlink remains a symlink")
     play(Case("run: does not change the rootfs", ["check", "--deep"], 0, "✓"), home)
 
 
@@ -157,13 +162,15 @@ echo c >/proc/sysrq-trigger; sleep 1000"""
 
 def panic():
     with Tidy(home) as tidy:
-        outcome = home.run("run", "--kernel", "distro", *QUICK, "--append", "init=/nonexistent rdinit=/nonexistent",
+        outcome = home.run("run", "--kernel", "distro", *QUICK, "--append",
+                           "init=/nonexistent rdinit=/nonexistent",
                            "--timeout", "600", "--", "true", seconds=700)
         wrong = tidy.complaints()
     tap.report(outcome.status == FAILED_VM and not wrong and "panic" in outcome.err.lower(),
                "run: a kernel that panics at boot", *wrong, outcome)
     with Tidy(home) as tidy:
-        outcome = home.run("run", "--kernel", "distro", "--root-transport", "dir", *QUICK, "--timeout", "1200",
+        outcome = home.run("run", "--kernel", "distro", "--root-transport", "dir", *QUICK, "--timeout",
+                           "1200",
                            "--", "sh", "-c", ON_TREE, seconds=1300)
         wrong = tidy.complaints()
     tap.report(outcome.status == FAILED_VM and not wrong and "panic" in outcome.err.lower(),
@@ -213,11 +220,13 @@ def shell_on_terminal():
         wrong = tidy.complaints()
     shown = repr(terminal.text[-1500:])
     tap.report(there and seen and re.search(r"/dev/hvc0\r\n50 132\r\ntype screen\r\n", terminal.text),
-               "run: without a command, starts a shell on a terminal with the size and type of this one", shown)
+               "run: without a command, starts a shell on a terminal with the size and type of this one",
+               shown)
     tap.report(stopped, "run: Ctrl-C reaches the command in the shell", shown)
     tap.report(resized, "run: the guest's terminal follows size changes", shown)
     tap.report(restored, "run: restores the terminal afterwards", shown)
-    tap.report(ended == 5 and not wrong, "run: returns the shell's exit status and leaves nothing behind", ended, *wrong,
+    tap.report(ended == 5 and not wrong, "run: returns the shell's exit status and leaves nothing behind",
+               ended, *wrong,
                shown)
     tap.note(f"from run to a prompt: {boot:.0f} s")
     return boot
@@ -265,9 +274,11 @@ def without_erofs(boot):
         wrong = tidy.complaints()
     shutil.rmtree(copy)
     out = ran.out.split()
-    tap.report(made.status == gone.status == 0 and not wrong, "a rootfs is cloned from a snapshot", *wrong, made, gone)
+    tap.report(made.status == gone.status == 0 and not wrong, "a rootfs is cloned from a snapshot", *wrong,
+               made, gone)
     tap.report(ran.status == 1 and "vda" in out and out[-1:] == ["0"],
-               "run: a kernel without erofs gets an ext4 image with space for files shared with a snapshot", ran)
+               "run: a kernel without erofs gets an ext4 image with space for files shared with a snapshot",
+               ran)
     what = "run: an old udev does not take process 1 for systemd"
     if AS_ROOT:
         tap.report("rootlet" in out and "killer" not in out, what, ran)
@@ -289,7 +300,8 @@ def filters_of(pid):
 
 
 def sandboxed(front):
-    """Returns the filters of qemu and vng after qemu has loaded its own (-sandbox) in addition to rootlet's."""
+    """Returns the filters of qemu and vng after qemu has loaded its own (-sandbox) in addition to
+    rootlet's."""
     def seen():
         qemu = [pid for pid in qemu_of(front.pid) if command_of(pid).startswith("/usr/bin/qemu")]
         vng = [pid for pid in children(front.pid) if re.match(r"\S*python3? \S*vng ", command_of(pid))]
@@ -310,7 +322,8 @@ def deaths():
             kill(front.pid, number)
             _, err = front.communicate(timeout=300)
             wrong = tidy.complaints()
-        tap.report(bool(there), f"run: qemu has its own sandbox in addition to rootlet's ({what})", err[-1000:])
+        tap.report(bool(there), f"run: qemu has its own sandbox in addition to rootlet's ({what})",
+                   err[-1000:])
         tap.report(bool(there) and front.returncode == status and not wrong,
                    f"run: {what} of the front end ends the VM", *wrong, err[-1000:])
     play(Case("run: the lock is released", ["shell", "--", "true"], 0), home)
@@ -319,7 +332,8 @@ def deaths():
 # What a guest of each profile (other than fstests) must be able to do.
 PROFILES = {
     "minimal": "command -v udevadm ip poweroff",
-    "fstests-build": "id fsqa && echo 'int main(void) { return 0; }' >/tmp/a.c && cc -o /tmp/a /tmp/a.c && /tmp/a",
+    "fstests-build":
+            "id fsqa && echo 'int main(void) { return 0; }' >/tmp/a.c && cc -o /tmp/a /tmp/a.c && /tmp/a",
     "blktests": "command -v make gcc fio",
     "kselftest": "command -v make gcc",
     "ltp": "command -v make gcc autoconf",
@@ -330,7 +344,8 @@ def profiles():
     """Each profile is created from the host's mirror and booted."""
     for name, command in PROFILES.items():
         with Tidy(home) as tidy:
-            made = home.run("create", "--name", name, "--profile", name, "--release", apt.host_suite(), "--quiet",
+            made = home.run("create", "--name", name, "--profile", name, "--release", apt.host_suite(),
+                            "--quiet",
                             seconds=1500)
             check = home.run("check", "--name", name)
             ran = home.run("run", "--name", name, "--kernel", "distro", "--timeout", "1200", "--", "sh", "-c",
@@ -338,13 +353,14 @@ def profiles():
             gone = home.run("delete", "--name", name, "--yes")
             wrong = tidy.complaints()
         tap.report([made.status, check.status, ran.status, gone.status] == [0, 0, 0, 0] and
-                   "Linux version" in ran.out and not wrong, f"profile {name}: can be created, checked, booted and deleted",
+                   "Linux version" in ran.out and not wrong,
+                   f"profile {name}: can be created, checked, booted and deleted",
                    *wrong, made, check, ran, gone)
 
 
 def vng_kernel():
-    """A kernel built with `vng --kconfig` boots from squashfs, the best that it supports. Rebuilt with ext4, it runs
-    fstests on an ext4 image, with one note. Neither boots from the tree itself."""
+    """A kernel built with `vng --kconfig` boots from squashfs, the best that it supports. Rebuilt with ext4,
+    it runs fstests on an ext4 image, with one note. Neither boots from the tree itself."""
     began = time.monotonic()
     tree = kernels.vng_kernel(home)
     if not tree:
@@ -362,7 +378,8 @@ def vng_kernel():
     shutil.copytree(f"{SOURCE}/tests/fstests-mini", mini)
     if AS_ROOT:
         subprocess.run(["chown", "-R", f"{home.user.uid}:{home.user.gid}", mini], check=True)
-    ran = home.run("fstests", "--json", "--kernel", tree, "--fstests", mini, "--fstype", "ext4", "--memory", "1G",
+    ran = home.run("fstests", "--json", "--kernel", tree, "--fstests", mini, "--fstype", "ext4", "--memory",
+                   "1G",
                    "--devices", "3", "--device-size", "512M", "--", "generic/001", seconds=1800)
     events = [json.loads(line) for line in ran.out.splitlines()]
     result = events[-1] if events else {}
@@ -372,8 +389,10 @@ def vng_kernel():
             root = json.load(file).get("root")
     except (OSError, ValueError) as error:
         root = error
-    tap.note(f"fstests on this kernel: first test after {result.get('first_test_seconds')} s, total {ran.seconds:.0f} s")
-    tap.report(ran.status == 0 and result.get("counts", {}).get("pass") == 1 and root == "image" and len(told) == 1,
+    tap.note(f"fstests on this kernel: first test after {result.get('first_test_seconds')} s, total "
+             f"{ran.seconds:.0f} s")
+    tap.report(ran.status == 0 and result.get("counts", {}).get("pass") == 1 and root == "image" and
+               len(told) == 1,
                "fstests: with ext4 as well, the root is an ext4 image, with one note", root, told, ran)
     shutil.rmtree(os.path.dirname(tree))
 

@@ -1,5 +1,5 @@
-"""clang-tidy, cppcheck and gcc -fanalyzer on all C code of the project. One case per file and tool; a finding fails it. A
-tool skips a file without findings until the file, a header that it includes, or the tool changes.
+"""clang-tidy, cppcheck and gcc -fanalyzer on all C code of the project. One case per file and tool; a finding
+fails it. A tool skips a file without findings until the file, a header that it includes, or the tool changes.
 
 Code that only the clang build compiles (sanitizers, warnings) is not covered.
 """
@@ -18,18 +18,21 @@ from support.world import BUILD, SHARED, SOURCE
 PRIVILEGED = ("helper/", "lib/", "proto/", "policy/")
 DIRECTORIES = (*PRIVILEGED, "frontend/", "tests/")
 LEFT_OUT = ("tests/fuzz/", "tests/tools/faulty.c", "tests/tools/reports.c", "tests/tools/solv_realloc.c")
-# For the other code (three times as many files), the search is limited to save time, and checks with many false
-# positives are off.
+# For the other code (three times as many files), the search is limited to save time, and checks with many
+# false positives are off.
 LESS_DEEP = {
-    # Less than a twentieth of clang's default, with which clang 14 takes six times as long and finds no more real faults.
-    "clang-tidy": [f"--extra-arg={word}" for word in ("-Xclang", "-analyzer-config", "-Xclang", "max-nodes=10000")],
+    # Less than a twentieth of clang's default, with which clang 14 takes six times as long and finds no more
+    # real faults.
+    "clang-tidy": [f"--extra-arg={word}"
+                   for word in ("-Xclang", "-analyzer-config", "-Xclang", "max-nodes=10000")],
     "gcc": [
         # With the default of 5, gcc 12 takes 50% longer and finds no more real faults.
         "--param=analyzer-bb-explosion-factor=2",
         # gcc 12 reports variables with _cleanup_free_ as uninitialized if freep() was inlined.
         "-fno-early-inlining",
-        # gcc 12 loses track of a pointer stored in an array element or behind another pointer. The leak sanitizer finds leaks
-# in the unit and cli tests of the clang build.
+        # gcc 12 loses track of a pointer stored in an array element or behind another pointer. The leak
+        # sanitizer finds leaks
+        # in the unit and cli tests of the clang build.
         "-Wno-analyzer-malloc-leak",
     ],
 }
@@ -92,7 +95,8 @@ def dependencies():
 
 
 def is_ours(name):
-    return os.path.realpath(os.path.join(BUILD, name)).startswith((f"{SOURCE}/", f"{os.path.realpath(BUILD)}/"))
+    return os.path.realpath(os.path.join(BUILD, name)).startswith((f"{SOURCE}/",
+                                                                   f"{os.path.realpath(BUILD)}/"))
 
 
 def parts_of(path):
@@ -108,7 +112,8 @@ def hash_of(name):
 
 
 def key_of(path, command, words, configuration):
-    """Returns a hash of everything that the findings of a tool's command line WORDS depend on, or None if unknown."""
+    """Returns a hash of everything that the findings of a tool's command line WORDS depend on, or None if
+    unknown."""
     parts = parts_of(path)
     if not parts:
         return None
@@ -143,8 +148,10 @@ def tidy(path):
 
 def cppcheck(path):
     suppressed, macros = f"{SOURCE}/tests/static/cppcheck.suppressions", f"{SOURCE}/tests/static/cppcheck.cfg"
-    return once(path, ["cppcheck", "--quiet", "--enable=warning,portability,performance", "--std=c11", "--inline-suppr",
-                       "--error-exitcode=1", f"--suppressions-list={suppressed}", f"--library={macros}", "-I.",
+    return once(path, ["cppcheck", "--quiet", "--enable=warning,portability,performance", "--std=c11",
+                       "--inline-suppr",
+                       "--error-exitcode=1", f"--suppressions-list={suppressed}", f"--library={macros}",
+                       "-I.",
                        "-Itests/unit", f"-I{BUILD}/proto", f"-I{BUILD}/policy", path],
                 configuration=[suppressed, macros])
 
@@ -152,7 +159,8 @@ def cppcheck(path):
 def analyze(path):
     words = command_of(path)
     # Debug information takes a fifth of gcc's time.
-    return once(path, ["gcc", *words[1:], "-g0", "-o", "/dev/null", "-fanalyzer", "-Werror", *options("gcc", path)],
+    return once(path, ["gcc", *words[1:], "-g0", "-o", "/dev/null", "-fanalyzer", "-Werror",
+                       *options("gcc", path)],
                 BUILD) if words else \
         (False, "the build does not compile it")
 
@@ -162,11 +170,14 @@ def is_tried():
     folder = f"{BUILD}/static-try"
     os.makedirs(folder, exist_ok=True)
     with open(f"{folder}/fault.c", "w", encoding="ascii") as file:
-        file.write("#include <stdlib.h>\nint f(int *q);\nint f(int *q)\n{\n\tint *p = malloc(4), a[2];\n\tfree(p);\n"
+        file.write("#include <stdlib.h>\nint f(int *q);\nint f(int *q)\n{\n\tint *p = malloc(4), "
+                   "a[2];\n\tfree(p);\n"
                    "\ta[0] = a[1] = *q == *q;\n\tif (!q)\n\t\treturn a[2];\n\treturn *p;\n}\n")
-    for name, words in (("clang-tidy", ["clang-tidy", f"--config-file={SOURCE}/.clang-tidy", "fault.c", "--"]),
+    for name, words in (("clang-tidy",
+                         ["clang-tidy", f"--config-file={SOURCE}/.clang-tidy", "fault.c", "--"]),
                         ("cppcheck", ["cppcheck", "--quiet", "--error-exitcode=1", "fault.c"]),
-                        ("gcc -fanalyzer", ["gcc", "-c", "-o", "/dev/null", "-fanalyzer", "-Werror", "fault.c"])):
+                        ("gcc -fanalyzer",
+                         ["gcc", "-c", "-o", "/dev/null", "-fanalyzer", "-Werror", "fault.c"])):
         good, text = run(words, folder)
         tap.report(not good, f"{name} finds a planted fault", text)
 

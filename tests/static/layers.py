@@ -10,7 +10,8 @@ TOPS = ("frontend", "helper", "lib", "policy", "proto")
 COMMENTS = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 INCLUDE = re.compile(r'^#include "([^"]+)"', re.M)
 # At the start of a line: a function, and whether its body follows.
-FUNCTION = re.compile(r"^(?!#|\t| |typedef|return|else)(\w[\w \*]*?)\b(\w+)\(([^;{]*?)\)\s*(?:PRINTF_LIKE\([^)]*\))?\s*([;{])", re.M)
+FUNCTION = re.compile(r"^(?!#|\t| |typedef|return|else)(\w[\w "
+                      r"\*]*?)\b(\w+)\(([^;{]*?)\)\s*(?:PRINTF_LIKE\([^)]*\))?\s*([;{])", re.M)
 RECORD = re.compile(r"^(?:static )?(?:const )?(?:struct|union|enum) (\w+) \{", re.M)
 # Each program has one of these.
 ENTRY = "main"
@@ -52,7 +53,8 @@ def wrong_edges(sources, may, exceptions):
 
 
 def unused_rules(sources, may):
-    used = {(os.path.dirname(path), os.path.dirname(name)) for path in sources for name in included(sources, path)}
+    used = {(os.path.dirname(path), os.path.dirname(name)) for path in sources
+            for name in included(sources, path)}
     for own, others in may.items():
         yield from (f"{own} does not include {other}" for other in others if (own, other) not in used)
 
@@ -61,7 +63,8 @@ def circles(sources):
     """Finds cycles between modules; a .c file and its header are one module."""
     after = {}
     for path in sources:
-        after.setdefault(path[:-2], set()).update(name[:-2] for name in included(sources, path) if name[:-2] != path[:-2])
+        after.setdefault(path[:-2], set()).update(name[:-2] for name in included(sources, path)
+                                                  if name[:-2] != path[:-2])
     # A module that includes none of the remaining ones is in no cycle.
     while leaves := [one for one, others in after.items() if not others & after.keys()]:
         for one in leaves:
@@ -95,7 +98,8 @@ def twice(pairs):
 
 
 def file_names(sources):
-    return twice((os.path.basename(path)[:-2], path[:-2]) for path in sources if os.path.basename(path)[:-2] != ENTRY)
+    return twice((os.path.basename(path)[:-2], path[:-2]) for path in sources
+                 if os.path.basename(path)[:-2] != ENTRY)
 
 
 def record_names(sources):
@@ -122,7 +126,8 @@ FAULTS = (
     ("a header with another file's function", "helper/b.h", "int a_make(void);\n", "strangers"),
     ("two files with one name", "helper/a.c", "\n", "file_names"),
     ("two structs with one name", "lib/a.c", "struct b {\n};\n", "record_names"),
-    ("two functions with one name, one of them static", "helper/c.c", "static int a_make(void)\n{\n}\n", "function_names"),
+    ("two functions with one name, one of them static", "helper/c.c", "static int a_make(void)\n{\n}\n",
+     "function_names"),
 )
 
 

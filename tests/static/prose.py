@@ -1,5 +1,5 @@
-"""Plain English: the words in tests/prose.ini must not occur in anything that people read. With paths as arguments, only
-lists the words in these."""
+"""Plain English: the words in tests/prose.ini must not occur in anything that people read. With paths as
+arguments, only lists the words in these."""
 import configparser
 import io
 import os
@@ -15,7 +15,8 @@ DATA = "tests/prose.ini"
 FOREIGN = ("tests/recorded/", "tests/fuzz/seeds/", "tests/prose.ini", "LICENSE")
 C_PARTS = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 # Code in prose: `code`, names with "_" or "()", paths, CAPITALS=… and options.
-CODE = re.compile(r"`[^`\n]*`|\b\w+\(\)|\b\w*_\w*\b|[\w.-]*/[\w./*-]*|(?<!\w)--?[a-z][\w-]*|\b[\w-]+\.\w+\b|\b[A-Z]{2,}\w*=\S*")
+CODE = re.compile(r"`[^`\n]*`|\b\w+\(\)|\b\w*_\w*\b|[\w.-]*/[\w./*-]*|(?<!\w)--?[a-z][\w-]*|"
+                  r"\b[\w-]+\.\w+\b|\b[A-Z]{2,}\w*=\S*")
 
 
 def words_of(text):
@@ -57,7 +58,8 @@ def prose_of_python(text):
 
 def prose_of_comments(text):
     """Returns the prose of files whose comments start with # or ;."""
-    return "\n".join(line if re.match(r"\s*[#;](?!!)", line) else re.sub(r"^.*?(?=\s#\s|$)", lambda m: " " * len(m.group()), line)
+    return "\n".join(line if re.match(r"\s*[#;](?!!)", line)
+                     else re.sub(r"^.*?(?=\s#\s|$)", lambda m: " " * len(m.group()), line)
                      for line in text.split("\n"))
 
 
@@ -74,9 +76,12 @@ def prose_of_json(text):
 
 
 KINDS = (
-    (r".*\.[ch]$", prose_of_c), (r".*\.proto$", prose_of_c), (r".*\.md$", prose_of_document), (r".*\.scd$", prose_of_document),
-    (r".*\.py$|tests/(bench/run|coverage|count|select|sizes|tools/\w+)$", prose_of_python), (r".*\.json$", prose_of_json),
-    (r".*(\.sh|\.ini|\.conf|\.example|\.list|\.argued|meson\.build|meson\.options|quickstart|install-helper|tests/run|\.ci/run)$",
+    (r".*\.[ch]$", prose_of_c), (r".*\.proto$", prose_of_c), (r".*\.md$", prose_of_document),
+         (r".*\.scd$", prose_of_document),
+    (r".*\.py$|tests/(bench/run|coverage|count|select|sizes|tools/\w+)$", prose_of_python),
+         (r".*\.json$", prose_of_json),
+    (r".*(\.sh|\.ini|\.conf|\.example|\.list|\.argued|meson\.build|meson\.options|"
+     r"quickstart|install-helper|tests/run|\.ci/run)$",
      prose_of_comments),
 )
 
@@ -107,19 +112,25 @@ def complaints(path, text, words):
 
 
 def files():
-    done = subprocess.run(["git", "-C", rings.SOURCE, "ls-files"], stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(["git", "-C", rings.SOURCE, "ls-files"], stdout=subprocess.PIPE, text=True,
+                          check=False)
     found = done.stdout.split("\n")[:-1] or [
-        os.path.relpath(f"{folder}/{name}", rings.SOURCE) for folder, _, names in os.walk(rings.SOURCE) for name in names]
-    return [path for path in found if not path.startswith((*FOREIGN, "build", ".git/")) and os.path.isfile(f"{rings.SOURCE}/{path}")]
+        os.path.relpath(f"{folder}/{name}", rings.SOURCE) for folder, _, names in os.walk(rings.SOURCE)
+                                             for name in names]
+    return [path for path in found if not path.startswith((*FOREIGN, "build", ".git/")) and
+            os.path.isfile(f"{rings.SOURCE}/{path}")]
 
 
 # (file, text, whether it has a complaint)
 SAMPLES = (
     ("a.c", '/* The folder. */\n', True), ("a.c", 'int folder; /* `folder` */\n', False),
     ("a.c", 'error_set(err, "no folder %s", x);\n', True), ("a.c", 'f("folder");\n', False),
-    ("a.md", "A folder.\n", True), ("a.md", "```\nfolder\n```\n`folder`\n", False), ("a.scd", "*folder* is\n", False),
-    ("a.py", 'x("makes it anew")\n', True), ("a.py", "folder = 1  # his\n", True), ("a.py", "folder = 1\n", False),
-    ("a.sh", "# mends it\n", True), ("a.sh", "folder=1\n", False), ("a.json", '"description": "of a folder"\n', True),
+    ("a.md", "A folder.\n", True), ("a.md", "```\nfolder\n```\n`folder`\n", False),
+           ("a.scd", "*folder* is\n", False),
+    ("a.py", 'x("makes it anew")\n', True), ("a.py", "folder = 1  # his\n", True),
+           ("a.py", "folder = 1\n", False),
+    ("a.sh", "# mends it\n", True), ("a.sh", "folder=1\n", False),
+           ("a.json", '"description": "of a folder"\n', True),
     ("a.json", '"folder": 1\n', False), ("a.ini", "; a folder\n", True),
 )
 

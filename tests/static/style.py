@@ -1,5 +1,5 @@
-"""Source style: clang-format, shellcheck, pyflakes and codespell, each on every file of its kind in the source tree. One
-case per file and tool; a finding fails it."""
+"""Source style: clang-format, shellcheck, pyflakes and codespell, each on every file of its kind in the
+source tree. One case per file and tool; a finding fails it."""
 import os
 import shutil
 import subprocess
@@ -31,7 +31,8 @@ def begins(path, *starts):
 
 def findings(words, paths):
     """Runs the tool once on all paths; returns {path: findings}; key None: other output."""
-    done = subprocess.run([*words, *paths], cwd=SOURCE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    done = subprocess.run([*words, *paths], cwd=SOURCE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True,
                           errors="replace", check=False)
     found = {}
     for line in done.stdout.splitlines():
@@ -41,13 +42,18 @@ def findings(words, paths):
 
 
 TOOLS = (
-    ("clang-format", ["clang-format", "-n", "-Werror"], lambda path: path.endswith((".c", ".h")), "int  f( void );\n"),
+    ("clang-format", ["clang-format", "-n", "-Werror"], lambda path: path.endswith((".c", ".h")),
+     "int  f( void );\n"),
     ("shellcheck", ["shellcheck", "--severity=warning", "--format=gcc"],
-     lambda path: (path.endswith((".sh", ".bash")) or begins(path, *SHELL)) and not path.startswith(MINI), "#!/bin/bash\nx=1\n"),
-    ("shellcheck, with the variables of check", ["shellcheck", "--severity=warning", "--format=gcc", "--exclude=SC2154,SC2034"],
-     lambda path: path.startswith(MINI) and begins(path, *SHELL), "#!/bin/bash\n[ $a == b ] && cd $c\necho [a]* |read\nls $(<\n"),
+     lambda path: (path.endswith((".sh", ".bash")) or begins(path, *SHELL)) and not path.startswith(MINI),
+     "#!/bin/bash\nx=1\n"),
+    ("shellcheck, with the variables of check",
+     ["shellcheck", "--severity=warning", "--format=gcc", "--exclude=SC2154,SC2034"],
+     lambda path: path.startswith(MINI) and begins(path, *SHELL),
+     "#!/bin/bash\n[ $a == b ] && cd $c\necho [a]* |read\nls $(<\n"),
     ("pyflakes", ["pyflakes3"], lambda path: path.endswith(".py") or begins(path, *PYTHON), "import os\n"),
-    ("codespell", ["codespell", "--check-hidden", f"--ignore-words={HERE}/codespell.words"], lambda path: True, "t" + "eh\n"),
+    ("codespell", ["codespell", "--check-hidden", f"--ignore-words={HERE}/codespell.words"],
+     lambda path: True, "t" + "eh\n"),
 )
 
 

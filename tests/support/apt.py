@@ -1,5 +1,5 @@
-"""Real packages from the mirror in the host's apt configuration, downloaded with apt: it verifies the archive's signature
-and resolves dependencies. The host's apt state is not touched."""
+"""Real packages from the mirror in the host's apt configuration, downloaded with apt: it verifies the
+archive's signature and resolves dependencies. The host's apt state is not touched."""
 import glob
 import os
 import re
@@ -71,8 +71,8 @@ def host_source(suite):
 
 
 def download(wanted, folder):
-    """Downloads the packages WANTED (as for apt) and their dependencies to FOLDER; returns the paths of the .debs. Existing
-    files are not downloaded again."""
+    """Downloads the packages WANTED (as for apt) and their dependencies to `folder`; returns the paths of the
+    .debs. Existing files are not downloaded again."""
     suite = host_suite()
     uri, _, components, keyring = host_source(suite)
     for name in ("state/lists/partial", "cache/archives/partial", "etc"):

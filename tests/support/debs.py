@@ -15,8 +15,8 @@ def _pack(data, suffix):
 
 
 def _tar(entries):
-    """ENTRIES: (name, what). What is bytes for a file's content, "-> x" for a symlink, "=> x" for a hard link, "dir" for a
-    directory, or "dev" for a disk device. Or (name, what, (uid, gid), mode)."""
+    """ENTRIES: (name, what). What is bytes for a file's content, "-> x" for a symlink, "=> x" for a hard
+    link, "dir" for a directory, or "dev" for a disk device. Or (name, what, (uid, gid), mode)."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for name, what, *more in entries:
@@ -42,7 +42,7 @@ def _member(name, data):
 
 
 def with_zstd(deb, folder):
-    """Copies DEB to FOLDER, recompressed with zstd, because xz is much slower to unpack. Returns the path."""
+    """Copies DEB to `folder`, recompressed with zstd, because xz is much slower to unpack. Returns the path."""
     with open(deb, "rb") as file:
         data = file.read()
     path, at, members = f"{folder}/{os.path.basename(deb)}", 8, b""
@@ -59,8 +59,9 @@ def with_zstd(deb, folder):
 
 
 def make(folder, name, arch, scripts=None, entries=(), suffix="gz", fields=""):
-    """Writes NAME_1_ARCH.deb to FOLDER, with the maintainer SCRIPTS by name, and a data archive with exactly ENTRIES (which
-    dpkg-deb might reject), compressed as SUFFIX says. FIELDS: extra control fields. Returns the path."""
+    """Writes NAME_1_ARCH.deb to `folder`, with the maintainer SCRIPTS by name, and a data archive with exactly
+    ENTRIES (which dpkg-deb might reject), compressed as SUFFIX says. FIELDS: extra control fields. Returns
+    the path."""
     control = (f"Package: {name}\nVersion: 1\nArchitecture: {arch}\nMaintainer: x <x@example.org>\n{fields}"
                "Description: made by a test\n")
     files = [("./control", control.encode())]
@@ -74,13 +75,14 @@ def make(folder, name, arch, scripts=None, entries=(), suffix="gz", fields=""):
     return path
 
 
-# odd-capable sets extended attributes on these: a file that clones may share, one that they may not, a directory.
+# odd-capable sets extended attributes on these: a file that clones may share, one that they may not, a
+# directory.
 CAPABLE = {"/usr/bin/odd-capable", "/var/lib/odd-capable", "/etc/odd-capable"}
 
 
 def capable(folder, arch):
-    """Creates a package whose postinst sets a file capability (cap_net_bind_service+ep, see capabilities(7)) and a user
-    attribute."""
+    """Creates a package whose postinst sets a file capability (cap_net_bind_service+ep, see capabilities(7))
+    and a user attribute."""
     script = "#!/bin/sh\nset -e\nfor folder in /usr/bin /var/lib; do cp /usr/bin/attr $folder/odd-capable\n" \
              "setfattr -n security.capability -v 0x0100000200040000000000000000000000000000 " \
              "$folder/odd-capable; done\n" \
@@ -92,4 +94,5 @@ def files_of(path):
     """Returns {name without "./": content} of the regular files in a .deb, using dpkg-deb."""
     data = subprocess.run(["dpkg-deb", "--fsys-tarfile", path], stdout=subprocess.PIPE, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        return {entry.name.removeprefix("./"): tar.extractfile(entry).read() for entry in tar if entry.isreg()}
+        return {entry.name.removeprefix("./"): tar.extractfile(entry).read() for entry in tar
+                if entry.isreg()}

@@ -11,8 +11,8 @@ MAKERS = {"ext4": ["mkfs.ext4", "-q", "-F", "-m", "0"], "xfs": ["mkfs.xfs", "-q"
 
 @contextlib.contextmanager
 def disk(home, kind, options):
-    """Mounts a disk inside the home directory; yields its path, or None if that is impossible. OPTIONS: for a tmpfs, or the
-    size of an image file."""
+    """Mounts a disk inside the home directory; yields its path, or None if that is impossible. OPTIONS: for a
+    tmpfs, or the size of an image file."""
     point = home.make_folder(f"{home.folder}/{MOUNTED_BY_TEST}")
     image = f"{SCRATCH}/{os.getpid()}.img"
     if kind in MAKERS:

@@ -1,5 +1,5 @@
-"""Finished trees of a few files, like a snapshot in the cache, created by root without a helper. Reimplements the digest
-and what an installed helper adds to it."""
+"""Finished trees of a few files, like a snapshot in the cache, created by root without a helper. Reimplements
+the digest and what an installed helper adds to it."""
 import hashlib
 import hmac
 import os
@@ -53,7 +53,8 @@ def _entry(path, inner, first):
 
 
 def digest(path, first):
-    """Returns the digest as in helper/worker/tree/digest.c, for ids that start at FIRST, and the number of entries."""
+    """Returns the digest as in helper/worker/tree/digest.c, for ids that start at FIRST, and the number of
+    entries."""
     sums = [_entry(path, "", first)]
     for where, folders, names in os.walk(path):
         for name in folders + names:

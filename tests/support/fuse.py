@@ -1,5 +1,5 @@
-"""A userspace filesystem that reports any file owners it likes: the FUSE protocol by hand, just enough for lookups.
-Protocol: fuse.h, version 7.31."""
+"""A userspace filesystem that reports any file owners it likes: the FUSE protocol by hand, just enough for
+lookups. Protocol: fuse.h, version 7.31."""
 import contextlib
 import ctypes
 import errno
@@ -38,7 +38,8 @@ def _serve(device, nodes, uid):
         elif call == LOOKUP:
             found = names.get(data[40:].rstrip(b"\0").decode())
             if found:
-                answer = struct.pack("<4QII", found, 0, 1, 1, 0, 0) + _attributes((found, nodes[found][0]), uid)
+                answer = struct.pack("<4QII", found, 0, 1, 1, 0, 0) + _attributes((found, nodes[found][0]),
+                                                                                  uid)
             else:
                 error = -errno.ENOENT
         else:

@@ -1,5 +1,5 @@
-"""rootlet-helper as an administrator installs it (with its capabilities, a policy and a directory for the audit log), in a
-mount namespace of this test program, so that nothing is visible outside."""
+"""rootlet-helper as an administrator installs it (with its capabilities, a policy and a directory for the
+audit log), in a mount namespace of this test program, so that nothing is visible outside."""
 import ctypes
 import os
 import subprocess
@@ -39,8 +39,8 @@ def enter(*skipped):
 
 
 def stage(target):
-    """Installs the files of `meson install` below TARGET; in a guest without meson, those that the host put into
-    $ROOTLET_TEST_INSTALLED. Returns the outcome."""
+    """Installs the files of `meson install` below TARGET; in a guest without meson, those that the host put
+    into $ROOTLET_TEST_INSTALLED. Returns the outcome."""
     ready = os.environ.get("ROOTLET_TEST_INSTALLED")
     words = ["cp", "-a", ready, target] if ready else \
         ["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", target]
@@ -48,8 +48,8 @@ def stage(target):
 
 
 def install(group, *options):
-    """Installs everything to its real place, then runs install-helper for GROUP. Returns its outcome and the path of
-    rootlet."""
+    """Installs everything to its real place, then runs install-helper for GROUP. Returns its outcome and the
+    path of rootlet."""
     target = f"{SCRATCH}/{os.getpid()}.installed"
     stage(target).check_returncode()
     subprocess.run(["chmod", "-R", "go-w", target], check=True)

@@ -1,5 +1,5 @@
-"""A kernel built from the source package of the host's archive, configured with `vng --kconfig`, like those that most
-kernel developers boot."""
+"""A kernel built from the source package of the host's archive, configured with `vng --kconfig`, like those
+that most kernel developers boot."""
 import glob
 import os
 import re
@@ -10,7 +10,8 @@ from . import tap
 
 def _run(home, words, folder, seconds):
     """Runs a command as the user; raises RuntimeError with its last output."""
-    done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT,
                           text=True, errors="replace", check=False, timeout=seconds, **home.user.switch(),
                           env={**home.environment(), "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"})
     if done.returncode:
@@ -19,7 +20,7 @@ def _run(home, words, folder, seconds):
 
 
 def unpack_source(home, folder):
-    """Downloads the host's newest linux-source and unpacks it below FOLDER; returns the tree's path."""
+    """Downloads the host's newest linux-source and unpacks it below `folder`; returns the tree's path."""
     depends = _run(home, ["apt-cache", "depends", "linux-source"], folder, 60)
     package = re.search(r"Depends: (linux-source-\S+)", depends)
     if not package:
@@ -29,7 +30,8 @@ def unpack_source(home, folder):
     _run(home, ["dpkg-deb", "-x", deb, folder], folder, 600)
     os.unlink(deb)
     # The first path is Debian's, the second Ubuntu's.
-    archive, = (path for depth in ("", "*/") for path in glob.glob(f"{folder}/usr/src/{depth}linux-source-*.tar.*"))
+    archive, = (path for depth in ("", "*/")
+                for path in glob.glob(f"{folder}/usr/src/{depth}linux-source-*.tar.*"))
     _run(home, ["tar", "-x", "-f", archive], folder, 600)
     os.unlink(archive)
     tree, = glob.glob(f"{folder}/linux-source-*")
@@ -48,7 +50,7 @@ def release(home, tree):
 
 
 def vng_kernel(home):
-    """Returns the tree of a built kernel; reports a failure and returns None if there is none."""
+    """Returns the tree of a built kernel; reports a failure and returns None if it is missing."""
     folder = home.make_folder(f"{home.folder}/linux")
     try:
         tree = unpack_source(home, folder)

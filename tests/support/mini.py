@@ -1,5 +1,5 @@
-"""The miniature fstests in tests/fstests-mini, and runs of it in guests. Each test program has its own home and copy, and
-boots a shared rootfs."""
+"""The miniature fstests in tests/fstests-mini, and runs of it in guests. Each test program has its own home
+and copy, and boots a shared rootfs."""
 import glob
 import json
 import os
@@ -24,7 +24,8 @@ class Mini:
         self.copy()
 
     def copy(self, carried=True):
-        """Copies the tree for the user, so that writing to it would be possible. It has a program whose library no rootfs has;
+        """Copies the tree for the user, so that writing to it would be possible. It has a program whose
+        library no rootfs has;
     CARRIED: the tree includes the library."""
         shutil.rmtree(self.tree, ignore_errors=True)
         shutil.copytree(f"{SOURCE}/tests/fstests-mini", self.tree)
@@ -32,13 +33,15 @@ class Mini:
         shutil.copy(f"{BUILD}/tests/absent", f"{self.tree}/src/absent")
         if carried:
             os.makedirs(f"{self.tree}/.rootlet/lib")
-            shutil.copy(f"{BUILD}/tests/librootlet-absent.so", f"{self.tree}/.rootlet/lib/librootlet-absent.so.3")
+            shutil.copy(f"{BUILD}/tests/librootlet-absent.so",
+                        f"{self.tree}/.rootlet/lib/librootlet-absent.so.3")
         user = self.home.user
         if user.uid is not None:
             subprocess.run(["chown", "-R", f"{user.uid}:{user.gid}", self.tree], check=True)
 
     def words(self, *more, tests=(), kernel="distro"):
-        """Returns a command line of rootlet fstests, with the shared rootfs unless MORE names another root."""
+        """Returns a command line of rootlet fstests, with the shared rootfs unless MORE names another
+        root."""
         root = [] if "--host-root" in more or "--path" in more else ["--path", self.rootfs]
         return ["fstests", "--kernel", kernel, "--fstests", self.tree, *root, *SMALL, *QUICK, *more,
                 *(["--", *tests] if tests else [])]
@@ -46,7 +49,8 @@ class Mini:
     def run_json(self, *more, tests=(), kernel="distro"):
         """Returns the outcome, its events, the last event, and complaints."""
         with Tidy(self.home) as tidy:
-            outcome = self.home.run(*self.words("--json", *more, tests=tests, kernel=kernel), seconds=PATIENCE)
+            outcome = self.home.run(*self.words("--json", *more, tests=tests, kernel=kernel),
+                                    seconds=PATIENCE)
             wrong = tidy.complaints()
         wrong += stream("fstests", outcome)[2] if outcome.out else []
         seen = events(outcome)
@@ -63,7 +67,8 @@ class Mini:
         kernels = f"{self.home.cache}/rootlet/kernels/{apt.host_suite()}-*/boot/vmlinuz"
         if not glob.glob(kernels):
             _, environment = vng.stand_in(self.home)
-            self.home.run("run", "--kernel", "distro", "--path", self.rootfs, "--", "true", environment=environment)
+            self.home.run("run", "--kernel", "distro", "--path", self.rootfs, "--", "true",
+                          environment=environment)
         return glob.glob(kernels)[0]
 
 

@@ -1,9 +1,9 @@
-"""A signed mirror of a release called jammy, made from real packages of the host's own release. Tests that must not depend
-on a remote mirror create their rootfs from it.
+"""A signed mirror of a release called jammy, made from real packages of the host's own release. Tests that
+must not depend on a remote mirror create their rootfs from it.
 
-It has the pockets jammy, jammy-updates and jammy-security and the components main and universe. The packages are real,
-except that those in main are compressed with zstd like Ubuntu's, base-files claims to be jammy's, and the two other
-pockets have a newer version of one package each."""
+It has the pockets jammy, jammy-updates and jammy-security and the components main and universe. The packages
+are real, except that those in main are compressed with zstd like Ubuntu's, base-files claims to be jammy's,
+and the two other pockets have a newer version of one package each."""
 import contextlib
 import datetime
 import fcntl
@@ -45,7 +45,7 @@ def _field(stanza, name):
 
 
 def repack(deb, folder, change):
-    """Unpacks DEB, lets CHANGE(tree) edit it, and repacks it in FOLDER; returns the path."""
+    """Unpacks DEB, lets CHANGE(tree) edit it, and repacks it in `folder`; returns the path."""
     with tempfile.TemporaryDirectory() as work:
         tree = f"{work}/tree"
         subprocess.run(["dpkg-deb", "-R", deb, tree], check=True)
@@ -104,8 +104,8 @@ class Mirror:
                        "Version").strip()
 
     def inrelease(self, pocket="", key="test", **changes):
-        """Returns the signed InRelease of POCKET with fields changed (None removes one): Valid_Until, Date, Codename, Suite …
-        KEY "other" signs with a key that is not in the keyring."""
+        """Returns the signed InRelease of POCKET with fields changed (None removes one): Valid_Until, Date,
+        Codename, Suite … KEY "other" signs with a key that is not in the keyring."""
         suite = pocket_suite(pocket)
         base = f"{self.root}/dists/{suite}"
         now = datetime.datetime.now(datetime.timezone.utc)
@@ -204,7 +204,8 @@ class Mirror:
                 file.write(packed)
 
     def with_packages(self, folder, debs, without=()):
-        """Creates a mirror in FOLDER with DEBS added and the packages WITHOUT removed, signed with the same key."""
+        """Creates a mirror in `folder` with DEBS added and the packages WITHOUT removed, signed with the same
+        key."""
         other = Mirror(folder)
         other.home, other.keyring = self.home, self.keyring
         shutil.copytree(self.root, other.root, copy_function=os.link)
@@ -281,13 +282,13 @@ def files_below(folder):
 
 
 def claim(folder, suite):
-    """Marks the mirror in FOLDER as complete, for the host's release."""
+    """Marks the mirror in `folder` as complete, for the host's release."""
     with open(f"{folder}/made.json", "w", encoding="utf-8") as file:
         json.dump({"format": FORMAT, "suite": suite}, file)
 
 
 def shared(folder):
-    """Returns the mirror in FOLDER, built now or in an earlier run. The caller holds the lock."""
+    """Returns the mirror in `folder`, built now or in an earlier run. The caller holds the lock."""
     mirror = Mirror(f"{folder}/jammy")
     try:
         with open(f"{mirror.folder}/made.json", encoding="utf-8") as file:

@@ -1,5 +1,5 @@
-"""A repository with exactly the packages of one rootfs, for benchmark peers: built from rootlet's cache and the manifest of
-the rootfs, so that all use the same files."""
+"""A repository with exactly the packages of one rootfs, for benchmark peers: built from rootlet's cache and
+the manifest of the rootfs, so that all use the same files."""
 import glob
 import json
 import os
@@ -30,7 +30,8 @@ def _stanzas(cache):
 
 def _is_of(tree, name, deb):
     """A test's own mirror may have different files for the same version."""
-    sums = subprocess.run(["dpkg-deb", "--info", deb, "md5sums"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    sums = subprocess.run(["dpkg-deb", "--info", deb, "md5sums"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL,
                           check=False).stdout
     info = f"{tree}/var/lib/dpkg/info/{glob.escape(name)}"
     for path in glob.glob(f"{info}.md5sums") + glob.glob(f"{info}:*.md5sums"):
@@ -58,7 +59,8 @@ class Repository:
         for digest, stanza in _stanzas(cache).items():
             name = re.search(r"^Package: (\S+)$", stanza, re.M).group(1)
             # Two mirrors may have the same package with different compression.
-            if name not in chosen and (taken := self._take(cache, tree, manifest["packages"], digest, stanza)):
+            if name not in chosen and (taken := self._take(cache, tree, manifest["packages"], digest,
+                                                           stanza)):
                 chosen[name] = taken
         if len(chosen) != len(self.names):
             raise RuntimeError(f"{len(chosen)} of {len(self.names)} packages are in {cache}")
@@ -100,7 +102,8 @@ class Repository:
                       flags=re.M)
 
     def _without_signature(self):
-        """Creates a copy without InRelease: debootstrap prefers InRelease, but cannot read it if told not to verify."""
+        """Creates a copy without InRelease: debootstrap prefers InRelease, but cannot read it if told not to
+        verify."""
         other = f"{self.folder}/unsigned"
         os.makedirs(f"{other}/dists/{self.suite}")
         for name in ("pool", f"dists/{self.suite}/Release", f"dists/{self.suite}/main"):

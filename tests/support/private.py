@@ -1,5 +1,5 @@
-"""Private versions of the world-writable directories, so that a test only sees files that its own commands left
-there."""
+"""Private versions of the world-writable directories, so that a test only sees files that its own commands
+left there."""
 import atexit
 import os
 import subprocess
@@ -22,15 +22,16 @@ def _script():
 
 
 class Places:
-    """places = Places(home); home.start(…, **places.within()); places.left(). Without root, the places are shared with other
-    programs, and only $TMPDIR is checked."""
+    """places = Places(home); home.start(…, **places.within()); places.left(). Without root, the places are
+    shared with other programs, and only $TMPDIR is checked."""
 
     def __init__(self, home):
         self.home, self.keeper = home, None
         self.temporary = home.make_folder(f"{home.folder}/tmp")
         if not AS_ROOT:
             return
-        self.keeper = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", _script()],
+        self.keeper = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                                        _script()],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         atexit.register(self.end)
         KEPT.add(self.keeper.pid)

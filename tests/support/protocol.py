@@ -1,5 +1,5 @@
-"""A client of rootlet-helper that can send what rootlet never would: hand-encoded messages (see proto/rootlet.proto) with
-any descriptors, and raw packets."""
+"""A client of rootlet-helper that can send what rootlet never would: hand-encoded messages (see
+proto/rootlet.proto) with any descriptors, and raw packets."""
 import array
 import contextlib
 import fcntl
@@ -15,7 +15,8 @@ from .world import BUILD, HELPER
 
 INPUT, REFUSED, TRUST, BUSY, MISSING = 1, 2, 3, 5, 6  # lib/error.h
 # The table in proto/requests.h and the field numbers of proto/rootlet.proto.
-_table = json.loads(subprocess.run([f"{BUILD}/proto/list_requests", "json"], stdout=subprocess.PIPE, check=True).stdout)
+_table = json.loads(subprocess.run([f"{BUILD}/proto/list_requests", "json"], stdout=subprocess.PIPE,
+                                   check=True).stdout)
 VERSION = _table["version"]
 REQUESTS = {name: (row["number"], row["fields"]) for name, row in _table["requests"].items()}
 INSPECTION, RESULT, FOUND = 4, 5, 6
@@ -85,8 +86,9 @@ class Answer:
 class Helper:
     """with Helper(home.user) as helper: helper.ask("Hello", version=1, purpose="create")
 
-    BEFORE is a command prefix that runs as root and must become the user (strace -u). SETUP is shell text before the
-    command, such as "ulimit -f 1;". RECORD is a file for the audit log, MEMORY one for the release memory, or none."""
+    BEFORE is a command prefix that runs as root and must become the user (strace -u). SETUP is shell text
+    before the command, such as "ulimit -f 1;". RECORD is a file for the audit log, MEMORY one for the release
+    memory, or none."""
 
     def __init__(self, user, greet=True, seconds=60, before=(), program=HELPER, setup="", environment=None,
                  record=None, memory=None):
@@ -105,7 +107,8 @@ class Helper:
                 moves += f" {number}<&{fds[-1]} {fds[-1]}<&-"
         self.process = subprocess.Popen(
             [*before, "/bin/bash", "-c", f'{setup} exec "$0" {moves}', program],
-            pass_fds=fds, env={**sanitizers.environment(), **(environment or {})}, cwd="/", stdin=subprocess.DEVNULL,
+            pass_fds=fds, env={**sanitizers.environment(), **(environment or {})}, cwd="/",
+                                        stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **({} if before else user.switch()))
         for fd in fds[1:]:
             os.close(fd)

@@ -1,5 +1,5 @@
-"""The rings of tests/rings.ini: the files of the privileged half in each ring, their lines of code, and the numbers in
-SECURITY.md."""
+"""The rings of tests/rings.ini: the files of the privileged half in each ring, their lines of code, and the
+numbers in SECURITY.md."""
 import configparser
 import os
 import re
@@ -27,12 +27,14 @@ def read(path):
 def sources():
     """Returns every C file that must be in a ring."""
     return sorted(os.path.relpath(f"{folder}/{name}", SOURCE) for top in DIRECTORIES
-                  for folder, _, names in os.walk(f"{SOURCE}/{top}") for name in names if name.endswith((".c", ".h")))
+                  for folder, _, names in os.walk(f"{SOURCE}/{top}") for name in names
+                  if name.endswith((".c", ".h")))
 
 
 def expand(path, alone):
     """Returns the files that PATH stands for: those in a directory, except those named ALONE."""
-    return [found for found in sources() if found.startswith(path) and found not in alone] if path.endswith("/") else [path]
+    return [found for found in sources() if found.startswith(path) and
+            found not in alone] if path.endswith("/") else [path]
 
 
 class Rings:
@@ -44,8 +46,10 @@ class Rings:
         data.read_string(read(DATA))
         named = {name: data[name]["files"].split() for name in data.sections() if name != "targets"}
         alone = {path for paths in named.values() for path in paths}
-        self.files = {name: [found for path in paths for found in expand(path, alone)] for name, paths in named.items()}
-        self.lines = {name: sum(lines_of_code(read(path)) for path in paths) for name, paths in self.files.items()}
+        self.files = {name: [found for path in paths for found in expand(path, alone)] for name,
+                      paths in named.items()}
+        self.lines = {name: sum(lines_of_code(read(path)) for path in paths) for name,
+                      paths in self.files.items()}
         self.targets = {name: int(most) for name, most in data["targets"].items()}
 
     def sum_of(self, rings):
@@ -63,12 +67,15 @@ class Rings:
         """Yields a line per target."""
         for rings, most in self.targets.items():
             have = self.sum_of(rings)
-            yield f"{rings}: {have} lines, target {most}: " + (f"missed by {have - most}" if have > most else "met")
+            yield f"{rings}: {have} lines, target {most}: " + (f"missed by {have - most}" if have > most
+                                                               else "met")
 
     def documented(self, text):
         """Returns TEXT, of SECURITY.md, with current numbers."""
         for name in self.files:
-            text = re.sub(rf"^(\| {name} \|) \d+ \| \d+ \|", rf"\1 {len(self.files[name])} | {self.lines[name]} |",
+            text = re.sub(rf"^(\| {name} \|) \d+ \| \d+ \|",
+                          rf"\1 {len(self.files[name])} | {self.lines[name]} |",
                           text, flags=re.M)
         told = "\n".join(f"- {line}" for line in self.verdicts())
-        return re.sub(r"(?<=<!-- targets -->\n).*?(?=<!-- end of targets -->)", lambda _: f"{told}\n", text, flags=re.S)
+        return re.sub(r"(?<=<!-- targets -->\n).*?(?=<!-- end of targets -->)", lambda _: f"{told}\n", text,
+                      flags=re.S)

@@ -1,5 +1,5 @@
-"""Sanitizer reports from the processes that a test program starts: these write them to a shared mapped file, see
-tests/tools/reports.c."""
+"""Sanitizer reports from the processes that a test program starts: these write them to a shared mapped file,
+see tests/tools/reports.c."""
 import json
 import os
 import re
@@ -41,7 +41,8 @@ def environment():
 
 def _place(match):
     """Names the function and the line of an address in a program."""
-    done = subprocess.run(["addr2line", "-pfie", *match.groups()], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    done = subprocess.run(["addr2line", "-pfie", *match.groups()], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL,
                           text=True, check=False)
     return f"{match.group(1)}: {done.stdout.strip()}"
 

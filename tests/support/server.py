@@ -14,10 +14,10 @@ from .pace import patient
 class Fault:
     """A fault for requests whose path matches PATTERN (a regular expression).
 
-    action: "status" (argument: the number), "body" (bytes, or a function of the real ones), "truncate" (bytes to send
-    before the connection breaks), "stall" (bytes to send, then silence), "slow" (bytes per second), "redirect" (a
-    function of the path that returns the Location, or None for an answer without one). times: how often before the
-    path is served normally; None: always."""
+    action: "status" (argument: the number), "body" (bytes, or a function of the real ones), "truncate" (bytes
+    to send before the connection breaks), "stall" (bytes to send, then silence), "slow" (bytes per second),
+    "redirect" (a function of the path that returns the Location, or None for an answer without one). times:
+    how often before the path is served normally; None: always."""
     pattern: str
     action: str
     argument: object = 0
@@ -128,8 +128,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """with Server(folder, faults) as server: … server.url. CERTIFICATE is a file with a key and its certificate, and
-    turns on https."""
+    """with Server(folder, faults) as server: … server.url. CERTIFICATE is a file with a key and its
+    certificate, and turns on https."""
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64

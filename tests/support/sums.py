@@ -20,7 +20,8 @@ def _entry(path, name):
 
 
 def write(folder, name=None):
-    """Writes the checksums of everything in FOLDER, or of its file NAME; returns the path of the checksum file."""
+    """Writes the checksums of everything in `folder`, or of its file NAME; returns the path of the checksum
+    file."""
     names = [name] if name else sorted((one for one in os.listdir(folder) if not one.startswith(".sums")),
                                        key=os.fsencode)
     path = f"{folder}/.{name}.sums" if name else f"{folder}/.sums"

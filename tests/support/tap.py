@@ -1,6 +1,7 @@
-"""Test Anything Protocol, version 12: a line per case, then the plan. Notes at the end show the time of the whole program
-and of the slowest cases. For tests/tools/mutate.py: with ROOTLET_TEST_STOP=1, the first failure ends the program and
-everything it started, and so does the last of its cases that ROOTLET_TEST_UNTIL lists, as lines "program: case"."""
+"""Test Anything Protocol, version 12: a line per case, then the plan. Notes at the end show the time of the
+whole program and of the slowest cases. For tests/tools/mutate.py: with ROOTLET_TEST_STOP=1, the first failure
+ends the program and everything it started, and so does the last of its cases that ROOTLET_TEST_UNTIL lists,
+as lines "program: case"."""
 import os
 import resource
 import signal

@@ -1,5 +1,5 @@
-"""A file-by-file description of a tree, for comparison: type, mode, owner, link target, content hash, extended attributes
-(including file capabilities), and hard links."""
+"""A file-by-file description of a tree, for comparison: type, mode, owner, link target, content hash,
+extended attributes (including file capabilities), and hard links."""
 import collections
 import hashlib
 import os
@@ -24,7 +24,8 @@ def _without_dynamic_ids(text):
 def _without_days(text):
     """Removes the date of the last password change from shadow(5): midnight may pass between two trees."""
     lines = [line.split(b":") for line in text.split(b"\n")]
-    return _sorted_lines(b"\n".join(b":".join([*line[:2], b"", *line[3:]]) if len(line) > 3 else b":".join(line)
+    return _sorted_lines(b"\n".join(b":".join([*line[:2], b"", *line[3:]]) if len(line) > 3
+                                    else b":".join(line)
                                     for line in lines))
 
 
@@ -83,8 +84,8 @@ def inside(rootfs):
 
 
 def census(tree):
-    """Returns {path: (type, mode, owner, group, content, attributes, first name of the same file)}. Owners are relative to
-    the owner of the tree, or names for dynamic ids."""
+    """Returns {path: (type, mode, owner, group, content, attributes, first name of the same file)}. Owners
+    are relative to the owner of the tree, or names for dynamic ids."""
     tree = inside(tree)
     root = os.lstat(tree)
     users, groups = _names(tree, "passwd"), _names(tree, "group")
@@ -116,8 +117,8 @@ FIELDS = ("type", "mode", "owner", "group", "content", "attributes", "same file 
 
 
 def differences(one, other, allowed):
-    """Returns the differences between two censuses, one line each, except those in ALLOWED: a list of (path pattern,
-    fields or None for all, reason)."""
+    """Returns the differences between two censuses, one line each, except those in ALLOWED: a list of (path
+    pattern, fields or None for all, reason)."""
     found = []
     for path in sorted(set(one) | set(other)):
         a, b = one.get(path), other.get(path)

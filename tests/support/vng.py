@@ -1,5 +1,5 @@
-"""A fake virtme-ng: `rootlet run` stops where vng would take over, after building the root image, which is all of its own
-work."""
+"""A fake virtme-ng: `rootlet run` stops where vng would take over, after building the root image, which is
+all of its own work."""
 import os
 
 from . import debs
@@ -31,7 +31,8 @@ def is_image(path):
 
 
 def toy_packages(folder):
-    """Creates a fake kernel, packaged like Ubuntu's: a package that depends on the newest kernel, and that kernel."""
+    """Creates a fake kernel, packaged like Ubuntu's: a package that depends on the newest kernel, and that
+    kernel."""
     modules = f"./lib/modules/{TOY}"
     return [debs.make(folder, "linux-image-virtual", mirrors.arch(), fields=f"Depends: linux-image-{TOY}\n"),
             debs.make(folder, f"linux-image-{TOY}", mirrors.arch(), entries=[

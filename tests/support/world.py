@@ -1,5 +1,5 @@
-"""The test environment: the unprivileged user, private directories, the built rootlet, and checks for leftovers of a
-command. ./tests/run sets these variables; there are defaults.
+"""The test environment: the unprivileged user, private directories, the built rootlet, and checks for
+leftovers of a command. ./tests/run sets these variables; there are defaults.
 
 ROOTLET_BUILD         the build directory
 ROOTLET_TEST_USER     the user that commands run as, if the tests run as root
@@ -198,8 +198,8 @@ class Home:
                        (err or b"").decode(errors="replace"), time.monotonic() - began)
 
     def create(self, *words, server=None, at=None, fresh=True, **more):
-        """Runs `rootlet create` for the small rootfs with SERVER's mirror; FRESH neither clones nor saves a snapshot. Only
-        root can inspect a closed rootfs."""
+        """Runs `rootlet create` for the small rootfs with SERVER's mirror; FRESH neither clones nor saves a
+        snapshot. Only root can inspect a closed rootfs."""
         source = ["--mirror", server.url, "--keyring", at.keyring] if server else []
         source += ["--fresh"] if fresh else []
         source += [] if AS_ROOT else ["--tree-mode", "0755"]
@@ -220,13 +220,14 @@ class Home:
             for name in os.listdir(self.store) if os.path.isdir(self.store) else ():
                 self.run("delete", "--name", name, "--yes", seconds=120)
             for cache in sorted(cache for cache in self.caches if cache.startswith(f"{self.folder}/")):
-                self.run("cache", "prune", "--max-size", "0", seconds=300, environment={"XDG_CACHE_HOME": cache})
+                self.run("cache", "prune", "--max-size", "0", seconds=300,
+                         environment={"XDG_CACHE_HOME": cache})
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def lasting(name, create, **more):
-    """Returns a home with a rootfs made by CREATE(home), shared by several test programs: the first that needs it creates it.
-    Ends this program if that fails."""
+    """Returns a home with a rootfs made by CREATE(home), shared by several test programs: the first that
+    needs it creates it. Ends this program if that fails."""
     folder = f"{SCRATCH}/lasting-{name}"
     with locked(f"lasting-{name}", SCRATCH):
         home = Home(folder=folder, lasts="ROOTLET_TEST_SCRATCH" in os.environ, **more)
@@ -245,7 +246,8 @@ def _create_small(home):
 
 
 def small_rootfs():
-    """Returns a shared rootfs of the small profile from the test mirror. Other programs use it at the same time."""
+    """Returns a shared rootfs of the small profile from the test mirror. Other programs use it at the same
+    time."""
     return lasting("small", _create_small)
 
 
@@ -321,7 +323,7 @@ KEPT = set()
 
 
 def processes_left(seconds=120):
-    """Returns processes of finished commands that still run after SECONDS; [] as soon as there are none."""
+    """Returns processes of finished commands that still run after SECONDS; [] as soon as all are gone."""
     end = time.monotonic() + patient(seconds)
     while True:
         left = [pid for pid in children(os.getpid()) if pid not in KEPT and command_of(pid)]
@@ -331,7 +333,7 @@ def processes_left(seconds=120):
 
 
 def mounts(*folders):
-    """Returns the mount points in and below FOLDERS; other programs may mount elsewhere."""
+    """Returns the mount points in and below `folders`; other programs may mount elsewhere."""
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
         points = {line.split()[4] for line in file}
     return {point for point in points if MOUNTED_BY_TEST not in point and
@@ -374,7 +376,8 @@ NOBODY = {"user": None, "group": None, "extra_groups": None}
 
 
 def without(home, path):
-    """Returns a command prefix that runs a command as the user with PATH hidden, in a private mount namespace."""
+    """Returns a command prefix that runs a command as the user with PATH hidden, in a private mount
+    namespace."""
     cover = f"mount --bind {'/sys/kernel/debug' if os.path.isdir(path) else '/dev/null'} {path}"
     return ["unshare", "--mount", "--propagation", "private", "sh", "-c",
             f'{cover} && exec setpriv --reuid {home.user.uid} --regid {home.user.gid} --clear-groups "$@"',
@@ -390,8 +393,8 @@ def kill(pid, number=signal.SIGKILL):
 class Case:
     """A command and its expected outcome.
 
-    words: the command line; status: the exit status; says: regular expressions that standard error must match (standard
-    output for status 0); silent: what must not be printed."""
+    words: the command line; status: the exit status; says: regular expressions that standard error must match
+    (standard output for status 0); silent: what must not be printed."""
     what: str
     words: list
     status: int

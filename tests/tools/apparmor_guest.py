@@ -1,4 +1,5 @@
-"""integration/apparmor.py runs this in its guest as root. The argument is the directory with the files it needs."""
+"""integration/apparmor.py runs this in its guest as root. The argument is the directory with the files it
+needs."""
 import glob
 import os
 import re
@@ -36,7 +37,8 @@ journal = no
 
 
 def root(*words, **more):
-    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **more)
+    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          **more)
 
 
 def as_tester(*words, **environment):
@@ -69,15 +71,18 @@ def prepare():
             out.write("tester:100000:65536\n")
     root("cp", "-a", f"{SHARE}/installed{PREFIX}/.", PREFIX)
     root("chown", "-R", "root:root", PREFIX)
-    root("cp", "--no-preserve=ownership", f"{SHARE}/userns_attack", f"{SHARE}/userns_attack_preloaded.so", f"{SHARE}/keyring.gpg", "/opt")
+    root("cp", "--no-preserve=ownership", f"{SHARE}/userns_attack", f"{SHARE}/userns_attack_preloaded.so",
+         f"{SHARE}/keyring.gpg", "/opt")
     root("cp", "-a", f"{SHARE}/mirror", "/opt")
     os.mkdir("/opt/log")
     os.chmod("/opt/log", 0o777)
     server = subprocess.Popen([sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory",
-                               "/opt/mirror", str(PORT)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                               "/opt/mirror", str(PORT)], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
     # Ubuntu loads it at boot.
     done = root("apparmor_parser", "-K", "-r", "/etc/apparmor.d/unprivileged_userns")
-    tap.report(done.returncode == 0, "AppArmor runs, with Ubuntu's profile for unconfined programs", done.stdout)
+    tap.report(done.returncode == 0, "AppArmor runs, with Ubuntu's profile for unconfined programs",
+               done.stdout)
     set_rule("apparmor_restrict_unprivileged_userns", "1")
     return server
 
@@ -109,12 +114,14 @@ def preloads():
         for words in (["--version"], ["doctor"], ["list"]):
             denied(f"{variable} into rootlet {words[0]}", ROOTLET, *words, **{variable: PRELOADED})
         lines, done = attacked(f"{variable} into rootlet-helper", HELPER, **{variable: PRELOADED})
-        tap.report(not lines and "not by hand" in done.stdout, f"{variable} into rootlet-helper loads nothing",
+        tap.report(not lines and "not by hand" in done.stdout,
+                   f"{variable} into rootlet-helper loads nothing",
                    *lines, done.stdout)
 
 
 def create(mode, name):
-    done = tester(ROOTLET, "create", "--release", "jammy", "--profile", "small", "--quiet", "--fresh", "--name",
+    done = tester(ROOTLET, "create", "--release", "jammy", "--profile", "small", "--quiet", "--fresh",
+                  "--name",
                   name, *SOURCE)
     tap.report(done.returncode == 0, f"{mode}: rootlet create works, in {done.seconds:.0f} s", done.stdout)
 
@@ -130,7 +137,8 @@ def profile_of_user():
 def without_profile():
     denied("no profile", ATTACK)
     done = tester(ROOTLET, "create", "--release", "jammy", "--profile", "small", "--quiet", *SOURCE)
-    tap.report(done.returncode == 5 and re.search("AppArmor forbids .*apparmor_restrict_unprivileged_userns is 1.* "
+    tap.report(done.returncode == 5 and
+               re.search("AppArmor forbids .*apparmor_restrict_unprivileged_userns is 1.* "
                                                   "without its profile; .*rootlet doctor", done.stdout),
                "without the profile, create says what is missing", done.stdout)
     done = tester(ROOTLET, "doctor")
@@ -144,24 +152,29 @@ def user_mode():
     tap.report(done.returncode == 0, "the profile loads", done.stdout)
     done = tester(ROOTLET, "doctor")
     tap.report(re.search(r"^ok +user namespaces +AppArmor lets rootlet's own", done.stdout, re.M) and
-               re.search(r"^ok +seal of VMs", done.stdout, re.M), "user mode: doctor reports working namespaces", done.stdout)
+               re.search(r"^ok +seal of VMs", done.stdout, re.M),
+               "user mode: doctor reports working namespaces", done.stdout)
     preloads()
     denied("user mode: a program of the caller", ATTACK)
     # As SECURITY.md says: the caller owns the namespace, by the protocol.
     with protocol.Helper(TESTER, program=HELPER, seconds=300) as helper:
         answer = helper.ask("OpenNamespace")
-        tap.report(answer.code == 0 and len(answer.fds) == 1, "user mode: the namespace belongs to the caller", answer)
+        tap.report(answer.code == 0 and len(answer.fds) == 1,
+                   "user mode: the namespace belongs to the caller", answer)
         for fd in answer.fds:
             os.close(fd)
     # Ubuntu's own bypass of every profile, and its fix.
     capable("aa-exec, as Ubuntu allows it", "aa-exec", "-p", "rootlet-helper", ATTACK)
     set_rule(UNCONFINED, "1")
-    denied("aa-exec, with kernel.apparmor_restrict_unprivileged_unconfined", "aa-exec", "-p", "rootlet-helper", ATTACK)
+    denied("aa-exec, with kernel.apparmor_restrict_unprivileged_unconfined", "aa-exec", "-p",
+           "rootlet-helper", ATTACK)
     create("user mode", "by-user")
     in_jail("user mode", "by-user")
-    # As root of the namespace, which the caller owns; the same is true for every program that creates one for its caller.
+    # As root of the namespace, which the caller owns; the same is true for every program that creates one for
+    # its caller.
     enter_all("user mode", "by-user", lambda lines: tap.report(
-        any(line.endswith(" capable") for line in lines), "capable: user mode: into the caller's own namespace", *lines))
+        any(line.endswith(" capable")
+            for line in lines), "capable: user mode: into the caller's own namespace", *lines))
 
 
 def processes_of_helper():
@@ -200,14 +213,17 @@ def enter_all(mode, name, attempt):
 def in_jail(mode, name):
     """Code in a jail is root there, but cannot create another namespace."""
     with open(ATTACK, "rb") as program:
-        done = tester(ROOTLET, "shell", "--name", name, "--", "sh", "-c", "cat >/tmp/a && chmod 755 /tmp/a && /tmp/a",
+        done = tester(ROOTLET, "shell", "--name", name, "--", "sh", "-c",
+                      "cat >/tmp/a && chmod 755 /tmp/a && /tmp/a",
                       stdin=program)
-    tap.report(re.search(r"^a denied: unshare: ", done.stdout, re.M), f"denied: {mode}: in a jail", done.stdout)
+    tap.report(re.search(r"^a denied: unshare: ", done.stdout, re.M), f"denied: {mode}: in a jail",
+               done.stdout)
 
 
 def installed_mode():
     done = root(f"{DATA}/install-helper")
-    tap.report(done.returncode == 0 and "AppArmor profile loaded" in done.stdout, "install-helper loads the profile", done.stdout)
+    tap.report(done.returncode == 0 and "AppArmor profile loaded" in done.stdout,
+               "install-helper loads the profile", done.stdout)
     root("usermod", "--append", "--groups", "rootlet", "tester")
     with open("/etc/rootlet/policy.conf", "w", encoding="ascii") as out:
         out.write(POLICY)
@@ -215,32 +231,39 @@ def installed_mode():
     tap.report(re.search(r"^warning +user namespaces +AppArmor lets rootlet-helper", done.stdout, re.M),
                "installed: doctor", done.stdout)
     preloads()
-    groups = subprocess.run(["id", "-G", "tester"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    groups = subprocess.run(["id", "-G", "tester"], stdout=subprocess.PIPE, text=True,
+                            check=True).stdout.split()
     member = User("tester", 1000, 1000)
     member.switch = lambda: {"user": 1000, "group": 1000, "extra_groups": [int(group) for group in groups]}
     with protocol.Helper(member, program=HELPER, seconds=300) as helper:
         answer = helper.ask("OpenNamespace")
-        tap.report(answer.code == protocol.REFUSED and not answer.fds, "installed: the namespace is not handed out",
+        tap.report(answer.code == protocol.REFUSED and not answer.fds,
+                   "installed: the namespace is not handed out",
                    answer)
     create("installed", "by-installed")
     in_jail("installed", "by-installed")
     enter_all("installed", "by-installed", lambda lines: tap.report(
-        lines and all(" denied: " in line for line in lines), "denied: installed: into every namespace of the helper",
+        lines and all(" denied: " in line
+                      for line in lines), "denied: installed: into every namespace of the helper",
         *lines))
     done = root(f"{DATA}/install-helper", "--vm")
-    tap.report(done.stdout.count("AppArmor profile loaded") == 2, "install-helper --vm loads both profiles", done.stdout)
+    tap.report(done.stdout.count("AppArmor profile loaded") == 2, "install-helper --vm loads both profiles",
+               done.stdout)
     done = tester(ROOTLET, "doctor")
     tap.report(re.search(r"^ok +user namespaces +AppArmor lets rootlet's own", done.stdout, re.M) and
-               re.search(r"^ok +seal of VMs", done.stdout, re.M), "installed, for VMs: doctor reports working namespaces", done.stdout)
+               re.search(r"^ok +seal of VMs", done.stdout, re.M),
+               "installed, for VMs: doctor reports working namespaces", done.stdout)
     for variable in ("LD_PRELOAD", "LD_AUDIT"):
         lines, done = attacked(f"{variable} into rootlet-userns", USERNS, **{variable: PRELOADED})
         tap.report(not lines, f"{variable} into rootlet-userns loads nothing", *lines, done.stdout)
     # Through a shell: setpriv itself still has all rights when it executes.
     done = root("setpriv", "--reuid", "1001", "--regid", "1001", "--clear-groups", "sh", "-c", USERNS)
-    tap.report("ermission denied" in done.stdout, "only members of the group can run rootlet-userns", done.stdout)
+    tap.report("ermission denied" in done.stdout, "only members of the group can run rootlet-userns",
+               done.stdout)
     done = root(f"{DATA}/install-helper", "--remove")
     with open("/sys/kernel/security/apparmor/profiles", encoding="ascii") as file:
-        tap.report(done.returncode == 0 and not glob.glob("/etc/apparmor.d/rootlet-*") and "rootlet" not in file.read(),
+        tap.report(done.returncode == 0 and not glob.glob("/etc/apparmor.d/rootlet-*") and
+                   "rootlet" not in file.read(),
                    "install-helper --remove unloads both profiles", done.stdout)
     os.unlink("/etc/rootlet/policy.conf")
 

@@ -1,4 +1,4 @@
-/* captured FOLDER PORT OTHER VICTIM TERMINAL SOCKET ABSTRACT [without-landlock]
+/* captured DIR PORT OTHER VICTIM TERMINAL SOCKET ABSTRACT [without-landlock]
  *
  * Imitates a hijacked fetch process of the front end: starts it like the front end, in the same
  * sandbox, and does what an attacker would. Prints "WHAT<tab>OUTSIDE<tab>INSIDE<tab>KIND" for each
@@ -6,7 +6,7 @@
  * "work" must succeed inside, "attack" must not; "file", "port" and "scope" are attacks that only
  * Landlock prevents, from ABI versions 1, 4 and 6 on.
  *
- * FOLDER has home/ and cache/ of the user, who may do everything outside. PORT and OTHER are server
+ * DIR has home/ and cache/ of the user, who may do everything outside. PORT and OTHER are server
  * ports: the mirror's, and one that no mirror uses. VICTIM is a process of the user. TERMINAL is
  * the path of the user's terminal, SOCKET that of a listening socket, ABSTRACT the name of one. */
 #include <arpa/inet.h>

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Chooses fstests tests that together use everything that tests call: the programs in src/ and ltp/ and the functions in
-common/. Writes tests/recorded/fstests/FSTYPE.list with a line per test: "NAME  PROGRAM…" names the programs that it
-uses. tests/integration/oracle.py compares their verdicts.
+"""Chooses fstests tests that together use everything that tests call: the programs in src/ and ltp/ and the
+functions in common/. Writes tests/recorded/fstests/FSTYPE.list with a line per test: "NAME  PROGRAM…" names
+the programs that it uses. tests/integration/oracle.py compares their verdicts.
 
 choose_fstests.py FSTESTS     FSTESTS: an fstests source tree"""
 import glob
@@ -119,7 +119,8 @@ def main():
         tests = fstests.tests(fstype, folders)
         names = choose(tests, count)
         with open(f"{LISTS}/{fstype}.list", "w", encoding="utf-8") as file:
-            file.write(f"# Chosen by tests/tools/choose_fstests.py from {len(tests)} tests that run on {fstype}.\n")
+            file.write(f"# Chosen by tests/tools/choose_fstests.py from {len(tests)} tests that run on "
+                       f"{fstype}.\n")
             for name in names:
                 file.write(" ".join([f"{name:<12}", *sorted(tests[name][0])]).rstrip() + "\n")
         used = set().union(*(tests[name][0] for name in names))

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Runs in a guest as root: runs rootlet on an ext4 whose writes dm-log-writes records, then cuts the power at many points
-of the log. Prints a TAP case per claim.
+"""Runs in a guest as root: runs rootlet on an ext4 whose writes dm-log-writes records, then cuts the power at
+many points of the log. Prints a TAP case per claim.
 
 usage: power_guest.py SHARE BUILD DATA LOG REPLAY [CUTS]
 
-SHARE has the files from tests/integration/power.py, including the programs for BUILD; DATA, LOG and REPLAY are empty
-disks, DATA and REPLAY of the same size. Log format: drivers/md/dm-log-writes.c and
+SHARE has the files from tests/integration/power.py, including the programs for BUILD; DATA, LOG and REPLAY
+are empty disks, DATA and REPLAY of the same size. Log format: drivers/md/dm-log-writes.c and
 Documentation/admin-guide/device-mapper/log-writes.rst in Linux."""
 import contextlib
 import functools
@@ -46,7 +46,8 @@ def tell(text):
 
 
 def run(*words, **more):
-    return subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          **more)
 
 
 # --- actions ------------------------------------------------------------------------------------
@@ -55,10 +56,12 @@ def run(*words, **more):
 def rootlet(*words):
     """Runs rootlet as root, from the build in SHARE."""
     environment = {"HOME": HOME, "XDG_CACHE_HOME": f"{HOME}/cache", "XDG_STATE_HOME": f"{HOME}/state",
-                   "XDG_CONFIG_HOME": f"{SHARE}/config", "LANG": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                   "XDG_CONFIG_HOME": f"{SHARE}/config", "LANG": "C.UTF-8",
+                   "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
                    "LD_LIBRARY_PATH": f"{SHARE}/lib", "ROOTLET_RUN_FOLDER": f"{HOME}/state"}
     program = words[0] if words[0].startswith("/") else f"{BUILD}/frontend/rootlet"
-    return subprocess.run([program, *(words if program != words[0] else ())], env=environment, check=False, text=True,
+    return subprocess.run([program, *(words if program != words[0] else ())], env=environment, check=False,
+                          text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/")
 
 
@@ -67,7 +70,8 @@ def mark(name):
 
 
 def listing(folder, known=None):
-    """Returns a hash of everything in a tree, or None if there is none. KNOWN: hashes of files that trees share, by inode."""
+    """Returns a hash of everything in a tree, or None if it is missing. KNOWN: hashes of files that trees
+    share, by inode."""
     if not os.path.isdir(folder):
         return None
     known = {} if known is None else known
@@ -95,7 +99,8 @@ def rootfs(at, known=None):
 
 def snapshots(at, known=None):
     folder = f"{at}/home/cache/rootlet/bases"
-    return {name: listing(f"{folder}/{name}", known) for name in (os.listdir(folder) if os.path.isdir(folder) else ())
+    return {name: listing(f"{folder}/{name}", known)
+            for name in (os.listdir(folder) if os.path.isdir(folder) else ())
             if re.fullmatch(r"[0-9a-f]{64}", name)}
 
 
@@ -107,11 +112,13 @@ def serve():
         def log_message(self, *_):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 8000), functools.partial(Quiet, directory=f"{SHARE}/mirror"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 8000),
+                                             functools.partial(Quiet, directory=f"{SHARE}/mirror"))
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
-CREATE = ("create", "--name", "one", "--release", "jammy", "--profile", "test", "--mirror", "http://127.0.0.1:8000",
+CREATE = ("create", "--name", "one", "--release", "jammy", "--profile", "test", "--mirror",
+          "http://127.0.0.1:8000",
           "--keyring", f"{SHARE}/keyring.gpg", "--quiet")
 # (description and mark; action): one publish of each kind, in sequence.
 STEPS = [
@@ -152,7 +159,8 @@ def perform():
 
 
 def entries():
-    """Yields (offset of the data in the log, sector, number of sectors, flags, mark) for each entry up to the end."""
+    """Yields (offset of the data in the log, sector, number of sectors, flags, mark) for each entry up to the
+    end."""
     with open(LOG, "rb") as log:
         magic, _, count, size = struct.unpack("<QQQI", log.read(28))
         assert magic == MAGIC and size == SECTOR, (magic, size)
@@ -171,8 +179,8 @@ def entries():
 
 
 def choose(log):
-    """Returns the points to cut the power, as indexes of LOG: after each publish, shortly before it, and random ones. Half of
-    the random ones are at flushes, because promised data must be on disk there."""
+    """Returns the points to cut the power, as indexes of LOG: after each publish, shortly before it, and
+    random ones. Half of the random ones are at flushes, because promised data must be on disk there."""
     random.seed(12)
     began = next(i for i, entry in enumerate(log) if entry[4] == "begun")
     inside = range(began, len(log))
@@ -278,7 +286,8 @@ def replay(states, saved):
             if name:
                 began, done = True, names.index(name)
             elif number and flags & DISCARD:
-                run("blkdiscard", "--zeroout", "--offset", str(sector * SECTOR), "--length", str(number * SECTOR),
+                run("blkdiscard", "--zeroout", "--offset", str(sector * SECTOR), "--length",
+                    str(number * SECTOR),
                     REPLAY)
             elif number:
                 source.seek(offset)
@@ -294,7 +303,8 @@ def replay(states, saved):
             if wrong:
                 bad += 1
                 tap.report(False, f"a power cut after {i} of {len(log)} writes, {names[done]}", *wrong)
-    tap.report(not bad and checked >= min(CUTS, 20), f"after every power cut, everything is either old or new: "
+    tap.report(not bad and checked >= min(CUTS, 20),
+               f"after every power cut, everything is either old or new: "
                f"{checked} cuts in {len(log)} writes", f"{bad} of {checked}")
 
 

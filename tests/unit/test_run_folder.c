@@ -154,7 +154,7 @@ static void check_runs(const char *results)
 	error_free(&err);
 	run_folder_close(&runs[0]);
 	tap_check(run_folder_open("last", &found, NULL) == 0 && !run_folder_busy(&found) == 0,
-		  "" last " is the newest run");
+		  "the last run is the newest");
 	run_folder_close(&found);
 	run_folder_close(&runs[1]);
 	tap_check(run_folder_remove("../run", &err) == -1 && err && err->code == ERR_INPUT,

@@ -1,4 +1,4 @@
-/* policy/subids_find.c: the range that a user gets, and the message if there is none. */
+/* policy/subids_find.c: the range that a user gets, and the message without one. */
 #include "policy/subids.h"
 #include "policy/subids_find.h"
 
