@@ -1,6 +1,6 @@
-"""What a caller can do between two steps of his own helper: bases and trees that are forged, folders that
-are exchanged while they are made, files that change between the look and the copy, locks that are held,
-and what never ends. The trees are a few files of the test's own making, so that this is quick."""
+"""What a caller can do between two steps of their own helper: forge snapshots and trees, replace directories
+while they are created, change files between check and copy, hold locks, and cause operations that never end.
+The trees contain only a few hand-made files, so this is quick."""
 import array
 import contextlib
 import fcntl
@@ -35,14 +35,14 @@ def first_id():
 
 
 if not AS_ROOT:
-    tap.skip("between the helper's steps", "needs root, to make files of the range's ids")
+    tap.skip("between the helper's steps", "needs root to create files of the range's ids")
     tap.done()
 FIRST = first_id()
 MANIFEST = home.write("manifest.json", "{}")
 
 
 def give(path):
-    """PATH and all below becomes the range root's."""
+    """Gives PATH and everything below it to the first id of the range."""
     forged_trees.give(path, FIRST)
 
 
@@ -55,20 +55,21 @@ def sign(path):
 
 
 def fresh(name):
-    """An empty folder of the caller's."""
+    """Creates an empty directory owned by the caller."""
     path = f"{home.folder}/{name}"
     shutil.rmtree(path, ignore_errors=True)
     return home.make_folder(path)
 
 
 def traced(*inject):
-    """A command before the helper's that makes some of its calls last."""
-    return ["strace", "-f", "-qq", "-u", home.user.name, "-o", "/dev/null", "-e", "trace=mkdirat,linkat,copy_file_range",
+    """Returns a command prefix that delays some of the helper's calls."""
+    return ["strace", "-f", "-qq", "-u", home.user.name, "-o", "/dev/null", "-e",
+            "trace=mkdirat,linkat,copy_file_range",
             *(word for one in inject for word in ("-e", f"inject={one}"))]
 
 
 def ask_aside(helper, kind, paths, **fields):
-    """The request in a thread of its own; what it returns has the answer once it is joined."""
+    """Sends the request in a separate thread; the result has the answer after the thread is joined."""
     answers = []
 
     def run():
@@ -80,31 +81,36 @@ def ask_aside(helper, kind, paths, **fields):
 
 
 def as_caller(*words):
-    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd="/",
+    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          cwd="/",
                           **home.user.switch())
 
 
-# --- forged ones ---
+# --- forged trees and snapshots ---
 
 def spoil(path, what):
     caller = (home.user.uid, home.user.gid)
     own, manifest = f"{path}/etc/rootlet", f"{path}/etc/rootlet/manifest.json"
-    {"everybody may write to it": lambda: os.chmod(path, 0o1777), "its group may write to it": lambda: os.chmod(path, 0o775),
-     "it is the caller's": lambda: os.chown(path, *caller),
-     "its manifest is the caller's": lambda: os.chown(manifest, *caller),
-     "everybody may write to its manifest": lambda: os.chmod(manifest, 0o666),
-     "its etc/rootlet is the caller's": lambda: os.chown(own, *caller),
-     "everybody may write to its etc/rootlet": lambda: os.chmod(own, 0o777),
+    {"it is world-writable": lambda: os.chmod(path, 0o1777),
+     "it is group-writable": lambda: os.chmod(path, 0o775),
+     "the caller owns it": lambda: os.chown(path, *caller),
+     "the caller owns its manifest": lambda: os.chown(manifest, *caller),
+     "its manifest is world-writable": lambda: os.chmod(manifest, 0o666),
+     "the caller owns its etc/rootlet": lambda: os.chown(own, *caller),
+     "its etc/rootlet is world-writable": lambda: os.chmod(own, 0o777),
      "its manifest is a link": lambda: (os.rename(manifest, f"{own}/x"), os.symlink("x", manifest)),
-     "its manifest is a pipe": lambda: (os.unlink(manifest), os.mkfifo(manifest, 0o644), os.chown(manifest, FIRST, FIRST)),
+     "its manifest is a pipe": lambda:
+     (os.unlink(manifest), os.mkfifo(manifest, 0o644), os.chown(manifest, FIRST, FIRST)),
      "nothing is wrong": lambda: None}[what]()
 
 
 def forged():
-    """What a caller can have in a tree's /var/tmp, or beside it, is neither a rootfs nor a base."""
-    for what in ("nothing is wrong", "everybody may write to it", "its group may write to it", "it is the caller's",
-                 "its manifest is the caller's", "everybody may write to its manifest", "its etc/rootlet is the caller's",
-                 "everybody may write to its etc/rootlet", "its manifest is a link", "its manifest is a pipe"):
+    """What a caller can create in a tree's /var/tmp, or beside it, counts neither as a rootfs nor as a
+    snapshot."""
+    for what in ("nothing is wrong", "it is world-writable", "it is group-writable", "the caller owns it",
+                 "the caller owns its manifest", "its manifest is world-writable",
+                 "the caller owns its etc/rootlet",
+                 "its etc/rootlet is world-writable", "its manifest is a link", "its manifest is a pipe"):
         folder, bases = fresh("trees"), fresh("bases")
         base = make(f"{bases}/base")
         spoil(base, what)
@@ -114,13 +120,14 @@ def forged():
         with Helper(home.user, seconds=20) as helper, opened(folder, bases) as fds:
             cloned = helper.ask("Clone", fds, name="new", base_name="base")
         tap.report((seen.code, cloned.code) == ((0, 0) if taken else (REFUSED, TRUST)),
-                   f"a tree of which {what}: {'taken' if taken else 'refused'}", seen, cloned)
-    # /var of a tree is the range root's, and whatever is in there its programs' making.
+                   f"a tree of which {what} is {'accepted' if taken else 'refused'}", seen, cloned)
+    # /var of a tree belongs to the range's first id, and its programs may have created anything there.
     tree = make(f"{fresh('trees')}/tree")
     make(f"{tree}/var/base")
     with Helper(home.user, seconds=20) as helper, opened(fresh("new"), f"{tree}/var") as fds:
         answer = helper.ask("Clone", fds, name="new", base_name="base")
-    tap.report(answer.code == REFUSED and "not yours" in answer.message, "a base in a tree is none", answer)
+    tap.report(answer.code == REFUSED and "not yours" in answer.message,
+               "a snapshot inside a tree is not accepted", answer)
     bases = fresh("bases")
     make(f"{bases}/tree")
     os.mkdir(f"{bases}/base")
@@ -130,13 +137,13 @@ def forged():
             answer = helper.ask("Clone", fds, name="new", base_name="base")
     finally:
         subprocess.run(["umount", f"{bases}/base"], check=True)
-    tap.report(answer.code == REFUSED, "a base that is mounted there is none", answer)
+    tap.report(answer.code == REFUSED, "a snapshot mounted inside a tree is not accepted", answer)
 
 
-# --- folders ---
+# --- directories ---
 
 def kept():
-    """A base is never the caller's while it is filled."""
+    """The caller never owns a snapshot while it is being filled."""
     many = {f"usr/share/{number}": b"x" for number in range(1500)}
     folder, bases, kept_in = fresh("trees"), fresh("bases"), fresh("kept")
     make(f"{bases}/base", many)
@@ -153,31 +160,35 @@ def kept():
                     wrong.add(f"{st.st_uid} {st.st_mode:o}")
         thread.join()
     st = os.lstat(f"{kept_in}/kept") if os.path.isdir(f"{kept_in}/kept") else None
-    tap.report(cloned.code == 0 and answers[0].code == 0 and looks and not wrong and st and st.st_uid == FIRST,
-               "Keep: what it fills is the range root's, and nobody else can enter it", cloned, answers, looks, *wrong)
-    tap.report(os.listdir(kept_in) == ["kept"], "and nothing else is left", os.listdir(kept_in))
+    tap.report(cloned.code == 0 and answers[0].code == 0 and looks and not wrong and st and
+               st.st_uid == FIRST,
+               "Keep: the range's first id owns the new snapshot, and only it can enter", cloned, answers,
+               looks, *wrong)
+    tap.report(os.listdir(kept_in) == ["kept"], "Keep: leaves nothing else behind", os.listdir(kept_in))
     with Helper(home.user, seconds=60) as helper, opened(f"{kept_in}/kept") as fds:
         answer = helper.ask("Verify", fds)
-    tap.report(answer.code == 0, "and it is what its digest says", answer)
+    tap.report(answer.code == 0, "Keep: the snapshot matches its digest", answer)
 
 
 def exchanged():
-    """The staging folder, while the helper waits after each mkdirat."""
+    """Attacks the staging directory while the helper is delayed after each mkdirat."""
     if not shutil.which("strace"):
-        tap.skip("folders that are exchanged while they are made", "there is no strace")
+        tap.skip("directories that are replaced while they are created", "strace is missing")
         return
     bases = fresh("bases")
     make(f"{bases}/base")
     for kind in ("tree", "staging", "content"):
         folder, evil = fresh("trees"), fresh("evil")
         staging = f"{folder}/.rootlet-staging.new"
-        with Helper(home.user, seconds=60, before=traced(f"mkdirat:delay_exit={patient(0.7) * 1e6:.0f}")) as helper:
+        with Helper(home.user, seconds=60,
+                    before=traced(f"mkdirat:delay_exit={patient(0.7) * 1e6:.0f}")) as helper:
             thread, answers = ask_aside(helper, "Clone", (folder, bases), name="new", base_name="base")
             wait_until(lambda: os.path.isdir(staging if kind != "tree" else f"{staging}/tree"), 20)
             if kind == "tree":
                 done = as_caller("sh", "-c", f"mv {staging}/tree {folder}/was && mv {evil} {staging}/tree")
             elif kind == "staging":
-                done = as_caller("sh", "-c", f"mv {staging} {folder}/was && mkdir -p {evil}/tree && mv {evil} {staging}")
+                done = as_caller("sh", "-c",
+                                 f"mv {staging} {folder}/was && mkdir -p {evil}/tree && mv {evil} {staging}")
             else:
                 done = as_caller("mkdir", "-m", "777", f"{staging}/tree")
             thread.join()
@@ -185,10 +196,10 @@ def exchanged():
                     os.lstat(path).st_uid == FIRST and path != f"{staging}/tree"]
         if kind == "tree":
             tap.report(done.returncode != 0 and answers[0].code == 0 and not used,
-                       "Clone: the caller cannot take the new tree away", done, answers, used)
+                       "Clone: the caller cannot move the new tree away", done, answers, used)
         else:
             tap.report(done.returncode == 0 and answers[0].code in (REFUSED, BUSY),
-                       f"Clone: another {kind} in its place is refused", done, answers)
+                       f"Clone: a different {kind} in its place is refused", done, answers)
         subprocess.run(["rm", "-rf", folder], check=True)
 
 
@@ -197,15 +208,16 @@ def acl(*entries):
 
 
 def inherited():
-    """An access list that the caller's folder gives on to what is made in it."""
+    """A default ACL on the caller's directory, which new files in it would inherit."""
     folder, bases, kept_in = fresh("trees"), fresh("bases"), fresh("kept")
     none = 0xffffffff
     try:
         for one in (folder, kept_in):
-            os.setxattr(one, "system.posix_acl_default", acl((1, 7, none), (2, 7, home.user.uid), (4, 5, none),
+            os.setxattr(one, "system.posix_acl_default",
+                        acl((1, 7, none), (2, 7, home.user.uid), (4, 5, none),
                                                              (0x10, 7, none), (0x20, 5, none)))
     except OSError:
-        tap.skip("access lists", "this filesystem has none")
+        tap.skip("ACLs", "this filesystem does not support them")
         return
     make(f"{bases}/base")
     staging, kept_base = f"{folder}/.rootlet-staging.new", f"{kept_in}/kept"
@@ -214,29 +226,34 @@ def inherited():
             answer = helper.ask("Clone", fds, name="new", base_name="base")
         with opened(kept_in, MANIFEST) as fds:
             kept_answer = helper.ask("Keep", fds, name="kept")
-        wrong = [(path, os.listxattr(path)) for path in (staging, f"{staging}/tree", f"{staging}/tree/usr/bin",
-                                                         kept_base, f"{kept_base}/rootfs", f"{kept_base}/rootfs/usr/bin",
+        wrong = [(path, os.listxattr(path))
+                 for path in (staging, f"{staging}/tree", f"{staging}/tree/usr/bin",
+                                                         kept_base, f"{kept_base}/rootfs",
+                              f"{kept_base}/rootfs/usr/bin",
                                                          f"{kept_base}/rootfs/etc/rootlet")
                  if any("acl" in name for name in os.listxattr(path))]
-    tap.report(answer.code == kept_answer.code == 0 and not wrong, "a folder's default access list is not that of a tree",
+    tap.report(answer.code == kept_answer.code == 0 and not wrong,
+               "a tree does not inherit the directory's default ACL",
                answer, kept_answer, *wrong)
 
 
 # --- files ---
 
 def changed():
-    """A base's file that is another one between the digest and the copy."""
+    """A file of a snapshot that is replaced between its digest and its copy."""
     if not shutil.which("strace"):
-        tap.skip("files that change while they are copied", "there is no strace")
+        tap.skip("files that change while they are copied", "strace is missing")
         return
-    for what, call, name in (("replaced", "linkat", "usr/bin/tool"), ("rewritten", "copy_file_range", "etc/file")):
+    for what, call, name in (("replaced", "linkat", "usr/bin/tool"),
+                             ("rewritten", "copy_file_range", "etc/file")):
         folder, bases = fresh("trees"), fresh("bases")
         base = make(f"{bases}/base")
         linked = os.stat(f"{base}/usr/bin/tool").st_dev == os.stat(folder).st_dev
-        with Helper(home.user, seconds=60, before=traced(f"{call}:delay_enter={patient(1.5) * 1e6:.0f}")) as helper:
+        with Helper(home.user, seconds=60,
+                    before=traced(f"{call}:delay_enter={patient(1.5) * 1e6:.0f}")) as helper:
             thread, answers = ask_aside(helper, "Clone", (folder, bases), name="new", base_name="base")
             copy = f"{folder}/.rootlet-staging.new/tree"
-            # By then the other files are there; of this one there is at most an empty copy.
+            # At this point the other files exist; of this one there is at most an empty copy.
             seen = wait_until(lambda: os.path.isdir(f"{copy}/usr/bin") if call == "linkat" else
                               os.path.exists(f"{copy}/etc/file"), 20)
             time.sleep(patient(0.5))
@@ -250,13 +267,13 @@ def changed():
                     file.write(b"evil\n")
             thread.join()
         tap.report(linked and seen and answers[0].code in (TRUST, BUSY),
-                   f"a file of a base that is {what} between its digest and its copy is not taken", answers)
+                   f"a snapshot file that is {what} between its digest and its copy is not accepted", answers)
 
 
-# --- what never ends ---
+# --- operations that never end ---
 
 def leaves(what, path, kind, paths, check=None, **fields):
-    """The request is under way when its front end leaves: the helper has to go, too."""
+    """The front end leaves during the request: the helper must exit as well."""
     helper = Helper(home.user, seconds=40)
     thread, answers = ask_aside(helper, kind, paths, **fields)
     time.sleep(1)
@@ -266,7 +283,8 @@ def leaves(what, path, kind, paths, check=None, **fields):
     began = time.monotonic()
     status = helper.leave(15)
     left = processes_left(5)
-    tap.report(waits and status is not None and not left, f"{what}: the helper leaves with its front end", path, answers,
+    tap.report(waits and status is not None and not left, f"{what}: the helper exits with its front end",
+               path, answers,
                status, f"{time.monotonic() - began:.1f} s", *left)
 
 
@@ -278,13 +296,13 @@ def endless():
     execute = (tree, *["/dev/null"] * 3)
     with Helper(home.user, seconds=20) as helper, opened(*execute) as fds:
         answer = helper.ask("Execute", fds, argv=["true"], user="root")
-    tap.report(answer.code > 0, "a tree whose mark is a pipe: refused, not waited for", answer)
+    tap.report(answer.code > 0, "a tree whose mark is a pipe is refused without waiting", answer)
     os.unlink(mark)
     put(mark)
     os.chown(mark, FIRST, FIRST)
     with open(mark, "rb") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
-        leaves("a tree whose mark somebody has locked", tree, "Execute", execute, argv=["true"], user="root")
+        leaves("a tree whose mark is locked", tree, "Execute", execute, argv=["true"], user="root")
     bases = fresh("bases")
     base = make(f"{bases}/base")
     os.unlink(f"{base}/var/lib/dpkg/status")
@@ -293,15 +311,15 @@ def endless():
     sign(base)
     with Helper(home.user, seconds=20) as helper, opened(fresh("new"), bases) as fds:
         answer = helper.ask("Clone", fds, name="new", base_name="base")
-    tap.report(answer.code >= 0, "a base whose dpkg status is a pipe: not waited for", answer)
+    tap.report(answer.code >= 0, "a snapshot whose dpkg status is a pipe does not block", answer)
     with open(f"{tree}/usr/sparse", "wb") as file:
         file.truncate(1 << 40)
     give(tree)
-    leaves("a file of 1 TiB without a block", tree, "Verify", (tree,))
+    leaves("a sparse file of 1 TiB", tree, "Verify", (tree,))
 
 
 def outside():
-    """A tree whose etc is a link: nothing is made where it leads."""
+    """A tree whose etc is a link: nothing is created in its target."""
     folder, bases, victim = fresh("trees"), fresh("bases"), fresh("victim")
     os.chmod(victim, 0o777)
     make(f"{bases}/base")
@@ -314,40 +332,45 @@ def outside():
         with opened(fresh("kept"), MANIFEST) as fds:
             answer = helper.ask("Keep", fds, name="kept")
     tap.report(cloned.code == 0 and answer.code > 0 and os.listdir(victim) == [],
-               "a tree whose /etc is a link to a folder of the host: nothing is made there", answer, os.listdir(victim))
+               "a tree whose /etc links to a host directory: nothing is created there", answer,
+               os.listdir(victim))
 
 
-# --- the record ---
+# --- the audit log ---
 
 def recorded():
-    """Who has the record's lock cannot stop the others; nobody's terminal stops who has it."""
+    """A process that holds the log's lock cannot stop other helpers, and no terminal can stop the holder."""
     record = home.write("record", "")
     helper = Helper(home.user, seconds=30, record=record)
     with open(record, "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         began = time.monotonic()
         answer = helper.ask("Remove", (), name="..")
-    tap.report(answer.code > 0 and time.monotonic() - began < 20, "a record that somebody has locked: the helper goes on",
+    tap.report(answer.code > 0 and time.monotonic() - began < 20,
+               "a locked audit log does not stop the helper",
                answer, f"{time.monotonic() - began:.1f} s")
     with open(f"/proc/{helper.process.pid}/status", encoding="ascii") as file:
         ignored = int(dict(line.split(":\t", 1) for line in file if ":\t" in line)["SigIgn"], 16)
     stops = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
-    tap.report(all(ignored >> number - 1 & 1 for number in stops), "the audit process ignores what a terminal stops by",
+    tap.report(all(ignored >> number - 1 & 1 for number in stops),
+               "the audit process ignores the stop signals of a terminal",
                f"{ignored:x}")
     helper.leave()
-    helper = Helper(home.user, seconds=20, before=["setpriv", f"--reuid={home.user.uid}", f"--regid={home.user.gid}",
+    helper = Helper(home.user, seconds=20,
+                    before=["setpriv", f"--reuid={home.user.uid}", f"--regid={home.user.gid}",
                                                    "--clear-groups", "python3", "-c", SWITCH])
     tap.report(helper.greeting.code == -1 and helper.leave(10) == 1,
-               "a helper that cannot have a session of its own does nothing", helper.greeting)
+               "a helper that cannot create its own session does nothing", helper.greeting)
 
 
-# --- how long ---
+# --- time limits ---
 
 def unread():
-    """A front end that reads nothing of what a jail says cannot keep it beyond its time."""
+    """A front end that does not read a jail's output cannot keep it alive past its time limit."""
     tree = make(f"{fresh('trees')}/loud")
     shutil.copy("/bin/busybox", f"{tree}/usr/bin/busybox")
-    put(f"{tree}/usr/bin/sh", b"#!/usr/bin/busybox sh\nwhile :; do echo 0123456789012345678901234567890123456789; done\n", 0o755)
+    put(f"{tree}/usr/bin/sh",
+        b"#!/usr/bin/busybox sh\nwhile :; do echo 0123456789012345678901234567890123456789; done\n", 0o755)
     give(tree)
     installed.enter()
     installed.allow(home.user, "max-seconds = 3")
@@ -356,18 +379,21 @@ def unread():
     def loud():
         return [pid for pid in children(helper.process.pid) if "/usr/bin/sh" in command_of(pid)]
     with opened(tree) as fds:
-        helper.channel.sendmsg([request("Inspect", deep=1)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+        helper.channel.sendmsg([request("Inspect", deep=1)],
+                               [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
     began, runs = time.monotonic(), wait_until(loud, 10)
     ended = wait_until(lambda: not loud(), 20)
-    tap.report(runs and ended and time.monotonic() - began < 10, "a front end that does not read: what it has asked for ends "
+    tap.report(runs and ended and time.monotonic() - began < 10,
+               "a front end that does not read: its request ends "
                "in time", runs, ended, f"{time.monotonic() - began:.1f} s")
     helper.channel.close()
 
 
-# --- how many ---
+# --- counts ---
 
 def counted():
-    """max-count: by the time of the name, with hidden ones, and for sessions at once."""
+    """max-count is checked when the name is given, counts hidden names, and works across simultaneous
+    sessions."""
     bases, folder = fresh("bases"), fresh("trees")
     make(f"{bases}/base")
     installed.enter()
@@ -389,51 +415,60 @@ def counted():
     second = ask(helpers[1], "Publish", (MANIFEST,), mode=0o700)
     for helper in helpers:
         helper.leave()
-    tap.report(all(one.code == 0 for one in cloned) and waits and first[0].code == 0 and second.code == REFUSED and
+    tap.report(all(one.code == 0 for one in cloned) and waits and first[0].code == 0 and
+               second.code == REFUSED and
                "max-count" in second.message and os.listdir(folder) == ["n0"],
-               "max-count: of two sessions at once the second has no place left", cloned, waits, first, second)
+               "max-count: the second of two simultaneous sessions is refused", cloned, waits, first, second)
     os.rename(f"{folder}/n0", f"{folder}/.n0")
     with Helper(home.user) as helper:
         answer = ask(helper, "Clone", (folder, bases), name="n1", base_name="base")
-    tap.report(answer.code == REFUSED and "max-count" in answer.message, "max-count: a hidden name counts", answer)
+    tap.report(answer.code == REFUSED and "max-count" in answer.message, "max-count: a hidden name counts",
+               answer)
 
 
 def timed():
-    """max-seconds: of each operation, not of a jail's command alone."""
+    """max-seconds applies to every operation, not only to a command in a jail."""
     bases, folder = fresh("bases"), fresh("trees")
     tree = make(f"{bases}/base")
-    for what, code in (("no more than it holds", 0), ("a file of 1 TiB without a block", None)):
-        for kind, paths, fields in (("Verify", (tree,), {}), ("Clone", (folder, bases), {"name": "new", "base_name": "base"})):
+    for what, code in (("a small tree", 0), ("a sparse file of 1 TiB", None)):
+        for kind, paths, fields in (("Verify", (tree,), {}),
+                                    ("Clone", (folder, bases), {"name": "new", "base_name": "base"})):
             installed.allow(home.user, "max-seconds = 3")
             began = time.monotonic()
             with Helper(home.user, seconds=30) as helper, opened(*paths) as fds:
                 answer = helper.ask(kind, fds, **fields)
             seconds = time.monotonic() - began
-            good = answer.code == 0 if code == 0 else "took longer than 3 s" in answer.message and 2 < seconds < 20
-            tap.report(good, f"max-seconds: {kind} of {what} is {'done' if code == 0 else 'stopped'}", answer, f"{seconds:.1f} s")
+            good = answer.code == 0 if code == 0 else \
+                "took longer than 3 s" in answer.message and 2 < seconds < 20
+            tap.report(good, f"max-seconds: {kind} of {what} is {'done' if code == 0 else 'stopped'}",
+                       answer, f"{seconds:.1f} s")
         with open(f"{tree}/usr/sparse", "wb") as file:
             file.truncate(1 << 40)
         give(f"{tree}/usr")
 
 
 def word_of_the_caller():
-    """In installed mode: a tree, and a folder for one, on a filesystem of the caller's."""
+    """Installed mode: a tree, and a directory for one, on the caller's filesystem."""
     done, _ = installed.install(installed.group_of(home.user))
     installed.allow(home.user)
     uid = installed.range_of(home.user)
     folder = 0o40755
-    nodes = {1: (folder, {"etc": 2}), 2: (folder, {"rootlet": 3}), 3: (folder, {"manifest.json": 4}), 4: (0o100644, {})}
+    nodes = {1: (folder, {"etc": 2}), 2: (folder, {"rootlet": 3}), 3: (folder, {"manifest.json": 4}),
+             4: (0o100644, {})}
     path = fresh("fuse")
     for as_user in (True, False):
         try:
-            with fuse.mounted(path, nodes, uid, as_user), Helper(home.user, program=installed.HELPER) as helper:
+            with fuse.mounted(path, nodes, uid, as_user), Helper(home.user,
+                                                                 program=installed.HELPER) as helper:
                 with opened(path) as fds:
                     answer = helper.ask("Inspect", fds)
         except OSError as error:
-            tap.skip("a filesystem of the caller's", str(error))
+            tap.skip("a filesystem controlled by the caller", str(error))
             return
-        tap.report(helper.greeting.code == 0 and answer.code == REFUSED and "does not trust" in answer.message,
-                   f"a tree on FUSE that {'a user' if as_user else 'root'} has mounted: refused", done.stdout,
+        tap.report(helper.greeting.code == 0 and answer.code == REFUSED and
+                   "does not trust" in answer.message,
+                   f"a tree on FUSE that {'a user' if as_user else 'root'} has mounted is refused",
+                   done.stdout,
                    helper.greeting, answer)
 
 
@@ -449,5 +484,5 @@ unread()
 counted()
 timed()
 word_of_the_caller()
-tap.report(not processes_left(10), "no helper stays")
+tap.report(not processes_left(10), "no helper process remains")
 tap.done()

@@ -1,6 +1,6 @@
-"""A front end that an attacker has replaced, beyond integration/attack.py: every field of every request in
-every form, every kind of descriptor in every place and phase, floods, silence, and files and folders that change
-between check and use. Refusals are typed, memory and time are bounded, and nothing else has changed."""
+"""A malicious front end, beyond integration/attack.py: every field of every request in every form, every kind
+of descriptor in every position and phase, floods, silence, and files and directories that change between
+check and use. Refusals are typed, memory and time are bounded, and nothing else changes."""
 import array
 import contextlib
 import fcntl
@@ -20,7 +20,8 @@ from support import debs, forms, tap
 from support import mirror as mirrors
 from support.pace import patient
 from support.protocol import INPUT, REQUESTS, TRUST, Helper, opened, request
-from support.world import (AS_ROOT, SCRATCH, Home, children, command_of, mirror, processes_left, small_rootfs, wait_until)
+from support.world import (AS_ROOT, SCRATCH, Home, children, command_of, mirror, processes_left,
+                           small_rootfs, wait_until)
 
 BURST = 10000
 PACKAGE = 10  # lib/error.h
@@ -28,7 +29,7 @@ MANIFEST_MAX = 1 << 20  # proto/validate.h
 BURST_SECONDS = 60
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 RACE_SECONDS = 120 if LONG else 8  # for each of two races on directories and two on packages
-MEMORY_MOST = 64 << 10  # KiB more than before
+MEMORY_MOST = 64 << 10  # allowed growth in KiB
 TYPED = set(range(1, 13))
 AT = mirror()
 ROOTFS = small_rootfs()
@@ -41,7 +42,7 @@ TRIED = {"requests": 0, "refused": 0, "done": 0, "ended in": 0, "unanswered": 0}
 
 
 def untouched():
-    """What is wrong with what no request may touch."""
+    """Returns complaints about files that no request may touch."""
     wrong = []
     if os.listdir(PRECIOUS) != ["file"] or open(f"{PRECIOUS}/file").read() != "of-the-host":
         wrong.append(f"changed: {os.listdir(PRECIOUS)}")
@@ -57,7 +58,7 @@ def count(answer):
 
 
 class Session:
-    """A helper that is started anew where it has ended: to leave is an answer as well."""
+    """A helper that is restarted after it exits: exiting is a valid answer."""
 
     def __init__(self):
         self.helper, self.ends = Helper(home.user, seconds=120), []
@@ -77,7 +78,8 @@ class Session:
 # --- fields ---
 
 def fields():
-    """Without descriptors, so that what has the right shape is refused next, for those or for its order."""
+    """Sends requests without descriptors, so that a well-formed one is refused next, for those or for its
+    order."""
     for kind in REQUESTS:
         session, wrong, tried = Session(), [], {True: 0, False: 0}
         for name, what, packet, good in forms.forms(kind):
@@ -86,7 +88,8 @@ def fields():
             wrong += [f"{name}: {what}: {complaint}"] if complaint else []
         wrong += session.leave() + untouched()
         tap.report(not wrong and (tried[False] > 1 or not REQUESTS[kind][1]),
-                   f"{kind}: {tried[False]} wrong forms of its fields are refused for them, {tried[True]} right ones are not",
+                   f"{kind}: {tried[False]} malformed fields are refused for that, {tried[True]} valid ones "
+                   "are not",
                    *wrong[:10])
 
 
@@ -94,7 +97,7 @@ def fields():
 
 @contextlib.contextmanager
 def strange():
-    """{what: descriptor} of everything that is no plain file or folder of the caller's."""
+    """Returns {what: descriptor} for everything except plain files and directories of the caller."""
     fifo, gone, sealed = f"{SCRATCH}/{os.getpid()}.fifo", f"{home.folder}/gone", f"{home.folder}/wo"
     os.mkfifo(fifo)
     os.mkdir(gone)
@@ -102,16 +105,21 @@ def strange():
     pipe = os.pipe()
     fds = {
         "the host's root": os.open("/", os.O_RDONLY), "/proc/self": os.open("/proc/self", os.O_RDONLY),
-        "/proc": os.open("/proc", os.O_RDONLY), "/sys": os.open("/sys", os.O_RDONLY), "/dev": os.open("/dev", os.O_RDONLY),
+        "/proc": os.open("/proc", os.O_RDONLY), "/sys": os.open("/sys", os.O_RDONLY),
+           "/dev": os.open("/dev", os.O_RDONLY),
         "/etc": os.open("/etc", os.O_RDONLY), "/root": os.open("/root" if AS_ROOT else "/", os.O_RDONLY),
         "a pipe": pipe[0], "a pipe to write": pipe[1], "a socket": theirs.fileno(),
-        "a FIFO that nobody writes to": os.open(fifo, os.O_RDWR | os.O_NONBLOCK),
-        "a folder by O_PATH": os.open(FOLDER, os.O_PATH), "a file by O_PATH": os.open(f"{PRECIOUS}/file", os.O_PATH),
-        "a file to write only": os.open(sealed, os.O_CREAT | os.O_WRONLY, 0o600),
-        "a removed folder": os.open(gone, os.O_RDONLY), "an eventfd": os.eventfd(0), "/dev/zero": os.open("/dev/zero", os.O_RDWR),
+        "a FIFO without a writer": os.open(fifo, os.O_RDWR | os.O_NONBLOCK),
+        "an O_PATH directory": os.open(FOLDER, os.O_PATH),
+           "an O_PATH file": os.open(f"{PRECIOUS}/file", os.O_PATH),
+        "a write-only file": os.open(sealed, os.O_CREAT | os.O_WRONLY, 0o600),
+        "a removed folder": os.open(gone, os.O_RDONLY), "an eventfd": os.eventfd(0),
+           "/dev/zero": os.open("/dev/zero", os.O_RDWR),
         "a memfd": os.memfd_create("x"), "a pidfd": os.pidfd_open(os.getpid()),
-        "a user namespace": os.open("/proc/self/ns/user", os.O_RDONLY), "a file": os.open(f"{PRECIOUS}/file", os.O_RDONLY),
-        "an endless file": os.open("/dev/full", os.O_RDONLY), "a terminal": os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY),
+        "a user namespace": os.open("/proc/self/ns/user", os.O_RDONLY),
+           "a file": os.open(f"{PRECIOUS}/file", os.O_RDONLY),
+        "an endless file": os.open("/dev/full", os.O_RDONLY),
+           "a terminal": os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY),
     }
     os.rmdir(gone)
     try:
@@ -129,32 +137,37 @@ def strange():
 BEGIN = {"name": "new", "suite": "jammy", "arch": mirrors.arch(), "engine": "native"}
 INRELEASE = f"{AT.root}/dists/jammy/InRelease"
 INDEX = f"{AT.root}/dists/jammy/universe/binary-{mirrors.arch()}/Packages"
-# What has to come before a request that is not out of order: (request, paths, fields).
+# The requests that must precede one for it to be in order: (request, paths, fields).
 BEGUN = (("Begin", (FOLDER, AT.keyring), BEGIN),)
 RELEASED = (*BEGUN, ("Release", (INRELEASE,), {"pocket": ""}))
 INDEXED = (*RELEASED, ("Index", (INDEX,), {"pocket": "", "component": "universe"}))
-# Request: (its number of descriptors, fields, what has to come before it)
+# Request: (number of descriptors, fields, requests before it)
 WITH_DESCRIPTORS = {"Begin": (2, BEGIN, ()), "Release": (1, {"pocket": ""}, BEGUN),
                     "Index": (1, {"pocket": "", "component": "universe"}, RELEASED),
-                    "Package": (1, {"name": "attr", "sha256": bytes(32)}, INDEXED), "Inspect": (1, {"deep": 1}, ()),
-                    "Remove": (1, {"name": "precious"}, ()), "Execute": (4, {"argv": ["true"], "user": "root"}, ()),
+                    "Package": (1, {"name": "attr", "sha256": bytes(32)}, INDEXED),
+                    "Inspect": (1, {"deep": 1}, ()),
+                    "Remove": (1, {"name": "precious"}, ()),
+                    "Execute": (4, {"argv": ["true"], "user": "root"}, ()),
                     "Clone": (2, {"name": "new", "base_name": "none"}, ()), "Verify": (1, {}, ()),
-                    "Open": (1, {}, ()), "Read": (1, {"file": "passwd"}, ()), "Find": (1, {"paths": ["/etc"]}, ()),
+                    "Open": (1, {}, ()), "Read": (1, {"file": "passwd"}, ()),
+                    "Find": (1, {"paths": ["/etc"]}, ()),
                     "BuildImage": (2, {"format": "erofs"}, ()), "CheckRelease": (2, {"suite": "jammy"}, ())}
 
 
 def passes(kind, place, what):
-    """What is no wrong descriptor there."""
-    return (kind == "Execute" and place > 0  # a command may have anything as its input and output, but a folder or disk
-            or kind == "Begin" and place == 1 and what in ("a memfd", "a file")  # a keyring, until a signature has to hold
-            or kind == "BuildImage" and place == 1 and what == "a memfd"  # an empty file that can be written
-            # A manifest. To the kernel a namespace is a regular file as well, which cannot be read: that ends the build.
+    """Returns whether the descriptor is allowed in this position."""
+    # a command's input and output may be anything except a directory or disk
+    return (kind == "Execute" and place > 0
+            # a keyring, until a signature is verified with it
+            or kind == "Begin" and place == 1 and what in ("a memfd", "a file")
+            or kind == "BuildImage" and place == 1 and what == "a memfd"  # an empty writable file
+            # A manifest. A namespace is a regular file to the kernel, but unreadable: that ends the build.
             or kind in ("Publish", "Keep") and place == {"Publish": 0, "Keep": 1}[kind] and
             what in ("a memfd", "a file", "a user namespace"))
 
 
 def begun(first):
-    """A session that has come through FIRST, and what went wrong."""
+    """Yields a session after the FIRST requests, and complaints."""
     session, wrong = Session(), []
     for kind, paths, values in first:
         with opened(*paths) as fds:
@@ -164,7 +177,7 @@ def begun(first):
 
 
 def in_each_place(kind, many, right, fds):
-    """(what and where, descriptors) of every wrong one."""
+    """Yields (what and where, descriptors) for every wrong one."""
     for what, fd in fds.items():
         for place in range(many):
             if not passes(kind, place, what):
@@ -172,7 +185,8 @@ def in_each_place(kind, many, right, fds):
 
 
 def descriptors():
-    with strange() as fds, opened(FOLDER, AT.keyring, TREE, "/dev/null", INRELEASE) as (folder, keyring, tree, null, release):
+    with strange() as fds, opened(FOLDER, AT.keyring, TREE, "/dev/null", INRELEASE) as (folder, keyring,
+                                                                                        tree, null, release):
         right = {"Begin": [folder, keyring], "Execute": [tree, null, null, null], "Clone": [folder, folder],
                  "BuildImage": [tree, null], "CheckRelease": [release, keyring]}
         for kind, (many, values, first) in WITH_DESCRIPTORS.items():
@@ -184,18 +198,19 @@ def descriptors():
                 if answer.code not in TYPED or "out of order" in answer.message:
                     wrong.append(f"{what}: {answer}")
                 if first and answer.code != INPUT:
-                    # It has been looked at, and the session may have ended by that.
+                    # It was processed, which may have ended the session.
                     wrong += session.leave()
                     session, more = begun(first)
                     wrong += more
             wrong += session.leave() + untouched()
-            tap.report(not wrong and tried >= 20, f"{kind}: {tried} wrong descriptors are refused", *wrong[:10])
+            tap.report(not wrong and tried >= 20, f"{kind}: {tried} wrong descriptors are refused",
+                       *wrong[:10])
 
 
-# --- what is built ---
+# --- builds ---
 
 def packages():
-    """(request, paths, fields) of everything from Begin to the last package of the test mirror."""
+    """Returns (request, paths, fields) of all requests from Begin to the test mirror's last package."""
     yield from RELEASED
     for component in ("main", "universe"):
         index = INDEX.replace("/universe/", f"/{component}/")
@@ -208,7 +223,7 @@ def packages():
 
 
 def left_in_the_middle():
-    """A second request before the answer to the first ends the session, and all that runs for it."""
+    """A second request before the answer to the first ends the session and everything that runs for it."""
     helper = Helper(home.user, seconds=120)
     with opened(TREE, *["/dev/null"] * 3) as fds:
         helper.channel.sendmsg([request("Execute", argv=["sleep", "5003"], user="root")],
@@ -217,7 +232,7 @@ def left_in_the_middle():
     helper.channel.send(request("Remove", name=".."))
     ended = wait_until(lambda: helper.process.poll() is not None, 30)
     tap.report(started and ended and helper.process.returncode >= 0 and not processes_left(10),
-               "a request during Execute: the session ends, and the command", started, helper.process.poll())
+               "a request during Execute ends the session and the command", started, helper.process.poll())
     helper.leave()
     session, wrong = begun(packages())
     session.helper.channel.send(request("Bootstrap"))
@@ -227,27 +242,28 @@ def left_in_the_middle():
     ended = wait_until(lambda: session.helper.process.poll() is not None, 30)
     session.helper.leave()
     wrong += [f"still runs: {line}" for line in processes_left(10)] + untouched()
-    tap.report(runs and ended and not wrong, "a request during Bootstrap: the session ends, and nothing stays", runs, ended, *wrong)
+    tap.report(runs and ended and not wrong,
+               "a request during Bootstrap ends the session and leaves nothing behind", runs, ended, *wrong)
 
 
 ACCOUNT = {"name": "x", "uid": 1500, "gid": 1500, "home": "/home/x", "shell": "/bin/sh", "groups": []}
 
 
 def surplus(session, rows):
-    """What goes wrong with requests in their order, but with more descriptors than they take, up to the four of a
-    message: they are refused for those, and the build is as it was."""
+    """Sends requests in order, but with too many descriptors (up to a message's limit of four). Returns
+    complaints: each must be refused for that and must not affect the build."""
     wrong = []
     with opened(*[f"{PRECIOUS}/file"] * 4) as fds:
         for kind, right, values in rows:
             for more in range(1, 5 - len(right)):
                 answer = session.send(request(kind, **values), [*right, *fds[:more]])
                 if answer.code != INPUT or f"descriptors, not {len(right) + more}" not in answer.message:
-                    wrong.append(f"{kind} with {more} descriptors too many: {answer}")
+                    wrong.append(f"{kind} with {more} extra descriptors: {answer}")
     return wrong
 
 
 def built():
-    """Publish and Keep, which need a tree that is built: every wrong descriptor, then right ones under attack."""
+    """Publish and Keep, which need a finished tree: every wrong descriptor, then valid ones under attack."""
     bases = home.make_folder(f"{home.folder}/bases")
     manifest = home.write("manifest", "{}")
     session, wrong = begun(packages())
@@ -256,41 +272,48 @@ def built():
     wrong += [f"Bootstrap: {answer}"] if answer.code else []
     with strange() as fds, opened(bases, manifest) as (folder, file):
         wrong += surplus(session, [("AddGroup", [], {"name": "x", "gid": 1500}), ("AddUser", [], ACCOUNT),
-                                   ("Publish", [file], {"mode": 0o700}), ("Keep", [folder, file], {"name": "base"})])
-        tap.report(not wrong, "descriptors more than a request takes are refused, in whatever phase", *wrong)
+                                   ("Publish", [file], {"mode": 0o700}),
+                                   ("Keep", [folder, file], {"name": "base"})])
+        tap.report(not wrong, "extra descriptors are refused in every phase", *wrong)
         wrong = []
-        for kind, many, values, right in (("Publish", 1, {"mode": 0o700}, [file]), ("Keep", 2, {"name": "base"}, [folder, file])):
+        for kind, many, values, right in (("Publish", 1, {"mode": 0o700}, [file]),
+                                          ("Keep", 2, {"name": "base"}, [folder, file])):
             tried = 0
             for what, given in in_each_place(kind, many, right, fds):
                 answer = session.send(request(kind, **values), given)
                 tried += 1
                 if answer.code not in TYPED or "out of order" in answer.message:
                     wrong.append(f"{what}: {answer}")
-            tap.report(not wrong and tried >= 20, f"{kind}: {tried} wrong descriptors are refused", *wrong[:10])
+            tap.report(not wrong and tried >= 20, f"{kind}: {tried} wrong descriptors are refused",
+                       *wrong[:10])
             wrong = []
         answer = session.send(request("AddGroup", name="root", gid=1500))
-        tap.report(answer.code == PACKAGE and "groupadd failed" in answer.message, "AddGroup: one that is there already",
+        tap.report(answer.code == PACKAGE and "groupadd failed" in answer.message,
+                   "AddGroup: an existing group is refused",
                    answer)
         with opened(home.write("long", "x" * (MANIFEST_MAX + 1))) as (long,):
             answer = session.send(request("Keep", name="base"), [folder, long])
-        tap.report(answer.code == INPUT and "the manifest is longer than" in answer.message and not os.listdir(bases),
-                   "Keep: a manifest that is too long is refused", answer, *os.listdir(bases))
+        tap.report(answer.code == INPUT and "the manifest is longer than" in answer.message and
+                   not os.listdir(bases),
+                   "Keep: an oversized manifest is refused", answer, *os.listdir(bases))
         answer = session.send(request("Keep", name="base"), [folder, file])
-        tap.report(answer.code == 0 and os.listdir(bases) == ["base"], "and then Keep is done", answer, *os.listdir(bases))
+        tap.report(answer.code == 0 and os.listdir(bases) == ["base"], "Keep: works after the refusal",
+                   answer, *os.listdir(bases))
         link = f"{FOLDER}/link"
         os.symlink(PRECIOUS, link)
         with swapping(f"{FOLDER}/.rootlet-staging.new", link) as flips:
             answer = session.send(request("Publish", mode=0o700), [file])
     wrong = session.leave() + precious()
     tap.report(flips[0] > 10 and (answer.code in TYPED or answer.code == 0) and not wrong,
-               "the staging is swapped for a symlink while it is published: what the link names stays", flips, answer, *wrong)
+               "staging swapped for a symlink during Publish: the link's target is unharmed", flips, answer,
+               *wrong)
     clear()
     race_clone(bases)
     shutil.rmtree(bases, ignore_errors=True)
 
 
 def clear():
-    """What a race left under the name of staging, or beside it: root's to remove."""
+    """Removes what a race left under the staging name or beside it; only root can."""
     for name in os.listdir(FOLDER):
         path = f"{FOLDER}/{name}"
         if os.path.islink(path):
@@ -304,14 +327,15 @@ def precious():
 
 
 def goes_on(began, seconds, enough):
-    """True for SECONDS, and longer if a busy machine has not run the race often ENOUGH by then."""
+    """Returns True for SECONDS, and longer if a busy machine has not run the race often ENOUGH by then."""
     passed = time.monotonic() - began
     return passed < seconds or (not enough and passed < patient(seconds + 60))
 
 
 def race_made(what, seconds, requests):
-    """The staging that the first of REQUESTS makes, and the others work in, is swapped for a symlink to what must stay."""
-    # Beside it: a folder that is not his own the caller cannot move to another one.
+    """Swaps the staging directory that the first of REQUESTS creates, and the others use, for a symlink to
+    protected files."""
+    # Beside it: the caller cannot move a directory that they do not own into another one.
     link, swaps, codes, whole, wrong = f"{FOLDER}/link", 0, {}, 0, []
     began = time.monotonic()
     while goes_on(began, seconds, swaps > 20 and whole):
@@ -329,17 +353,20 @@ def race_made(what, seconds, requests):
         swaps += flips[0]
         wrong += precious()
         clear()
-    tap.report(swaps > 20 and whole and set(codes) <= TYPED | {0} and not wrong, f"{what}: its staging is swapped for a "
-               "symlink while it is made: what the link names stays", f"{swaps} swaps, {whole} came through, answers {codes}",
+    tap.report(swaps > 20 and whole and set(codes) <= TYPED | {0} and not wrong,
+               f"{what}: staging swapped for a "
+               "symlink while it is created: the link's target is unharmed",
+               f"{swaps} swaps, {whole} succeeded, answers {codes}",
                *wrong[:3])
-    tap.note(f"{what}: {swaps} swaps, {whole} came through, answers {codes}")
+    tap.note(f"{what}: {swaps} swaps, {whole} succeeded, answers {codes}")
 
 
 def race_begin():
     deb = f"{AT.root}/{AT.deb_of('attr')}"
     with open(deb, "rb") as file:
         digest = hashlib.sha256(file.read()).digest()
-    race_made("Begin to Package", RACE_SECONDS / 3, (*INDEXED, ("Package", (deb,), {"name": "attr", "sha256": digest})))
+    race_made("Begin to Package", RACE_SECONDS / 3,
+              (*INDEXED, ("Package", (deb,), {"name": "attr", "sha256": digest})))
 
 
 def race_clone(bases):
@@ -358,25 +385,28 @@ def memory(helper):
 
 
 def burst():
-    """Many, one after the other has been answered; then many at once."""
+    """Sends many requests, each after the previous answer; then many at once."""
     helper = Helper(home.user, seconds=120)
     for _ in range(50):
         helper.ask("Remove", name="..")
     before, began, codes = memory(helper), time.monotonic(), set()
     with opened(f"{PRECIOUS}/file") as fds:
         for number in range(BURST):
-            if number % 500 == 0:  # a thousand in a row end the session
+            if number % 500 == 0:  # a thousand refusals in a row end the session
                 os.close(helper.ask("OpenNamespace").fds[0])
-            answer = count(helper.ask("Remove" if number % 2 else "Package", fds, name="..", **({} if number % 2 else {
+            answer = count(helper.ask("Remove" if number % 2 else "Package", fds, name="..",
+                                      **({} if number % 2 else {
                 "sha256": bytes(32)})))
             codes.add(answer.code)
     seconds, grown = time.monotonic() - began, memory(helper) - before
-    held = [len(os.listdir(f"/proc/{pid}/fd")) for pid in (helper.process.pid, *children(helper.process.pid))] if AS_ROOT else [0]
+    held = [len(os.listdir(f"/proc/{pid}/fd"))
+            for pid in (helper.process.pid, *children(helper.process.pid))] if AS_ROOT else [0]
     tap.report(codes <= TYPED and grown < MEMORY_MOST and max(held) < 20 and seconds < BURST_SECONDS,
-               f"{BURST} wrong requests: each is refused, memory and descriptors do not grow", codes, f"{grown} KiB", held,
+               f"{BURST} invalid requests: each is refused, memory and descriptors do not grow", codes,
+               f"{grown} KiB", held,
                f"{seconds:.1f} s")
-    tap.note(f"{BURST} refusals in {seconds:.1f} s, {grown} KiB more")
-    tap.report(helper.leave() == 0, "and the helper leaves when it is left")
+    tap.note(f"{BURST} refusals in {seconds:.1f} s, {grown} KiB growth")
+    tap.report(helper.leave() == 0, "invalid requests: the helper exits with its front end")
     helper = Helper(home.user, seconds=120)
     before, sent, began = memory(helper), 0, time.monotonic()
     helper.channel.setblocking(False)
@@ -393,13 +423,15 @@ def burst():
     seconds = time.monotonic() - began
     TRIED["requests"] += sent
     TRIED["unanswered"] += sent
-    tap.report(sent > 1 and grown < MEMORY_MOST and status is not None and status >= 0 and seconds < BURST_SECONDS,
-               "as many without waiting for an answer: the helper ends, or waits, and does not grow", sent, grown, status,
+    tap.report(sent > 1 and grown < MEMORY_MOST and status is not None and status >= 0 and
+               seconds < BURST_SECONDS,
+               "invalid requests without waiting for answers: the helper exits or blocks, and does not grow",
+               sent, grown, status,
                f"{seconds:.1f} s")
 
 
 def held_by(helper):
-    """How many descriptors each of its processes has."""
+    """Returns the number of descriptors of each process."""
     counts = {}
     for pid in (helper.process.pid, *children(helper.process.pid)):
         with contextlib.suppress(OSError):
@@ -408,7 +440,7 @@ def held_by(helper):
 
 
 def failed_builds():
-    """Builds that fail, one after the other in one session: nothing of them stays open."""
+    """Builds that fail one after another in one session leave nothing open."""
     helper, codes = Helper(home.user, seconds=120), {}
 
     def fail(times):
@@ -418,26 +450,28 @@ def failed_builds():
                     answer = count(helper.ask(kind, fds, **values))
                 codes.setdefault(kind, set()).add(answer.code)
     fail(1)
-    # What came with a request may be closed after its answer, but before the next one's.
+    # The descriptors of a request may be closed after its answer, but before the next answer.
     count(helper.ask("Remove", name=".."))
     before = held_by(helper)
     fail(50)
     same = wait_until(lambda: held_by(helper) == before, 10)
-    tap.report(same and len(before) == 3 and codes == {"Begin": {0}, "Release": {TRUST}} and helper.leave() == 0 and
-               not untouched(), "fifty builds that fail in one session: each process has as many descriptors as before", before,
+    tap.report(same and len(before) == 3 and codes == {"Begin": {0}, "Release": {TRUST}} and
+               helper.leave() == 0 and
+               not untouched(), "fifty failed builds in one session leak no descriptors", before,
                held_by(helper), codes, *untouched())
 
 
 def refusals():
-    """Each is on the record, which is root's where the helper is installed: they come to an end."""
+    """Each refusal goes to the audit log (root's if the helper is installed), so their number is limited."""
     helper, many = Helper(home.user, seconds=120), 0
     while many < 2000 and count(helper.ask("Remove", name="..")).code > 0:
         many += 1
-    tap.report(many in (999, 1000) and helper.leave() == 0, "a session ends after a thousand refusals in a row", many)
+    tap.report(many in (999, 1000) and helper.leave() == 0,
+               "a session ends after a thousand refusals in a row", many)
 
 
 def silence():
-    """One that never reads: the answers are few, and what waits for them ends with the channel."""
+    """A front end that never reads: few answers are queued, and the helper exits with the channel."""
     helper = Helper(home.user, seconds=120)
     helper.channel.setblocking(False)
     with opened(TREE) as fds:
@@ -448,26 +482,28 @@ def silence():
     before = memory(helper)
     began = time.monotonic()
     status = helper.leave(60)
-    tap.report(status is not None and status >= 0 and before < 4 * MEMORY_MOST, "a front end that never reads, and leaves",
+    tap.report(status is not None and status >= 0 and before < 4 * MEMORY_MOST,
+               "the helper exits after a front end that never reads",
                status, before, time.monotonic() - began)
     full()
     helper = Helper(home.user, greet=False)
     time.sleep(1)
-    tap.report(helper.leave(30) == 0, "a front end that says nothing, and leaves")
+    tap.report(helper.leave(30) == 0, "the helper exits after a front end that sends nothing")
     helper = Helper(home.user)
     helper.channel.shutdown(socket.SHUT_WR)
     ended = helper.process.wait(30)
-    tap.report(ended == 0, "a front end that shuts its side", ended)
+    tap.report(ended == 0, "the helper exits after a front end that shuts down its side", ended)
     helper.channel.close()
 
 
 def waiting(channel):
-    """How many bytes there are to read, of all messages: unix(7), SIOCINQ."""
+    """Returns the number of unread bytes of all messages: SIOCINQ in unix(7)."""
     return struct.unpack("i", fcntl.ioctl(channel, termios.FIONREAD, bytes(4)))[0]
 
 
 def full():
-    """Answers that nobody reads, until there is no room for one more: the helper waits, and reads no more either."""
+    """Answers that are not read, until there is no space for another: the helper blocks, and stops reading
+    too."""
     helper, sent, blocked, answered = Helper(home.user, seconds=120), 0, False, True
     for _ in range(50):
         helper.ask("Remove", name="..")
@@ -482,7 +518,7 @@ def full():
             blocked = True
         except OSError:
             break
-        # A request that comes before the answer to the last one would end the session, while there is room for one.
+        # While there is space for answers, a request before the previous answer would end the session.
         until = time.monotonic() + 1
         while answered and waiting(helper.channel) == unread and time.monotonic() < until:
             time.sleep(0.0005)
@@ -494,13 +530,14 @@ def full():
     TRIED["requests"] += sent
     TRIED["unanswered"] += sent
     tap.report(blocked and alive and grown < MEMORY_MOST // 16 and status is not None and status >= 0,
-               "answers that are never read, until there is no room: the helper waits, does not grow, and ends with the "
+               "unread answers until the socket is full: the helper blocks, does not grow, and exits with "
+               "the "
                "front end", sent, f"{grown} KiB", alive, status, f"{time.monotonic() - began:.1f} s")
 
 
 # --- races ---
 
-# Says so when it has begun, and in the end how often it has worked.
+# Prints a line after it has started, and at the end the number of successful swaps.
 SWAP = """import ctypes, os, sys
 exchange = ctypes.CDLL(None).renameat2
 a, b = (path.encode() for path in sys.argv[1:3])
@@ -517,7 +554,7 @@ print(count)
 
 @contextlib.contextmanager
 def swapping(path, other):
-    """Exchanges PATH with OTHER as fast as it goes, as the caller would; in the end the list has how often."""
+    """Swaps PATH with OTHER as fast as possible, as the caller; the list finally has the number of swaps."""
     stop, flips = home.write("go-on", ""), []
     process = subprocess.Popen(["python3", "-c", SWAP, path, other, stop], stdout=subprocess.PIPE, text=True,
                                cwd="/", **home.user.switch())
@@ -530,14 +567,14 @@ def swapping(path, other):
 
 
 def fill(path):
-    """A folder of the caller's that rootlet takes for stale staging."""
+    """Creates a directory of the caller that looks like stale staging."""
     home.make_folder(path)
     for number in range(30):
         home.write(f"{os.path.relpath(path, home.folder)}/d{number}/file", "x")
 
 
 def race(what, place):
-    """Stale staging is removed while PLACE in it is swapped for a symlink to what must stay."""
+    """Removes stale staging while PLACE in it is swapped for a symlink to protected files."""
     stale, link = f"{FOLDER}/.rootlet-staging.x", f"{home.folder}/link"
     swaps, codes = 0, {}
     began = time.monotonic()
@@ -551,18 +588,20 @@ def race(what, place):
         swaps += flips[0]
         subprocess.run(["rm", "-rf", stale, link], check=False)
     wrong = untouched()
-    tap.report(swaps > 100 and set(codes) <= TYPED | {0} and not wrong, f"{what} swapped for a symlink while it is "
-               "removed: what the link names stays", f"{swaps} swaps, answers {codes}", *wrong)
+    tap.report(swaps > 100 and set(codes) <= TYPED | {0} and not wrong,
+               f"{what} swapped for a symlink during its " 
+               "removal: the link's target is unharmed", f"{swaps} swaps, answers {codes}", *wrong)
     tap.note(f"{what}: {swaps} swaps, {sum(codes.values())} removals, answers {codes}")
 
 
 def race_package(engine):
-    """A cached .deb that is rewritten while the helper reads it: what is taken is what the index signs."""
+    """A cached .deb that is rewritten while the helper reads it: only the content that the index signs is
+    accepted."""
     good = f"{AT.root}/{AT.deb_of('attr')}"
     with open(good, "rb") as file:
         data = file.read()
     digest = hashlib.sha256(data).digest()
-    # What the engine makes of it before the hash is known to be right: a copy, or files in the tree.
+    # What the engine creates from it before the hash is verified: a copy, or files in the tree.
     files = {"debootstrap": {f"mirror/pool/{digest.hex()}.deb": data},
              "native": {f"tree/{name}": content for name, content in debs.files_of(good).items()}}[engine]
     victim = home.write("victim.deb", data)
@@ -583,7 +622,8 @@ def race_package(engine):
     thread.start()
     while goes_on(began, RACE_SECONDS, verdicts.get(TRUST) and verdicts.get(0)):
         with Helper(home.user) as helper:
-            for kind, paths, values in (("Begin", (FOLDER, AT.keyring), {**BEGIN, "engine": engine}), *INDEXED[1:]):
+            for kind, paths, values in (("Begin", (FOLDER, AT.keyring), {**BEGIN, "engine": engine}),
+                                        *INDEXED[1:]):
                 with opened(*paths) as fds:
                     if count(helper.ask(kind, fds, **values)).code:
                         wrong.append(f"{kind} before it failed")
@@ -593,12 +633,13 @@ def race_package(engine):
             for path, content in files.items() if answer.code == 0 and AS_ROOT else ():
                 with open(f"{FOLDER}/.rootlet-staging.new/{path}", "rb") as file:
                     if file.read() != content:
-                        wrong.append(f"another content than the signed one was taken: {path}")
+                        wrong.append(f"content other than the signed one was accepted: {path}")
     stop.set()
     thread.join()
     wrong += untouched()
     tap.report(set(verdicts) <= {0, INPUT, TRUST} and verdicts.get(TRUST) and verdicts.get(0) and not wrong,
-               f"{engine}: a package that is rewritten while it is read: taken as signed, or refused", verdicts, *wrong[:3])
+               f"{engine}: a package rewritten during reading is accepted as signed or refused", verdicts,
+               *wrong[:3])
     tap.note(f"{engine}: rewritten package: answers {verdicts}")
 
 
@@ -610,15 +651,15 @@ if AS_ROOT:
 refusals()
 silence()
 race("the folder", "")
-race("a folder below it", "/d7")
+race("a directory below it", "/d7")
 if AS_ROOT:
     race_begin()
     built()
 else:
-    tap.skip("staging that is swapped while it is made", "needs root, to remove what the swaps leave")
+    tap.skip("staging that is swapped while it is created", "needs root to remove what the swaps leave")
 left_in_the_middle()
 race_package("debootstrap")
 race_package("native")
-tap.report(not processes_left(10), "no helper stays")
+tap.report(not processes_left(10), "no helper process remains")
 tap.note("requests: " + ", ".join(f"{number} {what}" for what, number in TRIED.items()))
 tap.done()

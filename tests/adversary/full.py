@@ -1,6 +1,6 @@
-"""A disk that fills up at every point of create --force, of keeping a base, of a clone and of a root image: what was
-there before stays whole, nothing is left of what was to be new, and where there is room again it is made. Root mounts
-a small tmpfs for it; the sizes go from no room at all to almost what is needed."""
+"""A disk that fills up at every point of create --force, of saving a snapshot, of a clone and of a root
+image: existing data stays intact, nothing of the new data is left, and the command works once there is space
+again. Root mounts a small tmpfs for this; its free space ranges from none to almost enough."""
 import os
 import re
 import shutil
@@ -16,7 +16,7 @@ SPACE, RUN_FAILED = 7, 125
 MOST = 2 << 30
 
 if not AS_ROOT:
-    tap.skip("a disk that fills up", "needs root, to mount a small disk")
+    tap.skip("a disk that fills up", "needs root to mount a small disk")
     tap.done()
 AT = mirror()
 outer = Home()
@@ -38,7 +38,8 @@ def resize(size):
 
 
 def named(folder, pattern):
-    return [name for name in os.listdir(folder) if re.fullmatch(pattern, name)] if os.path.isdir(folder) else []
+    return [name for name in os.listdir(folder)
+            if re.fullmatch(pattern, name)] if os.path.isdir(folder) else []
 
 
 def bases():
@@ -46,9 +47,9 @@ def bases():
 
 
 class Row:
-    """words: of the command; status, says: how it ends on a full disk; made(): what then must be as before, and
-    where there is room must not; prepare(): before each time; done: the status where there is room; replaces: as
-    much as it takes is free again in the end."""
+    """words: the command line. status, says: how it ends on a full disk. made(): returns what must be
+    unchanged after a failure and must change after success. prepare(): runs before each attempt. done: the
+    status with enough space. replaces: it frees as much space as it uses."""
 
     def __init__(self, words, status, says, made, prepare, done=0, replaces=False):
         self.words, self.status, self.says, self.made, self.prepare = words, status, says, made, prepare
@@ -60,7 +61,8 @@ class Row:
 
 
 def rows(server):
-    source = ["create", "--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring", AT.keyring]
+    source = ["create", "--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring",
+              AT.keyring]
 
     def forget(path):
         home.run("delete", "--yes", "--path", path)
@@ -76,19 +78,22 @@ def rows(server):
     return {
         "create --force": Row([*source, "--path", TREE, "--force", "--fresh"], SPACE, "",
                               lambda: os.lstat(TREE).st_ino, lambda: None, replaces=True),
-        # Which costs time, the next time, and nothing else.
-        "a base": Row([*source, "--path", f"{home.folder}/kept"], 0, "cannot save the snapshot: .*No space left", bases,
+        # The only cost is time on the next create.
+        "a base": Row([*source, "--path", f"{home.folder}/kept"], 0, "cannot save the snapshot: .*No space left",
+                      bases,
                       without_base),
-        "a clone": Row([*source, "--path", f"{POINT}/clone"], SPACE, "", lambda: os.path.lexists(f"{POINT}/clone"),
+        "a clone": Row([*source, "--path", f"{POINT}/clone"], SPACE, "",
+                       lambda: os.path.lexists(f"{POINT}/clone"),
                        with_base),
-        "a root image": Row(["run", "--path", TREE, "--root-transport", "image", "--kernel", KERNEL, "--", "true"],
+        "a root image":
+            Row(["run", "--path", TREE, "--root-transport", "image", "--kernel", KERNEL, "--", "true"],
                             SPACE, "no space left", lambda: named(IMAGES, ".*"),
                             lambda: shutil.rmtree(IMAGES, ignore_errors=True), done=RUN_FAILED),
     }
 
 
 def whole():
-    """What is wrong with what was there before."""
+    """Returns complaints about existing data."""
     wrong = []
     for words in (["check", "--deep", "--path", TREE], ["cache", "verify"]):
         outcome = home.run(*words)
@@ -98,7 +103,7 @@ def whole():
 
 
 def makes(what, row):
-    """With room enough; what was used before, and how much more is now."""
+    """Runs it with enough space; returns the space used before, and the increase."""
     row.prepare()
     before, made = used(), row.made()
     outcome = row.run()
@@ -108,37 +113,41 @@ def makes(what, row):
 
 
 def size_of(tree):
-    done = subprocess.run(["du", "--summarize", "--block-size=1", tree], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(["du", "--summarize", "--block-size=1", tree], stdout=subprocess.PIPE, text=True,
+                          check=True)
     return int(done.stdout.split()[0])
 
 
 def fill(what, row):
-    floor, took = makes(f"{what}, and there is room", row)
+    floor, took = makes(f"{what} with enough space", row)
     took = size_of(TREE) if row.replaces else took
     for number in range(row.points):
         row.prepare()
         room = int(took * (number + 0.5) / row.points)
         before = row.made()
-        # What the last command had open goes a moment after it.
+        # Files that the last command had open disappear a moment later.
         free = wait_until(lambda: used() < floor + (1 << 20))
         resize(used() + room)
         with Tidy(home, POINT, BASES) as tidy:
             outcome = row.run()
-            wrong = tidy.complaints() + ([] if free else ["what was there took more room before it began"])
+            wrong = tidy.complaints() + ([] if free
+                                         else ["the space of the previous attempt is not free yet"])
         resize(MOST)
         if outcome.status != row.status or not re.search(row.says, outcome.out + outcome.err):
-            wrong.append(f"exit status {outcome.status}, not {row.status}, or it does not say \"{row.says}\"")
+            wrong.append(f"exit status {outcome.status}, not {row.status}, or the output lacks "
+                         f"\"{row.says}\"")
         if row.made() != before:
-            wrong.append(f"there is now {row.made()}, before it was {before}")
+            wrong.append(f"now {row.made()}, before {before}")
         wrong += whole()
-        tap.report(not wrong, f"{what}: point {number + 1} of {row.points}: {room >> 10} KiB free", *wrong, outcome)
-    makes(f"{what}: it is made where there is room again", row)
+        tap.report(not wrong, f"{what}: point {number + 1} of {row.points}: {room >> 10} KiB free", *wrong,
+                   outcome)
+    makes(f"{what} works once there is space again", row)
 
 
 def main(server):
     home.make_folder(CACHE)
     made = home.create("--path", TREE, "--quiet", server=server, at=AT)
-    if not tap.report(made.status == 0, "a rootfs to begin with", made):
+    if not tap.report(made.status == 0, "the first create works", made):
         return
     for what, row in rows(server).items():
         fill(what, row)

@@ -1,5 +1,5 @@
-"""The audit log of an installed helper beside a real systemd-journald: what `rootlet audit verify --journal`
-finds, which entries it believes, and what a rotated log looks like."""
+"""An installed helper's audit log with a real systemd-journald: what `rootlet audit verify --journal` finds,
+which entries it trusts, and rotated logs."""
 import json
 import os
 import shutil
@@ -20,7 +20,7 @@ SPARE = installed.range_of(USER) + 65535
 
 
 class Journal:
-    """A journald of the test's own, in its /run, without the kernel's audit or the host's log."""
+    """Runs a private journald in the test's own /run, without kernel audit or the host's log."""
 
     def __init__(self):
         self.process = None
@@ -28,7 +28,8 @@ class Journal:
         os.makedirs("/run/systemd/journald.conf.d")
         os.makedirs("/run/systemd/journal")
         with open("/run/systemd/journald.conf.d/test.conf", "w", encoding="ascii") as file:
-            file.write("[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=\nForwardToSyslog=no\nForwardToWall=no\n")
+            file.write("[Journal]\nStorage=volatile\nReadKMsg=no\n"
+                   "Audit=\nForwardToSyslog=no\nForwardToWall=no\n")
 
     def start(self):
         self.process = subprocess.Popen(["unshare", "--net", "--ipc", JOURNALD], stderr=subprocess.DEVNULL)
@@ -41,7 +42,7 @@ class Journal:
         os.unlink(SOCKET)
 
     def sync(self):
-        """What was sent so far is in the files."""
+        """Waits until everything sent so far is in the files."""
         marker = f"rootlet-test-{os.urandom(8).hex()}"
         send_entry(0, SYSLOG_IDENTIFIER="test", MESSAGE=marker)
         wait_until(lambda: subprocess.run(["journalctl", "--quiet", "--no-pager", f"MESSAGE={marker}"],
@@ -49,7 +50,7 @@ class Journal:
 
 
 def send_entry(uid, **fields):
-    """An entry that a process of UID sends, with any fields."""
+    """Sends an entry with arbitrary fields from a process of UID."""
     text = "".join(f"{key}={value}\n" for key, value in fields.items())
     script = ("import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); "
               f"s.connect({SOCKET!r}); s.send(sys.argv[1].encode())")
@@ -91,7 +92,8 @@ def write_lines(lines, path=LOG):
 
 def journal_fields(line):
     record = json.loads(line)
-    names = {"request": "REQUEST", "rule": "RULE", "user": "USER", "uid": "UID", "seq": "SEQ", "prev": "PREV", "hash": "HASH"}
+    names = {"request": "REQUEST", "rule": "RULE", "user": "USER", "uid": "UID", "seq": "SEQ",
+             "prev": "PREV", "hash": "HASH"}
     return {"SYSLOG_IDENTIFIER": "rootlet-helper", "MESSAGE": "x"} | \
         {f"ROOTLET_{name}": record[key] for key, name in names.items()}
 
@@ -104,25 +106,28 @@ def compared():
     claim(0, "an entry that the caller forged is ignored", " 0 faults",
           "1 entries that claim to be from rootlet-helper, but were sent by another uid")
     send_entry(SPARE + 65536, **forged)
-    claim(0, "so is one with the reserved id of another range", " 0 faults", "2 entries that claim")
+    claim(0, "a forged entry with the reserved id of another range is ignored", " 0 faults",
+          "2 entries that claim")
     whole = lines_of()
     write_lines(whole[:-2])
-    claim(1, "records cut off from the end of the log are found", f"the journal has record {len(whole)} ",
+    claim(1, "records removed from the end of the log are noticed", f"the journal has record {len(whole)} ",
           "removed or changed", " 2 faults")
     write_lines(whole)
     JOURNAL.stop()
     requests()
     JOURNAL.start()
-    claim(1, "records that journald did not get, at the end of the log, are not proven", "are not in the journal")
+    claim(1, "records that journald did not get, at the end of the log, are not proven",
+          "are not in the journal")
     requests()
-    claim(0, "later records prove the ones that journald did not get", " 0 faults", "are missing from the journal")
+    claim(0, "later records prove the ones that journald did not get", " 0 faults",
+          "are missing from the journal")
     value = json.loads(verify("--journal", "--json").out)
     tap.report(value["faults"] == 0 and any(one["path"] == "journal" for one in value["remarks"]),
                "audit verify --journal --json names the journal", value)
 
 
 def waiting_helper():
-    """A helper that has done a request and waits for the next."""
+    """A helper that has completed a request and waits for the next."""
     helper = Helper(USER, program=installed.HELPER)
     with opened(HOME.folder) as fds:
         helper.ask("Remove", fds, name="none")
@@ -130,17 +135,18 @@ def waiting_helper():
 
 
 def without_result():
-    """What cgroup.kill leaves within a request: it takes the audit process as well. (integration/audit kills one.)"""
+    """The log after cgroup.kill during a request, which also kills the audit process. (integration/audit
+    kills one process.)"""
     helper = waiting_helper()
     whole = lines_of()
     at = max(i for i, line in enumerate(whole) if json.loads(line)["kind"] == "intent")
     name = f"record {json.loads(whole[at])['seq']}: Remove by {USER.name} (uid {USER.uid})"
     write_lines(whole[:at + 1])
-    claim(0, "a request of a helper that runs may lack its result", " 0 faults", words=())
+    claim(0, "a request of a running helper may lack its result", " 0 faults", words=())
     helper.leave()
     claim(1, "audit verify names a request that lacks its result", name, "has no result", words=())
     write_lines(whole)
-    claim(0, "with its result the log is whole again", " 0 faults", words=())
+    claim(0, "with the result, the log is complete again", " 0 faults", words=())
 
 
 def without_file():
@@ -149,10 +155,11 @@ def without_file():
     shutil.rmtree("/run/log/journal")
     JOURNAL.start()
     requests()
-    claim(0, "without a file, the journal's chains are whole", " 0 faults")
-    entry = journal_fields(lines_of()[-1]) | {"ROOTLET_SEQ": 7, "ROOTLET_PREV": "cd" * 32, "ROOTLET_HASH": "ef" * 32}
+    claim(0, "without a file, the journal's chains are intact", " 0 faults")
+    entry = journal_fields(lines_of()[-1]) | {"ROOTLET_SEQ": 7, "ROOTLET_PREV": "cd" * 32,
+                                              "ROOTLET_HASH": "ef" * 32}
     send_entry(SPARE, **entry)
-    claim(1, "without a file, a gap in a helper's chain is found",
+    claim(1, "without a file, a gap in a helper's chain is noticed",
           "record 7 ", "follows from one that the journal does not have")
     policy("required = yes", "file = none")
     outcome = ROOT.run("policy", "check")
@@ -165,7 +172,7 @@ def without_file():
 
 
 def rotated():
-    """By logrotate and the file that is installed for it."""
+    """Rotates the log with logrotate and the installed configuration."""
     policy()
     requests()
     config = "/usr/local/share/rootlet/logrotate.conf"
@@ -173,19 +180,22 @@ def rotated():
     helper = waiting_helper()
     done = subprocess.run(["/usr/sbin/logrotate", "--force", "--state", state, config],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    tap.report(done.returncode == 0 and os.path.exists(f"{LOG}.1") and os.stat(LOG).st_mode & 0o7777 == 0o600 and
-               os.stat(LOG).st_uid == 0, "logrotate rotates the log; the new file is root's, 0600", done.stdout)
+    tap.report(done.returncode == 0 and os.path.exists(f"{LOG}.1") and
+               os.stat(LOG).st_mode & 0o7777 == 0o600 and
+               os.stat(LOG).st_uid == 0,
+               "logrotate rotates the log; the new file has owner root and mode 0600", done.stdout)
     with opened(HOME.folder) as fds:
         helper.ask("Remove", fds, name="none")
     helper.leave()
     requests()
     outcome = verify(f"{LOG}.1", LOG)
-    tap.report(outcome.status == 0 and " 0 faults" in outcome.out and "added to the older file" in outcome.out,
-               "the old and the new file are one log, with what a running helper added", outcome)
+    tap.report(outcome.status == 0 and " 0 faults" in outcome.out and
+               "added to the older file" in outcome.out,
+               "the old and the new file form one log, including records from a running helper", outcome)
     lines = lines_of(f"{LOG}.1")
     write_lines(lines[:-6], f"{ROOT.folder}/short")
     outcome = verify(f"{ROOT.folder}/short", LOG)
-    tap.report(outcome.status == 1, "records cut off before the rotation are found", outcome)
+    tap.report(outcome.status == 1, "records removed before the rotation are noticed", outcome)
 
 
 done, _ = installed.install(installed.group_of(USER))

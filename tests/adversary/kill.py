@@ -1,7 +1,7 @@
-"""SIGKILL to any of the processes, at random moments of create, create --force, one that keeps a base, a clone,
-delete and a root image: what was there before still passes `rootlet check --deep`, or what is new does; every other
-rootfs and the cache are whole; after the next command no staging, no mount, no process. Only strikes at a process
-that was there count."""
+"""SIGKILL to any process, at random moments of create, create --force, saving a snapshot, a clone, delete and
+a root image: either the old or the new rootfs passes `rootlet check --deep`; every other rootfs and the cache
+are intact; after the next command, no staging, mount or process remains. Only signals that hit a process
+count."""
 import json
 import os
 import random
@@ -26,11 +26,11 @@ chance = random.Random(os.getpid())
 
 
 def victims(front):
-    """{kind: pid} of what runs now."""
+    """Returns {kind: pid} of the running processes."""
     below = children(front.pid)
     helpers = [pid for pid in below if "rootlet-helper" in command_of(pid)]
     found = {"front end": front.pid}
-    for name, pid in zip(("audit process", "jailer", "parser", "a further process of the helper"), helpers):
+    for name, pid in zip(("audit process", "jailer", "parser", "another helper process"), helpers):
         found[name] = pid
     jailed = [pid for pid in below if pid not in helpers]
     if jailed:
@@ -39,22 +39,25 @@ def victims(front):
 
 
 def rows(server):
-    """{what: (its words, the rootfs, whether that has to be there in the end)}"""
-    source = ["--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring", AT.keyring, "--quiet"]
+    """Returns {what: (arguments, rootfs, whether it must exist at the end)}."""
+    source = ["--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring", AT.keyring,
+              "--quiet"]
     return {"create": (["create", "--fresh", "--name", "new", *source], "new", False),
             "create --force": (["create", "--force", "--fresh", *source], "test-rootfs", True),
-            "create, and keep": (["create", "--name", "kept", *source], "kept", False),
+            "create, saving a snapshot": (["create", "--name", "kept", *source], "kept", False),
             "clone": (["create", "--name", "clone", *source], "clone", False),
             "delete": (["delete", "--yes", "--name", "clone"], "clone", False),
-            "image": (["run", "--root-transport", "image", "--kernel", KERNEL, "--", "true"], "test-rootfs", True)}
+            "image":
+            (["run", "--root-transport", "image", "--kernel", KERNEL, "--", "true"], "test-rootfs", True)}
 
 
 def bases():
-    return [name for name in os.listdir(BASES) if re.fullmatch(r"\w{64}", name)] if os.path.isdir(BASES) else []
+    return [name for name in os.listdir(BASES)
+            if re.fullmatch(r"\w{64}", name)] if os.path.isdir(BASES) else []
 
 
 def remove_bases():
-    """As what was not used for the longest time."""
+    """Makes it the least recently used."""
     for name in bases():
         os.utime(f"{BASES}/.{name}.lock", (10**9, 10**9))
         size = sum(kind["bytes"] for kind in json.loads(home.run("cache", "--json").out))
@@ -62,37 +65,39 @@ def remove_bases():
 
 
 def prepare(what, table):
-    """What has to be there, or must not, before WHAT."""
-    if what in ("clone", "delete") and not bases() or what == "delete" and not os.path.lexists(f"{home.store}/clone"):
+    """Prepares the state that WHAT needs."""
+    if what in ("clone",
+                "delete") and not bases() or what == "delete" and not os.path.lexists(f"{home.store}/clone"):
         home.run(*table["clone"][0], "--force")
-    if what in ("create", "create, and keep", "clone"):
+    if what in ("create", "create, saving a snapshot", "clone"):
         home.run("delete", "--yes", "--name", table[what][1])
-    if what == "create, and keep":
+    if what == "create, saving a snapshot":
         remove_bases()
     elif what == "image":
         shutil.rmtree(IMAGES, ignore_errors=True)
 
 
 def spans(table):
-    """{what: seconds that it takes}, and the base that clones are made of."""
+    """Returns {what: its duration in seconds}, and the snapshot to clone."""
     took = {}
     for what, (words, _, _) in table.items():
         prepare(what, table)
         before = len(bases())
         outcome = home.run(*(word for word in words if word != "--quiet"), environment=PATH)
         took[what] = outcome.seconds
-        good = outcome.status == (125 if what == "image" else 0) and ("Cloned" in outcome.out) == (what == "clone")
-        good = good and len(bases()) - before == (what == "create, and keep")
-        tap.report(good, f"{what}, and nobody is killed", outcome)
+        good = outcome.status == (125 if what == "image"
+                                  else 0) and ("Cloned" in outcome.out) == (what == "clone")
+        good = good and len(bases()) - before == (what == "create, saving a snapshot")
+        tap.report(good, f"{what} works without a kill", outcome)
     tap.note(", ".join(f"{what}: {seconds:.1f} s" for what, seconds in took.items()))
     return took
 
 
 def strike(what, words, seconds):
-    """(which process was killed, or None where there was none any more, when, what it all said)"""
+    """Returns (the killed process, or None if it was gone; when; all output)."""
     front = home.start(*words, environment=PATH)
-    if what == "create, and keep":
-        # All before that is struck in the other rows.
+    if what == "create, saving a snapshot":
+        # The other rows cover everything before this.
         wait_until(lambda: any(map(LEFTOVER.match, os.listdir(BASES))) or front.poll() is not None, 300)
         seconds = KEEP_SECONDS
     after = chance.random() * seconds
@@ -114,11 +119,11 @@ def strike(what, words, seconds):
 
 
 def others_are_whole(others):
-    """What else was there before, and the cache, of which the next command may clone."""
+    """Checks everything else, and the cache that the next command may clone from."""
     wrong = []
     for name in others:
         check = home.run("check", "--name", name)
-        wrong += [f"{name}, which nobody touched, is not ready: {check}"] if check.status else []
+        wrong += [f"{name}, which was not involved, is not ready: {check}"] if check.status else []
     verify = home.run("cache", "verify")
     if verify.status or not re.search(r", 0 damaged$", verify.out, re.M):
         wrong.append(f"the cache: {verify}")
@@ -138,19 +143,19 @@ def judge(tidy, err, name, must_be, others):
 
 
 def image_is_whole(words):
-    """Half of an image is neither taken for one nor left behind."""
+    """A partial image is neither used nor left behind."""
     outcome = home.run(*words, environment=PATH)
     found = os.listdir(IMAGES)
     whole = [is_image(f"{IMAGES}/{name}") for name in found if name.endswith(".erofs")]
     good = outcome.status == 125 and whole == [True]
-    return [] if good else [f"the next run has no whole image: {found}: {outcome}"]
+    return [] if good else [f"the next run has no complete image: {found}: {outcome}"]
 
 
 def base_is_whole(words):
-    """Half of a base is neither cloned nor left behind."""
+    """A partial snapshot is neither cloned nor left behind."""
     outcome = home.run(*words, "--force")
     good = outcome.status == 0 and len(bases()) == 1
-    wrong = [] if good else [f"the next create keeps no base: {outcome}"]
+    wrong = [] if good else [f"the next create saves no snapshot: {outcome}"]
     return wrong + home.leftovers(BASES) + others_are_whole([])
 
 
@@ -169,19 +174,19 @@ def campaign():
                 kind, after, err = strike(what, words, took[what])
                 wrong = judge(tidy, err, name, must_be, others)
             wrong += image_is_whole(words) if what == "image" else []
-            wrong += base_is_whole(words) if what == "create, and keep" else []
+            wrong += base_is_whole(words) if what == "create, saving a snapshot" else []
             if kind is None and not wrong:
                 continue
             struck += 1
             survived += not wrong
             by_kind[f"{what}: {kind}"] = by_kind.get(f"{what}: {kind}", 0) + 1
             tap.report(not wrong, f"kill {struck}: {kind} of {what}", *wrong, f"after {after:.2f} s", err)
-    tap.report(struck == KILLS, f"{KILLS} processes were killed while they were there", struck, tried)
+    tap.report(struck == KILLS, f"{KILLS} kills hit a process", struck, tried)
     tap.note(f"kills survived: {survived} of {struck}, in {tried} attempts; {by_kind}")
 
 
 with Server(AT.root) as first:
     made = home.create("--quiet", server=first, at=AT)
-if tap.report(made.status == 0, "a rootfs to begin with", made):
+if tap.report(made.status == 0, "the first create works", made):
     campaign()
 tap.done()

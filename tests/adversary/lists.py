@@ -1,4 +1,4 @@
-"""The lists: each seccomp list by calling every number, and each capability by taking it away."""
+"""Tests every seccomp list by making every system call, and every capability by removing it."""
 import json
 import os
 import re
@@ -15,8 +15,8 @@ from support.world import (BUILD, HELPER, ROOTLET, SCRATCH, Home, mirror, plain_
 NUMBERS = 1024  # as in tools/lists.c
 USER = plain_user()
 SYNC = {"fsync", "fdatasync", "sync", "msync", "sync_file_range", "syncfs"}
-# In a contained set: to set RLIMIT_CORE does nothing, with an upper half too, which the kernel ignores; to
-# set and to get it in one is refused.
+# In a contained set, setting RLIMIT_CORE does nothing (the kernel ignores the upper half of the number);
+# setting and getting it in one call is refused.
 LIMITS = {"setrlimit": {"0": ["0x4", "0x100000004"]}, "prlimit64": {"0": ["0x4"], "EPERM": ["0x4"]}}
 EXPECTED = expected()
 SETS = list(EXPECTED)  # in the order of enum privilege_set
@@ -26,32 +26,33 @@ CAPABILITIES = ("chown dac_override dac_read_search fowner fsetid kill setgid se
                 "sys_tty_config mknod lease audit_write audit_control setfcap").split()
 
 
-# uretprobe and uprobe: since 6.14 the kernel lets nobody filter them, and they do nothing but in its own trampolines.
+# uretprobe and uprobe: since 6.14, they cannot be filtered, and they only work in the kernel's own
+# trampolines.
 UNFILTERED = {"335": "ILL", "336": "ENXIO"}
 
 
 def answer_of(one, number, name, without, result):
-    """Whether RESULT is what the list says; what it allows is ENOSYS here, as the call is not made."""
+    """Whether RESULT matches the list. Allowed calls give ENOSYS here, because they are not really made."""
     kind, listed = one.kind, name in one.calls
     if UNFILTERED.get(number) == result:
         return True
-    # Newer than the list, or no call at all: libraries fall back, and our own processes have none of them.
+    # Newer than the list, or not a call at all: libraries fall back, and our own processes use none of these.
     if name == "?":
         return result == ("SYS" if "kill" in kind else "ENOSYS")
     if "contained" in kind and name in SYNC:
         return result == "0"
     if name == "clone3":
-        # The kernel has it.
+        # The kernel has this call.
         return result == ("SYS" if "kill" in kind else "ENOSYS") and without != "ENOSYS" and not listed
     if not listed:
         return result == ("SYS" if "kill" in kind else "EPERM")
-    # What it gets with senseless arguments; the right ones have lines of their own.
+    # The result with meaningless arguments; valid ones have their own rows.
     return result in ["ENOSYS", *(refused for key, (refused, _) in one.arguments.items()
                                   if key.startswith(f"{name}:"))]
 
 
 def arguments(name, one, rows):
-    """ROWS: of the calls of which arguments are tried."""
+    """ROWS: results for calls whose arguments are varied."""
     wrong, tried = [], {}
     limits = [(call, answer, values) for call, answers in LIMITS.items() for answer, values in answers.items()
               if one.kind == "contained" and call in one.calls]
@@ -68,29 +69,30 @@ def arguments(name, one, rows):
     wrong += [f"{key}: takes {sorted(map(hex, values ^ one.arguments[key][1]))[:20]}, or should"
               for key, values in tried.items() if key in one.arguments and values != one.arguments[key][1]]
     tap.report(not wrong and set(one.arguments) <= set(tried),
-               f"list {name}: of the arguments that are tried exactly the expected ones pass", *wrong[:20],
+               f"list {name}: exactly the expected arguments pass", *wrong[:20],
                set(one.arguments) - set(tried))
     tap.note(f"list {name}: {len(tried)} arguments tried, {len(one.arguments)} of them narrowed")
 
 
 def told():
-    """What policy seccomp --json prints, by process."""
+    """Returns the output of policy seccomp --json, by process."""
     done = subprocess.run([ROOTLET, "policy", "seccomp", "--json"], stdout=subprocess.PIPE, check=True)
     rows = {row["process"]: row for row in json.loads(done.stdout)}
-    tap.report(list(rows) == SETS, "policy seccomp --json: every process", *rows)
+    tap.report(list(rows) == SETS, "policy seccomp --json: lists every process", *rows)
     return rows
 
 
 def printed(name, one, row):
-    """ROW, which policy seccomp --json prints of the set, is what is expected of it."""
+    """Checks that ROW, from policy seccomp --json, matches the expected set."""
     listed = set(row["calls"])
     told_arguments = {f"{rule['call']}:{rule['argument']}": set(rule["values"].values())
                       for rule in row["arguments"]}
-    # More values are tried than there are names for: each signal, modes, upper halves.
+    # More values are tried than have names: every signal, modes, upper halves.
     wrong = [key for key in set(told_arguments) | set(one.arguments) if key not in told_arguments or
              key not in one.arguments or not one.arguments[key][1] & told_arguments[key]]
     tap.report(listed == one.calls and not wrong and (row["otherwise"] == "kill") == ("kill" in one.kind) and
-               row["without_sync"] == ("contained" in one.kind), f"list {name}: policy seccomp --json prints it",
+               row["without_sync"] == ("contained" in one.kind),
+               f"list {name}: policy seccomp --json prints it correctly",
                *sorted(listed ^ one.calls), *wrong, row["otherwise"], row["without_sync"])
 
 
@@ -101,7 +103,8 @@ def calls():
     for name, one in EXPECTED.items():
         mine = [sweep for sweep in sweeps if sweep.partition(":")[0] in one.calls]
         done = subprocess.run(["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child",
-                               f"{BUILD}/tests/lists", name, *mine], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               f"{BUILD}/tests/lists", name, *mine], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE,
                               text=True, check=False, cwd="/", **USER.switch())
         rows = [line.split() for line in done.stdout.splitlines()]
         arguments(name, one, [row[1:] for row in rows if row[:1] == ["@"]])
@@ -110,22 +113,25 @@ def calls():
         passed = sum(row[1] in one.calls for row in rows)
         known = sum(row[1] != "?" for row in rows)
         tap.report(len(rows) == NUMBERS and known > 330 and not wrong and 0 < passed < known,
-                   f"list {name}: of all numbers to {NUMBERS - 1} exactly the expected ones pass", len(rows), *wrong[:20],
+                   f"list {name}: of all calls up to {NUMBERS - 1}, exactly the expected ones pass",
+                   len(rows), *wrong[:20],
                    done.stderr[-300:])
         tap.note(f"list {name}: {passed} of {known} calls allowed")
         printed(name, one, rows_told[name])
 
 
 def symbol(path, name):
-    """(offset in the file, size) of a variable."""
-    text = subprocess.run(["readelf", "-W", "-s", "-S", path], stdout=subprocess.PIPE, text=True, check=True).stdout
+    """Returns (file offset, size) of a variable."""
+    text = subprocess.run(["readelf", "-W", "-s", "-S", path], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout
     found = re.search(rf"^\s*\d+: ([0-9a-f]+)\s+(\d+) OBJECT .* (\d+) {name}$", text, re.M)
     section = re.search(rf"^\s*\[\s*{found.group(3)}\] \S+\s+\S+\s+([0-9a-f]+) ([0-9a-f]+) ", text, re.M)
-    return int(found.group(1), 16) - int(section.group(1), 16) + int(section.group(2), 16), int(found.group(2))
+    return int(found.group(1), 16) - int(section.group(1), 16) + int(section.group(2),
+                                                                     16), int(found.group(2))
 
 
 def built_without(number, bit):
-    """(a copy of the helper that lacks one capability in the set's row, what that row had)"""
+    """Returns (a copy of the helper that lacks one capability in the set's row, the original row)."""
     helper = shutil.copy(HELPER, f"{SCRATCH}/{os.getpid()}.helper")
     start, size = symbol(helper, "privilege_sets")
     at = start + number * (size // len(SETS)) + 8
@@ -138,29 +144,31 @@ def built_without(number, bit):
     return helper, mask
 
 
-# A package with what is another's: the number of daemon is the same everywhere.
-OWNED = {"entries": [("./var/lib/odd-owned/", "dir", (1, 1), 0o700), ("./var/lib/odd-owned/tool", b"x", (1, 1), 0o4755)]}
-# debootstrap unpacks what is required by itself; dpkg then leaves folders as they are.
+# A package with files of another user: daemon has the same id everywhere.
+OWNED = {"entries":
+         [("./var/lib/odd-owned/", "dir", (1, 1), 0o700), ("./var/lib/odd-owned/tool", b"x", (1, 1), 0o4755)]}
+# debootstrap unpacks required packages itself; dpkg then leaves directories unchanged.
 REQUIRED = {"fields": "Priority: required\n", "entries": [("./var/odd-required/", "dir", (0, 50), 0o2775)]}
 ODD = "odd-owned,odd-required,odd-capable"
-# What dpkg and package scripts do as root with files and processes that are another's, and what a tree holds then.
+# What dpkg and package scripts do as root with files and processes of other users.
 SCRIPT = """set -e; touch /var/lib/odd-owned/f; cd /root; touch f; chown 1000:1002 f; chmod 640 f; chmod 2755 f; test -g f
 setfattr -n security.capability -v 0x0000000201000000000000000000000000000000 f
 touch last; chown 65534:65534 last; mkdir -p sticky; touch sticky/f; chown 1000 sticky; chown 1002 sticky/f; chmod 1777 sticky
 perl -MPOSIX -e '$p = fork; if (!$p) { setuid(1000); sleep 30; exit } sleep 1; exit(kill(9, $p) == 1 ? 0 : 1)'
 """
-# Files that a package has and dpkg or tar must give their owner and mode.
+# Package files to which dpkg or tar must give the right owner and mode.
 KEPT = ("test -g /usr/bin/chage && test $(stat -c %G /usr/bin/chage) = shadow && test -u /usr/bin/passwd && "
-        "test $(stat -c %a:%G /var/mail) = 2775:mail && test $(stat -c %a:%u /var/lib/odd-owned/tool) = 4755:1 && "
+        "test $(stat -c %a:%G /var/mail) = 2775:mail && test $(stat -c %a:%u /var/lib/odd-owned/tool) = "
+        "4755:1 && "
         "test $(stat -c %a:%g /var/odd-required) = 2775:50")
 
 
-# The second is from the base that the first has kept, which is one of the same mirror.
+# The second clones the first one's snapshot, which belongs to the same mirror.
 LIVES = [("native", "native", ""), ("clone", "native", "Cloned"), ("debootstrap", "debootstrap", "")]
 
 
 def whole_life(home, at, lives):
-    """The first step that fails, or None: a rootfs from its making to its end, by each engine."""
+    """Runs a rootfs through its life with each engine; returns the first step that fails, or None."""
     with Server(at.root) as server:
         for what, engine, says in lives:
             failed = life_by(home, server, at, engine, says)
@@ -178,10 +186,11 @@ def life_by(home, server, at, engine, says):
 
 
 def use(home):
-    """The first step that fails, or None, on a rootfs that is there."""
+    """Uses an existing rootfs; returns the first step that fails, or None."""
     if not has_image(home):
         return "a root image"
-    for step in (["shell", "--user", "fsqa", "--", "id"], ["shell", "--", "sh", "-c", SCRIPT], ["check", "--deep"],
+    for step in (["shell", "--user", "fsqa", "--", "id"], ["shell", "--", "sh", "-c", SCRIPT],
+                 ["check", "--deep"],
                  ["shell", "--", "sh", "-c", KEPT]):
         if home.run(*step).status:
             return " ".join(step)[:20]
@@ -189,7 +198,7 @@ def use(home):
 
 
 def has_image(home):
-    """The tree has files that only their owner may read."""
+    """Checks that the tree has files that only their owner may read."""
     path = home.write("image", "")
     os.chmod(path, 0o666)
     with Helper(home.user, seconds=300) as helper, opened(f"{home.store}/test-rootfs",
@@ -199,11 +208,12 @@ def has_image(home):
 
 
 def capabilities(at):
-    """What a helper that lacks one cannot do: first with a rootfs that a whole helper has made, which takes least."""
+    """A helper that lacks a capability must fail at something. Tries an existing rootfs first, which is
+    quickest."""
     made = Home(user=USER)
     with Server(at.root) as server:
         outcome = made.create("--include", ODD, server=server, at=at)
-    tap.report(outcome.status == 0, "a rootfs to work on", outcome)
+    tap.report(outcome.status == 0, "the first create works", outcome)
     for number, name in enumerate(SETS):
         _, mask = built_without(number, None)
         bits = [bit for bit in range(64) if mask >> bit & 1]
@@ -211,18 +221,19 @@ def capabilities(at):
         for bit in bits:
             home = Home(user=USER)
             helper, _ = built_without(number, bit)
-            # Most that the tool jail does is debootstrap's.
+            # Most work in the tool jail is for debootstrap.
             lives = LIVES[2:] if name == "tool" else LIVES
-            failed = with_helper(helper, lambda home=home, lives=lives: use(made) or whole_life(home, at, lives))
-            tap.report(failed is not None, f"set {name}: without {CAPABILITIES[bit]} something fails", failed)
+            failed = with_helper(helper, lambda home=home, lives=lives: use(made) or
+                                 whole_life(home, at, lives))
+            tap.report(failed is not None, f"set {name}: {CAPABILITIES[bit]} is needed", failed)
             tap.note(f"set {name} without {CAPABILITIES[bit]}: {failed} fails")
             home.remove()
-    # Else what one of them has spoiled would be what makes the next ones fail.
-    tap.report(use(made) is None, "and with all of them the same rootfs still works")
+    # Otherwise damage from one helper could make the next ones fail.
+    tap.report(use(made) is None, "set {name}: with all capabilities, the same rootfs still works")
 
 
 def with_helper(helper, act):
-    """The front end finds the helper at a fixed place: HELPER is mounted over it, for this program only."""
+    """Mounts HELPER over the helper's fixed path, for this program only."""
     subprocess.run(["mount", "--bind", helper, HELPER], check=True)
     try:
         return act()
@@ -237,7 +248,7 @@ owned = mirror().with_packages(FOLDER, [debs.make(f"{FOLDER}.debs", name, arch()
                                         for name, how in (("odd-owned", OWNED), ("odd-required", REQUIRED))] +
                                        [debs.capable(f"{FOLDER}.debs", arch())])
 failed = whole_life(Home(user=USER), owned, LIVES)
-tap.report(failed is None, "with all of them nothing fails", failed)
+tap.report(failed is None, "with all capabilities, nothing fails", failed)
 capabilities(owned)
-tap.report(not processes_left(10), "nothing runs in the end")
+tap.report(not processes_left(10), "no processes remain")
 tap.done()

@@ -1,6 +1,6 @@
-"""Installed mode, a caller who may create, check and delete in their home: directories elsewhere that
-claim to be in it, and snapshots of the caller's own making. None is taken: what is there stays as it
-is, and the audit log names no path in the home for it. The honest ones beside them are taken."""
+"""Installed mode with a caller who may create, check and delete in their home: directories elsewhere that
+pose as being in it, and snapshots that the caller made. All are refused: their contents do not change, and
+the audit log shows no path in the home for them. Genuine ones are accepted."""
 import contextlib
 import json
 import os
@@ -13,12 +13,12 @@ from support import forged, fuse, installed, tap
 from support.protocol import REFUSED, TRUST, Helper, opened
 from support.world import SCRATCH, processes_left
 
-installed.enter("directories that claim to be elsewhere", "links in paths", "forged snapshots")
+installed.enter("directories that pose as others", "links in paths", "forged snapshots")
 USER = installed.user_without_range()
 FIRST = installed.range_of(USER)
 PLACE = f"{SCRATCH}/{os.getpid()}.paths"
 HOME = f"{PLACE}/home/user"
-MEDIA = f"{PLACE}/media"  # the caller's, outside of the home, as a disk in /media is; with a rootfs in it
+MEDIA = f"{PLACE}/media"  # owned by the caller, outside the home, like a disk in /media; has a rootfs in it
 MANIFEST = f"{PLACE}/manifest.json"
 ALLOWED = "operations = create check delete"
 
@@ -39,7 +39,7 @@ def link(target, path, owner=None):
 
 
 def live_in(path):
-    """The caller's home is PATH, by a password database of this test's own."""
+    """Sets the caller's home to PATH, in a private passwd file."""
     subprocess.run(["umount", "/etc/passwd"], stderr=subprocess.DEVNULL, check=False)
     entries = pwd.getpwall()
     with open(f"{PLACE}/passwd", "w", encoding="utf-8") as file:
@@ -64,14 +64,14 @@ def clone(into, bases, base="base"):
 
 
 def key():
-    """The host's; where there is none, any."""
+    """Returns the host's key, or any key if it has none."""
     with contextlib.suppress(FileNotFoundError), open(forged.KEY, "rb") as file:
         return file.read()
     return bytes(32)
 
 
 def records():
-    """The audit records since the last call."""
+    """Returns the audit records since the last call."""
     if not os.path.exists(installed.RECORD):
         return []
     with open(installed.RECORD, encoding="utf-8") as file:
@@ -87,7 +87,7 @@ OPEN = ("import os, socket, sys; s = socket.socket(fileno=int(sys.argv[1])); soc
 
 @contextlib.contextmanager
 def from_own_mounts(script, *paths):
-    """Descriptors of PATHS in a mount namespace of the caller's, once SCRIPT has been run in it."""
+    """Returns descriptors of PATHS in a mount namespace of the caller after running SCRIPT in it."""
     ours, theirs = socket.socketpair()
     process = subprocess.Popen(
         ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", f'{script}\nexec python3 -c "$@"',
@@ -107,10 +107,10 @@ def content(path):
     return {where: (sorted(folders), sorted(names)) for where, folders, names in os.walk(path)}
 
 
-# --- directories that are elsewhere ---
+# --- directories elsewhere ---
 
 def covered(*commands):
-    """Where PLACE/home/user/link/media is another directory than by the links that are there."""
+    """Returns a script that makes PLACE/home/user/link/media a different directory than the real links do."""
     return "\n".join([f"mount -t tmpfs none {HOME}", f"mkdir -p {HOME}/link/media", *commands])
 
 
@@ -119,16 +119,16 @@ TMPFS = f"mount -t tmpfs none {HOME}/link/media"
 OVERLAY = f"mount -t overlay -o lowerdir={PLACE}/fuse:{PLACE}/empty none {HOME}/link/media"
 CLAIMED = f"{HOME}/link/media"
 ATTACKS = [
-    # what, in the caller's mounts, where the link in the home leads, has a rootfs
-    ("a directory elsewhere, through a link of the caller's", BIND, PLACE, True),
+    # what, the caller's mounts, target of the link in the home, has a rootfs
+    ("a directory elsewhere, through the caller's link", BIND, PLACE, True),
     ("a directory elsewhere, through a magic link", BIND, None, True),
-    ("a tmpfs of the caller's own, through a magic link", TMPFS, None, False),
-    ("an overlay over the caller's FUSE, through a magic link", OVERLAY, None, True),
+    ("the caller's tmpfs, through a magic link", TMPFS, None, False),
+    ("an overlay on the caller's FUSE, through a magic link", OVERLAY, None, True),
 ]
 
 
 def requests_on(folder, tree, bases):
-    """What the caller may do with a directory, and with a rootfs where there is one."""
+    """Returns what the caller may do with a directory, and with a rootfs if it has one."""
     found = [("Remove", [folder], {"name": "tree"}, 0),
              ("Clone", [folder, *bases], {"name": "new", "base_name": "base"}, 0)]
     return found + ([("Inspect", [tree], {}, 1), ("Verify", [tree], {}, 1)] if tree else [])
@@ -142,18 +142,18 @@ def claims(what, script, target, has_tree, bases):
     answers = []
     with from_own_mounts(covered(script), *paths) as fds:
         for kind, given, fields, depth in requests_on(fds[0], fds[1] if has_tree else None, bases):
-            # Which number the helper has the descriptor under an attacker finds by trying.
+            # An attacker can find the helper's descriptor number by trying.
             for number in range(3, 20) if target is None else (0,):
                 link(target or f"/proc/self/fd/{number}" + "/.." * (1 + depth), f"{HOME}/link")
                 answers.append((kind, ask(kind, given, **fields)))
     told = records()
     tap.report(all(answer.code == REFUSED for _, answer in answers) and len(answers) >= len(paths) and
-               content(MEDIA) == before, f"{what}: refused, and nothing has changed",
+               content(MEDIA) == before, f"{what}: is refused, and nothing changes",
                *[one for one in answers if one[1].code != REFUSED])
     honest = [one for one in told if one["kind"] == "refusal" and "folder=?" in one["arguments"] and
               f"folder={HOME}" not in one["arguments"]]
     tap.report(len(told) == len(answers) == len(honest),
-               f"{what}: the audit log has refusals, which name no directory of the home", told[:2])
+               f"{what}: the audit log has refusals that name no directory in the home", told[:2])
 
 
 def elsewhere():
@@ -169,23 +169,23 @@ def elsewhere():
     with from_own_mounts("true", f"{HOME}/bases") as fds:
         answer = ask("Remove", fds, name="none")
     tap.report(answer.code == REFUSED,
-               "a directory of the home, on the caller's own copy of its mount: refused", answer)
+               "a directory of the home on the caller's copy of its mount is refused", answer)
 
 
-# --- directories that are there ---
+# --- real directories ---
 
 def taken(what, path, good=True, name=None):
-    """A clone into PATH, which the log calls NAME."""
+    """Clones into PATH, which the log calls NAME."""
     records()
     answer = clone(path, f"{HOME}/bases")
     folders = {word for one in records() for word in one["arguments"].split()}
     tap.report(answer.code == (0 if good else REFUSED) and f"folder={name or path}" in folders,
-               f"{what}: {'taken' if good else 'refused'}, and the audit log has its real path", answer,
+               f"{what} is {'accepted' if good else 'refused'}, and the audit log has its real path", answer,
                folders)
 
 
 def links():
-    """Of the policy's paths, and of the home, only root's links are followed."""
+    """In policy paths and in the home's path, only root's links are followed."""
     trees, real = fresh(f"{HOME}/trees"), fresh(f"{PLACE}/real/trees")
     link(f"{PLACE}/home", f"{PLACE}/by-root", 0)
     link("by-root/../home", f"{PLACE}/by-root-again", 0)
@@ -195,29 +195,29 @@ def links():
     for what, home, good in (("a home without a link", HOME, True),
                              ("a home behind root's link", f"{PLACE}/by-root/user", True),
                              ("a home behind two of root's links", f"{PLACE}/by-root-again/user", True),
-                             ("a home behind a link of the caller's", f"{PLACE}/by-caller/user", False),
-                             ("a home behind root's link in a directory of the caller's",
+                             ("a home behind the caller's link", f"{PLACE}/by-caller/user", False),
+                             ("a home behind root's link in the caller's directory",
                               f"{PLACE}/theirs/by-root/user", False)):
         live_in(home)
         installed.allow(USER, ALLOWED, folders="~")
         taken(what, trees, good)
-        taken(f"{what}, which the caller has opened by that", f"{home}/trees", good, name=trees)
+        taken(f"{what}, opened through that path", f"{home}/trees", good, name=trees)
     live_in(HOME)
     link(f"{PLACE}/real", f"{PLACE}/srv", 0)
     for owner, good in ((0, True), (USER.uid, False)):
         link(f"{PLACE}/real", f"{PLACE}/srv", owner)
         installed.allow(USER, ALLOWED, folders=f"{HOME} {PLACE}/srv")
-        taken(f"folders = a link of {'root' if owner == 0 else 'the caller'}'s", real, good)
+        taken(f"folders = a link of {'root' if owner == 0 else 'the caller'}", real, good)
     installed.allow(USER, ALLOWED, folders="~")
-    taken("a directory outside of the home", real, good=False)
+    taken("a directory outside the home", real, good=False)
     by_link = link(real, f"{HOME}/away")
-    taken("a directory outside of the home, through a link in it", by_link, good=False, name=real)
+    taken("a directory outside the home, through a link in it", by_link, good=False, name=real)
     taken("a directory of the home, through a link in it", link(trees, f"{HOME}/near"), name=trees)
     overlay = fresh(f"{HOME}/overlay")
     lower, upper, work = (fresh(f"{PLACE}/{name}") for name in ("lower", "upper", "work"))
     options = f"lowerdir={lower},upperdir={upper},workdir={work}"
     subprocess.run(["mount", "-t", "overlay", "-o", options, "none", overlay], check=True)
-    taken("an overlay that root has mounted", overlay)
+    taken("an overlay mounted by root", overlay)
     subprocess.run(["umount", overlay], check=True)
 
 
@@ -239,15 +239,15 @@ def put_tool(path, data=b"evil\n"):
 
 
 SNAPSHOTS = [
-    ("as the helper has made it", lambda path: None, 0),
+    ("as the helper made it", lambda path: None, 0),
     ("without a MAC", lambda path: forged.sign(path, FIRST), TRUST),
-    ("with the MAC by another key", lambda path: forged.sign(path, FIRST, b"x" * 32), TRUST),
+    ("with a MAC made with another key", lambda path: forged.sign(path, FIRST, b"x" * 32), TRUST),
     ("with another range's MAC", lambda path: forged.sign(path, FIRST, key(), ids=FIRST + 65536), TRUST),
     ("with another program in it", put_tool, TRUST),
-    ("with another program and the digest that this has", changed, TRUST),
-    ("with a mode changed", lambda path: os.chmod(f"{path}/usr/bin/tool", 0o4755), TRUST),
-    ("with an attribute more", lambda path: os.setxattr(f"{path}/usr/bin/tool", "user.x", b"y"), TRUST),
-    ("with an attribute of its top more", lambda path: os.setxattr(path, "user.x", b"y"), TRUST),
+    ("with another program and its actual digest", changed, TRUST),
+    ("with a changed mode", lambda path: os.chmod(f"{path}/usr/bin/tool", 0o4755), TRUST),
+    ("with an extra attribute", lambda path: os.setxattr(f"{path}/usr/bin/tool", "user.x", b"y"), TRUST),
+    ("with an extra attribute on its top directory", lambda path: os.setxattr(path, "user.x", b"y"), TRUST),
 ]
 
 
@@ -259,21 +259,21 @@ def snapshots():
         fresh(into)
         verified, cloned = ask_by_path("Verify", (path,)), clone(into, bases)
         tap.report(verified.code == cloned.code == code and os.listdir(into) == [],
-                   f"a snapshot {what}: {'refused' if code else 'cloned'}", verified, cloned,
+                   f"a snapshot {what} is {'refused' if code else 'cloned'}", verified, cloned,
                    os.listdir(into))
 
 
 def saved():
-    """What the helper saves it clones itself, while it has the key that only root can read."""
+    """The helper clones its own snapshots as long as it has the key and only root can read that."""
     bases, into, kept = f"{HOME}/bases", fresh(f"{HOME}/trees"), fresh(f"{HOME}/kept")
     forged.make(f"{fresh(bases)}/base", FIRST, key=key())
     st = os.stat(forged.KEY)
     tap.report((st.st_uid, st.st_mode & 0o7777, st.st_size) == (0, 0o400, 32),
-               "the key is root's, and only root can read it", st)
+               "the key belongs to root, and only root can read it", st)
     for what, mode, data, good in (("", 0o400, key(), True),
                                    (", if others can read the key", 0o440, key(), False),
-                                   (", if the key is cut off", 0o400, key()[:31], False),
-                                   (", with the key again", 0o400, key(), True)):
+                                   (", if the key is truncated", 0o400, key()[:31], False),
+                                   (", with the key restored", 0o400, key(), True)):
         os.chmod(forged.KEY, mode)
         with open(forged.KEY, "wb") as file:
             file.write(data)
@@ -286,7 +286,7 @@ def saved():
         again = clone(into, kept if good else bases)
         tap.report([one.code for one in (cloned, answer, again)] == [0 if good else TRUST] * 3 and
                    (good or "install-helper" in answer.message) and os.listdir(into) == [],
-                   f"a snapshot that the helper saves is {'cloned' if good else 'not taken'}{what}",
+                   f"a snapshot that the helper saves is {'cloned' if good else 'not used'}{what}",
                    cloned, answer, again)
 
 
@@ -297,7 +297,7 @@ live_in(HOME)
 with open(MANIFEST, "w", encoding="ascii") as file:
     file.write("{}")
 done, _ = installed.install(installed.group_of(USER))
-tap.report(done.returncode == 0, "an installed helper", done.stdout)
+tap.report(done.returncode == 0, "the helper can be installed", done.stdout)
 installed.allow(USER, ALLOWED, folders="~")
 for folder in (f"{PLACE}/bases", f"{HOME}/bases"):
     forged.make(f"{fresh(folder)}/base", FIRST, key=key())
@@ -305,5 +305,5 @@ elsewhere()
 links()
 snapshots()
 saved()
-tap.report(not processes_left(10), "no helper stays")
+tap.report(not processes_left(10), "no helper process remains")
 tap.done()

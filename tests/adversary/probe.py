@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""What a caller tries on processes of rootlet-helper, run as him: probe.py PID…
-Prints "PID ATTEMPT ERROR" for each, ERROR being "0" where it came through."""
+"""What a caller tries on processes of rootlet-helper; run as the caller: probe.py PID…
+Prints "PID ATTEMPT ERROR" for each attempt; ERROR is "0" if it succeeded."""
 import ctypes
 import errno
 import os
@@ -62,7 +62,8 @@ for word in sys.argv[1:]:
     attempt(number, "uid_map", lambda: os.write(os.open(f"/proc/{number}/uid_map", os.O_WRONLY),
                                                 b"0 0 1\n"))
     attempt(number, "limits", lambda: resource.prlimit(number, resource.RLIMIT_FSIZE, (0, 0)))
-    for name in ("oom_score_adj", "oom_adj", "coredump_filter", "clear_refs", "gid_map", "setgroups", "projid_map"):
+    for name in ("oom_score_adj", "oom_adj", "coredump_filter", "clear_refs", "gid_map", "setgroups",
+                 "projid_map"):
         attempt(number, name, lambda n=name: os.open(f"/proc/{number}/{n}", os.O_WRONLY))
     for kind in ("user", "mnt", "pid", "net"):
         attempt(number, f"setns-{kind}", lambda k=kind: enter(number, k))

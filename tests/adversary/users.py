@@ -1,4 +1,4 @@
-"""Two users of one host, each with a rootfs: neither can see, use, stop or guess what is the other's."""
+"""Two users of one host, each with a rootfs: neither can see, use, stop or guess anything of the other."""
 import os
 import subprocess
 
@@ -9,7 +9,7 @@ from support.server import Server
 from support.world import (AS_ROOT, SOURCE, Home, children, command_of, mirror, plain_user, processes_left,
                            user_named, wait_until)
 
-CASES = ["another's rootfs", "another's processes", "another's cache and record"]
+CASES = ["another user's rootfs", "another user's processes", "another user's cache and audit log"]
 
 
 def users():
@@ -27,56 +27,64 @@ def users():
 FOUND = users()
 if not FOUND:
     for what in CASES:
-        tap.skip(what, "needs root, and the users that ./tests/run makes")
+        tap.skip(what, "needs root and the users that ./tests/run creates")
     tap.done()
 VICTIM, ATTACKER = (Home(user=user) for user in FOUND)
 TREE = f"{VICTIM.store}/test-rootfs"
 
 
 def as_attacker(*words):
-    # Through a shell: a program that cannot be run is an answer as well.
-    done = subprocess.run(["sh", "-c", 'exec "$@"', "sh", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd="/",
+    # Through a shell, so that a program that cannot be run is an answer too.
+    done = subprocess.run(["sh", "-c", 'exec "$@"', "sh", *words], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False, cwd="/",
                           **ATTACKER.user.switch())
     return done.returncode, done.stdout
 
 
 def paths():
-    """With the path in hand, as a home folder need not be shut."""
+    """The other user knows the path, and the home directory may be open."""
     for what, words in {
-            "list its store": ["ls", VICTIM.store], "read its manifest": ["cat", f"{TREE}/etc/rootlet/manifest.json"],
-            "run a program of it": [f"{TREE}/usr/bin/true"], "write in its store": ["touch", f"{VICTIM.store}/x"],
-            "list its cache": ["ls", f"{VICTIM.cache}/rootlet"], "list its state": ["ls", f"{VICTIM.folder}/state/rootlet"],
-            "read its record": ["cat", f"{VICTIM.folder}/state/rootlet/audit.log"]}.items():
+            "list its store": ["ls", VICTIM.store],
+                        "read its manifest": ["cat", f"{TREE}/etc/rootlet/manifest.json"],
+            "run a program in it": [f"{TREE}/usr/bin/true"],
+                        "write in its store": ["touch", f"{VICTIM.store}/x"],
+            "list its cache": ["ls", f"{VICTIM.cache}/rootlet"],
+                        "list its state": ["ls", f"{VICTIM.folder}/state/rootlet"],
+            "read its audit log": ["cat", f"{VICTIM.folder}/state/rootlet/audit.log"]}.items():
         status, text = as_attacker(*words)
         tap.report(status != 0, f"another user cannot {what}", text)
-    make = ["create", "--release", "jammy", "--profile", "test", "--mirror", SERVER.url, "--keyring", AT.keyring, "--path"]
-    for words in (["check", "--path", TREE], ["shell", "--path", TREE, "--", "true"], ["delete", "--yes", "--path", TREE],
+    make = ["create", "--release", "jammy", "--profile", "test", "--mirror", SERVER.url, "--keyring",
+            AT.keyring, "--path"]
+    for words in (["check", "--path", TREE], ["shell", "--path", TREE, "--", "true"],
+                  ["delete", "--yes", "--path", TREE],
                   [*make, TREE, "--force"], [*make, f"{VICTIM.store}/new"],
                   ["run", "--path", TREE, "--kernel", "distro", "--", "true"]):
         outcome = ATTACKER.run(*words, seconds=120)
         tap.report(outcome.status != 0 and "Permission denied" in outcome.err,
-                   f"another user's rootlet {words[0]} on it fails for want of permission", outcome)
+                   f"another user's rootlet {words[0]} on it fails with a permission error", outcome)
 
 
 def descriptors():
-    """With a descriptor of the folder, which root passes here in the place of a mistake of the owner's."""
+    """With a descriptor of the directory, which root passes here to imitate a mistake by the owner."""
     rows = [("Remove", [VICTIM.store], {"name": "test-rootfs"}), ("Inspect", [TREE], {"deep": 1}),
             ("Remove", [VICTIM.store], {"name": "test-rootfs", "stale": 1}),
             ("Execute", [TREE, *["/dev/null"] * 3], {"argv": ["touch", "/root/x"], "user": "root"}),
-            ("Begin", [VICTIM.store, AT.keyring], {"name": "new", "suite": "jammy", "arch": arch(), "engine": "native"})]
+            ("Begin", [VICTIM.store, AT.keyring],
+             {"name": "new", "suite": "jammy", "arch": arch(), "engine": "native"})]
     for kind, names, fields in rows:
         with Helper(ATTACKER.user) as helper, opened(*names) as fds:
             answer = helper.ask(kind, fds, **fields)
-        harmless = kind == "Remove" and fields.get("stale") and answer.code == 0  # there is none to remove
-        # Each has the right shape: it is not refused for that.
+        harmless = kind == "Remove" and fields.get("stale") and answer.code == 0  # there is nothing to remove
+        # Each is well-formed, so it is not refused for its form.
         tap.report((answer.code > 0 or harmless) and "request refused" not in answer.message,
-                   f"another user's helper with the folder's descriptor: {kind}", answer)
+                   f"another user's helper with the directory's descriptor refuses {kind}", answer)
         tap.note(f"{kind}: {answer.message}")
-    tap.report(os.listdir(VICTIM.store) == ["test-rootfs"], "nothing of it has changed", os.listdir(VICTIM.store))
+    tap.report(os.listdir(VICTIM.store) == ["test-rootfs"], "another user changes nothing in the store",
+               os.listdir(VICTIM.store))
 
 
 def processes():
-    # A session of its own: in one session anybody may send SIGCONT.
+    # A separate session: within one session, anyone may send SIGCONT.
     shell = VICTIM.start("shell", "--", "sh", "-c", "echo in; sleep 68", start_new_session=True)
     shell.stdout.readline()
     sleeps = wait_until(lambda: any(command_of(pid).startswith("sleep 68") for pid in children(shell.pid)))
@@ -84,17 +92,18 @@ def processes():
     _, text = as_attacker("python3", f"{SOURCE}/tests/adversary/probe.py", *map(str, pids))
     rows = [line.split() for line in text.splitlines()]
     through = [row for row in rows if len(row) == 3 and row[2] not in ("EPERM", "EACCES")]
-    # The front end, the three of the helper, the command.
-    tap.report(sleeps and len(pids) >= 5 and len(rows) == 23 * len(pids) and not through, "another user's processes: none of the attempts comes through",
+    # The front end, the helper's three processes, the command.
+    tap.report(sleeps and len(pids) >= 5 and len(rows) == 23 * len(pids) and not through,
+               "attacks on another user's processes all fail",
                *through, text[-300:])
     tap.note(f"{len(rows)} attempts on {len(pids)} processes of another user")
-    tap.report(shell.poll() is None, "and they still run")
+    tap.report(shell.poll() is None, "attacked processes still run")
     shell.terminate()
     shell.communicate(timeout=300)
 
 
 def ranges():
-    """What the attacker's own range can do in the victim's tree, were its folders open: nothing."""
+    """The attacker's own range gives no access to the victim's tree, even if its directories were open."""
     with Helper(ATTACKER.user) as helper:
         maps = set()
         for pid in (helper.process.pid, *children(helper.process.pid)):
@@ -110,11 +119,11 @@ with Server(AT.root) as SERVER:
     made = VICTIM.create("--quiet", server=SERVER, at=AT)
     if made.status == 0:
         paths()
-if tap.report(made.status == 0, "a rootfs of another user's", made):
+if tap.report(made.status == 0, "a rootfs of another user is created", made):
     descriptors()
     processes()
     ranges()
     check = VICTIM.run("check", "--deep")
-    tap.report(check.status == 0, "its owner finds it as it was", check)
-tap.report(not processes_left(10), "nothing runs in the end")
+    tap.report(check.status == 0, "the owner's rootfs is unchanged", check)
+tap.report(not processes_left(10), "no processes remain")
 tap.done()

@@ -1,5 +1,6 @@
-"""rootlet-worker as if it had been taken over, in each of its jobs: tests/tools/worker_attack.c is started in its
-place, with its rights, in its jail. Nothing beyond the tree that it works on can be reached or changed."""
+"""rootlet-worker, after an attacker has taken it over, in each of its jobs: tests/tools/worker_attack.c runs
+in its place, with its privileges, in its jail. It cannot reach or change anything beyond the tree that it
+works on."""
 import array
 import os
 import re
@@ -11,12 +12,14 @@ from support import tap
 from support.mirror import arch
 from support.protocol import Helper, opened, request
 from support.server import Server
-from support.world import (AS_ROOT, BUILD, HELPER, SCRATCH, Home, children, command_of, field_of, mirror, processes_left,
+from support.world import (AS_ROOT, BUILD, HELPER, SCRATCH, Home, children, command_of, field_of, mirror,
+                           processes_left,
                            wait_until)
 
 ORDERS = b"the worker's orders: "
 SECRET = "of-the-host"
-# CHOWN DAC_OVERRIDE FOWNER SETGID SETUID SETFCAP; of these DAC_OVERRIDE SETGID SETUID SETFCAP (proto/requests.h)
+# CHOWN DAC_OVERRIDE FOWNER SETGID SETUID SETFCAP; of these DAC_OVERRIDE SETGID SETUID SETFCAP
+# (proto/requests.h)
 JAILER, VIEWER = "00000000800000cb", "00000000800000c2"
 ENDED = "rootlet-worker exited unexpectedly"
 AT = mirror()
@@ -24,7 +27,7 @@ home = Home()
 
 
 def armed(job, attack, secret):
-    """A helper beside which lies the attacker with these orders."""
+    """Installs a helper next to the attacker program with these orders."""
     folder = tempfile.mkdtemp(dir=SCRATCH)
     os.chmod(folder, 0o755)
     shutil.copy(HELPER, folder)
@@ -40,7 +43,7 @@ def armed(job, attack, secret):
 
 
 def make(server, name, *words):
-    """A rootfs of the home's, made by the real program."""
+    """Creates a rootfs in the home with the real program."""
     outcome = home.create("--name", name, *words, "--quiet", server=server, at=AT, fresh=False)
     if not tap.report(outcome.status == 0, f"a rootfs: {name}", outcome):
         tap.done()
@@ -48,15 +51,16 @@ def make(server, name, *words):
 
 
 def snapshot():
-    """(the directory of the snapshots, the name of the one that is there)"""
+    """Returns (the snapshot directory, the name of its only snapshot)."""
     folder = f"{home.cache}/rootlet/bases"
     return folder, next(name for name in os.listdir(folder) if name[0] != ".")
 
 
-# What each job is asked by: (request, the directories and files that go with it, its fields).
+# The request for each job: (request, its directories and files, its fields).
 def requests(rootfs):
     bases, base = snapshot()
-    begin = ("Begin", [home.store, AT.keyring], {"name": "new", "suite": "jammy", "arch": arch(), "engine": "native"})
+    begin = ("Begin", [home.store, AT.keyring],
+             {"name": "new", "suite": "jammy", "arch": arch(), "engine": "native"})
     return {
         "verify": begin, "unpack": begin,
         "count": ("Inspect", [rootfs], {}), "digest": ("Inspect", [rootfs], {"digest": 1}),
@@ -69,20 +73,21 @@ def requests(rootfs):
 
 
 def state():
-    """What no worker may change: the home folder, and the files of the snapshot."""
+    """Returns the state that no worker may change: the home directory and the files of the snapshot."""
     bases, base = snapshot()
     files = {}
     for where, folders, names in os.walk(f"{bases}/{base}"):
         for name in folders + names:
             st = os.lstat(f"{where}/{name}")
-            files[f"{where}/{name}"] = (st.st_mode, st.st_uid, st.st_gid, st.st_size, st.st_mtime_ns, st.st_ino)
+            files[f"{where}/{name}"] = (st.st_mode, st.st_uid, st.st_gid, st.st_size, st.st_mtime_ns,
+                                        st.st_ino)
     return sorted(os.listdir(home.folder)), files
 
 
 READERS, CLONERS = ("count", "digest", "check-mounts"), ("clone-to-link", "clone-linked")
 WORKERS = (*READERS, "unpack", "empty", *CLONERS)
 NOTHING = r"(\S*=(ENOENT|ENOTDIR|EACCES|ELOOP) )+"
-# (attack, jobs, what the attacker may say in the end)
+# (attack, jobs, what the attacker may report)
 ROWS = [
     ("up", (*READERS, "unpack", "empty"), r"(\S+:tree, )+"),
     ("up", CLONERS, r"(\S+:(tree,source,|source,tree,) )+"),
@@ -109,7 +114,7 @@ ROWS = [
     ("send-files", (*READERS, *CLONERS), r"sent"),
     ("start-tree", (*READERS, "empty"), r"open=done exec=EACCES "),
     ("start-source", CLONERS, r"open=done exec=EACCES "),
-    # What it lists to be linked, or to be put in the place of other files.
+    # Names that it reports for linking or replacing files.
     *((f"names-{what}", CLONERS, r"cannot (open|link|replace) /.*") for what in (
         "above", "absolute", "path", "dots", "link", "file", "none", "etc", "cut")),
 ]
@@ -126,27 +131,30 @@ def attempt(job, attack, says, rootfs, server):
     if not re.fullmatch(f"(rootfs linked: )?({says})", answer.message):
         wrong.append(f"{answer}")
     if answer.code == 0 or SECRET in answer.message:
-        wrong.append(f"it got through: {answer}")
-    wrong += [] if before == state() else ["a snapshot or the home folder changed"]
+        wrong.append(f"the attack succeeded: {answer}")
+    wrong += [] if before == state() else ["a snapshot or the home directory changed"]
     tap.report(not wrong, f"{job}: {attack}", *wrong)
     shutil.rmtree(folder)
-    # The attacker does not remove what a refused request leaves.
+    # The attacker does not remove what a refused request leaves behind.
     with Helper(home.user) as helper, opened(home.store) as fds:
         left = [helper.ask("Remove", fds, name=name, stale=1) for name in ("new", "clone", "linked")]
-        tap.report(not any(answer.code for answer in left), f"{job}: {attack}: nothing stays", *left)
+        tap.report(not any(answer.code for answer in left), f"{job}: {attack}: nothing is left behind", *left)
     if not os.path.exists(rootfs):
         make(server, os.path.basename(rootfs))
 
 
 def effective(job, kind, wanted, rootfs):
-    """While a worker is at work, the jailer has in effect what the request's row says, and no more."""
+    """While a worker runs, the jailer's effective capabilities are those of the request's row and no more."""
     _, paths, fields = requests(rootfs)[job]
     folder = armed(job.removeprefix("verify-"), "wait", "")
     with Helper(home.user, program=f"{folder}/rootlet-helper") as helper, opened(*paths) as fds:
-        helper.channel.sendmsg([request(kind, **fields)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+        helper.channel.sendmsg([request(kind, **fields)],
+                               [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
         wait_until(lambda: any("rootlet-worker" in command_of(pid) for pid in children(helper.process.pid)))
-        found = {field_of(pid, "CapEff") for pid in children(helper.process.pid) if field_of(pid, "CapPrm") == JAILER}
-    tap.report(found == {wanted}, f"{kind}: the capabilities that the jailer has in effect", found, processes_left(30))
+        found = {field_of(pid, "CapEff") for pid in children(helper.process.pid)
+                 if field_of(pid, "CapPrm") == JAILER}
+    tap.report(found == {wanted}, f"{kind}: the jailer has the right effective capabilities", found,
+               processes_left(30))
     shutil.rmtree(folder)
 
 
@@ -154,7 +162,7 @@ if not AS_ROOT:
     tap.skip("rootlet-worker taken over", "needs root to look into rootfs and snapshots")
     tap.done()
 if not os.path.exists(f"{BUILD}/helper/rootlet-worker"):
-    tap.skip("rootlet-worker taken over", "in this build rootlet-helper has its code")
+    tap.skip("rootlet-worker taken over", "in this build, rootlet-helper has its code")
     tap.done()
 with Server(AT.root) as its_server:
     make(its_server, "first")

@@ -1,6 +1,6 @@
-/* choose INDEX SUITE ARCH PACKAGE…: what create does to choose packages, from one uncompressed
- * Packages file: takes its hash, looks into the cache for what is kept of it, and chooses. Prints
- * how many it chose. */
+/* choose INDEX SUITE ARCH PACKAGE…: chooses packages like create, from one uncompressed Packages
+ * file: hashes it, looks for its cached form, and resolves. Prints the number of chosen packages.
+ */
 #include <fcntl.h>
 #include <stdio.h>
 

@@ -1,8 +1,8 @@
-/* What the benchmark needs and no command gives:
+/* Measurements for the benchmark that no command provides:
  *
- *   probe start       starts a helper, takes its first reply, leaves; the helper does so by itself
- *   probe requests N  prints the median of N requests on a running helper, in microseconds
- *   probe image TREE FILE  has a helper make an erofs of the tree */
+ *   probe start       starts a helper, reads its first reply, disconnects; the helper exits by
+ * itself probe requests N  prints the median of N requests on a running helper, in microseconds
+ *   probe image TREE FILE  has a helper build an erofs image of the tree */
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <stdio.h>
@@ -75,7 +75,7 @@ static int probe_image(const char *tree, const char *file)
 	char format[] = "erofs";
 	int r;
 
-	/* mkfs opens it anew, and is nobody that the caller's file would know. */
+	/* mkfs reopens the file, as a user without access to the caller's files. */
 	fchmod(fds[1], 0666);
 	message.format = format;
 	request.kind_case = ROOTLET__REQUEST__KIND_BUILD_IMAGE;

@@ -1,5 +1,5 @@
-/* What every fuzz target includes: libFuzzer calls LLVMFuzzerTestOneInput with one input after
- * another. Seeds are in seeds/NAME/; what once crashed a target is among them. */
+/* Common code of the fuzz targets: libFuzzer calls LLVMFuzzerTestOneInput for each input. Seeds are
+ * in seeds/NAME/, including inputs that once crashed a target. */
 #pragma once
 
 #include <dirent.h>
@@ -16,7 +16,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* DATA as a string of its own, so that a read past its end is seen. */
+/* Returns DATA as a separate string, so that reads past its end are noticed. */
 static inline char *fuzz_text(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);
@@ -28,7 +28,7 @@ static inline char *fuzz_text(const uint8_t *data, size_t size)
 	return text;
 }
 
-/* An open descriptor of the directory $FUZZ_ROOM: a mount of this process alone, in memory. */
+/* Returns a descriptor of the directory $FUZZ_ROOM, a private tmpfs of this process. */
 static inline int fuzz_folder(void)
 {
 	static int fd = -1;
@@ -39,7 +39,7 @@ static inline int fuzz_folder(void)
 	return fd;
 }
 
-/* Nothing has come to lie in that folder beside "tree" and what is hidden. */
+/* Checks that the directory has nothing but "tree" and hidden files. */
 static inline void fuzz_check_outside(void)
 {
 	DIR *d = opendir(getenv("FUZZ_ROOM"));
@@ -53,7 +53,7 @@ static inline void fuzz_check_outside(void)
 	closedir(d);
 }
 
-/* DATA in a file without a name; the caller's to close. */
+/* Returns an unnamed file with DATA, which the caller closes. */
 static inline int fuzz_file(const uint8_t *data, size_t size)
 {
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);

@@ -1,5 +1,6 @@
-/* The helper's own reading of a signed text and of a Packages file, behind the signature check: an
- * archive's key can be stolen. Includes the file, as what it tries is static there. */
+/* The helper's parsing of a signed text and of a Packages file after the signature check: an
+ * archive's key may be stolen. Includes the source file, because the tested functions are static.
+ */
 #include "helper/worker/verify/chain.c"
 
 #include "fuzz.h"

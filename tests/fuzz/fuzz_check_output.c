@@ -1,4 +1,4 @@
-/* What a guest prints in the name of fstests' check. */
+/* Guest output that claims to be from fstests' check. */
 #include "frontend/fstests/check_output.h"
 
 #include "fuzz.h"
@@ -48,7 +48,7 @@ static struct seen feed(const uint8_t *data, size_t size, size_t step)
 	return seen;
 }
 
-/* However it comes, it is the same. */
+/* The result does not depend on how the input is split. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct seen whole = feed(data, size, size + 1), bytes = feed(data, size, 1);

@@ -1,5 +1,5 @@
-/* What a hostile guest writes on its console and on its status line. Includes the file, as what it
- * tries is static there. */
+/* A hostile guest's console and status line. Includes the source file, because the tested functions
+ * are static. */
 #include "frontend/vm/vm.c"
 
 #include "fuzz.h"
@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&vm, 0, sizeof(vm));
 	vm.config = &config;
 	memset(&result, 0, sizeof(result));
-	/* Both descriptors are read to their end; the first is as if the second half came later. */
+	/* Reads both descriptors to the end, the first as if its second half came later. */
 	vm.console = fuzz_file(data, size);
 	vm.status = fuzz_file(data, size);
 	lseek(vm.console, (off_t)(size / 2), SEEK_SET);

@@ -1,4 +1,4 @@
-/* Unpacking of a .deb by the front end, which takes kernels out of packages. */
+/* The front end's unpacking of a .deb, used to extract kernels from packages. */
 #include <sys/stat.h>
 
 #include "frontend/archive/deb_files.h"
@@ -10,7 +10,7 @@
 
 static size_t names;
 
-/* Everything is wanted, up to a number: what a hostile archive names itself. */
+/* Every file is wanted, up to a limit: a hostile archive chooses the names. */
 static char *place(const char *path)
 {
 	return names++ < NAMES_MAX ? strdup(path) : NULL;

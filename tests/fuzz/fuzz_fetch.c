@@ -1,5 +1,5 @@
-/* The front end's reading of what its fetch process sends: packets, each with two bytes before it
- * that say how long it is. */
+/* The front end's reading of messages from its fetch process: packets, each preceded by its length
+ * in two bytes. */
 #include <sys/socket.h>
 
 #include "frontend/archive/fetch_client.h"
@@ -7,7 +7,7 @@
 
 #include "fuzz.h"
 
-#define PACKETS_MAX 32 /* that fit into the channel */
+#define PACKETS_MAX 32 /* that fit in the channel */
 
 static char *components[] = { (char *)(uintptr_t) "main", NULL };
 static struct origin origin = { .components = components };
@@ -32,7 +32,7 @@ static void send_all(int channel, const uint8_t *data, size_t size)
 	fetch_message_send(channel, &result, -1, NULL);
 }
 
-/* What later steps rely on. */
+/* Invariants that later steps rely on. */
 static void check_set(const struct package_set *set)
 {
 	if (set->package_count > PACKAGES_MAX || set->pockets[0].index_count > 1)

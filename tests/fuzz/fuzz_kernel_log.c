@@ -1,4 +1,4 @@
-/* What a guest prints on its console in the name of a kernel. */
+/* Guest console output that claims to be from a kernel. */
 #include "frontend/fstests/kernel_log.h"
 
 #include "fuzz.h"
@@ -13,7 +13,7 @@ static void take(const struct incident *incident, void *context)
 	for (const char *p = incident->trace; *p; p++)
 		if (*p != '\n' && ((unsigned char)*p < ' ' || *p == 0x7f))
 			abort();
-	/* The line that tells it is the first of the trace. */
+	/* The reported line is the first of the trace. */
 	if (strncmp(incident->trace, incident->line, strlen(incident->line)) != 0)
 		abort();
 	++*count;
@@ -31,7 +31,7 @@ static size_t feed(const uint8_t *data, size_t size, size_t step)
 	return count;
 }
 
-/* However it comes, it is the same. */
+/* The result does not depend on how the input is split. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (feed(data, size, size + 1) != feed(data, size, 1))

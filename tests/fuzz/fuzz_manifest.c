@@ -1,4 +1,4 @@
-/* A manifest, which a rootfs's scripts can have written. */
+/* A manifest, which scripts in a rootfs may have written. */
 #include <unistd.h>
 
 #include "frontend/rootfs/manifest.h"
@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct manifest *manifest = NULL;
 	int copy;
 
-	/* What was read can be written and read again. */
+	/* A parsed manifest can be written and read again. */
 	if (manifest_parse((const char *)data, size, &manifest, NULL) == 0 &&
 	    manifest_write(manifest, &copy, NULL) == 0)
 		close(copy);

@@ -1,4 +1,4 @@
-/* What programs in a jail print, on its way to a message. */
+/* Output of programs in a jail, as used in messages. */
 #include "lib/output.h"
 
 #include "fuzz.h"

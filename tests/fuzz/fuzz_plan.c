@@ -1,7 +1,7 @@
-/* The plan of a native build and dpkg's database, from control files. The input is text: a line
- * "%package NAME STATE" and its control file, "%conffiles" and "%triggers" and those of the
- * package. Nothing may come to lie beside the tree, and the script calls for each package once.
- * Includes the file for the script's constant parts, which are static there. */
+/* The plan of a native build and dpkg's database, from control files. The input is text: lines
+ * "%package NAME STATE" with a control file, "%conffiles" and "%triggers" for the package. Nothing
+ * may be created outside the tree, and the script must call for each package once. Includes the
+ * source file for the script's constant parts, which are static. */
 #include "helper/worker/unpack/unpack_plan.c"
 
 #include "layout.h"
@@ -27,7 +27,7 @@ static void put(int folder, const char *name, const char *text)
 	close(fd);
 }
 
-/* The unpacker leaves what it makes of a package so. */
+/* The unpacker leaves its results for a package like this. */
 static struct layout make_layout(int parent)
 {
 	struct layout layout = layout_make(parent);
@@ -40,7 +40,7 @@ static struct layout make_layout(int parent)
 	return layout;
 }
 
-/* "NAME STATE" and the control file. Whatever is no name of a package is left out. */
+/* "NAME STATE" and the control file. Invalid package names are skipped. */
 static void take_package(const struct layout *layout, char *text)
 {
 	char *state = strpbrk(text, " \n"), *control = strchr(text, '\n');
@@ -105,7 +105,7 @@ static size_t count_of(const char *text, const char *word)
 	return count;
 }
 
-/* A shell runs it as root of the tree, so a word of a package's is never more than a word. */
+/* A shell runs it as root of the tree, so package text must never be more than a word. */
 static void check_script(const struct layout *layout)
 {
 	size_t size;

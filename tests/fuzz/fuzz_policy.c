@@ -1,4 +1,4 @@
-/* A policy's text, and decisions by whatever it says. */
+/* A policy's text, and decisions by that policy. */
 #include "policy/decide.h"
 #include "policy/operations.h"
 #include "policy/policy_text.h"

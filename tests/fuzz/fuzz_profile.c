@@ -1,4 +1,4 @@
-/* A profile's text. What it extends is the same text. */
+/* A profile's text. It can only extend itself. */
 #include "frontend/rootfs/profile_parse.h"
 
 #include "fuzz.h"

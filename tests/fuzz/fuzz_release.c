@@ -1,4 +1,4 @@
-/* The front end's reading of a signed text. */
+/* The front end's parsing of a signed text. */
 #include "frontend/archive/release.h"
 #include "lib/release_text.h"
 

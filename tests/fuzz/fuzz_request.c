@@ -1,4 +1,4 @@
-/* The parser: bytes of the front end become a task, which is checked, described and decided upon.
+/* The parser: bytes from the front end become a task, which is checked, described and decided on.
  */
 #include "helper/parser/fields.h"
 #include "helper/parser/parser.h"
@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!parser_translate(data, size, &task))
 		return 0;
 	task_describe(&task, "folder=/a ", description, sizeof(description));
-	/* What the handlers rely on. */
+	/* Invariants that the handlers rely on. */
 	if (task_check(&task, &err) == 0) {
 		if (task.operation == OP_NONE || task.operation >= OP_COUNT)
 			abort();

@@ -1,4 +1,4 @@
-/* A task as a parser that is taken over would send it: any bytes of the right length. */
+/* A task from a hijacked parser: any bytes of the right length. */
 #include "helper/parser/fields.h"
 
 #include "fuzz.h"

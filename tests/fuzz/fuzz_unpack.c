@@ -1,4 +1,4 @@
-/* Unpacking of a .deb by the native engine, into a tree: nothing may come to lie beside it. */
+/* The native engine's unpacking of a .deb: nothing may be created outside the tree. */
 #include "layout.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

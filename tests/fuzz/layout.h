@@ -1,4 +1,4 @@
-/* A tree as the unpacker has it, in a folder of the target's own, for one input. */
+/* A tree as the unpacker sees it, in the target's own directory, for one input. */
 #pragma once
 
 #include <fcntl.h>

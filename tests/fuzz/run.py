@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Fuzzes: each target of tests/fuzz from its seeds, for ROOTLET_FUZZ_SECONDS (6) each, one more at a
-time than there are processors. One TAP case for each; an input that ends a target is written below the
-build folder and named.
+"""Runs each fuzz target in tests/fuzz from its seeds for ROOTLET_FUZZ_SECONDS (6), one more in parallel than
+there are processors. One TAP case per target; an input that crashes a target is written below the build
+directory and named.
 
 run.py [TARGET…]"""
 import os
@@ -16,14 +16,15 @@ from support import tap  # noqa: E402
 
 BUILD = os.environ["ROOTLET_BUILD"]
 SECONDS = int(os.environ.get("ROOTLET_FUZZ_SECONDS", "6"))
-LONGEST = {"deb": 20000, "unpack": 24000, "plan": 8192, "chain": 8192, "request": 4096, "task": 20000, "kernel_log": 12000, "fetch": 12000}
-# Those whose seeds are what was recorded.
+LONGEST = {"deb": 20000, "unpack": 24000, "plan": 8192, "chain": 8192, "request": 4096, "task": 20000,
+           "kernel_log": 12000, "fetch": 12000}
+# Targets whose seeds are recorded files.
 RECORDED = {"check_output": "check", "kernel_log": "kernel"}
 TARGETS = sorted(name[5:-2] for name in os.listdir(HERE) if name.startswith("fuzz_") and name.endswith(".c"))
 
 
 def in_memory(room):
-    """A command before the fuzzer: ROOM is then in memory, for that process alone."""
+    """Returns a command prefix that mounts a tmpfs on ROOM, for that process only."""
     os.makedirs(room, exist_ok=True)
     as_root = [] if os.geteuid() == 0 else ["--map-root-user"]
     return ["unshare", *as_root, "--mount", "--propagation", "private", "sh", "-c",
@@ -31,14 +32,16 @@ def in_memory(room):
 
 
 def fuzz(target):
-    """(exit status, executions, what it said)"""
+    """Returns (exit status, executions, output)."""
     work = f"{BUILD}/fuzz-work/{target}"
     os.makedirs(f"{work}/corpus", exist_ok=True)
     seeds = f"{HERE}/../recorded/{RECORDED[target]}" if target in RECORDED else f"{HERE}/seeds/{target}"
-    words = [f"{BUILD}/tests/fuzz/fuzz_{target}", f"-max_total_time={SECONDS}", "-timeout=60", "-print_final_stats=1",
+    words = [f"{BUILD}/tests/fuzz/fuzz_{target}", f"-max_total_time={SECONDS}", "-timeout=60",
+             "-print_final_stats=1",
              "-rss_limit_mb=2048", f"-max_len={LONGEST.get(target, 4096)}", f"-artifact_prefix={work}/",
              f"{work}/corpus", seeds]
-    done = subprocess.run([*in_memory(f"{work}/room"), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    done = subprocess.run([*in_memory(f"{work}/room"), *words], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT,
                           errors="replace", check=False,
                           env={"PATH": "/usr/bin:/bin", "FUZZ_ROOM": f"{work}/room",
                                "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1",
@@ -50,7 +53,7 @@ def fuzz(target):
 with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
     wanted = sys.argv[1:] or TARGETS
     for target, (status, count, text) in zip(wanted, pool.map(fuzz, wanted)):
-        # Seeds alone are no fuzzing: what ran too little says nothing.
+        # Running only the seeds is not fuzzing: too few executions prove nothing.
         tap.report(status == 0 and count > 100, f"fuzz {target}: {SECONDS} s", text[-6000:])
         tap.note(f"fuzz {target}: {count} executions, exit status {status}")
 tap.done()

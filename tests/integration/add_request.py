@@ -1,5 +1,5 @@
-"""Adding a request takes a row with its fields, a message and a file with its handler (and that file's name in
-meson.build): a sample is added to a copy of the sources, the helper is built from them, and is asked."""
+"""Adding a request takes one row with its fields, one message, and one file with its handler (listed in
+meson.build). The test adds a sample to a copy of the sources, builds the helper and sends it the request."""
 import contextlib
 import filecmp
 import json
@@ -42,7 +42,7 @@ int handle_sample(struct server *s, const struct task *t, const int *fds, struct
 }
 """
 EDITS = [
-    # Each behind what is the last one now.
+    # Each goes after the current last one.
     ("proto/requests.h", r"(?<=\))(?=\n\n/\* The fields of each)", " \\\n" + ROW.rstrip("\n")),
     ("proto/requests.h", r"/\* clang-format on \*/\n\Z", FIELDS),
     ("proto/rootlet.proto", r"(?<== NUMBER;\n)(?=\t\}\n)", "\t\tSample sample = NEXT;\n"),
@@ -52,12 +52,13 @@ EDITS = [
 
 
 def add(tree):
-    """True if each place was there once."""
+    """Returns whether each place was found exactly once."""
     good, last = True, len(protocol.REQUESTS)
     for name, old, new in EDITS:
         with open(f"{tree}/{name}", encoding="utf-8") as file:
             text = file.read()
-        text, count = re.subn(old.replace("NUMBER", str(last)), lambda _, new=new: new.replace("NEXT", str(last + 1)), text)
+        text, count = re.subn(old.replace("NUMBER", str(last)), lambda _,
+                              new=new: new.replace("NEXT", str(last + 1)), text)
         good = good and count == 1
         with open(f"{tree}/{name}", "w", encoding="utf-8") as file:
             file.write(text)
@@ -67,7 +68,7 @@ def add(tree):
 
 
 def leave_out(folder, names):
-    """Of what shutil.copytree() copies: builds, and what is no source."""
+    """Tells shutil.copytree() to ignore builds and files that are not source."""
     return {name for name in names if name == "__pycache__" or
             folder == SOURCE and (name == ".git" or name.startswith("build"))}
 
@@ -78,32 +79,36 @@ def same(one, other):
 
 
 def changed(tree):
-    """The files of TREE that are not the source tree's."""
-    files = [os.path.relpath(f"{folder}/{name}", tree) for folder, _, names in os.walk(tree) for name in names]
+    """Returns the files of TREE that differ from the source tree."""
+    files = [os.path.relpath(f"{folder}/{name}", tree) for folder, _, names in os.walk(tree)
+             for name in names]
     return sorted(name for name in files if not same(f"{SOURCE}/{name}", f"{tree}/{name}"))
 
 
 def build(tree):
-    """Returns what failed, or nothing."""
+    """Returns what failed, or an empty string."""
     for command in (["meson", "setup", f"{tree}/build", tree],
-                    ["ninja", "-C", f"{tree}/build", "helper/rootlet-helper", "helper/rootlet-worker", "proto/list_requests"]):
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+                    ["ninja", "-C", f"{tree}/build", "helper/rootlet-helper", "helper/rootlet-worker",
+                     "proto/list_requests"]):
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False)
         if done.returncode:
             return done.stdout
     return ""
 
 
 def check(home, tree):
-    table = subprocess.run([f"{tree}/build/proto/list_requests", "json"], stdout=subprocess.PIPE, check=True).stdout
+    table = subprocess.run([f"{tree}/build/proto/list_requests", "json"], stdout=subprocess.PIPE,
+                           check=True).stdout
     row = json.loads(table)["requests"]["Sample"]
     protocol.REQUESTS["Sample"] = (row["number"], row["fields"])
     log, file = f"{home.folder}/audit.log", home.write("file", "")
     rows = (
-        ("with a wrong name", home.folder, "invalid sample's name", {"name": "a b", "number": 7}),
+        ("with an invalid name", home.folder, "invalid sample's name", {"name": "a b", "number": 7}),
         ("with a name that is too long", home.folder, "malformed", {"name": "x" * 9, "number": 7}),
-        ("with a wrong number", home.folder, "invalid sample's number", {"name": "x", "number": 0}),
+        ("with an invalid number", home.folder, "invalid sample's number", {"name": "x", "number": 0}),
         ("without its descriptor", None, "takes 1 descriptors, not 0", {"name": "x", "number": 7}),
-        ("with another kind of descriptor", file, "wrong kind", {"name": "x", "number": 7}))
+        ("with the wrong kind of descriptor", file, "wrong kind", {"name": "x", "number": 7}))
     with protocol.Helper(home.user, program=f"{tree}/build/helper/rootlet-helper", record=log) as helper:
         for what, path, says, fields in rows:
             with protocol.opened(*([path] if path else [])) as fds:
@@ -115,7 +120,7 @@ def check(home, tree):
     with open(log, encoding="utf-8") as lines:
         last = [json.loads(line) for line in lines][-1]
     tap.report(last["request"] == "Sample" and last["arguments"].endswith("name=x number=7"),
-               "and is in the audit log with its fields", last)
+               "Sample is in the audit log with its fields", last)
 
 
 home = Home()
@@ -124,12 +129,14 @@ with contextlib.ExitStack() as stack:
     stack.callback(shutil.rmtree, work)
     os.chmod(work, 0o755)
     shutil.copytree(SOURCE, f"{work}/tree", symlinks=True, ignore=leave_out)
-    tap.report(add(f"{work}/tree"), "each place of a request is where the test expects it")
+    tap.report(add(f"{work}/tree"), "every place to add a request is where the test expects it")
     files = changed(f"{work}/tree")
-    tap.report(files == ["helper/jailer/requests/sample.c", "helper/meson.build", "proto/requests.h", "proto/rootlet.proto"],
-               "a request is one row, one message, one file, and that file's name in meson.build", *files)
+    tap.report(files == ["helper/jailer/requests/sample.c", "helper/meson.build", "proto/requests.h",
+                         "proto/rootlet.proto"],
+               "adding a request takes one row, one message, one file, and that file's name in meson.build",
+               *files)
     failed = build(f"{work}/tree")
-    tap.report(not failed, "the helper is built with it", failed)
+    tap.report(not failed, "the helper builds with the new request", failed)
     if not failed:
         check(home, f"{work}/tree")
 tap.done()

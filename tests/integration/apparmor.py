@@ -1,8 +1,8 @@
-"""AppArmor's restriction of user namespaces, as Ubuntu has it: noble's kernel in a guest, with the restriction on,
-the installed rootlet and its profile. What is tried there is tools/apparmor_guest.py.
+"""AppArmor's restriction of user namespaces as on Ubuntu: noble's kernel in a guest, with the restriction on,
+and rootlet installed with its profile. tools/apparmor_guest.py runs in the guest.
 
-Code of the caller's gets no capability in a user namespace by being preloaded into rootlet's programs, and none at
-all where the helper is installed; rootfs are created all the same."""
+The caller's code cannot gain capabilities in a user namespace by being preloaded into rootlet's programs, and
+gets none at all if the helper is installed. Creating rootfs still works."""
 import os
 import shutil
 import subprocess
@@ -11,18 +11,20 @@ from support import guest, installed, tap
 from support.world import AS_ROOT, BUILD, SCRATCH, SOURCE, Home, mirror, shared_cache
 
 SHARE = f"{SCRATCH}/{os.getpid()}.guest"
-PACKAGES = ("apparmor uidmap gpgv libcurl4t64 libsolv1 libsolvext1 libarchive13t64 libjansson4 libssl3t64 python3 "
+PACKAGES = ("apparmor uidmap gpgv libcurl4t64 libsolv1 libsolvext1 libarchive13t64 libjansson4 libssl3t64 "
+            "python3 "
             "libcap2-bin passwd iproute2")
 
 
 def stage(user):
-    """SHARE: what is installed, the small mirror, and the tests' own programs, for the guest."""
+    """Fills SHARE with the installed files, the small mirror and the test programs, for the guest."""
     os.makedirs(SHARE, mode=0o755)
     installed.stage(f"{SHARE}/installed").check_returncode()
     at = mirror()
     shutil.copytree(at.root, f"{SHARE}/mirror")
     shutil.copy(at.keyring, SHARE)
-    shutil.copytree(f"{SOURCE}/tests/support", f"{SHARE}/tests/support", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(f"{SOURCE}/tests/support", f"{SHARE}/tests/support",
+                    ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(f"{SOURCE}/tests/tools/apparmor_guest.py", f"{SHARE}/tests")
     for name in ("userns_attack", "userns_attack_preloaded.so"):
         shutil.copy(f"{BUILD}/tests/{name}", SHARE)
@@ -32,23 +34,26 @@ def stage(user):
 
 def try_in_guest():
     home = Home(cache=shared_cache())
-    home.write("config/rootlet/profiles/guest.conf", f"[profile]\nextend = minimal\n[packages]\nguest = {PACKAGES}\n")
+    home.write("config/rootlet/profiles/guest.conf",
+               f"[profile]\nextend = minimal\n[packages]\nguest = {PACKAGES}\n")
     outcome = home.run("create", "--release", "noble", "--profile", "guest", "--components", "main,universe",
                        "--quiet", seconds=1800)
-    if not tap.report(outcome.status == 0, "a rootfs of noble, with apparmor", outcome):
+    if not tap.report(outcome.status == 0, "a noble rootfs with apparmor is created", outcome):
         return
     stage(home.user)
     outcome = home.run("run", "--quiet", "--kernel", "distro", "--memory", "3G", "--timeout", "6000",
                        "--append", "apparmor=1 security=apparmor", "--rwdir", SHARE, "--",
-                       "env", f"PYTHONPATH={SHARE}/tests", "python3", "-B", f"{SHARE}/tests/apparmor_guest.py", SHARE,
+                       "env", f"PYTHONPATH={SHARE}/tests", "python3", "-B",
+                       f"{SHARE}/tests/apparmor_guest.py", SHARE,
                        seconds=6200)
     tap.report(guest.pass_on(outcome.out, "guest") > 20 and
-               outcome.status == (1 if "\nnot ok" in f"\n{outcome.out}" else 0), "the guest tried all of it", outcome)
+               outcome.status == (1 if "\nnot ok" in f"\n{outcome.out}" else 0), "the guest ran all cases",
+               outcome)
     shutil.rmtree(SHARE, ignore_errors=True)
 
 
 if AS_ROOT:
     try_in_guest()
 else:
-    tap.skip("noble's kernel with user namespaces restricted", "needs root, to run rootlet as another user")
+    tap.skip("noble's kernel with restricted user namespaces", "needs root to run rootlet as another user")
 tap.done()

@@ -1,6 +1,6 @@
-"""rootlet-helper against a front end that an attacker has replaced: requests out of shape, out of
-order, for what is not rootlet's, with descriptors that are too many, too few or of a wrong kind.
-Each is refused with a typed error, nothing has changed, and the helper leaves when it is left."""
+"""rootlet-helper against a malicious front end: malformed requests, requests out of order or about objects
+that rootlet did not create, and the wrong number or kind of file descriptors. The helper refuses each with a
+typed error, changes nothing, and exits when the front end disconnects."""
 import datetime
 import errno
 import hashlib
@@ -27,13 +27,13 @@ FOLDER = home.make_folder(f"{home.folder}/trees")
 PLAIN = home.make_folder(f"{FOLDER}/plain")
 FILE = home.write("trees/plain/precious", "precious")
 os.symlink(PLAIN, f"{FOLDER}/link")
-# Where an unpacking helper would go, were it to follow links.
+# The target of links that the helper must not follow.
 os.symlink(PLAIN, f"{FOLDER}/.rootlet-staging.trap")
 DEVICE = "/dev/zero"
 
 
 def listing():
-    """Everything below FOLDER with its owner, mode and target."""
+    """Returns everything below `folder` with owner, mode and symlink target."""
     seen = []
     for where, folders, names in os.walk(FOLDER):
         for name in sorted(folders + names):
@@ -48,24 +48,24 @@ BEFORE = listing()
 
 
 def verdict(what, answer, codes, helper, more=()):
-    """ANSWER must be one of CODES; then the helper has to go, and nothing may have changed."""
+    """Checks that ANSWER is one of CODES, that the helper exits, and that nothing has changed."""
     wrong = list(more)
     if answer.code not in codes:
         wrong.append(f"code {answer.code}, expected one of {sorted(codes)}")
     if answer.code > 0 and not re.search(r"\w", answer.message):
-        wrong.append("it says nothing")
+        wrong.append("no error message")
     if re.search(r"[\x00-\x08\x0b-\x1f\x7f]", answer.message):
         wrong.append("control characters in the message")
     status = helper.leave()
     if status is None or status < 0:
         wrong.append(f"the helper ended with {status}")
     if listing() != BEFORE:
-        wrong.append(f"something has changed: {set(listing()) ^ set(BEFORE)}")
+        wrong.append(f"files have changed: {set(listing()) ^ set(BEFORE)}")
     tap.report(not wrong, what, *wrong, answer)
 
 
 def refuse(what, kind, paths=(), /, codes=(INPUT, REFUSED), first=(), **fields):
-    """FIRST: requests before it, (kind, paths, fields), that have to succeed."""
+    """FIRST: earlier requests (kind, paths, fields), which must succeed."""
     helper, more = Helper(home.user), []
     for before, its_paths, its_fields in first:
         with opened(*its_paths) as fds:
@@ -83,7 +83,7 @@ INDEX = f"{AT.root}/dists/jammy/main/binary-{mirrors.arch()}/Packages"
 RELEASE = ("Release", (INRELEASE,), {"pocket": ""})
 ACCEPTED = (BEGIN, RELEASE, ("Index", (INDEX,), {"pocket": "", "component": "main"}))
 
-# Of every request that has a descriptor: the right ones and fields that pass.
+# For every request that takes descriptors: valid descriptors and fields.
 COMPLETE = {
     "Begin": ((FOLDER, AT.keyring), BEGIN[2], ()),
     "Release": ((INRELEASE,), {"pocket": ""}, (BEGIN,)),
@@ -99,13 +99,13 @@ COMPLETE = {
     "Remove": ((FOLDER,), {"name": "plain"}, ()),
     "Execute": ((TREE, "/dev/null", "/dev/null", "/dev/null"), {"argv": ["true"], "user": "root"}, ()),
 }
-# Descriptors in place of a right first one.
-STRANGE = {"a file": FILE, "a device": DEVICE, "a folder of root's": "/etc", "the host's root": "/",
+# Descriptors to send instead of a valid first one.
+STRANGE = {"a file": FILE, "a device": DEVICE, "root's directory": "/etc", "the host's root": "/",
            "/proc": "/proc", "/sys": "/sys"}
 BAD_NAMES = {"a slash": "a/b", "..": "..", ".": ".", "nothing": "", "a dash": "-rf", "a newline": "a\nb",
              "300 bytes": "x" * 300, "65 bytes": "x" * 65, "an absolute path": "/etc",
-             "a hidden name": ".x", "a format": "%n%s", "an escape sequence": "\033[2J",
-             "bytes that are no UTF-8": b"\xff\xfe", "staging": ".rootlet-staging.x"}
+             "a hidden name": ".x", "a format string": "%n%s", "an escape sequence": "\033[2J",
+             "invalid UTF-8": b"\xff\xfe", "staging": ".rootlet-staging.x"}
 BAD_WORDS = {"a slash": "a/b", "..": "..", "nothing": "", "a dash": "--help", "a newline": "a\nb",
              "a blank": "a b", "300 bytes": "x" * 300, "capitals": "JAMMY", "a glob": "*",
              "a command": "$(id)"}
@@ -115,20 +115,23 @@ BAD_IDS = {"root": 0, "nobody": 65534, "65535": 65535, "beyond the range": 70000
 BAD_PATHS = {"relative": "home", "with ..": "/home/../../etc", "with a colon": "/a:b",
              "with a newline": "/a\nb", "nothing": "", "of 5000 bytes": "/" + "x" * 5000}
 
-# (request, field, bad values); the other fields are right. The shape is looked at before the order, so each is
-# refused for its shape.
+# (request, field, bad values); the other fields are valid. The parser checks the form before the order, so
+# each is refused for its form.
 FIELDS = [
     ("Begin", "name", BAD_NAMES), ("Begin", "suite", BAD_WORDS), ("Begin", "arch", BAD_WORDS),
     ("Begin", "engine", {"unknown": "magic", "nothing": "", "a path": "/bin/sh"}),
     ("Begin", "filters", {what: [filter] * count for what, filter, count in (
-        ("relative", "-usr/*", 1), ("without a sign", "/usr/*", 1), ("another sign", "!/usr/*", 1), ("a sign", "-", 1),
+        ("relative", "-usr/*", 1), ("without a sign", "/usr/*", 1), ("another sign", "!/usr/*", 1),
+                                                                             ("a sign", "-", 1),
         ("nothing", "", 1), ("with a newline", "-/a\nforce-all", 1), ("with a blank", "-/a b", 1),
         ("of 200 bytes", "-/" + "x" * 198, 1), ("thirty-three", "+/a", 33))}),
     ("Clone", "name", BAD_NAMES), ("Clone", "base_name", BAD_NAMES), ("Keep", "name", BAD_NAMES),
     ("Remove", "name", BAD_NAMES), ("Release", "pocket", dict(list(BAD_WORDS.items())[:2] + [
         ("unknown", "proposed")])),
-    ("CheckRelease", "suite", BAD_WORDS), ("CheckRelease", "pocket", {"a slash": "a/b", "unknown": "proposed"}),
-    ("CheckRelease", "mirror", {"a blank": "http://a b", "another scheme": "ftp://a", "301 bytes": "http://" + "x" * 294}),
+    ("CheckRelease", "suite", BAD_WORDS),
+          ("CheckRelease", "pocket", {"a slash": "a/b", "unknown": "proposed"}),
+    ("CheckRelease", "mirror",
+     {"a blank": "http://a b", "another scheme": "ftp://a", "301 bytes": "http://" + "x" * 294}),
     ("Index", "pocket", {"a slash": "a/b", "unknown": "proposed"}), ("Index", "component", BAD_WORDS),
     ("Package", "name", BAD_WORDS),
     ("Package", "sha256", {"nothing": b"", "31 bytes": bytes(31), "33 bytes": bytes(33)}),
@@ -148,7 +151,7 @@ FIELDS_OF_ACCOUNTS = [
 
 
 def protocol():
-    """What the tests send is what proto/rootlet.proto has: every request, every field, by name and number."""
+    """The tests know every request and field of proto/rootlet.proto, by name and number."""
     with open(f"{SOURCE}/proto/rootlet.proto", encoding="utf-8") as file:
         text = re.sub(r"//.*", "", file.read())
     kinds = re.search(r"^message Request \{\s*oneof \w+ \{(.*?)\}", text, re.M | re.S).group(1)
@@ -157,7 +160,7 @@ def protocol():
         body = re.search(rf"^message {kind} \{{(.*?)\}}", text, re.M | re.S).group(1)
         wanted[kind] = (int(number), {name: int(one) for name, one in re.findall(r"(\w+) = (\d+)", body)})
     wrong = {kind for kind in {*wanted, *REQUESTS} if wanted.get(kind) != REQUESTS.get(kind)}
-    tap.report(len(wanted) > 10 and not wrong, "the requests of the tests are those of the protocol",
+    tap.report(len(wanted) > 10 and not wrong, "the tests use exactly the requests of the protocol",
                *((kind, wanted.get(kind), REQUESTS.get(kind)) for kind in wrong))
 
 
@@ -190,28 +193,28 @@ def order():
 
 def descriptors():
     for kind, (paths, fields, first) in COMPLETE.items():
-        refuse(f"{kind}: no descriptor", kind, (), first=first, **fields)
-        refuse(f"{kind}: one descriptor too many", kind, (*paths, FILE)[:5], first=first, **fields)
-        refuse(f"{kind}: eight descriptors too many", kind, (*paths, *[FILE] * 8), first=first, **fields)
+        refuse(f"{kind}: without a descriptor", kind, (), first=first, **fields)
+        refuse(f"{kind}: with one extra descriptor", kind, (*paths, FILE)[:5], first=first, **fields)
+        refuse(f"{kind}: with eight extra descriptors", kind, (*paths, *[FILE] * 8), first=first, **fields)
         for what, path in STRANGE.items():
             if kind == "Begin" and what.startswith("a folder"):
-                continue  # below: it may not be written in
+                continue  # below: a read-only descriptor
             refuse(f"{kind}: {what}", kind, (path, *paths[1:]), (INPUT, REFUSED, TRUST, MISSING, SYSTEM),
                    first=first, **fields)
     refuse("OpenNamespace: with a descriptor", "OpenNamespace", [FILE])
-    refuse("Begin: a folder that is not the caller's", "Begin", ("/etc", AT.keyring),
+    refuse("Begin: a directory that the caller does not own", "Begin", ("/etc", AT.keyring),
            (INPUT, REFUSED, SYSTEM), **BEGIN[2])
     pipe, end = os.pipe()
     for kind in ("Release", "Index", "Package"):
         _, fields, first = COMPLETE[kind]
-        refuse(f"{kind}: a pipe that nobody writes to", kind, [f"/proc/self/fd/{pipe}"],
+        refuse(f"{kind}: a pipe without a writer", kind, [f"/proc/self/fd/{pipe}"],
                (INPUT, REFUSED, TRUST, SYSTEM), first=first, **fields)
     os.close(pipe)
     os.close(end)
 
 
 def surplus_is_closed():
-    """The other end of a socket tells whether the helper still holds one."""
+    """A socket's peer notices when the helper closes it."""
     helper, (mine, theirs) = Helper(home.user), socket.socketpair()
     helper.ask("OpenNamespace", [theirs.fileno()])
     theirs.close()
@@ -220,7 +223,7 @@ def surplus_is_closed():
         closed = mine.recv(1) == b""
     except OSError:
         closed = False
-    tap.report(closed, "a surplus descriptor is closed at once", helper.process.poll())
+    tap.report(closed, "an extra descriptor is closed at once", helper.process.poll())
     mine.close()
     helper.leave()
 
@@ -241,39 +244,39 @@ def fields_out_of_shape():
 
 
 def not_rootlets():
-    """What rootlet did not make is neither removed, looked into, nor run in."""
+    """The helper does not remove, inspect or run commands in a directory that rootlet did not create."""
     for what, name in (("a plain folder", "plain"), ("a symlink", "link"), ("nothing", "nothing")):
         refuse(f"Remove of {what}", "Remove", [FOLDER], (INPUT, REFUSED, MISSING), name=name)
-    for what, path in (("a plain folder", PLAIN), ("the host's root", "/"), ("/usr", "/usr"),
+    for what, path in (("a plain directory", PLAIN), ("the host's root", "/"), ("/usr", "/usr"),
                        ("the caller's home", home.folder)):
         refuse(f"Execute in {what}", "Execute", (path, *["/dev/null"] * 3),
                (INPUT, REFUSED, MISSING), argv=["/bin/true"], user="root")
         refuse(f"Inspect --deep of {what}", "Inspect", [path], (INPUT, REFUSED, MISSING), deep=1)
     with Helper(home.user) as helper, opened(FOLDER) as fds:
         helper.ask("Remove", fds, name="trap", stale=1)
-    tap.report(os.path.exists(FILE), "Remove of stale staging that is a symlink: what it names stays")
+    tap.report(os.path.exists(FILE), "Remove of stale staging that is a symlink: its target is kept")
     if not os.path.lexists(f"{FOLDER}/.rootlet-staging.trap"):
         os.symlink(PLAIN, f"{FOLDER}/.rootlet-staging.trap")
     with Helper(home.user) as helper, opened(FOLDER, AT.keyring) as fds:
         helper.ask("Begin", fds, **{**BEGIN[2], "name": "trap"})
-    tap.report(os.listdir(PLAIN) == ["precious"], "Begin where the staging's name is a symlink: what it "
-               "names stays", os.listdir(PLAIN))
+    tap.report(os.listdir(PLAIN) == ["precious"], "Begin when the staging name is a symlink: its target "
+               "is kept", os.listdir(PLAIN))
 
 
 def absent():
-    """Requests that are well-formed, for what does not exist."""
-    refuse("Read: a file that is none of those", "Read", (TREE,), (INPUT,), file="shadow")
+    """Well-formed requests about things that do not exist."""
+    refuse("Read: a file that may not be read", "Read", (TREE,), (INPUT,), file="shadow")
     refuse("Open: a plain directory", "Open", (PLAIN,), (MISSING,))
     refuse("Bootstrap with debootstrap: without packages", "Bootstrap", (), (REFUSED,), (
         (BEGIN[0], BEGIN[1], {**BEGIN[2], "engine": "debootstrap"}), RELEASE))
     with Helper(home.user) as helper, opened(*COMPLETE["Execute"][0]) as fds:
         answer = helper.ask("Execute", fds, argv=["true"], user="nobody-there")
-    tap.report((answer.code, answer.status) == (0, 126), "Execute: a user that the rootfs does not have", answer)
+    tap.report((answer.code, answer.status) == (0, 126), "Execute: a user missing from the rootfs", answer)
 
 
 def programs():
-    """If a program of the host's that runs in a jail is missing, the answer names its package. rootlet checks for these
-    programs before it asks, so only another front end gets here."""
+    """If a host program that runs in a jail is missing, the answer names its package. rootlet checks for
+    these programs first, so only another front end gets this far."""
     installed.enter("the host's programs")
     for program in ("gpgv", "mkfs.erofs"):
         subprocess.run(["mount", "--bind", "/dev/null", shutil.which(program)], check=True)
@@ -285,26 +288,27 @@ def programs():
     image = home.write("empty", "")
     with Helper(home.user) as helper, opened(TREE, lambda: os.open(image, os.O_RDWR)) as fds:
         answer = helper.ask("BuildImage", fds, format="erofs")
-    tap.report(answer.code == HOST and "apt install erofs-utils" in answer.message, "BuildImage: without mkfs.erofs",
+    tap.report(answer.code == HOST and "apt install erofs-utils" in answer.message,
+               "BuildImage: without mkfs.erofs",
                answer)
 
 
 def numbers():
-    """A refusal by the kernel comes with its errno, one by ourselves with none."""
+    """Errors from the kernel carry an errno; refusals of our own carry none."""
     for what, kind, paths, fields, expected in (
-            ("a folder of root's", "Begin", ("/etc", AT.keyring), BEGIN[2], errno.EACCES),
-            ("what is not there", "Remove", (FOLDER,), {"name": "nothing"}, errno.ENOENT),
+            ("root's directory", "Begin", ("/etc", AT.keyring), BEGIN[2], errno.EACCES),
+            ("a missing rootfs", "Remove", (FOLDER,), {"name": "nothing"}, errno.ENOENT),
             ("a symlink", "Remove", (FOLDER,), {"name": "link"}, errno.ELOOP),
-            ("a name that cannot be", "Remove", (FOLDER,), {"name": "a/b"}, 0),
+            ("an invalid name", "Remove", (FOLDER,), {"name": "a/b"}, 0),
             ("what succeeds", "Inspect", (TREE,), {}, 0)):
         with Helper(home.user) as helper, opened(*paths) as fds:
             answer = helper.ask(kind, fds, **fields)
         tap.report(answer.number == expected and (answer.code == 0) == (kind == "Inspect"),
-                   f"the errno in the answer: {kind} of {what}", answer)
+                   f"{kind} of {what}: the answer has the right errno", answer)
 
 
 def without_build(old, memory):
-    """The same verdict for who builds nothing: one memory for both."""
+    """CheckRelease gives the same verdict without a build; both share one release memory."""
     def ask(path, code, what, status=0, number=0, keyring=AT.keyring, given=memory, **fields):
         with Helper(home.user, memory=given) as helper, opened(path, keyring) as fds:
             answer = helper.ask("CheckRelease", fds, **{"suite": "jammy", "mirror": "http://one", **fields})
@@ -313,18 +317,19 @@ def without_build(old, memory):
                    (code, status, number), f"CheckRelease: {what}", answer, again)
 
     ask(INRELEASE, 0, "the newest")
-    ask(old, TRUST, "an older one than a build's", number=errno.ESTALE)
-    ask(old, 0, "an older one that is to be accepted", status=1, older=1)
+    ask(old, TRUST, "older than a build's", number=errno.ESTALE)
+    ask(old, 0, "older, with the option to accept it", status=1, older=1)
     ask(old, 0, "without a memory", given=None)
-    ask(INRELEASE, TRUST, "of another release", suite="noble")
-    ask(INRELEASE, TRUST, "of another pocket", pocket="updates")
-    ask(FILE, TRUST, "one that nobody signed")
-    ask(INRELEASE, TRUST, "by a keyring that is none", keyring=FILE)
-    refuse("CheckRelease while there is a build", "CheckRelease", (INRELEASE, AT.keyring), (REFUSED,), (BEGIN,), suite="jammy")
+    ask(INRELEASE, TRUST, "for another release", suite="noble")
+    ask(INRELEASE, TRUST, "for another pocket", pocket="updates")
+    ask(FILE, TRUST, "unsigned")
+    ask(INRELEASE, TRUST, "with an invalid keyring", keyring=FILE)
+    refuse("CheckRelease during a build", "CheckRelease", (INRELEASE, AT.keyring), (REFUSED,), (BEGIN,),
+           suite="jammy")
 
 
 def rolled_back():
-    """A release file that is older than one before, whatever the front end says of it."""
+    """A release file older than one seen before, whatever the front end claims."""
     now = datetime.datetime.now(datetime.timezone.utc)
     then = mirrors.date(now - datetime.timedelta(days=3))
     old = home.write("old", AT.inrelease(Date=then, Valid_Until=None))
@@ -342,13 +347,15 @@ def rolled_back():
     ask(INRELEASE, row, {0}, "a newer one is accepted")
     answer = ask(old, row, {TRUST}, "an older one is refused")
     newest = re.search(r"^Date: (.*)$", AT.released(), re.M).group(1)
-    tap.report(then in answer.message and newest in answer.message and "--allow-older-release" in answer.message,
-               "rollback: the refusal has both dates and the option", answer)
-    ask(old, {**row, "older": 1}, {0}, "an older one that is to be accepted")
-    ask(old, row, {TRUST}, "which does not change what is remembered")
+    tap.report(then in answer.message and newest in answer.message and
+               "--allow-older-release" in answer.message,
+               "rollback: the refusal names both dates and the option", answer)
+    ask(old, {**row, "older": 1}, {0}, "an older one with the option to accept it")
+    ask(old, row, {TRUST}, "accepting an older one does not change the memory")
     ask(INRELEASE, row, {0}, "the newest is accepted again")
-    ask(old, {"mirror": "http://two"}, {0}, "another mirror's is its own")
-    ask(home.write("words", AT.inrelease(Origin="two words")), {"mirror": "http://three"}, {0}, "an origin of two words")
+    ask(old, {"mirror": "http://two"}, {0}, "another mirror has its own entry")
+    ask(home.write("words", AT.inrelease(Origin="two words")), {"mirror": "http://three"}, {0},
+        "an origin of two words")
     ask(old, row, {0}, "without a memory the caller's own file is accepted", given=None)
     without_build(old, memory)
     for what, mirror_word in (("a blank", "http://a b"), ("a newline", "http://a\nb"),
@@ -356,7 +363,7 @@ def rolled_back():
         ask(INRELEASE, {"mirror": mirror_word}, {INPUT}, f"a mirror with {what}")
     with open(memory, "wb") as file:
         file.write(b"x" * 1024)
-    ask(INRELEASE, row, {12}, "a damaged memory is not begun again")
+    ask(INRELEASE, row, {12}, "a damaged memory is not silently restarted")
     os.unlink(memory)
 
 
@@ -374,35 +381,37 @@ def untrusted():
         home.write(f"untrusted/{name}", data)
     digest = hashlib.sha256(deb).digest()
     refuse("Release: signed by another key", "Release", [f"{folder}/other"], (TRUST,), (BEGIN,), pocket="")
-    refuse("Release: a pocket's in place of the main one", "Release",
+    refuse("Release: a pocket's file instead of the main one", "Release",
            [f"{AT.root}/dists/jammy-updates/InRelease"], (TRUST,), (BEGIN,), pocket="")
-    refuse("Release: the main one in place of a pocket's", "Release", [INRELEASE], (TRUST,), (BEGIN,),
+    refuse("Release: the main file instead of a pocket's", "Release", [INRELEASE], (TRUST,), (BEGIN,),
            pocket="security")
-    refuse("Release: a pocket's that nobody signed", "Release", [FILE], (TRUST,), (BEGIN,), pocket="security")
-    refuse("Release: a keyring that is none", "Release", [INRELEASE], (TRUST, INPUT),
+    refuse("Release: an unsigned pocket", "Release", [FILE], (TRUST,), (BEGIN,), pocket="security")
+    refuse("Release: an invalid keyring", "Release", [INRELEASE], (TRUST, INPUT),
            (("Begin", (FOLDER, FILE), BEGIN[2]),), pocket="")
     for name in ("index", "short"):
-        refuse(f"Index: {'with more in it' if name == 'index' else 'cut short'}", "Index",
+        refuse(f"Index: {'with extra data' if name == 'index' else 'truncated'}", "Index",
                [f"{folder}/{name}"], (TRUST,), (BEGIN, RELEASE), pocket="", component="main")
-    refuse("Index: another component's", "Index", [INDEX], (TRUST,), (BEGIN, RELEASE), pocket="",
+    refuse("Index: for another component", "Index", [INDEX], (TRUST,), (BEGIN, RELEASE), pocket="",
            component="universe")
-    refuse("Index: a component that Release does not have", "Index", [INDEX], (TRUST, REFUSED, INPUT),
+    refuse("Index: a component missing from Release", "Index", [INDEX], (TRUST, REFUSED, INPUT),
            (BEGIN, RELEASE), pocket="", component="restricted")
     refuse("Package: altered", "Package", [f"{folder}/deb"], (TRUST,), ACCEPTED, name="dpkg", sha256=digest)
-    refuse("Package: altered, with the hash that it has", "Package", [f"{folder}/deb"], (TRUST,), ACCEPTED,
+    refuse("Package: altered, with its actual hash", "Package", [f"{folder}/deb"], (TRUST,), ACCEPTED,
            name="dpkg", sha256=hashlib.sha256(files["deb"]).digest())
-    refuse("Package: more than the index says, with debootstrap", "Package", [f"{folder}/more"], (TRUST,), (
-        (BEGIN[0], BEGIN[1], {**BEGIN[2], "engine": "debootstrap"}), *ACCEPTED[1:]), name="dpkg", sha256=digest)
-    refuse("Package: another's name", "Package", [base], (TRUST,), ACCEPTED, name="tar", sha256=digest)
-    refuse("Package: of an index that was not handed over", "Package", [attr], (TRUST,), ACCEPTED,
+    refuse("Package: larger than the index says, with debootstrap", "Package", [f"{folder}/more"], (TRUST,), (
+        (BEGIN[0], BEGIN[1], {**BEGIN[2], "engine": "debootstrap"}), *ACCEPTED[1:]), name="dpkg",
+           sha256=digest)
+    refuse("Package: with another package's name", "Package", [base], (TRUST,), ACCEPTED, name="tar",
+           sha256=digest)
+    refuse("Package: from an index that was not sent", "Package", [attr], (TRUST,), ACCEPTED,
            name="attr", sha256=hashlib.sha256(open(attr, "rb").read()).digest())
     refuse("Bootstrap: without packages", "Bootstrap", (), (INPUT, REFUSED, MISSING, TRUST), ACCEPTED)
-    refuse("Package: for the second time", "Package", [base], (REFUSED,),
+    refuse("Package: sent twice", "Package", [base], (REFUSED,),
            (*ACCEPTED, ("Package", (base,), {"name": "dpkg", "sha256": digest})), name="dpkg", sha256=digest)
 
 
 def ends_the_build(engine):
-    """What does not hold ends the whole operation at once, not when the front end leaves."""
+    """A failed verification ends the whole operation at once, not when the front end disconnects."""
     deb, staging = f"{AT.root}/{AT.deb_of('dpkg')}", f"{FOLDER}/.rootlet-staging.new"
     with open(deb, "rb") as file:
         data = file.read()
@@ -418,14 +427,15 @@ def ends_the_build(engine):
         left = os.path.lexists(staging)
         after = helper.ask("Bootstrap")
     tap.report([one.code for one in answers] == [0, 0, 0, TRUST] and there and not left,
-               f"{engine}: a package with a wrong hash ends the build before the front end leaves", there, left,
+               f"{engine}: a package with a wrong hash ends the build before the front end disconnects",
+               there, left,
                *answers)
     tap.report(after.code == REFUSED and "out of order" in after.message,
-               f"{engine}: and nothing can be made of it any more", after)
+               f"{engine}: a build that failed cannot be continued", after)
 
 
 def changed_afterwards(engine):
-    """Files that are rewritten after they were accepted: what is installed is what was verified."""
+    """Files that change after they were accepted: the verified content is what gets installed."""
     copies = home.make_folder(f"{home.folder}/copies")
     with Tidy(home, FOLDER) as tidy, Helper(home.user, seconds=600) as helper:
         answers = []
@@ -446,7 +456,7 @@ def changed_afterwards(engine):
                     answers.append(helper.ask("Package", fds, name=fields["Package"],
                                               sha256=bytes.fromhex(fields["SHA256"])))
         good = tap.report(all(one.code == 0 for one in answers) and len(answers) > 50,
-                          f"{engine}: a right sequence of requests is accepted",
+                          f"{engine}: a valid sequence of requests is accepted",
                           *[one for one in answers if one.code][:3])
         for name in os.listdir(copies):
             with open(f"{copies}/{name}", "r+b") as file:
@@ -456,17 +466,17 @@ def changed_afterwards(engine):
                    f"{engine}: packages that change after they were verified are not installed", answer)
         helper.leave()
         wrong = [line for line in tidy.complaints() if "staging.trap" not in line]
-    tap.report(not wrong, f"{engine}: a helper that is left in the middle leaves nothing", *wrong)
+    tap.report(not wrong, f"{engine}: a helper whose front end leaves midway leaves nothing behind", *wrong)
 
 
 def packets():
-    """What is no message at all. To leave is an answer as well; to crash, or to hang, is none."""
+    """Packets that are not messages. Exiting is a valid reaction; crashing or hanging is not."""
     deep = b""
     for _ in range(2000):
         deep = encode_field(1, deep)[:60000]
     rows = {"zeros": bytes(1000), "ones": b"\xff" * 1000, "64 KiB": b"\x08" * 65536,
             "more than 64 KiB": b"\x08" * 65537, "128 KiB": b"\x00" * 131072,
-            "a request that does not exist": encode_field(99, b""), "a request cut short":
+            "an unknown request": encode_field(99, b""), "a truncated request":
             request("Begin", **BEGIN[2])[:-3], "a length beyond the packet": b"\x12\xff\xff\xff\x7f",
             "deep nesting": deep, "two requests in one packet": request("OpenNamespace") * 2 +
             request("Remove", name="plain"), "100 000 groups": request("AddUser", **{
@@ -478,7 +488,7 @@ def packets():
 
 
 def mutations():
-    """Right requests with some bytes changed."""
+    """Valid requests with some bytes changed."""
     chance, ended, silent = random.Random(20), [], 0
     helper = Helper(home.user, seconds=20)
     for _ in range(20000 if LONG else 400):
@@ -499,24 +509,25 @@ def mutations():
             helper = Helper(home.user, seconds=20)
     ended.append(helper.leave())
     tap.report(not silent and all(status is not None and status >= 0 for status in ended),
-               "changed requests: the helper neither crashes nor hangs", silent, ended)
-    tap.report(listing() == BEFORE, "changed requests: nothing has changed",
+               "corrupted requests: the helper neither crashes nor hangs", silent, ended)
+    tap.report(listing() == BEFORE, "corrupted requests: no files change",
                set(listing()) ^ set(BEFORE))
 
 
 def images():
-    """BuildImage writes to a file that it was handed, empty and open for both, and to nothing else."""
+    """BuildImage writes only to the file it was given, which must be empty and open for reading and
+    writing."""
     def scratch(size=0):
         path = home.write("image", b"x" * size)
         os.chmod(path, 0o666)
         return path
 
-    rows = [("a file that cannot be written", scratch, os.O_RDONLY, {"format": "erofs"}),
-            ("a file that cannot be read", scratch, os.O_WRONLY, {"format": "erofs"}),
-            ("a file that holds something", lambda: scratch(5), os.O_RDWR, {"format": "erofs"}),
+    rows = [("a read-only descriptor", scratch, os.O_RDONLY, {"format": "erofs"}),
+            ("a write-only descriptor", scratch, os.O_WRONLY, {"format": "erofs"}),
+            ("a file that is not empty", lambda: scratch(5), os.O_RDWR, {"format": "erofs"}),
             ("a device", lambda: "/dev/null", os.O_RDWR, {"format": "erofs"}),
             ("a folder", lambda: FOLDER, os.O_RDONLY, {"format": "erofs"}),
-            ("a handle of a path", scratch, os.O_PATH, {"format": "erofs"}),
+            ("an O_PATH descriptor", scratch, os.O_PATH, {"format": "erofs"}),
             ("an unknown format", scratch, os.O_RDWR, {"format": "xfs"}),
             ("a format with a slash", scratch, os.O_RDWR, {"format": "../erofs"}),
             ("no format", scratch, os.O_RDWR, {})]
@@ -527,9 +538,10 @@ def images():
                 {INPUT, REFUSED}, helper)
         for fd in (tree, image):
             os.close(fd)
-    refuse("BuildImage: a folder that is no rootfs", "BuildImage", [FOLDER, FILE], format="erofs")
-    refuse("BuildImage: no file", "BuildImage", [TREE], format="erofs")
-    for name, at, magic in (("erofs", 1024, b"\xe2\xe1\xf5\xe0"), ("ext4", 1024 + 56, b"\x53\xef"), ("squashfs", 0, b"hsqs")):
+    refuse("BuildImage: a directory that is not a rootfs", "BuildImage", [FOLDER, FILE], format="erofs")
+    refuse("BuildImage: without a file", "BuildImage", [TREE], format="erofs")
+    for name, at, magic in (("erofs", 1024, b"\xe2\xe1\xf5\xe0"), ("ext4", 1024 + 56, b"\x53\xef"),
+                            ("squashfs", 0, b"hsqs")):
         helper, tree = Helper(home.user, seconds=300), os.open(TREE, os.O_RDONLY | os.O_DIRECTORY)
         image = os.open(scratch(), os.O_RDWR)
         answer = helper.ask("BuildImage", [tree, image], format=name)
@@ -545,7 +557,7 @@ def namespace():
         links = [os.readlink(f"/proc/self/fd/{fd}") for fd in answer.fds]
         tap.report(answer.code == 0 and len(links) == 1 and links[0].startswith("user:[") and
                    links[0] != os.readlink("/proc/self/ns/user"),
-                   "OpenNamespace: one descriptor, of another user namespace", answer, links)
+                   "OpenNamespace: returns one descriptor, of another user namespace", answer, links)
         pids = [helper.process.pid, *children(helper.process.pid)]
         if AS_ROOT:
             maps = []
@@ -553,10 +565,10 @@ def namespace():
                 with open(f"/proc/{pid}/uid_map", encoding="utf-8") as file:
                     maps.append([line.split() for line in file])
             wanted = [["0", str(os.lstat(TREE).st_uid), "65535"], ["65535", str(home.user.uid), "1"]]
-            tap.report(wanted in maps, "the helper's ids: the sub-range, and the caller as the last",
+            tap.report(wanted in maps, "the helper's ids are the subordinate range, then the caller",
                        wanted, *maps)
         else:
-            tap.skip("the helper's ids", "needs root to look at another user's process")
+            tap.skip("the helper's ids", "needs root to inspect another user's process")
         for fd in answer.fds:
             os.close(fd)
 
@@ -579,6 +591,6 @@ namespace()
 for engine in ("native", "debootstrap"):
     ends_the_build(engine)
     changed_afterwards(engine)
-tap.report(not processes_left(10), "no helper stays")
+tap.report(not processes_left(10), "no helper process remains")
 programs()
 tap.done()

@@ -1,5 +1,5 @@
-"""Bases in the cache: what a clone is, that a change to one reaches no other, that damage is found and
-never used, and that two creates at once share one base."""
+"""Snapshots in the cache: how they are cloned, that a change to one clone reaches no other, that damage is
+found and never used, and that two simultaneous creates share one snapshot."""
 import fcntl
 import hashlib
 import json
@@ -23,7 +23,7 @@ from support.world import AS_ROOT, PROFILE, SCRATCH, Home, Tidy, mirror, wait_un
 PACKAGES = f"{SCRATCH}/{os.getpid()}.capable"
 AT = mirror().with_packages(PACKAGES, [debs.capable(f"{PACKAGES}.debs", mirrors.arch())])
 NETWORK = 4
-OWN = [(r"/etc/rootlet/(manifest.json|digest|linked)", None, "each tree's own")]
+OWN = [(r"/etc/rootlet/(manifest.json|digest|linked)", None, "differs in every tree")]
 CLONED = "^Cloned from a cached snapshot, with (reflinks|hard links|copies)(.*)"
 WHY = {"reflinks": ".",
        "hard links": " below /usr, until something writes: this filesystem has no reflinks.",
@@ -40,13 +40,13 @@ def create(home, server, name, *words):
 
 
 def way_of(outcome):
-    """By its word, where it gives the right reason."""
+    """Returns the clone method that it reports, if it gives the right reason."""
     found = re.search(CLONED, outcome.out, re.M)
     return found.group(1) if found and found.group(2) == WHY[found.group(1)] else None
 
 
 def way_here(home):
-    """What the filesystem of the tests' own folders has."""
+    """Returns what the filesystem of the test directories supports."""
     home.write("reflink", "x")
     done = subprocess.run(["cp", "--reflink=always", f"{home.folder}/reflink", f"{home.folder}/reflink2"],
                           stderr=subprocess.DEVNULL, check=False)
@@ -57,11 +57,12 @@ def clone(home, server):
     first, second = create(home, server, "first", "--json"), create(home, server, "second")
     third = create(home, server, "third", "--json")
     said = [json.loads((one.out.splitlines() or ["{}"])[-1]).get("cloned", "") for one in (first, third)]
-    tap.report(first.status == 0 and said[0] is None, "the first create makes it", first)
+    tap.report(first.status == 0 and said[0] is None, "the first create saves a snapshot", first)
     tap.report(second.status == 0 and way_of(second) == way_here(home),
-               "the second create clones it, and says how and why", way_here(home), second)
-    tap.report(third.status == 0 and said[1] == way_of(second), "so it does with --json", said, third)
-    tap.report(len(bases(home)) == 1, "there is one base", bases(home))
+               "the second create clones it and says how and why", way_here(home), second)
+    tap.report(third.status == 0 and said[1] == way_of(second), "create --json clones it and says how", said,
+               third)
+    tap.report(len(bases(home)) == 1, "there is one snapshot", bases(home))
     for name in ("first", "second"):
         check = home.run("check", "--name", name)
         tap.report(check.status == 0, f"check of the {name}", check)
@@ -69,20 +70,21 @@ def clone(home, server):
 
 
 def same(made, tree, how=""):
-    """Owners, setgid bits, capabilities, times of links: all of it."""
+    """Compares everything: owners, setgid bits, capabilities, times of links."""
     if not AS_ROOT:
-        tap.skip(f"a clone{how}, file by file", "needs root, to read another user's files")
+        tap.skip(f"a clone{how} matches file by file", "needs root to read another user's files")
         return
     one, other = trees.census(made), trees.census(tree)
     wrong = trees.differences(one, other, OWN)
-    tap.report(not wrong and len(one) > 1000, f"a clone{how}, file by file", *wrong[:20], len(one))
+    tap.report(not wrong and len(one) > 1000, f"a clone{how} matches file by file", *wrong[:20], len(one))
     has = trees.attributed(other)
     tap.report(set(has) >= debs.CAPABLE, f"a clone{how} has extended attributes and file capabilities", has)
 
 
-# In place, so that what shares the file would change as well.
+# In place, so that trees that share the file would change as well.
 CHANGES = {"writes into a program": "echo changed >>/usr/bin/attr",
-           "writes into one of a file's two names": "ln /usr/bin/getfacl /usr/bin/two; echo changed >>/usr/bin/two",
+           "writes into one of two hard links":
+           "ln /usr/bin/getfacl /usr/bin/two; echo changed >>/usr/bin/two",
            "changes a mode": "chmod 600 /usr/bin/setfattr", "changes an owner": "chown 5:5 /usr/bin/chacl",
            "truncates a file": ": >/usr/share/bash-completion/bash_completion; : >/usr/bin/getfattr",
            "writes into a file of /etc": "echo changed >>/etc/passwd",
@@ -91,25 +93,27 @@ CHANGES = {"writes into a program": "echo changed >>/usr/bin/attr",
 
 
 def isolated(home, how=""):
-    """HOW: they share files, to be said."""
+    """HOW: how the clones share files, for the claims."""
     if not AS_ROOT:
-        tap.skip("a change to one clone", "needs root, to read another user's files")
+        tap.skip("a change to one clone", "needs root to read another user's files")
         return
     base = f"{home.cache}/rootlet/bases/{bases(home)[0]}"
     before = {path: trees.census(path) for path in (f"{home.store}/first", base)}
     for what, script in CHANGES.items():
         outcome = home.run("shell", "--name", "second", "--", "sh", "-ec", script)
-        tap.report(outcome.status == 0, f"in a clone{how} something {what}", outcome)
+        tap.report(outcome.status == 0, f"a process in a clone{how} {what}", outcome)
     for path, census in before.items():
         wrong = trees.differences(census, trees.census(path), [])
-        tap.report(not wrong, f"and {'the base' if path == base else 'another clone'}{how} is what it was",
+        tap.report(not wrong, f"{'the snapshot' if path == base else 'another clone'}{how} does not change",
                    *wrong[:20])
     changed = trees.differences(before[f"{home.store}/first"], trees.census(f"{home.store}/second"), OWN)
-    tap.report(len(changed) >= len(CHANGES), f"but the clone{how} itself has changed", *changed[:20])
-    tap.report(not any("attributes" in line for line in changed), f"and its attributes are what they were{how}",
+    tap.report(len(changed) >= len(CHANGES), f"the clone{how} itself changes", *changed[:20])
+    tap.report(not any("attributes" in line for line in changed),
+               f"the clone's attributes do not change{how}",
                *changed)
     verify = home.run("cache", "verify")
-    tap.report(verify.status == 0 and re.search(r", 0 damaged$", verify.out, re.M), f"cache verify{how}",
+    tap.report(verify.status == 0 and re.search(r", 0 damaged$", verify.out, re.M),
+               f"cache verify finds no damage{how}",
                verify)
 
 
@@ -120,7 +124,7 @@ def used_of(path):
 
 
 def disk_apart():
-    """The kind and options of a disk for the base alone. A tmpfs keeps a user's attributes since Linux 6.6."""
+    """The type and options of a disk for the snapshot. tmpfs supports user attributes since Linux 6.6."""
     with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
         try:
             os.setxattr(file.name, "user.x", b"y")
@@ -130,15 +134,15 @@ def disk_apart():
 
 
 def elsewhere(home, server, kind, options, want):
-    """Clones of the same base, which is on a disk of its own, alone (for copies) or with them."""
+    """Clones a snapshot on its own disk; the clones are on another disk (for copies) or on the same one."""
     what = f"on {kind}: clones are made by {want}"
     if not AS_ROOT:
-        tap.skip(what, "needs root, to mount a disk")
+        tap.skip(what, "needs root to mount a disk")
         return
     outer = Home()
     with disk(outer, kind, options) as point:
         if not point:
-            tap.skip(what, f"{kind} cannot be mounted here")
+            tap.skip(what, f"cannot mount {kind} here")
             return
         other = outer if want == "copies" else Home(folder=point)
         other.cache = other.make_folder(f"{point}/cache")
@@ -146,7 +150,7 @@ def elsewhere(home, server, kind, options, want):
         first = create(other, server, "first")
         before = used_of(point)
         second = create(other, server, "second")
-        # Where it is alone, the disk holds the base, and none of the clones.
+        # For copies, the disk has the snapshot and none of the clones.
         added = used_of(point) - before
         tap.report(first.status == second.status == 0 and way_of(first) == way_of(second) == want and
                    added < 30 << 20, what, f"{added} bytes more", first, second)
@@ -156,7 +160,7 @@ def elsewhere(home, server, kind, options, want):
 
 
 def keys(home, server):
-    """What makes another base: with no package to be had, only a clone can be created."""
+    """What invalidates a snapshot. No packages are available, so create only works by cloning."""
     packages = f"{home.cache}/rootlet/packages"
     older = mirrors.date(mirrors.datetime.datetime.now(mirrors.datetime.timezone.utc) -
                          mirrors.datetime.timedelta(hours=1))
@@ -165,7 +169,8 @@ def keys(home, server):
             ("the engine", ["--engine", "debootstrap"], (), ""),
             ("a package of --include", ["--include", "hostname"], (), ""),
             ("the components", ["--components", "main,universe"], (), ""),
-            ("the profile", [], (), "[files]\npath-exclude = /usr/share/man/*\n"), ("nothing any more", [], (), "")]
+            ("the profile", [], (), "[files]\npath-exclude = /usr/share/man/*\n"),
+            ("nothing else", [], (), "")]
     os.rename(packages, f"{packages}.away")
     for what, words, faults, profile in rows:
         home.write("config/rootlet/profiles/test.conf", PROFILE + profile)
@@ -176,24 +181,25 @@ def keys(home, server):
         same = what.startswith("nothing")
         tap.report(outcome.status == 0 and way_of(outcome) and not locks if same else
                    outcome.status == NETWORK and len(locks) == 1,
-                   f"where {what} has changed a create {'clones the base' if same else 'needs another base'}",
+                   f"if {what} changes, create {'clones the snapshot' if same else 'needs another snapshot'}",
                    locks, outcome)
     server.faults = []
     shutil.rmtree(packages, ignore_errors=True)
     os.rename(f"{packages}.away", packages)
 
 
-# What of a base can be damaged, and how that is undone. Neither size nor time need show it.
+# How to damage a snapshot, and how to undo it. Sizes and times need not change.
 DAMAGES = {
     "a bit of a program": (lambda base: flip(f"{base}/usr/bin/attr"),) * 2,
     "a bit of dpkg's status": (lambda base: flip(f"{base}/var/lib/dpkg/status"),) * 2,
-    # It stays JSON.
+    # It remains valid JSON.
     "a bit of the manifest": (lambda base: flip(f"{base}/etc/rootlet/manifest.json", b"fsqa"),
                               lambda base: flip(f"{base}/etc/rootlet/manifest.json", b"gsqa")),
     "a mode": (lambda base: os.chmod(f"{base}/usr/bin/chacl", 0o700),
                lambda base: os.chmod(f"{base}/usr/bin/chacl", 0o755)),
     "an owner": (lambda base: os.chown(f"{base}/usr/bin/chacl", 1, 1),
-                 lambda base: os.chown(f"{base}/usr/bin/chacl", os.lstat(base).st_uid, os.lstat(base).st_gid)),
+                 lambda base: os.chown(f"{base}/usr/bin/chacl", os.lstat(base).st_uid,
+                                       os.lstat(base).st_gid)),
     "a link": (lambda base: (os.unlink(f"{base}/bin"), os.symlink("tmp", f"{base}/bin"),
                              os.lchown(f"{base}/bin", os.lstat(base).st_uid, os.lstat(base).st_gid)),
                lambda base: (os.unlink(f"{base}/bin"), os.symlink("usr/bin", f"{base}/bin"),
@@ -209,7 +215,7 @@ DAMAGES = {
 
 def damaged(home, server):
     if not AS_ROOT:
-        tap.skip("damaged bases", "needs root, to damage another user's files")
+        tap.skip("damaged snapshots", "needs root to damage another user's files")
         return
     base = f"{home.cache}/rootlet/bases/{bases(home)[0]}"
     for what, (damage, undo) in {"nothing": (lambda base: None,) * 2, **DAMAGES}.items():
@@ -217,26 +223,28 @@ def damaged(home, server):
         with Helper(home.user, seconds=300) as helper, opened(base) as fds:
             answer = helper.ask("Verify", fds)
         undo(trees.inside(base))
-        tap.report(answer.code == (0 if what == "nothing" else TRUST), f"a base with {what} changed", answer)
+        tap.report(answer.code == (0 if what == "nothing" else TRUST), f"a snapshot with {what} changed",
+                   answer)
     for what, damage in {"a bit of a program": DAMAGES["a bit of a program"][0],
                          "a bit of the manifest": DAMAGES["a bit of the manifest"][0],
-                         "its manifest's owner": lambda base: os.chown(f"{base}/etc/rootlet/manifest.json", 1, 1),
+                         "its manifest's owner": lambda base:
+                         os.chown(f"{base}/etc/rootlet/manifest.json", 1, 1),
                          "its manifest": lambda base: open(f"{base}/etc/rootlet/manifest.json", "w").write(
                              "{")}.items():
-        with opened(base) as (before,):  # while it is open, no other gets its number
+        with opened(base) as (before,):  # while it is open, its inode number is not reused
             damage(trees.inside(base))
             outcome = create(home, server, "repaired", "--force")
             another = not os.path.samestat(os.fstat(before), os.lstat(base))
         tap.report(outcome.status == 0 and another and not re.search(CLONED, outcome.out, re.M),
-                   f"a base of which {what} is damaged is not used, but made anew", outcome)
+                   f"a snapshot with {what} damaged is not used but rebuilt", outcome)
     check = home.run("check", "--deep", "--name", "repaired")
-    tap.report(check.status == 0, "and what came of it is whole", check)
+    tap.report(check.status == 0, "the rebuilt snapshot is undamaged", check)
 
 
 def verified(home):
-    """Every kind of object."""
+    """Tries every kind of object."""
     if not AS_ROOT:
-        tap.skip("cache verify finds damage", "needs root, to damage another user's files")
+        tap.skip("cache verify finds damage", "needs root to damage another user's files")
         return
     folder = f"{home.cache}/rootlet"
     for what in ("packages", "indexes", "solv", "bases"):
@@ -248,11 +256,11 @@ def verified(home):
                    and not os.path.lexists(f"{folder}/{what}/{name}"),
                    f"cache verify finds a flipped bit in {what}", outcome)
     outcome = home.run("cache", "verify")
-    tap.report(outcome.status == 0, "and nothing the second time", outcome)
+    tap.report(outcome.status == 0, "cache verify finds nothing the second time", outcome)
 
 
 def at_once(home, server):
-    """Of two only one builds; the other waits for its base."""
+    """Only one of the two builds; the other waits for its snapshot."""
     words = ["create", "--release", mirrors.SUITE, "--profile", "test", "--mirror", server.url,
              "--keyring", AT.keyring, "--include", "acl,attr"]
     with Tidy(home) as tidy:
@@ -263,14 +271,14 @@ def at_once(home, server):
         wrong = tidy.complaints()
     cloned = [bool(re.search(CLONED, text, re.M)) for text in out]
     tap.report(not wrong and [process.returncode for process in both] == [0, 0] and sorted(cloned) == [
-        False, True], "two creates at once: one makes the base, the other clones it", *wrong, *out)
+        False, True], "two creates at once: one saves the snapshot, the other clones it", *wrong, *out)
     fetched = [path for path in server.requests if path.endswith(".deb")]
     tap.report(len(fetched) > 50 and len(fetched) == len(set(fetched)),
-               "and every package was fetched once", len(fetched), len(set(fetched)))
+               "two creates at once: every package is fetched once", len(fetched), len(set(fetched)))
 
 
 def fetched_once(home, server, what, options):
-    """Two creates that have no base in common have most of their packages in common."""
+    """Two creates that cannot share a snapshot share most of their packages."""
     words = ["create", "--release", mirrors.SUITE, "--profile", "test", "--mirror", server.url,
              "--keyring", AT.keyring]
     name = what.replace(" ", "-")
@@ -284,12 +292,12 @@ def fetched_once(home, server, what, options):
     server.faults = []
     asked = [path for path in server.requests if path.endswith(".deb")]
     tap.report(not wrong and [process.returncode for process in both] == [0, 0] and len(asked) > 50 and
-               len(asked) == len(set(asked)), f"two creates at once, {what}: every package is asked for once",
+               len(asked) == len(set(asked)), f"two creates at once, {what}: every package is requested once",
                *wrong, *sorted(path for path in set(asked) if asked.count(path) > 1), *out)
 
 
 def draft_of(home, cache, package):
-    """What a process that fetches PACKAGE has of it, locked as that would."""
+    """Imitates a process that is fetching PACKAGE: its partial file, locked."""
     with open(f"{AT.root}/{AT.deb_of(package)}", "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()
     for folder in (cache, f"{cache}/rootlet", f"{cache}/rootlet/packages"):
@@ -303,13 +311,13 @@ def draft_of(home, cache, package):
 
 
 def held(home, server):
-    """A process that fetches a package, and then leaves it, is interrupted, or hangs."""
+    """Another process is fetching a package, and then exits, is interrupted, or hangs."""
     words = ["create", "--release", mirrors.SUITE, "--profile", "test", "--mirror", server.url,
              "--keyring", AT.keyring, "--fresh", "--force", "--name", "held"]
     package = AT.deb_of("perl-base")
     for what, status, most in (("is interrupted while another fetches a package", 130, 10),
-                               ("fetches what another has left", 0, 25),
-                               ("fetches what another does not go on with", 0, 90)):
+                               ("fetches a package after another process left it", 0, 25),
+                               ("fetches a package after another process stalls", 0, 90)):
         cache = f"{home.folder}/held-{status}-{most}"
         server.requests.clear()
         with draft_of(home, cache, "perl-base") as draft, Tidy(home) as tidy:
@@ -325,7 +333,8 @@ def held(home, server):
             took = time.monotonic() - began
             wrong = tidy.complaints()
         tap.report(process.returncode == status and not wrong and not early and took < patient(most) and
-                   server.requests.count(package) == (status == 0), f"a create {what}", early, f"{took:.1f} s",
+                   server.requests.count(package) == (status == 0), f"a create {what}", early,
+                   f"{took:.1f} s",
                    *wrong, *out)
 
 
@@ -333,16 +342,17 @@ KINDS = ("packages", "indexes", "solv", "bases", "images", "kernels", "build", "
 
 
 def objects(home, *kinds):
-    """KIND/NAME of what is there, without what is hidden."""
+    """Returns KIND/NAME of each object, except hidden ones."""
     folder = f"{home.cache}/rootlet"
     return {f"{kind}/{name}" for kind in kinds or KINDS if os.path.isdir(f"{folder}/{kind}")
             for name in os.listdir(f"{folder}/{kind}") if not name.startswith(".")}
 
 
 def furnish(home, server):
-    """What runs leave in the cache: an image, a kernel, the rootfs of a build and what came of it."""
+    """Creates what runs leave in the cache: an image, a kernel, a build rootfs and its result."""
     folder = f"{home.cache}/rootlet"
-    for name in ("images/0123-4567.erofs", "kernels/6.1_1/boot/vmlinuz", "kernels/6.1_1/lib/modules/6.1/toy.ko",
+    for name in ("images/0123-4567.erofs", "kernels/6.1_1/boot/vmlinuz",
+                 "kernels/6.1_1/lib/modules/6.1/toy.ko",
                  "fstests/x-y/check"):
         home.make_folder(home.cache)
         subprocess.run(["install", "-D", "-m", "600", "/dev/stdin", f"{folder}/{name}"], input=b"x" * 100000,
@@ -355,14 +365,15 @@ def furnish(home, server):
     sums.write(f"{folder}/fstests/x-y")
     if AS_ROOT:
         for kind in ("images", "kernels", "fstests"):
-            subprocess.run(["chown", "-R", f"{home.user.uid}:{home.user.gid}", f"{home.cache}/rootlet/{kind}"],
+            subprocess.run(["chown", "-R", f"{home.user.uid}:{home.user.gid}",
+                            f"{home.cache}/rootlet/{kind}"],
                            check=True)
     os.makedirs(f"{home.cache}/rootlet/build", exist_ok=True)
     if AS_ROOT:
         os.chown(f"{home.cache}/rootlet/build", home.user.uid, home.user.gid)
     made = home.run("create", "--release", mirrors.SUITE, "--profile", "test", "--mirror", server.url,
                     "--keyring", AT.keyring, "--path", f"{folder}/build/jammy-x",
-                    *([] if AS_ROOT else ["--tree-mode", "0755"]))  # else only root can look into it
+                    *([] if AS_ROOT else ["--tree-mode", "0755"]))  # otherwise only root could look into it
     sums.write_digest(home.user, f"{folder}/build", "jammy-x")
     return made
 
@@ -372,7 +383,7 @@ def size_of(home):
 
 
 def prune_one(home):
-    """As much as the one object that was not used for the longest time, which goes; what has gone."""
+    """Prunes the size of the least recently used object; returns what was removed."""
     before = objects(home)
     outcome = home.run("cache", "prune", "--max-size", str(size_of(home) - 1))
     return before - objects(home) if outcome.status == 0 else outcome
@@ -381,36 +392,49 @@ def prune_one(home):
 def pruned_by_age(home, server):
     made, folder = furnish(home, server), f"{home.cache}/rootlet"
     verify = home.run("cache", "verify")
-    tap.report(made.status == 0 and verify.status == 0 and f"\n{len(objects(home))} objects, 0 damaged" in verify.out,
+    tap.report(made.status == 0 and verify.status == 0 and f"\n{len(objects(home))} objects, 0 damaged" in
+               verify.out,
                "cache verify reads objects of every kind", made, verify, objects(home))
     package, base = sorted(objects(home, "packages"))[3], f"bases/{bases(home)[0]}"
-    order = [(package, package), ("kernels/6.1_1", "kernels/6.1_1"), ("images/0123-4567.erofs", "images/.0123-4567.erofs.sums"),
+    order = [(package, package), ("kernels/6.1_1", "kernels/6.1_1"),
+             ("images/0123-4567.erofs", "images/.0123-4567.erofs.sums"),
              (base, f"bases/.{base[6:]}.lock"), ("fstests/x-y",) * 2]
     for number, (_, clock) in enumerate(order):
         os.utime(f"{folder}/{clock}", (10**9 + number, 10**9 + number))
     for name, _ in order:
         gone = prune_one(home)
-        tap.report(gone == {name}, f"cache prune: what was not used for longest goes first: "
+        tap.report(gone == {name}, f"cache prune: removes the least recently used object first: "
                    f"{name.partition('/')[0]}", gone)
 
 
-# What of an object that is kept with sums can be damaged, and what is said of it.
+# How an object that has checksums can be damaged, and what is reported.
 KEPT = {
-    "a bit of an image": ("images/0123-4567.erofs", lambda at: flip(at), "0123-4567.erofs has changed"),
+    "a bit of an image":
+        ("images/0123-4567.erofs", lambda at: flip(at), "0123-4567.erofs has changed"),
     "a bit of an image's sums": ("images/0123-4567.erofs", lambda at: flip(sums_of(at)), ""),
-    "a bit of a kernel": ("kernels/6.1_1", lambda at: flip(f"{at}/boot/vmlinuz"), "boot/vmlinuz has changed"),
-    "a bit of a module": ("kernels/6.1_1", lambda at: flip(f"{at}/lib/modules/6.1/toy.ko"), "toy.ko has changed"),
+    "a bit of a kernel":
+        ("kernels/6.1_1", lambda at: flip(f"{at}/boot/vmlinuz"), "boot/vmlinuz has changed"),
+    "a bit of a module":
+        ("kernels/6.1_1", lambda at: flip(f"{at}/lib/modules/6.1/toy.ko"), "toy.ko has changed"),
     "a link of a kernel": ("kernels/6.1_1", lambda at: relink(f"{at}/usr"), "usr has changed"),
-    "a module less": ("kernels/6.1_1", lambda at: os.unlink(f"{at}/lib/modules/6.1/toy.ko"), "is missing"),
-    "a module more": ("kernels/6.1_1", lambda at: open(f"{at}/lib/modules/6.1/more.ko", "w").close(), "was added"),
-    "a kernel without sums": ("kernels/6.1_1", lambda at: os.unlink(f"{at}/.sums"), "its checksums are missing"),
+    "a missing module":
+        ("kernels/6.1_1", lambda at: os.unlink(f"{at}/lib/modules/6.1/toy.ko"), "is missing"),
+    "an extra module":
+        ("kernels/6.1_1", lambda at: open(f"{at}/lib/modules/6.1/more.ko", "w").close(), "was added"),
+    "a kernel without sums":
+        ("kernels/6.1_1", lambda at: os.unlink(f"{at}/.sums"), "its checksums are missing"),
     "a bit of fstests": ("fstests/x-y", lambda at: flip(f"{at}/check"), "check has changed"),
-    "a mode of fstests": ("fstests/x-y", lambda at: os.chmod(f"{at}/check", 0o755), "check has changed"),
+    "a mode of fstests":
+        ("fstests/x-y", lambda at: os.chmod(f"{at}/check", 0o755), "check has changed"),
     "a link of fstests": ("fstests/x-y", lambda at: relink(f"{at}/link"), "link has changed"),
-    "a bit of a rootfs to build in": ("build/jammy-x", lambda at: flip(f"{trees.inside(at)}/etc/debian_version"), "its digest differs"),
-    "a link of a rootfs to build in": ("build/jammy-x", lambda at: relink(f"{trees.inside(at)}/bin"), "its digest differs"),
-    "a rootfs without a digest": ("build/jammy-x", lambda at: os.unlink(digest_of(at)), "its saved digest is missing"),
-    "fstests without sums": ("fstests/x-y", lambda at: os.unlink(f"{at}/.sums"), "its checksums are missing"),
+    "a bit of a rootfs to build in":
+        ("build/jammy-x", lambda at: flip(f"{trees.inside(at)}/etc/debian_version"), "its digest differs"),
+    "a link of a rootfs to build in":
+        ("build/jammy-x", lambda at: relink(f"{trees.inside(at)}/bin"), "its digest differs"),
+    "a rootfs without a digest":
+        ("build/jammy-x", lambda at: os.unlink(digest_of(at)), "its saved digest is missing"),
+    "fstests without sums":
+        ("fstests/x-y", lambda at: os.unlink(f"{at}/.sums"), "its checksums are missing"),
 }
 
 
@@ -428,9 +452,10 @@ def relink(path):
 
 
 def verified_sums(home, server):
-    """Neither size nor time need tell of it; what is damaged goes, and what is whole stays."""
+    """Sizes and times need not change; damaged objects are removed, intact ones kept."""
     if not AS_ROOT:
-        tap.skip("cache verify finds damage in what has sums", "needs root, to damage another user's files")
+        tap.skip("cache verify finds damage in objects with checksums",
+                 "needs root to damage another user's files")
         return
     folder = f"{home.cache}/rootlet"
     for what, (name, damage, says) in {"nothing": ("", lambda at: None, ""), **KEPT}.items():
@@ -443,7 +468,7 @@ def verified_sums(home, server):
                    (not name or re.search(rf"^damaged, removed: {name}: .*{says}", outcome.out, re.M)) and
                    not os.path.exists(sums_of(f"{folder}/{name}")) and
                    os.path.exists(digest_of(f"{folder}/build/jammy-x")) == (name != "build/jammy-x"),
-                   f"cache verify: {what} is damaged", gone, outcome)
+                   f"cache verify finds damage: {what}", gone, outcome)
     furnish(home, server)
     flip(f"{folder}/kernels/6.1_1/boot/vmlinuz")
     used = os.open(f"{folder}/kernels/6.1_1", os.O_RDONLY | os.O_DIRECTORY)
@@ -452,7 +477,7 @@ def verified_sums(home, server):
     os.close(used)
     tap.report(outcome.status == 3 and "damaged, still in use: kernels/6.1_1" in outcome.out and
                not os.path.exists(f"{folder}/kernels/6.1_1/.sums"),
-               "cache verify: what is damaged and in use is not used by who comes next", outcome)
+               "cache verify: a damaged object in use is not used again", outcome)
 
 
 def pruned_in_use(home, server):
@@ -466,7 +491,7 @@ def pruned_in_use(home, server):
         outcome = home.run("cache", "prune", "--max-size", "0")
         left = objects(home)
     tap.report(outcome.status == 0 and left == {f"bases/{base}", "images/0123-4567.erofs"},
-               "cache prune: what is in use stays, and nothing else", outcome, left)
+               "cache prune: keeps objects in use, and nothing else", outcome, left)
 
 
 def pruned(home, server):
@@ -477,20 +502,20 @@ def pruned(home, server):
     tap.report(outcome.status == 0 and all(re.search(rf"^{kind} +\d+ ", outcome.out, re.M)
                                            for kind in KINDS), "cache", outcome)
     outcome = home.run("cache", "prune", "--max-size", "1G")
-    tap.report(outcome.status == 0 and bases(home), "cache prune: what fits stays", outcome)
+    tap.report(outcome.status == 0 and bases(home), "cache prune: keeps what fits", outcome)
     outcome = home.run("cache", "prune", "--max-size", "0")
     left = objects(home)
-    tap.report(outcome.status == 0 and not left, "cache prune: nothing is left of what must go", outcome, left)
+    tap.report(outcome.status == 0 and not left, "cache prune: leaves nothing behind", outcome, left)
 
 
 def fresh(home, server):
     outcome = create(home, server, "fresh", "--fresh")
-    tap.report(outcome.status == 0 and not bases(home), "--fresh neither clones a base nor keeps one",
+    tap.report(outcome.status == 0 and not bases(home), "--fresh neither clones nor saves a snapshot",
                outcome, bases(home))
 
 
 def forged():
-    """A package's file where rootlet's own are to be does not make a tree share or skip anything."""
+    """A package file in the place of rootlet's own files does not make a tree share or skip anything."""
     package, folder = "evil-linked", f"{SCRATCH}/{os.getpid()}.linked"
     own = Home()
     deb = debs.make(f"{folder}.debs", package, mirrors.arch(), {},
@@ -513,13 +538,14 @@ with Server(AT.root) as served:
     isolated(home)
     damaged(home, served)
     at_once(home, served)
-    fetched_once(home, served, "of different packages", [("--include", "odd-capable"), ("--include", "hostname")])
+    fetched_once(home, served, "of different packages",
+                 [("--include", "odd-capable"), ("--include", "hostname")])
     fetched_once(home, served, "fresh", [("--fresh",), ("--fresh",)])
     held(home, served)
     verified(home)
-    if AS_ROOT:  # else nothing was damaged, and so removed
+    if AS_ROOT:  # otherwise nothing was damaged and removed
         again = create(home, served, "again", "--force")
-        tap.report(again.status == 0 and not way_of(again), "what was removed is made again", again)
+        tap.report(again.status == 0 and not way_of(again), "a removed snapshot is rebuilt", again)
     pruned(home, served)
     fresh(home, served)
 forged()

@@ -1,4 +1,4 @@
-"""The life of a rootfs, from the test mirror: create, check, list, shell, replace, delete."""
+"""The life cycle of a rootfs from the test mirror: create, check, list, shell, replace, delete."""
 import glob
 import hashlib
 import json
@@ -27,7 +27,7 @@ def manifest(path=TREE):
 
 
 def first_create():
-    """Also: a download that breaks once is gone on with, not started again."""
+    """Also: an interrupted download is resumed, not restarted."""
     breaks = Fault(r"/dpkg_[^/]*\.deb$", "truncate", 300000, times=1)
     with Server(AT.root, [breaks]) as server, Tidy(home) as tidy:
         outcome = home.create(server=server, at=AT)
@@ -35,17 +35,17 @@ def first_create():
                     [r"packages", r"^Made .*/test-rootfs: Ubuntu jammy, \d+ packages"], ["\r", "\033"])
         wrong = judge(case, outcome, home, tidy)
         tap.note(f"create took {outcome.seconds:.1f} s")
-        if not tap.report(not wrong, "create: a rootfs from a mirror", *wrong, outcome):
+        if not tap.report(not wrong, "create: makes a rootfs from a mirror", *wrong, outcome):
             tap.done()
         tap.report(any("dpkg_" in path for path in server.resumed),
-                   "create: a download that breaks is gone on with", server.resumed)
+                   "create: resumes an interrupted download", server.resumed)
     owner = os.lstat(TREE)
     tap.report(owner.st_uid == owner.st_gid and owner.st_uid >= 65536,
-               "create: the tree's owner is the first id of the range", owner)
+               "create: the first id of the range owns the tree", owner)
     tap.report(os.lstat(home.store).st_mode & 0o7777 == 0o700,
-               "create: nobody else gets into the store, where setuid programs of the range's are")
+               "create: other users cannot enter the store, which has setuid programs of the range")
     tap.report(not glob.glob(f"{inside(TREE)}/var/cache/apt/archives/*.deb"),
-               "create: no package archives stay in the tree")
+               "create: leaves no package archives in the tree")
 
 
 def check_manifest():
@@ -66,36 +66,37 @@ def check_manifest():
         tap.report(bool(good), f"manifest: {what}", text[:2000])
     for pocket, name in mirrors.NEWER.items():
         tap.report(packages.get(name) == AT.version_of(name, pocket),
-                   f"create: {name} comes from the pocket {pocket}", packages.get(name))
+                   f"create: takes {name} from pocket {pocket}", packages.get(name))
 
 
 def second_create(server):
-    """Everything is in the cache: only InRelease is asked for, to see whether it is still so. It leaves
-    the base that later creates here take: what they are about is not how a tree is made."""
+    """Everything is in the cache, so only InRelease is requested, to see if it has changed. This saves the
+    snapshot that later creates here clone: they are not about how a tree is built."""
     with Tidy(home) as tidy:
         source = ["--mirror", server.url, "--keyring", AT.keyring, "--profile", "test"]
         outcome = home.run("create", "--suite", mirrors.SUITE, "--arch", mirrors.arch(), "--name", "second",
                            "--quiet", *source)
         wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
         others = [path for path in server.requests if not path.endswith("/InRelease")]
-        tap.report(not wrong, "create: a second one, with --name", *wrong, outcome)
+        tap.report(not wrong, "create: makes a second rootfs with --name", *wrong, outcome)
         tap.report(not others and server.requests,
-                   "create: a second one downloads nothing but InRelease", server.requests)
-    tap.report(not outcome.out and not outcome.err, "create --quiet says nothing", outcome)
+                   "create: a second one downloads only InRelease", server.requests)
+    tap.report(not outcome.out and not outcome.err, "create --quiet prints nothing", outcome)
 
 
 def refused_create():
     before = inode(TREE)
     with Server(AT.root) as server:
         source = ["--mirror", server.url, "--keyring", AT.keyring]
-        play(Case("create where there is one already", [], 6, ["--force"]), home,
+        play(Case("create over an existing rootfs", [], 6, ["--force"]), home,
              ["create", "--profile", "test", *source])
-        tap.report(not server.requests, "create: and it is refused before anything is downloaded")
-    tap.report(inode(TREE) == before, "create: and what is there stays")
+        tap.report(not server.requests, "create over an existing rootfs fails before any download")
+    tap.report(inode(TREE) == before, "create over an existing rootfs leaves it alone")
 
 
 def taken_meanwhile():
-    """A directory that gets the rootfs's name while it is made stays: rename(2) alone would replace an empty one."""
+    """A directory that appears under the rootfs name during create is kept: a plain rename(2) would replace
+    an empty one."""
     path = f"{home.store}/taken"
 
     def take(body):
@@ -104,13 +105,13 @@ def taken_meanwhile():
         return body
     before = None
     with Server(AT.root, [Fault(r"\.deb$", "body", take)]) as server, Tidy(home) as tidy:
-        # Nothing of it may be in the cache, or nothing is asked for.
+        # Its packages must not be in the cache, or create would not download anything.
         outcome = home.create("--name", "taken", "--quiet", server=server, at=AT,
                               environment={"XDG_CACHE_HOME": f"{home.folder}/other-cache"})
         before = os.path.isdir(path) and os.stat(path).st_uid
         wrong = judge(Case("", ["create"], 6, "taken"), outcome, home, tidy)
     tap.report(not wrong and before == home.user.ids()[0] and not os.listdir(path),
-               "create: a directory that takes the name meanwhile stays, and create fails", *wrong, outcome)
+               "create: fails if a directory takes the name meanwhile, and keeps it", *wrong, outcome)
     os.rmdir(path)
 
 
@@ -121,10 +122,10 @@ def forced_create(server):
         outcome = home.create("--force", server=server, at=AT, fresh=False)
         wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
     tap.report(not wrong, "create --force", *wrong, outcome)
-    tap.report(inode(TREE) != before, "create --force: it is another one")
+    tap.report(inode(TREE) != before, "create --force: replaces the rootfs")
     outcome = home.run("shell", "--", "ls", "/root/of-the-old-one")
-    tap.report(outcome.status != 0, "create --force: nothing of the old one is in it", outcome)
-    play(Case("create --force: and it is ready", ["check"], 0, "✓"), home)
+    tap.report(outcome.status != 0, "create --force: keeps no files of the old one", outcome)
+    play(Case("create --force: the new one is ready", ["check"], 0, "✓"), home)
 
 
 def check_and_list():
@@ -142,28 +143,30 @@ def check_and_list():
                                    r"^test-rootfs +Ubuntu +jammy +[\d.]+M +\d+ (second|minute)s? +fsqa"]),
         Case("list --json", ["list", "--json"], 0, '"name": ?"second"'),
         Case("delete without a terminal and without --yes", ["delete"], 2, "--yes",
-             check=lambda home: [] if os.path.isdir(TREE) else ["it is gone"]),
+             check=lambda home: [] if os.path.isdir(TREE) else ["the rootfs is gone"]),
     ]
     for row in rows:
         play(row, home)
     rows = json.loads(home.run("list", "--json").out)
-    tap.report(not re.search(r" $|Ubuntu  ", home.run("list").out, re.M), "list: no blanks but those between columns")
+    tap.report(not re.search(r" $|Ubuntu  ", home.run("list").out, re.M), "list: has no trailing blanks")
     first = next((row for row in rows if row["name"] == "test-rootfs"), {})
     tap.report(len(rows) == 2 and first.get("release") == "jammy" and first.get("path") == TREE and
                (first.get("bytes") or 0) > 50e6 and first.get("users") == ["fsqa", "fsgqa2"],
-               "list --json: the fields", rows)
+               "list --json: has the right fields", rows)
     home.run("shell", "--name", "second", "--", "sed", "-i", 's/"created": *"[0-9]*/"created": "2001/',
              "/etc/rootlet/manifest.json")
-    play(Case("list: the age is that of the manifest", ["list"], 0, [r"^second .*M +\d{4,} days +fsqa",
-                                                                     r"^test-rootfs .* (second|minute)s? "]), home)
+    play(Case("list: takes the age from the manifest", ["list"], 0, [r"^second .*M +\d{4,} days +fsqa",
+                                                                     r"^test-rootfs .* (second|minute)s? "]),
+         home)
 
 
 def owners():
-    """The range is ids 0 to 65534, the last of them nobody's. An id that is not mapped is shown as 65534, too."""
+    """The range is ids 0 to 65534; the last is nobody's. Unmapped ids also appear as 65534."""
     tree = inside(f"{home.store}/second")
-    home.run("shell", "--name", "second", "--", "sh", "-ec", "cd /root; mkdir d; echo >f; ln -s f l; mkfifo p; "
+    home.run("shell", "--name", "second", "--", "sh", "-ec",
+             "cd /root; mkdir d; echo >f; ln -s f l; mkfifo p; "
              "chmod 0 f; chown -h 65534:65534 d f l p")
-    play(Case("check: what belongs to nobody belongs to the rootfs", ["check", "--name", "second"], 0, "✓"), home)
+    play(Case("check: files of nobody are valid", ["check", "--name", "second"], 0, "✓"), home)
     first = os.lstat(tree).st_uid
     rows = [("the caller", home.user.uid), ("the range's spare id", first + 65535), ("the host's root", 0)]
     for whose, uid in rows if AS_ROOT else ():
@@ -183,37 +186,38 @@ def ask_to_delete():
             ended = terminal.wait()
         there = os.path.isdir(f"{home.store}/second")
         tap.report(asked and ended == status and there == stays,
-                   f"delete asks on a terminal: {answer.strip() or 'nothing'}", ended, terminal.text)
-    tap.report(os.path.isdir(TREE), "delete: the other one stays")
+                   f"delete on a terminal asks; answer: {answer.strip() or 'nothing'}", ended, terminal.text)
+    tap.report(os.path.isdir(TREE), "delete: keeps the other rootfs")
 
 
 SHELL = [
-    Case("shell: exit status", ["shell", "--", "sh", "-c", "exit 37"], 37),
+    Case("shell: returns the command's exit status", ["shell", "--", "sh", "-c", "exit 37"], 37),
     Case("shell: a signal", ["shell", "--", "sh", "-c", "kill -9 $$"], 137),
     Case("shell: no such program", ["shell", "--", "/no/such"], 127),
     Case("shell: no such command", ["shell", "--", "nosuchcmd"], 127,
          "there is no command nosuchcmd in the rootfs at .*--include PACKAGE$"),
-    Case("shell: a command that ends as if it were not there", ["shell", "--", "sh", "-c", "exit 127"], 127, (), ["no command"]),
+    Case("shell: a command that itself exits with 127", ["shell", "--", "sh", "-c", "exit 127"], 127, (),
+         ["no command"]),
     Case("shell: root by default", ["shell", "--", "id"], 0, r"uid=0\(root\) gid=0\(root\)"),
     Case("shell: as fsqa", ["shell", "--user", "fsqa", "--", "id"], 0,
          r"uid=1000\(fsqa\) gid=1000\(fsqa\) groups=.*1002\(fsgqa\)"),
     Case("shell: fsqa's home and shell", ["shell", "--user", "fsqa", "--", "sh", "-c",
                                           "cd; pwd; echo $HOME $USER"], 0,
          ["^/home/fsqa$", "^/home/fsqa fsqa$"]),
-    Case("shell: as number 1000", ["shell", "--user", "1000", "--", "id", "-un"], 0, "^fsqa$"),
-    Case("shell: a number that is nobody's", ["shell", "--user", "4711", "--", "true"], 1,
+    Case("shell: as uid 1000", ["shell", "--user", "1000", "--", "id", "-un"], 0, "^fsqa$"),
+    Case("shell: an unknown uid", ["shell", "--user", "4711", "--", "true"], 1,
          "has no user 4711"),
-    Case("shell: a user that is not there", ["shell", "--user", "nobody2", "--", "true"], 1,
+    Case("shell: an unknown user", ["shell", "--user", "nobody2", "--", "true"], 1,
          "nobody2"),
-    Case("shell: words are kept as they are", ["shell", "--", "printf", "<%s>", "a b", "", "*", "'"],
+    Case("shell: passes arguments on unchanged", ["shell", "--", "printf", "<%s>", "a b", "", "*", "'"],
          0, re.escape("<a b><><*><'>")),
-    Case("chroot is the same", ["chroot", "--", "id", "-u"], 0, r"^0$"),
+    Case("chroot is an alias of shell", ["chroot", "--", "id", "-u"], 0, r"^0$"),
     Case("shell: passwords are locked", ["shell", "--", "sh", "-c",
                                          "grep -E '^(root|fsqa|fsgqa2):' /etc/shadow"], 0,
          [r"^fsqa:[!*]", r"^fsgqa2:[!*]"], ["^[a-z0-9]+::"]),
-    Case("shell: no audit findings", ["shell", "--", "dpkg", "--audit"], 0, (), ["."]),
+    Case("shell: dpkg --audit finds nothing", ["shell", "--", "dpkg", "--audit"], 0, (), ["."]),
     Case("shell: /etc/hosts names localhost", ["shell", "--", "cat", "/etc/hosts"], 0, "localhost"),
-    Case("shell: the host's name, with a domain for those who ask", ["shell", "--", "sh", "-c",
+    Case("shell: hostname and hostname --fqdn work", ["shell", "--", "sh", "-c",
                                                                      "hostname; hostname --fqdn"], 0,
          ["^rootlet$", r"^rootlet\.localdomain$"]),
     Case("shell: /dev/null", ["shell", "--", "sh", "-c", "echo x >/dev/null"], 0),
@@ -225,32 +229,32 @@ def try_shell():
         play(row, home)
     outcome = home.run("shell", "--", "sh", "-c", "cat; echo error >&2", text=b"some input\n")
     tap.report(outcome.out == "some input\n" and outcome.err == "error\n",
-               "shell: input, output and error are passed on", outcome)
+               "shell: connects standard input, output and error", outcome)
     data = os.urandom(1 << 20)
     outcome = home.run("shell", "--", "md5sum", text=data)
-    tap.report(hashlib.md5(data).hexdigest() in outcome.out, "shell: a megabyte of input", outcome)
+    tap.report(hashlib.md5(data).hexdigest() in outcome.out, "shell: passes on a megabyte of input", outcome)
     outcome = home.run("shell", "--", "sh", "-c", "sleep 1000 & echo started")
     left = processes_left(5)
-    tap.report(outcome.status == 0 and not left, "shell: what it left running ends with it", left)
+    tap.report(outcome.status == 0 and not left, "shell: ends background processes of the command", left)
     with Terminal(home, "shell") as terminal:
         terminal.expect(r"[#$] $")
-        # What says that it runs is the command itself: a Ctrl-C before its exec would be bash's.
+        # The command itself reports that it runs: before its exec, a Ctrl-C would go to bash.
         terminal.type("test -t 0 && echo terminal $((3 - 2)); "
                       "sh -c 'echo sum $((40 + 2)); exec sleep 1000'\n")
         seen = terminal.expect(r"sum 42")
         terminal.type("\x03")
-        # Ctrl-C throws away what was typed before the shell is back.
+        # Ctrl-C discards input that was typed before the shell is back.
         terminal.expect(r"\^C[^#$]*[#$] $", 20)
         terminal.type("exit 5\n")
         ended = terminal.wait(20)
     tap.report(seen and ended == 5 and "terminal 1" in terminal.text,
-               "shell: on a terminal, with Ctrl-C for the command", ended, terminal.text)
+               "shell: on a terminal, Ctrl-C reaches the command", ended, terminal.text)
 
 
 def damage():
-    """Each as root in the rootfs; then what `check` says of it; then how to put it right."""
+    """Each row: damage done as root in the rootfs, what `check` reports, and how to undo it."""
     rows = [
-        ("a user without its entry", "sed -i.bak /^fsgqa2:/d /etc/passwd", "user fsgqa2 .*missing",
+        ("a user missing from passwd", "sed -i.bak /^fsgqa2:/d /etc/passwd", "user fsgqa2 .*missing",
          "mv /etc/passwd.bak /etc/passwd"),
         ("a user with another id", "sed -i.bak s/fsqa:x:1000/fsqa:x:1234/ /etc/passwd",
          "fsqa has uid 1234", "mv /etc/passwd.bak /etc/passwd"),
@@ -276,14 +280,15 @@ def damage():
             home.run("shell", "--", "sh", "-c", mend)
     outcome = home.run("shell", "--", "sh", "-c", "echo x >>/usr/share/doc/attr/copyright")
     play(Case("check --deep finds an altered file", ["check", "--deep"], 1, "attr/copyright"), home)
-    home.run("shell", "--", "sed", "-i", "/^Package: attr$/,/^$/s/^Status: .*/Status: install ok half-configured/",
+    home.run("shell", "--", "sed", "-i",
+             "/^Package: attr$/,/^$/s/^Status: .*/Status: install ok half-configured/",
              "/var/lib/dpkg/status")
-    play(Case("check --deep passes on what dpkg --audit says", ["check", "--deep"], 1,
+    play(Case("check --deep shows what dpkg --audit reports", ["check", "--deep"], 1,
               [r"dpkg: .*only half configured", r"dpkg: +attr "]), home)
 
 
 def hostile_tree():
-    """The rootfs's own root may put anything there: the front end must not follow it outside."""
+    """Root in the rootfs may put anything there; the front end must not follow links out of it."""
     secret = home.write("secret", "VERSION_CODENAME=secret-of-the-host\n")
     home.run("shell", "--", "sh", "-c",
              f"mv /etc/os-release /root/kept; ln -s {secret} /etc/os-release")
@@ -300,60 +305,66 @@ def hostile_tree():
         outcome = home.run("delete", "--yes")
         wrong = judge(Case("", ["delete"], 0), outcome, home, tidy)
     tap.report(not wrong and not os.path.lexists(TREE),
-               "delete removes deep folders and odd names", *wrong, outcome)
+               "delete removes deep directories and odd names", *wrong, outcome)
 
 
 def no_fstests():
-    """Found before an image of the rootfs is built."""
+    """The error comes before a root image is built."""
     kernel = home.write("bzImage", vng.kernel())
-    for what, folder in (("that is none", f"{home.folder}/config"), ("that is not there", f"{home.folder}/nosuch")):
+    for what, folder in (("that is something else", f"{home.folder}/config"),
+                         ("that does not exist", f"{home.folder}/nosuch")):
         play(Case(f"fstests: a tree {what}", ["fstests", "--kernel", kernel, "--fstests", folder], 2,
                   rf"{folder} is not an fstests tree.*git clone", ["Building"]), home)
 
 
 def no_boot():
-    """What a guest that does not come up may lack."""
+    """Hints for a guest that does not boot."""
     kernel, environment = vng.stand_in(home)
     with Tidy(home) as tidy:
         outcome = home.run("run", "--kernel", kernel, "--memory", "100M", "--timeout", "100", "--", "true",
                            environment=environment)
         wrong = tidy.complaints()
     tap.report(outcome.status == 125 and not wrong and re.search(
-        "100M of memory may be too little to boot; see --memory; no modules were found for this kernel", outcome.err),
-               "run: a guest that does not boot, with little memory and no modules", *wrong, outcome)
-    # The guest's command gets its standard input once it has begun, which it says at the path of its status.
-    os.chmod(home.write("bin/vng", "#!/bin/sh\nfor word; do case $word in *path=*/status*) at=${word%%/status*};; esac; done\n"
+        "100M of memory may be too little to boot; see --memory; no modules were found for this kernel",
+                                                                 outcome.err),
+               "run: names little memory and missing modules if a guest does not boot", *wrong, outcome)
+    # The guest's command gets its standard input after it reports on the status channel that it has started.
+    os.chmod(home.write("bin/vng",
+                        "#!/bin/sh\nfor word; do case $word in *path=*/status*) at=${word%%/status*};; esac; "
+                        "done\n"
                         'echo started >"${at##*path=}/status"\nwc -c\nsleep 2\nexit 3\n'), 0o755)
     for what, how, status, out, err in (
             ("without standard input", "<&-", 125, r"\A0\n\Z", "."),
             ("with a full disk", ">/dev/full", 7, "", "cannot write to standard output: No space left"),
             ("without standard output", ">&-", 1, "", "cannot write to standard output: Bad file")):
-        outcome = home.run("run", "--kernel", kernel, "--timeout", "100", "--", "true", environment=environment,
+        outcome = home.run("run", "--kernel", kernel, "--timeout", "100", "--", "true",
+                           environment=environment,
                            before=["sh", "-c", f'exec "$@" {how}', "sh"], seconds=90)
         tap.report(outcome.status == status and re.search(out, outcome.out) and re.search(err, outcome.err),
                    f"run {what}", outcome)
 
 
 def busy():
-    """A rootfs that somebody works in is neither removed nor replaced."""
+    """A rootfs in use is neither removed nor replaced."""
     shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 60")
     shell.stdout.readline()
     outcome = home.run("delete", "--yes")
-    tap.report(outcome.status == 6 and os.path.isdir(TREE) and f"the rootfs at {TREE} is in use; wait" in outcome.err and
-               "Removing" not in outcome.out, "delete of one in use", outcome)
+    tap.report(outcome.status == 6 and os.path.isdir(TREE) and f"the rootfs at {TREE} is in use; wait" in
+               outcome.err and
+               "Removing" not in outcome.out, "delete: refuses a rootfs in use", outcome)
     with Server(AT.root) as server:
         outcome = home.create("--force", server=server, at=AT)
-    tap.report(outcome.status == 6, "create --force over one in use", outcome)
+    tap.report(outcome.status == 6, "create --force: refuses to replace a rootfs in use", outcome)
     outcome = home.run("shell", "--", "true")
-    tap.report(outcome.status == 0, "a second shell in one in use", outcome)
+    tap.report(outcome.status == 0, "shell: a second shell in a rootfs in use works", outcome)
     shell.terminate()
     shell.communicate(timeout=300)
-    tap.report(bool(wait_until(lambda: not processes_left(0), 20)), "the shell ends by SIGTERM")
-    play(Case("check: it is as it was", ["check"], 0, "✓"), home)
+    tap.report(bool(wait_until(lambda: not processes_left(0), 20)), "shell: SIGTERM ends it")
+    play(Case("check: the rootfs is unchanged", ["check"], 0, "✓"), home)
 
 
 def on_terminal():
-    """One line that is drawn again and again, with package count, bytes, rate and time left."""
+    """One line is redrawn with package count, bytes, rate and time left."""
     slow = Fault(r"/(dpkg|perl-base|coreutils)_[^/]*\.deb$", "slow", 400000)
     with Server(AT.root, [slow]) as server, Tidy(home) as tidy:
         source = ["--mirror", server.url, "--keyring", AT.keyring, "--profile", "test"]
@@ -361,7 +372,8 @@ def on_terminal():
                       environment={"XDG_CACHE_HOME": f"{home.folder}/cold"}) as terminal:
             ended = terminal.wait(600)
         wrong = tidy.complaints()
-    tap.report(ended == 0 and not wrong, "create on a terminal", ended, *wrong, terminal.text[-1500:])
+    tap.report(ended == 0 and not wrong, "create on a terminal succeeds", ended, *wrong,
+               terminal.text[-1500:])
     for what, pattern in {
             "the stage": r"\rDownloading and unpacking packages", "the packages": r"packages +\d+/\d+",
             "the bytes": r"[\d.]+[KM] of [\d.]+M", "the rate": r"[\d.]+[KM]/s",
@@ -378,17 +390,18 @@ def elsewhere(server):
         outcome = home.create("--path", "else.where", server=server, at=AT, fresh=False,
                               before=["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"])
         wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
-    tap.report(not wrong and os.path.isdir(path), "create --path, without standard input, output and error",
+    tap.report(not wrong and os.path.isdir(path),
+               "create --path works without standard input, output and error",
                *wrong, outcome)
     play(Case("check --path", ["check", "--path", path], 0, "ready at .*else.where"), home)
-    play(Case("list does not show it", ["list"], 0, (), ["else.where"]), home)
+    play(Case("list shows only rootfs in the store", ["list"], 0, (), ["else.where"]), home)
     play(Case("delete --path", ["delete", "--yes", "--path", path], 0, "Removed",
-              check=lambda home: ["it is there"] if os.path.lexists(path) else []), home)
+              check=lambda home: ["it still exists"] if os.path.lexists(path) else []), home)
 
 
 first_create()
 check_manifest()
-with Server(AT.root) as same:  # a base is of one mirror
+with Server(AT.root) as same:  # a snapshot belongs to one mirror
     second_create(same)
     refused_create()
     taken_meanwhile()

@@ -1,5 +1,5 @@
-"""Completion of command lines in real shells. A row is a line up to the cursor, and what must and what
-must not be offered for its last word; each is asked of rootlet itself, of bash, zsh and fish."""
+"""Command line completion in real shells. A row is a line up to the cursor, with words that must and must not
+be offered for its last word. Each is tried with rootlet itself, bash, zsh and fish."""
 import os
 import re
 import shlex
@@ -55,7 +55,8 @@ EQUALS = [("rootlet create --release=boo", ["bookworm"], ["jammy"]),
 home = Home()
 work = home.make_folder(f"{home.folder}/work")
 for name in ("first-one", "second-one", ".hidden"):
-    home.make_folder(f"{home.store}/{name}") if os.path.isdir(home.store) or home.make_folder(home.store) else None
+    home.make_folder(f"{home.store}/{name}") \
+        if os.path.isdir(home.store) or home.make_folder(home.store) else None
 home.write(".kerneldev-mcp/a-file", "")
 for name in ("a-run", ".hidden-run"):
     home.write(f"state/rootlet/runs/{name}/run.json", "{}")
@@ -73,13 +74,15 @@ def words_of(line):
 
 
 def of_rootlet(line):
-    """rootlet offers all that may stand there; the shell chooses by what is typed already, and knows files."""
+    """rootlet offers everything that is valid there; the shell filters by what is typed, and completes
+    files."""
     lines = home.run("__complete", *words_of(line)).out.splitlines()
     typed = words_of(line)[-1].partition("=")[2] if "=" in line else words_of(line)[-1]
     offered = [entry.split("\t")[0] for entry in lines if entry.startswith(typed)]
     for directive, wanted in ((":files", os.path.exists), (":folders", os.path.isdir)):
         if directive in lines:
-            offered += [name for name in os.listdir(work) if wanted(f"{work}/{name}") and name.startswith(typed)]
+            offered += [name for name in os.listdir(work) if wanted(f"{work}/{name}") and
+                        name.startswith(typed)]
     return offered
 
 
@@ -122,7 +125,7 @@ def judge(where, ask, rows):
 
 
 class Zsh:
-    """zsh completes on a terminal only: TAB twice lists what there is."""
+    """zsh completes only on a terminal: pressing TAB twice lists the candidates."""
 
     def __init__(self):
         home.write("zsh/.zshrc", f"fpath=({SCRIPTS} $fpath); autoload -Uz compinit; compinit -u -D\n"
@@ -134,13 +137,13 @@ class Zsh:
         assert self.terminal.expect(r"ready> "), self.terminal.text
 
     def ask(self, line):
-        """Everything that is on the screen after TAB: the line as it was completed, and the list."""
+        """Returns the screen after TAB: the completed line and the list."""
         terminal = self.terminal
         terminal.text = ""
         terminal.type(line)
         terminal.expect(re.escape(line[-4:]), 20)
         terminal.type("\t\t")
-        # What says that zsh is through with it: what is typed next comes back.
+        # zsh is done when it echoes the next input.
         terminal.type("\x05~~~")
         terminal.expect(r"~~~", 30)
         time.sleep(patient(0.3))
@@ -158,7 +161,7 @@ judge("rootlet", of_rootlet, ROWS + EQUALS)
 judge("bash", of_bash, ROWS + EQUALS)
 for shell, ask in (("fish", of_fish), ("zsh", None)):
     if not shutil.which(shell):
-        tap.report(False, f"{shell} is there", "./quickstart --deps-only --tests")
+        tap.report(False, f"{shell} is installed", "./quickstart --deps-only --tests")
         continue
     judge(shell, ask or Zsh().ask, ROWS + EQUALS)
 tap.done()

@@ -1,5 +1,5 @@
-"""What `rootlet doctor` says of hosts that have too little: an old kernel, a full disk, a KVM that does
-not run, AppArmor's rule. Programs that are not there are hosts.py's."""
+"""What `rootlet doctor` reports on hosts that lack something: an old kernel, a full disk, a KVM that does not
+run, AppArmor's restriction. hosts.py tests missing programs."""
 import contextlib
 import errno
 import os
@@ -14,7 +14,7 @@ APPARMOR = "kernel.apparmor_restrict_unprivileged_userns"
 
 
 def doctor(what, verdict, row, says, fix="", status=None, **more):
-    """The ROW of doctor's table has VERDICT, matches SAYS, and is mended by what matches FIX."""
+    """Checks that ROW of doctor's table has VERDICT, that its text matches SAYS, and its fix matches FIX."""
     outcome = home.run("doctor", seconds=120, **more)
     mended = rf"\n +fix: .*{fix}" if fix else ""
     good = re.search(rf"^{verdict} +{re.escape(row)} +.*{says}.*{mended}", outcome.out, re.M)
@@ -23,7 +23,8 @@ def doctor(what, verdict, row, says, fix="", status=None, **more):
 
 
 def covered(*pairs):
-    """A command that runs what follows as the user where each PATH shows what SOURCE is."""
+    """Returns a command prefix that runs a command as the user with each SOURCE bind-mounted over its
+    PATH."""
     mounts = " && ".join(f"mount --bind {source} {path}" for path, source in pairs)
     return {"before": ["unshare", "--mount", "--propagation", "private", "sh", "-c",
                        f"{mounts} && exec setpriv --reuid {home.user.uid} --regid {home.user.gid} "
@@ -32,7 +33,7 @@ def covered(*pairs):
 
 @contextlib.contextmanager
 def small_disk(size):
-    """Yields an environment whose store and cache lie on a disk of SIZE."""
+    """Yields an environment whose store and cache are on a disk of SIZE."""
     point = home.make_folder(f"{home.folder}/{MOUNTED_BY_TEST}")
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=777", "tmpfs", point], check=True)
     try:
@@ -50,8 +51,9 @@ def kernels():
 def seal():
     doctor("this host's /proc", "ok", "seal of VMs", "a VM gets a /proc of its own")
     if AS_ROOT:
-        doctor("a /proc that is covered in part", "warning", "seal of VMs",
-               "no /proc of its own: Operation not permitted", "--unsealed", **covered(("/proc/version", "/dev/null")))
+        doctor("a partly covered /proc", "warning", "seal of VMs",
+               "no /proc of its own: Operation not permitted", "--unsealed",
+               **covered(("/proc/version", "/dev/null")))
 
 
 def disks():
@@ -64,48 +66,52 @@ def disks():
 
 def kvm():
     if not os.path.exists("/dev/kvm"):
-        tap.skip("doctor: a /dev/kvm that is none", "the host has none that could be covered")
+        tap.skip("doctor: a /dev/kvm that is not KVM", "the host has no /dev/kvm to cover")
         return
     file = home.write("no-kvm", "")
     os.chmod(file, 0o666)
-    doctor("a /dev/kvm that opens, and is none", "warning", "KVM", "opens but cannot create a VM", status=0,
+    doctor("a /dev/kvm that opens but is not KVM", "warning", "KVM", "opens but cannot create a VM", status=0,
            **covered(("/dev/kvm", file)))
-    # What was found is remembered in the cache, for this device and boot.
+    # The result is cached for this device and boot.
     hanging = {"LD_PRELOAD": f"{BUILD}/tests/pretend.so", "PRETEND": "kvm-hangs",
                "XDG_CACHE_HOME": f"{home.folder}/other-cache"}
-    doctor("a /dev/kvm that opens, and never runs a guest", "warning", "KVM", "runs it slower than emulation",
+    doctor("a /dev/kvm that opens but never runs a guest", "warning", "KVM", "runs it slower than emulation",
            status=0, environment=hanging, **covered(("/dev/kvm", file)))
-    tap.report(not processes_left(10), "doctor: what hung is not left behind")
+    tap.report(not processes_left(10), "doctor: leaves no hung processes behind")
     os.chmod(file, 0)
-    doctor("a /dev/kvm that is not the user's", "warning", "KVM", "this user cannot open /dev/kvm",
-           f"usermod --append --groups kvm {home.user.name}, as root", status=0, **covered(("/dev/kvm", file)))
+    doctor("a /dev/kvm that the user may not open", "warning", "KVM", "this user cannot open /dev/kvm",
+           f"usermod --append --groups kvm {home.user.name}, as root", status=0,
+           **covered(("/dev/kvm", file)))
 
 
 def apparmor():
-    """The setting of a kernel that has it, in place of this one's settings."""
+    """Replaces this kernel's settings with those of one that has AppArmor's restriction."""
     home.write("settings/apparmor_restrict_unprivileged_userns", "1\n")
     host = covered(("/proc/sys/kernel", f"{home.folder}/settings"))
-    doctor("AppArmor's rule, and nothing that it forbids", "ok", "user namespaces", "can be made", **host)
+    doctor("AppArmor's restriction is set but does not apply", "ok", "user namespaces", "can be made", **host)
     both = {**host, "before": [*host["before"], f"{BUILD}/tests/deny", str(errno.EPERM)]}
-    doctor("AppArmor's rule, and no profile", "missing", "user namespaces",
+    doctor("AppArmor's restriction without a profile", "missing", "user namespaces",
            f"AppArmor forbids them to programs without a profile .*{APPARMOR}",
-           f"as root: /.*/share/rootlet/install-helper, or for user mode: apparmor_parser -r /.*/rootlet-helper.apparmor .*sysctl -w {APPARMOR}=0",
+           "as root: /.*/share/rootlet/install-helper, or for user mode: apparmor_parser -r "
+           f"/.*/rootlet-helper.apparmor .*sysctl -w {APPARMOR}=0",
            **both)
     alone = {"LD_PRELOAD": f"{BUILD}/tests/pretend.so", "PRETEND": "apparmor"}
-    doctor("AppArmor's rule, and a profile for the helper alone", "ok", "user namespaces",
+    doctor("AppArmor's restriction with a profile for the helper only", "ok", "user namespaces",
            "AppArmor lets rootlet's own programs make them", environment=alone, **host)
-    doctor("no rule, and no namespace for this program", "missing", "user namespaces", "cannot be made",
+    doctor("no restriction, but this program cannot create a namespace", "missing", "user namespaces",
+           "cannot be made",
            environment=alone)
 
 
 def namespaces_by_name():
-    """The setting that Debian's kernels have, in place of this one's settings."""
+    """Replaces this kernel's settings with the one that Debian kernels have."""
     if not os.path.exists(f"{BUILD}/tests/deny"):
-        tap.report(False, "the program deny is built")
+        tap.report(False, "the program deny exists")
         return
     home.write("older/unprivileged_userns_clone", "0\n")
     host = covered(("/proc/sys/kernel", f"{home.folder}/older"))
-    doctor("unprivileged_userns_clone is 0, and nothing that it forbids", "ok", "user namespaces", "can be made", **host)
+    doctor("unprivileged_userns_clone is 0 but does not apply", "ok", "user namespaces", "can be made",
+           **host)
     both = {**host, "before": [*host["before"], f"{BUILD}/tests/deny", str(errno.EPERM)]}
     doctor("unprivileged_userns_clone is 0", "missing", "user namespaces",
            r"the sysctl kernel\.unprivileged_userns_clone is 0; file capabilities do not help",
@@ -113,22 +119,23 @@ def namespaces_by_name():
 
 
 def landlock():
-    for row, says in (("Landlock", "has none"), ("downloads", "no Landlock: .* open your files, .* no program")):
+    for row, says in (("Landlock", "has none"),
+                      ("downloads", "no Landlock: .* open your files, .* no program")):
         doctor(f"a kernel without Landlock: {row}", "warning", row, says, "boot with lsm=landlock", status=0,
                before=[f"{BUILD}/tests/deny", "landlock"])
     doctor("this kernel's Landlock", "(ok|warning)", "downloads", "(part of the cache|no Landlock)")
 
 
 def virtiofsd():
-    """qemu's own of old calls itself otherwise, and is not what vng can use."""
+    """qemu's old virtiofsd has a different version string; vng cannot use it."""
     path = {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}
     os.chmod(home.write("bin/virtiofsd", "#!/bin/sh\necho virtiofsd 1.10.0\n"), 0o755)
     doctor("a virtiofsd", "ok", "virtiofsd", "installed: --root-transport dir", environment=path)
     if os.path.exists("/usr/libexec/virtiofsd") or os.path.exists("/usr/lib/virtiofsd"):
-        tap.skip("doctor: a virtiofsd of old", "the host has a newer one")
+        tap.skip("doctor: an old virtiofsd", "the host has a newer one")
         return
     os.chmod(home.write("bin/virtiofsd", "#!/bin/sh\necho virtiofsd version 7.2.0\n"), 0o755)
-    doctor("a virtiofsd of old", "ok", "virtiofsd", "not installed, and not needed", environment=path)
+    doctor("an old virtiofsd", "ok", "virtiofsd", "not installed, and not needed", environment=path)
 
 
 kernels()
@@ -142,5 +149,5 @@ if AS_ROOT:
     namespaces_by_name()
 else:
     for case in ("space", "KVM", "AppArmor", "unprivileged_userns_clone"):
-        tap.skip(f"doctor: {case}", "needs root, to put other files over the host's")
+        tap.skip(f"doctor: {case}", "needs root to mount other files over the host's")
 tap.done()

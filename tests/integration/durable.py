@@ -1,9 +1,9 @@
-"""What a power cut leaves: nothing gets its name before it is on disk, and nothing old goes before the new
-name is. Each publishing command runs under strace, and the order of its calls is judged: data → fsync or
-syncfs → rename or link → fsync of the directory. A new place that gets a name has to be added to PLACES.
+"""Power cuts: nothing gets its name before it is on disk, and nothing old is removed before the new name is
+on disk. Each publishing command runs under strace, and the order of its calls is checked: data → fsync or
+syncfs → rename or link → fsync of the directory. Add every new place where files get names to PLACES.
 
-Not seen here: whether a sync does anything. In jails it does not (policy/seccomp); that the process that
-publishes is none of those is for adversary/lists.py. power.py cuts the power for real, in a guest."""
+This cannot see whether a sync has an effect. In jails it has none (policy/seccomp); adversary/lists.py checks
+that the publishing process is not in one. power.py simulates real power cuts in a guest."""
 import os
 import re
 import shutil
@@ -18,8 +18,9 @@ NAMES = ("rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlin
 REMOVALS = ("unlink", "unlinkat", "rmdir")
 TRACED = ",".join((*WRITES, *SYNCS, *NAMES, *REMOVALS, "execve", "exit_group"))
 
-# Where names are given, below the home; what must be on disk: "data" of a file or all of a "tree" before the
-# name is, "name" before the command goes on. Of what holds its own checksum, which every reader compares, nothing: it is fetched anew.
+# Places (below the home) where files get names, and what must be on disk: "data" of a file or a whole "tree"
+# before the name is, "name" before the command continues. Files whose checksum every reader verifies need
+# nothing: they are downloaded again.
 CHECKED = ()
 PLACES = [
     (r"\.kerneldev-mcp/\w[^/]*", ("tree", "name")),
@@ -28,15 +29,16 @@ PLACES = [
     (r"\.cache/rootlet/images/\.?[0-9a-f]{16}-[0-9a-f]{32}\.\w+(\.sums)?", ("data",)),
     (r"\.cache/rootlet/kernels/\.new-\w+/\.sums", ("data",)),
     (r"\.cache/rootlet/kernels/\d[^/]*", ("tree", "name")),
-    (r"\.cache/rootlet/kernels/\w+-\w+(-\w+)?", CHECKED),   # a link to one of them, or nowhere
+    (r"\.cache/rootlet/kernels/\w+-\w+(-\w+)?", CHECKED),   # a link to one of them, or dangling
     (r"\.cache/rootlet/(packages|indexes|solv)/[0-9a-f]{64}", CHECKED),
-    (r"\.cache/rootlet/host/kvm", CHECKED),                 # of this boot, which the power cut ends
-    (r"rootlet/runs/[\w-]+", ("name",)),                   # a link to what --results named
+    (r"\.cache/rootlet/host/kvm", CHECKED),                 # for this boot only, which a power cut ends
+    (r"rootlet/runs/[\w-]+", ("name",)),                   # a link to the --results directory
     (r"run/(run\.json|tests\.jsonl)", ("data", "name")),
 ]
-# Names that say that nothing has been published: staging, a clone's parts, links on their way to a name.
-# And the tmpfs that is a jail's root, which covers what it was mounted on.
-DRAFTS = re.compile(r"(^|/)(\.rootlet-(staging|part)|\.link-\d)|\.part$|/\.new-\w+/(?!\.sums$)|/run/\.run\.json$|"
+# Names of unpublished files: staging, parts of a clone, temporary links. Also a jail's root, a tmpfs that
+# covers its mount point.
+DRAFTS = re.compile(r"(^|/)(\.rootlet-(staging|part)|\.link-\d)|\.part$|/\.new-\w+/(?!\.sums$)|"
+                    r"/run/\.run\.json$|"
                     r"\.kerneldev-mcp/\w+/rootfs/(bin|sbin|lib\w*)$")
 
 CALL = re.compile(r"^(\d+) +(\w+)\((.*)\) += (-?\d+|\?)")
@@ -54,14 +56,14 @@ class Call:
             self.fd, self.path = int(found.group(1)), found.group(2).removesuffix(" (deleted)")
 
     def names(self):
-        """(source, target) of what gives a name; the source of a symbolic link is nothing."""
+        """Returns (source, target) of a naming call; the source of a symlink is empty."""
         words = re.findall(rf'{PATH_OF}, "((?:[^"\\]|\\.)*)"|"((?:[^"\\]|\\.)*)"', self.arguments)
         paths = [os.path.join(folder, name) if name else other for _, folder, name, other in words]
         return ("" if self.name.startswith("symlink") else paths[0]), paths[-1]
 
 
 def calls(path):
-    """Those that succeeded, in the order in which they ended."""
+    """Returns the successful calls in the order in which they ended."""
     begun = {}
     with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
@@ -70,14 +72,15 @@ def calls(path):
                 begun[part.group(1), part.group(2)] = part.group(3)
                 continue
             if part := RESUMED.match(line):
-                line = f"{part.group(1)} {part.group(2)}({begun.pop((part.group(1), part.group(2)), '')}{part.group(3)}"
+                line = f"{part.group(1)} {part.group(2)}(" \
+                f"{begun.pop((part.group(1), part.group(2)), '')}{part.group(3)}"
             whole = CALL.match(line)
             if whole and not whole.group(4).startswith("-"):
                 yield Call(*whole.group(1, 2, 3))
 
 
 def data_is_on_disk(before, call, source, tree):
-    """Between the last that was written and the name, all of it was synced: for a TREE, by syncfs alone."""
+    """Whether everything was synced between the last write and the name; for a TREE only syncfs counts."""
     for one in reversed(before):
         if one.pid == call.pid and one.name == "syncfs" and os.path.dirname(one.path) in (
                 source, os.path.dirname(source), os.path.dirname(os.path.dirname(source))):
@@ -85,8 +88,9 @@ def data_is_on_disk(before, call, source, tree):
         if not tree and one.pid == call.pid and one.name in ("fsync", "fdatasync") and \
                 (one.path == source or source == f"/proc/self/fd/{one.fd}"):
             return True
-        # The audit log is no part of what is published, and a jail's ids are on no disk.
-        if one.name in WRITES and one.path.startswith("/") and not re.search(r"/audit\.log$|^/(dev|proc)/", one.path):
+        # The audit log is not published, and id maps are not on disk.
+        if one.name in WRITES and one.path.startswith("/") and not re.search(r"/audit\.log$|^/(dev|proc)/",
+                                                                             one.path):
             return False
     return False
 
@@ -101,19 +105,19 @@ def name_is_on_disk(after, call, target):
 
 
 def synced_next(after, call):
-    """It is never renamed: each line of it is written, and synced."""
+    """It is never renamed: each line is written and synced."""
     following = next((one for one in after if one.pid == call.pid), None)
     return following and following.fd == call.fd and following.name in SYNCS
 
 
 def judge(path, home):
-    """(which of PLACES got a name, complaints)"""
+    """Returns (places that got a name, complaints)."""
     seen, wrong, all_calls = set(), [], list(calls(path))
     for i, call in enumerate(all_calls):
         if call.path == f"{home}/state/rootlet/releases" and call.name in WRITES:
             seen.add("releases")
             if not synced_next(all_calls[i + 1:], call):
-                wrong.append("the memory of release files is not on disk when the command goes on")
+                wrong.append("the release memory is not on disk when the command continues")
         if call.name not in NAMES:
             continue
         source, target = call.names()
@@ -121,21 +125,23 @@ def judge(path, home):
             continue
         place = next((one for one in PLACES if re.fullmatch(one[0], target.removeprefix(f"{home}/"))), None)
         if not place:
-            wrong.append(f"gets a name, and nothing is said of it in PLACES: {call.name}({call.arguments})")
+            wrong.append(f"gets a name that is not in PLACES: {call.name}({call.arguments})")
             continue
         seen.add(place[0])
         if {"data", "tree"} & set(place[1]) and \
                 not data_is_on_disk(all_calls[:i], call, source, "tree" in place[1]):
             wrong.append(f"gets its name before it is on disk: {target}")
         if "name" in place[1] and not name_is_on_disk(all_calls[i + 1:], call, target):
-            wrong.append(f"its name need not be on disk when the command goes on: {target}")
+            wrong.append(f"its name may not be on disk when the command continues: {target}")
     return seen, wrong
 
 
 def traced(what, home, expected, run, folder=None):
-    """RUN(more arguments of Home.run) under strace; EXPECTED: parts of the PLACES that it has to reach."""
+    """Calls RUN(more arguments of Home.run) under strace. EXPECTED: parts of the PLACES that it must
+    reach."""
     path = f"{SCRATCH}/{os.getpid()}.trace"
-    before = ["strace", "-f", "-y", "-qq", "-s", "4096", "-o", path, "-e", f"trace={TRACED}", "-e", "signal=none"]
+    before = ["strace", "-f", "-y", "-qq", "-s", "4096", "-o", path, "-e", f"trace={TRACED}", "-e",
+              "signal=none"]
     if AS_ROOT:
         before += ["-u", home.user.name]
     outcome = run(before=before, **(NOBODY if AS_ROOT else {}))
@@ -146,7 +152,7 @@ def traced(what, home, expected, run, folder=None):
 
 
 def failing_disk(home, create):
-    """A name that cannot be written is no name: the old rootfs keeps it, or nothing has it."""
+    """If the name cannot be synced, the old rootfs keeps it, or no rootfs gets it."""
     before = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e", "inject=fsync:error=EIO"]
     before += ["-u", home.user.name] if AS_ROOT else []
     more = {"before": before, **(NOBODY if AS_ROOT else {})}
@@ -155,10 +161,10 @@ def failing_disk(home, create):
     outcome = create("--force")(**more)
     tap.report(outcome.status != 0 and "cannot write the name one to disk" in outcome.err and
                os.lstat(tree).st_ino == inode and not home.leftovers(),
-               "create --force on a disk that fails: the old rootfs keeps its name", home.leftovers(), outcome)
+               "create --force on a failing disk: the old rootfs keeps its name", home.leftovers(), outcome)
     outcome = create(name="two")(**more)
     tap.report(outcome.status != 0 and not os.path.exists(f"{home.store}/two") and not home.leftovers(),
-               "create on a disk that fails: there is no rootfs", home.leftovers(), outcome)
+               "create on a failing disk: no rootfs is left", home.leftovers(), outcome)
 
 
 def commands():
@@ -171,34 +177,36 @@ def commands():
         return lambda **more: home.create("--name", name, *words, server=server, at=at, fresh=False, **more)
 
     def run(**more):
-        return home.run("run", "--name", "one", "--kernel", "distro", "--keyring", at.keyring, "--root-transport",
+        return home.run("run", "--name", "one", "--kernel", "distro", "--keyring", at.keyring,
+                        "--root-transport",
                         "image", "--", "true",
                         environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"}, **more)
 
     with Server(at.root) as server:
-        traced("create: the rootfs and its snapshot", home, ("mcp/\\w", "bases", "packages", "releases"), create())
-        traced("create --force: the rootfs is replaced", home, ("mcp/\\w",), create("--force"))
-        traced("run: a kernel and an image of the rootfs", home, ("kernels/\\d", "images"), run)
+        traced("create syncs the rootfs and its snapshot", home,
+               ("mcp/\\w", "bases", "packages", "releases"), create())
+        traced("create --force syncs the rootfs that replaces another", home, ("mcp/\\w",), create("--force"))
+        traced("run syncs the kernel and the rootfs image", home, ("kernels/\\d", "images"), run)
         failing_disk(home, create)
-    traced("delete: out of sight before anything of it goes", home, ("trash",),
+    traced("delete syncs the renaming before it removes files", home, ("trash",),
            lambda **more: home.run("delete", "--name", "one", "--yes", **more))
 
 
 def records():
-    """A run's files: the unit test writes them."""
+    """The files of a run, written by the unit test."""
     home = Home()
     at = home.make_folder(f"{home.folder}/runs")
-    traced("fstests: the files of a run", home, ("run/",),
+    traced("fstests syncs the files of a run", home, ("run/",),
            lambda **more: home.run(program=f"{BUILD}/tests/test_run_folder",
                                    environment={"ROOTLET_RUN_FOLDER": at}, **more),
            folder=at)
 
 
 if not shutil.which("strace"):
-    tap.skip("the order of what is written, synced and named", "there is no strace")
+    tap.skip("the order of writes, syncs and names", "strace is missing")
 elif not AS_ROOT and shutil.which("newuidmap"):
-    # Under a plain user's strace a setuid program is none.
-    tap.skip("the order of what commands write, sync and name", "needs root, to trace what newuidmap is used for")
+    # The setuid bit is ignored under a plain user's strace.
+    tap.skip("the order of writes, syncs and names", "needs root to trace commands that use newuidmap")
     records()
 else:
     records()

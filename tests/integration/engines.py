@@ -1,8 +1,8 @@
-"""The native engine against debootstrap and mmdebstrap: the same packages make the same tree, file by
-file, and the same dpkg database, for every suite that can be had. What may differ stands in a table.
+"""The native engine against debootstrap and mmdebstrap: the same packages give the same tree, file by file,
+and the same dpkg database, for every available suite. A table lists the allowed differences.
 
-With --long the set of profile fstests is compared, too, but with debootstrap only: its accounts are
-nothing that mmdebstrap makes. So the set that both are compared with is the small one."""
+With --long, the packages of profile fstests are also compared, but only with debootstrap: mmdebstrap does not
+create the profile's accounts. The small set is compared with both."""
 import json
 import os
 import re
@@ -21,12 +21,12 @@ from support.world import (AS_ROOT, PROFILE, SCRATCH, Home, children, locked, mi
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 
 MMDEBSTRAP = [
-    (r"/dev/null", None, "rootlet leaves a file, mmdebstrap nothing"),
-    (r"/etc/(apt/sources.list|hostname|hosts|resolv.conf)", None, "each maker's own"),
+    (r"/dev/null", None, "rootlet leaves a file, mmdebstrap does not"),
+    (r"/etc/(apt/sources.list|hostname|hosts|resolv.conf)", None, "differ for each engine"),
     (r"/var/(lib|cache)/apt/.*", None, "traces of apt, which rootlet does not use"),
     (r"/var/lib/dpkg/arch", None, "traces of apt"),
     (r"/var/cache/debconf/tmp.ci", None, "traces of apt's preconfiguring"),
-    (r"/run/.*", None, "in rootlet's jail /run is not the tree's"),
+    (r"/run/.*", None, "in rootlet's jail, /run is not part of the tree"),
 ]
 
 
@@ -40,14 +40,14 @@ def packages_of(tree):
 def compare_packages(what, home, tree):
     one, other = packages_of(f"{home.store}/native"), packages_of(tree)
     tap.report(one == other and len(one) > 60 and all(line.endswith(" installed") for line in one),
-               f"{what}: the same packages, all of them installed", set(one) ^ set(other))
+               f"{what}: the same packages are installed", set(one) ^ set(other))
 
 
 def compare(what, home, tree, allowed):
     native = trees.inside(f"{home.store}/native")
     wrong = trees.differences(trees.census(tree), trees.census(native), EVERYWHERE + allowed)
-    tap.report(not wrong and len(os.listdir(native)) > 10, f"{what}: the same files", *wrong[:40],
-               f"{len(wrong)} in all")
+    tap.report(not wrong and len(os.listdir(native)) > 10, f"{what} give the same files", *wrong[:40],
+               f"{len(wrong)} differences")
 
 
 def compare_debootstrap(suite, home, source):
@@ -61,7 +61,7 @@ def compare_debootstrap(suite, home, source):
 
 def compare_mmdebstrap(suite, home, cache):
     repository = offline.Repository(f"{home.folder}/repository", cache, f"{home.store}/native")
-    # Its namespace's root has no right to what is this user's alone.
+    # Root in its namespace cannot access files private to this user.
     folder = home.make_folder(f"{home.folder}/mmdebstrap")
     os.chmod(folder, 0o777)
     done = subprocess.run(repository.mmdebstrap(f"{folder}/tree"), stdout=subprocess.PIPE,
@@ -74,8 +74,8 @@ def compare_mmdebstrap(suite, home, cache):
 
 
 def compare_suite(suite, source, cache=None, attributed=()):
-    """SOURCE: what create needs to get at it. No accounts: mmdebstrap makes none. ATTRIBUTED: what has
-    to have extended attributes, so that they are compared."""
+    """SOURCE: create's options for the archive. The profile has no accounts: mmdebstrap creates none.
+    ATTRIBUTED: files that must have extended attributes, so that these are compared."""
     home = Home(cache=cache)
     home.write("config/rootlet/profiles/plain.conf", "[packages]\nall = attr acl\n[files]\n"
                "path-exclude = /usr/share/doc/* /usr/share/man/*\n"
@@ -86,21 +86,21 @@ def compare_suite(suite, source, cache=None, attributed=()):
     if not tap.report(outcome.status == 0, f"{suite}: create --engine native", outcome):
         return
     check = home.run("check", "--deep", "--name", "native")
-    tap.report(check.status == 0, f"{suite}: dpkg finds nothing to complain of", check)
+    tap.report(check.status == 0, f"{suite}: dpkg finds no problems", check)
     has = trees.attributed(trees.census(f"{home.store}/native"))
-    tap.report(set(has) >= set(attributed), f"{suite}: extended attributes are there", has)
+    tap.report(set(has) >= set(attributed), f"{suite}: extended attributes are present", has)
     compare_debootstrap(suite, home, source)
     if LONG and cache:
-        tap.note(f"{suite}: profile fstests is compared with debootstrap only, see above")
+        tap.note(f"{suite}: profile fstests is only compared with debootstrap, see above")
     else:
         compare_mmdebstrap(suite, home, home.cache)
     home.remove()
 
 
-# What of a package makes dpkg itself unpack it, and what every archive may look like.
+# Package features that require dpkg itself to unpack, and the variants of archives.
 DIVERT = "#!/bin/sh\n[ ! -e /usr/share/odd-divert ] || exit 1\n" \
          "dpkg-divert --package odd-divert --add --rename --divert /usr/bin/attr.real /usr/bin/attr\n"
-# Services are not to be started, and nobody is there to be asked.
+# Services must not be started, and no questions may be asked.
 ASKS = "#!/bin/sh\ncode=0; /usr/sbin/policy-rc.d odd start || code=$?\n" \
        "echo \"$code $DEBIAN_FRONTEND\" >/usr/share/odd-asked\n"
 ODD = {
@@ -108,7 +108,8 @@ ODD = {
     "odd-gz": {"suffix": "gz", "entries": [("./usr/share/odd-gz", b"gz")]},
     "odd-xz": {"suffix": "xz", "entries": [("./usr/share/odd-xz", b"xz")]},
     "odd-zst": {"suffix": "zst", "entries": [("./usr/share/odd-zst", b"zst"), ("./usr/share/odd-name "
-                                              "\u00e9", b"x"), ("./usr/share/odd-twin", "=> ./usr/share/odd-zst")]},
+                                              "\u00e9", b"x"),
+                                             ("./usr/share/odd-twin", "=> ./usr/share/odd-zst")]},
     "odd-divert": {"scripts": {"preinst": DIVERT}, "entries": [("./usr/share/odd-divert", b"x"),
                                                                ("./usr/bin/attr", b"#!/bin/sh\n")]},
     "odd-replaces": {"fields": "Replaces: acl\n", "entries": [("./usr/bin/chacl", b"replaced")]},
@@ -118,7 +119,7 @@ ODD = {
                                              ">/usr/share/odd-seen\n"},
                      "entries": [("./etc/odd.conf", b"odd")]},
     "odd-asks": {"scripts": {"postinst": ASKS}},
-    # What is triggered three times, from scripts and by a file that dpkg unpacks, runs once, at the end.
+    # A trigger activated three times, by scripts and by a file that dpkg unpacks, runs once, at the end.
     "odd-trigger": {"scripts": {"triggers": "interest-noawait /usr/share/odd-watched\n"
                                             "interest-noawait odd-ring\n",
                                 "postinst": "#!/bin/sh\necho \"$@\" >>/var/log/odd-trigger\n"}},
@@ -130,12 +131,13 @@ ODD = {
                               ("./usr/share/doc/odd-drops/", "dir"),
                               ("./usr/share/doc/odd-drops/README", b"x")]},
 }
-# A preinst that is debhelper's alone is run, while dpkg need not unpack the package; others are dpkg's.
+# A preinst written only by debhelper is run without dpkg unpacking the package; others need dpkg.
 ADDED = "# Automatically added by {}/13.1\necho $1 $2 $DPKG_MAINTSCRIPT_PACKAGE >>/var/log/odd-added\n" \
         "# End automatically added section\n"
 for odd, script in {"odd-idle": "set -e\n\n# of debhelper\n" + ADDED.format("dh_installdeb") +
                                 ADDED.format("dh_installinit") + "exit 0\n",
-                    "odd-statement": ADDED.format("dh_installdeb") + ":\n", "odd-nul": ADDED.format("dh_installdeb") + "\0\n",
+                    "odd-statement": ADDED.format("dh_installdeb") + ":\n",
+                    "odd-nul": ADDED.format("dh_installdeb") + "\0\n",
                     "odd-part": ADDED.format("dh_of-somebody"),
                     "odd-open": ADDED.format("dh_installsystemd").replace("# End", "# No end")}.items():
     ODD[odd] = {"scripts": {"preinst": "#!/bin/sh\n" + script}, "entries": [(f"./usr/share/{odd}", b"x")]}
@@ -168,21 +170,22 @@ echo all-of-it"""
 
 
 def workers_of(pid):
-    """The most processes without children that one process of the helper has."""
+    """Returns the largest number of childless children of any helper process."""
     below = children(pid)
     leaves = {one: [other for other in children(one) if not children(other)] for one in below}
     return max((len(some) for one, some in leaves.items() if len(some) == len(children(one))), default=0)
 
 
 def watch(home, process, gate):
-    """While the last package is still on its way."""
+    """Checks this while the last package is still downloading."""
     tree = f"{home.store}/.rootlet-staging.test-rootfs/tree"
     there = wait_until(lambda: os.path.exists(f"{tree}/usr/share/odd-gz") or process.poll() is not None, 120)
-    tap.report(there and process.poll() is None, "native: packages are unpacked while others still arrive",
+    tap.report(there and process.poll() is None,
+               "native: unpacks packages while others are still downloading",
                os.listdir(home.store) if os.path.isdir(home.store) else "")
     most = min(len(os.sched_getaffinity(0)), 8)
     seen = workers_of(process.pid)
-    tap.report(seen >= most, f"native: in {most} processes", seen)
+    tap.report(seen >= most, f"native: unpacks in {most} processes", seen)
     gate.set()
 
 
@@ -200,30 +203,31 @@ def odd_packages(at):
                              ",".join(ODD))
         watch(home, process, gate)
         err = process.communicate(timeout=600)[1].decode()
-    if tap.report(process.returncode == 0, "native: packages that are odd in one way each", err):
+    if tap.report(process.returncode == 0, "native: installs packages that are each unusual in one way", err):
         seen = home.run("shell", "--", "bash", "-xc", ODD_SHELL)
-        tap.report(seen.status == 0 and "all-of-it" in seen.out, "native: compressions, a diversion, a shared "
-                   "file, a conffile, triggers, filters: as with dpkg", seen)
+        tap.report(seen.status == 0 and "all-of-it" in seen.out,
+                   "native: handles compressions, a diversion, a shared "
+                   "file, a conffile, triggers and filters as dpkg does", seen)
         with open(later, "rb") as deb:
             seen = home.run("shell", "--", "sh", "-ec", "cat >/tmp/x.deb; dpkg -i /tmp/x.deb; cd /usr/share; "
                             "cat odd-later doc/odd-later/copyright; test ! -e doc/odd-later/README",
                             stdin=deb)
-        tap.report(seen.status == 0 and "xx" in seen.out, "native: what is installed later goes by the "
-                   "profile's filters, too", seen)
+        tap.report(seen.status == 0 and "xx" in seen.out, "native: packages installed later follow the "
+                   "profile's filters too", seen)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-# Its own would refuse a tree whose /usr is not merged.
+# The real one would refuse a tree whose /usr is not merged.
 UNMERGED = {"usr-is-merged": {"fields": "Multi-Arch: foreign\n"},
             "odd-bin": {"entries": [("./bin/odd-bin", b"#!/bin/sh\n"), ("./usr/bin/odd-usr", b"x")]}}
 
 
 def unmerged(at):
-    """A release of old: /bin and /usr/bin are two folders. Needs packages that are from before base-files
-    brought the links itself."""
+    """An old release: /bin and /usr/bin are separate directories. Needs packages from before base-files
+    shipped the links."""
     what = "native: a release whose /usr is not merged"
     if apt.host_suite() not in ("bookworm", "bullseye", "jammy"):
-        tap.skip(what, "this host's own packages are of a later time")
+        tap.skip(what, "this host's packages are too new")
         return
     folder = f"{SCRATCH}/{os.getpid()}.unmerged"
     other = at.with_packages(folder, [debs.make(f"{folder}.debs", name, mirrors.arch(), **how)
@@ -236,7 +240,8 @@ def unmerged(at):
         file.write(signed)
     home = Home()
     with Server(other.root) as server:
-        outcome = home.create("--release", "bionic", "--include", "odd-bin", "--quiet", server=server, at=other)
+        outcome = home.create("--release", "bionic", "--include", "odd-bin", "--quiet", server=server,
+                              at=other)
     seen = home.run("shell", "--", "sh", "-xec", "test ! -L /bin; test ! -L /lib; test ! -e /bin/odd-usr; "
                     "test -x /bin/odd-bin; test ! -e /usr/bin/odd-bin; test -z \"$(dpkg --audit)\"; "
                     "dpkg --verify odd-bin; echo all-of-it")
@@ -246,9 +251,10 @@ def unmerged(at):
 
 
 def _divert_aliases(tree):
-    """base-files as noble has it: it diverts the names that are links into /usr."""
+    """Creates a base-files like noble's, which diverts the links into /usr."""
     with open(f"{tree}/DEBIAN/preinst", "w", encoding="utf-8") as file:
-        file.write("#!/bin/sh\nset -e\nfor d in bin lib sbin lib32; do dpkg-divert --package base-files --add "
+        file.write("#!/bin/sh\nset -e\nfor d in bin lib sbin lib32; do dpkg-divert --package base-files "
+                   "--add "
                    "--no-rename --divert /$d.usr-is-merged /$d; done\n")
     os.chmod(f"{tree}/DEBIAN/preinst", 0o755)
 
@@ -258,8 +264,8 @@ ALIASES = {"odd-bin": {"entries": [("./bin/", "dir", (0, 0), 0o755), ("./bin/odd
 
 
 def diverted(at):
-    """What dpkg does with a package's ./bin/ once base-files diverts /bin, whichever process of the unpacker
-    had the package, and when: it makes the folder that the diversion names."""
+    """After base-files diverts /bin, dpkg creates a package's ./bin/ as the directory that the diversion
+    names. The result must not depend on which unpacker process had the package, or when."""
     folder = f"{SCRATCH}/{os.getpid()}.diverted"
     os.makedirs(f"{folder}.debs")
     base = mirrors.repack(f"{at.root}/{at.deb_of('base-files')}", f"{folder}.debs", _divert_aliases)
@@ -270,38 +276,44 @@ def diverted(at):
         outcome = home.create("--include", ",".join(ALIASES), "--quiet", server=server, at=other)
     check = home.run("check", "--deep")
     seen = home.run("shell", "--", "sh", "-xec", "for d in bin lib sbin; do test -d /$d.usr-is-merged; "
-                    "test -L /$d; done; test -x /usr/bin/odd-bin; test \"$(stat -c %a /lib32.usr-is-merged)\" = 711; "
+                    "test -L /$d; done; test -x /usr/bin/odd-bin; test \"$(stat -c %a "
+                    "/lib32.usr-is-merged)\" = 711; "
                     "dpkg -S /bin.usr-is-merged; echo all-of-it")
     tap.report(outcome.status == 0 and check.status == 0 and seen.status == 0 and "all-of-it" in seen.out,
-               "native: folders whose names base-files diverts", outcome, check, seen)
+               "native: creates directories whose names base-files diverts as dpkg does", outcome, check,
+               seen)
     shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(f"{folder}.debs", ignore_errors=True)
     home.remove()
 
 
 def failing(at):
-    """A script that fails is named, with the last that it said, in the message, in an event and in a file."""
+    """The message, an event and a file name a failed script and its last output."""
     folder = f"{SCRATCH}/{os.getpid()}.failing"
-    script = "#!/bin/sh\nfor i in 1 2 3 4 5 6 7; do echo odd word $i; done\nprintf '\\033[2Jno such thing\\n' >&2\nexit 3\n"
+    script = "#!/bin/sh\nfor i in 1 2 3 4 5 6 7; do echo odd word $i; done\n" \
+        "printf '\\033[2Jno such thing\\n' >&2\nexit 3\n"
     made = [debs.make(f"{folder}.debs", "odd-fails", mirrors.arch(), {"postinst": script}),
             debs.make(f"{folder}.debs", "odd-waits", mirrors.arch(), {}, fields="Depends: odd-fails\n")]
     other, home = at.with_packages(folder, made), Home()
     log = f"{home.folder}/state/rootlet/logs/create-test-rootfs.log"
     with Server(other.root) as server:
         for engine in ("native", "debootstrap"):
-            outcome = home.create("--include", "odd-waits", "--json", "--engine", engine, server=server, at=other)
+            outcome = home.create("--include", "odd-waits", "--json", "--engine", engine, server=server,
+                                  at=other)
             events = [json.loads(line) for line in outcome.out.splitlines()]
             script = next((event for event in events if event["event"] == "script"), {})
             result = events[-1].get("error", {}).get("message", "") if events else ""
             text = open(log, encoding="utf-8").read() if os.path.exists(log) else ""
-            tap.report(outcome.status == 1 and re.search(r"^package odd-fails: .*exit status 3; its last output: "
-                       rf"odd word 3; .*no such thing; all output: {log}$", result), f"{engine}: a script that fails: "
+            tap.report(outcome.status == 1 and
+                       re.search(r"^package odd-fails: .*exit status 3; its last output: "
+                       rf"odd word 3; .*no such thing; all output: {log}$", result),
+                       f"{engine}: a script that fails: "
                        "the message has its last output", outcome)
             tap.report(script.get("package") == "odd-fails" and script.get("log") == log and
                        script.get("output", [])[-2:] == ["odd word 7", "?[2Jno such thing"],
-                       f"{engine}: a script that fails: an event", script)
+                       f"{engine}: a script that fails: an event reports it", script)
             tap.report("odd word 1\n" in text and "\033" not in text and not home.leftovers(),
-                       f"{engine}: a script that fails: a file stays, and nothing else", text[-2000:])
+                       f"{engine}: a script that fails: only a log file is left", text[-2000:])
             if os.path.exists(log):
                 os.unlink(log)
     shutil.rmtree(folder, ignore_errors=True)
@@ -313,8 +325,8 @@ DEBIAN = ("bookworm", "trixie")
 
 
 def real_source(suite):
-    """What create needs for SUITE; None where no mirror that the host's apt names has it. One that is
-    not reached is not one that has it not: create is to fail then, and the test with it."""
+    """Returns create's options for SUITE, or None if no mirror in the host's apt configuration has it. An
+    unreachable mirror does not count as lacking it: then create fails, and so does the test."""
     if apt.host_source(suite):
         return []
     for other in filter(apt.host_source, DEBIAN):
@@ -337,7 +349,8 @@ def main():
     diverted(at)
     failing(at)
     folder = f"{SCRATCH}/{os.getpid()}.asks"
-    asking = at.with_packages(folder, [debs.make(f"{folder}.debs", "odd-asks", mirrors.arch(), **ODD["odd-asks"]),
+    asking = at.with_packages(folder, [debs.make(f"{folder}.debs", "odd-asks", mirrors.arch(),
+                                                 **ODD["odd-asks"]),
                                        debs.capable(f"{folder}.debs", mirrors.arch())])
     with Server(asking.root) as server:
         compare_suite(mirrors.SUITE, ["--mirror", server.url, "--keyring", at.keyring, "--include",
@@ -346,7 +359,7 @@ def main():
         source = real_source(suite)
         if source is None:
             what, why = f"{suite}: the engines", "no mirror that the host's apt names has it"
-            # Debian's own has them all.
+            # Debian's main mirror has them all.
             if apt.os_release()["ID"] == "debian":
                 tap.report(False, what, why)
             else:
@@ -357,9 +370,9 @@ def main():
 
 
 if not AS_ROOT:
-    tap.skip("the engines' trees", "needs root, to read another user's files")
+    tap.skip("the engines' trees", "needs root to read another user's files")
 elif not shutil.which("mmdebstrap"):
-    tap.report(False, "mmdebstrap is there: apt install mmdebstrap")
+    tap.report(False, "mmdebstrap is installed; fix: apt install mmdebstrap")
 else:
     main()
 tap.done()

@@ -1,5 +1,6 @@
-"""The fetch process of the front end: what its parent looks up for it, what redirects and proxies lead to, https, local
-mirrors, and its end at any moment: one message, the documented exit status, nothing left."""
+"""The front end's fetch process: name lookups by its parent, redirects, proxies, https, local mirrors, and
+its death at any moment. Each ends with one message and the documented exit status, and leaves nothing
+behind."""
 import os
 import re
 import signal
@@ -8,16 +9,17 @@ import subprocess
 from support import mirror as mirrors
 from support import tap, vng
 from support.server import Fault, Server
-from support.world import (AS_ROOT, BUILD, NOBODY, SCRATCH, Case, Home, Tidy, children, judge, kill, mirror, processes_left,
+from support.world import (AS_ROOT, BUILD, NOBODY, SCRATCH, Case, Home, Tidy, children, judge, kill, mirror,
+                           processes_left,
                            wait_until)
 
 AT = mirror()
 FAILED, NETWORK, INTERRUPTED = 1, 4, 130
-HIDES = "elsewhere.invalid"  # nobody knows it
+HIDES = "elsewhere.invalid"  # does not resolve
 
 
 def create(home, server, *words, what="", status=0, says=(), **more):
-    """What is wrong with a create from SERVER, and its outcome."""
+    """Runs create from SERVER; returns complaints and the outcome."""
     with Tidy(home) as tidy:
         outcome = home.create("--quiet", *words, server=server, at=AT, **more)
         wrong = judge(Case(what, ["create"], status, says), outcome, home, tidy)
@@ -25,7 +27,7 @@ def create(home, server, *words, what="", status=0, says=(), **more):
 
 
 def hosts_file(home, *names):
-    """A command in front of rootlet that gives NAMES the server's address."""
+    """Returns a command prefix for rootlet under which NAMES resolve to the server's address."""
     home.write("hosts", "127.0.0.1 localhost " + " ".join(names) + "\n")
     return {"before": ["unshare", "--mount", "--propagation", "private", "sh", "-c",
                        f"mount --bind {home.folder}/hosts /etc/hosts && exec setpriv --reuid {home.user.uid} "
@@ -33,24 +35,26 @@ def hosts_file(home, *names):
 
 
 def redirects():
-    """Each new host is looked up by the parent, which refuses ports that no mirror has."""
+    """The parent looks up each new host, and refuses ports that no mirror uses."""
     rows = [
         ("to another name", "localhost", None, 0, []),
-        ("to a name of /etc/hosts", "mirror.test", None, 0, []),
-        ("to a name that nobody knows", lambda path: f"http://{HIDES}/{path}", None, NETWORK, [HIDES, "resolve"]),
-        ("to a port of no mirror", "127.0.0.1", 9, NETWORK, ["port 9 of 127.0.0.1"]),
-        ("to a name that is none", lambda path: f"http://a%20b/{path}", None, NETWORK, ["malformed"]),
-        ("to another scheme", lambda path: f"ftp://127.0.0.1/{path}", None, NETWORK, ["neither http nor https"]),
-        ("to a local file", lambda path: f"file://{AT.root}/{path}", None, NETWORK, ["neither http nor https"]),
+        ("to a name in /etc/hosts", "mirror.test", None, 0, []),
+        ("to an unknown name", lambda path: f"http://{HIDES}/{path}", None, NETWORK, [HIDES, "resolve"]),
+        ("to a port that no mirror uses", "127.0.0.1", 9, NETWORK, ["port 9 of 127.0.0.1"]),
+        ("to an invalid name", lambda path: f"http://a%20b/{path}", None, NETWORK, ["malformed"]),
+        ("to another scheme", lambda path: f"ftp://127.0.0.1/{path}", None, NETWORK,
+         ["neither http nor https"]),
+        ("to a local file", lambda path: f"file://{AT.root}/{path}", None, NETWORK,
+         ["neither http nor https"]),
         ("to itself", lambda path: f"/{path}", None, NETWORK, ["redirects more than 5 times"]),
         ("to nowhere", lambda path: None, None, NETWORK, ["302"]),
     ]
     for what, to, port, status, says in rows:
         if to == "mirror.test" and not AS_ROOT:
-            tap.skip(f"a redirect {what}", "needs root, to put another file over /etc/hosts")
+            tap.skip(f"a redirect {what}", "needs root to mount another file over /etc/hosts")
             continue
         home = Home()
-        # The other server is the same one under another name: only its port is that of a mirror.
+        # The other server is the same one under another name: only its port belongs to a mirror.
         with Server(AT.root, [Fault(r"InRelease$|attr_", "redirect", None)]) as server:
             own = server.server_address[1]
             fault = server.faults[0]
@@ -58,12 +62,13 @@ def redirects():
             wrong, outcome = create(home, server, what=what, status=status, says=says,
                                     **(hosts_file(home, "mirror.test") if to == "mirror.test" else {}))
             there = isinstance(to, str) and f"{to}:{own}" in server.hosts
-        tap.report(not wrong and (status or there), f"a redirect {what}: exit status {status}", *wrong, outcome,
+        tap.report(not wrong and (status or there), f"a redirect {what}: exit status {status}", *wrong,
+                   outcome,
                    server.hosts)
 
 
 def once(server, host, port):
-    """Leads each path to HOST once; there it is what it is."""
+    """Redirects each path to HOST once, where it is served normally."""
     led = set()
 
     def lead(path):
@@ -74,31 +79,35 @@ def once(server, host, port):
 
 
 def proxies():
-    """The name of a proxy is looked up as well, and then the mirror's own is not."""
+    """The parent looks up the proxy's name instead of the mirror's."""
     if not AS_ROOT:
-        tap.skip("a proxy by its name", "needs root, to put another file over /etc/hosts")
+        tap.skip("a proxy by its name", "needs root to mount another file over /etc/hosts")
     for name, status, says in (("proxy.test", 0, []), (HIDES, NETWORK, [f"resolve proxy: {HIDES}"])):
         if not AS_ROOT:
             break
         home = Home()
         with Server(AT.root) as server, Tidy(home) as tidy:
-            outcome = home.run("create", "--mirror", "http://mirror.invalid/", "--keyring", AT.keyring, "--profile", "test",
+            outcome = home.run("create", "--mirror", "http://mirror.invalid/", "--keyring", AT.keyring,
+                               "--profile", "test",
                                "--release", mirrors.SUITE, "--fresh", "--quiet",
                                environment={"http_proxy": f"http://{name}:{server.server_address[1]}"},
                                **hosts_file(home, "proxy.test"))
             wrong = judge(Case("", ["create"], status, says), outcome, home, tidy)
-        tap.report(not wrong and (status or server.proxied > 50), f"the proxy {name}: exit status {status}", *wrong, outcome)
+        tap.report(not wrong and (status or server.proxied > 50), f"the proxy {name}: exit status {status}",
+                   *wrong, outcome)
     home = Home()
     with Server(AT.root) as server:
         wrong, outcome = create(home, server, status=NETWORK, says=["proxy", "malformed"],
                                 environment={"all_proxy": "http://[::1"})
-    tap.report(not wrong and not server.requests, "a proxy that is malformed", *wrong, outcome)
+    tap.report(not wrong and not server.requests, "a malformed proxy", *wrong, outcome)
 
 
 def certificate(folder, *more):
     path = f"{folder}/server.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", path, "-out", f"{path}.crt",
-                    "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", *more], check=True,
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", path, "-out",
+                    f"{path}.crt",
+                    "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", *more],
+                   check=True,
                    stderr=subprocess.DEVNULL)
     with open(path, "a", encoding="ascii") as to, open(f"{path}.crt", encoding="ascii") as crt:
         to.write(crt.read())
@@ -107,7 +116,7 @@ def certificate(folder, *more):
 
 
 def https():
-    """The certificates that the environment names, and no others, are trusted, and can be read."""
+    """Only the certificates that the environment names are trusted, and the process can read them."""
     home = Home()
     pem = certificate(home.folder)
     for what, environment, status in (("SSL_CERT_FILE", {"SSL_CERT_FILE": f"{pem}.crt"}, 0),
@@ -117,36 +126,40 @@ def https():
         with Server(AT.root, certificate=pem) as server:
             wrong, outcome = create(own, server, status=status, says=["certificate"] if status else [],
                                     environment=environment)
-        tap.report(not wrong, f"https by {what}: exit status {status}", *wrong, outcome)
+        tap.report(not wrong, f"https with {what}: exit status {status}", *wrong, outcome)
 
 
 def local_mirrors():
-    """A directory, one whose parts are links, and one with a blank in its name."""
+    """A directory, one reached through links, and one with a space in its name."""
     for name in ("mirror", "a mirror"):
         home = Home()
         folder = home.make_folder(f"{home.folder}/{name}")
         for part in os.listdir(AT.root):
             os.symlink(f"{AT.root}/{part}", f"{folder}/{part}")
         with Tidy(home) as tidy:
-            outcome = home.run("create", "--mirror", folder, "--keyring", AT.keyring, "--profile", "test", "--fresh",
+            outcome = home.run("create", "--mirror", folder, "--keyring", AT.keyring, "--profile", "test",
+                               "--fresh",
                                "--release", mirrors.SUITE, "--quiet")
             wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
-        tap.report(not wrong, f'a local mirror "{name}" of links', *wrong, outcome)
+        tap.report(not wrong, f'a local mirror "{name}" with links', *wrong, outcome)
 
 
 def without_landlock():
     if not AS_ROOT:
-        tap.skip("a kernel without Landlock: create", "needs root: under another's filter newuidmap has no setuid bit")
+        tap.skip("create works on a kernel without Landlock",
+                 "needs root: newuidmap's setuid bit is ignored under another user's filter")
         return
     home = Home()
     with Server(AT.root) as server:
-        wrong, outcome = create(home, server, before=[f"{BUILD}/tests/deny", "landlock", "setpriv", "--reuid", home.user.name,
-                                                      "--regid", str(home.user.gid), "--clear-groups"], **NOBODY)
-    tap.report(not wrong, "a kernel without Landlock: create", *wrong, outcome)
+        wrong, outcome = create(home, server, before=[f"{BUILD}/tests/deny", "landlock", "setpriv",
+                                                      "--reuid", home.user.name,
+                                                      "--regid", str(home.user.gid), "--clear-groups"],
+                                **NOBODY)
+    tap.report(not wrong, "create works on a kernel without Landlock", *wrong, outcome)
 
 
 def fetch_process(front):
-    """The front end's child that is no helper."""
+    """Returns the front end's child that is not a helper."""
     def find():
         for pid in children(front.pid):
             try:
@@ -169,22 +182,25 @@ STAGES = {
     "downloading packages": Fault(r"/dpkg_[^/]*\.deb$", "stall", 1000),
 }
 ENDS = {
-    "kill -9 of the fetch process": (lambda front, fetch: kill(fetch), FAILED, ["fetch process was killed", "signal 9"]),
+    "kill -9 of the fetch process":
+        (lambda front, fetch: kill(fetch), FAILED, ["fetch process was killed", "signal 9"]),
     "kill -9 of the front end": (lambda front, fetch: kill(front.pid), -signal.SIGKILL, []),
     "Ctrl-C": (lambda front, fetch: kill(front.pid, signal.SIGINT), INTERRUPTED, ["interrupted"]),
-    "Ctrl-C of the whole terminal": (lambda front, fetch: os.killpg(front.pid, signal.SIGINT), INTERRUPTED, ["interrupted"]),
+    "Ctrl-C of the whole terminal":
+        (lambda front, fetch: os.killpg(front.pid, signal.SIGINT), INTERRUPTED, ["interrupted"]),
 }
 
 
 def ends():
     if not AS_ROOT:
-        tap.skip("the end of the fetch process", "needs root, to see a process that is not dumpable")
+        tap.skip("death of the fetch process", "needs root to inspect a process that is not dumpable")
         return
     for stage, fault in STAGES.items():
         for what, (strike, status, says) in ENDS.items():
             home = Home()
             with Server(AT.root, [fault]) as server, Tidy(home) as tidy:
-                front = home.start("create", "--fresh", "--release", mirrors.SUITE, "--profile", "test", "--mirror",
+                front = home.start("create", "--fresh", "--release", mirrors.SUITE, "--profile", "test",
+                                   "--mirror",
                                    server.url, "--keyring", AT.keyring, "--quiet", start_new_session=True)
                 reached = server.wait_for(fault.pattern)
                 fetch = fetch_process(front)
@@ -203,23 +219,27 @@ def ends():
                 parts = [name for where, _, files in os.walk(f"{home.cache}/rootlet") for name in files
                          if re.fullmatch(r"\.\w{6}\.part", name)]
             tap.report(fetch and reached and front.returncode == status and not wrong and not names and
-                       (not parts or "kill" in what), f"{what} while {stage}: exit status {status}", *wrong, front.returncode,
+                       (not parts or "kill" in what), f"{what} while {stage}: exit status {status}", *wrong,
+                       front.returncode,
                        err, names, parts)
 
 
 def seen():
-    """What strace sees of the process: no socket but TCP's, no program, no look at how names are resolved."""
+    """strace shows that the process opens only TCP sockets, runs no program, and reads no resolver
+    configuration."""
     if not AS_ROOT:
-        tap.skip("strace of the fetch process", "needs root: under another's strace newuidmap has no setuid bit")
+        tap.skip("strace of the fetch process",
+                 "needs root: newuidmap's setuid bit is ignored under another user's strace")
         return
     home, path = Home(), f"{SCRATCH}/{os.getpid()}.trace"
-    before = ["strace", "-f", "-qq", "-o", path, "-e", "trace=%net,%process,open,openat,socket,prctl,landlock_restrict_self",
+    before = ["strace", "-f", "-qq", "-o", path, "-e",
+              "trace=%net,%process,open,openat,socket,prctl,landlock_restrict_self",
               "-e", "signal=none", "-u", home.user.name]
     with Server(AT.root) as server:
         outcome = home.create("--quiet", server=server, at=AT, before=before, **NOBODY)
     with open(path, encoding="utf-8", errors="replace") as file:
         lines = [line.split(None, 1) for line in file]
-    # The one that sets PR_SET_SECCOMP and never was a helper's: the last call before is its Landlock domain.
+    # The process that sets PR_SET_SECCOMP and is not a helper's; just before, it enters its Landlock domain.
     filtered = [pid for pid, call in lines if "PR_SET_SECCOMP" in call]
     helper = {pid for pid, call in lines if "capget" in call or "rootlet-helper" in call}
     connects = {pid for pid, call in lines if call.startswith("connect(") and "AF_INET" in call}
@@ -232,18 +252,22 @@ def seen():
     sockets = [call for call in after if call.startswith("socket(")]
     opened = [re.search('"([^"]*)"', call).group(1) for call in after
               if call.startswith("open") and '"' in call and "= -1" not in call]
-    foreign = [name for name in opened if name.startswith("/") and not name.startswith((f"{home.cache}/rootlet/", "/etc/ssl"))]
+    foreign = [name for name in opened if name.startswith("/") and
+               not name.startswith((f"{home.cache}/rootlet/", "/etc/ssl"))]
     tap.report(outcome.status == 0 and len(connects) == len(mine) == 1 and sockets and
                all(call.startswith("socket(AF_INET, SOCK_STREAM") for call in sockets) and
                not any(call.startswith(("execve", "clone", "fork", "vfork")) for call in after),
-               "one process alone connects to the mirror, by TCP, and starts nothing", outcome, connects, mine, sockets[:3])
-    tap.report(len(opened) > 50 and not foreign, "it opens nothing but files of its cache", foreign[:5], len(opened))
+               "only one process connects to the mirror, over TCP, and it starts no program", outcome,
+               connects, mine, sockets[:3])
+    tap.report(len(opened) > 50 and not foreign, "that process opens only files in its cache", foreign[:5],
+               len(opened))
 
 
 def kernel_seen():
-    """A kernel is unpacked by a process that never talked to the mirror."""
+    """The process that unpacks a kernel has never talked to the mirror."""
     if not AS_ROOT:
-        tap.skip("strace of a kernel's unpacking", "needs root: under another's strace newuidmap has no setuid bit")
+        tap.skip("strace of unpacking a kernel",
+                 "needs root: newuidmap's setuid bit is ignored under another user's strace")
         return
     home, path = Home(), f"{SCRATCH}/{os.getpid()}.kernel-trace"
     folder = f"{home.folder}/at"
@@ -251,16 +275,19 @@ def kernel_seen():
     os.chmod(home.write("bin/vng", "#!/bin/sh\necho exit 0 >/mnt/status\n"), 0o755)
     with Server(at.root) as server:
         made = home.create("--quiet", server=server, at=at)
-        outcome = home.run("run", "--kernel", "distro", "--keyring", at.keyring, "--root-transport", "image", "--", "true",
-                           before=["strace", "-f", "-qq", "-o", path, "-e", "trace=connect,openat,mkdirat", "-e", "signal=none",
+        outcome = home.run("run", "--kernel", "distro", "--keyring", at.keyring, "--root-transport", "image",
+                           "--", "true",
+                           before=["strace", "-f", "-qq", "-o", path, "-e", "trace=connect,openat,mkdirat",
+                                   "-e", "signal=none",
                                    "-u", home.user.name],
                            environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"}, **NOBODY)
     with open(path, encoding="utf-8", errors="replace") as file:
         lines = [line.split(None, 1) for line in file]
     connects = {pid for pid, call in lines if call.startswith("connect(") and "AF_INET" in call}
     unpacks = {pid for pid, call in lines if re.match(r'openat\(\d+, "vmlinuz", .*O_CREAT', call)}
-    tap.report(made.status == outcome.status == 0 and len(connects) == len(unpacks) == 1 and not connects & unpacks,
-               "a kernel is unpacked by a process that never talked to the mirror", outcome, connects, unpacks)
+    tap.report(made.status == outcome.status == 0 and len(connects) == len(unpacks) == 1 and
+               not connects & unpacks,
+               "the process that unpacks a kernel has never talked to the mirror", outcome, connects, unpacks)
 
 
 redirects()

@@ -1,4 +1,4 @@
-"""The main job with real packages from the host's own mirror: profile fstests of this host's release."""
+"""The main use case with real packages from the host's mirror: profile fstests for this host's release."""
 import json
 import os
 
@@ -10,7 +10,7 @@ TREE = f"{home.store}/test-rootfs"
 INSIDE = trees.inside(TREE)
 RELEASE = apt.os_release()
 
-# Those that the profile names for running fstests and for booting.
+# Programs that the profile installs to run fstests and to boot.
 PROGRAMS = """bash ls mount ps sudo getfacl setfacl getfattr quota setquota mkfs.xfs xfs_io mkfs.ext4
 e2fsck tune2fs mkfs.btrfs btrfs modprobe udevadm ip poweroff perl gawk bc python3 fio killall file
 keyctl capsh dmsetup dbench duperemove mkfs.f2fs fsverity xfsdump xfsrestore dump uuidgen parted
@@ -40,24 +40,26 @@ for user, says in USERS.items():
          f"^/home/{user}$")
 outcome = home.run("shell", "--", "sh", "-c", f"for p in {' '.join(PROGRAMS)}; do "
                    "PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v $p >/dev/null || echo $p; done")
-tap.report(outcome.status == 0 and not outcome.out.strip(), "every program of the profile is there",
+tap.report(outcome.status == 0 and not outcome.out.strip(), "every program of the profile is installed",
            outcome)
-case("dpkg has nothing to complain of", ["shell", "--", "dpkg", "--audit"], 0, (), ["."])
-case("the group fsgqa", ["shell", "--", "getent", "group", "fsgqa"], 0, r"^fsgqa:x:1002:.*fsqa")
-case("sudo works in the rootfs's own terms", ["shell", "--", "sh", "-c", "stat -c %u:%a $(which sudo)"],
+case("dpkg --audit finds nothing", ["shell", "--", "dpkg", "--audit"], 0, (), ["."])
+case("the group fsgqa has its gid and member", ["shell", "--", "getent", "group", "fsgqa"], 0,
+     r"^fsgqa:x:1002:.*fsqa")
+case("sudo is setuid root inside the rootfs", ["shell", "--", "sh", "-c", "stat -c %u:%a $(which sudo)"],
      0, "^0:4755$")
 with open(f"{INSIDE}/etc/rootlet/manifest.json", encoding="utf-8") as file:
     manifest = json.load(file)
 tap.report(len(manifest["packages"]) > 150 and manifest["profile"] in ("fstests", {"name": "fstests"})
-           or "fstests" in json.dumps(manifest["profile"]), "the manifest names it all",
+           or "fstests" in json.dumps(manifest["profile"]), "the manifest is complete",
            manifest.get("profile"), len(manifest["packages"]))
 tap.report(not os.listdir(f"{INSIDE}/dev") or os.path.exists(f"{INSIDE}/dev/null"),
            "the tree's own /dev holds at least null", os.listdir(f"{INSIDE}/dev"))
-# dpkg leaves links: one could lead to a folder with a copyright in it.
+# dpkg keeps links: one could point to a directory with a copyright file.
 documents = [path for where, _, names in os.walk(f"{INSIDE}/usr/share/doc") for name in names
              if not os.path.islink(path := f"{where}/{name}")]
 others = [path for path in documents if os.path.basename(path) != "copyright"]
-tap.report(len(documents) > 100 and not others, "of documentation only copyrights are unpacked", len(documents),
+tap.report(len(documents) > 100 and not others, "copyright files are the only documentation unpacked",
+           len(documents),
            *others[:20])
 with open(f"{home.folder}/made", encoding="utf-8") as file:
     tap.note(f"create took {float(file.read()):.0f} s, {len(manifest['packages'])} packages")

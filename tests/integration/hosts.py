@@ -1,5 +1,5 @@
-"""Hosts that lack something: no range of ids, too small a range, user namespaces forbidden, another
-range than the one that a rootfs was made with."""
+"""Hosts with problems: no range of ids, a range that is too small, forbidden user namespaces, or a different
+range than the one a rootfs was made with."""
 import contextlib
 import errno
 import glob
@@ -20,7 +20,7 @@ USERMOD = r"usermod --add-subuids \d+-\d+ --add-subgids \d+-\d+"
 
 
 def user_without(kind):
-    """One that ./tests/run made: rootlet-norange, rootlet-small; None where it is not there."""
+    """Returns a user that ./tests/run created (rootlet-norange, rootlet-small), or None if missing."""
     try:
         return user_named(f"rootlet-{kind}")
     except KeyError:
@@ -28,12 +28,12 @@ def user_without(kind):
 
 
 def refused(what, home, says, before=(), environment=None):
-    """create, and nothing of it happens: not even a request to the mirror."""
+    """Runs create, which must fail before it changes anything or contacts the mirror."""
     with Server(AT.root) as server, Tidy(home) as tidy:
         outcome = home.create(server=server, at=AT, before=before, environment=environment)
         wrong = judge(Case("", ["create"], HOST, says), outcome, home, tidy)
         if server.requests:
-            wrong.append(f"asked the mirror for {server.requests}")
+            wrong.append(f"requested from the mirror: {server.requests}")
     tap.report(not wrong, what, *wrong, outcome)
 
 
@@ -43,8 +43,8 @@ def ranges():
             ("small", "a range under 65536", [r"65536|65535", USERMOD])):
         user = user_without(kind) if AS_ROOT else None
         if not user:
-            tap.skip(f"create: {what}", "needs root, and the users that ./tests/run makes")
-            tap.skip(f"doctor: {what}", "needs root, and the users that ./tests/run makes")
+            tap.skip(f"create: {what}", "needs root and the users that ./tests/run creates")
+            tap.skip(f"doctor: {what}", "needs root and the users that ./tests/run creates")
             continue
         home = Home(user=user)
         refused(f"create: {what}", home, says)
@@ -52,9 +52,9 @@ def ranges():
 
 
 def halves():
-    """A range in two pieces. doctor, create and its dry run give the same command."""
+    """A range in two pieces: doctor, create and its dry run suggest the same command."""
     if not AS_ROOT:
-        tap.skip("create: two ranges of 32768 ids", "needs root, to hide the file")
+        tap.skip("create: two ranges of 32768 ids", "needs root to hide the file")
         return
     home = Home()
     user = home.user
@@ -76,15 +76,15 @@ def halves():
                    "usermod --add-subuids 365536-431071 --add-subgids 365536-431071" in text,
                    f"{what}: two ranges of 32768 ids", *wrong, outcome)
     tap.report("refused Hello" in asked.out and "allowed Hello" not in asked.out,
-               "create --dry-run: the helper would refuse", asked)
+               "create --dry-run: shows that the helper would refuse", asked)
 
 
 def forbidden(before, what, says, found):
     home = Home()
-    refused(f"create where user namespaces are forbidden ({what})", home, says, before)
+    refused(f"create when user namespaces are forbidden ({what})", home, says, before)
     outcome = home.run("doctor", before=before)
     tap.report(outcome.status == 1 and re.search(rf"^missing .*namespaces? .*{found}", outcome.out, re.M),
-               f"doctor where user namespaces are forbidden ({what})", outcome)
+               f"doctor when user namespaces are forbidden ({what})", outcome)
 
 
 def namespaces():
@@ -92,24 +92,25 @@ def namespaces():
     if os.path.exists(deny):
         forbidden([deny, str(errno.EPERM)], "EPERM", "namespace", "cannot be made: Operation not permitted")
     else:
-        tap.report(False, "the program deny is built", deny)
-    # In a user namespace whose own limit is 0, as the sysctl sets it for a whole host.
+        tap.report(False, "the program deny exists", deny)
+    # In a user namespace whose own limit is 0, as the sysctl would set it for the host.
     limit = ["unshare", "--user", "--map-current-user", "--keep-caps", "sh", "-c",
              'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"', "sh"]
     possible = subprocess.run(limit + ["true"], **plain_user().switch(), check=False,
                               stderr=subprocess.PIPE)
     if possible.returncode:
-        tap.skip("create where user.max_user_namespaces is 0",
+        tap.skip("create when user.max_user_namespaces is 0",
                  f"unshare cannot lower it here: {possible.stderr.decode().strip()}")
     else:
-        forbidden(limit, "sysctl", r"namespace", r"the sysctl user\.max_user_namespaces is 0\n +fix: sysctl -w "
+        forbidden(limit, "sysctl", r"namespace",
+                  r"the sysctl user\.max_user_namespaces is 0\n +fix: sysctl -w "
                   r"user\.max_user_namespaces=[1-9]")
 
 
 def other_range():
-    """The tree of one user, looked at by another, who has a range of his own."""
+    """One user's tree, used by another user with a different range."""
     if not AS_ROOT or not user_without("other"):
-        tap.skip("a rootfs of another id range", "needs root, and the users that ./tests/run makes")
+        tap.skip("a rootfs with another id range", "needs root and the users that ./tests/run creates")
         return
     theirs = small_rootfs()
     home = Home(user=user_without("other"))
@@ -130,7 +131,7 @@ def opened_to_all(folder):
 
 
 def look_at_other(home, tree):
-    play(Case("check of a rootfs of another id range", ["check", "--path", tree], 1,
+    play(Case("check of a rootfs with another id range", ["check", "--path", tree], 1,
               [r"made with host ids \d+:\d+", "/etc/subuid", f"rm -r {tree}"]), home)
     for words in (["shell", "--path", tree, "--", "true"],
                   ["run", "--kernel", "distro", "--path", tree, "--", "true"]):
@@ -139,10 +140,10 @@ def look_at_other(home, tree):
             wrong = tidy.complaints()
         tap.report(outcome.status not in (0, -11, -6) and not wrong and
                    outcome.err.startswith(f"rootlet {words[0]}: "),
-                   f"{words[0]} of a rootfs of another id range is refused", *wrong, outcome)
-    play(Case("delete of a rootfs of another id range", ["delete", "--yes", "--path", tree], 5,
+                   f"{words[0]} of a rootfs with another id range is refused", *wrong, outcome)
+    play(Case("delete of a rootfs with another id range", ["delete", "--yes", "--path", tree], 5,
               [r"made with host ids \d+:\d+", "/etc/subuid", f"rm -r {tree}"],
-              check=lambda _: [] if os.path.isdir(f"{inside(tree)}/etc") else ["it is gone"]), home)
+              check=lambda _: [] if os.path.isdir(f"{inside(tree)}/etc") else ["the rootfs is gone"]), home)
 
 
 def good_host():
@@ -150,29 +151,30 @@ def good_host():
     outcome = home.run("doctor")
     tap.report(outcome.status == 0 and re.search(r"^\d+ ok, \d+ warnings?, 0 missing", outcome.out,
                                                  re.M), "doctor on this host", outcome)
-    for what in ("gpgv|signatures", "debootstrap", "vng", "qemu", "KVM", "space", "root images", "keyring", "kernel",
+    for what in ("gpgv|signatures", "debootstrap", "vng", "qemu", "KVM", "space", "root images", "keyring",
+                 "kernel",
                  "namespace", "sub"):
-        tap.report(bool(re.search(what, outcome.out)), f"doctor looks at: {what}", outcome)
+        tap.report(bool(re.search(what, outcome.out)), f"doctor checks: {what}", outcome)
 
 
-# What a host may lack: the file that is hidden, how doctor calls it, and what mends it.
+# What a host may lack: the hidden file, doctor's name for it, and the package that fixes it.
 ABSENT = [("/usr/bin/gpgv", "signatures", "gpgv"), ("/usr/sbin/debootstrap", "debootstrap", "debootstrap"),
           ("/usr/bin/vng", "vng", "virtme-ng"), ("/usr/bin/qemu-system-x86_64", "qemu", "qemu-system-x86"),
           ("/usr/bin/newuidmap", "newuidmap, newgidmap", "uidmap"),
           ("/usr/bin/newgidmap", "newuidmap, newgidmap", "uidmap"),
           ("/usr/sbin/depmod", "depmod", "kmod"), ("/usr/bin/busybox", "static busybox", "busybox-static"),
           ("/usr/share/keyrings", "keyrings", "debian-archive-keyring")]
-# Without these some things go still.
+# Without these, doctor only warns.
 WARNINGS = ("debootstrap",)
-# Of these, what create says.
+# create's message for some of these.
 NEEDED = {"/usr/bin/gpgv": "apt(-get)? install gpgv", "/usr/sbin/debootstrap": "apt install debootstrap",
           "/usr/bin/newuidmap": "apt install .*uidmap", "/usr/bin/newgidmap": "apt install .*uidmap"}
 
 
 def absent():
-    """doctor and create where a program that they need is not there."""
+    """doctor and create if a program that they need is missing."""
     if not AS_ROOT:
-        tap.skip("doctor and create without a program", "needs root, to hide the program")
+        tap.skip("doctor and create without a program", "needs root to hide the program")
         return
     home = Home()
     for path, what, package in ABSENT:
@@ -190,7 +192,7 @@ def absent():
 
 
 def no_helper():
-    """An incomplete installation: a front end that is copied out of its build folder."""
+    """An incomplete installation: a front end copied out of its build directory."""
     home = Home()
     copy = f"{home.folder}/rootlet"
     shutil.copy(f"{BUILD}/frontend/rootlet", copy)
@@ -203,20 +205,21 @@ def no_helper():
 
 
 def lazily():
-    """Commands that ask nothing of the helper do without it; the others say what they miss."""
+    """Commands that do not use the helper work without it; the others report that it is missing."""
     if not AS_ROOT:
-        tap.skip("commands without the helper", "needs root, to hide it")
+        tap.skip("commands without the helper", "needs root to hide it")
         return
     home = Home()
     hidden = {"before": without(home, HELPER), **NOBODY}
     for words in (["help"], ["help", "create"], ["--version"], ["list"], ["list", "--json"], ["profiles"],
                   ["profiles", "show", "fstests"], ["cache"], ["runs"], ["policy", "seccomp"]):
         outcome = home.run(*words, **hidden)
-        tap.report(outcome.status == 0 and not outcome.err, f"no helper is started for: {' '.join(words)}", outcome)
+        tap.report(outcome.status == 0 and not outcome.err, f"no helper is started for: {' '.join(words)}",
+                   outcome)
     outcome = home.run("create", "--profile", "test", "--release", "jammy", "--mirror", "http://127.0.0.1:9/",
                        "--keyring", AT.keyring, **hidden)
     tap.report(outcome.status == HOST and re.search("cannot start .*rootlet-helper", outcome.err),
-               "but for create one is, before anything is asked of a mirror", outcome)
+               "create starts the helper before any request to a mirror", outcome)
 
 
 ranges()

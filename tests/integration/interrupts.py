@@ -1,6 +1,6 @@
-"""Ctrl-C, and kill -9 of either half, in each stage of create, of run up to its VM, in delete and in check:
-afterwards there is the old rootfs whole, or none, and after the next command no process, mount or staging
-folder."""
+"""Ctrl-C, and kill -9 of either half, in each stage of create, of run before its VM, in delete and in check.
+Afterwards the old rootfs is intact, or no rootfs exists, and after the next command no process, mount or staging
+directory remains."""
 import glob
 import os
 import random
@@ -19,8 +19,8 @@ LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 AT = mirror()
 INTERRUPTED = 130
 
-# A stage is recognised by the line that create prints when it begins, or (of those that last as long
-# as the test wants) by the request that the mirror does not finish.
+# A stage is recognised by the line that create prints when it begins, or (to make it last as long as the test
+# needs) by a request that the mirror does not complete.
 STAGES = {
     "asking for InRelease": Fault("InRelease$", "stall", 10),
     "downloading packages": Fault(r"/dpkg_[^/]*\.deb$", "stall", 1000),
@@ -31,8 +31,8 @@ STAGES = {
     "adding users": "Adding groups",
     "writing to disk": "Writing",
 }
-# Which of them without --long, for a kill of the helper and of the front end and for Ctrl-C. While users are
-# added there is a jail as there is while packages are configured.
+# The stages to test without --long, for a kill of the helper, a kill of the front end, and Ctrl-C. While
+# users are added, there is a jail just as while packages are configured.
 SHORT = {"unpacking", "asking for InRelease", "downloading packages", "configuring", "writing to disk"}
 
 
@@ -49,11 +49,11 @@ METHODS = {
 
 
 def wait_for_stage(front, server, stage):
-    """True where it began; a mere pause inside it is part of the stage."""
+    """Returns whether the stage began. A plain pause counts as part of the stage."""
     if isinstance(stage, Fault):
         return server.wait_for(stage.pattern)
     line, pause = stage if isinstance(stage, tuple) else (stage, 0)
-    # A command whose output is another's says what it does on the other stream.
+    # A command that prints another program's output on one stream reports progress on the other.
     for text in iter((front.stdout if "create" in front.args else front.stderr).readline, b""):
         if text.decode(errors="replace").startswith(line):
             time.sleep(pause)
@@ -62,7 +62,7 @@ def wait_for_stage(front, server, stage):
 
 
 def strike(home, name, method, *words):
-    """One create that is struck down in the stage. Returns what is wrong with its end."""
+    """Interrupts one create in the stage. Returns complaints about how it ends."""
     stage = STAGES[name]
     faults = [stage] if isinstance(stage, Fault) else []
     wrong = []
@@ -75,13 +75,13 @@ def strike(home, name, method, *words):
         more, err = strike_down(home, front, method, tidy, name == "writing to disk")
         wrong += more
         if front.returncode > 0 and len(err.strip().splitlines()) != 1:
-            wrong.append("not one message")
+            wrong.append("not exactly one message")
     return wrong, err
 
 
 def strike_down(home, front, method, tidy, may_wait=False):
-    """Returns what is wrong with the end of FRONT, and its standard error. Only a disk that is written to
-    MAY keep it, and only so long as that takes."""
+    """Returns complaints about the end of FRONT, and its standard error. Only a disk write in progress MAY
+    delay the end, and only as long as the write takes."""
     wrong = []
     METHODS[method](front)
     began = time.monotonic()
@@ -99,14 +99,14 @@ def strike_down(home, front, method, tidy, may_wait=False):
     if method == "kill -9 of the helper" and front.returncode != 1 and not finished:
         wrong.append(f"exit status {front.returncode}, not 1")
     if "kill -9" in method:
-        # What a killed one leaves, the next command removes.
+        # The next command removes what a killed one leaves.
         wrong += [f"still runs: {line}" for line in processes_left(300)]
         home.run("list")
     return wrong + tidy.complaints(), err.decode(errors="replace")
 
 
 def strike_all(home, with_old):
-    """Over an old rootfs, and with none there."""
+    """With an old rootfs in place, and without one."""
     tree = f"{home.store}/test-rootfs"
     words = ["--force"] if with_old else ["--name", "fresh"]
     for name in STAGES:
@@ -120,7 +120,7 @@ def strike_all(home, with_old):
             if os.path.lexists(f"{home.store}/fresh"):
                 check = home.run("check", "--name", "fresh")
                 if check.status:
-                    wrong.append(f"half of a rootfs is there: {check}")
+                    wrong.append(f"a partial rootfs exists: {check}")
                 home.run("delete", "--yes", "--name", "fresh")
             replaced = os.lstat(tree).st_ino != before
             check = home.run("check")
@@ -131,13 +131,13 @@ def strike_all(home, with_old):
 
 
 def strike_anywhere(home, seconds):
-    """kill -9 at instants that no stage marks, with --force over the old rootfs. SECONDS: how long a
-    whole create takes."""
+    """kill -9 at moments between stages, with --force over the old rootfs. SECONDS: the duration of a whole
+    create."""
     chance = random.Random(7)
     tree = f"{home.store}/test-rootfs"
     instants = 60 if LONG else 6
     for number in range(instants):
-        # Spread evenly, with a start that differs; the last ones fall into publishing.
+        # Spread evenly, with a varying start; the last ones hit publishing.
         after = seconds * (number + chance.random()) / instants
         victim = ("kill -9 of the helper", "kill -9 of the front end")[number % 2]
         with Server(AT.root) as server, Tidy(home) as tidy:
@@ -157,8 +157,8 @@ def strike_anywhere(home, seconds):
 
 
 def strike_delete(home, server):
-    """A delete that is cut off: what is left is either whole, or removed by the next command. From SERVER the
-    next ones are cloned: how they were made does not matter here."""
+    """Interrupts delete: what remains is either intact or removed by the next command. The next rootfs are
+    cloned from SERVER's snapshot: how they are made does not matter here."""
     tree = f"{home.store}/test-rootfs"
     for method in METHODS:
         if method == "SIGTERM" and not LONG:
@@ -177,12 +177,12 @@ def strike_delete(home, server):
         if os.path.lexists(tree):
             check = home.run("check")
             if check.status:
-                wrong.append(f"half of a rootfs is there: {check}")
+                wrong.append(f"a partial rootfs exists: {check}")
         tap.report(not wrong, f"{method} during delete", *wrong, err.decode(errors="replace"))
 
 
 def strike_twice(home):
-    """Two at once for one name: one of them wins, or both are told, and nothing is mixed."""
+    """Two creates at once for one name: one wins, or both fail, and the result is never mixed."""
     with Server(AT.root) as server, Tidy(home) as tidy:
         words = ["create", "--fresh", "--release", "jammy", "--profile", "test", "--mirror", server.url,
                  "--keyring", AT.keyring, "--name", "twin", "--quiet"]
@@ -192,15 +192,15 @@ def strike_twice(home):
         wrong = tidy.complaints()
     check = home.run("check", "--name", "twin")
     tap.report(not wrong and statuses[0] == 0 and statuses[1] in (1, 6) and check.status == 0,
-               "two creates of one name at once: one makes it, the other is told", *wrong, statuses,
+               "two creates of one name at once: one succeeds, the other fails", *wrong, statuses,
                *errors, check)
     home.run("delete", "--yes", "--name", "twin")
 
 
 UBUNTU = "/usr/share/keyrings/ubuntu-archive-keyring.gpg"
 TOY = "6.9.0-toy"
-# What is struck down in run, the fault of the mirror that makes it last, and by what. While the kernel comes,
-# the helper waits for us.
+# The stages of run to interrupt, the mirror fault that makes each last, and the methods. During the kernel
+# download the helper is idle.
 RUN_STAGES = {
     "fetching the kernel": (Fault("/linux-image-6", "stall", 1000), ("Ctrl-C", "kill -9 of the front end")),
     "unpacking the kernel": ("Unpacking the kernel", ("Ctrl-C", "kill -9 of the front end")),
@@ -210,8 +210,9 @@ RUN_STAGES = {
 
 
 def kernel_packages(folder):
-    """The header of a kernel that may boot from an image, with enough beside it to take a while."""
-    config = "".join(f"CONFIG_{name}=y\n" for name in ("NET_9P_VIRTIO", "VIRTIO_BLK", "OVERLAY_FS", "EROFS_FS",
+    """A kernel header that allows booting from an image, padded so that it takes a while."""
+    config = "".join(f"CONFIG_{name}=y\n"
+                     for name in ("NET_9P_VIRTIO", "VIRTIO_BLK", "OVERLAY_FS", "EROFS_FS",
                                                       "EXT4_FS"))
     files = [("./boot", "dir"), (f"./boot/vmlinuz-{TOY}", vng.kernel(TOY)),
              (f"./boot/config-{TOY}", config.encode()), ("./lib/modules", "dir"),
@@ -222,8 +223,8 @@ def kernel_packages(folder):
 
 
 def run_command(home):
-    """Arguments of Home.start for `run` with a program of ours in vng's place, and the mirror's key in that
-    of Ubuntu's archive, which a kernel is checked with."""
+    """Arguments of Home.start for `run` with our program instead of vng, and the mirror's key in place of the
+    Ubuntu archive key that kernels are verified with."""
     os.chmod(home.write("bin/vng", "#!/bin/sh\necho exit 0 >/mnt/status\n"), 0o755)
     return {"before": ["unshare", "--mount", "--propagation", "private", "sh", "-c",
                        f"mount --bind {AT.keyring} {UBUNTU} && exec setpriv --reuid {home.user.uid} "
@@ -232,17 +233,18 @@ def run_command(home):
 
 
 def parts_left(home):
-    """What is half made of kernels. (A root image has no name until it is whole.)"""
+    """Returns unfinished kernels. (A root image has no name until it is complete.)"""
     path = f"{home.cache}/rootlet/kernels"
     names = os.listdir(path) if os.path.isdir(path) else []
     return [f"left in the cache: kernels/{name}" for name in names if name.startswith((".new-", ".link-"))]
 
 
 def strike_run(home, server):
-    """All that run does before it has a VM; what happens to that is vm.py's and hypervisor.py's. SERVER is
-    the one that the rootfs came from, and has a kernel."""
+    """Everything that run does before the VM starts; vm.py and hypervisor.py test the VM. SERVER is the
+    mirror of the rootfs, and has a kernel."""
     if not AS_ROOT or not os.path.exists(UBUNTU):
-        tap.skip("run struck down before its VM", "needs root, and Ubuntu's keyring to put another one over")
+        tap.skip("run interrupted before its VM",
+                 "needs root, and Ubuntu's keyring to mount another one over")
         return
     words = ["run", "--kernel", "distro", "--", "true"]
     for what, (stage, methods) in RUN_STAGES.items():
@@ -257,7 +259,7 @@ def strike_run(home, server):
                 more, err = strike_down(home, front, method, tidy)
             wrong += more
             if front.returncode == 0 or glob.glob(f"{home.cache}/rootlet/images/*"):
-                wrong.append("it was too late")
+                wrong.append("the interruption came too late")
             if "kill -9" not in method:
                 wrong += parts_left(home)
             if front.returncode > 0 and not err.rstrip().splitlines()[-1].startswith("rootlet run: "):
@@ -267,12 +269,13 @@ def strike_run(home, server):
         outcome = home.run(*words, **run_command(home))
         wrong = tidy.complaints() + parts_left(home)
     images = glob.glob(f"{home.cache}/rootlet/images/*")
-    tap.report(outcome.status == 0 and len(images) == 1 and not wrong, "and the next run does it all", *wrong,
+    tap.report(outcome.status == 0 and len(images) == 1 and not wrong,
+               "after interrupted runs, the next run works", *wrong,
                images, outcome)
 
 
 def strike_check(home):
-    """While dpkg looks at the tree."""
+    """While dpkg inspects the tree."""
     for method in METHODS:
         if method == "SIGTERM" and not LONG:
             continue
@@ -291,7 +294,7 @@ folder = f"{SCRATCH}/{os.getpid()}.kernel"
 with Server(f"{folder}/mirror") as first:
     with_kernel = AT.with_packages(folder, kernel_packages(f"{folder}.debs"))
     made = home.create("--quiet", server=first, at=with_kernel)
-    good = tap.report(made.status == 0, "a rootfs to begin with", made)
+    good = tap.report(made.status == 0, "the first create works", made)
     if good:
         strike_run(home, first)
         strike_check(home)

@@ -1,4 +1,4 @@
-"""What a program in the jail can see, call and reach, and what it cannot."""
+"""What a program in the jail can and cannot see, call and reach."""
 import contextlib
 import ctypes
 import glob
@@ -15,9 +15,9 @@ from support.world import (AS_ROOT, BUILD, HELPER, NOBODY, SCRATCH, Tidy, childr
 
 home = small_rootfs()
 SYNC = ["sync", "syncfs", "fsync", "fdatasync", "sync_file_range", "msync"]
-# What a call may say that is not allowed, or not with such arguments.
+# Allowed errors of a call that the filter refuses, always or with these arguments.
 REFUSED = {"EPERM", "ENOSYS", "EAFNOSUPPORT", "ENOTTY", "EINVAL", "ENOPROTOOPT"}
-# Programs of these kinds do not run in the jail: to end one is as good.
+# Programs for these ABIs do not run in the jail, so killing them is fine as well.
 OTHER_TABLES = {"i386", "x32"}
 CAPABILITIES = {name: number for number, name in enumerate(
     "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable "
@@ -25,27 +25,27 @@ CAPABILITIES = {name: number for number, name in enumerate(
     "sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time "
     "sys_tty_config mknod lease audit_write audit_control setfcap mac_override mac_admin syslog "
     "wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore".split())}
-# What dpkg, package scripts, su and useradd need; the rest of them is taken away.
+# Capabilities that dpkg, package scripts, su and useradd need; the jail drops the others.
 IN_JAIL = {"chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setfcap"}
-# For files of every owner in the range, and for starting jails; its own namespaces are its.
+# To access files of every owner in the range, and to start jails; these apply in its own namespaces.
 IN_HELPER = {"chown", "dac_override", "fowner", "setuid", "setgid", "setfcap"}
 
 
-# A group that nobody has: who starts rootlet has it besides.
+# A group with no members; rootlet's caller gets it as a supplementary group.
 FOREIGN_GROUP = 54321
 GROUPS = {"extra_groups": [FOREIGN_GROUP]} if AS_ROOT else {}
 
 
 def inside(script, user="root"):
-    """What a shell in the rootfs prints for SCRIPT."""
+    """Runs SCRIPT in a shell in the rootfs."""
     return home.run("shell", "--user", user, "--", "sh", "-c", script)
 
 
 def system_calls():
-    """A static program is put into the jail through standard input."""
+    """Copies a static program into the jail through standard input."""
     program = f"{BUILD}/tests/syscalls"
     if not os.path.exists(program):
-        tap.report(False, "system calls: the test program is built", program)
+        tap.report(False, "system calls: the test program exists", program)
         return
     with open(program, "rb") as file:
         data = file.read()
@@ -56,7 +56,7 @@ def system_calls():
         if not tap.report(len(said) > 20, f"system calls as {user}: the program runs", outcome):
             continue
         tap.report(said.pop("unknown-call") == "ENOSYS",
-                   f"system calls as {user}: one newer than the list does not exist")
+                   f"system calls as {user}: a call newer than the list gives ENOSYS")
         for name in SYNC:
             tap.report(said.pop(name, None) == "0",
                        f"system calls as {user}: {name} succeeds and does nothing")
@@ -64,11 +64,11 @@ def system_calls():
             tap.report(error in REFUSED or (error == "SIG" and name in OTHER_TABLES),
                        f"system calls as {user}: {name} is refused", error)
         if os.uname().machine == "x86_64":
-            tap.report(OTHER_TABLES <= set(said), f"system calls as {user}: other tables were tried")
+            tap.report(OTHER_TABLES <= set(said), f"system calls as {user}: calls of other ABIs were tried")
 
 
 def names_of_calls():
-    """{number: name} of this architecture, as the C library's headers have them."""
+    """Returns {number: name} for this architecture, from the C library's headers."""
     known = {}
     for path in glob.glob("/usr/include/*/asm/unistd_64.h") + ["/usr/include/asm-generic/unistd.h"]:
         with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
@@ -80,13 +80,13 @@ def names_of_calls():
 
 
 def newer_than_filters(name):
-    """libseccomp, which made them, does not know the call: under them it does not exist."""
+    """Whether libseccomp does not know the call; the filters then return ENOSYS."""
     return ctypes.CDLL("libseccomp.so.2").seccomp_syscall_resolve_name(name.encode()) == -1
 
 
 def every_call():
-    """Each call that stands on no list of the jail is made, with senseless arguments, and is refused by the
-    list itself: it is EPERM though the program has it that an allowed one be ENOSYS."""
+    """Makes each call that is on none of the jail's lists, with meaningless arguments. The filter itself must
+    refuse it: the result is EPERM, although the program has set allowed calls to fail with ENOSYS."""
     listed = set(SYNC) | expected()["jail"].calls
     with open(f"{BUILD}/tests/syscalls", "rb") as file:
         program = file.read()
@@ -95,56 +95,62 @@ def every_call():
     outcome = home.run("shell", "--", "sh", "-c", "d=$(mktemp -d /var/tmp/XXXXXX); cat >$d/x; "
                        f"chmod 700 $d/x; $d/x {numbers}; rm -r $d", text=program)
     said = dict(line.split() for line in outcome.out.splitlines() if len(line.split()) == 2)
-    tap.report(len(said) == len(calls) > 100, "calls that are on no list: each is made", outcome)
+    tap.report(len(said) == len(calls) > 100, "every unlisted call is tried", outcome)
     for number, name in calls.items():
-        # Ended by a signal would be a refusal too, but not one that a library can fall back from.
+        # Killing the program would be a refusal too, but libraries could not fall back from it.
         wanted = "ENOSYS" if name == "clone3" or newer_than_filters(name) else "EPERM"
-        tap.report(said.get(str(number)) == wanted, f"the call {name} is on no list, and is refused",
+        tap.report(said.get(str(number)) == wanted, f"the unlisted call {name} is refused",
                    said.get(str(number)))
-    tap.report(sum(said.get(str(number)) == "EPERM" for number in calls) > 50, "and most of them with EPERM")
+    tap.report(sum(said.get(str(number)) == "EPERM" for number in calls) > 50,
+               "most unlisted calls fail with EPERM")
 
 
 def visible():
-    """Each prints something that must, or must not, match."""
+    """The output of each command must, or must not, match."""
     user = plain_user()
     uid = os.geteuid() if user.uid is None else user.uid
     rows = [
-        ("no process but its own", "ls /proc | grep -c '^[0-9]'", r"^[1-9]$", None),
+        ("no processes but its own are visible", "ls /proc | grep -c '^[0-9]'", r"^[1-9]$", None),
         ("the caller's uid does not exist", "cat /proc/self/uid_map", r"^\s*0\s+\d+\s+\d+$",
          rf"\s{uid}\s"),
         ("ids end at 65534", "cat /proc/self/uid_map", r"^\s*0\s+0\s+65535$", None),
-        ("no group of the caller", "id -G", r"^0$", None),
-        ("no network interface but lo", "tail -n +3 /proc/net/dev | cut -d: -f1", None,
+        ("it has no groups of the caller", "id -G", r"^0$", None),
+        ("lo is the only network interface", "tail -n +3 /proc/net/dev | cut -d: -f1", None,
          r"(eth|ens|enp|wlan|docker)"),
-        ("no route", "cat /proc/net/route | tail -n +2 | wc -l", r"^0$", None),
-        ("its own host name", "cat /proc/sys/kernel/hostname", None, rf"^{re.escape(platform.node())}$"),
-        ("nothing of the caller's home", f"ls {home.folder} 2>&1", "No such file", None),
-        ("no environment of the caller", "env", r"^PATH=", r"(XDG_|ROOTLET|secret-of-the-caller)"),
-        ("no descriptor of the caller", "ls /proc/self/fd | wc -l", r"^[34]$", None),
-        ("/proc/sysrq-trigger is shut", "echo h >/proc/sysrq-trigger && echo open", None, "open"),
-        ("the host's command line is covered", "wc -c </proc/cmdline", r"^0$", None),
-        ("what covers it cannot be written", "echo x >/proc/cmdline && echo written", None, "written"),
-        # Some of them belong to the jail's own namespaces: what keeps it from those is the cover alone.
-        ("settings cannot be written", "find /proc/sys -type f | wc -l; find /proc/sys -type f -writable",
+        ("there is no route", "cat /proc/net/route | tail -n +2 | wc -l", r"^0$", None),
+        ("it has its own host name", "cat /proc/sys/kernel/hostname", None,
+         rf"^{re.escape(platform.node())}$"),
+        ("the caller's home is not visible", f"ls {home.folder} 2>&1", "No such file", None),
+        ("the caller's environment is not passed on", "env", r"^PATH=",
+         r"(XDG_|ROOTLET|secret-of-the-caller)"),
+        ("the caller's file descriptors are closed", "ls /proc/self/fd | wc -l", r"^[34]$", None),
+        ("/proc/sysrq-trigger cannot be opened", "echo h >/proc/sysrq-trigger && echo open", None, "open"),
+        ("/proc/cmdline is covered", "wc -c </proc/cmdline", r"^0$", None),
+        ("the cover is read-only", "echo x >/proc/cmdline && echo written", None, "written"),
+        # Some belong to the jail's own namespaces, so only the cover protects them.
+        ("kernel settings cannot be written",
+         "find /proc/sys -type f | wc -l; find /proc/sys -type f -writable",
          r"^\d{3,}$", "/proc/sys"),
         ("it can list its own mounts", "cut -d' ' -f5 /proc/self/mountinfo", r"^/proc$", r"^/$"),
-        ("a crash leaves no core", "for i in 1 2; do grep '^Max core' /proc/self/limits; ulimit -S -c 0; done",
+        ("a crash leaves no core dump",
+         "for i in 1 2; do grep '^Max core' /proc/self/limits; ulimit -S -c 0; done",
          r"\A(Max core file size +1 +1 +bytes *\n){2}\Z", None),
         ("/proc/kcore cannot be read", "head -c 1 /proc/kcore | wc -c", r"^0$", None),
-        ("/dev holds few things", "ls /dev", r"^null$", r"^(sd|vd|nvme|kvm|mem|kmsg|loop)"),
+        ("/dev has only the basic devices", "ls /dev", r"^null$", r"^(sd|vd|nvme|kvm|mem|kmsg|loop)"),
         ("/sys is not the host's", "ls /sys/fs/cgroup /sys/kernel/security 2>/dev/null", None, "."),
-        ("no kernel log", "cat /dev/kmsg 2>&1 | head -c 100", None, r"^\d+,"),
+        ("the kernel log is not readable", "cat /dev/kmsg 2>&1 | head -c 100", None, r"^\d+,"),
         ("/tmp and /run are its own", "ls /tmp /run | grep -v : | grep -c .", r"^\d$", None),
-        ("/tmp and /run are in memory", "stat -fc %T /tmp /run", r"\Atmpfs\ntmpfs\n\Z", None),
-        ("what is in /tmp does not stay", "ls -A /tmp; touch /tmp/mark", None, "mark"),
-        ("and did not stay", "ls -A /tmp", None, "mark"),
+        ("/tmp and /run are tmpfs", "stat -fc %T /tmp /run", r"\Atmpfs\ntmpfs\n\Z", None),
+        ("a file can be created in /tmp", "ls -A /tmp; touch /tmp/mark", None, "mark"),
+        ("files in /tmp do not persist", "ls -A /tmp", None, "mark"),
         ("mount is refused", "mount -t tmpfs none /mnt 2>&1; echo $?", r"^(1|32)$", None),
         ("mknod of a disk is refused", "mknod /root/disk b 8 0 2>&1", "not permitted|denied", None),
         ("chown to a foreign id is refused", "touch /root/f && chown 70000 /root/f 2>&1",
          "Invalid argument", None),
-        ("processes are limited", "grep '^Max processes' /proc/self/limits", r"\b4096 +4096\b", None),
-        ("no new privileges", "grep NoNewPrivs /proc/self/status", r"1$", None),
-        ("under a seccomp list", "grep Seccomp: /proc/self/status", r"2$", None),
+        ("the number of processes is limited", "grep '^Max processes' /proc/self/limits", r"\b4096 +4096\b",
+         None),
+        ("no_new_privs is set", "grep NoNewPrivs /proc/self/status", r"1$", None),
+        ("a seccomp filter is active", "grep Seccomp: /proc/self/status", r"2$", None),
     ]
     for what, script, wanted, unwanted in rows:
         outcome = home.run("shell", "--", "sh", "-c", script,
@@ -154,13 +160,13 @@ def visible():
         tap.report(bool(good), f"in the jail: {what}", outcome)
 
 
-# All that tells a process of its mounts, its cgroup and the host; of its pid 1 too, which is the helper's.
+# Everything that shows a process its mounts, cgroup and host; also for its pid 1, which is the helper's.
 TELLING = "for p in self 1; do cd /proc/$p; cat mountinfo mounts mountstats cgroup cpuset cmdline maps; " \
           "cat environ; readlink exe root cwd; ls -l fd; done; cat /proc/cmdline /proc/swaps /proc/locks"
 
 
 def telling(text):
-    """What TEXT, read in a jail, tells of the host and its user."""
+    """Returns what TEXT, read in a jail, reveals about the host and the user."""
     with open("/proc/self/cgroup", encoding="ascii") as file:
         groups = {line.strip().split(":", 2)[2] for line in file} - {"/"}
     with open("/proc/cmdline", encoding="utf-8", errors="replace") as file:
@@ -170,22 +176,22 @@ def telling(text):
 
 
 def host_is_hidden():
-    """No path, name, cgroup or command line of the host is in what a jail can read. Outside of a jail the same
-    files have them, or nothing would be proven."""
+    """Nothing readable in a jail contains a path, name, cgroup or command line of the host. The same files
+    outside a jail do contain them; otherwise this would prove nothing."""
     seen = subprocess.run(["sh", "-c", TELLING], cwd=home.folder, stdout=subprocess.PIPE, check=False,
                           stderr=subprocess.DEVNULL).stdout.decode(errors="replace")
-    tap.report(len(telling(seen)) >= 2, "outside of a jail these files tell of the host", *telling(seen))
+    tap.report(len(telling(seen)) >= 2, "outside a jail, these files reveal the host", *telling(seen))
     for user in ("root", "fsqa"):
         outcome = inside(f"{TELLING} 2>&1; true", user)
         tap.report("/proc " in outcome.out and not telling(outcome.out),
-                   f"in the jail, as {user}: nothing tells of the host's paths, cgroups and command line",
+                   f"in the jail, as {user}: nothing reveals the host's paths, cgroups and command line",
                    *telling(outcome.out), outcome)
 
 
 def mounted_trees():
-    """Where other things are mounted beside the tree it is the same; a mount in the tree is refused."""
+    """Mounts beside the tree change nothing; a mount inside the tree is refused."""
     if not AS_ROOT:
-        tap.skip("a mount in the rootfs, and one beside it", "needs root, to mount")
+        tap.skip("a mount in the rootfs, and one beside it", "needs root to mount")
         return
     tree = f"{home.store}/test-rootfs"
     for what, point, good in (("beside", home.make_folder(f"{home.store}/mounted-by-test"), True),
@@ -197,26 +203,28 @@ def mounted_trees():
         wrong = telling(outcome.out) if good else []
         tap.report(not wrong and ("/proc " in outcome.out) == good and
                    (good or "something is mounted in it" in outcome.err),
-                   f"a mount {what} the rootfs: {'it is not seen' if good else 'refused'}", *wrong, outcome)
+                   f"a mount {what} the rootfs {'is not visible' if good else 'is refused'}", *wrong, outcome)
     os.rmdir(f"{home.store}/mounted-by-test")
 
 
 def no_way_out():
-    """Sockets of the host: an address on the host's loopback, and its abstract unix sockets."""
+    """The host's sockets: an address on its loopback interface, and its abstract Unix sockets."""
     script = ("use Socket; socket(my $s, PF_INET, SOCK_STREAM, 0) or exit 0; "
               "exit(connect($s, sockaddr_in(22, inet_aton('127.0.0.1'))) ? 1 : 0)")
     outcome = home.run("shell", "--", "perl", "-e", script)
     tap.report(outcome.status == 0, "in the jail: the host's loopback cannot be reached", outcome)
-    outcome = inside("grep -w lo /proc/net/dev && ! grep -E '^ *(eth|en|wl)' /proc/net/dev && grep -w 127.0.0.1 /proc/net/fib_trie")
-    tap.report(outcome.status == 0, "in the jail: a loopback of its own, which is up, and no other interface", outcome)
+    outcome = inside("grep -w lo /proc/net/dev && ! grep -E '^ *(eth|en|wl)' /proc/net/dev && grep -w "
+                     "127.0.0.1 /proc/net/fib_trie")
+    tap.report(outcome.status == 0, "in the jail: its own loopback interface is up, and is the only one",
+               outcome)
     outcome = inside("test ! -e /run/dbus/system_bus_socket -a ! -e /run/systemd/private")
-    tap.report(outcome.status == 0, "in the jail: no socket of the host's services", outcome)
+    tap.report(outcome.status == 0, "in the jail: the host's service sockets are not visible", outcome)
 
 
 def looks_like_chroot():
-    """What ischroot(1) says: package scripts leave alone what only a running system has."""
+    """ischroot(1) must succeed, so that package scripts leave alone what only a running system has."""
     outcome = inside("! command -v ischroot || ischroot")
-    tap.report(outcome.status == 0, "in the jail: ischroot says that it is a chroot", outcome)
+    tap.report(outcome.status == 0, "in the jail: ischroot reports a chroot", outcome)
 
 
 def status_of(pid):
@@ -229,7 +237,7 @@ def held(value):
 
 
 def held_by_processes():
-    """What the kernel says of the helper and of the jail while a command runs."""
+    """What /proc shows about the helper and the jail while a command runs."""
     shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 61", **GROUPS)
     shell.stdout.readline()
     wait_until(lambda: any(command_of(pid).startswith("sleep 61") for pid in children(shell.pid)))
@@ -238,37 +246,37 @@ def held_by_processes():
     helpers = [pid for pid in below if "rootlet-helper" in command_of(pid) or
                "rootlet" in status_of(pid)["Name"]]
     helpers = [pid for pid in helpers if pid not in jailed]
-    tap.report(len(jailed) == 1 and helpers, "while a command runs: helper and jail are there",
+    tap.report(len(jailed) == 1 and helpers, "while a command runs: helper and jail exist",
                [command_of(pid) for pid in below])
     for pid in helpers:
         status = status_of(pid)
         name = status["Name"]
         tap.note(f"helper {name}: CapEff {' '.join(sorted(held(status['CapEff']))) or 'none'}; "
                  f"CapBnd {' '.join(sorted(held(status['CapBnd']))) or 'none'}")
-        tap.report(status["NoNewPrivs"] == "1", f"helper {name}: no new privileges")
-        tap.report(status["Seccomp"] == "2", f"helper {name}: under a seccomp list")
-        tap.report(held(status["CapAmb"]) == set(), f"helper {name}: no ambient capability")
-        tap.report(held(status["CapPrm"]) <= IN_HELPER, f"helper {name}: no more than it needs",
+        tap.report(status["NoNewPrivs"] == "1", f"helper {name}: no_new_privs is set")
+        tap.report(status["Seccomp"] == "2", f"helper {name}: a seccomp filter is active")
+        tap.report(held(status["CapAmb"]) == set(), f"helper {name}: has no ambient capabilities")
+        tap.report(held(status["CapPrm"]) <= IN_HELPER, f"helper {name}: has only the capabilities it needs",
                    held(status["CapPrm"]) - IN_HELPER)
     tap.report(any(not held(status_of(pid)["CapPrm"]) for pid in helpers),
-               "helper: what reads messages holds no capability", [command_of(pid) for pid in helpers])
+               "helper: the parser has no capabilities", [command_of(pid) for pid in helpers])
     for pid in jailed:
         status = status_of(pid)
         tap.note(f"jail: CapEff {' '.join(sorted(held(status['CapEff']))) or 'none'}")
         for kind in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb"):
             tap.report(held(status[kind]) <= IN_JAIL,
-                       f"jail: {kind} has no more than package scripts need",
+                       f"jail: {kind} contains only what package scripts need",
                        held(status[kind]) - IN_JAIL)
-        tap.report(not status["Groups"].split(), "jail: no group of the caller", status["Groups"])
+        tap.report(not status["Groups"].split(), "jail: has no groups of the caller", status["Groups"])
         for kind in ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup"):
             tap.report(os.readlink(f"/proc/{pid}/ns/{kind}") !=
-                       os.readlink(f"/proc/self/ns/{kind}"), f"jail: its own {kind} namespace")
+                       os.readlink(f"/proc/self/ns/{kind}"), f"jail: has its own {kind} namespace")
     shell.terminate()
     shell.communicate(timeout=300)
 
 
 def deaths():
-    """Whoever of the three dies, nothing stays."""
+    """Whichever of the three dies, the others end too."""
     for what, victim in (("the front end", "front"), ("the helper", "helper"), ("the command", "jail")):
         with Tidy(home) as tidy:
             shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 62 & sleep 63; exit 9")
@@ -281,16 +289,16 @@ def deaths():
                 kill(pid)
             _, err = shell.communicate(timeout=300)
             wrong = tidy.complaints()
-        tap.report(bool(pids[victim]) and not wrong, f"kill -9 of {what} during shell: nothing stays",
+        tap.report(bool(pids[victim]) and not wrong, f"kill -9 of {what} during shell: no process stays",
                    *wrong, err.decode(errors="replace"))
         if victim == "helper":
             tap.report(shell.returncode == 1 and b"rootlet-helper" in err,
-                       "kill -9 of the helper during shell: it is told", err)
+                       "kill -9 of the helper during shell: the front end reports it", err)
         if victim == "jail":
-            tap.report(shell.returncode == 137, "kill -9 of the command: its status is 137",
+            tap.report(shell.returncode == 137, "kill -9 of the command: the exit status is 137",
                        shell.returncode)
         outcome = home.run("shell", "--", "true")
-        tap.report(outcome.status == 0, f"kill -9 of {what} during shell: no lock stays", outcome)
+        tap.report(outcome.status == 0, f"kill -9 of {what} during shell: the lock is released", outcome)
 
 
 def terminal_is_safe():
@@ -300,7 +308,7 @@ def terminal_is_safe():
         terminal.expect("end")
         terminal.wait()
     tap.report("end" in terminal.text and "pushed" not in terminal.text,
-               "in the jail: no typing into the caller's terminal", terminal.text)
+               "in the jail: TIOCSTI cannot type into the caller's terminal", terminal.text)
 
 
 system_calls()
@@ -313,5 +321,5 @@ looks_like_chroot()
 held_by_processes()
 deaths()
 terminal_is_safe()
-tap.report(not processes_left(5), "nothing runs in the end")
+tap.report(not processes_left(5), "no processes remain")
 tap.done()

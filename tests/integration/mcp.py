@@ -1,5 +1,5 @@
-"""`rootlet mcp` on the wire: what the protocol asks for, and what a client should not send. Needs no
-helper, no rootfs and no network."""
+"""The protocol of `rootlet mcp`: what it requires, and what a client should not send. Needs no helper, no
+rootfs and no network."""
 import contextlib
 import json
 import os
@@ -17,7 +17,7 @@ NEWEST, REVISIONS = "2025-11-25", ["2025-11-25", "2025-06-18", "2025-03-26", "20
 PARSE, INVALID, METHOD, PARAMS = -32700, -32600, -32601, -32602
 TOOLS = ["create_test_rootfs", "check_test_rootfs", "delete_test_rootfs", "list_test_rootfs",
          "fstests_vm_boot_and_run", "fstests_results", "run_in_vm", "doctor"]
-# What the tools of kerneldev-mcp took: name, parameter, default.
+# The parameters of kerneldev-mcp's tools: name, parameter, default.
 ORIGINAL = [
     ("create_test_rootfs", "rootfs_path", None), ("create_test_rootfs", "ubuntu_release", "jammy"),
     ("create_test_rootfs", "force", False), ("check_test_rootfs", "rootfs_path", None),
@@ -46,7 +46,7 @@ def ask(method, **more):
     return {"jsonrpc": "2.0", "id": 1, "method": method, **more}
 
 
-# What is sent after initialize, the error that comes back, and for which id.
+# A message sent after initialize, the expected error, and the id in the answer.
 REFUSED = [
     ("no JSON", b"garbage\n", PARSE, None),
     ("half of an object", b'{"jsonrpc": "2.0", "id": 1,\n', PARSE, None),
@@ -57,7 +57,7 @@ REFUSED = [
     ("arrays 100,000 deep", b"[" * 100000 + b"\n", PARSE, None),
     ("a message of 2 MiB", b'{"jsonrpc":"2.0","id":1,"method":"' + b"x" * (2 << 20) + b'"}\n',
      INVALID, None),
-    ("a message of one byte too much", b'"' + b"x" * (1 << 20) + b'"\n', INVALID, None),
+    ("a message one byte too long", b'"' + b"x" * (1 << 20) + b'"\n', INVALID, None),
     ("a number", 7, INVALID, None),
     ("a string", "ping", INVALID, None),
     ("null", None, INVALID, None),
@@ -73,19 +73,19 @@ REFUSED = [
     ("resources", ask("resources/list"), METHOD, 1),
     ("params that are an array", ask("tools/list", params=[1]), PARAMS, 1),
     ("params that are a string", ask("ping", params="x"), PARAMS, 1),
-    ("a cursor that is none of ours", ask("tools/list", params={"cursor": "x"}), PARAMS, 1),
+    ("an unknown cursor", ask("tools/list", params={"cursor": "x"}), PARAMS, 1),
     ("a second initialize", ask("initialize", params={"protocolVersion": NEWEST}), INVALID, 1),
-    ("a level that there is not", ask("logging/setLevel", params={"level": "loud"}), PARAMS, 1),
+    ("an unknown level", ask("logging/setLevel", params={"level": "loud"}), PARAMS, 1),
     ("no level", ask("logging/setLevel"), PARAMS, 1),
-    ("a call of no tool", ask("tools/call"), PARAMS, 1),
-    ("a call of an unknown tool", call("format_disk", {}), PARAMS, 1),
+    ("a call without a tool", ask("tools/call"), PARAMS, 1),
+    ("a call to an unknown tool", call("format_disk", {}), PARAMS, 1),
     ("a tool that is a number", ask("tools/call", params={"name": 1}), PARAMS, 1),
     ("arguments that are an array", call("doctor", [1]), PARAMS, 1),
     ("a progress token that is an object", ask("tools/call", params={
         "name": "doctor", "arguments": {}, "_meta": {"progressToken": {}}}), PARAMS, 1),
 ]
 
-# Arguments that a tool does not take, and what must be said of them.
+# Arguments that a tool does not accept, and the expected message.
 BAD_ARGUMENTS = [
     ("an unknown argument", "check_test_rootfs", {"path": "/x"}, "unknown property path"),
     ("a path that is a number", "check_test_rootfs", {"rootfs_path": 7}, "rootfs_path: must be of type string"),
@@ -94,12 +94,12 @@ BAD_ARGUMENTS = [
     ("no kernel", "run_in_vm", {"command": ["true"]}, "kernel_path is missing"),
     ("no command", "run_in_vm", {"kernel_path": "distro", "command": []}, "length 0: at least 1"),
     ("a command that is a string", "run_in_vm", {"kernel_path": "x", "command": "ls"}, "type array"),
-    ("a word that is no string", "run_in_vm", {"kernel_path": "x", "command": ["ls", 1]}, r"command[1]"),
+    ("a word that is not a string", "run_in_vm", {"kernel_path": "x", "command": ["ls", 1]}, r"command[1]"),
     ("a timeout that is too short", "fstests_vm_boot_and_run",
      {"kernel_path": "x", "fstests_path": "y", "timeout": 59}, "timeout 59: at least 60"),
     ("a timeout with a fraction", "fstests_vm_boot_and_run",
      {"kernel_path": "x", "fstests_path": "y", "timeout": 60.5}, "timeout: must be of type integer"),
-    ("a scheduler that there is not", "fstests_vm_boot_and_run",
+    ("an unknown scheduler", "fstests_vm_boot_and_run",
      {"kernel_path": "x", "fstests_path": "y", "io_scheduler": "cfq"}, "mq-deadline"),
     ("too many cpus", "run_in_vm", {"kernel_path": "x", "command": ["ls"], "cpus": 1000}, "at most 255"),
     ("an empty run", "fstests_results", {"run": ""}, "length 0: at least 1"),
@@ -116,13 +116,15 @@ def test_revisions():
         with Server(home) as server:
             answer = server.initialize(wanted)
             tap.report((answer or {}).get("result", {}).get("protocolVersion") == expected,
-                       f"revision {wanted}: {expected} is negotiated", answer)
-            tap.report(server.end() == 0, f"revision {wanted}: ends with its input")
+                       f"revision {wanted}: the server answers {expected}", answer)
+            tap.report(server.end() == 0, f"revision {wanted}: the server exits at end of input")
     with Server(home) as server:
-        tap.report(error_of(server.request("tools/list")) == INVALID, "before initialize: no tools")
-        tap.report("result" in server.request("ping"), "before initialize: ping")
-        tap.report(error_of(server.request("initialize", {})) == PARAMS, "initialize without a revision")
-        tap.report("result" in server.initialize(), "and after that a right one")
+        tap.report(error_of(server.request("tools/list")) == INVALID,
+                   "before initialize, tools/list is refused")
+        tap.report("result" in server.request("ping"), "before initialize, ping is answered")
+        tap.report(error_of(server.request("initialize", {})) == PARAMS,
+                   "initialize without a revision is refused")
+        tap.report("result" in server.initialize(), "a valid initialize after a refused one works")
 
 
 def test_refusals():
@@ -133,25 +135,27 @@ def test_refusals():
             answer = server.read()
             good = error_of(answer) == code and answer.get("jsonrpc") == "2.0" and \
                 answer.get("id", "none") == number and isinstance(answer["error"].get("message"), str)
-            tap.report(good, f"refused with {code}: {what}", answer)
-        tap.report("result" in server.request("ping"), "and the server goes on")
+            tap.report(good, f"error {code} for {what}", answer)
+        tap.report("result" in server.request("ping"), "the server continues after errors")
         for what, message in {
-                "an empty line": b"\n", "blanks": b" \t \r\n",
-                "a response to nothing": {"jsonrpc": "2.0", "id": 5, "result": {}},
+                "an empty line": b"\n", "whitespace": b" \t \r\n",
+                "a response without a request": {"jsonrpc": "2.0", "id": 5, "result": {}},
                 "an unknown notification": {"jsonrpc": "2.0", "method": "notifications/nosuch"},
-                "a cancellation of nothing": {"jsonrpc": "2.0", "method": "notifications/cancelled",
+                "a cancellation without a request": {"jsonrpc": "2.0", "method": "notifications/cancelled",
                                               "params": {"requestId": "nothing"}},
-                "a cancellation without params": {"jsonrpc": "2.0", "method": "notifications/cancelled"}}.items():
+                "a cancellation without params":
+                              {"jsonrpc": "2.0", "method": "notifications/cancelled"}}.items():
             server.send(message)
             number = server.start("ping")
             answer = server.read()
-            tap.report(answer and answer.get("id") == number, f"not answered: {what}", answer)
+            tap.report(answer and answer.get("id") == number, f"no answer to {what}", answer)
         server.send(b'{"jsonrpc":"2.0","id":"in pieces",')
         time.sleep(0.1)
         server.send(b'"method":"ping"}\r\n')
-        tap.report((server.read() or {}).get("id") == "in pieces", "a message in two pieces, with CRLF")
-        tap.report(server.end() == 0, "the server ends with its input")
-        tap.report(not server.process.stderr.read(), "and has said nothing on standard error")
+        tap.report((server.read() or {}).get("id") == "in pieces",
+                   "a message in two pieces, with CRLF, is answered")
+        tap.report(server.end() == 0, "the server exits at end of input")
+        tap.report(not server.process.stderr.read(), "the server prints nothing on standard error")
 
 
 def test_arguments():
@@ -162,10 +166,10 @@ def test_arguments():
             result = (newest.call(tool, arguments) or {}).get("result", {})
             text = result.get("content", [{}])[0].get("text", "")
             tap.report(result.get("isError") is True and says in text,
-                       f"arguments: {what} is the tool's failure", result)
+                       f"arguments: {what} is a tool error", result)
             answer = older.call(tool, arguments)
             tap.report(error_of(answer) == PARAMS and says in answer["error"]["message"],
-                       f"arguments: {what} is an error of older revisions", answer)
+                       f"arguments: {what} is a protocol error in older revisions", answer)
 
 
 def test_batches():
@@ -178,26 +182,26 @@ def test_batches():
             server.send(many)
             answer = server.read()
             if revision in ("2025-11-25", "2025-06-18"):
-                tap.report(error_of(answer) == INVALID, f"batch in {revision}: refused", answer)
+                tap.report(error_of(answer) == INVALID, f"batch in {revision} is refused", answer)
                 continue
             by_id = {m.get("id"): m for m in answer} if isinstance(answer, list) else {}
             tap.report(len(by_id) == 5 and error_of(by_id.get(2)) == METHOD and
                        error_of(by_id.get(None)) == INVALID and
                        all("result" in by_id.get(i, {}) for i in (1, 3, 4)),
-                       f"batch in {revision}: all answers in one array", answer)
+                       f"batch in {revision}: all answers come in one array", answer)
             server.send([])
-            tap.report(error_of(server.read()) == INVALID, f"batch in {revision}: an empty one")
+            tap.report(error_of(server.read()) == INVALID, f"batch in {revision}: an empty batch is refused")
             server.send([{"jsonrpc": "2.0", "method": "notifications/nosuch"}])
             number = server.start("ping")
             tap.report((server.read() or {}).get("id") == number,
-                       f"batch in {revision}: of notifications is not answered")
+                       f"batch in {revision}: a batch of notifications gets no answer")
 
 
 def test_tools():
     with Server(home) as server:
         server.initialize()
         tools = {tool["name"]: tool for tool in server.request("tools/list")["result"]["tools"]}
-    tap.report(sorted(tools) == sorted(TOOLS), "tools/list names the tools", sorted(tools))
+    tap.report(sorted(tools) == sorted(TOOLS), "tools/list lists the tools", sorted(tools))
     for name, tool in tools.items():
         wrong = []
         for kind in ("inputSchema", "outputSchema"):
@@ -206,25 +210,26 @@ def test_tools():
             except jsonschema.SchemaError as error:
                 wrong.append(f"{kind}: {error.message}")
             if tool[kind].get("type") != "object":
-                wrong.append(f"{kind} is of no object")
+                wrong.append(f"{kind} is not an object schema")
         wrong += [f"{key} has no description" for key, value in tool["inputSchema"]["properties"].items()
                   if not value.get("description")]
         wrong += [f"no annotation {hint}" for hint in ("readOnlyHint", "destructiveHint", "idempotentHint",
                                                        "openWorldHint")
                   if not isinstance(tool["annotations"].get(hint), bool)]
         wrong += [f"{key} is published" for key in ("command", "wrap") if key in tool]
-        tap.report(not wrong and tool["description"], f"tool {name}: schemas, descriptions, annotations",
+        tap.report(not wrong and tool["description"],
+                   f"tool {name}: has schemas, descriptions and annotations",
                    *wrong)
         tap.note(f"{name}: input schema {len(json.dumps(tool['inputSchema'], separators=(',', ':')))} bytes, "
                  f"output schema {len(json.dumps(tool['outputSchema'], separators=(',', ':')))} bytes")
     for name, parameter, default in ORIGINAL:
         schema = tools[name]["inputSchema"]["properties"].get(parameter)
         tap.report(schema is not None and schema.get("default") == default,
-                   f"tool {name}: {parameter} as before, with its default", schema)
+                   f"tool {name}: {parameter} is compatible, with its default", schema)
 
 
 def test_calls():
-    """Every tool on an empty store: the answers fit the schemas that are published."""
+    """Calls every tool on an empty store: the answers fit the published schemas."""
     with Server(home) as server:
         server.initialize()
         tools = {tool["name"]: tool for tool in server.request("tools/list")["result"]["tools"]}
@@ -244,13 +249,17 @@ def test_calls():
                  "--memory 1"),
                 ("fstests_vm_boot_and_run", {"kernel_path": "/no/such", "fstests_path": "/no/such"}, True,
                  "/no/such"),
-                ("fstests_vm_boot_and_run", {"kernel_path": "x", "fstests_path": "y", "tests": ["-g quick"]}, True,
+                ("fstests_vm_boot_and_run", {"kernel_path": "x", "fstests_path": "y", "tests": ["-g quick"]},
+                 True,
                  "is one argument; pass two: -- -g quick"),
-                ("fstests_vm_boot_and_run", {"kernel_path": "x", "fstests_path": "y", "tests": ["generic/001", "-b"]}, True,
+                ("fstests_vm_boot_and_run",
+                 {"kernel_path": "x", "fstests_path": "y", "tests": ["generic/001", "-b"]}, True,
                  "is misplaced"),
                 ("fstests_vm_boot_and_run", {"kernel_path": "/no/kernel", "fstests_path": "y",
-                                             "tests": ["-e", "generic/001", "-g", "quick"]}, True, "/no/kernel"),
-                ("fstests_results", {}, True, "no runs yet"), ("fstests_results", {"run": "--help"}, True, "--help"),
+                                             "tests": ["-e", "generic/001", "-g", "quick"]}, True,
+                 "/no/kernel"),
+                ("fstests_results", {}, True, "no runs yet"),
+                                              ("fstests_results", {"run": "--help"}, True, "--help"),
                 ("doctor", {}, False, "sub-id ranges")):
             result = (server.call(tool, arguments) or {}).get("result", {})
             text = "".join(part.get("text", "") for part in result.get("content", []))
@@ -264,12 +273,12 @@ def test_calls():
                     tools[tool]["outputSchema"]).iter_errors(result["structuredContent"])]
             elif not result.get("isError"):
                 wrong.append("no structured content")
-            tap.report(not wrong, f"call of {tool} with {json.dumps(arguments)[:60]}", *wrong, result)
-        tap.report(server.end() == 0 and not processes_left(10), "calls leave no process")
+            tap.report(not wrong, f"call to {tool} with {json.dumps(arguments)[:60]}", *wrong, result)
+        tap.report(server.end() == 0 and not processes_left(10), "calls leave no processes behind")
 
 
 def test_many():
-    """More calls than are served at once, and as many ids."""
+    """More simultaneous calls than the limit, each with its own id."""
     with Server(home) as server:
         server.initialize()
         numbers = [server.start_call("doctor") for _ in range(40)]
@@ -277,23 +286,23 @@ def test_many():
         served = [a for a in answers if "result" in (a or {})]
         refused = [a for a in answers if error_of(a) == -32603]
         tap.report(len(served) >= 32 and len(served) + len(refused) == 40,
-                   "40 calls at once: each is served or refused", len(served), len(refused))
+                   "of 40 calls at once, each is served or refused", len(served), len(refused))
         server.send(call("doctor", {}, "twice"))
         server.send(call("doctor", {}, "twice"))
         first, second = (server.wait_for(lambda m: m.get("id") == "twice") for _ in range(2))
         tap.report({"result" in first, "result" in second} == {True, False} and
-                   INVALID in (error_of(first), error_of(second)), "an id that is in use is refused",
+                   INVALID in (error_of(first), error_of(second)), "an id in use is refused",
                    first, second)
-        tap.report(server.end() == 0 and not processes_left(10), "and nothing stays")
+        tap.report(server.end() == 0 and not processes_left(10), "concurrent calls leave nothing behind")
 
 
 def test_slow_reader():
-    """A client that asks and does not read: the server's memory has a bound, and it serves on after."""
+    """A client that sends requests but does not read: the server's memory is bounded, and it recovers."""
     with Server(home) as server:
         server.initialize()
         pipe = server.process.stdin.fileno()
         os.set_blocking(pipe, False)
-        # Requests as large as some, so that few of them fill what the server reads ahead.
+        # Large requests, so that few of them fill the server's read buffer.
         message = json.dumps(ask("tools/list", params={"_meta": {"padding": "x" * 4000}})).encode() + b"\n"
         rest, asked, stuck = b"", 0, time.monotonic() + 5
         while time.monotonic() < stuck and asked < 16000:
@@ -306,21 +315,21 @@ def test_slow_reader():
                 time.sleep(0.02)
         with open(f"/proc/{server.process.pid}/status", encoding="utf-8") as file:
             peak = int(next(line.split()[1] for line in file if line.startswith("VmHWM")))
-        if not sanitizers.watched():  # they take memory of their own
-            tap.report(peak < 64 << 10, "a client that does not read costs a bounded memory", f"{peak} KiB")
+        if not sanitizers.watched():  # sanitizers need memory themselves
+            tap.report(peak < 64 << 10, "a client that does not read costs bounded memory", f"{peak} KiB")
         answers = 0
         while answers < asked and server.read():
             answers += 1
             if rest and answers == asked // 2:
                 os.set_blocking(pipe, True)
                 os.write(pipe, rest)
-        tap.report(answers == asked and asked > 100, "and gets all of its answers in the end", answers, asked)
-        tap.report("result" in server.request("ping"), "and the server goes on")
+        tap.report(answers == asked and asked > 100, "a slow client finally gets all answers", answers, asked)
+        tap.report("result" in server.request("ping"), "the server continues after a slow client")
 
 
 def test_noise():
-    """Right messages with some bytes changed, cut or doubled, always the same ones: whatever comes back, it
-    is JSON, and the server lives."""
+    """Valid messages with some bytes changed, removed or doubled (always the same ones): every answer is
+    JSON, and the server survives."""
     noise = random.Random(1)
     seeds = [json.dumps(message).encode() for message in (
         ask("ping"), ask("tools/list", params={}), ask("logging/setLevel", params={"level": "error"}),
@@ -345,9 +354,11 @@ def test_noise():
                 data = data or bytearray(b"{")
             server.send(bytes(data).replace(b"\n", b" ") + b"\n")
         number = server.start("ping", id="the last")
-        tap.report(server.wait_for(lambda m: isinstance(m, dict) and m.get("id") == "the last", 300) is not None,
-                   "1500 messages with noise in them, and the server lives", server.process.poll(), number)
-        tap.report(server.end(120) == 0 and not processes_left(20), "and ends as it should")
+        tap.report(server.wait_for(lambda m: isinstance(m, dict) and m.get("id") == "the last",
+                                   300) is not None,
+                   "the server survives 1500 corrupted messages", server.process.poll(), number)
+        tap.report(server.end(120) == 0 and not processes_left(20),
+                   "the server exits normally after corrupted messages")
 
 
 def test_ends():
@@ -356,24 +367,25 @@ def test_ends():
         with Server(home) as server:
             server.initialize()
             kill(server.process.pid, number)
-            tap.report(wait_until(lambda: server.process.poll() == status), f"{what} ends it",
+            tap.report(wait_until(lambda: server.process.poll() == status), f"{what} ends the server",
                        server.process.poll())
     with Server(home) as server:
         server.initialize()
         server.process.stdout.close()
-        with contextlib.suppress(BrokenPipeError):  # it may notice before there is anything to answer
+        with contextlib.suppress(BrokenPipeError):  # it may notice before it has an answer to send
             server.send(ask("ping"))
-        tap.report(wait_until(lambda: server.process.poll() == 0), "it ends when nobody reads its output",
+        tap.report(wait_until(lambda: server.process.poll() == 0),
+                   "the server exits when its output is closed",
                    server.process.poll())
     with Server(home) as server:
         server.send(ask("initialize", params={"protocolVersion": NEWEST}))
         server.process.stdin.close()
         tap.report("result" in (server.read() or {}) and server.process.wait(30) == 0,
-                   "what was asked before the end of its input is answered")
+                   "requests before the end of input are answered")
 
 
 def test_start_up():
-    """Not a bound on time, which a loaded machine would break: the figure, for who wants to know."""
+    """Prints the startup time. There is no limit, which a loaded machine would exceed."""
     times = []
     for _ in range(10):
         began = time.monotonic()
@@ -386,19 +398,19 @@ def test_start_up():
 
 
 def test_data():
-    """tools.json and what it refers to."""
+    """Checks tools.json against the options it refers to."""
     with open(f"{SOURCE}/frontend/mcp/tools.json", encoding="utf-8") as file:
         tools = json.load(file)
     for tool in tools:
         properties, command = tool["inputSchema"]["properties"], tool["command"]
         tap.report(set(properties) == set(command["arguments"]) and tool["inputSchema"].get(
             "additionalProperties") is False and "--json" in command["words"],
-                   f"tools.json: {tool['name']}: every argument becomes a part of the command line")
+                   f"tools.json: {tool['name']}: every argument maps to the command line")
         options = {how for how in command["arguments"].values() if isinstance(how, str) and how != "--"}
         text = home.run("help", command["words"][0]).out
         lacks = [option for option in {*options, *(w for w in command["words"] if w.startswith("-"))}
                  if f"  {option}" not in text]
-        tap.report(not lacks, f"tools.json: {tool['name']}: the command has its options", lacks)
+        tap.report(not lacks, f"tools.json: {tool['name']}: the command has all mapped options", lacks)
 
 
 for name, function in list(globals().items()):

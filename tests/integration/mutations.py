@@ -1,5 +1,5 @@
-"""Whether the tests notice faults: tools/mutate.py puts each of the fixed set of tools/mutations.ini into a copy of
-the source tree, and runs the tests that should fail."""
+"""Checks that the tests notice faults: tools/mutate.py applies each mutation of the fixed set in
+tools/mutations.ini to a copy of the source tree and runs the tests that should fail."""
 import os
 
 from support import tap
@@ -9,5 +9,5 @@ MUTATE = f"{SOURCE}/tests/tools/mutate.py"
 
 if AS_ROOT:
     os.execv(MUTATE, [MUTATE, "--fixed"])
-tap.skip("the fixed set of mutations", "needs root, as some of the tests that should notice them do")
+tap.skip("the fixed set of mutations", "needs root, because some of the tests do")
 tap.done()

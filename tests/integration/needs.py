@@ -1,5 +1,6 @@
-"""What programs of fstests need, without a guest: frontend/guest/build-fstests.sh gives a built tree its libraries,
-and functions of frontend/guest/fstests.sh say what keeps programs from starting, over trees on this host."""
+"""Libraries and interpreters that fstests programs need, tested without a guest:
+frontend/guest/build-fstests.sh adds libraries to a built tree, and functions of frontend/guest/fstests.sh,
+run on trees on this host, report what keeps programs from starting."""
 import io
 import os
 import re
@@ -24,7 +25,7 @@ def folder(name):
 
 
 def closure():
-    """Sources whose `make` makes a program that needs a library, and one that needs none but libc's."""
+    """Creates sources whose `make` builds a program that needs a library, and one that needs only libc."""
     libraries = folder("libraries")
     shutil.copy(LIBRARY, f"{libraries}/{SONAME}")
     makefile = f"all:\n\tmkdir src\n\tcp {ABSENT} src/absent\n\tcp /bin/true src/true\n\ttouch src/thing.o\n"
@@ -38,19 +39,20 @@ def closure():
     done = subprocess.run(["bash", f"{SOURCE}/frontend/guest/build-fstests.sh", f"{work}/built"], check=False,
                           input=sources.getvalue(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH": libraries})
-    if not tap.report(done.returncode == 0, "build-fstests.sh builds", done.stderr.decode()):
+    if not tap.report(done.returncode == 0, "build-fstests.sh builds the sources", done.stderr.decode()):
         return
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
         names = {name.removeprefix("./") for name in tar.getnames()}
         record = tar.extractfile("./.rootlet/needs").read().decode()
         mode = tar.getmember("./src/absent").mode
     tap.report({"src/absent", "src/true", "script"} <= names and mode & 0o111 and "src/thing.o" not in names,
-               "what was built comes out, without object files", names)
-    tap.report(f".rootlet/lib/{SONAME}" in names, "with the library of its program", names)
+               "the output has the built files without object files", names)
+    tap.report(f".rootlet/lib/{SONAME}" in names, "the output has the library of its program", names)
     tap.report(not any(re.search(r"lib/(libc|libm|ld-linux.*)\.so", name) for name in names),
-               "without the files of the C library", names)
-    tap.report(record == f"{SONAME} {libraries}/{SONAME}\n", "the record says where each library was", record)
-    tap.report(".rootlet/lib/of-the-user" not in names, "a .rootlet of the sources is not taken over", names)
+               "the output has no files of the C library", names)
+    tap.report(record == f"{SONAME} {libraries}/{SONAME}\n", "the record says where each library came from",
+               record)
+    tap.report(".rootlet/lib/of-the-user" not in names, "a .rootlet in the sources is not copied", names)
 
 
 def loader():
@@ -59,8 +61,8 @@ def loader():
 
 
 def guest(function, tree, needs="", library=None, before=""):
-    """(exit status, output) of FUNCTION of guest/fstests.sh, for TREE; LIBRARY is where the loader looks
-    besides."""
+    """Runs FUNCTION of guest/fstests.sh on TREE; returns (exit status, output). LIBRARY is an extra library
+    path."""
     with open(f"{SOURCE}/frontend/guest/fstests.sh", encoding="utf-8") as file:
         functions = re.findall(r"^\w+\(\) \{\n.*?^\}\n", file.read(), re.M | re.S)
     results = folder("results")
@@ -85,7 +87,7 @@ def checks():
             ("an older library", load, old, "absent: .*version `ABSENT_2' not found"),
             ("no loader", "load\t/lib/ld-nosuch.so.9\tabsent\n", good, "absent needs /lib/ld-nosuch.so.9;"),
             ("no interpreter", "script\t/usr/bin/nosuch\tsrc/x.pl\t\n", good, "x.pl needs /usr/bin/nosuch;"),
-            ("nothing for env", "script\t/usr/bin/env\tsrc/x.pl\tnosuch-pearl\n", good,
+            ("an unknown program for env", "script\t/usr/bin/env\tsrc/x.pl\tnosuch-pearl\n", good,
              "src/x.pl needs nosuch-pearl;"),
             ("an interpreter", "script\t/bin/bash\tcheck\t\nscript\t/usr/bin/env\tx\tbash\n", good, None),
             ("two faults", load + "script\t/nosuch\tx\t\n", None, "absent: .*; x needs /nosuch; fix: ")):
@@ -96,7 +98,7 @@ def checks():
 
 
 def offers():
-    """ldconfig and mount are stand-ins, for this host is not the guest."""
+    """ldconfig and mount are fakes, because this host is not the guest."""
     tree, run = folder("offer"), folder("run")
     os.makedirs(f"{tree}/.rootlet/lib")
     for name in ("libhas.so.1", "liblacks.so.2"):
@@ -104,13 +106,13 @@ def offers():
     stand_ins = ("ldconfig() { [[ $1 == -p ]] && printf '2 libs\\n\\tlibhas.so.1 (libc6) => /x\\n"
                  "\\tliblacks.so.21 (libc6) => /x\\n' || echo ldconfig \"$@\"; }\n"
                  "mount() { echo mount \"$@\"; }\n")
-    # Not this host's /run.
+    # Keeps it away from this host's /run.
     elsewhere = f'eval "$(declare -f offer_libraries | sed "s,/run/rootlet,{run},g")"; offer_libraries'
     status, output = guest(elsewhere, tree, before=stand_ins)
     tap.report(status == 0 and os.listdir(f"{run}/lib") == ["liblacks.so.2"],
-               "only libraries that the root lacks are offered", status, output, os.listdir(run))
+               "only libraries that the root lacks are added", status, output, os.listdir(run))
     tap.report(re.search(r"^ldconfig -X .*\nmount --bind \S+/ld.so.cache /etc/ld.so.cache$", output, re.M),
-               "through the loader's cache", output)
+               "libraries are added through the loader's cache", output)
     status, output = guest("offer_libraries", folder("bare"), before=stand_ins)
     tap.report((status, output) == (0, ""), "a tree without libraries changes nothing", output)
 

@@ -1,19 +1,19 @@
-"""Are rootlet's verdicts those of check by hand? Runs tests of the real fstests with rootlet, in the profile
-fstests, and by hand: check in one plain vng guest whose root has everything (profile fstests-build, fstests
-built in it), with the same kernel, disks and mkfs, and no code of rootlet's. A test whose two verdicts differ
-fails; so does one whose verdict differs from the recorded one of this kernel. Needs root, for the plain
-guest's tree has files of several users, and ROOTLET_FSTESTS, a source tree of fstests.
+"""Compares rootlet's verdicts with those of running check by hand. Runs tests of the real fstests with
+rootlet (profile fstests) and by hand: with check in a plain vng guest whose root has everything (profile
+fstests-build, with fstests built in it), on the same kernel, disks and mkfs, without rootlet code. A test
+fails if the two verdicts differ, or if they differ from the one recorded for this kernel. Needs root, because
+the plain guest's tree has files of several users, and ROOTLET_FSTESTS, an fstests source tree.
 
 oracle.py [OPTION…] [TEST…]   default: the first twenty tests of recorded/fstests/ext4.list; with
                               ROOTLET_TEST_LONG=1, all of the three lists
 
-  --fstype TYPE   ext4, xfs or btrfs; may be given again
-  --quick         all tests of the group quick, in place of the list
-  --from N        skip the first N of the list
-  --count N       how many of each list; 0: all
-  --batch N       tests in one guest (default: 10)
-  --state FILE    verdicts that are known already, and where new ones go: a run that was ended goes on
-  --record        write verdicts on which both agree to recorded/fstests/FSTYPE.verdicts
+  --fstype TYPE   ext4, xfs or btrfs; may be repeated
+  --quick         all tests of group quick instead of the list
+  --from N        skip the first N tests of the list
+  --count N       run N tests of each list; 0: all
+  --batch N       tests per guest (default: 10)
+  --state FILE    file with known verdicts, to which new ones are added; lets an interrupted run continue
+  --record        write verdicts that agree to recorded/fstests/FSTYPE.verdicts
 """
 import argparse
 import contextlib
@@ -42,12 +42,12 @@ LISTS = f"{SOURCE}/tests/recorded/fstests"
 DISKS = 7
 DISK_SIZE = 10 << 30
 MEMORY = "2G"
-CPUS = "1"  # where guests are emulated, two take twice the time
-TEST_SECONDS = 3600  # then it has no end
+CPUS = "1"  # emulated guests take twice as long with two
+TEST_SECONDS = 3600  # after that, it counts as hung
 SUITE = apt.host_suite()
 
-# What one types, with the device names of virtio-blk. The last disk holds the tree that vng booted, as over
-# 9p each program takes seconds to start.
+# The commands to type, with virtio-blk device names. The last disk has the tree that vng booted, because
+# programs take seconds to start over 9p.
 BY_HAND = """
 exec >/opt/results/check.out 2>&1
 modprobe virtio_blk; modprobe {fstype}; modprobe ext4
@@ -93,7 +93,7 @@ def listed(fstype):
 # --- with rootlet ---
 
 def with_rootlet(home, fstype, tests):
-    """{test: [verdict, reason]}"""
+    """Returns {test: [verdict, reason]}."""
     with Tidy(home) as tidy:
         outcome = home.run("fstests", "--json", "--kernel", "distro", "--build", "--fstests", FSTESTS,
                            "--fstype", fstype, "--memory", MEMORY, "--cpus", CPUS,
@@ -113,7 +113,7 @@ def with_rootlet(home, fstype, tests):
 # --- by hand ---
 
 def image_of(tree):
-    """The tree as a filesystem: what a guest writes there is dropped."""
+    """Returns an image of the tree; guests' writes to it are discarded."""
     image = f"{tree}.ext4"
     if not os.path.exists(image):
         for name in ("opt/results", "run", "proc", "sys", "dev"):
@@ -124,25 +124,25 @@ def image_of(tree):
 
 
 def kernel_of(home):
-    """The path of the release's own kernel, which rootlet fetches for a guest if the cache has none."""
+    """Returns the path of the release's kernel, which rootlet downloads if the cache has none."""
     pattern = f"{home.cache}/rootlet/kernels/{SUITE}-*/boot/vmlinuz"
     if not glob.glob(pattern):
         outcome = home.run("run", "--quiet", "--kernel", "distro", "--", "true", seconds=1200)
-        if not tap.report(outcome.status == 0, "the release's own kernel", outcome):
+        if not tap.report(outcome.status == 0, "the release's kernel is downloaded", outcome):
             tap.done()
     return os.path.realpath(glob.glob(pattern)[0])
 
 
 def sources_name():
-    """The state of the sources, as far as it matters here."""
+    """Returns an id of the state of the sources."""
     known = subprocess.run(["git", "-c", "safe.directory=*", "-C", FSTESTS, "rev-parse", "HEAD"], check=False,
                            stdout=subprocess.PIPE, text=True).stdout
     return hashlib.sha256(f"{known or os.path.realpath(FSTESTS)}".encode()).hexdigest()[:16]
 
 
 def hand_tree(home):
-    """A root with everything: a rootfs of the profile fstests-build with fstests built in it, and the modules
-    of the kernel. Its files belong on this host to whom they belong in the guest."""
+    """Returns a root with everything: a rootfs of profile fstests-build with fstests built in it, and the
+    kernel modules. Its files have the same owners on this host as in the guest."""
     place = f"{SHARED}/oracle"
     tree = f"{place}/{SUITE}-{sources_name()}"
     os.makedirs(place, exist_ok=True)
@@ -156,7 +156,8 @@ def hand_tree(home):
             built = home.run(*shell, "bash", "-c", "mkdir -p /opt/xfstests && cd /opt/xfstests && "
                              "tar -x --no-same-owner && make -j2 >/tmp/l 2>&1 || { tail /tmp/l; exit 1; }",
                              stdin=sources.stdout, seconds=3600)
-        if not tap.report(outcome.status == 0 == built.status, "a root for check by hand", outcome, built):
+        if not tap.report(outcome.status == 0 == built.status, "a root for check by hand is created",
+                          outcome, built):
             tap.done()
         shutil.rmtree(f"{tree}.new", ignore_errors=True)
         os.makedirs(f"{tree}.new")
@@ -180,8 +181,8 @@ def runs_kvm(home):
 
 
 def run_vng(words, progress):
-    """vng on a terminal of its own, until it ends or PROGRESS (a file) stays as it is for too long. Returns
-    whether it ended itself, and what it printed last."""
+    """Runs vng on its own terminal until it ends or PROGRESS (a file) does not change for too long. Returns
+    whether it ended by itself, and its last output."""
     said = bytearray()
     near, far = pty.openpty()
     with open(os.devnull, "rb") as nothing:
@@ -212,8 +213,8 @@ def run_vng(words, progress):
 
 
 def read_hand(results, tests):
-    """Of what check left in RESULTS: verdicts of the tests that it began, whether it came to its end, what it
-    printed."""
+    """Reads check's RESULTS. Returns the verdicts of the tests that it began, whether it completed, and its
+    output."""
     seen = {}
     text = ""
     with contextlib.suppress(OSError), open(f"{results}/check.out", errors="replace") as file:
@@ -231,7 +232,7 @@ def read_hand(results, tests):
             seen[test] = ["pass", ""]
         elif begun:
             seen[test] = ["fail", begun.group(1).strip()]
-    # Of the whole of it, check knows best.
+    # check's own summary takes precedence.
     log = ""
     with contextlib.suppress(OSError), open(f"{results}/check.log", encoding="utf-8") as file:
         log = file.read()
@@ -243,7 +244,7 @@ def read_hand(results, tests):
 
 
 def by_hand(home, fstype, tests):
-    """{test: [verdict, reason]}: what remains after a guest that died runs in another one."""
+    """Returns {test: [verdict, reason]}. If a guest dies, the remaining tests run in another one."""
     tree, kernel = hand_tree(home), kernel_of(home)
     seen, left = {}, list(tests)
     while left:
@@ -265,17 +266,17 @@ def by_hand(home, fstype, tests):
         words = ["vng", "--run", kernel, "--root", tree, "--user", "root", "--memory", MEMORY,
                  "--cpus", CPUS, "--disable-microvm", "--force-9p",
                  "--rwdir", f"/opt/results={work}/results",
-                 # A /dev/kvm that can be opened may still run no guest; and both sides must run alike.
+                 # A /dev/kvm that opens may still not run guests; and both sides must use the same method.
                  *([] if runs_kvm(home) else ["--disable-kvm"]),
                  "--append", "loglevel=7 panic=-1", "--exec", "bash /opt/results/by-hand",
                  f"--qemu-opts=-no-reboot{drives}"]
         ended, said = run_vng(words, f"{work}/results/check.out")
         new, whole, text = read_hand(f"{work}/results", left)
         if not new:
-            tap.report(False, "check by hand begins", text[-2000:], said)
+            tap.report(False, "check by hand starts", text[-2000:], said)
             break
         if not whole:
-            # It died in the one that began last, whatever that looked like; check has an order of its own.
+            # It died in the test that started last; check has its own order.
             last = max(new, key=lambda test: re.search(rf"^{test}[ \t]", text, re.M).start())
             new[last] = ["crash" if ended else "timeout", ""]
         seen.update(new)
@@ -284,10 +285,10 @@ def by_hand(home, fstype, tests):
     return seen
 
 
-# --- what was known ---
+# --- recorded verdicts ---
 
 def recorded(fstype):
-    """{(kernel, test): verdict}"""
+    """Returns {(kernel, test): verdict}."""
     known = {}
     with contextlib.suppress(OSError), open(f"{LISTS}/{fstype}.verdicts", encoding="utf-8") as file:
         for line in file:
@@ -299,12 +300,13 @@ def recorded(fstype):
 
 def record(fstype, known):
     with open(f"{LISTS}/{fstype}.verdicts", "w", encoding="utf-8") as file:
-        file.write("# KERNEL TEST VERDICT, where rootlet and check by hand agree: integration/oracle.py.\n")
+        file.write("# KERNEL TEST VERDICT, on which rootlet and check by hand agree: "
+                   "integration/oracle.py.\n")
         file.writelines(f"{kernel} {test} {verdict}\n" for (kernel, test), verdict in sorted(known.items()))
 
 
 def collect(home, fstype, tests, options):
-    """{side: {test: [verdict, reason]}}"""
+    """Returns {side: {test: [verdict, reason]}}."""
     path = f"{options.state or f'{SHARED}/oracle'}.{fstype}.json"
     state = {}
     with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
@@ -346,8 +348,9 @@ def compare(home, fstype, options):
 def main():
     options = arguments()
     if not FSTESTS or not AS_ROOT:
-        tap.skip("rootlet's verdicts are those of check by hand",
-                 "check by hand needs root" if FSTESTS else "ROOTLET_FSTESTS names no source tree of fstests")
+        tap.skip("rootlet's verdicts match check by hand",
+                 "check by hand needs root" if FSTESTS
+                 else "ROOTLET_FSTESTS does not name an fstests source tree")
         tap.done()
     home = fstests_rootfs()
     for fstype in options.fstype or (sorted(MKFS) if LONG else ["ext4"]):

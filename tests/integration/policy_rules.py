@@ -1,4 +1,4 @@
-"""rootlet policy, create --dry-run, and the helper under a policy, without privileges of its own."""
+"""rootlet policy, create --dry-run, and the helper under a policy, without file capabilities."""
 import grp
 import hashlib
 import json
@@ -30,14 +30,14 @@ def policy_file(text):
 
 def commands():
     rows = [
-        Case("policy: without a word", ["policy"], 2, "missing: check, show or seccomp"),
-        Case("policy: an unknown word", ["policy", "write"], 2, "not one of: check, show, seccomp"),
+        Case("policy: without a subcommand", ["policy"], 2, "missing: check, show or seccomp"),
+        Case("policy: an unknown subcommand", ["policy", "write"], 2, "not one of: check, show, seccomp"),
         Case("policy show x", ["policy", "show", "x"], 2, "unexpected argument: \"x\""),
         Case("policy --help", ["policy", "--help"], 0, ["usage: rootlet policy", "Exit status"]),
         Case("policy check: the example", ["policy", "check", EXAMPLE], 0, "is valid: 1 section"),
-        Case("policy check: none there", ["policy", "check"], 0,
+        Case("policy check: no policy file", ["policy", "check"], 0,
              r"There is no /etc/rootlet/policy\.conf.*(?s:.)everything is allowed"),
-        Case("policy check: a wrong line", ["policy", "check", policy_file(
+        Case("policy check: an invalid line", ["policy", "check", policy_file(
             "[allow a]\nusers = x\nwings = 2\n")], 2, "try.conf:3: unknown key \"wings\""),
         Case("policy show: no policy", ["policy", "show"], 0, "everything for everybody"),
         Case("policy seccomp", ["policy", "seccomp"], 0,
@@ -49,23 +49,26 @@ def commands():
 
 def shown():
     installed.allow(USER, "releases = jammy", "max-size = 2G", ids=[f"user {USER.name} = 900000000"])
-    play(Case("policy show: what applies", ["policy", "show"], 0,
+    play(Case("policy show: shows the section that applies", ["policy", "show"], 0,
               [rf"^{USER.name} .* is under \[allow test\], line 1", "releases +jammy", "max-size +2G",
                "900000000 to 900065534", "recorded in: /var/log"]), home)
-    play(Case("doctor: names the section", ["doctor"], 0, r"policy +you are under \[allow test\]"), home)
+    play(Case("doctor: names the section that applies", ["doctor"], 0,
+              r"policy +you are under \[allow test\]"), home)
     installed.set_policy("[allow x]\nusers = nobody\n")
-    play(Case("policy show: nothing applies", ["policy", "show"], 1, [], check=None), home)
+    play(Case("policy show: no section applies", ["policy", "show"], 1, [], check=None), home)
     for locale, says in (("C.UTF-8", "no [allow …] section"), ("C", "no [allow ...] section")):
         outcome = home.run("policy", "show", environment={"LC_ALL": locale})
-        tap.report(says in outcome.out, f"policy show: nothing applies, in the locale {locale}", outcome)
+        tap.report(says in outcome.out, f"policy show: no section applies, in the locale {locale}", outcome)
     for status in (0, 1):
         installed.set_policy(f"[allow x]\nusers = {USER.name if status == 0 else 'nobody'}\nmax-size = 2G\n")
         value, wrong = document("policy-show", home.run("policy", "show", "--json"))
-        tap.report(not wrong and value["allowed"] == (status == 0) and value["section"] == ("x" if status == 0 else None) and
+        tap.report(not wrong and value["allowed"] == (status == 0) and
+                   value["section"] == ("x" if status == 0 else None) and
                    value["allows"].get("max-size") == ("2G" if status == 0 else None),
                    f"policy show --json under a policy: exit status {status}", *wrong, value)
     installed.set_policy("[allow x]\nusers = nobody\n", 0o666)
-    play(Case("policy show: one that others can write", ["policy", "show"], 5, ["root's", "chmod"]), home)
+    play(Case("policy show: a policy that other users can write", ["policy", "show"], 5,
+              ["root's", "chmod"]), home)
 
 
 def dry_run():
@@ -74,11 +77,12 @@ def dry_run():
                  AT.keyring, "--dry-run"]
         os.path.exists(installed.POLICY) and os.unlink(installed.POLICY)
         play(Case("dry run without a policy", words, 0,
-                  [r"^allowed Begin +name=test-rootfs suite=jammy.*\(no policy\)", r"^allowed Package +name=dpkg",
+                  [r"^allowed Begin +name=test-rootfs suite=jammy.*\(no policy\)",
+                   r"^allowed Package +name=dpkg",
                    r"^allowed AddUser +name=fsqa uid=1000", r"^allowed Publish"], [r"^refused"]), home)
         tap.report(not any(".deb" in path for path in server.requests),
-                   "a dry run downloads no package", *server.requests[-3:])
-        tap.report(not os.path.exists(home.store), "a dry run makes nothing")
+                   "a dry run downloads no packages", *server.requests[-3:])
+        tap.report(not os.path.exists(home.store), "a dry run creates nothing")
         installed.allow(USER, "deny-packages = acl", "engines = native")
         words += ["--engine", "debootstrap"]
         play(Case("dry run under a policy", words, 1, []), home)
@@ -90,23 +94,25 @@ def dry_run():
         _, result, wrong = stream("create", outcome)
         refused = [one for one in (result or {}).get("requests", []) if not one["allowed"]]
         tap.report(outcome.status == 1 and not wrong and result["refused"] == len(refused) == 2 and
-                   {one["request"] for one in refused} == {"Begin", "Package"}, "dry run --json", *wrong, *refused)
+                   {one["request"] for one in refused} == {"Begin", "Package"}, "dry run --json", *wrong,
+                   *refused)
         del words[-2:]
         installed.allow(USER, "mirrors = https://mirror.example")
         del server.requests[:]
         play(Case("create: a mirror that is not allowed", words[:-1], 1,
                   [f"mirror {server.url}", "is not allowed", "mirrors of"]), home)
-        tap.report(not server.requests, "it is not even asked", *server.requests)
+        tap.report(not server.requests, "create: a mirror that is not allowed gets no request",
+                   *server.requests)
 
 
 def requests_of(text):
-    """[request and what it is about, as far as the record has it] of a dry run's output."""
+    """Returns [request and arguments, as far as audit records have them] from a dry run's output."""
     found = re.findall(r"^(?:allowed|refused) (\w+) +(.*)\(", text, re.M)
     return [f"{request} {re.sub(' version=.*| keyring=.*', '', about)}".strip() for request, about in found]
 
 
 def recorded(path):
-    """The same of a record: of each request that was begun."""
+    """Returns the same from the audit log, for each request that was begun."""
     with open(path, encoding="ascii") as file:
         rows = [json.loads(line) for line in file]
     return [(one["request"], one["arguments"]) for one in rows if one["kind"] == "intent"]
@@ -117,7 +123,7 @@ def words_of(text):
 
 
 def in_order(requests, text):
-    """REQUESTS with all that are of packages by their name."""
+    """Returns REQUESTS with those about packages sorted by name."""
     places = [place for place, one in enumerate(requests) if text(one).startswith("Package ")]
     for place, one in zip(places, sorted((requests[place] for place in places), key=text)):
         requests = [*requests[:place], one, *requests[place + 1:]]
@@ -125,38 +131,41 @@ def in_order(requests, text):
 
 
 def dry_run_is_true():
-    """What a dry run tells is what a create then asks for, one by one."""
+    """A dry run lists exactly the requests that a create then makes."""
     os.path.exists(installed.POLICY) and os.unlink(installed.POLICY)
     other = Home()
     record = f"{other.folder}/state/rootlet/audit.log"
     with Server(AT.root) as server:
-        source = ["create", "--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring", AT.keyring]
+        source = ["create", "--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring",
+                  AT.keyring]
         for what, more in (("", []), (", --fresh", ["--fresh", "--name", "two"])):
             told = requests_of(other.run(*source, *more, "--dry-run").out)
             size = len(recorded(record)) if os.path.exists(record) else 0
             made = other.run(*source, *more)
             done = recorded(record)[size:]
-            # The clone is what would be done in place of all that.
+            # The clone would replace all the others.
             told = [one for one in told if not one.startswith("Clone ")]
-            # Packages come in the order in which they are there.
+            # Packages are sent in the order in which they arrive.
             told, done = in_order(told, str), in_order(done, " ".join)
             wrong = [(one, about) for one, (kind, about) in zip(told, done)
                      if one.split()[0] != kind or not words_of(one) <= words_of(about)]
             tap.report(made.status == 0 and len(told) == len(done) > 60 and not wrong,
-                       f"a dry run{what}: a create then asks for that, and for nothing else", made, len(told), len(done),
+                       f"a dry run{what}: create then makes the same requests and no others", made,
+                       len(told), len(done),
                        *wrong[:3], told[:3], done[:3])
-            tap.report(("Keep" in {kind for kind, _ in done}) == (not more), f"a dry run{what}: keeps a base, or none")
+            tap.report(("Keep" in {kind for kind, _ in done}) == (not more),
+                       f"a dry run{what}: shows whether a snapshot is saved")
         stale = other.make_folder(f"{other.store}/.rootlet-staging.x")
         installed.allow(USER, "max-count = 2")
         outcome = other.run(*source, "--name", "three", "--dry-run")
         tap.report(outcome.status == 1 and re.search(r"^refused Begin .*\n.*max-count", outcome.out, re.M) and
                    re.search(r"^allowed Remove .*stale=1", outcome.out, re.M) and
                    re.search(r"^allowed Clone .*name=three", outcome.out, re.M),
-                   "a dry run: one rootfs too many, what a killed run left, a base to clone", outcome)
+                   "a dry run shows a rootfs over the limit, removal of leftovers, and a clone", outcome)
         os.rmdir(stale)
         outcome = other.run(*source, "--name", "two", "--force", "--dry-run")
         tap.report(outcome.status == 0 and "refused" not in outcome.out and "allowed Inspect" in outcome.out,
-                   "a dry run: one in place of another is not", outcome)
+                   "a dry run: a replaced rootfs does not count towards the limit", outcome)
 
 
 def ask(kind, paths=(), first=(), **fields):
@@ -174,7 +183,7 @@ BEGIN = {"name": "new", "suite": "jammy", "arch": mirrors.arch(), "engine": "nat
 
 
 def enforced():
-    """Each line of a policy, against the helper itself: refused by it, and allowed without it."""
+    """Each policy line, tested on the helper itself: refused with the line, allowed without it."""
     folder = home.make_folder(f"{home.folder}/trees")
     begin = ("Begin", (folder, AT.keyring), BEGIN)
     release = ("Release", (f"{AT.root}/dists/jammy/InRelease",), {"pocket": ""})
@@ -191,9 +200,11 @@ def enforced():
         ("deny-packages = a?l", package, (begin, release, index), "deny-packages"),
         ("engines = debootstrap", begin, (), "engines"),
         ("operations = create delete shell run", ("Verify", (TREE,), {}), (), "operations"),
-        ("operations = create check delete shell", ("BuildImage", (TREE, empty_file), {"format": "erofs"}), (),
+        ("operations = create check delete shell", ("BuildImage", (TREE, empty_file), {"format": "erofs"}),
+         (),
          "operations"),
-        ("operations = check", ("Clone", (folder, folder), {"name": "new", "base_name": "none"}), (), "operations"),
+        ("operations = check", ("Clone", (folder, folder), {"name": "new", "base_name": "none"}), (),
+         "operations"),
         ("operations = check", ("Keep", (folder, AT.keyring), {"name": "none"}), (), "order"),
     ]
     for line, (kind, paths, fields), first, key in rows:
@@ -203,7 +214,7 @@ def enforced():
         if kind not in ("Clone", "Keep", "Verify"):
             installed.allow(USER)
             answer = ask(kind, paths, first, **fields)
-            tap.report(answer.code == 0, f"without that: {kind} is done", answer)
+            tap.report(answer.code == 0, f"without {line}: {kind} is allowed", answer)
     for name, more in {"folders": {"folders": f"{home.folder}/other"}, "keyrings": {
             "keyrings": "/usr/share/keyrings/x.gpg"}}.items():
         installed.allow(USER, **more)
@@ -211,22 +222,22 @@ def enforced():
         tap.report(answer.code == REFUSED and name in answer.message, f"{name}: Begin is refused", answer)
     owned_keyring(begin)
     installed.allow(USER, folders=folder)
-    tap.report(ask(*begin[:2], **begin[2]).code == 0, "folders: the very one that is named")
+    tap.report(ask(*begin[:2], **begin[2]).code == 0, "folders: the named directory is allowed")
     link = f"{home.folder}/other"
     os.symlink(folder, link)
     installed.allow(USER, folders=link)
     answer = ask(*begin[:2], **begin[2])
-    tap.report(answer.code == REFUSED, "folders: one that is named by a link is not meant", answer)
+    tap.report(answer.code == REFUSED, "folders: the target of a named link is not allowed", answer)
     installed.allow(USER, "max-count = 1")
     answer = ask("Begin", (ROOTFS.store, AT.keyring), **begin[2])
     tap.report(answer.code == REFUSED and "max-count" in answer.message,
-               "max-count: one rootfs more than that is refused", answer)
+               "max-count: one rootfs too many is refused", answer)
     answer = ask("Begin", (ROOTFS.store, AT.keyring), **{**begin[2], "name": "test-rootfs"})
-    tap.report(answer.code == 0, "max-count: one in place of another is not", answer)
+    tap.report(answer.code == 0, "max-count: replacing a rootfs is allowed", answer)
 
 
 def owned_keyring(begin):
-    """One that the policy names, and that its user could exchange for one with a key of his own."""
+    """A keyring that the policy names, but that the user could replace with one that has their own key."""
     copy = shutil.copy(AT.keyring, f"{home.folder}/keyring.gpg")
     kind, (folder, _), fields = begin
     for what, owner, good in (("root's", 0, True), ("the user's", USER.uid, False)):
@@ -234,11 +245,11 @@ def owned_keyring(begin):
         installed.allow(USER, keyrings=copy)
         answer = ask(kind, (folder, copy), **fields)
         tap.report(answer.code == (0 if good else REFUSED) and (good or "keyrings" in answer.message),
-                   f"keyrings: one that is named, and is {what}: Begin is {'done' if good else 'refused'}", answer)
+                   f"keyrings: a named one that is {what}: Begin is {'done' if good else 'refused'}", answer)
 
 
 def named_groups():
-    """A section for a group, by its name."""
+    """A section for a group, given by name."""
     ids = f"[ids]\nfirst = {installed.FIRST}\nuids = 1-9999\n[audit]\njournal = no\n"
     own = installed.group_of(USER)
     other = next(one.gr_name for one in grp.getgrall() if one.gr_gid not in (USER.gid, 0))
@@ -246,37 +257,42 @@ def named_groups():
         installed.set_policy(f"[allow x]\ngroups = {group}\noperations = shell\n{ids}")
         with Helper(USER) as helper:
             tap.report(helper.greeting.code == (0 if good else REFUSED),
-                       f"groups = {group}: one of {own} is {'named' if good else 'not named'}", helper.greeting)
+                       f"groups = {group}: {'matches' if good else 'does not match'} a member of {own}",
+                       helper.greeting)
 
 
 def empty_file():
-    """What BuildImage takes: a descriptor of a file that anybody may write to."""
+    """Returns a descriptor for BuildImage: an empty file that anyone may write to."""
     path = home.write("image", "")
     os.chmod(path, 0o666)
     return os.open(path, os.O_RDWR)
 
 
 def not_deleted(trees, folder, base):
-    """Who may make rootfs and not delete them: neither in the place of a new one, nor as what a killed one left."""
-    with opened(trees, folder) as fds, opened(home.write("manifest", "{}")) as manifest, Helper(USER) as helper:
+    """A user who may create rootfs but not delete them can neither replace one nor remove one as a killed
+    run's leftovers."""
+    with opened(trees, folder) as fds, opened(home.write("manifest",
+                                                         "{}")) as manifest, Helper(USER) as helper:
         made = helper.ask("Clone", fds, name="old", base_name=base)
         refused = helper.ask("Publish", manifest, replace=1, mode=0o700)
         opened_up = helper.ask("Publish", manifest, mode=0o755)
         kept = helper.ask("Publish", manifest, replace=0, mode=0o700)
-    tap.report(made.code == kept.code == 0 and refused.code == REFUSED and "operation delete" in refused.message,
-               "Publish that replaces is refused without delete", made, refused, kept)
+    tap.report(made.code == kept.code == 0 and refused.code == REFUSED and
+               "operation delete" in refused.message,
+               "Publish that replaces a rootfs is refused without the right to delete", made, refused, kept)
     tap.report(opened_up.code == REFUSED and "tree-modes" in opened_up.message,
-               "Publish of what all can enter is refused without tree-modes", opened_up)
+               "Publish of an open rootfs is refused without tree-modes", opened_up)
     os.rename(f"{trees}/old", f"{trees}/.rootlet-staging.zz")
     with opened(trees, AT.keyring) as fds, Helper(USER) as helper:
         answer = helper.ask("Begin", fds, **{**BEGIN, "name": "zz"})
-    tap.report(answer.code == REFUSED and "is a rootfs" in answer.message and os.path.exists(f"{trees}/.rootlet-staging.zz/rootfs/etc"),
-               "a rootfs with the name of what a killed one left is not removed as such", answer)
+    tap.report(answer.code == REFUSED and "is a rootfs" in answer.message and
+               os.path.exists(f"{trees}/.rootlet-staging.zz/rootfs/etc"),
+               "a rootfs named like a killed run's leftovers is not removed as one", answer)
     shutil.rmtree(f"{trees}/.rootlet-staging.zz")
 
 
 def bases():
-    """A clone is made of what its base was made of, and of that the policy is asked."""
+    """A clone has the contents of its snapshot, and the policy must allow those."""
     def create(name, *words):
         return home.create("--name", name, *words, server=server, at=AT, fresh=False)
 
@@ -288,53 +304,63 @@ def bases():
         installed.allow(USER, "deny-packages = nothing*")
         made, cloned = create("one"), create("two")
         tap.report(made.status == cloned.status == 0 and "Cloned" in cloned.out and len(there()) == 1,
-                   "a base under a policy: made, and cloned", made, cloned)
+                   "a snapshot is saved and cloned under a policy", made, cloned)
         clone = ("Clone", (trees, folder), {"name": "new", "base_name": there()[0]})
-        for line, code, says in (("deny-packages = nothing*", 0, ""), ("deny-packages = nothing*\nmax-seconds = 1000", 0, ""),
+        for line, code, says in (("deny-packages = nothing*", 0, ""),
+                                 ("deny-packages = nothing*\nmax-seconds = 1000", 0, ""),
                                  ("deny-packages = nothing*\nreleases = jammy", TRUST, "policy allowed"),
                                  ("deny-packages = acl", TRUST, "policy allowed")):
             installed.allow(USER, line)
             answer = ask(*clone[:2], **clone[2])
             tap.report(answer.code == code and says in answer.message,
-                       f"{line.replace(chr(10), ', ')}: to clone that base is {'refused' if code else 'allowed'}", answer)
-        for what, only in (("the folder of bases", trees), ("the rootfs's folder", folder)):
+                       f"{line.replace(chr(10), ', ')}: cloning that snapshot is "
+                       f"{'refused' if code else 'allowed'}", answer)
+        for what, only in (("the snapshot directory", trees), ("the rootfs directory", folder)):
             installed.allow(USER, "deny-packages = nothing*", folders=only)
             answer = ask(*clone[:2], **clone[2])
-            tap.report(answer.code == REFUSED and "folders" in answer.message, f"folders without {what}: Clone is refused",
+            tap.report(answer.code == REFUSED and "folders" in answer.message,
+                       f"folders without {what}: Clone is refused",
                        answer)
         installed.allow(USER, "deny-packages = nothing*", "max-count = 1")
         answer = ask("Clone", (home.store, folder), **clone[2])
-        tap.report(answer.code == REFUSED and "max-count" in answer.message, "max-count: a clone counts", answer)
+        tap.report(answer.code == REFUSED and "max-count" in answer.message, "max-count: a clone counts",
+                   answer)
         outcome = create("three")
         tap.report(outcome.status == 1 and "max-count" in outcome.err and len(there()) == 1,
-                   "max-count: so says create, and leaves the base alone", outcome)
+                   "max-count: create reports it and leaves the snapshot alone", outcome)
         installed.allow(USER, "deny-packages = other*", "operations = create check")
         outcome = create("three")
         tap.report(outcome.status == 0 and "Cloned" not in outcome.out and len(there()) == 2,
-                   "another policy: a base of its own, with no need to remove the first", outcome)
+                   "a different policy: create saves another snapshot, and need not remove the first",
+                   outcome)
         outcome = home.create("--name", "three", "--force", server=server, at=AT, fresh=False)
         tap.report(outcome.status == 1 and "operation delete is not allowed" in outcome.err,
-                   "without delete none is replaced: so says create at once", outcome)
+                   "without the right to delete, create --force fails at once", outcome)
         not_deleted(trees, folder, (set(there()) - {clone[2]["base_name"]}).pop())
         installed.allow(USER, "deny-packages = nothing*", "operations = create check delete", "max-count = 1",
                         folders=f"{home.store} {home.folder}/clones")
         home.run("delete", "--yes", "--name", "one")
         outcome = home.create("--path", f"{trees}/four", server=server, at=AT, fresh=False)
-        tap.report(outcome.status == 0 and "no snapshot is saved" in outcome.out + outcome.err and len(there()) == 2,
-                   "the cache is no folder of the policy's: create goes on without a base", outcome)
+        tap.report(outcome.status == 0 and "no snapshot is saved" in outcome.out + outcome.err and
+                   len(there()) == 2,
+                   "the policy does not allow the cache directory: create continues without a snapshot",
+                   outcome)
         installed.allow(USER)
         verified = home.run("cache", "verify")
-        tap.report(verified.status == 0 and ", 0 damaged" in verified.out, "no base is damaged for its policy", verified)
+        tap.report(verified.status == 0 and ", 0 damaged" in verified.out,
+                   "no snapshot counts as damaged because of a policy", verified)
 
 
 def other_mounts():
-    """A folder of a mount namespace of the caller's own that has an allowed one's path."""
+    """A directory that has the path of an allowed one, but in the caller's own mount namespace."""
     folder, allowed = home.make_folder(f"{home.folder}/mine"), home.make_folder(f"{home.folder}/allowed")
     installed.allow(USER, folders=allowed)
     mine, theirs = socket.socketpair()
     script = (f"mount --bind {folder} {allowed} && exec python3 -c 'import os, socket; s = socket.socket("
-              f"fileno={theirs.fileno()}); socket.send_fds(s, [b\"x\"], [os.open(\"{allowed}\", 0)]); s.recv(1)'")
-    process = subprocess.Popen(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script], cwd="/",
+              f"fileno={theirs.fileno()}); socket.send_fds(s, [b\"x\"], [os.open(\"{allowed}\", 0)]); "
+              "s.recv(1)'")
+    process = subprocess.Popen(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
+                               cwd="/",
                                pass_fds=[theirs.fileno()], **USER.switch())
     theirs.close()
     _, fds, _, _ = socket.recv_fds(mine, 10, 1)
@@ -343,34 +369,37 @@ def other_mounts():
     mine.close()
     process.wait()
     tap.report(len(fds) == 1 and answer.code == REFUSED and "another namespace" in answer.message,
-               "a mount of the caller's own makes no other folder an allowed one", answer)
-    tap.report(os.listdir(folder) == [] and os.listdir(allowed) == [], "and nothing was made there")
+               "a caller's own mount does not make another directory an allowed one", answer)
+    tap.report(os.listdir(folder) == [] and os.listdir(allowed) == [],
+               "nothing was created in either directory")
 
 
 def limits():
-    """Of what runs in a jail: seconds, memory, processes, the size of a file."""
+    """Limits for programs in a jail: seconds, memory, processes, file size."""
     for line, script, says in (
             ("max-seconds = 3", "sleep 60", r"took longer than 3 s"),
             ("max-size = 1M", "head -c 4M /dev/zero >/root/big", None),
             ("max-memory = 256M", "perl -e '$x = q(x) x 800000000'", None),
-            ("max-processes = 20", "i=0; while [ $i -lt 60 ]; do sleep 2 & i=$((i + 1)); done; exit 0", None)):
+            ("max-processes = 20", "i=0; while [ $i -lt 60 ]; do sleep 2 & i=$((i + 1)); done; exit 0",
+             None)):
         if sanitizers.watched() and line.startswith("max-memory"):
-            continue  # their runtimes reserve terabytes of addresses
+            continue  # sanitizer runtimes reserve terabytes of address space
         installed.allow(USER, line)
         limited = ROOTFS.run("shell", "--", "sh", "-c", script)
         good = limited.status != 0 and limited.seconds < 50
         if says:
             good = good and re.search(says, limited.err)
-        tap.report(good, f"{line}: it is stopped", limited)
+        tap.report(good, f"{line}: a program over the limit is stopped", limited)
         if not says:
             installed.allow(USER)
             outcome = ROOTFS.run("shell", "--", "sh", "-c", script)
-            tap.report(outcome.status == 0, f"without {line}: it is not", outcome)
+            tap.report(outcome.status == 0, f"without {line}: the program is not stopped", outcome)
     ROOTFS.run("shell", "--", "rm", "-f", "/root/big")
 
 
 def size_of_tree():
-    """Many small files, none of which is too large: the tree is, when it is to be published or kept."""
+    """Many small files, each within the limit: the tree exceeds it when it is published or saved as a
+    snapshot."""
     package, folder = "evil-large", f"{home.folder}/large"
     entries = [(f"./large/{number}", bytes(1 << 20)) for number in range(120)]
     deb = debs.make(f"{folder}.debs", package, mirrors.arch(), {}, [("./large", "dir"), *entries])
@@ -380,10 +409,12 @@ def size_of_tree():
             installed.allow(USER, f"max-size = {limit}")
             outcome = home.create("--name", "large", "--include", package, server=server, at=at, fresh=fresh)
             there = os.path.lexists(f"{home.store}/large")
-            tap.report((outcome.status == 0) == there == good and (good or "Publish refused" in outcome.err and
+            tap.report((outcome.status == 0) == there == good and
+                       (good or "Publish refused" in outcome.err and
                                                                    "max-size" in outcome.err) and
                        (good or fresh or "Keep refused" in outcome.out + outcome.err),
-                       f"max-size = {limit}{'' if fresh else ', and a base to keep'}: a tree of many small files is "
+                       f"max-size = {limit}{'' if fresh else ', with a snapshot to save'}: a tree of many "
+                       "small files is "
                        f"{'published' if good else 'refused'}", outcome)
     home.run("delete", "--yes", "--name", "large")
 

@@ -1,6 +1,6 @@
-"""Power cuts for real: rootlet publishes in a guest with the release's own kernel, on a disk whose writes
-dm-log-writes records; then the power is cut at many points of the record, and what is there is looked at
-(tools/power_guest.py). What every run looks at is the order of the system calls: durable.py."""
+"""Real power cuts: rootlet publishes files in a guest with the release's kernel, on a disk whose writes
+dm-log-writes records; then the log is replayed up to many points, and the result checked
+(tools/power_guest.py). durable.py, which always runs, checks the order of system calls."""
 import os
 import re
 import shutil
@@ -14,7 +14,7 @@ SECONDS = 7200
 
 
 def libraries():
-    """What the programs load, by name; the C library is the guest's own."""
+    """Returns the libraries that the programs load, by name, except the C library, which the guest has."""
     found = {}
     for program in PROGRAMS:
         text = subprocess.run(["ldd", program], check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -23,7 +23,7 @@ def libraries():
 
 
 def fill(home):
-    """What the guest gets: the programs and their libraries, the mirror, the test itself."""
+    """Copies what the guest needs: the programs and their libraries, the mirror, the test itself."""
     share = home.make_folder(f"{home.folder}/power")
     at = mirror()
     for program in PROGRAMS:
@@ -50,12 +50,14 @@ def main():
     share = fill(home)
     try:
         outcome = home.run("run", "--kernel", "distro", "--disk", "2G", "--disk", "6G", "--disk", "2G",
-                           "--rwdir", share, "--memory", "2G", "--cpus", "2", "--timeout", SECONDS - 300, "--", "python3",
-                           f"{share}/power_guest.py", share, BUILD, "/dev/vda", "/dev/vdb", "/dev/vdc", seconds=SECONDS)
+                           "--rwdir", share, "--memory", "2G", "--cpus", "2", "--timeout", SECONDS - 300,
+                           "--", "python3",
+                           f"{share}/power_guest.py", share, BUILD, "/dev/vda", "/dev/vdb", "/dev/vdc",
+                           seconds=SECONDS)
     finally:
         shutil.rmtree(share)
     count = guest.pass_on(outcome.out.replace("\r", ""), "guest")
-    tap.report(outcome.status == 0 and count >= 6, "the guest came to its end", outcome)
+    tap.report(outcome.status == 0 and count >= 6, "the guest completed", outcome)
 
 
 main()

@@ -1,5 +1,5 @@
-"""What the whole may do on the host: no socket but the channel, no setuid bit, and, where the caller
-is root, no work as the host's root."""
+"""What rootlet may do on the host: no socket except the channel, no setuid bit, and, if root is the caller,
+no work as the host's root."""
 import array
 import ctypes
 import json
@@ -23,12 +23,13 @@ CALL = re.compile(r"^(\d+)\s+(\w+)\((.*)$")
 
 
 def trace(home, words, folder):
-    """Runs rootlet under strace; returns the lines that it wrote, in the order of time."""
+    """Runs rootlet under strace; returns strace's lines in order of time."""
     path = f"{folder}/trace"
     before = ["strace", "-f", "-qq", "-s", "200", "--decode-pids=pidns", "-o", path, "-e",
-              "trace=network,execve,execveat,clone,clone3,fork,vfork,landlock_restrict_self", "-e", "signal=none"]
+              "trace=network,execve,execveat,clone,clone3,fork,vfork,landlock_restrict_self", "-e",
+              "signal=none"]
     if AS_ROOT:
-        # Only root's strace lets newuidmap keep its setuid bit.
+        # newuidmap's setuid bit only works under root's strace.
         before += ["-u", home.user.name]
     outcome = home.run(*words, before=before, user=None, group=None, extra_groups=None)
     with open(path, encoding="utf-8", errors="replace") as file:
@@ -36,14 +37,14 @@ def trace(home, words, folder):
 
 
 def made_by(rest):
-    """The process that a clone has made, as strace numbers it, or None: what the caller's own namespace calls 2 has
-    another number in strace's."""
+    """Returns the process that a clone created, as strace numbers it, or None: a pid in the caller's own
+    namespace has a different number for strace."""
     made = re.search(r"= (\d+)(?: /\* (\d+) in strace's PID NS \*/)?$", rest)
     return made and (made.group(2) or made.group(1))
 
 
 def below_helper(lines):
-    """The calls of the helper and of all that it starts, newuidmap and newgidmap included."""
+    """Returns the calls of the helper and its descendants, including newuidmap and newgidmap."""
     family, calls = set(), []
     for line in lines:
         found = CALL.match(line)
@@ -60,7 +61,7 @@ def below_helper(lines):
 
 
 def resumed_clones(lines):
-    """strace cuts a call in two where another process comes between; puts the halves together."""
+    """Joins calls that strace split because another process came in between."""
     open_calls, whole = {}, []
     for line in lines:
         pid = line.split(" ", 1)[0]
@@ -77,35 +78,36 @@ def resumed_clones(lines):
 def sockets(home, words, what, expected=frozenset()):
     outcome, lines = trace(home, words, SCRATCH)
     calls = below_helper(resumed_clones(lines))
-    if not tap.report(outcome.status == 0 and calls, f"strace of {what}: it works and is seen",
+    if not tap.report(outcome.status == 0 and calls,
+                      f"strace of {what}: the command works and its calls are seen",
                       outcome, len(lines)):
         return
     programs = {os.path.basename(rest.split('"')[1]) for _, name, rest in calls if name == "execve"}
-    tap.report(expected <= programs, f"strace of {what}: the jail's programs are among what is seen",
+    tap.report(expected <= programs, f"strace of {what}: the jail's programs are seen",
                expected - programs)
     made = [rest for _, name, rest in calls if name == "socket"]
     foreign = [rest for rest in made if not re.match(r"AF_(UNIX|LOCAL|NETLINK)", rest)]
-    tap.report(not foreign, f"strace of {what}: helper and jail open no socket of any network",
+    tap.report(not foreign, f"strace of {what}: helper and jail open no network sockets",
                *foreign[:10])
     linked = [rest for rest in made if "AF_NETLINK" in rest]
     tap.note(f"{what}: {len(calls)} calls seen below the helper, {len(made)} sockets, "
              f"{len(linked)} of them netlink")
     reached = [rest for _, name, rest in calls
                if name in ("connect", "bind", "sendto") and "AF_INET" in rest]
-    tap.report(not reached, f"strace of {what}: and name no address", *reached[:10])
+    tap.report(not reached, f"strace of {what}: helper and jail use no network address", *reached[:10])
     if landlock_version() > 1:
         domains(calls, what)
 
 
 def landlock_version():
-    """Of the kernel's Landlock; 0 where it has none: landlock_create_ruleset(2) of no rules."""
+    """Returns the kernel's Landlock ABI version, or 0 without Landlock; see landlock_create_ruleset(2)."""
     return max(ctypes.CDLL(None).syscall(444, None, 0, 1), 0)
 
 
 def domains(calls, what):
-    """Who enters a Landlock domain: the audit process and the parser, of which neither starts anything after that;
-    and rootlet-worker, in each jail that has it. Who enters one for a jail's program is seen by what that may open:
-    unit/landlock."""
+    """Which processes enter a Landlock domain: the audit process and the parser, which start nothing
+    afterwards; and rootlet-worker, in each jail that has it. unit/landlock checks the domain of programs in a
+    jail by what they can open."""
     entered, started, made = set(), {}, set()
     for pid, name, rest in calls:
         if name == "landlock_restrict_self" and rest.endswith("= 0"):
@@ -115,38 +117,46 @@ def domains(calls, what):
         elif name in ("clone", "clone3", "fork", "vfork") and pid in started:
             made.add(started[pid])
     wanted = {"create by native": {"verify", "unpack"}, "delete": {"check-mounts", "empty"}}.get(what, set())
-    tap.report(wanted <= set(started.values()) and set(started) <= entered and len(entered) >= 2 + 2 * len(started),
-               f"strace of {what}: the audit process, the parser, and rootlet-worker in its jails enter a Landlock domain",
+    tap.report(wanted <= set(started.values()) and set(started) <= entered and
+               len(entered) >= 2 + 2 * len(started),
+               f"strace of {what}: the audit process, the parser, and rootlet-worker in its jails enter a "
+               "Landlock domain",
                started, len(entered))
-    tap.report(("unpack" in made) == (what == "create by native"), f"strace of {what}: the unpacker has processes of its own",
+    tap.report(("unpack" in made) == (what == "create by native"),
+               f"strace of {what}: the unpacker uses its own processes",
                *made)
 
 
 def network_calls():
     if not AS_ROOT:
-        tap.skip("strace of helper and jail", "needs root: under another's strace newuidmap has no "
+        tap.skip("strace of helper and jail", "needs root: another user's strace disables newuidmap's "
                  "setuid bit")
         return
     home = small_rootfs()
     sockets(home, ["shell", "--", "true"], "shell", {"true"})
     sockets(home, ["check", "--deep"], "check --deep", {"dpkg"})
-    at, own = mirror(), Home()  # others look for what is left behind in the shared one
+    at, own = mirror(), Home()  # other programs check the shared home for leftovers
     with Server(at.root) as server:
         rows = [("native", {"gpgv", "dpkg", "useradd", "groupadd"}),
                 ("debootstrap", {"gpgv", "debootstrap", "dpkg-deb", "dpkg"})]
         for engine, programs in rows if LONG else rows[:1]:
-            sockets(own, ["create", "--fresh", "--engine", engine, "--name", f"by-{engine}", "--release", "jammy",
+            sockets(own, ["create", "--fresh", "--engine", engine, "--name", f"by-{engine}", "--release",
+                          "jammy",
                            "--profile", "test", "--mirror", server.url, "--keyring", at.keyring, "--quiet"],
                     f"create by {engine}", programs)
     sockets(own, ["delete", "--name", "by-native", "--yes"], "delete")
 
 
 def wanted_files():
-    """What an administrator has to find, below the prefix: for each source, what comes of it."""
-    files = ["bin/rootlet", "libexec/rootlet/rootlet-helper", "libexec/rootlet/rootlet-worker", "share/rootlet/install-helper",
-             "share/rootlet/policy.conf.example", "share/rootlet/guest/smoke.sh", "share/rootlet/guest/init.sh",
-             "share/rootlet/guest/fstests.sh", "share/rootlet/guest/command.sh", "share/rootlet/guest/build-fstests.sh",
-             "share/rootlet/apparmor/rootlet-helper.apparmor", "share/rootlet/apparmor/rootlet-userns.apparmor",
+    """Returns the files that must be installed below the prefix, for each source."""
+    files = ["bin/rootlet", "libexec/rootlet/rootlet-helper", "libexec/rootlet/rootlet-worker",
+             "share/rootlet/install-helper",
+             "share/rootlet/policy.conf.example", "share/rootlet/guest/smoke.sh",
+             "share/rootlet/guest/init.sh",
+             "share/rootlet/guest/fstests.sh", "share/rootlet/guest/command.sh",
+             "share/rootlet/guest/build-fstests.sh",
+             "share/rootlet/apparmor/rootlet-helper.apparmor",
+             "share/rootlet/apparmor/rootlet-userns.apparmor",
              "libexec/rootlet/rootlet-userns",
              "share/bash-completion/completions/rootlet", "share/zsh/site-functions/_rootlet",
              "share/fish/vendor_completions.d/rootlet.fish"]
@@ -161,7 +171,7 @@ def wanted_files():
 
 
 def installed_files():
-    """What `meson install` puts on a system."""
+    """Checks the files that `meson install` installs."""
     target = f"{SCRATCH}/installed"
     done = installed.stage(target)
     files = subprocess.run(["find", target, "-type", "f"], stdout=subprocess.PIPE, text=True,
@@ -173,22 +183,23 @@ def installed_files():
     for name in ("rootlet-helper", "rootlet-userns"):
         one = elf.profiles(f"{target}{PREFIX}/share/rootlet/apparmor/{name}.apparmor")
         tap.report(one == {f"{PREFIX}/libexec/rootlet/{name}": ["userns,"]},
-                   f"the AppArmor profile of {name} names it by its path, and nothing else", one)
+                   f"the AppArmor profile of {name} covers its path and nothing else", one)
         rules |= one
     loaded = {program: elf.loads(target + program) for program in rules}
     tap.report(len(loaded) == 2 and not any(loaded.values()) and elf.loads(f"{target}{PREFIX}/bin/rootlet"),
                "no program with an AppArmor profile loads a library", loaded)
     worker = f"{target}{PREFIX}/libexec/rootlet/rootlet-worker"
-    tap.report(not elf.loads(worker), "rootlet-worker loads no library: there is none where it runs", elf.loads(worker))
+    tap.report(not elf.loads(worker), "rootlet-worker loads no libraries, as its jail has none",
+               elf.loads(worker))
     others = [name for name in os.listdir(f"{target}{PREFIX}/share/rootlet/apparmor") if
               name.rpartition(".")[0] not in ("rootlet-helper", "rootlet-userns")]
-    tap.report(not others, "there is no further AppArmor profile", *others)
+    tap.report(not others, "there are no other AppArmor profiles", *others)
     marked = subprocess.run(["find", target, BUILD, "-perm", "/6000", "-type", "f"],
                             stdout=subprocess.PIPE, text=True, check=False).stdout.split()
-    tap.report(not marked, "no file that is installed or built has a setuid or setgid bit", *marked)
+    tap.report(not marked, "no installed or built file has a setuid or setgid bit", *marked)
     capable = [path for path in files if "security.capability" in os.listxattr(path)]
-    tap.report(not capable, "no file that is installed has capabilities", *capable)
-    # A string that is such a program's name or ends in it: to run one takes that.
+    tap.report(not capable, "no installed file has capabilities", *capable)
+    # To run one of these programs, a binary needs a string that is its name or ends in it.
     words = re.compile(rb"(?:\0|/)(sudo|pkexec|doas)\0")
     for program in (ROOTLET, HELPER):
         with open(program, "rb") as file:
@@ -199,23 +210,29 @@ def installed_files():
 
 
 def code():
-    """The program that can have capabilities has no code that unpacks or decompresses; the one that has it never
-    has any."""
+    """The program that may have capabilities cannot unpack or decompress; the program that can never has
+    any."""
     unpacks = re.compile(r"_?(archive_(read|write|entry)_|lzma_|ZSTD_|inflate|deflate|BZ2_)")
     worker = f"{os.path.dirname(HELPER)}/rootlet-worker"
-    has = {path: sorted(name for name in elf.functions(path) if unpacks.match(name)) for path in (HELPER, worker)}
-    tap.report(len(elf.functions(HELPER)) > 500 and not has[HELPER], "rootlet-helper has no code that unpacks or decompresses",
+    has = {path: sorted(name for name in elf.functions(path) if unpacks.match(name))
+           for path in (HELPER, worker)}
+    tap.report(len(elf.functions(HELPER)) > 500 and not has[HELPER],
+               "rootlet-helper has no code to unpack or decompress",
                *has[HELPER][:10])
-    tap.report(len(has[worker]) > 100, "rootlet-worker has it", *has[worker])
-    done = subprocess.run([worker, "unpack"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    tap.report(len(has[worker]) > 100, "rootlet-worker has code to unpack and decompress", *has[worker])
+    done = subprocess.run([worker, "unpack"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT,
                           text=True, check=False, timeout=60)
-    tap.report(done.returncode == 0 and not done.stdout, "rootlet-worker by hand: without a socket it ends", done)
-    done = subprocess.run([worker], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60)
-    tap.report(done.returncode == 2 and "not by hand" in done.stdout, "or says who starts it", done)
+    tap.report(done.returncode == 0 and not done.stdout,
+               "rootlet-worker started by hand exits without a socket", done)
+    done = subprocess.run([worker], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          timeout=60)
+    tap.report(done.returncode == 2 and "not by hand" in done.stdout,
+               "rootlet-worker started by hand with a socket says what starts it", done)
 
 
 def owners_of_tree():
-    """A setuid program of the rootfs is nobody's whom the host knows."""
+    """No setuid program in the rootfs belongs to a user of the host."""
     home = small_rootfs()
     tree = f"{home.store}/test-rootfs"
     owner = os.lstat(tree).st_uid
@@ -230,11 +247,11 @@ def owners_of_tree():
                 marked.append(f"{where}/{name}")
     tap.report(seen > 1000 and not foreign, "every file of the tree belongs to the id range",
                *foreign[:10])
-    tap.report(not marked, "no setuid file of the tree is a host user's", *marked)
+    tap.report(not marked, "no setuid file in the tree belongs to a user of the host", *marked)
 
 
 def hardened():
-    """Of all programs: position-independent, all relocations read-only, no executable stack."""
+    """All programs are position-independent, with read-only relocations and no executable stack."""
     for program in (ROOTLET, HELPER, f"{BUILD}/frontend/rootlet-userns"):
         name = os.path.basename(program)
         text = subprocess.run(["readelf", "-W", "-h", "-l", "-d", "-s", "-n", program],
@@ -249,9 +266,9 @@ def hardened():
 
 
 def marked_for_cet():
-    """Every object of ours is; the whole program is where the C library's own start files are, too."""
+    """Every object of ours is marked; the whole program is only if the C library's start files are too."""
     if os.uname().machine != "x86_64":
-        tap.skip("objects are marked for CET", "x86-64 alone has it")
+        tap.skip("objects are marked for CET", "only x86-64 has CET")
         return
     for folder in ("frontend", "helper", "lib", "policy", "proto"):
         objects = [f"{where}/{name}" for where, _, names in os.walk(f"{BUILD}/{folder}") for name in names
@@ -262,7 +279,7 @@ def marked_for_cet():
 
 
 def check_descriptors(home, pids):
-    """A file that whoever called rootlet had open is open in nothing that rootlet starts."""
+    """A file that rootlet's caller has open is not open in any process that rootlet starts."""
     held = []
     for pid in pids:
         try:
@@ -273,19 +290,20 @@ def check_descriptors(home, pids):
         except PermissionError:
             tap.skip("descriptors of the caller", "needs root to look at another user's process")
             return
-    tap.report(pids and not held, "helper and jail: no descriptor of the caller", *held)
+    tap.report(pids and not held, "helper and jail have none of the caller's file descriptors", *held)
 
 
 def fortify_level(compiler):
-    """3 where the compiler knows it: gcc from 12 on, clang from 9."""
-    tried = subprocess.run([compiler, "-O2", "-Werror", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3", "-c", "-x", "c",
+    """Returns 3 if the compiler supports it (gcc 12, clang 9), otherwise 2."""
+    tried = subprocess.run([compiler, "-O2", "-Werror", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3", "-c",
+                            "-x", "c",
                             "-o", "/dev/null", "-"], input=b"#include <stdio.h>\n", check=False,
                            stderr=subprocess.DEVNULL)
     return 2 if tried.returncode else 3
 
 
 def compiled_with():
-    """What leaves no mark in a program has to stand on the compiler's command line."""
+    """Options that leave no trace in a program must be on the compiler's command line."""
     with open(f"{BUILD}/compile_commands.json", encoding="utf-8") as file:
         lines = [entry["command"] for entry in json.load(file) if "/tests/" not in entry["file"]]
     for option in (f"-D_FORTIFY_SOURCE={fortify_level(lines[0].split()[0])}", "-fcf-protection",
@@ -296,7 +314,7 @@ def compiled_with():
 
 
 def helper_process():
-    """Its environment and descriptors while it serves."""
+    """The helper's environment and file descriptors while it serves requests."""
     home = small_rootfs()
     with open(home.write(f"{os.getpid()}/open-file", "secret"), encoding="utf-8") as secret:
         shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 64",
@@ -309,27 +327,28 @@ def helper_process():
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:
                 environment = file.read()
-            tap.report(environment.strip(b"\0") == b"", "helper: an empty environment", environment)
+            tap.report(environment.strip(b"\0") == b"", "helper: the environment is empty", environment)
             terminals = [link for link in (os.readlink(f"/proc/{pid}/fd/{fd}")
                                            for fd in os.listdir(f"/proc/{pid}/fd"))
                          if link.startswith(("/dev/pts", "/dev/tty"))]
-            tap.report(not terminals, "helper: no terminal", *terminals)
+            tap.report(not terminals, "helper: has no terminal open", *terminals)
             for kind in ("user", "pid_for_children", "ipc", "uts", "net"):
                 tap.report(os.readlink(f"/proc/{pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}"),
-                           f"helper: a namespace of its own: {kind}")
+                           f"helper: has its own {kind} namespace")
             tap.report(os.readlink(f"/proc/{pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt"),
-                       "helper: no mount namespace, in which it might mount")
+                       "helper: has no mount namespace in which it could mount")
         except PermissionError:
-            tap.skip("helper: environment and descriptors", "needs root to look at another user's")
+            tap.skip("helper: environment and descriptors", "needs root to inspect another user's processes")
         break
     else:
-        tap.report(False, "helper: it is there")
+        tap.report(False, "helper: the process is found")
     shell.terminate()
     shell.communicate(timeout=300)
 
 
 def surplus_descriptor():
-    """One that whoever starts the helper itself leaves open, as rootlet does not, is open in none of its processes."""
+    """An extra descriptor from the helper's parent (rootlet passes none) is closed in all of its
+    processes."""
     home = small_rootfs()
     path = home.write(f"{os.getpid()}/open-file", "secret")
     with opened(f"{home.store}/test-rootfs", *["/dev/null"] * 3) as fds:
@@ -338,19 +357,19 @@ def surplus_descriptor():
             (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
         asleep = wait_until(lambda: any(command_of(pid).startswith("sleep 68")
                                         for pid in children(helper.process.pid)), 20)
-        tap.report(bool(asleep), "a helper with a surplus descriptor works", helper.greeting)
+        tap.report(bool(asleep), "a helper with an extra descriptor works", helper.greeting)
         check_descriptors(home, [helper.process.pid, *children(helper.process.pid)])
         helper.leave()
 
 
-# What whoever starts the helper hands down besides descriptors: blocked signals, a timer that would end it, a
-# umask.
-HANDED_DOWN = ["perl", "-MPOSIX", "-e", "sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM, SIGUSR1)); alarm 1; "
+# What the helper inherits besides descriptors: blocked signals, a timer that would kill it, a umask.
+HANDED_DOWN = ["perl", "-MPOSIX", "-e",
+               "sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM, SIGUSR1)); alarm 1; "
                "umask 077; exec @ARGV"]
 
 
 def handed_down():
-    """None of it reaches the helper's processes or the jail."""
+    """The helper's processes and the jail inherit none of it."""
     home = small_rootfs()
     user = ["setpriv", "--reuid", str(home.user.uid), "--regid", str(home.user.gid), "--clear-groups"]
     with opened(f"{home.store}/test-rootfs", *["/dev/null"] * 3) as fds:
@@ -362,15 +381,15 @@ def handed_down():
                                         for pid in children(helper.process.pid)), 20)
         time.sleep(max(0, began + 2 - time.monotonic()))
         tap.report(bool(asleep) and helper.process.poll() is None,
-                   "a timer of the caller's does not end the helper", helper.greeting)
+                   "the caller's timer does not kill the helper", helper.greeting)
         found = {f"{pid} {command_of(pid)}": (field_of(pid, "SigBlk"), field_of(pid, "Umask"))
                  for pid in [helper.process.pid, *children(helper.process.pid)]}
         tap.report(len(found) > 3 and set(found.values()) == {("0" * 16, "0022")},
-                   "helper and jail: no signal is blocked, and the umask is their own", found)
+                   "helper and jail block no signals and set their own umask", found)
         helper.leave()
 
 
-# CHOWN, DAC_OVERRIDE, FOWNER, FSETID: what writing files of any owner takes.
+# CHOWN, DAC_OVERRIDE, FOWNER, FSETID: needed to write files of any owner.
 UNPACKER = "000000000000001b"
 NEVER_WHILE_UNPACKING = """execve execveat mount umount2 pivot_root unshare setns socket connect bind ptrace
 bpf keyctl io_uring_setup init_module mknod mknodat chroot setuid setgid setresuid setgroups kill tkill
@@ -378,13 +397,15 @@ process_vm_readv userfaultfd perf_event_open open_by_handle_at fsetxattr setxatt
 
 
 def unpack_jail():
-    """While packages are unpacked: who reads them sees the tree alone, and may do next to nothing."""
+    """While packages are unpacked, the processes that read them see only the tree and may do almost
+    nothing."""
     calls = expected()["unpacker"].calls
     surplus = calls & set(NEVER_WHILE_UNPACKING)
-    tap.report(surplus == {"execveat"} and len(calls) < 60, "unpack.list: no mount, socket or device, and no program but "
+    tap.report(surplus == {"execveat"} and len(calls) < 60,
+               "unpack.list: allows no mount, socket or device, and no program except "
                "rootlet-worker", surplus, len(calls))
     if not AS_ROOT:
-        tap.skip("the unpack jail", "needs root to look at another user's process")
+        tap.skip("the unpack jail", "needs root to inspect another user's process")
         return
     at, home = mirror(), Home()
     with Server(at.root, [Fault(r"/tar_[^/]*\.deb$", "stall", 1000)]) as server:
@@ -395,25 +416,25 @@ def unpack_jail():
                                     if field_of(pid, "CapEff") == UNPACKER and
                                     "rootlet-worker" in command_of(pid)], 60) or []
         workers = [pid for pid in found if len(mounts_of(pid)) == 2]
-        # A supervisor, and a worker for each processor.
-        tap.report(len(workers) >= 1 + min(os.cpu_count(), 8), "the unpack jail: its processes, with two "
+        # A supervisor and one worker per processor.
+        tap.report(len(workers) >= 1 + min(os.cpu_count(), 8), "the unpack jail: its processes have two "
                    "mounts each and the capabilities that writing files takes", found, workers)
         for pid in workers:
             facts = {name: field_of(pid, name) for name in ("CapBnd", "CapPrm", "CapInh", "CapAmb",
                                                             "NoNewPrivs", "Seccomp")}
             tap.report(facts == {"CapBnd": UNPACKER, "CapPrm": UNPACKER, "CapInh": "0" * 16,
                                  "CapAmb": "0" * 16, "NoNewPrivs": "1", "Seccomp": "2"},
-                       "the unpack jail: no more than that, for good", facts)
+                       "the unpack jail: the processes cannot gain more", facts)
             tap.report(all("noexec" in line.split()[5].split(",") for line in mounts_of(pid)),
-                       "the unpack jail: no program in it can be started", *mounts_of(pid))
+                       "the unpack jail: all mounts are noexec", *mounts_of(pid))
             inside = os.listdir(f"/proc/{pid}/root"), os.listdir(f"/proc/{pid}/root/tree")
             tap.report(inside[0] == ["tree"] and "usr" in inside[1],
-                       "the unpack jail: there is nothing but the tree, and no /proc", *inside)
-        # Who has no /proc, as in the unpack jail, cannot read it.
+                       "the unpack jail: contains only the tree, and no /proc", *inside)
+        # A process without /proc, as in the unpack jail, cannot read mountinfo.
         jailed = [pid for pid in children(front.pid) if os.path.lexists(f"/proc/{pid}/root/proc/mounts") and
                   os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt")]
         telling = [line for pid in jailed for line in mounts_of(pid) if home.folder in line]
-        tap.report(jailed and not telling, "the tool jail: no mount of it tells of the host's paths",
+        tap.report(jailed and not telling, "the tool jail: its mounts do not reveal the host's paths",
                    len(jailed), *telling)
         front.terminate()
         front.communicate(timeout=300)
@@ -428,7 +449,7 @@ def mounts_of(pid):
 
 
 def root_mode():
-    """Where the caller is root, the work is still done as a sub-range."""
+    """If root is the caller, the work is still done with subordinate ids."""
     if not AS_ROOT:
         tap.skip("root mode", "needs root")
         return
@@ -441,10 +462,11 @@ def root_mode():
     tap.report(outcome.status == 0 and not wrong, "root mode: create", *wrong, outcome)
     if outcome.status:
         return
-    tap.report(os.lstat(tree).st_uid >= 65536, "root mode: the tree is not the host root's")
+    tap.report(os.lstat(tree).st_uid >= 65536, "root mode: the tree does not belong to the host's root")
     shell = home.start("shell", "--", "sh", "-c", "echo in; sleep 65")
     shell.stdout.readline()
-    asleep = wait_until(lambda: [pid for pid in children(shell.pid) if command_of(pid).startswith("sleep 65")], 10)
+    asleep = wait_until(lambda: [pid for pid in children(shell.pid)
+                                 if command_of(pid).startswith("sleep 65")], 10)
     maps = []
     for pid in asleep or []:
         with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
@@ -463,24 +485,26 @@ def root_mode():
 
 
 def by_hand():
-    """A helper that a user's shell starts says what to run instead, and does nothing else: it has no channel, one of
-    another kind, or no session of its own."""
+    """A helper started by hand (without a channel, with the wrong kind, or without its own session) says what
+    to run instead and does nothing else."""
     user = Home().user
     for what, kind, job in (("without a channel", None, False), ("with a stream", socket.SOCK_STREAM, False),
                             ("as a job", socket.SOCK_SEQPACKET, True)):
         ours, theirs = socket.socketpair(socket.AF_UNIX, kind or socket.SOCK_STREAM)
         with ours, theirs:
             done = subprocess.run(["bash", "-c", f"exec {HELPER} 3<&{theirs.fileno() if kind else '-'}"],
-                                  pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                  preexec_fn=os.setpgrp if job else None, check=False, timeout=60, **user.switch())
+                                  pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True,
+                                  preexec_fn=os.setpgrp if job else None, check=False, timeout=60,
+                                  **user.switch())
         tap.report(done.returncode == 1 and not done.stdout and
                    done.stderr == "rootlet-helper is started by rootlet, not by hand; run: rootlet --help\n",
-                   f"rootlet-helper {what}: refused", done)
+                   f"rootlet-helper {what} refuses to run", done)
 
 
 installed_files()
 hardened()
-if "ROOTLET_TEST_INSTALLED" not in os.environ:  # in a guest there is no compiler, and no object
+if "ROOTLET_TEST_INSTALLED" not in os.environ:  # guests have no compiler and no object files
     marked_for_cet()
     compiled_with()
 code()

@@ -1,8 +1,8 @@
-"""Every profile on every release: what create would install and leave out, from indexes recorded for this
-(tests/tools/record_releases.py), and with --long from the live archives: created by both engines, looked
-through by dpkg, compared file by file, and booted.
+"""Every profile on every release. Checks what create would install and skip, using recorded indexes
+(tests/tools/record_releases.py). With --long, uses the live archives: rootfs are created by both engines,
+checked by dpkg, compared file by file, and booted.
 
-In pieces: releases.py [--part recorded|profiles|groups]… [--only PROFILE|GROUP]… [RELEASE…]"""
+To run a part: releases.py [--part recorded|profiles|groups]… [--only PROFILE|GROUP]… [RELEASE…]"""
 import argparse
 import json
 import os
@@ -19,7 +19,7 @@ RELEASES = ("bionic", "focal", "jammy", "noble", "bookworm", "trixie")
 PARTS = ("recorded", "profiles", "groups")
 PROFILES = ("minimal", "fstests", "fstests-build", "blktests", "kselftest", "ltp")
 DEBIAN = RELEASES[4:]
-# The rows that the releases differ in; the others are as they were recorded.
+# Rows in which the releases differ; the others are as recorded.
 LEFT_OUT = {("bionic", "fstests-build"): ["fsverity", "liburing-dev", "libbtrfs-dev"],
             ("focal", "fstests-build"): ["fsverity", "liburing-dev"], ("focal", "blktests"): ["liburing-dev"],
             ("bionic", "fstests"): ["fsverity"], ("focal", "ltp"): [], ("jammy", "fstests-build"): [],
@@ -27,7 +27,7 @@ LEFT_OUT = {("bionic", "fstests-build"): ["fsverity", "liburing-dev", "libbtrfs-
 
 
 def dry_run(home, release, profile, *source):
-    """(packages as "name=NAME version=VERSION", what is left out, the outcome)."""
+    """Returns (packages as "name=NAME version=VERSION", packages left out, outcome)."""
     outcome = home.run("create", "--dry-run", "--json", "--fresh", "--release", release, "--arch", "amd64",
                        "--profile", profile, "--name", "recorded", *source)
     result = json.loads(outcome.out.splitlines()[-1]) if outcome.out else {}
@@ -36,7 +36,7 @@ def dry_run(home, release, profile, *source):
 
 
 def recorded(release):
-    """The whole indexes gave the same choice when they were recorded."""
+    """The complete indexes gave the same choice when they were recorded."""
     home, folder = Home(), f"{SCRATCH}/{os.getpid()}.{release}"
     with tarfile.open(f"{RECORDED}/{release}.tar.xz") as tar:
         tar.extractall(folder)
@@ -48,36 +48,39 @@ def recorded(release):
                                                   f"{RECORDED}/keyring.gpg")
             want = expected[profile]
             tap.report(packages == want["packages"] and len(packages) > 80,
-                       f"{release}, {profile}: the packages", set(packages) ^ set(want["packages"]), outcome)
+                       f"{release}, {profile}: the right packages are chosen",
+                       set(packages) ^ set(want["packages"]), outcome)
             tap.report(left_out == LEFT_OUT.get((release, profile), want["left_out"]),
-                       f"{release}, {profile}: what is left out", left_out)
+                       f"{release}, {profile}: the right packages are left out", left_out)
     home.remove()
 
 
-# --- live: with --long, or when asked for ------------------------------------------------------------------
+# --- live: with --long, or on request ---- ------------------------------------------------------------------
 
-NATIVE_TIMES = 3  # of a choice: what is unpacked in parallel comes in another order each time
+NATIVE_TIMES = 3  # per choice: parallel unpacking varies in order
 
 
 def live(what, home, name, *words):
-    """Creates NAME from the live archive and has dpkg look through it. Returns whether both went well."""
+    """Creates NAME from the live archive and checks it with dpkg. Returns whether both succeeded."""
     outcome = home.run("create", "--fresh", "--quiet", "--name", name, *words, seconds=3600)
     if not tap.report(outcome.status == 0, f"{what}: create", outcome):
         return False
     check = home.run("check", "--deep", "--name", name, seconds=1800)
     tap.note(f"{what}: {outcome.seconds:.0f} s, {' '.join(re.findall('Size: .*|Packages: .*', check.out))}")
-    return tap.report(check.status == 0, f"{what}: check --deep", check)
+    return tap.report(check.status == 0, f"{what}: check --deep succeeds", check)
 
 
 def boots(what, home, name):
-    """With the release's own kernel."""
-    ran = home.run("run", "--name", name, "--kernel", "distro", "--timeout", "1200", "--", "uname", "-r", seconds=1500)
+    """Boots the rootfs with the release's own kernel."""
+    ran = home.run("run", "--name", name, "--kernel", "distro", "--timeout", "1200", "--", "uname", "-r",
+                   seconds=1500)
     tap.report(ran.status == 0 and re.fullmatch(r"\d+\.\d+\.\d+-\S+\s*", ran.out), f"{what}: it boots", ran)
     tap.note(f"{what}: {ran.out.strip()} boots and ends in {ran.seconds:.0f} s")
 
 
 def both(what, home, *words, times=1, boot=False):
-    """The native engine, TIMES, and debootstrap's: the same tree each time. With BOOT one is booted."""
+    """Runs the native engine TIMES times and debootstrap once: all give the same tree. With BOOT, one is
+    booted."""
     names = [f"native{i}" for i in range(times)]
     good = [name for name in names if live(f"{what}, native", home, name, *words)]
     made = live(f"{what}, debootstrap", home, "debootstrap", "--engine", "debootstrap", *words)
@@ -86,7 +89,8 @@ def both(what, home, *words, times=1, boot=False):
         for name in good:
             wrong = trees.differences(other, trees.census(f"{home.store}/{name}"),
                                       trees.EVERYWHERE + trees.DEBOOTSTRAP)
-            tap.report(not wrong, f"{what}, {name}: the same files as debootstrap's", *wrong[:40], len(wrong))
+            tap.report(not wrong, f"{what}, {name} has the same files as with debootstrap", *wrong[:40],
+                       len(wrong))
     if boot and good:
         boots(what, home, good[0])
     for name in [*names, "debootstrap"]:
@@ -98,12 +102,13 @@ def profiles_live(release, only):
     for profile in PROFILES:
         times = NATIVE_TIMES if profile in ("minimal", "fstests") else 1
         if not only or profile in only:
-            both(f"{release}, {profile}", home, "--release", release, "--profile", profile, times=times, boot=True)
+            both(f"{release}, {profile}", home, "--release", release, "--profile", profile, times=times,
+                 boot=True)
     home.remove()
 
 
 def groups_live(release, only):
-    """What servers have. A package that a release lacks is left out of the group."""
+    """Common server packages. Packages that a release lacks are left out of the group."""
     home = Home(cache=shared_cache())
     with open(f"{RECORDED}/groups.list", encoding="utf-8") as file:
         groups = re.findall(r"^([a-z-]+): (.*)$", file.read(), re.M)
@@ -131,7 +136,7 @@ def words():
 
 def live_parts(release, options):
     if release in DEBIAN and not apt.host_source(release):
-        tap.report(False, f"{release}: the host's apt names no mirror of it")
+        tap.report(False, f"{release}: the host's apt configuration names a mirror")
         return
     with locked("cache-of-engines"):
         if "profiles" in options.part:

@@ -1,6 +1,6 @@
-"""What delete and create --force remove, and what they must not: what is mounted in a rootfs, and what
-somebody puts in its place. The rootfs are made by hand: a folder of the range's first id with a manifest
-is one to whoever removes it."""
+"""What delete and create --force remove, and what they must not: mounts inside a rootfs, and files that
+another process puts in its place. The test rootfs are made by hand: a directory of the range's first id with
+a manifest counts as one."""
 import contextlib
 import ctypes
 import fcntl
@@ -55,33 +55,34 @@ def refused(home, what, words, keeps, server=None):
                       outcome, home, tidy)
     wrong += [f"{path} is gone" for path in keeps if not os.path.lexists(path)]
     if server and server.requests:
-        wrong.append(f"only after {server.requests}")
+        wrong.append(f"requests to the mirror: {server.requests}")
     tap.report(not wrong, what, *wrong, outcome)
 
 
 def mounts_stay():
-    """Somebody's data, mounted in a rootfs, is the user's own: a helper that followed could remove it."""
+    """User data mounted in a rootfs: a helper that entered the mount could delete it."""
     home, at = Home(), mirror()
     tree = make_rootfs(home)
     point = f"{tree}/{MOUNTED_BY_TEST}"
     data = home.make_folder(f"{home.folder}/data")
     keeps = [home.write("data/precious", "x"), f"{tree}/etc/rootlet/manifest.json"]
     with mounted(data, point):
-        refused(home, "delete where a folder is mounted in the rootfs", ["delete", "--yes"], keeps)
+        refused(home, "delete of a rootfs with a directory mounted in it", ["delete", "--yes"], keeps)
         with Server(at.root) as server:
-            refused(home, "create --force where a folder is mounted in the rootfs: before any download",
+            refused(home, "create --force over a rootfs with a directory mounted in it fails before any "
+                    "download",
                     ["create", "--force", "--profile", "test", "--mirror", server.url, "--keyring",
                      at.keyring], keeps, server)
         outcome = home.run("check")
         tap.report(outcome.status == 1 and "mounted on" in outcome.out,
-                   "check tells what is mounted in the rootfs", outcome)
+                   "check reports mounts in the rootfs", outcome)
     os.rmdir(point)
     with open(point, "w", encoding="utf-8"):
         pass
     own(home, tree)
     with mounted(keeps[0], point):
-        refused(home, "delete where a file is mounted in the rootfs", ["delete", "--yes"], keeps)
-    removed(home, tree, "delete: unmounted, it goes")
+        refused(home, "delete of a rootfs with a file mounted in it", ["delete", "--yes"], keeps)
+    removed(home, tree, "delete works after the unmount")
 
 
 def removed(home, tree, what):
@@ -92,7 +93,7 @@ def removed(home, tree, what):
 
 
 def depths_go():
-    """Deeper than there are descriptors, and than a path may be long."""
+    """Deeper than the descriptor limit and the path length limit allow."""
     home = Home()
     tree = make_rootfs(home)
     here = os.open(tree, os.O_RDONLY)
@@ -104,7 +105,7 @@ def depths_go():
     os.close(here)
     own(home, tree)
     os.mkdir(f"{tree}/.hoisted.0")
-    removed(home, tree, "delete of 5000 folders in each other")
+    removed(home, tree, "delete of 5000 nested directories")
 
 
 def exchange(one, other):
@@ -113,7 +114,7 @@ def exchange(one, other):
 
 
 def remove_slowly(home, answers):
-    """A Remove whose rename is held up for two seconds."""
+    """Runs a Remove whose rename is delayed by two seconds."""
     slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2",
             "-e", "inject=renameat2:delay_enter=2000000", "-u", home.user.name]
     helper = Helper(home.user, before=slow)
@@ -123,13 +124,14 @@ def remove_slowly(home, answers):
 
 
 def is_locked(path):
-    """Whoever tried to lock it could be in the way of who does."""
+    """Reads /proc/locks: trying to lock the file could get in the helper's way."""
     with open("/proc/locks", encoding="ascii") as file:
         return f":{os.lstat(path).st_ino} " in file.read()
 
 
 def exchanged_stays():
-    """Between the look at a rootfs and its removal, a front end puts another folder in its place."""
+    """Between the helper's check and the removal, a front end puts another directory in the rootfs's
+    place."""
     home, answers = Home(), []
     tree = make_rootfs(home)
     other = make_rootfs(home, "other")
@@ -138,18 +140,18 @@ def exchanged_stays():
     own(home, other)
     remover = threading.Thread(target=remove_slowly, args=(home, answers))
     remover.start()
-    # The lock tells that the helper has looked.
+    # The lock shows that the helper has done its check.
     held = wait_until(lambda: is_locked(tree), 30)
     exchange(tree, other)
     remover.join()
     tap.report(held and answers[0].code == 5 and os.path.exists(f"{tree}/precious") and
                os.path.exists(f"{other}/etc/rootlet/manifest.json") and not home.leftovers(),
-               "a folder that takes the rootfs's place while it is removed stays", answers,
+               "a directory that takes the rootfs's place during removal is kept", answers,
                os.listdir(home.store))
 
 
 def others_stay():
-    """A rootfs and staging that another rootlet has locked, and staging that rootlet did not make."""
+    """A rootfs and staging locked by another rootlet, and staging that rootlet did not create."""
     home = Home()
     tree = make_rootfs(home)
     staging = f"{home.store}/.rootlet-staging.new"
@@ -157,9 +159,9 @@ def others_stay():
     own(home, staging)
     user = first_id(home.user.name) + 1000
     for what, path, name, stale, uid, codes in (
-            ("a rootfs in which something runs", tree, "test-rootfs", 0, None, (5, 0)),
-            ("staging on which another works", staging, "new", 1, None, (5, 0)),
-            ("staging of a user in a rootfs", staging, "new", 1, user, (2, 2))):
+            ("a rootfs in use", tree, "test-rootfs", 0, None, (5, 0)),
+            ("staging in use", staging, "new", 1, None, (5, 0)),
+            ("staging owned by a user of the rootfs", staging, "new", 1, user, (2, 2))):
         os.makedirs(path, exist_ok=True)
         own(home, path)
         if uid:
@@ -171,27 +173,28 @@ def others_stay():
             there = os.path.exists(path)
             fcntl.flock(folder, fcntl.LOCK_UN)
             answers.append(helper.ask("Remove", [store], name=name, stale=stale))
-        tap.report(tuple(one.code for one in answers) == codes and there and os.path.exists(path) == bool(uid),
+        tap.report(tuple(one.code for one in answers) == codes and there and
+                   os.path.exists(path) == bool(uid),
                    f"{what} stays", *answers)
 
 
 def base_in_use():
-    """A snapshot that another rootlet has locked to remove it."""
+    """A snapshot that another rootlet has locked for removal."""
     home = Home()
     tree = make_rootfs(home, "base")
     with Helper(home.user) as helper, opened(home.store, tree) as (store, base):
         fcntl.flock(base, fcntl.LOCK_EX)
         answer = helper.ask("Clone", [store, store], name="new", base_name="base")
     tap.report(answer.code == 5 and "snapshot base is in use" in answer.message and not home.leftovers(),
-               "a snapshot that is in use is not cloned", answer, *home.leftovers())
+               "a locked snapshot is not cloned", answer, *home.leftovers())
 
 
-CASES = {mounts_stay: "what is mounted in a rootfs stays", depths_go: "delete of deep folders",
-         exchanged_stays: "a folder that takes a rootfs's place stays",
-         others_stay: "what is in use stays", base_in_use: "a snapshot that is in use is not cloned"}
+CASES = {mounts_stay: "mounts in a rootfs are kept", depths_go: "delete of deep directories",
+         exchanged_stays: "a directory that takes a rootfs's place is kept",
+         others_stay: "trees in use are kept", base_in_use: "a locked snapshot is not cloned"}
 for case, title in CASES.items():
     if AS_ROOT:
         case()
     else:
-        tap.skip(title, "needs root, to mount and to give files to the range")
+        tap.skip(title, "needs root to mount and to give files to the range")
 tap.done()

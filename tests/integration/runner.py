@@ -1,7 +1,6 @@
-"""tests/count itself: every way in which a test program can go wrong has to count as a failure. And
-tests/run, with stand-ins for what it calls: what it says, what it runs, and that an interruption ends all of it.
-And the benchmark: it measures nothing where it has not all that it compares with. And the mutations: each still
-has its place in the code."""
+"""tests/count: everything that can go wrong in a test program counts as a failure. tests/run, with its tools
+replaced by fakes: what it prints, what it runs, and that an interrupt ends all of it. The benchmark refuses
+to run if a peer is missing. Every mutation still fits the code."""
 import json
 import os
 import re
@@ -11,7 +10,8 @@ import subprocess
 
 from support import tap
 from support.terminal import Terminal
-from support.world import AS_ROOT, BUILD, NOBODY, SCRATCH, SOURCE, Home, command_of, kill, plain_user, wait_until, without
+from support.world import (AS_ROOT, BUILD, NOBODY, SCRATCH, SOURCE, Home, command_of, kill, plain_user,
+                           wait_until, without)
 
 GOOD = "ok 1 - a\nok 2 - b\n1..2\n"
 
@@ -30,10 +30,10 @@ ROWS = {
                                 "did not run to its end"),
     "a crash after the plan": (GOOD, "ERROR", None, "2 passed, 1 failed, 0 skipped", 1,
                                "did not run to its end"),
-    "a time-out": ("ok 1 - a\n", "TIMEOUT", None, "1 passed, 1 failed, 0 skipped", 1, "TIMEOUT"),
+    "a timeout": ("ok 1 - a\n", "TIMEOUT", None, "1 passed, 1 failed, 0 skipped", 1, "TIMEOUT"),
     "fewer cases than planned": ("ok 1 - a\n1..2\n", "ERROR", None, "1 passed, 1 failed, 0 skipped",
                                  1, ""),
-    "not a word": ("", "OK", None, "0 passed, 1 failed, 0 skipped", 1, ""),
+    "no output": ("", "OK", None, "0 passed, 1 failed, 0 skipped", 1, ""),
     "an empty plan": ("1..0\n", "OK", None, "0 passed, 1 failed, 0 skipped", 1, ""),
     "a program that never ran": (GOOD, "OK", ["p", "q"], "2 passed, 1 failed, 0 skipped", 1,
                                  "q\n  FAILED: it never ran"),
@@ -42,7 +42,7 @@ ROWS = {
 
 
 def log(number, text, result, names):
-    """A log as meson writes it; returns its path."""
+    """Writes a log like meson's; returns its path."""
     path = f"{SCRATCH}/count.{os.getpid()}.{number}.json"
     with open(path, "w", encoding="utf-8") as file:
         if text is not None:
@@ -56,42 +56,49 @@ def log(number, text, result, names):
 
 
 def budgets():
-    """After a whole run: what each suite took of a processor, and whether that is more than it may take."""
+    """After a full run, count prints each suite's processor time and whether it exceeds the budget."""
     path = f"{SCRATCH}/count.{os.getpid()}.budgets.json"
     with open(path, "w", encoding="utf-8") as file:
         for number in range(11):
             suite, seconds = ("fuzz", 2.5) if number else ("cli", 99.6)
-            json.dump({"name": f"rootlet:{suite} / p{number}", "stdout": f"# time: 90.0 s, processor: {seconds} s\n{GOOD}",
+            json.dump({"name": f"rootlet:{suite} / p{number}",
+                       "stdout": f"# time: 90.0 s, processor: {seconds} s\n{GOOD}",
                        "stderr": "", "result": "OK", "duration": 90, "returncode": 0}, file)
             file.write("\n")
-    done = subprocess.run([f"{SOURCE}/tests/count", path], stdout=subprocess.PIPE, text=True, check=False, timeout=60)
-    tap.report("\nprocessor time of cli: 100 s of 55 s: OVER BUDGET\nprocessor time of fuzz: 25 s of 40 s\n" in done.stdout
-               and "\nlongest: cli/p0 90 s, of a processor 100 s\n" in done.stdout, "count: a budget for each suite",
+    done = subprocess.run([f"{SOURCE}/tests/count", path], stdout=subprocess.PIPE, text=True, check=False,
+                          timeout=60)
+    tap.report("\nprocessor time of cli: 100 s of 55 s: OVER BUDGET\n"
+               "processor time of fuzz: 25 s of 40 s\n" in done.stdout
+               and "\nlongest: cli/p0 90 s, processor 100 s\n" in done.stdout,
+               "count: a budget for each suite",
                done.stdout)
 
 
 def without_a_peer():
-    """Each one that is here is hidden in its turn."""
+    """Hides each installed peer in turn."""
     if not AS_ROOT:
-        tap.skip("bench: a peer is missing", "needs root, to hide a program")
+        tap.skip("bench: a peer is missing", "needs root to hide a program")
         return
     home, bench = Home(), f"{SOURCE}/tests/bench/run"
     with open(bench, encoding="utf-8") as file:
         peers = re.findall(r'"([^"]+)"', re.search(r"^PEERS = \[(.*?)\]", file.read(), re.M | re.S).group(1))
     here = [(peer, shutil.which(peer)) for peer in peers]
     for peer, path in filter(lambda one: one[1], here):
-        outcome = home.run(BUILD, program=bench, before=without(home, os.path.realpath(path)), **NOBODY, seconds=60)
-        tap.report(outcome.status == 2 and re.search(rf"^bench: a peer is missing; install: .*\b{re.escape(peer)}\b",
+        outcome = home.run(BUILD, program=bench, before=without(home, os.path.realpath(path)), **NOBODY,
+                           seconds=60)
+        tap.report(outcome.status == 2 and
+                   re.search(rf"^bench: a peer is missing; install: .*\b{re.escape(peer)}\b",
                                                      outcome.err, re.M), f"bench: {peer} is missing", outcome)
-    tap.report(any(path for _, path in here), "bench: some of its peers are here", here)
+    tap.report(any(path for _, path in here), "bench: some peers are installed", here)
 
 
 def mutations_fit():
-    """What each changes is still there, and so are its tests."""
+    """The code that each one changes still exists, and so do its tests."""
     mutate = f"{SOURCE}/tests/tools/mutate.py"
     done = subprocess.run([mutate, "--check"], stdout=subprocess.PIPE, text=True, check=False, timeout=60)
     tap.report(done.returncode == 0, "mutations: each fits the source tree", done.stdout)
-    done = subprocess.run([mutate, "--fixed", "--list"], stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+    done = subprocess.run([mutate, "--fixed", "--list"], stdout=subprocess.PIPE, text=True, check=False,
+                          timeout=60)
     tap.report(len(done.stdout.splitlines()) == 20, "mutations: twenty are in the fixed set", done)
 
 
@@ -108,7 +115,7 @@ for what, words, says in (("an unknown word", ["comands"], "no test program coma
                           stderr=subprocess.PIPE, check=False, timeout=60, text=True)
     tap.report(done.returncode == 2 and says in done.stderr, f"run: {what}", done.stdout, done.stderr)
 
-# A meson that has two tests, of which one fails; the second does not end where STAND says so.
+# A fake meson with two tests, of which one fails. If STAND/hang exists, the second one hangs.
 MESON = r"""#!/bin/sh
 stand=%(stand)s
 case $* in
@@ -136,7 +143,7 @@ test*)
 esac
 """
 
-# Builds programs that count, of which the build itself has run one.
+# A fake ninja that builds programs with counters; the build itself has already run one of them.
 COVERAGE_NINJA = """#!/bin/sh
 cd $2 && mkdir -p profiles frontend helper && : >profiles/compiler
 for program in frontend/rootlet helper/rootlet-helper; do
@@ -147,7 +154,7 @@ done
 
 
 def source_tree(home):
-    """What tests/run needs of one, with nothing in it to build or to install; and programs to call."""
+    """Creates a source tree with what tests/run needs, nothing to build or install, and fake tools."""
     stand = home.make_folder(f"{home.folder}/stand")
     home.write("source/tests/meson.build", "unit_tests = {\n  'one': [],\n  'two': [],\n}\n"
                "python_tests = {\n  'three': ['long', 60],\n}\nadversary_tests = {\n}\n")
@@ -168,7 +175,7 @@ def source_tree(home):
 
 
 def hanging(home):
-    """Lets the second test never end; returns a function that says what it left."""
+    """Makes the second test hang; returns a function that returns what the run left behind."""
     for name in ("pids", "scratch"):
         home.write(f"stand/{name}", "")
     home.write("stand/hang", "")
@@ -179,10 +186,11 @@ def hanging(home):
         with open(f"{home.folder}/stand/scratch", encoding="utf-8") as file:
             scratch = file.read().strip()
         found = ["it never began"] if len(pids) != 2 or not scratch else []
-        found += [f"{pid} runs: {command_of(pid)}" for pid in pids if not wait_until(lambda: not command_of(pid), 5)]
+        found += [f"{pid} runs: {command_of(pid)}" for pid in pids
+                  if not wait_until(lambda: not command_of(pid), 5)]
         for pid in pids:
             kill(pid)
-        return found + ([f"{scratch} is there"] if scratch and os.path.exists(scratch) else [])
+        return found + ([f"{scratch} still exists"] if scratch and os.path.exists(scratch) else [])
     return left
 
 
@@ -198,18 +206,18 @@ def whole_run(home, tree):
     with open(f"{home.folder}/stand/fds", encoding="utf-8") as file:
         fds = file.read().split()
     tap.report(outcome.status == 1 and outcome.out.endswith("\n4 passed, 2 failed, 0 skipped\n"),
-               "run: the last line counts", outcome)
+               "run: the last line has the totals", outcome)
     tap.report(all(outcome.out.count(line) == 2 for line in (
         "  1/2 unit / one: OK, 0.02 s\n", "  2/2 unit / two: FAIL, 1.50 s\n")) and "\r" not in outcome.out and
                all(f"testing build-{kind}: unit\n" in outcome.out for kind in ("clang", "tests")),
-               "run: each test has its line as it ends", outcome)
-    tap.report("9" not in fds, "run: the lock is not passed on", *fds)
+               "run: prints a line as each test ends", outcome)
+    tap.report("9" not in fds, "run: tests do not inherit the lock", *fds)
     tap.report(outcome.out.count("\n  alone: ./tests/run unit/two\n") == 2,
-               "run: a program that fails comes with the command that runs it alone", outcome)
+               "run: prints the command that runs a failed program alone", outcome)
 
 
 def words_for_meson(home, tree, *words):
-    """The command lines of meson by which tests/run runs tests, and its outcome."""
+    """Returns meson's command lines when tests/run runs tests, and the outcome."""
     home.write("stand/words", "")
     outcome = home.run(*words, seconds=60, **tree)
     with open(f"{home.folder}/stand/words", encoding="utf-8") as file:
@@ -217,7 +225,7 @@ def words_for_meson(home, tree, *words):
 
 
 def shuffled(home, tree):
-    """meson orders the tests by it when it sets a build up."""
+    """meson sets the order of the tests when it sets up a build."""
     for words, order in ((["--shuffle", "7"], "order: 7\n"), ([], "order: \n")):
         for build in ("build-tests", "build-clang"):
             shutil.rmtree(f"{home.folder}/source/{build}", ignore_errors=True)
@@ -228,73 +236,80 @@ def shuffled(home, tree):
 
 
 def suite_long(home, tree):
-    """It takes hours, so it has to be asked for."""
-    for words, runs in (([], False), (["--long"], True), (["long"], True), (["unit", "three"], True), (["unit"], False),
+    """It takes hours, so it only runs on request."""
+    for words, runs in (([], False), (["--long"], True), (["long"], True), (["unit", "three"], True),
+                        (["unit"], False),
                         (["--long", "unit"], False)):
         lines, outcome = words_for_meson(home, tree, *words)
         tap.report(lines and any(" --suite long" in line for line in lines) == runs,
-                   f"{' '.join(['run', *words])}: suite long is {'run' if runs else 'left out'}", *lines, outcome)
+                   f"{' '.join(['run', *words])}: suite long is {'runs' if runs else 'is left out'}", *lines,
+                   outcome)
 
 
 def one_program(home, tree):
-    """Only it is run, and only it is missed where it does not run."""
+    """Only this program runs, and only this one must run."""
     lines, outcome = words_for_meson(home, tree, "unit/one")
     tap.report(len(lines) == 2 and all(line.endswith(" --suite unit one") for line in lines),
-               "run: one program", *lines, outcome)
-    home.run("-c", "cd source && git init -q . && git add -A && git -c user.name=a -c user.email=a@b commit -qm a",
+               "run: one program can be named", *lines, outcome)
+    home.run("-c", "cd source && git init -q . && git add -A && git -c user.name=a -c user.email=a@b commit "
+             "-qm a",
              program="/bin/sh")
     others = ["static/analyze", "static/style", "static/sizes", "static/layers", "fuzz/fuzz"]
     for what, path, words, chosen in (
             ("nothing", None, [], []), ("a unit test", "tests/unit/test_two.c", [], ["unit/two"]),
-            ("what no row knows", "strange", [], ["unit/one", "unit/two", *others]),
+            ("a file that no row matches", "strange", [], ["unit/one", "unit/two", *others]),
             ("the same with --long", "strange", ["--long"], ["unit/one", "unit/two", "long/three", *others])):
         if path:
             home.write(f"source/{path}", "changed")
         outcome = home.run("--changed", *words, program=f"{home.folder}/source/tests/select", seconds=60)
-        tap.report(outcome.status == 0 and outcome.out.split() == chosen, f"select --changed: {what}", outcome)
+        tap.report(outcome.status == 0 and outcome.out.split() == chosen, f"select --changed: {what}",
+                   outcome)
 
 
 def coverage_run(home, tree):
-    """One build, and the table between the tests and the last line."""
+    """There is one build; the table comes between the tests and the last line."""
     os.chmod(home.write("bin/ninja", COVERAGE_NINJA), 0o755)
     home.write("stand/words", "")
     outcome = home.run("--coverage", "unit/one", seconds=60, **tree)
     profiles = f"{home.folder}/source/build-coverage/profiles"
-    tap.report(outcome.out.endswith("\n2 passed, 1 failed, 0 skipped\n") and "build-clang" not in outcome.out and
-               "build-tests" not in outcome.out, "run --coverage: one build", outcome)
+    tap.report(outcome.out.endswith("\n2 passed, 1 failed, 0 skipped\n") and
+               "build-clang" not in outcome.out and
+               "build-tests" not in outcome.out, "run --coverage: builds only once", outcome)
     tap.report(0 < outcome.out.find("2/2 unit / two") < outcome.out.find("table of coverage"),
                "run --coverage: the table comes after the tests", outcome)
     tap.report(sorted(os.listdir(profiles)) == ["rootlet", "rootlet-helper"] and
                all(os.stat(f"{profiles}/{name}").st_mode & 0o777 == 0o666 for name in os.listdir(profiles)),
-               "run --coverage: the counters begin at zero, and every user counts", os.listdir(profiles), outcome)
+               "run --coverage: the counters start at zero and every user can write to them",
+               os.listdir(profiles), outcome)
     with open(f"{home.folder}/stand/coverage", encoding="utf-8") as file:
         words = file.read().split()
     tap.report(words == [f"{home.folder}/source/build-coverage"],
-               "run --coverage: with one program, nothing has to be reached", *words)
+               "run --coverage: with one program, coverage is not enforced", *words)
 
 
-# A function of one condition, and where in it the parts are that a condition leads to: all of it, and "return -1".
+# A function with one condition. The regions it leads to are the whole function and "return -1".
 CONDITION = "int f(int a)\n{\n\tif (a)\n\t\treturn -1;\n\treturn 0;\n}\n"
 PARTS = ((2, 1, 6, 2), (4, 3, 4, 12))
-# what: (file, how often each part ran, lines of coverage.argued, cases that fail and what is said of them)
+# what: (file, execution counts, lines of coverage.argued, failing cases and their notes)
 REACHED = {
-    "all of it": ("helper/x.c", (2, 1), "", {}),
-    "a part that is not argued": ("policy/x.c", (2, 0), "", {1: "policy/x.c:4: return -1"}),
-    "a part that is argued": ("helper/x.c", (2, 0), "# why\nhelper/x.c return -1\n", {}),
-    "one that is argued for every file": ("proto/x.c", (2, 0), "* return -[0-9]\n", {}),
-    "one that is argued for another file": ("helper/x.c", (2, 0), "helper/y.c return -1\n",
+    "everything is reached": ("helper/x.c", (2, 1), "", {}),
+    "an unreached region without a reason": ("policy/x.c", (2, 0), "", {1: "policy/x.c:4: return -1"}),
+    "an unreached region with a reason": ("helper/x.c", (2, 0), "# why\nhelper/x.c return -1\n", {}),
+    "a reason for every file": ("proto/x.c", (2, 0), "* return -[0-9]\n", {}),
+    "a reason for another file": ("helper/x.c", (2, 0), "helper/y.c return -1\n",
                                             {1: "helper/x.c:4: return -1", 2: "coverage.argued:1"}),
-    "an argument for half of it": ("helper/x.c", (2, 0), "* return\n",
+    "a reason whose pattern matches only half": ("helper/x.c", (2, 0), "* return\n",
                                    {1: "helper/x.c:4: return -1", 2: "coverage.argued:1"}),
-    "an argument for what is not there": ("helper/x.c", (2, 1), "\nhelper/x.c exit\n", {2: "coverage.argued:2"}),
-    "a function, without its parts": ("helper/x.c", (0, 0), "", {1: "helper/x.c:2: f()"}),
-    "a function that is argued": ("helper/x.c", (0, 0), r"helper/x.c f\(\)" + "\n", {}),
-    "what is not checked": ("frontend/x.c", (0, 0), "", {}),
+    "a reason that matches no code": ("helper/x.c", (2, 1), "\nhelper/x.c exit\n", {2: "coverage.argued:2"}),
+    "an unreached function is reported without its regions":
+           ("helper/x.c", (0, 0), "", {1: "helper/x.c:2: f()"}),
+    "an unreached function with a reason": ("helper/x.c", (0, 0), r"helper/x.c f\(\)" + "\n", {}),
+    "a directory that is not checked": ("frontend/x.c", (0, 0), "", {}),
 }
 
 
 def reached():
-    """tests/coverage, with stand-ins for llvm's tools."""
+    """Runs tests/coverage with fake LLVM tools."""
     for position, (what, (name, counts, argued, failed)) in enumerate(REACHED.items()):
         home = Home()
         with open(f"{SOURCE}/tests/coverage", encoding="utf-8") as file:
@@ -318,12 +333,13 @@ def reached():
         tap.report(outcome.status == 0 and found == failed, f"coverage: {what}", *lines, outcome)
         if position == 0:
             tap.report(re.search(r"^helper +1 of +4 +25 % +1 of +4 +25 % +1 of +4 +25 %$", outcome.out, re.M),
-                       "coverage: a line for each directory", outcome)
+                       "coverage: prints a line per directory", outcome)
 
 
 def sanitized(home, tree):
-    """Suites that only --long runs on the sanitizers' build."""
-    for what, words, builds in (("else on one build", [], ["tests"]), ("with --long on both", ["--long"], ["clang", "tests"])):
+    """Suites that run on the sanitizer build only with --long."""
+    for what, words, builds in (("without --long, on one build", [], ["tests"]),
+                                ("with --long, on both builds", ["--long"], ["clang", "tests"])):
         for suite in ("integration", "adversary"):
             outcome = home.run(*words, suite, seconds=60, **tree)
             tap.report(re.findall(rf"^testing build-(\w+): {suite}$", outcome.out, re.M) == builds,
@@ -338,20 +354,22 @@ def interrupted(home, tree):
         os.kill(process.pid, number)
         out = process.communicate(timeout=300)[0].decode()
         wrong = left()
-        tap.report(process.returncode == 130 and out.endswith("\n0 passed, 1 failed, 0 skipped\n") and not wrong,
-                   f"run: {number.name} ends all of it", process.returncode, *wrong, out)
+        tap.report(process.returncode == 130 and out.endswith("\n0 passed, 1 failed, 0 skipped\n") and
+                   not wrong,
+                   f"run: {number.name} ends the whole run", process.returncode, *wrong, out)
     left = hanging(home)
     with Terminal(home, "unit", **tree) as terminal:
         began(home)
         terminal.type("\x03")
         status = terminal.wait(60)
         wrong = left()
-        tap.report(status == 130 and terminal.text.endswith("\n0 passed, 1 failed, 0 skipped\r\n") and not wrong,
-                   "run: Ctrl-C ends all of it", status, *wrong, terminal.text)
+        tap.report(status == 130 and terminal.text.endswith("\n0 passed, 1 failed, 0 skipped\r\n") and
+                   not wrong,
+                   "run: Ctrl-C ends the whole run", status, *wrong, terminal.text)
 
 
 def second_run(home, tree):
-    """It waits for the first, says for which, and can be interrupted meanwhile."""
+    """The second run waits for the first, names its process, and can be interrupted."""
     left = hanging(home)
     first = home.start("unit", start_new_session=True, **tree)
     began(home)
@@ -360,15 +378,15 @@ def second_run(home, tree):
     second.terminate()
     out = second.communicate(timeout=300)[0].decode()
     tap.report(re.search(rf"process {first.pid}: waiting for it$", said) and second.returncode == 130 and
-               out == "0 passed, 1 failed, 0 skipped\n", "run: a second one waits for the first", said, out)
+               out == "0 passed, 1 failed, 0 skipped\n", "run: a second run waits for the first", said, out)
     first.terminate()
     first.communicate(timeout=300)
     wrong = left()
-    tap.report(not wrong, "run: the first ends as well", *wrong)
+    tap.report(not wrong, "run: the first run ends as well", *wrong)
 
 
 if plain_user().name == "root":
-    tap.skip("run: the whole", "needs a user who is not root: as that it makes users")
+    tap.skip("run: all cases", "needs a user other than root: as root it creates users")
 else:
     place = Home()
     stands = source_tree(place)

@@ -1,5 +1,5 @@
-"""A build with sanitizers: what they find in any process of the helper is seen here, though most of these can
-neither open a file nor make more than a few system calls."""
+"""Sanitizer findings in every process of the helper are reported, although most of these processes cannot
+open files and may make only a few system calls."""
 import subprocess
 
 from support import sanitizers, tap
@@ -16,16 +16,17 @@ def mistake(name, fault):
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False, cwd="/",
                           **USER.switch())
     lines = sanitizers.reports()
-    # The summary ends a report.
+    # A report ends with its summary.
     tap.report(done.returncode == 1 and any(fault in line for line in lines) and
-               any("faulty.c:" in line for line in lines) and any(line.startswith("SUMMARY: ") for line in lines),
+               any("faulty.c:" in line for line in lines) and
+               any(line.startswith("SUMMARY: ") for line in lines),
                f"{name}: {fault} is reported", f"exit status {done.returncode}", *lines, done.stderr)
 
 
 def mapped():
-    """Those that rootlet starts know of the file."""
+    """The processes that rootlet starts have the report file."""
     if not AS_ROOT:
-        tap.skip("each process of rootlet-helper has the file for reports", "needs root to look at them")
+        tap.skip("each process of rootlet-helper has the file for reports", "needs root to inspect them")
         return
     home = small_rootfs()
     process = home.start("shell", "--", "sleep", "600")
@@ -40,7 +41,8 @@ def mapped():
             without += [] if path in maps else [f"{pid} {command_of(pid)}"]
     process.terminate()
     process.communicate()
-    tap.report(asleep and seen >= 4 and not without, "each process of rootlet-helper has the file for reports",
+    tap.report(asleep and seen >= 4 and not without,
+               "each process of rootlet-helper has the file for reports",
                seen, *without)
 
 

@@ -1,4 +1,4 @@
-"""--json where no rootfs is there: documents and streams that fit their schemas, also for failures."""
+"""--json without a rootfs: documents and streams fit their schemas, also for failures."""
 import fcntl
 import hashlib
 import os
@@ -20,21 +20,24 @@ for file in sorted(os.listdir(f"{SOURCE}/frontend/schemas")):
             wrong = []
         except jsonschema.SchemaError as error:
             wrong = [error.message]
-        tap.report(not wrong and schema(name).get("title"), f"schema {name} is one", *wrong)
-# That the validator would notice: a schema that accepts everything guards nothing.
+        tap.report(not wrong and schema(name).get("title"), f"schema {name} is valid", *wrong)
+# Check that the validator works: a schema that accepts everything is useless.
 for name, value in (("create", {"event": "result", "exit_status": 0, "path": None}), ("check", {}),
                     ("delete", {"event": "result", "exit_status": 1, "path": None}), ("list", {}),
                     ("run", {"event": "result", "exit_status": 0}), ("doctor", {"ok": 1}),
                     ("events", {"event": "progress", "stage": "x", "more": 1}), ("profiles-show", {}),
                     ("profiles-list", [{}]), ("fstests", {"run": "x", "status": "good"}),
-                    ("runs-list", [{}]), ("runs-show", {}), ("runs-compare", {}), ("runs-prune", {}), ("cache-list", [{}]), ("cache-list", {}),
+                    ("runs-list", [{}]), ("runs-show", {}), ("runs-compare", {}), ("runs-prune", {}),
+                    ("cache-list", [{}]), ("cache-list", {}),
                     ("cache-verify", {}), ("cache-prune", {}), ("policy-check", {}), ("policy-show", {}),
-                    ("policy-seccomp", [{}]), ("policy-seccomp", {}), ("audit-show", {}), ("audit-verify", {}),
+                    ("policy-seccomp", [{}]), ("policy-seccomp", {}), ("audit-show", {}),
+                    ("audit-verify", {}),
                     ("create", {"event": "result", "exit_status": 1, "path": None, "release": "jammy",
                                 "profile": "x", "requests": []})):
-    tap.report(bool(errors(name, value)), f"schema {name} refuses what is none")
+    tap.report(bool(errors(name, value)), f"schema {name} rejects invalid values")
 
-RECORD = [f'{{"seq":{number},"time":"2026-01-01T00:00:00.000000Z","kind":"refusal","request":"Hello","arguments":"",'
+RECORD = [f'{{"seq":{number},"time":"2026-01-01T00:00:00.000000Z",'
+          f'"kind":"refusal","request":"Hello","arguments":"",'
           f'"decision":"refused","rule":"start","result":"host","message":"x","status":0,"milliseconds":1,'
           f'"mode":"user","user":"x","uid":1,"gid":1,"pid":2,"helper":3,"prev":"{prev * 64}"}}\n'
           for number, prev in ((1, "0"), (2, "1"))]
@@ -45,55 +48,64 @@ home.write("wrong.policy", "[allow x]\nuser = root\n")
 home.write("config/rootlet/profiles/wrong.conf", "[packages]\nbash\n")
 home.write("config/rootlet/profiles/odd.conf", "[profile]\ndescription = \u00e4\n[packages]\na = bash\n")
 DOCUMENTS = [
-    # what, words, exit status, schema, what must be in it
-    ("check of nothing", ["check"], 1, "check", {"state": "missing", "path": MISSING, "bytes": None}),
-    ("check of another folder", ["check", "--path", "config"], 1, "check", {"state": "foreign"}),
-    ("check of a wrong name", ["check", "--name", "a/b"], 2, "check", {"exit_status": 2}),
+    # what, words, exit status, schema, expected members
+    ("check of a missing rootfs", ["check"], 1, "check",
+     {"state": "missing", "path": MISSING, "bytes": None}),
+    ("check of another directory", ["check", "--path", "config"], 1, "check", {"state": "foreign"}),
+    ("check of an invalid name", ["check", "--name", "a/b"], 2, "check", {"exit_status": 2}),
     ("list of an empty store", ["list"], 0, "list", []),
-    ("list of a store that is none", ["list"], None, "list", {}),
+    ("list of a store that is not a directory", ["list"], None, "list", {}),
     ("doctor", ["doctor"], None, "doctor", {}),
-    ("runs, of which there is none", ["runs"], 0, "runs-list", []),
-    ("runs show of none", ["runs", "show", "nosuch"], None, "runs-show", {}),
+    ("runs without any run", ["runs"], 0, "runs-list", []),
+    ("runs show of an unknown run", ["runs", "show", "nosuch"], None, "runs-show", {}),
     ("cache", ["cache"], 0, "cache-list", [{"kind": kind, "objects": 0, "bytes": 0} for kind in
                                            ("packages", "indexes", "solv", "bases", "images", "kernels",
                                             "build", "fstests")]),
-    ("policy check", ["policy", "check", "right.policy"], 0, "policy-check", {"path": "right.policy", "sections": 1}),
-    ("policy check, none there", ["policy", "check"], 0, "policy-check", {"path": None, "sections": 0}),
-    ("policy check of a wrong one", ["policy", "check", "wrong.policy"], 2, "policy-check", {"exit_status": 2}),
+    ("policy check", ["policy", "check", "right.policy"], 0, "policy-check",
+     {"path": "right.policy", "sections": 1}),
+    ("policy check without a policy", ["policy", "check"], 0, "policy-check", {"path": None, "sections": 0}),
+    ("policy check of an invalid policy", ["policy", "check", "wrong.policy"], 2, "policy-check",
+     {"exit_status": 2}),
     ("policy show", ["policy", "show"], None, "policy-show",
      {"user": home.user.name, "uid": home.user.ids()[0]}),
     ("policy seccomp", ["policy", "seccomp"], 0, "policy-seccomp", None),
     ("audit", ["audit", "whole.log"], 0, "audit-show", {"seq": 1, "result": "host"}),
-    ("audit of no record", ["audit", "show", "wrong.policy.none"], 1, "audit-show", {"exit_status": 1}),
-    ("audit verify", ["audit", "verify", "whole.log"], 0, "audit-verify", {"faults": 0, "records": 1, "remarks": []}),
-    ("audit verify of a damaged one", ["audit", "verify", "damaged.log"], 1, "audit-verify", {"faults": 1}),
-    ("audit verify without the last", ["audit", "verify", "--last", "1" * 64, "whole.log"], 1, "audit-verify",
+    ("audit show of a missing log", ["audit", "show", "wrong.policy.none"], 1, "audit-show",
+     {"exit_status": 1}),
+    ("audit verify", ["audit", "verify", "whole.log"], 0, "audit-verify",
+     {"faults": 0, "records": 1, "remarks": []}),
+    ("audit verify of a damaged log", ["audit", "verify", "damaged.log"], 1, "audit-verify", {"faults": 1}),
+    ("audit verify without the last record", ["audit", "verify", "--last", "1" * 64, "whole.log"], 1,
+     "audit-verify",
      {"faults": 1}),
-    ("runs compare of none", ["runs", "compare", "no", "such"], None, "runs-compare", {}),
+    ("runs compare of unknown runs", ["runs", "compare", "no", "such"], None, "runs-compare", {}),
     ("profiles", ["profiles"], 0, "profiles-list", {}),
     ("profiles show", ["profiles", "show", "fstests-build"], 0, "profiles-show",
      {"extends": "fstests", "name": "fstests-build"}),
-    ("profiles show of none", ["profiles", "show", "nosuch"], 2, "profiles-show", {"exit_status": 2}),
+    ("profiles show of an unknown profile", ["profiles", "show", "nosuch"], 2, "profiles-show",
+     {"exit_status": 2}),
     ("profiles check", ["profiles", "check", "config/rootlet/profiles/odd.conf"], 0, "profiles-show",
      {"description": "\u00e4", "extends": None}),
-    ("profiles check of a wrong one", ["profiles", "check", "config/rootlet/profiles/wrong.conf"], 2,
+    ("profiles check of an invalid profile", ["profiles", "check", "config/rootlet/profiles/wrong.conf"], 2,
      "profiles-show", {"exit_status": 2}),
 ]
 STREAMS = [
-    ("create of an unknown release", ["create", "--release", "warty"], 2, "create", "input"),
-    ("create of an unknown profile", ["create", "--profile", "nosuch"], 2, "create", "input"),
-    ("create over a folder", ["create", "--path", "config"], 6, "create", "exists"),
+    ("create with an unknown release", ["create", "--release", "warty"], 2, "create", "input"),
+    ("create with an unknown profile", ["create", "--profile", "nosuch"], 2, "create", "input"),
+    ("create over a directory", ["create", "--path", "config"], 6, "create", "exists"),
     ("create without a mirror", ["create", "--release", "jammy", "--profile", "odd", "--mirror",
                                  "http://127.0.0.1:9"], None, "create", None),
-    ("delete of nothing", ["delete", "--yes"], 1, "delete", "missing"),
+    ("delete of a missing rootfs", ["delete", "--yes"], 1, "delete", "missing"),
     ("delete without --yes", ["delete"], 1, "delete", "missing"),
-    ("run of nothing", ["run", "--kernel", "distro", "--", "true"], 1, "run", "missing"),
-    ("fstests of no kernel", ["fstests", "--kernel", "/no/such", "--fstests", "/no/such"], None, "fstests", None),
-    ("fstests of nothing", ["fstests", "--kernel", "distro", "--fstests", "config"], None, "fstests", "missing"),
-    ("run of no kernel", ["run", "--kernel", "config", "--", "true"], None, "run", None),
+    ("run in a missing rootfs", ["run", "--kernel", "distro", "--", "true"], 1, "run", "missing"),
+    ("fstests without a kernel", ["fstests", "--kernel", "/no/such", "--fstests", "/no/such"], None,
+     "fstests", None),
+    ("fstests in a missing rootfs", ["fstests", "--kernel", "distro", "--fstests", "config"], None,
+     "fstests", "missing"),
+    ("run without a kernel", ["run", "--kernel", "config", "--", "true"], None, "run", None),
 ]
 for what, words, status, name, holds in DOCUMENTS:
-    no_store = what.endswith("that is none")
+    no_store = what.endswith("that is not a directory")
     if no_store:
         home.write(".kerneldev-mcp", "a file")
     outcome = home.run(*words, "--json")
@@ -119,17 +131,19 @@ for what, words, status, name, code in STREAMS:
     elif code and result["error"]["code"] != code:
         wrong.append(f"the error is not \"{code}\"")
     elif result["error"]["message"] not in outcome.err:
-        wrong.append("standard error does not have the message")
+        wrong.append("the message is missing on standard error")
     tap.report(not wrong, f"--json: {what}", *wrong, outcome)
-# The cache, whole and damaged: streams that succeed.
+# The cache, undamaged and damaged: streams that succeed.
 WHOLE, DAMAGED = (hashlib.sha256(text).hexdigest() for text in (b"whole", b"damaged"))
 home.write(f".cache/rootlet/packages/{WHOLE}", b"whole")
 home.write(f".cache/rootlet/packages/{DAMAGED}", b"dAmaged")
 for what, words, status, name, holds, stage in (
-        ("cache verify, one is damaged", ["verify"], 3, "cache-verify", {"objects": 2, "damaged": [
-            {"kind": "packages", "name": DAMAGED, "message": "its hash differs from its name"}]}, "Reading the cache"),
-        ("cache verify, all are whole", ["verify"], 0, "cache-verify", {"objects": 1, "damaged": []}, "Reading the cache"),
-        ("cache prune, nothing has to go", ["prune", "--max-size", "1G"], 0, "cache-prune",
+        ("cache verify with a damaged object", ["verify"], 3, "cache-verify", {"objects": 2, "damaged": [
+            {"kind": "packages", "name": DAMAGED, "message": "its hash differs from its name"}]},
+         "Reading the cache"),
+        ("cache verify without damage", ["verify"], 0, "cache-verify", {"objects": 1, "damaged": []},
+         "Reading the cache"),
+        ("cache prune that removes nothing", ["prune", "--max-size", "1G"], 0, "cache-prune",
          {"removed_bytes": 0, "left_bytes": 4096}, "Removing from the cache"),
         ("cache prune that removes", ["prune", "--max-size", "0"], 0, "cache-prune",
          {"removed_bytes": 4096, "left_bytes": 0}, "Removing from the cache")):
@@ -141,8 +155,8 @@ for what, words, status, name, holds, stage in (
     if stage not in [event.get("stage") for event in events]:
         wrong.append(f"no progress of the stage {stage}")
     tap.report(not wrong, f"--json: {what}", *wrong, outcome)
-tap.report(not os.path.exists(f"{home.cache}/rootlet/packages/{WHOLE}"), "cache prune has removed it")
-# Runs: three, of which one is under way.
+tap.report(not os.path.exists(f"{home.cache}/rootlet/packages/{WHOLE}"), "cache prune removes the object")
+# Three runs; one is in progress.
 for name in ("20260101-1", "20260101-2", "20260101-3"):
     home.write(f"state/rootlet/runs/{name}/run.json", "{}")
 fd = os.open(f"{home.folder}/state/rootlet/runs/20260101-1", os.O_RDONLY)
@@ -151,26 +165,32 @@ value, wrong = document("runs-prune", home.run("runs", "prune", "--keep", "1", "
 os.close(fd)
 tap.report(not wrong and value["removed"] == ["20260101-2"] and value["left"] == 2 and
            value["failed"] == [{"run": "20260101-1", "message": "run 20260101-1 is still in progress"}],
-           "--json: runs prune", *wrong, value)
-# What show prints is a profile again, the same but for where it comes from.
-home.write("config/rootlet/profiles/rules.conf", "[profile]\nextend = fstests\nsuites = jammy noble\n[packages]\n"
+           "runs prune --json reports the run in progress", *wrong, value)
+# The output of show is a valid profile, equal except for its source.
+home.write("config/rootlet/profiles/rules.conf",
+           "[profile]\nextend = fstests\nsuites = jammy noble\n[packages]\n"
            "a = gdb\n[files]\npath-exclude = /usr/share/zoneinfo/* /opt/*\npath-include = /opt/kept\n"
-           "path-exclude = /opt/kept/not\n[group many]\ngid = 1500\n[user more]\nuid = 1501\ngroups = many fsgqa\n")
-for name in [row["name"] for row in document("profiles-list", home.run("profiles", "--json"))[0] if "error" not in row]:
+           "path-exclude = /opt/kept/not\n[group many]\ngid = 1500\n[user more]\nuid = 1501\ngroups = many "
+           "fsgqa\n")
+for name in [row["name"] for row in document("profiles-list", home.run("profiles", "--json"))[0]
+             if "error" not in row]:
     shown, wrong = document("profiles-show", home.run("profiles", "show", name, "--json"))
     home.write(f"again/{name}.conf", home.run("profiles", "show", name).out)
     again, more = document("profiles-show", home.run("profiles", "check", f"again/{name}.conf", "--json"))
-    wrong += more + [f"{key}: {shown[key]}, then {again.get(key)}" for key in ("suites", "packages", "files", "groups", "users")
+    wrong += more + [f"{key}: {shown[key]}, then {again.get(key)}"
+                     for key in ("suites", "packages", "files", "groups", "users")
                      if shown[key] != again.get(key)]
     if name == "rules" and [(one["rule"], one["pattern"]) for one in shown["files"]][-4:] != [
-            ("path-exclude", "/usr/share/zoneinfo/*"), ("path-exclude", "/opt/*"), ("path-include", "/opt/kept"),
+            ("path-exclude", "/usr/share/zoneinfo/*"), ("path-exclude", "/opt/*"), ("path-include",
+                                                                                    "/opt/kept"),
             ("path-exclude", "/opt/kept/not")]:
         wrong.append(f"files: {shown['files']}")
-    tap.report(not wrong, f"profiles show {name} is a profile again", *wrong)
+    tap.report(not wrong, f"profiles show {name} prints a valid profile", *wrong)
 outcome = home.run("run", "--kernel", "distro", "--json")
-tap.report(outcome.status == 2 and "--json has none" in outcome.err, "--json: a shell needs a terminal", outcome)
+tap.report(outcome.status == 2 and "--json has none" in outcome.err, "--json is refused for a shell", outcome)
 path = home.make_folder(os.fsencode(home.folder) + b"/\xff\xfe")
 outcome = home.run("check", "--json", "--path", os.fsdecode(path) + "/x")
 value, wrong = document("check", outcome)
-tap.report(not wrong and value["path"].endswith("/??/x"), "--json: a path that is not UTF-8", *wrong, outcome)
+tap.report(not wrong and value["path"].endswith("/??/x"), "--json escapes a path that is not UTF-8", *wrong,
+           outcome)
 tap.done()

@@ -1,5 +1,5 @@
-"""Packages whose scripts and archives attack the host, signed by a key that is trusted: what they see
-and reach from the jail of `rootlet create`, and what is left of them."""
+"""Packages signed by a trusted key whose scripts and archives attack the host: what they can see and reach
+from the jail of `rootlet create`, and what they leave behind."""
 import os
 import re
 import shutil
@@ -18,43 +18,48 @@ PRECIOUS = home.make_folder(f"{home.folder}/precious")
 home.write("precious/file", "of-the-host")
 ABSTRACT = f"rootlet-test-{os.getpid()}"
 
-# What a postinst tries, in the shell that the rootfs has: "true" where the attack came through. Numbers of calls are
-# those of x86-64: a program that is not there would prove nothing.
+# What a postinst tries in the rootfs's shell; the command succeeds if the attack does. System call numbers
+# are those of x86-64 (a missing program would prove nothing).
 ATTACKS = {
     "sees a file of the host": f"test -e {PRECIOUS}/file",
-    "sees a file of the host above its root": "perl -e 'mkdir q(/root/c); chroot q(/root/c) or exit 1; "
+    "sees a file of the host by escaping a chroot": "perl -e 'mkdir q(/root/c); chroot q(/root/c) or exit 1; "
         f"chdir q(../../../../../..) or exit 1; chroot q(.); exit(-e q({PRECIOUS}/file) ? 0 : 1)'",
     "sees it through /proc/1/root": f"test -e /proc/1/root{PRECIOUS}/file",
     "sees it through /proc/1/cwd": f"cd /proc/1/cwd && test -e .{PRECIOUS}/file",
     "sees a process of the host": f"kill -0 {os.getpid()}",
     "sees another process's environment": "grep -qa XDG_ /proc/*/environ",
-    "has an environment of the caller": "env | grep -q -e XDG_ -e SECRET",
+    "has the caller's environment": "env | grep -q -e XDG_ -e SECRET",
     "has a descriptor to the host": f"ls -l /proc/self/fd /proc/$PPID/fd | grep -q {SCRATCH}",
     "holds the channel": "test -S /proc/$$/fd/3 || test -S /proc/$PPID/fd/3",
     "takes the caller's uid": "perl -e '$> = 65535; exit($> == 65535 ? 0 : 1)'",
     "gives a file to the caller's uid": "touch /root/f && chown 65535 /root/f",
     "mounts a tmpfs": "mount -t tmpfs none /mnt",
     "mounts proc": "mkdir -p /root/p && mount -t proc proc /root/p",
-    "binds a folder": "mount --bind /etc /mnt",
+    "bind-mounts a directory": "mount --bind /etc /mnt",
     "unmounts": "umount /proc || umount -l /dev",
     "remounts": "mount -o remount,rw /proc",
-    "makes a user namespace": "unshare --user true",
-    "makes a mount namespace": "unshare --mount true",
+    "creates a user namespace": "unshare --user true",
+    "creates a mount namespace": "unshare --mount true",
     "enters a namespace": "nsenter --target 1 --mount --user true",
-    "makes a disk": "mknod /root/disk b 8 0",
-    "makes a kernel log device": "mknod /root/kmsg c 1 11",
+    "creates a disk device": "mknod /root/disk b 8 0",
+    "creates a kernel log device": "mknod /root/kmsg c 1 11",
     "sets a core handler": "echo '|/bin/sh' >/proc/sys/kernel/core_pattern",
     "sets the host's name": "perl -e '$n = q(pwned); exit(syscall(170, $n, 5) == 0 ? 0 : 1)'",  # sethostname
-    "traces a process of its own": "perl -e '$p = fork; if (!$p) { sleep 5; exit } $r = syscall(101, 16, $p, 0, 0); "
+    "traces its own process":
+           "perl -e '$p = fork; if (!$p) { sleep 5; exit } $r = syscall(101, 16, $p, 0, 0); "
         "kill 9, $p; exit($r == 0 ? 0 : 1)'",  # ptrace, PTRACE_ATTACH
     "lets itself be traced": "perl -e 'exit(syscall(101, 0, 0, 0, 0) == 0 ? 0 : 1)'",  # PTRACE_TRACEME
     "traces pid 1": "perl -e 'exit(syscall(101, 0x4206, 1, 0, 0) == 0 ? 0 : 1)'",  # PTRACE_SEIZE
-    "reads another process's memory": "perl -e '$p = fork; if (!$p) { sleep 5; exit } open(F, q(<), qq(/proc/$p/mem)); "
-        "$b = q(x) x 16; $a = pack(q(QQ), unpack(q(Q), pack(q(P), $b)), 16); $r = syscall(310, $p, $a, 1, $a, 1, 0); "
+    "reads another process's memory":
+           "perl -e '$p = fork; if (!$p) { sleep 5; exit } open(F, q(<), qq(/proc/$p/mem)); "
+        "$b = q(x) x 16; $a = pack(q(QQ), unpack(q(Q), pack(q(P), $b)), 16); $r = syscall(310, $p, $a, 1, "
+           "$a, 1, 0); "
         "kill 9, $p; exit($r > 0 ? 0 : 1)'",  # process_vm_readv
     "calls SysRq": "echo h >/proc/sysrq-trigger",
-    "loads a module": "perl -e '$m = qq(\\x7fELF) . qq(\\0) x 4096; $o = q(); $r = syscall(175, $m, length $m, "
-        "$o); exit($r == 0 || $! == 8 ? 0 : 1)'",  # init_module: ENOEXEC is the loader's, past all checks
+    "loads a module":
+           "perl -e '$m = qq(\\x7fELF) . qq(\\0) x 4096; $o = q(); $r = syscall(175, $m, length $m, "
+        # init_module: ENOEXEC comes from the loader, after all checks
+        "$o); exit($r == 0 || $! == 8 ? 0 : 1)'",
     "reads the kernel log": "dmesg",
     "has a route": "test $(wc -l </proc/net/route) -gt 1",
     "has an interface": "tail -n +3 /proc/net/dev | cut -d: -f1 | grep -v -w lo",
@@ -75,15 +80,15 @@ def postinst():
     lines += ["id -u >/root/ids; cat /proc/self/uid_map >>/root/ids",
               "grep -e ^Cap -e ^NoNew -e ^Seccomp: /proc/self/status >/root/status",
               "cat /proc/self/mountinfo /proc/1/mountinfo /proc/self/cgroup /proc/cmdline >/root/host",
-              # A daemon that wants to stay, and what wants to be seen on the caller's terminal.
+              # A daemon that tries to survive, and output that tries to reach the caller's terminal.
               "setsid sleep 5001 &", "printf '\\033[2Jon-the-terminal\\n' >/dev/tty",
               "printf 'said \\033[2J\\007by the script\\n' >&2", "exit 0"]
     return "\n".join(lines) + "\n"
 
 
 def create(name, *words, status=0, says=(), scripts=None, entries=(), archives=None):
-    """`create --name NAME` from a mirror that also has the package evil-NAME, with that (or one for each of
-    ARCHIVES, {name: entries}); returns (outcome, what is wrong). STATUS None: whatever comes."""
+    """Runs `create --name NAME` from a mirror that also has and includes the package evil-NAME (or one for
+    each of ARCHIVES, {name: entries}). Returns (outcome, complaints). STATUS None: any status."""
     packages = archives or {name: entries}
     folder = f"{SCRATCH}/{os.getpid()}.{name}"
     with Server(f"{folder}/mirror") as server, Tidy(home) as tidy:
@@ -92,7 +97,8 @@ def create(name, *words, status=0, says=(), scripts=None, entries=(), archives=N
         made = [debs.make(f"{folder}.debs", f"evil-{one}", mirrors.arch(), filled, its)
                 for one, its in packages.items()]
         at = AT.with_packages(folder, made)
-        outcome = home.create("--name", name, "--include", ",".join(f"evil-{one}" for one in packages), *words,
+        outcome = home.create("--name", name, "--include", ",".join(f"evil-{one}" for one in packages),
+                              *words,
                               server=server, at=at, environment={"SECRET": "of-the-caller"})
         if status is None:
             wrong = tidy.complaints()
@@ -100,9 +106,9 @@ def create(name, *words, status=0, says=(), scripts=None, entries=(), archives=N
             wrong = judge(Case("", ["create"], status, says), outcome, home, tidy)
     shutil.rmtree(folder, ignore_errors=True)
     if sorted(os.listdir(PRECIOUS)) != ["file"] or open(f"{PRECIOUS}/file").read() != "of-the-host":
-        wrong.append(f"the host's folder has changed: {os.listdir(PRECIOUS)}")
+        wrong.append(f"the host's directory has changed: {os.listdir(PRECIOUS)}")
     if "\033" in outcome.out + outcome.err or "on-the-terminal" in outcome.out + outcome.err:
-        wrong.append("what a script says reaches the terminal as it is")
+        wrong.append("a script's output reaches the terminal unfiltered")
     return outcome, wrong
 
 
@@ -110,20 +116,22 @@ def inside(name, *words):
     return home.run("shell", "--name", name, "--", *words)
 
 
-# What cannot be shown outside of a jail.
-UNSHOWN = {"enters a namespace": "pid 1's user namespace is one's own already, where one may enter it"}
-# Nothing of it is the host's: its mounts and processes are its own, what would change the kernel is a plain file.
+# Attacks that cannot be demonstrated outside a jail.
+UNSHOWN = {"enters a namespace": "if pid 1's user namespace may be entered, the process is already in it"}
+# Does not touch the host: it has its own mounts and processes, and a plain file covers the kernel's settings.
 OUTSIDE = """mount -t proc proc /proc && mount -t tmpfs none /root && touch /root/plain &&
 for file in SETTINGS; do mount --bind /root/plain $file || exit 99; done &&
 exec 3<&SOCKET && cd / || exit 99; if ( ATTACK ) >/dev/null; then exit 0; else exit 1; fi"""
 SETTINGS = [path for path in ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger") if os.path.exists(path)]
-# As root of a user namespace these four would do; where the tests are not root, there is no more to be had.
-CALLS = ("sets the host's name", "traces a process of its own", "lets itself be traced", "reads another process's memory")
+# Root of a user namespace can do these four; tests without root cannot do more.
+CALLS = ("sets the host's name", "traces its own process", "lets itself be traced",
+         "reads another process's memory")
 
 
 def takes_modules():
-    """The kernel has modules, and looks at what they are before who has signed them."""
-    for path, closed in (("/sys/module/module/parameters/sig_enforce", "Y"), ("/sys/kernel/security/lockdown", "[integrity]"),
+    """Whether the kernel loads modules, and checks their format before their signature."""
+    for path, closed in (("/sys/module/module/parameters/sig_enforce", "Y"),
+                         ("/sys/kernel/security/lockdown", "[integrity]"),
                          ("/sys/kernel/security/lockdown", "[confidentiality]")):
         if os.path.exists(path):
             with open(path, encoding="ascii") as file:
@@ -133,28 +141,32 @@ def takes_modules():
 
 
 def impossible(what):
-    """Why the attack would fail outside of a jail, on this host, or None."""
+    """Returns why the attack would also fail outside a jail on this host, or None."""
     with open("/proc/self/status", encoding="ascii") as file:
         capabilities = int(dict(line.split(":\t") for line in file if ":\t" in line)["CapEff"], 16)
     with open("/proc/net/route", encoding="ascii") as file:
         route = len(list(file)) > 1
-    has = {"loads a module": capabilities >> 16 & 1 and takes_modules(), "opens a raw socket": capabilities >> 13 & 1,
+    has = {"loads a module": capabilities >> 16 & 1 and takes_modules(),
+           "opens a raw socket": capabilities >> 13 & 1,
            "reads the kernel log": capabilities >> 34 & 1, "raises its priority": capabilities >> 23 & 1,
-           "makes a disk": capabilities >> 27 & 1, "makes a kernel log device": capabilities >> 27 & 1,
+           "creates a disk device": capabilities >> 27 & 1,
+           "creates a kernel log device": capabilities >> 27 & 1,
            "calls SysRq": "/proc/sysrq-trigger" in SETTINGS, "has a route": route,
            "has an interface": len(os.listdir("/sys/class/net")) > 1}
-    return UNSHOWN.get(what) or (None if has.get(what, True) else "the host has not what it takes")
+    return UNSHOWN.get(what) or (None if has.get(what, True) else "the host does not allow it")
 
 
 def attacks_work():
-    """Outside of a jail, where nothing forbids them, the attacks come through, or "no" would prove nothing."""
+    """Outside a jail, the attacks succeed; otherwise their failure would prove nothing."""
     if not AS_ROOT:
         for what in CALLS:
-            done = subprocess.run(["unshare", "--user", "--map-root-user", "--uts", "sh", "-c", ATTACKS[what]],
+            done = subprocess.run(["unshare", "--user", "--map-root-user", "--uts", "sh", "-c",
+                                   ATTACKS[what]],
                                   stderr=subprocess.PIPE, check=False, cwd="/")
-            tap.report(done.returncode == 0, f"outside of a jail one {what}", done)
+            tap.report(done.returncode == 0, f"outside a jail, the attack {what}", done)
         return
-    abstract, mirrored, held = (socket.socket(kind) for kind in (socket.AF_UNIX, socket.AF_INET, socket.AF_UNIX))
+    abstract, mirrored, held = (socket.socket(kind)
+                                for kind in (socket.AF_UNIX, socket.AF_INET, socket.AF_UNIX))
     abstract.bind(f"\0{ABSTRACT}")
     mirrored.bind(("127.0.0.1", 0))
     for listener in (abstract, mirrored):
@@ -163,16 +175,18 @@ def attacks_work():
         for what, attack in ATTACKS.items():
             why = impossible(what)
             if why:
-                tap.skip(f"outside of a jail one {what}", why)
+                tap.skip(f"outside a jail, the attack {what}", why)
                 continue
-            # That one names a process by its number here.
+            # This attack names a process by its pid here.
             processes = [] if what == "sees a process of the host" else ["--pid", "--fork", "--kill-child"]
             script = OUTSIDE.replace("SETTINGS", " ".join(SETTINGS)).replace("SOCKET", str(held.fileno()))\
                 .replace("ATTACK", attack).replace("PORT", str(mirrored.getsockname()[1]))
-            done = subprocess.run(["unshare", "--mount", "--propagation", "private", "--uts", *processes, "sh", "-c", script],
-                                  stdin=file, stderr=subprocess.PIPE, pass_fds=[held.fileno()], check=False, cwd="/",
+            done = subprocess.run(["unshare", "--mount", "--propagation", "private", "--uts", *processes,
+                                   "sh", "-c", script],
+                                  stdin=file, stderr=subprocess.PIPE, pass_fds=[held.fileno()], check=False,
+                                  cwd="/",
                                   env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "XDG_X": "of-the-caller"})
-            tap.report(done.returncode == 0, f"outside of a jail one {what}", done)
+            tap.report(done.returncode == 0, f"outside a jail, the attack {what}", done)
 
 
 def spy():
@@ -180,37 +194,38 @@ def spy():
     listener.bind(f"\0{ABSTRACT}")
     listener.listen()
     outcome, wrong = create("spy", scripts={"postinst": postinst()})
-    if not tap.report(not wrong, "create: a package with a hostile script", *wrong, outcome):
+    if not tap.report(not wrong, "create survives a package with a hostile script", *wrong, outcome):
         return
     report = dict(line.split() for line in inside("spy", "cat", "/root/report").out.splitlines())
     for number, what in enumerate(ATTACKS):
         tap.report(report.get(str(number)) == "no", f"a package's script never {what}",
-                   report.get(str(number), "it was not tried"))
+                   report.get(str(number), "the attack was not tried"))
     ids = inside("spy", "cat", "/root/ids").out.split()
     tap.report(ids[:1] == ["0"] and len(ids) == 4 and ids[3] == "65535",
-               "a package's script runs as the rootfs's root, without the caller's uid", ids)
+               "a package's script runs as root of the rootfs, without the caller's uid", ids)
     status = inside("spy", "cat", "/root/status").out
     tap.report(bool(re.search(r"NoNewPrivs:\s+1", status) and re.search(r"Seccomp:\s+2", status)),
-               "a package's script runs without new privileges, under a list", status)
+               "a package's script runs with no_new_privs and a seccomp filter", status)
     tap.note(status)
     host = inside("spy", "cat", "/root/host").out
     with open("/proc/cmdline", encoding="utf-8", errors="replace") as file:
         words = file.read().strip()
     tap.report(" /proc " in host and home.folder not in host and not (words and words in host),
-               "a package's script sees no path and no command line of the host", host)
+               "a package's script sees no paths and no command line of the host", host)
     listener.close()
 
 
-# Each of them ends the create, and the host stays as it is.
+# Each of them makes create fail, and the host is unchanged.
 ARCHIVES = {
     "inside": ("links to a file of another package", [("./got", "=> ./etc/shells")]),
-    "planted": ("writes through a link of another package", [("./usr/share/common-licenses/GPL/escaped", b"x")]),
+    "planted": ("writes through a link of another package",
+                [("./usr/share/common-licenses/GPL/escaped", b"x")]),
     "dotdot": ("climbs with ..", [("./../../../../../../.." + PRECIOUS + "/escaped", b"x")]),
-    "absolute": ("has absolute names", [(PRECIOUS + "/escaped", b"x")]),
+    "absolute": ("has absolute paths", [(PRECIOUS + "/escaped", b"x")]),
     "symlink": ("writes through its own symlink", [("./way", f"-> {PRECIOUS}"),
                                                    ("./way/escaped", b"x")]),
-    "hardlink": ("links to a host's file", [("./held", f"=> {PRECIOUS}/file")]),
-    "device": ("holds a disk's device", [("./disk", "dev")]),
+    "hardlink": ("links to a file of the host", [("./held", f"=> {PRECIOUS}/file")]),
+    "device": ("contains a disk device", [("./disk", "dev")]),
 }
 
 
@@ -218,32 +233,35 @@ def archives():
     for name, (what, entries) in ARCHIVES.items():
         outcome, wrong = create(name, status=1, says=[f"package evil-{name}: refused"], entries=entries)
         if os.path.lexists(f"{home.store}/{name}"):
-            wrong.append("there is a rootfs")
-        tap.report(not wrong, f"an archive that {what} is refused, and all of it with it", *wrong, outcome)
+            wrong.append("a rootfs exists")
+        tap.report(not wrong, f"an archive that {what} is refused and leaves nothing behind", *wrong, outcome)
         if LONG:
             by_debootstrap(f"an archive that {what}", name, {name: entries})
-    # One run of dpkg's takes them all: what it refuses of one does not keep it from the next.
-    by_debootstrap("all such archives at once", "all", {name: entries for name, (_, entries) in ARCHIVES.items()})
+    # One dpkg run gets them all: refusing one does not keep it from the next.
+    by_debootstrap("all such archives at once", "all",
+                   {name: entries for name, (_, entries) in ARCHIVES.items()})
 
 
 def by_debootstrap(what, name, packages):
-    """There it is dpkg that unpacks, in the jail, and it may take what the helper refuses."""
+    """With debootstrap, dpkg unpacks inside the jail, and may accept what the helper refuses."""
     outcome, wrong = create(name, "--engine", "debootstrap", status=None, archives=packages)
     if outcome.status == 0:
         seen = inside(name, "sh", "-c", "cat /got /held; test -b /disk && echo a-disk")
         if "of-the-host" in seen.out or "a-disk" in seen.out:
-            wrong.append(f"it got at the host: {seen.out}")
+            wrong.append(f"it reached the host: {seen.out}")
     elif outcome.status != 1:
         wrong.append("neither done nor failed")
-    tap.report(not wrong, f"debootstrap's engine: {what}: nothing changes on the host", *wrong, outcome)
+    tap.report(not wrong, f"engine debootstrap: {what}: nothing changes on the host", *wrong, outcome)
     home.run("delete", "--yes", "--name", name)
 
 
-# What a script leaves in the tree for the helper to stumble over when it publishes.
+# Traps that a script leaves in the tree for the helper's publish step.
 TRAPS = {
-    "manifest": ("/etc/rootlet is a symlink to the host", f"rm -rf /etc/rootlet; ln -s {PRECIOUS} /etc/rootlet"),
+    "manifest": ("/etc/rootlet is a symlink to the host",
+                 f"rm -rf /etc/rootlet; ln -s {PRECIOUS} /etc/rootlet"),
     "etc": ("/etc is a symlink to the host", f"mv /etc /etc.old; ln -s {PRECIOUS} /etc"),
-    "passwd": ("/etc/passwd is a symlink to the host", f"mv /etc/passwd /etc/p; ln -s {PRECIOUS}/file /etc/passwd"),
+    "passwd": ("/etc/passwd is a symlink to the host",
+               f"mv /etc/passwd /etc/p; ln -s {PRECIOUS}/file /etc/passwd"),
     "homes": ("/home is a symlink to the host", f"rm -rf /home; ln -s {PRECIOUS} /home"),
     "dpkg": ("dpkg's status is a FIFO", "cd /var/lib/dpkg; (sleep 1; rm status; mkfifo status) & exit 0"),
 }
@@ -255,8 +273,8 @@ def traps():
         if outcome.status not in (0, 1):
             wrong.append("neither done nor failed")
         if outcome.status and os.path.lexists(f"{home.store}/{name}"):
-            wrong.append("it failed, and there is a rootfs")
-        tap.report(not wrong, f"a script after which {what}", *wrong, outcome)
+            wrong.append("it failed but a rootfs exists")
+        tap.report(not wrong, f"a script after which {what} does no harm", *wrong, outcome)
         home.run("delete", "--yes", "--name", name)
 
 
@@ -271,8 +289,9 @@ def failures():
     for name, (what, script, says) in FAILURES.items():
         outcome, wrong = create(name, status=1, says=says, scripts={"postinst": f"#!/bin/sh\n{script}\n"})
         if os.path.lexists(f"{home.store}/{name}"):
-            wrong.append("there is a rootfs")
-        tap.report(not wrong, f"a script that {what}: one message, and no trace", *wrong, outcome)
+            wrong.append("a rootfs exists")
+        tap.report(not wrong, f"a script that {what} ends create with one message and no trace", *wrong,
+                   outcome)
 
 
 attacks_work()
@@ -280,5 +299,5 @@ spy()
 archives()
 traps()
 failures()
-tap.report(not processes_left(10), "nothing of a package's runs in the end")
+tap.report(not processes_left(10), "no process of a package remains")
 tap.done()

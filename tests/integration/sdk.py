@@ -1,5 +1,5 @@
-"""`rootlet mcp` and a client that nobody here wrote: the official SDK, in tests/mcp. Every tool is called,
-one of them boots a kernel, and two are cancelled while this program watches their processes."""
+"""`rootlet mcp` with an independent client, the official SDK in tests/mcp. It calls every tool, boots a
+kernel with one, and cancels two while this program watches their processes."""
 import hashlib
 import json
 import os
@@ -16,12 +16,12 @@ from support.world import (PROFILE, ROOTLET, SHARED, SOURCE, Home, Tidy, childre
                            kill, locked, mirror, wait_until)
 
 FILES = ("package.json", "package-lock.json", ".npmrc")
-PROCESSES = {"create": "rootlet-helper", "run": "qemu"}  # what must go when a call is cancelled
-SOON = patient(3)  # seconds within which it has to; it is one where nothing else runs
+PROCESSES = {"create": "rootlet-helper", "run": "qemu"}  # must end when a call is cancelled
+SOON = patient(3)  # time limit in seconds; one second on an idle machine
 
 
 def installed():
-    """A folder with the SDK, as the lock file has it, and the client. Kept between runs."""
+    """Returns a directory with the client and the SDK version of the lock file. Kept between runs."""
     digest = hashlib.sha256()
     for name in FILES:
         with open(f"{SOURCE}/tests/mcp/{name}", "rb") as file:
@@ -44,43 +44,45 @@ def installed():
 
 
 def watch_end(process, name):
-    """How long after a call was cancelled its processes are gone."""
+    """Reports how long the processes of a cancelled call take to end."""
     there = {pid for pid in children(process.pid) if PROCESSES[name] in command_of(pid)}
     process.stdin.write(b"\n")
     process.stdin.flush()
     began = time.monotonic()
     wait_until(lambda: not there & set(children(process.pid)), 60)
     took = time.monotonic() - began
-    tap.report(there and took < SOON, f"cancelling {name}: its processes go", f"{there} after {took:.1f} s")
+    tap.report(there and took < SOON, f"cancelling {name} ends its processes", f"{there} after {took:.1f} s")
     tap.note(f"cancelling {name}: no {PROCESSES[name]} after {took:.2f} s")
 
 
 def follow(process):
-    """Takes the client's lines; True where it came to its end."""
+    """Reports the client's lines; returns whether it completed."""
     cases = 0
     for line in process.stdout:
         try:
             said = json.loads(line)
         except ValueError:
-            tap.report(False, "the client says what it sees", line)
+            tap.report(False, "the client prints valid lines", line)
             continue
         if "mark" in said:
             watch_end(process, said["mark"])
         elif "good" in said:
             cases += 1
-            tap.report(said["good"], f"SDK: {said['what']}", json.dumps(said["seen"], ensure_ascii=False)[:3000])
+            tap.report(said["good"], f"SDK: {said['what']}",
+                       json.dumps(said["seen"], ensure_ascii=False)[:3000])
     return process.wait(60) == 0 and cases > 20
 
 
 NODE_NEEDED = 18
 version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
 if int(version.lstrip("v").partition(".")[0] or 0) < NODE_NEEDED:
-    tap.skip("rootlet mcp and the official SDK", f"the SDK needs node {NODE_NEEDED}, here is {version.strip()}")
+    tap.skip("rootlet mcp and the official SDK",
+             f"the SDK needs node {NODE_NEEDED}, this host has {version.strip()}")
     tap.done()
 boot = fstests_rootfs()
 AT = mirror()
 folder = installed()
-# The guest's kernel comes through the cache of the rootfs to boot on.
+# The guest's kernel is cached with the rootfs to boot.
 home = Home(cache=boot.cache)
 home.write("config/rootlet/profiles/other.conf", f"{PROFILE}[group other]\ngid = 1009\n")
 shutil.copytree(f"{SOURCE}/tests/fstests-mini", f"{home.folder}/fstests-mini")
@@ -92,10 +94,10 @@ with Server(AT.root) as server, Tidy(home) as tidy:
     with home.start(f"{folder}/client.mjs", json.dumps(arguments), program=shutil.which("node"),
                     stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as client:
         whole = follow(client)
-    tap.report(whole, "SDK: the client comes to its end", client.returncode)
+    tap.report(whole, "SDK: the client completes", client.returncode)
     wrong = tidy.complaints()
-tap.report(not wrong, "SDK: nothing stays", *wrong)
-# A guest that says nothing: its front end does not notice by its output that the server is gone.
+tap.report(not wrong, "SDK: nothing is left behind", *wrong)
+# A silent guest: its front end cannot notice from output errors that the server is gone.
 with Tidy(home) as tidy, Client(home) as server:
     server.initialize()
     server.request("logging/setLevel", {"level": "debug"})
@@ -104,5 +106,5 @@ with Tidy(home) as tidy, Client(home) as server:
     up = server.wait_for(lambda m: "is-up" in str(m.get("params", {}).get("data", "")), 900)
     kill(server.process.pid)
     wrong = tidy.complaints(60)
-tap.report(bool(up) and not wrong, "kill -9 of the server: a silent VM ends with it", up, *wrong)
+tap.report(bool(up) and not wrong, "kill -9 of the server ends a silent VM", up, *wrong)
 tap.done()

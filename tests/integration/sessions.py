@@ -1,5 +1,5 @@
-"""rootlet fstests with a program of the test's in vng's place: what it asks vng for, what it makes of
-what a guest says and leaves, and what it shows meanwhile. No VM is booted."""
+"""rootlet fstests with a test program instead of vng: the arguments that vng gets, how guest output and
+result files are interpreted, and the display. No VM is booted."""
 import glob
 import gzip
 import hashlib
@@ -29,10 +29,12 @@ EROFS, EXT4, SQUASHFS = "CONFIG_EROFS_FS=y\n", "CONFIG_EXT4_FS=y\n", "CONFIG_SQU
 
 
 def kernel(name, config=None, version=None):
-    """What rootlet looks at of a bzImage: its header, and CONFIG as CONFIG_IKCONFIG has it."""
+    """Returns the parts of a bzImage that rootlet reads: its header, and CONFIG as CONFIG_IKCONFIG embeds
+    it."""
     image = bytearray(vng.kernel(version, 8192))
     if config is not None:
-        inner = b"\x7fELF and more " * 20 + b"IKCFG_ST" + gzip.compress(config.encode()) + b"IKCFG_ED" + b"\0" * 99
+        inner = b"\x7fELF and more " * 20 + b"IKCFG_ST" + gzip.compress(config.encode()) + b"IKCFG_ED" + \
+        b"\0" * 99
         payload = gzip.compress(inner)
         image[0x248:0x250] = struct.pack("<II", len(image) - 2560, len(payload))
         image += payload
@@ -42,7 +44,7 @@ def kernel(name, config=None, version=None):
 WHOLE = kernel("whole", MAGIC + EROFS + EXT4)
 BARE = kernel("bare")
 
-# Before each guest's own script: where it can speak and leave something, and which boot this is.
+# Runs before each guest script: finds the channels and the results directory, and counts the boots.
 PRELUDE = r"""#!/bin/bash
 for word; do
 	case $word in
@@ -76,7 +78,7 @@ def words(*more, tests=(), image=WHOLE, at=("--path", TREE)):
 
 
 class Run:
-    """One of rootlet fstests --json: EVENTS, LAST of them, and what the fake vng left of each boot."""
+    """A run of rootlet fstests --json: EVENTS, the LAST of them, and the fake vng's files for each boot."""
 
     def __init__(self, script, *more, **how):
         with Tidy(home) as tidy:
@@ -107,7 +109,7 @@ def refused(what, says, *line, status=2):
     tap.report(outcome.status == status and re.search(says, outcome.err) and not wrong, what, *wrong, outcome)
 
 
-# --- what vng is asked for ------------------------------------------------------------------------
+# --- vng's arguments ------- ------------------------------------------------------------------------
 
 ALL_PASS = r"""
 echo generic/001 >$results/rootlet.list
@@ -118,28 +120,35 @@ status exit 0
 
 def asked_for():
     device = home.write("device", b"\0" * (1 << 20))
-    run = Run(ALL_PASS, "--memory", "1234M", "--cpus", "3", "--append", "one=1 two", "--append", "three", "--vng-arg",
+    run = Run(ALL_PASS, "--memory", "1234M", "--cpus", "3", "--append", "one=1 two", "--append", "three",
+              "--vng-arg",
               "--verbose", "--vng-arg=--extra", "--devices", "4", "--device-size", "256M", "--device", device,
               "--mkfs-options", "-b 1024", "--mount-options", "-o noatime", "--io-scheduler", "bfq", "--mkfs",
               "mkfs.of-mine -x", tests=["-g", "auto", "-x", "dangerous", "-X", "group.list", "generic/001"])
     line = run.read("results/words.1").splitlines()
     pairs = list(zip(line, line[1:]))
-    run.says(run.outcome.status == 0 and run.last.get("status") == "passed", "a run in which all passes")
+    run.says(run.outcome.status == 0 and run.last.get("status") == "passed",
+             "a run in which every test passes")
     for option, value in (("--memory", "1234M"), ("--cpus", "3"), ("--append", "one=1 two three")):
         run.says((option, value) in pairs, f"vng gets {option}", line)
-    run.says("--verbose" in line and "--extra" in line, "vng gets what --vng-arg has", line)
+    run.says("--verbose" in line and "--extra" in line, "vng gets the arguments of --vng-arg", line)
     qemu = [word for word in line if word.startswith("--qemu-opts=")]
-    drives = re.findall(r"-drive (\S+) -device virtio-blk-pci,drive=\S+,serial=([^, ]+)", qemu[0] if qemu else "")
-    run.says([serial for _, serial in drives] == ["device0", "device1", "device2", "device3", "rootlet-fstests",
+    drives = re.findall(r"-drive (\S+) -device virtio-blk-pci,drive=\S+,serial=([^, ]+)", qemu[0] if qemu
+                        else "")
+    run.says([serial for _, serial in drives] == ["device0", "device1", "device2", "device3",
+                                                  "rootlet-fstests",
                                                   "rootlet-root"] and
-             all("format=raw" in drive for drive, _ in drives), "the disks, and that they are raw", drives)
+             all("format=raw" in drive for drive, _ in drives), "vng gets the disks, all of them raw", drives)
     run.says([("readonly=on" in drive) for drive, _ in drives] == [False] * 4 + [True] * 2,
-             "only what all runs share is read-only", drives)
+             "only files that all runs share are read-only", drives)
     command = run.read("results/command.1")
-    for what, text in (("--mkfs-options", "'MKFS_OPTIONS=-b 1024'"), ("--io-scheduler", "'ROOTLET_SCHEDULER=bfq'"),
-                       ("--mount-options", "'MOUNT_OPTIONS=-o noatime'"), ("--mkfs", "'ROOTLET_MKFS=mkfs.of-mine -x'"),
-                       ("--mount-options, of the test disk", "'TEST_FS_MOUNT_OPTS=-o noatime'"),
-                       ("check's own words", "'-g' 'auto' '-x' 'dangerous' '-X' 'group.list' 'generic/001'")):
+    for what, text in (("--mkfs-options", "'MKFS_OPTIONS=-b 1024'"),
+                       ("--io-scheduler", "'ROOTLET_SCHEDULER=bfq'"),
+                       ("--mount-options", "'MOUNT_OPTIONS=-o noatime'"),
+                       ("--mkfs", "'ROOTLET_MKFS=mkfs.of-mine -x'"),
+                       ("--mount-options for the test disk", "'TEST_FS_MOUNT_OPTS=-o noatime'"),
+                       ("check's own arguments",
+                        "'-g' 'auto' '-x' 'dangerous' '-X' 'group.list' 'generic/001'")):
         run.says(text in command, f"the guest gets {what}", command[-600:])
 
 
@@ -153,18 +162,20 @@ status exit 0
 
 
 def disks():
-    """Seven of 10G by default, sparse; where they lie."""
+    """By default seven sparse disks of 10G; checks where they are stored."""
     for backing in ("disk", "tmpfs"):
         run = Run(SIZES, "--device-backing", backing, "--root-transport", "dir", tests=["generic/001"])
         sizes = [line.split() for line in run.read("results/sizes").splitlines()]
         places = run.read("results/places").splitlines()
-        run.says([int(size[0]) for size in sizes] == [10 << 30] * 7, f"--device-backing {backing}: seven disks of 10G",
+        run.says([int(size[0]) for size in sizes] == [10 << 30] * 7,
+                 f"--device-backing {backing}: there are seven disks of 10G",
                  sizes)
-        run.says(sizes and all(int(size[1]) < 2048 for size in sizes), f"--device-backing {backing}: sparse", sizes)
+        run.says(sizes and all(int(size[1]) < 2048 for size in sizes),
+                 f"--device-backing {backing}: the disks are sparse", sizes)
         run.says(len(places) == 7 and {place == "tmpfs" for place in places} == {backing == "tmpfs"},
-                 f"--device-backing {backing}: where they lie", places)
+                 f"--device-backing {backing}: the disks are on the right filesystem", places)
     run = Run(ALL_PASS)
-    run.says("'-g' 'quick'" in run.read("results/command.1"), "without words of check: -g quick",
+    run.says("'-g' 'quick'" in run.read("results/command.1"), "without arguments for check: -g quick",
              run.read("results/command.1")[-300:])
 
 
@@ -172,12 +183,13 @@ def disks():
 
 def chosen():
     no_overlay = kernel("no-overlay", EROFS + MAGIC.replace("OVERLAY_FS=y", "X=y"))
-    for what, image, root in (("all that an image takes", WHOLE, "image"), ("no word of what it has", BARE, "dir"),
+    for what, image, root in (("all that an image needs", WHOLE, "image"),
+                              ("no readable configuration", BARE, "dir"),
                               ("no overlayfs", no_overlay, "dir")):
-        # With no list of the tests to be read, which the schema of the events must bear, too.
+        # Without a readable list of the tests, which the event schema must also allow.
         run = Run(ALL_PASS.replace("rootlet.list", "other.list"), image=image, tests=["-g", "auto"])
         run.says(json.loads(run.read("run.json") or "{}").get("root") == root,
-                 f"--root-transport auto, of a kernel that has {what}: {root}", run.read("run.json"))
+                 f"--root-transport auto: {root} for a kernel that has {what}", run.read("run.json"))
 
 
 def of_kernel(image, *more):
@@ -185,19 +197,22 @@ def of_kernel(image, *more):
 
 
 def known():
-    """Where a kernel's configuration is found."""
+    """Where rootlet finds a kernel's configuration."""
     config = MAGIC.replace("CONFIG_VIRTIO_BLK=y", "# CONFIG_VIRTIO_BLK is not set") + EROFS
     refused("a kernel's IKCONFIG is read", "no CONFIG_VIRTIO_BLK", *of_kernel(kernel("ik", config)))
-    refused("a build folder's .config is read", "no CONFIG_VIRTIO_BLK", *of_kernel(build_folder(config)))
+    refused("a build directory's .config is read", "no CONFIG_VIRTIO_BLK", *of_kernel(build_folder(config)))
     home.write("beside/.config", config)
     shutil.copy(BARE, f"{home.folder}/beside/vmlinuz")
-    refused("a .config beside the kernel is read", "no CONFIG_VIRTIO_BLK", *of_kernel(f"{home.folder}/beside/vmlinuz"))
+    refused("a .config beside the kernel is read", "no CONFIG_VIRTIO_BLK",
+            *of_kernel(f"{home.folder}/beside/vmlinuz"))
     modules = ["drivers/block/virtio_blk", "net/9p/9pnet_virtio", "fs/erofs/erofs"]
-    refused("without a configuration, modules.dep is read", "no CONFIG_OVERLAY_FS", *of_kernel(installed(modules)))
-    refused("neither erofs nor ext4 among the modules", "neither erofs.*nor ext4",
+    refused("without a configuration, modules.dep is read", "no CONFIG_OVERLAY_FS",
+            *of_kernel(installed(modules)))
+    refused("neither erofs nor ext4 is among the modules", "neither erofs.*nor ext4",
             *of_kernel(installed([*modules[:2], "fs/overlayfs/overlay"])), status=5)
     run = Run(ALL_PASS, image=installed([*modules, "fs/overlayfs/overlay"]), tests=["generic/001"])
-    run.says(json.loads(run.read("run.json") or "{}").get("root") == "image", "all there is as modules: image")
+    run.says(json.loads(run.read("run.json") or "{}").get("root") == "image",
+             "a kernel with everything as modules uses an image")
 
 
 def build_folder(config):
@@ -218,36 +233,41 @@ def installed(modules):
 
 
 def preferred():
-    """A root of a type that is not tested, where there is one; else an image all the same, which is told."""
+    """The root image has a filesystem type that is not tested, if possible; otherwise rootlet prints a
+    note."""
     erofs, ext4 = kernel("erofs", MAGIC + EROFS), kernel("ext4", MAGIC + EXT4)
-    # What vng --kconfig leaves of the three, and that with what is to be tested.
+    # The ones of the three that vng --kconfig enables, alone and with the tested one.
     squashfs, both = kernel("squashfs", MAGIC + SQUASHFS), kernel("both", MAGIC + EXT4 + SQUASHFS)
     sections = home.write("sections.config", "[a]\nFSTYP=xfs\n[b]\nexport FSTYP=\"ext4\" # comment\n")
     for what, image, more, root, told in (
-            ("ext4, of a kernel that has erofs, too", WHOLE, ["--fstype", "ext4"], "erofs", 0),
-            ("erofs, of a kernel that has ext4, too", WHOLE, ["--fstype", "erofs"], "ext4", 0),
-            ("xfs, of a kernel that has only ext4", ext4, ["--fstype", "xfs"], "ext4", 0),
-            ("ext4, of a kernel that has only that", ext4, [], "ext4", 1),
-            ("ext2, of a kernel that has only ext4", ext4, ["--fstype", "ext2"], "ext4", 1),
-            ("ext4 in a section, of a kernel that has only that", ext4, ["--fstype", "xfs", "--config", sections], "ext4", 1),
-            ("erofs, of a kernel that has only that", erofs, ["--fstype", "erofs"], "erofs", 1),
-            ("xfs, of a kernel that has only squashfs", squashfs, ["--fstype", "xfs"], "squashfs", 0),
-            ("ext4, of a kernel that has squashfs besides", both, [], "ext4", 1)):
+            ("ext4 on a kernel that also has erofs", WHOLE, ["--fstype", "ext4"], "erofs", 0),
+            ("erofs on a kernel that also has ext4", WHOLE, ["--fstype", "erofs"], "ext4", 0),
+            ("xfs on a kernel that has only ext4", ext4, ["--fstype", "xfs"], "ext4", 0),
+            ("ext4 on a kernel that has only ext4", ext4, [], "ext4", 1),
+            ("ext2 on a kernel that has only ext4", ext4, ["--fstype", "ext2"], "ext4", 1),
+            ("ext4 in a section on a kernel that has only ext4", ext4,
+             ["--fstype", "xfs", "--config", sections], "ext4", 1),
+            ("erofs on a kernel that has only erofs", erofs, ["--fstype", "erofs"], "erofs", 1),
+            ("xfs on a kernel that has only squashfs", squashfs, ["--fstype", "xfs"], "squashfs", 0),
+            ("ext4 on a kernel that also has squashfs", both, [], "ext4", 1)):
         run = Run(ALL_PASS, *more, image=image, tests=["generic/001"])
-        notes = [event["line"] for event in run.events if event["event"] == "log" and "under test" in event["line"]]
-        run.says(run.outcome.status == 0 and f"set fstype={root}" in run.read("results/settings") and len(notes) == told,
-                 f"the root for tests of {what}: {root}{', which is told once' * told}", *notes,
+        notes = [event["line"] for event in run.events if event["event"] == "log" and
+                 "under test" in event["line"]]
+        run.says(run.outcome.status == 0 and f"set fstype={root}" in run.read("results/settings") and
+                 len(notes) == told,
+                 f"the root for tests of {what} is {root}{', with one note' * told}", *notes,
                  run.read("results/settings"))
 
 
 def virtiofs():
-    """--force-9p is vng's, where there is a virtiofsd that it can use; qemu's own of old is none."""
-    places = ("/usr/libexec/virtiofsd", "/usr/lib/virtiofsd/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiofsd")
+    """vng gets --force-9p if there is no usable virtiofsd; the old one from qemu does not count."""
+    places = ("/usr/libexec/virtiofsd", "/usr/lib/virtiofsd/virtiofsd", "/usr/lib/virtiofsd",
+              "/usr/lib/qemu/virtiofsd")
     old = not any(os.path.isfile(place) for place in places[:-1])
     for says, more, forced in (("virtiofsd 1.10.0", [], False), ("virtiofsd 1.10.0", ["--force-9p"], True),
                                ("virtiofsd version 7.2.0", [], True)):
         if says.endswith("7.2.0") and not old:
-            tap.note("not tried: this host has a virtiofsd in a place of its own")
+            tap.note("not tested: this host has a virtiofsd in another place")
             continue
         os.chmod(home.write("bin/virtiofsd", f"#!/bin/sh\necho '{says}'\n"), 0o755)
         run = Run(ALL_PASS, "--root-transport", "dir", *more, tests=["generic/001"])
@@ -257,7 +277,7 @@ def virtiofs():
     os.unlink(f"{home.folder}/bin/virtiofsd")
 
 
-# --- what a guest says and leaves -----------------------------------------------------------------
+# --- guest output and result files -- -----------------------------------------------------------------
 
 FILES = r"""
 printf 'generic/00%d\n' 1 2 3 4 5 >$results/rootlet.list
@@ -282,18 +302,21 @@ def files():
     run = Run(FILES, tests=[f"generic/00{n}" for n in range(1, 6)])
     test = run.tests.get("generic/001", {})
     run.says(test.get("reason") == "in dmesg: WARNING: CPU: 0 PID: 7 at fs/x.c:1 x_warn+0x1/0x2" and
-             "x_caller+0x3/0x4" in test.get("detail", ""), "a complaint in dmesg comes with its text", test)
+             "x_caller+0x3/0x4" in test.get("detail", ""), "a dmesg complaint is reported with its text",
+             test)
     test = run.tests.get("generic/002", {})
-    run.says(test.get("reason") == "needs this; and that", "all of .notrun", test)
+    run.says(test.get("reason") == "needs this; and that", "the whole .notrun file is the reason", test)
     test = run.tests.get("generic/003", {})
-    run.says("boom" in test.get("detail", ""), "what a test printed that has no golden output", test)
-    run.says(run.tests.get("generic/005", {}).get("reason") == "as printed", "a link out of the results leads nowhere",
+    run.says("boom" in test.get("detail", ""), "the output of a test without golden output is reported", test)
+    run.says(run.tests.get("generic/005", {}).get("reason") == "as printed",
+             "a link out of the results is not followed",
              run.tests.get("generic/005"))
     kept = [json.loads(line) for line in run.read("tests.jsonl").splitlines()]
     run.says(run.last.get("counts", {}).get("fail") == 3 and run.last.get("counts", {}).get("pass") == 0 and
              [test["status"] for test in kept] == ["fail", "notrun", "fail", "fail", "notrun"],
-             "what check.log has failed has failed", kept, run.last.get("counts"))
-    run.says(0 < run.last.get("first_test_seconds", 0) < 60, "how long it took to the first test", run.last)
+             "a test that check.log lists as failed has failed", kept, run.last.get("counts"))
+    run.says(0 < run.last.get("first_test_seconds", 0) < 60, "the time to the first test is reported",
+             run.last)
 
 
 BUSY = LATER + r"""
@@ -314,7 +337,7 @@ def busy_host():
     notes = [line for line in lines if "; booting once more" in line]
     run.says(run.outcome.status == 0 and run.last.get("status") == "passed" and len(notes) == 1 and
              run.tests.get("generic/001", {}).get("status") == "pass",
-             "a kernel that dies at boot, as on a busy host, is no crash: there is one more boot", notes,
+             "a boot failure as on a busy host is not a crash: the VM is booted again", notes,
              run.last)
 
 
@@ -337,21 +360,24 @@ def oops():
     took = time.monotonic() - began
     test = run.tests.get("generic/002", {})
     run.says(run.outcome.status == 3 and test.get("status") == "crash" and
-             test.get("reason", "").startswith("BUG: kernel NULL pointer") and "mini_oops" in test.get("detail", ""),
-             "an oops is a crash of the test that ran", test)
+             test.get("reason", "").startswith("BUG: kernel NULL pointer") and
+             "mini_oops" in test.get("detail", ""),
+             "an oops counts as a crash of the running test", test)
     run.says(took < patient(45) and run.last.get("boots") == 2 and 5 < test.get("seconds", 0) < patient(20),
-             "an oops ends the boot some seconds later", took, run.last)
-    run.says(run.tests.get("generic/003", {}).get("status") == "pass", "the test behind it runs in a fresh VM",
+             "an oops ends the VM some seconds later", took, run.last)
+    run.says(run.tests.get("generic/003", {}).get("status") == "pass", "the next test runs in a new VM",
              run.tests)
 
 
 def no_boot():
-    """Whatever keeps the tests from being run: 5, and why."""
+    """If the tests cannot be run, the exit status is 5, with the reason."""
     for what, script, says in (("ends at once", "exit 1", "the VM ended before"),
-                               ("has no disk", "echo 'rootlet: no disk'; status exit 120", "run the tests: no disk"),
+                               ("has no disk", "echo 'rootlet: no disk'; status exit 120",
+                                "run the tests: no disk"),
                                ("panics at boot", "console 'Kernel panic - not syncing: no init'", "no init"),
                                ("prints nothing", "status exit 0", "cannot run the tests"),
-                               ("knows no such option", "echo 'check options'; status exit 1", "tests: check options")):
+                               ("does not know an option", "echo 'check options'; status exit 1",
+                                "tests: check options")):
         run = Run(script, tests=["--unknown"] if "option" in what else ["generic/001"])
         error = run.last.get("error", {}).get("message", "")
         run.says(run.outcome.status == 5 and run.last.get("status") == "error" and re.search(says, error) and
@@ -371,25 +397,29 @@ status exit 0
 
 
 def unstartable():
-    """What a test comes to whose program did not start says nothing: the run ends there."""
+    """The result of a test whose program did not start means nothing, so the run ends."""
     for what, suffix, line in (("fails", "out.bad", "- output mismatch (see /x/002.out.bad)"),
-                               ("passes", "full", "1s"), ("does not run", "notrun", "[not run] no such feature")):
+                               ("passes", "full", "1s"),
+                               ("does not run", "notrun", "[not run] no such feature")):
         run = Run(LACKS.replace("FILE", suffix).replace("LINE", line), tests=["-g", "auto"])
         got = {name: test["status"] for name, test in run.tests.items()}
-        run.says(run.outcome.status == 5 and run.last.get("status") == "error" and run.outcome.seconds < 90 and
+        run.says(run.outcome.status == 5 and run.last.get("status") == "error" and
+                 run.outcome.seconds < 90 and
                  got == {"generic/001": "pass", "generic/002": "unreached", "generic/003": "unreached"} and
-                 re.search(r"generic/002: the guest cannot start a program: .*fsstress: .*libx.so.2.*; fix: .*--build",
+                 re.search(r"generic/002: the guest cannot start a program: .*fsstress: .*libx.so.2.*; fix: "
+                           r".*--build",
                            run.outcome.err), f"a test that {what} because its program does not start", got)
 
 
 def needs_told():
-    """MINI has one program that is for tests to start: check."""
+    """MINI has one program that tests start: check."""
     run = Run(ALL_PASS, tests=["-g", "auto"])
     run.says(run.read("results/rootlet.needs") == "script\t/bin/bash\tcheck\t\n",
-             "the guest is told what programs of fstests need", run.read("results/rootlet.needs"))
+             "the guest gets the list of libraries that fstests programs need",
+             run.read("results/rootlet.needs"))
 
 
-# --- what is shown --------------------------------------------------------------------------------
+# --- display ----- --------------------------------------------------------------------------------
 
 SLOW = r"""
 printf 'generic/00%d\n' 1 2 3 >$results/rootlet.list
@@ -401,28 +431,32 @@ status exit 0
 
 
 def shown():
-    """The line that is rewritten while it runs; the second run knows from the first how long each takes."""
-    for what, last in (("a first run", r"3/3  generic/003 0:0[12]  1 passed, 0 failed, 1 not run  0:0\d left"),
-                       ("a second run", r"1/3  generic/001 0:0\d  0 passed, 0 failed, 0 not run  0:0[45] left")):
+    """The progress line; the second run knows from the first one how long each test takes."""
+    for what, last in (("a first run",
+                        r"3/3  generic/003 0:0[12]  1 passed, 0 failed, 1 not run  0:0\d left"),
+                       ("a second run",
+                        r"1/3  generic/001 0:0\d  0 passed, 0 failed, 0 not run  0:0[45] left")):
         with Terminal(home, *words("--root-transport", "dir", tests=["-g", "auto"]),
                       environment=environment(SLOW)) as terminal:
             found = terminal.expect(last, 60)
             status = terminal.wait(60)
-        tap.report(found and status == 0, f"on a terminal, {what}: the test, the counts, the time left",
+        tap.report(found and status == 0,
+                   f"on a terminal, {what} shows the test, the counts and the time left",
                    repr(terminal.text[-1500:]))
-        # The newest run reached none of them, which says nothing of how long they take.
+        # The latest run reached none of them, so it says nothing about their duration.
         cut_short = "state/rootlet/runs/29990101-000000-ext4"
         home.write(f"{cut_short}/tests.jsonl", "".join(
             f'{{"name": "generic/00{n}", "status": "unreached", "seconds": 0}}\n' for n in (1, 2, 3)))
         home.write(f"{cut_short}/run.json", "{}")
-    tap.report(re.search(r"\nfirst test after 0:\d\d\r?\n", terminal.text), "when the first test began",
+    tap.report(re.search(r"\nfirst test after 0:\d\d\r?\n", terminal.text),
+               "on a terminal, the time to the first test is shown",
                terminal.text[-500:])
 
 
 # --- --build --------------------------------------------------------------------------------------
 
 def build_leftovers():
-    """Of a build that was killed, of other sources; and this one cannot get a rootfs to build in."""
+    """Leftovers of a killed build of other sources; this build cannot get a rootfs to build in."""
     cache = f"{home.cache}/rootlet/fstests"
     home.make_folder(f"{home.cache}/rootlet")
     home.write(".cache/rootlet/fstests/.new-0123/tests/file", "x")
@@ -431,15 +465,17 @@ def build_leftovers():
                            environment=environment("exit 1", http_proxy="http://[::1]:9"))
         wrong = tidy.complaints()
     tap.report(outcome.status == 5 and not wrong and not glob.glob(f"{cache}/.new-*"),
-               "--build sweeps what killed builds left, and leaves nothing", *wrong, os.listdir(cache), outcome)
+               "--build removes leftovers of killed builds and leaves none of its own", *wrong,
+               os.listdir(cache), outcome)
 
 
 def plant_build(more=b""):
-    """MINI as if it had been built: its name in the cache tells the hash of its source and of what builds it;
-    MORE is another one's."""
+    """Puts MINI into the cache as if it had been built: its name has the hash of its source and of its build
+    script; MORE is added for a different script."""
     with open(f"{inside(TREE)}/etc/rootlet/manifest.json", encoding="utf-8") as file:
         made = json.load(file)
-    archive = subprocess.run(["tar", "-C", MINI, "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner",
+    archive = subprocess.run(["tar", "-C", MINI, "--sort=name", "--mtime=@0", "--owner=0", "--group=0",
+                              "--numeric-owner",
                               "--exclude=./.git", "--null", "-T", "/dev/stdin", "-c"], input=b".\0",
                              stdout=subprocess.PIPE, check=True).stdout
     cache = home.make_folder(f"{home.make_folder(f'{home.cache}/rootlet')}/fstests")
@@ -466,7 +502,7 @@ def images_there():
 
 
 def built():
-    """What was built is used as long as it is whole; here nothing can be built anew."""
+    """A build is reused as long as it is undamaged; nothing can be rebuilt here."""
     def run():
         with Tidy(home) as tidy:
             outcome = home.run(*words("--build", tests=["-g", "auto"]), seconds=120,
@@ -475,29 +511,33 @@ def built():
 
     plant_build(b"# another one")
     outcome, wrong, _ = run()
-    tap.report(outcome.status == 5 and not wrong, "--build: what another script built is not used", *wrong,
+    tap.report(outcome.status == 5 and not wrong, "--build: a build from another script is not used", *wrong,
                outcome)
     plant_build()
     (first, wrong, before), (again, more, after) = run(), run()
     tap.report(first.status == again.status == 0 and not wrong + more and before == after,
-               "--build: what was built is used, and the image of it", *wrong, *more, first, again, before, after)
-    for what, damage in {"a bit": lambda at: sums.flip(f"{at}/check"), "a link": lambda at: relink(f"{at}/link"),
+               "--build: an existing build and its image are reused", *wrong, *more, first, again, before,
+               after)
+    for what, damage in {"a bit": lambda at: sums.flip(f"{at}/check"),
+                         "a link": lambda at: relink(f"{at}/link"),
                          "all of its sums": lambda at: os.unlink(f"{at}/.sums")}.items():
         damage(plant_build())
         outcome, wrong, _ = run()
         tap.report(outcome.status == 5 and not wrong and
                    "the fstests build in the cache is damaged, rebuilding it: " in outcome.err,
-                   f"--build: where {what} is damaged what was built is not used", *wrong, outcome)
+                   f"--build: a build with damage to {what} is not used", *wrong, outcome)
 
 
 def build_rootfs():
-    """A rootfs to build in that is damaged is not used, and here there is no other; in this one nothing builds."""
+    """A damaged build rootfs is not used, and there is no other here; the undamaged one cannot build
+    anything."""
     if not AS_ROOT:
-        tap.skip("--build in a damaged rootfs", "needs root, to copy and damage another user's files")
+        tap.skip("--build in a damaged rootfs", "needs root to copy and damage another user's files")
         return
     with open(f"{inside(TREE)}/etc/rootlet/manifest.json", encoding="utf-8") as file:
         made = json.load(file)
-    folder, name = home.make_folder(f"{home.make_folder(f'{home.cache}/rootlet')}/build"), f"{made['suite']}-{made['arch']}"
+    folder = home.make_folder(f"{home.make_folder(f'{home.cache}/rootlet')}/build")
+    name = f"{made['suite']}-{made['arch']}"
     place = f"{folder}/{name}"
     subprocess.run(["cp", "-a", TREE, place], check=True)
     sums.write_digest(home.user, folder, name)
@@ -506,18 +546,23 @@ def build_rootfs():
     line = [word if word != MINI else f"{home.folder}/other-fstests" for word in words("--build")]
     for what, damage, says in (
             ("nothing", lambda: None, "make failed"), ("nothing after a build", lambda: None, "make failed"),
-            ("a bit", lambda: sums.flip(f"{inside(place)}/etc/passwd"), "rootfs in the cache is damaged, rebuilding it: its digest"),
-            ("all of its digest", lambda: os.unlink(f"{folder}/.{name}.digest"), "rootfs in the cache is damaged, rebuilding it: nothing")):
+            ("a bit", lambda: sums.flip(f"{inside(place)}/etc/passwd"),
+             "rootfs in the cache is damaged, rebuilding it: its digest"),
+            ("all of its digest", lambda: os.unlink(f"{folder}/.{name}.digest"),
+             "rootfs in the cache is damaged, rebuilding it: nothing")):
         damage()
         with Tidy(home) as tidy:
-            outcome = home.run(*line, seconds=120, environment=environment("exit 1", http_proxy="http://[::1]:9"))
+            outcome = home.run(*line, seconds=120,
+                               environment=environment("exit 1", http_proxy="http://[::1]:9"))
             wrong = tidy.complaints()
         tap.report(outcome.status == 5 and re.search(says, outcome.err) and not wrong and
-                   ("damaged" in outcome.err) == ("damaged" in says), f"--build in a rootfs of which {what} is damaged", *wrong, outcome)
+                   ("damaged" in outcome.err) == ("damaged" in says),
+                   f"--build in a rootfs with damage to {what}", *wrong, outcome)
 
 
-# As words of the command line: only these.
-for part in (asked_for, disks, chosen, known, preferred, virtiofs, files, busy_host, oops, no_boot, unstartable,
+# Arguments name the only cases to run.
+for part in (asked_for, disks, chosen, known, preferred, virtiofs, files, busy_host, oops, no_boot,
+             unstartable,
              needs_told, shown, build_leftovers, built, build_rootfs):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:
         part()

@@ -1,5 +1,5 @@
-"""Mirrors that do not answer, answer wrongly, or serve what is altered: one message, the documented
-exit status, no rootfs, no trace."""
+"""Mirrors that do not answer, answer wrongly, or serve altered files: rootlet prints one message, exits with
+the documented status, and leaves no rootfs and no other trace."""
 import datetime
 import fcntl
 import hashlib
@@ -20,13 +20,13 @@ TRUST, NETWORK = 3, 4
 
 
 def altered(data):
-    """One byte in the middle."""
+    """Changes one byte in the middle."""
     middle = len(data) // 2
     return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1:]
 
 
 def release(pocket="", **changes):
-    """The pocket's InRelease, signed anew with other fields."""
+    """Returns the pocket's InRelease, with other fields, signed again."""
     return Fault(f"^dists/{mirrors.pocket_suite(pocket)}/InRelease$", "body",
                  AT.inrelease(pocket, **changes))
 
@@ -38,7 +38,7 @@ def unsigned(data):
 
 
 def with_text_before(data):
-    """What is outside of the signed part must not count."""
+    """Text outside the signed part must not count."""
     return b"Origin: Ubuntu\nSHA256:\n 00 1 main/binary-amd64/Packages\n\n" + data
 
 
@@ -63,39 +63,39 @@ ROWS = [
     Row("InRelease: without a signature", TRUST, "signature|signed",
         Fault(INRELEASE, "body", unsigned)),
     Row("InRelease: altered", TRUST, "signature", Fault(INRELEASE, "body", altered)),
-    Row("InRelease: cut short", TRUST, "signature|signed",
+    Row("InRelease: truncated", TRUST, "signature|signed",
         Fault(INRELEASE, "body", lambda data: data[:len(data) // 2])),
     Row("InRelease: signed by another key", TRUST, "signature|key", release(key="other")),
     Row("InRelease: text before the signed part", TRUST, "signature|signed|InRelease",
         Fault(INRELEASE, "body", with_text_before)),
-    Row("InRelease: of 300 MB", TRUST, "InRelease",
+    Row("InRelease: 300 MB", TRUST, "InRelease",
         Fault(INRELEASE, "body", lambda data: data + b"\n" * (300 << 20))),
     Row("Release: expired", TRUST, "expired|valid", release(Valid_Until=mirrors.date(NOW - DAY))),
     Row("Release: expired in a pocket", TRUST, "expired|valid",
         release("security", Valid_Until=mirrors.date(NOW - DAY))),
-    Row("Release: of the future", TRUST, "future|date", release(Date=mirrors.date(NOW + 30 * DAY))),
-    Row("Release: of another release", TRUST, "codename|suite|release",
+    Row("Release: dated in the future", TRUST, "future|date", release(Date=mirrors.date(NOW + 30 * DAY))),
+    Row("Release: for another release", TRUST, "codename|suite|release",
         release(Codename="noble", Suite="noble")),
-    Row("Release: a pocket's in place of the main one", TRUST, "suite|pocket|release",
+    Row("Release: a pocket's file instead of the main one", TRUST, "suite|pocket|release",
         Fault(INRELEASE, "body", AT.inrelease("updates", Codename="jammy-updates"))),
-    Row("Release: a pocket altered", TRUST, "signature",
+    Row("Release: an altered pocket", TRUST, "signature",
         Fault("^dists/jammy-security/InRelease", "body", altered)),
-    Row("Release: component that is not there", 2, "nosuch", words=["--components", "main,nosuch"]),
+    Row("Release: a missing component", 2, "nosuch", words=["--components", "main,nosuch"]),
     Row("Packages: altered", TRUST, "hash|differ|sha256|size", Fault(PACKAGES, "body", altered)),
-    Row("Packages: cut short by the mirror", TRUST, "hash|differ|sha256|size|bytes",
+    Row("Packages: truncated by the mirror", TRUST, "hash|differ|sha256|size|bytes",
         Fault(PACKAGES, "body", lambda data: data[:-20])),
     Row("Packages: connection breaks", NETWORK, "Packages", Fault(PACKAGES, "truncate", 1000)),
     Row("Packages: 404", NETWORK, ["404", "Packages"], Fault(PACKAGES, "status", 404)),
     Row("Packages: empty", TRUST, "Packages", Fault(PACKAGES, "body", b"")),
     Row(".deb: altered", TRUST, ["attr", "hash|differ|sha256"], Fault(DEB, "body", altered)),
-    Row(".deb: cut short by the mirror", TRUST, ["attr", "hash|differ|sha256|size|bytes"],
+    Row(".deb: truncated by the mirror", TRUST, ["attr", "hash|differ|sha256|size|bytes"],
         Fault(DEB, "body", lambda data: data[:-1])),
     Row(".deb: longer than the index says", TRUST, ["attr", "hash|differ|sha256|size|bytes"],
         Fault(DEB, "body", lambda data: data + b"x")),
     Row(".deb: connection breaks", NETWORK, "attr", Fault(DEB, "truncate", 100)),
     Row(".deb: 404", NETWORK, ["404", "attr"], Fault(DEB, "status", 404)),
-    Row("a component that does not hold what is wanted", 2, "attr", words=["--components", "main"]),
-    Row("a package that is in no index", 2, "nosuchpackage", words=["--include", "nosuchpackage"]),
+    Row("a component that lacks a needed package", 2, "attr", words=["--components", "main"]),
+    Row("a package missing from every index", 2, "nosuchpackage", words=["--include", "nosuchpackage"]),
 ]
 
 
@@ -104,20 +104,21 @@ def play_row(row, home):
         outcome = home.create(*row.words, server=server, at=AT, seconds=300)
         wrong = judge(row.case, outcome, home, tidy)
     if os.path.lexists(f"{home.store}/test-rootfs"):
-        wrong.append("there is a rootfs")
+        wrong.append("a rootfs exists")
     tap.report(not wrong, row.case.what, *wrong, outcome)
 
 
 def check_architectures():
-    """One that the host cannot run is found before anything is asked of the mirror, and one that it can,
-    but that the mirror does not have, by its index. The entries are binfmt_misc's of such hosts."""
+    """An architecture that the host cannot run is refused before any request to the mirror; one that the
+    mirror does not have is refused by its index. The entries are binfmt_misc's on such hosts."""
     home = Home()
     enabled = "enabled\ninterpreter /usr/bin/qemu-riscv64-static\nflags: {}\noffset 0\nmagic 7f454c46\n"
-    rows = [("nobody runs", None, 5, "qemu-user-static"), ("that runs in the host's root alone", enabled.format("OC"), 5, "flag F"),
+    rows = [("that the host cannot run", None, 5, "qemu-user-static"),
+            ("that works only in the host's root", enabled.format("OC"), 5, "flag F"),
             ("that is switched off", enabled.format("F").replace("enabled", "disabled"), 5, "enabled"),
             ("that the mirror does not have", enabled.format("OCF"), 2, "riscv64.*--arch")]
     if not AS_ROOT:
-        tap.skip("an architecture of another host", "needs root, to put other files over binfmt_misc's")
+        tap.skip("an architecture of another host", "needs root to mount other files over binfmt_misc's")
         return
     for number, (what, entry, status, says) in enumerate(rows):
         folder = home.make_folder(f"{home.folder}/binfmt.{number}")
@@ -128,10 +129,12 @@ def check_architectures():
                   f'--regid {home.user.gid} --clear-groups "$@"', "sh"]
         for more in ([], ["--dry-run"]):
             with Server(AT.root) as server, Tidy(home) as tidy:
-                outcome = home.create("--arch", "riscv64", *more, server=server, at=AT, before=before, **NOBODY)
+                outcome = home.create("--arch", "riscv64", *more, server=server, at=AT, before=before,
+                                      **NOBODY)
                 wrong = judge(Case("", ["create", *more], status, says), outcome, home, tidy)
             tap.report(not wrong and bool(server.requests) == (status == 2),
-                       f"an architecture {what}{': dry run' if more else ''}", *wrong, server.requests, outcome)
+                       f"an architecture {what}{': dry run' if more else ''}", *wrong, server.requests,
+                       outcome)
 
 
 def check_no_answer():
@@ -145,12 +148,13 @@ def check_no_answer():
     tap.report(not wrong, "a mirror that refuses connections", *wrong, outcome)
     outcome = home.run("create", "--mirror", url, "--keyring", AT.keyring, "--profile", "test", "--json")
     told = [line for line in outcome.out.splitlines() if '"progress"' in line]
-    tap.report(told and len(told) == len(set(told)), "a mirror that refuses connections: no event is told twice", outcome)
+    tap.report(told and len(told) == len(set(told)),
+               "a mirror that refuses connections: no event is told twice", outcome)
     with Tidy(home) as tidy:
         outcome = home.run("create", "--mirror", "http://mirror.invalid/ubuntu", "--keyring",
                            AT.keyring, "--profile", "test")
         wrong = judge(Case("", ["create"], NETWORK, "mirror.invalid"), outcome, home, tidy)
-    tap.report(not wrong, "a mirror whose name nobody knows", *wrong, outcome)
+    tap.report(not wrong, "a mirror with an unknown host name", *wrong, outcome)
 
 
 def check_stall():
@@ -158,11 +162,11 @@ def check_stall():
     with Server(AT.root, [Fault(INRELEASE, "stall", 100)]) as server, Tidy(home) as tidy:
         outcome = home.create(server=server, at=AT, seconds=400)
         wrong = judge(Case("", ["create"], NETWORK), outcome, home, tidy)
-    tap.report(not wrong, "a mirror that falls silent", *wrong, outcome)
+    tap.report(not wrong, "a mirror that stops sending", *wrong, outcome)
 
 
 def check_retries():
-    """What a mirror fails at for a moment is asked for again, and it is not asked too much at once."""
+    """Requests that fail temporarily are retried, and the number of parallel requests is limited."""
     faults = [Fault(INRELEASE, "status", 503, times=1), Fault(PACKAGES, "truncate", 500, times=1),
               Fault(DEB, "status", 500, times=2), Fault(r"/acl_[^/]*\.deb$", "body", altered, times=1)]
     home = Home()
@@ -170,15 +174,15 @@ def check_retries():
         outcome = home.create("--quiet", server=server, at=AT)
         wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
     asked = [path for path in server.requests if "/attr_" in path]
-    tap.report(not wrong, "a mirror that fails for a moment", *wrong, outcome)
-    tap.report(len(asked) == 3, "a package that is not sent is asked for again", *asked)
-    tap.report(2 <= server.most <= 8, "downloads go in parallel, with a limit for each host",
+    tap.report(not wrong, "a mirror that fails temporarily", *wrong, outcome)
+    tap.report(len(asked) == 3, "a failed download is retried", *asked)
+    tap.report(2 <= server.most <= 8, "downloads run in parallel, with a limit per host",
                server.most)
     names = [name for _, _, files in os.walk(f"{home.cache}/rootlet") for name in files
              if re.fullmatch("[0-9a-f]{64}", name)]
-    tap.report(len(names) > 50, "the cache holds packages by their hash", names[:3])
+    tap.report(len(names) > 50, "the cache stores packages by hash", names[:3])
     for where, _, files in os.walk(f"{home.cache}/rootlet"):
-        # Those of solv/ have the name of what they were made from.
+        # Files in solv/ are named after the hash of their source.
         for name in set(files) & set(names) if not where.endswith("/solv") else ():
             with open(f"{where}/{name}", "rb") as file:
                 if hashlib.sha256(file.read()).hexdigest() != name:
@@ -187,7 +191,7 @@ def check_retries():
 
 
 def spoil_cache(home, names):
-    """What went bad in the cache is fetched again."""
+    """Damaged files in the cache are downloaded again."""
     for where, _, files in os.walk(f"{home.cache}/rootlet"):
         for name in set(files) & set(names[::10]):
             with open(f"{where}/{name}", "r+b") as file:
@@ -196,11 +200,11 @@ def spoil_cache(home, names):
         outcome = home.create("--force", "--quiet", server=server, at=AT)
         wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
     tap.report(not wrong and any(not path.endswith("/InRelease") for path in server.requests),
-               "what went bad in the cache is fetched again", *wrong, server.requests, outcome)
+               "damaged files in the cache are downloaded again", *wrong, server.requests, outcome)
 
 
 def check_proxy():
-    """The mirror's name is nobody's: only the proxy can answer for it."""
+    """The mirror's name does not exist, so only the proxy can answer."""
     home = Home()
     with Server(AT.root) as server, Tidy(home) as tidy:
         outcome = home.run("create", "--mirror", "http://mirror.invalid/", "--keyring", AT.keyring,
@@ -213,11 +217,11 @@ def check_proxy():
                            "--keyring", AT.keyring, "--profile", "test",
                            environment={"http_proxy": server.url})
         wrong = judge(Case("", ["create"], NETWORK, "proxy"), outcome, home, tidy)
-    tap.report(not wrong, "a proxy that wants a password", *wrong, outcome)
+    tap.report(not wrong, "a proxy that requires a password", *wrong, outcome)
 
 
 def check_proxies_for_others():
-    """https has a proxy of its own, and what no_proxy names has none."""
+    """https_proxy is separate, and hosts in no_proxy use no proxy."""
     home = Home()
     with Server(AT.root) as server, Tidy(home) as tidy:
         outcome = home.run("create", "--mirror", "https://mirror.invalid/", "--keyring", AT.keyring,
@@ -229,7 +233,7 @@ def check_proxies_for_others():
         outcome = home.create(server=server, at=AT, environment={
             "http_proxy": "http://127.0.0.1:9/", "no_proxy": "elsewhere.invalid,127.0.0.1"})
         wrong = judge(Case("", ["create"], NETWORK, "404"), outcome, home, tidy)
-    tap.report(not wrong and server.requests and not server.proxied, "no_proxy goes around the proxy", *wrong,
+    tap.report(not wrong and server.requests and not server.proxied, "no_proxy bypasses the proxy", *wrong,
                outcome)
 
 
@@ -237,7 +241,7 @@ OLDER_WORDS = ["create", "--release", mirrors.SUITE, "--profile", "test", "--key
 
 
 def check_older():
-    """A release file that is older than one before: asked for again, refused, accepted on demand."""
+    """A release file older than one seen before: requested again, refused, accepted with an option."""
     home, then = Home(), NOW - 3 * DAY
     old = release(Date=mirrors.date(then), Valid_Until=None)
     seen = home.state("releases")
@@ -257,26 +261,28 @@ def check_older():
                                                        "--allow-older-release"]), outcome, home, tidy)
         asked = len([path for path in server.requests if re.search(INRELEASE, path)])
         tap.report(not wrong and asked == 3,
-                   "an older release file: asked for twice more, then refused with both dates", *wrong, asked, outcome)
+                   "an older release file is requested twice more, then refused with both dates", *wrong,
+                   asked, outcome)
         again = dry_run(url=f"http://someone:secret@{server.url[7:]}//")
-        tap.report(again.status == TRUST, "an older release file: however the mirror is spelled", again)
+        tap.report(again.status == TRUST, "an older release file is refused however the mirror is spelled",
+                   again)
         with open(seen, encoding="ascii") as file:
-            tap.report("secret" not in file.read().replace("\0", ""), "no password is remembered")
+            tap.report("secret" not in file.read().replace("\0", ""), "passwords are not remembered")
         accepted, after = dry_run("--allow-older-release"), dry_run()
         tap.report(accepted.status == 0 and after.status == TRUST,
-                   "an older release file: --allow-older-release accepts it, for once", accepted, after)
+                   "an older release file: --allow-older-release accepts it once", accepted, after)
         server.faults = [Fault(INRELEASE, "body", old.argument, times=1)]
         outcome = dry_run()
-        tap.report(outcome.status == 0, "an older release file: the next one is as new, and is taken",
+        tap.report(outcome.status == 0, "an older release file: the next one is current and is accepted",
                    outcome)
         check_memories(home, seen, dry_run)
     with Server(AT.root, [old]) as other:
         outcome = home.run(*OLDER_WORDS, "--dry-run", "--mirror", other.url)
-        tap.report(outcome.status == 0, "an older release file: another mirror has dates of its own", outcome)
+        tap.report(outcome.status == 0, "an older release file: each mirror has its own dates", outcome)
 
 
 def check_memories(home, seen, dry_run):
-    """What happens to the file in which they are remembered."""
+    """Problems with the file that stores the dates."""
     with open(seen, "rb") as file:
         data = file.read()
     for what, content, status in (("damaged", b"x" * len(data), 5), ("too long", data + bytes(2 << 20), 5),
@@ -284,26 +290,26 @@ def check_memories(home, seen, dry_run):
         home.write("state/rootlet/releases", content)
         outcome = dry_run()
         tap.report(outcome.status == status and (not status or f"rm {seen}" in outcome.err),
-                   f"a memory of release files that is {what}: exit status {status}", outcome)
+                   f"a release memory that is {what}: exit status {status}", outcome)
     home.write("state/rootlet/releases", data)
     with open(seen, "rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         outcome = dry_run()
     tap.report(outcome.status == 6 and "locked" in outcome.err,
-               "a memory of release files that another keeps locked", outcome)
+               "a release memory locked by another process", outcome)
     home.write("elsewhere", data)
     os.unlink(seen)
     os.symlink(f"{home.folder}/elsewhere", seen)
     outcome = home.run(*OLDER_WORDS, "--dry-run", "--mirror", f"file://{AT.root}")
     with open(f"{home.folder}/elsewhere", "rb") as file:
         tap.report(outcome.status == 0 and file.read() == data,
-                   "a memory of release files that is a link is not followed", outcome)
+                   "a release memory that is a link is not followed", outcome)
     os.unlink(seen)
     home.write("state/rootlet/releases", data)
 
 
 def check_back_off():
-    """Each attempt waits longer than the one before: half a second, one, two, and up to half a second more."""
+    """The delays between attempts are 0.5, 1 and 2 seconds, plus up to half a second."""
     home = Home()
     with Server(AT.root, [Fault(INRELEASE, "status", 503)]) as server, Tidy(home) as tidy:
         outcome = home.create(server=server, at=AT)
@@ -311,18 +317,19 @@ def check_back_off():
         asked = [when for when, path in zip(server.times, server.requests) if re.search(INRELEASE, path)]
     waits = [later - before for before, later in zip(asked, asked[1:])]
     tap.report(not wrong and len(waits) == 3 and all(wait >= 0.5 * 2 ** i for i, wait in enumerate(waits)),
-               "a mirror that is busy is asked again after 0.5, 1 and 2 seconds", *wrong, waits, outcome)
+               "a busy mirror is retried after 0.5, 1 and 2 seconds", *wrong, waits, outcome)
 
 
 def check_local_words():
     """Wrong --mirror and --keyring."""
     for what, words, status, *says in (
-            ("a folder that is no mirror", ["--mirror", "/var/tmp", "--keyring", AT.keyring], NETWORK, "dists and pool"),
+            ("a directory that is not a mirror", ["--mirror", "/var/tmp", "--keyring", AT.keyring], NETWORK,
+             "dists and pool"),
             ("ftp", ["--mirror", "ftp://127.0.0.1/x"], 2),
             ("a relative path", ["--mirror", "some/where"], 2, "some/where"),
             ("a query", ["--mirror", "http://127.0.0.1/?x"], 2),
             ("a newline", ["--mirror", "http://127.0.0.1/\nx"], 2),
-            ("a keyring that is not there", ["--keyring", "/no/such"], 2, "/usr/share/keyrings/")):
+            ("a missing keyring", ["--keyring", "/no/such"], 2, "/usr/share/keyrings/")):
         home = Home()
         with Tidy(home) as tidy:
             outcome = home.run("create", "--profile", "test", *words)
@@ -333,12 +340,12 @@ def check_local_words():
         bad = home.write("bad.gpg", "no keyring at all")
         outcome = home.run("create", "--profile", "test", "--mirror", server.url, "--keyring", bad)
         wrong = judge(Case("", ["create"], TRUST), outcome, home, tidy)
-    tap.report(not wrong, "a keyring that is none", *wrong, outcome)
+    tap.report(not wrong, "a file that is not a keyring", *wrong, outcome)
 
 
 def check_kernel():
-    """The kernel of a rootfs comes from its mirror, whose keys the command line tells: what the rootfs says of them
-    could be of its programs' making."""
+    """The kernel for a rootfs comes from the mirror of that rootfs, but the keys come from the command line:
+    programs in the rootfs could have changed what it says about keys."""
     home = Home()
     with Server(AT.root) as server:
         made = home.create(server=server, at=AT)
@@ -348,12 +355,12 @@ def check_kernel():
         sums.write(f"{home.cache}/rootlet/kernels/1")
         os.symlink("1", f"{home.cache}/rootlet/kernels/jammy-{mirrors.arch()}")
         fetched, kept = (home.run(*words, *more, "--", "true") for more in (["--keyring", AT.keyring], []))
-    # The mirror has no kernel, which is found once the signature is right.
+    # The mirror has no kernel; rootlet notices that only after the signature is verified.
     tap.report(made.status == 0 and own.status and "linux-image-virtual" in own.err and others.status and
                "linux-image-virtual" not in others.err and "key" in others.err,
                "run --kernel distro: signatures are checked against --keyring", made, own, others)
     tap.report("kernels/1/" in kept.err and fetched.status and "linux-image-virtual" in fetched.err,
-               "run --kernel distro: a kernel that was kept is not taken under other keys", fetched, kept)
+               "run --kernel distro: a cached kernel is not used with other keys", fetched, kept)
 
 
 TOY = vng.TOY
@@ -368,7 +375,7 @@ KERNEL_DAMAGES = {
 
 
 def check_kernel_again():
-    """A kernel in the cache of which anything is damaged is made anew; a run that has it keeps what it has."""
+    """A damaged kernel in the cache is replaced; a run that uses it keeps the old one."""
     home = Home()
     folder, kernels = f"{home.folder}/at", f"{home.cache}/rootlet/kernels"
     kernel = f"{kernels}/{TOY}_1"
@@ -378,41 +385,45 @@ def check_kernel_again():
         made = home.create(server=server, at=at)
 
         def run():
-            return home.run("run", "--kernel", "distro", "--keyring", at.keyring, "--root-transport", "image", "--",
+            return home.run("run", "--kernel", "distro", "--keyring", at.keyring, "--root-transport",
+                            "image", "--",
                             "true", environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
 
         first = run()
-        kernel = next((f"{kernels}/{name}" for name in os.listdir(kernels) if name.startswith(f"{TOY}_1")), kernel)
+        kernel = next((f"{kernels}/{name}" for name in os.listdir(kernels) if name.startswith(f"{TOY}_1")),
+                      kernel)
         tap.report(made.status == 0 and first.status == 0 and os.path.exists(f"{kernel}/.sums"),
-                   "run --kernel distro: a kernel is fetched, and kept with its sums", made, first, os.listdir(kernels))
+                   "run --kernel distro: a kernel is downloaded and cached with its checksums", made, first,
+                   os.listdir(kernels))
         for what, damage in KERNEL_DAMAGES.items():
-            with opened(kernel) as (before,):  # while it is open, no other gets its number
+            with opened(kernel) as (before,):  # while it is open, its inode number is not reused
                 damage(kernel)
                 outcome, verify = run(), home.run("cache", "verify")
                 same = os.path.samestat(os.fstat(before), os.stat(kernel))
             tap.report(outcome.status == verify.status == 0 and (
                        same if what == "nothing" else
                        not same and "the kernel in the cache is damaged, " in outcome.err),
-                       f"run --kernel distro: where {what} is damaged the kernel is "
-                       + ("used" if what == "nothing" else "made anew"), outcome, verify)
+                       f"run --kernel distro: with damage to {what}, the kernel is "
+                       + ("used" if what == "nothing" else "replaced"), outcome, verify)
         used = os.open(f"{kernel}/lib", os.O_RDONLY | os.O_DIRECTORY)
         lock = os.open(kernel, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(lock, fcntl.LOCK_SH)
         sums.flip(f"{kernel}/boot/vmlinuz")
         outcome = run()
-        tap.report(outcome.status == 0 and os.listdir(used) and os.fstat(lock).st_ino != os.stat(kernel).st_ino,
-                   "a kernel that is made anew while a run has it stays for that one", outcome)
+        tap.report(outcome.status == 0 and os.listdir(used) and
+                   os.fstat(lock).st_ino != os.stat(kernel).st_ino,
+                   "a kernel that is replaced during a run stays for that run", outcome)
         os.close(lock)
         outcome = run()
         tap.report(outcome.status == 0 and not os.listdir(used) and
                    not [name for name in os.listdir(kernels) if name.startswith(".")],
-                   "and is swept when that run has ended", outcome, os.listdir(kernels))
+                   "a replaced kernel is removed after the run that used it", outcome, os.listdir(kernels))
         os.close(used)
 
 
 shared_cache = Home()
 for one in ROWS:
-    # One cache for all: what is right in it stays, and what is wrong must not get into it.
+    # All share one cache: good files stay, and bad files must never get into it.
     play_row(one, Home(cache=shared_cache.cache))
 check_architectures()
 check_no_answer()

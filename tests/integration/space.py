@@ -1,4 +1,4 @@
-"""Disks that fill up: the folder of the rootfs, and the cache. Root mounts small ones for it."""
+"""Full disks for the rootfs and for the cache. Root mounts small disks for this."""
 import os
 
 from support import tap
@@ -8,14 +8,14 @@ from support.world import AS_ROOT, Case, Home, Tidy, judge, mirror
 
 SPACE = 7
 CASES = ["disk full while unpacking", "disk full while unpacking, ext4", "no inodes left",
-         "disk full under --force: the old rootfs stays", "full cache"]
+         "disk full with --force: the old rootfs is kept", "full cache"]
 
 
 def fill(what, kind, options):
     home = Home()
     with disk(home, kind, options) as point, Server(AT.root) as server:
         if not point:
-            tap.skip(what, f"{kind} cannot be mounted here")
+            tap.skip(what, f"cannot mount {kind} here")
             return
         with Tidy(home, point) as tidy:
             outcome = home.create("--path", f"{point}/tree", server=server, at=AT)
@@ -25,7 +25,7 @@ def fill(what, kind, options):
 
 
 def fill_under_force(what):
-    """Room for one tree, but not for two."""
+    """There is space for one tree, but not for two."""
     home = Home()
     with disk(home, "tmpfs", "size=200m,mode=755") as point, Server(AT.root) as server:
         first = home.create("--path", f"{point}/tree", "--quiet", server=server, at=AT)
@@ -34,7 +34,7 @@ def fill_under_force(what):
             outcome = home.create("--path", f"{point}/tree", "--force", server=server, at=AT)
             wrong = judge(Case("", ["create"], SPACE, ["space|full"]), outcome, home, tidy)
         if not inode or os.lstat(f"{point}/tree").st_ino != inode:
-            wrong.append("the old rootfs is not there any more")
+            wrong.append("the old rootfs is gone")
         check = home.run("check", "--deep", "--path", f"{point}/tree")
         if check.status:
             wrong.append(f"the old rootfs is not ready: {check}")
@@ -61,5 +61,5 @@ if AS_ROOT:
     fill_cache(CASES[4])
 else:
     for case in CASES:
-        tap.skip(case, "needs root, to mount a small disk")
+        tap.skip(case, "needs root to mount a small disk")
 tap.done()

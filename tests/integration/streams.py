@@ -1,5 +1,5 @@
-"""--json and MCP over the life of a rootfs, from the test mirror: progress while it is made, other calls
-meanwhile, cancellation, and a client or a server that goes away."""
+"""--json and MCP over the life cycle of a rootfs from the test mirror: progress, other calls during create,
+cancellation, and a client or server that disappears."""
 import os
 import signal
 import time
@@ -18,7 +18,7 @@ AT = mirror()
 home = Home()
 TREE = f"{home.store}/test-rootfs"
 UNPACKING = "Downloading and unpacking packages"
-SOON = patient(3)  # seconds; it is one where nothing else runs
+SOON = patient(3)  # seconds; one second on an idle machine
 SLOW = Fault(r"/perl-base_[^/]*\.deb$", "slow", 150000)
 
 
@@ -37,30 +37,30 @@ def by_command_line():
                "schema", *wrong, outcome)
     tap.report(result and result["path"] == TREE and result["release"] == "jammy" and result["packages"] > 50
                and result["users"] == ["fsqa", "fsgqa2"] and result["bytes"] > 50e6 and
-               os.path.isdir(TREE), "create --json: the result", result)
+               os.path.isdir(TREE), "create --json: prints the result", result)
     for stage in ("Choosing packages", "Verifying signatures and indexes", UNPACKING,
                   "Unpacking and configuring", "Adding groups and users", "Writing to disk"):
-        tap.report(stage in stages, f"create --json: progress of the stage {stage}", stages)
+        tap.report(stage in stages, f"create --json: reports the stage {stage}", stages)
     counted = [e for e in events if e.get("stage") == UNPACKING and "total" in e]
     tap.report(counted and counted[-1]["done"] == counted[-1]["total"] == result["packages"] and
                counted[-1]["bytes"] == counted[-1]["bytes_total"],
-               "create --json: packages and bytes are counted to the end", counted[-1:])
+               "create --json: counts packages and bytes to the end", counted[-1:])
     over = [e for e in events if e.get("total", e.get("done")) != e.get("done") and e["done"] > e["total"]]
-    tap.report(not over, "create --json: nothing is more than all", over)
+    tap.report(not over, "create --json: no count exceeds its total", over)
     with Server(AT.root) as server:
         outcome = home.run("create", "--json", *source(server))
         _, result, wrong = stream("create", outcome)
     tap.report(outcome.status == 6 and not wrong and result["error"]["code"] == "exists" and
-               result["path"] == TREE, "create --json over one that is there", *wrong, outcome)
+               result["path"] == TREE, "create --json over an existing rootfs", *wrong, outcome)
     outcome = home.run("check", "--json")
     value, wrong = document("check", outcome)
     tap.report(outcome.status == 0 and not wrong and value["state"] == "ready" and value["bytes"] > 50e6,
-               "check --json of a ready one", *wrong, outcome)
+               "check --json of a ready rootfs", *wrong, outcome)
     home.run("shell", "--", "sed", "-i", "/^fsgqa2:/d", "/etc/passwd")
     outcome = home.run("check", "--json")
     value, wrong = document("check", outcome)
     tap.report(outcome.status == 1 and not wrong and value["state"] == "not-ready" and
-               any("fsgqa2" in reason for reason in value["reasons"]), "check --json of a damaged one",
+               any("fsgqa2" in reason for reason in value["reasons"]), "check --json of a damaged rootfs",
                *wrong, outcome)
     outcome = home.run("list", "--json")
     value, wrong = document("list", outcome)
@@ -68,7 +68,7 @@ def by_command_line():
     outcome = home.run("delete", "--json")
     _, result, wrong = stream("delete", outcome)
     tap.report(outcome.status == 2 and not wrong and os.path.isdir(TREE) and
-               "--yes" in result["error"]["message"], "delete --json does not ask", *wrong, outcome)
+               "--yes" in result["error"]["message"], "delete --json does not prompt", *wrong, outcome)
     outcome = home.run("delete", "--json", "--yes")
     _, result, wrong = stream("delete", outcome)
     tap.report(outcome.status == 0 and not wrong and not os.path.lexists(TREE) and result["path"] == TREE,
@@ -88,7 +88,7 @@ def through_mcp():
         number = create_call(client, server)
         progress = client.wait_for(lambda m: m.get("method") == "notifications/progress", 120)
         tap.report(progress and progress["params"]["progressToken"] == "t" and
-                   progress["params"]["message"], "MCP create: progress", progress)
+                   progress["params"]["message"], "MCP create: reports progress", progress)
         began = time.monotonic()
         meanwhile = client.call("check_test_rootfs")
         tap.report(meanwhile and not any(m.get("id") == number for m in client.seen) and
@@ -100,11 +100,11 @@ def through_mcp():
         tap.report(result.get("isError") is False and text.startswith(
             f"✓ Successfully created rootfs at {TREE}\n\nPath: {TREE}\nSize: ") and
                    "\nUbuntu: jammy\nTest users: fsqa, fsgqa2\n\nYou can now use use_custom_rootfs=true in "
-                   "fstests_vm_boot_and_run" in text, "MCP create: the text as it was", answer)
+                   "fstests_vm_boot_and_run" in text, "MCP create: returns the compatible text", answer)
         values = [m["params"]["progress"] for m in [progress, *client.seen]
                   if m.get("method") == "notifications/progress"]
         tap.report(len(values) > 5 and all(a < b for a, b in zip(values, values[1:])),
-                   "MCP create: progress only grows", values)
+                   "MCP create: progress never decreases", values)
         for tool, arguments, says in (
                 ("check_test_rootfs", {}, f"✓ Rootfs is configured and ready at {TREE}\n\nSize: "),
                 ("check_test_rootfs", {"rootfs_path": "~/.kerneldev-mcp/test-rootfs"}, "✓ Rootfs is "),
@@ -117,32 +117,32 @@ def through_mcp():
             wrong = [e.message for e in validator.iter_errors(result.get("structuredContent"))]
             tap.report(says in result.get("content", [{}])[0].get("text", "") and not wrong,
                        f"MCP: {tool} {arguments}", *wrong, answer)
-        tap.report(client.end() == 0, "MCP: the server ends with its input")
+        tap.report(client.end() == 0, "MCP: the server exits at end of input")
         wrong = tidy.complaints()
-    tap.report(not wrong, "MCP: nothing stays", *wrong)
+    tap.report(not wrong, "MCP: nothing is left behind", *wrong)
 
 
 def working(client):
-    """Helpers below the server."""
+    """Returns the helpers below the server."""
     return [pid for pid in children(client.process.pid) if "rootlet-helper" in command_of(pid)]
 
 
 def gone(pids, seconds=60):
-    """How long it took until none of PIDS ran; None where they do not end."""
+    """Returns the seconds until none of PIDS ran, or None if they do not end."""
     began = time.monotonic()
     ended = wait_until(lambda: not [pid for pid in pids if command_of(pid)], seconds)
     return time.monotonic() - began if ended else None
 
 
 def hang(client, what):
-    """From now on WHAT below the server does nothing any more."""
+    """Stops the processes WHAT below the server."""
     for pid in children(client.process.pid):
         if what in command_of(pid):
             kill(pid, signal.SIGSTOP)
 
 
 def breaks():
-    """A create is cut off: while packages come, and while they are unpacked."""
+    """Interrupts a create while packages are downloaded, and while they are unpacked."""
     hanging = {
         "cancelled with a helper that hangs": lambda client, number: (
             hang(client, "rootlet-helper"), client.cancel(number)),
@@ -153,13 +153,13 @@ def breaks():
     }
     ways = {
         "cancelled": lambda client, number: client.cancel(number),
-        "its client closes its end": lambda client, number: client.process.stdin.close(),
+        "its client disconnects": lambda client, number: client.process.stdin.close(),
         "SIGTERM to the server": lambda client, number: kill(client.process.pid, signal.SIGTERM),
         "kill -9 of the server": lambda client, number: kill(client.process.pid),
     }
     for stage, faults in ((UNPACKING, [SLOW]), ("Unpacking and configuring", [])):
         for what, break_it in {**ways, **(hanging if faults else {})}.items():
-            # No create ends in this cache, so it has no base that a create could clone.
+            # No create completes in this cache, so it has no snapshot to clone.
             fresh = {"XDG_CACHE_HOME": f"{home.folder}/cold"}
             with Server(AT.root, faults) as server, Tidy(home) as tidy, \
                     Client(home, environment=fresh) as client:
@@ -174,15 +174,17 @@ def breaks():
                 if "cancelled" in what:
                     ping = client.request("ping")
                     silent = not any(m.get("id") == number for m in client.seen)
-                    tap.report(ping and silent, f"create {what} in \"{stage}\": no answer, and the server "
+                    tap.report(ping and silent,
+                               f"create {what} in \"{stage}\" gets no answer, and the server "
                                "goes on", client.seen[-3:])
                     client.end()
-                # What there was no time to remove goes with the next command.
+                # The next command removes what there was no time to remove.
                 home.run("list")
                 wrong = tidy.complaints()
-            tap.report(reached and "id" not in reached and helpers and took is not None and took < SOON and not wrong and
+            tap.report(reached and "id" not in reached and helpers and took is not None and took < SOON and
+                       not wrong and
                        not os.path.lexists(TREE),
-                       f"create {what} in \"{stage}\": all of it ends soon, nothing stays",
+                       f"create {what} in \"{stage}\": ends soon and leaves nothing behind",
                        f"reached: {reached}, helpers: {helpers}, took: {took}", *client.seen, *wrong)
             tap.note(f"\"{stage}\", {what}: all processes gone after "
                      f"{'-' if took is None else f'{took:.2f} s'}")
@@ -191,5 +193,5 @@ def breaks():
 by_command_line()
 through_mcp()
 breaks()
-tap.report(not processes_left(5), "nothing runs in the end")
+tap.report(not processes_left(5), "no processes remain")
 tap.done()

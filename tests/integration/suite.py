@@ -1,5 +1,5 @@
-"""rootlet fstests over the miniature of fstests in tests/fstests-mini, on a real kernel: tests that
-pass, fail, do not run, crash the kernel and do not end; what is told of them and what is left."""
+"""rootlet fstests on the miniature fstests in tests/fstests-mini, with a real kernel: tests that pass, fail,
+do not run, crash the kernel and hang; what is reported, and what remains."""
 import glob
 import json
 import os
@@ -18,16 +18,17 @@ home = mini.home
 
 
 def everything():
-    """All of them: three boots, since one test crashes the kernel and another does not end."""
+    """All tests, in three boots: one test crashes the kernel and another hangs."""
     junit = f"{home.folder}/junit.xml"
     exclude = home.write("exclude.list", "# of another machine\ngeneric/004 # hangs\n")
     before = mini.state()
-    outcome, seen, last, wrong = mini.run_json("--test-timeout", "60", "--junit", junit, "--mkfs-options", "-b 2048",
+    outcome, seen, last, wrong = mini.run_json("--test-timeout", "60", "--junit", junit, "--mkfs-options",
+                                               "-b 2048",
                                                tests=["-g", "all", "-E", exclude])
     tap.report(outcome.status == 3 and last.get("event") == "result" and
                last.get("status") == "crashed" and last.get("exit_status") == 3,
-               "a run in which the kernel crashes", outcome)
-    tap.report(not wrong, "nothing of it stays", *wrong)
+               "a run with a kernel crash has the right result", outcome)
+    tap.report(not wrong, "the run leaves nothing behind", *wrong)
     tests = {event["name"]: event for event in seen if event.get("event") == "test"}
     for name, status, reason in (("generic/001", "pass", ""), ("generic/002", "fail", "output mismatch"),
                                  ("generic/003", "notrun", "^this kernel has no such thing; and no other$"),
@@ -35,47 +36,50 @@ def everything():
                                  ("mini/101", "crash", "sysrq triggered crash"),
                                  ("mini/102", "timeout", r"timed out after 60 s"),
                                  ("mini/103", "pass", ""), ("mini/104", "pass", ""),
-                                 ("mini/105", "fail", r"^in dmesg: WARNING: CPU: 0 PID: 1 at fs/mini/file.c:34"),
+                                 ("mini/105", "fail",
+                                  r"^in dmesg: WARNING: CPU: 0 PID: 1 at fs/mini/file.c:34"),
                                  ("mini/106", "pass", "")):
         event = tests.get(name, {})
         tap.report(event.get("status") == status and re.search(reason, event.get("reason", "")),
                    f"{name}: {status}", event)
     tap.report("-two" in tests.get("generic/002", {}).get("detail", ""),
-               "a failure comes with the difference", tests.get("generic/002"))
+               "a failure is reported with the diff", tests.get("generic/002"))
     tap.report("sysrq_handle_crash" in tests.get("mini/101", {}).get("detail", ""),
-               "a crash comes with the trace", tests.get("mini/101"))
+               "a crash is reported with its trace", tests.get("mini/101"))
     tap.report("mini_caller" in tests.get("mini/105", {}).get("detail", ""),
-               "a complaint in dmesg comes with its trace", tests.get("mini/105"))
-    tap.report(last.get("boots") == 3, "the tests behind a crash and a hang run in a fresh VM", last)
+               "a dmesg complaint is reported with its trace", tests.get("mini/105"))
+    tap.report(last.get("boots") == 3, "the tests after a crash and a hang run in a new VM", last)
     kernel = [(event["kind"], event["test"]) for event in seen if event.get("event") == "kernel"]
     tap.report(kernel == [("panic", "mini/101"), ("WARNING", "mini/104"), ("WARNING", "mini/105")],
-               "what the kernel says is told, with the test that ran", kernel)
+               "kernel messages are reported with the running test", kernel)
     tap.report(last.get("counts", {}).get("pass") == 4, "the counts", last.get("counts"))
     progress = [event for event in seen if event.get("event") == "progress"]
-    tap.report(progress and progress[-1]["total"] == 10, "how many tests there are is known",
+    tap.report(progress and progress[-1]["total"] == 10, "the number of tests is reported",
                progress[-1:])
     folder = last.get("results", "")
     tap.report(sorted(os.listdir(folder)) == ["check.out", "console.log", "kernel.jsonl", "results",
-                                              "run.json", "tests.jsonl"], "the run's folder", folder)
+                                              "run.json", "tests.jsonl"],
+               "the run directory has the right files", folder)
     tap.report(os.path.exists(f"{folder}/results/mini/101.full") and
-               open(f"{folder}/results/mini/101.full", encoding="utf-8").read() == "the last line before it\n",
-               "what a test wrote is there up to the crash's last line")
+               open(f"{folder}/results/mini/101.full",
+                    encoding="utf-8").read() == "the last line before it\n",
+               "a test's output is kept up to the last line before a crash")
     with open(f"{folder}/results/mini/106.full", encoding="utf-8") as file:
         seen = file.read()
-    tap.report("\nblock 2048\n" in seen, "--mkfs-options go to the type's own mkfs", seen)
+    tap.report("\nblock 2048\n" in seen, "--mkfs-options are passed to the mkfs of the type", seen)
     tap.report("\nconfig 1\n" in seen, "tests find the kernel's configuration", seen)
-    tap.report(seen.endswith("\nloaded 3\n"), "a program finds the library that came with fstests", seen)
+    tap.report(seen.endswith("\nloaded 3\n"), "a program finds the library shipped with fstests", seen)
     with open(f"{folder}/run.json", encoding="utf-8") as file:
         record = json.load(file)
-    tap.report(record.get("root") == "image", "the release's kernel gets an image as root", record)
+    tap.report(record.get("root") == "image", "the release's kernel gets a root image", record)
     tap.report(record.get("first_test_seconds", 0) > 0,
-               "how long it took to the first test is kept", record)
-    tap.report(mini.state() == before, "fstests' own tree is as it was")
+               "the time to the first test is recorded", record)
+    tap.report(mini.state() == before, "the fstests tree is unchanged")
     with open(f"{folder}/console.log", encoding="utf-8", errors="replace") as file:
-        tap.report(file.read().count("Linux version") == 3, "the console of every boot is kept")
+        tap.report(file.read().count("Linux version") == 3, "the console output of every boot is saved")
     bad = glob.glob(f"{folder}/results/generic/002.out.bad")
     tap.report(bad and (home.user.uid is None or os.lstat(bad[0]).st_uid == home.user.uid),
-               "fstests' own files are there, and the user's", bad)
+               "result files exist and belong to the user", bad)
     root = xml.etree.ElementTree.parse(junit).getroot()
     tap.report((root.get("tests"), root.get("failures"), root.get("errors"), root.get("skipped")) ==
                ("11", "2", "2", "3") and len(root.findall("testcase")) == 11, "JUnit's file",
@@ -87,7 +91,8 @@ def shown(run):
     play(Case("runs list", ["runs"], 0, [rf"^{run} +crashed +ext4 +4 +4 +2 "]), home)
     play(Case("runs show", ["runs", "show", run], 0,
               [r"^crashed:  mini/101 \(\d+ s\): Kernel panic", r"^timeout:  mini/102",
-               r"^failed:   generic/002 .*output mismatch\n +--- ", r"^failed:   mini/105 .*: in dmesg: WARNING",
+               r"^failed:   generic/002 .*output mismatch\n +--- ",
+               r"^failed:   mini/105 .*: in dmesg: WARNING",
                r"^not run: this kernel has no such thing; and no other: generic/003 generic/005$",
                r"check.out, console.log"]), home)
     play(Case("runs show last --json", ["runs", "show", "last", "--json"], 0, f'"run": ?"{run}"'), home)
@@ -95,13 +100,13 @@ def shown(run):
                        ("runs-compare", ["runs", "compare", run, run])):
         value, wrong = document(name, home.run(*line, "--json"))
         tap.report(bool(value) and not wrong, f"--json of {' '.join(line[:2])} fits its schema", *wrong)
-    play(Case("runs show of none", ["runs", "show", "nosuch"], 1, "run nosuch does not exist.*runs list"), home)
-    play(Case("runs compare with itself", ["runs", "compare", run, run], 0,
+    play(Case("runs show of an unknown run", ["runs", "show", "nosuch"], 1, "run nosuch does not exist.*runs list"), home)
+    play(Case("runs compare of a run with itself", ["runs", "compare", run, run], 0,
               "0 newly fail, 0 newly pass, 4 still fail"), home)
 
 
 def lines_and_baseline(run):
-    """What a person sees, and another --results folder; one test is mended, another one broken."""
+    """The output for people, and a different --results directory; one test is fixed, another one broken."""
     results = f"{home.folder}/results-of-mine"
     device = home.write("device", b"")
     os.truncate(device, 512 << 20)
@@ -116,65 +121,69 @@ def lines_and_baseline(run):
                                        "--append", 'mini.word=1 mini.quoted="a b"',
                                        tests=["generic/001", "generic/002", "mini/106"]), seconds=PATIENCE)
         wrong = tidy.complaints()
-    tap.report(outcome.status == 1 and not wrong, "a run in which a test fails", *wrong, outcome)
-    for what, pattern in {"a line for each test": r"^generic/002 +pass +\d+ s$",
+    tap.report(outcome.status == 1 and not wrong, "a run with a failed test exits with 1", *wrong, outcome)
+    for what, pattern in {"a line per test": r"^generic/002 +pass +\d+ s$",
                           "a table of failures": r"^failed:   generic/001 .*\n +--- ",
-                          "counts": r"^failed: 2 passed, 1 failed, 0 not run, in [\d:]+ and 1 boot$",
-                          "newly fails": r"^newly fails: generic/001 \(pass before, fail now\)$",
-                          "newly passes": r"^newly passes: generic/002 \(fail before, pass now\)$",
+                          "the counts": r"^failed: 2 passed, 1 failed, 0 not run, in [\d:]+ and 1 boot$",
+                          "new failures": r"^newly fails: generic/001 \(pass before, fail now\)$",
+                          "new passes": r"^newly passes: generic/002 \(fail before, pass now\)$",
                           "where the logs are": rf"^run .*: {results}$"}.items():
         tap.report(bool(re.search(pattern, outcome.out + outcome.err, re.M)), f"it shows {what}",
                    outcome)
     tap.report(os.path.exists(f"{results}/run.json"), "--results DIR")
     as_wished(f"{results}/results/mini/106.full", device)
-    play(Case("fstests --results: a directory that is not empty", mini.words("--results", results), 5, "not empty"),
+    play(Case("fstests --results: a directory that is not empty", mini.words("--results", results), 5,
+              "not empty"),
          home)
     play(Case("runs compare", ["runs", "compare", run, "last"], 1, "1 newly fail, 1 newly pass"), home)
     mini.copy()
 
 
 def as_wished(path, device):
-    """What the guest's mini/106 saw of the options, and the user's own disk afterwards."""
+    """How the options reached mini/106 in the guest, and the user's disk afterwards."""
     with open(path, encoding="utf-8") as file:
         seen = file.read()
-    for what, pattern in {"one test disk, five to scratch, one for the log":
+    for what, pattern in {"there is one test disk, five scratch disks and one log disk":
                               rf"^test {512 << 20}\n(scratch {512 << 20}\n){{5}}log {512 << 20}$",
-                          "--io-scheduler, on each": r"^(scheduler .*\[none\].*\n){7}(?!scheduler)",
-                          "--mkfs": "^inode 512$", "--mkfs-options with it": "^block 1024$", "--mount-options": r"^/dev/\S+ /mnt/test ext4 \S*noatime",
+                          "--io-scheduler applies to each disk":
+                          r"^(scheduler .*\[none\].*\n){7}(?!scheduler)",
+                          "--mkfs applies": "^inode 512$", "--mkfs-options applies with --mkfs":
+                          "^block 1024$", "--mount-options applies": r"^/dev/\S+ /mnt/test ext4 \S*noatime",
                           "--cpus": "^cpus 2$", "--memory": r"^memory (8|9|10)\d{5}$",
-                          "--append": r"^words .*\bmini\.word=1\b",
-                          "--append with quotes": r'^words .*"mini\.quoted=a b"'}.items():
+                          "--append applies": r"^words .*\bmini\.word=1\b",
+                          "--append keeps quotes": r'^words .*"mini\.quoted=a b"'}.items():
         tap.report(bool(re.search(pattern, seen, re.M)), f"in the guest: {what}", seen)
     with open(device, "rb") as file:
         file.seek(1024 + 56)
-        tap.report(file.read(2) == b"\x53\xef", "--device: the tests' filesystem is on the user's own file")
+        tap.report(file.read(2) == b"\x53\xef", "--device: the test filesystem is on the user's file")
 
 
 def usage():
     for what, command, says in (
             ("\"-g quick\" in one word", mini.words(tests=["-g quick"]), "is one argument.*-- -g quick"),
-            ("an option behind a test, and tests that there are not", mini.words(
+            ("an option after a test, and unknown tests", mini.words(
                 tests=["generic/001", "generic/9999", "generic/9", "-x", "shutdown"]),
              "generic/9999 - unknown test; generic/9 - unknown test; .*Arguments before tests, please!"),
-            ("a test of a directory that there is not", mini.words(tests=["xfs/001"]), "xfs/001 - unknown test"),
-            ("-E of a file that is not there", mini.words(tests=["-E", "nosuch", "generic/001"]),
+            ("a test in a missing directory", mini.words(tests=["xfs/001"]), "xfs/001 - unknown test"),
+            ("-E with a missing file", mini.words(tests=["-E", "nosuch", "generic/001"]),
              "-E nosuch: no such file here or in"),
-            ("-X of a name that no directory has", mini.words(tests=["-X", "/etc/passwd", "generic/001"]),
+            ("-X with a name that no directory has", mini.words(tests=["-X", "/etc/passwd", "generic/001"]),
              "-X /etc/passwd: no directory below .* use: -E FILE"),
             ("an option without its value", mini.words(tests=["-g"]), "-g needs a value"),
             ("no kernel", ["fstests", "--fstests", mini.tree], "--kernel is missing"),
             ("no fstests", ["fstests", "--kernel", "distro"], "--fstests is missing"),
-            ("a directory without fstests", ["fstests", "--kernel", "distro", "--path", mini.rootfs, "--fstests", "/etc"],
+            ("a directory without fstests",
+             ["fstests", "--kernel", "distro", "--path", mini.rootfs, "--fstests", "/etc"],
              "is not an fstests tree"),
             ("an unknown scheduler", mini.words("--io-scheduler", "cfq"), "mq-deadline, none, bfq or kyber"),
             ("an unknown backing", mini.words("--device-backing", "tape"), "disk or tmpfs"),
-            ("a size that is none", mini.words("--device-size", "big"), "not a size"),
+            ("an invalid size", mini.words("--device-size", "big"), "not a size"),
             ("a directory as a device", mini.words("--device", "/etc"), "neither a block device nor a"),
             ("more devices than disks", mini.words("--devices", "1", "--device", "/dev/null", "--device",
                                                    "/dev/null"), "--device is given 2 times"),
-            ("a baseline that is not there", mini.words("--baseline", "nosuch"), "run nosuch does not exist"),
+            ("a missing baseline", mini.words("--baseline", "nosuch"), "run nosuch does not exist"),
             ("--host-root with a rootfs", mini.words("--host-root", "--name", "x"), "uses no rootfs"),
-            ("runs with an unknown word", ["runs", "remove"], "list, show, compare, prune"),
+            ("runs with an unknown subcommand", ["runs", "remove"], "list, show, compare, prune"),
             ("runs show without a run", ["runs", "show"], "takes 1 run")):
         with Tidy(home) as tidy:
             outcome = home.run(*command, seconds=120)
@@ -189,7 +198,7 @@ def whole():
     lines_and_baseline(run)
 
 
-# As words of the command line: only these.
+# Arguments name the only cases to run.
 for part in (usage, whole):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:
         part()

@@ -1,4 +1,4 @@
-"""rootlet fstests that is killed, or stopped by a signal, at any time: nothing of it stays."""
+"""rootlet fstests, killed or interrupted by a signal at any time, leaves nothing behind."""
 import contextlib
 import os
 import random
@@ -16,13 +16,13 @@ mini = Mini()
 home = mini.home
 
 
-# When the front end ends: some seconds from the start, or from when there is a qemu, or while a test runs.
-START, QEMU, TEST = "the start", "qemu began", "the test began"
+# When the front end dies: some seconds after the start, after qemu started, or while a test runs.
+START, QEMU, TEST = "the start", "qemu started", "the test started"
 
 
 def tries():
-    """(signal, since what, seconds, more words)"""
-    host = ["--host-root"]  # where no namespace ends it all
+    """Yields (signal, starting event, seconds after it, extra arguments)."""
+    host = ["--host-root"]  # without a namespace whose end kills everything
     found = [(signal.SIGKILL, START, random.uniform(0.2, 40), []) for _ in range(20 if LONG else 2)]
     found += [(signal.SIGKILL, QEMU, random.uniform(0.2, 20), []) for _ in range(5 if LONG else 1)]
     return found + [(signal.SIGINT, QEMU, 5, []), (signal.SIGTERM, TEST, 0, []), (signal.SIGHUP, TEST, 0, []),
@@ -30,7 +30,7 @@ def tries():
 
 
 def has_begun(front, since, before):
-    """Waits for it."""
+    """Waits for the event."""
     if since == QEMU:
         return wait_until(lambda: [pid for pid in children(front.pid) if "qemu" in command_of(pid)], 300)
     if since == TEST:
@@ -48,8 +48,7 @@ def contains(path, word):
 
 
 def deaths():
-    """SIGKILL of the front end at random moments, before there is a VM and in it, and the signals that
-    people send."""
+    """SIGKILL of the front end at random moments before and during the VM, and the usual signals."""
     places = Places(home)
     for number, since, after, more in tries():
         kernel = mini.distribution_kernel() if more else "distro"
@@ -63,14 +62,14 @@ def deaths():
             wrong = tidy.complaints()
         good = there and front.returncode == (-9 if number == signal.SIGKILL else 130)
         tap.report(good and not wrong and not places.left(),
-                   f"{signal.Signals(number).name} {after:.1f} s after {since} takes all of the run with it"
+                   f"{signal.Signals(number).name} {after:.1f} s after {since} ends the whole run"
                    f"{', also with --host-root' if more else ''}",
                    there, *wrong, *places.left(), front.returncode, err[-1000:])
     states = home.run("runs").out
     tap.report("cut off" in states and "interrupted" in states and "running" not in states,
-               "runs: one that was killed can be told", states)
+               "runs: shows which runs were killed", states)
     play(Case("runs prune", ["runs", "prune", "--keep", "1"], 0, r"removed \d+ of \d+ runs"), home)
-    tap.report(len(os.listdir(mini.runs)) == 1, "runs prune: the newest stays", os.listdir(mini.runs))
+    tap.report(len(os.listdir(mini.runs)) == 1, "runs prune: keeps the newest", os.listdir(mini.runs))
 
 
 deaths()

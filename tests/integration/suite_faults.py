@@ -1,5 +1,5 @@
-"""rootlet fstests on a real kernel where a run does not go through: sections in which tests crash, runs that
-are stopped, and programs that the guest cannot load."""
+"""rootlet fstests on a real kernel when a run does not complete: sections with crashing tests, interrupted
+runs, and programs that the guest cannot load."""
 import re
 
 from support import tap
@@ -11,13 +11,14 @@ home = mini.home
 
 
 def sections():
-    """Two sections of a configuration, neither of --fstype's filesystem; in each a test crashes. mini/103
-    looks for the section's filesystem on its device."""
+    """Two sections of a configuration, neither with --fstype's filesystem; a test crashes in each. mini/103
+    checks for the section's filesystem on its device."""
     config = home.write("sections.config", "[one]\nFSTYP=xfs\nMKFS_OPTIONS=-m reflink=0\n"
                                            "[two]\nFSTYP = ext3\n")
     outcome, seen, last, wrong = mini.run_json("--config", config, tests=["mini/101", "mini/103"])
     got = [(e["section"], e["name"], e["status"]) for e in seen if e.get("event") == "test"]
-    play(Case("runs list: the filesystems of its sections", ["runs"], 0, [rf"^{last.get('run')} +crashed +xfs,ext3 "]),
+    play(Case("runs list: shows the filesystems of the sections", ["runs"], 0,
+              [rf"^{last.get('run')} +crashed +xfs,ext3 "]),
          home)
     tap.report(outcome.status == 3 and not wrong and
                got == [("one", "mini/101", "crash"), ("one", "mini/103", "pass"),
@@ -31,7 +32,7 @@ def stops():
     tap.report(outcome.status == 3 and not wrong and
                got == {"mini/101": "crash", "mini/103": "unreached"} and last.get("boots") == 1,
                "--stop-on-crash", got, *wrong, outcome)
-    # One boot has been measured; the test hangs after this one.
+    # A boot has been measured; the next test hangs.
     seconds = str(round(30 + 1.5 * outcome.seconds))
     outcome, seen, last, wrong = mini.run_json("--timeout", seconds, tests=["mini/102", "mini/103"])
     got = verdicts(seen)
@@ -40,13 +41,15 @@ def stops():
 
 
 def unstartable():
-    """A program without its library is an error of the run, which ends before the tests."""
+    """A program without its library is an error of the run, which ends before any test."""
     mini.copy(carried=False)
     outcome, seen, last, wrong = mini.run_json(tests=["generic/001", "generic/002"])
     got = [event["name"] for event in seen if event.get("event") == "test"]
-    says = r"cannot start programs of fstests: src/absent: librootlet-absent\.so\.3: cannot open shared object"
+    says = r"cannot start programs of fstests: src/absent: librootlet-absent\.so\.3: " \
+        r"cannot open shared object"
     tap.report(outcome.status == 5 and not wrong and not got and last.get("status") == "error" and
-               re.search(says, outcome.err), "a program that the guest cannot load is no failed test", got,
+               re.search(says, outcome.err), "a program that the guest cannot load is not a test failure",
+               got,
                *wrong, outcome)
     mini.copy()
 

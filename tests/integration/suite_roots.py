@@ -1,4 +1,4 @@
-"""rootlet fstests and rootlet run on every kind of root: an image, the tree itself, and the host's."""
+"""rootlet fstests and rootlet run on every kind of root: an image, the tree itself, and the host's root."""
 import os
 import shutil
 
@@ -16,12 +16,12 @@ def other_roots():
     outcome, seen, last, wrong = mini.run_json("--root-transport", "dir", "--force-9p",
                                                tests=["generic/001", "mini/103", "mini/107"])
     tap.report(outcome.status == 0 and not wrong and last.get("counts", {}).get("pass") == 3,
-               "--root-transport dir", *wrong, outcome)
-    # That one is in no group, and needs no other guest.
+               "--root-transport dir runs the tests", *wrong, outcome)
+    # This test is in no group, and needs no separate guest.
     hostile = [e for e in seen if e.get("event") == "test" and e["name"] == "mini/107"]
-    tap.report([e["status"] for e in hostile] == ["pass"], "a hostile guest writes to none of the directories "
-               "that are shared read-only, and sets no setuid bit", *hostile)
-    tap.report(mini.state() == before, "--root-transport dir: fstests' own tree is as it was")
+    tap.report([e["status"] for e in hostile] == ["pass"], "a hostile guest cannot write to directories "
+               "shared read-only or set a setuid bit", *hostile)
+    tap.report(mini.state() == before, "--root-transport dir: the fstests tree is unchanged")
     outcome, seen, last, wrong = mini.run_json("--host-root", tests=["generic/001"],
                                                kernel=mini.distribution_kernel())
     tap.report(outcome.status == 0 and not wrong and last.get("counts", {}).get("pass") == 1,
@@ -29,18 +29,19 @@ def other_roots():
 
 
 def image():
-    """An image is built once, rebuilt after a change to the tree, and never written to. The rootfs and the cache
-    are this test's own."""
+    """An image is built once, rebuilt after the tree changes, and never written to. The rootfs and the cache
+    are private to this test."""
     own = {"XDG_CACHE_HOME": home.make_folder(f"{home.folder}/images-of-mine")}
     images = f"{home.folder}/images-of-mine/rootlet/images"
     made = home.run("create", "--release", apt.host_suite(), "--quiet", seconds=1500)
-    tap.report(made.status == 0, "a rootfs to make images of", made)
+    tap.report(made.status == 0, "a rootfs for images is created", made)
 
     def names():
         return {name: os.stat(f"{images}/{name}").st_ino for name in os.listdir(images)}
 
     def boot():
-        return home.run("run", "--kernel", mini.distribution_kernel(), "--root-transport", "image", *QUICK, "--",
+        return home.run("run", "--kernel", mini.distribution_kernel(), "--root-transport", "image", *QUICK,
+                        "--",
                         "sh", "-c", "echo changed >/etc/hostname; mount | grep ' / '; cat /etc/of-the-shell",
                         seconds=PATIENCE, environment=own)
 
@@ -48,20 +49,20 @@ def image():
     before = names()
     second = boot()
     tap.report("overlay on / type overlay" in first.out and "overlay on / type overlay" in second.out and
-               names() == before, "the root image is used again", first, second)
+               names() == before, "the root image is reused", first, second)
     home.run("shell", "--", "sh", "-c", "echo new >/etc/of-the-shell")
     third = boot()
     tap.report("new" in third.out and names() != before and len(names()) == len(before),
-               "the root image is built anew after a change, in place of the old one", third)
+               "the root image is rebuilt after a change and replaces the old one", third)
     tap.report(home.run("shell", "--", "cat", "/etc/hostname").out.strip() == "rootlet",
-               "what a guest writes is in no image and no rootfs")
-    play(Case("a root image where the kernel is known to lack what that takes",
+               "a guest's writes reach neither the image nor the rootfs")
+    play(Case("a root image for a kernel known to lack support for it",
               ["run", "--kernel", bare_kernel(), "--root-transport", "image", "--", "true"], 2,
               "no CONFIG_VIRTIO_BLK.*--root-transport dir"), home)
 
 
 def bare_kernel():
-    """The release's kernel, with a configuration beside it that has nothing."""
+    """The release's kernel with a configuration file that enables nothing."""
     folder = home.make_folder(f"{home.folder}/bare")
     shutil.copy(mini.distribution_kernel(), f"{folder}/vmlinuz")
     home.write("bare/config", "# CONFIG_VIRTIO_BLK is not set\nCONFIG_EXT4_FS=y\n")

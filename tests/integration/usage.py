@@ -1,4 +1,4 @@
-"""The command line itself: help, wrong words, names. Needs no helper, no rootfs, no network."""
+"""The command line: help, errors, names. Needs no helper, no rootfs and no network."""
 import json
 import os
 import platform
@@ -7,10 +7,11 @@ from support import tap
 from support.terminal import Terminal
 from support.world import Case, Home, play
 
-COMMANDS = ["create", "check", "list", "delete", "shell", "chroot", "run", "fstests", "runs", "profiles", "cache",
+COMMANDS = ["create", "check", "list", "delete", "shell", "chroot", "run", "fstests", "runs", "profiles",
+            "cache",
             "doctor", "policy", "audit", "mcp", "help"]
 
-# Each with what its help has to name.
+# Each command, and what its help must contain.
 OPTIONS = {
     "create": ["--name", "--path", "--release", "--arch", "--profile", "--force", "--mirror",
                "--keyring", "--components", "--include", "--dry-run", "--quiet"],
@@ -20,7 +21,8 @@ OPTIONS = {
     "shell": ["--name", "--path", "--user"],
     "run": ["--kernel", "--memory", "--cpus", "--rwdir", "--timeout", "--name", "--path"],
     "fstests": ["--kernel", "--fstests", "--mkfs-options", "--device-backing",
-                r"0 all passed; 1 some failed; 2 wrong command line; 3 the kernel crashed; 4\s+a test or the run "
+                r"0 all passed; 1 some failed; 2 wrong command line; 3 the kernel crashed; 4\s+a test or the "
+                r"run "
                 r"took too long; 5 the tests could not be run; 130 interrupted"],
     "profiles": ["list", "show PROFILE", "check FILE", "--json"],
     "cache": ["list", "verify", "prune", "--max-size", "--json"],
@@ -49,24 +51,24 @@ BAD_NAMES = {
 CASES = [
     Case("without a command", [], 2, "usage: rootlet COMMAND"),
     Case("an unknown command", ["crate"], 2, 'no command "crate".*rootlet create'),
-    Case("a command that is nothing like any", ["zzz"], 2, 'no command "zzz".*rootlet --help'),
+    Case("a command unlike any other", ["zzz"], 2, 'no command "zzz".*rootlet --help'),
     Case("an unknown command with an escape sequence", ["\033[2J"], 2, silent=["\033"]),
     Case("--version", ["--version"], 0, r"^rootlet \d"),
     Case("--help", ["--help"], 0, [*COMMANDS, "Exit status"]),
     Case("help of a command", ["help", "create"], 0, "usage: rootlet create"),
-    Case("help of no command", ["help", "zzz"], 2, 'no command "zzz"'),
+    Case("help of an unknown command", ["help", "zzz"], 2, 'no command "zzz"'),
 ]
 CASES += [Case(f"{command} --help", [command, "--help"], 0,
                ["usage: rootlet", "Exit status", *OPTIONS.get(command, ())]) for command in COMMANDS]
 CASES += [Case(f"{command} with an unknown option", [command, "--nosuch"], 2,
                [f"^rootlet {command}: ", "nosuch"]) for command in COMMANDS]
-CASES += [Case(f"{command} with one word too many", [command, "word"], 2, ["word"])
+CASES += [Case(f"{command} with an unexpected argument", [command, "word"], 2, ["word"])
           for command in ("create", "check", "list", "delete", "profiles", "doctor", "mcp")]
-# What comes behind the name of a rootfs, for commands that take one.
+# The arguments after the rootfs name, for commands that take one.
 NAMED = {"create": [], "check": [], "delete": ["--yes"], "shell": ["--", "true"],
          "run": ["--kernel", "distro", "--", "true"],
          "fstests": ["--kernel", "distro", "--fstests", "/tmp", "--", "generic/001"]}
-CASES += [Case(f"{command} --name and --path at once", [command, "--name", "a", "--path", "/b", *more], 2,
+CASES += [Case(f"{command} with both --name and --path", [command, "--name", "a", "--path", "/b", *more], 2,
                "--name and --path") for command, more in NAMED.items()]
 CASES += [Case(f"create: option {option} without its value", ["create", option], 2, "needs a value")
           for option in ("--name", "--path", "--release", "--mirror", "--keyring", "--include")]
@@ -76,7 +78,7 @@ for command, more in NAMED.items():
     CASES += [Case(f"{command}: a path {what}", [command, f"--path=/tmp/{name}", *more], 2,
                    "not a valid rootfs path", ["\033"]) for what, name in BAD_NAMES.items()
               if name and "/" not in name]
-# A word that is mistyped, and the one that was meant.
+# A mistyped word, and the one that was meant.
 MEANT = {
     "craete": "rootlet create", "chekc": "rootlet check", "lst": "rootlet list", "remote": None,
     "profile": "rootlet profiles", "doctro": "rootlet doctor",
@@ -84,32 +86,37 @@ MEANT = {
     "delete --ye5": "--yes", "run --kernl x": "--kernel", "list --jsn": "--json", "--hlep": "--help",
     "check --zzzzzz": None, "doctor --colour never": "--color",
     "cache lst": "list", "cache purne --max-size 1G": "prune", "runs shwo last": "show", "runs zzz": None,
-    "profiles chekc x": "check", "policy seccmop": "seccomp", "audit vrify": "verify", "audit verfy x.log": "verify",
+    "profiles chekc x": "check", "policy seccmop": "seccomp", "audit vrify": "verify",
+         "audit verfy x.log": "verify",
 }
-CASES += [Case(f"mistyped: {line}", line.split(), 2, rf"did you mean: {meant}\b" if meant else "unknown|no command|not one of",
+CASES += [Case(f"mistyped: {line}", line.split(), 2, rf"did you mean: {meant}\b" if meant
+               else "unknown|no command|not one of",
                () if meant else ("did you mean",)) for line, meant in MEANT.items()]
 CASES += [
-    Case("an abbreviation that could be two", ["create", "--qu", "--p", "x"], 2, '"--p" is ambiguous'),
+    Case("an ambiguous abbreviation", ["create", "--qu", "--p", "x"], 2, '"--p" is ambiguous'),
     Case("an option that takes no value", ["create", "--force=yes"], 2, '"--force" takes no value'),
-    Case("a short option that there is not", ["check", "-x"], 2, '"-x" is unknown'),
-    Case("--color with another word", ["check", "--color", "blue"], 2, "--color blue: must be auto"),
+    Case("an unknown short option", ["check", "-x"], 2, '"-x" is unknown'),
+    Case("--color with an invalid value", ["check", "--color", "blue"], 2, "--color blue: must be auto"),
     Case("--color before the command", ["--color", "never", "list"], 0, "no rootfs in"),
-    Case("--color behind the command's words", ["profiles", "list", "--color=never"], 0, "fstests"),
+    Case("--color after the command's arguments", ["profiles", "list", "--color=never"], 0, "fstests"),
     Case("--color twice", ["list", "--color", "always", "--color=never"], 0, "no rootfs in", ["\033"]),
-    Case("--color in a command of the rootfs is that one's", ["shell", "ls", "--color=blue"], 1, "no rootfs at"),
+    Case("--color after a command to run belongs to that command", ["shell", "ls", "--color=blue"], 1,
+         "no rootfs at"),
     Case("help of two commands", ["help", "create", "check"], 2, "unexpected argument: \"check\""),
-    Case("profiles", ["profiles"], 0, [r"^fstests +built in +\d+ +4 ", "^minimal ", "^fstests-build ", "^ltp ",
+    Case("profiles", ["profiles"], 0,
+         [r"^fstests +built in +\d+ +4 ", "^minimal ", "^fstests-build ", "^ltp ",
                                        "^blktests ", "^kselftest ", "^test +yours"]),
     Case("profiles show", ["profiles", "show", "fstests-build"], 0,
          ["which extends fstests", "xfslibs-dev", r"\[user fsqa\]", "uid = 1000"]),
-    Case("profiles show of none", ["profiles", "show", "nosuch"], 2, 'no profile "nosuch"'),
-    Case("profiles show without one", ["profiles", "show"], 2, "show needs an argument"),
-    Case("profiles show of two", ["profiles", "show", "a", "b"], 2, "unexpected argument: \"b\""),
-    Case("profiles check of a right one", ["profiles", "check", "config/rootlet/profiles/test.conf"], 0,
+    Case("profiles show of an unknown profile", ["profiles", "show", "nosuch"], 2, 'no profile "nosuch"'),
+    Case("profiles show without a profile", ["profiles", "show"], 2, "show needs an argument"),
+    Case("profiles show of two profiles", ["profiles", "show", "a", "b"], 2, "unexpected argument: \"b\""),
+    Case("profiles check of a valid profile", ["profiles", "check", "config/rootlet/profiles/test.conf"], 0,
          "is valid: 2 packages, 3 groups, 2 users"),
-    Case("profiles check of a wrong one", ["profiles", "check", "wrong.conf"], 2, r"wrong\.conf:2: "),
-    Case("profiles check of no profile's name", ["profiles", "check", "/etc/passwd"], 2, r"must be NAME\.conf"),
-    Case("profiles check of nothing", ["profiles", "check", "nosuch.conf"], 1, "nosuch.conf"),
+    Case("profiles check of an invalid profile", ["profiles", "check", "wrong.conf"], 2, r"wrong\.conf:2: "),
+    Case("profiles check of a file not named *.conf", ["profiles", "check", "/etc/passwd"], 2,
+         r"must be NAME\.conf"),
+    Case("profiles check of a missing file", ["profiles", "check", "nosuch.conf"], 1, "nosuch.conf"),
 ]
 CASES += [
     Case("create: an unknown release", ["create", "--release", "warty"], 2,
@@ -120,54 +127,66 @@ CASES += [
     Case("create: a release that is a path", ["create", "--release", "../etc"], 2, "invalid release name"),
     Case("create: a release that is an option", ["create", "--release=--x"], 2, "invalid release name"),
     Case("create: an unknown profile", ["create", "--profile", "nosuch"], 2, 'no profile "nosuch"'),
-    Case("create: a profile that is a path", ["create", "--profile", "../x"], 2, r"not a valid profile name.*cp FILE ~/\.config/.*--profile NAME"),
+    Case("create: a profile that is a path", ["create", "--profile", "../x"], 2,
+         r"not a valid profile name.*cp FILE ~/\.config/.*--profile NAME"),
     Case("create: an unknown engine", ["create", "--engine", "magic"], 2, '"magic" is unknown'),
-    Case("create: an impossible package", ["create", "--include", "bash,-rf"], 2, '"-rf" is no'),
-    Case("create: an impossible component", ["create", "--components", "main,../x"], 2, "component"),
-    Case("create: an impossible architecture", ["create", "--arch", "x/y"], 2, "architecture"),
+    Case("create: an invalid package name", ["create", "--include", "bash,-rf"], 2, '"-rf" is no'),
+    Case("create: an invalid component", ["create", "--components", "main,../x"], 2, "component"),
+    Case("create: an invalid architecture", ["create", "--arch", "x/y"], 2, "architecture"),
     *[Case(f"create: {arch} on a 64-bit host", ["create", "--arch", arch, *more], 5,
            [f"{arch}.*64-bit system calls; use --arch {native}, or a host with {arch}$"], ["qemu"])
       for machine, native, archs in (("x86_64", "amd64", ["i386"]), ("aarch64", "arm64", ["armhf", "armel"]))
       if platform.machine() == machine for arch in archs for more in ([], ["--dry-run"])],
-    Case("create: an unknown architecture", ["create", "--arch", "arm65"], 2, 'unknown architecture "arm65"; known are: amd64 arm64'),
+    Case("create: an unknown architecture", ["create", "--arch", "arm65"], 2,
+         'unknown architecture "arm65"; known are: amd64 arm64'),
     Case("run without a kernel", ["run", "--", "true"], 2, "--kernel is missing"),
-    Case("run: a keyring for nothing", ["run", "--kernel", "/no/such", "--keyring", "x", "--", "true"], 2, "goes with"),
-    Case("fstests: a keyring for nothing", ["fstests", "--kernel", "/no/such", "--fstests", "/tmp", "--keyring", "x"], 2,
+    Case("run: a keyring that nothing uses", ["run", "--kernel", "/no/such", "--keyring", "x", "--", "true"],
+         2, "goes with"),
+    Case("fstests: a keyring that nothing uses",
+         ["fstests", "--kernel", "/no/such", "--fstests", "/tmp", "--keyring", "x"], 2,
          "goes with"),
-    Case("run: no memory", ["run", "--kernel", "distro", "--memory", "1"], 2, "--memory 1: not a size of at least 64M"),
-    Case("run: more memory than there is", ["run", "--kernel", "distro", "--memory", "900T"], 2,
+    Case("run: too little memory", ["run", "--kernel", "distro", "--memory", "1"], 2,
+         "--memory 1: not a size of at least 64M"),
+    Case("run: more memory than the host has", ["run", "--kernel", "distro", "--memory", "900T"], 2,
          r"--memory 900T: this host has only [\d.]+[MGT]"),
-    Case("run: a disk larger than any", ["run", "--kernel", "distro", "--disk", "9000000T"], 2, "at most 8388607T"),
-    Case("run: a kernel that is not there", ["run", "--kernel", "/no/such", "--", "true"], 2,
+    Case("run: a disk that is too large", ["run", "--kernel", "distro", "--disk", "9000000T"], 2,
+         "at most 8388607T"),
+    Case("run: a missing kernel", ["run", "--kernel", "/no/such", "--", "true"], 2,
          "/no/such: No such file.*use a bzImage, a kernel build directory"),
-    Case("run: a build folder that cannot be read", ["run", "--kernel", "closed", "--", "true"], 2,
+    Case("run: an unreadable build directory", ["run", "--kernel", "closed", "--", "true"], 2,
          "cannot read the kernel .*closed/arch/x86/boot/bzImage: Permission denied"),
-    Case("run: a build folder without a kernel", ["run", "--kernel", "config", "--", "true"], 2,
+    Case("run: a build directory without a kernel", ["run", "--kernel", "config", "--", "true"], 2,
          "arch/x86/boot/bzImage is missing; run: make -C /.*/config bzImage"),
-    Case("run: quotes that the kernel does not know", ["run", "--kernel", "distro", "--append", "a='b c'", "--",
+    Case("run: quotes that the kernel does not support",
+         ["run", "--kernel", "distro", "--append", "a='b c'", "--",
                                                       "true"], 2, "--append: .* not allowed"),
-    Case("run: half a quote", ["run", "--kernel", "distro", "--append", 'dyndbg="file a.c', "--", "true"], 2,
+    Case("run: an unterminated quote",
+         ["run", "--kernel", "distro", "--append", 'dyndbg="file a.c', "--", "true"], 2,
          "unmatched double quote"),
-    Case("run: no number of cpus", ["run", "--kernel", "distro", "--cpus", "many"], 2, "--cpus many"),
-    Case("run: no time", ["run", "--kernel", "distro", "--timeout", "0"], 2, "--timeout 0"),
-    Case("run: a folder that is not there", ["run", "--kernel", "distro", "--rwdir", "/no/such",
+    Case("run: --cpus without a number", ["run", "--kernel", "distro", "--cpus", "many"], 2, "--cpus many"),
+    Case("run: a timeout of zero", ["run", "--kernel", "distro", "--timeout", "0"], 2, "--timeout 0"),
+    Case("run: --rwdir with a missing directory", ["run", "--kernel", "distro", "--rwdir", "/no/such",
                                              "--", "true"], 2, "mkdir -p /no/such"),
-    Case("run: a folder without a name", ["run", "--kernel", "distro", "--rwdir", "", "--", "true"], 2,
+    Case("run: --rwdir with an empty path", ["run", "--kernel", "distro", "--rwdir", "", "--", "true"], 2,
          "--rwdir: the path is empty"),
-    Case("run: the whole host", ["run", "--kernel", "distro", "--rwdir", "/", "--", "true"], 2, "/"),
-    Case("shell: a user that cannot be", ["shell", "--user", "a:b", "--", "true"], 2, "invalid user name"),
-    Case("create: a folder that cannot be opened", ["create", "--path", "closed/tree"], 1, "choose another place with --path"),
-    Case("audit show of something else", ["audit", "show", "/etc/passwd"], 1, "/etc/passwd is not an audit log", ["a line that"]),
+    Case("run: --rwdir with the host's root", ["run", "--kernel", "distro", "--rwdir", "/", "--", "true"], 2,
+         "/"),
+    Case("shell: an invalid user name", ["shell", "--user", "a:b", "--", "true"], 2, "invalid user name"),
+    Case("create: a directory that cannot be opened", ["create", "--path", "closed/tree"], 1,
+         "choose another place with --path"),
+    Case("audit show of a file that is not an audit log", ["audit", "show", "/etc/passwd"], 1,
+         "/etc/passwd is not an audit log", ["a line that"]),
     Case("list of an empty store", ["list"], 0, "no rootfs in .*rootlet create"),
     Case("list --json of an empty store", ["list", "--json"], 0, r"^\[\]"),
-    Case("check of nothing", ["check"], 1),
-    Case("check of nothing below the root", ["check", "--path", "/nosuch", "--json"], 1, '"path": ?"/nosuch"'),
-    Case("check of what is no rootfs", ["check", "--path", "/tmp", "--json"], 1,
+    Case("check of a missing rootfs", ["check"], 1),
+    Case("check of a missing path in /", ["check", "--path", "/nosuch", "--json"], 1, '"path": ?"/nosuch"'),
+    Case("check of a directory that is not a rootfs", ["check", "--path", "/tmp", "--json"], 1,
          ['"path": ?"/tmp"', "was not made by rootlet.*see: rootlet list"]),
-    Case("delete of nothing", ["delete", "--yes"], 1, "no rootfs at .*test-rootfs; see: rootlet list$", ["create"]),
-    Case("delete of nothing in no folder", ["delete", "--yes", "--path", "/no/such/tree"], 1,
+    Case("delete of a missing rootfs", ["delete", "--yes"], 1,
+         "no rootfs at .*test-rootfs; see: rootlet list$", ["create"]),
+    Case("delete in a missing directory", ["delete", "--yes", "--path", "/no/such/tree"], 1,
          "no rootfs at /no/such/tree; see: rootlet list$", ["mkdir"]),
-    Case("shell in nothing", ["shell", "--", "true"], 1, "no rootfs at .*rootlet create"),
+    Case("shell in a missing rootfs", ["shell", "--", "true"], 1, "no rootfs at .*rootlet create"),
 ]
 
 home = Home()
@@ -176,47 +195,52 @@ home.write("wrong.conf", "[packages]\nbash\n")
 for case in CASES:
     play(case, home)
 
-# What --color, the environment and the locale make of the same line.
+# How --color, the environment and the locale change the same line.
 LOOKS = [
-    # what, words, environment, must be in it, must not
+    # what, words, environment, expected text, unexpected text
     ("UTF-8", ["check"], {}, "✗ no rootfs", "\033"),
     ("the C locale", ["check"], {"LC_ALL": "C"}, "[failed] no rootfs", "✗"),
     ("help in the C locale", ["run", "--help"], {"LC_ALL": "C"}, "[OPTION...]", "…"),
     ("--color always", ["check", "--color", "always"], {}, "\033[31m✗ no rootfs", "[failed]"),
-    ("--color always, in spite of NO_COLOR", ["check", "--color=always"], {"NO_COLOR": "1"}, "\033[31m", "[failed]"),
+    ("--color always, despite NO_COLOR", ["check", "--color=always"], {"NO_COLOR": "1"}, "\033[31m",
+     "[failed]"),
 ]
 home.write("state/rootlet/runs/a-run/run.json", '{"status": "failed"}')
 home.write("state/rootlet/runs/a-run/tests.jsonl", json.dumps({
     "name": "generic/001", "status": "fail", "seconds": 1, "detail": "line\n" * 30}) + "\n")
-LOOKS += [("a difference that was cut", ["runs", "show", "a-run"], {}, "\n    …\n", "..."),
-          ("the same in the C locale", ["runs", "show", "a-run"], {"LC_ALL": "C"}, "\n    ...\n", "…")]
+LOOKS += [("a truncated diff", ["runs", "show", "a-run"], {}, "\n    …\n", "..."),
+          ("a truncated diff in the C locale", ["runs", "show", "a-run"], {"LC_ALL": "C"}, "\n    ...\n",
+           "…")]
 for what, words, environment, has, lacks in LOOKS:
     outcome = home.run(*words, environment=environment)
     tap.report(has in outcome.out and lacks not in outcome.out, f"looks: {what}", repr(outcome.out))
-for words in [["--help"], ["doctor"], ["profiles"], ["policy", "seccomp"], *([name, "--help"] for name in COMMANDS)]:
+for words in [["--help"], ["doctor"], ["profiles"], ["policy", "seccomp"],
+              *([name, "--help"] for name in COMMANDS)]:
     outcome = home.run(*words, environment={"LC_ALL": "C"})
-    tap.report(outcome.out and outcome.out.isascii(), f"looks: {' '.join(words)} in the C locale is ASCII", outcome)
-# Whatever prints: what cannot be printed was not done.
+    tap.report(outcome.out and outcome.out.isascii(), f"looks: {' '.join(words)} in the C locale is ASCII",
+               outcome)
+# Every command that prints: failing to write output is an error.
 PRINTS = [["--version"], ["--help"], ["help"], ["help", "create"], ["list"], ["list", "--json"], ["check"],
           ["check", "--json"], ["delete", "--json"], ["doctor"], ["doctor", "--json"], ["profiles"],
           ["profiles", "--json"], ["profiles", "show", "fstests"], ["policy", "show"],
           ["policy", "show", "--json"], ["policy", "seccomp"], ["runs"], ["runs", "--json"],
-          ["runs", "show", "a-run"], ["cache"], ["cache", "--json"], ["__complete", ""], ["mcp"], *([name, "--help"] for name in COMMANDS)]
+          ["runs", "show", "a-run"], ["cache"], ["cache", "--json"], ["__complete", ""], ["mcp"],
+          *([name, "--help"] for name in COMMANDS)]
 for words in PRINTS:
     for what, where in (("a full disk", ">/dev/full"), ("no standard output", ">&-")):
         if where == ">&-" and words[0] in ("create", "delete", "fstests"):
-            continue  # whose work is done all the same
+            continue  # whose work is done even so
         outcome = home.run(*words, before=["sh", "-c", f'exec "$@" {where}', "sh"],
                            text=b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
         tap.report(outcome.status != 0 and "cannot write to standard output: " in outcome.err,
                    f"{' '.join(words)} with {what}", outcome)
-# Whatever is opened first must not become standard input, output or error.
+# The first file opened must not become standard input, output or error.
 for words in (["list"], ["check"], ["doctor"], ["run", "--kernel", "/no/such", "--", "true"]):
     usual = home.run(*words)
     outcome = home.run(*words, before=["sh", "-c", 'exec "$@" <&- 2>&-', "sh"])
     tap.report((outcome.status, outcome.out) == (usual.status, usual.out),
                f"{' '.join(words)} without standard input and error", usual, outcome)
-# On a terminal: the same, where colours are decided by themselves.
+# The same on a terminal, where colours are automatic.
 for what, words, environment, colored in (
         ("a terminal", ["check"], {}, True), ("NO_COLOR", ["check"], {"NO_COLOR": "1"}, False),
         ("an empty NO_COLOR", ["check"], {"NO_COLOR": ""}, True),

@@ -1,8 +1,7 @@
-"""clang-tidy, cppcheck and gcc -fanalyzer over all C of the project. One case for each file and tool; a
-finding fails it. A tool does not look again at a file in which it found nothing before the file, a header
-that it includes, or the tool changes.
+"""clang-tidy, cppcheck and gcc -fanalyzer on all C code of the project. One case per file and tool; a finding
+fails it. A tool skips a file without findings until the file, a header that it includes, or the tool changes.
 
-What only clang's build compiles, with its sanitizers and warnings, is left out.
+Code that only the clang build compiles (sanitizers, warnings) is not covered.
 """
 import functools
 import hashlib
@@ -15,23 +14,25 @@ from concurrent.futures import ThreadPoolExecutor
 from support import tap
 from support.world import BUILD, SHARED, SOURCE
 
-# Code that runs with any capability, or decides what may: the tools search it as deeply as they can.
+# Code that runs with capabilities or makes policy decisions: the tools search it as deeply as they can.
 PRIVILEGED = ("helper/", "lib/", "proto/", "policy/")
 DIRECTORIES = (*PRIVILEGED, "frontend/", "tests/")
 LEFT_OUT = ("tests/fuzz/", "tests/tools/faulty.c", "tests/tools/reports.c", "tests/tools/solv_realloc.c")
-# In the other code, the search is limited, so that three times as many files take no longer, and checks
-# that are wrong in many places are off.
+# For the other code (three times as many files), the search is limited to save time, and checks with many
+# false positives are off.
 LESS_DEEP = {
-    # Less than a twentieth of clang's default. With that, clang 14 takes six times as long and finds
-    # nothing more that is a fault.
-    "clang-tidy": [f"--extra-arg={word}" for word in ("-Xclang", "-analyzer-config", "-Xclang", "max-nodes=10000")],
+    # Less than a twentieth of clang's default, with which clang 14 takes six times as long and finds no more
+    # real faults.
+    "clang-tidy": [f"--extra-arg={word}"
+                   for word in ("-Xclang", "-analyzer-config", "-Xclang", "max-nodes=10000")],
     "gcc": [
-        # With the default, 5, gcc 12 takes half as long again and finds nothing more that is a fault.
+        # With the default of 5, gcc 12 takes 50% longer and finds no more real faults.
         "--param=analyzer-bb-explosion-factor=2",
-        # gcc 12 takes what _cleanup_free_ frees for uninitialized if freep() was inlined.
+        # gcc 12 reports variables with _cleanup_free_ as uninitialized if freep() was inlined.
         "-fno-early-inlining",
-        # gcc 12 loses a pointer that is stored in an element of an array, or in what another pointer
-        # leads to. Leaks are the leak sanitizer's to find, in the unit and cli tests of clang's build.
+        # gcc 12 loses track of a pointer stored in an array element or behind another pointer. The leak
+        # sanitizer finds leaks
+        # in the unit and cli tests of the clang build.
         "-Wno-analyzer-malloc-leak",
     ],
 }
@@ -51,7 +52,7 @@ def options(tool, path):
 
 @functools.cache
 def commands():
-    """{absolute path: (object, how the build compiles it, without its output)}; the first of several."""
+    """Returns {absolute path: (object, compile command without output)}; the first if there are several."""
     found = {}
     with open(f"{BUILD}/compile_commands.json", encoding="utf-8") as file:
         for entry in json.load(file):
@@ -67,7 +68,7 @@ def command_of(path):
 
 
 def run(words, folder=SOURCE):
-    """(good, what it said)"""
+    """Returns (good, output)."""
     try:
         done = subprocess.run(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               check=False)
@@ -83,7 +84,7 @@ def version(tool):
 
 @functools.cache
 def dependencies():
-    """{object: the files that it was made of}, from what the compiler told ninja."""
+    """Returns {object: its source files and headers}, from the compiler's dependencies in ninja."""
     good, text = run(["ninja", "-n", "-t", "deps"], BUILD)
     found = {}
     for block in text.split("\n\n") if good else []:
@@ -94,11 +95,12 @@ def dependencies():
 
 
 def is_ours(name):
-    return os.path.realpath(os.path.join(BUILD, name)).startswith((f"{SOURCE}/", f"{os.path.realpath(BUILD)}/"))
+    return os.path.realpath(os.path.join(BUILD, name)).startswith((f"{SOURCE}/",
+                                                                   f"{os.path.realpath(BUILD)}/"))
 
 
 def parts_of(path):
-    """The file and all headers of the project that it includes, as the build names them; None if unknown."""
+    """Returns the file and the project headers that it includes, as the build names them; None if unknown."""
     parts = dependencies().get(commands()[f"{SOURCE}/{path}"][0])
     return parts and [name for name in parts if is_ours(name)]
 
@@ -110,7 +112,8 @@ def hash_of(name):
 
 
 def key_of(path, command, words, configuration):
-    """A hash of all that the findings of WORDS, a tool's command line, depend on: None where that is not known."""
+    """Returns a hash of everything that the findings of a tool's command line WORDS depend on, or None if
+    unknown."""
     parts = parts_of(path)
     if not parts:
         return None
@@ -121,7 +124,7 @@ def key_of(path, command, words, configuration):
 
 
 def once(path, words, folder=SOURCE, configuration=()):
-    """What run() says of the file, if it is not known that there is nothing."""
+    """Returns run()'s result for the file, unless it is known to have no findings."""
     command = command_of(path)
     if not command:
         return False, "the build does not compile it"
@@ -145,32 +148,38 @@ def tidy(path):
 
 def cppcheck(path):
     suppressed, macros = f"{SOURCE}/tests/static/cppcheck.suppressions", f"{SOURCE}/tests/static/cppcheck.cfg"
-    return once(path, ["cppcheck", "--quiet", "--enable=warning,portability,performance", "--std=c11", "--inline-suppr",
-                       "--error-exitcode=1", f"--suppressions-list={suppressed}", f"--library={macros}", "-I.",
+    return once(path, ["cppcheck", "--quiet", "--enable=warning,portability,performance", "--std=c11",
+                       "--inline-suppr",
+                       "--error-exitcode=1", f"--suppressions-list={suppressed}", f"--library={macros}",
+                       "-I.",
                        "-Itests/unit", f"-I{BUILD}/proto", f"-I{BUILD}/policy", path],
                 configuration=[suppressed, macros])
 
 
 def analyze(path):
     words = command_of(path)
-    # What debuggers need is a fifth of gcc's time.
-    return once(path, ["gcc", *words[1:], "-g0", "-o", "/dev/null", "-fanalyzer", "-Werror", *options("gcc", path)],
+    # Debug information takes a fifth of gcc's time.
+    return once(path, ["gcc", *words[1:], "-g0", "-o", "/dev/null", "-fanalyzer", "-Werror",
+                       *options("gcc", path)],
                 BUILD) if words else \
         (False, "the build does not compile it")
 
 
 def is_tried():
-    """That each tool sees a fault at all."""
+    """Checks that each tool finds a fault at all."""
     folder = f"{BUILD}/static-try"
     os.makedirs(folder, exist_ok=True)
     with open(f"{folder}/fault.c", "w", encoding="ascii") as file:
-        file.write("#include <stdlib.h>\nint f(int *q);\nint f(int *q)\n{\n\tint *p = malloc(4), a[2];\n\tfree(p);\n"
+        file.write("#include <stdlib.h>\nint f(int *q);\nint f(int *q)\n{\n\tint *p = malloc(4), "
+                   "a[2];\n\tfree(p);\n"
                    "\ta[0] = a[1] = *q == *q;\n\tif (!q)\n\t\treturn a[2];\n\treturn *p;\n}\n")
-    for name, words in (("clang-tidy", ["clang-tidy", f"--config-file={SOURCE}/.clang-tidy", "fault.c", "--"]),
+    for name, words in (("clang-tidy",
+                         ["clang-tidy", f"--config-file={SOURCE}/.clang-tidy", "fault.c", "--"]),
                         ("cppcheck", ["cppcheck", "--quiet", "--error-exitcode=1", "fault.c"]),
-                        ("gcc -fanalyzer", ["gcc", "-c", "-o", "/dev/null", "-fanalyzer", "-Werror", "fault.c"])):
+                        ("gcc -fanalyzer",
+                         ["gcc", "-c", "-o", "/dev/null", "-fanalyzer", "-Werror", "fault.c"])):
         good, text = run(words, folder)
-        tap.report(not good, f"{name} finds a fault that is there", text)
+        tap.report(not good, f"{name} finds a planted fault", text)
 
 
 is_tried()

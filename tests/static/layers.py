@@ -1,4 +1,4 @@
-"""How the sources hang together: who includes whom (tests/layers.ini), no circles, and one name for one thing."""
+"""The structure of the sources: allowed includes (tests/layers.ini), no include cycles, and unique names."""
 import configparser
 import os
 import re
@@ -10,14 +10,15 @@ TOPS = ("frontend", "helper", "lib", "policy", "proto")
 COMMENTS = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 INCLUDE = re.compile(r'^#include "([^"]+)"', re.M)
 # At the start of a line: a function, and whether its body follows.
-FUNCTION = re.compile(r"^(?!#|\t| |typedef|return|else)(\w[\w \*]*?)\b(\w+)\(([^;{]*?)\)\s*(?:PRINTF_LIKE\([^)]*\))?\s*([;{])", re.M)
+FUNCTION = re.compile(r"^(?!#|\t| |typedef|return|else)(\w[\w "
+                      r"\*]*?)\b(\w+)\(([^;{]*?)\)\s*(?:PRINTF_LIKE\([^)]*\))?\s*([;{])", re.M)
 RECORD = re.compile(r"^(?:static )?(?:const )?(?:struct|union|enum) (\w+) \{", re.M)
-# A program has one each.
+# Each program has one of these.
 ENTRY = "main"
 
 
 def read_sources():
-    """{path: text without comments} of all C files but the tests'."""
+    """Returns {path: text without comments} of all C files except tests."""
     found = {}
     for top in TOPS:
         for folder, _, names in os.walk(f"{rings.SOURCE}/{top}"):
@@ -52,21 +53,23 @@ def wrong_edges(sources, may, exceptions):
 
 
 def unused_rules(sources, may):
-    used = {(os.path.dirname(path), os.path.dirname(name)) for path in sources for name in included(sources, path)}
+    used = {(os.path.dirname(path), os.path.dirname(name)) for path in sources
+            for name in included(sources, path)}
     for own, others in may.items():
         yield from (f"{own} does not include {other}" for other in others if (own, other) not in used)
 
 
 def circles(sources):
-    """Of modules: a .c file and its header are one."""
+    """Finds cycles between modules; a .c file and its header are one module."""
     after = {}
     for path in sources:
-        after.setdefault(path[:-2], set()).update(name[:-2] for name in included(sources, path) if name[:-2] != path[:-2])
-    # What includes nothing that is left is in no circle.
+        after.setdefault(path[:-2], set()).update(name[:-2] for name in included(sources, path)
+                                                  if name[:-2] != path[:-2])
+    # A module that includes none of the remaining ones is in no cycle.
     while leaves := [one for one, others in after.items() if not others & after.keys()]:
         for one in leaves:
             del after[one]
-    # Nor is what nothing that is left includes.
+    # Neither is one that none of the remaining ones includes.
     while tops := [one for one in after if not any(one in others for others in after.values())]:
         for one in tops:
             del after[one]
@@ -74,7 +77,7 @@ def circles(sources):
 
 
 def strangers(sources):
-    """What a header declares and its own source does not define."""
+    """Finds functions that a header declares but its own source does not define."""
     defined = {}
     for path, text in sources.items():
         for _, name, _, end in FUNCTION.findall(text):
@@ -87,7 +90,7 @@ def strangers(sources):
 
 
 def twice(pairs):
-    """(name, where) → a line for each name that is in several places."""
+    """Returns a line for each name that has several places, from (name, place)."""
     places = {}
     for name, where in pairs:
         places.setdefault(name, set()).add(where)
@@ -95,7 +98,8 @@ def twice(pairs):
 
 
 def file_names(sources):
-    return twice((os.path.basename(path)[:-2], path[:-2]) for path in sources if os.path.basename(path)[:-2] != ENTRY)
+    return twice((os.path.basename(path)[:-2], path[:-2]) for path in sources
+                 if os.path.basename(path)[:-2] != ENTRY)
 
 
 def record_names(sources):
@@ -113,16 +117,17 @@ SAMPLE = {
     "helper/b.c": '#include "helper/b.h"\nint b_do(int x,\n\t int y)\n{\n}\n',
 }
 RULES = {"lib": [], "helper": ["lib"]}
-# What is wrong with SAMPLE once PATH has TEXT, by whom it is found.
+# A fault in SAMPLE after PATH gets TEXT, and the check that finds it.
 FAULTS = (
     ("an include upwards", "lib/a.c", '#include "helper/b.h"\n', "wrong_edges"),
     ("a directory without a rule", "other/c.c", '#include "lib/a.h"\n', "wrong_edges"),
-    ("a circle of headers", "lib/a.h", '#include "helper/b.h"\n', "circles"),
-    ("a circle by way of a source", "lib/a.c", '#include "helper/b.h"\n', "circles"),
-    ("a header of another's function", "helper/b.h", "int a_make(void);\n", "strangers"),
-    ("two files of one name", "helper/a.c", "\n", "file_names"),
-    ("two structs of one name", "lib/a.c", "struct b {\n};\n", "record_names"),
-    ("two functions of one name, one static", "helper/c.c", "static int a_make(void)\n{\n}\n", "function_names"),
+    ("a cycle of headers", "lib/a.h", '#include "helper/b.h"\n', "circles"),
+    ("a cycle through a source", "lib/a.c", '#include "helper/b.h"\n', "circles"),
+    ("a header with another file's function", "helper/b.h", "int a_make(void);\n", "strangers"),
+    ("two files with one name", "helper/a.c", "\n", "file_names"),
+    ("two structs with one name", "lib/a.c", "struct b {\n};\n", "record_names"),
+    ("two functions with one name, one of them static", "helper/c.c", "static int a_make(void)\n{\n}\n",
+     "function_names"),
 )
 
 
@@ -134,17 +139,17 @@ def check(sources, may, exceptions):
 
 def main():
     found = check(SAMPLE, RULES, {})
-    tap.report(not any(found.values()), "a sample without faults", found)
+    tap.report(not any(found.values()), "a sample without faults passes", found)
     for what, path, text, by in FAULTS:
-        tap.report(check({**SAMPLE, path: text}, RULES, {})[by], f"a sample with {what}")
+        tap.report(check({**SAMPLE, path: text}, RULES, {})[by], f"a sample with {what} fails")
     sources, (may, exceptions) = read_sources(), read_rules()
     tap.report(len(sources) > 200, "the sources are found", len(sources))
     found = check(sources, may, exceptions)
-    for by, claim in (("wrong_edges", f"each include is one that {DATA} allows"),
-                      ("circles", "no file includes itself by way of others"),
-                      ("strangers", "a header declares what its own source defines"),
-                      ("file_names", "no two files have one name"), ("record_names", "no two structs have one name"),
-                      ("function_names", "no two functions have one name")):
+    for by, claim in (("wrong_edges", f"{DATA} allows each include"),
+                      ("circles", "there are no include cycles"),
+                      ("strangers", "headers only declare what their own source defines"),
+                      ("file_names", "file names are unique"), ("record_names", "struct names are unique"),
+                      ("function_names", "function names are unique")):
         tap.report(not found[by], claim, *found[by])
     unused = list(unused_rules(sources, may))
     tap.report(not unused, f"each rule of {DATA} is needed", *unused)

@@ -1,5 +1,5 @@
-"""Plain English: no word of tests/prose.ini in what people read. With paths as arguments: lists what is wrong in
-these, and only that."""
+"""Plain English: the words in tests/prose.ini must not occur in anything that people read. With paths as
+arguments, only lists the words in these."""
 import configparser
 import io
 import os
@@ -11,30 +11,31 @@ import tokenize
 from support import rings, tap
 
 DATA = "tests/prose.ini"
-# Recorded from elsewhere, or data.
+# Recorded files and data.
 FOREIGN = ("tests/recorded/", "tests/fuzz/seeds/", "tests/prose.ini", "LICENSE")
 C_PARTS = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
-# In comments: `code`, names with "_" or "()", paths, CAPITALS and options.
-CODE = re.compile(r"`[^`\n]*`|\b\w+\(\)|\b\w*_\w*\b|[\w.-]*/[\w./*-]*|(?<!\w)--?[a-z][\w-]*|\b[\w-]+\.\w+\b|\b[A-Z]{2,}\w*=\S*")
+# Code in prose: `code`, names with "_" or "()", paths, CAPITALS=… and options.
+CODE = re.compile(r"`[^`\n]*`|\b\w+\(\)|\b\w*_\w*\b|[\w.-]*/[\w./*-]*|(?<!\w)--?[a-z][\w-]*|"
+                  r"\b[\w-]+\.\w+\b|\b[A-Z]{2,}\w*=\S*")
 
 
 def words_of(text):
-    """TEXT without what is code in it, of the same length."""
+    """Returns TEXT with code replaced by spaces of the same length."""
     return CODE.sub(lambda match: " " * len(match.group()), text)
 
 
 def blank(text):
-    """Of what TEXT was, only its lines."""
+    """Returns spaces and newlines of TEXT's shape."""
     return re.sub(r"[^\n]", " ", text)
 
 
 def prose_of_c(text):
-    """Comments and messages; what is left is blank."""
+    """Returns comments and messages, with everything else blank."""
     out, at = [], 0
     for match in C_PARTS.finditer(text):
         part = match.group()
         out.append(blank(text[at:match.start()]))
-        # A message has words; a single word is a name.
+        # A message has several words; a single word is a name.
         keep = part[0] == "/" or part[0] == '"' and " " in part.strip('" ')
         line = text[text.rfind("\n", 0, match.start()) + 1:match.start()]
         out.append(part if keep and "#include" not in line else blank(part))
@@ -56,27 +57,31 @@ def prose_of_python(text):
 
 
 def prose_of_comments(text):
-    """Of files whose comments begin with # or ;."""
-    return "\n".join(line if re.match(r"\s*[#;](?!!)", line) else re.sub(r"^.*?(?=\s#\s|$)", lambda m: " " * len(m.group()), line)
+    """Returns the prose of files whose comments start with # or ;."""
+    return "\n".join(line if re.match(r"\s*[#;](?!!)", line)
+                     else re.sub(r"^.*?(?=\s#\s|$)", lambda m: " " * len(m.group()), line)
                      for line in text.split("\n"))
 
 
 def prose_of_document(text):
-    """Markdown and scdoc, without blocks of code and what is set in bold as code."""
+    """Returns the prose of Markdown and scdoc, without code blocks and bold or underlined code."""
     text = re.sub(r"^(```|~~~).*?^\1", lambda match: blank(match.group()), text, flags=re.M | re.S)
     text = re.sub(r"^(\t| {4}).*$", lambda match: " " * len(match.group()), text, flags=re.M)
     return re.sub(r"\*[^*\n]+\*|_[^_\n]+_", lambda match: " " * len(match.group()), text)
 
 
 def prose_of_json(text):
-    """What is under "description" and "title"."""
+    """Returns the values of "description" and "title"."""
     return "\n".join(line if re.match(r'\s*"(description|title)"', line) else "" for line in text.split("\n"))
 
 
 KINDS = (
-    (r".*\.[ch]$", prose_of_c), (r".*\.proto$", prose_of_c), (r".*\.md$", prose_of_document), (r".*\.scd$", prose_of_document),
-    (r".*\.py$|tests/(bench/run|coverage|count|select|sizes|tools/\w+)$", prose_of_python), (r".*\.json$", prose_of_json),
-    (r".*(\.sh|\.ini|\.conf|\.example|\.list|\.argued|meson\.build|meson\.options|quickstart|install-helper|tests/run|\.ci/run)$",
+    (r".*\.[ch]$", prose_of_c), (r".*\.proto$", prose_of_c), (r".*\.md$", prose_of_document),
+         (r".*\.scd$", prose_of_document),
+    (r".*\.py$|tests/(bench/run|coverage|count|select|sizes|tools/\w+)$", prose_of_python),
+         (r".*\.json$", prose_of_json),
+    (r".*(\.sh|\.ini|\.conf|\.example|\.list|\.argued|meson\.build|meson\.options|"
+     r"quickstart|install-helper|tests/run|\.ci/run)$",
      prose_of_comments),
 )
 
@@ -107,19 +112,25 @@ def complaints(path, text, words):
 
 
 def files():
-    done = subprocess.run(["git", "-C", rings.SOURCE, "ls-files"], stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(["git", "-C", rings.SOURCE, "ls-files"], stdout=subprocess.PIPE, text=True,
+                          check=False)
     found = done.stdout.split("\n")[:-1] or [
-        os.path.relpath(f"{folder}/{name}", rings.SOURCE) for folder, _, names in os.walk(rings.SOURCE) for name in names]
-    return [path for path in found if not path.startswith((*FOREIGN, "build", ".git/")) and os.path.isfile(f"{rings.SOURCE}/{path}")]
+        os.path.relpath(f"{folder}/{name}", rings.SOURCE) for folder, _, names in os.walk(rings.SOURCE)
+                                             for name in names]
+    return [path for path in found if not path.startswith((*FOREIGN, "build", ".git/")) and
+            os.path.isfile(f"{rings.SOURCE}/{path}")]
 
 
-# (file, text, whether something is wrong)
+# (file, text, whether it has a complaint)
 SAMPLES = (
     ("a.c", '/* The folder. */\n', True), ("a.c", 'int folder; /* `folder` */\n', False),
     ("a.c", 'error_set(err, "no folder %s", x);\n', True), ("a.c", 'f("folder");\n', False),
-    ("a.md", "A folder.\n", True), ("a.md", "```\nfolder\n```\n`folder`\n", False), ("a.scd", "*folder* is\n", False),
-    ("a.py", 'x("makes it anew")\n', True), ("a.py", "folder = 1  # his\n", True), ("a.py", "folder = 1\n", False),
-    ("a.sh", "# mends it\n", True), ("a.sh", "folder=1\n", False), ("a.json", '"description": "of a folder"\n', True),
+    ("a.md", "A folder.\n", True), ("a.md", "```\nfolder\n```\n`folder`\n", False),
+           ("a.scd", "*folder* is\n", False),
+    ("a.py", 'x("makes it anew")\n', True), ("a.py", "folder = 1  # his\n", True),
+           ("a.py", "folder = 1\n", False),
+    ("a.sh", "# mends it\n", True), ("a.sh", "folder=1\n", False),
+           ("a.json", '"description": "of a folder"\n', True),
     ("a.json", '"folder": 1\n', False), ("a.ini", "; a folder\n", True),
 )
 
@@ -136,7 +147,7 @@ def main():
         tap.report(bool(list(complaints(path, text, words))) == wrong, f"{path}: {text.strip()!r}")
     found = [line for path in files() for line in complaints(path, rings.read(path), words)]
     tap.report(len(files()) > 400, "the files are found", len(files()))
-    tap.report(not found, f"no word of {DATA} is used", f"{len(found)} times", *found[:40])
+    tap.report(not found, f"no words of {DATA} are used", f"{len(found)} times", *found[:40])
     tap.done()
 
 

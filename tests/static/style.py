@@ -1,5 +1,5 @@
-"""The form of the sources: clang-format, shellcheck, pyflakes and codespell, each over every file of its kind
-in the source tree. One case for each file and tool; a finding fails it."""
+"""Source style: clang-format, shellcheck, pyflakes and codespell, each on every file of its kind in the
+source tree. One case per file and tool; a finding fails it."""
 import os
 import shutil
 import subprocess
@@ -9,10 +9,10 @@ from support.world import SCRATCH, SOURCE
 
 HERE = f"{SOURCE}/tests/static"
 SHELL, PYTHON = (b"#!/bin/sh", b"#!/bin/bash", b"#!/usr/bin/env bash"), (b"#!/usr/bin/python3",)
-# What others wrote, what is recorded, and what a fuzzer made; misspelt words of tests are in codespell.words.
+# Third-party, recorded and fuzzer-generated files. Deliberate misspellings in tests are in codespell.words.
 NOT_OURS = ("tests/recorded/", "tests/fuzz/seeds/", "tests/mcp/package-lock.json")
-OURS = ("tests/recorded/signatures/make",)  # all the same
-MINI = "tests/fstests-mini/"  # check, which sources these, sets and reads variables of theirs
+OURS = ("tests/recorded/signatures/make",)  # ours even so
+MINI = "tests/fstests-mini/"  # check sources these files, and sets and reads their variables
 
 
 def sources():
@@ -30,8 +30,9 @@ def begins(path, *starts):
 
 
 def findings(words, paths):
-    """{path: what the tool says of it}, of one call for all of them; None: it says something else."""
-    done = subprocess.run([*words, *paths], cwd=SOURCE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    """Runs the tool once on all paths; returns {path: findings}; key None: other output."""
+    done = subprocess.run([*words, *paths], cwd=SOURCE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True,
                           errors="replace", check=False)
     found = {}
     for line in done.stdout.splitlines():
@@ -41,13 +42,18 @@ def findings(words, paths):
 
 
 TOOLS = (
-    ("clang-format", ["clang-format", "-n", "-Werror"], lambda path: path.endswith((".c", ".h")), "int  f( void );\n"),
+    ("clang-format", ["clang-format", "-n", "-Werror"], lambda path: path.endswith((".c", ".h")),
+     "int  f( void );\n"),
     ("shellcheck", ["shellcheck", "--severity=warning", "--format=gcc"],
-     lambda path: (path.endswith((".sh", ".bash")) or begins(path, *SHELL)) and not path.startswith(MINI), "#!/bin/bash\nx=1\n"),
-    ("shellcheck, with variables of check's", ["shellcheck", "--severity=warning", "--format=gcc", "--exclude=SC2154,SC2034"],
-     lambda path: path.startswith(MINI) and begins(path, *SHELL), "#!/bin/bash\n[ $a == b ] && cd $c\necho [a]* |read\nls $(<\n"),
+     lambda path: (path.endswith((".sh", ".bash")) or begins(path, *SHELL)) and not path.startswith(MINI),
+     "#!/bin/bash\nx=1\n"),
+    ("shellcheck, with the variables of check",
+     ["shellcheck", "--severity=warning", "--format=gcc", "--exclude=SC2154,SC2034"],
+     lambda path: path.startswith(MINI) and begins(path, *SHELL),
+     "#!/bin/bash\n[ $a == b ] && cd $c\necho [a]* |read\nls $(<\n"),
     ("pyflakes", ["pyflakes3"], lambda path: path.endswith(".py") or begins(path, *PYTHON), "import os\n"),
-    ("codespell", ["codespell", "--check-hidden", f"--ignore-words={HERE}/codespell.words"], lambda path: True, "t" + "eh\n"),
+    ("codespell", ["codespell", "--check-hidden", f"--ignore-words={HERE}/codespell.words"],
+     lambda path: True, "t" + "eh\n"),
 )
 
 
@@ -55,22 +61,22 @@ def main():
     paths = sources()
     unread = [path for path in paths if begins(path, b"#!") and
               not any(concerns(path) for tool, _, concerns, _ in TOOLS if tool != "codespell")]
-    tap.report(not unread, "shellcheck or pyflakes reads every script", *unread)
+    tap.report(not unread, "shellcheck or pyflakes checks every script", *unread)
     for tool, words, concerns, fault in TOOLS:
         if not shutil.which(words[0]):
-            tap.report(False, f"{tool}: {words[0]} is here")
+            tap.report(False, f"{tool}: {words[0]} is installed")
             continue
         wrong = f"{SCRATCH}/style.{os.getpid()}.c"
         with open(wrong, "w", encoding="utf-8") as file:
             file.write(fault)
-        tap.report(wrong in findings(words, [wrong]), f"{tool} finds a fault that is there")
+        tap.report(wrong in findings(words, [wrong]), f"{tool} finds a planted fault")
         os.unlink(wrong)
         mine = [path for path in paths if concerns(path)]
         found = findings(words, mine)
         for path in mine:
             tap.report(path not in found, f"{tool}: {path}", *found.get(path, []))
-        # The lines below a finding quote the source.
-        tap.report(len(mine) > 5 and (None not in found or len(found) > 1), f"{tool}: nothing else is said",
+        # The lines after a finding quote the source.
+        tap.report(len(mine) > 5 and (None not in found or len(found) > 1), f"{tool}: no other output",
                    *found.get(None, []))
     tap.done()
 

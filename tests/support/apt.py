@@ -1,5 +1,5 @@
-"""Real packages, from the mirror that the host's own apt names, by apt itself: it checks the
-archive's signature and resolves what the wanted packages need. Nothing of the host's apt is touched."""
+"""Real packages from the mirror in the host's apt configuration, downloaded with apt: it verifies the
+archive's signature and resolves dependencies. The host's apt state is not touched."""
 import glob
 import os
 import re
@@ -35,7 +35,7 @@ def _paragraphs(text):
 
 
 def _one_line(line):
-    """deb [signed-by=FILE] URI SUITE COMPONENT…"""
+    """Parses a line: deb [signed-by=FILE] URI SUITE COMPONENT…"""
     found = re.match(r"deb\s+(?:\[([^]]*)\]\s+)?(\S+)\s+(\S+)\s+(.*)", line)
     if not found:
         return None
@@ -45,7 +45,7 @@ def _one_line(line):
 
 
 def host_sources(folder="/etc/apt"):
-    """(URI, suite, components, keyring) of every line and paragraph that is not disabled."""
+    """Yields (URI, suite, components, keyring) for every enabled line and paragraph."""
     entries = []
     for path in [f"{folder}/sources.list", *sorted(glob.glob(f"{folder}/sources.list.d/*"))]:
         if not os.path.isfile(path):
@@ -66,13 +66,13 @@ def host_sources(folder="/etc/apt"):
 
 
 def host_source(suite):
-    """The host's entry for SUITE, or None."""
+    """Returns the host's entry for SUITE, or None."""
     return next((entry for entry in host_sources() if entry[1] == suite), None)
 
 
 def download(wanted, folder):
-    """Brings the packages WANTED (apt's words) and all they need into FOLDER; returns the paths of
-    the .debs. What is there already is not fetched again."""
+    """Downloads the packages WANTED (as for apt) and their dependencies to `folder`; returns the paths of the
+    .debs. Existing files are not downloaded again."""
     suite = host_suite()
     uri, _, components, keyring = host_source(suite)
     for name in ("state/lists/partial", "cache/archives/partial", "etc"):
@@ -106,7 +106,7 @@ def _run(words):
 
 
 def _selected(apt, wanted, archives):
-    """The archives of exactly this selection: the folder may hold those of an earlier one."""
+    """Returns the archives of exactly this selection: the directory may contain others."""
     simulated = _run(apt + ["install", "--simulate", *wanted])
     paths = []
     for name, version, arch in re.findall(r"^Inst (\S+) \((\S+) .*\[(\S+)\]\)", simulated, re.M):

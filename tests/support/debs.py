@@ -1,4 +1,4 @@
-"""Packages that no archive would take: hostile scripts, archives that point outside."""
+"""Packages that no archive would accept: hostile scripts, archives that point outside the tree."""
 import gzip
 import io
 import lzma
@@ -8,15 +8,15 @@ import tarfile
 
 
 def _pack(data, suffix):
-    """Of what data.tar.SUFFIX is called."""
+    """Returns the compression command for data.tar.SUFFIX."""
     if suffix == "zst":
         return subprocess.run(["zstd", "-q", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout
     return {"": bytes, "gz": gzip.compress, "xz": lzma.compress}[suffix](data)
 
 
 def _tar(entries):
-    """ENTRIES: (name, what): bytes are a file's content, "-> x" a symlink, "=> x" a hard link,
-    "dir" a folder, "dev" a disk's device. Or (name, what, (uid, gid), mode)."""
+    """ENTRIES: (name, what). What is bytes for a file's content, "-> x" for a symlink, "=> x" for a hard
+    link, "dir" for a directory, or "dev" for a disk device. Or (name, what, (uid, gid), mode)."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for name, what, *more in entries:
@@ -42,7 +42,7 @@ def _member(name, data):
 
 
 def with_zstd(deb, folder):
-    """Copies DEB into FOLDER, with zstd in place of xz, which takes much longer to unpack. Returns the path."""
+    """Copies DEB to `folder`, recompressed with zstd, because xz is much slower to unpack. Returns the path."""
     with open(deb, "rb") as file:
         data = file.read()
     path, at, members = f"{folder}/{os.path.basename(deb)}", 8, b""
@@ -59,9 +59,9 @@ def with_zstd(deb, folder):
 
 
 def make(folder, name, arch, scripts=None, entries=(), suffix="gz", fields=""):
-    """Writes NAME_1_ARCH.deb into FOLDER: SCRIPTS of the maintainer by name, and the data archive's
-    ENTRIES as they stand, which dpkg-deb would not pack, compressed as SUFFIX says. FIELDS: more of the
-    control file. Returns the path."""
+    """Writes NAME_1_ARCH.deb to `folder`, with the maintainer SCRIPTS by name, and a data archive with exactly
+    ENTRIES (which dpkg-deb might reject), compressed as SUFFIX says. FIELDS: extra control fields. Returns
+    the path."""
     control = (f"Package: {name}\nVersion: 1\nArchitecture: {arch}\nMaintainer: x <x@example.org>\n{fields}"
                "Description: made by a test\n")
     files = [("./control", control.encode())]
@@ -75,13 +75,14 @@ def make(folder, name, arch, scripts=None, entries=(), suffix="gz", fields=""):
     return path
 
 
-# What odd-capable gives extended attributes: a file that clones may share, one that they may not, a folder.
+# odd-capable sets extended attributes on these: a file that clones may share, one that they may not, a
+# directory.
 CAPABLE = {"/usr/bin/odd-capable", "/var/lib/odd-capable", "/etc/odd-capable"}
 
 
 def capable(folder, arch):
-    """A package whose postinst sets a file capability (cap_net_bind_service+ep: capabilities(7)) and an
-    attribute that is the user's own."""
+    """Creates a package whose postinst sets a file capability (cap_net_bind_service+ep, see capabilities(7))
+    and a user attribute."""
     script = "#!/bin/sh\nset -e\nfor folder in /usr/bin /var/lib; do cp /usr/bin/attr $folder/odd-capable\n" \
              "setfattr -n security.capability -v 0x0100000200040000000000000000000000000000 " \
              "$folder/odd-capable; done\n" \
@@ -90,7 +91,8 @@ def capable(folder, arch):
 
 
 def files_of(path):
-    """{name without "./": content} of the regular files in a .deb, as dpkg-deb has them."""
+    """Returns {name without "./": content} of the regular files in a .deb, using dpkg-deb."""
     data = subprocess.run(["dpkg-deb", "--fsys-tarfile", path], stdout=subprocess.PIPE, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        return {entry.name.removeprefix("./"): tar.extractfile(entry).read() for entry in tar if entry.isreg()}
+        return {entry.name.removeprefix("./"): tar.extractfile(entry).read() for entry in tar
+                if entry.isreg()}

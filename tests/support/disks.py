@@ -1,18 +1,18 @@
-"""Small disks of another kind than /var/tmp's, which root mounts."""
+"""Small disks of another filesystem type than /var/tmp, mounted by root."""
 import contextlib
 import os
 import subprocess
 
 from .world import MOUNTED_BY_TEST, SCRATCH
 
-# By kind: what makes the filesystem in a file of so many bytes.
+# By type: the command that creates the filesystem in an image file.
 MAKERS = {"ext4": ["mkfs.ext4", "-q", "-F", "-m", "0"], "xfs": ["mkfs.xfs", "-q", "-f", "-m", "reflink=1"]}
 
 
 @contextlib.contextmanager
 def disk(home, kind, options):
-    """A mount of its own inside the home folder; yields its path, or None where it cannot be had.
-    OPTIONS: of a tmpfs, or the size of what is in a file."""
+    """Mounts a disk inside the home directory; yields its path, or None if that is impossible. OPTIONS: for a
+    tmpfs, or the size of an image file."""
     point = home.make_folder(f"{home.folder}/{MOUNTED_BY_TEST}")
     image = f"{SCRATCH}/{os.getpid()}.img"
     if kind in MAKERS:

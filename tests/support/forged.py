@@ -1,5 +1,5 @@
-"""Finished trees of a few files, as a snapshot in the cache has them, made by root without a helper: they
-say how a digest is taken and what an installed helper adds to it."""
+"""Finished trees of a few files, like a snapshot in the cache, created by root without a helper. Reimplements
+the digest and what an installed helper adds to it."""
 import hashlib
 import hmac
 import os
@@ -7,7 +7,7 @@ import stat
 import struct
 
 ANY = "releases *\nmirrors *\nkeyrings *\ndeny-packages \n" \
-      "engines debootstrap native\n"  # what no policy allows
+      "engines debootstrap native\n"  # what "no policy" allows
 KEY = "/etc/rootlet/snapshot.key"
 
 
@@ -19,14 +19,14 @@ def put(path, data=b"", mode=0o644):
 
 
 def give(path, uid):
-    """PATH and all below becomes UID's."""
+    """Gives PATH and everything below it to UID."""
     for where, folders, names in os.walk(path):
         for one in (where, *(f"{where}/{name}" for name in folders + names)):
             os.lchown(one, uid, uid)
 
 
 def _sum(*fields):
-    """Each with its length before it."""
+    """Hashes each value, preceded by its length."""
     return hashlib.sha256(b"".join(struct.pack("Q", len(one)) + one for one in fields)).digest()
 
 
@@ -36,7 +36,7 @@ def _sorted(sums):
 
 def _entry(path, inner, first):
     st = os.lstat(path)
-    mode = st.st_mode if inner else stat.S_IFDIR  # the top's mode is rootlet's to set
+    mode = st.st_mode if inner else stat.S_IFDIR  # rootlet sets the mode of the top directory
     target = content = b""
     attributes = []
     if stat.S_ISLNK(mode):
@@ -53,7 +53,8 @@ def _entry(path, inner, first):
 
 
 def digest(path, first):
-    """As helper/worker/tree/digest.c takes it of a tree whose ids begin at FIRST, and of how many entries."""
+    """Returns the digest as in helper/worker/tree/digest.c, for ids that start at FIRST, and the number of
+    entries."""
     sums = [_entry(path, "", first)]
     for where, folders, names in os.walk(path):
         for name in folders + names:
@@ -64,7 +65,7 @@ def digest(path, first):
 
 
 def sign(path, first, key=None, rule=ANY, ids=None):
-    """Writes the digest of PATH; with a KEY the MAC of an installed helper for the range of IDS, too."""
+    """Writes the digest of PATH; with a KEY, also an installed helper's MAC for the range of IDS."""
     total, count = digest(path, first)
     with open(f"{path}/etc/rootlet/manifest.json", "rb") as file:
         hashes = [hashlib.sha256(text).hexdigest() for text in (file.read(), rule.encode())]
@@ -77,7 +78,7 @@ def sign(path, first, key=None, rule=ANY, ids=None):
 
 
 def make(path, first, more=None, key=None, rule=ANY):
-    """A finished tree with the digest of a snapshot, as small as can be; {path in it: content} MORE."""
+    """Creates a minimal finished tree with the digest of a snapshot; MORE: extra files {path: content}."""
     for name, data in {"var/lib/dpkg/status": b"none\n", "usr/bin/tool": b"tool\n", "etc/file": b"file\n",
                        **(more or {})}.items():
         put(f"{path}/{name}", data)

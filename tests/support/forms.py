@@ -1,5 +1,5 @@
-"""Every field of every request in every form, the others right, and what the helper has to say of each: its
-shape is looked at before its order and its descriptors, so the answer tells which of them refused it."""
+"""Every field of every request in every form, with the other fields valid, and the expected answer. The
+helper checks the form before the order and the descriptors, so the answer shows which of these it refused."""
 import re
 
 from .protocol import INPUT, REFUSED, REQUESTS, encode_field, request, varint
@@ -8,7 +8,7 @@ NAME, WORD, ACCOUNT = rb"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}", rb"[a-z0-9][a-z0-9.
     rb"(?![0-9]+$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}"
 PLACE = rb"/(?!.*\.\.)[A-Za-z0-9/_.+-]{0,254}"
 PATTERN = b"/usr/share/" + b"p" * 116
-# Text that is right and as long as it may be, and what is right. {request: {field: (value, what fits)}}
+# Valid text of the maximum length, and what counts as valid: {request: {field: (value, pattern)}}.
 TEXTS = {
     "Hello": {"purpose": (b"p" * 48, WORD)},
     "Begin": {"name": (b"n" * 64, NAME), "suite": (b"s" * 48, WORD), "arch": (b"a" * 48, WORD),
@@ -20,7 +20,8 @@ TEXTS = {
     "Index": {"pocket": (b"security", rb"|updates|security"), "component": (b"c" * 48, WORD)},
     "Package": {"name": (b"p" * 100, rb"[a-z0-9][a-z0-9+.-]{1,99}")},
     "AddGroup": {"name": (b"g" * 32, ACCOUNT)},
-    "AddUser": {"name": (b"u" * 32, ACCOUNT), "home": (b"/" + b"h" * 254, PLACE), "shell": (b"/" + b"s" * 254, PLACE)},
+    "AddUser": {"name": (b"u" * 32, ACCOUNT), "home": (b"/" + b"h" * 254, PLACE),
+                "shell": (b"/" + b"s" * 254, PLACE)},
     "Remove": {"name": (b"n" * 64, NAME)},
     "Execute": {"user": (b"u" * 32, ACCOUNT)},
     "Clone": {"name": (b"n" * 64, NAME), "base_name": (b"b" * 64, NAME)},
@@ -28,11 +29,13 @@ TEXTS = {
     "BuildImage": {"format": (b"f" * 48, WORD)},
     "Read": {"file": (b"f" * 48, WORD)},
 }
-# The rest: (right values, wrong ones); of text that repeats, wrong is what makes all of it wrong.
+# The other fields: (valid values, invalid values). For repeated text, one invalid value makes the field
+# invalid.
 OTHERS = {
     "Hello": {"version": ([2, 0, (1 << 32) - 1], [])},
     "Begin": {"filters": ([b"-" + PATTERN, [b"+" + PATTERN] * 32],
-                          [b"", b"-", PATTERN, b"-usr", b"-" + PATTERN + b"p", b"!/usr", [b"-" + PATTERN] * 33])},
+                          [b"", b"-", PATTERN, b"-usr", b"-" + PATTERN + b"p", b"!/usr",
+                           [b"-" + PATTERN] * 33])},
     "Package": {"sha256": ([b"h" * 32], [b"", b"h" * 31, b"h" * 33, b"h" * 60000])},
     "AddGroup": {"gid": ([1, 65533], [0, 65534, 65535, (1 << 32) - 1, 1 << 32])},
     "AddUser": {"uid": ([1, 65533], [0, 65534, 65535, (1 << 32) - 1, 1 << 32]),
@@ -41,32 +44,38 @@ OTHERS = {
     "Release": {"older": ([0, 1], [])},
     "CheckRelease": {"older": ([0, 1], [])},
     "Publish": {"replace": ([0, 1], []), "mode": ([0o700, 0o755], [0, 0o500, 0o777, 0o4755, 1 << 32])},
-    "Find": {"paths": ([["/" + "p" * 254] * 32, "/"], [["/usr"] * 33, [], "", "usr", "/usr/../..", "/" + "p" * 255, ["/usr", "x"]])},
+    "Find": {"paths": ([["/" + "p" * 254] * 32, "/"],
+                       [["/usr"] * 33, [], "", "usr", "/usr/../..", "/" + "p" * 255, ["/usr", "x"]])},
     "Inspect": {"deep": ([0, 1], []), "digest": ([0, 1], [])},
     "Remove": {"stale": ([0, 1], [])},
-    "Execute": {"argv": ([["a" * 63] * 256, "a" * 16383, ["a", ""]], [["a"] * 257, "a" * 16384, "", ["", "a"]]),
+    "Execute": {"argv": ([["a" * 63] * 256, "a" * 16383, ["a", ""]],
+                         [["a"] * 257, "a" * 16384, "", ["", "a"]]),
                 "terminal": ([0, 1], [])},
 }
-NUMBERS = {"Hello": ["version"], "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Release": ["older"], "CheckRelease": ["older"],
-           "Publish": ["replace", "mode"], "Inspect": ["deep", "digest"], "Remove": ["stale"], "Execute": ["terminal"]}
-# The library takes any wire type for yes, so there is no wrong one.
+NUMBERS = {"Hello": ["version"], "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Release": ["older"],
+           "CheckRelease": ["older"],
+           "Publish": ["replace", "mode"], "Inspect": ["deep", "digest"], "Remove": ["stale"],
+           "Execute": ["terminal"]}
+# The library accepts any wire type as true, so none is invalid.
 YES_OR_NO = ("older", "replace", "deep", "digest", "stale", "terminal")
 STRANGE = {
-    "nothing": b"", "a long one": b"x" * 60000, "one longer than any field": b"x" * 300, "no UTF-8": b"\xff\xfe\xfd",
+    "nothing": b"", "a long one": b"x" * 60000, "one longer than any field": b"x" * 300,
+           "invalid UTF-8": b"\xff\xfe\xfd",
     "NUL bytes": b"a\0b", "a path": b"../../etc", "an absolute path": b"/etc/passwd", "an option": b"--help",
     "a newline": b"a\nb", "a format": b"%n%n%s", "a blank": b"a b", "capitals": b"JAMMY", "digits": b"1000",
 }
-HUGE = {"the longest varint": b"\xff" * 9 + b"\x01", "-1": varint(-1), "2^32": varint(1 << 32), "2^63": varint(1 << 63)}
+HUGE = {"the longest varint": b"\xff" * 9 + b"\x01", "-1": varint(-1), "2^32": varint(1 << 32),
+        "2^63": varint(1 << 63)}
 
 
 def right(kind):
-    """{field: value} of a request that has nothing wrong."""
+    """Returns {field: value} of a valid request."""
     return {**{name: value for name, (value, _) in TEXTS.get(kind, {}).items()},
             **{name: values[0][0] for name, values in OTHERS.get(kind, {}).items()}}
 
 
 def _with(kind, name, data):
-    """The request, its field NAME in place of the right one encoded as DATA."""
+    """Returns the request with field NAME replaced by the encoded DATA."""
     outer, names = REQUESTS[kind]
     rest = b"".join(encode_field(names[one], value) for one, value in right(kind).items() if one != name)
     return encode_field(outer, rest + data)
@@ -87,33 +96,36 @@ def _texts(kind, name, number):
     value, fits = TEXTS[kind][name]
 
     def good(data):
-        # What is after a NUL is cut off, by the library, for everybody who looks at it later.
+        # The library truncates text at a NUL, so nothing later sees the rest.
         return bool(re.fullmatch(fits, data.split(b"\0")[0], re.S))
-    yield "the longest that is right", encode_field(number, value), True
+    yield "the longest valid text", encode_field(number, value), True
     yield "a byte longer", encode_field(number, value + b"x"), good(value + b"x")
     for what, data in STRANGE.items():
         yield what, encode_field(number, data), good(data)
     yield "not there", b"", good(b"")
     yield "5000 of it", encode_field(number, b"ab") * 5000, good(b"ab")
-    yield "a right one, then a wrong one", encode_field(number, value) + encode_field(number, b"../x"), good(b"../x")
-    yield "a wrong one, then a right one", encode_field(number, b"../x") + encode_field(number, value), True
+    yield ("a valid text, then an invalid one", encode_field(number, value) + encode_field(number, b"../x"),
+                   good(b"../x"))
+    yield ("an invalid text, then a valid one", encode_field(number, b"../x") + encode_field(number, value),
+                   True)
 
 
 def _others(kind, name, number):
     good, bad = OTHERS[kind][name]
     for place, value in enumerate(good):
-        yield f"right value {place + 1}", encode_field(number, value), True
+        yield f"valid value {place + 1}", encode_field(number, value), True
     for place, value in enumerate(bad):
-        yield f"wrong value {place + 1}", encode_field(number, value), False
+        yield f"invalid value {place + 1}", encode_field(number, value), False
     if bad:
-        yield "a right one, then a wrong one", encode_field(number, good[0]) + encode_field(number, bad[-1]), False
+        yield ("a valid value, then an invalid one",
+                       encode_field(number, good[0]) + encode_field(number, bad[-1]), False)
     if name in NUMBERS.get(kind, ()):
         for what, data in HUGE.items():
             yield what, varint(number << 3) + data, not bad
 
 
 def forms(kind):
-    """(field, form, packet, whether its shape is right) for every field of the request."""
+    """Yields (field, form, packet, whether it is well-formed) for every field of the request."""
     for name, number in REQUESTS[kind][1].items():
         rows = _texts(kind, name, number) if name in TEXTS.get(kind, {}) else _others(kind, name, number)
         for what, data, good in rows:
@@ -121,16 +133,17 @@ def forms(kind):
         for what, data in _malformed(number, name in NUMBERS.get(kind, ())):
             yield name, what, _with(kind, name, data), name in YES_OR_NO and what not in (
                 "a group", "a length beyond the packet")
-        yield name, "a field more that does not exist", _with(kind, name, encode_field(number, right(kind)[name]) +
+        yield name, "an extra unknown field", _with(kind, name, encode_field(number, right(kind)[name]) +
                                                               encode_field(number + 100, b"a")), True
     yield "all", "right", request(kind, **right(kind)), True
 
 
 def complaint(kind, good, answer):
-    """What is wrong with the ANSWER to one that came without a descriptor and after Hello, or ""."""
+    """Returns a complaint about the ANSWER to a request without descriptors after Hello, or ""."""
     if good:
         if kind == "OpenNamespace":
             return "" if answer.code in (0, 2) else str(answer)
-        return "" if answer.code in (INPUT, REFUSED) and answer.message.startswith(f"{kind} refused: ") else f"{answer}: not past its shape"
+        return "" if answer.code in (INPUT, REFUSED) and answer.message.startswith(f"{kind} refused: ") else \
+            f"{answer}: refused for its form"
     shaped = answer.code == INPUT and answer.message.startswith("request refused: ")
-    return "" if shaped else f"{answer}: not refused for its shape"
+    return "" if shaped else f"{answer}: not refused for its form"

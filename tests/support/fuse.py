@@ -1,5 +1,5 @@
-"""A filesystem of a program's own, which says what it likes of its files' owners: FUSE by hand, as much
-as a look at names needs. Protocol: fuse.h, version 7.31."""
+"""A userspace filesystem that reports any file owners it likes: the FUSE protocol by hand, just enough for
+lookups. Protocol: fuse.h, version 7.31."""
 import contextlib
 import ctypes
 import errno
@@ -38,7 +38,8 @@ def _serve(device, nodes, uid):
         elif call == LOOKUP:
             found = names.get(data[40:].rstrip(b"\0").decode())
             if found:
-                answer = struct.pack("<4QII", found, 0, 1, 1, 0, 0) + _attributes((found, nodes[found][0]), uid)
+                answer = struct.pack("<4QII", found, 0, 1, 1, 0, 0) + _attributes((found, nodes[found][0]),
+                                                                                  uid)
             else:
                 error = -errno.ENOENT
         else:
@@ -49,7 +50,7 @@ def _serve(device, nodes, uid):
 
 @contextlib.contextmanager
 def mounted(path, nodes, uid, as_user=True):
-    """At PATH, with files of UID; with the flags that it has where a user mounts it (AS_USER)."""
+    """Mounts it at PATH with files of UID; AS_USER adds the flags of a mount by a user."""
     device = os.open("/dev/fuse", os.O_RDWR)
     options = f"fd={device},rootmode={nodes[1][0]:o},user_id=0,group_id=0,allow_other"
     if libc.mount(b"test", path.encode(), b"fuse", NOSUID | NODEV if as_user else 0, options.encode()) < 0:

@@ -1,5 +1,5 @@
-"""rootlet-helper as an administrator installs it, in a mount namespace of this test program's own, so
-that nothing of it is seen outside: with its capabilities, a policy and a place for the record."""
+"""rootlet-helper as an administrator installs it (with its capabilities, a policy and a directory for the
+audit log), in a mount namespace of this test program, so that nothing is visible outside."""
 import ctypes
 import os
 import subprocess
@@ -12,7 +12,7 @@ PREFIX = "/usr/local"
 HELPER = f"{PREFIX}/libexec/rootlet/rootlet-helper"
 POLICY = "/etc/rootlet/policy.conf"
 RECORD = "/var/log/rootlet/audit.log"
-FIRST = 1000000000  # of the ranges in policies here
+FIRST = 1000000000  # first id of the ranges in test policies
 
 
 def _mount(*words):
@@ -20,15 +20,15 @@ def _mount(*words):
 
 
 def _folder(path):
-    """A mount point; what is made for it stays, empty."""
+    """Creates a mount point, which stays as an empty directory."""
     os.makedirs(path, exist_ok=True)
 
 
 def enter(*skipped):
-    """Leaves the mounts of everybody else. Without root: skips SKIPPED and ends the program."""
+    """Enters a new mount namespace. Without root: skips SKIPPED and ends the program."""
     if not AS_ROOT:
         for what in skipped:
-            tap.skip(what, "needs root, to install with privileges")
+            tap.skip(what, "needs root to install with privileges")
         tap.done()
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS) < 0:
         raise OSError(ctypes.get_errno(), "unshare")
@@ -39,8 +39,8 @@ def enter(*skipped):
 
 
 def stage(target):
-    """Puts what `meson install` does below TARGET; in a guest, which has no meson, what a host has put into
-    $ROOTLET_TEST_INSTALLED. Returns how that went."""
+    """Installs the files of `meson install` below TARGET; in a guest without meson, those that the host put
+    into $ROOTLET_TEST_INSTALLED. Returns the outcome."""
     ready = os.environ.get("ROOTLET_TEST_INSTALLED")
     words = ["cp", "-a", ready, target] if ready else \
         ["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", target]
@@ -48,8 +48,8 @@ def stage(target):
 
 
 def install(group, *options):
-    """meson install, put where it belongs, then install-helper for GROUP. Returns its outcome and
-    the path of rootlet."""
+    """Installs everything to its real place, then runs install-helper for GROUP. Returns its outcome and the
+    path of rootlet."""
     target = f"{SCRATCH}/{os.getpid()}.installed"
     stage(target).check_returncode()
     subprocess.run(["chmod", "-R", "go-w", target], check=True)
@@ -68,7 +68,7 @@ def set_policy(text, mode=0o644):
 
 
 def allow(user, *lines, audit=(), ids=(), folders="*", keyrings="*"):
-    """A policy that lets USER do everything, but for LINES."""
+    """Writes a policy that allows USER everything except what LINES restrict."""
     rows = [f"[allow test]\nusers = {user.name}", f"folders = {folders}", f"keyrings = {keyrings}",
             *lines, "[ids]", f"first = {FIRST}", "uids = 1-9999", *ids, "[audit]", "journal = no",
             *audit]
@@ -80,7 +80,7 @@ def range_of(user):
 
 
 def user_without_range():
-    """One who has nothing in /etc/subuid, or the test user where ./tests/run made none."""
+    """Returns a user without a range in /etc/subuid, or the test user if ./tests/run created none."""
     try:
         return user_named("rootlet-norange")
     except KeyError:

@@ -1,5 +1,5 @@
-"""A kernel built from the source that the host's archive has, as `vng --kconfig` configures it: what most
-people who work on kernels boot."""
+"""A kernel built from the source package of the host's archive, configured with `vng --kconfig`, like those
+that most kernel developers boot."""
 import glob
 import os
 import re
@@ -9,8 +9,9 @@ from . import tap
 
 
 def _run(home, words, folder, seconds):
-    """As the user; raises RuntimeError with the last of what it printed."""
-    done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    """Runs a command as the user; raises RuntimeError with its last output."""
+    done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT,
                           text=True, errors="replace", check=False, timeout=seconds, **home.user.switch(),
                           env={**home.environment(), "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"})
     if done.returncode:
@@ -19,17 +20,18 @@ def _run(home, words, folder, seconds):
 
 
 def unpack_source(home, folder):
-    """The newest linux-source of the host's apt, downloaded and unpacked below FOLDER: the tree's path."""
+    """Downloads the host's newest linux-source and unpacks it below `folder`; returns the tree's path."""
     depends = _run(home, ["apt-cache", "depends", "linux-source"], folder, 60)
     package = re.search(r"Depends: (linux-source-\S+)", depends)
     if not package:
-        raise RuntimeError(f"linux-source is of no version: {depends}")
+        raise RuntimeError(f"linux-source has no version: {depends}")
     _run(home, ["apt-get", "-q", "download", package.group(1)], folder, 1200)
     deb, = glob.glob(f"{folder}/*.deb")
     _run(home, ["dpkg-deb", "-x", deb, folder], folder, 600)
     os.unlink(deb)
-    # Debian's place is the first, Ubuntu's the second.
-    archive, = (path for depth in ("", "*/") for path in glob.glob(f"{folder}/usr/src/{depth}linux-source-*.tar.*"))
+    # The first path is Debian's, the second Ubuntu's.
+    archive, = (path for depth in ("", "*/")
+                for path in glob.glob(f"{folder}/usr/src/{depth}linux-source-*.tar.*"))
     _run(home, ["tar", "-x", "-f", archive], folder, 600)
     os.unlink(archive)
     tree, = glob.glob(f"{folder}/linux-source-*")
@@ -37,23 +39,23 @@ def unpack_source(home, folder):
 
 
 def build(home, tree, *items):
-    """Configures TREE as vng does, with ITEMS such as CONFIG_EXT4_FS=y besides, and builds it."""
+    """Configures TREE as vng does, plus ITEMS such as CONFIG_EXT4_FS=y, and builds it."""
     _run(home, ["vng", "--kconfig", *(word for item in items for word in ("--configitem", item))], tree, 600)
     _run(home, ["make", f"-j{os.cpu_count()}"], tree, 4 * 3600)
 
 
 def release(home, tree):
-    """What uname -r says when it runs."""
+    """Returns its release, as in uname -r."""
     return _run(home, ["make", "-s", "kernelrelease"], tree, 60).strip()
 
 
 def vng_kernel(home):
-    """The tree of a built kernel; None, reported, if there is none."""
+    """Returns the tree of a built kernel; reports a failure and returns None if it is missing."""
     folder = home.make_folder(f"{home.folder}/linux")
     try:
         tree = unpack_source(home, folder)
         build(home, tree)
         return tree
     except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as error:
-        tap.report(False, "a kernel with vng's configuration is built", error)
+        tap.report(False, "a kernel with vng's configuration builds", error)
         return None

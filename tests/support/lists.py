@@ -1,5 +1,5 @@
-"""What each process of rootlet-helper may call, as tests/adversary/lists.expected has it: written by hand, not
-taken from the lists under test."""
+"""The system calls that each process of rootlet-helper may make, from tests/adversary/lists.expected, which
+is written by hand and not derived from the lists under test."""
 import os
 from dataclasses import dataclass, field
 
@@ -8,8 +8,8 @@ FILE = f"{os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}/adversary
 
 @dataclass
 class Expected:
-    """kind: "kill", "error", "contained" or two of them; calls: names; arguments: {"CALL:NUMBER": (what any other
-    value gets, the values that it takes)}."""
+    """kind: "kill", "error", "contained" or two of them; calls: names; arguments: {"CALL:NUMBER": (the result
+    for any other value, the allowed values)}."""
     kind: str
     calls: set = field(default_factory=set)
     arguments: dict = field(default_factory=dict)

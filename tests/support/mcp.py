@@ -1,4 +1,4 @@
-"""A client of `rootlet mcp` that speaks to it byte by byte, well-formed or not."""
+"""A client of `rootlet mcp` that can send any bytes, well-formed or not."""
 import json
 import select
 import subprocess
@@ -13,7 +13,7 @@ class Server:
     def __init__(self, home, **more):
         self.process = home.start("mcp", stdin=subprocess.PIPE, **more)
         self.buffer = b""
-        self.seen = []  # messages that nobody has taken yet
+        self.seen = []  # messages not yet consumed
         self.last_id = 0
 
     def __enter__(self):
@@ -31,13 +31,13 @@ class Server:
                     pass
 
     def send(self, message):
-        """Bytes as they are, anything else as a line of JSON."""
+        """Sends bytes unchanged, anything else as a line of JSON."""
         data = message if isinstance(message, bytes) else json.dumps(message).encode() + b"\n"
         self.process.stdin.write(data)
         self.process.stdin.flush()
 
     def read(self, seconds=patient(60)):
-        """The next message, or None where none comes in time or the server has ended."""
+        """Returns the next message, or None on timeout or if the server has exited."""
         end = time.monotonic() + seconds
         while b"\n" not in self.buffer:
             left = end - time.monotonic()
@@ -51,7 +51,7 @@ class Server:
         return json.loads(line)
 
     def wait_for(self, wanted, seconds=60):
-        """The next message for which WANTED is true; the others are kept."""
+        """Returns the next message for which WANTED is true; keeps the others for later."""
         for i, message in enumerate(self.seen):
             if wanted(message):
                 return self.seen.pop(i)
@@ -99,7 +99,7 @@ class Server:
                    "params": {"requestId": number, "reason": "test"}})
 
     def end(self, seconds=30):
-        """Closes its input and returns its exit status, or None where it does not end."""
+        """Closes its input and returns its exit status, or None if it does not exit."""
         self.process.stdin.close()
         try:
             return self.process.wait(patient(seconds))

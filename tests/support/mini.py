@@ -1,5 +1,5 @@
-"""The miniature of fstests in tests/fstests-mini, and runs of it in guests. Each program has a home and a copy
-of it for itself, and boots the rootfs that all of them share."""
+"""The miniature fstests in tests/fstests-mini, and runs of it in guests. Each test program has its own home
+and copy, and boots a shared rootfs."""
 import glob
 import json
 import os
@@ -24,46 +24,51 @@ class Mini:
         self.copy()
 
     def copy(self, carried=True):
-        """The user's own, so that it could be written to. It has a program whose library no rootfs has; CARRIED:
-        it comes with the tree."""
+        """Copies the tree for the user, so that writing to it would be possible. It has a program whose
+        library no rootfs has;
+    CARRIED: the tree includes the library."""
         shutil.rmtree(self.tree, ignore_errors=True)
         shutil.copytree(f"{SOURCE}/tests/fstests-mini", self.tree)
         os.makedirs(f"{self.tree}/src")
         shutil.copy(f"{BUILD}/tests/absent", f"{self.tree}/src/absent")
         if carried:
             os.makedirs(f"{self.tree}/.rootlet/lib")
-            shutil.copy(f"{BUILD}/tests/librootlet-absent.so", f"{self.tree}/.rootlet/lib/librootlet-absent.so.3")
+            shutil.copy(f"{BUILD}/tests/librootlet-absent.so",
+                        f"{self.tree}/.rootlet/lib/librootlet-absent.so.3")
         user = self.home.user
         if user.uid is not None:
             subprocess.run(["chown", "-R", f"{user.uid}:{user.gid}", self.tree], check=True)
 
     def words(self, *more, tests=(), kernel="distro"):
-        """A command line of rootlet fstests; in the shared rootfs, unless MORE has another root."""
+        """Returns a command line of rootlet fstests, with the shared rootfs unless MORE names another
+        root."""
         root = [] if "--host-root" in more or "--path" in more else ["--path", self.rootfs]
         return ["fstests", "--kernel", kernel, "--fstests", self.tree, *root, *SMALL, *QUICK, *more,
                 *(["--", *tests] if tests else [])]
 
     def run_json(self, *more, tests=(), kernel="distro"):
-        """The outcome, its events, the last of them, and what is wrong with it."""
+        """Returns the outcome, its events, the last event, and complaints."""
         with Tidy(self.home) as tidy:
-            outcome = self.home.run(*self.words("--json", *more, tests=tests, kernel=kernel), seconds=PATIENCE)
+            outcome = self.home.run(*self.words("--json", *more, tests=tests, kernel=kernel),
+                                    seconds=PATIENCE)
             wrong = tidy.complaints()
         wrong += stream("fstests", outcome)[2] if outcome.out else []
         seen = events(outcome)
         return outcome, seen, seen[-1] if seen else {}, wrong
 
     def state(self):
-        """What would be another if something were written in the tree."""
+        """Returns a value that changes if anything in the tree is written."""
         return {path: (os.lstat(path).st_mtime_ns, os.lstat(path).st_size)
                 for folder, names, files in os.walk(self.tree)
                 for path in (folder, *(f"{folder}/{name}" for name in names + files))}
 
     def distribution_kernel(self):
-        """The path of the release's own kernel: what stands in for vng ends a run when it has been fetched."""
+        """Returns the path of the release's kernel: a fake vng ends the run after it was downloaded."""
         kernels = f"{self.home.cache}/rootlet/kernels/{apt.host_suite()}-*/boot/vmlinuz"
         if not glob.glob(kernels):
             _, environment = vng.stand_in(self.home)
-            self.home.run("run", "--kernel", "distro", "--path", self.rootfs, "--", "true", environment=environment)
+            self.home.run("run", "--kernel", "distro", "--path", self.rootfs, "--", "true",
+                          environment=environment)
         return glob.glob(kernels)[0]
 
 
@@ -78,5 +83,5 @@ def events(outcome):
 
 
 def verdicts(seen):
-    """{test: its status} of events."""
+    """Returns {test: status} from the events."""
     return {event["name"]: event["status"] for event in seen if event.get("event") == "test"}

@@ -1,9 +1,9 @@
-"""A signed mirror of a release called jammy, made of real packages of the host's own release: what
-every test that must not depend on a distant mirror creates its rootfs from.
+"""A signed mirror of a release called jammy, made from real packages of the host's own release. Tests that
+must not depend on a remote mirror create their rootfs from it.
 
-It has the pockets jammy, jammy-updates and jammy-security and the components main and universe.
-Packages are the real ones, but those of main are compressed with zstd, as Ubuntu's are, base-files
-says that it is jammy's, and the two further pockets hold a newer version of one package each."""
+It has the pockets jammy, jammy-updates and jammy-security and the components main and universe. The packages
+are real, except that those in main are compressed with zstd like Ubuntu's, base-files claims to be jammy's,
+and the two other pockets have a newer version of one package each."""
 import contextlib
 import datetime
 import fcntl
@@ -24,11 +24,11 @@ from .debs import with_zstd
 
 SUITE = "jammy"
 WANTED = ["?essential", "?priority(required)", "apt", "attr", "acl"]
-UNIVERSE = ("attr", "acl")         # what of it lies in universe
+UNIVERSE = ("attr", "acl")         # packages in universe
 NEWER = {"updates": "hostname", "security": "ncurses-base"}
 POCKETS = ("", "updates", "security")
-FORMAT = 16                         # of what is cached: others are made again
-REFRESH = 3600                     # seconds after which InRelease is signed again
+FORMAT = 16                         # of the cached mirror: other formats are rebuilt
+REFRESH = 3600                     # seconds until InRelease is signed again
 
 
 def _output(*words):
@@ -45,7 +45,7 @@ def _field(stanza, name):
 
 
 def repack(deb, folder, change):
-    """Unpacks DEB, lets CHANGE(tree) edit it, and packs it again into FOLDER; returns the path."""
+    """Unpacks DEB, lets CHANGE(tree) edit it, and repacks it in `folder`; returns the path."""
     with tempfile.TemporaryDirectory() as work:
         tree = f"{work}/tree"
         subprocess.run(["dpkg-deb", "-R", deb, tree], check=True)
@@ -65,7 +65,7 @@ def _edit(path, pattern, replacement):
 
 
 def _claim_suite(tree):
-    """base-files of another release, as if it were jammy's."""
+    """Edits another release's base-files to look like jammy's."""
     release = f"{tree}/usr/lib/os-release"
     _edit(release, r"^VERSION_CODENAME=.*$", f"VERSION_CODENAME={SUITE}")
     _edit(release, r"^ID=.*$", "ID=ubuntu")
@@ -79,7 +79,7 @@ def _raise_version(tree):
 
 
 class Mirror:
-    """FOLDER/mirror is what a server serves, FOLDER/keyring.gpg what it is signed with."""
+    """FOLDER/mirror is for a server to serve; FOLDER/keyring.gpg has the signing key."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -87,10 +87,10 @@ class Mirror:
         self.keyring = f"{folder}/keyring.gpg"
         self.home = f"{folder}/gnupg"
 
-    # --- what is in it ---
+    # --- contents ---
 
     def deb_of(self, package, pocket=""):
-        """The path in the mirror of PACKAGE's .deb."""
+        """Returns the path of PACKAGE's .deb in the mirror."""
         for component in ("main", "universe"):
             path = f"{self.root}/dists/{pocket_suite(pocket)}/{component}/binary-{arch()}/Packages"
             with open(path, encoding="utf-8") as file:
@@ -104,8 +104,8 @@ class Mirror:
                        "Version").strip()
 
     def inrelease(self, pocket="", key="test", **changes):
-        """The signed InRelease of POCKET, with fields changed (None removes one): Valid_Until,
-        Date, Codename, Suite … KEY "other" signs with a key that the keyring does not hold."""
+        """Returns the signed InRelease of POCKET with fields changed (None removes one): Valid_Until, Date,
+        Codename, Suite … KEY "other" signs with a key that is not in the keyring."""
         suite = pocket_suite(pocket)
         base = f"{self.root}/dists/{suite}"
         now = datetime.datetime.now(datetime.timezone.utc)
@@ -125,7 +125,7 @@ class Mirror:
         return self.sign(text, key)
 
     def released(self, pocket=""):
-        """The text of the pocket's InRelease as it is served."""
+        """Returns the served text of the pocket's InRelease."""
         with open(f"{self.root}/dists/{pocket_suite(pocket)}/InRelease", encoding="utf-8") as file:
             return file.read()
 
@@ -139,7 +139,7 @@ class Mirror:
 
     @contextlib.contextmanager
     def agent(self):
-        """gpg leaves an agent behind, which is ended, but not under another test's feet."""
+        """Runs gpg and ends the agent that it leaves behind, without disturbing other tests."""
         with open(f"{self.home}/rootlet-test.lock", "w", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             try:
@@ -150,7 +150,7 @@ class Mirror:
     def stop_agent(self):
         subprocess.run(["gpgconf", "--homedir", self.home, "--kill", "gpg-agent"], check=False)
 
-    # --- making it ---
+    # --- building ---
 
     def make(self, downloads):
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -171,7 +171,7 @@ class Mirror:
         claim(self.folder, apt.host_suite())
 
     def refresh(self, pocket):
-        """Writes a fresh InRelease: the old one's Valid-Until passes."""
+        """Writes a new InRelease before the old one's Valid-Until passes."""
         path = f"{self.root}/dists/{pocket_suite(pocket)}/InRelease"
         if os.path.exists(path) and time.time() - os.path.getmtime(path) < REFRESH:
             return
@@ -191,7 +191,7 @@ class Mirror:
                            check=True)
 
     def add_component(self, pocket, component, debs):
-        """Lays out DEBS and writes Packages, plain and compressed."""
+        """Lays out DEBS and writes Packages, uncompressed and compressed."""
         stanzas = [self.add_package(component, deb) for deb in debs]
         base = f"{self.root}/dists/{pocket_suite(pocket)}/{component}/binary-{arch()}"
         os.makedirs(base)
@@ -204,8 +204,8 @@ class Mirror:
                 file.write(packed)
 
     def with_packages(self, folder, debs, without=()):
-        """A mirror in FOLDER that has DEBS as well, and not what WITHOUT names, and is signed with the
-        same key."""
+        """Creates a mirror in `folder` with DEBS added and the packages WITHOUT removed, signed with the same
+        key."""
         other = Mirror(folder)
         other.home, other.keyring = self.home, self.keyring
         shutil.copytree(self.root, other.root, copy_function=os.link)
@@ -213,7 +213,7 @@ class Mirror:
         with open(f"{base}/Packages", "rb") as file:
             data = file.read()
         for name in os.listdir(base):
-            os.unlink(f"{base}/{name}")  # shared with this one, by its link
+            os.unlink(f"{base}/{name}")  # hard-linked with this one
         data = b"".join(stanza + b"\n\n" for stanza in data.strip().split(b"\n\n")
                         if _field(stanza.decode(), "Package") not in without)
         for deb in debs:
@@ -224,14 +224,14 @@ class Mirror:
         return other
 
     def add_package(self, component, deb):
-        """Copies one .deb into the pool; returns its stanza."""
+        """Copies one .deb to the pool; returns its stanza."""
         name = name_of(deb)
         folder = f"pool/{component}/{name[0]}/{name}"
         os.makedirs(f"{self.root}/{folder}", exist_ok=True)
-        # As archives have it: the epoch is in no file name.
+        # As in real archives, file names have no epoch.
         path = f"{self.root}/{folder}/" + re.sub(r"_\d+%3a", "_", os.path.basename(deb))
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)  # with_packages: shared with another mirror, by its link
+            os.unlink(path)  # with_packages: hard-linked with another mirror
         if name == "base-files":
             with tempfile.TemporaryDirectory() as work:
                 shutil.copy(repack(deb, work, _claim_suite), path)
@@ -247,7 +247,7 @@ class Mirror:
 
 
 def wanted():
-    """Of the two packages that promise a merged /usr, the one without dependencies."""
+    """Returns the one without dependencies of the two packages that stand for a merged /usr."""
     known = subprocess.run(["apt-cache", "show", "usr-is-merged"], stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL, check=False).returncode == 0
     return WANTED + (["usr-is-merged"] if known else [])
@@ -259,7 +259,7 @@ def arch():
 
 @functools.cache
 def knows_zstd():
-    """Whether the host's dpkg does, which debootstrap unpacks with."""
+    """Whether the host's dpkg, which debootstrap unpacks with, supports it."""
     return "zstd" in _output("dpkg-deb", "--help")
 
 
@@ -282,13 +282,13 @@ def files_below(folder):
 
 
 def claim(folder, suite):
-    """Says that the mirror in FOLDER is whole, and of the release of a host that needs no other one."""
+    """Marks the mirror in `folder` as complete, for the host's release."""
     with open(f"{folder}/made.json", "w", encoding="utf-8") as file:
         json.dump({"format": FORMAT, "suite": suite}, file)
 
 
 def shared(folder):
-    """The mirror in FOLDER, made now or in an earlier run. The caller holds the lock."""
+    """Returns the mirror in `folder`, built now or in an earlier run. The caller holds the lock."""
     mirror = Mirror(f"{folder}/jammy")
     try:
         with open(f"{mirror.folder}/made.json", encoding="utf-8") as file:

@@ -1,5 +1,5 @@
-"""A repository that holds exactly the packages of one rootfs, for the peers: laid out from rootlet's own
-cache and the rootfs's manifest, so that all of them work on the same files."""
+"""A repository with exactly the packages of one rootfs, for benchmark peers: built from rootlet's cache and
+the manifest of the rootfs, so that all use the same files."""
 import glob
 import json
 import os
@@ -14,7 +14,7 @@ MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr/setup00.sh"
 
 
 def _stanzas(cache):
-    """SHA-256: stanza, of every package index in CACHE."""
+    """Returns {SHA-256: stanza} from every package index in CACHE."""
     found = {}
     for path in glob.glob(f"{cache}/rootlet/indexes/*"):
         with open(path, "rb") as file:
@@ -29,8 +29,9 @@ def _stanzas(cache):
 
 
 def _is_of(tree, name, deb):
-    """A mirror of a test's own may have the same version with other files."""
-    sums = subprocess.run(["dpkg-deb", "--info", deb, "md5sums"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    """A test's own mirror may have different files for the same version."""
+    sums = subprocess.run(["dpkg-deb", "--info", deb, "md5sums"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL,
                           check=False).stdout
     info = f"{tree}/var/lib/dpkg/info/{glob.escape(name)}"
     for path in glob.glob(f"{info}.md5sums") + glob.glob(f"{info}:*.md5sums"):
@@ -41,10 +42,10 @@ def _is_of(tree, name, deb):
 
 
 class Repository:
-    """FOLDER/dists and FOLDER/pool, unsigned: `source` is its line for apt."""
+    """FOLDER/dists and FOLDER/pool, unsigned; `source` is the apt line for it."""
 
     def __init__(self, folder, cache, tree, home=None):
-        """HOME: of gpg, to sign with a key made for it; FOLDER/keyring.gpg is then that key."""
+        """HOME: gpg home, to sign with a new key, which goes to FOLDER/keyring.gpg."""
         tree = inside(tree)
         with open(f"{tree}/etc/rootlet/manifest.json", encoding="utf-8") as file:
             manifest = json.load(file)
@@ -57,13 +58,14 @@ class Repository:
         chosen = {}
         for digest, stanza in _stanzas(cache).items():
             name = re.search(r"^Package: (\S+)$", stanza, re.M).group(1)
-            # The same package may be there from two mirrors, compressed in two ways.
-            if name not in chosen and (taken := self._take(cache, tree, manifest["packages"], digest, stanza)):
+            # Two mirrors may have the same package with different compression.
+            if name not in chosen and (taken := self._take(cache, tree, manifest["packages"], digest,
+                                                           stanza)):
                 chosen[name] = taken
         if len(chosen) != len(self.names):
             raise RuntimeError(f"{len(chosen)} of {len(self.names)} packages are in {cache}")
         with open(f"{base}/Packages", "w", encoding="utf-8") as file:
-            # debootstrap wants the last blank line, too.
+            # debootstrap needs the last blank line too.
             file.write("".join(f"{stanza}\n\n" for stanza in chosen.values()))
         with open(f"{folder}/dists/{self.suite}/Release", "w", encoding="utf-8") as file:
             file.write(f"Origin: {manifest['distribution']}\nSuite: {self.suite}\n"
@@ -100,8 +102,8 @@ class Repository:
                       flags=re.M)
 
     def _without_signature(self):
-        """The same once more: debootstrap takes InRelease where there is one, and cannot read it when
-        it is not to check it."""
+        """Creates a copy without InRelease: debootstrap prefers InRelease, but cannot read it if told not to
+        verify."""
         other = f"{self.folder}/unsigned"
         os.makedirs(f"{other}/dists/{self.suite}")
         for name in ("pool", f"dists/{self.suite}/Release", f"dists/{self.suite}/main"):
@@ -124,10 +126,10 @@ class Repository:
         return f"deb [trusted=yes] copy://{self.folder} {self.suite} main"
 
     def mmdebstrap(self, target):
-        """The command that makes TARGET of the same packages, leaving out what the tree does."""
+        """Returns the command that creates TARGET from the same packages, with the tree's exclusions."""
         words = ["mmdebstrap", "--mode=unshare", "--variant=apt", "--quiet",
                  f"--architectures={self.arch}", f"--include={','.join(self.names)}"]
-        if "usr-is-merged" in self.names:  # else base-files holds the links
+        if "usr-is-merged" in self.names:  # otherwise base-files has the links
             words.append(f"--setup-hook={MERGED_USR}")
         words += [f"--dpkgopt={line}" for line in self.excludes]
         return [*words, self.suite, target, self.source]

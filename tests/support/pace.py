@@ -1,15 +1,15 @@
-"""How much slower this machine is just now than a quiet one of today: deadlines grow by it."""
+"""How much slower this machine currently is than an idle modern one; deadlines are scaled by this factor."""
 import os
 import time
 
-# What the loop below takes on a quiet processor, in seconds. What is faster gets no shorter deadlines.
+# Seconds that the loop below takes on an idle processor. Faster machines do not get shorter deadlines.
 _QUIET = 0.03
 _LOOPS = 400000
-_QUIET_LOAD = 2 * os.cpu_count() + 1  # that of tests/run itself, where nothing else runs
+_QUIET_LOAD = 2 * os.cpu_count() + 1  # the load of tests/run itself
 
 
 def _measure():
-    """In wall time: other work on the machine counts, as it does for the tests."""
+    """Measures wall time: other work on the machine counts, as it does for the tests."""
     began = time.monotonic()
     total = 0
     for number in range(_LOOPS):
@@ -21,10 +21,10 @@ _PACE = max(_measure() for _ in range(5))
 
 
 def pace():
-    """By a measurement when the program began, or the load since, whichever is worse."""
+    """Returns the larger of a measurement at program start and the load since."""
     return max(_PACE, os.getloadavg()[0] / _QUIET_LOAD)
 
 
 def patient(seconds):
-    """A deadline of SECONDS, which are enough on a quiet machine."""
+    """Returns a time limit for something that takes at most SECONDS on an idle machine."""
     return seconds * pace()

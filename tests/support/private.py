@@ -1,5 +1,5 @@
-"""Private versions of the directories that everybody may write to, so that a test sees only what its own
-commands left there."""
+"""Private versions of the world-writable directories, so that a test only sees files that its own commands
+left there."""
 import atexit
 import os
 import subprocess
@@ -10,7 +10,7 @@ _WRITABLE = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")
 
 
 def _script():
-    """Covers each with an empty one, in which what the tests keep below /var/tmp is still to be seen."""
+    """Mounts an empty directory over each, but keeps the tests' files below /var/tmp visible."""
     kept = [path for path in (SCRATCH, SHARED) if path.startswith("/var/tmp/")]
     lines = ["set -e", "mount -t tmpfs -o mode=1777 private /dev/shm"]
     for number, path in enumerate(kept):
@@ -22,15 +22,16 @@ def _script():
 
 
 class Places:
-    """places = Places(home); home.start(…, **places.within()); places.left(). Where the tests are not root's, the
-    places are those of all, and only $TMPDIR is looked at."""
+    """places = Places(home); home.start(…, **places.within()); places.left(). Without root, the places are
+    shared with other programs, and only $TMPDIR is checked."""
 
     def __init__(self, home):
         self.home, self.keeper = home, None
         self.temporary = home.make_folder(f"{home.folder}/tmp")
         if not AS_ROOT:
             return
-        self.keeper = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", _script()],
+        self.keeper = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                                        _script()],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         atexit.register(self.end)
         KEPT.add(self.keeper.pid)
@@ -38,7 +39,7 @@ class Places:
             raise RuntimeError("no private places")
 
     def within(self):
-        """Arguments for Home.run() and Home.start()."""
+        """Returns arguments for Home.run() and Home.start()."""
         if not self.keeper:
             return {"environment": {"TMPDIR": self.temporary}}
         user = self.home.user
@@ -49,7 +50,7 @@ class Places:
         return {"before": enter, **NOBODY}
 
     def left(self):
-        """What is in them."""
+        """Returns the files in them."""
         root = f"/proc/{self.keeper.pid}/root" if self.keeper else ""
         found = []
         for place in _WRITABLE if self.keeper else [self.temporary]:

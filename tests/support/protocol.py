@@ -1,5 +1,5 @@
-"""A client of rootlet-helper that can say what rootlet never would: messages are encoded by hand
-after proto/rootlet.proto, any descriptors go with them, and raw packets can be sent."""
+"""A client of rootlet-helper that can send what rootlet never would: hand-encoded messages (see
+proto/rootlet.proto) with any descriptors, and raw packets."""
 import array
 import contextlib
 import fcntl
@@ -15,7 +15,8 @@ from .world import BUILD, HELPER
 
 INPUT, REFUSED, TRUST, BUSY, MISSING = 1, 2, 3, 5, 6  # lib/error.h
 # The table in proto/requests.h and the field numbers of proto/rootlet.proto.
-_table = json.loads(subprocess.run([f"{BUILD}/proto/list_requests", "json"], stdout=subprocess.PIPE, check=True).stdout)
+_table = json.loads(subprocess.run([f"{BUILD}/proto/list_requests", "json"], stdout=subprocess.PIPE,
+                                   check=True).stdout)
 VERSION = _table["version"]
 REQUESTS = {name: (row["number"], row["fields"]) for name, row in _table["requests"].items()}
 INSPECTION, RESULT, FOUND = 4, 5, 6
@@ -40,7 +41,7 @@ def encode_field(number, value):
 
 
 def request(kind, **fields):
-    """The packet of one request."""
+    """Returns the packet of one request."""
     number, names = REQUESTS[kind]
     return encode_field(number, b"".join(encode_field(names[name], value)
                                          for name, value in fields.items()))
@@ -57,7 +58,7 @@ def read_varint(data, at):
 
 
 def decode(data):
-    """{field number: [values]}; messages and strings are bytes."""
+    """Returns {field number: [values]}; messages and strings are bytes."""
     fields, at = {}, 0
     while at < len(data):
         key, at = read_varint(data, at)
@@ -72,41 +73,42 @@ def decode(data):
 
 @dataclass
 class Answer:
-    """code -1: the helper left without a Result; -2: it said nothing in time. number: an errno."""
+    """code -1: the helper exited without a Result; -2: no answer in time. number: an errno."""
     code: int
     message: str = ""
     status: int = 0
     fds: list = field(default_factory=list)
     number: int = 0
     digest: bytes = b""
-    kinds: str = ""  # of Found
+    kinds: str = ""  # from Found
 
 
 class Helper:
     """with Helper(home.user) as helper: helper.ask("Hello", version=1, purpose="create")
 
-    BEFORE is put before its command line, as root: it has to become the user (strace -u). SETUP is shell
-    text in front of it, such as "ulimit -f 1;". RECORD is a file for its record of requests, MEMORY one
-    for the newest release files, or none."""
+    BEFORE is a command prefix that runs as root and must become the user (strace -u). SETUP is shell text
+    before the command, such as "ulimit -f 1;". RECORD is a file for the audit log, MEMORY one for the release
+    memory, or none."""
 
     def __init__(self, user, greet=True, seconds=60, before=(), program=HELPER, setup="", environment=None,
                  record=None, memory=None):
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.settimeout(patient(seconds))
-        # bash, as dash takes no descriptor above 9.
+        # bash, because dash supports no descriptors above 9.
         fds = [theirs.fileno()]
         moves = f"3<&{fds[0]} {fds[0]}<&-"
         for number, path, more in ((4, record, os.O_APPEND), (5, memory, 0)):
             if path:
                 fd = os.open(path, os.O_RDWR | more | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 os.fchown(fd, *user.ids())
-                # Above the numbers that it is moved to.
+                # Above the numbers that the descriptors are moved to.
                 fds.append(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 20))
                 os.close(fd)
                 moves += f" {number}<&{fds[-1]} {fds[-1]}<&-"
         self.process = subprocess.Popen(
             [*before, "/bin/bash", "-c", f'{setup} exec "$0" {moves}', program],
-            pass_fds=fds, env={**sanitizers.environment(), **(environment or {})}, cwd="/", stdin=subprocess.DEVNULL,
+            pass_fds=fds, env={**sanitizers.environment(), **(environment or {})}, cwd="/",
+                                        stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **({} if before else user.switch()))
         for fd in fds[1:]:
             os.close(fd)
@@ -120,7 +122,7 @@ class Helper:
         self.leave()
 
     def leave(self, seconds=30):
-        """Closes the channel; the helper's exit status, or None where it does not end by itself."""
+        """Closes the channel; returns the helper's exit status, or None if it does not exit by itself."""
         self.channel.close()
         try:
             return self.process.wait(patient(seconds))
@@ -133,7 +135,7 @@ class Helper:
         return self.send(request(kind, **fields), fds)
 
     def send(self, packet, fds=()):
-        """Sends a packet, and waits for its Result."""
+        """Sends a packet and waits for its Result."""
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         try:
             self.channel.sendmsg([packet], ancillary)
@@ -165,7 +167,7 @@ class Helper:
 
 @contextlib.contextmanager
 def opened(*paths):
-    """Descriptors of PATHS: folders and files, read-only, or what a function among them returns."""
+    """Yields descriptors of PATHS: read-only directories and files, or the results of functions."""
     fds = []
     try:
         for path in paths:

@@ -1,12 +1,12 @@
-"""What the sanitizers of such a build report in the processes that a test program starts: these store it in a
-file that they map, see tests/tools/reports.c."""
+"""Sanitizer reports from the processes that a test program starts: these write them to a shared mapped file,
+see tests/tools/reports.c."""
 import json
 import os
 import re
 import subprocess
 
 _SIZE = 1 << 18
-_USED = 8  # bytes, which say how many follow
+_USED = 8  # bytes of the length field
 _FRAME = re.compile(r"\((/[^()]+)\+(0x[0-9a-f]+)\)(?: \(BuildId: \w+\))?")
 _path = None
 _seen = 0
@@ -18,7 +18,7 @@ def _has_sanitizers(build):
 
 
 def watch(build, path):
-    """Makes the file, for processes of any user, if BUILD has sanitizers."""
+    """Creates the file, for processes of any user, if BUILD has sanitizers."""
     global _path
     if not _has_sanitizers(build):
         return
@@ -35,19 +35,20 @@ def watched():
 
 
 def environment():
-    """What tells a process of the file."""
+    """Returns the environment that names the file."""
     return {"ROOTLET_REPORTS": _path} if _path else {}
 
 
 def _place(match):
     """Names the function and the line of an address in a program."""
-    done = subprocess.run(["addr2line", "-pfie", *match.groups()], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    done = subprocess.run(["addr2line", "-pfie", *match.groups()], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL,
                           text=True, check=False)
     return f"{match.group(1)}: {done.stdout.strip()}"
 
 
 def reports():
-    """What was reported since the last call, as lines."""
+    """Returns the lines reported since the last call."""
     global _seen
     if not _path:
         return []

@@ -1,4 +1,4 @@
-"""What --json prints, held to the schemas in frontend/schemas."""
+"""Validates the output of --json against the schemas in frontend/schemas."""
 import json
 
 import jsonschema
@@ -12,25 +12,25 @@ def schema(name):
 
 
 def errors(name, value):
-    """What is wrong with VALUE by the schema NAME."""
+    """Returns complaints about VALUE under schema NAME."""
     validator = jsonschema.Draft202012Validator(schema(name))
     return [f"{name}: {'/'.join(map(str, error.absolute_path))}: {error.message[:200]}"
             for error in validator.iter_errors(value)]
 
 
 def parse(text):
-    """The lines of a stream, or of one document; complaints about lines that are no JSON."""
+    """Returns the values of a stream or a document, and complaints about lines that are not JSON."""
     values, wrong = [], []
     for line in text.splitlines():
         try:
             values.append(json.loads(line))
         except ValueError:
-            wrong.append(f"no JSON: {line[:200]}")
+            wrong.append(f"not JSON: {line[:200]}")
     return values, wrong
 
 
 def document(name, outcome):
-    """The one document that OUTCOME printed, and complaints."""
+    """Returns the document that OUTCOME printed, and complaints."""
     values, wrong = parse(outcome.out)
     if len(values) != 1:
         wrong.append(f"{len(values)} documents instead of one")
@@ -38,7 +38,7 @@ def document(name, outcome):
 
 
 def stream(name, outcome):
-    """The events of a stream and its last line, and complaints."""
+    """Returns the events of a stream, its last line, and complaints."""
     values, wrong = parse(outcome.out)
     if not values:
         return [], None, [*wrong, "nothing was printed"]

@@ -1,4 +1,4 @@
-"""A mirror on 127.0.0.1 that can be told to misbehave, and that counts what is asked of it."""
+"""A mirror on 127.0.0.1 that misbehaves on demand and counts requests."""
 import http.server
 import os
 import re
@@ -12,12 +12,12 @@ from .pace import patient
 
 @dataclass
 class Fault:
-    """What happens to requests whose path PATTERN (a regular expression) matches.
+    """A fault for requests whose path matches PATTERN (a regular expression).
 
-    action: "status" (argument: the number), "body" (bytes, or a function of the right ones),
-    "truncate" (bytes that are sent before the connection breaks), "stall" (bytes, then silence),
-    "slow" (bytes a second), "redirect" (a function of the path that gives the Location, or None for an
-    answer without one). times: how often, then the path is served rightly; None for always."""
+    action: "status" (argument: the number), "body" (bytes, or a function of the real ones), "truncate" (bytes
+    to send before the connection breaks), "stall" (bytes to send, then silence), "slow" (bytes per second),
+    "redirect" (a function of the path that returns the Location, or None for an answer without one). times:
+    how often before the path is served normally; None: always."""
     pattern: str
     action: str
     argument: object = 0
@@ -48,13 +48,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.answer(True)
 
     def do_CONNECT(self):
-        """What a proxy is asked for on behalf of https: noted, and refused."""
+        """A proxy request for https: recorded and refused."""
         self.server.tunnels.append(self.path)
         self.refuse(403)
 
     def answer(self, with_body):
         server = self.server
-        # A proxy is asked for the whole address.
+        # Proxy requests contain the full URL.
         whole = re.match(r"http://[^/]*/(.*)", self.path)
         path = whole.group(1) if whole else self.path.lstrip("/")
         server.proxied += bool(whole)
@@ -89,7 +89,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return start if start < size else 0
 
     def redirect(self, location):
-        """With a body, which says nothing."""
+        """Sends an answer with a meaningless body."""
         body = b"moved" * 1000
         self.send_response(302)
         if location:
@@ -129,7 +129,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 class Server(http.server.ThreadingHTTPServer):
     """with Server(folder, faults) as server: … server.url. CERTIFICATE is a file with a key and its
-    certificate: then it speaks https."""
+    certificate, and turns on https."""
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
@@ -139,17 +139,17 @@ class Server(http.server.ThreadingHTTPServer):
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
-            # The handshake is the handler's: it must not hold up others.
+            # The handler does the handshake, so that it does not block other connections.
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.folder = folder
         self.faults = [Fault(**vars(fault)) for fault in faults]
-        self.requests = []  # paths, in the order of their arrival
-        self.times = []     # of each, when it came
+        self.requests = []  # paths in order of arrival
+        self.times = []     # arrival time of each
         self.hosts = set()  # as requests name them
-        self.tunnels = []   # "HOST:PORT", as a proxy for https gets it
-        self.resumed = []   # those of requests that went on where an earlier one ended
-        self.proxied = 0    # of them, those that a proxy gets
-        self.connections = self.most = 0  # at once: now, and at most
+        self.tunnels = []   # "HOST:PORT" of https proxy requests
+        self.resumed = []   # requests that resumed an earlier one
+        self.proxied = 0    # number of proxy requests
+        self.connections = self.most = 0  # simultaneous: current and maximum
         self.sent = 0
         self.stopping = threading.Event()
         self.lock = threading.Lock()
@@ -165,7 +165,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request, client_address):
-        pass  # a client that went away
+        pass  # the client disconnected
 
     def fault_for(self, path):
         with self.lock:
@@ -184,7 +184,7 @@ class Server(http.server.ThreadingHTTPServer):
             return file.read()
 
     def wait_for(self, pattern, seconds=60):
-        """True once a path that matches was asked for."""
+        """Returns True after a matching path was requested."""
         end = time.monotonic() + patient(seconds)
         while time.monotonic() < end:
             if any(re.search(pattern, path) for path in list(self.requests)):

@@ -1,4 +1,4 @@
-"""The checksums that the cache keeps of a folder, of one file or of a rootfs, and how to damage what they are of."""
+"""The cache's checksums for a directory, a file or a rootfs, and ways to damage the data."""
 import hashlib
 import os
 
@@ -20,7 +20,8 @@ def _entry(path, name):
 
 
 def write(folder, name=None):
-    """Of all that is in FOLDER, or of its file NAME; the path of what was written."""
+    """Writes the checksums of everything in `folder`, or of its file NAME; returns the path of the checksum
+    file."""
     names = [name] if name else sorted((one for one in os.listdir(folder) if not one.startswith(".sums")),
                                        key=os.fsencode)
     path = f"{folder}/.{name}.sums" if name else f"{folder}/.sums"
@@ -31,7 +32,7 @@ def write(folder, name=None):
 
 
 def write_digest(user, folder, name):
-    """Of the rootfs NAME, as rootlet-helper tells it."""
+    """Writes the digest of the rootfs NAME as rootlet-helper reports it."""
     with Helper(user, seconds=300) as helper, opened(f"{folder}/{name}") as fds:
         digest = helper.ask("Inspect", fds, digest=1).digest
     with open(f"{folder}/.{name}.digest", "w", encoding="utf-8") as file:
@@ -40,7 +41,7 @@ def write_digest(user, folder, name):
 
 
 def flip(path, text=None):
-    """Changes one bit: in the middle, or of TEXT in it."""
+    """Flips one bit: in the middle, or in TEXT."""
     with open(path, "r+b") as file:
         file.seek(file.read().index(text) if text else os.path.getsize(path) // 2)
         byte = file.read(1)

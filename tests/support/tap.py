@@ -1,7 +1,7 @@
-"""Test Anything Protocol, version 12: a line for each case, then the plan. Notes in the end say where the
-time went: of the whole program, and of the cases that took longest. For tests/tools/mutate.py:
-with ROOTLET_TEST_STOP=1 the first failure ends the program and what it started, as does the last case of those that
-ROOTLET_TEST_UNTIL has of it, each as a line "program: case"."""
+"""Test Anything Protocol, version 12: a line per case, then the plan. Notes at the end show the time of the
+whole program and of the slowest cases. For tests/tools/mutate.py: with ROOTLET_TEST_STOP=1, the first failure
+ends the program and everything it started, and so does the last of its cases that ROOTLET_TEST_UNTIL lists,
+as lines "program: case"."""
 import os
 import resource
 import signal
@@ -13,7 +13,7 @@ from . import sanitizers
 _count = 0
 _failed = 0
 _began = _last = time.monotonic()
-_times = []  # (seconds since the case before, name)
+_times = []  # (seconds since the previous case, name)
 LONGEST = 8
 STOP = os.environ.get("ROOTLET_TEST_STOP") == "1"
 _PREFIX = f"{os.path.basename(sys.argv[0]).removesuffix('.py')}: "
@@ -45,7 +45,7 @@ def _is_last(what, good):
 
 
 def _stop():
-    """meson starts each program in a process group of its own."""
+    """meson starts each program in its own process group."""
     if os.getpgrp() == os.getpid():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.killpg(0, signal.SIGTERM)
@@ -53,7 +53,7 @@ def _stop():
 
 
 def report(good, what, *notes):
-    """One case. NOTES, where it failed, say what was seen. What a sanitizer has reported meanwhile fails it."""
+    """Reports a case. NOTES are printed if it failed. Sanitizer reports since the last case make it fail."""
     global _count, _failed
     reported = sanitizers.reports()
     good, notes = good and not reported, (*notes, *reported)
@@ -88,7 +88,7 @@ def done():
     """Prints the plan and ends the program."""
     late = sanitizers.reports()
     if late:
-        report(False, "nothing that a sanitizer reports", *late)
+        report(False, "no sanitizer reports", *late)
     _tell_times()
     print(f"1..{_count}", flush=True)
     sys.exit(1 if _failed else 0)

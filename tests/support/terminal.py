@@ -1,4 +1,4 @@
-"""A command on a terminal of its own, as a person would run it."""
+"""A command on its own terminal, as a person would run it."""
 import fcntl
 import os
 import pty
@@ -35,7 +35,7 @@ class Terminal:
         os.close(self.master)
 
     def read(self, seconds):
-        """Takes what is there, waiting for at most SECONDS; False at the end."""
+        """Reads available output, waiting at most SECONDS; returns False at end of file."""
         if not select.select([self.master], [], [], seconds)[0]:
             return True
         try:
@@ -46,7 +46,7 @@ class Terminal:
         return bool(data)
 
     def expect(self, pattern, seconds=60):
-        """True once PATTERN is on the screen."""
+        """Returns True when PATTERN is on the screen."""
         end = time.monotonic() + patient(seconds)
         while not re.search(pattern, self.text):
             if time.monotonic() > end or not self.read(0.2):
@@ -57,14 +57,14 @@ class Terminal:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def as_it_was(self):
-        """Whether its settings are those that it had at first."""
+        """Whether its settings are the original ones."""
         return termios.tcgetattr(self.master) == self.settings
 
     def type(self, text):
         os.write(self.master, text.encode())
 
     def wait(self, seconds=60):
-        """The exit status, or None where it does not end."""
+        """Returns the exit status, or None if it does not end."""
         end = time.monotonic() + patient(seconds)
         while self.process.poll() is None and time.monotonic() < end:
             self.read(0.1)

@@ -1,5 +1,5 @@
-"""What a tree is, file by file, as something to compare: type, mode, owner, link target, hash of the
-content, extended attributes (file capabilities among them), and which names are one file."""
+"""A file-by-file description of a tree, for comparison: type, mode, owner, link target, content hash,
+extended attributes (including file capabilities), and hard links."""
 import collections
 import hashlib
 import os
@@ -7,7 +7,7 @@ import re
 import stat
 
 
-DYNAMIC = range(100, 1000)  # ids that packages take in the order in which they are configured
+DYNAMIC = range(100, 1000)  # ids that packages allocate in the order of configuration
 
 
 def _sorted_lines(text):
@@ -15,16 +15,17 @@ def _sorted_lines(text):
 
 
 def _without_dynamic_ids(text):
-    """passwd(5) and group(5), by names alone."""
+    """Reduces passwd(5) and group(5) to names."""
     def field(word):
         return b"-" if word.isdigit() and int(word) in DYNAMIC else word
     return _sorted_lines(b"\n".join(b":".join(map(field, line.split(b":"))) for line in text.split(b"\n")))
 
 
 def _without_days(text):
-    """shadow(5), without the day on which a password was set: two trees may be made on either side of midnight."""
+    """Removes the date of the last password change from shadow(5): midnight may pass between two trees."""
     lines = [line.split(b":") for line in text.split(b"\n")]
-    return _sorted_lines(b"\n".join(b":".join([*line[:2], b"", *line[3:]]) if len(line) > 3 else b":".join(line)
+    return _sorted_lines(b"\n".join(b":".join([*line[:2], b"", *line[3:]]) if len(line) > 3
+                                    else b":".join(line)
                                     for line in lines))
 
 
@@ -32,8 +33,7 @@ def _without_overrides(text):
     return re.sub(rb"^(Priority|Section): .*\n", b"", text, flags=re.M)
 
 
-# Where the order in which packages were configured shows, and nothing else; and what an archive may
-# say of a package otherwise than the package says itself.
+# Differences that only come from the order of configuration, and fields that an archive may override.
 NORMAL = {**dict.fromkeys(("/etc/gshadow", "/etc/shells", "/var/lib/dpkg/triggers/File"), _sorted_lines),
           "/etc/shadow": _without_days,
           **dict.fromkeys(("/etc/passwd", "/etc/group"), _without_dynamic_ids),
@@ -41,7 +41,7 @@ NORMAL = {**dict.fromkeys(("/etc/gshadow", "/etc/shells", "/var/lib/dpkg/trigger
 
 
 def _names(tree, file):
-    """{id: name} of the dynamic ids in passwd(5) or group(5)."""
+    """Returns {id: name} of the dynamic ids in passwd(5) or group(5)."""
     path, names = f"{tree}/etc/{file}", {}
     if os.path.isfile(path):
         with open(path, encoding="utf-8", errors="replace") as lines:
@@ -54,7 +54,7 @@ def _names(tree, file):
 
 def _content(path, inside, st):
     if stat.S_ISLNK(st.st_mode):
-        # systemctl(1) enables a unit through /lib or /usr/lib, by whether systemd is configured yet.
+        # systemctl(1) links a unit through /lib or /usr/lib, depending on whether systemd is configured.
         return re.sub(r"^/lib/systemd/", "/usr/lib/systemd/", os.readlink(path))
     if stat.S_ISREG(st.st_mode):
         with open(path, "rb") as file:
@@ -69,7 +69,7 @@ def _attributes(path):
 
 
 def _capability(attributes, first):
-    """security.capability of revision 3 names the user namespace's root: take it off."""
+    """Removes the root id of the user namespace from a revision 3 security.capability."""
     value = attributes.get("security.capability")
     if value and value[3] == 3 and int.from_bytes(value[20:24], "little") == first:
         attributes["security.capability"] = value[:20]
@@ -79,13 +79,13 @@ def _capability(attributes, first):
 
 
 def inside(rootfs):
-    """Where the tree of a rootfs, or of a snapshot, is: in its directory, if that is closed."""
+    """Returns the path of the tree of a rootfs or snapshot: one level down if it is closed."""
     return f"{rootfs}/rootfs" if os.path.lexists(f"{rootfs}/rootfs") else rootfs
 
 
 def census(tree):
-    """{path: (type, mode, owner, group, content, attributes, first name of the same file)}; owners are
-    counted from that of the tree itself, or names where the ids are dynamic."""
+    """Returns {path: (type, mode, owner, group, content, attributes, first name of the same file)}. Owners
+    are relative to the owner of the tree, or names for dynamic ids."""
     tree = inside(tree)
     root = os.lstat(tree)
     users, groups = _names(tree, "passwd"), _names(tree, "group")
@@ -102,14 +102,14 @@ def census(tree):
                            users.get(uid, uid), groups.get(gid, gid),
                            _content(path, below, st),
                            _capability(_attributes(path), root.st_uid), first)
-    # A file that is shared with other trees only has one name in this one.
+    # A file that is only hard-linked to other trees has one name in this one.
     names = collections.Counter(entry[-1] for entry in seen.values())
     return {path: entry if names[entry[-1]] > 1 else (*entry[:-1], "")
             for path, entry in seen.items()}
 
 
 def attributed(census):
-    """{path: extended attributes} of what has any."""
+    """Returns {path: extended attributes} for files that have any."""
     return {path: entry[5] for path, entry in census.items() if entry[5]}
 
 
@@ -117,8 +117,8 @@ FIELDS = ("type", "mode", "owner", "group", "content", "attributes", "same file 
 
 
 def differences(one, other, allowed):
-    """What differs between two censuses, one line each, but for what ALLOWED says: a list of (pattern
-    of the path, fields or None for all, reason)."""
+    """Returns the differences between two censuses, one line each, except those in ALLOWED: a list of (path
+    pattern, fields or None for all, reason)."""
     found = []
     for path in sorted(set(one) | set(other)):
         a, b = one.get(path), other.get(path)
@@ -141,19 +141,19 @@ def differences(one, other, allowed):
 
 # (path, fields or None for all, why)
 EVERYWHERE = [
-    (r"/etc/(passwd|group|shadow|gshadow)-", None, "what was there before the last change"),
+    (r"/etc/(passwd|group|shadow|gshadow)-", None, "backup of the state before the last change"),
     (r"/etc/machine-id", None, "random; mmdebstrap empties it"),
-    (r"/etc/rootlet(/.*)?|/etc/dpkg/dpkg.cfg.d/(rootlet|99mmdebstrap)", None, "each maker's own"),
-    (r"/var/log/.*", None, "times and order of what was done"),
+    (r"/etc/rootlet(/.*)?|/etc/dpkg/dpkg.cfg.d/(rootlet|99mmdebstrap)", None, "differs for each engine"),
+    (r"/var/log/.*", None, "times and order of actions"),
     (r"/var/cache/ldconfig/aux-cache", None, "inode numbers and times"),
-    (r"/var/lib/dpkg/(available|cmethopt)", None, "dselect's, written by debootstrap"),
-    (r"/var/(lib|cache)/(dpkg|debconf)/.*-old", None, "what was there before the last change"),
-    (r"/var/lib/systemd/catalog/database", {"content"}, "bionic's is another one each time"),
+    (r"/var/lib/dpkg/(available|cmethopt)", None, "files of dselect, written by debootstrap"),
+    (r"/var/(lib|cache)/(dpkg|debconf)/.*-old", None, "backup of the state before the last change"),
+    (r"/var/lib/systemd/catalog/database", {"content"}, "differs every time on bionic"),
     (r"/usr/lib/python3.*/__pycache__/.*\.cpython-3[0-8]\.pyc", {"content"},
-     "before 3.9, sets are written in an order of chance"),
+     "before 3.9, sets are written in random order"),
 ]
 DEBOOTSTRAP = [
     (r"/dev/.*", None, "debootstrap leaves links in /dev"),
-    (r"/etc/localtime", None, "of no package: debootstrap's script for Ubuntu makes it"),
+    (r"/etc/localtime", None, "in no package: debootstrap's script for Ubuntu creates it"),
     (r"/etc/unsupported-skip-usrmerge-conversion", None, "debootstrap's own"),
 ]

@@ -1,5 +1,5 @@
-"""What stands in for virtme-ng: `rootlet run` ends where that takes over, and all that it has done is its own
-work, the root image."""
+"""A fake virtme-ng: `rootlet run` stops where vng would take over, after building the root image, which is
+all of its own work."""
 import os
 
 from . import debs
@@ -9,30 +9,30 @@ TOY = "6.9.0-1"
 
 
 def kernel(version="", size=4096):
-    """The header of one, which is all that is looked at before vng has it, and SIZE bytes."""
+    """Writes a kernel header, which is all that rootlet reads before vng takes over, padded to SIZE bytes."""
     image = bytearray(size)
     image[0x1f1], image[0x1fe:0x200], image[0x202:0x206] = 4, b"\x55\xaa", b"HdrS"
     if version:
-        image[0x20f] = 4  # where its version stands: 0x400, and 0x200 further
+        image[0x20f] = 4  # pointer to the version string: 0x400, plus 0x200
         image[0x600:0x600 + len(version)] = version.encode()
     return bytes(image)
 
 
 def stand_in(home):
-    """(a kernel of its form, what has to be in the environment); the run ends with status 125."""
+    """Returns (a fake kernel, the environment); the run exits with status 125."""
     os.chmod(home.write("bin/vng", "#!/bin/sh\nexit 3\n"), 0o755)
     return home.write("kernel", kernel()), {"PATH": f"{home.folder}/bin:/usr/local/bin:/usr/bin:/bin"}
 
 
 def is_image(path):
-    """An erofs as a whole has its magic number, which is written last."""
+    """Whether an erofs image is complete: its magic number is written last."""
     with open(path, "rb") as file:
         return file.read(1028)[1024:] == b"\xe2\xe1\xf5\xe0"
 
 
 def toy_packages(folder):
-    """A kernel that only a stand-in boots, as Ubuntu packages one: one that depends on the newest kernel,
-    and that."""
+    """Creates a fake kernel, packaged like Ubuntu's: a package that depends on the newest kernel, and that
+    kernel."""
     modules = f"./lib/modules/{TOY}"
     return [debs.make(folder, "linux-image-virtual", mirrors.arch(), fields=f"Depends: linux-image-{TOY}\n"),
             debs.make(folder, f"linux-image-{TOY}", mirrors.arch(), entries=[

@@ -1,10 +1,10 @@
-"""Where a test runs: the unprivileged user, folders of its own, the built rootlet, and what a command
-left behind. ./tests/run says where in the environment; without it, defaults do.
+"""The test environment: the unprivileged user, private directories, the built rootlet, and checks for
+leftovers of a command. ./tests/run sets these variables; there are defaults.
 
-ROOTLET_BUILD         the build folder
-ROOTLET_TEST_USER     whom commands run as, where the tests run as root
-ROOTLET_TEST_SHARED   what is kept between runs (downloads, the test mirror)
-ROOTLET_TEST_SCRATCH  what one run makes; whoever set it removes it
+ROOTLET_BUILD         the build directory
+ROOTLET_TEST_USER     the user that commands run as, if the tests run as root
+ROOTLET_TEST_SHARED   files kept between runs (downloads, the test mirror)
+ROOTLET_TEST_SCRATCH  files of one run; removed by the program that set it
 """
 import atexit
 import contextlib
@@ -35,7 +35,7 @@ ROOTLET = f"{BUILD}/frontend/rootlet"
 HELPER = f"{BUILD}/helper/rootlet-helper"
 LEFTOVER = re.compile(r"^\.rootlet-(staging|trash)\.")
 PR_SET_CHILD_SUBREAPER = 36
-MOUNTED_BY_TEST = "mounted-by-test"  # in the name of every mount point that tests make
+MOUNTED_BY_TEST = "mounted-by-test"  # in the name of every mount point that tests create
 
 PROFILE = "[packages]\nall = attr acl\n[group fsgqa]\ngid = 1002\n" \
           "[user fsqa]\nuid = 1000\ngroups = fsgqa\n[user fsgqa2]\nuid = 1001\n"
@@ -53,25 +53,25 @@ def _scratch():
 
 SCRATCH = _scratch()
 sanitizers.watch(BUILD, f"{SCRATCH}/reports.{os.getpid()}")
-# What a command leaves running becomes a child of this process, wherever it had its session.
+# Processes that a command leaves behind become children of this process, whatever their session.
 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 @dataclass
 class User:
-    """Whom a command runs as; uid None is whoever runs the tests."""
+    """The user that a command runs as; uid None means the user that runs the tests."""
     name: str
     uid: int = None
     gid: int = None
 
     def switch(self):
-        """Arguments for subprocess."""
+        """Returns arguments for subprocess."""
         if self.uid is None:
             return {}
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def ids(self):
-        """(uid, gid) of what it makes."""
+        """Returns (uid, gid) of the files that it creates."""
         return (os.geteuid(), os.getegid()) if self.uid is None else (self.uid, self.gid)
 
 
@@ -110,7 +110,7 @@ class Outcome:
 
 @contextlib.contextmanager
 def locked(name, folder=SHARED):
-    """One test program at a time; in another process it waits."""
+    """A lock for one test program at a time; the others wait."""
     os.makedirs(folder, mode=0o755, exist_ok=True)
     with open(f"{folder}/{name}.lock", "w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -123,7 +123,7 @@ def mirror():
 
 
 class Home:
-    """A user's home folder of its own, with the small profile "test", and commands run in it."""
+    """A separate home directory with the small profile "test", in which commands run."""
     count = 0
 
     def __init__(self, user=None, folder=None, cache=None, lasts=False):
@@ -131,7 +131,7 @@ class Home:
         self.user = user or plain_user()
         self.folder = folder or f"{SCRATCH}/{os.getpid()}.{Home.count}"
         self.cache = cache or f"{self.folder}/.cache"
-        self.caches = {self.cache}  # all that its commands had
+        self.caches = {self.cache}  # all caches that its commands used
         self.store = f"{self.folder}/.kerneldev-mcp"
         self.make_folder(self.folder)
         self.write("config/rootlet/profiles/test.conf", PROFILE)
@@ -145,7 +145,7 @@ class Home:
         return path
 
     def write(self, name, data):
-        """A file of the user's; NAME is below the home folder."""
+        """Writes a file of the user; NAME is relative to the home directory."""
         path = f"{self.folder}/{name}"
         parts = name.split("/")
         for i in range(1, len(parts)):
@@ -157,14 +157,14 @@ class Home:
         return path
 
     def state(self, name):
-        """The path of what rootlet keeps as NAME in $XDG_STATE_HOME."""
+        """Returns the path of rootlet's file NAME in $XDG_STATE_HOME."""
         return f"{self.folder}/state/rootlet/{name}"
 
     def environment(self):
         return {"HOME": self.folder, "XDG_CACHE_HOME": self.cache, "LANG": "C.UTF-8",
                 "XDG_CONFIG_HOME": f"{self.folder}/config", "USER": self.user.name,
                 "XDG_STATE_HOME": f"{self.folder}/state", "TMPDIR": "/var/tmp",
-                # As for a login without sbin.
+                # Like a login without sbin.
                 "PATH": "/usr/local/bin:/usr/bin:/bin",
                 "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "TERM": "dumb",
                 "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
@@ -172,9 +172,9 @@ class Home:
 
     def start(self, *words, program=None, before=(), stdin=subprocess.DEVNULL, stdout=None,
               stderr=None, environment=None, **more):
-        """Starts `rootlet WORDS`, or PROGRAM; BEFORE is put before it (strace, say)."""
+        """Starts `rootlet WORDS`, or PROGRAM; BEFORE is a command prefix such as strace."""
         self.caches.add((environment or {}).get("XDG_CACHE_HOME", self.cache))
-        # A process has one tracer, and the leak checker is one.
+        # A process has only one tracer, and the leak checker is one.
         traced = {"ASAN_OPTIONS": "detect_leaks=0"} if "strace" in before else {}
         return subprocess.Popen([*before, program or ROOTLET, *map(str, words)], cwd=self.folder,
                                 env={**self.environment(), **traced, **(environment or {})}, stdin=stdin,
@@ -183,7 +183,7 @@ class Home:
                                 **{**self.user.switch(), **more})
 
     def run(self, *words, seconds=600, text=None, **more):
-        """Runs it to its end. TEXT is its standard input."""
+        """Runs the command to its end. TEXT is its standard input."""
         began = time.monotonic()
         if text is not None:
             more["stdin"] = subprocess.PIPE
@@ -198,8 +198,8 @@ class Home:
                        (err or b"").decode(errors="replace"), time.monotonic() - began)
 
     def create(self, *words, server=None, at=None, fresh=True, **more):
-        """`rootlet create` of the small rootfs from the test mirror behind SERVER; with FRESH neither
-        from a base nor into one. Only root can look into one that is closed."""
+        """Runs `rootlet create` for the small rootfs with SERVER's mirror; FRESH neither clones nor saves a
+        snapshot. Only root can inspect a closed rootfs."""
         source = ["--mirror", server.url, "--keyring", at.keyring] if server else []
         source += ["--fresh"] if fresh else []
         source += [] if AS_ROOT else ["--tree-mode", "0755"]
@@ -207,7 +207,7 @@ class Home:
                         **more)
 
     def leftovers(self, *folders):
-        """What a command must not leave: hidden folders here or in the store."""
+        """Returns hidden directories here or in the store, which a command must not leave behind."""
         found = []
         for folder in {self.store, self.folder, *folders}:
             if os.path.isdir(folder):
@@ -215,24 +215,25 @@ class Home:
         return found
 
     def remove(self):
-        """Removes all that was made here; as root simply so, else through rootlet and a namespace."""
+        """Removes everything created here: directly as root, otherwise through rootlet and a namespace."""
         if not AS_ROOT:
             for name in os.listdir(self.store) if os.path.isdir(self.store) else ():
                 self.run("delete", "--name", name, "--yes", seconds=120)
             for cache in sorted(cache for cache in self.caches if cache.startswith(f"{self.folder}/")):
-                self.run("cache", "prune", "--max-size", "0", seconds=300, environment={"XDG_CACHE_HOME": cache})
+                self.run("cache", "prune", "--max-size", "0", seconds=300,
+                         environment={"XDG_CACHE_HOME": cache})
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def lasting(name, create, **more):
-    """A home with a rootfs made by CREATE(home), for several test programs to look at: the first
-    that needs it makes it. Ends this program where it cannot be made."""
+    """Returns a home with a rootfs made by CREATE(home), shared by several test programs: the first that
+    needs it creates it. Ends this program if that fails."""
     folder = f"{SCRATCH}/lasting-{name}"
     with locked(f"lasting-{name}", SCRATCH):
         home = Home(folder=folder, lasts="ROOTLET_TEST_SCRATCH" in os.environ, **more)
         if not os.path.exists(f"{folder}/made"):
             outcome = create(home)
-            if not tap.report(outcome.status == 0, f"a rootfs to test with: {name}", outcome):
+            if not tap.report(outcome.status == 0, f"the shared rootfs {name} is created", outcome):
                 tap.done()
             home.write("made", str(outcome.seconds))
     return home
@@ -245,41 +246,42 @@ def _create_small(home):
 
 
 def small_rootfs():
-    """A rootfs of the small profile, from the test mirror. Other programs run commands in it at the same time."""
+    """Returns a shared rootfs of the small profile from the test mirror. Other programs use it at the same
+    time."""
     return lasting("small", _create_small)
 
 
 def own_rootfs():
-    """The same for this program alone: no other program changes it, so images of it stay valid."""
+    """Returns the same for this program only: nothing else changes it, so its images stay valid."""
     home = Home()
     outcome = _create_small(home)
-    if not tap.report(outcome.status == 0, "a rootfs of its own", outcome):
+    if not tap.report(outcome.status == 0, "the private rootfs is created", outcome):
         tap.done()
     return home
 
 
 def shared_cache():
-    """$XDG_CACHE_HOME that is kept between runs; it belongs to whoever is the test user now."""
+    """Returns a $XDG_CACHE_HOME that is kept between runs and belongs to the current test user."""
     user = plain_user()
     folder = f"{SHARED}/cache"
     with locked("cache"):
         os.makedirs(folder, mode=0o755, exist_ok=True)
         if user.uid is not None and os.stat(folder).st_uid != user.uid:
-            # The bases are of the other one's range.
+            # The snapshots belong to the previous user's range.
             shutil.rmtree(f"{folder}/rootlet/bases", ignore_errors=True)
             subprocess.run(["chown", "-R", f"{user.uid}:{user.gid}", folder], check=True)
     return folder
 
 
 def fstests_rootfs():
-    """The real one: profile fstests, this host's own release, from the host's mirror."""
+    """Returns the real thing: profile fstests, the host's release, from the host's mirror."""
     mode = [] if AS_ROOT else ["--tree-mode", "0755"]
     return lasting("fstests", lambda home: home.run("create", "--release", apt.host_suite(), *mode,
                                                     "--quiet", seconds=1500), cache=shared_cache())
 
 
 def _parents():
-    """{pid: its parent's} of all processes that are no zombies."""
+    """Returns {pid: parent pid} of all processes except zombies."""
     parents = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -291,10 +293,10 @@ def _parents():
 
 
 def children(pid):
-    """All processes below PID, each after its parent."""
+    """Returns all processes below PID, each after its parent."""
     parents = _parents()
     found = [pid]
-    for ancestor in found:  # which grows meanwhile
+    for ancestor in found:  # which grows during the loop
         found += [child for child, parent in parents.items() if parent == ancestor]
     return found[1:]
 
@@ -308,7 +310,7 @@ def command_of(pid):
 
 
 def field_of(pid, name):
-    """Of /proc/PID/status; "" if there is no such process any more."""
+    """Returns a field of /proc/PID/status; "" if the process is gone."""
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8") as file:
             return next((line.split()[1] for line in file if line.startswith(f"{name}:")), "")
@@ -316,12 +318,12 @@ def field_of(pid, name):
         return ""
 
 
-# Processes that a test itself keeps: they are no leftovers.
+# Processes that a test keeps itself; they are not leftovers.
 KEPT = set()
 
 
 def processes_left(seconds=120):
-    """What of commands that have ended still runs after SECONDS; [] as soon as there is nothing."""
+    """Returns processes of finished commands that still run after SECONDS; [] as soon as all are gone."""
     end = time.monotonic() + patient(seconds)
     while True:
         left = [pid for pid in children(os.getpid()) if pid not in KEPT and command_of(pid)]
@@ -331,7 +333,7 @@ def processes_left(seconds=120):
 
 
 def mounts(*folders):
-    """The mount points in FOLDERS and below: what others mount elsewhere meanwhile is theirs."""
+    """Returns the mount points in and below `folders`; other programs may mount elsewhere."""
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
         points = {line.split()[4] for line in file}
     return {point for point in points if MOUNTED_BY_TEST not in point and
@@ -339,7 +341,7 @@ def mounts(*folders):
 
 
 def wait_until(condition, seconds=30):
-    """What CONDITION returns, as soon as that is true."""
+    """Returns the result of CONDITION as soon as it is true."""
     end = time.monotonic() + patient(seconds)
     while time.monotonic() < end:
         value = condition()
@@ -350,7 +352,7 @@ def wait_until(condition, seconds=30):
 
 
 class Tidy:
-    """with Tidy(home, …) as tidy: commands … then tidy.complaints() says what they left behind."""
+    """with Tidy(home, …) as tidy: commands …; then tidy.complaints() returns what they left behind."""
 
     def __init__(self, home, *folders):
         self.home, self.folders = home, folders
@@ -369,13 +371,13 @@ class Tidy:
         return found + [f"left mounted: {point}" for point in mounts(*self.places) - self.before]
 
 
-# For Home.run with a BEFORE that becomes the user itself.
+# For Home.run with a BEFORE that switches to the user itself.
 NOBODY = {"user": None, "group": None, "extra_groups": None}
 
 
 def without(home, path):
-    """A command that runs what follows as the user where PATH is not there: hidden by what is no
-    program, in mounts of its own."""
+    """Returns a command prefix that runs a command as the user with PATH hidden, in a private mount
+    namespace."""
     cover = f"mount --bind {'/sys/kernel/debug' if os.path.isdir(path) else '/dev/null'} {path}"
     return ["unshare", "--mount", "--propagation", "private", "sh", "-c",
             f'{cover} && exec setpriv --reuid {home.user.uid} --regid {home.user.gid} --clear-groups "$@"',
@@ -389,29 +391,29 @@ def kill(pid, number=signal.SIGKILL):
 
 @dataclass
 class Case:
-    """A command and what it gets.
+    """A command and its expected outcome.
 
-    words: the command line; status: the exit status; says: what standard error must match, in all
-    of these regular expressions (for status 0: standard output); silent: what must not be said."""
+    words: the command line; status: the exit status; says: regular expressions that standard error must match
+    (standard output for status 0); silent: what must not be printed."""
     what: str
     words: list
     status: int
     says: tuple = ()
     silent: tuple = ()
-    setup: object = None     # called with the home before
-    check: object = None     # called with the home after; returns complaints
-    faults: tuple = ()       # of the server
+    setup: object = None     # called with the home beforehand
+    check: object = None     # called with the home afterwards; returns complaints
+    faults: tuple = ()       # for the server
     seconds: int = 300
 
 
 def reports(case):
-    """Commands whose findings are their output, whatever the exit status."""
+    """Whether the command prints its findings on standard output, whatever the exit status."""
     return bool(case.words) and (case.words[0] in ("check", "doctor", "policy", "audit") or
                                  case.words[:2] == ["runs", "compare"] or "--dry-run" in case.words)
 
 
 def judge(case, outcome, home, tidy):
-    """What is wrong with OUTCOME, as a list of lines."""
+    """Returns complaints about OUTCOME, as a list of lines."""
     wrong = []
     says = (case.says,) if isinstance(case.says, str) else case.says
     text = outcome.err if case.status and not reports(case) else outcome.out + outcome.err
@@ -419,10 +421,10 @@ def judge(case, outcome, home, tidy):
         wrong.append(f"expected exit status {case.status}")
     for pattern in says:
         if not re.search(pattern, text, re.I | re.M):
-            wrong.append(f"does not say: {pattern}")
+            wrong.append(f"does not print: {pattern}")
     for pattern in case.silent:
         if re.search(pattern, outcome.out + outcome.err, re.M):
-            wrong.append(f"must not say: {pattern}")
+            wrong.append(f"must not print: {pattern}")
     if case.status and case.words and not reports(case) and case.words[0] not in ("run", "shell"):
         wrong += one_message(case.words[0], outcome.err)
     wrong += tidy.complaints()
@@ -432,7 +434,7 @@ def judge(case, outcome, home, tidy):
 
 
 def one_message(command, err):
-    """A failure is told in one line: "rootlet COMMAND: what, on what: why; what to do"."""
+    """Errors are one line: "rootlet COMMAND: what, on what: why; what to do"."""
     lines = [line for line in err.splitlines() if line.strip()]
     if len(lines) != 1 or not lines[0].startswith((f"rootlet {command}: ", "rootlet: ")):
         return [f"standard error is not one line that begins with \"rootlet {command}: \""]

@@ -1,5 +1,4 @@
-/* A program whose library a test takes away, or replaces by one without this version of the symbol.
- */
+/* A program whose library a test removes, or replaces with one without this symbol version. */
 #include <stdio.h>
 
 int absent_answer(void);

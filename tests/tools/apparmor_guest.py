@@ -1,4 +1,5 @@
-"""Run in the guest by integration/apparmor.py, as root: see there. The argument is the folder of what it needs."""
+"""integration/apparmor.py runs this in its guest as root. The argument is the directory with the files it
+needs."""
 import glob
 import os
 import re
@@ -36,20 +37,21 @@ journal = no
 
 
 def root(*words, **more):
-    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **more)
+    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          **more)
 
 
 def as_tester(*words, **environment):
-    """The command line of one of the ordinary user's, with the groups of a login."""
+    """Returns the command line to run a command as the ordinary user, with the groups of a login."""
     values = {"HOME": "/home/tester", "USER": "tester", "LANG": "C.UTF-8", "TMPDIR": "/var/tmp",
               "PATH": "/usr/local/bin:/usr/bin:/bin", **environment}
-    # What is to be preloaded is so into that command alone.
+    # Preload only into that command.
     return ["setpriv", "--reuid", "tester", "--regid", "tester", "--init-groups", "env", "-i",
             *(f"{name}={value}" for name, value in values.items()), *words]
 
 
 def tester(*words, seconds=2400, stdin=subprocess.DEVNULL, **environment):
-    """A command of the ordinary user's, and how it went."""
+    """Runs a command as the ordinary user; returns the outcome."""
     began = time.monotonic()
     done = root("timeout", "-k", "10", str(seconds), *as_tester(*words, **environment), cwd="/", stdin=stdin)
     done.seconds = time.monotonic() - began
@@ -69,21 +71,24 @@ def prepare():
             out.write("tester:100000:65536\n")
     root("cp", "-a", f"{SHARE}/installed{PREFIX}/.", PREFIX)
     root("chown", "-R", "root:root", PREFIX)
-    root("cp", "--no-preserve=ownership", f"{SHARE}/userns_attack", f"{SHARE}/userns_attack_preloaded.so", f"{SHARE}/keyring.gpg", "/opt")
+    root("cp", "--no-preserve=ownership", f"{SHARE}/userns_attack", f"{SHARE}/userns_attack_preloaded.so",
+         f"{SHARE}/keyring.gpg", "/opt")
     root("cp", "-a", f"{SHARE}/mirror", "/opt")
     os.mkdir("/opt/log")
     os.chmod("/opt/log", 0o777)
     server = subprocess.Popen([sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory",
-                               "/opt/mirror", str(PORT)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    # As Ubuntu loads it at boot.
+                               "/opt/mirror", str(PORT)], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+    # Ubuntu loads it at boot.
     done = root("apparmor_parser", "-K", "-r", "/etc/apparmor.d/unprivileged_userns")
-    tap.report(done.returncode == 0, "AppArmor runs, with Ubuntu's profile for those that have none", done.stdout)
+    tap.report(done.returncode == 0, "AppArmor runs, with Ubuntu's profile for unconfined programs",
+               done.stdout)
     set_rule("apparmor_restrict_unprivileged_userns", "1")
     return server
 
 
 def attacked(what, *words, **environment):
-    """The attack's lines, which are its own where it is the program, or the log's where it is preloaded."""
+    """Returns the attack's lines: its own output if it is the program, or the log if it is preloaded."""
     if os.path.exists(LOG):
         os.unlink(LOG)
     done = tester(*words, ATTACK_LOG=LOG, **environment)
@@ -98,25 +103,27 @@ def denied(what, *words, **environment):
 
 
 def capable(what, *words, **environment):
-    """Where the attack works, so that it is one."""
+    """A case in which the attack works, which proves that it is one."""
     lines, done = attacked(what, *words, **environment)
     tap.report(any(line.endswith(" capable") for line in lines), f"capable: {what}", *lines, done.stdout)
 
 
 def preloads():
-    """Each program of the profile, and rootlet itself, with code of the caller's preloaded."""
+    """Each program in the profile, and rootlet itself, with the caller's code preloaded."""
     for variable in ("LD_PRELOAD", "LD_AUDIT"):
         for words in (["--version"], ["doctor"], ["list"]):
             denied(f"{variable} into rootlet {words[0]}", ROOTLET, *words, **{variable: PRELOADED})
         lines, done = attacked(f"{variable} into rootlet-helper", HELPER, **{variable: PRELOADED})
-        tap.report(not lines and "not by hand" in done.stdout, f"{variable} into rootlet-helper: nothing is loaded",
+        tap.report(not lines and "not by hand" in done.stdout,
+                   f"{variable} into rootlet-helper loads nothing",
                    *lines, done.stdout)
 
 
 def create(mode, name):
-    done = tester(ROOTLET, "create", "--release", "jammy", "--profile", "small", "--quiet", "--fresh", "--name",
+    done = tester(ROOTLET, "create", "--release", "jammy", "--profile", "small", "--quiet", "--fresh",
+                  "--name",
                   name, *SOURCE)
-    tap.report(done.returncode == 0, f"{mode}: rootlet create, in {done.seconds:.0f} s", done.stdout)
+    tap.report(done.returncode == 0, f"{mode}: rootlet create works, in {done.seconds:.0f} s", done.stdout)
 
 
 def profile_of_user():
@@ -128,15 +135,16 @@ def profile_of_user():
 
 
 def without_profile():
-    denied("no profile at all", ATTACK)
+    denied("no profile", ATTACK)
     done = tester(ROOTLET, "create", "--release", "jammy", "--profile", "small", "--quiet", *SOURCE)
-    tap.report(done.returncode == 5 and re.search("AppArmor forbids .*apparmor_restrict_unprivileged_userns is 1.* "
+    tap.report(done.returncode == 5 and
+               re.search("AppArmor forbids .*apparmor_restrict_unprivileged_userns is 1.* "
                                                   "without its profile; .*rootlet doctor", done.stdout),
-               "without the profile: create says what is missing", done.stdout)
+               "without the profile, create says what is missing", done.stdout)
     done = tester(ROOTLET, "doctor")
     tap.report(re.search(rf"^missing +user namespaces +AppArmor forbids .*\n.*{DATA}/install-helper, .*"
                          rf"apparmor_parser -r {PROFILE}.*=0\)", done.stdout, re.M),
-               "without the profile: doctor names the program and the file", done.stdout)
+               "without the profile, doctor names the program and the file", done.stdout)
 
 
 def user_mode():
@@ -144,31 +152,36 @@ def user_mode():
     tap.report(done.returncode == 0, "the profile loads", done.stdout)
     done = tester(ROOTLET, "doctor")
     tap.report(re.search(r"^ok +user namespaces +AppArmor lets rootlet's own", done.stdout, re.M) and
-               re.search(r"^ok +seal of VMs", done.stdout, re.M), "user mode: doctor", done.stdout)
+               re.search(r"^ok +seal of VMs", done.stdout, re.M),
+               "user mode: doctor reports working namespaces", done.stdout)
     preloads()
-    denied("user mode: a program of the caller's", ATTACK)
-    # What SECURITY.md says of it: the namespace is the caller's, by the protocol.
+    denied("user mode: a program of the caller", ATTACK)
+    # As SECURITY.md says: the caller owns the namespace, by the protocol.
     with protocol.Helper(TESTER, program=HELPER, seconds=300) as helper:
         answer = helper.ask("OpenNamespace")
-        tap.report(answer.code == 0 and len(answer.fds) == 1, "user mode: the namespace belongs to the caller", answer)
+        tap.report(answer.code == 0 and len(answer.fds) == 1,
+                   "user mode: the namespace belongs to the caller", answer)
         for fd in answer.fds:
             os.close(fd)
-    # Ubuntu's own way past every profile, and its remedy.
+    # Ubuntu's own bypass of every profile, and its fix.
     capable("aa-exec, as Ubuntu allows it", "aa-exec", "-p", "rootlet-helper", ATTACK)
     set_rule(UNCONFINED, "1")
-    denied("aa-exec, with kernel.apparmor_restrict_unprivileged_unconfined", "aa-exec", "-p", "rootlet-helper", ATTACK)
+    denied("aa-exec, with kernel.apparmor_restrict_unprivileged_unconfined", "aa-exec", "-p",
+           "rootlet-helper", ATTACK)
     create("user mode", "by-user")
     in_jail("user mode", "by-user")
-    # As root of the namespace, which is his; so it is with every program that makes one for its caller.
+    # As root of the namespace, which the caller owns; the same is true for every program that creates one for
+    # its caller.
     enter_all("user mode", "by-user", lambda lines: tap.report(
-        any(line.endswith(" capable") for line in lines), "capable: user mode: into the caller's own namespace", *lines))
+        any(line.endswith(" capable")
+            for line in lines), "capable: user mode: into the caller's own namespace", *lines))
 
 
 def processes_of_helper():
     found = []
     for path in glob.glob("/proc/[0-9]*/ns/user"):
         try:
-            # The namespace of all others is the first one.
+            # All other processes are in the initial namespace.
             if os.readlink(path) != os.readlink("/proc/1/ns/user"):
                 found.append(path.split("/")[2])
         except OSError:
@@ -177,7 +190,7 @@ def processes_of_helper():
 
 
 def jail_of(name):
-    """A rootfs's shell that stays; and what runs then in user namespaces."""
+    """Starts a shell in a rootfs, and finds the processes in user namespaces."""
     shell = subprocess.Popen(as_tester(ROOTLET, "shell", "--name", name, "--", "sleep", "1000"),
                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 120
@@ -188,7 +201,7 @@ def jail_of(name):
 
 def enter_all(mode, name, attempt):
     shell, found = jail_of(name)
-    tap.report(len(found) >= 4, f"{mode}: a jail and what is around it", *found)
+    tap.report(len(found) >= 4, f"{mode}: the jail and the processes around it exist", *found)
     lines = []
     for pid in found:
         lines += attacked(f"{mode}: into the namespace of process {pid}", ATTACK, pid)[0]
@@ -198,16 +211,19 @@ def enter_all(mode, name, attempt):
 
 
 def in_jail(mode, name):
-    """Code in a jail has root there, and can make no further namespace."""
+    """Code in a jail is root there, but cannot create another namespace."""
     with open(ATTACK, "rb") as program:
-        done = tester(ROOTLET, "shell", "--name", name, "--", "sh", "-c", "cat >/tmp/a && chmod 755 /tmp/a && /tmp/a",
+        done = tester(ROOTLET, "shell", "--name", name, "--", "sh", "-c",
+                      "cat >/tmp/a && chmod 755 /tmp/a && /tmp/a",
                       stdin=program)
-    tap.report(re.search(r"^a denied: unshare: ", done.stdout, re.M), f"denied: {mode}: in a jail", done.stdout)
+    tap.report(re.search(r"^a denied: unshare: ", done.stdout, re.M), f"denied: {mode}: in a jail",
+               done.stdout)
 
 
 def installed_mode():
     done = root(f"{DATA}/install-helper")
-    tap.report(done.returncode == 0 and "AppArmor profile loaded" in done.stdout, "install-helper loads it", done.stdout)
+    tap.report(done.returncode == 0 and "AppArmor profile loaded" in done.stdout,
+               "install-helper loads the profile", done.stdout)
     root("usermod", "--append", "--groups", "rootlet", "tester")
     with open("/etc/rootlet/policy.conf", "w", encoding="ascii") as out:
         out.write(POLICY)
@@ -215,33 +231,40 @@ def installed_mode():
     tap.report(re.search(r"^warning +user namespaces +AppArmor lets rootlet-helper", done.stdout, re.M),
                "installed: doctor", done.stdout)
     preloads()
-    groups = subprocess.run(["id", "-G", "tester"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    groups = subprocess.run(["id", "-G", "tester"], stdout=subprocess.PIPE, text=True,
+                            check=True).stdout.split()
     member = User("tester", 1000, 1000)
     member.switch = lambda: {"user": 1000, "group": 1000, "extra_groups": [int(group) for group in groups]}
     with protocol.Helper(member, program=HELPER, seconds=300) as helper:
         answer = helper.ask("OpenNamespace")
-        tap.report(answer.code == protocol.REFUSED and not answer.fds, "installed: the namespace is handed to nobody",
+        tap.report(answer.code == protocol.REFUSED and not answer.fds,
+                   "installed: the namespace is not handed out",
                    answer)
     create("installed", "by-installed")
     in_jail("installed", "by-installed")
     enter_all("installed", "by-installed", lambda lines: tap.report(
-        lines and all(" denied: " in line for line in lines), "denied: installed: into every namespace of the helper's",
+        lines and all(" denied: " in line
+                      for line in lines), "denied: installed: into every namespace of the helper",
         *lines))
     done = root(f"{DATA}/install-helper", "--vm")
-    tap.report(done.stdout.count("AppArmor profile loaded") == 2, "install-helper --vm loads both", done.stdout)
+    tap.report(done.stdout.count("AppArmor profile loaded") == 2, "install-helper --vm loads both profiles",
+               done.stdout)
     done = tester(ROOTLET, "doctor")
     tap.report(re.search(r"^ok +user namespaces +AppArmor lets rootlet's own", done.stdout, re.M) and
-               re.search(r"^ok +seal of VMs", done.stdout, re.M), "installed, for VMs: doctor", done.stdout)
+               re.search(r"^ok +seal of VMs", done.stdout, re.M),
+               "installed, for VMs: doctor reports working namespaces", done.stdout)
     for variable in ("LD_PRELOAD", "LD_AUDIT"):
         lines, done = attacked(f"{variable} into rootlet-userns", USERNS, **{variable: PRELOADED})
-        tap.report(not lines, f"{variable} into rootlet-userns: nothing is loaded", *lines, done.stdout)
-    # By a shell: setpriv itself still may all when it executes.
+        tap.report(not lines, f"{variable} into rootlet-userns loads nothing", *lines, done.stdout)
+    # Through a shell: setpriv itself still has all rights when it executes.
     done = root("setpriv", "--reuid", "1001", "--regid", "1001", "--clear-groups", "sh", "-c", USERNS)
-    tap.report("ermission denied" in done.stdout, "rootlet-userns is for members of the group", done.stdout)
+    tap.report("ermission denied" in done.stdout, "only members of the group can run rootlet-userns",
+               done.stdout)
     done = root(f"{DATA}/install-helper", "--remove")
     with open("/sys/kernel/security/apparmor/profiles", encoding="ascii") as file:
-        tap.report(done.returncode == 0 and not glob.glob("/etc/apparmor.d/rootlet-*") and "rootlet" not in file.read(),
-                   "install-helper --remove takes both away", done.stdout)
+        tap.report(done.returncode == 0 and not glob.glob("/etc/apparmor.d/rootlet-*") and
+                   "rootlet" not in file.read(),
+                   "install-helper --remove unloads both profiles", done.stdout)
     os.unlink("/etc/rootlet/policy.conf")
 
 

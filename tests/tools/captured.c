@@ -1,15 +1,14 @@
-/* captured FOLDER PORT OTHER VICTIM TERMINAL SOCKET ABSTRACT [without-landlock]
+/* captured DIR PORT OTHER VICTIM TERMINAL SOCKET ABSTRACT [without-landlock]
  *
- * Plays the fetch process of the front end, taken over: starts it as the front end does, with the
- * same sandbox, and does in it what an attacker would. Prints
- * "WHAT<tab>OUTSIDE<tab>INSIDE<tab>KIND" for each attempt: an errno's name or "0" (it came
- * through), or the name of the signal that ended the process. KIND: "work" must come through
- * inside, "attack" must not; "file", "port" and "scope" are attacks that Landlock alone stops, from
- * interfaces 1, 4 and 6 on.
+ * Imitates a hijacked fetch process of the front end: starts it like the front end, in the same
+ * sandbox, and does what an attacker would. Prints "WHAT<tab>OUTSIDE<tab>INSIDE<tab>KIND" for each
+ * attempt: an errno's name, "0" (success), or the name of the signal that ended the process. KIND:
+ * "work" must succeed inside, "attack" must not; "file", "port" and "scope" are attacks that only
+ * Landlock prevents, from ABI versions 1, 4 and 6 on.
  *
- * FOLDER has home/ and cache/ of the user, who may do all of it outside. PORT and OTHER are ports
- * of servers: the mirror's and one of no mirror. VICTIM is a process of the user. TERMINAL is the
- * path of a terminal of theirs, SOCKET that of a listening socket, ABSTRACT the name of one. */
+ * DIR has home/ and cache/ of the user, who may do everything outside. PORT and OTHER are server
+ * ports: the mirror's, and one that no mirror uses. VICTIM is a process of the user. TERMINAL is
+ * the path of the user's terminal, SOCKET that of a listening socket, ABSTRACT the name of one. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -69,7 +68,7 @@ static int close_after(int fd)
 	return fd;
 }
 
-/* --- what it needs for its work --- */
+/* --- legitimate work --- */
 
 static int work_write(void)
 {
@@ -169,7 +168,7 @@ static int climb_to_home(void)
 
 static int link_to_home(void)
 {
-	/* It is there already: the process could not make it. */
+	/* It exists already: the process could not create it. */
 	return close_after(open(in(cache, "packages/link"), O_RDONLY | O_CLOEXEC));
 }
 
@@ -246,7 +245,7 @@ static int use_inherited_socket(void)
 
 static int find_variable(void)
 {
-	/* Where it was before the fork. */
+	/* At its address from before the fork. */
 	return secret_variable && strcmp(secret_variable, "of-the-user") == 0 ? 0 : -1;
 }
 
@@ -268,7 +267,7 @@ static int run_memory(void)
 	if (from >= 0)
 		sendfile(fd, from, NULL, 1 << 24);
 	argv[0] = (char *)(uintptr_t) "captured";
-	/* Without arguments it says how it is used, and ends. */
+	/* Without arguments, it prints its usage and exits. */
 	return (int)syscall(SYS_execveat, fd, "", argv, none, AT_EMPTY_PATH);
 }
 
@@ -283,7 +282,7 @@ static int make_process(void)
 
 static int make_thread_clone3(void)
 {
-	/* Of flags that there are not: EINVAL says that the call is there. */
+	/* Invalid flags: EINVAL shows that the call exists. */
 	long r = syscall(SYS_clone3, NULL, (size_t)64);
 
 	return r < 0 && errno == EFAULT ? 0 : -1;
@@ -433,7 +432,7 @@ static int connect_abstract(void)
 	return connect_local(abstract_name, true, SOCK_STREAM);
 }
 
-/* The channel is a local socket that was not made here. Outside a new one is as good. */
+/* The channel is an inherited local socket. Outside, a new one is equivalent. */
 static int connect_channel(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -495,7 +494,7 @@ static int write_terminal(void)
 	return fd < 0 ? -1 : (int)write(fd, "x", 1);
 }
 
-/* EIO: this kernel lets nobody (dev.tty.legacy_tiocsti). */
+/* EIO: this kernel forbids it (dev.tty.legacy_tiocsti). */
 static int type_into_terminal(void)
 {
 	int fd;
@@ -509,7 +508,7 @@ static int make_ioctl(void)
 {
 	struct winsize size = { 0 };
 
-	/* That /dev/null is no terminal says that the call was made. */
+	/* The error that /dev/null is not a terminal shows that the call was made. */
 	return ioctl(0, TIOCGWINSZ, &size) < 0 && errno == ENOTTY ? 0 : -1;
 }
 
@@ -527,7 +526,7 @@ static int mount_something(void)
 
 static int add_key(void)
 {
-	return (int)syscall(SYS_add_key, "user", "captured", "x", 1, -2 /* the process's */);
+	return (int)syscall(SYS_add_key, "user", "captured", "x", 1, -2 /* the process keyring */);
 }
 
 static int make_ring(void)
@@ -550,29 +549,29 @@ static const struct attempt {
 	{ "write a file of its cache", work_write, "work" },
 	{ "connect to the mirror's port", work_connect, "work" },
 	{ "read certificates", work_certificates, "work" },
-	{ "make a directory for the kernel", work_unpack, "work" },
+	{ "create a directory for the kernel", work_unpack, "work" },
 
 	{ "read a file of the user", read_home, "file" },
 	{ "write a file of the user", write_home, "file" },
 	{ "empty a file of the user", truncate_home, "file" },
-	{ "make a file in the home directory", make_in_home, "file" },
+	{ "create a file in the home directory", make_in_home, "file" },
 	{ "list the home directory", list_home, "file" },
 	{ "remove a file of the user", unlink_home, "file" },
 	{ "rename a file of the user", rename_home, "file" },
 	{ "move a file of the user into the cache", take_home, "file" },
-	{ "move a file of the cache to the user's", put_home, "file" },
-	{ "make a directory in the home directory", mkdir_home, "file" },
-	{ "reach a file of the user by ..", climb_to_home, "file" },
-	{ "reach a file of the user by a link", link_to_home, "file" },
+	{ "move a file of the cache to the home", put_home, "file" },
+	{ "create a directory in the home directory", mkdir_home, "file" },
+	{ "reach a file of the user through ..", climb_to_home, "file" },
+	{ "reach a file of the user through a link", link_to_home, "file" },
 	{ "change a kernel of the cache", write_kernel, "file" },
 	{ "remove a kernel of the cache", unlink_kernel, "file" },
-	{ "make a snapshot in the cache", write_base, "file" },
+	{ "create a snapshot in the cache", write_base, "file" },
 	{ "read /etc/passwd", read_passwd, "file" },
-	{ "make a file in /var/tmp", write_tmp, "file" },
-	{ "make a directory beside packages", mkdir_packages, "file" },
+	{ "create a file in /var/tmp", write_tmp, "file" },
+	{ "create a directory beside packages", mkdir_packages, "file" },
 	{ "change the mode of a user's file", chmod_home, "attack" },
-	{ "make a symbolic link", make_symlink, "attack" },
-	{ "make a hard link", make_link, "attack" },
+	{ "create a symlink", make_symlink, "attack" },
+	{ "create a hard link", make_link, "attack" },
 	{ "make a FIFO", make_fifo, "attack" },
 	{ "change the owner of a file", make_setuid, "attack" },
 	{ "change its directory", change_root, "attack" },
@@ -583,11 +582,11 @@ static const struct attempt {
 	{ "run a program", run_program, "attack" },
 	{ "run a program in memory", run_memory, "attack" },
 	{ "make a process", make_process, "attack" },
-	{ "make a process by clone3", make_thread_clone3, "attack" },
+	{ "create a process with clone3", make_thread_clone3, "attack" },
 	{ "make a thread", make_thread, "attack" },
 	{ "send a signal", kill_victim, "attack" },
-	{ "send a signal by a descriptor", signal_by_pidfd, "attack" },
-	{ "send a signal to all", signal_all, "attack" },
+	{ "send a signal through a pidfd", signal_by_pidfd, "attack" },
+	{ "send a signal to all processes", signal_all, "attack" },
 	{ "trace a process", trace_victim, "attack" },
 	{ "read a process's limits", limit_victim, "attack" },
 	{ "slow a process down", nice_victim, "attack" },
@@ -599,30 +598,30 @@ static const struct attempt {
 	{ "outlive the front end", outlive, "attack" },
 	{ "be traceable", be_dumpable, "attack" },
 	{ "change its limits", raise_limits, "attack" },
-	{ "have memory that is code", run_memory_as_code, "attack" },
-	{ "make memory code", make_memory_code, "attack" },
+	{ "map executable memory", run_memory_as_code, "attack" },
+	{ "make memory executable", make_memory_code, "attack" },
 
 	{ "connect to a socket in /run/user", connect_run_user, "attack" },
 	{ "connect to an abstract socket", connect_abstract, "attack" },
 	{ "connect an inherited local socket elsewhere", connect_channel, "attack" },
-	{ "make a pair of local sockets", make_pair, "attack" },
-	{ "make a socket of UDP", make_udp, "attack" },
-	{ "make a socket of netlink", make_netlink, "attack" },
-	{ "make a socket to a hypervisor", make_vsock, "attack" },
+	{ "create a pair of local sockets", make_pair, "attack" },
+	{ "create a UDP socket", make_udp, "attack" },
+	{ "create a netlink socket", make_netlink, "attack" },
+	{ "create a socket to a hypervisor", make_vsock, "attack" },
 	{ "listen", serve_tcp, "attack" },
-	{ "connect to a port of no mirror", connect_other_port, "port" },
+	{ "connect to a port that no mirror uses", connect_other_port, "port" },
 
 	{ "write to a terminal", write_terminal, "file" },
 	{ "type into a terminal", type_into_terminal, "attack" },
 	{ "make an ioctl", make_ioctl, "attack" },
-	{ "make a user namespace", make_namespace, "attack" },
+	{ "create a user namespace", make_namespace, "attack" },
 	{ "mount", mount_something, "attack" },
 	{ "keep a key", add_key, "attack" },
-	{ "make an io_uring", make_ring, "attack" },
+	{ "create an io_uring", make_ring, "attack" },
 	{ "change a file's times", times_home, "attack" },
 };
 
-/* As they were before each attempt. */
+/* Restores the files before each attempt. */
 static void lay_out(void)
 {
 	static const char *const gone[] = { "home/new",
@@ -658,8 +657,8 @@ static void lay_out(void)
 	}
 }
 
-/* What the attempt came to goes to the parent through the channel, as an exit would be one more
- * call that has to be allowed. 0 for a program that was run: its exit status. */
+/* The parent gets the result through the channel, because exiting would be another call that must
+ * be allowed. 0 for a program that was run: its exit status. */
 static int run_attempt(int channel, void *context)
 {
 	const struct attempt *a = context;
@@ -676,7 +675,7 @@ static const char *judge(int received, int number, int status)
 {
 	if (received)
 		return number ? strerrorname_np(number) : "0";
-	/* Another program took its place. */
+	/* Another program replaced it. */
 	if (WIFEXITED(status))
 		return "0";
 	return sigabbrev_np(WTERMSIG(status));
@@ -735,7 +734,7 @@ static const char *inside(const struct attempt *a)
 	return judge(received, number, status);
 }
 
-/* As a kernel that has none. */
+/* Like a kernel without it. */
 static int hide_landlock(void)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);

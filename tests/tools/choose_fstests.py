@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Chooses tests of fstests that between them use everything that tests call: the programs of src/ and
-ltp/ and the functions of common/. Writes tests/recorded/fstests/FSTYPE.list, a line for each test:
-"NAME  PROGRAM…" with the programs that it uses. tests/integration/oracle.py compares their verdicts.
+"""Chooses fstests tests that together use everything that tests call: the programs in src/ and ltp/ and the
+functions in common/. Writes tests/recorded/fstests/FSTYPE.list with a line per test: "NAME  PROGRAM…" names
+the programs that it uses. tests/integration/oracle.py compares their verdicts.
 
-choose_fstests.py FSTESTS     FSTESTS: a source tree of fstests"""
+choose_fstests.py FSTESTS     FSTESTS: an fstests source tree"""
 import glob
 import os
 import re
@@ -11,10 +11,10 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LISTS = os.path.join(os.path.dirname(HERE), "recorded", "fstests")
-# How many of which folders.
+# The number of tests from each directory.
 WANTED = {"ext4": (300, ("generic", "ext4")), "xfs": (150, ("generic", "xfs")),
           "btrfs": (150, ("generic", "btrfs"))}
-# Without an end of their own, or known to take the kernel with them.
+# Tests that never end, or are known to crash the kernel.
 UNFIT = {"dangerous", "dangerous_fuzzers", "dangerous_norepair", "dangerous_repair",
          "dangerous_online_repair", "dangerous_scrub", "dangerous_bothrepair", "soak", "broken", "deprecated",
          "fuzzers_norepair"}
@@ -29,11 +29,11 @@ def text_of(path):
 
 
 class Fstests:
-    """A source tree, and what its tests call."""
+    """A source tree and what its tests call."""
 
     def __init__(self, folder):
         self.folder = folder
-        # By the name of their source, as tests give it behind a slash or a helper's name.
+        # Named like their source; tests use the name after a slash or a helper's name.
         self.programs = {}
         for path in glob.glob(f"{folder}/src/**/*", recursive=True) + glob.glob(f"{folder}/ltp/*"):
             name, ext = os.path.splitext(path[len(folder) + 1:])
@@ -51,7 +51,7 @@ class Fstests:
         self.known = {}
 
     def named(self, text):
-        """Programs that TEXT names itself."""
+        """Returns the programs that TEXT names directly."""
         found = set(re.findall(r"(?:src|ltp|aio-dio-regress|vfs|perf|log-writes|iomap)/([\w.-]+)", text))
         found |= set(re.findall(r"_(?:run_aiodio|require_aiodio|require_test_program)\s+\"?([\w.-]+)", text))
         found |= {self.variables[name] for name in re.findall(r"\$\{?([A-Z0-9_]+_PROG)\b", text)
@@ -60,7 +60,7 @@ class Fstests:
                 for name in (word, os.path.splitext(word)[0]) if name in self.programs}
 
     def uses(self, text):
-        """(programs, functions of common/) that TEXT uses, also through other functions."""
+        """Returns (programs, functions of common/) that TEXT uses, directly or through other functions."""
         programs, functions, left = set(), set(), [text]
         while left:
             part = left.pop()
@@ -71,7 +71,7 @@ class Fstests:
         return programs, functions
 
     def tests(self, fstype, folders):
-        """{name: (programs, functions, groups)} of those that may run on FSTYPE."""
+        """Returns {name: (programs, functions, groups)} of the tests that may run on FSTYPE."""
         found = {}
         for path in sorted(path for folder in folders
                            for path in glob.glob(f"{self.folder}/tests/{folder}/[0-9]*")):
@@ -92,13 +92,13 @@ class Fstests:
 
 
 def choose(tests, count):
-    """COUNT names: first those that cover all programs, then functions, then short ones."""
+    """Returns COUNT names: first those that cover all programs, then functions, then short tests."""
     chosen = []
     for part in (0, 1):
         left = set().union(*(test[part] for test in tests.values()))
         left -= set().union(*(tests[name][part] for name in chosen)) if chosen else set()
         while left and len(chosen) < count:
-            # Short ones first; the name makes it the same each time.
+            # Short ones first; the name makes the order stable.
             best = max((len(test[part] & left) * (2 if "quick" in test[2] else 1), name)
                        for name, test in tests.items() if name not in chosen)[1]
             if not tests[best][part] & left:
@@ -106,7 +106,7 @@ def choose(tests, count):
             chosen.append(best)
             left -= tests[best][part]
         if part == 0 and left:
-            sys.exit(f"no room for tests of {sorted(left)}")
+            sys.exit(f"COUNT is too small to cover {sorted(left)}")
     rest = sorted((name for name in tests if name not in chosen),
                   key=lambda name: ("quick" not in tests[name][2], not tests[name][0], name))
     return sorted(chosen + rest[:count - len(chosen)])
@@ -119,7 +119,8 @@ def main():
         tests = fstests.tests(fstype, folders)
         names = choose(tests, count)
         with open(f"{LISTS}/{fstype}.list", "w", encoding="utf-8") as file:
-            file.write(f"# By tests/tools/choose_fstests.py, of {len(tests)} tests that run on {fstype}.\n")
+            file.write(f"# Chosen by tests/tools/choose_fstests.py from {len(tests)} tests that run on "
+                       f"{fstype}.\n")
             for name in names:
                 file.write(" ".join([f"{name:<12}", *sorted(tests[name][0])]).rstrip() + "\n")
         used = set().union(*(tests[name][0] for name in names))

@@ -1,6 +1,6 @@
-/* deny ERRNO PROGRAM [ARGUMENT…]: runs PROGRAM where a user namespace cannot be made, as on a host
- * that forbids them: unshare, clone and clone3 with CLONE_NEWUSER fail.
- * deny landlock PROGRAM [ARGUMENT…]: runs it as on a kernel without Landlock. */
+/* deny ERRNO PROGRAM [ARGUMENT…]: runs PROGRAM without the ability to create user namespaces, as on
+ * a host that forbids them: unshare, clone and clone3 with CLONE_NEWUSER fail. deny landlock
+ * PROGRAM [ARGUMENT…]: runs it as on a kernel without Landlock. */
 #include <errno.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* clone3's flags cannot be seen; without it libraries take clone. */
+/* A filter cannot see clone3's flags; without it, libraries use clone. */
 static int deny_namespaces(scmp_filter_ctx filter, unsigned number)
 {
 	if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) < 0 ||
@@ -37,7 +37,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: deny ERRNO|landlock PROGRAM [ARGUMENT…]\n");
 		return 2;
 	}
-	/* Root's filter leaves newuidmap its setuid bit. */
+	/* A filter installed by root keeps newuidmap's setuid bit effective. */
 	if (geteuid() == 0)
 		seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
 	if ((landlock ? deny_landlock(filter) : deny_namespaces(filter, number)) < 0 ||

@@ -1,6 +1,6 @@
-/* faulty SET FAULT: takes on what SET of policy/privilege_sets.c allows, then makes a mistake that
- * a sanitizer has to report, whatever the set is. Ends with status 0 if nothing stopped it. Only
- * part of a build with sanitizers. Runs as root of a user namespace. */
+/* faulty SET FAULT: enters privilege set SET of policy/privilege_sets.c, then makes a mistake that
+ * a sanitizer must report, whatever the set. Exits with status 0 if nothing stopped it. Only built
+ * with sanitizers. Runs as root of a user namespace. */
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "helper/starter/privileges.h"
 
-/* What a compiler cannot see through. */
+/* Opaque to the compiler. */
 static volatile int zero, greatest = INT_MAX;
 static char *volatile block;
 

@@ -1,7 +1,7 @@
-"""Run in a guest by integration/kernels.py, as root: kernel_guest.py SHARE SOURCE BUILD SHARED PROGRAM…
+"""integration/kernels.py runs this in a guest as root: kernel_guest.py SHARE SOURCE BUILD SHARED PROGRAM…
 
-Unpacks SHARE/all.tar and runs the test programs as ./tests/run does: by root, with rootlet run by an ordinary user
-who has a range of ids. Prints "== PROGRAM", what it says, and "== end: " with its exit status and time."""
+Unpacks SHARE/all.tar and runs the test programs like ./tests/run: as root, with rootlet run by an ordinary
+user with a range of ids. Prints "== PROGRAM", its output, and "== end: " with its exit status and time."""
 import glob
 import os
 import re
@@ -14,7 +14,7 @@ import time
 SHARE, SOURCE, BUILD, SHARED, *PROGRAMS = sys.argv[1:]
 USERS = {"tester": (1000, 65536), "other": (1001, 65536)}
 PLACE = {"rootlet-helper": "helper", "rootlet-worker": "helper", "rootlet-userns": "frontend"}
-SECONDS = 7200  # of one program
+SECONDS = 7200  # per program
 RESTRICTION = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
 
 
@@ -23,7 +23,7 @@ def run(*words, **more):
 
 
 def prepare():
-    """Sets up a disk for what the tests make, users, and what is tested."""
+    """Sets up a disk for the tests' files, users, and the programs under test."""
     run("ip", "link", "set", "lo", "up")
     socket.sethostname("host-of-test")
     run("mkfs.ext4", "-q", "/dev/vda")
@@ -52,14 +52,16 @@ def prepare():
 
 
 def allow_helper():
-    """If AppArmor can restrict user namespaces: turns that on, and loads rootlet's profile for this build's helper."""
+    """Turns on AppArmor's restriction of user namespaces, if available, and loads rootlet's profile for this
+    build."""
     if not os.path.exists(RESTRICTION):
         return
     with open(RESTRICTION, "w", encoding="ascii") as file:
         file.write("1")
     for name in PLACE:
         with open(f"{BUILD}/policy/{name}.apparmor", encoding="utf-8") as file:
-            profile = re.sub(r"^profile \S+ /\S+/", rf"profile {name}-of-build {BUILD}/{PLACE[name]}/", file.read(),
+            profile = re.sub(r"^profile \S+ /\S+/", rf"profile {name}-of-build {BUILD}/{PLACE[name]}/",
+                             file.read(),
                              flags=re.M)
         run("apparmor_parser", "-K", "-r", input=profile.encode())
 
@@ -82,7 +84,8 @@ def main():
     for program in PROGRAMS:
         print(f"== {program}", flush=True)
         began = time.monotonic()
-        done = subprocess.run(["timeout", "-k", "30", str(SECONDS), *command_of(program)], stderr=subprocess.STDOUT,
+        done = subprocess.run(["timeout", "-k", "30", str(SECONDS), *command_of(program)],
+                              stderr=subprocess.STDOUT,
                               stdin=subprocess.DEVNULL, env=environment(), cwd="/", check=False)
         print(f"\n== end: exit status {done.returncode}, {time.monotonic() - began:.0f} s", flush=True)
 

@@ -1,15 +1,16 @@
-/* lists SET CALL:ARGUMENT...: asks for every system call from 0 to 1023, each in a child of its
- * own, what SET of policy/privilege_sets.c says of it. Prints "NUMBER NAME WITHOUT WITH" for each:
- * its name, "?" where libseccomp knows none, as of calls that are newer; and what became of it
- * without the set and under it: errno's name, "0", "SIGNAL" or "waits".
+/* lists SET CALL:ARGUMENT...: tries every system call from 0 to 1023, each in a child, under SET of
+ * policy/privilege_sets.c. Prints "NUMBER NAME WITHOUT WITH" for each: its name, "?" if libseccomp
+ * does not know it (newer calls), and the result without the set and under it: errno's name, "0",
+ * "SIGNAL" or "waits".
  *
- * No call that has a name is made. A filter of the child's own hands it to a tracer, and where
- * there is none that is ENOSYS; but a filter's EPERM, success or kill comes before that. So ENOSYS
- * is what the set allows, and WITHOUT is "-". Calls whose very answer is ENOSYS under a set, clone3
- * and those without a name, are made with senseless arguments, without the set and under it.
+ * Named calls are never really made. The child's own filter hands them to a tracer, which does not
+ * exist: that gives ENOSYS; but another filter's EPERM, success or kill takes precedence. So ENOSYS
+ * means that the set allows the call, and WITHOUT is "-". Calls that a set answers with ENOSYS
+ * itself, clone3 and unnamed ones, are made with meaningless arguments, without the set and under
+ * it.
  *
- * Then the values of each CALL:ARGUMENT are tried one by one: "@ CALL ARGUMENT ANSWER COUNT
- * VALUE..." for each answer, with as many of the values as fit. Without a SET: prints all that can
+ * Then the values of each CALL:ARGUMENT are tried one by one: prints "@ CALL ARGUMENT ANSWER COUNT
+ * VALUE..." for each answer, with as many values as fit. Without a SET: prints everything that can
  * be tried. Runs as root of a user namespace. */
 #include <errno.h>
 #include <linux/btrfs.h>
@@ -43,11 +44,11 @@
 
 #define NUMBERS 1024
 #define PATIENCE 400	/* milliseconds */
-#define MARK 0x5eedcafe /* the last argument: the set's own calls are not meant */
+#define MARK 0x5eedcafe /* the last argument: distinguishes the tried call from the set's own */
 
-static volatile long *result; /* shared with the child, which may not be able to write */
+static volatile long *result; /* shared with the child, which may be unable to write */
 
-/* Hands the call NUMBER to a tracer, where its last argument is MARK. */
+/* Hands the call NUMBER to a tracer if its last argument is MARK. */
 static int load_trace(int number)
 {
 	struct sock_filter steps[] = {
@@ -65,7 +66,7 @@ static int load_trace(int number)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
 }
 
-/* One call under SET, or under none where that is below 0. */
+/* Makes one call under SET, or without a set if it is negative. */
 struct attempt {
 	int number, set;
 	bool traced;
@@ -76,7 +77,7 @@ static void make_call(const struct attempt *a)
 {
 	if (a->traced && load_trace(a->number) < 0)
 		_exit(98);
-	/* The parser's filter follows the jailer's, and its securebits are locked by then. */
+	/* The parser's filter follows the jailer's, and its securebits are already locked. */
 	if (a->set >= 0 && privileges_drop((enum privilege_set)a->set, -1, NULL) < 0)
 		_exit(99);
 	*result = -10000;
@@ -84,7 +85,7 @@ static void make_call(const struct attempt *a)
 			  a->traced ? (long)MARK : -1L) == -1
 			  ? -errno
 			  : 0;
-	/* All six, as MARK may still be in the register of the last. */
+	/* All six, because MARK may still be in the last register. */
 	syscall(SYS_exit_group, 0, 0, 0, 0, 0, 0);
 }
 
@@ -128,7 +129,7 @@ static void try_number(int number, int set)
 	struct attempt a = { number, -1, name && strcmp(name, "clone3") != 0, -1, -1 };
 	const char *without, *with;
 
-	/* No argument that a set refuses: there are lines of their own for those. */
+	/* Arguments that no set refuses: those have separate rows. */
 	if (a.traced)
 		a.first = a.second = AF_UNIX;
 	without = a.traced ? "-" : outcome(&a);
@@ -210,7 +211,7 @@ static const struct sweep {
 	{ "setsockopt", SYS_setsockopt, 2, false, 0, 99, { 0 }, { 0, SOL_SOCKET, 0 } },
 	{ "sched_setscheduler", SYS_sched_setscheduler, 1, false, 0, 15, { 0x40000000 }, { 0 } },
 	{ "setrlimit", SYS_setrlimit, 0, false, 0, 15, { RLIMIT_CORE | 1L << 32 }, { 0 } },
-	/* To set; to set and to get; to get. */
+	/* Set; set and get; get. */
 	{ "prlimit64", SYS_prlimit64, 1, false, 0, 15, { 0 }, { 0, 0, 1L << 40, 0 } },
 	{ "prlimit64", SYS_prlimit64, 1, false, 0, 15, { 0 }, { 0, 0, 1, 1L << 40 } },
 	{ "prlimit64", SYS_prlimit64, 1, false, 0, 15, { 0 }, { 0, 0, 0, 1 } },
@@ -235,7 +236,7 @@ static const struct sweep {
 #define KILLED 10001
 #define UNTRIED 10002
 
-/* What a sweep has found, shared with the children that try. */
+/* Results of a sweep, shared with the children. */
 static struct answers {
 	int of[VALUES]; /* an errno, KILLED or UNTRIED */
 	size_t next;
@@ -247,13 +248,13 @@ static size_t list_values(const struct sweep *s, long values[static VALUES])
 
 	for (long v = s->first; v <= s->last; v++)
 		values[count++] = s->bits ? 1L << v : v;
-	/* The first may be 0; another one ends them. */
+	/* The first may be 0; a later 0 ends them. */
 	for (size_t i = 0; i < 12 && (i == 0 || s->more[i]); i++)
 		values[count++] = s->more[i];
 	return count;
 }
 
-/* One that SET lets pass: what is tried is the type. */
+/* A family that SET allows: the type is varied. */
 static long family_of(int set)
 {
 	return set == PRIVILEGES_FETCH ? AF_INET : AF_UNIX;
@@ -280,7 +281,7 @@ static _Noreturn void try_values(const struct sweep *s, int set, const long *val
 	__builtin_unreachable();
 }
 
-/* A value that kills the child is passed over by the next one. */
+/* The next child skips a value that killed the previous one. */
 static void make_sweep(const struct sweep *s, int set, const long *values, size_t count)
 {
 	for (size_t i = 0; i < count; i++)

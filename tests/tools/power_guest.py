@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Runs in a guest, as root: rootlet on an ext4 whose writes dm-log-writes records, then the power cut at many
-points of that record. Prints one TAP case for each claim.
+"""Runs in a guest as root: runs rootlet on an ext4 whose writes dm-log-writes records, then cuts the power at
+many points of the log. Prints a TAP case per claim.
 
 usage: power_guest.py SHARE BUILD DATA LOG REPLAY [CUTS]
 
-SHARE has what tests/integration/power.py put there, the programs for BUILD among it; DATA, LOG and REPLAY are
-empty disks, DATA and REPLAY of one size. Format of the log: drivers/md/dm-log-writes.c in Linux, and
-Documentation/admin-guide/device-mapper/log-writes.rst there."""
+SHARE has the files from tests/integration/power.py, including the programs for BUILD; DATA, LOG and REPLAY
+are empty disks, DATA and REPLAY of the same size. Log format: drivers/md/dm-log-writes.c and
+Documentation/admin-guide/device-mapper/log-writes.rst in Linux."""
 import contextlib
 import functools
 import hashlib
@@ -28,11 +28,11 @@ SHARE, BUILD, DATA, LOG, REPLAY = sys.argv[1:6]
 CUTS = int(sys.argv[6]) if len(sys.argv) > 6 else 24
 MAGIC = 0x6a736677736872
 FLUSH, FUA, DISCARD, MARK = 1, 2, 4, 8
-END = "dm-log-writes-end"  # the target's own mark
+END = "dm-log-writes-end"  # a mark that the target writes itself
 SECTOR = 512
 AT = "/mnt/data"
 HOME = f"{AT}/home"
-LINE = 512  # of the memory of release files: lib/release_memory.c
+LINE = 512  # of the release memory: lib/release_memory.c
 MEMORY = b"rootlet-release 1 "
 
 sys.path.insert(0, f"{SHARE}/tests")
@@ -40,25 +40,28 @@ from support import tap  # noqa: E402
 
 
 def tell(text):
-    """How far it is, on the host."""
+    """Reports progress to the host."""
     with open(f"{SHARE}/progress", "a", encoding="utf-8") as file:
         file.write(f"{time.monotonic():.0f} {text}\n")
 
 
 def run(*words, **more):
-    return subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          **more)
 
 
-# --- what is done --------------------------------------------------------------------------------
+# --- actions ------------------------------------------------------------------------------------
 
 
 def rootlet(*words):
-    """rootlet as root, from the build in SHARE."""
+    """Runs rootlet as root, from the build in SHARE."""
     environment = {"HOME": HOME, "XDG_CACHE_HOME": f"{HOME}/cache", "XDG_STATE_HOME": f"{HOME}/state",
-                   "XDG_CONFIG_HOME": f"{SHARE}/config", "LANG": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                   "XDG_CONFIG_HOME": f"{SHARE}/config", "LANG": "C.UTF-8",
+                   "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
                    "LD_LIBRARY_PATH": f"{SHARE}/lib", "ROOTLET_RUN_FOLDER": f"{HOME}/state"}
     program = words[0] if words[0].startswith("/") else f"{BUILD}/frontend/rootlet"
-    return subprocess.run([program, *(words if program != words[0] else ())], env=environment, check=False, text=True,
+    return subprocess.run([program, *(words if program != words[0] else ())], env=environment, check=False,
+                          text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/")
 
 
@@ -67,7 +70,7 @@ def mark(name):
 
 
 def listing(folder, known=None):
-    """All that a tree consists of, as one hash; None where there is none. KNOWN: sums of files that trees
+    """Returns a hash of everything in a tree, or None if it is missing. KNOWN: hashes of files that trees
     share, by inode."""
     if not os.path.isdir(folder):
         return None
@@ -96,25 +99,28 @@ def rootfs(at, known=None):
 
 def snapshots(at, known=None):
     folder = f"{at}/home/cache/rootlet/bases"
-    return {name: listing(f"{folder}/{name}", known) for name in (os.listdir(folder) if os.path.isdir(folder) else ())
+    return {name: listing(f"{folder}/{name}", known)
+            for name in (os.listdir(folder) if os.path.isdir(folder) else ())
             if re.fullmatch(r"[0-9a-f]{64}", name)}
 
 
 def serve():
-    """The test mirror, on this guest's own loopback."""
+    """Serves the test mirror on this guest's loopback interface."""
     run("ip", "link", "set", "lo", "up")
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 8000), functools.partial(Quiet, directory=f"{SHARE}/mirror"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 8000),
+                                             functools.partial(Quiet, directory=f"{SHARE}/mirror"))
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
-CREATE = ("create", "--name", "one", "--release", "jammy", "--profile", "test", "--mirror", "http://127.0.0.1:8000",
+CREATE = ("create", "--name", "one", "--release", "jammy", "--profile", "test", "--mirror",
+          "http://127.0.0.1:8000",
           "--keyring", f"{SHARE}/keyring.gpg", "--quiet")
-# (what has been done, and its mark; how): publishes of each kind, one after the other.
+# (description and mark; action): one publish of each kind, in sequence.
 STEPS = [
     ("created", CREATE),
     ("recorded", (f"{BUILD}/tests/test_run_folder",)),
@@ -125,23 +131,23 @@ STEPS = [
 
 
 def change():
-    """So that the old tree differs from the one that replaces it."""
+    """Makes the old tree differ from the one that replaces it."""
     with open(f"{HOME}/.kerneldev-mcp/one/old", "w", encoding="utf-8") as file:
         file.write("old")
     os.sync()
 
 
 def perform():
-    """{mark: what the rootfs is from then on}, what the snapshots are"""
+    """Returns {mark: the rootfs state from then on}, and the snapshot states."""
     states, saved = {"begun": None}, {}
     os.makedirs(HOME)
     mark("begun")
     for name, words in STEPS:
-        # What one step leaves unsynced would be synced by the next one.
+        # Otherwise the next step would sync what this one left unsynced.
         tell(name)
         outcome = rootlet(*words) if words else change()
         mark(name)
-        if outcome and not tap.report(outcome.returncode == 0, f"on the disk that is recorded: {name}",
+        if outcome and not tap.report(outcome.returncode == 0, f"on the recorded disk: {name} works",
                                       outcome.stdout[-2000:]):
             tap.done()
         states[name] = rootfs(AT)
@@ -149,11 +155,12 @@ def perform():
     return states, saved
 
 
-# --- the record ----------------------------------------------------------------------------------
+# --- the log -------------------------------------------------------------------------------------
 
 
 def entries():
-    """(offset of its data in the log, sector, number of sectors, flags, mark) of each entry up to the end."""
+    """Yields (offset of the data in the log, sector, number of sectors, flags, mark) for each entry up to the
+    end."""
     with open(LOG, "rb") as log:
         magic, _, count, size = struct.unpack("<QQQI", log.read(28))
         assert magic == MAGIC and size == SECTOR, (magic, size)
@@ -172,8 +179,8 @@ def entries():
 
 
 def choose(log):
-    """Where the power is cut, as indexes of LOG: after each publish and a little before it, and at random,
-    half of them where something was flushed, since what was promised is on disk there."""
+    """Returns the points to cut the power, as indexes of LOG: after each publish, shortly before it, and
+    random ones. Half of the random ones are at flushes, because promised data must be on disk there."""
     random.seed(12)
     began = next(i for i, entry in enumerate(log) if entry[4] == "begun")
     inside = range(began, len(log))
@@ -189,7 +196,7 @@ def choose(log):
 
 @contextlib.contextmanager
 def after_the_cut():
-    """The replayed disk, mounted as after a power cut: what that writes goes to a snapshot of it."""
+    """Mounts the replayed disk as after a power cut; writes go to a snapshot of it."""
     size = int(run("blockdev", "--getsz", REPLAY).stdout)
     with open("/mnt/cow", "wb") as file:
         file.truncate(256 << 20)
@@ -207,11 +214,11 @@ def after_the_cut():
         os.unlink("/mnt/cow")
 
 
-# --- what is there afterwards --------------------------------------------------------------------
+# --- the state afterwards ------------------------------------------------------------------------
 
 
 def is_line(line):
-    """Of the memory of release files: empty, or whole with the right checksum."""
+    """Whether a line of the release memory is empty, or complete with the right checksum."""
     if not line.strip(b"\0"):
         return True
     value = 0xcbf29ce484222325
@@ -221,21 +228,21 @@ def is_line(line):
 
 
 def wrong_records(at, done):
-    """What of the files that are replaced in place or grow is neither old nor new."""
+    """Yields complaints about files that are replaced or grow, if they are neither old nor new."""
     state = f"{at}/home/state"
     with contextlib.suppress(FileNotFoundError), open(f"{state}/rootlet/releases", "rb") as file:
         data = file.read()
         lines = [is_line(data[i:i + LINE]) for i in range(0, len(data), LINE)]
         if not all(one or other for one, other in zip(lines[::2], lines[1::2] + [True])):
-            yield "the memory of release files is damaged"
+            yield "the release memory is damaged"
     if done >= 1 and not os.path.exists(f"{state}/rootlet/releases"):
-        yield "the memory of release files is gone"
+        yield "the release memory is gone"
     with contextlib.suppress(FileNotFoundError), open(f"{state}/rootlet/audit.log", "rb") as file:
         for line in file.read().splitlines()[:-1]:
             try:
                 json.loads(line)
             except ValueError:
-                yield f"the audit log has a line that is none: {line[:80]}"
+                yield f"the audit log has an invalid line: {line[:80]}"
     run_folder = f"{state}/run"
     for name in ("run.json", "tests.jsonl"):
         try:
@@ -245,24 +252,24 @@ def wrong_records(at, done):
             if done >= 2:
                 yield f"{name} is gone"
         except ValueError:
-            yield f"{name} is half of one"
+            yield f"{name} is incomplete"
     if done >= 2 and os.path.exists(f"{run_folder}/run.json"):
         with open(f"{run_folder}/run.json", encoding="utf-8") as file:
             if "second" not in file.read():
-                yield "run.json is an old one"
+                yield "run.json is outdated"
 
 
 def judge(at, done, states, saved):
-    """DONE: how many of STEPS had reported success when the power was cut."""
+    """DONE: the number of STEPS that had reported success when the power was cut."""
     order = list(states)
     allowed = [states[order[done]], states[order[min(done + 1, len(order) - 1)]]]
     known = {}
     has, kept = rootfs(at, known), snapshots(at, known)
     if has not in allowed:
-        yield f"the rootfs is neither what it was nor what it was to be: {has}, not one of {allowed}"
+        yield f"the rootfs is neither old nor new: {has}, not one of {allowed}"
     for name, content in kept.items():
         if content != saved.get(name):
-            yield f"snapshot {name} is not whole"
+            yield f"snapshot {name} is damaged"
     if done >= 1 and not kept:
         yield "the snapshot is gone"
     yield from wrong_records(at, done)
@@ -279,7 +286,8 @@ def replay(states, saved):
             if name:
                 began, done = True, names.index(name)
             elif number and flags & DISCARD:
-                run("blkdiscard", "--zeroout", "--offset", str(sector * SECTOR), "--length", str(number * SECTOR),
+                run("blkdiscard", "--zeroout", "--offset", str(sector * SECTOR), "--length",
+                    str(number * SECTOR),
                     REPLAY)
             elif number:
                 source.seek(offset)
@@ -294,8 +302,9 @@ def replay(states, saved):
             tell(f"cut {i} of {len(log)}, {names[done]}: {wrong}")
             if wrong:
                 bad += 1
-                tap.report(False, f"the power is cut after {i} of {len(log)} writes, {names[done]}", *wrong)
-    tap.report(not bad and checked >= min(CUTS, 20), f"whenever the power is cut, all is as it was or as it was to be: "
+                tap.report(False, f"a power cut after {i} of {len(log)} writes, {names[done]}", *wrong)
+    tap.report(not bad and checked >= min(CUTS, 20),
+               f"after every power cut, everything is either old or new: "
                f"{checked} cuts in {len(log)} writes", f"{bad} of {checked}")
 
 
@@ -305,7 +314,7 @@ def main():
     size = run("blockdev", "--getsz", DATA).stdout.strip()
     for folder in (AT, "/mnt/cut", BUILD):
         os.makedirs(folder, exist_ok=True)
-    # rootlet takes the helper beside it for its own there.
+    # There, rootlet uses the helper beside it.
     run("mount", "--bind", f"{SHARE}/build", BUILD)
     run("dmsetup", "create", "log", "--table", f"0 {size} log-writes {DATA} {LOG}")
     run("mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", "/dev/mapper/log")
@@ -313,7 +322,7 @@ def main():
     serve()
     states, saved = perform()
     tap.report(len({states[name] for name in ("begun", "changed", "replaced")}) == 3 and saved,
-               "the trees can be told apart", states, saved)
+               "the trees differ", states, saved)
     run("umount", AT)
     run("dmsetup", "remove", "--retry", "log")
     shutil.rmtree(AT)

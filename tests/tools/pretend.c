@@ -1,6 +1,6 @@
-/* Preloaded into rootlet, and not into its helper, whose environment is empty: a host on which some
- * calls of this program alone fail. PRETEND says which: "apparmor", to make no user namespace;
- * "kvm-hangs", a /dev/kvm that takes everything and never runs a guest. */
+/* Preloaded into rootlet (not its helper, whose environment is empty): imitates a host on which
+ * some calls of this program fail. PRETEND: "apparmor", user namespaces cannot be created;
+ * "kvm-hangs", /dev/kvm accepts everything but never runs a guest. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/capability.h>
@@ -24,7 +24,7 @@ static bool pretends(const char *what)
 	return value && strcmp(value, what) == 0;
 }
 
-/* As root of a user namespace, which AppArmor lets make others. */
+/* As root of a user namespace, which AppArmor allows to create others. */
 static bool may_mount(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""Records what tests/integration/releases.py resolves against: for each release a reduced copy of its
-archive's signed indexes, and the packages that each profile gets from the whole ones.
+"""Records data for tests/integration/releases.py: for each release, a reduced copy of the archive's signed
+indexes, and the packages that each profile gets from the complete ones.
 
-    tests/tools/record_releases.py ROOTLET FOLDER
+tests/tools/record_releases.py ROOTLET DIR
 
-FOLDER is tests/recorded/releases. Of the indexes stay the stanzas of what any profile gets and of what
-these packages' dependencies name, with the fields that matter to a choice, by every pocket that has
-them. They are signed with a key that is made for it and thrown away. Needs the network, as rootlet
-create does, and a cache ($XDG_CACHE_HOME), where rootlet leaves the indexes that it has verified."""
+DIR is tests/recorded/releases. The reduced indexes keep the stanzas of packages that any profile gets or
+that their dependencies name, from every pocket that has them, with the fields that affect the choice. They
+are signed with a temporary key. Needs the network, like rootlet create, and a cache ($XDG_CACHE_HOME), where
+rootlet leaves the indexes that it verified."""
 import hashlib
 import io
 import json
@@ -21,7 +21,8 @@ import tempfile
 RELEASES = ("bionic", "focal", "jammy", "noble", "bookworm", "trixie")
 PROFILES = ("minimal", "fstests", "fstests-build", "blktests", "kselftest", "ltp")
 POCKETS = ("", "-updates", "-security")
-FIELDS = ("Package", "Version", "Architecture", "Essential", "Priority", "Multi-Arch", "Pre-Depends", "Depends",
+FIELDS = ("Package", "Version", "Architecture", "Essential", "Priority", "Multi-Arch", "Pre-Depends",
+          "Depends",
           "Provides", "Conflicts", "Breaks", "Replaces", "Filename", "Size", "SHA256")
 RELEASE_FIELDS = ("Origin", "Label", "Suite", "Codename", "Date", "Components")
 ARCH = "amd64"
@@ -36,18 +37,20 @@ def names_in(value):
 
 
 def resolve(rootlet, release, profile):
-    """What create would install, as "name=NAME version=VERSION", and what it would leave out."""
-    done = subprocess.run([rootlet, "create", "--dry-run", "--json", "--fresh", "--release", release, "--arch", ARCH,
+    """Returns what create would install, as "name=NAME version=VERSION", and what it would leave out."""
+    done = subprocess.run([rootlet, "create", "--dry-run", "--json", "--fresh", "--release", release,
+                           "--arch", ARCH,
                            "--profile", profile, "--name", "recorded"], stdout=subprocess.PIPE, check=False)
     result = json.loads(done.stdout.splitlines()[-1])
-    chosen = [request["arguments"] for request in result.get("requests", ()) if request["request"] == "Package"]
+    chosen = [request["arguments"] for request in result.get("requests", ())
+              if request["request"] == "Package"]
     if not chosen:
         sys.exit(f"{release} {profile}: {result}")
     return {"packages": sorted(chosen), "left_out": result["left_out"]}
 
 
 class Archive:
-    """The newest InRelease of each pocket in the cache, and the indexes that it lists."""
+    """Finds the newest InRelease of each pocket in the cache, and the indexes that it lists."""
 
     def __init__(self, cache, release):
         self.cache, self.pockets = cache, {}
@@ -62,14 +65,16 @@ class Archive:
             if text and pocket == "" and fields["Suite"].endswith(POCKETS[1:]):
                 pocket = "-" + fields["Suite"].rpartition("-")[2]
             if text and pocket is not None:
-                self.pockets.setdefault(pocket, []).append((os.path.getmtime(f"{cache}/{name}"), text, fields))
+                self.pockets.setdefault(pocket, []).append((os.path.getmtime(f"{cache}/{name}"), text,
+                                                            fields))
 
     def indexes(self, pocket, components):
-        """(fields of InRelease, {component: stanzas}) of the newest whose indexes are there."""
+        """Returns (fields of InRelease, {component: stanzas}) of the newest one whose indexes exist."""
         for _, text, fields in sorted(self.pockets[pocket], key=lambda entry: entry[0], reverse=True):
             found = {}
             for component in components:
-                listed = re.search(rf"^ ([0-9a-f]{{64}}) +\d+ {component}/binary-{ARCH}/Packages$", text, re.M)
+                listed = re.search(rf"^ ([0-9a-f]{{64}}) +\d+ {component}/binary-{ARCH}/Packages$", text,
+                                   re.M)
                 path = f"{self.cache}/{listed.group(1)}" if listed else ""
                 if os.path.exists(path):
                     with open(path, encoding="utf-8") as file:
@@ -80,7 +85,7 @@ class Archive:
 
 
 def reduce(indexes, chosen):
-    """{pocket: {component: text}}."""
+    """Returns {pocket: {component: text}}."""
     names = set()
     for _, components in indexes.values():
         for stanza in (stanza for stanzas in components.values() for stanza in stanzas):
@@ -99,7 +104,8 @@ def reduce(indexes, chosen):
 
 
 def sign(home, text):
-    return subprocess.run(["gpg", "--homedir", home, "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase",
+    return subprocess.run(["gpg", "--homedir", home, "--batch", "--quiet", "--pinentry-mode", "loopback",
+                           "--passphrase",
                            "", "--digest-algo", "SHA512", "--clearsign"], input=text.encode(),
                           stdout=subprocess.PIPE, check=True).stdout
 
@@ -112,7 +118,8 @@ def files_of(release, indexes, reduced, home):
             sums += f" {hashlib.sha256(text.encode()).hexdigest()} {len(text.encode())} {path}\n"
             yield f"dists/{release}{pocket}/{path}", text.encode()
         text = "".join(f"{name}: {fields[name]}\n" for name in RELEASE_FIELDS if name in fields)
-        yield f"dists/{release}{pocket}/InRelease", sign(home, f"{text}Architectures: {ARCH}\nSHA256:\n{sums}")
+        yield f"dists/{release}{pocket}/InRelease", sign(home, f"{text}Architectures: "
+                                                         f"{ARCH}\nSHA256:\n{sums}")
 
 
 def record(rootlet, release, folder, home):
@@ -136,7 +143,8 @@ def main(rootlet, folder):
     os.makedirs(folder, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
         gpg = ["gpg", "--homedir", home, "--batch", "--quiet"]
-        subprocess.run([*gpg, "--passphrase", "", "--quick-generate-key", "recorded <recorded@example.org>", "rsa3072",
+        subprocess.run([*gpg, "--passphrase", "", "--quick-generate-key", "recorded <recorded@example.org>",
+                        "rsa3072",
                         "sign", "never"], check=True)
         subprocess.run([*gpg, "--yes", "--output", f"{folder}/keyring.gpg", "--export"], check=True)
         for release in RELEASES:

@@ -1,11 +1,11 @@
-/* Part of rootlet and rootlet-helper in a build with sanitizers, and in no other: copies what the
- * runtimes report into the file $ROOTLET_REPORTS, where tests/support/sanitizers.py looks for it.
+/* Linked into rootlet and rootlet-helper only in builds with sanitizers: copies the runtimes'
+ * reports to the file $ROOTLET_REPORTS, which tests/support/sanitizers.py reads.
  *
- * In a jail there is no file to open, standard error may be /dev/null, and the front end shows what
- * the helper writes there only if the helper died. So the file is mapped before main(), every fork
- * inherits the mapping, and to store a report takes no system call.
+ * In a jail there is no file to open, standard error may be /dev/null, and the front end shows the
+ * helper's standard error only if the helper died. So the file is mapped before main(), every fork
+ * inherits the mapping, and storing a report needs no system call.
  *
- * Interface: sanitizer/common_interface_defs.h. Flags: what ASAN_OPTIONS=help=1 prints. */
+ * Interface: sanitizer/common_interface_defs.h. Flags: ASAN_OPTIONS=help=1 lists them. */
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #define VARIABLE "ROOTLET_REPORTS"
 
 struct reports {
-	atomic_size_t used; /* bytes of TEXT, which may be more than it has room for */
+	atomic_size_t used; /* bytes of TEXT; may exceed its size */
 	char text[];
 };
 
@@ -43,7 +43,7 @@ __attribute__((constructor)) static void open_reports(void)
 	close(fd);
 }
 
-/* The runtimes call this with each piece of text that they print. */
+/* The runtimes call this for each piece of text that they print. */
 void __sanitizer_on_print(const char *text);
 void __sanitizer_on_print(const char *text)
 {
@@ -65,15 +65,15 @@ const char *__ubsan_default_options(void)
 const char *__asan_default_options(void);
 
 #ifdef IN_HELPER
-/* The helper's processes can neither start a symbolizer nor trace each other, which is how leaks
- * are found; and they reset all signals, but a crash is to be reported. */
+/* The helper's processes can neither start a symbolizer nor trace each other, which leak detection
+ * needs. They also reset all signal handlers, but crashes must be reported. */
 const char *__asan_default_options(void)
 {
 	return "color=never:symbolize=0:detect_leaks=0:"
 	       "handle_segv=2:handle_sigbus=2:handle_sigfpe=2:handle_sigill=2";
 }
 #else
-/* In place of execve(), by the linker's --wrap: the front end starts the helper without an
+/* Replaces execve() through the linker's --wrap: the front end starts the helper without an
  * environment. */
 int __real_execve(const char *path, char *const argv[], char *const environment[]);
 int __wrap_execve(const char *path, char *const argv[], char *const environment[]);

@@ -1,11 +1,11 @@
-/* Part of rootlet in a build with sanitizers, and in no other: the place of libsolv's own function.
- * libsolv reads tens of MB of text into a table that it lets grow by some bytes at a time, and
- * ASan's realloc() moves all of it each time: a minute for the packages of one release. */
+/* Linked into rootlet only in builds with sanitizers; replaces libsolv's function. libsolv reads
+ * tens of MB of text into a table that it grows by a few bytes at a time, and ASan's realloc()
+ * copies everything each time: a minute for the packages of one release. */
 #include <malloc.h>
 #include <stddef.h>
 #include <stdlib.h>
 
-#define LARGE ((size_t)1 << 16) /* bytes; below it a fault of one byte is to be found */
+#define LARGE ((size_t)1 << 16) /* bytes; smaller blocks keep exact bounds */
 
 void *solv_realloc(void *old, size_t size);
 void *solv_realloc(void *old, size_t size)

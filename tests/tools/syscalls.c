@@ -1,12 +1,11 @@
-/* Makes one system call after another and prints "NAME ERROR" for each, ERROR being 0 where it
- * succeeded, else errno's name. With arguments: makes the calls of these numbers, each in a child
- * of its own, with senseless arguments, and prints "NUMBER ERROR". That child hands the call to a
- * tracer that is not there: ENOSYS is what the jail's list allows, or the kernel does not know, and
- * EPERM is the list's refusal, never the kernel's own for want of a capability.
+/* Makes system calls and prints "NAME ERROR" for each: 0 if it succeeded, otherwise errno's name.
+ * With arguments: makes the calls with these numbers, each in a child, with meaningless arguments,
+ * and prints "NUMBER ERROR". The child hands the call to a tracer that does not exist: ENOSYS means
+ * that the jail's list allows it or the kernel does not know it, and EPERM is the list's refusal,
+ * never the kernel's own for lack of a capability.
  *
- * Runs inside the jail: static, so that it needs nothing of the rootfs. Where a call is allowed,
- * its arguments let it fail otherwise or do no harm, wherever this runs: paths that are not there,
- * descriptors that are not open. */
+ * Runs inside the jail: static, so that it needs nothing from the rootfs. If a call is allowed, its
+ * arguments make it fail or do no harm anywhere: missing paths, closed descriptors. */
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/btrfs.h>
@@ -40,7 +39,7 @@ static void tell(const char *name, long result)
 	printf("%s %s\n", name, error ? error : "?");
 }
 
-/* A child made with FLAGS, where the kernel and the list let it be made, ends at once. */
+/* A child created with FLAGS, if the kernel and the list allow it, exits at once. */
 static void tell_clone(const char *name, unsigned long flags)
 {
 	long pid = syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
@@ -131,7 +130,7 @@ static void forbidden_arguments(void)
 	tell("ioctl-tiocsti-high", syscall(SYS_ioctl, -1, TIOCSTI | 1UL << 32, &letter));
 }
 
-/* The kernel's other doors: a filter that looks at numbers alone takes these for other calls. */
+/* Other syscall ABIs: a filter that only checks numbers would mistake these for other calls. */
 static void other_tables(void)
 {
 #ifdef __x86_64__
@@ -161,7 +160,7 @@ static void other_tables(void)
 #endif
 }
 
-/* A descriptor that is not open: only a call that does nothing succeeds on it. */
+/* A closed descriptor: only a call that does nothing succeeds on it. */
 static void sync_calls(void)
 {
 	syscall(SYS_sync);
@@ -173,7 +172,8 @@ static void sync_calls(void)
 	tell("msync", syscall(SYS_msync, 1, 1, 0x7fff));
 }
 
-/* A filter's EPERM comes before this one's answer, and this one's before the call itself. */
+/* Another filter's EPERM takes precedence over this one's answer, which comes before the call
+ * itself. */
 static int load_trace(long number)
 {
 	struct sock_filter steps[] = {
@@ -187,7 +187,7 @@ static int load_trace(long number)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
 }
 
-/* A call that is not refused may end the child, or wait for ever. */
+/* A call that is not refused may end the child or block forever. */
 static void try_number(const char *number)
 {
 	long call = atol(number), result;

@@ -1,6 +1,6 @@
-/* What code wants of a user namespace: to have a capability in it. As a library that is preloaded
- * it tries to make one; as a program too, or, with a process's number, to enter that one's. Appends
- * a line to $ATTACK_LOG, or prints it: "PROGRAM capable", or "PROGRAM denied: CALL: errno". */
+/* Tries to get a capability in a user namespace. As a preloaded library it tries to create one; as
+ * a program too, or, with a pid, to enter that process's. Appends a line to $ATTACK_LOG, or prints
+ * it: "PROGRAM capable", or "PROGRAM denied: CALL: errno". */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -19,7 +19,7 @@ static const char *failed(const char *call)
 	return text;
 }
 
-/* PID: NULL to make a namespace. */
+/* PID: NULL to create a namespace. */
 static const char *try_it(const char *pid)
 {
 	char path[64];
@@ -42,7 +42,7 @@ static const char *try_it(const char *pid)
 	return "capable";
 }
 
-/* In a child, so that the program goes on as it was. */
+/* In a child, so that the program itself is unaffected. */
 static void attack(const char *pid)
 {
 	const char *log = getenv("ATTACK_LOG");

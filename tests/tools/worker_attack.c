@@ -1,6 +1,6 @@
-/* In the place of rootlet-worker, and as if that had been taken over: tries one thing, and tells
- * what came of it in the result's text. What it is to try, for which job, is written into this
- * program by tests/adversary/worker.py. It does other jobs by saying that they are done. */
+/* Replaces rootlet-worker, as if an attacker had taken it over: tries one attack and reports the
+ * outcome in the result's text. tests/adversary/worker.py patches the attack and the job into this
+ * program. For other jobs, it just reports success. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,9 +16,9 @@
 #include "proto/task.h"
 
 #define SOCKET 3
-#define UP 40 /* more than any path has parts */
+#define UP 40 /* more than the components of any path */
 
-/* "JOB\0ATTACK\0SECRET\0", behind a mark by which it is found. */
+/* "JOB\0ATTACK\0SECRET\0" after a marker. */
 static volatile char given[1024] = "the worker's orders: ";
 #define MARK (sizeof("the worker's orders: ") - 1)
 
@@ -42,7 +42,7 @@ static void say_result(const char *what, long result)
 	say("%s=%s ", what, result < 0 ? strerrorname_np(errno) : "done");
 }
 
-/* The names in FD, which it closes. */
+/* Lists the names in FD, and closes it. */
 static void say_names(const char *what, int fd)
 {
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -74,7 +74,7 @@ static int climb(int from)
 	return at;
 }
 
-/* From the working directory, the root, the trees, and whatever is open. */
+/* Climbs from the working directory, the root, the trees, and every open descriptor. */
 static void up(void)
 {
 	static const char *const places[] = { ".", "/", "/tree", "/source", "/staging" };
@@ -98,7 +98,7 @@ static void up(void)
 	}
 }
 
-/* What is open: the kinds of files. */
+/* Reports the types of all open descriptors. */
 static void open_files(void)
 {
 	for (int fd = 0; fd < 64; fd++) {
@@ -126,7 +126,7 @@ static void read_secret(const char *what, int folder, const char *path)
 	close(fd);
 }
 
-/* By every path that could lead there. */
+/* Tries every path that could lead there. */
 static void paths(void)
 {
 	static const char *const roots[] = { "/proc/self/root",
@@ -151,7 +151,7 @@ static void paths(void)
 	}
 }
 
-/* Through a link of our own. */
+/* Through our own link. */
 static void link_out(void)
 {
 	say_result("symlink", symlinkat(secret, AT_FDCWD, "/tree/way-out"));
@@ -189,7 +189,7 @@ static void rename_out(void)
 				   RENAME_NOREPLACE));
 }
 
-/* What is removed is the directory that a rootfs is closed in. */
+/* The removed directory is the one that encloses a closed rootfs. */
 static int open_in_tree(const char *path, int flags)
 {
 	char full[256];
@@ -237,7 +237,7 @@ static void start_source(void)
 	start_program(open("/source/usr/bin/true", O_RDONLY | O_CLOEXEC));
 }
 
-/* More descriptors than a process can have. */
+/* More descriptors than a process may have. */
 static void send_files(void)
 {
 	struct note progress = { .kind = NOTE_PROGRESS };
@@ -248,7 +248,7 @@ static void send_files(void)
 	say("sent");
 }
 
-/* Until the jail is ended. */
+/* Until the jail is killed. */
 static void keep_waiting(void)
 {
 	static struct task task;
@@ -258,7 +258,7 @@ static void keep_waiting(void)
 	packet_receive(SOCKET, &task, sizeof(task), fds, &count, NULL);
 }
 
-/* A list of files that names what is not in the trees. */
+/* Reports a file list with names outside the trees. */
 static void name(const char *names, size_t size)
 {
 	list = memfd_create("names", MFD_CLOEXEC);
@@ -325,7 +325,7 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		return 2;
 	if (strcmp(argv[1], job) == 0) {
-		/* These two get a task first. */
+		/* These two receive a task first. */
 		if (strcmp(job, "verify") == 0 || strcmp(job, "unpack") == 0)
 			packet_receive(SOCKET, &task, sizeof(task), fds, &count, NULL);
 		attack(what);

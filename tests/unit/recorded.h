@@ -1,4 +1,4 @@
-/* Files that were recorded once, and what is to be found in each. */
+/* Recorded files, each with its expected findings. */
 #pragma once
 
 #include <dirent.h>
@@ -29,7 +29,7 @@ static inline void tap_note(const char *text)
 	}
 }
 
-/* Calls TRY for every file NAME+SUFFIX in tests/recorded/FOLDER that has its NAME.expected. */
+/* Calls TRY for every file NAME+SUFFIX in tests/recorded/FOLDER that has a NAME.expected. */
 static inline void recorded_each(const char *folder, const char *suffix,
 				 void (*try)(const char *name, const char *text, size_t size,
 					     const char *expected))
@@ -61,5 +61,5 @@ static inline void recorded_each(const char *folder, const char *suffix,
 	}
 	if (directory)
 		closedir(directory);
-	tap_check(count > 0, "there are recordings in %s", folder);
+	tap_check(count > 0, "%s has recordings", folder);
 }

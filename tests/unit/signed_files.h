@@ -1,6 +1,6 @@
-/* One table of signed files for the one verdict of both halves. tests/recorded/signatures/make made
- * them, with keys of its own: test and second are good, expired and revoked are what they say, all
- * four are in keyring.gpg, and stranger is not. */
+/* Signed files for testing the verdict that both halves share. tests/recorded/signatures/make
+ * created them with its own keys: test and second are good, expired and revoked are as named; all
+ * four are in keyring.gpg, stranger is not. */
 #pragma once
 
 #include <stdbool.h>
@@ -54,7 +54,7 @@ static const struct signed_file {
 
 #define SIGNED_FILES (sizeof(signed_files) / sizeof(*signed_files))
 
-/* The content of a recorded file, the caller's to free; NULL fails the test. */
+/* Returns the content of a recorded file, which the caller frees. Returning NULL fails the test. */
 static inline char *signed_read(const char *name, size_t *size)
 {
 	char path[4096];

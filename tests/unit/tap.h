@@ -1,5 +1,4 @@
-/* The whole of the unit tests' framework: TAP lines for meson, one for each check.
- * tap_done() is main()'s result. */
+/* The unit test framework: prints a TAP line for meson per check. main() returns tap_done(). */
 #pragma once
 
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* policy/accounts.c: users and groups of the host's files and of its name services. */
+/* policy/accounts.c: users and groups from the host's files and name services. */
 #include "policy/accounts.h"
 
 #include <sched.h>
@@ -25,10 +25,10 @@ static void check_users(void)
 			  strcmp(user.name, "root") == 0 && user.home[0] == '/',
 		  "a user of /etc/passwd, without getent");
 	tap_check(accounts_find(ACCOUNTS_USERS, NO_UID, NULL, &user, &err) == 0 && !err,
-		  "a user whom nobody knows");
+		  "an unknown user");
 	tap_check(accounts_find(ACCOUNTS_USERS, NO_UID, fail, &user, &err) == -1 && err &&
 			  err->code == ERR_HOST && strstr(err->message, "getent passwd 3999999999"),
-		  "a user, and getent does not start");
+		  "a user, if getent does not start");
 }
 
 static void check_groups(void)
@@ -39,17 +39,17 @@ static void check_groups(void)
 	tap_check(accounts_find(ACCOUNTS_GROUPS, "root", fail, &group, &err) == 1 && group.id == 0,
 		  "a group of /etc/group, without getent");
 	tap_check(accounts_find(ACCOUNTS_GROUPS, "rootlet-none", NULL, &group, &err) == 0 && !err,
-		  "a group that nobody knows");
+		  "an unknown group");
 	tap_check(accounts_find(ACCOUNTS_GROUPS, "--help", NULL, &group, &err) == 0 && !err,
 		  "a group that looks like an option");
 	tap_check(accounts_find(ACCOUNTS_GROUPS, "rootlet-none", fail, &group, &err) == -1 && err &&
 			  err->code == ERR_HOST,
-		  "a group, and getent does not start");
+		  "a group, if getent does not start");
 }
 
 static char other[] = "/tmp/rootlet-test-accounts.XXXXXX";
 
-/* Only getent's own /etc/passwd has the user, as only a name service would. */
+/* Only getent sees the user in /etc/passwd, as if from a name service. */
 static int know_more(void)
 {
 	return unshare(CLONE_NEWNS) == 0 &&
@@ -67,14 +67,14 @@ static void check_service(void)
 	int fd;
 
 	if (geteuid() != 0) {
-		tap_check(true, "a user whom only getent knows # SKIP needs root, to mount");
+		tap_check(true, "a user that only getent knows # SKIP needs root to mount");
 		return;
 	}
 	fd = mkstemp(other);
 	tap_check(write_all(fd, line, strlen(line)) == 0 &&
 			  accounts_find(ACCOUNTS_USERS, NO_UID, know_more, &user, &err) == 1 &&
 			  strcmp(user.name, "far") == 0 && strcmp(user.home, "/home/far") == 0,
-		  "a user whom only getent knows: %s", err ? err->message : user.name);
+		  "a user that only getent knows: %s", err ? err->message : user.name);
 	close(fd);
 	unlink(other);
 }

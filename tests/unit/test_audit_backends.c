@@ -1,5 +1,5 @@
-/* The backends of the audit log: which files may take records, and that nothing in a record passes
- * for a field of the journal's. What an audit log looks like: tests/integration/audit.py. */
+/* The backends of the audit log: which files are accepted as logs, and that text in a record cannot
+ * inject journal fields. The contents of a log: tests/integration/audit.py. */
 #include "helper/audit/audit.h"
 #include "helper/audit/audit_backends.h"
 #include "helper/starter/root_files.h"
@@ -40,28 +40,28 @@ static void check_fields(void)
 	snprintf(record.arguments, sizeof(record.arguments), "x\nROOTLET_UID=0\n\x1b[2J");
 	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) < 0)
 		abort();
-	tap_check(write_to(AUDIT_JOURNAL, ends[0], &e) == 0, "to the journal");
+	tap_check(write_to(AUDIT_JOURNAL, ends[0], &e) == 0, "a record goes to the journal");
 	n = read(ends[1], text + 1, sizeof(text) - 2);
 	tap_check(n > 0 && !strstr(text, "\nROOTLET_UID=0\n") &&
 			  strstr(text, "\nROOTLET_UID=1000\n") &&
 			  strstr(text, "\nROOTLET_ARGUMENTS=x?ROOTLET_UID=0??[2J\n"),
-		  "what is in a record begins no field");
+		  "text in a record cannot start a field");
 	tap_check(!strstr(text, "LOGIN_UID") && strstr(text, "\nROOTLET_SESSION=7\n") &&
 			  !strstr(text, "ROOTLET_SEQ"),
-		  "what is unknown is no field");
+		  "unknown values get no field");
 	tap_check(write_to(AUDIT_SYSLOG, ends[0], &e) == 0, "to syslog");
 	memset(text, 0, sizeof(text));
 	n = read(ends[1], text, sizeof(text) - 1);
 	tap_check(n > 0 && !strchr(text, '\n') && strstr(text, "lab(1000) refusal Begin x?ROOTLET"),
-		  "a line is one");
+		  "a syslog record is one line");
 	close(ends[1]);
 	tap_check(write_to(AUDIT_JOURNAL, ends[0], &e) == -1 &&
 			  write_to(AUDIT_SYSLOG, ends[0], &e) == -1,
-		  "one that is gone is told");
+		  "a missing syslog is reported");
 	close(ends[0]);
 }
 
-/* Which one failed is told, whatever the others took. */
+/* The failing backend is named even if others succeeded. */
 static void check_broken(void)
 {
 	static const struct {
@@ -83,7 +83,7 @@ static void check_broken(void)
 		close(rows[i].journal ? syslog[1] : journal[1]);
 		tap_check(audit_write(&a, &record, &err) == -1 && err && err->code == ERR_HOST &&
 				  strstr(err->message, rows[i].says),
-			  "a record that is not %s", rows[i].says);
+			  "a failure to record %s is named", rows[i].says);
 		close(rows[i].journal ? journal[1] : syslog[1]);
 		close(journal[0]);
 		close(syslog[0]);
@@ -106,10 +106,10 @@ static void check_file(const char *folder)
 		uid_t owner;
 		mode_t mode;
 		bool good;
-	} rows[] = { { "a file of root's", 0, 0600, true },
-		     { "one that others read", 0, 0644, true },
-		     { "one that its group writes", 0, 0620, false },
-		     { "one that others write", 0, 0602, false },
+	} rows[] = { { "root's file", 0, 0600, true },
+		     { "a world-readable file", 0, 0644, true },
+		     { "a group-writable file", 0, 0620, false },
+		     { "a world-writable file", 0, 0602, false },
 		     { "another user's", 1000, 0600, false } };
 	char path[64];
 
@@ -141,10 +141,10 @@ static void check_no_file(const char *folder)
 	tap_check(open_log(path, &err) == -1 && err && err->code == ERR_HOST, "a link: refused");
 	error_free(&err);
 	unlink(path);
-	tap_check(audit_connect("/nowhere/socket") == -1, "a socket that is not there");
+	tap_check(audit_connect("/nowhere/socket") == -1, "a missing socket");
 }
 
-/* The caller's own, which is a descriptor of theirs. */
+/* The caller's own log, passed as a descriptor. */
 static void check_own(const char *folder)
 {
 	static const struct {
@@ -165,13 +165,13 @@ static void check_own(const char *folder)
 
 		tap_check(fd >= 0 && got == (rows[i].good ? fd : -1) &&
 				  (fcntl(fd, F_GETFD) >= 0) == rows[i].good,
-			  "the caller's own file %s: %s", rows[i].what,
+			  "the caller's file open %s: %s", rows[i].what,
 			  rows[i].good ? "taken" : "closed");
 		if (got >= 0)
 			close(got);
 	}
 	unlink(path);
-	tap_check(file_check(-1, 0, O_RDWR | O_APPEND) == -1, "no file of the caller's");
+	tap_check(file_check(-1, 0, O_RDWR | O_APPEND) == -1, "no file from the caller");
 }
 
 int main(void)

@@ -1,5 +1,5 @@
-/* helper/audit/audit.c and its backend for files: the chain of records in a file, which other
- * helpers write as well, and the process that outlives a killed request. */
+/* helper/audit/audit.c and its backend for files: the chain of records in a file that other
+ * helpers also write, and the process that outlives a killed request. */
 #include "helper/audit/audit.h"
 #include "helper/jailer/audit_client.h"
 
@@ -37,7 +37,7 @@ static int open_log(int more)
 	return open(path, O_RDWR | O_APPEND | O_CLOEXEC | more);
 }
 
-/* A helper of its own, with the log at its end. */
+/* A separate helper, positioned at the end of the log. */
 static struct audit begin(int fd)
 {
 	struct audit a = { .session = &session, .fds = { fd, -1, -1 } };
@@ -55,7 +55,7 @@ static struct record record(enum record_kind kind, const char *request)
 	return r;
 }
 
-/* Line number I of the log, from 0 on, without its end; "" where there is none. */
+/* Returns line I of the log, counted from 0, without its newline; "" if missing. */
 static const char *line_at(size_t i)
 {
 	static char text[1 << 16];
@@ -82,7 +82,7 @@ static size_t lines(void)
 	return count;
 }
 
-/* A field of line number I as text; the caller's. */
+/* Returns a field of line I as text, which the caller frees. */
 static char *field(size_t i, const char *name)
 {
 	json_t *object = json_loads(line_at(i), 0, NULL);
@@ -111,7 +111,7 @@ static bool field_is(size_t i, const char *name, const char *wanted)
 	return same;
 }
 
-/* Line I has the hash of itself, and PREV the hash of what it follows. */
+/* Whether line I has the right hash, and its predecessor has hash PREV. */
 static bool is_chained(size_t i, const char *prev)
 {
 	const char *line = line_at(i), *key = strstr(line, ",\"hash\":\"");
@@ -157,14 +157,15 @@ static void check_chain(void)
 			  field_is(1, "kind", "result") && field_is(1, "result", "trust") &&
 			  field_is(1, "message", "why") && field_is(1, "status", "3") &&
 			  field_is(1, "milliseconds", "12"),
-		  "a result follows it");
+		  "the result follows the intent");
 	r = record(RECORD_REFUSAL, "Remove");
 	tap_check(audit_write(&b, &r, NULL) == 0 && follows(2) && field_is(2, "seq", "3") &&
 			  field_is(2, "decision", "refused"),
-		  "what another helper writes follows, too");
+		  "another helper's record is chained");
 	tap_check(audit_write(&a, &r, NULL) == 0 && follows(3) && field_is(3, "seq", "4"),
-		  "and what the first one writes after that");
-	tap_check(audit_write(&a, &r, NULL) == 0 && follows(4) && a.last.number == 5, "and so on");
+		  "the first helper's next record is chained");
+	tap_check(audit_write(&a, &r, NULL) == 0 && follows(4) && a.last.number == 5,
+		  "another helper's next record is chained");
 }
 
 static void check_damage(void)
@@ -180,19 +181,19 @@ static void check_damage(void)
 	fstat(fd, &st);
 	tap_check(ftruncate(fd, st.st_size - 20) == 0 && audit_write(&a, &r, NULL) == 0 &&
 			  lines() == count + 1 && field_is(count, "seq", "6"),
-		  "a record that was cut off keeps its line, and the next one its number");
+		  "a truncated record keeps its line, and the next one continues the numbers");
 	hash_of(line_at(count - 1), strlen(line_at(count - 1)), sum);
 	sha256_to_hex(sum, sum_hex);
-	tap_check(is_chained(count, sum_hex), "and follows all that is left of it");
+	tap_check(is_chained(count, sum_hex), "the next record is chained to the truncated one");
 	tap_check(ftruncate(fd, 0) == 0 && audit_write(&a, &r, NULL) == 0 && is_chained(0, ZEROS) &&
 			  field_is(0, "seq", "1"),
-		  "an emptied log begins a chain");
+		  "an emptied log starts a new chain");
 	tap_check(write_all(fd, "no record\n", 10) == 0 && audit_write(&a, &r, NULL) == 0 &&
 			  field_is(2, "seq", "1"),
-		  "behind what is no record the numbers begin again");
+		  "after an invalid line, the numbers start again");
 	hash_of("no record", 9, sum);
 	sha256_to_hex(sum, sum_hex);
-	tap_check(is_chained(2, sum_hex), "and the chain holds what it is");
+	tap_check(is_chained(2, sum_hex), "after an invalid line, the chain includes it");
 }
 
 static void check_texts(void)
@@ -203,16 +204,18 @@ static void check_texts(void)
 
 	snprintf(r.arguments, sizeof(r.arguments), "a\"b\\c\nd\x1b[0m\xc2\x9b\x7f~");
 	tap_check(audit_write(&a, &r, NULL) == 0 && field_is(0, "arguments", "a\"b\\c?d?[0m???~"),
-		  "only printable ASCII is written, and what JSON has is escaped");
+		  "only printable ASCII is written, with JSON escapes");
 	memset(r.arguments, '"', sizeof(r.arguments) - 1);
 	r.arguments[sizeof(r.arguments) - 1] = '\0';
 	memset(r.text, '\\', sizeof(r.text) - 1);
 	tap_check(audit_write(&a, &r, NULL) == 0 && follows(1) && strlen(line_at(1)) > 2000,
-		  "the longest record is a whole line");
+		  "the longest record is a complete line");
 	r = record(RECORD_INTENT, "Keep");
-	tap_check(audit_write(&a, &r, NULL) == 0 && follows(2), "and another helper finds its end");
+	tap_check(audit_write(&a, &r, NULL) == 0 && follows(2),
+		  "another helper finds the end of the longest record");
 	a = begin(fd);
-	tap_check(audit_write(&a, &r, NULL) == 0 && follows(3), "however it looks for it");
+	tap_check(audit_write(&a, &r, NULL) == 0 && follows(3),
+		  "a helper with an old position finds the end, too");
 }
 
 static void check_lock(void)
@@ -225,12 +228,12 @@ static void check_lock(void)
 	a.contended = true;
 	tap_check(audit_write(&a, &r, NULL) == 0 && is_chained(0, ZEROS) &&
 			  field_is(0, "unlocked", "true") && a.contended,
-		  "where another one keeps the lock, a record says that it had none");
+		  "a record says if another process kept the lock");
 	flock(holder, LOCK_UN);
 	tap_check(audit_write(&a, &r, NULL) == 0 && follows(1) &&
 			  field_is(1, "unlocked", "(none)") && !a.contended,
-		  "the next one has it again");
-	tap_check(flock(holder, LOCK_EX | LOCK_NB) == 0, "and leaves it");
+		  "the next record has the lock");
+	tap_check(flock(holder, LOCK_EX | LOCK_NB) == 0, "the lock is released");
 }
 
 static void check_failures(void)
@@ -247,14 +250,14 @@ static void check_failures(void)
 	error_free(&err);
 	a = begin(closed);
 	tap_check(audit_write(&a, &r, &err) == -1 && err && a.last.number == 0,
-		  "and so is a file that cannot be written; nothing counts as recorded");
+		  "an unwritable file is an error, and nothing counts as recorded");
 	a = begin(-1);
 	tap_check(audit_write(&a, &r, NULL) == 0 && audit_write(&a, &r, NULL) == 0 &&
 			  a.last.number == 2 && strcmp(a.last.prev, ZEROS) != 0,
-		  "without a file there is a chain as well");
+		  "there is a chain even without a file");
 }
 
-/* A record of which only a part has room is taken back. */
+/* A record that fits only in part is removed again. */
 static void check_room(void)
 {
 	_cleanup_close_ int fd = open_log(O_TRUNC);
@@ -271,10 +274,10 @@ static void check_room(void)
 	signal(SIGXFSZ, SIG_IGN);
 	setrlimit(RLIMIT_FSIZE, &limit);
 	tap_check(audit_write(&a, &r, NULL) == -1 && lseek(fd, 0, SEEK_END) == st.st_size,
-		  "a record that has only room for a part is taken back");
+		  "a record that fits only in part is removed");
 	setrlimit(RLIMIT_FSIZE, &before);
 	tap_check(audit_write(&a, &r, NULL) == 0 && lines() == 2 && follows(1),
-		  "and the next one follows what was there");
+		  "the next record follows the last complete one");
 }
 
 /* --- which log ------------------------------------------------------------------------------- */
@@ -296,24 +299,25 @@ static void check_open(void)
 	bool used;
 
 	session.grant.caller.uid = getuid();
-	tap_check(opens(O_RDWR | O_APPEND, &used) && used, "the caller's own log is taken");
-	tap_check(opens(O_RDWR, &used) && !used, "one that is not appended to is not");
-	tap_check(opens(O_WRONLY | O_APPEND, &used) && !used, "one that cannot be read is not");
+	tap_check(opens(O_RDWR | O_APPEND, &used) && used, "the caller's own log is accepted");
+	tap_check(opens(O_RDWR, &used) && !used, "a log without O_APPEND is refused");
+	tap_check(opens(O_WRONLY | O_APPEND, &used) && !used,
+		  "a log that cannot be read is refused");
 	session.grant.caller.uid = getuid() + 1;
-	tap_check(opens(O_RDWR | O_APPEND, &used) && !used, "one of another user is not");
+	tap_check(opens(O_RDWR | O_APPEND, &used) && !used, "another user's log is refused");
 	session.grant.caller.uid = getuid();
 	tap_check(audit_open(&a, &session, open("/dev/null", O_RDWR | O_APPEND), NULL) == 0 &&
 			  a.fds[AUDIT_FILE] < 0,
-		  "what is no file is not");
+		  "something other than a file is refused");
 	policy.required = true;
 	tap_check(audit_open(&a, &session, -1, &err) == -1 && err && err->code == ERR_HOST &&
 			  strstr(err->message, "required = yes"),
-		  "where a log is required, none is an error");
+		  "a missing log is an error if one is required");
 	policy.required = false;
 	audit_open_to_refuse(&a, &session);
 	tap_check(a.fds[AUDIT_FILE] < 0 && a.fds[AUDIT_JOURNAL] < 0 && a.fds[AUDIT_SYSLOG] < 0 &&
 			  !a.session,
-		  "a refusal without a policy goes nowhere in user mode");
+		  "a refusal without a policy is not logged in user mode");
 }
 
 /* --- the process ----------------------------------------------------------------------------- */
@@ -361,36 +365,36 @@ static void check_process(void)
 
 	tap_check(audit_ask(k.socket, &intent, NULL) == 0 &&
 			  audit_ask(k.socket, &result, NULL) == 0 && lines() == 2,
-		  "what is asked for is recorded before the answer");
+		  "a request is recorded before the answer");
 	end(&k);
-	tap_check(lines() == 2, "nothing is added where nothing was left undone");
+	tap_check(lines() == 2, "nothing is added if no request is pending");
 	k = start(fd, true);
 	audit_ask(k.socket, &intent, NULL);
 	audit_ask(k.socket, &refusal, NULL);
 	end(&k);
-	tap_check(lines() == 4, "nor behind a refusal");
+	tap_check(lines() == 4, "nothing is added after a refusal");
 	k = start(fd, true);
 	audit_ask(k.socket, &intent, NULL);
 	end(&k);
 	tap_check(lines() == 6 && follows(5) && field_is(5, "kind", "result") &&
 			  field_is(5, "request", "Begin") && field_is(5, "result", "interrupted"),
-		  "a request whose process is gone gets its result");
+		  "a request whose process died gets a result");
 	k = start(fd, true);
 	intent.kind = 9;
 	tap_check(audit_ask(k.socket, &intent, &err) == -1 && err && err->code == ERR_SYSTEM &&
 			  strstr(err->message, "was killed"),
-		  "a record of no kind ends it, and that is no refusal");
+		  "an unknown kind of record ends the process, and does not count as a refusal");
 	error_free(&err);
 	tap_check(audit_ask(k.socket, &intent, &err) == -1 && err && err->code == ERR_SYSTEM,
-		  "nor is it once nobody reads");
+		  "a closed socket does not count as a refusal");
 	end(&k);
-	tap_check(lines() == 6, "and is not written");
+	tap_check(lines() == 6, "a record of an unknown kind is not written");
 	memset(&intent, 'x', sizeof(intent));
 	intent.kind = RECORD_INTENT;
 	k = start(fd, true);
-	tap_check(audit_ask(k.socket, &intent, NULL) == 0, "texts without an end");
+	tap_check(audit_ask(k.socket, &intent, NULL) == 0, "unterminated strings are recorded");
 	end(&k);
-	tap_check(lines() == 8 && follows(7), "end where their room does");
+	tap_check(lines() == 8 && follows(7), "unterminated strings end with their buffer");
 }
 
 static void check_required(void)

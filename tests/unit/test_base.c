@@ -1,10 +1,10 @@
-/* frontend/rootfs/snapshot.c: a base's name is another one where anything that makes it is another.
+/* frontend/rootfs/snapshot.c: the name of a snapshot depends on everything that goes into it.
  */
 #include "frontend/rootfs/snapshot.h"
 
 #include "tap.h"
 
-/* A recipe whose every part can be changed. */
+/* A recipe in which every part can be changed. */
 struct kitchen {
 	struct pocket pockets[2];
 	struct package_set set;
@@ -142,7 +142,7 @@ static const struct {
 	const char *what;
 	void (*change)(struct kitchen *k);
 } rows[] = {
-	/* The first is what the others are compared with. */
+	/* The others are compared with the first. */
 	{ "nothing", change_nothing },
 	{ "the engine", change_engine },
 	{ "the suite", change_suite },
@@ -184,7 +184,7 @@ int main(void)
 
 		for (size_t j = 0; j < i; j++)
 			good = good && strcmp(keys[i], keys[j]) != 0;
-		tap_check(good, "a key of its own: %s", rows[i].what);
+		tap_check(good, "a different key: %s", rows[i].what);
 	}
 	tap_check(key_of(0, again) && strcmp(keys[0], again) == 0, "the same recipe: the same key");
 	return tap_done();

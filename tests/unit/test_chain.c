@@ -1,5 +1,5 @@
-/* helper/worker/verify/chain.c: the privileged half's verdict on whole signed files. It works on
- * fixed paths of its jail, so this has a /tmp of its own. */
+/* helper/worker/verify/chain.c: the privileged half's verdict on complete signed files. The code
+ * uses fixed paths in its jail, so this test has a private /tmp. */
 #include "helper/worker/verify/chain.h"
 
 #include <fcntl.h>
@@ -70,7 +70,7 @@ static void check_file(const struct signed_file *row, const char *data, size_t s
 	"=Z79a\n"                                                                                  \
 	"-----END PGP SIGNATURE-----\n"
 
-/* Public keys: BODY is signed with the first. Both were made for this test. */
+/* Public keys made for this test; BODY is signed with the first. */
 // clang-format off
 static const unsigned char key_test[] = {
 	0x98, 0x33, 0x04, 0x5e, 0x0b, 0xe1, 0x00, 0x16, 0x09, 0x2b, 0x06, 0x01, 0x04, 0x01,
@@ -112,7 +112,7 @@ static const unsigned char key_other[] = {
 };
 // clang-format on
 
-/* Only one whole text with a good signature is taken, and of that only what is signed. */
+/* Only a single complete text with a good signature is accepted, and only its signed part. */
 static const struct signature_row {
 	const char *what, *file;
 	bool good;
@@ -124,14 +124,14 @@ static const struct signature_row {
 	{ "an empty line before", "\n" HEAD BODY SIGNATURE, false },
 	{ "text after", HEAD BODY SIGNATURE "Suite: x\n", false },
 	{ "twice", HEAD BODY SIGNATURE HEAD BODY SIGNATURE, false },
-	{ "text where only a hash's name may be",
+	{ "text in place of the hash name",
 	  "-----BEGIN PGP SIGNED MESSAGE-----\nSuite: x\n\n" BODY SIGNATURE, false },
-	{ "a dash that is not escaped", HEAD "-x\n" BODY SIGNATURE, false },
+	{ "an unescaped dash", HEAD "-x\n" BODY SIGNATURE, false },
 	{ "no signature", HEAD BODY, false },
 	{ "an empty signature",
 	  HEAD BODY "-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n", false },
-	{ "a signature that does not end",
-	  HEAD BODY "-----BEGIN PGP SIGNATURE-----\n\niHUEARYKAB0W\n", false },
+	{ "a signature without an end", HEAD BODY "-----BEGIN PGP SIGNATURE-----\n\niHUEARYKAB0W\n",
+	  false },
 	{ "not signed at all", "Origin: Test\nSuite: jammy\n", false },
 	{ "empty", "", false },
 };
@@ -175,7 +175,7 @@ static void check_signatures(void)
 	check_signature("by a key that the keyring does not have", file, sizeof(file) - 1, false);
 }
 
-/* The same without a build, with a keyring of its own. */
+/* The same without a build, with a separate keyring. */
 static void check_without_build(const char *data, size_t size, const char *keyring,
 				size_t keyring_size)
 {
@@ -206,7 +206,7 @@ static void check_pockets(const char *data, size_t size)
 
 	tap_check(chain_release(&chain, "", fd, &err) == -1 && err && err->code == ERR_REFUSED &&
 			  chain.pocket_count == CHAIN_POCKETS_MAX,
-		  "one more pocket than there is room for: refused");
+		  "one pocket too many is refused");
 }
 
 static bool write_text(const char *path, const char *text)
@@ -216,7 +216,7 @@ static bool write_text(const char *path, const char *text)
 	return fd >= 0 && write_all(fd, text, strlen(text)) == 0;
 }
 
-/* True with a /tmp that is this process's alone, as root or not. */
+/* Mounts a private /tmp for this process, as root or not; returns true on success. */
 static bool enter_own_tmp(void)
 {
 	char uids[32], gids[32];
@@ -237,12 +237,12 @@ int main(void)
 	char *files[SIGNED_FILES], *keyring;
 	size_t sizes[SIGNED_FILES], keyring_size;
 
-	/* First: what is recorded may be in /tmp. */
+	/* First, because the recorded files may be in /tmp. */
 	for (size_t i = 0; i < SIGNED_FILES; i++)
 		files[i] = signed_read(signed_files[i].file, &sizes[i]);
 	keyring = signed_read("keyring.gpg", &keyring_size);
 	if (!enter_own_tmp())
-		tap_check(false, "a /tmp of its own: %s", strerror(errno));
+		tap_check(false, "a private /tmp: %s", strerror(errno));
 	else if (!keyring || !place_keyring(keyring, keyring_size))
 		tap_check(false, "the keyring is in place");
 	else

@@ -1,4 +1,4 @@
-/* proto/channel.c: packets of every bad shape, and that none of them leaks a descriptor. */
+/* proto/channel.c: malformed packets of every kind, none of which may leak a descriptor. */
 #include "proto/channel.h"
 
 #include <dirent.h>
@@ -34,7 +34,7 @@ static unsigned open_descriptors(void)
 	return count;
 }
 
-/* As packet_send, but without its limits: what an attacker would write. */
+/* As packet_send, but without its limits: as an attacker would send. */
 static bool send_raw(const void *data, size_t size, size_t fd_count)
 {
 	union {
@@ -97,12 +97,12 @@ static void check_refused(const char *what, size_t size, size_t fd_count, size_t
 	before = open_descriptors();
 	tap_check(send_raw(data, size, fd_count), "%s: sent", what);
 	n = packet_receive(theirs, back, room, got, &count, &err);
-	tap_check(n == -1 && err && err->code == ERR_INPUT, "%s: refused as malformed", what);
+	tap_check(n == -1 && err && err->code == ERR_INPUT, "%s: is refused as malformed", what);
 	for (size_t i = 0; i < PACKET_FDS_MAX; i++)
 		cleared = cleared && got[i] == -1;
 	tap_check(count == 0, "%s: no descriptor is handed out", what);
 	tap_check(cleared, "%s: all of fds[] are -1", what);
-	tap_check(open_descriptors() == before, "%s: none stays open", what);
+	tap_check(open_descriptors() == before, "%s: no descriptor stays open", what);
 	error_free(&err);
 	tap_check(packet_send(ours, "next", 4, NULL, 0, &err) == 0 &&
 			  packet_receive(theirs, back, sizeof(back), got, &count, &err) == 4 &&
@@ -123,11 +123,11 @@ static void check_limits_of_send(void)
 	error_free(&err);
 	tap_check(packet_send(ours, data, 1, fds, PACKET_FDS_MAX + 1, &err) == -1 && err &&
 			  err->code == ERR_INPUT,
-		  "one with too many descriptors is not sent");
+		  "a packet with too many descriptors is not sent");
 	error_free(&err);
 	fds[0] = -1;
 	tap_check(packet_send(ours, data, 1, fds, 1, &err) == -1 && err,
-		  "nor one with a closed one");
+		  "a packet with a closed descriptor is not sent");
 }
 
 static void check_closed_peer(void)
@@ -144,13 +144,13 @@ static void check_closed_peer(void)
 	tap_check(packet_receive(theirs, back, sizeof(back), got, &count, &err) == 4,
 		  "it is received after the end");
 	tap_check(packet_receive(theirs, back, sizeof(back), got, &count, &err) == 0 && !err,
-		  "then comes the end, which is no error");
+		  "the end is not an error");
 	tap_check(packet_send(theirs, "x", 1, NULL, 0, &err) == -1 && err &&
 			  err->code == ERR_INTERRUPTED,
-		  "sending to a closed side is ERR_INTERRUPTED, and no SIGPIPE");
+		  "sending to a closed peer gives ERR_INTERRUPTED without SIGPIPE");
 }
 
-/* What only keeps the peer informed must not wait for it. */
+/* Progress messages must not wait for the peer. */
 static void check_offer(void)
 {
 	static char data[PACKET_MAX];
@@ -162,17 +162,18 @@ static void check_offer(void)
 	channel_open();
 	while ((r = packet_offer(ours, data, sizeof(data), &err)) == 0 && offered < 1000)
 		offered++;
-	tap_check(r == 1 && offered > 0 && !err, "no room after %u packets: no error", offered);
+	tap_check(r == 1 && offered > 0 && !err, "a full socket after %u packets is not an error",
+		  offered);
 	tap_check(packet_receive(theirs, data, sizeof(data), got, &count, &err) > 0 &&
 			  packet_offer(ours, data, sizeof(data), &err) == 0,
-		  "there is room once one was received");
+		  "a received packet makes space");
 	closep(&theirs);
 	theirs = -1;
 	tap_check(packet_offer(ours, data, 1, &err) == -1 && err && err->code == ERR_INTERRUPTED,
-		  "without a peer it is an error");
+		  "a missing peer is an error");
 }
 
-/* The kernel adds who the sender is, if somebody has asked for that on the socket. */
+/* The kernel adds the sender's credentials if the socket option asks for them. */
 static void check_credentials(void)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -198,10 +199,10 @@ static void check_no_channel(void)
 
 	tap_check(packet_receive(-1, back, sizeof(back), got, &count, &err) == -1 && err &&
 			  err->code == ERR_SYSTEM && count == 0 && got[0] == -1,
-		  "what is no channel gives an error and no descriptor");
+		  "something other than a channel gives an error and no descriptor");
 }
 
-/* A side that closes with something unread makes the other one's call fail with ECONNRESET. */
+/* Closing a socket with unread data makes the peer's call fail with ECONNRESET. */
 static void check_reset_peer(void)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -223,7 +224,7 @@ int main(void)
 	check_good(1, 1);
 	check_good(5000, PACKET_FDS_MAX);
 	check_good(PACKET_MAX, 2);
-	check_refused("one descriptor too many", 4, PACKET_FDS_MAX + 1, PACKET_MAX);
+	check_refused("one extra descriptor", 4, PACKET_FDS_MAX + 1, PACKET_MAX);
 	check_refused("twenty descriptors", 4, 20, PACKET_MAX);
 	check_refused("packet over 64 KiB", PACKET_MAX + 1, 0, PACKET_MAX);
 	check_refused("packet over 64 KiB with descriptors", PACKET_MAX + 1, PACKET_FDS_MAX,

@@ -1,7 +1,7 @@
-/* frontend/fstests/check_output.c over what fstests' check printed: tests/recorded/check/NAME.out,
- * each with what is to be read from it, "SECTION|NAME|STATUS|SECONDS|REASON" per line, in
- * NAME.expected; SECONDS is "-" where check does not print them. What check says of its words is
- * "check|LINE|TEST", TEST being one that it does not know. */
+/* frontend/fstests/check_output.c on recorded output of fstests' check:
+ * tests/recorded/check/NAME.out, each with the expected results in NAME.expected,
+ * "SECTION|NAME|STATUS|SECONDS|REASON" per line; SECONDS is "-" if check does not print them.
+ * Complaints of check about its arguments are "check|LINE|TEST", with TEST unknown to it. */
 #include "frontend/fstests/check_output.h"
 
 #include "recorded.h"
@@ -62,7 +62,7 @@ static bool feed(struct found *found, const char *text, size_t size, size_t step
 	return running;
 }
 
-/* The lines of PART but the last stand at the start of WHOLE: a result may lack its last words. */
+/* Whether WHOLE starts with the lines of PART, except the last, which may be incomplete. */
 static bool is_start(const char *part, const char *whole)
 {
 	const char *end = strrchr(part, '\n');
@@ -91,7 +91,7 @@ static void try_one(const char *name, const char *text, size_t size, const char 
 		good = good && is_start(part.text, whole.text) && part.ended <= whole.ended &&
 		       part.started == part.ended + running;
 	}
-	tap_check(good, "output %s, cut anywhere", name);
+	tap_check(good, "output %s, truncated anywhere", name);
 }
 
 static void names(void)

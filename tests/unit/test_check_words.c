@@ -1,5 +1,5 @@
-/* frontend/fstests/check_words.c, and config.c: what is told of check's words and configuration
- * before there is a guest. */
+/* frontend/fstests/check_words.c, and config.c: checks of check's arguments and configuration
+ * before a guest starts. */
 #include "frontend/fstests/check_words.h"
 
 #include <fcntl.h>
@@ -73,7 +73,7 @@ static void wrong(void)
 			  "words %s: %s", rows[i].words, err ? err->message : "fine");
 	}
 	tap_check(check_words_test((char *[]){ tree }, 1, "/nonexistent", NULL) == 0,
-		  "of a tree that is not there no test is unknown");
+		  "no test is unknown if the tree is missing");
 }
 
 static void files(void)

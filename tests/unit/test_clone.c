@@ -1,5 +1,5 @@
-/* helper/worker/tree/clone.c: a copy of a tree is the same tree, and what is to be shared is left
- * out and listed. lib/output.c, which has what programs say, with it. */
+/* helper/worker/tree/clone.c: a copy of a tree equals the tree, and shared files are left out
+ * and listed. Also tests lib/output.c, which holds program output. */
 #include "helper/worker/tree/clone.h"
 
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #define ATTRIBUTE "user.rootlet-test"
 
 static const struct {
-	const char *path, *text; /* NULL: a folder; "-> x": a symlink; "=> x": a hard link */
+	const char *path, *text; /* NULL: a directory; "-> x": a symlink; "=> x": a hard link */
 	mode_t mode;
 } entries[] = {
 	{ "etc", NULL, 0755 },
@@ -38,7 +38,7 @@ static const struct {
 	{ "var/log.1", "=> var/log", 0 },
 	{ "var/lib", NULL, 0755 },
 	{ "var/lib/dpkg", NULL, 0755 },
-	{ "var/lib/dpkg/status", "", 0644 }, /* what is tried first, to find a way */
+	{ "var/lib/dpkg/status", "", 0644 }, /* copied first, to find the method */
 };
 
 static bool make(int tree)
@@ -126,20 +126,21 @@ static void check_same(int from, int to)
 	}
 	tap_check(su.st_ino == twin.st_ino && su.st_ino &&
 			  facts(to, "var/log").st_ino == facts(to, "var/log.1").st_ino,
-		  "two names of a file are two names of one");
+		  "hard links stay hard links");
 	tap_check(has_attribute(to, "var/log") == has_attribute(from, "var/log"),
 		  "an extended attribute is copied");
 	tap_check(readlinkat(to, "bin", target, sizeof(target) - 1) > 0 &&
 			  strcmp(target, "usr/bin") == 0,
-		  "a link leads where it led");
+		  "a symlink keeps its target");
 	tap_check(contains(to, "usr/bin/su", "a program") && contains(to, "var/log", "a line\n"),
 		  "files have their content");
 	tap_check(!facts(to, "etc/rootlet/manifest.json").st_ino,
-		  "what rootlet has of its own in a tree is not copied");
+		  "rootlet's own files in a tree are not copied");
 	tap_check(facts(to, "var/log").st_ino != facts(from, "var/log").st_ino &&
 			  facts(to, "etc/passwd").st_ino != facts(from, "etc/passwd").st_ino,
-		  "outside of /usr no file is shared");
-	tap_check(facts(from, "usr/bin/su").st_ino != su.st_ino, "nor below it, by copies");
+		  "no file outside /usr is shared");
+	tap_check(facts(from, "usr/bin/su").st_ino != su.st_ino,
+		  "no file below /usr is shared by copies");
 }
 
 static void remove_tree(int parent, const char *name, int tree)
@@ -171,16 +172,16 @@ static void check_clone(void)
 	fd = openat(to, "usr/bin/su", O_WRONLY | O_TRUNC | O_CLOEXEC);
 	tap_check(fd >= 0 && write_all(fd, "changed", 7) == 0 &&
 			  contains(from, "usr/bin/su", "a program"),
-		  "what is written to one does not change the other");
+		  "writing to one tree does not change the other");
 	close(fd);
-	tap_check(!same_digest(from, to), "and shows in the digest");
+	tap_check(!same_digest(from, to), "writing to a tree changes its digest");
 	tap_check(clone_tree(from, to, &way, &names, NULL) == -1,
-		  "a folder that is not empty is no place for a clone");
+		  "a directory that is not empty is refused for a clone");
 	remove_tree(above, "from", from);
 	remove_tree(above, "to", to);
 }
 
-/* Whether the list is of these bytes: in a directory names can come in any order. */
+/* Whether the list has these bytes: directory order may vary. */
 static bool lists(int names, const char *one, const char *other, size_t size)
 {
 	char text[256];
@@ -190,7 +191,7 @@ static bool lists(int names, const char *one, const char *other, size_t size)
 	       (memcmp(text, one, size) == 0 || memcmp(text, other, size) == 0);
 }
 
-/* What may be shared is left out; what has several names is copied once. */
+/* Files that may be shared are left out; files with several names are copied once. */
 static void check_lists(void)
 {
 	static const char one[] = "usr/bin\0su\0twin\0\0usr\0empty\0",
@@ -202,9 +203,10 @@ static void check_lists(void)
 	int names = -1;
 
 	tap_check(make(from) && clone_tree(from, to, &way, &names, NULL) == 0,
-		  "a tree is cloned in part");
+		  "a tree is partly cloned");
 	if (way == CLONE_REFLINK)
-		tap_check(names == -1 && same_digest(from, to), "by reflinks, it is all of it");
+		tap_check(names == -1 && same_digest(from, to),
+			  "with reflinks, everything is cloned");
 	else
 		tap_check(way == CLONE_LINK && lists(names, one, other, sizeof(one)) &&
 				  !facts(to, "usr/bin/su").st_ino &&
@@ -228,7 +230,7 @@ static void check_lists(void)
 	remove_tree(above, "copies", copies);
 }
 
-/* Between two filesystems the kernel may not copy by itself. */
+/* Between filesystems, the kernel may not support copying by itself. */
 static void check_across(void)
 {
 	_cleanup_close_ int from = open_folder("from"), to = -1;
@@ -247,7 +249,7 @@ static void check_across(void)
 	remove_tree(AT_FDCWD, other, to);
 }
 
-/* What once ran left pipes: a copy does without them, and the digest of a tree counts them. */
+/* Programs may leave pipes: a copy omits them, but the digest of a tree includes them. */
 static void check_pipe(void)
 {
 	_cleanup_close_ int from = open_folder("from"), to = open_folder("to");
@@ -260,12 +262,12 @@ static void check_pipe(void)
 			  clone_tree(from, to, &way, &names, NULL) == 0 &&
 			  !facts(to, "var/pipe").st_ino && digest_tree(from, &with, NULL) == 0 &&
 			  with.count == without.count + 1,
-		  "a pipe is not cloned, and is in the digest");
+		  "a pipe is not cloned, but is in the digest");
 	remove_tree(above, "from", from);
 	remove_tree(above, "to", to);
 }
 
-/* COUNT directories, one in the other. */
+/* COUNT nested directories. */
 static void dig(int tree, const char *name, unsigned count)
 {
 	int at = dup(tree);
@@ -283,7 +285,7 @@ static void dig(int tree, const char *name, unsigned count)
 	close(at);
 }
 
-/* No package makes such trees: to clone one ends, and says where. */
+/* No package creates such trees: cloning one fails and says where. */
 static void check_depth(void)
 {
 	static const struct {
@@ -306,7 +308,7 @@ static void check_depth(void)
 	}
 }
 
-/* --- what programs say ----------------------------------------------------------------------- */
+/* --- program output ----------------------------------------------------------------------- */
 
 static char said[4096];
 
@@ -325,10 +327,10 @@ static void check_output(void)
 
 	output_feed(&o, "one\ntwo\r\n\nth", 12);
 	output_feed(&o, "ree\x1b[0m\t\x7f\n", 10);
-	tap_check(strcmp(said, "one|two|three?[0m??|") == 0, "lines, without what controls: %s",
+	tap_check(strcmp(said, "one|two|three?[0m??|") == 0, "lines without control characters: %s",
 		  said);
 	output_tail(&o, tail, sizeof(tail));
-	tap_check(strcmp(tail, "one; two; three?[0m??") == 0, "the last of them: %s", tail);
+	tap_check(strcmp(tail, "one; two; three?[0m??") == 0, "the last lines: %s", tail);
 	for (int i = 0; i < OUTPUT_KEPT; i++)
 		output_feed(&o, (const char[]){ (char)('a' + i), '\n' }, 2);
 	output_tail(&o, tail, sizeof(tail));
@@ -338,11 +340,11 @@ static void check_output(void)
 	output_feed(&o, longest, sizeof(longest));
 	output_feed(&o, "\n", 1);
 	tap_check(strlen(said) == sizeof(longest) + 2 && said[OUTPUT_LINE - 1] == '|',
-		  "a line that is too long is two");
+		  "an overlong line is split");
 	output_feed(&o, "dpkg: No space left on device\n", 30);
-	tap_check(o.full, "that the disk is full is noticed");
+	tap_check(o.full, "a full disk is noticed");
 	output_tail(&o, tail, 8);
-	tap_check(strlen(tail) == 7, "a tail fits where it goes");
+	tap_check(strlen(tail) == 7, "a tail fits its buffer");
 }
 
 static bool write_text(const char *path, const char *text)
@@ -361,7 +363,7 @@ int main(void)
 	snprintf(gids, sizeof(gids), "0 %u 1", getgid());
 	if (!mkdtemp(top))
 		return 1;
-	/* Files are root's. */
+	/* The files belong to root. */
 	if (geteuid() != 0 &&
 	    (unshare(CLONE_NEWUSER) < 0 || !write_text("/proc/self/setgroups", "deny") ||
 	     !write_text("/proc/self/uid_map", uids) || !write_text("/proc/self/gid_map", gids)))

@@ -1,4 +1,4 @@
-/* helper/worker/tree/count.c: a tree is counted as it is. */
+/* helper/worker/tree/count.c: the size of a tree is counted. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static int make_files(int tree)
 }
 
 /* As in a clone of a snapshot: a file of 64 KiB with two names in the tree and one outside, and one
- * with a single name there. Returns the size of both, or -1. */
+ * with a single name in the tree and one outside. Returns the size of both, or -1. */
 static int64_t make_shared(int tree, const char *outside)
 {
 	static char data[65536];
@@ -50,7 +50,7 @@ static int64_t make_shared(int tree, const char *outside)
 	return linkat(tree, "file0", tree, "twin", 0) < 0 ? -1 : bytes;
 }
 
-/* What the files add to the tree, and an image's room for one that has holes. */
+/* The size that the files add to the tree, and the image size for a sparse file. */
 static void check_sizes(int tree, const char *outside)
 {
 	struct tree_census before, after = { 0 };
@@ -62,13 +62,13 @@ static void check_sizes(int tree, const char *outside)
 	tap_check(bytes > 0 && count_tree(tree, &after, NULL) == 0 &&
 			  after.bytes - before.bytes == (uint64_t)bytes &&
 			  after.files - before.files == 3,
-		  "a file that another tree shares counts as a whole, and once");
+		  "a file shared with another tree counts fully, and once");
 	before = after;
 	fd = openat(tree, "holes", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	tap_check(fd >= 0 && ftruncate(fd, 1 << 20) == 0 && count_tree(tree, &after, NULL) == 0 &&
 			  after.content - before.content == 1 << 20 &&
 			  after.bytes - before.bytes < 1 << 20,
-		  "content is what a file has without holes and compression");
+		  "content is the size without holes and compression");
 	close(fd);
 }
 
@@ -85,7 +85,7 @@ int main(void)
 		return 1;
 	}
 	tap_check(count_tree(tree, &census, &err) == 0 && census.files == FILES + 1,
-		  "all that is in a tree is counted, and its root");
+		  "everything in a tree is counted, including its root");
 	check_sizes(tree, outside);
 	tap_check(empty_tree(tree, NULL) == 0 && rmdir(folder) == 0, "and removed");
 	other = open(outside, O_RDONLY | O_DIRECTORY);

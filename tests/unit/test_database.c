@@ -1,5 +1,5 @@
-/* helper/worker/unpack/database.c: what a package's lists of triggers and of conffiles may hold,
- * which are written where dpkg will read them. */
+/* helper/worker/unpack/database.c: the allowed contents of a package's triggers and conffiles
+ * lists, which are written for dpkg to read. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,32 +17,32 @@
 
 static const struct {
 	const char *what, *kind, *list;
-	const char *path, *content; /* in the tree afterwards; NULL: it is not there */
+	const char *path, *content; /* in the tree afterwards; NULL: it must be missing */
 	enum error_code code;
 	const char *says;
 } rows[] = {
 	{ "a trigger by a path", "triggers", "interest /usr/share/man\n", TRIGGERS "File",
 	  "/usr/share/man toy\n" },
-	{ "one that nobody waits for", "triggers", "interest-noawait /usr/share/man # a comment\n",
-	  TRIGGERS "File", "/usr/share/man toy/noawait\n" },
+	{ "a trigger that nobody waits for", "triggers",
+	  "interest-noawait /usr/share/man # a comment\n", TRIGGERS "File",
+	  "/usr/share/man toy/noawait\n" },
 	{ "a trigger by a name", "triggers", "interest a-name\n", TRIGGERS "a-name", "toy\n" },
 	{ "an activation", "triggers", "activate a-name\n", TRIGGERS "a-name", NULL },
 	{ "a directive without a name", "triggers", "interest\n", TRIGGERS "File", "" },
 	{ "a trigger whose name is a path", "triggers", "interest ../info/x\n", NULL, NULL,
 	  ERR_PACKAGE, "malformed name of a trigger" },
-	{ "a trigger in a place of dpkg's own", "triggers", "interest File\n", NULL, NULL,
+	{ "a trigger with the name of dpkg's own file", "triggers", "interest File\n", NULL, NULL,
 	  ERR_PACKAGE, "malformed name of a trigger" },
 	{ "a trigger that is a directory", "triggers", "interest taken\n", NULL, NULL, ERR_SYSTEM,
 	  "cannot write dpkg's trigger taken" },
 	{ "a conffile", "conffiles", "/etc/toy.conf\n", "etc/toy.conf", "toy.conf\n" },
-	{ "a conffile that the package does not bring", "conffiles", "/etc/none\n", "etc/none",
-	  NULL },
-	{ "a conffile that is there", "conffiles", "/etc/there\n", "etc/there", "there\n" },
-	{ "a conffile below no root", "conffiles", "etc/toy.conf\n", NULL, NULL, ERR_PACKAGE,
+	{ "a conffile missing from the package", "conffiles", "/etc/none\n", "etc/none", NULL },
+	{ "an existing conffile", "conffiles", "/etc/there\n", "etc/there", "there\n" },
+	{ "a conffile with a relative path", "conffiles", "etc/toy.conf\n", NULL, NULL, ERR_PACKAGE,
 	  "malformed conffiles" },
-	{ "a conffile of a long name", "conffiles", "/" X64 X64 X64 X64 "\n", NULL, NULL,
+	{ "a conffile with a long name", "conffiles", "/" X64 X64 X64 X64 "\n", NULL, NULL,
 	  ERR_SYSTEM, "cannot put /xxx" },
-	{ "a conffile above the tree", "conffiles", "/../toy.conf\n", NULL, NULL, ERR_SYSTEM,
+	{ "a conffile outside the tree", "conffiles", "/../toy.conf\n", NULL, NULL, ERR_SYSTEM,
 	  "cannot put /../toy.conf in place" },
 	{ "a conffile behind a link", "conffiles", "/link/toy.conf\n", NULL, NULL, ERR_SYSTEM,
 	  "cannot put /link/toy.conf in place" },

@@ -1,7 +1,7 @@
-/* frontend/archive/decompress.c, frontend/archive/deb_files.c, frontend/vm/kernel_features.c: no
- * program is started for what rootlet reads, whatever it begins with. libarchive would look for
- * lrzip and others in PATH, so this has programs of these names there, which say that they were
- * started. */
+/* frontend/archive/decompress.c, frontend/archive/deb_files.c, frontend/vm/kernel_features.c:
+ * rootlet never starts a program for a file it reads, whatever the file begins with. libarchive
+ * would look for lrzip and others in PATH, so this test puts programs with these names there, which
+ * report that they were started. */
 #include "frontend/archive/decompress.h"
 
 #include <archive.h>
@@ -23,7 +23,7 @@ static const char *const programs[] = { "lrzip", "grzip", "lzop",  "lzip", "zstd
 					"xz",	 "gzip",  "bzip2", "lzma", "compress" };
 #define PROGRAMS (sizeof(programs) / sizeof(*programs))
 
-/* How files begin for which libarchive has filters. */
+/* Magic bytes of files for which libarchive has filters. */
 static const struct beginning {
 	const char *name, *bytes;
 	size_t size;
@@ -63,7 +63,7 @@ static bool write_bytes(const char *name, const void *data, size_t size, mode_t 
 	return fd >= 0 && write_all(fd, data, size) == 0;
 }
 
-/* Whether one of the programs was started since the last time. */
+/* Whether one of the programs was started since the last call. */
 static bool was_started(void)
 {
 	return unlink(path_of("started")) == 0;
@@ -92,7 +92,7 @@ static void make_programs(void)
 	tap_check(good && setenv("PATH", folder, 1) == 0, "programs of these names are in PATH");
 }
 
-/* The trap works: so does libarchive where nobody names filters. */
+/* The trap works: libarchive starts programs if no filters are named. */
 static void check_trap(void)
 {
 	_cleanup_close_ int fd = file_of(&beginnings[0]);
@@ -122,7 +122,7 @@ static char *place(const char *path)
 	return strdup(path);
 }
 
-/* A .deb whose data.tar is what begins so. */
+/* Writes a .deb whose data.tar begins with these bytes. */
 static void check_deb(const struct beginning *b)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -137,7 +137,7 @@ static void check_deb(const struct beginning *b)
 	tap_check(!was_started(), "a .deb: %s", b->name);
 }
 
-/* A bzImage whose payload begins so: Documentation/arch/x86/boot.rst. */
+/* Writes a bzImage whose payload begins with these bytes: Documentation/arch/x86/boot.rst. */
 static void check_kernel(const struct beginning *b)
 {
 	static uint8_t image[4096];
@@ -177,6 +177,6 @@ int main(void)
 		unlink(path_of(programs[i]));
 	unlink(path_of("x.deb"));
 	unlink(path_of("bzImage"));
-	tap_check(rmdir(folder) == 0, "nothing else was left");
+	tap_check(rmdir(folder) == 0, "nothing else remains");
 	return tap_done();
 }

@@ -1,5 +1,5 @@
-/* helper/worker/tree/digest.c: whatever makes two trees different makes their digests different,
- * and nothing else does. */
+/* helper/worker/tree/digest.c: any difference between two trees changes the digest, and nothing
+ * else does. */
 #include "helper/worker/tree/digest.h"
 
 #include <fcntl.h>
@@ -13,9 +13,9 @@
 
 struct entry {
 	const char *path;
-	const char *content; /* of a file; NULL: a folder; "-> x": a link */
+	const char *content; /* of a file; NULL: a directory; "-> x": a symlink */
 	mode_t mode;
-	const char *attribute; /* of a file or folder: the value of user.x */
+	const char *attribute; /* of a file or directory: the value of user.x */
 	const char *name;      /* of the attribute */
 	uid_t owner;
 	gid_t group;
@@ -51,7 +51,7 @@ static bool make(int tree, const struct entry *e)
 					   strlen(e->attribute), 0) == 0);
 }
 
-/* The digest of a tree of ENTRIES, made in this order or the other way round. */
+/* The digest of a tree of ENTRIES, created in this order or in reverse. */
 static bool take(const struct entry *entries, bool backwards, struct tree_digest *digest)
 {
 	char folder[] = "/var/tmp/rootlet-test-digest.XXXXXX";
@@ -61,7 +61,7 @@ static bool take(const struct entry *entries, bool backwards, struct tree_digest
 
 	while (count < ENTRIES && entries[count].path)
 		count++;
-	/* What is in a directory has to come after it. */
+	/* Entries in a directory must come after it. */
 	for (size_t i = 0; good && i < count; i++)
 		if (!strchr(entries[backwards ? count - 1 - i : i].path, '/'))
 			good = make(tree, &entries[backwards ? count - 1 - i : i]);
@@ -105,7 +105,7 @@ static void check_attributes(void)
 	struct tree_digest first, second;
 
 	differs("an extended attribute", 0, one);
-	differs("an extended attribute of a folder", 2,
+	differs("an extended attribute of a directory", 2,
 		(struct entry){ "folder", NULL, 0755, "1", NULL });
 	memcpy(entries, plain, sizeof(entries));
 	entries[0] = one;
@@ -113,12 +113,12 @@ static void check_attributes(void)
 	changed.attribute = "2";
 	entries[0] = changed;
 	tap_check(take(entries, false, &second) && memcmp(first.sum, second.sum, SHA256_LEN) != 0,
-		  "another digest: an attribute's value");
+		  "a different digest: an attribute's value");
 	changed = one;
 	changed.name = "user.y";
 	entries[0] = changed;
 	tap_check(take(entries, false, &second) && memcmp(first.sum, second.sum, SHA256_LEN) != 0,
-		  "another digest: an attribute's name");
+		  "a different digest: an attribute's name");
 	changed = one;
 	changed.name = "user.xy";
 	changed.attribute = "z";
@@ -128,7 +128,7 @@ static void check_attributes(void)
 	changed.attribute = "yz";
 	entries[0] = changed;
 	tap_check(take(entries, false, &second) && memcmp(first.sum, second.sum, SHA256_LEN) != 0,
-		  "another digest: where an attribute's name ends");
+		  "a different digest: the end of an attribute's name");
 }
 
 static void check_failures(void)
@@ -140,9 +140,9 @@ static void check_failures(void)
 	struct tree_digest digest;
 
 	tap_check(digest_tree(file, &digest, &err) == -1 && err && err->code == ERR_SYSTEM,
-		  "what is no tree has no digest: %s", err ? err->message : "it has");
+		  "something other than a tree has no digest: %s", err ? err->message : "it has");
 	tap_check(digest_tree(tree, &digest, NULL) == 0 && digest.count == 1,
-		  "an empty tree is itself alone");
+		  "an empty tree has one entry");
 	rmdir(folder);
 }
 
@@ -154,24 +154,24 @@ int main(void)
 	alarm(50);
 	tap_check(take(plain, false, &wanted), "a tree has a digest");
 	tap_check(take(plain, false, &digest) && memcmp(digest.sum, wanted.sum, SHA256_LEN) == 0,
-		  "the same tree elsewhere has the same");
+		  "the same tree elsewhere has the same digest");
 	tap_check(take(plain, true, &digest) && memcmp(digest.sum, wanted.sum, SHA256_LEN) == 0,
-		  "and in whatever order it is looked through");
+		  "the directory order does not matter");
 	differs("a byte of a file", 0, (struct entry){ "a", "content of A", 0644, NULL, NULL });
 	differs("a byte more", 0, (struct entry){ "a", "content of a!", 0644, NULL, NULL });
 	differs("a mode", 0, (struct entry){ "a", "content of a", 0640, NULL, NULL });
 	differs("a setuid bit", 0, (struct entry){ "a", "content of a", 04644, NULL, NULL });
 	differs("a folder's mode", 2, (struct entry){ "folder", NULL, 0711, NULL, NULL });
 	differs("a name", 0, (struct entry){ "c", "content of a", 0644, NULL, NULL });
-	differs("where a link leads", 4, (struct entry){ "link", "-> b", 0, NULL, NULL });
+	differs("a symlink's target", 4, (struct entry){ "link", "-> b", 0, NULL, NULL });
 	differs("a file for a link", 4, (struct entry){ "link", "a", 0777, NULL, NULL });
-	differs("one entry more", 5, (struct entry){ "more", NULL, 0755, NULL, NULL });
-	differs("one entry less", 4, (struct entry){ NULL, NULL, 0, NULL, NULL });
+	differs("an extra entry", 5, (struct entry){ "more", NULL, 0755, NULL, NULL });
+	differs("a missing entry", 4, (struct entry){ NULL, NULL, 0, NULL, NULL });
 	memcpy(entries, plain, sizeof(entries));
 	entries[0].content = plain[1].content;
 	entries[1].content = plain[0].content;
 	tap_check(take(entries, false, &digest) && memcmp(digest.sum, wanted.sum, SHA256_LEN) != 0,
-		  "another digest: two files have each other's content");
+		  "a different digest: two files with swapped content");
 	if (geteuid() == 0) {
 		differs("an owner", 0,
 			(struct entry){ "a", "content of a", 0644, NULL, NULL, 12345, 0 });
@@ -183,7 +183,7 @@ int main(void)
 	if (attributes_work())
 		check_attributes();
 	else
-		printf("ok %u - attributes # SKIP none of users' on this filesystem\n",
+		printf("ok %u - attributes # SKIP no user attributes on this filesystem\n",
 		       ++tap_count);
 	check_failures();
 	return tap_done();

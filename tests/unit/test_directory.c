@@ -1,5 +1,5 @@
-/* policy/reopen.c: of a policy's path only root's links are followed, and those only where root
- * alone can exchange them. What others own needs root here, to be made. */
+/* policy/reopen.c: in a policy's path, only root's symlinks are followed, and only if nobody but
+ * root can replace them. Creating files of other users needs root here. */
 #include "policy/canonical.h"
 #include "policy/reopen.h"
 
@@ -14,7 +14,7 @@
 
 static char top[] = "/tmp/rootlet-test-directory.XXXXXX";
 
-/* Made in this order, below TOP. */
+/* Created in this order, below TOP. */
 static const struct {
 	const char *name, *target; /* NULL: a directory */
 	uid_t owner;
@@ -28,7 +28,7 @@ static const struct {
 	{ "circle", "circle", 0, 0 },	    { "by-other", "real", OTHER, 0 },
 	{ "theirs/link", "../real", 0, 0 }, { "open/link", "../real", 0, 0 },
 	{ "sticky/link", "../real", 0, 0 }, { "dangling", "nothing", 0, 0 },
-	{ "absolute", "/real", 0, 0 }, /* TOP goes before it */
+	{ "absolute", "/real", 0, 0 }, /* TOP is prepended */
 };
 
 static const struct {
@@ -85,7 +85,7 @@ static void check_rows(void)
 	}
 }
 
-/* A path of LENGTH bytes that begins with TOP and NAME; the rest is not there. */
+/* A path of LENGTH bytes that begins with TOP and NAME; the rest does not exist. */
 static int resolve_long(const char *name, size_t length)
 {
 	char path[2 * PATH_MAX], have[PATH_MAX];
@@ -96,7 +96,7 @@ static int resolve_long(const char *name, size_t length)
 	return directory_canonical(path, have);
 }
 
-/* No path is cut off: what is too long before, in or after a link is an error. */
+/* Paths are never truncated: one too long before, in or after a link is an error. */
 static void check_long(int at)
 {
 	char far[PATH_MAX / 2] = "";
@@ -105,10 +105,12 @@ static void check_long(int at)
 		memcpy(far + i, "./", 3);
 	if (symlinkat(far, at, "far") < 0 || symlinkat("real/sub", at, "l") < 0)
 		abort();
-	tap_check(resolve_long("real", PATH_MAX) < 0, "a path that is too long");
-	tap_check(resolve_long("real", PATH_MAX - 1) == 0, "one byte less");
-	tap_check(resolve_long("far", PATH_MAX - 1) < 0, "one that a link makes too long to read");
-	tap_check(resolve_long("l", PATH_MAX - 1) < 0, "one that is too long without its links");
+	tap_check(resolve_long("real", PATH_MAX) < 0, "a path that is too long is refused");
+	tap_check(resolve_long("real", PATH_MAX - 1) == 0, "a path one byte shorter is accepted");
+	tap_check(resolve_long("far", PATH_MAX - 1) < 0,
+		  "a path that a link makes too long to read is refused");
+	tap_check(resolve_long("l", PATH_MAX - 1) < 0,
+		  "a path too long without its links is refused");
 }
 
 static void check_root(void)
@@ -137,7 +139,7 @@ static void check_opened(const char *name, bool good)
 		  "a directory, opened as %s: %s", name, good ? "found again" : "not found again");
 }
 
-/* What /proc tells of a directory that is gone may be the name of another one. */
+/* /proc may give a deleted directory the name of another one. */
 static void check_impostor(void)
 {
 	_cleanup_close_ int own = -1, fd = -1;
@@ -152,7 +154,7 @@ static void check_impostor(void)
 		abort();
 	own = directory_open(fd, path, NULL);
 	tap_check(own < 0 && strstr(path, " (deleted)"),
-		  "another directory that has the name is not taken");
+		  "another directory with the name is not accepted");
 }
 
 int main(void)
@@ -163,7 +165,7 @@ int main(void)
 	if (!mkdtemp(top) || (at = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return 1;
 	make(at);
-	/* What is made by another than root is nobody's to follow. */
+	/* Without root, all links belong to others and are not followed. */
 	if (geteuid() == 0) {
 		check_rows();
 		check_long(at);
@@ -175,9 +177,10 @@ int main(void)
 	check_opened("relative", true);
 	check_opened("real/sub", false);
 	check_impostor();
-	tap_check(directory_open_path("/proc/self/cwd", O_PATH) < 0, "no magic link is followed");
+	tap_check(directory_open_path("/proc/self/cwd", O_PATH) < 0,
+		  "magic links are not followed");
 	tap_check(directory_open(-1, (char[PATH_MAX]){ 0 }, NULL) < 0,
-		  "what is not open is nowhere");
+		  "a closed descriptor has no path");
 	snprintf(command, sizeof(command), "rm -rf %s", top);
 	return system(command) ? 1 : tap_done();
 }

@@ -1,5 +1,5 @@
-/* frontend/fstests/elf.c: what a program asks of the loader, in both word sizes and byte orders,
- * and that a damaged one asks for nothing out of its file. */
+/* frontend/fstests/elf.c: what a program needs from the loader, in both word sizes and byte orders,
+ * and that a damaged one causes no reads outside its file. */
 #include "frontend/fstests/elf.h"
 
 #include <elf.h>
@@ -13,7 +13,7 @@
 #define STRINGS_AT 0x340
 #define DYNAMIC_AT 0x400
 #define VERSIONS_AT 0x500
-#define BASE 0x10000 /* where the file's start is in memory */
+#define BASE 0x10000 /* load address of the file's start */
 
 static uint8_t file[SIZE];
 static bool wide, big;
@@ -48,7 +48,7 @@ static void put_dynamic(uint64_t tag, uint64_t value)
 	PUT(at, Dyn, d_un, value);
 }
 
-/* Strings, and their places in the table: "" libc.so.6 libm.so.6 GLIBC_2.34 GLIBC_2.2 /opt/lib */
+/* Strings and their offsets in the table: "" libc.so.6 libm.so.6 GLIBC_2.34 GLIBC_2.2 /opt/lib */
 static const char strings[] = "\0libc.so.6\0libm.so.6\0GLIBC_2.34\0GLIBC_2.2\0/opt/lib";
 enum { LIBC = 1, LIBM = 11, GLIBC_NEW = 21, GLIBC_OLD = 32, RUNPATH = 42 };
 
@@ -131,22 +131,22 @@ static void check_others(void)
 	make(true, false, 0);
 	file[0] = 'x';
 	program = elf_read(file, sizeof(file), note, text);
-	tap_check(!program.loader && !*text, "what is no ELF file asks for nothing");
+	tap_check(!program.loader && !*text, "something other than ELF needs nothing");
 	make(true, false, 0);
 	put_header(0, PT_NULL, 0, 0, 0);
 	program = elf_read(file, sizeof(file), note, text);
-	tap_check(!program.loader && !*text, "a program without a loader asks for nothing");
+	tap_check(!program.loader && !*text, "a program without a loader needs nothing");
 	make(true, false, 0);
 	memset(file + LOADER_AT, 'x', SIZE - LOADER_AT);
 	program = elf_read(file, sizeof(file), note, text);
-	tap_check(!program.loader, "a loader's name without an end is none");
+	tap_check(!program.loader, "an unterminated loader name is ignored");
 	make(true, false, 0);
 	PUT(VERSIONS_AT + 0x40, Vernaux, vna_next, (uint32_t)-0x20);
 	elf_read(file, sizeof(file), note, text);
-	tap_check(true, "versions in a circle end");
+	tap_check(true, "a cycle of versions ends");
 }
 
-/* Each byte gone or another: the sanitizers see what is read out of the file. */
+/* Removes or changes each byte: the sanitizers notice reads outside the file. */
 static void check_damage(void)
 {
 	size_t named = 0;
@@ -163,7 +163,7 @@ static void check_damage(void)
 		named += *text != '\0';
 		free(copy);
 	}
-	tap_check(named > 100, "a file that was cut off is read as far as it goes");
+	tap_check(named > 100, "a truncated file is read as far as it goes");
 	for (size_t at = 0; at < 0x600; at++) {
 		char text[512] = "";
 
@@ -171,7 +171,7 @@ static void check_damage(void)
 		file[at] ^= 0xff;
 		elf_read(file, sizeof(file), note, text);
 	}
-	tap_check(true, "and so is one with a byte that is another");
+	tap_check(true, "files with a changed byte are read");
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-/* lib/error.c: codes, messages and who keeps what. */
+/* lib/error.c: codes, messages and ownership. */
 #include "lib/error.h"
 
 #include "tap.h"
@@ -10,26 +10,26 @@ static void check_set(void)
 	tap_check(error_set(&err, ERR_TRUST, "%s: %d", "bad", 7) == -1, "error_set returns -1");
 	tap_check(err && err->code == ERR_TRUST && err->number == 0 &&
 			  tap_same(err->message, "bad: 7"),
-		  "error_set keeps code and message");
+		  "error_set stores code and message");
 	error_set(&err, ERR_INPUT, "second");
 	tap_check(err->code == ERR_TRUST && tap_same(err->message, "bad: 7"),
-		  "the first error stays");
+		  "the first error is kept");
 	tap_check(error_wrap(&err, "pocket %s", "updates") == -1 &&
 			  tap_same(err->message, "pocket updates: bad: 7"),
-		  "error_wrap puts context before");
+		  "error_wrap prepends context");
 	error_free(&err);
 	tap_check(!err, "error_free leaves NULL");
 	error_free(&err);
-	tap_check(true, "error_free of nothing");
+	tap_check(true, "error_free of NULL");
 }
 
 static void check_nowhere(void)
 {
 	struct error *err = NULL;
 
-	tap_check(error_set(NULL, ERR_INPUT, "x") == -1, "error_set to nowhere");
-	tap_check(error_wrap(NULL, "x") == -1, "error_wrap of nowhere");
-	tap_check(error_wrap(&err, "x") == -1 && !err, "error_wrap of no error makes none");
+	tap_check(error_set(NULL, ERR_INPUT, "x") == -1, "error_set with NULL");
+	tap_check(error_wrap(NULL, "x") == -1, "error_wrap with NULL");
+	tap_check(error_wrap(&err, "x") == -1 && !err, "error_wrap without an error creates none");
 }
 
 static void check_errno(void)

@@ -1,6 +1,5 @@
-/* frontend/archive/fetch_client.c and fetch_message.c: a fetch process that was taken over sends
- * what it likes. Nothing of it gets further than an error, and nothing of the set names anything
- * but a file of the cache. */
+/* frontend/archive/fetch_client.c and fetch_message.c: a hijacked fetch process can send anything.
+ * It causes only errors, and the resulting set names only files of the cache. */
 #include "frontend/archive/fetch_client.h"
 
 #include <fcntl.h>
@@ -17,7 +16,7 @@ static struct origin origin = { .components = components };
 static const char *const optional[] = { "extra", NULL };
 static const struct wanted wanted = { .optional = optional };
 
-/* What the process has sent before it is asked, and a fetch that reads it. */
+/* Messages that the process sent before the request, and a fetch that reads them. */
 struct talk {
 	struct fetch f;
 	int theirs;
@@ -59,7 +58,7 @@ static void end(struct talk *t)
 	closep(&t->theirs);
 }
 
-/* Asks for anything. Returns what fetch_ask() does. */
+/* Sends any request; returns the result of fetch_ask(). */
 static int ask(struct talk *t, struct error **err)
 {
 	const struct fetch_message request = { .kind = FETCH_DOWNLOAD };
@@ -173,12 +172,12 @@ static void check_shapes(void)
 		uint32_t kind;
 	} rows[] = {
 		{ "nothing but a kind", sizeof(uint32_t), FETCH_STAGE },
-		{ "no whole kind", 2, FETCH_STAGE },
+		{ "half a kind", 2, FETCH_STAGE },
 		{ "one byte too few", sizeof(m.kind) + sizeof(m.stage) - 1, FETCH_STAGE },
-		{ "all that fits", sizeof(m), FETCH_STAGE },
+		{ "the maximum size", sizeof(m), FETCH_STAGE },
 		{ "kind 0", sizeof(m), 0 },
-		{ "a kind that there is not", sizeof(uint32_t), FETCH_LAST + 1 },
-		{ "a kind that there never is", sizeof(uint32_t), UINT32_MAX },
+		{ "an unknown kind", sizeof(uint32_t), FETCH_LAST + 1 },
+		{ "an impossible kind", sizeof(uint32_t), UINT32_MAX },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -195,7 +194,7 @@ static void check_shapes(void)
 	}
 	memset(&m, 'x', sizeof(m));
 	m.kind = FETCH_NOTE;
-	check("a text that does not end", false, NULL, &m, -1);
+	check("an unterminated string", false, NULL, &m, -1);
 	m.kind = FETCH_WANT;
 	memset(m.want.word, 0, sizeof(m.want.word));
 	check("what only the front end asks", false, NULL, &m, -1);
@@ -224,7 +223,7 @@ static void check_packages(void)
 	}
 	m = arrived(0);
 	check("the arrival of a package", true, &first, &m, -1);
-	check("the arrival of a package that there is not", false, NULL, &m, -1);
+	check("the arrival of an unknown package", false, NULL, &m, -1);
 	m = arrived(UINT32_MAX);
 	check("the arrival of a package with a large number", false, &first, &m, -1);
 	m = word("extra");
@@ -249,8 +248,7 @@ static void check_releases(void)
 	struct fetch_message m = release(0, 0, 0), first = release(1, 1, 0);
 
 	check("a release file", true, NULL, &m, sealed(all, 10));
-	check("a release file that can be written", false, NULL, &m,
-	      sealed(all & ~F_SEAL_WRITE, 10));
+	check("a writable release file", false, NULL, &m, sealed(all & ~F_SEAL_WRITE, 10));
 	check("a release file that can shrink", false, NULL, &m, sealed(all & ~F_SEAL_SHRINK, 10));
 	check("a release file that can grow", false, NULL, &m, sealed(all & ~F_SEAL_GROW, 10));
 	check("a release file that is too long", false, NULL, &m, sealed(all, (16 << 20) + 1));
@@ -274,7 +272,7 @@ static void check_releases(void)
 	check("a release file of no mirror", false, NULL, &m, sealed(all, 10));
 }
 
-/* What the front end answers to the question after M. */
+/* The front end's answer to the lookup request M. */
 static struct fetch_message answer_to(const struct fetch_message *m)
 {
 	struct fetch_message request, answer = { .kind = 0 };
@@ -297,23 +295,23 @@ static void check_hosts(void)
 
 	for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++) {
 		m = host(odd[i], 80);
-		check("a host that is none", false, NULL, &m, -1);
+		check("an invalid host", false, NULL, &m, -1);
 	}
 	m = host("127.0.0.1", 80);
 	answer = answer_to(&m);
 	tap_check(answer.kind == FETCH_ADDRESSES && answer.addresses.code == 0 &&
 			  answer.addresses.count == 1 &&
 			  tap_same(answer.addresses.list[0], "127.0.0.1"),
-		  "looked up: an address");
+		  "an address is looked up");
 	m = host("::1", 80);
 	answer = answer_to(&m);
 	tap_check(answer.addresses.count == 1 && tap_same(answer.addresses.list[0], "::1"),
-		  "looked up: an address of IPv6");
+		  "an IPv6 address is looked up");
 	m = host("nobody.invalid", 80);
 	answer = answer_to(&m);
 	tap_check(answer.addresses.code == ERR_NETWORK && answer.addresses.count == 0 &&
 			  answer.addresses.why[0],
-		  "looked up: a name that nobody knows");
+		  "an unknown name gives an error");
 	for (size_t i = 0; i < 3; i++) {
 		m = host("127.0.0.1", (const uint32_t[]){ 22, 0, 80 + 65536 }[i]);
 		answer = answer_to(&m);
@@ -334,7 +332,7 @@ static void check_results(void)
 	fetch_message_send(t.theirs, &m, -1, NULL);
 	tap_check(ask(&t, &first) == -1 && first && first->code == ERR_TRUST &&
 			  tap_same(first->message, "bad?[31m news??"),
-		  "an error, without what a terminal would obey");
+		  "an error message is free of terminal controls");
 	m.result.code = 4711;
 	fetch_message_send(t.theirs, &m, -1, NULL);
 	tap_check(ask(&t, &second) == -1 && second && second->code == ERR_SYSTEM,
@@ -354,7 +352,7 @@ static int count_package(const struct package *one, void *context, struct error 
 	return 0;
 }
 
-/* What is told of a package names a file by its hash. */
+/* A package's file is named by its hash. */
 static void check_paths(void)
 {
 	struct fetch_message first = package("attr", "1", "amd64"), second = arrived(0);

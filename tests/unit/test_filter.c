@@ -1,5 +1,5 @@
-/* helper/worker/unpack/filter.c: which files of a package are left out. A row is one path under the
- * fstests profile's kind of patterns. Source of what is right: dpkg(1), and dpkg itself, to which
+/* helper/worker/unpack/filter.c: which files of a package are excluded. A row is one path, with
+ * patterns like the fstests profile's. Expected results: dpkg(1), and dpkg itself, with which
  * tests/integration/engines.py compares. */
 #include "helper/worker/unpack/filter.h"
 
@@ -26,19 +26,19 @@ static const struct row {
 	{ "/usr/share/doc/attr/examples/deep/x", false, true },
 	{ "/usr/share/doc/attr/copyright", false, false },
 	{ "/usr/share/doc/attr/examples/copyright", false, false },
-	/* What is brought back needs its folder, wherever that could be. */
+	/* Re-included files need their directory, wherever it might be. */
 	{ "/usr/share/doc/attr", true, false },
 	{ "/usr/share/doc/attr/examples", true, false },
 	{ "/usr/share/locale/locale.alias", false, false },
 	{ "/usr/share/locale/de", true, true },
 	{ "/usr/share/locale/de/LC_MESSAGES/x.mo", false, true },
-	/* Every directory above it, too, and nothing beside. */
+	/* Also every directory above, and nothing else. */
 	{ "/usr/share/man/man1/sh.1.gz", false, false },
 	{ "/usr/share/man/man1", true, false },
 	{ "/usr/share/man/man", true, true },
 	{ "/usr/share/man/man2", true, true },
 	{ "/usr/share/man/man1/bash.1.gz", false, true },
-	/* The last one that matches decides. */
+	/* The last match decides. */
 	{ "/usr/share/doc/secret/copyright", false, true },
 };
 

@@ -1,5 +1,5 @@
-/* helper/starter/idmap.c and jailer.c: which ids the outer user namespace has, who has none, and
- * who the jailer is on files. Only root can write such maps without a program. */
+/* helper/starter/idmap.c and jailer.c: the ids of the outer user namespace, refused ranges, and the
+ * jailer's id for files. Only root can write such maps without a helper program. */
 #include "helper/jailer/jailer.h"
 
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 
 static struct session session = { .grant.caller = { .uid = CALLER, .gid = GROUP, .name = "you" } };
 
-/* Both without their blanks, one after the other. */
+/* Both maps without blanks, concatenated. */
 static void read_maps(char text[static 512])
 {
 	static const char *const files[] = { "/proc/self/uid_map", "/proc/self/gid_map" };
@@ -99,7 +99,7 @@ static void say_namespaces(int out)
 	}
 }
 
-/* All of its ids, that of files last. */
+/* All of its ids, the filesystem id last. */
 static void say_ids(int out)
 {
 	uid_t real, effective, saved;
@@ -122,7 +122,7 @@ static void check_maps(void)
 	in_child(&map, say_maps, text);
 	snprintf(wanted, sizeof(wanted), "0 %u 65535;65535 %u 1;0 %u 65535;65535 %u 1;", FIRST,
 		 CALLER, FIRST + 100000, GROUP);
-	tap_check(strcmp(text, wanted) == 0, "root's maps: the range and the caller: %s", text);
+	tap_check(strcmp(text, wanted) == 0, "root's maps have the range and the caller: %s", text);
 	in_child(&map, say_pid, text);
 	tap_check(strcmp(text, "1") == 0, "the jailer is the first process there");
 	in_child(&map, say_namespaces, text);
@@ -139,23 +139,25 @@ static void check_maps(void)
 
 		for (; word; word = strtok_r(NULL, " ", &rest))
 			others += !strstr(here, word);
-		tap_check(others == 4,
-			  "networks, IPC, host name and users are its own, mounts not");
+		tap_check(others == 4, "has its own network, IPC, UTS and user namespaces, but no "
+				       "mount namespace");
 	}
 	session.mode = MODE_INSTALLED;
 	in_child(&map, say_maps, text);
 	snprintf(wanted, sizeof(wanted),
 		 "0 %u 65535;65535 %u 1;65536 %u 1;0 %u 65535;65535 %u 1;65536 %u 1;", FIRST,
 		 CALLER, FIRST + 65535, FIRST + 100000, GROUP, FIRST + 165535);
-	tap_check(strcmp(text, wanted) == 0, "an installed helper's: the spare id, too: %s", text);
+	tap_check(strcmp(text, wanted) == 0,
+		  "an installed helper's maps also have the spare id: %s", text);
 	in_child(&map, say_ids, text);
 	tap_check(strcmp(text, "65536 65536 65536 65536 65536 65536 65535 65535") == 0,
-		  "it is the spare id, and the caller on files: %s", text);
+		  "runs as the spare id, and as the caller for files: %s", text);
 }
 
-/* --- whose range it is ----------------------------------------------------------------------- */
+/* --- ownership of the range
+ * ----------------------------------------------------------------------- */
 
-/* TEXT in place of FILE, in mounts of this process; NULL: what cannot be read. */
+/* Mounts TEXT over FILE for this process; NULL: an unreadable file. */
 static bool cover(const char *file, const char *text)
 {
 	char path[] = "/tmp/rootlet-test-idmap.XXXXXX";
@@ -172,7 +174,7 @@ static bool cover(const char *file, const char *text)
 	return good;
 }
 
-/* In installed mode, in a process of its own, since it becomes another user: what it says. */
+/* Runs installed mode in a child, because it changes user; returns its message. */
 static void try_range(const char *users, const char *groups, char text[static 512])
 {
 	static char user[] = "you";
@@ -218,20 +220,20 @@ static void check_ranges(void)
 	static const struct {
 		const char *what, *users, *groups, *says;
 	} rows[] = {
-		{ "nobody has ids of it", "other:100000:65536\n", "",
+		{ "nobody has ids of the range", "other:100000:65536\n", "",
 		  "3000000000 3000000000 as 3000065535 3000065535" },
-		{ "what is beside it", "other:2999934464:65536\nmore:3000065536:65536\n", "",
-		  "3000000000 3000000000" },
-		{ "somebody has its first id", "other:2999934465:65536\n", "",
+		{ "others have the ids beside it",
+		  "other:2999934464:65536\nmore:3000065536:65536\n", "", "3000000000 3000000000" },
+		{ "another user has its first id", "other:2999934465:65536\n", "",
 		  "overlaps that of other in /etc/subuid" },
-		{ "somebody has its last id", "other:3000065535:65536\n", "",
+		{ "another user has its last id", "other:3000065535:65536\n", "",
 		  "overlaps that of other in /etc/subuid" },
 		{ "the caller has some of it", "x\nyou:3000000100:1\n", "",
 		  "overlaps that of you in /etc/subuid" },
-		{ "somebody has its groups", "", "other:3000000000:65536\n",
+		{ "another user has its group ids", "", "other:3000000000:65536\n",
 		  "overlaps that of other in /etc/subgid" },
 		{ "a file that cannot be read", NULL, "", "cannot read /etc/subuid" },
-		{ "somebody has all there is", "other:0:18446744073709551615\n", "",
+		{ "another user has all ids", "other:0:18446744073709551615\n", "",
 		  "overlaps that of other" },
 	};
 	char text[512];
@@ -241,7 +243,7 @@ static void check_ranges(void)
 		tap_check(strstr(text, rows[i].says), "%s: %s", rows[i].what, text);
 		if (!strstr(rows[i].says, "3000000000 3000000000"))
 			tap_check(strstr(text, "; as ") && !strstr(text, "; as 0"),
-				  "and who is refused is refused by a process that is not root");
+				  "a process without root makes the refusal");
 	}
 }
 
@@ -252,11 +254,11 @@ int main(void)
 
 	alarm(50);
 	if (geteuid() != 0) {
-		printf("ok 1 - maps # SKIP needs root, who writes them without a program\n1..1\n");
+		printf("ok 1 - maps # SKIP needs root to write maps directly\n1..1\n");
 		return 0;
 	}
 	if (access("/etc/subuid", F_OK) < 0 || access("/etc/subgid", F_OK) < 0) {
-		printf("ok 1 - maps # SKIP there is no /etc/subuid to put another over\n1..1\n");
+		printf("ok 1 - maps # SKIP there is no /etc/subuid to mount over\n1..1\n");
 		return 0;
 	}
 	check_maps();
@@ -264,8 +266,8 @@ int main(void)
 	session.mode = MODE_ROOT;
 	tap_check(idmap_write(&session, &map, getpid(), &err) == -1 && err &&
 			  err->code == ERR_HOST && strstr(err->message, "kernel refused the maps"),
-		  "maps that the kernel refuses are an error");
+		  "maps that the kernel rejects are an error");
 	error_free(&err);
-	tap_check(idmap_join(-1, &err) == -1 && err, "there is nothing to join");
+	tap_check(idmap_join(-1, &err) == -1 && err, "joining an invalid pid fails");
 	return tap_done();
 }

@@ -1,6 +1,6 @@
-/* helper/worker/verify/chain.c from a verified release file down: which index and which package a
- * signature covers. It works on fixed paths of its jail, so this has a root of its own.
- * lib/deb822.c with it.
+/* helper/worker/verify/chain.c after a verified release file: which index and which package a
+ * signature covers. The code uses fixed paths in its jail, so this test has a private root. Also
+ * tests lib/deb822.c.
  */
 #include "helper/worker/copy.h"
 #include "helper/worker/verify/chain.h"
@@ -63,7 +63,7 @@ static void hex_of(const char *text, char hex[static 2 * SHA256_LEN + 1])
 #define PATH "main/binary-amd64/Packages"
 #define OTHER_HASH "0000000000000000000000000000000000000000000000000000000000000000"
 
-/* SAYS: of the refusal; NULL: it is taken. */
+/* SAYS: part of the refusal; NULL: the index is accepted. */
 static void check_index(const char *what, const char *release, const char *pocket,
 			const char *index, enum error_code code, const char *says)
 {
@@ -99,7 +99,7 @@ static void check_indexes(void)
 	_cleanup_close_ int nothing = memory_file("");
 
 	_Static_assert(sizeof(INDEX) - 1 == 33, "the size in the release file");
-	check_index("as the release file has it", good, "", INDEX, 0, NULL);
+	check_index("as in the release file", good, "", INDEX, 0, NULL);
 	check_index("of a pocket that has none", good, "security", INDEX, ERR_REFUSED,
 		    "its pocket has no InRelease");
 	check_index("of other content", good, "", "Package: bad\nArchitecture: amd64\n", ERR_TRUST,
@@ -111,12 +111,10 @@ static void check_indexes(void)
 		    INDEX, ERR_TRUST, "hash differs");
 	check_index("that only MD5 covers", "X: y\nMD5Sum:\n " HASH " 33 " PATH "\n", "", INDEX,
 		    ERR_TRUST, "does not name");
-	check_index("that stands before the list",
-		    "X: y\nMD5Sum:\n " HASH " 33 " PATH "\nSHA256:\n", "", INDEX, ERR_TRUST,
-		    "does not name");
-	check_index("that stands behind the list",
-		    "X: y\nSHA256:\nSHA512:\n " HASH " 33 " PATH "\n", "", INDEX, ERR_TRUST,
-		    "does not name");
+	check_index("before the list", "X: y\nMD5Sum:\n " HASH " 33 " PATH "\nSHA256:\n", "", INDEX,
+		    ERR_TRUST, "does not name");
+	check_index("after the list", "X: y\nSHA256:\nSHA512:\n " HASH " 33 " PATH "\n", "", INDEX,
+		    ERR_TRUST, "does not name");
 	check_index("of another name", "X: y\nSHA256:\n " HASH " 33 " PATH ".gz\n", "", INDEX,
 		    ERR_TRUST, "does not name");
 	check_index("of another component", "X: y\nSHA256:\n " HASH " 34 non-" PATH "\n", "", INDEX,
@@ -132,16 +130,16 @@ static void check_indexes(void)
 	full.pockets[0].release = (char *)(uintptr_t) "";
 	tap_check(chain_index(&full, "", "main", nothing, NULL) == -1 &&
 			  full.index_count == CHAIN_INDEXES_MAX,
-		  "index: one more than there is room for: refused");
+		  "index: one too many is refused");
 }
 
 /* --- which package --------------------------------------------------------------------------- */
 
 static struct chain chain;
 
-#define MANY 70000 /* more than there is room for at first */
+#define MANY 70000 /* more than the initial allocation */
 
-/* Each package of a large index is found, by the hash that it has there. */
+/* Each package of a large index is found by its hash. */
 static void check_many(void)
 {
 	static struct chain large = { .suite = "jammy", .arch = "amd64", .pocket_count = 1 };
@@ -180,8 +178,9 @@ static bool add_index(const char *component, const char *text)
 }
 
 struct deb_row {
-	const char *what, *name, *hashed, *content; /* what the request hashed, what it gives */
-	const char *says;			    /* NULL: taken */
+	const char *what, *name, *hashed,
+		*content; /* content hashed for the request, content sent */
+	const char *says; /* NULL: taken */
 };
 
 static void check_package(const struct deb_row *row)
@@ -206,13 +205,14 @@ static void check_package(const struct deb_row *row)
 static void check_packages(void)
 {
 	static const struct deb_row rows[] = {
-		{ "that an index names", "toy", CONTENT, CONTENT, NULL },
+		{ "named by an index", "toy", CONTENT, CONTENT, NULL },
 		{ "of all architectures", "data", "for all", "for all", NULL },
-		{ "of an index that came later", "late", "came late", "came late", NULL },
+		{ "in a later index", "late", "came late", "came late", NULL },
 		{ "under another name", "boy", CONTENT, CONTENT, "no signed index" },
-		{ "under the beginning of its name", "to", CONTENT, CONTENT, "no signed index" },
-		{ "of another architecture", "alien", "for arm64", "for arm64", "no signed index" },
-		{ "that no index names", "toy", "something else", "something else",
+		{ "under a prefix of its name", "to", CONTENT, CONTENT, "no signed index" },
+		{ "for another architecture", "alien", "for arm64", "for arm64",
+		  "no signed index" },
+		{ "named by no index", "toy", "something else", "something else",
 		  "no signed index" },
 		{ "of another size", "toy", CONTENT, CONTENT "!", "size differs" },
 		{ "whose entry has no hash", "bare", "bare", "bare", "no signed index" },
@@ -241,7 +241,7 @@ static void check_packages(void)
 	snprintf(chain.arch, sizeof(chain.arch), "amd64");
 	memset(sum, 0, sizeof(sum));
 	tap_check(chain_package(&chain, "toy", sum, -1, NULL) == -1,
-		  "package: before there is an index: refused");
+		  "package: is refused before there is an index");
 	tap_check(add_index("main", text) && chain.stanza_count == 4,
 		  "packages without a hash are not in an index");
 	check_package(&rows[0]);
@@ -258,18 +258,19 @@ static void check_packages(void)
 	check_package(&forged);
 	snprintf(text, sizeof(text), MIRROR "/pool/%s.deb", late);
 	tap_check(access(text, R_OK) == 0 && strcmp(chain.chosen[0].name, "toy") == 0,
-		  "what is copied is in the pool");
+		  "a copied package is in the pool");
 	chain.copies = false;
 	chain.chosen_count = PACKAGES_MAX;
 	hash_of(CONTENT, strlen(CONTENT), sum);
 	tap_check(chain_package(&chain, "toy", sum, good, NULL) == -1,
-		  "package: one more than there is room for: refused");
+		  "package: one too many is refused");
 	chain.chosen_count = 0;
-	tap_check(chain_package(&chain, "toy", sum, good, NULL) == 0, "and it is for that");
+	tap_check(chain_package(&chain, "toy", sum, good, NULL) == 0,
+		  "package: the refusal has that reason");
 	free(chain.stanzas);
 }
 
-/* --- the keyring, and what is hashed --------------------------------------------------------- */
+/* --- the keyring and hashing --------------------------------------------------------- */
 
 static void check_begin(const char *engine, bool copies)
 {
@@ -287,7 +288,7 @@ static void check_begin(const char *engine, bool copies)
 			  begun.copies == copies && stat("/tmp/keyring", &st) == 0 &&
 			  st.st_size == 4 && stat(STAGING "/lists", &st) == 0,
 		  "a chain begins for %s", engine);
-	tap_check(chain_begin(&begun, &task, keyring, NULL) == -1, "and once only");
+	tap_check(chain_begin(&begun, &task, keyring, NULL) == -1, "begin works only once");
 	rmdir(MIRROR "/pool");
 	rmdir(MIRROR);
 	rmdir(STAGING "/lists");
@@ -303,17 +304,16 @@ static void check_copy(void)
 	hash_of(CONTENT, strlen(CONTENT), want);
 	tap_check(copy_hashed(from, to, strlen(CONTENT), sum, &size, NULL) == 0 &&
 			  size == strlen(CONTENT) && memcmp(sum, want, SHA256_LEN) == 0,
-		  "a copy has the hash of what was read");
+		  "a copy has the hash of the data that was read");
 	tap_check(lseek(from, 5, SEEK_SET) == 5 && ftruncate(to, 0) == 0 &&
 			  copy_hashed(from, to, 100, sum, &size, NULL) == 0 &&
 			  memcmp(sum, want, SHA256_LEN) == 0,
-		  "from the start, wherever the file stood");
+		  "a copy starts at offset 0");
 	tap_check(copy_hashed(from, to, strlen(CONTENT) - 1, sum, &size, NULL) == -1,
-		  "what is longer than it may be is refused");
+		  "an oversized file is refused");
 	tap_check(copy_hashed(from, full, 100, sum, &size, NULL) == -1,
-		  "what cannot be written is an error");
-	tap_check(copy_hashed(-1, to, 100, sum, &size, NULL) == -1,
-		  "what cannot be read is an error");
+		  "a write failure is an error");
+	tap_check(copy_hashed(-1, to, 100, sum, &size, NULL) == -1, "a read failure is an error");
 }
 
 static void check_lines(void)
@@ -326,7 +326,7 @@ static void check_lines(void)
 		{ "with a tab", "A: b\n\tc\nC: d\n", "b\n\tc" },
 		{ "whose first line is empty", "A:\n b\n c\n", "\n b\n c" },
 		{ "that ends without a line end", "A: b\n c", "b\n c" },
-		{ "that is not there", "C: d\n A: b\n", NULL },
+		{ "that is missing", "C: d\n A: b\n", NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -340,7 +340,7 @@ static void check_lines(void)
 	}
 }
 
-/* Each stanza of a text, with "|" behind it. */
+/* Each stanza of a text, followed by "|". */
 static void check_stanzas(void)
 {
 	static const struct {
@@ -369,7 +369,7 @@ static void check_stanzas(void)
 static void check_fields(void)
 {
 	static const struct {
-		const char *what, *text, *field, *value; /* NULL: there is none */
+		const char *what, *text, *field, *value; /* NULL: missing */
 	} rows[] = {
 		{ "the first", "Package: a\nSize: 1\n", "Package", "a" },
 		{ "a later one", "Package: a\nSize: 1\n", "Size", "1" },
@@ -423,12 +423,12 @@ int main(void)
 
 	if (!mkdtemp(folder))
 		return 1;
-	/* A device cannot be made there by everybody. */
+	/* Not everyone can create a device there. */
 	snprintf(full, sizeof(full), "%s/full", folder);
 	if (symlink("/proc/self/fd/99", full) < 0 || dup2(open("/dev/full", O_WRONLY), 99) != 99)
 		return 1;
 	if (!enter_root(folder)) {
-		tap_check(false, "a root of its own");
+		tap_check(false, "a private root");
 	} else {
 		check_begin("native", false);
 		check_begin("debootstrap", true);

@@ -1,4 +1,4 @@
-/* frontend/fstests/junit.c: what CI systems read. */
+/* frontend/fstests/junit.c: the JUnit report for CI systems. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -88,7 +88,8 @@ int main(void)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		if (results_add(&results, &rows[i], NULL) < 0)
 			return 1;
-	tap_check(fd >= 0 && junit_write(path, &results, "run > 1", NULL) == 0, "it is written");
+	tap_check(fd >= 0 && junit_write(path, &results, "run > 1", NULL) == 0,
+		  "the report is written");
 	close(fd);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = read(fd, text, sizeof(text) - 1);
@@ -96,11 +97,11 @@ int main(void)
 	check_lines(text);
 	tap_check(junit_write("/nowhere/x.xml", &results, "run", &err) == -1 && err &&
 			  err->code == ERR_SYSTEM && strstr(err->message, "/nowhere/x.xml"),
-		  "where it cannot be made, that is an error");
+		  "failing to create the report is an error");
 	error_free(&err);
 	check_replaced(path, &results);
 	tap_check(junit_write("/dev/full", &results, "run", &err) == -1 && err,
-		  "and where it cannot be written");
+		  "failing to write the report is an error");
 	results_clear(&results);
 	close(fd);
 	unlink(path);

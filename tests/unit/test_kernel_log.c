@@ -1,6 +1,6 @@
-/* frontend/fstests/kernel_log.c over recorded consoles: tests/recorded/kernel/NAME.log, each with
- * what is to be found in it, "KIND|TEST|LINE|LINES|LAST" per line, in NAME.expected; LINES is how
- * many lines the trace has, and LAST the last of them. */
+/* frontend/fstests/kernel_log.c on recorded consoles: tests/recorded/kernel/NAME.log, each with the
+ * expected findings in NAME.expected, "KIND|TEST|LINE|LINES|LAST" per line; LINES is the length of
+ * the trace, and LAST its last line. */
 #include "frontend/fstests/kernel_log.h"
 
 #include "recorded.h"
@@ -47,16 +47,15 @@ static void try_one(const char *name, const char *text, size_t size, const char 
 	tap_check(strcmp(whole.text, expected) == 0, "kernel log %s", name);
 	if (strcmp(whole.text, expected) != 0)
 		tap_note(whole.text);
-	tap_check(whole.longest < INCIDENT_TRACE_MAX, "kernel log %s: traces have their bound",
-		  name);
+	tap_check(whole.longest < INCIDENT_TRACE_MAX, "kernel log %s: traces are bounded", name);
 	feed(&bytes, text, size, 1);
 	tap_check(strcmp(whole.text, bytes.text) == 0, "kernel log %s, byte by byte", name);
-	/* Cut anywhere: nothing that is whole is told otherwise, and nothing is invented. */
+	/* Truncated anywhere: complete findings are unchanged, and none are invented. */
 	for (size_t cut = 0; cut < size; cut += 97) {
 		feed(&bytes, text, cut, cut ? cut : 1);
 		prefix = prefix && bytes.count <= whole.count;
 	}
-	tap_check(prefix, "kernel log %s, cut anywhere", name);
+	tap_check(prefix, "kernel log %s, truncated anywhere", name);
 }
 
 int main(void)

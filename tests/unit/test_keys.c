@@ -1,4 +1,4 @@
-/* frontend/vm/vm_terminal.c: what is typed at a guest's terminal, and what the guest gets of it. */
+/* frontend/vm/vm_terminal.c: keys typed at a guest's terminal, and what the guest receives. */
 #include <string.h>
 
 #include "frontend/vm/vm_terminal.h"
@@ -17,7 +17,7 @@ static const struct {
 	{ "~~ at the start of a line", "~~.\r", "~.\r", false },
 	{ "~ before another key", "~a~.", "~a~.", false },
 	{ "~ and Return, then ~.", "~\r~.", "~\r", true },
-	{ "~.. : nothing behind the end", "~..ls", "", true },
+	{ "~.. : nothing after the end", "~..ls", "", true },
 	{ "three ~", "~~~", "~~", false },
 };
 

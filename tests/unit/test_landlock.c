@@ -1,6 +1,6 @@
-/* helper/starter/landlock.c: what each kind of access leaves of the files. Each row is tried in a
- * child, before and after: before, it has to work, or the row would say nothing. Then what the
- * processes of the helper are under, once they have dropped what they drop. */
+/* helper/starter/landlock.c: the file access that each kind of domain allows. Each row is tried in
+ * a child before and after: it must work before, or the row would prove nothing. Then the domains
+ * of the helper's processes after they have dropped their privileges. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -20,7 +20,7 @@
 
 static char folder[] = "/var/tmp/landlock.XXXXXX";
 
-static int granted; /* a file in it that is open, and may be opened anew */
+static int granted; /* an open file in it that may be reopened */
 
 static int try_read(void)
 {
@@ -76,7 +76,7 @@ static int try_device(void)
 	return unlink(path);
 }
 
-/* One that listens outside of the domain. */
+/* A socket that listens outside the domain. */
 static int try_abstract(void)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
@@ -98,20 +98,20 @@ static const struct row {
 	const char *what;
 	int (*attempt)(void);
 	bool none, any, tree, tool;
-	int version; /* from which on it is refused */
+	int version; /* the first version that refuses it */
 } rows[] = {
 	{ "read a file of /etc", try_read, false, true, true, true, 1 },
 	{ "read a program", try_run, false, true, true, true, 1 },
-	{ "open a folder of /var", try_home, false, true, true, false, 1 },
+	{ "open a directory in /var", try_home, false, true, true, false, 1 },
 	{ "write in /var", try_write, false, true, true, false, 1 },
 	{ "write in /tmp", try_tmp, false, true, true, true, 1 },
-	{ "move between folders", try_move, false, true, true, false, 1 },
+	{ "move between directories", try_move, false, true, true, false, 1 },
 	{ "make a device", try_device, false, true, false, false, 1 },
-	{ "open anew the file that is granted", try_anew, true, true, true, true, 1 },
+	{ "reopen the granted file", try_anew, true, true, true, true, 1 },
 	{ "reach an abstract socket", try_abstract, false, true, false, false, 6 },
 };
 
-/* The errno of ATTEMPT in a child under FILES, 0 where it succeeds; FILES -1: under nothing. */
+/* The errno of ATTEMPT in a child under FILES, 0 if it succeeds; FILES -1: without a domain. */
 static int attempt_under(int files, int (*attempt)(void))
 {
 	int status;
@@ -135,7 +135,7 @@ static void check_row(const struct row *row, int version)
 	static const char *const names[] = { "none", "any", "tree", "tool" };
 
 	if (row->attempt == try_device && attempt_under(-1, row->attempt) == EPERM) {
-		printf("ok %u - %s # SKIP this user can make none\n", ++tap_count, row->what);
+		printf("ok %u - %s # SKIP this user cannot create one\n", ++tap_count, row->what);
 		return;
 	}
 	tap_check(attempt_under(-1, row->attempt) == 0, "without Landlock: %s", row->what);
@@ -151,9 +151,9 @@ static void check_row(const struct row *row, int version)
 	}
 }
 
-/* Of each process of the helper: its column, and the errno that tells it from another where the
- * set's list has the calls for that, and those that a sanitizer makes. Landlock says EACCES of
- * files, EPERM of a socket. */
+/* For each process of the helper: its column, and the errno that distinguishes it from the others,
+ * if the set's list has the calls for that, and those that a sanitizer makes. Landlock gives EACCES
+ * for files, EPERM for a socket. */
 static const struct set_row { /* NOLINT: in the order in which a row reads */
 	enum privilege_set set;
 	enum file_access files;
@@ -165,24 +165,24 @@ static const struct set_row { /* NOLINT: in the order in which a row reads */
 	{ PRIVILEGES_WAITER, FILES_NONE, NULL, 0, "", 1 },
 	{ PRIVILEGES_AUDIT, FILES_NONE, NULL, 0, "", 1 },
 	{ PRIVILEGES_PARSER, FILES_NONE, NULL, 0, "", 1 },
-	{ PRIVILEGES_JAILER, FILES_ANY, try_home, 0, "open a folder of /var", 1 },
+	{ PRIVILEGES_JAILER, FILES_ANY, try_home, 0, "open a directory in /var", 1 },
 	{ PRIVILEGES_JAILER, FILES_ANY, try_abstract, 0, "reach an abstract socket", 1 },
-	{ PRIVILEGES_JAIL, FILES_TREE, try_home, 0, "open a folder of /var", 1 },
-	/* The list of calls says so first. */
+	{ PRIVILEGES_JAIL, FILES_TREE, try_home, 0, "open a directory in /var", 1 },
+	/* The seccomp filter refuses it first. */
 	{ PRIVILEGES_JAIL, FILES_TREE, try_device, EPERM, "make a device", 1 },
 	{ PRIVILEGES_JAIL, FILES_TREE, try_abstract, EPERM, "reach an abstract socket", 6 },
 	{ PRIVILEGES_TOOL, FILES_TOOL, try_read, 0, "read a file of /etc", 1 },
-	{ PRIVILEGES_TOOL, FILES_TOOL, try_home, EACCES, "open a folder of /var", 2 },
-	/* Its list allows no socket at all. */
+	{ PRIVILEGES_TOOL, FILES_TOOL, try_home, EACCES, "open a directory in /var", 2 },
+	/* Its filter allows no sockets at all. */
 	{ PRIVILEGES_TOOL, FILES_TOOL, try_abstract, EPERM, "reach an abstract socket", 1 },
 	{ PRIVILEGES_UNPACK, FILES_TREE, NULL, 0, "", 1 },
-	/* Its places are the front end's to name. */
+	/* The front end names its directories. */
 	{ PRIVILEGES_FETCH, FILES_CACHE, NULL, 0, "", 1 },
 };
 
 #define NO_NAMESPACE 254
 
-/* Like attempt_under(), as that process: root of a namespace, where it is not root already. */
+/* Like attempt_under(), as that process: root of a namespace, unless already root. */
 static int attempt_as(enum privilege_set set, int (*attempt)(void))
 {
 	int status;

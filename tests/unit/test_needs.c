@@ -1,5 +1,5 @@
-/* frontend/fstests/needs.c and elf.c: what the programs of a tree need, from real programs (this
- * one), from one of another machine, and from damaged ones. */
+/* frontend/fstests/needs.c and elf.c: what the programs in a tree need, for a real program (this
+ * one), one for another machine, and damaged ones. */
 #include "frontend/fstests/needs.h"
 
 #include <elf.h>
@@ -17,7 +17,7 @@
 static char *self;
 static size_t self_size;
 
-#define DAMAGED 2008 /* bytes at the start of a program, where its headers are */
+#define DAMAGED 2008 /* bytes at the start of a program, which contain its headers */
 
 struct seen {
 	char text[8192];
@@ -45,7 +45,7 @@ static void own_program(void)
 	tap_check(seen.versions, "and versions of its symbols");
 }
 
-/* A 32-bit program whose most significant bytes come first: one segment holds all of it. */
+/* A 32-bit big-endian program in a single segment. */
 static void foreign_program(void)
 {
 	static struct {
@@ -81,10 +81,11 @@ static void foreign_program(void)
 	program = elf_read(&file, sizeof(file), see, &seen);
 	tap_check(tap_same(program.loader, "/lib/ld.so.1"), "another machine's loader");
 	tap_check(tap_same(seen.text, "libfar.so.7 "), "its library: %s", seen.text);
-	tap_check(tap_same(program.path, "/opt/far"), "where it looks for it");
+	tap_check(tap_same(program.path, "/opt/far"),
+		  "the library path of the other machine's program");
 }
 
-/* Each copy is as long as it says, so that a sanitizer sees what reads behind it. */
+/* Each copy has the exact size, so that a sanitizer notices reads past its end. */
 static void damaged_programs(void)
 {
 	struct seen seen = { 0 };
@@ -157,7 +158,7 @@ static void whole_tree(const char *path, int tree)
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(*scripts); i++)
 		put(tree, scripts[i].name, scripts[i].mode, scripts[i].text,
 		    strlen(scripts[i].text));
-	/* Neither stands for src/one. */
+	/* Neither replaces src/one. */
 	put(tree, ".git/one", 0755, self, self_size);
 	put(tree, ".rootlet/one", 0755, self, self_size);
 	put(tree, "src/one", 0755, self, self_size);
@@ -172,12 +173,11 @@ static void whole_tree(const char *path, int tree)
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(*scripts); i++)
 		tap_check(scripts[i].line ? strstr(text, scripts[i].line) != NULL
 					  : !strstr(text, scripts[i].name),
-			  "in the list: %s",
-			  scripts[i].line ? "so it stands there" : "not this one");
+			  "in the list: %s", scripts[i].line ? "present" : "absent");
 	load = strstr(text, "load\t/");
 	tap_check(load && strstr(load, "\tsrc/one\n") && !strstr(text, "src/two\n") &&
 			  !strstr(text, "not-for-running"),
-		  "one program stands for those that need the same");
+		  "one program stands for all with the same needs");
 }
 
 int main(void)

@@ -1,5 +1,5 @@
-/* helper/worker/unpack/unpack_plan.c: in which order dpkg is to unpack and to configure what was
- * not simply unpacked. */
+/* helper/worker/unpack/unpack_plan.c: the order in which dpkg unpacks and configures packages that
+ * were not simply unpacked. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,8 +11,8 @@
 
 #define LINES 16
 
-/* Packages are written "name state Field: value; Field: value", one a line: state k for those that
- * are kept for dpkg, u for those whose files are there. "; +more" goes on with the field. */
+/* Packages are written "name state Field: value; Field: value", one per line. State k: kept for
+ * dpkg; state u: already unpacked. "; +more" continues the field. */
 struct row {
 	const char *what;
 	const char *packages;
@@ -20,71 +20,71 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{ "all is unpacked: only what is pending is configured",
+	{ "everything is unpacked: only pending packages are configured",
 	  "aa u\nbb u Depends: aa",
 	  { "pending" } },
-	{ "all that dpkg is to unpack, in one call",
+	{ "dpkg unpacks everything in one call",
 	  "base u Essential: yes\naa k\nbb k Depends: aa",
 	  { "configure base", "unpack aa bb", "pending" } },
-	{ "a Pre-Depends waits for a round of its own",
+	{ "a Pre-Depends needs a separate round",
 	  "base u Essential: yes\naa k Pre-Depends: bb\nbb k",
 	  { "configure base", "unpack bb", "configure bb", "unpack aa", "pending" } },
-	{ "a chain of them, a round each",
+	{ "a chain of Pre-Depends needs a round each",
 	  "base u Essential: yes\naa k Pre-Depends: bb\nbb k Pre-Depends: cc\ncc k",
 	  { "configure base", "unpack cc", "configure cc", "unpack bb", "configure bb", "unpack aa",
 	    "pending" } },
-	{ "what the Pre-Depends depends on is configured with it",
+	{ "the dependencies of a Pre-Depends are configured with it",
 	  "base u Essential: yes\naa k Pre-Depends: bb\nbb u Depends: cc\ncc u",
 	  { "configure base", "configure bb cc", "unpack aa", "pending" } },
-	{ "and is unpacked before",
+	{ "the dependencies of a Pre-Depends are unpacked before it",
 	  "base u Essential: yes\naa k Pre-Depends: bb\nbb u Depends: cc\ncc k",
 	  { "configure base", "unpack cc", "configure bb cc", "unpack aa", "pending" } },
-	{ "a Pre-Depends on what is configured already",
+	{ "a Pre-Depends on a configured package",
 	  "base u Essential: yes\naa k Pre-Depends: base (>= 1)",
 	  { "configure base", "unpack aa", "pending" } },
 	{ "one of two alternatives is enough",
 	  "base u Essential: yes\naa k Pre-Depends: bb | base\nbb k Pre-Depends: aa",
 	  { "configure base", "unpack aa", "configure aa", "unpack bb", "pending" } },
-	{ "but each group needs one",
+	{ "each group of alternatives needs one",
 	  "base u Essential: yes\naa k Pre-Depends: base, bb\nbb u",
 	  { "configure base", "configure bb", "unpack aa", "pending" } },
-	{ "what provides the name will do",
+	{ "a provider of the name is enough",
 	  "base u Essential: yes\naa k Pre-Depends: virtual\nbb u Provides: other, virtual (= 1)",
 	  { "configure base", "configure bb", "unpack aa", "pending" } },
-	{ "a field that goes on in the next lines",
+	{ "a field continued on the next lines",
 	  "base u Essential: yes\naa k Pre-Depends: base,; +bb\nbb u",
 	  { "configure base", "configure bb", "unpack aa", "pending" } },
-	{ "a Pre-Depends on what is not there is nobody's business",
+	{ "a Pre-Depends on an absent package is ignored",
 	  "base u Essential: yes\naa k Pre-Depends: absent",
 	  { "configure base", "unpack aa", "pending" } },
-	{ "a circle of Pre-Depends ends",
+	{ "a cycle of Pre-Depends ends",
 	  "base u Essential: yes\naa k Pre-Depends: bb\nbb k Pre-Depends: aa",
 	  { "configure base", "unpack aa bb", "pending" } },
-	{ "a circle of Depends is configured in one call",
+	{ "a cycle of Depends is configured in one call",
 	  "base u Essential: yes\naa k Pre-Depends: bb\nbb u Depends: cc\ncc u Depends: bb",
 	  { "configure base", "configure bb cc", "unpack aa", "pending" } },
-	{ "a circle does not hold up what is beside it",
+	{ "a cycle does not delay other packages",
 	  "base u Essential: yes\naa k Pre-Depends: bb\nbb k Pre-Depends: aa\ncc k\ndd k "
 	  "Pre-Depends: cc",
 	  { "configure base", "unpack cc", "configure cc", "unpack dd", "unpack aa bb",
 	    "pending" } },
-	{ "the essential packages, dpkg, and what they need are base",
+	{ "base is the essential packages, dpkg, and their dependencies",
 	  "base u Essential: yes; Depends: lib\nlib u Pre-Depends: more\nmore u\ndpkg u\naa k",
 	  { "configure base lib more dpkg", "unpack aa", "pending" } },
 	{ "base-passwd comes before the rest of base",
 	  "base u Essential: yes\nbase-passwd u Essential: yes\naa k",
 	  { "configure base-passwd", "configure base", "unpack aa", "pending" } },
-	{ "and is not configured again for what depends on it",
+	{ "base-passwd is not configured again for its dependents",
 	  "base u Essential: yes\nbase-passwd u Essential: yes\naa k Pre-Depends: bb\n"
 	  "bb u Depends: base-passwd",
 	  { "configure base-passwd", "configure base", "configure bb", "unpack aa", "pending" } },
-	{ "what of base is kept: its preinst before dpkg, base-passwd's first",
+	{ "kept packages of base: their preinst runs before dpkg, base-passwd's first",
 	  "base p Essential: yes\nbase-passwd p Essential: yes\naa u",
 	  { "preinst base-passwd", "preinst base", "configure base-passwd", "pending" } },
-	{ "the others' preinsts come behind base's, and before dpkg, too",
+	{ "other preinsts run after base's and before dpkg",
 	  "aa p\nbase p Essential: yes\nbb u",
 	  { "preinst base", "preinst aa", "pending" } },
-	{ "base that dpkg is to unpack comes first",
+	{ "base packages that dpkg must unpack come first",
 	  "base k Essential: yes\naa k\nbb u",
 	  { "unpack base", "configure base", "unpack aa", "pending" } },
 };
@@ -92,7 +92,7 @@ static const struct row rows[] = {
 static char folder[] = "/tmp/rootlet-test-order.XXXXXX";
 static struct unpack_plan plan;
 
-/* One line of ROW's PACKAGES: unpacked, kept, or with a preinst that is still to be run. */
+/* One line of ROW's PACKAGES: unpacked, kept, or with a preinst that still has to run. */
 static bool add(char *line, int work)
 {
 	struct error *err = NULL;
@@ -112,7 +112,7 @@ static bool add(char *line, int work)
 	return fclose(f) == 0;
 }
 
-/* Into SHORT: what of LINE of the script is a call of dpkg or of a preinst. */
+/* Appends to SHORT the call of dpkg or of a preinst in LINE of the script, if any. */
 static bool shorten(char *line, char *text, size_t size)
 {
 	const char *verb = strstr(line, "--unpack")	 ? "unpack"
@@ -126,7 +126,7 @@ static bool shorten(char *line, char *text, size_t size)
 
 	if ((strncmp(line, "dpkg ", 5) != 0 && strncmp(line, "preinst ", 8) != 0))
 		return false;
-	/* Triggers run in the last call, and in none before. */
+	/* Triggers run only in the last call. */
 	length = (size_t)snprintf(text, size, "%s%s", quiet ? "" : "with triggers: ", verb);
 	for (strsep(&rest, " "); (word = strsep(&rest, " "));) {
 		char *slash = strrchr(word, '/');
@@ -200,16 +200,16 @@ static void refuse(void)
 	struct error *err = NULL;
 
 	tap_check(plan_write(&plan, &layout, &err) < 0 && err->code == ERR_REFUSED,
-		  "no package at all is refused");
+		  "an empty plan is refused");
 	error_free(&err);
 	tap_check(plan_add(&plan, "aa", &err) && !plan_add(&plan, "aa", &err) &&
 			  err->code == ERR_REFUSED,
-		  "a package twice is refused");
+		  "a duplicate package is refused");
 	error_free(&err);
 	memset(&plan, 0, sizeof(plan));
 	plan.count = PACKAGES_MAX;
 	tap_check(!plan_add(&plan, "aa", &err) && err->code == ERR_REFUSED,
-		  "one more package than there is room for is refused");
+		  "one package too many is refused");
 	error_free(&err);
 	memset(&plan, 0, sizeof(plan));
 }

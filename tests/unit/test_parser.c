@@ -1,5 +1,5 @@
-/* helper/parser/parser.c: what the front end's bytes become, and what comes back. A field of a
- * request that does not fit is refused, never cut. */
+/* helper/parser/parser.c: how the front end's bytes become tasks, and the replies. An oversized
+ * field of a request is refused, never truncated. */
 #include "helper/parser/fields.h"
 #include "helper/parser/parser.h"
 
@@ -16,7 +16,7 @@
 
 static struct task task;
 
-/* A word of LENGTH letters, in one of a few buffers. */
+/* Returns a word of LENGTH letters, in one of a few buffers. */
 static char *word(size_t length)
 {
 	static char words[4][WORDS_BYTES_MAX + 8];
@@ -42,7 +42,7 @@ static bool translate(const Rootlet__Request *r)
 			     .kind_case = ROOTLET__REQUEST__KIND_##kind,                           \
 			     { .member = &(object) } })
 
-/* FIELD of a message of one word: what fits, and what is a byte too long. */
+/* A text FIELD: the maximum length, and one byte more. */
 #define CHECK_FIELD(kind, member, object, field, into)                                             \
 	do {                                                                                       \
 		Rootlet__Request one = REQUEST(kind, member, object);                              \
@@ -173,11 +173,12 @@ static void check_empty(void)
 	tap_check(translate(&r) && task.operation == OP_VERIFY, "VERIFY");
 	r = REQUEST(OPEN_NAMESPACE, open_namespace, space);
 	tap_check(translate(&r) && task.operation == OP_OPEN_NAMESPACE, "OPEN_NAMESPACE");
-	tap_check(!translate(&nothing), "a request of no kind is refused");
+	tap_check(!translate(&nothing), "a request without a kind is refused");
 	tap_check(!parser_translate((const unsigned char *)"\xff\xff\xff", 3, &task),
-		  "what is no message is refused");
-	tap_check(!parser_translate((const unsigned char *)"", 0, &task), "nothing is refused");
-	tap_check(task.operation == OP_NONE, "and leaves no task");
+		  "invalid bytes are refused");
+	tap_check(!parser_translate((const unsigned char *)"", 0, &task),
+		  "an empty packet is refused");
+	tap_check(task.operation == OP_NONE, "a refusal leaves no task");
 }
 
 /* --- the table ------------------------------------------------------------------------------- */
@@ -191,7 +192,7 @@ static unsigned count_fields(uint32_t operation)
 	return count;
 }
 
-/* A field of rootlet.proto that requests.h does not have would be passed over without a check. */
+/* A field of rootlet.proto that requests.h does not have would go unchecked. */
 static void check_table(void)
 {
 	const ProtobufCMessageDescriptor *request = &rootlet__request__descriptor;
@@ -204,7 +205,7 @@ static void check_table(void)
 			  "%s: as many fields in requests.h as in rootlet.proto", d->short_name);
 	}
 	tap_check(!task_fields(OP_COUNT)->name && !task_fields(UINT32_MAX)->name,
-		  "what is no request has no fields");
+		  "an unknown request has no fields");
 }
 
 /* --- lists ----------------------------------------------------------------------------------- */
@@ -261,9 +262,9 @@ static void check_long_lists(void)
 	execute.argv = argv;
 	execute.n_argv = 2;
 	tap_check(translate(&r) && task.execute.argv.bytes == WORDS_BYTES_MAX,
-		  "EXECUTE: words that just fit");
+		  "EXECUTE: words of the maximum length");
 	argv[1] = word(WORDS_BYTES_MAX - 2);
-	tap_check(!translate(&r), "EXECUTE: a byte more is refused");
+	tap_check(!translate(&r), "EXECUTE: one byte more is refused");
 	{
 		char *many[ARGV_MAX + 1];
 
@@ -273,7 +274,7 @@ static void check_long_lists(void)
 		execute.n_argv = ARGV_MAX + 1;
 		execute.user = (char *)(uintptr_t) "root";
 		tap_check(translate(&r) && task_check(&task, &err) < 0 && err->code == ERR_INPUT,
-			  "EXECUTE: more words than there may be are refused");
+			  "EXECUTE: too many words are refused");
 	}
 }
 
@@ -328,7 +329,7 @@ static bool send_hello(const struct process *p, bool whole)
 	return packet_send(p->front, packet, whole ? size : 1, &fd, 1, NULL) == 0;
 }
 
-/* What the jailer gets: the operation, and how many descriptors. */
+/* The jailer receives the operation and the number of descriptors. */
 static uint32_t receive_task(const struct process *p, size_t *count)
 {
 	int fds[PACKET_FDS_MAX];
@@ -357,7 +358,7 @@ static bool answer(const struct process *p, struct note *note)
 	return packet_send(p->jailer, note, sizeof(*note), NULL, 0, NULL) == 0;
 }
 
-/* Notes of each kind become replies; after the result comes the next request. */
+/* Notes of each kind become replies; the next request comes after the result. */
 static void check_notes(struct process *p)
 {
 	struct note notes[] = {
@@ -414,14 +415,14 @@ static void check_process(void)
 	size_t count;
 
 	tap_check(send_hello(&p, true) && poll(&waiting, 1, 300) == 0,
-		  "nothing is parsed before the jailer says so");
+		  "nothing is parsed before the jailer allows it");
 	packet_send(p.jailer, "", 1, NULL, 0, NULL);
 	tap_check(receive_task(&p, &count) == OP_HELLO && task.hello.version == 3 && count == 1,
-		  "a request is a task, with its descriptors");
+		  "a request becomes a task with its descriptors");
 	check_notes(&p);
 	tap_check(send_hello(&p, false) && receive_task(&p, &count) == OP_NONE && count == 0 &&
 			  strcmp(task.why, "it is malformed") == 0,
-		  "what is no request is a task of no kind, without descriptors");
+		  "invalid bytes become a task without a kind and descriptors");
 	reply = answer(&p, &strange) ? receive_reply(&p) : NULL;
 	tap_check(reply && reply->kind_case == ROOTLET__REPLY__KIND_RESULT &&
 			  reply->result->code == (int)ERR_HOST,
@@ -430,7 +431,7 @@ static void check_process(void)
 	close(p.jailer);
 	p.jailer = -1;
 	send_hello(&p, true);
-	tap_check(end(&p) == 1, "it ends with the jailer");
+	tap_check(end(&p) == 1, "the parser exits with the jailer");
 }
 
 /* A request while one is being answered ends the session. */
@@ -448,7 +449,7 @@ static void check_impatience(void)
 	packet_send(p.jailer, "", 1, NULL, 0, NULL);
 	shutdown(p.front, SHUT_RDWR);
 	tap_check(receive_task(&p, &count) == UINT32_MAX && end(&p) == 0,
-		  "it ends with the front end");
+		  "the parser exits with the front end");
 }
 
 static void check_refusal(void)
@@ -470,7 +471,8 @@ static void check_refusal(void)
 	rootlet__reply__free_unpacked(reply, NULL);
 	parser_refuse(channel[1], NULL);
 	reply = receive_reply(&p);
-	tap_check(reply && reply->result->code == (int)ERR_INPUT, "or without one");
+	tap_check(reply && reply->result->code == (int)ERR_INPUT,
+		  "a session is refused without a reason");
 	rootlet__reply__free_unpacked(reply, NULL);
 	close(channel[0]);
 	close(channel[1]);

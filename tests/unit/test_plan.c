@@ -1,4 +1,4 @@
-/* frontend/fstests/test_plan.c: what is left to ask check for. */
+/* frontend/fstests/test_plan.c: the tests that check still has to run. */
 #include "frontend/fstests/test_plan.h"
 
 #include <fcntl.h>
@@ -76,7 +76,7 @@ static void left(int folder)
 		   "generic/003       [expunged]\ngeneric/004\nSECTION       -- b\n"
 		   "generic/001\ngeneric/002\nRan: \nPassed all 0 tests\n");
 	tap_check(test_plan_read(folder, "list", &plan, NULL) == 0 && plan.count == 5,
-		  "check -n: what is left out is not planned");
+		  "check -n: excluded tests are not planned");
 	tap_check(test_plan_has(&plan, "a", "generic/004") &&
 			  !test_plan_has(&plan, "b", "generic/004"),
 		  "check -n: by section");
@@ -84,7 +84,7 @@ static void left(int folder)
 	add(&results, "a", "generic/002");
 	tap_check(test_plan_next(&plan, &results, &batch) &&
 			  strcmp(words_of(&batch), "-s a generic/004") == 0,
-		  "what is left of the first section: %s", words_of(&batch));
+		  "the rest of the first section: %s", words_of(&batch));
 	batch_clear(&batch);
 	add(&results, "a", "generic/004");
 	tap_check(test_plan_next(&plan, &results, &batch) &&
@@ -112,7 +112,7 @@ static void lists(int folder)
 
 	write_list(folder, text);
 	tap_check(results_read(folder, "list", &results, NULL) == 0 && results.count == 3,
-		  "a list of results: what makes no sense and what is cut is passed over");
+		  "a list of results: invalid and truncated lines are skipped");
 	tap_check(results.count == 3 && results.list[0].seconds > 1.4 &&
 			  results.list[1].status == TEST_FAIL &&
 			  tap_same(results.list[1].reason, "x") &&

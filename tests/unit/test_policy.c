@@ -1,4 +1,5 @@
-/* policy/: what a file may hold, whom it names, what it decides. A row is one text or one question.
+/* policy/: the valid contents of a policy, the users it names, and its decisions. A row is one text
+ * or one question.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -16,7 +17,7 @@
 
 #define LAB "[allow lab]\nusers = lab\n"
 
-/* What a text is refused for; NULL: it is accepted. */
+/* The reason for refusing a text; NULL: it is accepted. */
 static const struct {
 	const char *text, *says;
 } texts[] = {
@@ -98,7 +99,7 @@ static void check_texts(void)
 	}
 }
 
-/* BEFORE, and then COUNT times FIRST, a number, and LAST: refused with SAYS. */
+/* BEFORE, followed COUNT times by FIRST, a number, and LAST, is refused with SAYS. */
 static void check_many(const char *before, unsigned count, const char *first, const char *last,
 		       const char *says)
 {
@@ -150,7 +151,7 @@ static const struct caller numbered = { .uid = 1234, .name = "other" };
 static const struct caller member = {
 	.uid = 1001, .name = "m", .groups = { 9, 4000 }, .group_count = 2
 };
-/* The group whose name policy_text has, by its number; and what a name that is none would be. */
+/* The id of the group named in policy_text, and the id for an unknown name. */
 static const struct caller daemons = {
 	.uid = 1003, .name = "d", .groups = { 1 }, .group_count = 1
 };
@@ -190,7 +191,7 @@ static const struct {
 	{ &lab, { "Release", .keyring = -1, .older = true }, "older-releases" },
 	{ &lab, { "NoSuchRequest", .keyring = -1 }, "operations" },
 	{ &numbered, { "Inspect", .keyring = -1 }, NULL },
-	/* One without a home has no ~. */
+	/* A user without a home has no ~. */
 	{ &numbered, { "Inspect", .folder = "/trees/x", .keyring = -1 }, "folders" },
 	{ &member, { "Execute", .keyring = -1 }, NULL },
 	{ &member, { "Inspect", .keyring = -1 }, "operations" },
@@ -224,7 +225,7 @@ static int fail(void)
 	return -1;
 }
 
-/* Not "none", and not root's: a rule that names somebody must not be passed over, or met, because a
+/* Not "none", and not root: a rule that names a group must neither be skipped nor match because a
  * server is down. */
 static void check_unknown_group(void)
 {
@@ -236,7 +237,7 @@ static void check_unknown_group(void)
 	caller.isolate = fail;
 	tap_check(grant_make(&g, policy, &caller, &err) == -1 && !g.rule && err &&
 			  err->code == ERR_HOST,
-		  "a group that nothing can tell of");
+		  "a group whose lookup fails");
 }
 
 static void check_files(void)
@@ -249,21 +250,22 @@ static void check_files(void)
 
 	grant_make(&g, policy, &lab, NULL);
 	policy_decide(&g, &q, &d);
-	tap_check(d.allowed, "the keyring that is named");
+	tap_check(d.allowed, "the named keyring is allowed");
 	q.keyring = wrong;
 	policy_decide(&g, &q, &d);
 	tap_check(!d.allowed && strstr(d.rule, "keyrings"), "another keyring");
 	q.keyring = INT_MAX;
 	policy_decide(&g, &q, &d);
-	tap_check(!d.allowed && strstr(d.rule, "keyrings"), "a keyring that is not open");
+	tap_check(!d.allowed && strstr(d.rule, "keyrings"),
+		  "a keyring that is not open is refused");
 	close(right);
 	close(wrong);
 	policy_decide_mirror(&g, "https://good.example/ubuntu/x", &d);
-	tap_check(d.allowed, "a mirror that is named");
+	tap_check(d.allowed, "a named mirror is allowed");
 	policy_decide_mirror(&g, "https://good.example/ubuntu", &d);
-	tap_check(d.allowed, "the very mirror that is named");
+	tap_check(d.allowed, "exactly the named mirror is allowed");
 	policy_decide_mirror(&g, "https://good.example/ubuntu.evil", &d);
-	tap_check(!d.allowed, "a mirror that only begins like it");
+	tap_check(!d.allowed, "a mirror with a named prefix is refused");
 }
 
 static void check_mirrors(void)
@@ -283,7 +285,7 @@ static void check_mirrors(void)
 	grant_make(&g, policy, &lab, NULL);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		policy_decide_mirror(&g, rows[i].mirror, &d);
-		tap_check(d.allowed == rows[i].allowed, "of a mirror with slashes at its end, %s",
+		tap_check(d.allowed == rows[i].allowed, "a mirror with trailing slashes, %s",
 			  rows[i].mirror);
 	}
 	grant_make(&g, policy, &numbered, NULL);
@@ -294,7 +296,7 @@ static void check_mirrors(void)
 	tap_check(!d.allowed, "no mirror without a section");
 }
 
-/* As the front end shows them, and snapshots are bound to them. */
+/* The rules as shown by the front end and stored with snapshots. */
 static void check_values(void)
 {
 	static const struct {
@@ -320,13 +322,13 @@ static void check_values(void)
 			tap_check(tap_same(value, rows[i].value), "%s = %s", key->name, value);
 		}
 	tap_check(content && strstr(content, "releases jammy noble\n") && !strstr(content, "users"),
-		  "a snapshot is bound to what it may hold, not to users");
+		  "a snapshot depends on allowed contents, not on users");
 	for (size_t k = 0; k < policy_key_count; k++)
 		if (strcmp(policy_keys[k].section, "audit") == 0) {
 			_cleanup_free_ char *value =
 				policy_rule_value(&policy->rules[0], &policy_keys[k]);
 
-			tap_check(!value, "%s is none of a rule's", policy_keys[k].name);
+			tap_check(!value, "%s is not part of a rule", policy_keys[k].name);
 		}
 }
 
@@ -339,8 +341,8 @@ static int make_file(const char *path, uid_t owner)
 	return fd;
 }
 
-/* Whether a keyring at PATH, which FD is open on, may be used, if it is exchanged for EXCHANGED
- * (NULL: it stays) after the policy was read. */
+/* Whether a keyring at PATH, which FD is open on, may be used if EXCHANGED replaces it (NULL:
+ * nothing does) after the policy was read. */
 static bool takes_keyring(const char *path, int fd, const char *exchanged)
 {
 	struct question q = { "Begin", .suite = "jammy", .keyring = fd };
@@ -364,8 +366,7 @@ static void check_keyrings(void)
 	int fd, second;
 
 	if (geteuid() != 0) {
-		tap_check(true,
-			  "keyrings that are exchanged # SKIP needs root, whose they must be");
+		tap_check(true, "replaced keyrings # SKIP needs root to own them");
 		return;
 	}
 	if (!mkdtemp(folder))
@@ -374,15 +375,15 @@ static void check_keyrings(void)
 	snprintf(other, sizeof(other), "%s/b", folder);
 	fd = make_file(path, 0);
 	second = make_file(other, 0);
-	tap_check(takes_keyring(path, fd, NULL), "a keyring of root's");
-	tap_check(!takes_keyring(path, second, NULL), "another file of root's");
-	tap_check(!takes_keyring(path, fd, other), "a keyring that was exchanged meanwhile");
+	tap_check(takes_keyring(path, fd, NULL), "root's keyring is accepted");
+	tap_check(!takes_keyring(path, second, NULL), "another file of root is refused");
+	tap_check(!takes_keyring(path, fd, other), "a keyring replaced in the meantime is refused");
 	close(fd);
-	tap_check(takes_keyring(path, second, NULL), "the one that has its name now");
+	tap_check(takes_keyring(path, second, NULL), "the file that now has the name is accepted");
 	close(second);
 	unlink(path);
 	fd = make_file(path, 1000);
-	tap_check(!takes_keyring(path, fd, NULL), "a keyring that is not root's");
+	tap_check(!takes_keyring(path, fd, NULL), "a keyring not owned by root is refused");
 	close(fd);
 	unlink(path);
 	rmdir(folder);
@@ -396,11 +397,11 @@ static void check_limits(void)
 
 	grant_make(&g, policy, &lab, NULL);
 	policy_decide_limit(&g, "max-count", 3, 3, &d);
-	tap_check(d.allowed, "as much as there may be");
+	tap_check(d.allowed, "the limit itself is allowed");
 	policy_decide_limit(&g, "max-count", 3, 4, &d);
-	tap_check(!d.allowed && strstr(d.why, "4 (maximum: 3)"), "more than there may be");
+	tap_check(!d.allowed && strstr(d.why, "4 (maximum: 3)"), "more than the limit is refused");
 	policy_decide_limit(&g, "max-count", POLICY_NONE, UINT64_MAX, &d);
-	tap_check(d.allowed, "where there is no limit");
+	tap_check(d.allowed, "everything is allowed without a limit");
 }
 
 static void check_ranges(void)
@@ -416,7 +417,7 @@ static void check_ranges(void)
 	g.caller = other;
 	tap_check(policy_range(&g, &first, NULL) == 0 && first == 365536, "a range by uid");
 	g.caller.uid = 1002;
-	tap_check(policy_range(&g, &first, NULL) < 0, "no range for a uid outside of the span");
+	tap_check(policy_range(&g, &first, NULL) < 0, "no range for a uid above the span");
 	g.caller.uid = 999;
 	tap_check(policy_range(&g, &first, NULL) < 0, "no range for a uid below the span");
 	grant_make(&g, policy, &stranger, NULL);
@@ -432,15 +433,16 @@ static void check_open(void)
 
 	if (policy_load("/nowhere/policy.conf", false, &policy, NULL) < 0 || !policy)
 		exit(1);
-	tap_check(!policy->path, "where there is no file, a policy without a path");
+	tap_check(!policy->path, "a missing file gives a policy without a path");
 	grant_make(&g, policy, &stranger, NULL);
 	policy_decide(&g, &q, &d);
-	tap_check(d.allowed && strcmp(d.rule, "no policy") == 0, "without a policy all is allowed");
+	tap_check(d.allowed && strcmp(d.rule, "no policy") == 0,
+		  "without a policy, everything is allowed");
 	tap_check(!policy->required && !policy->journal && strcmp(policy->file, "none") == 0,
-		  "without a policy no backend is named");
+		  "without a policy, no backend is named");
 }
 
-/* A request that is in the protocol and not in the table could never be allowed. */
+/* A protocol request missing from the table could never be allowed. */
 static void check_operations(void)
 {
 	const ProtobufCMessageDescriptor *requests = &rootlet__request__descriptor;
@@ -464,7 +466,7 @@ static char *read_example(void)
 	return n > 0 ? text : NULL;
 }
 
-/* Every key is in the example, with the default that the code has, and none besides. */
+/* The example has every key with the code's default, and no other keys. */
 static void check_example(void)
 {
 	char *example = read_example(), line[1024];
@@ -503,30 +505,31 @@ static int load_text(const char *path, const void *text, size_t size, struct err
 	return policy_load(path, true, &policy, err);
 }
 
-/* Another user's file is refused already. */
+/* Another user's file is refused anyway. */
 static void check_roots(const char *folder, const char *path)
 {
 	static char large[256 * 1024];
 	struct error *err = NULL;
 
 	if (geteuid() != 0) {
-		tap_check(true, "root's file # SKIP needs root, whose it must be");
+		tap_check(true, "root's file # SKIP needs root to own it");
 		return;
 	}
-	tap_check(load_text(path, LAB, strlen(LAB), &err) == 0, "a file of root's");
+	tap_check(load_text(path, LAB, strlen(LAB), &err) == 0, "root's file is accepted");
 	tap_check(load_text(path, LAB "\0x", strlen(LAB) + 2, &err) < 0 &&
 			  strstr(err->message, "NUL bytes"),
-		  "one with a NUL byte: refused");
+		  "a file with a NUL byte is refused");
 	error_free(&err);
 	memset(large, '\n', sizeof(large));
-	tap_check(load_text(path, large, sizeof(large) - 1, &err) == 0, "one of almost 256 KiB");
+	tap_check(load_text(path, large, sizeof(large) - 1, &err) == 0,
+		  "a file of almost 256 KiB is accepted");
 	tap_check(load_text(path, large, sizeof(large), &err) < 0 &&
 			  strstr(err->message, "too long"),
-		  "a larger one: refused");
+		  "a larger file is refused");
 	error_free(&err);
 	chmod(folder, 0775);
 	tap_check(load_text(path, LAB, strlen(LAB), &err) < 0 && err->code == ERR_HOST,
-		  "one in a directory that others can write: refused");
+		  "a file in a world-writable directory is refused");
 	error_free(&err);
 	chmod(folder, 0700);
 }
@@ -543,16 +546,16 @@ static void check_loading(void)
 		exit(1);
 	snprintf(path, sizeof(path), "%s/policy.conf", folder);
 	tap_check(policy_load(path, false, &policy, &err) == 0 && !policy->path,
-		  "no file: no policy");
+		  "a missing file means no policy");
 	policy_free(&policy);
 	tap_check(policy_load(path, true, &policy, &err) < 0 && err->code == ERR_REFUSED,
-		  "no file where there must be one: refused");
+		  "a missing file is refused if one is required");
 	error_free(&err);
 	fd = open(path, O_CREAT | O_WRONLY, 0666);
 	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
 		fchmod(fd, modes[i]);
 		tap_check(policy_load(path, false, &policy, &err) < 0 && err->code == ERR_HOST,
-			  "a file of mode %o: refused", modes[i]);
+			  "a file of mode %o is refused", modes[i]);
 		error_free(&err);
 	}
 	close(fd);
@@ -561,12 +564,12 @@ static void check_loading(void)
 	unlink(path);
 	if (symlink("/etc/passwd", path) < 0)
 		exit(1);
-	tap_check(policy_load(path, false, &policy, &err) < 0, "a link in its place: refused");
+	tap_check(policy_load(path, false, &policy, &err) < 0, "a symlink in its place is refused");
 	error_free(&err);
 	unlink(path);
 	if (mkfifo(path, 0600) < 0)
 		exit(1);
-	tap_check(policy_load(path, false, &policy, &err) < 0, "a FIFO in its place: refused");
+	tap_check(policy_load(path, false, &policy, &err) < 0, "a FIFO in its place is refused");
 	error_free(&err);
 	unlink(path);
 	rmdir(folder);

@@ -1,5 +1,5 @@
-/* frontend/rootfs/profile.c: the profile format. A row is a file and what it gets: NULL for a good
- * one, else a part of the message. */
+/* frontend/rootfs/profile.c: the profile format. A row is a file and its result: NULL if it is
+ * valid, otherwise part of the message. */
 #include "frontend/rootfs/profile_load.h"
 
 #include <sys/stat.h>
@@ -15,20 +15,20 @@ static char path[128];
 static const struct {
 	const char *what, *text, *says;
 } rows[] = {
-	{ "nothing but packages", "[packages]\nall = bash coreutils\n", NULL },
+	{ "only packages", "[packages]\nall = bash coreutils\n", NULL },
 	{ "comments and empty lines", "; a\n\n# b\n[packages]\n; c\nx = bash ; d\n", NULL },
 	{ "commas between packages", "[packages]\nx = bash, dash\n", NULL },
 	{ "a user without gid", USER, NULL },
 	{ "a declared group", "[group g]\ngid = 5000\n" USER "groups = g\n", NULL },
-	{ "a group that stands after its user", USER "groups = g\n[group g]\ngid = 5000\n", NULL },
-	{ "alternatives, and what is optional",
+	{ "a group declared after its user", USER "groups = g\n[group g]\ngid = 5000\n", NULL },
+	{ "alternatives and optional packages",
 	  "[packages]\nx = a1|b2|c3 dash\noptional = gdb|lldb\n", NULL },
 	{ "packages of some releases", "[packages focal bionic]\nx = bash\noptional = gdb\n",
 	  NULL },
-	{ "an alternative that is empty", "[packages]\nx = bash|\n", ":2: \"bash|\" is no" },
-	{ "an alternative that is none", "[packages]\nx = bash|-x\n", ":2: \"bash|-x\" is no" },
-	{ "optional packages that are none", "[packages]\noptional = -x\n", ":2: \"-x\" is no" },
-	{ "packages of a release that there is not", "[packages focal foccal]\nx = bash\n",
+	{ "an empty alternative", "[packages]\nx = bash|\n", ":2: \"bash|\" is no" },
+	{ "an invalid alternative", "[packages]\nx = bash|-x\n", ":2: \"bash|-x\" is no" },
+	{ "invalid optional packages", "[packages]\noptional = -x\n", ":2: \"-x\" is no" },
+	{ "packages of an unknown release", "[packages focal foccal]\nx = bash\n",
 	  ":2: \"foccal\" is not a release" },
 	{ "packages of no release", "[packages ]\nx = bash\n",
 	  ":2: [packages RELEASE...] names no" },
@@ -37,7 +37,7 @@ static const struct {
 	  ":2: too many releases" },
 	{ "CRLF", "[packages]\r\nx = bash\r\n", NULL },
 	{ "no newline at the end", "[packages]\nx = bash", NULL },
-	{ "files to leave out",
+	{ "excluded files",
 	  "[files]\npath-exclude = /usr/share/doc/* /usr/share/man/*\n"
 	  "path-include = /usr/share/doc/*/copyright\n",
 	  NULL },
@@ -53,7 +53,7 @@ static const struct {
 	{ "a section without a key at the end", "[packages]\nx = bash\n[user a]\n",
 	  ":3: a section" },
 	{ "a line that is neither", "[packages]\nbash\n", ":2: neither" },
-	{ "a package that is none", "[packages]\nx = bash -rf\n", ":2: \"-rf\" is not a" },
+	{ "an invalid package", "[packages]\nx = bash -rf\n", ":2: \"-rf\" is not a" },
 	{ "a package with a slash", "[packages]\nx = ../../etc\n", "package name" },
 	{ "uid of root", "[user a]\nuid = 0\n", ":2: \"0\" is not an id" },
 	{ "uid of nobody", "[user a]\nuid = 65534\n", ":2: \"65534\" is not an id" },
@@ -64,14 +64,14 @@ static const struct {
 	{ "uid given twice", USER "uid = 1001\n", ":3: given twice" },
 	{ "two users of one uid", USER "[user b]\nuid = 1000\n", "have the same uid 1000" },
 	{ "two groups of one gid", "[group a]\ngid = 7\n[group b]\ngid = 7\n", "the same gid 7" },
-	{ "a group that nobody declares", USER "groups = g\n", "member of group g" },
+	{ "an undeclared group", USER "groups = g\n", "member of group g" },
 	{ "user with a name of digits", "[user 123]\nuid = 5\n", "is not a valid user name" },
 	{ "user with a colon", "[user a:b]\nuid = 5\n", "is not a valid user name" },
 	{ "user with a dash before", "[user -a]\nuid = 5\n", "is not a valid user name" },
 	{ "home with a colon", USER "home = /home/a:b\n", "is not an absolute path" },
-	{ "home that leaves", USER "home = /home/../etc\n", "is not an absolute path" },
+	{ "home with ..", USER "home = /home/../etc\n", "is not an absolute path" },
 	{ "relative shell", USER "shell = bash\n", "is not an absolute path" },
-	{ "a gid that is another group's name's", "[group a]\ngid = 7\n" USER "gid = 8\n",
+	{ "a gid that differs from the group of that name", "[group a]\ngid = 7\n" USER "gid = 8\n",
 	  "but group a has a different gid" },
 };
 
@@ -142,18 +142,19 @@ static void check_defaults(void)
 	tap_check(b && b->gid == 1000 && tap_same(b->home, "/b") && tap_same(b->shell, "/bin/sh"),
 		  "home and shell as given");
 	tap_check(p->group_count == 1 && gid_of(p, "a") == 1000,
-		  "one group is made for users that share a gid");
+		  "users that share a gid get one group");
 	tap_check(strlen(p->sha256) == 64, "the profile has a hash");
 	tap_check(p->filter_count == 3 && !p->filters[0].include && p->filters[1].include &&
 			  tap_same(p->filters[2].pattern, "/c/*"),
-		  "patterns of files are in the file's order");
+		  "file patterns keep their order");
 	tap_check(profile_add_package(p, "gdb", NULL) == 0 &&
 			  profile_add_package(p, "gdb", NULL) == 0 && p->package_count == 4,
-		  "a further package is added once");
-	tap_check(profile_add_package(p, "--root=/", NULL) == -1, "what is no package is refused");
+		  "an added package is listed once");
+	tap_check(profile_add_package(p, "--root=/", NULL) == -1,
+		  "an invalid package is not added");
 }
 
-/* What is for one release, and what all of them get. */
+/* Packages for one release, and for all. */
 static void check_releases(void)
 {
 	static const char text[] = "[packages]\nx = bash\noptional = gdb\n"
@@ -190,7 +191,7 @@ static void check_releases(void)
 	}
 }
 
-/* The table of users that fstests needs, as the design lists it. */
+/* The users that fstests needs. */
 static void check_fstests(void)
 {
 	static const struct {
@@ -234,7 +235,7 @@ static void check_fstests(void)
 	}
 }
 
-/* What a guest never reads is not unpacked. */
+/* Files that a guest never reads are not unpacked. */
 static void check_fstests_filters(void)
 {
 	_cleanup_(profile_free) struct profile *p = NULL;
@@ -249,7 +250,7 @@ static void check_fstests_filters(void)
 			   (f->include && tap_same(f->pattern, "/usr/share/doc/*/copyright"));
 	}
 	tap_check(p && p->filter_count > 0 && excluded && included,
-		  "fstests: documentation is left out, but for copyrights");
+		  "fstests: documentation is excluded, except copyrights");
 }
 
 static bool write_as(const char *name, const char *text)
@@ -279,20 +280,19 @@ static void remove_as(const char *name)
 static const struct {
 	const char *what, *text, *says;
 } extensions[] = {
-	{ "nothing but extend", EXTEND, NULL },
-	{ "further packages", EXTEND "[packages]\nx = gdb bash\n", NULL },
-	{ "a further user in a group of the base", EXTEND "[user b]\nuid = 1001\ngroups = g\n",
+	{ "only extend", EXTEND, NULL },
+	{ "additional packages", EXTEND "[packages]\nx = gdb bash\n", NULL },
+	{ "an additional user in an inherited group", EXTEND "[user b]\nuid = 1001\ngroups = g\n",
 	  NULL },
-	{ "a user of its own with the base's uid", EXTEND "[user b]\nuid = 1000\n",
-	  "same uid 1000" },
-	{ "a group of its own with the base's gid", EXTEND "[group h]\ngid = 7\n", "same gid 7" },
+	{ "a new user with an inherited uid", EXTEND "[user b]\nuid = 1000\n", "same uid 1000" },
+	{ "a new group with an inherited gid", EXTEND "[group h]\ngid = 7\n", "same gid 7" },
 	{ "extend after packages", "[packages]\nx = gdb\n" EXTEND, ":4: extend must come before" },
 	{ "extend twice", EXTEND "extend = base\n", ":3: given twice" },
-	{ "one that is not there", "[profile]\nextend = nosuch\n", ":2: no profile \"nosuch\"" },
+	{ "a missing profile", "[profile]\nextend = nosuch\n", ":2: no profile \"nosuch\"" },
 	{ "a path", "[profile]\nextend = ../base\n", ":2: \"../base\" is not a valid" },
 	{ "itself", "[profile]\nextend = test\n", "profile test extends itself" },
-	{ "a circle", "[profile]\nextend = circle\n", "extends itself" },
-	{ "a wrong one", "[profile]\nextend = wrong\n", "wrong.conf:2: \"-x\" is not a" },
+	{ "a cycle", "[profile]\nextend = circle\n", "extends itself" },
+	{ "an invalid one", "[profile]\nextend = wrong\n", "wrong.conf:2: \"-x\" is not a" },
 };
 
 static void check_extensions(void)
@@ -318,7 +318,8 @@ static void check_extensions(void)
 	remove_as("wrong");
 }
 
-/* A child of a child: packages of all three, what the nearest says of a user, all texts hashed. */
+/* A child of a child: has the packages of all three, the nearest user definition, and a hash of
+ * all. */
 static void check_chain(void)
 {
 	static const char child[] =
@@ -335,23 +336,23 @@ static void check_chain(void)
 		return;
 	a = user_of(p, "a");
 	tap_check(p->package_count == 4 && tap_same(p->packages[3], "gdb"),
-		  "extend: the packages of all, the base's first");
+		  "extend: the packages of all, inherited ones first");
 	tap_check(tap_same(p->description, "mine") && tap_same(p->extends, "middle"),
 		  "extend: its own description");
 	tap_check(p->suites && tap_same(p->suites[0], "noble") && !p->suites[1],
-		  "extend: its own releases instead of the base's");
+		  "extend: its own releases replace the inherited ones");
 	tap_check(a && a->uid == 1005 && tap_same(a->shell, "/bin/bash") && p->user_count == 1,
-		  "extend: its own user instead of the base's");
-	tap_check(gid_of(p, "g") == 7, "extend: the base's group");
+		  "extend: its own user replaces the inherited one");
+	tap_check(gid_of(p, "g") == 7, "extend: the group is inherited");
 	write_as("base", BASE "; a comment\n");
 	tap_check(profile_load("test", &changed, NULL) == 0 && strlen(p->sha256) == 64 &&
 			  !tap_same(p->sha256, changed->sha256),
-		  "extend: the hash covers the base");
+		  "extend: the hash covers the inherited profiles");
 	remove_as("base");
 	remove_as("middle");
 }
 
-/* Every profile that comes with rootlet can be read, and says what it is for. */
+/* Every profile shipped with rootlet can be read and has a description. */
 static void check_built_in(void)
 {
 	static const struct {
@@ -395,14 +396,14 @@ static void check_bad_files(void)
 		  "refused: a line of 100 kB");
 	error_free(&err);
 	tap_check(profile_load("../test", &p, &err) == -1 && err && err->code == ERR_INPUT,
-		  "refused: a name that leaves the folder");
+		  "refused: a name with a path");
 	error_free(&err);
 	tap_check(profile_load("no-such", &p, &err) == -1 && err && err->code == ERR_INPUT &&
 			  strstr(err->message, "no-such"),
-		  "a profile that is not there");
+		  "a missing profile");
 }
 
-/* The folders below the temporary one, in the order in which they are made. */
+/* Directories below the temporary one, in order of creation. */
 static const char *const subfolders[] = { "", "/rootlet", "/rootlet/profiles" };
 
 static const char *subfolder(size_t i)

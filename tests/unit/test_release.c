@@ -1,4 +1,5 @@
-/* frontend/archive/release.c: what a release file says. What counts as signed is test_chain.c's. */
+/* frontend/archive/release.c: the contents of a release file. test_chain.c tests what counts as
+ * signed. */
 #include "frontend/archive/release.h"
 
 #include "frontend/client/release_seen.h"
@@ -10,7 +11,7 @@
 #define DATE "Date: Sat, 11 Jul 2026 10:16:37 UTC\n"
 #define MADE 1783764997
 
-/* Which release file is taken for which suite and pocket, at which time. */
+/* Which release file is accepted for which suite and pocket, at which time. */
 static void check_releases(void)
 {
 	static const struct {
@@ -34,19 +35,20 @@ static void check_releases(void)
 		  "security", 0, false },
 		{ "another release", "Suite: noble\nCodename: noble\n" DATE, "jammy", "", 0,
 		  false },
-		{ "of the future", "Suite: jammy\n" DATE, "jammy", "", -86400, false },
+		{ "dated in the future", "Suite: jammy\n" DATE, "jammy", "", -86400, false },
 		{ "a clock that is a little slow", "Suite: jammy\n" DATE, "jammy", "", -60, true },
 		{ "valid still", "Suite: jammy\nValid-Until: Sat, 18 Jul 2026 10:16:37 UTC\n" DATE,
 		  "jammy", "", 6 * 86400, true },
 		{ "expired", "Suite: jammy\nValid-Until: Sat, 18 Jul 2026 10:16:37 UTC\n" DATE,
 		  "jammy", "", 8 * 86400, false },
-		{ "a Valid-Until that nobody can read", "Suite: jammy\nValid-Until: soon\n" DATE,
-		  "jammy", "", 0, false },
+		{ "an unreadable Valid-Until", "Suite: jammy\nValid-Until: soon\n" DATE, "jammy",
+		  "", 0, false },
 		{ "no date", "Suite: jammy\n", "jammy", "", 0, false },
-		{ "a date in a zone of its own",
+		{ "a date in another time zone",
 		  "Suite: jammy\nDate: Sat, 11 Jul 2026 10:16:37 CEST\n", "jammy", "", 0, false },
 		{ "no name", DATE, "jammy", "", 0, false },
-		{ "a name that only begins so", "Suite: jammyish\n" DATE, "jammy", "", 0, false },
+		{ "a name that only starts with the suite", "Suite: jammyish\n" DATE, "jammy", "",
+		  0, false },
 		{ "empty", "", "jammy", "", 0, false },
 	};
 
@@ -75,7 +77,7 @@ static void check_entries(void)
 				   " 44 main/last\nOther:\n " HEX " 9 main/other\n";
 	static const struct {
 		const char *path;
-		uint64_t size; /* 0: not there */
+		uint64_t size; /* 0: missing */
 	} rows[] = {
 		{ "main/a", 42 },  { "main/a.xz", 43 },	   { "main/last", 44 },
 		{ "main", 0 },	   { "main/bad-size", 0 }, { "main/short", 0 },
@@ -98,7 +100,7 @@ static void check_entries(void)
 	}
 }
 
-/* One spelling for each mirror. */
+/* Each mirror has one canonical spelling. */
 static void check_places(void)
 {
 	static const struct {

@@ -1,4 +1,4 @@
-/* lib/release_memory.c: the newest date for each key, whatever happens to the file. */
+/* lib/release_memory.c: stores the newest date of each key, whatever happens to the file. */
 #include "lib/release_memory.h"
 
 #include <fcntl.h>
@@ -29,7 +29,7 @@ static int fresh(void)
 	return fd;
 }
 
-/* 0, 1 or the negative code of the error. */
+/* Returns 0, 1 or the negated error code. */
 static int take(int fd, const char *key, int64_t date, int64_t now, int64_t *newest)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -38,7 +38,7 @@ static int take(int fd, const char *key, int64_t date, int64_t now, int64_t *new
 	return result < 0 && err ? -(int)err->code : result;
 }
 
-/* A memory of its own for each row of steps. */
+/* Each row of steps uses a new memory. */
 static void check_steps(void)
 {
 	static const struct {
@@ -47,18 +47,18 @@ static void check_steps(void)
 			const char *key;
 			int64_t date, now;
 			int result;
-			int64_t newest; /* where RESULT is 1 */
+			int64_t newest; /* if RESULT is 1 */
 		} steps[5];
 	} rows[] = {
 		{ "the first", { { "jammy http://a", 100, NOW, 0, 0 } } },
-		{ "the same again",
+		{ "the same date again",
 		  { { "jammy http://a", 100, NOW, 0, 0 }, { "jammy http://a", 100, NOW, 0, 0 } } },
-		{ "newer, older, the same",
+		{ "newer, older and equal dates",
 		  { { "jammy http://a", 100, NOW, 0, 0 },
 		    { "jammy http://a", 200, NOW, 0, 0 },
 		    { "jammy http://a", 199, NOW, 1, 200 },
 		    { "jammy http://a", 200, NOW, 0, 0 } } },
-		{ "an older one changes nothing",
+		{ "an older date changes nothing",
 		  { { "jammy http://a", 200, NOW, 0, 0 },
 		    { "jammy http://a", 100, NOW, 1, 200 },
 		    { "jammy http://a", 150, NOW, 1, 200 } } },
@@ -79,7 +79,7 @@ static void check_steps(void)
 		    { "jammy http://a", 99, NOW, 1, 100 } } },
 		{ "no key", { { "", 100, NOW, -ERR_INPUT, 0 } } },
 		{ "a key with a newline", { { "jammy\n", 100, NOW, -ERR_INPUT, 0 } } },
-		{ "a key that is no ASCII", { { "jammy \u00e4", 100, NOW, -ERR_INPUT, 0 } } },
+		{ "a key that is not ASCII", { { "jammy \u00e4", 100, NOW, -ERR_INPUT, 0 } } },
 		{ "a key that ends with a blank", { { "jammy ", 100, NOW, -ERR_INPUT, 0 } } },
 	};
 
@@ -90,7 +90,7 @@ static void check_steps(void)
 		for (size_t j = 0; j < 5 && rows[i].steps[j].key; j++) {
 			int64_t newest = 0;
 
-			/* Opened again each time, as by another process. */
+			/* Reopened each time, as if by another process. */
 			_cleanup_close_ int again = open(path, O_RDWR | O_CLOEXEC);
 
 			good = good &&
@@ -110,11 +110,11 @@ static void check_longest_key(void)
 
 	memset(key, 'x', sizeof(key));
 	key[RELEASE_KEY_MAX + 1] = '\0';
-	tap_check(take(fd, key, 100, NOW, &newest) == -ERR_INPUT, "a key that is too long");
+	tap_check(take(fd, key, 100, NOW, &newest) == -ERR_INPUT, "an overlong key is refused");
 	key[RELEASE_KEY_MAX] = '\0';
 	tap_check(take(fd, key, INT64_MAX / 2, INT64_MAX / 2, &newest) == 0 &&
 			  take(fd, key, 100, NOW, &newest) == 1 && newest == INT64_MAX / 2,
-		  "the longest key, with the longest dates");
+		  "the longest key with the longest dates is stored");
 }
 
 static void spoil(int fd, off_t at, char byte)
@@ -123,28 +123,28 @@ static void spoil(int fd, off_t at, char byte)
 		abort();
 }
 
-/* The memory after dates 100 and 200 has a line for each. Then this happens to it: */
+/* After dates 100 and 200, the memory has a line for each. Then it is damaged: */
 static void check_damage(void)
 {
 	static const struct {
 		const char *what;
-		int first, second; /* byte of a line that is changed; -1: none, -2: all are zero */
-		off_t size;	   /* it is cut to; 0: not */
+		int first, second; /* changed byte of a line; -1: none, -2: all zeroed */
+		off_t size;	   /* truncated to this; 0: not truncated */
 		int result;	   /* for date 150 */
 		int64_t newest;
 	} rows[] = {
 		{ "nothing", -1, -1, 0, 1, 200 },
 		{ "the older line is damaged", 40, -1, 0, 1, 200 },
-		{ "the newer line is damaged: the one before counts", -1, 40, 0, 0, 0 },
+		{ "the newer line is damaged: the older one counts", -1, 40, 0, 0, 0 },
 		{ "both lines are damaged", 40, 40, 0, -ERR_HOST, 0 },
 		{ "both lines, in their keys", 80, 80, 0, -ERR_HOST, 0 },
 		{ "both lines, in their checksums", 20, 20, 0, -ERR_HOST, 0 },
 		{ "both lines, at their ends", LINE - 1, LINE - 1, 0, -ERR_HOST, 0 },
-		{ "a first write that was cut off", 40, -2, 0, 0, 0 },
-		{ "the newer line is cut short", -1, -1, LINE + 100, 0, 0 },
-		{ "all of it is gone", -1, -1, -1, 0, 0 },
-		{ "it is far too long", -1, -1, 2 * LINE * RELEASE_MEMORY_ENTRIES + 1, -ERR_HOST,
-		  0 },
+		{ "an interrupted first write", 40, -2, 0, 0, 0 },
+		{ "the newer line is truncated", -1, -1, LINE + 100, 0, 0 },
+		{ "the file is empty", -1, -1, -1, 0, 0 },
+		{ "the file is far too long", -1, -1, 2 * LINE * RELEASE_MEMORY_ENTRIES + 1,
+		  -ERR_HOST, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -152,7 +152,8 @@ static void check_damage(void)
 		char zeros[LINE] = "";
 		int64_t newest = 0;
 
-		/* The first is written to the entry's second line: the other counts until then. */
+		/* The first date goes to the entry's second line; the other line counts until then.
+		 */
 		take(fd, "jammy http://a", 50, NOW, &newest);
 		take(fd, "jammy http://a", 100, NOW, &newest);
 		take(fd, "jammy http://a", 200, NOW, &newest);
@@ -173,7 +174,7 @@ static void check_damage(void)
 	}
 }
 
-/* No file at all is refused, not begun. */
+/* Something other than a file is refused and not initialized. */
 static void check_kinds(void)
 {
 	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -182,12 +183,12 @@ static void check_kinds(void)
 
 	close(fresh());
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	tap_check(take(null, "jammy http://a", 1, NOW, &newest) < 0, "a device is no memory");
+	tap_check(take(null, "jammy http://a", 1, NOW, &newest) < 0, "a device is refused");
 	tap_check(take(fd, "jammy http://a", 1, NOW, &newest) == -ERR_SYSTEM,
-		  "a memory that cannot be written is an error");
+		  "an unwritable memory is an error");
 }
 
-/* It stays bounded, and the one that was not seen for longest goes. */
+/* Its size is bounded; the least recently seen entry is replaced. */
 static void check_bound(void)
 {
 	_cleanup_close_ int fd = fresh();
@@ -204,15 +205,15 @@ static void check_bound(void)
 		  "the memory is bounded");
 	tap_check(take(fd, "suite1 http://a", 100, NOW, &newest) == 1 &&
 			  take(fd, key, 100, NOW, &newest) == 1,
-		  "what was seen later stays");
+		  "recently seen entries stay");
 	tap_check(take(fd, "suite0 http://a", 100, NOW + 5000, &newest) == 0,
-		  "what was not seen for longest went");
+		  "the least recently seen entry is gone");
 }
 
 #define PROCESSES 8
 #define ROUNDS 40
 
-/* However many do so at once, the newest date is what stays. */
+/* The newest date survives any number of simultaneous writers. */
 static void check_at_once(void)
 {
 	_cleanup_close_ int fd = fresh();
@@ -235,10 +236,10 @@ static void check_at_once(void)
 		good = good && status == 0;
 	tap_check(good && take(fd, "jammy http://a", 1, NOW, &newest) == 1 &&
 			  newest == 100000 + PROCESSES - 1,
-		  "%d processes at once: the newest date stays", PROCESSES);
+		  "%d simultaneous processes: the newest date stays", PROCESSES);
 }
 
-/* One that is killed at any moment leaves what it was, or what it becomes. */
+/* A process killed at any moment leaves either the old or the new state. */
 static void check_kills(void)
 {
 	_cleanup_close_ int fd = fresh();
@@ -262,10 +263,10 @@ static void check_kills(void)
 		if (ftruncate(fd, 0) < 0)
 			abort();
 	}
-	tap_check(good, "20 kills while it is written: nothing is lost");
+	tap_check(good, "20 kills during writes lose nothing");
 }
 
-/* Whoever only reads it keeps those who write it away as well. */
+/* Readers also lock out writers. */
 static void check_lock(void)
 {
 	int fd = fresh(), ready[2];
@@ -287,8 +288,8 @@ static void check_lock(void)
 	if (read(ready[0], &byte, 1) != 1)
 		abort();
 	before = clock_milliseconds();
-	tap_check(take(fd, "jammy http://a", 100, NOW, &newest) == 0, "a memory that is locked");
-	tap_check(clock_milliseconds() - before > 150, "is written once it is not");
+	tap_check(take(fd, "jammy http://a", 100, NOW, &newest) == 0, "a locked memory is updated");
+	tap_check(clock_milliseconds() - before > 150, "the update waits for the lock");
 	waitpid(pid, NULL, 0);
 	close(ready[0]);
 	close(ready[1]);

@@ -1,4 +1,4 @@
-/* frontend/archive/resolve.c: which packages are chosen, and what is refused. */
+/* frontend/archive/resolve.c: which packages are chosen, and which input is refused. */
 #include "frontend/archive/resolve.h"
 
 #include <fcntl.h>
@@ -12,8 +12,8 @@
 
 static char folder[] = "/tmp/rootlet-test-resolve.XXXXXX";
 
-/* Stanzas are written short: "name version;Field: value;…", one a line; what each needs besides
- * is added. */
+/* Stanzas are abbreviated to "name version;Field: value;…", one per line; the other required fields
+ * are added. */
 static bool index_write(const char *path, const char *lines)
 {
 	_cleanup_fclose_ FILE *file = fopen(path, "we");
@@ -33,7 +33,7 @@ static bool index_write(const char *path, const char *lines)
 			field += strspn(field, " ");
 			fprintf(file, "%s\n", field);
 		}
-		/* Where a test is about a field, its lines have it themselves. */
+		/* Tests about a field provide it themselves. */
 		if (!strstr(lines, "Architecture:"))
 			fprintf(file, "Architecture: amd64\n");
 		if (!strstr(lines, "Filename:"))
@@ -49,9 +49,9 @@ static bool index_write(const char *path, const char *lines)
 
 struct row {
 	const char *what;
-	const char *indexes[INDEXES]; /* the second is a pocket's */
-	const char *wanted;	      /* with "+" before: besides what is minimal; "?a": optional */
-	const char *chosen;	      /* "name=version …", "-a": left out; NULL: refused */
+	const char *indexes[INDEXES]; /* the second belongs to a pocket */
+	const char *wanted; /* "+" first: in addition to the minimal set; "?a": optional */
+	const char *chosen; /* "name=version …", "-a": left out; NULL: refused */
 	enum error_code code;
 	const char *says;
 };
@@ -59,62 +59,67 @@ struct row {
 static const struct row rows[] = {
 	{ "a package", { "aa 1\nbb 1\n" }, "aa", "aa=1" },
 	{ "the first of two alternatives", { "aa 1\nbb 1\n" }, "aa|bb", "aa=1" },
-	{ "the second, where the first is missing", { "bb 1\n" }, "aa|bb", "bb=1" },
-	{ "neither", { "cc 1\n" }, "aa|bb cc", NULL, ERR_INPUT, "no package aa|bb in testing" },
-	{ "an alternative that is no name",
+	{ "the second alternative if the first is missing", { "bb 1\n" }, "aa|bb", "bb=1" },
+	{ "neither alternative exists",
+	  { "cc 1\n" },
+	  "aa|bb cc",
+	  NULL,
+	  ERR_INPUT,
+	  "no package aa|bb in testing" },
+	{ "an alternative with an invalid name",
 	  { "aa 1\n" },
 	  "aa|/bb",
 	  NULL,
 	  ERR_INPUT,
 	  "not a package name" },
 	{ "an optional package", { "aa 1\nbb 1\n" }, "aa ?bb", "aa=1 bb=1" },
-	{ "one that is missing", { "aa 1\n" }, "aa ?bb", "aa=1 -bb" },
-	{ "two, and alternatives",
+	{ "a missing optional package", { "aa 1\n" }, "aa ?bb", "aa=1 -bb" },
+	{ "two missing optional packages, with alternatives",
 	  { "aa 1\ncc 1\n" },
 	  "aa ?bb ?cc|dd ?ee|ff",
 	  "aa=1 cc=1 -bb -ee|ff" },
-	{ "an optional package that is no name",
+	{ "an optional package with an invalid name",
 	  { "aa 1\n" },
 	  "aa ?/bb",
 	  NULL,
 	  ERR_INPUT,
 	  "not a package name" },
-	{ "what an optional package needs is not optional",
+	{ "the dependencies of an optional package are not optional",
 	  { "aa 1\nbb 1;Depends: cc\n" },
 	  "aa ?bb",
 	  NULL,
 	  ERR_INPUT,
 	  "nothing provides cc" },
-	{ "optional and wanted", { "aa 1\n" }, "aa bb ?bb", NULL, ERR_INPUT, "no package bb" },
-	{ "what it depends on",
+	{ "both optional and wanted", { "aa 1\n" }, "aa bb ?bb", NULL, ERR_INPUT, "no package bb" },
+	{ "dependencies",
 	  { "aa 1;Depends: bb\nbb 1;Pre-Depends: cc (>= 1)\ncc 1\n" },
 	  "aa",
 	  "aa=1 bb=1 cc=1" },
-	{ "nothing that is only recommended",
-	  { "aa 1;Recommends: bb;Suggests: bb\nbb 1\n" },
+	{ "no recommended packages", { "aa 1;Recommends: bb;Suggests: bb\nbb 1\n" }, "aa", "aa=1" },
+	{ "the newer version, from a pocket", { "aa 1\n", "aa 1.1\n" }, "aa", "aa=1.1" },
+	{ "the newer version, not an older one from a pocket",
+	  { "aa 2\n", "aa 1.1\n" },
 	  "aa",
-	  "aa=1" },
-	{ "the newer version, of a pocket", { "aa 1\n", "aa 1.1\n" }, "aa", "aa=1.1" },
-	{ "the newer version, before an older pocket's", { "aa 2\n", "aa 1.1\n" }, "aa", "aa=2" },
-	{ "an epoch over a number, a tilde under nothing",
+	  "aa=2" },
+	{ "an epoch sorts above a number, a tilde below nothing",
 	  { "aa 9\naa 1:1~rc\naa 1:1\n" },
 	  "aa",
 	  "aa=1:1" },
 	{ "the first alternative", { "aa 1;Depends: zz | bb\nbb 1\nzz 1\n" }, "aa", "aa=1 zz=1" },
-	{ "the second where there is no first",
+	{ "the second alternative if the first does not exist",
 	  { "aa 1;Depends: yy | bb\nbb 1\nzz 1\n" },
 	  "aa",
 	  "aa=1 bb=1" },
-	{ "the second where it is wanted as well",
+	{ "the second alternative if it is wanted anyway",
 	  { "aa 1;Depends: zz | bb\nbb 1\nzz 1\n" },
 	  "aa bb",
 	  "aa=1 bb=1" },
-	{ "what provides a virtual package",
+	{ "a provider of a virtual package",
 	  { "aa 1;Depends: vv\nbb 1;Provides: vv\n" },
 	  "aa",
 	  "aa=1 bb=1" },
 	{ "a virtual package by name", { "bb 1;Provides: vv\n" }, "vv", "bb=1" },
-	{ "the real one before what provides it",
+	{ "a real package instead of a provider",
 	  { "aa 1;Depends: libz\nelibz 1;Provides: libz (= 1);Conflicts: libz\nlibz 1\n" },
 	  "aa",
 	  "aa=1 libz=1" },
@@ -126,19 +131,19 @@ static const struct row rows[] = {
 	  { "aa 1;Depends: bb | cc;Conflicts: bb\nbb 1\ncc 1\n" },
 	  "aa",
 	  "aa=1 cc=1" },
-	{ "what is required, essential, and apt",
+	{ "required and essential packages, and apt",
 	  { "apt 1\nee 1;Essential: yes\nrr 1;Priority: required\noo 1;Priority: optional\n" },
 	  "+",
 	  "apt=1 ee=1 rr=1" },
-	{ "and what is wanted",
+	{ "the minimal set and wanted packages",
 	  { "apt 1\nrr 1;Priority: required\noo 1;Priority: optional\n" },
 	  "+oo",
 	  "apt=1 oo=1 rr=1" },
-	{ "a pocket does not say what is required",
+	{ "a pocket does not determine what is required",
 	  { "apt 1\n", "rr 1;Priority: required\n" },
 	  "+",
 	  "apt=1" },
-	{ "of two that promise a merged /usr the empty one",
+	{ "the empty one of two packages that stand for a merged /usr",
 	  { "apt 1;Depends: usrmerge | usr-is-merged\nperl 1\nusr-is-merged 1\n"
 	    "usrmerge 1;Depends: perl\n" },
 	  "+",
@@ -147,34 +152,29 @@ static const struct row rows[] = {
 	  { "aa 1;Architecture: all;Depends: bb\nbb 1;Architecture: amd64\n" },
 	  "aa",
 	  "aa=1 bb=1" },
-	{ "nothing, where nothing is wanted", { "aa 1\n" }, "", "" },
+	{ "no packages if none are wanted", { "aa 1\n" }, "", "" },
 
-	{ "no such package", { "aa 1\n" }, "nosuch aa", NULL, ERR_INPUT, "nosuch" },
-	{ "all that is missing in one message",
+	{ "an unknown package", { "aa 1\n" }, "nosuch aa", NULL, ERR_INPUT, "nosuch" },
+	{ "everything missing in one message",
 	  { "aa 1\n" },
 	  "x1 aa x2",
 	  NULL,
 	  ERR_INPUT,
 	  "x1, x2" },
-	{ "a dependency that is not there",
-	  { "aa 1;Depends: gone\n" },
-	  "aa",
-	  NULL,
-	  ERR_INPUT,
-	  "gone" },
-	{ "a version that is not there",
+	{ "a missing dependency", { "aa 1;Depends: gone\n" }, "aa", NULL, ERR_INPUT, "gone" },
+	{ "a missing version",
 	  { "aa 1;Depends: bb (>= 2)\nbb 1\n" },
 	  "aa",
 	  NULL,
 	  ERR_INPUT,
 	  "bb >= 2" },
-	{ "two that conflict",
+	{ "two packages that conflict",
 	  { "aa 1;Conflicts: bb\nbb 1\n" },
 	  "aa bb",
 	  NULL,
 	  ERR_INPUT,
 	  "conflict" },
-	{ "another architecture only",
+	{ "only another architecture",
 	  { "aa 1;Architecture: s390xx\n" },
 	  "aa",
 	  NULL,
@@ -191,13 +191,13 @@ static const struct row rows[] = {
 	  NULL,
 	  ERR_TRUST,
 	  "bb/cc" },
-	{ "a file name that leads out",
+	{ "a file name that leaves the archive",
 	  { "aa 1;Filename: ../../etc/passwd\n" },
 	  "aa",
 	  NULL,
 	  ERR_TRUST,
 	  "malformed" },
-	{ "a file name that leads out further on",
+	{ "a file name that leaves the archive later",
 	  { "aa 1;Filename: pool/../../xx\n" },
 	  "aa",
 	  NULL,
@@ -225,7 +225,7 @@ static const struct row rows[] = {
 	  ERR_TRUST,
 	  "size" },
 	{ "no hash", { "aa 1;SHA256: 00\n" }, "aa", NULL, ERR_TRUST, "SHA-256" },
-	{ "only an MD5",
+	{ "only an MD5 hash",
 	  { "aa 1;SHA256:;MD5sum: 00112233445566778899aabbccddeeff\n" },
 	  "aa",
 	  NULL,
@@ -233,11 +233,11 @@ static const struct row rows[] = {
 	  "SHA-256" },
 };
 
-/* Where the indexes come from. */
+/* The source of the indexes. */
 enum source {
 	FROM_TEXT,
-	KEEPING,   /* from the text; what is kept of it is written */
-	FROM_KEPT, /* the text is garbage by then */
+	KEEPING,   /* from the text; also writes the cached form */
+	FROM_KEPT, /* from the cached form; the text is garbage now */
 };
 
 static int play(const struct row *row, enum source source, struct choices *choices,
@@ -277,7 +277,7 @@ static int play(const struct row *row, enum source source, struct choices *choic
 	return result;
 }
 
-/* Names and versions, and that each comes with size, hash and place. */
+/* Names and versions; each must have a size, hash and path. */
 static bool same(const struct choices *choices, const char *expected)
 {
 	char found[512] = "";
@@ -298,7 +298,7 @@ static bool same(const struct choices *choices, const char *expected)
 	return strcmp(found, expected) == 0;
 }
 
-/* Whether ROW comes out as it should. */
+/* Whether ROW gives the expected result. */
 static bool try(const struct row *row, enum source source)
 {
 	_cleanup_(choices_clear) struct choices choices = { 0 };
@@ -323,7 +323,7 @@ static void remove_kept(void)
 	}
 }
 
-/* Changes one byte of what is kept of the first index, at AT from its beginning or (negative) its
+/* Changes one byte of the first index's cached form, at offset AT from its start or (negative) its
  * end. */
 static bool change(off_t at)
 {
@@ -351,7 +351,7 @@ static bool verifies(void)
 	return resolve_cache_verify(fd, &err) == 0 || !err || err->code != ERR_TRUST;
 }
 
-/* What is kept and is not right is as if it were not there. */
+/* A damaged cached form is ignored. */
 static void damage(void)
 {
 	static const struct {
@@ -368,11 +368,11 @@ static void damage(void)
 		remove_kept();
 		tap_check(try(row, KEEPING) && verifies() && change(damages[i].at) && !verifies() &&
 				  try(row, KEEPING) && verifies() && try(row, FROM_KEPT),
-			  "%s changed: the text is read, and kept once more", damages[i].what);
+			  "%s changed: the text is read and cached again", damages[i].what);
 	}
 	remove_kept();
 	tap_check(try(&rows[0], KEEPING) && try(&rows[1], KEEPING),
-		  "what is kept of another index is not used");
+		  "another index's cached form is not used");
 }
 
 int main(void)
@@ -385,7 +385,7 @@ int main(void)
 		tap_check(try(&rows[i], FROM_TEXT), "%s: %s", kind, rows[i].what);
 		tap_check(try(&rows[i], KEEPING), "%s, and kept: %s", kind, rows[i].what);
 		if (rows[i].chosen)
-			tap_check(try(&rows[i], FROM_KEPT), "%s, from what is kept: %s", kind,
+			tap_check(try(&rows[i], FROM_KEPT), "%s, from the cached form: %s", kind,
 				  rows[i].what);
 		remove_kept();
 	}

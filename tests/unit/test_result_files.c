@@ -1,5 +1,5 @@
-/* frontend/fstests/result_files.c: what is taken of the files that fstests leaves, whoever wrote
- * them. */
+/* frontend/fstests/result_files.c: how files left by fstests are read; a hostile guest may have
+ * written them. */
 #include "frontend/fstests/result_files.h"
 
 #include <fcntl.h>
@@ -50,7 +50,7 @@ static void reasons(int folder)
 	r = read_one(folder, "generic/001", TEST_NOTRUN, "as printed", NULL);
 	tap_check(tap_same(r.reason, "as printed"), "an empty .notrun changes nothing");
 	r = read_one(folder, "generic/002", TEST_NOTRUN, "as printed", NULL);
-	tap_check(tap_same(r.reason, "as printed"), "nor does one that is not there");
+	tap_check(tap_same(r.reason, "as printed"), "a missing .notrun changes nothing");
 	put(folder, "generic/001.notrun", "of another status");
 	r = read_one(folder, "generic/001", TEST_PASS, NULL, NULL);
 	tap_check(!r.reason && !r.detail, "a test that passed has no reason");
@@ -63,10 +63,11 @@ static void outputs(int folder)
 	put(folder, "generic/003.out.bad", "QA output created by 003\nboom\n");
 	r = read_one(folder, "generic/003", TEST_FAIL, "no qualified output", NULL);
 	tap_check(has(r.detail, "it printed:\nQA output created by 003\nboom"),
-		  ".out.bad where check shows no difference");
+		  ".out.bad is shown if check shows no diff");
 	r = read_one(folder, "generic/003", TEST_FAIL, "output mismatch",
 		     "--- a\n+++ b\n-x\n+boom");
-	tap_check(tap_same(r.detail, "--- a\n+++ b\n-x\n+boom"), "else check's difference alone");
+	tap_check(tap_same(r.detail, "--- a\n+++ b\n-x\n+boom"),
+		  "otherwise only check's diff is shown");
 }
 
 static void kernel(int folder)
@@ -82,16 +83,16 @@ static void kernel(int folder)
 	r = read_one(folder, "generic/004", TEST_FAIL, reason, reason);
 	tap_check(tap_same(r.reason, "in dmesg: WARNING: CPU: 0 PID: 7 at fs/ext4/inode.c:1 "
 				     "ext4_x+0x1/0x2"),
-		  "the line that the kernel complained with: %s", r.reason);
+		  "the reason is the kernel's complaint: %s", r.reason);
 	tap_check(has(r.detail, "_check_dmesg") && has(r.detail, "ext4_y+0x3/0x4") &&
 			  !has(r.detail, "mounted"),
-		  "and its trace");
+		  "the detail has the kernel's trace");
 	r = read_one(folder, "generic/004", TEST_FAIL, "output mismatch", "--- a\n+++ b\n+x");
-	tap_check(!has(r.detail, "ext4_y"), "no dmesg where check found nothing in it");
+	tap_check(!has(r.detail, "ext4_y"), "no dmesg is shown if check found nothing in it");
 	put(folder, "generic/004.dmesg", "INFO: something odd\n");
 	r = read_one(folder, "generic/004", TEST_FAIL, reason, reason);
 	tap_check(tap_same(r.reason, reason) && has(r.detail, "INFO: something odd"),
-		  "what is of no kind we know is shown as it is");
+		  "unknown kernel messages are shown unchanged");
 }
 
 static void sections(int folder)
@@ -102,36 +103,36 @@ static void sections(int folder)
 	mkdirat(folder, "one/generic", 0755);
 	put(folder, "one/generic/001.notrun", "in this section");
 	result_files_add(folder, &r, &text);
-	tap_check(tap_same(r.reason, "in this section"), "files of a section");
+	tap_check(tap_same(r.reason, "in this section"), "files of a section are read");
 	r = (struct test_result){ .section = "../..", .name = "etc/001", .status = TEST_NOTRUN };
 	result_files_add(folder, &r, &text);
-	tap_check(!r.reason, "a section that is a path leads nowhere");
+	tap_check(!r.reason, "a section that is a path is not followed");
 }
 
-/* OUTSIDE is beside the folder of results. */
+/* OUTSIDE is beside the results directory. */
 static void hostile(int folder, const char *outside)
 {
 	static char large[3 << 20];
 	struct test_result r;
 
 	unlinkat(folder, "generic/001.notrun", 0);
-	tap_check(symlinkat(outside, folder, "generic/001.notrun") == 0, "a link is made");
+	tap_check(symlinkat(outside, folder, "generic/001.notrun") == 0, "a link is created");
 	r = read_one(folder, "generic/001", TEST_NOTRUN, "as printed", NULL);
-	tap_check(tap_same(r.reason, "as printed"), "a link leads nowhere else");
+	tap_check(tap_same(r.reason, "as printed"), "a link is not followed");
 	unlinkat(folder, "generic/001.notrun", 0);
 	mkfifoat(folder, "generic/001.notrun", 0644);
 	r = read_one(folder, "generic/001", TEST_NOTRUN, "as printed", NULL);
-	tap_check(tap_same(r.reason, "as printed"), "a pipe holds nobody up");
+	tap_check(tap_same(r.reason, "as printed"), "a pipe does not block");
 	memset(large, 'x', sizeof(large) - 1);
 	put(folder, "generic/005.out.bad", large);
 	put(folder, "generic/005.dmesg", large);
 	r = read_one(folder, "generic/005", TEST_FAIL, "_check_dmesg", "_check_dmesg");
 	tap_check(r.detail && strlen(r.detail) > 4000 && strlen(r.detail) < sizeof(text.detail),
-		  "of a file of 3 MB the start is taken");
+		  "only the start of a 3 MB file is read");
 	put(folder, "generic/001.out.bad", "\033[2J\a\n");
 	r = read_one(folder, "generic/001", TEST_FAIL, NULL, NULL);
 	tap_check(r.detail && !strchr(r.detail, '\033') && !strchr(r.detail, '\a'),
-		  "no control characters");
+		  "control characters are removed");
 }
 
 static const struct {
@@ -163,7 +164,7 @@ static const struct {
 	{ "cat: /etc/nosuch: No such file or directory", false },
 };
 
-/* A pass is no pass where a program that the test puts in the background did not start. */
+/* A pass does not count if a background program of the test did not start. */
 static void unstartable(int folder)
 {
 	static const struct {
@@ -184,7 +185,7 @@ static void unstartable(int folder)
 		found = result_files_unstartable(folder, &result);
 		tap_check(lines[i].unstartable ? tap_same(found, lines[i].line) : !found,
 			  "a program that %s: %s",
-			  lines[i].unstartable ? "cannot start" : "is no matter", lines[i].line);
+			  lines[i].unstartable ? "cannot start" : "is harmless", lines[i].line);
 		unlinkat(folder, places[i % 3].file, 0);
 	}
 }
@@ -216,15 +217,15 @@ static void log_of_check(int folder)
 	put(folder, "a/check.log", "Ran: generic/001 generic/002\nFailures: generic/002\n");
 	put(folder, "b/check.log",
 	    "Failures: generic/001 generic/003 generic/nosuch\nFailed 2 of 2 tests\n");
-	tap_check(result_files_compare(folder, &r, NULL) == 1, "one of them is another now");
+	tap_check(result_files_compare(folder, &r, NULL) == 1, "check.log changes one result");
 	tap_check(r.list[0].status == TEST_PASS && r.list[1].status == TEST_PASS &&
 			  r.list[3].status == TEST_FAIL && has(r.list[3].reason, "check.log") &&
 			  r.list[4].status == TEST_PASS,
-		  "what check.log has failed, has failed, in its section");
+		  "a test that check.log lists as failed in its section has failed");
 	tap_check(results_write(folder, "list", &r, NULL) == 0 &&
 			  results_read(folder, "list", &again, NULL) == 0 && again.count == 6 &&
 			  again.list[3].status == TEST_FAIL && tap_same(again.list[3].section, "b"),
-		  "a list that is written anew");
+		  "the rewritten list is right");
 	results_clear(&r);
 	results_clear(&again);
 }

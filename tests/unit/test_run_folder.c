@@ -1,5 +1,5 @@
-/* frontend/fstests/run_directory.c and results.c: the files of a run are replaced in one step, so
- * that a reader, or a run that is killed, has the old one or the new one, never a part. */
+/* frontend/fstests/run_directory.c and results.c: the files of a run are replaced atomically, so
+ * that a reader or a killed run has either the old or the new file, never a part. */
 #include "frontend/fstests/run_directory.h"
 
 #include <fcntl.h>
@@ -36,7 +36,7 @@ static int names_in(const char *path)
 	return count;
 }
 
-/* WRITE replaces NAME, which has the text BEFORE. */
+/* WRITE replaces NAME, which contains BEFORE. */
 static void replaced(const struct run_folder *run, const char *name, const char *before,
 		     int (*write)(const struct run_folder *run))
 {
@@ -47,11 +47,11 @@ static void replaced(const struct run_folder *run, const char *name, const char 
 	status = write(run);
 	read_open(old, text);
 	tap_check(status == 0 && strstr(text, before),
-		  "%s is replaced: a reader of the old one still has it", name);
+		  "%s is replaced: a reader still has the old file", name);
 	tap_check(fstat(old, &first) == 0 && fstatat(run->fd, name, &second, 0) == 0 &&
 			  first.st_ino != second.st_ino,
-		  "%s is another file afterwards", name);
-	tap_check(names_in(run->path) == count, "%s is replaced: nothing else is left", name);
+		  "%s is a new file afterwards", name);
+	tap_check(names_in(run->path) == count, "%s is replaced: nothing else remains", name);
 	close(old);
 }
 
@@ -76,23 +76,23 @@ static int write_results(const struct run_folder *run)
 	return r;
 }
 
-/* A disk without room: the old file stays. */
+/* On a full disk, the old file stays. */
 static void no_room(struct run_folder *run)
 {
 	char name[] = "full", text[256];
 	int full = open("/dev/full", O_WRONLY), old;
 
-	tap_check(full >= 0 && symlinkat("/dev/full", run->fd, ".run.json") == 0,
-		  "%s: a disk on which nothing can be written", name);
+	tap_check(full >= 0 && symlinkat("/dev/full", run->fd, ".run.json") == 0, "%s: a full disk",
+		  name);
 	tap_check(write_second(run) < 0, "%s: the failure is reported", name);
 	old = openat(run->fd, "run.json", O_RDONLY);
 	read_open(old, text);
-	tap_check(strstr(text, "second"), "%s: run.json is as it was", name);
+	tap_check(strstr(text, "second"), "%s: run.json is unchanged", name);
 	close(old);
 	close(full);
 }
 
-/* The last line of a run that was cut off is none. */
+/* A truncated last line does not count. */
 static void check_cut(const struct run_folder *run)
 {
 	static const char lines[] = "{\"name\":\"generic/001\",\"status\":\"pass\"}\n"
@@ -110,19 +110,19 @@ static void check_cut(const struct run_folder *run)
 	tap_check(fd >= 0 && write_all(fd, lines, strlen(lines)) == 0 &&
 			  results_read(run->fd, "cut.jsonl", &results, NULL) == 0 &&
 			  results.count == 3,
-		  "lines that are whole and make sense are results");
+		  "complete and valid lines are results");
 	found = results_find(&results, "b", "generic/003");
 	tap_check(found && found->status == TEST_PASS && !results_find(&results, "", "generic/003"),
-		  "a test is of its section");
+		  "a test has its section");
 	tap_check(results_count(&results, TEST_PASS) == 2 &&
 			  results_count(&results, TEST_FAIL) == 1,
-		  "they are counted");
+		  "the results are counted");
 	results_clear(&results);
 	unlinkat(run->fd, "cut.jsonl", 0);
 	close(fd);
 }
 
-/* Runs below the state folder, and one that --results put elsewhere. */
+/* Runs in the state directory, and one elsewhere by --results. */
 static void check_runs(const char *results)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -132,39 +132,39 @@ static void check_runs(const char *results)
 	size_t count = 0;
 
 	tap_check(run_folder_check(results, &err) == -1 && err && err->code == ERR_EXISTS,
-		  "a folder that is not empty is not for results");
+		  "a directory that is not empty is refused for results");
 	error_free(&err);
 	tap_check(run_folder_make("ext4", results, &found, &err) == -1 && err,
-		  "nor is it made one");
+		  "a refused directory is unchanged");
 	error_free(&err);
 	for (size_t i = 0; i < 2; i++)
 		tap_check(run_folder_make("xfs", NULL, &runs[i], NULL) == 0 &&
 				  run_folder_write(&runs[i], record, NULL) == 0,
-			  "a run of the state folder");
-	tap_check(strcmp(runs[0].id, runs[1].id) != 0, "each has an id of its own");
+			  "runs are created in the state directory");
+	tap_check(strcmp(runs[0].id, runs[1].id) != 0, "each run has a different id");
 	tap_check(run_folder_list(&ids, &count, NULL) == 0 && count == 3 &&
 			  strcmp(ids[0], ids[1]) < 0 && strcmp(ids[1], ids[2]) < 0,
-		  "all are listed, in order");
+		  "all runs are listed in order");
 	for (size_t i = 0; i < count; i++)
 		free(ids[i]);
 	free(ids);
 	tap_check(run_folder_busy(&runs[1]) && run_folder_remove(runs[1].id, &err) == -1 && err &&
 			  err->code == ERR_BUSY && access(runs[1].path, F_OK) == 0,
-		  "one that is under way stays");
+		  "a run in progress is not removed");
 	error_free(&err);
 	run_folder_close(&runs[0]);
 	tap_check(run_folder_open("last", &found, NULL) == 0 && !run_folder_busy(&found) == 0,
-		  "the last one is the newest");
+		  "the last run is the newest");
 	run_folder_close(&found);
 	run_folder_close(&runs[1]);
 	tap_check(run_folder_remove("../run", &err) == -1 && err && err->code == ERR_INPUT,
-		  "what is no id is not removed");
+		  "an invalid id is refused");
 	error_free(&err);
 	tap_check(run_folder_open(".hidden", &found, &err) == -1 && err && err->code == ERR_INPUT,
 		  "nor opened");
 	error_free(&err);
 	tap_check(run_folder_open("nothing", &found, &err) == -1 && err && err->code == ERR_MISSING,
-		  "what is not there is missing");
+		  "an unknown run is reported as missing");
 	json_decref(record);
 }
 
@@ -172,7 +172,7 @@ int main(void)
 {
 	struct run_folder run = RUN_FOLDER_NONE;
 	json_t *first = json_pack("{s:s}", "state", "first");
-	/* durable.py and power_guest.py look at what is done there. */
+	/* durable.py and power_guest.py check the system calls made there. */
 	const char *at = getenv("ROOTLET_RUN_FOLDER");
 	bool ours = !at;
 	char path[256];

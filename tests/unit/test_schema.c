@@ -1,10 +1,10 @@
-/* frontend/mcp/schema.c, and what frontend/mcp/tools.c makes of a call. */
+/* frontend/mcp/schema.c, and how frontend/mcp/tools.c maps a call to a command line. */
 #include "frontend/mcp/schema.h"
 
 #include "frontend/mcp/tools.h"
 #include "tap.h"
 
-/* NULL: accepted; else a part of the message. */
+/* NULL: accepted; otherwise part of the message. */
 static const struct {
 	const char *schema, *value, *says;
 } rows[] = {
@@ -50,7 +50,7 @@ static void check_rows(void)
 	}
 }
 
-/* The arguments of a call and the command line that they become. */
+/* The arguments of a call and the resulting command line. */
 static const struct {
 	const char *tool, *arguments, *words;
 } calls[] = {

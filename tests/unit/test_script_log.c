@@ -1,11 +1,11 @@
-/* frontend/rootfs/script_log.c: whose script it was that failed, and what it said. */
+/* frontend/rootfs/script_log.c: which package's script failed, and its output. */
 #include "frontend/rootfs/script_log.h"
 
 #include "tap.h"
 
 static const struct row {
 	const char *what, *text;
-	const char *package, *reason, *output; /* package NULL: none is found */
+	const char *package, *reason, *output; /* package NULL: no failure is found */
 } rows[] = {
 	{ "nothing", "", NULL, NULL, NULL },
 	{ "no failure", "Setting up aa (1) ...\nall is well\n", NULL, NULL, NULL },
@@ -17,7 +17,7 @@ static const struct row {
 	  "bb:amd64",
 	  "installed bb package post-installation script subprocess returned error exit status 75",
 	  "x\ny\n" },
-	{ "one that says nothing",
+	{ "a script without output",
 	  "Setting up aa (1) ...\ndpkg: error processing package aa (--configure):\n it failed\n",
 	  "aa", "it failed", "" },
 	{ "dpkg's own preinst",
@@ -26,7 +26,7 @@ static const struct row {
 	  "package pre-installation script subprocess returned error exit status 1\n",
 	  "aa", "new aa package pre-installation script subprocess returned error exit status 1",
 	  "no\n" },
-	{ "an archive of debootstrap's",
+	{ "an archive in debootstrap",
 	  "Unpacking aa (1) ...\nno\n"
 	  "dpkg: error processing archive /var/cache/apt/archives/aa_1%3a2_all.deb (--install):\n "
 	  "bad\n",
@@ -34,22 +34,21 @@ static const struct row {
 	{ "the plan's preinst",
 	  "Preparing to unpack aa ...\nhelp\naa: its preinst script failed with status 3\n", "aa",
 	  "its preinst script failed with status 3", "help\n" },
-	{ "one that only waits for another",
+	{ "a package that only waits for another",
 	  "dpkg: dependency problems prevent configuration of bb:\n bb depends on aa; however:\n"
 	  "dpkg: error processing package bb (--configure):\n dependency problems - leaving "
 	  "unconfigured\nSetting up aa (1) ...\nno\ndpkg: error processing package aa "
 	  "(--configure):\n it failed\n",
 	  "aa", "it failed", "no\n" },
-	{ "the first of two",
+	{ "the first of two failures",
 	  "Setting up aa (1) ...\ndpkg: error processing package aa (--configure):\n one\n"
 	  "Setting up bb (1) ...\ndpkg: error processing package bb (--configure):\n two\n",
 	  "aa", "one", "" },
-	{ "a name that is none", "dpkg: error processing package ../x (--configure):\n bad\n", NULL,
+	{ "an invalid name", "dpkg: error processing package ../x (--configure):\n bad\n", NULL,
 	  NULL, NULL },
 	{ "no name", "dpkg: error processing package \n: its preinst script failed with status 1\n",
 	  NULL, NULL, NULL },
-	{ "an end in the middle", "dpkg: error processing package aa (--configure):", "aa", "",
-	  "" },
+	{ "a truncated log", "dpkg: error processing package aa (--configure):", "aa", "", "" },
 };
 
 static void check_rows(void)
@@ -69,7 +68,7 @@ static void check_rows(void)
 	}
 }
 
-/* A script may print for ever: the last part is kept, from a line's beginning on. */
+/* A script may print forever: only the last part is kept, starting at a line. */
 static void check_room(void)
 {
 	struct script_log log = { 0 };
@@ -81,10 +80,10 @@ static void check_room(void)
 	}
 	tap_check(log.cut && log.size <= 1 << 20 && log.size > 1 << 18 &&
 			  strlen(log.text) == log.size,
-		  "of five megabytes a part is kept");
+		  "only a part of five megabytes is kept");
 	tap_check(strncmp(log.text + log.size - strlen(line) - 1, "4999", 4) == 0 &&
 			  strcspn(log.text, "\n") == strlen(line),
-		  "the last part, in whole lines");
+		  "the last part is kept, in complete lines");
 	script_log_clear(&log);
 }
 
@@ -96,7 +95,7 @@ static void check_other_errors(void)
 	script_log_add("dpkg: error processing package aa (--configure):", &log);
 	error_set(&err, ERR_SPACE, "no space");
 	script_log_explain(&log, "x", NULL, &err);
-	tap_check(err && tap_same(err->message, "no space"), "a full disk is no script's failure");
+	tap_check(err && tap_same(err->message, "no space"), "a full disk is not a script failure");
 	error_free(&err);
 	script_log_clear(&log);
 }

@@ -1,5 +1,5 @@
-/* lib/signature.c and lib/release_text.c: what gpgv's status lines come to, and which suite a text
- * is for. tests/unit/signed_files.h has whole files. */
+/* lib/signature.c and lib/release_text.c: the verdict on gpgv's status lines, and the suite of a
+ * text. tests/unit/signed_files.h has complete files. */
 #include "lib/signature.h"
 
 #include "lib/release_text.h"
@@ -10,7 +10,7 @@
 #define GOOD "[GNUPG:] GOODSIG 68F10B66E4648826 test <test@example.org>\n"
 #define VALID(digest) "[GNUPG:] VALIDSIG 8EB7 2020-06-01 1590969600 0 4 0 1 " digest " 01 8EB7\n"
 
-/* Only the lines of gpgv count, and a VALIDSIG only behind its own GOODSIG. */
+/* Only gpgv's own lines count, and a VALIDSIG only after its own GOODSIG. */
 static void check_lines(void)
 {
 	static const struct {
@@ -25,28 +25,28 @@ static void check_lines(void)
 		{ "SHA-1", NEW GOOD VALID("2"), false },
 		{ "RIPEMD-160", NEW GOOD VALID("3"), false },
 		{ "SHA-224", NEW GOOD VALID("11"), false },
-		{ "a digest that nobody knows", NEW GOOD VALID("12"), false },
-		{ "a number that only begins so", NEW GOOD VALID("8x"), false },
+		{ "an unknown digest", NEW GOOD VALID("12"), false },
+		{ "a digest number with trailing text", NEW GOOD VALID("8x"), false },
 		{ "GOODSIG alone", NEW GOOD, false },
 		{ "VALIDSIG alone", NEW VALID("8"), false },
 		{ "a VALIDSIG too short", NEW GOOD "[GNUPG:] VALIDSIG 8EB7 2020-06-01\n", false },
 		{ "GOODSIG of one signature, VALIDSIG of the next", NEW GOOD NEW VALID("8"),
 		  false },
-		{ "an expired signature behind a GOODSIG",
+		{ "an expired signature after a GOODSIG",
 		  GOOD "[GNUPG:] EXPSIG 68F1 test\n" VALID("8"), false },
-		{ "an expired key behind a GOODSIG",
+		{ "an expired key after a GOODSIG",
 		  GOOD "[GNUPG:] EXPKEYSIG 68F1 test\n" VALID("8"), false },
-		{ "a revoked key behind a GOODSIG",
-		  GOOD "[GNUPG:] REVKEYSIG 68F1 test\n" VALID("8"), false },
-		{ "an unknown key behind a GOODSIG",
+		{ "a revoked key after a GOODSIG", GOOD "[GNUPG:] REVKEYSIG 68F1 test\n" VALID("8"),
+		  false },
+		{ "an unknown key after a GOODSIG",
 		  GOOD "[GNUPG:] ERRSIG 68F1 1 8 01 0 9\n" VALID("8"), false },
 		{ "a bad signature first", "[GNUPG:] BADSIG 68F1 test\n" NEW GOOD VALID("8"),
 		  false },
 		{ "a bad signature last", NEW GOOD VALID("8") NEW "[GNUPG:] BADSIG 68F1 test\n",
 		  false },
 		{ "no signature packet", NEW GOOD VALID("8") "[GNUPG:] NODATA 4\n", false },
-		{ "armor that is broken", NEW GOOD VALID("8") "[GNUPG:] BADARMOR\n", false },
-		{ "lines that are not of gpgv", "GOODSIG 68F1 test\nVALIDSIG 1 2 3 4 5 6 7 8 9\n",
+		{ "broken armor", NEW GOOD VALID("8") "[GNUPG:] BADARMOR\n", false },
+		{ "lines that are not from gpgv", "GOODSIG 68F1 test\nVALIDSIG 1 2 3 4 5 6 7 8 9\n",
 		  false },
 		{ "a user id that looks like a verdict",
 		  NEW "[GNUPG:] ERRSIG 68F1 1 8 01 0 9 GOODSIG\n" VALID("8"), false },
@@ -62,14 +62,14 @@ static void check_lines(void)
 	}
 }
 
-/* gpgv refuses MD5 by itself; gpg was made to accept it. */
+/* gpgv refuses MD5 itself; for the recording, gpg was told to accept it. */
 static void check_recorded_md5(void)
 {
 	size_t size;
 	char *status = signed_read("md5.status", &size);
 
 	tap_check(status && strstr(status, "GOODSIG") && strstr(status, "VALIDSIG"),
-		  "the recorded MD5 signature is good but for its digest");
+		  "the recorded MD5 signature is good except for its digest");
 	tap_check(status && signature_judge(status), "a recorded MD5 signature is refused");
 	free(status);
 }
@@ -115,7 +115,7 @@ static void check_suites(void)
 #define BEGIN "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n"
 #define SIGNATURE "-----BEGIN PGP SIGNATURE-----\n\nabc=\n-----END PGP SIGNATURE-----\n"
 
-/* Where a signed text begins and ends, as gpgv has it. */
+/* The start and end of a signed text, as for gpgv. */
 static void check_forms(void)
 {
 	static const struct {
@@ -124,16 +124,16 @@ static void check_forms(void)
 		{ "a text", BEGIN "a\nb\n" SIGNATURE, "a\nb" },
 		{ "of no line", BEGIN SIGNATURE, "" },
 		{ "without a header", "-----BEGIN PGP SIGNED MESSAGE-----\n\na\n" SIGNATURE, "a" },
-		{ "with blanks behind its lines", BEGIN "a \t\nb\r\n" SIGNATURE, "a\nb" },
+		{ "with trailing blanks", BEGIN "a \t\nb\r\n" SIGNATURE, "a\nb" },
 		{ "with an escaped dash", BEGIN "- -a\n- b\n" SIGNATURE, "-a\nb" },
-		{ "with a dash that is not escaped", BEGIN "-a\n" SIGNATURE, NULL },
-		{ "with a dash and no more", BEGIN "-\n" SIGNATURE, NULL },
+		{ "with an unescaped dash", BEGIN "-a\n" SIGNATURE, NULL },
+		{ "with only a dash", BEGIN "-\n" SIGNATURE, NULL },
 		{ "without a signature", BEGIN "a\n", NULL },
-		{ "whose signature has no end", BEGIN "a\n-----BEGIN PGP SIGNATURE-----\n\nabc=\n",
-		  NULL },
+		{ "with an unterminated signature",
+		  BEGIN "a\n-----BEGIN PGP SIGNATURE-----\n\nabc=\n", NULL },
 		{ "with text before it", "x\n" BEGIN "a\n" SIGNATURE, NULL },
-		{ "with text behind it", BEGIN "a\n" SIGNATURE "x\n", NULL },
-		{ "with an empty line behind it", BEGIN "a\n" SIGNATURE "\n", "a" },
+		{ "with text after it", BEGIN "a\n" SIGNATURE "x\n", NULL },
+		{ "with an empty line after it", BEGIN "a\n" SIGNATURE "\n", "a" },
 		{ "nothing", "", NULL },
 	};
 	static const char nul[] = BEGIN "a\0b\n" SIGNATURE;
@@ -151,24 +151,23 @@ static void check_forms(void)
 			  "a signed file: %s: %s", rows[i].what, good ? "taken" : "refused");
 	}
 	tap_check(!signature_split(nul, sizeof(nul) - 1, text, &signature, &size),
-		  "a signed file with a NUL: refused");
+		  "a signed file with a NUL is refused");
 }
 
-/* NOW is half an hour behind 2020-06-01 00:00. */
+/* NOW is half an hour after 2020-06-01 00:00. */
 static void check_times(void)
 {
 	static const struct {
 		const char *what, *text;
 		bool good;
 	} rows[] = {
-		{ "of the past", "Date: Sun, 31 May 2020 12:00:00 UTC\n", true },
-		{ "by another word for UTC", "Date: Sun, 31 May 2020 12:00:00 +0000\n", true },
-		{ "of another zone", "Date: Sun, 31 May 2020 12:00:00 +0200\n", false },
+		{ "in the past", "Date: Sun, 31 May 2020 12:00:00 UTC\n", true },
+		{ "with another name for UTC", "Date: Sun, 31 May 2020 12:00:00 +0000\n", true },
+		{ "in another time zone", "Date: Sun, 31 May 2020 12:00:00 +0200\n", false },
 		{ "without a zone", "Date: Sun, 31 May 2020 12:00:00\n", false },
-		{ "of a month that is none", "Date: Sun, 31 anF 2020 12:00:00 UTC\n", false },
-		{ "of a clock that is a little ahead", "Date: Mon, 01 Jun 2020 01:20:00 UTC\n",
-		  true },
-		{ "of the future", "Date: Mon, 01 Jun 2020 01:40:00 UTC\n", false },
+		{ "with an invalid month", "Date: Sun, 31 anF 2020 12:00:00 UTC\n", false },
+		{ "slightly in the future", "Date: Mon, 01 Jun 2020 01:20:00 UTC\n", true },
+		{ "in the future", "Date: Mon, 01 Jun 2020 01:40:00 UTC\n", false },
 		{ "none", "", false },
 		{ "empty", "Date:\n", false },
 		{ "before 1970", "Date: Wed, 31 Dec 1969 00:00:00 UTC\n", false },
@@ -180,7 +179,7 @@ static void check_times(void)
 		  "Date: Sun, 31 May 2020 12:00:00 UTC\n"
 		  "Valid-Until: Mon, 01 Jun 2020 00:29:00 UTC\n",
 		  false },
-		{ "valid until who knows when",
+		{ "with an unreadable Valid-Until",
 		  "Date: Sun, 31 May 2020 12:00:00 UTC\nValid-Until: soon\n", false },
 	};
 

@@ -1,6 +1,5 @@
-/* helper/starter/privileges.c: which families of sockets are left to each process of the helper
- * that may call socket(2) at all. Each is tried in a child, as root of a user namespace, before and
- * after.
+/* helper/starter/privileges.c: the socket families left to each helper process that may call
+ * socket(2). Each is tried in a child, as root of a user namespace, before and after.
  */
 #include <errno.h>
 #include <sched.h>
@@ -27,7 +26,7 @@ static const struct row {
 	{ "no family", 4711, SOCK_STREAM, false, false },
 };
 
-/* 0, or the errno that a socket of the row meets under SET (-1: none). */
+/* Returns 0, or the errno of creating the row's socket under SET (-1: none). */
 static int try_socket(const struct row *row, int set)
 {
 	int status;
@@ -47,7 +46,7 @@ static void check(const struct row *row, int set, bool allowed)
 {
 	int before = try_socket(row, -1), after = try_socket(row, set);
 
-	/* A family that this kernel has not is refused before and after, by whomever. */
+	/* A family that this kernel lacks is refused both before and after. */
 	tap_check(after == (allowed ? before : EAFNOSUPPORT), "%s: %s is %s",
 		  privilege_sets[set].name, row->name, allowed ? "left" : "refused");
 }
@@ -55,7 +54,7 @@ static void check(const struct row *row, int set, bool allowed)
 int main(void)
 {
 	tap_check(try_socket(&rows[0], -1) == 0 && try_socket(&rows[1], -1) == 0,
-		  "sockets can be made without any list");
+		  "sockets can be created without any filter");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		check(&rows[i], PRIVILEGES_JAILER, rows[i].jailer);
 		check(&rows[i], PRIVILEGES_JAIL, rows[i].jail);

@@ -1,5 +1,5 @@
-/* frontend/archive/source.c and frontend/archive/apt.c: which mirror, keyring and components a
- * release comes from.
+/* frontend/archive/source.c and frontend/archive/apt.c: the mirror, keyring and components for a
+ * release.
  */
 #include "frontend/archive/source.h"
 
@@ -26,7 +26,7 @@ static bool file_write(const char *name, const char *text)
 	return file && fputs(text, file) >= 0;
 }
 
-/* What apt's two formats say; a row is a text and the entries that it holds, "URI SUITE|…". */
+/* apt's two formats: a row is a text and its entries, "URI SUITE|…". */
 static void check_formats(void)
 {
 	static const struct {
@@ -40,8 +40,7 @@ static void check_formats(void)
 		  apt_parse_list },
 		{ "options", "deb [arch=amd64 signed-by=/k] http://a/d x main", "http://a/d x|",
 		  apt_parse_list },
-		{ "options that do not end", "deb [arch=amd64 http://a/d x main", "",
-		  apt_parse_list },
+		{ "unterminated options", "deb [arch=amd64 http://a/d x main", "", apt_parse_list },
 		{ "too few words", "deb http://a/d\n", "", apt_parse_list },
 		{ "no words", "deb \n", "", apt_parse_list },
 		{ "a paragraph", "Types: deb\nURIs: http://a/d\nSuites: x\nComponents: main\n",
@@ -76,7 +75,7 @@ static void check_formats(void)
 	}
 }
 
-/* Debian's mirror is the host's own; a stranger's with the same suite is not taken for it. */
+/* Debian's mirror is the host's own; a third-party one with the same suite does not count. */
 static void check_debian(void)
 {
 	static const struct {
@@ -89,7 +88,7 @@ static void check_debian(void)
 		{ "another release of the same archive",
 		  "Types: deb\nURIs: " ARCHIVE "\nSuites: bookworm\n" KEYRING, "trixie", ARCHIVE,
 		  SECURITY },
-		{ "a stranger before it",
+		{ "a third-party mirror before it",
 		  "Types: deb\nURIs: http://stranger.example.org/apt\nSuites: bookworm\nSigned-By: "
 		  "/usr/share/keyrings/stranger.gpg\n\nTypes: deb\nURIs: " ARCHIVE
 		  "\nSuites: bookworm\n" KEYRING,
@@ -101,7 +100,7 @@ static void check_debian(void)
 		  "Types: deb\nURIs: http://stranger.example.org/apt\nSuites: bookworm\nSigned-By: "
 		  "/usr/share/keyrings/stranger.gpg\n",
 		  "bookworm", NULL, NULL },
-		{ "none at all", "", "bookworm", NULL, NULL },
+		{ "no mirror", "", "bookworm", NULL, NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -134,13 +133,13 @@ static void check_ubuntu(void)
 	tap_check(source_plan(&source, folder, &origin, NULL) == 0 &&
 			  tap_same(origin->distribution, "Ubuntu") &&
 			  strncmp(origin->mirror, "http://archive.ubuntu.com", 25) == 0,
-		  "Ubuntu's mirror is its archive, whatever apt has");
+		  "Ubuntu's mirror is its archive, whatever apt's configuration says");
 	tap_check(origin && tap_same(origin->components[0], "main") &&
 			  tap_same(origin->components[1], "universe") && !origin->components[2],
 		  "Ubuntu's components");
 }
 
-/* What --mirror may be, and what becomes of it. */
+/* Valid values of --mirror, and the result. */
 static void check_mirrors(void)
 {
 	static const struct {
@@ -187,9 +186,7 @@ static void check_words(void)
 		  { .suite = "jammy", .components = bad_components },
 		  ERR_INPUT },
 		{ "an unknown suite without mirror", { .suite = "warty" }, ERR_INPUT },
-		{ "a keyring that is not there",
-		  { .suite = "jammy", .keyring = "/no/such" },
-		  ERR_INPUT },
+		{ "a missing keyring", { .suite = "jammy", .keyring = "/no/such" }, ERR_INPUT },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

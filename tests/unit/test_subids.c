@@ -1,4 +1,4 @@
-/* policy/subids_find.c: which range a user gets, and what is said to one who has none. */
+/* policy/subids_find.c: the range that a user gets, and the message without one. */
 #include "policy/subids.h"
 #include "policy/subids_find.h"
 
@@ -15,7 +15,7 @@ static void write_file(const char *path, const char *text)
 		exit(1);
 }
 
-/* A file that is not there has no ranges; one that cannot be read might have some. */
+/* A missing file has no ranges; an unreadable one might have some. */
 static void check_unreadable(void)
 {
 	struct subids got;
@@ -44,12 +44,13 @@ int main(void)
 		  300000, "", "" },
 		{ "a range by number", "1000:100000:65536\n", "1000:100000:65537\n", 1000, 100000,
 		  100000, "", "" },
-		{ "the first that is long enough", "you:5:10\nyou:200000:65536\nyou:400000:70000\n",
-		  "you:200000:65536\n", 1000, 200000, 200000, "", "" },
+		{ "the first range that is long enough",
+		  "you:5:10\nyou:200000:65536\nyou:400000:70000\n", "you:200000:65536\n", 1000,
+		  200000, 200000, "", "" },
 		{ "root without one", "", "", 0, SUBIDS_ROOT_FIRST, SUBIDS_ROOT_FIRST, "", "" },
-		{ "none", "other:100000:65536\n", "", 1000, 0, 0, "has no range for \"you\"",
+		{ "no range", "other:100000:65536\n", "", 1000, 0, 0, "has no range for \"you\"",
 		  "usermod --add-subuids 165536-231071 --add-subgids 165536-231071 you" },
-		{ "none of the groups", "you:100000:65536\n", "", 1000, 0, 0,
+		{ "no range of group ids", "you:100000:65536\n", "", 1000, 0, 0,
 		  "groups has no range for \"you\"",
 		  "usermod --add-subuids 165536-231071 --add-subgids 165536-231071 you" },
 		{ "two halves", "you:100000:32768\nyou:200000:32768\n", "you:100000:65536\n", 1000,
@@ -65,8 +66,8 @@ int main(void)
 		  "the longest of 1 has 10 ids", "usermod" },
 		{ "from 0", "you:0:65536\n", "you:0:65536\n", 1000, 0, 0, "has no range",
 		  "usermod" },
-		{ "over the end", "you:4294900000:70000\n", "you:1:18446744073709551615\n", 1000, 0,
-		  0, "has no range", "usermod --add-subuids 100000-165535 " },
+		{ "past the last id", "you:4294900000:70000\n", "you:1:18446744073709551615\n",
+		  1000, 0, 0, "has no range", "usermod --add-subuids 100000-165535 " },
 		{ "no numbers", "you\nyou:\nyou:x:y\n:1:65536\n", "you:100000:65536\n", 1000, 0, 0,
 		  "has no range", "usermod" },
 	};

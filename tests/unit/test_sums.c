@@ -1,5 +1,5 @@
-/* frontend/archive/sums.c: whatever of a folder changes is found; what has only been touched is not
- * taken for damage, and is read once. */
+/* frontend/archive/sums.c: any change in a directory is found; files that were only touched do not
+ * count as damaged, and are read once. */
 #include "frontend/archive/sums.h"
 
 #include <fcntl.h>
@@ -9,12 +9,13 @@
 
 #include "tap.h"
 
-/* In a folder of its own. One name is two lines, one of a folder is the start of a file's. */
+/* Runs in its own directory. One name has two lines; one directory name is the prefix of a file
+ * name. */
 #define MAKE                                                                                       \
 	"rm -rf .sums * .hidden; mkdir -p boot a/empty; printf kernel >boot/vmlinuz; "             \
 	"printf x >boot/config; printf y >a.c; printf z >'two\nlines'; ln -s ../boot a/link; "     \
 	"printf p >a/run; chmod 755 a/run; printf h >.hidden; "
-/* In place, with its old time of content. */
+/* In place, keeping the old mtime. */
 #define FLIP(file, text)                                                                           \
 	"touch -r " file " /tmp/rootlet-sums.$$; printf " text " >" file                           \
 	"; touch -r /tmp/rootlet-sums.$$ " file "; rm /tmp/rootlet-sums.$$"
@@ -26,32 +27,32 @@ static const struct {
 	{ "a bit of a hidden file", FLIP(".hidden", "i"), ".hidden has changed" },
 	{ "a bit of a file whose name has two lines", FLIP("'two\nlines'", "Z"),
 	  "two\\nlines has changed" },
-	{ "a byte less", "printf kerne >boot/vmlinuz", "boot/vmlinuz has changed" },
+	{ "a truncated file", "printf kerne >boot/vmlinuz", "boot/vmlinuz has changed" },
 	{ "a link's target", "ln -sfn ../beet a/link", "a/link has changed" },
 	{ "a file for a link", "rm a/link; printf ../boot >a/link", "a/link has changed" },
 	{ "a link for a file", "mv a.c b; ln -s b a.c", "a.c has changed" },
-	{ "a program that is none", "chmod 644 a/run", "a/run has changed" },
-	{ "a file that is a program", "chmod 755 a.c", "a.c has changed" },
+	{ "an executable without the bit", "chmod 644 a/run", "a/run has changed" },
+	{ "a file with the executable bit", "chmod 755 a.c", "a.c has changed" },
 	{ "a missing file", "rm boot/config", "boot/config is missing" },
-	{ "a missing file, the last", "rm two*", "two\\nlines is missing" },
+	{ "the last file is missing", "rm two*", "two\\nlines is missing" },
 	{ "a missing folder", "rmdir a/empty", "a/empty is missing" },
 	{ "a file more", "printf x >a/more", "a/more was added" },
-	{ "a file more, the last", "printf x >zz", "zz was added" },
-	{ "an empty folder more", "mkdir boot/more", "boot/more was added" },
-	{ "a pipe more", "mkfifo zz", "zz was added" },
+	{ "an extra file at the end", "printf x >zz", "zz was added" },
+	{ "an extra empty directory", "mkdir boot/more", "boot/more was added" },
+	{ "an extra pipe", "mkfifo zz", "zz was added" },
 	{ "another name", "mv boot/config boot/confih", "boot/config is missing" },
 	{ "a link to itself for a file", "rm a.c; ln -s a.c a.c", "a.c has changed" },
 	{ "a bit of the sums", "sed -i s/config/confih/ .sums", "boot/confih is missing" },
 	{ "a line of the sums", "sed -i /config/d .sums", "boot/config was added" },
 	{ "half of the sums", "head -c 200 .sums >x; mv x .sums", "" },
-	{ "no line in the sums", ": >.sums", ".hidden was added" },
-	{ "odd lines in the sums", "printf '#\\n# \\n# x\\n' >.sums", "" },
-	{ "no sums", "rm .sums", "its checksums are missing" },
+	{ "empty sums", ": >.sums", ".hidden was added" },
+	{ "invalid lines in the sums", "printf '#\\n# \\n# x\\n' >.sums", "" },
+	{ "missing sums", "rm .sums", "its checksums are missing" },
 };
 
 static bool run(const char *script)
 {
-	return system(script) == 0; /* NOLINT: of its own text */
+	return system(script) == 0; /* NOLINT: a fixed command */
 }
 
 static void check_damages(int folder)
@@ -65,10 +66,10 @@ static void check_damages(int folder)
 
 		tap_check(made && found, "%s is found: %s", damages[i].what,
 			  err ? err->message : "no");
-		/* Sums of which only the times are whole are no reason to make anew what is. */
+		/* Undamaged data is kept even if only the recorded times are intact. */
 		tap_check((sums_check(folder, NULL, &checked) < 0 && checked->code == ERR_TRUST) ||
 				  strstr(damages[i].what, "sums"),
-			  "and before it is used");
+			  "damage is found before use");
 	}
 }
 
@@ -82,23 +83,23 @@ static time_t time_of(int folder, const char *name)
 static void check_whole(int folder)
 {
 	tap_check(run(MAKE) && sums_write(folder, NULL, NULL) == 0, "sums are written");
-	tap_check(sums_verify(folder, NULL, NULL) == 0, "and nothing is damaged");
-	tap_check(run("LC_ALL=C sha256sum --check --strict --status .sums"),
-		  "and sha256sum finds the same");
+	tap_check(sums_verify(folder, NULL, NULL) == 0, "nothing is damaged");
+	tap_check(run("LC_ALL=C sha256sum --check --strict --status .sums"), "sha256sum agrees");
 	tap_check(run("touch -d 2001-01-01 .sums") && sums_check(folder, NULL, NULL) == 0 &&
 			  time_of(folder, ".sums") < 1000000000,
-		  "what nobody has touched is not read");
+		  "untouched files are not read");
 	tap_check(run("touch boot/vmlinuz; mv a b; mv b a") &&
 			  sums_check(folder, NULL, NULL) == 0 &&
 			  time_of(folder, ".sums") > 1000000000,
-		  "what was only touched is read");
+		  "touched files are read");
 	tap_check(run("touch -d 2001-01-01 .sums") && sums_check(folder, NULL, NULL) == 0 &&
 			  time_of(folder, ".sums") < 1000000000,
 		  "once");
 	tap_check(sums_verify(folder, NULL, NULL) == 0 &&
 			  run("test \"$(grep -c times .sums)\" = 1; test ! -e .sums.new"),
-		  "and the sums are what they were");
-	tap_check(sums_verify_file(folder, "boot/vmlinuz", NULL) == 0, "one file of them is whole");
+		  "the sums are unchanged");
+	tap_check(sums_verify_file(folder, "boot/vmlinuz", NULL) == 0,
+		  "a single file is undamaged");
 	tap_check(run(FLIP("boot/vmlinuz", "kErnel")) &&
 			  sums_verify_file(folder, "boot/vmlinuz", NULL) < 0 &&
 			  sums_verify_file(folder, "boot/config", NULL) == 0 &&
@@ -111,18 +112,18 @@ static void check_file(int folder)
 	tap_check(run(MAKE) && sums_write(folder, "a.c", NULL) == 0 &&
 			  sums_verify(folder, "a.c", NULL) == 0 &&
 			  sums_check(folder, "a.c", NULL) == 0,
-		  "a file has sums of its own");
+		  "a file has its own sums");
 	tap_check(run("printf n >boot/config") && sums_verify(folder, "a.c", NULL) == 0,
-		  "in which others have no part");
+		  "other files do not affect a file's sums");
 	sums_touch(folder, "a.c");
 	tap_check(run("touch -d 2001-01-01 .a.c.sums") && sums_used(folder, "a.c") < 1000000000 &&
 			  sums_used(folder, "b.c") == 0,
-		  "their time is when it was used");
+		  "the time of the sums is the last use");
 	tap_check(run(FLIP("a.c", "Y")) && sums_verify(folder, "a.c", NULL) < 0 &&
 			  sums_check(folder, "a.c", NULL) < 0,
-		  "a bit of it is found");
+		  "a flipped bit in a file is found");
 	sums_remove(folder, "a.c");
-	tap_check(sums_verify(folder, "a.c", NULL) < 0, "nothing is whole without sums");
+	tap_check(sums_verify(folder, "a.c", NULL) < 0, "a file without sums counts as damaged");
 }
 
 int main(void)

@@ -1,5 +1,5 @@
-/* helper/parser/fields.c: a task is trusted no further than its shape, field by field, and its
- * description on the record leaves nothing out without saying so. */
+/* helper/parser/fields.c: tasks are checked field by field, and their description for the
+ * audit log marks anything it leaves out. */
 #include "helper/parser/fields.h"
 
 #include <sys/socket.h>
@@ -11,7 +11,7 @@
 static struct task task;
 
 #define SET(field, text) snprintf((field), sizeof(field), "%s", (text))
-/* Bytes without an end, as no parser of ours sends them. */
+/* Unterminated bytes, which our parser never sends. */
 #define FILL(field) memset((field), 'x', sizeof(field))
 
 static void begin(void)
@@ -54,7 +54,7 @@ static void one_word(enum operation operation)
 	task.operation = operation;
 }
 
-/* NULL: it is taken. */
+/* NULL: it is accepted. */
 static void check(const char *what, const char *says)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -77,9 +77,8 @@ static void check(const char *what, const char *says)
 		check(#field " without an end", says);                                             \
 	} while (0)
 
-/* One more word, BAD, in a list; then a list of one word more than there may be, of the word GOOD;
- * then what no parser of ours sends: a count that is not that of its words, a last word without an
- * end, more bytes than there are. */
+/* Adds BAD to a list; then tries a list with one GOOD word too many; then input that our parser
+ * never sends: a wrong count, an unterminated last word, too many bytes. */
 #define CHECK_WORDS(make, words, bad, good, most, says)                                            \
 	do {                                                                                       \
 		make;                                                                              \
@@ -173,7 +172,7 @@ static void check_publish(void)
 	task.publish.mode = 0700;
 	check("a closed rootfs", NULL);
 	task.publish.mode = 0755;
-	check("a rootfs that can be entered", NULL);
+	check("an open rootfs", NULL);
 	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
 		task.publish.mode = modes[i];
 		check("another mode", "mode");
@@ -201,7 +200,7 @@ static void check_others(void)
 
 	for (size_t i = 0; i < sizeof(empty) / sizeof(*empty); i++) {
 		one_word(empty[i]);
-		check("what has no fields", NULL);
+		check("a request without fields", NULL);
 	}
 	CHECK_FIELD(one_word(OP_HELLO), task.hello.purpose, "a b", "purpose");
 	one_word(OP_NONE);
@@ -255,12 +254,13 @@ static void check_others(void)
 	SET(task.clone.base_name, "two");
 	check("a whole Clone", NULL);
 	SET(task.clone.base_name, ".");
-	check("a clone of what is no name", "snapshot name");
+	check("a clone with an invalid base name", "snapshot name");
 	SET(task.clone.name, "");
 	check("a clone without a name", "rootfs name");
 }
 
-/* --- the record ------------------------------------------------------------------------------ */
+/* --- the audit record ---
+ * --------------------------------------------------------------------------- */
 
 static void describe(const char *folders, size_t size, const char *wanted)
 {
@@ -268,7 +268,7 @@ static void describe(const char *folders, size_t size, const char *wanted)
 
 	memset(text, '#', sizeof(text));
 	task_describe(&task, folders, text, size);
-	tap_check(strcmp(text, wanted) == 0 && text[size] == '#', "on the record: %s", text);
+	tap_check(strcmp(text, wanted) == 0 && text[size] == '#', "the audit record has: %s", text);
 }
 
 static void check_descriptions(void)
@@ -368,12 +368,12 @@ static void check_notes(void)
 		  "a success");
 	note_set_error(&note, NULL);
 	tap_check(note.code == ERR_SPACE && strcmp(note.text, "out of memory") == 0,
-		  "an error that there was no memory for");
+		  "an error for which there was no memory");
 	note.code = 4711;
 	memset(note.text, 'x', sizeof(note.text));
 	tap_check(note_error(&note, &back) == -1 && back->code == ERR_SYSTEM &&
 			  strlen(back->message) == sizeof(note.text) - 1,
-		  "a code and a text that no process of ours sends");
+		  "a code and a text that our processes never send");
 	tap_check(note_send(ends[0], &note, 0) == 0 && receive(ends[1], &note, &count) &&
 			  count == 1,
 		  "a note with a descriptor");

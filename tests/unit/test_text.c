@@ -1,12 +1,12 @@
-/* frontend/cli/text.c, frontend/cli/suggest.c, and the pieces that frontend/cli/events.c cuts
- * output into. */
+/* frontend/cli/text.c, frontend/cli/suggest.c, and how frontend/cli/events.c splits output
+ * into events. */
 #include "frontend/cli/text.h"
 
 #include "frontend/cli/events.h"
 #include "frontend/cli/suggest.h"
 #include "tap.h"
 
-/* RFC 3629, section 3 and 4: what is well-formed stays, each byte that is not becomes '?'. */
+/* RFC 3629, sections 3 and 4: well-formed text is kept, each invalid byte becomes '?'. */
 static const struct {
 	const char *what, *text, *expected;
 } utf8[] = {
@@ -22,14 +22,14 @@ static const struct {
 	{ "over-long, two bytes", "\xc0\xaf", "??" },
 	{ "over-long, three bytes", "\xe0\x9f\xbf", "???" },
 	{ "over-long, four bytes", "\xf0\x8f\xbf\xbf", "????" },
-	{ "a byte that only continues", "a\x80z", "a?z" },
-	{ "cut short at the end", "a\xe2\x82", "a??" },
-	{ "cut short in the middle", "\xe2\x82z", "??z" },
+	{ "a lone continuation byte", "a\x80z", "a?z" },
+	{ "truncated at the end", "a\xe2\x82", "a??" },
+	{ "truncated in the middle", "\xe2\x82z", "??z" },
 	{ "bytes that are never used", "\xfe\xff", "??" },
 };
 
-/* What a terminal obeys becomes '?', each byte of it. LINES: the same with newlines and tabs kept;
- * NULL: as the other. */
+/* Each byte of a terminal control becomes '?'. LINES: the same, keeping newlines and tabs; NULL: no
+ * difference. */
 static const struct {
 	const char *what, *text, *expected, *lines;
 } shown[] = {
@@ -59,18 +59,18 @@ static const struct {
 	  "\xc2\x9f"
 	  "",
 	  "??", NULL },
-	{ "the first after C1", "\u00a0\u00a1", "\u00a0\u00a1", NULL },
+	{ "the first characters after C1", "\u00a0\u00a1", "\u00a0\u00a1", NULL },
 	{ "C1 bytes in other characters", "\u00db\u201b\u2000", "\u00db\u201b\u2000", NULL },
 	{ "a raw C1 byte",
 	  "a\x9b"
 	  "2J",
 	  "a?2J", NULL },
-	{ "a raw C1 byte behind a character", "\u00e4\x9b", "\u00e4?", NULL },
+	{ "a raw C1 byte after a character", "\u00e4\x9b", "\u00e4?", NULL },
 	{ "Latin-1", "\xe4\x9b", "??", NULL },
 	{ "C1, over-long", "\xe0\x82\x9b", "???", NULL },
 	{ "ESC, over-long", "\xc0\x9b", "??", NULL },
-	{ "cut short before C1", "\xc2", "?", NULL },
-	{ "cut short, then ESC", "\xe2\x82\033", "???", NULL },
+	{ "truncated before C1", "\xc2", "?", NULL },
+	{ "truncated, then ESC", "\xe2\x82\033", "???", NULL },
 };
 
 static const struct {
@@ -193,7 +193,8 @@ static void check_suggestions(void)
 	}
 }
 
-/* Feeds TEXT in pieces of STEP bytes and returns what the events hold together; the caller's. */
+/* Feeds TEXT in pieces of STEP bytes; returns the combined text of the events, which the caller
+ * frees. */
 static char *run_output(const char *text, size_t size, size_t step, size_t *events)
 {
 	struct output_events o = { .stream = "stdout" };
@@ -226,7 +227,7 @@ static char *run_output(const char *text, size_t size, size_t step, size_t *even
 	return all;
 }
 
-/* However it comes in, no character is torn and nothing is lost. */
+/* However it is split, no character is broken and nothing is lost. */
 static void check_output(void)
 {
 	static char text[20000];
@@ -238,14 +239,15 @@ static void check_output(void)
 		_cleanup_free_ char *all = run_output(text, size, step, &events);
 
 		tap_check(tap_same(all, text) && events >= size / 4096,
-			  "output without a newline, %zu bytes at once: nothing torn", step);
+			  "output without a newline, %zu bytes at a time, breaks no characters",
+			  step);
 	}
 	for (size_t step = 1; step < 30; step += 7) {
 		_cleanup_free_ char *all = run_output("one\ntwo\nthree", 13, step, &events);
 
 		tap_check(tap_same(all, "one\ntwo\nthree") && events >= 2 &&
 				  (step > 1 || events == 3),
-			  "output of lines, %zu bytes at once", step);
+			  "output of lines, %zu bytes at a time", step);
 	}
 }
 

@@ -1,5 +1,5 @@
-/* frontend/cli/tree.c: a rootfs's own symlinks are followed inside it, whatever else is renamed on
- * the machine meanwhile. */
+/* frontend/cli/tree.c: symlinks in a rootfs are followed inside it, even while other files on the
+ * machine are renamed. */
 #include "frontend/cli/tree.h"
 
 #include <fcntl.h>
@@ -26,7 +26,7 @@ static const struct {
 
 static char folder[] = "/tmp/rootlet-test-tree.XXXXXX";
 
-/* What dpkg does all the time. */
+/* dpkg does this all the time. */
 static _Noreturn void rename_for_ever(int tree)
 {
 	mkdirat(tree, "a", 0755);
@@ -36,7 +36,7 @@ static _Noreturn void rename_for_ever(int tree)
 	}
 }
 
-/* openat2(2): EAGAIN where the kernel cannot tell that ".." did not lead out, for a rename. */
+/* openat2(2): EAGAIN if the kernel cannot rule out, because of a rename, that ".." led outside. */
 static void check_renames(int tree)
 {
 	unsigned missed = 0;
@@ -50,8 +50,7 @@ static void check_renames(int tree)
 	waitpid(pid, NULL, 0);
 	unlinkat(tree, "a", AT_REMOVEDIR);
 	unlinkat(tree, "b", AT_REMOVEDIR);
-	tap_check(missed == 0,
-		  "a symlink with \"..\" is followed while something is renamed: %u of %u missed",
+	tap_check(missed == 0, "a symlink with \"..\" is followed during renames: %u of %u missed",
 		  missed, ROUNDS);
 }
 
@@ -68,10 +67,11 @@ int main(void)
 		if (symlinkat(links[i].target, tree, links[i].name) < 0)
 			return 1;
 	tap_check(tree_has(tree, "etc/os-release", S_IFREG), "a relative symlink");
-	tap_check(tree_has(tree, "etc/absolute", S_IFREG), "an absolute symlink means the rootfs");
+	tap_check(tree_has(tree, "etc/absolute", S_IFREG),
+		  "an absolute symlink starts at the rootfs");
 	tap_check(tree_has(tree, "etc/over-the-top", S_IFREG), "\"..\" ends at the rootfs");
-	tap_check(!tree_has(tree, "etc/magic", 0), "no way out by /proc");
-	tap_check(!tree_has(tree, "etc/os-release", S_IFDIR), "a file is no folder");
+	tap_check(!tree_has(tree, "etc/magic", 0), "/proc does not lead outside");
+	tap_check(!tree_has(tree, "etc/os-release", S_IFDIR), "a file is not a directory");
 	check_renames(tree);
 	for (size_t i = 0; i < LINK_COUNT; i++)
 		unlinkat(tree, links[i].name, 0);

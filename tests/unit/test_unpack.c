@@ -1,5 +1,5 @@
-/* helper/worker/unpack/deb.c, package.c and extract.c: a package of each kind in a tree of its own.
- * What the result is to be is dpkg's word, to which tests/integration/engines.py compares. */
+/* helper/worker/unpack/deb.c, package.c and extract.c: each kind of package in a separate tree.
+ * tests/integration/engines.py compares the results with dpkg's. */
 #include "helper/worker/unpack/package.h"
 
 #include <fcntl.h>
@@ -16,11 +16,12 @@
 #define FILES 5
 #define HOLE 512u /* bytes */
 
-/* One of a tar archive. TYPE: '0' a file, '1' a hard link, '2' a symlink, '5' a folder, '6' a pipe,
- * '3' a device, 'S' GNU tar's file with a hole before its content, 'L' the name of the next entry.
+/* An entry of a tar archive. TYPE: '0' file, '1' hard link, '2' symlink, '5' directory, '6' pipe,
+ * '3' device, 'S' GNU tar's sparse file with a hole before its content, 'L' the name of the next
+ * entry.
  */
 struct entry {
-	const char *name, *text; /* content, or where it leads */
+	const char *name, *text; /* content or link target */
 	char type;
 	unsigned mode, owner;
 };
@@ -31,8 +32,8 @@ struct row {
 	int state; /* or -1 */
 	enum error_code code;
 	const char *says;
-	struct entry control[FILES]; /* besides the file "control" */
-	const char *before;	     /* a file that is in the tree already */
+	struct entry control[FILES]; /* in addition to the file "control" */
+	const char *before;	     /* an existing file in the tree */
 };
 
 /* --- archives -------------------------------------------------------------------------------- */
@@ -54,7 +55,7 @@ static void pad(struct buffer *b, size_t to)
 		b->data[b->used++] = '\0';
 }
 
-/* Format: tar(5), the old one of POSIX. */
+/* Format: tar(5), the old POSIX one. */
 static void add_entry(struct buffer *b, const struct entry *e)
 {
 	char head[512] = "";
@@ -204,15 +205,15 @@ static int unpack(const struct layout *l, bool later, struct error **err)
 
 static const struct row rows[] = {
 	{ .what = "a file", .entries = { PLAIN("./usr/bin/toy") }, .state = PACKAGE_UNPACKED },
-	{ .what = "a file that is there already",
+	{ .what = "an existing file",
 	  .entries = { PLAIN("./usr/bin/toy") },
 	  .before = "usr/bin/toy",
 	  .state = PACKAGE_KEPT },
-	{ .what = "a symlink that is there already",
+	{ .what = "an existing symlink",
 	  .entries = { { "./usr/bin/toy", "x", '2', 0777, 0 } },
 	  .before = "usr/bin/toy",
 	  .state = PACKAGE_KEPT },
-	{ .what = "a hard link that is there already",
+	{ .what = "an existing hard link",
 	  .entries = { PLAIN("./usr/bin/a"), { "./usr/bin/toy", "./usr/bin/a", '1', 0644, 0 } },
 	  .before = "usr/bin/toy",
 	  .state = PACKAGE_KEPT },
@@ -220,7 +221,7 @@ static const struct row rows[] = {
 	  .entries = { PLAIN("./etc/toy.conf"), { "./etc/b", "./etc/toy.conf", '1', 0644, 0 } },
 	  .control = { { "./conffiles", "/etc/toy.conf\n", '0', 0644, 0 } },
 	  .state = PACKAGE_KEPT },
-	{ .what = "a hard link to what is left out",
+	{ .what = "a hard link to an excluded file",
 	  .entries = { PLAIN("./usr/share/doc/a"),
 		       { "./etc/b", "./usr/share/doc/a", '1', 0644, 0 } },
 	  .state = PACKAGE_KEPT },
@@ -254,30 +255,30 @@ static const struct row rows[] = {
 	  .state = -1,
 	  .code = ERR_PACKAGE,
 	  .says = "is a symlink to nowhere" },
-	{ .what = "a file whose name no filesystem takes",
+	{ .what = "a file with an impossible name",
 	  .entries = { { "././@LongLink", "./usr/bin/" X256, 'L', 0644, 0 }, PLAIN("./x") },
 	  .state = -1,
 	  .code = ERR_SYSTEM,
 	  .says = "cannot unpack" },
-	{ .what = "a directory whose name no filesystem takes",
+	{ .what = "a directory with an impossible name",
 	  .entries = { { "././@LongLink", "./usr/" X256 "/", 'L', 0644, 0 }, DIRECTORY("./x/") },
 	  .state = -1,
 	  .code = ERR_SYSTEM,
 	  .says = "cannot unpack" },
-	{ .what = "a symlink whose name no filesystem takes",
+	{ .what = "a symlink with an impossible name",
 	  .entries = { { "././@LongLink", "./usr/" X256, 'L', 0644, 0 },
 		       { "./x", "a", '2', 0777, 0 } },
 	  .state = -1,
 	  .code = ERR_SYSTEM,
 	  .says = "cannot unpack" },
-	{ .what = "a hard link whose name no filesystem takes",
+	{ .what = "a hard link with an impossible name",
 	  .entries = { PLAIN("./a"),
 		       { "././@LongLink", "./usr/" X256, 'L', 0644, 0 },
 		       { "./x", "./a", '1', 0644, 0 } },
 	  .state = -1,
 	  .code = ERR_SYSTEM,
 	  .says = "cannot unpack" },
-	{ .what = "a path through a name that no filesystem takes",
+	{ .what = "a path through an impossible name",
 	  .entries = { { "././@LongLink", "./" X256 "/a", 'L', 0644, 0 }, PLAIN("./x") },
 	  .state = -1,
 	  .code = ERR_SYSTEM,
@@ -292,37 +293,37 @@ static const struct row rows[] = {
 			 "# End automatically added section\nexit 0\n",
 			 '0', 0755, 0 } },
 	  .state = PACKAGE_AHEAD },
-	{ .what = "a preinst of another helper's",
+	{ .what = "a preinst from another debhelper tool",
 	  .control = { { "./preinst",
 			 "#!/bin/sh\n# Automatically added by dh_other/13\nrm x\n"
 			 "# End automatically added section\n",
 			 '0', 0755, 0 } },
 	  .state = PACKAGE_KEPT },
-	{ .what = "a preinst whose section has no end",
+	{ .what = "a preinst with an unterminated section",
 	  .control = { { "./preinst", "#!/bin/sh\n# Automatically added by dh_installdeb/13\n", '0',
 			 0755, 0 } },
 	  .state = PACKAGE_KEPT },
 	{ .what = "conffiles with flags",
 	  .control = { { "./conffiles", "remove-on-upgrade /etc/toy\n", '0', 0644, 0 } },
 	  .state = PACKAGE_KEPT },
-	{ .what = "conffiles whose last line does not end",
+	{ .what = "conffiles with an unterminated last line",
 	  .entries = { PLAIN("./usr/bin/toy") },
 	  .control = { { "./conffiles", "/etc/toy", '0', 0644, 0 } },
 	  .state = PACKAGE_UNPACKED },
-	{ .what = "an owner that has its number on this system only",
+	{ .what = "an owner whose id exists only on this system",
 	  .entries = { { "./usr/bin/toy", "x", '0', 0644, 1000 } },
 	  .state = PACKAGE_KEPT },
-	{ .what = "an owner outside of the range",
+	{ .what = "an owner outside the range",
 	  .entries = { { "./usr/bin/toy", "x", '0', 0644, 65535 } },
 	  .state = -1,
 	  .code = ERR_PACKAGE,
 	  .says = "owner outside of the range" },
-	{ .what = "a path above the tree",
+	{ .what = "a path outside the tree",
 	  .entries = { PLAIN("./../evil") },
 	  .state = -1,
 	  .code = ERR_PACKAGE,
 	  .says = "not a path below the tree" },
-	{ .what = "a path that goes up on its way",
+	{ .what = "a path with .. in it",
 	  .entries = { PLAIN("./usr/../../evil") },
 	  .state = -1,
 	  .code = ERR_PACKAGE,
@@ -332,7 +333,7 @@ static const struct row rows[] = {
 	  .state = -1,
 	  .code = ERR_PACKAGE,
 	  .says = "not a path below the tree" },
-	{ .what = "a name of two lines",
+	{ .what = "a name with two lines",
 	  .entries = { PLAIN("./usr/bin/a\nb") },
 	  .state = -1,
 	  .code = ERR_PACKAGE,
@@ -347,7 +348,7 @@ static const struct row rows[] = {
 	  .state = -1,
 	  .code = ERR_PACKAGE,
 	  .says = "leads through a symlink or a file" },
-	{ .what = "a hard link to a file of others",
+	{ .what = "a hard link to another package's file",
 	  .entries = { { "./usr/bin/toy", "./etc/shadow", '1', 0644, 0 } },
 	  .before = "etc/shadow",
 	  .state = -1,
@@ -404,7 +405,7 @@ static void check_row(const struct row *row)
 	end(&l);
 }
 
-/* All that can be right at once. */
+/* Everything valid in one package. */
 static void check_whole(void)
 {
 	static const struct entry entries[ENTRIES] = {
@@ -432,7 +433,7 @@ static void check_whole(void)
 			  (a.st_mode & 07777) == 04755 && a.st_mtime == 1000000000,
 		  "its file has its content, mode and time");
 	tap_check(fstatat(l.tree, "usr/share/toy/b", &b, 0) == 0 && a.st_ino == b.st_ino,
-		  "its hard link is one");
+		  "its hard link is a hard link");
 	tap_check(readlinkat(l.tree, "usr/bin/toy", target, sizeof(target) - 1) > 0 &&
 			  strcmp(target, "../share/toy/a") == 0 &&
 			  readlinkat(l.tree, "bin", bin, sizeof(bin) - 1) > 0 &&
@@ -441,11 +442,11 @@ static void check_whole(void)
 	tap_check(!is_there(&l, "etc/toy.conf") &&
 			  contains(&l, "etc/toy.conf.dpkg-new", "content\n"),
 		  "its conffile waits for dpkg");
-	tap_check(!is_there(&l, "usr/share/doc/toy"), "what is filtered is left out");
+	tap_check(!is_there(&l, "usr/share/doc/toy"), "excluded files are not unpacked");
 	tap_check(contains(&l, DPKG_INFO "/toy:amd64.list",
 			   "/.\n/usr/share/toy\n/usr/share/toy/a\n/usr/share/toy/b\n/bin/toy\n"
 			   "/etc/toy.conf\n/usr/share/doc/toy\n"),
-		  "all of it is listed");
+		  "all files are listed");
 	/* md5sum of "content of a\n" */
 	tap_check(contains(&l, DPKG_INFO "/toy:amd64.md5sums",
 			   "5be6c5adf48ffaba115943a9400786e5  usr/share/toy/a\n"),
@@ -453,14 +454,15 @@ static void check_whole(void)
 	tap_check(contains(&l, DPKG_INFO "/toy:amd64.conffiles", "/etc/toy.conf\n") &&
 			  fstatat(l.tree, DPKG_INFO "/toy:amd64.postinst", &post, 0) == 0 &&
 			  (post.st_mode & 0777) == 0755,
-		  "its scripts are dpkg's");
+		  "its scripts are in dpkg's database");
 	tap_check(contains(&l, WORK "/toy", CONTROL "Multi-Arch: same\n"),
 		  "its control file is kept");
-	tap_check(!is_there(&l, DPKG_INFO "/toy:amd64.control"), "and is none of dpkg's files");
+	tap_check(!is_there(&l, DPKG_INFO "/toy:amd64.control"),
+		  "its control file is not in dpkg's database");
 	end(&l);
 }
 
-/* --- files that are no packages -------------------------------------------------------------- */
+/* --- files that are not packages -------------------------------------------------------------- */
 
 static void check_file(const char *what, enum error_code code, const char *says)
 {
@@ -473,8 +475,8 @@ static void check_file(const char *what, enum error_code code, const char *says)
 	end(&l);
 }
 
-/* Descriptors come from the caller: what cannot be read, and what ends before its size, as one that
- * is cut off meanwhile; of a file in /sys, the size is a page. */
+/* The caller provides descriptors: unreadable ones, and files that end before their size, as if
+ * truncated meanwhile; files in /sys report a size of one page. */
 static void check_broken_file(void)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -494,7 +496,7 @@ static void check_files(void)
 
 	deb.used = 0;
 	add(&deb, "no archive at all", 17);
-	check_file("what is no archive", ERR_PACKAGE, "malformed archive");
+	check_file("something other than an archive", ERR_PACKAGE, "malformed archive");
 	begin_deb();
 	add_member(&deb, "debian-binary", "3.0\n", 4);
 	check_file("another format", ERR_PACKAGE, "not a .deb of format 2");
@@ -511,20 +513,20 @@ static void check_files(void)
 	begin_deb();
 	add_member(&deb, "debian-binary", "2.0\n", 4);
 	add_member(&deb, "control.tar", part.data, 520);
-	check_file("a control archive that was cut off", ERR_PACKAGE, "malformed control archive");
+	check_file("a truncated control archive", ERR_PACKAGE, "malformed control archive");
 	deb.used = 0;
 	check_file("an empty file", ERR_PACKAGE, "malformed archive");
 	make_deb("Package: other\n", none, file);
 	check_file("another package's control file", ERR_PACKAGE, "its control file names another");
 	make_deb(CONTROL, none, file);
 	deb.used -= 1600;
-	check_file("a package that was cut off", ERR_PACKAGE, "malformed archive");
+	check_file("a truncated package", ERR_PACKAGE, "malformed archive");
 
 	check_broken_file();
 	l = begin(NULL);
 	make_deb(CONTROL, (struct entry[FILES]){ { "./preinst", "echo\n", '0', 0755, 0 } }, file);
 	tap_check(unpack(&l, true, NULL) == PACKAGE_AHEAD && is_there(&l, "usr/bin/toy"),
-		  "a preinst that is run later");
+		  "a preinst that runs later");
 	end(&l);
 }
 
@@ -535,7 +537,7 @@ static bool write_text(const char *path, const char *text)
 	return fd >= 0 && write_all(fd, text, strlen(text)) == 0;
 }
 
-/* Files are root's. */
+/* The files belong to root. */
 static bool be_root(void)
 {
 	char uids[32], gids[32];

@@ -1,4 +1,4 @@
-/* frontend/archive/url_route.c: how URLs are reached, by the environment's proxies. */
+/* frontend/archive/url_route.c: how URLs are reached, using proxies from the environment. */
 #include "frontend/archive/url_route.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@ static void check_places(void)
 {
 	static const struct {
 		const char *url, *host;
-		unsigned port; /* 0: it is malformed */
+		unsigned port; /* 0: malformed */
 	} rows[] = {
 		{ "http://a.example/x", "a.example", 80 },
 		{ "https://a.example", "a.example", 443 },
@@ -115,7 +115,7 @@ static void check_routes(void)
 		  80,
 		  false,
 		  false },
-		{ "a proxy by https",
+		{ "an https proxy",
 		  { { "http_proxy", "https://p" } },
 		  "http://a.example/",
 		  "p",
@@ -164,14 +164,14 @@ static void check_routes(void)
 		  1,
 		  false,
 		  false },
-		{ "an empty one",
+		{ "an empty proxy",
 		  { { "http_proxy", "" }, { "ALL_PROXY", "http://p:1" } },
 		  "http://a.example/",
 		  "p",
 		  1,
 		  false,
 		  false },
-		{ "the nearer one",
+		{ "the more specific proxy",
 		  { { "http_proxy", "http://p:1" }, { "all_proxy", "http://q:2" } },
 		  "http://a.example/",
 		  "p",

@@ -1,4 +1,4 @@
-/* proto/validate.c: what each field may hold. A row is one value. */
+/* proto/validate.c: the valid values of each field. A row is one value. */
 #include "proto/validate.h"
 
 #include "tap.h"
@@ -87,7 +87,7 @@ static void check_words(void)
 	}
 }
 
-/* The longest value that each accepts, and one byte more. */
+/* The longest value that each function accepts, and one byte more. */
 static void check_lengths(void)
 {
 	static const struct {
@@ -151,12 +151,12 @@ static void check_hashes(void)
 		  "hash from 64 digits");
 	sha256_to_hex(sum, back);
 	tap_check(strcmp(hex, back) == 0, "hash there and back");
-	tap_check(!sha256_from_hex(hex, 63, sum), "hash of 63 digits is none");
-	tap_check(!sha256_from_hex(hex, 0, sum), "hash of no digits is none");
+	tap_check(!sha256_from_hex(hex, 63, sum), "63 digits are not a hash");
+	tap_check(!sha256_from_hex(hex, 0, sum), "no digits are not a hash");
 	for (size_t i = 0; i < 4; i++) {
 		memcpy(copy, hex, sizeof(copy));
 		copy[17] = "gF\0/"[i];
-		tap_check(!sha256_from_hex(copy, 64, sum), "hash with byte 0x%02x is none",
+		tap_check(!sha256_from_hex(copy, 64, sum), "a hash with byte 0x%02x is invalid",
 			  (unsigned)(unsigned char)copy[17]);
 	}
 }
@@ -177,7 +177,7 @@ static void check_patterns(void)
 		     { "/" FIFTY FIFTY, true },
 		     { "/" X250, false } };
 
-	tap_check(!valid_filter_pattern(NULL), "no pattern: no");
+	tap_check(!valid_filter_pattern(NULL), "NULL is not a valid pattern");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		tap_check(valid_filter_pattern(rows[i].value) == rows[i].good, "pattern %zu: %s", i,
 			  rows[i].good ? "yes" : "no");

@@ -1,5 +1,5 @@
-/* frontend/vm/vm_filter.c: the calls that vng and qemu may not make, one by one, and that their
- * harmless kin goes through. */
+/* frontend/vm/vm_filter.c: each call that vng and qemu may not make is refused, and similar
+ * harmless calls are allowed. */
 #include "frontend/vm/vm_filter.h"
 
 #include <fcntl.h>
@@ -20,12 +20,12 @@
 #define SYS_fchmodat2 452
 #endif
 
-#define NO_FILE 0x7fffffff /* a descriptor that nobody has: EBADF where a call goes through */
+#define NO_FILE 0x7fffffff /* an unused descriptor: EBADF if the call is allowed */
 #define NO_PATH "/rootlet-no-such-folder/x"
 
 enum { FREE = 0 };
 
-/* ERROR: of the filter; FREE: any other, or none. */
+/* ERROR: the filter's errno; FREE: any other, or none. */
 static const struct row {
 	const char *what;
 	int error;
@@ -43,8 +43,7 @@ static const struct row {
 	{ "mkdir", FREE, false, SYS_mkdir, PATH, 0755 },
 	{ "mknod u+s", EPERM, false, SYS_mknod, PATH, 04755 | S_IFREG },
 	{ "open to create u+s", EPERM, false, SYS_open, PATH, O_CREAT | O_WRONLY, 04755 },
-	{ "open, with a mode that counts for nothing", FREE, false, SYS_open, PATH, O_RDONLY,
-	  04755 },
+	{ "open, with an ignored mode", FREE, false, SYS_open, PATH, O_RDONLY, 04755 },
 	{ "open to create", FREE, false, SYS_open, PATH, O_CREAT | O_WRONLY, 0755 },
 #endif
 	{ "fchmod u+s", EPERM, false, SYS_fchmod, NO_FILE, 04755 },
@@ -56,10 +55,10 @@ static const struct row {
 	{ "mkdirat g+s", EPERM, false, SYS_mkdirat, AT_FDCWD, PATH, 02755 },
 	{ "mknodat u+s", EPERM, false, SYS_mknodat, AT_FDCWD, PATH, 04755 | S_IFREG },
 	{ "openat to create u+s", EPERM, false, SYS_openat, AT_FDCWD, PATH, O_CREAT, 04755 },
-	{ "openat of a file without a name, g+s", EPERM, false, SYS_openat, AT_FDCWD, PATH,
+	{ "openat of an unnamed file, g+s", EPERM, false, SYS_openat, AT_FDCWD, PATH,
 	  O_TMPFILE | O_RDWR, 02755 },
-	{ "openat of a folder, with a mode that counts for nothing", FREE, false, SYS_openat,
-	  AT_FDCWD, PATH, O_DIRECTORY, 04755 },
+	{ "openat of a directory, with an ignored mode", FREE, false, SYS_openat, AT_FDCWD, PATH,
+	  O_DIRECTORY, 04755 },
 	{ "openat to create", FREE, false, SYS_openat, AT_FDCWD, PATH, O_CREAT, 0755 },
 	{ "openat2", ENOSYS, false, SYS_openat2, AT_FDCWD, PATH },
 	{ "io_uring_setup", EPERM, false, SYS_io_uring_setup, 1, 0 },
@@ -88,7 +87,7 @@ static const struct row {
 	{ "getpid", FREE, false, SYS_getpid },
 };
 
-/* Its errno under the filter, in a process of its own; 255: it cannot be installed. */
+/* Returns the call's errno under the filter, in a child; 255: the filter cannot be installed. */
 static int try(const struct row *row)
 {
 	int status = 255 << 8;
@@ -114,7 +113,7 @@ int main(void)
 
 	if (getuid() != 0) {
 		tap_check(vm_filter_install(false, &err) == -1 && err && err->code == ERR_HOST,
-			  "without no_new_privs: an error");
+			  "the filter needs no_new_privs");
 	}
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		int got = try(&rows[i]);

@@ -1,5 +1,5 @@
-/* helper/worker/tree/walk.c: what is done to whole trees, and to paths in them. A build or a
- * package chose what is in there. */
+/* helper/worker/tree/walk.c: operations on whole trees and on paths in them. The contents come
+ * from a build or a package. */
 #include "helper/worker/tree/walk.h"
 
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include "tap.h"
 
 #define DEEPER                                                                                     \
-	2100 /* than descriptors last, twice over: DEPTH_MAX in helper/worker/tree/walk.c          \
+	2100 /* twice the descriptor limit: DEPTH_MAX in helper/worker/tree/walk.c                 \
 	      */
 #define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define X256 X64 X64 X64 X64
@@ -29,7 +29,7 @@ static int open_tree_of(const char *name)
 					    : openat(top, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* DEEPER directories, one in the other. */
+/* DEEPER nested directories. */
 static bool dig(int tree)
 {
 	int at = dup(tree);
@@ -61,7 +61,7 @@ static void check_depth(void)
 		abort();
 	tap_check(check_mounts(tree, NULL) == 0, "a tree that is too deep has no mounts");
 	tap_check(remove_tree("deep", tree, NULL) == 0 && faccessat(top, "deep", F_OK, 0) < 0,
-		  "a tree that is deeper than descriptors last is removed");
+		  "a tree deeper than the descriptor limit is removed");
 }
 
 static bool mount_at(int tree, const char *name)
@@ -72,7 +72,7 @@ static bool mount_at(int tree, const char *name)
 	return mount("none", path, "tmpfs", 0, NULL) == 0;
 }
 
-/* The message has a name that a terminal can show, of a path however long. */
+/* The message has a printable name, however long the path is. */
 static void check_mount(void)
 {
 	static const char *const says[] = { "something is mounted on /a?b; find",
@@ -84,10 +84,10 @@ static void check_mount(void)
 	mkdirat(tree, STRANGE, 0755);
 	tap_check(mount_at(tree, STRANGE) && check_mounts(tree, &err) == -1 && err &&
 			  err->code == ERR_BUSY && strstr(err->message, says[0]),
-		  "what is mounted in a tree is told: %s", err ? err->message : "nothing");
+		  "a mount in a tree is reported: %s", err ? err->message : "nothing");
 	error_free(&err);
 	tap_check(remove_tree("mounts", tree, &err) == -1 && err && err->code == ERR_BUSY,
-		  "and the tree is not removed");
+		  "a tree with a mount is not removed");
 	error_free(&err);
 	snprintf(path, sizeof(path), "%s/mounts/" STRANGE, folder);
 	umount(path);
@@ -95,11 +95,11 @@ static void check_mount(void)
 	close(tree_make_folders(tree, path));
 	tap_check(mount_at(tree, path) && check_mounts(tree, &err) == -1 && err &&
 			  strstr(err->message, says[1]) && strstr(err->message, "…"),
-		  "a long path is cut off: %s", err ? err->message : strerror(errno));
+		  "a long path is truncated: %s", err ? err->message : strerror(errno));
 	error_free(&err);
 	snprintf(path, sizeof(path), "%s/mounts/%.250s/%.250s/%.250s", folder, X256, X256, X256);
 	umount(path);
-	tap_check(remove_tree("mounts", tree, NULL) == 0, "without mounts it is");
+	tap_check(remove_tree("mounts", tree, NULL) == 0, "a tree without mounts is removed");
 }
 
 static void check_paths(void)
@@ -115,22 +115,22 @@ static void check_paths(void)
 	fd = openat(tree, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	tap_check(write_all(fd, "12345", 5) == 0 && !tree_read_file(tree, "file", 4, &size) &&
 			  errno == EFBIG,
-		  "a file that is larger than expected is not read");
+		  "a file larger than expected is not read");
 	close(fd);
-	tap_check(!tree_read_file(tree, "pipe", 4, &size) && errno == EFBIG, "nor is a pipe");
-	tap_check(!tree_read_file(tree, "link", 4, &size), "nor what a link leads to");
+	tap_check(!tree_read_file(tree, "pipe", 4, &size) && errno == EFBIG, "a pipe is not read");
+	tap_check(!tree_read_file(tree, "link", 4, &size), "a link is not followed for reading");
 	tap_check(tree_make_folders(tree, "a/" X256) == -1 && errno == ENAMETOOLONG,
-		  "no directory has a name that is too long");
-	tap_check(tree_make_folders(tree, "link/a") == -1, "none is made behind a link");
-	tap_check(tree_make_folders(tree, "file/a") == -1, "nor behind a file");
+		  "an overlong directory name is refused");
+	tap_check(tree_make_folders(tree, "link/a") == -1, "no directory is created behind a link");
+	tap_check(tree_make_folders(tree, "file/a") == -1, "no directory is created behind a file");
 	tap_check(tree_open_entry(tree, "pipe", 0, S_IFREG, "pipe", &st, &err) == -1 && err &&
 			  err->code == ERR_BUSY,
-		  "what was a file and is a pipe by now has changed");
+		  "a file replaced by a pipe counts as changed");
 	error_free(&err);
 	tap_check(tree_open_entry(tree, "none", 0, S_IFREG, "none", &st, &err) == -1 && err &&
 			  err->code == ERR_SYSTEM,
-		  "what is gone cannot be opened");
-	tap_check(!tree_open_folder(tree, "link"), "no link is looked through");
+		  "a removed file cannot be opened");
+	tap_check(!tree_open_folder(tree, "link"), "a link is not opened as a directory");
 	remove_tree("paths", tree, NULL);
 }
 
@@ -142,7 +142,7 @@ int main(void)
 	check_depth();
 	check_paths();
 	if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0) {
-		/* What was opened before is in the other namespace. */
+		/* Descriptors from before belong to the other namespace. */
 		close(top);
 		top = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		check_mount();
