@@ -11,13 +11,6 @@
 #include "frontend/cli/directory.h"
 #include "lib/write_all.h"
 
-#include <fcntl.h>
-#include <string.h>
-#include <sys/stat.h>
-
-#include "frontend/cli/directory.h"
-#include "lib/write_all.h"
-
 /* Replaces control characters that XML 1.0 forbids, and everything that is not ASCII, with '?'. */
 static void escape(FILE *out, const char *text)
 {

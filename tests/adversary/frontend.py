@@ -113,7 +113,7 @@ def strange():
         "an O_PATH directory": os.open(FOLDER, os.O_PATH),
            "an O_PATH file": os.open(f"{PRECIOUS}/file", os.O_PATH),
         "a write-only file": os.open(sealed, os.O_CREAT | os.O_WRONLY, 0o600),
-        "a removed folder": os.open(gone, os.O_RDONLY), "an eventfd": os.eventfd(0),
+        "a removed directory": os.open(gone, os.O_RDONLY), "an eventfd": os.eventfd(0),
            "/dev/zero": os.open("/dev/zero", os.O_RDWR),
         "a memfd": os.memfd_create("x"), "a pidfd": os.pidfd_open(os.getpid()),
         "a user namespace": os.open("/proc/self/ns/user", os.O_RDONLY),
@@ -650,7 +650,7 @@ if AS_ROOT:
     failed_builds()
 refusals()
 silence()
-race("the folder", "")
+race("the directory", "")
 race("a directory below it", "/d7")
 if AS_ROOT:
     race_begin()

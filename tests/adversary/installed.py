@@ -552,7 +552,7 @@ def environment():
     for what, before in {
             "a GLIBC_TUNABLES": "export GLIBC_TUNABLES=glibc.malloc.check=3;",
             "closed standard descriptors": "exec 0<&- 1>&- 2>&-;",
-            "another folder": "cd /tmp;",
+            "another directory": "cd /tmp;",
             "a umask of 0": "umask 0;",
             "ignored signals": "trap '' TERM INT HUP ALRM CHLD PIPE USR1;",
             "low soft limits on files": "ulimit -S -f 1; ulimit -S -n 20;"}.items():

@@ -197,7 +197,7 @@ def descriptors():
         refuse(f"{kind}: with one extra descriptor", kind, (*paths, FILE)[:5], first=first, **fields)
         refuse(f"{kind}: with eight extra descriptors", kind, (*paths, *[FILE] * 8), first=first, **fields)
         for what, path in STRANGE.items():
-            if kind == "Begin" and what.startswith("a folder"):
+            if kind == "Begin" and what.startswith("a directory"):
                 continue  # below: a read-only descriptor
             refuse(f"{kind}: {what}", kind, (path, *paths[1:]), (INPUT, REFUSED, TRUST, MISSING, SYSTEM),
                    first=first, **fields)
@@ -245,7 +245,7 @@ def fields_out_of_shape():
 
 def not_rootlets():
     """The helper does not remove, inspect or run commands in a directory that rootlet did not create."""
-    for what, name in (("a plain folder", "plain"), ("a symlink", "link"), ("nothing", "nothing")):
+    for what, name in (("a plain directory", "plain"), ("a symlink", "link"), ("nothing", "nothing")):
         refuse(f"Remove of {what}", "Remove", [FOLDER], (INPUT, REFUSED, MISSING), name=name)
     for what, path in (("a plain directory", PLAIN), ("the host's root", "/"), ("/usr", "/usr"),
                        ("the caller's home", home.folder)):
@@ -526,7 +526,7 @@ def images():
             ("a write-only descriptor", scratch, os.O_WRONLY, {"format": "erofs"}),
             ("a file that is not empty", lambda: scratch(5), os.O_RDWR, {"format": "erofs"}),
             ("a device", lambda: "/dev/null", os.O_RDWR, {"format": "erofs"}),
-            ("a folder", lambda: FOLDER, os.O_RDONLY, {"format": "erofs"}),
+            ("a directory", lambda: FOLDER, os.O_RDONLY, {"format": "erofs"}),
             ("an O_PATH descriptor", scratch, os.O_PATH, {"format": "erofs"}),
             ("an unknown format", scratch, os.O_RDWR, {"format": "xfs"}),
             ("a format with a slash", scratch, os.O_RDWR, {"format": "../erofs"}),

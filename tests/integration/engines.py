@@ -251,7 +251,7 @@ def unmerged(at):
 
 
 def _divert_aliases(tree):
-    """Creates a base-files like noble's, which diverts the links into /usr."""
+    """Creates a `base-files` like noble's, which diverts the links into /usr."""
     with open(f"{tree}/DEBIAN/preinst", "w", encoding="utf-8") as file:
         file.write("#!/bin/sh\nset -e\nfor d in bin lib sbin lib32; do dpkg-divert --package base-files "
                    "--add "

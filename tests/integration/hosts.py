@@ -200,7 +200,7 @@ def no_helper():
         tap.skip("a front end without its helper", "rootlet is installed on this host")
         return
     outcome = home.create(program=copy)
-    tap.report(outcome.status == HOST and "rootlet-helper: it is not there" in outcome.err,
+    tap.report(outcome.status == HOST and "rootlet-helper: it does not exist" in outcome.err,
                "a front end without its helper says so", outcome)
 
 

@@ -685,7 +685,7 @@ def kernels_of_ones_own():
     folder = f"{home.folder}/linux"
     whole = "".join(f"CONFIG_{option}=y\n" for option in IMAGE_OPTIONS)
     for what, path, config, root in (
-            ("a build folder", folder, whole, "image"),
+            ("a build directory", folder, whole, "image"),
             ("the image in a build directory", image, whole, "image"),
             ("a build directory whose kernel has no virtio_blk", folder,
              whole.replace("CONFIG_VIRTIO_BLK=y", "# CONFIG_VIRTIO_BLK is not set"), "tree")):

@@ -222,12 +222,12 @@ def enforced():
         tap.report(answer.code == REFUSED and name in answer.message, f"{name}: Begin is refused", answer)
     owned_keyring(begin)
     installed.allow(USER, folders=folder)
-    tap.report(ask(*begin[:2], **begin[2]).code == 0, "folders: the named directory is allowed")
+    tap.report(ask(*begin[:2], **begin[2]).code == 0, "policy `folders`: the named directory is allowed")
     link = f"{home.folder}/other"
     os.symlink(folder, link)
     installed.allow(USER, folders=link)
     answer = ask(*begin[:2], **begin[2])
-    tap.report(answer.code == REFUSED, "folders: the target of a named link is not allowed", answer)
+    tap.report(answer.code == REFUSED, "policy `folders`: the target of a named link is not allowed", answer)
     installed.allow(USER, "max-count = 1")
     answer = ask("Begin", (ROOTFS.store, AT.keyring), **begin[2])
     tap.report(answer.code == REFUSED and "max-count" in answer.message,
@@ -319,7 +319,7 @@ def bases():
             installed.allow(USER, "deny-packages = nothing*", folders=only)
             answer = ask(*clone[:2], **clone[2])
             tap.report(answer.code == REFUSED and "folders" in answer.message,
-                       f"folders without {what}: Clone is refused",
+                       f"policy `folders` without {what}: Clone is refused",
                        answer)
         installed.allow(USER, "deny-packages = nothing*", "max-count = 1")
         answer = ask("Clone", (home.store, folder), **clone[2])

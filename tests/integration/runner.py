@@ -254,7 +254,7 @@ def one_program(home, tree):
     home.run("-c", "cd source && git init -q . && git add -A && git -c user.name=a -c user.email=a@b commit "
              "-qm a",
              program="/bin/sh")
-    others = ["static/analyze", "static/style", "static/sizes", "static/layers", "fuzz/fuzz"]
+    others = ["static/analyze", "static/style", "static/sizes", "static/layers", "static/prose", "fuzz/fuzz"]
     for what, path, words, chosen in (
             ("nothing", None, [], []), ("a unit test", "tests/unit/test_two.c", [], ["unit/two"]),
             ("a file that no row matches", "strange", [], ["unit/one", "unit/two", *others]),

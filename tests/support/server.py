@@ -128,7 +128,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """with Server(folder, faults) as server: … server.url. CERTIFICATE is a file with a key and its
+    """with Server(directory, faults) as server: … server.url. CERTIFICATE is a file with a key and its
     certificate, and turns on https."""
     daemon_threads = True
     block_on_close = False

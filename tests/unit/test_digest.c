@@ -161,7 +161,7 @@ int main(void)
 	differs("a byte more", 0, (struct entry){ "a", "content of a!", 0644, NULL, NULL });
 	differs("a mode", 0, (struct entry){ "a", "content of a", 0640, NULL, NULL });
 	differs("a setuid bit", 0, (struct entry){ "a", "content of a", 04644, NULL, NULL });
-	differs("a folder's mode", 2, (struct entry){ "folder", NULL, 0711, NULL, NULL });
+	differs("a directory's mode", 2, (struct entry){ "folder", NULL, 0711, NULL, NULL });
 	differs("a name", 0, (struct entry){ "c", "content of a", 0644, NULL, NULL });
 	differs("a symlink's target", 4, (struct entry){ "link", "-> b", 0, NULL, NULL });
 	differs("a file for a link", 4, (struct entry){ "link", "a", 0777, NULL, NULL });

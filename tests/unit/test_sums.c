@@ -35,7 +35,7 @@ static const struct {
 	{ "a file with the executable bit", "chmod 755 a.c", "a.c has changed" },
 	{ "a missing file", "rm boot/config", "boot/config is missing" },
 	{ "the last file is missing", "rm two*", "two\\nlines is missing" },
-	{ "a missing folder", "rmdir a/empty", "a/empty is missing" },
+	{ "a missing directory", "rmdir a/empty", "a/empty is missing" },
 	{ "a file more", "printf x >a/more", "a/more was added" },
 	{ "an extra file at the end", "printf x >zz", "zz was added" },
 	{ "an extra empty directory", "mkdir boot/more", "boot/more was added" },
