@@ -212,7 +212,7 @@ RUN_STAGES = {
 def kernel_packages(folder):
     """A kernel header that allows booting from an image, padded so that it takes a while."""
     config = "".join(f"CONFIG_{name}=y\n"
-                     for name in ("NET_9P_VIRTIO", "VIRTIO_BLK", "OVERLAY_FS", "EROFS_FS",
+                     for name in ("NET_9P_VIRTIO", "9P_FS", "VIRTIO_BLK", "OVERLAY_FS", "EROFS_FS",
                                                       "EXT4_FS"))
     files = [("./boot", "dir"), (f"./boot/vmlinuz-{TOY}", vng.kernel(TOY)),
              (f"./boot/config-{TOY}", config.encode()), ("./lib/modules", "dir"),

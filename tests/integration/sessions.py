@@ -24,7 +24,7 @@ TREE = f"{rootfs.store}/test-rootfs"
 home = Home()
 MINI = f"{home.folder}/fstests-mini"
 shutil.copytree(f"{SOURCE}/tests/fstests-mini", MINI)
-MAGIC = "".join(f"CONFIG_{name}=y\n" for name in ("VIRTIO_BLK", "OVERLAY_FS", "NET_9P_VIRTIO"))
+MAGIC = "".join(f"CONFIG_{name}=y\n" for name in ("VIRTIO_BLK", "OVERLAY_FS", "NET_9P_VIRTIO", "9P_FS"))
 EROFS, EXT4, SQUASHFS = "CONFIG_EROFS_FS=y\n", "CONFIG_EXT4_FS=y\n", "CONFIG_SQUASHFS=y\n"
 
 
@@ -205,11 +205,11 @@ def known():
     shutil.copy(BARE, f"{home.folder}/beside/vmlinuz")
     refused("a .config beside the kernel is read", "no CONFIG_VIRTIO_BLK",
             *of_kernel(f"{home.folder}/beside/vmlinuz"))
-    modules = ["drivers/block/virtio_blk", "net/9p/9pnet_virtio", "fs/erofs/erofs"]
+    modules = ["drivers/block/virtio_blk", "net/9p/9pnet_virtio", "fs/9p/9p", "fs/erofs/erofs"]
     refused("without a configuration, modules.dep is read", "no CONFIG_OVERLAY_FS",
             *of_kernel(installed(modules)))
     refused("neither erofs nor ext4 is among the modules", "neither erofs.*nor ext4",
-            *of_kernel(installed([*modules[:2], "fs/overlayfs/overlay"])), status=5)
+            *of_kernel(installed([*modules[:3], "fs/overlayfs/overlay"])), status=5)
     run = Run(ALL_PASS, image=installed([*modules, "fs/overlayfs/overlay"]), tests=["generic/001"])
     run.says(json.loads(run.read("run.json") or "{}").get("root") == "image",
              "a kernel with everything as modules uses an image")

@@ -38,6 +38,6 @@ def toy_packages(folder):
             debs.make(folder, f"linux-image-{TOY}", mirrors.arch(), entries=[
                 (f"./boot/vmlinuz-{TOY}", kernel(TOY, 1 << 20)),
                 (f"./boot/config-{TOY}", "".join(f"CONFIG_{name}=y\n" for name in (
-                    "VIRTIO_BLK", "OVERLAY_FS", "NET_9P_VIRTIO", "EROFS_FS", "EXT4_FS")).encode()),
+                    "VIRTIO_BLK", "OVERLAY_FS", "NET_9P_VIRTIO", "9P_FS", "EROFS_FS", "EXT4_FS")).encode()),
                 (f"{modules}/modules.order", b""), (f"{modules}/modules.builtin", b""),
                 (f"{modules}/kernel/toy.ko", b"no module at all")])]
