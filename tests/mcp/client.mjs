@@ -1,7 +1,7 @@
-// What the official client makes of `rootlet mcp`. Started by tests/integration/sdk.py with one argument,
-// a JSON object: the program, what to call create_test_rootfs with (and, since the same again is but a
-// clone, with what else), the rootfs to boot on, and a tree of fstests. Prints one JSON object a line: a
-// case and what was seen, or a mark for whoever looks on from outside.
+// Exercises `rootlet mcp` with the official client. tests/integration/sdk.py starts it with one argument, a
+// JSON object: the program, the arguments of create_test_rootfs (and extra ones, because the same again would
+// only be a clone), the rootfs to boot, and an fstests tree. Prints one JSON object per line: a case and its
+// details, or a mark for the observing program.
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { LoggingMessageNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
@@ -32,7 +32,7 @@ function text(result) {
   return result.content.map((part) => part.text).join("");
 }
 
-// A case whose failure does not keep the others from being run.
+// A case whose failure does not stop the others.
 async function attempt(what, action) {
   try {
     await action();
@@ -41,7 +41,7 @@ async function attempt(what, action) {
   }
 }
 
-// Whoever looks on from outside notes what runs, then answers.
+// The observing program inspects the processes, then answers.
 async function mark(name) {
   say({ mark: name });
   process.stdin.resume();
@@ -55,7 +55,7 @@ async function until(condition, seconds) {
   return condition();
 }
 
-// Resolves to the error that PROMISE is rejected with, or to null.
+// Resolves to the error with which PROMISE is rejected, or to null.
 function rejection(promise) {
   return promise.then(() => null, (error) => error);
 }
@@ -74,7 +74,7 @@ await attempt("listTools", async () => {
   say({ tools: tools.map((tool) => tool.name) });
 });
 
-// From here on the client holds every result to the output schema that it was given.
+// From here on, the client validates every result against its output schema.
 await attempt("check of nothing", async () => {
   const result = await call("check_test_rootfs");
   report(!result.isError && text(result).startsWith("✗ Rootfs does not exist at ") &&
