@@ -61,7 +61,7 @@ function rejection(promise) {
 }
 
 await client.connect(transport);
-report(client.getServerVersion().name === "rootlet", "it connects", client.getServerVersion());
+report(client.getServerVersion().name === "rootlet", "the client connects", client.getServerVersion());
 report(client.getServerCapabilities().tools && client.getServerCapabilities().logging,
        "it has tools and logging", client.getServerCapabilities());
 await attempt("ping", async () => report(await client.ping(), "ping"));
@@ -75,7 +75,7 @@ await attempt("listTools", async () => {
 });
 
 // From here on, the client validates every result against its output schema.
-await attempt("check of nothing", async () => {
+await attempt("check of a missing rootfs", async () => {
   const result = await call("check_test_rootfs");
   report(!result.isError && text(result).startsWith("✗ Rootfs does not exist at ") &&
          result.structuredContent.state === "missing", "check_test_rootfs of nothing", result);
@@ -119,14 +119,14 @@ await attempt("cancelling a create", async () => {
   controller.abort("the test has seen enough");
   report(reached && await running, "cancelling create_test_rootfs while scripts run", progress.slice(-1));
   const result = await call("check_test_rootfs");
-  report(result.structuredContent.state === "ready", "and the old rootfs stays", result);
+  report(result.structuredContent.state === "ready", "cancelling create_test_rootfs keeps the old rootfs", result);
 });
 await attempt("delete", async () => {
   const result = await call("delete_test_rootfs");
   report(!result.isError && text(result).startsWith("✓ Successfully deleted rootfs at "),
          "delete_test_rootfs", result);
 });
-await attempt("delete of nothing", async () => {
+await attempt("delete of a missing rootfs", async () => {
   const result = await call("delete_test_rootfs");
   report(result.isError && text(result).startsWith("Rootfs does not exist at "),
          "delete_test_rootfs of nothing", result);
@@ -157,7 +157,7 @@ await attempt("cancelling a VM", async () => {
   await mark("run");
   controller.abort("the test has seen enough");
   report(up && await running, "cancelling run_in_vm", logged.slice(-3));
-  report(await client.ping(), "and the server goes on");
+  report(await client.ping(), "the server continues after cancelling run_in_vm");
 });
 await attempt("fstests that pass", async () => {
   const progress = [];
@@ -168,7 +168,7 @@ await attempt("fstests that pass", async () => {
   report(!result.isError && result.structuredContent.status === "passed" &&
          result.structuredContent.counts.pass === 2 && /✓ Run \S+: passed\n/.test(text(result)),
          "fstests_vm_boot_and_run: two tests pass", result);
-  report(progress.some((p) => p.message === "mini/106: pass"), "fstests_vm_boot_and_run: each test is told",
+  report(progress.some((p) => p.message === "mini/106: pass"), "fstests_vm_boot_and_run: reports each test",
          progress.slice(-3));
   const again = await call("fstests_results");
   report(!again.isError && again.structuredContent.run === result.structuredContent.run &&
@@ -182,11 +182,11 @@ await attempt("fstests", async () => {
 });
 await attempt("fstests_results", async () => {
   const result = await call("fstests_results", { run: "no-such-run" });
-  report(result.isError && text(result), "fstests_results of no run", result);
+  report(result.isError && text(result), "fstests_results of an unknown run", result);
 });
 await attempt("wrong arguments", async () => {
   const result = await call("run_in_vm", { kernel_path: "distro", command: "ls" });
-  report(result.isError && text(result).includes("not of type array"), "wrong arguments", result);
+  report(result.isError && text(result).includes("not of type array"), "arguments of the wrong type", result);
 });
 await attempt("an unknown tool", async () => {
   const error = await rejection(call("no_such_tool"));
@@ -203,5 +203,5 @@ await attempt("close", async () => {
       return true;
     }
   }, 30);
-  report(ended, "the server ends when the client closes");
+  report(ended, "the server exits when the client closes");
 });
