@@ -524,8 +524,8 @@ def forged():
         at = AT.with_packages(folder, [deb])
         first = own.create("--name", "a", "--include", package, server=server, at=at, fresh=False)
         second = own.create("--name", "b", "--include", package, server=server, at=at, fresh=False)
-    tap.report(first.status == 0 and second.status == 0, "a package with a digest of its own: nothing "
-               "breaks", first, second)
+    tap.report(first.status == 0 and second.status == 0, "a package that ships its own digest does "
+               "no harm", first, second)
 
 
 home = Home()

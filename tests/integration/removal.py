@@ -175,7 +175,7 @@ def others_stay():
             answers.append(helper.ask("Remove", [store], name=name, stale=stale))
         tap.report(tuple(one.code for one in answers) == codes and there and
                    os.path.exists(path) == bool(uid),
-                   f"{what} stays", *answers)
+                   f"{what} is kept", *answers)
 
 
 def base_in_use():

@@ -176,7 +176,7 @@ def breaks():
                     silent = not any(m.get("id") == number for m in client.seen)
                     tap.report(ping and silent,
                                f"create {what} in \"{stage}\" gets no answer, and the server "
-                               "goes on", client.seen[-3:])
+                               "continues", client.seen[-3:])
                     client.end()
                 # The next command removes what there was no time to remove.
                 home.run("list")

@@ -1,7 +1,7 @@
-// What the official client makes of `rootlet mcp`. Started by tests/integration/sdk.py with one argument,
-// a JSON object: the program, what to call create_test_rootfs with (and, since the same again is but a
-// clone, with what else), the rootfs to boot on, and a tree of fstests. Prints one JSON object a line: a
-// case and what was seen, or a mark for whoever looks on from outside.
+// Exercises `rootlet mcp` with the official client. tests/integration/sdk.py starts it with one argument, a
+// JSON object: the program, the arguments of create_test_rootfs (and extra ones, because the same again would
+// only be a clone), the rootfs to boot, and an fstests tree. Prints one JSON object per line: a case and its
+// details, or a mark for the observing program.
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { LoggingMessageNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
@@ -32,7 +32,7 @@ function text(result) {
   return result.content.map((part) => part.text).join("");
 }
 
-// A case whose failure does not keep the others from being run.
+// A case whose failure does not stop the others.
 async function attempt(what, action) {
   try {
     await action();
@@ -41,7 +41,7 @@ async function attempt(what, action) {
   }
 }
 
-// Whoever looks on from outside notes what runs, then answers.
+// The observing program inspects the processes, then answers.
 async function mark(name) {
   say({ mark: name });
   process.stdin.resume();
@@ -55,13 +55,13 @@ async function until(condition, seconds) {
   return condition();
 }
 
-// Resolves to the error that PROMISE is rejected with, or to null.
+// Resolves to the error with which PROMISE is rejected, or to null.
 function rejection(promise) {
   return promise.then(() => null, (error) => error);
 }
 
 await client.connect(transport);
-report(client.getServerVersion().name === "rootlet", "it connects", client.getServerVersion());
+report(client.getServerVersion().name === "rootlet", "the client connects", client.getServerVersion());
 report(client.getServerCapabilities().tools && client.getServerCapabilities().logging,
        "it has tools and logging", client.getServerCapabilities());
 await attempt("ping", async () => report(await client.ping(), "ping"));
@@ -74,8 +74,8 @@ await attempt("listTools", async () => {
   say({ tools: tools.map((tool) => tool.name) });
 });
 
-// From here on the client holds every result to the output schema that it was given.
-await attempt("check of nothing", async () => {
+// From here on, the client validates every result against its output schema.
+await attempt("check of a missing rootfs", async () => {
   const result = await call("check_test_rootfs");
   report(!result.isError && text(result).startsWith("✗ Rootfs does not exist at ") &&
          result.structuredContent.state === "missing", "check_test_rootfs of nothing", result);
@@ -119,14 +119,14 @@ await attempt("cancelling a create", async () => {
   controller.abort("the test has seen enough");
   report(reached && await running, "cancelling create_test_rootfs while scripts run", progress.slice(-1));
   const result = await call("check_test_rootfs");
-  report(result.structuredContent.state === "ready", "and the old rootfs stays", result);
+  report(result.structuredContent.state === "ready", "cancelling create_test_rootfs keeps the old rootfs", result);
 });
 await attempt("delete", async () => {
   const result = await call("delete_test_rootfs");
   report(!result.isError && text(result).startsWith("✓ Successfully deleted rootfs at "),
          "delete_test_rootfs", result);
 });
-await attempt("delete of nothing", async () => {
+await attempt("delete of a missing rootfs", async () => {
   const result = await call("delete_test_rootfs");
   report(result.isError && text(result).startsWith("Rootfs does not exist at "),
          "delete_test_rootfs of nothing", result);
@@ -157,7 +157,7 @@ await attempt("cancelling a VM", async () => {
   await mark("run");
   controller.abort("the test has seen enough");
   report(up && await running, "cancelling run_in_vm", logged.slice(-3));
-  report(await client.ping(), "and the server goes on");
+  report(await client.ping(), "the server continues after cancelling run_in_vm");
 });
 await attempt("fstests that pass", async () => {
   const progress = [];
@@ -168,7 +168,7 @@ await attempt("fstests that pass", async () => {
   report(!result.isError && result.structuredContent.status === "passed" &&
          result.structuredContent.counts.pass === 2 && /✓ Run \S+: passed\n/.test(text(result)),
          "fstests_vm_boot_and_run: two tests pass", result);
-  report(progress.some((p) => p.message === "mini/106: pass"), "fstests_vm_boot_and_run: each test is told",
+  report(progress.some((p) => p.message === "mini/106: pass"), "fstests_vm_boot_and_run: reports each test",
          progress.slice(-3));
   const again = await call("fstests_results");
   report(!again.isError && again.structuredContent.run === result.structuredContent.run &&
@@ -182,11 +182,11 @@ await attempt("fstests", async () => {
 });
 await attempt("fstests_results", async () => {
   const result = await call("fstests_results", { run: "no-such-run" });
-  report(result.isError && text(result), "fstests_results of no run", result);
+  report(result.isError && text(result), "fstests_results of an unknown run", result);
 });
 await attempt("wrong arguments", async () => {
   const result = await call("run_in_vm", { kernel_path: "distro", command: "ls" });
-  report(result.isError && text(result).includes("must be of type array"), "wrong arguments", result);
+  report(result.isError && text(result).includes("must be of type array"), "arguments of the wrong type", result);
 });
 await attempt("an unknown tool", async () => {
   const error = await rejection(call("no_such_tool"));
@@ -203,5 +203,5 @@ await attempt("close", async () => {
       return true;
     }
   }, 30);
-  report(ended, "the server ends when the client closes");
+  report(ended, "the server exits when the client closes");
 });

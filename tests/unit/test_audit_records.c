@@ -411,7 +411,7 @@ static void check_required(void)
 					     strstr(err->message, "cannot be recorded")
 				   : r == 0,
 			  "on a full disk, %s: %s", required ? "required" : "not required",
-			  required ? "refused" : "goes on");
+			  required ? "refused" : "continues");
 		end(&k);
 	}
 }

@@ -39,7 +39,7 @@ static void read_maps(char text[static 512])
 	}
 }
 
-/* What the child of idmap_fork() has to say: it waits for its ids, then calls SAY. */
+/* Returns the output of idmap_fork()'s child, which waits for its ids and then calls SAY. */
 static void in_child(const struct idmap *map, void (*say)(int out), char text[static 512])
 {
 	int go[2], back[2];

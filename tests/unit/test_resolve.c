@@ -362,7 +362,7 @@ static void damage(void)
 		{ "the version of libsolv", 16 },	 { "the index's hash", 40 + 5 },
 		{ "a name", 40 + 2 * SHA256_LEN + 8 },
 	};
-	const struct row *row = &rows[14]; /* of what is required */
+	const struct row *row = &rows[14]; /* about required packages */
 
 	for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++) {
 		remove_kept();

@@ -161,7 +161,7 @@ static void check_runs(const char *results)
 		  "an invalid id is refused");
 	error_free(&err);
 	tap_check(run_folder_open(".hidden", &found, &err) == -1 && err && err->code == ERR_INPUT,
-		  "nor opened");
+		  "an invalid id is not opened");
 	error_free(&err);
 	tap_check(run_folder_open("nothing", &found, &err) == -1 && err && err->code == ERR_MISSING,
 		  "an unknown run is reported as missing");
