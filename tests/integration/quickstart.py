@@ -60,7 +60,7 @@ def words():
         tap.report(outcome.status == status and says in outcome.out + outcome.err,
                    f"quickstart {line}", outcome)
     known = re.search(r"one of (.*)", home.run("--release", program=QUICKSTART).err).group(1)
-    tap.report(f"there are: {known};" in home.run("create", "--release", "bookwrm").err,
+    tap.report(f"known releases: {known};" in home.run("create", "--release", "bookwrm").err,
                "quickstart knows the releases of rootlet create", known)
 
 

@@ -549,7 +549,7 @@ def build_rootfs():
             ("a bit", lambda: sums.flip(f"{inside(place)}/etc/passwd"),
              "rootfs in the cache is damaged, rebuilding it: its digest"),
             ("all of its digest", lambda: os.unlink(f"{folder}/.{name}.digest"),
-             "rootfs in the cache is damaged, rebuilding it: nothing")):
+             "rootfs in the cache is damaged, rebuilding it: its saved digest is missing")):
         damage()
         with Tidy(home) as tidy:
             outcome = home.run(*line, seconds=120,
