@@ -213,29 +213,6 @@ void cache_draft_end(struct cache_draft *draft)
 	*draft = CACHE_DRAFT_NONE;
 }
 
-int cache_store(const char *folder, const void *data, size_t size,
-		uint8_t sha256[static SHA256_LEN], char **path, struct error **err)
-{
-	_cleanup_(cache_draft_end) struct cache_draft draft = CACHE_DRAFT_NONE;
-
-	if (EVP_Digest(data, size, sha256, NULL, EVP_sha256(), NULL) != 1)
-		return error_set(err, ERR_SYSTEM, "cannot compute a SHA-256: libcrypto failed");
-	if (cache_begin_alone(folder, &draft, err) < 0)
-		return -1;
-	if (write_all(draft.fd, data, size) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write %s", draft.path);
-	switch (cache_commit(folder, sha256, &draft, err)) {
-	case 0:
-		*path = cache_file(folder, sha256, err);
-		return *path ? 0 : -1;
-	case 1:
-		return error_set(err, ERR_SYSTEM, "cannot write to %s: it reads back differently",
-				 folder);
-	default:
-		return -1;
-	}
-}
-
 void cache_hold(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);

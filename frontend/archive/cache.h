@@ -47,10 +47,6 @@ int cache_commit(const char *folder, const uint8_t sha256[static SHA256_LEN],
 /* Ends an uncommitted draft. The next attempt can resume it. */
 void cache_draft_end(struct cache_draft *draft);
 
-/* Stores SIZE bytes under their own hash. */
-int cache_store(const char *folder, const void *data, size_t size,
-		uint8_t sha256[static SHA256_LEN], char **path, struct error **err);
-
 /* Marks PATH, a file or directory of the cache, as in use until this process exits: `rootlet cache
  * prune` then skips it. Ignores failures. */
 void cache_hold(const char *path);

@@ -9,6 +9,7 @@
 
 #include "frontend/archive/archive_reader.h"
 #include "frontend/archive/decompress.h"
+#include "frontend/cli/text.h"
 
 /* The inner archive (data.tar) reads its data from the outer one (ar). */
 struct member {
@@ -107,7 +108,7 @@ static int open_data(struct archive *outer, struct error **err)
 	while (archive_read_next_header(outer, &entry) == ARCHIVE_OK) {
 		const char *name = archive_entry_pathname(entry);
 
-		if (name && strncmp(name, "data.tar", strlen("data.tar")) == 0)
+		if (name && text_has_prefix(name, "data.tar"))
 			return 0;
 	}
 	return error_set(err, ERR_INPUT, "it has no data.tar");

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "frontend/cli/text.h"
 #include "lib/clock.h"
 #include "lib/write_all.h"
 
@@ -31,8 +32,7 @@ static int transfer_fail(const struct transfer *t, enum error_code code, struct 
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&why, format, ap) < 0)
-		why = NULL;
+	why = text_vformat(format, ap);
 	va_end(ap);
 	return error_set(err, code, "cannot download %s from %.*s%s: %s", t->job->what,
 			 (int)(host - url), url, at ? at + 1 : host, why ? why : "out of memory");

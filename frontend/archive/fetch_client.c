@@ -69,7 +69,7 @@ static int take_index(struct fetch *f, const struct fetch_message *m, struct err
 	/* The sandbox denies this call, as it would accept any path. */
 	cache_touch(path);
 	cache_touch(kept);
-	return pocket_add_index(pocket, m->index.component, path, err);
+	return pocket_add_index(pocket, m->index.component, path, m->index.sha256, err);
 }
 
 static bool was_optional(const struct wanted *wanted, const char *word)

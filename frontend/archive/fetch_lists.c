@@ -14,7 +14,7 @@
 
 /* An index to download: its compressed form, and the file it must unpack to. */
 struct index_plan {
-	struct work_index *index;
+	struct pocket_index *index;
 	const char *what;
 	struct release_file plain, packed;
 };
@@ -80,7 +80,7 @@ static int plan_index(struct fetch_work *w, size_t number, const char *component
 {
 	struct work_pocket *pocket = &w->pockets[number];
 	const char *name = fetch_pockets[number];
-	struct work_index *index = &pocket->indexes[pocket->index_count];
+	struct pocket_index *index = &pocket->indexes[pocket->index_count];
 	struct index_plan *plan = &plans->list[plans->count];
 	struct download *download = &d->list[d->count];
 	const char *suffix;
@@ -209,17 +209,6 @@ static size_t component_count(const struct origin *o)
 	return n;
 }
 
-static void clear_indexes(struct work_pocket *pocket)
-{
-	for (size_t i = 0; i < pocket->index_count; i++) {
-		free(pocket->indexes[i].component);
-		free(pocket->indexes[i].packages);
-	}
-	free(pocket->indexes);
-	pocket->indexes = NULL;
-	pocket->index_count = 0;
-}
-
 static int plan_lists(struct fetch_work *w, struct index_plans *plans, struct downloads *d,
 		      struct error **err)
 {
@@ -228,7 +217,7 @@ static int plan_lists(struct fetch_work *w, struct index_plans *plans, struct do
 	for (size_t i = 0; i < FETCH_POCKETS; i++) {
 		struct work_pocket *pocket = &w->pockets[i];
 
-		clear_indexes(pocket);
+		pocket_indexes_clear(&pocket->indexes, &pocket->index_count);
 		if (!pocket->release)
 			continue;
 		pocket->indexes = calloc(components + 1, sizeof(*pocket->indexes));
@@ -245,7 +234,7 @@ static int tell_lists(struct fetch_work *w, struct error **err)
 {
 	for (uint32_t i = 0; i < FETCH_POCKETS; i++)
 		for (size_t j = 0; j < w->pockets[i].index_count; j++) {
-			const struct work_index *index = &w->pockets[i].indexes[j];
+			const struct pocket_index *index = &w->pockets[i].indexes[j];
 			struct fetch_message message = { .kind = FETCH_INDEX };
 
 			message.index.pocket = i;

@@ -3,22 +3,17 @@
 
 #include "frontend/archive/downloader.h"
 #include "frontend/archive/fetch_message.h"
+#include "frontend/archive/package_set.h"
 #include "frontend/archive/release.h"
 #include "frontend/archive/source.h"
 #include "frontend/cli/progress.h"
-
-struct work_index {
-	char *component;
-	char *packages; /* path: uncompressed Packages in the cache */
-	uint8_t sha256[SHA256_LEN];
-};
 
 struct work_pocket {
 	int inrelease;		 /* the sealed file, shared with the parent; -1: none */
 	size_t url;		 /* index of the pocket's mirror that had it */
 	struct release *release; /* NULL: not accepted */
 	const char *mirror;
-	struct work_index *indexes;
+	struct pocket_index *indexes;
 	size_t index_count;
 };
 

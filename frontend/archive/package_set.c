@@ -5,7 +5,7 @@
 #include "lib/ini_text.h"
 
 int pocket_add_index(struct pocket *pocket, const char *component, const char *packages,
-		     struct error **err)
+		     const uint8_t sha256[static SHA256_LEN], struct error **err)
 {
 	struct pocket_index *more =
 		reallocarray(pocket->indexes, pocket->index_count + 1, sizeof(*pocket->indexes));
@@ -15,7 +15,8 @@ int pocket_add_index(struct pocket *pocket, const char *component, const char *p
 		return error_no_memory(err);
 	pocket->indexes = more;
 	index = &more[pocket->index_count++];
-	*index = (struct pocket_index){ strdup(component), strdup(packages) };
+	*index = (struct pocket_index){ strdup(component), strdup(packages), { 0 } };
+	memcpy(index->sha256, sha256, SHA256_LEN);
 	return index->component && index->packages ? 0 : error_no_memory(err);
 }
 
@@ -39,21 +40,21 @@ int package_set_add(struct package_set *set, const struct fetch_message *m, stru
 	return package->name && package->version && package->arch ? 0 : error_no_memory(err);
 }
 
-static void forget_indexes(struct pocket *pocket)
+void pocket_indexes_clear(struct pocket_index **indexes, size_t *count)
 {
-	for (size_t i = 0; i < pocket->index_count; i++) {
-		free(pocket->indexes[i].component);
-		free(pocket->indexes[i].packages);
+	for (size_t i = 0; i < *count; i++) {
+		free((*indexes)[i].component);
+		free((*indexes)[i].packages);
 	}
-	free(pocket->indexes);
-	pocket->indexes = NULL;
-	pocket->index_count = 0;
+	free(*indexes);
+	*indexes = NULL;
+	*count = 0;
 }
 
 void package_set_forget_choice(struct package_set *set)
 {
 	for (size_t i = 0; i < set->pocket_count; i++)
-		forget_indexes(&set->pockets[i]);
+		pocket_indexes_clear(&set->pockets[i].indexes, &set->pockets[i].index_count);
 	for (size_t i = 0; i < set->package_count; i++) {
 		free(set->packages[i].name);
 		free(set->packages[i].version);

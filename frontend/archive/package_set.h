@@ -8,6 +8,7 @@
 struct pocket_index {
 	char *component;
 	char *packages; /* path: uncompressed Packages in the cache */
+	uint8_t sha256[SHA256_LEN];
 };
 
 struct pocket {
@@ -40,7 +41,10 @@ struct package_set {
 
 /* Each returns 0, or -1 with ERR set. */
 int pocket_add_index(struct pocket *pocket, const char *component, const char *packages,
-		     struct error **err);
+		     const uint8_t sha256[static SHA256_LEN], struct error **err);
+
+/* Frees COUNT indexes and empties the list. */
+void pocket_indexes_clear(struct pocket_index **indexes, size_t *count);
 
 /* MESSAGE is a validated FETCH_PACKAGE. */
 int package_set_add(struct package_set *set, const struct fetch_message *message,

@@ -12,6 +12,7 @@
 #include "frontend/archive/permission.h"
 #include "frontend/archive/resolve_cache.h"
 #include "frontend/archive/url_route.h"
+#include "frontend/cli/text.h"
 #include "frontend/client/release_seen.h"
 
 #define APT_FOLDER "/etc/apt"
@@ -100,9 +101,8 @@ static int plan_local(struct fetch *f, const char *url, struct error **err)
 
 static int packages_plan_mirror(struct fetch *f, const char *mirror, struct error **err)
 {
-	return strncmp(mirror, "file://", strlen("file://")) == 0
-		       ? plan_local(f, mirror, err)
-		       : plan_url(&f->sandbox, mirror, err);
+	return text_has_prefix(mirror, "file://") ? plan_local(f, mirror, err)
+						  : plan_url(&f->sandbox, mirror, err);
 }
 
 /* A redirect may lead to a standard port, or to the other scheme, which may have another proxy. */

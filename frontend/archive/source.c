@@ -103,7 +103,7 @@ static bool mirror_scheme(const char *url)
 	size_t i;
 
 	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strncmp(url, known[i], strlen(known[i])) == 0 && url[strlen(known[i])] != '\0')
+		if (text_has_prefix(url, known[i]) && url[strlen(known[i])] != '\0')
 			return true;
 	return false;
 }

@@ -10,6 +10,7 @@
 
 #include "frontend/archive/cache.h"
 #include "frontend/cli/directory.h"
+#include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 
 #define SUMS ".sums"
@@ -171,7 +172,7 @@ static int survey_folder(struct sums_survey *s, int folder, int depth)
 		const char *name = entries[i]->d_name;
 		size_t room = sizeof(s->path) - length;
 
-		if (r == 0 && (depth > 0 || strncmp(name, SUMS, strlen(SUMS)) != 0)) {
+		if (r == 0 && (depth > 0 || !text_has_prefix(name, SUMS))) {
 			if (snprintf(s->path + length, room, "%s%s", length ? "/" : "", name) >=
 			    (int)room)
 				r = error_set(s->err, ERR_TRUST, "a path is too long");
@@ -279,7 +280,7 @@ static char *read_sums(int folder, const char *name, const char **body, struct e
 		return NULL;
 	}
 	*body = text;
-	if (strncmp(text, TIMES, strlen(TIMES)) == 0)
+	if (text_has_prefix(text, TIMES))
 		*body += sums_line_length(text) + (text[sums_line_length(text)] == '\n');
 	return text;
 }

@@ -269,8 +269,7 @@ void progress_note(struct progress *p, const char *format, ...)
 	if (!p)
 		return;
 	va_start(ap, format);
-	if (vasprintf(&line, format, ap) < 0)
-		line = NULL;
+	line = text_vformat(format, ap);
 	va_end(ap);
 	if (!line)
 		return;

@@ -43,8 +43,7 @@ int report_usage(const char *command, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	message = text_vformat(format, ap);
 	va_end(ap);
 	if (asprintf(&advice, "; see: rootlet %s%s--help", command ? command : "",
 		     command ? " " : "") < 0)

@@ -1,4 +1,5 @@
 #include "frontend/cli/style.h"
+#include "frontend/cli/text.h"
 
 #include <langinfo.h>
 #include <stdarg.h>
@@ -50,7 +51,7 @@ static void print_ascii(FILE *out, const char *text)
 	while (*text) {
 		size_t i = 0, count = sizeof(plain) / sizeof(plain[0]);
 
-		while (i < count && strncmp(text, plain[i][0], strlen(plain[i][0])) != 0)
+		while (i < count && !text_has_prefix(text, plain[i][0]))
 			i++;
 		if (i < count) {
 			fputs(plain[i][1], out);
@@ -70,8 +71,7 @@ void style_print(FILE *out, enum style style, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&text, format, ap) < 0)
-		text = NULL;
+	text = text_vformat(format, ap);
 	va_end(ap);
 	if (!text)
 		return;

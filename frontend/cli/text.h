@@ -1,10 +1,13 @@
 /* How to print sizes, durations and untrusted text. */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#include "lib/cleanup.h"
 
 #define TEXT_SIZE_LEN 24
 #define TEXT_DURATION_LEN 24
@@ -34,6 +37,9 @@ const char *text_duration(uint64_t seconds, char out[static TEXT_DURATION_LEN]);
 
 /* "40 seconds", "3 hours", "12 days". */
 const char *text_age(int64_t seconds, char out[static TEXT_DURATION_LEN]);
+
+/* The text of FORMAT, as vasprintf(3); the caller frees it. NULL if out of memory. */
+char *text_vformat(const char *format, va_list ap) PRINTF_LIKE(1, 0);
 
 /* Whether TEXT begins with PREFIX. */
 bool text_has_prefix(const char *text, const char *prefix);

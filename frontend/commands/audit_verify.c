@@ -48,8 +48,7 @@ static void remark_at(struct record_chain *c, uint64_t line, const char *format,
 {
 	_cleanup_free_ char *message = NULL;
 
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	message = text_vformat(format, ap);
 	text_clean(message);
 	if (c->remarks)
 		json_array_append_new(c->remarks,

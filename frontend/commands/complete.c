@@ -6,6 +6,7 @@
 
 #include "frontend/archive/source.h"
 #include "frontend/cli/paths.h"
+#include "frontend/cli/text.h"
 #include "frontend/rootfs/profile_places.h"
 #include "frontend/rootfs/store.h"
 
@@ -158,7 +159,7 @@ static const char *read_kind(const char *line, struct completion_entry *e)
 	line = copy_until(line + 1, " \n…", e->kind, sizeof(e->kind));
 	length = strlen(e->kind);
 	e->times = 1;
-	if (strncmp(line, many, strlen(many)) == 0) {
+	if (text_has_prefix(line, many)) {
 		e->times = UINT_MAX;
 		return line + strlen(many);
 	}

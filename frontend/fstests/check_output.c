@@ -164,7 +164,7 @@ static bool ends_test(const char *line)
 					      "SECTION  ", "FSTYP  ",	  "RECREATING  " };
 
 	for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++)
-		if (strncmp(line, starts[i], strlen(starts[i])) == 0)
+		if (text_has_prefix(line, starts[i]))
 			return true;
 	return false;
 }
@@ -188,7 +188,7 @@ static bool take_complaint(struct check_output *c, size_t name)
 		return true;
 	}
 	for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++) {
-		if (name || strncmp(c->line, starts[i], strlen(starts[i])) != 0)
+		if (name || !text_has_prefix(c->line, starts[i]))
 			continue;
 		check_output_report(c);
 		if (c->events.complained)
@@ -225,7 +225,7 @@ static void check_output_take_line(struct check_output *c)
 		return;
 	if (ends_test(c->line))
 		check_output_report(c);
-	if (strncmp(c->line, section, strlen(section)) == 0) {
+	if (text_has_prefix(c->line, section)) {
 		snprintf(c->section, sizeof(c->section), "%s", c->line + strlen(section));
 		if (c->events.section)
 			c->events.section(c->section, c->events.context);

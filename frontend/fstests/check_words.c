@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 #include "frontend/fstests/check_output.h"
 #include "frontend/fstests/fstests.h"
@@ -94,7 +95,7 @@ static size_t word_span(char *const *words, size_t count, size_t i)
 static bool check_words_list_has(const char *text, const char *name)
 {
 	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line != '\0')
-		if (strncmp(line, name, strlen(name)) == 0)
+		if (text_has_prefix(line, name))
 			return true;
 	return false;
 }
@@ -111,7 +112,7 @@ static bool is_unknown(const char *tree, const char *test)
 	_cleanup_free_ char *text = NULL;
 	const char *name;
 
-	if (strncmp(test, "tests/", strlen("tests/")) == 0)
+	if (text_has_prefix(test, "tests/"))
 		test += strlen("tests/");
 	if (!tree || !*test || test[strspn(test, plain)])
 		return false;

@@ -1,4 +1,5 @@
 #include "frontend/fstests/config.h"
+#include "frontend/cli/text.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,9 +12,9 @@ static const char *find_value(const char *line)
 	static const char name[] = "FSTYP", export[] = "export ";
 
 	line += strspn(line, " \t");
-	if (strncmp(line, export, strlen(export)) == 0)
+	if (text_has_prefix(line, export))
 		line += strlen(export) + strspn(line + strlen(export), " \t");
-	if (strncmp(line, name, strlen(name)) != 0)
+	if (!text_has_prefix(line, name))
 		return NULL;
 	line += strlen(name);
 	line += strspn(line, " \t");

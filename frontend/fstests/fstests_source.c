@@ -293,7 +293,7 @@ static void fstests_source_sweep(int cache)
 		return;
 	}
 	for (const struct dirent *entry; (entry = readdir(folder));)
-		if (strncmp(entry->d_name, STAGING, strlen(STAGING)) == 0)
+		if (text_has_prefix(entry->d_name, STAGING))
 			folder_discard(cache, entry->d_name);
 	closedir(folder);
 }

@@ -188,7 +188,7 @@ static void kernel_log_take_line(struct kernel_log *k)
 	const struct log_rule *rule;
 	const char *test;
 
-	if (strncmp(line, mark, strlen(mark)) == 0) {
+	if (text_has_prefix(line, mark)) {
 		close_incident(k);
 		test = line + strlen(mark);
 		snprintf(k->test, sizeof(k->test), "%.*s", (int)strcspn(test, " "), test);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 #include "frontend/fstests/elf.h"
 
@@ -161,7 +162,7 @@ static bool is_for_tests(const char *name)
 	static const char *const places[] = { "src/", "ltp/", "common/", "tests/", "lib/" };
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
-		if (strncmp(name, places[i], strlen(places[i])) == 0)
+		if (text_has_prefix(name, places[i]))
 			return true;
 	return strcmp(name, "check") == 0;
 }

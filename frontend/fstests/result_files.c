@@ -207,7 +207,7 @@ static int compare_section(int folder, const char *section, struct results *resu
 	for (char *line = strtok_r(log, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		int more = 0;
 
-		if (strncmp(line, failures, strlen(failures)) == 0)
+		if (text_has_prefix(line, failures))
 			more = take_failures(line + strlen(failures), section, results, err);
 		if (more < 0)
 			return -1;
@@ -265,12 +265,12 @@ static bool is_of_test(const char *name)
 {
 	static const char *const relative[] = { "src/", "ltp/", "common/", "tests/", "check" };
 
-	if (strncmp(name, MOUNTED, strlen(MOUNTED)) == 0)
+	if (text_has_prefix(name, MOUNTED))
 		return true;
 	if (strncmp(name, "./", 2) != 0)
 		return false;
 	for (size_t i = 0; i < sizeof(relative) / sizeof(*relative); i++)
-		if (strncmp(name + 2, relative[i], strlen(relative[i])) == 0)
+		if (text_has_prefix(name + 2, relative[i]))
 			return false;
 	return true;
 }

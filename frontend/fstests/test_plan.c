@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 #include "frontend/fstests/check_output.h"
 #include "lib/ini_text.h"
@@ -57,7 +58,7 @@ int test_plan_read(int folder, const char *file, struct test_plan *plan, struct 
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		size_t length = test_name_length(line);
 
-		if (strncmp(line, mark, strlen(mark)) == 0)
+		if (text_has_prefix(line, mark))
 			snprintf(section, sizeof(section), "%s", line + strlen(mark));
 		else if (length && !strstr(line + length, "[expunged]") &&
 			 (line[length] == ' ' || !line[length]) &&

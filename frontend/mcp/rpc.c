@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frontend/cli/events.h"
+#include "frontend/cli/text.h"
 
 /* The levels of RFC 5424, as the protocol names them. Starts with those of enum rpc_level. */
 static const char *const levels[] = { "debug", "info",	   "notice", "warning",
@@ -52,8 +53,7 @@ void rpc_reply_error(struct mcp_server *s, struct rpc_request *r, enum rpc_error
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
+	message = text_vformat(format, ap);
 	va_end(ap);
 	respond(s, r, "error",
 		json_pack("{s:i, s:o}", "code", code, "message",

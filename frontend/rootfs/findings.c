@@ -19,8 +19,7 @@ void findings_add(struct findings *f, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&line, format, ap) < 0)
-		line = NULL;
+	line = text_vformat(format, ap);
 	va_end(ap);
 	findings_keep(f, line);
 }
@@ -32,8 +31,7 @@ void findings_add_anew(struct findings *f, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&what, format, ap) < 0)
-		what = NULL;
+	what = text_vformat(format, ap);
 	va_end(ap);
 	if (asprintf(&line, "%s; rebuild the rootfs with: %s", what ? what : "out of memory",
 		     f->anew ? f->anew : "rootlet create --force") < 0)

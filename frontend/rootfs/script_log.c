@@ -7,6 +7,7 @@
 #include "frontend/cli/directory.h"
 #include "frontend/cli/events.h"
 #include "frontend/cli/paths.h"
+#include "frontend/cli/text.h"
 #include "lib/write_all.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
@@ -64,11 +65,6 @@ void script_log_add(const char *line, void *context)
 
 /* --- finding the script that failed --- */
 
-static bool script_log_starts(const char *line, const char *with)
-{
-	return strncmp(line, with, strlen(with)) == 0;
-}
-
 static size_t script_log_line_length(const char *line)
 {
 	return strcspn(line, "\n");
@@ -87,7 +83,7 @@ static bool begins_package(const char *line)
 					     "Processing triggers for ", "Removing " };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (script_log_starts(line, words[i]))
+		if (text_has_prefix(line, words[i]))
 			return true;
 	return false;
 }
@@ -120,11 +116,11 @@ static bool is_dpkg_error(const char *line, struct script_failure *f)
 	const char *reason = script_log_next_line(line), *end = line + script_log_line_length(line),
 		   *name;
 
-	if (script_log_starts(line, package)) {
+	if (text_has_prefix(line, package)) {
 		name = line + strlen(package);
 		if (!take_name(f, name, strcspn(name, " \n")))
 			return false;
-	} else if (script_log_starts(line, archive)) {
+	} else if (text_has_prefix(line, archive)) {
 		const char *path = line + strlen(archive);
 
 		name = path;
@@ -137,7 +133,7 @@ static bool is_dpkg_error(const char *line, struct script_failure *f)
 		return false;
 	}
 	take_reason(f, reason, script_log_line_length(reason));
-	return !script_log_starts(f->reason, "dependency problems");
+	return !text_has_prefix(f->reason, "dependency problems");
 }
 
 /* "NAME: its preinst script failed with status 1", as unpack_plan.c words it. */
@@ -146,7 +142,7 @@ static bool is_preinst_error(const char *line, struct script_failure *f)
 	static const char words[] = ": its preinst script failed with status ";
 	size_t name = strcspn(line, ": \n");
 
-	if (!script_log_starts(line + name, words) || !take_name(f, line, name))
+	if (!text_has_prefix(line + name, words) || !take_name(f, line, name))
 		return false;
 	take_reason(f, line + name + 2, script_log_line_length(line) - name - 2);
 	return true;

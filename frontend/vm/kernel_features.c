@@ -229,13 +229,6 @@ enum kernel_feature kernel_feature(const struct kernel_features *f, const char *
 	return f->builtin && find_line(f->builtin, module) ? FEATURE_BUILTIN : FEATURE_ABSENT;
 }
 
-bool kernel_has(const struct kernel_features *f, const char *option, const char *module)
-{
-	enum kernel_feature has = kernel_feature(f, option, module);
-
-	return has == FEATURE_MODULE || has == FEATURE_BUILTIN;
-}
-
 static bool add_module(char ***list, size_t *count, const char *path, size_t length)
 {
 	char **larger;

@@ -28,9 +28,6 @@ const char *kernel_config(const struct kernel_features *features);
 enum kernel_feature kernel_feature(const struct kernel_features *features, const char *option,
 				   const char *module);
 
-/* Returns true if the feature is certainly present. */
-bool kernel_has(const struct kernel_features *features, const char *option, const char *module);
-
 /* Appends the files of MODULE and of all its dependencies to LIST, in load order, as paths relative
  * to `folder` (…/lib/modules/VERSION), which holds modules.dep. Skips files already in LIST. LIST
  * is NULL-terminated; the caller frees it and its strings. Returns false if modules.dep does not

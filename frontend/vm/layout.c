@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "frontend/cli/paths.h"
+#include "frontend/cli/text.h"
 #include "frontend/vm/layout_mounts.h"
 #include "frontend/vm/layout_root.h"
 #include "frontend/vm/sealed_root.h"
@@ -202,7 +203,7 @@ static void make_share_path(const struct vm_config *config, const char *path)
 {
 	_cleanup_free_ char *copy = NULL;
 
-	if (config->unsealed && strncmp(path, VM_FOLDER "/", strlen(VM_FOLDER "/")) != 0)
+	if (config->unsealed && !text_has_prefix(path, VM_FOLDER "/"))
 		return;
 	copy = strdup(path);
 	for (char *slash = copy ? strchr(copy + 1, '/') : NULL; slash;

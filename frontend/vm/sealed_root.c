@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "frontend/cli/text.h"
 #include "frontend/vm/layout_mounts.h"
 #include "frontend/vm/vm_directory.h"
 
@@ -214,7 +215,7 @@ static int make_own_folder(const struct vng_places *places, struct error **err)
 	if (errno != EEXIST)
 		return error_errno(err, ERR_SYSTEM, "cannot make " VM_FOLDER);
 	for (size_t i = 0; i < places->count; i++)
-		if (strncmp(places->path[i], VM_FOLDER "/", strlen(VM_FOLDER "/")) == 0)
+		if (text_has_prefix(places->path[i], VM_FOLDER "/"))
 			return error_set(
 				err, ERR_HOST,
 				"cannot seal the VM: vng needs %s, but the VM has files of "

@@ -10,6 +10,7 @@
 
 #include "frontend/cli/child.h"
 #include "frontend/cli/paths.h"
+#include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 #include "frontend/vm/vm_directory.h"
 #include "frontend/vm/vng_places.h"
@@ -150,9 +151,10 @@ static void add_composed(struct vng_words *words, const char *option, const char
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&value, format, ap) >= 0)
-		add_pair(words, option, value);
+	value = text_vformat(format, ap);
 	va_end(ap);
+	if (value)
+		add_pair(words, option, value);
 }
 
 static void add_root(struct vng_words *words, const struct vm_root *root, const char *folder)
@@ -242,7 +244,7 @@ static bool is_kept(const char *variable)
 					    "VIRTUAL_ENV=", "PYENV_ROOT=", "PYENV_VERSION=" };
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
-		if (strncmp(variable, kept[i], strlen(kept[i])) == 0)
+		if (text_has_prefix(variable, kept[i]))
 			return true;
 	return false;
 }
