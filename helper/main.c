@@ -1,6 +1,6 @@
 /* rootlet-helper. Only rootlet starts it, with descriptor 3 as its channel. Descriptor 4 may be the
- * caller's own audit log (audit.h), and 5 their memory of release dates (rollback.h). This file is
- * the starter, which becomes the audit process.
+ * caller's own audit log (audit.h), and 5 their memory of release dates (release_dates.h). This
+ * file is the starter, which becomes the audit process.
  *
  *   waiter   installed mode: the process that the caller started; waits for the next one
  *   audit    in the outer user namespace, but not in its pid namespace; writes the audit log

@@ -36,5 +36,8 @@ int note_error(struct note *note, struct error **err)
 	if (note->code == ERR_NONE)
 		return 0;
 	note->text[sizeof(note->text) - 1] = '\0';
-	return error_set(err, note->code <= ERR_LAST ? note->code : ERR_SYSTEM, "%s", note->text);
+	error_set(err, note->code <= ERR_LAST ? note->code : ERR_SYSTEM, "%s", note->text);
+	if (err && *err)
+		(*err)->number = note->number;
+	return -1;
 }

@@ -21,7 +21,8 @@ struct note {
 	uint32_t kind;
 	uint32_t code;	/* result: enum error_code */
 	int32_t number; /* result: errno */
-	int32_t status; /* result of execute: exit status; of clone: enum clone_way */
+	int32_t status; /* result of execute: exit status; of clone: enum clone_way; of release and
+			 * check_release, from the verifier: enum release_verdict */
 	union {
 		struct {
 			uint64_t done, total;
@@ -29,10 +30,6 @@ struct note {
 		struct {
 			uint32_t first_uid, first_gid, count;
 		} ids;
-		struct {
-			int64_t date; /* from the verifier: seconds since 1970 */
-			char origin[WORD_SIZE];
-		} release;
 		struct {
 			struct tree_census census;
 			uint8_t digested; /* NOTE_INSPECTION: whether there is a digest */

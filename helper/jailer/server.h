@@ -30,7 +30,6 @@ struct server {
 	/* the tree that is being built; build.c */
 	int parent, staging, tree; /* descriptors or -1 */
 	char name[ROOTFS_NAME_MAX + 1], staging_name[ROOTFS_NAME_MAX + 32];
-	char suite[WORD_SIZE];
 	uint32_t package_count;
 	bool native; /* the engine */
 	struct stage verifier, unpacker;

@@ -27,6 +27,19 @@ int stage_start(const struct server *s, struct stage *stage, struct jail_spec sp
 	return r;
 }
 
+int stage_start_verifier(const struct server *s, struct stage *stage, int staging, bool compare,
+			 struct error **err)
+{
+	const struct jail_spec spec = { .kind = JAIL_TOOL, .root = staging, .worker = "verify" };
+	struct rollback rollback = s->session->rollback;
+
+	rollback.compare = compare;
+	if (stage_start(s, stage, spec, err) < 0)
+		return -1;
+	return packet_send(stage->socket, &rollback, sizeof(rollback), &rollback.fd,
+			   compare && rollback.fd >= 0, err);
+}
+
 /* Of the descriptors that a worker sends, keeps only the result's, if it is wanted. */
 static int receive_note(const struct stage *stage, struct note *note, int *fd, struct error **err)
 {

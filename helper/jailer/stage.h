@@ -10,6 +10,11 @@
 int stage_start(const struct server *s, struct stage *stage, struct jail_spec spec,
 		struct error **err);
 
+/* Starts the verifier, whose staging directory is STAGING (-1: none). With COMPARE, it can read and
+ * write the memory of release dates. */
+int stage_start_verifier(const struct server *s, struct stage *stage, int staging, bool compare,
+			 struct error **err);
+
 /* Waits for the worker's result and passes on its progress. NOTE becomes the result. *FD (NULL: not
  * wanted) becomes a descriptor that came with it, owned by the function's caller, or -1. With WATCH
  * it fails with ERR_INTERRUPTED if the front end has exited or the request's time limit has passed.

@@ -16,8 +16,8 @@ int root_file_open(const struct session *session, const char *path, int flags);
  * returns -1. */
 int file_check(int fd, uid_t owner, int flags);
 
-/* Opens the memory of release dates (rollback.h): in installed mode, root's file for this caller;
- * otherwise takes over GIVEN (or -1), which must be the caller's own. A failure shows in
+/* Opens the memory of release dates (release_dates.h): in installed mode, root's file for this
+ * caller; otherwise takes over GIVEN (or -1), which must be the caller's own. A failure shows in
  * rollback_check(). */
 void rollback_open(struct session *session, int given);
 

@@ -3,20 +3,13 @@
 #pragma once
 
 #include "policy/grant.h"
+#include "proto/release_dates.h"
 
 enum mode {
 	MODE_USER,	/* no rights of its own: newuidmap writes the maps */
 	MODE_INSTALLED, /* with cap_setuid and cap_setgid from its file, until the maps are written
 			 */
 	MODE_ROOT,
-};
-
-/* The memory of release dates (rollback.h). */
-struct rollback {
-	int fd;		/* -1: none */
-	bool signer;	/* keyed by the signed Origin, as the caller's word on the mirror proves
-			   nothing */
-	char path[512]; /* for messages */
 };
 
 struct session {

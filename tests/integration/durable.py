@@ -12,7 +12,7 @@ from support import tap, vng
 from support.server import Server
 from support.world import AS_ROOT, BUILD, NOBODY, SCRATCH, Home, mirror
 
-WRITES = ("write", "pwrite64", "writev", "ftruncate", "fallocate", "copy_file_range")
+WRITES = ("write", "pwrite64", "writev", "pwritev2", "ftruncate", "fallocate", "copy_file_range")
 SYNCS = ("fsync", "fdatasync", "syncfs")
 NAMES = ("rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat")
 REMOVALS = ("unlink", "unlinkat", "rmdir")
@@ -104,10 +104,9 @@ def name_is_on_disk(after, call, target):
     return False
 
 
-def synced_next(after, call):
-    """It is never renamed: each line is written and synced."""
-    following = next((one for one in after if one.pid == call.pid), None)
-    return following and following.fd == call.fd and following.name in SYNCS
+def writes_through(call):
+    """It is never renamed: each line is synced by the call that writes it."""
+    return call.name == "pwritev2" and call.arguments.endswith(" RWF_DSYNC")
 
 
 def judge(path, home):
@@ -116,7 +115,7 @@ def judge(path, home):
     for i, call in enumerate(all_calls):
         if call.path == f"{home}/state/rootlet/releases" and call.name in WRITES:
             seen.add("releases")
-            if not synced_next(all_calls[i + 1:], call):
+            if not writes_through(call):
                 wrong.append("the release memory is not on disk when the command continues")
         if call.name not in NAMES:
             continue

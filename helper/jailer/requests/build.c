@@ -8,7 +8,6 @@
 #include "helper/jailer/configure.h"
 #include "helper/jailer/file_ids.h"
 #include "helper/jailer/handlers.h"
-#include "helper/jailer/rollback.h"
 #include "helper/jailer/rootfs.h"
 #include "helper/jailer/stage.h"
 #include "helper/jailer/staging.h"
@@ -31,25 +30,8 @@ static int build_ask_worker(struct server *s, const struct stage *stage, const s
 	return stage_ask(s, stage, task, fds, count, &note, err);
 }
 
-/* An accepted release file must not be older than any that was accepted before. */
-static int ask_release(struct server *s, const struct task *t, const int *fds, struct error **err)
-{
-	const struct release_claim claim = {
-		.suite = s->suite,
-		.pocket = t->release.pocket,
-		.mirror = t->release.mirror,
-		.older = t->release.older,
-	};
-	struct note note;
-
-	if (stage_ask(s, &s->verifier, t, fds, 1, &note, err) < 0)
-		return -1;
-	return rollback_check(&s->session->rollback, &claim, &note, err) < 0 ? -1 : 0;
-}
-
 static int build_begin(struct server *s, const struct task *t, const int *fds, struct error **err)
 {
-	struct jail_spec verify = { .kind = JAIL_TOOL, .worker = "verify" };
 	struct jail_spec unpack = {
 		.kind = JAIL_WORK,
 		.worker = "unpack",
@@ -57,13 +39,11 @@ static int build_begin(struct server *s, const struct task *t, const int *fds, s
 	};
 
 	s->package_count = 0;
-	snprintf(s->suite, sizeof(s->suite), "%s", t->begin.suite);
 	s->native = strcmp(t->begin.engine, "native") == 0;
 	if (staging_make(s, fds[0], t->begin.name, err) < 0)
 		return -1;
-	verify.root = s->staging;
 	unpack.root = s->tree;
-	if (stage_start(s, &s->verifier, verify, err) < 0 ||
+	if (stage_start_verifier(s, &s->verifier, s->staging, true, err) < 0 ||
 	    build_ask_worker(s, &s->verifier, t, fds + 1, 1, err) < 0 ||
 	    stage_start(s, &s->unpacker, unpack, err) < 0)
 		return -1;
@@ -85,7 +65,7 @@ int handle_release(struct server *s, const struct task *t, const int *fds, struc
 		   struct error **err)
 {
 	(void)out;
-	return abandon_failed(s, ask_release(s, t, fds, err));
+	return abandon_failed(s, build_ask_worker(s, &s->verifier, t, fds, 1, err));
 }
 
 int handle_index(struct server *s, const struct task *t, const int *fds, struct outcome *out,

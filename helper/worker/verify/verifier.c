@@ -4,10 +4,22 @@
 
 #include "helper/worker/verify/chain.h"
 #include "helper/worker/verify/debootstrap.h"
+#include "helper/worker/verify/rollback.h"
 #include "proto/note.h"
 
-static int verifier_step(struct chain *c, const struct task *t, const int *fds, int socket,
-			 struct error **err)
+/* Compares the release file that was just verified with those before. */
+static int compare_release(const struct chain *c, const struct rollback *r, const char *mirror,
+			   bool older, struct error **err)
+{
+	const struct chain_pocket *found = &c->pockets[c->pocket_count - 1];
+	const struct release_claim claim = { c->suite, found->name, mirror, older };
+
+	return rollback_check(r, &claim, found, err);
+}
+
+/* Returns the result's status, or -1 with ERR set. */
+static int verifier_step(struct chain *c, struct rollback *r, const struct task *t, const int *fds,
+			 int socket, struct error **err)
 {
 	int fd = fds[0];
 
@@ -15,41 +27,59 @@ static int verifier_step(struct chain *c, const struct task *t, const int *fds, 
 	case OP_BEGIN:
 		return chain_begin(c, t, fd, err);
 	case OP_RELEASE:
-		return chain_release(c, t->release.pocket, fd, err);
+		return chain_release(c, t->release.pocket, fd, err) < 0
+			       ? -1
+			       : compare_release(c, r, t->release.mirror, t->release.older, err);
 	case OP_CHECK_RELEASE:
-		return chain_check_release(c, t, fd, fds[1], err);
+		return chain_check_release(c, t, fd, fds[1], err) < 0
+			       ? -1
+			       : compare_release(c, r, t->check_release.mirror,
+						 t->check_release.older, err);
 	case OP_INDEX:
 		return chain_index(c, t->index.pocket, t->index.component, fd, err);
 	case OP_PACKAGE:
 		return chain_package(c, t->package.name, t->package.sha256, fd, err);
 	case OP_BOOTSTRAP:
+		/* No release file follows. debootstrap has no use for the memory. */
+		closep(&r->fd);
+		r->fd = -1;
 		return debootstrap_first_stage(c, socket, err);
 	default:
 		return error_set(err, ERR_REFUSED, "the verifier does not know this request");
 	}
 }
 
-/* Sends the result, with the date and origin of an accepted release file for the rollback check. */
-static void answer_task(const struct chain *c, const struct task *t, bool failed,
-			const struct error *err, int socket)
+static void answer_task(int status, const struct error *err, int socket)
 {
 	struct note note = { .kind = NOTE_RESULT };
-	const struct chain_pocket *p = &c->pockets[c->pocket_count ? c->pocket_count - 1 : 0];
 
-	if (failed) {
+	if (status < 0)
 		note_set_error(&note, err);
-	} else if (t->operation == OP_RELEASE || t->operation == OP_CHECK_RELEASE) {
-		note.release.date = p->date;
-		memcpy(note.release.origin, p->origin, sizeof(p->origin));
-	}
+	else
+		note.status = status;
 	note_send(socket, &note, -1);
+}
+
+/* The memory's descriptor is close-on-exec, so gpgv and debootstrap do not get it. Nor can they
+ * take it from this process, which is not dumpable. */
+static bool receive_rollback(int socket, struct rollback *r)
+{
+	int fds[PACKET_FDS_MAX];
+	size_t count;
+	ssize_t n = packet_receive(socket, r, sizeof(*r), fds, &count, NULL);
+
+	r->fd = fds[0];
+	return n == (ssize_t)sizeof(*r);
 }
 
 int verifier_run(int socket)
 {
 	static struct chain chain;
 	static struct task task;
+	struct rollback rollback;
 
+	if (!receive_rollback(socket, &rollback))
+		return 0;
 	for (;;) {
 		_cleanup_error_ struct error *err = NULL;
 		int fds[PACKET_FDS_MAX], r;
@@ -58,9 +88,9 @@ int verifier_run(int socket)
 
 		if (n != (ssize_t)sizeof(task))
 			return 0;
-		r = verifier_step(&chain, &task, fds, socket, &err);
+		r = verifier_step(&chain, &rollback, &task, fds, socket, &err);
 		for (size_t i = 0; i < count; i++)
 			closep(&fds[i]);
-		answer_task(&chain, &task, r < 0, err, socket);
+		answer_task(r, err, socket);
 	}
 }
