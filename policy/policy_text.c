@@ -48,33 +48,6 @@ char *policy_rule_value(const struct policy_rule *rule, const struct policy_key 
 	return number_text(*(const uint64_t *)field, key->kind == POLICY_SIZE);
 }
 
-char *policy_rule_content(const struct policy_rule *rule)
-{
-	static const char *const names[] = { "releases", "mirrors", "keyrings", "deny-packages",
-					     "engines" };
-	bool good = true;
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-
-	for (size_t i = 0; f && i < policy_key_count; i++)
-		for (size_t j = 0; j < sizeof(names) / sizeof(*names); j++) {
-			_cleanup_free_ char *value = NULL;
-
-			if (strcmp(policy_keys[i].section, "allow") != 0 ||
-			    strcmp(policy_keys[i].name, names[j]) != 0)
-				continue;
-			value = policy_rule_value(rule, &policy_keys[i]);
-			good = good && value;
-			fprintf(f, "%s %s\n", names[j], value ? value : "");
-		}
-	if (!f || fclose(f) != 0 || !good) {
-		free(text);
-		return NULL;
-	}
-	return text;
-}
-
 static void rule_clear(struct policy_rule *rule)
 {
 	for (size_t i = 0; i < policy_key_count; i++)

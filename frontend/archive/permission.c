@@ -4,6 +4,7 @@
 
 #include "policy/policy_text.h"
 #include "policy/reopen.h"
+#include "policy/rule_content.h"
 
 int permission_load(struct policy **policy, struct grant *g, struct error **err)
 {
@@ -60,18 +61,17 @@ int permission_older(struct error **err)
 	return permission_require(&q, err);
 }
 
-char *permission_content(struct error **err)
+int permission_content(char hex[static 2 * SHA256_LEN + 1], struct error **err)
 {
 	_cleanup_(policy_free) struct policy *policy = NULL;
 	struct grant g;
-	char *text;
 
 	if (permission_load(&policy, &g, err) < 0)
-		return NULL;
-	text = g.rule ? policy_rule_content(g.rule) : strdup("");
-	if (!text)
-		error_no_memory(err);
-	return text;
+		return -1;
+	*hex = '\0';
+	if (g.rule)
+		policy_rule_content(g.rule, hex);
+	return 0;
 }
 
 int permission_keep(int folder, struct decision *d, struct error **err)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "frontend/archive/source.h"
+#include "lib/hex.h"
 #include "policy/decide.h"
 
 /* Loads the policy, which the caller frees, and this user's grant. */
@@ -14,9 +15,8 @@ int permission_mirrors(const struct origin *origin, struct error **err);
 /* ERR_REFUSED if the policy forbids --allow-older-release. */
 int permission_older(struct error **err);
 
-/* The policy's rules on the contents of a rootfs, as text that the caller frees. NULL with ERR
- * set. */
-char *permission_content(struct error **err);
+/* HEX becomes policy_rule_content() of the user's rule, or "" if no rule applies. */
+int permission_content(char hex[static 2 * SHA256_LEN + 1], struct error **err);
 
 /* Whether a snapshot may be saved in the given directory. D's reason lives as long as D. */
 int permission_keep(int folder, struct decision *d, struct error **err);

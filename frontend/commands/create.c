@@ -406,7 +406,7 @@ static int check_destination(struct create *c, struct error **err)
 /* Opens and locks the directory of snapshots, unless the policy allows no snapshots there. */
 static int create_open_base(struct create *c, struct error **err)
 {
-	_cleanup_free_ char *content = permission_content(err);
+	char content[2 * SHA256_LEN + 1];
 	const struct base_recipe recipe = {
 		.set = packages_set(c->fetch),
 		.profile = c->profile,
@@ -417,7 +417,8 @@ static int create_open_base(struct create *c, struct error **err)
 	};
 	struct decision d;
 
-	if (!content || base_open(&recipe, c->progress, &c->kept, err) < 0 ||
+	if (permission_content(content, err) < 0 ||
+	    base_open(&recipe, c->progress, &c->kept, err) < 0 ||
 	    permission_keep(c->kept.folder, &d, err) < 0)
 		return -1;
 	if (d.allowed)

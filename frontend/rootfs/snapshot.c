@@ -39,7 +39,7 @@ int base_key(const struct base_recipe *r, char key[static 2 * SHA256_LEN + 1])
 		fprintf(f, "package %s\n", r->profile->packages[i]);
 	for (size_t i = 0; i < r->profile->optional_count; i++)
 		fprintf(f, "optional %s\n", r->profile->optional[i]);
-	fprintf(f, "policy\n%s", r->policy);
+	fprintf(f, "policy\n%s\n", r->policy);
 	done = fclose(f);
 	if (done == 0 && EVP_Digest(text, size, sum, NULL, EVP_sha256(), NULL) == 1)
 		sha256_to_hex(sum, key);

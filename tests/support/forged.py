@@ -6,8 +6,9 @@ import os
 import stat
 import struct
 
-ANY = "releases *\nmirrors *\nkeyrings *\ndeny-packages \n" \
-      "engines debootstrap native\n"  # what "no policy" allows
+# What "no policy" allows: releases, mirrors, keyrings, deny-packages, engines (policy/rule_content.c).
+ANY = "".join("".join(f"{word}\0" for word in words) + "\0" for words in (
+    ["*"], ["*"], ["*"], [], ["debootstrap", "native"]))
 KEY = "/etc/rootlet/snapshot.key"
 
 
