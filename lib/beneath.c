@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
-#include <sys/xattr.h>
 
 #include "lib/read_all.h"
 #include "lib/write_all.h"
@@ -14,8 +13,6 @@
 #define ROOM_LEAST (16u << 20) /* bytes; with less, a package of average size does not unpack */
 #define FILES_LEAST 256
 #define OPEN_TRIES 1000
-#define NAMES_MAX 65536 /* of extended attributes: XATTR_LIST_MAX */
-#define VALUE_MAX 65536
 
 void tree_close_folder(DIR **d)
 {
@@ -70,33 +67,6 @@ bool tree_is(int folder, const char *name, int fd)
 	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
-/* Each component is created in an open directory, because a link among them would lead out of the
- * tree. */
-int tree_make_folders(int folder, const char *path)
-{
-	_cleanup_close_ int at = tree_open_beneath(folder, ".", O_PATH | O_DIRECTORY, 0);
-	char part[256];
-
-	while (at >= 0 && *(path += strspn(path, "/"))) {
-		size_t length = strcspn(path, "/");
-		int next;
-
-		if (length >= sizeof(part)) {
-			errno = ENAMETOOLONG;
-			return -1;
-		}
-		memcpy(part, path, length);
-		part[length] = '\0';
-		path += length;
-		if (mkdirat(at, part, 0755) < 0 && errno != EEXIST)
-			return -1;
-		next = tree_open_beneath(at, part, O_PATH | O_DIRECTORY, 0);
-		closep(&at);
-		at = next;
-	}
-	return steal_fd(&at);
-}
-
 char *tree_read_file(int folder, const char *path, size_t most, size_t *size)
 {
 	_cleanup_close_ int fd = tree_open_beneath(folder, path, O_RDONLY | O_NONBLOCK, 0);
@@ -111,28 +81,21 @@ char *tree_read_file(int folder, const char *path, size_t most, size_t *size)
 	return read_all(fd, (size_t)st.st_size, size);
 }
 
-int tree_copy_data(int from, int to)
+off_t tree_copy_data(int from, int to, off_t most)
 {
 	char data[16384];
-	ssize_t n;
+	off_t at = 0;
+	ssize_t n = 1;
 
-	while ((n = RETRY_ON_EINTR(read(from, data, sizeof(data)))) > 0)
-		if (write_all(to, data, (size_t)n) < 0)
+	while (n > 0 && at < most) {
+		size_t left = most - at < (off_t)sizeof(data) ? (size_t)(most - at) : sizeof(data);
+
+		n = RETRY_ON_EINTR(pread(from, data, left, at));
+		if (n < 0 || (n > 0 && write_all(to, data, (size_t)n) < 0))
 			return -1;
-	return n < 0 ? -1 : 0;
-}
-
-int tree_open_entry(int folder, const char *name, int flags, mode_t type, const char *path,
-		    struct stat *st, struct error **err)
-{
-	_cleanup_close_ int fd = tree_open_own(folder, name, O_RDONLY | O_NONBLOCK | flags);
-
-	*st = (struct stat){ 0 };
-	if (fd < 0 || fstat(fd, st) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open /%.300s", path);
-	if ((st->st_mode & S_IFMT) != type)
-		return error_set(err, ERR_BUSY, "/%.300s changed while it was being read", path);
-	return steal_fd(&fd);
+		at += n;
+	}
+	return at;
 }
 
 DIR *tree_open_folder(int folder, const char *name)
@@ -152,24 +115,6 @@ DIR *tree_open_folder(int folder, const char *name)
 bool tree_is_dots(const char *name)
 {
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
-int tree_each_attribute(int fd,
-			int (*visit)(void *context, const char *name, const void *value,
-				     size_t size),
-			void *context)
-{
-	static char names[NAMES_MAX], value[VALUE_MAX];
-	ssize_t length = flistxattr(fd, names, sizeof(names)), size;
-
-	if (length < 0)
-		return errno == ENOTSUP ? 0 : -1;
-	for (const char *name = names; name < names + length; name += strlen(name) + 1) {
-		size = fgetxattr(fd, name, value, sizeof(value));
-		if (size < 0 || visit(context, name, value, (size_t)size) < 0)
-			return -1;
-	}
-	return 0;
 }
 
 bool tree_disk_full(int folder)

@@ -1,10 +1,16 @@
-/* The ids with which the jailer creates files. */
+/* Files and directories that the jailer creates in trees and around them. From the start they
+ * belong to the range's first ids, so that a killed helper leaves none whose owner no jail knows.
+ * Names are looked up as in lib/beneath.h. Each returns -1 with errno set if it fails. */
 #pragma once
 
-/* From here to the end of the block, whatever the jailer creates in a tree belongs to the
- * range's first ids from the start. So a killed helper leaves no file in there whose owner no
- * jail knows. */
-#define _for_range_                                                                                \
-	__attribute__((unused)) _cleanup_(file_ids_for_caller) int for_range = file_ids_for_range()
-int file_ids_for_range(void);
-void file_ids_for_caller(const int *ignored);
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Creates a file and returns its descriptor, open for writing. */
+int file_make(int folder, const char *path, mode_t mode);
+
+/* Creates a directory, or takes over one that exists if it may, and opens it for reading. */
+int file_make_folder(int folder, const char *name, mode_t mode, bool may_exist);
+
+/* Removes inherited ACLs: they would let others in regardless of the mode. */
+int file_drop_acls(int fd);

@@ -6,6 +6,7 @@
 
 #include "helper/jailer/file_ids.h"
 #include "helper/jailer/serve.h"
+#include "helper/jailer/staging.h"
 #include "helper/jailer/tree_tasks.h"
 #include "lib/beneath.h"
 #include "lib/read_all.h"
@@ -131,24 +132,16 @@ static int open_mark(int folder, const char *path)
 }
 
 /* No process outside of the tree may open the mark, because it could then lock it. */
-static int make_mark(int folder)
-{
-	_cleanup_close_ int mark =
-		tree_open_beneath(folder, "linked", O_WRONLY | O_CREAT | O_EXCL, 0600);
-
-	if (mark < 0 && errno == EEXIST)
-		mark = open_mark(folder, "linked");
-	return mark < 0 ? -1 : fchown(mark, 0, 0);
-}
-
 static int mark_linked(int tree, struct error **err)
 {
-	_for_range_;
-	_cleanup_close_ int folder = tree_make_folders(tree, OWN_FOLDER);
+	_cleanup_close_ int folder = own_folder_make(tree);
+	_cleanup_close_ int mark = folder < 0 ? -1 : file_make(folder, "linked", 0600);
 
-	if (folder < 0 || fchownat(folder, "", 0, 0, AT_EMPTY_PATH) < 0 || make_mark(folder) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot mark a tree that shares files");
-	return 0;
+	if (folder >= 0 && mark < 0 && errno == EEXIST)
+		mark = open_mark(folder, "linked");
+	return mark < 0 || fchown(mark, 0, 0) < 0
+		       ? error_errno(err, ERR_SYSTEM, "cannot mark a tree that shares files")
+		       : 0;
 }
 
 /* The worker writes the files that are TO's own. Links are made after it has exited, so that no
@@ -190,16 +183,11 @@ int tree_clone(const struct server *s, int from, int to, enum clone_way *way,
 static int clone_make_place(const struct server *s, int own, struct error **err)
 {
 	_cleanup_close_ int old = tree_open_own(own, COPIES, O_RDONLY | O_DIRECTORY);
-	int fd = -1;
+	int fd;
 
 	if (old >= 0 && tree_remove(s, own, COPIES, old, err) < 0)
 		return -1;
-	{
-		_for_range_;
-
-		if (mkdirat(own, COPIES, 0700) == 0)
-			fd = tree_open_own(own, COPIES, O_RDONLY | O_DIRECTORY);
-	}
+	fd = file_make_folder(own, COPIES, 0700, false);
 	return fd < 0 ? error_errno(err, ERR_SYSTEM, "cannot make /" OWN_FOLDER "/" COPIES) : fd;
 }
 

@@ -78,7 +78,7 @@ int privileges_drop(enum privilege_set set, int file, struct error **err)
 {
 	const struct privileges *p = &privilege_sets[set];
 	/* Being root gives no capability but those kept. Changing ids brings none back, and takes
-	 * none from the jailer: file_ids_for_range(). */
+	 * none from the jailer: take_file_ids(). */
 	const unsigned long bits = SECBIT_NO_CAP_AMBIENT_RAISE |
 				   SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
 				   SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED |

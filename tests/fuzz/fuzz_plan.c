@@ -4,6 +4,7 @@
  * source file for the script's constant parts, which are static. */
 #include "helper/worker/unpack/unpack_plan.c"
 
+#include "helper/worker/entries.h"
 #include "layout.h"
 #include "lib/write_all.h"
 

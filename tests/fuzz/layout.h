@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "helper/worker/entries.h"
 #include "helper/worker/tree/walk.h"
 #include "helper/worker/unpack/package.h"
 

@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include "helper/worker/unpack/unpack_plan.h"
-#include "lib/beneath.h"
 #include "lib/cleanup.h"
 #include "lib/write_all.h"
 
+#include "helper/worker/entries.h"
 #include "helper/worker/unpack/database.h"
 #include "tap.h"
 

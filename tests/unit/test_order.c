@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "helper/worker/unpack/unpack_plan.h"
-#include "lib/beneath.h"
 
+#include "helper/worker/entries.h"
 #include "tap.h"
 
 #define LINES 16

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "helper/worker/entries.h"
 #include "helper/worker/tree/walk.h"
 #include "lib/write_all.h"
 #include "tap.h"

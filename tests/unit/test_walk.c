@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "helper/worker/entries.h"
 #include "lib/cleanup.h"
 #include "lib/write_all.h"
 #include "tap.h"

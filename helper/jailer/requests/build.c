@@ -91,17 +91,12 @@ int handle_package(struct server *s, const struct task *t, const int *fds, struc
  * to /dev/null at least find a file. */
 static int make_null(int tree, struct error **err)
 {
-	_cleanup_close_ int dev = tree_open_beneath(tree, "dev", O_RDONLY | O_DIRECTORY, 0);
-	_cleanup_close_ int null = -1;
-	_for_range_;
+	_cleanup_close_ int dev = tree_open_own(tree, "dev", O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int null = dev < 0 ? -1 : file_make(dev, "null", 0666);
 
-	if (dev >= 0)
-		null = tree_open_beneath(dev, "null", O_WRONLY | O_CREAT | O_EXCL, 0666);
-	if (dev >= 0 && null < 0 && errno == EEXIST)
+	if (null >= 0 || (dev >= 0 && errno == EEXIST))
 		return 0;
-	if (null < 0 || fchmod(null, 0666) < 0 || fchown(null, 0, 0) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make /dev/null in the tree");
-	return 0;
+	return error_errno(err, ERR_SYSTEM, "cannot make /dev/null in the tree");
 }
 
 int handle_bootstrap(struct server *s, const struct task *t, const int *fds, struct outcome *out,

@@ -10,7 +10,6 @@
 
 #include "helper/jailer/handlers.h"
 #include "lib/beneath.h"
-#include "lib/write_all.h"
 #include "proto/note.h"
 
 #define TEXT_MAX (1 << 20)
@@ -59,26 +58,6 @@ static const struct readable *find_readable(const char *name)
 	return NULL;
 }
 
-/* Copies SIZE bytes, and no more if the file grows in the meantime. TO's offset stays at the
- * start. */
-static int look_copy_text(int from, int to, off_t size)
-{
-	char data[16384];
-	ssize_t n = 0;
-
-	for (off_t at = 0; at < size; at += n) {
-		off_t left = size - at;
-		size_t most = left < (off_t)sizeof(data) ? (size_t)left : sizeof(data);
-
-		n = RETRY_ON_EINTR(pread(from, data, most, at));
-		if (n <= 0)
-			return (int)n;
-		if (pwrite_all(to, data, (size_t)n, at) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 int handle_read(struct server *s, const struct task *t, const int *fds, struct outcome *out,
 		struct error **err)
 {
@@ -100,7 +79,7 @@ int handle_read(struct server *s, const struct task *t, const int *fds, struct o
 				 "can read",
 				 file->path, (long long)file->most);
 	copy = memfd_create(file->name, MFD_CLOEXEC);
-	if (copy < 0 || look_copy_text(fd, copy, st.st_size) < 0)
+	if (copy < 0 || tree_copy_data(fd, copy, st.st_size) < 0 || lseek(copy, 0, SEEK_SET) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot read %s", file->path);
 	out->fd = steal_fd(&copy);
 	return 0;

@@ -104,7 +104,6 @@ static int write_digest(const struct server *s, int tree, const struct tree_dige
 	char text[DIGEST_TEXT_MAX], rule[2 * SHA256_LEN + 1], mac[2 * SHA256_LEN + 1];
 	_cleanup_close_ int fd = -1;
 	size_t length;
-	_for_range_;
 
 	policy_rule_content(s->session->grant.rule, rule);
 	if (print_digest(tree, digest, text, err) < 0)
@@ -115,8 +114,8 @@ static int write_digest(const struct server *s, int tree, const struct tree_dige
 		return -1;
 	if (*mac)
 		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s\n", mac);
-	fd = tree_open_beneath(tree, DIGEST, O_WRONLY | O_CREAT | O_EXCL, 0644);
-	if (fd < 0 || fchown(fd, 0, 0) < 0 || write_all(fd, text, length) < 0)
+	fd = file_make(tree, DIGEST, 0644);
+	if (fd < 0 || write_all(fd, text, length) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write the snapshot's digest");
 	return 0;
 }

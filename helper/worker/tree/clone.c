@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-#include "lib/beneath.h"
+#include "helper/worker/entries.h"
 #include "lib/write_all.h"
 
 #define DEPTH_MAX 1000

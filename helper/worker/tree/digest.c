@@ -9,9 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "helper/worker/entries.h"
 #include "helper/worker/processors.h"
 #include "helper/worker/tree/walk.h"
-#include "lib/beneath.h"
 #include "lib/hash.h"
 #include "lib/write_all.h"
 #include "proto/note.h"

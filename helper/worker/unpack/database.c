@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "helper/worker/entries.h"
 #include "helper/worker/unpack/database.h"
-#include "lib/beneath.h"
 
 #define DPKG "var/lib/dpkg"
 #define MEMBER_MAX (16 << 20)
@@ -168,7 +168,7 @@ static int place_conffile(const struct unpacked_package *p, const struct layout 
 		out = tree_open_beneath(layout->tree, line + 1, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	if (out < 0 && errno == EEXIST)
 		return 0;
-	if (out < 0 || fstat(in, &st) < 0 || tree_copy_data(in, out) < 0 ||
+	if (out < 0 || fstat(in, &st) < 0 || tree_copy_data(in, out, st.st_size) < 0 ||
 	    fchown(out, st.st_uid, st.st_gid) < 0 || fchmod(out, st.st_mode & 07777) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot put %.200s in place", line);
 	return 0;

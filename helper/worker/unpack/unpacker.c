@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 
 #include "helper/worker/copy.h"
+#include "helper/worker/entries.h"
 #include "helper/worker/processors.h"
 #include "helper/worker/unpack/package.h"
 #include "helper/worker/unpack/unpack_plan.h"
-#include "lib/beneath.h"
 #include "proto/note.h"
 #include "proto/task.h"
 
