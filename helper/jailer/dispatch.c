@@ -210,10 +210,10 @@ static int dispatch_judge(const struct server *s, const struct request_row *row,
 	return result;
 }
 
-static void take_outcome(struct record *r, const struct error *err, const struct outcome *out)
+static void take_outcome(struct record *r, const struct error *err, int status)
 {
 	r->code = err ? err->code : ERR_NONE;
-	r->status = err ? 0 : out->status;
+	r->status = err ? 0 : status;
 	snprintf(r->text, sizeof(r->text), "%s", err && err->message ? err->message : "");
 }
 
@@ -245,9 +245,10 @@ static unsigned limit_of(const struct server *s, const struct request_row *row)
 }
 
 /* The only way to a handler: a request is judged and recorded before it runs. */
-static int dispatch_request(struct server *s, const struct task *task, int *fds, size_t count,
-			    struct outcome *out, struct error **err)
+static int dispatch_request(struct server *s, struct request *request, int *fds, size_t count,
+			    struct error **err)
 {
+	const struct task *task = request->task;
 	const struct request_row *row =
 		&table[task->operation < OP_COUNT ? task->operation : OP_NONE];
 	_cleanup_(close_directories) struct directories directories;
@@ -265,7 +266,7 @@ static int dispatch_request(struct server *s, const struct task *task, int *fds,
 	result = dispatch_judge(s, row, task, fds, count, &directories, &r, err);
 	if (result < 0) {
 		r.kind = RECORD_REFUSAL;
-		take_outcome(&r, err ? *err : NULL, out);
+		take_outcome(&r, err ? *err : NULL, 0);
 	}
 	s->refusals = result < 0 ? s->refusals + 1 : 0;
 	if (audit_ask(s->audit, &r, err) < 0 || result < 0)
@@ -274,12 +275,12 @@ static int dispatch_request(struct server *s, const struct task *task, int *fds,
 	if (result == 0)
 		result = privileges_use(row->caps, err);
 	if (result == 0)
-		result = row->handle(s, task, fds, out, err);
+		result = row->handle(s, request, err);
 	if (privileges_use(CAPS_ALL, NULL) < 0)
 		_exit(1);
 	r.kind = RECORD_RESULT;
 	r.milliseconds = (uint64_t)(clock_milliseconds() - began);
-	take_outcome(&r, result < 0 ? *err : NULL, out);
+	take_outcome(&r, result < 0 ? *err : NULL, request->status);
 	audit_ask(s->audit, &r, NULL);
 	return result;
 }
@@ -290,27 +291,27 @@ static bool answer(struct server *s)
 {
 	static struct task task;
 	_cleanup_error_ struct error *err = NULL;
-	struct outcome out = { .fd = -1 };
 	struct note note = { .kind = NOTE_RESULT };
 	int received[PACKET_FDS_MAX], fds[PACKET_FDS_MAX], r;
+	struct request request = { .task = &task, .fds = fds, .fd = -1 };
 	size_t count;
 	ssize_t n = packet_receive(s->parser, &task, sizeof(task), received, &count, &err);
 
 	if (n != (ssize_t)sizeof(task))
 		return false;
 	memcpy(fds, received, sizeof(fds));
-	if (dispatch_request(s, &task, fds, count, &out, &err) < 0) {
+	if (dispatch_request(s, &request, fds, count, &err) < 0) {
 		if (!err)
 			error_no_memory(&err);
 		note_result(s->parser, err, 0);
 		r = 0;
 	} else {
-		note.status = out.status;
-		r = note_send(s->parser, &note, out.fd);
+		note.status = request.status;
+		r = note_send(s->parser, &note, request.fd);
 	}
 	for (size_t i = 0; i < count; i++)
 		closep(&received[i]);
-	closep(&out.fd);
+	closep(&request.fd);
 	/* Each refusal adds a line to an audit log that may be root's. */
 	return r == 0 && s->refusals < REFUSALS_MAX;
 }

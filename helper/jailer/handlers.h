@@ -3,9 +3,8 @@
 
 #include "helper/jailer/server.h"
 
-/* One handler for each row of requests.h. FDS match the row, and the dispatcher closes them. */
-typedef int handler(struct server *s, const struct task *task, const int *fds, struct outcome *out,
-		    struct error **err);
+/* One handler for each row of requests.h. */
+typedef int handler(struct server *s, struct request *request, struct error **err);
 #define HANDLER(NAME, Name, name, ...) handler handle_##name;
 REQUESTS(HANDLER)
 #undef HANDLER

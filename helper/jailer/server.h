@@ -35,7 +35,10 @@ struct server {
 	struct stage verifier, unpacker;
 };
 
-struct outcome {
-	int status; /* goes with the result; its meaning depends on the request */
-	int fd;	    /* sent with the result; -1: none; closed after it */
+/* A request that is being served. */
+struct request {
+	const struct task *task;
+	const int *fds; /* match the row of requests.h; the dispatcher closes them */
+	int status;	/* goes with the result; its meaning depends on the request */
+	int fd;		/* sent with the result; -1: none; closed after it */
 };

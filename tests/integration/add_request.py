@@ -32,12 +32,11 @@ HANDLER = """#include <string.h>
 
 #include "helper/jailer/handlers.h"
 
-int handle_sample(struct server *s, const struct task *t, const int *fds, struct outcome *out, struct error **err)
+int handle_sample(struct server *s, struct request *request, struct error **err)
 {
 	(void)s;
-	(void)fds;
 	(void)err;
-	out->status = (int)(t->sample.number + strlen(t->sample.name));
+	request->status = (int)(request->task->sample.number + strlen(request->task->sample.name));
 	return 0;
 }
 """

@@ -22,16 +22,19 @@ static int abandon_failed(struct server *s, int r)
 	return r;
 }
 
-static int build_ask_worker(struct server *s, const struct stage *stage, const struct task *task,
-			    const int *fds, size_t count, struct error **err)
+/* Passes REQUEST to a worker, without its descriptors if FDS is 0. */
+static int build_ask_worker(struct server *s, const struct stage *stage,
+			    const struct request *request, size_t fds, struct error **err)
 {
 	struct note note;
 
-	return stage_ask(s, stage, task, fds, count, &note, err);
+	return stage_ask(s, stage, request->task, request->fds, fds, &note, err);
 }
 
-static int build_begin(struct server *s, const struct task *t, const int *fds, struct error **err)
+static int build_begin(struct server *s, const struct request *request, struct error **err)
 {
+	const struct task *t = request->task;
+	const struct request keyring = { .task = t, .fds = request->fds + 1 };
 	struct jail_spec unpack = {
 		.kind = JAIL_WORK,
 		.worker = "unpack",
@@ -40,49 +43,41 @@ static int build_begin(struct server *s, const struct task *t, const int *fds, s
 
 	s->package_count = 0;
 	s->native = strcmp(t->begin.engine, "native") == 0;
-	if (staging_make(s, fds[0], t->begin.name, err) < 0)
+	if (staging_make(s, request->fds[0], t->begin.name, err) < 0)
 		return -1;
 	unpack.root = s->tree;
 	if (stage_start_verifier(s, &s->verifier, s->staging, true, err) < 0 ||
-	    build_ask_worker(s, &s->verifier, t, fds + 1, 1, err) < 0 ||
+	    build_ask_worker(s, &s->verifier, &keyring, 1, err) < 0 ||
 	    stage_start(s, &s->unpacker, unpack, err) < 0)
 		return -1;
-	return build_ask_worker(s, &s->unpacker, t, NULL, 0, err);
+	return build_ask_worker(s, &s->unpacker, request, 0, err);
 }
 
-int handle_begin(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		 struct error **err)
+int handle_begin(struct server *s, struct request *request, struct error **err)
 {
-	int r = build_begin(s, t, fds, err);
+	int r = build_begin(s, request, err);
 
-	(void)out;
 	if (r == 0)
 		s->phase = WHEN_BUILDING;
 	return abandon_failed(s, r);
 }
 
-int handle_release(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		   struct error **err)
+int handle_release(struct server *s, struct request *request, struct error **err)
 {
-	(void)out;
-	return abandon_failed(s, build_ask_worker(s, &s->verifier, t, fds, 1, err));
+	return abandon_failed(s, build_ask_worker(s, &s->verifier, request, 1, err));
 }
 
-int handle_index(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		 struct error **err)
+int handle_index(struct server *s, struct request *request, struct error **err)
 {
-	(void)out;
-	return abandon_failed(s, build_ask_worker(s, &s->verifier, t, fds, 1, err));
+	return handle_release(s, request, err);
 }
 
-int handle_package(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		   struct error **err)
+int handle_package(struct server *s, struct request *request, struct error **err)
 {
-	int r = build_ask_worker(s, &s->verifier, t, fds, 1, err);
+	int r = build_ask_worker(s, &s->verifier, request, 1, err);
 
-	(void)out;
 	if (r == 0 && s->native)
-		r = build_ask_worker(s, &s->unpacker, t, fds, 1, err);
+		r = build_ask_worker(s, &s->unpacker, request, 1, err);
 	s->package_count += r == 0;
 	return abandon_failed(s, r);
 }
@@ -99,13 +94,10 @@ static int make_null(int tree, struct error **err)
 	return error_errno(err, ERR_SYSTEM, "cannot make /dev/null in the tree");
 }
 
-int handle_bootstrap(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		     struct error **err)
+int handle_bootstrap(struct server *s, struct request *request, struct error **err)
 {
-	(void)fds;
-	(void)out;
-	if ((!s->native && build_ask_worker(s, &s->verifier, t, NULL, 0, err) < 0) ||
-	    build_ask_worker(s, &s->unpacker, t, NULL, 0, err) < 0) {
+	if ((!s->native && build_ask_worker(s, &s->verifier, request, 0, err) < 0) ||
+	    build_ask_worker(s, &s->unpacker, request, 0, err) < 0) {
 		staging_abandon(s);
 		return -1;
 	}
@@ -164,18 +156,16 @@ static int give_name(struct server *s, const char *staged, bool replace, int *ol
 	return -1;
 }
 
-int handle_publish(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		   struct error **err)
+int handle_publish(struct server *s, struct request *request, struct error **err)
 {
-	bool closed = t->publish.mode == MODE_CLOSED;
+	bool closed = request->task->publish.mode == MODE_CLOSED;
 	_cleanup_close_ int old = -1;
 	int r = 0;
 
-	(void)out;
 	if (fchmod(s->tree, 0755) < 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot set the mode of the tree");
 	if (r == 0)
-		r = manifest_place(s->tree, fds[0], err);
+		r = manifest_place(s->tree, request->fds[0], err);
 	if (r == 0 && closed)
 		r = staging_close(s->staging, s->tree, err);
 	/* The tool jail can write to the staging directory: check that this is still our tree. */
@@ -185,8 +175,8 @@ int handle_publish(struct server *s, const struct task *t, const int *fds, struc
 	if (r == 0 && syncfs(s->tree) < 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot write the rootfs to disk");
 	if (r == 0)
-		r = give_name(s, closed ? STAGED_CLOSED : STAGED_TREE, t->publish.replace, &old,
-			      err);
+		r = give_name(s, closed ? STAGED_CLOSED : STAGED_TREE,
+			      request->task->publish.replace, &old, err);
 	staging_abandon(s);
 	return r;
 }

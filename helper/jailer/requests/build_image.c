@@ -60,25 +60,23 @@ static int set_size(const struct server *s, int tree, int image, struct error **
 	return 0;
 }
 
-int handle_build_image(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		       struct error **err)
+int handle_build_image(struct server *s, struct request *request, struct error **err)
 {
-	const struct image_format *format = format_find(t->build_image.format);
+	const struct image_format *format = format_find(request->task->build_image.format);
 	struct output output = { 0 };
 	struct jail_spec spec = {
 		.kind = JAIL_TOOL,
-		.root = fds[0],
+		.root = request->fds[0],
 		.read_only = true,
-		.file = fds[1],
+		.file = request->fds[1],
 	};
 	char tail[1024];
 	int status;
 
-	(void)out;
 	if (!format)
 		return error_set(err, ERR_INPUT, "BuildImage refused: unknown image format \"%s\"",
-				 t->build_image.format);
-	if (format->sized && set_size(s, fds[0], fds[1], err) < 0)
+				 request->task->build_image.format);
+	if (format->sized && set_size(s, request->fds[0], request->fds[1], err) < 0)
 		return -1;
 	spec.argv = format->argv;
 	status = jail_run(s, &spec, &output, err);
@@ -90,7 +88,7 @@ int handle_build_image(struct server *s, const struct task *t, const int *fds, s
 				 "apt install %s",
 				 format->argv[0], format->package);
 	output_tail(&output, tail, sizeof(tail));
-	if (output.full || tree_disk_full(fds[1]))
+	if (output.full || tree_disk_full(request->fds[1]))
 		return error_set(err, ERR_SPACE, "cannot build the root image: no space left");
 	return error_set(err, ERR_SYSTEM,
 			 "cannot build the root image: %s failed with status %d: %s",

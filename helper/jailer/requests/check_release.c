@@ -20,17 +20,17 @@ static bool may_compare(const struct server *s, const struct task *t, int keyrin
 	return d.allowed || s->session->mode != MODE_INSTALLED;
 }
 
-int handle_check_release(struct server *s, const struct task *t, const int *fds,
-			 struct outcome *out, struct error **err)
+int handle_check_release(struct server *s, struct request *request, struct error **err)
 {
 	struct stage stage = STAGE_NONE;
 	struct note note = { 0 };
 	/* gpgv, and the code that reads its output, run as in a build. */
-	int r = stage_start_verifier(s, &stage, -1, may_compare(s, t, fds[1]), err);
+	int r = stage_start_verifier(s, &stage, -1, may_compare(s, request->task, request->fds[1]),
+				     err);
 
 	if (r == 0)
-		r = stage_ask(s, &stage, t, fds, 2, &note, err);
+		r = stage_ask(s, &stage, request->task, request->fds, 2, &note, err);
 	stage_end(&stage);
-	out->status = note.status;
+	request->status = note.status;
 	return r;
 }

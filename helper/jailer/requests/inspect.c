@@ -37,18 +37,16 @@ static int ask_dpkg(struct server *s, int tree, struct error **err)
 	return jail_run(s, &spec, &output, err) < 0 ? -1 : 0;
 }
 
-int handle_inspect(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		   struct error **err)
+int handle_inspect(struct server *s, struct request *request, struct error **err)
 {
 	struct note note = { .kind = NOTE_INSPECTION };
 
-	(void)out;
-	if (tree_count(s, fds[0], &note.tree.census, err) < 0)
+	if (tree_count(s, request->fds[0], &note.tree.census, err) < 0)
 		return -1;
-	if (t->inspect.deep && ask_dpkg(s, fds[0], err) < 0)
+	if (request->task->inspect.deep && ask_dpkg(s, request->fds[0], err) < 0)
 		return error_wrap(err, "cannot ask dpkg");
-	if (t->inspect.digest) {
-		if (tree_digest(s, fds[0], &note.tree.digest, err) < 0)
+	if (request->task->inspect.digest) {
+		if (tree_digest(s, request->fds[0], &note.tree.digest, err) < 0)
 			return -1;
 		note.tree.digested = 1;
 	}

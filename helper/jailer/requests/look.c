@@ -29,15 +29,13 @@ static const struct readable {
 
 /* A descriptor of a directory gives no access, even if it is open for reading: to go on from there
  * takes the right to enter the directory. It holds the lock of a rootfs in use. */
-int handle_open(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		struct error **err)
+int handle_open(struct server *s, struct request *request, struct error **err)
 {
-	_cleanup_close_ int folder = tree_open_own(fds[0], ".", O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int folder = tree_open_own(request->fds[0], ".", O_RDONLY | O_DIRECTORY);
 	_cleanup_close_ int tree = -1;
 	bool closed = false;
 
 	(void)s;
-	(void)t;
 	if (folder < 0)
 		return error_errno(err, ERR_REFUSED, "cannot open the rootfs");
 	if (!is_rootfs(folder))
@@ -45,8 +43,8 @@ int handle_open(struct server *s, const struct task *t, const int *fds, struct o
 	tree = rootfs_tree(folder, &closed);
 	if (tree < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open the rootfs");
-	out->status = closed;
-	out->fd = steal_fd(&folder);
+	request->status = closed;
+	request->fd = steal_fd(&folder);
 	return 0;
 }
 
@@ -58,17 +56,17 @@ static const struct readable *find_readable(const char *name)
 	return NULL;
 }
 
-int handle_read(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		struct error **err)
+int handle_read(struct server *s, struct request *request, struct error **err)
 {
-	const struct readable *file = find_readable(t->read.file);
+	const struct readable *file = find_readable(request->task->read.file);
 	_cleanup_close_ int fd = -1, copy = -1;
 	struct stat st;
 
 	(void)s;
 	if (!file)
-		return error_set(err, ERR_INPUT, "Read refused: unknown file \"%s\"", t->read.file);
-	fd = tree_open_inside(fds[0], file->path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+		return error_set(err, ERR_INPUT, "Read refused: unknown file \"%s\"",
+				 request->task->read.file);
+	fd = tree_open_inside(request->fds[0], file->path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_errno(err,
 				   errno == ENOENT || errno == ENOTDIR ? ERR_MISSING : ERR_SYSTEM,
@@ -81,7 +79,7 @@ int handle_read(struct server *s, const struct task *t, const int *fds, struct o
 	copy = memfd_create(file->name, MFD_CLOEXEC);
 	if (copy < 0 || tree_copy_data(fd, copy, st.st_size) < 0 || lseek(copy, 0, SEEK_SET) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot read %s", file->path);
-	out->fd = steal_fd(&copy);
+	request->fd = steal_fd(&copy);
 	return 0;
 }
 
@@ -95,15 +93,13 @@ static char look_kind_of(int tree, const char *path)
 	return S_ISDIR(st.st_mode) ? 'd' : S_ISREG(st.st_mode) ? 'f' : 'o';
 }
 
-int handle_find(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		struct error **err)
+int handle_find(struct server *s, struct request *request, struct error **err)
 {
 	struct note note = { .kind = NOTE_FOUND };
 	char *kind = note.text;
 
-	(void)out;
 	(void)err;
-	for (const char *path = NULL; (path = words_next(&t->find.paths, path));)
-		*kind++ = look_kind_of(fds[0], path);
+	for (const char *path = NULL; (path = words_next(&request->task->find.paths, path));)
+		*kind++ = look_kind_of(request->fds[0], path);
 	return note_send(s->parser, &note, -1);
 }

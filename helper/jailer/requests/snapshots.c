@@ -170,10 +170,10 @@ static int snapshot_open_base(int folder, const char *name, struct error **err)
 	return steal_fd(&base);
 }
 
-int handle_clone(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		 struct error **err)
+int handle_clone(struct server *s, struct request *request, struct error **err)
 {
-	_cleanup_close_ int folder = snapshot_open_base(fds[1], t->clone.base_name, err);
+	const struct task *t = request->task;
+	_cleanup_close_ int folder = snapshot_open_base(request->fds[1], t->clone.base_name, err);
 	_cleanup_close_ int base = folder < 0 ? -1 : rootfs_tree(folder, NULL);
 	_cleanup_free_ char *known = NULL;
 	struct tree_digest digest;
@@ -187,14 +187,14 @@ int handle_clone(struct server *s, const struct task *t, const int *fds, struct 
 	known = tree_read_file(base, DIGEST, DIGEST_TEXT_MAX, &size);
 	if (check_mac(s, known, err) < 0 || check_rule(s, known, err) < 0)
 		return -1;
-	if (staging_make(s, fds[0], t->clone.name, err) < 0 ||
+	if (staging_make(s, request->fds[0], t->clone.name, err) < 0 ||
 	    tree_clone(s, base, s->tree, &way, &digest, err) < 0 ||
 	    check_digest(base, known, &digest, err) < 0) {
 		staging_abandon(s);
 		return -1;
 	}
 	s->phase = WHEN_BUILT;
-	out->status = (int)way;
+	request->status = (int)way;
 	return 0;
 }
 
@@ -237,31 +237,27 @@ static int snapshot_keep(struct server *s, int folder, const char *staging, cons
 	return r;
 }
 
-int handle_keep(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		struct error **err)
+int handle_keep(struct server *s, struct request *request, struct error **err)
 {
+	const struct task *t = request->task;
 	char staging[ROOTFS_NAME_MAX + 32], mac[2 * SHA256_LEN + 1];
 
-	(void)out;
 	/* Without a key, the snapshot could never be cloned. */
 	if (make_mac(s, "", 0, mac, err) < 0 ||
-	    remove_stale(s, fds[0], STAGING_PREFIX, t->keep.name, err) < 0)
+	    remove_stale(s, request->fds[0], STAGING_PREFIX, t->keep.name, err) < 0)
 		return -1;
 	snprintf(staging, sizeof(staging), "%s%s", STAGING_PREFIX, t->keep.name);
-	return snapshot_keep(s, fds[0], staging, t->keep.name, fds[1], err);
+	return snapshot_keep(s, request->fds[0], staging, t->keep.name, request->fds[1], err);
 }
 
-int handle_verify(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		  struct error **err)
+int handle_verify(struct server *s, struct request *request, struct error **err)
 {
 	_cleanup_free_ char *known = NULL;
 	struct tree_digest digest;
 	size_t size;
 
-	(void)t;
-	(void)out;
-	known = tree_read_file(fds[0], DIGEST, DIGEST_TEXT_MAX, &size);
-	if (check_mac(s, known, err) < 0 || tree_digest(s, fds[0], &digest, err) < 0)
+	known = tree_read_file(request->fds[0], DIGEST, DIGEST_TEXT_MAX, &size);
+	if (check_mac(s, known, err) < 0 || tree_digest(s, request->fds[0], &digest, err) < 0)
 		return -1;
-	return check_digest(fds[0], known, &digest, err);
+	return check_digest(request->fds[0], known, &digest, err);
 }

@@ -17,22 +17,19 @@ static int run_tool(struct server *s, const char *const *argv, struct error **er
 	return error_set(err, ERR_PACKAGE, "%s failed with status %d: %s", argv[0], status, tail);
 }
 
-int handle_add_group(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		     struct error **err)
+int handle_add_group(struct server *s, struct request *request, struct error **err)
 {
 	char gid[16];
-	const char *argv[] = { "groupadd", "-g", gid, "--", t->add_group.name, NULL };
+	const char *argv[] = { "groupadd", "-g", gid, "--", request->task->add_group.name, NULL };
 
-	(void)fds;
-	(void)out;
-	snprintf(gid, sizeof(gid), "%u", t->add_group.gid);
+	snprintf(gid, sizeof(gid), "%u", request->task->add_group.gid);
 	return run_tool(s, argv, err);
 }
 
 /* useradd(8) locks the password ("!") unless it is given one. */
-int handle_add_user(struct server *s, const struct task *t, const int *fds, struct outcome *out,
-		    struct error **err)
+int handle_add_user(struct server *s, struct request *request, struct error **err)
 {
+	const struct task *t = request->task;
 	char uid[16], gid[16], groups[GROUPS_MAX * (ACCOUNT_SIZE + 1)] = "";
 	const char *argv[16] = {
 		"useradd",	   "-u", uid, "-g", gid, "-d", t->add_user.home, "-s",
@@ -40,8 +37,6 @@ int handle_add_user(struct server *s, const struct task *t, const int *fds, stru
 	};
 	size_t argc = 10, used = 0;
 
-	(void)fds;
-	(void)out;
 	snprintf(uid, sizeof(uid), "%u", t->add_user.uid);
 	snprintf(gid, sizeof(gid), "%u", t->add_user.gid);
 	for (const char *group = NULL; (group = words_next(&t->add_user.groups, group));)
