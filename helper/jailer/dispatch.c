@@ -258,7 +258,7 @@ static int dispatch_request(struct server *s, struct request *request, int *fds,
 	int result;
 
 	s->limit = limit_of(s, row);
-	s->deadline = s->limit ? serve_now() + s->limit : INT64_MAX;
+	s->deadline = s->limit ? clock_seconds() + s->limit : INT64_MAX;
 	snprintf(r.request, sizeof(r.request), "%s", row->name);
 	open_directories(&directories, row, fds, count);
 	describe_folders(&directories, folders, sizeof(folders));

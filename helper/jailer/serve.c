@@ -9,11 +9,6 @@
 #define LOCK_SECONDS 120
 #define LOCK_PAUSE 50 /* ms */
 
-int64_t serve_now(void)
-{
-	return clock_seconds();
-}
-
 void serve_watch_witnesses(const struct server *s, struct pollfd fds[static WITNESSES])
 {
 	fds[0] = (struct pollfd){ .fd = s->parser, .events = POLLIN };
@@ -46,14 +41,14 @@ void serve_log(const struct server *s, const char *line)
 	serve_watch_witnesses(s, fds);
 	fds[0].events = POLLOUT;
 	while (packet_offer(s->parser, &note, sizeof(note), NULL) > 0)
-		if (serve_now() >= s->deadline || RETRY_ON_EINTR(poll(fds, WITNESSES, 1000)) < 0 ||
-		    fds[1].revents)
+		if (clock_seconds() >= s->deadline ||
+		    RETRY_ON_EINTR(poll(fds, WITNESSES, 1000)) < 0 || fds[1].revents)
 			return;
 }
 
 int serve_check_time(const struct server *s, struct error **err)
 {
-	if (serve_now() >= s->deadline)
+	if (clock_seconds() >= s->deadline)
 		return error_set(err, ERR_INTERRUPTED, "it took longer than %u s", s->limit);
 	return 0;
 }
@@ -70,12 +65,12 @@ int serve_go_on(const struct server *s, int pause, struct error **err)
 
 int serve_lock(const struct server *s, int fd, struct error **err)
 {
-	int64_t end = serve_now() + LOCK_SECONDS;
+	int64_t end = clock_seconds() + LOCK_SECONDS;
 
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return error_errno(err, ERR_SYSTEM, "cannot take the lock");
-		if (serve_now() >= end)
+		if (clock_seconds() >= end)
 			return error_set(err, ERR_INTERRUPTED, "it took longer than %d s",
 					 LOCK_SECONDS);
 		if (serve_go_on(s, LOCK_PAUSE, err) < 0)

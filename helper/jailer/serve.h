@@ -5,9 +5,6 @@
 
 #include "helper/jailer/server.h"
 
-/* Seconds of the monotonic clock, for deadlines. */
-int64_t serve_now(void);
-
 /* Messages to the front end. Progress is dropped if the front end does not read it. For a line of a
  * jail's output, the jailer waits until the deadline. */
 void serve_progress(const struct server *s, const char *stage, uint64_t done, uint64_t total);

@@ -24,7 +24,7 @@ struct server {
 	bool greeted;
 	uint32_t refusals; /* in a row */
 	unsigned limit;	   /* time limit of the request in seconds; 0: none */
-	int64_t deadline;  /* serve_now() at which it has passed */
+	int64_t deadline;  /* clock_seconds() at which it has passed */
 	unsigned phase;	   /* WHEN_IDLE, WHEN_BUILDING or WHEN_BUILT */
 
 	/* the tree that is being built; build.c */
