@@ -7,31 +7,6 @@ bool valid_package_name(const char *s)
 	return valid_name(s, PACKAGE_NAME_MAX, NAME_LOWER NAME_DIGITS, "+.-") && s[1];
 }
 
-bool valid_package_version(const char *s)
-{
-	return valid_name(s, VERSION_MAX, NAME_ALL ".+~:-", "");
-}
-
-bool valid_package_choice(const char *s)
-{
-	char name[PACKAGE_NAME_MAX + 1];
-
-	for (; s; s++) {
-		size_t length = strcspn(s, "|");
-
-		if (length >= sizeof(name))
-			return false;
-		memcpy(name, s, length);
-		name[length] = '\0';
-		if (!valid_package_name(name))
-			return false;
-		s += length;
-		if (!*s)
-			return true;
-	}
-	return false;
-}
-
 bool valid_account_id(uint32_t id)
 {
 	return id >= 1 && id <= ID_MAX_IN_ROOTFS;

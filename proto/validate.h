@@ -12,7 +12,6 @@
 
 #define MIRROR_MAX 300
 #define PACKAGE_NAME_MAX 100
-#define VERSION_MAX 200 /* of a package */
 #define GROUPS_MAX 16
 #define ID_MAX_IN_ROOTFS 65533 /* 65534 is nobody */
 #define ARGV_MAX 256
@@ -29,12 +28,6 @@
 
 /* Debian Policy 5.6.1: [a-z0-9][a-z0-9+.-]+. */
 bool valid_package_name(const char *s);
-
-/* Debian Policy 5.6.12: [A-Za-z0-9.+~:-]+, at most VERSION_MAX. */
-bool valid_package_version(const char *s);
-
-/* One or more of these, separated by "|". */
-bool valid_package_choice(const char *s);
 
 /* 1 to ID_MAX_IN_ROOTFS: neither root nor nobody can be requested. */
 bool valid_account_id(uint32_t id);

@@ -6,6 +6,7 @@
 #include "frontend/archive/cache.h"
 #include "frontend/archive/host_lookup.h"
 #include "frontend/archive/package_set.h"
+#include "frontend/archive/package_words.h"
 #include "frontend/archive/url_route.h"
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/word_list.h"

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "frontend/archive/package_words.h"
 #include "lib/error.h"
 #include "proto/channel.h"
 #include "proto/validate.h"

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "frontend/archive/package_words.h"
 #include "frontend/archive/resolve_cache.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "frontend/archive/package_words.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
 #include "frontend/client/view.h"

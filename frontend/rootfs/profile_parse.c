@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "frontend/archive/package_words.h"
 #include "frontend/archive/source.h"
 #include "frontend/cli/word_list.h"
 #include "proto/validate.h"

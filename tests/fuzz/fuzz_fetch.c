@@ -5,6 +5,7 @@
 #include "frontend/archive/fetch_client.h"
 #include "frontend/archive/package_set.h"
 
+#include "frontend/archive/package_words.h"
 #include "fuzz.h"
 
 #define PACKETS_MAX 32 /* that fit in the channel */

@@ -1,6 +1,7 @@
 /* A profile's text. It can only extend itself. */
 #include "frontend/rootfs/profile_parse.h"
 
+#include "frontend/archive/package_words.h"
 #include "fuzz.h"
 #include "proto/validate.h"
 

@@ -1,6 +1,7 @@
 /* proto/validate.c: the valid values of each field. A row is one value. */
 #include "proto/validate.h"
 
+#include "frontend/archive/package_words.h"
 #include "tap.h"
 
 #define TEN "0123456789"
