@@ -1,7 +1,6 @@
 #include "helper/jailer/jail_run.h"
 
 #include <fcntl.h>
-#include <poll.h>
 
 #include "helper/jailer/serve.h"
 #include "helper/jailer/tree_clone.h"
@@ -28,13 +27,8 @@ static int watch_jail(struct server *s, const struct jail *jail, int text, struc
 	char data[8192];
 	ssize_t n;
 
-	serve_watch_witnesses(s, fds + 2);
 	for (;;) {
-		if (poll(fds, 2 + WITNESSES, 1000) < 0 && errno != EINTR)
-			return error_errno(err, ERR_SYSTEM, "cannot wait for the jail");
-		if (serve_check_witnesses(fds + 2, err) < 0)
-			return -1;
-		if (serve_check_time(s, err) < 0)
+		if (serve_wait(s, fds, 2, 1000, err) < 0)
 			return -1;
 		if (fds[1].revents) {
 			n = read(text, data, sizeof(data));

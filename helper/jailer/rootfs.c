@@ -9,7 +9,6 @@
 
 #include "helper/jailer/tree_tasks.h"
 
-#define MANIFEST "etc/rootlet/manifest.json"
 /* Not in any header of the kernel. */
 #define BCACHEFS_MAGIC 0xca451a4e
 #define ZFS_MAGIC 0x2fc12fc1
@@ -67,7 +66,8 @@ bool is_rootfs(int folder)
 	struct stat st;
 
 	if (tree >= 0)
-		manifest = tree_open_beneath(tree, MANIFEST, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+		manifest =
+			tree_open_beneath(tree, OWN_MANIFEST, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 	return manifest >= 0 && fstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0;
 }
 
@@ -126,7 +126,7 @@ int claim_rootfs(const struct server *s, int parent, const char *name, int *tree
 		return error_set(err, ERR_REFUSED,
 				 "%s is not a rootfs made by rootlet: it has no %s, or "
 				 "belongs to another range of ids",
-				 name, MANIFEST);
+				 name, OWN_MANIFEST);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "rootfs %s is in use; stop what runs in it", name);
 	if (tree_check_mounts(s, fd, err) < 0)

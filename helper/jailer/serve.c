@@ -9,18 +9,21 @@
 #define LOCK_SECONDS 120
 #define LOCK_PAUSE 50 /* ms */
 
-void serve_watch_witnesses(const struct server *s, struct pollfd fds[static WITNESSES])
+int serve_wait(const struct server *s, struct pollfd *fds, nfds_t count, int pause,
+	       struct error **err)
 {
-	fds[0] = (struct pollfd){ .fd = s->parser, .events = POLLIN };
-	fds[1] = (struct pollfd){ .fd = s->audit, .events = POLLIN };
-}
+	struct pollfd *witnesses = fds + count;
 
-int serve_check_witnesses(const struct pollfd fds[static WITNESSES], struct error **err)
-{
-	if (fds[0].revents)
+	witnesses[0] = (struct pollfd){ .fd = s->parser, .events = POLLIN };
+	witnesses[1] = (struct pollfd){ .fd = s->audit, .events = POLLIN };
+	if (RETRY_ON_EINTR(poll(fds, count + WITNESSES, pause)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot wait for the jail");
+	if (witnesses[0].revents)
 		return error_set(err, ERR_INTERRUPTED, "the front end exited");
-	if (fds[1].revents)
+	if (witnesses[1].revents)
 		return audit_lost(err);
+	if (clock_seconds() >= s->deadline)
+		return error_set(err, ERR_INTERRUPTED, "it took longer than %u s", s->limit);
 	return 0;
 }
 
@@ -35,32 +38,21 @@ void serve_progress(const struct server *s, const char *stage, uint64_t done, ui
 void serve_log(const struct server *s, const char *line)
 {
 	struct note note = { .kind = NOTE_LOG };
-	struct pollfd fds[WITNESSES];
+	struct pollfd fds[] = { { .fd = s->parser, .events = POLLOUT },
+				{ .fd = s->audit, .events = POLLIN } };
 
 	snprintf(note.text, sizeof(note.text), "%s", line);
-	serve_watch_witnesses(s, fds);
-	fds[0].events = POLLOUT;
 	while (packet_offer(s->parser, &note, sizeof(note), NULL) > 0)
-		if (clock_seconds() >= s->deadline ||
-		    RETRY_ON_EINTR(poll(fds, WITNESSES, 1000)) < 0 || fds[1].revents)
+		if (clock_seconds() >= s->deadline || RETRY_ON_EINTR(poll(fds, 2, 1000)) < 0 ||
+		    fds[1].revents)
 			return;
-}
-
-int serve_check_time(const struct server *s, struct error **err)
-{
-	if (clock_seconds() >= s->deadline)
-		return error_set(err, ERR_INTERRUPTED, "it took longer than %u s", s->limit);
-	return 0;
 }
 
 int serve_go_on(const struct server *s, int pause, struct error **err)
 {
 	struct pollfd fds[WITNESSES];
 
-	serve_watch_witnesses(s, fds);
-	if (poll(fds, WITNESSES, pause) > 0 && serve_check_witnesses(fds, err) < 0)
-		return -1;
-	return serve_check_time(s, err);
+	return serve_wait(s, fds, 0, pause, err);
 }
 
 int serve_lock(const struct server *s, int fd, struct error **err)

@@ -10,18 +10,15 @@
 void serve_progress(const struct server *s, const char *stage, uint64_t done, uint64_t total);
 void serve_log(const struct server *s, const char *line);
 
-/* For poll(2): the peers that must be alive while a request runs. They send nothing during that, so
- * any event means that one has exited: serve_check_witnesses() is -1 then, with ERR_INTERRUPTED if
- * it was the front end. */
+/* poll(2) for up to PAUSE ms. FDS has room for WITNESSES more than COUNT: the peers that must be
+ * alive while a request runs. They send nothing during that, so any event means that one has
+ * exited. Returns 0, or -1 with ERR set: ERR_INTERRUPTED if the front end has exited or the
+ * request's time limit has passed. */
 #define WITNESSES 2
-void serve_watch_witnesses(const struct server *s, struct pollfd fds[static WITNESSES]);
-int serve_check_witnesses(const struct pollfd fds[static WITNESSES], struct error **err);
+int serve_wait(const struct server *s, struct pollfd *fds, nfds_t count, int pause,
+	       struct error **err);
 
-/* -1 with ERR_INTERRUPTED if the request's time limit has passed. */
-int serve_check_time(const struct server *s, struct error **err);
-
-/* For work without a jail, to be called every now and then. Waits up to PAUSE ms. -1 with
- * ERR_INTERRUPTED if the front end has exited or the request's time limit has passed. */
+/* As above, without descriptors: for work without a jail, to be called every now and then. */
 int serve_go_on(const struct server *s, int pause, struct error **err);
 
 /* Locks FD, which another process may have locked. -1 with ERR_INTERRUPTED after two minutes, or as

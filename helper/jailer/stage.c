@@ -1,6 +1,5 @@
 #include "helper/jailer/stage.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include "helper/jailer/serve.h"
@@ -60,15 +59,11 @@ static int receive_note(const struct stage *stage, struct note *note, int *fd, s
 
 static int wait_for_note(const struct server *s, const struct stage *stage, struct error **err)
 {
-	struct pollfd polled[1 + WITNESSES] = { { .fd = stage->socket, .events = POLLIN } };
+	struct pollfd fds[1 + WITNESSES] = { { .fd = stage->socket, .events = POLLIN } };
 
-	serve_watch_witnesses(s, polled + 1);
-	while (!polled[0].revents) {
-		if (RETRY_ON_EINTR(poll(polled, 1 + WITNESSES, 1000)) < 0)
-			return error_errno(err, ERR_SYSTEM, "cannot wait for rootlet-worker");
-		if (serve_check_witnesses(polled + 1, err) < 0 || serve_check_time(s, err) < 0)
+	while (!fds[0].revents)
+		if (serve_wait(s, fds, 1, 1000, err) < 0)
 			return -1;
-	}
 	return 0;
 }
 

@@ -20,7 +20,7 @@ static const struct readable {
 	const char *name, *path;
 	off_t most; /* bytes */
 } files[] = {
-	{ "manifest", "etc/rootlet/manifest.json", MANIFEST_MAX },
+	{ "manifest", OWN_MANIFEST, MANIFEST_MAX },
 	{ "os-release", "etc/os-release", TEXT_MAX },
 	{ "passwd", "etc/passwd", TEXT_MAX },
 	{ "group", "etc/group", TEXT_MAX },
