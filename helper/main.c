@@ -106,7 +106,7 @@ static int starter_refuse(struct audit *audit, const struct error *err)
 	if (audit->session)
 		audit_write(audit, &record, NULL);
 	/* Pack the answer without any rights. */
-	if (privileges_renounce(NULL) < 0)
+	if (privileges_renounce() < 0)
 		return 1;
 	if (RETRY_ON_EINTR(recv(CHANNEL, &byte, sizeof(byte), MSG_TRUNC)) <= 0)
 		return 1;
@@ -136,7 +136,7 @@ static int become_audit_process(struct starter *s, pid_t jailer_pid)
 	 * prctl(2). */
 	if (s->session.mode == MODE_INSTALLED && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return 1;
-	if (privileges_drop(PRIVILEGES_AUDIT, -1, &err) < 0)
+	if (privileges_drop(PRIVILEGES_AUDIT, PRIVILEGES_NO_RULESET, &err) < 0)
 		return starter_complain(err);
 	audit_serve(&s->audit, s->records[1]);
 	close(s->records[1]);
@@ -159,8 +159,9 @@ static int leave_first_process(struct error **err)
 	close_range(CHANNEL, ~0U, 0);
 	/* The waiter may drop its bounding set only in a user namespace of its own. If it cannot
 	 * create one, the child cannot either, and reports that. */
-	if ((unshare(CLONE_NEWUSER) == 0 ? privileges_drop(PRIVILEGES_WAITER, -1, NULL)
-					 : privileges_renounce(NULL)) < 0 ||
+	if ((unshare(CLONE_NEWUSER) == 0
+		     ? privileges_drop(PRIVILEGES_WAITER, PRIVILEGES_NO_RULESET, NULL)
+		     : privileges_renounce()) < 0 ||
 	    RETRY_ON_EINTR(waitpid(pid, &status, 0)) < 0)
 		_exit(1);
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);

@@ -3,39 +3,15 @@
 #include <fcntl.h>
 #include <sys/syscall.h>
 
-#define CONNECT_TCP UINT64_C(2)	    /* 4 */
-#define TCP UINT64_C(3)		    /* 4: bind, connect */
-#define ABSTRACT_SOCKET UINT64_C(1) /* 6 */
-#define SIGNAL UINT64_C(2)	    /* 6 */
-#define RULE_NET_PORT 2		    /* enum landlock_rule_type */
+#include "lib/cleanup.h"
 
-/* The kernel's structures, as of interface versions 6 and 4. */
-struct handled {
-	uint64_t files, network, scopes;
-};
+#define CONNECT_TCP UINT64_C(2) /* since version 4 */
+#define RULE_NET_PORT 2		/* enum landlock_rule_type */
 
+/* The kernel's structure, as of interface version 4. */
 struct port_rule {
 	uint64_t access, port;
 };
-
-int landlock_version(void)
-{
-	long version =
-		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-
-	return version > 0 ? (int)version : 0;
-}
-
-static struct handled handled_by(int version, bool signals)
-{
-	struct handled h = { .files = LANDLOCK_FILES_1 };
-
-	h.files |= (version >= 2 ? LANDLOCK_REFER : 0) | (version >= 3 ? LANDLOCK_TRUNCATE : 0) |
-		   (version >= 5 ? LANDLOCK_IOCTL_DEV : 0);
-	h.network = version >= 4 ? TCP : 0;
-	h.scopes = version >= 6 ? ABSTRACT_SOCKET | (signals ? SIGNAL : 0) : 0;
-	return h;
-}
 
 /* For files, the kernel refuses rights that apply to directories only. */
 static int landlock_add_rule(int ruleset, int fd, uint64_t access)
@@ -69,22 +45,14 @@ static int add_port(int ruleset, uint16_t port)
 	return (int)syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &rule, 0);
 }
 
-int landlock_domain_enter(const struct landlock_domain *domain, struct error **err)
+int landlock_domain_open(const struct landlock_domain *domain)
 {
 	int version = landlock_version(), r = 0;
-	struct handled handled = handled_by(version, domain->signals);
-	/* An older kernel accepts no structure longer than its own. */
-	size_t size = version >= 6 ? sizeof(handled) : version >= 4 ? 16 : 8;
-	_cleanup_close_ int ruleset = -1;
+	_cleanup_close_ int ruleset = landlock_ruleset_open(domain->signals);
 
-	if (version == 0)
-		return 0;
-	ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, size, 0);
 	for (size_t i = 0; ruleset >= 0 && r == 0 && i < domain->place_count; i++)
-		r = landlock_add_place(ruleset, &domain->places[i], handled.files);
-	for (size_t i = 0; ruleset >= 0 && r == 0 && handled.network && i < domain->port_count; i++)
+		r = landlock_add_place(ruleset, &domain->places[i], landlock_files(version));
+	for (size_t i = 0; ruleset >= 0 && r == 0 && version >= 4 && i < domain->port_count; i++)
 		r = add_port(ruleset, domain->ports[i]);
-	if (ruleset < 0 || r < 0 || syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
-		return error_errno(err, ERR_HOST, "cannot enter a Landlock domain");
-	return 0;
+	return r < 0 ? -1 : steal_fd(&ruleset);
 }

@@ -104,6 +104,7 @@ static int enter_landlock(const struct fetch_sandbox *sandbox, struct error **er
 		.port_count = sandbox->port_count,
 		.signals = true,
 	};
+	_cleanup_close_ int ruleset = -1;
 
 	if (sandbox->certificates)
 		domain.place_count = add_certificates(places);
@@ -117,7 +118,12 @@ static int enter_landlock(const struct fetch_sandbox *sandbox, struct error **er
 		places[domain.place_count++] =
 			(struct landlock_place){ sandbox->tree, -1,
 						 WRITE_FILES | LANDLOCK_ACCESS_FS_MAKE_DIR };
-	return landlock_domain_enter(&domain, err);
+	if (landlock_version() == 0)
+		return 0;
+	ruleset = landlock_domain_open(&domain);
+	if (ruleset < 0 || landlock_ruleset_enter(ruleset) < 0)
+		return error_errno(err, ERR_HOST, "cannot enter a Landlock domain");
+	return 0;
 }
 
 static int lower_limit(int resource, rlim_t most)

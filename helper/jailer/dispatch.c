@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "helper/jailer/audit_client.h"
 #include "helper/jailer/bounds.h"
@@ -11,7 +12,6 @@
 #include "helper/jailer/serve.h"
 #include "helper/jailer/staging.h"
 #include "helper/parser/fields.h"
-#include "helper/starter/privileges.h"
 #include "lib/clock.h"
 #include "policy/decide.h"
 #include "policy/reopen.h"
@@ -244,6 +244,20 @@ static unsigned limit_of(const struct server *s, const struct request_row *row)
 	return (unsigned)most;
 }
 
+/* Of the capabilities that are left, makes those of CAPS (bits) effective, and no others. */
+static int dispatch_use(uint32_t caps, struct error **err)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot read capabilities");
+	data[0].effective = data[0].permitted & caps;
+	if (syscall(SYS_capset, &header, data) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot set capabilities");
+	return 0;
+}
+
 /* The only way to a handler: a request is judged and recorded before it runs. */
 static int dispatch_request(struct server *s, struct request *request, int *fds, size_t count,
 			    struct error **err)
@@ -273,10 +287,10 @@ static int dispatch_request(struct server *s, struct request *request, int *fds,
 		return -1;
 	result = dispatch_enter_tree(row, &directories, fds, err);
 	if (result == 0)
-		result = privileges_use(row->caps, err);
+		result = dispatch_use(row->caps, err);
 	if (result == 0)
 		result = row->handle(s, request, err);
-	if (privileges_use(CAPS_ALL, NULL) < 0)
+	if (dispatch_use(CAPS_ALL, NULL) < 0)
 		_exit(1);
 	r.kind = RECORD_RESULT;
 	r.milliseconds = (uint64_t)(clock_milliseconds() - began);

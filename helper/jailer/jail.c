@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "helper/jailer/jail_program.h"
+#include "helper/jailer/landlock.h"
 #include "helper/jailer/loopback.h"
 #include "helper/jailer/mount_api.h"
 #include "helper/jailer/mounts.h"
@@ -79,7 +80,7 @@ static _Noreturn void reap(pid_t program)
 	int status;
 
 	close_range(0, ~0U, 0);
-	if (privileges_renounce(NULL) < 0)
+	if (privileges_renounce() < 0)
 		_exit(126);
 	while ((pid = RETRY_ON_EINTR(wait(&status))) > 0)
 		if (pid == program)
@@ -111,7 +112,7 @@ static _Noreturn void jail_child(const struct jail_spec *spec, struct jail_place
 		if (program < 0 || (spec->kind == JAIL_TOOL && hide_mounts(program, root) < 0))
 			error_errno(&err, ERR_SYSTEM, "cannot start the jail's program");
 	}
-	if (err || program < 0 || privileges_drop(set, file_of(spec), &err) < 0) {
+	if (err || program < 0 || landlock_drop_privileges(set, file_of(spec), &err) < 0) {
 		note_result(report, err, 0);
 		_exit(126);
 	}

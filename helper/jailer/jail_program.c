@@ -9,7 +9,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "helper/starter/worker_program.h"
+#include "helper/jailer/worker_start.h"
+#include "lib/cleanup.h"
 #include "proto/validate.h"
 
 /* The complete environment: nothing comes from the caller. container=lxc keeps debootstrap from

@@ -63,7 +63,7 @@ static int start_parser(const struct starter *s, struct error **err)
 		closep(&(int){ s->session.rollback.fd });
 		closep(&(int){ s->key });
 		closep(&(int){ s->worker });
-		if (privileges_drop(PRIVILEGES_PARSER, -1, err) < 0)
+		if (privileges_drop(PRIVILEGES_PARSER, PRIVILEGES_NO_RULESET, err) < 0)
 			_exit(1);
 		parser_run(CHANNEL, ends[1]);
 	}
@@ -109,7 +109,7 @@ _Noreturn void jailer_run(struct starter *s)
 	/* The jailer dies with the audit process: without that, nothing can be recorded, so nothing
 	 * may be done. As pid 1 of its namespace, the jailer takes everything in there along. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
-	    privileges_drop(PRIVILEGES_JAILER, -1, &err) == 0)
+	    privileges_drop(PRIVILEGES_JAILER, PRIVILEGES_NO_RULESET, &err) == 0)
 		parser = start_parser(s, &err);
 	if (parser < 0)
 		jailer_give_up(err);

@@ -9,14 +9,14 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#include "helper/starter/landlock.h"
+#include "lib/landlock_ruleset.h"
 
 #include "seccomp_filters.h"
 
 #define FILES_MAX 4096
 #define PROCESSES_MAX 4096 /* in a jail, so that no script uses up the host's */
 
-static int apply_capabilities(uint64_t capabilities, bool bounding, struct error **err)
+static int apply_capabilities(uint64_t capabilities, bool bounding)
 {
 	capng_select_t select = bounding ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS;
 
@@ -27,9 +27,7 @@ static int apply_capabilities(uint64_t capabilities, bool bounding, struct error
 		if (capabilities >> cap & 1)
 			capng_update(CAPNG_ADD,
 				     CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET, cap);
-	if (capng_apply(select) != 0)
-		return error_errno(err, ERR_SYSTEM, "cannot drop capabilities");
-	return 0;
+	return capng_apply(select) == 0 ? 0 : -1;
 }
 
 static int privileges_load(const struct sock_fprog *filter)
@@ -74,7 +72,17 @@ static void refuse_new_code(const struct privileges *p)
 	prctl(set_mdwe, p->kill ? refuse_exec_gain : refuse_exec_gain | no_inherit, 0, 0, 0);
 }
 
-int privileges_drop(enum privilege_set set, int file, struct error **err)
+/* Takes over RULESET. */
+static int privileges_enter_domain(const struct privileges *p, int ruleset)
+{
+	_cleanup_close_ int taken = p->files == FILES_NONE && landlock_version() > 0
+					    ? landlock_ruleset_open(false)
+					    : ruleset;
+
+	return taken == PRIVILEGES_NO_RULESET ? 0 : landlock_ruleset_enter(taken);
+}
+
+int privileges_drop(enum privilege_set set, int ruleset, struct error **err)
 {
 	const struct privileges *p = &privilege_sets[set];
 	/* Being root gives no capability but those kept. Changing ids brings none back, and takes
@@ -90,15 +98,16 @@ int privileges_drop(enum privilege_set set, int file, struct error **err)
 	if (set != PRIVILEGES_PARSER && prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot lock the securebits of the %s",
 				   p->name);
-	if (apply_capabilities(p->capabilities, set != PRIVILEGES_PARSER, err) < 0)
-		return error_wrap(err, "%s", p->name);
+	if (apply_capabilities(p->capabilities, set != PRIVILEGES_PARSER) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot drop capabilities of the %s", p->name);
 	/* No process may look into these, not even one of the same user. The jailer has no ids yet,
 	 * and must be dumpable until then: see idmap_fork(). */
 	if (set != PRIVILEGES_JAILER && prctl(PR_SET_DUMPABLE, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot protect the %s", p->name);
 	refuse_new_code(p);
-	if (landlock_enter(p->files, file, err) < 0)
-		return error_wrap(err, "%s", p->name);
+	if (privileges_enter_domain(p, ruleset) < 0)
+		return error_errno(err, ERR_HOST, "cannot enter the Landlock domain of the %s",
+				   p->name);
 	/* The list comes last, because it refuses the call that loads filters. The kernel takes the
 	 * strictest answer of all filters. */
 	if (privileges_load(&argument_filters[set]) < 0 || privileges_load(&list_filters[set]) < 0)
@@ -109,30 +118,15 @@ int privileges_drop(enum privilege_set set, int file, struct error **err)
 	return 0;
 }
 
-int privileges_use(uint32_t caps, struct error **err)
+int privileges_renounce(void)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
-
-	if (syscall(SYS_capget, &header, data) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot read capabilities");
-	data[0].effective = data[0].permitted & caps;
-	if (syscall(SYS_capset, &header, data) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot set capabilities");
-	return 0;
-}
-
-int privileges_renounce(struct error **err)
-{
-	return apply_capabilities(0, false, err);
+	return apply_capabilities(0, false);
 }
 
 int privileges_raise(void)
 {
-	return capng_get_caps_process() < 0 ||
-			       capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE, CAP_SETUID, CAP_SETGID,
-					     -1) < 0 ||
-			       capng_apply(CAPNG_SELECT_CAPS) < 0
-		       ? -1
-		       : 0;
+	if (capng_get_caps_process() < 0 ||
+	    capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE, CAP_SETUID, CAP_SETGID, -1) < 0)
+		return -1;
+	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -1 : 0;
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "helper/starter/privileges.h"
+#include "helper/jailer/landlock.h"
 
 /* Opaque to the compiler. */
 static volatile int zero, greatest = INT_MAX;
@@ -72,7 +72,8 @@ int main(int argc, char **argv)
 		if (strcmp(privilege_sets[set].name, argv[1]) == 0)
 			break;
 	block = malloc(10);
-	if (!fault || set < 0 || !block || privileges_drop((enum privilege_set)set, -1, NULL) < 0)
+	if (!fault || set < 0 || !block ||
+	    landlock_drop_privileges((enum privilege_set)set, -1, NULL) < 0)
 		return 2;
 	fault->make();
 	_Exit(0);

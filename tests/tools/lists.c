@@ -40,7 +40,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "helper/starter/privileges.h"
+#include "helper/jailer/landlock.h"
 
 #define NUMBERS 1024
 #define PATIENCE 400	/* milliseconds */
@@ -78,7 +78,7 @@ static void make_call(const struct attempt *a)
 	if (a->traced && load_trace(a->number) < 0)
 		_exit(98);
 	/* The parser's filter follows the jailer's, and its securebits are already locked. */
-	if (a->set >= 0 && privileges_drop((enum privilege_set)a->set, -1, NULL) < 0)
+	if (a->set >= 0 && landlock_drop_privileges((enum privilege_set)a->set, -1, NULL) < 0)
 		_exit(99);
 	*result = -10000;
 	*result = syscall(a->number, a->first, a->second, -1L, -1L, -1L,
@@ -264,7 +264,8 @@ static _Noreturn void try_values(const struct sweep *s, int set, const long *val
 {
 	long a[6];
 
-	if (load_trace(s->number) < 0 || privileges_drop((enum privilege_set)set, -1, NULL) < 0)
+	if (load_trace(s->number) < 0 ||
+	    landlock_drop_privileges((enum privilege_set)set, -1, NULL) < 0)
 		_exit(99);
 	memcpy(a, s->others, sizeof(a));
 	if (s->number == SYS_socket && s->argument == 1)

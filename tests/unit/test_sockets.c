@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "helper/starter/privileges.h"
+#include "helper/jailer/landlock.h"
 
 #include "tap.h"
 
@@ -34,7 +34,7 @@ static int try_socket(const struct row *row, int set)
 
 	if (pid == 0) {
 		if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 ||
-		    (set >= 0 && privileges_drop((enum privilege_set)set, -1, NULL) < 0))
+		    (set >= 0 && landlock_drop_privileges((enum privilege_set)set, -1, NULL) < 0))
 			_exit(255);
 		_exit(socket(row->family, row->type, 0) < 0 ? errno : 0);
 	}

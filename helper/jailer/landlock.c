@@ -1,11 +1,14 @@
-#include "helper/starter/landlock.h"
+#include "helper/jailer/landlock.h"
 
 #include <fcntl.h>
 
+#include "helper/starter/privileges.h"
+#include "lib/landlock_domain.h"
+
 #define RUN (LANDLOCK_READ | LANDLOCK_ACCESS_FS_EXECUTE)
 #define REOPEN (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_TRUNCATE)
-#define START (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE)
 #define PLACES_MAX 16
+#define START (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE)
 
 /* Paths that do not exist are left out. */
 static const struct landlock_place tool_places[] = {
@@ -34,7 +37,7 @@ static uint64_t rights_to(int file)
 	return fcntl(file, F_GETFL) & O_PATH ? START : REOPEN;
 }
 
-int landlock_enter(enum file_access files, int file, struct error **err)
+int landlock_choose(enum file_access files, int file)
 {
 	struct landlock_place places[PLACES_MAX];
 	struct landlock_domain domain = { .places = places };
@@ -43,8 +46,9 @@ int landlock_enter(enum file_access files, int file, struct error **err)
 	/* A process in a Landlock domain cannot mount. Even a domain that does not cover files
 	 * forbids its processes and their children to move files between directories. So the jailer
 	 * has no domain at all. Interface 1 always forbids such moves, and dpkg needs them. */
-	if (files == FILES_ANY || (version == 1 && (files == FILES_TREE || files == FILES_TOOL)))
-		return 0;
+	if (version == 0 || files == FILES_NONE || files == FILES_ANY ||
+	    (version == 1 && (files == FILES_TREE || files == FILES_TOOL)))
+		return PRIVILEGES_NO_RULESET;
 	if (files == FILES_TREE)
 		places[domain.place_count++] = tree_place;
 	for (size_t i = 0; files == FILES_TOOL && i < COUNT(tool_places); i++)
@@ -52,5 +56,15 @@ int landlock_enter(enum file_access files, int file, struct error **err)
 	if (file >= 0)
 		places[domain.place_count++] =
 			(struct landlock_place){ NULL, file, rights_to(file) };
-	return landlock_domain_enter(&domain, err);
+	return landlock_domain_open(&domain);
+}
+
+int landlock_drop_privileges(enum privilege_set set, int file, struct error **err)
+{
+	int ruleset = landlock_choose(privilege_sets[set].files, file);
+
+	if (ruleset == -1)
+		return error_errno(err, ERR_HOST, "cannot make the Landlock domain of the %s",
+				   privilege_sets[set].name);
+	return privileges_drop(set, ruleset, err);
 }
