@@ -6,7 +6,6 @@
 /* The functions behind the macros. */
 #undef error_set
 #undef error_errno
-#undef error_wrap
 #undef error_no_memory
 
 static const char *const names[] = {
@@ -17,37 +16,25 @@ static const char *const names[] = {
 	[ERR_HOST] = "host",
 };
 
-/* Formats a message and appends ": WHY" (NULL: nothing). NULL if out of memory. */
-static char *error_compose(const char *format, va_list ap, const char *why) PRINTF_LIKE(1, 0);
-static char *error_compose(const char *format, va_list ap, const char *why)
+/* Appends what NUMBER means, unless it is 0. If memory runs out, the message is missing. */
+static void error_put(struct error **err, enum error_code code, int number, const char *format,
+		      va_list ap) PRINTF_LIKE(4, 0);
+static void error_put(struct error **err, enum error_code code, int number, const char *format,
+		      va_list ap)
 {
 	_cleanup_free_ char *what = NULL;
-	char *message;
+	struct error *e = err && !*err ? malloc(sizeof(*e)) : NULL;
 
+	if (!e)
+		return;
+	*e = (struct error){ .code = code, .number = number };
 	if (vasprintf(&what, format, ap) < 0)
 		what = NULL;
-	if (!what || !why)
-		return STEAL_PTR(what);
-	return asprintf(&message, "%s: %s", what, why) < 0 ? NULL : message;
-}
-
-/* Takes ownership of MESSAGE. */
-static void put(struct error **err, enum error_code code, int number, char *message)
-{
-	struct error *e;
-
-	if (!err || *err || !(e = malloc(sizeof(*e)))) {
-		free(message);
-		return;
-	}
-	*e = (struct error){ .code = code, .number = number, .message = message };
+	else if (number == 0)
+		e->message = STEAL_PTR(what);
+	else if (asprintf(&e->message, "%s: %s", what, strerror(number)) < 0)
+		e->message = NULL;
 	*err = e;
-}
-
-int error_vset(struct error **err, enum error_code code, const char *format, va_list ap)
-{
-	put(err, code, 0, error_compose(format, ap, NULL));
-	return -1;
 }
 
 int error_set(struct error **err, enum error_code code, const char *format, ...)
@@ -55,7 +42,7 @@ int error_set(struct error **err, enum error_code code, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	error_vset(err, code, format, ap);
+	error_put(err, code, 0, format, ap);
 	va_end(ap);
 	return -1;
 }
@@ -68,33 +55,15 @@ int error_errno(struct error **err, enum error_code code, const char *format, ..
 	if (number == ENOSPC || number == EDQUOT)
 		code = ERR_SPACE;
 	va_start(ap, format);
-	put(err, code, number, error_compose(format, ap, strerror(number)));
+	error_put(err, code, number, format, ap);
 	va_end(ap);
 	errno = number;
 	return -1;
 }
 
-int error_wrap(struct error **err, const char *format, ...)
-{
-	char *message;
-	va_list ap;
-
-	if (!err || !*err || !(*err)->message)
-		return -1;
-	va_start(ap, format);
-	message = error_compose(format, ap, (*err)->message);
-	va_end(ap);
-	if (message) {
-		free((*err)->message);
-		(*err)->message = message;
-	}
-	return -1;
-}
-
 int error_no_memory(struct error **err)
 {
-	put(err, ERR_SPACE, 0, strdup("out of memory"));
-	return -1;
+	return error_set(err, ERR_SPACE, "out of memory");
 }
 
 const char *error_text(const struct error *error)

@@ -2,8 +2,6 @@
  * failed, on what: why; how to fix it". They travel in a Result message unchanged. */
 #pragma once
 
-#include <stdarg.h>
-
 #include "lib/cleanup.h"
 
 enum error_code {
@@ -33,9 +31,6 @@ struct error {
  * so that callers can write `return error_set(...)`. */
 int error_set(struct error **err, enum error_code code, const char *format, ...) PRINTF_LIKE(3, 4);
 
-int error_vset(struct error **err, enum error_code code, const char *format, va_list ap)
-	PRINTF_LIKE(3, 0);
-
 /* Like error_set(), with ": strerror(errno)" appended and errno preserved. ENOSPC and EDQUOT become
  * ERR_SPACE, whatever CODE is. */
 int error_errno(struct error **err, enum error_code code, const char *format, ...)
@@ -43,9 +38,6 @@ int error_errno(struct error **err, enum error_code code, const char *format, ..
 
 /* ERR_SPACE: "out of memory". */
 int error_no_memory(struct error **err);
-
-/* Puts "context: " before the message. Always returns -1. */
-int error_wrap(struct error **err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Tells compilers and analyzers that these return -1. Otherwise they follow paths on which a
  * function fails and its caller goes on. */
@@ -57,7 +49,6 @@ static inline int error_returned(int result)
 
 #define error_set(...) error_returned(error_set(__VA_ARGS__))
 #define error_errno(...) error_returned(error_errno(__VA_ARGS__))
-#define error_wrap(...) error_returned(error_wrap(__VA_ARGS__))
 #define error_no_memory(err) error_returned(error_no_memory(err))
 
 /* The message of ERROR, never NULL: an error, or its message, is missing if memory ran out. */

@@ -23,13 +23,3 @@ int ini_text_parse(struct ini_text *t, struct error **err);
 
 /* Sets T's error to "PATH:LINE: message", unless it is set already. Returns 0. */
 int ini_complain(struct ini_text *t, const char *format, ...) PRINTF_LIKE(2, 3);
-
-/* Splits VALUE at blanks and commas into a NULL-terminated array, which the caller frees. VALID
- * must accept each word; WHAT names the kind of word in messages. NULL with T's error set. */
-char **ini_words(struct ini_text *t, const char *value, const char *what,
-		 bool (*valid)(const char *));
-void words_free(char **words);
-
-/* Appends a zeroed element to *ARRAY, which has COUNT elements of SIZE bytes. Returns it, or NULL
- * if out of memory. */
-void *array_grow(void *array, size_t count, size_t size);

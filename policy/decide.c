@@ -30,10 +30,10 @@ static void decision_refuse(const struct grant *g, struct decision *d, const cha
 		 g->rule->name, g->policy->path ? g->policy->path : "no policy", g->rule->line);
 }
 
-static bool has_word(char *const *words, const char *word)
+static bool has_word(const char *words, const char *word)
 {
-	for (; *words; words++)
-		if (strcmp(*words, "*") == 0 || strcmp(*words, word) == 0)
+	for (; *words; words = policy_next_word(words))
+		if (strcmp(words, "*") == 0 || strcmp(words, word) == 0)
 			return true;
 	return false;
 }
@@ -48,11 +48,11 @@ static bool beneath(const char *path, const char *before, const char *folder)
 
 static bool folder_allowed(const struct grant *g, const char *path)
 {
-	for (char **word = g->rule->folders; *word; word++) {
-		if (strcmp(*word, "*") == 0)
+	for (const char *word = g->rule->folders; *word; word = policy_next_word(word)) {
+		if (strcmp(word, "*") == 0)
 			return true;
-		if (**word != '~' ? beneath(path, "", *word)
-				  : *g->caller.home && beneath(path, g->caller.home, *word + 1))
+		if (*word != '~' ? beneath(path, "", word)
+				 : *g->caller.home && beneath(path, g->caller.home, word + 1))
 			return true;
 	}
 	return false;
@@ -67,23 +67,23 @@ static bool keyring_is_file(const struct keyring *k, const struct stat *st)
  * made, so that its content is what root put there. */
 static bool keyring_allowed(const struct grant *g, int keyring)
 {
-	char **words = g->rule->keyrings;
+	const char *word = g->rule->keyrings;
 	struct stat have, want;
 
 	if (fstat(keyring, &have) < 0)
 		return false;
-	for (size_t i = 0; words[i]; i++)
-		if (strcmp(words[i], "*") == 0 ||
+	for (size_t i = 0; *word; word = policy_next_word(word), i++)
+		if (strcmp(word, "*") == 0 ||
 		    (i < KEYRINGS_MAX && keyring_is_file(&g->keyrings[i], &have) &&
-		     stat(words[i], &want) == 0 && keyring_is_file(&g->keyrings[i], &want)))
+		     stat(word, &want) == 0 && keyring_is_file(&g->keyrings[i], &want)))
 			return true;
 	return false;
 }
 
 static bool package_denied(const struct grant *g, const char *package)
 {
-	for (char **word = g->rule->denied_packages; *word; word++)
-		if (fnmatch(*word, package, 0) == 0)
+	for (const char *word = g->rule->denied_packages; *word; word = policy_next_word(word))
+		if (fnmatch(word, package, 0) == 0)
 			return true;
 	return false;
 }
@@ -140,14 +140,16 @@ void policy_decide(const struct grant *g, const struct question *q, struct decis
 /* A rule matches as a prefix that ends at a component of the path. */
 void policy_decide_mirror(const struct grant *g, const char *url, struct decision *d)
 {
-	decide(g, d, true, "mirrors");
-	for (char **word = g->rule ? g->rule->mirrors : NULL; word && *word; word++) {
-		size_t length = strlen(*word);
+	const char *word = g->rule ? g->rule->mirrors : "";
 
-		while (length && (*word)[length - 1] == '/')
+	decide(g, d, true, "mirrors");
+	for (; *word; word = policy_next_word(word)) {
+		size_t length = strlen(word);
+
+		while (length && word[length - 1] == '/')
 			length--;
-		if (strcmp(*word, "*") == 0 || (strncmp(url, *word, length) == 0 &&
-						(url[length] == '\0' || url[length] == '/')))
+		if (strcmp(word, "*") == 0 || (strncmp(url, word, length) == 0 &&
+					       (url[length] == '\0' || url[length] == '/')))
 			return;
 	}
 	if (g->rule)

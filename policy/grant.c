@@ -54,22 +54,23 @@ static int grant_names_caller(const struct policy_rule *rule, const struct calle
 	int found;
 
 	snprintf(number, sizeof(number), "%u", c->uid);
-	for (char **word = rule->users; *word; word++)
-		if (strcmp(*word, "*") == 0 || strcmp(*word, c->name) == 0 ||
-		    strcmp(*word, number) == 0)
+	for (const char *word = rule->users; *word; word = policy_next_word(word))
+		if (strcmp(word, "*") == 0 || strcmp(word, c->name) == 0 ||
+		    strcmp(word, number) == 0)
 			return 1;
-	for (char **word = rule->groups; *word; word++)
-		if ((found = in_group(c, *word, err)) != 0)
+	for (const char *word = rule->groups; *word; word = policy_next_word(word))
+		if ((found = in_group(c, word, err)) != 0)
 			return found;
 	return 0;
 }
 
 static void find_keyrings(struct grant *g)
 {
+	const char *word = g->rule ? g->rule->keyrings : "";
 	struct stat st;
 
-	for (size_t i = 0; g->rule && i < KEYRINGS_MAX && g->rule->keyrings[i]; i++) {
-		_cleanup_close_ int fd = directory_open_path(g->rule->keyrings[i], O_PATH);
+	for (size_t i = 0; i < KEYRINGS_MAX && *word; word = policy_next_word(word), i++) {
+		_cleanup_close_ int fd = directory_open_path(word, O_PATH);
 
 		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == 0)
 			g->keyrings[i] = (struct keyring){ st.st_dev, st.st_ino };
@@ -79,23 +80,24 @@ static void find_keyrings(struct grant *g)
 int grant_make(struct grant *g, const struct policy *policy, const struct caller *caller,
 	       struct error **err)
 {
+	const struct policy_rule *rule = policy->rules;
 	int named = 0;
 
 	*g = (struct grant){ .policy = policy, .caller = *caller };
-	for (size_t i = 0; i < policy->rule_count && named == 0; i++) {
-		named = grant_names_caller(&policy->rules[i], caller, err);
-		if (named > 0)
-			g->rule = &policy->rules[i];
-	}
+	while (rule && (named = grant_names_caller(rule, caller, err)) == 0)
+		rule = rule->next;
+	if (named < 0)
+		return -1;
+	g->rule = rule;
 	find_keyrings(g);
-	return named < 0 ? -1 : 0;
+	return 0;
 }
 
 bool policy_find_range(const struct policy *p, const char *name, uid_t uid, uint32_t *first)
 {
-	for (size_t i = 0; i < p->range_count; i++)
-		if (strcmp(p->ranges[i].user, name) == 0) {
-			*first = p->ranges[i].first;
+	for (const struct policy_range *r = p->ranges; r; r = r->next)
+		if (strcmp(r->user, name) == 0) {
+			*first = r->first;
 			return true;
 		}
 	if (uid < p->uid_from || uid > p->uid_to)

@@ -20,24 +20,9 @@
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif
 
-static bool valid_word(const char *s)
+static bool valid_account(const char *s)
 {
-	return *s != '\0';
-}
-
-static bool valid_release(const char *s)
-{
-	return strcmp(s, "*") == 0 || valid_archive_word(s);
-}
-
-static bool valid_group(const char *s)
-{
-	return valid_account_name(s) || s[strspn(s, "0123456789")] == '\0';
-}
-
-static bool valid_user(const char *s)
-{
-	return strcmp(s, "*") == 0 || valid_group(s);
+	return valid_account_name(s) || s[strspn(s, NAME_DIGITS)] == '\0';
 }
 
 static bool valid_file(const char *s)
@@ -51,20 +36,14 @@ static bool valid_folder(const char *s)
 	const char *rest = s[0] == '~' ? s + 1 : s;
 	size_t length = strlen(rest);
 
-	if (strcmp(s, "*") == 0 || strcmp(s, "~") == 0)
-		return true;
-	return valid_file(rest) && rest[length - 1] != '/' && rest[length - 1] != '.';
-}
-
-static bool valid_keyring(const char *s)
-{
-	return strcmp(s, "*") == 0 || valid_file(s);
+	return strcmp(s, "~") == 0 ||
+	       (valid_file(rest) && rest[length - 1] != '/' && rest[length - 1] != '.');
 }
 
 static bool valid_mirror_prefix(const char *s)
 {
-	return strcmp(s, "*") == 0 || strncmp(s, "http://", 7) == 0 ||
-	       strncmp(s, "https://", 8) == 0 || strncmp(s, "file:///", 8) == 0;
+	return strncmp(s, "http://", 7) == 0 || strncmp(s, "https://", 8) == 0 ||
+	       strncmp(s, "file:///", 8) == 0;
 }
 
 static bool valid_mode(const char *s)
@@ -77,17 +56,17 @@ static bool valid_mode(const char *s)
 
 /* clang-format off */
 const struct policy_key policy_keys[] = {
-	{ "allow", "users", "", POLICY_WORDS, RULE(users), valid_user, "user name" },
-	{ "allow", "groups", "", POLICY_WORDS, RULE(groups), valid_group, "group name" },
+	{ "allow", "users", "", POLICY_WORDS, RULE(users), valid_account, "user name", true },
+	{ "allow", "groups", "", POLICY_WORDS, RULE(groups), valid_account, "group name" },
 	{ "allow", "operations", "create check delete shell run", POLICY_WORDS, RULE(operations),
 	  valid_operation, "operation" },
-	{ "allow", "folders", "~", POLICY_PATHS, RULE(folders), valid_folder, "directory" },
-	{ "allow", "releases", "*", POLICY_WORDS, RULE(releases), valid_release, "release" },
-	{ "allow", "mirrors", "*", POLICY_WORDS, RULE(mirrors), valid_mirror_prefix, "mirror" },
+	{ "allow", "folders", "~", POLICY_PATHS, RULE(folders), valid_folder, "directory", true },
+	{ "allow", "releases", "*", POLICY_WORDS, RULE(releases), valid_archive_word, "release", true },
+	{ "allow", "mirrors", "*", POLICY_WORDS, RULE(mirrors), valid_mirror_prefix, "mirror", true },
 	{ "allow", "keyrings", "/usr/share/keyrings/ubuntu-archive-keyring.gpg "
-	  "/usr/share/keyrings/debian-archive-keyring.gpg", POLICY_PATHS, RULE(keyrings), valid_keyring,
-	  "keyring path" },
-	{ "allow", "deny-packages", "", POLICY_WORDS, RULE(denied_packages), valid_word, "package" },
+	  "/usr/share/keyrings/debian-archive-keyring.gpg", POLICY_PATHS, RULE(keyrings), valid_file,
+	  "keyring path", true },
+	{ "allow", "deny-packages", "", POLICY_WORDS, RULE(denied_packages), NULL, "package" },
 	{ "allow", "engines", "debootstrap native", POLICY_WORDS, RULE(engines), valid_archive_word, "engine" },
 	{ "allow", "tree-modes", "0700", POLICY_WORDS, RULE(tree_modes), valid_mode, "rootfs mode" },
 	{ "allow", "older-releases", "no", POLICY_SWITCH, RULE(older_releases), NULL, NULL },
@@ -109,59 +88,71 @@ const size_t policy_key_count = sizeof(policy_keys) / sizeof(*policy_keys);
 
 struct policy_parser {
 	struct policy *policy;
+	struct policy_rule *rule; /* the current one */
 	struct ini_text ini;
-	uint32_t given_in_file, given_in_rule; /* a bit for each key */
+	uint32_t given[2]; /* a bit for each key: outside of rules, and in the current rule */
 };
 
-/* Replaces each word by its canonical path. */
-static int resolve_words(struct policy_parser *p, char **words)
+static bool policy_takes_word(struct policy_parser *p, const struct policy_key *key,
+			      const char *word)
 {
-	char path[PATH_MAX];
+	return !key->valid || key->valid(word) || (key->any && strcmp(word, "*") == 0) ||
+	       ini_complain(&p->ini, "\"%s\" is not a valid %s", word, key->what);
+}
 
-	for (; *words; words++) {
-		if (**words != '/' || directory_canonical(*words, path) < 0)
+/* Splits VALUE at blanks and commas. Paths become canonical. */
+static int take_words(struct policy_parser *p, const struct policy_key *key, char **words,
+		      const char *value)
+{
+	_cleanup_free_ char *copy = strdup(value), *list = NULL;
+	char path[PATH_MAX], *rest = copy, *word;
+	size_t size;
+	FILE *f = open_memstream(&list, &size);
+	bool good = copy && f;
+
+	while (good && (word = strsep(&rest, " \t,"))) {
+		if (!*word)
 			continue;
-		free(*words);
-		*words = strdup(path);
-		if (!*words)
-			return ini_complain(&p->ini, "out of memory");
+		good = policy_takes_word(p, key, word);
+		if (key->kind == POLICY_PATHS && *word == '/' &&
+		    directory_canonical(word, path) == 0)
+			word = path;
+		fprintf(f, "%s%c", word, '\0');
 	}
+	if (!f || fclose(f) != 0 || !good)
+		return ini_complain(&p->ini, "out of memory");
+	free(*words);
+	*words = STEAL_PTR(list);
 	return 1;
 }
 
-static int take_words(struct policy_parser *p, const struct policy_key *key, char ***words,
-		      const char *value)
+/* Digits from LEAST to MOST. *END is what follows them. */
+static bool policy_read_number(const char *value, uint64_t least, uint64_t most, char **end,
+			       uint64_t *number)
 {
-	char **taken = ini_words(&p->ini, value, key->what, key->valid);
-
-	if (!taken)
-		return 0;
-	words_free(*words);
-	*words = taken;
-	return key->kind == POLICY_PATHS ? resolve_words(p, taken) : 1;
+	*number = strtoull(value, end, 10);
+	return value[0] >= '0' && value[0] <= '9' && *number >= least && *number <= most;
 }
 
 /* A number or, with SUFFIXES, a size such as 512M or 2G. "none" is POLICY_NONE. */
-static int policy_take_number(struct policy_parser *p, const char *value, bool suffixes,
-			      uint64_t *number)
+static int take_limit(struct policy_parser *p, const char *value, bool suffixes, uint64_t *number)
 {
 	static const char letters[] = "KMGT";
-	char *end = NULL;
 	const char *letter;
-	uint64_t n;
+	unsigned shift;
+	char *end;
+	bool good;
 
 	*number = POLICY_NONE;
 	if (strcmp(value, "none") == 0)
 		return 1;
-	errno = 0;
-	n = strtoull(value, &end, 10);
+	good = policy_read_number(value, 1, UINT32_MAX, &end, number);
 	letter = suffixes && *end ? strchr(letters, *end) : NULL;
-	if (letter)
-		end++;
-	if (value[0] < '0' || value[0] > '9' || *end || errno || n > UINT32_MAX || n == 0)
+	shift = letter ? 10 * (unsigned)(letter - letters + 1) : 0;
+	if (!good || (letter ? end[1] : *end) || *number > UINT64_MAX >> shift)
 		return ini_complain(&p->ini, "\"%s\" is not a %s (none, or at least 1)", value,
 				    suffixes ? "size (512M, 2G)" : "number");
-	*number = n << (letter ? 10 * (letter - letters + 1) : 0);
+	*number <<= shift;
 	return 1;
 }
 
@@ -189,30 +180,26 @@ static int take_file(struct policy_parser *p, const char *value, char **file)
 
 static int take_id(struct policy_parser *p, const char *value, uint32_t *id)
 {
+	uint64_t number;
 	char *end;
-	unsigned long long n = strtoull(value, &end, 10);
 
-	if (value[0] < '0' || value[0] > '9' || *end || n < POLICY_SLOT ||
-	    n > UINT32_MAX - POLICY_SLOT)
+	if (!policy_read_number(value, POLICY_SLOT, UINT32_MAX - POLICY_SLOT, &end, &number) ||
+	    *end)
 		return ini_complain(&p->ini,
 				    "\"%s\" is not an id that can start a range of %u: write "
 				    "one between %u and %u",
 				    value, POLICY_RANGE, POLICY_SLOT, UINT32_MAX - POLICY_SLOT);
-	*id = (uint32_t)n;
+	*id = (uint32_t)number;
 	return 1;
 }
 
 static int take_uids(struct policy_parser *p, const char *value)
 {
-	unsigned from, to;
+	unsigned from = 1, to = 0;
 	char more;
 
-	if (strcmp(value, "none") == 0) {
-		p->policy->uid_from = 1;
-		p->policy->uid_to = 0;
-		return 1;
-	}
-	if (sscanf(value, "%9u-%9u%c", &from, &to, &more) != 2 || from == 0 || to < from)
+	if (strcmp(value, "none") != 0 &&
+	    (sscanf(value, "%9u-%9u%c", &from, &to, &more) != 2 || from == 0 || to < from))
 		return ini_complain(&p->ini,
 				    "\"%s\" is neither a span of uids (1000-5095) nor none", value);
 	p->policy->uid_from = from;
@@ -231,7 +218,7 @@ static int policy_take_value(struct policy_parser *p, const struct policy_key *k
 		return take_words(p, key, field, value);
 	case POLICY_LIMIT:
 	case POLICY_SIZE:
-		return policy_take_number(p, value, key->kind == POLICY_SIZE, field);
+		return take_limit(p, value, key->kind == POLICY_SIZE, field);
 	case POLICY_SWITCH:
 		return take_switch(p, value, field);
 	case POLICY_FILE:
@@ -239,155 +226,138 @@ static int policy_take_value(struct policy_parser *p, const struct policy_key *k
 	case POLICY_ID:
 		return take_id(p, value, field);
 	case POLICY_UIDS:
-		return take_uids(p, value);
+		break;
 	}
-	return ini_complain(&p->ini, "a key of an unknown kind");
+	return take_uids(p, value);
+}
+
+static bool policy_is_rules(const struct policy_key *key)
+{
+	return strcmp(key->section, "allow") == 0;
 }
 
 static int take_presets(struct policy_parser *p, bool of_rule, void *base)
 {
 	for (size_t i = 0; i < policy_key_count; i++)
-		if ((strcmp(policy_keys[i].section, "allow") == 0) == of_rule &&
+		if (policy_is_rules(&policy_keys[i]) == of_rule &&
 		    !policy_take_value(p, &policy_keys[i], base, policy_keys[i].preset))
 			return 0;
 	return 1;
 }
 
-static int policy_take_key(struct policy_parser *p, const char *section, void *base,
-			   uint32_t *given, const char *name, const char *value)
+static int take_range(struct policy_parser *p, const char *user, const char *value)
 {
+	struct policy_range **end = &p->policy->ranges;
+
+	if (!valid_account_name(user))
+		return ini_complain(&p->ini, "\"%s\" is not a valid user name", user);
+	for (; *end; end = &(*end)->next)
+		if (strcmp((*end)->user, user) == 0)
+			return ini_complain(&p->ini, "user %s has a range already", user);
+	*end = calloc(1, sizeof(**end));
+	if (!*end)
+		return ini_complain(&p->ini, "out of memory");
+	snprintf((*end)->user, sizeof((*end)->user), "%s", user);
+	(*end)->count = POLICY_SLOT;
+	(*end)->line = p->ini.line;
+	return take_id(p, value, &(*end)->first);
+}
+
+/* Makes the section that is being read the current rule, unless it is already. */
+static int policy_begin_rule(struct policy_parser *p, const char *name)
+{
+	struct policy_rule **end = &p->policy->rules;
+
+	if (p->rule && p->rule->line == p->ini.section_line)
+		return 1;
+	if (!valid_rootfs_name(name))
+		return ini_complain(&p->ini, "\"%s\" is not a valid section name", name);
+	for (; *end; end = &(*end)->next)
+		if (strcmp((*end)->name, name) == 0)
+			return ini_complain(&p->ini, "a second section [allow %s]", name);
+	p->rule = *end = calloc(1, sizeof(*p->rule));
+	if (!p->rule)
+		return ini_complain(&p->ini, "out of memory");
+	snprintf(p->rule->name, sizeof(p->rule->name), "%s", name);
+	p->rule->line = p->ini.section_line;
+	p->given[true] = 0;
+	return take_presets(p, true, p->rule);
+}
+
+static int policy_take_key(void *context, const char *section, const char *name, const char *value)
+{
+	struct policy_parser *p = context;
+	bool of_rule = strncmp(section, "allow ", 6) == 0, known = false;
+
+	if (of_rule && !policy_begin_rule(p, section + 6))
+		return 0;
+	if (strcmp(section, "ids") == 0 && strncmp(name, "user ", 5) == 0)
+		return take_range(p, name + 5, value);
+	if (strcmp(section, "ids") == 0 && !p->policy->ids_line)
+		p->policy->ids_line = p->ini.line;
 	for (size_t i = 0; i < policy_key_count; i++) {
-		if (strcmp(policy_keys[i].section, section) != 0 ||
-		    strcmp(policy_keys[i].name, name) != 0)
+		const struct policy_key *key = &policy_keys[i];
+
+		if (policy_is_rules(key) != of_rule ||
+		    (!of_rule && strcmp(key->section, section) != 0))
+			continue;
+		known = true;
+		if (strcmp(key->name, name) != 0)
 			continue;
 		/* inih reports an indented line as the same key again. */
-		if (*given >> i & 1)
+		if (p->given[of_rule] >> i & 1)
 			return ini_complain(&p->ini,
 					    "\"%s\" is given twice, or continues in a second "
 					    "line",
 					    name);
-		*given |= UINT32_C(1) << i;
-		return policy_take_value(p, &policy_keys[i], base, value);
+		p->given[of_rule] |= UINT32_C(1) << i;
+		return policy_take_value(p, key, of_rule ? (void *)p->rule : p->policy, value);
 	}
-	return ini_complain(&p->ini, "unknown key \"%s\" in [%s]; see policy.conf.example", name,
-			    section);
+	return known ? ini_complain(&p->ini, "unknown key \"%s\" in [%s]; see policy.conf.example",
+				    name, of_rule ? "allow" : section)
+		     : ini_complain(&p->ini,
+				    "unknown section [%s]; there are only [allow NAME], [ids] and "
+				    "[audit]",
+				    section);
 }
 
-static int take_range(struct policy_parser *p, const char *user, const char *value)
+static int check_apart(const struct policy *p, const struct policy_range *a,
+		       const struct policy_range *b, struct error **err)
 {
-	struct policy *policy = p->policy;
-	struct policy_range *range;
+	uint64_t from = MAX(a->first, b->first);
+	uint64_t end = MIN(a->first + a->count, b->first + b->count);
 
-	if (!valid_account_name(user))
-		return ini_complain(&p->ini, "\"%s\" is not a valid user name", user);
-	for (size_t i = 0; i < policy->range_count; i++)
-		if (strcmp(policy->ranges[i].user, user) == 0)
-			return ini_complain(&p->ini, "user %s has a range already", user);
-	range = array_grow(&policy->ranges, policy->range_count, sizeof(*range));
-	if (!range || !(range->user = strdup(user)))
-		return ini_complain(&p->ini, "out of memory");
-	policy->range_count++;
-	range->line = p->ini.line;
-	return take_id(p, value, &range->first);
-}
-
-static struct policy_rule *policy_rule_of(struct policy_parser *p, const char *name)
-{
-	struct policy *policy = p->policy;
-	struct policy_rule *rule;
-
-	for (size_t i = 0; i < policy->rule_count; i++) {
-		rule = &policy->rules[i];
-		if (strcmp(rule->name, name) != 0)
-			continue;
-		if (rule->line == p->ini.section_line)
-			return rule;
-		ini_complain(&p->ini, "a second section [allow %s]", name);
-		return NULL;
-	}
-	if (!valid_rootfs_name(name)) {
-		ini_complain(&p->ini, "\"%s\" is not a valid section name", name);
-		return NULL;
-	}
-	rule = array_grow(&policy->rules, policy->rule_count, sizeof(*rule));
-	if (!rule || !(rule->name = strdup(name))) {
-		ini_complain(&p->ini, "out of memory");
-		return NULL;
-	}
-	policy->rule_count++;
-	rule->line = p->ini.section_line;
-	p->given_in_rule = 0;
-	return take_presets(p, true, rule) ? rule : NULL;
-}
-
-static int policy_parse_key(void *context, const char *section, const char *name, const char *value)
-{
-	struct policy_parser *p = context;
-	struct policy_rule *rule;
-
-	if (strncmp(section, "allow ", 6) == 0) {
-		rule = policy_rule_of(p, section + 6);
-		return rule ? policy_take_key(p, "allow", rule, &p->given_in_rule, name, value) : 0;
-	}
-	if (strcmp(section, "ids") == 0 && strncmp(name, "user ", 5) == 0)
-		return take_range(p, name + 5, value);
-	if (strcmp(section, "ids") == 0 || strcmp(section, "audit") == 0) {
-		if (strcmp(section, "ids") == 0 && !p->policy->ids_line)
-			p->policy->ids_line = p->ini.line;
-		return policy_take_key(p, section, p->policy, &p->given_in_file, name, value);
-	}
-	return ini_complain(&p->ini,
-			    "unknown section [%s]; there are only [allow NAME], [ids] and [audit]",
-			    section);
-}
-
-/* A span of host ids that somebody has: FIRST to END - 1; empty if they are equal. */
-struct span {
-	uint64_t first, end;
-	const char *whose;
-	unsigned line;
-};
-
-/* Span 0 is root's when root has no line of its own; span 1 covers the user ids. */
-static struct span span_of(const struct policy *p, size_t number)
-{
-	uint64_t uids = p->uid_to < p->uid_from ? 0 : p->uid_to - p->uid_from + 1;
-	const struct policy_range *r;
-
-	if (number == 0)
-		return (struct span){ SUBIDS_ROOT_FIRST, SUBIDS_ROOT_FIRST + POLICY_SLOT, "root",
-				      0 };
-	if (number == 1)
-		return (struct span){ p->first, p->first + uids * POLICY_SLOT, "uids",
-				      p->ids_line };
-	r = &p->ranges[number - 2];
-	return (struct span){ r->first, (uint64_t)r->first + POLICY_SLOT, r->user, r->line };
-}
-
-static int check_apart(const struct policy *p, size_t number, size_t before, struct error **err)
-{
-	struct span a = span_of(p, number), b = span_of(p, before);
-	uint64_t from = MAX(a.first, b.first), end = MIN(a.end, b.end);
-
-	if (from >= end || strcmp(a.whose, b.whose) == 0)
+	if (from >= end || strcmp(a->user, b->user) == 0)
 		return 0;
 	return error_set(err, ERR_INPUT,
 			 "%s:%u: the range of %s overlaps that of %s: both have the ids from %ju "
 			 "to %ju",
-			 p->path, a.line, a.whose, b.whose, (uintmax_t)from, (uintmax_t)end - 1);
+			 p->path, a->line, a->user, b->user, (uintmax_t)from, (uintmax_t)end - 1);
 }
 
-/* No id may be given out twice, neither by two lines nor by a line and the span of user ids. */
+/* No id may be given out twice: by two lines, by a line and the span of user ids, or by one of
+ * these and root's range, which root has without a line of its own. */
 static int check_ranges(const struct policy *p, struct error **err)
 {
-	if (span_of(p, 1).end > UINT32_MAX)
+	struct policy_range uids = {
+		.user = "user ids",
+		.next = p->ranges,
+		.first = p->first,
+		.count = (uint64_t)(p->uid_to - p->uid_from + 1) * POLICY_SLOT,
+		.line = p->ids_line,
+	};
+	const struct policy_range root = {
+		.user = "root", .next = &uids, .first = SUBIDS_ROOT_FIRST, .count = POLICY_SLOT
+	};
+
+	if (uids.first + uids.count > UINT32_MAX)
 		return error_set(err, ERR_INPUT,
 				 "%s:%u: the ranges of user ids %u to %u, which start at "
 				 "%u, go beyond the last id",
 				 p->path, p->ids_line, p->uid_from, p->uid_to, p->first);
-	for (size_t i = 1; i < p->range_count + 2; i++)
-		for (size_t j = 0; j < i; j++)
-			if (check_apart(p, i, j, err) < 0)
+	for (const struct policy_range *a = &root; a; a = a->next)
+		for (const struct policy_range *b = &root; b != a; b = b->next)
+			if (check_apart(p, a, b, err) < 0)
 				return -1;
 	return 0;
 }
@@ -408,7 +378,7 @@ int policy_parse(const char *path, const char *text, struct policy **out, struct
 {
 	struct policy *policy = *out = calloc(1, sizeof(*policy));
 	struct policy_parser p = {
-		.policy = policy, .ini = { .path = path, .text = text, .handler = policy_parse_key }
+		.policy = policy, .ini = { .path = path, .text = text, .handler = policy_take_key }
 	};
 
 	if (!policy)

@@ -6,40 +6,45 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "lib/error.h"
+#include "lib/names.h"
 
 #define POLICY_PATH "/etc/rootlet/policy.conf"
 #define POLICY_RANGE 65535u    /* ids in one caller's range */
 #define POLICY_SLOT 65536u     /* distance between the starts of two ranges */
 #define POLICY_NONE UINT64_MAX /* no limit */
 
+/* Words are in one piece of memory, one after the other, each with its NUL. An empty word ends
+ * them. */
 struct policy_rule {
-	char *name;
+	struct policy_rule *next;
+	char name[ROOTFS_NAME_MAX + 1];
 	unsigned line;
-	char **users, **groups, **operations, **folders, **releases, **mirrors, **keyrings;
-	char **denied_packages, **engines, **tree_modes;
+	char *users, *groups, *operations, *folders, *releases, *mirrors, *keyrings;
+	char *denied_packages, *engines, *tree_modes;
 	bool older_releases;
 	uint64_t size_max, count_max, seconds_max, memory_max, processes_max;
 };
 
 struct policy_range {
-	char *user;
+	struct policy_range *next;
+	char user[ACCOUNT_NAME_MAX + 1];
 	uint32_t first;
+	uint64_t count;
 	unsigned line;
 };
 
 struct policy {
 	const char *path; /* for messages; NULL: no file exists, and everything is allowed */
 	struct policy_rule *rules;
-	size_t rule_count;
 
 	/* [ids] */
 	uint32_t first, uid_from, uid_to;
 	unsigned ids_line;
 	struct policy_range *ranges;
-	size_t range_count;
 
 	/* [audit] */
 	bool required, journal, syslog;
@@ -62,9 +67,16 @@ struct policy_key {
 	const char *section, *name, *preset;
 	enum policy_kind kind;
 	size_t offset; /* in struct policy_rule for a key of [allow …], else in struct policy */
-	bool (*valid)(const char *word);
-	const char *what; /* what one of its words is, for messages */
+	bool (*valid)(const char *word); /* NULL: all are */
+	const char *what;		 /* what one of its words is, for messages */
+	bool any;			 /* "*" is valid as well */
 };
+
+/* The word after WORD. */
+static inline const char *policy_next_word(const char *word)
+{
+	return word + strlen(word) + 1;
+}
 
 extern const struct policy_key policy_keys[];
 extern const size_t policy_key_count;

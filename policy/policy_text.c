@@ -2,16 +2,14 @@
 
 #include <string.h>
 
-#include "lib/ini_text.h"
-
-static char *policy_text_join(char *const *words)
+static char *policy_text_join(const char *words)
 {
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
-	for (size_t i = 0; f && words[i]; i++)
-		fprintf(f, "%s%s", i ? " " : "", words[i]);
+	for (const char *word = words; f && *word; word = policy_next_word(word))
+		fprintf(f, "%s%s", word == words ? "" : " ", word);
 	if (f)
 		fclose(f);
 	return text;
@@ -42,19 +40,19 @@ char *policy_rule_value(const struct policy_rule *rule, const struct policy_key 
 	if (strcmp(key->section, "allow") != 0)
 		return NULL;
 	if (key->kind == POLICY_WORDS || key->kind == POLICY_PATHS)
-		return policy_text_join(*(char *const *const *)field);
+		return policy_text_join(*(const char *const *)field);
 	if (key->kind == POLICY_SWITCH)
 		return strdup(*(const bool *)field ? "yes" : "no");
 	return number_text(*(const uint64_t *)field, key->kind == POLICY_SIZE);
 }
 
-static void rule_clear(struct policy_rule *rule)
+static void policy_free_rule(struct policy_rule *rule)
 {
 	for (size_t i = 0; i < policy_key_count; i++)
 		if (strcmp(policy_keys[i].section, "allow") == 0 &&
 		    policy_keys[i].kind <= POLICY_PATHS)
-			words_free(*(char ***)(void *)((char *)rule + policy_keys[i].offset));
-	free(rule->name);
+			free(*(char **)(void *)((char *)rule + policy_keys[i].offset));
+	free(rule);
 }
 
 void policy_free(struct policy **policy)
@@ -63,12 +61,14 @@ void policy_free(struct policy **policy)
 
 	if (!p)
 		return;
-	for (size_t i = 0; i < p->rule_count; i++)
-		rule_clear(&p->rules[i]);
-	for (size_t i = 0; i < p->range_count; i++)
-		free(p->ranges[i].user);
-	free(p->rules);
-	free(p->ranges);
+	for (struct policy_rule *rule = p->rules, *next; rule; rule = next) {
+		next = rule->next;
+		policy_free_rule(rule);
+	}
+	for (struct policy_range *range = p->ranges, *next; range; range = next) {
+		next = range->next;
+		free(range);
+	}
 	free(p->file);
 	free(p);
 	*policy = NULL;

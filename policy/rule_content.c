@@ -6,16 +6,16 @@
 
 void policy_rule_content(const struct policy_rule *rule, char hex[static 2 * SHA256_LEN + 1])
 {
-	char *const *const lists[] = { rule->releases, rule->mirrors, rule->keyrings,
-				       rule->denied_packages, rule->engines };
+	const char *const lists[] = { rule->releases, rule->mirrors, rule->keyrings,
+				      rule->denied_packages, rule->engines };
 	uint8_t sum[SHA256_LEN];
 	struct sha256_ctx hash;
 
 	sha256_init(&hash);
 	/* No word is empty, so a NUL more ends each list. */
 	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
-		for (char *const *word = lists[i]; *word; word++)
-			sha256_update(&hash, strlen(*word) + 1, (const uint8_t *)*word);
+		for (const char *word = lists[i]; *word; word = policy_next_word(word))
+			sha256_update(&hash, strlen(word) + 1, (const uint8_t *)word);
 		sha256_update(&hash, 1, (const uint8_t *)"");
 	}
 	hash_end(&hash, sum);

@@ -10,6 +10,7 @@
 #include "frontend/archive/archive_reader.h"
 #include "frontend/archive/decompress.h"
 #include "frontend/cli/text.h"
+#include "lib/error_wrap.h"
 
 /* The inner archive (data.tar) reads its data from the outer one (ar). */
 struct member {

@@ -6,6 +6,7 @@
 
 #include "frontend/cli/text.h"
 #include "lib/clock.h"
+#include "lib/error_wrap.h"
 #include "lib/write_all.h"
 
 #define ATTEMPTS 4

@@ -10,6 +10,7 @@
 #include "frontend/archive/url_route.h"
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/word_list.h"
+#include "lib/error_wrap.h"
 
 #define INRELEASE_MAX (16 * 1024 * 1024)
 

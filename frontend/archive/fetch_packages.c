@@ -7,7 +7,7 @@
 #include "frontend/archive/deb_files.h"
 #include "frontend/archive/fetch_lists.h"
 #include "frontend/archive/resolve_cache.h"
-#include "lib/ini_text.h"
+#include "frontend/cli/word_list.h"
 
 static void clear_kept(struct resolve_index **all)
 {

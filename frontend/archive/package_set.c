@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "lib/ini_text.h"
+#include "frontend/cli/word_list.h"
 
 int pocket_add_index(struct pocket *pocket, const char *component, const char *packages,
 		     const uint8_t sha256[static SHA256_LEN], struct error **err)

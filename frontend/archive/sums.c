@@ -12,6 +12,7 @@
 #include "frontend/cli/directory.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
+#include "lib/error_wrap.h"
 
 #define SUMS ".sums"
 #define DRAFT ".new"

@@ -2,6 +2,45 @@
 
 #include <string.h>
 
+void *array_grow(void *array, size_t count, size_t size)
+{
+	void **where = array;
+	char *bigger = reallocarray(*where, count + 1, size);
+
+	if (!bigger)
+		return NULL;
+	*where = bigger;
+	return memset(bigger + count * size, 0, size);
+}
+
+void words_free(char **words)
+{
+	for (size_t i = 0; words && words[i]; i++)
+		free(words[i]);
+	free(words);
+}
+
+char **ini_words(struct ini_text *t, const char *value, const char *what,
+		 bool (*valid)(const char *))
+{
+	_cleanup_free_ char *copy = strdup(value);
+	char **words = calloc(strlen(value) / 2 + 2, sizeof(*words));
+	char *rest = NULL, *word = copy ? strtok_r(copy, " \t,", &rest) : NULL;
+	bool good = copy && words;
+
+	for (size_t i = 0; good && word; i++, word = strtok_r(NULL, " \t,", &rest)) {
+		if (!valid(word))
+			ini_complain(t, "\"%s\" is not a valid %s", word, what);
+		words[i] = t->error ? NULL : strdup(word);
+		good = words[i];
+	}
+	if (good)
+		return words;
+	words_free(words);
+	ini_complain(t, "out of memory");
+	return NULL;
+}
+
 int words_add(char ***words, size_t *count, const char *word)
 {
 	char **end;

@@ -14,6 +14,7 @@
 #include "frontend/cli/style.h"
 #include "frontend/cli/suggest.h"
 #include "frontend/cli/text.h"
+#include "frontend/cli/word_list.h"
 #include "frontend/client/inspection.h"
 #include "frontend/client/view.h"
 #include "frontend/commands/commands.h"
@@ -21,7 +22,7 @@
 #include "frontend/rootfs/profile_load.h"
 #include "frontend/rootfs/provision.h"
 #include "frontend/rootfs/store.h"
-#include "lib/ini_text.h"
+#include "lib/error_wrap.h"
 #include "proto/validate.h"
 
 #define DEFAULT_SUITE "jammy"

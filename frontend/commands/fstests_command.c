@@ -24,6 +24,7 @@
 #include "frontend/vm/kvm.h"
 #include "frontend/vm/vm_options.h"
 #include "lib/clock.h"
+#include "lib/error_wrap.h"
 #include "lib/write_all.h"
 
 #define DEFAULT_DEVICES 7

@@ -37,6 +37,15 @@ const struct option policy_options[] = { { "json", no_argument, NULL, 'j' },
 					 { "help", no_argument, NULL, 'h' },
 					 { NULL, 0, NULL, 0 } };
 
+static size_t policy_sections(const struct policy *policy)
+{
+	size_t count = 0;
+
+	for (const struct policy_rule *rule = policy->rules; rule; rule = rule->next)
+		count++;
+	return count;
+}
+
 static int policy_check(const char *path, bool json, struct error **err)
 {
 	_cleanup_(policy_free) struct policy *policy = NULL;
@@ -58,14 +67,14 @@ static int policy_check(const char *path, bool json, struct error **err)
 	}
 	if (json)
 		document_print(json_pack("{s:o, s:I}", "path", json_text(policy->path), "sections",
-					 (json_int_t)(policy->path ? policy->rule_count : 0)));
+					 (json_int_t)(policy->path ? policy_sections(policy) : 0)));
 	else if (!policy->path)
 		printf("There is no " POLICY_PATH
 		       ", and rootlet-helper has no privileges of its own:\n"
 		       "everything is allowed.\n");
 	else
-		printf("%s is valid: %zu section%s\n", policy->path, policy->rule_count,
-		       policy->rule_count == 1 ? "" : "s");
+		printf("%s is valid: %zu section%s\n", policy->path, policy_sections(policy),
+		       policy_sections(policy) == 1 ? "" : "s");
 	return EXIT_OK;
 }
 

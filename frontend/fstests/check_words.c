@@ -11,6 +11,7 @@
 #include "frontend/cli/tree.h"
 #include "frontend/fstests/check_output.h"
 #include "frontend/fstests/fstests.h"
+#include "lib/error_wrap.h"
 #include "lib/write_all.h"
 
 #define FILE_MOST (1u << 20)

@@ -18,6 +18,7 @@
 #include "frontend/cli/tree.h"
 #include "frontend/client/tree_digest.h"
 #include "frontend/rootfs/image_cache.h"
+#include "lib/error_wrap.h"
 
 #define BUILD_PROFILE "fstests-build"
 #define STAGING ".new-"

@@ -4,8 +4,8 @@
 
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
+#include "frontend/cli/word_list.h"
 #include "frontend/fstests/check_output.h"
-#include "lib/ini_text.h"
 
 #define LIST_MOST (16u << 20)
 

@@ -11,6 +11,7 @@
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
 #include "frontend/client/view.h"
+#include "lib/error_wrap.h"
 #include "lib/write_all.h"
 #include "proto/validate.h"
 

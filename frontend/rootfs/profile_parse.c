@@ -7,6 +7,7 @@
 #include "frontend/archive/package_words.h"
 #include "frontend/archive/source.h"
 #include "frontend/cli/word_list.h"
+#include "lib/error_wrap.h"
 #include "proto/validate.h"
 
 /* inih truncates a section name at 49 bytes, including "packages ". */

@@ -7,6 +7,7 @@
 #include "frontend/client/view.h"
 #include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/script_log.h"
+#include "lib/error_wrap.h"
 
 static char *mutable(const char *s)
 {

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "frontend/cli/text.h"
+#include "lib/error_wrap.h"
 
 #define IMAGE_SUFFIX "arch/x86/boot/bzImage"
 

@@ -19,6 +19,7 @@
 #include "frontend/archive/sums.h"
 #include "frontend/cli/directory.h"
 #include "frontend/cli/text.h"
+#include "lib/error_wrap.h"
 
 #define FRESH_SECONDS (24 * 60 * 60)
 #define KEYS_SIZE (2 * SHA256_LEN + 2)

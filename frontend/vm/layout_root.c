@@ -9,6 +9,7 @@
 #include "frontend/vm/kernel_features.h"
 #include "frontend/vm/layout_mounts.h"
 #include "frontend/vm/vng.h"
+#include "lib/error_wrap.h"
 #include "lib/write_all.h"
 
 #define LAYER VM_FOLDER "/layer"

@@ -9,6 +9,7 @@
 #include "helper/jailer/rootfs.h"
 #include "helper/jailer/serve.h"
 #include "helper/jailer/tree_tasks.h"
+#include "lib/error_wrap.h"
 
 static void set_limit(__rlimit_resource_t resource, uint64_t most)
 {

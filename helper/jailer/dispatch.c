@@ -13,6 +13,7 @@
 #include "helper/jailer/staging.h"
 #include "helper/parser/fields.h"
 #include "lib/clock.h"
+#include "lib/error_wrap.h"
 #include "policy/decide.h"
 #include "policy/reopen.h"
 #include "proto/note.h"

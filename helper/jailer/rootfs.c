@@ -8,6 +8,7 @@
 #include <sys/statfs.h>
 
 #include "helper/jailer/tree_tasks.h"
+#include "lib/error_wrap.h"
 
 /* Not in any header of the kernel. */
 #define BCACHEFS_MAGIC 0xca451a4e

@@ -9,6 +9,7 @@
 #include "helper/jailer/staging.h"
 #include "helper/jailer/tree_tasks.h"
 #include "lib/beneath.h"
+#include "lib/error_wrap.h"
 #include "lib/read_all.h"
 #include "proto/note.h"
 

@@ -1,5 +1,6 @@
 /* lib/error.c: codes, messages and ownership. */
 #include "lib/error.h"
+#include "lib/error_wrap.h"
 
 #include "tap.h"
 

@@ -177,10 +177,9 @@ static bool cover(const char *file, const char *text)
 /* Runs installed mode in a child, because it changes user; returns its message. */
 static void try_range(const char *users, const char *groups, char text[static 512])
 {
-	static char user[] = "you";
-	static struct policy_range range = { .user = user, .first = FIRST };
+	static struct policy_range range = { .user = "you", .first = FIRST };
 	static struct policy_rule rule;
-	static struct policy policy = { .path = "policy.conf", .ranges = &range, .range_count = 1 };
+	static struct policy policy = { .path = "policy.conf", .ranges = &range };
 	int ends[2];
 	pid_t pid;
 	ssize_t n;

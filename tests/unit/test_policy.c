@@ -68,9 +68,9 @@ static const struct {
 	{ "[ids]\nuser a = 200000\nuser b = 265536\n", NULL },
 	{ "[ids]\nuser a = 200000\nuser b = 265535\n", "p:3: the range of b overlaps that of a" },
 	{ "[ids]\nuser a = 200000\nuser a = 400000\n", "p:3: user a has a range already" },
-	{ "[ids]\nuser a = 1879048192\n", "p:2: the range of a overlaps that of uids" },
+	{ "[ids]\nuser a = 1879048192\n", "p:2: the range of a overlaps that of user ids" },
 	{ "[ids]\nfirst = 1878982656\nuids = 1-2\nuser root = 1879048191\n",
-	  "p:2: the range of uids overlaps that of root" },
+	  "p:2: the range of user ids overlaps that of root" },
 	{ "[ids]\nuser a = 1878982657\n", "p:2: the range of a overlaps that of root" },
 	{ "[ids]\nuser a = 1878982656\n", "p:2: the range of a overlaps that of root" },
 	{ "[ids]\nuser a = 1878917121\n", "p:2: the range of a overlaps that of root" },
@@ -79,7 +79,7 @@ static const struct {
 	{ "[ids]\nfirst = 1879000000\nuids = none\n", NULL },
 	{ "[ids]\nfirst = 1878851584\nuids = 1-2\n", NULL },
 	{ "[ids]\nfirst = 1878851585\nuids = 1-2\n",
-	  "p:2: the range of uids overlaps that of root" },
+	  "p:2: the range of user ids overlaps that of root" },
 	{ "[ids]\nfirst = 1879048192\nuids = 1-2\n", NULL },
 	{ "[ids]\nuids = none\nuser a = 1879048192\n", NULL },
 	{ "[ids]\nuser -a = 200000\n", "p:2: \"-a\" is not a valid user name" },
@@ -318,13 +318,13 @@ static void check_values(void)
 			if (strcmp(key->section, "allow") != 0 ||
 			    strcmp(key->name, rows[i].key) != 0)
 				continue;
-			value = policy_rule_value(&policy->rules[0], key);
+			value = policy_rule_value(policy->rules, key);
 			tap_check(tap_same(value, rows[i].value), "%s = %s", key->name, value);
 		}
 	for (size_t k = 0; k < policy_key_count; k++)
 		if (strcmp(policy_keys[k].section, "audit") == 0) {
 			_cleanup_free_ char *value =
-				policy_rule_value(&policy->rules[0], &policy_keys[k]);
+				policy_rule_value(policy->rules, &policy_keys[k]);
 
 			tap_check(!value, "%s is not part of a rule", policy_keys[k].name);
 		}
@@ -351,7 +351,7 @@ static void check_content(void)
 		parse("[allow lab]\nreleases = jammy noble\nusers = other\n");
 	char want[2 * SHA256_LEN + 1], have[sizeof(want)];
 
-	policy_rule_content(&policy->rules[0], want);
+	policy_rule_content(policy->rules, want);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		_cleanup_(policy_free) struct policy *other = NULL;
 		_cleanup_free_ char *text = NULL;
@@ -359,7 +359,7 @@ static void check_content(void)
 		if (asprintf(&text, "[allow lab]\n%s\n", rows[i].changed) < 0)
 			abort();
 		other = parse(text);
-		policy_rule_content(&other->rules[0], have);
+		policy_rule_content(other->rules, have);
 		tap_check((strcmp(have, want) == 0) == rows[i].same, "a snapshot %s on %s",
 			  rows[i].same ? "does not depend" : "depends", rows[i].what);
 	}

@@ -3,6 +3,7 @@
 #include "helper/jailer/jail_run.h"
 #include "helper/jailer/serve.h"
 #include "helper/jailer/tree_tasks.h"
+#include "lib/error_wrap.h"
 #include "proto/note.h"
 
 static void log_line(const char *line, void *context)

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "lib/error_wrap.h"
+
 /* How deep directories may be nested: each open one takes a descriptor, and there are at most
  * 4096. */
 #define DEPTH_MAX 1000

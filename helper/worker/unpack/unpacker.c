@@ -11,6 +11,7 @@
 #include "helper/worker/processors.h"
 #include "helper/worker/unpack/package.h"
 #include "helper/worker/unpack/unpack_plan.h"
+#include "lib/error_wrap.h"
 #include "proto/note.h"
 #include "proto/task.h"
 

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "helper/worker/copy.h"
+#include "lib/error_wrap.h"
 #include "lib/hash.h"
 #include "lib/read_all.h"
 #include "lib/release_text.h"
