@@ -1,6 +1,8 @@
 /* The audit log. Each request gets two records, an intent before it runs and a result after it, or
  * a single refusal. The audit process writes them. It outlives the jailer, so that a killed request
- * still shows, and it reads nothing but struct record. Backends: audit_backends.h. */
+ * still shows, and it reads nothing but struct record. The backends are opened before
+ * the helper gives anything up, and only written to after that: a file (audit_file.h), the journal
+ * by systemd's native protocol, and syslog by RFC 3164 as /dev/log takes it. */
 #pragma once
 
 #include "helper/audit/audit_log.h"
@@ -13,6 +15,9 @@ int audit_open(struct audit *a, const struct session *session, int given, struct
  * installed mode, the refusal goes to the journal, or to syslog if there is no journal. In the
  * other modes it is not recorded, and A has no session. */
 void audit_open_to_refuse(struct audit *a, const struct session *session);
+
+/* Connects a datagram socket to PATH. Returns it, or -1 with errno set. */
+int audit_connect(const char *path);
 
 void audit_close(struct audit *a);
 

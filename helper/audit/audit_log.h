@@ -1,6 +1,7 @@
 /* The state of the audit log, and a record on its way into it. */
 #pragma once
 
+#include <string.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -23,7 +24,6 @@ struct audit {
 	struct chain_place last; /* of the last record */
 	off_t end;		 /* of the file, after the last record; 0: unknown */
 	bool contended;		 /* the last attempt to lock the file failed */
-	struct record pending;	 /* an intent without its result; kind 0: none */
 };
 
 /* A record on its way to the backends. The file assigns the place, and the other backends record it
@@ -35,3 +35,10 @@ struct audit_entry {
 	struct chain_place place; /* number 0: writing it to the file failed */
 	bool unlocked;		  /* it was written without the file's lock */
 };
+
+/* The place after A's last record. */
+static inline void audit_follow(const struct audit *a, struct audit_entry *e)
+{
+	e->place.number = a->last.number + 1;
+	memcpy(e->place.prev, a->last.hash, sizeof(e->place.prev));
+}

@@ -1,41 +1,21 @@
-#include "helper/audit/audit_backends.h"
+#include "helper/audit/audit_file.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <time.h>
 
 #include "helper/audit/audit_text.h"
 #include "helper/starter/root_files.h"
 #include "lib/hash.h"
 
-#define SOCKET_SECONDS 5
 /* Wait for at most 5 s: the process that holds the lock only writes a few hundred bytes. */
 #define LOCK_PAUSE 5000000 /* ns */
 #define LOCK_TRIES 1000
 
-static void backend_follow(const struct audit *a, struct chain_place *place)
-{
-	place->number = a->last.number + 1;
-	memcpy(place->prev, a->last.hash, sizeof(place->prev));
-}
-
-void entry_chain(const struct audit *a, struct audit_entry *e)
-{
-	struct audit_text t;
-
-	backend_follow(a, &e->place);
-	audit_text_line(&t, e);
-}
-
-/* --- the file --------------------------------------------------------------------------------- */
-
-static int backend_open_file(const struct session *s, int given, struct error **err)
+int audit_file_open(const struct session *s, int given, struct error **err)
 {
 	const char *path = s->policy->file;
 	int fd;
@@ -112,7 +92,7 @@ static int find_last(int file, off_t end, struct chain_place *place, bool *cut)
 
 /* Appends all of TEXT or nothing, unless somebody else can write to the file at the same time
  * (UNLOCKED). Advances *END, the end of the file. */
-static int backend_append(int file, off_t *end, const char *text, size_t length, bool unlocked)
+static int audit_file_append(int file, off_t *end, const char *text, size_t length, bool unlocked)
 {
 	ssize_t n = RETRY_ON_EINTR(write(file, text, length));
 
@@ -136,12 +116,12 @@ static int append_record(struct audit *a, int file, struct audit_entry *e)
 	if (fstat(file, &st) < 0)
 		return -1;
 	if (st.st_size > 0 && st.st_size == a->end)
-		backend_follow(a, &e->place);
+		audit_follow(a, e);
 	else if (find_last(file, st.st_size, &e->place, &cut) < 0)
 		return -1;
 	audit_text_line(&t, e);
-	if ((cut && backend_append(file, &st.st_size, "\n", 1, e->unlocked) < 0) ||
-	    backend_append(file, &st.st_size, t.bytes, t.length, e->unlocked) < 0)
+	if ((cut && audit_file_append(file, &st.st_size, "\n", 1, e->unlocked) < 0) ||
+	    audit_file_append(file, &st.st_size, t.bytes, t.length, e->unlocked) < 0)
 		return -1;
 	a->end = st.st_size;
 	return 0;
@@ -150,9 +130,9 @@ static int append_record(struct audit *a, int file, struct audit_entry *e)
 /* All helpers share the file's lock, so that there is a single chain. If another helper does not
  * release the lock, the request is recorded all the same: the chain may fork there, and the record
  * says that it was written unlocked. */
-static int backend_write_file(struct audit *a, int file, struct audit_entry *e)
+int audit_file_write(struct audit *a, struct audit_entry *e)
 {
-	int result;
+	int file = a->fds[AUDIT_FILE], result;
 
 	e->unlocked = lock_file(file, a->contended ? 0 : LOCK_TRIES) < 0;
 	if (e->unlocked && errno != EWOULDBLOCK)
@@ -165,69 +145,3 @@ static int backend_write_file(struct audit *a, int file, struct audit_entry *e)
 		flock(file, LOCK_UN);
 	return result;
 }
-
-/* --- the journal and syslog ------------------------------------------------------------------- */
-
-int audit_connect(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	/* A daemon that does not read must not hold up the request. */
-	const struct timeval patience = { .tv_sec = SOCKET_SECONDS };
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
-	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -1;
-	return steal_fd(&fd);
-}
-
-static int open_socket(bool wanted, const char *name, const char *path, struct error **err)
-{
-	int fd = wanted ? audit_connect(path) : -1;
-
-	if (wanted && fd < 0)
-		return error_errno(err, ERR_HOST, "cannot reach %s at %s", name, path);
-	return fd;
-}
-
-static int open_journal(const struct session *s, int given, struct error **err)
-{
-	(void)given;
-	return open_socket(s->policy->journal, "the journal", JOURNAL_SOCKET, err);
-}
-
-static int open_syslog(const struct session *s, int given, struct error **err)
-{
-	(void)given;
-	return open_socket(s->policy->syslog, "syslog", SYSLOG_SOCKET, err);
-}
-
-static int send_text(int fd, const struct audit_text *t)
-{
-	return send(fd, t->bytes, t->length, MSG_NOSIGNAL) == (ssize_t)t->length ? 0 : -1;
-}
-
-static int write_journal(struct audit *a, int fd, struct audit_entry *e)
-{
-	struct audit_text t;
-
-	(void)a;
-	audit_text_journal(&t, e);
-	return send_text(fd, &t);
-}
-
-static int write_syslog(struct audit *a, int fd, struct audit_entry *e)
-{
-	struct audit_text t;
-
-	(void)a;
-	audit_text_syslog(&t, e);
-	return send_text(fd, &t);
-}
-
-const struct backend audit_backends[AUDIT_BACKENDS] = {
-	[AUDIT_FILE] = { "the file", backend_open_file, backend_write_file },
-	[AUDIT_JOURNAL] = { "the journal", open_journal, write_journal },
-	[AUDIT_SYSLOG] = { "syslog", open_syslog, write_syslog },
-};
