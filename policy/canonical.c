@@ -12,18 +12,20 @@
 
 #define LINKS_MAX 40 /* the kernel's limit: path_resolution(7) */
 
-/* A path that is being resolved: AT is the directory DONE, and TODO follows. */
+/* A path that is being resolved: DONE, which has no links, and TODO, which follows. */
 struct resolving {
-	int at; /* O_PATH */
-	char done[PATH_MAX], todo[PATH_MAX];
+	char *done, todo[PATH_MAX];
 	unsigned links;
 };
 
-static int go_to(struct resolving *r, int next)
+int directory_open_path(const char *path, int flags)
 {
-	closep(&r->at);
-	r->at = next;
-	return next < 0 ? -1 : 0;
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return (int)RETRY_ON_EINTR(syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how)));
 }
 
 static bool is_roots_alone(int directory)
@@ -40,92 +42,64 @@ static int path_follow(struct resolving *r, int link)
 	char target[PATH_MAX], rest[PATH_MAX];
 	ssize_t length = readlinkat(link, "", target, sizeof(target) - 1);
 
-	if (length <= 0 || r->links++ == LINKS_MAX) {
-		errno = length < 0 ? errno : ELOOP;
+	if (length <= 0 || r->links++ == LINKS_MAX)
 		return -1;
-	}
 	target[length] = '\0';
 	memcpy(rest, r->todo, sizeof(rest));
-	if (snprintf(r->todo, sizeof(r->todo), "%s%s", target, rest) >= (int)sizeof(r->todo)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	if (*target != '/')
-		return 0;
-	*r->done = '\0';
-	return go_to(r, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+	if (*target == '/')
+		*r->done = '\0';
+	return snprintf(r->todo, sizeof(r->todo), "%s%s", target, rest) < (int)sizeof(r->todo) ? 1
+											       : -1;
 }
 
-/* Goes to the directory above, which is also what DONE says, because no link is left in that. */
-static int go_up(struct resolving *r)
+static int path_append(char *path, const char *text)
 {
-	char *slash = strrchr(r->done, '/');
+	size_t used = strlen(path), room = PATH_MAX - used;
 
-	if (slash)
-		*slash = '\0';
-	return slash ? go_to(r, openat(r->at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC)) : 0;
-}
-
-static int path_append(struct resolving *r, const char *text)
-{
-	size_t used = strlen(r->done);
-	size_t room = sizeof(r->done) - used;
-
-	if (snprintf(r->done + used, room, "/%s", text) < (int)room)
-		return 0;
-	errno = ENAMETOOLONG;
-	return -1;
+	return snprintf(path + used, room, "/%s", text) < (int)room ? 1 : -1;
 }
 
 /* Resolves one component. Returns 1 if there is more to resolve, 0 if the rest stays as it is, or
- * -1 with errno set. */
+ * -1. */
 static int path_step(struct resolving *r)
 {
+	_cleanup_close_ int at = directory_open_path(*r->done ? r->done : "/", O_PATH);
 	_cleanup_close_ int next = -1;
-	char name[NAME_MAX + 1];
+	char name[NAME_MAX + 1], *slash = strrchr(r->done, '/');
 	size_t skip = strspn(r->todo, "/"), length = strcspn(r->todo + skip, "/");
 	struct stat st;
 
-	if (length == 0 || length > NAME_MAX)
+	if (at < 0 || length == 0 || length > NAME_MAX)
 		return 0;
 	snprintf(name, sizeof(name), "%.*s", (int)length, r->todo + skip);
-	next = openat(r->at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	next = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (next < 0 || fstat(next, &st) < 0)
 		return 0;
-	if (S_ISLNK(st.st_mode) && (st.st_uid != 0 || !is_roots_alone(r->at)))
+	if (S_ISLNK(st.st_mode) && (st.st_uid != 0 || !is_roots_alone(at)))
 		return 0;
 	memmove(r->todo, r->todo + skip + length, strlen(r->todo + skip + length) + 1);
 	if (S_ISLNK(st.st_mode))
-		return path_follow(r, next) < 0 ? -1 : 1;
-	if (strcmp(name, ".") == 0)
-		return 1;
+		return path_follow(r, next);
 	if (strcmp(name, "..") == 0)
-		return go_up(r) < 0 ? -1 : 1;
-	return path_append(r, name) < 0 || go_to(r, steal_fd(&next)) < 0 ? -1 : 1;
+		r->done[slash ? slash - r->done : 0] = '\0';
+	else if (strcmp(name, ".") != 0)
+		return path_append(r->done, name);
+	return 1;
 }
 
 int directory_canonical(const char *path, char canonical[static PATH_MAX])
 {
-	struct resolving r = { .at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) };
-	int more = r.at < 0 || strlen(path) >= sizeof(r.todo) ? -1 : 1;
+	struct resolving r = { .done = canonical };
+	int more = 1;
 
-	if (more > 0)
-		memcpy(r.todo, path, strlen(path) + 1);
+	*canonical = '\0';
+	if (strlen(path) >= sizeof(r.todo))
+		return -1;
+	memcpy(r.todo, path, strlen(path) + 1);
 	while (more > 0)
 		more = path_step(&r);
-	closep(&r.at);
-	if (more == 0 && r.todo[strspn(r.todo, "/")])
-		more = path_append(&r, r.todo + strspn(r.todo, "/"));
-	memcpy(canonical, r.done, sizeof(r.done));
+	path = r.todo + strspn(r.todo, "/");
+	if (more == 0 && *path && path_append(canonical, path) < 0)
+		more = -1;
 	return more;
-}
-
-int directory_open_path(const char *path, int flags)
-{
-	struct open_how how = {
-		.flags = (uint64_t)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
-
-	return (int)RETRY_ON_EINTR(syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how)));
 }
