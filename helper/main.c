@@ -117,7 +117,6 @@ static int starter_refuse(struct audit *audit, const struct error *err)
 /* Writes the audit log until the jailer has exited. */
 static int become_audit_process(struct starter *s, pid_t jailer_pid)
 {
-	static const int stops[] = { SIGTSTP, SIGTTIN, SIGTTOU };
 	_cleanup_error_ struct error *err = NULL;
 	int status;
 
@@ -130,8 +129,8 @@ static int become_audit_process(struct starter *s, pid_t jailer_pid)
 	closep(&s->key);
 	closep(&s->worker);
 	/* It must not stop while it holds the log's lock. */
-	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
-		signal(stops[i], SIG_IGN);
+	for (int number = SIGTSTP; number <= SIGTTOU; number++)
+		signal(number, SIG_IGN);
 	/* If the first process dies, everything ends. Another change of ids would undo this:
 	 * prctl(2). */
 	if (s->session.mode == MODE_INSTALLED && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -186,8 +185,11 @@ static int starter_prepare(struct starter *s, struct error **err)
 	if (audit_open(&s->audit, &s->session, LOG, err) < 0 || mapped < 0)
 		return -1;
 	s->key = snapshot_key_open(&s->session);
+	s->worker = -1;
+#ifndef WORKER_INSIDE
 	if (worker_open(&s->session, &s->worker, err) < 0)
 		return -1;
+#endif
 	if (pipe2(s->mapped, O_CLOEXEC) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->records) < 0)

@@ -4,8 +4,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "policy/operations.h"
-
 #define MODE_SIZE 16
 
 static void decide(const struct grant *g, struct decision *d, bool allowed, const char *key)
@@ -99,6 +97,14 @@ static bool mode_allowed(const struct grant *g, unsigned mode)
 	char text[MODE_SIZE];
 
 	return has_word(g->rule->tree_modes, mode_text(mode, text));
+}
+
+const struct operation_name *operation_find(const char *request)
+{
+	for (size_t i = 0; i < operation_count; i++)
+		if (strcmp(operation_names[i].request, request) == 0)
+			return &operation_names[i];
+	return NULL;
 }
 
 void policy_decide(const struct grant *g, const struct question *q, struct decision *d)

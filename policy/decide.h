@@ -3,6 +3,7 @@
 #pragma once
 
 #include "policy/grant.h"
+#include "policy/operations.h"
 
 /* What a request is about. Anything that does not apply is NULL or -1. */
 struct question {
@@ -14,6 +15,9 @@ struct question {
 	unsigned mode;	    /* of the rootfs; 0: not requested */
 	bool older;	    /* accepts a release file that is older than an earlier one */
 };
+
+/* The request's row, or NULL. */
+const struct operation_name *operation_find(const char *request);
 
 struct decision {
 	bool allowed;

@@ -10,7 +10,6 @@
 int caller_self(struct caller *c, accounts_isolate *isolate, struct error **err)
 {
 	struct host_account account = { 0 };
-	char path[PATH_MAX];
 	int count;
 
 	*c = (struct caller){ .uid = getuid(), .gid = getgid(), .isolate = isolate };
@@ -19,9 +18,8 @@ int caller_self(struct caller *c, accounts_isolate *isolate, struct error **err)
 		return -1;
 	if (*account.name)
 		memcpy(c->name, account.name, sizeof(c->name));
-	if (*account.home && directory_canonical(account.home, path) == 0 &&
-	    strlen(path) < sizeof(c->home))
-		memcpy(c->home, path, strlen(path) + 1);
+	if (*account.home && directory_canonical(account.home, c->home) < 0)
+		*c->home = '\0';
 	count = getgroups(CALLER_GROUPS_MAX, c->groups);
 	if (count < 0)
 		return error_errno(err, ERR_HOST, "cannot read the caller's groups");

@@ -13,8 +13,8 @@
 struct caller {
 	uid_t uid;
 	gid_t gid;
-	char name[64];	/* the uid's digits if the password database has no name */
-	char home[256]; /* as resolved by directory_canonical(); may be empty */
+	char name[64];	     /* the uid's digits if the password database has no name */
+	char home[PATH_MAX]; /* as resolved by directory_canonical(); may be empty */
 	gid_t groups[CALLER_GROUPS_MAX];
 	size_t group_count;
 	accounts_isolate *isolate; /* for looking up names of groups */

@@ -8,14 +8,6 @@
 const struct operation_name operation_names[] = { REQUESTS(ROW) };
 const size_t operation_count = sizeof(operation_names) / sizeof(*operation_names);
 
-const struct operation_name *operation_find(const char *request)
-{
-	for (size_t i = 0; i < operation_count; i++)
-		if (strcmp(operation_names[i].request, request) == 0)
-			return &operation_names[i];
-	return NULL;
-}
-
 bool valid_operation(const char *word)
 {
 	for (size_t i = 0; i < operation_count; i++)

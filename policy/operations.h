@@ -13,8 +13,5 @@ struct operation_name {
 extern const struct operation_name operation_names[];
 extern const size_t operation_count;
 
-/* The request's row, or NULL. */
-const struct operation_name *operation_find(const char *request);
-
 /* Whether WORD may occur in a policy's "operations". */
 bool valid_operation(const char *word);

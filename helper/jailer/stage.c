@@ -26,6 +26,20 @@ int stage_start(const struct server *s, struct stage *stage, struct jail_spec sp
 	return r;
 }
 
+/* For messages: the user may have to remove the file, whose path the verifier cannot read. */
+static void name_memory(struct rollback *r)
+{
+	char link[32];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", r->fd);
+	length = readlink(link, r->path, sizeof(r->path));
+	if (length > 0 && (size_t)length < sizeof(r->path))
+		r->path[length] = '\0';
+	else
+		snprintf(r->path, sizeof(r->path), "the memory of release files");
+}
+
 int stage_start_verifier(const struct server *s, struct stage *stage, int staging, bool compare,
 			 struct error **err)
 {
@@ -33,6 +47,8 @@ int stage_start_verifier(const struct server *s, struct stage *stage, int stagin
 	struct rollback rollback = s->session->rollback;
 
 	rollback.compare = compare;
+	if (compare && rollback.fd >= 0 && !rollback.signer)
+		name_memory(&rollback);
 	if (stage_start(s, stage, spec, err) < 0)
 		return -1;
 	return packet_send(stage->socket, &rollback, sizeof(rollback), &rollback.fd,

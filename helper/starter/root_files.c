@@ -38,20 +38,6 @@ int file_check(int fd, uid_t owner, int flags)
 	return -1;
 }
 
-/* For messages: the user may have to remove the file. */
-static void name_memory(struct rollback *r, int given)
-{
-	char link[32];
-	ssize_t length;
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", given);
-	length = given < 0 ? -1 : readlink(link, r->path, sizeof(r->path));
-	if (length > 0 && (size_t)length < sizeof(r->path))
-		r->path[length] = '\0';
-	else
-		snprintf(r->path, sizeof(r->path), "the memory of release files");
-}
-
 void rollback_open(struct session *s, int given)
 {
 	struct rollback *r = &s->rollback;
@@ -59,7 +45,6 @@ void rollback_open(struct session *s, int given)
 
 	r->signer = s->mode == MODE_INSTALLED;
 	if (!r->signer) {
-		name_memory(r, given);
 		r->fd = file_check(given, caller, O_RDWR);
 		return;
 	}

@@ -7,18 +7,6 @@
 #define WORKER "/rootlet-worker"
 #define ABOVE 10 /* above the descriptors that worker_start() sets */
 
-#ifdef WORKER_INSIDE
-
-int worker_open(const struct session *s, int *program, struct error **err)
-{
-	(void)s;
-	(void)err;
-	*program = -1;
-	return 0;
-}
-
-#else
-
 /* Anyone who can write there, or give rootlet-helper another name, could put another program in
  * place of this one. So a helper with capabilities accepts only what is root's. */
 static int worker_check_owner(const struct session *s, int fd, const char *path, struct error **err)
@@ -53,5 +41,3 @@ int worker_open(const struct session *s, int *program, struct error **err)
 	*program = fcntl(fd, F_DUPFD_CLOEXEC, ABOVE);
 	return *program < 0 ? error_errno(err, ERR_SYSTEM, "cannot keep %s open", path) : 0;
 }
-
-#endif
