@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "lib/deb822.h"
+#include "lib/hex_read.h"
 #include "lib/names.h"
 
 #define CLOCK_SKEW (60 * 60) /* seconds by which two clocks may differ */

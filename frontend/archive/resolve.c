@@ -12,6 +12,7 @@
 #include "frontend/archive/resolve_cache.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
+#include "lib/hex_read.h"
 
 /* libsolv's MAPSET, with a cast: with sanitizers gcc warns about its narrowing conversion. */
 static void mark(Map *map, Id id)

@@ -16,6 +16,7 @@
 #include "frontend/client/view.h"
 #include "frontend/rootfs/snapshot.h"
 #include "frontend/rootfs/store.h"
+#include "lib/hex_read.h"
 
 /* How the objects of a kind are stored. */
 enum form {

@@ -12,6 +12,7 @@
 #include "frontend/cli/word_list.h"
 #include "frontend/client/view.h"
 #include "lib/error_wrap.h"
+#include "lib/hex_read.h"
 #include "lib/write_all.h"
 #include "proto/validate.h"
 

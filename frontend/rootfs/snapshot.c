@@ -11,6 +11,7 @@
 
 #include "frontend/archive/cache.h"
 #include "frontend/cli/interrupt.h"
+#include "lib/hex_read.h"
 
 #define FORMAT 4 /* of the snapshots; those with another number are rebuilt */
 #define WAIT_MS 200

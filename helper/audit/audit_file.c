@@ -58,9 +58,12 @@ static void hash_of_line(const char *line, size_t length, char hex[static 2 * SH
 	const char *key = line + length - HASH_BYTES, *digits = key + sizeof(HASH_KEY) - 1;
 	uint8_t sum[SHA256_LEN];
 
-	if (length <= HASH_BYTES || memcmp(key, HASH_KEY, sizeof(HASH_KEY) - 1) != 0 ||
-	    !sha256_from_hex(digits, 2 * SHA256_LEN, sum))
-		hash_of(line, length, sum);
+	if (length > HASH_BYTES && memcmp(key, HASH_KEY, sizeof(HASH_KEY) - 1) == 0 &&
+	    strspn(digits, HEX_DIGITS) == 2 * SHA256_LEN) {
+		memcpy(hex, digits, 2 * SHA256_LEN);
+		return;
+	}
+	hash_of(line, length, sum);
 	sha256_to_hex(sum, hex);
 }
 

@@ -1,4 +1,5 @@
 /* proto/validate.c: the valid values of each field. A row is one value. */
+#include "lib/hex_read.h"
 #include "proto/validate.h"
 
 #include "frontend/archive/package_words.h"

@@ -11,6 +11,7 @@
 #include "helper/worker/copy.h"
 #include "lib/error_wrap.h"
 #include "lib/hash.h"
+#include "lib/hex_read.h"
 #include "lib/read_all.h"
 #include "lib/release_text.h"
 #include "lib/signature.h"
