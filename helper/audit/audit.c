@@ -19,6 +19,17 @@ static const struct audit_socket {
 	[AUDIT_SYSLOG] = { "syslog", "/dev/log", audit_text_syslog },
 };
 
+bool record_receive(int socket, struct record *r)
+{
+	if (RETRY_ON_EINTR(recv(socket, r, sizeof(*r), MSG_TRUNC)) != (ssize_t)sizeof(*r))
+		return false;
+	r->request[sizeof(r->request) - 1] = '\0';
+	r->arguments[sizeof(r->arguments) - 1] = '\0';
+	r->rule[sizeof(r->rule) - 1] = '\0';
+	r->text[sizeof(r->text) - 1] = '\0';
+	return true;
+}
+
 /* Starts an empty chain: its first "prev" is all zeros. */
 static void audit_begin(struct audit *a, const struct session *s)
 {

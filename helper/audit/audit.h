@@ -1,11 +1,15 @@
 /* The audit log. Each request gets two records, an intent before it runs and a result after it, or
  * a single refusal. The audit process writes them. It outlives the jailer, so that a killed request
- * still shows, and it reads nothing but struct record. The backends are opened before
- * the helper gives anything up, and only written to after that: a file (audit_file.h), the journal
- * by systemd's native protocol, and syslog by RFC 3164 as /dev/log takes it. */
+ * still shows, and it reads nothing but struct record. The backends are opened before the helper
+ * gives anything up, and only written to after that: a file (audit_file.h), the journal by
+ * systemd's native protocol, and syslog by RFC 3164 as /dev/log takes it. */
 #pragma once
 
 #include "helper/audit/audit_log.h"
+
+/* Receives one record and terminates its texts. Returns false if the peer closed the socket or sent
+ * anything else. */
+bool record_receive(int socket, struct record *record);
 
 /* Opens the backends that the policy names. GIVEN is the caller's own log, or -1; it is closed or
  * owned by A afterwards. ERR_HOST if the log is required and a backend cannot be opened. */

@@ -5,9 +5,19 @@
 #include <sys/types.h>
 #include <time.h>
 
-#include "helper/audit/record.h"
 #include "helper/starter/session.h"
 #include "lib/hex.h"
+
+enum record_kind { RECORD_INTENT = 1, RECORD_RESULT, RECORD_REFUSAL };
+
+/* What the jailer reports about a request. The texts may contain anything. */
+struct record {
+	uint32_t kind;
+	uint32_t code;	/* enum error_code, of a result or refusal */
+	int32_t status; /* exit status, of a result */
+	uint64_t milliseconds;
+	char request[24], arguments[1024], rule[128], text[256];
+};
 
 /* A record's place in its chain. */
 struct chain_place {

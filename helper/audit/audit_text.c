@@ -68,13 +68,6 @@ static void add_number(struct audit_text *t, const char *name, int64_t number)
 	text_add_field(t, name, digits, "");
 }
 
-/* UINT32_MAX: unknown. */
-static void add_id(struct audit_text *t, const char *name, uint32_t id)
-{
-	if (id != UINT32_MAX)
-		add_number(t, name, id);
-}
-
 static void add_time(struct audit_text *t, const struct timespec *time)
 {
 	char seconds[32], text[64];
@@ -110,8 +103,10 @@ static void add_fields(struct audit_text *t, const struct audit_entry *e)
 	add_number(t, "gid", c->gid);
 	add_number(t, "pid", e->session->front_end);
 	add_number(t, "helper", getpid());
-	add_id(t, "login_uid", e->session->login_uid);
-	add_id(t, "session", e->session->audit_session);
+	if (e->session->login_uid != UINT32_MAX)
+		add_number(t, "login_uid", e->session->login_uid);
+	if (e->session->audit_session != UINT32_MAX)
+		add_number(t, "session", e->session->audit_session);
 	if (e->unlocked)
 		text_add_field(t, "unlocked", "true", "");
 }

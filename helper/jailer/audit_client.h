@@ -1,7 +1,7 @@
 /* The jailer's interface to the audit process. */
 #pragma once
 
-#include "helper/audit/record.h"
+#include "helper/audit/audit_log.h"
 #include "lib/error.h"
 
 /* Has RECORD written. -1 with ERR_HOST if it was not written and the policy requires it, or with
