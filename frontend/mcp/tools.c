@@ -6,41 +6,14 @@
 #include "frontend/cli/paths.h"
 #include "frontend/mcp/schema.h"
 
-static const struct {
-	const char *name, *text;
-} embedded[] = {
-#include "schemas.h"
-};
-
-static json_t *embedded_load(const char *name)
-{
-	for (size_t i = 0; i < sizeof(embedded) / sizeof(embedded[0]); i++)
-		if (strcmp(embedded[i].name, name) == 0)
-			return json_loads(embedded[i].text, 0, NULL);
-	return NULL;
-}
-
-/* The schema of the command's output. Arrays are wrapped, since a tool's result is an object. */
-static json_t *output_schema(const json_t *tool)
-{
-	json_t *schema = embedded_load(json_string_value(json_object_get(tool, "outputSchema")));
-	const char *wrap = json_string_value(json_object_get(tool, "wrap"));
-
-	json_object_del(schema, "$schema");
-	if (!wrap || !schema)
-		return schema;
-	return json_pack("{s:s, s:[s], s:{s:o}}", "type", "object", "required", wrap, "properties",
-			 wrap, schema);
-}
+/* The tools with their output schemas, as JSON. */
+static const char tools_text[] =
+#include "tools_json.h"
+	;
 
 json_t *tools_load(void)
 {
-	json_t *tools = embedded_load("tools"), *tool;
-	size_t i;
-
-	json_array_foreach(tools, i, tool)
-		json_object_set_new(tool, "outputSchema", output_schema(tool));
-	return tools;
+	return json_loads(tools_text, 0, NULL);
 }
 
 json_t *tools_publish(const json_t *tools)

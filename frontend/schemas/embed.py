@@ -1,18 +1,34 @@
 #!/usr/bin/python3
-"""Turns JSON files into a C table of names and texts, which is compiled into the program."""
+"""Turns the MCP tools into a C string, which is compiled into the program: embed.py TOOLS SCHEMA… replaces the name
+of each tool's output schema with the schema."""
 import json
 import os
 import sys
 
 
-def literal(text):
+def output_schema(tool, schemas):
+    """Returns the schema of the command's output. Arrays are wrapped, since a tool's result is an object."""
+    schema, wrap = dict(schemas[tool["outputSchema"]]), tool.get("wrap")
+    del schema["$schema"]
+    if not wrap:
+        return schema
+    # References start at the root of the document.
+    definitions = schema.pop("$defs", {})
+    return {"type": "object", "required": [wrap], "properties": {wrap: schema}, "$defs": definitions}
+
+
+def main():
+    schemas = {}
+    for path in sys.argv[2:]:
+        with open(path, encoding="utf-8") as file:
+            schemas[os.path.basename(path).removesuffix(".json")] = json.load(file)
+    with open(sys.argv[1], encoding="utf-8") as file:
+        tools = [{**tool, "outputSchema": output_schema(tool, schemas)} for tool in json.load(file)]
+    text = json.dumps(tools, separators=(",", ":"), ensure_ascii=False)
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    print("/* Made from frontend/mcp/tools.json and frontend/schemas by frontend/schemas/embed.py. */")
     # gcc and clang take string literals of any length; C17 guarantees only 4095 characters.
-    return f'"{escaped}"'
+    print(f'"{escaped}"')
 
 
-print("/* Made from frontend/mcp/tools.json and frontend/schemas by frontend/schemas/embed.py. */")
-for path in sys.argv[1:]:
-    with open(path, encoding="utf-8") as file:
-        text = json.dumps(json.load(file), separators=(",", ":"), ensure_ascii=False)
-    print(f'{{ "{os.path.basename(path).removesuffix(".json")}",\n  {literal(text)} }},')
+main()

@@ -11,6 +11,7 @@ import jsonschema
 
 from support import sanitizers, tap
 from support.mcp import Server
+from support.schemas import unresolved
 from support.world import SOURCE, Home, kill, processes_left, wait_until
 
 NEWEST, REVISIONS = "2025-11-25", ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
@@ -211,6 +212,7 @@ def test_tools():
                 wrong.append(f"{kind}: {error.message}")
             if tool[kind].get("type") != "object":
                 wrong.append(f"{kind} is not an object schema")
+            wrong += [f"{kind} refers to {one}" for one in unresolved(tool[kind])]
         wrong += [f"{key} has no description" for key, value in tool["inputSchema"]["properties"].items()
                   if not value.get("description")]
         wrong += [f"no annotation {hint}" for hint in ("readOnlyHint", "destructiveHint", "idempotentHint",
@@ -218,7 +220,7 @@ def test_tools():
                   if not isinstance(tool["annotations"].get(hint), bool)]
         wrong += [f"{key} is published" for key in ("command", "wrap") if key in tool]
         tap.report(not wrong and tool["description"],
-                   f"tool {name}: has schemas, descriptions and annotations",
+                   f"tool {name}: has complete schemas, descriptions and annotations",
                    *wrong)
         tap.note(f"{name}: input schema {len(json.dumps(tool['inputSchema'], separators=(',', ':')))} bytes, "
                  f"output schema {len(json.dumps(tool['outputSchema'], separators=(',', ':')))} bytes")

@@ -162,7 +162,7 @@ def wanted_files():
              "share/fish/vendor_completions.d/rootlet.fish"]
     files += [f"share/rootlet/profiles/{name}" for name in os.listdir(f"{SOURCE}/frontend/profiles")]
     files += [f"share/rootlet/schemas/{name}" for name in os.listdir(f"{SOURCE}/frontend/schemas")
-              if name.endswith(".json")]
+              if name.endswith(".json") and name != "definitions.json"]
     for name in os.listdir(f"{SOURCE}/docs/man"):
         page = re.fullmatch(r"(.+\.(\d))\.scd", name)
         if page and shutil.which("scdoc"):

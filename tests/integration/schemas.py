@@ -1,26 +1,31 @@
 """--json without a rootfs: documents and streams fit their schemas, also for failures."""
 import fcntl
 import hashlib
+import json
 import os
 
 import jsonschema
 
 from support import tap
-from support.schemas import document, errors, schema, stream
+from support.schemas import NAMES, document, errors, schema, stream, unresolved
 from support.world import SOURCE, Home
 
 home = Home()
 MISSING = f"{home.store}/test-rootfs"
 
-for file in sorted(os.listdir(f"{SOURCE}/frontend/schemas")):
-    if file.endswith(".json"):
-        name = file.removesuffix(".json")
-        try:
-            jsonschema.Draft202012Validator.check_schema(schema(name))
-            wrong = []
-        except jsonschema.SchemaError as error:
-            wrong = [error.message]
-        tap.report(not wrong and schema(name).get("title"), f"schema {name} is valid", *wrong)
+used = set()
+for name in NAMES:
+    try:
+        jsonschema.Draft202012Validator.check_schema(schema(name))
+        wrong = []
+    except jsonschema.SchemaError as error:
+        wrong = [error.message]
+    wrong += unresolved(schema(name))
+    tap.report(not wrong and schema(name).get("title"), f"schema {name} is valid and complete", *wrong)
+    used.update(schema(name).get("$defs", ()))
+with open(f"{SOURCE}/frontend/schemas/definitions.json", encoding="utf-8") as shared:
+    unused = set(json.load(shared)["$defs"]) - used
+tap.report(used and not unused, "every shared definition is used", *unused)
 # Check that the validator works: a schema that accepts everything is useless.
 for name, value in (("create", {"event": "result", "exit_status": 0, "path": None}), ("check", {}),
                     ("delete", {"event": "result", "exit_status": 1, "path": None}), ("list", {}),

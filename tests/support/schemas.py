@@ -1,14 +1,25 @@
-"""Validates the output of --json against the schemas in frontend/schemas."""
+"""Validates the output of --json against the schemas of frontend/schemas, as the build completes them."""
 import json
+import os
+import re
 
 import jsonschema
 
-from .world import SOURCE
+from .world import BUILD, SOURCE
+
+NAMES = sorted(name.removesuffix(".json") for name in os.listdir(f"{SOURCE}/frontend/schemas")
+               if name.endswith(".json") and name != "definitions.json")
 
 
 def schema(name):
-    with open(f"{SOURCE}/frontend/schemas/{name}.json", encoding="utf-8") as file:
+    with open(f"{BUILD}/frontend/schemas/{name}.json", encoding="utf-8") as file:
         return json.load(file)
+
+
+def unresolved(value):
+    """Returns the references in a schema to anything except its own definitions."""
+    names = set(re.findall(r'"\$ref": "([^"]*)"', json.dumps(value)))
+    return names - {f"#/$defs/{name}" for name in value.get("$defs", ())}
 
 
 def errors(name, value):
