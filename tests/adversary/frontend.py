@@ -1,13 +1,11 @@
-"""A malicious front end, beyond integration/attack.py: every field of every request in every form, every kind
-of descriptor in every position and phase, floods, silence, and files and directories that change between
-check and use. Refusals are typed, memory and time are bounded, and nothing else changes."""
+"""A front end that was taken over: floods of requests, answers that it does not read, requests before the
+answer to the last one, and files and directories that change between check and use. Memory and time are
+bounded, nothing else changes, and nothing is left behind. Single wrong requests: integration/attack."""
 import array
 import contextlib
 import fcntl
-import hashlib
 import os
 import random
-import re
 import shutil
 import socket
 import struct
@@ -16,16 +14,14 @@ import termios
 import threading
 import time
 
-from support import debs, forms, tap
-from support import mirror as mirrors
+from support import debs, tap
+from support.builds import Build, Session
 from support.pace import patient
-from support.protocol import INPUT, REQUESTS, TRUST, Helper, opened, request
-from support.world import (AS_ROOT, SCRATCH, Home, children, command_of, mirror, processes_left,
-                           small_rootfs, wait_until)
+from support.protocol import INPUT, TRUST, Helper, opened, request
+from support.world import (AS_ROOT, Home, Tidy, children, command_of, mirror, processes_left, small_rootfs,
+                           wait_until)
 
 BURST = 10000
-PACKAGE = 10  # lib/error.h
-MANIFEST_MAX = 1 << 20  # proto/validate.h
 BURST_SECONDS = 60
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 RACE_SECONDS = 120 if LONG else 8  # for each of two races on directories and two on packages
@@ -38,7 +34,7 @@ home = Home()
 FOLDER = home.make_folder(f"{home.folder}/trees")
 PRECIOUS = home.make_folder(f"{home.folder}/precious")
 home.write("precious/file", "of-the-host")
-TRIED = {"requests": 0, "refused": 0, "done": 0, "ended in": 0, "unanswered": 0}
+BUILD = Build(AT, FOLDER)
 
 
 def untouched():
@@ -49,178 +45,7 @@ def untouched():
     return wrong + [f"left: {name}" for name in os.listdir(FOLDER)]
 
 
-def count(answer):
-    TRIED["requests"] += 1
-    TRIED["refused" if answer.code > 0 else "ended in" if answer.code else "done"] += 1
-    for fd in answer.fds:
-        os.close(fd)
-    return answer
-
-
-class Session:
-    """A helper that is restarted after it exits: exiting is a valid answer."""
-
-    def __init__(self):
-        self.helper, self.ends = Helper(home.user, seconds=120), []
-
-    def send(self, packet, fds=()):
-        answer = count(self.helper.send(packet, fds))
-        if answer.code < 0:
-            self.ends.append(self.helper.leave())
-            self.helper = Helper(home.user, seconds=120)
-        return answer
-
-    def leave(self):
-        self.ends.append(self.helper.leave())
-        return [f"the helper ended with {status}" for status in self.ends if status is None or status < 0]
-
-
-# --- fields ---
-
-def fields():
-    """Sends requests without descriptors, so that a well-formed one is refused next, for those or for its
-    order."""
-    for kind in REQUESTS:
-        session, wrong, tried = Session(), [], {True: 0, False: 0}
-        for name, what, packet, good in forms.forms(kind):
-            complaint = forms.complaint(kind, good, session.send(packet))
-            tried[good] += 1
-            wrong += [f"{name}: {what}: {complaint}"] if complaint else []
-        wrong += session.leave() + untouched()
-        tap.report(not wrong and (tried[False] > 1 or not REQUESTS[kind][1]),
-                   f"{kind}: {tried[False]} malformed fields are refused for that, {tried[True]} valid ones "
-                   "are not",
-                   *wrong[:10])
-
-
-# --- descriptors ---
-
-@contextlib.contextmanager
-def strange():
-    """Returns {what: descriptor} for everything except plain files and directories of the caller."""
-    fifo, gone, sealed = f"{SCRATCH}/{os.getpid()}.fifo", f"{home.folder}/gone", f"{home.folder}/wo"
-    os.mkfifo(fifo)
-    os.mkdir(gone)
-    mine, theirs = socket.socketpair()
-    pipe = os.pipe()
-    fds = {
-        "the host's root": os.open("/", os.O_RDONLY), "/proc/self": os.open("/proc/self", os.O_RDONLY),
-        "/proc": os.open("/proc", os.O_RDONLY), "/sys": os.open("/sys", os.O_RDONLY),
-           "/dev": os.open("/dev", os.O_RDONLY),
-        "/etc": os.open("/etc", os.O_RDONLY), "/root": os.open("/root" if AS_ROOT else "/", os.O_RDONLY),
-        "a pipe": pipe[0], "a pipe to write": pipe[1], "a socket": theirs.fileno(),
-        "a FIFO without a writer": os.open(fifo, os.O_RDWR | os.O_NONBLOCK),
-        "an O_PATH directory": os.open(FOLDER, os.O_PATH),
-           "an O_PATH file": os.open(f"{PRECIOUS}/file", os.O_PATH),
-        "a write-only file": os.open(sealed, os.O_CREAT | os.O_WRONLY, 0o600),
-        "a removed directory": os.open(gone, os.O_RDONLY), "an eventfd": os.eventfd(0),
-           "/dev/zero": os.open("/dev/zero", os.O_RDWR),
-        "a memfd": os.memfd_create("x"), "a pidfd": os.pidfd_open(os.getpid()),
-        "a user namespace": os.open("/proc/self/ns/user", os.O_RDONLY),
-           "a file": os.open(f"{PRECIOUS}/file", os.O_RDONLY),
-        "an endless file": os.open("/dev/full", os.O_RDONLY),
-           "a terminal": os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY),
-    }
-    os.rmdir(gone)
-    try:
-        yield fds
-    finally:
-        for what, fd in fds.items():
-            if what != "a socket":
-                os.close(fd)
-        mine.close()
-        theirs.close()
-        os.unlink(fifo)
-        os.unlink(sealed)
-
-
-BEGIN = {"name": "new", "suite": "jammy", "arch": mirrors.arch(), "engine": "native"}
-INRELEASE = f"{AT.root}/dists/jammy/InRelease"
-INDEX = f"{AT.root}/dists/jammy/universe/binary-{mirrors.arch()}/Packages"
-# The requests that must precede one for it to be in order: (request, paths, fields).
-BEGUN = (("Begin", (FOLDER, AT.keyring), BEGIN),)
-RELEASED = (*BEGUN, ("Release", (INRELEASE,), {"pocket": ""}))
-INDEXED = (*RELEASED, ("Index", (INDEX,), {"pocket": "", "component": "universe"}))
-# Request: (number of descriptors, fields, requests before it)
-WITH_DESCRIPTORS = {"Begin": (2, BEGIN, ()), "Release": (1, {"pocket": ""}, BEGUN),
-                    "Index": (1, {"pocket": "", "component": "universe"}, RELEASED),
-                    "Package": (1, {"name": "attr", "sha256": bytes(32)}, INDEXED),
-                    "Inspect": (1, {"deep": 1}, ()),
-                    "Remove": (1, {"name": "precious"}, ()),
-                    "Execute": (4, {"argv": ["true"], "user": "root"}, ()),
-                    "Clone": (2, {"name": "new", "base_name": "none"}, ()), "Verify": (1, {}, ()),
-                    "Open": (1, {}, ()), "Read": (1, {"file": "passwd"}, ()),
-                    "Find": (1, {"paths": ["/etc"]}, ()),
-                    "BuildImage": (2, {"format": "erofs"}, ()), "CheckRelease": (2, {"suite": "jammy"}, ())}
-
-
-def passes(kind, place, what):
-    """Returns whether the descriptor is allowed in this position."""
-    # a command's input and output may be anything except a directory or disk
-    return (kind == "Execute" and place > 0
-            # a keyring, until a signature is verified with it
-            or kind == "Begin" and place == 1 and what in ("a memfd", "a file")
-            or kind == "BuildImage" and place == 1 and what == "a memfd"  # an empty writable file
-            # A manifest. A namespace is a regular file to the kernel, but unreadable: that ends the build.
-            or kind in ("Publish", "Keep") and place == {"Publish": 0, "Keep": 1}[kind] and
-            what in ("a memfd", "a file", "a user namespace"))
-
-
-def begun(first):
-    """Yields a session after the FIRST requests, and complaints."""
-    session, wrong = Session(), []
-    for kind, paths, values in first:
-        with opened(*paths) as fds:
-            answer = session.send(request(kind, **values), fds)
-            wrong += [f"{kind} before it: {answer}"] if answer.code else []
-    return session, wrong
-
-
-def in_each_place(kind, many, right, fds):
-    """Yields (what and where, descriptors) for every wrong one."""
-    for what, fd in fds.items():
-        for place in range(many):
-            if not passes(kind, place, what):
-                yield f"{what} in place {place}", [*right[:place], fd, *right[place + 1:many]]
-
-
-def descriptors():
-    with strange() as fds, opened(FOLDER, AT.keyring, TREE, "/dev/null", INRELEASE) as (folder, keyring,
-                                                                                        tree, null, release):
-        right = {"Begin": [folder, keyring], "Execute": [tree, null, null, null], "Clone": [folder, folder],
-                 "BuildImage": [tree, null], "CheckRelease": [release, keyring]}
-        for kind, (many, values, first) in WITH_DESCRIPTORS.items():
-            session, wrong = begun(first)
-            tried = 0
-            for what, given in in_each_place(kind, many, right.get(kind, [null]), fds):
-                answer = session.send(request(kind, **values), given)
-                tried += 1
-                if answer.code not in TYPED or "out of order" in answer.message:
-                    wrong.append(f"{what}: {answer}")
-                if first and answer.code != INPUT:
-                    # It was processed, which may have ended the session.
-                    wrong += session.leave()
-                    session, more = begun(first)
-                    wrong += more
-            wrong += session.leave() + untouched()
-            tap.report(not wrong and tried >= 20, f"{kind}: {tried} wrong descriptors are refused",
-                       *wrong[:10])
-
-
 # --- builds ---
-
-def packages():
-    """Returns (request, paths, fields) of all requests from Begin to the test mirror's last package."""
-    yield from RELEASED
-    for component in ("main", "universe"):
-        index = INDEX.replace("/universe/", f"/{component}/")
-        yield "Index", (index,), {"pocket": "", "component": component}
-        with open(index, encoding="utf-8") as file:
-            for stanza in filter(str.strip, file.read().split("\n\n")):
-                found = dict(re.findall(r"^(Package|Filename|SHA256): (.*)$", stanza, re.M))
-                yield "Package", (f"{AT.root}/{found['Filename']}",), {
-                    "name": found["Package"], "sha256": bytes.fromhex(found["SHA256"])}
-
 
 def left_in_the_middle():
     """A second request before the answer to the first ends the session and everything that runs for it."""
@@ -234,71 +59,50 @@ def left_in_the_middle():
     tap.report(started and ended and helper.process.returncode >= 0 and not processes_left(10),
                "a request during Execute ends the session and the command", started, helper.process.poll())
     helper.leave()
-    session, wrong = begun(packages())
+    session = Session(home.user, BUILD.whole())
     session.helper.channel.send(request("Bootstrap"))
     time.sleep(1)
     runs = session.helper.process.poll() is None
     session.helper.channel.send(request("AddGroup", name="x", gid=1500))
     ended = wait_until(lambda: session.helper.process.poll() is not None, 30)
     session.helper.leave()
-    wrong += [f"still runs: {line}" for line in processes_left(10)] + untouched()
+    wrong = [*session.wrong, *(f"still runs: {line}" for line in processes_left(10)), *untouched()]
     tap.report(runs and ended and not wrong,
                "a request during Bootstrap ends the session and leaves nothing behind", runs, ended, *wrong)
 
 
-ACCOUNT = {"name": "x", "uid": 1500, "gid": 1500, "home": "/home/x", "shell": "/bin/sh", "groups": []}
+def changed_afterwards(engine):
+    """Files that change after they were accepted: the verified content is what gets installed."""
+    copies = home.make_folder(f"{home.folder}/copies")
+    build = Build(AT, FOLDER, engine)
+    with Tidy(home, FOLDER) as tidy, Helper(home.user, seconds=600) as helper:
+        answers = []
+        for kind, paths, fields in build.whole():
+            if kind == "Package":
+                paths = [shutil.copy(paths[0], copies)]
+            with opened(*paths) as fds:
+                answers.append(helper.ask(kind, fds, **fields))
+        good = tap.report(all(one.code == 0 for one in answers) and len(answers) > 50,
+                          f"{engine}: a valid sequence of requests is accepted",
+                          *[one for one in answers if one.code][:3])
+        for name in os.listdir(copies):
+            with open(f"{copies}/{name}", "r+b") as file:
+                file.write(b"rubbish" * 1000)
+        answer = helper.ask("Bootstrap") if good else None
+        tap.report(good and answer.code in (0, TRUST),
+                   f"{engine}: packages that change after they were verified are not installed", answer)
+        helper.leave()
+        wrong = tidy.complaints()
+    tap.report(not wrong, f"{engine}: a helper whose front end leaves midway leaves nothing behind", *wrong)
 
 
-def surplus(session, rows):
-    """Sends requests in order, but with too many descriptors (up to a message's limit of four). Returns
-    complaints: each must be refused for that and must not affect the build."""
-    wrong = []
-    with opened(*[f"{PRECIOUS}/file"] * 4) as fds:
-        for kind, right, values in rows:
-            for more in range(1, 5 - len(right)):
-                answer = session.send(request(kind, **values), [*right, *fds[:more]])
-                if answer.code != INPUT or f"descriptors, not {len(right) + more}" not in answer.message:
-                    wrong.append(f"{kind} with {more} extra descriptors: {answer}")
-    return wrong
-
-
-def built():
-    """Publish and Keep, which need a finished tree: every wrong descriptor, then valid ones under attack."""
+def race_finished():
+    """Publish and Clone while the staging directory is swapped."""
     bases = home.make_folder(f"{home.folder}/bases")
-    manifest = home.write("manifest", "{}")
-    session, wrong = begun(packages())
-    wrong += surplus(session, [("Bootstrap", [], {})])
-    answer = session.send(request("Bootstrap"))
-    wrong += [f"Bootstrap: {answer}"] if answer.code else []
-    with strange() as fds, opened(bases, manifest) as (folder, file):
-        wrong += surplus(session, [("AddGroup", [], {"name": "x", "gid": 1500}), ("AddUser", [], ACCOUNT),
-                                   ("Publish", [file], {"mode": 0o700}),
-                                   ("Keep", [folder, file], {"name": "base"})])
-        tap.report(not wrong, "extra descriptors are refused in every phase", *wrong)
-        wrong = []
-        for kind, many, values, right in (("Publish", 1, {"mode": 0o700}, [file]),
-                                          ("Keep", 2, {"name": "base"}, [folder, file])):
-            tried = 0
-            for what, given in in_each_place(kind, many, right, fds):
-                answer = session.send(request(kind, **values), given)
-                tried += 1
-                if answer.code not in TYPED or "out of order" in answer.message:
-                    wrong.append(f"{what}: {answer}")
-            tap.report(not wrong and tried >= 20, f"{kind}: {tried} wrong descriptors are refused",
-                       *wrong[:10])
-            wrong = []
-        answer = session.send(request("AddGroup", name="root", gid=1500))
-        tap.report(answer.code == PACKAGE and "groupadd failed" in answer.message,
-                   "AddGroup: an existing group is refused",
-                   answer)
-        with opened(home.write("long", "x" * (MANIFEST_MAX + 1))) as (long,):
-            answer = session.send(request("Keep", name="base"), [folder, long])
-        tap.report(answer.code == INPUT and "the manifest is longer than" in answer.message and
-                   not os.listdir(bases),
-                   "Keep: an oversized manifest is refused", answer, *os.listdir(bases))
+    session = Session(home.user, [*BUILD.whole(), ("Bootstrap", (), {})])
+    with opened(bases, home.write("manifest", "{}")) as (folder, file):
         answer = session.send(request("Keep", name="base"), [folder, file])
-        tap.report(answer.code == 0 and os.listdir(bases) == ["base"], "Keep: works after the refusal",
-                   answer, *os.listdir(bases))
+        session.wrong += [f"Keep: {answer}"] if answer.code else []
         link = f"{FOLDER}/link"
         os.symlink(PRECIOUS, link)
         with swapping(f"{FOLDER}/.rootlet-staging.new", link) as flips:
@@ -308,7 +112,7 @@ def built():
                "staging swapped for a symlink during Publish: the link's target is unharmed", flips, answer,
                *wrong)
     clear()
-    race_clone(bases)
+    race_made("Clone", RACE_SECONDS / 2, [("Clone", (FOLDER, bases), {"name": "new", "base_name": "base"})])
     shutil.rmtree(bases, ignore_errors=True)
 
 
@@ -345,7 +149,7 @@ def race_made(what, seconds, requests):
                 with Helper(home.user) as helper:
                     for kind, paths, fields in requests:
                         with opened(*paths) as fds:
-                            answer = count(helper.ask(kind, fds, **fields))
+                            answer = helper.ask(kind, fds, **fields)
                         codes[answer.code] = codes.get(answer.code, 0) + 1
                         if answer.code:
                             break
@@ -362,15 +166,7 @@ def race_made(what, seconds, requests):
 
 
 def race_begin():
-    deb = f"{AT.root}/{AT.deb_of('attr')}"
-    with open(deb, "rb") as file:
-        digest = hashlib.sha256(file.read()).digest()
-    race_made("Begin to Package", RACE_SECONDS / 3,
-              (*INDEXED, ("Package", (deb,), {"name": "attr", "sha256": digest})))
-
-
-def race_clone(bases):
-    race_made("Clone", RACE_SECONDS / 2, [("Clone", (FOLDER, bases), {"name": "new", "base_name": "base"})])
+    race_made("Begin to Package", RACE_SECONDS / 3, (*BUILD.accepted("universe"), BUILD.packages("universe")["attr"]))
 
 
 # --- floods and silence ---
@@ -394,10 +190,8 @@ def burst():
         for number in range(BURST):
             if number % 500 == 0:  # a thousand refusals in a row end the session
                 os.close(helper.ask("OpenNamespace").fds[0])
-            answer = count(helper.ask("Remove" if number % 2 else "Package", fds, name="..",
-                                      **({} if number % 2 else {
-                "sha256": bytes(32)})))
-            codes.add(answer.code)
+            kind, fields = ("Remove", {}) if number % 2 else ("Package", {"sha256": bytes(32)})
+            codes.add(helper.ask(kind, fds, name="..", **fields).code)
     seconds, grown = time.monotonic() - began, memory(helper) - before
     held = [len(os.listdir(f"/proc/{pid}/fd"))
             for pid in (helper.process.pid, *children(helper.process.pid))] if AS_ROOT else [0]
@@ -421,8 +215,6 @@ def burst():
     grown = memory(helper) - before
     status = helper.leave(60)
     seconds = time.monotonic() - began
-    TRIED["requests"] += sent
-    TRIED["unanswered"] += sent
     tap.report(sent > 1 and grown < MEMORY_MOST and status is not None and status >= 0 and
                seconds < BURST_SECONDS,
                "invalid requests without waiting for answers: the helper exits or blocks, and does not grow",
@@ -442,16 +234,17 @@ def held_by(helper):
 def failed_builds():
     """Builds that fail one after another in one session leave nothing open."""
     helper, codes = Helper(home.user, seconds=120), {}
+    unsigned = ("Release", BUILD.index("main")[1], {"pocket": ""})
 
     def fail(times):
         for _ in range(times):
-            for kind, paths, values in (*BEGUN, ("Release", (INDEX,), {"pocket": ""})):
+            for kind, paths, values in (BUILD.begin, unsigned):
                 with opened(*paths) as fds:
-                    answer = count(helper.ask(kind, fds, **values))
+                    answer = helper.ask(kind, fds, **values)
                 codes.setdefault(kind, set()).add(answer.code)
     fail(1)
     # The descriptors of a request may be closed after its answer, but before the next answer.
-    count(helper.ask("Remove", name=".."))
+    helper.ask("Remove", name="..")
     before = held_by(helper)
     fail(50)
     same = wait_until(lambda: held_by(helper) == before, 10)
@@ -464,7 +257,7 @@ def failed_builds():
 def refusals():
     """Each refusal goes to the audit log (root's if the helper is installed), so their number is limited."""
     helper, many = Helper(home.user, seconds=120), 0
-    while many < 2000 and count(helper.ask("Remove", name="..")).code > 0:
+    while many < 2000 and helper.ask("Remove", name="..").code > 0:
         many += 1
     tap.report(many in (999, 1000) and helper.leave() == 0,
                "a session ends after a thousand refusals in a row", many)
@@ -527,8 +320,6 @@ def full():
     grown, alive = memory(helper) - before, helper.process.poll() is None
     began = time.monotonic()
     status = helper.leave(30)
-    TRIED["requests"] += sent
-    TRIED["unanswered"] += sent
     tap.report(blocked and alive and grown < MEMORY_MOST // 16 and status is not None and status >= 0,
                "unread answers until the socket is full: the helper blocks, does not grow, and exits with "
                "the "
@@ -583,7 +374,7 @@ def race(what, place):
         os.symlink(PRECIOUS, link)
         with swapping(f"{stale}{place}", link) as flips, Helper(home.user) as helper, opened(FOLDER) as fds:
             for _ in range(20):
-                answer = count(helper.ask("Remove", fds, name="x", stale=1))
+                answer = helper.ask("Remove", fds, name="x", stale=1)
                 codes[answer.code] = codes.get(answer.code, 0) + 1
         swaps += flips[0]
         subprocess.run(["rm", "-rf", stale, link], check=False)
@@ -597,12 +388,12 @@ def race(what, place):
 def race_package(engine):
     """A cached .deb that is rewritten while the helper reads it: only the content that the index signs is
     accepted."""
-    good = f"{AT.root}/{AT.deb_of('attr')}"
+    build = Build(AT, FOLDER, engine)
+    _, (good,), signed = build.packages("universe")["attr"]
     with open(good, "rb") as file:
         data = file.read()
-    digest = hashlib.sha256(data).digest()
     # What the engine creates from it before the hash is verified: a copy, or files in the tree.
-    files = {"debootstrap": {f"mirror/pool/{digest.hex()}.deb": data},
+    files = {"debootstrap": {f"mirror/pool/{signed['sha256'].hex()}.deb": data},
              "native": {f"tree/{name}": content for name, content in debs.files_of(good).items()}}[engine]
     victim = home.write("victim.deb", data)
     evil = bytes(len(data) // 2) + data[len(data) // 2:]
@@ -622,13 +413,12 @@ def race_package(engine):
     thread.start()
     while goes_on(began, RACE_SECONDS, verdicts.get(TRUST) and verdicts.get(0)):
         with Helper(home.user) as helper:
-            for kind, paths, values in (("Begin", (FOLDER, AT.keyring), {**BEGIN, "engine": engine}),
-                                        *INDEXED[1:]):
+            for kind, paths, values in build.accepted("universe"):
                 with opened(*paths) as fds:
-                    if count(helper.ask(kind, fds, **values)).code:
+                    if helper.ask(kind, fds, **values).code:
                         wrong.append(f"{kind} before it failed")
             with opened(victim) as fds:
-                answer = count(helper.ask("Package", fds, name="attr", sha256=digest))
+                answer = helper.ask("Package", fds, **signed)
             verdicts[answer.code] = verdicts.get(answer.code, 0) + 1
             for path, content in files.items() if answer.code == 0 and AS_ROOT else ():
                 with open(f"{FOLDER}/.rootlet-staging.new/{path}", "rb") as file:
@@ -643,8 +433,6 @@ def race_package(engine):
     tap.note(f"{engine}: rewritten package: answers {verdicts}")
 
 
-fields()
-descriptors()
 burst()
 if AS_ROOT:
     failed_builds()
@@ -654,12 +442,12 @@ race("the directory", "")
 race("a directory below it", "/d7")
 if AS_ROOT:
     race_begin()
-    built()
+    race_finished()
 else:
     tap.skip("staging that is swapped while it is created", "needs root to remove what the swaps leave")
 left_in_the_middle()
-race_package("debootstrap")
-race_package("native")
+for engine in ("debootstrap", "native"):
+    changed_afterwards(engine)
+    race_package(engine)
 tap.report(not processes_left(10), "no helper process remains")
-tap.note("requests: " + ", ".join(f"{number} {what}" for what, number in TRIED.items()))
 tap.done()

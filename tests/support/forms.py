@@ -35,21 +35,23 @@ OTHERS = {
     "Hello": {"version": ([2, 0, (1 << 32) - 1], [])},
     "Begin": {"filters": ([b"-" + PATTERN, [b"+" + PATTERN] * 32],
                           [b"", b"-", PATTERN, b"-usr", b"-" + PATTERN + b"p", b"!/usr",
-                           [b"-" + PATTERN] * 33])},
+                           b"-/a\nforce-all", b"-/a b", [b"-" + PATTERN] * 33])},
     "Package": {"sha256": ([b"h" * 32], [b"", b"h" * 31, b"h" * 33, b"h" * 60000])},
-    "AddGroup": {"gid": ([1, 65533], [0, 65534, 65535, (1 << 32) - 1, 1 << 32])},
-    "AddUser": {"uid": ([1, 65533], [0, 65534, 65535, (1 << 32) - 1, 1 << 32]),
-                "gid": ([1, 65533], [0, 65534, 65535, (1 << 32) - 1, 1 << 32]),
-                "groups": ([["g" * 32] * 16, "g"], [["g"] * 17, "", "g" * 33, "g:x", ["g", "-g"]])},
+    "AddGroup": {"gid": ([1, 65533], [0, 65534, 65535, 70000, (1 << 32) - 1, 1 << 32])},
+    "AddUser": {"uid": ([1, 65533], [0, 65534, 65535, 70000, (1 << 32) - 1, 1 << 32]),
+                "gid": ([1, 65533], [0, 65534, 65535, 70000, (1 << 32) - 1, 1 << 32]),
+                "groups": ([["g" * 32] * 16, "g"], [["g"] * 17, "", "g" * 33, "g:x", "a,b", ["g", "-g"]])},
     "Release": {"older": ([0, 1], [])},
     "CheckRelease": {"older": ([0, 1], [])},
-    "Publish": {"replace": ([0, 1], []), "mode": ([0o700, 0o755], [0, 0o500, 0o777, 0o4755, 1 << 32])},
+    "Publish": {"replace": ([0, 1], []), "mode": ([0o700, 0o755],
+                                               [0, 0o500, 0o744, 0o777, 0o4700, 0o4755, 1 << 32])},
     "Find": {"paths": ([["/" + "p" * 254] * 32, "/"],
-                       [["/usr"] * 33, [], "", "usr", "/usr/../..", "/" + "p" * 255, ["/usr", "x"]])},
+                       [["/usr"] * 33, [], "", "usr", "/usr/../..", "/a:b", "/a\nb", "/" + "p" * 255,
+                        ["/usr", "x"]])},
     "Inspect": {"deep": ([0, 1], []), "digest": ([0, 1], [])},
     "Remove": {"stale": ([0, 1], [])},
     "Execute": {"argv": ([["a" * 63] * 256, "a" * 16383, ["a", ""]],
-                         [["a"] * 257, "a" * 16384, "", ["", "a"]]),
+                         [["a"] * 257, "a" * 16384, [], "", ["", "a"]]),
                 "terminal": ([0, 1], [])},
 }
 NUMBERS = {"Hello": ["version"], "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Release": ["older"],
@@ -60,9 +62,14 @@ NUMBERS = {"Hello": ["version"], "AddGroup": ["gid"], "AddUser": ["uid", "gid"],
 YES_OR_NO = ("older", "replace", "deep", "digest", "stale", "terminal")
 STRANGE = {
     "nothing": b"", "a long one": b"x" * 60000, "one longer than any field": b"x" * 300,
-           "invalid UTF-8": b"\xff\xfe\xfd",
-    "NUL bytes": b"a\0b", "a path": b"../../etc", "an absolute path": b"/etc/passwd", "an option": b"--help",
-    "a newline": b"a\nb", "a format": b"%n%n%s", "a blank": b"a b", "capitals": b"JAMMY", "digits": b"1000",
+    "invalid UTF-8": b"\xff\xfe\xfd", "NUL bytes": b"a\0b", "an option": b"--help", "a newline": b"a\nb",
+    "a format": b"%n%n%s", "an escape sequence": b"\033[2J", "a blank": b"a b", "capitals": b"JAMMY",
+    "digits": b"1000", "a slash": b"a/b", "..": b"..", ".": b".", "a hidden name": b".x",
+    "staging": b".rootlet-staging.x", "a glob": b"*", "a command": b"$(id)", "another word": b"proposed",
+    "a line of passwd": b"a\nroot::0:0::/:/bin/sh", "a colon": b"a:b", "a path": b"../../etc",
+    "an absolute path": b"/etc/passwd", "a path with ..": b"/home/../../etc", "a path with a colon": b"/a:b",
+    "a path with a newline": b"/a\nb", "another scheme": b"ftp://a", "a URL with a blank": b"http://a b",
+    "a URL with a newline": b"http://a\nb", "a URL that is not ASCII": "http://\u00e4".encode(),
 }
 HUGE = {"the longest varint": b"\xff" * 9 + b"\x01", "-1": varint(-1), "2^32": varint(1 << 32),
         "2^63": varint(1 << 63)}
@@ -140,6 +147,8 @@ def forms(kind):
 
 def complaint(kind, good, answer):
     """Returns a complaint about the ANSWER to a request without descriptors after Hello, or ""."""
+    if re.search(r"[\x00-\x08\x0b-\x1f\x7f]", answer.message):
+        return f"{answer}: control characters in the message"
     if good:
         if kind == "OpenNamespace":
             return "" if answer.code in (0, 2) else str(answer)
