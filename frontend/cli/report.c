@@ -54,7 +54,7 @@ int report_usage(const char *command, const char *format, ...)
 
 int report_verb(const char *command, const char *word, const char *const *verbs, size_t count)
 {
-	const char *hint = suggest(word, verbs, count);
+	const char *hint = word ? suggest(word, verbs, count) : NULL;
 	char *known = NULL;
 	size_t size;
 	FILE *out = open_memstream(&known, &size);
@@ -63,8 +63,12 @@ int report_verb(const char *command, const char *word, const char *const *verbs,
 		fprintf(out, "%s%s", i ? ", " : "", verbs[i]);
 	if (out)
 		fclose(out);
-	report_usage(command, "\"%.80s\" is not one of: %s%s%s", word, known ? known : "",
-		     hint ? "; did you mean: " : "", hint ? hint : "");
+	if (word)
+		report_usage(command, "\"%.80s\" is not one of: %s%s%s", word, known ? known : "",
+			     hint ? "; did you mean: " : "", hint ? hint : "");
+	else
+		report_usage(command, "an argument is missing: give one of: %s",
+			     known ? known : "");
 	free(known);
 	return EXIT_USAGE;
 }

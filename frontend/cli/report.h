@@ -29,5 +29,6 @@ int report_error(const char *command, const struct error *err);
  * NULL for rootlet itself. */
 int report_usage(const char *command, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* The same for WORD, which is not a subcommand of COMMAND. Suggests the closest of VERBS. */
+/* The same for WORD, which is not a verb of COMMAND; NULL if it is missing. Suggests the closest of
+ * VERBS. */
 int report_verb(const char *command, const char *word, const char *const *verbs, size_t count);

@@ -3,7 +3,6 @@
 
 #include "frontend/cli/events.h"
 #include "frontend/cli/paths.h"
-#include "frontend/cli/suggest.h"
 #include "frontend/cli/text.h"
 #include "frontend/commands/audit_lines.h"
 #include "frontend/commands/audit_verify.h"
@@ -11,39 +10,24 @@
 #include "policy/policy.h"
 #include "policy/policy_text.h"
 
-const char audit_help[] =
-	"usage: rootlet audit [show] [FILE…] [--json]\n"
-	"       rootlet audit verify [FILE…] [--journal] [--last HASH] [--json]\n"
-	"\n"
-	"Shows or verifies the audit log, which has a record of every request that rootlet-helper\n"
-	"received. By default FILE is the one that the policy names, if you can read it,\n"
-	"otherwise your own: $XDG_STATE_HOME/rootlet/audit.log. Several files, oldest first, are\n"
-	"read as one log that was rotated.\n"
-	"\n"
-	"  show FILE…    print a line for each request, with its result (default)\n"
-	"  verify FILE…  check the log: report records that were removed, changed or moved,\n"
-	"                requests that have no result, and the last hash\n"
-	"  --journal     with verify: compare the log with rootlet-helper's entries in the\n"
-	"                journal, and ignore entries that other users forged; needs an installed\n"
-	"                helper\n"
-	"  --last HASH   with verify: a hash that you saved elsewhere and that must be in the\n"
-	"                log; without it, a log that was truncated at the end looks complete\n"
-	"  --json        show: the records as they are, one per line; verify: one object\n"
-	"  --color WHEN  auto (default), always or never\n"
-	"  --help\n"
-	"\n"
-	"Exit status: 0 shown, or intact; 1 failed, or not intact; 2 wrong command line.\n";
+enum { VERB_SHOW = OPTION_OWN, VERB_VERIFY, OPTION_JOURNAL, OPTION_LAST };
 
-static const char *const verbs[] = { "show", "verify" };
-
-enum audit_option { OPTION_JSON = 256, OPTION_LAST, OPTION_JOURNAL };
-
-const struct option audit_options[] = {
-	{ "json", no_argument, NULL, OPTION_JSON },
-	{ "journal", no_argument, NULL, OPTION_JOURNAL },
-	{ "last", required_argument, NULL, OPTION_LAST },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+static const struct option_row audit_rows[] = {
+	{ "show", "[FILE…]", VERB_SHOW, "print a line for each request, with its result",
+	  .preset = true },
+	{ "verify", "[FILE…]", VERB_VERIFY,
+	  "check the log: report records that were removed, changed or moved, requests that have "
+	  "no result, and the last hash" },
+	{ "--journal", NULL, OPTION_JOURNAL,
+	  "with verify: compare the log with rootlet-helper's entries in the journal, and ignore "
+	  "entries that other users forged; needs an installed helper",
+	  .verb = VERB_VERIFY },
+	{ "--last", "HASH", OPTION_LAST,
+	  "with verify: a hash that you saved elsewhere and that must be in the log; without it, a "
+	  "log that was truncated at the end looks complete",
+	  .verb = VERB_VERIFY },
+	JSON_ROW("show: the records as they are, one per line; verify: one object"),
+	{ NULL },
 };
 
 /* --- show --- */
@@ -182,7 +166,7 @@ static char *find_log_beside_journal(const struct policy *policy, struct error *
 	return strcmp(policy->file, "none") == 0 ? NULL : strdup(policy->file);
 }
 
-static int audit(const char *verb, const struct audit_question *asked, struct error **err)
+static int audit(int verb, const struct audit_question *asked, struct error **err)
 {
 	_cleanup_(policy_free) struct policy *policy = NULL;
 	_cleanup_free_ char *found = NULL;
@@ -204,44 +188,34 @@ static int audit(const char *verb, const struct audit_question *asked, struct er
 	only[0] = found;
 	if (!*q->paths)
 		q->paths = only;
-	return strcmp(verb, "verify") == 0 ? audit_verify(q, err)
-					   : audit_show(q->paths, q->json, err);
+	return verb == VERB_VERIFY ? audit_verify(q, err) : audit_show(q->paths, q->json, err);
 }
 
-/* A mistyped verb would be taken for a missing file. */
-static bool is_mistyped(const char *word)
+static int command_audit(const struct parsed_line *line)
 {
-	return !strchr(word, '/') && access(word, F_OK) < 0 &&
-	       suggest(word, verbs, sizeof(verbs) / sizeof(*verbs));
-}
-
-int command_audit(int argc, char **argv)
-{
+	const struct audit_question question = {
+		.paths = line->operands,
+		.last = line_value(line, OPTION_LAST),
+		.journal = line_has(line, OPTION_JOURNAL),
+		.json = line_has(line, OPTION_JSON),
+	};
 	_cleanup_error_ struct error *err = NULL;
-	struct audit_question question = { 0 };
-	const char *verb = "show";
-	int option, status;
+	int status = audit(line->verb, &question, &err);
 
-	while ((option = getopt_long(argc, argv, "", audit_options, NULL)) != -1) {
-		if (option == OPTION_JSON)
-			question.json = true;
-		else if (option == OPTION_JOURNAL)
-			question.journal = true;
-		else
-			question.last = optarg;
-	}
-	if (optind < argc &&
-	    (strcmp(argv[optind], "show") == 0 || strcmp(argv[optind], "verify") == 0))
-		verb = argv[optind++];
-	else if (optind < argc && is_mistyped(argv[optind]))
-		return report_verb(argv[0], argv[optind], verbs, sizeof(verbs) / sizeof(*verbs));
-	if ((question.last || question.journal) && strcmp(verb, "verify") != 0)
-		return report_usage(argv[0], "%s is for verify",
-				    question.last ? "--last" : "--journal");
-	question.paths = argv + optind;
-	status = audit(verb, &question, &err);
 	if (status >= 0)
 		return status;
-	status = report_error(argv[0], err);
+	status = report_error(line->name, err);
 	return question.json ? document_failure(err, status) : status;
 }
+
+const struct command audit_command = {
+	.name = "audit",
+	.summary = "show or verify the audit log",
+	.about = "Shows or verifies the audit log, which has a record of every request that "
+		 "rootlet-helper received. By default FILE is the one that the policy names, if "
+		 "you can read it, otherwise your own: $XDG_STATE_HOME/rootlet/audit.log. Several "
+		 "files, oldest first, are read as one log that was rotated.",
+	.statuses = "0 shown, or intact; 1 failed, or not intact; 2 wrong command line.",
+	.rows = audit_rows,
+	.run = command_audit,
+};

@@ -11,31 +11,20 @@
 #include "frontend/rootfs/cache_objects.h"
 #include "frontend/vm/vm_options.h"
 
-const char cache_help[] =
-	"usage: rootlet cache [list] [--json]\n"
-	"       rootlet cache verify [--json]\n"
-	"       rootlet cache prune --max-size SIZE [--json]\n"
-	"\n"
-	"The cache holds downloads, snapshots (finished trees that the next create with the same\n"
-	"settings clones), the images that guests boot from, and builds of fstests.\n"
-	"\n"
-	"  list             list each kind of object, how many there are and their size (default)\n"
-	"  verify           read everything and remove what is damaged; rootlet rebuilds it when\n"
-	"                   needed\n"
-	"  prune            remove what was not used for the longest time, unless it is in use\n"
-	"  --max-size SIZE  with prune: how much to keep, such as 10G or 500M\n"
-	"  --json           JSON output: an array for list; events for verify and prune, one per\n"
-	"                   line, and finally the result\n"
-	"  --color WHEN     auto (default), always or never\n"
-	"  --help\n"
-	"\n"
-	"Exit status: 0 done; 1 failed; 2 wrong command line; 3 verify: something was damaged.\n";
+enum { VERB_LIST = OPTION_OWN, VERB_VERIFY, VERB_PRUNE, OPTION_MAX_SIZE };
 
-const struct option cache_options[] = {
-	{ "max-size", required_argument, NULL, 'm' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+static const struct option_row cache_rows[] = {
+	{ "list", NULL, VERB_LIST, "list each kind of object, how many there are and their size",
+	  .preset = true },
+	{ "verify", NULL, VERB_VERIFY,
+	  "read everything and remove what is damaged; rootlet rebuilds it when needed" },
+	{ "prune", NULL, VERB_PRUNE,
+	  "remove what was not used for the longest time, unless it is in use" },
+	{ "--max-size", "SIZE", OPTION_MAX_SIZE, "the size that prune keeps, such as 10G or 500M",
+	  .verb = VERB_PRUNE, .required = true },
+	JSON_ROW("JSON output: an array for list; events for verify and prune, one per line, and "
+		 "finally the result"),
+	{ NULL },
 };
 
 struct cache_listing {
@@ -205,13 +194,13 @@ static int verify_or_prune(struct cache_listing *l, bool pruning, uint64_t most,
 	return pruning ? cache_remove_old(l, most, err) : cache_verify(l, damaged, err);
 }
 
-/* VERB is list, verify or prune. Returns the exit status. */
-static int cache_run(const char *verb, uint64_t most, bool json)
+/* MOST is for prune. Returns the exit status. */
+static int cache_run(int verb, uint64_t most, bool json)
 {
 	_cleanup_(listing_clear) struct cache_listing l = { .json = json,
 							    .objects = CACHE_OBJECTS_NONE };
 	_cleanup_error_ struct error *err = NULL;
-	bool pruning = strcmp(verb, "prune") == 0, stream = pruning || strcmp(verb, "verify") == 0;
+	bool pruning = verb == VERB_PRUNE, stream = verb != VERB_LIST;
 	size_t damaged = 0;
 	int r, status;
 
@@ -225,33 +214,24 @@ static int cache_run(const char *verb, uint64_t most, bool json)
 	return json && r < 0 ? document_failure(err, status) : status;
 }
 
-int command_cache(int argc, char **argv)
+static int command_cache(const struct parsed_line *line)
 {
-	static const char *const verbs[] = { "list", "verify", "prune" };
-	const char *verb = "list", *size = NULL;
-	uint64_t most;
-	bool json = false, known = false;
-	int option;
+	const char *size = line_value(line, OPTION_MAX_SIZE);
+	uint64_t most = size ? parse_size(size, false) : 0;
 
-	while ((option = getopt_long(argc, argv, "", cache_options, NULL)) != -1) {
-		if (option == 'j')
-			json = true;
-		else
-			size = optarg;
-	}
-	if (optind < argc)
-		verb = argv[optind++];
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
-		known = known || strcmp(verb, verbs[i]) == 0;
-	if (!known)
-		return report_verb("cache", verb, verbs, sizeof(verbs) / sizeof(*verbs));
-	if (optind < argc)
-		return report_usage("cache", "unexpected argument: \"%.80s\"", argv[optind]);
-	if ((strcmp(verb, "prune") == 0) != (size != NULL))
-		return report_usage("cache", "prune needs --max-size, and nothing else takes it");
-	most = size ? parse_size(size, false) : 0;
 	if (size && !most && strcmp(size, "0") != 0)
-		return report_usage("cache", "invalid size \"%.80s\": give one such as 10G or 500M",
-				    size);
-	return cache_run(verb, most, json);
+		return report_usage(line->name,
+				    "invalid size \"%.80s\": give one such as 10G or 500M", size);
+	return cache_run(line->verb, most, line_has(line, OPTION_JSON));
 }
+
+const struct command cache_command = {
+	.name = "cache",
+	.summary = "list, verify and prune the cache",
+	.about = "The cache holds downloads, snapshots (finished trees that the next create with "
+		 "the same settings clones), the images that guests boot from, and builds of "
+		 "fstests.",
+	.statuses = "0 done; 1 failed; 2 wrong command line; 3 verify: something was damaged.",
+	.rows = cache_rows,
+	.run = command_cache,
+};

@@ -16,31 +16,14 @@
 #include "frontend/rootfs/profile_load.h"
 #include "frontend/rootfs/store.h"
 
-const char check_help[] =
-	"usage: rootlet check [--name NAME | --path DIR] [--deep] [--json]\n"
-	"\n"
-	"Checks whether a rootfs is ready: its structure, release, size, users and groups with\n"
-	"their ids, its packages against the manifest, and its id range against the host's.\n"
-	"\n"
-	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
-	"  --path DIR   path of a rootfs elsewhere\n"
-	"  --deep       also run dpkg --audit and dpkg --verify in the rootfs; takes seconds\n"
-	"  --json       print the findings as a JSON object\n"
-	"  --color WHEN auto (default), always or never\n"
-	"  --help\n"
-	"\n"
-	"Exit status: 0 ready; 1 not ready: prints each reason and how to fix it; 2 wrong command\n"
-	"line.\n";
+enum { OPTION_DEEP = OPTION_OWN };
 
-enum check_option_code { OPTION_NAME = 256, OPTION_PATH, OPTION_DEEP, OPTION_JSON };
-
-const struct option check_options[] = {
-	{ "name", required_argument, NULL, OPTION_NAME },
-	{ "path", required_argument, NULL, OPTION_PATH },
-	{ "deep", no_argument, NULL, OPTION_DEEP },
-	{ "json", no_argument, NULL, OPTION_JSON },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+static const struct option_row check_rows[] = {
+	ROOTFS_ROWS,
+	{ "--deep", NULL, OPTION_DEEP,
+	  "also run dpkg --audit and dpkg --verify in the rootfs; takes seconds" },
+	JSON_ROW(JSON_FINDINGS),
+	{ NULL },
 };
 
 /* Tests run as the first users of a profile; the others are extras. */
@@ -285,30 +268,19 @@ static int print_absence(struct check *c, const struct error *err)
 	return EXIT_FAILED;
 }
 
-int command_check(int argc, char **argv)
+static int command_check(const struct parsed_line *line)
 {
-	_cleanup_(check_clear) struct check c = { .directory = -1, .rootfs = -1 };
+	_cleanup_(check_clear) struct check c = {
+		.name = line_value(line, OPTION_NAME),
+		.path = line_value(line, OPTION_PATH),
+		.deep = line_has(line, OPTION_DEEP),
+		.json = line_has(line, OPTION_JSON),
+		.directory = -1,
+		.rootfs = -1,
+	};
 	_cleanup_error_ struct error *err = NULL;
-	int option, status;
+	int status;
 
-	while ((option = getopt_long(argc, argv, "", check_options, NULL)) != -1) {
-		switch (option) {
-		case OPTION_NAME:
-			c.name = optarg;
-			break;
-		case OPTION_PATH:
-			c.path = optarg;
-			break;
-		case OPTION_DEEP:
-			c.deep = true;
-			break;
-		case OPTION_JSON:
-			c.json = true;
-			break;
-		}
-	}
-	if (optind < argc)
-		return report_usage("check", "unexpected argument: \"%.80s\"", argv[optind]);
 	interrupt_catch();
 	if (check_rootfs(&c, &err) == 0)
 		return check_print_verdict(&c);
@@ -317,3 +289,15 @@ int command_check(int argc, char **argv)
 	status = report_error("check", err);
 	return c.json ? document_failure(err, status) : status;
 }
+
+const struct command check_command = {
+	.name = "check",
+	.summary = "check whether a rootfs is ready",
+	.about = "Checks whether a rootfs is ready: its structure, release, size, users and groups "
+		 "with their ids, its packages against the manifest, and its id range against the "
+		 "host's.",
+	.statuses = "0 ready; 1 not ready: prints each reason and how to fix it; 2 wrong command "
+		    "line.",
+	.rows = check_rows,
+	.run = command_check,
+};

@@ -1,16 +1,59 @@
 #include "frontend/commands/commandline.h"
 
+#include <getopt.h>
+#include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "frontend/cli/report.h"
 #include "frontend/cli/style.h"
 #include "frontend/cli/suggest.h"
 #include "frontend/cli/text.h"
+#include "frontend/commands/help_text.h"
 
-#define OPTIONS_MAX 64
+#define OPTION_VERSION 'V'
 
-enum { OPTION_COLOR = 0x10000, OPTION_VERSION };
+struct given_option {
+	int code;
+	const char *value;
+};
 
-static const struct option color_option = { "color", required_argument, NULL, OPTION_COLOR };
+/* --- what was given --- */
+
+bool line_has(const struct parsed_line *line, int code)
+{
+	for (size_t i = 0; i < line->given_count; i++)
+		if (line->given[i].code == code)
+			return true;
+	return false;
+}
+
+const char *line_value(const struct parsed_line *line, int code)
+{
+	const struct option_row *row;
+
+	for (size_t i = line->given_count; i-- > 0;)
+		if (line->given[i].code == code)
+			return line->given[i].value;
+	row = option_row_coded(line->command, code);
+	return row ? row->fallback : NULL;
+}
+
+const char *line_next(const struct parsed_line *line, int code, size_t *i)
+{
+	while (*i < line->given_count)
+		if (line->given[(*i)++].code == code)
+			return line->given[*i - 1].value;
+	return NULL;
+}
+
+void parsed_line_clear(struct parsed_line *line)
+{
+	free(line->given);
+	*line = (struct parsed_line){ 0 };
+}
+
+/* --- wrong options --- */
 
 /* Counts the options whose names begin with NAME, up to its "=". */
 static size_t count_matches(const struct option *options, const char *name)
@@ -25,12 +68,12 @@ static size_t count_matches(const struct option *options, const char *name)
 static int report_unknown(const char *command, const char *word, const struct option *options)
 {
 	_cleanup_free_ char *name = strndup(word + 2, strcspn(word + 2, "="));
-	const char *names[OPTIONS_MAX + 1], *hint;
+	const char *names[OPTION_ROWS_MAX + 1], *hint;
 	size_t count = 0;
 
 	if (name && *name && count_matches(options, name) > 1)
 		return report_usage(command, "option \"%s\" is ambiguous", word);
-	for (; count < OPTIONS_MAX && options[count].name; count++)
+	for (; count < OPTION_ROWS_MAX && options[count].name; count++)
 		names[count] = options[count].name;
 	hint = name ? suggest(name, names, count) : NULL;
 	if (hint)
@@ -65,61 +108,214 @@ static int take_color(const char *command)
 	return report_usage(command, "--color %s: must be auto, always or never", optarg);
 }
 
-/* Removes WORDS, which are elements of ARGV, from ARGV. */
-static void take_out(int *argc, char **argv, char *const *words, size_t count)
+/* "image|dir" as "image or dir", with the one that WORD was probably meant to be. */
+static int report_choice(const char *command, const struct option_row *row, const char *word)
 {
-	int kept = 0;
+	_cleanup_free_ char *copy = strdup(row->value), *list = strdup("");
+	const char *words[OPTION_ROWS_MAX], *hint;
+	char *rest = NULL, *longer;
+	size_t count = 0;
 
-	for (int i = 0; i < *argc; i++) {
-		bool found = false;
-
-		for (size_t j = 0; j < count; j++)
-			found = found || (i > 0 && argv[i] == words[j]);
-		if (!found)
-			argv[kept++] = argv[i];
+	if (!copy || !list)
+		return report_usage(command, "out of memory");
+	for (char *one = strtok_r(copy, "|", &rest); one && count < OPTION_ROWS_MAX;
+	     one = strtok_r(NULL, "|", &rest))
+		words[count++] = one;
+	for (size_t i = 0; i < count; i++) {
+		if (asprintf(&longer, "%s%s%s", list,
+			     i == 0	     ? ""
+			     : i + 1 < count ? ", "
+					     : " or ",
+			     words[i]) < 0)
+			return report_usage(command, "out of memory");
+		free(list);
+		list = longer;
 	}
-	argv[kept] = NULL;
-	*argc = kept;
+	hint = suggest(word, words, count);
+	return report_usage(command, "%s %s: must be %s%s%s", row->name, word, list,
+			    hint ? "; did you mean: " : "", hint ? hint : "");
 }
 
-int commandline_scan(const struct command *command, int *argc, char **argv)
+/* --- options --- */
+
+/* The table for getopt_long(). A value of struct option is the place of its row, from OPTION_OWN
+ * on, so that it differs from '?' and ':'. */
+static void list_options(const struct command *command,
+			 struct option out[static OPTION_ROWS_MAX + 1])
 {
-	struct option options[OPTIONS_MAX + 1] = { { 0 } };
-	_cleanup_free_ char **taken = calloc((size_t)*argc + 1, sizeof(*taken));
+	const struct option_row *row;
 	size_t count = 0;
+
+	for (size_t i = 0; count < OPTION_ROWS_MAX && (row = option_row_at(command, i)); i++)
+		if (!option_row_is_verb(row))
+			out[count++] =
+				(struct option){ row->name + strlen("--"),
+						 row->value ? required_argument : no_argument, NULL,
+						 OPTION_OWN + (int)i };
+	out[count] = (struct option){ 0 };
+}
+
+static int show_help(const struct command *command)
+{
+	_cleanup_free_ char *help = help_compose(command);
+
+	style_print(stdout, STYLE_PLAIN, "%s", help ? help : "");
+	return EXIT_OK;
+}
+
+/* -1 if the option is valid. */
+static int take_option(struct parsed_line *line, const struct option_row *row)
+{
+	if (row->code == OPTION_HELP)
+		return show_help(line->command);
+	if (row->code == OPTION_COLOR)
+		return take_color(line->name);
+	if (option_has_choices(row) && !option_is_choice(row, optarg))
+		return report_choice(line->name, row, optarg);
+	line->given[line->given_count++] = (struct given_option){ row->code, optarg };
+	return -1;
+}
+
+/* Sets LINE->given and optind. -1 if all options are valid. */
+static int take_options(struct parsed_line *line, int argc, char **argv)
+{
+	const char *short_options = command_runs_another(line->command) ? "+:h" : ":h";
+	struct option options[OPTION_ROWS_MAX + 1];
 	int result, status = -1;
 
-	while (count < OPTIONS_MAX - 1 && command->options[count].name) {
-		options[count] = command->options[count];
-		count++;
-	}
-	options[count] = color_option;
-	count = 0;
+	list_options(line->command, options);
 	optind = 0;
 	opterr = 0;
 	while (status < 0 &&
-	       (result = getopt_long(*argc, argv, command->runs_command ? "+:h" : ":h", options,
-				     NULL)) != -1) {
-		if (result == 'h') {
-			style_print(stdout, STYLE_PLAIN, "%s", command->help);
-			status = EXIT_OK;
-		} else if (result == OPTION_COLOR && taken) {
-			status = take_color(command->name);
-			taken[count++] = argv[optind - 1];
-			if (optarg == argv[optind - 1])
-				taken[count++] = argv[optind - 2];
-		} else if (result == ':' || result == '?') {
-			status = report_wrong(command->name, result, argv, options);
-		}
+	       (result = getopt_long(argc, argv, short_options, options, NULL)) != -1) {
+		if (result == ':' || result == '?')
+			status = report_wrong(line->name, result, argv, options);
+		else if (result == 'h')
+			status = show_help(line->command);
+		else
+			status = take_option(
+				line, option_row_at(line->command, (size_t)(result - OPTION_OWN)));
 	}
-	take_out(argc, argv, taken, count);
-	optind = 0;
 	return status;
 }
 
-int commandline_scan_global(const char *help, int argc, char **argv)
+/* --- verbs and operands --- */
+
+static const struct option_row *preset_verb(const struct command *command)
 {
-	static const struct option options[] = { { "help", no_argument, NULL, 'h' },
+	const struct option_row *row;
+
+	for (size_t i = 0; (row = option_row_at(command, i)); i++)
+		if (row->preset)
+			return row;
+	return NULL;
+}
+
+static size_t list_verbs(const struct command *command, const char *names[static OPTION_ROWS_MAX])
+{
+	const struct option_row *row;
+	size_t count = 0;
+
+	for (size_t i = 0; count < OPTION_ROWS_MAX && (row = option_row_at(command, i)); i++)
+		if (option_row_is_verb(row))
+			names[count++] = row->name;
+	return count;
+}
+
+/* Whether WORD, which is no verb, is an operand of VERB. A file that is missing and has a name like
+ * a verb is a mistyped verb. */
+static bool is_operand(const struct option_row *verb, const char *word, const char *const *names,
+		       size_t count)
+{
+	int least, most;
+
+	operands_count(verb ? verb->value : NULL, &least, &most);
+	return most > 0 &&
+	       (strchr(word, '/') || access(word, F_OK) == 0 || !suggest(word, names, count));
+}
+
+/* Sets *VERB, and takes its name from the operands. -1 if there is one or the command has none. */
+static int take_verb(struct parsed_line *line, const struct option_row **verb)
+{
+	const char *names[OPTION_ROWS_MAX], *word = line->operands[0];
+	size_t count = list_verbs(line->command, names);
+	const struct option_row *named = word ? option_row_named(line->command, word) : NULL;
+
+	*verb = count ? preset_verb(line->command) : NULL;
+	if (!count)
+		return -1;
+	if (named && option_row_is_verb(named)) {
+		*verb = named;
+		line->operands++;
+		line->operand_count--;
+	} else if (word && !is_operand(*verb, word, names, count)) {
+		return report_verb(line->name, word, names, count);
+	} else if (!*verb) {
+		return report_verb(line->name, NULL, names, count);
+	}
+	line->verb = (*verb)->code;
+	return -1;
+}
+
+/* -1 if the operands are as many as FORM says. */
+static int check_operands(const struct parsed_line *line, const struct option_row *verb)
+{
+	const char *form = verb ? verb->value : line->command->operands;
+	int least, most;
+
+	operands_count(form, &least, &most);
+	if (line->operand_count < least)
+		return report_usage(line->name, "%s needs %s", verb ? verb->name : line->name,
+				    form);
+	if (line->operand_count > most)
+		return report_usage(line->name, "unexpected argument: \"%.80s\"",
+				    line->operands[most]);
+	return -1;
+}
+
+/* -1 if the options go with the verb, and none is missing. */
+static int check_options(const struct parsed_line *line)
+{
+	const struct option_row *row;
+	char gist[128];
+
+	for (size_t i = 0; (row = option_row_at(line->command, i)); i++) {
+		bool has = line_has(line, row->code),
+		     applies = !row->verb || row->verb == line->verb;
+
+		if (has && !applies)
+			return report_usage(line->name, "%s is for %s", row->name,
+					    option_row_coded(line->command, row->verb)->name);
+		if (!has && applies && row->required)
+			return report_usage(line->name, "%s is missing: give %s", row->name,
+					    option_gist(row, gist, sizeof(gist)));
+	}
+	return -1;
+}
+
+int commandline_parse(const struct command *command, int argc, char **argv,
+		      struct parsed_line *line)
+{
+	const struct option_row *verb = NULL;
+	int status;
+
+	*line = (struct parsed_line){ .name = command->name, .command = command };
+	line->given = calloc((size_t)argc + 1, sizeof(*line->given));
+	if (!line->given)
+		return report_error(line->name, NULL);
+	status = take_options(line, argc, argv);
+	line->operands = argv + optind;
+	line->operand_count = argc - optind;
+	if (status < 0)
+		status = take_verb(line, &verb);
+	if (status < 0)
+		status = check_operands(line, verb);
+	return status < 0 ? check_options(line) : status;
+}
+
+int commandline_parse_global(const char *help, int argc, char **argv)
+{
+	static const struct option options[] = { { "help", no_argument, NULL, OPTION_HELP },
 						 { "version", no_argument, NULL, OPTION_VERSION },
 						 { "color", required_argument, NULL, OPTION_COLOR },
 						 { NULL, 0, NULL, 0 } };
@@ -127,10 +323,10 @@ int commandline_scan_global(const char *help, int argc, char **argv)
 
 	opterr = 0;
 	while (status < 0 && (result = getopt_long(argc, argv, "+:hV", options, NULL)) != -1) {
-		if (result == 'h') {
+		if (result == 'h' || result == OPTION_HELP) {
 			style_print(stdout, STYLE_PLAIN, "%s", help);
 			status = EXIT_OK;
-		} else if (result == 'V' || result == OPTION_VERSION) {
+		} else if (result == OPTION_VERSION) {
 			puts("rootlet " ROOTLET_VERSION);
 			status = EXIT_OK;
 		} else if (result == OPTION_COLOR) {

@@ -1,12 +1,36 @@
-/* What all command lines have in common: --help, --color, and the errors for wrong options. */
+/* Parses a command line by the command's table. Handles --help and --color, and reports unknown
+ * options and verbs, wrong values of a choice, and words that are missing or too many. So a command
+ * only checks what its table cannot say. */
 #pragma once
 
-#include "frontend/commands/commands.h"
+#include "frontend/commands/option_table.h"
 
-/* Checks the options of COMMAND's line, and handles and removes the common ones. Returns -1 if the
- * command should go on, with getopt_long() ready to start; else the exit status. */
-int commandline_scan(const struct command *command, int *argc, char **argv);
+struct parsed_line {
+	const char *name; /* the command's */
+	const struct command *command;
+	int verb;	 /* its code; 0 if the command has no verbs */
+	char **operands; /* NULL-terminated; in argv */
+	int operand_count;
+	struct given_option *given; /* in their order */
+	size_t given_count;
+};
 
-/* The same for the options before the command, which is then argv[optind]. HELP is rootlet's own.
+/* Whether the option was given. */
+bool line_has(const struct parsed_line *line, int code);
+
+/* The value that was given last, or else the default; NULL if there is neither. */
+const char *line_value(const struct parsed_line *line, int code);
+
+/* The values of an option that may be repeated, one per call; NULL after the last. *I starts at 0.
  */
-int commandline_scan_global(const char *help, int argc, char **argv);
+const char *line_next(const struct parsed_line *line, int code, size_t *i);
+
+/* ARGV[0] is the command's name. Returns -1 if the command should run with LINE, which the caller
+ * clears; else the exit status. */
+int commandline_parse(const struct command *command, int argc, char **argv,
+		      struct parsed_line *line);
+void parsed_line_clear(struct parsed_line *line);
+
+/* Reads the options before the command, which is then argv[optind]. HELP is rootlet's own. Returns
+ * as above. */
+int commandline_parse_global(const char *help, int argc, char **argv);

@@ -1,7 +1,6 @@
 #include "frontend/commands/complete.h"
 
 #include <dirent.h>
-#include <limits.h>
 #include <string.h>
 
 #include "frontend/archive/source.h"
@@ -11,13 +10,6 @@
 #include "frontend/rootfs/store.h"
 
 #define STATE_DEFAULT "/.local/state"
-
-/* An option or subcommand of a help text, "--name" or "show", the kind of value that it takes
- * ("NAME"; empty: none), and how many of them ("RUN RUN", "FILE…"). */
-struct completion_entry {
-	char word[32], kind[32], text[96];
-	unsigned times;
-};
 
 static void offer(const char *word, const char *text)
 {
@@ -104,7 +96,7 @@ static void offer_colors(void)
 	offer("never", NULL);
 }
 
-/* How to complete the kinds of values in the help texts. */
+/* How to complete the kinds of values. */
 static const struct {
 	const char *kind;
 	void (*offer)(void);
@@ -114,13 +106,17 @@ static const struct {
 	{ "DIR", offer_directories }, { "WHEN", offer_colors },
 };
 
-static void offer_kind(const char *kind)
+/* Offers values for the row: an option's value, or the next argument of a verb. */
+static void offer_values(const struct option_row *row)
 {
+	/* "RUN RUN", "[FILE…]" */
+	const char *kind = row->value + (*row->value == '[');
+	size_t length = strspn(kind, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (strcmp(kind, kinds[i].kind) == 0)
+		if (strlen(kinds[i].kind) == length && strncmp(kind, kinds[i].kind, length) == 0)
 			kinds[i].offer();
-	/* "native|debootstrap" */
-	if (strchr(kind, '|')) {
+	if (option_has_choices(row)) {
 		_cleanup_free_ char *copy = strdup(kind);
 		char *rest = NULL, *word;
 
@@ -130,119 +126,52 @@ static void offer_kind(const char *kind)
 	}
 }
 
-/* Copies TEXT up to a character of END, or as much as fits. Returns where TEXT goes on. */
-static const char *copy_until(const char *text, const char *end, char *out, size_t room)
+/* The row whose value comes next after WORDS: the last option's, or the verb's. NULL if there is
+ * none. *VERB: whether there is a verb. */
+static const struct option_row *row_after(const struct command *c, int count, char **words,
+					  bool *verb)
 {
-	size_t n = strcspn(text, end);
-
-	snprintf(out, room, "%.*s", (int)n, text);
-	return text + n;
-}
-
-/* A kind is a word in capitals or a choice: "NAME", "image|dir". */
-static bool is_kind(const char *word)
-{
-	return (word[0] >= 'A' && word[0] <= 'Z') || memchr(word, '|', strcspn(word, " \n"));
-}
-
-/* Reads what follows the word: " NAME", " RUN RUN", " FILE…" or nothing. Returns where the
- * description begins. */
-static const char *read_kind(const char *line, struct completion_entry *e)
-{
-	static const char many[] = "…";
-	size_t length;
-
-	e->kind[0] = '\0';
-	e->times = 0;
-	if (*line != ' ' || !is_kind(line + 1))
-		return line;
-	line = copy_until(line + 1, " \n…", e->kind, sizeof(e->kind));
-	length = strlen(e->kind);
-	e->times = 1;
-	if (text_has_prefix(line, many)) {
-		e->times = UINT_MAX;
-		return line + strlen(many);
-	}
-	for (; *line == ' ' && strncmp(line + 1, e->kind, length) == 0; line += length + 1)
-		e->times++;
-	return line;
-}
-
-/* Reads the next line of the form "  WORD [KIND]  text", and moves *TEXT past it. */
-static bool next_entry(const char **text, struct completion_entry *e)
-{
-	while (**text) {
-		const char *line = *text;
-		size_t n = strcspn(line, "\n");
-
-		*text += n + (line[n] == '\n');
-		if (strncmp(line, "  ", 2) != 0 || line[2] == ' ' || line[2] == '\n')
-			continue;
-		line = copy_until(line + 2, " \n", e->word, sizeof(e->word));
-		line = read_kind(line, e);
-		line += strspn(line, " ");
-		copy_until(line, "\n(;:", e->text, sizeof(e->text));
-		for (n = strlen(e->text); n > 0 && e->text[n - 1] == ' '; n--)
-			e->text[n - 1] = '\0';
-		return true;
-	}
-	return false;
-}
-
-/* The kind of value that WORD takes after PASSED others, or NULL if it takes no more. */
-static const char *complete_kind_of(const char *help, const char *word, unsigned passed,
-				    struct completion_entry *e)
-{
-	while (next_entry(&help, e))
-		if (strcmp(e->word, word) == 0)
-			return *e->kind && passed < e->times ? e->kind : NULL;
-	return NULL;
-}
-
-/* The kind of value that comes next after WORDS: that of the last option, or of the subcommand.
- * *VERB: whether there is a subcommand. */
-static const char *kind_after(const char *help, int count, char **words, bool *verb,
-			      struct completion_entry *e)
-{
-	const char *first = NULL, *kind;
-	unsigned passed = 0;
+	const struct option_row *row = NULL, *found;
+	int operands = 0, least, most;
 
 	*verb = false;
 	for (int i = 0; i < count; i++) {
-		if (words[i][0] == '-') {
-			kind = complete_kind_of(help, words[i], 0, e);
-			if (kind && i == count - 1)
-				return kind;
-			i += kind != NULL;
-		} else if (!first) {
-			first = words[i];
-		} else {
-			passed++;
+		found = option_row_named(c, words[i]);
+		if (words[i][0] == '-' && found && found->value) {
+			if (i == count - 1)
+				return found;
+			i++;
+		} else if (words[i][0] != '-' && !*verb) {
+			*verb = true;
+			row = found;
+		} else if (words[i][0] != '-') {
+			operands++;
 		}
 	}
-	*verb = first;
-	return first ? complete_kind_of(help, first, passed, e) : NULL;
+	operands_count(row ? row->value : NULL, &least, &most);
+	return operands < most ? row : NULL;
 }
 
-static void offer_entries(const char *help, bool options)
+static void offer_rows(const struct command *c, bool verbs)
 {
-	struct completion_entry e;
+	const struct option_row *row;
+	char gist[96];
 
-	while (next_entry(&help, &e))
-		if ((e.word[0] == '-') == options && !is_kind(e.word))
-			offer(e.word, e.text);
+	for (size_t i = 0; (row = option_row_at(c, i)); i++)
+		if (row->text && option_row_is_verb(row) == verbs)
+			offer(row->name, option_gist(row, gist, sizeof(gist)));
 }
 
-static void offer_commands(const struct command *commands, size_t count)
+static void offer_commands(const struct command *const *commands, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		offer(commands[i].name, commands[i].summary);
+		offer(commands[i]->name, commands[i]->summary);
 }
 
 static void complete_words(const struct command *c, int argc, char **argv)
 {
-	const char *word = argv[argc - 1], *equals = strchr(word, '='), *kind;
-	struct completion_entry e;
+	const char *word = argv[argc - 1], *equals = strchr(word, '=');
+	const struct option_row *row;
 	bool verb;
 
 	for (int i = 0; i < argc - 1; i++)
@@ -253,30 +182,30 @@ static void complete_words(const struct command *c, int argc, char **argv)
 	if (strncmp(word, "--", 2) == 0 && equals) {
 		_cleanup_free_ char *name = strndup(word, (size_t)(equals - word));
 
-		kind = name ? complete_kind_of(c->help, name, 0, &e) : NULL;
-		offer_kind(kind ? kind : "");
+		row = name ? option_row_named(c, name) : NULL;
+		if (row && row->value)
+			offer_values(row);
 		return;
 	}
-	kind = kind_after(c->help, argc - 1, argv, &verb, &e);
-	if (kind && (word[0] != '-' || !verb)) {
-		offer_kind(kind);
+	row = row_after(c, argc - 1, argv, &verb);
+	if (row && (word[0] != '-' || !verb)) {
+		offer_values(row);
 	} else if (word[0] == '-') {
-		offer_entries(c->help, true);
-	} else if (c->runs_command) {
+		offer_rows(c, false);
+	} else if (command_runs_another(c)) {
 		offer("--", "end of the options");
 	} else if (!verb) {
-		offer_entries(c->help, false);
+		offer_rows(c, true);
 	}
 }
 
-int complete(const struct command *commands, size_t count, int argc, char **argv)
+int complete(const struct command *const *commands, size_t count, int argc, char **argv)
 {
 	if (argc < 1)
 		return EXIT_USAGE;
 	if (argc == 1 && argv[0][0] == '-') {
-		offer("--help", "show how to use rootlet");
+		offer_rows(&command_without_rows, false);
 		offer("--version", NULL);
-		offer("--color", "auto, always or never");
 		return EXIT_OK;
 	}
 	if (argc == 1 || strcmp(argv[0], "help") == 0) {
@@ -284,7 +213,7 @@ int complete(const struct command *commands, size_t count, int argc, char **argv
 		return EXIT_OK;
 	}
 	for (size_t i = 0; i < count; i++)
-		if (commands[i].help && strcmp(commands[i].name, argv[0]) == 0)
-			complete_words(&commands[i], argc - 1, argv + 1);
+		if (strcmp(commands[i]->name, argv[0]) == 0)
+			complete_words(commands[i], argc - 1, argv + 1);
 	return EXIT_OK;
 }

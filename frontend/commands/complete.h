@@ -7,4 +7,4 @@
 
 /* ARGV holds the words after "rootlet"; the last one is completed. Prints one candidate per line,
  * "WORD" or "WORD<tab>description", and `:files` or `:folders` if the shell should offer those. */
-int complete(const struct command *commands, size_t count, int argc, char **argv);
+int complete(const struct command *const *commands, size_t count, int argc, char **argv);

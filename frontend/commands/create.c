@@ -25,80 +25,10 @@
 #include "lib/error_wrap.h"
 #include "proto/validate.h"
 
-#define DEFAULT_SUITE "jammy"
-#define DEFAULT_PROFILE "fstests"
-#define DEFAULT_ENGINE "native"
 #define COMPONENTS_MAX 16
 
-const char create_help[] =
-	"usage: rootlet create [OPTION…]\n"
-	"\n"
-	"Creates a root filesystem for kernel testing. Its packages come from a distribution's\n"
-	"archive, its users and groups from a profile. Needs no sudo, only a range of ids in\n"
-	"/etc/subuid and /etc/subgid.\n"
-	"\n"
-	"  --name NAME          name in ~/.kerneldev-mcp (default: test-rootfs)\n"
-	"  --path DIR           path of the new rootfs, instead of --name\n"
-	"  --release SUITE      jammy (default), noble, focal, bionic, bookworm, trixie\n"
-	"                       (--suite is the same)\n"
-	"  --arch ARCH          architecture (default: the host's); a foreign one needs\n"
-	"                       qemu-user-static on the host; amd64 hosts cannot do i386\n"
-	"  --profile PROFILE    what the rootfs is for (default: fstests): see rootlet profiles\n"
-	"  --force              replace an existing rootfs, once the new one is complete\n"
-	"  --mirror URL         mirror to download packages from\n"
-	"  --keyring FILE       keys to verify signatures with\n"
-	"  --allow-older-release\n"
-	"                       accept a release file that is older than the newest one seen from\n"
-	"                       this mirror, as after the mirror was restored from a backup\n"
-	"  --components LIST    archive components, such as \"main,universe\"\n"
-	"  --include LIST       additional packages, such as \"gdb,strace\"; may be repeated\n"
-	"  --engine native|debootstrap\n"
-	"                       native (default), or debootstrap: the distribution's own tool,\n"
-	"                       which is slower\n"
-	"  --tree-mode 0700|0755\n"
-	"                       0700 (default): no user of the host can enter the rootfs; 0755:\n"
-	"                       all local users can, and can run its setuid programs\n"
-	"  --fresh              do not clone a cached snapshot, and do not save one\n"
-	"  --dry-run            change nothing; print each request to rootlet-helper and whether\n"
-	"                       the policy allows it (exit status 1 if it refuses any)\n"
-	"  --quiet              no progress output\n"
-	"  --json               JSON events, one per line: progress, log, and finally result\n"
-	"  --color WHEN         auto (default), always or never\n"
-	"  --help\n"
-	"\n"
-	"Exit status: 0 created; 1 failed; 2 wrong command line or profile; 3 wrong signature,\n"
-	"hash or date; 4 mirror; 5 the host lacks something; 6 it exists or is in use; 7 disk\n"
-	"full; 130 interrupted. A create that fails leaves only cached packages and, if a\n"
-	"package's script failed, a file with the script's output, which the error message "
-	"names.\n";
-
-struct create {
-	const char *name, *path, *profile_name, *engine;
-	struct source source;
-	const char *components[COMPONENTS_MAX + 1];
-	char *component_words; /* from argv; split in place */
-	char *includes;
-	const char *mode_word;
-	unsigned mode;
-	bool force, fresh, dry_run, quiet, json;
-	bool includes_lost; /* out of memory for one */
-
-	char *parent, *base;
-	int parent_fd, old; /* or -1; old: the rootfs to replace (O_PATH) */
-	struct profile *profile;
-	struct progress *progress;
-	struct helper *helper;
-	struct fetch *fetch;
-	struct base kept;
-	const struct clone_report *how; /* how it was cloned; NULL: built */
-	size_t count;			/* packages in the rootfs */
-	char **left_out;		/* if cloned: see struct manifest */
-};
-
-enum create_option {
-	OPTION_NAME = 256,
-	OPTION_PATH,
-	OPTION_RELEASE,
+enum {
+	OPTION_RELEASE = OPTION_OWN,
 	OPTION_ARCH,
 	OPTION_PROFILE,
 	OPTION_FORCE,
@@ -111,31 +41,69 @@ enum create_option {
 	OPTION_TREE_MODE,
 	OPTION_FRESH,
 	OPTION_DRY_RUN,
-	OPTION_QUIET,
-	OPTION_JSON,
 };
 
-const struct option create_options[] = {
-	{ "name", required_argument, NULL, OPTION_NAME },
-	{ "path", required_argument, NULL, OPTION_PATH },
-	{ "release", required_argument, NULL, OPTION_RELEASE },
-	{ "suite", required_argument, NULL, OPTION_RELEASE },
-	{ "arch", required_argument, NULL, OPTION_ARCH },
-	{ "profile", required_argument, NULL, OPTION_PROFILE },
-	{ "force", no_argument, NULL, OPTION_FORCE },
-	{ "mirror", required_argument, NULL, OPTION_MIRROR },
-	{ "keyring", required_argument, NULL, OPTION_KEYRING },
-	{ "allow-older-release", no_argument, NULL, OPTION_ALLOW_OLDER },
-	{ "components", required_argument, NULL, OPTION_COMPONENTS },
-	{ "include", required_argument, NULL, OPTION_INCLUDE },
-	{ "engine", required_argument, NULL, OPTION_ENGINE },
-	{ "tree-mode", required_argument, NULL, OPTION_TREE_MODE },
-	{ "fresh", no_argument, NULL, OPTION_FRESH },
-	{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
-	{ "quiet", no_argument, NULL, OPTION_QUIET },
-	{ "json", no_argument, NULL, OPTION_JSON },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+static const struct option_row create_rows[] = {
+	ROOTFS_ROWS,
+	{ "--release", "SUITE", OPTION_RELEASE,
+	  "jammy, noble, focal, bionic, bookworm, trixie (--suite is the same)",
+	  .fallback = "jammy" },
+	{ "--suite", "SUITE", OPTION_RELEASE },
+	{ "--arch", "ARCH", OPTION_ARCH,
+	  "architecture (default: the host's); a foreign one needs qemu-user-static on the host; "
+	  "amd64 hosts cannot do i386" },
+	{ "--profile", "PROFILE", OPTION_PROFILE, "what the rootfs is for: see rootlet profiles",
+	  .fallback = "fstests" },
+	{ "--force", NULL, OPTION_FORCE,
+	  "replace an existing rootfs, once the new one is complete" },
+	{ "--mirror", "URL", OPTION_MIRROR,
+	  "mirror to download packages from (default: Ubuntu's archive; for Debian, the mirror in "
+	  "the host's apt configuration)" },
+	{ "--keyring", "FILE", OPTION_KEYRING,
+	  "keys to verify signatures with (default: the distribution's keyring in "
+	  "/usr/share/keyrings)" },
+	{ "--allow-older-release", NULL, OPTION_ALLOW_OLDER,
+	  "accept a release file that is older than the newest one seen from this mirror, as after "
+	  "the mirror was restored from a backup" },
+	{ "--components", "LIST", OPTION_COMPONENTS,
+	  "archive components, such as \"main,universe\"" },
+	{ "--include", "LIST", OPTION_INCLUDE,
+	  "additional packages, such as \"gdb,strace\"; may be repeated" },
+	{ "--engine", "native|debootstrap", OPTION_ENGINE,
+	  "native, or debootstrap: the distribution's own tool, which is slower",
+	  .fallback = "native" },
+	{ "--tree-mode", "0700|0755", OPTION_TREE_MODE,
+	  "0700: no user of the host can enter the rootfs; 0755: all local users can, and can run "
+	  "its setuid programs",
+	  .fallback = "0700" },
+	{ "--fresh", NULL, OPTION_FRESH, "do not clone a cached snapshot, and do not save one" },
+	{ "--dry-run", NULL, OPTION_DRY_RUN,
+	  "change nothing; print each request to rootlet-helper and whether the policy allows it "
+	  "(exit status 1 if it refuses any)" },
+	QUIET_ROW,
+	JSON_ROW(JSON_EVENTS),
+	{ NULL },
+};
+
+struct create {
+	const char *name, *path, *profile_name, *engine;
+	struct source source;
+	const char *components[COMPONENTS_MAX + 1];
+	char *component_words; /* the elements of components */
+	char *includes;
+	unsigned mode;
+	bool force, fresh, dry_run, quiet, json;
+
+	char *parent, *base;
+	int parent_fd, old; /* or -1; old: the rootfs to replace (O_PATH) */
+	struct profile *profile;
+	struct progress *progress;
+	struct helper *helper;
+	struct fetch *fetch;
+	struct base kept;
+	const struct clone_report *how; /* how it was cloned; NULL: built */
+	size_t count;			/* packages in the rootfs */
+	char **left_out;		/* if cloned: see struct manifest */
 };
 
 static void create_clear(struct create *c)
@@ -151,77 +119,51 @@ static void create_clear(struct create *c)
 	closep(&c->parent_fd);
 	free(c->parent);
 	free(c->base);
+	free(c->component_words);
 	free(c->includes);
 }
 
-/* Appends LIST to what earlier --include options gave. */
-static void add_includes(struct create *c, const char *list)
+/* Joins the lists of all --include options. */
+static int join_includes(struct create *c, const struct parsed_line *line, struct error **err)
 {
-	char *joined = NULL;
+	const char *list;
+	size_t i = 0;
 
-	if (asprintf(&joined, "%s,%s", c->includes ? c->includes : "", list) < 0) {
-		c->includes_lost = true;
-		return;
+	while ((list = line_next(line, OPTION_INCLUDE, &i))) {
+		char *joined = NULL;
+
+		if (asprintf(&joined, "%s,%s", c->includes ? c->includes : "", list) < 0)
+			return error_no_memory(err);
+		free(c->includes);
+		c->includes = joined;
 	}
-	free(c->includes);
-	c->includes = joined;
+	return 0;
 }
 
-static void create_take_option(struct create *c, int option)
+static int create_read_line(struct create *c, const struct parsed_line *line, struct error **err)
 {
-	switch (option) {
-	case OPTION_NAME:
-		c->name = optarg;
-		break;
-	case OPTION_PATH:
-		c->path = optarg;
-		break;
-	case OPTION_RELEASE:
-		c->source.suite = optarg;
-		break;
-	case OPTION_ARCH:
-		c->source.arch = optarg;
-		break;
-	case OPTION_PROFILE:
-		c->profile_name = optarg;
-		break;
-	case OPTION_FORCE:
-		c->force = true;
-		break;
-	case OPTION_MIRROR:
-		c->source.mirror = optarg;
-		break;
-	case OPTION_KEYRING:
-		c->source.keyring = optarg;
-		break;
-	case OPTION_ALLOW_OLDER:
-		c->source.allow_older = true;
-		break;
-	case OPTION_COMPONENTS:
-		c->component_words = optarg;
-		break;
-	case OPTION_INCLUDE:
-		add_includes(c, optarg);
-		break;
-	case OPTION_ENGINE:
-		c->engine = optarg;
-		break;
-	case OPTION_TREE_MODE:
-		c->mode_word = optarg;
-		break;
-	case OPTION_FRESH:
-		c->fresh = true;
-		break;
-	case OPTION_DRY_RUN:
-		c->dry_run = true;
-		break;
-	case OPTION_QUIET:
-		c->quiet = true;
-		break;
-	case OPTION_JSON:
-		c->json = true;
-		break;
-	}
+	const char *components = line_value(line, OPTION_COMPONENTS);
+
+	c->name = line_value(line, OPTION_NAME);
+	c->path = line_value(line, OPTION_PATH);
+	c->profile_name = line_value(line, OPTION_PROFILE);
+	c->engine = line_value(line, OPTION_ENGINE);
+	c->source = (struct source){
+		.suite = line_value(line, OPTION_RELEASE),
+		.arch = line_value(line, OPTION_ARCH),
+		.mirror = line_value(line, OPTION_MIRROR),
+		.keyring = line_value(line, OPTION_KEYRING),
+		.allow_older = line_has(line, OPTION_ALLOW_OLDER),
+	};
+	c->mode = (unsigned)strtoul(line_value(line, OPTION_TREE_MODE), NULL, 8);
+	c->force = line_has(line, OPTION_FORCE);
+	c->fresh = line_has(line, OPTION_FRESH);
+	c->dry_run = line_has(line, OPTION_DRY_RUN);
+	c->quiet = line_has(line, OPTION_QUIET);
+	c->json = line_has(line, OPTION_JSON);
+	if (components && !(c->component_words = strdup(components)))
+		return error_no_memory(err);
+	return join_includes(c, line, err);
 }
 
 static int check_components(struct create *c, struct error **err)
@@ -291,36 +233,8 @@ static int load_profile(struct create *c, struct error **err)
 			 c->profile->name, c->source.suite, c->profile->path);
 }
 
-/* Takes the two modes with or without a leading zero. */
-static int check_mode(struct create *c, struct error **err)
+static int check_arch(const struct create *c, struct error **err)
 {
-	static const unsigned modes[] = { MODE_CLOSED, MODE_ENTERABLE };
-	const char *word = c->mode_word + (*c->mode_word == '0');
-	char text[8];
-
-	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
-		snprintf(text, sizeof(text), "%o", modes[i]);
-		if (strcmp(word, text) != 0)
-			continue;
-		c->mode = modes[i];
-		return 0;
-	}
-	return error_set(err, ERR_INPUT, "--tree-mode \"%.80s\" is neither 0700 nor 0755",
-			 c->mode_word);
-}
-
-static int create_check_words(const struct create *c, struct error **err)
-{
-	static const char *const engines[] = { "native", "debootstrap" };
-	const char *hint = suggest(c->engine, engines, 2);
-
-	if (c->includes_lost)
-		return error_no_memory(err);
-	if (strcmp(c->engine, "native") != 0 && strcmp(c->engine, "debootstrap") != 0)
-		return error_set(
-			err, ERR_INPUT,
-			"engine \"%.80s\" is unknown; known engines: native, debootstrap%s%s",
-			c->engine, hint ? "; did you mean: " : "", hint ? hint : "");
 	if (c->source.arch && (architecture_check(c->source.arch, err) < 0 ||
 			       architecture_runs(c->source.arch, err) < 0))
 		return -1;
@@ -670,10 +584,10 @@ static void print_done(const struct create *c, time_t began)
 }
 
 /* Returns the exit status of a dry run, 0 after a create, or -1 with ERR set. */
-static int prepare_and_create(struct create *c, struct error **err)
+static int prepare_and_create(struct create *c, const struct parsed_line *line, struct error **err)
 {
-	if (check_release(c, err) < 0 || check_components(c, err) < 0 ||
-	    create_check_words(c, err) < 0 || check_mode(c, err) < 0 || load_profile(c, err) < 0 ||
+	if (create_read_line(c, line, err) < 0 || check_release(c, err) < 0 ||
+	    check_components(c, err) < 0 || check_arch(c, err) < 0 || load_profile(c, err) < 0 ||
 	    check_destination(c, err) < 0)
 		return -1;
 	c->progress = progress_new(c->quiet || c->dry_run ? PROGRESS_QUIET
@@ -682,26 +596,17 @@ static int prepare_and_create(struct create *c, struct error **err)
 	return c->dry_run ? dry_run(c, err) : create_rootfs(c, err);
 }
 
-int command_create(int argc, char **argv)
+static int command_create(const struct parsed_line *line)
 {
 	_cleanup_(create_clear) struct create c = {
-		.profile_name = DEFAULT_PROFILE,
-		.engine = DEFAULT_ENGINE,
-		.mode_word = "0700",
-		.source = { .suite = DEFAULT_SUITE },
 		.parent_fd = -1,
 		.old = -1,
 		.kept = BASE_NONE_OPEN,
 	};
 	_cleanup_error_ struct error *err = NULL;
 	time_t began = time(NULL);
-	int option, status;
+	int status = prepare_and_create(&c, line, &err);
 
-	while ((option = getopt_long(argc, argv, "", create_options, NULL)) != -1)
-		create_take_option(&c, option);
-	if (optind < argc)
-		return report_usage("create", "unexpected argument: \"%.80s\"", argv[optind]);
-	status = prepare_and_create(&c, &err);
 	if (status < 0) {
 		progress_end(c.progress);
 		/* The helper removes its staging tree when it stops; report the error after that.
@@ -717,3 +622,19 @@ int command_create(int argc, char **argv)
 	print_done(&c, began);
 	return EXIT_OK;
 }
+
+const struct command create_command = {
+	.name = "create",
+	.summary = "make a root filesystem for kernel testing",
+	.about = "Creates a root filesystem for kernel testing. Its packages come from a "
+		 "distribution's archive, its users and groups from a profile. Needs no sudo, only "
+		 "a range of ids in /etc/subuid and /etc/subgid.",
+	.statuses = "0 created; 1 failed; 2 wrong command line or profile; 3 wrong signature, hash "
+		    "or date; 4 mirror; 5 the host lacks something; 6 it exists or is in use; 7 "
+		    "disk full; 130 interrupted. A create that fails leaves only cached packages "
+		    "and, if a package's script failed, a file with the script's output, which the "
+		    "error message names.",
+	.rows = create_rows,
+	.run = command_create,
+	.acts = true,
+};

@@ -8,33 +8,14 @@
 #include "frontend/commands/commands.h"
 #include "frontend/rootfs/store.h"
 
-const char delete_help[] =
-	"usage: rootlet delete [--name NAME | --path DIR] [--yes]\n"
-	"\n"
-	"Deletes a rootfs completely. Refuses to delete anything that rootlet did not create.\n"
-	"\n"
-	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
-	"  --path DIR   path of a rootfs elsewhere\n"
-	"  --yes        do not ask; required if standard input is not a terminal\n"
-	"  --quiet      no progress output\n"
-	"  --json       JSON events, one per line: progress, log, and finally result\n"
-	"  --color WHEN auto (default), always or never\n"
-	"  --help\n"
-	"\n"
-	"Exit status: 0 deleted; 1 no such rootfs, not a rootfs, failed, or not confirmed; 2\n"
-	"wrong command line; 5 the host lacks something; 6 in use; 130 interrupted (what is\n"
-	"already deleted stays deleted, and the next rootlet command removes the rest).\n";
+enum { OPTION_YES = OPTION_OWN };
 
-enum delete_option { OPTION_NAME = 256, OPTION_PATH, OPTION_YES, OPTION_QUIET, OPTION_JSON };
-
-const struct option delete_options[] = {
-	{ "name", required_argument, NULL, OPTION_NAME },
-	{ "path", required_argument, NULL, OPTION_PATH },
-	{ "yes", no_argument, NULL, OPTION_YES },
-	{ "quiet", no_argument, NULL, OPTION_QUIET },
-	{ "json", no_argument, NULL, OPTION_JSON },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+static const struct option_row delete_rows[] = {
+	ROOTFS_ROWS,
+	{ "--yes", NULL, OPTION_YES, "do not ask; required if standard input is not a terminal" },
+	QUIET_ROW,
+	JSON_ROW(JSON_EVENTS),
+	{ NULL },
 };
 
 struct delete
@@ -137,33 +118,19 @@ static json_t *delete_describe(const struct delete *d)
 	return json_pack("{s:o}", "path", json_text(path));
 }
 
-int command_delete(int argc, char **argv)
+static int command_delete(const struct parsed_line *line)
 {
-	_cleanup_(delete_clear) struct delete d = { .parent_fd = -1 };
+	_cleanup_(delete_clear) struct delete d = {
+		.name = line_value(line, OPTION_NAME),
+		.path = line_value(line, OPTION_PATH),
+		.yes = line_has(line, OPTION_YES),
+		.quiet = line_has(line, OPTION_QUIET),
+		.json = line_has(line, OPTION_JSON),
+		.parent_fd = -1,
+	};
 	_cleanup_error_ struct error *err = NULL;
-	int option, status;
+	int status;
 
-	while ((option = getopt_long(argc, argv, "", delete_options, NULL)) != -1) {
-		switch (option) {
-		case OPTION_NAME:
-			d.name = optarg;
-			break;
-		case OPTION_PATH:
-			d.path = optarg;
-			break;
-		case OPTION_YES:
-			d.yes = true;
-			break;
-		case OPTION_QUIET:
-			d.quiet = true;
-			break;
-		case OPTION_JSON:
-			d.json = true;
-			break;
-		}
-	}
-	if (optind < argc)
-		return report_usage("delete", "unexpected argument: \"%.80s\"", argv[optind]);
 	if (delete_confirmed(&d, &err) < 0) {
 		progress_end(d.progress);
 		status = report_error("delete", err);
@@ -176,3 +143,17 @@ int command_delete(int argc, char **argv)
 		printf("Removed %s\n", d.absolute);
 	return EXIT_OK;
 }
+
+const struct command delete_command = {
+	.name = "delete",
+	.summary = "delete a rootfs completely",
+	.about = "Deletes a rootfs completely. Refuses to delete anything that rootlet did not "
+		 "create.",
+	.statuses = "0 deleted; 1 no such rootfs, not a rootfs, failed, or not confirmed; 2 wrong "
+		    "command line; 5 the host lacks something; 6 in use; 130 interrupted (what is "
+		    "already deleted stays deleted, and the next rootlet command removes the "
+		    "rest).",
+	.rows = delete_rows,
+	.run = command_delete,
+	.acts = true,
+};

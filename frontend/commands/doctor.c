@@ -22,23 +22,7 @@
 #define SPACE_NEEDED (2ull << 30)
 #define SPACE_WISHED (6ull << 30)
 
-const char doctor_help[] =
-	"usage: rootlet doctor [--json]\n"
-	"\n"
-	"Checks whether this host has what rootlet needs. Prints ok, warning (something is slower\n"
-	"or less complete) or missing for each item, and the command that fixes it. Changes\n"
-	"nothing.\n"
-	"\n"
-	"  --json        print the findings as a JSON object\n"
-	"  --color WHEN  auto (default), always or never\n"
-	"  --help\n"
-	"\n"
-	"Exit status: 0 the host has all that is needed; 1 something is missing; 2 wrong command\n"
-	"line.\n";
-
-const struct option doctor_options[] = { { "json", no_argument, NULL, 'j' },
-					 { "help", no_argument, NULL, 'h' },
-					 { NULL, 0, NULL, 0 } };
+static const struct option_row doctor_rows[] = { JSON_ROW(JSON_FINDINGS), { NULL } };
 
 static void probe_program(struct finding *f, enum verdict without, const char *program,
 			  const char *package, const char *why)
@@ -272,19 +256,12 @@ static void print_summary(const unsigned counts[static 3])
 	       counts[VERDICT_WARNING] == 1 ? "" : "s", counts[VERDICT_MISSING]);
 }
 
-int command_doctor(int argc, char **argv)
+static int command_doctor(const struct parsed_line *line)
 {
 	unsigned counts[3] = { 0 };
 	json_t *checks = json_array();
-	bool json = false;
-	int option;
+	bool json = line_has(line, OPTION_JSON);
 
-	while ((option = getopt_long(argc, argv, "", doctor_options, NULL)) != -1)
-		json = json || option == 'j';
-	if (optind < argc) {
-		json_decref(checks);
-		return report_usage(argv[0], "unexpected argument: \"%s\"", argv[optind]);
-	}
 	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
 		struct finding finding = { 0 };
 
@@ -304,3 +281,15 @@ int command_doctor(int argc, char **argv)
 	json_decref(checks);
 	return counts[VERDICT_MISSING] ? EXIT_FAILED : EXIT_OK;
 }
+
+const struct command doctor_command = {
+	.name = "doctor",
+	.summary = "report what this host has and lacks",
+	.about = "Checks whether this host has what rootlet needs. Prints ok, warning (something "
+		 "is slower or less complete) or missing for each item, and the command that fixes "
+		 "it. Changes nothing.",
+	.statuses = "0 the host has all that is needed; 1 something is missing; 2 wrong command "
+		    "line.",
+	.rows = doctor_rows,
+	.run = command_doctor,
+};

@@ -11,6 +11,7 @@
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 #include "frontend/commands/commands.h"
+#include "frontend/commands/vm_line.h"
 #include "frontend/fstests/check_session.h"
 #include "frontend/fstests/check_words.h"
 #include "frontend/fstests/config.h"
@@ -22,92 +23,17 @@
 #include "frontend/rootfs/store.h"
 #include "frontend/vm/kernel_features.h"
 #include "frontend/vm/kvm.h"
-#include "frontend/vm/vm_options.h"
 #include "lib/clock.h"
 #include "lib/error_wrap.h"
 #include "lib/write_all.h"
 
-#define DEFAULT_DEVICES 7
-#define DEFAULT_SIZE (UINT64_C(10) << 30)
 #define SECONDS_MOST (30ul * 24 * 3600)
 #define CONFIG_MOST 65536
 
-/* clang-format off */
-const char fstests_help[] =
-	"usage: rootlet fstests --kernel KERNEL --fstests DIR [OPTION…] [-- TEST…]\n"
-	"\n"
-	"Boots a kernel in a guest with the users and packages of a rootfs, runs fstests there,\n"
-	"and reports what passed, failed and did not run. TEST… are arguments for fstests' check:\n"
-	"-g GROUP, -x GROUP, -X FILE, -e TESTS, -E FILE (anywhere on the host), test names\n"
-	"(default: -g quick). If a test crashes the kernel or does not end, that is recorded, and\n"
-	"the remaining tests run in a new VM. Only the results stay on the host.\n"
-	"\n"
-	"  --kernel KERNEL     a bzImage, a kernel build directory, or the word distro\n"
-	"  --keyring FILE      keys to verify signatures with (distro, and --build), if the\n"
-	"                      rootfs comes from your own mirror\n"
-	"  --fstests DIR       the fstests tree, built; with --build, its sources\n"
-	"  --build             build fstests in a rootfs of the same release, once per state of\n"
-	"                      DIR\n"
-	"  --name NAME         name of the rootfs in ~/.kerneldev-mcp (default: test-rootfs)\n"
-	"  --path DIR          path of a rootfs elsewhere\n"
-	"  --host-root         use the host's own filesystem as the guest's root, not a rootfs\n"
-	"  --root-transport auto|image|dir\n"
-	"                      how the guest gets its root, as in rootlet run\n"
-	"  --force-9p          with dir: use 9p even if there is a virtiofsd\n"
-	"\n"
-	"  --fstype TYPE       filesystem under test: ext4 (default), xfs, btrfs, f2fs, …\n"
-	"  --mkfs COMMAND      format with COMMAND instead of mkfs.TYPE; its arguments are those\n"
-	"                      of --mkfs-options and the device\n"
-	"  --mkfs-options WORDS\n"
-	"                      fstests' MKFS_OPTIONS\n"
-	"  --mount-options WORDS\n"
-	"                      fstests' MOUNT_OPTIONS\n"
-	"  --config FILE       an fstests configuration with sections, each with its own\n"
-	"                      filesystem; it need not name devices or directories\n"
-	"  --devices N         number of disks (default: 7: one test device, five in the scratch\n"
-	"                      pool, one for log writes)\n"
-	"  --device-size SIZE  size of each (default: 10G); sparse, and discarded with the VM\n"
-	"  --device-backing disk|tmpfs\n"
-	"                      where the disks are: in $TMPDIR or /var/tmp (default), or in\n"
-	"                      memory\n"
-	"  --device FILE       use this block device or file as the next disk; its data is lost\n"
-	"  --io-scheduler mq-deadline|none|bfq|kyber\n"
-	"                      I/O scheduler of the disks\n"
-	"\n"
-	"  --memory SIZE       memory of the guest (default: 4G)\n"
-	"  --cpus N            CPUs of the guest (default: as many as the host has, at most 8)\n"
-	"  --unsealed          let vng and qemu see all of the host's files, read-only, and its\n"
-	"                      processes, as in rootlet run\n"
-	"  --append WORDS      words for the kernel command line; may be repeated\n"
-	"  --vng-arg WORD      an additional argument for vng; may be repeated\n"
-	"  --timeout S         end the run after S seconds\n"
-	"  --test-timeout S    end a test after S seconds (default: 3600)\n"
-	"  --stop-on-crash     boot no new VM after a crash or a test that did not end\n"
-	"\n"
-	"  --results DIR       directory for the results, not ~/.local/state/rootlet/runs/RUN\n"
-	"  --junit FILE        also write the results as JUnit XML, for a CI system\n"
-	"  --baseline RUN      compare with that run: what newly fails or passes, what still\n"
-	"                      fails\n"
-	"  --json              JSON events, one per line, and finally the result\n"
-	"  --quiet             print only the summary\n"
-	"  --color WHEN        auto (default), always or never\n"
-	"  --help\n"
-	"\n"
-	"Exit status: 0 all passed; 1 some failed; 2 wrong command line; 3 the kernel crashed; 4\n"
-	"a test or the run took too long; 5 the tests could not be run; 130 interrupted.\n";
-/* clang-format on */
-
-enum fstests_option {
-	OPTION_KERNEL = 256,
-	OPTION_KEYRING,
-	OPTION_FSTESTS,
+enum {
+	OPTION_FSTESTS = OPTION_VM_OWN,
 	OPTION_BUILD,
-	OPTION_NAME,
-	OPTION_PATH,
 	OPTION_HOST_ROOT,
-	OPTION_ROOT_TRANSPORT,
-	OPTION_FORCE_9P,
-	OPTION_UNSEALED,
 	OPTION_FSTYPE,
 	OPTION_MKFS,
 	OPTION_MKFS_OPTIONS,
@@ -118,55 +44,73 @@ enum fstests_option {
 	OPTION_DEVICE_BACKING,
 	OPTION_DEVICE,
 	OPTION_IO_SCHEDULER,
-	OPTION_MEMORY,
-	OPTION_CPUS,
-	OPTION_APPEND,
 	OPTION_VNG_ARG,
-	OPTION_TIMEOUT,
 	OPTION_TEST_TIMEOUT,
 	OPTION_STOP_ON_CRASH,
 	OPTION_RESULTS,
 	OPTION_JUNIT,
 	OPTION_BASELINE,
-	OPTION_JSON,
-	OPTION_QUIET,
 };
 
-const struct option fstests_options[] = {
-	{ "kernel", required_argument, NULL, OPTION_KERNEL },
-	{ "keyring", required_argument, NULL, OPTION_KEYRING },
-	{ "fstests", required_argument, NULL, OPTION_FSTESTS },
-	{ "build", no_argument, NULL, OPTION_BUILD },
-	{ "name", required_argument, NULL, OPTION_NAME },
-	{ "path", required_argument, NULL, OPTION_PATH },
-	{ "host-root", no_argument, NULL, OPTION_HOST_ROOT },
-	{ "root-transport", required_argument, NULL, OPTION_ROOT_TRANSPORT },
-	{ "force-9p", no_argument, NULL, OPTION_FORCE_9P },
-	{ "unsealed", no_argument, NULL, OPTION_UNSEALED },
-	{ "fstype", required_argument, NULL, OPTION_FSTYPE },
-	{ "mkfs", required_argument, NULL, OPTION_MKFS },
-	{ "mkfs-options", required_argument, NULL, OPTION_MKFS_OPTIONS },
-	{ "mount-options", required_argument, NULL, OPTION_MOUNT_OPTIONS },
-	{ "config", required_argument, NULL, OPTION_CONFIG },
-	{ "devices", required_argument, NULL, OPTION_DEVICES },
-	{ "device-size", required_argument, NULL, OPTION_DEVICE_SIZE },
-	{ "device-backing", required_argument, NULL, OPTION_DEVICE_BACKING },
-	{ "device", required_argument, NULL, OPTION_DEVICE },
-	{ "io-scheduler", required_argument, NULL, OPTION_IO_SCHEDULER },
-	{ "memory", required_argument, NULL, OPTION_MEMORY },
-	{ "cpus", required_argument, NULL, OPTION_CPUS },
-	{ "append", required_argument, NULL, OPTION_APPEND },
-	{ "vng-arg", required_argument, NULL, OPTION_VNG_ARG },
-	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
-	{ "test-timeout", required_argument, NULL, OPTION_TEST_TIMEOUT },
-	{ "stop-on-crash", no_argument, NULL, OPTION_STOP_ON_CRASH },
-	{ "results", required_argument, NULL, OPTION_RESULTS },
-	{ "junit", required_argument, NULL, OPTION_JUNIT },
-	{ "baseline", required_argument, NULL, OPTION_BASELINE },
-	{ "json", no_argument, NULL, OPTION_JSON },
-	{ "quiet", no_argument, NULL, OPTION_QUIET },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+static const struct option_row fstests_rows[] = {
+	{ "--kernel", "KERNEL", OPTION_KERNEL,
+	  "a bzImage, a kernel build directory, or the word distro", .required = true },
+	{ "--keyring", "FILE", OPTION_KEYRING,
+	  "keys to verify signatures with (distro, and --build), if the rootfs comes from your own "
+	  "mirror" },
+	{ "--fstests", "DIR", OPTION_FSTESTS, "the fstests tree, built; with --build, its sources",
+	  .required = true },
+	{ "--build", NULL, OPTION_BUILD,
+	  "build fstests in a rootfs of the same release, once per state of DIR" },
+	ROOTFS_ROWS,
+	{ "--host-root", NULL, OPTION_HOST_ROOT,
+	  "use the host's own filesystem as the guest's root, not a rootfs" },
+	{ "--root-transport", "auto|image|dir", OPTION_ROOT_TRANSPORT,
+	  "how the guest gets its root, as in rootlet run", .fallback = "auto" },
+	FORCE_9P_ROW,
+	{ "--fstype", "TYPE", OPTION_FSTYPE, "filesystem under test: ext4, xfs, btrfs, f2fs, …",
+	  .fallback = "ext4", .apart = true },
+	{ "--mkfs", "COMMAND", OPTION_MKFS,
+	  "format with COMMAND instead of mkfs.TYPE; its arguments are those of --mkfs-options and "
+	  "the device" },
+	{ "--mkfs-options", "WORDS", OPTION_MKFS_OPTIONS, "fstests' MKFS_OPTIONS" },
+	{ "--mount-options", "WORDS", OPTION_MOUNT_OPTIONS, "fstests' MOUNT_OPTIONS" },
+	{ "--config", "FILE", OPTION_CONFIG,
+	  "an fstests configuration with sections, each with its own filesystem; it need not name "
+	  "devices or directories" },
+	{ "--devices", "N", OPTION_DEVICES,
+	  "number of disks: one test device, five in the scratch pool, one for log writes",
+	  .fallback = "7" },
+	{ "--device-size", "SIZE", OPTION_DEVICE_SIZE,
+	  "size of each; sparse, and discarded with the VM", .fallback = "10G" },
+	{ "--device-backing", "disk|tmpfs", OPTION_DEVICE_BACKING,
+	  "where the disks are. disk: in $TMPDIR or /var/tmp; tmpfs: in memory",
+	  .fallback = "disk" },
+	{ "--device", "FILE", OPTION_DEVICE,
+	  "use this block device or file as the next disk; its data is lost; may be repeated" },
+	{ "--io-scheduler", "mq-deadline|none|bfq|kyber", OPTION_IO_SCHEDULER,
+	  "I/O scheduler of the disks" },
+	{ "--memory", "SIZE", OPTION_MEMORY, "memory of the guest", .fallback = "4G",
+	  .apart = true },
+	CPUS_ROW,
+	{ "--unsealed", NULL, OPTION_UNSEALED,
+	  "let vng and qemu see all of the host's files, read-only, and its processes, as in "
+	  "rootlet run" },
+	APPEND_ROW,
+	{ "--vng-arg", "WORD", OPTION_VNG_ARG, "an additional argument for vng; may be repeated" },
+	{ "--timeout", "S", OPTION_TIMEOUT, "end the run after S seconds" },
+	{ "--test-timeout", "S", OPTION_TEST_TIMEOUT, "end a test after S seconds",
+	  .fallback = "3600" },
+	{ "--stop-on-crash", NULL, OPTION_STOP_ON_CRASH,
+	  "boot no new VM after a crash or a test that did not end" },
+	{ "--results", "DIR", OPTION_RESULTS,
+	  "directory for the results, not ~/.local/state/rootlet/runs/RUN", .apart = true },
+	{ "--junit", "FILE", OPTION_JUNIT, "also write the results as JUnit XML, for a CI system" },
+	{ "--baseline", "RUN", OPTION_BASELINE,
+	  "compare with that run: what newly fails or passes, what still fails" },
+	JSON_ROW("JSON events, one per line, and finally the result"),
+	{ "--quiet", NULL, OPTION_QUIET, "print only the summary" },
+	{ NULL },
 };
 
 /* --- the command line ----------------------------------------------------------------------- */
@@ -176,149 +120,98 @@ static bool is_word(const char *text)
 	return *text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-_")];
 }
 
-static int set_word(const char **to, const char *option, struct error **err)
+static int check_fstype(const char *word, struct error **err)
 {
-	*to = optarg;
-	if (is_word(optarg))
+	if (is_word(word))
 		return 0;
 	return error_set(err, ERR_INPUT,
-			 "%s \"%s\": must have only lower-case letters, digits, - and _", option,
-			 optarg);
+			 "--fstype \"%s\": must have only lower-case letters, digits, - and _",
+			 word);
 }
 
-static int set_backing(struct fstests_options *o, struct error **err)
+/* Lists the values of an option that may be repeated, at most LIMIT. Returns how many there are, or
+ * -1 with ERR set. */
+static int list_values(const struct parsed_line *line, int code, const char **list, int limit,
+		       struct error **err)
 {
-	o->device_memory = strcmp(optarg, "tmpfs") == 0;
-	if (o->device_memory || strcmp(optarg, "disk") == 0)
-		return 0;
-	return error_set(err, ERR_INPUT, "--device-backing %s: must be disk or tmpfs", optarg);
-}
+	const char *value;
+	size_t i = 0;
+	int count = 0;
 
-static int set_scheduler(struct fstests_options *o, struct error **err)
-{
-	static const char *const known[] = { "mq-deadline", "none", "bfq", "kyber" };
-
-	o->io_scheduler = optarg;
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
-		if (strcmp(optarg, known[i]) == 0)
-			return 0;
-	return error_set(err, ERR_INPUT,
-			 "--io-scheduler %s: must be mq-deadline, none, bfq or kyber", optarg);
-}
-
-static int fstests_take_value(struct fstests_options *o, int option, struct error **err)
-{
-	switch (option) {
-	case OPTION_ROOT_TRANSPORT:
-		if (root_transport_parse(optarg, &o->transport))
-			return 0;
-		return error_set(err, ERR_INPUT, "--root-transport %s: must be auto, image or dir",
-				 optarg);
-	case OPTION_FSTYPE:
-		return set_word(&o->fstype, "--fstype", err);
-	case OPTION_DEVICES:
-		return parse_number("--devices", optarg, DEVICES_MAX, &o->device_count, err);
-	case OPTION_DEVICE_SIZE:
-		return parse_disk_size("--device-size", optarg, &o->device_size, err);
-	case OPTION_DEVICE_BACKING:
-		return set_backing(o, err);
-	case OPTION_DEVICE:
-		if (o->device_path_count == DEVICES_MAX)
-			return error_set(err, ERR_INPUT, "--device is given more than %d times",
-					 DEVICES_MAX);
-		o->device_paths[o->device_path_count++] = optarg;
-		return 0;
-	case OPTION_IO_SCHEDULER:
-		return set_scheduler(o, err);
-	case OPTION_MEMORY:
-		o->memory = optarg;
-		return check_memory(optarg, err);
-	case OPTION_APPEND:
-		return add_append(&o->append, optarg, err);
-	case OPTION_VNG_ARG:
-		if (o->vng_word_count == VNG_WORDS_MAX)
-			return error_set(err, ERR_INPUT, "--vng-arg is given more than %d times",
-					 VNG_WORDS_MAX);
-		o->vng_words[o->vng_word_count++] = optarg;
-		return 0;
-	case OPTION_TIMEOUT:
-		return parse_number("--timeout", optarg, SECONDS_MOST, &o->timeout, err);
-	default:
-		return parse_number("--test-timeout", optarg, SECONDS_MOST, &o->test_timeout, err);
+	while ((value = line_next(line, code, &i))) {
+		if (count == limit)
+			return error_set(err, ERR_INPUT, "%s is given more than %d times",
+					 option_row_coded(line->command, code)->name, limit);
+		list[count++] = value;
 	}
+	return count;
 }
 
-/* Options whose values are not checked here. */
-static bool take_simple(struct fstests_options *o, int option)
+/* Takes what needs no check. */
+static void read_words_of_line(struct fstests_options *o, const struct parsed_line *line)
 {
-	switch (option) {
-	case OPTION_KERNEL:
-		o->kernel = optarg;
-		return true;
-	case OPTION_KEYRING:
-		o->keyring = optarg;
-		return true;
-	case OPTION_FSTESTS:
-		o->fstests = optarg;
-		return true;
-	case OPTION_NAME:
-		o->name = optarg;
-		return true;
-	case OPTION_PATH:
-		o->path = optarg;
-		return true;
-	case OPTION_MKFS:
-		o->mkfs = optarg;
-		return true;
-	case OPTION_MKFS_OPTIONS:
-		o->mkfs_options = optarg;
-		return true;
-	case OPTION_MOUNT_OPTIONS:
-		o->mount_options = optarg;
-		return true;
-	case OPTION_CONFIG:
-		o->config = optarg;
-		return true;
-	case OPTION_RESULTS:
-		o->results = optarg;
-		return true;
-	case OPTION_JUNIT:
-		o->junit = optarg;
-		return true;
-	case OPTION_BASELINE:
-		o->baseline = optarg;
-		return true;
-	default:
-		return false;
+	o->kernel = line_value(line, OPTION_KERNEL);
+	o->keyring = line_value(line, OPTION_KEYRING);
+	o->fstests = line_value(line, OPTION_FSTESTS);
+	o->name = line_value(line, OPTION_NAME);
+	o->path = line_value(line, OPTION_PATH);
+	o->fstype = line_value(line, OPTION_FSTYPE);
+	o->mkfs = line_value(line, OPTION_MKFS);
+	o->mkfs_options = line_value(line, OPTION_MKFS_OPTIONS);
+	o->mount_options = line_value(line, OPTION_MOUNT_OPTIONS);
+	o->config = line_value(line, OPTION_CONFIG);
+	o->io_scheduler = line_value(line, OPTION_IO_SCHEDULER);
+	o->results = line_value(line, OPTION_RESULTS);
+	o->junit = line_value(line, OPTION_JUNIT);
+	o->baseline = line_value(line, OPTION_BASELINE);
+	o->transport = line_transport(line);
+	o->device_memory = strcmp(line_value(line, OPTION_DEVICE_BACKING), "tmpfs") == 0;
+	o->build = line_has(line, OPTION_BUILD);
+	o->host_root = line_has(line, OPTION_HOST_ROOT);
+	o->force_9p = line_has(line, OPTION_FORCE_9P);
+	o->unsealed = line_has(line, OPTION_UNSEALED);
+	o->stop_on_crash = line_has(line, OPTION_STOP_ON_CRASH);
+	o->json = line_has(line, OPTION_JSON);
+	o->quiet = line_has(line, OPTION_QUIET);
+}
+
+static int read_numbers(struct fstests_options *o, const struct parsed_line *line,
+			struct error **err)
+{
+	if (line_number(line, OPTION_DEVICES, DEVICES_MAX, &o->device_count, err) < 0 ||
+	    line_number(line, OPTION_TIMEOUT, SECONDS_MOST, &o->timeout, err) < 0 ||
+	    line_number(line, OPTION_TEST_TIMEOUT, SECONDS_MOST, &o->test_timeout, err) < 0)
+		return -1;
+	return parse_disk_size("--device-size", line_value(line, OPTION_DEVICE_SIZE),
+			       &o->device_size, err);
+}
+
+static int fstests_read_line(struct fstests_options *o, const struct parsed_line *line,
+			     struct error **err)
+{
+	int devices, words;
+
+	read_words_of_line(o, line);
+	if (check_fstype(o->fstype, err) < 0 || read_numbers(o, line, err) < 0 ||
+	    line_memory(line, &o->memory, err) < 0 || line_append(line, &o->append, err) < 0)
+		return -1;
+	devices = list_values(line, OPTION_DEVICE, o->device_paths, DEVICES_MAX, err);
+	if (devices < 0)
+		return -1;
+	words = list_values(line, OPTION_VNG_ARG, o->vng_words, VNG_WORDS_MAX, err);
+	if (words < 0)
+		return -1;
+	o->device_path_count = (unsigned int)devices;
+	o->vng_word_count = (size_t)words;
+	if (line->operand_count) {
+		o->tests = line->operands;
+		o->test_count = (size_t)line->operand_count;
 	}
-}
-
-static bool take_flag(struct fstests_options *o, int option)
-{
-	bool *flag = option == OPTION_BUILD	      ? &o->build
-		     : option == OPTION_HOST_ROOT     ? &o->host_root
-		     : option == OPTION_FORCE_9P      ? &o->force_9p
-		     : option == OPTION_UNSEALED      ? &o->unsealed
-		     : option == OPTION_STOP_ON_CRASH ? &o->stop_on_crash
-		     : option == OPTION_JSON	      ? &o->json
-		     : option == OPTION_QUIET	      ? &o->quiet
-						      : NULL;
-
-	if (flag)
-		*flag = true;
-	return flag;
+	return 0;
 }
 
 static int check_combination(const struct fstests_options *o, struct error **err)
 {
-	if (!o->kernel)
-		return error_set(
-			err, ERR_INPUT,
-			"--kernel is missing: give a bzImage, a kernel build directory, or "
-			"the word distro");
-	if (!o->fstests)
-		return error_set(err, ERR_INPUT,
-				 "--fstests is missing: give the fstests directory");
 	if (o->keyring && !o->build && strcmp(o->kernel, "distro") != 0)
 		return error_set(err, ERR_INPUT,
 				 "--keyring goes with --kernel distro or --build: nothing else is "
@@ -725,41 +618,37 @@ static int fstests_run_tests(struct fstests_job *j)
 	return status;
 }
 
-int command_fstests(int argc, char **argv)
+static int command_fstests(const struct parsed_line *line)
 {
 	static char *const quick[] = { (char *)(uintptr_t) "-g", (char *)(uintptr_t) "quick" };
 	_cleanup_(job_clear) struct fstests_job j = {
-		.options = { .fstype = "ext4",
-			     .memory = "4G",
-			     .device_count = DEFAULT_DEVICES,
-			     .device_size = DEFAULT_SIZE,
-			     .test_timeout = 3600,
-			     .tests = quick,
-			     .test_count = 2 },
+		.options = { .tests = quick, .test_count = 2 },
 		.rootfs = ROOTFS_NONE,
 		.root = ROOT_NONE,
 		.run = { .folder = RUN_FOLDER_NONE },
 	};
 	_cleanup_error_ struct error *err = NULL;
-	unsigned int cpus;
-	int option;
 
-	default_cpus(j.cpus);
-	while ((option = getopt_long(argc, argv, "+", fstests_options, NULL)) != -1) {
-		if (option == OPTION_CPUS) {
-			if (parse_number("--cpus", optarg, 255, &cpus, &err) < 0)
-				return report_usage(argv[0], "%s", err->message);
-			snprintf(j.cpus, sizeof(j.cpus), "%u", cpus);
-		} else if (!take_flag(&j.options, option) && !take_simple(&j.options, option) &&
-			   fstests_take_value(&j.options, option, &err) < 0) {
-			return report_usage(argv[0], "%s", err->message);
-		}
-	}
-	if (optind < argc) {
-		j.options.tests = argv + optind;
-		j.options.test_count = (size_t)(argc - optind);
-	}
-	if (check_combination(&j.options, &err) < 0)
-		return report_usage(argv[0], "%s", err->message);
+	if (line_cpus(line, j.cpus, &err) < 0 || fstests_read_line(&j.options, line, &err) < 0 ||
+	    check_combination(&j.options, &err) < 0)
+		return report_usage(line->name, "%s", error_text(err));
 	return fstests_run_tests(&j);
 }
+
+const struct command fstests_command = {
+	.name = "fstests",
+	.summary = "run fstests on a kernel and report the results",
+	.about = "Boots a kernel in a guest with the users and packages of a rootfs, runs fstests "
+		 "there, and reports what passed, failed and did not run. TEST… are arguments for "
+		 "fstests' check: -g GROUP, -x GROUP, -X FILE, -e TESTS, -E FILE (anywhere on the "
+		 "host), test names (default: -g quick). If a test crashes the kernel or does not "
+		 "end, that is recorded, and the remaining tests run in a new VM. Only the results "
+		 "stay on the host.",
+	.statuses = "0 all passed; 1 some failed; 2 wrong command line; 3 the kernel crashed; 4 a "
+		    "test or the run took too long; 5 the tests could not be run; 130 "
+		    "interrupted.",
+	.rows = fstests_rows,
+	.operands = "[-- TEST…]",
+	.run = command_fstests,
+	.acts = true,
+};

@@ -15,22 +15,10 @@
 
 #define AGE_WIDTH 12
 
-const char list_help[] =
-	"usage: rootlet list [--json]\n"
-	"\n"
-	"Lists every rootfs in ~/.kerneldev-mcp with its release, size, users and age.\n"
-	"\n"
-	"  --json  print a JSON array: name, path, release, distribution, arch, profile, bytes\n"
-	"          (null if unknown), users, created (seconds since the epoch)\n"
-	"  --color WHEN  auto (default), always or never\n"
-	"  --help\n"
-	"\n"
-	"Exit status: 0 done, even if there is no rootfs; 1 failed; 2 wrong command line.\n";
-
-const struct option list_options[] = {
-	{ "json", no_argument, NULL, 'j' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+static const struct option_row list_rows[] = {
+	JSON_ROW("print a JSON array: name, path, release, distribution, arch, profile, bytes "
+		 "(null if unknown), users, created (seconds since the epoch)"),
+	{ NULL },
 };
 
 struct list {
@@ -161,16 +149,16 @@ static int list_print(struct list *l, struct error **err)
 	return list_all(l, err);
 }
 
-int command_list(int argc, char **argv)
+static int command_list(const struct parsed_line *line)
 {
-	_cleanup_(list_clear) struct list l = { .parent = -1, .array = json_array() };
+	_cleanup_(list_clear) struct list l = {
+		.json = line_has(line, OPTION_JSON),
+		.parent = -1,
+		.array = json_array(),
+	};
 	_cleanup_error_ struct error *err = NULL;
-	int option, status;
+	int status;
 
-	while ((option = getopt_long(argc, argv, "", list_options, NULL)) != -1)
-		l.json = l.json || option == 'j';
-	if (optind < argc)
-		return report_usage("list", "unexpected argument: \"%.80s\"", argv[optind]);
 	interrupt_catch();
 	if (list_print(&l, &err) < 0) {
 		status = report_error("list", err);
@@ -183,3 +171,12 @@ int command_list(int argc, char **argv)
 	}
 	return EXIT_OK;
 }
+
+const struct command list_command = {
+	.name = "list",
+	.summary = "list every rootfs in the store",
+	.about = "Lists every rootfs in ~/.kerneldev-mcp with its release, size, users and age.",
+	.statuses = "0 done, even if there is no rootfs; 1 failed; 2 wrong command line.",
+	.rows = list_rows,
+	.run = command_list,
+};

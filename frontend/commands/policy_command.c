@@ -14,28 +14,18 @@
 #define POLICY_BYTES_MAX (256 * 1024)
 #define CALLS_WIDTH 92
 
-const char policy_help[] =
-	"usage: rootlet policy check [FILE] [--json]\n"
-	"       rootlet policy show [--json]\n"
-	"       rootlet policy seccomp [--json]\n"
-	"\n"
-	"Shows what an administrator allows rootlet-helper to do: see man rootlet-policy.conf.\n"
-	"\n"
-	"  check FILE    find errors in FILE (default: /etc/rootlet/policy.conf)\n"
-	"  show          show the policy section that applies to you, what it allows, and your\n"
-	"                host ids\n"
-	"  seccomp       show the system calls and capabilities that each process of\n"
-	"                rootlet-helper is compiled to have\n"
-	"  --json        JSON output: an array for seccomp, otherwise an object\n"
-	"  --color WHEN  auto (default), always or never\n"
-	"  --help\n"
-	"\n"
-	"Exit status: 0 shown, or valid; 1 failed, or show: nothing is allowed; 2 wrong command\n"
-	"line, or the policy is not valid; 5 the policy can be written by users other than root.\n";
+enum { VERB_CHECK = OPTION_OWN, VERB_SHOW, VERB_SECCOMP };
 
-const struct option policy_options[] = { { "json", no_argument, NULL, 'j' },
-					 { "help", no_argument, NULL, 'h' },
-					 { NULL, 0, NULL, 0 } };
+static const struct option_row policy_rows[] = {
+	{ "check", "[FILE]", VERB_CHECK, "find errors in FILE (default: " POLICY_PATH ")" },
+	{ "show", NULL, VERB_SHOW,
+	  "show the policy section that applies to you, what it allows, and your host ids" },
+	{ "seccomp", NULL, VERB_SECCOMP,
+	  "show the system calls and capabilities that each process of rootlet-helper is compiled "
+	  "to have" },
+	JSON_ROW("JSON output: an array for seccomp, otherwise an object"),
+	{ NULL },
+};
 
 static size_t policy_sections(const struct policy *policy)
 {
@@ -309,46 +299,30 @@ static int show_sets(const char *path, bool json, struct error **err)
 	return EXIT_OK;
 }
 
-static const struct policy_verb {
-	const char *name;
-	int words; /* at most */
-	int (*run)(const char *path, bool json, struct error **err);
-} verbs[] = { { "check", 1, policy_check },
-	      { "show", 0, policy_show },
-	      { "seccomp", 0, show_sets } };
-
-static int policy_report_no_verb(const char *command, const char *word)
+static int command_policy(const struct parsed_line *line)
 {
-	const char *names[sizeof(verbs) / sizeof(*verbs)];
-
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
-		names[i] = verbs[i].name;
-	return report_verb(command, word, names, sizeof(names) / sizeof(*names));
-}
-
-int command_policy(int argc, char **argv)
-{
+	int (*run)(const char *path, bool json, struct error **err) =
+		line->verb == VERB_CHECK  ? policy_check
+		: line->verb == VERB_SHOW ? policy_show
+					  : show_sets;
 	_cleanup_error_ struct error *err = NULL;
-	const struct policy_verb *verb = NULL;
-	bool json = false;
-	int option, status;
+	bool json = line_has(line, OPTION_JSON);
+	int status = run(line->operands[0], json, &err);
 
-	while ((option = getopt_long(argc, argv, "", policy_options, NULL)) != -1)
-		json = json || option == 'j';
-	for (size_t i = 0; optind < argc && i < sizeof(verbs) / sizeof(*verbs); i++)
-		if (strcmp(argv[optind], verbs[i].name) == 0)
-			verb = &verbs[i];
-	if (!verb)
-		return optind < argc
-			       ? policy_report_no_verb(argv[0], argv[optind])
-			       : report_usage(argv[0],
-					      "an argument is missing: check, show or seccomp");
-	optind++;
-	if (argc - optind > verb->words)
-		return report_usage(argv[0], "unexpected argument: \"%.80s\"", argv[argc - 1]);
-	status = verb->run(argv[optind], json, &err);
 	if (status >= 0)
 		return status;
-	status = report_error(argv[0], err);
+	status = report_error(line->name, err);
 	return json ? document_failure(err, status) : status;
 }
+
+const struct command policy_command = {
+	.name = "policy",
+	.summary = "check and show what an administrator allows",
+	.about = "Shows what an administrator allows rootlet-helper to do: see man "
+		 "rootlet-policy.conf.",
+	.statuses = "0 shown, or valid; 1 failed, or show: nothing is allowed; 2 wrong command "
+		    "line, or the policy is not valid; 5 the policy can be written by users other "
+		    "than root.",
+	.rows = policy_rows,
+	.run = command_policy,
+};

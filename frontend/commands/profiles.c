@@ -7,25 +7,16 @@
 #include "frontend/rootfs/profile_load.h"
 #include "frontend/rootfs/profile_places.h"
 
-const char profiles_help[] =
-	"usage: rootlet profiles [list | show PROFILE | check FILE] [--json]\n"
-	"\n"
-	"Shows the profiles that a rootfs can be created with, and checks your own. Those are in\n"
-	"~/.config/rootlet/profiles/NAME.conf: see man rootlet-profile.\n"
-	"\n"
-	"  list          list all profiles (default)\n"
-	"  show PROFILE  show one profile, including what it inherits from those it extends\n"
-	"  check FILE    find errors in a profile\n"
-	"  --json        JSON output: an array for list, otherwise an object\n"
-	"  --color WHEN  auto (default), always or never\n"
-	"  --help\n"
-	"\n"
-	"Exit status: 0 shown, or valid; 1 no such profile; 2 wrong command line, or the profile\n"
-	"is not valid.\n";
+enum { VERB_LIST = OPTION_OWN, VERB_SHOW, VERB_CHECK };
 
-const struct option profiles_options[] = { { "json", no_argument, NULL, 'j' },
-					   { "help", no_argument, NULL, 'h' },
-					   { NULL, 0, NULL, 0 } };
+static const struct option_row profiles_rows[] = {
+	{ "list", NULL, VERB_LIST, "list all profiles", .preset = true },
+	{ "show", "PROFILE", VERB_SHOW,
+	  "show one profile, including what it inherits from those it extends" },
+	{ "check", "FILE", VERB_CHECK, "find errors in a profile" },
+	JSON_ROW(JSON_BY_VERB),
+	{ NULL },
+};
 
 static json_t *list_words(char *const *words)
 {
@@ -183,13 +174,14 @@ static void profiles_list_one(const struct profile_place *place, json_t *array)
 	json_array_append_new(array, row);
 }
 
-static int profiles_list(bool json, struct error **err)
+static int profiles_list(const char *unused, bool json, struct error **err)
 {
 	struct profile_place *places;
 	json_t *array = json ? json_array() : NULL;
 	size_t count;
 	int r = profile_list(&places, &count, err);
 
+	(void)unused;
 	if (!json)
 		style_print(stdout, STYLE_HEADING, "%-16s %-9s %8s %5s  %s\n", "PROFILE", "ORIGIN",
 			    "PACKAGES", "USERS", "DESCRIPTION");
@@ -229,42 +221,29 @@ static int profiles_check(const char *path, bool json, struct error **err)
 	return 0;
 }
 
-/* Runs the subcommand in ARGV. Returns the exit status, or -1 with ERR set. */
-static int profiles_dispatch(int argc, char **argv, bool json, struct error **err)
+static int command_profiles(const struct parsed_line *line)
 {
-	static const struct {
-		const char *name;
-		int (*run)(const char *word, bool json, struct error **err);
-	} rows[] = { { "show", profiles_show }, { "check", profiles_check } };
-	static const char *const verbs[] = { "list", "show", "check" };
-	const char *word = argc > 0 ? argv[0] : "list";
-
-	if (strcmp(word, "list") == 0 && argc < 2)
-		return profiles_list(json, err);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (strcmp(word, rows[i].name) == 0 && argc == 2)
-			return rows[i].run(argv[1], json, err);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (strcmp(word, rows[i].name) == 0 && argc < 2)
-			return report_usage("profiles", "%s needs an argument", word);
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (strcmp(word, verbs[i]) == 0)
-			return report_usage("profiles", "unexpected argument: \"%.80s\"",
-					    argv[argc - 1]);
-	return report_verb("profiles", word, verbs, sizeof(verbs) / sizeof(verbs[0]));
-}
-
-int command_profiles(int argc, char **argv)
-{
+	int (*run)(const char *word, bool json, struct error **err) =
+		line->verb == VERB_SHOW	   ? profiles_show
+		: line->verb == VERB_CHECK ? profiles_check
+					   : profiles_list;
 	_cleanup_error_ struct error *err = NULL;
-	bool json = false;
-	int option, status;
+	bool json = line_has(line, OPTION_JSON);
+	int status;
 
-	while ((option = getopt_long(argc, argv, "", profiles_options, NULL)) != -1)
-		json = json || option == 'j';
-	status = profiles_dispatch(argc - optind, argv + optind, json, &err);
-	if (status >= 0)
-		return status;
-	status = report_error(argv[0], err);
+	if (run(line->operands[0], json, &err) == 0)
+		return EXIT_OK;
+	status = report_error(line->name, err);
 	return json ? document_failure(err, status) : status;
 }
+
+const struct command profiles_command = {
+	.name = "profiles",
+	.summary = "show and check the profiles that a rootfs is created with",
+	.about = "Shows the profiles that a rootfs can be created with, and checks your own. Those "
+		 "are in ~/.config/rootlet/profiles/NAME.conf: see man rootlet-profile.",
+	.statuses = "0 shown, or valid; 1 no such profile; 2 wrong command line, or the profile is "
+		    "not valid.",
+	.rows = profiles_rows,
+	.run = command_profiles,
+};

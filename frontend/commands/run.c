@@ -11,99 +11,50 @@
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/progress.h"
 #include "frontend/commands/commands.h"
+#include "frontend/commands/vm_line.h"
 #include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/store.h"
-#include "frontend/vm/guest_root.h"
 #include "frontend/vm/kernel.h"
 #include "frontend/vm/kvm.h"
 #include "frontend/vm/vm.h"
-#include "frontend/vm/vm_options.h"
 #include "frontend/vm/vm_terminal.h"
 
-/* clang-format off */
-const char run_help[] =
-	"usage: rootlet run --kernel KERNEL [OPTION…] [-- COMMAND [ARGUMENT…]]\n"
-	"\n"
-	"Boots a kernel on a rootfs with vng and runs COMMAND (default: a login shell) as root in\n"
-	"the guest. Shows the command's output and returns its exit status. The guest cannot\n"
-	"change the rootfs: its writes go to memory and are lost when the VM exits.\n"
-	"\n"
-	"On a terminal, COMMAND gets a terminal too, as with ssh -t: Ctrl-C and resizing work,\n"
-	"and ~. at the start of a line ends the VM. If any of your standard streams is not a\n"
-	"terminal, COMMAND gets three separate streams.\n"
-	"\n"
-	"  --kernel KERNEL  a bzImage, a kernel build directory, or the word distro: the kernel\n"
-	"                   package of the rootfs's release, which is downloaded and verified\n"
-	"  --keyring FILE   keys to verify signatures with (distro), if the rootfs comes from\n"
-	"                   your own mirror\n"
-	"  --name NAME      name in ~/.kerneldev-mcp (default: test-rootfs)\n"
-	"  --path DIR       path of a rootfs elsewhere\n"
-	"  --memory SIZE    memory of the guest (default: 2G)\n"
-	"  --cpus N         CPUs of the guest (default: as many as the host has, at most 8)\n"
-	"  --rwdir DIR      a host directory that the guest may write to, at the same path (if\n"
-	"                   DIR is a symbolic link, also at the path it points to); may be\n"
-	"                   repeated\n"
-	"  --disk SIZE      an empty scratch disk, discarded with the VM: /dev/vda; repeat it for\n"
-	"                   /dev/vdb and so on\n"
-	"  --root-transport auto|image|dir\n"
-	"                   how the guest gets its root. image: a disk image of the rootfs, built\n"
-	"                   once and cached; dir: the tree itself, which works with any kernel\n"
-	"                   that has 9p, but is slow; auto (default): an image if the kernel is\n"
-	"                   known to support it\n"
-	"  --force-9p       with dir: use 9p even if there is a virtiofsd\n"
-	"  --unsealed       let vng and qemu see all of the host's files, read-only, and its\n"
-	"                   processes: for hosts where a VM cannot have its own /proc, and for\n"
-	"                   vng installations that rootlet does not find completely\n"
-	"  --append WORDS   words for the kernel command line; may be repeated\n"
-	"  --timeout S      end the VM after S seconds, with exit status 124\n"
-	"  --quiet          no progress output\n"
-	"  --json           JSON events, one per line: progress, log, output (a piece of\n"
-	"                   COMMAND's output), and finally result\n"
-	"  --color WHEN     auto (default), always or never\n"
-	"  --help\n"
-	"\n"
-	"Exit status: COMMAND's own (127 if the guest does not have it); 124 the timeout expired;\n"
-	"125 the VM failed: the kernel panicked, or did not boot; 1 no such rootfs; 2 wrong\n"
-	"command line, or no such kernel; 4 the mirror failed (distro); 5 the host lacks\n"
-	"something; 6 the rootfs is being replaced or deleted; 130 interrupted.\n";
-/* clang-format on */
+#define TIMEOUT_MOST (10ul * 24 * 3600)
 
-enum run_option {
-	OPTION_KERNEL = 256,
-	OPTION_KEYRING,
-	OPTION_NAME,
-	OPTION_PATH,
-	OPTION_MEMORY,
-	OPTION_CPUS,
-	OPTION_RWDIR,
-	OPTION_DISK,
-	OPTION_APPEND,
-	OPTION_TIMEOUT,
-	OPTION_ROOT_TRANSPORT,
-	OPTION_FORCE_9P,
-	OPTION_UNSEALED,
-	OPTION_QUIET,
-	OPTION_JSON,
-};
+enum { OPTION_RWDIR = OPTION_VM_OWN, OPTION_DISK };
 
-const struct option run_options[] = {
-	{ "kernel", required_argument, NULL, OPTION_KERNEL },
-	{ "keyring", required_argument, NULL, OPTION_KEYRING },
-	{ "name", required_argument, NULL, OPTION_NAME },
-	{ "path", required_argument, NULL, OPTION_PATH },
-	{ "memory", required_argument, NULL, OPTION_MEMORY },
-	{ "cpus", required_argument, NULL, OPTION_CPUS },
-	{ "rwdir", required_argument, NULL, OPTION_RWDIR },
-	{ "disk", required_argument, NULL, OPTION_DISK },
-	{ "append", required_argument, NULL, OPTION_APPEND },
-	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
-	{ "root-transport", required_argument, NULL, OPTION_ROOT_TRANSPORT },
-	{ "force-9p", no_argument, NULL, OPTION_FORCE_9P },
-	{ "unsealed", no_argument, NULL, OPTION_UNSEALED },
-	{ "quiet", no_argument, NULL, OPTION_QUIET },
-	{ "json", no_argument, NULL, OPTION_JSON },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+static const struct option_row run_rows[] = {
+	{ "--kernel", "KERNEL", OPTION_KERNEL,
+	  "a bzImage, a kernel build directory, or the word distro: the kernel package of the "
+	  "rootfs's release, which is downloaded and verified",
+	  .required = true },
+	{ "--keyring", "FILE", OPTION_KEYRING,
+	  "keys to verify signatures with (distro), if the rootfs comes from your own mirror" },
+	ROOTFS_ROWS,
+	{ "--memory", "SIZE", OPTION_MEMORY, "memory of the guest", .fallback = "2G" },
+	CPUS_ROW,
+	{ "--rwdir", "DIR", OPTION_RWDIR,
+	  "a host directory that the guest may write to, at the same path (if DIR is a symbolic "
+	  "link, also at the path it points to); may be repeated" },
+	{ "--disk", "SIZE", OPTION_DISK,
+	  "an empty scratch disk, discarded with the VM: /dev/vda; repeat it for /dev/vdb and so "
+	  "on" },
+	{ "--root-transport", "auto|image|dir", OPTION_ROOT_TRANSPORT,
+	  "how the guest gets its root. image: a disk image of the rootfs, built once and cached; "
+	  "dir: the tree itself, which works with any kernel that has 9p, but is slow; auto: an "
+	  "image if the kernel is known to support it",
+	  .fallback = "auto" },
+	FORCE_9P_ROW,
+	{ "--unsealed", NULL, OPTION_UNSEALED,
+	  "let vng and qemu see all of the host's files, read-only, and its processes: for hosts "
+	  "where a VM cannot have its own /proc, and for vng installations that rootlet does not "
+	  "find completely" },
+	APPEND_ROW,
+	{ "--timeout", "S", OPTION_TIMEOUT, "end the VM after S seconds, with exit status 124" },
+	QUIET_ROW,
+	JSON_ROW("JSON events, one per line: progress, log, output (a piece of COMMAND's output), "
+		 "and finally result"),
+	{ NULL },
 };
 
 struct run {
@@ -246,51 +197,35 @@ static int add_disk(struct run *r, const char *size, struct error **err)
 	return 0;
 }
 
-static int run_take_option(struct run *r, int option, struct error **err)
+/* What it takes from LINE stays there. */
+static int run_read_line(struct run *r, const struct parsed_line *line, struct error **err)
 {
-	unsigned int number;
+	const char *value;
+	size_t rwdir = 0, disk = 0;
 
-	switch (option) {
-	case OPTION_KERNEL:
-		r->kernel_path = optarg;
-		return 0;
-	case OPTION_KEYRING:
-		r->keyring = optarg;
-		return 0;
-	case OPTION_NAME:
-		r->name = optarg;
-		return 0;
-	case OPTION_PATH:
-		r->path = optarg;
-		return 0;
-	case OPTION_MEMORY:
-		r->config.memory = optarg;
-		return check_memory(optarg, err);
-	case OPTION_CPUS:
-		if (parse_number("--cpus", optarg, 255, &number, err) < 0)
+	r->kernel_path = line_value(line, OPTION_KERNEL);
+	r->keyring = line_value(line, OPTION_KEYRING);
+	r->name = line_value(line, OPTION_NAME);
+	r->path = line_value(line, OPTION_PATH);
+	r->quiet = line_has(line, OPTION_QUIET);
+	r->json = line_has(line, OPTION_JSON);
+	r->transport = line_transport(line);
+	r->force_9p = line_has(line, OPTION_FORCE_9P);
+	r->config.unsealed = line_has(line, OPTION_UNSEALED);
+	if (line_memory(line, &r->config.memory, err) < 0 || line_cpus(line, r->cpus, err) < 0 ||
+	    line_number(line, OPTION_TIMEOUT, TIMEOUT_MOST, &r->config.timeout, err) < 0 ||
+	    line_append(line, &r->append, err) < 0)
+		return -1;
+	while ((value = line_next(line, OPTION_RWDIR, &rwdir)))
+		if (add_rwdir(r, value, err) < 0)
 			return -1;
-		snprintf(r->cpus, sizeof(r->cpus), "%u", number);
-		return 0;
-	case OPTION_TIMEOUT:
-		return parse_number("--timeout", optarg, 10 * 24 * 3600, &r->config.timeout, err);
-	case OPTION_RWDIR:
-		return add_rwdir(r, optarg, err);
-	case OPTION_DISK:
-		return add_disk(r, optarg, err);
-	case OPTION_ROOT_TRANSPORT:
-		if (root_transport_parse(optarg, &r->transport))
-			return 0;
-		return error_set(err, ERR_INPUT, "--root-transport %s: must be auto, image or dir",
-				 optarg);
-	case OPTION_FORCE_9P:
-		r->force_9p = true;
-		return 0;
-	case OPTION_UNSEALED:
-		r->config.unsealed = true;
-		return 0;
-	default:
-		return add_append(&r->append, optarg, err);
-	}
+	while ((value = line_next(line, OPTION_DISK, &disk)))
+		if (add_disk(r, value, err) < 0)
+			return -1;
+	if (r->keyring && strcmp(r->kernel_path, "distro") != 0)
+		return error_set(err, ERR_INPUT,
+				 "--keyring goes with --kernel distro: nothing else is downloaded");
+	return 0;
 }
 
 static int run_prepare(struct run *r, struct error **err)
@@ -440,36 +375,43 @@ static int run_guest(struct run *r)
 	return result.status;
 }
 
-int command_run(int argc, char **argv)
+static int command_run(const struct parsed_line *line)
 {
 	_cleanup_(run_clear) struct run r = { .rootfs = ROOTFS_NONE,
 					      .root = ROOT_NONE,
-					      .config = { .memory = "2G" },
 					      .began = time(NULL) };
 	_cleanup_error_ struct error *err = NULL;
-	int option;
 
-	default_cpus(r.cpus);
-	while ((option = getopt_long(argc, argv, "+", run_options, NULL)) != -1) {
-		if (option == OPTION_QUIET)
-			r.quiet = true;
-		else if (option == OPTION_JSON)
-			r.json = true;
-		else if (run_take_option(&r, option, &err) < 0)
-			return report_usage(argv[0], "%s", err->message);
-	}
-	if (!r.kernel_path)
-		return report_usage(argv[0], "--kernel is missing: give a bzImage, a kernel build "
-					     "directory, or the word distro");
-	if (r.keyring && strcmp(r.kernel_path, "distro") != 0)
-		return report_usage(argv[0], "--keyring goes with --kernel distro: nothing else is "
-					     "downloaded");
-	if (optind < argc)
-		r.config.argv = argv + optind;
+	if (run_read_line(&r, line, &err) < 0)
+		return report_usage(line->name, "%s", error_text(err));
+	if (line->operand_count)
+		r.config.argv = line->operands;
 	if (!r.json && vm_terminal_find(&r.terminal, r.config.argv != NULL))
 		r.config.terminal = &r.terminal;
 	if (!r.config.argv && !r.config.terminal)
-		return report_usage(argv[0], "a shell needs a terminal%s; give a command after --",
+		return report_usage(line->name,
+				    "a shell needs a terminal%s; give a command after --",
 				    r.json ? ", and --json has none" : "");
 	return run_guest(&r);
 }
+
+const struct command run_command = {
+	.name = "run",
+	.summary = "boot a kernel on a rootfs and run a command in it",
+	.about = "Boots a kernel on a rootfs with vng and runs COMMAND (default: a login shell) as "
+		 "root in the guest. Shows the command's output and returns its exit status. The "
+		 "guest cannot change the rootfs: its writes go to memory and are lost when the VM "
+		 "exits.\n"
+		 "\n"
+		 "On a terminal, COMMAND gets a terminal too, as with ssh -t: Ctrl-C and resizing "
+		 "work, and ~. at the start of a line ends the VM. If any of your standard streams "
+		 "is not a terminal, COMMAND gets three separate streams.",
+	.statuses = "COMMAND's own (127 if the guest does not have it); 124 the timeout expired; "
+		    "125 the VM failed: the kernel panicked, or did not boot; 1 no such rootfs; 2 "
+		    "wrong command line, or no such kernel; 4 the mirror failed (distro); 5 the "
+		    "host lacks something; 6 the rootfs is being replaced or deleted; 130 "
+		    "interrupted.",
+	.rows = run_rows,
+	.operands = "[-- COMMAND [ARGUMENT…]]",
+	.run = command_run,
+};

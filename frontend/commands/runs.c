@@ -5,42 +5,28 @@
 #include "frontend/cli/events.h"
 #include "frontend/cli/text.h"
 #include "frontend/commands/commands.h"
+#include "frontend/commands/vm_line.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/fstests/summary.h"
-#include "frontend/vm/vm_options.h"
 
-#define DEFAULT_KEPT 20
+#define KEPT_MOST 1000000
 
-/* clang-format off */
-const char runs_help[] =
-	"usage: rootlet runs [list] [--json]\n"
-	"       rootlet runs show RUN [--json]\n"
-	"       rootlet runs compare RUN RUN [--json]\n"
-	"       rootlet runs prune [--keep N] [--json]\n"
-	"\n"
-	"Shows, compares and deletes the results of rootlet fstests. RUN is an id that list\n"
-	"shows, a directory made by rootlet fstests --results, or the word last.\n"
-	"\n"
-	"  list           list all runs and how they ended (default)\n"
-	"  show RUN       show each test of a run that did not pass, and where the logs are\n"
-	"  compare RUN RUN\n"
-	"                 show what fails only in the second run, what fails only in the first,\n"
-	"                 and what fails in both\n"
-	"  prune          delete all but the newest runs; keeps those made with --results\n"
-	"\n"
-	"  --keep N       with prune: how many runs to keep (default: 20)\n"
-	"  --json         JSON output: an array for list, otherwise an object\n"
-	"  --color WHEN   auto (default), always or never\n"
-	"  --help\n"
-	"\n"
-	"Exit status: 0 done; compare: nothing newly fails; 1 failed, no such run; compare:\n"
-	"something newly fails; 2 wrong command line; 6 the run is in progress.\n";
-/* clang-format on */
+enum { VERB_LIST = OPTION_OWN, VERB_SHOW, VERB_COMPARE, VERB_PRUNE, OPTION_KEEP };
 
-const struct option runs_options[] = { { "json", no_argument, NULL, 'j' },
-				       { "keep", required_argument, NULL, 'k' },
-				       { "help", no_argument, NULL, 'h' },
-				       { NULL, 0, NULL, 0 } };
+static const struct option_row runs_rows[] = {
+	{ "list", NULL, VERB_LIST, "list all runs and how they ended", .preset = true },
+	{ "show", "RUN", VERB_SHOW,
+	  "show each test of a run that did not pass, and where the logs are" },
+	{ "compare", "RUN RUN", VERB_COMPARE,
+	  "show what fails only in the second run, what fails only in the first, and what fails in "
+	  "both" },
+	{ "prune", NULL, VERB_PRUNE,
+	  "delete all but the newest runs; keeps those made with --results" },
+	{ "--keep", "N", OPTION_KEEP, "how many runs prune keeps", .fallback = "20",
+	  .verb = VERB_PRUNE },
+	JSON_ROW(JSON_BY_VERB),
+	{ NULL },
+};
 
 struct runs {
 	bool json;
@@ -247,55 +233,34 @@ static int runs_prune(const struct runs *r, char **words, struct error **err)
 	return EXIT_OK;
 }
 
-static const struct runs_verb {
-	const char *name;
-	int words;
-	int (*run)(const struct runs *r, char **words, struct error **err);
-} verbs[] = {
-	{ "list", 0, runs_list },
-	{ "show", 1, runs_show },
-	{ "compare", 2, runs_compare },
-	{ "prune", 0, runs_prune },
-};
-
-static const struct runs_verb *find_verb(const char *name)
+static int command_runs(const struct parsed_line *line)
 {
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
-		if (strcmp(verbs[i].name, name) == 0)
-			return &verbs[i];
-	return NULL;
-}
-
-static int runs_report_no_verb(const char *command, const char *word)
-{
-	const char *names[sizeof(verbs) / sizeof(*verbs)];
-
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
-		names[i] = verbs[i].name;
-	return report_verb(command, word, names, sizeof(names) / sizeof(*names));
-}
-
-int command_runs(int argc, char **argv)
-{
-	struct runs runs = { .keep = DEFAULT_KEPT };
+	static int (*const verbs[])(const struct runs *r, char **words, struct error **err) = {
+		[VERB_LIST] = runs_list,
+		[VERB_SHOW] = runs_show,
+		[VERB_COMPARE] = runs_compare,
+		[VERB_PRUNE] = runs_prune,
+	};
+	struct runs runs = { .json = line_has(line, OPTION_JSON) };
 	_cleanup_error_ struct error *err = NULL;
-	const struct runs_verb *verb = &verbs[0];
-	int option, status;
+	int status;
 
-	while ((option = getopt_long(argc, argv, "", runs_options, NULL)) != -1) {
-		if (option == 'j')
-			runs.json = true;
-		else if (parse_number("--keep", optarg, 1000000, &runs.keep, &err) < 0)
-			return report_usage(argv[0], "%s", err->message);
-	}
-	if (optind < argc && !(verb = find_verb(argv[optind++])))
-		return runs_report_no_verb(argv[0], argv[optind - 1]);
-	if (argc - optind != verb->words)
-		return report_usage(argv[0], "%s takes %d run%s, not %d", verb->name, verb->words,
-				    verb->words == 1 ? "" : "s", argc - optind);
-	status = verb->run(&runs, argv + optind, &err);
+	if (line_number(line, OPTION_KEEP, KEPT_MOST, &runs.keep, &err) < 0)
+		return report_usage(line->name, "%s", err->message);
+	status = verbs[line->verb](&runs, line->operands, &err);
 	if (status >= 0)
 		return status;
-	status = report_error(argv[0], err);
+	status = report_error(line->name, err);
 	return runs.json ? document_failure(err, status) : status;
 }
+
+const struct command runs_command = {
+	.name = "runs",
+	.summary = "show, compare and delete results of fstests",
+	.about = "Shows, compares and deletes the results of rootlet fstests. RUN is an id that "
+		 "list shows, a directory made by rootlet fstests --results, or the word last.",
+	.statuses = "0 done; compare: nothing newly fails; 1 failed, no such run; compare: "
+		    "something newly fails; 2 wrong command line; 6 the run is in progress.",
+	.rows = runs_rows,
+	.run = command_runs,
+};

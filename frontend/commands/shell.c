@@ -13,30 +13,12 @@
 
 #define NOT_FOUND 127 /* what a shell returns for a missing command */
 
-const char shell_help[] =
-	"usage: rootlet shell [--name NAME | --path DIR] [--user USER] [-- COMMAND [ARGUMENT…]]\n"
-	"       rootlet chroot …  (the same)\n"
-	"\n"
-	"Runs a command (default: a login shell) in a rootfs, confined to a jail: it sees no\n"
-	"files, processes or network of the host, and cannot mount.\n"
-	"\n"
-	"  --name NAME  name in ~/.kerneldev-mcp (default: test-rootfs)\n"
-	"  --path DIR   path of a rootfs elsewhere\n"
-	"  --user USER  user of the rootfs, by name or uid (default: root)\n"
-	"  --color WHEN auto (default), always or never\n"
-	"  --help\n"
-	"\n"
-	"Exit status: the command's own, or 128 + N if signal N killed it; 1 failed; 2 wrong\n"
-	"command line; 5 the host lacks something; 6 the rootfs is being replaced or deleted.\n";
+enum { OPTION_USER = OPTION_OWN };
 
-enum shell_option { OPTION_NAME = 256, OPTION_PATH, OPTION_USER };
-
-const struct option shell_options[] = {
-	{ "name", required_argument, NULL, OPTION_NAME },
-	{ "path", required_argument, NULL, OPTION_PATH },
-	{ "user", required_argument, NULL, OPTION_USER },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+static const struct option_row shell_rows[] = {
+	ROOTFS_ROWS,
+	{ "--user", "USER", OPTION_USER, "user of the rootfs, by name or uid", .fallback = "root" },
+	{ NULL },
 };
 
 struct shell {
@@ -178,37 +160,50 @@ static int shell(struct shell *s, struct answer *answer, struct error **err)
 	return execute(s, answer, err);
 }
 
-int command_shell(int argc, char **argv)
+static int command_shell(const struct parsed_line *line)
 {
 	static char bash[] = "/bin/bash", login[] = "-l";
 	char *default_argv[] = { bash, login, NULL };
-	_cleanup_(shell_clear) struct shell s = { .user = "root", .directory = -1, .rootfs = -1 };
+	bool given = line->operand_count > 0;
+	_cleanup_(shell_clear) struct shell s = {
+		.name = line_value(line, OPTION_NAME),
+		.path = line_value(line, OPTION_PATH),
+		.user = line_value(line, OPTION_USER),
+		.argv = given ? line->operands : default_argv,
+		.argc = given ? (size_t)line->operand_count : 2,
+		.directory = -1,
+		.rootfs = -1,
+	};
 	_cleanup_error_ struct error *err = NULL;
 	struct answer answer = { .fd = -1 };
-	int option;
 
-	/* "+": everything from the first non-option on belongs to the command. */
-	while ((option = getopt_long(argc, argv, "+", shell_options, NULL)) != -1) {
-		switch (option) {
-		case OPTION_NAME:
-			s.name = optarg;
-			break;
-		case OPTION_PATH:
-			s.path = optarg;
-			break;
-		case OPTION_USER:
-			s.user = optarg;
-			break;
-		}
-	}
-	s.argv = optind < argc ? argv + optind : default_argv;
-	s.argc = optind < argc ? (size_t)(argc - optind) : 2;
 	if (shell(&s, &answer, &err) < 0) {
 		terminal_free(&s.terminal);
-		return report_error(argv[0], err);
+		return report_error(line->name, err);
 	}
 	closep(&answer.fd);
 	if (answer.status == NOT_FOUND)
 		explain_missing(&s);
 	return answer.status;
 }
+
+#define SHELL_HELP                                                                                 \
+	.about = "Runs a command (default: a login shell) in a rootfs, confined to a jail: it "    \
+		 "sees no files, processes or network of the host, and cannot mount. rootlet "     \
+		 "shell and rootlet chroot are the same.",                                         \
+	.statuses = "the command's own, or 128 + N if signal N killed it; 1 failed; 2 wrong "      \
+		    "command line; 5 the host lacks something; 6 the rootfs is being replaced or " \
+		    "deleted.",                                                                    \
+	.operands = "[-- COMMAND [ARGUMENT…]]", .rows = shell_rows, .run = command_shell
+
+const struct command shell_command = {
+	.name = "shell",
+	.summary = "run a command in a jail inside a rootfs",
+	SHELL_HELP,
+};
+
+const struct command chroot_command = {
+	.name = "chroot",
+	.summary = "the same as shell",
+	SHELL_HELP,
+};

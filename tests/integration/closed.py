@@ -97,7 +97,7 @@ def modes(home, server):
         said = re.findall(r"replace=0 mode=(\d+)", file.read())
     tap.report(set(said) == {"0700", "0755"}, "the audit log records the modes", said)
     outcome = home.run("create", "--tree-mode", "0777")
-    tap.report(outcome.status == 2 and "neither 0700 nor 0755" in outcome.err,
+    tap.report(outcome.status == 2 and "must be 0700 or 0755" in outcome.err,
                "create --tree-mode 0777 is refused", outcome)
 
 

@@ -1,4 +1,4 @@
-"""What a command says of itself: its table of options, its --help and its manual page have to say the
+"""A command's help, which comes from its table of options, its manual page and its MCP tools have to say the
 same. Reads the sources beside what was built from them."""
 import glob
 import json
@@ -13,8 +13,6 @@ from support.world import BUILD, SOURCE, Home
 home = Home()
 MAN = f"{SOURCE}/docs/man"
 PAGE_OF = {"chroot": "shell", "help": None}  # of the others it is the command's own; None: rootlet.1
-# What every command's help and page have, though no table of its own does.
-COMMON = {"--color": "WHEN", "--help": ""}
 
 
 def read(path):
@@ -26,22 +24,21 @@ def commands():
     return [line.split("\t")[0] for line in home.run("__complete", "").out.splitlines()]
 
 
+def default_in(text):
+    """The default that a text names: "(default: 2G)", "auto (default)"; None: none."""
+    found = re.search(r"\(default: ([^)]*)\)|(\S+) \((?:the )?default\)", text)
+    return found and (found.group(1) or found.group(2))
+
+
 def of_help(text):
-    """{word: kind of value} of the lines that name an option or a word."""
+    """{option or verb: (its value, its default)} of the rows of a help."""
     found = {}
-    for word, kind in re.findall(r"^  (-?-?[a-z][a-z0-9-]*)(?: ([A-Z]+|[a-z0-9-]+(?:\|[a-z0-9-]+)+)…?)?(?= |$)", text, re.M):
-        found[word] = kind
+    for block in re.split(r"\n(?=  \S)|\n\n", text.partition("\n\n")[2]):
+        row = re.match(r"  (-?-?[a-z][a-z0-9-]*)(?: (\S+(?: [A-Z]\S*)*))?(?:  +|\n|$)((?:.|\n)*)", block)
+        if row:
+            default = default_in(re.sub(r"\s+", " ", row.group(3))) if row.group(1)[0] == "-" else None
+            found[row.group(1)] = (row.group(2) or "", default)
     return found
-
-
-def of_table(command):
-    """{option: takes a value} of the struct option in the source."""
-    for path in glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True):
-        match = re.search(rf"const struct option {command}_options\[\] = \{{(.*?)\n?\s*\{{ NULL", read(path), re.S)
-        if match:
-            return {f"--{name}": takes == "required" for name, takes in re.findall(
-                r'\{ "([a-z0-9-]+)", (no|required)_argument', match.group(1))}
-    return None
 
 
 def expand(text):
@@ -50,20 +47,22 @@ def expand(text):
 
 
 def of_page(text):
-    """{word: kind of value} of the definitions in a page's source."""
+    """{option or verb: (its value, its default)} of the definitions in a page's source."""
     found = {}
-    for line in re.findall(r"^(\*.*)$", text, re.M):
-        for word, kind in re.findall(r"\*(--[a-z0-9-]+|[a-z]+)\*(?: _([A-Za-z0-9|-]+)_)?", line):
-            found[word] = kind
+    for words, body in re.findall(r"^(\*.*)\n((?:\t.*\n)+)", text, re.M):
+        plain = re.sub(r"\s+", " ", body.replace("_", "").replace("*", ""))
+        for word, value in re.findall(r"(?:^|, )\*(--[a-z0-9-]+|[a-z]+)\*([^,]*)", words):
+            value = value.replace("_", "").replace("...", "…").strip()
+            found[word] = (value, default_in(plain) if word[0] == "-" else None)
     return found
 
 
 def options(words):
-    return {word: kind for word, kind in words.items() if word.startswith("--")}
+    return {word: said for word, said in words.items() if word.startswith("--")}
 
 
 def differences(a, b, where_a, where_b):
-    """Both ways, values included."""
+    """Both ways, values and defaults included."""
     wrong = [f"{word} is in {where_a}, not in {where_b}" for word in a if word not in b]
     wrong += [f"{word} is in {where_b}, not in {where_a}" for word in b if word not in a]
     return wrong + [f"{word}: {a[word] or 'no value'} in {where_a}, {b[word] or 'no value'} in {where_b}"
@@ -75,34 +74,24 @@ def check_command(command):
     page = f"{MAN}/rootlet{'-' if name else ''}{name or ''}.1.scd"
     shown, helped = home.run(command, "--help").out, home.run("help", command).out
     tap.report(shown == helped and shown.startswith("usage: rootlet"), f"{command} --help is help {command}")
+    wide = [line for line in shown.splitlines() if len(line) > 80]
+    tap.report(not wide, f"{command}: the help has at most 80 columns", *wide)
     said = of_help(shown)
-    table = of_table(name or command)
-    aliases = {"--suite": "--release"}  # in the table and the page; the help has it in a remark
-    wrong = ["it has no table of options"] if table is None else [
-        f"{option} is in the table, not in the help" for option in table
-        if option not in said and f"({option} is the same)" not in shown]
-    wrong += [f"{option} is in the help, not in the table" for option in options(said)
-              if option not in (table or {}) and option not in COMMON]
-    wrong += [f"{option}: whether it takes a value" for option, takes in (table or {}).items()
-              if option in said and bool(said[option]) != takes]
-    wrong += [f"{option} {kind} is not in the help" for option, kind in COMMON.items()
-              if said.get(option) != kind]
-    tap.report(not wrong, f"{command}: the help says what it takes", *wrong)
     if not os.path.exists(page):
         tap.report(False, f"{command}: it has a manual page", f"{page} is missing")
         return
-    written = of_page(expand(read(page)).partition("# OPTIONS")[2].partition("\n# ")[0])
+    written = of_page(expand(read(page)).partition("# OPTIONS")[2].partition("\n# ")[0] + "\n")
     if command == "help":
-        written = {word: kind for word, kind in written.items() if word in COMMON}
-    for alias, name_of_it in aliases.items():
-        if alias in written and name_of_it in written:
-            written.pop(alias)
+        written = {word: row for word, row in written.items() if word in said}
+    for alias in re.findall(r"\((--[a-z-]+) is the same\)", shown):
+        tap.report(written.pop(alias, None), f"{command}: the page has {alias}")
     wrong = differences(options(said), options(written), "the help", "the page")
-    tap.report(not wrong, f"{command}: the page has the options of the help, and the reverse", *wrong)
-    words = {word: kind for word, kind in said.items() if word[0] != "-"}
+    tap.report(said and not wrong, f"{command}: the page has the options of the help, and the reverse",
+               *wrong)
     body = of_page(read(page))
-    wrong = [f"{word} {kind}" for word, kind in words.items() if body.get(word) != kind]
-    tap.report(not wrong, f"{command}: the page has the words of the help", *wrong)
+    wrong = [f"{word} {value}" for word, (value, _) in said.items() if word[0] != "-" and
+             body.get(word, ("missing",))[0] != value]
+    tap.report(not wrong, f"{command}: the page has the verbs of the help", *wrong)
 
 
 def exit_statuses(text):
@@ -170,8 +159,26 @@ def check_tools():
             wanted[f"{one['name']} {name}"] = (default, here)
         missing = set(one["inputSchema"]["properties"]) ^ set(one["command"]["arguments"])
         tap.report(not missing, f"tool {one['name']}: every parameter becomes something", missing)
+        check_tool(one)
     wrong = differences(wanted, written, "tools.json", "rootlet-mcp(1)")
     tap.report(not wrong, "rootlet-mcp(1) has every tool and parameter", *wrong)
+
+
+def check_tool(tool):
+    """A parameter has the default and the choices of the option that it becomes. It may have a default if the
+    option has none."""
+    rows, wrong = of_help(home.run(tool["command"]["words"][0], "--help").out), []
+    for name, option in tool["command"]["arguments"].items():
+        becomes = option.values() if isinstance(option, dict) else [option]
+        wrong += [f"{name}: there is no option {one}" for one in becomes if one not in rows and one != "--"]
+        value, default = rows.get(str(option), ("", None))
+        published = tool["inputSchema"]["properties"][name]
+        if default and " " not in default and published.get("default") != default:
+            wrong.append(f"{name}: {published.get('default')}, the default of {option} is {default}")
+        if "|" in value and published.get("enum") != value.split("|"):
+            wrong.append(f"{name}: {published.get('enum')}, {option} takes {value}")
+    tap.report(not wrong, f"tool {tool['name']}: parameters have the defaults and choices of the options",
+               *wrong)
 
 
 def stages(*names):

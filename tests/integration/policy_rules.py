@@ -30,7 +30,7 @@ def policy_file(text):
 
 def commands():
     rows = [
-        Case("policy: without a subcommand", ["policy"], 2, "missing: check, show or seccomp"),
+        Case("policy: without a subcommand", ["policy"], 2, "missing: give one of: check, show, seccomp"),
         Case("policy: an unknown subcommand", ["policy", "write"], 2, "not one of: check, show, seccomp"),
         Case("policy show x", ["policy", "show", "x"], 2, "unexpected argument: \"x\""),
         Case("policy --help", ["policy", "--help"], 0, ["usage: rootlet policy", "Exit status"]),

@@ -184,7 +184,7 @@ def usage():
             ("a missing baseline", mini.words("--baseline", "nosuch"), "run nosuch does not exist"),
             ("--host-root with a rootfs", mini.words("--host-root", "--name", "x"), "uses no rootfs"),
             ("runs with an unknown subcommand", ["runs", "remove"], "list, show, compare, prune"),
-            ("runs show without a run", ["runs", "show"], "takes 1 run")):
+            ("runs show without a run", ["runs", "show"], "show needs RUN")):
         with Tidy(home) as tidy:
             outcome = home.run(*command, seconds=120)
             wrong = tidy.complaints()

@@ -1,0 +1,52 @@
+#include "frontend/commands/vm_line.h"
+
+#include <stdio.h>
+
+#define CPUS_MOST 255
+
+int line_number(const struct parsed_line *line, int code, unsigned long limit, unsigned int *number,
+		struct error **err)
+{
+	const char *value = line_value(line, code);
+	const struct option_row *row = option_row_coded(line->command, code);
+
+	return value ? parse_number(row->name, value, limit, number, err) : 0;
+}
+
+int line_memory(const struct parsed_line *line, const char **memory, struct error **err)
+{
+	*memory = line_value(line, OPTION_MEMORY);
+	/* The default may be more than the host has. */
+	return line_has(line, OPTION_MEMORY) ? check_memory(*memory, err) : 0;
+}
+
+int line_cpus(const struct parsed_line *line, char out[static CPUS_TEXT], struct error **err)
+{
+	unsigned int number = 0;
+
+	default_cpus(out);
+	if (line_number(line, OPTION_CPUS, CPUS_MOST, &number, err) < 0)
+		return -1;
+	if (number)
+		snprintf(out, CPUS_TEXT, "%u", number);
+	return 0;
+}
+
+int line_append(const struct parsed_line *line, char **append, struct error **err)
+{
+	const char *words;
+	size_t i = 0;
+
+	while ((words = line_next(line, OPTION_APPEND, &i)))
+		if (add_append(append, words, err) < 0)
+			return -1;
+	return 0;
+}
+
+enum root_transport line_transport(const struct parsed_line *line)
+{
+	enum root_transport transport = ROOT_AUTO;
+
+	root_transport_parse(line_value(line, OPTION_ROOT_TRANSPORT), &transport);
+	return transport;
+}

@@ -1,0 +1,47 @@
+/* The rows that `run` and `fstests` share, and how to read them. */
+#pragma once
+
+#include "frontend/commands/commandline.h"
+#include "frontend/vm/guest_root.h"
+#include "frontend/vm/vm_options.h"
+#include "lib/error.h"
+
+/* The commands' own begin at OPTION_VM_OWN. */
+enum {
+	OPTION_KERNEL = OPTION_OWN,
+	OPTION_KEYRING,
+	OPTION_ROOT_TRANSPORT,
+	OPTION_FORCE_9P,
+	OPTION_UNSEALED,
+	OPTION_MEMORY,
+	OPTION_CPUS,
+	OPTION_APPEND,
+	OPTION_TIMEOUT,
+	OPTION_VM_OWN,
+};
+
+#define FORCE_9P_ROW                                                                               \
+	{                                                                                          \
+		"--force-9p", NULL, OPTION_FORCE_9P,                                               \
+			"with dir: use 9p even if there is a virtiofsd"                            \
+	}
+#define CPUS_ROW                                                                                   \
+	{                                                                                          \
+		"--cpus", "N", OPTION_CPUS,                                                        \
+			"CPUs of the guest (default: as many as the host has, at most 8)"          \
+	}
+#define APPEND_ROW                                                                                 \
+	{                                                                                          \
+		"--append", "WORDS", OPTION_APPEND,                                                \
+			"words for the kernel command line; may be repeated"                       \
+	}
+
+/* Sets *NUMBER if the option has a value or a default. ERR_INPUT if that is not from 1 to LIMIT. */
+int line_number(const struct parsed_line *line, int code, unsigned long limit, unsigned int *number,
+		struct error **err);
+
+/* The values of --memory, --cpus, --append (joined; the caller frees it) and --root-transport. */
+int line_memory(const struct parsed_line *line, const char **memory, struct error **err);
+int line_cpus(const struct parsed_line *line, char out[static CPUS_TEXT], struct error **err);
+int line_append(const struct parsed_line *line, char **append, struct error **err);
+enum root_transport line_transport(const struct parsed_line *line);
