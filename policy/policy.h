@@ -65,11 +65,11 @@ enum policy_kind {
 /* A key of the file. The default is written as it would be in the file. */
 struct policy_key {
 	const char *section, *name, *preset;
-	enum policy_kind kind;
 	size_t offset; /* in struct policy_rule for a key of [allow …], else in struct policy */
 	bool (*valid)(const char *word); /* NULL: all are */
 	const char *what;		 /* what one of its words is, for messages */
-	bool any;			 /* "*" is valid as well */
+	enum policy_kind kind;
+	bool any; /* "*" is valid as well */
 };
 
 /* The word after WORD. */

@@ -6,10 +6,8 @@
 #include "frontend/cli/paths.h"
 #include "frontend/mcp/schema.h"
 
-/* The tools with their output schemas, as JSON. */
-static const char tools_text[] =
+/* Declares tools_text: the tools with their output schemas, as JSON. */
 #include "tools_json.h"
-	;
 
 json_t *tools_load(void)
 {

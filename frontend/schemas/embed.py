@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Turns the MCP tools into a C string, which is compiled into the program: embed.py TOOLS SCHEMA… replaces the name
+"""Turns the MCP tools into a C declaration, which is compiled into the program: embed.py TOOLS SCHEMA… replaces the name
 of each tool's output schema with the schema."""
 import json
 import os
@@ -28,7 +28,7 @@ def main():
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     print("/* Made from frontend/mcp/tools.json and frontend/schemas by frontend/schemas/embed.py. */")
     # gcc and clang take string literals of any length; C17 guarantees only 4095 characters.
-    print(f'"{escaped}"')
+    print(f'static const char tools_text[] = "{escaped}";')
 
 
 main()

@@ -7,13 +7,13 @@ from .protocol import Helper, opened
 
 
 class Build:
-    """Each request is (name, paths of its descriptors, fields). The staging directory is in FOLDER."""
+    """Each request is (name, paths of its descriptors, fields). The staging directory is in DIRECTORY."""
 
-    def __init__(self, at, folder, engine="native"):
+    def __init__(self, at, directory, engine="native"):
         self.at, self.arch = at, mirrors.arch()
         self.suite = f"{at.root}/dists/{mirrors.SUITE}"
-        self.begin = ("Begin", (folder, at.keyring), {"name": "new", "suite": mirrors.SUITE,
-                                                      "arch": self.arch, "engine": engine})
+        self.begin = ("Begin", (directory, at.keyring), {"name": "new", "suite": mirrors.SUITE,
+                                                         "arch": self.arch, "engine": engine})
         self.release = ("Release", (f"{self.suite}/InRelease",), {"pocket": ""})
 
     def index(self, component):

@@ -7,8 +7,8 @@ from .world import AS_ROOT
 
 
 @contextlib.contextmanager
-def strange(home, folder, file):
-    """Yields {what: descriptor} of everything except directories that the caller owns, as they own FOLDER and
+def strange(home, directory, file):
+    """Yields {what: descriptor} of everything except directories that the caller owns, as they own DIRECTORY and
     FILE."""
     fifo, gone, sealed = (f"{home.folder}/{name}" for name in ("fifo", "gone", "write-only"))
     os.mkfifo(fifo)
@@ -22,7 +22,7 @@ def strange(home, folder, file):
         "/root": os.open("/root" if AS_ROOT else "/", os.O_RDONLY),
         "a pipe": pipe[0], "a pipe to write": pipe[1], "a socket": theirs.fileno(),
         "a FIFO without a writer": os.open(fifo, os.O_RDWR | os.O_NONBLOCK),
-        "an O_PATH directory": os.open(folder, os.O_PATH), "an O_PATH file": os.open(file, os.O_PATH),
+        "an O_PATH directory": os.open(directory, os.O_PATH), "an O_PATH file": os.open(file, os.O_PATH),
         "a write-only file": os.open(sealed, os.O_CREAT | os.O_WRONLY, 0o600),
         "a removed directory": os.open(gone, os.O_RDONLY), "an eventfd": os.eventfd(0),
         "/dev/zero": os.open("/dev/zero", os.O_RDWR), "a memfd": os.memfd_create("x"),
