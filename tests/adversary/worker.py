@@ -2,15 +2,18 @@
 in its place, with its privileges, in its jail. It cannot reach or change anything beyond the tree that it
 works on."""
 import array
+import contextlib
 import os
 import re
 import shutil
 import socket
+import subprocess
 import tempfile
 
-from support import tap
+from support import installed, tap
+from support.builds import Build
 from support.mirror import arch
-from support.protocol import Helper, opened, request
+from support.protocol import BUSY, Helper, opened, request
 from support.server import Server
 from support.world import (AS_ROOT, BUILD, HELPER, SCRATCH, Home, children, command_of, field_of, mirror,
                            processes_left,
@@ -18,6 +21,7 @@ from support.world import (AS_ROOT, BUILD, HELPER, SCRATCH, Home, children, comm
 
 ORDERS = b"the worker's orders: "
 SECRET = "of-the-host"
+HOST = 12  # lib/error.h
 # CHOWN DAC_OVERRIDE FOWNER SETGID SETUID SETFCAP; of these DAC_OVERRIDE SETGID SETUID SETFCAP
 # (proto/requests.h)
 JAILER, VIEWER = "00000000800000cb", "00000000800000c2"
@@ -158,6 +162,64 @@ def effective(job, kind, wanted, rootfs):
     shutil.rmtree(folder)
 
 
+def ask_release(program, memory, setup=""):
+    """Returns the helper with a build begun, and its answer to the build's release file."""
+    build = Build(AT, home.store)
+    helper = Helper(home.user, program=program, memory=memory, setup=setup)
+    for kind, paths, fields in (build.begin, build.release):
+        with opened(*paths) as fds:
+            answer = helper.ask(kind, fds, **fields)
+    return helper, answer
+
+
+def memory_taken():
+    """A verifier that locks and damages its caller's release memory delays this caller until its jail ends, and
+    makes them start over. It cannot harm any other caller's."""
+    memory, other = f"{home.folder}/memory", f"{home.folder}/other"
+    folder = armed("verify", "take-memory", "")
+
+    def build(path, code, what, says=""):
+        helper, answer = ask_release(HELPER, path)
+        helper.leave()
+        tap.report(answer.code == code and says in answer.message, f"release memory: {what}", answer)
+
+    build(memory, 0, "a release file is remembered")
+    kind, paths, fields = Build(AT, home.store).begin
+    with Helper(home.user, program=f"{folder}/rootlet-helper", memory=memory) as helper, opened(*paths) as fds:
+        helper.channel.sendmsg([request(kind, **{**fields, "name": "held"})],
+                               [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+        with open(memory, "rb", buffering=0) as file:
+            tap.report(wait_until(lambda: os.pread(file.fileno(), 4, 0) == b"xxxx"),
+                       "release memory: its caller's verifier overwrites it")
+        build(memory, BUSY, "while the verifier holds it, the caller's next build is refused")
+        build(other, 0, "a build with another one succeeds")
+    build(memory, HOST, "afterwards, the damage is noticed, and the remedy named", f"rm {memory}")
+    shutil.rmtree(folder)
+
+
+def programs_of_verifier():
+    """gpgv reads what nobody has verified yet. Taken over, it can neither use the release memory nor get it from
+    the verifier."""
+    log, memory, program = (f"{home.folder}/{name}" for name in ("log", "memory", "gpgv"))
+    with open(program, "w", encoding="ascii") as file:
+        file.write("#!/bin/sh\n"
+                   'for fd in /proc/self/fd/*; do readlink "$fd" | sed "s/^/own: /"; done >&2\n'
+                   "for fd in /proc/$PPID/fd/*; do\n"
+                   '\techo "verifier has: ${fd##*/}"; (: <"$fd") && echo "taken: $fd"; done >&2\n')
+    os.chmod(program, 0o755)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(memory)
+    installed.enter()
+    subprocess.run(["mount", "--bind", program, "/usr/bin/gpgv"], check=True)
+    helper, answer = ask_release(HELPER, memory, setup=f"exec 2>{log};")
+    helper.leave()
+    with open(log, encoding="utf-8") as file:
+        seen = file.read()
+    numbers = re.findall(r"^verifier has: (\d+)$", seen, re.M)
+    tap.report("own: " in seen and memory not in seen, "gpgv does not get the release memory", seen)
+    tap.report(len(numbers) > 4 and "taken" not in seen, "gpgv cannot take the verifier's open files", seen, answer)
+
+
 if not AS_ROOT:
     tap.skip("rootlet-worker taken over", "needs root to look into rootfs and snapshots")
     tap.done()
@@ -173,4 +235,6 @@ with Server(AT.root) as its_server:
             attempt(its_job, its_attack, its_says, linked, its_server)
     effective("count", "Inspect", JAILER, linked)
     effective("verify-digest", "Verify", VIEWER, linked)
+memory_taken()
+programs_of_verifier()
 tap.done()

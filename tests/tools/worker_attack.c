@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -24,7 +25,7 @@ static volatile char given[1024] = "the worker's orders: ";
 
 static struct note note = { .kind = NOTE_RESULT, .code = ERR_SYSTEM };
 static const char *secret;
-static int list = -1;
+static int list = -1, memory = -1;
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *format, ...)
@@ -258,6 +259,17 @@ static void keep_waiting(void)
 	packet_receive(SOCKET, &task, sizeof(task), fds, &count, NULL);
 }
 
+/* Locks and overwrites the caller's release memory, and keeps it until the jail is killed. */
+static void take_memory(void)
+{
+	char junk[4096];
+
+	memset(junk, 'x', sizeof(junk));
+	if (flock(memory, LOCK_EX | LOCK_NB) == 0 &&
+	    pwrite(memory, junk, sizeof(junk), 0) == (ssize_t)sizeof(junk))
+		keep_waiting();
+}
+
 /* Reports a file list with names outside the trees. */
 static void name(const char *names, size_t size)
 {
@@ -285,6 +297,7 @@ static const struct attack {
 	{ "start-tree", start_tree },
 	{ "start-source", start_source },
 	{ "send-files", send_files },
+	{ "take-memory", take_memory },
 	{ "wait", keep_waiting },
 };
 
@@ -324,9 +337,11 @@ int main(int argc, char **argv)
 	secret = what + strlen(what) + 1;
 	if (argc < 2)
 		return 2;
-	/* struct rollback, which is smaller than a task. */
-	if (strcmp(argv[1], "verify") == 0)
-		packet_receive(SOCKET, &task, sizeof(task), fds, &count, NULL);
+	/* struct rollback, which is smaller than a task, with the release memory if there is one.
+	 */
+	if (strcmp(argv[1], "verify") == 0 &&
+	    packet_receive(SOCKET, &task, sizeof(task), fds, &count, NULL) > 0 && count == 1)
+		memory = fds[0];
 	if (strcmp(argv[1], job) == 0) {
 		/* These two receive a task first. */
 		if (strcmp(job, "verify") == 0 || strcmp(job, "unpack") == 0)
