@@ -5,13 +5,21 @@
 #include "frontend/cli/events.h"
 #include "frontend/cli/text.h"
 #include "frontend/commands/commands.h"
+#include "frontend/commands/runs_durations.h"
 #include "frontend/commands/vm_line.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/fstests/summary.h"
 
 #define KEPT_MOST 1000000
 
-enum { VERB_LIST = OPTION_OWN, VERB_SHOW, VERB_COMPARE, VERB_PRUNE, OPTION_KEEP };
+enum {
+	VERB_LIST = OPTION_OWN,
+	VERB_SHOW,
+	VERB_COMPARE,
+	VERB_DURATIONS,
+	VERB_PRUNE,
+	OPTION_KEEP,
+};
 
 static const struct option_row runs_rows[] = {
 	{ "list", NULL, VERB_LIST, "list all runs and how they ended", .preset = true },
@@ -20,6 +28,9 @@ static const struct option_row runs_rows[] = {
 	{ "compare", "RUN RUN", VERB_COMPARE,
 	  "show what fails only in the second run, what fails only in the first, and what fails in "
 	  "both" },
+	{ "durations", "[RUN…]", VERB_DURATIONS,
+	  "print how long each test took, for rootlet fstests --durations: in these runs, of which "
+	  "the first counts most, or in all, the newest first" },
 	{ "prune", NULL, VERB_PRUNE,
 	  "delete all but the newest runs; keeps those made with --results" },
 	{ "--keep", "N", OPTION_KEEP, "how many runs prune keeps", .fallback = "20",
@@ -193,6 +204,11 @@ static int runs_compare(const struct runs *r, char **words, struct error **err)
 	return broken ? EXIT_FAILED : EXIT_OK;
 }
 
+static int runs_print_durations(const struct runs *r, char **words, struct error **err)
+{
+	return runs_durations(r->json, words, err);
+}
+
 static int runs_prune(const struct runs *r, char **words, struct error **err)
 {
 	json_t *removed, *failed;
@@ -236,9 +252,8 @@ static int runs_prune(const struct runs *r, char **words, struct error **err)
 static int command_runs(const struct parsed_line *line)
 {
 	static int (*const verbs[])(const struct runs *r, char **words, struct error **err) = {
-		[VERB_LIST] = runs_list,
-		[VERB_SHOW] = runs_show,
-		[VERB_COMPARE] = runs_compare,
+		[VERB_LIST] = runs_list,       [VERB_SHOW] = runs_show,
+		[VERB_COMPARE] = runs_compare, [VERB_DURATIONS] = runs_print_durations,
 		[VERB_PRUNE] = runs_prune,
 	};
 	struct runs runs = { .json = line_has(line, OPTION_JSON) };

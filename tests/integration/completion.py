@@ -35,6 +35,7 @@ ROWS = [
     ("rootlet runs compare a-run ", ["a-run", "last"], ["list", "compare"]),
     ("rootlet runs compare --json a-run ", ["a-run", "last"], ["compare"]),
     ("rootlet runs compare a-run a-run ", [], ["last", "list"]),
+    ("rootlet runs durations a-run ", ["a-run", "last"], ["list"]),
     ("rootlet runs show a-run --", ["--json", "--keep"], ["a-run"]),
     ("rootlet create --engine ", ["native", "debootstrap"], ["first-one", "--name"]),
     ("rootlet create --name first-one --eng", ["--engine"], ["--release"]),
