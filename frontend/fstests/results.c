@@ -35,7 +35,15 @@ void results_clear(struct results *r)
 	for (size_t i = 0; i < r->count; i++)
 		result_clear(&r->list[i]);
 	free(r->list);
+	test_index_clear(&r->index);
 	*r = (struct results){ 0 };
+}
+
+static struct test_key result_key_at(const void *list, size_t position)
+{
+	const struct test_result *result = (const struct test_result *)list + position;
+
+	return (struct test_key){ result->section, result->name };
 }
 
 int results_add(struct results *r, const struct test_result *result, struct error **err)
@@ -57,17 +65,21 @@ int results_add(struct results *r, const struct test_result *result, struct erro
 		result_clear(&copy);
 		return error_no_memory(err);
 	}
-	r->list[r->count++] = copy;
+	r->list[r->count] = copy;
+	if (!test_index_add(&r->index, r->list, result_key_at, r->count)) {
+		result_clear(&copy);
+		return error_no_memory(err);
+	}
+	r->count++;
 	return 0;
 }
 
 const struct test_result *results_find(const struct results *r, const char *section,
 				       const char *name)
 {
-	for (size_t i = 0; i < r->count; i++)
-		if (strcmp(r->list[i].name, name) == 0 && strcmp(r->list[i].section, section) == 0)
-			return &r->list[i];
-	return NULL;
+	size_t at = test_index_find(&r->index, r->list, result_key_at, section, name);
+
+	return at == TEST_INDEX_NONE ? NULL : &r->list[at];
 }
 
 size_t results_count(const struct results *r, enum test_status status)

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
+#include "frontend/fstests/test_index.h"
 #include "lib/error.h"
 
 enum test_status {
@@ -31,12 +32,15 @@ struct test_result {
 struct results {
 	struct test_result *list;
 	size_t count;
+	struct test_index index;
 };
 
 const char *test_status_name(enum test_status status); /* "pass", … */
 
 /* Appends a copy of RESULT. */
 int results_add(struct results *r, const struct test_result *result, struct error **err);
+
+/* The test's first result, or NULL. */
 const struct test_result *results_find(const struct results *r, const char *section,
 				       const char *name);
 size_t results_count(const struct results *r, enum test_status status);

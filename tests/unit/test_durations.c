@@ -75,7 +75,7 @@ static struct durations *make(void)
 		{ .section = "", .name = "generic/003", .status = TEST_EXPUNGED },
 		{ .section = "", .name = "generic/004", .status = TEST_TIMEOUT, .seconds = 99 },
 	};
-	const struct results results = { list, 4 };
+	const struct results results = { .list = list, .count = 4 };
 
 	tap_check(d && durations_add(d, "a", "generic/001", 10) == 0 &&
 			  durations_add(d, "b", "generic/001", 30) == 0 &&
