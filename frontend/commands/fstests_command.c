@@ -18,6 +18,8 @@
 #include "frontend/fstests/fstests.h"
 #include "frontend/fstests/fstests_source.h"
 #include "frontend/fstests/junit.h"
+#include "frontend/fstests/run_identity.h"
+#include "frontend/fstests/shard_run.h"
 #include "frontend/fstests/summary.h"
 #include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/store.h"
@@ -50,6 +52,8 @@ enum {
 	OPTION_RESULTS,
 	OPTION_JUNIT,
 	OPTION_BASELINE,
+	OPTION_SHARD,
+	OPTION_DURATIONS,
 };
 
 static const struct option_row fstests_rows[] = {
@@ -101,6 +105,12 @@ static const struct option_row fstests_rows[] = {
 	{ "--timeout", "S", OPTION_TIMEOUT, "end the run after S seconds" },
 	{ "--test-timeout", "S", OPTION_TEST_TIMEOUT, "end a test after S seconds",
 	  .fallback = "3600" },
+	{ "--shard", "PART", OPTION_SHARD,
+	  "run one part of the tests: I/N for part I of N; auto for a job of GitLab or a Slurm "
+	  "array; auto/N for a pod of a Kubernetes indexed job; see: rootlet runs merge" },
+	{ "--durations", "FILE", OPTION_DURATIONS,
+	  "how long tests probably take, from rootlet runs durations, so that all parts take "
+	  "equally long" },
 	{ "--stop-on-crash", NULL, OPTION_STOP_ON_CRASH,
 	  "boot no new VM after a crash or a test that did not end" },
 	{ "--results", "DIR", OPTION_RESULTS,
@@ -164,6 +174,7 @@ static void read_words_of_line(struct fstests_options *o, const struct parsed_li
 	o->results = line_value(line, OPTION_RESULTS);
 	o->junit = line_value(line, OPTION_JUNIT);
 	o->baseline = line_value(line, OPTION_BASELINE);
+	o->durations = line_value(line, OPTION_DURATIONS);
 	o->transport = line_transport(line);
 	o->device_memory = strcmp(line_value(line, OPTION_DEVICE_BACKING), "tmpfs") == 0;
 	o->build = line_has(line, OPTION_BUILD);
@@ -261,6 +272,8 @@ static void job_clear(struct fstests_job *j)
 	results_clear(&j->run.earlier);
 	results_clear(&j->baseline);
 	free(j->baseline_id);
+	shard_clear(&j->run.shard);
+	durations_free(&j->run.given);
 	for (size_t i = 0; i < j->run.complaint_count; i++) {
 		free(j->run.complaints[i].kind);
 		free(j->run.complaints[i].test);
@@ -390,6 +403,20 @@ static int prepare_vm(struct fstests_job *j, struct error **err)
 	return 0;
 }
 
+/* The durations of --durations, which count more than those of earlier runs. */
+static void take_given(struct fstests_job *j)
+{
+	for (size_t i = 0; j->run.given && i < durations_count(j->run.given); i++) {
+		const struct duration one = durations_at(j->run.given, i);
+		const struct test_result result = { .section = "",
+						    .name = one.name,
+						    .seconds = one.seconds };
+
+		if (!results_find(&j->run.earlier, "", one.name))
+			results_add(&j->run.earlier, &result, NULL);
+	}
+}
+
 /* Reads how long each test took when it last ran on the same filesystem. */
 static void read_earlier(struct fstests_job *j)
 {
@@ -477,6 +504,25 @@ static json_t *fstests_describe(const struct fstests_job *j)
 							   : "host");
 }
 
+/* What rootlet runs merge compares. */
+static int describe_identity(const struct fstests_job *j, json_t *record, struct error **err)
+{
+	json_t *identity;
+
+	if (!j->run.shard.parts)
+		return 0;
+	identity = run_identity(&j->run, j->rootfs.manifest, j->tested, err);
+	return identity ? json_object_set_new(record, "identity", identity) : -1;
+}
+
+static int describe_shard(const struct fstests_job *j, json_t *record, struct error **err)
+{
+	if (!j->run.shard.parts ||
+	    json_object_set_new(record, "shard", shard_to_json(&j->run.shard)) == 0)
+		return 0;
+	return error_no_memory(err);
+}
+
 static int open_run(struct fstests_job *j, json_t **record, struct error **err)
 {
 	_cleanup_free_ char *first = strndup(j->tested, strcspn(j->tested, ","));
@@ -494,6 +540,8 @@ static int open_run(struct fstests_job *j, json_t **record, struct error **err)
 	*record = fstests_describe(j);
 	if (!*record)
 		return error_no_memory(err);
+	if (describe_identity(j, *record, err) < 0 || describe_shard(j, *record, err) < 0)
+		return -1;
 	return run_folder_write(&j->run.folder, *record, err);
 }
 
@@ -520,7 +568,8 @@ static int fstests_prepare(struct fstests_job *j, struct error **err)
 
 	if (j->options.results && run_folder_check(j->options.results, err) < 0)
 		return -1;
-	if (read_baseline(j, err) < 0 || find_types(j, err) < 0 || prepare_root(j, err) < 0)
+	if (shard_run_read(&j->run, err) < 0 || read_baseline(j, err) < 0 ||
+	    find_types(j, err) < 0 || prepare_root(j, err) < 0)
 		return -1;
 	format = j->root.vm.kind == VM_ROOT_IMAGE ? j->root.vm.fstype : NULL;
 	if (source_prepare(&j->options, j->rootfs.manifest, format, j->run.progress, &j->source,
@@ -528,6 +577,7 @@ static int fstests_prepare(struct fstests_job *j, struct error **err)
 	    check_words_test(j->words.words, j->words.count, j->source.folder, err) < 0 ||
 	    prepare_vm(j, err) < 0)
 		return -1;
+	take_given(j);
 	read_earlier(j);
 	return 0;
 }
@@ -550,8 +600,10 @@ static int fstests_finish(struct fstests_job *j, json_t *record, int status,
 
 	progress_end(j->run.progress);
 	json_object_update(record, summary);
-	r = run_folder_finish(&j->run.folder, record, err);
-	if (!j->options.json && j->run.results.count)
+	r = describe_shard(j, record, err);
+	if (run_folder_finish(&j->run.folder, record, err) < 0)
+		r = -1;
+	if (!j->options.json && (j->run.results.count || j->run.shard.text))
 		summary_print(&j->run, status);
 	if (j->options.baseline)
 		print_baseline(j, summary);
@@ -618,6 +670,21 @@ static int fstests_run_tests(struct fstests_job *j)
 	return status;
 }
 
+static int read_shard(struct fstests_job *j, const struct parsed_line *line, struct error **err)
+{
+	const char *given = line_value(line, OPTION_SHARD);
+	const char *word = check_words_orders(j->options.tests, j->options.test_count);
+
+	if (!given)
+		return 0;
+	if (word)
+		return error_set(err, ERR_INPUT,
+				 "%s does not go with --shard, which runs each test once, in an "
+				 "order of its own",
+				 word);
+	return shard_parse(given, &j->run.shard, err);
+}
+
 static int command_fstests(const struct parsed_line *line)
 {
 	static char *const quick[] = { (char *)(uintptr_t) "-g", (char *)(uintptr_t) "quick" };
@@ -630,7 +697,7 @@ static int command_fstests(const struct parsed_line *line)
 	_cleanup_error_ struct error *err = NULL;
 
 	if (line_cpus(line, j.cpus, &err) < 0 || fstests_read_line(&j.options, line, &err) < 0 ||
-	    check_combination(&j.options, &err) < 0)
+	    check_combination(&j.options, &err) < 0 || read_shard(&j, line, &err) < 0)
 		return report_usage(line->name, "%s", error_text(err));
 	return fstests_run_tests(&j);
 }

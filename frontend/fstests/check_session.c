@@ -15,6 +15,7 @@
 #include "frontend/fstests/kernel_log.h"
 #include "frontend/fstests/needs.h"
 #include "frontend/fstests/result_files.h"
+#include "frontend/fstests/shard_run.h"
 #include "lib/clock.h"
 #include "lib/write_all.h"
 
@@ -260,7 +261,8 @@ static char *device_names(const struct fstests_run *run)
 	return out && fclose(out) == 0 ? text : NULL;
 }
 
-static void add_environment(struct guest_words *w, const struct fstests_run *run, bool list)
+/* LIST: NULL, "1", or "only", as frontend/guest/fstests.sh has it. */
+static void add_environment(struct guest_words *w, const struct fstests_run *run, const char *list)
 {
 	const struct fstests_options *o = run->options;
 	_cleanup_free_ char *devices = device_names(run);
@@ -271,7 +273,7 @@ static void add_environment(struct guest_words *w, const struct fstests_run *run
 	add_variable(w, "ROOTLET_MKFS", o->mkfs ? o->mkfs : "");
 	add_variable(w, "ROOTLET_SOURCE", run->source);
 	add_variable(w, "ROOTLET_CONFIG", o->config ? "1" : "");
-	add_variable(w, "ROOTLET_LIST", list ? "1" : "");
+	add_variable(w, "ROOTLET_LIST", list ? list : "");
 	add_variable(w, "MKFS_OPTIONS", o->mkfs_options);
 	add_variable(w, "MOUNT_OPTIONS", o->mount_options);
 	add_variable(w, "TEST_FS_MOUNT_OPTS", o->mount_options);
@@ -334,7 +336,7 @@ static void check_session_boot_again(const char *why, void *context)
 	start_parsers(s, &s->err);
 }
 
-static int check_session_boot(struct check_session *s, const struct batch *batch,
+static int check_session_boot(struct check_session *s, const struct batch *batch, const char *list,
 			      struct vm_result *result, struct error **err)
 {
 	_cleanup_free_ char *path = paths_data("guest/fstests.sh", err);
@@ -346,7 +348,7 @@ static int check_session_boot(struct check_session *s, const struct batch *batch
 
 	if (!script)
 		return -1;
-	add_environment(&environment, s->run, s->run->plan.count == 0);
+	add_environment(&environment, s->run, list);
 	argv = command_of(&environment, script, batch);
 	if (!argv)
 		return error_no_memory(err);
@@ -504,7 +506,8 @@ static int run_batches(struct check_session *s, struct batch *batch, struct erro
 
 	for (;;) {
 		struct vm_result result = { 0 };
-		int status = check_session_boot(s, batch, &result, err);
+		int status =
+			check_session_boot(s, batch, s->run->plan.count ? NULL : "1", &result, err);
 		enum run_verdict verdict = check_session_judge(s, status, &result, err);
 		size_t before = left;
 
@@ -554,6 +557,47 @@ static int open_files(struct check_session *s, struct error **err)
 	return 0;
 }
 
+/* Boots a guest that only lists the tests. */
+static int list_tests(struct check_session *s, const struct batch *batch, struct error **err)
+{
+	struct vm_result result = { 0 };
+	int status = check_session_boot(s, batch, "only", &result, err);
+
+	if (status == 0 && s->err)
+		*err = STEAL_PTR(s->err);
+	else if (status == 0 && (result.ended || result.timed_out || result.status != 0))
+		error_set(err, ERR_INPUT, "cannot list the tests: %s",
+			  *s->why ? s->why : find_reason(s));
+	else if (status == 0)
+		test_plan_read(s->run->folder.fd, LIST, &s->run->plan, err);
+	stop_parsers(s);
+	return *err ? -1 : 0;
+}
+
+/* Cuts the list of tests down to this run's part and makes the first batch of it. */
+static int take_part(struct check_session *s, struct batch *batch, struct error **err)
+{
+	struct fstests_run *run = s->run;
+
+	if (run->plan.count == 0 && list_tests(s, batch, err) < 0)
+		return -1;
+	if (shard_run_cut(run, err) < 0)
+		return -1;
+	batch_clear(batch);
+	if (test_plan_next(&run->plan, &run->results, batch) &&
+	    check_words_keep(run->words, run->word_count, batch) < 0)
+		return error_no_memory(err);
+	return 0;
+}
+
+static int run_all(struct check_session *s, struct batch *batch, struct error **err)
+{
+	if (s->run->shard.parts && take_part(s, batch, err) < 0)
+		return -1;
+	/* An empty part is done. */
+	return s->run->shard.parts && batch->count == 0 ? 0 : run_batches(s, batch, err);
+}
+
 int fstests_session(struct fstests_run *run, struct error **err)
 {
 	struct check_session s = {
@@ -570,7 +614,7 @@ int fstests_session(struct fstests_run *run, struct error **err)
 	run->began = clock_precise();
 	display_begin(run);
 	if (open_files(&s, err) == 0 && needs_write(run->tree, s.results_fd, err) == 0)
-		result = run_batches(&s, &batch, err);
+		result = run_all(&s, &batch, err);
 	if (result == 0)
 		result = compare_with_log(&s, err);
 	if (run->results.count)

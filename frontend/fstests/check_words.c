@@ -23,6 +23,7 @@
 enum word_kind {
 	WORD_HOW,
 	WORD_WHICH,
+	WORD_ORDER,	    /* how often, and in which order */
 	WORD_EXCLUDE_FILE,  /* names a file anywhere */
 	WORD_EXCLUDE_NAMES, /* names files below tests/… */
 };
@@ -41,10 +42,10 @@ static const struct check_option {
 	{ "-s", true, WORD_WHICH },
 	{ "-S", true, WORD_WHICH },
 	{ "-n", false, WORD_WHICH },
-	{ "-r", false, WORD_WHICH },
-	{ "--exact-order", false, WORD_WHICH },
-	{ "-i", true, WORD_WHICH },
-	{ "-I", true, WORD_WHICH },
+	{ "-r", false, WORD_ORDER },
+	{ "--exact-order", false, WORD_ORDER },
+	{ "-i", true, WORD_ORDER },
+	{ "-I", true, WORD_ORDER },
 	{ "-L", true, WORD_HOW },
 	{ "-R", true, WORD_HOW },
 	{ "-l", false, WORD_HOW },
@@ -88,6 +89,17 @@ static size_t word_span(char *const *words, size_t count, size_t i)
 			       !strchr(next, '/')
 		       ? 2
 		       : 1;
+}
+
+const char *check_words_orders(char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count && words[i][0] == '-'; i += word_span(words, count, i)) {
+		const struct check_option *option = find_option(words[i]);
+
+		if (option && option->kind == WORD_ORDER)
+			return option->name;
+	}
+	return NULL;
 }
 
 /* --- what is wrong with them ------------------------------------------------------------------ */

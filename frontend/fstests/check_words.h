@@ -13,6 +13,9 @@
  * an option without its value, or a test that the built tree TREE (NULL if unknown) lacks. */
 int check_words_test(char *const *words, size_t count, const char *tree, struct error **err);
 
+/* The option among WORDS that says how often or in which order tests run, or NULL. */
+const char *check_words_orders(char *const *words, size_t count);
+
 struct check_file {
 	char *text;
 	size_t size; /* bytes */

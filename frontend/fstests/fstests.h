@@ -5,8 +5,10 @@
 #include <stdint.h>
 
 #include "frontend/cli/progress.h"
+#include "frontend/fstests/durations.h"
 #include "frontend/fstests/results.h"
 #include "frontend/fstests/run_directory.h"
+#include "frontend/fstests/shard.h"
 #include "frontend/fstests/test_plan.h"
 #include "frontend/vm/guest_root.h"
 #include "frontend/vm/vm.h"
@@ -40,7 +42,7 @@ struct fstests_options {
 	unsigned int timeout, test_timeout; /* seconds; 0 for none */
 	bool host_root, build, stop_on_crash, json, quiet, force_9p, unsealed;
 	enum root_transport transport;
-	const char *results, *junit, *baseline;
+	const char *results, *junit, *baseline, *durations;
 	char *const *tests; /* check's arguments */
 	size_t test_count;
 };
@@ -69,7 +71,9 @@ struct fstests_run {
 	const char *tree;    /* the built fstests tree on the host */
 	char *const *words;  /* check's arguments, as the guest gets them */
 	size_t word_count;
-	struct test_plan plan; /* empty until known */
+	struct test_plan plan; /* empty until known; with --shard, this part's tests */
+	struct shard shard;
+	struct durations *given; /* --durations; NULL if none */
 	struct results results;
 	struct complaint *complaints;
 	size_t complaint_count;

@@ -7,6 +7,7 @@
  *   check.out       the output of fstests' check
  *   console.log     the kernel's console, over all boots
  *   results/        fstests' own files; the guest writes them
+ *   plan            with --shard: all tests and their parts (shard.h)
  *
  * A run holds a lock on its directory, which distinguishes an active run from one that was cut off.
  */
@@ -22,6 +23,7 @@
 #define RUN_OUTPUT "check.out"
 #define RUN_CONSOLE "console.log"
 #define RUN_RESULTS "results"
+#define RUN_PLAN "plan"
 
 struct run_folder {
 	char *id, *path; /* the path is absolute */

@@ -10,7 +10,7 @@
 #   ROOTLET_SOURCE      where the fstests tree is: "disk FSTYPE" (serial number rootlet-fstests) or
 #                       `folder PATH`
 #   ROOTLET_CONFIG      set if the results directory contains the user's local.config
-#   ROOTLET_LIST        set to save the list of tests as results/rootlet.list
+#   ROOTLET_LIST        1 to save the list of tests as results/rootlet.list; "only" to do nothing else
 #   MKFS_OPTIONS, MOUNT_OPTIONS, TEST_FS_MOUNT_OPTS as in fstests
 #
 # Exit status: check's, or 120 after a line "rootlet: WHY" if the tests could not start.
@@ -201,6 +201,12 @@ write_config "${devices[@]}"
 make_test_device
 if [[ -n $ROOTLET_LIST ]]; then
 	./check -n "$@" >"$results/rootlet.list" 2>&1
+	status=$?
+	if [[ $ROOTLET_LIST == only ]]; then
+		((status == 0)) || cat "$results/rootlet.list"
+		sync
+		exit $status
+	fi
 	# check -n goes through all sections and leaves the last one's filesystem.
 	[[ -z $ROOTLET_CONFIG ]] || make_test_device
 fi

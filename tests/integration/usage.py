@@ -57,6 +57,17 @@ CASES = [
     Case("help of a command", ["help", "create"], 0, "usage: rootlet create"),
     Case("help of an unknown command", ["help", "zzz"], 2, 'no command "zzz"'),
 ]
+SHARD = ["fstests", "--kernel", "distro", "--fstests", "/nonexistent", "--shard"]
+CASES += [Case(f"fstests --shard {given}{' ' if more else ''}{' '.join(more)}", [*SHARD, given, *more], 2, says)
+          for given, says, *more in (
+              ("0/3", "--shard 0/3: must be I/N with I from 1 to N"),
+              ("4/3", "--shard 4/3: must be I/N with I from 1 to N"),
+              ("x/y", "--shard x/y: must be I/N"),
+              ("auto", "CI_NODE_INDEX, JOB_COMPLETION_INDEX and SLURM_ARRAY_TASK_ID are not set"),
+              ("1/2", "-i does not go with --shard", "--", "-i", "3"),
+              ("1/2", "-r does not go with --shard", "--", "-g", "auto", "-r"))]
+CASES += [Case("fstests --durations with a missing file", [*SHARD, "1/2", "--durations", "nosuch"], 2,
+               "--durations: .*nosuch")]
 CASES += [Case(f"{command} --help", [command, "--help"], 0,
                ["usage: rootlet", "Exit status", *OPTIONS.get(command, ())]) for command in COMMANDS]
 CASES += [Case(f"{command} with an unknown option", [command, "--nosuch"], 2,
