@@ -6,6 +6,7 @@
 #include "frontend/cli/text.h"
 #include "frontend/commands/commands.h"
 #include "frontend/commands/runs_durations.h"
+#include "frontend/commands/runs_merge.h"
 #include "frontend/commands/vm_line.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/fstests/summary.h"
@@ -17,8 +18,11 @@ enum {
 	VERB_SHOW,
 	VERB_COMPARE,
 	VERB_DURATIONS,
+	VERB_MERGE,
 	VERB_PRUNE,
 	OPTION_KEEP,
+	OPTION_RESULTS,
+	OPTION_JUNIT,
 };
 
 static const struct option_row runs_rows[] = {
@@ -31,10 +35,17 @@ static const struct option_row runs_rows[] = {
 	{ "durations", "[RUN…]", VERB_DURATIONS,
 	  "print how long each test took, for rootlet fstests --durations: in these runs, of which "
 	  "the first counts most, or in all, the newest first" },
+	{ "merge", "RUN…", VERB_MERGE,
+	  "make one run of the parts that rootlet fstests --shard ran, and show it" },
 	{ "prune", NULL, VERB_PRUNE,
 	  "delete all but the newest runs; keeps those made with --results" },
 	{ "--keep", "N", OPTION_KEEP, "how many runs prune keeps", .fallback = "20",
 	  .verb = VERB_PRUNE },
+	{ "--results", "DIR", OPTION_RESULTS,
+	  "directory for what merge makes, not ~/.local/state/rootlet/runs/RUN",
+	  .verb = VERB_MERGE },
+	{ "--junit", "FILE", OPTION_JUNIT, "merge: also write the results as JUnit XML",
+	  .verb = VERB_MERGE },
 	JSON_ROW(JSON_BY_VERB),
 	{ NULL },
 };
@@ -42,6 +53,7 @@ static const struct option_row runs_rows[] = {
 struct runs {
 	bool json;
 	unsigned int keep;
+	const char *results, *junit;
 };
 
 static const char *text_of(const json_t *object, const char *key)
@@ -209,6 +221,11 @@ static int runs_print_durations(const struct runs *r, char **words, struct error
 	return runs_durations(r->json, words, err);
 }
 
+static int runs_make_one(const struct runs *r, char **words, struct error **err)
+{
+	return runs_merge(r->json, words, r->results, r->junit, err);
+}
+
 static int runs_prune(const struct runs *r, char **words, struct error **err)
 {
 	json_t *removed, *failed;
@@ -254,9 +271,13 @@ static int command_runs(const struct parsed_line *line)
 	static int (*const verbs[])(const struct runs *r, char **words, struct error **err) = {
 		[VERB_LIST] = runs_list,       [VERB_SHOW] = runs_show,
 		[VERB_COMPARE] = runs_compare, [VERB_DURATIONS] = runs_print_durations,
-		[VERB_PRUNE] = runs_prune,
+		[VERB_MERGE] = runs_make_one,  [VERB_PRUNE] = runs_prune,
 	};
-	struct runs runs = { .json = line_has(line, OPTION_JSON) };
+	struct runs runs = {
+		.json = line_has(line, OPTION_JSON),
+		.results = line_value(line, OPTION_RESULTS),
+		.junit = line_value(line, OPTION_JUNIT),
+	};
 	_cleanup_error_ struct error *err = NULL;
 	int status;
 
@@ -271,11 +292,13 @@ static int command_runs(const struct parsed_line *line)
 
 const struct command runs_command = {
 	.name = "runs",
-	.summary = "show, compare and delete results of fstests",
-	.about = "Shows, compares and deletes the results of rootlet fstests. RUN is an id that "
+	.summary = "show, compare, merge and delete results of fstests",
+	.about = "Shows, compares, merges and deletes the results of rootlet fstests. RUN is an id "
+		 "that "
 		 "list shows, a directory made by rootlet fstests --results, or the word last.",
 	.statuses = "0 done; compare: nothing newly fails; 1 failed, no such run; compare: "
-		    "something newly fails; 2 wrong command line; 6 the run is in progress.",
+		    "something newly fails; merge: as rootlet fstests; 2 wrong command line; "
+		    "6 the run is in progress.",
 	.rows = runs_rows,
 	.run = command_runs,
 };

@@ -230,7 +230,7 @@ int run_folder_open(const char *name, struct run_folder *run, struct error **err
 		return -1;
 	if (strcmp(name, "last") == 0)
 		return open_last(run, err);
-	if (*name == '.' || strlen(name) > NAME_MAX)
+	if (!strchr(name, '/') && (*name == '.' || strlen(name) > NAME_MAX))
 		return error_set(err, ERR_INPUT, "\"%s\" is not a run id", name);
 	if (strchr(name, '/') ? !(path = strdup(name)) : asprintf(&path, "%s/%s", runs, name) < 0)
 		return error_no_memory(err);

@@ -128,20 +128,25 @@ static void print_complaints(FILE *out, const struct fstests_run *run)
 	}
 }
 
-void summary_print(const struct fstests_run *run, int status)
+void summary_print_counts(const struct results *r, int status)
 {
-	const struct results *r = &run->results;
-	char duration[TEXT_DURATION_LEN];
-
-	results_print(stdout, r);
-	print_complaints(stdout, run);
-	printf("\n%s: %zu passed, %zu failed, %zu not run", fstests_status_name(status),
+	printf("%s: %zu passed, %zu failed, %zu not run", fstests_status_name(status),
 	       results_count(r, TEST_PASS), results_count(r, TEST_FAIL),
 	       results_count(r, TEST_NOTRUN));
 	for (size_t i = TEST_EXPUNGED; i < TEST_STATUSES; i++)
 		if (results_count(r, (enum test_status)i))
 			printf(", %zu %s", results_count(r, (enum test_status)i),
 			       test_status_name((enum test_status)i));
+}
+
+void summary_print(const struct fstests_run *run, int status)
+{
+	char duration[TEXT_DURATION_LEN];
+
+	results_print(stdout, &run->results);
+	print_complaints(stdout, run);
+	putchar('\n');
+	summary_print_counts(&run->results, status);
 	printf(", in %s and %u boot%s\n",
 	       text_duration((uint64_t)(clock_precise() - run->began), duration), run->boots,
 	       run->boots == 1 ? "" : "s");
@@ -151,21 +156,29 @@ void summary_print(const struct fstests_run *run, int status)
 	printf("run %s: %s\n", run->folder.id, run->folder.path);
 }
 
+void summary_add_results(json_t *object, const struct results *results)
+{
+	json_t *counts = json_object(), *bad = json_array();
+
+	for (size_t i = 0; i < TEST_STATUSES; i++)
+		json_object_set_new(
+			counts, test_status_name((enum test_status)i),
+			json_integer((json_int_t)results_count(results, (enum test_status)i)));
+	for (size_t i = 0; i < results->count; i++)
+		if (is_bad(results->list[i].status))
+			json_array_append_new(bad, result_to_json(&results->list[i]));
+	json_object_set_new(object, "counts", counts);
+	json_object_set_new(object, "failures", bad);
+}
+
 json_t *summary_to_json(const struct fstests_run *run, int status)
 {
 	json_t *object = json_pack("{s:s, s:s, s:s, s:i, s:f, s:i}", "run", run->folder.id,
 				   "status", fstests_status_name(status), "results",
 				   run->folder.path, "exit_status", status, "seconds",
 				   clock_precise() - run->began, "boots", (int)run->boots);
-	json_t *counts = json_object(), *bad = json_array(), *kernel = json_array();
+	json_t *kernel = json_array();
 
-	for (size_t i = 0; i < TEST_STATUSES; i++)
-		json_object_set_new(counts, test_status_name((enum test_status)i),
-				    json_integer((json_int_t)results_count(&run->results,
-									   (enum test_status)i)));
-	for (size_t i = 0; i < run->results.count; i++)
-		if (is_bad(run->results.list[i].status))
-			json_array_append_new(bad, result_to_json(&run->results.list[i]));
 	for (size_t i = 0; i < run->complaint_count; i++)
 		json_array_append_new(kernel,
 				      json_pack("{s:s, s:s, s:s}", "kind", run->complaints[i].kind,
@@ -174,8 +187,7 @@ json_t *summary_to_json(const struct fstests_run *run, int status)
 	if (run->first_test > 0)
 		json_object_set_new(object, "first_test_seconds",
 				    json_real(run->first_test - run->commanded));
-	json_object_set_new(object, "counts", counts);
-	json_object_set_new(object, "failures", bad);
+	summary_add_results(object, &run->results);
 	json_object_set_new(object, "kernel", kernel);
 	return object;
 }

@@ -1,5 +1,12 @@
-"""rootlet runs on runs that these tests write: durations. Needs no helper and no guest."""
+"""rootlet runs on runs that these tests write: durations, merge. Needs no helper and no guest."""
+import fcntl
+import hashlib
 import json
+import os
+import re
+import shutil
+import time
+import xml.etree.ElementTree
 
 from support import tap
 from support.schemas import document
@@ -10,16 +17,17 @@ HEAD = "# rootlet durations 1\n"
 home = Home()
 
 
-def write_run(at, results, **record):
-    """Writes the run directory AT, with a line for each of RESULTS: (name, status, seconds[, section])."""
+def write_run(at, lines, **record):
+    """Writes the run directory AT, with a line for each of LINES: (name, status, seconds[, section])."""
     home.write(f"{at}/run.json", json.dumps(record))
     home.write(f"{at}/tests.jsonl", "".join(json.dumps(
         {"name": name, "status": status, "seconds": seconds, **({"section": section[0]} if section else {})}) +
-        "\n" for name, status, seconds, *section in results))
+        "\n" for name, status, seconds, *section in lines))
     return at
 
 
 def durations():
+    shutil.rmtree(home.state("runs"))
     runs = "state/rootlet/runs"
     write_run(f"{runs}/20260101-000000-ext4", [("generic/001", "pass", 1), ("generic/002", "fail", 2)])
     write_run(f"{runs}/20260102-000000-ext4", [("generic/001", "pass", 10), ("generic/001", "pass", 5, "xfs"),
@@ -49,5 +57,178 @@ def durations():
                    f"runs durations of {what} fails", outcome)
 
 
+# Part, seconds, name and section of each planned test.
+PLAN = [(1, 9, "generic/001", ""), (2, 8, "generic/002", ""), (3, 7, "generic/003", ""),
+        (3, 1, "generic/004", ""), (2, 1, "generic/005", ""), (1, 1, "generic/001", "xfs")]
+SUM = hashlib.sha256(b"x").hexdigest()
+
+
+def plan_of(rows):
+    return f"# rootlet plan 1\n# {max(row[0] for row in rows)} parts\n" + "".join(
+        f"{part} {seconds}.00 {name}{' ' if section else ''}{section}\n" for part, seconds, name, section in rows)
+
+
+def write_shard(at, part, statuses, rows=None, plan=None, without=(), identity=(), **changes):
+    """Writes the shard PART of ROWS; STATUSES: of its tests, in order, and of further ones."""
+    rows = rows or PLAN
+    text = plan_of(rows) if plan is None else plan
+    tests = [(name, status, 1, *([section] if section else []))
+             for (_, _, name, section), status in zip([row for row in rows if row[0] == part], statuses)]
+    exit_status = 3 if "crash" in statuses else 4 if "timeout" in statuses else 1 if "fail" in statuses else 0
+    record = {"run": f"shard-{part}", "began": 1000 + part, "status": "failed" if exit_status else "passed",
+              "exit_status": exit_status, "seconds": 10 * part, "boots": 1, "results": "/of/another/machine",
+              "counts": {}, "failures": [], "kernel_version": "6.1.0", "fstype": "ext4", "rootfs": "/some/rootfs",
+              "fstests": "/some/fstests", "tests": ["-g", "quick"], "root": "image",
+              "kernel": [{"kind": "WARNING", "test": "generic/001", "line": f"of shard {part}"}],
+              "identity": {"kernel": SUM, "rootfs": SUM, "fstests": SUM, "configuration": SUM, **dict(identity)},
+              "shard": {"part": part, "parts": max(row[0] for row in rows), "tests": len(tests),
+                        "tests_of_all": len(rows), "plan": hashlib.sha256(text.encode()).hexdigest()}}
+    record.update(changes)
+    for name in without:
+        record.pop(name, None)
+    write_run(at, tests, **record)
+    home.write(f"{at}/plan", text)
+    home.write(f"{at}/kernel.jsonl", json.dumps({"kind": "WARNING", "test": "generic/001", "line": f"of {part}",
+                                                 "trace": "x"}) + "\n")
+    return f"./{at}"
+
+
+def merge(*shards, **more):
+    return home.run("runs", "merge", *shards, **more)
+
+
+def merged():
+    shards = [write_shard("a1", 1, ["pass", "fail"]), write_shard("a2", 2, ["pass", "notrun"]),
+              write_shard("a3", 3, ["pass", "pass"])]
+    elsewhere = home.make_folder(f"{home.folder}/copied")
+    shutil.copytree(f"{home.folder}/a3", f"{elsewhere}/of-another-machine")
+    outcome = merge(shards[0], f"{elsewhere}/of-another-machine", shards[1], "--results", "whole", "--junit", "x.xml")
+    tap.report(outcome.status == 1 and "failed: 4 passed, 1 failed, 1 not run, in 3 shards\n" in outcome.out and
+               "no shard has" not in outcome.out and not outcome.err, "three shards become one run", outcome)
+    with open(f"{home.folder}/whole/tests.jsonl", encoding="utf-8") as file:
+        lines = [json.loads(line) for line in file]
+    tap.report([(one["name"], one.get("section", "")) for one in lines] == [row[2:] for row in PLAN],
+               "its results are in the order of the plan", lines)
+    with open(f"{home.folder}/whole/kernel.jsonl", encoding="utf-8") as file:
+        kernel = [json.loads(line) for line in file]
+    tap.report([(one["shard"], one["line"]) for one in kernel] == [(1, "of 1"), (3, "of 3"), (2, "of 2")],
+               "it has the complaints of all kernels", kernel)
+    tap.report(len(xml.etree.ElementTree.parse(f"{home.folder}/x.xml").getroot().findall("testcase")) == 6,
+               "--junit has all tests")
+    shown, wrong = document("runs-show", home.run("runs", "show", "./whole", "--json"))
+    tap.report(not wrong and shown["status"] == "failed" and shown["counts"]["pass"] == 4 and
+               shown["seconds"] == 30 and shown["boots"] == 3 and shown["began"] == 1001 and
+               [one["part"] for one in shown["shards"]] == [1, 3, 2] and shown["missing"] == [],
+               "runs show shows it", *wrong, shown)
+    value, wrong = document("runs-list", home.run("runs", "--json"))
+    tap.report(not wrong, "runs list --json fits its schema with it", *wrong)
+    outcome = home.run("runs", "compare", "./whole", "./whole")
+    tap.report(outcome.status == 0 and "1 still fail" in outcome.out, "runs compare compares it", outcome)
+    shown, wrong = document("runs-merge", merge(*shards, "--json"))
+    tap.report(not wrong and shown["exit_status"] == 1, "runs merge --json fits its schema", *wrong, shown)
+    outcome = merge(*shards, "--results", "whole")
+    tap.report(outcome.status == 5 and "not empty" in outcome.err or outcome.status == 6,
+               "a directory with files is refused", outcome)
+
+
+def statuses():
+    for what, status, parts in (
+            ("all tests passed", 0, [["pass", "pass"], ["pass", "notrun"], ["pass", "pass"]]),
+            ("a test failed", 1, [["pass", "fail"], ["pass", "notrun"], ["pass", "pass"]]),
+            ("a kernel crashed", 3, [["pass", "fail"], ["timeout", "pass"], ["pass", "crash"]]),
+            ("a test timed out", 4, [["pass", "fail"], ["timeout", "pass"], ["pass", "pass"]]),
+            ("a test was not reached", 1, [["pass", "unreached"], ["pass", "pass"], ["pass", "pass"]]),
+            ("a test has no result", 5, [["pass"], ["pass", "pass"], ["pass", "pass"]])):
+        outcome = merge(*[write_shard(f"s{part}", part, parts[part - 1]) for part in (1, 2, 3)])
+        tap.report(outcome.status == status, f"{what}: the exit status is {status}", outcome)
+
+
+def incomplete():
+    one, two, three = (write_shard(f"i{part}", part, ["pass", "pass"]) for part in (1, 2, 3))
+    outcome = merge(one, three)
+    tap.report(outcome.status == 5 and "\nno shard has: generic/002, generic/005\n" in outcome.out and
+               "2 unreached" in outcome.out, "tests that no shard has are named and unreached", outcome)
+    shown, wrong = document("runs-merge", merge(one, three, "--json"))
+    tap.report(not wrong and [test["name"] for test in shown["missing"]] == ["generic/002", "generic/005"],
+               "--json names them", *wrong, shown)
+    two = write_shard("i2", 2, ["pass"], without=["status", "exit_status"], shard={"part": 2, "parts": 3})
+    outcome = merge(one, two, three)
+    tap.report(outcome.status == 5 and "no shard has: generic/005" in outcome.out,
+               "a shard that was cut off counts as far as it went", outcome)
+    two = write_shard("i2", 2, [], without=["status", "exit_status"], shard={"part": 2, "parts": 3})
+    for name in ("plan", "tests.jsonl", "kernel.jsonl"):
+        os.unlink(f"{home.folder}/i2/{name}")
+    outcome = merge(two, one, three)
+    tap.report(outcome.status == 5 and "no shard has: generic/002, generic/005" in outcome.out,
+               "a shard that ended before its tests were listed has none", outcome)
+    outcome = merge(two)
+    tap.report(outcome.status == 2 and "none of these shards has a plan" in outcome.err,
+               "only such shards are refused", outcome)
+
+
+def refused():
+    other = hashlib.sha256(b"y").hexdigest()
+    longer = [*PLAN, (2, 1, "generic/006", "")]
+    cases = [
+        ("another kernel version", "differ in kernel ", {"kernel_version": "6.2.0"}),
+        ("another kernel image", "differ in kernel ", {"identity": {"kernel": other}}),
+        ("another rootfs", "differ in rootfs ", {"identity": {"rootfs": other}}),
+        ("another fstests", "differ in fstests ", {"identity": {"fstests": other}}),
+        ("another filesystem", "differ in configuration ", {"fstype": "xfs"}),
+        ("another configuration", "differ in configuration ", {"identity": {"configuration": other}}),
+        ("another plan", "differ in plan ", {"rows": longer}),
+        ("a plan that is not in run.json", "is not the one in run.json", {"shard": {
+            "part": 2, "parts": 3, "plan": other}}),
+        ("another number of parts", "is part of [34] and .* of [34]: they are no shards", {"shard": {"part": 2, "parts": 4}}),
+        ("the same part", "are both part 1 of 3", {"shard": {"part": 1, "parts": 3}}),
+        ("a test of another shard", "has tests that another shard has, too: generic/001", {"rows": PLAN}),
+        ("no part", "is no shard", {"without": ["shard"]}),
+        ("part 0", "is no shard", {"shard": {"part": 0, "parts": 3}}),
+        ("a part that is text", "is no shard", {"shard": {"part": "1", "parts": 3}}),
+    ]
+    one = write_shard("r1", 1, ["pass", "pass"])
+    before = len(os.listdir(home.state("runs")))
+    for what, says, changes in cases:
+        two = write_shard("r2", 2, ["pass", "pass"], **changes)
+        if what == "a test of another shard":
+            shutil.copy(f"{home.folder}/r1/tests.jsonl", f"{home.folder}/r2/tests.jsonl")
+        for shards in ((one, two), (two, one)):
+            outcome = merge(*shards)
+            tap.report(outcome.status == 2 and re.search(says, outcome.err) and not outcome.out,
+                       f"a shard with {what} is refused", outcome)
+    two = write_shard("r2", 2, ["pass", "pass"])
+    for what, says, status, shards in (("a shard that is named twice", "are both part 1 of 3", 2, (one, one)),
+                                       ("a run that does not exist", "nosuch does not exist", 1, (one, "nosuch"))):
+        outcome = merge(*shards)
+        tap.report(outcome.status == status and says in outcome.err, f"{what} is refused", outcome)
+    home.write("r2/plan", "x")
+    outcome = merge(one, two)
+    tap.report(outcome.status == 2 and "is not the one in run.json" in outcome.err, "a damaged plan is refused",
+               outcome)
+    write_shard("r2", 2, ["pass", "pass"])
+    fd = os.open(f"{home.folder}/r2", os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    outcome = merge(one, two)
+    os.close(fd)
+    tap.report(outcome.status == 6 and "still in progress" in outcome.err, "a shard in progress is refused", outcome)
+    tap.report(len(os.listdir(home.state("runs"))) == before, "no refused merge makes a run")
+
+
+def many():
+    rows = [(i % 256 + 1, 10, f"generic/{i:03}", "") for i in range(1, 1782)]
+    shards = [write_shard(f"many/{part}", part, ["pass"] * 7, rows=rows) for part in range(1, 257)]
+    began = time.monotonic()
+    outcome = merge(*[f"{home.folder}/{shard}" for shard in shards])
+    took = time.monotonic() - began
+    tap.report(outcome.status == 0 and "1781 passed" in outcome.out and "in 256 shards" in outcome.out,
+               "256 shards become one run", outcome)
+    tap.report(took <= 1, f"256 shards with 1,781 tests take at most a second: {took:.2f} s")
+
+
+merged()
+statuses()
+incomplete()
+refused()
+many()
 durations()
 tap.done()
