@@ -72,6 +72,14 @@ void interrupt_catch(void)
 	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_hurry }, NULL);
 }
 
+void interrupt_forget(void)
+{
+	if (event >= 0)
+		close(event);
+	event = watched = -1;
+	caught = hurried = 0;
+}
+
 bool interrupt_caught(void)
 {
 	return caught;

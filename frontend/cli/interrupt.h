@@ -11,6 +11,9 @@ void interrupt_leave(void);
  */
 void interrupt_catch(void);
 
+/* In a child process that has not called exec(): what the parent caught is the parent's. */
+void interrupt_forget(void);
+
 bool interrupt_caught(void);
 
 /* Whether SIGUSR1 came after interrupt_catch(): the sender does not wait for the cleanup, which is

@@ -23,6 +23,7 @@
 #include "frontend/fstests/summary.h"
 #include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/store.h"
+#include "frontend/vm/guest_count.h"
 #include "frontend/vm/kernel_features.h"
 #include "frontend/vm/kvm.h"
 #include "lib/clock.h"
@@ -54,6 +55,7 @@ enum {
 	OPTION_BASELINE,
 	OPTION_SHARD,
 	OPTION_DURATIONS,
+	OPTION_JOBS,
 };
 
 static const struct option_row fstests_rows[] = {
@@ -111,6 +113,11 @@ static const struct option_row fstests_rows[] = {
 	{ "--durations", "FILE", OPTION_DURATIONS,
 	  "how long tests probably take, from rootlet runs durations, so that all parts take "
 	  "equally long" },
+	{ "--jobs", "N", OPTION_JOBS,
+	  "run N guests at once; the word auto: as many as the host's processors and memory allow. "
+	  "--cpus "
+	  "and --memory are those of each guest; by default, they share the host's",
+	  .fallback = "1" },
 	{ "--stop-on-crash", NULL, OPTION_STOP_ON_CRASH,
 	  "boot no new VM after a crash or a test that did not end" },
 	{ "--results", "DIR", OPTION_RESULTS,
@@ -221,8 +228,11 @@ static int fstests_read_line(struct fstests_options *o, const struct parsed_line
 	return 0;
 }
 
-static int check_combination(const struct fstests_options *o, struct error **err)
+static int check_combination(const struct fstests_options *o, const struct shard *shard,
+			     struct error **err)
 {
+	const char *order = check_words_orders(o->tests, o->test_count);
+
 	if (o->keyring && !o->build && strcmp(o->kernel, "distro") != 0)
 		return error_set(err, ERR_INPUT,
 				 "--keyring goes with --kernel distro or --build: nothing else is "
@@ -240,6 +250,14 @@ static int check_combination(const struct fstests_options *o, struct error **err
 	if (o->device_path_count > o->device_count)
 		return error_set(err, ERR_INPUT, "--device is given %u times, but --devices is %u",
 				 o->device_path_count, o->device_count);
+	if (o->jobs > 1 && o->device_path_count)
+		return error_set(err, ERR_INPUT,
+				 "--device gives a disk to one guest: it does not go with --jobs");
+	if (order && (o->jobs > 1 || shard->parts))
+		return error_set(err, ERR_INPUT,
+				 "%s does not go with %s, which runs each test once, in an order "
+				 "of its own",
+				 order, shard->parts ? "--shard" : "--jobs");
 	return check_words_test(o->tests, o->test_count, o->fstests, err);
 }
 
@@ -247,7 +265,7 @@ static int check_combination(const struct fstests_options *o, struct error **err
 
 struct fstests_job {
 	struct fstests_options options;
-	char cpus[CPUS_TEXT];
+	struct guest_count count;
 	char *fstypes; /* that may be tested: --fstype's and those in --config */
 	char *tested;  /* that are tested: "ext4,xfs" */
 	struct rootfs rootfs;
@@ -269,7 +287,8 @@ static void job_clear(struct fstests_job *j)
 	run_folder_close(&j->run.folder);
 	test_plan_clear(&j->run.plan);
 	results_clear(&j->run.results);
-	results_clear(&j->run.earlier);
+	durations_free(&j->run.durations);
+	test_groups_free(&j->run.groups);
 	results_clear(&j->baseline);
 	free(j->baseline_id);
 	shard_clear(&j->run.shard);
@@ -379,8 +398,8 @@ static int prepare_vm(struct fstests_job *j, struct error **err)
 
 	vm->root = j->root.vm;
 	vm->kernel = j->rootfs.kernel;
-	vm->memory = j->options.memory;
-	vm->cpus = j->cpus;
+	vm->memory = j->count.memory;
+	vm->cpus = j->count.cpus;
 	vm->append = j->options.append;
 	vm->vng_words = j->options.vng_words;
 	vm->unsealed = j->options.unsealed;
@@ -403,48 +422,37 @@ static int prepare_vm(struct fstests_job *j, struct error **err)
 	return 0;
 }
 
-/* The durations of --durations, which count more than those of earlier runs. */
-static void take_given(struct fstests_job *j)
-{
-	for (size_t i = 0; j->run.given && i < durations_count(j->run.given); i++) {
-		const struct duration one = durations_at(j->run.given, i);
-		const struct test_result result = { .section = "",
-						    .name = one.name,
-						    .seconds = one.seconds };
-
-		if (!results_find(&j->run.earlier, "", one.name))
-			results_add(&j->run.earlier, &result, NULL);
-	}
-}
-
-/* Reads how long each test took when it last ran on the same filesystem. */
-static void read_earlier(struct fstests_job *j)
+/* Reads how long each test took: as --durations says, else in the newest runs of the same
+ * filesystem, else in any. */
+static void read_durations(struct fstests_job *j)
 {
 	_cleanup_free_ char *first = strndup(j->tested, strcspn(j->tested, ","));
 	char **ids;
 	size_t count;
 
-	if (!first || run_folder_list(&ids, &count, NULL) < 0)
-		return;
-	for (size_t i = count; i-- > 0;) {
-		_cleanup_(run_folder_close) struct run_folder folder = RUN_FOLDER_NONE;
-		_cleanup_(results_clear) struct results results = { 0 };
-		_cleanup_error_ struct error *ignored = NULL;
+	test_groups_read(j->run.tree, &j->run.groups, NULL);
+	j->run.durations = durations_new();
+	for (size_t i = 0; j->run.durations && j->run.given && i < durations_count(j->run.given);
+	     i++) {
+		const struct duration d = durations_at(j->run.given, i);
 
-		if (strstr(ids[i], first) && run_folder_open(ids[i], &folder, &ignored) == 0 &&
-		    results_read(folder.fd, RUN_TESTS, &results, NULL) == 0)
-			for (size_t k = 0; k < results.count; k++) {
-				struct test_result result = results.list[k];
-
-				result.section = "";
-				/* Tests that did not run have no duration. */
-				if (result.status != TEST_UNREACHED &&
-				    result.status != TEST_EXPUNGED &&
-				    !results_find(&j->run.earlier, "", result.name))
-					results_add(&j->run.earlier, &result, NULL);
-			}
-		free(ids[i]);
+		durations_add(j->run.durations, d.section, d.name, d.seconds);
 	}
+	if (!first || !j->run.durations || run_folder_list(&ids, &count, NULL) < 0)
+		return;
+	for (int same = 1; same >= 0; same--)
+		for (size_t i = count; i-- > 0;) {
+			_cleanup_(run_folder_close) struct run_folder folder = RUN_FOLDER_NONE;
+			_cleanup_(results_clear) struct results results = { 0 };
+			_cleanup_error_ struct error *ignored = NULL;
+
+			if ((strstr(ids[i], first) != NULL) == same &&
+			    run_folder_open(ids[i], &folder, &ignored) == 0 &&
+			    results_read(folder.fd, RUN_TESTS, &results, NULL) == 0)
+				durations_add_results(j->run.durations, &results);
+		}
+	for (size_t i = 0; i < count; i++)
+		free(ids[i]);
 	free(ids);
 }
 
@@ -577,8 +585,7 @@ static int fstests_prepare(struct fstests_job *j, struct error **err)
 	    check_words_test(j->words.words, j->words.count, j->source.folder, err) < 0 ||
 	    prepare_vm(j, err) < 0)
 		return -1;
-	take_given(j);
-	read_earlier(j);
+	read_durations(j);
 	return 0;
 }
 
@@ -673,16 +680,23 @@ static int fstests_run_tests(struct fstests_job *j)
 static int read_shard(struct fstests_job *j, const struct parsed_line *line, struct error **err)
 {
 	const char *given = line_value(line, OPTION_SHARD);
-	const char *word = check_words_orders(j->options.tests, j->options.test_count);
 
-	if (!given)
-		return 0;
-	if (word)
-		return error_set(err, ERR_INPUT,
-				 "%s does not go with --shard, which runs each test once, in an "
-				 "order of its own",
-				 word);
-	return shard_parse(given, &j->run.shard, err);
+	return given ? shard_parse(given, &j->run.shard, err) : 0;
+}
+
+static int read_count(struct fstests_job *j, const struct parsed_line *line, struct error **err)
+{
+	const struct guest_host host = guest_host_read();
+	const char *memory = line_value(line, OPTION_MEMORY);
+	char cpus[CPUS_TEXT];
+
+	if (line_cpus(line, cpus, err) < 0 ||
+	    guest_count_choose(
+		    &host, line_value(line, OPTION_JOBS), line_has(line, OPTION_CPUS) ? cpus : NULL,
+		    line_has(line, OPTION_MEMORY) ? memory : NULL, memory, &j->count, err) < 0)
+		return -1;
+	j->options.jobs = j->count.guests;
+	return 0;
 }
 
 static int command_fstests(const struct parsed_line *line)
@@ -696,8 +710,8 @@ static int command_fstests(const struct parsed_line *line)
 	};
 	_cleanup_error_ struct error *err = NULL;
 
-	if (line_cpus(line, j.cpus, &err) < 0 || fstests_read_line(&j.options, line, &err) < 0 ||
-	    check_combination(&j.options, &err) < 0 || read_shard(&j, line, &err) < 0)
+	if (fstests_read_line(&j.options, line, &err) < 0 || read_count(&j, line, &err) < 0 ||
+	    read_shard(&j, line, &err) < 0 || check_combination(&j.options, &j.run.shard, &err) < 0)
 		return report_usage(line->name, "%s", error_text(err));
 	return fstests_run_tests(&j);
 }

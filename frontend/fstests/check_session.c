@@ -1,75 +1,60 @@
-/* The boots of one run. Each asks check for the remaining tests. A crashed kernel or a hung test
- * ends a boot; the tests after it run in the next one. */
+/* The guests of one run, and what each is told to do next. */
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "frontend/fstests/check_session.h"
 #include "frontend/cli/interrupt.h"
-#include "frontend/cli/paths.h"
 #include "frontend/cli/text.h"
-#include "frontend/cli/tree.h"
-#include "frontend/fstests/check_output.h"
+#include "frontend/fstests/check_session.h"
 #include "frontend/fstests/check_words.h"
 #include "frontend/fstests/display.h"
-#include "frontend/fstests/kernel_log.h"
 #include "frontend/fstests/needs.h"
 #include "frontend/fstests/result_files.h"
 #include "frontend/fstests/shard_run.h"
+#include "frontend/fstests/test_guest.h"
+#include "frontend/fstests/test_queue.h"
 #include "lib/clock.h"
-#include "lib/write_all.h"
 
-#define SCRIPT_MOST 65536
 #define LIST RUN_RESULTS "/rootlet.list"
-#define SET_UP_FAILED 120
-#define LAST_LINES 1024
-#define FATAL_SECONDS 5 /* time for the rest of the trace, and for a panic after it */
+#define TICK_MS 500
+#define PACKETS_AT_ONCE 64 /* of one guest, before others get their turn */
+#define BATCH_SECONDS 60   /* for a guest whose check cannot ask for more */
+#define BATCH_TESTS 16
+
+/* What a guest is doing. */
+enum guest_state {
+	GUEST_GONE,
+	GUEST_BOOTING, /* or setting up */
+	GUEST_WAITING, /* its script is idle */
+	GUEST_LISTING,
+	GUEST_CHECKING,
+	GUEST_ASKING, /* its check is idle, in the section of its last test */
+};
+
+struct member {
+	struct test_guest guest;
+	struct check_session *session;
+	enum guest_state state;
+	bool will_ask;
+	char section[128];  /* of the current check */
+	struct batch ahead; /* taken from the queue for the next check */
+	char ahead_section[128];
+};
 
 struct check_session {
 	struct fstests_run *run;
-	struct check_output *output;
-	struct kernel_log *log;
-	int output_fd, console_fd, results_fd;
-	char refusal[256]; /* why check did not run everything requested; "" if it did */
-
-	/* state of the current boot */
-	char test[128], section[128]; /* "" if none is running */
-	double began;		      /* start of the test and of the boot */
-	double boot_began;
-	double fatal;	     /* when the kernel reported a fatal error; 0 if it did not */
-	bool hung;	     /* we ended the boot: the test's time was up */
-	bool exhausted;	     /* we ended the boot: the run's time was up */
-	size_t ended;	     /* number of tests that ended */
-	char complaint[256]; /* check's complaint about its arguments or setup; "" if none */
-	char trace[INCIDENT_TRACE_MAX], why[256]; /* about the crash */
-	char last[LAST_LINES + 1];		  /* the end of the output */
-	size_t last_length;
-	struct error *err; /* the first failure in a callback */
+	struct member *members;
+	unsigned int count;
+	struct test_queue *queue; /* if there are several guests, once the plan is known */
+	bool planned;		  /* the list of tests was read, as far as it could be */
+	bool told;		  /* what to run: the only guest */
+	bool whole;		  /* it was told the user's own words, so check has its own order */
+	size_t left;		  /* tests without a result when the only guest was last told */
+	bool stopping;
+	struct error *err; /* why */
 };
 
-/* --- what the parsers say ------------------------------------------------------------------- */
-
-static void read_plan(struct check_session *s)
-{
-	_cleanup_error_ struct error *ignored = NULL;
-
-	if (s->run->plan.count == 0)
-		test_plan_read(s->run->folder.fd, LIST, &s->run->plan, &ignored);
-}
-
-static void test_started(const char *section, const char *name, void *context)
-{
-	struct check_session *s = context;
-
-	read_plan(s);
-	snprintf(s->test, sizeof(s->test), "%s", name);
-	snprintf(s->section, sizeof(s->section), "%s", section);
-	s->began = clock_precise();
-	*s->complaint = '\0';
-	if (s->run->first_test <= 0)
-		s->run->first_test = s->began;
-	display_started(s->run, section, name);
-}
+/* --- results -------------------------------------------------------------------------------- */
 
 static void keep_result(struct check_session *s, const struct test_result *result)
 {
@@ -78,412 +63,393 @@ static void keep_result(struct check_session *s, const struct test_result *resul
 	if (!s->err && results_add(&s->run->results, result, &s->err) == 0)
 		run_folder_append(&s->run->folder, RUN_TESTS, object, &s->err);
 	json_decref(object);
-	s->ended++;
 	display_ended(s->run, result);
 }
 
-/* A program that does not start says nothing about the kernel: the test has no result, and the run
- * ends here. */
-static bool lacks_program(struct check_session *s, const struct test_result *result)
+static void check_session_done(struct test_guest *g, const struct test_result *result)
 {
-	_cleanup_free_ char *line = result_files_unstartable(s->results_fd, result);
+	struct member *m = g->context;
 
-	if (line)
-		error_set(&s->err, ERR_MISSING,
-			  "%s: the guest cannot start a program: %s; fix: " FSTESTS_LACKS_FIX,
-			  result->name, line);
-	return line;
-}
-
-static void test_ended(const struct test_result *result, void *context)
-{
-	static struct result_text text;
-	struct check_session *s = context;
-	struct test_result whole = *result;
-
-	if (s->err || lacks_program(s, result))
-		return;
-	result_files_add(s->results_fd, &whole, &text);
-	keep_result(s, &whole);
-	*s->test = '\0';
-}
-
-static void keep_refusal(struct check_session *s)
-{
-	if (!*s->refusal)
-		snprintf(s->refusal, sizeof(s->refusal), "%s", s->complaint);
-}
-
-/* Ignores complaints about tests that only a pattern matched: a test directory also contains other
- * files. */
-static void check_complained(const char *line, const char *unknown, void *context)
-{
-	struct check_session *s = context;
-	bool asked = !unknown;
-
-	for (size_t i = 0; unknown && i < s->run->word_count; i++)
-		asked = asked || strcmp(s->run->words[i], unknown) == 0;
-	if (!asked)
-		return;
-	if (!*s->complaint)
-		snprintf(s->complaint, sizeof(s->complaint), "%s", line);
-	text_clean(s->complaint);
-	if (unknown)
-		keep_refusal(s);
-	display_complaint(s->run, line);
-}
-
-static void keep_complaint(struct check_session *s, const struct incident *incident)
-{
-	struct fstests_run *run = s->run;
-	struct complaint *larger =
-		reallocarray(run->complaints, run->complaint_count + 1, sizeof(*larger));
-	struct complaint *c;
-	json_t *object;
-
-	if (!larger)
-		return;
-	run->complaints = larger;
-	c = &larger[run->complaint_count++];
-	*c = (struct complaint){ strdup(incident_name(incident->kind)), strdup(incident->test),
-				 strdup(incident->line), strdup(incident->trace) };
-	object = json_pack("{s:s, s:s, s:s, s:s}", "kind", c->kind, "test", c->test, "line",
-			   c->line, "trace", c->trace);
-	if (object && !s->err)
-		run_folder_append(&run->folder, RUN_KERNEL, object, &s->err);
-	json_decref(object);
-	display_kernel(run, c);
-}
-
-/* The first fatal incident explains the crash; a panic only follows from it. */
-static void kernel_complained(const struct incident *incident, void *context)
-{
-	struct check_session *s = context;
-	bool fatal = incident->kind == INCIDENT_PANIC || incident->kind == INCIDENT_OOPS ||
-		     strncmp(incident->line, "kernel BUG at ", 14) == 0;
-
-	keep_complaint(s, incident);
-	if (fatal && !*s->why) {
-		s->fatal = clock_precise();
-		snprintf(s->why, sizeof(s->why), "%s", incident->line);
-		snprintf(s->trace, sizeof(s->trace), "%s", incident->trace);
-	}
-}
-
-/* --- what the VM says ----------------------------------------------------------------------- */
-
-static void check_session_keep(struct check_session *s, int fd, const char *data, size_t size)
-{
-	if (write_all(fd, data, size) < 0)
-		error_errno(&s->err, ERR_SYSTEM, "cannot write to %s", s->run->folder.path);
-}
-
-static void keep_last(struct check_session *s, const char *data, size_t size)
-{
-	if (size > LAST_LINES) {
-		data += size - LAST_LINES;
-		size = LAST_LINES;
-	}
-	if (s->last_length + size > LAST_LINES) {
-		size_t gone = s->last_length + size - LAST_LINES;
-
-		memmove(s->last, s->last + gone, s->last_length - gone);
-		s->last_length -= gone;
-	}
-	memcpy(s->last + s->last_length, data, size);
-	s->last_length += size;
-	s->last[s->last_length] = '\0';
-}
-
-static void check_session_take_output(int fd, const char *data, size_t size, void *context)
-{
-	struct check_session *s = context;
-
-	(void)fd;
-	check_session_keep(s, s->output_fd, data, size);
-	keep_last(s, data, size);
-	check_output_feed(s->output, data, size);
-}
-
-static void take_console(const char *data, size_t size, void *context)
-{
-	struct check_session *s = context;
-
-	check_session_keep(s, s->console_fd, data, size);
-	kernel_log_feed(s->log, data, size);
-}
-
-/* Ends the boot if the test's or the run's time is up, or if results cannot be saved. Also ends it
- * after an oops: the kernel goes on with resources lost, so later results would mean nothing. */
-static int check_session_watch(void *context)
-{
-	struct check_session *s = context;
-	const struct fstests_options *o = s->run->options;
-	double now = clock_precise();
-
-	display_tick(s->run, s->test, now - s->began);
-	s->exhausted = o->timeout && now - s->run->began >= o->timeout;
-	s->hung = *s->test && o->test_timeout && now - s->began >= o->test_timeout;
-	if (s->fatal > 0 && now - s->fatal >= FATAL_SECONDS)
-		return 0;
-	return s->err || s->exhausted || s->hung ? 0 : 500;
-}
-
-/* --- one boot ------------------------------------------------------------------------------- */
-
-struct guest_words {
-	char *word[64 + DEVICES_MAX];
-	size_t count;
-};
-
-static void words_clear(struct guest_words *w)
-{
-	for (size_t i = 0; i < w->count; i++)
-		free(w->word[i]);
-}
-
-static void add_variable(struct guest_words *w, const char *name, const char *value)
-{
-	if (value && w->count < sizeof(w->word) / sizeof(*w->word) &&
-	    asprintf(&w->word[w->count], "%s=%s", name, value) >= 0)
-		w->count++;
-}
-
-/* "test scratch1 … log": the serial numbers of the disks under test. */
-static char *device_names(const struct fstests_run *run)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	for (size_t i = 0; out && i < run->options->device_count; i++)
-		fprintf(out, "%s%s", i ? " " : "", run->vm.disks[i].name);
-	return out && fclose(out) == 0 ? text : NULL;
-}
-
-/* LIST: NULL, "1", or "only", as frontend/guest/fstests.sh has it. */
-static void add_environment(struct guest_words *w, const struct fstests_run *run, const char *list)
-{
-	const struct fstests_options *o = run->options;
-	_cleanup_free_ char *devices = device_names(run);
-
-	add_variable(w, "ROOTLET_FSTYPE", o->fstype);
-	add_variable(w, "ROOTLET_DEVICES", devices);
-	add_variable(w, "ROOTLET_SCHEDULER", o->io_scheduler ? o->io_scheduler : "");
-	add_variable(w, "ROOTLET_MKFS", o->mkfs ? o->mkfs : "");
-	add_variable(w, "ROOTLET_SOURCE", run->source);
-	add_variable(w, "ROOTLET_CONFIG", o->config ? "1" : "");
-	add_variable(w, "ROOTLET_LIST", list ? list : "");
-	add_variable(w, "MKFS_OPTIONS", o->mkfs_options);
-	add_variable(w, "MOUNT_OPTIONS", o->mount_options);
-	add_variable(w, "TEST_FS_MOUNT_OPTS", o->mount_options);
-}
-
-/* Builds: env VARIABLE=… bash -c SCRIPT rootlet-fstests ARGUMENT…, the arguments being check's. The
- * caller frees the vector but not its strings. */
-static char **command_of(const struct guest_words *environment, char *script,
-			 const struct batch *batch)
-{
-	char **argv = calloc(environment->count + batch->count + 6, sizeof(*argv));
-	size_t n = 0;
-
-	if (!argv)
-		return NULL;
-	argv[n++] = (char *)(uintptr_t) "env";
-	for (size_t i = 0; i < environment->count; i++)
-		argv[n++] = environment->word[i];
-	argv[n++] = (char *)(uintptr_t) "bash";
-	argv[n++] = (char *)(uintptr_t) "-c";
-	argv[n++] = script;
-	argv[n++] = (char *)(uintptr_t) "rootlet-fstests";
-	for (size_t i = 0; i < batch->count; i++)
-		argv[n++] = batch->words[i];
-	return argv;
-}
-
-static int start_parsers(struct check_session *s, struct error **err)
-{
-	const struct check_events events = { .started = test_started,
-					     .ended = test_ended,
-					     .complained = check_complained,
-					     .context = s };
-
-	s->output = check_output_new(&events);
-	s->log = kernel_log_new(kernel_complained, s);
-	if (!s->output || !s->log)
-		return error_no_memory(err);
-	*s->test = *s->why = *s->trace = *s->last = *s->complaint = '\0';
-	s->hung = s->exhausted = false;
-	s->fatal = 0;
-	s->ended = s->last_length = 0;
-	s->boot_began = clock_precise();
-	return 0;
-}
-
-static void stop_parsers(struct check_session *s)
-{
-	check_output_free(&s->output);
-	kernel_log_free(&s->log);
-}
-
-/* Discard what the first kernel printed: it is no result. */
-static void check_session_boot_again(const char *why, void *context)
-{
-	struct check_session *s = context;
-
-	progress_note(s->run->progress, "%s; booting once more", why);
-	stop_parsers(s);
-	start_parsers(s, &s->err);
-}
-
-static int check_session_boot(struct check_session *s, const struct batch *batch, const char *list,
-			      struct vm_result *result, struct error **err)
-{
-	_cleanup_free_ char *path = paths_data("guest/fstests.sh", err);
-	_cleanup_free_ char *script = path ? file_read(path, SCRIPT_MOST, NULL, err) : NULL;
-	_cleanup_(words_clear) struct guest_words environment = { 0 };
-	_cleanup_free_ char **argv = NULL;
-	struct vm_config config = s->run->vm;
-	int status;
-
-	if (!script)
-		return -1;
-	add_environment(&environment, s->run, list);
-	argv = command_of(&environment, script, batch);
-	if (!argv)
-		return error_no_memory(err);
-	if (start_parsers(s, err) < 0)
-		return -1;
-	config.argv = argv;
-	config.output = check_session_take_output;
-	config.console = take_console;
-	config.watch = check_session_watch;
-	config.again = check_session_boot_again;
-	config.context = s;
-	s->run->boots++;
-	status = vm_run(&config, result, err);
-	kernel_log_end(s->log);
-	return status;
-}
-
-/* --- what a boot came to -------------------------------------------------------------------- */
-
-/* Records a result for the test that was running when the boot ended. */
-static void blame(struct check_session *s, enum test_status status, const char *reason)
-{
-	const struct test_result result = {
-		.section = s->section,
-		.name = s->test,
-		.status = status,
-		.seconds = clock_precise() - s->began,
-		.reason = reason,
-		.detail = *s->trace ? s->trace : NULL,
-	};
-
-	keep_result(s, &result);
-	*s->test = '\0';
-}
-
-/* Returns the last message of the guest script, which says why nothing ran. */
-static char *find_reason(struct check_session *s)
-{
-	static char nothing[] = "it printed nothing";
-	char *line = s->last;
-
-	if (*s->complaint)
-		return s->complaint;
-	while (s->last_length && s->last[s->last_length - 1] == '\n')
-		s->last[--s->last_length] = '\0';
-	for (char *p = s->last; (p = strstr(p, "rootlet: ")); p += strlen("rootlet: "))
-		line = p + strlen("rootlet: ");
-	return *line ? text_clean(line) : nothing;
-}
-
-enum run_verdict { VERDICT_DONE, VERDICT_AGAIN, VERDICT_STOP, VERDICT_ERROR };
-
-/* Judges a boot ended by the kernel, the VM or us. WHY is an error message, or NULL. */
-static enum run_verdict judge_broken(struct check_session *s, const struct vm_result *result,
-				     const char *why, struct error **err)
-{
-	bool running = *s->test;
-	char text[128];
-
-	if (s->exhausted) {
-		if (running)
-			blame(s, TEST_TIMEOUT, "the run's --timeout expired");
-		return VERDICT_STOP;
-	}
-	if (s->hung) {
-		snprintf(text, sizeof(text), "timed out after %u s (--test-timeout)",
-			 s->run->options->test_timeout);
-		blame(s, TEST_TIMEOUT, text);
-	} else if (running) {
-		s->run->crashed = true;
-		blame(s, TEST_CRASH, *s->why ? s->why : why);
-	} else if (s->ended == 0) {
-		/* Show the console only if no test was reached; otherwise it is in the run's files.
-		 */
-		if (!result->started && *result->console && !s->run->options->json)
-			fprintf(stderr, "the console's last lines:\n%s\n", result->console);
-		error_set(err, ERR_SYSTEM, "cannot run the tests: %s",
-			  *s->why && why ? s->why
-			  : why		 ? why
-					 : "the guest ended");
-		return VERDICT_ERROR;
-	} else {
-		s->run->crashed = true;
-	}
-	return s->run->options->stop_on_crash ? VERDICT_STOP : VERDICT_AGAIN;
-}
-
-static enum run_verdict check_session_judge(struct check_session *s, int status,
-					    const struct vm_result *result, struct error **err)
-{
-	_cleanup_error_ struct error *why = NULL;
-
-	check_output_end(s->output);
-	read_plan(s);
-	if (status < 0) {
-		why = *err;
-		*err = NULL;
-	}
-	if (s->err) {
-		*err = STEAL_PTR(s->err);
-		return VERDICT_ERROR;
-	}
-	if (why && why->code != ERR_SYSTEM) {
-		*err = STEAL_PTR(why);
-		return VERDICT_ERROR;
-	}
-	if (why || result->ended || result->timed_out)
-		return judge_broken(s, result, why ? why->message : NULL, err);
-	/* check also returns 0 if there was nothing to run. */
-	if (s->ended == 0 && (result->status > 0 || s->run->plan.count > 0 || *s->test)) {
-		error_set(err, ERR_INPUT, "cannot run the tests: %s", find_reason(s));
-		return VERDICT_ERROR;
-	}
-	if (*s->test)
-		return judge_broken(s, result, "check exited before the test ended", err);
-	/* check also exits with 1 if tests failed; its complaint tells the two apart. */
-	if (result->status > 0 && *s->complaint)
-		keep_refusal(s);
-	return VERDICT_DONE;
+	keep_result(m->session, result);
+	if (m->session->queue)
+		test_queue_ended(m->session->queue, g->number - 1, result->section, result->name);
 }
 
 /* Records planned tests that were not reached, so that nobody counts them as passed. */
-static void note_unreached(struct check_session *s)
+static void note_planned(struct check_session *s, const struct test_plan *plan,
+			 enum test_status status)
 {
-	const struct test_plan *plan = &s->run->plan;
-
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct test_result result = { .section = plan->list[i].section,
 						    .name = plan->list[i].name,
-						    .status = TEST_UNREACHED };
+						    .status = status };
 
 		if (!results_find(&s->run->results, result.section, result.name))
 			keep_result(s, &result);
 	}
 }
+
+/* --- the plan ------------------------------------------------------------------------------- */
+
+static void fill_queue(struct check_session *s)
+{
+	const struct test_plan *plan = &s->run->plan;
+
+	s->queue = test_queue_new(s->count);
+	for (size_t i = 0; s->queue && i < plan->count; i++) {
+		const struct planned *p = &plan->list[i];
+		const struct queued_test test = {
+			.section = p->section,
+			.name = p->name,
+			.seconds = durations_expect(s->run->durations, s->run->groups, p->section,
+						    p->name),
+			.alone = test_groups_has(s->run->groups, p->name, GROUP_ALONE),
+		};
+
+		if (test_queue_add(s->queue, &test) < 0)
+			test_queue_free(&s->queue);
+	}
+	if (!s->queue)
+		error_no_memory(&s->err);
+}
+
+/* Called once the plan was read, as far as it could be. */
+static void use_plan(struct check_session *s)
+{
+	s->planned = true;
+	if (s->run->shard.parts && shard_run_cut(s->run, &s->err) < 0)
+		return;
+	if (s->count > 1 && (s->run->plan.count || s->run->shard.parts))
+		fill_queue(s);
+}
+
+/* Only check knows which tests it would run: STATUS is that of check -n. If it cannot say, the
+ * first guest runs what the user asked for, and check will say why. A part cannot be run so. */
+static void read_plan(struct check_session *s, int status)
+{
+	_cleanup_(test_plan_clear) struct test_plan excluded = { 0 };
+	_cleanup_error_ struct error *why = NULL;
+
+	test_plan_read(s->run->folder.fd, LIST, &s->run->plan, &excluded, &why);
+	if (s->run->shard.parts && (why || status)) {
+		error_set(&s->err, ERR_INPUT, "cannot list the tests: %s",
+			  why ? why->message : "see " LIST " in the run's directory");
+		return;
+	}
+	use_plan(s);
+	if (s->queue)
+		note_planned(s, &excluded, TEST_EXPUNGED);
+}
+
+/* --- orders --------------------------------------------------------------------------------- */
+
+static void tell(struct member *m, enum guest_state state, const char *order,
+		 const struct batch *batch)
+{
+	m->state = state;
+	test_guest_tell(&m->guest, order, batch);
+}
+
+/* The options that say how tests run go before their names. */
+static void tell_run(struct member *m, struct batch *batch)
+{
+	const struct fstests_run *run = m->session->run;
+
+	if (check_words_keep(run->words, run->word_count, batch) < 0)
+		error_no_memory(&m->guest.err);
+	else
+		tell(m, GUEST_CHECKING, "run", batch);
+}
+
+/* Takes the guest's next tests from the queue into AHEAD. */
+static enum test_queue_answer take_ahead(struct member *m)
+{
+	struct queued_test tests[BATCH_TESTS];
+	enum test_queue_answer answer;
+	size_t count;
+
+	if (m->ahead.count)
+		return QUEUE_GIVEN;
+	answer = test_queue_take(m->session->queue, m->guest.number - 1, BATCH_SECONDS,
+				 m->will_ask ? 1 : BATCH_TESTS, tests, &count);
+	if (answer != QUEUE_GIVEN)
+		return answer;
+	snprintf(m->ahead_section, sizeof(m->ahead_section), "%s", tests[0].section);
+	for (size_t i = 0; i < count; i++)
+		if (batch_add(&m->ahead, tests[i].name) < 0)
+			error_no_memory(&m->guest.err);
+	return QUEUE_GIVEN;
+}
+
+/* Starts check on AHEAD. */
+static void run_ahead(struct member *m)
+{
+	struct batch words = { 0 };
+	bool good = true;
+
+	if (*m->ahead_section)
+		good = batch_add(&words, "-s") == 0 && batch_add(&words, m->ahead_section) == 0;
+	for (size_t i = 0; i < m->ahead.count; i++)
+		good = good && batch_add(&words, m->ahead.words[i]) == 0;
+	batch_clear(&m->ahead);
+	snprintf(m->section, sizeof(m->section), "%s", m->ahead_section);
+	if (good)
+		tell_run(m, &words);
+	else
+		error_no_memory(&m->guest.err);
+	batch_clear(&words);
+}
+
+/* Tells an idle guest of several what to do, if there is anything. */
+static void tell_one_of_many(struct member *m)
+{
+	switch (take_ahead(m)) {
+	case QUEUE_WAIT:
+		return;
+	case QUEUE_FINISHED:
+		if (m->state == GUEST_ASKING)
+			tell(m, GUEST_CHECKING, "more", NULL);
+		else
+			tell(m, GUEST_CHECKING, "end", NULL);
+		return;
+	case QUEUE_GIVEN:
+		break;
+	}
+	if (m->state != GUEST_ASKING) {
+		run_ahead(m);
+	} else if (strcmp(m->section, m->ahead_section) == 0) {
+		tell(m, GUEST_CHECKING, "more", &m->ahead);
+		batch_clear(&m->ahead);
+	} else {
+		tell(m, GUEST_CHECKING, "more", NULL);
+	}
+}
+
+/* The only guest runs everything in one check. After a crash, and with --shard, check gets what is
+ * left, one section at a time. */
+static void tell_only(struct member *m)
+{
+	_cleanup_(batch_clear) struct batch batch = { 0 };
+	struct check_session *s = m->session;
+	const struct fstests_run *run = s->run;
+	size_t left = test_plan_left(&run->plan, &run->results);
+
+	if (!s->told && !run->shard.parts) {
+		s->whole = true;
+		if (batch_of_words(run->words, run->word_count, &batch) < 0)
+			error_no_memory(&m->guest.err);
+		else
+			tell(m, GUEST_CHECKING, "run", &batch);
+	} else if ((s->whole && run->boots == 1) || left >= s->left ||
+		   !test_plan_next(&run->plan, &run->results, &batch)) {
+		tell(m, GUEST_CHECKING, "end", NULL);
+	} else {
+		tell_run(m, &batch);
+	}
+	s->told = true;
+	s->left = left;
+}
+
+static bool is_idle(const struct member *m)
+{
+	return m->state == GUEST_WAITING || m->state == GUEST_ASKING;
+}
+
+static bool is_listing(const struct check_session *s)
+{
+	for (unsigned int i = 0; i < s->count; i++)
+		if (s->members[i].state == GUEST_LISTING)
+			return true;
+	return false;
+}
+
+/* A guest that has nothing to do gets something: after each event, as one guest's end may be what
+ * another waits for. */
+static void tell_idle(struct check_session *s)
+{
+	for (unsigned int i = 0; i < s->count && !s->stopping && !s->run->exhausted; i++) {
+		struct member *m = &s->members[i];
+		_cleanup_(batch_clear) struct batch batch = { 0 };
+
+		if (!is_idle(m) || m->guest.err)
+			continue;
+		if (!s->planned && is_listing(s))
+			continue;
+		if (!s->planned) {
+			if (batch_of_words(s->run->words, s->run->word_count, &batch) < 0)
+				error_no_memory(&m->guest.err);
+			else
+				tell(m, GUEST_LISTING, "list", &batch);
+		} else if (s->queue) {
+			tell_one_of_many(m);
+		} else {
+			tell_only(m);
+		}
+	}
+}
+
+static void check_session_asked(struct test_guest *g, const struct guest_question *question)
+{
+	struct member *m = g->context;
+	struct check_session *s = m->session;
+
+	if (question->more) {
+		test_guest_flush(g);
+		m->state = GUEST_ASKING;
+		return;
+	}
+	m->will_ask = question->will_ask;
+	if (m->state == GUEST_LISTING)
+		read_plan(s, question->status);
+	else if (m->state == GUEST_CHECKING && !test_guest_finished(g, question->status))
+		return;
+	m->state = GUEST_WAITING;
+}
+
+/* --- boots ---------------------------------------------------------------------------------- */
+
+static unsigned int count_alive(const struct check_session *s)
+{
+	unsigned int alive = 0;
+
+	for (unsigned int i = 0; i < s->count; i++)
+		alive += s->members[i].state != GUEST_GONE;
+	return alive;
+}
+
+static void start_guest(struct check_session *s, struct member *m)
+{
+	m->will_ask = false;
+	if (test_guest_boot(&m->guest, &s->err) == 0)
+		m->state = GUEST_BOOTING;
+}
+
+/* Whether a new boot could run what is left. */
+static bool has_work(struct check_session *s)
+{
+	if (s->queue)
+		return test_queue_state(s->queue).waiting > 0;
+	return test_plan_left(&s->run->plan, &s->run->results) < s->left &&
+	       test_plan_left(&s->run->plan, &s->run->results) > 0;
+}
+
+/* A guest that cannot run anything leaves the rest to the others. If it was the last one, earlier
+ * results stay valid; tests that can no longer be reached are recorded as such. */
+static void give_up(struct check_session *s, struct member *m, struct error **why)
+{
+	bool bearable = (*why)->code == ERR_SYSTEM || (*why)->code == ERR_INPUT;
+
+	if (bearable && (count_alive(s) > 0 || s->run->results.count)) {
+		display_retired(s->run, m->guest.number, (*why)->message);
+		error_free(why);
+		return;
+	}
+	s->stopping = true;
+	if (!s->err)
+		s->err = STEAL_PTR(*why);
+	error_free(why);
+}
+
+static void end_boot(struct check_session *s, struct member *m, enum run_verdict verdict,
+		     struct error **why)
+{
+	m->state = GUEST_GONE;
+	batch_clear(&m->ahead);
+	if (s->queue)
+		test_queue_lost(s->queue, m->guest.number - 1, NULL, NULL);
+	if (verdict == VERDICT_ERROR) {
+		give_up(s, m, why);
+	} else if (verdict == VERDICT_STOP) {
+		/* If the run's time is up, each guest's test gets its result first. */
+		s->stopping = !s->run->exhausted;
+	} else if (verdict == VERDICT_AGAIN && !s->stopping && has_work(s)) {
+		display_boot(s->run, m->guest.number, *m->guest.why ? m->guest.why : NULL);
+		start_guest(s, m);
+	}
+}
+
+static void serve(struct check_session *s, struct member *m)
+{
+	_cleanup_error_ struct error *why = NULL;
+	enum run_verdict verdict;
+
+	if (test_guest_serve(&m->guest, &verdict, &why))
+		end_boot(s, m, verdict, &why);
+}
+
+/* --- the loop ------------------------------------------------------------------------------- */
+
+/* "generic/001 5s, generic/013 1m2s": what runs, and for how long. */
+static unsigned int describe_running(const struct check_session *s, char *text, size_t size)
+{
+	unsigned int running = 0;
+	size_t used = 0;
+
+	*text = '\0';
+	for (unsigned int i = 0; i < s->count && used < size; i++) {
+		const struct test_guest *g = &s->members[i].guest;
+		char duration[TEXT_DURATION_LEN];
+
+		if (s->members[i].state != GUEST_CHECKING || !*g->test)
+			continue;
+		used += (size_t)snprintf(
+			text + used, size - used, "%s%s %s", running++ ? ", " : "", g->test,
+			text_duration((uint64_t)(clock_precise() - g->began), duration));
+	}
+	return running;
+}
+
+static void tick(struct check_session *s)
+{
+	const struct fstests_options *o = s->run->options;
+	char text[256];
+	unsigned int running = describe_running(s, text, sizeof(text));
+
+	display_tick(s->run, text, running);
+	if (o->timeout && clock_precise() - s->run->began >= o->timeout)
+		s->run->exhausted = true;
+	for (unsigned int i = 0; i < s->count; i++)
+		if (s->members[i].state != GUEST_GONE)
+			test_guest_watch(&s->members[i].guest);
+}
+
+/* Waits for packets and serves them. */
+static void serve_all(struct check_session *s, struct pollfd *polled)
+{
+	for (unsigned int i = 0; i < s->count; i++)
+		polled[i] = (struct pollfd){ .fd = s->members[i].guest.process.socket,
+					     .events = POLLIN };
+	polled[s->count] = (struct pollfd){ .fd = interrupt_fd(), .events = POLLIN };
+	if (poll(polled, s->count + 1, TICK_MS) < 0 && errno != EINTR)
+		error_errno(&s->err, ERR_SYSTEM, "cannot wait for the VMs");
+	for (unsigned int i = 0; i < s->count; i++)
+		if (polled[i].revents && s->members[i].state != GUEST_GONE)
+			serve(s, &s->members[i]);
+}
+
+static int run_guests(struct check_session *s, struct error **err)
+{
+	struct pollfd *polled = calloc(s->count + 1, sizeof(*polled));
+
+	if (!polled)
+		return error_no_memory(err);
+	for (unsigned int i = 0; i < s->count && !s->err; i++)
+		start_guest(s, &s->members[i]);
+	while (!s->stopping && !s->err && count_alive(s) > 0) {
+		if (interrupt_caught()) {
+			error_set(&s->err, ERR_INTERRUPTED, "the VM was stopped by a signal");
+			break;
+		}
+		serve_all(s, polled);
+		tell_idle(s);
+		tick(s);
+	}
+	free(polled);
+	*err = STEAL_PTR(s->err);
+	return *err ? -1 : 0;
+}
+
+/* --- the whole ------------------------------------------------------------------------------ */
 
 static int conclude(const struct check_session *s)
 {
@@ -491,142 +457,104 @@ static int conclude(const struct check_session *s)
 
 	if (s->run->crashed)
 		return FSTESTS_CRASHED;
-	if (s->exhausted || results_count(r, TEST_TIMEOUT))
+	if (s->run->exhausted || results_count(r, TEST_TIMEOUT))
 		return FSTESTS_TIMED_OUT;
-	if (*s->refusal)
+	if (*s->run->refusal)
 		return FSTESTS_NOT_RUN;
 	return results_count(r, TEST_FAIL) || results_count(r, TEST_UNREACHED) ? FSTESTS_FAILED
 									       : FSTESTS_PASSED;
 }
 
-/* Boots until the plan is complete or a boot makes no progress. */
-static int run_batches(struct check_session *s, struct batch *batch, struct error **err)
-{
-	size_t left = SIZE_MAX;
-
-	for (;;) {
-		struct vm_result result = { 0 };
-		int status =
-			check_session_boot(s, batch, s->run->plan.count ? NULL : "1", &result, err);
-		enum run_verdict verdict = check_session_judge(s, status, &result, err);
-		size_t before = left;
-
-		stop_parsers(s);
-		batch_clear(batch);
-		/* Earlier results stay valid; tests that can no longer be reached are recorded as
-		 * such. */
-		if (verdict == VERDICT_ERROR && s->run->results.count && *err &&
-		    ((*err)->code == ERR_SYSTEM || (*err)->code == ERR_INPUT)) {
-			display_boot(s->run, (*err)->message);
-			error_free(err);
-			return 0;
-		}
-		if (verdict == VERDICT_ERROR)
-			return -1;
-		/* After a crash, other sections may be left even if this batch is complete. */
-		if (verdict == VERDICT_STOP || (verdict == VERDICT_DONE && s->run->boots == 1) ||
-		    (left = test_plan_left(&s->run->plan, &s->run->results)) >= before ||
-		    !test_plan_next(&s->run->plan, &s->run->results, batch))
-			return 0;
-		if (check_words_keep(s->run->words, s->run->word_count, batch) < 0)
-			return error_no_memory(err);
-		display_boot(s->run, *s->why ? s->why : NULL);
-	}
-}
-
 /* check.log is authoritative about which tests failed. */
-static int compare_with_log(struct check_session *s, struct error **err)
+static int compare_with_logs(struct check_session *s, struct error **err)
 {
 	struct results *results = &s->run->results;
-	int changed = result_files_compare(s->results_fd, results, err);
+	int changed = 0;
 
+	for (unsigned int i = 0; i < s->count; i++) {
+		int more = result_files_compare(s->members[i].guest.results_fd, results, err);
+
+		if (more < 0)
+			return -1;
+		changed += more;
+	}
 	if (changed > 0)
 		display_corrected(s->run, changed);
-	return changed > 0 ? results_write(s->run->folder.fd, RUN_TESTS, results, err) : changed;
+	return changed > 0 ? results_write(s->run->folder.fd, RUN_TESTS, results, err) : 0;
 }
 
-static int open_files(struct check_session *s, struct error **err)
+static int open_members(struct check_session *s, struct error **err)
 {
-	const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
-
-	s->output_fd = openat(s->run->folder.fd, RUN_OUTPUT, flags, 0644);
-	s->console_fd = openat(s->run->folder.fd, RUN_CONSOLE, flags, 0644);
-	s->results_fd = openat(s->run->folder.fd, RUN_RESULTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->output_fd < 0 || s->console_fd < 0 || s->results_fd < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write to %s", s->run->folder.path);
-	return 0;
-}
-
-/* Boots a guest that only lists the tests. */
-static int list_tests(struct check_session *s, const struct batch *batch, struct error **err)
-{
-	struct vm_result result = { 0 };
-	int status = check_session_boot(s, batch, "only", &result, err);
-
-	if (status == 0 && s->err)
-		*err = STEAL_PTR(s->err);
-	else if (status == 0 && (result.ended || result.timed_out || result.status != 0))
-		error_set(err, ERR_INPUT, "cannot list the tests: %s",
-			  *s->why ? s->why : find_reason(s));
-	else if (status == 0)
-		test_plan_read(s->run->folder.fd, LIST, &s->run->plan, err);
-	stop_parsers(s);
-	return *err ? -1 : 0;
-}
-
-/* Cuts the list of tests down to this run's part and makes the first batch of it. */
-static int take_part(struct check_session *s, struct batch *batch, struct error **err)
-{
-	struct fstests_run *run = s->run;
-
-	if (run->plan.count == 0 && list_tests(s, batch, err) < 0)
-		return -1;
-	if (shard_run_cut(run, err) < 0)
-		return -1;
-	batch_clear(batch);
-	if (test_plan_next(&run->plan, &run->results, batch) &&
-	    check_words_keep(run->words, run->word_count, batch) < 0)
+	s->members = calloc(s->count, sizeof(*s->members));
+	if (!s->members)
 		return error_no_memory(err);
+	for (unsigned int i = 0; i < s->count; i++) {
+		struct member *m = &s->members[i];
+
+		m->session = s;
+		m->guest = (struct test_guest){
+			.run = s->run,
+			.number = s->count > 1 ? i + 1 : 0,
+			.output_fd = -1,
+			.console_fd = -1,
+			.results_fd = -1,
+			.process = GUEST_PROCESS_NONE,
+			.asked = check_session_asked,
+			.done = check_session_done,
+			.context = m,
+		};
+	}
+	for (unsigned int i = 0; i < s->count; i++)
+		if (test_guest_open(&s->members[i].guest, err) < 0)
+			return -1;
 	return 0;
 }
 
-static int run_all(struct check_session *s, struct batch *batch, struct error **err)
+static void close_members(struct check_session *s)
 {
-	if (s->run->shard.parts && take_part(s, batch, err) < 0)
-		return -1;
-	/* An empty part is done. */
-	return s->run->shard.parts && batch->count == 0 ? 0 : run_batches(s, batch, err);
+	for (unsigned int i = 0; s->members && i < s->count; i++)
+		guest_process_stop(&s->members[i].guest.process);
+	for (unsigned int i = 0; s->members && i < s->count; i++) {
+		test_guest_close(&s->members[i].guest);
+		batch_clear(&s->members[i].ahead);
+	}
+	free(s->members);
+	test_queue_free(&s->queue);
+}
+
+static int write_needs(const struct fstests_run *run, struct error **err)
+{
+	_cleanup_close_ int results =
+		openat(run->folder.fd, RUN_RESULTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (results < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write to %s", run->folder.path);
+	return needs_write(run->tree, results, err);
 }
 
 int fstests_session(struct fstests_run *run, struct error **err)
 {
-	struct check_session s = {
-		.run = run, .output_fd = -1, .console_fd = -1, .results_fd = -1
-	};
-	_cleanup_(batch_clear) struct batch batch = { 0 };
+	struct check_session s = { .run = run, .left = SIZE_MAX, .count = run->options->jobs };
 	int result = -1;
 
 	/* Only check knows the sections of a configuration. */
-	if (!run->options->config)
-		test_plan_of_words(run->words, run->word_count, &run->plan);
-	if (batch_of_words(run->words, run->word_count, &batch) < 0)
-		return error_no_memory(err);
+	if (!run->options->config && test_plan_of_words(run->words, run->word_count, &run->plan))
+		use_plan(&s);
 	run->began = clock_precise();
 	display_begin(run);
-	if (open_files(&s, err) == 0 && needs_write(run->tree, s.results_fd, err) == 0)
-		result = run_all(&s, &batch, err);
+	if (open_members(&s, err) == 0 && write_needs(run, err) == 0)
+		result = run_guests(&s, err);
 	if (result == 0)
-		result = compare_with_log(&s, err);
+		result = compare_with_logs(&s, err);
 	if (run->results.count)
-		note_unreached(&s);
-	closep(&s.output_fd);
-	closep(&s.console_fd);
-	closep(&s.results_fd);
+		note_planned(&s, &run->plan, TEST_UNREACHED);
+	close_members(&s);
 	error_free(&s.err);
 	if (result < 0)
 		return -1;
 	result = conclude(&s);
 	if (result == FSTESTS_NOT_RUN)
-		error_set(err, ERR_INPUT, "check did not run everything requested: %s", s.refusal);
+		error_set(err, ERR_INPUT, "check did not run everything requested: %s",
+			  run->refusal);
 	return result;
 }

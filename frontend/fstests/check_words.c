@@ -1,5 +1,6 @@
 #include "frontend/fstests/check_words.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -143,11 +144,22 @@ static bool is_unknown(const char *tree, const char *test)
 }
 
 /* Users may quote "-g quick" as one argument by mistake; check would only print its usage. */
+static bool has_control(const char *word)
+{
+	for (; *word; word++)
+		if (iscntrl((unsigned char)*word))
+			return true;
+	return false;
+}
+
 static int test_shape(const char *word, const char *next, struct error **err)
 {
 	const struct check_option *option = find_option(word);
 	const char *space = strchr(word, ' ');
 
+	if (has_control(word) || (next && has_control(next)))
+		return error_set(err, ERR_INPUT,
+				 "check's arguments cannot have control characters");
 	if (*word == '-' && space)
 		return error_set(err, ERR_INPUT, "\"%s\" is one argument; pass two: -- %.*s %s",
 				 word, (int)(space - word), word, space + strspn(space, " "));

@@ -13,28 +13,33 @@
 static double seconds_left(const struct fstests_run *run)
 {
 	size_t known = 0, unknown = 0;
-	double left = 0, spent = 0;
+	double left = 0, spent = 0, longest = 0;
 
 	for (size_t i = 0; i < run->results.count; i++)
 		spent += run->results.list[i].seconds;
 	for (size_t i = 0; i < run->plan.count; i++) {
 		const struct planned *test = &run->plan.list[i];
-		const struct test_result *earlier;
+		double seconds;
 
 		if (results_find(&run->results, test->section, test->name))
 			continue;
-		earlier = results_find(&run->earlier, "", test->name);
-		if (earlier)
-			left += earlier->seconds;
-		known += earlier != NULL;
-		unknown += earlier == NULL;
+		if (!durations_has(run->durations, test->name)) {
+			unknown++;
+			continue;
+		}
+		seconds = durations_expect(run->durations, run->groups, test->section, test->name);
+		longest = seconds > longest ? seconds : longest;
+		left += seconds;
+		known++;
 	}
 	if (unknown && run->results.count)
 		left += (double)unknown * spent / (double)run->results.count;
+	left /= run->options->jobs;
+	left = left < longest ? longest : left;
 	return known || run->results.count ? left : -1;
 }
 
-static void display_compose(const struct fstests_run *run, const char *name, double since,
+static void display_compose(const struct fstests_run *run, const char *running, unsigned int count,
 			    char *text, size_t size)
 {
 	const struct results *r = &run->results;
@@ -45,17 +50,22 @@ static void display_compose(const struct fstests_run *run, const char *name, dou
 	size_t used = 0;
 
 	if (run->plan.count)
-		used += (size_t)snprintf(text, size, "%zu/%zu  ", r->count + (*name != '\0'),
+		used += (size_t)snprintf(text, size, "%zu/%zu  ", r->count + count,
 					 run->plan.count);
-	if (*name)
-		used += (size_t)snprintf(text + used, size - used, "%s %s  ", name,
-					 text_duration((uint64_t)since, duration));
+	if (*running)
+		used += (size_t)snprintf(text + used, size - used, "%s  ", running);
 	used += (size_t)snprintf(text + used, size - used, "%zu passed, %zu failed, %zu not run",
 				 results_count(r, TEST_PASS), failed,
 				 results_count(r, TEST_NOTRUN));
 	if (run->plan.count && left >= 0 && used < size)
 		snprintf(text + used, size - used, "  %s left",
 			 text_duration((uint64_t)left, duration));
+}
+
+static void add_guest(json_t *event, unsigned int guest)
+{
+	if (guest)
+		json_object_set_new(event, "guest", json_integer(guest));
 }
 
 void display_begin(const struct fstests_run *run)
@@ -66,23 +76,23 @@ void display_begin(const struct fstests_run *run)
 	progress_stage(run->progress, "Booting");
 }
 
-void display_tick(const struct fstests_run *run, const char *name, double since)
+void display_tick(const struct fstests_run *run, const char *running, unsigned int count)
 {
-	char text[256] = "";
+	char text[512] = "";
 
-	if (!*name && !run->results.count)
+	if (!count && !run->results.count)
 		return;
-	display_compose(run, name, since, text, sizeof(text));
+	display_compose(run, running, count, text, sizeof(text));
 	progress_status(run->progress, text);
 }
 
-void display_started(const struct fstests_run *run, const char *section, const char *name)
+void display_started(const struct fstests_run *run, unsigned int guest, const char *section,
+		     const char *name)
 {
 	json_t *event;
 
 	if (!run->options->json) {
 		progress_stage(run->progress, "Testing");
-		display_tick(run, name, 0);
 		return;
 	}
 	progress_end(run->progress);
@@ -91,6 +101,7 @@ void display_started(const struct fstests_run *run, const char *section, const c
 	/* Omit the total if it is unknown. */
 	if (run->plan.count)
 		json_object_set_new(event, "total", json_integer((json_int_t)run->plan.count));
+	add_guest(event, guest);
 	event_print("progress", event);
 }
 
@@ -107,24 +118,44 @@ void display_ended(const struct fstests_run *run, const struct test_result *resu
 		      result->reason ? "  " : "", result->reason ? result->reason : "");
 }
 
-void display_kernel(const struct fstests_run *run, const struct complaint *c)
+void display_kernel(const struct fstests_run *run, unsigned int guest, const struct complaint *c)
 {
-	if (run->options->json)
-		event_print("kernel", json_pack("{s:s, s:o, s:o, s:o}", "kind", c->kind, "test",
-						json_text(c->test), "line", json_text(c->line),
-						"trace", json_text(c->trace)));
-	else
+	json_t *event;
+
+	if (run->options->json) {
+		event = json_pack("{s:s, s:o, s:o, s:o}", "kind", c->kind, "test",
+				  json_text(c->test), "line", json_text(c->line), "trace",
+				  json_text(c->trace));
+		add_guest(event, guest);
+		event_print("kernel", event);
+	} else
 		progress_note(run->progress, "kernel, %s%s: %s", *c->test ? "in " : "between tests",
 			      c->test, c->line);
 }
 
-void display_boot(const struct fstests_run *run, const char *why)
+void display_boot(const struct fstests_run *run, unsigned int guest, const char *why)
 {
-	if (run->options->json)
-		event_print("boot", json_pack("{s:o}", "reason", json_text(why)));
+	json_t *event;
+	char who[32] = "";
+
+	if (run->options->json) {
+		event = json_pack("{s:o}", "reason", json_text(why));
+		add_guest(event, guest);
+		event_print("boot", event);
+		return;
+	}
+	if (guest)
+		snprintf(who, sizeof(who), "guest %u: ", guest);
+	progress_note(run->progress, "%scontinuing in a new VM%s%s", who, why ? " after: " : "",
+		      why ? why : "");
+}
+
+void display_retired(const struct fstests_run *run, unsigned int guest, const char *why)
+{
+	if (guest)
+		progress_note(run->progress, "going on without guest %u: %s", guest, why);
 	else
-		progress_note(run->progress, "continuing in a new VM%s%s", why ? " after: " : "",
-			      why ? why : "");
+		display_boot(run, guest, why);
 }
 
 void display_complaint(const struct fstests_run *run, const char *line)

@@ -9,6 +9,7 @@
 #include "frontend/fstests/results.h"
 #include "frontend/fstests/run_directory.h"
 #include "frontend/fstests/shard.h"
+#include "frontend/fstests/test_groups.h"
 #include "frontend/fstests/test_plan.h"
 #include "frontend/vm/guest_root.h"
 #include "frontend/vm/vm.h"
@@ -40,6 +41,7 @@ struct fstests_options {
 	const char *vng_words[VNG_WORDS_MAX + 1];
 	size_t vng_word_count;
 	unsigned int timeout, test_timeout; /* seconds; 0 for none */
+	unsigned int jobs;		    /* guests at once; at least 1 */
 	bool host_root, build, stop_on_crash, json, quiet, force_9p, unsealed;
 	enum root_transport transport;
 	const char *results, *junit, *baseline, *durations;
@@ -77,12 +79,14 @@ struct fstests_run {
 	struct results results;
 	struct complaint *complaints;
 	size_t complaint_count;
-	struct results
-		earlier; /* the newest result of each test in earlier runs, for its duration */
+	struct durations *durations; /* of earlier runs */
+	struct test_groups *groups;  /* of the tree's tests; may be NULL */
 	struct progress *progress;
 	/* Monotonic clock in seconds: start of the command, of its first boot, and of the guest's
 	 * first test (0 if none). */
 	double commanded, began, first_test;
 	unsigned int boots;
-	bool crashed; /* the kernel crashed, during a test or between tests */
+	bool crashed;	   /* the kernel crashed, during a test or between tests */
+	bool exhausted;	   /* the run's time is up */
+	char refusal[256]; /* why check did not run everything requested; "" if it did */
 };

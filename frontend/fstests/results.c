@@ -56,6 +56,7 @@ int results_add(struct results *r, const struct test_result *result, struct erro
 		.seconds = result->seconds,
 		.reason = result->reason ? strdup(result->reason) : NULL,
 		.detail = result->detail ? strdup(result->detail) : NULL,
+		.guest = result->guest,
 	};
 
 	if (larger)
@@ -118,6 +119,8 @@ json_t *result_to_json(const struct test_result *result)
 		json_object_set_new(object, "reason", text_to_json(result->reason));
 	if (result->detail)
 		json_object_set_new(object, "detail", text_to_json(result->detail));
+	if (result->guest)
+		json_object_set_new(object, "guest", json_integer(result->guest));
 	return object;
 }
 
@@ -148,6 +151,7 @@ static int results_add_line(struct results *r, const char *line, size_t length, 
 	result.seconds = json_number_value(json_object_get(object, "seconds"));
 	result.reason = json_string_value(json_object_get(object, "reason"));
 	result.detail = json_string_value(json_object_get(object, "detail"));
+	result.guest = (unsigned int)json_integer_value(json_object_get(object, "guest"));
 	if (result.name &&
 	    status_parse(json_string_value(json_object_get(object, "status")), &result.status))
 		status = results_add(r, &result, err);

@@ -26,6 +26,7 @@ struct test_result {
 	double seconds;
 	const char *reason; /* one line; may be NULL */
 	const char *detail; /* the first lines of the diff or trace; may be NULL */
+	unsigned int guest; /* from 1; 0 if the run had only one */
 };
 
 /* Owns its strings. */

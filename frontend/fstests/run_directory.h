@@ -9,6 +9,8 @@
  *   results/        fstests' own files; the guest writes them
  *   plan            with --shard: all tests and their parts (shard.h)
  *
+ * With several guests: check-N.out, console-N.log and results/guest-N/ for each.
+ *
  * A run holds a lock on its directory, which distinguishes an active run from one that was cut off.
  */
 #pragma once
@@ -24,6 +26,7 @@
 #define RUN_CONSOLE "console.log"
 #define RUN_RESULTS "results"
 #define RUN_PLAN "plan"
+#define GUEST_PART "guest-%u" /* in RUN_RESULTS, if the run has several guests */
 
 struct run_folder {
 	char *id, *path; /* the path is absolute */

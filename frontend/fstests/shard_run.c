@@ -64,10 +64,8 @@ static void shard_run_note(const struct fstests_run *run)
 
 int shard_run_cut(struct fstests_run *run, struct error **err)
 {
-	_cleanup_(test_groups_free) struct test_groups *groups = NULL;
-
-	if (test_groups_read(run->tree, &groups, err) < 0 ||
-	    shard_cut(&run->shard, &run->plan, groups, durations_of_suite(run), err) < 0 ||
+	if ((!run->groups && test_groups_read(run->tree, &run->groups, err) < 0) ||
+	    shard_cut(&run->shard, &run->plan, run->groups, durations_of_suite(run), err) < 0 ||
 	    shard_run_keep(run, err) < 0)
 		return -1;
 	shard_run_note(run);

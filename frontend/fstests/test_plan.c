@@ -46,13 +46,14 @@ static bool test_plan_add(struct test_plan *plan, const char *section, const cha
 	return true;
 }
 
-int test_plan_read(int folder, const char *file, struct test_plan *plan, struct error **err)
+int test_plan_read(int folder, const char *file, struct test_plan *plan, struct test_plan *excluded,
+		   struct error **err)
 {
 	static const char mark[] = "SECTION       -- ";
 	_cleanup_free_ char *text = tree_read(folder, file, LIST_MOST, NULL, err);
 	char section[128] = "", *rest = NULL;
 
-	*plan = (struct test_plan){ 0 };
+	*plan = *excluded = (struct test_plan){ 0 };
 	if (!text)
 		return -1;
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
@@ -60,10 +61,11 @@ int test_plan_read(int folder, const char *file, struct test_plan *plan, struct 
 
 		if (text_has_prefix(line, mark))
 			snprintf(section, sizeof(section), "%s", line + strlen(mark));
-		else if (length && !strstr(line + length, "[expunged]") &&
-			 (line[length] == ' ' || !line[length]) &&
-			 !test_plan_add(plan, section, line, length)) {
+		else if (length && (line[length] == ' ' || !line[length]) &&
+			 !test_plan_add(strstr(line + length, "[expunged]") ? excluded : plan,
+					section, line, length)) {
 			test_plan_clear(plan);
+			test_plan_clear(excluded);
 			return error_no_memory(err);
 		}
 	}
@@ -92,23 +94,26 @@ void batch_clear(struct batch *batch)
 	*batch = (struct batch){ 0 };
 }
 
-static bool batch_add(struct batch *batch, const char *word)
+int batch_add(struct batch *batch, const char *word)
 {
 	char **larger = reallocarray(batch->words, batch->count + 2, sizeof(*larger));
 
 	if (!larger)
-		return false;
+		return -1;
 	batch->words = larger;
 	larger[batch->count] = strdup(word);
 	larger[batch->count + 1] = NULL;
-	return larger[batch->count] && ++batch->count;
+	if (!larger[batch->count])
+		return -1;
+	batch->count++;
+	return 0;
 }
 
 int batch_of_words(char *const *words, size_t count, struct batch *batch)
 {
 	*batch = (struct batch){ 0 };
 	for (size_t i = 0; i < count; i++)
-		if (!batch_add(batch, words[i])) {
+		if (batch_add(batch, words[i]) < 0) {
 			batch_clear(batch);
 			return -1;
 		}
@@ -137,10 +142,10 @@ bool test_plan_next(const struct test_plan *plan, const struct results *results,
 		    (section && strcmp(section, test->section) != 0))
 			continue;
 		if (!section && *test->section &&
-		    !(batch_add(batch, "-s") && batch_add(batch, test->section)))
+		    (batch_add(batch, "-s") < 0 || batch_add(batch, test->section) < 0))
 			break;
 		section = test->section;
-		if (!batch_add(batch, test->name))
+		if (batch_add(batch, test->name) < 0)
 			break;
 	}
 	return batch->count > 0;

@@ -15,8 +15,9 @@ struct test_plan {
 	size_t count;
 };
 
-/* Reads a plan from the output of `check -n`. */
-int test_plan_read(int folder, const char *file, struct test_plan *plan, struct error **err);
+/* Reads a plan from the output of `check -n`. EXCLUDED gets the tests that the user left out. */
+int test_plan_read(int folder, const char *file, struct test_plan *plan, struct test_plan *excluded,
+		   struct error **err);
 
 /* Makes a plan from check's arguments. Returns false if they are anything but single test names. */
 bool test_plan_of_words(char *const *words, size_t count, struct test_plan *plan);
@@ -37,5 +38,8 @@ size_t test_plan_left(const struct test_plan *plan, const struct results *result
  * contiguous. Returns false if nothing is left. The caller clears BATCH. */
 bool test_plan_next(const struct test_plan *plan, const struct results *results,
 		    struct batch *batch);
+
+/* Appends a copy of WORD. Returns -1 if out of memory. */
+int batch_add(struct batch *batch, const char *word);
 int batch_of_words(char *const *words, size_t count, struct batch *batch);
 void batch_clear(struct batch *batch);

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs in the guest: prepares the devices and runs fstests' check with this script's arguments. Input
-# from the environment:
+# Runs in the guest: prepares the devices, then asks on standard output what to do and reads it from
+# standard input: frontend/fstests/guest_orders.h. Input from the environment:
 #
 #   ROOTLET_FSTYPE      the filesystem under test
 #   ROOTLET_DEVICES     serial numbers of the disks: the test disk, the scratch pool and, if there are
@@ -10,13 +10,16 @@
 #   ROOTLET_SOURCE      where the fstests tree is: "disk FSTYPE" (serial number rootlet-fstests) or
 #                       `folder PATH`
 #   ROOTLET_CONFIG      set if the results directory contains the user's local.config
-#   ROOTLET_LIST        1 to save the list of tests as results/rootlet.list; "only" to do nothing else
+#   ROOTLET_TOKEN       begins each question
+#   ROOTLET_MORE        set if check should ask for more tests before it ends
+#   ROOTLET_RESULTS     this guest's part of the results directory; empty for all of it
 #   MKFS_OPTIONS, MOUNT_OPTIONS, TEST_FS_MOUNT_OPTS as in fstests
 #
-# Exit status: check's, or 120 after a line "rootlet: WHY" if the tests could not start.
+# Exit status: the last check's, or 120 after a line "rootlet: WHY" if the tests could not start.
 
 results=/opt/rootlet/results
 fstests=/opt/rootlet/fstests
+orders=/run/rootlet-orders
 
 fail() {
 	echo "rootlet: $*"
@@ -150,7 +153,7 @@ make_test_device() {
 }
 
 write_config() {
-	export FSTYP=$ROOTLET_FSTYPE TEST_DIR=/mnt/test SCRATCH_MNT=/mnt/scratch RESULT_BASE=$results
+	export FSTYP=$ROOTLET_FSTYPE TEST_DIR=/mnt/test SCRATCH_MNT=/mnt/scratch RESULT_BASE=$results${ROOTLET_RESULTS:+/$ROOTLET_RESULTS}
 	export TEST_DEV=$1 SCRATCH_DEV='' SCRATCH_DEV_POOL='' LOGWRITES_DEV=''
 	shift
 	if (($# > 1)); then
@@ -172,6 +175,31 @@ write_config() {
 		# Ignore a local.config in the user's tree, which is for another machine.
 		rm -f "$fstests/local.config"
 	fi
+}
+
+# Sets ORDER to the answer.
+ask() {
+	printf '%s %s\n' "$ROOTLET_TOKEN" "$1"
+	IFS=$'\037' read -ra order <"$orders"
+}
+
+# Called by check, in its loop over the tests in _list.
+rootlet_more() {
+	local order test
+	[[ -n $ROOTLET_TOKEN ]] && ask more && ((${#order[@]} > 1)) || return
+	for test in "${order[@]:1}"; do
+		_list+=("$SRC_DIR/$test")
+	done
+}
+
+# Changes check in this guest: when its list of tests ends, it asks for more. Fails if check has no such
+# loop, as those before 2022.
+let_check_ask() {
+	local loop='for ((ix = 0; ix < ${#_list\[\*\]};'
+	grep -q "^[[:space:]]*$loop.*)); do\$" check || return
+	sed -i "s/$loop\(.*\)/for ((ix = 0; ;\1\n((ix < \${#_list[*]})) || rootlet_more || break/" check || return
+	export -f ask rootlet_more
+	export ROOTLET_TOKEN orders
 }
 
 read -ra serials <<<"$ROOTLET_DEVICES"
@@ -199,18 +227,32 @@ mkdir -p /mnt/test /mnt/scratch 2>/dev/null || {
 } || fail "cannot create the mount points"
 write_config "${devices[@]}"
 make_test_device
-if [[ -n $ROOTLET_LIST ]]; then
-	./check -n "$@" >"$results/rootlet.list" 2>&1
-	status=$?
-	if [[ $ROOTLET_LIST == only ]]; then
-		((status == 0)) || cat "$results/rootlet.list"
+mkfifo "$orders" || fail "cannot create $orders"
+# Neither check nor a test inherits the pipe from the host.
+exec 7<&0 </dev/null
+while IFS= read -r order; do
+	printf '%s\n' "$order" >"$orders"
+done <&7 &
+relay=$!
+exec 7<&-
+will_ask=''
+[[ -z $ROOTLET_MORE ]] || ! let_check_ask || will_ask=more
+status=0
+while order=() && ask "ready $status $will_ask"; do
+	case ${order[0]} in
+	list)
+		ROOTLET_TOKEN='' ./check -n "${order[@]:1}" >"$results/rootlet.list" 2>&1
+		status=$?
+		# check -n goes through all sections and leaves the last one's filesystem.
+		[[ -z $ROOTLET_CONFIG ]] || make_test_device
+		;;
+	run)
+		./check "${order[@]:1}" 2>&1
+		status=$?
 		sync
-		exit $status
-	fi
-	# check -n goes through all sections and leaves the last one's filesystem.
-	[[ -z $ROOTLET_CONFIG ]] || make_test_device
-fi
-./check "$@" 2>&1
-status=$?
-sync
+		;;
+	*) break ;;
+	esac
+done
+kill "$relay"
 exit $status

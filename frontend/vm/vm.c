@@ -87,7 +87,8 @@ static int open_pipes(struct vm *vm, int stdio[3], struct error **err)
 	vm->out = (struct stream){ .from = pipes[1][0], .to = STDOUT_FILENO, .close_from = true };
 	vm->error = (struct stream){ .from = pipes[2][0], .to = STDERR_FILENO, .close_from = true };
 	if (vm->config->output) {
-		stream_close(&vm->in);
+		if (!vm->config->input)
+			stream_close(&vm->in);
 		vm->out.to = vm->error.to = -1;
 		fcntl(vm->out.from, F_SETFL, O_NONBLOCK);
 		fcntl(vm->error.from, F_SETFL, O_NONBLOCK);

@@ -66,6 +66,7 @@ struct vm_config {
 	/* Connects the command to the caller's terminal, which is standard input and output. If
 	 * NULL, the command has three separate streams. */
 	const struct vm_terminal *terminal;
+	bool input;	    /* with `output` below: still copy standard input to the guest */
 	const char *script; /* what the guest runs; vm_run() sets it */
 
 	/* Callbacks; each may be NULL. `output` receives the command's output instead of standard

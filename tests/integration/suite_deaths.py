@@ -1,5 +1,6 @@
 """rootlet fstests, killed or interrupted by a signal at any time, leaves nothing behind."""
 import contextlib
+import glob
 import os
 import random
 import signal
@@ -23,10 +24,12 @@ START, QEMU, TEST = "the start", "qemu started", "the test started"
 def tries():
     """Yields (signal, starting event, seconds after it, extra arguments)."""
     host = ["--host-root"]  # without a namespace whose end kills everything
+    two = ["--jobs", "2"]
     found = [(signal.SIGKILL, START, random.uniform(0.2, 40), []) for _ in range(20 if LONG else 2)]
     found += [(signal.SIGKILL, QEMU, random.uniform(0.2, 20), []) for _ in range(5 if LONG else 1)]
     return found + [(signal.SIGINT, QEMU, 5, []), (signal.SIGTERM, TEST, 0, []), (signal.SIGHUP, TEST, 0, []),
-                    (signal.SIGKILL, QEMU, 10, host), (signal.SIGTERM, QEMU, 10, host)]
+                    (signal.SIGKILL, QEMU, 10, host), (signal.SIGTERM, QEMU, 10, host), (signal.SIGKILL, TEST, 0, two),
+                    (signal.SIGINT, TEST, 0, two)]
 
 
 def has_begun(front, since, before):
@@ -36,7 +39,8 @@ def has_begun(front, since, before):
     if since == TEST:
         def runs():
             new = set(os.listdir(mini.runs)) - before - {"last"} if os.path.isdir(mini.runs) else ()
-            return any(contains(f"{mini.runs}/{run}/check.out", "mini/102") for run in new)
+            return any(contains(path, "mini/102")
+                       for run in new for path in glob.glob(f"{mini.runs}/{run}/check*.out"))
         return wait_until(runs, PATIENCE)
     return True
 
@@ -51,7 +55,7 @@ def deaths():
     """SIGKILL of the front end at random moments before and during the VM, and the usual signals."""
     places = Places(home)
     for number, since, after, more in tries():
-        kernel = mini.distribution_kernel() if more else "distro"
+        kernel = mini.distribution_kernel() if "--host-root" in more else "distro"
         before = set(os.listdir(mini.runs)) if os.path.isdir(mini.runs) else set()
         with Tidy(home) as tidy:
             front = home.start(*mini.words(*more, tests=["mini/102"], kernel=kernel), **places.within())
@@ -63,7 +67,7 @@ def deaths():
         good = there and front.returncode == (-9 if number == signal.SIGKILL else 130)
         tap.report(good and not wrong and not places.left(),
                    f"{signal.Signals(number).name} {after:.1f} s after {since} ends the whole run"
-                   f"{', also with --host-root' if more else ''}",
+                   f"{', also with ' + ' '.join(more) if more else ''}",
                    there, *wrong, *places.left(), front.returncode, err[-1000:])
     states = home.run("runs").out
     tap.report("cut off" in states and "interrupted" in states and "running" not in states,

@@ -67,7 +67,7 @@ static void add(struct results *results, const char *section, const char *name)
 
 static void left(int folder)
 {
-	struct test_plan plan;
+	struct test_plan plan, excluded;
 	struct results results = { 0 };
 	struct batch batch = { 0 };
 
@@ -75,8 +75,11 @@ static void left(int folder)
 		   "SECTION       -- a\nFSTYP         -- ext4\n\ngeneric/001\ngeneric/002 \n"
 		   "generic/003       [expunged]\ngeneric/004\nSECTION       -- b\n"
 		   "generic/001\ngeneric/002\nRan: \nPassed all 0 tests\n");
-	tap_check(test_plan_read(folder, "list", &plan, NULL) == 0 && plan.count == 5,
+	tap_check(test_plan_read(folder, "list", &plan, &excluded, NULL) == 0 && plan.count == 5,
 		  "check -n: excluded tests are not planned");
+	tap_check(excluded.count == 1 && test_plan_has(&excluded, "a", "generic/003"),
+		  "check -n: excluded tests are listed");
+	test_plan_clear(&excluded);
 	tap_check(test_plan_has(&plan, "a", "generic/004") &&
 			  !test_plan_has(&plan, "b", "generic/004"),
 		  "check -n: by section");
