@@ -31,7 +31,7 @@ enum guest_state {
 	GUEST_ASKING, /* its check is idle, in the section of its last test */
 };
 
-struct member {
+struct run_guest {
 	struct test_guest guest;
 	struct check_session *session;
 	enum guest_state state;
@@ -43,7 +43,7 @@ struct member {
 
 struct check_session {
 	struct fstests_run *run;
-	struct member *members;
+	struct run_guest *guests;
 	unsigned int count;
 	struct test_queue *queue; /* if there are several guests, once the plan is known */
 	bool planned;		  /* the list of tests was read, as far as it could be */
@@ -56,7 +56,7 @@ struct check_session {
 
 /* --- results -------------------------------------------------------------------------------- */
 
-static void keep_result(struct check_session *s, const struct test_result *result)
+static void store_result(struct check_session *s, const struct test_result *result)
 {
 	json_t *object = result_to_json(result);
 
@@ -68,9 +68,9 @@ static void keep_result(struct check_session *s, const struct test_result *resul
 
 static void check_session_done(struct test_guest *g, const struct test_result *result)
 {
-	struct member *m = g->context;
+	struct run_guest *m = g->context;
 
-	keep_result(m->session, result);
+	store_result(m->session, result);
 	if (m->session->queue)
 		test_queue_ended(m->session->queue, g->number - 1, result->section, result->name);
 }
@@ -85,7 +85,7 @@ static void note_planned(struct check_session *s, const struct test_plan *plan,
 						    .status = status };
 
 		if (!results_find(&s->run->results, result.section, result.name))
-			keep_result(s, &result);
+			store_result(s, &result);
 	}
 }
 
@@ -143,7 +143,7 @@ static void read_plan(struct check_session *s, int status)
 
 /* --- orders --------------------------------------------------------------------------------- */
 
-static void tell(struct member *m, enum guest_state state, const char *order,
+static void tell(struct run_guest *m, enum guest_state state, const char *order,
 		 const struct batch *batch)
 {
 	m->state = state;
@@ -151,7 +151,7 @@ static void tell(struct member *m, enum guest_state state, const char *order,
 }
 
 /* The options that say how tests run go before their names. */
-static void tell_run(struct member *m, struct batch *batch)
+static void tell_run(struct run_guest *m, struct batch *batch)
 {
 	const struct fstests_run *run = m->session->run;
 
@@ -162,7 +162,7 @@ static void tell_run(struct member *m, struct batch *batch)
 }
 
 /* Takes the guest's next tests from the queue into AHEAD. */
-static enum test_queue_answer take_ahead(struct member *m)
+static enum test_queue_answer take_ahead(struct run_guest *m)
 {
 	struct queued_test tests[BATCH_TESTS];
 	enum test_queue_answer answer;
@@ -182,7 +182,7 @@ static enum test_queue_answer take_ahead(struct member *m)
 }
 
 /* Starts check on AHEAD. */
-static void run_ahead(struct member *m)
+static void run_ahead(struct run_guest *m)
 {
 	struct batch words = { 0 };
 	bool good = true;
@@ -201,7 +201,7 @@ static void run_ahead(struct member *m)
 }
 
 /* Tells an idle guest of several what to do, if there is anything. */
-static void tell_one_of_many(struct member *m)
+static void tell_one_of_many(struct run_guest *m)
 {
 	switch (take_ahead(m)) {
 	case QUEUE_WAIT:
@@ -227,7 +227,7 @@ static void tell_one_of_many(struct member *m)
 
 /* The only guest runs everything in one check. After a crash, and with --shard, check gets what is
  * left, one section at a time. */
-static void tell_only(struct member *m)
+static void tell_only(struct run_guest *m)
 {
 	_cleanup_(batch_clear) struct batch batch = { 0 };
 	struct check_session *s = m->session;
@@ -250,7 +250,7 @@ static void tell_only(struct member *m)
 	s->left = left;
 }
 
-static bool is_idle(const struct member *m)
+static bool guest_idle(const struct run_guest *m)
 {
 	return m->state == GUEST_WAITING || m->state == GUEST_ASKING;
 }
@@ -258,7 +258,7 @@ static bool is_idle(const struct member *m)
 static bool is_listing(const struct check_session *s)
 {
 	for (unsigned int i = 0; i < s->count; i++)
-		if (s->members[i].state == GUEST_LISTING)
+		if (s->guests[i].state == GUEST_LISTING)
 			return true;
 	return false;
 }
@@ -268,10 +268,10 @@ static bool is_listing(const struct check_session *s)
 static void tell_idle(struct check_session *s)
 {
 	for (unsigned int i = 0; i < s->count && !s->stopping && !s->run->exhausted; i++) {
-		struct member *m = &s->members[i];
+		struct run_guest *m = &s->guests[i];
 		_cleanup_(batch_clear) struct batch batch = { 0 };
 
-		if (!is_idle(m) || m->guest.err)
+		if (!guest_idle(m) || m->guest.err)
 			continue;
 		if (!s->planned && is_listing(s))
 			continue;
@@ -290,7 +290,7 @@ static void tell_idle(struct check_session *s)
 
 static void check_session_asked(struct test_guest *g, const struct guest_question *question)
 {
-	struct member *m = g->context;
+	struct run_guest *m = g->context;
 	struct check_session *s = m->session;
 
 	if (question->more) {
@@ -313,11 +313,11 @@ static unsigned int count_alive(const struct check_session *s)
 	unsigned int alive = 0;
 
 	for (unsigned int i = 0; i < s->count; i++)
-		alive += s->members[i].state != GUEST_GONE;
+		alive += s->guests[i].state != GUEST_GONE;
 	return alive;
 }
 
-static void start_guest(struct check_session *s, struct member *m)
+static void start_guest(struct check_session *s, struct run_guest *m)
 {
 	m->will_ask = false;
 	if (test_guest_boot(&m->guest, &s->err) == 0)
@@ -335,7 +335,7 @@ static bool has_work(struct check_session *s)
 
 /* A guest that cannot run anything leaves the rest to the others. If it was the last one, earlier
  * results stay valid; tests that can no longer be reached are recorded as such. */
-static void give_up(struct check_session *s, struct member *m, struct error **why)
+static void give_up(struct check_session *s, struct run_guest *m, struct error **why)
 {
 	bool bearable = (*why)->code == ERR_SYSTEM || (*why)->code == ERR_INPUT;
 
@@ -350,8 +350,8 @@ static void give_up(struct check_session *s, struct member *m, struct error **wh
 	error_free(why);
 }
 
-static void end_boot(struct check_session *s, struct member *m, enum run_verdict verdict,
-		     struct error **why)
+static void finish_boot(struct check_session *s, struct run_guest *m, enum run_verdict verdict,
+			struct error **why)
 {
 	m->state = GUEST_GONE;
 	batch_clear(&m->ahead);
@@ -368,13 +368,13 @@ static void end_boot(struct check_session *s, struct member *m, enum run_verdict
 	}
 }
 
-static void serve(struct check_session *s, struct member *m)
+static void serve(struct check_session *s, struct run_guest *m)
 {
 	_cleanup_error_ struct error *why = NULL;
 	enum run_verdict verdict;
 
 	if (test_guest_serve(&m->guest, &verdict, &why))
-		end_boot(s, m, verdict, &why);
+		finish_boot(s, m, verdict, &why);
 }
 
 /* --- the loop ------------------------------------------------------------------------------- */
@@ -387,10 +387,10 @@ static unsigned int describe_running(const struct check_session *s, char *text, 
 
 	*text = '\0';
 	for (unsigned int i = 0; i < s->count && used < size; i++) {
-		const struct test_guest *g = &s->members[i].guest;
+		const struct test_guest *g = &s->guests[i].guest;
 		char duration[TEXT_DURATION_LEN];
 
-		if (s->members[i].state != GUEST_CHECKING || !*g->test)
+		if (s->guests[i].state != GUEST_CHECKING || !*g->test)
 			continue;
 		used += (size_t)snprintf(
 			text + used, size - used, "%s%s %s", running++ ? ", " : "", g->test,
@@ -409,22 +409,22 @@ static void tick(struct check_session *s)
 	if (o->timeout && clock_precise() - s->run->began >= o->timeout)
 		s->run->exhausted = true;
 	for (unsigned int i = 0; i < s->count; i++)
-		if (s->members[i].state != GUEST_GONE)
-			test_guest_watch(&s->members[i].guest);
+		if (s->guests[i].state != GUEST_GONE)
+			test_guest_watch(&s->guests[i].guest);
 }
 
 /* Waits for packets and serves them. */
 static void serve_all(struct check_session *s, struct pollfd *polled)
 {
 	for (unsigned int i = 0; i < s->count; i++)
-		polled[i] = (struct pollfd){ .fd = s->members[i].guest.process.socket,
+		polled[i] = (struct pollfd){ .fd = s->guests[i].guest.process.socket,
 					     .events = POLLIN };
 	polled[s->count] = (struct pollfd){ .fd = interrupt_fd(), .events = POLLIN };
 	if (poll(polled, s->count + 1, TICK_MS) < 0 && errno != EINTR)
 		error_errno(&s->err, ERR_SYSTEM, "cannot wait for the VMs");
 	for (unsigned int i = 0; i < s->count; i++)
-		if (polled[i].revents && s->members[i].state != GUEST_GONE)
-			serve(s, &s->members[i]);
+		if (polled[i].revents && s->guests[i].state != GUEST_GONE)
+			serve(s, &s->guests[i]);
 }
 
 static int run_guests(struct check_session *s, struct error **err)
@@ -434,7 +434,7 @@ static int run_guests(struct check_session *s, struct error **err)
 	if (!polled)
 		return error_no_memory(err);
 	for (unsigned int i = 0; i < s->count && !s->err; i++)
-		start_guest(s, &s->members[i]);
+		start_guest(s, &s->guests[i]);
 	while (!s->stopping && !s->err && count_alive(s) > 0) {
 		if (interrupt_caught()) {
 			error_set(&s->err, ERR_INTERRUPTED, "the VM was stopped by a signal");
@@ -472,7 +472,7 @@ static int compare_with_logs(struct check_session *s, struct error **err)
 	int changed = 0;
 
 	for (unsigned int i = 0; i < s->count; i++) {
-		int more = result_files_compare(s->members[i].guest.results_fd, results, err);
+		int more = result_files_compare(s->guests[i].guest.results_fd, results, err);
 
 		if (more < 0)
 			return -1;
@@ -483,13 +483,13 @@ static int compare_with_logs(struct check_session *s, struct error **err)
 	return changed > 0 ? results_write(s->run->folder.fd, RUN_TESTS, results, err) : 0;
 }
 
-static int open_members(struct check_session *s, struct error **err)
+static int open_guests(struct check_session *s, struct error **err)
 {
-	s->members = calloc(s->count, sizeof(*s->members));
-	if (!s->members)
+	s->guests = calloc(s->count, sizeof(*s->guests));
+	if (!s->guests)
 		return error_no_memory(err);
 	for (unsigned int i = 0; i < s->count; i++) {
-		struct member *m = &s->members[i];
+		struct run_guest *m = &s->guests[i];
 
 		m->session = s;
 		m->guest = (struct test_guest){
@@ -505,20 +505,20 @@ static int open_members(struct check_session *s, struct error **err)
 		};
 	}
 	for (unsigned int i = 0; i < s->count; i++)
-		if (test_guest_open(&s->members[i].guest, err) < 0)
+		if (test_guest_open(&s->guests[i].guest, err) < 0)
 			return -1;
 	return 0;
 }
 
-static void close_members(struct check_session *s)
+static void close_guests(struct check_session *s)
 {
-	for (unsigned int i = 0; s->members && i < s->count; i++)
-		guest_process_stop(&s->members[i].guest.process);
-	for (unsigned int i = 0; s->members && i < s->count; i++) {
-		test_guest_close(&s->members[i].guest);
-		batch_clear(&s->members[i].ahead);
+	for (unsigned int i = 0; s->guests && i < s->count; i++)
+		guest_process_stop(&s->guests[i].guest.process);
+	for (unsigned int i = 0; s->guests && i < s->count; i++) {
+		test_guest_close(&s->guests[i].guest);
+		batch_clear(&s->guests[i].ahead);
 	}
-	free(s->members);
+	free(s->guests);
 	test_queue_free(&s->queue);
 }
 
@@ -542,13 +542,13 @@ int fstests_session(struct fstests_run *run, struct error **err)
 		use_plan(&s);
 	run->began = clock_precise();
 	display_begin(run);
-	if (open_members(&s, err) == 0 && write_needs(run, err) == 0)
+	if (open_guests(&s, err) == 0 && write_needs(run, err) == 0)
 		result = run_guests(&s, err);
 	if (result == 0)
 		result = compare_with_logs(&s, err);
 	if (run->results.count)
 		note_planned(&s, &run->plan, TEST_UNREACHED);
-	close_members(&s);
+	close_guests(&s);
 	error_free(&s.err);
 	if (result < 0)
 		return -1;

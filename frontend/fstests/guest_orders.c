@@ -50,7 +50,7 @@ static void pass_on(struct guest_orders *o, const char *data, size_t size, order
 }
 
 /* Takes a byte after the token. Returns true if QUESTION is complete. */
-static bool take_question(struct guest_orders *o, char c, struct guest_question *question)
+static bool orders_take_byte(struct guest_orders *o, char c, struct guest_question *question)
 {
 	if (c != '\n') {
 		if (c != '\r' && o->length < sizeof(o->question) - 1)
@@ -74,7 +74,7 @@ void orders_feed(struct guest_orders *o, const char *data, size_t size, orders_o
 
 		if (o->asking) {
 			from = i + 1;
-			if (take_question(o, data[i], &question))
+			if (orders_take_byte(o, data[i], &question))
 				asked(&question, context);
 			continue;
 		}

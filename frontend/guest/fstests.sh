@@ -236,7 +236,7 @@ done <&7 &
 relay=$!
 exec 7<&-
 will_ask=''
-[[ -z $ROOTLET_MORE ]] || ! let_check_ask || will_ask=more
+[[ -z $ROOTLET_MORE ]] || ! let_check_ask || will_ask="more"
 status=0
 while order=() && ask "ready $status $will_ask"; do
 	case ${order[0]} in

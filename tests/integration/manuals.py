@@ -173,7 +173,7 @@ def check_tool(tool):
         wrong += [f"{name}: there is no option {one}" for one in becomes if one not in rows and one != "--"]
         value, default = rows.get(str(option), ("", None))
         published = tool["inputSchema"]["properties"][name]
-        if default and " " not in default and published.get("default") != default:
+        if default and " " not in default and str(published.get("default")) != default:
             wrong.append(f"{name}: {published.get('default')}, the default of {option} is {default}")
         if "|" in value and published.get("enum") != value.split("|"):
             wrong.append(f"{name}: {published.get('enum')}, {option} takes {value}")
