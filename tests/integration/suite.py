@@ -183,7 +183,8 @@ def usage():
                                                    "/dev/null"), "--device is given 2 times"),
             ("a missing baseline", mini.words("--baseline", "nosuch"), "run nosuch does not exist"),
             ("--host-root with a rootfs", mini.words("--host-root", "--name", "x"), "uses no rootfs"),
-            ("runs with an unknown subcommand", ["runs", "remove"], "list, show, compare, prune"),
+            ("runs with an unknown subcommand", ["runs", "remove"],
+             "list, show, compare, durations, merge, prune"),
             ("runs show without a run", ["runs", "show"], "show needs RUN")):
         with Tidy(home) as tidy:
             outcome = home.run(*command, seconds=120)

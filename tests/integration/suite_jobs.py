@@ -1,5 +1,5 @@
-"""rootlet fstests --jobs: several guests share one run of the miniature fstests. What each test is called does
-not depend on how many guests there are, and a guest that dies costs one test."""
+"""rootlet fstests --jobs: several guests share one run of the miniature fstests. The verdicts do not depend
+on how many guests there are, and a guest that dies costs one test."""
 import contextlib
 import glob
 import json
@@ -9,6 +9,7 @@ import re
 from support import tap
 from support.guest import PATIENCE
 from support.mini import Mini, verdicts
+from support.schemas import document
 from support.world import Case, children, kill, play, wait_until
 
 mini = Mini()
@@ -46,8 +47,8 @@ def same_verdicts():
     group("mini/103", "unreliable_in_parallel")
     outcome, seen, last, wrong = mini.run_json("--jobs", "2", "--test-timeout", "30",
                                                tests=["-g", "all", "-e", "generic/005"])
-    tap.report(outcome.status == 3 and not wrong, "two guests leave nothing behind, and exit as one does", *wrong,
-               outcome)
+    tap.report(outcome.status == 3 and not wrong, "two guests leave nothing behind, and exit as one does",
+               *wrong, outcome)
     tap.report(verdicts(seen) == expected, "each test has the same verdict as with one guest", verdicts(seen))
     tap.report(last.get("boots") in (3, 4), "a guest is replaced only if a new one has work", last)
     folder = last["results"]
@@ -100,7 +101,22 @@ def sections():
     for path in glob.glob(f"{last['results']}/results/guest-*/*/mini/106.full"):
         with open(path, encoding="utf-8") as file:
             blocks[path.split("/")[-3]] = re.search(r"^block (\d+)$", file.read(), re.M).group(1)
-    tap.report(blocks == {"default": "4096", "small": "1024", "large": "4096"}, "with the section's options", blocks)
+    tap.report(blocks == {"default": "4096", "small": "1024", "large": "4096"},
+               "with the section's options", blocks)
+
+
+def shards():
+    """Two parts of a run, the second on two guests, merge into the whole."""
+    folders = [f"{home.folder}/shard-{part}" for part in (1, 2)]
+    for part, more in ((1, []), (2, ["--jobs", "2"])):
+        outcome, _, last, wrong = mini.run_json("--shard", f"{part}/2", *more,
+                                                "--results", folders[part - 1], tests=["-g", "quick"])
+        tap.report(outcome.status in (0, 1) and sum(last.get("counts", {}).values()) == 3 and not wrong,
+                   f"part {part} of 2 runs half of the tests", last, *wrong, outcome)
+    value, wrong = document("runs-merge", home.run("runs", "merge", *folders, "--json"))
+    tap.report(not wrong and value["counts"]["pass"] == 2 and value["counts"]["fail"] == 2 and
+               value["counts"]["notrun"] == 2 and value["exit_status"] == 1,
+               "merged, the parts are the whole run", value, *wrong)
 
 
 def old_check():
@@ -111,8 +127,8 @@ def old_check():
     with open(path, "w", encoding="utf-8") as file:
         file.write(text.replace("for ((ix = 0; ix < ${#_list[*]};", "for ((ix = 0;  ix < ${#_list[*]};"))
     outcome, seen, _, wrong = mini.run_json("--jobs", "2", tests=["-g", "quick"])
-    tap.report(outcome.status == 1 and not wrong and len(verdicts(seen)) == 6, "an old check runs every test once",
-               verdicts(seen), *wrong, outcome)
+    tap.report(outcome.status == 1 and not wrong and len(verdicts(seen)) == 6,
+               "an old check runs every test once", verdicts(seen), *wrong, outcome)
     mini.copy()
 
 
@@ -139,8 +155,10 @@ def lost_qemu():
 def wrong_words():
     for what, words, says in (
             ("no guests", ["--jobs", "0"], "--jobs 0: not a number from 1 to 1024"),
-            ("more guests than memory", ["--jobs", "1000"], r"--jobs 1000: the host has .* free, enough for \d+ of"),
-            ("a disk of the user's", ["--jobs", "2", "--device", "/dev/null"], "--device gives a disk to one"),
+            ("more guests than memory", ["--jobs", "1000"],
+             r"--jobs 1000: the host has .* free, enough for \d+ of"),
+            ("a disk of the user's", ["--jobs", "2", "--device", "/dev/null"],
+             "--device gives a disk to one"),
             ("a word that is neither", ["--jobs", "some"], "--jobs some: not a number")):
         play(Case(f"--jobs: {what}", mini.words(*words), 2, says), home)
     for option in ("-r", "-i", "-I", "--exact-order"):
@@ -151,6 +169,7 @@ def wrong_words():
 wrong_words()
 same_verdicts()
 sections()
+shards()
 old_check()
 lost_qemu()
 tap.done()
