@@ -151,9 +151,11 @@ OWNED = {"entries":
 REQUIRED = {"fields": "Priority: required\n", "entries": [("./var/odd-required/", "dir", (0, 50), 0o2775)]}
 ODD = "odd-owned,odd-required,odd-capable"
 # What dpkg and package scripts do as root with files and processes of other users.
-SCRIPT = """set -e; touch /var/lib/odd-owned/f; cd /root; touch f; chown 1000:1002 f; chmod 640 f; chmod 2755 f; test -g f
+SCRIPT = """set -e; touch /var/lib/odd-owned/f; cd /root; touch f; chown 1000:1002 f; chmod 640 f
+chmod 2755 f; test -g f
 setfattr -n security.capability -v 0x0000000201000000000000000000000000000000 f
-touch last; chown 65534:65534 last; mkdir -p sticky; touch sticky/f; chown 1000 sticky; chown 1002 sticky/f; chmod 1777 sticky
+touch last; chown 65534:65534 last; mkdir -p sticky; touch sticky/f; chown 1000 sticky
+chown 1002 sticky/f; chmod 1777 sticky
 perl -MPOSIX -e '$p = fork; if (!$p) { setuid(1000); sleep 30; exit } sleep 1; exit(kill(9, $p) == 1 ? 0 : 1)'
 """
 # Package files to which dpkg or tar must give the right owner and mode.
