@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Turns the MCP tools into a C declaration, which is compiled into the program: embed.py TOOLS SCHEMA… replaces the name
-of each tool's output schema with the schema."""
+"""Turns the MCP tools into a C declaration, which is compiled into the program: embed.py TOOLS SCHEMA… replaces the
+name of each tool's output schema with the schema."""
 import json
 import os
 import sys

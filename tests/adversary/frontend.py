@@ -166,7 +166,8 @@ def race_made(what, seconds, requests):
 
 
 def race_begin():
-    race_made("Begin to Package", RACE_SECONDS / 3, (*BUILD.accepted("universe"), BUILD.packages("universe")["attr"]))
+    race_made("Begin to Package", RACE_SECONDS / 3,
+              (*BUILD.accepted("universe"), BUILD.packages("universe")["attr"]))
 
 
 # --- floods and silence ---

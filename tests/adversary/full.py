@@ -79,7 +79,8 @@ def rows(server):
         "create --force": Row([*source, "--path", TREE, "--force", "--fresh"], SPACE, "",
                               lambda: os.lstat(TREE).st_ino, lambda: None, replaces=True),
         # The only cost is time on the next create.
-        "a snapshot": Row([*source, "--path", f"{home.folder}/kept"], 0, "cannot save the snapshot: .*No space left",
+        "a snapshot": Row([*source, "--path", f"{home.folder}/kept"], 0,
+                      "cannot save the snapshot: .*No space left",
                       bases,
                       without_base),
         "a clone": Row([*source, "--path", f"{POINT}/clone"], SPACE, "",

@@ -173,8 +173,8 @@ def ask_release(program, memory, setup=""):
 
 
 def memory_taken():
-    """A verifier that locks and damages its caller's release memory delays this caller until its jail ends, and
-    makes them start over. It cannot harm any other caller's."""
+    """A verifier that locks and damages its caller's release memory delays this caller until its jail ends,
+    and makes them start over. It cannot harm any other caller's."""
     memory, other = f"{home.folder}/memory", f"{home.folder}/other"
     folder = armed("verify", "take-memory", "")
 
@@ -185,7 +185,8 @@ def memory_taken():
 
     build(memory, 0, "a release file is remembered")
     kind, paths, fields = Build(AT, home.store).begin
-    with Helper(home.user, program=f"{folder}/rootlet-helper", memory=memory) as helper, opened(*paths) as fds:
+    with Helper(home.user, program=f"{folder}/rootlet-helper", memory=memory) as helper, \
+            opened(*paths) as fds:
         helper.channel.sendmsg([request(kind, **{**fields, "name": "held"})],
                                [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
         with open(memory, "rb", buffering=0) as file:
@@ -198,8 +199,8 @@ def memory_taken():
 
 
 def programs_of_verifier():
-    """gpgv reads what nobody has verified yet. Taken over, it can neither use the release memory nor get it from
-    the verifier."""
+    """gpgv reads what nobody has verified yet. Taken over, it can neither use the release memory nor get it
+    from the verifier."""
     log, memory, program = (f"{home.folder}/{name}" for name in ("log", "memory", "gpgv"))
     with open(program, "w", encoding="ascii") as file:
         file.write("#!/bin/sh\n"
@@ -217,7 +218,8 @@ def programs_of_verifier():
         seen = file.read()
     numbers = re.findall(r"^verifier has: (\d+)$", seen, re.M)
     tap.report("own: " in seen and memory not in seen, "gpgv does not get the release memory", seen)
-    tap.report(len(numbers) > 4 and "taken" not in seen, "gpgv cannot take the verifier's open files", seen, answer)
+    tap.report(len(numbers) > 4 and "taken" not in seen, "gpgv cannot take the verifier's open files", seen,
+               answer)
 
 
 if not AS_ROOT:

@@ -13,7 +13,8 @@ from support import protocol, tap
 from support.protocol import INPUT
 from support.world import SCRATCH, SOURCE, Home
 
-ROW = '	REQUEST(SAMPLE,      Sample,     sample,      "check",  "d",    WHEN_IDLE,     MINUTE,      CAPS_NONE)\n'
+ROW = '	REQUEST(SAMPLE,      Sample,     sample,      "check",  "d",' \
+    '    WHEN_IDLE,     MINUTE,      CAPS_NONE)\n'
 FIELDS = r"""
 #define SAMPLE_FIELDS(FIELD) \
 	FIELD(sample, TEXT, name, 8 + 1, valid_account_name, "sample's name") \

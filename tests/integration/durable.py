@@ -139,7 +139,7 @@ def traced(what, home, expected, run, folder=None):
     """Calls RUN(more arguments of Home.run) under strace. EXPECTED: parts of the PLACES that it must
     reach."""
     path = f"{SCRATCH}/{os.getpid()}.trace"
-    before = ["strace", "-f", "-y", "-qq", "-s", "4096", "-o", path, "-e", f"trace={TRACED}", "-e",
+    before = ["strace", "-f", "-y", "-qq", "-s", "32", "-o", path, "-e", f"trace={TRACED}", "-e",
               "signal=none"]
     if AS_ROOT:
         before += ["-u", home.user.name]

@@ -1,6 +1,6 @@
 """Ctrl-C, and kill -9 of either half, in each stage of create, of run before its VM, in delete and in check.
-Afterwards the old rootfs is intact, or no rootfs exists, and after the next command no process, mount or staging
-directory remains."""
+Afterwards the old rootfs is intact, or no rootfs exists, and after the next command no process, mount or
+staging directory remains."""
 import glob
 import os
 import random

@@ -128,7 +128,8 @@ def check_pages():
         if not os.path.exists(f"{built}/{name}"):
             tap.report(False, f"page {name} is built", "scdoc is missing: ./quickstart --deps-only --tests")
             continue
-        done = subprocess.run([shutil.which("groff"), "-Kutf8", "-t", "-man", "-Tutf8", "-ww", "-rLL=100n", f"{built}/{name}"],
+        done = subprocess.run([shutil.which("groff"), "-Kutf8", "-t", "-man", "-Tutf8", "-ww", "-rLL=100n",
+                               f"{built}/{name}"],
                               capture_output=True, text=True, check=False)
         complaints = [line for line in done.stderr.splitlines() if "can't break line" not in line and
                       "cannot adjust line" not in line]
@@ -183,7 +184,8 @@ def check_tool(tool):
 
 def stages(*names):
     """What the sources, or those that are named, call their stages."""
-    paths = [f"{SOURCE}/{name}" for name in names] or glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True) + \
+    paths = [f"{SOURCE}/{name}" for name in names] or \
+        glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True) + \
         glob.glob(f"{SOURCE}/helper/**/*.c", recursive=True)
     return {stage for path in paths for stage in
             re.findall(r'(?:progress_stage|note_progress|serve_progress)\([^;"]*"([^"]*)"', read(path))}
@@ -191,9 +193,12 @@ def stages(*names):
 
 def check_requests():
     """The table of requests in SECURITY.md is the one in proto/requests.h, and rootlet-protocol(7) has it."""
-    table = subprocess.run([f"{BUILD}/proto/list_requests", "markdown"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    wanted = re.findall(r"^message Request \{.*?^\}", read(f"{SOURCE}/proto/rootlet.proto"), re.M | re.S)[0].count("=")
-    tap.report(table.count("\n") == wanted + 2 and table in read(f"{SOURCE}/SECURITY.md"), "SECURITY.md has the table of requests", table)
+    table = subprocess.run([f"{BUILD}/proto/list_requests", "markdown"], stdout=subprocess.PIPE, text=True,
+                           check=True).stdout
+    wanted = re.findall(r"^message Request \{.*?^\}", read(f"{SOURCE}/proto/rootlet.proto"),
+                        re.M | re.S)[0].count("=")
+    tap.report(table.count("\n") == wanted + 2 and table in read(f"{SOURCE}/SECURITY.md"),
+               "SECURITY.md has the table of requests", table)
     page = read(f"{BUILD}/docs/man/rootlet-protocol.7")
     names = re.findall(r"^\| (\w+) \|", table, re.M)[1:]
     missing = [name for name in names if not re.search(rf"^T\{{\n{name}\nT\}}", page, re.M)]
@@ -201,10 +206,12 @@ def check_requests():
 
 
 def check_readme():
-    """README.md and docs/usage.md name every command; README's session and examples show stages that exist."""
+    """README.md and docs/usage.md name every command; README's session and examples show stages that
+    exist."""
     text = read(f"{SOURCE}/README.md")
     for name in ("README.md", "docs/usage.md"):
-        missing = [one for one in commands() if not re.search(rf"`(rootlet )?{one}\b", read(f"{SOURCE}/{name}"))]
+        missing = [one for one in commands() if not re.search(rf"`(rootlet )?{one}\b",
+                                                                read(f"{SOURCE}/{name}"))]
         tap.report(not missing, f"{name} names every command", missing)
     session = re.search(r"^`quickstart` prints(?:.|\n)*?:\n\n((?:\t.*\n|\n(?=\t))+)", text, re.M)
     lines = [line.strip() for line in session.group(1).splitlines()] if session else []
@@ -212,10 +219,12 @@ def check_readme():
     # If something other than a rootfs is downloaded, the stage names it.
     purposes = {purpose for path in glob.glob(f"{SOURCE}/frontend/**/*.c", recursive=True) for purpose in
                 re.findall(r'\bpurpose = "([^"]*)"', read(path))}
-    known = stages() | {f"{stage} of {purpose}" for stage in stages("frontend/archive/packages.c") for purpose in purposes}
+    known = stages() | {f"{stage} of {purpose}"
+                        for stage in stages("frontend/archive/packages.c") for purpose in purposes}
     wrong = [line for line in lines if re.sub(r"  .*", "", line) not in known]
     tap.report(len(lines) > 8 and not wrong, "README's session: every stage is in the sources", *wrong)
-    missing = [stage for stage in stages("frontend/rootfs/provision.c") if stage != "Cloning" and stage not in lines]
+    missing = [stage for stage in stages("frontend/rootfs/provision.c") if
+               stage != "Cloning" and stage not in lines]
     tap.report(not missing, "README's session: every stage of a create", *missing)
     for name in ("docs/programs.md", "docs/man/rootlet.1.scd"):
         shown = re.findall(r'"stage":"(.*?)"', read(f"{SOURCE}/{name}"))

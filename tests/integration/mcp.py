@@ -89,7 +89,8 @@ REFUSED = [
 # Arguments that a tool does not accept, and the expected message.
 BAD_ARGUMENTS = [
     ("an unknown argument", "check_test_rootfs", {"path": "/x"}, "unknown property path"),
-    ("a path that is a number", "check_test_rootfs", {"rootfs_path": 7}, "rootfs_path: must be of type string"),
+    ("a path that is a number", "check_test_rootfs", {"rootfs_path": 7},
+     "rootfs_path: must be of type string"),
     ("a force that is a string", "create_test_rootfs", {"force": "yes"}, "force: must be of type boolean"),
     ("a path that is null", "delete_test_rootfs", {"rootfs_path": None}, "rootfs_path: must be of type"),
     ("no kernel", "run_in_vm", {"command": ["true"]}, "kernel_path is missing"),

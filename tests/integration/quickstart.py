@@ -25,12 +25,14 @@ def missing_packages():
         return
     for name, script in (("dpkg-query", DPKG_QUERY), ("sudo", NO_SUDO)):
         os.chmod(home.write(f"bin/{name}", script), 0o755)
-    for words in ([], ["--deps-only"], ["--tests", "--deps-only"], ["--tests", "--long"], ["--tests", "--coverage"]):
+    for words in ([], ["--deps-only"], ["--tests", "--deps-only"], ["--tests", "--long"],
+                  ["--tests", "--coverage"]):
         with Tidy(home) as tidy:
             outcome = home.run(*words, program=QUICKSTART, seconds=120, environment={
                 "PATH": f"{home.folder}/bin:/usr/bin:/bin"})
             wrong = tidy.complaints()
-        line = re.escape(f"{QUICKSTART} --deps-only") + "".join(f" {word}" for word in words if word != "--deps-only") + "$"
+        more = [word for word in words if word != "--deps-only"]
+        line = re.escape(" ".join((f"{QUICKSTART} --deps-only", *more))) + "$"
         tap.report(outcome.status == 1 and re.search(line, outcome.err, re.M) and not wrong and
                    re.search(r"missing: (uidmap gpgv|gpgv uidmap)$", outcome.out, re.M) and
                    not os.path.exists(home.store),
@@ -52,7 +54,8 @@ def without_vng():
 
 def words():
     home = Home()
-    for line, status, says in (("--help", 0, "usage: ./quickstart"), ("--nosuch", 2, 'unexpected argument: "--nosuch"\nusage:'),
+    for line, status, says in (("--help", 0, "usage: ./quickstart"),
+                               ("--nosuch", 2, 'unexpected argument: "--nosuch"\nusage:'),
                                ("word", 2, 'unexpected argument: "word"\nusage:'),
                                ("--release", 2, "--release needs a value: one of jammy"),
                                ("--release bookwrm", 2, 'unknown release "bookwrm"; choose one of: jammy')):
@@ -74,7 +77,8 @@ def no_apt():
         script = home.write("quickstart", re.sub(r"(?m)^PATH=\$PATH:.*$", "", file.read()))
     outcome = home.run(script, "--deps-only", program=f"{home.folder}/bin/bash", seconds=60,
                        environment={"PATH": f"{home.folder}/bin"})
-    tap.report(outcome.status == 1 and re.search(r"gcc, .*pkg-config or pkgconf, .*uidmap, .*virtme-ng$", outcome.err),
+    tap.report(outcome.status == 1 and
+               re.search(r"gcc, .*pkg-config or pkgconf, .*uidmap, .*virtme-ng$", outcome.err),
                "quickstart: no apt-get", outcome)
 
 
@@ -101,7 +105,8 @@ def main_job():
     folder = re.search(r'export PATH="\$PATH:(/.*)"', outcome.out)
     page = folder and home.run("-w", "rootlet-create", program="/usr/bin/man", seconds=60,
                                environment={"PATH": f"/usr/bin:/bin:{folder.group(1)}"})
-    tap.report(page and page.status == 0 and "rootlet-create.1" in page.out, "quickstart: manuals are found as well", page)
+    tap.report(page and page.status == 0 and "rootlet-create.1" in page.out,
+               "quickstart: manuals are found as well", page)
 
 
 def another_release():
@@ -110,7 +115,8 @@ def another_release():
     there, asked = apt.host_suite(), "noble" if apt.host_suite() != "noble" else "jammy"
     outcome = home.run("--release", asked, program=QUICKSTART, seconds=600)
     tap.report(outcome.status == 1 and home.run("check").status == 0 and
-               re.search(rf"test-rootfs is {there}, not {asked}; to replace it, run: .*rootlet create --release {asked} --force$",
+               re.search(rf"test-rootfs is {there}, not {asked}; to replace it, run: "
+                         rf".*rootlet create --release {asked} --force$",
                          outcome.err, re.M), "quickstart: another release is there", outcome)
 
 
@@ -121,7 +127,8 @@ def moved_source():
     with open(QUICKSTART, encoding="utf-8") as file:
         script = file.read()
     os.chmod(home.write("one \u00e4/quickstart", re.sub(r"(?m)^main_job$", "build", script)), 0o755)
-    home.write("one \u00e4/meson.build", "project('clone')\nconfigure_file(input: 'word', output: 'word', copy: true)\n")
+    home.write("one \u00e4/meson.build", "project('clone')\n"
+               "configure_file(input: 'word', output: 'word', copy: true)\n")
     home.write("one \u00e4/word", "one")
     first = home.run(program=f"{home.folder}/one \u00e4/quickstart", seconds=120)
     home.run("-a", "one \u00e4", "two \u00e4", program="/bin/cp")
@@ -133,7 +140,8 @@ def moved_source():
         word = file.read()
     again = ["rebuilding it" in outcome.out for outcome in (first, second, third)]
     tap.report(word == "two" and again == [False, True, False] and not first.status and not second.status
-               and not third.status, "quickstart: the source directory was moved", word, str(again), first, second, third)
+               and not third.status, "quickstart: the source directory was moved", word,
+               str(again), first, second, third)
 
 
 def no_archive():
@@ -151,7 +159,8 @@ def no_archive():
         said = f"using Debian {fallback} from this host's mirror" in outcome.out
         tap.report(outcome.status == 1 and not wrong and said == (len(tried) > 1) and
                    re.findall(r"^quickstart: creating the rootfs: (\w+)$", outcome.out, re.M) == tried and
-                   re.search(r"^quickstart: cannot create the rootfs: .* \(exit status \d\)$", outcome.err, re.M) and
+                   re.search(r"^quickstart: cannot create the rootfs: .* \(exit status \d\)$",
+                             outcome.err, re.M) and
                    not os.path.exists(f"{home.store}/test-rootfs"),
                    f"quickstart {' '.join(line)}: no archive can be reached", *wrong, outcome)
 

@@ -1,6 +1,6 @@
-"""The documents match the code: the programs can print each message that docs/troubleshooting.md explains, the numbers
-of system calls are those of the lists, exit statuses are those of the code, links lead to files, and each promise of
-SECURITY.md names tests that run."""
+"""The documents match the code: the programs can print each message that docs/troubleshooting.md explains,
+the numbers of system calls are those of the lists, exit statuses are those of the code, links lead to files,
+and each promise of SECURITY.md names tests that run."""
 import glob
 import json
 import os
@@ -47,7 +47,8 @@ def explained():
 
 def check_messages():
     texts, messages = literals(), explained()
-    tap.report(len(messages) >= 12 and len(texts) > 1000, "the explained messages and the sources' strings are found",
+    tap.report(len(messages) >= 12 and len(texts) > 1000,
+               "the explained messages and the sources' strings are found",
                len(messages), len(texts))
     for message in messages:
         pieces = [piece.strip() for piece in VARIABLE.split(message) if len(piece.strip()) > 3]
@@ -64,11 +65,14 @@ def numbers_of_calls():
     told = dict(re.findall(r"^\| (\w+) \|.*\| (\d+)(?: of its own)? \|$", read("docs/architecture.md"), re.M))
     wanted = {name: str(number) for name, number in count.items() if name != "tool"}
     wanted["verifier"] = str(count["tool"])
-    tap.report(told == wanted, "docs/architecture.md: how many system calls each process may make", told, wanted)
+    tap.report(told == wanted, "docs/architecture.md: how many system calls each process may make", told,
+               wanted)
     told = dict(re.findall(r"^\| (\w+) \|.*\| (\d+) system calls", read("SECURITY.md"), re.M))
     wanted = {name: str(count[name])
               for name in ("waiter", "parser", "unpacker", "reader", "copier", "remover", "fetch")}
-    tap.report(told == wanted, "SECURITY.md: how many system calls a process that reads hostile input may make", told, count)
+    tap.report(told == wanted,
+               "SECURITY.md: how many system calls a process that reads hostile input may make",
+               told, count)
 
 
 def exit_statuses():
@@ -96,7 +100,8 @@ def links():
         tap.report(not wrong, f"{name}: every link leads somewhere", *wrong)
     files = {word for name in documents() for word in re.findall(
         r"`((?:frontend|helper|lib|policy|proto|tests|docs)/[\w./-]+)`", read(name))}
-    missing = [path for path in sorted(files) if "NAME" not in path and not os.path.exists(f"{SOURCE}/{path}")]
+    missing = [path for path in sorted(files) if
+               "NAME" not in path and not os.path.exists(f"{SOURCE}/{path}")]
     tap.report(len(files) > 20 and not missing, "every source file that a document names exists", *missing)
 
 
@@ -106,7 +111,8 @@ def promises():
     rows = re.findall(r"^\| (\d+)\. .* \| (.*) \|$", table, re.M)
     built = read("tests/meson.build")
     tests = {}
-    for folder, name in (("unit", "unit_tests"), ("integration", "python_tests"), ("adversary", "adversary_tests")):
+    for folder, name in (("unit", "unit_tests"), ("integration", "python_tests"),
+                         ("adversary", "adversary_tests")):
         block = re.search(rf"^{name} = \{{\n(.*?)^\}}", built, re.M | re.S).group(1)
         tests[folder] = set(re.findall(r"^  '(\w+)':", block, re.M))
     named = [one for _, cell in rows for one in re.findall(r"`(\w+/\w+)`", cell)]

@@ -59,7 +59,8 @@ boot=1
 while [[ -e $results/words.$boot ]]; do ((boot++)); done
 printf '%s\n' "$@" >"$results/words.$boot"
 sed 's/^/set /' "$root"/rootlet/settings >"$results/settings" 2>/dev/null
-cat "$root"/rootlet/command "$root"/usr/lib/rootlet/run "$folder"/command >"$results/command.$boot" 2>/dev/null
+cat "$root"/rootlet/command "$root"/usr/lib/rootlet/run "$folder"/command \
+	>"$results/command.$boot" 2>/dev/null
 console() { echo "[    1.000000] $*" >"$folder/console"; }
 status() { echo "$*" >"$folder/status"; }
 running() { console "run fstests $1 at now"; printf '%-12s       ' "$1"; }
@@ -282,7 +283,8 @@ def virtiofs():
 FILES = r"""
 printf 'generic/00%d\n' 1 2 3 4 5 >$results/rootlet.list
 mkdir -p $results/generic
-running generic/001; echo '_check_dmesg: something found in dmesg (see /opt/rootlet/results/generic/001.dmesg)'
+running generic/001
+echo '_check_dmesg: something found in dmesg (see /opt/rootlet/results/generic/001.dmesg)'
 printf '[ 1.0] %s\n' 'run fstests generic/001' 'WARNING: CPU: 0 PID: 7 at fs/x.c:1 x_warn+0x1/0x2' \
 	' x_caller+0x3/0x4' >$results/generic/001.dmesg
 printf 'needs this\nand that\n' >$results/generic/002.notrun

@@ -100,7 +100,8 @@ def shown(run):
                        ("runs-compare", ["runs", "compare", run, run])):
         value, wrong = document(name, home.run(*line, "--json"))
         tap.report(bool(value) and not wrong, f"--json of {' '.join(line[:2])} fits its schema", *wrong)
-    play(Case("runs show of an unknown run", ["runs", "show", "nosuch"], 1, "run nosuch does not exist.*runs list"), home)
+    play(Case("runs show of an unknown run", ["runs", "show", "nosuch"], 1,
+              "run nosuch does not exist.*runs list"), home)
     play(Case("runs compare of a run with itself", ["runs", "compare", run, run], 0,
               "0 newly fail, 0 newly pass, 4 still fail"), home)
 

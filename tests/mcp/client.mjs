@@ -119,7 +119,8 @@ await attempt("cancelling a create", async () => {
   controller.abort("the test has seen enough");
   report(reached && await running, "cancelling create_test_rootfs while scripts run", progress.slice(-1));
   const result = await call("check_test_rootfs");
-  report(result.structuredContent.state === "ready", "cancelling create_test_rootfs keeps the old rootfs", result);
+  report(result.structuredContent.state === "ready",
+    "cancelling create_test_rootfs keeps the old rootfs", result);
 });
 await attempt("delete", async () => {
   const result = await call("delete_test_rootfs");
@@ -186,7 +187,8 @@ await attempt("fstests_results", async () => {
 });
 await attempt("wrong arguments", async () => {
   const result = await call("run_in_vm", { kernel_path: "distro", command: "ls" });
-  report(result.isError && text(result).includes("must be of type array"), "arguments of the wrong type", result);
+  report(result.isError && text(result).includes("must be of type array"),
+    "arguments of the wrong type", result);
 });
 await attempt("an unknown tool", async () => {
   const error = await rejection(call("no_such_tool"));

@@ -15,7 +15,8 @@ DATA = "tests/prose.ini"
 FOREIGN = ("tests/recorded/", "tests/fuzz/seeds/", "tests/prose.ini", "tests/static/prose.py", "LICENSE")
 C_PARTS = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 # Code in prose: `code`, names with "_" or "()", paths, CAPITALS=… and options.
-CODE = re.compile(r"`[^`\n]*`|\b\w+\(\)|\b\w*_\w*\b|[\w.-]*/[\w./*-]*|(?<!\w)--?[a-z][\w-]*|\b[\w-]+\.\w+\b|\b\w+ ?=\S*|"
+CODE = re.compile(r"`[^`\n]*`|\b\w+\(\)|\b\w*_\w*\b|[\w.-]*/[\w./*-]*|"
+                  r"(?<!\w)--?[a-z][\w-]*|\b[\w-]+\.\w+\b|\b\w+ ?=\S*|"
                   r"\{[^{}\n]*\}|\$\{?\w+")
 
 
@@ -100,7 +101,8 @@ def read_words():
     data = configparser.ConfigParser(interpolation=None, delimiters=(" = ",), comment_prefixes=(";",))
     data.optionxform = str
     data.read_string(rings.read(DATA))
-    return [(re.compile(pattern, re.I), instead) for pattern, instead in data["words"].items()], dict(data["allowed"])
+    return [(re.compile(pattern, re.I), instead) for pattern, instead in data["words"].items()], \
+        dict(data["allowed"])
 
 
 def complaints(path, text, words, allowed):

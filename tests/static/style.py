@@ -1,6 +1,7 @@
-"""Source style: clang-format, shellcheck, pyflakes and codespell, each on every file of its kind in the
-source tree. One case per file and tool; a finding fails it."""
+"""Source style: clang-format, shellcheck, pyflakes, codespell and the length of lines, each on every file of
+its kind in the source tree. One case per file and tool; a finding fails it."""
 import os
+import re
 import shutil
 import subprocess
 
@@ -56,9 +57,48 @@ TOOLS = (
      lambda path: True, "t" + "eh\n"),
 )
 
+# Columns, with tabs of 8. The first pattern that matches a path applies. What cannot be broken is not
+# counted: tables in Markdown, strings of JSON, and the patterns of coverage.argued and cppcheck.cfg.
+COLUMNS = ((r".*\.json|tests/coverage\.argued|tests/static/cppcheck\.cfg", None), (r".*\.[ch]", 100),
+           (r"tests/.*", 110), (r".*", 120))
+TABLES = {".md": r"^\|.*$", ".c": r"clang-format off(?s:.*?)clang-format on",
+          ".h": r"clang-format off(?s:.*?)clang-format on"}
+
+
+def long_lines(path, text):
+    """Returns "PATH:LINE: …" for each line that is too long."""
+    most = next(columns for pattern, columns in COLUMNS if re.fullmatch(pattern, path))
+    table = TABLES.get(os.path.splitext(path)[1])
+    if table:
+        text = re.sub(table, lambda match: "\n" * match.group().count("\n"), text, flags=re.M)
+    return [f"{path}:{number}: {len(line.expandtabs(8))} columns, at most {most}"
+            for number, line in enumerate(text.split("\n"), 1) if most and len(line.expandtabs(8)) > most]
+
+
+# (file, text, whether a line is too long)
+LENGTHS = (
+    ("a.c", "x" * 100, False), ("a.c", "x" * 101, True), ("a.c", "\t" + "x" * 93, True),
+    ("a.c", f"// clang-format off\n{'x' * 150}\n// clang-format on\n", False),
+    ("a.c", f"// clang-format off\n// clang-format on\n{'x' * 150}\n", True),
+    ("tests/unit/a.c", "x" * 101, True), ("tests/a.py", "x" * 110, False), ("tests/a.py", "x" * 111, True),
+    ("a.sh", "x" * 120, False), ("a.sh", "x\n" + "x" * 121, True), ("a.md", "x" * 121, True),
+    ("a.md", "| " + "x" * 121, False), ("a.json", "x" * 121, False),
+)
+
+
+def check_lengths(paths):
+    for number, (path, text, wrong) in enumerate(LENGTHS):
+        tap.report(bool(long_lines(path, text)) == wrong,
+                   f"columns: sample {number}, {path}, has {'a' if wrong else 'no'} long line")
+    for path in paths:
+        with open(f"{SOURCE}/{path}", encoding="utf-8") as file:
+            found = long_lines(path, file.read())
+        tap.report(not found, f"columns: {path}", *found)
+
 
 def main():
     paths = sources()
+    check_lengths(paths)
     unread = [path for path in paths if begins(path, b"#!") and
               not any(concerns(path) for tool, _, concerns, _ in TOOLS if tool != "codespell")]
     tap.report(not unread, "shellcheck or pyflakes checks every script", *unread)

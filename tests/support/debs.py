@@ -42,7 +42,8 @@ def _member(name, data):
 
 
 def with_zstd(deb, folder):
-    """Copies DEB to `folder`, recompressed with zstd, because xz is much slower to unpack. Returns the path."""
+    """Copies DEB to `folder`, recompressed with zstd, because xz is much slower to unpack. Returns
+    the path."""
     with open(deb, "rb") as file:
         data = file.read()
     path, at, members = f"{folder}/{os.path.basename(deb)}", 8, b""
@@ -59,9 +60,9 @@ def with_zstd(deb, folder):
 
 
 def make(folder, name, arch, scripts=None, entries=(), suffix="gz", fields=""):
-    """Writes NAME_1_ARCH.deb to `folder`, with the maintainer SCRIPTS by name, and a data archive with exactly
-    ENTRIES (which dpkg-deb might reject), compressed as SUFFIX says. FIELDS: extra control fields. Returns
-    the path."""
+    """Writes NAME_1_ARCH.deb to `folder`, with the maintainer SCRIPTS by name, and a data archive with
+    exactly ENTRIES (which dpkg-deb might reject), compressed as SUFFIX says. FIELDS: extra control fields.
+    Returns the path."""
     control = (f"Package: {name}\nVersion: 1\nArchitecture: {arch}\nMaintainer: x <x@example.org>\n{fields}"
                "Description: made by a test\n")
     files = [("./control", control.encode())]

@@ -8,8 +8,8 @@ from .world import AS_ROOT
 
 @contextlib.contextmanager
 def strange(home, directory, file):
-    """Yields {what: descriptor} of everything except directories that the caller owns, as they own DIRECTORY and
-    FILE."""
+    """Yields {what: descriptor} of everything except directories that the caller owns, as they own DIRECTORY
+    and FILE."""
     fifo, gone, sealed = (f"{home.folder}/{name}" for name in ("fifo", "gone", "write-only"))
     os.mkfifo(fifo)
     os.mkdir(gone)

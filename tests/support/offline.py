@@ -13,8 +13,8 @@ from .trees import inside
 MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr/setup00.sh"
 
 
-def _stanzas(cache):
-    """Returns {SHA-256: stanza} from every package index in CACHE."""
+def _stanzas(cache, names):
+    """Returns {SHA-256: stanza} of the packages NAMES, from every package index in CACHE."""
     found = {}
     for path in glob.glob(f"{cache}/rootlet/indexes/*"):
         with open(path, "rb") as file:
@@ -22,6 +22,9 @@ def _stanzas(cache):
                 continue
             file.seek(0)
             for stanza in file.read().decode().split("\n\n"):
+                # A search in each of 60,000 stanzas would take seconds.
+                if stanza.lstrip("\n").partition("\n")[0].removeprefix("Package: ") not in names:
+                    continue
                 digest = re.search(r"^SHA256: (\w+)$", stanza, re.M)
                 if digest:
                     found[digest.group(1)] = stanza
@@ -56,7 +59,7 @@ class Repository:
         os.makedirs(base)
         os.makedirs(f"{folder}/pool")
         chosen = {}
-        for digest, stanza in _stanzas(cache).items():
+        for digest, stanza in _stanzas(cache, manifest["packages"]).items():
             name = re.search(r"^Package: (\S+)$", stanza, re.M).group(1)
             # Two mirrors may have the same package with different compression.
             if name not in chosen and (taken := self._take(cache, tree, manifest["packages"], digest,

@@ -5,7 +5,7 @@ import time
 # Seconds that the loop below takes on an idle processor. Faster machines do not get shorter deadlines.
 _QUIET = 0.03
 _LOOPS = 400000
-_QUIET_LOAD = 2 * os.cpu_count() + 1  # the load of tests/run itself
+_QUIET_LOAD = 3 * os.cpu_count()  # the load of tests/run itself
 
 
 def _measure():

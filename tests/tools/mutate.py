@@ -12,11 +12,11 @@ Each mutation in FILE (default: mutations.ini beside this program) is a section:
     tests = program …         as `meson test` takes them, the quickest first
     fixed = yes               one of the set that ./tests/run --long tries: --fixed
 
-Works in a copy of the source tree (DIR, else a temporary one), so nothing here changes. A mutation that does not
-compile counts as an error: it tests nothing. In the end each case that noticed one must pass in the unchanged copy,
-or its failure proved nothing. Runs the tests as the user that calls it; the environment is that of a single `meson
-test` (CONTRIBUTING.md). Says as it goes what noticed each; then one TAP case for each mutation: "ok" if a test noticed it.
-Exit status 0 if each was noticed.
+Works in a copy of the source tree (DIR, else a temporary one), so nothing here changes. A mutation that
+does not compile counts as an error: it tests nothing. In the end each case that noticed one must pass in
+the unchanged copy, or its failure proved nothing. Runs the tests as the user that calls it; the environment
+is that of a single `meson test` (CONTRIBUTING.md). Says as it goes what noticed each; then one TAP case for
+each mutation: "ok" if a test noticed it. Exit status 0 if each was noticed.
 
 --check only compares FILE with the source tree, and prints which mutations no longer fit."""
 import argparse
@@ -37,8 +37,8 @@ SECONDS = 1200  # for a test program
 
 
 def call(words, folder, environment=None):
-    return subprocess.run(words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace", check=False)
+    return subprocess.run(words, cwd=folder, env=environment, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
 
 
 def left_out(folder, names):
@@ -108,7 +108,8 @@ def results(log):
 
 def run_tests(folder, names, **environment):
     """See results(). The rootfs of one run is not used by the next: a mutation may have spoiled it."""
-    scratch = f"{folder}/s"  # short, as sockets and the lines of a policy limit how long a path below it may be
+    # Short, as sockets and the lines of a policy limit how long a path below it may be.
+    scratch = f"{folder}/s"
     environment = {**os.environ, "ROOTLET_TEST_LONG": "0", **environment}
     environment.pop("ROOTLET_TEST_SCRATCH", None)
     if os.geteuid() == 0:
@@ -119,8 +120,10 @@ def run_tests(folder, names, **environment):
         os.unlink(log)
     try:
         # A TERM makes meson end its tests.
-        call(["timeout", "--foreground", str(SECONDS * len(names)), "meson", "test", "-C", "build", "--no-rebuild",
-              "--timeout-multiplier", "4", "--num-processes", "2", "--logbase", "mutate", *names], folder, environment)
+        call(["timeout", "--foreground", str(SECONDS * len(names)), "meson", "test", "-C", "build",
+              "--no-rebuild",
+              "--timeout-multiplier", "4", "--num-processes", "2", "--logbase", "mutate", *names], folder,
+             environment)
         return results(log) if os.path.exists(log) else {}
     finally:
         subprocess.run(["rm", "-rf", "--one-file-system", scratch], check=False)
@@ -187,7 +190,8 @@ def try_all(folder, chosen):
         if by in failing:
             by, why = None, f"{by[0]} fails without it, too: {by[1]}"
         survived += not by
-        print(f"{'ok' if by else 'not ok'} {number} - {name}", *(f"# {line}" for line in why.splitlines()), sep="\n")
+        print(f"{'ok' if by else 'not ok'} {number} - {name}", *(f"# {line}" for line in why.splitlines()),
+              sep="\n")
     print(f"1..{len(found)}")
     return survived
 
@@ -206,7 +210,8 @@ def choose(parser, words):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--fixed", action="store_true")
@@ -222,7 +227,8 @@ def main():
         wrong = [f"{name}: {why}" for name, one in chosen.items() if (why := misfit(SOURCE, one))]
         print("\n".join(wrong) or f"all {len(chosen)} fit")
         return 1 if wrong else 0
-    folder = words.copy or tempfile.mkdtemp(prefix="mutate.", dir=os.environ.get("ROOTLET_TEST_SCRATCH", "/var/tmp"))
+    folder = words.copy or tempfile.mkdtemp(
+        prefix="mutate.", dir=os.environ.get("ROOTLET_TEST_SCRATCH", "/var/tmp"))
     try:
         return 0 if try_all(folder, chosen) == 0 else 1
     finally:
