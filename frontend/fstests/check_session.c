@@ -1,6 +1,7 @@
 /* The guests of one run, and what each is told to do next. */
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 
 #include "frontend/cli/interrupt.h"
@@ -39,6 +40,7 @@ struct run_guest {
 	char section[128];  /* of the current check */
 	struct batch ahead; /* taken from the queue for the next check */
 	char ahead_section[128];
+	struct batch given; /* names of the tests that the current check was given */
 };
 
 struct check_session {
@@ -181,6 +183,30 @@ static enum test_queue_answer take_ahead(struct run_guest *m)
 	return QUEUE_GIVEN;
 }
 
+/* Empties AHEAD into GIVEN. */
+static void give_ahead(struct run_guest *m)
+{
+	for (size_t i = 0; i < m->ahead.count; i++)
+		if (batch_add(&m->given, m->ahead.words[i]) < 0)
+			error_no_memory(&m->guest.err);
+	batch_clear(&m->ahead);
+}
+
+/* Called when check has ended: what it was given and did not run, nobody shall wait for. */
+static void forget_given(struct run_guest *m)
+{
+	struct check_session *s = m->session;
+	char *refusal = s->run->refusal;
+
+	for (size_t i = 0; i < m->given.count; i++) {
+		const char *name = m->given.words[i];
+
+		if (test_queue_ended(s->queue, m->guest.number - 1, m->section, name) && !*refusal)
+			snprintf(refusal, sizeof(s->run->refusal), "it skipped %s", name);
+	}
+	batch_clear(&m->given);
+}
+
 /* Starts check on AHEAD. */
 static void run_ahead(struct run_guest *m)
 {
@@ -191,7 +217,7 @@ static void run_ahead(struct run_guest *m)
 		good = batch_add(&words, "-s") == 0 && batch_add(&words, m->ahead_section) == 0;
 	for (size_t i = 0; i < m->ahead.count; i++)
 		good = good && batch_add(&words, m->ahead.words[i]) == 0;
-	batch_clear(&m->ahead);
+	give_ahead(m);
 	snprintf(m->section, sizeof(m->section), "%s", m->ahead_section);
 	if (good)
 		tell_run(m, &words);
@@ -219,7 +245,7 @@ static void tell_one_of_many(struct run_guest *m)
 		run_ahead(m);
 	} else if (strcmp(m->section, m->ahead_section) == 0) {
 		tell(m, GUEST_CHECKING, "more", &m->ahead);
-		batch_clear(&m->ahead);
+		give_ahead(m);
 	} else {
 		tell(m, GUEST_CHECKING, "more", NULL);
 	}
@@ -303,6 +329,8 @@ static void check_session_asked(struct test_guest *g, const struct guest_questio
 		read_plan(s, question->status);
 	else if (m->state == GUEST_CHECKING && !test_guest_finished(g, question->status))
 		return;
+	if (m->state == GUEST_CHECKING && s->queue)
+		forget_given(m);
 	m->state = GUEST_WAITING;
 }
 
@@ -355,6 +383,7 @@ static void finish_boot(struct check_session *s, struct run_guest *m, enum run_v
 {
 	m->state = GUEST_GONE;
 	batch_clear(&m->ahead);
+	batch_clear(&m->given);
 	if (s->queue)
 		test_queue_lost(s->queue, m->guest.number - 1, NULL, NULL);
 	if (verdict == VERDICT_ERROR) {
@@ -517,6 +546,7 @@ static void close_guests(struct check_session *s)
 	for (unsigned int i = 0; s->guests && i < s->count; i++) {
 		test_guest_close(&s->guests[i].guest);
 		batch_clear(&s->guests[i].ahead);
+		batch_clear(&s->guests[i].given);
 	}
 	free(s->guests);
 	test_queue_free(&s->queue);
@@ -541,6 +571,7 @@ int fstests_session(struct fstests_run *run, struct error **err)
 	if (!run->options->config && test_plan_of_words(run->words, run->word_count, &run->plan))
 		use_plan(&s);
 	run->began = clock_precise();
+	signal(SIGPIPE, SIG_IGN); /* a guest that died reads no orders */
 	display_begin(run);
 	if (open_guests(&s, err) == 0 && write_needs(run, err) == 0)
 		result = run_guests(&s, err);
