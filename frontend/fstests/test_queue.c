@@ -27,7 +27,7 @@ struct queue_test {
 /* Positions in the list of tests; the longest is the first: a binary heap. */
 struct queue_heap {
 	size_t *list;
-	size_t count, room;
+	size_t count, owned, room; /* OWNED: of this heap, wherever they are now */
 };
 
 struct queue_section {
@@ -44,7 +44,7 @@ struct queue_guest {
 
 struct test_queue {
 	struct queue_test *tests;
-	size_t count;
+	size_t count, room;
 	struct queue_section *sections;
 	size_t section_count;
 	struct queue_guest *guests;
@@ -180,33 +180,45 @@ static struct queue_section *queue_find_section(struct test_queue *q, const char
 	return added;
 }
 
-static bool queue_make_room(struct queue_heap *h)
+/* Makes room for one more element of SIZE bytes, and often for many more: a queue has up to 40,000
+ * tests. */
+static bool queue_make_room(void *array, size_t count, size_t *room, size_t size)
 {
-	size_t room = h->room + 1;
-	size_t *larger = reallocarray(h->list, room, sizeof(*larger));
+	void **where = array, *larger;
+	size_t more = *room ? 2 * *room : 16;
 
+	if (count < *room)
+		return true;
+	larger = reallocarray(*where, more, size);
 	if (!larger)
 		return false;
-	h->list = larger;
-	h->room = room;
+	*where = larger;
+	*room = more;
 	return true;
 }
 
 int test_queue_add(struct test_queue *q, const struct queued_test *test)
 {
 	struct queue_section *section = queue_find_section(q, test->section);
+	struct queue_heap *heap;
 	struct queue_test *added;
 
-	if (!section || !queue_make_room(test->alone ? &section->alone : &section->together))
+	if (!section)
 		return -1;
-	added = array_grow(&q->tests, q->count, sizeof(*added));
-	if (!added || !(added->test.name = strdup(test->name)))
+	heap = test->alone ? &section->alone : &section->together;
+	if (!queue_make_room(&heap->list, heap->owned, &heap->room, sizeof(*heap->list)) ||
+	    !queue_make_room(&q->tests, q->count, &q->room, sizeof(*q->tests)))
 		return -1;
-	added->test.section = section->name;
-	added->test.seconds = test->seconds > 0 ? test->seconds : 0;
-	added->test.alone = test->alone;
-	added->section = (size_t)(section - q->sections);
-	added->next = NOTHING;
+	added = &q->tests[q->count];
+	*added = (struct queue_test){
+		.test = { section->name, strdup(test->name), test->seconds > 0 ? test->seconds : 0,
+			  test->alone },
+		.section = (size_t)(section - q->sections),
+		.next = NOTHING,
+	};
+	if (!added->test.name)
+		return -1;
+	heap->owned++;
 	queue_put(q, q->count++);
 	return 0;
 }

@@ -2,7 +2,9 @@
 #include "frontend/fstests/shard.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tap.h"
 
@@ -264,6 +266,44 @@ static void kept(void)
 	shard_clear(&shard);
 }
 
+/* Tests that run alone are short here, but each part has to wait for its own. */
+static void alone(void)
+{
+	char tree[] = "/tmp/rootlet-test-shard.XXXXXX", path[64];
+	struct test_groups *groups = NULL;
+	bool spread = mkdtemp(tree);
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s/tests", tree);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/tests/generic", tree);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/tests/generic/group.list", tree);
+	out = fopen(path, "w");
+	for (unsigned int i = 0; out && i < 4; i++)
+		fprintf(out, "%03u quick " GROUP_ALONE "\n", i);
+	spread = out && fclose(out) == 0 && test_groups_read(tree, &groups, NULL) == 0 && spread;
+	for (unsigned int part = 1; part <= 4; part++) {
+		struct test_plan plan = make_plan(4, false);
+		struct shard shard = { .part = part, .parts = 4 };
+		size_t count = 0;
+
+		spread = shard_cut(&shard, &plan, groups, NULL, NULL) == 0 && spread;
+		for (const char *p = shard.text; p && (p = strchr(p, '!')); p++)
+			count++;
+		spread = spread && plan.count == 2 && count == 8;
+		test_plan_clear(&plan);
+		shard_clear(&shard);
+	}
+	tap_check(spread, "tests that run alone are spread over the parts");
+	test_groups_free(&groups);
+	unlink(path);
+	for (int i = 0; i < 3; i++) {
+		*strrchr(path, '/') = '\0';
+		rmdir(path);
+	}
+}
+
 int main(void)
 {
 	struct durations *d = make_durations(1000);
@@ -280,6 +320,7 @@ int main(void)
 	empty_parts();
 	repeated();
 	kept();
+	alone();
 	durations_free(&d);
 	return tap_done();
 }
