@@ -139,7 +139,7 @@ static void read_plan(struct check_session *s, int status)
 		return;
 	}
 	use_plan(s);
-	if (s->queue)
+	if (s->queue && !s->run->shard.parts)
 		note_planned(s, &excluded, TEST_EXPUNGED);
 }
 
@@ -460,9 +460,12 @@ static int run_guests(struct check_session *s, struct error **err)
 {
 	struct pollfd *polled = calloc(s->count + 1, sizeof(*polled));
 
+	/* An empty part is done. */
+	if (s->run->shard.text && s->run->shard.count == 0)
+		s->stopping = true;
 	if (!polled)
 		return error_no_memory(err);
-	for (unsigned int i = 0; i < s->count && !s->err; i++)
+	for (unsigned int i = 0; i < s->count && !s->err && !s->stopping; i++)
 		start_guest(s, &s->guests[i]);
 	while (!s->stopping && !s->err && count_alive(s) > 0) {
 		if (interrupt_caught()) {

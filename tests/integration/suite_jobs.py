@@ -9,7 +9,6 @@ import re
 from support import tap
 from support.guest import PATIENCE
 from support.mini import Mini, verdicts
-from support.schemas import document
 from support.world import Case, children, kill, play, wait_until
 
 mini = Mini()
@@ -105,20 +104,6 @@ def sections():
                "with the section's options", blocks)
 
 
-def shards():
-    """Two parts of a run, the second on two guests, merge into the whole."""
-    folders = [f"{home.folder}/shard-{part}" for part in (1, 2)]
-    for part, more in ((1, []), (2, ["--jobs", "2"])):
-        outcome, _, last, wrong = mini.run_json("--shard", f"{part}/2", *more,
-                                                "--results", folders[part - 1], tests=["-g", "quick"])
-        tap.report(outcome.status in (0, 1) and sum(last.get("counts", {}).values()) == 3 and not wrong,
-                   f"part {part} of 2 runs half of the tests", last, *wrong, outcome)
-    value, wrong = document("runs-merge", home.run("runs", "merge", *folders, "--json"))
-    tap.report(not wrong and value["counts"]["pass"] == 2 and value["counts"]["fail"] == 2 and
-               value["counts"]["notrun"] == 2 and value["exit_status"] == 1,
-               "merged, the parts are the whole run", value, *wrong)
-
-
 def old_check():
     """A check whose loop cannot ask for tests, as those before 2022, is started once per batch."""
     path = f"{mini.tree}/check"
@@ -169,7 +154,6 @@ def wrong_words():
 wrong_words()
 same_verdicts()
 sections()
-shards()
 old_check()
 lost_qemu()
 tap.done()
