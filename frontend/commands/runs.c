@@ -148,7 +148,9 @@ static void runs_print_one(const struct run_folder *run, const json_t *record,
 	       text_of(record, "kernel"));
 	printf("  rootfs   %s, as %s\n", text_of(record, "rootfs"), text_of(record, "root"));
 	printf("  fstests  %s on %s\n", text_of(record, "fstests"), text_of(record, "fstype"));
-	printf("  logs     %s (check.out, console.log, results/)\n", run->path);
+	printf("  logs     %s (%s, results/)\n", run->path,
+	       faccessat(run->fd, RUN_OUTPUT, F_OK, 0) == 0 ? "check.out, console.log"
+							    : "check-N.out, console-N.log");
 	results_print(stdout, results);
 	printf("\n%zu passed, %zu failed, %zu not run, %zu crashed, %zu timed out\n",
 	       results_count(results, TEST_PASS), results_count(results, TEST_FAIL),
