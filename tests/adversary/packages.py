@@ -33,8 +33,11 @@ def deep(levels):
     return [*((name, "dir") for name in names), (f"{names[-1]}/{'n' * 100}", b"x")]
 
 
-# As many processes as possible, until they all end: the script itself starts nothing after that.
-BOMBS = "exec perl -e '$e = time + 15; if (!fork) { fork while time < $e; exit } sleep 20'"
+# As many processes as possible, until they all end: the script itself starts nothing after that. The limit
+# is reached within a second; each second costs one of every processor.
+SECONDS = 15 if LONG else 5
+BOMBS = f"exec perl -e '$e = time + {SECONDS}; if (!fork) {{ fork while time < $e; exit }} " \
+    f"sleep {SECONDS + 5}'"
 # name: (what it tries, scripts, archive entries, exit status, message). Packages that stay within limits and
 # leave nothing behind may succeed: 0.
 PACKAGES = {
