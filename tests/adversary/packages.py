@@ -17,10 +17,10 @@ home = Home(user=plain_user())
 PRECIOUS = home.make_folder(f"{home.folder}/precious")
 home.write("precious/file", "of-the-host")
 # Sanitizer runtimes reserve terabytes of address space.
-LIMITS = ["max-processes = 300", "max-size = 512M", *([] if sanitizers.watched() else ["max-memory = 2G"])]
+LIMITS = ["max-processes = 300", "max-size = 300M", *([] if sanitizers.watched() else ["max-memory = 2G"])]
 ENTRIES = 1000000 if LONG else 20000
 # more than max-size, of zeros that compress to almost nothing
-BOMB = bytes((1 << 30) if LONG else (600 << 20))
+BOMB = bytes((1 << 30) if LONG else (320 << 20))
 
 
 def hello(*lines):
