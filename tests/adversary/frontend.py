@@ -24,7 +24,7 @@ from support.world import (AS_ROOT, Home, Tidy, children, command_of, mirror, pr
 BURST = 10000
 BURST_SECONDS = 60
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
-RACE_SECONDS = 120 if LONG else 8  # for each of two races on directories and two on packages
+RACE_SECONDS = 120 if LONG else 5  # for each of two races on directories and two on packages
 MEMORY_MOST = 64 << 10  # allowed growth in KiB
 TYPED = set(range(1, 13))
 AT = mirror()

@@ -17,10 +17,10 @@ home = Home(user=plain_user())
 PRECIOUS = home.make_folder(f"{home.folder}/precious")
 home.write("precious/file", "of-the-host")
 # Sanitizer runtimes reserve terabytes of address space.
-LIMITS = ["max-processes = 300", "max-size = 512M", *([] if sanitizers.watched() else ["max-memory = 2G"])]
+LIMITS = ["max-processes = 300", "max-size = 300M", *([] if sanitizers.watched() else ["max-memory = 2G"])]
 ENTRIES = 1000000 if LONG else 20000
 # more than max-size, of zeros that compress to almost nothing
-BOMB = bytes((1 << 30) if LONG else (600 << 20))
+BOMB = bytes((1 << 30) if LONG else (320 << 20))
 
 
 def hello(*lines):
@@ -33,8 +33,11 @@ def deep(levels):
     return [*((name, "dir") for name in names), (f"{names[-1]}/{'n' * 100}", b"x")]
 
 
-# As many processes as possible, until they all end: the script itself starts nothing after that.
-BOMBS = "exec perl -e '$e = time + 15; if (!fork) { fork while time < $e; exit } sleep 20'"
+# As many processes as possible, until they all end: the script itself starts nothing after that. The limit
+# is reached within a second; each second costs one of every processor.
+SECONDS = 15 if LONG else 5
+BOMBS = f"exec perl -e '$e = time + {SECONDS}; if (!fork) {{ fork while time < $e; exit }} " \
+    f"sleep {SECONDS + 5}'"
 # name: (what it tries, scripts, archive entries, exit status, message). Packages that stay within limits and
 # leave nothing behind may succeed: 0.
 PACKAGES = {

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs each fuzz target in tests/fuzz from its seeds for ROOTLET_FUZZ_SECONDS (6), one more in parallel than
+"""Runs each fuzz target in tests/fuzz from its seeds for ROOTLET_FUZZ_SECONDS (4), one more in parallel than
 there are processors. One TAP case per target; an input that crashes a target is written below the build
 directory and named.
 
@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 from support import tap  # noqa: E402
 
 BUILD = os.environ["ROOTLET_BUILD"]
-SECONDS = int(os.environ.get("ROOTLET_FUZZ_SECONDS", "6"))
+SECONDS = int(os.environ.get("ROOTLET_FUZZ_SECONDS", "4"))
 LONGEST = {"deb": 20000, "unpack": 24000, "plan": 8192, "chain": 8192, "request": 4096, "task": 20000,
            "kernel_log": 12000, "fetch": 12000}
 # Targets whose seeds are recorded files.

@@ -224,45 +224,6 @@ def ends():
                        err, names, parts)
 
 
-def seen():
-    """strace shows that the process opens only TCP sockets, runs no program, and reads no resolver
-    configuration."""
-    if not AS_ROOT:
-        tap.skip("strace of the fetch process",
-                 "needs root: newuidmap's setuid bit is ignored under another user's strace")
-        return
-    home, path = Home(), f"{SCRATCH}/{os.getpid()}.trace"
-    before = ["strace", "-f", "-qq", "-o", path, "-e",
-              "trace=%net,%process,open,openat,socket,prctl,landlock_restrict_self",
-              "-e", "signal=none", "-u", home.user.name]
-    with Server(AT.root) as server:
-        outcome = home.create("--quiet", server=server, at=AT, before=before, **NOBODY)
-    with open(path, encoding="utf-8", errors="replace") as file:
-        lines = [line.split(None, 1) for line in file]
-    # The process that sets PR_SET_SECCOMP and is not a helper's; just before, it enters its Landlock domain.
-    filtered = [pid for pid, call in lines if "PR_SET_SECCOMP" in call]
-    helper = {pid for pid, call in lines if "capget" in call or "rootlet-helper" in call}
-    connects = {pid for pid, call in lines if call.startswith("connect(") and "AF_INET" in call}
-    mine = [pid for pid in connects if pid in filtered and pid not in helper]
-    after = []
-    for pid in mine[:1]:
-        own = [call for number, call in lines if number == pid]
-        last = max(place for place, call in enumerate(own) if "PR_SET_SECCOMP" in call)
-        after = own[last + 1:]
-    sockets = [call for call in after if call.startswith("socket(")]
-    opened = [re.search('"([^"]*)"', call).group(1) for call in after
-              if call.startswith("open") and '"' in call and "= -1" not in call]
-    foreign = [name for name in opened if name.startswith("/") and
-               not name.startswith((f"{home.cache}/rootlet/", "/etc/ssl"))]
-    tap.report(outcome.status == 0 and len(connects) == len(mine) == 1 and sockets and
-               all(call.startswith("socket(AF_INET, SOCK_STREAM") for call in sockets) and
-               not any(call.startswith(("execve", "clone", "fork", "vfork")) for call in after),
-               "only one process connects to the mirror, over TCP, and it starts no program", outcome,
-               connects, mine, sockets[:3])
-    tap.report(len(opened) > 50 and not foreign, "that process opens only files in its cache", foreign[:5],
-               len(opened))
-
-
 def kernel_seen():
     """The process that unpacks a kernel has never talked to the mirror."""
     if not AS_ROOT:
@@ -296,6 +257,5 @@ https()
 local_mirrors()
 without_landlock()
 ends()
-seen()
 kernel_seen()
 tap.done()

@@ -22,12 +22,12 @@ PREFIX = "/usr/local"
 CALL = re.compile(r"^(\d+)\s+(\w+)\((.*)$")
 
 
-def trace(home, words, folder):
-    """Runs rootlet under strace; returns strace's lines in order of time."""
+def trace(home, words, folder, more=()):
+    """Runs rootlet under strace; returns strace's lines in order of time. MORE: calls to trace as well."""
     path = f"{folder}/trace"
     before = ["strace", "-f", "-qq", "-s", "200", "--decode-pids=pidns", "-o", path, "-e",
-              "trace=network,execve,execveat,clone,clone3,fork,vfork,landlock_restrict_self", "-e",
-              "signal=none"]
+              "trace=" + ",".join(("network,execve,execveat,clone,clone3,fork,vfork,landlock_restrict_self",
+                                   *more)), "-e", "signal=none"]
     if AS_ROOT:
         # newuidmap's setuid bit only works under root's strace.
         before += ["-u", home.user.name]
@@ -75,8 +75,9 @@ def resumed_clones(lines):
     return whole
 
 
-def sockets(home, words, what, expected=frozenset()):
-    outcome, lines = trace(home, words, SCRATCH)
+def sockets(home, words, what, expected=frozenset(), fetches=False):
+    """FETCHES: it downloads packages to an empty cache."""
+    outcome, lines = trace(home, words, SCRATCH, ("open", "openat", "prctl") if fetches else ())
     calls = below_helper(resumed_clones(lines))
     if not tap.report(outcome.status == 0 and calls,
                       f"strace of {what}: the command works and its calls are seen",
@@ -97,6 +98,36 @@ def sockets(home, words, what, expected=frozenset()):
     tap.report(not reached, f"strace of {what}: helper and jail use no network address", *reached[:10])
     if landlock_version() > 1:
         domains(calls, what)
+    if fetches:
+        fetch_process(home, lines)
+
+
+def fetch_process(home, lines):
+    """The front end's fetch process opens only TCP sockets, runs no program, and reads no resolver
+    configuration."""
+    lines = [line.split(None, 1) for line in lines]
+    # The process that sets PR_SET_SECCOMP and is not a helper's; just before, it enters its Landlock domain.
+    filtered = [pid for pid, call in lines if "PR_SET_SECCOMP" in call]
+    helper = {pid for pid, call in lines if "rootlet-helper" in call}
+    connects = {pid for pid, call in lines if call.startswith("connect(") and "AF_INET" in call}
+    mine = [pid for pid in connects if pid in filtered and pid not in helper]
+    after = []
+    for pid in mine[:1]:
+        own = [call for number, call in lines if number == pid]
+        last = max(place for place, call in enumerate(own) if "PR_SET_SECCOMP" in call)
+        after = own[last + 1:]
+    made = [call for call in after if call.startswith("socket(")]
+    opened = [re.search('"([^"]*)"', call).group(1) for call in after
+              if call.startswith("open") and '"' in call and "= -1" not in call]
+    foreign = [name for name in opened if name.startswith("/") and
+               not name.startswith((f"{home.cache}/rootlet/", "/etc/ssl"))]
+    tap.report(len(connects) == len(mine) == 1 and made and
+               all(call.startswith("socket(AF_INET, SOCK_STREAM") for call in made) and
+               not any(call.startswith(("execve", "clone", "fork", "vfork")) for call in after),
+               "only one process connects to the mirror, over TCP, and it starts no program", connects,
+               mine, made[:3])
+    tap.report(len(opened) > 50 and not foreign, "that process opens only files in its cache", foreign[:5],
+               len(opened))
 
 
 def landlock_version():
@@ -143,7 +174,7 @@ def network_calls():
             sockets(own, ["create", "--fresh", "--engine", engine, "--name", f"by-{engine}", "--release",
                           "jammy",
                            "--profile", "test", "--mirror", server.url, "--keyring", at.keyring, "--quiet"],
-                    f"create by {engine}", programs)
+                    f"create by {engine}", programs, engine == "native")
     sockets(own, ["delete", "--name", "by-native", "--yes"], "delete")
 
 

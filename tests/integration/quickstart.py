@@ -15,6 +15,8 @@ case $last in gpgv|uidmap) exit 1 ;; esac
 echo installed
 """
 NO_SUDO = "#!/bin/sh\nexit 1\n"
+# A user's apt-cache reads every package list, which takes more than a second of processor time.
+APT_CACHE = "#!/bin/sh\necho \"  Candidate: 1\"\n"
 
 
 def missing_packages():
@@ -28,6 +30,8 @@ def missing_packages():
     for words in ([], ["--deps-only"], ["--tests", "--deps-only"], ["--tests", "--long"],
                   ["--tests", "--coverage"]):
         with Tidy(home) as tidy:
+            if words:  # the first line asks the real one
+                os.chmod(home.write("bin/apt-cache", APT_CACHE), 0o755)
             outcome = home.run(*words, program=QUICKSTART, seconds=120, environment={
                 "PATH": f"{home.folder}/bin:/usr/bin:/bin"})
             wrong = tidy.complaints()
@@ -100,8 +104,9 @@ def main_job():
     tap.report(os.lstat(f"{home.store}/test-rootfs").st_ino == inode, "quickstart makes no second one")
     smoke = re.search(r"^smoke suite: (\d+) passed, 0 failed$", outcome.out.replace("\r", ""), re.M)
     tap.report(bool(smoke) and int(smoke.group(1)) > 40, "quickstart: the smoke suite", outcome)
-
-
+    for good, what, notes in re.findall(r"^(ok|not ok) \d+ - (.*)\n((?:# .*\n)*)",
+                                        outcome.out.replace("\r", ""), re.M):
+        tap.report(good == "ok", f"smoke: {what}", notes)
     folder = re.search(r'export PATH="\$PATH:(/.*)"', outcome.out)
     page = folder and home.run("-w", "rootlet-create", program="/usr/bin/man", seconds=60,
                                environment={"PATH": f"/usr/bin:/bin:{folder.group(1)}"})

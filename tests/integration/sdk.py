@@ -9,6 +9,7 @@ import time
 
 from support import mirror as mirrors
 from support import tap
+from support.guest import QUICK
 from support.mcp import Server as Client
 from support.pace import patient
 from support.server import Server
@@ -90,6 +91,7 @@ with Server(AT.root) as server, Tidy(home) as tidy:
     create = {"ubuntu_release": mirrors.SUITE, "profile": "test", "mirror": server.url, "keyring": AT.keyring}
     arguments = {
         "rootlet": ROOTLET, "bootRootfs": f"{boot.store}/test-rootfs", "kernelTimeout": 1200,
+        "append": QUICK[3],
         "fstests": f"{home.folder}/fstests-mini", "create": create, "other": {**create, "profile": "other"}}
     with home.start(f"{folder}/client.mjs", json.dumps(arguments), program=shutil.which("node"),
                     stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as client:
@@ -102,7 +104,8 @@ with Tidy(home) as tidy, Client(home) as server:
     server.initialize()
     server.request("logging/setLevel", {"level": "debug"})
     server.start_call("run_in_vm", {"kernel_path": "distro", "rootfs_path": f"{boot.store}/test-rootfs",
-                                    "timeout": 1200, "command": ["sh", "-c", "echo is-up; sleep 1000"]})
+                                    "cpus": 1, "append": QUICK[3], "timeout": 1200,
+                                    "command": ["sh", "-c", "echo is-up; sleep 1000"]})
     up = server.wait_for(lambda m: "is-up" in str(m.get("params", {}).get("data", "")), 900)
     kill(server.process.pid)
     wrong = tidy.complaints(60)

@@ -371,6 +371,29 @@ def oops():
              run.tests)
 
 
+PANIC = r"""
+printf 'generic/00%d\n' 1 2 >$results/rootlet.list
+running generic/001
+console 'Kernel panic - not syncing: sysrq triggered crash'
+"""
+HANG = r"""
+printf 'generic/00%d\n' 1 2 >$results/rootlet.list
+running generic/001; sleep 600
+"""
+
+
+def stops():
+    tests = ["generic/001", "generic/002"]
+    run = Run(PANIC, "--stop-on-crash", tests=tests)
+    got = {name: event.get("status") for name, event in run.tests.items()}
+    run.says(run.outcome.status == 3 and run.last.get("boots") == 1 and
+             got == {"generic/001": "crash", "generic/002": "unreached"}, "--stop-on-crash", got, run.last)
+    run = Run(HANG, "--timeout", "5", tests=tests)
+    got = {name: event.get("status") for name, event in run.tests.items()}
+    run.says(run.outcome.status == 4 and got.get("generic/002") == "unreached" and
+             5 <= run.outcome.seconds < patient(30), "--timeout ends the run", got, run.last)
+
+
 def no_boot():
     """If the tests cannot be run, the exit status is 5, with the reason."""
     for what, script, says in (("ends at once", "exit 1", "the VM ended before"),
@@ -563,7 +586,7 @@ def build_rootfs():
 
 
 # Arguments name the only cases to run.
-for part in (asked_for, disks, chosen, known, preferred, virtiofs, files, busy_host, oops, no_boot,
+for part in (asked_for, disks, chosen, known, preferred, virtiofs, files, busy_host, oops, stops, no_boot,
              unstartable,
              needs_told, shown, build_leftovers, built, build_rootfs):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:

@@ -25,11 +25,14 @@ def tries():
     """Yields (signal, starting event, seconds after it, extra arguments)."""
     host = ["--host-root"]  # without a namespace whose end kills everything
     two = ["--jobs", "2"]
-    found = [(signal.SIGKILL, START, random.uniform(0.2, 40), []) for _ in range(20 if LONG else 2)]
-    found += [(signal.SIGKILL, QEMU, random.uniform(0.2, 20), []) for _ in range(5 if LONG else 1)]
-    return found + [(signal.SIGINT, QEMU, 5, []), (signal.SIGTERM, TEST, 0, []), (signal.SIGHUP, TEST, 0, []),
-                    (signal.SIGKILL, QEMU, 10, host), (signal.SIGTERM, QEMU, 10, host), (signal.SIGKILL, TEST, 0, two),
-                    (signal.SIGINT, TEST, 0, two)]
+    found = [(signal.SIGKILL, START, random.uniform(0.2, 40 if LONG else 15), [])
+             for _ in range(20 if LONG else 2)]
+    found += [(signal.SIGKILL, QEMU, random.uniform(0.2, 20 if LONG else 10), [])
+              for _ in range(5 if LONG else 1)]
+    hangup = (TEST, 0) if LONG else (QEMU, 5)
+    return found + [(signal.SIGINT, QEMU, 5, []), (signal.SIGTERM, TEST, 0, []), (signal.SIGHUP, *hangup, []),
+                    (signal.SIGKILL, QEMU, 10 if LONG else 5, host), (signal.SIGTERM, QEMU, 5, host),
+                    (signal.SIGKILL, TEST, 0, two), (signal.SIGINT, QEMU, 5, two)]
 
 
 def has_begun(front, since, before):

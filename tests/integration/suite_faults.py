@@ -1,9 +1,9 @@
-"""rootlet fstests on a real kernel when a run does not complete: sections with crashing tests, interrupted
-runs, and programs that the guest cannot load."""
+"""rootlet fstests on a real kernel when a run does not complete: sections with crashing tests, and programs
+that the guest cannot load. sessions.py tests --stop-on-crash and --timeout of a run without a guest."""
 import re
 
 from support import tap
-from support.mini import Mini, verdicts
+from support.mini import Mini
 from support.world import Case, play
 
 mini = Mini()
@@ -26,20 +26,6 @@ def sections():
                "sections: every test of each section runs, even after a crash", got, *wrong, outcome)
 
 
-def stops():
-    outcome, seen, last, wrong = mini.run_json("--stop-on-crash", tests=["mini/101", "mini/103"])
-    got = verdicts(seen)
-    tap.report(outcome.status == 3 and not wrong and
-               got == {"mini/101": "crash", "mini/103": "unreached"} and last.get("boots") == 1,
-               "--stop-on-crash", got, *wrong, outcome)
-    # A boot has been measured; the next test hangs.
-    seconds = str(round(30 + 1.5 * outcome.seconds))
-    outcome, seen, last, wrong = mini.run_json("--timeout", seconds, tests=["mini/102", "mini/103"])
-    got = verdicts(seen)
-    tap.report(outcome.status == 4 and not wrong and got.get("mini/103") == "unreached",
-               "--timeout ends the run", got, *wrong, outcome)
-
-
 def unstartable():
     """A program without its library is an error of the run, which ends before any test."""
     mini.copy(carried=False)
@@ -55,6 +41,5 @@ def unstartable():
 
 
 sections()
-stops()
 unstartable()
 tap.done()

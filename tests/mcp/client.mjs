@@ -6,7 +6,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { LoggingMessageNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 
-const { rootlet, create, other, bootRootfs, fstests, kernelTimeout } = JSON.parse(process.argv[2]);
+const { rootlet, create, other, bootRootfs, fstests, kernelTimeout, append } = JSON.parse(process.argv[2]);
 const HOUR = 3600 * 1000;
 
 function say(object) {
@@ -139,7 +139,7 @@ await attempt("doctor", async () => {
 await attempt("run_in_vm", async () => {
   const progress = [];
   const result = await call("run_in_vm", {
-    kernel_path: "distro", rootfs_path: bootRootfs, timeout: kernelTimeout, disks: ["64M"],
+    kernel_path: "distro", rootfs_path: bootRootfs, cpus: 1, append, timeout: kernelTimeout, disks: ["64M"],
     command: ["sh", "-c", "uname -s; id -un; cat /sys/block/vda/size; echo to-error >&2; exit 7"],
   }, { onprogress: (p) => progress.push(p) });
   report(!result.isError && result.structuredContent.status === "exited" &&
@@ -152,7 +152,7 @@ await attempt("run_in_vm", async () => {
 await attempt("cancelling a VM", async () => {
   const controller = new AbortController();
   const running = rejection(call("run_in_vm", {
-    kernel_path: "distro", rootfs_path: bootRootfs, timeout: kernelTimeout,
+    kernel_path: "distro", rootfs_path: bootRootfs, cpus: 1, append, timeout: kernelTimeout,
     command: ["sh", "-c", "echo is-up; sleep 1000"] }, { signal: controller.signal }));
   const up = await until(() => logged.some((entry) => String(entry.data).includes("is-up")), 600);
   await mark("run");
@@ -164,7 +164,7 @@ await attempt("fstests that pass", async () => {
   const progress = [];
   const result = await call("fstests_vm_boot_and_run", {
     kernel_path: "distro", fstests_path: fstests, tests: ["generic/001", "mini/106"],
-    timeout: kernelTimeout, memory: "1G", cpus: 2, use_custom_rootfs: true, custom_rootfs_path: bootRootfs,
+    timeout: kernelTimeout, memory: "1G", cpus: 1, use_custom_rootfs: true, custom_rootfs_path: bootRootfs,
   }, { onprogress: (p) => progress.push(p) });
   report(!result.isError && result.structuredContent.status === "passed" &&
          result.structuredContent.counts.pass === 2 && /✓ Run \S+: passed\n/.test(text(result)),

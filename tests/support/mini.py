@@ -80,8 +80,3 @@ def events(outcome):
         except ValueError:
             tap.report(False, "every line of --json is JSON", line)
     return found
-
-
-def verdicts(seen):
-    """Returns {test: status} from the events."""
-    return {event["name"]: event["status"] for event in seen if event.get("event") == "test"}
