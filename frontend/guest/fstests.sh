@@ -154,7 +154,8 @@ make_test_device() {
 }
 
 write_config() {
-	export FSTYP=$ROOTLET_FSTYPE TEST_DIR=/mnt/test SCRATCH_MNT=/mnt/scratch RESULT_BASE=$results${ROOTLET_RESULTS:+/$ROOTLET_RESULTS}
+	export FSTYP=$ROOTLET_FSTYPE TEST_DIR=/mnt/test SCRATCH_MNT=/mnt/scratch
+	export RESULT_BASE=$results${ROOTLET_RESULTS:+/$ROOTLET_RESULTS}
 	export TEST_DEV=$1 SCRATCH_DEV='' SCRATCH_DEV_POOL='' LOGWRITES_DEV=''
 	shift
 	if (($# > 1)); then

@@ -21,7 +21,8 @@ def write_run(at, lines, **record):
     """Writes the run directory AT, with a line for each of LINES: (name, status, seconds[, section])."""
     home.write(f"{at}/run.json", json.dumps(record))
     home.write(f"{at}/tests.jsonl", "".join(json.dumps(
-        {"name": name, "status": status, "seconds": seconds, **({"section": section[0]} if section else {})}) +
+        {"name": name, "status": status, "seconds": seconds,
+         **({"section": section[0]} if section else {})}) +
         "\n" for name, status, seconds, *section in lines))
     return at
 
@@ -31,8 +32,10 @@ def durations():
     runs = "state/rootlet/runs"
     write_run(f"{runs}/20260101-000000-ext4", [("generic/001", "pass", 1), ("generic/002", "fail", 2)])
     write_run(f"{runs}/20260102-000000-ext4", [("generic/001", "pass", 10), ("generic/001", "pass", 5, "xfs"),
-                                               ("generic/003", "unreached", 0), ("generic/004", "expunged", 0),
-                                               ("generic/005", "timeout", 3600), ("generic/006", "notrun", 0)])
+                                               ("generic/003", "unreached", 0),
+                                               ("generic/004", "expunged", 0),
+                                               ("generic/005", "timeout", 3600),
+                                               ("generic/006", "notrun", 0)])
     home.write(f"{runs}/20260103-000000-ext4/run.json", "{}")
     write_run("elsewhere", [("generic/001", "pass", 7)])
     newest = HEAD + "10.00 generic/001\n2.00 generic/002\n3600.00 generic/005\n0.00 generic/006\n" \
@@ -46,8 +49,8 @@ def durations():
         tap.report(outcome.status == 0 and outcome.out == expected and not outcome.err,
                    f"runs durations {what}", outcome)
         shown, wrong = document("runs-durations", home.run("runs", "durations", *words, "--json"))
-        lines = sorted((f"{one['seconds']:.2f} {one['name']}" + (f" {one['section']}" if "section" in one else "")
-                        for one in shown["durations"]))
+        lines = sorted(" ".join([f"{one['seconds']:.2f}", one["name"], *filter(None, [one.get("section")])])
+                       for one in shown["durations"])
         tap.report(not wrong and lines == sorted(expected.splitlines()[1:]), f"--json of durations {what}",
                    *wrong, shown)
     for what, words, says in (("a run that does not exist", ["nosuch"], "run nosuch does not exist"),
@@ -65,7 +68,8 @@ SUM = hashlib.sha256(b"x").hexdigest()
 
 def plan_of(rows):
     return f"# rootlet plan 1\n# {max(row[0] for row in rows)} parts\n" + "".join(
-        f"{part} {seconds}.00 {name}{' ' if section else ''}{section}\n" for part, seconds, name, section in rows)
+        f"{part} {seconds}.00 {name}{' ' if section else ''}{section}\n"
+        for part, seconds, name, section in rows)
 
 
 def write_shard(at, part, statuses, rows=None, plan=None, without=(), identity=(), **changes):
@@ -77,10 +81,12 @@ def write_shard(at, part, statuses, rows=None, plan=None, without=(), identity=(
     exit_status = 3 if "crash" in statuses else 4 if "timeout" in statuses else 1 if "fail" in statuses else 0
     record = {"run": f"shard-{part}", "began": 1000 + part, "status": "failed" if exit_status else "passed",
               "exit_status": exit_status, "seconds": 10 * part, "boots": 1, "results": "/of/another/machine",
-              "counts": {}, "failures": [], "kernel_version": "6.1.0", "fstype": "ext4", "rootfs": "/some/rootfs",
+              "counts": {}, "failures": [], "kernel_version": "6.1.0", "fstype": "ext4",
+              "rootfs": "/some/rootfs",
               "fstests": "/some/fstests", "tests": ["-g", "quick"], "root": "image",
               "kernel": [{"kind": "WARNING", "test": "generic/001", "line": f"of shard {part}"}],
-              "identity": {"kernel": SUM, "rootfs": SUM, "fstests": SUM, "configuration": SUM, **dict(identity)},
+              "identity": {"kernel": SUM, "rootfs": SUM, "fstests": SUM, "configuration": SUM,
+                           **dict(identity)},
               "shard": {"part": part, "parts": max(row[0] for row in rows), "tests": len(tests),
                         "tests_of_all": len(rows), "plan": hashlib.sha256(text.encode()).hexdigest()}}
     record.update(changes)
@@ -88,7 +94,8 @@ def write_shard(at, part, statuses, rows=None, plan=None, without=(), identity=(
         record.pop(name, None)
     write_run(at, tests, **record)
     home.write(f"{at}/plan", text)
-    home.write(f"{at}/kernel.jsonl", json.dumps({"kind": "WARNING", "test": "generic/001", "line": f"of {part}",
+    home.write(f"{at}/kernel.jsonl", json.dumps({"kind": "WARNING", "test": "generic/001",
+                                                 "line": f"of {part}",
                                                  "trace": "x"}) + "\n")
     return f"./{at}"
 
@@ -102,8 +109,10 @@ def merged():
               write_shard("a3", 3, ["pass", "pass"])]
     elsewhere = home.make_folder(f"{home.folder}/copied")
     shutil.copytree(f"{home.folder}/a3", f"{elsewhere}/of-another-machine")
-    outcome = merge(shards[0], f"{elsewhere}/of-another-machine", shards[1], "--results", "whole", "--junit", "x.xml")
-    tap.report(outcome.status == 1 and "failed: 4 passed, 1 failed, 1 not run, in 3 shards\n" in outcome.out and
+    outcome = merge(shards[0], f"{elsewhere}/of-another-machine", shards[1], "--results", "whole", "--junit",
+                    "x.xml")
+    tap.report(outcome.status == 1 and
+               "failed: 4 passed, 1 failed, 1 not run, in 3 shards\n" in outcome.out and
                "no shard has" not in outcome.out and not outcome.err, "three shards become one run", outcome)
     with open(f"{home.folder}/whole/tests.jsonl", encoding="utf-8") as file:
         lines = [json.loads(line) for line in file]
@@ -179,7 +188,8 @@ def refused():
         ("another plan", "differ in plan ", {"rows": longer}),
         ("a plan that is not in run.json", "is not the one in run.json", {"shard": {
             "part": 2, "parts": 3, "plan": other}}),
-        ("another number of parts", "is part of [34] and .* of [34]: they are no shards", {"shard": {"part": 2, "parts": 4}}),
+        ("another number of parts", "is part of [34] and .* of [34]: they are no shards",
+         {"shard": {"part": 2, "parts": 4}}),
         ("the same part", "are both part 1 of 3", {"shard": {"part": 1, "parts": 3}}),
         ("a test of another shard", "has tests that another shard has, too: generic/001", {"rows": PLAN}),
         ("no part", "is no shard", {"without": ["shard"]}),
@@ -198,19 +208,22 @@ def refused():
                        f"a shard with {what} is refused", outcome)
     two = write_shard("r2", 2, ["pass", "pass"])
     for what, says, status, shards in (("a shard that is named twice", "are both part 1 of 3", 2, (one, one)),
-                                       ("a run that does not exist", "nosuch does not exist", 1, (one, "nosuch"))):
+                                       ("a run that does not exist", "nosuch does not exist", 1,
+                                        (one, "nosuch"))):
         outcome = merge(*shards)
         tap.report(outcome.status == status and says in outcome.err, f"{what} is refused", outcome)
     home.write("r2/plan", "x")
     outcome = merge(one, two)
-    tap.report(outcome.status == 2 and "is not the one in run.json" in outcome.err, "a damaged plan is refused",
+    tap.report(outcome.status == 2 and "is not the one in run.json" in outcome.err,
+               "a damaged plan is refused",
                outcome)
     write_shard("r2", 2, ["pass", "pass"])
     fd = os.open(f"{home.folder}/r2", os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_EX)
     outcome = merge(one, two)
     os.close(fd)
-    tap.report(outcome.status == 6 and "still in progress" in outcome.err, "a shard in progress is refused", outcome)
+    tap.report(outcome.status == 6 and "still in progress" in outcome.err, "a shard in progress is refused",
+               outcome)
     tap.report(len(os.listdir(home.state("runs"))) == before, "no refused merge makes a run")
 
 

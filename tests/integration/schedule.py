@@ -19,13 +19,15 @@ def run(*words, lines=None):
 def rows():
     done = run(BENCH, "--limits", "--seeds", "5", BUILD)
     found = re.findall(r"^(.*?) +(\d+) +[\d.]+ +[\d.]+ +([\d.]+) +[\d.]+ +([\d.]+)", done.stdout, re.M)
-    tap.report(done.returncode in (0, 1) and len(found) == 23, "every row of the simulation is printed", done.stdout,
+    tap.report(done.returncode in (0, 1) and len(found) == 23, "every row of the simulation is printed",
+               done.stdout,
                done.stderr)
     for what, guests, mean, limit in found:
         if (what, guests) == BEYOND:
             tap.skip(f"{what}, {guests} guests: {mean} of the lower bound", f"the goal is {limit}")
             continue
-        tap.report(1 <= float(mean) <= float(limit), f"{what}, {guests} guests: {mean} of the lower bound", limit)
+        tap.report(1 <= float(mean) <= float(limit), f"{what}, {guests} guests: {mean} of the lower bound",
+                   limit)
     tap.report(done.stdout == run(BENCH, "--limits", "--seeds", "5", BUILD).stdout,
                "the same seeds give the same result")
 
@@ -54,7 +56,8 @@ def wrong():
             ("no guests", [PROGRAM, "guests=0"], THREE, 2, "usage: schedule"),
             ("no tests", [PROGRAM], "", 1, "no tests")):
         done = run(*words, lines=lines)
-        tap.report(done.returncode == status and says in done.stderr, f"{what}: refused", done.stdout, done.stderr)
+        tap.report(done.returncode == status and says in done.stderr, f"{what}: refused", done.stdout,
+                   done.stderr)
 
 
 rows()

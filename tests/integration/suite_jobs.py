@@ -69,7 +69,8 @@ def same_verdicts():
     tap.report("rootlet-" not in outputs, "check's output has no question in it", outputs)
     tap.report(outputs.count("PLATFORM") <= last["boots"], "a guest starts check once", outputs)
     unreliable(seen)
-    play(Case("runs show names the logs", ["runs", "show", last["run"]], 0, "check-N.out, console-N.log"), home)
+    play(Case("runs show names the logs", ["runs", "show", last["run"]], 0, "check-N.out, console-N.log"),
+         home)
     mini.copy()
 
 

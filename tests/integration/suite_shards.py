@@ -1,5 +1,5 @@
-"""rootlet fstests --shard on the miniature fstests, with a real kernel: parts of a run, an empty part, sections,
-durations of other suites, and the merged run."""
+"""rootlet fstests --shard on the miniature fstests, with a real kernel: parts of a run, an empty part,
+sections, durations of other suites, and the merged run."""
 import json
 import os
 import re
@@ -18,7 +18,8 @@ EXPECTED = {"generic/001": "pass", "generic/002": "fail", "generic/003": "notrun
 
 
 def shard(part, *more, tests=TESTS):
-    """Runs a part into the directory shard-I; returns the outcome, its results, its run.json, and complaints."""
+    """Runs a part into the directory shard-I; returns the outcome, its results, its run.json, and
+    complaints."""
     at = f"{home.folder}/shard-{part.replace('/', '-of-')}"
     outcome, seen, last, wrong = mini.run_json("--shard", part, "--results", at, *more, tests=tests)
     with open(f"{at}/run.json", encoding="utf-8") as file:
@@ -41,7 +42,8 @@ def parts():
         outcome, tests, record, wrong = shard(part, "--durations", durations, *more)
         tap.report(outcome.status in (0, 1) and not wrong and tests, f"part {part} runs", *wrong, outcome)
         tap.report(not set(tests) & set(found), f"part {part} has tests of its own", tests, found)
-        tap.report(record["shard"]["tests"] == len(tests) and record["shard"]["tests_of_all"] == len(EXPECTED),
+        tap.report(record["shard"]["tests"] == len(tests) and
+                   record["shard"]["tests_of_all"] == len(EXPECTED),
                    f"run.json counts the tests of part {part}", record["shard"])
         found.update(tests)
         records.append(record)
@@ -62,7 +64,8 @@ def parts():
                    f"a part without tests passes, with durations {what}", *wrong, outcome)
         tap.report(any("--durations" in note and says in note for note in notes_of(outcome)),
                    f"durations {what} are ignored, with a note", outcome)
-        tap.report(any("part 9 of 9 is empty" in note for note in notes_of(outcome)), "it says that it is empty",
+        tap.report(any("part 9 of 9 is empty" in note for note in notes_of(outcome)),
+                   "it says that it is empty",
                    outcome)
 
 
@@ -74,20 +77,23 @@ def merged():
                re.search(r"^failed: 4 passed, 2 failed, 2 not run, in 2 shards$", outcome.out, re.M),
                "the merged run has all results", outcome)
     value, wrong = document("runs-merge", home.run(*words, "--json"))
-    tap.report(not wrong and value["fstype"] == "ext4" and len(value["kernel"]) >= 2, "--json of the merged run",
+    tap.report(not wrong and value["fstype"] == "ext4" and len(value["kernel"]) >= 2,
+               "--json of the merged run",
                *wrong, value)
     play(Case("the parts of two runs are refused", [*words, "./shard-9-of-9-that is damaged"], 2,
               "differ in configuration|is part of"), home)
 
 
 def sections():
-    config = home.write("sections", "[small]\nFSTYP=ext4\nMKFS_OPTIONS=-b 1024\n[large]\nMKFS_OPTIONS=-b 4096\n")
+    config = home.write("sections",
+                        "[small]\nFSTYP=ext4\nMKFS_OPTIONS=-b 1024\n[large]\nMKFS_OPTIONS=-b 4096\n")
     outcome, tests, record, wrong = shard("1/1", "--config", config, tests=["-g", "quick", "-E", TESTS[3]])
     with open(f"{home.folder}/shard-1-of-1/tests.jsonl", encoding="utf-8") as file:
         lines = [json.loads(line) for line in file]
     seen = {(line.get("section"), line["name"]) for line in lines}
     tap.report(not wrong and {section for section, _ in seen} == {"small", "large"} and
-               len(seen) == len(lines) == record["shard"]["tests_of_all"], "a part runs the tests of each section",
+               len(seen) == len(lines) == record["shard"]["tests_of_all"],
+               "a part runs the tests of each section",
                *wrong, tests, outcome)
 
 

@@ -58,7 +58,8 @@ CASES = [
     Case("help of an unknown command", ["help", "zzz"], 2, 'no command "zzz"'),
 ]
 SHARD = ["fstests", "--kernel", "distro", "--fstests", "/nonexistent", "--shard"]
-CASES += [Case(f"fstests --shard {given}{' ' if more else ''}{' '.join(more)}", [*SHARD, given, *more], 2, says)
+CASES += [Case(f"fstests --shard {given}{' ' if more else ''}{' '.join(more)}", [*SHARD, given, *more], 2,
+               says)
           for given, says, *more in (
               ("0/3", "--shard 0/3: must be I/N with I from 1 to N"),
               ("4/3", "--shard 4/3: must be I/N with I from 1 to N"),
