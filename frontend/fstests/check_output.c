@@ -227,6 +227,7 @@ static void check_output_take_line(struct check_output *c)
 		check_output_report(c);
 	if (text_has_prefix(c->line, section)) {
 		snprintf(c->section, sizeof(c->section), "%s", c->line + strlen(section));
+		text_clean(c->section);
 		if (c->events.section)
 			c->events.section(c->section, c->events.context);
 		return;

@@ -37,6 +37,7 @@ struct run_guest {
 	struct check_session *session;
 	enum guest_state state;
 	bool will_ask;
+	size_t ended;	    /* tests of the queue that had ended when it booted */
 	char section[128];  /* of the current check */
 	struct batch ahead; /* taken from the queue for the next check */
 	char ahead_section[128];
@@ -52,6 +53,7 @@ struct check_session {
 	bool told;		  /* what to run: the only guest */
 	bool whole;		  /* it was told the user's own words, so check has its own order */
 	size_t left;		  /* tests without a result when the only guest was last told */
+	int64_t next_tick;	  /* milliseconds of the monotonic clock */
 	bool stopping;
 	struct error *err; /* why */
 };
@@ -72,9 +74,10 @@ static void check_session_done(struct test_guest *g, const struct test_result *r
 {
 	struct run_guest *m = g->context;
 
-	store_result(m->session, result);
-	if (m->session->queue)
-		test_queue_ended(m->session->queue, g->number - 1, result->section, result->name);
+	/* A result of a test that the guest does not have means nothing. */
+	if (!m->session->queue ||
+	    test_queue_ended(m->session->queue, g->number - 1, result->section, result->name))
+		store_result(m->session, result);
 }
 
 /* Records planned tests that were not reached, so that nobody counts them as passed. */
@@ -138,6 +141,8 @@ static void read_plan(struct check_session *s, int status)
 			  why ? why->message : "see " LIST " in the run's directory");
 		return;
 	}
+	if (s->count > 1 && (why || status))
+		test_plan_clear(&s->run->plan);
 	use_plan(s);
 	if (s->queue && !s->run->shard.parts)
 		note_planned(s, &excluded, TEST_EXPUNGED);
@@ -321,16 +326,20 @@ static void check_session_asked(struct test_guest *g, const struct guest_questio
 
 	if (question->more) {
 		test_guest_flush(g);
+		if (s->queue)
+			forget_given(m);
 		m->state = GUEST_ASKING;
 		return;
 	}
 	m->will_ask = question->will_ask;
-	if (m->state == GUEST_LISTING)
+	if (m->state == GUEST_LISTING) {
 		read_plan(s, question->status);
-	else if (m->state == GUEST_CHECKING && !test_guest_finished(g, question->status))
-		return;
-	if (m->state == GUEST_CHECKING && s->queue)
-		forget_given(m);
+	} else if (m->state != GUEST_BOOTING) {
+		if (!test_guest_finished(g, question->status))
+			return;
+		if (s->queue)
+			forget_given(m);
+	}
 	m->state = GUEST_WAITING;
 }
 
@@ -348,15 +357,17 @@ static unsigned int count_alive(const struct check_session *s)
 static void start_guest(struct check_session *s, struct run_guest *m)
 {
 	m->will_ask = false;
+	m->ended = s->queue ? test_queue_state(s->queue).ended : 0;
 	if (test_guest_boot(&m->guest, &s->err) == 0)
 		m->state = GUEST_BOOTING;
 }
 
-/* Whether a new boot could run what is left. */
-static bool has_work(struct check_session *s)
+/* Whether a new boot could run what is left: none could if tests only seem to end. */
+static bool has_work(const struct check_session *s, const struct run_guest *m)
 {
 	if (s->queue)
-		return test_queue_state(s->queue).waiting > 0;
+		return test_queue_state(s->queue).waiting > 0 &&
+		       test_queue_state(s->queue).ended > m->ended;
 	return test_plan_left(&s->run->plan, &s->run->results) < s->left &&
 	       test_plan_left(&s->run->plan, &s->run->results) > 0;
 }
@@ -368,6 +379,8 @@ static void give_up(struct check_session *s, struct run_guest *m, struct error *
 	bool bearable = (*why)->code == ERR_SYSTEM || (*why)->code == ERR_INPUT;
 
 	if (bearable && (count_alive(s) > 0 || s->run->results.count)) {
+		if ((*why)->code == ERR_INPUT && !*s->run->refusal)
+			snprintf(s->run->refusal, sizeof(s->run->refusal), "%s", (*why)->message);
 		display_retired(s->run, m->guest.number, (*why)->message);
 		error_free(why);
 		return;
@@ -391,7 +404,7 @@ static void finish_boot(struct check_session *s, struct run_guest *m, enum run_v
 	} else if (verdict == VERDICT_STOP) {
 		/* If the run's time is up, each guest's test gets its result first. */
 		s->stopping = !s->run->exhausted;
-	} else if (verdict == VERDICT_AGAIN && !s->stopping && has_work(s)) {
+	} else if (verdict == VERDICT_AGAIN && !s->stopping && has_work(s, m)) {
 		display_boot(s->run, m->guest.number, *m->guest.why ? m->guest.why : NULL);
 		start_guest(s, m);
 	}
@@ -400,10 +413,27 @@ static void finish_boot(struct check_session *s, struct run_guest *m, enum run_v
 static void serve(struct check_session *s, struct run_guest *m)
 {
 	_cleanup_error_ struct error *why = NULL;
+	struct pollfd more = { .fd = m->guest.process.socket, .events = POLLIN };
 	enum run_verdict verdict;
 
-	if (test_guest_serve(&m->guest, &verdict, &why))
+	for (int i = 0; i < PACKETS_AT_ONCE && (i == 0 || poll(&more, 1, 0) > 0); i++) {
+		if (!test_guest_serve(&m->guest, &verdict, &why))
+			continue;
 		finish_boot(s, m, verdict, &why);
+		return;
+	}
+}
+
+/* A guest that still boots when every test has ended is not needed: it may hang. */
+static bool only_boots_left(const struct check_session *s)
+{
+	struct test_queue_state state =
+		s->queue ? test_queue_state(s->queue) : (struct test_queue_state){ .waiting = 1 };
+
+	for (unsigned int i = 0; i < s->count; i++)
+		if (s->guests[i].state != GUEST_GONE && s->guests[i].state != GUEST_BOOTING)
+			return false;
+	return state.waiting + state.taken == 0;
 }
 
 /* --- the loop ------------------------------------------------------------------------------- */
@@ -431,9 +461,13 @@ static unsigned int describe_running(const struct check_session *s, char *text, 
 static void tick(struct check_session *s)
 {
 	const struct fstests_options *o = s->run->options;
+	unsigned int running;
 	char text[256];
-	unsigned int running = describe_running(s, text, sizeof(text));
 
+	if (clock_milliseconds() < s->next_tick)
+		return;
+	s->next_tick = clock_milliseconds() + TICK_MS;
+	running = describe_running(s, text, sizeof(text));
 	display_tick(s->run, text, running);
 	if (o->timeout && clock_precise() - s->run->began >= o->timeout)
 		s->run->exhausted = true;
@@ -475,6 +509,7 @@ static int run_guests(struct check_session *s, struct error **err)
 		serve_all(s, polled);
 		tell_idle(s);
 		tick(s);
+		s->stopping = s->stopping || only_boots_left(s);
 	}
 	free(polled);
 	*err = STEAL_PTR(s->err);
@@ -504,7 +539,8 @@ static int compare_with_logs(struct check_session *s, struct error **err)
 	int changed = 0;
 
 	for (unsigned int i = 0; i < s->count; i++) {
-		int more = result_files_compare(s->guests[i].guest.results_fd, results, err);
+		int more = result_files_compare(s->guests[i].guest.results_fd,
+						s->guests[i].guest.number, results, err);
 
 		if (more < 0)
 			return -1;

@@ -216,19 +216,29 @@ static int compare_section(int folder, const char *section, struct results *resu
 	return count;
 }
 
-/* Results of the same section are adjacent; each section has its own check.log. */
-int result_files_compare(int folder, struct results *results, struct error **err)
+/* Whether an earlier result of the same guest has the same section. */
+static bool section_seen(const struct results *results, size_t count, unsigned int guest)
 {
-	const char *section = NULL;
+	const struct test_result *list = results->list;
+
+	for (size_t i = count; i-- > 0;)
+		if (list[i].guest == guest && strcmp(list[i].section, list[count].section) == 0)
+			return true;
+	return false;
+}
+
+/* Each section has its own check.log. */
+int result_files_compare(int folder, unsigned int guest, struct results *results,
+			 struct error **err)
+{
 	int count = 0;
 
 	for (size_t i = 0; i < results->count; i++) {
 		int more;
 
-		if (section && strcmp(results->list[i].section, section) == 0)
+		if (results->list[i].guest != guest || section_seen(results, i, guest))
 			continue;
-		section = results->list[i].section;
-		more = compare_section(folder, section, results, err);
+		more = compare_section(folder, results->list[i].section, results, err);
 		if (more < 0)
 			return -1;
 		count += more;

@@ -15,9 +15,10 @@ struct result_text {
  * showed no diff. RESULT then points into TEXT. */
 void result_files_add(int folder, struct test_result *result, struct result_text *text);
 
-/* Marks tests as failed that check.log lists under "Failures", whatever check's output said.
- * Returns how many RESULTS changed, or -1 with ERR set. */
-int result_files_compare(int folder, struct results *results, struct error **err);
+/* Marks tests as failed that GUEST's check.log lists under "Failures", whatever check's output
+ * said. Returns how many RESULTS changed, or -1 with ERR set. */
+int result_files_compare(int folder, unsigned int guest, struct results *results,
+			 struct error **err);
 
 /* Returns the line, in the files of RESULT's test, in which the loader, the shell or the kernel
  * reports that a program of fstests or of the rootfs cannot start; NULL if there was none. Programs

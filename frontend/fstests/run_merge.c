@@ -327,6 +327,8 @@ static int merge_order(const struct test_plan *plan, const struct results *all,
 						       .status = TEST_UNREACHED };
 		const struct test_result *found = results_find(all, p->section, p->name);
 
+		if (results_find(&out->results, p->section, p->name))
+			continue;
 		if (!found)
 			json_array_append_new(out->missing,
 					      json_pack("{s:o*, s:o}", "section",
@@ -360,14 +362,20 @@ static int merge_results(const struct merge *m, struct run_merge *out, struct er
 /* The status of one run that had all the tests: as in check_session.c, the worst comes first. */
 static int merge_conclude(const struct merge *m, const struct run_merge *out)
 {
-	static const int worst[] = { FSTESTS_CRASHED, FSTESTS_TIMED_OUT };
+	static const struct {
+		int status;
+		enum test_status result; /* with which the status is that, whatever a record says */
+	} worst[] = { { FSTESTS_CRASHED, TEST_CRASH }, { FSTESTS_TIMED_OUT, TEST_TIMEOUT } };
 	bool whole = json_array_size(out->missing) == 0 && m->count == m->shards->parts;
 
-	for (size_t w = 0; w < sizeof(worst) / sizeof(*worst); w++)
+	for (size_t w = 0; w < sizeof(worst) / sizeof(*worst); w++) {
+		if (results_count(&out->results, worst[w].result))
+			return worst[w].status;
 		for (size_t i = 0; i < m->count; i++)
 			if (json_integer_value(json_object_get(m->shards[i].record,
-							       "exit_status")) == worst[w])
-				return worst[w];
+							       "exit_status")) == worst[w].status)
+				return worst[w].status;
+	}
 	for (size_t i = 0; i < m->count; i++) {
 		const json_t *status = json_object_get(m->shards[i].record, "exit_status");
 

@@ -332,7 +332,8 @@ static int shard_read_line(char *line, struct planned *test, unsigned int *part)
 	section = strchr(name, ' ');
 	if (section)
 		*section++ = '\0';
-	if (!*name || test_name_length(name) != strlen(name))
+	if (!*name || test_name_length(name) != strlen(name) ||
+	    (section && !text_is_clean(section)))
 		return 1;
 	test->name = strdup(name);
 	test->section = strdup(section ? section : "");

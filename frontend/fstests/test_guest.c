@@ -176,6 +176,9 @@ static void test_guest_take_output(int fd, const char *data, size_t size, void *
 	struct test_guest *g = context;
 
 	(void)fd;
+	/* We ended the boot: what comes until the VM is gone does not count. */
+	if (g->stopped)
+		return;
 	orders_feed(&g->orders, data, size, take_check, take_question, g);
 }
 
@@ -196,8 +199,10 @@ void test_guest_watch(struct test_guest *g)
 	/* After an oops, the kernel goes on with resources lost: later results would mean nothing.
 	 */
 	if (g->err || g->run->exhausted || g->hung || g->unfinished ||
-	    (g->fatal > 0 && now - g->fatal >= FATAL_SECONDS))
+	    (g->fatal > 0 && now - g->fatal >= FATAL_SECONDS)) {
 		guest_process_stop(&g->process);
+		g->stopped = true;
+	}
 }
 
 /* --- one boot ------------------------------------------------------------------------------- */
@@ -300,7 +305,7 @@ static int start_parsers(struct test_guest *g, struct error **err)
 	stop_parsers(g);
 	g->log = kernel_log_new(kernel_complained, g);
 	*g->why = *g->trace = *g->last = '\0';
-	g->hung = g->unfinished = g->leaving = false;
+	g->hung = g->stopped = g->unfinished = g->leaving = false;
 	g->fatal = 0;
 	g->ended = g->last_length = 0;
 	return g->log ? start_check_parser(g, err) : error_no_memory(err);
@@ -396,10 +401,11 @@ bool test_guest_finished(struct test_guest *g, int status)
 	check_output_end(g->output);
 	if (g->err)
 		return false;
-	g->unfinished = *g->test;
 	/* check also returns 0 if there was nothing to run. */
-	if (!*g->test && g->ended == g->ended_before && (status > 0 || g->run->plan.count > 0))
+	if (g->ended == g->ended_before && (status > 0 || g->run->plan.count > 0 || *g->test))
 		error_set(&g->err, ERR_INPUT, "cannot run the tests: %s", find_reason(g));
+	else if (*g->test)
+		g->unfinished = true;
 	/* check also exits with 1 if tests failed; its complaint tells the two apart. */
 	else if (status > 0 && *g->complaint)
 		keep_refusal(g);
@@ -423,11 +429,13 @@ static enum run_verdict judge_broken(struct test_guest *g, const struct vm_resul
 	if (g->hung) {
 		snprintf(text, sizeof(text), "timed out after %u s (--test-timeout)",
 			 g->run->options->test_timeout);
-		blame(g, TEST_TIMEOUT, text);
+		if (running)
+			blame(g, TEST_TIMEOUT, text);
 	} else if (running) {
 		g->run->crashed = true;
 		blame(g, TEST_CRASH, *g->why ? g->why : why);
 	} else if (g->ended == 0) {
+		g->run->crashed = g->run->crashed || result->panicked || *g->why;
 		/* Show the console only if no test was reached; otherwise it is in the run's files.
 		 */
 		if (!result->started && *result->console && !g->run->options->json)

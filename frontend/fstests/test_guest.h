@@ -24,6 +24,7 @@ struct test_guest {
 	char test[128], section[128]; /* "" if none is running */
 	double began;		      /* start of the test */
 	double fatal;		      /* when the kernel reported a fatal error; 0 if it did not */
+	bool stopped;		      /* we ended the boot */
 	bool hung;		      /* we ended the boot: the test's time was up */
 	bool unfinished;	      /* or check did not finish a test */
 	bool leaving;		      /* it was told to power off */

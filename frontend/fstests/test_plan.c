@@ -59,11 +59,12 @@ int test_plan_read(int folder, const char *file, struct test_plan *plan, struct 
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		size_t length = test_name_length(line);
 
-		if (text_has_prefix(line, mark))
+		if (text_has_prefix(line, mark)) {
 			snprintf(section, sizeof(section), "%s", line + strlen(mark));
-		else if (length && (line[length] == ' ' || !line[length]) &&
-			 !test_plan_add(strstr(line + length, "[expunged]") ? excluded : plan,
-					section, line, length)) {
+			text_clean(section);
+		} else if (length && (line[length] == ' ' || !line[length]) &&
+			   !test_plan_add(strstr(line + length, "[expunged]") ? excluded : plan,
+					  section, line, length)) {
 			test_plan_clear(plan);
 			test_plan_clear(excluded);
 			return error_no_memory(err);
@@ -78,6 +79,8 @@ bool test_plan_of_words(char *const *words, size_t count, struct test_plan *plan
 	for (size_t i = 0; i < count; i++) {
 		size_t length = test_name_length(words[i]);
 
+		if (length && !words[i][length] && test_plan_has(plan, "", words[i]))
+			continue;
 		if (!length || words[i][length] || !test_plan_add(plan, "", words[i], length)) {
 			test_plan_clear(plan);
 			return false;

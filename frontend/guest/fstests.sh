@@ -204,6 +204,7 @@ let_check_ask() {
 	export ROOTLET_TOKEN orders
 }
 
+exec 7<&0 </dev/null # only orders come from there
 read -ra serials <<<"$ROOTLET_DEVICES"
 devices=()
 # With the host's root, vng links to the modules by their host path, which may be below a directory that
@@ -231,7 +232,6 @@ write_config "${devices[@]}"
 make_test_device
 mkfifo "$orders" || fail "cannot create $orders"
 # Neither check nor a test inherits the pipe from the host.
-exec 7<&0 </dev/null
 while IFS= read -r order; do
 	printf '%s\n' "$order" >"$orders"
 done <&7 &

@@ -27,6 +27,7 @@
 /* How long a guest may take to power off after its command, or to die after a panic. */
 #define GRACE_SECONDS 20
 #define STUCK_MS 300
+#define DRAIN_BLOCKS 256 /* of a VM that may go on writing */
 
 /* Distribution kernels and their initramfs have been seen to fail with less. */
 #define MEMORY_USUAL (UINT64_C(256) << 20)
@@ -445,17 +446,18 @@ static int vm_judge(const struct vm *vm, int late, struct vm_result *result, str
 			 hint);
 }
 
-static void vm_drain(struct vm *vm)
+/* LATE is the result of vm_serve(). If it is 0, the writers are gone, so what is left is finite. */
+static void vm_drain(struct vm *vm, int late)
 {
 	if (!vm->config->output) {
 		stream_drain(&vm->out);
 		stream_drain(&vm->error);
 	}
-	/* The writers are gone, so what is left in the FIFOs is finite. */
-	while (read_console(vm) || read_status(vm) ||
-	       (vm->config->output && (read_output(vm, &vm->out, STDOUT_FILENO) ||
-				       read_output(vm, &vm->error, STDERR_FILENO))))
-		;
+	for (int i = 0; !late || i < DRAIN_BLOCKS; i++)
+		if (!(read_console(vm) || read_status(vm) ||
+		      (vm->config->output && (read_output(vm, &vm->out, STDOUT_FILENO) ||
+					      read_output(vm, &vm->error, STDERR_FILENO)))))
+			return;
 }
 
 /* Adds the image as the last disk, so that the other disks' names do not depend on the kind of
@@ -499,7 +501,7 @@ static int vm_boot(const struct vm_config *config, int64_t deadline, struct vm_r
 	late = vm_serve(&vm, err);
 	if (late < 0)
 		return -1;
-	vm_drain(&vm);
+	vm_drain(&vm, late);
 	if (check_output(&vm, err) < 0)
 		return -1;
 	vm_screen_end(&vm.screen);

@@ -64,12 +64,26 @@ cat "$root"/rootlet/command "$root"/usr/lib/rootlet/run "$folder"/command \
 console() { echo "[    1.000000] $*" >"$folder/console"; }
 status() { echo "$*" >"$folder/status"; }
 running() { console "run fstests $1 at now"; printf '%-12s       ' "$1"; }
+token=$(grep -aho 'rootlet-[0-9a-f]\{16\}' "$results/command.$boot" | head -n 1)
+# As frontend/guest/fstests.sh does: starts, lists the tests if asked to, and waits for the order to run
+# check.
+begin() {
+	status started
+	while echo "$token ready 0" && IFS=$'\037' read -ra order; do
+		case ${order[0]} in
+		list) eval "$(grep 'rootlet[.]list$' "$0")" ;;
+		*) printf "'%s' " "${order[@]:1}" >"$results/check.$boot"; return ;;
+		esac
+	done
+}
+# check ends with this status, and then the guest.
+finish() { echo "$token ready $1"; read -r order; status exit "$1"; }
 """
 LATER = "# this guest's command begins later\n"
 
 
 def environment(script, **more):
-    started = "" if script.startswith(LATER) else "status started\n"
+    started = "" if script.startswith(LATER) else "begin\n"
     os.chmod(home.write("bin/vng", PRELUDE + started + script), 0o755)
     return {"PATH": f"{home.folder}/bin:/usr/bin:/bin", **more}
 
@@ -115,7 +129,7 @@ def refused(what, says, *line, status=2):
 ALL_PASS = r"""
 echo generic/001 >$results/rootlet.list
 running generic/001; echo ' 1s'
-status exit 0
+finish 0
 """
 
 
@@ -147,10 +161,11 @@ def asked_for():
                        ("--io-scheduler", "'ROOTLET_SCHEDULER=bfq'"),
                        ("--mount-options", "'MOUNT_OPTIONS=-o noatime'"),
                        ("--mkfs", "'ROOTLET_MKFS=mkfs.of-mine -x'"),
-                       ("--mount-options for the test disk", "'TEST_FS_MOUNT_OPTS=-o noatime'"),
-                       ("check's own arguments",
-                        "'-g' 'auto' '-x' 'dangerous' '-X' 'group.list' 'generic/001'")):
+                       ("--mount-options for the test disk", "'TEST_FS_MOUNT_OPTS=-o noatime'")):
         run.says(text in command, f"the guest gets {what}", command[-600:])
+    command = run.read("results/check.1")
+    run.says(command == "'-g' 'auto' '-x' 'dangerous' '-X' 'group.list' 'generic/001' ",
+             "check gets its own arguments", command)
 
 
 SIZES = r"""
@@ -158,7 +173,7 @@ SIZES = r"""
 while read -r file; do stat -L -c '%s %b' "$file" >>$results/sizes; stat -f -L -c %T "$file" >>$results/places
 done < <(grep -o '/proc/[0-9]*/fd/[0-9]*' "$results/words.$boot")
 running generic/001; echo ' 1s'
-status exit 0
+finish 0
 """
 
 
@@ -176,8 +191,8 @@ def disks():
         run.says(len(places) == 7 and {place == "tmpfs" for place in places} == {backing == "tmpfs"},
                  f"--device-backing {backing}: the disks are on the right filesystem", places)
     run = Run(ALL_PASS)
-    run.says("'-g' 'quick'" in run.read("results/command.1"), "without arguments for check: -g quick",
-             run.read("results/command.1")[-300:])
+    run.says(run.read("results/check.1") == "'-g' 'quick' ", "without arguments for check: -g quick",
+             run.read("results/check.1"))
 
 
 # --- the root -------------------------------------------------------------------------------------
@@ -296,7 +311,7 @@ ln -s /etc/passwd $results/generic/005.notrun
 running generic/005; echo '[not run] as printed'
 printf 'Ran: generic/001 generic/004\nFailures: generic/001 generic/003 generic/004\n' >$results/check.log
 echo 'Ran: generic/001 generic/004'
-status exit 1
+finish 1
 """
 
 
@@ -325,10 +340,10 @@ BUSY = LATER + r"""
 case $boot in
 1)	console "Kernel panic - not syncing: IO-APIC + timer doesn't work!"
 	sleep 600 ;;
-2)	status started
+2)	begin
 	echo generic/001 >$results/rootlet.list
 	running generic/001; echo ' 1s'
-	status exit 0 ;;
+	finish 0 ;;
 esac
 """
 
@@ -350,8 +365,8 @@ case $boot in
 	console 'BUG: kernel NULL pointer dereference, address: 0000000000000008'
 	console 'RIP: 0010:mini_oops+0x5/0x10'
 	console '---[ end trace 0000000000000000 ]---'
-	sleep 60; echo ' 60s'; running generic/003; echo ' 1s'; status exit 0 ;;
-2)	running generic/003; echo ' 1s'; status exit 0 ;;
+	sleep 60; echo ' 60s'; running generic/003; echo ' 1s'; finish 0 ;;
+2)	running generic/003; echo ' 1s'; finish 0 ;;
 esac
 """
 
@@ -397,11 +412,14 @@ def stops():
 def no_boot():
     """If the tests cannot be run, the exit status is 5, with the reason."""
     for what, script, says in (("ends at once", "exit 1", "the VM ended before"),
-                               ("has no disk", "echo 'rootlet: no disk'; status exit 120",
+                               ("has no disk",
+                                LATER + "status started; echo 'rootlet: no disk'; status exit 120",
                                 "run the tests: no disk"),
                                ("panics at boot", "console 'Kernel panic - not syncing: no init'", "no init"),
-                               ("prints nothing", "status exit 0", "cannot run the tests"),
-                               ("does not know an option", "echo 'check options'; status exit 1",
+                               ("prints nothing", LATER + "status started; status exit 0",
+                                "cannot run the tests"),
+                               ("runs no test", "finish 0", "cannot run the tests"),
+                               ("does not know an option", "echo 'check options'; finish 1",
                                 "tests: check options")):
         run = Run(script, tests=["--unknown"] if "option" in what else ["generic/001"])
         error = run.last.get("error", {}).get("message", "")
@@ -417,7 +435,7 @@ echo '/opt/rootlet/fstests/ltp/fsstress: error while loading shared libraries: l
 	>$results/generic/002.FILE
 running generic/002; echo ' LINE'
 running generic/003; sleep 100; echo ' 100s'
-status exit 0
+finish 0
 """
 
 
@@ -451,7 +469,7 @@ printf 'generic/00%d\n' 1 2 3 >$results/rootlet.list
 running generic/001; sleep 1; echo ' 1s'
 running generic/002; sleep 1; echo '[not run] for a reason'
 running generic/003; sleep 3; echo ' 3s'
-status exit 0
+finish 0
 """
 
 

@@ -209,7 +209,7 @@ static void log_of_check(int folder)
 	add(&r, "b", "generic/001", TEST_PASS);
 	add(&r, "b", "generic/003", TEST_PASS);
 	add(&r, "b", "generic/003", TEST_FAIL);
-	tap_check(result_files_compare(folder, &r, NULL) == 0, "without a check.log");
+	tap_check(result_files_compare(folder, 0, &r, NULL) == 0, "without a check.log");
 	put(folder, "check.log",
 	    "\nTue Nov 24 23:57:53 UTC 2026\nRan: generic/001\nPassed all 1 tests\n");
 	mkdirat(folder, "a", 0755);
@@ -217,7 +217,7 @@ static void log_of_check(int folder)
 	put(folder, "a/check.log", "Ran: generic/001 generic/002\nFailures: generic/002\n");
 	put(folder, "b/check.log",
 	    "Failures: generic/001 generic/003 generic/nosuch\nFailed 2 of 2 tests\n");
-	tap_check(result_files_compare(folder, &r, NULL) == 1, "check.log changes one result");
+	tap_check(result_files_compare(folder, 0, &r, NULL) == 1, "check.log changes one result");
 	tap_check(r.list[0].status == TEST_PASS && r.list[1].status == TEST_PASS &&
 			  r.list[3].status == TEST_FAIL && has(r.list[3].reason, "check.log") &&
 			  r.list[4].status == TEST_PASS,
