@@ -23,10 +23,10 @@ struct test_result {
 	const char *section; /* "" if none */
 	const char *name;
 	enum test_status status;
+	unsigned int guest; /* from 1; 0 if the run had only one */
 	double seconds;
 	const char *reason; /* one line; may be NULL */
 	const char *detail; /* the first lines of the diff or trace; may be NULL */
-	unsigned int guest; /* from 1; 0 if the run had only one */
 };
 
 /* Owns its strings. */

@@ -72,6 +72,11 @@ class Mini:
         return glob.glob(kernels)[0]
 
 
+def verdicts(seen):
+    """Returns {test: status} from the events."""
+    return {event["name"]: event["status"] for event in seen if event.get("event") == "test"}
+
+
 def events(outcome):
     found = []
     for line in outcome.out.splitlines():

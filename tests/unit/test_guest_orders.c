@@ -57,13 +57,17 @@ static const struct {
 
 static char *expand(const char *text, const char *token)
 {
-	char *out = calloc(1, strlen(text) * ORDERS_TOKEN_SIZE + 1);
+	char *out = NULL;
+	size_t size;
+	FILE *f = open_memstream(&out, &size);
 
-	for (; out && *text; text++)
+	for (; f && *text; text++)
 		if (*text == '@')
-			strcat(out, token);
+			fputs(token, f);
 		else
-			strncat(out, text, 1);
+			fputc(*text, f);
+	if (!f || fclose(f) != 0)
+		abort();
 	return out;
 }
 

@@ -71,7 +71,7 @@ static const struct {
 	  "~/x" },
 	{ "fstests_vm_boot_and_run", "{\"kernel_path\":\"k\",\"fstests_path\":\"f\"}",
 	  "rootlet fstests --json --kernel=k --fstests=f --fstype=ext4 --timeout=300 --memory=4G "
-	  "--cpus=4 --io-scheduler=mq-deadline --host-root -- -g quick" },
+	  "--cpus=4 --io-scheduler=mq-deadline --jobs=1 --host-root -- -g quick" },
 	{ "fstests_vm_boot_and_run",
 	  "{\"kernel_path\":\"k\",\"fstests_path\":\"f\",\"use_custom_rootfs\":true,\"force_9p\":"
 	  "true,"
@@ -79,7 +79,8 @@ static const struct {
 	  "001\"],\"extra_args\":[\"--verbose\"],"
 	  "\"custom_mkfs_command\":\"mkfs.x -q\",\"io_scheduler\":\"none\"}",
 	  "rootlet fstests --json --kernel=k --fstests=f --fstype=ext4 --timeout=300 --memory=4G "
-	  "--cpus=4 --force-9p --io-scheduler=none --vng-arg=--verbose --mkfs=mkfs.x -q --path=/r "
+	  "--cpus=4 --force-9p --io-scheduler=none --jobs=1 --vng-arg=--verbose --mkfs=mkfs.x -q "
+	  "--path=/r "
 	  "-- "
 	  "generic/001" },
 };
