@@ -157,6 +157,16 @@ static void tell(struct run_guest *m, enum guest_state state, const char *order,
 	test_guest_tell(&m->guest, order, batch);
 }
 
+/* Gives check the user's own words. */
+static void tell_words(struct run_guest *m, enum guest_state state, const char *order)
+{
+	const struct fstests_run *run = m->session->run;
+	const struct batch words = { .words = (char **)(uintptr_t)run->words,
+				     .count = run->word_count };
+
+	tell(m, state, order, &words);
+}
+
 /* The options that say how tests run go before their names. */
 static void tell_run(struct run_guest *m, struct batch *batch)
 {
@@ -197,7 +207,7 @@ static void give_ahead(struct run_guest *m)
 	batch_clear(&m->ahead);
 }
 
-/* Called when check has ended: what it was given and did not run, nobody shall wait for. */
+/* Called when check has run what it was given. No guest waits for tests that it skipped. */
 static void forget_given(struct run_guest *m)
 {
 	struct check_session *s = m->session;
@@ -267,10 +277,7 @@ static void tell_only(struct run_guest *m)
 
 	if (!s->told && !run->shard.parts) {
 		s->whole = true;
-		if (batch_of_words(run->words, run->word_count, &batch) < 0)
-			error_no_memory(&m->guest.err);
-		else
-			tell(m, GUEST_CHECKING, "run", &batch);
+		tell_words(m, GUEST_CHECKING, "run");
 	} else if ((s->whole && run->boots == 1) || left >= s->left ||
 		   !test_plan_next(&run->plan, &run->results, &batch)) {
 		tell(m, GUEST_CHECKING, "end", NULL);
@@ -300,22 +307,17 @@ static void tell_idle(struct check_session *s)
 {
 	for (unsigned int i = 0; i < s->count && !s->stopping && !s->run->exhausted; i++) {
 		struct run_guest *m = &s->guests[i];
-		_cleanup_(batch_clear) struct batch batch = { 0 };
 
 		if (!guest_idle(m) || m->guest.err)
 			continue;
 		if (!s->planned && is_listing(s))
 			continue;
-		if (!s->planned) {
-			if (batch_of_words(s->run->words, s->run->word_count, &batch) < 0)
-				error_no_memory(&m->guest.err);
-			else
-				tell(m, GUEST_LISTING, "list", &batch);
-		} else if (s->queue) {
+		if (!s->planned)
+			tell_words(m, GUEST_LISTING, "list");
+		else if (s->queue)
 			tell_one_of_many(m);
-		} else {
+		else
 			tell_only(m);
-		}
 	}
 }
 
@@ -365,11 +367,15 @@ static void start_guest(struct check_session *s, struct run_guest *m)
 /* Whether a new boot could run what is left: none could if tests only seem to end. */
 static bool has_work(const struct check_session *s, const struct run_guest *m)
 {
-	if (s->queue)
-		return test_queue_state(s->queue).waiting > 0 &&
-		       test_queue_state(s->queue).ended > m->ended;
-	return test_plan_left(&s->run->plan, &s->run->results) < s->left &&
-	       test_plan_left(&s->run->plan, &s->run->results) > 0;
+	struct test_queue_state state;
+	size_t left;
+
+	if (s->queue) {
+		state = test_queue_state(s->queue);
+		return state.waiting > 0 && state.ended > m->ended;
+	}
+	left = test_plan_left(&s->run->plan, &s->run->results);
+	return left > 0 && left < s->left;
 }
 
 /* A guest that cannot run anything leaves the rest to the others. If it was the last one, earlier

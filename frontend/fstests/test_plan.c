@@ -112,17 +112,6 @@ int batch_add(struct batch *batch, const char *word)
 	return 0;
 }
 
-int batch_of_words(char *const *words, size_t count, struct batch *batch)
-{
-	*batch = (struct batch){ 0 };
-	for (size_t i = 0; i < count; i++)
-		if (batch_add(batch, words[i]) < 0) {
-			batch_clear(batch);
-			return -1;
-		}
-	return 0;
-}
-
 size_t test_plan_left(const struct test_plan *plan, const struct results *results)
 {
 	size_t left = 0;

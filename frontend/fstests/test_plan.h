@@ -41,5 +41,4 @@ bool test_plan_next(const struct test_plan *plan, const struct results *results,
 
 /* Appends a copy of WORD. Returns -1 if out of memory. */
 int batch_add(struct batch *batch, const char *word);
-int batch_of_words(char *const *words, size_t count, struct batch *batch);
 void batch_clear(struct batch *batch);

@@ -127,10 +127,9 @@ static void later_boots(void)
 		char copy[ROW_MAX], *words[16];
 		size_t count = split(rows[i].words, copy, words);
 
-		batch_of_words((char *[]){ (char[]){ "-s" }, (char[]){ "one" },
-					   (char[]){ "generic/001" } },
-			       3, &batch);
-		tap_check(check_words_keep(words, count, &batch) == 0 &&
+		tap_check(batch_add(&batch, "-s") == 0 && batch_add(&batch, "one") == 0 &&
+				  batch_add(&batch, "generic/001") == 0 &&
+				  check_words_keep(words, count, &batch) == 0 &&
 				  strcmp(join(batch.words, batch.count), rows[i].boot) == 0,
 			  "a later boot of %s: %s", rows[i].words, join(batch.words, batch.count));
 	}
