@@ -1,47 +1,21 @@
 """`rootlet mcp` with an independent client, the official SDK in tests/mcp. It calls every tool, boots a
 kernel with one, and cancels two while this program watches their processes."""
-import hashlib
 import json
-import os
 import shutil
 import subprocess
 import time
 
 from support import mirror as mirrors
-from support import tap
+from support import npm, tap
 from support.guest import QUICK
 from support.mcp import Server as Client
 from support.pace import patient
 from support.server import Server
-from support.world import (PROFILE, ROOTLET, SHARED, SOURCE, Home, Tidy, children, command_of, fstests_rootfs,
-                           kill, locked, mirror, wait_until)
+from support.world import (PROFILE, ROOTLET, SOURCE, Home, Tidy, children, command_of, fstests_rootfs,
+                           kill, mirror, wait_until)
 
-FILES = ("package.json", "package-lock.json", ".npmrc")
 PROCESSES = {"create": "rootlet-helper", "run": "qemu"}  # must end when a call is cancelled
 SOON = patient(3)  # time limit in seconds; one second on an idle machine
-
-
-def installed():
-    """Returns a directory with the client and the SDK version of the lock file. Kept between runs."""
-    digest = hashlib.sha256()
-    for name in FILES:
-        with open(f"{SOURCE}/tests/mcp/{name}", "rb") as file:
-            digest.update(file.read())
-    folder = f"{SHARED}/mcp-sdk-{digest.hexdigest()[:16]}"
-    with locked("mcp-sdk"):
-        if not os.path.exists(f"{folder}/installed"):
-            shutil.rmtree(folder, ignore_errors=True)
-            os.makedirs(folder, mode=0o755)
-            for name in FILES:
-                shutil.copy(f"{SOURCE}/tests/mcp/{name}", folder)
-            done = subprocess.run(["npm", "ci"], cwd=folder, capture_output=True, text=True, check=False,
-                                  env={**os.environ, "npm_config_cache": f"{folder}/cache"})
-            if not tap.report(done.returncode == 0, "npm ci installs the SDK", done.stdout, done.stderr):
-                tap.done()
-            shutil.rmtree(f"{folder}/cache", ignore_errors=True)
-            open(f"{folder}/installed", "w", encoding="utf-8").close()
-        shutil.copy(f"{SOURCE}/tests/mcp/client.mjs", folder)
-    return folder
 
 
 def watch_end(process, name):
@@ -74,15 +48,10 @@ def follow(process):
     return process.wait(60) == 0 and cases > 20
 
 
-NODE_NEEDED = 18
-version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
-if int(version.lstrip("v").partition(".")[0] or 0) < NODE_NEEDED:
-    tap.skip("rootlet mcp and the official SDK",
-             f"the SDK needs node {NODE_NEEDED}, this host has {version.strip()}")
-    tap.done()
+npm.needs_node(18, "rootlet mcp and the official SDK")
 boot = fstests_rootfs()
 AT = mirror()
-folder = installed()
+folder = npm.installed("mcp", "client.mjs")
 # The guest's kernel is cached with the rootfs to boot.
 home = Home(cache=boot.cache)
 home.write("config/rootlet/profiles/other.conf", f"{PROFILE}[group other]\ngid = 1009\n")
