@@ -47,6 +47,14 @@ const char *line_next(const struct parsed_line *line, int code, size_t *i)
 	return NULL;
 }
 
+const struct option_row *line_given(const struct parsed_line *line, size_t i, const char **value)
+{
+	if (i >= line->given_count)
+		return NULL;
+	*value = line->given[i].value;
+	return option_row_coded(line->command, line->given[i].code);
+}
+
 void parsed_line_clear(struct parsed_line *line)
 {
 	free(line->given);

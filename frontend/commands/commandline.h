@@ -25,6 +25,9 @@ const char *line_value(const struct parsed_line *line, int code);
  */
 const char *line_next(const struct parsed_line *line, int code, size_t *i);
 
+/* The row of the line's option I, and its value or NULL; NULL after the last. */
+const struct option_row *line_given(const struct parsed_line *line, size_t i, const char **value);
+
 /* ARGV[0] is the command's name. Returns -1 if the command should run with LINE, which the caller
  * clears; else the exit status. */
 int commandline_parse(const struct command *command, int argc, char **argv,

@@ -11,6 +11,7 @@
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 #include "frontend/commands/commands.h"
+#include "frontend/commands/fstests_cluster.h"
 #include "frontend/commands/vm_line.h"
 #include "frontend/fstests/check_session.h"
 #include "frontend/fstests/check_words.h"
@@ -56,6 +57,10 @@ enum {
 	OPTION_SHARD,
 	OPTION_DURATIONS,
 	OPTION_JOBS,
+	OPTION_CLUSTER,
+	OPTION_CLUSTER_TASKS,
+	OPTION_CLUSTER_DIRECTORY,
+	OPTION_CLUSTER_OPTION,
 };
 
 static const struct option_row fstests_rows[] = {
@@ -118,6 +123,16 @@ static const struct option_row fstests_rows[] = {
 	  "--cpus "
 	  "and --memory are those of each guest; by default, they share the host's",
 	  .fallback = "1" },
+	{ "--cluster", "kubernetes", OPTION_CLUSTER,
+	  "print the manifest of a job that runs the tests on a cluster, and run nothing here. All "
+	  "paths are those in its pods, and are not checked" },
+	{ "--cluster-tasks", "N", OPTION_CLUSTER_TASKS,
+	  "the number of pods; each runs one part of the tests" },
+	{ "--cluster-directory", "DIR", OPTION_CLUSTER_DIRECTORY,
+	  "where the pods see the volume that they share; the results go there" },
+	{ "--cluster-option", "WORD", OPTION_CLUSTER_OPTION,
+	  "image=IMAGE, claim=NAME, kvm=RESOURCE or kvm=none, name=NAME or namespace=NAME; may be "
+	  "repeated" },
 	{ "--stop-on-crash", NULL, OPTION_STOP_ON_CRASH,
 	  "boot no new VM after a crash or a test that did not end" },
 	{ "--results", "DIR", OPTION_RESULTS,
@@ -211,7 +226,7 @@ static int fstests_read_line(struct fstests_options *o, const struct parsed_line
 
 	read_words_of_line(o, line);
 	if (check_fstype(o->fstype, err) < 0 || read_numbers(o, line, err) < 0 ||
-	    line_memory(line, &o->memory, err) < 0 || line_append(line, &o->append, err) < 0)
+	    line_append(line, &o->append, err) < 0)
 		return -1;
 	devices = list_values(line, OPTION_DEVICE, o->device_paths, DEVICES_MAX, err);
 	if (devices < 0)
@@ -228,8 +243,9 @@ static int fstests_read_line(struct fstests_options *o, const struct parsed_line
 	return 0;
 }
 
+/* CLUSTER: the tests run elsewhere. */
 static int check_combination(const struct fstests_options *o, const struct shard *shard,
-			     struct error **err)
+			     bool cluster, struct error **err)
 {
 	const char *order = check_words_orders(o->tests, o->test_count);
 
@@ -253,12 +269,15 @@ static int check_combination(const struct fstests_options *o, const struct shard
 	if (o->jobs > 1 && o->device_path_count)
 		return error_set(err, ERR_INPUT,
 				 "--device gives a disk to one guest: it does not go with --jobs");
-	if (order && (o->jobs > 1 || shard->parts))
+	if (order && (o->jobs > 1 || shard->parts || cluster))
 		return error_set(err, ERR_INPUT,
 				 "%s does not go with %s, which runs each test once, in an order "
 				 "of its own",
-				 order, shard->parts ? "--shard" : "--jobs");
-	return check_words_test(o->tests, o->test_count, o->fstests, err);
+				 order,
+				 cluster	? "--cluster"
+				 : shard->parts ? "--shard"
+						: "--jobs");
+	return check_words_test(o->tests, o->test_count, cluster ? NULL : o->fstests, err);
 }
 
 /* --- the run -------------------------------------------------------------------------------- */
@@ -690,7 +709,7 @@ static int read_count(struct fstests_job *j, const struct parsed_line *line, str
 	const char *memory = line_value(line, OPTION_MEMORY);
 	char cpus[CPUS_TEXT];
 
-	if (line_cpus(line, cpus, err) < 0 ||
+	if (line_memory(line, &j->options.memory, err) < 0 || line_cpus(line, cpus, err) < 0 ||
 	    guest_count_choose(
 		    &host, line_value(line, OPTION_JOBS), line_has(line, OPTION_CPUS) ? cpus : NULL,
 		    line_has(line, OPTION_MEMORY) ? memory : NULL, memory, &j->count, err) < 0)
@@ -708,12 +727,15 @@ static int command_fstests(const struct parsed_line *line)
 		.root = ROOT_NONE,
 		.run = { .folder = RUN_FOLDER_NONE },
 	};
+	const bool cluster = line_has(line, OPTION_CLUSTER);
 	_cleanup_error_ struct error *err = NULL;
 
-	if (fstests_read_line(&j.options, line, &err) < 0 || read_count(&j, line, &err) < 0 ||
-	    read_shard(&j, line, &err) < 0 || check_combination(&j.options, &j.run.shard, &err) < 0)
+	if (fstests_cluster_check(line, &err) < 0 ||
+	    fstests_read_line(&j.options, line, &err) < 0 ||
+	    (!cluster && read_count(&j, line, &err) < 0) || read_shard(&j, line, &err) < 0 ||
+	    check_combination(&j.options, &j.run.shard, cluster, &err) < 0)
 		return report_usage(line->name, "%s", error_text(err));
-	return fstests_run_tests(&j);
+	return cluster ? fstests_cluster_print(line, &j.options) : fstests_run_tests(&j);
 }
 
 const struct command fstests_command = {

@@ -57,15 +57,22 @@ int parse_disk_size(const char *name, const char *text, uint64_t *bytes, struct 
 	return 0;
 }
 
+int check_memory_size(const char *text, struct error **err)
+{
+	if (parse_size(text, true) >= MEMORY_LEAST)
+		return 0;
+	return error_set(err, ERR_INPUT, "--memory %s: not a size of at least 64M; example: 2G",
+			 text);
+}
+
 int check_memory(const char *text, struct error **err)
 {
 	uint64_t bytes = parse_size(text, true), most;
 	char size[TEXT_SIZE_LEN];
 	struct sysinfo host;
 
-	if (bytes < MEMORY_LEAST)
-		return error_set(err, ERR_INPUT,
-				 "--memory %s: not a size of at least 64M; example: 2G", text);
+	if (check_memory_size(text, err) < 0)
+		return -1;
 	if (sysinfo(&host) < 0)
 		return 0;
 	most = ((uint64_t)host.totalram + host.totalswap) * host.mem_unit;

@@ -19,7 +19,8 @@ int parse_number(const char *name, const char *text, unsigned long limit, unsign
 /* Parses a disk size: a multiple of 512 bytes. */
 int parse_disk_size(const char *name, const char *text, uint64_t *bytes, struct error **err);
 
-/* Checks that a guest can boot with this much memory and that the host has it. */
+/* Checks that a guest can boot with this much memory; the other, also that the host has it. */
+int check_memory_size(const char *text, struct error **err);
 int check_memory(const char *text, struct error **err);
 
 /* Appends WORDS to *APPEND, which may be NULL and which the caller frees. Rejects characters that

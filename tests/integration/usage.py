@@ -67,6 +67,49 @@ CASES += [Case(f"fstests --shard {given}{' ' if more else ''}{' '.join(more)}", 
               ("auto", "CI_NODE_INDEX, JOB_COMPLETION_INDEX and SLURM_ARRAY_TASK_ID are not set"),
               ("1/2", "-i does not go with --shard", "--", "-i", "3"),
               ("1/2", "-r does not go with --shard", "--", "-g", "auto", "-r"))]
+KUBERNETES = ["fstests", "--kernel", "distro", "--fstests", "/nonexistent", "--cluster", "kubernetes",
+              "--cluster-tasks", "2", "--cluster-directory", "/shared", "--cluster-option", "image=i",
+              "--cluster-option", "claim=c", "--cluster-option", "kvm=none"]
+CASES += [Case(f"fstests: {what}", [*KUBERNETES, *more], 2, says) for what, says, *more in (
+    ("--cluster with another system", "--cluster mesos: must be ", "--cluster", "mesos"),
+    ("--cluster with --shard", "--shard does not go with --cluster", "--shard", "1/2"),
+    ("--cluster with --device", "--device does not go with --cluster", "--device", "x"),
+    ("--cluster with --baseline", "--baseline does not go with --cluster.*runs compare", "--baseline", "x"),
+    ("--cluster with --json", "--json does not go with --cluster", "--json"),
+    ("--cluster with --jobs auto", "--jobs auto does not go with --cluster", "--jobs", "auto"),
+    ("--cluster with tests in an order", "-r does not go with --cluster", "--", "-r"),
+    ("--cluster with an option after a test", "-g.* is misplaced", "--", "generic/001", "-g", "x"),
+    ("--cluster with too little memory", "--memory 1: not a size", "--memory", "1"),
+    ("--cluster with too many processors", "--cpus 256: not a number", "--cpus", "256"),
+    ("--cluster-tasks 0", "--cluster-tasks 0: not a number from 1 to 65536", "--cluster-tasks", "0"),
+    ("--cluster-tasks x", "--cluster-tasks x: not a number", "--cluster-tasks", "x"),
+    ("a relative --cluster-directory", "must be an absolute path", "--cluster-directory", "x"),
+    ("--cluster-directory /", "must be an absolute path", "--cluster-directory", "/"),
+    ("--cluster-directory with a colon", "must be an absolute path without a colon", "--cluster-directory",
+     "/a:b"),
+    ("a --cluster-option without =", "--cluster-option image: must be one of image=IMAGE", "--cluster-option",
+     "image"),
+    ("an unknown --cluster-option", "--cluster-option imag=x: must be one of image=IMAGE, claim=NAME",
+     "--cluster-option", "imag=x"),
+    ("a --cluster-option twice", "--cluster-option image=j: image is given already", "--cluster-option",
+     "image=j"),
+    *[(f"--cluster-option {word!r}", "not valid as", "--cluster-option", word)
+      for word in ("name=", "name=A", "name=-a", "name=a-", "name=a.b", f"name={'a' * 58}", "name=a\nb",
+                   "namespace=a_b", f"namespace={'a' * 64}", "image=", "image=a b", "image=a\nb", "claim=",
+                   "claim=A", "claim=a..b", "claim=a/b", f"claim={'a' * 64}", "kvm=", "kvm=a", "kvm=/a",
+                   "kvm=a/", "kvm=a/b/c", "kvm=A/b", "kvm=a/b-")])]
+for name, value in (("image", "IMAGE"), ("claim", "NAME"), ("kvm", "DOMAIN/NAME")):
+    CASES += [Case(f"fstests: --cluster without {name}=", [
+        word for i, word in enumerate(KUBERNETES)
+        if not word.startswith(f"{name}=") and not (*KUBERNETES, "")[i + 1].startswith(f"{name}=")], 2,
+                   f"needs --cluster-option {name}={value}")]
+for name, value in (("--cluster-tasks", "2"), ("--cluster-directory", "/x"), ("--cluster-option", "image=x")):
+    CASES += [Case(f"fstests: {name} without --cluster", [*SHARD[:5], name, value], 2,
+                   f"{name} goes with --cluster")]
+    if name != "--cluster-option":
+        CASES += [Case(f"fstests: --cluster without {name}", [
+            word for i, word in enumerate(KUBERNETES) if name not in (word, KUBERNETES[i - 1])], 2,
+                       f"needs {name}: give")]
 CASES += [Case("fstests --durations with a missing file", [*SHARD, "1/2", "--durations", "nosuch"], 2,
                "--durations: .*nosuch")]
 CASES += [Case(f"{command} --help", [command, "--help"], 0,
@@ -236,11 +279,11 @@ PRINTS = [["--version"], ["--help"], ["help"], ["help", "create"], ["list"], ["l
           ["check", "--json"], ["delete", "--json"], ["doctor"], ["doctor", "--json"], ["profiles"],
           ["profiles", "--json"], ["profiles", "show", "fstests"], ["policy", "show"],
           ["policy", "show", "--json"], ["policy", "seccomp"], ["runs"], ["runs", "--json"],
-          ["runs", "show", "a-run"], ["cache"], ["cache", "--json"], ["__complete", ""], ["mcp"],
+          ["runs", "show", "a-run"], KUBERNETES, ["cache"], ["cache", "--json"], ["__complete", ""], ["mcp"],
           *([name, "--help"] for name in COMMANDS)]
 for words in PRINTS:
     for what, where in (("a full disk", ">/dev/full"), ("no standard output", ">&-")):
-        if where == ">&-" and words[0] in ("create", "delete", "fstests"):
+        if where == ">&-" and words[0] in ("create", "delete", "fstests") and words != KUBERNETES:
             continue  # whose work is done even so
         outcome = home.run(*words, before=["sh", "-c", f'exec "$@" {where}', "sh"],
                            text=b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
