@@ -8,6 +8,7 @@
 #include "frontend/cli/style.h"
 #include "frontend/cli/suggest.h"
 #include "frontend/cli/text.h"
+#include "frontend/commands/cluster_line.h"
 #include "frontend/commands/commands.h"
 #include "frontend/commands/complete.h"
 #include "frontend/commands/help_text.h"
@@ -114,6 +115,8 @@ static int main_run(int argc, char **argv, const struct command **command)
 	}
 	if (strcmp(argv[0], COMPLETE_COMMAND) == 0)
 		return complete(commands, COMMAND_COUNT, argc - 1, argv + 1);
+	if (strcmp(argv[0], TASK_COMMAND) == 0)
+		return cluster_task(argc - 1, argv + 1);
 	*command = command_find(argv[0]);
 	if (!*command)
 		return command_unknown(argv[0]);

@@ -72,6 +72,15 @@ static bool child_wait_for_end(pid_t pid)
 	return interrupt_caught();
 }
 
+int child_wait_out(pid_t pid, struct error **err)
+{
+	int status;
+
+	if (RETRY_ON_EINTR(waitpid(pid, &status, 0)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot wait for a program");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 int child_wait(pid_t pid, struct error **err)
 {
 	bool interrupted = child_wait_for_end(pid);
@@ -79,11 +88,10 @@ int child_wait(pid_t pid, struct error **err)
 
 	if (interrupted)
 		kill(pid, SIGTERM);
-	if (RETRY_ON_EINTR(waitpid(pid, &status, 0)) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot wait for a program");
-	if (interrupted)
+	status = child_wait_out(pid, err);
+	if (interrupted && status >= 0)
 		return error_set(err, ERR_INTERRUPTED, "interrupted");
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return status;
 }
 
 int child_run(const char *const *argv, const int stdio[3], const char *name, struct error **err)

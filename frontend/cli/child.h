@@ -16,3 +16,6 @@ int child_wait(pid_t pid, struct error **err);
 
 /* Starts and waits. NAME is for the error message: "cannot NAME: tar failed with status 2". */
 int child_run(const char *const *argv, const int stdio[3], const char *name, struct error **err);
+
+/* Waits for the child whatever signals this process gets. Returns as child_wait() does. */
+int child_wait_out(pid_t pid, struct error **err);

@@ -294,7 +294,8 @@ static int check_options(const struct parsed_line *line)
 		if (has && !applies)
 			return report_usage(line->name, "%s is for %s", row->name,
 					    option_row_coded(line->command, row->verb)->name);
-		if (!has && applies && row->required)
+		if (!has && applies && row->required &&
+		    !(row->unless && line_has(line, row->unless)))
 			return report_usage(line->name, "%s is missing: give %s", row->name,
 					    option_gist(row, gist, sizeof(gist)));
 	}

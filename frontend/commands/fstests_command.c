@@ -10,6 +10,8 @@
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
+#include "frontend/cluster/submission.h"
+#include "frontend/commands/cluster_line.h"
 #include "frontend/commands/commands.h"
 #include "frontend/commands/fstests_cluster.h"
 #include "frontend/commands/vm_line.h"
@@ -19,6 +21,7 @@
 #include "frontend/fstests/fstests.h"
 #include "frontend/fstests/fstests_source.h"
 #include "frontend/fstests/junit.h"
+#include "frontend/fstests/needs.h"
 #include "frontend/fstests/run_identity.h"
 #include "frontend/fstests/shard_run.h"
 #include "frontend/fstests/summary.h"
@@ -59,18 +62,20 @@ enum {
 	OPTION_JOBS,
 	OPTION_CLUSTER,
 	OPTION_CLUSTER_TASKS,
-	OPTION_CLUSTER_DIRECTORY,
 	OPTION_CLUSTER_OPTION,
+	OPTION_CLUSTER_DIRECTORY,
+	OPTION_RESUME,
 };
 
 static const struct option_row fstests_rows[] = {
 	{ "--kernel", "KERNEL", OPTION_KERNEL,
-	  "a bzImage, a kernel build directory, or the word distro", .required = true },
+	  "a bzImage, a kernel build directory, or the word distro", .required = true,
+	  .unless = OPTION_RESUME },
 	{ "--keyring", "FILE", OPTION_KEYRING,
 	  "keys to verify signatures with (distro, and --build), if the rootfs comes from your own "
 	  "mirror" },
 	{ "--fstests", "DIR", OPTION_FSTESTS, "the fstests tree, built; with --build, its sources",
-	  .required = true },
+	  .required = true, .unless = OPTION_RESUME },
 	{ "--build", NULL, OPTION_BUILD,
 	  "build fstests in a rootfs of the same release, once per state of DIR" },
 	ROOTFS_ROWS,
@@ -123,20 +128,25 @@ static const struct option_row fstests_rows[] = {
 	  "--cpus "
 	  "and --memory are those of each guest; by default, they share the host's",
 	  .fallback = "1" },
-	{ "--cluster", "kubernetes", OPTION_CLUSTER,
-	  "print the manifest of a job that runs the tests on a cluster, and run nothing here. All "
-	  "paths are those in its pods, and are not checked" },
+	{ "--cluster", "slurm|kubernetes", OPTION_CLUSTER,
+	  "slurm: run the tests on the machines of a cluster, as the tasks of an array job. "
+	  "kubernetes: print the manifest of a job that does so, and run nothing here; all paths "
+	  "are those in its pods, and are not checked",
+	  .apart = true },
 	{ "--cluster-tasks", "N", OPTION_CLUSTER_TASKS,
-	  "the number of pods; each runs one part of the tests" },
+	  "the number of tasks or pods; each runs --jobs guests at once" },
 	{ "--cluster-directory", "DIR", OPTION_CLUSTER_DIRECTORY,
-	  "where the pods see the volume that they share; the results go there" },
+	  "a directory that all of them share under this name, for what they need and the "
+	  "results" },
 	{ "--cluster-option", "WORD", OPTION_CLUSTER_OPTION,
-	  "image=IMAGE, claim=NAME, kvm=RESOURCE or kvm=none, name=NAME or namespace=NAME; may be "
-	  "repeated" },
+	  "slurm: an option for sbatch. kubernetes: image=IMAGE, claim=NAME, kvm=RESOURCE or "
+	  "kvm=none, name=NAME or namespace=NAME. May be repeated" },
+	{ "--resume", "RUN", OPTION_RESUME,
+	  "go on with a run on Slurm that was interrupted, or whose rootlet ended" },
 	{ "--stop-on-crash", NULL, OPTION_STOP_ON_CRASH,
-	  "boot no new VM after a crash or a test that did not end" },
+	  "boot no new VM after a crash or a test that did not end", .apart = true },
 	{ "--results", "DIR", OPTION_RESULTS,
-	  "directory for the results, not ~/.local/state/rootlet/runs/RUN", .apart = true },
+	  "directory for the results, not ~/.local/state/rootlet/runs/RUN" },
 	{ "--junit", "FILE", OPTION_JUNIT, "also write the results as JUnit XML, for a CI system" },
 	{ "--baseline", "RUN", OPTION_BASELINE,
 	  "compare with that run: what newly fails or passes, what still fails" },
@@ -280,6 +290,23 @@ static int check_combination(const struct fstests_options *o, const struct shard
 	return check_words_test(o->tests, o->test_count, cluster ? NULL : o->fstests, err);
 }
 
+/* The machines of a cluster have neither the host's files nor its rootfs. */
+static int check_cluster(const struct fstests_options *o, const struct shard *shard,
+			 struct error **err)
+{
+	const char *order = check_words_orders(o->tests, o->test_count);
+	const char *option = shard->parts		? "--shard"
+			     : o->host_root		? "--host-root"
+			     : o->device_path_count	? "--device"
+			     : o->stop_on_crash		? "--stop-on-crash"
+			     : o->transport == ROOT_DIR ? "--root-transport dir"
+							: order;
+
+	if (option)
+		return error_set(err, ERR_INPUT, "%s does not go with --cluster slurm", option);
+	return 0;
+}
+
 /* --- the run -------------------------------------------------------------------------------- */
 
 struct fstests_job {
@@ -296,6 +323,9 @@ struct fstests_job {
 	char *device_paths[DEVICES_MAX], *results_share;
 	struct results baseline;
 	char *baseline_id;
+	struct cluster_request cluster;
+	struct submission_kept kept;	  /* with --resume */
+	char *cluster_directory, *shared; /* path of the run in it */
 	struct fstests_run run;
 };
 
@@ -304,21 +334,9 @@ static void job_clear(struct fstests_job *j)
 	rootfs_close(&j->rootfs);
 	progress_free(&j->run.progress);
 	run_folder_close(&j->run.folder);
-	test_plan_clear(&j->run.plan);
-	results_clear(&j->run.results);
-	durations_free(&j->run.durations);
-	test_groups_free(&j->run.groups);
+	fstests_run_clear(&j->run);
 	results_clear(&j->baseline);
 	free(j->baseline_id);
-	shard_clear(&j->run.shard);
-	durations_free(&j->run.given);
-	for (size_t i = 0; i < j->run.complaint_count; i++) {
-		free(j->run.complaints[i].kind);
-		free(j->run.complaints[i].test);
-		free(j->run.complaints[i].line);
-		free(j->run.complaints[i].trace);
-	}
-	free(j->run.complaints);
 	for (size_t i = 0; i < DEVICES_MAX; i++)
 		free(j->device_paths[i]);
 	free(j->results_share);
@@ -328,6 +346,9 @@ static void job_clear(struct fstests_job *j)
 	check_words_clear(&j->words);
 	root_free(&j->root);
 	free(j->options.append);
+	submission_kept_clear(&j->kept);
+	free(j->cluster_directory);
+	free(j->shared);
 }
 
 static void fstests_add_share(struct fstests_job *j, const char *host, const char *guest,
@@ -365,7 +386,7 @@ static int prepare_root(struct fstests_job *j, struct error **err)
 	const struct fstests_options *o = &j->options;
 	struct root_wish wish = {
 		.rootfs = &j->rootfs,
-		.transport = o->transport,
+		.transport = j->cluster.engine ? ROOT_IMAGE : o->transport,
 		.fstypes = j->fstypes,
 		.no_virtiofs = o->force_9p,
 		.progress = j->run.progress,
@@ -428,15 +449,15 @@ static int prepare_vm(struct fstests_job *j, struct error **err)
 		if (add_device(j, i, err) < 0)
 			return -1;
 	if (j->source.image)
-		j->disks[vm->disk_count++] = (struct vm_disk){ .name = "rootlet-fstests",
+		j->disks[vm->disk_count++] = (struct vm_disk){ .name = FSTESTS_DISK,
 							       .path = j->source.image,
 							       .read_only = true };
 	else
 		fstests_add_share(j, j->source.folder, FSTESTS_SHARE, true);
 	j->run.source = j->source.text;
 	j->run.tree = j->source.folder;
-	vm->kvm = kvm_runs(why, sizeof(why));
-	if (!vm->kvm)
+	vm->kvm = !j->cluster.engine && kvm_runs(why, sizeof(why));
+	if (!vm->kvm && !j->cluster.engine)
 		progress_note(j->run.progress, "no KVM (%s): the guest is emulated, and slow", why);
 	return 0;
 }
@@ -504,14 +525,18 @@ static int copy_configs(const struct fstests_job *j, struct error **err)
 		    : error_wrap(err, "--config");
 }
 
-static int fstests_copy_words(struct fstests_job *j, struct error **err)
+/* Writes what the guests read besides: files that check's arguments name, and what the programs of
+ * fstests need. */
+static int write_for_guests(struct fstests_job *j, struct error **err)
 {
 	_cleanup_close_ int results =
 		openat(j->run.folder.fd, RUN_RESULTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (results < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write to %s", j->run.folder.path);
-	return check_words_write(&j->words, results, err);
+	if (check_words_write(&j->words, results, err) < 0)
+		return -1;
+	return needs_write(j->run.tree, results, err);
 }
 
 /* The parameters of the run. They are stored before it starts, so that a run that is cut off has
@@ -559,7 +584,7 @@ static int open_run(struct fstests_job *j, json_t **record, struct error **err)
 	if (run_folder_make(first, j->options.results, &j->run.folder, err) < 0 ||
 	    copy_configs(j, err) < 0)
 		return -1;
-	if (fstests_copy_words(j, err) < 0)
+	if (write_for_guests(j, err) < 0)
 		return -1;
 	if (asprintf(&j->results_share, "%s/" RUN_RESULTS, j->run.folder.path) < 0)
 		return error_no_memory(err);
@@ -645,6 +670,23 @@ static int fstests_finish(struct fstests_job *j, json_t *record, int status,
 	return r;
 }
 
+/* Hands the run to the cluster, and records where it is, so that it can be resumed. */
+static int run_on_cluster(struct fstests_job *j, json_t *record, struct error **err)
+{
+	if (!j->shared) {
+		if (asprintf(&j->shared, "%s/%s", j->cluster.directory, j->run.folder.id) < 0)
+			return error_no_memory(err);
+		json_object_set_new(record, "cluster",
+				    json_pack("{s:s, s:s}", "engine", j->cluster.engine,
+					      "directory", j->shared));
+		/* If this process is killed, that is how the user finds it. */
+		if (run_folder_write(&j->run.folder, record, err) < 0 ||
+		    submission_prepare(&j->run, &j->cluster, err) < 0)
+			return -1;
+	}
+	return submission_run(&j->run, &j->cluster, j->shared, err);
+}
+
 static int exit_of(const struct error *err)
 {
 	return err && err->code == ERR_INTERRUPTED ? FSTESTS_INTERRUPTED
@@ -665,26 +707,25 @@ static int fstests_report(const struct fstests_job *j, bool ended, const struct 
 			     err, status);
 }
 
-static int fstests_run_tests(struct fstests_job *j)
+/* Catches signals, and starts to show progress. */
+static void begin_run(struct fstests_job *j)
 {
-	_cleanup_error_ struct error *err = NULL;
-	_cleanup_error_ struct error *late = NULL;
-	json_t *record = NULL;
-	int status;
-
 	interrupt_catch();
 	j->run.commanded = clock_precise();
 	j->run.options = &j->options;
 	j->run.progress = progress_new(j->options.json	  ? PROGRESS_JSON
 				       : j->options.quiet ? PROGRESS_QUIET
 							  : PROGRESS_AUTO);
-	if (fstests_prepare(j, &err) < 0)
-		return fstests_report(j, false, err);
-	if (open_run(j, &record, &err) < 0) {
-		json_decref(record);
-		return fstests_report(j, false, err);
-	}
-	status = fstests_session(&j->run, &err);
+}
+
+/* Runs the tests of a run whose directory is open, and releases RECORD, its run.json. */
+static int fstests_run_opened(struct fstests_job *j, json_t *record)
+{
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_error_ struct error *late = NULL;
+	int status = j->cluster.engine ? run_on_cluster(j, record, &err)
+				       : fstests_session(&j->run, &err);
+
 	if (status < 0)
 		status =
 			err && err->code == ERR_INTERRUPTED ? FSTESTS_INTERRUPTED : FSTESTS_NOT_RUN;
@@ -694,6 +735,81 @@ static int fstests_run_tests(struct fstests_job *j)
 	if (err)
 		report_error("fstests", err);
 	return status;
+}
+
+static int fstests_run_tests(struct fstests_job *j)
+{
+	_cleanup_error_ struct error *err = NULL;
+	json_t *record = NULL;
+
+	begin_run(j);
+	if (fstests_prepare(j, &err) < 0)
+		return fstests_report(j, false, err);
+	if (open_run(j, &record, &err) < 0) {
+		json_decref(record);
+		return fstests_report(j, false, err);
+	}
+	return fstests_run_opened(j, record);
+}
+
+/* How many guests there will be, as far as it is known. */
+static void use_cluster_jobs(struct fstests_job *j)
+{
+	unsigned int each = 0;
+
+	if (j->cluster.jobs)
+		sscanf(j->cluster.jobs, "%u", &each);
+	j->options.jobs = j->cluster.tasks * (each ? each : 1);
+}
+
+/* --- a run that goes on --------------------------------------------------------------------- */
+
+static int fstests_reopen(struct fstests_job *j, const char *name, json_t **record,
+			  struct error **err)
+{
+	const char *directory, *types;
+
+	if (read_baseline(j, err) < 0 || run_folder_resume(name, &j->run.folder, err) < 0)
+		return -1;
+	*record = run_folder_read(&j->run.folder, err);
+	if (!*record)
+		return -1;
+	directory = json_string_value(
+		json_object_get(json_object_get(*record, "cluster"), "directory"));
+	if (!directory)
+		return error_set(err, ERR_INPUT, "run %s is not one on a cluster", name);
+	j->shared = strdup(directory);
+	if (!j->shared)
+		return error_no_memory(err);
+	if (submission_read(j->shared, &j->kept, err) < 0)
+		return error_wrap(err, "cannot go on with run %s", name);
+	types = json_string_value(json_object_get(*record, "fstype"));
+	j->tested = strdup(types ? types : "");
+	if (!j->tested)
+		return error_no_memory(err);
+	/* It has no outcome now. */
+	json_object_del(*record, "status");
+	return run_folder_write(&j->run.folder, *record, err);
+}
+
+static int fstests_resume(struct fstests_job *j, const char *name)
+{
+	_cleanup_error_ struct error *err = NULL;
+	json_t *record = NULL;
+
+	begin_run(j);
+	if (fstests_reopen(j, name, &record, &err) < 0) {
+		json_decref(record);
+		return fstests_report(j, false, err);
+	}
+	j->cluster = j->kept.request;
+	j->options.config = j->kept.options.config;
+	j->run.words = j->kept.words;
+	j->run.word_count = j->kept.word_count;
+	j->run.tree = j->kept.tree ? j->kept.tree : "";
+	use_cluster_jobs(j);
+	read_durations(j);
+	return fstests_run_opened(j, record);
 }
 
 static int read_shard(struct fstests_job *j, const struct parsed_line *line, struct error **err)
@@ -718,6 +834,66 @@ static int read_count(struct fstests_job *j, const struct parsed_line *line, str
 	return 0;
 }
 
+static int read_cluster(struct fstests_job *j, const struct parsed_line *line, struct error **err)
+{
+	static const struct cluster_codes codes = {
+		.engine = OPTION_CLUSTER,
+		.tasks = OPTION_CLUSTER_TASKS,
+		.option = OPTION_CLUSTER_OPTION,
+		.directory = OPTION_CLUSTER_DIRECTORY,
+		.jobs = OPTION_JOBS,
+		.cpus = OPTION_CPUS,
+		.memory = OPTION_MEMORY,
+	};
+
+	return cluster_read_line(line, &codes, &j->cluster, &j->cluster_directory, err);
+}
+
+/* The run has everything else already. */
+static int check_resumed(const struct parsed_line *line, struct error **err)
+{
+	static const int allowed[] = { OPTION_RESUME,	OPTION_JSON,	OPTION_QUIET, OPTION_JUNIT,
+				       OPTION_BASELINE, OPTION_TIMEOUT, OPTION_COLOR };
+	const struct option_row *row;
+	const char *value;
+
+	if (line->operand_count)
+		return error_set(err, ERR_INPUT, "--resume does not go with tests");
+	for (size_t i = 0; (row = line_given(line, i, &value)); i++) {
+		bool good = false;
+
+		for (size_t k = 0; k < sizeof(allowed) / sizeof(*allowed); k++)
+			good = good || row->code == allowed[k];
+		if (!good)
+			return error_set(err, ERR_INPUT,
+					 "%s does not go with --resume: the run keeps its options",
+					 row->name);
+	}
+	return 0;
+}
+
+static int fstests_check_line(struct fstests_job *j, const struct parsed_line *line,
+			      struct error **err)
+{
+	bool elsewhere = line_has(line, OPTION_CLUSTER);
+
+	if (fstests_cluster_check(line, err) < 0 || fstests_read_line(&j->options, line, err) < 0 ||
+	    read_cluster(j, line, err) < 0)
+		return -1;
+	if (line_has(line, OPTION_RESUME))
+		return check_resumed(line, err);
+	if ((!elsewhere && read_count(j, line, err) < 0) || read_shard(j, line, err) < 0)
+		return -1;
+	if (j->cluster.engine) {
+		use_cluster_jobs(j);
+		if (check_cluster(&j->options, &j->run.shard, err) < 0)
+			return -1;
+		/* Here, unlike in pods, all that the command line names is at hand. */
+		elsewhere = false;
+	}
+	return check_combination(&j->options, &j->run.shard, elsewhere, err);
+}
+
 static int command_fstests(const struct parsed_line *line)
 {
 	static char *const quick[] = { (char *)(uintptr_t) "-g", (char *)(uintptr_t) "quick" };
@@ -727,15 +903,15 @@ static int command_fstests(const struct parsed_line *line)
 		.root = ROOT_NONE,
 		.run = { .folder = RUN_FOLDER_NONE },
 	};
-	const bool cluster = line_has(line, OPTION_CLUSTER);
 	_cleanup_error_ struct error *err = NULL;
 
-	if (fstests_cluster_check(line, &err) < 0 ||
-	    fstests_read_line(&j.options, line, &err) < 0 ||
-	    (!cluster && read_count(&j, line, &err) < 0) || read_shard(&j, line, &err) < 0 ||
-	    check_combination(&j.options, &j.run.shard, cluster, &err) < 0)
+	if (fstests_check_line(&j, line, &err) < 0)
 		return report_usage(line->name, "%s", error_text(err));
-	return cluster ? fstests_cluster_print(line, &j.options) : fstests_run_tests(&j);
+	if (line_has(line, OPTION_CLUSTER) && !j.cluster.engine)
+		return fstests_cluster_print(line, &j.options);
+	if (line_has(line, OPTION_RESUME))
+		return fstests_resume(&j, line_value(line, OPTION_RESUME));
+	return fstests_run_tests(&j);
 }
 
 const struct command fstests_command = {

@@ -20,10 +20,11 @@ struct option_row {
 	const char *text;     /* NULL: another name of a row, which is neither shown nor offered */
 	const char *fallback; /* the value if none is given; the help says so */
 	int verb;	      /* code of the only verb that takes this option; 0: all do */
-	bool required;	      /* by the command, or by VERB */
-	bool or_next;	      /* at most one of this option and the next */
-	bool preset;	      /* the verb if none is given */
-	bool apart;	      /* begins a group in the help, after an empty line */
+	short unless;	      /* code of the option with which it is not required; 0: none */
+	bool required : 1;    /* by the command, or by VERB */
+	bool or_next : 1;     /* at most one of this option and the next */
+	bool preset : 1;      /* the verb if none is given */
+	bool apart : 1;	      /* begins a group in the help, after an empty line */
 };
 
 /* A command. main.c lists them. */

@@ -9,14 +9,12 @@
 #include "frontend/fstests/check_session.h"
 #include "frontend/fstests/check_words.h"
 #include "frontend/fstests/display.h"
-#include "frontend/fstests/needs.h"
 #include "frontend/fstests/result_files.h"
 #include "frontend/fstests/shard_run.h"
 #include "frontend/fstests/test_guest.h"
 #include "frontend/fstests/test_queue.h"
 #include "lib/clock.h"
 
-#define LIST RUN_RESULTS "/rootlet.list"
 #define TICK_MS 500
 #define PACKETS_AT_ONCE 64 /* of one guest, before others get their turn */
 #define BATCH_SECONDS 60   /* for a guest whose check cannot ask for more */
@@ -52,6 +50,7 @@ struct check_session {
 	bool planned;		  /* the list of tests was read, as far as it could be */
 	bool told;		  /* what to run: the only guest */
 	bool whole;		  /* it was told the user's own words, so check has its own order */
+	bool over;		  /* the supply has nothing more */
 	size_t left;		  /* tests without a result when the only guest was last told */
 	int64_t next_tick;	  /* milliseconds of the monotonic clock */
 	bool stopping;
@@ -70,14 +69,25 @@ static void store_result(struct check_session *s, const struct test_result *resu
 	display_ended(s->run, result);
 }
 
+/* Tells a shared queue that a test needs nothing more. */
+static void tell_supply(struct check_session *s, const char *section, const char *name)
+{
+	const struct test_supply *supply = s->run->supply;
+
+	if (supply && !s->err)
+		supply->ended(section, name, supply->context, &s->err);
+}
+
 static void check_session_done(struct test_guest *g, const struct test_result *result)
 {
 	struct run_guest *m = g->context;
+	struct check_session *s = m->session;
 
 	/* A result of a test that the guest does not have means nothing. */
-	if (!m->session->queue ||
-	    test_queue_ended(m->session->queue, g->number - 1, result->section, result->name))
-		store_result(m->session, result);
+	if (s->queue && !test_queue_ended(s->queue, g->number - 1, result->section, result->name))
+		return;
+	store_result(s, result);
+	tell_supply(s, result->section, result->name);
 }
 
 /* Records planned tests that were not reached, so that nobody counts them as passed. */
@@ -128,6 +138,13 @@ static void use_plan(struct check_session *s)
 		fill_queue(s);
 }
 
+/* Passes the list to the process that cuts it into batches. */
+static void hand_on_list(struct check_session *s, int status)
+{
+	if (!s->err)
+		s->run->supply->listed(status, s->run->supply->context, &s->err);
+}
+
 /* Only check knows which tests it would run: STATUS is that of check -n. If it cannot say, the
  * first guest runs what the user asked for, and check will say why. A part cannot be run so. */
 static void read_plan(struct check_session *s, int status)
@@ -135,10 +152,14 @@ static void read_plan(struct check_session *s, int status)
 	_cleanup_(test_plan_clear) struct test_plan excluded = { 0 };
 	_cleanup_error_ struct error *why = NULL;
 
-	test_plan_read(s->run->folder.fd, LIST, &s->run->plan, &excluded, &why);
+	if (s->run->supply) {
+		hand_on_list(s, status);
+		return;
+	}
+	test_plan_read(s->run->folder.fd, RUN_LIST, &s->run->plan, &excluded, &why);
 	if (s->run->shard.parts && (why || status)) {
 		error_set(&s->err, ERR_INPUT, "cannot list the tests: %s",
-			  why ? why->message : "see " LIST " in the run's directory");
+			  why ? why->message : "see " RUN_LIST " in the run's directory");
 		return;
 	}
 	if (s->count > 1 && (why || status))
@@ -178,6 +199,40 @@ static void tell_run(struct run_guest *m, struct batch *batch)
 		tell(m, GUEST_CHECKING, "run", batch);
 }
 
+static enum test_queue_answer take_tests(struct run_guest *m, struct queued_test *tests,
+					 size_t *count)
+{
+	return test_queue_take(m->session->queue, m->guest.number - 1, BATCH_SECONDS,
+			       m->will_ask ? 1 : BATCH_TESTS, tests, count);
+}
+
+/* The same if the queue may have to be filled first. */
+static enum test_queue_answer take_supplied(struct run_guest *m, struct queued_test *tests,
+					    size_t *count)
+{
+	struct check_session *s = m->session;
+	const struct test_supply *supply = s->run->supply;
+	enum test_queue_answer answer = take_tests(m, tests, count);
+
+	if (!supply || answer == QUEUE_GIVEN || test_queue_state(s->queue).waiting || s->over ||
+	    s->err)
+		return answer;
+	switch (supply->more(s->queue, supply->context, &s->err)) {
+	case SUPPLY_ADDED:
+		return take_tests(m, tests, count);
+	case SUPPLY_LIST:
+		tell_words(m, GUEST_LISTING, "list");
+		return QUEUE_WAIT;
+	case SUPPLY_OVER:
+		s->over = true;
+		return answer;
+	case SUPPLY_WAIT:
+	case SUPPLY_ERROR:
+		break;
+	}
+	return QUEUE_WAIT;
+}
+
 /* Takes the guest's next tests from the queue into AHEAD. */
 static enum test_queue_answer take_ahead(struct run_guest *m)
 {
@@ -187,8 +242,7 @@ static enum test_queue_answer take_ahead(struct run_guest *m)
 
 	if (m->ahead.count)
 		return QUEUE_GIVEN;
-	answer = test_queue_take(m->session->queue, m->guest.number - 1, BATCH_SECONDS,
-				 m->will_ask ? 1 : BATCH_TESTS, tests, &count);
+	answer = take_supplied(m, tests, &count);
 	if (answer != QUEUE_GIVEN)
 		return answer;
 	snprintf(m->ahead_section, sizeof(m->ahead_section), "%s", tests[0].section);
@@ -216,8 +270,11 @@ static void forget_given(struct run_guest *m)
 	for (size_t i = 0; i < m->given.count; i++) {
 		const char *name = m->given.words[i];
 
-		if (test_queue_ended(s->queue, m->guest.number - 1, m->section, name) && !*refusal)
+		if (!test_queue_ended(s->queue, m->guest.number - 1, m->section, name))
+			continue;
+		if (!*refusal)
 			snprintf(refusal, sizeof(s->run->refusal), "it skipped %s", name);
+		tell_supply(s, m->section, name);
 	}
 	batch_clear(&m->given);
 }
@@ -372,7 +429,8 @@ static bool has_work(const struct check_session *s, const struct run_guest *m)
 
 	if (s->queue) {
 		state = test_queue_state(s->queue);
-		return state.waiting > 0 && state.ended > m->ended;
+		return (state.waiting > 0 || (s->run->supply && !s->over)) &&
+		       state.ended > m->ended;
 	}
 	left = test_plan_left(&s->run->plan, &s->run->results);
 	return left > 0 && left < s->left;
@@ -400,6 +458,9 @@ static void give_up(struct check_session *s, struct run_guest *m, struct error *
 static void finish_boot(struct check_session *s, struct run_guest *m, enum run_verdict verdict,
 			struct error **why)
 {
+	/* Nobody else would list the tests. */
+	if (m->state == GUEST_LISTING && s->run->supply)
+		s->stopping = true;
 	m->state = GUEST_GONE;
 	batch_clear(&m->ahead);
 	batch_clear(&m->given);
@@ -439,7 +500,7 @@ static bool only_boots_left(const struct check_session *s)
 	for (unsigned int i = 0; i < s->count; i++)
 		if (s->guests[i].state != GUEST_GONE && s->guests[i].state != GUEST_BOOTING)
 			return false;
-	return state.waiting + state.taken == 0;
+	return state.waiting + state.taken == 0 && (!s->run->supply || s->over);
 }
 
 /* --- the loop ------------------------------------------------------------------------------- */
@@ -568,7 +629,7 @@ static int open_guests(struct check_session *s, struct error **err)
 		m->session = s;
 		m->guest = (struct test_guest){
 			.run = s->run,
-			.number = s->count > 1 ? i + 1 : 0,
+			.number = s->count > 1 || s->run->supply ? i + 1 : 0,
 			.output_fd = -1,
 			.console_fd = -1,
 			.results_fd = -1,
@@ -597,28 +658,23 @@ static void close_guests(struct check_session *s)
 	test_queue_free(&s->queue);
 }
 
-static int write_needs(const struct fstests_run *run, struct error **err)
-{
-	_cleanup_close_ int results =
-		openat(run->folder.fd, RUN_RESULTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (results < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write to %s", run->folder.path);
-	return needs_write(run->tree, results, err);
-}
-
 int fstests_session(struct fstests_run *run, struct error **err)
 {
 	struct check_session s = { .run = run, .left = SIZE_MAX, .count = run->options->jobs };
 	int result = -1;
 
-	/* Only check knows the sections of a configuration. */
-	if (!run->options->config && test_plan_of_words(run->words, run->word_count, &run->plan))
+	if (run->supply) {
+		s.planned = true;
+		s.queue = test_queue_new(s.count);
+		if (!s.queue)
+			return error_no_memory(err);
+	} else if (!run->options->config && /* whose sections only check knows */
+		   test_plan_of_words(run->words, run->word_count, &run->plan))
 		use_plan(&s);
 	run->began = clock_precise();
 	signal(SIGPIPE, SIG_IGN); /* a guest that died reads no orders */
 	display_begin(run);
-	if (open_guests(&s, err) == 0 && write_needs(run, err) == 0)
+	if (open_guests(&s, err) == 0)
 		result = run_guests(&s, err);
 	if (result == 0)
 		result = compare_with_logs(&s, err);

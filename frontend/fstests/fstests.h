@@ -11,6 +11,7 @@
 #include "frontend/fstests/shard.h"
 #include "frontend/fstests/test_groups.h"
 #include "frontend/fstests/test_plan.h"
+#include "frontend/fstests/test_supply.h"
 #include "frontend/vm/guest_root.h"
 #include "frontend/vm/vm.h"
 
@@ -18,6 +19,10 @@
 #define FSTESTS_SHARE "/opt/rootlet/source"
 #define RESULTS_SHARE "/opt/rootlet/results"
 #define MODULES_SHARE "/opt/rootlet/modules"
+#define FSTESTS_DISK "rootlet-fstests"
+
+/* What check -n printed, in the run's directory; frontend/guest/fstests.sh writes it. */
+#define RUN_LIST RUN_RESULTS "/rootlet.list"
 
 /* The advice if the guest lacks something that fstests' programs need; the guest script prints it,
  * too. */
@@ -75,7 +80,8 @@ struct fstests_run {
 	size_t word_count;
 	struct test_plan plan; /* empty until known; with --shard, this part's tests */
 	struct shard shard;
-	struct durations *given; /* --durations; NULL if none */
+	const struct test_supply *supply; /* NULL: the plan has all tests */
+	struct durations *given;	  /* --durations; NULL if none */
 	struct results results;
 	struct complaint *complaints;
 	size_t complaint_count;
@@ -90,3 +96,10 @@ struct fstests_run {
 	bool exhausted;	   /* the run's time is up */
 	char refusal[256]; /* why check did not run everything requested; "" if it did */
 };
+
+/* Adds a complaint, with copies of these. */
+int fstests_run_complain(struct fstests_run *run, const char *kind, const char *test,
+			 const char *line, const char *trace, struct error **err);
+
+/* Frees what the run collected; its options, directory and VM are the caller's. */
+void fstests_run_clear(struct fstests_run *run);

@@ -28,6 +28,8 @@ static void result_clear(struct test_result *result)
 	free((char *)(uintptr_t)result->name);
 	free((char *)(uintptr_t)result->reason);
 	free((char *)(uintptr_t)result->detail);
+	free((char *)(uintptr_t)result->task);
+	free((char *)(uintptr_t)result->image);
 }
 
 void results_clear(struct results *r)
@@ -56,13 +58,16 @@ int results_add(struct results *r, const struct test_result *result, struct erro
 		.seconds = result->seconds,
 		.reason = result->reason ? strdup(result->reason) : NULL,
 		.detail = result->detail ? strdup(result->detail) : NULL,
+		.task = result->task ? strdup(result->task) : NULL,
+		.image = result->image ? strdup(result->image) : NULL,
 		.guest = result->guest,
 	};
 
 	if (larger)
 		r->list = larger;
 	if (!larger || !copy.section || !copy.name || (result->reason && !copy.reason) ||
-	    (result->detail && !copy.detail)) {
+	    (result->detail && !copy.detail) || (result->task && !copy.task) ||
+	    (result->image && !copy.image)) {
 		result_clear(&copy);
 		return error_no_memory(err);
 	}
@@ -121,6 +126,10 @@ json_t *result_to_json(const struct test_result *result)
 		json_object_set_new(object, "detail", text_to_json(result->detail));
 	if (result->guest)
 		json_object_set_new(object, "guest", json_integer(result->guest));
+	if (result->task)
+		json_object_set_new(object, "task", text_to_json(result->task));
+	if (result->image)
+		json_object_set_new(object, "image", text_to_json(result->image));
 	return object;
 }
 
@@ -152,6 +161,8 @@ static int results_add_line(struct results *r, const char *line, size_t length, 
 	result.reason = json_string_value(json_object_get(object, "reason"));
 	result.detail = json_string_value(json_object_get(object, "detail"));
 	result.guest = (unsigned int)json_integer_value(json_object_get(object, "guest"));
+	result.task = json_string_value(json_object_get(object, "task"));
+	result.image = json_string_value(json_object_get(object, "image"));
 	if (result.name &&
 	    status_parse(json_string_value(json_object_get(object, "status")), &result.status))
 		status = results_add(r, &result, err);

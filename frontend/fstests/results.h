@@ -27,6 +27,8 @@ struct test_result {
 	double seconds;
 	const char *reason; /* one line; may be NULL */
 	const char *detail; /* the first lines of the diff or trace; may be NULL */
+	/* On a cluster, else NULL: which task had it, and the SHA-256 of the root image. */
+	const char *task, *image;
 };
 
 /* Owns its strings. */

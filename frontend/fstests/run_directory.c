@@ -250,6 +250,16 @@ int run_folder_open(const char *name, struct run_folder *run, struct error **err
 	return 0;
 }
 
+int run_folder_resume(const char *name, struct run_folder *run, struct error **err)
+{
+	if (run_folder_open(name, run, err) < 0)
+		return -1;
+	if (flock(run->fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	run_folder_close(run);
+	return error_set(err, ERR_BUSY, "run %s is still in progress", name);
+}
+
 bool run_folder_busy(const struct run_folder *run)
 {
 	_cleanup_close_ int fd = openat(run->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

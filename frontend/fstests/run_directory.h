@@ -47,6 +47,9 @@ int run_folder_make(const char *what, const char *results, struct run_folder *ru
 int run_folder_open(const char *name, struct run_folder *run, struct error **err);
 void run_folder_close(struct run_folder *run);
 
+/* Opens a run whose process has ended, and locks it. Sets ERR_BUSY if it is in progress. */
+int run_folder_resume(const char *name, struct run_folder *run, struct error **err);
+
 /* Whether the run is still in progress. */
 bool run_folder_busy(const struct run_folder *run);
 

@@ -93,17 +93,13 @@ static void check_complained(const char *line, const char *unknown, void *contex
 static void keep_complaint(struct test_guest *g, const struct incident *incident)
 {
 	struct fstests_run *run = g->run;
-	struct complaint *larger =
-		reallocarray(run->complaints, run->complaint_count + 1, sizeof(*larger));
-	struct complaint *c;
+	const struct complaint *c;
 	json_t *object;
 
-	if (!larger)
+	if (fstests_run_complain(run, incident_name(incident->kind), incident->test, incident->line,
+				 incident->trace, NULL) < 0)
 		return;
-	run->complaints = larger;
-	c = &larger[run->complaint_count++];
-	*c = (struct complaint){ strdup(incident_name(incident->kind)), strdup(incident->test),
-				 strdup(incident->line), strdup(incident->trace) };
+	c = &run->complaints[run->complaint_count - 1];
 	object = json_pack("{s:s, s:s, s:s, s:s}", "kind", c->kind, "test", c->test, "line",
 			   c->line, "trace", c->trace);
 	if (object && g->number)

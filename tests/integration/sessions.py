@@ -1,13 +1,11 @@
 """rootlet fstests with a test program instead of vng: the arguments that vng gets, how guest output and
 result files are interpreted, and the display. No VM is booted."""
 import glob
-import gzip
 import hashlib
 import json
 import os
 import re
 import shutil
-import struct
 import subprocess
 import sys
 import time
@@ -24,67 +22,22 @@ TREE = f"{rootfs.store}/test-rootfs"
 home = Home()
 MINI = f"{home.folder}/fstests-mini"
 shutil.copytree(f"{SOURCE}/tests/fstests-mini", MINI)
-MAGIC = "".join(f"CONFIG_{name}=y\n" for name in ("VIRTIO_BLK", "OVERLAY_FS", "NET_9P_VIRTIO", "9P_FS"))
-EROFS, EXT4, SQUASHFS = "CONFIG_EROFS_FS=y\n", "CONFIG_EXT4_FS=y\n", "CONFIG_SQUASHFS=y\n"
+MAGIC, EROFS, EXT4, SQUASHFS = vng.MAGIC, vng.EROFS, vng.EXT4, "CONFIG_SQUASHFS=y\n"
 
 
 def kernel(name, config=None, version=None):
-    """Returns the parts of a bzImage that rootlet reads: its header, and CONFIG as CONFIG_IKCONFIG embeds
-    it."""
-    image = bytearray(vng.kernel(version, 8192))
-    if config is not None:
-        inner = b"\x7fELF and more " * 20 + b"IKCFG_ST" + gzip.compress(config.encode()) + b"IKCFG_ED" + \
-        b"\0" * 99
-        payload = gzip.compress(inner)
-        image[0x248:0x250] = struct.pack("<II", len(image) - 2560, len(payload))
-        image += payload
-    return home.write(f"kernels/{name}", bytes(image))
+    return home.write(f"kernels/{name}", vng.kernel_with(config, version))
 
 
 WHOLE = kernel("whole", MAGIC + EROFS + EXT4)
 BARE = kernel("bare")
 
-# Runs before each guest script: finds the channels and the results directory, and counts the boots.
-PRELUDE = r"""#!/bin/bash
-for word; do
-	case $word in
-	/opt/rootlet/results=*) results=${word#*=} ;;
-	*path=*/status*) folder=${word#*path=}; folder=${folder%%/status*}; folder=${folder##*path=}
-		folder=${folder%%/console*} ;;
-	esac
-	[[ $before != --root ]] || root=$word
-	before=$word
-done
-boot=1
-while [[ -e $results/words.$boot ]]; do ((boot++)); done
-printf '%s\n' "$@" >"$results/words.$boot"
-sed 's/^/set /' "$root"/rootlet/settings >"$results/settings" 2>/dev/null
-cat "$root"/rootlet/command "$root"/usr/lib/rootlet/run "$folder"/command \
-	>"$results/command.$boot" 2>/dev/null
-console() { echo "[    1.000000] $*" >"$folder/console"; }
-status() { echo "$*" >"$folder/status"; }
-running() { console "run fstests $1 at now"; printf '%-12s       ' "$1"; }
-token=$(grep -aho 'rootlet-[0-9a-f]\{16\}' "$results/command.$boot" | head -n 1)
-# As frontend/guest/fstests.sh does: starts, lists the tests if asked to, and waits for the order to run
-# check.
-begin() {
-	status started
-	while echo "$token ready 0" && IFS=$'\037' read -ra order; do
-		case ${order[0]} in
-		list) eval "$(grep 'rootlet[.]list$' "$0")" ;;
-		*) printf "'%s' " "${order[@]:1}" >"$results/check.$boot"; return ;;
-		esac
-	done
-}
-# check ends with this status, and then the guest.
-finish() { echo "$token ready $1"; read -r order; status exit "$1"; }
-"""
 LATER = "# this guest's command begins later\n"
 
 
 def environment(script, **more):
     started = "" if script.startswith(LATER) else "begin\n"
-    os.chmod(home.write("bin/vng", PRELUDE + started + script), 0o755)
+    os.chmod(home.write("bin/vng", vng.PRELUDE + started + script), 0o755)
     return {"PATH": f"{home.folder}/bin:/usr/bin:/bin", **more}
 
 

@@ -20,6 +20,7 @@ from .world import (AS_ROOT, BUILD, KEPT, SCRATCH, Home, children, command_of, f
                     wait_until)
 
 libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNS = 0x20000
 LOOPBACK = "127.0.0.1"
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # for daemons
 DAEMONS = ("munged", "slurmctld", "slurmd", "slurmstepd")
@@ -56,6 +57,13 @@ def unavailable():
 def _new_machine():
     return ["unshare", *([] if AS_ROOT else ["--user", "--map-current-user"]), "--mount", "--propagation",
             "slave", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+
+def separate_mounts():
+    """What this process mounts from now on, as root, is seen by it and its children alone."""
+    if libc.unshare(CLONE_NEWNS) < 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
 
 
 def cover(folder):

@@ -1,11 +1,49 @@
 """A fake virtme-ng: `rootlet run` stops where vng would take over, after building the root image, which is
 all of its own work."""
+import gzip
 import os
+import struct
 
 from . import debs
 from . import mirror as mirrors
 
 TOY = "6.9.0-1"
+
+# Runs before each guest script: finds the channels and the results directory, and counts the boots.
+PRELUDE = r"""#!/bin/bash
+for word; do
+	case $word in
+	/opt/rootlet/results=*) results=${word#*=} ;;
+	*path=*/status*) folder=${word#*path=}; folder=${folder%%/status*}; folder=${folder##*path=}
+		folder=${folder%%/console*} ;;
+	esac
+	[[ $before != --root ]] || root=$word
+	before=$word
+done
+boot=1
+while [[ -e $results/words.$boot ]]; do ((boot++)); done
+printf '%s\n' "$@" >"$results/words.$boot"
+sed 's/^/set /' "$root"/rootlet/settings >"$results/settings" 2>/dev/null
+cat "$root"/rootlet/command "$root"/usr/lib/rootlet/run "$folder"/command \
+	>"$results/command.$boot" 2>/dev/null
+console() { echo "[    1.000000] $*" >"$folder/console"; }
+status() { echo "$*" >"$folder/status"; }
+running() { console "run fstests $1 at now"; printf '%-12s       ' "$1"; }
+token=$(grep -aho 'rootlet-[0-9a-f]\{16\}' "$results/command.$boot" | head -n 1)
+# As frontend/guest/fstests.sh does: starts, lists the tests if asked to, and waits for the order to run
+# check.
+begin() {
+	status started
+	while echo "$token ready 0" && IFS=$'\037' read -ra order; do
+		case ${order[0]} in
+		list) eval "$(grep 'rootlet[.]list$' "$0")" ;;
+		*) printf "'%s' " "${order[@]:1}" >"$results/check.$boot"; return ;;
+		esac
+	done
+}
+# check ends with this status, and then the guest.
+finish() { echo "$token ready $1"; read -r order; status exit "$1"; }
+"""
 
 
 def kernel(version="", size=4096):
@@ -15,6 +53,23 @@ def kernel(version="", size=4096):
     if version:
         image[0x20f] = 4  # pointer to the version string: 0x400, plus 0x200
         image[0x600:0x600 + len(version)] = version.encode()
+    return bytes(image)
+
+
+MAGIC = "".join(f"CONFIG_{name}=y\n" for name in ("VIRTIO_BLK", "OVERLAY_FS", "NET_9P_VIRTIO", "9P_FS"))
+EROFS, EXT4 = "CONFIG_EROFS_FS=y\n", "CONFIG_EXT4_FS=y\n"
+
+
+def kernel_with(config=None, version=None):
+    """Returns the parts of a bzImage that rootlet reads: its header, and CONFIG as CONFIG_IKCONFIG embeds
+    it."""
+    image = bytearray(kernel(version, 8192))
+    if config is not None:
+        inner = b"\x7fELF and more " * 20 + b"IKCFG_ST" + gzip.compress(config.encode()) + b"IKCFG_ED" + \
+            b"\0" * 99
+        payload = gzip.compress(inner)
+        image[0x248:0x250] = struct.pack("<II", len(image) - 2560, len(payload))
+        image += payload
     return bytes(image)
 
 

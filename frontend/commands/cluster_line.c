@@ -1,0 +1,104 @@
+#include "frontend/commands/cluster_line.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "frontend/cli/report.h"
+#include "frontend/cluster/array_task.h"
+#include "frontend/commands/vm_line.h"
+
+#define TASKS_MOST 4096
+#define TASK_CPUS_MOST 1024
+
+/* Does not resolve symbolic links, which may lead elsewhere on another machine. */
+static char *absolute_path(const char *path)
+{
+	_cleanup_free_ char *here = *path == '/' ? NULL : getcwd(NULL, 0);
+	size_t length = strlen(path);
+	char *absolute;
+
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	if (*path != '/' && !here)
+		return NULL;
+	if (asprintf(&absolute, "%s%s%.*s", here ? here : "", here ? "/" : "", (int)length, path) <
+	    0)
+		return NULL;
+	return absolute;
+}
+
+static int cluster_check_directory(const char *path, struct error **err)
+{
+	struct stat st;
+
+	/* The path is a word of a shell script, and a pattern of sbatch's. */
+	if (strpbrk(path, "'%\\\n"))
+		return error_set(err, ERR_INPUT,
+				 "--cluster-directory %s: must not have a ', %%, \\ or line break",
+				 path);
+	if (stat(path, &st) < 0)
+		return error_errno(err, ERR_INPUT, "--cluster-directory %s", path);
+	if (!S_ISDIR(st.st_mode))
+		return error_set(err, ERR_INPUT, "--cluster-directory %s: not a directory", path);
+	if (access(path, W_OK | X_OK) < 0)
+		return error_errno(err, ERR_INPUT, "--cluster-directory %s", path);
+	return 0;
+}
+
+/* Counts the processors of a task's guests, if the command line gives them. */
+static int count_cpus(const struct parsed_line *line, const struct cluster_codes *codes,
+		      struct cluster_request *r, struct error **err)
+{
+	unsigned int guests = 1, cpus = 0;
+
+	if (r->jobs && strcmp(r->jobs, "auto") == 0)
+		return 0;
+	if (line_number(line, codes->jobs, TASK_CPUS_MOST, &guests, err) < 0 ||
+	    line_number(line, codes->cpus, TASK_CPUS_MOST, &cpus, err) < 0)
+		return -1;
+	r->task_cpus = guests * cpus;
+	return 0;
+}
+
+int cluster_read_line(const struct parsed_line *line, const struct cluster_codes *codes,
+		      struct cluster_request *request, char **directory, struct error **err)
+{
+	const char *word;
+	size_t i = 0, count = 0;
+
+	*request = (struct cluster_request){ 0 };
+	if (!line_has(line, codes->engine) || strcmp(line_value(line, codes->engine), "slurm") != 0)
+		return 0;
+	request->engine = line_value(line, codes->engine);
+	request->jobs = line_value(line, codes->jobs);
+	request->cpus = line_has(line, codes->cpus) ? line_value(line, codes->cpus) : NULL;
+	request->usual_memory = line_value(line, codes->memory);
+	request->memory = line_has(line, codes->memory) ? request->usual_memory : NULL;
+	if (line_number(line, codes->tasks, TASKS_MOST, &request->tasks, err) < 0 ||
+	    count_cpus(line, codes, request, err) < 0)
+		return -1;
+	while ((word = line_next(line, codes->option, &i))) {
+		if (count == CLUSTER_OPTIONS_MOST)
+			return error_set(err, ERR_INPUT,
+					 "--cluster-option is given more than %d times",
+					 CLUSTER_OPTIONS_MOST);
+		request->options[count++] = word;
+	}
+	*directory = absolute_path(line_value(line, codes->directory));
+	if (!*directory)
+		return error_no_memory(err);
+	request->directory = *directory;
+	return cluster_check_directory(*directory, err);
+}
+
+int cluster_task(int argc, char **argv)
+{
+	_cleanup_(progress_free) struct progress *progress = progress_new(PROGRESS_AUTO);
+	_cleanup_error_ struct error *err = NULL;
+
+	if (argc != 1)
+		return report_usage(TASK_COMMAND, "give the directory of a shared run");
+	return array_task_run(argv[0], progress, &err) < 0 ? report_error(TASK_COMMAND, err) : 0;
+}

@@ -1,0 +1,483 @@
+"""rootlet fstests --cluster slurm and --resume, with Slurm's own daemons and a test program instead of vng:
+faults of the command line, the shared directory, tasks, nodes and the submitting process. What was done is
+kept, nothing runs on, and no job stays in the queue. suite_cluster.py boots real guests.
+
+cluster_faults.py [FUNCTION…]   default: all"""
+import contextlib
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+from support import slurm, tap, vng
+from support.pace import patient
+from support.schemas import stream
+from support.world import (AS_ROOT, SOURCE, Case, Home, Tidy, command_of, field_of, kill, own_rootfs, play,
+                           wait_until)
+
+TESTS = [f"mini/{number}" for number in range(101, 107)]
+# A guest in which mini/105 and mini/106 wait until the file "go" is in the results directory.
+GUEST = vng.PRELUDE + r"""
+status started
+while echo "$token ready 0" && IFS=$'\037' read -ra order; do
+	case ${order[0]} in
+	list) printf '%s\n' mini/101 mini/102 mini/103 mini/104 mini/105 mini/106 >$results/rootlet.list ;;
+	run) for test in "${order[@]:1}"; do
+			[[ $test == mini/* ]] || continue
+			running $test
+			[[ $test != mini/10[56] ]] || until [[ -e $results/go ]]; do sleep 0.05; done
+			echo ' 1s'
+		done ;;
+	*) break ;;
+	esac
+done
+status exit 0
+"""
+
+rootfs = own_rootfs()
+home = Home()
+MINI = f"{home.folder}/fstests-mini"
+shutil.copytree(f"{SOURCE}/tests/fstests-mini", MINI)
+os.chmod(home.write("bin/vng", GUEST), 0o755)
+KERNEL = home.write("kernel", vng.kernel_with(vng.MAGIC + vng.EROFS + vng.EXT4))
+PATH = f"{home.folder}/bin:/usr/bin:/bin"
+# The tests that wait are the shortest, and so the last.
+DURATIONS = home.write("durations", "# rootlet durations 1\n" + "".join(
+    f"{3 if test < 'mini/105' else 1}.00 {test}\n" for test in TESTS))
+
+
+def words(shared, *more, tasks=2, tests=TESTS):
+    return ["fstests", "--path", f"{rootfs.store}/test-rootfs", "--kernel", KERNEL, "--fstests", MINI,
+            "--cluster", "slurm", "--cluster-tasks", tasks, "--cluster-directory", shared, "--devices", "2",
+            "--device-size", "1M", "--cpus", "2", "--durations", DURATIONS, *more, "--", *tests]
+
+
+class Run:
+    """A run in the background. RESUMED: another Run with which it goes on."""
+    number = 0
+
+    def __init__(self, cluster, *more, shared=None, resumed=None, **how):
+        Run.number += 1
+        self.cluster = cluster
+        self.shared = resumed.shared if resumed else shared or \
+            home.make_folder(f"{home.folder}/shared-{Run.number}")
+        line = ["fstests", "--json", "--resume", resumed.id] if resumed else \
+            words(self.shared, "--json", *more, **how)
+        self.files = [open(f"{home.folder}/run-{Run.number}.{stream}", "w+b") for stream in ("out", "err")]
+        self.process = home.start(*line, environment={"PATH": PATH, **cluster.environment},
+                                  stdout=self.files[0], stderr=self.files[1])
+        self.id = resumed.id if resumed else wait_until(self._id, 120)
+
+    def _id(self):
+        """Returns the run's id once it is prepared, or has failed."""
+        found = [event["run"] for event in self.events() if event["event"] == "begin"]
+        return found[0] if found else self.process.poll() is not None and "none"
+
+    @property
+    def folder(self):
+        return f"{self.shared}/{self.id}"
+
+    def read(self, which):
+        self.files[which].seek(0)
+        return self.files[which].read().decode(errors="replace")
+
+    def events(self):
+        return [json.loads(line) for line in self.read(0).splitlines(True) if line.endswith("\n")]
+
+    def notes(self):
+        return [event["line"] for event in self.events() if event["event"] == "log"]
+
+    def batches(self, place="claims"):
+        """Returns {name: its tests} of the batches in a place."""
+        found = {}
+        for path in glob.glob(f"{self.folder}/{place}/0*"):
+            with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
+                found[os.path.basename(path)] = [test["name"] for test in json.load(file)]
+        return found
+
+    def owner(self, test="mini/105"):
+        """Returns the name of the task that has TEST, or ""."""
+        return next((name.rsplit(".", 1)[1] for name, tests in self.batches().items() if test in tests), "")
+
+    def job(self, task):
+        """Returns the job of the task called "JOB-INDEX-RESTARTS"."""
+        job, index, _ = task.split("-")
+        return next((one for one in self.cluster.jobs() if (one.job, one.index) == (int(job), int(index))),
+                    None)
+
+    def process_of(self, task):
+        """Returns the pid of a task's rootlet."""
+        job, index, _ = task.split("-")
+        words, found = {f"SLURM_ARRAY_JOB_ID={job}".encode(), f"SLURM_ARRAY_TASK_ID={index}".encode()}, set()
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+                if words <= set(file.read().split(b"\0")) and "__task" in command_of(pid):
+                    found.add(pid)
+        return next(int(pid) for pid in found if field_of(pid, "PPid") not in found)  # others are its guests
+
+    def go(self):
+        """Lets the tests that wait end, in all guests there are."""
+        for folder in glob.glob(f"{self.folder}/tasks/*/results"):
+            with open(f"{folder}/go", "w", encoding="utf-8"):
+                pass
+
+    def finish(self, number=None):
+        """Lets everything end, or sends a signal, and waits. Returns the exit status."""
+        if number:
+            self.process.send_signal(number)
+        wait_until(lambda: number or self.go() or self.process.poll() is not None, 300)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(patient(120))
+        kill(self.process.pid)
+        self.process.wait()
+        self.status, self.out, self.err = self.process.returncode, self.read(0), self.read(1)
+        return self.status
+
+    def results(self):
+        """Returns {test: its line in tests.jsonl} of a run that has ended."""
+        path = self.events()[-1].get("results", "")
+        with contextlib.suppress(OSError), open(f"{path}/tests.jsonl", encoding="utf-8") as file:
+            return {test["name"]: test for test in map(json.loads, file.read().splitlines())}
+        return {}
+
+    def left(self):
+        """Returns complaints about what it left in the shared directory and the queue."""
+        wrong = [f"left: {path}" for path in glob.glob(f"{self.shared}/*") + glob.glob(f"{self.shared}/.2*")]
+        return wrong + [f"still in the queue: {job}" for job in self.cluster.jobs()]
+
+    def told(self):
+        return [f"exit status {self.process.returncode}", self.read(0)[-2000:], self.read(1),
+                self.cluster.logs()]
+
+    def passes(self, what, tests=TESTS, status=0):
+        """Reports whether it ends well, with each test once."""
+        self.finish()
+        found = {name: test["status"] for name, test in self.results().items()}
+        wrong = self.left() + stream("fstests", self)[2]
+        tap.report(self.status == status and found == dict.fromkeys(tests, "pass") and not wrong, what, found,
+                   *wrong, *self.told())
+
+
+def waiting(cluster, **how):
+    """Starts a run, and returns it once mini/105 and mini/106 wait in two tasks, and the rest is done."""
+    run = Run(cluster, **how)
+    tap.report(wait_until(lambda: len(run.batches("done")) >= 4 and run.owner() and run.owner("mini/106"),
+                          120),
+               "two tasks run two tests, and have finished the others", *run.told())
+    return run
+
+
+# --- what goes well -----------------------------------------------------------------------------------
+
+def listed(cluster):
+    """Nobody but check knows the tests of a group: a task lists them."""
+    run = Run(cluster, tests=["-g", "all"])
+    run.passes("a run whose tests a task has to list")
+    tests = run.results()
+    tap.report(all(re.fullmatch(r"\d+-[01]-0", test["task"]) and re.fullmatch("[0-9a-f]{64}", test["image"])
+                   for test in tests.values()), "each result names its task and its image", tests)
+    folder = run.events()[-1]["results"]
+    tap.report(glob.glob(f"{folder}/tasks/*-0/check-1.out") and glob.glob(f"{folder}/tasks/*.log"),
+               "the run keeps what the tasks printed", os.listdir(folder))
+    again = home.run("fstests", "--resume", run.id, environment={"PATH": PATH, **cluster.environment})
+    tap.report(again.status == 5 and "cannot go on with run" in again.err, "a finished run cannot be resumed",
+               again)
+
+
+def together(cluster):
+    shared = home.make_folder(f"{home.folder}/both")
+    runs = [Run(cluster, shared=shared, tasks=1) for _ in range(2)]
+    for run in runs:
+        run.finish()
+    for number, run in enumerate(runs):
+        run.passes(f"run {number + 1} of two at once in one directory")
+
+
+def crowded(cluster):
+    """The shared directory has what killed processes left, and other things; sbatch's options may be
+    anything."""
+    shared = home.make_folder(f"{home.folder}/crowded")
+    for name, old in ((".20200101-000000-ext4", True), (".20200101-000001-xfs-2", True),
+                      (".20200101-000002-ext4", False), (".20200101", True), ("20200101-000003-ext4", True)):
+        home.make_folder(f"{shared}/{name}/queue")
+        if AS_ROOT:
+            os.chown(f"{shared}/{name}", home.user.uid, -1)
+        if old:
+            os.utime(f"{shared}/{name}", (0, 0))
+    run = Run(cluster, "--cluster-option", "--job-name=mine", "--cluster-option", "--array=7", shared=shared)
+    wait_until(lambda: os.path.exists(f"{run.folder}/job.json"), 60)
+    mode = os.stat(run.folder).st_mode & 0o777
+    tap.report(run.finish() == 0 and not cluster.jobs(), "no option of sbatch hides the tasks", *run.told())
+    tap.report(sorted(os.listdir(shared)) == [".20200101", ".20200101-000002-ext4", "20200101-000003-ext4"],
+               "only old drafts are removed", os.listdir(shared))
+    tap.report(mode == 0o700, "nobody else can look into the shared run", oct(mode))
+
+
+def limited(cluster):
+    run = Run(cluster, "--timeout", "6")
+    status = run.finish(signal.SIGCONT)
+    tap.report(status == 4 and not cluster.jobs(), "--timeout ends the run, and all tasks", cluster.jobs(),
+               *run.told())
+    Run(cluster, resumed=run).passes("--resume goes on after --timeout")
+
+
+def garbled(cluster):
+    """squeue prints something else for a while."""
+    run = waiting(cluster)
+    tasks, asked = {run.owner(), run.owner("mini/106")}, f"{home.folder}/asked"
+    os.chmod(home.write("bin/squeue", f"#!/bin/sh\necho >>{asked}\necho 'not a list'\n"), 0o755)
+    wait_until(lambda: os.path.exists(asked) and os.path.getsize(asked) > 2, 60)
+    tap.report({run.owner(), run.owner("mini/106")} == tasks,
+               "no task counts as lost if squeue cannot be understood",
+               run.batches(), *run.told())
+    os.unlink(f"{home.folder}/bin/squeue")
+    listed = json.loads(home.run("runs", "show", run.id, "--json").out)
+    tap.report(listed["state"] == "running" and len(listed["tests_ended"]) == 4,
+               "rootlet runs shows what a run in progress has done", listed)
+    run.passes("it goes on once squeue makes sense")
+
+
+def lying(cluster):
+    """A guest leaves links, pipes and setuid programs in its results, and changes them later."""
+    run = waiting(cluster)
+    victim = home.write("victim", "mine")
+    folder = f"{run.folder}/tasks/{run.owner()}/results"
+    os.symlink(victim, f"{folder}/link")
+    os.mkfifo(f"{folder}/pipe")
+    shutil.copy("/bin/true", f"{folder}/program")
+    for name in ("link", "pipe", "program"):
+        os.chown(f"{folder}/{name}", home.user.uid, -1, follow_symlinks=False)
+    os.chmod(f"{folder}/program", 0o4755)
+    run.finish(signal.SIGINT)
+    kept = f"{run.events()[-1]['results']}{folder.removeprefix(run.folder)}"
+    tap.report(os.path.islink(f"{kept}/link") and not os.stat(f"{kept}/program").st_mode & 0o6000,
+               "links stay links, and programs lose their setuid bits", *run.told())
+    os.unlink(f"{folder}/link")
+    with open(f"{folder}/link", "w", encoding="utf-8") as file:
+        file.write("the guest's")
+    again = Run(cluster, resumed=run)
+    again.passes("a run whose guest does so")
+    with open(victim, encoding="utf-8") as file:
+        tap.report(file.read() == "mine", "nothing is written through a link of an earlier copy")
+
+
+def locked(cluster):
+    """A guest makes a directory that nobody can read."""
+    run = waiting(cluster)
+    folder = f"{run.folder}/tasks/{run.owner()}/results/locked"
+    os.makedirs(f"{folder}/in")
+    os.chmod(folder, 0)
+    os.chown(folder, home.user.uid, -1)
+    status = run.finish()
+    tap.report(status == 0 and len(run.results()) == len(TESTS), "its results are kept", *run.told())
+    tap.report(any("stays there" in note for note in run.notes()) and os.path.isdir(run.folder),
+               "the shared directory stays, and a note says so", run.notes())
+    os.chmod(folder, 0o700)
+    shutil.rmtree(run.folder)
+
+
+def clocks(cluster):
+    cluster.set_clock("s2", 3600)
+    run = waiting(cluster)
+    run.passes("the clock of one node is an hour ahead")
+    cluster.set_clock("s2", 0)
+
+
+# --- tasks and nodes that end -------------------------------------------------------------------------
+
+def cancelled(cluster):
+    run = waiting(cluster)
+    first, second = run.owner(), run.owner("mini/106")
+    cluster.cancel(run.job(first))
+    tap.report(wait_until(lambda: not run.owner(), 60), "a cancelled task returns its batch", run.batches())
+    tap.report(any(".g2.l0" in name for name in run.batches("queue")), "that is no loss",
+               run.batches("queue"))
+    run.passes("another task runs what a cancelled task had")
+    tap.report(run.results()["mini/105"]["task"] == second, "the results name the other task", run.results())
+
+
+def killed_often(cluster):
+    """A test whose task dies with it three times is at fault."""
+    run = waiting(cluster)
+    for number in range(3):
+        task = wait_until(run.owner, 120)
+        kill(run.process_of(task))
+        tap.report(wait_until(lambda: run.owner() != task, 120), f"task {number + 1} is noticed as lost",
+                   *run.told())
+
+    run.finish()
+    found = run.results()
+    tap.report(run.status == 1 and found["mini/105"]["status"] == "fail" and
+               re.match("3 tasks were lost with this batch, the last one: [A-Z_]+$",
+                        found["mini/105"]["reason"]),
+               "the third time, its tests fail for that reason", found, *run.told())
+    tap.report({found[name]["status"] for name in TESTS if name != "mini/105"} == {"pass"} and not run.left(),
+               "the others pass", found, *run.left())
+
+
+def node_lost(cluster):
+    """slurmd dies, and Slurm gives the node up, but the task goes on: its results no longer count."""
+    run = waiting(cluster)
+    zombie = run.owner()
+    name = run.job(zombie).node
+    cluster.node(name).kill()
+    tap.report(wait_until(lambda: not run.owner() or run.owner() != zombie, 120),
+               "a task whose node is down is lost", *run.told())
+    run.passes("its tests run elsewhere, though it goes on")
+    tap.report(run.results()["mini/105"]["task"] != zombie, "its own results do not count", run.results())
+    cluster.node(name).start()
+    tap.report(wait_until(lambda: cluster.node(name).state() == "idle", 60), "the node is back",
+               cluster.node(name).state())
+
+
+# --- the submitting process ---------------------------------------------------------------------------
+
+def interrupted(cluster):
+    run = waiting(cluster)
+    status = run.finish(signal.SIGINT)
+    tap.report(status == 130 and not cluster.jobs(), "Ctrl-C ends all tasks", cluster.jobs(), *run.told())
+    tap.report(any(f"--resume {run.id}" in note for note in run.notes()), "it says how to go on", run.notes())
+    tap.report(len(run.batches("queue")) == 2 and all(".l0" in name for name in run.batches("queue")),
+               "what the tasks had goes back, and they were not lost", run.batches("queue"))
+    tap.report({name: test["status"] for name, test in run.results().items()} ==
+               {name: "unreached" if name in TESTS[4:] else "pass" for name in TESTS},
+               "what was done is kept", run.results())
+    Run(cluster, resumed=run).passes("--resume does the rest")
+
+
+def waits(cluster):
+    for name in cluster.nodes:
+        cluster.update(name, "State=DRAIN", "Reason=test")
+    run = Run(cluster)
+    tap.report(wait_until(lambda: len(cluster.jobs()) == 2, 60), "the tasks wait for a node", *run.told())
+    status = run.finish(signal.SIGINT)
+    tap.report(status == 130 and not cluster.jobs(), "Ctrl-C removes tasks that wait", cluster.jobs(),
+               *run.told())
+    for name in cluster.nodes:
+        cluster.update(name, "State=RESUME")
+    Run(cluster, resumed=run).passes("--resume submits them again")
+
+
+def front_end_killed(cluster):
+    run = waiting(cluster)
+    early = home.run("fstests", "--resume", run.id, environment={"PATH": PATH, **cluster.environment})
+    tap.report(early.status == 5 and "still in progress" in early.err, "one process watches a run", early)
+    tasks = {run.owner(), run.owner("mini/106")}
+    kill(run.process.pid)
+    run.process.wait()
+    again = Run(cluster, resumed=run)
+    again.passes("--resume goes on after kill -9 of the submitting process")
+    tap.report({test["task"] for test in again.results().values()} == tasks,
+               "the tasks went on by themselves",
+               again.results())
+
+
+# --- the shared directory, and Slurm ------------------------------------------------------------------
+
+def vanished(cluster):
+    run = waiting(cluster)
+    os.rename(run.folder, f"{run.folder}.away")
+    status = run.finish(signal.SIGCONT)
+    tap.report(status == 5 and not cluster.jobs() and "shared directory" in run.err,
+               "a shared directory that disappears ends the run, and all tasks", cluster.jobs(), *run.told())
+    os.rename(f"{run.folder}.away", run.folder)
+    Run(cluster, resumed=run).passes("--resume goes on once it is back")
+
+
+def filled(cluster):
+    if not AS_ROOT:
+        tap.skip("a full shared directory", "needs root, to mount a small filesystem")
+        return
+    shared = f"{home.folder}/small"
+    run = waiting(cluster, shared=shared)
+    subprocess.run(["dd", "if=/dev/zero", f"of={shared}/filler", "bs=4k"], stderr=subprocess.DEVNULL,
+                   check=False)
+    for task in {run.owner(), run.owner("mini/106")}:  # the next ones need more room than to end two tests
+        kill(run.process_of(task))
+    status = run.finish()
+    tap.report(status == 5 and re.search("[Nn]o space left", run.err), "a full shared directory ends the run",
+               *run.told())
+    os.unlink(f"{shared}/filler")
+    Run(cluster, resumed=run).passes("--resume goes on once there is room")
+
+
+def hidden(cluster):
+    shared = home.make_folder(f"{home.folder}/hidden")
+    cluster.hide("s1", shared)
+    run = Run(cluster, shared=shared)
+    run.passes("a node without the shared directory leaves the tests to the others")
+    cluster.hide("s2", shared)
+    run = Run(cluster, shared=shared)
+    run.finish()
+    tap.report(run.status == 5 and re.search(f"the tasks end before they write to {shared}", run.err) and
+               not cluster.jobs(), "a directory that no node has ends the run", *run.told())
+
+
+def refused(cluster):
+    run = Run(cluster, "--cluster-option", "--partition=none")
+    run.finish()
+    tap.report(run.status == 5 and re.search("sbatch refused the job: .*[Ii]nvalid partition", run.err),
+               "sbatch says why it refuses", *run.told())
+
+
+LINE = ["fstests", "--kernel", KERNEL, "--fstests", MINI]
+CLUSTER = ["--cluster", "slurm", "--cluster-tasks", "2", "--cluster-directory", home.folder]
+USAGE = [
+    Case("no number of tasks", [*LINE, "--cluster", "slurm"], 2,
+         "--cluster needs --cluster-tasks"),
+    Case("tasks without a cluster", [*LINE, "--cluster-tasks", "2"], 2,
+         "--cluster-tasks goes with --cluster"),
+    Case("no tasks", [*LINE, *CLUSTER, "--cluster-tasks", "0"], 2, "--cluster-tasks"),
+    Case("another engine", [*LINE, *CLUSTER, "--cluster", "abacus"], 2, "abacus"),
+    Case("a shared directory that is missing", [*LINE, *CLUSTER, "--cluster-directory",
+                                                f"{home.folder}/none"], 2,
+         "--cluster-directory .*none: No such file"),
+    Case("a shared directory whose name sbatch would take for a pattern",
+         [*LINE, *CLUSTER, "--cluster-directory", home.make_folder(f"{home.folder}/100%a")], 2,
+         "must not have"),
+    Case("a shared directory that is a file", [*LINE, *CLUSTER, "--cluster-directory", KERNEL], 2,
+         "not a directory"),
+    *(Case(f"{option[0]} with --cluster", [*LINE, *CLUSTER, *option], 2,
+           f"{option[0]}.* does not go with --cluster slurm")
+      for option in (["--shard", "1/2"], ["--host-root"], ["--device", KERNEL], ["--stop-on-crash"],
+                     ["--root-transport", "dir"])),
+    Case("--resume with another kernel", ["fstests", "--resume", "none", "--kernel", KERNEL], 2,
+         "--kernel does not go with --resume: the run keeps its options"),
+    Case("--resume with tests", ["fstests", "--resume", "none", "--", "generic/001"], 2,
+         "--resume does not go with tests"),
+    Case("--resume of no run", ["fstests", "--resume", "none"], 5, "run none does not exist"),
+    Case("a task outside of Slurm", ["__task", home.folder], 2, "SLURM_ARRAY_JOB_ID is not set"),
+]
+
+for case in USAGE:
+    play(case, home)
+if AS_ROOT:
+    os.mkdir(stranger := f"{home.folder}/stranger", 0o755)
+    task = home.run("__task", stranger, environment={"SLURM_ARRAY_JOB_ID": "1", "SLURM_ARRAY_TASK_ID": "0"})
+    tap.report(task.status and "belongs to user 0, not to you" in task.err, "a task runs no other user's job",
+               task)
+reason = slurm.unavailable()
+if reason:
+    tap.skip("runs on a cluster", reason)
+else:
+    if AS_ROOT:
+        # Other test programs must not see it, and it goes with this process.
+        slurm.separate_mounts()
+        small = home.make_folder(f"{home.folder}/small")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=400M,uid={home.user.uid}", "small", small],
+                       check=True)
+    with slurm.Slurm(home) as cluster, Tidy(home) as tidy:
+        for test in (listed, together, crowded, limited, garbled, lying, locked, clocks, cancelled,
+                     killed_often,
+                     node_lost, interrupted, waits, front_end_killed, vanished, filled, refused, hidden):
+            if test.__name__ in sys.argv[1:] or not sys.argv[1:]:
+                test(cluster)
+        left = tidy.complaints()
+    tap.report(not left, "nothing is left behind", *left)
+    if AS_ROOT:
+        subprocess.run(["umount", "--lazy", small], check=True)
+tap.done()
