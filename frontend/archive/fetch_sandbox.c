@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/landlock_domain.h"
+#include "lib/memory_code.h"
 #include "policy/privilege_sets.h"
 #include "proto/validate.h"
 
@@ -167,11 +168,9 @@ static int load_filter(const struct sock_fprog *filter)
 
 int fetch_sandbox_enter(const struct fetch_sandbox *sandbox, struct error **err)
 {
-	const int set_mdwe = 65, refuse_exec_gain = 1; /* since Linux 6.3 */
-
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot confine the fetch process");
-	prctl(set_mdwe, refuse_exec_gain, 0, 0, 0);
+	memory_refuse_code(true);
 	if (limit_resources(err) < 0 || enter_landlock(sandbox, err) < 0 ||
 	    drop_capabilities(err) < 0)
 		return -1;

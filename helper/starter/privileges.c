@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "lib/landlock_ruleset.h"
+#include "lib/memory_code.h"
 
 #include "seccomp_filters.h"
 
@@ -63,15 +64,6 @@ static int limit(const struct privileges *p)
 	return p->contained ? lower(RLIMIT_NPROC, PROCESSES_MAX) : 0;
 }
 
-/* In our own processes, writable memory never becomes code; the programs that they run decide that
- * for themselves. Kernels before 6.3 lack this call, and before 6.6 it is always inherited. */
-static void refuse_new_code(const struct privileges *p)
-{
-	const int set_mdwe = 65, refuse_exec_gain = 1, no_inherit = 2;
-
-	prctl(set_mdwe, p->kill ? refuse_exec_gain : refuse_exec_gain | no_inherit, 0, 0, 0);
-}
-
 /* Takes over RULESET. */
 static int privileges_enter_domain(const struct privileges *p, int ruleset)
 {
@@ -104,7 +96,8 @@ int privileges_drop(enum privilege_set set, int ruleset, struct error **err)
 	 * and must be dumpable until then: see idmap_fork(). */
 	if (set != PRIVILEGES_JAILER && prctl(PR_SET_DUMPABLE, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot protect the %s", p->name);
-	refuse_new_code(p);
+	/* Programs that are not ours decide that for themselves. */
+	memory_refuse_code(p->kill);
 	if (privileges_enter_domain(p, ruleset) < 0)
 		return error_errno(err, ERR_HOST, "cannot enter the Landlock domain of the %s",
 				   p->name);

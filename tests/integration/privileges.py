@@ -27,7 +27,7 @@ def trace(home, words, folder, more=()):
     path = f"{folder}/trace"
     before = ["strace", "-f", "-qq", "-s", "200", "--decode-pids=pidns", "-o", path, "-e",
               "trace=" + ",".join(("network,execve,execveat,clone,clone3,fork,vfork,landlock_restrict_self",
-                                   *more)), "-e", "signal=none"]
+                                   "prctl", *more)), "-e", "signal=none"]
     if AS_ROOT:
         # newuidmap's setuid bit only works under root's strace.
         before += ["-u", home.user.name]
@@ -77,7 +77,7 @@ def resumed_clones(lines):
 
 def sockets(home, words, what, expected=frozenset(), fetches=False):
     """FETCHES: it downloads packages to an empty cache."""
-    outcome, lines = trace(home, words, SCRATCH, ("open", "openat", "prctl") if fetches else ())
+    outcome, lines = trace(home, words, SCRATCH, ("open", "openat") if fetches else ())
     calls = below_helper(resumed_clones(lines))
     if not tap.report(outcome.status == 0 and calls,
                       f"strace of {what}: the command works and its calls are seen",
@@ -98,6 +98,7 @@ def sockets(home, words, what, expected=frozenset(), fetches=False):
     tap.report(not reached, f"strace of {what}: helper and jail use no network address", *reached[:10])
     if landlock_version() > 1:
         domains(calls, what)
+    memory_code(calls, what)
     if fetches:
         fetch_process(home, lines)
 
@@ -119,6 +120,10 @@ def fetch_process(home, lines):
     made = [call for call in after if call.startswith("socket(")]
     opened = [re.search('"([^"]*)"', call).group(1) for call in after
               if call.startswith("open") and '"' in call and "= -1" not in call]
+    calls = [CALL.match(f"{number} {call}").groups()[1:] for number, call in lines
+             if number in mine and CALL.match(f"{number} {call}")]
+    tap.report(asked_mdwe(calls) == expected_mdwe(False),
+               "that process asks, before its filters, that its memory never becomes code", calls[:20])
     foreign = [name for name in opened if name.startswith("/") and
                not name.startswith((f"{home.cache}/rootlet/", "/etc/ssl"))]
     tap.report(len(connects) == len(mine) == 1 and made and
@@ -128,6 +133,50 @@ def fetch_process(home, lines):
                mine, made[:3])
     tap.report(len(opened) > 50 and not foreign, "that process opens only files in its cache", foreign[:5],
                len(opened))
+
+
+# PR_SET_MDWE with its flags and result, from an strace that knows the names or does not.
+MDWE = re.compile(r"(?:PR_SET_MDWE|0x41 [^,]*), (?:PR_MDWE_REFUSE_EXEC_GAIN|0x[13])"
+                  r"(?P<children>\|PR_MDWE_NO_INHERIT)?, .*= (?P<result>.*)$")
+
+
+def expected_mdwe(children):
+    """What a process must ask for, and get from this kernel. CHILDREN: its children may do otherwise."""
+    version = tuple(int(word) for word in re.match(r"(\d+)\.(\d+)", os.uname().release).groups())
+    return children, "0" if version >= ((6, 6) if children else (6, 3)) else "-1 EINVAL (Invalid argument)"
+
+
+def asked_mdwe(own, end="prctl(PR_SET_SECCOMP"):
+    """Returns (whether children may do otherwise, result) if the process with the calls OWN asks once, before
+    the call END, that its memory never becomes code."""
+    found = []
+    for name, rest in own:
+        if f"{name}({rest}".startswith(end):
+            break
+        found += [MDWE.match(rest)] if name == "prctl" and MDWE.match(rest) else []
+    return (bool(found[0]["children"] or ", 0x3," in found[0][0]), found[0]["result"]) \
+        if len(found) == 1 else None
+
+
+def memory_code(calls, what):
+    """Each process of the helper asks, before it loads its filters, that its memory never becomes code.
+    unit/memory_code tries it with every set of privileges. rootlet-worker inherits that, or asks again."""
+    by_pid, asked, workers = {}, {}, {}
+    for pid, name, rest in calls:
+        by_pid.setdefault(pid, []).append((name, rest))
+    for pid, own in by_pid.items():
+        started = next((place for place, (name, rest) in enumerate(own)
+                        if name == "execveat" and "rootlet-worker" in rest), None)
+        if any(name == "prctl" and rest.startswith("PR_SET_SECCOMP") for name, rest in own):
+            asked[pid] = asked_mdwe(own)
+        if started is not None:
+            workers[pid] = asked.get(pid), asked_mdwe(own[started + 1:], "recv")
+    children, own = expected_mdwe(True), expected_mdwe(False)
+    tap.report(len(asked) > 3 and set(asked.values()) == {children, own},
+               f"strace of {what}: before each process of ours loads its filters, it asks that its memory "
+               "never becomes code", asked)
+    tap.report(set(workers.values()) <= {(own, None), (children, children)},
+               f"strace of {what}: the same holds for rootlet-worker before it reads a task", workers)
 
 
 def landlock_version():
