@@ -12,6 +12,7 @@
 #include "frontend/cli/paths.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
+#include "frontend/vm/host_tsc.h"
 #include "frontend/vm/vm_directory.h"
 #include "frontend/vm/vng_places.h"
 
@@ -165,17 +166,28 @@ static void add_root(struct vng_words *words, const struct vm_root *root, const 
 		vng_add(words, "--force-9p");
 }
 
+/* On a busy host an emulated guest's timer may fire too late, and the kernel's timer check then
+ * panics; with KVM the kernel skips this check. All processors of an emulated guest share the
+ * host's TSC, but with more than one the kernel distrusts it and takes the HPET, which is slow: a
+ * boot on a busy host has been seen to hang with it. The kernel would measure the TSC against such
+ * late timers: its clock has been seen to run nine times too fast. */
+static void add_emulated_clock(struct vng_words *words)
+{
+	unsigned khz = host_tsc_khz();
+
+	add_pair(words, "--append", "no_timer_check tsc=reliable");
+	if (khz > 0)
+		add_composed(words, "--append", "tsc_early_khz=%u", khz);
+}
+
 /* Our loglevel overrides vng's: a failed boot leaves its errors and a good one nothing, unless
- * config->console is set. On a busy host an emulated guest's timer may fire too late, and the
- * kernel's timer check then panics; with KVM the kernel skips this check. All processors of an
- * emulated guest share the host's TSC, but with more than one the kernel distrusts it and takes the
- * HPET, which is slow: a boot on a busy host has been seen to hang with it. */
+ * config->console is set. */
 static void add_kernel_words(struct vng_words *words, const struct vm_config *config)
 {
 	add_pair(words, "--append",
 		 config->console ? "loglevel=7 panic=-1" : "loglevel=4 panic=-1");
 	if (!config->kvm)
-		add_pair(words, "--append", "no_timer_check tsc=reliable");
+		add_emulated_clock(words);
 	if (config->append)
 		add_pair(words, "--append", config->append);
 }

@@ -99,6 +99,10 @@ def asked_for():
              "a run in which every test passes")
     for option, value in (("--memory", "1234M"), ("--cpus", "3"), ("--append", "one=1 two three")):
         run.says((option, value) in pairs, f"vng gets {option}", line)
+    if "--disable-kvm" in line and os.uname().machine == "x86_64":
+        rates = [value for option, value in pairs if option == "--append" and "tsc_early_khz" in value]
+        run.says(rates and re.fullmatch(r"tsc_early_khz=\d{6,8}", rates[0]),
+                 "an emulated guest is told the rate of the host's TSC", line)
     run.says("--verbose" in line and "--extra" in line, "vng gets the arguments of --vng-arg", line)
     qemu = [word for word in line if word.startswith("--qemu-opts=")]
     drives = re.findall(r"-drive (\S+) -device virtio-blk-pci,drive=\S+,serial=([^, ]+)", qemu[0] if qemu

@@ -57,6 +57,12 @@ IN_GUEST = [
      "find ${PATH//:/ } /run /boot -iname '*busybox*' 2>&1 | grep -v 'No such'; echo none", r"\Anone\Z"),
     ("virtme's variables are not in the environment", "env | grep -cE '^(virtme|nr_open|OLDPWD)'", "^0$"),
     ("--cpus sets the number of processors", "nproc", "^3$"),
+    # While the host's clock, which the real-time clock shows, advances by five seconds.
+    ("the guest's clock runs at the host's rate",
+     "hosts() { cat /sys/class/rtc/rtc0/since_epoch; }; first=$(hosts); "
+     "while (($(hosts) == first)); do sleep 0.05; done; begin=${EPOCHREALTIME/./}; "
+     "while (($(hosts) < first + 6)); do sleep 0.05; done; echo $(((${EPOCHREALTIME/./} - begin) / 100000))",
+     r"^(4\d|5\d|6\d)$"),
     ("the clock source is the TSC or KVM's, not the slow HPET",
      "cat /sys/devices/system/clocksource/clocksource0/current_clocksource", "^(tsc(-early)?|kvm-clock)$"),
     # The kernel reserves some of it.
