@@ -9,7 +9,7 @@ import subprocess
 from support import guest, tap
 from support.world import BUILD, PROFILE, ROOTLET, HELPER, SOURCE, fstests_rootfs, mirror
 
-PROGRAMS = (ROOTLET, HELPER, f"{BUILD}/tests/test_run_folder")
+PROGRAMS = (ROOTLET, HELPER, f"{BUILD}/helper/rootlet-worker", f"{BUILD}/tests/test_run_folder")
 SECONDS = 7200
 
 
