@@ -12,8 +12,9 @@ from support.world import AS_ROOT, BUILD, SCRATCH, SOURCE, Home, mirror, shared_
 
 SHARE = f"{SCRATCH}/{os.getpid()}.guest"
 PACKAGES = ("apparmor uidmap gpgv libcurl4t64 libsolv1 libsolvext1 libarchive13t64 libjansson4 libssl3t64 "
-            "python3 "
-            "libcap2-bin passwd iproute2")
+            "python3 libcap2-bin passwd iproute2")
+# What the test support reads of the build.
+BUILT = ("meson-info/intro-buildoptions.json", "proto/list_requests")
 
 
 def stage(user):
@@ -26,6 +27,9 @@ def stage(user):
     shutil.copytree(f"{SOURCE}/tests/support", f"{SHARE}/tests/support",
                     ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(f"{SOURCE}/tests/tools/apparmor_guest.py", f"{SHARE}/tests")
+    for name in BUILT:
+        os.makedirs(os.path.dirname(f"{SHARE}/build/{name}"), exist_ok=True)
+        shutil.copy(f"{BUILD}/{name}", f"{SHARE}/build/{name}")
     for name in ("userns_attack", "userns_attack_preloaded.so"):
         shutil.copy(f"{BUILD}/tests/{name}", SHARE)
     subprocess.run(["chmod", "-R", "go=u-w", SHARE], check=True)
@@ -43,9 +47,8 @@ def try_in_guest():
     stage(home.user)
     outcome = home.run("run", "--quiet", "--kernel", "distro", "--memory", "3G", "--timeout", "6000",
                        "--append", "apparmor=1 security=apparmor", "--rwdir", SHARE, "--",
-                       "env", f"PYTHONPATH={SHARE}/tests", "python3", "-B",
-                       f"{SHARE}/tests/apparmor_guest.py", SHARE,
-                       seconds=6200)
+                       "env", f"PYTHONPATH={SHARE}/tests", f"ROOTLET_BUILD={SHARE}/build", "python3", "-B",
+                       f"{SHARE}/tests/apparmor_guest.py", SHARE, seconds=6200)
     tap.report(guest.pass_on(outcome.out, "guest") > 20 and
                outcome.status == (1 if "\nnot ok" in f"\n{outcome.out}" else 0), "the guest ran all cases",
                outcome)

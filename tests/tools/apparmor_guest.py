@@ -138,8 +138,8 @@ def without_profile():
     denied("no profile", ATTACK)
     done = tester(ROOTLET, "create", "--release", "jammy", "--profile", "small", "--quiet", *SOURCE)
     tap.report(done.returncode == 5 and
-               re.search("AppArmor forbids .*apparmor_restrict_unprivileged_userns is 1.* "
-                                                  "without its profile; .*rootlet doctor", done.stdout),
+               re.search("AppArmor forbids it without a profile .*apparmor_restrict_unprivileged_userns is 1"
+                         ".*; .*rootlet doctor", done.stdout),
                "without the profile, create says what is missing", done.stdout)
     done = tester(ROOTLET, "doctor")
     tap.report(re.search(rf"^missing +user namespaces +AppArmor forbids .*\n.*{DATA}/install-helper, .*"
