@@ -323,9 +323,10 @@ def verdicts_of(state, side, test):
 def repeat(home, fstype, tests, state):
     """Repeats tests until both sides gave one and the same verdict, or REPEATS times."""
     for test in tests:
-        more = state.setdefault("repeats", {}).setdefault(test, {})
+        more = {}
         while not verdicts_of(state, "rootlet", test) & verdicts_of(state, "hand", test) and \
                 len(more.get("hand", ())) < REPEATS:
+            state.setdefault("repeats", {})[test] = more
             for side, run in (("hand", by_hand), ("rootlet", with_rootlet)):
                 more.setdefault(side, []).append(run(home, fstype, [test]).get(test, ["no result"])[0])
 

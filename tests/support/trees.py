@@ -151,6 +151,8 @@ EVERYWHERE = [
     (r"/var/lib/systemd/catalog/database", {"content"}, "differs every time on bionic"),
     (r"/usr/lib/python3.*/__pycache__/.*\.cpython-3[0-8]\.pyc", {"content"},
      "before 3.9, sets are written in random order"),
+    (r"/etc/nvme/host(id|nqn)", {"content"}, "random"),
+    (r"/etc/mdadm/mdadm.conf", {"content"}, "the time of its creation"),
 ]
 DEBOOTSTRAP = [
     (r"/dev/.*", None, "debootstrap leaves links in /dev"),
