@@ -74,7 +74,8 @@ def boots(what, home, name):
     """Boots the rootfs with the release's own kernel."""
     ran = home.run("run", "--name", name, "--kernel", "distro", "--timeout", "1200", "--", "uname", "-r",
                    seconds=1500)
-    tap.report(ran.status == 0 and re.fullmatch(r"\d+\.\d+\.\d+[-+]\S+\s*", ran.out), f"{what}: it boots", ran)
+    tap.report(ran.status == 0 and re.fullmatch(r"\d+\.\d+\.\d+[-+]\S+\s*", ran.out),
+               f"{what}: it boots", ran)
     tap.note(f"{what}: {ran.out.strip()} boots and ends in {ran.seconds:.0f} s")
 
 
