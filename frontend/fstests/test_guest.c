@@ -1,9 +1,11 @@
 #include "frontend/fstests/test_guest.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "frontend/cli/interrupt.h"
 #include "frontend/cli/paths.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
@@ -13,6 +15,7 @@
 #include "lib/write_all.h"
 
 #define SCRIPT_MOST 65536
+#define SIGNAL_MS 1000	/* between two processes of a job that is cancelled */
 #define FATAL_SECONDS 5 /* time for the rest of the trace, and for a panic after it */
 
 /* --- what the parsers say ------------------------------------------------------------------- */
@@ -410,6 +413,19 @@ bool test_guest_finished(struct test_guest *g, int status)
 
 /* --- what a boot came to -------------------------------------------------------------------- */
 
+/* Whether a signal ends this process, too, and came to its guest first: Slurm, systemd and CI
+ * systems send it to every process of a job. */
+static bool guest_was_signalled(const struct test_guest *g, const struct vm_result *result)
+{
+	struct pollfd polled = { .fd = interrupt_fd(), .events = POLLIN };
+
+	if (g->stopped || result->panicked || *g->why)
+		return false;
+	if (!interrupt_caught())
+		poll(&polled, 1, SIGNAL_MS);
+	return interrupt_caught();
+}
+
 /* Judges a boot ended by the kernel, the VM or us. WHY is an error message, or NULL. */
 static enum run_verdict judge_broken(struct test_guest *g, const struct vm_result *result,
 				     const char *why, struct error **err)
@@ -417,6 +433,10 @@ static enum run_verdict judge_broken(struct test_guest *g, const struct vm_resul
 	bool running = *g->test;
 	char text[128];
 
+	if (guest_was_signalled(g, result)) {
+		error_set(err, ERR_INTERRUPTED, "the VM was stopped by a signal");
+		return VERDICT_ERROR;
+	}
 	if (g->run->exhausted) {
 		if (running)
 			blame(g, TEST_TIMEOUT, "the run's --timeout expired");

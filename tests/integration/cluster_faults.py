@@ -16,8 +16,8 @@ import sys
 from support import slurm, tap, vng
 from support.pace import patient
 from support.schemas import stream
-from support.world import (AS_ROOT, SOURCE, Case, Home, Tidy, command_of, field_of, kill, own_rootfs, play,
-                           wait_until)
+from support.world import (AS_ROOT, SOURCE, Case, Home, Tidy, children, command_of, field_of, kill,
+                           own_rootfs, play, wait_until)
 
 TESTS = [f"mini/{number}" for number in range(101, 107)]
 # A guest in which mini/105 and mini/106 wait until the file "go" is in the results directory.
@@ -40,6 +40,7 @@ status exit 0
 
 rootfs = own_rootfs()
 home = Home()
+OWNER = -1 if home.user.uid is None else home.user.uid  # of what the tests make; -1: they run as that user
 MINI = f"{home.folder}/fstests-mini"
 shutil.copytree(f"{SOURCE}/tests/fstests-mini", MINI)
 os.chmod(home.write("bin/vng", GUEST), 0o755)
@@ -205,7 +206,7 @@ def crowded(cluster):
                       (".20200101-000002-ext4", False), (".20200101", True), ("20200101-000003-ext4", True)):
         home.make_folder(f"{shared}/{name}/queue")
         if AS_ROOT:
-            os.chown(f"{shared}/{name}", home.user.uid, -1)
+            os.chown(f"{shared}/{name}", OWNER, -1)
         if old:
             os.utime(f"{shared}/{name}", (0, 0))
     run = Run(cluster, "--cluster-option", "--job-name=mine", "--cluster-option", "--array=7", shared=shared)
@@ -250,7 +251,7 @@ def lying(cluster):
     os.mkfifo(f"{folder}/pipe")
     shutil.copy("/bin/true", f"{folder}/program")
     for name in ("link", "pipe", "program"):
-        os.chown(f"{folder}/{name}", home.user.uid, -1, follow_symlinks=False)
+        os.chown(f"{folder}/{name}", OWNER, -1, follow_symlinks=False)
     os.chmod(f"{folder}/program", 0o4755)
     run.finish(signal.SIGINT)
     kept = f"{run.events()[-1]['results']}{folder.removeprefix(run.folder)}"
@@ -271,7 +272,7 @@ def locked(cluster):
     folder = f"{run.folder}/tasks/{run.owner()}/results/locked"
     os.makedirs(f"{folder}/in")
     os.chmod(folder, 0)
-    os.chown(folder, home.user.uid, -1)
+    os.chown(folder, OWNER, -1)
     status = run.finish()
     tap.report(status == 0 and len(run.results()) == len(TESTS), "its results are kept", *run.told())
     tap.report(any("stays there" in note for note in run.notes()) and os.path.isdir(run.folder),
@@ -298,6 +299,25 @@ def cancelled(cluster):
                run.batches("queue"))
     run.passes("another task runs what a cancelled task had")
     tap.report(run.results()["mini/105"]["task"] == second, "the results name the other task", run.results())
+
+
+def below(pid):
+    """Returns all descendants of a process."""
+    return [one for child in children(pid) for one in (child, *below(child))]
+
+
+def cancelled_in_pieces(cluster):
+    """A signal to all processes of a task reaches its guest first. That is no crash of the kernel."""
+    run = waiting(cluster)
+    process = run.process_of(run.owner())
+    guest = [pid for child in children(process) for pid in below(child)]
+    for pid in guest:
+        kill(pid, signal.SIGTERM)
+    wait_until(lambda: not any(map(command_of, guest)), 10)
+    kill(process, signal.SIGTERM)
+    tap.report(wait_until(lambda: any(".g2.l0" in name for name in run.batches("queue")), 60),
+               "a task returns its batch, whose guest was ended first", *run.told())
+    run.passes("the test of that guest runs again")
 
 
 def killed_often(cluster):
@@ -472,8 +492,8 @@ else:
                        check=True)
     with slurm.Slurm(home) as cluster, Tidy(home) as tidy:
         for test in (listed, together, crowded, limited, garbled, lying, locked, clocks, cancelled,
-                     killed_often,
-                     node_lost, interrupted, waits, front_end_killed, vanished, filled, refused, hidden):
+                     cancelled_in_pieces, killed_often, node_lost, interrupted, waits, front_end_killed,
+                     vanished, filled, refused, hidden):
             if test.__name__ in sys.argv[1:] or not sys.argv[1:]:
                 test(cluster)
         left = tidy.complaints()
