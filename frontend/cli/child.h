@@ -17,5 +17,6 @@ int child_wait(pid_t pid, struct error **err);
 /* Starts and waits. NAME is for the error message: "cannot NAME: tar failed with status 2". */
 int child_run(const char *const *argv, const int stdio[3], const char *name, struct error **err);
 
-/* Waits for the child whatever signals this process gets. Returns as child_wait() does. */
+/* Waits for the child to exit, even if this process gets a signal. Returns what child_wait()
+ * returns. */
 int child_wait_out(pid_t pid, struct error **err);

@@ -238,8 +238,8 @@ static int array_task_name(char name[static CLAIM_TASK_SIZE], struct error **err
 	return 0;
 }
 
-/* What of the machine is the task's, as far as Slurm says so: see OUTPUT ENVIRONMENT VARIABLES of
- * sbatch(1). */
+/* Reads the task's share of the machine, or all of it if Slurm names no share: see OUTPUT
+ * ENVIRONMENT VARIABLES of sbatch(1). */
 static int array_task_host(struct guest_host *host, struct error **err)
 {
 	unsigned long cpus, memory;

@@ -90,8 +90,8 @@ static int claims_has(int dir, enum claim_place place, const char *name, struct 
 	return claims_broken("look for a batch", err);
 }
 
-/* Returns 1 if the file has its new place and name now, whatever rename() reports, and 0 if it was
- * moved before. */
+/* Returns 1 if the batch is in its new place, even if rename() reports an error, and 0 if it had
+ * been moved before. */
 static int claims_move(int dir, enum claim_place from, const struct claim *old, enum claim_place to,
 		       const struct claim *new, struct error **err)
 {

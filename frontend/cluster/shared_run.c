@@ -7,13 +7,13 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
-#include "frontend/archive/cache.h"
 #include "frontend/cli/child.h"
 #include "frontend/cli/directory.h"
 #include "frontend/cli/events.h"
 #include "frontend/cli/tree.h"
 #include "frontend/cluster/claims.h"
 #include "frontend/cluster/lease.h"
+#include "frontend/fstests/run_identity.h"
 #include "lib/error_wrap.h"
 #include "lib/write_all.h"
 
@@ -235,22 +235,6 @@ static const char *find_fstests_image(const struct fstests_run *run)
 	return NULL;
 }
 
-static json_t *shared_run_digest(const char *path, struct error **err)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char hex[2 * SHA256_LEN + 1];
-	uint8_t sum[SHA256_LEN];
-
-	if (fd < 0) {
-		error_errno(err, ERR_SYSTEM, "cannot open %s", path);
-		return NULL;
-	}
-	if (file_sha256(fd, sum, err) < 0)
-		return NULL;
-	sha256_to_hex(sum, hex);
-	return json_string(hex);
-}
-
 /* Copies what the guests need, and describes it in the job. */
 static int shared_run_fill(struct shared_run *s, const struct fstests_run *run, struct error **err)
 {
@@ -266,7 +250,7 @@ static int shared_run_fill(struct shared_run *s, const struct fstests_run *run, 
 	    shared_run_copy_directory(s, results, RUN_RESULTS, err) < 0 ||
 	    mkdirat(s->fd, SHARED_TASKS, 0755) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write to %s", s->path);
-	digest = shared_run_digest(run->vm.root.path, err);
+	digest = identity_of_file(run->vm.root.path, err);
 	if (!digest)
 		return -1;
 	s->job = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:s*}", "version",
@@ -279,8 +263,8 @@ static int shared_run_fill(struct shared_run *s, const struct fstests_run *run, 
 
 /* --- making and opening --------------------------------------------------------------------- */
 
-/* Others may write to the directory above and put their own in the place of this one: what it says
- * is run as this user. A file server may hide the owners. */
+/* Users who can write to the parent directory can replace this one, and rootlet runs what it names.
+ * A file server may report nobody as the owner of all files. */
 static int shared_run_check_owner(int fd, const char *path, struct error **err)
 {
 	struct stat st;
@@ -465,13 +449,8 @@ static void shared_guest_add_disks(struct shared_guest *g)
 {
 	struct vm_config *vm = &g->run.vm;
 
-	for (unsigned int i = 0; i < g->options.device_count && i < DEVICES_MAX; i++) {
-		struct vm_disk *disk = &g->disks[vm->disk_count++];
-
-		*disk = (struct vm_disk){ .size = g->options.device_size,
-					  .memory = g->options.device_memory };
-		snprintf(disk->name, sizeof(disk->name), "device%u", i);
-	}
+	for (unsigned int i = 0; i < g->options.device_count && i < DEVICES_MAX; i++)
+		g->disks[vm->disk_count++] = fstests_device(&g->options, i);
 	g->disks[vm->disk_count++] =
 		(struct vm_disk){ .name = FSTESTS_DISK, .path = g->fstests, .read_only = true };
 	vm->disks = g->disks;

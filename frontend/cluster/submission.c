@@ -475,21 +475,18 @@ static int submission_keep_tasks(const struct submission *s, struct error **err)
 	return status;
 }
 
-static int submission_conclude(const struct fstests_run *run, struct error **err)
+static int submission_conclude(struct fstests_run *run, struct error **err)
 {
-	const struct results *r = &run->results;
-	size_t unreached = results_count(r, TEST_UNREACHED);
+	size_t unreached = results_count(&run->results, TEST_UNREACHED);
+	enum fstests_exit status;
 
-	if (run->crashed || results_count(r, TEST_CRASH))
-		return FSTESTS_CRASHED;
-	if (run->exhausted || results_count(r, TEST_TIMEOUT))
-		return FSTESTS_TIMED_OUT;
-	if (unreached) {
-		error_set(err, ERR_INPUT, "%zu test%s did not run", unreached,
-			  unreached == 1 ? "" : "s");
-		return FSTESTS_NOT_RUN;
-	}
-	return results_count(r, TEST_FAIL) ? FSTESTS_FAILED : FSTESTS_PASSED;
+	if (unreached)
+		snprintf(run->refusal, sizeof(run->refusal), "%zu test%s did not run", unreached,
+			 unreached == 1 ? "" : "s");
+	status = fstests_run_conclude(run);
+	if (status == FSTESTS_NOT_RUN)
+		error_set(err, ERR_INPUT, "%s", run->refusal);
+	return status;
 }
 
 static int submission_open(struct submission *s, const char *path, struct error **err)
@@ -529,7 +526,7 @@ static void submission_tidy(struct submission *s)
 	if (submission_keep_tasks(s, &why) == 0 && s->over)
 		shared_run_remove(&s->shared, &why);
 	if (why && s->over)
-		progress_note(s->run->progress, "%s: what is left of the run stays there",
+		progress_note(s->run->progress, "%s: the run's shared directory stays",
 			      error_text(why));
 	else if (why)
 		progress_note(s->run->progress, "%s", error_text(why));
@@ -557,7 +554,7 @@ int submission_run(struct fstests_run *run, const struct cluster_request *reques
 	error_free(&later);
 	collected = submission_collect(&s, result < 0 ? &later : err);
 	if (!s.over || collected < 0)
-		progress_note(run->progress, "to go on with it: rootlet fstests --resume %s",
+		progress_note(run->progress, "to continue: rootlet fstests --resume %s",
 			      run->folder.id);
 	if (collected < 0)
 		return -1;

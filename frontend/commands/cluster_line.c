@@ -48,45 +48,49 @@ static int cluster_check_directory(const char *path, struct error **err)
 }
 
 /* Counts the processors of a task's guests, if the command line gives them. */
-static int count_cpus(const struct parsed_line *line, const struct cluster_codes *codes,
-		      struct cluster_request *r, struct error **err)
+static int count_cpus(const struct parsed_line *line, struct cluster_request *r, struct error **err)
 {
 	unsigned int guests = 1, cpus = 0;
 
 	if (r->jobs && strcmp(r->jobs, "auto") == 0)
 		return 0;
-	if (line_number(line, codes->jobs, TASK_CPUS_MOST, &guests, err) < 0 ||
-	    line_number(line, codes->cpus, TASK_CPUS_MOST, &cpus, err) < 0)
+	if (line_number(line, line_code(line, "--jobs"), TASK_CPUS_MOST, &guests, err) < 0 ||
+	    line_number(line, line_code(line, "--cpus"), TASK_CPUS_MOST, &cpus, err) < 0)
 		return -1;
 	r->task_cpus = guests * cpus;
 	return 0;
 }
 
-int cluster_read_line(const struct parsed_line *line, const struct cluster_codes *codes,
-		      struct cluster_request *request, char **directory, struct error **err)
+int cluster_read_line(const struct parsed_line *line, struct cluster_request *request,
+		      char **directory, struct error **err)
 {
 	const char *word;
 	size_t i = 0, count = 0;
 
 	*request = (struct cluster_request){ 0 };
-	if (!line_has(line, codes->engine) || strcmp(line_value(line, codes->engine), "slurm") != 0)
+	if (!line_has(line, line_code(line, "--cluster")) ||
+	    strcmp(line_value(line, line_code(line, "--cluster")), "slurm") != 0)
 		return 0;
-	request->engine = line_value(line, codes->engine);
-	request->jobs = line_value(line, codes->jobs);
-	request->cpus = line_has(line, codes->cpus) ? line_value(line, codes->cpus) : NULL;
-	request->usual_memory = line_value(line, codes->memory);
-	request->memory = line_has(line, codes->memory) ? request->usual_memory : NULL;
-	if (line_number(line, codes->tasks, TASKS_MOST, &request->tasks, err) < 0 ||
-	    count_cpus(line, codes, request, err) < 0)
+	request->engine = line_value(line, line_code(line, "--cluster"));
+	request->jobs = line_value(line, line_code(line, "--jobs"));
+	request->cpus = line_has(line, line_code(line, "--cpus"))
+				? line_value(line, line_code(line, "--cpus"))
+				: NULL;
+	request->usual_memory = line_value(line, line_code(line, "--memory"));
+	request->memory =
+		line_has(line, line_code(line, "--memory")) ? request->usual_memory : NULL;
+	if (line_number(line, line_code(line, "--cluster-tasks"), TASKS_MOST, &request->tasks,
+			err) < 0 ||
+	    count_cpus(line, request, err) < 0)
 		return -1;
-	while ((word = line_next(line, codes->option, &i))) {
+	while ((word = line_next(line, line_code(line, "--cluster-option"), &i))) {
 		if (count == CLUSTER_OPTIONS_MOST)
 			return error_set(err, ERR_INPUT,
 					 "--cluster-option is given more than %d times",
 					 CLUSTER_OPTIONS_MOST);
 		request->options[count++] = word;
 	}
-	*directory = absolute_path(line_value(line, codes->directory));
+	*directory = absolute_path(line_value(line, line_code(line, "--cluster-directory")));
 	if (!*directory)
 		return error_no_memory(err);
 	request->directory = *directory;

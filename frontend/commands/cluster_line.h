@@ -7,15 +7,10 @@
 
 #define TASK_COMMAND "__task" /* in the job script only */
 
-/* Codes of the options in the command's table. */
-struct cluster_codes {
-	int engine, tasks, option, directory, jobs, cpus, memory;
-};
-
 /* Fills REQUEST. Its strings are the line's, except *DIRECTORY, which the caller frees. Its engine
  * stays NULL without --cluster slurm. */
-int cluster_read_line(const struct parsed_line *line, const struct cluster_codes *codes,
-		      struct cluster_request *request, char **directory, struct error **err);
+int cluster_read_line(const struct parsed_line *line, struct cluster_request *request,
+		      char **directory, struct error **err);
 
 /* `rootlet __task DIRECTORY`. Returns the exit status. */
 int cluster_task(int argc, char **argv);

@@ -47,6 +47,11 @@ const char *line_next(const struct parsed_line *line, int code, size_t *i)
 	return NULL;
 }
 
+int line_code(const struct parsed_line *line, const char *name)
+{
+	return option_row_named(line->command, name)->code;
+}
+
 const struct option_row *line_given(const struct parsed_line *line, size_t i, const char **value)
 {
 	if (i >= line->given_count)

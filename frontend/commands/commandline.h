@@ -18,6 +18,9 @@ struct parsed_line {
 /* Whether the option was given. */
 bool line_has(const struct parsed_line *line, int code);
 
+/* The code of the command's option NAME, for files that serve a command defined elsewhere. */
+int line_code(const struct parsed_line *line, const char *name);
+
 /* The value that was given last, or else the default; NULL if there is neither. */
 const char *line_value(const struct parsed_line *line, int code);
 

@@ -17,19 +17,14 @@
 #define CPUS_MOST 255
 #define CPUS_USUAL "2" /* as with --jobs auto: races need two */
 
-static int code_of(const struct parsed_line *line, const char *name)
-{
-	return option_row_named(line->command, name)->code;
-}
-
 static bool is_given(const struct parsed_line *line, const char *name)
 {
-	return line_has(line, code_of(line, name));
+	return line_has(line, line_code(line, name));
 }
 
 static const char *named_value(const struct parsed_line *line, const char *name)
 {
-	return line_value(line, code_of(line, name));
+	return line_value(line, line_code(line, name));
 }
 
 /* --- what goes together --------------------------------------------------------------------- */
@@ -163,7 +158,7 @@ static int read_cluster_options(const struct parsed_line *line, struct kubernete
 	const char *words[OPTIONS_MOST], *word;
 	size_t i = 0, count = 0;
 
-	while ((word = line_next(line, code_of(line, "--cluster-option"), &i))) {
+	while ((word = line_next(line, line_code(line, "--cluster-option"), &i))) {
 		if (count == OPTIONS_MOST)
 			return error_set(err, ERR_INPUT,
 					 "--cluster-option is given more than %d times",

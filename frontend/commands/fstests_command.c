@@ -142,7 +142,7 @@ static const struct option_row fstests_rows[] = {
 	  "slurm: an option for sbatch. kubernetes: image=IMAGE, claim=NAME, kvm=RESOURCE or "
 	  "kvm=none, name=NAME or namespace=NAME. May be repeated" },
 	{ "--resume", "RUN", OPTION_RESUME,
-	  "go on with a run on Slurm that was interrupted, or whose rootlet ended" },
+	  "continue a run on Slurm that was interrupted, or whose rootlet exited" },
 	{ "--stop-on-crash", NULL, OPTION_STOP_ON_CRASH,
 	  "boot no new VM after a crash or a test that did not end", .apart = true },
 	{ "--results", "DIR", OPTION_RESULTS,
@@ -414,8 +414,7 @@ static int add_device(struct fstests_job *j, unsigned int number, struct error *
 	struct vm_disk *disk = &j->disks[j->run.vm.disk_count++];
 	struct stat st;
 
-	*disk = (struct vm_disk){ .size = o->device_size, .memory = o->device_memory };
-	snprintf(disk->name, sizeof(disk->name), "device%u", number);
+	*disk = fstests_device(o, number);
 	if (number >= o->device_path_count)
 		return 0;
 	j->device_paths[number] = realpath(o->device_paths[number], NULL);
@@ -679,7 +678,7 @@ static int run_on_cluster(struct fstests_job *j, json_t *record, struct error **
 		json_object_set_new(record, "cluster",
 				    json_pack("{s:s, s:s}", "engine", j->cluster.engine,
 					      "directory", j->shared));
-		/* If this process is killed, that is how the user finds it. */
+		/* The user finds it there if this process is killed. */
 		if (run_folder_write(&j->run.folder, record, err) < 0 ||
 		    submission_prepare(&j->run, &j->cluster, err) < 0)
 			return -1;
@@ -752,7 +751,7 @@ static int fstests_run_tests(struct fstests_job *j)
 	return fstests_run_opened(j, record);
 }
 
-/* How many guests there will be, as far as it is known. */
+/* Sets the number of guests, as far as it is known. */
 static void use_cluster_jobs(struct fstests_job *j)
 {
 	unsigned int each = 0;
@@ -762,7 +761,7 @@ static void use_cluster_jobs(struct fstests_job *j)
 	j->options.jobs = j->cluster.tasks * (each ? each : 1);
 }
 
-/* --- a run that goes on --------------------------------------------------------------------- */
+/* --- a resumed run -------------------------------------------------------------------------- */
 
 static int fstests_reopen(struct fstests_job *j, const char *name, json_t **record,
 			  struct error **err)
@@ -777,17 +776,17 @@ static int fstests_reopen(struct fstests_job *j, const char *name, json_t **reco
 	directory = json_string_value(
 		json_object_get(json_object_get(*record, "cluster"), "directory"));
 	if (!directory)
-		return error_set(err, ERR_INPUT, "run %s is not one on a cluster", name);
+		return error_set(err, ERR_INPUT, "run %s did not run on a cluster", name);
 	j->shared = strdup(directory);
 	if (!j->shared)
 		return error_no_memory(err);
 	if (submission_read(j->shared, &j->kept, err) < 0)
-		return error_wrap(err, "cannot go on with run %s", name);
+		return error_wrap(err, "cannot resume run %s", name);
 	types = json_string_value(json_object_get(*record, "fstype"));
 	j->tested = strdup(types ? types : "");
 	if (!j->tested)
 		return error_no_memory(err);
-	/* It has no outcome now. */
+	/* A resumed run has no outcome yet. */
 	json_object_del(*record, "status");
 	return run_folder_write(&j->run.folder, *record, err);
 }
@@ -834,22 +833,7 @@ static int read_count(struct fstests_job *j, const struct parsed_line *line, str
 	return 0;
 }
 
-static int read_cluster(struct fstests_job *j, const struct parsed_line *line, struct error **err)
-{
-	static const struct cluster_codes codes = {
-		.engine = OPTION_CLUSTER,
-		.tasks = OPTION_CLUSTER_TASKS,
-		.option = OPTION_CLUSTER_OPTION,
-		.directory = OPTION_CLUSTER_DIRECTORY,
-		.jobs = OPTION_JOBS,
-		.cpus = OPTION_CPUS,
-		.memory = OPTION_MEMORY,
-	};
-
-	return cluster_read_line(line, &codes, &j->cluster, &j->cluster_directory, err);
-}
-
-/* The run has everything else already. */
+/* A resumed run keeps its other options. */
 static int check_resumed(const struct parsed_line *line, struct error **err)
 {
 	static const int allowed[] = { OPTION_RESUME,	OPTION_JSON,	OPTION_QUIET, OPTION_JUNIT,
@@ -878,7 +862,7 @@ static int fstests_check_line(struct fstests_job *j, const struct parsed_line *l
 	bool elsewhere = line_has(line, OPTION_CLUSTER);
 
 	if (fstests_cluster_check(line, err) < 0 || fstests_read_line(&j->options, line, err) < 0 ||
-	    read_cluster(j, line, err) < 0)
+	    cluster_read_line(line, &j->cluster, &j->cluster_directory, err) < 0)
 		return -1;
 	if (line_has(line, OPTION_RESUME))
 		return check_resumed(line, err);
@@ -888,7 +872,7 @@ static int fstests_check_line(struct fstests_job *j, const struct parsed_line *l
 		use_cluster_jobs(j);
 		if (check_cluster(&j->options, &j->run.shard, err) < 0)
 			return -1;
-		/* Here, unlike in pods, all that the command line names is at hand. */
+		/* Unlike in a pod, everything that the command line names is on this host. */
 		elsewhere = false;
 	}
 	return check_combination(&j->options, &j->run.shard, elsewhere, err);

@@ -585,20 +585,6 @@ static int run_guests(struct check_session *s, struct error **err)
 
 /* --- the whole ------------------------------------------------------------------------------ */
 
-static int conclude(const struct check_session *s)
-{
-	const struct results *r = &s->run->results;
-
-	if (s->run->crashed)
-		return FSTESTS_CRASHED;
-	if (s->run->exhausted || results_count(r, TEST_TIMEOUT))
-		return FSTESTS_TIMED_OUT;
-	if (*s->run->refusal)
-		return FSTESTS_NOT_RUN;
-	return results_count(r, TEST_FAIL) || results_count(r, TEST_UNREACHED) ? FSTESTS_FAILED
-									       : FSTESTS_PASSED;
-}
-
 /* check.log is authoritative about which tests failed. */
 static int compare_with_logs(struct check_session *s, struct error **err)
 {
@@ -684,7 +670,7 @@ int fstests_session(struct fstests_run *run, struct error **err)
 	error_free(&s.err);
 	if (result < 0)
 		return -1;
-	result = conclude(&s);
+	result = fstests_run_conclude(run);
 	if (result == FSTESTS_NOT_RUN)
 		error_set(err, ERR_INPUT, "check did not run everything requested: %s",
 			  run->refusal);

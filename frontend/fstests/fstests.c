@@ -1,5 +1,6 @@
 #include "frontend/fstests/fstests.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,28 @@ int fstests_run_complain(struct fstests_run *run, const char *kind, const char *
 	}
 	complaint_clear(c);
 	return error_no_memory(err);
+}
+
+struct vm_disk fstests_device(const struct fstests_options *options, unsigned int number)
+{
+	struct vm_disk disk = { .size = options->device_size, .memory = options->device_memory };
+
+	snprintf(disk.name, sizeof(disk.name), "device%u", number);
+	return disk;
+}
+
+enum fstests_exit fstests_run_conclude(const struct fstests_run *run)
+{
+	const struct results *r = &run->results;
+
+	if (run->crashed || results_count(r, TEST_CRASH))
+		return FSTESTS_CRASHED;
+	if (run->exhausted || results_count(r, TEST_TIMEOUT))
+		return FSTESTS_TIMED_OUT;
+	if (*run->refusal)
+		return FSTESTS_NOT_RUN;
+	return results_count(r, TEST_FAIL) || results_count(r, TEST_UNREACHED) ? FSTESTS_FAILED
+									       : FSTESTS_PASSED;
 }
 
 void fstests_run_clear(struct fstests_run *run)

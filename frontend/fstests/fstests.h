@@ -101,5 +101,11 @@ struct fstests_run {
 int fstests_run_complain(struct fstests_run *run, const char *kind, const char *test,
 			 const char *line, const char *trace, struct error **err);
 
+/* The new disk NUMBER, from 0, of each guest. */
+struct vm_disk fstests_device(const struct fstests_options *options, unsigned int number);
+
+/* The exit status of a run that ended, by its results: the worst comes first. */
+enum fstests_exit fstests_run_conclude(const struct fstests_run *run);
+
 /* Frees what the run collected; its options, directory and VM are the caller's. */
 void fstests_run_clear(struct fstests_run *run);

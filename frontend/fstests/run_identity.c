@@ -31,14 +31,14 @@ static json_t *identity_end(struct sha256_ctx *hash)
 	return json_string(hex);
 }
 
-static json_t *identity_of_kernel(const char *image, struct error **err)
+json_t *identity_of_file(const char *path, struct error **err)
 {
-	_cleanup_close_ int fd = open(image, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char hex[2 * SHA256_LEN + 1];
 	uint8_t sum[SHA256_LEN];
 
 	if (fd < 0) {
-		error_errno(err, ERR_SYSTEM, "cannot open %s", image);
+		error_errno(err, ERR_SYSTEM, "cannot open %s", path);
 		return NULL;
 	}
 	if (file_sha256(fd, sum, err) < 0)
@@ -175,7 +175,7 @@ static json_t *identity_of_configuration(const struct fstests_options *o, const 
 json_t *run_identity(const struct fstests_run *run, const struct manifest *manifest,
 		     const char *types, struct error **err)
 {
-	json_t *kernel = identity_of_kernel(run->vm.kernel->image, err);
+	json_t *kernel = identity_of_file(run->vm.kernel->image, err);
 	json_t *fstests = kernel ? identity_of_fstests(run->tree, err) : NULL;
 	json_t *configuration =
 		fstests ? identity_of_configuration(run->options, types, err) : NULL;

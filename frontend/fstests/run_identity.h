@@ -7,6 +7,9 @@
 #include "frontend/fstests/fstests.h"
 #include "frontend/rootfs/manifest.h"
 
+/* The SHA-256 sum in hex of the file PATH, a new reference. NULL with ERR set. */
+json_t *identity_of_file(const char *path, struct error **err);
+
 /* For run.json, a new reference: SHA-256 sums in hex of the kernel's image, of the rootfs's
  * packages (missing if MANIFEST is NULL), of fstests' tests and of the configuration, TYPES being
  * the tested filesystems. NULL with ERR set. */
