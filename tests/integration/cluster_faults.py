@@ -16,8 +16,8 @@ import sys
 from support import slurm, tap, vng
 from support.pace import patient
 from support.schemas import stream
-from support.world import (AS_ROOT, SOURCE, Case, Home, Tidy, children, command_of, field_of, kill,
-                           own_rootfs, play, wait_until)
+from support.world import (AS_ROOT, NOBODY, SOURCE, Case, Home, Tidy, children, command_of, field_of, kill,
+                           own_rootfs, play, wait_until, without)
 
 TESTS = [f"mini/{number}" for number in range(101, 107)]
 # A guest in which mini/105 and mini/106 wait until the file "go" is in the results directory.
@@ -185,7 +185,7 @@ def listed(cluster):
     tap.report(glob.glob(f"{folder}/tasks/*-0/check-1.out") and glob.glob(f"{folder}/tasks/*.log"),
                "the run keeps what the tasks printed", os.listdir(folder))
     again = home.run("fstests", "--resume", run.id, environment={"PATH": PATH, **cluster.environment})
-    tap.report(again.status == 5 and "cannot go on with run" in again.err, "a finished run cannot be resumed",
+    tap.report(again.status == 5 and "cannot resume run" in again.err, "a finished run cannot be resumed",
                again)
 
 
@@ -275,7 +275,8 @@ def locked(cluster):
     os.chown(folder, OWNER, -1)
     status = run.finish()
     tap.report(status == 0 and len(run.results()) == len(TESTS), "its results are kept", *run.told())
-    tap.report(any("stays there" in note for note in run.notes()) and os.path.isdir(run.folder),
+    tap.report(any("the run's shared directory stays" in note for note in run.notes()) and
+               os.path.isdir(run.folder),
                "the shared directory stays, and a note says so", run.notes())
     os.chmod(folder, 0o700)
     shutil.rmtree(run.folder)
@@ -437,6 +438,32 @@ def hidden(cluster):
                not cluster.jobs(), "a directory that no node has ends the run", *run.told())
 
 
+def interrupted_early(cluster):
+    """Ctrl-C while the files are copied; cp never ends."""
+    os.chmod(home.write("slow/cp", "#!/bin/sh\nexec sleep 1000\n"), 0o755)
+    shared = home.make_folder(f"{home.folder}/early")
+    process = home.start(*words(shared), environment={"PATH": f"{home.folder}/slow:{PATH}",
+                                                      **cluster.environment})
+    copies = wait_until(lambda: glob.glob(f"{shared}/.2*") and children(process.pid), 120)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=patient(60))
+    tap.report(copies and process.returncode == 130 and not os.listdir(shared) and not cluster.jobs(),
+               "Ctrl-C while the files are copied leaves nothing", process.returncode, os.listdir(shared),
+               out, err)
+
+
+def missing(cluster):
+    if not AS_ROOT:
+        tap.skip("sbatch is missing", "needs root to hide a program")
+        return
+    shared = home.make_folder(f"{home.folder}/missing")
+    outcome = home.run(*words(shared), environment={"PATH": PATH, **cluster.environment},
+                       before=without(home, shutil.which("sbatch")), **NOBODY)
+    tap.report(outcome.status == 5 and
+               "cannot run sbatch; if it is missing, run: apt install slurm-client" in outcome.err,
+               "without sbatch, a message says how to get it", outcome)
+
+
 def refused(cluster):
     run = Run(cluster, "--cluster-option", "--partition=none")
     run.finish()
@@ -493,7 +520,7 @@ else:
     with slurm.Slurm(home) as cluster, Tidy(home) as tidy:
         for test in (listed, together, crowded, limited, garbled, lying, locked, clocks, cancelled,
                      cancelled_in_pieces, killed_often, node_lost, interrupted, waits, front_end_killed,
-                     vanished, filled, refused, hidden):
+                     vanished, filled, interrupted_early, missing, refused, hidden):
             if test.__name__ in sys.argv[1:] or not sys.argv[1:]:
                 test(cluster)
         left = tidy.complaints()
