@@ -123,7 +123,8 @@ class Run:
     def go(self):
         """Lets the tests that wait end, in all guests there are."""
         for folder in glob.glob(f"{self.folder}/tasks/*/results"):
-            with open(f"{folder}/go", "w", encoding="utf-8"):
+            # The run may have ended, and removed them, since they were listed.
+            with contextlib.suppress(FileNotFoundError), open(f"{folder}/go", "w", encoding="utf-8"):
                 pass
 
     def finish(self, number=None):
