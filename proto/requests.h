@@ -59,7 +59,8 @@
 	REQUEST(OPEN,        Open,       open,        NULL,     "o",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
 	REQUEST(READ,        Read,       read,        NULL,     "t",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
 	REQUEST(FIND,        Find,       find,        NULL,     "t",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
-	REQUEST(CHECK_RELEASE, CheckRelease, check_release, NULL, "ff", WHEN_IDLE,     HOUR,        CAPS_VIEW)
+	REQUEST(CHECK_RELEASE, CheckRelease, check_release, NULL, "ff", WHEN_IDLE,     HOUR,        CAPS_VIEW) \
+	REQUEST(CHANGE,      Change,     change,      "install", "df",  WHEN_IDLE,     HOUR,        CAPS_ALL)
 
 /* The fields of each request, named as in rootlet.proto, in the order of an audit record. LABEL names
  * the field in an error message:
@@ -101,6 +102,7 @@
 	FIELD(add_user, LIST, groups, GROUPS_MAX, valid_account_name, "group name")
 #define PUBLISH_FIELDS(FIELD) \
 	FIELD(publish, FLAG, replace, , , ) \
+	FIELD(publish, FLAG, keep_old, , , ) \
 	FIELD(publish, MODE, mode, , valid_tree_mode, "mode")
 #define INSPECT_FIELDS(FIELD) \
 	FIELD(inspect, FLAG, deep, , , ) \
@@ -131,4 +133,9 @@
 	FIELD(check_release, TEXT, pocket, SUITE_MAX + 1, valid_pocket, "pocket") \
 	FIELD(check_release, TEXT, mirror, MIRROR_MAX + 1, valid_mirror, "mirror") \
 	FIELD(check_release, FLAG, older, , , )
+#define CHANGE_FIELDS(FIELD) \
+	FIELD(change, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "rootfs name") \
+	FIELD(change, TEXT, suite, SUITE_MAX + 1, valid_archive_word, "suite") \
+	FIELD(change, TEXT, arch, SUITE_MAX + 1, valid_archive_word, "architecture") \
+	FIELD(change, LIST, removed, REMOVED_MAX, valid_package_name, "package name")
 /* clang-format on */

@@ -20,6 +20,7 @@
 #define MANIFEST_MAX (1024 * 1024)
 #define PATH_LENGTH_MAX 4096
 #define FILTERS_MAX 32
+#define REMOVED_MAX 500 /* packages that a change removes */
 #define FILTER_PATTERN_SIZE 128
 #define FIND_MAX 32 /* paths at a time */
 #define INNER_PATH_MAX 255

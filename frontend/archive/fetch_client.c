@@ -98,9 +98,21 @@ static int fetch_take_package(struct fetch *f, const struct fetch_message *m, st
 {
 	if (!f->wanted || !valid_package_name(m->package.name) ||
 	    !valid_package_version(m->package.version) || !valid_archive_word(m->package.arch) ||
+	    m->package.pocket >= FETCH_POCKETS || !f->numbered[m->package.pocket] ||
 	    f->set->package_count >= PACKAGES_MAX)
 		return fetch_nonsense("package", err);
-	return package_set_add(f->set, m, err);
+	return package_set_add(f->set, m, f->numbered[m->package.pocket], err);
+}
+
+static int fetch_take_removed(struct fetch *f, const struct fetch_message *m, struct error **err)
+{
+	size_t count = 0;
+
+	while (f->set->removed && f->set->removed[count])
+		count++;
+	if (!f->wanted || !valid_package_name(m->removed.name) || count >= PACKAGES_MAX)
+		return fetch_nonsense("removed package", err);
+	return words_add(&f->set->removed, &count, m->removed.name) < 0 ? error_no_memory(err) : 0;
 }
 
 static int take_arrived(struct fetch *f, const struct fetch_message *m, struct error **err)
@@ -184,6 +196,8 @@ static int fetch_take_message(struct fetch *f, const struct fetch_message *m, in
 		return fetch_take_left_out(f, m, err);
 	case FETCH_PACKAGE:
 		return fetch_take_package(f, m, err);
+	case FETCH_REMOVED:
+		return fetch_take_removed(f, m, err);
 	case FETCH_ARRIVED:
 		return take_arrived(f, m, err);
 	default:

@@ -48,6 +48,7 @@ static const struct message_layout {
 	[FETCH_LEFT_OUT] = { SIZE_OF(left_out), { TEXT(left_out.word) } },
 	[FETCH_PACKAGE] = { SIZE_OF(package),
 			    { TEXT(package.name), TEXT(package.version), TEXT(package.arch) } },
+	[FETCH_REMOVED] = { SIZE_OF(removed), { TEXT(removed.name) } },
 	[FETCH_ARRIVED] = { SIZE_OF(package_number), { { 0 } } },
 };
 

@@ -16,22 +16,24 @@ static void clear_kept(struct resolve_index **all)
 	free(*all);
 }
 
-/* The resolver's cache of an index is named by the index's hash, in another directory. Sets MIRRORS
- * to the mirror that each index of ALL came from. */
-static int list_indexes(const struct fetch_work *w, struct resolve_index *all, const char **mirrors,
-			struct error **err)
+/* The resolver's cache of an index is named by the index's hash, in another directory. Sets NUMBERS
+ * to the pocket of each index of ALL. */
+static int list_indexes(const struct fetch_work *w, uint32_t pockets, struct resolve_index *all,
+			uint32_t *numbers, struct error **err)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < FETCH_POCKETS; i++) {
+	for (uint32_t i = 0; i < FETCH_POCKETS; i++) {
 		const struct work_pocket *pocket = &w->pockets[i];
 
+		if (!(pockets & 1u << i))
+			continue;
 		/* The release's first component determines the essential packages. */
 		for (size_t j = 0; j < pocket->index_count; j++, count++) {
 			all[count].packages = pocket->indexes[j].packages;
 			all[count].base = i == 0 && j == 0;
 			memcpy(all[count].sha256, pocket->indexes[j].sha256, SHA256_LEN);
-			mirrors[count] = pocket->mirror;
+			numbers[count] = i;
 			if (w->kept &&
 			    !(all[count].kept = cache_file(w->kept, all[count].sha256, err)))
 				return -1;
@@ -56,7 +58,7 @@ static void clear_packages(struct fetch_work *w)
 
 /* Puts base-files first: its directories must get the modes that it gives them. */
 static int fetch_packages_take(struct fetch_work *w, struct choices *choices,
-			       const char *const *mirrors, struct error **err)
+			       const uint32_t *numbers, struct error **err)
 {
 	clear_packages(w);
 	w->list = calloc(choices->count + 1, sizeof(*w->list));
@@ -64,9 +66,9 @@ static int fetch_packages_take(struct fetch_work *w, struct choices *choices,
 		return error_no_memory(err);
 	for (size_t i = 0; i < choices->count; i++) {
 		struct choice *from = &choices->list[i];
-		struct work_package to = { .size = from->size };
+		struct work_package to = { .size = from->size, .pocket = numbers[from->index] };
 
-		to.url = download_url(mirrors[from->index], from->filename);
+		to.url = download_url(w->pockets[to.pocket].mirror, from->filename);
 		to.name = STEAL_PTR(from->name);
 		to.version = STEAL_PTR(from->version);
 		to.arch = STEAL_PTR(from->arch);
@@ -91,11 +93,19 @@ static int tell_choices(struct fetch_work *w, const struct choices *choices, str
 		if (work_send(w, &message, -1, err) < 0)
 			return -1;
 	}
+	for (char *const *name = choices->removed; name && *name; name++) {
+		struct fetch_message message = { .kind = FETCH_REMOVED };
+
+		snprintf(message.removed.name, sizeof(message.removed.name), "%s", *name);
+		if (work_send(w, &message, -1, err) < 0)
+			return -1;
+	}
 	for (size_t i = 0; i < w->count; i++) {
 		const struct work_package *package = &w->list[i];
 		struct fetch_message message = { .kind = FETCH_PACKAGE };
 
 		message.package.size = package->size;
+		message.package.pocket = package->pocket;
 		memcpy(message.package.sha256, package->sha256, SHA256_LEN);
 		snprintf(message.package.name, sizeof(message.package.name), "%s", package->name);
 		snprintf(message.package.version, sizeof(message.package.version), "%s",
@@ -107,49 +117,57 @@ static int tell_choices(struct fetch_work *w, const struct choices *choices, str
 	return 0;
 }
 
-static void forget_wanted(struct fetch_work *w)
+static void forget_words(struct fetch_work *w)
 {
-	words_free(w->wanted);
-	words_free(w->optional);
-	w->wanted = w->optional = NULL;
-	w->wanted_count = w->optional_count = 0;
+	for (size_t i = 0; i < WANT_KINDS; i++)
+		words_free(w->words[i].list);
+	memset(w->words, 0, sizeof(w->words));
 }
 
-static int fetch_packages_choose(struct fetch_work *w, enum package_base base, struct error **err)
+static const char *const *work_list(const struct fetch_work *w, enum fetch_want list)
+{
+	return (const char *const *)w->words[list].list;
+}
+
+static int fetch_packages_choose(struct fetch_work *w, const struct fetch_message *m, int installed,
+				 struct error **err)
 {
 	const struct wanted wanted = {
-		.packages = (const char *const *)w->wanted,
-		.optional = (const char *const *)w->optional,
+		.packages = work_list(w, WANT_PACKAGE),
+		.optional = work_list(w, WANT_OPTIONAL),
+		.removed = work_list(w, WANT_REMOVED),
+		.kept = work_list(w, WANT_KEPT),
+		.installed = installed,
 	};
 	_cleanup_(choices_clear) struct choices choices = { 0 };
 	_cleanup_(clear_kept) struct resolve_index *all = NULL;
-	_cleanup_free_ const char **mirrors = NULL;
+	_cleanup_free_ uint32_t *numbers = NULL;
 	size_t count = 0;
 
 	for (size_t i = 0; i < FETCH_POCKETS; i++)
-		count += w->pockets[i].index_count;
+		count += m->choose.pockets & 1u << i ? w->pockets[i].index_count : 0;
 	all = calloc(count + 1, sizeof(*all));
-	/* NOLINTNEXTLINE: the size of a pointer is intended. */
-	mirrors = calloc(count + 1, sizeof(*mirrors));
-	if (!all || !mirrors)
+	numbers = calloc(count + 1, sizeof(*numbers));
+	if (!all || !numbers)
 		return error_no_memory(err);
-	if (list_indexes(w, all, mirrors, err) < 0 ||
-	    resolve(all, count, w->origin->suite, w->origin->arch, base, &wanted, &choices, err) <
-		    0 ||
-	    fetch_packages_take(w, &choices, mirrors, err) < 0)
+	if (list_indexes(w, m->choose.pockets, all, numbers, err) < 0 ||
+	    resolve(all, count, w->origin->suite, w->origin->arch,
+		    (enum package_base)m->choose.base, &wanted, &choices, err) < 0 ||
+	    fetch_packages_take(w, &choices, numbers, err) < 0)
 		return -1;
 	return tell_choices(w, &choices, err);
 }
 
-int work_choose(struct fetch_work *w, enum package_base base, struct error **err)
+int work_choose(struct fetch_work *w, const struct fetch_message *choose, int installed,
+		struct error **err)
 {
 	int r = work_lists(w, err);
 
 	if (r == 0) {
 		progress_stage(w->progress, "Choosing packages");
-		r = fetch_packages_choose(w, base, err);
+		r = fetch_packages_choose(w, choose, installed, err);
 	}
-	forget_wanted(w);
+	forget_words(w);
 	return r;
 }
 

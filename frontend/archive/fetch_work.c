@@ -83,10 +83,9 @@ int fetch_work_prepare(int channel, void *context, struct error **err)
 
 static int add_word(struct fetch_work *w, const struct fetch_message *m, struct error **err)
 {
-	int r = m->want.optional ? words_add(&w->optional, &w->optional_count, m->want.word)
-				 : words_add(&w->wanted, &w->wanted_count, m->want.word);
+	struct work_words *words = &w->words[m->want.list < WANT_KINDS ? m->want.list : 0];
 
-	return r < 0 ? error_no_memory(err) : 0;
+	return words_add(&words->list, &words->count, m->want.word) < 0 ? error_no_memory(err) : 0;
 }
 
 /* Sets *FD to -1 if it takes the descriptor. */
@@ -99,7 +98,7 @@ static int fetch_work_serve(struct fetch_work *w, const struct fetch_message *m,
 	case FETCH_ACCEPT:
 		return work_accept(w, m->accept.pocket, fd, err);
 	case FETCH_CHOOSE:
-		return work_choose(w, (enum package_base)m->choose.base, err);
+		return work_choose(w, m, *fd, err);
 	case FETCH_DOWNLOAD:
 		return work_download(w, err);
 	case FETCH_UNPACK:

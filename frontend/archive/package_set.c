@@ -20,7 +20,8 @@ int pocket_add_index(struct pocket *pocket, const char *component, const char *p
 	return index->component && index->packages ? 0 : error_no_memory(err);
 }
 
-int package_set_add(struct package_set *set, const struct fetch_message *m, struct error **err)
+int package_set_add(struct package_set *set, const struct fetch_message *m,
+		    const struct pocket *pocket, struct error **err)
 {
 	struct package *more =
 		reallocarray(set->packages, set->package_count + 1, sizeof(*set->packages));
@@ -36,6 +37,7 @@ int package_set_add(struct package_set *set, const struct fetch_message *m, stru
 		.arch = strdup(m->package.arch),
 		.size = m->package.size,
 	};
+	package->pocket = pocket;
 	memcpy(package->sha256, m->package.sha256, SHA256_LEN);
 	return package->name && package->version && package->arch ? 0 : error_no_memory(err);
 }
@@ -65,7 +67,8 @@ void package_set_forget_choice(struct package_set *set)
 	set->packages = NULL;
 	set->package_count = 0;
 	words_free(set->left_out);
-	set->left_out = NULL;
+	words_free(set->removed);
+	set->left_out = set->removed = NULL;
 }
 
 void package_set_free(struct package_set **set)

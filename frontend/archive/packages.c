@@ -262,7 +262,8 @@ int packages_open(const struct source *source, struct helper *helper, struct pro
 	return 0;
 }
 
-static int send_wanted(struct fetch *f, const char *const *words, bool optional, struct error **err)
+static int send_words(struct fetch *f, const char *const *words, enum fetch_want list,
+		      struct error **err)
 {
 	for (; words && *words; words++) {
 		struct fetch_message message = { .kind = FETCH_WANT };
@@ -270,7 +271,7 @@ static int send_wanted(struct fetch *f, const char *const *words, bool optional,
 		if (strlen(*words) >= sizeof(message.want.word))
 			return error_set(err, ERR_INPUT,
 					 "\"%.80s…\" is too long for a package name", *words);
-		message.want.optional = optional;
+		message.want.list = list;
 		memcpy(message.want.word, *words, strlen(*words));
 		if (fetch_message_send(f->process.channel, &message, -1, err) < 0)
 			return -1;
@@ -278,20 +279,29 @@ static int send_wanted(struct fetch *f, const char *const *words, bool optional,
 	return 0;
 }
 
+static int send_wanted(struct fetch *f, const struct wanted *wanted, struct error **err)
+{
+	if (send_words(f, wanted->packages, WANT_PACKAGE, err) < 0 ||
+	    send_words(f, wanted->optional, WANT_OPTIONAL, err) < 0 ||
+	    send_words(f, wanted->removed, WANT_REMOVED, err) < 0)
+		return -1;
+	return send_words(f, wanted->kept, WANT_KEPT, err);
+}
+
 int packages_choose(struct fetch *f, enum package_base base, const struct wanted *wanted,
 		    struct error **err)
 {
+	const bool of_rootfs = base == BASE_INSTALLED || base == BASE_UPGRADED;
 	struct fetch_message request = { .kind = FETCH_CHOOSE };
 	int r;
 
 	package_set_forget_choice(f->set);
 	request.choose.base = base;
+	request.choose.pockets = wanted->pockets ? wanted->pockets : UINT32_MAX;
 	f->wanted = wanted;
-	r = send_wanted(f, wanted->packages, false, err);
+	r = send_wanted(f, wanted, err);
 	if (r == 0)
-		r = send_wanted(f, wanted->optional, true, err);
-	if (r == 0)
-		r = fetch_ask(f, &request, err);
+		r = fetch_ask_with(f, &request, of_rootfs ? wanted->installed : -1, err);
 	f->wanted = NULL;
 	return r;
 }

@@ -22,7 +22,7 @@ int packages_open(const struct source *source, struct helper *helper, struct pro
 		  struct fetch **out, struct error **err);
 
 /* ERR_TRUST for a wrong signature, hash or date, ERR_NETWORK if the mirror lacks a required file,
- * ERR_INPUT if it lacks a requested package. Can be called again. */
+ * ERR_INPUT if it lacks a requested package. Can be called again. See resolve.h. */
 int packages_choose(struct fetch *fetch, enum package_base base, const struct wanted *wanted,
 		    struct error **err);
 int packages_download(struct fetch *fetch,

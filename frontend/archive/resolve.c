@@ -10,6 +10,7 @@
 
 #include "frontend/archive/package_words.h"
 #include "frontend/archive/resolve_cache.h"
+#include "frontend/archive/resolve_installed.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
 #include "lib/hex_read.h"
@@ -37,7 +38,7 @@ struct resolution {
 	Solver *solver;
 	Queue job;
 	Map settled; /* names that have a preference in JOB */
-	Map chosen;  /* packages */
+	Map chosen;  /* packages, with those that stay installed */
 	char **left_out;
 	size_t left_out_count;
 	const char *suite;
@@ -221,7 +222,6 @@ static int resolve_load(struct resolution *r, const struct resolve_index *indexe
 			return error_set(err, ERR_SYSTEM, "cannot read the package index %s",
 					 indexes[i].packages);
 	}
-	pool_createwhatprovides(r->pool);
 	return 0;
 }
 
@@ -345,9 +345,87 @@ static int want_named(struct resolution *r, const char *const *wanted, struct er
 	return 0;
 }
 
+/* The installed package of the first name in "a|b" that has one; 0: none. */
+static Id find_installed(const struct resolution *r, const char *names)
+{
+	char name[PACKAGE_NAME_MAX + 1];
+
+	for (;; names++) {
+		size_t length = strcspn(names, "|");
+		Id id;
+
+		snprintf(name, sizeof(name), "%.*s", (int)length, names);
+		id = pool_str2id(r->pool, name, 0);
+		for (Id p = r->pool->installed->start; id && p < r->pool->installed->end; p++)
+			if (r->pool->solvables[p].repo == r->pool->installed &&
+			    r->pool->solvables[p].name == id)
+				return p;
+		names += length;
+		if (!*names)
+			return 0;
+	}
+}
+
+static bool resolve_is_base(const struct resolution *r, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (size_t i = 0; i < r->loaded_count; i++) {
+		const char *at = r->loaded[i].base;
+
+		for (; at && *at; at += strcspn(at, "\n") + (strchr(at, '\n') != NULL))
+			if (strncmp(at, name, length) == 0 && at[length] == '\n')
+				return true;
+	}
+	return strcmp(name, "apt") == 0;
+}
+
+static int want_removed(struct resolution *r, const char *const *removed, struct error **err)
+{
+	for (; removed && *removed; removed++) {
+		Id id = valid_package_name(*removed) ? find_installed(r, *removed) : 0;
+
+		if (!id)
+			return error_set(err, ERR_INPUT, "package %.100s is not installed",
+					 *removed);
+		if (resolve_is_base(r, *removed))
+			return error_set(err, ERR_INPUT, "every rootfs needs package %s", *removed);
+		queue_push2(&r->job, SOLVER_ERASE | SOLVER_SOLVABLE | SOLVER_CLEANDEPS, id);
+	}
+	return 0;
+}
+
+/* Otherwise libsolv would take them for dependencies, and remove them with the last package that
+ * needed them. */
+static void want_kept(struct resolution *r, const char *const *kept)
+{
+	const Repo *repo = r->pool->installed;
+	Id id;
+
+	for (; kept && *kept; kept++)
+		if (valid_package_choice(*kept) && (id = find_installed(r, *kept)))
+			queue_push2(&r->job, SOLVER_USERINSTALLED | SOLVER_SOLVABLE, id);
+	for (id = repo->start; id < repo->end; id++)
+		if (r->pool->solvables[id].repo == repo &&
+		    resolve_is_base(r, pool_id2str(r->pool, r->pool->solvables[id].name)))
+			queue_push2(&r->job, SOLVER_USERINSTALLED | SOLVER_SOLVABLE, id);
+}
+
+static bool is_of_rootfs(enum package_base base)
+{
+	return base == BASE_INSTALLED || base == BASE_UPGRADED;
+}
+
 static int want_all(struct resolution *r, const struct resolve_index *indexes, size_t count,
 		    enum package_base base, const struct wanted *wanted, struct error **err)
 {
+	if (is_of_rootfs(base)) {
+		if (want_removed(r, wanted->removed, err) < 0)
+			return -1;
+		want_kept(r, wanted->kept);
+	}
+	if (base == BASE_UPGRADED)
+		queue_push2(&r->job, SOLVER_UPDATE | SOLVER_SOLVABLE_ALL, 0);
 	if (base == BASE_MINIMAL) {
 		for (size_t i = 0; i < count; i++)
 			if (indexes[i].base)
@@ -442,18 +520,46 @@ static int resolve_by_name(const void *a, const void *b)
 	return strcmp(((const struct choice *)a)->name, ((const struct choice *)b)->name);
 }
 
-static int collect(const struct resolution *r, struct choices *out, struct error **err)
+/* An installed package that was not chosen again, and that no newer one replaces. */
+static int collect_removed(const struct resolution *r, struct choices *out, struct error **err)
+{
+	const Repo *repo = r->pool->installed;
+	size_t count = 0;
+
+	for (Id id = repo ? repo->start : 0; repo && id < repo->end; id++) {
+		const Solvable *s = pool_id2solvable(r->pool, id);
+		struct choice key = { .name = (char *)(uintptr_t)pool_id2str(r->pool, s->name) };
+
+		if (s->repo != repo || MAPTST(&r->chosen, id) ||
+		    (out->count &&
+		     bsearch(&key, out->list, out->count, sizeof(key), resolve_by_name)))
+			continue;
+		if (words_add(&out->removed, &count, key.name) < 0)
+			return error_no_memory(err);
+	}
+	return 0;
+}
+
+/* Marks all packages that the result has in R->chosen. Those that are installed already are not
+ * listed. */
+static int collect(struct resolution *r, struct choices *out, struct error **err)
 {
 	Queue decisions;
 	int result = 0;
 
 	queue_init(&decisions);
 	solver_get_decisionqueue(r->solver, &decisions);
+	map_empty(&r->chosen);
 	out->list = calloc((size_t)decisions.count + 1, sizeof(*out->list));
-	for (int i = 0; out->list && result == 0 && i < decisions.count; i++)
-		if (decisions.elements[i] > SYSTEMSOLVABLE)
-			result = resolve_choose(r, decisions.elements[i], &out->list[out->count++],
-						err);
+	for (int i = 0; out->list && result == 0 && i < decisions.count; i++) {
+		Id id = decisions.elements[i];
+
+		if (id <= SYSTEMSOLVABLE)
+			continue;
+		mark(&r->chosen, id);
+		if (r->pool->solvables[id].repo != r->pool->installed)
+			result = resolve_choose(r, id, &out->list[out->count++], err);
+	}
 	queue_free(&decisions);
 	if (!out->list)
 		return error_errno(err, ERR_SYSTEM, "cannot choose packages of %s", r->suite);
@@ -464,7 +570,7 @@ static int collect(const struct resolution *r, struct choices *out, struct error
 				   out->count, PACKAGES_MAX);
 	if (result == 0)
 		qsort(out->list, out->count, sizeof(*out->list), resolve_by_name);
-	return result;
+	return result == 0 ? collect_removed(r, out, err) : result;
 }
 
 /* The choices from one index. */
@@ -567,9 +673,6 @@ static bool prefer_all(struct resolution *r, const struct choices *choices)
 {
 	bool again = false;
 
-	map_empty(&r->chosen);
-	for (size_t i = 0; i < choices->count; i++)
-		mark(&r->chosen, choices->list[i].id);
 	for (size_t i = 0; i < choices->count; i++) {
 		const Solvable *s = pool_id2solvable(r->pool, choices->list[i].id);
 		const Id *at = s->requires ? s->repo->idarraydata + s->requires : NULL;
@@ -619,8 +722,10 @@ int resolve(const struct resolve_index *indexes, size_t index_count, const char 
 			"cannot choose packages: libsolv was built without Debian support; "
 			"run: apt-get install --reinstall libsolv1 libsolvext1");
 	pool_setarch(r.pool, arch);
-	if (resolve_load(&r, indexes, index_count, err) < 0)
+	if (resolve_load(&r, indexes, index_count, err) < 0 ||
+	    (is_of_rootfs(base) && installed_load(r.pool, wanted->installed, &r.job, err) < 0))
 		return -1;
+	pool_createwhatprovides(r.pool);
 	map_init(&r.settled, r.pool->ss.nstrings);
 	map_init(&r.chosen, r.pool->nsolvables);
 	if (want_all(&r, indexes, index_count, base, wanted, err) < 0)
@@ -643,5 +748,6 @@ void choices_clear(struct choices *choices)
 	}
 	free(choices->list);
 	words_free(choices->left_out);
+	words_free(choices->removed);
 	*choices = (struct choices){ 0 };
 }

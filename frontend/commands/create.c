@@ -19,23 +19,18 @@
 #include "frontend/client/view.h"
 #include "frontend/commands/commands.h"
 #include "frontend/commands/dry_run.h"
+#include "frontend/commands/source_line.h"
 #include "frontend/rootfs/profile_load.h"
 #include "frontend/rootfs/provision.h"
 #include "frontend/rootfs/store.h"
 #include "lib/error_wrap.h"
 #include "proto/validate.h"
 
-#define COMPONENTS_MAX 16
-
 enum {
 	OPTION_RELEASE = OPTION_OWN,
 	OPTION_ARCH,
 	OPTION_PROFILE,
 	OPTION_FORCE,
-	OPTION_MIRROR,
-	OPTION_KEYRING,
-	OPTION_ALLOW_OLDER,
-	OPTION_COMPONENTS,
 	OPTION_INCLUDE,
 	OPTION_ENGINE,
 	OPTION_TREE_MODE,
@@ -56,17 +51,7 @@ static const struct option_row create_rows[] = {
 	  .fallback = "fstests" },
 	{ "--force", NULL, OPTION_FORCE,
 	  "replace an existing rootfs, once the new one is complete" },
-	{ "--mirror", "URL", OPTION_MIRROR,
-	  "mirror to download packages from (default: Ubuntu's archive; for Debian, the mirror in "
-	  "the host's apt configuration)" },
-	{ "--keyring", "FILE", OPTION_KEYRING,
-	  "keys to verify signatures with (default: the distribution's keyring in "
-	  "/usr/share/keyrings)" },
-	{ "--allow-older-release", NULL, OPTION_ALLOW_OLDER,
-	  "accept a release file that is older than the newest one seen from this mirror, as after "
-	  "the mirror was restored from a backup" },
-	{ "--components", "LIST", OPTION_COMPONENTS,
-	  "archive components, such as \"main,universe\"" },
+	SOURCE_ROWS("Ubuntu's archive; for Debian, the mirror in the host's apt configuration"),
 	{ "--include", "LIST", OPTION_INCLUDE,
 	  "additional packages, such as \"gdb,strace\"; may be repeated" },
 	{ "--engine", "native|debootstrap", OPTION_ENGINE,
@@ -88,9 +73,8 @@ static const struct option_row create_rows[] = {
 struct create {
 	const char *name, *path, *profile_name, *engine;
 	struct source source;
-	const char *components[COMPONENTS_MAX + 1];
-	char *component_words; /* the elements of components */
-	char *includes;
+	char **components;	    /* NULL-terminated; NULL: the default */
+	char *includes, **included; /* NULL-terminated; NULL: none */
 	unsigned mode;
 	bool force, fresh, dry_run, quiet, json;
 
@@ -119,8 +103,9 @@ static void create_clear(struct create *c)
 	closep(&c->parent_fd);
 	free(c->parent);
 	free(c->base);
-	free(c->component_words);
+	words_free(c->components);
 	free(c->includes);
+	words_free(c->included);
 }
 
 /* Joins the lists of all --include options. */
@@ -142,8 +127,6 @@ static int join_includes(struct create *c, const struct parsed_line *line, struc
 
 static int create_read_line(struct create *c, const struct parsed_line *line, struct error **err)
 {
-	const char *components = line_value(line, OPTION_COMPONENTS);
-
 	c->name = line_value(line, OPTION_NAME);
 	c->path = line_value(line, OPTION_PATH);
 	c->profile_name = line_value(line, OPTION_PROFILE);
@@ -151,9 +134,6 @@ static int create_read_line(struct create *c, const struct parsed_line *line, st
 	c->source = (struct source){
 		.suite = line_value(line, OPTION_RELEASE),
 		.arch = line_value(line, OPTION_ARCH),
-		.mirror = line_value(line, OPTION_MIRROR),
-		.keyring = line_value(line, OPTION_KEYRING),
-		.allow_older = line_has(line, OPTION_ALLOW_OLDER),
 	};
 	c->mode = (unsigned)strtoul(line_value(line, OPTION_TREE_MODE), NULL, 8);
 	c->force = line_has(line, OPTION_FORCE);
@@ -161,29 +141,9 @@ static int create_read_line(struct create *c, const struct parsed_line *line, st
 	c->dry_run = line_has(line, OPTION_DRY_RUN);
 	c->quiet = line_has(line, OPTION_QUIET);
 	c->json = line_has(line, OPTION_JSON);
-	if (components && !(c->component_words = strdup(components)))
-		return error_no_memory(err);
-	return join_includes(c, line, err);
-}
-
-static int check_components(struct create *c, struct error **err)
-{
-	size_t count = 0;
-	char *rest = NULL, *word;
-
-	if (!c->component_words)
-		return 0;
-	for (word = strtok_r(c->component_words, ", ", &rest); word;
-	     word = strtok_r(NULL, ", ", &rest)) {
-		if (!valid_archive_word(word) || count == COMPONENTS_MAX)
-			return error_set(err, ERR_INPUT, "invalid archive component \"%.80s\"",
-					 word);
-		c->components[count++] = word;
-	}
-	if (!count)
-		return error_set(err, ERR_INPUT, "--components is empty");
-	c->source.components = c->components;
-	return 0;
+	return source_line_read(line, &c->source, &c->components, err) < 0
+		       ? -1
+		       : join_includes(c, line, err);
 }
 
 static int check_release(const struct create *c, struct error **err)
@@ -214,6 +174,7 @@ static int check_release(const struct create *c, struct error **err)
 static int load_profile(struct create *c, struct error **err)
 {
 	char *rest = NULL, *word;
+	size_t count = 0;
 	char **suite;
 
 	if (profile_load(c->profile_name, &c->profile, err) < 0)
@@ -224,6 +185,8 @@ static int load_profile(struct create *c, struct error **err)
 	     word = strtok_r(NULL, ", ", &rest))
 		if (profile_add_package(c->profile, word, err) < 0)
 			return error_wrap(err, "--include");
+		else if (words_add(&c->included, &count, word) < 0)
+			return error_no_memory(err);
 	if (!c->profile->suites)
 		return 0;
 	for (suite = c->profile->suites; *suite; suite++)
@@ -379,6 +342,7 @@ static struct provision plan(const struct create *c)
 		.profile = c->profile,
 		.fetch = c->fetch,
 		.progress = c->progress,
+		.added = c->included,
 	};
 }
 
@@ -587,8 +551,7 @@ static void print_done(const struct create *c, time_t began)
 static int prepare_and_create(struct create *c, const struct parsed_line *line, struct error **err)
 {
 	if (create_read_line(c, line, err) < 0 || check_release(c, err) < 0 ||
-	    check_components(c, err) < 0 || check_arch(c, err) < 0 || load_profile(c, err) < 0 ||
-	    check_destination(c, err) < 0)
+	    check_arch(c, err) < 0 || load_profile(c, err) < 0 || check_destination(c, err) < 0)
 		return -1;
 	c->progress = progress_new(c->quiet || c->dry_run ? PROGRESS_QUIET
 				   : c->json		  ? PROGRESS_JSON

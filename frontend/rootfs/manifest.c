@@ -150,9 +150,9 @@ static bool take_users(const json_t *array, struct manifest *m)
 	return true;
 }
 
-static bool take_time(const json_t *root, int64_t *out)
+static bool take_time(const json_t *root, const char *key, int64_t *out)
 {
-	const char *text = json_string_value(json_object_get(root, "created"));
+	const char *text = json_string_value(json_object_get(root, key));
 	struct tm tm = { 0 };
 	const char *end = text ? strptime(text, TIME_FORMAT, &tm) : NULL;
 
@@ -162,8 +162,8 @@ static bool take_time(const json_t *root, int64_t *out)
 	return true;
 }
 
-/* Missing if nothing was left out, and in manifests of older versions. */
-static bool manifest_take_left_out(const json_t *array, struct manifest *m)
+/* Missing if there are none, and in manifests of older versions. */
+static bool manifest_take_choices(const json_t *array, char ***choices)
 {
 	const json_t *word;
 	size_t i, count = 0;
@@ -174,11 +174,21 @@ static bool manifest_take_left_out(const json_t *array, struct manifest *m)
 	{
 		const char *text = json_string_value(word);
 
-		if (!text || !valid_package_choice(text) ||
-		    words_add(&m->left_out, &count, text) < 0)
+		if (!text || !valid_package_choice(text) || words_add(choices, &count, text) < 0)
 			return false;
 	}
 	return true;
+}
+
+/* Missing in manifests of older versions. */
+static bool manifest_take_changes(const json_t *root, struct manifest *m)
+{
+	m->generation = 1;
+	return (!json_object_get(root, "generation") ||
+		manifest_take_number(root, "generation", &m->generation)) &&
+	       (!json_object_get(root, "changed") || take_time(root, "changed", &m->changed)) &&
+	       manifest_take_choices(json_object_get(root, "added"), &m->added) &&
+	       manifest_take_choices(json_object_get(root, "components"), &m->components);
 }
 
 static bool take_all(const json_t *root, struct manifest *m)
@@ -194,10 +204,11 @@ static bool take_all(const json_t *root, struct manifest *m)
 	return m->profile && m->profile_sha256 && m->suite && m->arch && m->distribution &&
 	       m->mirror && manifest_take_number(range, "first_uid", &m->first_uid) &&
 	       manifest_take_number(range, "first_gid", &m->first_gid) &&
-	       manifest_take_number(range, "count", &m->count) && take_time(root, &m->created) &&
+	       manifest_take_number(range, "count", &m->count) &&
+	       take_time(root, "created", &m->created) &&
 	       manifest_take_packages(json_object_get(root, "packages"), m) &&
-	       manifest_take_left_out(json_object_get(root, "left_out"), m) &&
-	       take_groups(json_object_get(root, "groups"), m) &&
+	       manifest_take_choices(json_object_get(root, "left_out"), &m->left_out) &&
+	       manifest_take_changes(root, m) && take_groups(json_object_get(root, "groups"), m) &&
 	       take_users(json_object_get(root, "users"), m);
 }
 
@@ -251,35 +262,50 @@ static json_t *pack_accounts(const struct manifest *m, json_t *users)
 	return users;
 }
 
-/* NULL if out of memory. */
-static json_t *pack(const struct manifest *m)
+static json_t *pack_time(int64_t at)
 {
-	json_t *packages = json_object(), *groups = json_array(), *left_out = NULL;
-	time_t created = (time_t)m->created;
+	time_t seconds = (time_t)at;
 	char text[32];
 	struct tm tm;
 
-	gmtime_r(&created, &tm);
+	gmtime_r(&seconds, &tm);
 	strftime(text, sizeof(text), TIME_FORMAT, &tm);
+	return json_string(text);
+}
+
+/* NULL, which json_pack() leaves out, if there are none. */
+static json_t *pack_choices(char *const *choices)
+{
+	json_t *array = choices && *choices ? json_array() : NULL;
+
+	for (; choices && *choices; choices++)
+		json_array_append_new(array, json_string(*choices));
+	return array;
+}
+
+/* NULL if out of memory. */
+static json_t *pack(const struct manifest *m)
+{
+	json_t *packages = json_object(), *groups = json_array();
+
 	for (size_t i = 0; i < m->package_count; i++)
 		json_object_set_new(packages, m->packages[i].name,
 				    json_string(m->packages[i].version));
-	for (char **word = m->left_out; word && *word; word++) {
-		left_out = left_out ? left_out : json_array();
-		json_array_append_new(left_out, json_string(*word));
-	}
 	for (size_t i = 0; i < m->group_count; i++)
 		json_array_append_new(groups, json_pack("{s:s, s:I}", "name", m->groups[i].name,
 							"gid", (json_int_t)m->groups[i].gid));
-	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:I, s:I, s:I}, s:o, s:o, "
-			 "s:o, s:o*}",
-			 "format", MANIFEST_FORMAT, "created", text, "profile", m->profile,
+	return json_pack("{s:i, s:o, s:I, s:o*, s:s, s:s, s:s, s:s, s:s, s:s, "
+			 "s:{s:I, s:I, s:I}, s:o, s:o, s:o, s:o*, s:o*, s:o*}",
+			 "format", MANIFEST_FORMAT, "created", pack_time(m->created), "generation",
+			 (json_int_t)m->generation, "changed",
+			 m->changed ? pack_time(m->changed) : NULL, "profile", m->profile,
 			 "profile_sha256", m->profile_sha256, "suite", m->suite, "arch", m->arch,
 			 "distribution", m->distribution, "mirror", m->mirror, "id_range",
 			 "first_uid", (json_int_t)m->first_uid, "first_gid",
 			 (json_int_t)m->first_gid, "count", (json_int_t)m->count, "groups", groups,
 			 "users", pack_accounts(m, json_array()), "packages", packages, "left_out",
-			 left_out);
+			 pack_choices(m->left_out), "added", pack_choices(m->added), "components",
+			 pack_choices(m->components));
 }
 
 int manifest_write(const struct manifest *m, int *fd, struct error **err)
@@ -313,6 +339,8 @@ void manifest_free(struct manifest **m)
 		free(manifest->groups[i].name);
 	free(manifest->packages);
 	words_free(manifest->left_out);
+	words_free(manifest->added);
+	words_free(manifest->components);
 	free(manifest->users);
 	free(manifest->groups);
 	free(manifest->profile);

@@ -21,9 +21,13 @@ struct manifest {
 	char *suite, *arch, *distribution, *mirror;
 	uint32_t first_uid, first_gid, count; /* host ids of the rootfs's ids 0 to COUNT - 1 */
 	int64_t created;		      /* seconds since the epoch */
+	int64_t changed;     /* when packages were last installed, removed or upgraded; 0: never */
+	uint32_t generation; /* 1, and one more for each such change */
 	struct manifest_package *packages;
 	size_t package_count;
-	char **left_out; /* NULL-terminated: profile packages the release lacks; NULL: none */
+	char **left_out;   /* NULL-terminated: profile packages the release lacks; NULL: none */
+	char **added;	   /* likewise: packages that the user asked for, besides the profile's */
+	char **components; /* likewise: of the archive; NULL: unknown */
 	struct account *users;
 	size_t user_count;
 	struct account_group *groups;

@@ -189,6 +189,7 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 	const struct package_set *set = packages_set(p->fetch);
 	const struct host_ids *ids = helper_ids(h);
 	_cleanup_free_ struct manifest_package *packages = NULL;
+	_cleanup_free_ char **components = NULL;
 	struct manifest m = {
 		.profile = p->profile->name,
 		.profile_sha256 = mutable(p->profile->sha256),
@@ -200,8 +201,10 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 		.first_gid = ids->first_gid,
 		.count = ids->count,
 		.created = time(NULL),
+		.generation = 1,
 		.package_count = set->package_count,
 		.left_out = set->left_out,
+		.added = p->added,
 		.users = p->profile->users,
 		.user_count = p->profile->user_count,
 		.groups = p->profile->groups,
@@ -209,8 +212,13 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 	};
 
 	packages = calloc(m.package_count + 1, sizeof(*packages));
-	if (!packages)
+	/* NOLINTNEXTLINE: the size of a pointer is intended. */
+	components = calloc(set->pockets[0].index_count + 1, sizeof(*components));
+	if (!packages || !components)
 		return error_no_memory(err);
+	for (size_t i = 0; i < set->pockets[0].index_count; i++)
+		components[i] = set->pockets[0].indexes[i].component;
+	m.components = components;
 	for (size_t i = 0; i < m.package_count; i++) {
 		packages[i].name = set->packages[i].name;
 		packages[i].version = set->packages[i].version;
@@ -228,6 +236,7 @@ static int provision_publish(struct helper *h, const struct provision *p, int ma
 	progress_stage(p->progress, "Writing to disk");
 	message.replace = p->replace;
 	message.mode = p->mode;
+	message.keep_old = p->keep_old;
 	request.kind_case = ROOTLET__REQUEST__KIND_PUBLISH;
 	request.publish = &message;
 	return helper_call(h, &request, &manifest, 1, NULL, err);
@@ -333,6 +342,42 @@ int provision_clone(struct helper *h, const struct provision *p, const struct cl
 	if (manifest_write(manifest, &fd, err) < 0 || provision_publish(h, p, fd, err) < 0)
 		return -1;
 	*left_out = STEAL_PTR(manifest->left_out);
+	progress_end(p->progress);
+	return 0;
+}
+
+static int change_begin(struct helper *h, const struct provision *p, struct error **err)
+{
+	const struct package_set *set = packages_set(p->fetch);
+	_cleanup_close_ int keyring = open_cached(set->keyring, err);
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Change message = ROOTLET__CHANGE__INIT;
+
+	if (keyring < 0)
+		return -1;
+	progress_stage(p->progress, "Copying the rootfs");
+	message.name = mutable(p->base);
+	message.suite = set->suite;
+	message.arch = set->arch;
+	message.removed = set->removed;
+	while (set->removed && set->removed[message.n_removed])
+		message.n_removed++;
+	request.kind_case = ROOTLET__REQUEST__KIND_CHANGE;
+	request.change = &message;
+	return helper_call(h, &request, (int[]){ p->parent, keyring }, 2, NULL, err);
+}
+
+int provision_change(struct helper *h, const struct provision *p, const struct manifest *manifest,
+		     struct error **err)
+{
+	_cleanup_close_ int fd = -1;
+	struct provision replacing = *p;
+
+	replacing.replace = true;
+	if (manifest_write(manifest, &fd, err) < 0 || change_begin(h, p, err) < 0 ||
+	    (packages_set(p->fetch)->package_count && hand_over(h, p, err) < 0) ||
+	    bootstrap(h, p, err) < 0 || provision_publish(h, &replacing, fd, err) < 0)
+		return -1;
 	progress_end(p->progress);
 	return 0;
 }

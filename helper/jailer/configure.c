@@ -53,7 +53,9 @@ static void configure_count_line(const char *line, void *context)
 
 int configure_tree(struct server *s, struct error **err)
 {
-	const char *script = s->native ? NAMES NATIVE FINISH : NAMES DEBOOTSTRAP FINISH;
+	const char *script = s->old >= 0 ? NATIVE
+			     : s->native ? NAMES NATIVE FINISH
+					 : NAMES DEBOOTSTRAP FINISH;
 	const char *const argv[] = { "sh", "-ec", script, NULL };
 	struct configuration progress = { .server = s, .total = s->package_count };
 	struct output output = { .line = configure_count_line, .context = &progress };
@@ -61,8 +63,8 @@ int configure_tree(struct server *s, struct error **err)
 	int status;
 	char tail[1024];
 
-	/* debootstrap unpacks again, and prints a line for each package. */
-	progress.total *= s->native ? 1 : 2;
+	/* If dpkg or debootstrap unpacks, it prints a line for that as well. */
+	progress.total *= s->native && s->old < 0 ? 1 : 2;
 	status = jail_run(s, &spec, &output, err);
 	if (status <= 0)
 		return status;

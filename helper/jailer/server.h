@@ -29,6 +29,7 @@ struct server {
 
 	/* the tree that is being built; build.c */
 	int parent, staging, tree; /* descriptors or -1 */
+	int old;		   /* the rootfs that is being changed, locked, or -1 */
 	char name[ROOTFS_NAME_MAX + 1], staging_name[ROOTFS_NAME_MAX + 32];
 	uint32_t package_count;
 	bool native; /* the engine */

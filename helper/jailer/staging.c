@@ -18,7 +18,8 @@ static void staging_forget(struct server *s)
 	closep(&s->tree);
 	closep(&s->staging);
 	closep(&s->parent);
-	s->tree = s->staging = s->parent = -1;
+	closep(&s->old);
+	s->tree = s->staging = s->parent = s->old = -1;
 	s->phase = WHEN_IDLE;
 }
 

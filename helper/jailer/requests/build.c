@@ -1,5 +1,6 @@
-/* Builds a tree from nothing to its final name. The tree grows in a staging directory beside its
- * destination, which only the range's first id can enter, and gets its name by one rename. */
+/* Builds a tree, from nothing or from a copy of an older one, to its final name. The tree grows in
+ * a staging directory beside its destination, which only the range's first id can enter, and gets
+ * its name by one rename. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 #include "helper/jailer/rootfs.h"
 #include "helper/jailer/stage.h"
 #include "helper/jailer/staging.h"
+#include "helper/jailer/tree_clone.h"
 #include "lib/beneath.h"
 #include "proto/note.h"
 
@@ -31,35 +33,65 @@ static int build_ask_worker(struct server *s, const struct stage *stage,
 	return stage_ask(s, stage, request->task, request->fds, fds, &note, err);
 }
 
-static int build_begin(struct server *s, const struct request *request, struct error **err)
+/* Starts the workers that receive the packages for S's tree. The second descriptor is the keyring.
+ */
+static int build_begin(struct server *s, const struct request *request, bool native,
+		       struct error **err)
 {
-	const struct task *t = request->task;
-	const struct request keyring = { .task = t, .fds = request->fds + 1 };
-	struct jail_spec unpack = {
+	const struct request keyring = { .task = request->task, .fds = request->fds + 1 };
+	const struct jail_spec unpack = {
 		.kind = JAIL_WORK,
 		.worker = "unpack",
 		.set = PRIVILEGES_UNPACK,
+		.root = s->tree,
 	};
 
 	s->package_count = 0;
-	s->native = strcmp(t->begin.engine, "native") == 0;
-	if (staging_make(s, request->fds[0], t->begin.name, err) < 0)
-		return -1;
-	unpack.root = s->tree;
+	s->native = native;
 	if (stage_start_verifier(s, &s->verifier, s->staging, true, err) < 0 ||
 	    build_ask_worker(s, &s->verifier, &keyring, 1, err) < 0 ||
-	    stage_start(s, &s->unpacker, unpack, err) < 0)
+	    stage_start(s, &s->unpacker, unpack, err) < 0 ||
+	    build_ask_worker(s, &s->unpacker, request, 0, err) < 0)
 		return -1;
-	return build_ask_worker(s, &s->unpacker, request, 0, err);
+	s->phase = WHEN_BUILDING;
+	return 0;
 }
 
 int handle_begin(struct server *s, struct request *request, struct error **err)
 {
-	int r = build_begin(s, request, err);
+	const struct task *t = request->task;
 
-	if (r == 0)
-		s->phase = WHEN_BUILDING;
-	return abandon_failed(s, r);
+	if (staging_make(s, request->fds[0], t->begin.name, err) < 0)
+		return -1;
+	return abandon_failed(s,
+			      build_begin(s, request, strcmp(t->begin.engine, "native") == 0, err));
+}
+
+/* Fills S's tree with a copy of the rootfs OLD, which stays locked until the build ends. */
+static int build_copy(struct server *s, int old, struct error **err)
+{
+	_cleanup_close_ int tree = rootfs_tree(old, NULL);
+
+	s->old = old;
+	return tree < 0 ? error_errno(err, ERR_SYSTEM, "cannot open the tree of %s", s->name)
+			: tree_copy(s, tree, s->tree, err);
+}
+
+int handle_change(struct server *s, struct request *request, struct error **err)
+{
+	const char *name = request->task->change.name;
+	_cleanup_close_ int old = -1;
+
+	if (claim_rootfs(s, request->fds[0], name, &old, err) < 0)
+		return -1;
+	/* Programs of the copy run as its root. */
+	if (!is_sound_rootfs(old))
+		return error_set(err, ERR_REFUSED, "others can write to rootfs %s", name);
+	if (staging_make(s, request->fds[0], name, err) < 0)
+		return -1;
+	if (build_copy(s, steal_fd(&old), err) < 0)
+		return abandon_failed(s, -1);
+	return abandon_failed(s, build_begin(s, request, true, err));
 }
 
 int handle_release(struct server *s, struct request *request, struct error **err)
@@ -131,7 +163,8 @@ static int give_name(struct server *s, const char *staged, bool replace, int *ol
 	_cleanup_close_ int lock = -1;
 	unsigned flags = RENAME_EXCHANGE;
 
-	if (!replace || claim_rootfs(s, s->parent, s->name, old, &missing) < 0) {
+	*old = replace ? steal_fd(&s->old) : -1;
+	if (!replace || (*old < 0 && claim_rootfs(s, s->parent, s->name, old, &missing) < 0)) {
 		if (missing && missing->code != ERR_MISSING) {
 			*err = STEAL_PTR(missing);
 			return -1;
@@ -156,8 +189,31 @@ static int give_name(struct server *s, const char *staged, bool replace, int *ol
 	return -1;
 }
 
+/* Gives the old rootfs, which has the name STAGED now, the name NAME.previous. The one before it
+ * goes with the staging directory. The new rootfs has its name already, so a failure is none of the
+ * request. */
+static void keep_old(const struct server *s, const char *staged)
+{
+	char name[ROOTFS_NAME_MAX + sizeof(PREVIOUS_SUFFIX)];
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_close_ int before = -1, lock = -1;
+	unsigned flags = RENAME_EXCHANGE;
+
+	snprintf(name, sizeof(name), "%s" PREVIOUS_SUFFIX, s->name);
+	if (claim_rootfs(s, s->parent, name, &before, &err) < 0) {
+		if (!err || err->code != ERR_MISSING)
+			return;
+		flags = RENAME_NOREPLACE;
+	}
+	if (!valid_rootfs_name(name) || bounds_claim(s, s->parent, name, &lock, NULL) < 0)
+		return;
+	renameat2(s->staging, staged, s->parent, name, flags);
+}
+
 int handle_publish(struct server *s, struct request *request, struct error **err)
 {
+	const char *staged =
+		request->task->publish.mode == MODE_CLOSED ? STAGED_CLOSED : STAGED_TREE;
 	bool closed = request->task->publish.mode == MODE_CLOSED;
 	_cleanup_close_ int old = -1;
 	int r = 0;
@@ -175,8 +231,9 @@ int handle_publish(struct server *s, struct request *request, struct error **err
 	if (r == 0 && syncfs(s->tree) < 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot write the rootfs to disk");
 	if (r == 0)
-		r = give_name(s, closed ? STAGED_CLOSED : STAGED_TREE,
-			      request->task->publish.replace, &old, err);
+		r = give_name(s, staged, request->task->publish.replace, &old, err);
+	if (r == 0 && old >= 0 && request->task->publish.keep_old)
+		keep_old(s, staged);
 	staging_abandon(s);
 	return r;
 }

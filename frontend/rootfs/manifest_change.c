@@ -1,0 +1,84 @@
+#include "frontend/rootfs/manifest_change.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "frontend/cli/word_list.h"
+
+static struct manifest_package *find_package(const struct manifest *m, const char *name)
+{
+	for (size_t i = 0; i < m->package_count; i++)
+		if (strcmp(m->packages[i].name, name) == 0)
+			return &m->packages[i];
+	return NULL;
+}
+
+const char *manifest_version(const struct manifest *m, const char *name)
+{
+	const struct manifest_package *package = find_package(m, name);
+
+	return package ? package->version : NULL;
+}
+
+static int take_package(struct manifest *m, const struct package *from, struct error **err)
+{
+	struct manifest_package *package = find_package(m, from->name);
+
+	if (!package) {
+		package = array_grow(&m->packages, m->package_count, sizeof(*package));
+		if (!package)
+			return error_no_memory(err);
+		m->package_count++;
+		package->name = strdup(from->name);
+	}
+	free(package->version);
+	package->version = strdup(from->version);
+	return package->name && package->version ? 0 : error_no_memory(err);
+}
+
+static void drop_package(struct manifest *m, const char *name)
+{
+	struct manifest_package *package = find_package(m, name);
+
+	if (!package)
+		return;
+	free(package->name);
+	free(package->version);
+	m->package_count--;
+	memmove(package, package + 1,
+		(size_t)(m->packages + m->package_count - package) * sizeof(*package));
+}
+
+static void drop_word(char **words, const char *word)
+{
+	for (; words && *words; words++)
+		if (strcmp(*words, word) == 0) {
+			free(*words);
+			do
+				words[0] = words[1];
+			while (*words++);
+			return;
+		}
+}
+
+int manifest_change(struct manifest *m, const struct package_set *set, const char *const *added,
+		    const char *const *removed, struct error **err)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < set->package_count; i++)
+		if (take_package(m, &set->packages[i], err) < 0)
+			return -1;
+	for (char *const *name = set->removed; name && *name; name++)
+		drop_package(m, *name);
+	while (m->added && m->added[count])
+		count++;
+	for (; added && *added; added++)
+		if (words_add(&m->added, &count, *added) < 0)
+			return error_no_memory(err);
+	for (; removed && *removed; removed++)
+		drop_word(m->added, *removed);
+	m->changed = time(NULL);
+	m->generation++;
+	return 0;
+}
