@@ -42,6 +42,7 @@ struct resolution {
 	char **left_out;
 	size_t left_out_count;
 	const char *suite;
+	bool removing;
 };
 
 static void resolution_clear(struct resolution *r)
@@ -346,7 +347,7 @@ static int want_named(struct resolution *r, const char *const *wanted, struct er
 }
 
 /* The installed package of the first name in "a|b" that has one; 0: none. */
-static Id find_installed(const struct resolution *r, const char *names)
+static Id resolve_find_installed(const struct resolution *r, const char *names)
 {
 	char name[PACKAGE_NAME_MAX + 1];
 
@@ -382,14 +383,16 @@ static bool resolve_is_base(const struct resolution *r, const char *name)
 
 static int want_removed(struct resolution *r, const char *const *removed, struct error **err)
 {
+	r->removing = removed && *removed;
 	for (; removed && *removed; removed++) {
-		Id id = valid_package_name(*removed) ? find_installed(r, *removed) : 0;
+		Id id = valid_package_name(*removed) ? resolve_find_installed(r, *removed) : 0;
 
 		if (!id)
 			return error_set(err, ERR_INPUT, "package %.100s is not installed",
 					 *removed);
 		if (resolve_is_base(r, *removed))
-			return error_set(err, ERR_INPUT, "every rootfs needs package %s", *removed);
+			return error_set(err, ERR_INPUT, "cannot remove %s: every rootfs needs it",
+					 *removed);
 		queue_push2(&r->job, SOLVER_ERASE | SOLVER_SOLVABLE | SOLVER_CLEANDEPS, id);
 	}
 	return 0;
@@ -403,7 +406,7 @@ static void want_kept(struct resolution *r, const char *const *kept)
 	Id id;
 
 	for (; kept && *kept; kept++)
-		if (valid_package_choice(*kept) && (id = find_installed(r, *kept)))
+		if (valid_package_choice(*kept) && (id = resolve_find_installed(r, *kept)))
 			queue_push2(&r->job, SOLVER_USERINSTALLED | SOLVER_SOLVABLE, id);
 	for (id = repo->start; id < repo->end; id++)
 		if (r->pool->solvables[id].repo == repo &&
@@ -460,11 +463,11 @@ static int unsolvable(const struct resolution *r, int count, struct error **err)
 		free(all);
 		all = longer;
 	}
-	return error_set(
-		err, ERR_INPUT,
-		"cannot choose packages of %s: %s; leave out the package that needs it, or "
-		"add components with --components",
-		r->suite, all ? text_clean(all) : "they conflict with each other");
+	return error_set(err, ERR_INPUT, "cannot choose packages of %s: %s; %s", r->suite,
+			 all ? text_clean(all) : "they conflict with each other",
+			 r->removing ? "uninstall the package that needs it as well"
+				     : "leave out the package that needs it, or add components "
+				       "with --components");
 }
 
 static bool plain_filename(const char *name)

@@ -11,7 +11,7 @@
 #include "proto/validate.h"
 
 /* Holds are collected by name, because libsolv has no ids for the packages yet. */
-struct installed {
+struct installed_text {
 	FILE *kept, *held;
 	struct error **err;
 };
@@ -26,7 +26,7 @@ static bool is_in_state(const char *stanza, size_t size, const char *state)
 	       memcmp(status + length - want, state, want) == 0;
 }
 
-static int take_stanza(const struct installed *in, const char *stanza, size_t size)
+static int take_stanza(const struct installed_text *in, const char *stanza, size_t size)
 {
 	size_t length = 0;
 	const char *name = stanza_field(stanza, size, "Package", &length);
@@ -45,7 +45,7 @@ static int take_stanza(const struct installed *in, const char *stanza, size_t si
 	return 0;
 }
 
-static int take_stanzas(const struct installed *in, const char *text, size_t size)
+static int take_stanzas(const struct installed_text *in, const char *text, size_t size)
 {
 	const char *end = text + size, *stanza;
 	size_t length;
@@ -82,7 +82,7 @@ int installed_load(Pool *pool, int status, Queue *job, struct error **err)
 	size_t size = 0, kept_size = 0, held_size = 0;
 	_cleanup_free_ char *text = read_all(status, INSTALLED_MAX + 1, &size);
 	_cleanup_free_ char *kept = NULL, *held = NULL;
-	struct installed in = {
+	struct installed_text in = {
 		.kept = open_memstream(&kept, &kept_size),
 		.held = open_memstream(&held, &held_size),
 		.err = err,

@@ -8,11 +8,11 @@
 #include "frontend/cli/style.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
-#include "frontend/rootfs/rollback.h"
+#include "frontend/rootfs/previous.h"
 
 /* The versions that the rootfs had before. */
 struct change_report {
-	struct change change;
+	struct package_change change;
 	json_t *installed, *upgraded, *removed; /* lists of objects */
 	uint64_t bytes;				/* to download at most */
 	char **components;			/* of the request's source */
@@ -65,14 +65,14 @@ static void report_collect(struct change_report *r)
 
 /* --- text --- */
 
-static const char *text_of(const json_t *object, const char *key)
+static const char *change_text_of(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
 
 	return text ? text : "?";
 }
 
-static void print_packages(const char *title, const json_t *list)
+static void change_print_packages(const char *title, const json_t *list)
 {
 	const json_t *package;
 	size_t i;
@@ -83,8 +83,8 @@ static void print_packages(const char *title, const json_t *list)
 	{
 		const char *from = json_string_value(json_object_get(package, "from"));
 
-		printf("  %s %s%s%s%s\n", text_of(package, "name"), from ? from : "",
-		       from ? " -> " : "", text_of(package, "version"),
+		printf("  %s %s%s%s%s\n", change_text_of(package, "name"), from ? from : "",
+		       from ? " -> " : "", change_text_of(package, "version"),
 		       json_is_true(json_object_get(package, "security")) ? " (security)" : "");
 	}
 }
@@ -96,9 +96,9 @@ static void print_plan(const struct change_report *r)
 	if (r->change.profile_lost)
 		style_print(stdout, STYLE_PLAIN, "The profile %s is not considered: %s\n",
 			    r->change.manifest->profile, r->change.profile_lost);
-	print_packages("Install", r->installed);
-	print_packages("Upgrade", r->upgraded);
-	print_packages("Remove", r->removed);
+	change_print_packages("Install", r->installed);
+	change_print_packages("Upgrade", r->upgraded);
+	change_print_packages("Remove", r->removed);
 	if (r->bytes)
 		printf("Packages to download: %s, unless cached\n", text_size(r->bytes, size));
 	fflush(stdout);
@@ -106,7 +106,7 @@ static void print_plan(const struct change_report *r)
 
 static void print_outcome(const struct change_report *r)
 {
-	const struct change *c = &r->change;
+	const struct package_change *c = &r->change;
 	char took[TEXT_DURATION_LEN];
 
 	if (change_is_empty(c))
@@ -128,7 +128,7 @@ static void print_outcome(const struct change_report *r)
 
 /* --- JSON --- */
 
-static json_t *change_describe(const struct change *c)
+static json_t *change_describe(const struct package_change *c)
 {
 	_cleanup_free_ char *path = c->base ? store_join(c->parent, c->base) : NULL;
 

@@ -2,7 +2,7 @@
 #include "frontend/cli/events.h"
 #include "frontend/commands/change_line.h"
 #include "frontend/commands/commands.h"
-#include "frontend/rootfs/rollback.h"
+#include "frontend/rootfs/previous.h"
 
 enum { OPTION_CHECK = OPTION_OWN, OPTION_SECURITY, OPTION_ROLLBACK };
 
@@ -27,8 +27,8 @@ static int go_back(const struct parsed_line *line)
 	int status = EXIT_OK;
 
 	if (helper_start("upgrade", NULL, &h, &err) < 0 ||
-	    rootfs_rollback(h, line_value(line, OPTION_NAME), line_value(line, OPTION_PATH),
-			    &absolute, &err) < 0)
+	    previous_exchange(h, line_value(line, OPTION_NAME), line_value(line, OPTION_PATH),
+			      &absolute, &err) < 0)
 		status = report_error(line->name, err);
 	if (json)
 		return err ? event_failure(json_pack("{s:o}", "path", json_text(absolute)), err,

@@ -37,7 +37,7 @@ static int add_words(char ***list, size_t *count, char *const *words, struct err
 }
 
 /* Without its profile, the rootfs keeps all that it has, and gets nothing new. */
-static int add_profile(struct change *c, struct change_words *w, struct error **err)
+static int add_profile(struct package_change *c, struct change_words *w, struct error **err)
 {
 	_cleanup_(profile_free) struct profile *profile = NULL;
 	_cleanup_error_ struct error *why = NULL;
@@ -63,7 +63,7 @@ static int add_profile(struct change *c, struct change_words *w, struct error **
 		       : add_words(&w->optional, &w->optional_count, profile->optional, err);
 }
 
-static int change_collect(struct change *c, struct change_words *w, struct error **err)
+static int change_collect(struct package_change *c, struct change_words *w, struct error **err)
 {
 	const struct change_request *r = c->request;
 	char *const *packages = (char *const *)(uintptr_t)r->packages;
@@ -76,14 +76,14 @@ static int change_collect(struct change *c, struct change_words *w, struct error
 }
 
 /* The status file as a descriptor for the fetch process, which is the one that parses it. */
-static int read_status(struct change *c, int rootfs, struct error **err)
+static int change_read_status(struct package_change *c, int rootfs, struct error **err)
 {
 	int fd = view_copy(c->helper, rootfs, "dpkg-status", err);
 
 	return fd < 0 ? error_wrap(err, "cannot read the list of installed packages") : fd;
 }
 
-static int change_choose(struct change *c, int status, struct error **err)
+static int change_choose(struct package_change *c, int status, struct error **err)
 {
 	_cleanup_(change_words_free) struct change_words w = { 0 };
 	struct wanted wanted = { .removed = c->request->removed, .installed = status };
@@ -97,7 +97,7 @@ static int change_choose(struct change *c, int status, struct error **err)
 	return packages_choose(c->fetch, c->request->base, &wanted, err);
 }
 
-static int open_archive(struct change *c, struct error **err)
+static int open_archive(struct package_change *c, struct error **err)
 {
 	struct source source = c->request->source;
 	int r;
@@ -117,7 +117,7 @@ static int open_archive(struct change *c, struct error **err)
 	return r;
 }
 
-static int open_rootfs(struct change *c, int *rootfs, struct error **err)
+static int open_rootfs(struct package_change *c, int *rootfs, struct error **err)
 {
 	_cleanup_close_ int directory = -1;
 	_cleanup_free_ char *absolute = NULL;
@@ -139,7 +139,7 @@ static int open_rootfs(struct change *c, int *rootfs, struct error **err)
 	return store_check_unused(*rootfs, c->parent, c->base, err);
 }
 
-int change_plan(struct change *c, struct error **err)
+int change_plan(struct package_change *c, struct error **err)
 {
 	_cleanup_close_ int rootfs = -1, status = -1;
 
@@ -147,25 +147,25 @@ int change_plan(struct change *c, struct error **err)
 	if (open_rootfs(c, &rootfs, err) < 0 ||
 	    manifest_read(c->helper, rootfs, &c->manifest, err) < 0)
 		return -1;
-	status = read_status(c, rootfs, err);
+	status = change_read_status(c, rootfs, err);
 	if (status < 0 || open_archive(c, err) < 0)
 		return -1;
 	return change_choose(c, status, err);
 }
 
-const char *change_version(const struct change *c, const char *name)
+const char *change_version(const struct package_change *c, const char *name)
 {
 	return manifest_version(c->manifest, name);
 }
 
-bool change_is_empty(const struct change *c)
+bool change_is_empty(const struct package_change *c)
 {
 	const struct package_set *set = packages_set(c->fetch);
 
 	return !set->package_count && !(set->removed && *set->removed);
 }
 
-int change_apply(struct change *c, struct error **err)
+int change_apply(struct package_change *c, struct error **err)
 {
 	const struct package_set *set = packages_set(c->fetch);
 	const struct provision provision = {
@@ -183,7 +183,7 @@ int change_apply(struct change *c, struct error **err)
 	return provision_change(c->helper, &provision, c->manifest, err);
 }
 
-void change_clear(struct change *c)
+void change_clear(struct package_change *c)
 {
 	progress_end(c->progress);
 	helper_stop(&c->helper);

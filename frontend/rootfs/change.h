@@ -20,7 +20,7 @@ struct change_request {
 	bool keep_old; /* the old rootfs stays as NAME.previous */
 };
 
-struct change {
+struct package_change {
 	const struct change_request *request;
 	struct progress *progress;
 	char *parent, *base; /* of the rootfs */
@@ -33,15 +33,15 @@ struct change {
 
 /* Finds out what would change. packages_set(C->fetch) has the packages that the rootfs gets, and
  * the names of those that it loses. ERR_BUSY if it is in use. The caller clears C in any case. */
-int change_plan(struct change *c, struct error **err);
+int change_plan(struct package_change *c, struct error **err);
 
 /* The version that the rootfs has of package NAME, before change_apply(), or NULL. */
-const char *change_version(const struct change *c, const char *name);
+const char *change_version(const struct package_change *c, const char *name);
 
 /* Nothing to do. */
-bool change_is_empty(const struct change *c);
+bool change_is_empty(const struct package_change *c);
 
 /* Makes the changes. On failure the rootfs is as it was. */
-int change_apply(struct change *c, struct error **err);
+int change_apply(struct package_change *c, struct error **err);
 
-void change_clear(struct change *c);
+void change_clear(struct package_change *c);

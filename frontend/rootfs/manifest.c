@@ -162,7 +162,7 @@ static bool take_time(const json_t *root, const char *key, int64_t *out)
 	return true;
 }
 
-/* Missing if there are none, and in manifests of older versions. */
+/* Missing if the list is empty, and in manifests of older versions. */
 static bool manifest_take_choices(const json_t *array, char ***choices)
 {
 	const json_t *word;
@@ -273,7 +273,7 @@ static json_t *pack_time(int64_t at)
 	return json_string(text);
 }
 
-/* NULL, which json_pack() leaves out, if there are none. */
+/* NULL, which json_pack() leaves out, if the list is empty. */
 static json_t *pack_choices(char *const *choices)
 {
 	json_t *array = choices && *choices ? json_array() : NULL;

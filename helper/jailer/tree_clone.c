@@ -157,8 +157,8 @@ static int link_files(const struct server *s, int from, int to, int list, struct
 }
 
 /* Has a worker fill TO. *LIST becomes the list of files to link, or -1. */
-static int fill(const struct server *s, int from, int to, bool linking, struct note *note,
-		int *list, struct error **err)
+static int clone_fill(const struct server *s, int from, int to, bool linking, struct note *note,
+		      int *list, struct error **err)
 {
 	const struct jail_spec spec = {
 		.worker = linking ? "clone-to-link" : "clone",
@@ -174,7 +174,7 @@ int tree_copy(const struct server *s, int from, int to, struct error **err)
 {
 	struct note note;
 
-	return fill(s, from, to, false, &note, NULL, err);
+	return clone_fill(s, from, to, false, &note, NULL, err);
 }
 
 int tree_clone(const struct server *s, int from, int to, enum clone_way *way,
@@ -184,7 +184,7 @@ int tree_clone(const struct server *s, int from, int to, enum clone_way *way,
 	_cleanup_close_ int list = -1;
 	struct note note;
 
-	if (fill(s, from, to, linking, &note, &list, err) < 0)
+	if (clone_fill(s, from, to, linking, &note, &list, err) < 0)
 		return -1;
 	*way = note.status == CLONE_REFLINK ? CLONE_REFLINK : linking ? CLONE_LINK : CLONE_COPY;
 	if (*way == CLONE_LINK && link_files(s, from, to, list, err) < 0)

@@ -24,6 +24,7 @@ TEXTS = {
                 "shell": (b"/" + b"s" * 254, PLACE)},
     "Remove": {"name": (b"n" * 64, NAME)},
     "Execute": {"user": (b"u" * 32, ACCOUNT)},
+    "Change": {"name": (b"n" * 64, NAME), "suite": (b"s" * 48, WORD), "arch": (b"a" * 48, WORD)},
     "Clone": {"name": (b"n" * 64, NAME), "base_name": (b"b" * 64, NAME)},
     "Keep": {"name": (b"n" * 64, NAME)},
     "BuildImage": {"format": (b"f" * 48, WORD)},
@@ -43,7 +44,8 @@ OTHERS = {
                 "groups": ([["g" * 32] * 16, "g"], [["g"] * 17, "", "g" * 33, "g:x", "a,b", ["g", "-g"]])},
     "Release": {"older": ([0, 1], [])},
     "CheckRelease": {"older": ([0, 1], [])},
-    "Publish": {"replace": ([0, 1], []), "mode": ([0o700, 0o755],
+    "Change": {"removed": ([[b"p" * 30] * 500, []], [b"p", b"P1", b"p/x", b"--all", [b"pp"] * 501])},
+    "Publish": {"replace": ([0, 1], []), "keep_old": ([0, 1], []), "mode": ([0o700, 0o755],
                                                [0, 0o500, 0o744, 0o777, 0o4700, 0o4755, 1 << 32])},
     "Find": {"paths": ([["/" + "p" * 254] * 32, "/"],
                        [["/usr"] * 33, [], "", "usr", "/usr/../..", "/a:b", "/a\nb", "/" + "p" * 255,
@@ -56,7 +58,7 @@ OTHERS = {
 }
 NUMBERS = {"Hello": ["version"], "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Release": ["older"],
            "CheckRelease": ["older"],
-           "Publish": ["replace", "mode"], "Inspect": ["deep", "digest"], "Remove": ["stale"],
+           "Publish": ["replace", "keep_old", "mode"], "Inspect": ["deep", "digest"], "Remove": ["stale"],
            "Execute": ["terminal"]}
 # The library accepts any wire type as true, so none is invalid.
 YES_OR_NO = ("older", "replace", "deep", "digest", "stale", "terminal")

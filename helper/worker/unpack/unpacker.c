@@ -200,13 +200,13 @@ static bool is_merged(const char *suite)
 	return true;
 }
 
-static int open_tree(struct layout *l, struct error **err)
+static int unpacker_open_tree(struct layout *l, struct error **err)
 {
 	l->tree = open("/tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return l->tree < 0 ? error_errno(err, ERR_SYSTEM, "cannot open the tree") : 0;
 }
 
-static int make_work(struct layout *l, struct error **err)
+static int unpacker_make_work(struct layout *l, struct error **err)
 {
 	l->work = tree_make_folders(l->tree, WORK);
 	return l->work < 0 ? error_errno(err, ERR_SYSTEM, "cannot make /" WORK) : 0;
@@ -216,7 +216,7 @@ static int unpacker_begin(struct unpacker *u, const struct task *t, struct error
 {
 	struct layout *l = &u->layout;
 
-	if (open_tree(l, err) < 0)
+	if (unpacker_open_tree(l, err) < 0)
 		return -1;
 	l->merged = is_merged(t->begin.suite);
 	l->filters = t->begin.filters;
@@ -225,7 +225,7 @@ static int unpacker_begin(struct unpacker *u, const struct task *t, struct error
 	if (!u->native)
 		return write_filters(u, err);
 	closep(&(int){ tree_make_folders(l->tree, DPKG_INFO) });
-	if (make_work(l, err) < 0 || write_filters(u, err) < 0)
+	if (unpacker_make_work(l, err) < 0 || write_filters(u, err) < 0)
 		return -1;
 	return start_workers(u, err);
 }
@@ -237,7 +237,7 @@ static int unpacker_change(struct unpacker *u, const struct task *t, struct erro
 	u->native = u->change = true;
 	u->plan.removed = t->change.removed;
 	memcpy(l->arch, t->change.arch, sizeof(l->arch));
-	if (open_tree(l, err) < 0 || make_work(l, err) < 0)
+	if (unpacker_open_tree(l, err) < 0 || unpacker_make_work(l, err) < 0)
 		return -1;
 	return start_workers(u, err);
 }

@@ -1,4 +1,4 @@
-#include "frontend/rootfs/rollback.h"
+#include "frontend/rootfs/previous.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "frontend/rootfs/store.h"
 
 /* Opens and locks the rootfs NAME in PARENT. */
-static int rollback_claim(struct helper *h, int parent, const char *name, int *rootfs,
+static int previous_claim(struct helper *h, int parent, const char *name, int *rootfs,
 			  struct error **err)
 {
 	if (view_open_at(h, parent, name, rootfs, err) < 0)
@@ -22,8 +22,8 @@ static int rollback_claim(struct helper *h, int parent, const char *name, int *r
 		name);
 }
 
-int rootfs_rollback(struct helper *h, const char *name, const char *path, char **absolute,
-		    struct error **err)
+int previous_exchange(struct helper *h, const char *name, const char *path, char **absolute,
+		      struct error **err)
 {
 	_cleanup_close_ int directory = -1, parent = -1, now = -1, before = -1;
 	_cleanup_free_ char *folder = NULL, *base = NULL, *previous = NULL;
@@ -37,14 +37,14 @@ int rootfs_rollback(struct helper *h, const char *name, const char *path, char *
 		return error_errno(err, ERR_SYSTEM, "cannot open the directory %s", folder);
 	if (asprintf(&previous, "%s" PREVIOUS_SUFFIX, base) < 0)
 		return error_no_memory(err);
-	if (rollback_claim(h, parent, previous, &before, &why) < 0) {
+	if (previous_claim(h, parent, previous, &before, &why) < 0) {
 		if (why && why->code != ERR_MISSING)
 			return error_set(err, why->code, "%s", why->message);
 		return error_set(err, ERR_MISSING,
 				 "there is no %s/%s to go back to: rootlet upgrade makes it",
 				 folder, previous);
 	}
-	if (rollback_claim(h, parent, base, &now, err) < 0)
+	if (previous_claim(h, parent, base, &now, err) < 0)
 		return -1;
 	if (renameat2(parent, base, parent, previous, RENAME_EXCHANGE) < 0 || fsync(parent) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot exchange %s/%s and %s", folder, base,
