@@ -84,6 +84,7 @@ static const struct option_row fstests_rows[] = {
 	{ "--root-transport", "auto|image|dir", OPTION_ROOT_TRANSPORT,
 	  "how the guest gets its root, as in rootlet run", .fallback = "auto" },
 	FORCE_9P_ROW,
+	OVERLAY_ROW,
 	{ "--fstype", "TYPE", OPTION_FSTYPE, "filesystem under test: ext4, xfs, btrfs, f2fs, …",
 	  .fallback = "ext4", .apart = true },
 	{ "--mkfs", "COMMAND", OPTION_MKFS,
@@ -236,7 +237,7 @@ static int fstests_read_line(struct fstests_options *o, const struct parsed_line
 
 	read_words_of_line(o, line);
 	if (check_fstype(o->fstype, err) < 0 || read_numbers(o, line, err) < 0 ||
-	    line_append(line, &o->append, err) < 0)
+	    line_append(line, &o->append, err) < 0 || line_overlays(line, o->overlays, err) < 0)
 		return -1;
 	devices = list_values(line, OPTION_DEVICE, o->device_paths, DEVICES_MAX, err);
 	if (devices < 0)
@@ -263,11 +264,10 @@ static int check_combination(const struct fstests_options *o, const struct shard
 		return error_set(err, ERR_INPUT,
 				 "--keyring goes with --kernel distro or --build: nothing else is "
 				 "downloaded");
-	if (o->host_root && (o->name || o->path || o->build))
-		return error_set(
-			err, ERR_INPUT,
-			"--host-root uses no rootfs: it does not go with --name, --path or "
-			"--build");
+	if (o->host_root && (o->name || o->path || o->build || o->overlays[0]))
+		return error_set(err, ERR_INPUT,
+				 "--host-root uses no rootfs: it does not go with --name, --path, "
+				 "--overlay or --build");
 	if (o->host_root && strcmp(o->kernel, "distro") == 0)
 		return error_set(
 			err, ERR_INPUT,
@@ -299,6 +299,7 @@ static int check_cluster(const struct fstests_options *o, const struct shard *sh
 			     : o->host_root		? "--host-root"
 			     : o->device_path_count	? "--device"
 			     : o->stop_on_crash		? "--stop-on-crash"
+			     : o->overlays[0]		? "--overlay"
 			     : o->transport == ROOT_DIR ? "--root-transport dir"
 							: order;
 
@@ -388,6 +389,7 @@ static int prepare_root(struct fstests_job *j, struct error **err)
 		.rootfs = &j->rootfs,
 		.transport = j->cluster.engine ? ROOT_IMAGE : o->transport,
 		.fstypes = j->fstypes,
+		.overlays = o->overlays,
 		.no_virtiofs = o->force_9p,
 		.progress = j->run.progress,
 	};
@@ -558,11 +560,8 @@ static json_t *fstests_describe(const struct fstests_job *j)
 /* What rootlet runs merge compares. */
 static int describe_identity(const struct fstests_job *j, json_t *record, struct error **err)
 {
-	json_t *identity;
+	json_t *identity = run_identity(&j->run, j->rootfs.manifest, &j->root, j->tested, err);
 
-	if (!j->run.shard.parts)
-		return 0;
-	identity = run_identity(&j->run, j->rootfs.manifest, j->tested, err);
 	return identity ? json_object_set_new(record, "identity", identity) : -1;
 }
 

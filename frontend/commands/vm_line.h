@@ -15,6 +15,7 @@ enum {
 	OPTION_MEMORY,
 	OPTION_CPUS,
 	OPTION_APPEND,
+	OPTION_OVERLAY,
 	OPTION_TIMEOUT,
 	OPTION_VM_OWN,
 };
@@ -28,6 +29,12 @@ enum {
 	{                                                                                          \
 		"--cpus", "N", OPTION_CPUS,                                                        \
 			"CPUs of the guest (default: as many as the host has, at most 8)"          \
+	}
+#define OVERLAY_ROW                                                                                \
+	{                                                                                          \
+		"--overlay", "DIR", OPTION_OVERLAY,                                                \
+			"put the files of DIR over the rootfs for this run, as make install "      \
+			"DESTDIR=DIR left them; in the guest they belong to root; may be repeated" \
 	}
 #define APPEND_ROW                                                                                 \
 	{                                                                                          \
@@ -44,3 +51,7 @@ int line_memory(const struct parsed_line *line, const char **memory, struct erro
 int line_cpus(const struct parsed_line *line, char out[static CPUS_TEXT], struct error **err);
 int line_append(const struct parsed_line *line, char **append, struct error **err);
 enum root_transport line_transport(const struct parsed_line *line);
+
+/* The values of --overlay, NULL-terminated. ERR_INPUT if there are more than VM_OVERLAYS_MAX. */
+int line_overlays(const struct parsed_line *line, const char *list[static VM_OVERLAYS_MAX + 1],
+		  struct error **err);

@@ -27,8 +27,8 @@
 /* The advice if the guest lacks something that fstests' programs need; the guest script prints it,
  * too. */
 #define FSTESTS_LACKS_FIX                                                                          \
-	"let rootlet build fstests (--build), or create the rootfs with the missing package "      \
-	"(rootlet create --include PACKAGE)"
+	"let rootlet build fstests (--build), or install the missing package "                     \
+	"(rootlet install PACKAGE)"
 
 #define DEVICES_MAX 24
 #define VNG_WORDS_MAX 32
@@ -49,6 +49,7 @@ struct fstests_options {
 	unsigned int jobs;		    /* guests at once; at least 1 */
 	bool host_root, build, stop_on_crash, json, quiet, force_9p, unsealed;
 	enum root_transport transport;
+	const char *overlays[VM_OVERLAYS_MAX + 1]; /* NULL-terminated */
 	const char *results, *junit, *baseline, *durations;
 	char *const *tests; /* check's arguments */
 	size_t test_count;

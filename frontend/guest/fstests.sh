@@ -96,8 +96,7 @@ check_programs() {
 	done <"$results/rootlet.needs"
 	((${#lacks[@]} == 0)) || fail "the guest cannot start programs of fstests:$(
 		printf ' %s;' "${lacks[@]:0:3}"
-	) fix: let rootlet build fstests (--build), or create the rootfs with the missing package" \
-		"(rootlet create --include PACKAGE)"
+	) fix: let rootlet build fstests (--build), or install the missing package (rootlet install PACKAGE)"
 }
 
 set_scheduler() {

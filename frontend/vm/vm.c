@@ -1,3 +1,4 @@
+#include "frontend/vm/overlay.h"
 #include "frontend/vm/vm.h"
 
 #include <fcntl.h>
@@ -460,20 +461,27 @@ static void vm_drain(struct vm *vm, int late)
 			return;
 }
 
-/* Adds the image as the last disk, so that the other disks' names do not depend on the kind of
- * root. */
-static int add_root_disk(struct vm_config *config, struct vm_disk disks[static VM_DISKS_MAX],
-			 struct error **err)
+/* Adds the root's images as the last disks, so that the other disks' names do not depend on the
+ * kind of root. */
+static int add_root_disks(struct vm_config *config, struct vm_disk disks[static VM_DISKS_MAX],
+			  struct error **err)
 {
 	if (config->root.kind != VM_ROOT_IMAGE)
 		return 0;
-	if (config->disk_count >= VM_DISKS_MAX)
-		return error_set(err, ERR_INPUT, "too many disks: at most %d", VM_DISKS_MAX - 1);
+	if (config->disk_count + 1 + config->root.overlay_count > VM_DISKS_MAX)
+		return error_set(err, ERR_INPUT, "too many disks: at most %zu",
+				 VM_DISKS_MAX - 1 - config->root.overlay_count);
 	if (config->disk_count)
 		memcpy(disks, config->disks, config->disk_count * sizeof(*disks));
 	disks[config->disk_count++] = (struct vm_disk){ .name = "rootlet-root",
 							.path = config->root.path,
 							.read_only = true };
+	for (size_t i = 0; i < config->root.overlay_count; i++) {
+		struct vm_disk *disk = &disks[config->disk_count++];
+
+		*disk = (struct vm_disk){ .path = config->root.overlays[i], .read_only = true };
+		snprintf(disk->name, sizeof(disk->name), OVERLAY_DISK "%c", (char)('0' + i));
+	}
 	config->disks = disks;
 	return 0;
 }
@@ -525,7 +533,7 @@ int vm_run(const struct vm_config *given, struct vm_result *result, struct error
 	interrupt_catch();
 	signal(SIGPIPE, SIG_IGN);
 	config.script = script = vng_guest_script(&config, err);
-	if (!script || add_root_disk(&config, disks, err) < 0)
+	if (!script || add_root_disks(&config, disks, err) < 0)
 		return -1;
 	status = vm_boot(&config, deadline, result, &again, &first);
 	if (again) {
