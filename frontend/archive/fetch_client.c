@@ -99,6 +99,8 @@ static int fetch_take_package(struct fetch *f, const struct fetch_message *m, st
 	if (!f->wanted || !valid_package_name(m->package.name) ||
 	    !valid_package_version(m->package.version) || !valid_archive_word(m->package.arch) ||
 	    m->package.pocket >= FETCH_POCKETS || !f->numbered[m->package.pocket] ||
+	    !valid_package_name(m->package.source) ||
+	    !valid_package_version(m->package.source_version) ||
 	    f->set->package_count >= PACKAGES_MAX)
 		return fetch_nonsense("package", err);
 	return package_set_add(f->set, m, f->numbered[m->package.pocket], err);

@@ -73,8 +73,8 @@ static const struct option_row create_rows[] = {
 struct create {
 	const char *name, *path, *profile_name, *engine;
 	struct source source;
-	char **components;	    /* NULL-terminated; NULL: the default */
-	char *includes, **included; /* NULL-terminated; NULL: none */
+	char **components; /* NULL-terminated; NULL: the default */
+	char *includes;
 	unsigned mode;
 	bool force, fresh, dry_run, quiet, json;
 
@@ -105,7 +105,6 @@ static void create_clear(struct create *c)
 	free(c->base);
 	words_free(c->components);
 	free(c->includes);
-	words_free(c->included);
 }
 
 /* Joins the lists of all --include options. */
@@ -174,7 +173,6 @@ static int check_release(const struct create *c, struct error **err)
 static int load_profile(struct create *c, struct error **err)
 {
 	char *rest = NULL, *word;
-	size_t count = 0;
 	char **suite;
 
 	if (profile_load(c->profile_name, &c->profile, err) < 0)
@@ -185,8 +183,6 @@ static int load_profile(struct create *c, struct error **err)
 	     word = strtok_r(NULL, ", ", &rest))
 		if (profile_add_package(c->profile, word, err) < 0)
 			return error_wrap(err, "--include");
-		else if (words_add(&c->included, &count, word) < 0)
-			return error_no_memory(err);
 	if (!c->profile->suites)
 		return 0;
 	for (suite = c->profile->suites; *suite; suite++)
@@ -342,7 +338,6 @@ static struct provision plan(const struct create *c)
 		.profile = c->profile,
 		.fetch = c->fetch,
 		.progress = c->progress,
-		.added = c->included,
 	};
 }
 

@@ -36,28 +36,30 @@ static int add_words(char ***list, size_t *count, char *const *words, struct err
 	return 0;
 }
 
-/* Without its profile, the rootfs keeps all that it has, and gets nothing new. */
+/* What is requested of the rootfs already; in older formats of the manifest, all that it has. */
+static int add_requested(const struct manifest *m, struct change_words *w, struct error **err)
+{
+	if (m->engine)
+		return add_words(&w->kept, &w->kept_count, m->requested, err) < 0
+			       ? -1
+			       : add_words(&w->kept, &w->kept_count, m->optional, err);
+	for (size_t i = 0; i < m->package_count; i++)
+		if (words_add(&w->kept, &w->kept_count, m->packages[i].name) < 0)
+			return error_no_memory(err);
+	return 0;
+}
+
+/* What the profile wants now. Without it, the rootfs gets nothing new. */
 static int add_profile(struct package_change *c, struct change_words *w, struct error **err)
 {
 	_cleanup_(profile_free) struct profile *profile = NULL;
 	_cleanup_error_ struct error *why = NULL;
-	const struct manifest *m = c->manifest;
 
-	if (profile_load(m->profile, &profile, &why) < 0 ||
-	    profile_choose_release(profile, m->suite, &why) < 0) {
+	if (profile_load(c->manifest->profile, &profile, &why) < 0 ||
+	    profile_choose_release(profile, c->manifest->suite, &why) < 0) {
 		c->profile_lost = strdup(error_text(why));
-		if (!c->profile_lost)
-			return error_no_memory(err);
-		for (size_t i = 0; i < m->package_count; i++)
-			if (words_add(&w->kept, &w->kept_count, m->packages[i].name) < 0)
-				return error_no_memory(err);
-		return 0;
+		return c->profile_lost ? 0 : error_no_memory(err);
 	}
-	if (add_words(&w->kept, &w->kept_count, profile->packages, err) < 0 ||
-	    add_words(&w->kept, &w->kept_count, profile->optional, err) < 0)
-		return -1;
-	if (!c->request->profile)
-		return 0;
 	return add_words(&w->packages, &w->package_count, profile->packages, err) < 0
 		       ? -1
 		       : add_words(&w->optional, &w->optional_count, profile->optional, err);
@@ -69,10 +71,9 @@ static int change_collect(struct package_change *c, struct change_words *w, stru
 	char *const *packages = (char *const *)(uintptr_t)r->packages;
 
 	if (add_words(&w->packages, &w->package_count, packages, err) < 0 ||
-	    add_words(&w->kept, &w->kept_count, packages, err) < 0 ||
-	    add_words(&w->kept, &w->kept_count, c->manifest->added, err) < 0)
+	    add_requested(c->manifest, w, err) < 0)
 		return -1;
-	return add_profile(c, w, err);
+	return r->profile ? add_profile(c, w, err) : 0;
 }
 
 /* The status file as a descriptor for the fetch process, which is the one that parses it. */
@@ -94,6 +95,7 @@ static int change_choose(struct package_change *c, int status, struct error **er
 	wanted.optional = (const char *const *)w.optional;
 	wanted.kept = (const char *const *)w.kept;
 	wanted.pockets = c->request->security ? POCKETS_SECURITY : 0;
+	c->wanted = STEAL_PTR(w.packages);
 	return packages_choose(c->fetch, c->request->base, &wanted, err);
 }
 
@@ -178,7 +180,8 @@ int change_apply(struct package_change *c, struct error **err)
 		.keep_old = c->request->keep_old,
 	};
 
-	if (manifest_change(c->manifest, set, c->request->packages, c->request->removed, err) < 0)
+	if (manifest_change(c->manifest, set, (const char *const *)c->wanted, c->request->removed,
+			    err) < 0)
 		return -1;
 	return provision_change(c->helper, &provision, c->manifest, err);
 }
@@ -189,6 +192,7 @@ void change_clear(struct package_change *c)
 	helper_stop(&c->helper);
 	packages_close(&c->fetch);
 	manifest_free(&c->manifest);
+	words_free(c->wanted);
 	closep(&c->parent_fd);
 	free(c->parent);
 	free(c->base);

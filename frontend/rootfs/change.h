@@ -28,6 +28,7 @@ struct package_change {
 	struct helper *helper;
 	struct fetch *fetch;
 	struct manifest *manifest; /* before change_apply(); then that of the changed rootfs */
+	char **wanted;		   /* NULL-terminated: requested now; NULL: none */
 	char *profile_lost;	   /* why the profile is not considered; NULL: it is */
 };
 

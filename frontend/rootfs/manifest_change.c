@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "frontend/cli/word_list.h"
+#include "lib/hex.h"
 
 static struct manifest_package *find_package(const struct manifest *m, const char *name)
 {
@@ -20,6 +21,17 @@ const char *manifest_version(const struct manifest *m, const char *name)
 	return package ? package->version : NULL;
 }
 
+static void package_clear(struct manifest_package *package)
+{
+	free(package->name);
+	free(package->version);
+	free(package->arch);
+	free(package->sha256);
+	free(package->source);
+	free(package->source_version);
+	*package = (struct manifest_package){ 0 };
+}
+
 static int take_package(struct manifest *m, const struct package *from, struct error **err)
 {
 	struct manifest_package *package = find_package(m, from->name);
@@ -29,11 +41,19 @@ static int take_package(struct manifest *m, const struct package *from, struct e
 		if (!package)
 			return error_no_memory(err);
 		m->package_count++;
-		package->name = strdup(from->name);
 	}
-	free(package->version);
+	package_clear(package);
+	package->name = strdup(from->name);
 	package->version = strdup(from->version);
-	return package->name && package->version ? 0 : error_no_memory(err);
+	package->arch = strdup(from->arch);
+	package->source = strdup(from->source);
+	package->source_version = strdup(from->source_version);
+	package->sha256 = malloc(2 * SHA256_LEN + 1);
+	if (!package->name || !package->version || !package->arch || !package->source ||
+	    !package->source_version || !package->sha256)
+		return error_no_memory(err);
+	sha256_to_hex(from->sha256, package->sha256);
+	return 0;
 }
 
 static void drop_package(struct manifest *m, const char *name)
@@ -42,8 +62,7 @@ static void drop_package(struct manifest *m, const char *name)
 
 	if (!package)
 		return;
-	free(package->name);
-	free(package->version);
+	package_clear(package);
 	m->package_count--;
 	memmove(package, package + 1,
 		(size_t)(m->packages + m->package_count - package) * sizeof(*package));
@@ -71,13 +90,15 @@ int manifest_change(struct manifest *m, const struct package_set *set, const cha
 			return -1;
 	for (char *const *name = set->removed; name && *name; name++)
 		drop_package(m, *name);
-	while (m->added && m->added[count])
+	while (m->requested && m->requested[count])
 		count++;
 	for (; added && *added; added++)
-		if (words_add(&m->added, &count, *added) < 0)
+		if (words_add(&m->requested, &count, *added) < 0)
 			return error_no_memory(err);
-	for (; removed && *removed; removed++)
-		drop_word(m->added, *removed);
+	for (; removed && *removed; removed++) {
+		drop_word(m->requested, *removed);
+		drop_word(m->optional, *removed);
+	}
 	m->changed = time(NULL);
 	m->generation++;
 	return 0;

@@ -19,7 +19,6 @@ struct provision {
 	const struct profile *profile;
 	struct fetch *fetch; /* with its packages chosen, except for provision_clone() */
 	struct progress *progress;
-	char **added;		 /* NULL-terminated: packages besides the profile's; NULL: none */
 	const struct base *kept; /* the snapshot to save or clone; NULL: none */
 	bool keep_old;		 /* provision_change(): the old rootfs becomes NAME.previous */
 };
