@@ -60,7 +60,8 @@
 	REQUEST(READ,        Read,       read,        NULL,     "t",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
 	REQUEST(FIND,        Find,       find,        NULL,     "t",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
 	REQUEST(CHECK_RELEASE, CheckRelease, check_release, NULL, "ff", WHEN_IDLE,     HOUR,        CAPS_VIEW) \
-	REQUEST(CHANGE,      Change,     change,      "install", "df",  WHEN_IDLE,     HOUR,        CAPS_ALL)
+	REQUEST(CHANGE,      Change,     change,      "install", "df",  WHEN_IDLE,     HOUR,        CAPS_ALL) \
+	REQUEST(LOCAL_PACKAGE, LocalPackage, local_package, "shell", "f", WHEN_BUILDING, HOUR,      CAPS_ALL)
 
 /* The fields of each request, named as in rootlet.proto, in the order of an audit record. LABEL names
  * the field in an error message:
@@ -138,4 +139,7 @@
 	FIELD(change, TEXT, suite, SUITE_MAX + 1, valid_archive_word, "suite") \
 	FIELD(change, TEXT, arch, SUITE_MAX + 1, valid_archive_word, "architecture") \
 	FIELD(change, LIST, removed, REMOVED_MAX, valid_package_name, "package name")
+#define LOCAL_PACKAGE_FIELDS(FIELD) \
+	FIELD(local_package, TEXT, name, PACKAGE_NAME_MAX + 1, valid_package_name, "package name") \
+	FIELD(local_package, HASH, sha256, , , )
 /* clang-format on */

@@ -94,16 +94,23 @@ static int fetch_take_left_out(struct fetch *f, const struct fetch_message *m, s
 									  : 0;
 }
 
+static bool is_pocket(const struct fetch *f, uint32_t number)
+{
+	return number < FETCH_POCKETS ? f->numbered[number] != NULL
+				      : number == FETCH_LOCAL && f->wanted->debs;
+}
+
 static int fetch_take_package(struct fetch *f, const struct fetch_message *m, struct error **err)
 {
 	if (!f->wanted || !valid_package_name(m->package.name) ||
 	    !valid_package_version(m->package.version) || !valid_archive_word(m->package.arch) ||
-	    m->package.pocket >= FETCH_POCKETS || !f->numbered[m->package.pocket] ||
-	    !valid_package_name(m->package.source) ||
+	    !is_pocket(f, m->package.pocket) || !valid_package_name(m->package.source) ||
 	    !valid_package_version(m->package.source_version) ||
 	    f->set->package_count >= PACKAGES_MAX)
 		return fetch_nonsense("package", err);
-	return package_set_add(f->set, m, f->numbered[m->package.pocket], err);
+	return package_set_add(
+		f->set, m,
+		m->package.pocket < FETCH_POCKETS ? f->numbered[m->package.pocket] : NULL, err);
 }
 
 static int fetch_take_removed(struct fetch *f, const struct fetch_message *m, struct error **err)

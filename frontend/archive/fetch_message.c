@@ -29,6 +29,7 @@ static const struct message_layout {
 	[FETCH_RELEASES] = { SIZE_OF(releases), { { 0 } } },
 	[FETCH_ACCEPT] = { SIZE_OF(accept), { { 0 } } },
 	[FETCH_WANT] = { SIZE_OF(want), { TEXT(want.word) } },
+	[FETCH_DEB] = { offsetof(struct fetch_message, releases), { { 0 } } },
 	[FETCH_CHOOSE] = { SIZE_OF(choose), { { 0 } } },
 	[FETCH_DOWNLOAD] = { offsetof(struct fetch_message, releases), { { 0 } } },
 	[FETCH_DECOMPRESS] = { offsetof(struct fetch_message, releases), { { 0 } } },

@@ -30,6 +30,7 @@ enum fetch_kind {
 	FETCH_RELEASES = 1, /* download InRelease files: FETCH_RELEASE for each */
 	FETCH_ACCEPT,	    /* the helper has verified ours, or the attached file: FETCH_FACTS */
 	FETCH_WANT,	    /* a package for the next FETCH_CHOOSE */
+	FETCH_DEB,	    /* the attached file is the user\'s own package, for FETCH_CHOOSE */
 	FETCH_CHOOSE,	/* FETCH_INDEX, FETCH_LEFT_OUT, FETCH_PACKAGE and FETCH_REMOVED for each */
 	FETCH_DOWNLOAD, /* all chosen packages: FETCH_ARRIVED for each */
 	FETCH_UNPACK,	/* the files of one package into the tree directory */
@@ -50,6 +51,8 @@ enum fetch_kind {
 	FETCH_ARRIVED,
 	FETCH_LAST = FETCH_ARRIVED,
 };
+
+#define FETCH_LOCAL FETCH_POCKETS /* "pocket" of the user's own packages */
 
 /* What a FETCH_WANT is about: a list of struct wanted. */
 enum fetch_want { WANT_PACKAGE, WANT_OPTIONAL, WANT_REMOVED, WANT_KEPT, WANT_KINDS };

@@ -2,12 +2,15 @@
 #include "frontend/archive/fetch_packages.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "frontend/archive/cache.h"
 #include "frontend/archive/deb_files.h"
 #include "frontend/archive/fetch_lists.h"
 #include "frontend/archive/resolve_cache.h"
 #include "frontend/cli/word_list.h"
+#include "lib/hash.h"
+#include "lib/write_all.h"
 
 static void clear_kept(struct resolve_index **all)
 {
@@ -70,7 +73,10 @@ static int fetch_packages_take(struct fetch_work *w, struct choices *choices,
 		struct choice *from = &choices->list[i];
 		struct work_package to = { .size = from->size, .pocket = numbers[from->index] };
 
-		to.url = download_url(w->pockets[to.pocket].mirror, from->filename);
+		/* The user's own packages are in the cache. */
+		to.url = to.pocket == FETCH_LOCAL
+				 ? strdup(from->filename)
+				 : download_url(w->pockets[to.pocket].mirror, from->filename);
 		to.name = STEAL_PTR(from->name);
 		to.version = STEAL_PTR(from->version);
 		to.arch = STEAL_PTR(from->arch);
@@ -125,6 +131,80 @@ static int tell_choices(struct fetch_work *w, const struct choices *choices, str
 	return 0;
 }
 
+/* Copies FD, whose hash is SUM, into the cache. */
+static int keep_deb(const struct fetch_work *w, int fd, const uint8_t sum[static SHA256_LEN],
+		    struct error **err)
+{
+	_cleanup_(cache_draft_end) struct cache_draft draft = CACHE_DRAFT_NONE;
+	char data[1 << 16];
+	off_t at = 0;
+	ssize_t n;
+
+	if (cache_begin_alone(w->packages, &draft, err) < 0)
+		return -1;
+	while ((n = RETRY_ON_EINTR(pread(fd, data, sizeof(data), at))) > 0) {
+		if (write_all(draft.fd, data, (size_t)n) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot copy it into the cache");
+		at += n;
+	}
+	if (n < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot read it");
+	switch (cache_commit(w->packages, sum, &draft, err)) {
+	case 0:
+		return 0;
+	case 1:
+		return error_set(err, ERR_INPUT, "it changed while it was read");
+	default:
+		return -1;
+	}
+}
+
+static int add_stanza(struct fetch_work *w, const char *control, int fd,
+		      const uint8_t sum[static SHA256_LEN], struct error **err)
+{
+	char hex[2 * SHA256_LEN + 1], *longer = NULL;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot stat it");
+	sha256_to_hex(sum, hex);
+	if (asprintf(&longer, "%s%s\nFilename: local\nSize: %jd\nSHA256: %s\n\n",
+		     w->local ? w->local : "", control, (intmax_t)st.st_size, hex) < 0)
+		return error_no_memory(err);
+	free(w->local);
+	w->local = longer;
+	return 0;
+}
+
+int work_take_deb(struct fetch_work *w, int deb, struct error **err)
+{
+	_cleanup_free_ char *path = NULL, *control = NULL;
+	uint8_t sum[SHA256_LEN];
+
+	if (file_sha256(deb, sum, err) < 0 || keep_deb(w, deb, sum, err) < 0)
+		return -1;
+	path = cache_file(w->packages, sum, err);
+	control = path ? deb_files_control(path, err) : NULL;
+	return control ? add_stanza(w, control, deb, sum, err) : -1;
+}
+
+/* Writes the list of the user's own packages into the cache, as its last index. */
+static int list_local(const struct fetch_work *w, struct resolve_index *index, struct error **err)
+{
+	_cleanup_(cache_draft_end) struct cache_draft draft = CACHE_DRAFT_NONE;
+
+	hash_of(w->local, strlen(w->local), index->sha256);
+	if (cache_begin_alone(w->indexes, &draft, err) < 0)
+		return -1;
+	if (write_all(draft.fd, w->local, strlen(w->local)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot list the packages given as files");
+	if (cache_commit(w->indexes, index->sha256, &draft, err) != 0)
+		return error_set(err, ERR_SYSTEM, "cannot list the packages given as files");
+	index->local = true;
+	index->packages = cache_file(w->indexes, index->sha256, err);
+	return index->packages ? 0 : -1;
+}
+
 static void forget_words(struct fetch_work *w)
 {
 	for (size_t i = 0; i < WANT_KINDS; i++)
@@ -154,11 +234,13 @@ static int fetch_packages_choose(struct fetch_work *w, const struct fetch_messag
 
 	for (size_t i = 0; i < FETCH_POCKETS; i++)
 		count += m->choose.pockets & 1u << i ? w->pockets[i].index_count : 0;
-	all = calloc(count + 1, sizeof(*all));
-	numbers = calloc(count + 1, sizeof(*numbers));
+	all = calloc(count + 2, sizeof(*all));
+	numbers = calloc(count + 2, sizeof(*numbers));
 	if (!all || !numbers)
 		return error_no_memory(err);
+	numbers[count] = FETCH_LOCAL;
 	if (list_indexes(w, m->choose.pockets, all, numbers, err) < 0 ||
+	    (w->local && list_local(w, &all[count++], err) < 0) ||
 	    resolve(all, count, w->origin->suite, w->origin->arch,
 		    (enum package_base)m->choose.base, &wanted, &choices, err) < 0 ||
 	    fetch_packages_take(w, &choices, numbers, err) < 0)

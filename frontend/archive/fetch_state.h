@@ -46,6 +46,7 @@ struct fetch_work {
 	struct work_package *list;
 	size_t count;
 	struct work_words words[WANT_KINDS];
+	char *local; /* a Packages file of the user's own packages, or NULL */
 };
 
 /* Downloads that are planned one by one and freed together. */

@@ -97,6 +97,8 @@ static int fetch_work_serve(struct fetch_work *w, const struct fetch_message *m,
 		return work_releases(w, m->releases.pockets, err);
 	case FETCH_ACCEPT:
 		return work_accept(w, m->accept.pocket, fd, err);
+	case FETCH_DEB:
+		return work_take_deb(w, *fd, err);
 	case FETCH_CHOOSE:
 		return work_choose(w, m, *fd, err);
 	case FETCH_DOWNLOAD:

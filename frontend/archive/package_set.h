@@ -27,7 +27,7 @@ struct package {
 	char *source, *source_version; /* the source package it was built from */
 	uint8_t sha256[SHA256_LEN];
 	uint64_t size;
-	const struct pocket *pocket; /* that it comes from */
+	const struct pocket *pocket; /* that it comes from; NULL: the user's own file */
 	char *path;		     /* .deb in the cache; NULL: not downloaded yet */
 };
 

@@ -1,7 +1,9 @@
 #include "frontend/archive/packages.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "frontend/archive/cache.h"
 #include "frontend/archive/fetch_client.h"
@@ -14,6 +16,7 @@
 #include "frontend/archive/url_route.h"
 #include "frontend/cli/text.h"
 #include "frontend/client/release_seen.h"
+#include "lib/error_wrap.h"
 
 #define APT_FOLDER "/etc/apt"
 #define KEEP_PACKAGES (90 * 24 * 60 * 60) /* seconds since the last use */
@@ -279,9 +282,28 @@ static int send_words(struct fetch *f, const char *const *words, enum fetch_want
 	return 0;
 }
 
+static int send_debs(struct fetch *f, const char *const *debs, struct error **err)
+{
+	const struct fetch_message request = { .kind = FETCH_DEB };
+
+	for (; debs && *debs; debs++) {
+		_cleanup_close_ int fd = open(*debs, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		struct stat st;
+
+		if (fd < 0 || fstat(fd, &st) < 0)
+			return error_errno(err, ERR_INPUT, "cannot open %s", *debs);
+		if (!S_ISREG(st.st_mode))
+			return error_set(err, ERR_INPUT, "%s is not a regular file", *debs);
+		if (fetch_ask_with(f, &request, fd, err) < 0)
+			return error_wrap(err, "%s", *debs);
+	}
+	return 0;
+}
+
 static int send_wanted(struct fetch *f, const struct wanted *wanted, struct error **err)
 {
-	if (send_words(f, wanted->packages, WANT_PACKAGE, err) < 0 ||
+	if (send_debs(f, wanted->debs, err) < 0 ||
+	    send_words(f, wanted->packages, WANT_PACKAGE, err) < 0 ||
 	    send_words(f, wanted->optional, WANT_OPTIONAL, err) < 0 ||
 	    send_words(f, wanted->removed, WANT_REMOVED, err) < 0)
 		return -1;

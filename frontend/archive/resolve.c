@@ -301,6 +301,16 @@ static void prefer_merged_usr(struct resolution *r)
 	mark(&r->settled, migrates);
 }
 
+/* Wants these very packages, whatever other indexes have. NUMBER is the repository's. */
+static void want_index(struct resolution *r, Id number)
+{
+	const Repo *repo = pool_id2repo(r->pool, number);
+
+	for (Id id = repo->start; id < repo->end; id++)
+		if (r->pool->solvables[id].repo == repo)
+			queue_push2(&r->job, SOLVER_INSTALL | SOLVER_SOLVABLE, id);
+}
+
 /* Wants the first available package of "a|b". */
 static bool want_first(struct resolution *r, const char *names)
 {
@@ -459,6 +469,9 @@ static int want_all(struct resolution *r, const struct resolve_index *indexes, s
 					 r->suite);
 		prefer_merged_usr(r);
 	}
+	for (size_t i = 0; i < count; i++)
+		if (indexes[i].local)
+			want_index(r, (Id)i + 1);
 	if (want_optional(r, wanted->optional, err) < 0)
 		return -1;
 	return want_named(r, wanted->packages, err);

@@ -19,6 +19,7 @@ enum package_base {
 struct resolve_index {
 	const char *packages; /* path of an uncompressed Packages file */
 	bool base;	      /* its required and essential packages count */
+	bool local;	      /* all of its packages are wanted */
 	/* Path of its file in resolve_cache.h's format, which is created if missing, and the
 	 * SHA-256 of PACKAGES; NULL: not cached. */
 	const char *kept;
@@ -52,8 +53,9 @@ struct wanted {
 	/* Only with BASE_INSTALLED: packages to remove, together with the dependencies that only
 	 * they needed. KEPT (and what they depend on) counts as needed. */
 	const char *const *removed, *const *kept;
-	int installed;	  /* dpkg's status file of the rootfs, at its start */
-	uint32_t pockets; /* to choose from: one bit for each of fetch_pockets; 0: all */
+	const char *const *debs; /* paths of .deb files to install; for packages_choose() */
+	int installed;		 /* dpkg's status file of the rootfs, at its start */
+	uint32_t pockets;	 /* to choose from: one bit for each of fetch_pockets; 0: all */
 };
 
 /* SUITE is for messages. ERR_INPUT if no index has a package of WANTED or one of its dependencies,

@@ -32,7 +32,7 @@ static void report_clear(struct change_report *r)
 
 static bool is_security(const struct package *package)
 {
-	return strcmp(package->pocket->name, "security") == 0;
+	return package->pocket && strcmp(package->pocket->name, "security") == 0;
 }
 
 static void report_collect(struct change_report *r)

@@ -87,7 +87,11 @@ static int change_read_status(struct package_change *c, int rootfs, struct error
 static int change_choose(struct package_change *c, int status, struct error **err)
 {
 	_cleanup_(change_words_free) struct change_words w = { 0 };
-	struct wanted wanted = { .removed = c->request->removed, .installed = status };
+	struct wanted wanted = {
+		.removed = c->request->removed,
+		.debs = c->request->debs,
+		.installed = status,
+	};
 
 	if (change_collect(c, &w, err) < 0)
 		return -1;

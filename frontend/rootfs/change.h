@@ -15,6 +15,7 @@ struct change_request {
 	struct source source;	 /* SUITE, ARCH, MIRROR and COMPONENTS default to the rootfs's */
 	enum package_base base;	 /* BASE_INSTALLED or BASE_UPGRADED */
 	const char *const *packages, *const *removed; /* NULL-terminated, or NULL: none */
+	const char *const *debs;		      /* likewise: paths of .deb files */
 	bool profile;  /* also installs what the rootfs's profile wants */
 	bool security; /* only from the release itself and its security pocket */
 	bool keep_old; /* the old rootfs stays as NAME.previous */

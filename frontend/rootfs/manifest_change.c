@@ -95,6 +95,10 @@ int manifest_change(struct manifest *m, const struct package_set *set, const cha
 	for (; added && *added; added++)
 		if (words_add(&m->requested, &count, *added) < 0)
 			return error_no_memory(err);
+	for (size_t i = 0; i < set->package_count; i++)
+		if (!set->packages[i].pocket &&
+		    words_add(&m->requested, &count, set->packages[i].name) < 0)
+			return error_no_memory(err);
 	for (; removed && *removed; removed++) {
 		drop_word(m->requested, *removed);
 		drop_word(m->optional, *removed);

@@ -93,6 +93,20 @@ struct handing {
 	struct progress *progress;
 };
 
+static int hand_over_local(struct helper *h, const struct package *package, int fd,
+			   struct error **err)
+{
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__LocalPackage message = ROOTLET__LOCAL_PACKAGE__INIT;
+
+	message.name = package->name;
+	message.sha256.data = (uint8_t *)(uintptr_t)package->sha256;
+	message.sha256.len = sizeof(package->sha256);
+	request.kind_case = ROOTLET__REQUEST__KIND_LOCAL_PACKAGE;
+	request.local_package = &message;
+	return helper_call(h, &request, &fd, 1, NULL, err);
+}
+
 static int hand_over_package(const struct package *package, void *context, struct error **err)
 {
 	const struct handing *handing = context;
@@ -102,6 +116,8 @@ static int hand_over_package(const struct package *package, void *context, struc
 
 	if (fd < 0)
 		return -1;
+	if (!package->pocket)
+		return hand_over_local(handing->helper, package, fd, err);
 	message.name = package->name;
 	message.sha256.data = (uint8_t *)(uintptr_t)package->sha256;
 	message.sha256.len = sizeof(package->sha256);

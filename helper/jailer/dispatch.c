@@ -175,6 +175,8 @@ static int ask_policy(const struct server *s, const struct request_row *row,
 		q.keyring = fds[1];
 	} else if (task->operation == OP_PACKAGE) {
 		q.package = task->package.name;
+	} else if (task->operation == OP_LOCAL_PACKAGE) {
+		q.package = task->local_package.name;
 	} else if (task->operation == OP_RELEASE) {
 		q.older = task->release.older;
 	} else if (task->operation == OP_PUBLISH) {
