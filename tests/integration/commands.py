@@ -68,7 +68,8 @@ def check_manifest():
             "format version": any("format" in key or "version" in key for key in m),
             "packages with versions": packages.get("attr") == AT.version_of("attr"),
             "their architecture, hash and source": attr["arch"] == mirrors.arch() and
-                                                   attr["sha256"] == digest_of(f"{AT.root}/{AT.deb_of('attr')}") and
+                                                   attr["sha256"] ==
+                                                   digest_of(f"{AT.root}/{AT.deb_of('attr')}") and
                                                    attr["source"] == "attr",
             "engine": m["engine"] == "native",
             "components": m["components"] == ["main", "universe"],

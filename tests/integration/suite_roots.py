@@ -115,7 +115,8 @@ def ext4_overlay():
              "--overlay lies on an image: it does not go with --root-transport dir"),
             ("of what is missing", ["--overlay", "/no/such"], "--overlay /no/such: No such file"),
             ("of a file", ["--overlay", kernel], "--overlay .* is not a directory"),
-            ("given five times", ["--overlay", "/usr/share/doc"] * 5, "--overlay is given more than 4 times")):
+            ("given five times", ["--overlay", "/usr/share/doc"] * 5,
+             "--overlay is given more than 4 times")):
         play(Case(f"an overlay {what}", ["run", "--kernel", kernel, *words, "--", "true"], 2, says), home)
 
 
