@@ -8,9 +8,9 @@
 #include "frontend/archive/fetch_verify.h"
 #include "frontend/archive/fetch_work.h"
 #include "frontend/archive/kernel_files.h"
+#include "frontend/archive/kept_file.h"
 #include "frontend/archive/package_set.h"
 #include "frontend/archive/permission.h"
-#include "frontend/archive/resolve_cache.h"
 #include "frontend/archive/url_route.h"
 #include "frontend/cli/text.h"
 #include "frontend/client/release_seen.h"
@@ -231,7 +231,7 @@ static int packages_open_stores(struct fetch *f, const struct source *source, st
 	f->for_rootfs = !source->purpose;
 	f->indexes = cache_path("indexes", err);
 	f->packages = f->indexes ? cache_path("packages", err) : NULL;
-	f->kept = f->packages ? cache_path(RESOLVE_CACHE_FOLDER, err) : NULL;
+	f->kept = f->packages ? cache_path(KEPT_FILES_FOLDER, err) : NULL;
 	if (!f->kept || look_at_memory(f, err) < 0)
 		return -1;
 	fetch_progress_stage(f->progress, "Downloading package lists", source);
