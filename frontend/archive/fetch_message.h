@@ -33,6 +33,7 @@ enum fetch_kind {
 	FETCH_CHOOSE,	    /* FETCH_INDEX, FETCH_LEFT_OUT and FETCH_PACKAGE for each */
 	FETCH_DOWNLOAD,	    /* all chosen packages: FETCH_ARRIVED for each */
 	FETCH_UNPACK,	    /* the files of one package into the tree directory */
+	FETCH_PROGRAMS,	    /* makes the list of the release's programs: fetch_programs.h */
 	FETCH_DECOMPRESS,   /* the attached file: decompress.h */
 	FETCH_ADDRESSES,    /* the reply to FETCH_RESOLVE */
 	/* Sent by the fetch process. */
@@ -66,6 +67,9 @@ struct fetch_message {
 		struct {
 			uint32_t base; /* enum package_base */
 		} choose;
+		struct {
+			uint8_t key[SHA256_LEN];
+		} programs;
 		struct {
 			uint32_t package; /* its number, in the order sent */
 		} package_number;

@@ -318,6 +318,38 @@ int packages_download(struct fetch *f,
 	return 0;
 }
 
+/* The file's time says when it was last known to be current. */
+int packages_programs(struct fetch *f, struct program_index *index, struct error **err)
+{
+	struct fetch_message request = { .kind = FETCH_PROGRAMS };
+	_cleanup_free_ char *path = NULL;
+	int r;
+
+	if (program_index_key(f->origin, request.programs.key, err) < 0)
+		return -1;
+	path = cache_file(f->kept, request.programs.key, err);
+	if (!path || fetch_ask(f, &request, err) < 0)
+		return -1;
+	cache_touch(path);
+	r = program_index_read(request.programs.key, index, err);
+	if (r == 0)
+		return error_set(err, ERR_SYSTEM, "cannot write the list of programs to %s",
+				 f->kept);
+	return r < 0 ? -1 : 0;
+}
+
+int packages_programs_cached(const struct source *source, struct program_index *index,
+			     struct error **err)
+{
+	_cleanup_(origin_free) struct origin *origin = NULL;
+	uint8_t key[SHA256_LEN];
+
+	if (source_plan(source, APT_FOLDER, &origin, err) < 0 ||
+	    program_index_key(origin, key, err) < 0)
+		return -1;
+	return program_index_read(key, index, err);
+}
+
 int packages_unpack(struct fetch *f, size_t package, struct error **err)
 {
 	struct fetch_message request = { .kind = FETCH_UNPACK };
