@@ -32,6 +32,7 @@ static const struct message_layout {
 	[FETCH_DEB] = { offsetof(struct fetch_message, releases), { { 0 } } },
 	[FETCH_CHOOSE] = { SIZE_OF(choose), { { 0 } } },
 	[FETCH_DOWNLOAD] = { offsetof(struct fetch_message, releases), { { 0 } } },
+	[FETCH_PROGRAMS] = { SIZE_OF(programs), { { 0 } } },
 	[FETCH_DECOMPRESS] = { offsetof(struct fetch_message, releases), { { 0 } } },
 	[FETCH_UNPACK] = { SIZE_OF(package_number), { { 0 } } },
 	[FETCH_ADDRESSES] = { SIZE_OF(addresses),

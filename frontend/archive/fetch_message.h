@@ -30,10 +30,11 @@ enum fetch_kind {
 	FETCH_RELEASES = 1, /* download InRelease files: FETCH_RELEASE for each */
 	FETCH_ACCEPT,	    /* the helper has verified ours, or the attached file: FETCH_FACTS */
 	FETCH_WANT,	    /* a package for the next FETCH_CHOOSE */
-	FETCH_DEB,	    /* the attached file is the user\'s own package, for FETCH_CHOOSE */
+	FETCH_DEB,	    /* the attached file is the user's own package, for FETCH_CHOOSE */
 	FETCH_CHOOSE,	/* FETCH_INDEX, FETCH_LEFT_OUT, FETCH_PACKAGE and FETCH_REMOVED for each */
 	FETCH_DOWNLOAD, /* all chosen packages: FETCH_ARRIVED for each */
 	FETCH_UNPACK,	/* the files of one package into the tree directory */
+	FETCH_PROGRAMS, /* makes the list of the release's programs: fetch_programs.h */
 	FETCH_DECOMPRESS, /* the attached file: decompress.h */
 	FETCH_ADDRESSES,  /* the reply to FETCH_RESOLVE */
 	/* Sent by the fetch process. */
@@ -74,6 +75,9 @@ struct fetch_message {
 			uint32_t base; /* enum package_base; a rootfs's status file is attached */
 			uint32_t pockets; /* one bit for each of fetch_pockets to choose from */
 		} choose;
+		struct {
+			uint8_t key[SHA256_LEN];
+		} programs;
 		struct {
 			uint32_t package; /* its number, in the order sent */
 		} package_number;

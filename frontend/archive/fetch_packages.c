@@ -7,7 +7,6 @@
 #include "frontend/archive/cache.h"
 #include "frontend/archive/deb_files.h"
 #include "frontend/archive/fetch_lists.h"
-#include "frontend/archive/resolve_cache.h"
 #include "frontend/cli/word_list.h"
 #include "lib/hash.h"
 #include "lib/write_all.h"

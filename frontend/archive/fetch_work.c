@@ -5,6 +5,7 @@
 
 #include "frontend/archive/cache.h"
 #include "frontend/archive/fetch_packages.h"
+#include "frontend/archive/fetch_programs.h"
 #include "frontend/archive/fetch_releases.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
@@ -103,6 +104,8 @@ static int fetch_work_serve(struct fetch_work *w, const struct fetch_message *m,
 		return work_choose(w, m, *fd, err);
 	case FETCH_DOWNLOAD:
 		return work_download(w, err);
+	case FETCH_PROGRAMS:
+		return work_programs(w, m->programs.key, err);
 	case FETCH_UNPACK:
 		return work_unpack(w, m->package_number.package, err);
 	default:

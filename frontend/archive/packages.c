@@ -10,9 +10,9 @@
 #include "frontend/archive/fetch_verify.h"
 #include "frontend/archive/fetch_work.h"
 #include "frontend/archive/kernel_files.h"
+#include "frontend/archive/kept_file.h"
 #include "frontend/archive/package_set.h"
 #include "frontend/archive/permission.h"
-#include "frontend/archive/resolve_cache.h"
 #include "frontend/archive/url_route.h"
 #include "frontend/cli/text.h"
 #include "frontend/client/release_seen.h"
@@ -234,7 +234,7 @@ static int packages_open_stores(struct fetch *f, const struct source *source, st
 	f->for_rootfs = !source->purpose;
 	f->indexes = cache_path("indexes", err);
 	f->packages = f->indexes ? cache_path("packages", err) : NULL;
-	f->kept = f->packages ? cache_path(RESOLVE_CACHE_FOLDER, err) : NULL;
+	f->kept = f->packages ? cache_path(KEPT_FILES_FOLDER, err) : NULL;
 	if (!f->kept || look_at_memory(f, err) < 0)
 		return -1;
 	fetch_progress_stage(f->progress, "Downloading package lists", source);
@@ -348,6 +348,38 @@ int packages_download(struct fetch *f,
 	cache_prune(f->indexes, KEEP_INDEXES);
 	cache_prune(f->kept, KEEP_INDEXES);
 	return 0;
+}
+
+/* The file's time says when it was last known to be current. */
+int packages_programs(struct fetch *f, struct program_index *index, struct error **err)
+{
+	struct fetch_message request = { .kind = FETCH_PROGRAMS };
+	_cleanup_free_ char *path = NULL;
+	int r;
+
+	if (program_index_key(f->origin, request.programs.key, err) < 0)
+		return -1;
+	path = cache_file(f->kept, request.programs.key, err);
+	if (!path || fetch_ask(f, &request, err) < 0)
+		return -1;
+	cache_touch(path);
+	r = program_index_read(request.programs.key, index, err);
+	if (r == 0)
+		return error_set(err, ERR_SYSTEM, "cannot write the list of programs to %s",
+				 f->kept);
+	return r < 0 ? -1 : 0;
+}
+
+int packages_programs_cached(const struct source *source, struct program_index *index,
+			     struct error **err)
+{
+	_cleanup_(origin_free) struct origin *origin = NULL;
+	uint8_t key[SHA256_LEN];
+
+	if (source_plan(source, APT_FOLDER, &origin, err) < 0 ||
+	    program_index_key(origin, key, err) < 0)
+		return -1;
+	return program_index_read(key, index, err);
 }
 
 int packages_unpack(struct fetch *f, size_t package, struct error **err)

@@ -3,7 +3,7 @@
 
 #include <fcntl.h>
 
-#include "frontend/archive/resolve_cache.h"
+#include "frontend/archive/kept_file.h"
 
 #include "lib/write_all.h"
 #include "tap.h"
@@ -369,7 +369,7 @@ static bool verifies(void)
 
 	snprintf(path, sizeof(path), "%s/0.kept", folder);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return resolve_cache_verify(fd, &err) == 0 || !err || err->code != ERR_TRUST;
+	return kept_file_verify(fd, &err) == 0 || !err || err->code != ERR_TRUST;
 }
 
 /* A damaged cached form is ignored. */
