@@ -1,9 +1,8 @@
 /* rootlet deps: what fstests asks for, and what a rootfs and a kernel lack of it. */
 #include <stdbool.h>
 #include <string.h>
-#include <time.h>
 
-#include "frontend/archive/packages.h"
+#include "frontend/archive/program_source.h"
 #include "frontend/cli/events.h"
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/text.h"
@@ -11,9 +10,6 @@
 #include "frontend/commands/deps_report.h"
 #include "frontend/rootfs/store.h"
 #include "frontend/vm/kernel_package.h"
-
-/* A release gets no new programs but with a point release, every two months. */
-#define INDEX_FRESH (7 * 24 * 60 * 60) /* seconds */
 
 enum {
 	OPTION_FSTESTS = OPTION_OWN,
@@ -104,38 +100,6 @@ static int compare_kernel(struct deps *d, struct error **err)
 	return 0;
 }
 
-/* Downloads the release's index, unless that in the cache is current. */
-static int deps_update_index(struct deps *d, const struct source *source, struct error **err)
-{
-	_cleanup_(packages_close) struct fetch *fetch = NULL;
-	struct program_index newer = { 0 };
-
-	if (packages_open(source, d->helper, d->progress, &fetch, err) < 0 ||
-	    packages_programs(fetch, &newer, err) < 0)
-		return -1;
-	free(d->index.text);
-	d->index = newer;
-	return 0;
-}
-
-/* Without the index, the built-in table must do: the report says why. */
-static int deps_excuse_index(struct deps *d, struct error **why, struct error **err)
-{
-	if (*why && (*why)->code == ERR_INTERRUPTED) {
-		if (err)
-			*err = STEAL_PTR(*why);
-		return -1;
-	}
-	if (d->index.text && *why && (*why)->code == ERR_NETWORK) {
-		progress_note(d->progress, "using the index fetched earlier: %s", error_text(*why));
-		return 0;
-	}
-	free(d->index.text);
-	d->index.text = NULL;
-	d->index_failure = strdup(error_text(*why));
-	return d->index_failure ? 0 : error_no_memory(err);
-}
-
 static int deps_find_index(struct deps *d, struct error **err)
 {
 	const struct source source = { .suite = d->manifest->suite,
@@ -143,19 +107,9 @@ static int deps_find_index(struct deps *d, struct error **err)
 				       .mirror = d->manifest->mirror,
 				       .keyring = d->keyring,
 				       .purpose = "the index of programs" };
-	_cleanup_error_ struct error *why = NULL;
-	int r = packages_programs_cached(&source, &d->index, &why);
 
-	if (r < 0)
-		return deps_excuse_index(d, &why, err);
-	if (r > 0 && (d->offline || time(NULL) - d->index.checked < INDEX_FRESH))
-		return 0;
-	if (d->offline)
-		error_set(&why, ERR_MISSING, "the cache has no index of %s, and --offline is given",
-			  d->manifest->suite);
-	else if (deps_update_index(d, &source, &why) == 0)
-		return 0;
-	return deps_excuse_index(d, &why, err);
+	return program_source_find(&source, d->helper, d->progress, d->offline, &d->index,
+				   &d->index_failure, err);
 }
 
 static int find_dependencies(struct deps *d, struct error **err)

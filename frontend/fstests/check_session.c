@@ -654,10 +654,14 @@ int fstests_session(struct fstests_run *run, struct error **err)
 		s.queue = test_queue_new(s.count);
 		if (!s.queue)
 			return error_no_memory(err);
+	} else if (run->second_pass) {
+		s.told = true; /* the user's own words in the first pass */
+		use_plan(&s);
 	} else if (!run->options->config && /* whose sections only check knows */
 		   test_plan_of_words(run->words, run->word_count, &run->plan))
 		use_plan(&s);
-	run->began = clock_precise();
+	if (!run->second_pass)
+		run->began = clock_precise();
 	signal(SIGPIPE, SIG_IGN); /* a guest that died reads no orders */
 	display_begin(run);
 	if (open_guests(&s, err) == 0)

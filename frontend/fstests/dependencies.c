@@ -212,23 +212,28 @@ static const char *choose_package(const struct manifest *m, const char *command,
 	return chosen;
 }
 
+bool dependency_package(const struct manifest *m, const char *command,
+			const struct program_index *index,
+			char package[static PACKAGE_NAME_MAX + 1])
+{
+	char packages[PROGRAM_PACKAGES_MAX][PACKAGE_NAME_MAX + 1];
+	const struct command_package *row = command_package(command);
+	const char *chosen = row && !is_installed(m, row->package) ? row->package : NULL;
+
+	if (index && !(row && row->alternative))
+		chosen = choose_package(m, command, row ? row->package : NULL, packages,
+					program_index_find(index, command, packages));
+	snprintf(package, PACKAGE_NAME_MAX + 1, "%s", chosen ? chosen : "");
+	return chosen != NULL;
+}
+
 void dependencies_find_packages(struct dependencies *d, const struct manifest *m,
 				const struct program_index *index)
 {
-	char packages[PROGRAM_PACKAGES_MAX][PACKAGE_NAME_MAX + 1];
-
 	for (size_t i = 0; i < d->count; i++) {
 		struct dependency *one = &d->list[i];
-		const char *command = one->requirement->name, *chosen;
-		const struct command_package *row;
 
-		if (one->requirement->kind != NEEDS_COMMAND || one->state != DEPENDENCY_MISSING)
-			continue;
-		row = command_package(command);
-		chosen = row && !is_installed(m, row->package) ? row->package : NULL;
-		if (index && !(row && row->alternative))
-			chosen = choose_package(m, command, row ? row->package : NULL, packages,
-						program_index_find(index, command, packages));
-		snprintf(one->package, sizeof(one->package), "%s", chosen ? chosen : "");
+		if (one->requirement->kind == NEEDS_COMMAND && one->state == DEPENDENCY_MISSING)
+			dependency_package(m, one->requirement->name, index, one->package);
 	}
 }

@@ -46,6 +46,11 @@ void dependencies_check_kernel(struct dependencies *dependencies,
 void dependencies_find_packages(struct dependencies *dependencies, const struct manifest *manifest,
 				const struct program_index *index);
 
+/* The package to install for COMMAND, as above. False if there is none. */
+bool dependency_package(const struct manifest *manifest, const char *command,
+			const struct program_index *index,
+			char package[static PACKAGE_NAME_MAX + 1]);
+
 /* How many of KIND have STATE. */
 size_t dependencies_count(const struct dependencies *dependencies, enum requirement_kind kind,
 			  enum dependency_state state);

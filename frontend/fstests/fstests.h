@@ -47,7 +47,7 @@ struct fstests_options {
 	size_t vng_word_count;
 	unsigned int timeout, test_timeout; /* seconds; 0 for none */
 	unsigned int jobs;		    /* guests at once; at least 1 */
-	bool host_root, build, stop_on_crash, json, quiet, force_9p, unsealed;
+	bool host_root, build, stop_on_crash, json, quiet, force_9p, unsealed, install_missing;
 	enum root_transport transport;
 	const char *overlays[VM_OVERLAYS_MAX + 1]; /* NULL-terminated */
 	const char *results, *junit, *baseline, *durations;
@@ -95,6 +95,8 @@ struct fstests_run {
 	unsigned int boots;
 	bool crashed;	   /* the kernel crashed, during a test or between tests */
 	bool exhausted;	   /* the run's time is up */
+	bool second_pass;  /* the plan has just the tests that run again: second_pass.h */
+	size_t settled;	   /* results that the first pass left */
 	char refusal[256]; /* why check did not run everything requested; "" if it did */
 };
 
