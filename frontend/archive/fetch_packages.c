@@ -158,8 +158,8 @@ static int keep_deb(const struct fetch_work *w, int fd, const uint8_t sum[static
 	}
 }
 
-static int add_stanza(struct fetch_work *w, const char *control, int fd,
-		      const uint8_t sum[static SHA256_LEN], struct error **err)
+static int add_local(struct fetch_work *w, const char *control, int fd,
+		     const uint8_t sum[static SHA256_LEN], struct error **err)
 {
 	char hex[2 * SHA256_LEN + 1], *longer = NULL;
 	struct stat st;
@@ -184,7 +184,7 @@ int work_take_deb(struct fetch_work *w, int deb, struct error **err)
 		return -1;
 	path = cache_file(w->packages, sum, err);
 	control = path ? deb_files_control(path, err) : NULL;
-	return control ? add_stanza(w, control, deb, sum, err) : -1;
+	return control ? add_local(w, control, deb, sum, err) : -1;
 }
 
 /* Writes the list of the user's own packages into the cache, as its last index. */

@@ -741,7 +741,7 @@ static void begin_run(struct fstests_job *j)
 							  : PROGRESS_AUTO);
 }
 
-/* Prepares the root anew: its rootfs has changed. */
+/* Prepares the root again: its rootfs has changed. */
 static int reopen_root(struct fstests_job *j, struct error **err)
 {
 	const struct fstests_options *o = &j->options;

@@ -46,7 +46,7 @@ void dependencies_check_kernel(struct dependencies *dependencies,
 void dependencies_find_packages(struct dependencies *dependencies, const struct manifest *manifest,
 				const struct program_index *index);
 
-/* The package to install for COMMAND, as above. False if there is none. */
+/* The package to install for COMMAND, as above. False if no package has it. */
 bool dependency_package(const struct manifest *manifest, const char *command,
 			const struct program_index *index,
 			char package[static PACKAGE_NAME_MAX + 1]);

@@ -123,7 +123,7 @@ static int open_archive(struct package_change *c, struct error **err)
 	return r;
 }
 
-static int open_rootfs(struct package_change *c, int *rootfs, struct error **err)
+static int change_open_rootfs(struct package_change *c, int *rootfs, struct error **err)
 {
 	_cleanup_close_ int directory = -1;
 	_cleanup_free_ char *absolute = NULL;
@@ -150,7 +150,7 @@ int change_plan(struct package_change *c, struct error **err)
 	_cleanup_close_ int rootfs = -1, status = -1;
 
 	c->parent_fd = -1;
-	if (open_rootfs(c, &rootfs, err) < 0 ||
+	if (change_open_rootfs(c, &rootfs, err) < 0 ||
 	    manifest_read(c->helper, rootfs, &c->manifest, err) < 0)
 		return -1;
 	status = change_read_status(c, rootfs, err);

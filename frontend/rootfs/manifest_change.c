@@ -32,7 +32,7 @@ static void package_clear(struct manifest_package *package)
 	*package = (struct manifest_package){ 0 };
 }
 
-static int take_package(struct manifest *m, const struct package *from, struct error **err)
+static int change_take_package(struct manifest *m, const struct package *from, struct error **err)
 {
 	struct manifest_package *package = find_package(m, from->name);
 
@@ -86,7 +86,7 @@ int manifest_change(struct manifest *m, const struct package_set *set, const cha
 	size_t count = 0;
 
 	for (size_t i = 0; i < set->package_count; i++)
-		if (take_package(m, &set->packages[i], err) < 0)
+		if (change_take_package(m, &set->packages[i], err) < 0)
 			return -1;
 	for (char *const *name = set->removed; name && *name; name++)
 		drop_package(m, *name);

@@ -1,5 +1,5 @@
-"""rootlet fstests --install-missing: packages for what tests did not find, and these tests again. The rootfs and
-its packages are real; a test program stands for vng and its guest."""
+"""rootlet fstests --install-missing: packages for what tests did not find, and these tests again. The rootfs
+and its packages are real; a test program stands for vng and its guest."""
 import contextlib
 import gzip
 import json
@@ -28,7 +28,8 @@ tests=$(cat $results/check.$boot)
 for test in 001 002 003 004; do
 	[[ $tests == *generic/$test* ]] || continue
 	running generic/$test
-	if [[ $boot == 1 && $test == 00[24] ]]; then echo "[not run] NEEDS utility required, skipped this test"
+	if [[ $boot == 1 && $test == 00[24] ]]; then
+		echo "[not run] NEEDS utility required, skipped this test"
 	elif [[ $test == 003 ]]; then echo "[not run] nosuchtool command not found"
 	else echo ' 1s'; fi
 done
