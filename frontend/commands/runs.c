@@ -228,9 +228,28 @@ static int runs_make_one(const struct runs *r, char **words, struct error **err)
 	return runs_merge(r->json, words, r->results, r->junit, err);
 }
 
+/* Removes one run, or adds it to FAILED. A failure counts more than a run in progress. */
+static void runs_prune_one(const char *id, json_t *removed, json_t *failed, int *status)
+{
+	_cleanup_error_ struct error *why = NULL;
+
+	if (run_folder_remove(id, &why) == 0) {
+		json_array_append_new(removed, json_text(id));
+		return;
+	}
+	report_error("runs", why);
+	json_array_append_new(failed, json_pack("{s:o, s:o}", "run", json_text(id), "message",
+						json_text(error_text(why))));
+	if (!why || why->code != ERR_BUSY)
+		*status = EXIT_FAILED;
+	else if (*status == EXIT_OK)
+		*status = EXIT_EXISTS;
+}
+
 static int runs_prune(const struct runs *r, char **words, struct error **err)
 {
 	json_t *removed, *failed;
+	int status = EXIT_OK;
 	size_t count, gone;
 	char **ids;
 
@@ -240,19 +259,8 @@ static int runs_prune(const struct runs *r, char **words, struct error **err)
 	removed = json_array();
 	failed = json_array();
 	for (size_t i = 0; i < count; i++) {
-		_cleanup_error_ struct error *why = NULL;
-
-		if (i + r->keep < count) {
-			if (run_folder_remove(ids[i], &why) == 0) {
-				json_array_append_new(removed, json_text(ids[i]));
-			} else {
-				report_error("runs", why);
-				json_array_append_new(
-					failed,
-					json_pack("{s:o, s:o}", "run", json_text(ids[i]), "message",
-						  json_text(why ? why->message : "")));
-			}
-		}
+		if (i + r->keep < count)
+			runs_prune_one(ids[i], removed, failed, &status);
 		free(ids[i]);
 	}
 	free(ids);
@@ -260,12 +268,12 @@ static int runs_prune(const struct runs *r, char **words, struct error **err)
 	if (r->json) {
 		document_print(json_pack("{s:o, s:o, s:I}", "removed", removed, "failed", failed,
 					 "left", (json_int_t)(count - gone)));
-		return EXIT_OK;
+		return status;
 	}
 	printf("removed %zu of %zu runs\n", gone, count);
 	json_decref(removed);
 	json_decref(failed);
-	return EXIT_OK;
+	return status;
 }
 
 static int command_runs(const struct parsed_line *line)
@@ -300,7 +308,7 @@ const struct command runs_command = {
 		 "list shows, a directory made by rootlet fstests --results, or the word last.",
 	.statuses = "0 done; compare: nothing newly fails; 1 failed, no such run; compare: "
 		    "something newly fails; merge: as rootlet fstests; 2 wrong command line; "
-		    "6 the run is in progress.",
+		    "6 merge: a run is in progress; prune: a run stays because it is in progress.",
 	.rows = runs_rows,
 	.run = command_runs,
 };

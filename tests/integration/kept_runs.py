@@ -238,10 +238,40 @@ def many():
     tap.report(took <= 1, f"256 shards with 1,781 tests take at most a second: {took:.2f} s")
 
 
+def hold(path):
+    """Locks a run's directory, as its process does. Returns a descriptor."""
+    fd = os.open(path, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    return fd
+
+
+def pruned():
+    """Runs that cannot be removed show in the exit status."""
+    runs = "state/rootlet/runs"
+    ids = [f"2026010{day}-000000-ext4" for day in range(1, 4)]
+    for name in ids:
+        write_run(f"{runs}/{name}", [("generic/001", "pass", 1)])
+    busy = hold(home.state(f"runs/{ids[0]}"))
+    outcome = home.run("runs", "prune", "--keep", "1")
+    tap.report(outcome.status == 6 and outcome.out == "removed 1 of 3 runs\n" and
+               f"run {ids[0]} is still in progress" in outcome.err and
+               sorted(os.listdir(home.state("runs"))) == [ids[0], ids[2]],
+               "runs prune: a run in progress stays, and the exit status says so", outcome)
+    shown, wrong = document("runs-prune", home.run("runs", "prune", "--keep", "1", "--json"))
+    tap.report(not wrong and [one["run"] for one in shown["failed"]] == [ids[0]], "--json names it", *wrong,
+               shown)
+    os.close(busy)
+    outcome = home.run("runs", "prune", "--keep", "1")
+    tap.report(outcome.status == 0 and os.listdir(home.state("runs")) == [ids[2]],
+               "runs prune: it goes once it has ended", outcome)
+
+
 merged()
 statuses()
 incomplete()
 refused()
 many()
 durations()
+shutil.rmtree(home.state("runs"))
+pruned()
 tap.done()
