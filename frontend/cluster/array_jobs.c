@@ -22,6 +22,8 @@
 #define UNHEARD_MOST 20	      /* times in a row that sbatch may not reach it */
 #define ROOM_LEAST (1u << 20) /* for a task */
 #define LOG_MOST 4096
+#define SCRIPT "job.sh"	  /* in the run's directory, before a task is submitted */
+#define NAME "rootlet-%s" /* of the jobs of a run */
 
 /* Writes the script that each task runs. A machine without rootlet at this path uses that of its
  * $PATH. */
@@ -34,7 +36,7 @@ static int array_jobs_write_script(struct array_jobs *j, struct error **err)
 	if (self && strchr(self, '\''))
 		return error_set(err, ERR_INPUT, "%s: paths with a ' do not work on a cluster",
 				 self);
-	if (asprintf(&j->script, "%s/job.sh", j->run->folder.path) < 0 ||
+	if (asprintf(&j->script, "%s/" SCRIPT, j->run->folder.path) < 0 ||
 	    asprintf(&j->log, "%s/" SHARED_TASKS "/%%A-%%a.log", j->shared->path) < 0 ||
 	    asprintf(&text,
 		     "#!/bin/sh\n# Each task of the rootlet run %s runs this.\n"
@@ -264,7 +266,7 @@ int array_jobs_open(struct array_jobs *j, const struct shared_run *shared,
 				  .run = run,
 				  .heard = clock_milliseconds(),
 				  .pause = PAUSE_MS };
-	snprintf(j->name, sizeof(j->name), "rootlet-%s", run->folder.id);
+	snprintf(j->name, sizeof(j->name), NAME, run->folder.id);
 	return array_jobs_write_script(j, err);
 }
 
@@ -274,3 +276,11 @@ void array_jobs_clear(struct array_jobs *j)
 	free(j->log);
 	free(j->active);
 }
+int array_jobs_cancel_run(const struct run_folder *run, struct error **err)
+{
+	char name[sizeof(((struct array_jobs *)NULL)->name)];
+
+	snprintf(name, sizeof(name), NAME, run->id);
+	return faccessat(run->fd, SCRIPT, F_OK, 0) == 0 ? slurm_cancel(name, err) : 0;
+}
+

@@ -4,6 +4,7 @@
 
 #include "frontend/cli/events.h"
 #include "frontend/cli/text.h"
+#include "frontend/cluster/discard.h"
 #include "frontend/commands/commands.h"
 #include "frontend/commands/runs_durations.h"
 #include "frontend/commands/runs_merge.h"
@@ -228,12 +229,52 @@ static int runs_make_one(const struct runs *r, char **words, struct error **err)
 	return runs_merge(r->json, words, r->results, r->junit, err);
 }
 
+/* Discards what the run has in a directory that machines share, while nobody can resume it. A run
+ * made with --results stays, and can be resumed. */
+static int runs_discard_shared(const char *id, struct error **err)
+{
+	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
+	_cleanup_error_ struct error *why = NULL;
+	const char *directory;
+	json_t *record;
+	int result = 0;
+
+	if (run_folder_resume(id, &run, &why) < 0) {
+		if (!why || why->code != ERR_BUSY)
+			return 0; /* it is damaged */
+		*err = STEAL_PTR(why);
+		return -1;
+	}
+	record = run_folder_read(&run, &why);
+	directory =
+		json_string_value(json_object_get(json_object_get(record, "cluster"), "directory"));
+	if (directory && run_folder_is_own(&run))
+		result = shared_run_discard(directory, &run, err);
+	json_decref(record);
+	return result;
+}
+
+static int runs_remove(const char *id, struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+
+	if (runs_discard_shared(id, &why) < 0) {
+		if (why && why->code != ERR_MISSING) {
+			*err = STEAL_PTR(why);
+			return -1;
+		}
+		/* This machine does not see it, and may never do so again. */
+		report_error("runs", why);
+	}
+	return run_folder_remove(id, err);
+}
+
 /* Removes one run, or adds it to FAILED. A failure counts more than a run in progress. */
 static void runs_prune_one(const char *id, json_t *removed, json_t *failed, int *status)
 {
 	_cleanup_error_ struct error *why = NULL;
 
-	if (run_folder_remove(id, &why) == 0) {
+	if (runs_remove(id, &why) == 0) {
 		json_array_append_new(removed, json_text(id));
 		return;
 	}

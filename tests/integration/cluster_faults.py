@@ -397,6 +397,28 @@ def front_end_killed(cluster):
                again.results())
 
 
+def pruned(cluster):
+    """A run whose submitting process died is removed with its tasks and its shared directory, but not while
+    the process lives, nor if Slurm cannot be asked."""
+    run = waiting(cluster)
+    home.write("state/rootlet/runs/29990101-000000-ext4/run.json", "{}")  # the one that stays
+    environment = {"PATH": PATH, **cluster.environment}
+    early = home.run("runs", "prune", "--keep", "1", environment=environment)
+    tap.report(early.status == 6 and f"run {run.id} is still in progress" in early.err and run.owner(),
+               "runs prune leaves a run in progress alone", early)
+    kill(run.process.pid)
+    run.process.wait()
+    os.chmod(home.write("bin/scancel", "#!/bin/sh\nexit 127\n"), 0o755)
+    early = home.run("runs", "prune", "--keep", "1", environment=environment)
+    os.unlink(f"{home.folder}/bin/scancel")
+    tap.report(early.status == 1 and run.folder in early.err and os.path.exists(run.folder),
+               "runs prune names the shared directory if tasks may still run", early)
+    outcome = home.run("runs", "prune", "--keep", "1", environment=environment)
+    tap.report(outcome.status == 0 and not run.left() and not os.path.exists(home.state(f"runs/{run.id}")),
+               "runs prune ends the tasks of a run without a process, and removes its shared directory",
+               outcome, *run.left())
+
+
 # --- the shared directory, and Slurm ------------------------------------------------------------------
 
 def vanished(cluster):
@@ -520,7 +542,7 @@ else:
     with slurm.Slurm(home) as cluster, Tidy(home) as tidy:
         for test in (listed, together, crowded, limited, garbled, lying, locked, clocks, cancelled,
                      cancelled_in_pieces, killed_often, node_lost, interrupted, waits, front_end_killed,
-                     vanished, filled, interrupted_early, missing, refused, hidden):
+                     pruned, vanished, filled, interrupted_early, missing, refused, hidden):
             if test.__name__ in sys.argv[1:] or not sys.argv[1:]:
                 test(cluster)
         left = tidy.complaints()
