@@ -27,6 +27,7 @@
 
 #define POLL_MS 1000
 #define STATUS_MOST 16
+#define PLANNED "planned" /* in the job: whether the command line names every test */
 
 /* A task whose results are shown while it runs. */
 struct watched_task {
@@ -85,24 +86,18 @@ static int submission_describe(json_t *job, const struct cluster_request *r, str
 	return 0;
 }
 
-/* Whether the command line names every test, so that no task has to list them. */
-static bool submission_knows_plan(const struct fstests_run *run, struct test_plan *plan)
-{
-	return !run->options->config && test_plan_of_words(run->words, run->word_count, plan);
-}
-
 int submission_prepare(struct fstests_run *run, const struct cluster_request *request,
 		       struct error **err)
 {
 	_cleanup_(shared_run_close) struct shared_run shared = SHARED_RUN_NONE;
 	_cleanup_(test_plan_clear) struct test_plan known = { 0 };
-	json_t *more = json_object();
+	bool planned = fstests_run_knows_plan(run, &known);
+	json_t *more = json_pack("{s:b}", PLANNED, (int)planned);
 	int result = more ? submission_describe(more, request, err) : error_no_memory(err);
 
 	progress_stage(run->progress, "Copying to the shared directory");
 	if (result == 0)
-		result = shared_run_create(request->directory, run,
-					   submission_knows_plan(run, &known) ? NULL : BATCH_LIST,
+		result = shared_run_create(request->directory, run, planned ? NULL : BATCH_LIST,
 					   more, &shared, err);
 	json_decref(more);
 	return result;
@@ -496,7 +491,10 @@ static int submission_open(struct submission *s, const char *path, struct error 
 	if (shared_run_open(path, &s->shared, err) < 0 ||
 	    lease_take(s->shared.fd, &s->lease, err) < 0)
 		return -1;
-	if (submission_knows_plan(run, &run->plan) && submission_publish(s, err) < 0)
+	/* The tree may have changed since. */
+	if (json_is_true(json_object_get(s->shared.job, PLANNED)) &&
+	    test_plan_of_words(run->words, run->word_count, &run->plan) &&
+	    submission_publish(s, err) < 0)
 		return -1;
 	/* What an earlier process has seen is in the shared directory. */
 	if (unlinkat(run->folder.fd, RUN_TESTS, 0) < 0 && errno != ENOENT)

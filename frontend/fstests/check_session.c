@@ -654,9 +654,9 @@ int fstests_session(struct fstests_run *run, struct error **err)
 		s.queue = test_queue_new(s.count);
 		if (!s.queue)
 			return error_no_memory(err);
-	} else if (!run->options->config && /* whose sections only check knows */
-		   test_plan_of_words(run->words, run->word_count, &run->plan))
+	} else if (fstests_run_knows_plan(run, &run->plan)) {
 		use_plan(&s);
+	}
 	run->began = clock_precise();
 	signal(SIGPIPE, SIG_IGN); /* a guest that died reads no orders */
 	display_begin(run);

@@ -101,6 +101,10 @@ struct fstests_run {
 int fstests_run_complain(struct fstests_run *run, const char *kind, const char *test,
 			 const char *line, const char *trace, struct error **err);
 
+/* Whether the command line names every test, so that no guest has to list them. Sets PLAN, which is
+ * empty if not. */
+bool fstests_run_knows_plan(const struct fstests_run *run, struct test_plan *plan);
+
 /* The new disk NUMBER, from 0, of each guest. */
 struct vm_disk fstests_device(const struct fstests_options *options, unsigned int number);
 

@@ -293,6 +293,24 @@ def files():
              run.last)
 
 
+SUFFIXED = r"""
+echo mini/108-quota >$results/rootlet.list
+running mini/108-quota; echo ' 1s'
+finish 0
+"""
+
+
+def suffixed():
+    """check finds a test by the start of its name. Its result has the whole name."""
+    home.write("fstests-mini/tests/mini/108-quota", "")
+    with open(f"{MINI}/tests/mini/group.list", "a", encoding="utf-8") as file:
+        file.write("108-quota auto\n")
+    run = Run(SUFFIXED, tests=["mini/108"])
+    got = {name: test["status"] for name, test in run.tests.items()}
+    run.says(run.outcome.status == 0 and got == {"mini/108-quota": "pass"},
+             "a test that is given without the end of its name has one result", got)
+
+
 BUSY = LATER + r"""
 case $boot in
 1)	console "Kernel panic - not syncing: IO-APIC + timer doesn't work!"
@@ -561,7 +579,7 @@ def build_rootfs():
 
 
 # Arguments name the only cases to run.
-for part in (asked_for, disks, chosen, known, preferred, virtiofs, files, busy_host, oops, stops, no_boot,
+for part in (asked_for, disks, chosen, known, preferred, virtiofs, files, suffixed, busy_host, oops, stops, no_boot,
              unstartable,
              needs_told, shown, build_leftovers, built, build_rootfs):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:
