@@ -331,6 +331,8 @@ def busy_host():
              run.tests.get("generic/001", {}).get("status") == "pass",
              "a boot failure as on a busy host is not a crash: the VM is booted again", notes,
              run.last)
+    run.says(run.last.get("boots") == 2 and json.loads(run.read("run.json")).get("boots") == 2,
+             "the second boot counts", run.last)
 
 
 OOPS = r"""
