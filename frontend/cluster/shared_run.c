@@ -68,10 +68,11 @@ static json_t *options_to_json(const struct fstests_options *o)
 {
 	struct fstests_options copy = *o;
 	json_t *object = json_pack(
-		"{s:I, s:I, s:b, s:I, s:b, s:o}", "device_count", (json_int_t)o->device_count,
+		"{s:I, s:I, s:b, s:I, s:I, s:b, s:o}", "device_count", (json_int_t)o->device_count,
 		"device_size", (json_int_t)o->device_size, "device_memory", (int)o->device_memory,
-		"test_timeout", (json_int_t)o->test_timeout, "unsealed", (int)o->unsealed,
-		"vng_words", words_to_json(o->vng_words, o->vng_word_count));
+		"test_timeout", (json_int_t)o->test_timeout, "boot_timeout",
+		(json_int_t)o->boot_timeout, "unsealed", (int)o->unsealed, "vng_words",
+		words_to_json(o->vng_words, o->vng_word_count));
 
 	for (size_t i = 0; i < TEXT_COUNT; i++)
 		if (*text_option(&copy, i))
@@ -88,6 +89,7 @@ static void options_from_json(const json_t *object, struct fstests_options *o)
 	o->device_size = (uint64_t)json_integer_value(json_object_get(object, "device_size"));
 	o->device_memory = json_is_true(json_object_get(object, "device_memory"));
 	o->test_timeout = (unsigned int)json_integer_value(json_object_get(object, "test_timeout"));
+	o->boot_timeout = (unsigned int)json_integer_value(json_object_get(object, "boot_timeout"));
 	o->unsealed = json_is_true(json_object_get(object, "unsealed"));
 }
 
@@ -511,6 +513,7 @@ int shared_run_read(const struct shared_run *s, const struct run_folder *folder,
 			  .userns = -1 },
 		.kernel = g->kernel,
 		.append = g->options.append,
+		.boot_timeout = g->options.boot_timeout,
 		.vng_words = (const char *const *)g->vng_words,
 		.unsealed = g->options.unsealed,
 		.shares = &g->share,

@@ -17,6 +17,7 @@ enum {
 	OPTION_CPUS,
 	OPTION_APPEND,
 	OPTION_TIMEOUT,
+	OPTION_BOOT_TIMEOUT,
 	OPTION_VM_OWN,
 };
 
@@ -30,11 +31,19 @@ enum {
 		"--cpus", "N", OPTION_CPUS,                                                        \
 			"CPUs of the guest (default: as many as the host has, at most 8)"          \
 	}
+#define BOOT_TIMEOUT_ROW                                                                           \
+	{                                                                                          \
+		"--boot-timeout", "S", OPTION_BOOT_TIMEOUT,                                        \
+			"end a VM that has not booted after S seconds (default: 300 with KVM, "    \
+			"1200 without; more on a slow host)"                                       \
+	}
 #define APPEND_ROW                                                                                 \
 	{                                                                                          \
 		"--append", "WORDS", OPTION_APPEND,                                                \
 			"words for the kernel command line; may be repeated"                       \
 	}
+
+#define BOOT_SECONDS_MOST (24ul * 3600)
 
 /* Sets *NUMBER if the option has a value or a default. ERR_INPUT if that is not from 1 to LIMIT. */
 int line_number(const struct parsed_line *line, int code, unsigned long limit, unsigned int *number,

@@ -46,6 +46,7 @@ struct fstests_options {
 	const char *vng_words[VNG_WORDS_MAX + 1];
 	size_t vng_word_count;
 	unsigned int timeout, test_timeout; /* seconds; 0 for none */
+	unsigned int boot_timeout;	    /* as in struct vm_config */
 	unsigned int jobs;		    /* guests at once; at least 1 */
 	bool host_root, build, stop_on_crash, json, quiet, force_9p, unsealed;
 	enum root_transport transport;
