@@ -51,13 +51,41 @@ static int array_jobs_write_script(struct array_jobs *j, struct error **err)
 	return 0;
 }
 
+int array_jobs_avoid(struct array_jobs *j, const char *node, struct error **err)
+{
+	char *longer;
+
+	if (asprintf(&longer, "%s%s%s", j->avoided ? j->avoided : "", j->avoided ? "," : "", node) <
+	    0)
+		return error_no_memory(err);
+	free(j->avoided);
+	j->avoided = longer;
+	return 0;
+}
+
+/* sbatch refuses a job for which no node is left. */
+static int array_jobs_submit_somewhere(struct slurm_job *job, struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+
+	if (job->avoided && slurm_submit(job, &why) == 0)
+		return 0;
+	if (why && why->code != ERR_REFUSED) {
+		*err = STEAL_PTR(why);
+		return -1;
+	}
+	job->avoided = NULL;
+	return slurm_submit(job, err);
+}
+
 static int array_jobs_submit(struct array_jobs *j, unsigned int tasks, size_t done,
 			     struct error **err)
 {
-	const struct slurm_job job = {
+	struct slurm_job job = {
 		.name = j->name,
 		.script = j->script,
 		.log = j->log,
+		.avoided = j->avoided,
 		.tasks = tasks,
 		.cpus = j->request->task_cpus,
 		.options = j->request->options,
@@ -65,7 +93,7 @@ static int array_jobs_submit(struct array_jobs *j, unsigned int tasks, size_t do
 	_cleanup_error_ struct error *why = NULL;
 
 	j->submitted = true;
-	if (slurm_submit(&job, &why) < 0) {
+	if (array_jobs_submit_somewhere(&job, &why) < 0) {
 		/* squeue answered a moment ago. */
 		if (why->code == ERR_NETWORK && ++j->unheard < UNHEARD_MOST)
 			return 0;
@@ -257,6 +285,14 @@ int array_jobs_cancel(const struct array_jobs *j, struct error **err)
 	return j->submitted ? slurm_cancel(j->name, err) : 0;
 }
 
+int array_jobs_cancel_run(const struct run_folder *run, struct error **err)
+{
+	char name[sizeof(((struct array_jobs *)NULL)->name)];
+
+	snprintf(name, sizeof(name), NAME, run->id);
+	return faccessat(run->fd, SCRIPT, F_OK, 0) == 0 ? slurm_cancel(name, err) : 0;
+}
+
 int array_jobs_open(struct array_jobs *j, const struct shared_run *shared,
 		    const struct cluster_request *request, const struct fstests_run *run,
 		    struct error **err)
@@ -274,13 +310,6 @@ void array_jobs_clear(struct array_jobs *j)
 {
 	free(j->script);
 	free(j->log);
+	free(j->avoided);
 	free(j->active);
 }
-int array_jobs_cancel_run(const struct run_folder *run, struct error **err)
-{
-	char name[sizeof(((struct array_jobs *)NULL)->name)];
-
-	snprintf(name, sizeof(name), NAME, run->id);
-	return faccessat(run->fd, SCRIPT, F_OK, 0) == 0 ? slurm_cancel(name, err) : 0;
-}
-

@@ -4,10 +4,11 @@
  *   kernel/         image and modules; root.TYPE, fstests.TYPE: images
  *   results/        the initial contents of each task's results directory
  *   queue/, claims/, done/, watcher.…   see claims.h and lease.h
+ *   losses/         see losses.h
  *   tasks/TASK/     the run directory of each task (run_directory.h), without a lock
  *   tasks/JOB-INDEX.log   output of the task's rootlet
  *
- * It appears complete, and nothing but the parts that the last three lines name changes after that.
+ * It appears complete, and nothing but the parts that the last four lines name changes after that.
  * Only its owner can look into it. Directories on NFS cannot be locked: nothing here is. */
 #pragma once
 

@@ -163,9 +163,9 @@ class Run:
                    *wrong, *self.told())
 
 
-def waiting(cluster, **how):
+def waiting(cluster, *more, **how):
     """Starts a run, and returns it once mini/105 and mini/106 wait in two tasks, and the rest is done."""
-    run = Run(cluster, **how)
+    run = Run(cluster, *more, **how)
     tap.report(wait_until(lambda: len(run.batches("done")) >= 4 and run.owner() and run.owner("mini/106"),
                           120),
                "two tasks run two tests, and have finished the others", *run.told())
@@ -321,23 +321,49 @@ def cancelled_in_pieces(cluster):
     run.passes("the test of that guest runs again")
 
 
-def killed_often(cluster):
-    """A test whose task dies with it three times is at fault."""
-    run = waiting(cluster)
-    for number in range(3):
-        task = wait_until(run.owner, 120)
-        kill(run.process_of(task))
-        tap.report(wait_until(lambda: run.owner() != task, 120), f"task {number + 1} is noticed as lost",
-                   *run.told())
+def lose(run, number):
+    """Kills the task that has mini/105, and waits until that is noticed. Returns the task."""
+    task = wait_until(run.owner, 120)
+    kill(run.process_of(task))
+    tap.report(wait_until(lambda: run.owner() != task and any(
+        f"task {'_'.join(task.split('-')[:2])} is lost" in note for note in run.notes()), 120),
+        f"task {number} is noticed as lost", *run.told())
+    return task
 
+
+def killed_often(cluster):
+    """A test whose task dies with it on every node is at fault. There are only two nodes: then the fifth loss
+    counts, whichever node it is on."""
+    run = waiting(cluster, "--cluster-option", "--cpus-per-task=1")
+    for number in range(1, 6):
+        lose(run, number)
     run.finish()
     found = run.results()
     tap.report(run.status == 1 and found["mini/105"]["status"] == "fail" and
-               re.match("3 tasks were lost with this batch, the last one: [A-Z_]+$",
+               re.match("5 tasks were lost with this batch, the last one: [A-Z_]+$",
                         found["mini/105"]["reason"]),
-               "the third time, its tests fail for that reason", found, *run.told())
+               "after that, its tests fail for that reason", found, *run.told())
     tap.report({found[name]["status"] for name in TESTS if name != "mini/105"} == {"pass"} and not run.left(),
                "the others pass", found, *run.left())
+
+
+def bad_node(cluster):
+    """A node that loses every task does not use up a batch's attempts, and gets no more tasks."""
+    run = waiting(cluster)
+    node = run.job(run.owner()).node
+    first = lose(run, 1)
+    second = lose(run, 2)
+    tap.report(run.owner() == "" and first != second and
+               any(re.search(r"\.g3\.l1$", name) for name in run.batches("queue")),
+               "two losses on one node count once", run.batches("queue"), *run.told())
+    waits = wait_until(lambda: [job for job in cluster.jobs() if job.state == "PENDING"], 60)
+    shown = cluster.admin("scontrol", "show", "job", waits[0].name).out if waits else ""
+    tap.report(f"ExcNodeList={node}" in shown, "the next task waits for another node", shown, *run.told())
+    tap.report(any(f"{node} has lost 2 tasks: no more tasks run there" in note for note in run.notes()),
+               "a note says so", run.notes())
+    run.passes("another node runs the test")
+    tap.report(run.results()["mini/105"]["task"] not in (first, second), "its results are that node's",
+               run.results())
 
 
 def node_lost(cluster):
@@ -541,7 +567,7 @@ else:
                        check=True)
     with slurm.Slurm(home) as cluster, Tidy(home) as tidy:
         for test in (listed, together, crowded, limited, garbled, lying, locked, clocks, cancelled,
-                     cancelled_in_pieces, killed_often, node_lost, interrupted, waits, front_end_killed,
+                     cancelled_in_pieces, killed_often, bad_node, node_lost, interrupted, waits, front_end_killed,
                      pruned, vanished, filled, interrupted_early, missing, refused, hidden):
             if test.__name__ in sys.argv[1:] or not sys.argv[1:]:
                 test(cluster)
