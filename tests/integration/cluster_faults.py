@@ -540,6 +540,9 @@ USAGE = [
            f"{option[0]}.* does not go with --cluster slurm")
       for option in (["--shard", "1/2"], ["--host-root"], ["--device", KERNEL], ["--stop-on-crash"],
                      ["--root-transport", "dir"])),
+    *(Case(f"sbatch's option {option}", [*LINE, *CLUSTER, f"--cluster-option={option}"], 2,
+           f"{option} does not go with --cluster slurm: rootlet finds its tasks only on")
+      for option in ("--clusters=far", "--clusters", "-M", "-Mfar")),
     Case("--resume with another kernel", ["fstests", "--resume", "none", "--kernel", KERNEL], 2,
          "--kernel does not go with --resume: the run keeps its options"),
     Case("--resume with tests", ["fstests", "--resume", "none", "--", "generic/001"], 2,
@@ -550,6 +553,10 @@ USAGE = [
 
 for case in USAGE:
     play(case, home)
+for variable in ("SBATCH_CLUSTERS", "SLURM_CLUSTERS"):
+    told = home.run(*LINE, *CLUSTER, environment={variable: "far"})
+    tap.report(told.status == 2 and f"{variable} does not go with --cluster slurm" in told.err,
+               f"{variable} is refused", told)
 if AS_ROOT:
     os.mkdir(stranger := f"{home.folder}/stranger", 0o755)
     task = home.run("__task", stranger, environment={"SLURM_ARRAY_JOB_ID": "1", "SLURM_ARRAY_TASK_ID": "0"})
