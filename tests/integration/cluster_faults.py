@@ -289,6 +289,20 @@ def clocks(cluster):
     cluster.set_clock("s2", 0)
 
 
+def fitted(cluster):
+    """--jobs auto counts what Slurm gave the task, not what the machine has."""
+    for what, count, memory, options in (
+            ("two processors", 2, "64M", ["--cpus-per-task=2"]),
+            ("one processor", 1, "64M", ["--cpus-per-task=1"]),
+            ("memory for one guest", 1, "1G", ["--cpus-per-task=2", "--mem=1500"]),
+            ("as much memory per processor", 1, "1G", ["--cpus-per-task=2", "--mem-per-cpu=750"])):
+        run = Run(cluster, "--jobs", "auto", "--cpus", "1", "--memory", memory,
+                  *(f"--cluster-option={option}" for option in options), tasks=1)
+        run.passes(f"--jobs auto in a task with {what}")
+        guests = glob.glob(f"{run.events()[-1]['results']}/tasks/*/check-*.out")
+        tap.report(len(guests) == count, f"a task with {what} has {count} of the guests", guests)
+
+
 # --- tasks and nodes that end -------------------------------------------------------------------------
 
 def cancelled(cluster):
@@ -573,7 +587,7 @@ else:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=400M,uid={home.user.uid}", "small", small],
                        check=True)
     with slurm.Slurm(home) as cluster, Tidy(home) as tidy:
-        for test in (listed, together, crowded, limited, garbled, lying, locked, clocks, cancelled,
+        for test in (listed, together, crowded, limited, garbled, lying, locked, clocks, fitted, cancelled,
                      cancelled_in_pieces, killed_often, bad_node, node_lost, interrupted, waits, front_end_killed,
                      pruned, vanished, filled, interrupted_early, missing, refused, hidden):
             if test.__name__ in sys.argv[1:] or not sys.argv[1:]:
