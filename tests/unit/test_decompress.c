@@ -16,9 +16,10 @@
 #include "frontend/vm/kernel_features.h"
 
 #include "lib/write_all.h"
+#include "scratch.h"
 #include "tap.h"
 
-static char folder[] = "/tmp/rootlet-test-decompress.XXXXXX";
+static char folder[SCRATCH_SIZE] = "decompress";
 static const char *const programs[] = { "lrzip", "grzip", "lzop",  "lzip", "zstd",    "lz4",
 					"xz",	 "gzip",  "bzip2", "lzma", "compress" };
 #define PROGRAMS (sizeof(programs) / sizeof(*programs))
@@ -83,7 +84,7 @@ static int file_of(const struct beginning *b)
 
 static void make_programs(void)
 {
-	char script[128];
+	char script[256];
 	int size = snprintf(script, sizeof(script), "#!/bin/sh\n>%s/started\n", folder);
 	bool good = true;
 
@@ -202,7 +203,7 @@ static void check_kernel(const struct beginning *b)
 
 int main(void)
 {
-	if (!mkdtemp(folder))
+	if (!scratch_make(folder))
 		return 1;
 	make_programs();
 	check_trap();
