@@ -266,6 +266,20 @@ def pruned():
                "runs prune: it goes once it has ended", outcome)
 
 
+def pruned_locked():
+    """A guest writes into the results, and may leave directories that their owner cannot read or write."""
+    runs = "state/rootlet/runs"
+    for name in ("20260101-000000-ext4", "20270101-000000-ext4"):
+        write_run(f"{runs}/{name}", [("generic/001", "pass", 1)])
+    for name, mode in (("closed", 0), ("fixed", 0o500)):
+        home.write(f"{runs}/20260101-000000-ext4/results/{name}/inner/file", "")
+        os.chmod(home.state(f"runs/20260101-000000-ext4/results/{name}/inner"), mode)
+        os.chmod(home.state(f"runs/20260101-000000-ext4/results/{name}"), mode)
+    outcome = home.run("runs", "prune", "--keep", "1")
+    tap.report(outcome.status == 0 and os.listdir(home.state("runs")) == ["20270101-000000-ext4"],
+               "runs prune: removes directories that nobody can read or write", outcome)
+
+
 def pruned_shared():
     """An unfinished run on a cluster has a directory that machines share: it goes with the run, if it is one.
     No task of these runs was submitted: cluster_faults.py has tasks."""
@@ -320,7 +334,7 @@ refused()
 many()
 durations()
 shutil.rmtree(home.state("runs"))
-pruned()
-shutil.rmtree(home.state("runs"))
-pruned_shared()
+for part in (pruned, pruned_locked, pruned_shared):
+    part()
+    shutil.rmtree(home.state("runs"))
 tap.done()
