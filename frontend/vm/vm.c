@@ -450,12 +450,14 @@ static int vm_judge(const struct vm *vm, int late, struct vm_result *result, str
 		return 0;
 	}
 	if (late == VM_UNBOOTED)
-		return error_set(
-			err, ERR_SYSTEM,
-			"the guest did not boot within %" PRId64
-			" s: the last lines of its console say how far it came; if it is only "
-			"slow, use a longer --boot-timeout%s",
-			(clock_milliseconds() - vm->boot.began) / 1000, hint);
+		return error_set(err, ERR_SYSTEM,
+				 "the guest did not boot within %" PRId64
+				 " s: %s; if it is only slow, use a longer --boot-timeout%s",
+				 (clock_milliseconds() - vm->boot.began) / 1000,
+				 vm->text_length
+					 ? "the last lines of its console say how far it came"
+					 : "its console is empty",
+				 hint);
 	if (late) {
 		/* The console explains only a boot that did not finish. */
 		if (vm->started)
