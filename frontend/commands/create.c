@@ -20,6 +20,7 @@
 #include "frontend/commands/commands.h"
 #include "frontend/commands/dry_run.h"
 #include "frontend/commands/source_line.h"
+#include "frontend/rootfs/name_claim.h"
 #include "frontend/rootfs/profile_load.h"
 #include "frontend/rootfs/provision.h"
 #include "frontend/rootfs/store.h"
@@ -80,6 +81,7 @@ struct create {
 
 	char *parent, *base;
 	int parent_fd, old; /* or -1; old: the rootfs to replace (O_PATH) */
+	struct name_claim claim;
 	struct profile *profile;
 	struct progress *progress;
 	struct helper *helper;
@@ -99,6 +101,8 @@ static void create_clear(struct create *c)
 	base_close(&c->kept);
 	words_free(c->left_out);
 	profile_free(&c->profile);
+	/* The helper's staging directory is gone by now. */
+	name_claim_drop(&c->claim);
 	closep(&c->old);
 	closep(&c->parent_fd);
 	free(c->parent);
@@ -252,6 +256,16 @@ static int check_replaceable(struct create *c, struct error **err)
 	return 0;
 }
 
+/* Another create may be about to make this rootfs: what it makes would be found only at the end. */
+static int claim_destination(struct create *c, struct error **err)
+{
+	_cleanup_free_ char *path = store_join(c->parent, c->base);
+
+	if (!path)
+		return error_no_memory(err);
+	return c->dry_run ? 0 : name_claim_take(c->parent_fd, c->base, path, &c->claim, err);
+}
+
 static int check_destination(struct create *c, struct error **err)
 {
 	if (store_resolve(c->name, c->path, &c->parent, &c->base, err) < 0)
@@ -267,7 +281,7 @@ static int check_destination(struct create *c, struct error **err)
 			err, ERR_SYSTEM,
 			"cannot open the directory %s: %s; choose another place with --path",
 			c->parent, strerror(errno));
-	if (check_existing(c, err) < 0)
+	if (claim_destination(c, err) < 0 || check_existing(c, err) < 0)
 		return -1;
 	if (faccessat(c->parent_fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
 		return error_set(err, ERR_SYSTEM,
@@ -559,6 +573,7 @@ static int command_create(const struct parsed_line *line)
 	_cleanup_(create_clear) struct create c = {
 		.parent_fd = -1,
 		.old = -1,
+		.claim = NAME_CLAIM_NONE,
 		.kept = BASE_NONE_OPEN,
 	};
 	_cleanup_error_ struct error *err = NULL;

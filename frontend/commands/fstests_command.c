@@ -118,6 +118,7 @@ static const struct option_row fstests_rows[] = {
 	  "rootlet run" },
 	APPEND_ROW,
 	{ "--vng-arg", "WORD", OPTION_VNG_ARG, "an additional argument for vng; may be repeated" },
+	BOOT_TIMEOUT_ROW,
 	{ "--timeout", "S", OPTION_TIMEOUT, "end the run after S seconds" },
 	{ "--test-timeout", "S", OPTION_TEST_TIMEOUT, "end a test after S seconds",
 	  .fallback = "3600" },
@@ -230,6 +231,7 @@ static int read_numbers(struct fstests_options *o, const struct parsed_line *lin
 			struct error **err)
 {
 	if (line_number(line, OPTION_DEVICES, DEVICES_MAX, &o->device_count, err) < 0 ||
+	    line_number(line, OPTION_BOOT_TIMEOUT, BOOT_SECONDS_MOST, &o->boot_timeout, err) < 0 ||
 	    line_number(line, OPTION_TIMEOUT, SECONDS_MOST, &o->timeout, err) < 0 ||
 	    line_number(line, OPTION_TEST_TIMEOUT, SECONDS_MOST, &o->test_timeout, err) < 0)
 		return -1;
@@ -477,6 +479,7 @@ static int prepare_vm(struct fstests_job *j, struct error **err)
 		fstests_add_share(j, j->source.folder, FSTESTS_SHARE, true);
 	j->run.source = j->source.text;
 	j->run.tree = j->source.folder;
+	vm->boot_timeout = j->options.boot_timeout;
 	vm->kvm = !j->cluster.engine && kvm_runs(why, sizeof(why));
 	if (!vm->kvm && !j->cluster.engine)
 		progress_note(j->run.progress, "no KVM (%s): the guest is emulated, and slow", why);

@@ -51,6 +51,7 @@ static const struct option_row run_rows[] = {
 	  "where a VM cannot have its own /proc, and for vng installations that rootlet does not "
 	  "find completely" },
 	APPEND_ROW,
+	BOOT_TIMEOUT_ROW,
 	{ "--timeout", "S", OPTION_TIMEOUT, "end the VM after S seconds, with exit status 124" },
 	QUIET_ROW,
 	JSON_ROW("JSON events, one per line: progress, log, output (a piece of COMMAND's output), "
@@ -216,6 +217,8 @@ static int run_read_line(struct run *r, const struct parsed_line *line, struct e
 	r->config.unsealed = line_has(line, OPTION_UNSEALED);
 	if (line_memory(line, &r->config.memory, err) < 0 || line_cpus(line, r->cpus, err) < 0 ||
 	    line_number(line, OPTION_TIMEOUT, TIMEOUT_MOST, &r->config.timeout, err) < 0 ||
+	    line_number(line, OPTION_BOOT_TIMEOUT, BOOT_SECONDS_MOST, &r->config.boot_timeout,
+			err) < 0 ||
 	    line_append(line, &r->append, err) < 0 || line_overlays(line, r->overlays, err) < 0)
 		return -1;
 	while ((value = line_next(line, OPTION_RWDIR, &rwdir)))

@@ -17,6 +17,7 @@ enum {
 	OPTION_APPEND,
 	OPTION_OVERLAY,
 	OPTION_TIMEOUT,
+	OPTION_BOOT_TIMEOUT,
 	OPTION_VM_OWN,
 };
 
@@ -36,11 +37,19 @@ enum {
 			"put the files of DIR over the rootfs for this run, as make install "      \
 			"DESTDIR=DIR left them; in the guest they belong to root; may be repeated" \
 	}
+#define BOOT_TIMEOUT_ROW                                                                           \
+	{                                                                                          \
+		"--boot-timeout", "S", OPTION_BOOT_TIMEOUT,                                        \
+			"end a VM that has not booted after S seconds (default: 300 with KVM, "    \
+			"1200 without; more on a slow host)"                                       \
+	}
 #define APPEND_ROW                                                                                 \
 	{                                                                                          \
 		"--append", "WORDS", OPTION_APPEND,                                                \
 			"words for the kernel command line; may be repeated"                       \
 	}
+
+#define BOOT_SECONDS_MOST (24ul * 3600)
 
 /* Sets *NUMBER if the option has a value or a default. ERR_INPUT if that is not from 1 to LIMIT. */
 int line_number(const struct parsed_line *line, int code, unsigned long limit, unsigned int *number,

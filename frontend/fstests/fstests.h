@@ -46,6 +46,7 @@ struct fstests_options {
 	const char *vng_words[VNG_WORDS_MAX + 1];
 	size_t vng_word_count;
 	unsigned int timeout, test_timeout; /* seconds; 0 for none */
+	unsigned int boot_timeout;	    /* as in struct vm_config */
 	unsigned int jobs;		    /* guests at once; at least 1 */
 	bool host_root, build, stop_on_crash, json, quiet, force_9p, unsealed, install_missing;
 	enum root_transport transport;
@@ -103,6 +104,10 @@ struct fstests_run {
 /* Adds a complaint, with copies of these. */
 int fstests_run_complain(struct fstests_run *run, const char *kind, const char *test,
 			 const char *line, const char *trace, struct error **err);
+
+/* Whether the command line names every test, so that no guest has to list them. Sets PLAN, which is
+ * empty if not. */
+bool fstests_run_knows_plan(const struct fstests_run *run, struct test_plan *plan);
 
 /* The new disk NUMBER, from 0, of each guest. */
 struct vm_disk fstests_device(const struct fstests_options *options, unsigned int number);

@@ -62,10 +62,11 @@ struct vm_config {
 	size_t share_count;
 	const struct vm_disk *disks;
 	size_t disk_count;
-	unsigned int timeout; /* seconds; 0 for none */
-	bool kvm;	      /* otherwise emulated */
-	bool unsealed;	      /* vng and qemu see the whole host, read-only, and its processes */
-	char *const *argv;    /* NULL for a login shell, which needs TERMINAL */
+	unsigned int timeout;	   /* seconds; 0 for none */
+	unsigned int boot_timeout; /* seconds until the command starts; 0: see boot_limit.h */
+	bool kvm;		   /* otherwise emulated */
+	bool unsealed;	   /* vng and qemu see the whole host, read-only, and its processes */
+	char *const *argv; /* NULL for a login shell, which needs TERMINAL */
 	/* Connects the command to the caller's terminal, which is standard input and output. If
 	 * NULL, the command has three separate streams. */
 	const struct vm_terminal *terminal;

@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 
 #include "helper/jailer/stage.h"
+#include "lib/clock.h"
 #include "proto/note.h"
+#include "proto/requests.h"
 
 int tree_task_run(const struct server *s, struct jail_spec spec, bool watch, struct note *note,
 		  int *fd, struct error **err)
@@ -75,4 +77,13 @@ int tree_remove(const struct server *s, int parent, const char *name, int tree, 
 	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return error_errno(err, ERR_SYSTEM, "cannot remove %s", name);
 	return 0;
+}
+
+int tree_discard(const struct server *s, int parent, const char *name, int tree, struct error **err)
+{
+	struct server later = *s;
+
+	later.limit = HOUR; /* as for Remove */
+	later.deadline = clock_seconds() + HOUR;
+	return tree_remove(&later, parent, name, tree, err);
 }

@@ -6,11 +6,12 @@
 #include "frontend/archive/kept_file.h"
 
 #include "lib/write_all.h"
+#include "scratch.h"
 #include "tap.h"
 
 #define INDEXES 2
 
-static char folder[] = "/tmp/rootlet-test-resolve.XXXXXX";
+static char folder[SCRATCH_SIZE] = "resolve";
 
 /* Stanzas are abbreviated to "name version;Field: value;…", one per line; the other required fields
  * are added. */
@@ -262,7 +263,7 @@ static int play(const struct row *row, enum source source, struct choices *choic
 		struct error **err)
 {
 	struct resolve_index indexes[INDEXES] = { 0 };
-	char paths[INDEXES][64], kept[INDEXES][80], *rest, *word;
+	char paths[INDEXES][256], kept[INDEXES][272], *rest, *word;
 	bool minimal = row->wanted[0] == '+';
 	_cleanup_free_ char *copy = strdup(row->wanted + minimal);
 	const char *wanted[8] = { NULL }, *optional[8] = { NULL };
@@ -336,7 +337,7 @@ static bool try(const struct row *row, enum source source)
 
 static void remove_kept(void)
 {
-	char path[80];
+	char path[256];
 
 	for (size_t i = 0; i < INDEXES; i++) {
 		snprintf(path, sizeof(path), "%s/%zu.kept", folder, i);
@@ -348,7 +349,7 @@ static void remove_kept(void)
  * end. */
 static bool change(off_t at)
 {
-	char path[80], byte = 0;
+	char path[256], byte = 0;
 	int fd;
 	bool done;
 
@@ -365,7 +366,7 @@ static bool verifies(void)
 {
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_close_ int fd = -1;
-	char path[80];
+	char path[256];
 
 	snprintf(path, sizeof(path), "%s/0.kept", folder);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -398,7 +399,7 @@ static void damage(void)
 
 int main(void)
 {
-	if (!mkdtemp(folder))
+	if (!scratch_make(folder))
 		return 1;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		const char *kind = rows[i].chosen ? "chosen" : "refused";

@@ -12,6 +12,7 @@
 #include "helper/worker/entries.h"
 #include "lib/cleanup.h"
 #include "lib/write_all.h"
+#include "scratch.h"
 #include "tap.h"
 
 #define DEEPER                                                                                     \
@@ -21,7 +22,7 @@
 #define X256 X64 X64 X64 X64
 #define STRANGE "a\nb"
 
-static char folder[] = "/var/tmp/rootlet-test-walk.XXXXXX";
+static char folder[SCRATCH_SIZE] = "walk";
 static int top = -1;
 
 static int open_tree_of(const char *name)
@@ -138,7 +139,7 @@ static void check_paths(void)
 int main(void)
 {
 	alarm(50);
-	if (!mkdtemp(folder) || (top = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if (!scratch_make(folder) || (top = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return 1;
 	check_depth();
 	check_paths();

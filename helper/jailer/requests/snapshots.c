@@ -233,7 +233,7 @@ static int snapshot_keep(struct server *s, int folder, const char *staging, cons
 				"cannot give the snapshot its name");
 	if (r == 0 && fsync(folder) < 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot write the snapshot's name to disk");
-	tree_remove(s, folder, staging, hidden, NULL);
+	tree_discard(s, folder, staging, hidden, NULL);
 	return r;
 }
 
