@@ -13,7 +13,7 @@
 #include "proto/validate.h"
 
 /* What a rootfs was made of, which format 1 does not have. */
-static bool take_origin(const json_t *root, struct manifest *m)
+static bool take_made_of(const json_t *root, struct manifest *m)
 {
 	m->engine = field_text(root, "engine", valid_engine);
 	return m->engine &&
@@ -36,7 +36,7 @@ static bool take_changes(const json_t *root, struct manifest *m)
 }
 
 /* A rootfs made from a lock has no range in its manifest: it is the same on every host. */
-static bool take_range(const json_t *range, struct manifest *m)
+static bool manifest_take_range(const json_t *range, struct manifest *m)
 {
 	return !range || (field_number(range, "first_uid", &m->first_uid) &&
 			  field_number(range, "first_gid", &m->first_gid) &&
@@ -52,13 +52,13 @@ static bool take_all(const json_t *root, uint32_t format, struct manifest *m)
 	m->distribution = field_text(root, "distribution", NULL);
 	m->mirror = field_text(root, "mirror", NULL);
 	return m->profile && m->profile_sha256 && m->suite && m->arch && m->distribution &&
-	       m->mirror && take_range(json_object_get(root, "id_range"), m) &&
+	       m->mirror && manifest_take_range(json_object_get(root, "id_range"), m) &&
 	       field_time(root, "created", &m->created) && take_changes(root, m) &&
 	       fields_take_packages(json_object_get(root, "packages"), format == 1, m) &&
 	       field_words(json_object_get(root, "left_out"), valid_package_choice, &m->left_out) &&
 	       fields_take_groups(json_object_get(root, "groups"), m) &&
 	       fields_take_users(json_object_get(root, "users"), m) &&
-	       (format == 1 || take_origin(root, m));
+	       (format == 1 || take_made_of(root, m));
 }
 
 int manifest_parse(const char *text, size_t size, struct manifest **out, struct error **err)

@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "frontend/rootfs/manifest.h"
+#include "frontend/rootfs/manifest_content.h"
 
 void json_free(json_t **json);
 
