@@ -17,7 +17,7 @@
 #define ARGV_MAX 256
 #define WORDS_BYTES_MAX 16384 /* of a list in a request, including each word's NUL */
 #define PACKAGES_MAX 4000
-#define MANIFEST_MAX (1024 * 1024)
+#define MANIFEST_MAX (2 * 1024 * 1024)
 #define PATH_LENGTH_MAX 4096
 #define FILTERS_MAX 32
 #define FILTER_PATTERN_SIZE 128

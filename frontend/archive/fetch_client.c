@@ -98,6 +98,8 @@ static int fetch_take_package(struct fetch *f, const struct fetch_message *m, st
 {
 	if (!f->wanted || !valid_package_name(m->package.name) ||
 	    !valid_package_version(m->package.version) || !valid_archive_word(m->package.arch) ||
+	    !valid_package_name(m->package.source) ||
+	    !valid_package_version(m->package.source_version) ||
 	    f->set->package_count >= PACKAGES_MAX)
 		return fetch_nonsense("package", err);
 	return package_set_add(f->set, m, err);

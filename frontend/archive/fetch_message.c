@@ -8,7 +8,7 @@
 
 const char *const fetch_pockets[FETCH_POCKETS] = { "", "updates", "security" };
 
-#define TEXTS_MAX 3
+#define TEXTS_MAX 5
 
 /* Position of a text in the messages of a kind. */
 struct text_field {
@@ -47,7 +47,8 @@ static const struct message_layout {
 	[FETCH_INDEX] = { SIZE_OF(index), { TEXT(index.component) } },
 	[FETCH_LEFT_OUT] = { SIZE_OF(left_out), { TEXT(left_out.word) } },
 	[FETCH_PACKAGE] = { SIZE_OF(package),
-			    { TEXT(package.name), TEXT(package.version), TEXT(package.arch) } },
+			    { TEXT(package.name), TEXT(package.version), TEXT(package.arch),
+			      TEXT(package.source), TEXT(package.source_version) } },
 	[FETCH_ARRIVED] = { SIZE_OF(package_number), { { 0 } } },
 };
 

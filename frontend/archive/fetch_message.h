@@ -110,6 +110,7 @@ struct fetch_message {
 			uint64_t size;
 			uint8_t sha256[SHA256_LEN];
 			char name[PACKAGE_NAME_MAX + 1], version[VERSION_MAX + 1], arch[FETCH_WORD];
+			char source[PACKAGE_NAME_MAX + 1], source_version[VERSION_MAX + 1];
 		} package;
 	};
 };

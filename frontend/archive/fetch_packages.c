@@ -48,6 +48,8 @@ static void clear_packages(struct fetch_work *w)
 		free(w->list[i].arch);
 		free(w->list[i].url);
 		free(w->list[i].path);
+		free(w->list[i].source);
+		free(w->list[i].source_version);
 	}
 	free(w->list);
 	w->list = NULL;
@@ -70,6 +72,8 @@ static int fetch_packages_take(struct fetch_work *w, struct choices *choices,
 		to.name = STEAL_PTR(from->name);
 		to.version = STEAL_PTR(from->version);
 		to.arch = STEAL_PTR(from->arch);
+		to.source = STEAL_PTR(from->source);
+		to.source_version = STEAL_PTR(from->source_version);
 		memcpy(to.sha256, from->sha256, SHA256_LEN);
 		w->list[w->count++] = to;
 		if (!to.url)
@@ -101,6 +105,10 @@ static int tell_choices(struct fetch_work *w, const struct choices *choices, str
 		snprintf(message.package.version, sizeof(message.package.version), "%s",
 			 package->version);
 		snprintf(message.package.arch, sizeof(message.package.arch), "%s", package->arch);
+		snprintf(message.package.source, sizeof(message.package.source), "%s",
+			 package->source);
+		snprintf(message.package.source_version, sizeof(message.package.source_version),
+			 "%s", package->source_version);
 		if (work_send(w, &message, -1, err) < 0)
 			return -1;
 	}

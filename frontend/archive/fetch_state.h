@@ -19,6 +19,7 @@ struct work_pocket {
 
 struct work_package {
 	char *name, *version, *arch, *url, *path;
+	char *source, *source_version;
 	uint8_t sha256[SHA256_LEN];
 	uint64_t size;
 };

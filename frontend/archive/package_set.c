@@ -34,10 +34,15 @@ int package_set_add(struct package_set *set, const struct fetch_message *m, stru
 		.name = strdup(m->package.name),
 		.version = strdup(m->package.version),
 		.arch = strdup(m->package.arch),
+		.source = strdup(m->package.source),
+		.source_version = strdup(m->package.source_version),
 		.size = m->package.size,
 	};
 	memcpy(package->sha256, m->package.sha256, SHA256_LEN);
-	return package->name && package->version && package->arch ? 0 : error_no_memory(err);
+	return package->name && package->version && package->arch && package->source &&
+			       package->source_version
+		       ? 0
+		       : error_no_memory(err);
 }
 
 void pocket_indexes_clear(struct pocket_index **indexes, size_t *count)
@@ -59,6 +64,8 @@ void package_set_forget_choice(struct package_set *set)
 		free(set->packages[i].name);
 		free(set->packages[i].version);
 		free(set->packages[i].arch);
+		free(set->packages[i].source);
+		free(set->packages[i].source_version);
 		free(set->packages[i].path);
 	}
 	free(set->packages);

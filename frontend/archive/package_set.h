@@ -24,6 +24,7 @@ struct pocket {
 
 struct package {
 	char *name, *version, *arch;
+	char *source, *source_version; /* the source package it was built from */
 	uint8_t sha256[SHA256_LEN];
 	uint64_t size;
 	char *path; /* .deb in the cache; NULL: not downloaded yet */

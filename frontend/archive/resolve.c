@@ -77,13 +77,27 @@ struct paragraph {
 	uint8_t sha256[SHA256_LEN];
 	uint64_t size; /* 0: missing or malformed */
 	bool hashed, base;
+	char source_version[VERSION_MAX + 1]; /* "": the package's own */
 };
+
+/* "Source: glibc (2.36-9)"; libsolv stores the name. Without a version it is the package's. */
+static void paragraph_source(struct paragraph *p, const char *line)
+{
+	const char *version = strchr(line, '(');
+	size_t length = version ? strcspn(version + 1, " )\r\n") : 0;
+
+	if (length && length < sizeof(p->source_version))
+		memcpy(p->source_version, version + 1, length);
+}
 
 static void paragraph_line(struct paragraph *p, char *line)
 {
+	static const char source[] = "Source:";
 	char *value, *end;
 
-	if ((value = field_value(line, "Package"))) {
+	if (strncasecmp(line, source, sizeof(source) - 1) == 0) {
+		paragraph_source(p, line);
+	} else if ((value = field_value(line, "Package"))) {
 		snprintf(p->name, sizeof(p->name), "%s", value);
 	} else if ((value = field_value(line, "Essential"))) {
 		p->base = p->base || strcasecmp(value, "yes") == 0;
@@ -125,8 +139,8 @@ static int each_paragraph(const char *path,
 	return 0;
 }
 
-/* Collects what libsolv drops from an index: sizes, and the names of required and essential
- * packages, one per line. */
+/* Collects what libsolv drops from an index: sizes, versions of sources, and the names of required
+ * and essential packages, one per line. */
 struct resolve_survey {
 	FILE *base;
 	Repo *repo;
@@ -156,8 +170,13 @@ static void survey_paragraph(const struct paragraph *paragraph, void *context)
 		fprintf(s->base, "%s\n", paragraph->name);
 	s->sound = s->sound && s->next < s->repo->end && pool->solvables[s->next].repo == s->repo &&
 		   is_of(paragraph, pool_id2solvable(pool, s->next));
-	if (s->sound)
-		repodata_set_num(s->sizes, s->next++, SOLVABLE_DOWNLOADSIZE, paragraph->size);
+	if (!s->sound)
+		return;
+	repodata_set_num(s->sizes, s->next, SOLVABLE_DOWNLOADSIZE, paragraph->size);
+	if (*paragraph->source_version)
+		repodata_set_poolstr(s->sizes, s->next, SOLVABLE_SOURCEEVR,
+				     paragraph->source_version);
+	s->next++;
 }
 
 static int resolve_survey(const char *path, Repo *repo, struct loaded *l, struct error **err)
@@ -401,6 +420,25 @@ static bool plain_filename(const char *name)
 	return true;
 }
 
+/* The source package, which may have another name and version than the package. */
+static int choose_source(const struct resolution *r, Solvable *s, struct choice *choice,
+			 struct error **err)
+{
+	const char *source = solvable_lookup_str(s, SOLVABLE_SOURCENAME);
+	const char *version = solvable_lookup_str(s, SOLVABLE_SOURCEEVR);
+
+	source = source ? source : choice->name;
+	version = version ? version : choice->version;
+	if (!valid_package_name(source) || !valid_package_version(version))
+		return error_set(err, ERR_TRUST,
+				 "the package index of %s is malformed: it names the source "
+				 "package \"%.100s\", version \"%.100s\"",
+				 r->suite, source, version);
+	choice->source = strdup(source);
+	choice->source_version = strdup(version);
+	return choice->source && choice->source_version ? 0 : error_no_memory(err);
+}
+
 static int resolve_choose(const struct resolution *r, Id id, struct choice *choice,
 			  struct error **err)
 {
@@ -434,7 +472,7 @@ static int resolve_choose(const struct resolution *r, Id id, struct choice *choi
 	choice->filename = strdup(filename);
 	if (!choice->name || !choice->version || !choice->arch || !choice->filename)
 		return error_errno(err, ERR_SYSTEM, "cannot choose packages of %s", r->suite);
-	return 0;
+	return choose_source(r, s, choice, err);
 }
 
 static int resolve_by_name(const void *a, const void *b)
@@ -477,12 +515,19 @@ static void take_size(const struct paragraph *paragraph, void *context)
 {
 	const struct sizing *sizing = context;
 	struct choice key = { .name = (char *)(uintptr_t)paragraph->name }, *choice;
+	char *version;
 
 	choice = bsearch(&key, sizing->choices->list, sizing->choices->count, sizeof(key),
 			 resolve_by_name);
-	if (choice && choice->index == sizing->index && paragraph->hashed &&
-	    memcmp(choice->sha256, paragraph->sha256, SHA256_LEN) == 0)
-		choice->size = paragraph->size;
+	if (!choice || choice->index != sizing->index || !paragraph->hashed ||
+	    memcmp(choice->sha256, paragraph->sha256, SHA256_LEN) != 0)
+		return;
+	choice->size = paragraph->size;
+	if (valid_package_version(paragraph->source_version) &&
+	    (version = strdup(paragraph->source_version))) {
+		free(choice->source_version);
+		choice->source_version = version;
+	}
 }
 
 static int take_sizes(const struct resolution *r, const struct resolve_index *indexes,
@@ -640,6 +685,8 @@ void choices_clear(struct choices *choices)
 		free(choices->list[i].version);
 		free(choices->list[i].arch);
 		free(choices->list[i].filename);
+		free(choices->list[i].source);
+		free(choices->list[i].source_version);
 	}
 	free(choices->list);
 	words_free(choices->left_out);

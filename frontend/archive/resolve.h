@@ -27,6 +27,7 @@ struct resolve_index {
  * archive, so use it only in URLs, never as a path on this host. */
 struct choice {
 	char *name, *version, *arch, *filename;
+	char *source, *source_version; /* the source package it was built from */
 	uint8_t sha256[SHA256_LEN];
 	uint64_t size;
 	size_t index;

@@ -11,7 +11,7 @@
 
 #include "lib/write_all.h"
 
-#define FORMAT "rootlet-solv 1 "
+#define FORMAT "rootlet-solv 2 "
 #define FILE_MAX ((off_t)256 << 20)
 
 /* Followed, and covered by the checksum, by BASE_SIZE bytes of names and libsolv's output. */
@@ -94,7 +94,8 @@ bool resolve_cache_load(const char *path, const uint8_t index[static SHA256_LEN]
 	return false;
 }
 
-/* Keeps only fields that affect the choice: descriptions are most of an index. */
+/* Keeps only fields that affect the choice or are recorded with it: descriptions are most of an
+ * index. */
 static int keep_key(Repo *repo, Repokey *key, void *context)
 {
 	static const Id kept[] = {
@@ -102,7 +103,7 @@ static int keep_key(Repo *repo, Repokey *key, void *context)
 		SOLVABLE_PROVIDES,  SOLVABLE_REQUIRES,	   SOLVABLE_CONFLICTS,	 SOLVABLE_OBSOLETES,
 		SOLVABLE_SUGGESTS,  SOLVABLE_RECOMMENDS,   SOLVABLE_SUPPLEMENTS, SOLVABLE_ENHANCES,
 		SOLVABLE_CHECKSUM,  SOLVABLE_MEDIADIR,	   SOLVABLE_MEDIAFILE,	 SOLVABLE_MEDIANR,
-		SOLVABLE_MEDIABASE, SOLVABLE_DOWNLOADSIZE,
+		SOLVABLE_MEDIABASE, SOLVABLE_DOWNLOADSIZE, SOLVABLE_SOURCENAME,	 SOLVABLE_SOURCEEVR,
 	};
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)

@@ -4,10 +4,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "frontend/cli/word_list.h"
 #include "frontend/client/view.h"
 #include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/script_log.h"
 #include "lib/error_wrap.h"
+#include "lib/hex_read.h"
+#include "lib/release_text.h"
 
 static char *mutable(const char *s)
 {
@@ -182,14 +185,75 @@ static int add_accounts(struct helper *h, const struct provision *p, struct erro
 	return 0;
 }
 
-/* The manifest borrows its strings from the profile and the package set; only the list is new. */
+/* Frees what compose_manifest() makes; everything else is borrowed. */
+static void composed_clear(struct manifest *m)
+{
+	for (size_t i = 0; m->packages && i < m->package_count; i++)
+		free(m->packages[i].sha256);
+	free(m->packages);
+	free(m->releases);
+	words_free(m->components);
+}
+
+static int compose_packages(const struct package_set *set, struct manifest *m)
+{
+	m->packages = calloc(set->package_count + 1, sizeof(*m->packages));
+	for (size_t i = 0; m->packages && i < set->package_count; i++) {
+		const struct package *from = &set->packages[i];
+		char *hex = malloc(2 * SHA256_LEN + 1);
+
+		if (!hex)
+			return -1;
+		sha256_to_hex(from->sha256, hex);
+		m->packages[m->package_count++] = (struct manifest_package){
+			.name = from->name,
+			.version = from->version,
+			.arch = from->arch,
+			.sha256 = hex,
+			.source = from->source,
+			.source_version = from->source_version,
+		};
+	}
+	return m->packages ? 0 : -1;
+}
+
+/* The fetch process read the date from the file that the helper verified, and the helper compares
+ * it itself. */
+static int64_t compose_date(const struct pocket *pocket)
+{
+	char text[FETCH_LABEL_SIZE + 8];
+
+	snprintf(text, sizeof(text), "Date: %s\n", pocket->date);
+	return release_text_time(text, "Date");
+}
+
+static int compose_releases(const struct package_set *set, struct manifest *m)
+{
+	size_t count = 0;
+
+	m->releases = calloc(set->pocket_count + 1, sizeof(*m->releases));
+	for (size_t i = 0; m->releases && i < set->pocket_count; i++) {
+		const struct pocket *pocket = &set->pockets[i];
+
+		m->releases[m->release_count++] = (struct manifest_release){
+			.pocket = mutable(pocket->name),
+			.mirror = pocket->place,
+			.sha256 = pocket->sha256_hex,
+			.date = compose_date(pocket),
+		};
+		for (size_t j = 0; j < pocket->index_count; j++)
+			if (words_add(&m->components, &count, pocket->indexes[j].component) < 0)
+				return -1;
+	}
+	return m->releases ? 0 : -1;
+}
+
 static int compose_manifest(const struct helper *h, const struct provision *p, int *fd,
 			    struct error **err)
 {
 	const struct package_set *set = packages_set(p->fetch);
 	const struct host_ids *ids = helper_ids(h);
-	_cleanup_free_ struct manifest_package *packages = NULL;
-	struct manifest m = {
+	_cleanup_(composed_clear) struct manifest m = {
 		.profile = p->profile->name,
 		.profile_sha256 = mutable(p->profile->sha256),
 		.suite = set->suite,
@@ -200,7 +264,11 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 		.first_gid = ids->first_gid,
 		.count = ids->count,
 		.created = time(NULL),
-		.package_count = set->package_count,
+		.engine = mutable(p->engine),
+		.requested = p->profile->packages,
+		.optional = p->profile->optional,
+		.filters = p->profile->filters,
+		.filter_count = p->profile->filter_count,
 		.left_out = set->left_out,
 		.users = p->profile->users,
 		.user_count = p->profile->user_count,
@@ -208,14 +276,8 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 		.group_count = p->profile->group_count,
 	};
 
-	packages = calloc(m.package_count + 1, sizeof(*packages));
-	if (!packages)
+	if (compose_packages(set, &m) < 0 || compose_releases(set, &m) < 0)
 		return error_no_memory(err);
-	for (size_t i = 0; i < m.package_count; i++) {
-		packages[i].name = set->packages[i].name;
-		packages[i].version = set->packages[i].version;
-	}
-	m.packages = packages;
 	return manifest_write(&m, fd, err);
 }
 

@@ -13,7 +13,7 @@
 #include "frontend/cli/interrupt.h"
 #include "lib/hex_read.h"
 
-#define FORMAT 4 /* of the snapshots; those with another number are rebuilt */
+#define FORMAT 5 /* of the snapshots; those with another number are rebuilt */
 #define WAIT_MS 200
 #define KEEP_SECONDS (30 * 24 * 60 * 60)
 

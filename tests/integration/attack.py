@@ -22,7 +22,7 @@ from support.world import AS_ROOT, SOURCE, Home, children, mirror, processes_lef
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 SYSTEM, PACKAGE, HOST = 9, 10, 12  # lib/error.h
-MANIFEST_MAX = 1 << 20  # proto/validate.h
+MANIFEST_MAX = 2 << 20  # proto/validate.h
 PACKET_FDS_MAX = 4  # proto/channel.h
 TYPED = {INPUT, REFUSED, TRUST, MISSING, SYSTEM}  # how a request with a wrong descriptor may be refused
 AT = mirror()
