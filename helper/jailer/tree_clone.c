@@ -159,7 +159,8 @@ static int link_files(const struct server *s, int from, int to, int list, struct
 int tree_clone(const struct server *s, int from, int to, enum clone_way *way,
 	       struct tree_digest *digest, struct error **err)
 {
-	const bool linking = can_link(from, to);
+	/* The mark of a tree that shares files would be a difference. */
+	const bool linking = !s->epoch && can_link(from, to);
 	const struct jail_spec spec = {
 		.worker = linking ? "clone-to-link" : "clone",
 		.set = PRIVILEGES_COPIER,

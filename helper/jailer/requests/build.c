@@ -11,6 +11,7 @@
 #include "helper/jailer/rootfs.h"
 #include "helper/jailer/stage.h"
 #include "helper/jailer/staging.h"
+#include "helper/jailer/tree_tasks.h"
 #include "lib/beneath.h"
 #include "proto/note.h"
 
@@ -43,6 +44,7 @@ static int build_begin(struct server *s, const struct request *request, struct e
 
 	s->package_count = 0;
 	s->native = strcmp(t->begin.engine, "native") == 0;
+	s->epoch = t->begin.epoch;
 	if (staging_make(s, request->fds[0], t->begin.name, err) < 0)
 		return -1;
 	unpack.root = s->tree;
@@ -166,6 +168,8 @@ int handle_publish(struct server *s, struct request *request, struct error **err
 		r = error_errno(err, ERR_SYSTEM, "cannot set the mode of the tree");
 	if (r == 0)
 		r = manifest_place(s->tree, request->fds[0], err);
+	if (r == 0)
+		r = tree_clamp_times(s, s->tree, err);
 	if (r == 0 && closed)
 		r = staging_close(s->staging, s->tree, err);
 	/* The tool jail can write to the staging directory: check that this is still our tree. */
