@@ -94,7 +94,7 @@ def arguments():
                   f"folder={folder} folder={home.folder} name=new base_name=none epoch=0"),
         "BuildImage":
             ([TREE, lambda: os.open(image, os.O_RDWR)], {"format": "xfs"},
-             f"folder={TREE} format=xfs"),
+             f"folder={TREE} format=xfs epoch=0"),
         "AddUser": ([], account, "name=x uid=1500 gid=1500 home=/home/x shell=/bin/sh groups=a,b")}
     path = f"{home.folder}/arguments.log"
     for kind, (paths, fields, says) in rows.items():
