@@ -15,7 +15,6 @@
 #include "frontend/cli/text.h"
 #include "frontend/client/release_seen.h"
 
-#define APT_FOLDER "/etc/apt"
 #define KEEP_PACKAGES (90 * 24 * 60 * 60) /* seconds since the last use */
 #define KEEP_INDEXES (14 * 24 * 60 * 60)
 

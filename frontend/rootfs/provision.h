@@ -6,6 +6,7 @@
 #include "frontend/archive/packages.h"
 #include "frontend/cli/progress.h"
 #include "frontend/client/client.h"
+#include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/profile.h"
 #include "frontend/rootfs/snapshot.h"
 
@@ -18,7 +19,8 @@ struct provision {
 	const struct profile *profile;
 	struct fetch *fetch; /* with its packages chosen, except for provision_clone() */
 	struct progress *progress;
-	const struct base *kept; /* the snapshot to save or clone; NULL: none */
+	const struct base *kept;     /* the snapshot to save or clone; NULL: none */
+	const struct manifest *lock; /* becomes the manifest; NULL: it is composed */
 };
 
 /* Downloads the packages and builds the rootfs. On failure the helper removes the unfinished tree,
