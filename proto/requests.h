@@ -79,7 +79,8 @@
 	FIELD(begin, TEXT, suite, SUITE_MAX + 1, valid_archive_word, "suite") \
 	FIELD(begin, TEXT, arch, SUITE_MAX + 1, valid_archive_word, "architecture") \
 	FIELD(begin, TEXT, engine, SUITE_MAX + 1, valid_engine, "engine") \
-	FIELD(begin, LIST, filters, FILTERS_MAX, valid_filter, "filter")
+	FIELD(begin, LIST, filters, FILTERS_MAX, valid_filter, "filter") \
+	FIELD(begin, NUMBER, epoch, , valid_any_number, "epoch")
 #define RELEASE_FIELDS(FIELD) \
 	FIELD(release, TEXT, pocket, SUITE_MAX + 1, valid_pocket, "pocket") \
 	FIELD(release, TEXT, mirror, MIRROR_MAX + 1, valid_mirror, "mirror") \
@@ -118,12 +119,14 @@
 #define OPEN_NAMESPACE_FIELDS(FIELD)
 #define CLONE_FIELDS(FIELD) \
 	FIELD(clone, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "rootfs name") \
-	FIELD(clone, TEXT, base_name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "snapshot name")
+	FIELD(clone, TEXT, base_name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "snapshot name") \
+	FIELD(clone, NUMBER, epoch, , valid_any_number, "epoch")
 #define KEEP_FIELDS(FIELD) \
 	FIELD(keep, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "snapshot name")
 #define VERIFY_FIELDS(FIELD)
 #define BUILD_IMAGE_FIELDS(FIELD) \
-	FIELD(build_image, TEXT, format, SUITE_MAX + 1, valid_archive_word, "image format")
+	FIELD(build_image, TEXT, format, SUITE_MAX + 1, valid_archive_word, "image format") \
+	FIELD(build_image, NUMBER, epoch, , valid_any_number, "epoch")
 #define OPEN_FIELDS(FIELD)
 #define READ_FIELDS(FIELD) \
 	FIELD(read, TEXT, file, SUITE_MAX + 1, valid_archive_word, "file name")

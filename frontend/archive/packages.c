@@ -18,7 +18,6 @@
 #include "frontend/client/release_seen.h"
 #include "lib/error_wrap.h"
 
-#define APT_FOLDER "/etc/apt"
 #define KEEP_PACKAGES (90 * 24 * 60 * 60) /* seconds since the last use */
 #define KEEP_INDEXES (14 * 24 * 60 * 60)
 

@@ -12,6 +12,7 @@
 enum package_base {
 	BASE_MINIMAL,	/* required + essential + apt, then WANTED */
 	BASE_NONE,	/* only WANTED and their dependencies */
+	BASE_EXACT,	/* only WANTED, in the version given: "name=version" */
 	BASE_INSTALLED, /* what a rootfs has, then WANTED, with as few changes as possible */
 	BASE_UPGRADED,	/* the same, with all packages in their newest version */
 };
@@ -46,7 +47,7 @@ struct choices {
 };
 
 /* The requested packages: NULL-terminated lists of names, or NULL. "a|b" means the first of them
- * that an index has. */
+ * that an index has; not with BASE_EXACT. */
 struct wanted {
 	const char *const *packages;
 	const char *const *optional; /* left out if no index has them */
@@ -59,8 +60,8 @@ struct wanted {
 };
 
 /* SUITE is for messages. ERR_INPUT if no index has a package of WANTED or one of its dependencies,
- * or if a package of REMOVED is not installed or needed by another one, ERR_TRUST if an index is
- * malformed. */
+ * or if a package of REMOVED is not installed or needed by another one, ERR_NETWORK if none has its
+ * exact version, ERR_TRUST if an index is malformed. */
 int resolve(const struct resolve_index *indexes, size_t index_count, const char *suite,
 	    const char *arch, enum package_base base, const struct wanted *wanted,
 	    struct choices *out, struct error **err);

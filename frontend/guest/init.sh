@@ -150,6 +150,13 @@ boot() {
 
 # --- in the rootfs, with its own programs ------------------------------------------------------
 
+# The id of a machine is empty in a rootfs, because all guests would have the same.
+make_machine_id() {
+	[ -e /etc/machine-id ] && [ ! -s /etc/machine-id ] || return 0
+	IFS=- read -r a b c d e </proc/sys/kernel/random/uuid
+	echo "$a$b$c$d$e" >/etc/machine-id
+}
+
 start_udev() {
 	udevd=/usr/lib/systemd/systemd-udevd
 	[ -x $udevd ] || udevd=/lib/systemd/systemd-udevd
@@ -183,6 +190,7 @@ port() {
 
 run_command() {
 	rmdir /run/boot
+	make_machine_id
 	start_udev
 	stdin=$(port virtme.stdin) && stdout=$(port virtme.stdout) && stderr=$(port virtme.stderr) ||
 		die "the guest has no ports for the command: the kernel has no virtio_console"

@@ -27,6 +27,12 @@ static int open_cached(const char *path, struct error **err)
 	return fd;
 }
 
+/* 0: none. */
+static uint32_t provision_epoch(const struct provision *p)
+{
+	return p->lock ? (uint32_t)p->lock->created : 0;
+}
+
 static int provision_begin(struct helper *h, const struct provision *p, struct error **err)
 {
 	_cleanup_close_ int keyring = open_cached(packages_set(p->fetch)->keyring, err);
@@ -47,6 +53,7 @@ static int provision_begin(struct helper *h, const struct provision *p, struct e
 			 filter->pattern);
 		pointers[i] = filters[i];
 	}
+	message.epoch = provision_epoch(p);
 	message.filters = pointers;
 	message.n_filters = p->profile->filter_count;
 	request.kind_case = ROOTLET__REQUEST__KIND_BEGIN;
@@ -293,6 +300,8 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 		.group_count = p->profile->group_count,
 	};
 
+	if (p->lock)
+		return manifest_write(p->lock, fd, err);
 	if (compose_packages(set, &m) < 0 || compose_releases(set, &m) < 0)
 		return error_no_memory(err);
 	return manifest_write(&m, fd, err);
@@ -355,6 +364,7 @@ static int clone(struct helper *h, const struct provision *p, const struct clone
 		{ "hard links",
 		  " below /usr, until something writes: this filesystem has no reflinks" },
 		{ "copies", ": the cache is on another filesystem" },
+		{ "copies", ": a rootfs made from a lock shares no files by hard links" },
 	};
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Clone message = ROOTLET__CLONE__INIT;
@@ -363,13 +373,14 @@ static int clone(struct helper *h, const struct provision *p, const struct clone
 	progress_stage(p->progress, "Cloning");
 	message.name = mutable(p->base);
 	message.base_name = mutable(p->kept->key);
+	message.epoch = provision_epoch(p);
 	request.kind_case = ROOTLET__REQUEST__KIND_CLONE;
 	request.clone = &message;
 	if (helper_call(h, &request, (int[]){ p->parent, p->kept->folder }, 2, &answer, err) < 0)
 		return -1;
 	if (answer.status < 1 || answer.status > 3)
 		return error_set(err, ERR_SYSTEM, "rootlet-helper cloned in an unknown way");
-	*how = &ways[answer.status - 1];
+	*how = answer.status == 3 && p->lock ? &ways[3] : &ways[answer.status - 1];
 	return 0;
 }
 
@@ -408,7 +419,7 @@ int provision_clone(struct helper *h, const struct provision *p, const struct cl
 		progress_note(p->progress, "cannot remove the snapshot: %s", failed->message);
 		return 1;
 	}
-	manifest->created = time(NULL);
+	manifest->created = p->lock ? p->lock->created : time(NULL);
 	*count = manifest->package_count;
 	if (manifest_write(manifest, &fd, err) < 0 || provision_publish(h, p, fd, err) < 0)
 		return -1;

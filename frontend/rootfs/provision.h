@@ -19,8 +19,9 @@ struct provision {
 	const struct profile *profile;
 	struct fetch *fetch; /* with its packages chosen, except for provision_clone() */
 	struct progress *progress;
-	const struct base *kept; /* the snapshot to save or clone; NULL: none */
-	bool keep_old;		 /* provision_change(): the old rootfs becomes NAME.previous */
+	const struct base *kept;     /* the snapshot to save or clone; NULL: none */
+	bool keep_old;		     /* provision_change(): the old rootfs becomes NAME.previous */
+	const struct manifest *lock; /* becomes the manifest; NULL: it is composed */
 };
 
 /* Downloads the packages and builds the rootfs. On failure the helper removes the unfinished tree,

@@ -27,10 +27,10 @@ int base_key(const struct base_recipe *r, char key[static 2 * SHA256_LEN + 1])
 
 	if (!f)
 		return -1;
-	fprintf(f, "rootlet base %d\nengine %s\nsuite %s\narch %s\nmirror %s\nids %u %u\n", FORMAT,
-		r->engine, r->set->suite, r->set->arch, r->set->mirror, r->ids->first_uid,
-		r->ids->first_gid);
-	for (size_t i = 0; i < r->set->pocket_count; i++)
+	fprintf(f, "rootlet base %d\nengine %s\nsuite %s\narch %s\n%s %s\nids %u %u\n", FORMAT,
+		r->engine, r->set->suite, r->set->arch, r->lock ? "lock" : "mirror",
+		r->lock ? r->lock : r->set->mirror, r->ids->first_uid, r->ids->first_gid);
+	for (size_t i = 0; i < r->set->pocket_count && !r->lock; i++)
 		fprintf(f, "pocket %s %s %s\n", r->set->pockets[i].name, r->set->pockets[i].date,
 			r->set->pockets[i].sha256_hex);
 	for (size_t i = 0; r->components && r->components[i]; i++)

@@ -182,10 +182,13 @@ static int build(int fd, void *context, struct error **err)
 	const struct building *b = context;
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__BuildImage message = ROOTLET__BUILD_IMAGE__INIT;
+	const struct manifest *manifest = b->wish->rootfs->manifest;
 	int fds[2] = { b->wish->rootfs->tree, fd };
 
 	progress_stage(b->wish->progress, "Building the root image");
 	message.format = (char *)(uintptr_t)b->format;
+	/* A rootfs made from a lock has no range in its manifest, but an epoch. */
+	message.epoch = manifest->count ? 0 : (uint32_t)manifest->created;
 	request.kind_case = ROOTLET__REQUEST__KIND_BUILD_IMAGE;
 	request.build_image = &message;
 	return helper_call(b->wish->rootfs->helper, &request, fds, 2, NULL, err);

@@ -56,6 +56,22 @@ int tree_digest(const struct server *s, int tree, struct tree_digest *digest, st
 	return 0;
 }
 
+int tree_clamp_times(const struct server *s, int tree, struct error **err)
+{
+	char job[32];
+	const struct jail_spec spec = {
+		.worker = job,
+		.set = PRIVILEGES_REMOVER,
+		.root = tree,
+	};
+	struct note note;
+
+	if (!s->epoch)
+		return 0;
+	snprintf(job, sizeof(job), "clamp-times=%u", s->epoch);
+	return tree_task_run(s, spec, true, &note, NULL, err);
+}
+
 int tree_check_mounts(const struct server *s, int tree, struct error **err)
 {
 	struct note note;

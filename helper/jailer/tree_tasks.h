@@ -18,6 +18,9 @@ int tree_task_run(const struct server *s, struct jail_spec spec, bool watch, str
 int tree_count(const struct server *s, int tree, struct tree_census *census, struct error **err);
 int tree_digest(const struct server *s, int tree, struct tree_digest *digest, struct error **err);
 
+/* Sets modification times later than the server's epoch to it, if it has one. */
+int tree_clamp_times(const struct server *s, int tree, struct error **err);
+
 /* ERR_BUSY if something is mounted below TREE: the message says where. */
 int tree_check_mounts(const struct server *s, int tree, struct error **err);
 

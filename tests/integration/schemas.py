@@ -29,6 +29,7 @@ tap.report(used and not unused, "every shared definition is used", *unused)
 # Check that the validator works: a schema that accepts everything is useless.
 for name, value in (("create", {"event": "result", "exit_status": 0, "path": None}), ("check", {}),
                     ("delete", {"event": "result", "exit_status": 1, "path": None}), ("list", {}),
+                    ("lock", {"lock": 1}),
                     ("run", {"event": "result", "exit_status": 0}), ("doctor", {"ok": 1}),
                     ("events", {"event": "progress", "stage": "x", "more": 1}), ("profiles-show", {}),
                     ("profiles-list", [{}]), ("fstests", {"run": "x", "status": "good"}),

@@ -7,21 +7,21 @@ from support import tap
 from support.terminal import Terminal
 from support.world import Case, Home, play
 
-COMMANDS = ["create", "check", "list", "delete", "install", "uninstall", "upgrade",
-            "shell", "chroot", "run", "fstests", "runs", "profiles",
-            "cache",
-            "doctor", "policy", "audit", "mcp", "help"]
+COMMANDS = ["create", "check", "list", "delete", "install", "uninstall", "upgrade", "lock",
+            "shell", "chroot", "run", "fstests", "runs", "deps", "profiles",
+            "cache", "doctor", "policy", "audit", "mcp", "help"]
 
 # Each command, and what its help must contain.
 OPTIONS = {
     "create": ["--name", "--path", "--release", "--arch", "--profile", "--force", "--mirror",
-               "--keyring", "--components", "--include", "--dry-run", "--quiet"],
+               "--keyring", "--components", "--include", "--lock", "--dry-run", "--quiet"],
     "check": ["--name", "--path", "--deep"],
     "list": ["--json"],
     "delete": ["--name", "--path", "--yes"],
     "install": ["--name", "--path", "--mirror", "--dry-run", "PACKAGE…"],
     "uninstall": ["--name", "--path", "--mirror", "--dry-run", "PACKAGE…"],
     "upgrade": ["--name", "--path", "--check", "--security", "--rollback"],
+    "lock": ["--name", "--path", "--output"],
     "shell": ["--name", "--path", "--user"],
     "run": ["--kernel", "--memory", "--cpus", "--rwdir", "--timeout", "--name", "--path"],
     "fstests": ["--kernel", "--fstests", "--mkfs-options", "--device-backing",

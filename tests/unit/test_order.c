@@ -71,7 +71,7 @@ static const struct row rows[] = {
 	    "pending" } },
 	{ "base is the essential packages, dpkg, and their dependencies",
 	  "base u Essential: yes; Depends: lib\nlib u Pre-Depends: more\nmore u\ndpkg u\naa k",
-	  { "configure base lib more dpkg", "unpack aa", "pending" } },
+	  { "configure base dpkg lib more", "unpack aa", "pending" } },
 	{ "base-passwd comes before the rest of base",
 	  "base u Essential: yes\nbase-passwd u Essential: yes\naa k",
 	  { "configure base-passwd", "configure base", "unpack aa", "pending" } },

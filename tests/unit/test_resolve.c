@@ -53,7 +53,8 @@ static bool index_write(const char *path, const char *lines)
 struct row {
 	const char *what;
 	const char *indexes[INDEXES]; /* the second belongs to a pocket */
-	const char *wanted; /* "+" first: in addition to the minimal set; "?a": optional */
+	const char *wanted; /* "+" first: in addition to the minimal set, "=": exactly; "?a":
+			       optional */
 	const char *chosen; /* "name=version …", "-a": left out; NULL: refused */
 	enum error_code code;
 	const char *says;
@@ -171,6 +172,41 @@ static const struct row rows[] = {
 	  { "aa 1;Architecture: all;Depends: bb\nbb 1;Architecture: amd64\n" },
 	  "aa",
 	  "aa=1 bb=1" },
+	{ "exactly the versions given, and no dependencies",
+	  { "aa 1;Depends: bb\nbb 1\naa 2\n" },
+	  "=aa=1",
+	  "aa=1" },
+	{ "an exact version from a pocket", { "aa 1\n", "aa 2\n" }, "=aa=2", "aa=2" },
+	{ "an exact version that is gone",
+	  { "aa 2\n", "aa 3\n" },
+	  "=aa=1",
+	  NULL,
+	  ERR_NETWORK,
+	  "unavailable in testing: aa 1 (the mirror has 2, 3)" },
+	{ "an exact package that only another provides",
+	  { "bb 1;Provides: aa (= 1)\n" },
+	  "=aa=1",
+	  NULL,
+	  ERR_NETWORK,
+	  "aa 1 (the mirror has none)" },
+	{ "five exact packages that are gone",
+	  { "xx 1\n" },
+	  "=aa=1 bb=1 cc=1 dd=1 ee=1",
+	  NULL,
+	  ERR_NETWORK,
+	  "cc 1 (the mirror has none) and 2 more" },
+	{ "an exact package without a version",
+	  { "aa 1\n" },
+	  "=aa",
+	  NULL,
+	  ERR_INPUT,
+	  "\"aa\" is not a package and its version" },
+	{ "an exact package of another architecture",
+	  { "aa 1;Architecture: i386\n" },
+	  "=aa=1",
+	  NULL,
+	  ERR_NETWORK,
+	  "aa 1 (the mirror has none)" },
 	{ "no packages if none are wanted", { "aa 1\n" }, "", "" },
 
 	{ "an unknown package", { "aa 1\n" }, "nosuch aa", NULL, ERR_INPUT, "nosuch" },
@@ -264,8 +300,10 @@ static int play(const struct row *row, enum source source, struct choices *choic
 {
 	struct resolve_index indexes[INDEXES] = { 0 };
 	char paths[INDEXES][256], kept[INDEXES][272], *rest, *word;
-	bool minimal = row->wanted[0] == '+';
-	_cleanup_free_ char *copy = strdup(row->wanted + minimal);
+	enum package_base base = row->wanted[0] == '+'	 ? BASE_MINIMAL
+				 : row->wanted[0] == '=' ? BASE_EXACT
+							 : BASE_NONE;
+	_cleanup_free_ char *copy = strdup(row->wanted + (base != BASE_NONE));
 	const char *wanted[8] = { NULL }, *optional[8] = { NULL };
 	size_t count = 0, words = 0, optionals = 0;
 	int result;
@@ -289,7 +327,7 @@ static int play(const struct row *row, enum source source, struct choices *choic
 			optional[optionals++] = word + 1;
 		else
 			wanted[words++] = word;
-	result = resolve(indexes, count, "testing", "amd64", minimal ? BASE_MINIMAL : BASE_NONE,
+	result = resolve(indexes, count, "testing", "amd64", base,
 			 &(struct wanted){ wanted, optional }, choices, err);
 	while (count--)
 		unlink(paths[count]);

@@ -13,6 +13,7 @@
 #include "helper/jailer/stage.h"
 #include "helper/jailer/staging.h"
 #include "helper/jailer/tree_clone.h"
+#include "helper/jailer/tree_tasks.h"
 #include "lib/beneath.h"
 #include "proto/note.h"
 
@@ -63,6 +64,7 @@ int handle_begin(struct server *s, struct request *request, struct error **err)
 
 	if (staging_make(s, request->fds[0], t->begin.name, err) < 0)
 		return -1;
+	s->epoch = t->begin.epoch;
 	return abandon_failed(s,
 			      build_begin(s, request, strcmp(t->begin.engine, "native") == 0, err));
 }
@@ -241,6 +243,8 @@ int handle_publish(struct server *s, struct request *request, struct error **err
 		r = error_errno(err, ERR_SYSTEM, "cannot set the mode of the tree");
 	if (r == 0)
 		r = manifest_place(s->tree, request->fds[0], err);
+	if (r == 0)
+		r = tree_clamp_times(s, s->tree, err);
 	if (r == 0 && closed)
 		r = staging_close(s->staging, s->tree, err);
 	/* The tool jail can write to the staging directory: check that this is still our tree. */

@@ -187,6 +187,7 @@ int handle_clone(struct server *s, struct request *request, struct error **err)
 	known = tree_read_file(base, DIGEST, DIGEST_TEXT_MAX, &size);
 	if (check_mac(s, known, err) < 0 || check_rule(s, known, err) < 0)
 		return -1;
+	s->epoch = t->clone.epoch;
 	if (staging_make(s, request->fds[0], t->clone.name, err) < 0 ||
 	    tree_clone(s, base, s->tree, &way, &digest, err) < 0 ||
 	    check_digest(base, known, &digest, err) < 0) {

@@ -107,8 +107,32 @@ static void mark_base(struct unpack_plan *plan)
 	}
 }
 
+/* base-files comes first, whose directories must get the modes that it gives them. */
+static bool belongs_before(const struct unpacked_package *p, const struct unpacked_package *other)
+{
+	if (strcmp(other->name, "base-files") == 0)
+		return false;
+	return strcmp(p->name, "base-files") == 0 || strcmp(p->name, other->name) < 0;
+}
+
+/* By name: they arrive in the order in which their downloads end. Not by qsort(3), which makes
+ * system calls that a worker may not make. */
+static void plan_sort(struct unpack_plan *plan)
+{
+	for (size_t i = 1; i < plan->count; i++) {
+		const struct unpacked_package p = plan->packages[i];
+		size_t at = i;
+
+		while (at > 0 && belongs_before(&p, &plan->packages[at - 1]))
+			at--;
+		memmove(&plan->packages[at + 1], &plan->packages[at], (i - at) * sizeof(p));
+		plan->packages[at] = p;
+	}
+}
+
 int plan_read(struct unpack_plan *plan, const struct layout *layout, struct error **err)
 {
+	plan_sort(plan);
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan_read_control(&plan->packages[i], layout->work, err) < 0)
 			return -1;
