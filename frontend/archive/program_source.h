@@ -6,8 +6,8 @@
 #include "frontend/cli/progress.h"
 #include "frontend/client/client.h"
 
-/* Sets INDEX, whose text the caller frees; NULL if there is none: *FAILURE, which the caller frees,
- * says why. With OFFLINE it downloads nothing. -1 with ERR set if interrupted or out of memory. */
+/* Sets INDEX, whose text the caller frees; NULL without one: *FAILURE, which the caller frees, says
+ * why. With OFFLINE it downloads nothing. -1 with ERR set if interrupted or out of memory. */
 int program_source_find(const struct source *source, struct helper *helper,
 			struct progress *progress, bool offline, struct program_index *index,
 			char **failure, struct error **err);

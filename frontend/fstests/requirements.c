@@ -57,7 +57,7 @@ static int check_scan(const struct tree_scan *t, struct error **err)
 
 /* --- directories ---------------------------------------------------------------------------- */
 
-static int compare_names(const void *a, const void *b)
+static int requirements_compare_names(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -104,7 +104,7 @@ static int list_names(const struct tree_scan *t, const char *directory, size_t m
 		return error_no_memory(err);
 	if ((size_t)count > most)
 		return excessive(t, err);
-	qsort(*names, (size_t)count, sizeof(**names), compare_names);
+	qsort(*names, (size_t)count, sizeof(**names), requirements_compare_names);
 	return 0;
 }
 
