@@ -925,6 +925,7 @@ int resolve(const struct resolve_index *indexes, size_t index_count, const char 
 	if (resolve_load(&r, indexes, index_count, err) < 0 ||
 	    (is_of_rootfs(base) && installed_load(r.pool, wanted->installed, &r.job, err) < 0))
 		return -1;
+	pool_createwhatprovides(r.pool);
 	if (resolve_choose_all(&r, indexes, index_count, base, wanted, out, err) < 0 ||
 	    take_sizes(&r, indexes, suite, out, err) < 0) {
 		choices_clear(out);

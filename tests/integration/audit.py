@@ -88,7 +88,7 @@ def arguments():
         "Open": ([TREE], {}, f"folder={TREE}"),
             "Read": ([TREE], {"file": "passwd"}, f"folder={TREE} file=passwd"),
         "Find": ([TREE], {"paths": ["/etc", "/no"]}, f"folder={TREE} paths=/etc,/no"),
-        "Publish": (["/dev/null"], {"replace": 1, "mode": 0o700}, "replace=1 mode=0700"),
+        "Publish": (["/dev/null"], {"replace": 1, "mode": 0o700}, "replace=1 keep_old=0 mode=0700"),
         "Remove": ([folder], {"name": "none"}, f"folder={folder} name=none stale=0"),
         "Clone": ([folder, home.folder], {"name": "new", "base_name": "none"},
                   f"folder={folder} folder={home.folder} name=new base_name=none epoch=0"),

@@ -290,7 +290,7 @@ static void check_descriptions(void)
 	one_word(OP_PUBLISH);
 	task.publish.replace = 1;
 	task.publish.mode = 0755;
-	describe("", 1000, "replace=1 mode=0755");
+	describe("", 1000, "replace=1 keep_old=0 mode=0755");
 	one_word(OP_READ);
 	SET(task.read.file, "manifest");
 	describe("", 1000, "file=manifest");
