@@ -144,7 +144,7 @@ static void print_notes(const struct deps_report *r)
 		       unknown, r->kernel);
 	if (r->index_failure &&
 	    dependencies_count(r->dependencies, NEEDS_COMMAND, DEPENDENCY_MISSING))
-		printf("The packages are those of other releases: %s\n", r->index_failure);
+		printf("The packages come from a built-in table: %s\n", r->index_failure);
 	if (lacks_account(r))
 		printf("To create the users and groups, run:\n"
 		       "  rootlet create --force%s --release %s --profile fstests\n",

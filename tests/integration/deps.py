@@ -238,6 +238,9 @@ def check_offline(server):
     tap.report(outcome.status == 0 and packages(outcome)[0] == TABLE and len(server.requests) == before
                and "--offline" in json.loads(outcome.out)["index_failure"],
                "--offline without an index uses the table and downloads nothing", outcome)
+    outcome = deps("--offline")
+    tap.report("The packages come from a built-in table: the cache has no index of jammy" in outcome.out
+               and "no package of jammy that is known" in outcome.out, "the report says so", outcome)
 
 
 def check_refusals():
