@@ -223,6 +223,19 @@ class Mirror:
         other.refresh("")
         return other
 
+    def with_contents(self, folder, contents):
+        """Creates a mirror in `folder` with CONTENTS, {path below dists/SUITE: bytes}, which its release file
+        lists, signed with the same key."""
+        other = Mirror(folder)
+        other.home, other.keyring = self.home, self.keyring
+        shutil.copytree(self.root, other.root, copy_function=os.link)
+        for path, data in contents.items():
+            with open(f"{other.root}/dists/{SUITE}/{path}", "wb") as file:
+                file.write(data)
+        os.unlink(f"{other.root}/dists/{SUITE}/InRelease")
+        other.refresh("")
+        return other
+
     def add_package(self, component, deb):
         """Copies one .deb to the pool; returns its stanza."""
         name = name_of(deb)
