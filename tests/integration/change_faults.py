@@ -11,7 +11,7 @@ from support.changes import digest, manifest
 from support.disks import disk
 from support.server import Fault, Server
 from support.world import (AS_ROOT, SCRATCH, Case, Home, Tidy, children, command_of, judge, kill, mirror,
-                           processes_left, wait_until)
+                           processes_left)
 
 FAILED, INPUT, TRUST, NETWORK, BUSY, SPACE, INTERRUPTED = 1, 2, 3, 4, 6, 7, 130
 AT = changes.Mirrors(mirror())

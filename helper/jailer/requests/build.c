@@ -212,7 +212,7 @@ static int give_name(struct server *s, const char *staged, bool replace, int *ol
 #define PREVIOUS_NAME_SIZE (ROOTFS_NAME_MAX + sizeof(PREVIOUS_SUFFIX))
 
 /* Sets NAME to NAME.previous, and claims the rootfs of that name, in whose place the old one goes.
- * *BEFORE is -1 if there is none. Everything else in that place stays, so the request fails. */
+ * *BEFORE is -1 if it is missing. Everything else in that place stays, so the request fails. */
 static int claim_previous(const struct server *s, char name[static PREVIOUS_NAME_SIZE], int *before,
 			  struct error **err)
 {
