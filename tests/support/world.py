@@ -432,7 +432,8 @@ class Case:
 def reports(case):
     """Whether the command prints its findings on standard output, whatever the exit status."""
     return bool(case.words) and (case.words[0] in ("check", "doctor", "policy", "audit") or
-                                 case.words[:2] == ["runs", "compare"] or "--dry-run" in case.words)
+                                 case.words[:2] == ["runs", "compare"] or
+                                 {"--dry-run", "--check"} & set(case.words))
 
 
 def judge(case, outcome, home, tidy):

@@ -6,47 +6,13 @@
 #include "frontend/archive/kept_file.h"
 
 #include "lib/write_all.h"
+#include "package_lists.h"
 #include "scratch.h"
 #include "tap.h"
 
 #define INDEXES 2
 
 static char folder[SCRATCH_SIZE] = "resolve";
-
-/* Stanzas are abbreviated to "name version;Field: value;…", one per line; the other required fields
- * are added. */
-static bool index_write(const char *path, const char *lines)
-{
-	_cleanup_fclose_ FILE *file = fopen(path, "we");
-	_cleanup_free_ char *copy = strdup(lines);
-	char *line, *field, *rest = copy, *fields, name[128], version[128];
-	unsigned number = 0;
-
-	if (!file || !copy)
-		return false;
-	while ((line = strsep(&rest, "\n"))) {
-		fields = line;
-		field = strsep(&fields, ";");
-		if (sscanf(field, "%127s %127s", name, version) != 2)
-			continue;
-		fprintf(file, "Package: %s\nVersion: %s\n", name, version);
-		while ((field = strsep(&fields, ";"))) {
-			field += strspn(field, " ");
-			fprintf(file, "%s\n", field);
-		}
-		/* Tests about a field provide it themselves. */
-		if (!strstr(lines, "Architecture:"))
-			fprintf(file, "Architecture: amd64\n");
-		if (!strstr(lines, "Filename:"))
-			fprintf(file, "Filename: pool/%s_%s.deb\n", name, version);
-		if (!strstr(lines, "Size:"))
-			fprintf(file, "Size: %u\n", ++number);
-		if (!strstr(lines, "SHA256:"))
-			fprintf(file, "SHA256: %064x\n", number);
-		fprintf(file, "\n");
-	}
-	return true;
-}
 
 #define ONE "0000000000000000000000000000000000000000000000000000000000000001"
 

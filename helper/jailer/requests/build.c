@@ -15,6 +15,7 @@
 #include "helper/jailer/tree_clone.h"
 #include "helper/jailer/tree_tasks.h"
 #include "lib/beneath.h"
+#include "lib/error_wrap.h"
 #include "proto/note.h"
 
 /* If any link of the chain of trust fails, the build ends and nothing of it is kept. */
@@ -210,25 +211,40 @@ static int give_name(struct server *s, const char *staged, bool replace, int *ol
 	return -1;
 }
 
-/* Gives the old rootfs, which has the name STAGED now, the name NAME.previous. The one before it
- * goes with the staging directory. The new rootfs has its name already, so a failure is none of the
- * request. */
-static void keep_old(const struct server *s, const char *staged)
-{
-	char name[ROOTFS_NAME_MAX + sizeof(PREVIOUS_SUFFIX)];
-	_cleanup_error_ struct error *err = NULL;
-	_cleanup_close_ int before = -1, lock = -1;
-	unsigned flags = RENAME_EXCHANGE;
+#define PREVIOUS_NAME_SIZE (ROOTFS_NAME_MAX + sizeof(PREVIOUS_SUFFIX))
 
-	snprintf(name, sizeof(name), "%s" PREVIOUS_SUFFIX, s->name);
-	if (claim_rootfs(s, s->parent, name, &before, &err) < 0) {
-		if (!err || err->code != ERR_MISSING)
-			return;
-		flags = RENAME_NOREPLACE;
+/* Sets NAME to NAME.previous, and claims the rootfs of that name, in whose place the old one goes.
+ * *BEFORE is -1 if it is missing. Everything else in that place stays, so the request fails. */
+static int claim_previous(const struct server *s, char name[static PREVIOUS_NAME_SIZE], int *before,
+			  struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+	_cleanup_close_ int lock = -1;
+
+	snprintf(name, PREVIOUS_NAME_SIZE, "%s" PREVIOUS_SUFFIX, s->name);
+	if (!valid_rootfs_name(name))
+		return error_set(err, ERR_INPUT,
+				 "the name %s is too long: the old rootfs could not be kept as %s",
+				 s->name, name);
+	if (claim_rootfs(s, s->parent, name, before, &why) < 0 &&
+	    (!why || why->code != ERR_MISSING)) {
+		*err = STEAL_PTR(why);
+		return error_wrap(err, "cannot keep the old rootfs");
 	}
-	if (!valid_rootfs_name(name) || bounds_claim(s, s->parent, name, &lock, NULL) < 0)
-		return;
-	renameat2(s->staging, staged, s->parent, name, flags);
+	return bounds_claim(s, s->parent, name, &lock, err);
+}
+
+/* Gives the old rootfs, which has the name STAGED now, the name PREVIOUS. The one BEFORE it goes
+ * with the staging directory. The new rootfs has its name already, so a failure is none of the
+ * request. */
+static void keep_old(const struct server *s, const char *staged, const char *previous, int before)
+{
+	unsigned flags = before >= 0 ? RENAME_EXCHANGE : RENAME_NOREPLACE;
+
+	/* What goes with the staging directory must be the rootfs that was claimed. */
+	if (renameat2(s->staging, staged, s->parent, previous, flags) == 0 && before >= 0 &&
+	    !tree_is(s->staging, staged, before))
+		renameat2(s->staging, staged, s->parent, previous, flags);
 }
 
 int handle_publish(struct server *s, struct request *request, struct error **err)
@@ -236,7 +252,9 @@ int handle_publish(struct server *s, struct request *request, struct error **err
 	const char *staged =
 		request->task->publish.mode == MODE_CLOSED ? STAGED_CLOSED : STAGED_TREE;
 	bool closed = request->task->publish.mode == MODE_CLOSED;
-	_cleanup_close_ int old = -1;
+	bool keeps = request->task->publish.replace && request->task->publish.keep_old;
+	char previous[PREVIOUS_NAME_SIZE];
+	_cleanup_close_ int old = -1, before = -1;
 	int r = 0;
 
 	if (fchmod(s->tree, 0755) < 0)
@@ -253,10 +271,12 @@ int handle_publish(struct server *s, struct request *request, struct error **err
 	/* Once, for all sync calls in the jails, which do nothing. */
 	if (r == 0 && syncfs(s->tree) < 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot write the rootfs to disk");
+	if (r == 0 && keeps)
+		r = claim_previous(s, previous, &before, err);
 	if (r == 0)
 		r = give_name(s, staged, request->task->publish.replace, &old, err);
-	if (r == 0 && old >= 0 && request->task->publish.keep_old)
-		keep_old(s, staged);
+	if (r == 0 && old >= 0 && keeps)
+		keep_old(s, staged, previous, before);
 	staging_abandon(s);
 	return r;
 }

@@ -243,6 +243,10 @@ int handle_keep(struct server *s, struct request *request, struct error **err)
 	const struct task *t = request->task;
 	char staging[ROOTFS_NAME_MAX + 32], mac[2 * SHA256_LEN + 1];
 
+	/* It may have been made under another policy, and programs have run in it since. */
+	if (s->old >= 0)
+		return error_set(err, ERR_REFUSED,
+				 "Keep refused: a changed rootfs cannot become a snapshot");
 	/* Without a key, the snapshot could never be cloned. */
 	if (make_mac(s, "", 0, mac, err) < 0 ||
 	    remove_stale(s, request->fds[0], STAGING_PREFIX, t->keep.name, err) < 0)
