@@ -33,11 +33,15 @@ TEXTS = {
 }
 # The other fields: (valid values, invalid values). For repeated text, one invalid value makes the field
 # invalid.
+ANY_NUMBER = ([2, 0, (1 << 32) - 1], [])
 OTHERS = {
-    "Hello": {"version": ([2, 0, (1 << 32) - 1], [])},
+    "Hello": {"version": ANY_NUMBER},
     "Begin": {"filters": ([b"-" + PATTERN, [b"+" + PATTERN] * 32],
                           [b"", b"-", PATTERN, b"-usr", b"-" + PATTERN + b"p", b"!/usr",
-                           b"-/a\nforce-all", b"-/a b", [b"-" + PATTERN] * 33])},
+                           b"-/a\nforce-all", b"-/a b", [b"-" + PATTERN] * 33]),
+              "epoch": ANY_NUMBER},
+    "Clone": {"epoch": ANY_NUMBER},
+    "BuildImage": {"epoch": ANY_NUMBER},
     "LocalPackage": {"sha256": ([b"h" * 32], [b"", b"h" * 31, b"h" * 33, b"h" * 60000])},
     "Package": {"sha256": ([b"h" * 32], [b"", b"h" * 31, b"h" * 33, b"h" * 60000])},
     "AddGroup": {"gid": ([1, 65533], [0, 65534, 65535, 70000, (1 << 32) - 1, 1 << 32])},
@@ -58,7 +62,8 @@ OTHERS = {
                          [["a"] * 257, "a" * 16384, [], "", ["", "a"]]),
                 "terminal": ([0, 1], [])},
 }
-NUMBERS = {"Hello": ["version"], "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Release": ["older"],
+NUMBERS = {"Hello": ["version"], "Begin": ["epoch"], "Clone": ["epoch"], "BuildImage": ["epoch"],
+           "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Release": ["older"],
            "CheckRelease": ["older"],
            "Publish": ["replace", "keep_old", "mode"], "Inspect": ["deep", "digest"], "Remove": ["stale"],
            "Execute": ["terminal"]}
