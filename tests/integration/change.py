@@ -2,7 +2,6 @@
 Everything that can go wrong: integration/change_faults."""
 import json
 import os
-import re
 import stat
 
 from support import changes, tap
