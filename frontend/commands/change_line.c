@@ -110,8 +110,9 @@ static void print_outcome(const struct change_report *r)
 	char took[TEXT_DURATION_LEN];
 
 	if (change_is_empty(c))
-		printf("%s/%s has all of this already, in its newest version.\n", c->parent,
-		       c->base);
+		printf("%s/%s %s.\n", c->parent, c->base,
+		       c->request->base == BASE_UPGRADED ? "is up to date"
+							 : "has all of this already");
 	else if (r->applied)
 		printf("Changed %s/%s: %zu packages installed, %zu upgraded, %zu removed, in %s. "
 		       "This is generation %u.\n",

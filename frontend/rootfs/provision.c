@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "frontend/cli/interrupt.h"
 #include "frontend/cli/word_list.h"
 #include "frontend/client/view.h"
 #include "frontend/rootfs/manifest.h"
@@ -138,13 +139,18 @@ static int hand_over(struct helper *h, const struct provision *p, struct error *
 {
 	const struct package_set *set = packages_set(p->fetch);
 	struct handing handing = { h, p->progress };
+	int r;
 
 	progress_stage(p->progress, "Verifying signatures and indexes");
 	for (size_t i = 0; i < set->pocket_count; i++)
 		if (hand_over_pocket(h, &set->pockets[i], err) < 0)
 			return -1;
 	progress_stage(p->progress, "Downloading and unpacking packages");
-	return packages_download(p->fetch, hand_over_package, &handing, err);
+	/* Otherwise its end would only be noticed with the next package, which may take long. */
+	interrupt_watch(helper_channel(h));
+	r = packages_download(p->fetch, hand_over_package, &handing, err);
+	interrupt_watch(-1);
+	return r;
 }
 
 static int bootstrap(struct helper *h, const struct provision *p, struct error **err)

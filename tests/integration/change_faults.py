@@ -163,9 +163,7 @@ def strike(server, stage, method):
     server.faults = []
     now, text = state(), err.decode(errors="replace")
     wrong += [] if there else ["the stage was never reached"]
-    # While it waits for the mirror, it may notice that first.
-    wrong += [] if front.returncode == status or status == FAILED and front.returncode == NETWORK else [
-        f"exit status {front.returncode}, not {status}"]
+    wrong += [] if front.returncode == status else [f"exit status {front.returncode}, not {status}"]
     wrong += [] if now == was else [f"now {now}, before {was}"]
     if front.returncode > 0 and len(text.strip().splitlines()) != 1:
         wrong.append("not exactly one message")

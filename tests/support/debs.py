@@ -63,7 +63,8 @@ def make(folder, name, arch, scripts=None, entries=(), suffix="gz", fields="", v
     """Writes NAME_VERSION_ARCH.deb to `folder`, with the maintainer SCRIPTS by name, and a data archive with
     exactly ENTRIES (which dpkg-deb might reject), compressed as SUFFIX says. FIELDS: extra control fields.
     Returns the path."""
-    control = (f"Package: {name}\nVersion: {version}\nArchitecture: {arch}\nMaintainer: x <x@example.org>\n{fields}"
+    control = (f"Package: {name}\nVersion: {version}\nArchitecture: {arch}\n"
+               f"Maintainer: x <x@example.org>\n{fields}"
                "Description: made by a test\n")
     files = [("./control", control.encode())]
     files += [(f"./{script}", text.encode()) for script, text in (scripts or {}).items()]

@@ -204,8 +204,8 @@ class Mirror:
                 file.write(packed)
 
     def with_packages(self, folder, debs, without=(), pocket=""):
-        """Creates a mirror in `folder` with DEBS added to POCKET's main, and the packages WITHOUT removed from
-        it, signed with the same key."""
+        """Creates a mirror in `folder` with DEBS added to POCKET's main, and the packages WITHOUT removed
+        from it, signed with the same key."""
         other = Mirror(folder)
         other.home, other.keyring = self.home, self.keyring
         shutil.copytree(self.root, other.root, copy_function=os.link)
