@@ -8,6 +8,7 @@
 #include "frontend/archive/deb_files.h"
 #include "frontend/archive/fetch_lists.h"
 #include "frontend/cli/word_list.h"
+#include "lib/deb822.h"
 #include "lib/hash.h"
 #include "lib/write_all.h"
 
@@ -175,6 +176,29 @@ static int add_local(struct fetch_work *w, const char *control, int fd,
 	return 0;
 }
 
+static bool has_sound_field(const char *control, const char *field, bool (*valid)(const char *))
+{
+	size_t size = 0;
+	const char *value = stanza_field(control, strlen(control), field, &size);
+	char text[VERSION_MAX + 1];
+
+	if (!value || size >= sizeof(text))
+		return false;
+	snprintf(text, sizeof(text), "%.*s", (int)size, value);
+	return valid(text);
+}
+
+/* The same checks as for a package of the archive, where a failure is the archive's. */
+static int check_control(const char *control, struct error **err)
+{
+	if (has_sound_field(control, "Package", valid_package_name) &&
+	    has_sound_field(control, "Version", valid_package_version) &&
+	    has_sound_field(control, "Architecture", valid_archive_word))
+		return 0;
+	return error_set(err, ERR_INPUT,
+			 "its control file has no valid Package, Version and Architecture");
+}
+
 int work_take_deb(struct fetch_work *w, int deb, struct error **err)
 {
 	_cleanup_free_ char *path = NULL, *control = NULL;
@@ -184,7 +208,9 @@ int work_take_deb(struct fetch_work *w, int deb, struct error **err)
 		return -1;
 	path = cache_file(w->packages, sum, err);
 	control = path ? deb_files_control(path, err) : NULL;
-	return control ? add_local(w, control, deb, sum, err) : -1;
+	if (!control || check_control(control, err) < 0)
+		return -1;
+	return add_local(w, control, deb, sum, err);
 }
 
 /* Writes the list of the user's own packages into the cache, as its last index. */

@@ -114,7 +114,7 @@ static void print_outcome(const struct change_report *r)
 		       c->request->base == BASE_UPGRADED ? "is up to date"
 							 : "has all of this already");
 	else if (r->applied)
-		printf("Changed %s/%s: %zu packages installed, %zu upgraded, %zu removed, in %s. "
+		printf("Changed %s/%s: %zu installed, %zu upgraded, %zu removed, in %s. "
 		       "This is generation %u.\n",
 		       c->parent, c->base, json_array_size(r->installed),
 		       json_array_size(r->upgraded), json_array_size(r->removed),

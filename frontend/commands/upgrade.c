@@ -37,7 +37,7 @@ static int go_back(const struct parsed_line *line)
 						    "changed", true),
 					  status);
 	if (!err && !line_has(line, OPTION_QUIET))
-		printf("%s is the rootfs from before the last upgrade again.\n", absolute);
+		printf("Exchanged %s and %s" PREVIOUS_SUFFIX ".\n", absolute, absolute);
 	return status;
 }
 

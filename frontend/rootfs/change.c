@@ -184,6 +184,11 @@ int change_apply(struct package_change *c, struct error **err)
 		.keep_old = c->request->keep_old,
 	};
 
+	/* A manifest from a lock has no range, because such a rootfs is the same on every host.
+	 * This one is not any more. */
+	c->manifest->first_uid = helper_ids(c->helper)->first_uid;
+	c->manifest->first_gid = helper_ids(c->helper)->first_gid;
+	c->manifest->count = helper_ids(c->helper)->count;
 	if (manifest_change(c->manifest, set, (const char *const *)c->wanted, c->request->removed,
 			    err) < 0)
 		return -1;

@@ -68,16 +68,30 @@ static void drop_package(struct manifest *m, const char *name)
 		(size_t)(m->packages + m->package_count - package) * sizeof(*package));
 }
 
-static void drop_word(char **words, const char *word)
+/* Whether NAME is one of the alternatives of "a|b". */
+static bool offers(const char *word, const char *name)
 {
+	size_t length = strlen(name);
+
+	while (strncmp(word, name, length) != 0 || (word[length] && word[length] != '|')) {
+		word = strchr(word, '|');
+		if (!word++)
+			return false;
+	}
+	return true;
+}
+
+static void drop_words(char **words, const char *name)
+{
+	char **to = words;
+
 	for (; words && *words; words++)
-		if (strcmp(*words, word) == 0) {
+		if (offers(*words, name))
 			free(*words);
-			do
-				words[0] = words[1];
-			while (*words++);
-			return;
-		}
+		else
+			*to++ = *words;
+	if (to)
+		*to = NULL;
 }
 
 int manifest_change(struct manifest *m, const struct package_set *set, const char *const *added,
@@ -100,8 +114,8 @@ int manifest_change(struct manifest *m, const struct package_set *set, const cha
 		    words_add(&m->requested, &count, set->packages[i].name) < 0)
 			return error_no_memory(err);
 	for (; removed && *removed; removed++) {
-		drop_word(m->requested, *removed);
-		drop_word(m->optional, *removed);
+		drop_words(m->requested, *removed);
+		drop_words(m->optional, *removed);
 	}
 	m->changed = time(NULL);
 	m->generation++;

@@ -1,6 +1,7 @@
 """rootlet-helper and the requests that change a rootfs, from a front end that was taken over: a rootfs that
 is not sound or not there, requests out of order, unsigned packages, and what happens to the rootfs and its
 neighbors if the exchange fails. Each refusal leaves the rootfs as it was, and nothing beside it."""
+import hashlib
 import os
 import shutil
 
@@ -118,6 +119,20 @@ def unsigned():
         **fields, "name": "odd-two"}))
 
 
+def local():
+    """The caller's own package, which nobody has signed."""
+    _, (deb,), fields = package()
+    refuse("LocalPackage without a Change", {REFUSED}, BUILD.begin, BUILD.release, BUILD.index("main"),
+           ("LocalPackage", (deb,), fields), says="goes with Change")
+    refuse("LocalPackage: another hash", {TRUST}, CHANGE, ("LocalPackage", (deb,), {
+        **fields, "sha256": b"x" * 32}))
+    refuse("LocalPackage: no package", {PACKAGE, INPUT}, CHANGE, ("LocalPackage", (MANIFEST,), {
+        "name": "odd-one", "sha256": hashlib.sha256(b"{}").digest()}), DONE)
+    refuse("LocalPackage: with another package's name", {PACKAGE, INPUT}, CHANGE, ("LocalPackage", (deb,), {
+        **fields, "name": "odd-two"}), DONE)
+    refuse("LocalPackage: twice", {REFUSED}, *READY, package(), ("LocalPackage", (deb,), fields))
+
+
 def removals():
     refuse("removed: an essential package", {PACKAGE}, changed(removed=["dpkg"]), DONE, says="dpkg")
     refuse("removed: an essential package, after a package", {PACKAGE}, changed(removed=["base-files"]),
@@ -229,6 +244,7 @@ if tap.report(made.status == 0, "the rootfs is created", made):
     objects()
     order()
     unsigned()
+    local()
     removals()
     leaves()
     at_once()

@@ -4,7 +4,8 @@ import json
 import os
 import stat
 
-from support import changes, tap
+from support import changes, debs, tap
+from support import mirror as mirrors
 from support.changes import digest, manifest
 from support.server import Server
 from support.world import PROFILE, Case, Home, Tidy, mirror, play
@@ -280,6 +281,42 @@ def profile():
                                versions()))
 
 
+# --- packages of the user's own ---
+
+def own_files():
+    def make(name, version="1", **how):
+        files = [(f"./usr/share/{name}/", "dir"),
+                 (f"./usr/share/{name}/version", version.encode(), (0, 0), 0o644)]
+        path = debs.make(f"{home.folder}/own", name, mirrors.arch(), version=version, entries=files, **how)
+        os.chmod(f"{home.folder}/own", 0o755)
+        return path
+    own, late = make("odd-own", fields="Depends: odd-lib\n"), make("odd-late", "0.5")
+    inside("sh", "-c", "echo mine >/usr/sbin/policy-rc.d")
+    expected = {"odd-own": "1", "odd-lib": "1", "odd-late": "0.5"}
+    works("install of a .deb file with a dependency from the archive, and of one older than the archive's",
+          "install", own, late,
+          check=lambda: unless(expected.items() <= versions().items() and
+                               "odd-own" in manifest(home)["requested"] and recorded("odd-late") == "0.5",
+                               versions(), manifest(home)))
+    tap.report(inside("cat", "/usr/sbin/policy-rc.d").out == "mine\n",
+               "the rootfs's own policy-rc.d is the same after an install")
+    planned = run("upgrade", "--check", "--json")
+    tap.report({"name": "odd-late", "from": "0.5", "version": "1", "security": False} in
+               result_of(planned).get("upgraded", ()), "upgrade replaces it by the archive's newer one",
+               planned)
+    with open(own, "rb") as file:
+        data = file.read()
+    for what, path, says in (
+            ("of text", home.write("own/text.deb", "no package"), "text.deb"),
+            ("that is cut", home.write("own/cut.deb", data[:len(data) // 2]), "cut.deb"),
+            ("that is missing", f"{home.folder}/own/none.deb", "none.deb: No such file"),
+            ("that is a directory", f"{home.folder}/own", "not a regular file"),
+            ("that needs what no archive has", make("odd-needs", fields="Depends: odd-nowhere\n"),
+             "odd-nowhere"),
+            ("with a name that is none", make("Odd_name"), "Odd_name.*no valid Package")):
+        same_tree(f"install of a .deb file {what}", "install", path, status=INPUT, says=says)
+
+
 with Server(AT.first.root) as served:
     created = home.create(server=served, at=AT.first)
     if tap.report(created.status == 0, "the rootfs is created", created):
@@ -290,4 +327,5 @@ with Server(AT.first.root) as served:
         upgrades(served)
         goes_back(served)
         profile()
+        own_files()
 tap.done()

@@ -191,6 +191,7 @@ def enforced():
              {"pocket": "", "component": "universe"})
     deb = f"{AT.root}/{AT.deb_of('acl')}"
     package = ("Package", (deb,), {"name": "acl", "sha256": hashlib.sha256(open(deb, "rb").read()).digest()})
+    local = ("LocalPackage", *package[1:])
     execute = ("Execute", (TREE, *["/dev/null"] * 3), {"argv": ["true"], "user": "root"})
     installed.allow(USER)
     change = ("Change", (own_rootfs().store, AT.keyring),
@@ -200,6 +201,8 @@ def enforced():
         ("operations = create check delete shell run", change, (), "operations"),
         ("releases = noble", change, (), "releases"),
         ("deny-packages = a?l", package, (change, release, index), "deny-packages"),
+        ("operations = create install delete", local, (change,), "operations"),
+        ("deny-packages = a?l", local, (change,), "deny-packages"),
         ("operations = create", execute, (), "operations"),
         ("operations = create check delete shell", ("OpenNamespace", (), {}), (), "operations"),
         ("releases = noble", begin, (), "releases"),

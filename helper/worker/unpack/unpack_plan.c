@@ -165,7 +165,10 @@ static const char prologue[] =
 	"[ -e /etc/fstab ] || echo '# UNCONFIGURED FSTAB FOR BASE SYSTEM' >/etc/fstab\n";
 
 /* Scripts must not start services: invoke-rc.d(8) asks this. */
-static const char no_services[] = "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d\n"
+static const char no_services[] = "cd /var/lib/dpkg\n"
+				  "[ ! -e /usr/sbin/policy-rc.d ] || "
+				  "mv /usr/sbin/policy-rc.d rootlet/_policy\n"
+				  "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d\n"
 				  "chmod 755 /usr/sbin/policy-rc.d\n";
 
 /* As if dpkg had unpacked them after base-files: a directory whose name is diverted gets the other
@@ -178,8 +181,11 @@ static const char aliases[] =
 	"  touch -d @$time $other\n"
 	"done\n";
 
-static const char epilogue[] = "dpkg --configure --pending\n"
-			       "rm -rf /usr/sbin/policy-rc.d /var/lib/dpkg/rootlet\n";
+static const char epilogue[] =
+	"dpkg --configure --pending\n"
+	"rm -f /usr/sbin/policy-rc.d\n"
+	"[ ! -e rootlet/_policy ] || mv rootlet/_policy /usr/sbin/policy-rc.d\n"
+	"rm -rf /var/lib/dpkg/rootlet\n";
 
 static void write_preinst(const struct unpacked_package *p, const struct layout *layout, FILE *f)
 {
@@ -400,8 +406,8 @@ static void write_script(struct unpack_plan *plan, const struct layout *layout, 
 	fputs(epilogue, f);
 }
 
-/* dpkg refuses to remove an essential package. The set of packages was chosen as a whole, so that
- * dependencies are met again at the end, which dpkg then checks. */
+/* dpkg refuses to remove an essential package. The set of packages was chosen as a whole, with all
+ * dependencies met, so dpkg need not look at them in between. */
 static void write_change(struct unpack_plan *plan, const struct layout *layout, FILE *f)
 {
 	(void)layout;
