@@ -184,8 +184,8 @@ int change_apply(struct package_change *c, struct error **err)
 		.keep_old = c->request->keep_old,
 	};
 
-	/* A manifest from a lock has no range, because such a rootfs is the same on every host.
-	 * This one is not any more. */
+	/* A manifest from a lock has no range, because such a rootfs is the same on every host. A
+	 * changed one no longer is. */
 	c->manifest->first_uid = helper_ids(c->helper)->first_uid;
 	c->manifest->first_gid = helper_ids(c->helper)->first_gid;
 	c->manifest->count = helper_ids(c->helper)->count;
