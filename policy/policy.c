@@ -58,7 +58,7 @@ static bool valid_mode(const char *s)
 const struct policy_key policy_keys[] = {
 	{ "allow", "users", "", RULE(users), valid_account, "user name", POLICY_WORDS, true },
 	{ "allow", "groups", "", RULE(groups), valid_account, "group name", POLICY_WORDS },
-	{ "allow", "operations", "create check delete shell run", RULE(operations),
+	{ "allow", "operations", "create install check delete shell run", RULE(operations),
 	  valid_operation, "operation", POLICY_WORDS },
 	{ "allow", "folders", "~", RULE(folders), valid_folder, "directory", POLICY_PATHS, true },
 	{ "allow", "releases", "*", RULE(releases), valid_archive_word, "release", POLICY_WORDS, true },

@@ -7,7 +7,7 @@
 
 #include "lib/error.h"
 
-#define PROTOCOL_VERSION 6u
+#define PROTOCOL_VERSION 7u
 #define PACKET_MAX 65536
 #define PACKET_FDS_MAX 4
 

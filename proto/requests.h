@@ -59,7 +59,9 @@
 	REQUEST(OPEN,        Open,       open,        NULL,     "o",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
 	REQUEST(READ,        Read,       read,        NULL,     "t",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
 	REQUEST(FIND,        Find,       find,        NULL,     "t",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
-	REQUEST(CHECK_RELEASE, CheckRelease, check_release, NULL, "ff", WHEN_IDLE,     HOUR,        CAPS_VIEW)
+	REQUEST(CHECK_RELEASE, CheckRelease, check_release, NULL, "ff", WHEN_IDLE,     HOUR,        CAPS_VIEW) \
+	REQUEST(CHANGE,      Change,     change,      "install", "df",  WHEN_IDLE,     HOUR,        CAPS_ALL) \
+	REQUEST(LOCAL_PACKAGE, LocalPackage, local_package, "shell", "f", WHEN_BUILDING, HOUR,      CAPS_ALL)
 
 /* The fields of each request, named as in rootlet.proto, in the order of an audit record. LABEL names
  * the field in an error message:
@@ -77,7 +79,8 @@
 	FIELD(begin, TEXT, suite, SUITE_MAX + 1, valid_archive_word, "suite") \
 	FIELD(begin, TEXT, arch, SUITE_MAX + 1, valid_archive_word, "architecture") \
 	FIELD(begin, TEXT, engine, SUITE_MAX + 1, valid_engine, "engine") \
-	FIELD(begin, LIST, filters, FILTERS_MAX, valid_filter, "filter")
+	FIELD(begin, LIST, filters, FILTERS_MAX, valid_filter, "filter") \
+	FIELD(begin, NUMBER, epoch, , valid_any_number, "epoch")
 #define RELEASE_FIELDS(FIELD) \
 	FIELD(release, TEXT, pocket, SUITE_MAX + 1, valid_pocket, "pocket") \
 	FIELD(release, TEXT, mirror, MIRROR_MAX + 1, valid_mirror, "mirror") \
@@ -101,6 +104,7 @@
 	FIELD(add_user, LIST, groups, GROUPS_MAX, valid_account_name, "group name")
 #define PUBLISH_FIELDS(FIELD) \
 	FIELD(publish, FLAG, replace, , , ) \
+	FIELD(publish, FLAG, keep_old, , , ) \
 	FIELD(publish, MODE, mode, , valid_tree_mode, "mode")
 #define INSPECT_FIELDS(FIELD) \
 	FIELD(inspect, FLAG, deep, , , ) \
@@ -115,12 +119,14 @@
 #define OPEN_NAMESPACE_FIELDS(FIELD)
 #define CLONE_FIELDS(FIELD) \
 	FIELD(clone, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "rootfs name") \
-	FIELD(clone, TEXT, base_name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "snapshot name")
+	FIELD(clone, TEXT, base_name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "snapshot name") \
+	FIELD(clone, NUMBER, epoch, , valid_any_number, "epoch")
 #define KEEP_FIELDS(FIELD) \
 	FIELD(keep, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "snapshot name")
 #define VERIFY_FIELDS(FIELD)
 #define BUILD_IMAGE_FIELDS(FIELD) \
-	FIELD(build_image, TEXT, format, SUITE_MAX + 1, valid_archive_word, "image format")
+	FIELD(build_image, TEXT, format, SUITE_MAX + 1, valid_archive_word, "image format") \
+	FIELD(build_image, NUMBER, epoch, , valid_any_number, "epoch")
 #define OPEN_FIELDS(FIELD)
 #define READ_FIELDS(FIELD) \
 	FIELD(read, TEXT, file, SUITE_MAX + 1, valid_archive_word, "file name")
@@ -131,4 +137,12 @@
 	FIELD(check_release, TEXT, pocket, SUITE_MAX + 1, valid_pocket, "pocket") \
 	FIELD(check_release, TEXT, mirror, MIRROR_MAX + 1, valid_mirror, "mirror") \
 	FIELD(check_release, FLAG, older, , , )
+#define CHANGE_FIELDS(FIELD) \
+	FIELD(change, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "rootfs name") \
+	FIELD(change, TEXT, suite, SUITE_MAX + 1, valid_archive_word, "suite") \
+	FIELD(change, TEXT, arch, SUITE_MAX + 1, valid_archive_word, "architecture") \
+	FIELD(change, LIST, removed, REMOVED_MAX, valid_package_name, "package name")
+#define LOCAL_PACKAGE_FIELDS(FIELD) \
+	FIELD(local_package, TEXT, name, PACKAGE_NAME_MAX + 1, valid_package_name, "package name") \
+	FIELD(local_package, HASH, sha256, , , )
 /* clang-format on */

@@ -17,7 +17,7 @@ struct tree_census {
 	/* Allocated bytes. Each file counts once and in full, even if hard links share it with a
 	 * snapshot or other trees: this is the size of the tree, not what its removal frees. */
 	uint64_t bytes;
-	uint64_t content; /* likewise, if nothing were compressed and no file had holes */
+	uint64_t content; /* of regular files, in whole pages: the same on any filesystem */
 	uint64_t files;	  /* names */
 	uint32_t foreign; /* owned by an id outside the range */
 	/* Over names, inodes and change times: differs once anything has changed. It does not

@@ -17,9 +17,10 @@
 #define ARGV_MAX 256
 #define WORDS_BYTES_MAX 16384 /* of a list in a request, including each word's NUL */
 #define PACKAGES_MAX 4000
-#define MANIFEST_MAX (1024 * 1024)
+#define MANIFEST_MAX (2 * 1024 * 1024)
 #define PATH_LENGTH_MAX 4096
 #define FILTERS_MAX 32
+#define REMOVED_MAX 500 /* packages that a change removes */
 #define FILTER_PATTERN_SIZE 128
 #define FIND_MAX 32 /* paths at a time */
 #define INNER_PATH_MAX 255

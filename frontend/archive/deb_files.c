@@ -12,6 +12,8 @@
 #include "frontend/cli/text.h"
 #include "lib/error_wrap.h"
 
+#define CONTROL_MOST (1 << 20)
+
 /* The inner archive (data.tar) reads its data from the outer one (ar). */
 struct member {
 	struct archive *outer;
@@ -102,43 +104,119 @@ static int deb_files_unpack_data(struct archive *data, int folder, char *(*place
 	return 0;
 }
 
-static int open_data(struct archive *outer, struct error **err)
+static int find_member(struct archive *outer, const char *prefix, struct error **err)
 {
 	struct archive_entry *entry;
 
 	while (archive_read_next_header(outer, &entry) == ARCHIVE_OK) {
 		const char *name = archive_entry_pathname(entry);
 
-		if (name && text_has_prefix(name, "data.tar"))
+		if (name && text_has_prefix(name, prefix))
 			return 0;
 	}
-	return error_set(err, ERR_INPUT, "it has no data.tar");
+	return error_set(err, ERR_INPUT, "it has no %s", prefix);
+}
+
+/* A .deb, and one of its inner archives. */
+struct opened_deb {
+	struct archive *outer, *inner;
+	struct member member;
+};
+
+static void opened_deb_free(struct opened_deb **deb)
+{
+	if (*deb) {
+		archive_read_free((*deb)->inner);
+		archive_read_free((*deb)->outer);
+	}
+	free(*deb);
+}
+
+/* PREFIX: of the inner archive's name, without the compression. */
+static int open_member(struct opened_deb *d, const char *deb, const char *prefix,
+		       struct error **err)
+{
+	archive_read_support_format_ar(d->outer);
+	archive_read_support_format_tar(d->inner);
+	d->member.outer = d->outer;
+	if (!decompress_support(d->inner))
+		return error_set(err, ERR_HOST, "%s", archive_error_string(d->inner));
+	if (archive_read_open_filename(d->outer, deb, 65536) != ARCHIVE_OK)
+		return error_set(err, ERR_INPUT, "%s", archive_error_string(d->outer));
+	if (find_member(d->outer, prefix, err) < 0)
+		return -1;
+	if (archive_read_open(d->inner, &d->member, NULL, deb_files_read_member, NULL) !=
+	    ARCHIVE_OK)
+		return error_set(err, ERR_INPUT, "%s", archive_error_string(d->inner));
+	return 0;
+}
+
+static struct opened_deb *deb_files_open(const char *deb, const char *prefix, struct error **err)
+{
+	_cleanup_(opened_deb_free) struct opened_deb *d = calloc(1, sizeof(*d));
+
+	if (d) {
+		d->outer = archive_read_new();
+		d->inner = archive_read_new();
+	}
+	if (!d || !d->outer || !d->inner)
+		error_no_memory(err);
+	else if (open_member(d, deb, prefix, err) == 0)
+		return STEAL_PTR(d);
+	return NULL;
 }
 
 int deb_files_unpack(const char *deb, int folder, char *(*place)(const char *path),
 		     struct error **err)
 {
-	_cleanup_archive_ struct archive *outer = archive_read_new();
-	_cleanup_archive_ struct archive *data = archive_read_new();
-	_cleanup_free_ struct member *member = calloc(1, sizeof(*member));
+	_cleanup_(opened_deb_free) struct opened_deb *d = deb_files_open(deb, "data.tar", err);
 
-	if (!outer || !data || !member)
-		return error_errno(err, ERR_SYSTEM, "cannot unpack %s", deb);
-	member->outer = outer;
-	archive_read_support_format_ar(outer);
-	archive_read_support_format_tar(data);
-	if (!decompress_support(data))
-		return error_set(err, ERR_HOST, "cannot unpack %s: %s", deb,
-				 archive_error_string(data));
-	if (archive_read_open_filename(outer, deb, 65536) != ARCHIVE_OK)
-		return error_set(err, ERR_INPUT, "cannot unpack %s: %s", deb,
-				 archive_error_string(outer));
-	if (open_data(outer, err) < 0)
-		return error_wrap(err, "cannot unpack %s", deb);
-	if (archive_read_open(data, member, NULL, deb_files_read_member, NULL) != ARCHIVE_OK)
-		return error_set(err, ERR_INPUT, "cannot unpack %s: %s", deb,
-				 archive_error_string(data));
-	if (deb_files_unpack_data(data, folder, place, err) < 0)
+	if (!d || deb_files_unpack_data(d->inner, folder, place, err) < 0)
 		return error_wrap(err, "cannot unpack %s", deb);
 	return 0;
+}
+
+/* The next entry called "control"; NULL with ERR set. */
+static struct archive_entry *find_control(struct archive *tar, struct error **err)
+{
+	struct archive_entry *entry;
+
+	while (archive_read_next_header(tar, &entry) == ARCHIVE_OK) {
+		const char *path = archive_entry_pathname(entry);
+
+		if (path && (strcmp(path, "./control") == 0 || strcmp(path, "control") == 0))
+			return entry;
+	}
+	error_set(err, ERR_INPUT, "it has no control file");
+	return NULL;
+}
+
+static char *read_control(struct archive *tar, struct error **err)
+{
+	struct archive_entry *entry = find_control(tar, err);
+	int64_t size = entry ? archive_entry_size(entry) : 0;
+	_cleanup_free_ char *text = NULL;
+
+	if (!entry)
+		return NULL;
+	text = size > 0 && size <= CONTROL_MOST ? calloc(1, (size_t)size + 1) : NULL;
+	if (!text || archive_read_data(tar, text, (size_t)size) != size ||
+	    strlen(text) != (size_t)size) {
+		error_set(err, ERR_INPUT, "its control file is malformed");
+		return NULL;
+	}
+	while (size > 0 && text[size - 1] == '\n')
+		text[--size] = '\0';
+	if (size == 0 || strstr(text, "\n\n")) {
+		error_set(err, ERR_INPUT, "its control file is not one stanza");
+		return NULL;
+	}
+	return STEAL_PTR(text);
+}
+
+char *deb_files_control(const char *deb, struct error **err)
+{
+	_cleanup_(opened_deb_free) struct opened_deb *d = deb_files_open(deb, "control.tar", err);
+
+	return d ? read_control(d->inner, err) : NULL;
 }

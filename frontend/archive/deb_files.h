@@ -1,5 +1,5 @@
-/* Extracts files from a .deb without running any of it. Used for kernels, which are not installed
- * anywhere: the front end unpacks them as the calling user, in its own cache. */
+/* Reads a .deb without running any of it: the files of kernels, which are not installed anywhere,
+ * and the control files of the user's own packages. */
 #pragma once
 
 #include "lib/error.h"
@@ -9,6 +9,10 @@
  * devices are skipped. ERR_INPUT if the archive is malformed. Format: deb(5). */
 int deb_files_unpack(const char *deb, int folder, char *(*place)(const char *path),
 		     struct error **err);
+
+/* The control file of the package, which the caller frees. ERR_INPUT if the archive is malformed,
+ * or the control file is not a single stanza. Formats: deb(5), deb-control(5). */
+char *deb_files_control(const char *deb, struct error **err);
 
 /* Opens the directory of RELATIVE, and creates missing directories; never follows a link. NAME then
  * points to the last component. The caller closes the descriptor. */

@@ -146,10 +146,16 @@ static char *decompress_receive(int fd, size_t most, size_t *size, struct error 
 	}
 	*size = (size_t)st.st_size;
 	data = malloc(*size + 1);
-	for (; data && n > 0 && done < *size; done += (size_t)n)
-		n = RETRY_ON_EINTR(pread(fd, data + done, *size - done, (off_t)done));
-	if (!data || done < *size) {
+	if (!data) {
 		error_no_memory(err);
+		return NULL;
+	}
+	while (done < *size &&
+	       (n = RETRY_ON_EINTR(pread(fd, data + done, *size - done, (off_t)done))) > 0)
+		done += (size_t)n;
+	if (done < *size) {
+		errno = n < 0 ? errno : EIO; /* a sealed file cannot have become shorter */
+		error_errno(err, ERR_SYSTEM, "cannot read what was decompressed");
 		return NULL;
 	}
 	data[*size] = '\0';

@@ -94,13 +94,34 @@ static int fetch_take_left_out(struct fetch *f, const struct fetch_message *m, s
 									  : 0;
 }
 
+static bool is_pocket(const struct fetch *f, uint32_t number)
+{
+	return number < FETCH_POCKETS ? f->numbered[number] != NULL
+				      : number == FETCH_LOCAL && f->wanted->debs;
+}
+
 static int fetch_take_package(struct fetch *f, const struct fetch_message *m, struct error **err)
 {
 	if (!f->wanted || !valid_package_name(m->package.name) ||
 	    !valid_package_version(m->package.version) || !valid_archive_word(m->package.arch) ||
+	    !is_pocket(f, m->package.pocket) || !valid_package_name(m->package.source) ||
+	    !valid_package_version(m->package.source_version) ||
 	    f->set->package_count >= PACKAGES_MAX)
 		return fetch_nonsense("package", err);
-	return package_set_add(f->set, m, err);
+	return package_set_add(
+		f->set, m,
+		m->package.pocket < FETCH_POCKETS ? f->numbered[m->package.pocket] : NULL, err);
+}
+
+static int fetch_take_removed(struct fetch *f, const struct fetch_message *m, struct error **err)
+{
+	size_t count = 0;
+
+	while (f->set->removed && f->set->removed[count])
+		count++;
+	if (!f->wanted || !valid_package_name(m->removed.name) || count >= PACKAGES_MAX)
+		return fetch_nonsense("removed package", err);
+	return words_add(&f->set->removed, &count, m->removed.name) < 0 ? error_no_memory(err) : 0;
 }
 
 static int take_arrived(struct fetch *f, const struct fetch_message *m, struct error **err)
@@ -184,6 +205,8 @@ static int fetch_take_message(struct fetch *f, const struct fetch_message *m, in
 		return fetch_take_left_out(f, m, err);
 	case FETCH_PACKAGE:
 		return fetch_take_package(f, m, err);
+	case FETCH_REMOVED:
+		return fetch_take_removed(f, m, err);
 	case FETCH_ARRIVED:
 		return take_arrived(f, m, err);
 	default:

@@ -1,16 +1,13 @@
 /* Package lists: finds them in an InRelease, downloads, unpacks and checks them against it. */
 #include "frontend/archive/fetch_lists.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <string.h>
 
-#include "frontend/archive/archive_reader.h"
 #include "frontend/archive/cache.h"
+#include "frontend/archive/index_reader.h"
 #include "lib/write_all.h"
 
 #define INDEX_MAX (512 * 1024 * 1024)
-#define BLOCK_SIZE (256 * 1024)
 
 /* An index to download: its compressed form, and the file it must unpack to. */
 struct index_plan {
@@ -119,57 +116,27 @@ static int plan_index(struct fetch_work *w, size_t number, const char *component
 			  download, err);
 }
 
-/* Copies the data of ARCHIVE to FD; fails if it is longer than the signed size. */
-static int lists_decompress_data(struct archive *archive, int fd, const struct index_plan *plan,
-				 struct error **err)
-{
-	_cleanup_free_ char *block = malloc(BLOCK_SIZE);
-	uint64_t total = 0;
-	la_ssize_t n = 0;
+/* An index as it is unpacked. */
+struct unpacking {
+	const struct index_plan *plan;
+	uint64_t total;
+	int fd;
+};
 
-	while (block && (n = archive_read_data(archive, block, BLOCK_SIZE)) > 0) {
-		total += (uint64_t)n;
-		if (total > plan->plain.size)
-			return error_set(err, ERR_TRUST,
-					 "cannot unpack %s: it is longer than the signed index "
-					 "says; name another mirror with --mirror URL",
-					 plan->what);
-		if (write_all(fd, block, (size_t)n) < 0)
-			return error_errno(err, ERR_SYSTEM, "cannot unpack %s", plan->what);
-	}
-	if (!block)
-		return error_no_memory(err);
-	if (n < 0)
-		return error_set(err, ERR_TRUST, "cannot unpack %s: %s", plan->what,
-				 archive_error_string(archive));
+/* Fails if the index is longer than the signed size. */
+static int write_unpacked(const char *data, size_t size, void *context, struct error **err)
+{
+	struct unpacking *u = context;
+
+	u->total += size;
+	if (u->total > u->plan->plain.size)
+		return error_set(err, ERR_TRUST,
+				 "cannot unpack %s: it is longer than the signed index says; name "
+				 "another mirror with --mirror URL",
+				 u->plan->what);
+	if (write_all(u->fd, data, size) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot unpack %s", u->plan->what);
 	return 0;
-}
-
-static int unpack(const char *path, int fd, const struct index_plan *plan, struct error **err)
-{
-	_cleanup_archive_ struct archive *archive = archive_read_new();
-	struct archive_entry *entry;
-	int result;
-
-	if (!archive)
-		return error_no_memory(err);
-	/* Otherwise libarchive was built without them and would run a program. */
-	if (archive_read_support_filter_xz(archive) != ARCHIVE_OK ||
-	    archive_read_support_filter_gzip(archive) != ARCHIVE_OK)
-		return error_set(err, ERR_HOST, "cannot unpack %s: libarchive lacks xz or gzip",
-				 plan->what);
-	archive_read_support_format_raw(archive);
-	archive_read_support_format_empty(archive);
-	if (archive_read_open_filename(archive, path, BLOCK_SIZE) != ARCHIVE_OK)
-		return error_set(err, ERR_SYSTEM, "cannot unpack %s: %s", plan->what,
-				 archive_error_string(archive));
-	result = archive_read_next_header(archive, &entry);
-	if (result == ARCHIVE_EOF)
-		return 0;
-	if (result != ARCHIVE_OK)
-		return error_set(err, ERR_TRUST, "cannot unpack %s: %s", plan->what,
-				 archive_error_string(archive));
-	return lists_decompress_data(archive, fd, plan, err);
 }
 
 /* Unpacks the compressed form at PACKED to the plain one, a separate file in the cache. Leaves the
@@ -179,10 +146,13 @@ static int unpack_index(const struct fetch_work *w, const char *packed,
 {
 	_cleanup_(cache_draft_end) struct cache_draft draft = CACHE_DRAFT_NONE;
 	const uint8_t *sha256 = plan->plain.sha256;
+	struct unpacking unpacking = { .plan = plan };
 
 	if (memcmp(sha256, plan->packed.sha256, SHA256_LEN) != 0) {
-		if (cache_begin_alone(w->indexes, &draft, err) < 0 ||
-		    unpack(packed, draft.fd, plan, err) < 0)
+		if (cache_begin_alone(w->indexes, &draft, err) < 0)
+			return -1;
+		unpacking.fd = draft.fd;
+		if (index_read(packed, plan->what, write_unpacked, &unpacking, err) < 0)
 			return -1;
 		switch (cache_commit(w->indexes, sha256, &draft, err)) {
 		case 0:

@@ -8,7 +8,7 @@
 
 const char *const fetch_pockets[FETCH_POCKETS] = { "", "updates", "security" };
 
-#define TEXTS_MAX 3
+#define TEXTS_MAX 5
 
 /* Position of a text in the messages of a kind. */
 struct text_field {
@@ -29,8 +29,10 @@ static const struct message_layout {
 	[FETCH_RELEASES] = { SIZE_OF(releases), { { 0 } } },
 	[FETCH_ACCEPT] = { SIZE_OF(accept), { { 0 } } },
 	[FETCH_WANT] = { SIZE_OF(want), { TEXT(want.word) } },
+	[FETCH_DEB] = { offsetof(struct fetch_message, releases), { { 0 } } },
 	[FETCH_CHOOSE] = { SIZE_OF(choose), { { 0 } } },
 	[FETCH_DOWNLOAD] = { offsetof(struct fetch_message, releases), { { 0 } } },
+	[FETCH_PROGRAMS] = { SIZE_OF(programs), { { 0 } } },
 	[FETCH_DECOMPRESS] = { offsetof(struct fetch_message, releases), { { 0 } } },
 	[FETCH_UNPACK] = { SIZE_OF(package_number), { { 0 } } },
 	[FETCH_ADDRESSES] = { SIZE_OF(addresses),
@@ -47,7 +49,9 @@ static const struct message_layout {
 	[FETCH_INDEX] = { SIZE_OF(index), { TEXT(index.component) } },
 	[FETCH_LEFT_OUT] = { SIZE_OF(left_out), { TEXT(left_out.word) } },
 	[FETCH_PACKAGE] = { SIZE_OF(package),
-			    { TEXT(package.name), TEXT(package.version), TEXT(package.arch) } },
+			    { TEXT(package.name), TEXT(package.version), TEXT(package.arch),
+			      TEXT(package.source), TEXT(package.source_version) } },
+	[FETCH_REMOVED] = { SIZE_OF(removed), { TEXT(removed.name) } },
 	[FETCH_ARRIVED] = { SIZE_OF(package_number), { { 0 } } },
 };
 

@@ -30,11 +30,13 @@ enum fetch_kind {
 	FETCH_RELEASES = 1, /* download InRelease files: FETCH_RELEASE for each */
 	FETCH_ACCEPT,	    /* the helper has verified ours, or the attached file: FETCH_FACTS */
 	FETCH_WANT,	    /* a package for the next FETCH_CHOOSE */
-	FETCH_CHOOSE,	    /* FETCH_INDEX, FETCH_LEFT_OUT and FETCH_PACKAGE for each */
-	FETCH_DOWNLOAD,	    /* all chosen packages: FETCH_ARRIVED for each */
-	FETCH_UNPACK,	    /* the files of one package into the tree directory */
-	FETCH_DECOMPRESS,   /* the attached file: decompress.h */
-	FETCH_ADDRESSES,    /* the reply to FETCH_RESOLVE */
+	FETCH_DEB,	    /* the attached file is the user's own package, for FETCH_CHOOSE */
+	FETCH_CHOOSE,	/* FETCH_INDEX, FETCH_LEFT_OUT, FETCH_PACKAGE and FETCH_REMOVED for each */
+	FETCH_DOWNLOAD, /* all chosen packages: FETCH_ARRIVED for each */
+	FETCH_UNPACK,	/* the files of one package into the tree directory */
+	FETCH_PROGRAMS, /* makes the list of the release's programs: fetch_programs.h */
+	FETCH_DECOMPRESS, /* the attached file: decompress.h */
+	FETCH_ADDRESSES,  /* the reply to FETCH_RESOLVE */
 	/* Sent by the fetch process. */
 	FETCH_RESULT,
 	FETCH_STAGE, /* these three as in progress.h */
@@ -46,9 +48,15 @@ enum fetch_kind {
 	FETCH_INDEX,
 	FETCH_LEFT_OUT,
 	FETCH_PACKAGE,
+	FETCH_REMOVED,
 	FETCH_ARRIVED,
 	FETCH_LAST = FETCH_ARRIVED,
 };
+
+#define FETCH_LOCAL FETCH_POCKETS /* "pocket" of the user's own packages */
+
+/* What a FETCH_WANT is about: a list of struct wanted. */
+enum fetch_want { WANT_PACKAGE, WANT_OPTIONAL, WANT_REMOVED, WANT_KEPT, WANT_KINDS };
 
 struct fetch_message {
 	uint32_t kind;
@@ -60,12 +68,16 @@ struct fetch_message {
 			uint32_t pocket;
 		} accept;
 		struct {
-			uint32_t optional;
+			uint32_t list; /* enum fetch_want */
 			char word[FETCH_WORD_SIZE];
 		} want;
 		struct {
-			uint32_t base; /* enum package_base */
+			uint32_t base; /* enum package_base; a rootfs's status file is attached */
+			uint32_t pockets; /* one bit for each of fetch_pockets to choose from */
 		} choose;
+		struct {
+			uint8_t key[SHA256_LEN];
+		} programs;
 		struct {
 			uint32_t package; /* its number, in the order sent */
 		} package_number;
@@ -108,9 +120,14 @@ struct fetch_message {
 		} left_out;
 		struct {
 			uint64_t size;
+			uint32_t pocket;
 			uint8_t sha256[SHA256_LEN];
 			char name[PACKAGE_NAME_MAX + 1], version[VERSION_MAX + 1], arch[FETCH_WORD];
+			char source[PACKAGE_NAME_MAX + 1], source_version[VERSION_MAX + 1];
 		} package;
+		struct {
+			char name[PACKAGE_NAME_MAX + 1];
+		} removed;
 	};
 };
 

@@ -2,12 +2,15 @@
 #include "frontend/archive/fetch_packages.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "frontend/archive/cache.h"
 #include "frontend/archive/deb_files.h"
 #include "frontend/archive/fetch_lists.h"
-#include "frontend/archive/resolve_cache.h"
 #include "frontend/cli/word_list.h"
+#include "lib/deb822.h"
+#include "lib/hash.h"
+#include "lib/write_all.h"
 
 static void clear_kept(struct resolve_index **all)
 {
@@ -16,22 +19,24 @@ static void clear_kept(struct resolve_index **all)
 	free(*all);
 }
 
-/* The resolver's cache of an index is named by the index's hash, in another directory. Sets MIRRORS
- * to the mirror that each index of ALL came from. */
-static int list_indexes(const struct fetch_work *w, struct resolve_index *all, const char **mirrors,
-			struct error **err)
+/* The resolver's cache of an index is named by the index's hash, in another directory. Sets NUMBERS
+ * to the pocket of each index of ALL. */
+static int list_indexes(const struct fetch_work *w, uint32_t pockets, struct resolve_index *all,
+			uint32_t *numbers, struct error **err)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < FETCH_POCKETS; i++) {
+	for (uint32_t i = 0; i < FETCH_POCKETS; i++) {
 		const struct work_pocket *pocket = &w->pockets[i];
 
+		if (!(pockets & 1u << i))
+			continue;
 		/* The release's first component determines the essential packages. */
 		for (size_t j = 0; j < pocket->index_count; j++, count++) {
 			all[count].packages = pocket->indexes[j].packages;
 			all[count].base = i == 0 && j == 0;
 			memcpy(all[count].sha256, pocket->indexes[j].sha256, SHA256_LEN);
-			mirrors[count] = pocket->mirror;
+			numbers[count] = i;
 			if (w->kept &&
 			    !(all[count].kept = cache_file(w->kept, all[count].sha256, err)))
 				return -1;
@@ -48,6 +53,8 @@ static void clear_packages(struct fetch_work *w)
 		free(w->list[i].arch);
 		free(w->list[i].url);
 		free(w->list[i].path);
+		free(w->list[i].source);
+		free(w->list[i].source_version);
 	}
 	free(w->list);
 	w->list = NULL;
@@ -56,7 +63,7 @@ static void clear_packages(struct fetch_work *w)
 
 /* Puts base-files first: its directories must get the modes that it gives them. */
 static int fetch_packages_take(struct fetch_work *w, struct choices *choices,
-			       const char *const *mirrors, struct error **err)
+			       const uint32_t *numbers, struct error **err)
 {
 	clear_packages(w);
 	w->list = calloc(choices->count + 1, sizeof(*w->list));
@@ -64,12 +71,17 @@ static int fetch_packages_take(struct fetch_work *w, struct choices *choices,
 		return error_no_memory(err);
 	for (size_t i = 0; i < choices->count; i++) {
 		struct choice *from = &choices->list[i];
-		struct work_package to = { .size = from->size };
+		struct work_package to = { .size = from->size, .pocket = numbers[from->index] };
 
-		to.url = download_url(mirrors[from->index], from->filename);
+		/* The user's own packages are in the cache. */
+		to.url = to.pocket == FETCH_LOCAL
+				 ? strdup(from->filename)
+				 : download_url(w->pockets[to.pocket].mirror, from->filename);
 		to.name = STEAL_PTR(from->name);
 		to.version = STEAL_PTR(from->version);
 		to.arch = STEAL_PTR(from->arch);
+		to.source = STEAL_PTR(from->source);
+		to.source_version = STEAL_PTR(from->source_version);
 		memcpy(to.sha256, from->sha256, SHA256_LEN);
 		w->list[w->count++] = to;
 		if (!to.url)
@@ -91,65 +103,186 @@ static int tell_choices(struct fetch_work *w, const struct choices *choices, str
 		if (work_send(w, &message, -1, err) < 0)
 			return -1;
 	}
+	for (char *const *name = choices->removed; name && *name; name++) {
+		struct fetch_message message = { .kind = FETCH_REMOVED };
+
+		snprintf(message.removed.name, sizeof(message.removed.name), "%s", *name);
+		if (work_send(w, &message, -1, err) < 0)
+			return -1;
+	}
 	for (size_t i = 0; i < w->count; i++) {
 		const struct work_package *package = &w->list[i];
 		struct fetch_message message = { .kind = FETCH_PACKAGE };
 
 		message.package.size = package->size;
+		message.package.pocket = package->pocket;
 		memcpy(message.package.sha256, package->sha256, SHA256_LEN);
 		snprintf(message.package.name, sizeof(message.package.name), "%s", package->name);
 		snprintf(message.package.version, sizeof(message.package.version), "%s",
 			 package->version);
 		snprintf(message.package.arch, sizeof(message.package.arch), "%s", package->arch);
+		snprintf(message.package.source, sizeof(message.package.source), "%s",
+			 package->source);
+		snprintf(message.package.source_version, sizeof(message.package.source_version),
+			 "%s", package->source_version);
 		if (work_send(w, &message, -1, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static void forget_wanted(struct fetch_work *w)
+/* Copies FD, whose hash is SUM, into the cache. */
+static int keep_deb(const struct fetch_work *w, int fd, const uint8_t sum[static SHA256_LEN],
+		    struct error **err)
 {
-	words_free(w->wanted);
-	words_free(w->optional);
-	w->wanted = w->optional = NULL;
-	w->wanted_count = w->optional_count = 0;
+	_cleanup_(cache_draft_end) struct cache_draft draft = CACHE_DRAFT_NONE;
+	char data[1 << 16];
+	off_t at = 0;
+	ssize_t n;
+
+	if (cache_begin_alone(w->packages, &draft, err) < 0)
+		return -1;
+	while ((n = RETRY_ON_EINTR(pread(fd, data, sizeof(data), at))) > 0) {
+		if (write_all(draft.fd, data, (size_t)n) < 0)
+			return error_errno(err, ERR_SYSTEM, "cannot copy it into the cache");
+		at += n;
+	}
+	if (n < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot read it");
+	switch (cache_commit(w->packages, sum, &draft, err)) {
+	case 0:
+		return 0;
+	case 1:
+		return error_set(err, ERR_INPUT, "it changed while it was read");
+	default:
+		return -1;
+	}
 }
 
-static int fetch_packages_choose(struct fetch_work *w, enum package_base base, struct error **err)
+static int add_local(struct fetch_work *w, const char *control, int fd,
+		     const uint8_t sum[static SHA256_LEN], struct error **err)
+{
+	char hex[2 * SHA256_LEN + 1], *longer = NULL;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot stat it");
+	sha256_to_hex(sum, hex);
+	if (asprintf(&longer, "%s%s\nFilename: local\nSize: %jd\nSHA256: %s\n\n",
+		     w->local ? w->local : "", control, (intmax_t)st.st_size, hex) < 0)
+		return error_no_memory(err);
+	free(w->local);
+	w->local = longer;
+	return 0;
+}
+
+static bool has_sound_field(const char *control, const char *field, bool (*valid)(const char *))
+{
+	size_t size = 0;
+	const char *value = stanza_field(control, strlen(control), field, &size);
+	char text[VERSION_MAX + 1];
+
+	if (!value || size >= sizeof(text))
+		return false;
+	snprintf(text, sizeof(text), "%.*s", (int)size, value);
+	return valid(text);
+}
+
+/* The same checks as for a package of the archive, where a failure is the archive's. */
+static int check_control(const char *control, struct error **err)
+{
+	if (has_sound_field(control, "Package", valid_package_name) &&
+	    has_sound_field(control, "Version", valid_package_version) &&
+	    has_sound_field(control, "Architecture", valid_archive_word))
+		return 0;
+	return error_set(err, ERR_INPUT,
+			 "its control file has no valid Package, Version and Architecture");
+}
+
+int work_take_deb(struct fetch_work *w, int deb, struct error **err)
+{
+	_cleanup_free_ char *path = NULL, *control = NULL;
+	uint8_t sum[SHA256_LEN];
+
+	if (file_sha256(deb, sum, err) < 0 || keep_deb(w, deb, sum, err) < 0)
+		return -1;
+	path = cache_file(w->packages, sum, err);
+	control = path ? deb_files_control(path, err) : NULL;
+	if (!control || check_control(control, err) < 0)
+		return -1;
+	return add_local(w, control, deb, sum, err);
+}
+
+/* Writes the list of the user's own packages into the cache, as its last index. */
+static int list_local(const struct fetch_work *w, struct resolve_index *index, struct error **err)
+{
+	_cleanup_(cache_draft_end) struct cache_draft draft = CACHE_DRAFT_NONE;
+
+	hash_of(w->local, strlen(w->local), index->sha256);
+	if (cache_begin_alone(w->indexes, &draft, err) < 0)
+		return -1;
+	if (write_all(draft.fd, w->local, strlen(w->local)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot list the packages given as files");
+	if (cache_commit(w->indexes, index->sha256, &draft, err) != 0)
+		return error_set(err, ERR_SYSTEM, "cannot list the packages given as files");
+	index->local = true;
+	index->packages = cache_file(w->indexes, index->sha256, err);
+	return index->packages ? 0 : -1;
+}
+
+static void forget_words(struct fetch_work *w)
+{
+	for (size_t i = 0; i < WANT_KINDS; i++)
+		words_free(w->words[i].list);
+	memset(w->words, 0, sizeof(w->words));
+}
+
+static const char *const *work_list(const struct fetch_work *w, enum fetch_want list)
+{
+	return (const char *const *)w->words[list].list;
+}
+
+static int fetch_packages_choose(struct fetch_work *w, const struct fetch_message *m, int installed,
+				 struct error **err)
 {
 	const struct wanted wanted = {
-		.packages = (const char *const *)w->wanted,
-		.optional = (const char *const *)w->optional,
+		.packages = work_list(w, WANT_PACKAGE),
+		.optional = work_list(w, WANT_OPTIONAL),
+		.removed = work_list(w, WANT_REMOVED),
+		.kept = work_list(w, WANT_KEPT),
+		.installed = installed,
 	};
 	_cleanup_(choices_clear) struct choices choices = { 0 };
 	_cleanup_(clear_kept) struct resolve_index *all = NULL;
-	_cleanup_free_ const char **mirrors = NULL;
+	_cleanup_free_ uint32_t *numbers = NULL;
 	size_t count = 0;
 
 	for (size_t i = 0; i < FETCH_POCKETS; i++)
-		count += w->pockets[i].index_count;
-	all = calloc(count + 1, sizeof(*all));
-	/* NOLINTNEXTLINE: the size of a pointer is intended. */
-	mirrors = calloc(count + 1, sizeof(*mirrors));
-	if (!all || !mirrors)
+		count += m->choose.pockets & 1u << i ? w->pockets[i].index_count : 0;
+	all = calloc(count + 2, sizeof(*all));
+	numbers = calloc(count + 2, sizeof(*numbers));
+	if (!all || !numbers)
 		return error_no_memory(err);
-	if (list_indexes(w, all, mirrors, err) < 0 ||
-	    resolve(all, count, w->origin->suite, w->origin->arch, base, &wanted, &choices, err) <
-		    0 ||
-	    fetch_packages_take(w, &choices, mirrors, err) < 0)
+	numbers[count] = FETCH_LOCAL;
+	if (list_indexes(w, m->choose.pockets, all, numbers, err) < 0 ||
+	    (w->local && list_local(w, &all[count++], err) < 0) ||
+	    resolve(all, count, w->origin->suite, w->origin->arch,
+		    (enum package_base)m->choose.base, &wanted, &choices, err) < 0 ||
+	    fetch_packages_take(w, &choices, numbers, err) < 0)
 		return -1;
 	return tell_choices(w, &choices, err);
 }
 
-int work_choose(struct fetch_work *w, enum package_base base, struct error **err)
+int work_choose(struct fetch_work *w, const struct fetch_message *choose, int installed,
+		struct error **err)
 {
 	int r = work_lists(w, err);
 
 	if (r == 0) {
 		progress_stage(w->progress, "Choosing packages");
-		r = fetch_packages_choose(w, base, err);
+		r = fetch_packages_choose(w, choose, installed, err);
 	}
-	forget_wanted(w);
+	forget_words(w);
 	return r;
 }
 

@@ -4,6 +4,11 @@
 #include "frontend/archive/fetch_state.h"
 #include "frontend/archive/resolve.h"
 
-int work_choose(struct fetch_work *w, enum package_base base, struct error **err);
+/* Copies the user's own package DEB into the cache, for all further choices. */
+int work_take_deb(struct fetch_work *w, int deb, struct error **err);
+
+/* CHOOSE is a FETCH_CHOOSE with the descriptor INSTALLED, or -1. */
+int work_choose(struct fetch_work *w, const struct fetch_message *choose, int installed,
+		struct error **err);
 int work_download(struct fetch_work *w, struct error **err);
 int work_unpack(struct fetch_work *w, uint32_t package, struct error **err);

@@ -19,8 +19,16 @@ struct work_pocket {
 
 struct work_package {
 	char *name, *version, *arch, *url, *path;
+	char *source, *source_version;
 	uint8_t sha256[SHA256_LEN];
+	uint32_t pocket; /* number of the one that has it */
 	uint64_t size;
+};
+
+/* Words of the next choice. */
+struct work_words {
+	char **list; /* NULL-terminated, or NULL */
+	size_t count;
 };
 
 struct fetch_work {
@@ -37,8 +45,8 @@ struct fetch_work {
 	struct work_pocket pockets[FETCH_POCKETS];
 	struct work_package *list;
 	size_t count;
-	char **wanted, **optional; /* for the next choice */
-	size_t wanted_count, optional_count;
+	struct work_words words[WANT_KINDS];
+	char *local; /* a Packages file of the user's own packages, or NULL */
 };
 
 /* Downloads that are planned one by one and freed together. */

@@ -5,6 +5,7 @@
 
 #include "frontend/archive/cache.h"
 #include "frontend/archive/fetch_packages.h"
+#include "frontend/archive/fetch_programs.h"
 #include "frontend/archive/fetch_releases.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
@@ -83,10 +84,9 @@ int fetch_work_prepare(int channel, void *context, struct error **err)
 
 static int add_word(struct fetch_work *w, const struct fetch_message *m, struct error **err)
 {
-	int r = m->want.optional ? words_add(&w->optional, &w->optional_count, m->want.word)
-				 : words_add(&w->wanted, &w->wanted_count, m->want.word);
+	struct work_words *words = &w->words[m->want.list < WANT_KINDS ? m->want.list : 0];
 
-	return r < 0 ? error_no_memory(err) : 0;
+	return words_add(&words->list, &words->count, m->want.word) < 0 ? error_no_memory(err) : 0;
 }
 
 /* Sets *FD to -1 if it takes the descriptor. */
@@ -98,10 +98,14 @@ static int fetch_work_serve(struct fetch_work *w, const struct fetch_message *m,
 		return work_releases(w, m->releases.pockets, err);
 	case FETCH_ACCEPT:
 		return work_accept(w, m->accept.pocket, fd, err);
+	case FETCH_DEB:
+		return work_take_deb(w, *fd, err);
 	case FETCH_CHOOSE:
-		return work_choose(w, (enum package_base)m->choose.base, err);
+		return work_choose(w, m, *fd, err);
 	case FETCH_DOWNLOAD:
 		return work_download(w, err);
+	case FETCH_PROGRAMS:
+		return work_programs(w, m->programs.key, err);
 	case FETCH_UNPACK:
 		return work_unpack(w, m->package_number.package, err);
 	default:

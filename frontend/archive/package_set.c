@@ -20,7 +20,8 @@ int pocket_add_index(struct pocket *pocket, const char *component, const char *p
 	return index->component && index->packages ? 0 : error_no_memory(err);
 }
 
-int package_set_add(struct package_set *set, const struct fetch_message *m, struct error **err)
+int package_set_add(struct package_set *set, const struct fetch_message *m,
+		    const struct pocket *pocket, struct error **err)
 {
 	struct package *more =
 		reallocarray(set->packages, set->package_count + 1, sizeof(*set->packages));
@@ -34,10 +35,16 @@ int package_set_add(struct package_set *set, const struct fetch_message *m, stru
 		.name = strdup(m->package.name),
 		.version = strdup(m->package.version),
 		.arch = strdup(m->package.arch),
+		.source = strdup(m->package.source),
+		.source_version = strdup(m->package.source_version),
 		.size = m->package.size,
 	};
+	package->pocket = pocket;
 	memcpy(package->sha256, m->package.sha256, SHA256_LEN);
-	return package->name && package->version && package->arch ? 0 : error_no_memory(err);
+	return package->name && package->version && package->arch && package->source &&
+			       package->source_version
+		       ? 0
+		       : error_no_memory(err);
 }
 
 void pocket_indexes_clear(struct pocket_index **indexes, size_t *count)
@@ -59,13 +66,16 @@ void package_set_forget_choice(struct package_set *set)
 		free(set->packages[i].name);
 		free(set->packages[i].version);
 		free(set->packages[i].arch);
+		free(set->packages[i].source);
+		free(set->packages[i].source_version);
 		free(set->packages[i].path);
 	}
 	free(set->packages);
 	set->packages = NULL;
 	set->package_count = 0;
 	words_free(set->left_out);
-	set->left_out = NULL;
+	words_free(set->removed);
+	set->left_out = set->removed = NULL;
 }
 
 void package_set_free(struct package_set **set)

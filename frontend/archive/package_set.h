@@ -24,9 +24,11 @@ struct pocket {
 
 struct package {
 	char *name, *version, *arch;
+	char *source, *source_version; /* the source package it was built from */
 	uint8_t sha256[SHA256_LEN];
 	uint64_t size;
-	char *path; /* .deb in the cache; NULL: not downloaded yet */
+	const struct pocket *pocket; /* that it comes from; NULL: the user's own file */
+	char *path;		     /* .deb in the cache; NULL: not downloaded yet */
 };
 
 struct package_set {
@@ -36,7 +38,7 @@ struct package_set {
 	size_t pocket_count;
 	struct package *packages;
 	size_t package_count;
-	char **left_out; /* see resolve.h */
+	char **left_out, **removed; /* see resolve.h */
 };
 
 /* Each returns 0, or -1 with ERR set. */
@@ -46,9 +48,9 @@ int pocket_add_index(struct pocket *pocket, const char *component, const char *p
 /* Frees COUNT indexes and empties the list. */
 void pocket_indexes_clear(struct pocket_index **indexes, size_t *count);
 
-/* MESSAGE is a validated FETCH_PACKAGE. */
+/* MESSAGE is a validated FETCH_PACKAGE from POCKET. */
 int package_set_add(struct package_set *set, const struct fetch_message *message,
-		    struct error **err);
+		    const struct pocket *pocket, struct error **err);
 
 /* Removes indexes and packages, but not pockets. */
 void package_set_forget_choice(struct package_set *set);

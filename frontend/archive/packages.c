@@ -1,21 +1,23 @@
 #include "frontend/archive/packages.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "frontend/archive/cache.h"
 #include "frontend/archive/fetch_client.h"
 #include "frontend/archive/fetch_verify.h"
 #include "frontend/archive/fetch_work.h"
 #include "frontend/archive/kernel_files.h"
+#include "frontend/archive/kept_file.h"
 #include "frontend/archive/package_set.h"
 #include "frontend/archive/permission.h"
-#include "frontend/archive/resolve_cache.h"
 #include "frontend/archive/url_route.h"
 #include "frontend/cli/text.h"
 #include "frontend/client/release_seen.h"
+#include "lib/error_wrap.h"
 
-#define APT_FOLDER "/etc/apt"
 #define KEEP_PACKAGES (90 * 24 * 60 * 60) /* seconds since the last use */
 #define KEEP_INDEXES (14 * 24 * 60 * 60)
 
@@ -231,7 +233,7 @@ static int packages_open_stores(struct fetch *f, const struct source *source, st
 	f->for_rootfs = !source->purpose;
 	f->indexes = cache_path("indexes", err);
 	f->packages = f->indexes ? cache_path("packages", err) : NULL;
-	f->kept = f->packages ? cache_path(RESOLVE_CACHE_FOLDER, err) : NULL;
+	f->kept = f->packages ? cache_path(KEPT_FILES_FOLDER, err) : NULL;
 	if (!f->kept || look_at_memory(f, err) < 0)
 		return -1;
 	fetch_progress_stage(f->progress, "Downloading package lists", source);
@@ -262,7 +264,8 @@ int packages_open(const struct source *source, struct helper *helper, struct pro
 	return 0;
 }
 
-static int send_wanted(struct fetch *f, const char *const *words, bool optional, struct error **err)
+static int send_words(struct fetch *f, const char *const *words, enum fetch_want list,
+		      struct error **err)
 {
 	for (; words && *words; words++) {
 		struct fetch_message message = { .kind = FETCH_WANT };
@@ -270,7 +273,7 @@ static int send_wanted(struct fetch *f, const char *const *words, bool optional,
 		if (strlen(*words) >= sizeof(message.want.word))
 			return error_set(err, ERR_INPUT,
 					 "\"%.80s…\" is too long for a package name", *words);
-		message.want.optional = optional;
+		message.want.list = list;
 		memcpy(message.want.word, *words, strlen(*words));
 		if (fetch_message_send(f->process.channel, &message, -1, err) < 0)
 			return -1;
@@ -278,20 +281,48 @@ static int send_wanted(struct fetch *f, const char *const *words, bool optional,
 	return 0;
 }
 
+static int send_debs(struct fetch *f, const char *const *debs, struct error **err)
+{
+	const struct fetch_message request = { .kind = FETCH_DEB };
+
+	for (; debs && *debs; debs++) {
+		_cleanup_close_ int fd = open(*debs, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		struct stat st;
+
+		if (fd < 0 || fstat(fd, &st) < 0)
+			return error_errno(err, ERR_INPUT, "cannot open %s", *debs);
+		if (!S_ISREG(st.st_mode))
+			return error_set(err, ERR_INPUT, "%s is not a regular file", *debs);
+		if (fetch_ask_with(f, &request, fd, err) < 0)
+			return error_wrap(err, "%s", *debs);
+	}
+	return 0;
+}
+
+static int send_wanted(struct fetch *f, const struct wanted *wanted, struct error **err)
+{
+	if (send_debs(f, wanted->debs, err) < 0 ||
+	    send_words(f, wanted->packages, WANT_PACKAGE, err) < 0 ||
+	    send_words(f, wanted->optional, WANT_OPTIONAL, err) < 0 ||
+	    send_words(f, wanted->removed, WANT_REMOVED, err) < 0)
+		return -1;
+	return send_words(f, wanted->kept, WANT_KEPT, err);
+}
+
 int packages_choose(struct fetch *f, enum package_base base, const struct wanted *wanted,
 		    struct error **err)
 {
+	const bool of_rootfs = base == BASE_INSTALLED || base == BASE_UPGRADED;
 	struct fetch_message request = { .kind = FETCH_CHOOSE };
 	int r;
 
 	package_set_forget_choice(f->set);
 	request.choose.base = base;
+	request.choose.pockets = wanted->pockets ? wanted->pockets : UINT32_MAX;
 	f->wanted = wanted;
-	r = send_wanted(f, wanted->packages, false, err);
+	r = send_wanted(f, wanted, err);
 	if (r == 0)
-		r = send_wanted(f, wanted->optional, true, err);
-	if (r == 0)
-		r = fetch_ask(f, &request, err);
+		r = fetch_ask_with(f, &request, of_rootfs ? wanted->installed : -1, err);
 	f->wanted = NULL;
 	return r;
 }
@@ -316,6 +347,38 @@ int packages_download(struct fetch *f,
 	cache_prune(f->indexes, KEEP_INDEXES);
 	cache_prune(f->kept, KEEP_INDEXES);
 	return 0;
+}
+
+/* The file's time says when it was last known to be current. */
+int packages_programs(struct fetch *f, struct program_index *index, struct error **err)
+{
+	struct fetch_message request = { .kind = FETCH_PROGRAMS };
+	_cleanup_free_ char *path = NULL;
+	int r;
+
+	if (program_index_key(f->origin, request.programs.key, err) < 0)
+		return -1;
+	path = cache_file(f->kept, request.programs.key, err);
+	if (!path || fetch_ask(f, &request, err) < 0)
+		return -1;
+	cache_touch(path);
+	r = program_index_read(request.programs.key, index, err);
+	if (r == 0)
+		return error_set(err, ERR_SYSTEM, "cannot write the list of programs to %s",
+				 f->kept);
+	return r < 0 ? -1 : 0;
+}
+
+int packages_programs_cached(const struct source *source, struct program_index *index,
+			     struct error **err)
+{
+	_cleanup_(origin_free) struct origin *origin = NULL;
+	uint8_t key[SHA256_LEN];
+
+	if (source_plan(source, APT_FOLDER, &origin, err) < 0 ||
+	    program_index_key(origin, key, err) < 0)
+		return -1;
+	return program_index_read(key, index, err);
 }
 
 int packages_unpack(struct fetch *f, size_t package, struct error **err)

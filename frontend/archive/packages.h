@@ -5,6 +5,7 @@
 #pragma once
 
 #include "frontend/archive/package_set.h"
+#include "frontend/archive/program_index.h"
 #include "frontend/archive/resolve.h"
 #include "frontend/archive/source.h"
 #include "frontend/cli/progress.h"
@@ -22,12 +23,22 @@ int packages_open(const struct source *source, struct helper *helper, struct pro
 		  struct fetch **out, struct error **err);
 
 /* ERR_TRUST for a wrong signature, hash or date, ERR_NETWORK if the mirror lacks a required file,
- * ERR_INPUT if it lacks a requested package. Can be called again. */
+ * ERR_INPUT if it lacks a requested package. Can be called again. See resolve.h. */
 int packages_choose(struct fetch *fetch, enum package_base base, const struct wanted *wanted,
 		    struct error **err);
 int packages_download(struct fetch *fetch,
 		      int (*done)(const struct package *package, void *context, struct error **err),
 		      void *context, struct error **err);
+
+/* Makes the list of the release's programs in the cache, unless there is a current one, and sets
+ * INDEX, whose text the caller frees. Call it after packages_open(). ERR_MISSING if the release
+ * file signs no Contents index. */
+int packages_programs(struct fetch *fetch, struct program_index *index, struct error **err);
+
+/* Reads the list in the cache, without the network. Returns 1, 0 if it is missing, -1 with ERR
+ * set. */
+int packages_programs_cached(const struct source *source, struct program_index *index,
+			     struct error **err);
 
 /* Continues with a new process that has no network and trusts nothing that the previous one wrote
  * beyond what the release files sign: everything must be in the cache, and is hashed again. Call

@@ -10,6 +10,7 @@
 
 #include "frontend/archive/package_words.h"
 #include "frontend/archive/resolve_cache.h"
+#include "frontend/archive/resolve_installed.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
 #include "lib/hex_read.h"
@@ -37,10 +38,11 @@ struct resolution {
 	Solver *solver;
 	Queue job;
 	Map settled; /* names that have a preference in JOB */
-	Map chosen;  /* packages */
+	Map chosen;  /* packages, with those that stay installed */
 	char **left_out;
 	size_t left_out_count;
 	const char *suite;
+	bool removing;
 };
 
 static void resolution_clear(struct resolution *r)
@@ -77,13 +79,27 @@ struct paragraph {
 	uint8_t sha256[SHA256_LEN];
 	uint64_t size; /* 0: missing or malformed */
 	bool hashed, base;
+	char source_version[VERSION_MAX + 1]; /* "": the package's own */
 };
+
+/* "Source: glibc (2.36-9)"; libsolv stores the name. Without a version it is the package's. */
+static void paragraph_source(struct paragraph *p, const char *line)
+{
+	const char *version = strchr(line, '(');
+	size_t length = version ? strcspn(version + 1, " )\r\n") : 0;
+
+	if (length && length < sizeof(p->source_version))
+		memcpy(p->source_version, version + 1, length);
+}
 
 static void paragraph_line(struct paragraph *p, char *line)
 {
+	static const char source[] = "Source:";
 	char *value, *end;
 
-	if ((value = field_value(line, "Package"))) {
+	if (strncasecmp(line, source, sizeof(source) - 1) == 0) {
+		paragraph_source(p, line);
+	} else if ((value = field_value(line, "Package"))) {
 		snprintf(p->name, sizeof(p->name), "%s", value);
 	} else if ((value = field_value(line, "Essential"))) {
 		p->base = p->base || strcasecmp(value, "yes") == 0;
@@ -125,8 +141,8 @@ static int each_paragraph(const char *path,
 	return 0;
 }
 
-/* Collects what libsolv drops from an index: sizes, and the names of required and essential
- * packages, one per line. */
+/* Collects what libsolv drops from an index: sizes, versions of sources, and the names of required
+ * and essential packages, one per line. */
 struct resolve_survey {
 	FILE *base;
 	Repo *repo;
@@ -156,8 +172,13 @@ static void survey_paragraph(const struct paragraph *paragraph, void *context)
 		fprintf(s->base, "%s\n", paragraph->name);
 	s->sound = s->sound && s->next < s->repo->end && pool->solvables[s->next].repo == s->repo &&
 		   is_of(paragraph, pool_id2solvable(pool, s->next));
-	if (s->sound)
-		repodata_set_num(s->sizes, s->next++, SOLVABLE_DOWNLOADSIZE, paragraph->size);
+	if (!s->sound)
+		return;
+	repodata_set_num(s->sizes, s->next, SOLVABLE_DOWNLOADSIZE, paragraph->size);
+	if (*paragraph->source_version)
+		repodata_set_poolstr(s->sizes, s->next, SOLVABLE_SOURCEEVR,
+				     paragraph->source_version);
+	s->next++;
 }
 
 static int resolve_survey(const char *path, Repo *repo, struct loaded *l, struct error **err)
@@ -221,7 +242,6 @@ static int resolve_load(struct resolution *r, const struct resolve_index *indexe
 			return error_set(err, ERR_SYSTEM, "cannot read the package index %s",
 					 indexes[i].packages);
 	}
-	pool_createwhatprovides(r->pool);
 	return 0;
 }
 
@@ -279,6 +299,16 @@ static void prefer_merged_usr(struct resolution *r)
 		return;
 	queue_push2(&r->job, SOLVER_DISFAVOR | SOLVER_SOLVABLE_NAME, migrates);
 	mark(&r->settled, migrates);
+}
+
+/* Wants these very packages, whatever other indexes have. NUMBER is the repository's. */
+static void want_index(struct resolution *r, Id number)
+{
+	const Repo *repo = pool_id2repo(r->pool, number);
+
+	for (Id id = repo->start; id < repo->end; id++)
+		if (r->pool->solvables[id].repo == repo)
+			queue_push2(&r->job, SOLVER_INSTALL | SOLVER_SOLVABLE, id);
 }
 
 /* Wants the first available package of "a|b". */
@@ -345,9 +375,89 @@ static int want_named(struct resolution *r, const char *const *wanted, struct er
 	return 0;
 }
 
+/* The installed package of the first name in "a|b" that has one; 0: none. */
+static Id resolve_find_installed(const struct resolution *r, const char *names)
+{
+	char name[PACKAGE_NAME_MAX + 1];
+
+	for (;; names++) {
+		size_t length = strcspn(names, "|");
+		Id id;
+
+		snprintf(name, sizeof(name), "%.*s", (int)length, names);
+		id = pool_str2id(r->pool, name, 0);
+		for (Id p = r->pool->installed->start; id && p < r->pool->installed->end; p++)
+			if (r->pool->solvables[p].repo == r->pool->installed &&
+			    r->pool->solvables[p].name == id)
+				return p;
+		names += length;
+		if (!*names)
+			return 0;
+	}
+}
+
+static bool resolve_is_base(const struct resolution *r, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (size_t i = 0; i < r->loaded_count; i++) {
+		const char *at = r->loaded[i].base;
+
+		for (; at && *at; at += strcspn(at, "\n") + (strchr(at, '\n') != NULL))
+			if (strncmp(at, name, length) == 0 && at[length] == '\n')
+				return true;
+	}
+	return strcmp(name, "apt") == 0;
+}
+
+static int want_removed(struct resolution *r, const char *const *removed, struct error **err)
+{
+	r->removing = removed && *removed;
+	for (; removed && *removed; removed++) {
+		Id id = valid_package_name(*removed) ? resolve_find_installed(r, *removed) : 0;
+
+		if (!id)
+			return error_set(err, ERR_INPUT, "package %.100s is not installed",
+					 *removed);
+		if (resolve_is_base(r, *removed))
+			return error_set(err, ERR_INPUT, "cannot remove %s: every rootfs needs it",
+					 *removed);
+		queue_push2(&r->job, SOLVER_ERASE | SOLVER_SOLVABLE | SOLVER_CLEANDEPS, id);
+	}
+	return 0;
+}
+
+/* Otherwise libsolv would take them for dependencies, and remove them with the last package that
+ * needed them. */
+static void want_kept(struct resolution *r, const char *const *kept)
+{
+	const Repo *repo = r->pool->installed;
+	Id id;
+
+	for (; kept && *kept; kept++)
+		if (valid_package_choice(*kept) && (id = resolve_find_installed(r, *kept)))
+			queue_push2(&r->job, SOLVER_USERINSTALLED | SOLVER_SOLVABLE, id);
+	for (id = repo->start; id < repo->end; id++)
+		if (r->pool->solvables[id].repo == repo &&
+		    resolve_is_base(r, pool_id2str(r->pool, r->pool->solvables[id].name)))
+			queue_push2(&r->job, SOLVER_USERINSTALLED | SOLVER_SOLVABLE, id);
+}
+
+static bool is_of_rootfs(enum package_base base)
+{
+	return base == BASE_INSTALLED || base == BASE_UPGRADED;
+}
+
 static int want_all(struct resolution *r, const struct resolve_index *indexes, size_t count,
 		    enum package_base base, const struct wanted *wanted, struct error **err)
 {
+	if (is_of_rootfs(base)) {
+		if (want_removed(r, wanted->removed, err) < 0)
+			return -1;
+		want_kept(r, wanted->kept);
+	}
+	if (base == BASE_UPGRADED)
+		queue_push2(&r->job, SOLVER_UPDATE | SOLVER_SOLVABLE_ALL, 0);
 	if (base == BASE_MINIMAL) {
 		for (size_t i = 0; i < count; i++)
 			if (indexes[i].base)
@@ -359,6 +469,9 @@ static int want_all(struct resolution *r, const struct resolve_index *indexes, s
 					 r->suite);
 		prefer_merged_usr(r);
 	}
+	for (size_t i = 0; i < count; i++)
+		if (indexes[i].local)
+			want_index(r, (Id)i + 1);
 	if (want_optional(r, wanted->optional, err) < 0)
 		return -1;
 	return want_named(r, wanted->packages, err);
@@ -382,11 +495,11 @@ static int unsolvable(const struct resolution *r, int count, struct error **err)
 		free(all);
 		all = longer;
 	}
-	return error_set(
-		err, ERR_INPUT,
-		"cannot choose packages of %s: %s; leave out the package that needs it, or "
-		"add components with --components",
-		r->suite, all ? text_clean(all) : "they conflict with each other");
+	return error_set(err, ERR_INPUT, "cannot choose packages of %s: %s; %s", r->suite,
+			 all ? text_clean(all) : "they conflict with each other",
+			 r->removing ? "uninstall the package that needs it as well"
+				     : "leave out the package that needs it, or add components "
+				       "with --components");
 }
 
 static bool plain_filename(const char *name)
@@ -399,6 +512,25 @@ static bool plain_filename(const char *name)
 		    strchr("?#\\\"%", *name))
 			return false;
 	return true;
+}
+
+/* The source package, which may have another name and version than the package. */
+static int choose_source(const struct resolution *r, Solvable *s, struct choice *choice,
+			 struct error **err)
+{
+	const char *source = solvable_lookup_str(s, SOLVABLE_SOURCENAME);
+	const char *version = solvable_lookup_str(s, SOLVABLE_SOURCEEVR);
+
+	source = source ? source : choice->name;
+	version = version ? version : choice->version;
+	if (!valid_package_name(source) || !valid_package_version(version))
+		return error_set(err, ERR_TRUST,
+				 "the package index of %s is malformed: it names the source "
+				 "package \"%.100s\", version \"%.100s\"",
+				 r->suite, source, version);
+	choice->source = strdup(source);
+	choice->source_version = strdup(version);
+	return choice->source && choice->source_version ? 0 : error_no_memory(err);
 }
 
 static int resolve_choose(const struct resolution *r, Id id, struct choice *choice,
@@ -434,7 +566,7 @@ static int resolve_choose(const struct resolution *r, Id id, struct choice *choi
 	choice->filename = strdup(filename);
 	if (!choice->name || !choice->version || !choice->arch || !choice->filename)
 		return error_errno(err, ERR_SYSTEM, "cannot choose packages of %s", r->suite);
-	return 0;
+	return choose_source(r, s, choice, err);
 }
 
 static int resolve_by_name(const void *a, const void *b)
@@ -442,18 +574,46 @@ static int resolve_by_name(const void *a, const void *b)
 	return strcmp(((const struct choice *)a)->name, ((const struct choice *)b)->name);
 }
 
-static int collect(const struct resolution *r, struct choices *out, struct error **err)
+/* An installed package that was not chosen again, and that no newer one replaces. */
+static int collect_removed(const struct resolution *r, struct choices *out, struct error **err)
+{
+	const Repo *repo = r->pool->installed;
+	size_t count = 0;
+
+	for (Id id = repo ? repo->start : 0; repo && id < repo->end; id++) {
+		const Solvable *s = pool_id2solvable(r->pool, id);
+		struct choice key = { .name = (char *)(uintptr_t)pool_id2str(r->pool, s->name) };
+
+		if (s->repo != repo || MAPTST(&r->chosen, id) ||
+		    (out->count &&
+		     bsearch(&key, out->list, out->count, sizeof(key), resolve_by_name)))
+			continue;
+		if (words_add(&out->removed, &count, key.name) < 0)
+			return error_no_memory(err);
+	}
+	return 0;
+}
+
+/* Marks all packages that the result has in R->chosen. Those that are installed already are not
+ * listed. */
+static int collect(struct resolution *r, struct choices *out, struct error **err)
 {
 	Queue decisions;
 	int result = 0;
 
 	queue_init(&decisions);
 	solver_get_decisionqueue(r->solver, &decisions);
+	map_empty(&r->chosen);
 	out->list = calloc((size_t)decisions.count + 1, sizeof(*out->list));
-	for (int i = 0; out->list && result == 0 && i < decisions.count; i++)
-		if (decisions.elements[i] > SYSTEMSOLVABLE)
-			result = resolve_choose(r, decisions.elements[i], &out->list[out->count++],
-						err);
+	for (int i = 0; out->list && result == 0 && i < decisions.count; i++) {
+		Id id = decisions.elements[i];
+
+		if (id <= SYSTEMSOLVABLE)
+			continue;
+		mark(&r->chosen, id);
+		if (r->pool->solvables[id].repo != r->pool->installed)
+			result = resolve_choose(r, id, &out->list[out->count++], err);
+	}
 	queue_free(&decisions);
 	if (!out->list)
 		return error_errno(err, ERR_SYSTEM, "cannot choose packages of %s", r->suite);
@@ -464,7 +624,7 @@ static int collect(const struct resolution *r, struct choices *out, struct error
 				   out->count, PACKAGES_MAX);
 	if (result == 0)
 		qsort(out->list, out->count, sizeof(*out->list), resolve_by_name);
-	return result;
+	return result == 0 ? collect_removed(r, out, err) : result;
 }
 
 /* The choices from one index. */
@@ -477,12 +637,19 @@ static void take_size(const struct paragraph *paragraph, void *context)
 {
 	const struct sizing *sizing = context;
 	struct choice key = { .name = (char *)(uintptr_t)paragraph->name }, *choice;
+	char *version;
 
 	choice = bsearch(&key, sizing->choices->list, sizing->choices->count, sizeof(key),
 			 resolve_by_name);
-	if (choice && choice->index == sizing->index && paragraph->hashed &&
-	    memcmp(choice->sha256, paragraph->sha256, SHA256_LEN) == 0)
-		choice->size = paragraph->size;
+	if (!choice || choice->index != sizing->index || !paragraph->hashed ||
+	    memcmp(choice->sha256, paragraph->sha256, SHA256_LEN) != 0)
+		return;
+	choice->size = paragraph->size;
+	if (valid_package_version(paragraph->source_version) &&
+	    (version = strdup(paragraph->source_version))) {
+		free(choice->source_version);
+		choice->source_version = version;
+	}
 }
 
 static int take_sizes(const struct resolution *r, const struct resolve_index *indexes,
@@ -567,9 +734,6 @@ static bool prefer_all(struct resolution *r, const struct choices *choices)
 {
 	bool again = false;
 
-	map_empty(&r->chosen);
-	for (size_t i = 0; i < choices->count; i++)
-		mark(&r->chosen, choices->list[i].id);
 	for (size_t i = 0; i < choices->count; i++) {
 		const Solvable *s = pool_id2solvable(r->pool, choices->list[i].id);
 		const Id *at = s->requires ? s->repo->idarraydata + s->requires : NULL;
@@ -604,6 +768,145 @@ static int solve(struct resolution *r, struct choices *out, struct error **err)
 	return 0;
 }
 
+/* --- exact versions --- */
+
+/* The versions of a package that the indexes have, for a message. */
+struct versions {
+	char text[200];
+	size_t used;
+};
+
+static void versions_add(struct versions *v, const char *version)
+{
+	size_t room = sizeof(v->text) - v->used;
+	int n = snprintf(v->text + v->used, room, "%s%s", v->used ? ", " : "", version);
+
+	v->used += n > 0 && (size_t)n < room ? (size_t)n : 0;
+	v->text[v->used] = '\0';
+}
+
+/* The first package of this NAME and VERSION in the order of the indexes, or 0. */
+static Id find_exact(const struct resolution *r, const char *name, const char *version,
+		     struct versions *others)
+{
+	Pool *pool = r->pool;
+	Id id = pool_str2id(pool, name, 0), p, pp, found = 0;
+
+	if (!id)
+		return 0;
+	FOR_PROVIDES(p, pp, id)
+	{
+		Solvable *s = pool_id2solvable(pool, p);
+
+		if (s->name != id || !pool_installable(pool, s))
+			continue;
+		if (strcmp(pool_id2str(pool, s->evr), version) != 0)
+			versions_add(others, pool_id2str(pool, s->evr));
+		else if (!found || p < found)
+			found = p;
+	}
+	return found;
+}
+
+/* Splits "name=version"; false if it is malformed. */
+static bool split_exact(const char *word, char name[static PACKAGE_NAME_MAX + 1],
+			const char **version)
+{
+	size_t length = strcspn(word, "=");
+
+	if (!word[length] || length > PACKAGE_NAME_MAX)
+		return false;
+	memcpy(name, word, length);
+	name[length] = '\0';
+	*version = word + length + 1;
+	return valid_package_name(name) && valid_package_version(*version);
+}
+
+/* The packages that are unavailable, for a message. */
+struct unavailable {
+	char *text;
+	size_t count;
+};
+
+static void unavailable_clear(struct unavailable *u)
+{
+	free(u->text);
+}
+
+static int unavailable_add(struct unavailable *u, const char *name, const char *version,
+			   const struct versions *others)
+{
+	char *longer = NULL;
+
+	if (u->count++ >= PROBLEMS_SHOWN)
+		return 0;
+	if (asprintf(&longer, "%s%s%s %s (the mirror has %s)", u->text ? u->text : "",
+		     u->text ? ", " : "", name, version, others->used ? others->text : "none") < 0)
+		return -1;
+	free(u->text);
+	u->text = longer;
+	return 0;
+}
+
+static int refuse_unavailable(const struct resolution *r, const struct unavailable *u,
+			      struct error **err)
+{
+	char more[40] = "";
+
+	if (u->count > PROBLEMS_SHOWN)
+		snprintf(more, sizeof(more), " and %zu more", u->count - PROBLEMS_SHOWN);
+	return error_set(err, ERR_NETWORK,
+			 "unavailable in %s: %s%s; pass a mirror that still has them, such as a "
+			 "dated copy of the archive, with --mirror",
+			 r->suite, u->text, more);
+}
+
+/* Chooses without solving: a set that was solved once needs no other packages. */
+static int take_exact(const struct resolution *r, const char *const *wanted, struct choices *out,
+		      struct error **err)
+{
+	_cleanup_(unavailable_clear) struct unavailable missing = { 0 };
+	char name[PACKAGE_NAME_MAX + 1];
+	const char *version;
+	size_t count = 0;
+
+	while (wanted && wanted[count])
+		count++;
+	out->list = calloc(count + 1, sizeof(*out->list));
+	if (!out->list)
+		return error_no_memory(err);
+	for (size_t i = 0; i < count; i++) {
+		struct versions others = { 0 };
+		Id id;
+
+		if (!split_exact(wanted[i], name, &version))
+			return error_set(err, ERR_INPUT,
+					 "\"%.120s\" is not a package and its version", wanted[i]);
+		id = find_exact(r, name, version, &others);
+		if (!id && unavailable_add(&missing, name, version, &others) < 0)
+			return error_no_memory(err);
+		if (id && resolve_choose(r, id, &out->list[out->count++], err) < 0)
+			return -1;
+	}
+	if (missing.count)
+		return refuse_unavailable(r, &missing, err);
+	qsort(out->list, out->count, sizeof(*out->list), resolve_by_name);
+	return 0;
+}
+
+static int resolve_choose_all(struct resolution *r, const struct resolve_index *indexes,
+			      size_t count, enum package_base base, const struct wanted *wanted,
+			      struct choices *out, struct error **err)
+{
+	if (base == BASE_EXACT)
+		return take_exact(r, wanted->packages, out, err);
+	map_init(&r->settled, r->pool->ss.nstrings);
+	map_init(&r->chosen, r->pool->nsolvables);
+	if (want_all(r, indexes, count, base, wanted, err) < 0)
+		return -1;
+	return solve(r, out, err);
+}
+
 int resolve(const struct resolve_index *indexes, size_t index_count, const char *suite,
 	    const char *arch, enum package_base base, const struct wanted *wanted,
 	    struct choices *out, struct error **err)
@@ -619,13 +922,12 @@ int resolve(const struct resolve_index *indexes, size_t index_count, const char 
 			"cannot choose packages: libsolv was built without Debian support; "
 			"run: apt-get install --reinstall libsolv1 libsolvext1");
 	pool_setarch(r.pool, arch);
-	if (resolve_load(&r, indexes, index_count, err) < 0)
+	if (resolve_load(&r, indexes, index_count, err) < 0 ||
+	    (is_of_rootfs(base) && installed_load(r.pool, wanted->installed, &r.job, err) < 0))
 		return -1;
-	map_init(&r.settled, r.pool->ss.nstrings);
-	map_init(&r.chosen, r.pool->nsolvables);
-	if (want_all(&r, indexes, index_count, base, wanted, err) < 0)
-		return -1;
-	if (solve(&r, out, err) < 0 || take_sizes(&r, indexes, suite, out, err) < 0) {
+	pool_createwhatprovides(r.pool);
+	if (resolve_choose_all(&r, indexes, index_count, base, wanted, out, err) < 0 ||
+	    take_sizes(&r, indexes, suite, out, err) < 0) {
 		choices_clear(out);
 		return -1;
 	}
@@ -640,8 +942,11 @@ void choices_clear(struct choices *choices)
 		free(choices->list[i].version);
 		free(choices->list[i].arch);
 		free(choices->list[i].filename);
+		free(choices->list[i].source);
+		free(choices->list[i].source_version);
 	}
 	free(choices->list);
 	words_free(choices->left_out);
+	words_free(choices->removed);
 	*choices = (struct choices){ 0 };
 }

@@ -1,92 +1,36 @@
 #include "frontend/archive/resolve_cache.h"
 
-#include <fcntl.h>
-#include <openssl/evp.h>
 #include <solv/knownid.h>
 #include <solv/repo_solv.h>
 #include <solv/repo_write.h>
 #include <solv/solvversion.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "lib/write_all.h"
+#include "frontend/archive/kept_file.h"
 
-#define FORMAT "rootlet-solv 1 "
-#define FILE_MAX ((off_t)256 << 20)
+/* The file has the names, a NUL, and libsolv's output. */
+#define FORMAT "rootlet-solv 3 "
 
-/* Followed, and covered by the checksum, by BASE_SIZE bytes of names and libsolv's output. */
-struct header {
-	char format[40];
-	uint8_t index[SHA256_LEN], sum[SHA256_LEN];
-	uint64_t base_size;
-};
-
-static void begin_header(struct header *h, const uint8_t index[static SHA256_LEN])
+static void name_format(char format[static KEPT_FORMAT_SIZE])
 {
-	memset(h, 0, sizeof(*h));
-	snprintf(h->format, sizeof(h->format), FORMAT "%s", solv_version);
-	memcpy(h->index, index, SHA256_LEN);
-}
-
-static bool hash_body(const struct header *h, const char *body, size_t size,
-		      uint8_t sum[static SHA256_LEN])
-{
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	bool done = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
-		    EVP_DigestUpdate(context, h->format, sizeof(h->format)) == 1 &&
-		    EVP_DigestUpdate(context, h->index, sizeof(h->index)) == 1 &&
-		    EVP_DigestUpdate(context, &h->base_size, sizeof(h->base_size)) == 1 &&
-		    EVP_DigestUpdate(context, body, size) == 1 &&
-		    EVP_DigestFinal_ex(context, sum, NULL) == 1;
-
-	EVP_MD_CTX_free(context);
-	return done;
-}
-
-/* Reads the part after the header, which the caller frees; NULL if the file is damaged. */
-static char *read_body(int fd, struct header *h, size_t *size)
-{
-	_cleanup_free_ char *body = NULL;
-	uint8_t sum[SHA256_LEN];
-	size_t done = 0;
-	struct stat st;
-	ssize_t n;
-
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX ||
-	    RETRY_ON_EINTR(pread(fd, h, sizeof(*h), 0)) != (ssize_t)sizeof(*h))
-		return NULL;
-	*size = (size_t)st.st_size - sizeof(*h);
-	body = malloc(*size + 1);
-	while (body && done < *size) {
-		n = RETRY_ON_EINTR(
-			pread(fd, body + done, *size - done, (off_t)(sizeof(*h) + done)));
-		if (n <= 0)
-			return NULL;
-		done += (size_t)n;
-	}
-	if (!body || h->base_size >= *size || !hash_body(h, body, *size, sum) ||
-	    memcmp(sum, h->sum, SHA256_LEN) != 0)
-		return NULL;
-	return STEAL_PTR(body);
+	snprintf(format, KEPT_FORMAT_SIZE, FORMAT "%s", solv_version);
 }
 
 bool resolve_cache_load(const char *path, const uint8_t index[static SHA256_LEN], Repo *repo,
 			char **base)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_free_ char *body = NULL;
 	_cleanup_fclose_ FILE *file = NULL;
-	struct header have, want;
-	size_t size;
+	char format[KEPT_FORMAT_SIZE];
+	size_t size = 0, base_size;
 
-	begin_header(&want, index);
-	body = fd < 0 ? NULL : read_body(fd, &have, &size);
-	if (!body || memcmp(have.format, want.format, sizeof(want.format)) != 0 ||
-	    memcmp(have.index, want.index, sizeof(want.index)) != 0)
+	name_format(format);
+	*base = kept_file_read(path, format, index, &size);
+	if (!*base)
 		return false;
-	*base = strndup(body, have.base_size);
-	file = fmemopen(body + have.base_size, size - have.base_size, "r");
-	if (*base && file && repo_add_solv(repo, file, 0) == 0)
+	base_size = strlen(*base) + 1;
+	if (base_size < size)
+		file = fmemopen(*base + base_size, size - base_size, "r");
+	if (file && repo_add_solv(repo, file, 0) == 0)
 		return true;
 	repo_empty(repo, 1);
 	free(*base);
@@ -94,7 +38,8 @@ bool resolve_cache_load(const char *path, const uint8_t index[static SHA256_LEN]
 	return false;
 }
 
-/* Keeps only fields that affect the choice: descriptions are most of an index. */
+/* Keeps only fields that affect the choice or are recorded with it: descriptions are most of an
+ * index. */
 static int keep_key(Repo *repo, Repokey *key, void *context)
 {
 	static const Id kept[] = {
@@ -102,7 +47,7 @@ static int keep_key(Repo *repo, Repokey *key, void *context)
 		SOLVABLE_PROVIDES,  SOLVABLE_REQUIRES,	   SOLVABLE_CONFLICTS,	 SOLVABLE_OBSOLETES,
 		SOLVABLE_SUGGESTS,  SOLVABLE_RECOMMENDS,   SOLVABLE_SUPPLEMENTS, SOLVABLE_ENHANCES,
 		SOLVABLE_CHECKSUM,  SOLVABLE_MEDIADIR,	   SOLVABLE_MEDIAFILE,	 SOLVABLE_MEDIANR,
-		SOLVABLE_MEDIABASE, SOLVABLE_DOWNLOADSIZE,
+		SOLVABLE_MEDIABASE, SOLVABLE_DOWNLOADSIZE, SOLVABLE_SOURCENAME,	 SOLVABLE_SOURCEEVR,
 	};
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
@@ -111,50 +56,21 @@ static int keep_key(Repo *repo, Repokey *key, void *context)
 	return KEY_STORAGE_DROPPED;
 }
 
-/* Writes to a temporary name first, so that a file is never incomplete. */
-static void resolve_cache_publish(const char *path, const struct header *h, const char *body,
-				  size_t size)
-{
-	const char *slash = strrchr(path, '/');
-	_cleanup_free_ char *draft = NULL;
-	int fd;
-
-	if (!slash || asprintf(&draft, "%.*s/.XXXXXX.part", (int)(slash - path), path) < 0)
-		return;
-	fd = mkostemps(draft, 5, O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (write_all(fd, h, sizeof(*h)) < 0 || write_all(fd, body, size) < 0 ||
-	    rename(draft, path) < 0)
-		unlink(draft);
-	close(fd);
-}
-
 void resolve_cache_save(const char *path, const uint8_t index[static SHA256_LEN], Repo *repo,
 			const char *base)
 {
-	_cleanup_free_ char *body = NULL;
+	_cleanup_free_ char *contents = NULL;
+	char format[KEPT_FORMAT_SIZE];
 	size_t size = 0;
-	struct header h;
-	FILE *f = open_memstream(&body, &size);
+	FILE *f = open_memstream(&contents, &size);
 	bool good;
 
 	if (!f)
 		return;
-	begin_header(&h, index);
-	h.base_size = strlen(base);
-	fputs(base, f);
+	fwrite(base, 1, strlen(base) + 1, f);
 	good = repo_write_filtered(repo, f, keep_key, NULL, NULL) == 0;
-	if (fclose(f) == 0 && good && hash_body(&h, body, size, h.sum))
-		resolve_cache_publish(path, &h, body, size);
-}
-
-int resolve_cache_verify(int fd, struct error **err)
-{
-	struct header h;
-	size_t size;
-	char *body = read_body(fd, &h, &size);
-
-	free(body);
-	return body ? 0 : error_set(err, ERR_TRUST, "its checksum is wrong");
+	if (fclose(f) == 0 && good) {
+		name_format(format);
+		kept_file_write(path, format, index, contents, size);
+	}
 }

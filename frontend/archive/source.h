@@ -8,6 +8,7 @@
 #include "frontend/archive/apt.h"
 #include "lib/error.h"
 
+#define APT_FOLDER "/etc/apt"
 #define SOURCE_POCKET_MIRRORS 2
 
 /* The user's choices; NULL is the default for the suite. */

@@ -32,9 +32,29 @@ int folder_make(const char *path)
 	return mkdir(path, 0700) < 0 && errno != EEXIST ? -1 : 0;
 }
 
+/* Opens a directory in order to empty it. A guest may have left one that its owner can neither read
+ * nor write. */
+static int folder_open_to_empty(int parent, const char *name)
+{
+	const int flags = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	_cleanup_close_ int fd = openat(parent, name, O_RDONLY | flags), place = -1;
+	char path[sizeof("/proc/self/fd/") + 16];
+	struct stat st;
+
+	if (fd < 0 && errno == EACCES && (place = openat(parent, name, O_PATH | flags)) >= 0) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
+		if (chmod(path, S_IRWXU) < 0)
+			return -1;
+		fd = openat(parent, name, O_RDONLY | flags);
+	}
+	if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & S_IRWXU) != S_IRWXU)
+		fchmod(fd, S_IRWXU);
+	return steal_fd(&fd);
+}
+
 int folder_remove(int parent, const char *name)
 {
-	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = folder_open_to_empty(parent, name);
 	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
 	int first = 0;

@@ -36,24 +36,26 @@ int view_open_at(struct helper *h, int parent, const char *name, int *rootfs, st
 	return view_open(h, directory, rootfs, NULL, err);
 }
 
-char *view_read(struct helper *h, int rootfs, const char *file, size_t *size, struct error **err)
+int view_copy(struct helper *h, int rootfs, const char *file, struct error **err)
 {
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Read message = ROOTLET__READ__INIT;
-	_cleanup_close_ int copy = -1;
 	struct answer answer;
 
 	message.file = (char *)(uintptr_t)file;
 	request.kind_case = ROOTLET__REQUEST__KIND_READ;
 	request.read = &message;
 	if (helper_call(h, &request, &rootfs, 1, &answer, err) < 0)
-		return NULL;
-	copy = answer.fd;
-	if (copy < 0) {
-		error_set(err, ERR_SYSTEM, "rootlet-helper did not send %s", file);
-		return NULL;
-	}
-	return descriptor_read(copy, file, TEXT_MOST, size, err);
+		return -1;
+	return answer.fd < 0 ? error_set(err, ERR_SYSTEM, "rootlet-helper did not send %s", file)
+			     : answer.fd;
+}
+
+char *view_read(struct helper *h, int rootfs, const char *file, size_t *size, struct error **err)
+{
+	_cleanup_close_ int copy = view_copy(h, rootfs, file, err);
+
+	return copy < 0 ? NULL : descriptor_read(copy, file, TEXT_MOST, size, err);
 }
 
 /* COUNT is at most FIND_MAX. */

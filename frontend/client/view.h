@@ -18,6 +18,10 @@ int view_open(struct helper *h, int directory, int *rootfs, bool *closed, struct
 /* The same by its name in PARENT. ERR_MISSING also if there is no such directory. */
 int view_open_at(struct helper *h, int parent, const char *name, int *rootfs, struct error **err);
 
+/* A copy of FILE as a descriptor at its start, which the caller closes, or -1 with ERR set. See
+ * view_read(). */
+int view_copy(struct helper *h, int rootfs, const char *file, struct error **err);
+
 /* Reads FILE, one of the names listed at Read in proto/rootlet.proto. Returns NUL-terminated text
  * that the caller frees, or NULL with ERR set: ERR_MISSING if the file does not exist. SIZE may be
  * NULL. */

@@ -22,6 +22,8 @@
 #define UNHEARD_MOST 20	      /* times in a row that sbatch may not reach it */
 #define ROOM_LEAST (1u << 20) /* for a task */
 #define LOG_MOST 4096
+#define SCRIPT "job.sh"	  /* in the run's directory, before a task is submitted */
+#define NAME "rootlet-%s" /* of the jobs of a run */
 
 /* Writes the script that each task runs. A machine without rootlet at this path uses that of its
  * $PATH. */
@@ -34,7 +36,7 @@ static int array_jobs_write_script(struct array_jobs *j, struct error **err)
 	if (self && strchr(self, '\''))
 		return error_set(err, ERR_INPUT, "%s: paths with a ' do not work on a cluster",
 				 self);
-	if (asprintf(&j->script, "%s/job.sh", j->run->folder.path) < 0 ||
+	if (asprintf(&j->script, "%s/" SCRIPT, j->run->folder.path) < 0 ||
 	    asprintf(&j->log, "%s/" SHARED_TASKS "/%%A-%%a.log", j->shared->path) < 0 ||
 	    asprintf(&text,
 		     "#!/bin/sh\n# Each task of the rootlet run %s runs this.\n"
@@ -49,13 +51,41 @@ static int array_jobs_write_script(struct array_jobs *j, struct error **err)
 	return 0;
 }
 
+int array_jobs_avoid(struct array_jobs *j, const char *node, struct error **err)
+{
+	char *longer;
+
+	if (asprintf(&longer, "%s%s%s", j->avoided ? j->avoided : "", j->avoided ? "," : "", node) <
+	    0)
+		return error_no_memory(err);
+	free(j->avoided);
+	j->avoided = longer;
+	return 0;
+}
+
+/* sbatch refuses a job for which no node is left. */
+static int array_jobs_submit_somewhere(struct slurm_job *job, struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+
+	if (job->avoided && slurm_submit(job, &why) == 0)
+		return 0;
+	if (why && why->code != ERR_REFUSED) {
+		*err = STEAL_PTR(why);
+		return -1;
+	}
+	job->avoided = NULL;
+	return slurm_submit(job, err);
+}
+
 static int array_jobs_submit(struct array_jobs *j, unsigned int tasks, size_t done,
 			     struct error **err)
 {
-	const struct slurm_job job = {
+	struct slurm_job job = {
 		.name = j->name,
 		.script = j->script,
 		.log = j->log,
+		.avoided = j->avoided,
 		.tasks = tasks,
 		.cpus = j->request->task_cpus,
 		.options = j->request->options,
@@ -63,7 +93,7 @@ static int array_jobs_submit(struct array_jobs *j, unsigned int tasks, size_t do
 	_cleanup_error_ struct error *why = NULL;
 
 	j->submitted = true;
-	if (slurm_submit(&job, &why) < 0) {
+	if (array_jobs_submit_somewhere(&job, &why) < 0) {
 		/* squeue answered a moment ago. */
 		if (why->code == ERR_NETWORK && ++j->unheard < UNHEARD_MOST)
 			return 0;
@@ -255,6 +285,14 @@ int array_jobs_cancel(const struct array_jobs *j, struct error **err)
 	return j->submitted ? slurm_cancel(j->name, err) : 0;
 }
 
+int array_jobs_cancel_run(const struct run_folder *run, struct error **err)
+{
+	char name[sizeof(((struct array_jobs *)NULL)->name)];
+
+	snprintf(name, sizeof(name), NAME, run->id);
+	return faccessat(run->fd, SCRIPT, F_OK, 0) == 0 ? slurm_cancel(name, err) : 0;
+}
+
 int array_jobs_open(struct array_jobs *j, const struct shared_run *shared,
 		    const struct cluster_request *request, const struct fstests_run *run,
 		    struct error **err)
@@ -264,7 +302,7 @@ int array_jobs_open(struct array_jobs *j, const struct shared_run *shared,
 				  .run = run,
 				  .heard = clock_milliseconds(),
 				  .pause = PAUSE_MS };
-	snprintf(j->name, sizeof(j->name), "rootlet-%s", run->folder.id);
+	snprintf(j->name, sizeof(j->name), NAME, run->folder.id);
 	return array_jobs_write_script(j, err);
 }
 
@@ -272,5 +310,6 @@ void array_jobs_clear(struct array_jobs *j)
 {
 	free(j->script);
 	free(j->log);
+	free(j->avoided);
 	free(j->active);
 }

@@ -12,6 +12,7 @@ struct array_jobs {
 	const struct fstests_run *run;
 	char name[128];	    /* of all jobs */
 	char *script, *log; /* paths */
+	char *avoided;	    /* nodes, separated by commas; NULL: none */
 	struct slurm_task *active;
 	size_t active_count;
 	int64_t next_list, next_submit, pause, heard; /* milliseconds of the monotonic clock */
@@ -35,8 +36,11 @@ int array_jobs_update(struct array_jobs *j, struct error **err);
 bool array_jobs_have(const struct array_jobs *j, const char *name);
 
 /* Submits as many tasks as are missing and useful. QUEUED: number of batches in the queue; DONE:
- * that of finished ones. Sets ERR if the tasks come to nothing. */
+ * that of finished ones, and of times that one was lost. Sets ERR if the tasks come to nothing. */
 int array_jobs_fill_up(struct array_jobs *j, size_t queued, size_t done, struct error **err);
+
+/* Submits no more tasks to NODE, as long as there are others. */
+int array_jobs_avoid(struct array_jobs *j, const char *node, struct error **err);
 
 /* Composes "3 tasks run, 1 waits (Resources)". */
 void array_jobs_describe(const struct array_jobs *j, char *text, size_t size);
@@ -46,3 +50,6 @@ int array_jobs_wait(struct array_jobs *j, struct error **err);
 
 /* Cancels all tasks. */
 int array_jobs_cancel(const struct array_jobs *j, struct error **err);
+
+/* The same for a run that no process watches. */
+int array_jobs_cancel_run(const struct run_folder *run, struct error **err);

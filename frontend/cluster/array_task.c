@@ -242,14 +242,18 @@ static int array_task_name(char name[static CLAIM_TASK_SIZE], struct error **err
  * ENVIRONMENT VARIABLES of sbatch(1). */
 static int array_task_host(struct guest_host *host, struct error **err)
 {
-	unsigned long cpus, memory;
+	unsigned long cpus, memory, each;
 
 	*host = guest_host_read();
 	if (number_of_environment("SLURM_CPUS_ON_NODE", "0", &cpus, err) < 0 ||
-	    number_of_environment("SLURM_MEM_PER_NODE", "0", &memory, err) < 0)
+	    number_of_environment("SLURM_MEM_PER_NODE", "0", &memory, err) < 0 ||
+	    number_of_environment("SLURM_MEM_PER_CPU", "0", &each, err) < 0)
 		return -1;
 	if (cpus && cpus < host->cpus)
 		host->cpus = (unsigned int)cpus;
+	/* Slurm sets one of the two. Both numbers have at most 32 bits. */
+	if (!memory)
+		memory = each * cpus;
 	if (memory && memory < host->memory)
 		host->memory = memory;
 	return 0;

@@ -126,13 +126,19 @@ int claims_return(int dir, const struct claim *claim, struct error **err)
 	return claims_send_back(dir, claim, claim->losses, err);
 }
 
-int claims_lose(int dir, const struct claim *claim, struct error **err)
+int claims_give_up(int dir, const struct claim *claim, struct error **err)
 {
 	struct claim lost = *claim;
 
-	if (++lost.losses < CLAIM_LOSSES_MOST)
-		return claims_send_back(dir, claim, lost.losses, err);
+	lost.losses = CLAIM_LOSSES_MOST;
 	return claims_move(dir, CLAIM_CLAIMS, claim, CLAIM_DONE, &lost, err);
+}
+
+int claims_lose(int dir, const struct claim *claim, struct error **err)
+{
+	return claim->losses + 1 < CLAIM_LOSSES_MOST
+		       ? claims_send_back(dir, claim, claim->losses + 1, err)
+		       : claims_give_up(dir, claim, err);
 }
 
 /* --- lists ---------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include "frontend/cli/word_list.h"
 #include "frontend/cluster/batches.h"
 #include "frontend/cluster/claims.h"
+#include "frontend/cluster/losses.h"
 #include "lib/error_wrap.h"
 
 #define KERNEL_MOST (64u << 20)
@@ -103,19 +104,21 @@ static const struct results *gathering_task(struct gathering *g, const char *nam
 
 /* --- batches -------------------------------------------------------------------------------- */
 
-static const char *gathering_reason(const struct shared_run *s, const char *task,
+static const char *gathering_reason(const struct shared_run *s, const struct claim *claim,
 				    char out[static REASON_MOST])
 {
+	unsigned int count = losses_count(s->fd, claim->number);
 	_cleanup_error_ struct error *ignored = NULL;
 	_cleanup_free_ char *text = NULL;
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), SHARED_TASKS "/%s" GATHERING_LOST, task);
+	snprintf(path, sizeof(path), SHARED_TASKS "/%s" LOSSES_REASON, claim->task);
 	text = tree_read_start(s->fd, path, REASON_MOST / 2, &ignored);
 	if (text)
 		text[strcspn(text, "\n")] = '\0';
-	snprintf(out, REASON_MOST, "%d tasks were lost with this batch%s%s", CLAIM_LOSSES_MOST,
-		 text && *text ? ", the last one: " : "", text ? text_clean(text) : "");
+	snprintf(out, REASON_MOST, "%u tasks were lost with this batch%s%s",
+		 count ? count : CLAIM_LOSSES_MOST, text && *text ? ", the last one: " : "",
+		 text ? text_clean(text) : "");
 	return out;
 }
 
@@ -137,7 +140,7 @@ static int gathering_add_batch(struct gathering *g, const struct claim *claim, c
 		if (!r && !lost)
 			continue;
 		if (!r)
-			gathering_reason(g->shared, claim->task, reason);
+			gathering_reason(g->shared, claim, reason);
 		if (results_add(&g->found, r ? r : &failed, err) < 0)
 			return -1;
 	}

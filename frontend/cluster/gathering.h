@@ -5,8 +5,6 @@
 
 #include "frontend/cluster/shared_run.h"
 
-#define GATHERING_LOST ".lost" /* tasks/TASK.lost says why the task counts as lost */
-
 /* Fills RUN's results and complaints from the finished batches, in the order of its plan. For each
  * batch, only the results of the task that finished it count; tests of unfinished batches become
  * unreached. Text comes from guests and is cleaned. Sets RUN's `crashed` if a kernel crashed

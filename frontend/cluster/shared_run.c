@@ -68,10 +68,11 @@ static json_t *options_to_json(const struct fstests_options *o)
 {
 	struct fstests_options copy = *o;
 	json_t *object = json_pack(
-		"{s:I, s:I, s:b, s:I, s:b, s:o}", "device_count", (json_int_t)o->device_count,
+		"{s:I, s:I, s:b, s:I, s:I, s:b, s:o}", "device_count", (json_int_t)o->device_count,
 		"device_size", (json_int_t)o->device_size, "device_memory", (int)o->device_memory,
-		"test_timeout", (json_int_t)o->test_timeout, "unsealed", (int)o->unsealed,
-		"vng_words", words_to_json(o->vng_words, o->vng_word_count));
+		"test_timeout", (json_int_t)o->test_timeout, "boot_timeout",
+		(json_int_t)o->boot_timeout, "unsealed", (int)o->unsealed, "vng_words",
+		words_to_json(o->vng_words, o->vng_word_count));
 
 	for (size_t i = 0; i < TEXT_COUNT; i++)
 		if (*text_option(&copy, i))
@@ -88,6 +89,7 @@ static void options_from_json(const json_t *object, struct fstests_options *o)
 	o->device_size = (uint64_t)json_integer_value(json_object_get(object, "device_size"));
 	o->device_memory = json_is_true(json_object_get(object, "device_memory"));
 	o->test_timeout = (unsigned int)json_integer_value(json_object_get(object, "test_timeout"));
+	o->boot_timeout = (unsigned int)json_integer_value(json_object_get(object, "boot_timeout"));
 	o->unsealed = json_is_true(json_object_get(object, "unsealed"));
 }
 
@@ -372,31 +374,57 @@ int shared_run_create(const char *directory, const struct fstests_run *run, cons
 	return -1;
 }
 
+/* Opens the directory, and reads the job if there is one. */
+static int shared_run_look(const char *path, int flags, struct shared_run *s, struct error **err)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (!s->path)
+		return error_no_memory(err);
+	s->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+	if (s->fd < 0)
+		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_SYSTEM,
+				   "cannot open the shared directory %s", path);
+	if (shared_run_check_owner(s->fd, path, err) < 0)
+		return -1;
+	text = tree_read(s->fd, JOB, JOB_MOST, NULL, err);
+	if (!text)
+		return error_wrap(err, "%s", path);
+	s->job = json_loads(text, 0, NULL);
+	return 0;
+}
+
 int shared_run_open(const char *path, struct shared_run *out, struct error **err)
 {
 	_cleanup_(shared_run_close) struct shared_run s = { .path = strdup(path), .fd = -1 };
-	_cleanup_free_ char *text = NULL;
 	const char *version;
 
 	*out = SHARED_RUN_NONE;
-	if (!s.path)
-		return error_no_memory(err);
-	s.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s.fd < 0)
-		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_SYSTEM,
-				   "cannot open the shared directory %s", path);
-	if (shared_run_check_owner(s.fd, path, err) < 0)
+	if (shared_run_look(path, 0, &s, err) < 0)
 		return -1;
-	text = tree_read(s.fd, JOB, JOB_MOST, NULL, err);
-	if (!text)
-		return error_wrap(err, "%s", path);
-	s.job = json_loads(text, 0, NULL);
 	version = json_string_value(json_object_get(s.job, "version"));
 	if (!version || strcmp(version, ROOTLET_VERSION) != 0)
 		return error_set(err, ERR_INPUT,
 				 "%s is from rootlet %.20s, this is " ROOTLET_VERSION
 				 ": install the same version on all machines",
 				 path, version ? version : "unknown");
+	*out = (struct shared_run){ STEAL_PTR(s.path), steal_fd(&s.fd), STEAL_PTR(s.job) };
+	return 0;
+}
+
+int shared_run_open_own(const char *path, const char *id, struct shared_run *out,
+			struct error **err)
+{
+	_cleanup_(shared_run_close) struct shared_run s = { .path = strdup(path), .fd = -1 };
+	const char *run;
+
+	*out = SHARED_RUN_NONE;
+	if (shared_run_look(path, O_NOFOLLOW, &s, err) < 0)
+		return -1;
+	run = json_string_value(json_object_get(s.job, "run"));
+	if (!run || strcmp(run, id) != 0)
+		return error_set(err, ERR_REFUSED, "%s is not the shared directory of run %s", path,
+				 id);
 	*out = (struct shared_run){ STEAL_PTR(s.path), steal_fd(&s.fd), STEAL_PTR(s.job) };
 	return 0;
 }
@@ -485,6 +513,7 @@ int shared_run_read(const struct shared_run *s, const struct run_folder *folder,
 			  .userns = -1 },
 		.kernel = g->kernel,
 		.append = g->options.append,
+		.boot_timeout = g->options.boot_timeout,
 		.vng_words = (const char *const *)g->vng_words,
 		.unsealed = g->options.unsealed,
 		.shares = &g->share,

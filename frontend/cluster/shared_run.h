@@ -4,10 +4,11 @@
  *   kernel/         image and modules; root.TYPE, fstests.TYPE: images
  *   results/        the initial contents of each task's results directory
  *   queue/, claims/, done/, watcher.…   see claims.h and lease.h
+ *   losses/         see losses.h
  *   tasks/TASK/     the run directory of each task (run_directory.h), without a lock
  *   tasks/JOB-INDEX.log   output of the task's rootlet
  *
- * It appears complete, and nothing but the parts that the last three lines name changes after that.
+ * It appears complete, and nothing but the parts that the last four lines name changes after that.
  * Only its owner can look into it. Directories on NFS cannot be locked: nothing here is. */
 #pragma once
 
@@ -35,6 +36,10 @@ int shared_run_create(const char *directory, const struct fstests_run *run, cons
 /* Opens the one at PATH. ERR_MISSING if it does not exist, ERR_REFUSED if it is another user's,
  * ERR_INPUT if another version of rootlet made it. */
 int shared_run_open(const char *path, struct shared_run *out, struct error **err);
+
+/* The same to remove it: whichever version made it. ERR_REFUSED if it is not that of the run ID. */
+int shared_run_open_own(const char *path, const char *id, struct shared_run *out,
+			struct error **err);
 void shared_run_close(struct shared_run *s);
 
 /* Read the options and the arguments of check. The strings are the job's; the caller frees the

@@ -101,6 +101,7 @@ static bool slurm_is_silent(const char *out)
 int slurm_submit(const struct slurm_job *job, struct error **err)
 {
 	_cleanup_(slurm_output_clear) struct slurm_output o = { 0 };
+	_cleanup_free_ char *avoid = NULL;
 	char name[128], log[4096], array[32], cpus[32];
 	const char *first[WORDS_MOST] = { "sbatch",    "--parsable", "--no-requeue",
 					  "--nodes=1", "--ntasks=1", log };
@@ -114,6 +115,10 @@ int slurm_submit(const struct slurm_job *job, struct error **err)
 	snprintf(cpus, sizeof(cpus), "--cpus-per-task=%u", job->cpus);
 	if (job->cpus)
 		first[own++] = cpus;
+	if (job->avoided && asprintf(&avoid, "--exclude=%s", job->avoided) < 0)
+		return error_no_memory(err);
+	if (avoid)
+		first[own++] = avoid;
 	while (job->options[given])
 		given++;
 	argv = calloc(own + given + sizeof(last) / sizeof(*last), sizeof(*argv));
@@ -185,22 +190,32 @@ int slurm_list(const char *name, struct slurm_task **list, size_t *count, struct
 
 /* --- ends ----------------------------------------------------------------------------------- */
 
-void slurm_explain(unsigned int job, unsigned int index, char out[static SLURM_STATE_SIZE])
+/* Copies the value of KEY, "BatchHost=", in the output of scontrol. */
+static void slurm_take_field(const char *text, const char *key, char *out, size_t size)
+{
+	const char *value = strstr(text, key);
+
+	if (!value)
+		return;
+	value += strlen(key);
+	snprintf(out, size, "%.*s", (int)strcspn(value, " \n"), value);
+	text_clean(out);
+}
+
+void slurm_explain(unsigned int job, unsigned int index, char state[static SLURM_STATE_SIZE],
+		   char node[static SLURM_NODE_SIZE])
 {
 	_cleanup_(slurm_output_clear) struct slurm_output o = { 0 };
 	_cleanup_error_ struct error *ignored = NULL;
 	char id[32];
 	const char *const argv[] = { "scontrol", "--oneliner", "show", "job", id, NULL };
-	const char *state;
 
-	*out = '\0';
+	*state = *node = '\0';
 	snprintf(id, sizeof(id), "%u_%u", job, index);
 	if (slurm_run(argv, &o, &ignored) < 0 || o.status)
 		return;
-	state = strstr(o.out, "JobState=");
-	if (state)
-		sscanf(state, "JobState=%63s", out);
-	text_clean(out);
+	slurm_take_field(o.out, "JobState=", state, SLURM_STATE_SIZE);
+	slurm_take_field(o.out, "BatchHost=", node, SLURM_NODE_SIZE);
 }
 
 int slurm_cancel(const char *name, struct error **err)

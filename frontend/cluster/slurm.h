@@ -8,11 +8,13 @@
 #include "lib/error.h"
 
 #define SLURM_STATE_SIZE 64
+#define SLURM_NODE_SIZE 128
 
 struct slurm_job {
 	const char *name;
 	const char *script;	  /* path of the script that each task runs */
 	const char *log;	  /* path for its output, with %A for the job and %a for the task */
+	const char *avoided;	  /* nodes, separated by commas; NULL: none */
 	unsigned int tasks, cpus; /* CPUS of each task; 0: as the user's options or Slurm say */
 	const char *const *options; /* the user's, NULL-terminated */
 };
@@ -32,8 +34,9 @@ struct slurm_task {
  * The caller frees the list. */
 int slurm_list(const char *name, struct slurm_task **list, size_t *count, struct error **err);
 
-/* Says how a task ended ("NODE_FAIL"), "" if Slurm no longer knows. */
-void slurm_explain(unsigned int job, unsigned int index, char out[static SLURM_STATE_SIZE]);
+/* Says how a task ended ("NODE_FAIL") and on which node; "" if Slurm no longer knows. */
+void slurm_explain(unsigned int job, unsigned int index, char state[static SLURM_STATE_SIZE],
+		   char node[static SLURM_NODE_SIZE]);
 
 /* Cancels all tasks of the jobs called NAME, and waits until none is left, for a minute,
  * even if the controller does not answer. */

@@ -20,6 +20,7 @@
 #include "frontend/cluster/claims.h"
 #include "frontend/cluster/gathering.h"
 #include "frontend/cluster/lease.h"
+#include "frontend/cluster/losses.h"
 #include "frontend/fstests/display.h"
 #include "lib/clock.h"
 #include "lib/error_wrap.h"
@@ -27,13 +28,16 @@
 
 #define POLL_MS 1000
 #define STATUS_MOST 16
+#define PLANNED "planned" /* in the job: whether the command line names every test */
+#define NODE_LOSSES 2	  /* then no more tasks run there, if there are other nodes */
 
 /* A task whose results are shown while it runs. */
 struct watched_task {
 	char name[CLAIM_TASK_SIZE];
 	size_t shown;
-	off_t size;	   /* of its results when they were last read */
-	unsigned int lost; /* in which step that was noticed; 0: it was not */
+	off_t size;		    /* of its results when they were last read */
+	unsigned int lost;	    /* in which step that was noticed; 0: it was not */
+	char node[SLURM_NODE_SIZE]; /* if it is lost and the node is known */
 };
 
 struct submission {
@@ -44,7 +48,8 @@ struct submission {
 	struct array_jobs jobs;
 	struct watched_task *tasks;
 	size_t task_count;
-	size_t done; /* batches */
+	size_t done;   /* batches */
+	size_t losses; /* how often a batch was lost */
 	unsigned int steps;
 	bool over;
 };
@@ -85,24 +90,18 @@ static int submission_describe(json_t *job, const struct cluster_request *r, str
 	return 0;
 }
 
-/* Whether the command line names every test, so that no task has to list them. */
-static bool submission_knows_plan(const struct fstests_run *run, struct test_plan *plan)
-{
-	return !run->options->config && test_plan_of_words(run->words, run->word_count, plan);
-}
-
 int submission_prepare(struct fstests_run *run, const struct cluster_request *request,
 		       struct error **err)
 {
 	_cleanup_(shared_run_close) struct shared_run shared = SHARED_RUN_NONE;
 	_cleanup_(test_plan_clear) struct test_plan known = { 0 };
-	json_t *more = json_object();
+	bool planned = fstests_run_knows_plan(run, &known);
+	json_t *more = json_pack("{s:b}", PLANNED, (int)planned);
 	int result = more ? submission_describe(more, request, err) : error_no_memory(err);
 
 	progress_stage(run->progress, "Copying to the shared directory");
 	if (result == 0)
-		result = shared_run_create(request->directory, run,
-					   submission_knows_plan(run, &known) ? NULL : BATCH_LIST,
+		result = shared_run_create(request->directory, run, planned ? NULL : BATCH_LIST,
 					   more, &shared, err);
 	json_decref(more);
 	return result;
@@ -161,28 +160,20 @@ static struct watched_task *submission_task(struct submission *s, const char *na
 
 /* --- lost tasks ----------------------------------------------------------------------------- */
 
-static void submission_keep_reason(const struct submission *s, const char *task, const char *reason)
+/* Avoids a node that has lost its second task: it would go on to take batches as soon as they are
+ * back, and lose them. */
+static int submission_blame(struct submission *s, const struct watched_task *task,
+			    struct error **err)
 {
-	_cleanup_close_ int fd = -1;
-	char path[PATH_MAX];
+	unsigned int count = 0;
 
-	snprintf(path, sizeof(path), SHARED_TASKS "/%s" GATHERING_LOST, task);
-	fd = openat(s->shared.fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd >= 0)
-		write_all(fd, reason, strlen(reason));
-}
-
-static void submission_note_loss(struct submission *s, const char *task)
-{
-	char reason[SLURM_STATE_SIZE];
-	unsigned int job, index;
-
-	if (sscanf(task, "%u-%u-", &job, &index) != 2)
-		return;
-	slurm_explain(job, index, reason);
-	submission_keep_reason(s, task, *reason ? reason : "it ended");
-	progress_note(s->run->progress, "task %u_%u is lost (%s): other tasks run its tests", job,
-		      index, *reason ? reason : "it ended");
+	for (size_t i = 0; i < s->task_count; i++)
+		count += s->tasks[i].lost && strcmp(s->tasks[i].node, task->node) == 0;
+	if (!*task->node || count != NODE_LOSSES)
+		return 0;
+	progress_note(s->run->progress, "%s has lost %u tasks: no more tasks run there", task->node,
+		      count);
+	return array_jobs_avoid(&s->jobs, task->node, err);
 }
 
 /* Takes back a claim of a task that has ended. A batch counts a loss only if the task had it when
@@ -196,10 +187,14 @@ static int submission_lose(struct submission *s, const struct claim *claim, stru
 		return error_no_memory(err);
 	if (!task->lost) {
 		task->lost = s->steps;
-		submission_note_loss(s, claim->task);
+		losses_explain(&s->shared, claim->task, s->run->progress, task->node);
+		if (submission_blame(s, task, err) < 0)
+			return -1;
 	}
-	moved = task->lost == s->steps ? claims_lose(s->shared.fd, claim, err)
-				       : claims_return(s->shared.fd, claim, err);
+	if (task->lost != s->steps)
+		return claims_return(s->shared.fd, claim, err) < 0 ? -1 : 0;
+	moved = losses_take_back(s->shared.fd, claim, task->node, err);
+	s->losses += moved > 0;
 	return moved < 0 ? -1 : 0;
 }
 
@@ -410,7 +405,7 @@ static int submission_step(struct submission *s, struct error **err)
 		return listed;
 	if (submission_take_back(s, claims, claim_count, err) < 0)
 		return -1;
-	return array_jobs_fill_up(&s->jobs, queue_count, s->done, err);
+	return array_jobs_fill_up(&s->jobs, queue_count, s->done + s->losses, err);
 }
 
 static int submission_watch(struct submission *s, struct error **err)
@@ -496,7 +491,10 @@ static int submission_open(struct submission *s, const char *path, struct error 
 	if (shared_run_open(path, &s->shared, err) < 0 ||
 	    lease_take(s->shared.fd, &s->lease, err) < 0)
 		return -1;
-	if (submission_knows_plan(run, &run->plan) && submission_publish(s, err) < 0)
+	/* The tree may have changed since. */
+	if (json_is_true(json_object_get(s->shared.job, PLANNED)) &&
+	    test_plan_of_words(run->words, run->word_count, &run->plan) &&
+	    submission_publish(s, err) < 0)
 		return -1;
 	/* What an earlier process has seen is in the shared directory. */
 	if (unlinkat(run->folder.fd, RUN_TESTS, 0) < 0 && errno != ENOENT)

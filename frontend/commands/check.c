@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "frontend/cli/events.h"
 #include "frontend/cli/interrupt.h"
@@ -79,6 +80,9 @@ static void check_ids(struct check *c)
 	const struct host_ids *ids = helper_ids(c->helper);
 	const struct manifest *m = c->manifest;
 
+	/* A rootfs made from a lock. store_open() has compared the owner of the tree. */
+	if (!m->count)
+		return;
 	if (m->first_uid != ids->first_uid || m->first_gid != ids->first_gid ||
 	    m->count > ids->count)
 		findings_add_anew(&c->findings,
@@ -185,7 +189,7 @@ static void check_print_facts(const struct check *c)
 {
 	const struct manifest *m = c->manifest;
 	size_t primary;
-	char size[TEXT_SIZE_LEN];
+	char size[TEXT_SIZE_LEN], age[TEXT_DURATION_LEN];
 
 	if (c->sized)
 		printf("Size: %s\n", text_size(c->inspection.bytes, size));
@@ -196,6 +200,8 @@ static void check_print_facts(const struct check *c)
 	print_users("Test users:", m, 0, primary);
 	print_users("Other users:", m, primary, m->user_count);
 	printf("Packages: %zu\n", m->package_count);
+	printf("Generation: %u, %s old\n", m->generation,
+	       text_age(time(NULL) - (m->changed ? m->changed : m->created), age));
 	if (c->mode & (S_IRWXG | S_IRWXO))
 		printf("Mode: %04o: every local user who can reach it can run its setuid programs; "
 		       "to close it, run: %s\n",
@@ -217,7 +223,8 @@ static json_t *check_describe(const struct check *c, const char *state)
 		json_array_append_new(users, json_text(m->users[i].name));
 	for (size_t i = 0; i < c->findings.count && i < FINDINGS_MAX; i++)
 		json_array_append_new(reasons, json_text(c->findings.lines[i]));
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, "
+			 "s:o}",
 			 "state", state, "path", json_text(c->absolute), "reasons", reasons, "mode",
 			 json_text(*mode ? mode : NULL), "bytes",
 			 c->sized ? json_integer((json_int_t)c->inspection.bytes) : json_null(),
@@ -226,7 +233,9 @@ static json_t *check_describe(const struct check *c, const char *state)
 			 "profile", json_text(m ? m->profile : NULL), "users", users, "packages",
 			 m ? json_integer((json_int_t)m->package_count) : json_null(),
 			 "profile_changed", c->profile_changed, "created",
-			 m ? json_integer((json_int_t)m->created) : json_null());
+			 m ? json_integer((json_int_t)m->created) : json_null(), "generation",
+			 m ? json_integer((json_int_t)m->generation) : json_null(), "changed",
+			 m && m->changed ? json_integer((json_int_t)m->changed) : json_null());
 }
 
 static int check_print_verdict(const struct check *c)

@@ -1,6 +1,8 @@
 #include "frontend/commands/cluster_line.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -61,6 +63,34 @@ static int count_cpus(const struct parsed_line *line, struct cluster_request *r,
 	return 0;
 }
 
+/* squeue and scancel would look for the tasks on this machine's own cluster. */
+static int refuse_clusters(const char *what, struct error **err)
+{
+	return error_set(err, ERR_INPUT,
+			 "%s does not go with --cluster slurm: rootlet finds its tasks only on the "
+			 "cluster of this machine's slurm.conf; start it on a machine of the other "
+			 "cluster",
+			 what);
+}
+
+static bool names_clusters(const char *word)
+{
+	static const char option[] = "--clusters";
+
+	return strncmp(word, "-M", 2) == 0 || strcmp(word, option) == 0 ||
+	       (strncmp(word, option, strlen(option)) == 0 && word[strlen(option)] == '=');
+}
+
+static int check_environment(struct error **err)
+{
+	static const char *const names[] = { "SBATCH_CLUSTERS", "SLURM_CLUSTERS" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (getenv(names[i]))
+			return refuse_clusters(names[i], err);
+	return 0;
+}
+
 int cluster_read_line(const struct parsed_line *line, struct cluster_request *request,
 		      char **directory, struct error **err)
 {
@@ -79,7 +109,8 @@ int cluster_read_line(const struct parsed_line *line, struct cluster_request *re
 	request->usual_memory = line_value(line, line_code(line, "--memory"));
 	request->memory =
 		line_has(line, line_code(line, "--memory")) ? request->usual_memory : NULL;
-	if (line_number(line, line_code(line, "--cluster-tasks"), TASKS_MOST, &request->tasks,
+	if (check_environment(err) < 0 ||
+	    line_number(line, line_code(line, "--cluster-tasks"), TASKS_MOST, &request->tasks,
 			err) < 0 ||
 	    count_cpus(line, request, err) < 0)
 		return -1;
@@ -88,6 +119,8 @@ int cluster_read_line(const struct parsed_line *line, struct cluster_request *re
 			return error_set(err, ERR_INPUT,
 					 "--cluster-option is given more than %d times",
 					 CLUSTER_OPTIONS_MOST);
+		if (names_clusters(word))
+			return refuse_clusters(word, err);
 		request->options[count++] = word;
 	}
 	*directory = absolute_path(line_value(line, line_code(line, "--cluster-directory")));

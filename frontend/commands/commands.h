@@ -6,6 +6,7 @@
 #include "frontend/commands/option_table.h"
 
 extern const struct command create_command, check_command, list_command, delete_command;
+extern const struct command install_command, uninstall_command, upgrade_command;
 extern const struct command shell_command, chroot_command, run_command, fstests_command;
 extern const struct command runs_command, profiles_command, cache_command, doctor_command;
-extern const struct command policy_command, audit_command, mcp_command;
+extern const struct command policy_command, audit_command, mcp_command, deps_command, lock_command;

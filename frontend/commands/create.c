@@ -16,31 +16,30 @@
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
 #include "frontend/client/inspection.h"
+#include "frontend/client/release_seen.h"
 #include "frontend/client/view.h"
 #include "frontend/commands/commands.h"
 #include "frontend/commands/dry_run.h"
+#include "frontend/commands/source_line.h"
+#include "frontend/rootfs/lock.h"
+#include "frontend/rootfs/name_claim.h"
 #include "frontend/rootfs/profile_load.h"
 #include "frontend/rootfs/provision.h"
 #include "frontend/rootfs/store.h"
 #include "lib/error_wrap.h"
 #include "proto/validate.h"
 
-#define COMPONENTS_MAX 16
-
 enum {
 	OPTION_RELEASE = OPTION_OWN,
 	OPTION_ARCH,
 	OPTION_PROFILE,
 	OPTION_FORCE,
-	OPTION_MIRROR,
-	OPTION_KEYRING,
-	OPTION_ALLOW_OLDER,
-	OPTION_COMPONENTS,
 	OPTION_INCLUDE,
 	OPTION_ENGINE,
 	OPTION_TREE_MODE,
 	OPTION_FRESH,
 	OPTION_DRY_RUN,
+	OPTION_LOCK,
 };
 
 static const struct option_row create_rows[] = {
@@ -54,19 +53,13 @@ static const struct option_row create_rows[] = {
 	  "amd64 hosts cannot do i386" },
 	{ "--profile", "PROFILE", OPTION_PROFILE, "what the rootfs is for: see rootlet profiles",
 	  .fallback = "fstests" },
+	{ "--lock", "FILE", OPTION_LOCK,
+	  "make the rootfs that rootlet lock wrote FILE of, exactly; its release, profile, "
+	  "packages "
+	  "and engine come from FILE" },
 	{ "--force", NULL, OPTION_FORCE,
 	  "replace an existing rootfs, once the new one is complete" },
-	{ "--mirror", "URL", OPTION_MIRROR,
-	  "mirror to download packages from (default: Ubuntu's archive; for Debian, the mirror in "
-	  "the host's apt configuration)" },
-	{ "--keyring", "FILE", OPTION_KEYRING,
-	  "keys to verify signatures with (default: the distribution's keyring in "
-	  "/usr/share/keyrings)" },
-	{ "--allow-older-release", NULL, OPTION_ALLOW_OLDER,
-	  "accept a release file that is older than the newest one seen from this mirror, as after "
-	  "the mirror was restored from a backup" },
-	{ "--components", "LIST", OPTION_COMPONENTS,
-	  "archive components, such as \"main,universe\"" },
+	SOURCE_ROWS("Ubuntu's archive; for Debian, the mirror in the host's apt configuration"),
 	{ "--include", "LIST", OPTION_INCLUDE,
 	  "additional packages, such as \"gdb,strace\"; may be repeated" },
 	{ "--engine", "native|debootstrap", OPTION_ENGINE,
@@ -87,16 +80,19 @@ static const struct option_row create_rows[] = {
 
 struct create {
 	const char *name, *path, *profile_name, *engine;
+	const char *lock_file; /* NULL: none */
 	struct source source;
-	const char *components[COMPONENTS_MAX + 1];
-	char *component_words; /* the elements of components */
+	char **components; /* NULL-terminated; NULL: the default */
 	char *includes;
 	unsigned mode;
 	bool force, fresh, dry_run, quiet, json;
 
 	char *parent, *base;
 	int parent_fd, old; /* or -1; old: the rootfs to replace (O_PATH) */
-	struct profile *profile;
+	struct name_claim claim;
+	struct manifest *lock;		/* NULL: none */
+	struct profile locked, *loaded; /* of the lock, whose texts it borrows; else of a file */
+	const struct profile *profile;	/* one of them */
 	struct progress *progress;
 	struct helper *helper;
 	struct fetch *fetch;
@@ -114,12 +110,15 @@ static void create_clear(struct create *c)
 	packages_close(&c->fetch);
 	base_close(&c->kept);
 	words_free(c->left_out);
-	profile_free(&c->profile);
+	/* The helper's staging directory is gone by now. */
+	name_claim_drop(&c->claim);
+	profile_free(&c->loaded);
+	manifest_free(&c->lock);
 	closep(&c->old);
 	closep(&c->parent_fd);
 	free(c->parent);
 	free(c->base);
-	free(c->component_words);
+	words_free(c->components);
 	free(c->includes);
 }
 
@@ -142,18 +141,14 @@ static int join_includes(struct create *c, const struct parsed_line *line, struc
 
 static int create_read_line(struct create *c, const struct parsed_line *line, struct error **err)
 {
-	const char *components = line_value(line, OPTION_COMPONENTS);
-
 	c->name = line_value(line, OPTION_NAME);
 	c->path = line_value(line, OPTION_PATH);
 	c->profile_name = line_value(line, OPTION_PROFILE);
 	c->engine = line_value(line, OPTION_ENGINE);
+	c->lock_file = line_value(line, OPTION_LOCK);
 	c->source = (struct source){
 		.suite = line_value(line, OPTION_RELEASE),
 		.arch = line_value(line, OPTION_ARCH),
-		.mirror = line_value(line, OPTION_MIRROR),
-		.keyring = line_value(line, OPTION_KEYRING),
-		.allow_older = line_has(line, OPTION_ALLOW_OLDER),
 	};
 	c->mode = (unsigned)strtoul(line_value(line, OPTION_TREE_MODE), NULL, 8);
 	c->force = line_has(line, OPTION_FORCE);
@@ -161,29 +156,67 @@ static int create_read_line(struct create *c, const struct parsed_line *line, st
 	c->dry_run = line_has(line, OPTION_DRY_RUN);
 	c->quiet = line_has(line, OPTION_QUIET);
 	c->json = line_has(line, OPTION_JSON);
-	if (components && !(c->component_words = strdup(components)))
-		return error_no_memory(err);
-	return join_includes(c, line, err);
+	return source_line_read(line, &c->source, &c->components, err) < 0
+		       ? -1
+		       : join_includes(c, line, err);
 }
 
-static int check_components(struct create *c, struct error **err)
+/* Without --mirror, the default mirror if that is the lock's: this host may know a user name for
+ * it, and another mirror for security updates. */
+static int choose_mirror(struct create *c, struct error **err)
 {
-	size_t count = 0;
-	char *rest = NULL, *word;
+	_cleanup_(origin_free) struct origin *origin = NULL;
+	_cleanup_free_ char *place = NULL;
 
-	if (!c->component_words)
+	if (c->source.mirror)
 		return 0;
-	for (word = strtok_r(c->component_words, ", ", &rest); word;
-	     word = strtok_r(NULL, ", ", &rest)) {
-		if (!valid_archive_word(word) || count == COMPONENTS_MAX)
-			return error_set(err, ERR_INPUT, "invalid archive component \"%.80s\"",
-					 word);
-		c->components[count++] = word;
+	if (source_plan(&c->source, APT_FOLDER, &origin, NULL) == 0) {
+		place = release_seen_place(origin->mirror);
+		if (!place)
+			return error_no_memory(err);
+		if (strcmp(place, c->lock->mirror) == 0)
+			return 0;
 	}
-	if (!count)
-		return error_set(err, ERR_INPUT, "--components is empty");
-	c->source.components = c->components;
+	c->source.mirror = c->lock->mirror;
 	return 0;
+}
+
+/* What the options say that a lock replaces. */
+static int read_lock(struct create *c, const struct parsed_line *line, struct error **err)
+{
+	static const int replaced[] = { OPTION_RELEASE, OPTION_ARCH,   OPTION_PROFILE,
+					OPTION_INCLUDE, OPTION_ENGINE, OPTION_COMPONENTS };
+	const struct manifest *lock;
+
+	if (!c->lock_file)
+		return 0;
+	for (size_t i = 0; i < sizeof(replaced) / sizeof(*replaced); i++)
+		if (line_has(line, replaced[i]))
+			return error_set(err, ERR_INPUT, "--lock and %s contradict each other",
+					 option_row_coded(line->command, replaced[i])->name);
+	if (lock_read(c->lock_file, &c->lock, err) < 0)
+		return -1;
+	lock = c->lock;
+	c->profile_name = lock->profile;
+	c->engine = lock->engine;
+	c->source.suite = lock->suite;
+	c->source.arch = lock->arch;
+	c->source.components = (const char *const *)lock->components;
+	c->locked = (struct profile){
+		.name = lock->profile,
+		.path = (char *)(uintptr_t)c->lock_file,
+		.packages = lock->requested,
+		.optional = lock->optional,
+		.filters = lock->filters,
+		.filter_count = lock->filter_count,
+		.groups = lock->groups,
+		.group_count = lock->group_count,
+		.users = lock->users,
+		.user_count = lock->user_count,
+	};
+	snprintf(c->locked.sha256, sizeof(c->locked.sha256), "%s", lock->profile_sha256);
+	c->profile = &c->locked;
+	return choose_mirror(c, err);
 }
 
 static int check_release(const struct create *c, struct error **err)
@@ -216,13 +249,16 @@ static int load_profile(struct create *c, struct error **err)
 	char *rest = NULL, *word;
 	char **suite;
 
-	if (profile_load(c->profile_name, &c->profile, err) < 0)
+	if (c->lock)
+		return 0;
+	if (profile_load(c->profile_name, &c->loaded, err) < 0)
 		return -1;
-	if (profile_choose_release(c->profile, c->source.suite, err) < 0)
+	c->profile = c->loaded;
+	if (profile_choose_release(c->loaded, c->source.suite, err) < 0)
 		return -1;
 	for (word = c->includes ? strtok_r(c->includes, ", ", &rest) : NULL; word;
 	     word = strtok_r(NULL, ", ", &rest))
-		if (profile_add_package(c->profile, word, err) < 0)
+		if (profile_add_package(c->loaded, word, err) < 0)
 			return error_wrap(err, "--include");
 	if (!c->profile->suites)
 		return 0;
@@ -293,6 +329,16 @@ static int check_replaceable(struct create *c, struct error **err)
 	return 0;
 }
 
+/* Another create may be about to make this rootfs: what it makes would be found only at the end. */
+static int claim_destination(struct create *c, struct error **err)
+{
+	_cleanup_free_ char *path = store_join(c->parent, c->base);
+
+	if (!path)
+		return error_no_memory(err);
+	return c->dry_run ? 0 : name_claim_take(c->parent_fd, c->base, path, &c->claim, err);
+}
+
 static int check_destination(struct create *c, struct error **err)
 {
 	if (store_resolve(c->name, c->path, &c->parent, &c->base, err) < 0)
@@ -308,7 +354,7 @@ static int check_destination(struct create *c, struct error **err)
 			err, ERR_SYSTEM,
 			"cannot open the directory %s: %s; choose another place with --path",
 			c->parent, strerror(errno));
-	if (check_existing(c, err) < 0)
+	if (claim_destination(c, err) < 0 || check_existing(c, err) < 0)
 		return -1;
 	if (faccessat(c->parent_fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
 		return error_set(err, ERR_SYSTEM,
@@ -321,7 +367,7 @@ static int check_destination(struct create *c, struct error **err)
 /* Opens and locks the directory of snapshots, unless the policy allows no snapshots there. */
 static int create_open_base(struct create *c, struct error **err)
 {
-	char content[2 * SHA256_LEN + 1];
+	char content[2 * SHA256_LEN + 1], lock[2 * SHA256_LEN + 1];
 	const struct base_recipe recipe = {
 		.set = packages_set(c->fetch),
 		.profile = c->profile,
@@ -329,9 +375,12 @@ static int create_open_base(struct create *c, struct error **err)
 		.engine = c->engine,
 		.components = c->source.components,
 		.policy = content,
+		.lock = c->lock ? lock : NULL,
 	};
 	struct decision d;
 
+	if (c->lock && lock_digest(c->lock, lock) < 0)
+		return error_no_memory(err);
 	if (permission_content(content, err) < 0 ||
 	    base_open(&recipe, c->progress, &c->kept, err) < 0 ||
 	    permission_keep(c->kept.folder, &d, err) < 0)
@@ -379,7 +428,27 @@ static struct provision plan(const struct create *c)
 		.profile = c->profile,
 		.fetch = c->fetch,
 		.progress = c->progress,
+		.lock = c->lock,
 	};
+}
+
+/* Exactly the packages of the lock, before any of them is downloaded. */
+static int choose_locked(struct create *c, struct error **err)
+{
+	char **words = lock_words(c->lock);
+	const struct wanted wanted = { .packages = (const char *const *)words };
+	int r;
+
+	if (!words)
+		return error_no_memory(err);
+	r = packages_choose(c->fetch, BASE_EXACT, &wanted, err);
+	words_free(words);
+	if (r < 0)
+		return error_wrap(err, "cannot make the rootfs of %s", c->lock_file);
+	c->count = packages_set(c->fetch)->package_count;
+	return lock_compare(c->lock, packages_set(c->fetch), err) < 0
+		       ? error_wrap(err, "cannot make the rootfs of %s", c->lock_file)
+		       : 0;
 }
 
 static int create_choose(struct create *c, struct error **err)
@@ -389,6 +458,8 @@ static int create_choose(struct create *c, struct error **err)
 		.optional = (const char *const *)c->profile->optional,
 	};
 
+	if (c->lock)
+		return choose_locked(c, err);
 	if (packages_choose(c->fetch, BASE_MINIMAL, &wanted, err) < 0)
 		return -1;
 	c->count = packages_set(c->fetch)->package_count;
@@ -435,6 +506,8 @@ static json_t *create_describe(const struct create *c)
 /* The optional packages of the profile that the release does not have. */
 static char *const *left_out(const struct create *c)
 {
+	if (c->lock)
+		return c->lock->left_out;
 	if (c->how)
 		return c->left_out;
 	return c->fetch ? packages_set(c->fetch)->left_out : NULL;
@@ -586,8 +659,8 @@ static void print_done(const struct create *c, time_t began)
 /* Returns the exit status of a dry run, 0 after a create, or -1 with ERR set. */
 static int prepare_and_create(struct create *c, const struct parsed_line *line, struct error **err)
 {
-	if (create_read_line(c, line, err) < 0 || check_release(c, err) < 0 ||
-	    check_components(c, err) < 0 || check_arch(c, err) < 0 || load_profile(c, err) < 0 ||
+	if (create_read_line(c, line, err) < 0 || read_lock(c, line, err) < 0 ||
+	    check_release(c, err) < 0 || check_arch(c, err) < 0 || load_profile(c, err) < 0 ||
 	    check_destination(c, err) < 0)
 		return -1;
 	c->progress = progress_new(c->quiet || c->dry_run ? PROGRESS_QUIET
@@ -601,6 +674,7 @@ static int command_create(const struct parsed_line *line)
 	_cleanup_(create_clear) struct create c = {
 		.parent_fd = -1,
 		.old = -1,
+		.claim = NAME_CLAIM_NONE,
 		.kept = BASE_NONE_OPEN,
 	};
 	_cleanup_error_ struct error *err = NULL;

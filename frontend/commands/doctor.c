@@ -18,6 +18,7 @@
 #include "frontend/rootfs/store.h"
 #include "frontend/vm/kvm.h"
 #include "frontend/vm/vng.h"
+#include "frontend/vm/vng_places.h"
 
 #define SPACE_NEEDED (2ull << 30)
 #define SPACE_WISHED (6ull << 30)
@@ -57,8 +58,9 @@ static void probe_vng(struct finding *f)
 
 static void probe_qemu(struct finding *f)
 {
-	probe_program(f, VERDICT_MISSING, "qemu-system-x86_64", "qemu-system-x86",
-		      "rootlet run needs it");
+	const struct vng_emulator qemu = vng_emulator_find();
+
+	probe_program(f, VERDICT_MISSING, qemu.program, qemu.package, "rootlet run needs it");
 }
 
 static void probe_modules(struct finding *f)

@@ -14,6 +14,7 @@
 #include "frontend/commands/cluster_line.h"
 #include "frontend/commands/commands.h"
 #include "frontend/commands/fstests_cluster.h"
+#include "frontend/commands/fstests_missing.h"
 #include "frontend/commands/vm_line.h"
 #include "frontend/fstests/check_session.h"
 #include "frontend/fstests/check_words.h"
@@ -23,6 +24,7 @@
 #include "frontend/fstests/junit.h"
 #include "frontend/fstests/needs.h"
 #include "frontend/fstests/run_identity.h"
+#include "frontend/fstests/second_pass.h"
 #include "frontend/fstests/shard_run.h"
 #include "frontend/fstests/summary.h"
 #include "frontend/rootfs/manifest.h"
@@ -54,6 +56,7 @@ enum {
 	OPTION_VNG_ARG,
 	OPTION_TEST_TIMEOUT,
 	OPTION_STOP_ON_CRASH,
+	OPTION_INSTALL_MISSING,
 	OPTION_RESULTS,
 	OPTION_JUNIT,
 	OPTION_BASELINE,
@@ -84,6 +87,7 @@ static const struct option_row fstests_rows[] = {
 	{ "--root-transport", "auto|image|dir", OPTION_ROOT_TRANSPORT,
 	  "how the guest gets its root, as in rootlet run", .fallback = "auto" },
 	FORCE_9P_ROW,
+	OVERLAY_ROW,
 	{ "--fstype", "TYPE", OPTION_FSTYPE, "filesystem under test: ext4, xfs, btrfs, f2fs, …",
 	  .fallback = "ext4", .apart = true },
 	{ "--mkfs", "COMMAND", OPTION_MKFS,
@@ -114,6 +118,7 @@ static const struct option_row fstests_rows[] = {
 	  "rootlet run" },
 	APPEND_ROW,
 	{ "--vng-arg", "WORD", OPTION_VNG_ARG, "an additional argument for vng; may be repeated" },
+	BOOT_TIMEOUT_ROW,
 	{ "--timeout", "S", OPTION_TIMEOUT, "end the run after S seconds" },
 	{ "--test-timeout", "S", OPTION_TEST_TIMEOUT, "end a test after S seconds",
 	  .fallback = "3600" },
@@ -145,6 +150,9 @@ static const struct option_row fstests_rows[] = {
 	  "continue a run on Slurm that was interrupted, or whose rootlet exited" },
 	{ "--stop-on-crash", NULL, OPTION_STOP_ON_CRASH,
 	  "boot no new VM after a crash or a test that did not end", .apart = true },
+	{ "--install-missing", NULL, OPTION_INSTALL_MISSING,
+	  "install packages for commands that tests did not find in the rootfs, and run these "
+	  "tests again" },
 	{ "--results", "DIR", OPTION_RESULTS,
 	  "directory for the results, not ~/.local/state/rootlet/runs/RUN" },
 	{ "--junit", "FILE", OPTION_JUNIT, "also write the results as JUnit XML, for a CI system" },
@@ -214,6 +222,7 @@ static void read_words_of_line(struct fstests_options *o, const struct parsed_li
 	o->force_9p = line_has(line, OPTION_FORCE_9P);
 	o->unsealed = line_has(line, OPTION_UNSEALED);
 	o->stop_on_crash = line_has(line, OPTION_STOP_ON_CRASH);
+	o->install_missing = line_has(line, OPTION_INSTALL_MISSING);
 	o->json = line_has(line, OPTION_JSON);
 	o->quiet = line_has(line, OPTION_QUIET);
 }
@@ -222,6 +231,7 @@ static int read_numbers(struct fstests_options *o, const struct parsed_line *lin
 			struct error **err)
 {
 	if (line_number(line, OPTION_DEVICES, DEVICES_MAX, &o->device_count, err) < 0 ||
+	    line_number(line, OPTION_BOOT_TIMEOUT, BOOT_SECONDS_MOST, &o->boot_timeout, err) < 0 ||
 	    line_number(line, OPTION_TIMEOUT, SECONDS_MOST, &o->timeout, err) < 0 ||
 	    line_number(line, OPTION_TEST_TIMEOUT, SECONDS_MOST, &o->test_timeout, err) < 0)
 		return -1;
@@ -236,7 +246,7 @@ static int fstests_read_line(struct fstests_options *o, const struct parsed_line
 
 	read_words_of_line(o, line);
 	if (check_fstype(o->fstype, err) < 0 || read_numbers(o, line, err) < 0 ||
-	    line_append(line, &o->append, err) < 0)
+	    line_append(line, &o->append, err) < 0 || line_overlays(line, o->overlays, err) < 0)
 		return -1;
 	devices = list_values(line, OPTION_DEVICE, o->device_paths, DEVICES_MAX, err);
 	if (devices < 0)
@@ -259,15 +269,21 @@ static int check_combination(const struct fstests_options *o, const struct shard
 {
 	const char *order = check_words_orders(o->tests, o->test_count);
 
-	if (o->keyring && !o->build && strcmp(o->kernel, "distro") != 0)
+	if (o->keyring && !o->build && !o->install_missing && strcmp(o->kernel, "distro") != 0)
 		return error_set(err, ERR_INPUT,
-				 "--keyring goes with --kernel distro or --build: nothing else is "
-				 "downloaded");
-	if (o->host_root && (o->name || o->path || o->build))
-		return error_set(
-			err, ERR_INPUT,
-			"--host-root uses no rootfs: it does not go with --name, --path or "
-			"--build");
+				 "--keyring goes with --kernel distro, --build or "
+				 "--install-missing: nothing else is downloaded");
+	if (o->install_missing && (o->host_root || shard->parts || cluster))
+		return error_set(err, ERR_INPUT, "--install-missing does not go with %s%s",
+				 o->host_root	? "--host-root"
+				 : shard->parts ? "--shard: every part needs the same rootfs"
+						: "--cluster",
+				 cluster ? ": install what is missing first, see rootlet deps"
+					 : "");
+	if (o->host_root && (o->name || o->path || o->build || o->overlays[0]))
+		return error_set(err, ERR_INPUT,
+				 "--host-root uses no rootfs: it does not go with --name, --path, "
+				 "--overlay or --build");
 	if (o->host_root && strcmp(o->kernel, "distro") == 0)
 		return error_set(
 			err, ERR_INPUT,
@@ -299,6 +315,7 @@ static int check_cluster(const struct fstests_options *o, const struct shard *sh
 			     : o->host_root		? "--host-root"
 			     : o->device_path_count	? "--device"
 			     : o->stop_on_crash		? "--stop-on-crash"
+			     : o->overlays[0]		? "--overlay"
 			     : o->transport == ROOT_DIR ? "--root-transport dir"
 							: order;
 
@@ -323,6 +340,7 @@ struct fstests_job {
 	char *device_paths[DEVICES_MAX], *results_share;
 	struct results baseline;
 	char *baseline_id;
+	struct lackings lackings; /* --install-missing */
 	struct cluster_request cluster;
 	struct submission_kept kept;	  /* with --resume */
 	char *cluster_directory, *shared; /* path of the run in it */
@@ -381,16 +399,22 @@ static int read_words(struct fstests_job *j, struct error **err)
 	return 0;
 }
 
+static struct root_wish root_wish_of(const struct fstests_job *j)
+{
+	return (struct root_wish){
+		.rootfs = &j->rootfs,
+		.transport = j->cluster.engine ? ROOT_IMAGE : j->options.transport,
+		.fstypes = j->fstypes,
+		.overlays = j->options.overlays,
+		.no_virtiofs = j->options.force_9p,
+		.progress = j->run.progress,
+	};
+}
+
 static int prepare_root(struct fstests_job *j, struct error **err)
 {
 	const struct fstests_options *o = &j->options;
-	struct root_wish wish = {
-		.rootfs = &j->rootfs,
-		.transport = j->cluster.engine ? ROOT_IMAGE : o->transport,
-		.fstypes = j->fstypes,
-		.no_virtiofs = o->force_9p,
-		.progress = j->run.progress,
-	};
+	const struct root_wish wish = root_wish_of(j);
 
 	if (o->host_root) {
 		j->root.vm = (struct vm_root){ .kind = VM_ROOT_HOST, .path = "/" };
@@ -455,6 +479,7 @@ static int prepare_vm(struct fstests_job *j, struct error **err)
 		fstests_add_share(j, j->source.folder, FSTESTS_SHARE, true);
 	j->run.source = j->source.text;
 	j->run.tree = j->source.folder;
+	vm->boot_timeout = j->options.boot_timeout;
 	vm->kvm = !j->cluster.engine && kvm_runs(why, sizeof(why));
 	if (!vm->kvm && !j->cluster.engine)
 		progress_note(j->run.progress, "no KVM (%s): the guest is emulated, and slow", why);
@@ -558,11 +583,8 @@ static json_t *fstests_describe(const struct fstests_job *j)
 /* What rootlet runs merge compares. */
 static int describe_identity(const struct fstests_job *j, json_t *record, struct error **err)
 {
-	json_t *identity;
+	json_t *identity = run_identity(&j->run, j->rootfs.manifest, &j->root, j->tested, err);
 
-	if (!j->run.shard.parts)
-		return 0;
-	identity = run_identity(&j->run, j->rootfs.manifest, j->tested, err);
 	return identity ? json_object_set_new(record, "identity", identity) : -1;
 }
 
@@ -649,12 +671,17 @@ static int fstests_finish(struct fstests_job *j, json_t *record, int status,
 	int r;
 
 	progress_end(j->run.progress);
+	if (j->options.install_missing)
+		json_object_set_new(summary, "missing", missing_to_json(&j->lackings));
 	json_object_update(record, summary);
 	r = describe_shard(j, record, err);
 	if (run_folder_finish(&j->run.folder, record, err) < 0)
 		r = -1;
 	if (!j->options.json && (j->run.results.count || j->run.shard.text))
 		summary_print(&j->run, status);
+	if (!j->options.json)
+		missing_print(&j->lackings,
+			      j->rootfs.manifest ? j->rootfs.manifest->suite : "the release");
 	if (j->options.baseline)
 		print_baseline(j, summary);
 	if (j->options.json && why)
@@ -717,13 +744,72 @@ static void begin_run(struct fstests_job *j)
 							  : PROGRESS_AUTO);
 }
 
+/* Prepares the root again: its rootfs has changed. */
+static int reopen_root(struct fstests_job *j, struct error **err)
+{
+	const struct fstests_options *o = &j->options;
+	const struct root_wish wish = root_wish_of(j);
+
+	root_free(&j->root);
+	if (rootfs_open(o->name, o->path, o->kernel, o->keyring, j->run.progress, &j->rootfs, err) <
+		    0 ||
+	    root_prepare(&wish, &j->root, err) < 0)
+		return -1;
+	helper_stop(&j->rootfs.helper);
+	j->run.vm.root = j->root.vm;
+	j->run.vm.kernel = j->rootfs.kernel;
+	return 0;
+}
+
+/* Installs what tests did not find. Returns whether tests can run again, or -1 with ERR set. */
+static int install_missing(struct fstests_job *j, struct error **err)
+{
+	_cleanup_(manifest_free) struct manifest *manifest = NULL;
+	struct missing_request request = {
+		.name = j->options.name,
+		.path = j->options.path,
+		.keyring = j->options.keyring,
+		.progress = j->run.progress,
+	};
+	int installed;
+
+	if (not_run_collect(&j->run.results, &j->lackings) < 0)
+		return error_no_memory(err);
+	if (!j->lackings.count)
+		return 0;
+	/* No change can be made while the rootfs is locked. */
+	request.manifest = manifest = STEAL_PTR(j->rootfs.manifest);
+	rootfs_close(&j->rootfs);
+	installed = missing_install(&request, &j->lackings, err);
+	if (installed < 0 || reopen_root(j, err) < 0)
+		return -1;
+	return installed ? second_pass_plan(&j->run, &j->lackings, err) : 0;
+}
+
+/* Runs the tests here, and those again for which a package was missing. Returns the exit status, or
+ * -1 with ERR set. */
+static int run_here(struct fstests_job *j, json_t *record, struct error **err)
+{
+	int status = fstests_session(&j->run, err), again;
+
+	if (!j->options.install_missing || (status != FSTESTS_PASSED && status != FSTESTS_FAILED) ||
+	    interrupt_caught())
+		return status;
+	again = install_missing(j, err);
+	if (again <= 0)
+		return again < 0 ? -1 : status;
+	if (describe_identity(j, record, err) < 0)
+		return -1;
+	return fstests_session(&j->run, err);
+}
+
 /* Runs the tests of a run whose directory is open, and releases RECORD, its run.json. */
 static int fstests_run_opened(struct fstests_job *j, json_t *record)
 {
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_error_ struct error *late = NULL;
-	int status = j->cluster.engine ? run_on_cluster(j, record, &err)
-				       : fstests_session(&j->run, &err);
+	int status =
+		j->cluster.engine ? run_on_cluster(j, record, &err) : run_here(j, record, &err);
 
 	if (status < 0)
 		status =

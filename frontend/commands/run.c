@@ -45,11 +45,13 @@ static const struct option_row run_rows[] = {
 	  "image if the kernel is known to support it",
 	  .fallback = "auto" },
 	FORCE_9P_ROW,
+	OVERLAY_ROW,
 	{ "--unsealed", NULL, OPTION_UNSEALED,
 	  "let vng and qemu see all of the host's files, read-only, and its processes: for hosts "
 	  "where a VM cannot have its own /proc, and for vng installations that rootlet does not "
 	  "find completely" },
 	APPEND_ROW,
+	BOOT_TIMEOUT_ROW,
 	{ "--timeout", "S", OPTION_TIMEOUT, "end the VM after S seconds, with exit status 124" },
 	QUIET_ROW,
 	JSON_ROW("JSON events, one per line: progress, log, output (a piece of COMMAND's output), "
@@ -61,6 +63,7 @@ struct run {
 	const char *kernel_path, *keyring, *name, *path;
 	bool quiet, json, force_9p;
 	enum root_transport transport;
+	const char *overlays[VM_OVERLAYS_MAX + 1];
 	time_t began;
 	char *append;
 	char cpus[CPUS_TEXT];
@@ -214,7 +217,9 @@ static int run_read_line(struct run *r, const struct parsed_line *line, struct e
 	r->config.unsealed = line_has(line, OPTION_UNSEALED);
 	if (line_memory(line, &r->config.memory, err) < 0 || line_cpus(line, r->cpus, err) < 0 ||
 	    line_number(line, OPTION_TIMEOUT, TIMEOUT_MOST, &r->config.timeout, err) < 0 ||
-	    line_append(line, &r->append, err) < 0)
+	    line_number(line, OPTION_BOOT_TIMEOUT, BOOT_SECONDS_MOST, &r->config.boot_timeout,
+			err) < 0 ||
+	    line_append(line, &r->append, err) < 0 || line_overlays(line, r->overlays, err) < 0)
 		return -1;
 	while ((value = line_next(line, OPTION_RWDIR, &rwdir)))
 		if (add_rwdir(r, value, err) < 0)
@@ -233,6 +238,7 @@ static int run_prepare(struct run *r, struct error **err)
 	struct root_wish wish = {
 		.rootfs = &r->rootfs,
 		.transport = r->transport,
+		.overlays = r->overlays,
 		.no_virtiofs = r->force_9p,
 		.progress = r->progress,
 	};

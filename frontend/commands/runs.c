@@ -4,6 +4,7 @@
 
 #include "frontend/cli/events.h"
 #include "frontend/cli/text.h"
+#include "frontend/cluster/discard.h"
 #include "frontend/commands/commands.h"
 #include "frontend/commands/runs_durations.h"
 #include "frontend/commands/runs_merge.h"
@@ -228,9 +229,68 @@ static int runs_make_one(const struct runs *r, char **words, struct error **err)
 	return runs_merge(r->json, words, r->results, r->junit, err);
 }
 
+/* Discards what the run has in a directory that machines share, while nobody can resume it. A run
+ * made with --results stays, and can be resumed. */
+static int runs_discard_shared(const char *id, struct error **err)
+{
+	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
+	_cleanup_error_ struct error *why = NULL;
+	const char *directory;
+	json_t *record;
+	int result = 0;
+
+	if (run_folder_resume(id, &run, &why) < 0) {
+		if (!why || why->code != ERR_BUSY)
+			return 0; /* it is damaged */
+		*err = STEAL_PTR(why);
+		return -1;
+	}
+	record = run_folder_read(&run, &why);
+	directory =
+		json_string_value(json_object_get(json_object_get(record, "cluster"), "directory"));
+	if (directory && run_folder_is_own(&run))
+		result = shared_run_discard(directory, &run, err);
+	json_decref(record);
+	return result;
+}
+
+static int runs_remove(const char *id, struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+
+	if (runs_discard_shared(id, &why) < 0) {
+		if (why && why->code != ERR_MISSING) {
+			*err = STEAL_PTR(why);
+			return -1;
+		}
+		/* This machine does not see it, and may never do so again. */
+		report_error("runs", why);
+	}
+	return run_folder_remove(id, err);
+}
+
+/* Removes one run, or adds it to FAILED. A failure counts more than a run in progress. */
+static void runs_prune_one(const char *id, json_t *removed, json_t *failed, int *status)
+{
+	_cleanup_error_ struct error *why = NULL;
+
+	if (runs_remove(id, &why) == 0) {
+		json_array_append_new(removed, json_text(id));
+		return;
+	}
+	report_error("runs", why);
+	json_array_append_new(failed, json_pack("{s:o, s:o}", "run", json_text(id), "message",
+						json_text(error_text(why))));
+	if (!why || why->code != ERR_BUSY)
+		*status = EXIT_FAILED;
+	else if (*status == EXIT_OK)
+		*status = EXIT_EXISTS;
+}
+
 static int runs_prune(const struct runs *r, char **words, struct error **err)
 {
 	json_t *removed, *failed;
+	int status = EXIT_OK;
 	size_t count, gone;
 	char **ids;
 
@@ -240,19 +300,8 @@ static int runs_prune(const struct runs *r, char **words, struct error **err)
 	removed = json_array();
 	failed = json_array();
 	for (size_t i = 0; i < count; i++) {
-		_cleanup_error_ struct error *why = NULL;
-
-		if (i + r->keep < count) {
-			if (run_folder_remove(ids[i], &why) == 0) {
-				json_array_append_new(removed, json_text(ids[i]));
-			} else {
-				report_error("runs", why);
-				json_array_append_new(
-					failed,
-					json_pack("{s:o, s:o}", "run", json_text(ids[i]), "message",
-						  json_text(why ? why->message : "")));
-			}
-		}
+		if (i + r->keep < count)
+			runs_prune_one(ids[i], removed, failed, &status);
 		free(ids[i]);
 	}
 	free(ids);
@@ -260,12 +309,12 @@ static int runs_prune(const struct runs *r, char **words, struct error **err)
 	if (r->json) {
 		document_print(json_pack("{s:o, s:o, s:I}", "removed", removed, "failed", failed,
 					 "left", (json_int_t)(count - gone)));
-		return EXIT_OK;
+		return status;
 	}
 	printf("removed %zu of %zu runs\n", gone, count);
 	json_decref(removed);
 	json_decref(failed);
-	return EXIT_OK;
+	return status;
 }
 
 static int command_runs(const struct parsed_line *line)
@@ -300,7 +349,7 @@ const struct command runs_command = {
 		 "list shows, a directory made by rootlet fstests --results, or the word last.",
 	.statuses = "0 done; compare: nothing newly fails; 1 failed, no such run; compare: "
 		    "something newly fails; merge: as rootlet fstests; 2 wrong command line; "
-		    "6 the run is in progress.",
+		    "6 merge: a run is in progress; prune: a run stays because it is in progress.",
 	.rows = runs_rows,
 	.run = command_runs,
 };

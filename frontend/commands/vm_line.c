@@ -1,5 +1,6 @@
 #include "frontend/commands/vm_line.h"
 
+#include <sys/stat.h>
 #include <stdio.h>
 
 #define CPUS_MOST 255
@@ -49,4 +50,25 @@ enum root_transport line_transport(const struct parsed_line *line)
 
 	root_transport_parse(line_value(line, OPTION_ROOT_TRANSPORT), &transport);
 	return transport;
+}
+
+int line_overlays(const struct parsed_line *line, const char *list[static VM_OVERLAYS_MAX + 1],
+		  struct error **err)
+{
+	const char *value;
+	size_t i = 0, count = 0;
+	struct stat st;
+
+	while ((value = line_next(line, OPTION_OVERLAY, &i))) {
+		if (count == VM_OVERLAYS_MAX)
+			return error_set(err, ERR_INPUT, "--overlay is given more than %d times",
+					 VM_OVERLAYS_MAX);
+		if (stat(value, &st) < 0)
+			return error_errno(err, ERR_INPUT, "--overlay %s", value);
+		if (!S_ISDIR(st.st_mode))
+			return error_set(err, ERR_INPUT, "--overlay %s is not a directory", value);
+		list[count++] = value;
+	}
+	list[count] = NULL;
+	return 0;
 }

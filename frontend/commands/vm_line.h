@@ -9,14 +9,15 @@
 /* The commands' own begin at OPTION_VM_OWN. */
 enum {
 	OPTION_KERNEL = OPTION_OWN,
-	OPTION_KEYRING,
 	OPTION_ROOT_TRANSPORT,
 	OPTION_FORCE_9P,
 	OPTION_UNSEALED,
 	OPTION_MEMORY,
 	OPTION_CPUS,
 	OPTION_APPEND,
+	OPTION_OVERLAY,
 	OPTION_TIMEOUT,
+	OPTION_BOOT_TIMEOUT,
 	OPTION_VM_OWN,
 };
 
@@ -30,11 +31,25 @@ enum {
 		"--cpus", "N", OPTION_CPUS,                                                        \
 			"CPUs of the guest (default: as many as the host has, at most 8)"          \
 	}
+#define OVERLAY_ROW                                                                                \
+	{                                                                                          \
+		"--overlay", "DIR", OPTION_OVERLAY,                                                \
+			"put the files of DIR over the rootfs for this run, as make install "      \
+			"DESTDIR=DIR left them; in the guest they belong to root; may be repeated" \
+	}
+#define BOOT_TIMEOUT_ROW                                                                           \
+	{                                                                                          \
+		"--boot-timeout", "S", OPTION_BOOT_TIMEOUT,                                        \
+			"end a VM that has not booted after S seconds (default: 300 with KVM, "    \
+			"1200 without; more on a slow host)"                                       \
+	}
 #define APPEND_ROW                                                                                 \
 	{                                                                                          \
 		"--append", "WORDS", OPTION_APPEND,                                                \
 			"words for the kernel command line; may be repeated"                       \
 	}
+
+#define BOOT_SECONDS_MOST (24ul * 3600)
 
 /* Sets *NUMBER if the option has a value or a default. ERR_INPUT if that is not from 1 to LIMIT. */
 int line_number(const struct parsed_line *line, int code, unsigned long limit, unsigned int *number,
@@ -45,3 +60,7 @@ int line_memory(const struct parsed_line *line, const char **memory, struct erro
 int line_cpus(const struct parsed_line *line, char out[static CPUS_TEXT], struct error **err);
 int line_append(const struct parsed_line *line, char **append, struct error **err);
 enum root_transport line_transport(const struct parsed_line *line);
+
+/* The values of --overlay, NULL-terminated. ERR_INPUT if there are more than VM_OVERLAYS_MAX. */
+int line_overlays(const struct parsed_line *line, const char *list[static VM_OVERLAYS_MAX + 1],
+		  struct error **err);

@@ -49,7 +49,7 @@ struct check_session {
 	struct test_queue *queue; /* if there are several guests, once the plan is known */
 	bool planned;		  /* the list of tests was read, as far as it could be */
 	bool told;		  /* what to run: the only guest */
-	bool whole;		  /* it was told the user's own words, so check has its own order */
+	unsigned int whole;	  /* the boot in which check got the user's own words; 0: none */
 	bool over;		  /* the supply has nothing more */
 	size_t left;		  /* tests without a result when the only guest was last told */
 	int64_t next_tick;	  /* milliseconds of the monotonic clock */
@@ -333,9 +333,9 @@ static void tell_only(struct run_guest *m)
 	size_t left = test_plan_left(&run->plan, &run->results);
 
 	if (!s->told && !run->shard.parts) {
-		s->whole = true;
+		s->whole = run->boots;
 		tell_words(m, GUEST_CHECKING, "run");
-	} else if ((s->whole && run->boots == 1) || left >= s->left ||
+	} else if (s->whole == run->boots || left >= s->left ||
 		   !test_plan_next(&run->plan, &run->results, &batch)) {
 		tell(m, GUEST_CHECKING, "end", NULL);
 	} else {
@@ -654,10 +654,14 @@ int fstests_session(struct fstests_run *run, struct error **err)
 		s.queue = test_queue_new(s.count);
 		if (!s.queue)
 			return error_no_memory(err);
-	} else if (!run->options->config && /* whose sections only check knows */
-		   test_plan_of_words(run->words, run->word_count, &run->plan))
+	} else if (run->second_pass) {
+		s.told = true; /* the user's own words in the first pass */
 		use_plan(&s);
-	run->began = clock_precise();
+	} else if (fstests_run_knows_plan(run, &run->plan)) {
+		use_plan(&s);
+	}
+	if (!run->second_pass)
+		run->began = clock_precise();
 	signal(SIGPIPE, SIG_IGN); /* a guest that died reads no orders */
 	display_begin(run);
 	if (open_guests(&s, err) == 0)

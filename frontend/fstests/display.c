@@ -50,7 +50,7 @@ static void display_compose(const struct fstests_run *run, const char *running, 
 	size_t used = 0;
 
 	if (run->plan.count)
-		used += (size_t)snprintf(text, size, "%zu/%zu  ", r->count + count,
+		used += (size_t)snprintf(text, size, "%zu/%zu  ", r->count - run->settled + count,
 					 run->plan.count);
 	if (*running)
 		used += (size_t)snprintf(text + used, size - used, "%s  ", running);
@@ -97,7 +97,8 @@ void display_started(const struct fstests_run *run, unsigned int guest, const ch
 	}
 	progress_end(run->progress);
 	event = json_pack("{s:s, s:o, s:o, s:I}", "stage", "Testing", "section", json_text(section),
-			  "name", json_text(name), "done", (json_int_t)run->results.count);
+			  "name", json_text(name), "done",
+			  (json_int_t)(run->results.count - run->settled));
 	/* Omit the total if it is unknown. */
 	if (run->plan.count)
 		json_object_set_new(event, "total", json_integer((json_int_t)run->plan.count));

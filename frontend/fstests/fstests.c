@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
 
 static void complaint_clear(struct complaint *c)
 {
@@ -30,6 +33,30 @@ int fstests_run_complain(struct fstests_run *run, const char *kind, const char *
 	}
 	complaint_clear(c);
 	return error_no_memory(err);
+}
+
+/* Whether the tree certainly has no test of exactly this name. check then runs one whose name it
+ * begins: "generic/107-quota" for "generic/107". */
+static bool fstests_lacks_test(const char *tree, const char *name)
+{
+	_cleanup_free_ char *tests = NULL;
+	_cleanup_free_ char *path = NULL;
+
+	return asprintf(&tests, "%s/tests", tree) >= 0 &&
+	       asprintf(&path, "%s/%s", tests, name) >= 0 && access(tests, F_OK) == 0 &&
+	       access(path, F_OK) < 0;
+}
+
+bool fstests_run_knows_plan(const struct fstests_run *run, struct test_plan *plan)
+{
+	bool known = !run->options->config && /* whose sections only check knows */
+		     test_plan_of_words(run->words, run->word_count, plan);
+
+	for (size_t i = 0; known && run->tree && i < plan->count; i++)
+		known = !fstests_lacks_test(run->tree, plan->list[i].name);
+	if (!known)
+		test_plan_clear(plan);
+	return known;
 }
 
 struct vm_disk fstests_device(const struct fstests_options *options, unsigned int number)

@@ -27,8 +27,8 @@
 /* The advice if the guest lacks something that fstests' programs need; the guest script prints it,
  * too. */
 #define FSTESTS_LACKS_FIX                                                                          \
-	"let rootlet build fstests (--build), or create the rootfs with the missing package "      \
-	"(rootlet create --include PACKAGE)"
+	"let rootlet build fstests (--build), or install the missing package "                     \
+	"(rootlet install PACKAGE)"
 
 #define DEVICES_MAX 24
 #define VNG_WORDS_MAX 32
@@ -46,9 +46,11 @@ struct fstests_options {
 	const char *vng_words[VNG_WORDS_MAX + 1];
 	size_t vng_word_count;
 	unsigned int timeout, test_timeout; /* seconds; 0 for none */
+	unsigned int boot_timeout;	    /* as in struct vm_config */
 	unsigned int jobs;		    /* guests at once; at least 1 */
-	bool host_root, build, stop_on_crash, json, quiet, force_9p, unsealed;
+	bool host_root, build, stop_on_crash, json, quiet, force_9p, unsealed, install_missing;
 	enum root_transport transport;
+	const char *overlays[VM_OVERLAYS_MAX + 1]; /* NULL-terminated */
 	const char *results, *junit, *baseline, *durations;
 	char *const *tests; /* check's arguments */
 	size_t test_count;
@@ -94,12 +96,18 @@ struct fstests_run {
 	unsigned int boots;
 	bool crashed;	   /* the kernel crashed, during a test or between tests */
 	bool exhausted;	   /* the run's time is up */
+	bool second_pass;  /* the plan has just the tests that run again: second_pass.h */
+	size_t settled;	   /* results that the first pass left */
 	char refusal[256]; /* why check did not run everything requested; "" if it did */
 };
 
 /* Adds a complaint, with copies of these. */
 int fstests_run_complain(struct fstests_run *run, const char *kind, const char *test,
 			 const char *line, const char *trace, struct error **err);
+
+/* Whether the command line names every test, so that no guest has to list them. Sets PLAN, which is
+ * empty if not. */
+bool fstests_run_knows_plan(const struct fstests_run *run, struct test_plan *plan);
 
 /* The new disk NUMBER, from 0, of each guest. */
 struct vm_disk fstests_device(const struct fstests_options *options, unsigned int number);

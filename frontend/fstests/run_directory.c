@@ -260,6 +260,17 @@ int run_folder_resume(const char *name, struct run_folder *run, struct error **e
 	return error_set(err, ERR_BUSY, "run %s is still in progress", name);
 }
 
+bool run_folder_is_own(const struct run_folder *run)
+{
+	_cleanup_error_ struct error *ignored = NULL;
+	_cleanup_free_ char *runs = runs_path(&ignored);
+	_cleanup_free_ char *real = runs ? realpath(runs, NULL) : NULL;
+	size_t length = real ? strlen(real) : 0;
+
+	return real && strncmp(run->path, real, length) == 0 && run->path[length] == '/' &&
+	       strcmp(run->path + length + 1, run->id) == 0;
+}
+
 bool run_folder_busy(const struct run_folder *run)
 {
 	_cleanup_close_ int fd = openat(run->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -50,6 +50,9 @@ void run_folder_close(struct run_folder *run);
 /* Opens a run whose process has ended, and locks it. Sets ERR_BUSY if it is in progress. */
 int run_folder_resume(const char *name, struct run_folder *run, struct error **err);
 
+/* Whether the run is below the state directory, not in a directory of the user's choice. */
+bool run_folder_is_own(const struct run_folder *run);
+
 /* Whether the run is still in progress. */
 bool run_folder_busy(const struct run_folder *run);
 

@@ -172,8 +172,21 @@ static json_t *identity_of_configuration(const struct fstests_options *o, const 
 	return identity_end(&hash);
 }
 
+/* Of one overlay, its own sum; else of all their sums, from the lowest on. */
+static json_t *identity_of_overlays(const struct root *root)
+{
+	struct sha256_ctx hash;
+
+	if (root->overlay_count == 1)
+		return json_string(root->overlays[0].sha256);
+	sha256_init(&hash);
+	for (size_t i = 0; i < root->overlay_count; i++)
+		identity_add(&hash, root->overlays[i].sha256);
+	return identity_end(&hash);
+}
+
 json_t *run_identity(const struct fstests_run *run, const struct manifest *manifest,
-		     const char *types, struct error **err)
+		     const struct root *root, const char *types, struct error **err)
 {
 	json_t *kernel = identity_of_file(run->vm.kernel->image, err);
 	json_t *fstests = kernel ? identity_of_fstests(run->tree, err) : NULL;
@@ -191,5 +204,7 @@ json_t *run_identity(const struct fstests_run *run, const struct manifest *manif
 			   configuration);
 	if (manifest)
 		json_object_set_new(object, "rootfs", identity_of_rootfs(manifest));
+	if (root->overlay_count)
+		json_object_set_new(object, "overlays", identity_of_overlays(root));
 	return object;
 }

@@ -11,7 +11,8 @@
 json_t *identity_of_file(const char *path, struct error **err);
 
 /* For run.json, a new reference: SHA-256 sums in hex of the kernel's image, of the rootfs's
- * packages (missing if MANIFEST is NULL), of fstests' tests and of the configuration, TYPES being
- * the tested filesystems. NULL with ERR set. */
+ * packages (missing if MANIFEST is NULL), of the overlays of ROOT (missing if it has none), of
+ * fstests' tests and of the configuration, TYPES being the tested filesystems. NULL with ERR set.
+ */
 json_t *run_identity(const struct fstests_run *run, const struct manifest *manifest,
-		     const char *types, struct error **err);
+		     const struct root *root, const char *types, struct error **err);

@@ -212,6 +212,7 @@ static int merge_compare(const struct merged_shard *a, const struct merged_shard
 		{ NULL, "kernel_version", "kernel" },
 		{ "identity", "kernel", "kernel" },
 		{ "identity", "rootfs", "rootfs" },
+		{ "identity", "overlays", "overlays" },
 		{ "identity", "fstests", "fstests" },
 		{ NULL, "fstype", "configuration" },
 		{ "identity", "configuration", "configuration" },

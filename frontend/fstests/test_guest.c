@@ -316,6 +316,7 @@ static void test_guest_boot_again(const char *why, void *context)
 	struct test_guest *g = context;
 
 	progress_note(g->run->progress, "%s; booting once more", why);
+	g->run->boots++;
 	start_parsers(g, &g->err);
 }
 

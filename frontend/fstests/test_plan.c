@@ -28,8 +28,7 @@ bool test_plan_has(const struct test_plan *plan, const char *section, const char
 	return false;
 }
 
-static bool test_plan_add(struct test_plan *plan, const char *section, const char *name,
-			  size_t length)
+static bool plan_grow(struct test_plan *plan, const char *section, const char *name, size_t length)
 {
 	struct planned *added = array_grow(&plan->list, plan->count, sizeof(*added));
 
@@ -63,14 +62,19 @@ int test_plan_read(int folder, const char *file, struct test_plan *plan, struct 
 			snprintf(section, sizeof(section), "%s", line + strlen(mark));
 			text_clean(section);
 		} else if (length && (line[length] == ' ' || !line[length]) &&
-			   !test_plan_add(strstr(line + length, "[expunged]") ? excluded : plan,
-					  section, line, length)) {
+			   !plan_grow(strstr(line + length, "[expunged]") ? excluded : plan,
+				      section, line, length)) {
 			test_plan_clear(plan);
 			test_plan_clear(excluded);
 			return error_no_memory(err);
 		}
 	}
 	return 0;
+}
+
+bool test_plan_add(struct test_plan *plan, const char *section, const char *name)
+{
+	return plan_grow(plan, section, name, strlen(name));
 }
 
 bool test_plan_of_words(char *const *words, size_t count, struct test_plan *plan)
@@ -81,7 +85,7 @@ bool test_plan_of_words(char *const *words, size_t count, struct test_plan *plan
 
 		if (length && !words[i][length] && test_plan_has(plan, "", words[i]))
 			continue;
-		if (!length || words[i][length] || !test_plan_add(plan, "", words[i], length)) {
+		if (!length || words[i][length] || !plan_grow(plan, "", words[i], length)) {
 			test_plan_clear(plan);
 			return false;
 		}

@@ -22,6 +22,9 @@ int test_plan_read(int folder, const char *file, struct test_plan *plan, struct 
 /* Makes a plan from check's arguments. Returns false if they are anything but single test names. */
 bool test_plan_of_words(char *const *words, size_t count, struct test_plan *plan);
 
+/* False if out of memory. */
+bool test_plan_add(struct test_plan *plan, const char *section, const char *name);
+
 bool test_plan_has(const struct test_plan *plan, const char *section, const char *name);
 void test_plan_clear(struct test_plan *plan);
 

@@ -96,8 +96,7 @@ check_programs() {
 	done <"$results/rootlet.needs"
 	((${#lacks[@]} == 0)) || fail "the guest cannot start programs of fstests:$(
 		printf ' %s;' "${lacks[@]:0:3}"
-	) fix: let rootlet build fstests (--build), or create the rootfs with the missing package" \
-		"(rootlet create --include PACKAGE)"
+	) fix: let rootlet build fstests (--build), or install the missing package (rootlet install PACKAGE)"
 }
 
 set_scheduler() {
@@ -224,6 +223,16 @@ for serial in "${serials[@]}"; do
 done
 [[ -x $fstests/check ]] || fail "the fstests tree has no check script"
 cd "$fstests" || exit 120
+# Runs a command in a session keyring of its own, as a login does. Without one, each keyctl(1) gets a new
+# one that ends with it, and tests of encryption lose their keys. keyctl prints the keyring's id.
+in_session() {
+	if command -v keyctl >/dev/null; then
+		keyctl session - bash -c 'exec "$@" 2>&1' session "$@" 2>/dev/null
+	else
+		"$@" 2>&1
+	fi
+}
+
 # If vng exports the root, parts of it are read-only.
 mkdir -p /mnt/test /mnt/scratch 2>/dev/null || {
 	mount -t tmpfs mnt /mnt && mkdir /mnt/test /mnt/scratch
@@ -249,7 +258,7 @@ while order=() && ask "ready $status $will_ask"; do
 		[[ -z $ROOTLET_CONFIG ]] || make_test_device
 		;;
 	run)
-		./check "${order[@]:1}" 2>&1
+		in_session ./check "${order[@]:1}"
 		status=$?
 		sync
 		;;

@@ -6,7 +6,8 @@
 # pivots into it. The rootfs's own shell then continues this script, with busybox neither running nor
 # visible any more, and starts udev and the command.
 #
-# /rootlet/settings  sets a shell variable: fstype, the image's filesystem
+# /rootlet/settings  sets shell variables: fstype, the images' filesystem; overlays, the number of images
+#                    that lie on the rootfs's
 # /rootlet/shares    lines "TAG PATH": mount the host directory TAG at PATH
 # /rootlet/modules/  modules to load first, in this order
 # /rootlet/command   the script to run
@@ -33,11 +34,12 @@ power_off() {
 
 # --- in the boot root, with busybox ------------------------------------------------------------
 
+# Sets $disk to the device of the disk with the serial number $1.
 find_disk() {
 	tries=0
 	while [ "$tries" -lt 200 ]; do
 		for serial in /sys/block/*/serial; do
-			[ -e "$serial" ] && [ "$(cat "$serial")" = rootlet-root ] || continue
+			[ -e "$serial" ] && [ "$(cat "$serial")" = "$1" ] || continue
 			disk=${serial%/serial}
 			disk=/dev/${disk##*/}
 			return
@@ -45,19 +47,44 @@ find_disk() {
 		tries=$((tries + 1))
 		sleep 0.1
 	done
-	die "the disk with the root image is missing: the kernel has no virtio_blk"
+	die "the disk $1 is missing: the kernel has no virtio_blk"
+}
+
+# Mounts the image on the disk $1 at $2.
+mount_image() {
+	find_disk "$1"
+	mkdir "$2"
+	mount -t "$fstype" -o ro "$disk" "$2" || die "the kernel cannot mount $fstype"
+}
+
+# On a rootfs with a merged /usr, /sbin and the like are links into /usr. A directory of that name in the
+# overlay $1 would hide the link, and with it what it leads to. Its content goes where the link leads.
+merge_usr() {
+	for name in bin sbin lib lib32 lib64 libx32; do
+		[ -d "$1/$name" ] && [ ! -L "$1/$name" ] && [ -L "/run/image/$name" ] || continue
+		mkdir -p "/run/layer/upper/usr/$name"
+		cp -a "$1/$name/." "/run/layer/upper/usr/$name/" || die "no memory for an overlay's $name"
+		[ -L "/run/layer/upper/$name" ] || cp -a "/run/image/$name" /run/layer/upper/
+	done
 }
 
 mount_root() {
-	local fstype=''
-	# shellcheck disable=SC1091 # it sets fstype
+	local fstype='' overlays=0 number=0 lower=/run/image
+	# shellcheck disable=SC1091 # it sets fstype and overlays
 	. /rootlet/settings
-	mkdir /run/image /run/layer $root
-	mount -t "$fstype" -o ro "$disk" /run/image || die "the kernel cannot mount $fstype"
+	mkdir /run/layer $root
+	mount_image rootlet-root /run/image
 	mount -t tmpfs -o mode=0755,size=75% layer /run/layer
 	mkdir /run/layer/upper /run/layer/work
-	mount -t overlay -o lowerdir=/run/image,upperdir=/run/layer/upper,workdir=/run/layer/work \
+	while [ "$number" -lt "$overlays" ]; do
+		mount_image "rootlet-overlay$number" "/run/overlay$number"
+		merge_usr "/run/overlay$number"
+		lower=/run/overlay$number:$lower
+		number=$((number + 1))
+	done
+	mount -t overlay -o lowerdir=$lower,upperdir=/run/layer/upper,workdir=/run/layer/work \
 		overlay $root || die "the kernel has no overlayfs"
+	[ "$overlays" = 0 ] || touch /run/overlaid
 }
 
 fill_root() {
@@ -103,7 +130,6 @@ boot() {
 		# causes a clear error later.
 		[ ! -e "$module" ] || insmod "$module" 2>/dev/null
 	done
-	find_disk
 	mount_root
 	fill_root
 	mount_shares
@@ -112,6 +138,8 @@ boot() {
 	cp /rootlet/command $root/run/rootlet/command
 	cp "$0" $root/run/rootlet/init
 	chroot $root /bin/sh -c : || die "the rootfs has no working /bin/sh"
+	# An overlay may have libraries.
+	[ ! -e /run/overlaid ] || chroot $root /sbin/ldconfig
 	export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 	cd $root || die "cannot enter the root"
 	/run/bin/busybox pivot_root . run/boot
@@ -121,6 +149,13 @@ boot() {
 }
 
 # --- in the rootfs, with its own programs ------------------------------------------------------
+
+# The id of a machine is empty in a rootfs, because all guests would have the same.
+make_machine_id() {
+	[ -e /etc/machine-id ] && [ ! -s /etc/machine-id ] || return 0
+	IFS=- read -r a b c d e </proc/sys/kernel/random/uuid
+	echo "$a$b$c$d$e" >/etc/machine-id
+}
 
 start_udev() {
 	udevd=/usr/lib/systemd/systemd-udevd
@@ -155,6 +190,7 @@ port() {
 
 run_command() {
 	rmdir /run/boot
+	make_machine_id
 	start_udev
 	stdin=$(port virtme.stdin) && stdout=$(port virtme.stdout) && stderr=$(port virtme.stderr) ||
 		die "the guest has no ports for the command: the kernel has no virtio_console"

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "frontend/archive/cache.h"
-#include "frontend/archive/resolve_cache.h"
+#include "frontend/archive/kept_file.h"
 #include "frontend/archive/sums.h"
 #include "frontend/cli/directory.h"
 #include "frontend/client/inspection.h"
@@ -28,7 +28,7 @@ enum form {
 	FORM_ROOTFS, /* trees owned by the sub-range, with a digest beside them: tree_digest.h */
 };
 
-const char *const cache_kinds[CACHE_KINDS] = { "packages",   "indexes", RESOLVE_CACHE_FOLDER,
+const char *const cache_kinds[CACHE_KINDS] = { "packages",   "indexes", KEPT_FILES_FOLDER,
 					       BASES_FOLDER, "images",	"kernels",
 					       "build",	     "fstests" };
 static const enum form forms[CACHE_KINDS] = {
@@ -287,7 +287,7 @@ static int verify_file(const struct cache_objects *objects, const struct cache_o
 	if (fd < 0)
 		return errno == ENOENT ? 0 : error_errno(err, ERR_TRUST, "cannot read %s", o->name);
 	if (forms[o->kind] == FORM_KEPT)
-		return resolve_cache_verify(fd, err);
+		return kept_file_verify(fd, err);
 	sha256_from_hex(o->name, strlen(o->name), want);
 	if (file_sha256(fd, have, err) < 0)
 		return -1;

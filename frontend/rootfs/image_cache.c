@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -197,6 +198,29 @@ struct folder {
 	const char *path, *format;
 };
 
+/* mke2fs keeps the owners of files. Sets those of all inodes after the reserved ones: nobody else
+ * can tell which are in use. debugfs writes to its standard streams, so it cannot have the image
+ * there. */
+#define FIRST_INODE 11u
+#define BYTES_PER_INODE 4096u
+#define BYTES_PER_INODE_TEXT "4096"
+
+static int give_to_root(int fd, uint64_t size, struct error **err)
+{
+	_cleanup_close_ int script = memfd_create("owners", MFD_CLOEXEC);
+	_cleanup_fclose_ FILE *out = script < 0 ? NULL : fdopen(dup(script), "w");
+	char image[48];
+	const char *argv[] = { "debugfs", "-w", "-f", "/proc/self/fd/0", image, NULL };
+
+	snprintf(image, sizeof(image), "/proc/%d/fd/%d", getpid(), fd);
+	for (uint64_t i = FIRST_INODE; out && i < size / BYTES_PER_INODE; i++)
+		fprintf(out, "sif <%ju> uid 0\nsif <%ju> gid 0\n", (uintmax_t)i, (uintmax_t)i);
+	if (!out || fflush(out) != 0 || lseek(script, 0, SEEK_SET) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot set the owners of an image's files");
+	return child_run(argv, (int[3]){ script, -1, -1 }, "set the owners of an image's files",
+			 err);
+}
+
 static int build_folder(int fd, void *context, struct error **err)
 {
 	const struct folder *f = context;
@@ -219,7 +243,7 @@ static int build_folder(int fd, void *context, struct error **err)
 			       "-m",
 			       "0",
 			       "-i",
-			       "4096",
+			       BYTES_PER_INODE_TEXT,
 			       "-E",
 			       "root_owner=0:0",
 			       "-d",
@@ -254,7 +278,9 @@ static int build_folder(int fd, void *context, struct error **err)
 	if (sized && ftruncate(fd, (off_t)size) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot create an image of %llu bytes",
 				   (unsigned long long)size);
-	return child_run(argv, stdio, "make an image", err);
+	if (child_run(argv, stdio, "make an image", err) < 0)
+		return -1;
+	return sized ? give_to_root(fd, size, err) : 0;
 }
 
 int image_of_folder(const char *path, const char *format, char **image, struct error **err)

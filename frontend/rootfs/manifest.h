@@ -3,32 +3,13 @@
 #pragma once
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "frontend/client/client.h"
-#include "frontend/rootfs/profile.h"
+#include "frontend/rootfs/manifest_content.h"
 #include "lib/error.h"
 
-#define MANIFEST_FORMAT 1
+#define MANIFEST_FORMAT 2 /* 1 has only the versions of packages, and not ENGINE to RELEASES */
 #define MANIFEST_PATH "etc/rootlet/manifest.json"
-
-struct manifest_package {
-	char *name, *version;
-};
-
-struct manifest {
-	char *profile, *profile_sha256; /* its name, and the SHA-256 of its file in hex */
-	char *suite, *arch, *distribution, *mirror;
-	uint32_t first_uid, first_gid, count; /* host ids of the rootfs's ids 0 to COUNT - 1 */
-	int64_t created;		      /* seconds since the epoch */
-	struct manifest_package *packages;
-	size_t package_count;
-	char **left_out; /* NULL-terminated: profile packages the release lacks; NULL: none */
-	struct account *users;
-	size_t user_count;
-	struct account_group *groups;
-	size_t group_count;
-};
 
 /* ERR_INPUT if the manifest is malformed. ROOTFS comes from view_open(); manifest_read() fails with
  * ERR_MISSING if it has no manifest. */

@@ -4,10 +4,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "frontend/cli/interrupt.h"
+#include "frontend/cli/word_list.h"
 #include "frontend/client/view.h"
 #include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/script_log.h"
 #include "lib/error_wrap.h"
+#include "lib/hex_read.h"
+#include "lib/release_text.h"
 
 static char *mutable(const char *s)
 {
@@ -22,6 +26,12 @@ static int open_cached(const char *path, struct error **err)
 	if (fd < 0)
 		error_errno(err, ERR_SYSTEM, "cannot open %s", path);
 	return fd;
+}
+
+/* 0: none. */
+static uint32_t provision_epoch(const struct provision *p)
+{
+	return p->lock ? (uint32_t)p->lock->created : 0;
 }
 
 static int provision_begin(struct helper *h, const struct provision *p, struct error **err)
@@ -44,6 +54,7 @@ static int provision_begin(struct helper *h, const struct provision *p, struct e
 			 filter->pattern);
 		pointers[i] = filters[i];
 	}
+	message.epoch = provision_epoch(p);
 	message.filters = pointers;
 	message.n_filters = p->profile->filter_count;
 	request.kind_case = ROOTLET__REQUEST__KIND_BEGIN;
@@ -90,6 +101,20 @@ struct handing {
 	struct progress *progress;
 };
 
+static int hand_over_local(struct helper *h, const struct package *package, int fd,
+			   struct error **err)
+{
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__LocalPackage message = ROOTLET__LOCAL_PACKAGE__INIT;
+
+	message.name = package->name;
+	message.sha256.data = (uint8_t *)(uintptr_t)package->sha256;
+	message.sha256.len = sizeof(package->sha256);
+	request.kind_case = ROOTLET__REQUEST__KIND_LOCAL_PACKAGE;
+	request.local_package = &message;
+	return helper_call(h, &request, &fd, 1, NULL, err);
+}
+
 static int hand_over_package(const struct package *package, void *context, struct error **err)
 {
 	const struct handing *handing = context;
@@ -99,6 +124,8 @@ static int hand_over_package(const struct package *package, void *context, struc
 
 	if (fd < 0)
 		return -1;
+	if (!package->pocket)
+		return hand_over_local(handing->helper, package, fd, err);
 	message.name = package->name;
 	message.sha256.data = (uint8_t *)(uintptr_t)package->sha256;
 	message.sha256.len = sizeof(package->sha256);
@@ -112,13 +139,18 @@ static int hand_over(struct helper *h, const struct provision *p, struct error *
 {
 	const struct package_set *set = packages_set(p->fetch);
 	struct handing handing = { h, p->progress };
+	int r;
 
 	progress_stage(p->progress, "Verifying signatures and indexes");
 	for (size_t i = 0; i < set->pocket_count; i++)
 		if (hand_over_pocket(h, &set->pockets[i], err) < 0)
 			return -1;
 	progress_stage(p->progress, "Downloading and unpacking packages");
-	return packages_download(p->fetch, hand_over_package, &handing, err);
+	/* Otherwise its end would only be noticed with the next package, which may take long. */
+	interrupt_watch(helper_channel(h));
+	r = packages_download(p->fetch, hand_over_package, &handing, err);
+	interrupt_watch(-1);
+	return r;
 }
 
 static int bootstrap(struct helper *h, const struct provision *p, struct error **err)
@@ -182,14 +214,75 @@ static int add_accounts(struct helper *h, const struct provision *p, struct erro
 	return 0;
 }
 
-/* The manifest borrows its strings from the profile and the package set; only the list is new. */
+/* Frees what compose_manifest() makes; everything else is borrowed. */
+static void composed_clear(struct manifest *m)
+{
+	for (size_t i = 0; m->packages && i < m->package_count; i++)
+		free(m->packages[i].sha256);
+	free(m->packages);
+	free(m->releases);
+	words_free(m->components);
+}
+
+static int compose_packages(const struct package_set *set, struct manifest *m)
+{
+	m->packages = calloc(set->package_count + 1, sizeof(*m->packages));
+	for (size_t i = 0; m->packages && i < set->package_count; i++) {
+		const struct package *from = &set->packages[i];
+		char *hex = malloc(2 * SHA256_LEN + 1);
+
+		if (!hex)
+			return -1;
+		sha256_to_hex(from->sha256, hex);
+		m->packages[m->package_count++] = (struct manifest_package){
+			.name = from->name,
+			.version = from->version,
+			.arch = from->arch,
+			.sha256 = hex,
+			.source = from->source,
+			.source_version = from->source_version,
+		};
+	}
+	return m->packages ? 0 : -1;
+}
+
+/* The fetch process read the date from the file that the helper verified, and the helper compares
+ * it itself. */
+static int64_t compose_date(const struct pocket *pocket)
+{
+	char text[FETCH_LABEL_SIZE + 8];
+
+	snprintf(text, sizeof(text), "Date: %s\n", pocket->date);
+	return release_text_time(text, "Date");
+}
+
+static int compose_releases(const struct package_set *set, struct manifest *m)
+{
+	size_t count = 0;
+
+	m->releases = calloc(set->pocket_count + 1, sizeof(*m->releases));
+	for (size_t i = 0; m->releases && i < set->pocket_count; i++) {
+		const struct pocket *pocket = &set->pockets[i];
+
+		m->releases[m->release_count++] = (struct manifest_release){
+			.pocket = mutable(pocket->name),
+			.mirror = pocket->place,
+			.sha256 = pocket->sha256_hex,
+			.date = compose_date(pocket),
+		};
+		for (size_t j = 0; j < pocket->index_count; j++)
+			if (words_add(&m->components, &count, pocket->indexes[j].component) < 0)
+				return -1;
+	}
+	return m->releases ? 0 : -1;
+}
+
 static int compose_manifest(const struct helper *h, const struct provision *p, int *fd,
 			    struct error **err)
 {
 	const struct package_set *set = packages_set(p->fetch);
 	const struct host_ids *ids = helper_ids(h);
-	_cleanup_free_ struct manifest_package *packages = NULL;
-	struct manifest m = {
+	_cleanup_(composed_clear) struct manifest m = {
 		.profile = p->profile->name,
 		.profile_sha256 = mutable(p->profile->sha256),
 		.suite = set->suite,
@@ -200,7 +293,12 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 		.first_gid = ids->first_gid,
 		.count = ids->count,
 		.created = time(NULL),
-		.package_count = set->package_count,
+		.generation = 1,
+		.engine = mutable(p->engine),
+		.requested = p->profile->packages,
+		.optional = p->profile->optional,
+		.filters = p->profile->filters,
+		.filter_count = p->profile->filter_count,
 		.left_out = set->left_out,
 		.users = p->profile->users,
 		.user_count = p->profile->user_count,
@@ -208,14 +306,10 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 		.group_count = p->profile->group_count,
 	};
 
-	packages = calloc(m.package_count + 1, sizeof(*packages));
-	if (!packages)
+	if (p->lock)
+		return manifest_write(p->lock, fd, err);
+	if (compose_packages(set, &m) < 0 || compose_releases(set, &m) < 0)
 		return error_no_memory(err);
-	for (size_t i = 0; i < m.package_count; i++) {
-		packages[i].name = set->packages[i].name;
-		packages[i].version = set->packages[i].version;
-	}
-	m.packages = packages;
 	return manifest_write(&m, fd, err);
 }
 
@@ -228,6 +322,7 @@ static int provision_publish(struct helper *h, const struct provision *p, int ma
 	progress_stage(p->progress, "Writing to disk");
 	message.replace = p->replace;
 	message.mode = p->mode;
+	message.keep_old = p->keep_old;
 	request.kind_case = ROOTLET__REQUEST__KIND_PUBLISH;
 	request.publish = &message;
 	return helper_call(h, &request, &manifest, 1, NULL, err);
@@ -275,6 +370,7 @@ static int clone(struct helper *h, const struct provision *p, const struct clone
 		{ "hard links",
 		  " below /usr, until something writes: this filesystem has no reflinks" },
 		{ "copies", ": the cache is on another filesystem" },
+		{ "copies", ": a rootfs made from a lock shares no files by hard links" },
 	};
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Clone message = ROOTLET__CLONE__INIT;
@@ -283,13 +379,14 @@ static int clone(struct helper *h, const struct provision *p, const struct clone
 	progress_stage(p->progress, "Cloning");
 	message.name = mutable(p->base);
 	message.base_name = mutable(p->kept->key);
+	message.epoch = provision_epoch(p);
 	request.kind_case = ROOTLET__REQUEST__KIND_CLONE;
 	request.clone = &message;
 	if (helper_call(h, &request, (int[]){ p->parent, p->kept->folder }, 2, &answer, err) < 0)
 		return -1;
 	if (answer.status < 1 || answer.status > 3)
 		return error_set(err, ERR_SYSTEM, "rootlet-helper cloned in an unknown way");
-	*how = &ways[answer.status - 1];
+	*how = answer.status == 3 && p->lock ? &ways[3] : &ways[answer.status - 1];
 	return 0;
 }
 
@@ -328,11 +425,47 @@ int provision_clone(struct helper *h, const struct provision *p, const struct cl
 		progress_note(p->progress, "cannot remove the snapshot: %s", failed->message);
 		return 1;
 	}
-	manifest->created = time(NULL);
+	manifest->created = p->lock ? p->lock->created : time(NULL);
 	*count = manifest->package_count;
 	if (manifest_write(manifest, &fd, err) < 0 || provision_publish(h, p, fd, err) < 0)
 		return -1;
 	*left_out = STEAL_PTR(manifest->left_out);
+	progress_end(p->progress);
+	return 0;
+}
+
+static int change_begin(struct helper *h, const struct provision *p, struct error **err)
+{
+	const struct package_set *set = packages_set(p->fetch);
+	_cleanup_close_ int keyring = open_cached(set->keyring, err);
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Change message = ROOTLET__CHANGE__INIT;
+
+	if (keyring < 0)
+		return -1;
+	progress_stage(p->progress, "Copying the rootfs");
+	message.name = mutable(p->base);
+	message.suite = set->suite;
+	message.arch = set->arch;
+	message.removed = set->removed;
+	while (set->removed && set->removed[message.n_removed])
+		message.n_removed++;
+	request.kind_case = ROOTLET__REQUEST__KIND_CHANGE;
+	request.change = &message;
+	return helper_call(h, &request, (int[]){ p->parent, keyring }, 2, NULL, err);
+}
+
+int provision_change(struct helper *h, const struct provision *p, const struct manifest *manifest,
+		     struct error **err)
+{
+	_cleanup_close_ int fd = -1;
+	struct provision replacing = *p;
+
+	replacing.replace = true;
+	if (manifest_write(manifest, &fd, err) < 0 || change_begin(h, p, err) < 0 ||
+	    (packages_set(p->fetch)->package_count && hand_over(h, p, err) < 0) ||
+	    bootstrap(h, p, err) < 0 || provision_publish(h, &replacing, fd, err) < 0)
+		return -1;
 	progress_end(p->progress);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "frontend/archive/packages.h"
 #include "frontend/cli/progress.h"
 #include "frontend/client/client.h"
+#include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/profile.h"
 #include "frontend/rootfs/snapshot.h"
 
@@ -18,7 +19,9 @@ struct provision {
 	const struct profile *profile;
 	struct fetch *fetch; /* with its packages chosen, except for provision_clone() */
 	struct progress *progress;
-	const struct base *kept; /* the snapshot to save or clone; NULL: none */
+	const struct base *kept;     /* the snapshot to save or clone; NULL: none */
+	bool keep_old;		     /* provision_change(): the old rootfs becomes NAME.previous */
+	const struct manifest *lock; /* becomes the manifest; NULL: it is composed */
 };
 
 /* Downloads the packages and builds the rootfs. On failure the helper removes the unfinished tree,
@@ -36,3 +39,9 @@ struct clone_report {
  * happened. */
 int provision_clone(struct helper *h, const struct provision *p, const struct clone_report **how,
 		    size_t *count, char ***left_out, struct error **err);
+
+/* Replaces the existing rootfs by a copy that has the packages of P's set besides, and not those
+ * that the set removes. REPLACE is implied; ENGINE, PROFILE and KEPT do not matter. MANIFEST is
+ * that of the copy. On failure the old rootfs is unchanged. */
+int provision_change(struct helper *h, const struct provision *p, const struct manifest *manifest,
+		     struct error **err);

@@ -13,7 +13,7 @@
 #include "frontend/cli/interrupt.h"
 #include "lib/hex_read.h"
 
-#define FORMAT 4 /* of the snapshots; those with another number are rebuilt */
+#define FORMAT 5 /* of the snapshots; those with another number are rebuilt */
 #define WAIT_MS 200
 #define KEEP_SECONDS (30 * 24 * 60 * 60)
 
@@ -27,10 +27,10 @@ int base_key(const struct base_recipe *r, char key[static 2 * SHA256_LEN + 1])
 
 	if (!f)
 		return -1;
-	fprintf(f, "rootlet base %d\nengine %s\nsuite %s\narch %s\nmirror %s\nids %u %u\n", FORMAT,
-		r->engine, r->set->suite, r->set->arch, r->set->mirror, r->ids->first_uid,
-		r->ids->first_gid);
-	for (size_t i = 0; i < r->set->pocket_count; i++)
+	fprintf(f, "rootlet base %d\nengine %s\nsuite %s\narch %s\n%s %s\nids %u %u\n", FORMAT,
+		r->engine, r->set->suite, r->set->arch, r->lock ? "lock" : "mirror",
+		r->lock ? r->lock : r->set->mirror, r->ids->first_uid, r->ids->first_gid);
+	for (size_t i = 0; i < r->set->pocket_count && !r->lock; i++)
 		fprintf(f, "pocket %s %s %s\n", r->set->pockets[i].name, r->set->pockets[i].date,
 			r->set->pockets[i].sha256_hex);
 	for (size_t i = 0; r->components && r->components[i]; i++)

@@ -23,6 +23,7 @@ struct base_recipe {
 	const char *engine;
 	const char *const *components; /* NULL: the default */
 	const char *policy;	       /* which packages it allows: permission_content() */
+	const char *lock;	       /* its digest; then the pockets do not matter; NULL: none */
 };
 
 /* The name of RECIPE's snapshot, in hex: it changes with anything in RECIPE. Returns -1 if out of

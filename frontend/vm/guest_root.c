@@ -26,6 +26,8 @@ bool root_transport_parse(const char *text, enum root_transport *transport)
 
 void root_free(struct root *root)
 {
+	for (size_t i = 0; i < root->overlay_count; i++)
+		overlay_clear(&root->overlays[i]);
 	free(root->path);
 	closep(&root->userns);
 	*root = ROOT_NONE;
@@ -110,10 +112,11 @@ static int guest_root_choose(const struct root_wish *w, const struct kernel_feat
 			     const struct root_format **format, struct error **err)
 {
 	bool installed = strcmp(helper_ids(w->rootfs->helper)->mode, "installed") == 0;
-	bool sure = w->transport == ROOT_AUTO && !installed;
-	bool image = w->transport == ROOT_IMAGE || installed;
+	bool overlays = w->overlays && *w->overlays;
+	bool sure = w->transport == ROOT_AUTO && !installed && !overlays;
+	bool image = w->transport == ROOT_IMAGE || installed || overlays;
 	const char *lacking = find_lacking(features, sure);
-	const char *else_dir = installed ? "" : ", or use --root-transport dir";
+	const char *else_dir = installed || overlays ? "" : ", or use --root-transport dir";
 
 	*format = NULL;
 	if (w->transport == ROOT_DIR && installed)
@@ -121,6 +124,10 @@ static int guest_root_choose(const struct root_wish *w, const struct kernel_feat
 				 "cannot boot from the tree itself: this needs rootlet-helper's "
 				 "user namespace, which an installed helper does not share; use "
 				 "--root-transport image");
+	if (w->transport == ROOT_DIR && overlays)
+		return error_set(
+			err, ERR_INPUT,
+			"--overlay lies on an image: it does not go with --root-transport dir");
 	if (w->transport == ROOT_DIR)
 		return 0;
 	*format = lacking ? NULL : choose_format(w, features, sure);
@@ -175,10 +182,13 @@ static int build(int fd, void *context, struct error **err)
 	const struct building *b = context;
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__BuildImage message = ROOTLET__BUILD_IMAGE__INIT;
+	const struct manifest *manifest = b->wish->rootfs->manifest;
 	int fds[2] = { b->wish->rootfs->tree, fd };
 
 	progress_stage(b->wish->progress, "Building the root image");
 	message.format = (char *)(uintptr_t)b->format;
+	/* A rootfs made from a lock has no range in its manifest, but an epoch. */
+	message.epoch = manifest->count ? 0 : (uint32_t)manifest->created;
 	request.kind_case = ROOTLET__REQUEST__KIND_BUILD_IMAGE;
 	request.build_image = &message;
 	return helper_call(b->wish->rootfs->helper, &request, fds, 2, NULL, err);
@@ -277,6 +287,23 @@ static int guest_root_prepare(const struct root_wish *w, const struct root_forma
 	return helper_open_namespace(w->rootfs->helper, &root->userns, err);
 }
 
+static int add_overlays(const struct root_wish *w, const char *format, struct root *root,
+			struct error **err)
+{
+	if (w->overlays && *w->overlays)
+		progress_stage(w->progress, "Building the overlay image");
+	for (const char *const *given = w->overlays; given && *given; given++) {
+		struct overlay *o = &root->overlays[root->overlay_count++];
+
+		if (overlay_open(*given, o, err) < 0 || overlay_build(o, format, err) < 0)
+			return -1;
+		root->images[root->overlay_count - 1] = o->image;
+	}
+	root->vm.overlays = root->images;
+	root->vm.overlay_count = root->overlay_count;
+	return 0;
+}
+
 int root_prepare(const struct root_wish *wish, struct root *root, struct error **err)
 {
 	_cleanup_(kernel_features_free) struct kernel_features *features =
@@ -288,6 +315,8 @@ int root_prepare(const struct root_wish *wish, struct root *root, struct error *
 	if (guest_root_choose(wish, features, &format, err) < 0)
 		return -1;
 	result = guest_root_prepare(wish, format, root, err);
+	if (result == 0 && format)
+		result = add_overlays(wish, format->name, root, err);
 	root->vm.path = root->path;
 	root->vm.userns = root->userns;
 	if (result < 0)

@@ -7,6 +7,7 @@
 #include "frontend/client/client.h"
 #include "frontend/rootfs/manifest.h"
 #include "frontend/vm/kernel_features.h"
+#include "frontend/vm/overlay.h"
 #include "frontend/vm/vm.h"
 
 enum root_transport { ROOT_AUTO, ROOT_IMAGE, ROOT_DIR };
@@ -14,6 +15,9 @@ enum root_transport { ROOT_AUTO, ROOT_IMAGE, ROOT_DIR };
 struct root {
 	struct vm_root vm; /* its strings and descriptor are ours */
 	char *path;
+	struct overlay overlays[VM_OVERLAYS_MAX]; /* overlay_count of them */
+	char *images[VM_OVERLAYS_MAX];		  /* borrowed from them */
+	size_t overlay_count;
 	int userns;
 };
 
@@ -37,6 +41,8 @@ struct root_wish {
 	enum root_transport transport;
 	const char *fstypes; /* filesystems under test, separated by spaces; the root should use
 				another one. May be NULL */
+	const char *const
+		*overlays; /* NULL-terminated directories, from the lowest on; may be NULL */
 	bool no_virtiofs;
 	struct progress *progress;
 };

@@ -207,7 +207,8 @@ static int layout_root_write_settings(const struct vm_config *config, struct err
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the guest");
 	for (size_t i = 0; i < config->share_count; i++)
 		fprintf(out, "virtme.initmount%zu %s\n", i, config->shares[i].guest);
-	if (fclose(out) != 0 || asprintf(&settings, "fstype=%s\n", config->root.fstype) < 0)
+	if (fclose(out) != 0 || asprintf(&settings, "fstype=%s overlays=%zu\n", config->root.fstype,
+					 config->root.overlay_count) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the guest");
 	if (layout_root_write_file(VM_TREE "/rootlet/shares", shares, strlen(shares), 0644, err) <
 	    0)

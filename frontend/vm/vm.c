@@ -1,6 +1,8 @@
+#include "frontend/vm/overlay.h"
 #include "frontend/vm/vm.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/stream.h"
 #include "frontend/cli/text.h"
+#include "frontend/vm/boot_limit.h"
 #include "frontend/vm/hypervisor.h"
 #include "frontend/vm/vm_options.h"
 #include "frontend/vm/vm_terminal.h"
@@ -42,6 +45,7 @@ struct vm {
 	bool started, announced, exited, panicked;
 	int exit_status;
 	int64_t deadline, grace; /* milliseconds of the monotonic clock; 0 if none */
+	struct boot_limit boot;
 	char line[64];
 	size_t line_length;
 	char text[CONSOLE_KEPT + 1]; /* the console's last bytes */
@@ -236,10 +240,14 @@ static bool read_status(struct vm *vm)
 	return size > 0;
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a && (!b || a < b) ? a : b;
+}
+
 static int time_left(const struct vm *vm)
 {
-	int64_t end =
-		vm->grace && (!vm->deadline || vm->grace < vm->deadline) ? vm->grace : vm->deadline;
+	int64_t end = earlier(vm->grace, vm->deadline);
 	int64_t left = end - clock_milliseconds();
 
 	if (!end)
@@ -252,7 +260,10 @@ static int time_left(const struct vm *vm)
 static int time_to_wait(const struct vm *vm, int wanted)
 {
 	int left = time_left(vm);
+	int64_t boot = vm->boot.deadline - clock_milliseconds();
 
+	if (!vm->started && (left < 0 || boot < left))
+		left = boot < 0 ? 0 : (int)boot;
 	return wanted >= 0 && (left < 0 || wanted < left) ? wanted : left;
 }
 
@@ -303,7 +314,11 @@ static int check_output(const struct vm *vm, struct error **err)
 			   vm->out.broken ? "output" : "error");
 }
 
-/* Serves the VM until it exits (returns 0), its time is up (1), or config->watch ends it (2). */
+/* Why vm_serve() returned before the VM exited. */
+enum vm_late { VM_EXPIRED = 1, VM_UNWATCHED, VM_UNBOOTED };
+
+/* Serves the VM until it exits (returns 0), its time is up (VM_EXPIRED), config->watch ends it
+ * (VM_UNWATCHED), or it has not booted in time (VM_UNBOOTED). */
 static int vm_serve(struct vm *vm, struct error **err)
 {
 	enum { IN, OUT, ERROR, CONSOLE, STATUS, ENDED, SIGNALS, RESIZED, POLLED };
@@ -343,9 +358,11 @@ static int vm_serve(struct vm *vm, struct error **err)
 		if (polled[ENDED].revents)
 			return 0;
 		if (time_left(vm) == 0)
-			return 1;
+			return VM_EXPIRED;
+		if (!vm->started && boot_limit_passed(&vm->boot))
+			return VM_UNBOOTED;
 		if (vm->config->watch && (wanted = vm->config->watch(vm->config->context)) == 0)
-			return 2;
+			return VM_UNWATCHED;
 	}
 }
 
@@ -428,16 +445,25 @@ static int vm_judge(const struct vm *vm, int late, struct vm_result *result, str
 				 vm->started ? "the kernel failed while the command ran: %.*s%s"
 					     : "the kernel failed at boot: %.*s%s",
 				 (int)strcspn(vm->panic, "\n"), vm->panic, hint);
-	result->ended = late == 2;
+	result->ended = late == VM_UNWATCHED;
 	if (vm->exited) {
 		result->status = vm->exit_status;
 		return 0;
 	}
+	if (late == VM_UNBOOTED)
+		return error_set(err, ERR_SYSTEM,
+				 "the guest did not boot within %" PRId64
+				 " s: %s; if it is only slow, use a longer --boot-timeout%s",
+				 (clock_milliseconds() - vm->boot.began) / 1000,
+				 vm->text_length
+					 ? "the last lines of its console say how far it came"
+					 : "its console is empty",
+				 hint);
 	if (late) {
 		/* The console explains only a boot that did not finish. */
 		if (vm->started)
 			result->console[0] = '\0';
-		result->timed_out = late == 1;
+		result->timed_out = late == VM_EXPIRED;
 		return 0;
 	}
 	return error_set(err, ERR_SYSTEM, "the VM ended %s%s",
@@ -460,20 +486,27 @@ static void vm_drain(struct vm *vm, int late)
 			return;
 }
 
-/* Adds the image as the last disk, so that the other disks' names do not depend on the kind of
- * root. */
-static int add_root_disk(struct vm_config *config, struct vm_disk disks[static VM_DISKS_MAX],
-			 struct error **err)
+/* Adds the root's images as the last disks, so that the other disks' names do not depend on the
+ * kind of root. */
+static int add_root_disks(struct vm_config *config, struct vm_disk disks[static VM_DISKS_MAX],
+			  struct error **err)
 {
 	if (config->root.kind != VM_ROOT_IMAGE)
 		return 0;
-	if (config->disk_count >= VM_DISKS_MAX)
-		return error_set(err, ERR_INPUT, "too many disks: at most %d", VM_DISKS_MAX - 1);
+	if (config->disk_count + 1 + config->root.overlay_count > VM_DISKS_MAX)
+		return error_set(err, ERR_INPUT, "too many disks: at most %zu",
+				 VM_DISKS_MAX - 1 - config->root.overlay_count);
 	if (config->disk_count)
 		memcpy(disks, config->disks, config->disk_count * sizeof(*disks));
 	disks[config->disk_count++] = (struct vm_disk){ .name = "rootlet-root",
 							.path = config->root.path,
 							.read_only = true };
+	for (size_t i = 0; i < config->root.overlay_count; i++) {
+		struct vm_disk *disk = &disks[config->disk_count++];
+
+		*disk = (struct vm_disk){ .path = config->root.overlays[i], .read_only = true };
+		snprintf(disk->name, sizeof(disk->name), OVERLAY_DISK "%c", (char)('0' + i));
+	}
 	config->disks = disks;
 	return 0;
 }
@@ -494,6 +527,7 @@ static int vm_boot(const struct vm_config *config, int64_t deadline, struct vm_r
 	};
 	int late;
 
+	boot_limit_begin(&vm.boot, config->boot_timeout, config->kvm);
 	vm.in.from = vm.in.to = vm.out.from = vm.out.to = vm.error.from = vm.error.to = -1;
 	*result = (struct vm_result){ 0 };
 	if (vm_start(&vm, err) < 0)
@@ -525,7 +559,7 @@ int vm_run(const struct vm_config *given, struct vm_result *result, struct error
 	interrupt_catch();
 	signal(SIGPIPE, SIG_IGN);
 	config.script = script = vng_guest_script(&config, err);
-	if (!script || add_root_disk(&config, disks, err) < 0)
+	if (!script || add_root_disks(&config, disks, err) < 0)
 		return -1;
 	status = vm_boot(&config, deadline, result, &again, &first);
 	if (again) {

@@ -9,6 +9,7 @@
 
 #define VM_SHARES_MAX 16
 #define VM_DISKS_MAX 32
+#define VM_OVERLAYS_MAX 4
 
 /* The kind of the guest's root filesystem. */
 enum vm_root_kind {
@@ -19,9 +20,11 @@ enum vm_root_kind {
 
 struct vm_root {
 	enum vm_root_kind kind;
-	const char *path;   /* absolute path of the rootfs or image */
-	const char *fstype; /* of the image */
-	bool virtiofs;	    /* tree: use virtiofs, otherwise 9p */
+	const char *path;      /* absolute path of the rootfs or image */
+	const char *fstype;    /* of the image */
+	bool virtiofs;	       /* tree: use virtiofs, otherwise 9p */
+	char *const *overlays; /* image: paths of images that lie on it, from the lowest on */
+	size_t overlay_count;
 	int userns; /* the helper's outer user namespace; owned by the caller. -1 for an image whose
 		       installed helper does not share it */
 };
@@ -32,8 +35,8 @@ struct vm_share {
 	bool read_only;
 };
 
-/* The guest sees disks as /dev/vda, /dev/vdb … in this order; an image root is the last. NAME
- * becomes the serial number: at most 20 characters of [a-z0-9-]. */
+/* The guest sees disks as /dev/vda, /dev/vdb … in this order; those of an image root come last.
+ * NAME becomes the serial number: at most 20 characters of [a-z0-9-]. */
 struct vm_disk {
 	uint64_t size;	  /* size in bytes of a new sparse file, deleted with the VM; or */
 	const char *path; /* absolute path of an existing file or block device */
@@ -59,10 +62,11 @@ struct vm_config {
 	size_t share_count;
 	const struct vm_disk *disks;
 	size_t disk_count;
-	unsigned int timeout; /* seconds; 0 for none */
-	bool kvm;	      /* otherwise emulated */
-	bool unsealed;	      /* vng and qemu see the whole host, read-only, and its processes */
-	char *const *argv;    /* NULL for a login shell, which needs TERMINAL */
+	unsigned int timeout;	   /* seconds; 0 for none */
+	unsigned int boot_timeout; /* seconds until the command starts; 0: see boot_limit.h */
+	bool kvm;		   /* otherwise emulated */
+	bool unsealed;	   /* vng and qemu see the whole host, read-only, and its processes */
+	char *const *argv; /* NULL for a login shell, which needs TERMINAL */
 	/* Connects the command to the caller's terminal, which is standard input and output. If
 	 * NULL, the command has three separate streams. */
 	const struct vm_terminal *terminal;

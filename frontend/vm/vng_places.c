@@ -254,13 +254,41 @@ static int add_library_path(struct search *s, struct error **err)
 	return 0;
 }
 
-static int find_all(struct search *s, struct error **err)
+struct vng_emulator vng_emulator_find(void)
 {
+	/* Machines of uname(2), by their beginnings, whose emulators have another name or package.
+	 */
+	static const struct {
+		const char *machine, *name, *package;
+	} rows[] = {
+		{ "x86_64", "x86_64", "qemu-system-x86" },
+		{ "i386", "i386", "qemu-system-x86" },
+		{ "i686", "i386", "qemu-system-x86" },
+		{ "aarch64", "aarch64", "qemu-system-arm" },
+		{ "arm", "arm", "qemu-system-arm" },
+		{ "ppc64", "ppc64", "qemu-system-ppc" },
+		{ "mips64", "mips64el", "qemu-system-mips" },
+	};
+	struct vng_emulator e = { .package = "qemu-system-misc" };
+	const char *name;
 	struct utsname host;
-	char qemu[sizeof(host.machine) + 16];
 
 	uname(&host);
-	snprintf(qemu, sizeof(qemu), "qemu-system-%s", host.machine);
+	name = host.machine;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (strncmp(host.machine, rows[i].machine, strlen(rows[i].machine)) == 0) {
+			name = rows[i].name;
+			e.package = rows[i].package;
+			break;
+		}
+	snprintf(e.program, sizeof(e.program), "qemu-system-%.32s", name);
+	return e;
+}
+
+static int find_all(struct search *s, struct error **err)
+{
+	const struct vng_emulator qemu = vng_emulator_find();
+
 	for (size_t i = 0; i < sizeof(system_places) / sizeof(*system_places); i++)
 		if (vng_places_add_place(s, system_places[i], err) < 0)
 			return -1;
@@ -268,7 +296,7 @@ static int find_all(struct search *s, struct error **err)
 		if (vng_places_add_place(s, settings[i], err) < 0)
 			return -1;
 	if (add_program(s, "vng", err) < 0 || add_program(s, "virtme-run", err) < 0 ||
-	    add_program(s, qemu, err) < 0 || add_program(s, "qemu-kvm", err) < 0 ||
+	    add_program(s, qemu.program, err) < 0 || add_program(s, "qemu-kvm", err) < 0 ||
 	    add_program(s, "virtiofsd", err) < 0 || add_program(s, "file", err) < 0)
 		return -1;
 	return add_library_path(s, err);

@@ -12,6 +12,14 @@ struct vng_places {
 	size_t count;
 };
 
+/* The emulator that vng starts: that of the host's architecture. */
+struct vng_emulator {
+	char program[48];
+	const char *package; /* Debian's */
+};
+
+struct vng_emulator vng_emulator_find(void);
+
 /* Returns the PATH for vng_exec(): the caller's and the system's. The caller frees it. */
 char *vng_path(void);
 

@@ -51,18 +51,35 @@ static void configure_count_line(const char *line, void *context)
 /* Removes the mirror from sources.list. */
 #define FINISH "echo '# made by rootlet from verified packages' >/etc/apt/sources.list\n"
 
+/* Every guest gets an id and a random seed of its own. A reproducible tree has nothing else either
+ * that is random or records when or where it was made. */
+#define CLEAN                                                                                      \
+	"[ ! -s /etc/machine-id ] || : >/etc/machine-id\n"                                         \
+	"[ -h /var/lib/dbus/machine-id ] || rm -f /var/lib/dbus/machine-id\n"                      \
+	"rm -f /var/lib/systemd/random-seed /var/lib/urandom/random-seed "                         \
+	"/var/lib/systemd/credential.secret\n"                                                     \
+	"[ \"$SOURCE_DATE_EPOCH\" ] || exit 0\n"                                                   \
+	"find /var/log -type f -size +0 -exec truncate -s 0 {} +\n"                                \
+	"rm -rf /var/cache/ldconfig/aux-cache /var/cache/apt/*.bin /var/cache/debconf/*-old "      \
+	"/var/lib/dpkg/*-old /var/lib/systemd/catalog/database /etc/ssh/ssh_host_* "               \
+	"/etc/nvme/hostid /etc/nvme/hostnqn\n"
+
 int configure_tree(struct server *s, struct error **err)
 {
-	const char *script = s->native ? NAMES NATIVE FINISH : NAMES DEBOOTSTRAP FINISH;
+	const char *script = s->old >= 0 ? NATIVE CLEAN
+			     : s->native ? NAMES NATIVE FINISH CLEAN
+					 : NAMES DEBOOTSTRAP FINISH CLEAN;
 	const char *const argv[] = { "sh", "-ec", script, NULL };
 	struct configuration progress = { .server = s, .total = s->package_count };
 	struct output output = { .line = configure_count_line, .context = &progress };
-	struct jail_spec spec = { .kind = JAIL_TREE, .root = s->tree, .argv = argv };
+	struct jail_spec spec = {
+		.kind = JAIL_TREE, .root = s->tree, .argv = argv, .epoch = s->epoch
+	};
 	int status;
 	char tail[1024];
 
-	/* debootstrap unpacks again, and prints a line for each package. */
-	progress.total *= s->native ? 1 : 2;
+	/* If dpkg or debootstrap unpacks, it prints a line for that as well. */
+	progress.total *= s->native && s->old < 0 ? 1 : 2;
 	status = jail_run(s, &spec, &output, err);
 	if (status <= 0)
 		return status;

@@ -170,8 +170,13 @@ static int ask_policy(const struct server *s, const struct request_row *row,
 		q.suite = task->begin.suite;
 		q.engine = task->begin.engine;
 		q.keyring = fds[1];
+	} else if (task->operation == OP_CHANGE) {
+		q.suite = task->change.suite;
+		q.keyring = fds[1];
 	} else if (task->operation == OP_PACKAGE) {
 		q.package = task->package.name;
+	} else if (task->operation == OP_LOCAL_PACKAGE) {
+		q.package = task->local_package.name;
 	} else if (task->operation == OP_RELEASE) {
 		q.older = task->release.older;
 	} else if (task->operation == OP_PUBLISH) {
@@ -345,6 +350,7 @@ int dispatch_serve(int parser, int audit, int key, int worker, const struct sess
 		.parent = -1,
 		.staging = -1,
 		.tree = -1,
+		.old = -1,
 		.verifier = STAGE_NONE,
 		.unpacker = STAGE_NONE,
 	};

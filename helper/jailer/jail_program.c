@@ -82,12 +82,26 @@ static int take_stdio(const struct jail_spec *spec)
 	return 0;
 }
 
+/* https://reproducible-builds.org/specs/source-date-epoch: programs use it as the current time. The
+ * seeds make Python and Perl write sets and hashes in the same order each time. */
+static void set_epoch(uint32_t epoch)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", epoch);
+	setenv("SOURCE_DATE_EPOCH", text, 1);
+	setenv("PYTHONHASHSEED", "0", 1);
+	setenv("PERL_HASH_SEED", "0", 1);
+}
+
 _Noreturn void jail_run_program(const struct jail_spec *spec)
 {
 	char *const *argv = (char *const *)(uintptr_t)spec->argv;
 
 	setsid();
 	environ = environment;
+	if (spec->epoch)
+		set_epoch(spec->epoch);
 	if (take_stdio(spec) < 0)
 		_exit(126);
 	if (spec->terminal)

@@ -23,6 +23,7 @@ struct jail_spec {
 	int program, socket;	 /* for the worker: from worker_open(); its descriptor 3 */
 	int file;	  /* > 0: the program's descriptor 3, which it may reopen by its number */
 	const char *user; /* of the tree; NULL: root */
+	uint32_t epoch;	  /* the program's SOURCE_DATE_EPOCH; 0: none */
 	bool terminal;	  /* standard input becomes the controlling terminal */
 	int stdio[3];	  /* not closed; -1: /dev/null of the jail */
 };

@@ -9,6 +9,20 @@
 #define LOCK_SECONDS 120
 #define LOCK_PAUSE 50 /* ms */
 
+static int serve_in_time(const struct server *s, struct error **err)
+{
+	if (clock_seconds() < s->deadline)
+		return 0;
+	return error_set(err, ERR_INTERRUPTED, "it took longer than %u s", s->limit);
+}
+
+int serve_wait_alone(const struct server *s, struct pollfd *fd, int pause, struct error **err)
+{
+	if (RETRY_ON_EINTR(poll(fd, 1, pause)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot wait for the jail");
+	return serve_in_time(s, err);
+}
+
 int serve_wait(const struct server *s, struct pollfd *fds, nfds_t count, int pause,
 	       struct error **err)
 {
@@ -22,9 +36,7 @@ int serve_wait(const struct server *s, struct pollfd *fds, nfds_t count, int pau
 		return error_set(err, ERR_INTERRUPTED, "the front end exited");
 	if (witnesses[1].revents)
 		return audit_lost(err);
-	if (clock_seconds() >= s->deadline)
-		return error_set(err, ERR_INTERRUPTED, "it took longer than %u s", s->limit);
-	return 0;
+	return serve_in_time(s, err);
 }
 
 void serve_progress(const struct server *s, const char *stage, uint64_t done, uint64_t total)

@@ -18,7 +18,12 @@ void serve_log(const struct server *s, const char *line);
 int serve_wait(const struct server *s, struct pollfd *fds, nfds_t count, int pause,
 	       struct error **err);
 
-/* As above, without descriptors: for work without a jail, to be called every now and then. */
+/* poll(2) for one descriptor, whether or not the peers are alive. -1 with ERR_INTERRUPTED if the
+ * request's time limit has passed. */
+int serve_wait_alone(const struct server *s, struct pollfd *fd, int pause, struct error **err);
+
+/* As serve_wait(), without descriptors: for work without a jail, to be called every now and then.
+ */
 int serve_go_on(const struct server *s, int pause, struct error **err);
 
 /* Locks FD, which another process may have locked. -1 with ERR_INTERRUPTED after two minutes, or as

@@ -5,6 +5,8 @@
 #include "helper/jailer/serve.h"
 #include "proto/note.h"
 
+#define PAUSE 1000 /* ms between two looks at the clock */
+
 int stage_start(const struct server *s, struct stage *stage, struct jail_spec spec,
 		struct error **err)
 {
@@ -73,12 +75,14 @@ static int receive_note(const struct stage *stage, struct note *note, int *fd, s
 	return 0;
 }
 
-static int wait_for_note(const struct server *s, const struct stage *stage, struct error **err)
+static int wait_for_note(const struct server *s, const struct stage *stage, bool watch,
+			 struct error **err)
 {
 	struct pollfd fds[1 + WITNESSES] = { { .fd = stage->socket, .events = POLLIN } };
 
 	while (!fds[0].revents)
-		if (serve_wait(s, fds, 1, 1000, err) < 0)
+		if ((watch ? serve_wait(s, fds, 1, PAUSE, err)
+			   : serve_wait_alone(s, fds, PAUSE, err)) < 0)
 			return -1;
 	return 0;
 }
@@ -89,7 +93,7 @@ int stage_wait(const struct server *s, const struct stage *stage, bool watch, st
 	if (fd)
 		*fd = -1;
 	do {
-		if ((watch && wait_for_note(s, stage, err) < 0) ||
+		if (wait_for_note(s, stage, watch, err) < 0 ||
 		    receive_note(stage, note, fd, err) < 0)
 			return -1;
 		if (note->kind == NOTE_PROGRESS)

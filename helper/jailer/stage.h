@@ -16,9 +16,9 @@ int stage_start_verifier(const struct server *s, struct stage *stage, int stagin
 			 struct error **err);
 
 /* Waits for the worker's result and passes on its progress. NOTE becomes the result. *FD (NULL: not
- * wanted) becomes a descriptor that came with it, owned by the function's caller, or -1. With WATCH
- * it fails with ERR_INTERRUPTED if the front end has exited or the request's time limit has passed.
- * Returns what the result says, or -1 with ERR set. */
+ * wanted) becomes a descriptor that came with it, owned by the function's caller, or -1. Fails
+ * with ERR_INTERRUPTED if the request's time limit has passed and, with WATCH, if the front end has
+ * exited. Returns what the result says, or -1 with ERR set. */
 int stage_wait(const struct server *s, const struct stage *stage, bool watch, struct note *note,
 	       int *fd, struct error **err);
 

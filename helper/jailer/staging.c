@@ -18,7 +18,8 @@ static void staging_forget(struct server *s)
 	closep(&s->tree);
 	closep(&s->staging);
 	closep(&s->parent);
-	s->tree = s->staging = s->parent = -1;
+	closep(&s->old);
+	s->tree = s->staging = s->parent = s->old = -1;
 	s->phase = WHEN_IDLE;
 }
 
@@ -30,7 +31,7 @@ void staging_abandon(struct server *s)
 		return;
 	stage_end(&s->verifier);
 	stage_end(&s->unpacker);
-	if (tree_remove(s, s->parent, s->staging_name, s->staging, &err) < 0)
+	if (tree_discard(s, s->parent, s->staging_name, s->staging, &err) < 0)
 		fprintf(stderr, "%s\n", error_text(err));
 	staging_forget(s);
 }
@@ -83,7 +84,7 @@ int staging_open(const struct server *s, int parent, const char *name, int *tree
 	*tree = file_make_folder(staging, STAGED_TREE, 0755, false);
 	if (*tree < 0) {
 		error_errno(err, ERR_SYSTEM, "cannot make the staging tree");
-		tree_remove(s, parent, name, staging, NULL);
+		tree_discard(s, parent, name, staging, NULL);
 		return -1;
 	}
 	return steal_fd(&staging);

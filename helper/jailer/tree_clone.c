@@ -156,20 +156,36 @@ static int link_files(const struct server *s, int from, int to, int list, struct
 	return place_all(&p, list);
 }
 
-int tree_clone(const struct server *s, int from, int to, enum clone_way *way,
-	       struct tree_digest *digest, struct error **err)
+/* Has a worker fill TO. *LIST becomes the list of files to link, or -1. */
+static int clone_fill(const struct server *s, int from, int to, bool linking, struct note *note,
+		      int *list, struct error **err)
 {
-	const bool linking = can_link(from, to);
 	const struct jail_spec spec = {
 		.worker = linking ? "clone-to-link" : "clone",
 		.set = PRIVILEGES_COPIER,
 		.root = to,
 		.source = from,
 	};
+
+	return tree_task_run(s, spec, true, note, list, err);
+}
+
+int tree_copy(const struct server *s, int from, int to, struct error **err)
+{
+	struct note note;
+
+	return clone_fill(s, from, to, false, &note, NULL, err);
+}
+
+int tree_clone(const struct server *s, int from, int to, enum clone_way *way,
+	       struct tree_digest *digest, struct error **err)
+{
+	/* The mark of a tree that shares files would be a difference. */
+	const bool linking = !s->epoch && can_link(from, to);
 	_cleanup_close_ int list = -1;
 	struct note note;
 
-	if (tree_task_run(s, spec, true, &note, &list, err) < 0)
+	if (clone_fill(s, from, to, linking, &note, &list, err) < 0)
 		return -1;
 	*way = note.status == CLONE_REFLINK ? CLONE_REFLINK : linking ? CLONE_LINK : CLONE_COPY;
 	if (*way == CLONE_LINK && link_files(s, from, to, list, err) < 0)

@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 
 #include "helper/jailer/stage.h"
+#include "lib/clock.h"
 #include "proto/note.h"
+#include "proto/requests.h"
 
 int tree_task_run(const struct server *s, struct jail_spec spec, bool watch, struct note *note,
 		  int *fd, struct error **err)
@@ -54,6 +56,22 @@ int tree_digest(const struct server *s, int tree, struct tree_digest *digest, st
 	return 0;
 }
 
+int tree_clamp_times(const struct server *s, int tree, struct error **err)
+{
+	char job[32];
+	const struct jail_spec spec = {
+		.worker = job,
+		.set = PRIVILEGES_REMOVER,
+		.root = tree,
+	};
+	struct note note;
+
+	if (!s->epoch)
+		return 0;
+	snprintf(job, sizeof(job), "clamp-times=%u", s->epoch);
+	return tree_task_run(s, spec, true, &note, NULL, err);
+}
+
 int tree_check_mounts(const struct server *s, int tree, struct error **err)
 {
 	struct note note;
@@ -75,4 +93,13 @@ int tree_remove(const struct server *s, int parent, const char *name, int tree, 
 	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return error_errno(err, ERR_SYSTEM, "cannot remove %s", name);
 	return 0;
+}
+
+int tree_discard(const struct server *s, int parent, const char *name, int tree, struct error **err)
+{
+	struct server later = *s;
+
+	later.limit = HOUR; /* as for Remove */
+	later.deadline = clock_seconds() + HOUR;
+	return tree_remove(&later, parent, name, tree, err);
 }

@@ -18,7 +18,7 @@ from support import fuse, installed, tap
 from support.forged import put
 from support.pace import patient
 from support.protocol import BUSY, REFUSED, TRUST, Helper, opened, request
-from support.world import AS_ROOT, Home, children, command_of, processes_left, wait_until
+from support.world import AS_ROOT, Home, children, command_of, ids_of, processes_left, wait_until
 
 SWITCH = "import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])"
 home = Home()
@@ -27,8 +27,7 @@ home = Home()
 def first_id():
     with Helper(home.user) as helper:
         for pid in (helper.process.pid, *children(helper.process.pid)):
-            with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
-                rows = [line.split() for line in file]
+            rows = ids_of(pid)
             if len(rows) == 2:
                 return int(rows[0][1])
     return None

@@ -13,8 +13,8 @@ import threading
 from support import mirror as mirrors
 from support import sanitizers, tap
 from support.server import Fault, Server
-from support.world import (AS_ROOT, BUILD, KEPT, Home, children, command_of, mirror, processes_left,
-                           wait_until)
+from support.world import (AS_ROOT, BUILD, KEPT, Home, children, command_of, links_of, mirror,
+                           processes_left, wait_until)
 
 AT = mirror()
 # Actions that a host may forbid to everyone, so they prove nothing here, with the host's errno.
@@ -167,7 +167,7 @@ def holds():
                                        if command_of(one).startswith(command_of(front.pid))),
                                       None), 10)
         status = status_of(pid)
-        links = {int(fd): os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+        links = links_of(pid)
         with open(f"/proc/{pid}/environ", "rb") as file:
             environment = file.read()
         with open(f"/proc/{pid}/limits", encoding="ascii") as file:

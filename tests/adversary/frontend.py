@@ -194,8 +194,7 @@ def burst():
             kind, fields = ("Remove", {}) if number % 2 else ("Package", {"sha256": bytes(32)})
             codes.add(helper.ask(kind, fds, name="..", **fields).code)
     seconds, grown = time.monotonic() - began, memory(helper) - before
-    held = [len(os.listdir(f"/proc/{pid}/fd"))
-            for pid in (helper.process.pid, *children(helper.process.pid))] if AS_ROOT else [0]
+    held = held_by(helper).values() if AS_ROOT else [0]
     tap.report(codes <= TYPED and grown < MEMORY_MOST and max(held) < 20 and seconds < BURST_SECONDS,
                f"{BURST} invalid requests: each is refused, memory and descriptors do not grow", codes,
                f"{grown} KiB", held,

@@ -6,8 +6,8 @@ from support import tap
 from support.protocol import Helper, opened
 from support.mirror import arch
 from support.server import Server
-from support.world import (AS_ROOT, SOURCE, Home, children, command_of, mirror, plain_user, processes_left,
-                           user_named, wait_until)
+from support.world import (AS_ROOT, SOURCE, Home, children, command_of, ids_of, mirror, plain_user,
+                           processes_left, user_named, wait_until)
 
 CASES = ["another user's rootfs", "another user's processes", "another user's cache and audit log"]
 
@@ -107,8 +107,7 @@ def ranges():
     with Helper(ATTACKER.user) as helper:
         maps = set()
         for pid in (helper.process.pid, *children(helper.process.pid)):
-            with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
-                maps |= {(int(line.split()[1]), int(line.split()[2])) for line in file}
+            maps |= {(int(row[1]), int(row[2])) for row in ids_of(pid)}
     owner = os.lstat(TREE).st_uid
     tap.report(maps and not any(first <= owner < first + count for first, count in maps),
                "the ranges of two users do not overlap", maps, owner)

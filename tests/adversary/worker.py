@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 
 from support import installed, tap
 from support.builds import Build
@@ -162,6 +163,28 @@ def effective(job, kind, wanted, rootfs):
     shutil.rmtree(folder)
 
 
+def unending(rootfs):
+    """A worker that never ends cannot keep a removal going past its time limit."""
+    folder = armed("empty", "wait", "")
+    kind, paths, fields = requests(rootfs)["empty"]
+    installed.enter()
+    installed.allow(home.user, "max-seconds = 3")
+    began = time.monotonic()
+    with Helper(home.user, program=f"{folder}/rootlet-helper", seconds=60) as helper, opened(*paths) as fds:
+        answer = helper.ask(kind, fds, **fields)
+    seconds = time.monotonic() - began
+    wrong = processes_left(30)
+    tap.report("took longer than 3 s" in answer.message and 2 < seconds < 30 and not wrong,
+               "Remove ends after its time limit, whatever the worker does", answer, f"{seconds:.1f} s",
+               *wrong)
+    installed.allow(home.user)
+    with Helper(home.user) as helper, opened(home.store) as fds:
+        answer = helper.ask(kind, fds, **{**fields, "stale": 1})
+    tap.report(answer.code == 0 and not home.leftovers(), "the next command removes what is left", answer,
+               home.leftovers())
+    shutil.rmtree(folder)
+
+
 def ask_release(program, memory, setup=""):
     """Returns the helper with a build begun, and its answer to the build's release file."""
     build = Build(AT, home.store)
@@ -237,6 +260,7 @@ with Server(AT.root) as its_server:
             attempt(its_job, its_attack, its_says, linked, its_server)
     effective("count", "Inspect", JAILER, linked)
     effective("verify-digest", "Verify", VIEWER, linked)
+unending(f"{home.store}/linked")
 memory_taken()
 programs_of_verifier()
 tap.done()

@@ -18,11 +18,11 @@ from support.builds import Build, Session
 from support.descriptors import in_each_place, strange
 from support.protocol import (INPUT, MISSING, REFUSED, REQUESTS, TRUST, VERSION, Helper, encode_field,
                               opened, request)
-from support.world import AS_ROOT, SOURCE, Home, children, mirror, processes_left, small_rootfs
+from support.world import AS_ROOT, SOURCE, Home, children, ids_of, mirror, processes_left, small_rootfs
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 SYSTEM, PACKAGE, HOST = 9, 10, 12  # lib/error.h
-MANIFEST_MAX = 1 << 20  # proto/validate.h
+MANIFEST_MAX = 2 << 20  # proto/validate.h
 PACKET_FDS_MAX = 4  # proto/channel.h
 TYPED = {INPUT, REFUSED, TRUST, MISSING, SYSTEM}  # how a request with a wrong descriptor may be refused
 AT = mirror()
@@ -534,10 +534,7 @@ def namespace():
                    "OpenNamespace: returns one descriptor, of another user namespace", answer, links)
         pids = [helper.process.pid, *children(helper.process.pid)]
         if AS_ROOT:
-            maps = []
-            for pid in pids:
-                with open(f"/proc/{pid}/uid_map", encoding="utf-8") as file:
-                    maps.append([line.split() for line in file])
+            maps = [ids_of(pid) for pid in pids]
             wanted = [["0", str(os.lstat(TREE).st_uid), "65535"], ["65535", str(home.user.uid), "1"]]
             tap.report(wanted in maps, "the helper's ids are the subordinate range, then the caller",
                        wanted, *maps)

@@ -80,7 +80,7 @@ def arguments():
                   {"name": "new", "suite": "jammy", "arch": "amd64", "engine": "native", "filters": [
             "-/usr/share/doc/*", "+/usr/share/doc/x"]},
                   f"folder={folder} name=new suite=jammy arch=amd64 engine=native "
-                  "filters=-/usr/share/doc/*,+/usr/share/doc/x"),
+                  "filters=-/usr/share/doc/*,+/usr/share/doc/x epoch=0"),
         "Execute": ([TREE, *null], {"argv": ["true", "x" * 2000], "user": "root", "terminal": 0},
                     f"folder={TREE} user=root terminal=0 argv=true xxx"),
         "Inspect": ([TREE], {"deep": 0}, f"folder={TREE} deep=0 digest=0"),
@@ -88,12 +88,13 @@ def arguments():
         "Open": ([TREE], {}, f"folder={TREE}"),
             "Read": ([TREE], {"file": "passwd"}, f"folder={TREE} file=passwd"),
         "Find": ([TREE], {"paths": ["/etc", "/no"]}, f"folder={TREE} paths=/etc,/no"),
-        "Publish": (["/dev/null"], {"replace": 1, "mode": 0o700}, "replace=1 mode=0700"),
+        "Publish": (["/dev/null"], {"replace": 1, "mode": 0o700}, "replace=1 keep_old=0 mode=0700"),
         "Remove": ([folder], {"name": "none"}, f"folder={folder} name=none stale=0"),
         "Clone": ([folder, home.folder], {"name": "new", "base_name": "none"},
-                  f"folder={folder} folder={home.folder} name=new base_name=none"),
+                  f"folder={folder} folder={home.folder} name=new base_name=none epoch=0"),
         "BuildImage":
-            ([TREE, lambda: os.open(image, os.O_RDWR)], {"format": "xfs"}, f"folder={TREE} format=xfs"),
+            ([TREE, lambda: os.open(image, os.O_RDWR)], {"format": "xfs"},
+             f"folder={TREE} format=xfs epoch=0"),
         "AddUser": ([], account, "name=x uid=1500 gid=1500 home=/home/x shell=/bin/sh groups=a,b")}
     path = f"{home.folder}/arguments.log"
     for kind, (paths, fields, says) in rows.items():

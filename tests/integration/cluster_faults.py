@@ -19,6 +19,7 @@ from support.schemas import stream
 from support.world import (AS_ROOT, NOBODY, SOURCE, Case, Home, Tidy, children, command_of, field_of, kill,
                            own_rootfs, play, wait_until, without)
 
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 TESTS = [f"mini/{number}" for number in range(101, 107)]
 # A guest in which mini/105 and mini/106 wait until the file "go" is in the results directory.
 GUEST = vng.PRELUDE + r"""
@@ -61,7 +62,8 @@ class Run:
     """A run in the background. RESUMED: another Run with which it goes on."""
     number = 0
 
-    def __init__(self, cluster, *more, shared=None, resumed=None, **how):
+    def __init__(self, cluster, *more, shared=None, resumed=None, first="", start_new_session=False, **how):
+        """FIRST: a directory for the front end's PATH."""
         Run.number += 1
         self.cluster = cluster
         self.shared = resumed.shared if resumed else shared or \
@@ -69,8 +71,9 @@ class Run:
         line = ["fstests", "--json", "--resume", resumed.id] if resumed else \
             words(self.shared, "--json", *more, **how)
         self.files = [open(f"{home.folder}/run-{Run.number}.{stream}", "w+b") for stream in ("out", "err")]
-        self.process = home.start(*line, environment={"PATH": PATH, **cluster.environment},
-                                  stdout=self.files[0], stderr=self.files[1])
+        self.process = home.start(*line, environment={"PATH": f"{first}:{PATH}" if first else PATH,
+                                                      **cluster.environment}, stdout=self.files[0],
+                                  stderr=self.files[1], start_new_session=start_new_session)
         self.id = resumed.id if resumed else wait_until(self._id, 120)
 
     def _id(self):
@@ -164,9 +167,9 @@ class Run:
                    *wrong, *self.told())
 
 
-def waiting(cluster, **how):
+def waiting(cluster, *more, **how):
     """Starts a run, and returns it once mini/105 and mini/106 wait in two tasks, and the rest is done."""
-    run = Run(cluster, **how)
+    run = Run(cluster, *more, **how)
     tap.report(wait_until(lambda: len(run.batches("done")) >= 4 and run.owner() and run.owner("mini/106"),
                           120),
                "two tasks run two tests, and have finished the others", *run.told())
@@ -290,6 +293,38 @@ def clocks(cluster):
     cluster.set_clock("s2", 0)
 
 
+def built(cluster):
+    """The nodes need of a kernel's build directory what a guest loads: the image and the modules."""
+    needed = ("arch/x86/boot/bzImage", ".config", "modules.order", "modules.builtin",
+              "modules.builtin.modinfo", "drivers/toy/toy.ko", "fs/other.ko")
+    for name in (*needed, "vmlinux", "drivers/toy/toy.o", "fs/unlisted.ko"):
+        home.write(f"build/{name}", f"this is {name}\n")
+    shutil.copy(KERNEL, f"{home.folder}/build/arch/x86/boot/bzImage")
+    home.write("build/.config", vng.MAGIC + vng.EROFS + vng.EXT4)
+    home.write("build/modules.order", "drivers/toy/toy.o\nfs/other.ko\n")
+    run = waiting(cluster, "--kernel", f"{home.folder}/build")
+    found = sorted(os.path.relpath(f"{where}/{name}", f"{run.folder}/kernel")
+                   for where, _, names in os.walk(f"{run.folder}/kernel") for name in names)
+    with open(f"{run.folder}/kernel/drivers/toy/toy.ko", encoding="utf-8") as file:
+        tap.report(found == sorted(needed) and file.read() == "this is drivers/toy/toy.ko\n",
+                   "a build directory's image and modules are copied, and nothing else", found)
+    run.passes("a run with a kernel's build directory")
+
+
+def fitted(cluster):
+    """--jobs auto counts what Slurm gave the task, not what the machine has."""
+    for what, count, memory, options in (
+            ("two processors", 2, "64M", ["--cpus-per-task=2"]),
+            ("one processor", 1, "64M", ["--cpus-per-task=1"]),
+            ("memory for one guest", 1, "1G", ["--cpus-per-task=2", "--mem=1500"]),
+            ("as much memory per processor", 1, "1G", ["--cpus-per-task=2", "--mem-per-cpu=750"])):
+        run = Run(cluster, "--jobs", "auto", "--cpus", "1", "--memory", memory,
+                  *(f"--cluster-option={option}" for option in options), tasks=1)
+        run.passes(f"--jobs auto in a task with {what}")
+        guests = glob.glob(f"{run.events()[-1]['results']}/tasks/*/check-*.out")
+        tap.report(len(guests) == count, f"a task with {what} has {count} of the guests", guests)
+
+
 # --- tasks and nodes that end -------------------------------------------------------------------------
 
 def cancelled(cluster):
@@ -322,23 +357,87 @@ def cancelled_in_pieces(cluster):
     run.passes("the test of that guest runs again")
 
 
-def killed_often(cluster):
-    """A test whose task dies with it three times is at fault."""
-    run = waiting(cluster)
-    for number in range(3):
-        task = wait_until(run.owner, 120)
-        kill(run.process_of(task))
-        tap.report(wait_until(lambda: run.owner() != task, 120), f"task {number + 1} is noticed as lost",
-                   *run.told())
+def lose(run, number):
+    """Kills the task that has mini/105, and waits until that is noticed. Returns the task."""
+    task = wait_until(run.owner, 120)
+    kill(run.process_of(task))
+    tap.report(wait_until(lambda: run.owner() != task and any(
+        f"task {'_'.join(task.split('-')[:2])} is lost" in note for note in run.notes()), 120),
+        f"task {number} is noticed as lost", *run.told())
+    return task
 
+
+def killed_often(cluster):
+    """A test whose task dies with it on every node is at fault. There are only two nodes: then the fifth loss
+    counts, whichever node it is on."""
+    run = waiting(cluster, "--cluster-option", "--cpus-per-task=1")
+    for number in range(1, 6):
+        lose(run, number)
     run.finish()
     found = run.results()
     tap.report(run.status == 1 and found["mini/105"]["status"] == "fail" and
-               re.match("3 tasks were lost with this batch, the last one: [A-Z_]+$",
+               re.match("5 tasks were lost with this batch, the last one: [A-Z_]+$",
                         found["mini/105"]["reason"]),
-               "the third time, its tests fail for that reason", found, *run.told())
+               "after that, its tests fail for that reason", found, *run.told())
     tap.report({found[name]["status"] for name in TESTS if name != "mini/105"} == {"pass"} and not run.left(),
                "the others pass", found, *run.left())
+
+
+def bad_node(cluster):
+    """A node that loses every task does not use up a batch's attempts, and gets no more tasks."""
+    run = waiting(cluster)
+    node = run.job(run.owner()).node
+    first = lose(run, 1)
+    second = lose(run, 2)
+    tap.report(run.owner() == "" and first != second and
+               any(re.search(r"\.g3\.l1$", name) for name in run.batches("queue")),
+               "two losses on one node count once", run.batches("queue"), *run.told())
+    waits = wait_until(lambda: [job for job in cluster.jobs() if job.state == "PENDING"], 60)
+    shown = cluster.admin("scontrol", "show", "job", waits[0].name).out if waits else ""
+    tap.report(f"ExcNodeList={node}" in shown, "the next task waits for another node", shown, *run.told())
+    tap.report(any(f"{node} has lost 2 tasks: no more tasks run there" in note for note in run.notes()),
+               "a note says so", run.notes())
+    run.passes("another node runs the test")
+    tap.report(run.results()["mini/105"]["task"] not in (first, second), "its results are that node's",
+               run.results())
+
+
+def timed_out(cluster):
+    """Slurm's time limit, of which the shortest is a minute, ends tasks. Other tasks run their tests."""
+    run = waiting(cluster, "--cluster-option", "--time=1")
+    tasks = {run.owner(), run.owner("mini/106")}
+    tap.report(wait_until(lambda: run.owner() and run.owner() not in tasks, 300),
+               "another task has the test of one whose time was up", *run.told())
+    ended = cluster.admin("scontrol", "show", "job", "_".join(min(tasks).split("-")[:2])).out
+    tap.report("JobState=TIMEOUT" in ended, "Slurm ended the first one for that reason", ended)
+    run.passes("a run whose tasks reach their time limit")
+
+
+HUNGRY = vng.PRELUDE + r"""
+begin
+running mini/105
+[[ -e $results/modest ]] || { data=$(head -c 700M /dev/zero | tr '\0' x); sleep 600; }
+echo ' 1s'
+finish 0
+"""
+
+
+def starved():
+    """Slurm ends a task that uses more memory than it asked for. Without control groups, it looks every
+    second, and calls such a task FAILED."""
+    os.chmod(home.write("hungry/vng", HUNGRY), 0o755)
+    with slurm.Slurm(home, SelectTypeParameters="CR_CPU_Memory", JobAcctGatherType="jobacct_gather/linux",
+                     JobAcctGatherParams="OverMemoryKill", JobAcctGatherFrequency="task=1") as cluster:
+        run = Run(cluster, "--cluster-option", "--mem=400", tests=["mini/105"], tasks=1,
+                  first=f"{home.folder}/hungry")
+        first = wait_until(run.owner, 120)
+        tap.report(wait_until(lambda: any(
+            re.search(r"is lost \((OUT_OF_MEMORY|FAILED)", note) for note in run.notes()), 120),
+                   "a task that runs out of memory is lost", first, *run.told())
+        home.write(f"{run.folder.removeprefix(home.folder + '/')}/results/modest", "")
+        run.passes("its tests run in another task", tests=["mini/105"])
+        tap.report(run.results()["mini/105"]["task"] != first, "the results are the other task's",
+                   run.results())
 
 
 def node_lost(cluster):
@@ -396,6 +495,48 @@ def front_end_killed(cluster):
     tap.report({test["task"] for test in again.results().values()} == tasks,
                "the tasks went on by themselves",
                again.results())
+
+
+def pruned(cluster):
+    """A run whose submitting process died is removed with its tasks and its shared directory, but not while
+    the process lives, nor if Slurm cannot be asked."""
+    run = waiting(cluster)
+    home.write("state/rootlet/runs/29990101-000000-ext4/run.json", "{}")  # the one that stays
+    environment = {"PATH": PATH, **cluster.environment}
+    early = home.run("runs", "prune", "--keep", "1", environment=environment)
+    tap.report(early.status == 6 and f"run {run.id} is still in progress" in early.err and run.owner(),
+               "runs prune leaves a run in progress alone", early)
+    kill(run.process.pid)
+    run.process.wait()
+    os.chmod(home.write("bin/scancel", "#!/bin/sh\nexit 127\n"), 0o755)
+    early = home.run("runs", "prune", "--keep", "1", environment=environment)
+    os.unlink(f"{home.folder}/bin/scancel")
+    tap.report(early.status == 1 and run.folder in early.err and os.path.exists(run.folder),
+               "runs prune names the shared directory if tasks may still run", early)
+    outcome = home.run("runs", "prune", "--keep", "1", environment=environment)
+    tap.report(outcome.status == 0 and not run.left() and not os.path.exists(home.state(f"runs/{run.id}")),
+               "runs prune ends the tasks of a run without a process, and removes its shared directory",
+               outcome, *run.left())
+
+
+def interrupted_late(cluster):
+    """Ctrl-C while the results are collected, which also reaches the process that copies them. Every test has
+    ended: the results are whole, and --resume only tidies up."""
+    asked = f"{home.folder}/copies"
+    os.chmod(home.write("late/cp", f"""#!/bin/sh
+case $* in *--preserve=timestamps*) echo >{asked}; exec sleep 1000 ;; esac
+exec /bin/cp "$@"
+"""), 0o755)
+    run = Run(cluster, first=f"{home.folder}/late", start_new_session=True)
+    wait_until(lambda: run.go() or os.path.exists(asked), 120)
+    os.killpg(run.process.pid, signal.SIGINT)
+    status = run.finish(signal.SIGCONT)
+    found = {name: test["status"] for name, test in run.results().items()}
+    tap.report(status == 0 and found == dict.fromkeys(TESTS, "pass") and not cluster.jobs(),
+               "Ctrl-C while results are collected keeps all of them", found, cluster.jobs(), *run.told())
+    tap.report(any("the run's shared directory stays" in note for note in run.notes()) and
+               os.path.isdir(run.folder), "a note says what is left", run.notes())
+    Run(cluster, resumed=run).passes("--resume copies the rest and removes the shared directory")
 
 
 # --- the shared directory, and Slurm ------------------------------------------------------------------
@@ -493,6 +634,9 @@ USAGE = [
            f"{option[0]}.* does not go with --cluster slurm")
       for option in (["--shard", "1/2"], ["--host-root"], ["--device", KERNEL], ["--stop-on-crash"],
                      ["--root-transport", "dir"])),
+    *(Case(f"sbatch's option {option}", [*LINE, *CLUSTER, f"--cluster-option={option}"], 2,
+           f"{option} does not go with --cluster slurm: rootlet finds its tasks only on")
+      for option in ("--clusters=far", "--clusters", "-M", "-Mfar")),
     Case("--resume with another kernel", ["fstests", "--resume", "none", "--kernel", KERNEL], 2,
          "--kernel does not go with --resume: the run keeps its options"),
     Case("--resume with tests", ["fstests", "--resume", "none", "--", "generic/001"], 2,
@@ -503,6 +647,10 @@ USAGE = [
 
 for case in USAGE:
     play(case, home)
+for variable in ("SBATCH_CLUSTERS", "SLURM_CLUSTERS"):
+    told = home.run(*LINE, *CLUSTER, environment={variable: "far"})
+    tap.report(told.status == 2 and f"{variable} does not go with --cluster slurm" in told.err,
+               f"{variable} is refused", told)
 if AS_ROOT:
     os.mkdir(stranger := f"{home.folder}/stranger", 0o755)
     task = home.run("__task", stranger, environment={"SLURM_ARRAY_JOB_ID": "1", "SLURM_ARRAY_TASK_ID": "0"})
@@ -519,11 +667,14 @@ else:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=400M,uid={home.user.uid}", "small", small],
                        check=True)
     with slurm.Slurm(home) as cluster, Tidy(home) as tidy:
-        for test in (listed, together, crowded, limited, garbled, lying, locked, clocks, cancelled,
-                     cancelled_in_pieces, killed_often, node_lost, interrupted, waits, front_end_killed,
-                     vanished, filled, interrupted_early, missing, refused, hidden):
+        for test in (listed, together, crowded, limited, garbled, lying, locked, clocks, built, fitted,
+                     cancelled, cancelled_in_pieces, killed_often, bad_node, node_lost,
+                     *([timed_out] if LONG else []), interrupted, interrupted_late, waits, front_end_killed,
+                     pruned, vanished, filled, interrupted_early, missing, refused, hidden):
             if test.__name__ in sys.argv[1:] or not sys.argv[1:]:
                 test(cluster)
+        if "starved" in sys.argv[1:] or not sys.argv[1:]:
+            starved()
         left = tidy.complaints()
     tap.report(not left, "nothing is left behind", *left)
     if AS_ROOT:

@@ -48,11 +48,16 @@ def first_create():
                "create: leaves no package archives in the tree")
 
 
+def digest_of(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
 def check_manifest():
     m = manifest()
     text = json.dumps(m)
-    packages = {p["name"]: p["version"] for p in m["packages"]} \
-        if isinstance(m.get("packages"), list) else m.get("packages", {})
+    packages = {name: package["version"] for name, package in m.get("packages", {}).items()}
+    attr, releases = m["packages"]["attr"], m["releases"]
     for what, good in {
             "suite": m.get("suite") == "jammy",
             "architecture": m.get("arch") == mirrors.arch(),
@@ -62,6 +67,16 @@ def check_manifest():
             "mirror": "127.0.0.1" in text,
             "format version": any("format" in key or "version" in key for key in m),
             "packages with versions": packages.get("attr") == AT.version_of("attr"),
+            "their architecture, hash and source": attr["arch"] == mirrors.arch() and
+                                                   attr["sha256"] ==
+                                                   digest_of(f"{AT.root}/{AT.deb_of('attr')}") and
+                                                   attr["source"] == "attr",
+            "engine": m["engine"] == "native",
+            "components": m["components"] == ["main", "universe"],
+            "what the profile asks for": m["requested"] == ["attr", "acl"] and m["filters"] == [],
+            "signed release files": [one["pocket"] for one in releases] == list(mirrors.POCKETS) and
+                                    all(re.fullmatch("[0-9a-f]{64}", one["sha256"]) and
+                                        "127.0.0.1" in one["mirror"] and one["date"] for one in releases),
     }.items():
         tap.report(bool(good), f"manifest: {what}", text[:2000])
     for pocket, name in mirrors.NEWER.items():

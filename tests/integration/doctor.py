@@ -84,6 +84,16 @@ def kvm():
            **covered(("/dev/kvm", file)))
 
 
+def emulators():
+    """vng starts the emulator of the host's own architecture."""
+    program = f"qemu-system-{os.uname().machine}"
+    if os.path.exists(f"/usr/bin/{program}"):
+        doctor("the emulator of this host", "ok", "qemu", program)
+    other = {"LD_PRELOAD": f"{BUILD}/tests/pretend.so", "PRETEND": "aarch64"}
+    doctor("the emulator of another host", "missing", "qemu", "qemu-system-aarch64 is not installed",
+           "qemu-system-arm", environment=other)
+
+
 def apparmor():
     """Replaces this kernel's settings with those of one that has AppArmor's restriction."""
     home.write("settings/apparmor_restrict_unprivileged_userns", "1\n")
@@ -142,6 +152,7 @@ kernels()
 seal()
 landlock()
 virtiofsd()
+emulators()
 if AS_ROOT:
     disks()
     kvm()

@@ -181,22 +181,6 @@ def strike_delete(home, server):
         tap.report(not wrong, f"{method} during delete", *wrong, err.decode(errors="replace"))
 
 
-def strike_twice(home):
-    """Two creates at once for one name: one wins, or both fail, and the result is never mixed."""
-    with Server(AT.root) as server, Tidy(home) as tidy:
-        words = ["create", "--fresh", "--release", "jammy", "--profile", "test", "--mirror", server.url,
-                 "--keyring", AT.keyring, "--name", "twin", "--quiet"]
-        both = [home.start(*words), home.start(*words)]
-        errors = [process.communicate(timeout=600)[1].decode(errors="replace") for process in both]
-        statuses = sorted(process.returncode for process in both)
-        wrong = tidy.complaints()
-    check = home.run("check", "--name", "twin")
-    tap.report(not wrong and statuses[0] == 0 and statuses[1] in (1, 6) and check.status == 0,
-               "two creates of one name at once: one succeeds, the other fails", *wrong, statuses,
-               *errors, check)
-    home.run("delete", "--yes", "--name", "twin")
-
-
 UBUNTU = "/usr/share/keyrings/ubuntu-archive-keyring.gpg"
 TOY = "6.9.0-toy"
 # The stages of run to interrupt, the mirror fault that makes each last, and the methods. During the kernel
@@ -302,7 +286,6 @@ if good:
     strike_all(home, True)
     strike_all(home, False)
     strike_anywhere(home, made.seconds)
-    strike_twice(home)
     with Server(AT.root) as same:
         strike_delete(home, same)
 tap.done()

@@ -238,10 +238,103 @@ def many():
     tap.report(took <= 1, f"256 shards with 1,781 tests take at most a second: {took:.2f} s")
 
 
+def hold(path):
+    """Locks a run's directory, as its process does. Returns a descriptor."""
+    fd = os.open(path, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    return fd
+
+
+def pruned():
+    """Runs that cannot be removed show in the exit status."""
+    runs = "state/rootlet/runs"
+    ids = [f"2026010{day}-000000-ext4" for day in range(1, 4)]
+    for name in ids:
+        write_run(f"{runs}/{name}", [("generic/001", "pass", 1)])
+    busy = hold(home.state(f"runs/{ids[0]}"))
+    outcome = home.run("runs", "prune", "--keep", "1")
+    tap.report(outcome.status == 6 and outcome.out == "removed 1 of 3 runs\n" and
+               f"run {ids[0]} is still in progress" in outcome.err and
+               sorted(os.listdir(home.state("runs"))) == [ids[0], ids[2]],
+               "runs prune: a run in progress stays, and the exit status says so", outcome)
+    shown, wrong = document("runs-prune", home.run("runs", "prune", "--keep", "1", "--json"))
+    tap.report(not wrong and [one["run"] for one in shown["failed"]] == [ids[0]], "--json names it", *wrong,
+               shown)
+    os.close(busy)
+    outcome = home.run("runs", "prune", "--keep", "1")
+    tap.report(outcome.status == 0 and os.listdir(home.state("runs")) == [ids[2]],
+               "runs prune: it goes once it has ended", outcome)
+
+
+def pruned_locked():
+    """A guest writes into the results, and may leave directories that their owner cannot read or write."""
+    runs = "state/rootlet/runs"
+    for name in ("20260101-000000-ext4", "20270101-000000-ext4"):
+        write_run(f"{runs}/{name}", [("generic/001", "pass", 1)])
+    for name, mode in (("closed", 0), ("fixed", 0o500)):
+        home.write(f"{runs}/20260101-000000-ext4/results/{name}/inner/file", "")
+        os.chmod(home.state(f"runs/20260101-000000-ext4/results/{name}/inner"), mode)
+        os.chmod(home.state(f"runs/20260101-000000-ext4/results/{name}"), mode)
+    outcome = home.run("runs", "prune", "--keep", "1")
+    tap.report(outcome.status == 0 and os.listdir(home.state("runs")) == ["20270101-000000-ext4"],
+               "runs prune: removes directories that nobody can read or write", outcome)
+
+
+def pruned_shared():
+    """An unfinished run on a cluster has a directory that machines share: it goes with the run, if it is one.
+    No task of these runs was submitted: cluster_faults.py has tasks."""
+    runs, name = "state/rootlet/runs", "20260101-000000-ext4"
+    shared = home.make_folder(f"{home.folder}/nfs/{name}")
+
+    def unfinished(directory, **job):
+        write_run(f"{runs}/{name}", [], cluster={"engine": "slurm", "directory": directory})
+        if job:
+            for place in ("queue", "claims", "done", "tasks"):
+                home.make_folder(f"{shared}/{place}")
+            home.write(f"nfs/{name}/watcher.none", "")
+            home.write(f"nfs/{name}/job.json", json.dumps(job))
+
+    def prune(what, status, says, left, run_left):
+        outcome = home.run("runs", "prune", "--keep", "1")
+        tap.report(outcome.status == status and re.search(says, outcome.err) and
+                   os.path.exists(shared) == left and
+                   os.path.exists(home.state(f"runs/{name}")) == run_left, f"runs prune: {what}", outcome)
+
+    write_run(f"{runs}/20270101-000000-ext4", [])
+    home.write(f"nfs/{name}/mine", "")
+    unfinished(shared)
+    prune("a directory that is not a shared run stays, and so does the run", 1, f"{shared}: .*job.json", True,
+          True)
+    unfinished(shared, version="0", run="20250101-000000-ext4")
+    prune("the shared directory of another run stays", 1, "not the shared directory of run", True, True)
+    unfinished(f"{home.folder}/nfs")
+    prune("a directory of another name stays", 1, "not the shared directory of run", True, True)
+    unfinished(shared, version="0", run=name)
+    os.rename(f"{shared}/watcher.none", f"{shared}/watcher.some-host.1.0.5")
+    prune("a run that another machine watches stays", 6, "process 1 on some-host watches this run", True,
+          True)
+    os.rename(f"{shared}/watcher.some-host.1.0.5", f"{shared}/watcher.none")
+    prune("a shared directory goes with its run, whichever version made it", 0, "^$", False, False)
+    unfinished(shared)
+    prune("a shared directory that is gone is no obstacle", 0, "^$", False, False)
+    home.write(f"nfs/.{name}/kernel/vmlinuz", "")
+    unfinished(shared)
+    prune("the draft of a shared directory goes", 0, "^$", False, False)
+    tap.report(not os.listdir(f"{home.folder}/nfs"), "nothing is left", os.listdir(f"{home.folder}/nfs"))
+    unfinished(f"{home.folder}/unmounted/{name}")
+    prune("a directory that is not mounted is named", 0,
+          f"the shared directory {home.folder}/unmounted/{name} of run {name} stays: cannot open", False,
+          False)
+
+
 merged()
 statuses()
 incomplete()
 refused()
 many()
 durations()
+shutil.rmtree(home.state("runs"))
+for part in (pruned, pruned_locked, pruned_shared):
+    part()
+    shutil.rmtree(home.state("runs"))
 tap.done()

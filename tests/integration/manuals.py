@@ -12,7 +12,9 @@ from support.world import BUILD, SOURCE, Home
 
 home = Home()
 MAN = f"{SOURCE}/docs/man"
-PAGE_OF = {"chroot": "shell", "help": None}  # of the others it is the command's own; None: rootlet.1
+PARTS = ("EXIT_STATUS", "COMMON_OPTIONS", "WHICH_ROOTFS", "SOURCE_OPTIONS")
+# None: rootlet.1. Other commands have a page of their own.
+PAGE_OF = {"chroot": "shell", "uninstall": "install", "help": None}
 
 
 def read(path):
@@ -43,7 +45,7 @@ def of_help(text):
 
 def expand(text):
     return re.sub(r"@([A-Z_]+)@", lambda m: read(f"{MAN}/{m.group(1).lower().replace('_', '-')}.scd")
-                  if m.group(1) in ("EXIT_STATUS", "COMMON_OPTIONS", "WHICH_ROOTFS") else "", text)
+                  if m.group(1) in PARTS else "", text)
 
 
 def of_page(text):
@@ -224,7 +226,7 @@ def check_readme():
     wrong = [line for line in lines if re.sub(r"  .*", "", line) not in known]
     tap.report(len(lines) > 8 and not wrong, "README's session: every stage is in the sources", *wrong)
     missing = [stage for stage in stages("frontend/rootfs/provision.c") if
-               stage != "Cloning" and stage not in lines]
+               stage not in ("Cloning", "Copying the rootfs") and stage not in lines]
     tap.report(not missing, "README's session: every stage of a create", *missing)
     for name in ("docs/programs.md", "docs/man/rootlet.1.scd"):
         shown = re.findall(r'"stage":"(.*?)"', read(f"{SOURCE}/{name}"))

@@ -64,7 +64,7 @@ export FSTYP={fstype} TEST_DIR=/mnt/test SCRATCH_MNT=/mnt/scratch RESULT_BASE=/o
 export SCRATCH_DEV_POOL="/dev/vdb /dev/vdc /dev/vdd /dev/vde /dev/vdf" LOGWRITES_DEV=/dev/vdg
 export KCONFIG_PATH=/opt/results/kernel.config
 {mkfs} /dev/vda || exit 99
-cd /opt/xfstests && ./check {tests}
+cd /opt/xfstests && keyctl session - ./check {tests}
 sync
 """
 MKFS = {"ext4": "mkfs.ext4 -q -F", "xfs": "mkfs.xfs -f", "btrfs": "mkfs.btrfs -f"}

@@ -13,7 +13,7 @@ from support import mirror as mirrors
 from support.protocol import Helper, REFUSED, TRUST, opened
 from support.schemas import document, stream
 from support.server import Server
-from support.world import SOURCE, Case, Home, mirror, play, small_rootfs
+from support.world import SOURCE, Case, Home, mirror, own_rootfs, play, small_rootfs
 
 installed.enter("rootlet policy", "the helper under a policy")
 AT = mirror()
@@ -191,9 +191,18 @@ def enforced():
              {"pocket": "", "component": "universe"})
     deb = f"{AT.root}/{AT.deb_of('acl')}"
     package = ("Package", (deb,), {"name": "acl", "sha256": hashlib.sha256(open(deb, "rb").read()).digest()})
+    local = ("LocalPackage", *package[1:])
     execute = ("Execute", (TREE, *["/dev/null"] * 3), {"argv": ["true"], "user": "root"})
+    installed.allow(USER)
+    change = ("Change", (own_rootfs().store, AT.keyring),
+              {"name": "test-rootfs", "suite": "jammy", "arch": mirrors.arch()})
     rows = [
         ("operations = check", begin, (), "operations"),
+        ("operations = create check delete shell run", change, (), "operations"),
+        ("releases = noble", change, (), "releases"),
+        ("deny-packages = a?l", package, (change, release, index), "deny-packages"),
+        ("operations = create install delete", local, (change,), "operations"),
+        ("deny-packages = a?l", local, (change,), "deny-packages"),
         ("operations = create", execute, (), "operations"),
         ("operations = create check delete shell", ("OpenNamespace", (), {}), (), "operations"),
         ("releases = noble", begin, (), "releases"),
@@ -210,16 +219,20 @@ def enforced():
     for line, (kind, paths, fields), first, key in rows:
         installed.allow(USER, line)
         answer = ask(kind, paths, first, **fields)
-        tap.report(answer.code == REFUSED and key in answer.message, f"{line}: {kind} is refused", answer)
+        after = " after Change" if change in first else ""
+        tap.report(answer.code == REFUSED and key in answer.message, f"{line}: {kind}{after} is refused",
+                   answer)
         if kind not in ("Clone", "Keep", "Verify"):
             installed.allow(USER)
             answer = ask(kind, paths, first, **fields)
-            tap.report(answer.code == 0, f"without {line}: {kind} is allowed", answer)
+            tap.report(answer.code == 0, f"without {line}: {kind}{after} is allowed", answer)
     for name, more in {"folders": {"folders": f"{home.folder}/other"}, "keyrings": {
             "keyrings": "/usr/share/keyrings/x.gpg"}}.items():
         installed.allow(USER, **more)
         answer = ask(*begin[:2], **begin[2])
         tap.report(answer.code == REFUSED and name in answer.message, f"{name}: Begin is refused", answer)
+        answer = ask(*change[:2], **change[2])
+        tap.report(answer.code == REFUSED and name in answer.message, f"{name}: Change is refused", answer)
     owned_keyring(begin)
     installed.allow(USER, folders=folder)
     tap.report(ask(*begin[:2], **begin[2]).code == 0, "policy `folders`: the named directory is allowed")

@@ -15,7 +15,7 @@ from support.lists import expected
 from support.protocol import Helper, opened, request
 from support.server import Fault, Server
 from support.world import (AS_ROOT, BUILD, HELPER, ROOTLET, SCRATCH, SOURCE, Home, Tidy, User, children,
-                           command_of, field_of, mirror, small_rootfs, wait_until)
+                           command_of, field_of, link_of, links_of, mirror, small_rootfs, wait_until)
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 PREFIX = "/usr/local"
@@ -363,8 +363,7 @@ def check_descriptors(home, pids):
     held = []
     for pid in pids:
         try:
-            for fd in os.listdir(f"/proc/{pid}/fd"):
-                link = os.readlink(f"/proc/{pid}/fd/{fd}")
+            for link in links_of(pid).values():
                 if link.startswith(home.folder) and link.endswith("/open-file"):
                     held.append(f"{pid} {command_of(pid)}: {link}")
         except PermissionError:
@@ -408,8 +407,7 @@ def helper_process():
             with open(f"/proc/{pid}/environ", "rb") as file:
                 environment = file.read()
             tap.report(environment.strip(b"\0") == b"", "helper: the environment is empty", environment)
-            terminals = [link for link in (os.readlink(f"/proc/{pid}/fd/{fd}")
-                                           for fd in os.listdir(f"/proc/{pid}/fd"))
+            terminals = [link for link in links_of(pid).values()
                          if link.startswith(("/dev/pts", "/dev/tty"))]
             tap.report(not terminals, "helper: has no terminal open", *terminals)
             for kind in ("user", "pid_for_children", "ipc", "uts", "net"):
@@ -512,7 +510,7 @@ def unpack_jail():
                        "the unpack jail: contains only the tree, and no /proc", *inside)
         # A process without /proc, as in the unpack jail, cannot read mountinfo.
         jailed = [pid for pid in children(front.pid) if os.path.lexists(f"/proc/{pid}/root/proc/mounts") and
-                  os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt")]
+                  link_of(f"/proc/{pid}/ns/mnt") not in ("", os.readlink("/proc/self/ns/mnt"))]
         telling = [line for pid in jailed for line in mounts_of(pid) if home.folder in line]
         tap.report(jailed and not telling, "the tool jail: its mounts do not reveal the host's paths",
                    len(jailed), *telling)

@@ -1,5 +1,6 @@
 """Sanitizer findings in every process of the helper are reported, although most of these processes cannot
 open files and may make only a few system calls."""
+import contextlib
 import subprocess
 
 from support import sanitizers, tap
@@ -34,7 +35,9 @@ def mapped():
     path = sanitizers.environment()["ROOTLET_REPORTS"]
     without, seen = [], 0
     for pid in children(process.pid):
-        with open(f"/proc/{pid}/maps", encoding="utf-8") as file:
+        maps = ""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
+                open(f"/proc/{pid}/maps", encoding="utf-8") as file:
             maps = file.read()
         if HELPER in maps:
             seen += 1

@@ -293,6 +293,24 @@ def files():
              run.last)
 
 
+SUFFIXED = r"""
+echo mini/108-quota >$results/rootlet.list
+running mini/108-quota; echo ' 1s'
+finish 0
+"""
+
+
+def suffixed():
+    """check finds a test by the start of its name. Its result has the whole name."""
+    home.write("fstests-mini/tests/mini/108-quota", "")
+    with open(f"{MINI}/tests/mini/group.list", "a", encoding="utf-8") as file:
+        file.write("108-quota auto\n")
+    run = Run(SUFFIXED, tests=["mini/108"])
+    got = {name: test["status"] for name, test in run.tests.items()}
+    run.says(run.outcome.status == 0 and got == {"mini/108-quota": "pass"},
+             "a test that is given without the end of its name has one result", got)
+
+
 BUSY = LATER + r"""
 case $boot in
 1)	console "Kernel panic - not syncing: IO-APIC + timer doesn't work!"
@@ -313,6 +331,30 @@ def busy_host():
              run.tests.get("generic/001", {}).get("status") == "pass",
              "a boot failure as on a busy host is not a crash: the VM is booted again", notes,
              run.last)
+    run.says(run.last.get("boots") == 2 and json.loads(run.read("run.json")).get("boots") == 2,
+             "the second boot counts", run.last)
+
+
+def unbooted():
+    """A guest that never starts its command is ended. One that is only late is not."""
+    script = LATER + "console 'Waiting for root device'; sleep 600\n"
+    run = Run(script, "--boot-timeout", "3", tests=["generic/001"])
+    run.says(run.outcome.status == 5 and 3 <= run.outcome.seconds < patient(60) and
+             "the guest did not boot within 3 s" in run.outcome.err and
+             "--boot-timeout" in run.last["error"]["message"], "a guest that never boots is ended")
+    run = Run(LATER + "sleep 2; begin\n" + ALL_PASS, "--boot-timeout", "600", tests=["generic/001"])
+    run.says(run.outcome.status == 0, "a guest that boots late runs its tests")
+    line = ["run", "--path", TREE, "--kernel", WHOLE, "--root-transport", "dir", "--boot-timeout", "2", "--",
+            "true"]
+    with Tidy(home) as tidy:
+        outcome = home.run(*line, seconds=120, environment=environment(script))
+        wrong = tidy.complaints()
+    tap.report(outcome.status == 125 and not wrong and
+               re.search(r"the console's last lines:\n.*Waiting for root device(.|\n)*"
+                         r"did not boot within 2 s: .*--boot-timeout", outcome.err),
+               "rootlet run ends it, too, and shows its console", *wrong, outcome)
+    refused("--boot-timeout 0", "--boot-timeout 0: not a number from 1", "run", "--kernel", WHOLE,
+            "--boot-timeout", "0", "--", "true")
 
 
 OOPS = r"""
@@ -561,9 +603,8 @@ def build_rootfs():
 
 
 # Arguments name the only cases to run.
-for part in (asked_for, disks, chosen, known, preferred, virtiofs, files, busy_host, oops, stops, no_boot,
-             unstartable,
-             needs_told, shown, build_leftovers, built, build_rootfs):
+for part in (asked_for, disks, chosen, known, preferred, virtiofs, files, suffixed, busy_host, unbooted, oops,
+             stops, no_boot, unstartable, needs_told, shown, build_leftovers, built, build_rootfs):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:
         part()
 tap.done()

@@ -68,6 +68,8 @@ def everything():
         seen = file.read()
     tap.report("\nblock 2048\n" in seen, "--mkfs-options are passed to the mkfs of the type", seen)
     tap.report("\nconfig 1\n" in seen, "tests find the kernel's configuration", seen)
+    tap.report(re.search(r"^keyring .* keyring: mini$", seen, re.M),
+               "a test finds the keys that it made in the session keyring", seen)
     tap.report(seen.endswith("\nloaded 3\n"), "a program finds the library shipped with fstests", seen)
     with open(f"{folder}/run.json", encoding="utf-8") as file:
         record = json.load(file)

@@ -7,17 +7,21 @@ from support import tap
 from support.terminal import Terminal
 from support.world import Case, Home, play
 
-COMMANDS = ["create", "check", "list", "delete", "shell", "chroot", "run", "fstests", "runs", "profiles",
-            "cache",
-            "doctor", "policy", "audit", "mcp", "help"]
+COMMANDS = ["create", "check", "list", "delete", "install", "uninstall", "upgrade", "lock",
+            "shell", "chroot", "run", "fstests", "runs", "deps", "profiles",
+            "cache", "doctor", "policy", "audit", "mcp", "help"]
 
 # Each command, and what its help must contain.
 OPTIONS = {
     "create": ["--name", "--path", "--release", "--arch", "--profile", "--force", "--mirror",
-               "--keyring", "--components", "--include", "--dry-run", "--quiet"],
+               "--keyring", "--components", "--include", "--lock", "--dry-run", "--quiet"],
     "check": ["--name", "--path", "--deep"],
     "list": ["--json"],
     "delete": ["--name", "--path", "--yes"],
+    "install": ["--name", "--path", "--mirror", "--dry-run", "PACKAGE…"],
+    "uninstall": ["--name", "--path", "--mirror", "--dry-run", "PACKAGE…"],
+    "upgrade": ["--name", "--path", "--check", "--security", "--rollback"],
+    "lock": ["--name", "--path", "--output"],
     "shell": ["--name", "--path", "--user"],
     "run": ["--kernel", "--memory", "--cpus", "--rwdir", "--timeout", "--name", "--path"],
     "fstests": ["--kernel", "--fstests", "--mkfs-options", "--device-backing",
@@ -281,9 +285,10 @@ PRINTS = [["--version"], ["--help"], ["help"], ["help", "create"], ["list"], ["l
           ["policy", "show", "--json"], ["policy", "seccomp"], ["runs"], ["runs", "--json"],
           ["runs", "show", "a-run"], KUBERNETES, ["cache"], ["cache", "--json"], ["__complete", ""], ["mcp"],
           *([name, "--help"] for name in COMMANDS)]
+ACTS = ("create", "delete", "install", "uninstall", "upgrade", "fstests")
 for words in PRINTS:
     for what, where in (("a full disk", ">/dev/full"), ("no standard output", ">&-")):
-        if where == ">&-" and words[0] in ("create", "delete", "fstests") and words != KUBERNETES:
+        if where == ">&-" and words[0] in ACTS and words != KUBERNETES:
             continue  # whose work is done even so
         outcome = home.run(*words, before=["sh", "-c", f'exec "$@" {where}', "sh"],
                            text=b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')

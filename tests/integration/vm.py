@@ -12,8 +12,8 @@ import time
 from support import apt, kernels, tap, trees
 from support.guest import QUICK
 from support.terminal import Terminal
-from support.world import (AS_ROOT, SOURCE, Case, Tidy, children, command_of, fstests_rootfs, kill, play,
-                           processes_left, wait_until)
+from support.world import (AS_ROOT, SOURCE, Case, Tidy, children, command_of, field_of, fstests_rootfs,
+                           kill, play, processes_left, wait_until)
 
 home = fstests_rootfs()
 FAILED_VM, TIMEOUT, INTERRUPTED = 125, 124, 130
@@ -280,12 +280,11 @@ def qemu_of(pid):
 
 
 def filters_of(pid):
-    """Returns the number of seccomp filters of each thread."""
+    """Returns the number of seccomp filters of each thread. Threads may end meanwhile."""
     counts = []
     for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/status", encoding="utf-8") as file:
-            counts.append(int(re.search(r"^Seccomp_filters:\t(\d+)", file.read(), re.M).group(1)))
-    return counts
+        counts.append(field_of(f"{pid}/task/{thread}", "Seccomp_filters"))
+    return [int(count) for count in counts if count]
 
 
 def sandboxed(front):
@@ -298,7 +297,7 @@ def sandboxed(front):
             counts = [filters_of(pid) for pid in (qemu + vng)[:2]]
         except OSError:  # vng had only started it to get its version; it is gone
             return None
-        return counts if len(counts) == 2 and min(counts[0]) > max(counts[1]) > 0 else None
+        return counts if len(counts) == 2 and all(counts) and min(counts[0]) > max(counts[1]) > 0 else None
     return wait_until(seen, 120)
 
 

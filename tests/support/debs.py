@@ -59,15 +59,16 @@ def with_zstd(deb, folder):
     return path
 
 
-def make(folder, name, arch, scripts=None, entries=(), suffix="gz", fields=""):
-    """Writes NAME_1_ARCH.deb to `folder`, with the maintainer SCRIPTS by name, and a data archive with
+def make(folder, name, arch, scripts=None, entries=(), suffix="gz", fields="", version="1"):
+    """Writes NAME_VERSION_ARCH.deb to `folder`, with the maintainer SCRIPTS by name, and a data archive with
     exactly ENTRIES (which dpkg-deb might reject), compressed as SUFFIX says. FIELDS: extra control fields.
     Returns the path."""
-    control = (f"Package: {name}\nVersion: 1\nArchitecture: {arch}\nMaintainer: x <x@example.org>\n{fields}"
+    control = (f"Package: {name}\nVersion: {version}\nArchitecture: {arch}\n"
+               f"Maintainer: x <x@example.org>\n{fields}"
                "Description: made by a test\n")
     files = [("./control", control.encode())]
     files += [(f"./{script}", text.encode()) for script, text in (scripts or {}).items()]
-    path, dot = f"{folder}/{name}_1_{arch}.deb", "." if suffix else ""
+    path, dot = f"{folder}/{name}_{version}_{arch}.deb", "." if suffix else ""
     os.makedirs(folder, exist_ok=True)
     with open(path, "wb") as file:
         file.write(b"!<arch>\n" + _member("debian-binary", b"2.0\n") +

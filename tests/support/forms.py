@@ -18,12 +18,14 @@ TEXTS = {
     "CheckRelease": {"suite": (b"s" * 48, WORD), "pocket": (b"security", rb"|updates|security"),
                      "mirror": (b"http://" + b"m" * 293, rb"|(?=[!-~]{0,300}$)(https?://|file:///).*")},
     "Index": {"pocket": (b"security", rb"|updates|security"), "component": (b"c" * 48, WORD)},
+    "LocalPackage": {"name": (b"p" * 100, rb"[a-z0-9][a-z0-9+.-]{1,99}")},
     "Package": {"name": (b"p" * 100, rb"[a-z0-9][a-z0-9+.-]{1,99}")},
     "AddGroup": {"name": (b"g" * 32, ACCOUNT)},
     "AddUser": {"name": (b"u" * 32, ACCOUNT), "home": (b"/" + b"h" * 254, PLACE),
                 "shell": (b"/" + b"s" * 254, PLACE)},
     "Remove": {"name": (b"n" * 64, NAME)},
     "Execute": {"user": (b"u" * 32, ACCOUNT)},
+    "Change": {"name": (b"n" * 64, NAME), "suite": (b"s" * 48, WORD), "arch": (b"a" * 48, WORD)},
     "Clone": {"name": (b"n" * 64, NAME), "base_name": (b"b" * 64, NAME)},
     "Keep": {"name": (b"n" * 64, NAME)},
     "BuildImage": {"format": (b"f" * 48, WORD)},
@@ -31,11 +33,16 @@ TEXTS = {
 }
 # The other fields: (valid values, invalid values). For repeated text, one invalid value makes the field
 # invalid.
+ANY_NUMBER = ([2, 0, (1 << 32) - 1], [])
 OTHERS = {
-    "Hello": {"version": ([2, 0, (1 << 32) - 1], [])},
+    "Hello": {"version": ANY_NUMBER},
     "Begin": {"filters": ([b"-" + PATTERN, [b"+" + PATTERN] * 32],
                           [b"", b"-", PATTERN, b"-usr", b"-" + PATTERN + b"p", b"!/usr",
-                           b"-/a\nforce-all", b"-/a b", [b"-" + PATTERN] * 33])},
+                           b"-/a\nforce-all", b"-/a b", [b"-" + PATTERN] * 33]),
+              "epoch": ANY_NUMBER},
+    "Clone": {"epoch": ANY_NUMBER},
+    "BuildImage": {"epoch": ANY_NUMBER},
+    "LocalPackage": {"sha256": ([b"h" * 32], [b"", b"h" * 31, b"h" * 33, b"h" * 60000])},
     "Package": {"sha256": ([b"h" * 32], [b"", b"h" * 31, b"h" * 33, b"h" * 60000])},
     "AddGroup": {"gid": ([1, 65533], [0, 65534, 65535, 70000, (1 << 32) - 1, 1 << 32])},
     "AddUser": {"uid": ([1, 65533], [0, 65534, 65535, 70000, (1 << 32) - 1, 1 << 32]),
@@ -43,7 +50,8 @@ OTHERS = {
                 "groups": ([["g" * 32] * 16, "g"], [["g"] * 17, "", "g" * 33, "g:x", "a,b", ["g", "-g"]])},
     "Release": {"older": ([0, 1], [])},
     "CheckRelease": {"older": ([0, 1], [])},
-    "Publish": {"replace": ([0, 1], []), "mode": ([0o700, 0o755],
+    "Change": {"removed": ([[b"p" * 30] * 500, []], [b"p", b"P1", b"p/x", b"--all", [b"pp"] * 501])},
+    "Publish": {"replace": ([0, 1], []), "keep_old": ([0, 1], []), "mode": ([0o700, 0o755],
                                                [0, 0o500, 0o744, 0o777, 0o4700, 0o4755, 1 << 32])},
     "Find": {"paths": ([["/" + "p" * 254] * 32, "/"],
                        [["/usr"] * 33, [], "", "usr", "/usr/../..", "/a:b", "/a\nb", "/" + "p" * 255,
@@ -54,9 +62,10 @@ OTHERS = {
                          [["a"] * 257, "a" * 16384, [], "", ["", "a"]]),
                 "terminal": ([0, 1], [])},
 }
-NUMBERS = {"Hello": ["version"], "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Release": ["older"],
+NUMBERS = {"Hello": ["version"], "Begin": ["epoch"], "Clone": ["epoch"], "BuildImage": ["epoch"],
+           "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Release": ["older"],
            "CheckRelease": ["older"],
-           "Publish": ["replace", "mode"], "Inspect": ["deep", "digest"], "Remove": ["stale"],
+           "Publish": ["replace", "keep_old", "mode"], "Inspect": ["deep", "digest"], "Remove": ["stale"],
            "Execute": ["terminal"]}
 # The library accepts any wire type as true, so none is invalid.
 YES_OR_NO = ("older", "replace", "deep", "digest", "stale", "terminal")

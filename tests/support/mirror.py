@@ -203,13 +203,13 @@ class Mirror:
             with open(f"{base}/Packages{suffix}", "wb") as file:
                 file.write(packed)
 
-    def with_packages(self, folder, debs, without=()):
-        """Creates a mirror in `folder` with DEBS added and the packages WITHOUT removed, signed with the same
-        key."""
+    def with_packages(self, folder, debs, without=(), pocket=""):
+        """Creates a mirror in `folder` with DEBS added to POCKET's main, and the packages WITHOUT removed
+        from it, signed with the same key."""
         other = Mirror(folder)
         other.home, other.keyring = self.home, self.keyring
         shutil.copytree(self.root, other.root, copy_function=os.link)
-        base = f"{other.root}/dists/{SUITE}/main/binary-{arch()}"
+        base = f"{other.root}/dists/{pocket_suite(pocket)}/main/binary-{arch()}"
         with open(f"{base}/Packages", "rb") as file:
             data = file.read()
         for name in os.listdir(base):
@@ -219,6 +219,19 @@ class Mirror:
         for deb in debs:
             data += other.add_package("main", deb).encode()
         self.write_index(base, data)
+        os.unlink(f"{other.root}/dists/{pocket_suite(pocket)}/InRelease")
+        other.refresh(pocket)
+        return other
+
+    def with_contents(self, folder, contents):
+        """Creates a mirror in `folder` with CONTENTS, {path below dists/SUITE: bytes}, which its release file
+        lists, signed with the same key."""
+        other = Mirror(folder)
+        other.home, other.keyring = self.home, self.keyring
+        shutil.copytree(self.root, other.root, copy_function=os.link)
+        for path, data in contents.items():
+            with open(f"{other.root}/dists/{SUITE}/{path}", "wb") as file:
+                file.write(data)
         os.unlink(f"{other.root}/dists/{SUITE}/InRelease")
         other.refresh("")
         return other

@@ -95,7 +95,8 @@ class Repository:
         version = re.search(r"^Version: (\S+)$", stanza, re.M).group(1)
         deb = f"{cache}/rootlet/packages/{digest}"
         target = f"{self.folder}/pool/{name}_{digest[:16]}.deb"
-        if wanted.get(name) != version or not os.path.exists(deb) or os.path.exists(target):
+        right = name in wanted and wanted[name]["version"] == version
+        if not right or not os.path.exists(deb) or os.path.exists(target):
             return None
         if not _is_of(tree, name, deb):
             return None

@@ -1,10 +1,13 @@
 """A file-by-file description of a tree, for comparison: type, mode, owner, link target, content hash,
 extended attributes (including file capabilities), and hard links."""
+import calendar
 import collections
 import hashlib
 import os
 import re
 import stat
+import struct
+import time
 
 
 DYNAMIC = range(100, 1000)  # ids that packages allocate in the order of configuration
@@ -52,14 +55,17 @@ def _names(tree, file):
     return names
 
 
-def _content(path, inside, st):
+def _content(path, inside, st, exact):
+    if stat.S_ISLNK(st.st_mode) and exact:
+        return os.readlink(path)
     if stat.S_ISLNK(st.st_mode):
         # systemctl(1) links a unit through /lib or /usr/lib, depending on whether systemd is configured.
         return re.sub(r"^/lib/systemd/", "/usr/lib/systemd/", os.readlink(path))
     if stat.S_ISREG(st.st_mode):
         with open(path, "rb") as file:
             text = file.read()
-        return hashlib.sha256(NORMAL.get(inside, lambda same: same)(text)).hexdigest()
+        normal = lambda same: same  # noqa: E731
+        return hashlib.sha256((normal if exact else NORMAL.get(inside, normal))(text)).hexdigest()
     return ""
 
 
@@ -78,17 +84,28 @@ def _capability(attributes, first):
     return attributes
 
 
+def _lists(attributes, uid, gid):
+    """Makes the ids in access control lists relative to UID and GID. Format: posix_acl_xattr.h."""
+    for name in {"system.posix_acl_access", "system.posix_acl_default"} & attributes.keys():
+        value = attributes[name]
+        entries = [struct.unpack_from("<HHI", value, at) for at in range(4, len(value), 8)]
+        base = {0x02: uid, 0x08: gid}
+        attributes[name] = [(tag, mode, one - base.get(tag, 0)) for tag, mode, one in entries]
+    return attributes
+
+
 def inside(rootfs):
     """Returns the path of the tree of a rootfs or snapshot: one level down if it is closed."""
     return f"{rootfs}/rootfs" if os.path.lexists(f"{rootfs}/rootfs") else rootfs
 
 
-def census(tree):
-    """Returns {path: (type, mode, owner, group, content, attributes, first name of the same file)}. Owners
-    are relative to the owner of the tree, or names for dynamic ids."""
+def census(tree, exact=False):
+    """Returns {path: (type, mode, owner, group, content, attributes, first name of the same file, time)}.
+    Owners are relative to the owner of the tree. Unless EXACT, dynamic ids are names, differences that only
+    come from the order of configuration do not count, and the time is 0."""
     tree = inside(tree)
     root = os.lstat(tree)
-    users, groups = _names(tree, "passwd"), _names(tree, "group")
+    users, groups = ({}, {}) if exact else (_names(tree, "passwd"), _names(tree, "group"))
     seen, inodes = {}, {}
     for where, folders, names in os.walk(tree):
         for name in sorted(folders + names):
@@ -100,12 +117,19 @@ def census(tree):
             uid, gid = st.st_uid - root.st_uid, st.st_gid - root.st_gid
             seen[below] = (stat.S_IFMT(st.st_mode), stat.S_IMODE(st.st_mode),
                            users.get(uid, uid), groups.get(gid, gid),
-                           _content(path, below, st),
-                           _capability(_attributes(path), root.st_uid), first)
+                           _content(path, below, st, exact),
+                           _lists(_capability(_attributes(path), root.st_uid), root.st_uid, root.st_gid),
+                           first,
+                           st.st_mtime_ns if exact else 0)
     # A file that is only hard-linked to other trees has one name in this one.
-    names = collections.Counter(entry[-1] for entry in seen.values())
-    return {path: entry if names[entry[-1]] > 1 else (*entry[:-1], "")
+    names = collections.Counter(entry[6] for entry in seen.values())
+    return {path: entry if names[entry[6]] > 1 else (*entry[:6], "", entry[7])
             for path, entry in seen.items()}
+
+
+def seconds(text):
+    """Returns the seconds since 1970 of a time as a manifest has it."""
+    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
 
 
 def attributed(census):
@@ -113,7 +137,7 @@ def attributed(census):
     return {path: entry[5] for path, entry in census.items() if entry[5]}
 
 
-FIELDS = ("type", "mode", "owner", "group", "content", "attributes", "same file as")
+FIELDS = ("type", "mode", "owner", "group", "content", "attributes", "same file as", "time")
 
 
 def differences(one, other, allowed):

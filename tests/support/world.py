@@ -318,6 +318,29 @@ def field_of(pid, name):
         return ""
 
 
+def link_of(path):
+    """Returns where a link in /proc leads; "" if its process is gone, or has closed the file."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return os.readlink(path)
+    return ""
+
+
+def links_of(pid):
+    """Returns {descriptor: where it leads} of the files that a process has open; {} if it is gone."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        links = {int(fd): link_of(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+        return {fd: link for fd, link in links.items() if link}
+    return {}
+
+
+def ids_of(pid):
+    """Returns the rows of the process's uid_map, as lists of words; [] if it is gone."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
+            open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
+        return [line.split() for line in file]
+    return []
+
+
 # Processes that a test keeps itself; they are not leftovers.
 KEPT = set()
 
@@ -409,7 +432,8 @@ class Case:
 def reports(case):
     """Whether the command prints its findings on standard output, whatever the exit status."""
     return bool(case.words) and (case.words[0] in ("check", "doctor", "policy", "audit") or
-                                 case.words[:2] == ["runs", "compare"] or "--dry-run" in case.words)
+                                 case.words[:2] == ["runs", "compare"] or
+                                 {"--dry-run", "--check"} & set(case.words))
 
 
 def judge(case, outcome, home, tidy):

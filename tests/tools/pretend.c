@@ -1,6 +1,6 @@
 /* Preloaded into rootlet (not its helper, whose environment is empty): imitates a host on which
  * some calls of this program fail. PRETEND: "apparmor", user namespaces cannot be created;
- * "kvm-hangs", /dev/kvm accepts everything but never runs a guest. */
+ * "kvm-hangs", /dev/kvm accepts everything but never runs a guest; "aarch64", the processor. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/capability.h>
@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #define PAGE 4096
@@ -42,6 +43,15 @@ int unshare(int flags)
 		return real(flags);
 	errno = EPERM;
 	return -1;
+}
+
+int uname(struct utsname *host)
+{
+	int result = (int)syscall(SYS_uname, host);
+
+	if (result == 0 && pretends("aarch64"))
+		strcpy(host->machine, "aarch64");
+	return result;
 }
 
 static int pretend_kvm(unsigned long request)

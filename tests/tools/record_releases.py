@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import urllib.request
 
 RELEASES = ("bionic", "focal", "jammy", "noble", "bookworm", "trixie")
 PROFILES = ("minimal", "fstests", "fstests-build", "blktests", "kselftest", "ltp")
@@ -37,7 +38,8 @@ def names_in(value):
 
 
 def resolve(rootlet, release, profile):
-    """Returns what create would install, as "name=NAME version=VERSION", and what it would leave out."""
+    """Returns what create would install, as "name=NAME version=VERSION", and what it would leave out; and the
+    mirror of each pocket."""
     done = subprocess.run([rootlet, "create", "--dry-run", "--json", "--fresh", "--release", release,
                            "--arch", ARCH,
                            "--profile", profile, "--name", "recorded"], stdout=subprocess.PIPE, check=False)
@@ -46,42 +48,26 @@ def resolve(rootlet, release, profile):
               if request["request"] == "Package"]
     if not chosen:
         sys.exit(f"{release} {profile}: {result}")
-    return {"packages": sorted(chosen), "left_out": result["left_out"]}
+    releases = [dict(word.split("=", 1) for word in request["arguments"].split())
+                for request in result["requests"] if request["request"] == "Release"]
+    mirrors = {one["pocket"] and f"-{one['pocket']}": one["mirror"] for one in releases}
+    return {"packages": sorted(chosen), "left_out": result["left_out"]}, mirrors
 
 
-class Archive:
-    """Finds the newest InRelease of each pocket in the cache, and the indexes that it lists."""
-
-    def __init__(self, cache, release):
-        self.cache, self.pockets = cache, {}
-        for name in os.listdir(cache):
-            with open(f"{cache}/{name}", encoding="utf-8", errors="replace") as file:
-                text = file.read() if file.read(34) == "-----BEGIN PGP SIGNED MESSAGE-----" else ""
-            fields = fields_of(text)
-            pocket = next((pocket for pocket in POCKETS if release + pocket in
-                           (fields.get("Suite"), fields.get("Codename"))), None)
-            if text and pocket is None and fields.get("Codename") == release:
-                pocket = ""
-            if text and pocket == "" and fields["Suite"].endswith(POCKETS[1:]):
-                pocket = "-" + fields["Suite"].rpartition("-")[2]
-            if text and pocket is not None:
-                self.pockets.setdefault(pocket, []).append((os.path.getmtime(f"{cache}/{name}"), text,
-                                                            fields))
-
-    def indexes(self, pocket, components):
-        """Returns (fields of InRelease, {component: stanzas}) of the newest one whose indexes exist."""
-        for _, text, fields in sorted(self.pockets[pocket], key=lambda entry: entry[0], reverse=True):
-            found = {}
-            for component in components:
-                listed = re.search(rf"^ ([0-9a-f]{{64}}) +\d+ {component}/binary-{ARCH}/Packages$", text,
-                                   re.M)
-                path = f"{self.cache}/{listed.group(1)}" if listed else ""
-                if os.path.exists(path):
-                    with open(path, encoding="utf-8") as file:
-                        found[component] = [stanza for stanza in file.read().split("\n\n") if stanza.strip()]
-            if len(found) == len(components):
-                return fields, found
-        sys.exit(f"no indexes of {pocket or 'the release'} in {self.cache}")
+def index_of(cache, url, components):
+    """Returns (fields of the InRelease at URL, {component: stanzas}). The indexes come from the cache, where
+    rootlet puts only what it has verified."""
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        text = answer.read().decode()
+    found = {}
+    for component in components:
+        listed = re.search(rf"^ ([0-9a-f]{{64}}) +\d+ {component}/binary-{ARCH}/Packages$", text, re.M)
+        path = f"{cache}/{listed.group(1)}" if listed else ""
+        if not os.path.exists(path):
+            sys.exit(f"the cache lacks the index of {component} that {url} lists; try again")
+        with open(path, encoding="utf-8") as file:
+            found[component] = [stanza for stanza in file.read().split("\n\n") if stanza.strip()]
+    return fields_of(text), found
 
 
 def reduce(indexes, chosen):
@@ -123,11 +109,13 @@ def files_of(release, indexes, reduced, home):
 
 
 def record(rootlet, release, folder, home):
-    expected = {profile: resolve(rootlet, release, profile) for profile in PROFILES}
+    expected, mirrors = {}, {}
+    for profile in PROFILES:
+        expected[profile], mirrors = resolve(rootlet, release, profile)
     components = ("main",) if release in ("bookworm", "trixie") else ("main", "universe")
     cache = os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")) + "/rootlet/indexes"
-    archive = Archive(cache, release)
-    indexes = {pocket: archive.indexes(pocket, components) for pocket in POCKETS}
+    indexes = {pocket: index_of(cache, f"{mirrors[pocket]}/dists/{release}{pocket}/InRelease", components)
+               for pocket in POCKETS}
     reduced = reduce(indexes, {one for profile in expected.values() for one in profile["packages"]})
     with tarfile.open(f"{folder}/{release}.tar.xz", "w:xz", preset=9) as tar:
         files = [*files_of(release, indexes, reduced, home),

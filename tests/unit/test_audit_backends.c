@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "scratch.h"
 #include "tap.h"
 
 static struct policy policy = { .path = "policy.conf" };
@@ -100,7 +101,7 @@ static void check_broken(void)
 
 static int open_log(const char *path, struct error **err)
 {
-	char file[128];
+	char file[256];
 
 	snprintf(file, sizeof(file), "%s", path);
 	policy.file = file;
@@ -119,7 +120,7 @@ static void check_file(const char *folder)
 		     { "a group-writable file", 0, 0620, false },
 		     { "a world-writable file", 0, 0602, false },
 		     { "another user's", 1000, 0600, false } };
-	char path[64];
+	char path[256];
 
 	snprintf(path, sizeof(path), "%s/log", folder);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -138,7 +139,7 @@ static void check_file(const char *folder)
 static void check_no_file(const char *folder)
 {
 	_cleanup_error_ struct error *err = NULL;
-	char path[64];
+	char path[256];
 
 	tap_check(open_log(folder, &err) == -1 && err && err->code == ERR_HOST,
 		  "a directory: refused");
@@ -164,7 +165,7 @@ static void check_own(const char *folder)
 		     { "for writing anywhere", O_RDWR, 0, false },
 		     { "for writing only", O_WRONLY | O_APPEND, 0, false },
 		     { "of another's", O_RDWR | O_APPEND, 1, false } };
-	char path[64];
+	char path[256];
 
 	snprintf(path, sizeof(path), "%s/own", folder);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -184,9 +185,9 @@ static void check_own(const char *folder)
 
 int main(void)
 {
-	char folder[] = "/tmp/rootlet-test-backends.XXXXXX";
+	char folder[SCRATCH_SIZE] = "backends";
 
-	if (!mkdtemp(folder))
+	if (!scratch_make(folder))
 		return 1;
 	check_fields();
 	check_broken();

@@ -138,6 +138,11 @@ static void change_policy(struct kitchen *k)
 	k->recipe.policy = "mirrors = none\n";
 }
 
+static void change_to_lock(struct kitchen *k)
+{
+	k->recipe.lock = "dd";
+}
+
 static const struct {
 	const char *what;
 	void (*change)(struct kitchen *k);
@@ -163,6 +168,7 @@ static const struct {
 	{ "a package", change_package },
 	{ "a package less", change_package_count },
 	{ "the policy", change_policy },
+	{ "a lock", change_to_lock },
 };
 #define COUNT (sizeof(rows) / sizeof(*rows))
 
@@ -172,6 +178,16 @@ static bool key_of(size_t row, char key[static 2 * SHA256_LEN + 1])
 
 	lay_out(&k);
 	rows[row].change(&k);
+	return base_key(&k.recipe, key) == 0;
+}
+
+static bool locked_key(void (*change)(struct kitchen *k), char key[static 2 * SHA256_LEN + 1])
+{
+	struct kitchen k;
+
+	lay_out(&k);
+	k.recipe.lock = "dd";
+	change(&k);
 	return base_key(&k.recipe, key) == 0;
 }
 
@@ -186,6 +202,11 @@ int main(void)
 			good = good && strcmp(keys[i], keys[j]) != 0;
 		tap_check(good, "a different key: %s", rows[i].what);
 	}
+	tap_check(locked_key(change_nothing, keys[0]) && locked_key(change_release, keys[1]) &&
+			  locked_key(change_mirror, again) && strcmp(keys[0], keys[1]) == 0 &&
+			  strcmp(keys[0], again) == 0,
+		  "with a lock, the same key for any mirror and release file");
+	key_of(0, keys[0]);
 	tap_check(key_of(0, again) && strcmp(keys[0], again) == 0, "the same recipe: the same key");
 	return tap_done();
 }

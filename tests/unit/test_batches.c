@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "scratch.h"
 #include "tap.h"
 
 /* --- cutting -------------------------------------------------------------------------------- */
@@ -40,12 +41,12 @@ static const struct {
 /* Groups in which the tests above that begin with g/9 must run alone. */
 static struct test_groups *make_groups(void)
 {
-	char tree[] = "/tmp/test_batches.XXXXXX", path[128];
+	char tree[SCRATCH_SIZE] = "batches", path[256];
 	struct test_groups *groups = NULL;
 	const char *const parts[] = { "tests", "tests/g" };
 	FILE *file;
 
-	if (!mkdtemp(tree))
+	if (!scratch_make(tree))
 		return NULL;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
 		snprintf(path, sizeof(path), "%s/%s", tree, parts[i]);

@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 #include "frontend/fstests/config.h"
+#include "scratch.h"
 #include "tap.h"
 
-static char *const tree = (char[]){ "/tmp/rootlet-test-words.XXXXXX" };
+static char tree[SCRATCH_SIZE] = "words";
 
 #define ROW_MAX 256
 
@@ -168,7 +169,7 @@ static void write_file(const char *name, const char *text)
 
 int main(void)
 {
-	if (!mkdtemp(tree) || chdir(tree) < 0 || mkdir("tests", 0700) < 0 ||
+	if (!scratch_make(tree) || chdir(tree) < 0 || mkdir("tests", 0700) < 0 ||
 	    mkdir("tests/generic", 0700) < 0 || mkdir("cwd", 0700) < 0)
 		return 1;
 	write_file("tests/generic/group.list", "001 auto quick\n002 auto\n");

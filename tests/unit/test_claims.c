@@ -10,12 +10,13 @@
 
 #include "frontend/cli/directory.h"
 #include "lib/write_all.h"
+#include "scratch.h"
 #include "tap.h"
 
 #define TEXT_SIZE 4096
 #define LONG "abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789" /* 64 */
 
-static char made[] = "/tmp/rootlet-claims.XXXXXX";
+static char made[SCRATCH_SIZE] = "claims";
 static int dir = -1;
 
 /* --- faults --------------------------------------------------------------------------------- */
@@ -110,7 +111,7 @@ static void begin(const char *files)
 /* All files below the directory, sorted. */
 static void all_files(char out[static TEXT_SIZE])
 {
-	char command[128], line[512];
+	char command[256], line[512];
 	FILE *list;
 
 	snprintf(command, sizeof(command),
@@ -628,7 +629,7 @@ static void check_again(void)
 
 int main(void)
 {
-	if (!mkdtemp(made))
+	if (!scratch_make(made))
 		return 1;
 	check_names();
 	check_tasks();

@@ -13,6 +13,7 @@
 #include "helper/worker/tree/walk.h"
 #include "lib/output.h"
 #include "lib/write_all.h"
+#include "scratch.h"
 #include "tap.h"
 
 #define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -88,7 +89,7 @@ static bool contains(int tree, const char *path, const char *text)
 	return data && strcmp(data, text) == 0;
 }
 
-static char top[] = "/var/tmp/rootlet-test-clone.XXXXXX";
+static char top[SCRATCH_SIZE] = "clone";
 static int above;
 
 static int open_folder(const char *name)
@@ -361,7 +362,7 @@ int main(void)
 	alarm(50);
 	snprintf(uids, sizeof(uids), "0 %u 1", getuid());
 	snprintf(gids, sizeof(gids), "0 %u 1", getgid());
-	if (!mkdtemp(top))
+	if (!scratch_make(top))
 		return 1;
 	/* The files belong to root. */
 	if (geteuid() != 0 &&

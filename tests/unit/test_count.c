@@ -9,6 +9,7 @@
 
 #include "helper/worker/tree/count.h"
 #include "lib/write_all.h"
+#include "scratch.h"
 #include "tap.h"
 
 #define FILES 100
@@ -34,7 +35,7 @@ static int64_t make_shared(int tree, const char *outside)
 
 	memset(data, 1, sizeof(data));
 	for (int i = 0; i < 2; i++) {
-		char name[16], other[64];
+		char name[16], other[256];
 		struct stat st;
 		int fd;
 
@@ -75,11 +76,11 @@ static void check_sizes(int tree, const char *outside)
 int main(void)
 {
 	_cleanup_error_ struct error *err = NULL;
-	char folder[] = "/tmp/test_count.XXXXXX", outside[] = "/tmp/test_count.XXXXXX";
+	char folder[SCRATCH_SIZE] = "count", outside[SCRATCH_SIZE] = "count";
 	struct tree_census census;
 	int tree, other;
 
-	if (!mkdtemp(folder) || !mkdtemp(outside) ||
+	if (!scratch_make(folder) || !scratch_make(outside) ||
 	    (tree = open(folder, O_RDONLY | O_DIRECTORY)) < 0 || make_files(tree) < 0) {
 		perror("test_count");
 		return 1;

@@ -10,6 +10,7 @@
 
 #include "helper/worker/entries.h"
 #include "helper/worker/unpack/database.h"
+#include "scratch.h"
 #include "tap.h"
 
 #define TRIGGERS "var/lib/dpkg/triggers/"
@@ -50,7 +51,7 @@ static const struct {
 	  "cannot read toy.conffiles" },
 };
 
-static char folder[] = "/tmp/rootlet-test-database.XXXXXX";
+static char folder[SCRATCH_SIZE] = "database";
 
 static void put(int tree, const char *path, const char *text)
 {
@@ -62,7 +63,7 @@ static void put(int tree, const char *path, const char *text)
 
 static void fill(int tree, size_t row)
 {
-	char path[64];
+	char path[256];
 
 	close(tree_make_folders(tree, "etc"));
 	close(tree_make_folders(tree, DPKG_INFO));
@@ -87,7 +88,7 @@ static void check_row(size_t row)
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_free_ char *text = NULL;
 	struct layout layout = { .arch = "amd64", .work = -1 };
-	char command[64];
+	char command[256];
 	size_t size;
 	int r;
 
@@ -121,7 +122,7 @@ static void check_row(size_t row)
 
 int main(void)
 {
-	if (!mkdtemp(folder) || rmdir(folder) < 0)
+	if (!scratch_make(folder) || rmdir(folder) < 0)
 		return 1;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		check_row(i);

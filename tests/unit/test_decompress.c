@@ -16,9 +16,10 @@
 #include "frontend/vm/kernel_features.h"
 
 #include "lib/write_all.h"
+#include "scratch.h"
 #include "tap.h"
 
-static char folder[] = "/tmp/rootlet-test-decompress.XXXXXX";
+static char folder[SCRATCH_SIZE] = "decompress";
 static const char *const programs[] = { "lrzip", "grzip", "lzop",  "lzip", "zstd",    "lz4",
 					"xz",	 "gzip",  "bzip2", "lzma", "compress" };
 #define PROGRAMS (sizeof(programs) / sizeof(*programs))
@@ -83,7 +84,7 @@ static int file_of(const struct beginning *b)
 
 static void make_programs(void)
 {
-	char script[128];
+	char script[256];
 	int size = snprintf(script, sizeof(script), "#!/bin/sh\n>%s/started\n", folder);
 	bool good = true;
 
@@ -115,6 +116,44 @@ static void check_decompress(const struct beginning *b)
 	_cleanup_free_ char *data = decompress(fd, 1 << 20, &size, &err);
 
 	tap_check(fd >= 0 && (data || err) && !was_started(), "decompress: %s", b->name);
+}
+
+ssize_t __real_pread64(int fd, void *data, size_t size, off64_t offset);
+ssize_t __wrap_pread64(int fd, void *data, size_t size, off64_t offset);
+/* The same with _FORTIFY_SOURCE. */
+ssize_t __wrap___pread64_chk(int fd, void *data, size_t size, off64_t offset, size_t room);
+
+static enum { READ_WELL, READ_FAILS, READ_SHORT } reading;
+
+ssize_t __wrap_pread64(int fd, void *data, size_t size, off64_t offset)
+{
+	if (reading == READ_WELL)
+		return __real_pread64(fd, data, size, offset);
+	errno = EIO;
+	return reading == READ_FAILS ? -1 : 0;
+}
+
+ssize_t __wrap___pread64_chk(int fd, void *data, size_t size, off64_t offset, size_t room)
+{
+	return size <= room ? __wrap_pread64(fd, data, size, offset) : -1;
+}
+
+/* What the confined process sent cannot be read. */
+static void check_reading(void)
+{
+	static const struct beginning plain = { "a plain file", "text", 4 };
+
+	for (reading = READ_FAILS; reading <= READ_SHORT; reading++) {
+		_cleanup_error_ struct error *err = NULL;
+		_cleanup_close_ int fd = file_of(&plain);
+		size_t size;
+		_cleanup_free_ char *data = decompress(fd, 1 << 20, &size, &err);
+
+		tap_check(!data && err && err->code == ERR_SYSTEM && err->number == EIO,
+			  "a read that %s is reported as such: %s",
+			  reading == READ_FAILS ? "fails" : "ends early", error_text(err));
+	}
+	reading = READ_WELL;
 }
 
 static char *place(const char *path)
@@ -164,7 +203,7 @@ static void check_kernel(const struct beginning *b)
 
 int main(void)
 {
-	if (!mkdtemp(folder))
+	if (!scratch_make(folder))
 		return 1;
 	make_programs();
 	check_trap();
@@ -173,6 +212,7 @@ int main(void)
 		check_deb(&beginnings[i]);
 		check_kernel(&beginnings[i]);
 	}
+	check_reading();
 	for (size_t i = 0; i < PROGRAMS; i++)
 		unlink(path_of(programs[i]));
 	unlink(path_of("x.deb"));

@@ -9,6 +9,7 @@
 
 #include "helper/worker/tree/walk.h"
 #include "lib/write_all.h"
+#include "scratch.h"
 #include "tap.h"
 
 struct entry {
@@ -54,8 +55,8 @@ static bool make(int tree, const struct entry *e)
 /* The digest of a tree of ENTRIES, created in this order or in reverse. */
 static bool take(const struct entry *entries, bool backwards, struct tree_digest *digest)
 {
-	char folder[] = "/var/tmp/rootlet-test-digest.XXXXXX";
-	_cleanup_close_ int tree = mkdtemp(folder) ? open(folder, O_RDONLY | O_DIRECTORY) : -1;
+	char folder[SCRATCH_SIZE] = "digest";
+	_cleanup_close_ int tree = scratch_make(folder) ? open(folder, O_RDONLY | O_DIRECTORY) : -1;
 	size_t count = 0;
 	bool good = tree >= 0;
 
@@ -133,9 +134,9 @@ static void check_attributes(void)
 
 static void check_failures(void)
 {
-	char folder[] = "/var/tmp/rootlet-test-digest.XXXXXX";
+	char folder[SCRATCH_SIZE] = "digest";
 	_cleanup_error_ struct error *err = NULL;
-	_cleanup_close_ int tree = mkdtemp(folder) ? open(folder, O_RDONLY | O_DIRECTORY) : -1;
+	_cleanup_close_ int tree = scratch_make(folder) ? open(folder, O_RDONLY | O_DIRECTORY) : -1;
 	_cleanup_close_ int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	struct tree_digest digest;
 

@@ -8,11 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "scratch.h"
 #include "tap.h"
 
 #define OTHER 12345
 
-static char top[] = "/tmp/rootlet-test-directory.XXXXXX";
+static char top[SCRATCH_SIZE] = "directory";
 
 /* Created in this order, below TOP. */
 static const struct {
@@ -160,9 +161,9 @@ static void check_impostor(void)
 int main(void)
 {
 	_cleanup_close_ int at = -1;
-	char command[64];
+	char command[256];
 
-	if (!mkdtemp(top) || (at = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if (!scratch_make(top) || (at = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return 1;
 	make(at);
 	/* Without root, all links belong to others and are not followed. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/write_all.h"
+#include "scratch.h"
 #include "tap.h"
 
 #define HEAD DURATIONS_HEADER "\n"
@@ -159,10 +160,10 @@ static void by_group(char *tree)
 
 int main(void)
 {
-	char tree[] = "/tmp/rootlet-test-durations.XXXXXX", path[64];
+	char tree[SCRATCH_SIZE] = "durations", path[256];
 	struct durations *d;
 
-	if (!mkdtemp(tree))
+	if (!scratch_make(tree))
 		return 1;
 	snprintf(path, sizeof(path), "%s/file", tree);
 	files(path);

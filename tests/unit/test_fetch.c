@@ -94,6 +94,8 @@ static struct fetch_message package(const char *name, const char *version, const
 	snprintf(m.package.name, sizeof(m.package.name), "%s", name);
 	snprintf(m.package.version, sizeof(m.package.version), "%s", version);
 	snprintf(m.package.arch, sizeof(m.package.arch), "%s", arch);
+	snprintf(m.package.source, sizeof(m.package.source), "attr");
+	snprintf(m.package.source_version, sizeof(m.package.source_version), "1");
 	return m;
 }
 
@@ -221,6 +223,12 @@ static void check_packages(void)
 		m = package(rows[i].name, rows[i].version, rows[i].arch);
 		check(rows[i].what, rows[i].good, NULL, &m, -1);
 	}
+	m = package("attr", "1", "amd64");
+	snprintf(m.package.source, sizeof(m.package.source), "../attr");
+	check("a source with a slash", false, NULL, &m, -1);
+	m = package("attr", "1", "amd64");
+	m.package.source_version[0] = '\0';
+	check("a source without a version", false, NULL, &m, -1);
 	m = arrived(0);
 	check("the arrival of a package", true, &first, &m, -1);
 	check("the arrival of an unknown package", false, NULL, &m, -1);

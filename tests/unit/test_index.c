@@ -15,6 +15,7 @@
 
 #include "lib/hash.h"
 #include "lib/write_all.h"
+#include "scratch.h"
 #include "tap.h"
 
 #define CONTENT "the content of a package"
@@ -418,10 +419,10 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 int main(void)
 {
-	char folder[] = "/tmp/rootlet-test-index.XXXXXX", full[64];
+	char folder[SCRATCH_SIZE] = "index", full[256];
 	_cleanup_close_ int host = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (!mkdtemp(folder))
+	if (!scratch_make(folder))
 		return 1;
 	/* Not everyone can create a device there. */
 	snprintf(full, sizeof(full), "%s/full", folder);

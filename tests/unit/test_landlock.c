@@ -17,9 +17,10 @@
 #include "helper/starter/privileges.h"
 #include "lib/landlock_ruleset.h"
 
+#include "scratch.h"
 #include "tap.h"
 
-static char folder[] = "/var/tmp/landlock.XXXXXX";
+static char folder[SCRATCH_SIZE] = "landlock";
 
 static int granted; /* an open file in it that may be reopened */
 
@@ -40,7 +41,7 @@ static int try_home(void)
 
 static int try_write(void)
 {
-	char path[64];
+	char path[256];
 
 	snprintf(path, sizeof(path), "%s/file", folder);
 	return open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
@@ -57,7 +58,7 @@ static int try_tmp(void)
 
 static int try_move(void)
 {
-	char from[64], to[64];
+	char from[256], to[256];
 
 	snprintf(from, sizeof(from), "%s/a/x", folder);
 	snprintf(to, sizeof(to), "%s/b/x", folder);
@@ -68,7 +69,7 @@ static int try_move(void)
 
 static int try_device(void)
 {
-	char path[64];
+	char path[256];
 
 	/* Not 0:0, which anyone can make: to newer kernels that is a file like others. */
 	snprintf(path, sizeof(path), "%s/device", folder);
@@ -89,7 +90,7 @@ static int try_abstract(void)
 
 static int try_anew(void)
 {
-	char path[64];
+	char path[256];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", granted);
 	return open(path, O_RDWR | O_TRUNC | O_CLOEXEC);
@@ -242,9 +243,9 @@ static void listen_abstract(void)
 int main(void)
 {
 	int version = landlock_version();
-	char path[64];
+	char path[256];
 
-	if (!mkdtemp(folder))
+	if (!scratch_make(folder))
 		return 2;
 	snprintf(path, sizeof(path), "%s/a", folder);
 	mkdir(path, 0700);

@@ -11,9 +11,10 @@
 #include <unistd.h>
 
 #include "frontend/cli/directory.h"
+#include "scratch.h"
 #include "tap.h"
 
-static char made[] = "/tmp/rootlet-lease.XXXXXX";
+static char made[SCRATCH_SIZE] = "lease";
 static int dir = -1;
 static struct lease leases[2]; /* of processes A and B */
 
@@ -193,7 +194,7 @@ static const struct {
 /* The name of the lease's file, and whether nothing else is in the directory. */
 static bool file_of_lease(char name[static 256])
 {
-	char command[128];
+	char command[256];
 	FILE *list;
 	int files = 0;
 
@@ -378,7 +379,7 @@ static void check_gone(void)
 
 int main(void)
 {
-	if (!mkdtemp(made))
+	if (!scratch_make(made))
 		return 1;
 	check_rows();
 	check_messages();

@@ -12,6 +12,7 @@
 #include "frontend/cli/tree.h"
 #include "frontend/fstests/elf.h"
 #include "lib/write_all.h"
+#include "scratch.h"
 #include "tap.h"
 
 static char *self;
@@ -182,13 +183,13 @@ static void whole_tree(const char *path, int tree)
 
 int main(void)
 {
-	char path[] = "/tmp/rootlet-needs.XXXXXX";
+	char path[SCRATCH_SIZE] = "needs";
 	_cleanup_error_ struct error *err = NULL;
-	char remove[64];
+	char remove[256];
 	int tree;
 
 	self = file_read("/proc/self/exe", 64 << 20, &self_size, &err);
-	tree = mkdtemp(path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	tree = scratch_make(path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	tap_check(self && tree >= 0, "a tree to try it on");
 	if (!self || tree < 0)
 		return tap_done();

@@ -7,6 +7,7 @@
 #include "helper/worker/unpack/unpack_plan.h"
 
 #include "helper/worker/entries.h"
+#include "scratch.h"
 #include "tap.h"
 
 #define LINES 16
@@ -70,7 +71,7 @@ static const struct row rows[] = {
 	    "pending" } },
 	{ "base is the essential packages, dpkg, and their dependencies",
 	  "base u Essential: yes; Depends: lib\nlib u Pre-Depends: more\nmore u\ndpkg u\naa k",
-	  { "configure base lib more dpkg", "unpack aa", "pending" } },
+	  { "configure base dpkg lib more", "unpack aa", "pending" } },
 	{ "base-passwd comes before the rest of base",
 	  "base u Essential: yes\nbase-passwd u Essential: yes\naa k",
 	  { "configure base-passwd", "configure base", "unpack aa", "pending" } },
@@ -89,7 +90,7 @@ static const struct row rows[] = {
 	  { "unpack base", "configure base", "unpack aa", "pending" } },
 };
 
-static char folder[] = "/tmp/rootlet-test-order.XXXXXX";
+static char folder[SCRATCH_SIZE] = "order";
 static struct unpack_plan plan;
 
 /* One line of ROW's PACKAGES: unpacked, kept, or with a preinst that still has to run. */
@@ -216,9 +217,9 @@ static void refuse(void)
 
 int main(void)
 {
-	char command[64];
+	char command[256];
 
-	if (!mkdtemp(folder))
+	if (!scratch_make(folder))
 		return 1;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		tap_check(run(&rows[i]), "%s", rows[i].what);

@@ -8,6 +8,7 @@
 
 #include "frontend/fstests/results.h"
 #include "lib/write_all.h"
+#include "scratch.h"
 #include "tap.h"
 
 static char *words_of(const struct batch *batch)
@@ -126,10 +127,10 @@ static void lists(int folder)
 
 int main(void)
 {
-	char path[] = "/tmp/rootlet-test-plan.XXXXXX";
+	char path[SCRATCH_SIZE] = "plan";
 	int folder;
 
-	if (!mkdtemp(path))
+	if (!scratch_make(path))
 		return 1;
 	folder = open(path, O_RDONLY | O_DIRECTORY);
 	of_words();

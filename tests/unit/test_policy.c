@@ -14,6 +14,7 @@
 #include "policy/rule_content.h"
 #include "rootlet.pb-c.h"
 
+#include "scratch.h"
 #include "tap.h"
 
 #define LAB "[allow lab]\nusers = lab\n"
@@ -394,15 +395,15 @@ static bool takes_keyring(const char *path, int fd, const char *exchanged)
 
 static void check_keyrings(void)
 {
-	char folder[] = "/var/tmp/rootlet-test-keyrings.XXXXXX";
-	char path[64], other[64];
+	char folder[SCRATCH_SIZE] = "keyrings";
+	char path[256], other[256];
 	int fd, second;
 
 	if (geteuid() != 0) {
 		tap_check(true, "replaced keyrings # SKIP needs root to own them");
 		return;
 	}
-	if (!mkdtemp(folder))
+	if (!scratch_make(folder))
 		abort();
 	snprintf(path, sizeof(path), "%s/a", folder);
 	snprintf(other, sizeof(other), "%s/b", folder);
@@ -570,12 +571,12 @@ static void check_roots(const char *folder, const char *path)
 static void check_loading(void)
 {
 	static const mode_t modes[] = { 0666, 0664, 0646 };
-	char folder[] = "/tmp/policy.XXXXXX", path[64];
+	char folder[SCRATCH_SIZE] = "policy", path[256];
 	struct policy *policy = NULL;
 	struct error *err = NULL;
 	int fd;
 
-	if (!mkdtemp(folder))
+	if (!scratch_make(folder))
 		exit(1);
 	snprintf(path, sizeof(path), "%s/policy.conf", folder);
 	tap_check(policy_load(path, false, &policy, &err) == 0 && !policy->path,

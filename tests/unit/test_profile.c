@@ -5,10 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "scratch.h"
 #include "tap.h"
 
-static char folder[] = "/tmp/rootlet-test-profile.XXXXXX";
-static char path[128];
+static char folder[SCRATCH_SIZE] = "profile";
+static char path[256];
 
 #define USER "[user a]\nuid = 1000\n"
 
@@ -408,7 +409,7 @@ static const char *const subfolders[] = { "", "/rootlet", "/rootlet/profiles" };
 
 static const char *subfolder(size_t i)
 {
-	static char name[96];
+	static char name[128];
 
 	snprintf(name, sizeof(name), "%s%s", folder, subfolders[i]);
 	return name;
@@ -416,7 +417,7 @@ static const char *subfolder(size_t i)
 
 int main(void)
 {
-	if (!mkdtemp(folder))
+	if (!scratch_make(folder))
 		return 1;
 	setenv("XDG_CONFIG_HOME", folder, 1);
 	for (size_t i = 1; i < 3; i++)

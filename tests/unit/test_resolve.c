@@ -3,61 +3,47 @@
 
 #include <fcntl.h>
 
-#include "frontend/archive/resolve_cache.h"
+#include "frontend/archive/kept_file.h"
 
 #include "lib/write_all.h"
+#include "package_lists.h"
+#include "scratch.h"
 #include "tap.h"
 
 #define INDEXES 2
 
-static char folder[] = "/tmp/rootlet-test-resolve.XXXXXX";
+static char folder[SCRATCH_SIZE] = "resolve";
 
-/* Stanzas are abbreviated to "name version;Field: value;…", one per line; the other required fields
- * are added. */
-static bool index_write(const char *path, const char *lines)
-{
-	_cleanup_fclose_ FILE *file = fopen(path, "we");
-	_cleanup_free_ char *copy = strdup(lines);
-	char *line, *field, *rest = copy, *fields, name[128], version[128];
-	unsigned number = 0;
-
-	if (!file || !copy)
-		return false;
-	while ((line = strsep(&rest, "\n"))) {
-		fields = line;
-		field = strsep(&fields, ";");
-		if (sscanf(field, "%127s %127s", name, version) != 2)
-			continue;
-		fprintf(file, "Package: %s\nVersion: %s\n", name, version);
-		while ((field = strsep(&fields, ";"))) {
-			field += strspn(field, " ");
-			fprintf(file, "%s\n", field);
-		}
-		/* Tests about a field provide it themselves. */
-		if (!strstr(lines, "Architecture:"))
-			fprintf(file, "Architecture: amd64\n");
-		if (!strstr(lines, "Filename:"))
-			fprintf(file, "Filename: pool/%s_%s.deb\n", name, version);
-		if (!strstr(lines, "Size:"))
-			fprintf(file, "Size: %u\n", ++number);
-		if (!strstr(lines, "SHA256:"))
-			fprintf(file, "SHA256: %064x\n", number);
-		fprintf(file, "\n");
-	}
-	return true;
-}
+#define ONE "0000000000000000000000000000000000000000000000000000000000000001"
 
 struct row {
 	const char *what;
 	const char *indexes[INDEXES]; /* the second belongs to a pocket */
-	const char *wanted; /* "+" first: in addition to the minimal set; "?a": optional */
+	const char *wanted; /* "+" first: in addition to the minimal set, "=": exactly; "?a":
+			       optional */
 	const char *chosen; /* "name=version …", "-a": left out; NULL: refused */
 	enum error_code code;
 	const char *says;
+	bool malformed; /* part of the index, so that its cached form is not complete */
 };
 
 static const struct row rows[] = {
 	{ "a package", { "aa 1\nbb 1\n" }, "aa", "aa=1" },
+	{ "a package of another source", { "aa 1;Source: bb\n" }, "aa", "aa=1<bb_1" },
+	{ "a package built again from its source",
+	  { "aa 1+b1;Source: aa (1)\nbb 1\n" },
+	  "aa bb",
+	  "aa=1+b1<aa_1 bb=1" },
+	{ "a source with another name and version",
+	  { "aa 1;Source: bb (2:3-1~x)\n" },
+	  "aa",
+	  "aa=1<bb_2:3-1~x" },
+	{ "the version of a source in an index that is malformed elsewhere",
+	  { "aa 1;Source: bb (2);SHA256: " ONE "\ncc 1;SHA256: 00\n" },
+	  "aa",
+	  .chosen = "aa=1<bb_2",
+	  .malformed = true },
+	{ "a malformed source", { "aa 1;Source: ../bb\n" }, "aa", NULL, ERR_TRUST, "../bb" },
 	{ "the first of two alternatives", { "aa 1\nbb 1\n" }, "aa|bb", "aa=1" },
 	{ "the second alternative if the first is missing", { "bb 1\n" }, "aa|bb", "bb=1" },
 	{ "neither alternative exists",
@@ -152,6 +138,41 @@ static const struct row rows[] = {
 	  { "aa 1;Architecture: all;Depends: bb\nbb 1;Architecture: amd64\n" },
 	  "aa",
 	  "aa=1 bb=1" },
+	{ "exactly the versions given, and no dependencies",
+	  { "aa 1;Depends: bb\nbb 1\naa 2\n" },
+	  "=aa=1",
+	  "aa=1" },
+	{ "an exact version from a pocket", { "aa 1\n", "aa 2\n" }, "=aa=2", "aa=2" },
+	{ "an exact version that is gone",
+	  { "aa 2\n", "aa 3\n" },
+	  "=aa=1",
+	  NULL,
+	  ERR_NETWORK,
+	  "unavailable in testing: aa 1 (the mirror has 2, 3)" },
+	{ "an exact package that only another provides",
+	  { "bb 1;Provides: aa (= 1)\n" },
+	  "=aa=1",
+	  NULL,
+	  ERR_NETWORK,
+	  "aa 1 (the mirror has none)" },
+	{ "five exact packages that are gone",
+	  { "xx 1\n" },
+	  "=aa=1 bb=1 cc=1 dd=1 ee=1",
+	  NULL,
+	  ERR_NETWORK,
+	  "cc 1 (the mirror has none) and 2 more" },
+	{ "an exact package without a version",
+	  { "aa 1\n" },
+	  "=aa",
+	  NULL,
+	  ERR_INPUT,
+	  "\"aa\" is not a package and its version" },
+	{ "an exact package of another architecture",
+	  { "aa 1;Architecture: i386\n" },
+	  "=aa=1",
+	  NULL,
+	  ERR_NETWORK,
+	  "aa 1 (the mirror has none)" },
 	{ "no packages if none are wanted", { "aa 1\n" }, "", "" },
 
 	{ "an unknown package", { "aa 1\n" }, "nosuch aa", NULL, ERR_INPUT, "nosuch" },
@@ -244,9 +265,11 @@ static int play(const struct row *row, enum source source, struct choices *choic
 		struct error **err)
 {
 	struct resolve_index indexes[INDEXES] = { 0 };
-	char paths[INDEXES][64], kept[INDEXES][80], *rest, *word;
-	bool minimal = row->wanted[0] == '+';
-	_cleanup_free_ char *copy = strdup(row->wanted + minimal);
+	char paths[INDEXES][256], kept[INDEXES][272], *rest, *word;
+	enum package_base base = row->wanted[0] == '+'	 ? BASE_MINIMAL
+				 : row->wanted[0] == '=' ? BASE_EXACT
+							 : BASE_NONE;
+	_cleanup_free_ char *copy = strdup(row->wanted + (base != BASE_NONE));
 	const char *wanted[8] = { NULL }, *optional[8] = { NULL };
 	size_t count = 0, words = 0, optionals = 0;
 	int result;
@@ -270,14 +293,14 @@ static int play(const struct row *row, enum source source, struct choices *choic
 			optional[optionals++] = word + 1;
 		else
 			wanted[words++] = word;
-	result = resolve(indexes, count, "testing", "amd64", minimal ? BASE_MINIMAL : BASE_NONE,
+	result = resolve(indexes, count, "testing", "amd64", base,
 			 &(struct wanted){ wanted, optional }, choices, err);
 	while (count--)
 		unlink(paths[count]);
 	return result;
 }
 
-/* Names and versions; each must have a size, hash and path. */
+/* Names and versions, and the sources if they differ; each must have a size, hash and path. */
 static bool same(const struct choices *choices, const char *expected)
 {
 	char found[512] = "";
@@ -287,6 +310,9 @@ static bool same(const struct choices *choices, const char *expected)
 
 		snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%s=%s",
 			 i ? " " : "", c->name, c->version);
+		if (strcmp(c->source, c->name) != 0 || strcmp(c->source_version, c->version) != 0)
+			snprintf(found + strlen(found), sizeof(found) - strlen(found), "<%s_%s",
+				 c->source, c->source_version);
 		if (!c->size || strncmp(c->filename, "pool/", 5) != 0 ||
 		    c->sha256[SHA256_LEN - 1] != c->size || c->index >= INDEXES)
 			return false;
@@ -315,7 +341,7 @@ static bool try(const struct row *row, enum source source)
 
 static void remove_kept(void)
 {
-	char path[80];
+	char path[256];
 
 	for (size_t i = 0; i < INDEXES; i++) {
 		snprintf(path, sizeof(path), "%s/%zu.kept", folder, i);
@@ -327,7 +353,7 @@ static void remove_kept(void)
  * end. */
 static bool change(off_t at)
 {
-	char path[80], byte = 0;
+	char path[256], byte = 0;
 	int fd;
 	bool done;
 
@@ -344,11 +370,11 @@ static bool verifies(void)
 {
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_close_ int fd = -1;
-	char path[80];
+	char path[256];
 
 	snprintf(path, sizeof(path), "%s/0.kept", folder);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return resolve_cache_verify(fd, &err) == 0 || !err || err->code != ERR_TRUST;
+	return kept_file_verify(fd, &err) == 0 || !err || err->code != ERR_TRUST;
 }
 
 /* A damaged cached form is ignored. */
@@ -362,7 +388,7 @@ static void damage(void)
 		{ "the version of libsolv", 16 },	 { "the index's hash", 40 + 5 },
 		{ "a name", 40 + 2 * SHA256_LEN + 8 },
 	};
-	const struct row *row = &rows[14]; /* about required packages */
+	const struct row *row = &rows[19]; /* about required packages */
 
 	for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++) {
 		remove_kept();
@@ -377,14 +403,14 @@ static void damage(void)
 
 int main(void)
 {
-	if (!mkdtemp(folder))
+	if (!scratch_make(folder))
 		return 1;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		const char *kind = rows[i].chosen ? "chosen" : "refused";
 
 		tap_check(try(&rows[i], FROM_TEXT), "%s: %s", kind, rows[i].what);
 		tap_check(try(&rows[i], KEEPING), "%s, and kept: %s", kind, rows[i].what);
-		if (rows[i].chosen)
+		if (rows[i].chosen && !rows[i].malformed)
 			tap_check(try(&rows[i], FROM_KEPT), "%s, from the cached form: %s", kind,
 				  rows[i].what);
 		remove_kept();

@@ -9,6 +9,7 @@
 
 #include "frontend/cli/directory.h"
 #include "lib/write_all.h"
+#include "scratch.h"
 #include "tap.h"
 
 static void put(int folder, const char *name, const char *text)
@@ -232,11 +233,11 @@ static void log_of_check(int folder)
 
 int main(void)
 {
-	char path[] = "/tmp/rootlet-test-files.XXXXXX";
-	char outside[64];
+	char path[SCRATCH_SIZE] = "files";
+	char outside[256];
 	int parent, folder;
 
-	if (!mkdtemp(path) || (parent = open(path, O_RDONLY | O_DIRECTORY)) < 0)
+	if (!scratch_make(path) || (parent = open(path, O_RDONLY | O_DIRECTORY)) < 0)
 		return 1;
 	snprintf(outside, sizeof(outside), "%s/outside", path);
 	put(parent, "outside", "of the host");

@@ -10,9 +10,10 @@
 #include "frontend/cli/directory.h"
 #include "frontend/fstests/results.h"
 #include "lib/write_all.h"
+#include "scratch.h"
 #include "tap.h"
 
-static char made[] = "/tmp/rootlet-run.XXXXXX";
+static char made[SCRATCH_SIZE] = "run";
 
 static void read_open(int fd, char text[static 256])
 {
@@ -23,7 +24,7 @@ static void read_open(int fd, char text[static 256])
 
 static int names_in(const char *path)
 {
-	char command[128];
+	char command[256];
 	FILE *list;
 	int count = 0;
 
@@ -178,7 +179,7 @@ int main(void)
 	char path[256];
 
 	if (!at)
-		at = mkdtemp(made);
+		at = scratch_make(made);
 	if (!at)
 		return 1;
 	snprintf(path, sizeof(path), "%s/run", at);

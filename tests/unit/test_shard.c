@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "scratch.h"
 #include "tap.h"
 
 /* TEXT and the environment, and the part and the number of parts; 0: refused, with SAYS. */
@@ -269,9 +270,9 @@ static void kept(void)
 /* Tests that run alone are short here, but each part has to wait for its own. */
 static void alone(void)
 {
-	char tree[] = "/tmp/rootlet-test-shard.XXXXXX", path[64];
+	char tree[SCRATCH_SIZE] = "shard", path[256];
 	struct test_groups *groups = NULL;
-	bool spread = mkdtemp(tree);
+	bool spread = scratch_make(tree);
 	FILE *out;
 
 	snprintf(path, sizeof(path), "%s/tests", tree);

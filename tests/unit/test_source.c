@@ -5,10 +5,11 @@
 
 #include <sys/stat.h>
 
+#include "scratch.h"
 #include "tap.h"
 
-static char folder[] = "/tmp/rootlet-test-source.XXXXXX";
-static char keyring[64];
+static char folder[SCRATCH_SIZE] = "source";
+static char keyring[256];
 
 #define ARCHIVE "http://mirror.example.org/debian"
 #define SECURITY "http://mirror.example.org/debian-security"
@@ -16,7 +17,7 @@ static char keyring[64];
 
 static bool file_write(const char *name, const char *text)
 {
-	char path[128];
+	char path[256];
 	_cleanup_fclose_ FILE *file = NULL;
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
@@ -209,9 +210,9 @@ static void check_words(void)
 
 int main(void)
 {
-	char parts[64];
+	char parts[256];
 
-	if (!mkdtemp(folder))
+	if (!scratch_make(folder))
 		return 1;
 	snprintf(parts, sizeof(parts), "%s/sources.list.d", folder);
 	mkdir(parts, 0700);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "scratch.h"
 #include "tap.h"
 
 static void write_file(const char *path, const char *text)
@@ -71,9 +72,9 @@ int main(void)
 		{ "no numbers", "you\nyou:\nyou:x:y\n:1:65536\n", "you:100000:65536\n", 1000, 0, 0,
 		  "has no range", "usermod" },
 	};
-	char folder[] = "/tmp/rootlet-test-subids.XXXXXX";
+	char folder[SCRATCH_SIZE] = "subids";
 
-	if (!mkdtemp(folder) || chdir(folder) < 0)
+	if (!scratch_make(folder) || chdir(folder) < 0)
 		return 1;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct subids got;

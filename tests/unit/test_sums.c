@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "scratch.h"
 #include "tap.h"
 
 /* Runs in its own directory. One name has two lines; one directory name is the prefix of a file
@@ -128,10 +129,10 @@ static void check_file(int folder)
 
 int main(void)
 {
-	char path[] = "/tmp/rootlet-test-sums.XXXXXX";
+	char path[SCRATCH_SIZE] = "sums";
 	_cleanup_close_ int folder = -1;
 
-	if (!mkdtemp(path) || chdir(path) < 0 ||
+	if (!scratch_make(path) || chdir(path) < 0 ||
 	    (folder = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return 1;
 	check_whole(folder);

@@ -276,9 +276,10 @@ static void check_descriptions(void)
 	begin();
 	describe("folder=/x ", 1000,
 		 "folder=/x name=test-rootfs suite=jammy arch=amd64 engine=native "
-		 "filters=-/usr/share/doc/*,+/usr/share/doc/*/copyright");
+		 "filters=-/usr/share/doc/*,+/usr/share/doc/*/copyright epoch=0");
 	task.begin.filters.bytes = UINT32_MAX;
-	describe("", 1000, "name=test-rootfs suite=jammy arch=amd64 engine=native filters=(2)");
+	describe("", 1000,
+		 "name=test-rootfs suite=jammy arch=amd64 engine=native filters=(2) epoch=0");
 	begin();
 	describe("", 20, "name=test-rootfs...");
 	user();
@@ -289,7 +290,7 @@ static void check_descriptions(void)
 	one_word(OP_PUBLISH);
 	task.publish.replace = 1;
 	task.publish.mode = 0755;
-	describe("", 1000, "replace=1 mode=0755");
+	describe("", 1000, "replace=1 keep_old=0 mode=0755");
 	one_word(OP_READ);
 	SET(task.read.file, "manifest");
 	describe("", 1000, "file=manifest");
@@ -312,7 +313,7 @@ static void check_descriptions(void)
 	{
 		char wanted[1024];
 
-		snprintf(wanted, sizeof(wanted), "name=%.*s base_name=b",
+		snprintf(wanted, sizeof(wanted), "name=%.*s base_name=b epoch=0",
 			 (int)sizeof(task.clone.name), task.clone.name);
 		describe("", 1000, wanted);
 	}

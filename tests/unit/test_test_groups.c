@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "scratch.h"
 #include "tap.h"
 
 static const struct {
@@ -135,9 +136,9 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
 
 int main(void)
 {
-	char tree[] = "/tmp/rootlet-test-groups.XXXXXX";
+	char tree[SCRATCH_SIZE] = "groups";
 
-	if (!mkdtemp(tree))
+	if (!scratch_make(tree))
 		return 1;
 	make_tree(tree);
 	groups_of_tree(tree);

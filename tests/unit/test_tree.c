@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "scratch.h"
 #include "tap.h"
 
 #define ROUNDS 200000
@@ -24,7 +25,7 @@ static const struct {
 
 #define LINK_COUNT (sizeof(links) / sizeof(links[0]))
 
-static char folder[] = "/tmp/rootlet-test-tree.XXXXXX";
+static char folder[SCRATCH_SIZE] = "tree";
 
 /* dpkg does this all the time. */
 static _Noreturn void rename_for_ever(int tree)
@@ -58,7 +59,7 @@ int main(void)
 {
 	_cleanup_close_ int tree = -1;
 
-	if (!mkdtemp(folder) || (tree = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if (!scratch_make(folder) || (tree = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return 1;
 	mkdirat(tree, "etc", 0755);
 	mkdirat(tree, "usr", 0755);

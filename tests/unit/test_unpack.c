@@ -11,6 +11,7 @@
 #include "helper/worker/entries.h"
 #include "helper/worker/tree/walk.h"
 #include "lib/write_all.h"
+#include "scratch.h"
 #include "tap.h"
 
 #define ENTRIES 8
@@ -138,7 +139,7 @@ static void make_deb(const char *control_text, const struct entry *control,
 
 /* --- a tree ---------------------------------------------------------------------------------- */
 
-static char folder[] = "/var/tmp/rootlet-test-unpack.XXXXXX";
+static char folder[SCRATCH_SIZE] = "unpack";
 
 static struct layout begin(const char *before)
 {
@@ -555,7 +556,7 @@ int main(void)
 	bool root = geteuid() == 0;
 
 	alarm(50);
-	if (!mkdtemp(folder) || rmdir(folder) < 0)
+	if (!scratch_make(folder) || rmdir(folder) < 0)
 		return 1;
 	if (!be_root()) {
 		tap_check(false, "root of a namespace");

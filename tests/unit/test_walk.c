@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include "helper/worker/entries.h"
+#include "helper/worker/tree/clamp.h"
 #include "lib/cleanup.h"
 #include "lib/write_all.h"
+#include "scratch.h"
 #include "tap.h"
 
 #define DEEPER                                                                                     \
@@ -21,7 +23,7 @@
 #define X256 X64 X64 X64 X64
 #define STRANGE "a\nb"
 
-static char folder[] = "/var/tmp/rootlet-test-walk.XXXXXX";
+static char folder[SCRATCH_SIZE] = "walk";
 static int top = -1;
 
 static int open_tree_of(const char *name)
@@ -135,12 +137,53 @@ static void check_paths(void)
 	remove_tree("paths", tree, NULL);
 }
 
+#define EPOCH 1700000000
+
+static bool has_time(int tree, const char *name, time_t seconds, long nanoseconds)
+{
+	struct stat st;
+
+	return fstatat(tree, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtim.tv_sec == seconds &&
+	       st.st_mtim.tv_nsec == nanoseconds;
+}
+
+/* Sets the time of NAME, and makes it first unless it exists. */
+static bool timed(int tree, const char *name, time_t seconds, long nanoseconds)
+{
+	const struct timespec times[] = { { .tv_nsec = UTIME_OMIT },
+					  { .tv_sec = seconds, .tv_nsec = nanoseconds } };
+	_cleanup_close_ int fd = openat(tree, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0400);
+
+	return utimensat(tree, name, times, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void check_clamping(void)
+{
+	_cleanup_close_ int tree = open_tree_of("times");
+	_cleanup_error_ struct error *err = NULL;
+
+	tap_check(mkdirat(tree, "d", 0755) == 0 && timed(tree, "d/new", EPOCH + 1, 0) &&
+			  timed(tree, "same", EPOCH, 0) && timed(tree, "later", EPOCH, 1) &&
+			  timed(tree, "old", EPOCH - 1, 5) && symlinkat("old", tree, "link") == 0 &&
+			  timed(tree, "d", EPOCH + 9, 0) && clamp_times(tree, EPOCH, &err) == 0,
+		  "the times of a tree can be clamped: %s", error_text(err));
+	tap_check(has_time(tree, "d/new", EPOCH, 0), "a later time is set to the epoch");
+	tap_check(has_time(tree, "later", EPOCH, 0), "also one a nanosecond later");
+	tap_check(has_time(tree, "same", EPOCH, 0) && has_time(tree, "old", EPOCH - 1, 5),
+		  "other times stay");
+	tap_check(has_time(tree, "link", EPOCH, 0), "a link gets the time, not its target");
+	tap_check(has_time(tree, "d", EPOCH, 0) && has_time(tree, ".", EPOCH, 0),
+		  "directories get it, and the tree's own");
+	remove_tree("times", tree, NULL);
+}
+
 int main(void)
 {
 	alarm(50);
-	if (!mkdtemp(folder) || (top = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if (!scratch_make(folder) || (top = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return 1;
 	check_depth();
+	check_clamping();
 	check_paths();
 	if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0) {
 		/* Descriptors from before belong to the other namespace. */

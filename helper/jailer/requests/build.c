@@ -1,5 +1,6 @@
-/* Builds a tree from nothing to its final name. The tree grows in a staging directory beside its
- * destination, which only the range's first id can enter, and gets its name by one rename. */
+/* Builds a tree, from nothing or from a copy of an older one, to its final name. The tree grows in
+ * a staging directory beside its destination, which only the range's first id can enter, and gets
+ * its name by one rename. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,7 +12,10 @@
 #include "helper/jailer/rootfs.h"
 #include "helper/jailer/stage.h"
 #include "helper/jailer/staging.h"
+#include "helper/jailer/tree_clone.h"
+#include "helper/jailer/tree_tasks.h"
 #include "lib/beneath.h"
+#include "lib/error_wrap.h"
 #include "proto/note.h"
 
 /* If any link of the chain of trust fails, the build ends and nothing of it is kept. */
@@ -31,35 +35,66 @@ static int build_ask_worker(struct server *s, const struct stage *stage,
 	return stage_ask(s, stage, request->task, request->fds, fds, &note, err);
 }
 
-static int build_begin(struct server *s, const struct request *request, struct error **err)
+/* Starts the workers that receive the packages for S's tree. The second descriptor is the keyring.
+ */
+static int build_begin(struct server *s, const struct request *request, bool native,
+		       struct error **err)
 {
-	const struct task *t = request->task;
-	const struct request keyring = { .task = t, .fds = request->fds + 1 };
-	struct jail_spec unpack = {
+	const struct request keyring = { .task = request->task, .fds = request->fds + 1 };
+	const struct jail_spec unpack = {
 		.kind = JAIL_WORK,
 		.worker = "unpack",
 		.set = PRIVILEGES_UNPACK,
+		.root = s->tree,
 	};
 
 	s->package_count = 0;
-	s->native = strcmp(t->begin.engine, "native") == 0;
-	if (staging_make(s, request->fds[0], t->begin.name, err) < 0)
-		return -1;
-	unpack.root = s->tree;
+	s->native = native;
 	if (stage_start_verifier(s, &s->verifier, s->staging, true, err) < 0 ||
 	    build_ask_worker(s, &s->verifier, &keyring, 1, err) < 0 ||
-	    stage_start(s, &s->unpacker, unpack, err) < 0)
+	    stage_start(s, &s->unpacker, unpack, err) < 0 ||
+	    build_ask_worker(s, &s->unpacker, request, 0, err) < 0)
 		return -1;
-	return build_ask_worker(s, &s->unpacker, request, 0, err);
+	s->phase = WHEN_BUILDING;
+	return 0;
 }
 
 int handle_begin(struct server *s, struct request *request, struct error **err)
 {
-	int r = build_begin(s, request, err);
+	const struct task *t = request->task;
 
-	if (r == 0)
-		s->phase = WHEN_BUILDING;
-	return abandon_failed(s, r);
+	if (staging_make(s, request->fds[0], t->begin.name, err) < 0)
+		return -1;
+	s->epoch = t->begin.epoch;
+	return abandon_failed(s,
+			      build_begin(s, request, strcmp(t->begin.engine, "native") == 0, err));
+}
+
+/* Fills S's tree with a copy of the rootfs OLD, which stays locked until the build ends. */
+static int build_copy(struct server *s, int old, struct error **err)
+{
+	_cleanup_close_ int tree = rootfs_tree(old, NULL);
+
+	s->old = old;
+	return tree < 0 ? error_errno(err, ERR_SYSTEM, "cannot open the tree of %s", s->name)
+			: tree_copy(s, tree, s->tree, err);
+}
+
+int handle_change(struct server *s, struct request *request, struct error **err)
+{
+	const char *name = request->task->change.name;
+	_cleanup_close_ int old = -1;
+
+	if (claim_rootfs(s, request->fds[0], name, &old, err) < 0)
+		return -1;
+	/* Programs of the copy run as its root. */
+	if (!is_sound_rootfs(old))
+		return error_set(err, ERR_REFUSED, "others can write to rootfs %s", name);
+	if (staging_make(s, request->fds[0], name, err) < 0)
+		return -1;
+	if (build_copy(s, steal_fd(&old), err) < 0)
+		return abandon_failed(s, -1);
+	return abandon_failed(s, build_begin(s, request, true, err));
 }
 
 int handle_release(struct server *s, struct request *request, struct error **err)
@@ -78,6 +113,25 @@ int handle_package(struct server *s, struct request *request, struct error **err
 
 	if (r == 0 && s->native)
 		r = build_ask_worker(s, &s->unpacker, request, 1, err);
+	s->package_count += r == 0;
+	return abandon_failed(s, r);
+}
+
+/* Nobody vouches for it but the caller, whose policy allows them to run anything in the rootfs as
+ * root. So only the unpacker sees it. */
+int handle_local_package(struct server *s, struct request *request, struct error **err)
+{
+	const struct task *given = request->task;
+	static struct task t;
+	struct request package = { .task = &t, .fds = request->fds };
+	int r;
+
+	if (s->old < 0)
+		return error_set(err, ERR_REFUSED, "LocalPackage refused: it goes with Change");
+	t.operation = OP_PACKAGE;
+	memcpy(t.package.name, given->local_package.name, sizeof(t.package.name));
+	memcpy(t.package.sha256, given->local_package.sha256, sizeof(t.package.sha256));
+	r = build_ask_worker(s, &s->unpacker, &package, 1, err);
 	s->package_count += r == 0;
 	return abandon_failed(s, r);
 }
@@ -131,7 +185,8 @@ static int give_name(struct server *s, const char *staged, bool replace, int *ol
 	_cleanup_close_ int lock = -1;
 	unsigned flags = RENAME_EXCHANGE;
 
-	if (!replace || claim_rootfs(s, s->parent, s->name, old, &missing) < 0) {
+	*old = replace ? steal_fd(&s->old) : -1;
+	if (!replace || (*old < 0 && claim_rootfs(s, s->parent, s->name, old, &missing) < 0)) {
 		if (missing && missing->code != ERR_MISSING) {
 			*err = STEAL_PTR(missing);
 			return -1;
@@ -156,16 +211,58 @@ static int give_name(struct server *s, const char *staged, bool replace, int *ol
 	return -1;
 }
 
+#define PREVIOUS_NAME_SIZE (ROOTFS_NAME_MAX + sizeof(PREVIOUS_SUFFIX))
+
+/* Sets NAME to NAME.previous, and claims the rootfs of that name, in whose place the old one goes.
+ * *BEFORE is -1 if it is missing. Everything else in that place stays, so the request fails. */
+static int claim_previous(const struct server *s, char name[static PREVIOUS_NAME_SIZE], int *before,
+			  struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+	_cleanup_close_ int lock = -1;
+
+	snprintf(name, PREVIOUS_NAME_SIZE, "%s" PREVIOUS_SUFFIX, s->name);
+	if (!valid_rootfs_name(name))
+		return error_set(err, ERR_INPUT,
+				 "the name %s is too long: the old rootfs could not be kept as %s",
+				 s->name, name);
+	if (claim_rootfs(s, s->parent, name, before, &why) < 0 &&
+	    (!why || why->code != ERR_MISSING)) {
+		*err = STEAL_PTR(why);
+		return error_wrap(err, "cannot keep the old rootfs");
+	}
+	return bounds_claim(s, s->parent, name, &lock, err);
+}
+
+/* Gives the old rootfs, which has the name STAGED now, the name PREVIOUS. The one BEFORE it goes
+ * with the staging directory. The new rootfs has its name already, so a failure is none of the
+ * request. */
+static void keep_old(const struct server *s, const char *staged, const char *previous, int before)
+{
+	unsigned flags = before >= 0 ? RENAME_EXCHANGE : RENAME_NOREPLACE;
+
+	/* What goes with the staging directory must be the rootfs that was claimed. */
+	if (renameat2(s->staging, staged, s->parent, previous, flags) == 0 && before >= 0 &&
+	    !tree_is(s->staging, staged, before))
+		renameat2(s->staging, staged, s->parent, previous, flags);
+}
+
 int handle_publish(struct server *s, struct request *request, struct error **err)
 {
+	const char *staged =
+		request->task->publish.mode == MODE_CLOSED ? STAGED_CLOSED : STAGED_TREE;
 	bool closed = request->task->publish.mode == MODE_CLOSED;
-	_cleanup_close_ int old = -1;
+	bool keeps = request->task->publish.replace && request->task->publish.keep_old;
+	char previous[PREVIOUS_NAME_SIZE];
+	_cleanup_close_ int old = -1, before = -1;
 	int r = 0;
 
 	if (fchmod(s->tree, 0755) < 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot set the mode of the tree");
 	if (r == 0)
 		r = manifest_place(s->tree, request->fds[0], err);
+	if (r == 0)
+		r = tree_clamp_times(s, s->tree, err);
 	if (r == 0 && closed)
 		r = staging_close(s->staging, s->tree, err);
 	/* The tool jail can write to the staging directory: check that this is still our tree. */
@@ -174,9 +271,12 @@ int handle_publish(struct server *s, struct request *request, struct error **err
 	/* Once, for all sync calls in the jails, which do nothing. */
 	if (r == 0 && syncfs(s->tree) < 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot write the rootfs to disk");
+	if (r == 0 && keeps)
+		r = claim_previous(s, previous, &before, err);
 	if (r == 0)
-		r = give_name(s, closed ? STAGED_CLOSED : STAGED_TREE,
-			      request->task->publish.replace, &old, err);
+		r = give_name(s, staged, request->task->publish.replace, &old, err);
+	if (r == 0 && old >= 0 && keeps)
+		keep_old(s, staged, previous, before);
 	staging_abandon(s);
 	return r;
 }

@@ -187,6 +187,7 @@ int handle_clone(struct server *s, struct request *request, struct error **err)
 	known = tree_read_file(base, DIGEST, DIGEST_TEXT_MAX, &size);
 	if (check_mac(s, known, err) < 0 || check_rule(s, known, err) < 0)
 		return -1;
+	s->epoch = t->clone.epoch;
 	if (staging_make(s, request->fds[0], t->clone.name, err) < 0 ||
 	    tree_clone(s, base, s->tree, &way, &digest, err) < 0 ||
 	    check_digest(base, known, &digest, err) < 0) {
@@ -233,7 +234,7 @@ static int snapshot_keep(struct server *s, int folder, const char *staging, cons
 				"cannot give the snapshot its name");
 	if (r == 0 && fsync(folder) < 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot write the snapshot's name to disk");
-	tree_remove(s, folder, staging, hidden, NULL);
+	tree_discard(s, folder, staging, hidden, NULL);
 	return r;
 }
 
@@ -242,6 +243,10 @@ int handle_keep(struct server *s, struct request *request, struct error **err)
 	const struct task *t = request->task;
 	char staging[ROOTFS_NAME_MAX + 32], mac[2 * SHA256_LEN + 1];
 
+	/* It may have been made under another policy, and programs have run in it since. */
+	if (s->old >= 0)
+		return error_set(err, ERR_REFUSED,
+				 "Keep refused: a changed rootfs cannot become a snapshot");
 	/* Without a key, the snapshot could never be cloned. */
 	if (make_mac(s, "", 0, mac, err) < 0 ||
 	    remove_stale(s, request->fds[0], STAGING_PREFIX, t->keep.name, err) < 0)

@@ -7,7 +7,9 @@
 static int run_tool(struct server *s, const char *const *argv, struct error **err)
 {
 	struct output output = { 0 };
-	struct jail_spec spec = { .kind = JAIL_TREE, .root = s->tree, .argv = argv };
+	struct jail_spec spec = {
+		.kind = JAIL_TREE, .root = s->tree, .argv = argv, .epoch = s->epoch
+	};
 	int status = jail_run(s, &spec, &output, err);
 	char tail[1024];
 

@@ -121,7 +121,7 @@ static int visit_count(struct walk *w, int folder, const char *name, const struc
 	if (!S_ISDIR(st->stx_mode) && st->stx_nlink > 1 && seen_before(&count->seen, st->stx_ino))
 		return 0;
 	census->bytes += allocated;
-	census->content += S_ISREG(st->stx_mode) && whole > allocated ? whole : allocated;
+	census->content += S_ISREG(st->stx_mode) ? whole : 0;
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "helper/worker/tree/clamp.h"
 #include "helper/worker/tree/clone.h"
 #include "helper/worker/tree/count.h"
 #include "helper/worker/tree/digest.h"
@@ -13,11 +14,13 @@
 struct tree_job {
 	int tree, source; /* SOURCE: -1 if there is no other tree */
 	int names;	  /* a result, or -1 */
+	int64_t number;	  /* that comes with the job's name, or 0 */
 	struct note note;
 };
 
 /* Opens the trees, has RUN work on them, and reports the result. */
-static int tree_job_do(int socket, int (*run)(struct tree_job *w, struct error **err))
+static int tree_job_do(int socket, int64_t number,
+		       int (*run)(struct tree_job *w, struct error **err))
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 	struct tree_job w = { .names = -1, .note = { .kind = NOTE_RESULT } };
@@ -25,6 +28,7 @@ static int tree_job_do(int socket, int (*run)(struct tree_job *w, struct error *
 	_cleanup_error_ struct error *err = NULL;
 	int r;
 
+	w.number = number;
 	w.tree = tree;
 	w.source = source;
 	r = tree < 0 ? error_errno(&err, ERR_SYSTEM, "cannot open the tree") : run(&w, &err);
@@ -53,6 +57,11 @@ static int digest(struct tree_job *w, struct error **err)
 static int empty(struct tree_job *w, struct error **err)
 {
 	return empty_tree(w->tree, err);
+}
+
+static int clamp(struct tree_job *w, struct error **err)
+{
+	return clamp_times(w->tree, w->number, err);
 }
 
 static int clone_by(struct tree_job *w, enum clone_way way, struct error **err)
@@ -87,11 +96,13 @@ int trees_run(const char *what, int socket)
 		{ "count", count },	    { "check-mounts", mounts },
 		{ "digest", digest },	    { "empty", empty },
 		{ "clone", clone_whole },   { "clone-to-link", clone_to_link },
-		{ "clone-linked", linked },
+		{ "clone-linked", linked }, { "clamp-times", clamp },
 	};
+	size_t length = strcspn(what, "=");
+	int64_t number = what[length] ? strtoll(what + length + 1, NULL, 10) : 0;
 
 	for (size_t i = 0; i < sizeof(jobs) / sizeof(*jobs); i++)
-		if (strcmp(what, jobs[i].name) == 0)
-			return tree_job_do(socket, jobs[i].run);
+		if (strlen(jobs[i].name) == length && strncmp(what, jobs[i].name, length) == 0)
+			return tree_job_do(socket, number, jobs[i].run);
 	return NO_SUCH_JOB;
 }

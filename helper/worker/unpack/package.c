@@ -215,16 +215,17 @@ static bool is_idle(const struct control_file *preinst)
 }
 
 /* Only dpkg may interpret flags of conffiles (deb-conffiles(5)). */
-static bool for_dpkg(const struct control_files *c, bool preinst_later)
+static bool for_dpkg(const struct control_files *c, enum unpack_way way)
 {
 	const struct control_file *conffiles = control_find(c, "conffiles");
 	const struct control_file *preinst = control_find(c, "preinst");
 
-	return (preinst && !preinst_later && !is_idle(preinst)) ||
+	return way == LEAVE_TO_DPKG ||
+	       (preinst && way != UNPACK_BEFORE_PREINST && !is_idle(preinst)) ||
 	       (conffiles && strchr(conffiles->data, ' '));
 }
 
-static int unpack_open(const struct layout *l, struct deb *d, bool first, bool preinst_later,
+static int unpack_open(const struct layout *l, struct deb *d, bool first, enum unpack_way way,
 		       struct error **err)
 {
 	_cleanup_(control_clear) struct control_files c = { .count = 0 };
@@ -237,19 +238,19 @@ static int unpack_open(const struct layout *l, struct deb *d, bool first, bool p
 		return -1;
 	if (package_write_file(l->work, d->name, control->data, control->size, 0644, err) < 0)
 		return -1;
-	if (for_dpkg(&c, preinst_later))
+	if (for_dpkg(&c, way))
 		return PACKAGE_KEPT;
 	return package_unpack_data(l, d, &c, first, err);
 }
 
-int package_unpack(const struct layout *l, const char *name, int fd, bool first, bool preinst_later,
-		   struct error **err)
+int package_unpack(const struct layout *l, const char *name, int fd, bool first,
+		   enum unpack_way way, struct error **err)
 {
 	static struct deb d;
 	int state = -1;
 
 	if (deb_open(&d, name, fd, err) == 0)
-		state = unpack_open(l, &d, first, preinst_later, err);
+		state = unpack_open(l, &d, first, way, err);
 	deb_close(&d);
 	return state;
 }

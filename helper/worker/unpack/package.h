@@ -14,9 +14,15 @@ enum package_state {
 	PACKAGE_KEPT,	      /* dpkg has to unpack it */
 };
 
+enum unpack_way {
+	UNPACK,
+	UNPACK_BEFORE_PREINST, /* although its preinst does something */
+	LEAVE_TO_DPKG,	       /* only read its control file */
+};
+
 /* Unpacks FD, which is at its start and stays open, and whose hash has been verified. Leaves its
- * control file as NAME in the work directory. A package is kept for dpkg if it has a preinst that
- * does something (unless PREINST_LATER) or anything else that only dpkg may interpret. FIRST: see
+ * control file as NAME in the work directory. A package is kept for dpkg if WAY says so, or if it
+ * has a preinst that does something or anything else that only dpkg may interpret. FIRST: see
  * struct extraction. Returns the state, or -1 with ERR set: the tree is useless then. */
 int package_unpack(const struct layout *layout, const char *name, int fd, bool first,
-		   bool preinst_later, struct error **err);
+		   enum unpack_way way, struct error **err);

@@ -1,7 +1,8 @@
-/* The packages of a new tree, as the plan and the database see them. */
+/* The packages that a tree gets, as the plan and the database see them. */
 #pragma once
 
 #include "helper/worker/unpack/package.h"
+#include "proto/words.h"
 
 struct unpacked_package {
 	char name[PACKAGE_NAME_MAX + 1];
@@ -16,6 +17,7 @@ struct unpacked_package {
 struct unpack_plan {
 	struct unpacked_package packages[PACKAGES_MAX];
 	size_t count;
+	struct words removed; /* packages that the tree has, and loses */
 };
 
 /* Adds a package. NULL with ERR set if NAME exists already, or there is no more room. */

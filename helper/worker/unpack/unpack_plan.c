@@ -10,6 +10,8 @@
 
 #define CONTROL_MAX (1 << 20)
 
+#define PLAN "_plan"
+
 static int plan_read_control(struct unpacked_package *p, int work, struct error **err)
 {
 	p->control = tree_read_file(work, p->name, CONTROL_MAX, &p->control_size);
@@ -105,8 +107,32 @@ static void mark_base(struct unpack_plan *plan)
 	}
 }
 
+/* base-files comes first, whose directories must get the modes that it gives them. */
+static bool belongs_before(const struct unpacked_package *p, const struct unpacked_package *other)
+{
+	if (strcmp(other->name, "base-files") == 0)
+		return false;
+	return strcmp(p->name, "base-files") == 0 || strcmp(p->name, other->name) < 0;
+}
+
+/* By name: they arrive in the order in which their downloads end. Not by qsort(3), which makes
+ * system calls that a worker may not make. */
+static void plan_sort(struct unpack_plan *plan)
+{
+	for (size_t i = 1; i < plan->count; i++) {
+		const struct unpacked_package p = plan->packages[i];
+		size_t at = i;
+
+		while (at > 0 && belongs_before(&p, &plan->packages[at - 1]))
+			at--;
+		memmove(&plan->packages[at + 1], &plan->packages[at], (i - at) * sizeof(p));
+		plan->packages[at] = p;
+	}
+}
+
 int plan_read(struct unpack_plan *plan, const struct layout *layout, struct error **err)
 {
+	plan_sort(plan);
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan_read_control(&plan->packages[i], layout->work, err) < 0)
 			return -1;
@@ -136,10 +162,14 @@ static const char prologue[] =
 	"  rm -r tmp.ci\n"
 	"}\n"
 	/* debootstrap and mmdebstrap leave this file, and scripts check whether it exists. */
-	"[ -e /etc/fstab ] || echo '# UNCONFIGURED FSTAB FOR BASE SYSTEM' >/etc/fstab\n"
-	/* Scripts must not start services: invoke-rc.d(8) asks this. */
-	"printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d\n"
-	"chmod 755 /usr/sbin/policy-rc.d\n";
+	"[ -e /etc/fstab ] || echo '# UNCONFIGURED FSTAB FOR BASE SYSTEM' >/etc/fstab\n";
+
+/* Scripts must not start services: invoke-rc.d(8) asks this. */
+static const char no_services[] = "cd /var/lib/dpkg\n"
+				  "[ ! -e /usr/sbin/policy-rc.d ] || "
+				  "mv /usr/sbin/policy-rc.d rootlet/_policy\n"
+				  "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d\n"
+				  "chmod 755 /usr/sbin/policy-rc.d\n";
 
 /* As if dpkg had unpacked them after base-files: a directory whose name is diverted gets the other
  * name. Sorted, because the lines come in any order. */
@@ -151,8 +181,11 @@ static const char aliases[] =
 	"  touch -d @$time $other\n"
 	"done\n";
 
-static const char epilogue[] = "dpkg --configure --pending\n"
-			       "rm -rf /usr/sbin/policy-rc.d /var/lib/dpkg/rootlet\n";
+static const char epilogue[] =
+	"dpkg --configure --pending\n"
+	"rm -f /usr/sbin/policy-rc.d\n"
+	"[ ! -e rootlet/_policy ] || mv rootlet/_policy /usr/sbin/policy-rc.d\n"
+	"rm -rf /var/lib/dpkg/rootlet\n";
 
 static void write_preinst(const struct unpacked_package *p, const struct layout *layout, FILE *f)
 {
@@ -362,6 +395,7 @@ static void write_script(struct unpack_plan *plan, const struct layout *layout, 
 			fprintf(f, "version='%.*s'\n", (int)strcspn(version, "-'\n"), version);
 	}
 	fputs(prologue, f);
+	fputs(no_services, f);
 	write_preinsts(plan, layout, f);
 	write_base(plan, f);
 	fputs(aliases, f);
@@ -372,21 +406,49 @@ static void write_script(struct unpack_plan *plan, const struct layout *layout, 
 	fputs(epilogue, f);
 }
 
+/* dpkg refuses to remove an essential package. The set of packages was chosen as a whole, with all
+ * dependencies met, so dpkg need not look at them in between. */
+static void write_change(struct unpack_plan *plan, const struct layout *layout, FILE *f)
+{
+	(void)layout;
+	fputs(no_services, f);
+	/* dpkg would ask about configuration files that were changed. */
+	fputs("dpkg() { command dpkg --force-confdef --force-confold \"$@\"; }\n", f);
+	if (plan->removed.count) {
+		fputs("dpkg --force-depends --purge", f);
+		for (const char *name = NULL; (name = words_next(&plan->removed, name));)
+			fprintf(f, " %s", name);
+		fputs("\n", f);
+	}
+	write_rounds(plan, f);
+	fputs(epilogue, f);
+	fputs("problems=$(dpkg --audit)\n[ -z \"$problems\" ] || { echo \"$problems\"; exit 1; }\n",
+	      f);
+}
+
+static int write_plan(struct unpack_plan *plan, const struct layout *layout,
+		      void (*write)(struct unpack_plan *plan, const struct layout *layout, FILE *f),
+		      struct error **err)
+{
+	int fd = openat(layout->work, PLAN, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	_cleanup_fclose_ FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (f)
+		write(plan, layout, f);
+	return f && fflush(f) == 0 ? 0
+				   : error_errno(err, ERR_SYSTEM, "cannot write /" WORK "/" PLAN);
+}
+
 int plan_write(struct unpack_plan *plan, const struct layout *layout, struct error **err)
 {
-	_cleanup_fclose_ FILE *f = NULL;
-	int fd;
-
 	if (plan->count == 0)
 		return error_set(err, ERR_REFUSED, "Bootstrap refused: no package was sent");
 	if (database_write(plan, layout, err) < 0)
 		return -1;
-	fd = openat(layout->work, "_plan", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	f = fd < 0 ? NULL : fdopen(fd, "w");
-	if (!f)
-		return error_errno(err, ERR_SYSTEM, "cannot write /" WORK "/_plan");
-	write_script(plan, layout, f);
-	if (fflush(f) != 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write /" WORK "/_plan");
-	return 0;
+	return write_plan(plan, layout, write_script, err);
+}
+
+int plan_write_change(struct unpack_plan *plan, const struct layout *layout, struct error **err)
+{
+	return write_plan(plan, layout, write_change, err);
 }

@@ -8,5 +8,9 @@
 /* Reads the control files of all packages and marks the base packages. */
 int plan_read(struct unpack_plan *plan, const struct layout *layout, struct error **err);
 
-/* Writes the plan. */
+/* Writes the plan for a new tree. */
 int plan_write(struct unpack_plan *plan, const struct layout *layout, struct error **err);
+
+/* Writes the plan for a tree that has packages already: all is dpkg's work, and of a package's own
+ * configuration files that somebody has changed, theirs stays. */
+int plan_write_change(struct unpack_plan *plan, const struct layout *layout, struct error **err);

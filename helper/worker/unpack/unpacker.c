@@ -28,6 +28,7 @@ struct worker {
 struct unpacker {
 	struct layout layout;
 	bool native; /* the engine; debootstrap's only needs filters applied */
+	bool change; /* the tree has packages already: dpkg unpacks the new ones */
 	struct worker workers[WORKERS_MAX];
 	size_t worker_count;
 	struct unpack_plan plan;
@@ -37,7 +38,8 @@ struct unpacker {
 /* Sent to a worker, together with the descriptor of the .deb. */
 struct unpack_job {
 	char name[PACKAGE_NAME_MAX + 1];
-	bool first, preinst_later;
+	bool first;
+	enum unpack_way way;
 };
 
 /* --- worker --- */
@@ -54,8 +56,7 @@ static _Noreturn void unpacker_work(const struct layout *layout, int socket)
 		if (packet_receive(socket, &job, sizeof(job), fds, &count, NULL) != sizeof(job) ||
 		    count != 1)
 			_exit(0);
-		state = package_unpack(layout, job.name, fds[0], job.first, job.preinst_later,
-				       &err);
+		state = package_unpack(layout, job.name, fds[0], job.first, job.way, &err);
 		close(fds[0]);
 		if (state < 0 && !err)
 			error_no_memory(&err);
@@ -150,9 +151,9 @@ static int wait_for_workers(struct unpacker *u, bool all, struct error **err)
 }
 
 static int give(struct unpacker *u, struct unpacked_package *p, int fd, bool first,
-		bool preinst_later, struct error **err)
+		enum unpack_way way, struct error **err)
 {
-	struct unpack_job job = { .first = first, .preinst_later = preinst_later };
+	struct unpack_job job = { .first = first, .way = way };
 	struct worker *w = u->workers;
 
 	if (wait_for_workers(u, false, err) < 0)
@@ -199,13 +200,24 @@ static bool is_merged(const char *suite)
 	return true;
 }
 
+static int unpacker_open_tree(struct layout *l, struct error **err)
+{
+	l->tree = open("/tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return l->tree < 0 ? error_errno(err, ERR_SYSTEM, "cannot open the tree") : 0;
+}
+
+static int unpacker_make_work(struct layout *l, struct error **err)
+{
+	l->work = tree_make_folders(l->tree, WORK);
+	return l->work < 0 ? error_errno(err, ERR_SYSTEM, "cannot make /" WORK) : 0;
+}
+
 static int unpacker_begin(struct unpacker *u, const struct task *t, struct error **err)
 {
 	struct layout *l = &u->layout;
 
-	l->tree = open("/tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (l->tree < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open the tree");
+	if (unpacker_open_tree(l, err) < 0)
+		return -1;
 	l->merged = is_merged(t->begin.suite);
 	l->filters = t->begin.filters;
 	memcpy(l->arch, t->begin.arch, sizeof(l->arch));
@@ -213,10 +225,19 @@ static int unpacker_begin(struct unpacker *u, const struct task *t, struct error
 	if (!u->native)
 		return write_filters(u, err);
 	closep(&(int){ tree_make_folders(l->tree, DPKG_INFO) });
-	l->work = tree_make_folders(l->tree, WORK);
-	if (l->work < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make /" WORK);
-	if (write_filters(u, err) < 0)
+	if (unpacker_make_work(l, err) < 0 || write_filters(u, err) < 0)
+		return -1;
+	return start_workers(u, err);
+}
+
+static int unpacker_change(struct unpacker *u, const struct task *t, struct error **err)
+{
+	struct layout *l = &u->layout;
+
+	u->native = u->change = true;
+	u->plan.removed = t->change.removed;
+	memcpy(l->arch, t->change.arch, sizeof(l->arch));
+	if (unpacker_open_tree(l, err) < 0 || unpacker_make_work(l, err) < 0)
 		return -1;
 	return start_workers(u, err);
 }
@@ -259,9 +280,9 @@ static int unpacker_take_package(struct unpacker *u, const struct task *t, int f
 {
 	struct unpacked_package *p = plan_add(&u->plan, t->package.name, err);
 	_cleanup_close_ int copy = p ? copy_package(u, t, fd, err) : -1;
-	bool first = u->plan.count == 1;
+	bool first = u->plan.count == 1 && !u->change;
 
-	if (copy < 0 || give(u, p, copy, first, false, err) < 0)
+	if (copy < 0 || give(u, p, copy, first, u->change ? LEAVE_TO_DPKG : UNPACK, err) < 0)
 		return -1;
 	return first ? wait_for_workers(u, true, err) : 0;
 }
@@ -275,13 +296,15 @@ static int unpacker_unpack_again(struct unpacker *u, struct unpacked_package *p,
 
 	name_copy(p->name, file);
 	copy = open_copy(u, file, O_RDONLY, err);
-	return copy < 0 ? -1 : give(u, p, copy, false, true, err);
+	return copy < 0 ? -1 : give(u, p, copy, false, UNPACK_BEFORE_PREINST, err);
 }
 
 static int unpacker_finish(struct unpacker *u, struct error **err)
 {
 	if (wait_for_workers(u, true, err) < 0 || plan_read(&u->plan, &u->layout, err) < 0)
 		return -1;
+	if (u->change)
+		return plan_write_change(&u->plan, &u->layout, err);
 	for (size_t i = 0; i < u->plan.count; i++) {
 		struct unpacked_package *p = &u->plan.packages[i];
 
@@ -331,6 +354,8 @@ static int unpacker_step(struct unpacker *u, const struct task *t, int fd, struc
 	switch (t->operation) {
 	case OP_BEGIN:
 		return unpacker_begin(u, t, err);
+	case OP_CHANGE:
+		return unpacker_change(u, t, err);
 	case OP_PACKAGE:
 		return unpacker_take_package(u, t, fd, err);
 	case OP_BOOTSTRAP:

@@ -57,9 +57,11 @@ static int take_keyring(int keyring, struct error **err)
 
 int chain_begin(struct chain *c, const struct task *task, int keyring, struct error **err)
 {
-	memcpy(c->suite, task->begin.suite, sizeof(c->suite));
-	memcpy(c->arch, task->begin.arch, sizeof(c->arch));
-	c->copies = strcmp(task->begin.engine, "debootstrap") == 0;
+	bool change = task->operation == OP_CHANGE;
+
+	memcpy(c->suite, change ? task->change.suite : task->begin.suite, sizeof(c->suite));
+	memcpy(c->arch, change ? task->change.arch : task->begin.arch, sizeof(c->arch));
+	c->copies = !change && strcmp(task->begin.engine, "debootstrap") == 0;
 	if (take_keyring(keyring, err) < 0)
 		return -1;
 	if (mkdir(MIRROR, 0755) < 0 || mkdir(MIRROR "/pool", 0755) < 0 ||

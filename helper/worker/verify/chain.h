@@ -52,7 +52,8 @@ struct chain {
 	size_t chosen_count;
 };
 
-/* Each returns 0, or -1 with ERR set: ERR_TRUST if a link of the chain fails. */
+/* Each returns 0, or -1 with ERR set: ERR_TRUST if a link of the chain fails. TASK is a Begin or a
+ * Change. */
 int chain_begin(struct chain *c, const struct task *task, int keyring, struct error **err);
 int chain_release(struct chain *c, const char *pocket, int inrelease, struct error **err);
 

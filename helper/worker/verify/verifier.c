@@ -26,6 +26,7 @@ static int verifier_step(struct chain *c, struct rollback *r, const struct task 
 
 	switch (t->operation) {
 	case OP_BEGIN:
+	case OP_CHANGE:
 		return chain_begin(c, t, fd, err);
 	case OP_RELEASE:
 		return chain_release(c, t->release.pocket, fd, err) < 0

@@ -1,0 +1,215 @@
+#include "frontend/commands/change_line.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "frontend/cli/events.h"
+#include "frontend/cli/style.h"
+#include "frontend/cli/text.h"
+#include "frontend/cli/word_list.h"
+#include "frontend/rootfs/previous.h"
+
+/* The versions that the rootfs had before. */
+struct change_report {
+	struct package_change change;
+	json_t *installed, *upgraded, *removed; /* lists of objects */
+	uint64_t bytes;				/* to download at most */
+	char **components;			/* of the request's source */
+	bool applied, quiet;
+	time_t began;
+};
+
+static void report_clear(struct change_report *r)
+{
+	change_clear(&r->change);
+	progress_free(&r->change.progress);
+	json_decref(r->installed);
+	json_decref(r->upgraded);
+	json_decref(r->removed);
+	words_free(r->components);
+}
+
+static bool is_security(const struct package *package)
+{
+	return package->pocket && strcmp(package->pocket->name, "security") == 0;
+}
+
+static void report_collect(struct change_report *r)
+{
+	const struct package_set *set = packages_set(r->change.fetch);
+
+	for (size_t i = 0; i < set->package_count; i++) {
+		const struct package *package = &set->packages[i];
+		const char *before = change_version(&r->change, package->name);
+
+		r->bytes += package->size;
+		if (before)
+			json_array_append_new(r->upgraded,
+					      json_pack("{s:o, s:o, s:o, s:b}", "name",
+							json_text(package->name), "from",
+							json_text(before), "version",
+							json_text(package->version), "security",
+							is_security(package)));
+		else
+			json_array_append_new(r->installed,
+					      json_pack("{s:o, s:o}", "name",
+							json_text(package->name), "version",
+							json_text(package->version)));
+	}
+	for (char *const *name = set->removed; name && *name; name++)
+		json_array_append_new(r->removed,
+				      json_pack("{s:o, s:o}", "name", json_text(*name), "version",
+						json_text(change_version(&r->change, *name))));
+}
+
+/* --- text --- */
+
+static const char *change_text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "?";
+}
+
+static void change_print_packages(const char *title, const json_t *list)
+{
+	const json_t *package;
+	size_t i;
+
+	if (json_array_size(list))
+		printf("%s:\n", title);
+	json_array_foreach(list, i, package)
+	{
+		const char *from = json_string_value(json_object_get(package, "from"));
+
+		printf("  %s %s%s%s%s\n", change_text_of(package, "name"), from ? from : "",
+		       from ? " -> " : "", change_text_of(package, "version"),
+		       json_is_true(json_object_get(package, "security")) ? " (security)" : "");
+	}
+}
+
+static void print_plan(const struct change_report *r)
+{
+	char size[TEXT_SIZE_LEN];
+
+	if (r->change.profile_lost)
+		style_print(stdout, STYLE_PLAIN, "The profile %s is not considered: %s\n",
+			    r->change.manifest->profile, r->change.profile_lost);
+	change_print_packages("Install", r->installed);
+	change_print_packages("Upgrade", r->upgraded);
+	change_print_packages("Remove", r->removed);
+	if (r->bytes)
+		printf("Packages to download: %s, unless cached\n", text_size(r->bytes, size));
+	fflush(stdout);
+}
+
+static void print_outcome(const struct change_report *r)
+{
+	const struct package_change *c = &r->change;
+	char took[TEXT_DURATION_LEN];
+
+	if (change_is_empty(c))
+		printf("%s/%s %s.\n", c->parent, c->base,
+		       c->request->base == BASE_UPGRADED ? "is up to date"
+							 : "has all of this already");
+	else if (r->applied)
+		printf("Changed %s/%s: %zu installed, %zu upgraded, %zu removed, in %s. "
+		       "This is generation %u.\n",
+		       c->parent, c->base, json_array_size(r->installed),
+		       json_array_size(r->upgraded), json_array_size(r->removed),
+		       text_duration((uint64_t)(time(NULL) - r->began), took),
+		       c->manifest->generation);
+	if (r->applied && c->request->keep_old)
+		printf("The rootfs before it is %s/%s" PREVIOUS_SUFFIX
+		       "; to go back, run: rootlet upgrade "
+		       "--rollback\n",
+		       c->parent, c->base);
+}
+
+/* --- JSON --- */
+
+static json_t *change_describe(const struct package_change *c)
+{
+	_cleanup_free_ char *path = c->base ? store_join(c->parent, c->base) : NULL;
+
+	return json_pack("{s:o}", "path", json_text(path));
+}
+
+static json_t *change_outcome(const struct change_report *r)
+{
+	json_t *outcome = change_describe(&r->change);
+
+	json_object_set_new(outcome, "generation",
+			    json_integer((json_int_t)r->change.manifest->generation));
+	json_object_set_new(outcome, "changed", json_boolean(r->applied));
+	json_object_set(outcome, "installed", r->installed);
+	json_object_set(outcome, "upgraded", r->upgraded);
+	json_object_set(outcome, "removed", r->removed);
+	json_object_set_new(outcome, "profile_lost", json_text(r->change.profile_lost));
+	json_object_set_new(outcome, "seconds", json_integer((json_int_t)(time(NULL) - r->began)));
+	return outcome;
+}
+
+/* --- */
+
+static int plan_and_apply(struct change_report *r, bool only_plan, bool json, struct error **err)
+{
+	if (change_plan(&r->change, err) < 0)
+		return -1;
+	report_collect(r);
+	if (!json && !r->quiet) {
+		progress_end(r->change.progress);
+		print_plan(r);
+	}
+	if (only_plan || change_is_empty(&r->change))
+		return 0;
+	r->applied = true;
+	return change_apply(&r->change, err);
+}
+
+static int change_fail(struct change_report *r, const struct parsed_line *line, struct error *err,
+		       bool json)
+{
+	int status;
+
+	progress_end(r->change.progress);
+	/* The helper removes its staging tree when it stops; report the error after that. */
+	helper_stop(&r->change.helper);
+	status = report_error(line->name, err);
+	return json ? event_failure(change_describe(&r->change), err, status) : status;
+}
+
+int change_run(const struct parsed_line *line, struct change_request *request, bool only_plan,
+	       int due)
+{
+	const bool json = line_has(line, OPTION_JSON);
+	_cleanup_(report_clear) struct change_report r = {
+		.change.request = request,
+		.change.parent_fd = -1,
+		.installed = json_array(),
+		.upgraded = json_array(),
+		.removed = json_array(),
+		.quiet = line_has(line, OPTION_QUIET),
+		.began = time(NULL),
+	};
+	_cleanup_error_ struct error *err = NULL;
+	int status;
+
+	request->purpose = line->name;
+	request->name = line_value(line, OPTION_NAME);
+	request->path = line_value(line, OPTION_PATH);
+	if (source_line_read(line, &request->source, &r.components, &err) < 0)
+		return change_fail(&r, line, err, json);
+	r.change.progress = progress_new(r.quiet ? PROGRESS_QUIET
+					 : json	 ? PROGRESS_JSON
+						 : PROGRESS_STDOUT);
+	if (plan_and_apply(&r, only_plan, json, &err) < 0)
+		return change_fail(&r, line, err, json);
+	status = only_plan && !change_is_empty(&r.change) ? due : EXIT_OK;
+	if (json)
+		return event_result(change_outcome(&r), status);
+	if (!r.quiet)
+		print_outcome(&r);
+	return status;
+}

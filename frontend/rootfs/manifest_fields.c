@@ -1,0 +1,321 @@
+#include "frontend/rootfs/manifest_fields.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "frontend/archive/package_words.h"
+#include "frontend/cli/text.h"
+#include "frontend/cli/word_list.h"
+#include "lib/hex_read.h"
+#include "proto/validate.h"
+
+#define TIME_FORMAT "%Y-%m-%dT%H:%M:%SZ"
+#define TEXT_FIELD_MAX 1024
+#define RELEASES_MAX 16 /* more than a release has pockets */
+
+void json_free(json_t **json)
+{
+	json_decref(*json);
+}
+
+/* --- reading --- */
+
+char *field_text(const json_t *object, const char *key, bool (*valid)(const char *))
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	if (!text || strlen(text) > TEXT_FIELD_MAX || (valid && !valid(text)) ||
+	    !text_is_clean(text))
+		return NULL;
+	return strdup(text);
+}
+
+bool field_number(const json_t *object, const char *key, uint32_t *out)
+{
+	const json_t *value = json_object_get(object, key);
+	json_int_t n = json_integer_value(value);
+
+	if (!json_is_integer(value) || n < 0 || n > UINT32_MAX)
+		return false;
+	*out = (uint32_t)n;
+	return true;
+}
+
+bool field_time(const json_t *object, const char *key, int64_t *out)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+	struct tm tm = { 0 };
+	const char *end = text ? strptime(text, TIME_FORMAT, &tm) : NULL;
+
+	if (!end || *end)
+		return false;
+	*out = timegm(&tm);
+	return true;
+}
+
+bool valid_hash(const char *s)
+{
+	uint8_t sum[SHA256_LEN];
+
+	return sha256_from_hex(s, strlen(s), sum);
+}
+
+bool field_words(const json_t *array, bool (*valid)(const char *), char ***words)
+{
+	const json_t *word;
+	size_t i, count = 0;
+
+	if (array && (!json_is_array(array) || json_array_size(array) > PACKAGES_MAX))
+		return false;
+	json_array_foreach(array, i, word)
+	{
+		const char *text = json_string_value(word);
+
+		if (!text || !valid(text) || words_add(words, &count, text) < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool take_package(const json_t *object, struct manifest_package *p)
+{
+	p->version = field_text(object, "version", valid_package_version);
+	p->arch = field_text(object, "arch", valid_archive_word);
+	p->sha256 = field_text(object, "sha256", valid_hash);
+	p->source = field_text(object, "source", valid_package_name);
+	p->source_version = field_text(object, "source_version", valid_package_version);
+	return p->version && p->arch && p->sha256 && p->source && p->source_version;
+}
+
+bool fields_take_packages(json_t *object, bool versions, struct manifest *m)
+{
+	size_t count = json_object_size(object);
+	const char *name;
+	json_t *value;
+
+	if (!json_is_object(object) || count > PACKAGES_MAX)
+		return false;
+	m->packages = calloc(count + 1, sizeof(*m->packages));
+	if (!m->packages)
+		return false;
+	json_object_foreach(object, name, value)
+	{
+		struct manifest_package *p = &m->packages[m->package_count++];
+
+		if (!valid_package_name(name) || !(p->name = strdup(name)))
+			return false;
+		if (versions && json_is_string(value))
+			p->version = field_text(object, name, valid_package_version);
+		else if (!take_package(value, p))
+			return false;
+		if (!p->version)
+			return false;
+	}
+	return true;
+}
+
+bool fields_take_releases(const json_t *array, struct manifest *m)
+{
+	size_t count = json_array_size(array), i;
+	json_t *item;
+
+	if (!json_is_array(array) || count > RELEASES_MAX)
+		return false;
+	m->releases = calloc(count + 1, sizeof(*m->releases));
+	if (!m->releases)
+		return false;
+	json_array_foreach(array, i, item)
+	{
+		struct manifest_release *r = &m->releases[m->release_count++];
+
+		r->pocket = field_text(item, "pocket", valid_pocket);
+		r->mirror = field_text(item, "mirror", valid_mirror);
+		r->sha256 = field_text(item, "sha256", valid_hash);
+		if (!r->pocket || !r->mirror || !r->sha256 || !field_time(item, "date", &r->date))
+			return false;
+	}
+	return true;
+}
+
+bool fields_take_filters(const json_t *array, struct manifest *m)
+{
+	size_t count = json_array_size(array), i;
+	json_t *item;
+
+	if (!json_is_array(array) || count > FILTERS_MAX)
+		return false;
+	m->filters = calloc(count + 1, sizeof(*m->filters));
+	if (!m->filters)
+		return false;
+	json_array_foreach(array, i, item)
+	{
+		const char *text = json_string_value(item);
+		struct path_filter *f = &m->filters[m->filter_count++];
+
+		if (!text || !valid_filter(text) || !(f->pattern = strdup(text + 1)))
+			return false;
+		f->include = *text == '+';
+	}
+	return true;
+}
+
+bool fields_take_groups(const json_t *array, struct manifest *m)
+{
+	size_t count = json_array_size(array), i;
+	json_t *item;
+
+	if (!json_is_array(array) || count > PACKAGES_MAX)
+		return false;
+	m->groups = calloc(count + 1, sizeof(*m->groups));
+	if (!m->groups)
+		return false;
+	json_array_foreach(array, i, item)
+	{
+		struct account_group *g = &m->groups[m->group_count++];
+
+		g->name = field_text(item, "name", valid_account_name);
+		if (!g->name || !field_number(item, "gid", &g->gid) || !valid_account_id(g->gid))
+			return false;
+	}
+	return true;
+}
+
+static bool take_memberships(const json_t *array, struct account *user)
+{
+	size_t count = json_array_size(array), i;
+	json_t *item;
+
+	if (!json_is_array(array) || count > GROUPS_MAX)
+		return false;
+	user->groups = calloc(count + 1, sizeof(*user->groups));
+	if (!user->groups)
+		return false;
+	json_array_foreach(array, i, item)
+	{
+		const char *name = json_string_value(item);
+
+		if (!name || !valid_account_name(name) ||
+		    !(user->groups[user->group_count++] = strdup(name)))
+			return false;
+	}
+	return true;
+}
+
+bool fields_take_users(const json_t *array, struct manifest *m)
+{
+	size_t count = json_array_size(array), i;
+	json_t *item;
+
+	if (!json_is_array(array) || count > PACKAGES_MAX)
+		return false;
+	m->users = calloc(count + 1, sizeof(*m->users));
+	if (!m->users)
+		return false;
+	json_array_foreach(array, i, item)
+	{
+		struct account *u = &m->users[m->user_count++];
+
+		u->name = field_text(item, "name", valid_account_name);
+		u->home = field_text(item, "home", valid_inner_path);
+		u->shell = field_text(item, "shell", valid_inner_path);
+		if (!u->name || !u->home || !u->shell || !field_number(item, "uid", &u->uid) ||
+		    !field_number(item, "gid", &u->gid) || !valid_account_id(u->uid) ||
+		    !valid_account_id(u->gid) ||
+		    !take_memberships(json_object_get(item, "groups"), u))
+			return false;
+	}
+	return true;
+}
+
+/* --- writing --- */
+
+json_t *field_of_time(int64_t time)
+{
+	time_t seconds = (time_t)time;
+	char text[32];
+	struct tm tm;
+
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), TIME_FORMAT, &tm);
+	return json_string(text);
+}
+
+json_t *field_of_words(char *const *words)
+{
+	json_t *array = json_array();
+
+	for (; words && *words; words++)
+		json_array_append_new(array, json_string(*words));
+	return array;
+}
+
+json_t *fields_of_packages(const struct manifest *m)
+{
+	json_t *packages = json_object();
+
+	for (size_t i = 0; i < m->package_count; i++) {
+		const struct manifest_package *p = &m->packages[i];
+
+		json_object_set_new(packages, p->name,
+				    p->sha256 ? json_pack("{s:s, s:s, s:s, s:s, s:s}", "version",
+							  p->version, "arch", p->arch, "sha256",
+							  p->sha256, "source", p->source,
+							  "source_version", p->source_version)
+					      : json_string(p->version));
+	}
+	return packages;
+}
+
+json_t *fields_of_releases(const struct manifest *m)
+{
+	json_t *releases = json_array();
+
+	for (size_t i = 0; i < m->release_count; i++) {
+		const struct manifest_release *r = &m->releases[i];
+
+		json_array_append_new(releases,
+				      json_pack("{s:s, s:s, s:o, s:s}", "pocket", r->pocket,
+						"mirror", r->mirror, "date", field_of_time(r->date),
+						"sha256", r->sha256));
+	}
+	return releases;
+}
+
+json_t *fields_of_filters(const struct manifest *m)
+{
+	json_t *filters = json_array();
+
+	for (size_t i = 0; i < m->filter_count; i++)
+		json_array_append_new(filters,
+				      json_sprintf("%c%s", m->filters[i].include ? '+' : '-',
+						   m->filters[i].pattern));
+	return filters;
+}
+
+json_t *fields_of_groups(const struct manifest *m)
+{
+	json_t *groups = json_array();
+
+	for (size_t i = 0; i < m->group_count; i++)
+		json_array_append_new(groups, json_pack("{s:s, s:I}", "name", m->groups[i].name,
+							"gid", (json_int_t)m->groups[i].gid));
+	return groups;
+}
+
+json_t *fields_of_users(const struct manifest *m)
+{
+	json_t *users = json_array();
+
+	for (size_t i = 0; i < m->user_count; i++) {
+		const struct account *u = &m->users[i];
+		json_t *groups = json_array();
+
+		for (size_t j = 0; j < u->group_count; j++)
+			json_array_append_new(groups, json_string(u->groups[j]));
+		json_array_append_new(users, json_pack("{s:s, s:I, s:I, s:s, s:s, s:o}", "name",
+						       u->name, "uid", (json_int_t)u->uid, "gid",
+						       (json_int_t)u->gid, "home", u->home, "shell",
+						       u->shell, "groups", groups));
+	}
+	return users;
+}
