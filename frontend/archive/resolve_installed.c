@@ -95,7 +95,9 @@ int installed_load(Pool *pool, int status, Queue *job, struct error **err)
 		error_no_memory(err);
 	else
 		r = take_stanzas(&in, text, size);
-	if ((in.kept && fclose(in.kept) != 0) | (in.held && fclose(in.held) != 0) && r == 0)
+	if (in.kept && fclose(in.kept) != 0 && r == 0)
+		r = error_no_memory(err);
+	if (in.held && fclose(in.held) != 0 && r == 0)
 		r = error_no_memory(err);
 	if (r == 0)
 		r = add_repository(pool, kept, kept_size, err);

@@ -2,6 +2,7 @@
  * from a build or a package. */
 #include "helper/worker/tree/walk.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
@@ -152,9 +153,9 @@ static bool timed(int tree, const char *name, time_t seconds, long nanoseconds)
 {
 	const struct timespec times[] = { { .tv_nsec = UTIME_OMIT },
 					  { .tv_sec = seconds, .tv_nsec = nanoseconds } };
-	_cleanup_close_ int fd = openat(tree, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0400);
 
-	return utimensat(tree, name, times, AT_SYMLINK_NOFOLLOW) == 0;
+	return (mknodat(tree, name, S_IFREG | 0400, 0) == 0 || errno == EEXIST) &&
+	       utimensat(tree, name, times, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static void check_clamping(void)
