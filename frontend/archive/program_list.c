@@ -1,11 +1,12 @@
 #include "frontend/archive/program_list.h"
 
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "frontend/archive/program_index.h"
 #include "frontend/cli/text.h"
-#include "frontend/cli/word_list.h"
 #include "proto/validate.h"
 
 #define LINE_SIZE 4096	     /* a program is in a few packages; other files are in hundreds */
@@ -74,14 +75,21 @@ static const char *package_of_word(const struct program_list *list, char *word)
 static int add_entry(struct program_list *list, const char *program, const char *package,
 		     struct error **err)
 {
-	char **entry;
+	char **larger;
 
 	if (list->count >= ENTRIES_MOST)
 		return error_set(err, ERR_TRUST,
 				 "cannot use a Contents index: it lists more than %d programs",
 				 ENTRIES_MOST);
-	entry = array_grow(&list->entries, list->count, sizeof(*entry));
-	if (!entry || asprintf(entry, "%s\t%s", program, package) < 0)
+	/* A full array has as many entries as a power of two. */
+	if ((list->count & (list->count - 1)) == 0) {
+		larger = reallocarray(list->entries, list->count ? 2 * list->count : 1,
+				      sizeof(*larger));
+		if (!larger)
+			return error_no_memory(err);
+		list->entries = larger;
+	}
+	if (asprintf(&list->entries[list->count], "%s\t%s", program, package) < 0)
 		return error_no_memory(err);
 	list->count++;
 	return 0;

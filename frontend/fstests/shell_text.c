@@ -1,5 +1,6 @@
 #include "frontend/fstests/shell_text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/names.h"
@@ -101,14 +102,14 @@ bool shell_next_word(const char **at, char word[static SHELL_WORD_SIZE])
 bool shell_find_assignment(const char *text, const char *variable,
 			   char value[static SHELL_WORD_SIZE])
 {
-	size_t length = strlen(variable);
+	char assigned[SHELL_WORD_SIZE + 1];
+	size_t length = (size_t)snprintf(assigned, sizeof(assigned), "%s=", variable);
 
-	for (const char *p = text; (p = strstr(p, variable)); p += length) {
+	for (const char *p = text; (p = strstr(p, assigned)); p += length) {
 		const char *at = p + length;
 
-		if (*at != '=' || (p != text && !strchr(" \t\n;", p[-1])))
+		if (p != text && !strchr(" \t\n;", p[-1]))
 			continue;
-		at++;
 		return *at != '\n' && shell_next_word(&at, value);
 	}
 	return false;

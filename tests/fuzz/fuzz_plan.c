@@ -121,6 +121,9 @@ static void check_script(const struct layout *layout)
 	    strncmp(version + strcspn(version, "'\n"), "'\n# Written", 11) != 0)
 		abort();
 	own += sizeof(prologue) - 1;
+	if (strncmp(own, no_services, sizeof(no_services) - 1) != 0)
+		abort();
+	own += sizeof(no_services) - 1;
 	if (!(end = strstr(own, epilogue)) || strcmp(end, epilogue) != 0)
 		abort();
 	*end = '\0';
