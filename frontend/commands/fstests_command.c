@@ -778,7 +778,8 @@ static int install_missing(struct fstests_job *j, struct error **err)
 	if (!j->lackings.count)
 		return 0;
 	/* No change can be made while the rootfs is locked. */
-	request.manifest = manifest = STEAL_PTR(j->rootfs.manifest);
+	manifest = STEAL_PTR(j->rootfs.manifest);
+	request.manifest = manifest;
 	rootfs_close(&j->rootfs);
 	installed = missing_install(&request, &j->lackings, err);
 	if (installed < 0 || reopen_root(j, err) < 0)

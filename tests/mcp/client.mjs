@@ -144,7 +144,7 @@ await attempt("run_in_vm", async () => {
   }, { onprogress: (p) => progress.push(p) });
   report(!result.isError && result.structuredContent.status === "exited" &&
          result.structuredContent.exit_status === 7 &&
-         /Linux\s+root\s+131072/.test(result.structuredContent.output) &&
+         /Linux\s+root\s+(to-error\s+)?131072/.test(result.structuredContent.output) &&
          text(result).includes("to-error"), "run_in_vm: output and exit status of a booted guest", result);
   report(logged.some((entry) => entry.level === "debug" && entry.data.includes("Linux")),
          "run_in_vm: the output comes while it runs", logged.slice(-3));

@@ -40,10 +40,11 @@ static void reasons(void)
 
 static void long_reason(void)
 {
+	static const char end[] = " not found";
 	char reason[1024], name[COMMAND_SIZE];
 
 	memset(reason, 'x', sizeof(reason));
-	strcpy(reason + sizeof(reason) - 20, " not found");
+	memcpy(reason + sizeof(reason) - sizeof(end), end, sizeof(end));
 	tap_check(!not_run_command(reason, name), "a command that is too long is none");
 }
 
