@@ -94,7 +94,7 @@ def modes(home, server):
                    st.st_uid >= 65536 and os.path.lexists(f"{path}/rootfs") == (mode == 0o700),
                    f"create {' '.join(words)}: mode {mode:04o}", st, outcome)
     with open(home.state("audit.log"), encoding="utf-8") as file:
-        said = re.findall(r"replace=0 mode=(\d+)", file.read())
+        said = re.findall(r"replace=0 keep_old=0 mode=(\d+)", file.read())
     tap.report(set(said) == {"0700", "0755"}, "the audit log records the modes", said)
     outcome = home.run("create", "--tree-mode", "0777")
     tap.report(outcome.status == 2 and "must be 0700 or 0755" in outcome.err,

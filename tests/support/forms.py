@@ -68,7 +68,7 @@ NUMBERS = {"Hello": ["version"], "Begin": ["epoch"], "Clone": ["epoch"], "BuildI
            "Publish": ["replace", "keep_old", "mode"], "Inspect": ["deep", "digest"], "Remove": ["stale"],
            "Execute": ["terminal"]}
 # The library accepts any wire type as true, so none is invalid.
-YES_OR_NO = ("older", "replace", "deep", "digest", "stale", "terminal")
+YES_OR_NO = ("older", "replace", "keep_old", "deep", "digest", "stale", "terminal")
 STRANGE = {
     "nothing": b"", "a long one": b"x" * 60000, "one longer than any field": b"x" * 300,
     "invalid UTF-8": b"\xff\xfe\xfd", "NUL bytes": b"a\0b", "an option": b"--help", "a newline": b"a\nb",
