@@ -315,6 +315,7 @@ static int check_cluster(const struct fstests_options *o, const struct shard *sh
 			     : o->host_root		? "--host-root"
 			     : o->device_path_count	? "--device"
 			     : o->stop_on_crash		? "--stop-on-crash"
+			     : o->install_missing	? "--install-missing"
 			     : o->overlays[0]		? "--overlay"
 			     : o->transport == ROOT_DIR ? "--root-transport dir"
 							: order;
