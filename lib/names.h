@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #define ROOTFS_NAME_MAX 64
+#define PREVIOUS_SUFFIX ".previous" /* of the rootfs that an upgrade replaced */
 #define SUITE_MAX 48
 #define ACCOUNT_NAME_MAX 32
 

@@ -39,7 +39,7 @@ int previous_exchange(struct helper *h, const char *name, const char *path, char
 		return error_no_memory(err);
 	if (previous_claim(h, parent, previous, &before, &why) < 0) {
 		if (why && why->code != ERR_MISSING)
-			return error_set(err, why->code, "%s", why->message);
+			return error_set(err, why->code, "%s", error_text(why));
 		return error_set(err, ERR_MISSING,
 				 "there is no %s/%s to go back to: rootlet upgrade makes it",
 				 folder, previous);

@@ -4,8 +4,6 @@
 #include "frontend/client/client.h"
 #include "lib/error.h"
 
-#define PREVIOUS_SUFFIX ".previous"
-
 /* NAME and PATH are as in store.h. *ABSOLUTE, which the caller frees, becomes the rootfs's path,
  * also on failure unless NULL. ERR_MISSING if there is no previous rootfs, ERR_BUSY if one of the
  * two is in use. */

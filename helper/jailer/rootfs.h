@@ -9,8 +9,6 @@
 #define CLOSED_TREE "rootfs"
 #define STAGING_PREFIX ".rootlet-staging."
 #define TRASH_PREFIX ".rootlet-trash."
-/* Of the rootfs that an upgrade replaced. */
-#define PREVIOUS_SUFFIX ".previous"
 
 /* Opens the tree of a rootfs: the directory inside it if it is closed (*CLOSED, which may be NULL),
  * else the rootfs itself. Returns a descriptor, or -1 with errno set. */

@@ -180,7 +180,7 @@ int tree_copy(const struct server *s, int from, int to, struct error **err)
 int tree_clone(const struct server *s, int from, int to, enum clone_way *way,
 	       struct tree_digest *digest, struct error **err)
 {
-	/* The mark of a tree that shares files would be a difference. */
+	/* The file that marks a tree with shared files would make the trees differ. */
 	const bool linking = !s->epoch && can_link(from, to);
 	_cleanup_close_ int list = -1;
 	struct note note;

@@ -219,7 +219,9 @@ def exchanges():
 def works():
     ready = (*READY, package(), DONE, publish(replace=1, keep_old=1))
     inode = os.lstat(TREE).st_ino
+    begin = (*BUILD.begin[:2], {**BUILD.begin[2], "epoch": 1})
     with Tidy(home) as tidy, Helper(home.user, seconds=300) as helper:
+        failed = send(helper, (begin, BUILD.release, package()))[1]
         answer = send(helper, ready)[1]
         helper.leave()
         wrong = tidy.complaints()
@@ -227,6 +229,9 @@ def works():
                "after all refusals, a change succeeds, and the old rootfs is NAME.previous", answer, *wrong)
     shown = home.run("shell", "--", "cat", "/odd-odd-one")
     tap.report(shown.out == "x", "the changed rootfs has the package's file", shown)
+    shown = home.run("shell", "--", "stat", "-c", "%Y", "/etc/rootlet/manifest.json")
+    tap.report(failed.code == TRUST and int(shown.out or 0) > 1e9,
+               "a change does not have the epoch of a build that failed before it", failed, shown)
     with Helper(home.user, seconds=300) as other:
         held = send(other, [changed(name="test-rootfs.previous")])[1]
         was = state()

@@ -92,6 +92,7 @@ int handle_change(struct server *s, struct request *request, struct error **err)
 		return error_set(err, ERR_REFUSED, "others can write to rootfs %s", name);
 	if (staging_make(s, request->fds[0], name, err) < 0)
 		return -1;
+	s->epoch = 0;
 	if (build_copy(s, steal_fd(&old), err) < 0)
 		return abandon_failed(s, -1);
 	return abandon_failed(s, build_begin(s, request, true, err));
@@ -213,7 +214,7 @@ static int give_name(struct server *s, const char *staged, bool replace, int *ol
 
 #define PREVIOUS_NAME_SIZE (ROOTFS_NAME_MAX + sizeof(PREVIOUS_SUFFIX))
 
-/* Sets NAME to NAME.previous, and claims the rootfs of that name, in whose place the old one goes.
+/* Sets NAME to NAME.previous, and claims the rootfs of that name, which the old one replaces.
  * *BEFORE is -1 if it is missing. Everything else in that place stays, so the request fails. */
 static int claim_previous(const struct server *s, char name[static PREVIOUS_NAME_SIZE], int *before,
 			  struct error **err)
@@ -234,17 +235,28 @@ static int claim_previous(const struct server *s, char name[static PREVIOUS_NAME
 	return bounds_claim(s, s->parent, name, &lock, err);
 }
 
-/* Gives the old rootfs, which has the name STAGED now, the name PREVIOUS. The one BEFORE it goes
- * with the staging directory. The new rootfs has its name already, so a failure is none of the
- * request. */
-static void keep_old(const struct server *s, const char *staged, const char *previous, int before)
+/* Gives the old rootfs OLD, which has the name STAGED now, the name PREVIOUS. The one BEFORE it
+ * goes with the staging directory. On failure OLD has its own name again. */
+static int keep_old(const struct server *s, const char *staged, const char *previous, int old,
+		    int before, struct error **err)
 {
 	unsigned flags = before >= 0 ? RENAME_EXCHANGE : RENAME_NOREPLACE;
 
-	/* What goes with the staging directory must be the rootfs that was claimed. */
-	if (renameat2(s->staging, staged, s->parent, previous, flags) == 0 && before >= 0 &&
-	    !tree_is(s->staging, staged, before))
+	if (renameat2(s->staging, staged, s->parent, previous, flags) < 0) {
+		error_errno(err, ERR_SYSTEM, "cannot keep the old rootfs as %s", previous);
+	} else if (before < 0 || tree_is(s->staging, staged, before)) {
+		return fsync(s->parent) == 0
+			       ? 0
+			       : error_errno(err, ERR_SYSTEM, "cannot write the name %s to disk",
+					     previous);
+	} else {
+		/* What goes with the staging directory must be the rootfs that was claimed. */
 		renameat2(s->staging, staged, s->parent, previous, flags);
+		error_set(err, ERR_BUSY, "%s was replaced in the meantime; run the command again",
+			  previous);
+	}
+	take_name_back(s, staged, old);
+	return -1;
 }
 
 int handle_publish(struct server *s, struct request *request, struct error **err)
@@ -276,7 +288,7 @@ int handle_publish(struct server *s, struct request *request, struct error **err
 	if (r == 0)
 		r = give_name(s, staged, request->task->publish.replace, &old, err);
 	if (r == 0 && old >= 0 && keeps)
-		keep_old(s, staged, previous, before);
+		r = keep_old(s, staged, previous, old, before, err);
 	staging_abandon(s);
 	return r;
 }
