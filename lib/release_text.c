@@ -23,8 +23,7 @@ static bool take_field(const char *text, const char *name, char value[static FIE
 	return found;
 }
 
-/* "Sat, 11 Jul 2026 10:16:37 UTC" */
-static int64_t parse_time(const char *date)
+int64_t release_text_parse_time(const char *date)
 {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	static const char *const zones[] = { "UTC", "GMT", "Z", "+0000" };
@@ -48,7 +47,7 @@ int64_t release_text_time(const char *text, const char *field)
 {
 	char value[FIELD_MAX];
 
-	return take_field(text, field, value) ? parse_time(value) : 0;
+	return take_field(text, field, value) ? release_text_parse_time(value) : 0;
 }
 
 /* Debian's pockets have a Codename of their own; Ubuntu's have a Suite that begins with the

@@ -8,6 +8,10 @@
 #include "lib/error.h"
 #include "lib/hex.h"
 
+/* "Sat, 11 Jul 2026 10:16:37 UTC" in seconds since 1970, independent of the locale; -1 if DATE
+ * cannot be parsed. */
+int64_t release_text_parse_time(const char *date);
+
 /* The time in FIELD of TEXT in seconds since 1970, independent of the locale. 0 if TEXT has no such
  * field, -1 if it cannot be parsed. */
 int64_t release_text_time(const char *text, const char *field);

@@ -1,6 +1,5 @@
 #include "frontend/commands/change_line.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
@@ -10,7 +9,7 @@
 #include "frontend/cli/word_list.h"
 #include "frontend/rootfs/previous.h"
 
-/* The versions that the rootfs had before. */
+/* A change, and the packages that it installs, upgrades and removes. */
 struct change_report {
 	struct package_change change;
 	json_t *installed, *upgraded, *removed; /* lists of objects */
@@ -94,7 +93,7 @@ static void print_plan(const struct change_report *r)
 	char size[TEXT_SIZE_LEN];
 
 	if (r->change.profile_lost)
-		style_print(stdout, STYLE_PLAIN, "The profile %s is not considered: %s\n",
+		style_print(stdout, STYLE_PLAIN, "Ignoring the profile %s: %s\n",
 			    r->change.manifest->profile, r->change.profile_lost);
 	change_print_packages("Install", r->installed);
 	change_print_packages("Upgrade", r->upgraded);

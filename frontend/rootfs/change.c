@@ -100,6 +100,7 @@ static int change_choose(struct package_change *c, int status, struct error **er
 	wanted.kept = (const char *const *)w.kept;
 	wanted.pockets = c->request->security ? POCKETS_SECURITY : 0;
 	c->wanted = STEAL_PTR(w.packages);
+	c->optional = STEAL_PTR(w.optional);
 	return packages_choose(c->fetch, c->request->base, &wanted, err);
 }
 
@@ -177,11 +178,16 @@ int change_apply(struct package_change *c, struct error **err)
 	const struct provision provision = {
 		.parent = c->parent_fd,
 		.base = c->base,
-		.engine = "native",
 		.mode = (unsigned)c->mode,
 		.fetch = c->fetch,
 		.progress = c->progress,
+		.replace = true,
 		.keep_old = c->request->keep_old,
+	};
+	const struct manifest_requests requests = {
+		.packages = (const char *const *)c->wanted,
+		.optional = (const char *const *)c->optional,
+		.removed = c->request->removed,
 	};
 
 	/* A manifest from a lock has no range, because such a rootfs is the same on every host. A
@@ -189,8 +195,7 @@ int change_apply(struct package_change *c, struct error **err)
 	c->manifest->first_uid = helper_ids(c->helper)->first_uid;
 	c->manifest->first_gid = helper_ids(c->helper)->first_gid;
 	c->manifest->count = helper_ids(c->helper)->count;
-	if (manifest_change(c->manifest, set, (const char *const *)c->wanted, c->request->removed,
-			    err) < 0)
+	if (manifest_change(c->manifest, set, &requests, err) < 0)
 		return -1;
 	return provision_change(c->helper, &provision, c->manifest, err);
 }
@@ -202,6 +207,7 @@ void change_clear(struct package_change *c)
 	packages_close(&c->fetch);
 	manifest_free(&c->manifest);
 	words_free(c->wanted);
+	words_free(c->optional);
 	closep(&c->parent_fd);
 	free(c->parent);
 	free(c->base);

@@ -29,8 +29,8 @@ struct package_change {
 	struct helper *helper;
 	struct fetch *fetch;
 	struct manifest *manifest; /* before change_apply(); then that of the changed rootfs */
-	char **wanted;		   /* NULL-terminated: requested now; NULL: none */
-	char *profile_lost;	   /* why the profile is not considered; NULL: it is */
+	char **wanted, **optional; /* NULL-terminated: requested now; NULL: none */
+	char *profile_lost;	   /* why the profile is ignored; NULL: it is not */
 };
 
 /* Finds out what would change. packages_set(C->fetch) has the packages that the rootfs gets, and
@@ -40,7 +40,7 @@ int change_plan(struct package_change *c, struct error **err);
 /* The version that the rootfs has of package NAME, before change_apply(), or NULL. */
 const char *change_version(const struct package_change *c, const char *name);
 
-/* Nothing to do. */
+/* Whether there is nothing to do. */
 bool change_is_empty(const struct package_change *c);
 
 /* Makes the changes. On failure the rootfs is as it was. */

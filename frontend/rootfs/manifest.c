@@ -143,33 +143,48 @@ int manifest_write(const struct manifest *m, int *fd, struct error **err)
 	return 0;
 }
 
+void manifest_package_clear(struct manifest_package *package)
+{
+	free(package->name);
+	free(package->version);
+	free(package->arch);
+	free(package->sha256);
+	free(package->source);
+	free(package->source_version);
+	*package = (struct manifest_package){ 0 };
+}
+
+void manifest_release_clear(struct manifest_release *release)
+{
+	free(release->pocket);
+	free(release->mirror);
+	free(release->sha256);
+	*release = (struct manifest_release){ 0 };
+}
+
+void manifest_clear_packages(struct manifest *m)
+{
+	for (size_t i = 0; i < m->package_count; i++)
+		manifest_package_clear(&m->packages[i]);
+	for (size_t i = 0; i < m->release_count; i++)
+		manifest_release_clear(&m->releases[i]);
+	free(m->packages);
+	free(m->releases);
+}
+
 void manifest_free(struct manifest **m)
 {
 	struct manifest *manifest = *m;
 
 	if (!manifest)
 		return;
-	for (size_t i = 0; i < manifest->package_count; i++) {
-		free(manifest->packages[i].name);
-		free(manifest->packages[i].version);
-		free(manifest->packages[i].arch);
-		free(manifest->packages[i].sha256);
-		free(manifest->packages[i].source);
-		free(manifest->packages[i].source_version);
-	}
+	manifest_clear_packages(manifest);
 	for (size_t i = 0; i < manifest->user_count; i++)
 		account_clear(&manifest->users[i]);
 	for (size_t i = 0; i < manifest->group_count; i++)
 		free(manifest->groups[i].name);
-	for (size_t i = 0; i < manifest->release_count; i++) {
-		free(manifest->releases[i].pocket);
-		free(manifest->releases[i].mirror);
-		free(manifest->releases[i].sha256);
-	}
 	for (size_t i = 0; i < manifest->filter_count; i++)
 		free(manifest->filters[i].pattern);
-	free(manifest->packages);
-	free(manifest->releases);
 	free(manifest->filters);
 	words_free(manifest->left_out);
 	words_free(manifest->components);

@@ -19,4 +19,10 @@ int manifest_read(struct helper *h, int rootfs, struct manifest **out, struct er
 /* Writes a sealed memfd at offset 0, for Publish; the caller closes it. */
 int manifest_write(const struct manifest *m, int *fd, struct error **err);
 
+/* Free what an element has, and zero it. */
+void manifest_package_clear(struct manifest_package *package);
+void manifest_release_clear(struct manifest_release *release);
+
+/* Frees the lists of packages and releases. */
+void manifest_clear_packages(struct manifest *m);
 void manifest_free(struct manifest **m);

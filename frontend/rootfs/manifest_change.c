@@ -5,6 +5,7 @@
 
 #include "frontend/cli/word_list.h"
 #include "lib/hex.h"
+#include "lib/release_text.h"
 
 static struct manifest_package *find_package(const struct manifest *m, const char *name)
 {
@@ -21,18 +22,7 @@ const char *manifest_version(const struct manifest *m, const char *name)
 	return package ? package->version : NULL;
 }
 
-static void package_clear(struct manifest_package *package)
-{
-	free(package->name);
-	free(package->version);
-	free(package->arch);
-	free(package->sha256);
-	free(package->source);
-	free(package->source_version);
-	*package = (struct manifest_package){ 0 };
-}
-
-static int change_take_package(struct manifest *m, const struct package *from, struct error **err)
+static int add_package(struct manifest *m, const struct package *from, struct error **err)
 {
 	struct manifest_package *package = find_package(m, from->name);
 
@@ -42,7 +32,7 @@ static int change_take_package(struct manifest *m, const struct package *from, s
 			return error_no_memory(err);
 		m->package_count++;
 	}
-	package_clear(package);
+	manifest_package_clear(package);
 	package->name = strdup(from->name);
 	package->version = strdup(from->version);
 	package->arch = strdup(from->arch);
@@ -56,13 +46,47 @@ static int change_take_package(struct manifest *m, const struct package *from, s
 	return 0;
 }
 
+static int add_release(struct manifest *m, const struct pocket *from, struct error **err)
+{
+	struct manifest_release *release = NULL;
+
+	for (size_t i = 0; i < m->release_count; i++)
+		if (strcmp(m->releases[i].pocket, from->name) == 0)
+			release = &m->releases[i];
+	if (!release) {
+		release = array_grow(&m->releases, m->release_count, sizeof(*release));
+		if (!release)
+			return error_no_memory(err);
+		m->release_count++;
+	}
+	manifest_release_clear(release);
+	release->pocket = strdup(from->name);
+	release->mirror = strdup(from->place);
+	release->sha256 = strdup(from->sha256_hex);
+	/* The fetch process read it from the file that the helper verified, and the helper compares
+	 * it itself. */
+	release->date = release_text_parse_time(from->date);
+	return release->pocket && release->mirror && release->sha256 ? 0 : error_no_memory(err);
+}
+
+int manifest_take_packages(struct manifest *m, const struct package_set *set, struct error **err)
+{
+	for (size_t i = 0; i < set->package_count; i++)
+		if (add_package(m, &set->packages[i], err) < 0)
+			return -1;
+	for (size_t i = 0; set->package_count && i < set->pocket_count; i++)
+		if (add_release(m, &set->pockets[i], err) < 0)
+			return -1;
+	return 0;
+}
+
 static void drop_package(struct manifest *m, const char *name)
 {
 	struct manifest_package *package = find_package(m, name);
 
 	if (!package)
 		return;
-	package_clear(package);
+	manifest_package_clear(package);
 	m->package_count--;
 	memmove(package, package + 1,
 		(size_t)(m->packages + m->package_count - package) * sizeof(*package));
@@ -94,28 +118,39 @@ static void drop_words(char **words, const char *name)
 		*to = NULL;
 }
 
-int manifest_change(struct manifest *m, const struct package_set *set, const char *const *added,
-		    const char *const *removed, struct error **err)
+static int request(char ***list, const char *const *words, struct error **err)
 {
-	size_t count = 0;
+	size_t count = words_count(*list);
 
-	for (size_t i = 0; i < set->package_count; i++)
-		if (change_take_package(m, &set->packages[i], err) < 0)
-			return -1;
-	for (char *const *name = set->removed; name && *name; name++)
-		drop_package(m, *name);
-	while (m->requested && m->requested[count])
-		count++;
-	for (; added && *added; added++)
-		if (words_add(&m->requested, &count, *added) < 0)
+	for (; words && *words; words++)
+		if (words_add(list, &count, *words) < 0)
 			return error_no_memory(err);
+	return 0;
+}
+
+/* The user's own packages are requested by their files. */
+static int request_own(struct manifest *m, const struct package_set *set, struct error **err)
+{
 	for (size_t i = 0; i < set->package_count; i++)
 		if (!set->packages[i].pocket &&
-		    words_add(&m->requested, &count, set->packages[i].name) < 0)
-			return error_no_memory(err);
-	for (; removed && *removed; removed++) {
-		drop_words(m->requested, *removed);
-		drop_words(m->optional, *removed);
+		    request(&m->requested, (const char *const[]){ set->packages[i].name, NULL },
+			    err) < 0)
+			return -1;
+	return 0;
+}
+
+int manifest_change(struct manifest *m, const struct package_set *set,
+		    const struct manifest_requests *requests, struct error **err)
+{
+	if (manifest_take_packages(m, set, err) < 0 ||
+	    request(&m->requested, requests->packages, err) < 0 ||
+	    request(&m->optional, requests->optional, err) < 0 || request_own(m, set, err) < 0)
+		return -1;
+	for (char *const *name = set->removed; name && *name; name++)
+		drop_package(m, *name);
+	for (const char *const *name = requests->removed; name && *name; name++) {
+		drop_words(m->requested, *name);
+		drop_words(m->optional, *name);
 	}
 	m->changed = time(NULL);
 	m->generation++;

@@ -4,11 +4,20 @@
 #include "frontend/archive/package_set.h"
 #include "frontend/rootfs/manifest.h"
 
+/* NULL-terminated lists, or NULL. */
+struct manifest_requests {
+	const char *const *packages, *const *optional; /* requested from now on */
+	const char *const *removed;		       /* no longer */
+};
+
 /* The version of package NAME in M, or NULL. */
 const char *manifest_version(const struct manifest *m, const char *name);
 
-/* Adds the packages of SET to M, in place of older versions, and takes those that it removes out.
- * ADDED and REMOVED are requested and no longer requested: NULL-terminated lists, or NULL. M
- * becomes the manifest of the next generation. */
-int manifest_change(struct manifest *m, const struct package_set *set, const char *const *added,
-		    const char *const *removed, struct error **err);
+/* Adds the packages of SET to M, replacing other versions, and the release files that listed them.
+ * M gets its own copies: see manifest_clear_packages(). */
+int manifest_take_packages(struct manifest *m, const struct package_set *set, struct error **err);
+
+/* The same, drops the packages that SET removes, and makes M the manifest of the next generation.
+ */
+int manifest_change(struct manifest *m, const struct package_set *set,
+		    const struct manifest_requests *requests, struct error **err);

@@ -77,7 +77,7 @@ bool field_words(const json_t *array, bool (*valid)(const char *), char ***words
 	return true;
 }
 
-static bool take_package(const json_t *object, struct manifest_package *p)
+static bool package_from_json(const json_t *object, struct manifest_package *p)
 {
 	p->version = field_text(object, "version", valid_package_version);
 	p->arch = field_text(object, "arch", valid_archive_word);
@@ -106,7 +106,7 @@ bool fields_take_packages(json_t *object, bool versions, struct manifest *m)
 			return false;
 		if (versions && json_is_string(value))
 			p->version = field_text(object, name, valid_package_version);
-		else if (!take_package(value, p))
+		else if (!package_from_json(value, p))
 			return false;
 		if (!p->version)
 			return false;
@@ -114,117 +114,100 @@ bool fields_take_packages(json_t *object, bool versions, struct manifest *m)
 	return true;
 }
 
-bool fields_take_releases(const json_t *array, struct manifest *m)
+/* Fills the zeroed list *LIST of elements of SIZE bytes from ARRAY, which has MOST items at most.
+ * *COUNT includes an element that TAKE could not fill, so that its owner frees it. */
+static bool take_list(const json_t *array, size_t most, bool (*take)(const json_t *, void *),
+		      void *list, size_t size, size_t *count)
 {
-	size_t count = json_array_size(array), i;
-	json_t *item;
+	void **elements = list;
+	const json_t *item;
+	size_t i;
 
-	if (!json_is_array(array) || count > RELEASES_MAX)
+	if (!json_is_array(array) || json_array_size(array) > most)
 		return false;
-	m->releases = calloc(count + 1, sizeof(*m->releases));
-	if (!m->releases)
+	*elements = calloc(json_array_size(array) + 1, size);
+	if (!*elements)
 		return false;
 	json_array_foreach(array, i, item)
 	{
-		struct manifest_release *r = &m->releases[m->release_count++];
-
-		r->pocket = field_text(item, "pocket", valid_pocket);
-		r->mirror = field_text(item, "mirror", valid_mirror);
-		r->sha256 = field_text(item, "sha256", valid_hash);
-		if (!r->pocket || !r->mirror || !r->sha256 || !field_time(item, "date", &r->date))
+		if (!take(item, (char *)*elements + (*count)++ * size))
 			return false;
 	}
+	return true;
+}
+
+static bool release_from_json(const json_t *item, void *element)
+{
+	struct manifest_release *r = element;
+
+	r->pocket = field_text(item, "pocket", valid_pocket);
+	r->mirror = field_text(item, "mirror", valid_mirror);
+	r->sha256 = field_text(item, "sha256", valid_hash);
+	return r->pocket && r->mirror && r->sha256 && field_time(item, "date", &r->date);
+}
+
+bool fields_take_releases(const json_t *array, struct manifest *m)
+{
+	return take_list(array, RELEASES_MAX, release_from_json, &m->releases, sizeof(*m->releases),
+			 &m->release_count);
+}
+
+static bool take_filter(const json_t *item, void *element)
+{
+	struct path_filter *f = element;
+	const char *text = json_string_value(item);
+
+	if (!text || !valid_filter(text) || !(f->pattern = strdup(text + 1)))
+		return false;
+	f->include = *text == '+';
 	return true;
 }
 
 bool fields_take_filters(const json_t *array, struct manifest *m)
 {
-	size_t count = json_array_size(array), i;
-	json_t *item;
+	return take_list(array, FILTERS_MAX, take_filter, &m->filters, sizeof(*m->filters),
+			 &m->filter_count);
+}
 
-	if (!json_is_array(array) || count > FILTERS_MAX)
-		return false;
-	m->filters = calloc(count + 1, sizeof(*m->filters));
-	if (!m->filters)
-		return false;
-	json_array_foreach(array, i, item)
-	{
-		const char *text = json_string_value(item);
-		struct path_filter *f = &m->filters[m->filter_count++];
+static bool take_group(const json_t *item, void *element)
+{
+	struct account_group *g = element;
 
-		if (!text || !valid_filter(text) || !(f->pattern = strdup(text + 1)))
-			return false;
-		f->include = *text == '+';
-	}
-	return true;
+	g->name = field_text(item, "name", valid_account_name);
+	return g->name && field_number(item, "gid", &g->gid) && valid_account_id(g->gid);
 }
 
 bool fields_take_groups(const json_t *array, struct manifest *m)
 {
-	size_t count = json_array_size(array), i;
-	json_t *item;
-
-	if (!json_is_array(array) || count > PACKAGES_MAX)
-		return false;
-	m->groups = calloc(count + 1, sizeof(*m->groups));
-	if (!m->groups)
-		return false;
-	json_array_foreach(array, i, item)
-	{
-		struct account_group *g = &m->groups[m->group_count++];
-
-		g->name = field_text(item, "name", valid_account_name);
-		if (!g->name || !field_number(item, "gid", &g->gid) || !valid_account_id(g->gid))
-			return false;
-	}
-	return true;
+	return take_list(array, PACKAGES_MAX, take_group, &m->groups, sizeof(*m->groups),
+			 &m->group_count);
 }
 
-static bool take_memberships(const json_t *array, struct account *user)
+static bool take_membership(const json_t *item, void *element)
 {
-	size_t count = json_array_size(array), i;
-	json_t *item;
+	const char *name = json_string_value(item);
 
-	if (!json_is_array(array) || count > GROUPS_MAX)
-		return false;
-	user->groups = calloc(count + 1, sizeof(*user->groups));
-	if (!user->groups)
-		return false;
-	json_array_foreach(array, i, item)
-	{
-		const char *name = json_string_value(item);
+	return name && valid_account_name(name) && (*(char **)element = strdup(name));
+}
 
-		if (!name || !valid_account_name(name) ||
-		    !(user->groups[user->group_count++] = strdup(name)))
-			return false;
-	}
-	return true;
+static bool take_user(const json_t *item, void *element)
+{
+	struct account *u = element;
+
+	u->name = field_text(item, "name", valid_account_name);
+	u->home = field_text(item, "home", valid_inner_path);
+	u->shell = field_text(item, "shell", valid_inner_path);
+	return u->name && u->home && u->shell && field_number(item, "uid", &u->uid) &&
+	       field_number(item, "gid", &u->gid) && valid_account_id(u->uid) &&
+	       valid_account_id(u->gid) &&
+	       take_list(json_object_get(item, "groups"), GROUPS_MAX, take_membership, &u->groups,
+			 sizeof(*u->groups), &u->group_count);
 }
 
 bool fields_take_users(const json_t *array, struct manifest *m)
 {
-	size_t count = json_array_size(array), i;
-	json_t *item;
-
-	if (!json_is_array(array) || count > PACKAGES_MAX)
-		return false;
-	m->users = calloc(count + 1, sizeof(*m->users));
-	if (!m->users)
-		return false;
-	json_array_foreach(array, i, item)
-	{
-		struct account *u = &m->users[m->user_count++];
-
-		u->name = field_text(item, "name", valid_account_name);
-		u->home = field_text(item, "home", valid_inner_path);
-		u->shell = field_text(item, "shell", valid_inner_path);
-		if (!u->name || !u->home || !u->shell || !field_number(item, "uid", &u->uid) ||
-		    !field_number(item, "gid", &u->gid) || !valid_account_id(u->uid) ||
-		    !valid_account_id(u->gid) ||
-		    !take_memberships(json_object_get(item, "groups"), u))
-			return false;
-	}
-	return true;
+	return take_list(array, PACKAGES_MAX, take_user, &m->users, sizeof(*m->users),
+			 &m->user_count);
 }
 
 /* --- writing --- */

@@ -7,11 +7,9 @@
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/word_list.h"
 #include "frontend/client/view.h"
-#include "frontend/rootfs/manifest.h"
+#include "frontend/rootfs/manifest_change.h"
 #include "frontend/rootfs/script_log.h"
 #include "lib/error_wrap.h"
-#include "lib/hex_read.h"
-#include "lib/release_text.h"
 
 static char *mutable(const char *s)
 {
@@ -146,7 +144,7 @@ static int hand_over(struct helper *h, const struct provision *p, struct error *
 		if (hand_over_pocket(h, &set->pockets[i], err) < 0)
 			return -1;
 	progress_stage(p->progress, "Downloading and unpacking packages");
-	/* Otherwise its end would only be noticed with the next package, which may take long. */
+	/* Otherwise a dead helper goes unnoticed until the next package has arrived. */
 	interrupt_watch(helper_channel(h));
 	r = packages_download(p->fetch, hand_over_package, &handing, err);
 	interrupt_watch(-1);
@@ -217,64 +215,20 @@ static int add_accounts(struct helper *h, const struct provision *p, struct erro
 /* Frees what compose_manifest() makes; everything else is borrowed. */
 static void composed_clear(struct manifest *m)
 {
-	for (size_t i = 0; m->packages && i < m->package_count; i++)
-		free(m->packages[i].sha256);
-	free(m->packages);
-	free(m->releases);
+	manifest_clear_packages(m);
 	words_free(m->components);
 }
 
-static int compose_packages(const struct package_set *set, struct manifest *m)
-{
-	m->packages = calloc(set->package_count + 1, sizeof(*m->packages));
-	for (size_t i = 0; m->packages && i < set->package_count; i++) {
-		const struct package *from = &set->packages[i];
-		char *hex = malloc(2 * SHA256_LEN + 1);
-
-		if (!hex)
-			return -1;
-		sha256_to_hex(from->sha256, hex);
-		m->packages[m->package_count++] = (struct manifest_package){
-			.name = from->name,
-			.version = from->version,
-			.arch = from->arch,
-			.sha256 = hex,
-			.source = from->source,
-			.source_version = from->source_version,
-		};
-	}
-	return m->packages ? 0 : -1;
-}
-
-/* The fetch process read the date from the file that the helper verified, and the helper compares
- * it itself. */
-static int64_t compose_date(const struct pocket *pocket)
-{
-	char text[FETCH_LABEL_SIZE + 8];
-
-	snprintf(text, sizeof(text), "Date: %s\n", pocket->date);
-	return release_text_time(text, "Date");
-}
-
-static int compose_releases(const struct package_set *set, struct manifest *m)
+static int compose_components(const struct package_set *set, struct manifest *m, struct error **err)
 {
 	size_t count = 0;
 
-	m->releases = calloc(set->pocket_count + 1, sizeof(*m->releases));
-	for (size_t i = 0; m->releases && i < set->pocket_count; i++) {
-		const struct pocket *pocket = &set->pockets[i];
-
-		m->releases[m->release_count++] = (struct manifest_release){
-			.pocket = mutable(pocket->name),
-			.mirror = pocket->place,
-			.sha256 = pocket->sha256_hex,
-			.date = compose_date(pocket),
-		};
-		for (size_t j = 0; j < pocket->index_count; j++)
-			if (words_add(&m->components, &count, pocket->indexes[j].component) < 0)
-				return -1;
-	}
-	return m->releases ? 0 : -1;
+	for (size_t i = 0; i < set->pocket_count; i++)
+		for (size_t j = 0; j < set->pockets[i].index_count; j++)
+			if (words_add(&m->components, &count,
+				      set->pockets[i].indexes[j].component) < 0)
+				return error_no_memory(err);
+	return 0;
 }
 
 static int compose_manifest(const struct helper *h, const struct provision *p, int *fd,
@@ -308,8 +262,8 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 
 	if (p->lock)
 		return manifest_write(p->lock, fd, err);
-	if (compose_packages(set, &m) < 0 || compose_releases(set, &m) < 0)
-		return error_no_memory(err);
+	if (manifest_take_packages(&m, set, err) < 0 || compose_components(set, &m, err) < 0)
+		return -1;
 	return manifest_write(&m, fd, err);
 }
 
@@ -448,8 +402,7 @@ static int change_begin(struct helper *h, const struct provision *p, struct erro
 	message.suite = set->suite;
 	message.arch = set->arch;
 	message.removed = set->removed;
-	while (set->removed && set->removed[message.n_removed])
-		message.n_removed++;
+	message.n_removed = words_count(set->removed);
 	request.kind_case = ROOTLET__REQUEST__KIND_CHANGE;
 	request.change = &message;
 	return helper_call(h, &request, (int[]){ p->parent, keyring }, 2, NULL, err);
@@ -459,12 +412,10 @@ int provision_change(struct helper *h, const struct provision *p, const struct m
 		     struct error **err)
 {
 	_cleanup_close_ int fd = -1;
-	struct provision replacing = *p;
 
-	replacing.replace = true;
 	if (manifest_write(manifest, &fd, err) < 0 || change_begin(h, p, err) < 0 ||
 	    (packages_set(p->fetch)->package_count && hand_over(h, p, err) < 0) ||
-	    bootstrap(h, p, err) < 0 || provision_publish(h, &replacing, fd, err) < 0)
+	    bootstrap(h, p, err) < 0 || provision_publish(h, p, fd, err) < 0)
 		return -1;
 	progress_end(p->progress);
 	return 0;

@@ -40,8 +40,8 @@ struct clone_report {
 int provision_clone(struct helper *h, const struct provision *p, const struct clone_report **how,
 		    size_t *count, char ***left_out, struct error **err);
 
-/* Replaces the existing rootfs by a copy that has the packages of P's set besides, and not those
- * that the set removes. REPLACE is implied; ENGINE, PROFILE and KEPT do not matter. MANIFEST is
- * that of the copy. On failure the old rootfs is unchanged. */
+/* Replaces the existing rootfs with a copy in which the packages of P's set are installed and those
+ * that the set removes are gone. REPLACE must be set; ENGINE, PROFILE and KEPT do not matter.
+ * MANIFEST is that of the copy. On failure the old rootfs is unchanged. */
 int provision_change(struct helper *h, const struct provision *p, const struct manifest *manifest,
 		     struct error **err);

@@ -177,17 +177,25 @@ static void test_change(const struct change_row *row)
 			    *gone = strdup(row->gone), *added = strdup(row->added),
 			    *removed = strdup(row->removed);
 	char *words[8], *gone_words[8], *added_words[8], *removed_words[8];
-	static const struct pocket pocket = { .name = "" };
+	static struct pocket pocket = { .name = "updates",
+					.place = "http://m.example",
+					.sha256_hex = HASH,
+					.date = "Sat, 11 Jul 2026 10:16:37 UTC" };
 	static char arch[] = "amd64";
 	struct package list[8] = { 0 };
-	struct package_set set = { .packages = list, .removed = gone_words };
+	struct package_set set = {
+		.packages = list, .removed = gone_words, .pockets = &pocket, .pocket_count = 1
+	};
 	_cleanup_(manifest_free) struct manifest *m = NULL;
+	struct manifest_requests requests = { 0 };
 	int r;
 
 	if (asprintf(&text, MANIFEST("\"generation\": 4, \"requested\": [%s], "), row->before) <
 		    0 ||
-	    !(m = parse(text)))
+	    !(m = parse(text))) {
+		tap_check(false, "changed: %s: the manifest is read", row->what);
 		return;
+	}
 	split(packages, words);
 	split(gone, gone_words);
 	split(added, added_words);
@@ -200,12 +208,48 @@ static void test_change(const struct change_row *row)
 		list[set.package_count].source_version = list[set.package_count].version;
 		list[set.package_count].pocket = &pocket;
 	}
-	r = manifest_change(m, &set, (const char *const *)added_words,
-			    (const char *const *)removed_words, NULL);
+	requests.packages = (const char *const *)added_words;
+	requests.removed = (const char *const *)removed_words;
+	r = manifest_change(m, &set, &requests, NULL);
 	tap_check(r == 0 && packages_are(m, row->then_packages) &&
 			  words_are(m->requested, row->then_requested) && m->generation == 5 &&
 			  m->changed > m->created,
 		  "changed: %s", row->what);
+	tap_check(m->release_count == (set.package_count > 0) &&
+			  (!m->release_count || (strcmp(m->releases[0].pocket, "updates") == 0 &&
+						 m->releases[0].date == 1783764997)),
+		  "its release files: %s", row->what);
+}
+
+/* The release file that a change used takes the place of the older one of its pocket. */
+static void test_releases(void)
+{
+	static const char text[] =
+		"{\"format\": 2, " BASE
+		"\"engine\": \"native\", \"filters\": [], \"optional\": [], "
+		"\"releases\": [{\"pocket\": \"\", \"mirror\": \"http://m.example\", "
+		"\"date\": \"2026-01-02T03:04:05Z\", \"sha256\": \"" HASH "\"}], "
+		"\"packages\": {" PACKAGE("aa", "1") "}}";
+	static char name[] = "aa", version[] = "2", arch[] = "amd64", place[] = "http://n.example",
+		    hash[] = HASH, date[] = "Sat, 11 Jul 2026 10:16:37 UTC";
+	static const char *const optional[] = { "bb", NULL };
+	struct pocket pockets[] = {
+		{ .name = "", .place = place, .sha256_hex = hash, .date = date },
+		{ .name = "security", .place = place, .sha256_hex = hash, .date = date },
+	};
+	struct package package = { name, version, arch, name, version, .pocket = pockets };
+	const struct package_set set = {
+		.packages = &package, .package_count = 1, .pockets = pockets, .pocket_count = 2
+	};
+	const struct manifest_requests requests = { .optional = optional };
+	_cleanup_(manifest_free) struct manifest *m = parse(text);
+
+	tap_check(m && manifest_change(m, &set, &requests, NULL) == 0 && m->release_count == 2 &&
+			  m->releases[0].date == 1783764997 &&
+			  strcmp(m->releases[0].mirror, place) == 0 &&
+			  strcmp(m->releases[1].pocket, "security") == 0,
+		  "a change replaces the release files that listed the packages");
+	tap_check(m && words_are(m->optional, "bb"), "a change adds optional packages");
 }
 
 static void test_version(void)
@@ -224,6 +268,7 @@ int main(void)
 	test_refused();
 	for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++)
 		test_change(&changes[i]);
+	test_releases();
 	test_version();
 	return tap_done();
 }
