@@ -14,8 +14,11 @@
 
 static void clear_kept(struct resolve_index **all)
 {
-	for (struct resolve_index *index = *all; index && index->packages; index++)
+	for (struct resolve_index *index = *all; index && index->packages; index++) {
 		free((char *)(uintptr_t)index->kept);
+		if (index->local)
+			free((char *)(uintptr_t)index->packages);
+	}
 	free(*all);
 }
 

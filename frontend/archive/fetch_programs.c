@@ -8,6 +8,8 @@
 #include "frontend/archive/kept_file.h"
 #include "frontend/archive/program_index.h"
 #include "frontend/archive/program_list.h"
+#include "frontend/cli/word_list.h"
+#include "lib/hash.h"
 
 #define PACKED_MAX (512 * 1024 * 1024)
 #define PLAIN_MAX ((uint64_t)4 << 30) /* jammy's has 716 MiB */
@@ -128,18 +130,14 @@ static int plan_all(const struct fetch_work *w, struct contents_plans *plans, st
 }
 
 /* One hash for all of them. */
-static int hash_plans(const struct contents_plans *plans, uint8_t sum[static SHA256_LEN],
-		      struct error **err)
+static void hash_plans(const struct contents_plans *plans, uint8_t sum[static SHA256_LEN])
 {
-	_cleanup_free_ uint8_t *sums = calloc(plans->count, SHA256_LEN);
+	struct sha256_ctx hash;
 
-	if (!sums)
-		return error_no_memory(err);
+	sha256_init(&hash);
 	for (size_t i = 0; i < plans->count; i++)
-		memcpy(sums + i * SHA256_LEN, plans->list[i].packed.sha256, SHA256_LEN);
-	if (!EVP_Digest(sums, plans->count * SHA256_LEN, sum, NULL, EVP_sha256(), NULL))
-		return error_set(err, ERR_SYSTEM, "cannot compute a SHA-256: libcrypto failed");
-	return 0;
+		sha256_update(&hash, SHA256_LEN, plans->list[i].packed.sha256);
+	hash_end(&hash, sum);
 }
 
 static int take_contents(const char *data, size_t size, void *context, struct error **err)
@@ -211,11 +209,7 @@ static int reduce_contents(const struct fetch_work *w, const struct contents_pla
 
 static size_t plan_count(const struct origin *o)
 {
-	size_t components = 0;
-
-	while (o->components[components])
-		components++;
-	return 2 * components + 1;
+	return 2 * words_count(o->components) + 1;
 }
 
 int work_programs(struct fetch_work *w, const uint8_t key[static SHA256_LEN], struct error **err)
@@ -233,17 +227,15 @@ int work_programs(struct fetch_work *w, const uint8_t key[static SHA256_LEN], st
 		return error_no_memory(err);
 	if (!path || !w->pockets[0].release)
 		return error_set(err, ERR_SYSTEM, "no verified release file");
-	if (plan_all(w, &plans, err) < 0 || hash_plans(&plans, source, err) < 0)
+	if (plan_all(w, &plans, err) < 0)
 		return -1;
+	hash_plans(&plans, source);
 	current = kept_file_read(path, PROGRAM_INDEX_FORMAT, source, &size);
 	if (current)
 		return 0;
+	/* The files stay in the cache for a while: another process may be reading them. */
 	if (download_all(w->downloader, plans.downloads.list, plans.downloads.count, w->indexes,
-			 NULL, w->progress, err) < 0 ||
-	    reduce_contents(w, &plans, path, source, err) < 0)
+			 NULL, w->progress, err) < 0)
 		return -1;
-	/* Large, and not needed again. */
-	for (size_t i = 0; i < plans.count; i++)
-		unlink(plans.downloads.list[i].path);
-	return 0;
+	return reduce_contents(w, &plans, path, source, err);
 }

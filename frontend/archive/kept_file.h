@@ -10,7 +10,7 @@
 #include "lib/error.h"
 #include "proto/validate.h"
 
-#define KEPT_FILES_FOLDER "solv" /* for cache_path(); most are in libsolv's format */
+#define KEPT_FILES_DIRECTORY "solv" /* for cache_path(); most are in libsolv's format */
 #define KEPT_FORMAT_SIZE 40
 
 /* Reads the contents of PATH, which the caller frees; NULL if it is not valid. FORMAT has less than

@@ -233,7 +233,7 @@ static int packages_open_stores(struct fetch *f, const struct source *source, st
 	f->for_rootfs = !source->purpose;
 	f->indexes = cache_path("indexes", err);
 	f->packages = f->indexes ? cache_path("packages", err) : NULL;
-	f->kept = f->packages ? cache_path(KEPT_FILES_FOLDER, err) : NULL;
+	f->kept = f->packages ? cache_path(KEPT_FILES_DIRECTORY, err) : NULL;
 	if (!f->kept || look_at_memory(f, err) < 0)
 		return -1;
 	fetch_progress_stage(f->progress, "Downloading package lists", source);

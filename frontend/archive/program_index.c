@@ -1,11 +1,11 @@
 #include "frontend/archive/program_index.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "frontend/archive/cache.h"
 #include "frontend/archive/kept_file.h"
+#include "lib/hash.h"
 
 #define PROGRAM_LENGTH 128
 
@@ -32,16 +32,15 @@ int program_index_key(const struct origin *o, uint8_t key[static SHA256_LEN], st
 		fprintf(out, "%s\n", *component);
 	if (fclose(out) != 0)
 		return error_no_memory(err);
-	if (!EVP_Digest(text, size, key, NULL, EVP_sha256(), NULL))
-		return error_set(err, ERR_SYSTEM, "cannot compute a SHA-256: libcrypto failed");
+	hash_of(text, size, key);
 	return 0;
 }
 
 int program_index_read(const uint8_t key[static SHA256_LEN], struct program_index *index,
 		       struct error **err)
 {
-	_cleanup_free_ char *folder = cache_path(KEPT_FILES_FOLDER, err);
-	_cleanup_free_ char *path = folder ? cache_file(folder, key, err) : NULL;
+	_cleanup_free_ char *directory = cache_path(KEPT_FILES_DIRECTORY, err);
+	_cleanup_free_ char *path = directory ? cache_file(directory, key, err) : NULL;
 	struct stat st;
 
 	if (!path)

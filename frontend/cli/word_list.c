@@ -20,6 +20,15 @@ void words_free(char **words)
 	free(words);
 }
 
+size_t words_count(char *const *words)
+{
+	size_t count = 0;
+
+	while (words && words[count])
+		count++;
+	return count;
+}
+
 char **ini_words(struct ini_text *t, const char *value, const char *what,
 		 bool (*valid)(const char *))
 {

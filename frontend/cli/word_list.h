@@ -10,6 +10,12 @@
 char **ini_words(struct ini_text *t, const char *value, const char *what,
 		 bool (*valid)(const char *));
 void words_free(char **words);
+size_t words_count(char *const *words); /* NULL: 0 */
+
+static inline void words_freep(char ***words)
+{
+	words_free(*words);
+}
 
 /* Appends a zeroed element to *ARRAY, which has COUNT elements of SIZE bytes. Returns it, or NULL
  * if out of memory. */

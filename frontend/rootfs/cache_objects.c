@@ -28,7 +28,7 @@ enum form {
 	FORM_ROOTFS, /* trees owned by the sub-range, with a digest beside them: tree_digest.h */
 };
 
-const char *const cache_kinds[CACHE_KINDS] = { "packages",   "indexes", KEPT_FILES_FOLDER,
+const char *const cache_kinds[CACHE_KINDS] = { "packages",   "indexes", KEPT_FILES_DIRECTORY,
 					       BASES_FOLDER, "images",	"kernels",
 					       "build",	     "fstests" };
 static const enum form forms[CACHE_KINDS] = {

@@ -1,7 +1,6 @@
 #include "frontend/rootfs/lock.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <string.h>
 
 #include "frontend/archive/package_words.h"
@@ -9,7 +8,7 @@
 #include "frontend/cli/word_list.h"
 #include "frontend/client/release_seen.h"
 #include "frontend/rootfs/manifest_fields.h"
-#include "lib/hex_read.h"
+#include "lib/hash.h"
 #include "lib/read_all.h"
 
 #define EPOCH_MAX UINT32_MAX /* as in requests to the helper */
@@ -47,15 +46,17 @@ int lock_compose(const struct manifest *m, const char *path, char **text, struct
 {
 	_cleanup_free_ char *mirror = release_seen_place(m->mirror);
 	_cleanup_(json_free) json_t *root = NULL;
+	_cleanup_free_ char *dump = NULL;
 
 	if (!m->engine || !m->release_count || !m->package_count)
-		return error_set(err, ERR_INPUT,
-				 "cannot lock %s: an older rootlet made it, which did not record "
-				 "what it was made of; rebuild it with: rootlet create --force",
-				 path);
+		return error_set(
+			err, ERR_INPUT,
+			"cannot lock %s: an older rootlet created it, which did not record "
+			"what it was made of; rebuild it with: rootlet create --force",
+			path);
 	root = mirror ? lock_pack(m, mirror) : NULL;
-	*text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
-	return *text ? 0 : error_no_memory(err);
+	dump = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+	return dump && asprintf(text, "%s\n", dump) >= 0 ? 0 : error_no_memory(err);
 }
 
 int lock_digest(const struct manifest *lock, char hex[static 2 * SHA256_LEN + 1])
@@ -64,8 +65,9 @@ int lock_digest(const struct manifest *lock, char hex[static 2 * SHA256_LEN + 1]
 	_cleanup_free_ char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	uint8_t sum[SHA256_LEN];
 
-	if (!text || EVP_Digest(text, strlen(text), sum, NULL, EVP_sha256(), NULL) != 1)
+	if (!text)
 		return -1;
+	hash_of(text, strlen(text), sum);
 	sha256_to_hex(sum, hex);
 	return 0;
 }

@@ -23,7 +23,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	fd = open(index.packages, O_RDONLY | O_CLOEXEC);
-	folder = cache_path(KEPT_FILES_FOLDER, &err);
+	folder = cache_path(KEPT_FILES_DIRECTORY, &err);
 	if (fd < 0 || !folder || file_sha256(fd, index.sha256, &err) < 0 ||
 	    !(kept = cache_file(folder, index.sha256, &err))) {
 		fprintf(stderr, "choose: %s\n", err ? err->message : "cannot read the index");
